@@ -1,1 +1,4 @@
-//! To be written.
+//! The command line: one file a subcommand.
+
+pub mod agreement;
+pub mod audit;
