@@ -1,4 +1,5 @@
 //! The audit through real files: what is written, what an attacker changes, and what is proven.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test says no by panicking, and so do its helpers")]
 
 use std::{
     collections::BTreeSet,
@@ -8,8 +9,9 @@ use std::{
 };
 
 use hjemmel::{
+    agreements::Thumbprint,
     audit::{
-        Audit, AuditSettings, Outcome, Record, chain, keys,
+        Audit, AuditSettings, Binding, Outcome, PolicyRef, Record, Window, chain, keys,
         log::{LogError, segment_name},
         search::search,
         verify::{Anchor, Failure, Fault, Verified, verify},
@@ -60,6 +62,16 @@ impl House {
         let mut record = Record::new(Uuid::from_u128(n), "2026-11-22T12:00:00Z".parse().unwrap(), "terminaladgang");
         let sealer = keys::sealer(&self.key("pseudonym.key"), &self.key("auditors.pub")).unwrap();
         record.person = Some(sealer.seal(record.call, CPR).unwrap());
+        record.operation = Some("fremsoeg".into());
+        record.binding = Some(Binding::Token);
+        record.certificate = Some(Thumbprint::of_der(b"client"));
+        record.authority = Some("11111111".parse().unwrap());
+        record.front_agreement = Some(Uuid::from_u128(1));
+        record.back_agreements = vec![Uuid::from_u128(2)];
+        record.policy = Some(PolicyRef { id: "terminaladgang-6".into(), version: "1".into(), digest: "00".into() });
+        record.legal_basis = Some("LUD § 8, stk. 1".into());
+        record.purpose = Some("prøve".into());
+        record.window_applied = Some(Window { from: Some(record.opened_at), to: None });
         record
     }
 
@@ -146,6 +158,34 @@ async fn the_record_of_admission_is_on_disk_before_the_proof_of_it_is_given() {
         let found = search(&house.log(), |record| record.call == Uuid::from_u128(n)).unwrap();
         assert_eq!(found.calls[&Uuid::from_u128(n)].outcome, None, "admitted, and not yet closed");
     }
+}
+
+#[tokio::test]
+async fn a_call_whose_record_does_not_say_who_why_and_about_whom_is_not_admitted() {
+    let house = House::new();
+    let audit = house.start(house.settings());
+    let lacks: [(&str, fn(&mut Record)); 11] = [
+        ("operation", |record| record.operation = None),
+        ("binding", |record| record.binding = None),
+        ("certificate", |record| record.certificate = None),
+        ("authority", |record| record.authority = None),
+        ("front_agreement", |record| record.front_agreement = None),
+        ("back_agreements", |record| record.back_agreements.clear()),
+        ("policy", |record| record.policy = None),
+        ("legal_basis", |record| record.legal_basis = None),
+        ("purpose", |record| record.purpose = None),
+        ("person", |record| record.person = None),
+        ("window_applied", |record| record.window_applied = None),
+    ];
+    for (field, take_away) in lacks {
+        let mut record = house.record(1);
+        assert_eq!(record.missing_for_admission(), None);
+        take_away(&mut record);
+        assert_eq!(record.missing_for_admission(), Some(field));
+        assert_eq!(audit.open(record).unwrap().admit().await.unwrap_err(), Refusal::Internal);
+    }
+    assert!(audit.stop(Duration::from_secs(5)).await);
+    assert_eq!(house.verify().unwrap().admitted, 0);
 }
 
 #[tokio::test]
@@ -593,4 +633,30 @@ proptest! {
         std::fs::write(&files[chosen], changed).unwrap();
         prop_assert!(house.verify().is_err());
     }
+}
+
+// ---- an oracle that shares nothing with the code ----
+
+#[tokio::test]
+async fn python_and_openssl_agree_that_the_log_is_whole_and_that_a_changed_one_is_not() {
+    let runs = |program: &str, argument: &str| std::process::Command::new(program).arg(argument).output().is_ok_and(|output| output.status.success());
+    if !runs("python3", "--version") || !runs("openssl", "version") {
+        println!("DID NOT RUN: python3 or openssl is not here");
+        return;
+    }
+    let house = House::new();
+    house.write(small_segments(&house), 0..6).await;
+    let oracle = || {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/audit_oracle.py");
+        std::process::Command::new("python3").arg(script).arg(house.log()).arg(house.key("checkpoint.pub")).output().unwrap()
+    };
+    let verified = house.verify().unwrap();
+    let said = oracle();
+    let expected = format!("whole: {} entries, {} checkpoints\n", verified.entries, verified.checkpoints);
+    assert_eq!(String::from_utf8_lossy(&said.stdout), expected, "{}", String::from_utf8_lossy(&said.stderr));
+
+    let text = std::fs::read_to_string(house.segment(2)).unwrap().replacen("11111111", "99999981", 1);
+    std::fs::write(house.segment(2), text).unwrap();
+    assert!(!oracle().status.success());
+    assert!(house.verify().is_err());
 }

@@ -245,7 +245,7 @@ impl Standing {
     pub fn told(self) -> String {
         match self {
             Standing::Holds => State::Approved.wire_name().to_owned(),
-            Standing::NotBegun(from) => format!("{}, men først fra {from}", State::Approved),
+            Standing::NotBegun(from) => format!("{} fra {from}", State::Approved),
             Standing::Over => State::Expired.wire_name().to_owned(),
             Standing::State(state) => state.wire_name().to_owned(),
         }

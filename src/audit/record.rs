@@ -168,6 +168,26 @@ pub struct Record {
 }
 
 impl Record {
+    /// What a record of admission must say and this one does not: who, on what basis, about whom, and for which time. A
+    /// call without it is not admitted, however it came so far.
+    pub fn missing_for_admission(&self) -> Option<&'static str> {
+        [
+            ("operation", self.operation.is_none()),
+            ("binding", self.binding.is_none()),
+            ("certificate", self.certificate.is_none()),
+            ("authority", self.authority.is_none()),
+            ("front_agreement", self.front_agreement.is_none()),
+            ("back_agreements", self.back_agreements.is_empty()),
+            ("policy", self.policy.is_none()),
+            ("legal_basis", self.legal_basis.is_none()),
+            ("purpose", self.purpose.is_none()),
+            ("person", self.person.is_none()),
+            ("window_applied", self.window_applied.is_none()),
+        ]
+        .into_iter()
+        .find_map(|(field, missing)| missing.then_some(field))
+    }
+
     /// The record of a call of which nothing is known yet but where it came in.
     pub fn new(call: Uuid, opened_at: Timestamp, service: &str) -> Self {
         Self {

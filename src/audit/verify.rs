@@ -149,7 +149,6 @@ impl std::error::Error for Failure {}
 /// # Errors
 /// The first place, in the log's order, where it is not whole.
 pub fn verify(dir: &Path, keys: &[CheckpointPublicKey], anchors: &[Anchor]) -> Result<Verified, Box<Failure>> {
-    let live = log::is_being_written(dir);
     let mut walk = Walk { dir, keys, anchors, expected: None, head: Head::GENESIS, found: Verified::default(), open: HashSet::new(), seen_head: false };
     // Read before the segments: a log that is being written grows past it meanwhile, never falls behind it.
     let head_file = dir.join("head.json");
@@ -161,7 +160,7 @@ pub fn verify(dir: &Path, keys: &[CheckpointPublicKey], anchors: &[Anchor]) -> R
         if *number != due {
             return Err(walk.failure(dir, 0, Fault::SegmentMissing(due)));
         }
-        walk.segment(*number, path, index + 1 == last, live)?;
+        walk.segment(*number, path, index + 1 == last)?;
     }
     walk.finish(&head_file)
 }
@@ -183,7 +182,7 @@ impl Walk<'_> {
         Box::new(Failure { file: file.to_owned(), line, good_until: self.head.sequence, fault })
     }
 
-    fn segment(&mut self, number: u64, path: &Path, last: bool, live: bool) -> Result<(), Box<Failure>> {
+    fn segment(&mut self, number: u64, path: &Path, last: bool) -> Result<(), Box<Failure>> {
         let cannot_read = |walk: &Self, error: io::Error| walk.failure(path, 0, Fault::Io(error.to_string()));
         let mut lines = Lines::open(path).map_err(|error| cannot_read(self, error))?;
         let mut ended = false;
@@ -193,7 +192,7 @@ impl Walk<'_> {
                 Ok(None) => break,
                 Err(error) => return Err(cannot_read(self, error)),
             };
-            if last && live && !line.ends_with(b"\n") {
+            if last && !line.ends_with(b"\n") && log::is_being_written(self.dir) {
                 break;
             }
             let (entry, head) = match chain::follow(&self.head, line) {

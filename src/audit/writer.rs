@@ -223,7 +223,13 @@ impl OpenRecord {
     ///
     /// # Errors
     /// [`Refusal::AuditUnavailable`] when it could not be made durable in time: then nothing may be forwarded.
+    /// [`Refusal::Internal`] when the record does not yet say all that an admission rests on
+    /// ([`Record::missing_for_admission`]): a step was left out.
     pub async fn admit(&self) -> Result<Durable, Refusal> {
+        if let Some(field) = self.record.missing_for_admission() {
+            tracing::error!(call = %self.record.call, field, "a call would have been admitted on an incomplete record");
+            return Err(Refusal::Internal);
+        }
         let (reply, durable) = oneshot::channel();
         let event = Event::Admitted(Box::new(self.record.clone()));
         self.audit.sender.send(Message::Admit(event, reply)).map_err(|_| Refusal::AuditUnavailable)?;
@@ -316,7 +322,11 @@ impl Writer {
                 return;
             }
         }
-        let _ = self.log.checkpoint(self.clock.now(), Occasion::Stopped);
+        let rest = std::mem::take(&mut self.waiting);
+        self.write(rest, false);
+        if !self.waiting.is_empty() || self.log.checkpoint(self.clock.now(), Occasion::Stopped).is_err() {
+            tracing::error!(lost = self.waiting.len(), "the audit ended while its disk failed");
+        }
     }
 
     fn write(&mut self, batch: Vec<(Event, After)>, failing: bool) {
