@@ -11,7 +11,8 @@ use std::{
 
 use jiff::Timestamp;
 use prometheus::{
-    Counter, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Counter, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use crate::audit::{Counts, Record, Stats};
@@ -92,25 +93,53 @@ impl Metrics {
                 "Calls closed, by outcome and refusal code.",
                 &["service", "operation", "binding", "outcome", "code"],
             )?,
-            call_seconds: make.histograms("hjemmel_call_duration_seconds", "Duration of whole calls.", &["service", "operation", "outcome"], &CALL_SECONDS)?,
-            step_seconds: make.histograms("hjemmel_step_duration_seconds", "Duration of the steps of calls.", &["step"], &STEP_SECONDS)?,
-            objects: make.counters("hjemmel_objects_total", "Index objects, by what was done and the rule that decided.", &["action", "rule"])?,
-            fields: make.counters("hjemmel_fields_total", "Fields of index objects, by what was done and the rule that decided.", &["action", "rule"])?,
+            call_seconds: make.histograms(
+                "hjemmel_call_duration_seconds",
+                "Duration of whole calls.",
+                &["service", "operation", "outcome"],
+                &CALL_SECONDS,
+            )?,
+            step_seconds: make.histograms(
+                "hjemmel_step_duration_seconds",
+                "Duration of the steps of calls.",
+                &["step"],
+                &STEP_SECONDS,
+            )?,
+            objects: make.counters(
+                "hjemmel_objects_total",
+                "Index objects, by what was done and the rule that decided.",
+                &["action", "rule"],
+            )?,
+            fields: make.counters(
+                "hjemmel_fields_total",
+                "Fields of index objects, by what was done and the rule that decided.",
+                &["action", "rule"],
+            )?,
             in_flight: make.gauge("hjemmel_inflight_requests", "Requests being worked on.")?,
             certificate_expiry: make.float_gauges(
                 "hjemmel_certificate_expiry_timestamp_seconds",
                 "When a certificate expires, in seconds since the Unix epoch.",
                 &["name"],
             )?,
-            breaker: make.gauges("hjemmel_breaker_state", "State of a circuit breaker: 1 for the one it is in.", &["target", "state"])?,
-            token_cache: make.counters("hjemmel_token_cache_requests_total", "Requests for a token, by what the cache did.", &["result"])?,
+            breaker: make.gauges(
+                "hjemmel_breaker_state",
+                "State of a circuit breaker: 1 for the one it is in.",
+                &["target", "state"],
+            )?,
+            token_cache: make.counters(
+                "hjemmel_token_cache_requests_total",
+                "Requests for a token, by what the cache did.",
+                &["result"],
+            )?,
             token_cache_entries: make.gauge("hjemmel_token_cache_entries", "Tokens held.")?,
             audit: AuditMetrics {
                 ready: make.gauge("hjemmel_audit_ready", "Whether the last write of the audit log succeeded.")?,
                 records: make.counter("hjemmel_audit_records_total", "Audit records on disk.")?,
-                commits: make.counter("hjemmel_audit_commits_total", "Synced writes of the audit log, each of one or more records.")?,
+                commits: make
+                    .counter("hjemmel_audit_commits_total", "Synced writes of the audit log, each of one or more records.")?,
                 failures: make.counter("hjemmel_audit_commit_failures_total", "Writes of the audit log that failed.")?,
-                commit_seconds: make.float_counter("hjemmel_audit_commit_seconds_total", "Time spent in synced writes of the audit log.")?,
+                commit_seconds: make
+                    .float_counter("hjemmel_audit_commit_seconds_total", "Time spent in synced writes of the audit log.")?,
                 sequence: make.float_gauge("hjemmel_audit_sequence", "Number of the last entry of the audit log on disk.")?,
                 waiting: make.gauge("hjemmel_audit_waiting_records", "Closing records that wait for the disk to come back.")?,
                 open_calls: make.gauge("hjemmel_audit_open_calls", "Calls whose record is open.")?,
@@ -381,7 +410,15 @@ mod tests {
     fn the_audits_figures_are_taken_over_as_they_grow() {
         let metrics = Metrics::new().unwrap();
         metrics.observe_audit(&Stats { ready: true, records: 10, commits: 4, commit_us: 4000, ..Stats::default() });
-        metrics.observe_audit(&Stats { ready: false, records: 15, commits: 5, failures: 1, waiting: 2, commit_us: 8000, ..Stats::default() });
+        metrics.observe_audit(&Stats {
+            ready: false,
+            records: 15,
+            commits: 5,
+            failures: 1,
+            waiting: 2,
+            commit_us: 8000,
+            ..Stats::default()
+        });
         let text = metrics.render().unwrap();
         for line in [
             "hjemmel_audit_ready 0",

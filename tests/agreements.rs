@@ -1,11 +1,17 @@
 //! Agreements through the real store: import, decisions, and what the gateway is told.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test says no by panicking, and so do its helpers")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says no by panicking, and so do its helpers"
+)]
 
 use std::{sync::Arc, time::Duration};
 
 use hjemmel::{
     agreements::{
-        Agreements, CacheSettings, ClientSystem, Cvr, Environment, State, Store, StoreError, StoreSettings, Thumbprint, import::Import,
+        Agreements, CacheSettings, ClientSystem, Cvr, Environment, State, Store, StoreError, StoreSettings, Thumbprint,
+        import::Import,
     },
     refusal::Refusal,
 };
@@ -131,7 +137,9 @@ async fn another_system_authority_service_environment_or_side_finds_nothing() {
     }
     assert_eq!(agreements.back(SERVICE, other, &exttest(), at(NOW)).await.unwrap_err(), Refusal::BackAgreementNotFound);
 
-    let front_only = House::with(&[AUTHORITIES, &agreement(FRONT, "front", "11111111", "GODKENDT", "2026-01-01", "2027-01-01")].concat()).await;
+    let front_only =
+        House::with(&[AUTHORITIES, &agreement(FRONT, "front", "11111111", "GODKENDT", "2026-01-01", "2027-01-01")].concat())
+            .await;
     let refusal = front_only.agreements(Duration::ZERO).back(SERVICE, korsbaek, &exttest(), at(NOW)).await.unwrap_err();
     assert_eq!(refusal, Refusal::BackAgreementNotFound, "a front agreement opens nothing on the back");
 }
@@ -141,7 +149,8 @@ async fn an_agreement_that_is_not_approved_is_told_by_its_state() {
     for state in State::ALL.into_iter().filter(|state| *state != State::Approved) {
         let text = [AUTHORITIES, &agreement(FRONT, "front", "11111111", state.wire_name(), "2026-01-01", "2027-01-01")].concat();
         let house = House::with(&text).await;
-        let refusal = house.agreements(Duration::ZERO).front(certificate(), korsbaek(), SERVICE, &exttest(), at(NOW)).await.unwrap_err();
+        let refusal =
+            house.agreements(Duration::ZERO).front(certificate(), korsbaek(), SERVICE, &exttest(), at(NOW)).await.unwrap_err();
         assert_eq!(refusal, Refusal::ServiceAgreementNotActive { state: state.wire_name().to_owned() });
     }
 }
@@ -149,12 +158,17 @@ async fn an_agreement_that_is_not_approved_is_told_by_its_state() {
 #[tokio::test]
 async fn an_agreement_holds_from_its_first_instant_until_its_end_even_when_it_was_remembered_before() {
     let house = House::with(&both_sides()).await;
-    let agreements = Agreements::new(house.store.clone(), CacheSettings { refresh: Duration::from_secs(3600), ..CacheSettings::default() });
+    let agreements =
+        Agreements::new(house.store.clone(), CacheSettings { refresh: Duration::from_secs(3600), ..CacheSettings::default() });
     let verdict = async |instant: &str| {
         agreements.front(certificate(), korsbaek(), SERVICE, &exttest(), at(instant)).await.map(|found| found.id)
     };
     assert_eq!(verdict("2026-12-31T22:59:59.999Z").await, Ok(FRONT));
-    assert_eq!(verdict("2026-12-31T23:00:00Z").await, Err(Refusal::ServiceAgreementNotActive { state: "UDLØBET".into() }), "the end is not included");
+    assert_eq!(
+        verdict("2026-12-31T23:00:00Z").await,
+        Err(Refusal::ServiceAgreementNotActive { state: "UDLØBET".into() }),
+        "the end is not included"
+    );
     assert_eq!(verdict("2025-12-31T23:00:00Z").await, Ok(FRONT));
     let Err(Refusal::ServiceAgreementNotActive { state }) = verdict("2025-12-31T22:59:59Z").await else { panic!("not begun") };
     assert!(state.contains("2025-12-31T23:00:00Z"), "the caller is told when it begins: {state}");
@@ -172,7 +186,8 @@ async fn of_several_agreements_over_time_the_one_that_holds_is_chosen() {
     .concat();
     let house = House::with(&text).await;
     let agreements = house.agreements(Duration::ZERO);
-    let chosen = async |instant: &str| agreements.front(certificate(), korsbaek(), SERVICE, &exttest(), at(instant)).await.unwrap().id;
+    let chosen =
+        async |instant: &str| agreements.front(certificate(), korsbaek(), SERVICE, &exttest(), at(instant)).await.unwrap().id;
     assert_eq!(chosen("2026-11-22T00:00:00Z").await, FRONT, "the renewal has not begun");
     assert_eq!(chosen("2026-11-28T00:00:00Z").await, renewal, "where two hold, the one that began last; a rejected one never");
     assert_eq!(chosen("2026-12-24T00:00:00Z").await, renewal, "the old one is over");
@@ -181,10 +196,13 @@ async fn of_several_agreements_over_time_the_one_that_holds_is_chosen() {
 #[tokio::test]
 async fn udk_is_shown_only_municipalities_whose_back_agreement_holds() {
     let other: Cvr = "99999981".parse().unwrap();
-    let text = [&both_sides(), &agreement(Uuid::from_u128(3), "back", "99999981", "ANMODET", "2026-01-01", "2027-01-01")].map(String::as_str).concat();
+    let text = [&both_sides(), &agreement(Uuid::from_u128(3), "back", "99999981", "ANMODET", "2026-01-01", "2027-01-01")]
+        .map(String::as_str)
+        .concat();
     let house = House::with(&text).await;
     let agreements = house.agreements(Duration::ZERO);
-    let approved = async || agreements.back_all(SERVICE, &exttest(), at(NOW)).await.map(|all| all.into_keys().collect::<Vec<_>>());
+    let approved =
+        async || agreements.back_all(SERVICE, &exttest(), at(NOW)).await.map(|all| all.into_keys().collect::<Vec<_>>());
     assert_eq!(approved().await, Ok(vec![korsbaek()]));
     house.store.decide(Uuid::from_u128(3), State::Approved, "underskriver", "prøve", at(NOW)).await.unwrap();
     assert_eq!(approved().await, Ok(vec![korsbaek(), other]));
@@ -216,7 +234,11 @@ async fn while_the_store_is_away_what_is_remembered_serves_and_the_rest_is_refus
     assert!(!agreements.store_answers().await, "readiness tells");
     assert_eq!(agreements.front(certificate(), korsbaek(), SERVICE, &exttest(), at(NOW)).await.unwrap().id, FRONT);
     let over = agreements.front(certificate(), korsbaek(), SERVICE, &exttest(), at("2027-06-01T00:00:00Z")).await.unwrap_err();
-    assert_eq!(over, Refusal::ServiceAgreementNotActive { state: "UDLØBET".into() }, "a remembered agreement still ends in its time");
+    assert_eq!(
+        over,
+        Refusal::ServiceAgreementNotActive { state: "UDLØBET".into() },
+        "a remembered agreement still ends in its time"
+    );
     let never_seen = agreements.back(SERVICE, korsbaek(), &exttest(), at(NOW)).await.unwrap_err();
     assert_eq!(never_seen, Refusal::AgreementsUnavailable);
     let absent = agreements.front(ClientSystem::System(Uuid::nil()), korsbaek(), SERVICE, &exttest(), at(NOW)).await;

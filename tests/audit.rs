@@ -1,5 +1,10 @@
 //! The audit through real files: what is written, what an attacker changes, and what is proven.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test says no by panicking, and so do its helpers")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says no by panicking, and so do its helpers"
+)]
 
 use std::{
     collections::BTreeSet,
@@ -140,7 +145,10 @@ async fn every_call_ends_in_a_record_and_the_log_is_proven_whole() {
 
     let calls = search(&house.log(), |_| true).unwrap().calls;
     let of = |n| &calls[&Uuid::from_u128(n)];
-    assert_eq!((of(served).outcome, of(served).timings_us["forward"], of(served).released.objects["released"]), (Some(Outcome::Served), 1500, 2));
+    assert_eq!(
+        (of(served).outcome, of(served).timings_us["forward"], of(served).released.objects["released"]),
+        (Some(Outcome::Served), 1500, 2)
+    );
     assert_eq!((of(refused).outcome, of(refused).refusal.as_deref()), (Some(Outcome::Refused), Some("PersonMissing")));
     assert_eq!(of(abandoned).outcome, Some(Outcome::Abandoned));
     let verified = house.verify().unwrap();
@@ -215,7 +223,8 @@ async fn no_personal_identifier_reaches_the_files_and_only_auditors_find_and_ope
         assert!(!bytes.windows(CPR.len()).any(|window| window == CPR.as_bytes()));
     }
     let pseudonym = keys::pseudonym_key(&house.key("pseudonym.key")).unwrap().pseudonym(CPR).unwrap();
-    let found = search(&house.log(), |record| record.person.as_ref().is_some_and(|person| person.pseudonym == pseudonym)).unwrap();
+    let found =
+        search(&house.log(), |record| record.person.as_ref().is_some_and(|person| person.pseudonym == pseudonym)).unwrap();
     assert_eq!(found.calls.len(), 3);
     let auditors = keys::auditors(&house.key("auditors.key")).unwrap();
     for (call, record) in &found.calls {
@@ -229,7 +238,8 @@ async fn many_calls_share_one_sync_and_every_closing_is_seen_once() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let closed = Arc::clone(&seen);
     let key = keys::checkpoint_key(&house.key("checkpoint.key")).unwrap();
-    let audit = Audit::start(house.settings(), key, Clock::system(), move |record| closed.lock().unwrap().push(record.call)).unwrap();
+    let audit =
+        Audit::start(house.settings(), key, Clock::system(), move |record| closed.lock().unwrap().push(record.call)).unwrap();
     let record = house.record(0);
     let calls: Vec<_> = (0..500)
         .map(|n| {
@@ -639,7 +649,9 @@ proptest! {
 
 #[tokio::test]
 async fn python_and_openssl_agree_that_the_log_is_whole_and_that_a_changed_one_is_not() {
-    let runs = |program: &str, argument: &str| std::process::Command::new(program).arg(argument).output().is_ok_and(|output| output.status.success());
+    let runs = |program: &str, argument: &str| {
+        std::process::Command::new(program).arg(argument).output().is_ok_and(|output| output.status.success())
+    };
     if !runs("python3", "--version") || !runs("openssl", "version") {
         println!("DID NOT RUN: python3 or openssl is not here");
         return;

@@ -102,7 +102,8 @@ pub struct Agreements {
 impl Agreements {
     /// Puts memory in front of a store.
     pub fn new(store: Store, settings: CacheSettings) -> Self {
-        let present = Cache::builder().max_capacity(settings.capacity).time_to_live(settings.staleness.max(settings.refresh)).build();
+        let present =
+            Cache::builder().max_capacity(settings.capacity).time_to_live(settings.staleness.max(settings.refresh)).build();
         let absent = Cache::builder().max_capacity(settings.capacity).time_to_live(settings.negative).build();
         Self { store, settings, present, absent }
     }
@@ -128,7 +129,13 @@ impl Agreements {
     ///
     /// # Errors
     /// [`Refusal::BackAgreementNotFound`], [`Refusal::ServiceAgreementNotActive`], [`Refusal::AgreementsUnavailable`].
-    pub async fn back(&self, service: Uuid, authority: Cvr, environment: &Environment, at: Timestamp) -> Result<Arc<Agreement>, Refusal> {
+    pub async fn back(
+        &self,
+        service: Uuid,
+        authority: Cvr,
+        environment: &Environment,
+        at: Timestamp,
+    ) -> Result<Arc<Agreement>, Refusal> {
         let mut candidates = self.agreements(Key::Back(service, environment.clone())).await?;
         candidates.retain(|agreement| agreement.authority == authority);
         choose(&candidates, at, Refusal::BackAgreementNotFound)
@@ -138,7 +145,12 @@ impl Agreements {
     ///
     /// # Errors
     /// [`Refusal::BackAgreementNotFound`] if none holds, [`Refusal::AgreementsUnavailable`].
-    pub async fn back_all(&self, service: Uuid, environment: &Environment, at: Timestamp) -> Result<BTreeMap<Cvr, Arc<Agreement>>, Refusal> {
+    pub async fn back_all(
+        &self,
+        service: Uuid,
+        environment: &Environment,
+        at: Timestamp,
+    ) -> Result<BTreeMap<Cvr, Arc<Agreement>>, Refusal> {
         let candidates = self.agreements(Key::Back(service, environment.clone())).await?;
         let mut holding = BTreeMap::new();
         for agreement in candidates {
@@ -202,7 +214,9 @@ impl Agreements {
                     self.absent.insert(key, Arc::clone(&found)).await;
                 } else {
                     let loaded = Instant::now();
-                    self.present.insert(key, Entry { found: Arc::clone(&found), loaded, next: loaded + self.settings.refresh }).await;
+                    self.present
+                        .insert(key, Entry { found: Arc::clone(&found), loaded, next: loaded + self.settings.refresh })
+                        .await;
                 }
                 Ok(found)
             }
@@ -231,7 +245,9 @@ impl Agreements {
             Key::Back(service, environment) => self.store.back(*service, environment).await?,
             Key::Register => {
                 let authorities = self.store.authorities().await?;
-                return Ok(Found::Register(authorities.into_iter().map(|authority| (authority.cvr, Arc::new(authority))).collect()));
+                return Ok(Found::Register(
+                    authorities.into_iter().map(|authority| (authority.cvr, Arc::new(authority))).collect(),
+                ));
             }
         };
         Ok(Found::Agreements(agreements.into_iter().map(Arc::new).collect()))

@@ -61,7 +61,8 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused_because_a_trimmed_number_could_name_another_authority() {
-        for text in ["", "1111111", "111111111", "1111111a", " 1111111", "1111 111", "+1111111", "１１１１１１１１", "1111111\n"] {
+        for text in ["", "1111111", "111111111", "1111111a", " 1111111", "1111 111", "+1111111", "１１１１１１１１", "1111111\n"]
+        {
             assert_eq!(text.parse::<Cvr>(), Err(NotACvr), "{text:?}");
         }
     }

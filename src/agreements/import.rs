@@ -125,14 +125,30 @@ impl Reader<'_> {
             at.clone(),
             table,
             &[
-                "id", "side", "system", "certificates", "service", "authority", "environment", "valid_from", "valid_to", "state",
-                "legal_basis", "purpose", "kle", "sensitivity", "decided_by", "decided_at", "reason",
+                "id",
+                "side",
+                "system",
+                "certificates",
+                "service",
+                "authority",
+                "environment",
+                "valid_from",
+                "valid_to",
+                "state",
+                "legal_basis",
+                "purpose",
+                "kle",
+                "sensitivity",
+                "decided_by",
+                "decided_at",
+                "reason",
             ],
         );
         let id = fields.parsed::<Uuid>("id", "a UUID");
         let side = fields.one_of("side", &[("front", Side::Front), ("back", Side::Back)]);
         let system = fields.parsed::<Uuid>("system", "the client system's UUID");
-        let certificates = fields.list("certificates", "SHA-256 of the certificate's DER, 64 hexadecimal digits", |t| t.parse::<Thumbprint>().ok());
+        let certificates = fields
+            .list("certificates", "SHA-256 of the certificate's DER, 64 hexadecimal digits", |t| t.parse::<Thumbprint>().ok());
         let service = fields.parsed::<Uuid>("service", "the service's UUID");
         let authority = fields.parsed::<Cvr>("authority", "the authority's CVR number, eight digits, in quotes");
         let environment = fields.parsed::<Environment>("environment", "a name such as prod or exttest");
@@ -141,7 +157,9 @@ impl Reader<'_> {
         let state = fields.parsed::<State>("state", "ANMODET, GODKENDT, AFVIST, TRUKKET, SUSPENDERET, OPSAGT or UDLØBET");
         let legal_basis = fields.text("legal_basis");
         let purpose = fields.text("purpose");
-        let kle = fields.list("kle", "a KLE number or pattern such as 32.03.04, 32.03.* or 32.*", |t| is_kle_pattern(t).then(|| t.to_owned()));
+        let kle = fields.list("kle", "a KLE number or pattern such as 32.03.04, 32.03.* or 32.*", |t| {
+            is_kle_pattern(t).then(|| t.to_owned())
+        });
         let sensitivity = fields.list("sensitivity", "a name of A-Z and _", |t| is_sensitivity(t).then(|| t.to_owned()));
         let decided_by = if fields.has("decided_by") { fields.text("decided_by").map(Some) } else { Some(None) };
         let decided_at = if fields.has("decided_at") { fields.instant("decided_at").map(Some) } else { Some(None) };
@@ -215,7 +233,9 @@ impl<'r, 't, 'd> Fields<'r, 't, 'd> {
     fn text(&mut self, key: &str) -> Option<String> {
         let value = self.value(key)?;
         match value.get_ref().as_str() {
-            Some(text) if !text.trim().is_empty() && text.len() <= TEXT_LIMIT && !text.chars().any(char::is_control) => Some(text.to_owned()),
+            Some(text) if !text.trim().is_empty() && text.len() <= TEXT_LIMIT && !text.chars().any(char::is_control) => {
+                Some(text.to_owned())
+            }
             _ => {
                 self.reader.problem(value.span(), format!("{key} is a text in quotes of 1-{TEXT_LIMIT} bytes on one line"));
                 None

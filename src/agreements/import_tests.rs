@@ -35,7 +35,10 @@ fn problems_with(line_starting: &str, replacement: &str) -> Vec<Problem> {
 #[test]
 fn a_good_file_is_read_whole() {
     let import = Import::parse(GOOD).unwrap();
-    assert_eq!(import.authorities, [Authority { cvr: "11111111".parse().unwrap(), name: "Korsbæk Kommune".into(), role: Role::Municipality }]);
+    assert_eq!(
+        import.authorities,
+        [Authority { cvr: "11111111".parse().unwrap(), name: "Korsbæk Kommune".into(), role: Role::Municipality }]
+    );
     let [agreement] = import.agreements.as_slice() else { panic!("one agreement") };
     assert_eq!(agreement.side, Side::Front);
     assert_eq!(agreement.state, State::Approved);
@@ -99,7 +102,9 @@ fn two_entries_of_one_id_are_refused_because_order_would_decide() {
 
 #[test]
 fn no_text_makes_the_reader_panic() {
-    for text in ["", "[[agreement]]", "[[agreement]]\nkle = [[]]", "agreement = [1, \"a\"]", "\u{feff}", "a=\"\\u{110000}\"", "[[[["] {
+    for text in
+        ["", "[[agreement]]", "[[agreement]]\nkle = [[]]", "agreement = [1, \"a\"]", "\u{feff}", "a=\"\\u{110000}\"", "[[[["]
+    {
         let _ = Import::parse(text);
     }
 }

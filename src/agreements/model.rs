@@ -84,7 +84,9 @@ impl FromStr for Thumbprint {
 
     /// 64 hexadecimal digits of either case, with or without the colons that `openssl x509 -fingerprint` prints.
     fn from_str(text: &str) -> Result<Self, ModelError> {
-        crate::hex::decode(&text.replace(':', "")).map(Self).ok_or(ModelError("a certificate thumbprint is SHA-256: 64 hexadecimal digits"))
+        crate::hex::decode(&text.replace(':', ""))
+            .map(Self)
+            .ok_or(ModelError("a certificate thumbprint is SHA-256: 64 hexadecimal digits"))
     }
 }
 
@@ -131,8 +133,13 @@ impl FromStr for Environment {
     type Err = ModelError;
 
     fn from_str(text: &str) -> Result<Self, ModelError> {
-        let fits = (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if fits { Ok(Self(text.to_owned())) } else { Err(ModelError("an environment is 1-32 of a-z, 0-9 and hyphen, such as prod or exttest")) }
+        let fits =
+            (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ModelError("an environment is 1-32 of a-z, 0-9 and hyphen, such as prod or exttest"))
+        }
     }
 }
 
@@ -182,8 +189,15 @@ pub enum State {
 
 impl State {
     /// Every state, in the order of an agreement's life.
-    pub const ALL: [State; 7] =
-        [State::Requested, State::Approved, State::Rejected, State::Withdrawn, State::Suspended, State::Terminated, State::Expired];
+    pub const ALL: [State; 7] = [
+        State::Requested,
+        State::Approved,
+        State::Rejected,
+        State::Withdrawn,
+        State::Suspended,
+        State::Terminated,
+        State::Expired,
+    ];
 
     /// The Danish name, as files, store, faults and screens spell it.
     pub fn wire_name(self) -> &'static str {

@@ -264,14 +264,20 @@ impl Store {
                 .fetch_optional(&mut *transaction)
                 .await?;
             if known.is_none() {
-                conflicts.push(format!("agreement {}: authority {} is not in the register; add an [[authority]]", agreement.id, agreement.authority));
+                conflicts.push(format!(
+                    "agreement {}: authority {} is not in the register; add an [[authority]]",
+                    agreement.id, agreement.authority
+                ));
                 continue;
             }
             match find(&mut transaction, agreement.id).await? {
                 Some(held) if held == *agreement => imported.unchanged += 1,
                 Some(held) => {
                     if parties(&held) != parties(agreement) {
-                        conflicts.push(format!("agreement {}: the id already belongs to an agreement between other parties; give it a new id", agreement.id));
+                        conflicts.push(format!(
+                            "agreement {}: the id already belongs to an agreement between other parties; give it a new id",
+                            agreement.id
+                        ));
                     } else if held.state != agreement.state && !held.state.may_become(agreement.state) {
                         conflicts.push(format!(
                             "agreement {}: it is {} and cannot become {}; write state = \"{}\", or give the renewed agreement a new id",
@@ -383,7 +389,10 @@ async fn write(connection: &mut SqliteConnection, agreement: &Agreement) -> Resu
     .bind(&agreement.reason)
     .execute(&mut *connection)
     .await?;
-    sqlx::query("DELETE FROM agreement_certificate WHERE agreement = ?").bind(agreement.id.to_string()).execute(&mut *connection).await?;
+    sqlx::query("DELETE FROM agreement_certificate WHERE agreement = ?")
+        .bind(agreement.id.to_string())
+        .execute(&mut *connection)
+        .await?;
     for thumbprint in &agreement.certificates {
         sqlx::query("INSERT INTO agreement_certificate (agreement, thumbprint) VALUES (?, ?)")
             .bind(agreement.id.to_string())
@@ -394,16 +403,23 @@ async fn write(connection: &mut SqliteConnection, agreement: &Agreement) -> Resu
     Ok(())
 }
 
-async fn record(connection: &mut SqliteConnection, from: Option<State>, agreement: &Agreement, at: Timestamp) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO agreement_decision (agreement, from_state, to_state, decided_by, at, reason) VALUES (?, ?, ?, ?, ?, ?)")
-        .bind(agreement.id.to_string())
-        .bind(from.map(State::wire_name))
-        .bind(agreement.state.wire_name())
-        .bind(&agreement.decided_by)
-        .bind(at.to_string())
-        .bind(&agreement.reason)
-        .execute(connection)
-        .await?;
+async fn record(
+    connection: &mut SqliteConnection,
+    from: Option<State>,
+    agreement: &Agreement,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO agreement_decision (agreement, from_state, to_state, decided_by, at, reason) VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(agreement.id.to_string())
+    .bind(from.map(State::wire_name))
+    .bind(agreement.state.wire_name())
+    .bind(&agreement.decided_by)
+    .bind(at.to_string())
+    .bind(&agreement.reason)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

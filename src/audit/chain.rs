@@ -122,16 +122,16 @@ impl Checkpoint {
             Occasion::SegmentEnd => "segment_end",
             Occasion::Stopped => "stopped",
         };
-        format!("hjemmel audit checkpoint v1\n{}\n{}\n{}\n{}\n{occasion}\n", self.covers, self.head, self.segment, self.at).into_bytes()
+        format!("hjemmel audit checkpoint v1\n{}\n{}\n{}\n{}\n{occasion}\n", self.covers, self.head, self.segment, self.at)
+            .into_bytes()
     }
 
     /// Whether one of `keys` signed it.
     pub fn is_signed_by(&self, keys: &[CheckpointPublicKey]) -> bool {
         let Ok(signature) = BASE64_STANDARD.decode(&self.signature) else { return false };
         let message = self.message();
-        keys.iter().any(|key| {
-            key.id() == self.key && UnparsedPublicKey::new(&ED25519, &key.0).verify(&message, &signature).is_ok()
-        })
+        keys.iter()
+            .any(|key| key.id() == self.key && UnparsedPublicKey::new(&ED25519, &key.0).verify(&message, &signature).is_ok())
     }
 }
 

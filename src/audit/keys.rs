@@ -116,7 +116,8 @@ pub fn pseudonym_key(path: &Path) -> Result<PseudonymKey, KeyError> {
     let bytes = read(path)?;
     let text = std::str::from_utf8(&bytes).unwrap_or_default();
     let key = crate::hex::decode(text.trim()).map(Zeroizing::new);
-    key.map(|key| PseudonymKey::new(&key)).ok_or_else(|| KeyError::Content { path: path.to_owned(), expected: "32 bytes in hexadecimal" })
+    key.map(|key| PseudonymKey::new(&key))
+        .ok_or_else(|| KeyError::Content { path: path.to_owned(), expected: "32 bytes in hexadecimal" })
 }
 
 /// Reads `pseudonym.key` and `auditors.pub`: what the gateway seals with.
@@ -137,7 +138,8 @@ pub fn auditors(path: &Path) -> Result<Auditors, KeyError> {
     let der = PrivatePkcs8KeyDer::from_pem_slice(&read(path)?).map_err(|_| content())?;
     let secret = der.secret_pkcs8_der().strip_prefix(&X25519_PKCS8).ok_or_else(content)?;
     let secret: Zeroizing<[u8; 32]> = Zeroizing::new(secret.try_into().map_err(|_| content())?);
-    let private = aws_lc_rs::agreement::PrivateKey::from_private_key(&aws_lc_rs::agreement::X25519, secret.as_slice()).map_err(|_| content())?;
+    let private = aws_lc_rs::agreement::PrivateKey::from_private_key(&aws_lc_rs::agreement::X25519, secret.as_slice())
+        .map_err(|_| content())?;
     let public = private.compute_public_key().map_err(|_| content())?;
     let public: [u8; 32] = public.as_ref().try_into().map_err(|_| content())?;
     Ok(Auditors::new(&secret, &public))

@@ -65,7 +65,8 @@ pub fn segments(dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let number = name.strip_prefix("segment-").and_then(|rest| rest.strip_suffix(".jsonl")).and_then(|digits| digits.parse().ok());
+        let number =
+            name.strip_prefix("segment-").and_then(|rest| rest.strip_suffix(".jsonl")).and_then(|digits| digits.parse().ok());
         if let Some(number) = number
             && segment_name(number) == name
         {
@@ -93,7 +94,11 @@ pub fn read_head(dir: &Path) -> io::Result<Option<Checkpoint>> {
     };
     let head: Checkpoint = serde_json::from_slice(&bytes)?;
     // Byte for byte as it is written: other bytes of the same meaning were put there by somebody else.
-    if serde_json::to_vec(&head)? == bytes { Ok(Some(head)) } else { Err(io::Error::other("head.json is not as the gateway writes it")) }
+    if serde_json::to_vec(&head)? == bytes {
+        Ok(Some(head))
+    } else {
+        Err(io::Error::other("head.json is not as the gateway writes it"))
+    }
 }
 
 /// The lines of one segment, one at a time.
@@ -160,15 +165,17 @@ impl Log {
         let segments = segments(dir).map_err(io_at(dir))?;
         let tail = match segments.as_slice() {
             [] => Tail { segment: 0, head: Head::GENESIS, length: 0, ended: true, torn: None, contradicts_head: false },
-            [.., (before, before_path), (number, path)] => match Tail::read(*number, path, head.as_ref()).map_err(io_at(path))? {
-                tail if tail.length > 0 => tail,
-                // The crash came while the segment was begun: its chain continues from the segment before, whose end was on
-                // disk by then.
-                begun => match Tail::read(*before, before_path, head.as_ref()).map_err(io_at(before_path))? {
-                    before if before.ended && before.torn.is_none() => Tail { torn: begun.torn, ..before },
-                    _ => return Err(LogError::Altered(dir.to_owned())),
-                },
-            },
+            [.., (before, before_path), (number, path)] => {
+                match Tail::read(*number, path, head.as_ref()).map_err(io_at(path))? {
+                    tail if tail.length > 0 => tail,
+                    // The crash came while the segment was begun: its chain continues from the segment before, whose end was on
+                    // disk by then.
+                    begun => match Tail::read(*before, before_path, head.as_ref()).map_err(io_at(before_path))? {
+                        before if before.ended && before.torn.is_none() => Tail { torn: begun.torn, ..before },
+                        _ => return Err(LogError::Altered(dir.to_owned())),
+                    },
+                }
+            }
             [(number, path)] => match Tail::read(*number, path, head.as_ref()).map_err(io_at(path))? {
                 tail if tail.length > 0 => tail,
                 begun => Tail { segment: 0, ended: true, ..begun },
@@ -228,7 +235,10 @@ impl Log {
     }
 
     fn write(&mut self, at: Timestamp, events: &[Event], occasion: Option<Occasion>) -> io::Result<()> {
-        if events.is_empty() && occasion.is_none() && (self.unsigned == 0 || self.last_checkpoint.elapsed() < self.limits.checkpoint_interval) {
+        if events.is_empty()
+            && occasion.is_none()
+            && (self.unsigned == 0 || self.last_checkpoint.elapsed() < self.limits.checkpoint_interval)
+        {
             return Ok(());
         }
         if self.ended {
@@ -341,14 +351,17 @@ struct Torn {
 impl Tail {
     fn read(number: u64, path: &Path, expected: Option<&Checkpoint>) -> io::Result<Self> {
         let mut lines = Lines::open(path)?;
-        let mut tail = Self { segment: number, head: Head::GENESIS, length: 0, ended: false, torn: None, contradicts_head: false };
+        let mut tail =
+            Self { segment: number, head: Head::GENESIS, length: 0, ended: false, torn: None, contradicts_head: false };
         while let Some(line) = lines.read()? {
             let followed = if tail.length == 0 { begin(number, line) } else { chain::follow(&tail.head, line).ok() };
             let Some((entry, head)) = followed else {
                 tail.torn = Some(Torn { path: path.to_owned(), segment: number, offset: tail.length });
                 break;
             };
-            if expected.is_some_and(|expected| expected.covers == head.sequence && expected.head != crate::hex::encode(&head.hash)) {
+            if expected
+                .is_some_and(|expected| expected.covers == head.sequence && expected.head != crate::hex::encode(&head.hash))
+            {
                 tail.contradicts_head = true;
             }
             tail.ended = matches!(&entry.event, Event::Checkpoint(checkpoint) if checkpoint.occasion == Occasion::SegmentEnd);
@@ -381,7 +394,13 @@ impl Torn {
         file.sync_all()?;
         sync_dir(dir)?;
         segment.set_len(self.offset)?;
-        tracing::warn!(segment = self.segment, offset = self.offset, bytes = bytes.len(), kept_as, "the audit log ended in a torn line");
+        tracing::warn!(
+            segment = self.segment,
+            offset = self.offset,
+            bytes = bytes.len(),
+            kept_as,
+            "the audit log ended in a torn line"
+        );
         let sha256 = crate::hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes).as_ref());
         Ok(Event::Torn { segment: self.segment, offset: self.offset, bytes: bytes.len() as u64, sha256, kept_as })
     }

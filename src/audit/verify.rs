@@ -149,7 +149,16 @@ impl std::error::Error for Failure {}
 /// # Errors
 /// The first place, in the log's order, where it is not whole.
 pub fn verify(dir: &Path, keys: &[CheckpointPublicKey], anchors: &[Anchor]) -> Result<Verified, Box<Failure>> {
-    let mut walk = Walk { dir, keys, anchors, expected: None, head: Head::GENESIS, found: Verified::default(), open: HashSet::new(), seen_head: false };
+    let mut walk = Walk {
+        dir,
+        keys,
+        anchors,
+        expected: None,
+        head: Head::GENESIS,
+        found: Verified::default(),
+        open: HashSet::new(),
+        seen_head: false,
+    };
     // Read before the segments: a log that is being written grows past it meanwhile, never falls behind it.
     let head_file = dir.join("head.json");
     walk.expected = log::read_head(dir).map_err(|error| walk.failure(&head_file, 0, Fault::Io(error.to_string())))?;
@@ -233,7 +242,10 @@ impl Walk<'_> {
                 self.open.remove(&record.call);
             }
             Event::Checkpoint(checkpoint) => {
-                if checkpoint.covers != self.head.sequence || checkpoint.head != crate::hex::encode(&self.head.hash) || checkpoint.segment != segment {
+                if checkpoint.covers != self.head.sequence
+                    || checkpoint.head != crate::hex::encode(&self.head.hash)
+                    || checkpoint.segment != segment
+                {
                     return Err(Fault::CheckpointContent);
                 }
                 if !checkpoint.is_signed_by(self.keys) {
@@ -244,7 +256,9 @@ impl Walk<'_> {
                 found.stopped = checkpoint.occasion == Occasion::Stopped;
                 match &self.expected {
                     Some(expected) if expected == checkpoint => self.seen_head = true,
-                    Some(expected) if expected.covers == checkpoint.covers => return Err(Fault::HeadDiffers(expected.covers)),
+                    Some(expected) if expected.covers == checkpoint.covers => {
+                        return Err(Fault::HeadDiffers(expected.covers));
+                    }
                     _ => {}
                 }
             }
@@ -290,8 +304,10 @@ impl Walk<'_> {
 /// Whether the file beside the segments still holds what was kept aside. Its name comes from the log, so it may not lead
 /// out of the directory.
 fn is_kept(dir: &Path, name: &str, sha256: &str) -> bool {
-    let plain = name.starts_with("torn-") && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.');
+    let plain =
+        name.starts_with("torn-") && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.');
     plain
-        && std::fs::read(dir.join(name))
-            .is_ok_and(|bytes| crate::hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes).as_ref()) == sha256)
+        && std::fs::read(dir.join(name)).is_ok_and(|bytes| {
+            crate::hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes).as_ref()) == sha256
+        })
 }

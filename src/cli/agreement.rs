@@ -21,7 +21,9 @@ use crate::{
 /// A call passes only on two agreements that the authority has approved: one on the front (client system and service) and
 /// one on the back (service and benefit index), each for this environment and this day.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  hjemmel agreement import agreements.toml --store /var/lib/hjemmel/agreements.sqlite\n  hjemmel agreement suspend 0b2c8f4e-… --by \"A. Jensen\" --reason \"misuse, case 2026-117\" --config hjemmel.toml\n\nA running gateway sees a change within its refresh time (10 s unless configured otherwise).")]
+#[command(
+    after_help = "Example:\n  hjemmel agreement import agreements.toml --store /var/lib/hjemmel/agreements.sqlite\n  hjemmel agreement suspend 0b2c8f4e-… --by \"A. Jensen\" --reason \"misuse, case 2026-117\" --config hjemmel.toml\n\nA running gateway sees a change within its refresh time (10 s unless configured otherwise)."
+)]
 pub struct Args {
     #[command(flatten)]
     place: Place,
@@ -151,7 +153,14 @@ async fn command(store: &Store, command: Command, now: Timestamp, out: &mut impl
             let text = std::fs::read_to_string(&file).map_err(|source| AgreementError::File { path: file.clone(), source })?;
             let import = Import::parse(&text).map_err(|problems| AgreementError::Import { path: file, problems })?;
             let done = store.import(&import, now).await?;
-            writeln!(out, "{} authorities; agreements: {} added, {} changed, {} unchanged", import.authorities.len(), done.added, done.changed, done.unchanged)?;
+            writeln!(
+                out,
+                "{} authorities; agreements: {} added, {} changed, {} unchanged",
+                import.authorities.len(),
+                done.added,
+                done.changed,
+                done.unchanged
+            )?;
         }
         Command::List => {
             let authorities = store.authorities().await?;
@@ -228,7 +237,8 @@ fn store_of(config: &Path) -> Result<PathBuf, AgreementError> {
     let text = std::fs::read_to_string(config).map_err(|source| AgreementError::File { path: config.to_owned(), source })?;
     let missing = || AgreementError::NoStoreInConfig(config.to_owned());
     let table: toml::Table = text.parse().map_err(|_| missing())?;
-    let store = table.get("agreements").and_then(|section| section.get("store")).and_then(toml::Value::as_str).ok_or_else(missing)?;
+    let store =
+        table.get("agreements").and_then(|section| section.get("store")).and_then(toml::Value::as_str).ok_or_else(missing)?;
     Ok(config.parent().unwrap_or(Path::new("")).join(store))
 }
 

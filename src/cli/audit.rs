@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 use crate::audit::{
     Record,
     keys::{self, KeyError},
-    search::{Found, search},
     seal::SealError,
+    search::{Found, search},
     verify::{Anchor, Failure, verify},
 };
 
@@ -38,7 +38,9 @@ enum Command {
     /// Prove that nothing in a log was altered, removed, reordered, put in or cut off
     ///
     /// Says exactly where it is not so. A log may be verified while it is being written.
-    #[command(after_help = "The gateway logs `audit checkpoint sequence=N hash=H` as it goes. Kept away from the gateway's disk, N:H is an anchor: it\nshows a log that was rolled back together with its head.json.")]
+    #[command(
+        after_help = "The gateway logs `audit checkpoint sequence=N hash=H` as it goes. Kept away from the gateway's disk, N:H is an anchor: it\nshows a log that was rolled back together with its head.json."
+    )]
     Verify {
         /// The log's directory
         dir: PathBuf,
@@ -171,8 +173,20 @@ fn tell_one(record: &Record, out: &mut impl Write) -> io::Result<()> {
     let outcome = record.outcome.map_or("admitted, never closed", |outcome| outcome.name());
     let released: u64 = record.released.objects.values().sum();
     writeln!(out, "{}  call {}  {outcome} {}", record.opened_at, record.call, record.refusal.as_deref().unwrap_or_default())?;
-    writeln!(out, "    authority {}, system {}, certificate {}", or_dash(&record.authority), or_dash(&record.client_system), or_dash(&record.certificate))?;
-    writeln!(out, "    agreement {}, basis {}, purpose {}", or_dash(&record.front_agreement), or_dash(&record.legal_basis), or_dash(&record.purpose))?;
+    writeln!(
+        out,
+        "    authority {}, system {}, certificate {}",
+        or_dash(&record.authority),
+        or_dash(&record.client_system),
+        or_dash(&record.certificate)
+    )?;
+    writeln!(
+        out,
+        "    agreement {}, basis {}, purpose {}",
+        or_dash(&record.front_agreement),
+        or_dash(&record.legal_basis),
+        or_dash(&record.purpose)
+    )?;
     writeln!(out, "    objects released {released}")
 }
 
@@ -201,7 +215,8 @@ mod tests {
             let clock = Clock::fixed("2026-11-22T12:00:00Z".parse().unwrap());
             let key = keys::checkpoint_key(house.path("keys/checkpoint.key").as_ref()).unwrap();
             let audit = Audit::start(AuditSettings::in_dir(house.path("log")), key, clock.clone(), |_| {}).unwrap();
-            let sealer = keys::sealer(house.path("keys/pseudonym.key").as_ref(), house.path("keys/auditors.pub").as_ref()).unwrap();
+            let sealer =
+                keys::sealer(house.path("keys/pseudonym.key").as_ref(), house.path("keys/auditors.pub").as_ref()).unwrap();
             let mut open = audit.open(Record::new(Uuid::from_u128(1), clock.now(), "terminaladgang")).unwrap();
             open.person = Some(sealer.seal(open.call, "6101801234").unwrap());
             open.authority = Some("11111111".parse().unwrap());
@@ -247,11 +262,17 @@ mod tests {
         let house = House::new().await;
         for spelling in ["6101801234\n", "610180-1234\r\n", " 6101801234"] {
             let found = house.search(spelling, &[]).unwrap();
-            assert!(found.contains("authority 11111111") && found.contains("1 calls") && !found.contains("6101801234"), "{found}");
+            assert!(
+                found.contains("authority 11111111") && found.contains("1 calls") && !found.contains("6101801234"),
+                "{found}"
+            );
         }
         assert!(house.search("6101801235\n", &[]).unwrap().contains("0 calls"));
         assert!(house.search("6101801234\n", &["--from", "2026-11-23T00:00:00Z"]).unwrap().contains("0 calls"));
-        assert!(house.search("6101801234\n", &["--to", "2026-11-22T12:00:00Z"]).unwrap().contains("0 calls"), "the end is not included");
+        assert!(
+            house.search("6101801234\n", &["--to", "2026-11-22T12:00:00Z"]).unwrap().contains("0 calls"),
+            "the end is not included"
+        );
         let refused = house.search("Karla\n", &[]).unwrap_err();
         assert!(refused.contains("ten digits") && !refused.contains("Karla"), "{refused}");
         let on_the_line = house.run(&["search", &house.path("log"), "--pseudonym-key", "k", "--cpr-stdin", "6101801234"], "");
@@ -262,6 +283,11 @@ mod tests {
         assert_eq!(opened, "6101801234\n");
         assert!(house.run(&["open", &log, "--key", &house.path("keys/checkpoint.key"), "--call", &call], "").is_err());
         let unknown = Uuid::from_u128(2).to_string();
-        assert!(house.run(&["open", &log, "--key", &house.path("keys/auditors.key"), "--call", &unknown], "").unwrap_err().contains("no record"));
+        assert!(
+            house
+                .run(&["open", &log, "--key", &house.path("keys/auditors.key"), "--call", &unknown], "")
+                .unwrap_err()
+                .contains("no record")
+        );
     }
 }
