@@ -1,1 +1,4 @@
-//! To be written.
+//! Strict, bounded XML and the SOAP envelope.
+
+pub mod document;
+pub mod strict;
