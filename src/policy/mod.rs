@@ -1,3 +1,7 @@
 //! The legal policies: what a request may ask and what an answer may contain. Pure: no I/O, no clock.
 
+pub mod dates;
+pub mod kle;
+pub mod person;
 pub mod rules;
+pub mod window;
