@@ -12,13 +12,13 @@
 
 pub mod chain;
 pub mod keys;
-//pub mod log;
+pub mod log;
 pub mod record;
 pub mod seal;
-//pub mod search;
-//pub mod verify;
-//pub mod writer;
+pub mod search;
+pub mod verify;
+pub mod writer;
 
 pub use record::{Binding, Counts, Outcome, PolicyRef, Record, Window};
 pub use seal::{Auditors, Sealed, Sealer};
-//pub use writer::{Audit, AuditSettings, Durable, OpenRecord, Stats};
+pub use writer::{Audit, AuditSettings, Durable, OpenRecord, Stats};
