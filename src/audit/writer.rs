@@ -223,14 +223,25 @@ impl OpenRecord {
     ///
     /// # Errors
     /// [`Refusal::AuditUnavailable`] when it could not be made durable in time: then nothing may be forwarded.
-    pub async fn admit(&self) -> Result<Durable, Refusal> {
+    pub fn admit(&self) -> impl Future<Output = Result<Durable, Refusal>> + Send + use<> {
         let (reply, durable) = oneshot::channel();
         let event = Event::Admitted(Box::new(self.record.clone()));
-        self.audit.sender.send(Message::Admit(event, reply)).map_err(|_| Refusal::AuditUnavailable)?;
-        match tokio::time::timeout(self.audit.patience, durable).await {
-            Ok(Ok(())) => Ok(Durable { call: self.record.call }),
-            _ => Err(Refusal::AuditUnavailable),
+        // Sent now, awaited later: whoever holds the record need not hold it while the disk turns.
+        let sent = self.audit.sender.send(Message::Admit(event, reply));
+        let (call, patience) = (self.record.call, self.audit.patience);
+        async move {
+            sent.map_err(|_| Refusal::AuditUnavailable)?;
+            match tokio::time::timeout(patience, durable).await {
+                Ok(Ok(())) => Ok(Durable { call }),
+                _ => Err(Refusal::AuditUnavailable),
+            }
         }
+    }
+
+    /// How the call ended. The record is written when it is dropped.
+    pub fn end(&mut self, refusal: Option<&Refusal>) {
+        self.outcome = if refusal.is_some() { Outcome::Refused } else { Outcome::Served };
+        self.record.refusal = refusal.map(|refusal| refusal.code().to_owned());
     }
 
     /// Adds what a step took to the record.
