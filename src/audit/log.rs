@@ -86,11 +86,14 @@ pub fn segment_name(number: u64) -> String {
 /// # Errors
 /// When it is there and cannot be read.
 pub fn read_head(dir: &Path) -> io::Result<Option<Checkpoint>> {
-    match std::fs::read(dir.join("head.json")) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(io::Error::other),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+    let bytes = match std::fs::read(dir.join("head.json")) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let head: Checkpoint = serde_json::from_slice(&bytes)?;
+    // Byte for byte as it is written: other bytes of the same meaning were put there by somebody else.
+    if serde_json::to_vec(&head)? == bytes { Ok(Some(head)) } else { Err(io::Error::other("head.json is not as the gateway writes it")) }
 }
 
 /// The lines of one segment, one at a time.

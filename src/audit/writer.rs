@@ -319,7 +319,9 @@ impl Writer {
             }
             self.write(batch, failing);
             if let Some(reply) = stop {
-                if self.waiting.is_empty() && self.log.checkpoint(self.clock.now(), Occasion::Stopped).is_ok() {
+                let whole = self.waiting.is_empty() && self.log.checkpoint(self.clock.now(), Occasion::Stopped).is_ok();
+                drop(self); // gives the lock back first: whoever waits may start anew at once
+                if whole {
                     let _ = reply.send(()); // whoever asked may have given up waiting
                 }
                 return;
