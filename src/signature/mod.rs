@@ -1,1 +1,3 @@
-//! To be written.
+//! XML signatures and the credentials that make them.
+
+pub mod credentials;

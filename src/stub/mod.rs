@@ -1,1 +1,3 @@
-//! To be written.
+//! What stands in for the outside world in development: a throw-away PKI.
+
+pub mod pki;
