@@ -1,0 +1,5 @@
+//! A benefit index (Ydelsesindeks, SF1490) that answers `fremsoeg` for real, on an invented population.
+
+pub mod evaluate;
+pub mod names;
+pub mod request;
