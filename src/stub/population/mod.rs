@@ -5,6 +5,8 @@
 
 pub mod demo;
 mod generate;
+#[cfg(test)]
+mod tests;
 
 use jiff::Timestamp;
 use uuid::Uuid;
