@@ -8,4 +8,5 @@ pub mod moment;
 pub mod pki;
 pub mod population;
 pub mod random;
+pub mod server;
 pub mod ydelsesindeks;
