@@ -6,6 +6,7 @@
 //!
 //! - [`c14n`]: the canonical bytes, streamed into a digest.
 //! - [`algorithms`]: the allow-list; a name that is not in it does not verify.
+//! - [`credentials`]: own certificates and keys, as files hold them.
 //! - [`key`]: certificates and keys, parsed once.
 //! - [`verify`]: requests with a token, messages with a certificate, issued assertions, answers that stream.
 //! - [`sign`]: messages whose bytes are already their canonical form.
