@@ -5,3 +5,10 @@ pub mod kle;
 pub mod person;
 pub mod rules;
 pub mod window;
+
+pub mod algebra;
+mod criteria;
+mod forward;
+pub mod request;
+mod schema;
+mod search;
