@@ -1,1 +1,5 @@
-//! To be written.
+//! The configuration file.
+
+mod limits;
+
+pub use limits::EdgeLimits;

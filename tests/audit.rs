@@ -659,7 +659,7 @@ async fn python_and_openssl_agree_that_the_log_is_whole_and_that_a_changed_one_i
     let house = House::new();
     house.write(small_segments(&house), 0..6).await;
     let oracle = || {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/audit_oracle.py");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/audit_oracle.py");
         std::process::Command::new("python3").arg(script).arg(house.log()).arg(house.key("checkpoint.pub")).output().unwrap()
     };
     let verified = house.verify().unwrap();

@@ -79,6 +79,12 @@ impl Thumbprint {
     }
 }
 
+impl From<[u8; 32]> for Thumbprint {
+    fn from(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+}
+
 impl FromStr for Thumbprint {
     type Err = ModelError;
 

@@ -225,7 +225,19 @@ impl OpenRecord {
     /// [`Refusal::AuditUnavailable`] when it could not be made durable in time: then nothing may be forwarded.
     /// [`Refusal::Internal`] when the record does not yet say all that an admission rests on
     /// ([`Record::missing_for_admission`]): a step was left out.
-    pub async fn admit(&self) -> Result<Durable, Refusal> {
+    pub fn admit(&self) -> impl Future<Output = Result<Durable, Refusal>> + Send + use<> {
+        let (call, patience) = (self.record.call, self.audit.patience);
+        // Sent now, awaited later: whoever holds the record need not hold it while the disk turns.
+        let sent = self.send_admission();
+        async move {
+            match tokio::time::timeout(patience, sent?).await {
+                Ok(Ok(())) => Ok(Durable { call }),
+                _ => Err(Refusal::AuditUnavailable),
+            }
+        }
+    }
+
+    fn send_admission(&self) -> Result<oneshot::Receiver<()>, Refusal> {
         if let Some(field) = self.record.missing_for_admission() {
             tracing::error!(call = %self.record.call, field, "a call would have been admitted on an incomplete record");
             return Err(Refusal::Internal);
@@ -233,10 +245,13 @@ impl OpenRecord {
         let (reply, durable) = oneshot::channel();
         let event = Event::Admitted(Box::new(self.record.clone()));
         self.audit.sender.send(Message::Admit(event, reply)).map_err(|_| Refusal::AuditUnavailable)?;
-        match tokio::time::timeout(self.audit.patience, durable).await {
-            Ok(Ok(())) => Ok(Durable { call: self.record.call }),
-            _ => Err(Refusal::AuditUnavailable),
-        }
+        Ok(durable)
+    }
+
+    /// How the call ended. The record is written when it is dropped.
+    pub fn end(&mut self, refusal: Option<&Refusal>) {
+        self.outcome = if refusal.is_some() { Outcome::Refused } else { Outcome::Served };
+        self.record.refusal = refusal.map(|refusal| refusal.code().to_owned());
     }
 
     /// Adds what a step took to the record.
@@ -246,13 +261,12 @@ impl OpenRecord {
 
     /// Closes the call: an answer was released.
     pub fn served(mut self) {
-        self.outcome = Outcome::Served;
+        self.end(None);
     }
 
     /// Closes the call: the gateway said no.
     pub fn refused(mut self, refusal: &Refusal) {
-        self.outcome = Outcome::Refused;
-        self.record.refusal = Some(refusal.code().to_owned());
+        self.end(Some(refusal));
     }
 }
 

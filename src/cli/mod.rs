@@ -2,3 +2,5 @@
 
 pub mod agreement;
 pub mod audit;
+pub mod call;
+pub mod certs;

@@ -1,6 +1,6 @@
 """Verifies an audit log with nothing of Hjemmel's: Python's hashlib and json, and the openssl command.
 
-    python3 tests/audit_oracle.py LOG_DIRECTORY CHECKPOINT_PUB
+    python3 tests/interop/audit_oracle.py LOG_DIRECTORY CHECKPOINT_PUB
 
 Prints "whole: N entries, M checkpoints" and exits 0, or says where it is not and exits 1.
 """
