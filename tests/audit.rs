@@ -172,7 +172,8 @@ async fn the_record_of_admission_is_on_disk_before_the_proof_of_it_is_given() {
 async fn a_call_whose_record_does_not_say_who_why_and_about_whom_is_not_admitted() {
     let house = House::new();
     let audit = house.start(house.settings());
-    let lacks: [(&str, fn(&mut Record)); 11] = [
+    type TakeAway = fn(&mut Record);
+    let lacks: [(&str, TakeAway); 11] = [
         ("operation", |record| record.operation = None),
         ("binding", |record| record.binding = None),
         ("certificate", |record| record.certificate = None),
