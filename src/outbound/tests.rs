@@ -87,6 +87,7 @@ fn client() -> Outbound {
         credentials: Some(for_tests().credentials(Role::GatewayClient).unwrap().clone()),
         connect_timeout: Duration::from_secs(1),
         idle_timeout: Duration::from_secs(30),
+        retry: true,
     };
     Outbound::new(settings).unwrap()
 }
@@ -209,6 +210,7 @@ async fn no_roots_means_no_client() {
         credentials: None,
         connect_timeout: SOON,
         idle_timeout: SOON,
+        retry: true,
     };
     assert!(matches!(Outbound::new(settings).map(|_| ()), Err(SetupError::Roots(_))));
 }

@@ -76,8 +76,6 @@ pub enum Role {
     OtherMunicipality,
     /// A system with a certificate in good order and no agreement at all, CVR 99999989.
     Intruder,
-    /// The auditors: persons' identifiers in the audit log are encrypted to this key.
-    Auditors,
 }
 
 /// What a certificate may be used for.
@@ -87,8 +85,6 @@ pub enum Usage {
     Server,
     /// A client system: TLS client, and signatures on messages and tokens.
     System,
-    /// Receiving encrypted data, and nothing else.
-    Encryption,
 }
 
 /// What a leaf certificate is to say.
@@ -112,7 +108,7 @@ pub struct Leaf {
 
 impl Role {
     /// Every role, in the order in which they are shown.
-    pub const ALL: [Role; 11] = [
+    pub const ALL: [Role; 10] = [
         Role::GatewayServer,
         Role::GatewayClient,
         Role::StsServer,
@@ -123,7 +119,6 @@ impl Role {
         Role::Udk,
         Role::OtherMunicipality,
         Role::Intruder,
-        Role::Auditors,
     ];
 
     /// The name of its files, without extension.
@@ -170,8 +165,6 @@ impl Role {
                 "Fagsystem Andeby", "Andeby Kommune", "99999981", "5a0c7b52-6a5e-4b0e-9d53-0a1f3c6b1009", Usage::System),
             Role::Intruder => ("client-intruder", "a system without any agreement",
                 "Fremmed system", "Uden aftale ApS (development)", "99999989", "5a0c7b52-6a5e-4b0e-9d53-0a1f3c6b100a", Usage::System),
-            Role::Auditors => ("auditors", "opens the sealed identifiers in the audit log",
-                "Auditors", "Hjemmel (development)", "99999990", "5a0c7b52-6a5e-4b0e-9d53-0a1f3c6b100b", Usage::Encryption),
         }
     }
 }
@@ -268,9 +261,6 @@ impl DevPki {
                 params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
                 params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
             }
-            Usage::Encryption => {
-                params.key_usages = vec![KeyUsagePurpose::KeyEncipherment, KeyUsagePurpose::DataEncipherment];
-            }
         }
         let issuer = Issuer::from_params(&self.issuing_params, &self.issuing_key);
         let certificate = params.signed_by(&key, &issuer).map_err(made)?;
@@ -339,7 +329,11 @@ pub fn pem(label: &str, der: &[u8]) -> String {
     text
 }
 
-fn pkcs12(credentials: &Credentials, name: &str, password: &str) -> Result<Vec<u8>, PkiError> {
+/// `credentials` as PKCS#12 (AES-256, PBKDF2 with SHA-256), under the friendly name `name`.
+///
+/// # Errors
+/// The library failed.
+pub fn pkcs12(credentials: &Credentials, name: &str, password: &str) -> Result<Vec<u8>, PkiError> {
     let key = PrivateKey::from_der(credentials.key().secret_der()).map_err(made)?;
     let certificates: Vec<_> =
         credentials.chain().iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>().map_err(made)?;
