@@ -1,4 +1,7 @@
-//! The subcommands, one file each.
+//! The command line: one file a subcommand.
 
+pub mod agreement;
+pub mod audit;
+pub mod call;
 pub mod certs;
 pub mod check;

@@ -1,1 +1,14 @@
-//! To be written.
+//! The legal policies: what a request may ask and what an answer may contain. Pure: no I/O, no clock.
+
+pub mod dates;
+pub mod kle;
+pub mod person;
+pub mod rules;
+pub mod window;
+
+pub mod algebra;
+mod criteria;
+mod forward;
+pub mod request;
+mod schema;
+mod search;

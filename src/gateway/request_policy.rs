@@ -1,0 +1,133 @@
+//! What the request may ask: the window, the person, the criteria (`policy`), and what token and agreements narrow it to.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::agreement::Admitted;
+use super::call::{Call, OfCall};
+use super::step::Step;
+use crate::audit::{self, Sealer};
+use crate::clock::Clock;
+use crate::policy::document::Policy;
+use crate::policy::kle::{Constraint, SensitivityConstraint};
+use crate::policy::request::{self, Search};
+use crate::policy::window::Window;
+use crate::refusal::Refusal;
+
+/// The policy in force. Exchanged whole: a call that has begun keeps the one it began with.
+pub struct PolicyInForce(RwLock<Arc<Policy>>);
+
+impl PolicyInForce {
+    /// Puts a policy in force.
+    pub fn new(policy: Policy) -> Self {
+        Self(RwLock::new(Arc::new(policy)))
+    }
+    /// The policy now.
+    pub fn current(&self) -> Arc<Policy> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    /// Puts another in force, at once for every later call.
+    pub fn replace(&self, policy: Policy) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+    }
+}
+
+/// A call that asks for no more than the law gives.
+pub struct Permitted {
+    admitted: Admitted,
+    search: Search,
+    policy: Arc<Policy>,
+    kle: Constraint,
+    sensitivity: SensitivityConstraint,
+}
+
+impl Permitted {
+    /// The agreements, and who calls.
+    pub fn admitted(&self) -> &Admitted {
+        &self.admitted
+    }
+    /// The search as it will be sent.
+    pub fn search(&self) -> &Search {
+        &self.search
+    }
+    /// The policy that decided.
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+    /// The KLE numbers that token and agreements leave.
+    pub fn kle(&self) -> &Constraint {
+        &self.kle
+    }
+    /// The sensitivities that token and agreements leave.
+    pub fn sensitivity(&self) -> &SensitivityConstraint {
+        &self.sensitivity
+    }
+}
+
+impl OfCall for Permitted {
+    fn call(&self) -> &Call {
+        self.admitted.call()
+    }
+}
+
+/// The step.
+pub struct RequestPolicyStep {
+    /// The policy.
+    pub policy: Arc<PolicyInForce>,
+    /// Seals the person for the audit record.
+    pub sealer: Arc<Sealer>,
+    /// The clock.
+    pub clock: Clock,
+}
+
+impl Step for RequestPolicyStep {
+    const NAME: &'static str = "request_policy";
+    type In = Admitted;
+    type Out = Permitted;
+
+    async fn check(&self, admitted: Admitted) -> Result<Permitted, Refusal> {
+        let policy = self.policy.current();
+        admitted.call().note(|record| {
+            record.policy = Some(audit::PolicyRef {
+                id: policy.id().to_owned(),
+                version: policy.version().to_owned(),
+                digest: policy.digest().to_owned(),
+            });
+            record.legal_basis = Some(policy.legal_basis().to_owned());
+            record.settings = policy.recorded_decisions();
+        });
+        // The agreement names its legal basis; the policy holds one. An agreement made for another gives no access here.
+        for agreement in [admitted.front(), admitted.back()] {
+            if agreement.legal_basis != policy.legal_basis_id() {
+                return Err(Refusal::ServiceAgreementNotActive { state: format!("hjemmel: {}", agreement.legal_basis) });
+            }
+        }
+        let (kle, sensitivity) = constraints(&admitted)?;
+        let rules = policy.request();
+        let window = Window::at(self.clock.now(), rules.reading)?;
+        let input = admitted.authenticated().request().ok_or(Refusal::OperationUnknown)?;
+        let search = request::check(input, rules, &window, &kle)?;
+
+        let person = self.sealer.seal(admitted.call().id(), search.person().expose()).map_err(|_| Refusal::AuditUnavailable)?;
+        admitted.call().note(|record| {
+            record.person = Some(person);
+            record.window_applied = Some(audit::Window { from: Some(window.from()), to: Some(window.to()) });
+        });
+        Ok(Permitted { admitted, search, policy, kle, sensitivity })
+    }
+}
+
+/// Token and agreements on both sides: each that speaks must permit, so the narrower wins.
+fn constraints(admitted: &Admitted) -> Result<(Constraint, SensitivityConstraint), Refusal> {
+    let unreadable = |what: &str| Refusal::ServiceAgreementNotActive { state: format!("ulæselig afgrænsning {what}") };
+    let caller = admitted.authenticated().caller();
+    let (mut kle, mut sensitivity) = (caller.kle().clone(), caller.sensitivity().clone());
+    for agreement in [admitted.front(), admitted.back()] {
+        if !agreement.kle.is_empty() {
+            kle = kle.and(agreement.kle.iter().map(String::as_str)).map_err(|what| unreadable(&what.0))?;
+        }
+        if !agreement.sensitivity.is_empty() {
+            sensitivity = sensitivity.and(agreement.sensitivity.iter().map(String::as_str)).map_err(|what| unreadable(&what.0))?;
+        }
+    }
+    Ok((kle, sensitivity))
+}
