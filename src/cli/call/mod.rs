@@ -11,15 +11,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Uri;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::agreements::Cvr;
 use crate::clock::Clock;
 use crate::outbound::{Outbound, OutboundSettings, SetupError};
 use crate::policy::person::Cpr;
-use crate::saml::trust::Trust;
+use crate::saml::trust::{self, TrustError};
 use crate::signature::credentials::{Credentials, CredentialsError, certificates_from_pem_file};
 use crate::signature::key::{Certificate, KeyError, SigningKey};
+use crate::signature::timestamp::TimeRules;
 use crate::signature::verify::{Parts, verify_whole_response};
 use crate::soap::document::Document;
 use crate::soap::envelope::{Envelope, Version};
@@ -119,7 +120,10 @@ pub enum CallError {
         /// Why.
         error: std::io::Error,
     },
-    /// The STS, or its metadata.
+    /// The STS's metadata.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// The STS.
     #[error("{0}")]
     Sts(crate::refusal::Refusal),
     /// The exchange.
@@ -176,12 +180,12 @@ async fn by_token(args: &Args, client: &Client, credentials: &Credentials, quest
         return Err(CallError::Sts(crate::refusal::Refusal::StsUnavailable));
     };
     let bytes = std::fs::read(metadata).map_err(|error| CallError::File { path: metadata.clone(), error })?;
-    let trust = Trust::from_metadata(Bytes::from(bytes), clock.now()).map_err(CallError::Sts)?;
+    let trusted = trust::Issuer::from_metadata(Bytes::from(bytes), None, clock.now())?;
     let key = SigningKey::from_der(credentials.key())?;
     let settings = StsSettings {
         to: sts.to_string(),
-        issuer: trust.issuer().to_owned(),
-        signers: trust.certificates().to_vec(),
+        issuer: trusted.entity_id().to_owned(),
+        signers: trusted.certificates().to_vec(),
         certificate: Certificate::from_der(credentials.leaf())?,
         key: key.clone(),
         on_behalf_of: None,
@@ -224,8 +228,7 @@ pub fn check_signature(answer: &Bytes, pinned: &[Certificate], message_id: &str,
         must_cover: envelope.must_be_signed(),
     };
     let message = verify_whole_response(envelope.document(), &parts, pinned)?;
-    let tolerance = crate::signature::timestamp::Tolerance { skew: SignedDuration::from_mins(1), max_age: SignedDuration::from_mins(5) };
-    crate::signature::timestamp::check(message.timestamp(), &tolerance, now)?;
+    crate::signature::timestamp::check(message.timestamp(), &TimeRules::default(), now)?;
     match envelope.addressing().relates_to.as_deref() == Some(message_id) {
         true => Ok(()),
         false => Err(Refusal::AddressingInvalid { what: "RelatesTo is not the MessageID that was sent".to_owned() }),
