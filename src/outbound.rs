@@ -37,6 +37,8 @@ pub struct OutboundSettings {
     pub connect_timeout: Duration,
     /// How long a connection without a request is kept.
     pub idle_timeout: Duration,
+    /// Whether a request is sent once more after a connection that failed before a byte was answered on it.
+    pub retry: bool,
 }
 
 /// Why there is no answer.
@@ -69,7 +71,10 @@ pub enum SetupError {
 
 /// A client for one peer or several under the same trust. Cheap to clone; clones share their connections.
 #[derive(Clone)]
-pub struct Outbound(Client<Connector, Full<Bytes>>);
+pub struct Outbound {
+    client: Client<Connector, Full<Bytes>>,
+    retry: bool,
+}
 
 impl Outbound {
     /// Makes the client; no connection is opened yet.
@@ -89,7 +94,7 @@ impl Outbound {
             // Only for requests that have not left the process: another connection takes them.
             .retry_canceled_requests(true)
             .build(Connector::new(tcp, Arc::new(tls)));
-        Ok(Self(client))
+        Ok(Self { client, retry: settings.retry })
     }
 
     /// Posts `body` to an `https` address and gives the answer's head, its body still to come. The one `deadline` holds
@@ -128,10 +133,11 @@ impl Outbound {
             *request.method_mut() = method.clone();
             *request.uri_mut() = uri.clone();
             *request.headers_mut() = headers.clone();
-            timeout_at(deadline, self.0.request(request))
+            timeout_at(deadline, self.client.request(request))
         };
         let mut outcome = attempt().await.map_err(|_| OutboundError::Timeout)?;
-        if let Err(error) = &outcome
+        if self.retry
+            && let Err(error) = &outcome
             && !answered_on(error)
         {
             outcome = attempt().await.map_err(|_| OutboundError::Timeout)?;

@@ -4,3 +4,4 @@ pub mod agreement;
 pub mod audit;
 pub mod call;
 pub mod certs;
+pub mod check;

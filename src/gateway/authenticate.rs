@@ -18,7 +18,10 @@ use crate::clock::Clock;
 use crate::policy::kle::{Constraint, SensitivityConstraint};
 use crate::policy::release::Released;
 use crate::refusal::Refusal;
-use crate::saml::{self, Identity};
+use crate::saml::privileges::{self, Group};
+use crate::saml::trust::Trust;
+use crate::saml::{self, Expectations, Identity};
+use crate::signature::timestamp::TimeRules;
 use crate::signature::verify::Parts;
 use crate::soap::document::Element;
 use crate::soap::envelope::Envelope;
@@ -110,21 +113,24 @@ pub struct Refused {
     pub proof: Option<Proof>,
 }
 
-/// What a token is judged by. Held behind a lock so that trust can be exchanged while calls go on.
-pub struct TokenTrust(RwLock<Arc<saml::Expectations>>);
+/// Whose tokens are taken. Held behind a lock so that trust can be exchanged while calls go on.
+pub struct TokenTrust {
+    trust: RwLock<Arc<Trust>>,
+    time: TimeRules,
+}
 
 impl TokenTrust {
-    /// Trust in the STS's of this environment.
-    pub fn new(expectations: saml::Expectations) -> Self {
-        Self(RwLock::new(Arc::new(expectations)))
+    /// Trust in the STS's of this environment, and how far clocks may be apart.
+    pub fn new(trust: Trust, time: TimeRules) -> Self {
+        Self { trust: RwLock::new(Arc::new(trust)), time }
     }
     /// What holds now.
-    pub fn current(&self) -> Arc<saml::Expectations> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn current(&self) -> Arc<Trust> {
+        self.trust.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
     /// Puts new trust in force, at once for every later message.
-    pub fn replace(&self, expectations: saml::Expectations) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(expectations);
+    pub fn replace(&self, trust: Trust) {
+        *self.trust.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(trust);
     }
 }
 
@@ -197,16 +203,42 @@ impl AuthenticateLayer {
         };
         let id = envelope.addressing().message_id.clone().filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| Refusal::AddressingInvalid { what: "MessageID is missing".to_owned() })?;
-        let identity = saml::authenticate(envelope.document(), &parts, &self.trust.current(), self.clock.now())?;
-        let authority = Cvr::parse(identity.cvr()).ok_or_else(|| Refusal::TokenInvalid { what: "CvrNumberIdentifier is no CVR number".to_owned() })?;
-        let constraint = self.privileges(&identity)?;
-        let message = Message { id, created: identity.created() };
-        Ok(Caller { authority, thumbprint: *identity.holder_thumbprint(), binding: Binding::Token, message: Some(message), constraint })
+        let trust = self.trust.current();
+        let expectations = Expectations { time: self.trust.time, ..Expectations::new(&trust, &self.definition.entity_id) };
+        let (identity, _) = saml::authenticate(envelope.document(), &parts, &expectations, self.clock.now())?;
+        let invalid = |_| Refusal::TokenInvalid { what: "CvrNumberIdentifier is no CVR number".to_owned() };
+        let authority: Cvr = identity.cvr().parse().map_err(invalid)?;
+        let (kle, sensitivity) = self.privileges(&identity)?;
+        let message = Some(Message { id, created: identity.message_created() });
+        Ok(Caller { authority, thumbprint: *identity.holder().thumbprint(), binding: Binding::Token, message, kle, sensitivity })
     }
 
-    fn privileges(&self, identity: &Identity) -> Result<Vec<kle::Source>, Refusal> {
-        let _ = identity;
-        Ok(Vec::new())
+    /// What the token's privileges for its own authority narrow the answer to.
+    ///
+    /// Each group gives an access of its own, so KLE numbers add up over the groups, and a group that names none gives all.
+    /// Sensitivities do not add up: a value counts only where every group names it. Otherwise one group's kinds could be
+    /// seen at another group's sensitivity, which nobody gave.
+    fn privileges(&self, identity: &Identity) -> Result<(Constraint, SensitivityConstraint), Refusal> {
+        let needed = self.definition.required_privilege.as_deref();
+        let gives = |group: &&Group| needed.is_none_or(|needed| group.privileges().any(|privilege| privilege == needed));
+        let groups: Vec<_> = identity.privileges().of(identity.cvr()).filter(gives).collect();
+        if let (Some(needed), true) = (needed, groups.is_empty()) {
+            return Err(Refusal::PrivilegeMissing { needed: needed.to_owned() });
+        }
+        let unreadable = |what: &str| Refusal::TokenInvalid { what: format!("a privilege's constraint cannot be read: {what}") };
+        let mut sensitivity = SensitivityConstraint::unconstrained();
+        for values in groups.iter().filter_map(|group| group.constraint(privileges::Constraint::Sensitivity)) {
+            sensitivity = sensitivity.and(values.iter().map(String::as_str)).map_err(|what| unreadable(&what.0))?;
+        }
+        let named: Option<Vec<_>> = groups.iter().map(|group| group.constraint(privileges::Constraint::Kle)).collect();
+        let kle = match named {
+            Some(named) if !named.is_empty() => {
+                let patterns = named.into_iter().flatten().map(String::as_str);
+                Constraint::unconstrained().and(patterns).map_err(|what| unreadable(&what.0))?
+            }
+            _ => Constraint::unconstrained(),
+        };
+        Ok((kle, sensitivity))
     }
 
     fn by_tls(&self, enveloped: &Enveloped, context: Element<'_>) -> Result<Caller, Refusal> {
@@ -218,9 +250,10 @@ impl AuthenticateLayer {
             (Some(claim), None) if name.is(claim) && !context.has_stray_text() => claim,
             _ => return Err(invalid("it does not hold exactly one MunicipalityCVR")),
         };
-        let authority = claim.text().and_then(|text| Cvr::parse(&text)).ok_or_else(|| invalid("MunicipalityCVR is not eight digits"))?;
+        let authority = claim.text().and_then(|text| text.parse().ok()).ok_or_else(|| invalid("MunicipalityCVR is not eight digits"))?;
         let thumbprint = crate::signature::credentials::thumbprint(certificate);
-        Ok(Caller { authority, thumbprint, binding: Binding::AuthorityContext, message: None, constraint: Vec::new() })
+        let (kle, sensitivity) = (Constraint::unconstrained(), SensitivityConstraint::unconstrained());
+        Ok(Caller { authority, thumbprint, binding: Binding::AuthorityContext, message: None, kle, sensitivity })
     }
 }
 

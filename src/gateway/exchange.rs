@@ -8,7 +8,9 @@ use super::request_policy::Permitted;
 use super::step::Step;
 use crate::audit::Durable;
 use crate::refusal::Refusal;
-use crate::sts::{Token, TokenCache};
+use crate::sts::Token;
+use crate::sts::cache::TokenCache;
+use crate::sts::client::{Https, StsClient};
 
 /// A call that may be forwarded: recorded, and with a token for the index.
 pub struct Authorised {
@@ -39,7 +41,7 @@ pub struct ExchangeStep {
     /// The service's names.
     pub definition: Arc<Definition>,
     /// The gateway's tokens.
-    pub tokens: TokenCache,
+    pub tokens: TokenCache<StsClient<Https>>,
 }
 
 impl Step for ExchangeStep {
@@ -48,9 +50,9 @@ impl Step for ExchangeStep {
     type Out = Authorised;
 
     async fn check(&self, permitted: Permitted) -> Result<Authorised, Refusal> {
-        let authority = *permitted.admitted().authenticated().caller().authority();
+        let authority = permitted.admitted().authenticated().caller().authority().to_string();
         // Side by side: neither waits for the other, and both must succeed.
-        let (recorded, token) = tokio::join!(permitted.call().admit(), self.tokens.token(authority, &self.definition.index_entity_id));
+        let (recorded, token) = tokio::join!(permitted.call().admit(), self.tokens.token(&authority, &self.definition.index_entity_id));
         Ok(Authorised { permitted, _recorded: recorded?, token: token? })
     }
 }

@@ -1,5 +1,6 @@
 //! What the request may ask: the window, the person, the criteria (`policy`), and what token and agreements narrow it to.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::agreement::Admitted;
@@ -7,9 +8,11 @@ use super::call::{Call, OfCall};
 use super::step::Step;
 use crate::audit::{self, Sealer};
 use crate::clock::Clock;
+use crate::policy::dates;
 use crate::policy::document::Policy;
 use crate::policy::kle::{Constraint, SensitivityConstraint};
 use crate::policy::request::{self, Search};
+use crate::policy::rules::{Naive, Outside, PersonCheck};
 use crate::policy::window::Window;
 use crate::refusal::Refusal;
 
@@ -90,14 +93,14 @@ impl Step for RequestPolicyStep {
             record.policy = Some(audit::PolicyRef {
                 id: policy.id().to_owned(),
                 version: policy.version().to_owned(),
-                digest: policy.digest().to_owned(),
+                digest: crate::hex::encode(policy.digest()),
             });
-            record.legal_basis = Some(policy.legal_basis().to_owned());
-            record.settings = policy.recorded_decisions();
+            record.legal_basis = Some(policy.legal_basis().da.clone());
+            record.settings = recorded_decisions(&policy);
         });
         // The agreement names its legal basis; the policy holds one. An agreement made for another gives no access here.
         for agreement in [admitted.front(), admitted.back()] {
-            if agreement.legal_basis != policy.legal_basis_id() {
+            if agreement.legal_basis != policy.legal_basis().da {
                 return Err(Refusal::ServiceAgreementNotActive { state: format!("hjemmel: {}", agreement.legal_basis) });
             }
         }
@@ -110,10 +113,33 @@ impl Step for RequestPolicyStep {
         let person = self.sealer.seal(admitted.call().id(), search.person().expose()).map_err(|_| Refusal::AuditUnavailable)?;
         admitted.call().note(|record| {
             record.person = Some(person);
+            record.window_asked = asked(&search);
             record.window_applied = Some(audit::Window { from: Some(window.from()), to: Some(window.to()) });
         });
         Ok(Permitted { admitted, search, policy, kle, sensitivity })
     }
+}
+
+/// The hull of what the call itself asked for; `None` where it named no date.
+fn asked(search: &Search) -> Option<audit::Window> {
+    let reads = |text: &str| dates::read(text, Naive::Copenhagen);
+    let windows = search.asked_windows();
+    let from = windows.iter().filter_map(|asked| reads(&asked.from)).map(|date| date.earliest()).min();
+    let to = windows.iter().filter_map(|asked| reads(asked.to.as_ref().unwrap_or(&asked.from))).map(|date| date.latest()).max();
+    (!windows.is_empty()).then_some(audit::Window { from, to })
+}
+
+/// The settings by which the data controller departs from the documented service, named in every record.
+fn recorded_decisions(policy: &Policy) -> BTreeMap<String, String> {
+    let person_check = match policy.release().person_check() {
+        PersonCheck::Prove => "prove",
+        PersonCheck::TrustIndex => "trust-index",
+    };
+    let outside = match policy.request().outside {
+        Outside::Refuse => "refuse",
+        Outside::Narrow => "narrow",
+    };
+    BTreeMap::from([("person_check".to_owned(), person_check.to_owned()), ("outside".to_owned(), outside.to_owned())])
 }
 
 /// Token and agreements on both sides: each that speaks must permit, so the narrower wins.

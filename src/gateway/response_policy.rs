@@ -11,13 +11,16 @@ use super::call::OfCall;
 use super::exchange::Authorised;
 use super::forward::Answer;
 use super::step::BoxFuture;
+use crate::audit::Record;
 use crate::clock::Clock;
 use crate::outbound::AnswerBody;
-use crate::policy::release::{Ask, Filter, Released};
+use crate::policy::release::{Ask, Counterpart, Counts, Filter, Limits as ReleaseLimits, Released};
 use crate::refusal::Refusal;
-use crate::signature::verify::{PendingBody, Pinned, verify_response};
+use crate::signature::key::Certificate;
+use crate::signature::timestamp::{self, TimeRules};
+use crate::signature::verify::{Parts, PendingBody, verify_response};
 use crate::soap::document::{Document, DocumentBuilder};
-use crate::soap::names::{SOAP12, WSA};
+use crate::soap::names::{SOAP12, WSA, WSSE};
 use crate::soap::stream::{StreamError, StreamReader};
 use crate::soap::strict::{Limits, Token};
 
@@ -25,11 +28,13 @@ use crate::soap::strict::{Limits, Token};
 #[derive(Clone)]
 pub struct ResponsePolicyLayer {
     /// The index's certificates, pinned.
-    pub pinned: Arc<Pinned>,
+    pub pinned: Arc<Vec<Certificate>>,
+    /// How far the index's clock may be from ours.
+    pub time: TimeRules,
     /// What the reader of answers puts up with.
     pub limits: Limits,
     /// Bounds on what is held: one object, and what is released, in bytes.
-    pub release: crate::policy::release::Limits,
+    pub release: ReleaseLimits,
     /// The clock.
     pub clock: Clock,
 }
@@ -38,7 +43,7 @@ impl ResponsePolicyLayer {
     async fn filter(&self, answer: Answer) -> Result<Released, Refusal> {
         let Answer { authorised, message_id, body, deadline, pass } = answer;
         let call = authorised.call().clone();
-        let mut filter = Filter::new(ask(&authorised, self.release));
+        let mut filter = Filter::new(authorised.permitted().policy().release().clone(), ask(&authorised, self.release));
         let mut reader = StreamReader::new(body, self.limits);
         let read = self.read(&mut reader, &mut filter, &message_id).await;
         // An index that answers nonsense or breaks off is a failing index; a refusal of ours is not its fault.
@@ -56,7 +61,7 @@ impl ResponsePolicyLayer {
             _ => pass.succeeded(),
         }
         if let Ok(released) = &outcome {
-            call.note(|record| released.counts().note(record));
+            call.note(|record| note(record, released.counts()));
         }
         outcome
     }
@@ -66,11 +71,10 @@ impl ResponsePolicyLayer {
         let mut pending = self.verify_head(&head, message_id).map_err(StreamError::Content)?;
         loop {
             let token = reader.next().await?;
-            let ended = token == Token::End && reader.strict().depth() < body_depth;
-            if ended {
+            pending.feed(token, reader.strict()).map_err(StreamError::Content)?;
+            if token == Token::End && reader.strict().depth() < body_depth {
                 break;
             }
-            pending.feed(token, reader.strict()).map_err(StreamError::Content)?;
             filter.feed(token, reader.strict()).map_err(StreamError::Content)?;
         }
         // To the end of the document, so that a truncated or trailing one is not taken for whole.
@@ -92,7 +96,13 @@ impl ResponsePolicyLayer {
         if relates.as_deref().map(str::trim) != Some(message_id) {
             return Err(Refusal::IndexAnswerInvalid);
         }
-        verify_response(head, &self.pinned, self.clock.now())
+        let mut children = head.root().elements();
+        let (Some(header), Some(body)) = (children.next(), children.next()) else { return Err(Refusal::IndexAnswerInvalid) };
+        let security = header.only(WSSE, "Security").ok().flatten().ok_or(Refusal::IndexSignatureInvalid)?;
+        let must_cover = header.elements().filter(|block| block.namespace() == WSA).collect();
+        let (message, pending) = verify_response(head, &Parts { header, security, body, must_cover }, &self.pinned)?;
+        timestamp::check(message.timestamp(), &self.time, self.clock.now())?;
+        Ok(pending)
     }
 }
 
@@ -141,18 +151,31 @@ fn as_ours(refusal: Refusal) -> Refusal {
     }
 }
 
-fn ask(authorised: &Authorised, limits: crate::policy::release::Limits) -> Ask {
+fn ask(authorised: &Authorised, limits: ReleaseLimits) -> Ask {
     let permitted = authorised.permitted();
+    let owners = permitted.admitted().owners();
+    let cvrs = owners.keys().map(ToString::to_string).collect();
     Ask {
-        policy: permitted.policy().clone(),
         person: permitted.search().person().clone(),
-        window: permitted.search().window().clone(),
-        owners: permitted.admitted().owners().clone(),
+        window: *permitted.search().window(),
+        counterpart: Counterpart::Municipalities(cvrs),
+        names: Arc::new(owners.iter().map(|(cvr, name)| (cvr.to_string(), name.clone())).collect()),
         kle: permitted.kle().clone(),
         sensitivity: permitted.sensitivity().clone(),
         asked: permitted.search().asked(),
+        naive: permitted.policy().request().naive,
         limits,
+        decisions: false,
     }
+}
+
+fn note(record: &mut Record, counts: &Counts) {
+    if counts.objects_released > 0 {
+        record.released.objects.insert("released".to_owned(), counts.objects_released);
+    }
+    record.released.fields.clone_from(&counts.fields_released);
+    record.removed.objects.clone_from(&counts.objects_removed);
+    record.removed.fields.clone_from(&counts.fields_removed);
 }
 
 impl<S> Layer<S> for ResponsePolicyLayer {
