@@ -346,12 +346,9 @@ async fn a_head_that_drips_is_closed_when_its_time_is_up() {
 
 #[tokio::test]
 async fn a_silent_client_is_closed_in_the_handshake_and_after_it() {
-    let edge = start(EdgeLimits {
-        handshake_timeout: Duration::from_millis(200),
-        idle_timeout: Duration::from_millis(200),
-        ..small()
-    })
-    .await;
+    let edge =
+        start(EdgeLimits { handshake_timeout: Duration::from_millis(200), idle_timeout: Duration::from_millis(200), ..small() })
+            .await;
     let mut before = TcpStream::connect(edge.address).await.unwrap();
     let mut after = edge.connect().await;
     let mut bytes = Vec::new();
@@ -462,8 +459,7 @@ async fn a_call_that_outlasts_the_drain_is_cut_and_counted() {
 async fn h2(edge: &Running) -> hyper::client::conn::http2::SendRequest<Full<Bytes>> {
     let stream = edge.connect_as(None, &[b"h2"]).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
-    let (sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     sender
 }
