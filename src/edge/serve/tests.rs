@@ -496,6 +496,23 @@ async fn http2_heads_over_the_limit_are_refused() {
 }
 
 #[tokio::test]
+async fn a_flood_of_reset_streams_ends_its_connection_and_no_other() {
+    let edge = start(small()).await;
+    let mut flooding = h2(&edge).await;
+    let mut steady = h2(&edge).await;
+    let flood = async {
+        // Each call is sent and then reset at once (CVE-2023-44487), until the server has had enough.
+        while flooding.ready().await.is_ok() {
+            let call = flooding.send_request(h2_post("/wait", b""));
+            let _ = timeout(Duration::from_micros(200), call).await;
+        }
+    };
+    timeout(Duration::from_secs(10), flood).await.expect("the flooding connection must be closed");
+    assert_eq!(steady.send_request(h2_post("/", b"")).await.unwrap().status(), 200);
+    assert!(edge.raw(&post("/", "")).await.contains("200 OK"));
+}
+
+#[tokio::test]
 async fn a_call_abandoned_by_its_client_gives_its_place_back() {
     let edge = start(EdgeLimits { concurrent_requests: 1, ..small() }).await;
     let mut stream = edge.connect().await;
