@@ -97,7 +97,7 @@ impl<B> GatewayService<B> {
     fn new<S>(service: S) -> Self
     where
         S: Service<Request<B>, Response = Response<Full<Bytes>>, Error = Infallible> + Clone + Send + Sync + 'static,
-        S::Future: Send,
+        S::Future: Send + 'static,
     {
         Self(BoxCloneSyncService::new(service))
     }

@@ -155,6 +155,7 @@ pub async fn run(args: Args, clock: &Clock, input: &mut impl BufRead) -> Result<
         credentials: Some(credentials.clone()),
         connect_timeout: Duration::from_secs(5),
         idle_timeout: Duration::from_secs(30),
+        retry: true,
     })?;
     let question = Question { person: Some(person), period: args.from.clone().zip(args.to.clone()), kle: args.kle.clone() };
     let client = Client { outbound: outbound.clone(), service: args.service.clone() };

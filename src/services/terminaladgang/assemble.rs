@@ -138,6 +138,7 @@ pub async fn assemble(config: &Config, clock: &Clock, metrics: &Arc<Metrics>) ->
         credentials: Some(config.system.clone()),
         connect_timeout: config.index.connect_timeout,
         idle_timeout: config.limits.idle_timeout,
+        retry: config.index.retry,
     })?;
     let pinned = config.index.signing_certificates.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
     let seal = SealLayer { definition: definition.clone(), signer: signer.clone(), clock: clock.clone() };
@@ -285,6 +286,7 @@ fn sts_client(config: &Config, trust: &TokenTrust, signer: &Signer, clock: &Cloc
         credentials: None,
         connect_timeout: config.sts.connect_timeout,
         idle_timeout: config.limits.idle_timeout,
+        retry: true,
     })?;
     let settings = StsSettings {
         to: config.sts.address.to_string(),
