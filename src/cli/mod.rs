@@ -5,3 +5,4 @@ pub mod audit;
 pub mod call;
 pub mod certs;
 pub mod check;
+pub mod serve;

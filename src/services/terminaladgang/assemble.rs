@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::names;
 use crate::agreements::{Agreements, CacheSettings, Cvr, Environment, Store, StoreError, StoreSettings};
-use crate::audit::{Audit, AuditSettings, keys};
+use crate::audit::{Audit, AuditSettings, Record, keys};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::gateway::Gateway;
@@ -105,11 +105,14 @@ pub struct Assembled {
     pub signer: Arc<Signer>,
 }
 
+/// Sees every audit record as its call closes.
+pub type OnClose = Box<dyn Fn(&Record) + Send + Sync>;
+
 /// Puts the service together.
 ///
 /// # Errors
 /// [`AssembleError`].
-pub async fn assemble(config: &Config, clock: &Clock, metrics: &Arc<Metrics>) -> Result<Assembled, AssembleError> {
+pub async fn assemble(config: &Config, clock: &Clock, metrics: &Arc<Metrics>, on_close: OnClose) -> Result<Assembled, AssembleError> {
     let now = clock.now();
     let definition = Arc::new(definition(config));
     let policy = Arc::new(PolicyInForce::new(read_policy(&config.policy, now)?));
@@ -126,7 +129,7 @@ pub async fn assemble(config: &Config, clock: &Clock, metrics: &Arc<Metrics>) ->
         ..CacheSettings::default()
     };
     let agreements = Agreements::new(store, cache);
-    let audit = start_audit(&config.audit, clock, metrics)?;
+    let audit = start_audit(&config.audit, clock, metrics, on_close)?;
     let sealer = Arc::new(keys::sealer(&config.audit.pseudonym_key, &config.audit.auditors)?);
     // A message can be replayed as long as its Timestamp holds: the greatest age and the skew, and twice that to be safe.
     let keep = (config.timestamp_max_age + config.clock_skew) * 2;
@@ -260,13 +263,14 @@ pub fn read_trust(tokens: &config::Tokens, now: Timestamp) -> Result<Trust, Asse
     Ok(Trust::new(issuers))
 }
 
-fn start_audit(settings: &config::Audit, clock: &Clock, metrics: &Arc<Metrics>) -> Result<Audit, AssembleError> {
+fn start_audit(settings: &config::Audit, clock: &Clock, metrics: &Arc<Metrics>, on_close: OnClose) -> Result<Audit, AssembleError> {
     let mut audit = AuditSettings::in_dir(&settings.directory);
     audit.limits.segment_bytes = settings.segment_bytes;
     audit.limits.checkpoint_interval = settings.checkpoint_interval;
     let (key, metrics) = (keys::checkpoint_key(&settings.checkpoint_key)?, metrics.clone());
     Ok(Audit::start(audit, key, clock.clone(), move |record| {
         metrics.observe(record);
+        on_close(record);
         tracing::info!(
             call = %record.call,
             outcome = record.outcome.map(|outcome| outcome.name()),
