@@ -157,10 +157,7 @@ impl Body for AnswerBody {
     type Data = Bytes;
     type Error = OutboundError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, OutboundError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, OutboundError>>> {
         // Asked first, so that a peer which always has one more byte to send cannot outlive the deadline.
         if self.deadline.as_mut().poll(context).is_ready() {
             return Poll::Ready(Some(Err(OutboundError::Timeout)));
@@ -180,10 +177,7 @@ impl Body for AnswerBody {
     }
 }
 
-fn client_config(
-    roots: &[CertificateDer<'static>],
-    credentials: Option<&Credentials>,
-) -> Result<ClientConfig, SetupError> {
+fn client_config(roots: &[CertificateDer<'static>], credentials: Option<&Credentials>) -> Result<ClientConfig, SetupError> {
     let mut store = RootCertStore::empty();
     for root in roots {
         store.add(root.clone()).map_err(|error| SetupError::Roots(error.to_string()))?;
@@ -196,9 +190,9 @@ fn client_config(
         .map_err(SetupError::Credentials)?
         .with_root_certificates(store);
     let mut config = match credentials {
-        Some(own) => builder
-            .with_client_auth_cert(own.chain().to_vec(), own.key().clone_key())
-            .map_err(SetupError::Credentials)?,
+        Some(own) => {
+            builder.with_client_auth_cert(own.chain().to_vec(), own.key().clone_key()).map_err(SetupError::Credentials)?
+        }
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

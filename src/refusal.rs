@@ -467,6 +467,10 @@ refusals! {
     StsRefused { fault: String = "101".into() }, Gateway, Later,
         da: "STS'en afviste gatewayens anmodning om token (fejlkode {fault}).", "Kontakt gatewayens drift, og oplys Call-id.",
         en: "The STS refused the gateway's request for a token (fault code {fault}).", "Contact the gateway's operators and give the Call-id.";
+    /// The STS answered with something that is not the token asked for, or that it did not sign.
+    StsAnswerInvalid, Gateway, Later,
+        da: "STS'ens svar kan ikke bruges.", "Prøv igen; består fejlen, så kontakt gatewayens drift, og oplys Call-id.",
+        en: "The answer of the STS cannot be used.", "Try again; if it persists, contact the gateway's operators and give the Call-id.";
     /// No connection to the index, or it broke.
     IndexUnavailable, Gateway, Later,
         da: "Ydelsesindekset kan ikke nås.", "Prøv igen om lidt.",

@@ -120,7 +120,11 @@ impl<'a> Reader<'a> {
             let name = as_text(value)?;
             let fits = (1..=32).contains(&name.len())
                 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-            if fits { Ok(name) } else { Err("is not an environment; use 1 to 32 of a-z, 0-9 and hyphen, such as prod".to_owned()) }
+            if fits {
+                Ok(name)
+            } else {
+                Err("is not an environment; use 1 to 32 of a-z, 0-9 and hyphen, such as prod".to_owned())
+            }
         })
     }
 
@@ -154,12 +158,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(super) fn duration(
-        &mut self,
-        key: &'static str,
-        default: Duration,
-        range: RangeInclusive<Duration>,
-    ) -> Option<Duration> {
+    pub(super) fn duration(&mut self, key: &'static str, default: Duration, range: RangeInclusive<Duration>) -> Option<Duration> {
         self.setting(key, Some(default), |value| {
             const FORM: &str = "write for instance \"30s\", \"5m\" or \"8h\"";
             let text = as_text(value).map_err(|_| format!("is not a duration; {FORM}"))?;
@@ -183,7 +182,9 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn flag(&mut self, key: &'static str, default: bool) -> Option<bool> {
-        self.setting(key, Some(default), |value| value.as_bool().ok_or_else(|| "is not true or false; write it without quotes".to_owned()))
+        self.setting(key, Some(default), |value| {
+            value.as_bool().ok_or_else(|| "is not true or false; write it without quotes".to_owned())
+        })
     }
 
     /// One of the named choices.
@@ -216,7 +217,11 @@ impl<'a> Reader<'a> {
         let folder = self.folder;
         self.setting(key, None, |value| {
             let path = folder.join(as_text(value)?);
-            if path.is_dir() { Ok(path) } else { Err(format!("names {}, which is not a folder; make it, or correct the path", path.display())) }
+            if path.is_dir() {
+                Ok(path)
+            } else {
+                Err(format!("names {}, which is not a folder; make it, or correct the path", path.display()))
+            }
         })
     }
 
@@ -268,7 +273,8 @@ impl<'a> Reader<'a> {
             },
             (None, Some(default)) => Some(default),
             (None, None) => {
-                let place = if self.name.is_empty() { "at the top of the file".to_owned() } else { format!("in [{}]", self.name) };
+                let place =
+                    if self.name.is_empty() { "at the top of the file".to_owned() } else { format!("in [{}]", self.name) };
                 self.problem(key, self.header.clone(), format!("is missing; add {key} {place}"));
                 None
             }
@@ -327,11 +333,7 @@ fn one_of<T: Copy>(value: &DeValue<'_>, choices: &[(&str, T)]) -> Result<T, Stri
 }
 
 fn within<T: PartialOrd + Debug>(value: T, range: &RangeInclusive<T>) -> Result<T, String> {
-    if range.contains(&value) {
-        Ok(value)
-    } else {
-        Err(format!("is out of range; use {:?} to {:?}", range.start(), range.end()))
-    }
+    if range.contains(&value) { Ok(value) } else { Err(format!("is out of range; use {:?} to {:?}", range.start(), range.end())) }
 }
 
 fn readable(path: PathBuf) -> Result<PathBuf, String> {

@@ -6,9 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::reader::Reader;
-use super::{
-    Admin, Agreements, Audit, Binding, Config, Index, Listen, LogFormat, Policy, Service, Sts, Tokens, limits,
-};
+use super::{Admin, Agreements, Audit, Binding, Config, Index, Listen, LogFormat, Policy, Service, Sts, Tokens, limits};
 
 /// Every setting is asked for before the first `?`, so that each is checked whatever the others are.
 pub(super) fn read(root: &mut Reader<'_>) -> Option<Config> {
@@ -17,8 +15,7 @@ pub(super) fn read(root: &mut Reader<'_>) -> Option<Config> {
     let clock_skew = root.duration("clock_skew", seconds(60), seconds(0)..=seconds(300));
     let timestamp_max_age = root.duration("timestamp_max_age", seconds(300), seconds(30)..=seconds(3600));
     let replay_capacity = root.size("replay_capacity", 1_000_000, 1_000..=100_000_000);
-    let log_format =
-        root.choice("log_format", LogFormat::Json, &[("json", LogFormat::Json), ("text", LogFormat::Text)]);
+    let log_format = root.choice("log_format", LogFormat::Json, &[("json", LogFormat::Json), ("text", LogFormat::Text)]);
     let listen = root.section("listen", read_listen);
     let admin = root.section("admin", read_admin);
     let system = root.section("system", Reader::credentials);
@@ -58,12 +55,7 @@ fn read_listen(section: &mut Reader<'_>) -> Option<Listen> {
     let public_url = section.https("public_url");
     let credentials = section.credentials();
     let client_roots = section.certificates("client_roots", true);
-    Some(Listen {
-        address: address?,
-        public_url: public_url?,
-        credentials: credentials?,
-        client_roots: client_roots?,
-    })
+    Some(Listen { address: address?, public_url: public_url?, credentials: credentials?, client_roots: client_roots? })
 }
 
 fn read_admin(section: &mut Reader<'_>) -> Option<Admin> {
@@ -72,7 +64,8 @@ fn read_admin(section: &mut Reader<'_>) -> Option<Admin> {
     let (address, client_roots) = (address?, client_roots?);
     // Metrics and health are for operators: the open network gets them only with a proven client.
     if !address.ip().is_loopback() && client_roots.is_empty() {
-        let text = "is not a loopback address; use 127.0.0.1 or [::1], or give client_roots, so that clients must show a certificate";
+        let text =
+            "is not a loopback address; use 127.0.0.1 or [::1], or give client_roots, so that clients must show a certificate";
         section.problem_at("address", text.to_owned());
         return None;
     }
@@ -89,8 +82,8 @@ fn read_service(section: &mut Reader<'_>) -> Option<Service> {
     }
     let known = [("token", Binding::Token), ("authority-context", Binding::AuthorityContext)];
     let bindings = section.choices("bindings", &[Binding::Token], &known);
-    let wrapper_namespace = section
-        .text("wrapper_namespace", Some("http://serviceplatformen.dk/xml/wsdl/soap11/Ydelse/TerminalAdgang/6/"));
+    let wrapper_namespace =
+        section.text("wrapper_namespace", Some("http://serviceplatformen.dk/xml/wsdl/soap11/Ydelse/TerminalAdgang/6/"));
     let privilege_role = section.optional_text("privilege_role");
     Some(Service {
         entity_id: entity_id?,
@@ -108,7 +101,8 @@ fn read_tokens(section: &mut Reader<'_>) -> Option<Tokens> {
     let certificates = section.certificates("certificates", false);
     let (issuer, metadata, certificates) = (issuer?, metadata?, certificates?);
     if metadata.is_empty() && certificates.is_empty() {
-        let text = "is missing, and so are certificates; name the security token service's SAML metadata or its signing certificates";
+        let text =
+            "is missing, and so are certificates; name the security token service's SAML metadata or its signing certificates";
         section.problem_at("metadata", text.to_owned());
         return None;
     }

@@ -173,11 +173,7 @@ fn each_kind_of_fault_is_told_with_its_remedy() {
         ("# bindings = [\"token\"]", "bindings = [\"token\", \"token\"]", "names a choice twice"),
         ("# bindings = [\"token\"]", "bindings = \"token\"", "is not a list"),
         ("metadata = [\"sts-metadata.xml\"]", "", "name the security token service's SAML metadata"),
-        (
-            "metadata = [\"sts-metadata.xml\"]",
-            "certificates = [\"certs/sts-signing.pem\"]",
-            "tokens.issuer: is missing",
-        ),
+        ("metadata = [\"sts-metadata.xml\"]", "certificates = [\"certs/sts-signing.pem\"]", "tokens.issuer: is missing"),
         ("store = \"agreements.sqlite\"", "store = \"nowhere/agreements.sqlite\"", "whose folder does not exist"),
         ("# max_staleness = \"15m\"", "max_staleness = \"5s\"", "is shorter than cache_ttl"),
         ("directory = \"policies\"", "directory = \"polices\"", "is not a folder; make it"),

@@ -53,12 +53,8 @@ pub struct Definition {
     pub uuid: uuid::Uuid,
     /// The operation.
     pub operation: String,
-    /// The environment in which this gateway stands, as agreements name it.
-    pub environment: String,
     /// The element of a request, as the index takes it.
     pub request: Name,
-    /// The element of an answer, as the index gives it.
-    pub response: Name,
     /// The wrapper around a request.
     pub wrapper_request: Name,
     /// The wrapper around an answer.
@@ -67,6 +63,8 @@ pub struct Definition {
     pub actions: Vec<String>,
     /// The action of an answer to the caller.
     pub response_action: String,
+    /// The address at which callers reach it.
+    pub address: String,
     /// What `wsa:To` may say.
     pub addresses: Vec<String>,
     /// The entity id, which tokens name as audience and recipient.
@@ -75,8 +73,6 @@ pub struct Definition {
     pub bindings: Bindings,
     /// A privilege that the token must give for its authority; `None`: the token's authority is enough.
     pub required_privilege: Option<String>,
-    /// The CVR number of Udbetaling Danmark in this installation.
-    pub udk_cvr: String,
     /// The entity id of the index, for which tokens are fetched.
     pub index_entity_id: String,
     /// The action of a request to the index.

@@ -205,13 +205,8 @@ async fn plain_http_is_refused_before_anything_is_sent() {
 
 #[tokio::test]
 async fn no_roots_means_no_client() {
-    let settings = OutboundSettings {
-        roots: Vec::new(),
-        credentials: None,
-        connect_timeout: SOON,
-        idle_timeout: SOON,
-        retry: true,
-    };
+    let settings =
+        OutboundSettings { roots: Vec::new(), credentials: None, connect_timeout: SOON, idle_timeout: SOON, retry: true };
     assert!(matches!(Outbound::new(settings).map(|_| ()), Err(SetupError::Roots(_))));
 }
 

@@ -9,4 +9,6 @@ pub mod pki;
 pub mod population;
 pub mod random;
 pub mod server;
+pub mod soap;
+pub mod sts;
 pub mod ydelsesindeks;

@@ -108,9 +108,7 @@ impl DevPki {
 
         let issuing_params = authority("Hjemmel development issuing CA", not_before, not_after)?;
         let issuing_key = key()?;
-        let issuing = issuing_params
-            .signed_by(&issuing_key, &Issuer::from_params(&root_params, &root_key))
-            .map_err(made)?;
+        let issuing = issuing_params.signed_by(&issuing_key, &Issuer::from_params(&root_params, &root_key)).map_err(made)?;
         let issuing = with_pss(issuing.der(), &root_key)?;
 
         let mut pki = Self { root, issuing, issuing_params, issuing_key, bits, credentials: BTreeMap::new() };
@@ -288,9 +286,7 @@ fn authority(common_name: &str, not_before: Timestamp, not_after: Timestamp) -> 
 fn leaf_subject(leaf: &Leaf) -> DistinguishedName {
     let organization_identifier = DnType::CustomDnType(vec![2, 5, 4, 97]);
     let serial_number = DnType::CustomDnType(vec![2, 5, 4, 5]);
-    let printable = |text: &str| {
-        text.try_into().map_or_else(|_| DnValue::Utf8String(text.to_owned()), DnValue::PrintableString)
-    };
+    let printable = |text: &str| text.try_into().map_or_else(|_| DnValue::Utf8String(text.to_owned()), DnValue::PrintableString);
     let mut name = DistinguishedName::new();
     name.push(DnType::CountryName, printable("DK"));
     name.push(organization_identifier, format!("NTRDK-{}", leaf.cvr));

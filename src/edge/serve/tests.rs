@@ -346,12 +346,9 @@ async fn a_head_that_drips_is_closed_when_its_time_is_up() {
 
 #[tokio::test]
 async fn a_silent_client_is_closed_in_the_handshake_and_after_it() {
-    let edge = start(EdgeLimits {
-        handshake_timeout: Duration::from_millis(200),
-        idle_timeout: Duration::from_millis(200),
-        ..small()
-    })
-    .await;
+    let edge =
+        start(EdgeLimits { handshake_timeout: Duration::from_millis(200), idle_timeout: Duration::from_millis(200), ..small() })
+            .await;
     let mut before = TcpStream::connect(edge.address).await.unwrap();
     let mut after = edge.connect().await;
     let mut bytes = Vec::new();
@@ -462,8 +459,7 @@ async fn a_call_that_outlasts_the_drain_is_cut_and_counted() {
 async fn h2(edge: &Running) -> hyper::client::conn::http2::SendRequest<Full<Bytes>> {
     let stream = edge.connect_as(None, &[b"h2"]).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
-    let (sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     sender
 }
@@ -497,6 +493,23 @@ async fn http2_heads_over_the_limit_are_refused() {
     request.headers_mut().insert("x", "x".repeat(20_000).parse().unwrap());
     let refused = sender.send_request(request).await;
     assert!(refused.is_err() || refused.is_ok_and(|answer| answer.status() == 431));
+}
+
+#[tokio::test]
+async fn a_flood_of_reset_streams_ends_its_connection_and_no_other() {
+    let edge = start(small()).await;
+    let mut flooding = h2(&edge).await;
+    let mut steady = h2(&edge).await;
+    let flood = async {
+        // Each call is sent and then reset at once (CVE-2023-44487), until the server has had enough.
+        while flooding.ready().await.is_ok() {
+            let call = flooding.send_request(h2_post("/wait", b""));
+            let _ = timeout(Duration::from_micros(200), call).await;
+        }
+    };
+    timeout(Duration::from_secs(10), flood).await.expect("the flooding connection must be closed");
+    assert_eq!(steady.send_request(h2_post("/", b"")).await.unwrap().status(), 200);
+    assert!(edge.raw(&post("/", "")).await.contains("200 OK"));
 }
 
 #[tokio::test]
