@@ -9,7 +9,10 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -554,6 +557,33 @@ async fn while_the_disk_fails_calls_are_refused_and_no_closing_is_lost() {
     assert_eq!(outcomes, [Some(Outcome::Served), Some(Outcome::Refused), Some(Outcome::Abandoned), Some(Outcome::Served)]);
     let verified = house.verify().unwrap();
     assert_eq!((verified.admitted, verified.closed), (2, 4), "the admission that was refused is not on disk");
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_refuses_calls_in_time_and_turns_readiness_off() {
+    let house = House::new();
+    let hangs = Arc::new(AtomicBool::new(false));
+    let disk = Arc::clone(&hangs);
+    // The writer reads the clock at each write, so a clock that stands still for it is a disk that does.
+    let clock = Clock::from_fn(move || {
+        while disk.load(Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        "2026-11-22T12:00:00Z".parse().unwrap()
+    });
+    let mut settings = house.settings();
+    settings.patience = Duration::from_millis(50);
+    let audit = Audit::start(settings, keys::checkpoint_key(&house.key("checkpoint.key")).unwrap(), clock, |_| {}).unwrap();
+    let open = audit.open(house.record(1)).unwrap();
+    hangs.store(true, Relaxed);
+    assert_eq!(open.admit().await.unwrap_err(), Refusal::AuditUnavailable);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!audit.is_ready());
+    hangs.store(false, Relaxed);
+    open.refused(&Refusal::AuditUnavailable);
+    assert!(audit.stop(Duration::from_secs(5)).await);
+    let calls = search(&house.log(), |_| true).unwrap().calls;
+    assert_eq!(calls[&Uuid::from_u128(1)].outcome, Some(Outcome::Refused));
 }
 
 #[tokio::test]

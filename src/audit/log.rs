@@ -385,24 +385,34 @@ impl Torn {
     /// Copies the bytes to a file of their own, and only then cuts them off.
     fn keep_aside(&self, dir: &Path) -> io::Result<Event> {
         let mut segment = OpenOptions::new().read(true).write(true).open(&self.path)?;
-        let mut bytes = Vec::new();
         segment.seek(SeekFrom::Start(self.offset))?;
-        segment.read_to_end(&mut bytes)?;
         let kept_as = format!("torn-{:08}-{}.bin", self.segment, self.offset);
-        let mut file = File::create(dir.join(&kept_as))?;
-        file.write_all(&bytes)?;
+        let path = dir.join(&kept_as);
+        let mut file = File::create(&path)?;
+        let bytes = io::copy(&mut segment, &mut file)?;
         file.sync_all()?;
         sync_dir(dir)?;
         segment.set_len(self.offset)?;
-        tracing::warn!(
-            segment = self.segment,
-            offset = self.offset,
-            bytes = bytes.len(),
-            kept_as,
-            "the audit log ended in a torn line"
-        );
-        let sha256 = crate::hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes).as_ref());
-        Ok(Event::Torn { segment: self.segment, offset: self.offset, bytes: bytes.len() as u64, sha256, kept_as })
+        tracing::warn!(segment = self.segment, offset = self.offset, bytes, kept_as, "the audit log ended in a torn line");
+        Ok(Event::Torn { segment: self.segment, offset: self.offset, bytes, sha256: sha256_of(&path)?, kept_as })
+    }
+}
+
+/// SHA-256 of a file, in hexadecimal; read piece by piece, for what a crash left may be long.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn sha256_of(path: &Path) -> io::Result<String> {
+    let mut reader = BufReader::new(File::open(path)?);
+    let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    loop {
+        let piece = reader.fill_buf()?;
+        if piece.is_empty() {
+            return Ok(crate::hex::encode(digest.finish().as_ref()));
+        }
+        digest.update(piece);
+        let read = piece.len();
+        reader.consume(read);
     }
 }
 

@@ -306,8 +306,5 @@ impl Walk<'_> {
 fn is_kept(dir: &Path, name: &str, sha256: &str) -> bool {
     let plain =
         name.starts_with("torn-") && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.');
-    plain
-        && std::fs::read(dir.join(name)).is_ok_and(|bytes| {
-            crate::hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes).as_ref()) == sha256
-        })
+    plain && log::sha256_of(&dir.join(name)).is_ok_and(|found| found == sha256)
 }

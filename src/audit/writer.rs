@@ -74,7 +74,7 @@ impl Durable {
 /// How the writer fares, for metrics and readiness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
-    /// Whether the last write succeeded.
+    /// Whether the last write succeeded, and none hangs.
     pub ready: bool,
     /// Records on disk since the start.
     pub records: u64,
@@ -92,15 +92,43 @@ pub struct Stats {
     pub open_calls: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counters {
+    /// Whether the last write succeeded.
     ready: AtomicBool,
+    epoch: Instant,
+    /// When the write that is under way began, in microseconds since `epoch`; 0 while there is none.
+    writing_since: AtomicU64,
     records: AtomicU64,
     commits: AtomicU64,
     failures: AtomicU64,
     commit_us: AtomicU64,
     sequence: AtomicU64,
     waiting: AtomicU64,
+}
+
+impl Counters {
+    fn new() -> Self {
+        let zero = AtomicU64::default;
+        Self {
+            ready: AtomicBool::new(true),
+            epoch: Instant::now(),
+            writing_since: zero(),
+            records: zero(),
+            commits: zero(),
+            failures: zero(),
+            commit_us: zero(),
+            sequence: zero(),
+            waiting: zero(),
+        }
+    }
+
+    /// A disk that hangs returns no error: a write under way for longer than an admission waits counts as failed.
+    fn is_ready(&self, patience: Duration) -> bool {
+        let since = self.writing_since.load(Relaxed);
+        let hangs = since > 0 && micros(self.epoch.elapsed()).saturating_sub(since) > micros(patience);
+        self.ready.load(Relaxed) && !hangs
+    }
 }
 
 enum Message {
@@ -146,8 +174,7 @@ impl Audit {
     ) -> Result<Self, LogError> {
         let log = Log::open(&settings.dir, key, settings.limits.clone(), clock.now())?;
         let (sender, receiver) = channel();
-        let counters = Arc::new(Counters::default());
-        counters.ready.store(true, Relaxed);
+        let counters = Arc::new(Counters::new());
         counters.sequence.store(log.head().sequence, Relaxed);
         let open_calls = settings.open_calls.clamp(1, 1_000_000);
         let audit = Self {
@@ -176,16 +203,16 @@ impl Audit {
         Ok(OpenRecord { record, outcome: Outcome::Abandoned, place: Some(place), opened: Instant::now(), audit: self.clone() })
     }
 
-    /// Whether calls can be recorded: the last write succeeded. For readiness.
+    /// Whether calls can be recorded: the last write succeeded, and none hangs. For readiness.
     pub fn is_ready(&self) -> bool {
-        self.counters.ready.load(Relaxed)
+        self.counters.is_ready(self.patience)
     }
 
     /// How the writer fares.
     pub fn stats(&self) -> Stats {
         let counters = &self.counters;
         Stats {
-            ready: counters.ready.load(Relaxed),
+            ready: self.is_ready(),
             records: counters.records.load(Relaxed),
             commits: counters.commits.load(Relaxed),
             failures: counters.failures.load(Relaxed),
@@ -344,7 +371,9 @@ impl Writer {
     }
 
     fn write(&mut self, batch: Vec<(Event, After)>, failing: bool) {
+        let counters = Arc::clone(&self.counters);
         let started = Instant::now();
+        counters.writing_since.store(micros(counters.epoch.elapsed()).max(1), Relaxed);
         let (events, after): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         let now = self.clock.now();
         let written = match events.as_slice() {
@@ -352,7 +381,7 @@ impl Writer {
             [] if failing => self.log.checkpoint(now, Occasion::Due),
             events => self.log.append(now, events),
         };
-        let counters = Arc::clone(&self.counters);
+        counters.writing_since.store(0, Relaxed);
         match written {
             Ok(()) => {
                 counters.ready.store(true, Relaxed);
