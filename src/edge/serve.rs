@@ -38,7 +38,7 @@ use super::http::{BoxError, Limited, RequestBody, ResponseBody};
 use super::tls::ServerTls;
 use crate::config::EdgeLimits;
 
-/// How long a connection that was asked to close may take before it is cut.
+/// How long a connection that was asked to close may take before it is cut, or the idle timeout where that is shorter.
 const CLOSING: Duration = Duration::from_secs(5);
 
 /// Who is at the other end of a connection. Made only by [`serve`], from the connection itself and never from a header.
@@ -288,7 +288,7 @@ where
                 if matches!(now_in, Phase::Head(_)) || cut_at.is_some() {
                     return Err("the connection lingered".into());
                 }
-                cut_at = Some(Instant::now() + CLOSING);
+                cut_at = Some(Instant::now() + CLOSING.min(limits.idle_timeout));
                 connection.as_mut().graceful_shutdown();
             }
         }

@@ -53,6 +53,7 @@ async fn start(limits: EdgeLimits) -> Running {
                             arrived.notify_one();
                             release.notified().await;
                         }
+                        "/large" => return Ok(Response::new(Full::new(Bytes::from(vec![b'x'; 16 << 20])))),
                         "/panic" => panic!("a fault of the service's own, made by the test"),
                         _ => {}
                     }
@@ -355,6 +356,21 @@ async fn a_silent_client_is_closed_in_the_handshake_and_after_it() {
     let mut bytes = Vec::new();
     let _ = timeout(Duration::from_secs(3), before.read_to_end(&mut bytes)).await.expect("closed in the handshake");
     let _ = timeout(Duration::from_secs(3), after.read_to_end(&mut bytes)).await.expect("closed when idle");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_fetched_is_cut_over_both_protocols() {
+    let edge = start(EdgeLimits { idle_timeout: Duration::from_millis(200), ..small() }).await;
+    let mut unread = edge.connect().await;
+    unread.write_all(&post("/large", "")).await.unwrap();
+    let mut sender = h2(&edge).await;
+    let answer = sender.send_request(h2_post("/large", b"")).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+
+    let mut text = Vec::new();
+    let _ = unread.read_to_end(&mut text).await;
+    assert!(text.starts_with(b"HTTP/1.1 200") && text.len() < 16 << 20, "cut after {} bytes", text.len());
+    assert!(answer.into_body().collect().await.is_err());
 }
 
 #[tokio::test]
