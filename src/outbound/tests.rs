@@ -209,37 +209,3 @@ async fn no_roots_means_no_client() {
         OutboundSettings { roots: Vec::new(), credentials: None, connect_timeout: SOON, idle_timeout: SOON, retry: true };
     assert!(matches!(Outbound::new(settings).map(|_| ()), Err(SetupError::Roots(_))));
 }
-
-mod over_http2 {
-    use std::convert::Infallible;
-
-    use http_body_util::Full;
-
-    use super::*;
-    use crate::config::EdgeLimits;
-    use crate::edge::serve::{Peer, Readiness, Transport, serve};
-    use crate::edge::tls::{ClientCertificate, ServerTls};
-
-    /// The gateway's own edge is a peer that speaks HTTP/2 and demands a client certificate.
-    #[tokio::test]
-    async fn the_client_speaks_http2_and_shows_its_certificate() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let pki = for_tests();
-        let own = pki.credentials(Role::IndexServer).unwrap();
-        let tls = Arc::new(ServerTls::new(own, &[pki.root().clone()], ClientCertificate::Required).unwrap());
-        let make = |peer: Peer| {
-            tower::service_fn(move |request: http::Request<_>| {
-                let who = peer.certificate().cloned();
-                async move {
-                    let expected = for_tests().credentials(Role::GatewayClient).unwrap().leaf();
-                    assert_eq!(who.as_ref(), Some(expected));
-                    Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(format!("{:?}", request.version())))))
-                }
-            })
-        };
-        let limits = EdgeLimits::default();
-        tokio::spawn(serve(listener, Transport::Tls(tls), limits, Readiness::new(), make, std::future::pending()));
-        assert_eq!(call(&client(), address, PATIENT).await.unwrap().1, "HTTP/2.0");
-    }
-}

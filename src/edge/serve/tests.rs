@@ -15,6 +15,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::edge::http::plain_refusal;
 use crate::edge::tls::{ALPN, ClientCertificate, provider};
+use crate::outbound::{Outbound, OutboundSettings};
 use crate::refusal::Refusal;
 use crate::signature::credentials::Credentials;
 use crate::stub::pki::{DevPki, KeyBits, Role, for_tests};
@@ -52,6 +53,7 @@ async fn start(limits: EdgeLimits) -> Running {
                             arrived.notify_one();
                             release.notified().await;
                         }
+                        "/large" => return Ok(Response::new(Full::new(Bytes::from(vec![b'x'; 16 << 20])))),
                         "/panic" => panic!("a fault of the service's own, made by the test"),
                         _ => {}
                     }
@@ -357,6 +359,21 @@ async fn a_silent_client_is_closed_in_the_handshake_and_after_it() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_not_fetched_is_cut_over_both_protocols() {
+    let edge = start(EdgeLimits { idle_timeout: Duration::from_millis(200), ..small() }).await;
+    let mut unread = edge.connect().await;
+    unread.write_all(&post("/large", "")).await.unwrap();
+    let mut sender = h2(&edge).await;
+    let answer = sender.send_request(h2_post("/large", b"")).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+
+    let mut text = Vec::new();
+    let _ = unread.read_to_end(&mut text).await;
+    assert!(text.starts_with(b"HTTP/1.1 200") && text.len() < 16 << 20, "cut after {} bytes", text.len());
+    assert!(answer.into_body().collect().await.is_err());
+}
+
+#[tokio::test]
 async fn an_idle_connection_is_used_again_within_the_idle_timeout_though_the_header_timeout_is_shorter() {
     let edge = start(EdgeLimits { header_timeout: Duration::from_millis(100), ..small() }).await;
     let mut stream = edge.connect().await;
@@ -527,8 +544,36 @@ async fn a_call_abandoned_by_its_client_gives_its_place_back() {
     timeout(Duration::from_secs(3), free).await.expect("the place is free again");
 }
 
-#[test]
-fn plain_refusals_carry_code_and_both_languages() {
+/// The edge as the peer of the gateway's own client, which has its other tests in `outbound`.
+#[tokio::test]
+async fn the_outbound_client_speaks_http2_and_shows_its_certificate_where_one_is_demanded() {
+    let edge = start(small()).await;
+    let pki = for_tests();
+    let server = pki.credentials(Role::GatewayServer).unwrap();
+    edge.tls.replace(server, &[pki.root().clone()], ClientCertificate::Required).unwrap();
+    assert_eq!(edge.raw(&post("/", "")).await, "", "without a certificate there is no answer");
+
+    let outbound = Outbound::new(OutboundSettings {
+        roots: vec![pki.root().clone()],
+        credentials: Some(pki.credentials(Role::GatewayClient).unwrap().clone()),
+        connect_timeout: Duration::from_secs(1),
+        idle_timeout: Duration::from_secs(30),
+        retry: true,
+    });
+    let uri = format!("https://localhost:{}/", edge.address.port()).parse().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let answer = outbound.unwrap().post(&uri, http::HeaderMap::new(), Bytes::from_static(b"hej"), deadline).await.unwrap();
+    assert_eq!(answer.version(), http::Version::HTTP_2);
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "3 bytes, certificate");
+}
+
+#[tokio::test]
+async fn plain_refusals_carry_code_and_both_languages() {
     let response = plain_refusal(&Refusal::BodyTimeout { seconds: 15 });
     assert_eq!(response.status(), 408);
+    let text = response.into_body().collect().await.unwrap().to_bytes();
+    let text = String::from_utf8_lossy(&text);
+    for part in ["BodyTimeout", "ikke modtaget efter 15 sekunder", "had not arrived after 15 seconds"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
 }
