@@ -412,6 +412,10 @@ refusals! {
     WindowOpen { place: String = "SoegUdtryk/SoegUdtryk[1]/SoegOekonomiskEffektueringIndeks[2]".into(), allowed: String = "2026-08-01T00:00:00+02:00 – 2026-12-01T00:00:00+01:00".into() }, Caller, AfterChange,
         da: "Søgningen er afgrænset på dispositionsdato, men ikke i {place}.", "Sæt en afgrænsning inden for {allowed} i hvert SoegOekonomiskEffektueringIndeks, eller udelad den alle steder, så indsætter servicen perioden.",
         en: "The search is delimited by disposition date, but not in {place}.", "Put a delimitation within {allowed} into each SoegOekonomiskEffektueringIndeks, or leave it out everywhere and the service inserts the period.";
+    /// Criteria that are repeated may be matched each by itself, so each must carry the date.
+    WindowApart { place: String = "SoegUdtryk/SoegOekonomiskEffektueringIndeks[1]/AttributListe/Egenskaber[1]".into(), allowed: String = "2026-08-01T00:00:00+02:00 – 2026-12-01T00:00:00+01:00".into() }, Caller, AfterChange,
+        da: "Kriterierne i {place} har ikke deres egen dispositionsdato, og den kan ikke indsættes, så den binder dem.", "Saml kriterierne i ét SoegEgenskaberLokalUdvidelse uden Egenskaber, eller sæt en dispositionsdato inden for {allowed} i hver af dem.",
+        en: "The criteria in {place} have no disposition date of their own, and none can be inserted so that it binds them.", "Gather the criteria in one SoegEgenskaberLokalUdvidelse without Egenskaber, or put a disposition date within {allowed} into each of them.";
     /// A date that cannot be read, or could be read in two ways.
     DateUnreadable { place: String = "DispositionsDatoInterval/FraTidspunkt".into() }, Caller, AfterChange,
         da: "Datoen i {place} kan ikke læses som dateTime.", "Skriv den fx som 2026-08-01T00:00:00+02:00, uden kommentarer eller blanktegn i værdien.",
@@ -463,6 +467,10 @@ refusals! {
     StsRefused { fault: String = "101".into() }, Gateway, Later,
         da: "STS'en afviste gatewayens anmodning om token (fejlkode {fault}).", "Kontakt gatewayens drift, og oplys Call-id.",
         en: "The STS refused the gateway's request for a token (fault code {fault}).", "Contact the gateway's operators and give the Call-id.";
+    /// The STS answered with something that is not the token asked for, or that it did not sign.
+    StsAnswerInvalid, Gateway, Later,
+        da: "STS'ens svar kan ikke bruges.", "Prøv igen; består fejlen, så kontakt gatewayens drift, og oplys Call-id.",
+        en: "The answer of the STS cannot be used.", "Try again; if it persists, contact the gateway's operators and give the Call-id.";
     /// No connection to the index, or it broke.
     IndexUnavailable, Gateway, Later,
         da: "Ydelsesindekset kan ikke nås.", "Prøv igen om lidt.",

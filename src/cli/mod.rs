@@ -1,1 +1,7 @@
-//! To be written.
+//! The command line: one file a subcommand.
+
+pub mod agreement;
+pub mod audit;
+pub mod call;
+pub mod certs;
+pub mod check;

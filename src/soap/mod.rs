@@ -1,1 +1,8 @@
-//! To be written.
+//! Strict, bounded XML and the SOAP envelope.
+
+pub mod document;
+pub mod envelope;
+pub mod fault;
+pub mod names;
+pub mod stream;
+pub mod strict;

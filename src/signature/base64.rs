@@ -1,0 +1,28 @@
+//! Base64 as XML Schema means it: the alphabet, right padding, XML white space anywhere, and nothing else.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// The bytes behind `text`; `None` where it is not strict base64 (wrong padding, stray bits or characters).
+pub fn decode(text: &str) -> Option<Vec<u8>> {
+    match text.contains(crate::soap::strict::is_space) {
+        true => STANDARD.decode(text.chars().filter(|c| !crate::soap::strict::is_space(*c)).collect::<String>()).ok(),
+        false => STANDARD.decode(text).ok(),
+    }
+}
+
+/// One line of base64 with padding.
+pub fn encode(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn only_strict_base64_is_read() {
+        assert_eq!(super::decode(" aGVq\r\n").as_deref(), Some(&b"hej"[..]));
+        for bad in ["aGVqZA", "aGVqZA=", "aGVqZB==", "aG-_", "aGVq=", "aGVq\u{a0}", "=aGVq", "a"] {
+            assert_eq!(super::decode(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Exclusive XML Canonicalisation 1.0 without comments (W3C, 18 July 2002), with InclusiveNamespaces.
+//!
+//! One core writes the canonical bytes as they come into a [`Sink`], most often a digest, so that they are never held.
+//! It is driven by walking an [`Element`] of the arena, or by the tokens of a message that streams. It cannot fail: the
+//! strict reader has refused everything that makes other canonicalisers give up halfway, whose digest of nothing then
+//! matched (void canonicalisation, "The Fragile Lock" 2025, CVE-2025-66568).
+
+use std::ops::Range;
+
+use crate::soap::document::{Attribute, Child, Element, NodeId};
+use crate::soap::strict::{Strict, Token};
+
+use super::write;
+
+/// Where canonical bytes go.
+pub trait Sink {
+    /// Takes the next bytes.
+    fn write(&mut self, bytes: &[u8]);
+}
+
+impl Sink for Vec<u8> {
+    fn write(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+impl<S: Sink + ?Sized> Sink for &mut S {
+    fn write(&mut self, bytes: &[u8]) {
+        (**self).write(bytes);
+    }
+}
+
+/// How to canonicalise: the PrefixList, and the form of the apex.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exclusive {
+    inclusive: Vec<Box<str>>,
+    apex_default: bool,
+}
+
+impl Exclusive {
+    /// Without a PrefixList.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With the prefixes of a PrefixList, divided by white space; `#default` is the default namespace.
+    pub fn with_prefixes(list: &str) -> Self {
+        let prefix = |name: &str| if name == "#default" { "" } else { name }.into();
+        let mut inclusive: Vec<Box<str>> =
+            list.split(crate::soap::strict::is_space).filter(|name| !name.is_empty()).map(prefix).collect();
+        inclusive.sort_unstable();
+        inclusive.dedup();
+        Self { inclusive, apex_default: false }
+    }
+
+    /// The same, in the form that WSS4J gives the apex of an STR-Transform: the default namespace is written on it
+    /// always, as `xmlns=""` where there is none (WSS 1.1, § 8.3).
+    #[must_use]
+    pub fn with_default_on_apex(mut self) -> Self {
+        if !self.inclusive.iter().any(|prefix| prefix.is_empty()) {
+            self.inclusive.insert(0, "".into());
+        }
+        self.apex_default = true;
+        self
+    }
+}
+
+/// Writes the canonical form of `element`; `omit` leaves out one element below it (the enveloped signature).
+pub fn canonicalise<S: Sink>(element: Element<'_>, method: &Exclusive, omit: Option<NodeId>, sink: S) -> S {
+    let mut canonicaliser = Canonicaliser::new(method.clone(), sink);
+    canonicaliser.start_element(element);
+    let mut open = vec![element.children()];
+    while let Some(children) = open.last_mut() {
+        match children.next() {
+            Some(Child::Element(child)) if Some(child.id()) == omit => {}
+            Some(Child::Element(child)) => {
+                canonicaliser.start_element(child);
+                open.push(child.children());
+            }
+            Some(Child::Text { text, .. }) => canonicaliser.text(text),
+            Some(Child::Comment) => {}
+            None => {
+                canonicaliser.end();
+                open.pop();
+            }
+        }
+    }
+    canonicaliser.into_sink()
+}
+
+/// The canonical bytes of `element`.
+pub fn canonical_bytes(element: Element<'_>) -> Vec<u8> {
+    canonicalise(element, &Exclusive::new(), None, Vec::new())
+}
+
+struct Open {
+    name: Range<usize>,
+    /// How long `strings` and `rendered` were outside this element.
+    strings: usize,
+    rendered: usize,
+}
+
+/// The core: takes start tags, text and end tags, and writes canonical bytes.
+pub struct Canonicaliser<S> {
+    sink: S,
+    method: Exclusive,
+    /// The strings behind `rendered` and `open`: a stack, so that nothing is allocated for each element.
+    strings: String,
+    /// The namespace declarations written on the open elements, innermost last: prefix and name.
+    rendered: Vec<(Range<usize>, Range<usize>)>,
+    open: Vec<Open>,
+}
+
+impl<S: Sink> Canonicaliser<S> {
+    /// A canonicaliser whose first start tag is the apex.
+    pub fn new(method: Exclusive, sink: S) -> Self {
+        Self { sink, method, strings: String::new(), rendered: Vec::new(), open: Vec::new() }
+    }
+
+    /// How many elements are open.
+    pub fn depth(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Gives the sink back.
+    pub fn into_sink(self) -> S {
+        self.sink
+    }
+
+    /// Takes the start tag of an element of the arena.
+    pub fn start_element(&mut self, element: Element<'_>) {
+        let attributes = element.attributes().collect();
+        let declared = |prefix: &str| element.declarations().find(|(known, _)| *known == prefix).map(|(_, uri)| uri);
+        match self.open.is_empty() {
+            true => {
+                self.start(element.prefix(), element.local(), element.namespace(), attributes, |p| element.namespace_of(p))
+            }
+            false => self.start(element.prefix(), element.local(), element.namespace(), attributes, declared),
+        }
+    }
+
+    /// Takes one token of a stream; comments and what stands outside an element are passed over.
+    pub fn token(&mut self, token: Token, strict: &Strict) {
+        match token {
+            Token::Start | Token::Empty => {
+                let (tag, uris) = (strict.tag(), strict.uris());
+                let attributes = tag
+                    .attributes()
+                    .map(|a| Attribute { prefix: a.prefix, local: a.local, namespace: uris.get(a.uri), value: a.value })
+                    .collect();
+                let apex = self.open.is_empty();
+                let declared = |prefix: &str| {
+                    let own = tag.declarations().find(|(known, _)| *known == prefix).map(|(_, uri)| uri);
+                    // An empty element's own declarations are out of scope by now, so they are asked first.
+                    let around = || strict.bindings().rev().find(|(known, _)| *known == prefix).map(|(_, uri)| uri);
+                    own.or_else(|| if apex { around() } else { None }).map(|uri| uris.get(uri))
+                };
+                self.start(tag.prefix(), tag.local(), uris.get(tag.uri()), attributes, declared);
+                if token == Token::Empty {
+                    self.end();
+                }
+            }
+            Token::End => self.end(),
+            Token::Text | Token::CData => self.text(strict.text()),
+            Token::Comment | Token::Nothing | Token::Eof => {}
+        }
+    }
+
+    /// Takes a piece of text.
+    pub fn text(&mut self, text: &str) {
+        if !self.open.is_empty() {
+            write::text(&mut self.sink, text);
+        }
+    }
+
+    /// Takes an end tag.
+    pub fn end(&mut self) {
+        if let Some(open) = self.open.pop() {
+            self.sink.write(b"</");
+            self.sink.write(self.strings.get(open.name).unwrap_or("").as_bytes());
+            self.sink.write(b">");
+            self.strings.truncate(open.strings);
+            self.rendered.truncate(open.rendered);
+        }
+    }
+
+    /// `declared` answers for a prefix of the PrefixList: on the apex what is in scope, deeper what this tag declares.
+    fn start<'t>(
+        &mut self,
+        prefix: &'t str,
+        local: &'t str,
+        namespace: &'t str,
+        mut attributes: Vec<Attribute<'t>>,
+        declared: impl Fn(&str) -> Option<&'t str>,
+    ) {
+        let open = Open { name: 0..0, strings: self.strings.len(), rendered: self.rendered.len() };
+        let apex = self.open.is_empty();
+        let name = self.store(&[prefix, if prefix.is_empty() { "" } else { ":" }, local]);
+        self.sink.write(b"<");
+        self.sink.write(self.strings.get(name.clone()).unwrap_or("").as_bytes());
+
+        // The prefixes that this tag makes visible, then those of the PrefixList that it (re)declares.
+        let mut wanted: Vec<(&str, &str)> = Vec::new();
+        let mut want = |canonicaliser: &Self, prefix: &'t str, uri: &'t str| {
+            if prefix != "xml" && canonicaliser.must_render(prefix, uri) && wanted.iter().all(|(known, _)| *known != prefix)
+            {
+                wanted.push((prefix, uri));
+            }
+        };
+        want(self, prefix, namespace);
+        for attribute in attributes.iter().filter(|attribute| !attribute.prefix.is_empty()) {
+            want(self, attribute.prefix, attribute.namespace);
+        }
+        let mut inclusive = std::mem::take(&mut self.method.inclusive);
+        for listed in &inclusive {
+            let known = wanted.iter().any(|(known, _)| **known == **listed);
+            match declared(listed) {
+                Some(uri) if !known && **listed != *"xml" && self.must_render(listed, uri) => wanted.push((listed, uri)),
+                None | Some("") if apex && self.method.apex_default && listed.is_empty() && !known => wanted.push(("", "")),
+                _ => {}
+            }
+        }
+        wanted.sort_unstable_by_key(|(prefix, _)| *prefix);
+        for (prefix, uri) in &wanted {
+            self.sink.write(if prefix.is_empty() { b" xmlns" } else { b" xmlns:" });
+            self.sink.write(prefix.as_bytes());
+            self.sink.write(b"=\"");
+            write::value(&mut self.sink, uri);
+            self.sink.write(b"\"");
+            let prefix = self.store(&[prefix]);
+            let uri = self.store(&[uri]);
+            self.rendered.push((prefix, uri));
+        }
+        drop(wanted);
+        std::mem::swap(&mut self.method.inclusive, &mut inclusive);
+
+        attributes.sort_unstable_by(|a, b| (a.namespace, a.local).cmp(&(b.namespace, b.local)));
+        for attribute in &attributes {
+            self.sink.write(b" ");
+            if !attribute.prefix.is_empty() {
+                self.sink.write(attribute.prefix.as_bytes());
+                self.sink.write(b":");
+            }
+            self.sink.write(attribute.local.as_bytes());
+            self.sink.write(b"=\"");
+            write::value(&mut self.sink, attribute.value);
+            self.sink.write(b"\"");
+        }
+        self.sink.write(b">");
+        self.open.push(Open { name, ..open });
+    }
+
+    /// Whether the open elements' declarations do not say already what `prefix` means.
+    fn must_render(&self, prefix: &str, uri: &str) -> bool {
+        let string = |range: &Range<usize>| self.strings.get(range.clone()).unwrap_or("");
+        match self.rendered.iter().rev().find(|(known, _)| string(known) == prefix) {
+            Some((_, known)) => string(known) != uri,
+            None => !uri.is_empty(),
+        }
+    }
+
+    fn store(&mut self, parts: &[&str]) -> Range<usize> {
+        let start = self.strings.len();
+        for part in parts {
+            self.strings.push_str(part);
+        }
+        start..self.strings.len()
+    }
+}

@@ -1,0 +1,477 @@
+//! One message as an arena: parsed once, strictly, and used by everyone after that.
+//!
+//! Verification, SAML, routing and policy all look at the same nodes, so that what was verified is what is used: an
+//! [`Element`] is a place in the document, and two places are the same only if they are the same node. The message is
+//! never parsed a second time (a second parser could see a second message).
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::strict::{Limits, Strict, Token, Uri, Uris, malformed, syntax};
+use crate::refusal::Refusal;
+
+/// A node's number within its document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(u32);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Element,
+    Text { cdata: bool },
+    Comment,
+}
+
+#[derive(Debug)]
+struct Node {
+    kind: Kind,
+    parent: Option<NodeId>,
+    next: Option<NodeId>,
+    first_child: Option<NodeId>,
+    last_child: Option<NodeId>,
+    /// Elements: prefix and local name. Texts: `local` is the text.
+    prefix: Range<u32>,
+    local: Range<u32>,
+    uri: Uri,
+    attributes: Range<u32>,
+    declarations: Range<u32>,
+    /// Where the node stands in the source, in bytes.
+    source: Range<usize>,
+}
+
+#[derive(Debug)]
+struct AttributeNode {
+    prefix: Range<u32>,
+    local: Range<u32>,
+    value: Range<u32>,
+    uri: Uri,
+}
+
+/// A parsed message.
+#[derive(Debug)]
+pub struct Document {
+    source: Bytes,
+    text: String,
+    nodes: Vec<Node>,
+    attributes: Vec<AttributeNode>,
+    declarations: Vec<(Range<u32>, Uri)>,
+    uris: Uris,
+    root: NodeId,
+    comments: bool,
+}
+
+impl Document {
+    /// Parses `source` strictly (see [`super::strict`]). One UTF-8 byte order mark is passed over.
+    ///
+    /// # Errors
+    /// `EncodingRefused`, `MalformedXml`, `DtdRefused`, `ProcessingInstructionRefused`, `XmlTooComplex`.
+    pub fn parse(source: Bytes, limits: &Limits) -> Result<Self, Refusal> {
+        if u32::try_from(source.len()).is_err() {
+            return Err(Refusal::BodyTooLarge { limit: u32::MAX as usize });
+        }
+        let whole = std::str::from_utf8(&source).map_err(|_| Refusal::EncodingRefused)?;
+        let (input, shift) = match whole.strip_prefix('\u{FEFF}') {
+            Some(rest) => (rest, whole.len() - rest.len()),
+            None => (whole, 0),
+        };
+        if input.starts_with('\u{FEFF}') {
+            return Err(malformed(shift, "a second byte order mark")); // quick-xml would pass over it
+        }
+        let mut builder = DocumentBuilder::default();
+        let mut strict = Strict::new(*limits);
+        let mut reader = quick_xml::Reader::from_str(input);
+        reader.config_mut().check_comments = true;
+        loop {
+            let from = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
+            let event = reader.read_event().map_err(|error| syntax(&error, reader.error_position()))?;
+            let to = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
+            match strict.accept(&event, from)? {
+                Token::Eof => break,
+                token => builder.add(token, &strict, from + shift..to + shift)?,
+            }
+            drop(event);
+        }
+        builder.finish(source, strict.into_uris())
+    }
+
+    /// The root element.
+    pub fn root(&self) -> Element<'_> {
+        Element { document: self, id: self.root }
+    }
+
+    /// The element with this number, if it is one.
+    pub fn element(&self, id: NodeId) -> Option<Element<'_>> {
+        self.node(id).filter(|node| node.kind == Kind::Element).map(|_| Element { document: self, id })
+    }
+
+    /// Every element, in document order.
+    pub fn elements(&self) -> impl Iterator<Item = Element<'_>> {
+        (0..self.nodes.len()).filter_map(|n| self.element(NodeId(u32::try_from(n).ok()?)))
+    }
+
+    /// Whether a comment stands anywhere, also outside the root.
+    pub fn has_comments(&self) -> bool {
+        self.comments
+    }
+
+    /// The bytes as they came, a byte order mark included.
+    pub fn source(&self) -> &Bytes {
+        &self.source
+    }
+
+    fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(id.0 as usize)
+    }
+
+    fn str(&self, range: &Range<u32>) -> &str {
+        self.text.get(range.start as usize..range.end as usize).unwrap_or("")
+    }
+}
+
+/// Builds a document token by token: a whole one in [`Document::parse`], or the head of one whose rest streams past.
+#[derive(Default)]
+pub struct DocumentBuilder {
+    text: String,
+    nodes: Vec<Node>,
+    attributes: Vec<AttributeNode>,
+    declarations: Vec<(Range<u32>, Uri)>,
+    open: Vec<NodeId>,
+    root: Option<NodeId>,
+    comments: bool,
+}
+
+impl DocumentBuilder {
+    /// Closes what is open and gives the document. `source` may be empty where the bytes were not kept.
+    pub fn finish(mut self, source: Bytes, uris: Uris) -> Result<Document, Refusal> {
+        for id in std::mem::take(&mut self.open) {
+            if let Some(node) = self.nodes.get_mut(id.0 as usize) {
+                node.source.end = usize::MAX;
+            }
+        }
+        let root = self.root.ok_or_else(|| malformed(0, "the document is empty"))?;
+        let Self { text, nodes, attributes, declarations, comments, .. } = self;
+        Ok(Document { source, text, nodes, attributes, declarations, uris, root, comments })
+    }
+
+    /// Adds what `strict` has just judged; `source` is where it stands, in bytes.
+    pub fn add(&mut self, token: Token, strict: &Strict, source: Range<usize>) -> Result<(), Refusal> {
+        match token {
+            Token::Start | Token::Empty => {
+                let id = self.start(strict, source)?;
+                if token == Token::Start {
+                    self.open.push(id);
+                }
+            }
+            Token::End => {
+                if let Some(node) = self.open.pop().and_then(|id| self.nodes.get_mut(id.0 as usize)) {
+                    node.source.end = source.end;
+                }
+            }
+            Token::Text | Token::CData => self.text(strict.text(), token == Token::CData, source)?,
+            Token::Comment => {
+                self.comments = true;
+                if !self.open.is_empty() {
+                    let node = Node { source, ..Node::of(Kind::Comment) };
+                    self.push(node)?;
+                }
+            }
+            Token::Nothing | Token::Eof => {}
+        }
+        Ok(())
+    }
+
+    fn store(&mut self, text: &str) -> Result<Range<u32>, Refusal> {
+        let start = self.text.len();
+        self.text.push_str(text);
+        match (u32::try_from(start), u32::try_from(self.text.len())) {
+            (Ok(start), Ok(end)) => Ok(start..end),
+            _ => Err(Refusal::BodyTooLarge { limit: u32::MAX as usize }),
+        }
+    }
+
+    fn push(&mut self, mut node: Node) -> Result<NodeId, Refusal> {
+        let id = NodeId(u32::try_from(self.nodes.len()).map_err(|_| Refusal::BodyTooLarge { limit: u32::MAX as usize })?);
+        node.parent = self.open.last().copied();
+        let parent = node.parent;
+        self.nodes.push(node);
+        if let Some(parent) = parent.and_then(|parent| self.nodes.get_mut(parent.0 as usize)) {
+            let previous = parent.last_child.replace(id);
+            if parent.first_child.is_none() {
+                parent.first_child = Some(id);
+            }
+            if let Some(previous) = previous.and_then(|previous| self.nodes.get_mut(previous.0 as usize)) {
+                previous.next = Some(id);
+            }
+        }
+        Ok(id)
+    }
+
+    fn start(&mut self, strict: &Strict, source: Range<usize>) -> Result<NodeId, Refusal> {
+        let tag = strict.tag();
+        let prefix = self.store(tag.prefix())?;
+        let local = self.store(tag.local())?;
+        let first_attribute = count(self.attributes.len())?;
+        for attribute in tag.attributes() {
+            let prefix = self.store(attribute.prefix)?;
+            let local = self.store(attribute.local)?;
+            let value = self.store(attribute.value)?;
+            self.attributes.push(AttributeNode { prefix, local, value, uri: attribute.uri });
+        }
+        let first_declaration = count(self.declarations.len())?;
+        for (prefix, uri) in tag.declarations() {
+            let prefix = self.store(prefix)?;
+            self.declarations.push((prefix, uri));
+        }
+        let id = self.push(Node {
+            prefix,
+            local,
+            uri: tag.uri(),
+            attributes: first_attribute..count(self.attributes.len())?,
+            declarations: first_declaration..count(self.declarations.len())?,
+            source,
+            ..Node::of(Kind::Element)
+        })?;
+        if self.open.is_empty() {
+            self.root = Some(id);
+        }
+        Ok(id)
+    }
+
+    /// Adjacent pieces of text become one node, so that nobody judges half a value. CDATA stays apart, to be seen.
+    fn text(&mut self, text: &str, cdata: bool, source: Range<usize>) -> Result<(), Refusal> {
+        let last = self.open.last().and_then(|id| self.nodes.get(id.0 as usize)).and_then(|parent| parent.last_child);
+        let range = self.store(text)?;
+        if !cdata && let Some(node) = last.and_then(|id| self.nodes.get_mut(id.0 as usize))
+            // Only when nothing else was stored in between can the two pieces be one range.
+            && node.kind == (Kind::Text { cdata: false }) && node.local.end == range.start
+        {
+            node.local.end = range.end;
+            node.source.end = source.end;
+            return Ok(());
+        }
+        self.push(Node { local: range, source, ..Node::of(Kind::Text { cdata }) }).map(|_| ())
+    }
+}
+
+fn count(n: usize) -> Result<u32, Refusal> {
+    u32::try_from(n).map_err(|_| Refusal::BodyTooLarge { limit: u32::MAX as usize })
+}
+
+impl Node {
+    fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            parent: None,
+            next: None,
+            first_child: None,
+            last_child: None,
+            prefix: 0..0,
+            local: 0..0,
+            uri: Uri::NONE,
+            attributes: 0..0,
+            declarations: 0..0,
+            source: 0..0,
+        }
+    }
+}
+
+/// A child of an element.
+#[derive(Debug, Clone, Copy)]
+pub enum Child<'d> {
+    /// An element.
+    Element(Element<'d>),
+    /// Text, references resolved; `cdata` says that it stood in a CDATA section.
+    Text {
+        /// The text.
+        text: &'d str,
+        /// Whether it stood in a CDATA section.
+        cdata: bool,
+    },
+    /// A comment (its content is nobody's business).
+    Comment,
+}
+
+/// An attribute of an element; namespace declarations are not among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attribute<'d> {
+    /// The prefix as written, empty for none.
+    pub prefix: &'d str,
+    /// The local name.
+    pub local: &'d str,
+    /// The namespace, empty for none.
+    pub namespace: &'d str,
+    /// The normalised value.
+    pub value: &'d str,
+}
+
+/// A place in a document: one element. Equal only to itself.
+#[derive(Clone, Copy)]
+pub struct Element<'d> {
+    document: &'d Document,
+    id: NodeId,
+}
+
+impl PartialEq for Element<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.document, other.document) && self.id == other.id
+    }
+}
+impl Eq for Element<'_> {}
+
+impl std::fmt::Debug for Element<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{{{}}}{}", self.namespace(), self.local())
+    }
+}
+
+impl<'d> Element<'d> {
+    fn node(&self) -> Option<&'d Node> {
+        self.document.node(self.id)
+    }
+
+    /// The number of this place.
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+    /// The document it belongs to.
+    pub fn document(&self) -> &'d Document {
+        self.document
+    }
+    /// The prefix as written, empty for none.
+    pub fn prefix(&self) -> &'d str {
+        self.node().map_or("", |node| self.document.str(&node.prefix))
+    }
+    /// The local name.
+    pub fn local(&self) -> &'d str {
+        self.node().map_or("", |node| self.document.str(&node.local))
+    }
+    /// The namespace, empty for none.
+    pub fn namespace(&self) -> &'d str {
+        self.node().map_or("", |node| self.document.uris.get(node.uri))
+    }
+    /// Whether it has this expanded name.
+    pub fn is(&self, namespace: &str, local: &str) -> bool {
+        self.local() == local && self.namespace() == namespace
+    }
+    /// The parent; `None` for the root.
+    pub fn parent(&self) -> Option<Element<'d>> {
+        self.node()?.parent.map(|id| Element { document: self.document, id })
+    }
+    /// The attributes, in document order.
+    pub fn attributes(&self) -> impl Iterator<Item = Attribute<'d>> + use<'d> {
+        let document = self.document;
+        let range = self.node().map_or(0..0, |node| node.attributes.start as usize..node.attributes.end as usize);
+        document.attributes.get(range).unwrap_or(&[]).iter().map(move |a| Attribute {
+            prefix: document.str(&a.prefix),
+            local: document.str(&a.local),
+            namespace: document.uris.get(a.uri),
+            value: document.str(&a.value),
+        })
+    }
+    /// The value of an attribute; `namespace` is empty for one without a prefix.
+    pub fn attribute(&self, namespace: &str, local: &str) -> Option<&'d str> {
+        self.attributes().find(|a| a.local == local && a.namespace == namespace).map(|a| a.value)
+    }
+    /// The namespace declarations of this very element: prefix (empty for the default) and name (empty to undeclare).
+    pub fn declarations(&self) -> impl Iterator<Item = (&'d str, &'d str)> + use<'d> {
+        let document = self.document;
+        let range = self.node().map_or(0..0, |node| node.declarations.start as usize..node.declarations.end as usize);
+        document
+            .declarations
+            .get(range)
+            .unwrap_or(&[])
+            .iter()
+            .map(move |(prefix, uri)| (document.str(prefix), document.uris.get(*uri)))
+    }
+    /// What a prefix means here; the empty prefix asks for the default namespace. `None`: not declared.
+    pub fn namespace_of(&self, prefix: &str) -> Option<&'d str> {
+        let mut place = Some(*self);
+        while let Some(element) = place {
+            if let Some((_, uri)) = element.declarations().find(|(declared, _)| *declared == prefix) {
+                return Some(uri).filter(|uri| !uri.is_empty());
+            }
+            place = element.parent();
+        }
+        None
+    }
+    /// All children, in document order.
+    pub fn children(&self) -> impl Iterator<Item = Child<'d>> + use<'d> {
+        let document = self.document;
+        let mut next = self.node().and_then(|node| node.first_child);
+        std::iter::from_fn(move || {
+            let id = next?;
+            let node = document.node(id)?;
+            next = node.next;
+            Some(match node.kind {
+                Kind::Element => Child::Element(Element { document, id }),
+                Kind::Text { cdata } => Child::Text { text: document.str(&node.local), cdata },
+                Kind::Comment => Child::Comment,
+            })
+        })
+    }
+    /// The child elements, in document order.
+    pub fn elements(&self) -> impl Iterator<Item = Element<'d>> + use<'d> {
+        self.children().filter_map(|child| match child {
+            Child::Element(element) => Some(element),
+            _ => None,
+        })
+    }
+    /// The child elements of one name.
+    pub fn named<'a>(&self, namespace: &'a str, local: &'a str) -> impl Iterator<Item = Element<'d>> + use<'d, 'a> {
+        self.elements().filter(move |element| element.is(namespace, local))
+    }
+    /// The one child of this name: `Ok(None)` for none, `Err(())` for several, which nobody may choose among.
+    #[allow(clippy::result_unit_err)] // the caller knows which refusal it is
+    pub fn only(&self, namespace: &str, local: &str) -> Result<Option<Element<'d>>, ()> {
+        let mut found = self.named(namespace, local);
+        match (found.next(), found.next()) {
+            (_, Some(_)) => Err(()),
+            (one, None) => Ok(one),
+        }
+    }
+    /// This element and everything below it, in document order.
+    pub fn descendants(&self) -> impl Iterator<Item = Element<'d>> + use<'d> {
+        let document = self.document;
+        let from = self.id.0 as usize;
+        let end = self.source_range().end;
+        // Nodes are numbered in document order, so a subtree is a run of numbers that ends where the element ends.
+        (from..document.nodes.len())
+            .map_while(move |n| document.nodes.get(n).filter(|node| node.source.start < end).map(|node| (n, node)))
+            .filter(|(_, node)| node.kind == Kind::Element)
+            .filter_map(move |(n, _)| Some(Element { document, id: NodeId(u32::try_from(n).ok()?) }))
+    }
+    /// The whole text of an element that holds text only: `None` where there is a child element, a comment or CDATA,
+    /// for readers disagree about what those leave of a value (comment truncation, CVE-2017-11427 and its kin).
+    pub fn text(&self) -> Option<Cow<'d, str>> {
+        let mut whole = Cow::Borrowed("");
+        for child in self.children() {
+            match child {
+                Child::Text { text, cdata: false } if whole.is_empty() => whole = Cow::Borrowed(text),
+                Child::Text { text, cdata: false } => whole.to_mut().push_str(text),
+                _ => return None,
+            }
+        }
+        Some(whole)
+    }
+    /// Whether it holds no element and no text but white space.
+    pub fn is_empty(&self) -> bool {
+        self.children().all(|child| match child {
+            Child::Element(_) => false,
+            Child::Text { text, .. } => text.chars().all(super::strict::is_space),
+            Child::Comment => true,
+        })
+    }
+    /// Whether text other than white space stands beside its child elements.
+    pub fn has_stray_text(&self) -> bool {
+        self.children().any(|child| matches!(child, Child::Text { text, .. } if !text.chars().all(super::strict::is_space)))
+    }
+    /// Where it stands in the source, from `<` to the end of its end tag, in bytes.
+    pub fn source_range(&self) -> Range<usize> {
+        self.node().map_or(0..0, |node| node.source.clone())
+    }
+    /// Its bytes as they came.
+    pub fn source(&self) -> &'d [u8] {
+        self.document.source.get(self.source_range()).unwrap_or(&[])
+    }
+}

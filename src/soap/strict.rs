@@ -1,0 +1,608 @@
+//! The strict subset of XML that the gateway reads, laid over quick-xml's events.
+//!
+//! quick-xml finds the tokens; [`Strict`] says which of them are let through. It refuses what a lenient reader passes on
+//! and two readers understand differently: DTDs and processing instructions, undeclared or re-bound prefixes, relative
+//! namespace names (they make canonicalisation void), attributes that are equal once prefixes are resolved, characters
+//! that XML forbids, text outside the root, and anything past a limit. Both the arena ([`super::document`]) and the
+//! streaming reader of answers feed their events through here, so that there is one idea of what a message is.
+
+use quick_xml::events::{BytesStart, Event};
+
+use crate::refusal::Refusal;
+
+/// The namespace that the prefix `xml` is bound to, always.
+pub const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
+const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
+
+/// Bounds on what one document may ask of the reader. All are counts; `text` and `name` are in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Open elements, the root included.
+    pub depth: usize,
+    /// Attributes of one element, namespace declarations included.
+    pub attributes: usize,
+    /// Namespace declarations in scope at any one place.
+    pub declarations: usize,
+    /// Distinct namespace names in the document.
+    pub namespaces: usize,
+    /// Elements, texts and comments in the document.
+    pub nodes: usize,
+    /// One piece of text or one attribute's value, in bytes.
+    pub text: usize,
+    /// One name, prefix included, in bytes.
+    pub name: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { depth: 64, attributes: 64, declarations: 64, namespaces: 128, nodes: 100_000, text: 512 * 1024, name: 256 }
+    }
+}
+
+/// A namespace name that the document has used, by number. [`Uri::NONE`] is "no namespace".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Uri(u16);
+
+impl Uri {
+    /// No namespace.
+    pub const NONE: Uri = Uri(0);
+    /// The namespace of the prefix `xml`.
+    pub const XML: Uri = Uri(1);
+}
+
+/// The namespace names of one document.
+#[derive(Debug, Clone)]
+pub struct Uris(Vec<Box<str>>);
+
+impl Default for Uris {
+    fn default() -> Self {
+        Self(vec!["".into(), XML_NAMESPACE.into()])
+    }
+}
+
+impl Uris {
+    /// The name behind a number; empty for [`Uri::NONE`].
+    pub fn get(&self, uri: Uri) -> &str {
+        self.0.get(usize::from(uri.0)).map_or("", |name| name)
+    }
+
+    /// The number of a name, if the document has used it.
+    pub fn find(&self, name: &str) -> Option<Uri> {
+        self.0.iter().position(|known| **known == *name).and_then(|n| u16::try_from(n).ok()).map(Uri)
+    }
+
+    fn intern(&mut self, name: &str, limit: usize) -> Result<Uri, Refusal> {
+        if let Some(uri) = self.find(name) {
+            return Ok(uri);
+        }
+        if self.0.len() >= limit {
+            return Err(too_complex("namespace names", limit));
+        }
+        let number = u16::try_from(self.0.len()).map_err(|_| too_complex("namespace names", limit))?;
+        self.0.push(name.into());
+        Ok(Uri(number))
+    }
+}
+
+/// A part of [`Tag`]'s own text.
+type Part = std::ops::Range<usize>;
+
+#[derive(Debug, Clone)]
+struct RawAttribute {
+    prefix: Part,
+    local: Part,
+    value: Part,
+    uri: Uri,
+}
+
+/// The start tag that was read last: names resolved, values normalised. Reused from tag to tag.
+#[derive(Debug, Default)]
+pub struct Tag {
+    text: String,
+    prefix: Part,
+    local: Part,
+    uri: Option<Uri>,
+    attributes: Vec<RawAttribute>,
+    declarations: Vec<(Part, Uri)>,
+}
+
+/// An attribute of the current tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TagAttribute<'t> {
+    /// The prefix as written, empty for none.
+    pub prefix: &'t str,
+    /// The local name.
+    pub local: &'t str,
+    /// The namespace; an attribute without a prefix has none.
+    pub uri: Uri,
+    /// The value, references resolved and white space normalised.
+    pub value: &'t str,
+}
+
+impl Tag {
+    fn part(&self, part: &Part) -> &str {
+        self.text.get(part.clone()).unwrap_or("")
+    }
+    fn add(&mut self, text: &str) -> Part {
+        let start = self.text.len();
+        self.text.push_str(text);
+        start..self.text.len()
+    }
+    /// The prefix as written, empty for none.
+    pub fn prefix(&self) -> &str {
+        self.part(&self.prefix)
+    }
+    /// The local name.
+    pub fn local(&self) -> &str {
+        self.part(&self.local)
+    }
+    /// The namespace.
+    pub fn uri(&self) -> Uri {
+        self.uri.unwrap_or(Uri::NONE)
+    }
+    /// The attributes in document order, without namespace declarations.
+    pub fn attributes(&self) -> impl Iterator<Item = TagAttribute<'_>> {
+        self.attributes.iter().map(|a| TagAttribute {
+            prefix: self.part(&a.prefix),
+            local: self.part(&a.local),
+            uri: a.uri,
+            value: self.part(&a.value),
+        })
+    }
+    /// The namespace declarations of this very tag: prefix (empty for the default) and name.
+    pub fn declarations(&self) -> impl Iterator<Item = (&str, Uri)> {
+        self.declarations.iter().map(|(prefix, uri)| (self.part(prefix), *uri))
+    }
+}
+
+/// Turns quick-xml's own complaint into a refusal; `at` is where, in bytes.
+pub(crate) fn syntax(error: &quick_xml::Error, at: u64) -> Refusal {
+    let reason = match error {
+        quick_xml::Error::Syntax(_) => "a token that does not end",
+        quick_xml::Error::IllFormed(_) => "tags that do not match",
+        _ => "a token that cannot be read",
+    };
+    malformed(usize::try_from(at).unwrap_or(usize::MAX), reason)
+}
+
+/// What an event amounted to. The details are read from [`Strict::tag`] and [`Strict::text`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Token {
+    /// A start tag; see [`Strict::tag`].
+    Start,
+    /// An element without content; see [`Strict::tag`]. No [`Token::End`] follows.
+    Empty,
+    /// An end tag.
+    End,
+    /// A piece of text; see [`Strict::text`]. Several pieces may follow each other: join before judging.
+    Text,
+    /// The content of a CDATA section; see [`Strict::text`].
+    CData,
+    /// A comment.
+    Comment,
+    /// Nothing to act on: the XML declaration, or white space outside the root.
+    Nothing,
+    /// The document has ended, whole.
+    Eof,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Prolog,
+    Root,
+    Epilog,
+}
+
+struct Binding {
+    prefix: Box<str>,
+    uri: Uri,
+}
+
+/// The judge of events. Feed it every event of one document, in order.
+pub struct Strict {
+    limits: Limits,
+    phase: Phase,
+    first: bool,
+    nodes: usize,
+    bindings: Vec<Binding>,
+    /// How many bindings were in scope outside each open element.
+    open: Vec<usize>,
+    uris: Uris,
+    tag: Tag,
+    text: String,
+}
+
+impl Strict {
+    /// A judge for one document.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            phase: Phase::Prolog,
+            first: true,
+            nodes: 0,
+            bindings: Vec::new(),
+            open: Vec::new(),
+            uris: Uris::default(),
+            tag: Tag::default(),
+            text: String::new(),
+        }
+    }
+
+    /// The tag of the last [`Token::Start`] or [`Token::Empty`].
+    pub fn tag(&self) -> &Tag {
+        &self.tag
+    }
+    /// The text of the last [`Token::Text`] or [`Token::CData`], references resolved and line ends normalised.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+    /// The namespace names met so far.
+    pub fn uris(&self) -> &Uris {
+        &self.uris
+    }
+    /// How many elements are open.
+    pub fn depth(&self) -> usize {
+        self.open.len()
+    }
+    /// The namespace bindings in scope, innermost last: prefix (empty for the default) and name. A prefix may recur.
+    pub fn bindings(&self) -> impl DoubleEndedIterator<Item = (&str, Uri)> {
+        self.bindings.iter().map(|binding| (&*binding.prefix, binding.uri))
+    }
+    /// Gives up the namespace names, when the document is done.
+    pub fn into_uris(self) -> Uris {
+        self.uris
+    }
+
+    /// Judges one event; `offset` (in bytes) is where it stands, for the refusal's text.
+    pub fn accept(&mut self, event: &Event<'_>, offset: usize) -> Result<Token, Refusal> {
+        let first = std::mem::take(&mut self.first);
+        match event {
+            Event::Start(start) => self.start(start, offset).map(|()| Token::Start),
+            Event::Empty(start) => {
+                self.start(start, offset)?;
+                self.end();
+                Ok(Token::Empty)
+            }
+            Event::End(_) => {
+                self.end();
+                Ok(Token::End)
+            }
+            Event::Text(text) => self.set_text(&text.xml10_content(), offset, Token::Text),
+            Event::CData(text) => {
+                if self.phase != Phase::Root {
+                    return Err(malformed(offset, "CDATA outside the root element"));
+                }
+                self.set_text(&text.xml10_content(), offset, Token::CData)
+            }
+            Event::GeneralRef(reference) => {
+                if self.phase != Phase::Root {
+                    return Err(malformed(offset, "a reference outside the root element"));
+                }
+                let character = resolve(reference, offset)?;
+                let mut buffer = [0; 4];
+                self.set_text(character.encode_utf8(&mut buffer), offset, Token::Text)
+            }
+            Event::Comment(comment) => {
+                if comment.contains("--") || comment.ends_with('-') {
+                    return Err(malformed(offset, "a comment holds two hyphens in a row"));
+                }
+                check_characters(comment, offset)?;
+                self.count()?;
+                Ok(Token::Comment)
+            }
+            Event::Decl(declaration) => {
+                // quick-xml reports a declaration wherever it stands; only the very first bytes may hold one.
+                if !first || offset != 0 {
+                    return Err(malformed(offset, "the XML declaration is not at the very beginning"));
+                }
+                check_declaration(declaration, offset)?;
+                Ok(Token::Nothing)
+            }
+            Event::PI(_) => Err(Refusal::ProcessingInstructionRefused),
+            Event::DocType(_) => Err(Refusal::DtdRefused),
+            Event::Eof => match self.phase {
+                Phase::Epilog => Ok(Token::Eof),
+                Phase::Root => Err(malformed(offset, "the document ends inside an element")),
+                Phase::Prolog => Err(malformed(offset, "the document is empty")),
+            },
+        }
+    }
+
+    fn count(&mut self) -> Result<(), Refusal> {
+        self.nodes += 1;
+        if self.nodes > self.limits.nodes {
+            return Err(too_complex("elements, texts and comments", self.limits.nodes));
+        }
+        Ok(())
+    }
+
+    fn set_text(&mut self, text: &str, offset: usize, token: Token) -> Result<Token, Refusal> {
+        if self.phase != Phase::Root {
+            return match text.chars().all(is_space) {
+                true => Ok(Token::Nothing),
+                false => Err(malformed(offset, "text outside the root element")),
+            };
+        }
+        if text.len() > self.limits.text {
+            return Err(too_complex("the length of a text in bytes", self.limits.text));
+        }
+        if token == Token::Text && text.contains("]]>") {
+            return Err(malformed(offset, "]]> in text"));
+        }
+        check_characters(text, offset)?;
+        self.count()?;
+        self.text.clear();
+        self.text.push_str(text);
+        Ok(token)
+    }
+
+    fn end(&mut self) {
+        if let Some(outside) = self.open.pop() {
+            self.bindings.truncate(outside);
+        }
+        if self.open.is_empty() {
+            self.phase = Phase::Epilog;
+        }
+    }
+
+    fn start(&mut self, start: &BytesStart<'_>, offset: usize) -> Result<(), Refusal> {
+        match self.phase {
+            Phase::Prolog => self.phase = Phase::Root,
+            Phase::Root => {}
+            Phase::Epilog => return Err(malformed(offset, "a second root element")),
+        }
+        if self.open.len() >= self.limits.depth {
+            return Err(too_complex("element depth", self.limits.depth));
+        }
+        self.count()?;
+        self.open.push(self.bindings.len());
+        self.tag.text.clear();
+        self.tag.attributes.clear();
+        self.tag.declarations.clear();
+
+        let mut prefixed = Vec::new();
+        let mut rest = start.attributes_raw();
+        let mut seen = 0usize;
+        while let Some((name, value, after)) = next_attribute(rest, offset)? {
+            rest = after;
+            seen += 1;
+            if seen > self.limits.attributes {
+                return Err(too_complex("attributes of one element", self.limits.attributes));
+            }
+            let (prefix, local) = self.split(name, offset)?;
+            let from = self.tag.text.len();
+            normalise_value(value, &mut self.tag.text, offset)?;
+            if self.tag.text.len() - from > self.limits.text {
+                return Err(too_complex("the length of an attribute in bytes", self.limits.text));
+            }
+            let value = from..self.tag.text.len();
+            match (prefix, local) {
+                ("xmlns", _) => self.declare(local, value, offset)?,
+                ("", "xmlns") => self.declare("", value, offset)?,
+                _ => prefixed.push((prefix, local, value)),
+            }
+        }
+        // Only now are this tag's own declarations in scope, wherever among the attributes they stood.
+        let (prefix, local) = self.split(start.name().0, offset)?;
+        self.tag.uri = Some(self.lookup(prefix, offset)?);
+        self.tag.prefix = self.tag.add(prefix);
+        self.tag.local = self.tag.add(local);
+        for (prefix, local, value) in prefixed {
+            let uri = if prefix.is_empty() { Uri::NONE } else { self.lookup(prefix, offset)? };
+            // Two prefixes bound to one namespace make `a:x` and `b:x` the same attribute: readers would disagree.
+            let again = self.tag.attributes.iter().any(|a| a.uri == uri && self.tag.part(&a.local) == local);
+            if again {
+                return Err(malformed(offset, "an attribute occurs twice"));
+            }
+            let prefix = self.tag.add(prefix);
+            let local = self.tag.add(local);
+            self.tag.attributes.push(RawAttribute { prefix, local, value, uri });
+        }
+        Ok(())
+    }
+
+    fn split<'n>(&self, name: &'n str, offset: usize) -> Result<(&'n str, &'n str), Refusal> {
+        if name.len() > self.limits.name {
+            return Err(too_complex("the length of a name in bytes", self.limits.name));
+        }
+        let (prefix, local) = match name.split_once(':') {
+            Some((prefix, local)) if is_ncname(prefix) => (prefix, local),
+            Some(_) => return Err(malformed(offset, "a name that is not well-formed")),
+            None => ("", name),
+        };
+        match is_ncname(local) {
+            true => Ok((prefix, local)),
+            false => Err(malformed(offset, "a name that is not well-formed")),
+        }
+    }
+
+    fn lookup(&self, prefix: &str, offset: usize) -> Result<Uri, Refusal> {
+        if prefix == "xml" {
+            return Ok(Uri::XML);
+        }
+        match self.bindings.iter().rev().find(|binding| *binding.prefix == *prefix) {
+            Some(binding) => Ok(binding.uri),
+            None if prefix.is_empty() => Ok(Uri::NONE),
+            None => Err(malformed(offset, "a prefix that is not declared")),
+        }
+    }
+
+    fn declare(&mut self, prefix: &str, value: Part, offset: usize) -> Result<(), Refusal> {
+        if matches!(prefix, "xml" | "xmlns") {
+            return Err(malformed(offset, "the prefixes xml and xmlns may not be declared"));
+        }
+        if self.tag.declarations.iter().any(|(known, _)| self.tag.part(known) == prefix) {
+            return Err(malformed(offset, "a prefix is declared twice"));
+        }
+        let name = self.tag.part(&value).to_owned();
+        if name == XML_NAMESPACE || name == XMLNS_NAMESPACE {
+            return Err(malformed(offset, "the namespaces of xml and xmlns may not be declared"));
+        }
+        if name.is_empty() && !prefix.is_empty() {
+            return Err(malformed(offset, "a prefix is declared empty"));
+        }
+        // A relative or unreadable namespace name makes some canonicalisers fail to an empty string (void canonicalisation).
+        if !name.is_empty() && !is_absolute_uri(&name) {
+            return Err(malformed(offset, "a namespace name that is not an absolute URI"));
+        }
+        if self.bindings.len() >= self.limits.declarations {
+            return Err(too_complex("namespace declarations in scope", self.limits.declarations));
+        }
+        let uri = match name.is_empty() {
+            true => Uri::NONE,
+            false => self.uris.intern(&name, self.limits.namespaces)?,
+        };
+        let part = self.tag.add(prefix);
+        self.tag.declarations.push((part, uri));
+        self.bindings.push(Binding { prefix: prefix.into(), uri });
+        Ok(())
+    }
+}
+
+pub(crate) fn malformed(offset: usize, reason: &str) -> Refusal {
+    Refusal::MalformedXml { offset, reason: reason.to_owned() }
+}
+
+fn too_complex(what: &str, limit: usize) -> Refusal {
+    Refusal::XmlTooComplex { what: what.to_owned(), limit }
+}
+
+/// White space as XML means it.
+pub fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r')
+}
+
+/// A character that XML 1.0 allows.
+pub fn is_char(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..='\u{10FFFF}')
+}
+
+fn check_characters(text: &str, offset: usize) -> Result<(), Refusal> {
+    match text.chars().all(is_char) {
+        true => Ok(()),
+        false => Err(malformed(offset, "a character that XML forbids")),
+    }
+}
+
+/// A name without a colon (XML 1.0, fifth edition; Namespaces in XML).
+pub fn is_ncname(name: &str) -> bool {
+    let start = |c: char| {
+        matches!(c, 'A'..='Z' | '_' | 'a'..='z' | '\u{C0}'..='\u{D6}' | '\u{D8}'..='\u{F6}' | '\u{F8}'..='\u{2FF}'
+            | '\u{370}'..='\u{37D}' | '\u{37F}'..='\u{1FFF}' | '\u{200C}'..='\u{200D}' | '\u{2070}'..='\u{218F}'
+            | '\u{2C00}'..='\u{2FEF}' | '\u{3001}'..='\u{D7FF}' | '\u{F900}'..='\u{FDCF}' | '\u{FDF0}'..='\u{FFFD}'
+            | '\u{10000}'..='\u{EFFFF}')
+    };
+    let more = |c: char| {
+        start(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}')
+    };
+    let mut characters = name.chars();
+    characters.next().is_some_and(start) && characters.all(more)
+}
+
+/// An absolute URI of plain ASCII: a scheme, a colon, and only characters that every reader accepts.
+fn is_absolute_uri(name: &str) -> bool {
+    let Some((scheme, rest)) = name.split_once(':') else { return false };
+    let mut letters = scheme.chars();
+    let scheme_ok = letters.next().is_some_and(|c| c.is_ascii_alphabetic())
+        && letters.all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    let mut bytes = rest.bytes();
+    let mut rest_ok = !rest.is_empty();
+    while let Some(byte) = bytes.next() {
+        rest_ok &= match byte {
+            b'%' => {
+                bytes.next().is_some_and(|b| b.is_ascii_hexdigit()) && bytes.next().is_some_and(|b| b.is_ascii_hexdigit())
+            }
+            _ => byte.is_ascii_alphanumeric() || b"-._~:/?#@!$&'()*+,;=".contains(&byte),
+        };
+    }
+    scheme_ok && rest_ok && rest.matches('#').count() <= 1
+}
+
+/// Takes the next `name="value"` off a start tag's raw attributes; `None` when only white space is left.
+///
+/// Strict where lenient readers are not: white space before every attribute, quotes, no `<` in a value.
+fn next_attribute(raw: &str, offset: usize) -> Result<Option<(&str, &str, &str)>, Refusal> {
+    let rest = raw.trim_start_matches(is_space);
+    if rest.is_empty() {
+        return Ok(None);
+    }
+    if rest.len() == raw.len() {
+        return Err(malformed(offset, "no white space before an attribute"));
+    }
+    let bad = || malformed(offset, "an attribute that is not name=\"value\"");
+    let (name, rest) = rest.split_once('=').ok_or_else(bad)?;
+    let name = name.trim_end_matches(is_space);
+    let rest = rest.trim_start_matches(is_space);
+    let (quote, rest) = match rest.strip_prefix('"') {
+        Some(rest) => ('"', rest),
+        None => ('\'', rest.strip_prefix('\'').ok_or_else(bad)?),
+    };
+    let (value, rest) = rest.split_once(quote).ok_or_else(bad)?;
+    if value.contains('<') {
+        return Err(malformed(offset, "< in an attribute"));
+    }
+    Ok(Some((name, value, rest)))
+}
+
+/// Appends an attribute's value: references resolved, literal white space turned into spaces (XML 1.0 § 3.3.3).
+fn normalise_value(raw: &str, out: &mut String, offset: usize) -> Result<(), Refusal> {
+    check_characters(raw, offset)?;
+    let mut rest = raw;
+    while let Some(at) = rest.find(['&', '\t', '\n', '\r']) {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        if let Some(after) = from.strip_prefix('&') {
+            let (name, after) = after.split_once(';').ok_or_else(|| malformed(offset, "& without a reference"))?;
+            out.push(resolve(name, offset)?);
+            rest = after;
+        } else {
+            out.push(' ');
+            rest = from.strip_prefix("\r\n").or_else(|| from.get(1..)).unwrap_or("");
+        }
+    }
+    out.push_str(rest);
+    Ok(())
+}
+
+/// The character behind a reference: one of the five predefined entities, or a number. There is no DTD, so no others.
+fn resolve(name: &str, offset: usize) -> Result<char, Refusal> {
+    let number = |digits: &str, radix: u32| {
+        let all = !digits.is_empty() && digits.len() <= 8 && digits.chars().all(|c| c.is_digit(radix));
+        all.then(|| u32::from_str_radix(digits, radix).ok()).flatten().and_then(char::from_u32).filter(|c| is_char(*c))
+    };
+    match name {
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "amp" => Some('&'),
+        "apos" => Some('\''),
+        "quot" => Some('"'),
+        _ => match name.strip_prefix("#x") {
+            Some(digits) => number(digits, 16),
+            None => name.strip_prefix('#').and_then(|digits| number(digits, 10)),
+        },
+    }
+    .ok_or_else(|| malformed(offset, "an unknown entity or a character that XML forbids"))
+}
+
+/// `version="1.0"`, then perhaps `encoding="UTF-8"`, then perhaps `standalone`: nothing else, in that order.
+fn check_declaration(raw: &str, offset: usize) -> Result<(), Refusal> {
+    let bad = || malformed(offset, "an XML declaration that is not well-formed");
+    let mut rest = raw.strip_prefix("xml").ok_or_else(bad)?;
+    let mut expected = ["version", "encoding", "standalone"].iter();
+    let mut version = false;
+    while let Some((name, value, after)) = next_attribute(rest, offset)? {
+        rest = after;
+        if !expected.any(|known| *known == name) {
+            return Err(bad());
+        }
+        match name {
+            "version" if value == "1.0" => version = true,
+            "version" => return Err(malformed(offset, "another version of XML than 1.0")),
+            "encoding" if value.eq_ignore_ascii_case("utf-8") => {}
+            "encoding" => return Err(Refusal::EncodingRefused),
+            _ if matches!(value, "yes" | "no") => {}
+            _ => return Err(bad()),
+        }
+    }
+    if version { Ok(()) } else { Err(bad()) }
+}
