@@ -179,7 +179,7 @@ class Grants:
 
 
 class Expected:
-    """What RELEASE.md makes of an index answer."""
+    """What the release policy makes of an index answer."""
 
     def __init__(self, output, context):
         self.context = context

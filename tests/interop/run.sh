@@ -2,7 +2,7 @@
 # The judges from outside. Installs what they need under target/interop and runs them.
 #
 #   run.sh                       the harness's own tests
-#   run.sh TOOL ARGUMENTS…       one judge: wsdl_zeep, validate, verify_xmlsec1, release_oracle or wss4j (each has --help)
+#   run.sh TOOL ARGUMENTS…       one judge: wsdl_zeep, validate, verify_xmlsec1, release_oracle, wss4j or cxf
 #
 # What cannot be had is said as DID NOT RUN, with the reason. With HJEMMEL_INTEROP_STRICT=1 that is a failure too.
 set -euo pipefail
@@ -36,19 +36,18 @@ if ! cmp -s "$here/requirements.txt" "$work/venv/requirements.txt"; then
     fi
 fi
 
-# The WSS4J judge, anew when its sources change. Java 17 and Maven are not installed for it.
-wss4j() { java -cp "$work/wss4j/classes:$work/wss4j/lib/*" dk.hjemmel.interop.Judge "$@"; }
-judge_sources() { cat "$here/wss4j/pom.xml" "$here"/wss4j/src/main/java/dk/hjemmel/interop/*.java; }
-build_judge() {
+# The Java judges, each anew when its sources change. Java 17 and Maven are not installed for them.
+java_sources() { cat "$here/$1/pom.xml" "$here/$1"/src/main/java/dk/hjemmel/interop/*.java; }
+build_java() {
     if ! command -v java >/dev/null || ! command -v mvn >/dev/null; then
-        did_not_run "the WSS4J judge: no java or no mvn"
-    elif ! judge_sources | cmp -s - "$work/wss4j/built-from"; then
-        rm -rf "$work/wss4j"
-        if mvn -q -B -f "$here/wss4j/pom.xml" -Djudge.target="$work/wss4j" package >"$work/mvn.log" 2>&1; then
-            judge_sources >"$work/wss4j/built-from"
+        did_not_run "the $1 judge: no java or no mvn"
+    elif ! java_sources "$1" | cmp -s - "$work/$1/built-from"; then
+        rm -rf "${work:?}/$1"
+        if mvn -q -B -f "$here/$1/pom.xml" -Djudge.target="$work/$1" package >"$work/$1.log" 2>&1; then
+            java_sources "$1" >"$work/$1/built-from"
         else
-            rm -rf "$work/wss4j"
-            did_not_run "the WSS4J judge: Maven could not build it; see $work/mvn.log"
+            rm -rf "${work:?}/$1"
+            did_not_run "the $1 judge: Maven could not build it; see $work/$1.log"
         fi
     fi
 }
@@ -56,11 +55,11 @@ build_judge() {
 # A judge runs where the caller stands: the files named are the caller's.
 case "${1:-}" in
     "") ;;
-    wss4j)
-        build_judge
+    wss4j | cxf)
+        build_java "$1"
         [ ${#missing[@]} -eq 0 ] || exit 1
-        wss4j "${@:2}"
-        exit ;;
+        class=$([ "$1" = cxf ] && echo Load || echo Judge)
+        exec java -cp "$work/$1/classes:$work/$1/lib/*" "dk.hjemmel.interop.$class" "${@:2}" ;;
     wsdl_zeep | validate | verify_xmlsec1 | release_oracle)
         exec "$python" -B "$here/$1.py" "${@:2}" ;;
     *)
@@ -69,8 +68,9 @@ case "${1:-}" in
 esac
 
 cd "$here"
-build_judge
-export HJEMMEL_WSS4J="$work/wss4j"
+build_java wss4j
+build_java cxf
+export HJEMMEL_INTEROP="$work"
 status=0
 "$python" -B -m unittest discover -s "$here" -p 'test_*.py' -v >"$work/tests.log" 2>&1 || status=1
 grep -E '^(test_|ERROR|FAIL|Ran |OK|FAILED|Traceback|AssertionError)|skipped' "$work/tests.log" || true

@@ -1,6 +1,9 @@
 """A generic client can use the contract, and what is valid by our schemas is valid by the index's."""
 
+import os
 import re
+import subprocess
+import sys
 import tempfile
 import unittest
 from datetime import datetime
@@ -13,7 +16,9 @@ import validate
 import wsdl_zeep
 
 HERE = Path(__file__).resolve().parent
+CLIENTS = HERE.parents[1] / "docs/clients"
 CONTRACT = https_stand_in.CONTRACT
+CXF = Path(os.environ.get("HJEMMEL_INTEROP", HERE.parents[1] / "target/interop")) / "cxf"
 WSDLS = ["TerminalAdgang.wsdl", "TerminalAdgang-token.wsdl"]
 SINCE, UNTIL = datetime.fromisoformat("2026-09-01T00:00:00+02:00"), datetime.fromisoformat("2026-11-01T00:00:00+01:00")
 
@@ -64,7 +69,40 @@ class OverTls(unittest.TestCase):
         self.assertEqual(outcome, "ClientCertificateMissing")
 
 
+    def sample(self, cpr):
+        keys = [str(self.pki / name) for name in ("ca.pem", "client.pem", "client.key")]
+        return subprocess.run([sys.executable, CLIENTS / "terminaladgang.py", self.url, *keys, "11111111", cpr], capture_output=True, text=True)
+
+    def test_the_sample_client_of_the_documentation_prints_the_answer_or_the_fault(self):
+        served, refused = self.sample(https_stand_in.ANSWERED), self.sample("0000000000")
+        self.assertEqual((served.returncode, served.stdout), (0, "32.03.04 6928.50 Udbetaling Danmark (test)\n"), served.stderr)
+        self.assertEqual((refused.returncode, refused.stdout.splitlines()[1]), (1, "PersonInvalid: The CPR number is not possible."))
+
+
+@unittest.skipUnless((CXF / "classes").exists(), f"DID NOT RUN: the CXF judge is not built ({CXF}); run.sh builds it")
+class Cxf(unittest.TestCase):
+    def load(self, wsdl, *assertions):
+        run = subprocess.run(["java", "-cp", f"{CXF}/classes:{CXF}/lib/*", "dk.hjemmel.interop.Load", str(CONTRACT / wsdl), *assertions],
+                             capture_output=True, text=True)
+        return run.returncode, run.stdout + run.stderr
+
+    def test_cxf_generates_a_client_from_both_wsdls_and_knows_the_token_ports_policy(self):
+        self.assertEqual(self.load("TerminalAdgang.wsdl")[0], 0)
+        code, told = self.load("TerminalAdgang-token.wsdl", "Addressing", "AsymmetricBinding", "SignedParts")
+        self.assertEqual(code, 0, told)
+
+    def test_the_port_without_a_token_asks_for_no_message_security(self):
+        self.assertNotEqual(self.load("TerminalAdgang.wsdl", "AsymmetricBinding")[0], 0)
+
+
 class Schemas(unittest.TestCase):
+    def test_the_sample_request_of_the_documentation_is_valid_in_its_wrapper_and_without(self):
+        request = CLIENTS / "request.xml"
+        wrapper = etree.tostring(next(etree.parse(request).iter("{*}FremsoegRequest")))
+        self.assertEqual(validate.errors(wrapper, CONTRACT / "TerminalAdgang.xsd"), [])
+        for name, schema in both_schemas(self).items():
+            self.assertEqual(validate.errors(validate.body(request), schema), [], name)
+
     def test_what_zeep_builds_by_our_wsdl_is_valid_by_the_indexs_schema(self):
         schemas = both_schemas(self)
         person = "6101801234"

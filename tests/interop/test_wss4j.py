@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-JUDGE = Path(os.environ.get("HJEMMEL_WSS4J", ROOT / "target/interop/wss4j"))
+JUDGE = Path(os.environ.get("HJEMMEL_INTEROP", ROOT / "target/interop")) / "wss4j"
 MESSAGES = Path(os.environ.get("HJEMMEL_REFERENCE", ROOT.parent / "shared/reference")) / "oio-idws/messages"
 
 SIGN = ("request", "HelloSignRequest-PrettyPrint.xml", "2023-04-04T08:22:00Z")
