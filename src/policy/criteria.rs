@@ -255,12 +255,13 @@ impl Reader<'_> {
         self.allow(Criterion::Ejer, place)?;
         let mut children = place.children(&["Indeks", "ReferenceID", "LokalUdvidelseListe", "BrugervendtNoegle", "FuldtNavn"])?;
         let role = children.optional(GD, "Rolle").map(|role| uuid_reference(&role)).transpose()?;
-        let role = role.filter(|role| role.eq_ignore_ascii_case(OWNER_ROLE));
-        let Some(role) = role else { return Err(Refusal::CriterionWithheld { criterion: format!("Aktoer uden Rolle {OWNER_ROLE} (Ejer)") }) };
         let kind = children.optional(GD, "Type").map(|kind| uuid_reference(&kind)).transpose()?;
         let cvr = children.optional(OEI, "CVR-nr").map(|cvr| matching(&cvr, "eight digits", |text| text.len() == 8 && digits(text))).transpose()?;
         children.end()?;
-        Ok(Owner { role, kind, cvr })
+        match role.filter(|role| role.eq_ignore_ascii_case(OWNER_ROLE)) {
+            Some(role) => Ok(Owner { role, kind, cvr }),
+            None => Err(Refusal::CriterionWithheld { criterion: format!("Aktoer uden Rolle {OWNER_ROLE} (Ejer)") }),
+        }
     }
 
     /// The payee need not be the grantee, so naming one binds nothing; [`super::request`] lets it name only P.
