@@ -17,8 +17,12 @@ pub mod algorithms;
 pub mod base64;
 pub mod c14n;
 pub mod credentials;
+pub mod ids;
 pub mod key;
 pub mod sign;
+mod signed_info;
+pub mod timestamp;
+pub mod verify;
 pub mod write;
 
 /// Namespace names and other fixed strings of the specifications.

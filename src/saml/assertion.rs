@@ -1,0 +1,303 @@
+//! Reading a verified assertion, strictly: each part exactly once, nothing that is not understood, values as whole texts.
+//!
+//! Values come from [`Element::text`], which gives nothing where a comment, CDATA or an element splits them: readers
+//! disagree about what is left (CVE-2017-11427 and its kin).
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Expectations;
+use super::privileges::Privileges;
+use crate::refusal::Refusal;
+use crate::signature::base64;
+use crate::signature::key::Certificate;
+use crate::signature::names::{DSIG, SAML};
+use crate::signature::timestamp::instant;
+use crate::signature::verify::VerifiedAssertion;
+use crate::soap::document::Element;
+
+const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
+const HOLDER_OF_KEY: &str = "urn:oasis:names:tc:SAML:2.0:cm:holder-of-key";
+const ATTRIBUTE: &str = "dk:gov:saml:attribute:";
+
+/// What a token says, once all of it holds.
+#[derive(Debug, Clone)]
+pub struct Claims {
+    pub(super) id: String,
+    pub(super) cvr: String,
+    pub(super) holder: Certificate,
+    pub(super) not_on_or_after: Timestamp,
+    pub(super) name_id: String,
+    pub(super) privileges: Privileges,
+}
+
+impl Claims {
+    /// The assertion's ID.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+    /// The authority: eight digits.
+    pub fn cvr(&self) -> &str {
+        &self.cvr
+    }
+    /// The certificate whose key must sign the message.
+    pub fn holder(&self) -> &Certificate {
+        &self.holder
+    }
+    /// When the token ends.
+    pub fn not_on_or_after(&self) -> Timestamp {
+        self.not_on_or_after
+    }
+}
+
+fn invalid(what: impl Into<String>) -> Refusal {
+    Refusal::TokenInvalid { what: what.into() }
+}
+
+fn holder(what: &str) -> Refusal {
+    Refusal::HolderOfKey { what: what.to_owned() }
+}
+
+/// Reads the assertion: version, issuer, conditions, subject, attributes.
+///
+/// # Errors
+/// `TokenIssuerUntrusted`, `TokenExpired`, `TokenAudience`, `HolderOfKey`, `TokenInvalid`.
+pub fn read(
+    verified: VerifiedAssertion<'_>,
+    issuer: &str,
+    expectations: &Expectations<'_>,
+    now: Timestamp,
+) -> Result<Claims, Refusal> {
+    let assertion = verified.element();
+    if assertion.attribute("", "Version") != Some("2.0") {
+        return Err(invalid("Version is not 2.0"));
+    }
+    let issued = assertion.attribute("", "IssueInstant").and_then(instant);
+    let issued = issued.ok_or_else(|| invalid("IssueInstant is not a dateTime with a zone"))?;
+    if issued.duration_since(now) > expectations.time.skew {
+        return Err(invalid("IssueInstant lies in the future"));
+    }
+    let id = assertion.attribute("", "ID").filter(|id| !id.is_empty()).ok_or_else(|| invalid("there is no ID"))?;
+
+    // Advice, AuthzDecisionStatement and whatever else there is would be read by someone, and not by us.
+    let known = |child: Element<'_>| match child.namespace() {
+        SAML => matches!(child.local(), "Issuer" | "Subject" | "Conditions" | "AttributeStatement" | "AuthnStatement"),
+        DSIG => child.local() == "Signature",
+        _ => false,
+    };
+    if let Some(child) = assertion.elements().find(|child| !known(*child)) {
+        return Err(invalid(format!("it holds {}, which is not understood", short(child.local()))));
+    }
+    if assertion.has_stray_text() {
+        return Err(invalid("there is text between its parts"));
+    }
+    if text(one(assertion, "Issuer")?)? != issuer {
+        return Err(Refusal::TokenIssuerUntrusted);
+    }
+    let not_on_or_after = conditions(one(assertion, "Conditions")?, expectations, now)?;
+    let (name_id, holder) = subject(one(assertion, "Subject")?, expectations, now)?;
+    let attributes = Attributes::read(one(assertion, "AttributeStatement")?)?;
+    let cvr = attributes.only("CvrNumberIdentifier")?;
+    if cvr.len() != 8 || !cvr.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(invalid("CvrNumberIdentifier is not eight digits"));
+    }
+    for (name, expected) in [("SpecVer", "DK-SAML-2.0"), ("KombitSpecVer", "1.0")] {
+        if attributes.only(name)? != expected {
+            return Err(invalid(format!("{name} is not {expected}")));
+        }
+    }
+    if assurance_level(&attributes.only("AssuranceLevel")?).is_none_or(|level| level < 3) {
+        return Err(invalid("AssuranceLevel is not 3 or more"));
+    }
+    let privileges = match attributes.maybe("Privileges_intermediate")? {
+        Some(coded) => Privileges::from_base64(&coded)?,
+        None => Privileges::none(),
+    };
+    Ok(Claims { id: id.to_owned(), cvr, holder, not_on_or_after, name_id, privileges })
+}
+
+/// The one child of this name in SAML's namespace.
+fn one<'d>(parent: Element<'d>, local: &str) -> Result<Element<'d>, Refusal> {
+    match parent.only(SAML, local) {
+        Ok(Some(child)) => Ok(child),
+        Ok(None) => Err(invalid(format!("{local} is missing in {}", parent.local()))),
+        Err(()) => Err(invalid(format!("{local} occurs twice in {}", parent.local()))),
+    }
+}
+
+fn text(element: Element<'_>) -> Result<String, Refusal> {
+    match element.text() {
+        Some(text) => Ok(text.into_owned()),
+        None => Err(invalid(format!("{} is not plain text", element.local()))),
+    }
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+/// The time given by an attribute; `None` where there is no such attribute.
+fn time(element: Element<'_>, name: &str) -> Result<Option<Timestamp>, Refusal> {
+    match element.attribute("", name) {
+        None => Ok(None),
+        Some(text) => instant(text).map(Some).ok_or_else(|| invalid(format!("{name} is not a dateTime with a zone"))),
+    }
+}
+
+fn in_time(not_before: Timestamp, not_on_or_after: Timestamp, skew: SignedDuration, now: Timestamp) -> Result<(), Refusal> {
+    let early = not_before.duration_since(now) > skew;
+    let late = now.duration_since(not_on_or_after) >= skew;
+    match early || late {
+        false => Ok(()),
+        true => Err(Refusal::TokenExpired {
+            not_before: not_before.to_string(),
+            not_on_or_after: not_on_or_after.to_string(),
+            ours: now.to_string(),
+        }),
+    }
+}
+
+fn conditions(conditions: Element<'_>, expectations: &Expectations<'_>, now: Timestamp) -> Result<Timestamp, Refusal> {
+    let mut children = conditions.elements();
+    let restriction = match (children.next(), children.next()) {
+        (Some(one), None) if one.is(SAML, "AudienceRestriction") && !conditions.has_stray_text() => one,
+        _ => return Err(invalid("Conditions is not exactly one AudienceRestriction")),
+    };
+    let not_before = time(conditions, "NotBefore")?.ok_or_else(|| invalid("Conditions has no NotBefore"))?;
+    let not_on_or_after = time(conditions, "NotOnOrAfter")?.ok_or_else(|| invalid("Conditions has no NotOnOrAfter"))?;
+    let life = not_on_or_after.duration_since(not_before);
+    if life <= SignedDuration::ZERO {
+        return Err(invalid("NotOnOrAfter is not after NotBefore"));
+    }
+    if life > expectations.max_token_life + expectations.time.skew {
+        return Err(invalid(format!(
+            "it lives for {} s; {} are allowed",
+            life.as_secs(),
+            expectations.max_token_life.as_secs()
+        )));
+    }
+    in_time(not_before, not_on_or_after, expectations.time.skew, now)?;
+    let mut audiences = restriction.elements();
+    match (audiences.next(), audiences.next()) {
+        (Some(audience), None) if audience.is(SAML, "Audience") && text(audience)? == expectations.entity_id => {
+            Ok(not_on_or_after)
+        }
+        _ => Err(Refusal::TokenAudience { expected: expectations.entity_id.to_owned() }),
+    }
+}
+
+/// The subject's name and the certificate that confirms it.
+fn subject(subject: Element<'_>, expectations: &Expectations<'_>, now: Timestamp) -> Result<(String, Certificate), Refusal> {
+    let name_id = text(one(subject, "NameID")?)?;
+    if subject.elements().any(|child| !child.is(SAML, "NameID") && !child.is(SAML, "SubjectConfirmation")) {
+        return Err(invalid("Subject holds something that is not understood"));
+    }
+    let confirmation = match subject.only(SAML, "SubjectConfirmation") {
+        Ok(Some(one)) => one,
+        Ok(None) => return Err(holder("the token has no SubjectConfirmation")),
+        Err(()) => return Err(holder("the token has two SubjectConfirmations")),
+    };
+    if confirmation.attribute("", "Method") != Some(HOLDER_OF_KEY) {
+        return Err(holder("the token has no holder-of-key confirmation"));
+    }
+    let data = confirmation.only(SAML, "SubjectConfirmationData").ok().flatten();
+    let data = data.ok_or_else(|| holder("the token does not have one SubjectConfirmationData"))?;
+    for attribute in data.attributes() {
+        let understood = match attribute.namespace {
+            "" => matches!(attribute.local, "NotBefore" | "NotOnOrAfter" | "Recipient"),
+            XSI => attribute.local == "type" && local(attribute.value) == "KeyInfoConfirmationDataType",
+            _ => false,
+        };
+        if !understood {
+            return Err(invalid(format!("SubjectConfirmationData/@{} is not understood", short(attribute.local))));
+        }
+    }
+    let until = time(data, "NotOnOrAfter")?.ok_or_else(|| invalid("SubjectConfirmationData has no NotOnOrAfter"))?;
+    let from = time(data, "NotBefore")?.unwrap_or(Timestamp::MIN);
+    in_time(from, until, expectations.time.skew, now)?;
+    if data.attribute("", "Recipient") != Some(expectations.entity_id) {
+        return Err(Refusal::TokenAudience { expected: expectations.entity_id.to_owned() });
+    }
+    Ok((name_id, holder_certificate(data, now)?))
+}
+
+/// The one certificate of KeyInfo/X509Data/X509Certificate. Two keys would let the caller choose.
+fn holder_certificate(data: Element<'_>, now: Timestamp) -> Result<Certificate, Refusal> {
+    let mut place = data;
+    for name in ["KeyInfo", "X509Data", "X509Certificate"] {
+        let mut children = place.elements();
+        place = match (children.next(), children.next()) {
+            (Some(one), None) if one.is(DSIG, name) && !place.has_stray_text() => one,
+            _ => return Err(holder("the token does not name one key by one X509Certificate")),
+        };
+    }
+    let der = place.text().and_then(|text| base64::decode(&text)).ok_or_else(|| holder("the certificate is not base64"))?;
+    let certificate = Certificate::from_der(&der).map_err(|error| holder(&error.to_string()))?;
+    match certificate.valid_at(now) {
+        true => Ok(certificate),
+        false => Err(holder("the certificate in the token is outside its own validity")),
+    }
+}
+
+fn local(name: &str) -> &str {
+    name.rsplit(':').next().unwrap_or(name)
+}
+
+/// `3`, `3.0`, `4` …: the whole part; `None` for what is no such number.
+fn assurance_level(text: &str) -> Option<u8> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    (digits(whole) && digits(fraction)).then(|| whole.parse().ok()).flatten()
+}
+
+/// The attributes by name, each name once.
+struct Attributes<'d>(Vec<(&'d str, Element<'d>)>);
+
+impl<'d> Attributes<'d> {
+    fn read(statement: Element<'d>) -> Result<Self, Refusal> {
+        let mut attributes = Vec::new();
+        for attribute in statement.elements() {
+            if !attribute.is(SAML, "Attribute") {
+                return Err(invalid("AttributeStatement holds something else than Attributes"));
+            }
+            let name = attribute.attribute("", "Name").ok_or_else(|| invalid("an Attribute has no Name"))?;
+            if attributes.iter().any(|(known, _)| *known == name) {
+                return Err(invalid(format!("{} occurs twice", short(local(name)))));
+            }
+            attributes.push((name, attribute));
+        }
+        Ok(Self(attributes))
+    }
+
+    fn maybe(&self, name: &str) -> Result<Option<String>, Refusal> {
+        let found = self.0.iter().find(|(known, _)| known.strip_prefix(ATTRIBUTE) == Some(name));
+        let Some((_, attribute)) = found else { return Ok(None) };
+        let mut values = attribute.elements();
+        match (values.next(), values.next()) {
+            // xsi:type only says that it is a string; xsi:nil would say that there is no value.
+            (Some(value), None)
+                if value.is(SAML, "AttributeValue")
+                    && value.attributes().all(|a| a.namespace == XSI && a.local == "type") =>
+            {
+                text(value).map(Some)
+            }
+            _ => Err(invalid(format!("{name} does not have one value"))),
+        }
+    }
+
+    fn only(&self, name: &str) -> Result<String, Refusal> {
+        self.maybe(name)?.ok_or_else(|| invalid(format!("{name} is missing")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_assurance_level_is_read_in_the_forms_that_occur() {
+        for (text, level) in [("3", Some(3)), ("3.0", Some(3)), ("2.0", Some(2)), ("4", Some(4)), ("2.9", Some(2))] {
+            assert_eq!(super::assurance_level(text), level, "{text}");
+        }
+        for bad in ["", "three", "3.", ".3", " 3", "3 ", "+3", "-3", "3,0", "333", "3.0.0", "٣"] {
+            assert_eq!(super::assurance_level(bad), None, "{bad}");
+        }
+    }
+}

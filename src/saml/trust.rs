@@ -1,0 +1,204 @@
+//! The issuers that are trusted, from their SAML metadata or from plain certificates.
+//!
+//! Trust is configured and never read from a message. An issuer may have several signing certificates at once, so that
+//! they can be changed without a pause.
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::refusal::Refusal;
+use crate::signature::base64;
+use crate::signature::key::{Certificate, KeyError, VerificationKey};
+use crate::signature::names::{DSIG, METADATA};
+use crate::signature::timestamp::instant;
+use crate::signature::verify::verify_metadata;
+use crate::soap::document::{Document, Element};
+use crate::soap::strict::Limits;
+
+const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
+const FEDERATION: &str = "http://docs.oasis-open.org/wsfed/federation/200706";
+/// How long before a certificate ends there is a warning.
+const WARN_BEFORE: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Why an issuer cannot be trusted as configured. For operators.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// The metadata cannot be read.
+    #[error("the metadata cannot be read: {0}")]
+    Unreadable(Refusal),
+    /// The metadata's signature does not hold.
+    #[error("the metadata's signature does not hold: {0}")]
+    Signature(Refusal),
+    /// Something is missing or wrong.
+    #[error("the metadata is not that of a token issuer: {0}")]
+    Content(&'static str),
+    /// `validUntil` has passed.
+    #[error("the metadata was valid until {0}; fetch it again from the issuer")]
+    Expired(Timestamp),
+    /// A certificate cannot be used.
+    #[error("a certificate cannot be used: {0}")]
+    Certificate(#[from] KeyError),
+}
+
+/// One trusted issuer.
+#[derive(Debug, Clone)]
+pub struct Issuer {
+    entity_id: String,
+    certificates: Vec<Certificate>,
+    valid_until: Option<Timestamp>,
+}
+
+impl Issuer {
+    /// An issuer known by its entity id and plain certificates.
+    ///
+    /// # Errors
+    /// `Content` where either is missing.
+    pub fn from_certificates(entity_id: impl Into<String>, certificates: Vec<Certificate>) -> Result<Self, TrustError> {
+        let entity_id = entity_id.into();
+        if entity_id.is_empty() {
+            return Err(TrustError::Content("there is no entity id"));
+        }
+        if certificates.is_empty() {
+            return Err(TrustError::Content("there is no signing certificate"));
+        }
+        Ok(Self { entity_id, certificates, valid_until: None })
+    }
+
+    /// Reads an EntityDescriptor with an IDPSSODescriptor or a RoleDescriptor of type SecurityTokenServiceType; its
+    /// signing keys are those of KeyDescriptors with `use="signing"` or without `use`.
+    ///
+    /// `signers`: the keys that must have signed it, or `None` where the file itself is trusted (it came by hand).
+    ///
+    /// # Errors
+    /// See [`TrustError`].
+    pub fn from_metadata(xml: Bytes, signers: Option<&[VerificationKey]>, now: Timestamp) -> Result<Self, TrustError> {
+        let document = Document::parse(xml, &Limits::default()).map_err(TrustError::Unreadable)?;
+        let entity = document.root();
+        if !entity.is(METADATA, "EntityDescriptor") {
+            return Err(TrustError::Content("the root is not an EntityDescriptor of SAML 2.0 metadata"));
+        }
+        if let Some(signers) = signers {
+            verify_metadata(entity, signers).map_err(TrustError::Signature)?;
+        }
+        let entity_id = entity.attribute("", "entityID").unwrap_or("");
+        let mut valid_until = valid_until(entity)?;
+        let mut certificates: Vec<Certificate> = Vec::new();
+        for role in entity.elements().filter(|element| is_issuer_role(*element)) {
+            valid_until = match (valid_until, self::valid_until(role)?) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            };
+            for descriptor in role.named(METADATA, "KeyDescriptor") {
+                if matches!(descriptor.attribute("", "use"), None | Some("signing")) {
+                    for certificate in key_certificates(descriptor)? {
+                        if !certificates.contains(&certificate) {
+                            certificates.push(certificate);
+                        }
+                    }
+                }
+            }
+        }
+        if let Some(until) = valid_until.filter(|until| *until <= now) {
+            return Err(TrustError::Expired(until));
+        }
+        Ok(Self { valid_until, ..Self::from_certificates(entity_id, certificates)? })
+    }
+
+    /// The entity id, which every token's Issuer must equal.
+    pub fn entity_id(&self) -> &str {
+        &self.entity_id
+    }
+
+    /// All signing certificates, valid today or not.
+    pub fn certificates(&self) -> &[Certificate] {
+        &self.certificates
+    }
+
+    /// The keys that may verify a token now: none once the metadata has ended, and none of a certificate outside its
+    /// validity.
+    pub fn keys(&self, now: Timestamp) -> Vec<VerificationKey> {
+        let holds = self.valid_until.is_none_or(|until| now < until);
+        let valid = self.certificates.iter().filter(|certificate| holds && certificate.valid_at(now));
+        valid.map(|certificate| certificate.key().clone()).collect()
+    }
+
+    /// What an operator should know about the certificates' and the metadata's validity; empty when all is well.
+    pub fn warnings(&self, now: Timestamp) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let mut say = |what: &str, until: Timestamp| match until.duration_since(now) {
+            left if left <= SignedDuration::ZERO => {
+                warnings.push(format!("issuer {}: {what} ended {until} and is not used", self.entity_id));
+            }
+            left if left < WARN_BEFORE => warnings.push(format!("issuer {}: {what} ends {until}", self.entity_id)),
+            _ => {}
+        };
+        if let Some(until) = self.valid_until {
+            say("the metadata", until);
+        }
+        for certificate in &self.certificates {
+            let name = format!("the signing certificate {}", certificate.thumbprint_hex());
+            say(&name, certificate.not_after());
+        }
+        for certificate in self.certificates.iter().filter(|certificate| now < certificate.not_before()) {
+            let from = certificate.not_before();
+            warnings.push(format!(
+                "issuer {}: the signing certificate {} is not used before {from}",
+                self.entity_id,
+                certificate.thumbprint_hex()
+            ));
+        }
+        warnings
+    }
+}
+
+fn is_issuer_role(role: Element<'_>) -> bool {
+    let is_sts = |name: &str| {
+        let (prefix, local) = name.split_once(':').unwrap_or(("", name));
+        local == "SecurityTokenServiceType" && role.namespace_of(prefix) == Some(FEDERATION)
+    };
+    role.is(METADATA, "IDPSSODescriptor")
+        || (role.is(METADATA, "RoleDescriptor") && role.attribute(XSI, "type").is_some_and(is_sts))
+}
+
+fn valid_until(element: Element<'_>) -> Result<Option<Timestamp>, TrustError> {
+    match element.attribute("", "validUntil") {
+        None => Ok(None),
+        Some(text) => instant(text).map(Some).ok_or(TrustError::Content("validUntil is not a dateTime with a zone")),
+    }
+}
+
+fn key_certificates(descriptor: Element<'_>) -> Result<Vec<Certificate>, TrustError> {
+    let infos = descriptor.named(DSIG, "KeyInfo").flat_map(|info| info.named(DSIG, "X509Data"));
+    infos
+        .flat_map(|data| data.named(DSIG, "X509Certificate"))
+        .map(|element| {
+            let der = element.text().and_then(|text| base64::decode(&text));
+            Ok(Certificate::from_der(&der.ok_or(TrustError::Content("an X509Certificate is not base64"))?)?)
+        })
+        .collect()
+}
+
+/// All trusted issuers.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    issuers: Vec<Issuer>,
+}
+
+impl Trust {
+    /// Trust in these.
+    pub fn new(issuers: Vec<Issuer>) -> Self {
+        Self { issuers }
+    }
+    /// The issuer of exactly this entity id.
+    pub fn issuer(&self, entity_id: &str) -> Option<&Issuer> {
+        self.issuers.iter().find(|issuer| issuer.entity_id == entity_id)
+    }
+    /// All of them.
+    pub fn issuers(&self) -> &[Issuer] {
+        &self.issuers
+    }
+    /// What an operator should know; see [`Issuer::warnings`].
+    pub fn warnings(&self, now: Timestamp) -> Vec<String> {
+        self.issuers.iter().flat_map(|issuer| issuer.warnings(now)).collect()
+    }
+}

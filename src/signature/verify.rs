@@ -1,0 +1,541 @@
+//! Verification by position: what is verified is a place in the message, and that place is used.
+//!
+//! First structure and coverage, which cost nothing; then the signature over SignedInfo; then the digests. Junk buys a
+//! scan, a forged SignedInfo buys one RSA operation, and only the holder of the key buys digests.
+//!
+//! Wrapping (XSW 1–8, McIntosh & Austel 2005, CVE-2011-1411) needs a reference that leads somewhere else than where the
+//! reader looks. `resolve` lets references lead only to children of Header, to children of Security and to Body, and
+//! `cover` demands that the very elements the gateway reads are among them.
+
+use std::collections::HashSet;
+
+use aws_lc_rs::digest;
+
+use super::base64;
+use super::c14n::{Canonicaliser, Exclusive};
+use super::ids::{Ids, is_id};
+use super::key::{Certificate, VerificationKey};
+use super::names::{BASE64, DSIG, LIBERTY, SAML, SAML_ID, SAML_TOKEN, WSA, WSSE, WSSE11, WSU, X509V3};
+use super::signed_info::{Reference, Signature, Transform, bad, children};
+use crate::refusal::Refusal;
+use crate::soap::document::{Document, Element};
+use crate::soap::strict::{Strict, Token};
+
+/// Where the envelope's parts stand.
+#[derive(Debug, Clone)]
+pub struct Parts<'d> {
+    /// The one Header, first child of the root.
+    pub header: Element<'d>,
+    /// The one `wsse:Security`, child of Header.
+    pub security: Element<'d>,
+    /// The one Body, second child of the root.
+    pub body: Element<'d>,
+    /// Header blocks that the signature must cover beside those that it always must (WS-Addressing and Liberty).
+    pub must_cover: Vec<Element<'d>>,
+}
+
+/// What a message is signed with, which decides how Security is built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Profile {
+    /// The holder-of-key assertion in Security.
+    Token,
+    /// A certificate; Body may hold assertions (an answer of the STS, a request on behalf of someone).
+    Certificate,
+}
+
+/// The signature of a message: its structure and coverage are checked, nothing is verified.
+struct Located<'d> {
+    signature: Signature<'d>,
+    resolved: Vec<Element<'d>>,
+    timestamp: Element<'d>,
+    assertion: Option<Element<'d>>,
+    certificate: Option<Element<'d>>,
+    ids: Ids<'d>,
+}
+
+fn locate<'d>(document: &'d Document, parts: &Parts<'d>, profile: Profile) -> Result<Located<'d>, Refusal> {
+    if document.has_comments() {
+        return Err(Refusal::CommentRefused { place: "the signed message".into() });
+    }
+    if !document.root().elements().eq([parts.header, parts.body]) || parts.security.parent() != Some(parts.header) {
+        return Err(bad("Header, Security or Body is not in its place"));
+    }
+    let ids = Ids::of(document)?;
+
+    let (mut timestamp, mut assertion, mut token_reference, mut certificate, mut message_signature) =
+        (None, None, None, None, None);
+    for child in children(parts.security)? {
+        let place = match (child.namespace(), child.local()) {
+            (WSU, "Timestamp") => &mut timestamp,
+            (DSIG, "Signature") => &mut message_signature,
+            (SAML, "Assertion") if profile == Profile::Token => &mut assertion,
+            (WSSE, "SecurityTokenReference") if profile == Profile::Token => &mut token_reference,
+            (WSSE, "BinarySecurityToken") if profile == Profile::Certificate => &mut certificate,
+            (WSSE11, "SignatureConfirmation") if profile == Profile::Certificate => continue,
+            (_, local) => return Err(bad(&format!("Security holds a {local}, which does not belong there"))),
+        };
+        if place.replace(child).is_some() {
+            return Err(bad(&format!("two {} elements in Security", child.local())));
+        }
+    }
+    let timestamp = timestamp.ok_or_else(|| bad("there is no Timestamp"))?;
+    let message_signature = message_signature.ok_or_else(|| bad("there is no Signature"))?;
+    if profile == Profile::Token && assertion.is_none() {
+        return Err(bad("there is no Assertion"));
+    }
+    only_in_place(document, parts, profile)?;
+
+    let signature = Signature::read(message_signature)?;
+    if let Some(assertion) = assertion {
+        let reference = token_reference.ok_or_else(|| bad("there is no SecurityTokenReference to the Assertion"))?;
+        names_assertion(reference, assertion)?;
+        let key_info = signature.key_info.ok_or_else(|| bad("the Signature has no KeyInfo"))?;
+        let mut info = children(key_info)?;
+        match (info.next(), info.next()) {
+            (Some(reference), None) if reference.is(WSSE, "SecurityTokenReference") => {
+                names_assertion(reference, assertion)?
+            }
+            _ => return Err(bad("KeyInfo is not one SecurityTokenReference to the Assertion")),
+        }
+    }
+    let resolved = signature
+        .references
+        .iter()
+        .map(|reference| resolve(reference, &ids, parts, message_signature, token_reference, assertion))
+        .collect::<Result<Vec<_>, _>>()?;
+    if resolved.iter().enumerate().any(|(n, element)| resolved.iter().skip(n + 1).any(|other| other == element)) {
+        return Err(bad("two References to one part"));
+    }
+    let located = Located { signature, resolved, timestamp, assertion, certificate, ids };
+    located.cover(parts)?;
+    Ok(located)
+}
+
+/// Security, Timestamp, Assertion and Signature occur nowhere else: a second one is a decoy for some reader.
+fn only_in_place(document: &Document, parts: &Parts<'_>, profile: Profile) -> Result<(), Refusal> {
+    let (mut security, mut timestamps, mut assertions, mut signatures) = (0, 0, 0, 0);
+    let whole = match profile {
+        Profile::Token => document.root(),
+        Profile::Certificate => parts.header,
+    };
+    for element in whole.descendants() {
+        match (element.namespace(), element.local()) {
+            (WSSE, "Security") => security += 1,
+            (WSU, "Timestamp") => timestamps += 1,
+            (SAML, "Assertion" | "EncryptedAssertion") => assertions += 1,
+            (DSIG, "Signature") => signatures += 1,
+            _ => {}
+        }
+    }
+    let tokens = usize::from(profile == Profile::Token);
+    let checks = [
+        ("Security", security, 1),
+        ("Timestamp", timestamps, 1),
+        ("Assertion", assertions, tokens),
+        ("Signature", signatures, 1 + tokens),
+    ];
+    match checks.into_iter().find(|(_, found, wanted)| found != wanted) {
+        Some((what, found, wanted)) => {
+            Err(bad(&format!("the message holds {found} {what} elements where {wanted} is right")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A SecurityTokenReference that holds one KeyIdentifier with the assertion's ID, and nothing else.
+fn names_assertion(reference: Element<'_>, assertion: Element<'_>) -> Result<(), Refusal> {
+    let wrong = || bad("a SecurityTokenReference is not one KeyIdentifier with the Assertion's ID");
+    let mut parts = children(reference)?;
+    let identifier = parts.next().filter(|part| part.is(WSSE, "KeyIdentifier")).ok_or_else(wrong)?;
+    let mut types = reference.attributes().filter(|attribute| attribute.local == "TokenType");
+    let id = identifier.text().ok_or_else(wrong)?;
+    let named = identifier.attributes().count() == 1
+        && identifier.attribute("", "ValueType") == Some(SAML_ID)
+        && assertion.attribute("", "ID") == Some(id.trim_matches(crate::soap::strict::is_space));
+    match named && parts.next().is_none() && types.all(|kind| kind.value == SAML_TOKEN) {
+        true => Ok(()),
+        false => Err(wrong()),
+    }
+}
+
+/// The place that a reference covers: for the STR-Transform the assertion, else the element itself.
+fn resolve<'d>(
+    reference: &Reference<'d>,
+    ids: &Ids<'d>,
+    parts: &Parts<'d>,
+    message_signature: Element<'d>,
+    token_reference: Option<Element<'d>>,
+    assertion: Option<Element<'d>>,
+) -> Result<Element<'d>, Refusal> {
+    let id: String = reference.id.chars().take(80).collect();
+    let element = ids.get(reference.id).ok_or_else(|| bad(&format!("the Reference #{id} leads nowhere")))?;
+    let in_place =
+        element == parts.body || element.parent() == Some(parts.header) || element.parent() == Some(parts.security);
+    if !in_place || element == parts.security || element == message_signature {
+        return Err(bad(&format!(
+            "the Reference #{id} leads to {}, which is no part that a signature may name",
+            element.local()
+        )));
+    }
+    match reference.transform {
+        Transform::Exclusive(_) => Ok(element),
+        Transform::Token(_) if token_reference == Some(element) => {
+            assertion.ok_or_else(|| bad("an STR-Transform without an Assertion"))
+        }
+        Transform::Token(_) => {
+            Err(bad(&format!("the STR-Transform of #{id} is not on the SecurityTokenReference in Security")))
+        }
+        Transform::Enveloped(_) => Err(bad(&format!("the Reference #{id} leaves out a signature that stands elsewhere"))),
+    }
+}
+
+impl<'d> Located<'d> {
+    fn cover(&self, parts: &Parts<'d>) -> Result<(), Refusal> {
+        let missing = |part: &str| Refusal::SignatureCoverage { part: part.chars().take(80).collect() };
+        let covered = |element: Element<'_>| self.resolved.iter().any(|known| *known == element);
+        let always = parts.header.elements().filter(|block| matches!(block.namespace(), WSA | LIBERTY));
+        let wanted = [parts.body, self.timestamp].into_iter().chain(always).chain(parts.must_cover.iter().copied());
+        if let Some(element) = wanted.into_iter().find(|element| !covered(*element)) {
+            return Err(missing(element.local()));
+        }
+        // The token only counts through its reference (OIO IDWS): a bare one would say nothing about what KeyInfo means.
+        let through_reference =
+            || self.signature.references.iter().any(|reference| matches!(reference.transform, Transform::Token(_)));
+        match self.assertion {
+            Some(_) if !through_reference() => Err(missing("Assertion")),
+            _ => Ok(()),
+        }
+    }
+
+    fn verify_signature(&self, key: &VerificationKey, signed: &[u8]) -> Result<(), Refusal> {
+        match self.signature.is_by(key, signed) {
+            true => Ok(()),
+            false => Err(Refusal::SignatureInvalid { of: "the message".into() }),
+        }
+    }
+
+    fn verify_digests(&self, except: Option<Element<'d>>) -> Result<(), Refusal> {
+        let mut pairs = self.signature.references.iter().zip(&self.resolved);
+        pairs.try_for_each(|(reference, element)| match except == Some(*element) {
+            true => Ok(()),
+            false => reference.check(*element, None),
+        })
+    }
+}
+
+/// A request with a holder-of-key token, its structure and coverage checked. Nothing is verified yet: the key is found
+/// only by reading the assertion, which its issuer must have signed ([`verify_issued`]).
+pub struct RequestSignature<'d> {
+    located: Located<'d>,
+    assertion: Element<'d>,
+    body: Element<'d>,
+}
+
+impl<'d> RequestSignature<'d> {
+    /// Finds the message's Signature and checks what it covers.
+    ///
+    /// # Errors
+    /// `CommentRefused`, `SecurityStructure`, `DuplicateId`, `SignatureAlgorithm`, `SignatureCoverage`.
+    pub fn locate(document: &'d Document, parts: &Parts<'d>) -> Result<Self, Refusal> {
+        let located = locate(document, parts, Profile::Token)?;
+        let assertion = located.assertion.ok_or_else(|| bad("there is no Assertion"))?;
+        Ok(Self { located, assertion, body: parts.body })
+    }
+
+    /// The one assertion of the message.
+    pub fn assertion(&self) -> Element<'d> {
+        self.assertion
+    }
+
+    /// The one Timestamp of the message, to be judged once the message is verified.
+    pub fn timestamp(&self) -> Element<'d> {
+        self.located.timestamp
+    }
+
+    /// Verifies the signature with the holder's key, then every digest.
+    ///
+    /// # Errors
+    /// `SignatureInvalid`, `DigestMismatch`.
+    pub fn verify(self, holder: &VerificationKey) -> Result<VerifiedRequest<'d>, Refusal> {
+        self.located.verify_signature(holder, &self.located.signature.signed_bytes())?;
+        self.located.verify_digests(None)?;
+        let Located { resolved, timestamp, .. } = self.located;
+        Ok(VerifiedRequest { covered: resolved, timestamp, body: self.body })
+    }
+}
+
+/// A request whose signature was verified. Only [`RequestSignature::verify`] makes it.
+pub struct VerifiedRequest<'d> {
+    covered: Vec<Element<'d>>,
+    timestamp: Element<'d>,
+    body: Element<'d>,
+}
+
+impl<'d> VerifiedRequest<'d> {
+    /// Whether the signature covers this very element.
+    pub fn covers(&self, element: Element<'_>) -> bool {
+        self.covered.iter().any(|known| *known == element)
+    }
+    /// The Timestamp.
+    pub fn timestamp(&self) -> Element<'d> {
+        self.timestamp
+    }
+    /// Body.
+    pub fn body(&self) -> Element<'d> {
+        self.body
+    }
+}
+
+/// An assertion that one of the given keys signed. Only [`verify_issued`] makes it.
+#[derive(Clone, Copy)]
+pub struct VerifiedAssertion<'d> {
+    assertion: Element<'d>,
+}
+
+impl<'d> VerifiedAssertion<'d> {
+    /// The assertion.
+    pub fn element(&self) -> Element<'d> {
+        self.assertion
+    }
+}
+
+/// Verifies the issuer's enveloped signature on an assertion. What its KeyInfo says is no matter: trust never comes
+/// from the message (CVE-2024-32962), only from `keys`.
+///
+/// # Errors
+/// `CommentRefused`, `DuplicateId`, `SecurityStructure`, `SignatureAlgorithm`, `TokenIssuerUntrusted` (no key made the
+/// signature), `DigestMismatch`.
+pub fn verify_issued<'d>(assertion: Element<'d>, keys: &[VerificationKey]) -> Result<VerifiedAssertion<'d>, Refusal> {
+    if !assertion.is(SAML, "Assertion") {
+        return Err(bad("the token is no SAML 2.0 Assertion"));
+    }
+    enveloped(assertion, keys)?;
+    Ok(VerifiedAssertion { assertion })
+}
+
+/// Verifies the enveloped signature on signed metadata.
+///
+/// # Errors
+/// As [`verify_issued`].
+pub fn verify_metadata(root: Element<'_>, keys: &[VerificationKey]) -> Result<(), Refusal> {
+    enveloped(root, keys)
+}
+
+fn enveloped(signed: Element<'_>, keys: &[VerificationKey]) -> Result<(), Refusal> {
+    let document = signed.document();
+    if document.has_comments() {
+        return Err(Refusal::CommentRefused { place: "the signed token".into() });
+    }
+    Ids::of(document)?;
+    let mut signatures = signed.descendants().filter(|element| element.is(DSIG, "Signature"));
+    let signature = match (signatures.next(), signatures.next()) {
+        (Some(one), None) if one.parent() == Some(signed) => one,
+        _ => return Err(bad(&format!("the {} does not have one Signature of its own", signed.local()))),
+    };
+    // An assertion inside an assertion (Advice) is what XSW 3 to 8 are made of.
+    if signed.descendants().filter(|element| element.is(SAML, "Assertion")).any(|inner| inner != signed) {
+        return Err(bad("the Assertion holds another Assertion"));
+    }
+    let read = Signature::read(signature)?;
+    let [reference] = read.references.as_slice() else {
+        return Err(bad("the token's Signature has more than one Reference"));
+    };
+    if Some(reference.id) != signed.attribute("", "ID") || !matches!(reference.transform, Transform::Enveloped(_)) {
+        return Err(bad("the token's Signature does not cover the token itself (enveloped-signature and exc-c14n)"));
+    }
+    let bytes = read.signed_bytes();
+    if !keys.iter().any(|key| read.is_by(key, &bytes)) {
+        return Err(Refusal::TokenIssuerUntrusted);
+    }
+    reference.check(signed, Some(signature))
+}
+
+/// A message whose signature by a certificate was verified. Only this module makes it.
+pub struct VerifiedMessage<'d> {
+    certificate: Certificate,
+    covered: Vec<Element<'d>>,
+    timestamp: Element<'d>,
+}
+
+impl<'d> VerifiedMessage<'d> {
+    /// The certificate whose key signed.
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+    /// Whether the signature covers this very element.
+    pub fn covers(&self, element: Element<'_>) -> bool {
+        self.covered.iter().any(|known| *known == element)
+    }
+    /// The Timestamp.
+    pub fn timestamp(&self) -> Element<'d> {
+        self.timestamp
+    }
+}
+
+/// Verifies a message that carries its own certificate (a request to an STS). Whether that certificate is anybody's is
+/// for the caller to ask.
+///
+/// # Errors
+/// As [`RequestSignature`], and `SecurityStructure` where there is no certificate.
+pub fn verify_with_certificate<'d>(document: &'d Document, parts: &Parts<'d>) -> Result<VerifiedMessage<'d>, Refusal> {
+    let located = locate(document, parts, Profile::Certificate)?;
+    let certificate = carried(&located)?.ok_or_else(|| bad("the message does not carry its certificate"))?;
+    if let Some(token) = located.certificate.filter(|token| !located.resolved.contains(token)) {
+        return Err(Refusal::SignatureCoverage { part: token.local().to_owned() });
+    }
+    located.verify_signature(certificate.key(), &located.signature.signed_bytes())?;
+    located.verify_digests(None)?;
+    let Located { resolved, timestamp, .. } = located;
+    Ok(VerifiedMessage { certificate, covered: resolved, timestamp })
+}
+
+/// Verifies an answer whose Body is still on its way: everything but Body's digest.
+///
+/// `document` holds the whole Header and the start tag of Body, closed without content; feed what stands inside Body,
+/// and its end tag, to the [`PendingBody`]. The signer must be one of `signers`. That `RelatesTo` is the MessageID asked
+/// with, and the Timestamp's time, are for the caller to check.
+///
+/// # Errors
+/// As [`RequestSignature`], and `SignatureInvalid` where another than `signers` signed.
+pub fn verify_response<'d>(
+    document: &'d Document,
+    parts: &Parts<'d>,
+    signers: &[Certificate],
+) -> Result<(VerifiedMessage<'d>, PendingBody), Refusal> {
+    let (message, located) = by_pinned(document, parts, signers)?;
+    located.verify_digests(Some(parts.body))?;
+    let pending = PendingBody::new(&located, parts.body)?;
+    Ok((message, pending))
+}
+
+/// Verifies an answer that is here as a whole (an answer of the STS).
+///
+/// # Errors
+/// As [`verify_response`], and `DigestMismatch` for Body.
+pub fn verify_whole_response<'d>(
+    document: &'d Document,
+    parts: &Parts<'d>,
+    signers: &[Certificate],
+) -> Result<VerifiedMessage<'d>, Refusal> {
+    let (message, located) = by_pinned(document, parts, signers)?;
+    located.verify_digests(None)?;
+    Ok(message)
+}
+
+fn by_pinned<'d>(
+    document: &'d Document,
+    parts: &Parts<'d>,
+    signers: &[Certificate],
+) -> Result<(VerifiedMessage<'d>, Located<'d>), Refusal> {
+    let located = locate(document, parts, Profile::Certificate)?;
+    // A certificate that the answer carries only chooses among those that are pinned; without one each is tried.
+    let carried = carried(&located)?;
+    let signed = located.signature.signed_bytes();
+    let signer = signers
+        .iter()
+        .filter(|signer| carried.as_ref().is_none_or(|carried| carried == *signer))
+        .find(|signer| located.signature.is_by(signer.key(), &signed))
+        .ok_or_else(|| Refusal::SignatureInvalid { of: "the answer".into() })?;
+    let message =
+        VerifiedMessage { certificate: signer.clone(), covered: located.resolved.clone(), timestamp: located.timestamp };
+    Ok((message, located))
+}
+
+/// The certificate that KeyInfo leads to inside the message, if it leads to one.
+fn carried(located: &Located<'_>) -> Result<Option<Certificate>, Refusal> {
+    let Some(key_info) = located.signature.key_info else { return Ok(None) };
+    let mut parts = children(key_info)?;
+    let (Some(first), None) = (parts.next(), parts.next()) else { return Err(bad("KeyInfo does not have one part")) };
+    let mut inner = children(first)?;
+    let (Some(part), None) = (inner.next(), inner.next()) else { return Err(bad("KeyInfo does not name one key")) };
+    let text = match (first.namespace(), first.local(), part.namespace(), part.local()) {
+        (WSSE, "SecurityTokenReference", WSSE, "Reference") => {
+            let id = part.attribute("", "URI").and_then(|uri| uri.strip_prefix('#'));
+            let token = id.and_then(|id| located.ids.get(id)).filter(|token| located.certificate == Some(*token));
+            let token = token.ok_or_else(|| bad("KeyInfo does not lead to the BinarySecurityToken in Security"))?;
+            let encoding = token.attribute("", "EncodingType");
+            if token.attribute("", "ValueType") != Some(X509V3) || encoding.is_some_and(|encoding| encoding != BASE64) {
+                return Err(bad("the BinarySecurityToken is not one X.509 certificate in base64"));
+            }
+            token.text()
+        }
+        (DSIG, "X509Data", DSIG, "X509Certificate") => part.text(),
+        // A thumbprint, an issuer and serial number: names for a key that only a pinned certificate can answer.
+        (WSSE, "SecurityTokenReference", ..) => return Ok(None),
+        _ => return Err(bad("KeyInfo is neither a SecurityTokenReference nor an X509Certificate")),
+    };
+    let der = text.and_then(|text| base64::decode(&text)).ok_or_else(|| bad("the certificate is not base64"))?;
+    Certificate::from_der(&der).map(Some).map_err(|error| bad(&error.to_string()))
+}
+
+/// The digest of a Body that streams.
+pub struct PendingBody {
+    canonicaliser: Canonicaliser<digest::Context>,
+    value: Vec<u8>,
+    mismatch: Refusal,
+    /// The ids of the Header: Body may not use one again.
+    ids: HashSet<Box<str>>,
+}
+
+/// The proof that all of Body was fed and its digest matched. Only [`PendingBody::finish`] makes it.
+#[derive(Debug)]
+pub struct BodyVerified(());
+
+impl PendingBody {
+    fn new(located: &Located<'_>, body: Element<'_>) -> Result<Self, Refusal> {
+        let pair = located.signature.references.iter().zip(&located.resolved).find(|(_, element)| **element == body);
+        let (reference, method) = match pair {
+            Some((reference, _)) => match &reference.transform {
+                Transform::Exclusive(method) => (reference, method),
+                _ => return Err(bad("Body is not canonicalised by exc-c14n")),
+            },
+            None => return Err(Refusal::SignatureCoverage { part: "Body".into() }),
+        };
+        if body.elements().next().is_some() || body.has_stray_text() {
+            return Err(bad("Body was to come, and is here already"));
+        }
+        let mut canonicaliser = Canonicaliser::new(Exclusive::clone(method), reference.digest());
+        canonicaliser.start_element(body);
+        Ok(Self {
+            canonicaliser,
+            value: reference.value().to_vec(),
+            mismatch: reference.mismatch("Body"),
+            ids: located.ids.names().map(Box::from).collect(),
+        })
+    }
+
+    /// Takes the next token inside Body, its end tag included. What follows Body is passed over, unless it is content.
+    ///
+    /// # Errors
+    /// `CommentRefused`, `DuplicateId`, and `SecurityStructure` for an element behind Body.
+    pub fn feed(&mut self, token: Token, strict: &Strict) -> Result<(), Refusal> {
+        match token {
+            Token::Comment => return Err(Refusal::CommentRefused { place: "the signed answer".into() }),
+            Token::Start | Token::Empty => {
+                if self.canonicaliser.depth() == 0 {
+                    return Err(bad("there is an element behind Body"));
+                }
+                if strict.tag().attributes().any(|a| is_id(a.local) && self.ids.contains(a.value)) {
+                    return Err(Refusal::DuplicateId);
+                }
+            }
+            _ => {}
+        }
+        if self.canonicaliser.depth() > 0 {
+            self.canonicaliser.token(token, strict);
+        }
+        Ok(())
+    }
+
+    /// Compares the digest, once Body has ended.
+    ///
+    /// # Errors
+    /// `DigestMismatch`, also where Body has not ended.
+    pub fn finish(self) -> Result<BodyVerified, Refusal> {
+        let whole = self.canonicaliser.depth() == 0;
+        match whole && self.canonicaliser.into_sink().finish().as_ref() == self.value {
+            true => Ok(BodyVerified(())),
+            false => Err(self.mismatch),
+        }
+    }
+}
