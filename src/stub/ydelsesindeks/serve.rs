@@ -341,3 +341,6 @@ impl Handler for Arc<Service> {
         Some(answer)
     }
 }
+
+#[cfg(test)]
+mod tests;
