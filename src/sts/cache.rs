@@ -25,24 +25,24 @@ const TRAVEL: SignedDuration = SignedDuration::from_secs(30);
 const RETRY_SECONDS: i64 = 10;
 
 /// What asks the STS; the cache's source.
-pub trait Issuer: Send + Sync + 'static {
+pub trait Source: Send + Sync + 'static {
     /// Fetches a token for `authority` (a CVR number) and `service` (an entity id).
     fn issue(&self, authority: &str, service: &str) -> impl Future<Output = Result<Token, Refusal>> + Send;
 }
 
 /// The cache. Cheap to clone; clones share their tokens.
-pub struct TokenCache<I> {
-    shared: Arc<Shared<I>>,
+pub struct TokenCache<S> {
+    shared: Arc<Shared<S>>,
 }
 
-impl<I> Clone for TokenCache<I> {
+impl<S> Clone for TokenCache<S> {
     fn clone(&self) -> Self {
         Self { shared: Arc::clone(&self.shared) }
     }
 }
 
-struct Shared<I> {
-    issuer: I,
+struct Shared<S> {
+    source: S,
     clock: Clock,
     tokens: Cache<(String, String), Arc<Entry>>,
 }
@@ -54,10 +54,10 @@ struct Entry {
     renew_at: AtomicI64,
 }
 
-impl<I: Issuer> TokenCache<I> {
-    /// An empty cache before `issuer`.
-    pub fn new(issuer: I, clock: Clock) -> Self {
-        Self { shared: Arc::new(Shared { issuer, clock, tokens: Cache::new(CAPACITY) }) }
+impl<S: Source> TokenCache<S> {
+    /// An empty cache before `source`.
+    pub fn new(source: S, clock: Clock) -> Self {
+        Self { shared: Arc::new(Shared { source, clock, tokens: Cache::new(CAPACITY) }) }
     }
 
     /// A token that holds now.
@@ -89,9 +89,9 @@ impl<I: Issuer> TokenCache<I> {
     }
 }
 
-impl<I: Issuer> Shared<I> {
+impl<S: Source> Shared<S> {
     async fn fetch(&self, authority: &str, service: &str) -> Arc<Entry> {
-        let outcome = self.issuer.issue(authority, service).await.map(Arc::new);
+        let outcome = self.source.issue(authority, service).await.map(Arc::new);
         let renew_at = outcome.as_ref().map_or(i64::MAX, |token| renewal(token).as_second());
         Arc::new(Entry { outcome, renew_at: AtomicI64::new(renew_at) })
     }
@@ -116,7 +116,7 @@ impl Entry {
 
 /// When to renew: before the last tenth of its life and its last five minutes, but not before half of it.
 fn renewal(token: &Token) -> Timestamp {
-    let life = token.not_on_or_after.duration_since(token.not_before);
+    let life = token.not_on_or_after.duration_since(token.fetched);
     let ahead = (life / 10).max(RENEW_AHEAD).min(life / 2);
     earlier(token.not_on_or_after, ahead)
 }

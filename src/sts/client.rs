@@ -17,30 +17,27 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::Token;
-use super::cache::Issuer;
+use super::cache::Source;
 use crate::clock::Clock;
 use crate::outbound::Outbound;
 use crate::refusal::Refusal;
+use crate::saml::trust::{Issuer, Trust};
+use crate::saml::{Expectations, assertion};
 use crate::signature::base64;
-use crate::signature::key::{Certificate, SigningKey, VerificationKey};
-use crate::signature::names::{BASE64, DSIG, SAML, SAML_TOKEN, SOAP11, SOAP12, WSA, WSSE, WSU, X509V3};
+use crate::signature::key::{Certificate, SigningKey};
+use crate::signature::names::{BASE64, SAML, SAML_TOKEN, SOAP11, SOAP12, WSA, WSSE, WSU, X509V3};
 use crate::signature::sign::{self, Message, SignError, SoapVersion, canonical_content, with_certificate};
-use crate::signature::timestamp::instant;
-use crate::signature::verify::{Parts, verify_issued, verify_whole_response};
+use crate::signature::verify::{Parts, VerifiedAssertion, verify_issued, verify_whole_response};
 use crate::signature::write;
 use crate::soap::document::{Document, Element};
 use crate::soap::strict::Limits;
 
 const WST: &str = "http://docs.oasis-open.org/ws-sx/ws-trust/200512";
 const ISSUE: &str = "http://docs.oasis-open.org/ws-sx/ws-trust/200512/RST/Issue";
-const HOLDER_OF_KEY: &str = "urn:oasis:names:tc:SAML:2.0:cm:holder-of-key";
-const CVR_ATTRIBUTE: &str = "dk:gov:saml:attribute:CvrNumberIdentifier";
 /// The service's fault codes.
 const FAULT_CODES: [&str; 8] = ["100", "101", "103", "104", "106", "110", "111", "130"];
 /// Those that tell of trouble inside the service, which may pass, rather than of the request.
 const PASSING: [&str; 3] = ["100", "106", "130"];
-/// How far the STS's clock may be ahead.
-const SKEW: SignedDuration = SignedDuration::from_secs(60);
 /// The longest answer, in bytes: a token is some ten thousand.
 const LONGEST: usize = 512 * 1024;
 
@@ -83,10 +80,8 @@ impl Transport for Https {
 pub struct StsSettings {
     /// `wsa:To`: the service's address as it knows itself.
     pub to: String,
-    /// The `Issuer` that its tokens name.
-    pub issuer: String,
-    /// The certificates that it signs with: several while keys are exchanged.
-    pub signers: Vec<Certificate>,
+    /// The `Issuer` that its tokens name, and the certificates that it signs with.
+    pub issuer: Issuer,
     /// The own system's certificate: it signs the request, and the token is to be bound to it.
     pub certificate: Certificate,
     /// The key of that certificate.
@@ -98,13 +93,13 @@ pub struct StsSettings {
 /// The client.
 pub struct StsClient<T> {
     settings: Arc<StsSettings>,
-    keys: Vec<VerificationKey>,
+    trust: Trust,
     transport: T,
     clock: Clock,
 }
 
 /// Why an answer was not a token.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Flaw {
     /// A SOAP fault, with its code where it has one that is known.
     Fault(String),
@@ -125,8 +120,8 @@ impl From<Refusal> for Flaw {
 impl<T: Transport> StsClient<T> {
     /// A client that asks over `transport`.
     pub fn new(settings: StsSettings, transport: T, clock: Clock) -> Self {
-        let keys = settings.signers.iter().map(|signer| signer.key().clone()).collect();
-        Self { settings: Arc::new(settings), keys, transport, clock }
+        let trust = Trust::new(vec![settings.issuer.clone()]);
+        Self { settings: Arc::new(settings), trust, transport, clock }
     }
 
     /// The signed request.
@@ -184,7 +179,7 @@ impl<T: Transport> StsClient<T> {
             // hold. What the token is worth rests on the token's own signature below, always.
             if let Ok(security) = one(header, WSSE, "Security") {
                 let parts = Parts { header, security, body, must_cover: vec![] };
-                verify_whole_response(&document, &parts, &self.settings.signers)?;
+                verify_whole_response(&document, &parts, self.settings.issuer.certificates())?;
             }
         }
         let collection = one(body, WST, "RequestSecurityTokenResponseCollection")?;
@@ -193,50 +188,32 @@ impl<T: Transport> StsClient<T> {
             return Err(Flaw::Shape("it answers another request"));
         }
         let assertion = one(one(response, WST, "RequestedSecurityToken")?, SAML, "Assertion")?;
-        let verified = verify_issued(assertion, &self.keys)?;
-        self.judge(verified.element(), authority, service)
+        let verified = verify_issued(assertion, &self.settings.issuer.keys(self.clock.now()))?;
+        self.judge(verified, authority, service)
     }
 
     /// Whether a verified assertion is the one that was asked for.
-    fn judge(&self, assertion: Element<'_>, authority: &str, service: &str) -> Result<Token, Flaw> {
-        let issuer = value(one(assertion, SAML, "Issuer")?)?;
-        if issuer != self.settings.issuer {
-            return Err(Flaw::Token("another issuer"));
-        }
-        let subject = one(assertion, SAML, "Subject")?;
-        let confirmation = one(subject, SAML, "SubjectConfirmation")?;
-        if confirmation.attribute("", "Method") != Some(HOLDER_OF_KEY) {
-            return Err(Flaw::Token("not bound to a key"));
-        }
-        let key_info = one(one(confirmation, SAML, "SubjectConfirmationData")?, DSIG, "KeyInfo")?;
-        let holder = value(one(one(key_info, DSIG, "X509Data")?, DSIG, "X509Certificate")?)?;
-        if base64::decode(&holder).as_deref() != Some(self.settings.certificate.der()) {
+    fn judge(&self, verified: VerifiedAssertion<'_>, authority: &str, service: &str) -> Result<Token, Flaw> {
+        let now = self.clock.now();
+        let expectations = Expectations::new(&self.trust, service);
+        let claims = assertion::read(verified, self.settings.issuer.entity_id(), &expectations, now)?;
+        if claims.holder() != &self.settings.certificate {
             return Err(Flaw::Token("bound to another key"));
         }
-        let conditions = one(assertion, SAML, "Conditions")?;
-        if value(one(one(conditions, SAML, "AudienceRestriction")?, SAML, "Audience")?)? != service {
-            return Err(Flaw::Token("for another service"));
+        if claims.cvr() != authority {
+            return Err(Flaw::Token("for another authority"));
         }
-        let bound = |name| conditions.attribute("", name).and_then(instant).ok_or(Flaw::Token("without validity"));
-        let (not_before, not_on_or_after) = (bound("NotBefore")?, bound("NotOnOrAfter")?);
-        let now = self.clock.now();
-        let soon = now.checked_add(SKEW).unwrap_or(now);
-        if !(not_before <= soon && now < not_on_or_after) {
+        if claims.not_on_or_after() <= now {
             return Err(Flaw::Token("not valid now"));
         }
-        let attributes = one(assertion, SAML, "AttributeStatement")?;
-        let mut named = attributes.named(SAML, "Attribute").filter(|a| a.attribute("", "Name") == Some(CVR_ATTRIBUTE));
-        match (named.next(), named.next()) {
-            (Some(cvr), None) if value(one(cvr, SAML, "AttributeValue")?)? == authority => {}
-            _ => return Err(Flaw::Token("for another authority")),
-        }
-        let assertion = sign::Token::from_element(assertion).map_err(|_| Flaw::Token("unfit to be sent on"))?;
+        let assertion =
+            sign::Token::from_element(verified.element()).map_err(|_| Flaw::Token("unfit to be sent on"))?;
         Ok(Token {
             assertion,
             authority: authority.to_owned(),
             service: service.to_owned(),
-            not_before,
-            not_on_or_after,
+            fetched: now,
+            not_on_or_after: claims.not_on_or_after(),
         })
     }
 }
@@ -256,11 +233,6 @@ fn escaped(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-fn value(element: Element<'_>) -> Result<String, Flaw> {
-    let text = element.text().ok_or(Flaw::Shape("a value that is not plain text"))?;
-    Ok(text.trim_matches(crate::soap::strict::is_space).to_owned())
-}
-
 fn one<'d>(parent: Element<'d>, namespace: &str, local: &str) -> Result<Element<'d>, Flaw> {
     parent.only(namespace, local).ok().flatten().ok_or(Flaw::Shape("a part is missing or repeated"))
 }
@@ -274,7 +246,7 @@ fn fault_code(fault: Element<'_>) -> String {
     found.into_iter().find(|word| FAULT_CODES.contains(&word.as_str())).unwrap_or_else(|| "ukendt".to_owned())
 }
 
-impl<T: Transport> Issuer for StsClient<T> {
+impl<T: Transport> Source for StsClient<T> {
     async fn issue(&self, authority: &str, service: &str) -> Result<Token, Refusal> {
         let message_id = format!("urn:uuid:{}", Uuid::new_v4());
         let request = self.request(authority, service, &message_id)?;

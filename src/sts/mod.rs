@@ -12,7 +12,7 @@ pub struct Token {
     assertion: crate::signature::sign::Token,
     authority: String,
     service: String,
-    not_before: Timestamp,
+    fetched: Timestamp,
     not_on_or_after: Timestamp,
 }
 
@@ -28,10 +28,6 @@ impl Token {
     /// The entity id of the service that it is for.
     pub fn service(&self) -> &str {
         &self.service
-    }
-    /// The first instant of its validity.
-    pub fn not_before(&self) -> Timestamp {
-        self.not_before
     }
     /// The first instant at which it does not hold any more.
     pub fn not_on_or_after(&self) -> Timestamp {

@@ -17,7 +17,7 @@ struct Fake {
     refusal: Arc<Mutex<Option<Refusal>>>,
 }
 
-impl Issuer for Fake {
+impl Source for Fake {
     async fn issue(&self, authority: &str, service: &str) -> Result<Token, Refusal> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         // Long enough for every concurrent caller to arrive.
@@ -31,7 +31,7 @@ impl Issuer for Fake {
             assertion: crate::signature::sign::Token::from_bytes(xml.as_bytes()).unwrap(),
             authority: authority.to_owned(),
             service: service.to_owned(),
-            not_before: from,
+            fetched: from,
             not_on_or_after: from + self.life,
         })
     }

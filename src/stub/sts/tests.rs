@@ -5,7 +5,8 @@ use super::*;
 use crate::refusal::Refusal;
 use crate::signature::names::SAML_TOKEN;
 use crate::stub::pki::{Role, for_tests};
-use crate::sts::cache::Issuer;
+use crate::saml::trust::Issuer;
+use crate::sts::cache::Source;
 use crate::sts::client::{Flaw, StsClient, StsSettings, Transport, Unreachable};
 
 const INDEX: &str = "http://entityid.kombit.dk/service/ydi/ydelseindeks/6";
@@ -71,11 +72,14 @@ impl Transport for Direct {
     }
 }
 
+fn issuer(entity_id: &str, role: Role) -> Issuer {
+    Issuer::from_certificates(entity_id, vec![certificate(role)]).unwrap()
+}
+
 fn settings() -> StsSettings {
     StsSettings {
         to: STS.into(),
-        issuer: STS.into(),
-        signers: vec![certificate(Role::StsSigning)],
+        issuer: issuer(STS, Role::StsSigning),
         certificate: certificate(Role::GatewayClient),
         key: key(Role::GatewayClient),
         on_behalf_of: None,
@@ -104,15 +108,21 @@ async fn an_answer_that_is_not_the_token_asked_for_is_refused_for_its_reason() {
     let untrusted = Flaw::Signature(Refusal::TokenIssuerUntrusted);
     let of_the_answer = Flaw::Signature(Refusal::SignatureInvalid { of: "the answer".into() });
     let id = "urn:uuid:1";
+    let end = now() + SignedDuration::from_hours(8);
+    let expired = |until: Timestamp, ours: Timestamp| {
+        let from = until - SignedDuration::from_hours(8);
+        let text = |at: Timestamp| at.to_string();
+        Flaw::Signature(Refusal::TokenExpired { not_before: text(from), not_on_or_after: text(until), ours: text(ours) })
+    };
     let get = |client: &StsClient<Direct>, mode, authority: &str, service: &str| {
         let request = client.request(authority, service, id).unwrap();
         client_transport(client, request, mode)
     };
     let modes = [
-        (StsMode::WrongAudience, Flaw::Token("for another service")),
+        (StsMode::WrongAudience, Flaw::Signature(Refusal::TokenAudience { expected: INDEX.into() })),
         (StsMode::WrongAuthority, Flaw::Token("for another authority")),
         (StsMode::WrongKey, Flaw::Token("bound to another key")),
-        (StsMode::Expired, Flaw::Token("not valid now")),
+        (StsMode::Expired, expired(now() - SignedDuration::from_hours(1), now())),
         (StsMode::Fault(101), Flaw::Fault("101".into())),
     ];
     for (mode, flaw) in modes {
@@ -128,9 +138,9 @@ async fn an_answer_that_is_not_the_token_asked_for_is_refused_for_its_reason() {
 
     let answer = get(&honest, StsMode::Honest, "11111111", INDEX);
     assert_eq!(honest.accept(answer.clone(), "11111111", INDEX, "urn:uuid:2").unwrap_err(), Flaw::Shape("it answers another request"));
-    let other = client(StsSettings { issuer: "https://other.test".into(), ..settings() }, StsMode::Honest);
-    assert_eq!(other.accept(answer.clone(), "11111111", INDEX, id).unwrap_err(), Flaw::Token("another issuer"));
-    let strange = client(StsSettings { signers: vec![certificate(Role::IndexSigning)], ..settings() }, StsMode::Honest);
+    let other = client(StsSettings { issuer: issuer("https://other.test", Role::StsSigning), ..settings() }, StsMode::Honest);
+    assert_eq!(other.accept(answer.clone(), "11111111", INDEX, id).unwrap_err(), untrusted.clone());
+    let strange = client(StsSettings { issuer: issuer(STS, Role::IndexSigning), ..settings() }, StsMode::Honest);
     assert_eq!(strange.accept(answer.clone(), "11111111", INDEX, id).unwrap_err(), of_the_answer);
 
     // Without the outer signature, the token's own decides.
@@ -138,9 +148,12 @@ async fn an_answer_that_is_not_the_token_asked_for_is_refused_for_its_reason() {
     let (from, to) = (text.find("<wsse:Security").unwrap(), text.find("</wsse:Security>").unwrap() + 16);
     let bare = Bytes::from(format!("{}{}", &text[..from], &text[to..]));
     assert!(honest.accept(bare.clone(), "11111111", INDEX, id).is_ok());
-    assert_eq!(strange.accept(bare, "11111111", INDEX, id).unwrap_err(), untrusted);
-    let later = StsClient::new(settings(), Direct(Sts::new(config()).unwrap()), Clock::fixed(now() + SignedDuration::from_hours(8)));
-    assert_eq!(later.accept(answer, "11111111", INDEX, id).unwrap_err(), Flaw::Token("not valid now"));
+    assert_eq!(strange.accept(bare.clone(), "11111111", INDEX, id).unwrap_err(), untrusted.clone());
+    for (seconds, flaw) in [(59, Flaw::Token("not valid now")), (61, expired(end, end + SignedDuration::from_secs(61)))] {
+        let clock = Clock::fixed(end + SignedDuration::from_secs(seconds));
+        let later = StsClient::new(settings(), Direct(Sts::new(config()).unwrap()), clock);
+        assert_eq!(later.accept(bare.clone(), "11111111", INDEX, id).unwrap_err(), flaw, "{seconds} s after its end");
+    }
 }
 
 fn client_transport(_: &StsClient<Direct>, request: Vec<u8>, mode: StsMode) -> Bytes {

@@ -1,7 +1,6 @@
 //! A benefit index (Ydelsesindeks, SF1490) that answers `fremsoeg` for real, on an invented population.
 
 pub mod answer;
-pub mod caller;
 pub mod canonical;
 pub mod evaluate;
 pub mod mode;

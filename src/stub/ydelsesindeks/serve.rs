@@ -7,27 +7,30 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::answer::{Answer, Padding};
-use super::caller::{self, Stranger, Trust};
 use super::evaluate::{Found, Index, Join};
 use super::mode::FaultMode;
-use super::names::{REQUEST_HEADER, SEARCH_ANSWER};
+use super::names::{REQUEST_HEADER, SEARCH, SEARCH_ANSWER};
 use super::request;
 use crate::clock::Clock;
+use crate::refusal::Refusal;
+use crate::saml::trust::Trust;
+use crate::saml::{self, Expectations};
 use crate::signature::credentials::Credentials;
 use crate::signature::key::{Certificate, KeyError, SigningKey};
-use crate::signature::names::{ANONYMOUS, WSA};
+use crate::signature::names::{ANONYMOUS, WSA, WSSE};
 use crate::signature::sign::{Message, SignError, SoapVersion, head_with_certificate, unsigned};
+use crate::signature::verify::Parts;
 use crate::signature::write;
 use crate::soap::document::Document;
 use crate::soap::strict::Limits;
 use crate::stub::population::Population;
 use crate::stub::server::{self, Handler, Reply, Running, StartError, reply, streamed};
-use crate::stub::soap::{self, content_type, envelope};
+use crate::stub::soap::{self, Envelope, content_type, envelope};
 use crate::stub::sts::Switch;
 
 /// Where searches are sent.
@@ -46,6 +49,8 @@ pub struct IndexConfig {
     pub signing: Credentials,
     /// Whose tokens let a caller in.
     pub trust: Trust,
+    /// The index's own entity id: what tokens must be for.
+    pub entity_id: String,
     /// What the index holds.
     pub population: Arc<Population>,
     /// How grants and effectuations are joined.
@@ -130,11 +135,12 @@ impl Service {
             return Err(fault(SoapVersion::V11, "kun SOAP 1.2"));
         }
         let now = self.config.clock.now();
-        let caller = caller::authenticate(&document, &parts, &self.config.trust, now);
+        let caller = self.authenticate(&document, &parts, now);
         let relates_to = match &caller {
-            Ok(caller) => caller.message_id.clone(),
-            Err(Stranger::Expired) => soap::header(&parts, WSA, "MessageID").unwrap_or_default(),
-            Err(Stranger::Refused(reason)) => return Err(fault(parts.version, reason)),
+            Ok(message_id) => message_id.clone(),
+            // The index tells of an expired token in an answer, not in a fault.
+            Err(Refusal::TokenExpired { .. }) => soap::header(&parts, WSA, "MessageID").unwrap_or_default(),
+            Err(refusal) => return Err(fault(parts.version, refusal.code())),
         };
         let transaction = parts.header.only(REQUEST_HEADER, "RequestHeader").ok().flatten();
         let transaction = transaction.and_then(|header| header.only(REQUEST_HEADER, "TransactionUUID").ok().flatten());
@@ -170,6 +176,21 @@ impl Service {
             },
         };
         Ok((frame, answer))
+    }
+
+    /// The caller's MessageID, once token and message are proven.
+    fn authenticate(&self, document: &Document, parts: &Envelope<'_>, now: Timestamp) -> Result<String, Refusal> {
+        let missing = |what: &str| Refusal::SecurityStructure { what: what.to_owned() };
+        let body = parts.payload.parent().ok_or_else(|| missing("Body"))?;
+        let security = parts.header.only(WSSE, "Security").ok().flatten().ok_or_else(|| missing("Security"))?;
+        let places = Parts { header: parts.header, security, body, must_cover: vec![] };
+        let expectations = Expectations::new(&self.config.trust, &self.config.entity_id);
+        saml::authenticate(document, &places, &expectations, now)?;
+        if soap::header(parts, WSA, "Action").as_deref() != Some(SEARCH) {
+            return Err(Refusal::ActionMismatch);
+        }
+        let invalid = || Refusal::AddressingInvalid { what: "MessageID".to_owned() };
+        soap::header(parts, WSA, "MessageID").ok_or_else(invalid)
     }
 
     /// Everything before Body. Writes the body once, into the digest only.
@@ -320,3 +341,6 @@ impl Handler for Arc<Service> {
         Some(answer)
     }
 }
+
+#[cfg(test)]
+mod tests;
