@@ -37,6 +37,8 @@ pub struct OutboundSettings {
     pub connect_timeout: Duration,
     /// How long a connection without a request is kept.
     pub idle_timeout: Duration,
+    /// Whether a request is sent once more after a connection that failed before a byte was answered on it.
+    pub retry: bool,
 }
 
 /// Why there is no answer.
@@ -69,7 +71,10 @@ pub enum SetupError {
 
 /// A client for one peer or several under the same trust. Cheap to clone; clones share their connections.
 #[derive(Clone)]
-pub struct Outbound(Client<Connector, Full<Bytes>>);
+pub struct Outbound {
+    client: Client<Connector, Full<Bytes>>,
+    retry: bool,
+}
 
 impl Outbound {
     /// Makes the client; no connection is opened yet.
@@ -89,7 +94,7 @@ impl Outbound {
             // Only for requests that have not left the process: another connection takes them.
             .retry_canceled_requests(true)
             .build(Connector::new(tcp, Arc::new(tls)));
-        Ok(Self(client))
+        Ok(Self { client, retry: settings.retry })
     }
 
     /// Posts `body` to an `https` address and gives the answer's head, its body still to come. The one `deadline` holds
@@ -128,10 +133,11 @@ impl Outbound {
             *request.method_mut() = method.clone();
             *request.uri_mut() = uri.clone();
             *request.headers_mut() = headers.clone();
-            timeout_at(deadline, self.0.request(request))
+            timeout_at(deadline, self.client.request(request))
         };
         let mut outcome = attempt().await.map_err(|_| OutboundError::Timeout)?;
-        if let Err(error) = &outcome
+        if self.retry
+            && let Err(error) = &outcome
             && !answered_on(error)
         {
             outcome = attempt().await.map_err(|_| OutboundError::Timeout)?;
@@ -151,10 +157,7 @@ impl Body for AnswerBody {
     type Data = Bytes;
     type Error = OutboundError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, OutboundError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, OutboundError>>> {
         // Asked first, so that a peer which always has one more byte to send cannot outlive the deadline.
         if self.deadline.as_mut().poll(context).is_ready() {
             return Poll::Ready(Some(Err(OutboundError::Timeout)));
@@ -174,10 +177,7 @@ impl Body for AnswerBody {
     }
 }
 
-fn client_config(
-    roots: &[CertificateDer<'static>],
-    credentials: Option<&Credentials>,
-) -> Result<ClientConfig, SetupError> {
+fn client_config(roots: &[CertificateDer<'static>], credentials: Option<&Credentials>) -> Result<ClientConfig, SetupError> {
     let mut store = RootCertStore::empty();
     for root in roots {
         store.add(root.clone()).map_err(|error| SetupError::Roots(error.to_string()))?;
@@ -190,9 +190,9 @@ fn client_config(
         .map_err(SetupError::Credentials)?
         .with_root_certificates(store);
     let mut config = match credentials {
-        Some(own) => builder
-            .with_client_auth_cert(own.chain().to_vec(), own.key().clone_key())
-            .map_err(SetupError::Credentials)?,
+        Some(own) => {
+            builder.with_client_auth_cert(own.chain().to_vec(), own.key().clone_key()).map_err(SetupError::Credentials)?
+        }
         None => builder.with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

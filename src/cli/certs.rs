@@ -48,3 +48,33 @@ pub fn run(arguments: &Certs, clock: &Clock) -> Result<(), PkiError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::signature::credentials::Credentials;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        certs: Certs,
+    }
+
+    #[test]
+    fn certs_dev_writes_what_can_be_read_back_and_never_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let pki = dir.path().join("pki");
+        let line = Line::parse_from(["hjemmel", "dev", pki.to_str().unwrap(), "--p12", "demo"]);
+        run(&line.certs, &Clock::system()).unwrap();
+        std::fs::write(pki.join("password"), "demo").unwrap();
+        Credentials::from_pkcs12_file(&pki.join("client-udk.p12"), &pki.join("password")).unwrap();
+        assert!(matches!(run(&line.certs, &Clock::system()), Err(PkiError::Exists(_))));
+    }
+
+    #[test]
+    fn other_key_sizes_are_refused() {
+        assert!(Line::try_parse_from(["hjemmel", "dev", "x", "--bits", "1024"]).is_err());
+    }
+}

@@ -1,3 +1,8 @@
-//! The subcommands, one file each.
+//! The command line: one file a subcommand.
 
+pub mod agreement;
+pub mod audit;
+pub mod call;
 pub mod certs;
+pub mod check;
+pub mod serve;

@@ -60,18 +60,16 @@ impl Limited {
         let stack = ServiceBuilder::new()
             // The refusal below becomes an answer here: what leaves the stack is always one.
             .map_result(|result: Result<Response<ResponseBody>, BoxError>| {
-                Ok::<_, BoxError>(result.unwrap_or_else(|_| {
-                    plain_refusal(&Refusal::Overloaded { seconds: RETRY_AFTER_SECONDS }).map(boxed)
-                }))
+                Ok::<_, BoxError>(
+                    result.unwrap_or_else(|_| plain_refusal(&Refusal::Overloaded { seconds: RETRY_AFTER_SECONDS }).map(boxed)),
+                )
             })
             // Shed before a byte of the body is read: a call too many must cost next to nothing. Outside the limit,
             // because it turns the limit's waiting into a refusal.
             .load_shed()
             .layer(GlobalConcurrencyLimitLayer::with_semaphore(self.places.clone()))
             // The body is bounded last, with a place in hand: its clock runs only for a call that is worked on.
-            .map_request(move |request: Request<Incoming>| {
-                request.map(|body| RequestBody::new(body, body_bytes, body_timeout))
-            })
+            .map_request(move |request: Request<Incoming>| request.map(|body| RequestBody::new(body, body_bytes, body_timeout)))
             .map_response(|response: Response<B>| response.map(boxed))
             .service(service);
         BoxCloneService::new(stack)

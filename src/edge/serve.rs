@@ -38,7 +38,7 @@ use super::http::{BoxError, Limited, RequestBody, ResponseBody};
 use super::tls::ServerTls;
 use crate::config::EdgeLimits;
 
-/// How long a connection that was asked to close may take before it is cut.
+/// How long a connection that was asked to close may take before it is cut, or the idle timeout where that is shorter.
 const CLOSING: Duration = Duration::from_secs(5);
 
 /// Who is at the other end of a connection. Made only by [`serve`], from the connection itself and never from a header.
@@ -227,6 +227,10 @@ fn http2(limits: &EdgeLimits) -> http2::Builder<TokioExecutor> {
         // Rapid reset (CVE-2023-44487) and streams that we reset ourselves (CVE-2025-8671): few, then GOAWAY.
         .max_pending_accept_reset_streams(20)
         .max_local_error_reset_streams(64)
+        // What one connection may make us hold: 256 KiB unread, and 64 KiB unsent a stream.
+        .initial_connection_window_size(256 * 1024)
+        .initial_stream_window_size(128 * 1024)
+        .max_send_buf_size(64 * 1024)
         .keep_alive_interval(limits.idle_timeout / 2)
         .keep_alive_timeout(limits.header_timeout);
     builder
@@ -284,7 +288,7 @@ where
                 if matches!(now_in, Phase::Head(_)) || cut_at.is_some() {
                     return Err("the connection lingered".into());
                 }
-                cut_at = Some(Instant::now() + CLOSING);
+                cut_at = Some(Instant::now() + CLOSING.min(limits.idle_timeout));
                 connection.as_mut().graceful_shutdown();
             }
         }

@@ -86,9 +86,7 @@ impl Breaker {
     pub fn state(&self, now: Instant) -> BreakerState {
         match &*self.lock() {
             State::Closed { .. } => BreakerState::Closed,
-            State::Open { since, .. } if now.saturating_duration_since(*since) >= self.settings.rest => {
-                BreakerState::HalfOpen
-            }
+            State::Open { since, .. } if now.saturating_duration_since(*since) >= self.settings.rest => BreakerState::HalfOpen,
             State::Open { .. } => BreakerState::Open,
         }
     }

@@ -18,6 +18,8 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 use zeroize::Zeroizing;
 
+use crate::hex;
+
 /// The largest certificate, key or PKCS#12 file that is read, in bytes.
 const LARGEST_FILE: u64 = 1024 * 1024;
 
@@ -103,8 +105,7 @@ impl Credentials {
     pub fn from_pkcs12_file(file: &Path, password_file: &Path) -> Result<Self, CredentialsError> {
         let bytes = read(file)?;
         let password = read(password_file)?;
-        let password = std::str::from_utf8(&password)
-            .map_err(|_| CredentialsError::WrongPassword { file: file.to_owned() })?;
+        let password = std::str::from_utf8(&password).map_err(|_| CredentialsError::WrongPassword { file: file.to_owned() })?;
         let password = password.lines().next().unwrap_or_default();
         Self::from_pkcs12(&bytes, password, file)
     }
@@ -119,8 +120,7 @@ impl Credentials {
             [only] => PrivateKeyDer::Pkcs8(only.key.as_der().to_vec().into()),
             several => return Err(CredentialsError::SeveralKeys { file: file.to_owned(), keys: several.len() }),
         };
-        let certificates: Vec<_> =
-            archive.certs.iter().map(|bag| CertificateDer::from(bag.cert.as_der().to_vec())).collect();
+        let certificates: Vec<_> = archive.certs.iter().map(|bag| CertificateDer::from(bag.cert.as_der().to_vec())).collect();
         if certificates.is_empty() {
             return Err(CredentialsError::NoCertificate { file: file.to_owned() });
         }
@@ -134,21 +134,15 @@ impl Credentials {
         certificates_file: &Path,
         key_file: &Path,
     ) -> Result<Self, CredentialsError> {
-        let public_key =
-            public_key_bits(&key).ok_or_else(|| CredentialsError::UnsupportedKey { file: key_file.to_owned() })?;
+        let public_key = public_key_bits(&key).ok_or_else(|| CredentialsError::UnsupportedKey { file: key_file.to_owned() })?;
         let mut parsed = Vec::with_capacity(certificates.len());
         for certificate in &certificates {
-            parsed.push(
-                parse(certificate).map_err(|NotX509| CredentialsError::NotX509 { file: certificates_file.to_owned() })?,
-            );
+            parsed.push(parse(certificate).map_err(|NotX509| CredentialsError::NotX509 { file: certificates_file.to_owned() })?);
         }
         let mut place = parsed
             .iter()
             .position(|x509| x509.public_key().subject_public_key.data.as_ref() == public_key.as_slice())
-            .ok_or_else(|| CredentialsError::Mismatch {
-                certificates: certificates_file.to_owned(),
-                key: key_file.to_owned(),
-            })?;
+            .ok_or_else(|| CredentialsError::Mismatch { certificates: certificates_file.to_owned(), key: key_file.to_owned() })?;
 
         let mut order = vec![place];
         while let Some(current) = parsed.get(place)
@@ -159,18 +153,15 @@ impl Credentials {
             place = issuer;
         }
         let chain: Vec<_> = order.iter().filter_map(|place| certificates.get(*place)).cloned().collect();
-        let leaf = chain
-            .first()
-            .cloned()
-            .ok_or_else(|| CredentialsError::NoCertificate { file: certificates_file.to_owned() })?;
+        let leaf =
+            chain.first().cloned().ok_or_else(|| CredentialsError::NoCertificate { file: certificates_file.to_owned() })?;
         Ok(Self { leaf, chain, key })
     }
 
     /// Credentials made in memory, for a throw-away PKI. `None` unless `chain` begins with the certificate of `key`.
     pub fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Option<Self> {
         let leaf = chain.first()?.clone();
-        let matches =
-            parse(&leaf).ok()?.public_key().subject_public_key.data.as_ref() == public_key_bits(&key)?.as_slice();
+        let matches = parse(&leaf).ok()?.public_key().subject_public_key.data.as_ref() == public_key_bits(&key)?.as_slice();
         matches.then_some(Self { leaf, chain, key })
     }
 
@@ -204,7 +195,7 @@ impl Clone for Credentials {
 /// Shows the certificate's thumbprint; never the key.
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Credentials({})", hex(&self.thumbprint()))
+        write!(f, "Credentials({})", hex::encode(&self.thumbprint()))
     }
 }
 
@@ -213,15 +204,6 @@ pub fn thumbprint(certificate: &CertificateDer<'_>) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(digest(&SHA256, certificate).as_ref());
     out
-}
-
-/// A thumbprint as lower-case hexadecimal, the form that files and listings use.
-pub fn hex(bytes: &[u8]) -> String {
-    use fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// What `certificate` says of its holder. Nothing is verified here: whether to trust it is decided before.

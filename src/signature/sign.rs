@@ -8,13 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::refusal::Refusal;
 use crate::soap::document::{Document, Element};
+pub use crate::soap::envelope::Version as SoapVersion;
 use crate::soap::strict::Limits;
 
 use super::algorithms::DigestAlgorithm;
 use super::c14n::{Exclusive, canonical_bytes, canonicalise};
 use super::key::{Certificate, KeyError, SigningKey};
 use super::names::{ANONYMOUS, BASE64, DSIG, ENVELOPED, EXC_C14N, LIBERTY, SAML, SAML_ID, SAML_TOKEN};
-use super::names::{SOAP11, SOAP12, STR_TRANSFORM, WSA, WSSE, WSSE11, WSU, X509V3};
+use super::names::{STR_TRANSFORM, WSA, WSSE, WSSE11, WSU, X509V3};
 use super::{base64, write};
 
 /// Why a message could not be signed. A fault of the signer's own: no caller is to blame.
@@ -32,25 +33,6 @@ pub enum SignError {
     /// The element to be signed has no `ID`, or is signed already.
     #[error("the element to be signed {0}")]
     Element(&'static str),
-}
-
-/// The version of SOAP, which decides the envelope's namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SoapVersion {
-    /// SOAP 1.1.
-    V11,
-    /// SOAP 1.2.
-    V12,
-}
-
-impl SoapVersion {
-    /// The envelope's namespace.
-    pub fn namespace(self) -> &'static str {
-        match self {
-            Self::V11 => SOAP11,
-            Self::V12 => SOAP12,
-        }
-    }
 }
 
 /// A message to be signed.

@@ -105,8 +105,7 @@ fn pkcs12_as_openssl_writes_it_is_read_both_modern_and_legacy() {
     // AES-256 with SHA-256, then 3DES for the key and 40-bit RC2 for the certificates, then 3DES for both.
     let kinds: [&[&str]; 3] = [&[], &["-legacy"], &["-legacy", "-certpbe", "PBE-SHA1-3DES", "-descert"]];
     for kind in kinds {
-        let arguments: Vec<&str> =
-            export.into_iter().chain(["-passout", "pass:æøå Kode1"]).chain(kind.iter().copied()).collect();
+        let arguments: Vec<&str> = export.into_iter().chain(["-passout", "pass:æøå Kode1"]).chain(kind.iter().copied()).collect();
         let Some(written) = openssl(&arguments) else { return };
         assert!(written.status.success(), "{kind:?}: {}", String::from_utf8_lossy(&written.stderr));
         let read = Credentials::from_pkcs12_file(Path::new(&out), &password_file(dir.path(), "æøå Kode1"));
@@ -136,9 +135,7 @@ fn each_fault_in_a_file_is_told_apart_and_names_the_file() {
     std::fs::write(path("torn.pem"), "-----BEGIN PRIVATE KEY-----\nAAAA\n").unwrap();
     std::fs::write(path("encrypted.pem"), pem("ENCRYPTED PRIVATE KEY", b"x")).unwrap();
     std::fs::write(path("junk.pem"), pem("CERTIFICATE", b"junk")).unwrap();
-    let read = |certificates: &str, key: &str| {
-        Credentials::from_pem_files(&path(certificates), &path(key)).unwrap_err()
-    };
+    let read = |certificates: &str, key: &str| Credentials::from_pem_files(&path(certificates), &path(key)).unwrap_err();
     let cases = [
         (read("none.pem", "client-udk.key.pem"), "cannot read", "none.pem"),
         (read("empty.pem", "client-udk.key.pem"), "holds no certificate", "empty.pem"),
@@ -157,5 +154,5 @@ fn each_fault_in_a_file_is_told_apart_and_names_the_file() {
 #[test]
 fn credentials_do_not_show_their_key_in_debug_output() {
     let made = for_tests().credentials(Role::Udk).unwrap();
-    assert_eq!(format!("{made:?}"), format!("Credentials({})", crate::signature::credentials::hex(&made.thumbprint())));
+    assert_eq!(format!("{made:?}"), format!("Credentials({})", crate::hex::encode(&made.thumbprint())));
 }
