@@ -25,7 +25,7 @@ use crate::signature::verify::{Parts, verify_whole_response};
 use crate::soap::document::Document;
 use crate::soap::envelope::{Envelope, Version};
 use crate::soap::strict::Limits;
-use crate::sts::cache::Issuer;
+use crate::sts::cache::Source;
 use crate::sts::client::{Https, StsClient, StsSettings};
 use client::{Client, ClientError, Exchange};
 use question::Question;
@@ -185,8 +185,7 @@ async fn by_token(args: &Args, client: &Client, credentials: &Credentials, quest
     let key = SigningKey::from_der(credentials.key())?;
     let settings = StsSettings {
         to: sts.to_string(),
-        issuer: trusted.entity_id().to_owned(),
-        signers: trusted.certificates().to_vec(),
+        issuer: trusted,
         certificate: Certificate::from_der(credentials.leaf())?,
         key: key.clone(),
         on_behalf_of: None,

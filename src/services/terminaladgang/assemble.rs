@@ -294,8 +294,7 @@ fn sts_client(config: &Config, trust: &TokenTrust, signer: &Signer, clock: &Cloc
     })?;
     let settings = StsSettings {
         to: config.sts.address.to_string(),
-        issuer: issuer.entity_id().to_owned(),
-        signers: issuer.certificates().to_vec(),
+        issuer: issuer.clone(),
         certificate: signer.certificate.clone(),
         key: signer.key.clone(),
         on_behalf_of: None,
