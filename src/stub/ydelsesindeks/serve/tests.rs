@@ -1,7 +1,7 @@
 //! The index over real TLS, called with a token that the token service issued for it.
 
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use http::{HeaderMap, Response};
@@ -11,13 +11,13 @@ use tokio::time::Instant;
 use super::*;
 use crate::outbound::{AnswerBody, Outbound, OutboundError, OutboundSettings};
 use crate::saml::trust::Issuer;
-use crate::signature::sign::{self, canonical_content, with_token};
+use crate::signature::sign::{canonical_content, with_token};
 use crate::signature::verify::{Parts, verify_whole_response};
 use crate::stub::pki::{Role, for_tests, pem};
 use crate::stub::population::demo;
 use crate::stub::sts::{PATH as STS_PATH, Registration, StsConfig, StsMode, start_sts};
 use crate::sts::Token;
-use crate::sts::cache::{Source, TokenCache};
+use crate::sts::cache::TokenCache;
 use crate::sts::client::{Https, StsClient, StsSettings};
 
 const INDEX: &str = "http://entityid.kombit.dk/service/ydi/ydelseindeks/6";
@@ -299,16 +299,21 @@ async fn the_token_service_serves_its_metadata_and_fails_over_tls_as_told() {
 
 /// Asks xmlsec1, which this project did not write, about a signature.
 fn xmlsec1(document: &str, signer: Role, ids: &[(&str, &str)]) -> Option<bool> {
-    if Command::new("xmlsec1").arg("--version").stdout(Stdio::null()).status().is_err() {
+    let Ok(version) = Command::new("xmlsec1").arg("--version").output() else {
         println!("NOT RUN: xmlsec1 is not at hand");
         return None;
-    }
+    };
     let folder = tempfile::tempdir().unwrap();
     let (certificate, file) = (folder.path().join("signer.pem"), folder.path().join("document.xml"));
     std::fs::write(&certificate, pem("CERTIFICATE", credentials(signer).leaf())).unwrap();
     std::fs::File::create(&file).unwrap().write_all(document.as_bytes()).unwrap();
     let mut command = Command::new("xmlsec1");
-    command.args(["--verify", "--lax-key-search", "--pubkey-cert-pem"]).arg(certificate);
+    command.arg("--verify");
+    // From 1.3 on, a key that KeyInfo does not name must be asked for.
+    if String::from_utf8_lossy(&version.stdout).contains("xmlsec1 1.3") {
+        command.arg("--lax-key-search");
+    }
+    command.arg("--pubkey-cert-pem").arg(certificate);
     for (attribute, element) in ids {
         command.arg(format!("--id-attr:{attribute}")).arg(element);
     }
@@ -349,6 +354,4 @@ async fn xmlsec1_agrees_with_the_assertion_and_with_a_streamed_answer() {
     ] {
         assert_eq!(xmlsec1(document, signer, ids).unwrap_or(verdict), verdict, "{what}");
     }
-    // Kept from being unused where xmlsec1 is missing.
-    let _ = sign::Token::from_bytes(token.assertion().bytes()).unwrap();
 }
