@@ -38,11 +38,20 @@ pub struct Args {
 /// # Errors
 /// What kept the world from coming up.
 pub async fn run(args: Args, clock: &Clock) -> Result<ExitCode, WorldError> {
+    let temporary = std::env::temp_dir().join(format!("hjemmel-demo-{}", std::process::id()));
+    let dir = args.dir.clone().unwrap_or_else(|| temporary.clone());
+    let outcome = show(&args, dir, clock).await;
+    if args.dir.is_none() && temporary.exists() {
+        // The keys in it are worth nothing, but nobody should have to wonder.
+        std::fs::remove_dir_all(&temporary)?;
+    }
+    outcome
+}
+
+async fn show(args: &Args, dir: PathBuf, clock: &Clock) -> Result<ExitCode, WorldError> {
     let started = std::time::Instant::now();
-    let keep = args.dir.is_some();
-    let dir = args.dir.unwrap_or_else(|| std::env::temp_dir().join(format!("hjemmel-demo-{}", std::process::id())));
     println!("Making a throw-away PKI, an invented population, and starting STS, index and gateway …");
-    let options = Options { dir: dir.clone(), port: args.port, seed: args.seed, persons: 600, clock: clock.clone(), extra: String::new() };
+    let options = Options { dir, port: args.port, seed: args.seed, persons: 600, clock: clock.clone(), extra: String::new() };
     let world = World::start(options).await?;
     println!("All up after {:.1} s.\n", started.elapsed().as_secs_f64());
 
@@ -60,9 +69,5 @@ pub async fn run(args: Args, clock: &Clock) -> Result<ExitCode, WorldError> {
         println!("\nStopping.");
     }
     world.stop().await;
-    if !keep {
-        // The keys in it are worth nothing, but nobody should have to wonder.
-        std::fs::remove_dir_all(&dir)?;
-    }
     Ok(if unexpected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

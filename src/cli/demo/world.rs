@@ -19,7 +19,6 @@ use crate::audit::{self, Record};
 use crate::cli::call::client::Client;
 use crate::cli::serve::{self, Node};
 use crate::clock::Clock;
-use crate::config;
 use crate::outbound::{Outbound, OutboundSettings};
 use crate::policy::document::Policy;
 use crate::saml::trust::{Issuer, Trust};
@@ -111,6 +110,7 @@ impl World {
         let pki = DevPki::generate(&clock, KeyBits::Bits2048)?;
         pki.write(&dir.join("pki"), None)?;
         audit::keys::generate(&dir.join("audit-keys"))?;
+        std::fs::create_dir_all(dir.join("audit"))?;
         std::fs::create_dir_all(dir.join("policies"))?;
         std::fs::write(dir.join("policies/terminaladgang-6.toml"), POLICY)?;
         let policy = Policy::read(POLICY, Path::new("policies/terminaladgang-6.toml"))?;
