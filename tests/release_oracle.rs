@@ -1,7 +1,7 @@
 //! The release filter against a reference written apart from it: a plain walk over the whole document, rule by rule.
 //!
 //! Both ways: nothing is released that no rule releases, and whatever a rule releases is still there.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)] // a test
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, clippy::print_stderr)] // a test
 
 #[path = "support/release_context.rs"]
 mod release_context;

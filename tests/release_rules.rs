@@ -1,6 +1,6 @@
 //! The release rules, one a case: what an answer of the index holds, and what of it is released. The clock stands still
 //! at 2026-11-22, so the window is `[2026-08-01, 2026-12-01)` in Danish time.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)] // a test
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, clippy::print_stderr)] // a test
 
 #[path = "support/release_run.rs"]
 mod release_run;
