@@ -363,6 +363,10 @@ refusals! {
     WindowOpen { place: String = "SoegUdtryk/SoegUdtryk[1]/SoegOekonomiskEffektueringIndeks[2]".into(), allowed: String = "2026-08-01T00:00:00+02:00 – 2026-12-01T00:00:00+01:00".into() }, Caller, AfterChange,
         da: "Søgningen er afgrænset på dispositionsdato, men ikke i {place}.", "Sæt samme afgrænsning ({allowed}) i hvert SoegOekonomiskEffektueringIndeks, eller udelad den helt.",
         en: "The search is delimited by disposition date, but not in {place}.", "Put a delimitation ({allowed}) into each SoegOekonomiskEffektueringIndeks, or leave it out everywhere.";
+    /// Criteria that are repeated may be matched each by itself, so each must carry the date.
+    WindowApart { place: String = "SoegUdtryk/SoegOekonomiskEffektueringIndeks[1]/AttributListe/Egenskaber[1]".into(), allowed: String = "2026-08-01T00:00:00+02:00 – 2026-12-01T00:00:00+01:00".into() }, Caller, AfterChange,
+        da: "Kriterierne i {place} har ikke deres egen dispositionsdato, og den kan ikke indsættes, så den binder dem.", "Saml kriterierne i ét SoegEgenskaberLokalUdvidelse uden Egenskaber, eller sæt en dispositionsdato inden for {allowed} i hver af dem.",
+        en: "The criteria in {place} have no disposition date of their own, and none can be inserted so that it binds them.", "Gather the criteria in one SoegEgenskaberLokalUdvidelse without Egenskaber, or put a disposition date within {allowed} into each of them.";
     /// A date that cannot be read, or could be read in two ways.
     DateUnreadable { place: String = "DispositionsDatoInterval/FraTidspunkt".into() }, Caller, AfterChange,
         da: "Datoen i {place} kan ikke læses som dateTime.", "Skriv fx 2026-08-01T00:00:00+02:00, uden kommentarer og blanktegn inde i værdien.",

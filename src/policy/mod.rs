@@ -7,3 +7,11 @@ pub mod person;
 pub mod release;
 pub mod rules;
 pub mod window;
+
+pub mod algebra;
+mod criteria;
+mod delimit;
+mod forward;
+pub mod request;
+mod schema;
+mod search;
