@@ -12,7 +12,7 @@ use std::sync::Arc;
 use self::reader::{Reader, Section};
 use super::release::catalogue::{Field, Form, Guard};
 use super::release::{FieldRule, ReleaseRules, Roles, Words};
-use super::rules::{Naive, Outside, PersonCheck, Reading, RequestRules};
+use super::rules::{Criterion, Naive, Outside, PersonCheck, Reading, RequestRules, SortingElement};
 
 /// One thing wrong in a policy file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,25 +125,28 @@ impl Policy {
 const REQUEST_RULES: &[&str] = &["reading", "naive", "outside", "direct-lookup", "include", "page-cap"];
 
 /// What may be searched on, with the fields that must then be released: a search may test only what the answer may show.
-const CRITERIA: &[(&str, &[Field])] = &[
-    ("Dispositionsdato", &[Field::DispositionDate]),
-    ("Startdato", &[Field::PeriodStart]),
-    ("Slutdato", &[Field::PeriodEnd]),
-    ("SamletBruttobeloeb", &[Field::GrossAmount]),
-    ("BeloebUdbetalt", &[Field::PaidAmount]),
-    ("BeloebSendtTilUdbetaling", &[Field::SentAmount]),
-    ("BeloebEfterSkatATP", &[Field::NetAmount]),
-    ("Klassifikationsbeskrivelse", &[Field::LineKle]),
-    ("OekonomiskYdelseEffektueringRelation", &[Field::LineClass, Field::LineRole, Field::LineType, Field::LineIndex]),
-    ("Ydelsesbeloeb", &[Field::LineAmount]),
-    ("YdelsesperiodeStartdato", &[Field::LineStart]),
-    ("YdelsesperiodeSlutdato", &[Field::LineEnd]),
-    ("Ejer", &[Field::OwnerCvr]),
-    ("OekonomiskEffektueringPart", &[Field::PartyReference]),
+const CRITERIA: &[(&str, (Criterion, &[Field]))] = &[
+    ("Dispositionsdato", (Criterion::Dispositionsdato, &[Field::DispositionDate])),
+    ("Startdato", (Criterion::Startdato, &[Field::PeriodStart])),
+    ("Slutdato", (Criterion::Slutdato, &[Field::PeriodEnd])),
+    ("SamletBruttobeloeb", (Criterion::SamletBruttobeloeb, &[Field::GrossAmount])),
+    ("BeloebUdbetalt", (Criterion::BeloebUdbetalt, &[Field::PaidAmount])),
+    ("BeloebSendtTilUdbetaling", (Criterion::BeloebSendtTilUdbetaling, &[Field::SentAmount])),
+    ("BeloebEfterSkatATP", (Criterion::BeloebEfterSkatATP, &[Field::NetAmount])),
+    ("Klassifikationsbeskrivelse", (Criterion::Klassifikationsbeskrivelse, &[Field::LineKle])),
+    ("OekonomiskYdelseEffektueringRelation", (Criterion::OekonomiskYdelseEffektueringRelation, &[Field::LineClass, Field::LineRole, Field::LineType, Field::LineIndex])),
+    ("Ydelsesbeloeb", (Criterion::Ydelsesbeloeb, &[Field::LineAmount])),
+    ("YdelsesperiodeStartdato", (Criterion::YdelsesperiodeStartdato, &[Field::LineStart])),
+    ("YdelsesperiodeSlutdato", (Criterion::YdelsesperiodeSlutdato, &[Field::LineEnd])),
+    ("Ejer", (Criterion::Ejer, &[Field::OwnerCvr])),
+    ("OekonomiskEffektueringPart", (Criterion::OekonomiskEffektueringPart, &[Field::PartyReference])),
 ];
 
 /// What may be sorted by, likewise.
-const SORTING: &[(&str, &[Field])] = &[("Dispositionsdato", &[Field::DispositionDate]), ("Ydelsesnavn", &[Field::LineKle])];
+const SORTING: &[(&str, (SortingElement, &[Field]))] = &[
+    ("Dispositionsdato", (SortingElement::Dispositionsdato, &[Field::DispositionDate])),
+    ("Ydelsesnavn", (SortingElement::Ydelsesnavn, &[Field::LineKle])),
+];
 
 fn compile(reader: &mut Reader<'_>, root: &Section<'_>) -> Option<Policy> {
     let id = reader.text(root, "id");
@@ -362,28 +365,27 @@ fn compile_request(reader: &mut Reader<'_>, table: &Section<'_>, release: Option
 }
 
 /// Criteria or sortings: each by a name that the code knows, and only over fields that are released.
-fn named(
+fn named<T: Copy>(
     reader: &mut Reader<'_>,
     table: &Section<'_>,
     key: &str,
-    all: &[(&str, &[Field])],
+    all: &[(&str, (T, &[Field]))],
     release: Option<&ReleaseRules>,
     said: &mut Vec<Words>,
     ids: &mut Vec<String>,
-) -> Vec<String> {
-    let mut names = Vec::new();
+) -> Vec<T> {
+    let mut chosen = Vec::new();
     for rule in reader.tables(table, key) {
-        if let Some(fields) = known(reader, &rule, "element", all) {
-            let name = reader.text(&rule, "element").unwrap_or_default();
+        if let Some((one, fields)) = known(reader, &rule, "element", all) {
             let withheld = |field: &&Field| release.is_some_and(|rules| !rules.field(**field).is_some_and(|rule| rule.release));
             if let Some(field) = fields.iter().find(withheld) {
                 reader.problem(
                     rule.line_of("element"),
-                    format!("{name} may not be a {key}: {} is not released, and hits would tell it.", field.path()),
+                    format!("This may not be a {key}: {} is not released, and hits would tell it.", field.path()),
                     format!("Remove this [[request.{key}]], or release the field."),
                 );
             }
-            names.push(name);
+            chosen.push(*one);
         }
         if let Some(words) = words(reader, &rule) {
             unique(reader, &rule, &words.id, ids);
@@ -391,5 +393,5 @@ fn named(
         }
         reader.close(&rule, &["id", "element", "basis", "da", "en"]);
     }
-    names
+    chosen
 }
