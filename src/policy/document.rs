@@ -12,8 +12,7 @@ use std::sync::Arc;
 use self::reader::{Reader, Section};
 use super::release::catalogue::{Field, Form, Guard};
 use super::release::{FieldRule, ReleaseRules, Roles, Words};
-use super::criteria::Criterion;
-use super::rules::{SortingElement, Naive, Outside, PersonCheck, Reading, RequestRules};
+use super::rules::{Criterion, Naive, Outside, PersonCheck, Reading, RequestRules, SortingElement};
 
 /// One thing wrong in a policy file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -375,19 +374,18 @@ fn named<T: Copy>(
     said: &mut Vec<Words>,
     ids: &mut Vec<String>,
 ) -> Vec<T> {
-    let mut named = Vec::new();
+    let mut chosen = Vec::new();
     for rule in reader.tables(table, key) {
-        if let Some((element, fields)) = known(reader, &rule, "element", all).copied() {
-            let name = reader.text(&rule, "element").unwrap_or_default();
+        if let Some((one, fields)) = known(reader, &rule, "element", all) {
             let withheld = |field: &&Field| release.is_some_and(|rules| !rules.field(**field).is_some_and(|rule| rule.release));
             if let Some(field) = fields.iter().find(withheld) {
                 reader.problem(
                     rule.line_of("element"),
-                    format!("{name} may not be a {key}: {} is not released, and hits would tell it.", field.path()),
+                    format!("This may not be a {key}: {} is not released, and hits would tell it.", field.path()),
                     format!("Remove this [[request.{key}]], or release the field."),
                 );
             }
-            named.push(element);
+            chosen.push(*one);
         }
         if let Some(words) = words(reader, &rule) {
             unique(reader, &rule, &words.id, ids);
@@ -395,5 +393,5 @@ fn named<T: Copy>(
         }
         reader.close(&rule, &["id", "element", "basis", "da", "en"]);
     }
-    named
+    chosen
 }
