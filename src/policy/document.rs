@@ -12,7 +12,7 @@ use std::sync::Arc;
 use self::reader::{Reader, Section};
 use super::release::catalogue::{Field, Form, Guard};
 use super::release::{FieldRule, ReleaseRules, Roles, Words};
-use super::rules::{Naive, Outside, PersonCheck, Reading, RequestRules};
+use super::rules::{Criterion, Naive, Outside, PersonCheck, Reading, RequestRules, SortingElement};
 
 /// One thing wrong in a policy file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -345,8 +345,8 @@ fn compile_request(reader: &mut Reader<'_>, table: &Section<'_>, release: Option
     for name in REQUEST_RULES.iter().filter(|name| !ids.iter().any(|id| id == *name)) {
         missing(reader, table, "[[request.rule]]", name);
     }
-    let criteria = named(reader, table, "criterion", CRITERIA, release, &mut said, &mut ids);
-    let sorting = named(reader, table, "sorting", SORTING, release, &mut said, &mut ids);
+    let criteria = named(reader, table, "criterion", CRITERIA, Criterion::named, release, &mut said, &mut ids);
+    let sorting = named(reader, table, "sorting", SORTING, SortingElement::named, release, &mut said, &mut ids);
     reader.close(table, &["rule", "criterion", "sorting"]);
     let request = RequestRules {
         reading: reading?,
@@ -362,15 +362,17 @@ fn compile_request(reader: &mut Reader<'_>, table: &Section<'_>, release: Option
 }
 
 /// Criteria or sortings: each by a name that the code knows, and only over fields that are released.
-fn named(
+#[allow(clippy::too_many_arguments)] // one list of the policy, read in one place
+fn named<T>(
     reader: &mut Reader<'_>,
     table: &Section<'_>,
     key: &str,
     all: &[(&str, &[Field])],
+    of_name: fn(&str) -> Option<T>,
     release: Option<&ReleaseRules>,
     said: &mut Vec<Words>,
     ids: &mut Vec<String>,
-) -> Vec<String> {
+) -> Vec<T> {
     let mut names = Vec::new();
     for rule in reader.tables(table, key) {
         if let Some(fields) = known(reader, &rule, "element", all) {
@@ -383,7 +385,7 @@ fn named(
                     format!("Remove this [[request.{key}]], or release the field."),
                 );
             }
-            names.push(name);
+            names.extend(of_name(&name));
         }
         if let Some(words) = words(reader, &rule) {
             unique(reader, &rule, &words.id, ids);
