@@ -348,8 +348,8 @@ fn compile_request(reader: &mut Reader<'_>, table: &Section<'_>, release: Option
     for name in REQUEST_RULES.iter().filter(|name| !ids.iter().any(|id| id == *name)) {
         missing(reader, table, "[[request.rule]]", name);
     }
-    let criteria = named(reader, table, "criterion", CRITERIA, release, &mut said, &mut ids);
-    let sorting = named(reader, table, "sorting", SORTING, release, &mut said, &mut ids);
+    let criteria = named(reader, table, "criterion", CRITERIA, Criterion::named, release, &mut said, &mut ids);
+    let sorting = named(reader, table, "sorting", SORTING, SortingElement::named, release, &mut said, &mut ids);
     reader.close(table, &["rule", "criterion", "sorting"]);
     let request = RequestRules {
         reading: reading?,
@@ -365,16 +365,18 @@ fn compile_request(reader: &mut Reader<'_>, table: &Section<'_>, release: Option
 }
 
 /// Criteria or sortings: each by a name that the code knows, and only over fields that are released.
-fn named<T: Copy>(
+#[allow(clippy::too_many_arguments)] // one list of the policy, read in one place
+fn named<T>(
     reader: &mut Reader<'_>,
     table: &Section<'_>,
     key: &str,
-    all: &[(&str, (T, &[Field]))],
+    all: &[(&str, &[Field])],
+    of_name: fn(&str) -> Option<T>,
     release: Option<&ReleaseRules>,
     said: &mut Vec<Words>,
     ids: &mut Vec<String>,
 ) -> Vec<T> {
-    let mut chosen = Vec::new();
+    let mut names = Vec::new();
     for rule in reader.tables(table, key) {
         if let Some((one, fields)) = known(reader, &rule, "element", all) {
             let withheld = |field: &&Field| release.is_some_and(|rules| !rules.field(**field).is_some_and(|rule| rule.release));
@@ -385,7 +387,7 @@ fn named<T: Copy>(
                     format!("Remove this [[request.{key}]], or release the field."),
                 );
             }
-            chosen.push(*one);
+            names.extend(of_name(&name));
         }
         if let Some(words) = words(reader, &rule) {
             unique(reader, &rule, &words.id, ids);
