@@ -60,18 +60,26 @@ GROSS, NET = "SamletBruttobeloeb", ("BeloebEfterSkatATP", "BeloebSendtTilUdbetal
 
 # ---- reading values --------------------------------------------------------------------------------------------------
 
+@lru_cache(maxsize=None)
+def compiled(path):
+    return etree.XPath(path, namespaces=NS)
+
+
 def children(element, path):
-    return element.xpath(path, namespaces=NS)
+    return compiled(path)(element)
+
+
+def text_of(element):
+    """The whole text of an element: XPath's string() joins what comments, CDATA and processing instructions split."""
+    return compiled("string()")(element).strip(" \t\r\n")
 
 
 def value(element, path):
-    """The whole text of the one simple element at `path`, or None: absent, repeated, or with elements inside.
-
-    XPath's string() joins what comments, CDATA and processing instructions split."""
+    """The whole text of the one simple element at `path`, or None: absent, repeated, or with elements inside."""
     found = children(element, path)
     if len(found) != 1 or children(found[0], "*"):
         return None
-    return found[0].xpath("string()").strip(" \t\r\n")
+    return text_of(found[0])
 
 
 def formed(pattern, text):
@@ -167,7 +175,7 @@ class Grants:
                 urn = CPR_URN.fullmatch(value(part, "gd:ReferenceID/sd:URNIdentifikator") or "")
                 whose.add(urn[1] if urn else None)
             levels = children(grant, "bi:Registrering/bi:AttributListe/bi:Egenskaber/bi:Foelsomhed")
-            self.sensitivity.setdefault(uuid.lower(), []).extend(e.xpath("string()").strip() for e in levels)
+            self.sensitivity.setdefault(uuid.lower(), []).extend(text_of(e) for e in levels)
         self.whose = {}
         for uuid, whose in grantees.items():
             alone = next(iter(whose)) if len(whose) == 1 else None
@@ -208,7 +216,7 @@ class Expected:
     # Rules 1 and 2: the registrations that pass, each with whether the text leaves a choice about it.
     def registrations(self, element):
         for registration in children(element, "oei:Registrering"):
-            if any(e.xpath("string()").strip() == "Slettet" for e in children(registration, "sd:LivscyklusKode")):
+            if any(text_of(e) == "Slettet" for e in children(registration, "sd:LivscyklusKode")):
                 continue
             properties = children(registration, "oei:AttributListe/oei:Egenskaber")
             dates = [children(p, "oei:Dispositionsdato") for p in properties]
@@ -393,7 +401,7 @@ def read(element, name, fields):
     """The facts of a released element: local field name → its values, for `fields` as path → field."""
     facts = Facts(name)
     for path, field in fields.items():
-        found = [e.xpath("string()").strip() for e in children(element, path)]
+        found = [text_of(e) for e in children(element, path)]
         if found:
             facts.must[field] = found[0] if len(found) == 1 else " | ".join(found)
     return facts
@@ -463,22 +471,24 @@ def aligned(expected, found, where):
             ways.append(tuple(compared(expected[i], found[j], f"{where}[{j + 1}]")) + best(i + 1, j + 1))
         return min(ways, key=len)
 
-    # Long runs are paired by identity first, so that the search stays small.
-    if len(expected) * len(found) > 400 and all("UUIDIdentifikator" in f.must for f in [*found]):
-        return by_identity(expected, found, where)
     return list(best(0, 0))
 
 
-def by_identity(expected, found, where):
+def objects_compared(expected, found):
+    """As `aligned`, but objects are paired by their UUID, in order where several have the same, and the order is judged."""
     name = lambda facts: facts.must.get("UUIDIdentifikator", facts.may.get("UUIDIdentifikator"))
-    told, queue = [], {}
-    for item in expected:
-        queue.setdefault(name(item), []).append(item)
+    told, queues, last = [], {}, -1
+    for place, item in enumerate(expected):
+        queues.setdefault(name(item), []).append((place, item))
     for item in found:
-        same = queue.get(name(item))
-        told += aligned([same.pop(0)] if same else [], [item], f"{where}[{name(item)}]")
-    for items in queue.values():
-        told += aligned(items, [], where)
+        queue = queues.get(name(item))
+        place, same = queue.pop(0) if queue else (last, None)
+        told += aligned([same] if same else [], [item], f"object {name(item)}")
+        if place < last:
+            told.append(f"released: object {name(item)} out of the index's order")
+        last = place
+    for queue in queues.values():
+        told += aligned([item for _, item in queue], [], f"object {name(queue[0][1])}" if queue else "")
     return told
 
 
@@ -496,7 +506,7 @@ def counts(output, expected, objects):
         elif number != str(right) and not (kind == "ydelser" and hidden):
             told.append(f"released: {number} {kind} are told, but {right} are in the answer")
         for text in children(count, "yi:Paginering/*"):
-            if not re.fullmatch(r"[0-9]+", text.xpath("string()").strip()):
+            if not re.fullmatch(r"[0-9]+", text_of(text)):
                 told.append("released: paging that is no number")
     return told + [f"released: {n} counts of {kind}" for kind, n in seen.items() if n > 1]
 
@@ -546,7 +556,7 @@ def differences(context, unfiltered, filtered=None, fault=None):
         return [f"outcome: {len(outputs)} answers"], None
     output = outputs[0]
     objects = released(output)
-    told = list(smuggled(output)) + aligned(expected.objects, objects, "object")
+    told = list(smuggled(output)) + objects_compared(expected.objects, objects)
     told += counts(output, expected, objects) + texts(output, found[0])
     status = value(output, "sd:StandardRetur/sd:StatusKode")
     right = str(expected.options["empty_status"]) if not objects else "20"
