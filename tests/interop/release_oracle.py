@@ -43,6 +43,7 @@ NS = {
 }
 OWNER_ROLE = "a91824c4-da1d-47f9-bce2-5d6597879415"
 GRANTEE_ROLE = "3102fa7e-f56e-4510-b0d4-1650c590dc3b"
+PAYEE_ROLE = "68d4b903-acae-4f2f-aafc-45bd999ed81f"
 COPENHAGEN = ZoneInfo("Europe/Copenhagen")
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -159,21 +160,31 @@ class Facts:
 
 
 class Grants:
-    """The grants of the answer: for each UUID, whose it is ('person', 'other', 'unproven') and how sensitive."""
+    """The grants of the answer: for each UUID, whose it is ('person', 'other', 'unproven') and how sensitive.
+
+    `open` holds those that may as well prove nothing, for the text does not say: a party without a role, the same
+    grantee named twice, a deleted registration, or one without a grantee beside one with."""
 
     def __init__(self, output, person):
-        grantees, self.sensitivity = {}, {}
+        grantees, self.sensitivity, self.open = {}, {}, set()
         for grant in children(output, "yi:BevillingFiltreretOejebliksbillede"):
             uuid = formed(UUID, value(grant, f"bi:ObjektType/{UUID_PATH}"))
             if uuid is None:
                 continue
             whose = grantees.setdefault(uuid.lower(), set())
-            for part in children(grant, "bi:Registrering/bi:RelationListe/bi:Bevillingspart"):
-                role = value(part, f"gd:Rolle/{UUID_PATH}")
-                if children(part, "gd:Rolle") and (role or "").lower() != GRANTEE_ROLE:
-                    continue
-                urn = CPR_URN.fullmatch(value(part, "gd:ReferenceID/sd:URNIdentifikator") or "")
-                whose.add(urn[1] if urn else None)
+            for registration in children(grant, "bi:Registrering"):
+                named = 0
+                for part in children(registration, "bi:RelationListe/bi:Bevillingspart"):
+                    role = value(part, f"gd:Rolle/{UUID_PATH}")
+                    if children(part, "gd:Rolle") and (role or "").lower() != GRANTEE_ROLE:
+                        continue
+                    named += 1
+                    urn = CPR_URN.fullmatch(value(part, "gd:ReferenceID/sd:URNIdentifikator") or "")
+                    whose.add(urn[1] if urn else None)
+                    if role is None:
+                        self.open.add(uuid.lower())
+                if named != 1 or any(text_of(e) == "Slettet" for e in children(registration, "sd:LivscyklusKode")):
+                    self.open.add(uuid.lower())
             levels = children(grant, "bi:Registrering/bi:AttributListe/bi:Egenskaber/bi:Foelsomhed")
             self.sensitivity.setdefault(uuid.lower(), []).extend(text_of(e) for e in levels)
         self.whose = {}
@@ -254,24 +265,30 @@ class Expected:
 
         # Rule 0: the person; and the sensitivity of the grants that prove it.
         choice, contrary = False, False
+        emptied = {n for n in kept if n in hidden_sum and not kept[n]}
+        everyone = [self.grants.of(line) for lines in kept.values() for line in lines]
         if self.options["person_check"] == "prove":
-            whose = [self.grants.of(line) for lines in kept.values() for line in lines]
-            proof = {verdict for _, verdict in whose}
-            if not whose or proof == {"unproven"}:
+            proof = {verdict for _, verdict in everyone}
+            unsure = any(grant in self.grants.open for grant, _ in everyone)
+            if proof <= {"unproven"}:
                 self.fault = self.fault or "PersonUnproven"
                 return None
-            if proof == {"other"}:
-                return None
-            # Some lines lack proof beside others that have it, or that are another's: the text can be read both ways.
-            choice = "unproven" in proof
+            # The text can be read both ways where some lines lack proof beside others that have it or are another's, and
+            # where one registration has lines and another has none.
+            choice = "unproven" in proof or unsure or any(not lines and n not in emptied for n, lines in kept.items())
             self.may_fault |= choice
-            contrary = proof != {"person"}
             if "person" not in proof:
                 return None
-            kept = {n: [line for line in lines if self.grants.of(line)[1] == "person"] for n, lines in kept.items()}
+            contrary = proof != {"person"}
+            proven = {n: [line for line in lines if self.grants.of(line)[1] == "person"] for n, lines in kept.items()}
+            emptied |= {n for n in kept if kept[n] and not proven[n]}
+            kept = proven
+        elif any(verdict == "other" for _, verdict in everyone):
+            # Whether the index is trusted against proof to the contrary is open.
+            choice = True
         allowed = self.options["sensitivity"]
         if allowed is not None:
-            levels = [self.grants.sensitivity.get(self.grants.of(line)[0]) or [None] for lines in kept.values() for line in lines]
+            levels = [self.grants.sensitivity.get(self.grants.of(line)[0]) or [None] for lines in kept.values() for line in lines] or [[None]]
             if any(level not in allowed for grant in levels for level in grant):
                 return None
 
@@ -279,14 +296,15 @@ class Expected:
         facts = Facts(f"object {identity}")
         facts.put("UUIDIdentifikator", identity)
         facts.parts["Registrering"] = []
-        for n, (registration, properties, owner, unsure) in enumerate(passing):
+        for n, (registration, properties, owner, unread) in enumerate(passing):
             # A sum is withheld where it hides a line; whether rule 3 means the registration's or the object's is open.
             sums = "no" if contrary or n in hidden_sum else "may" if hidden_sum else "must"
             part = self.registration(registration, properties, owner, kept[n], sums)
-            if unsure or (self.kle is not None and not kept[n]):
+            # What no line is left to vouch for may go or stay, but for its sums.
+            if unread or n in emptied:
                 part.loosen()
             facts.parts["Registrering"].append(part)
-        if choice:
+        if choice or identity is None:
             facts.loosen()
         return facts
 
@@ -330,7 +348,9 @@ class Expected:
         for element in children(registration, "oei:RelationListe/oei:OekonomiskEffektueringPart"):
             urn = f"urn:oio:cpr-nr:{self.context['person']}"
             if value(element, "gd:ReferenceID/sd:URNIdentifikator") == urn and len(children(element, "gd:ReferenceID/*")) == 1:
-                item = Facts("Part", optional=self.filter is not None)
+                role = (value(element, f"gd:Rolle/{UUID_PATH}") or "").lower()
+                known = role == PAYEE_ROLE or not children(element, "gd:Rolle")
+                item = Facts("Part", optional=self.filter is not None or not known)
                 item.put("ReferenceID", urn)
                 for field in ("Rolle", "Type"):
                     item.put(field, formed(UUID, value(element, f"gd:{field}/{UUID_PATH}")))
