@@ -400,6 +400,8 @@ class Answer(Case):
         self.wrong("released", SOURCE, RELEASED, filter=["oekonomiskeydelseeffektueringer"])
         self.right(SOURCE, NOTHING, filter=[])
         self.wrong("released", SOURCE, RELEASED, filter=[])
+        self.right(SOURCE, NOTHING, filter=["itsystem"])
+        self.wrong("released", SOURCE, RELEASED, filter=["itsystem"])
 
     def test_of_many_objects_the_missing_and_the_smuggled_one_are_named(self):
         names = [f"e0000000-0000-4000-8000-{n:012}" for n in range(60)]
