@@ -240,7 +240,7 @@ fn the_gateways_own_metadata_can_be_signed_and_read() {
 
 #[test]
 fn a_token_taken_out_of_an_answer_still_verifies() {
-    let prefixed = format!(
+    let prefixed = String::from(
         "<saml:Assertion ID=\"a\"><saml:Issuer>x</saml:Issuer><saml:V x:type=\"x:y\">1</saml:V><inner/></saml:Assertion>"
     );
     let outer = |inner: &str| {
