@@ -27,7 +27,8 @@ impl<'d> VerifiedMessage<'d> {
     pub fn certificate(&self) -> &Certificate {
         &self.certificate
     }
-    /// Whether the signature covers this very element.
+    /// Whether the signature covers this very element. Of a Body that streams only [`PendingBody::finish`] says whether
+    /// what came is what was covered.
     pub fn covers(&self, element: Element<'d>) -> bool {
         self.covered.contains(&element)
     }

@@ -7,14 +7,13 @@
 //! - [`c14n`]: the canonical bytes, streamed into a digest.
 //! - [`algorithms`]: the allow-list; a name that is not in it does not verify.
 //! - [`key`]: certificates and keys, parsed once.
-//! - [`verify`]: requests with a token, and issued assertions.
-//! - [`answer`]: messages with a certificate, and answers whose Body streams.
+//! - [`verify`]: requests with a token, issued assertions, messages with a certificate, answers whose Body streams.
 //! - [`sign`]: messages whose bytes are already their canonical form.
 //! - [`write`](mod@write): text and attributes as canonical XML spells them.
 //! - [`timestamp`]: `xs:dateTime` with a zone, and the WS-Security Timestamp.
 
 pub mod algorithms;
-pub mod answer;
+mod answer;
 pub mod base64;
 pub mod c14n;
 pub mod ids;

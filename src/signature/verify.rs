@@ -7,6 +7,9 @@
 //! reader looks. `resolve` lets references lead only to children of Header, to children of Security and to Body, and
 //! `cover` demands that the very elements the gateway reads are among them.
 
+pub use super::answer::{
+    BodyVerified, PendingBody, VerifiedMessage, verify_response, verify_whole_response, verify_with_certificate,
+};
 use super::ids::Ids;
 use super::key::VerificationKey;
 use super::names::{DSIG, LIBERTY, SAML, SAML_ID, SAML_TOKEN, WSA, WSSE, WSSE11, WSU};

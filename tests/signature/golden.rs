@@ -7,12 +7,11 @@ use bytes::Bytes;
 use hjemmel::refusal::Refusal;
 use hjemmel::saml::trust::{Issuer, Trust};
 use hjemmel::saml::{Expectations, authenticate};
-use hjemmel::signature::answer::verify_whole_response;
 use hjemmel::signature::base64;
 use hjemmel::signature::key::Certificate;
 use hjemmel::signature::names::{DSIG, WSSE};
 use hjemmel::signature::timestamp::{TimeRules, check};
-use hjemmel::signature::verify::verify_issued;
+use hjemmel::signature::verify::{verify_issued, verify_whole_response};
 use hjemmel::soap::document::{Document, Element};
 use hjemmel::soap::strict::{Limits, is_space};
 

@@ -3,8 +3,8 @@
 use crate::support::*;
 use bytes::Bytes;
 use hjemmel::refusal::Refusal;
-use hjemmel::signature::answer::{verify_response, verify_whole_response, verify_with_certificate};
 use hjemmel::signature::sign::{self, Message, SoapVersion};
+use hjemmel::signature::verify::{verify_response, verify_whole_response, verify_with_certificate};
 use hjemmel::soap::document::Document;
 use hjemmel::soap::strict::{Limits, Strict, Token};
 
