@@ -1,1 +1,282 @@
-//! To be written.
+//! The configuration file: read once, checked once, every problem in one report.
+//!
+//! [`load`] reads the file and all that it names: certificates, keys, metadata. What it gives is ready to use, and nothing
+//! after it finds a setting wrong. `deploy/hjemmel.example.toml` documents every setting. Relative paths start in the
+//! file's own folder. A key that is not a setting is refused: a misspelt limit must not silently be no limit.
+
+mod certificates;
+mod limits;
+mod reader;
+mod report;
+mod sections;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::Uri;
+use jiff::Timestamp;
+use rustls_pki_types::CertificateDer;
+use toml::de::DeTable;
+use uuid::Uuid;
+
+use crate::signature::credentials::{Credentials, inspect};
+pub use limits::{EdgeLimits, MessageLimits};
+use reader::{Gathered, Reader};
+pub use report::{Problem, Report};
+
+/// A checked configuration, certificates and keys read.
+#[derive(Debug)]
+pub struct Config {
+    /// The environment whose agreements hold here, such as `prod` or `exttest`.
+    pub environment: String,
+    /// The CVR number of Udbetaling Danmark.
+    pub udk_cvr: String,
+    /// How far peers' clocks may be from ours.
+    pub clock_skew: Duration,
+    /// How old a message's Timestamp may be.
+    pub timestamp_max_age: Duration,
+    /// How many message ids are remembered against replay; full means refuse.
+    pub replay_capacity: usize,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// Where callers come in.
+    pub listen: Listen,
+    /// Where operators look.
+    pub admin: Admin,
+    /// The gateway's own system certificate: signs answers and messages, and is its TLS client certificate.
+    pub system: Credentials,
+    /// The service offered.
+    pub service: Service,
+    /// Whose tokens are accepted.
+    pub tokens: Tokens,
+    /// Where the gateway's own tokens come from.
+    pub sts: Sts,
+    /// The benefit index.
+    pub index: Index,
+    /// Service agreements.
+    pub agreements: Agreements,
+    /// The policy applied.
+    pub policy: Policy,
+    /// The audit log.
+    pub audit: Audit,
+    /// Limits at the edge.
+    pub limits: EdgeLimits,
+    /// Limits on messages and answers.
+    pub messages: MessageLimits,
+}
+
+impl Config {
+    /// Each setting that holds certificates of our own or pinned ones, and when the last of them ends: for the metric on
+    /// which operators set their alarm.
+    pub fn expiries(&self) -> Vec<(&'static str, Timestamp)> {
+        let own = |credentials: &Credentials| std::slice::from_ref(credentials.leaf()).to_vec();
+        let all = [
+            ("listen.certificate", own(&self.listen.credentials)),
+            ("listen.client_roots", self.listen.client_roots.clone()),
+            ("system.certificate", own(&self.system)),
+            ("tokens.certificates", self.tokens.certificates.clone()),
+            ("sts.roots", self.sts.roots.clone()),
+            ("index.roots", self.index.roots.clone()),
+            ("index.signing_certificates", self.index.signing_certificates.clone()),
+        ];
+        all.into_iter()
+            .filter_map(|(setting, certificates)| {
+                let ends = certificates.iter().filter_map(|certificate| inspect(certificate).ok());
+                Some((setting, ends.map(|facts| facts.not_after).max()?))
+            })
+            .collect()
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// How a caller may prove who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding {
+    /// A SAML token and a signed message (OIO IDWS).
+    Token,
+    /// Mutual TLS and an AuthorityContext.
+    AuthorityContext,
+}
+
+/// Where callers come in.
+#[derive(Debug)]
+pub struct Listen {
+    /// The address and port listened on.
+    pub address: SocketAddr,
+    /// The address that callers use, for the WSDL and for `To`.
+    pub public_url: Uri,
+    /// The TLS server's certificate and key.
+    pub credentials: Credentials,
+    /// The CAs whose client certificates are accepted (OCES).
+    pub client_roots: Vec<CertificateDer<'static>>,
+}
+
+/// Where operators look.
+#[derive(Debug)]
+pub struct Admin {
+    /// The address and port listened on; loopback unless `client_roots` are given.
+    pub address: SocketAddr,
+    /// Where not empty, the listener is TLS with the certificate of [`Listen`], and demands a client certificate below
+    /// one of these.
+    pub client_roots: Vec<CertificateDer<'static>>,
+}
+
+/// The service offered.
+#[derive(Debug)]
+pub struct Service {
+    /// The entity id that tokens must be issued for.
+    pub entity_id: String,
+    /// The service's UUID in agreements.
+    pub service_uuid: Uuid,
+    /// The path of the service.
+    pub path: String,
+    /// The bindings offered, at least one.
+    pub bindings: Vec<Binding>,
+    /// The namespace of the AuthorityContext binding's wrapper.
+    pub wrapper_namespace: String,
+    /// The privilege that a token must hold, where one is demanded.
+    pub privilege_role: Option<String>,
+}
+
+/// Whose tokens are accepted.
+#[derive(Debug)]
+pub struct Tokens {
+    /// The issuer that tokens must name. `None`: the entity id in the metadata.
+    pub issuer: Option<String>,
+    /// SAML metadata files of the security token service.
+    pub metadata: Vec<PathBuf>,
+    /// Signing certificates, beside those in the metadata.
+    pub certificates: Vec<CertificateDer<'static>>,
+}
+
+/// Where the gateway's own tokens come from.
+#[derive(Debug)]
+pub struct Sts {
+    /// The WS-Trust address.
+    pub address: Uri,
+    /// The CAs of its TLS server.
+    pub roots: Vec<CertificateDer<'static>>,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// How long a token may take in all.
+    pub deadline: Duration,
+}
+
+/// The benefit index.
+#[derive(Debug)]
+pub struct Index {
+    /// Its address.
+    pub address: Uri,
+    /// Its entity id: what the gateway's tokens are issued for.
+    pub entity_id: String,
+    /// The CAs of its TLS server.
+    pub roots: Vec<CertificateDer<'static>>,
+    /// The certificates that may sign its answers.
+    pub signing_certificates: Vec<CertificateDer<'static>>,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// How long an answer may take in all.
+    pub deadline: Duration,
+    /// Whether a request is sent once more after a connection that failed before a byte was answered.
+    pub retry: bool,
+    /// How many failures in a row open the circuit breaker.
+    pub breaker_failures: u32,
+    /// How long the index is then left alone.
+    pub breaker_rest: Duration,
+}
+
+/// Service agreements.
+#[derive(Debug)]
+pub struct Agreements {
+    /// The SQLite file.
+    pub store: PathBuf,
+    /// How old a remembered agreement may be before the store is asked again.
+    pub cache_ttl: Duration,
+    /// How old it may be while the store does not answer.
+    pub max_staleness: Duration,
+}
+
+/// The policy applied.
+#[derive(Debug)]
+pub struct Policy {
+    /// The folder of policies.
+    pub directory: PathBuf,
+    /// The policy's name: its file without `.toml`.
+    pub name: String,
+}
+
+/// The audit log.
+#[derive(Debug)]
+pub struct Audit {
+    /// The folder of its segments.
+    pub directory: PathBuf,
+    /// The key that signs checkpoints (Ed25519, PEM).
+    pub checkpoint_key: PathBuf,
+    /// The key that makes pseudonyms.
+    pub pseudonym_key: PathBuf,
+    /// The auditors' public key (X25519, PEM), to which identifiers are sealed.
+    pub auditors: PathBuf,
+    /// The size at which a segment ends, in bytes.
+    pub segment_bytes: u64,
+    /// How often a checkpoint is signed, at the least.
+    pub checkpoint_interval: Duration,
+}
+
+/// A configuration, and what will be wrong with it before long.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Certificates that end within 30 days, or have ended beside others that are valid.
+    pub warnings: Report,
+}
+
+/// Reads and checks the configuration in `file` and everything that it names, as of `now`.
+///
+/// # Errors
+/// Everything that is wrong, in one [`Report`].
+pub fn load(file: &Path, now: Timestamp) -> Result<Loaded, Report> {
+    let text = std::fs::read_to_string(file).map_err(|cause| {
+        let text = format!("cannot be read ({cause}); name the configuration with --config FILE");
+        Report::new(file, "", vec![Problem { setting: String::new(), text, span: None }])
+    })?;
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let (config, gathered) = read(&text, folder, now);
+    let problems = gathered.problems.into_inner();
+    match config {
+        Some(config) if problems.is_empty() => {
+            Ok(Loaded { config, warnings: Report::new(file, &text, gathered.warnings.into_inner()) })
+        }
+        _ => Err(Report::new(file, &text, problems)),
+    }
+}
+
+fn read(text: &str, folder: &Path, now: Timestamp) -> (Option<Config>, Gathered) {
+    let gathered = Gathered::default();
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let text = format!("is not TOML ({}); correct the line", error.message());
+        let problem = Problem { setting: String::new(), text, span: error.span() };
+        gathered.problems.borrow_mut().push(problem);
+    }
+    // What follows from a line that cannot be read would only bury it.
+    if !errors.is_empty() {
+        return (None, gathered);
+    }
+    let mut root = Reader::root(Some(table.get_ref()), folder, now, &gathered);
+    let config = sections::read(&mut root);
+    root.finish();
+    (config, gathered)
+}
+
+#[cfg(test)]
+mod tests;

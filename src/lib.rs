@@ -4,6 +4,7 @@
 //! through only on a proven identity, an agreement and a legal basis, and lets out only the fields the law names.
 
 pub mod clock;
+pub mod hex;
 pub mod refusal;
 
 pub mod outbound;

@@ -1,1 +1,459 @@
-//! To be written.
+//! What Prometheus scrapes, derived from the audit record where it can be, so that the two never disagree.
+//!
+//! Label values are bounded in number and in kind: they are names of services, rules, steps and codes, never a CVR number
+//! (a stranger could claim a million of them), never anything about a person. [`Labels`] holds that line whatever a
+//! record carries.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Mutex,
+};
+
+use jiff::Timestamp;
+use prometheus::{
+    Counter, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+use crate::audit::{Counts, Record, Stats};
+
+/// Whole calls, in seconds: from an answer out of memory to the longest deadline. The service that this one replaces
+/// shows 516 ms, so there is a bound just below.
+const CALL_SECONDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+/// Single steps, in seconds: from parsing to waiting for the index.
+const STEP_SECONDS: [f64; 13] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 30.0];
+
+/// State of the circuit breaker in front of the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Breaker {
+    /// Calls pass.
+    Closed,
+    /// One call tries.
+    HalfOpen,
+    /// The index is left alone.
+    Open,
+}
+
+/// What the token cache did for a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenCache {
+    /// An unexpired token was at hand.
+    Hit,
+    /// One had to be fetched.
+    Miss,
+    /// One was fetched before the old one expired.
+    Renewed,
+    /// The STS gave none.
+    Failed,
+}
+
+/// The gateway's metrics. Share it in an `Arc`.
+pub struct Metrics {
+    registry: Registry,
+    labels: Labels,
+    calls: IntCounterVec,
+    call_seconds: HistogramVec,
+    step_seconds: HistogramVec,
+    objects: IntCounterVec,
+    fields: IntCounterVec,
+    in_flight: IntGauge,
+    certificate_expiry: GaugeVec,
+    breaker: IntGaugeVec,
+    token_cache: IntCounterVec,
+    token_cache_entries: IntGauge,
+    audit: AuditMetrics,
+}
+
+struct AuditMetrics {
+    ready: IntGauge,
+    records: IntCounter,
+    commits: IntCounter,
+    failures: IntCounter,
+    commit_seconds: Counter,
+    sequence: Gauge,
+    waiting: IntGauge,
+    open_calls: IntGauge,
+    last: Mutex<Stats>,
+}
+
+impl Metrics {
+    /// Registers every metric.
+    ///
+    /// # Errors
+    /// Only when two metrics had one name.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let make = Maker(&registry);
+        let build = make.gauges("hjemmel_build_info", "The version that runs; always 1.", &["version"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let metrics = Self {
+            labels: Labels::default(),
+            calls: make.counters(
+                "hjemmel_calls_total",
+                "Calls closed, by outcome and refusal code.",
+                &["service", "operation", "binding", "outcome", "code"],
+            )?,
+            call_seconds: make.histograms(
+                "hjemmel_call_duration_seconds",
+                "Duration of whole calls.",
+                &["service", "operation", "outcome"],
+                &CALL_SECONDS,
+            )?,
+            step_seconds: make.histograms(
+                "hjemmel_step_duration_seconds",
+                "Duration of the steps of calls.",
+                &["step"],
+                &STEP_SECONDS,
+            )?,
+            objects: make.counters(
+                "hjemmel_objects_total",
+                "Index objects, by what was done and the rule that decided.",
+                &["action", "rule"],
+            )?,
+            fields: make.counters(
+                "hjemmel_fields_total",
+                "Fields of index objects, by what was done and the rule that decided.",
+                &["action", "rule"],
+            )?,
+            in_flight: make.gauge("hjemmel_inflight_requests", "Requests being worked on.")?,
+            certificate_expiry: make.float_gauges(
+                "hjemmel_certificate_expiry_timestamp_seconds",
+                "When a certificate expires, in seconds since the Unix epoch.",
+                &["name"],
+            )?,
+            breaker: make.gauges(
+                "hjemmel_breaker_state",
+                "State of a circuit breaker: 1 for the one it is in.",
+                &["target", "state"],
+            )?,
+            token_cache: make.counters(
+                "hjemmel_token_cache_requests_total",
+                "Requests for a token, by what the cache did.",
+                &["result"],
+            )?,
+            token_cache_entries: make.gauge("hjemmel_token_cache_entries", "Tokens held.")?,
+            audit: AuditMetrics {
+                ready: make.gauge("hjemmel_audit_ready", "Whether the last write of the audit log succeeded.")?,
+                records: make.counter("hjemmel_audit_records_total", "Audit records on disk.")?,
+                commits: make
+                    .counter("hjemmel_audit_commits_total", "Synced writes of the audit log, each of one or more records.")?,
+                failures: make.counter("hjemmel_audit_commit_failures_total", "Writes of the audit log that failed.")?,
+                commit_seconds: make
+                    .float_counter("hjemmel_audit_commit_seconds_total", "Time spent in synced writes of the audit log.")?,
+                sequence: make.float_gauge("hjemmel_audit_sequence", "Number of the last entry of the audit log on disk.")?,
+                waiting: make.gauge("hjemmel_audit_waiting_records", "Closing records that wait for the disk to come back.")?,
+                open_calls: make.gauge("hjemmel_audit_open_calls", "Calls whose record is open.")?,
+                last: Mutex::default(),
+            },
+            registry,
+        };
+        // A series that is there from the start can be alerted on before its first event.
+        for result in [TokenCache::Hit, TokenCache::Miss, TokenCache::Renewed, TokenCache::Failed] {
+            metrics.token_cache.with_label_values(&[token_cache_name(result)]);
+        }
+        Ok(metrics)
+    }
+
+    /// Counts a call by the record that closes it. Give this to [`crate::audit::Audit::start`].
+    pub fn observe(&self, record: &Record) {
+        let service = self.labels.bound("service", &record.service);
+        let operation = self.labels.bound("operation", record.operation.as_deref().unwrap_or("none"));
+        let binding = record.binding.map_or("none", |binding| binding.name());
+        let outcome = record.outcome.map_or("none", |outcome| outcome.name());
+        let code = self.labels.bound("code", record.refusal.as_deref().unwrap_or("none"));
+        self.calls.with_label_values(&[service.as_str(), &operation, binding, outcome, &code]).inc();
+        if let Some(micros) = record.duration_us {
+            self.call_seconds.with_label_values(&[service.as_str(), &operation, outcome]).observe(seconds(micros));
+        }
+        for (step, micros) in &record.timings_us {
+            self.step_seconds.with_label_values(&[self.labels.bound("step", step).as_str()]).observe(seconds(*micros));
+        }
+        self.count("released", &record.released);
+        self.count("removed", &record.removed);
+    }
+
+    fn count(&self, action: &str, counts: &Counts) {
+        for (family, by_rule) in [(&self.objects, &counts.objects), (&self.fields, &counts.fields)] {
+            for (rule, count) in by_rule {
+                family.with_label_values(&[action, self.labels.bound("rule", rule).as_str()]).inc_by(*count);
+            }
+        }
+    }
+
+    /// Takes over how the audit writer fares. Call it before [`render`](Self::render).
+    pub fn observe_audit(&self, stats: &Stats) {
+        let audit = &self.audit;
+        let mut last = audit.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        audit.records.inc_by(stats.records.saturating_sub(last.records));
+        audit.commits.inc_by(stats.commits.saturating_sub(last.commits));
+        audit.failures.inc_by(stats.failures.saturating_sub(last.failures));
+        audit.commit_seconds.inc_by(seconds(stats.commit_us.saturating_sub(last.commit_us)));
+        audit.ready.set(i64::from(stats.ready));
+        audit.sequence.set(stats.sequence as f64);
+        audit.waiting.set(gauge_value(stats.waiting));
+        audit.open_calls.set(gauge_value(stats.open_calls));
+        *last = *stats;
+    }
+
+    /// Counts a request as being worked on until the guard is dropped.
+    #[must_use = "the request counts as in flight while this is held"]
+    pub fn in_flight(&self) -> InFlight {
+        self.in_flight.inc();
+        InFlight(self.in_flight.clone())
+    }
+
+    /// Tells when one of the gateway's certificates, by its name in the configuration, expires.
+    pub fn certificate_expires(&self, name: &str, at: Timestamp) {
+        self.certificate_expiry.with_label_values(&[self.labels.bound("name", name).as_str()]).set(at.as_second() as f64);
+    }
+
+    /// Tells the state of the circuit breaker in front of `target`.
+    pub fn breaker(&self, target: &str, state: Breaker) {
+        let target = self.labels.bound("target", target);
+        for (name, of) in [("closed", Breaker::Closed), ("half_open", Breaker::HalfOpen), ("open", Breaker::Open)] {
+            self.breaker.with_label_values(&[target.as_str(), name]).set(i64::from(of == state));
+        }
+    }
+
+    /// Counts a request for a token.
+    pub fn token_cache(&self, result: TokenCache) {
+        self.token_cache.with_label_values(&[token_cache_name(result)]).inc();
+    }
+
+    /// Tells how many tokens are held.
+    pub fn token_cache_entries(&self, entries: u64) {
+        self.token_cache_entries.set(gauge_value(entries));
+    }
+
+    /// All of it in Prometheus' text format, version 0.0.4 (`text/plain; version=0.0.4`).
+    ///
+    /// # Errors
+    /// When a metric cannot be written, which a registered one always can.
+    pub fn render(&self) -> Result<String, prometheus::Error> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+/// A request that is being worked on.
+pub struct InFlight(IntGauge);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// The line that no label value passes: at most [`Labels::LIMIT`] values a label, each a short name, and none with a run of
+/// digits as long as a CVR or CPR number. What does not fit is counted as `other`.
+#[derive(Default)]
+struct Labels(Mutex<HashMap<&'static str, HashSet<String>>>);
+
+impl Labels {
+    const LIMIT: usize = 200;
+
+    fn bound(&self, label: &'static str, value: &str) -> String {
+        let other = || "other".to_owned();
+        let name = (1..=80).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./:".contains(&b));
+        let digits = value.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() >= 6);
+        if !name || digits {
+            return other();
+        }
+        let mut seen = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let values = seen.entry(label).or_default();
+        if values.contains(value) {
+            return value.to_owned();
+        }
+        if values.len() >= Self::LIMIT {
+            return other();
+        }
+        values.insert(value.to_owned());
+        value.to_owned()
+    }
+}
+
+/// Makes metrics and registers them.
+struct Maker<'r>(&'r Registry);
+
+impl Maker<'_> {
+    fn register<C: prometheus::core::Collector + Clone + 'static>(&self, collector: C) -> Result<C, prometheus::Error> {
+        self.0.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    }
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        self.register(IntCounter::new(name, help)?)
+    }
+    fn float_counter(&self, name: &str, help: &str) -> Result<Counter, prometheus::Error> {
+        self.register(Counter::new(name, help)?)
+    }
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+        self.register(IntCounterVec::new(Opts::new(name, help), labels)?)
+    }
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        self.register(IntGauge::new(name, help)?)
+    }
+    fn float_gauge(&self, name: &str, help: &str) -> Result<Gauge, prometheus::Error> {
+        self.register(Gauge::new(name, help)?)
+    }
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+        self.register(IntGaugeVec::new(Opts::new(name, help), labels)?)
+    }
+    fn float_gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
+        self.register(GaugeVec::new(Opts::new(name, help), labels)?)
+    }
+    fn histograms(&self, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> Result<HistogramVec, prometheus::Error> {
+        self.register(HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)?)
+    }
+}
+
+fn token_cache_name(result: TokenCache) -> &'static str {
+    match result {
+        TokenCache::Hit => "hit",
+        TokenCache::Miss => "miss",
+        TokenCache::Renewed => "renewed",
+        TokenCache::Failed => "failed",
+    }
+}
+
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1_000_000.0
+}
+
+fn gauge_value(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        agreements::Cvr,
+        audit::{Binding, Outcome},
+        refusal::Refusal,
+    };
+
+    fn record() -> Record {
+        let mut record = Record::new(uuid::Uuid::nil(), "2026-11-22T12:00:00Z".parse().unwrap(), "terminaladgang");
+        record.operation = Some("fremsoeg".into());
+        record.binding = Some(Binding::Token);
+        record.outcome = Some(Outcome::Served);
+        record.duration_us = Some(120_000);
+        record
+    }
+
+    #[test]
+    fn a_served_call_is_counted_with_its_time_steps_objects_and_fields() {
+        let metrics = Metrics::new().unwrap();
+        let mut record = record();
+        record.timings_us.insert("forward".into(), 90_000);
+        record.released.objects.insert("released".into(), 3);
+        record.removed.fields.insert("not-named".into(), 40);
+        metrics.observe(&record);
+        let text = metrics.render().unwrap();
+        for line in [
+            r#"hjemmel_calls_total{binding="token",code="none",operation="fremsoeg",outcome="served",service="terminaladgang"} 1"#,
+            r#"hjemmel_call_duration_seconds_bucket{operation="fremsoeg",outcome="served",service="terminaladgang",le="0.1"} 0"#,
+            r#"hjemmel_call_duration_seconds_bucket{operation="fremsoeg",outcome="served",service="terminaladgang",le="0.25"} 1"#,
+            r#"hjemmel_step_duration_seconds_sum{step="forward"} 0.09"#,
+            r#"hjemmel_objects_total{action="released",rule="released"} 3"#,
+            r#"hjemmel_fields_total{action="removed",rule="not-named"} 40"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\nnot in\n{text}");
+        }
+    }
+
+    #[test]
+    fn every_refusal_has_its_own_code() {
+        let metrics = Metrics::new().unwrap();
+        let every = Refusal::every();
+        for refusal in &every {
+            metrics.observe(&Record { outcome: Some(Outcome::Refused), refusal: Some(refusal.code().to_owned()), ..record() });
+        }
+        let text = metrics.render().unwrap();
+        for refusal in &every {
+            assert!(text.contains(&format!(r#"code="{}""#, refusal.code())), "{}", refusal.code());
+        }
+        assert!(!text.contains(r#"code="other""#), "the bound leaves room for the whole table");
+    }
+
+    #[test]
+    fn no_number_of_an_authority_or_a_person_becomes_a_label() {
+        let metrics = Metrics::new().unwrap();
+        let mut record = record();
+        record.authority = Some("99999981".parse::<Cvr>().unwrap());
+        record.operation = Some("urn:oio:cpr-nr:6101801234".into());
+        record.refusal = Some("99999982".into());
+        record.removed.objects.insert("6101801234".into(), 1);
+        metrics.observe(&record);
+        let text = metrics.render().unwrap();
+        for number in ["99999981", "99999982", "6101801234"] {
+            assert!(!text.contains(number), "{number}");
+        }
+        assert!(text.contains(r#"operation="other""#));
+    }
+
+    #[test]
+    fn the_number_of_series_is_bounded_whatever_comes() {
+        let metrics = Metrics::new().unwrap();
+        for n in 0..1000 {
+            let mut record = record();
+            record.removed.fields.insert(format!("rule-{n}"), 1);
+            record.operation = Some("x\"} evil 1\n".into());
+            metrics.observe(&record);
+        }
+        let text = metrics.render().unwrap();
+        let series = text.lines().filter(|line| line.starts_with("hjemmel_fields_total")).count();
+        assert_eq!(series, Labels::LIMIT + 1);
+        assert!(!text.contains("evil"));
+    }
+
+    #[test]
+    fn the_audits_figures_are_taken_over_as_they_grow() {
+        let metrics = Metrics::new().unwrap();
+        metrics.observe_audit(&Stats { ready: true, records: 10, commits: 4, commit_us: 4000, ..Stats::default() });
+        metrics.observe_audit(&Stats {
+            ready: false,
+            records: 15,
+            commits: 5,
+            failures: 1,
+            waiting: 2,
+            commit_us: 8000,
+            ..Stats::default()
+        });
+        let text = metrics.render().unwrap();
+        for line in [
+            "hjemmel_audit_ready 0",
+            "hjemmel_audit_records_total 15",
+            "hjemmel_audit_commits_total 5",
+            "hjemmel_audit_commit_failures_total 1",
+            "hjemmel_audit_commit_seconds_total 0.008",
+            "hjemmel_audit_waiting_records 2",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\nnot in\n{text}");
+        }
+    }
+
+    #[test]
+    fn gauges_tell_the_present() {
+        let metrics = Metrics::new().unwrap();
+        metrics.breaker("index", Breaker::Closed);
+        metrics.breaker("index", Breaker::Open);
+        metrics.certificate_expires("gateway", "2029-01-01T00:00:00Z".parse().unwrap());
+        metrics.token_cache(TokenCache::Hit);
+        metrics.token_cache_entries(2);
+        let request = metrics.in_flight();
+        let text = metrics.render().unwrap();
+        for line in [
+            r#"hjemmel_breaker_state{state="closed",target="index"} 0"#,
+            r#"hjemmel_breaker_state{state="open",target="index"} 1"#,
+            r#"hjemmel_certificate_expiry_timestamp_seconds{name="gateway"} 1861920000"#,
+            r#"hjemmel_token_cache_requests_total{result="hit"} 1"#,
+            r#"hjemmel_token_cache_requests_total{result="failed"} 0"#,
+            "hjemmel_inflight_requests 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\nnot in\n{text}");
+        }
+        drop(request);
+        assert!(metrics.render().unwrap().contains("hjemmel_inflight_requests 0"));
+        assert!(text.contains(concat!("hjemmel_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1")));
+    }
+}

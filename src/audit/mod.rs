@@ -1,1 +1,24 @@
-//! To be written.
+//! The audit: one record a call, which nobody can alter, remove or reorder unseen.
+//!
+//! Read in this order: [`record`] (what is written), [`seal`] (how persons are hidden in it), [`chain`] (how one line
+//! binds the next), [`log`] (the files), [`writer`] (how a call gets its record onto the disk before anything is
+//! forwarded), [`verify`] (how an auditor proves it), [`search`] (how an auditor finds who saw whom), and [`keys`].
+//!
+//! What it stops, and where: a record altered, removed, reordered or put in breaks the chain of hashes (`chain`); a chain
+//! made anew needs the checkpoint key (`verify`, signatures); a log cut short contradicts `head.json` and the lines that
+//! the gateway logs at each checkpoint (`verify`, head and anchor); a sealed person moved to another record does not open
+//! there (`seal`, the call id is bound in). What it cannot stop: whoever holds the checkpoint key can write history, and
+//! entries after the last checkpoint (at most `checkpoint_interval` of them) are bound by hash but not yet by signature.
+
+pub mod chain;
+pub mod keys;
+pub mod log;
+pub mod record;
+pub mod seal;
+pub mod search;
+pub mod verify;
+pub mod writer;
+
+pub use record::{Binding, Counts, Outcome, PolicyRef, Record, Window};
+pub use seal::{Auditors, Sealed, Sealer};
+pub use writer::{Audit, AuditSettings, Durable, OpenRecord, Stats};

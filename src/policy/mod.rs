@@ -1,3 +1,16 @@
 //! The legal policies: what a request may ask and what an answer may contain. Pure: no I/O, no clock.
 
+pub mod dates;
+pub mod document;
+pub mod kle;
+pub mod person;
+pub mod release;
 pub mod rules;
+pub mod window;
+
+pub mod algebra;
+mod criteria;
+mod forward;
+pub mod request;
+mod schema;
+mod search;

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+pub use super::criteria::Criterion;
+
 /// How "the current month and three months back" is read (WINDOW: `reading`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -70,10 +72,40 @@ pub struct RequestRules {
     /// The greatest page, and the page that is inserted where none is asked for (objects, 1–10,000).
     #[serde(default = "default_page_cap")]
     pub page_cap: u64,
-    /// Names of what may be searched on, as the policy's criteria list spells them.
-    pub criteria: Vec<String>,
-    /// Elements that may be sorted by.
-    pub sorting: Vec<String>,
+    /// What a search for effectuations may test. A name that is no [`Criterion`] is refused when the policy is read.
+    pub criteria: Vec<Criterion>,
+    /// What may be sorted by.
+    pub sorting: Vec<SortingElement>,
+}
+
+/// What the index can sort by and an answer shows. `FuldtNavn` would rank by a withheld name, so no policy can let it in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum SortingElement {
+    /// Of an effectuation.
+    Dispositionsdato,
+    /// Of a grant.
+    Ydelsesnavn,
+}
+
+impl SortingElement {
+    /// The element as it is spelt on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dispositionsdato => "Dispositionsdato",
+            Self::Ydelsesnavn => "Ydelsesnavn",
+        }
+    }
+}
+
+/// One key to sort by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sorting {
+    /// What to sort by.
+    pub element: SortingElement,
+    /// `Faldende` rather than `Stigende`.
+    pub descending: bool,
+    /// Where it stands among several keys (0–999).
+    pub sequence: u16,
 }
 
 fn default_page_cap() -> u64 {

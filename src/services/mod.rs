@@ -1,1 +1,3 @@
-//! To be written.
+//! The services that the gateway offers: what is special about each, in one place.
+
+pub mod terminaladgang;

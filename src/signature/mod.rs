@@ -6,6 +6,7 @@
 //!
 //! - [`c14n`]: the canonical bytes, streamed into a digest.
 //! - [`algorithms`]: the allow-list; a name that is not in it does not verify.
+//! - [`credentials`]: own certificates and keys, as files hold them.
 //! - [`key`]: certificates and keys, parsed once.
 //! - [`verify`]: requests with a token, issued assertions, messages with a certificate, answers whose Body streams.
 //! - [`sign`]: messages whose bytes are already their canonical form.
@@ -16,6 +17,7 @@ pub mod algorithms;
 mod answer;
 pub mod base64;
 pub mod c14n;
+pub mod credentials;
 pub mod ids;
 pub mod key;
 pub mod sign;

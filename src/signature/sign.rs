@@ -8,13 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::refusal::Refusal;
 use crate::soap::document::{Document, Element};
+pub use crate::soap::envelope::Version as SoapVersion;
 use crate::soap::strict::Limits;
 
 use super::algorithms::DigestAlgorithm;
 use super::c14n::{Exclusive, canonical_bytes, canonicalise};
 use super::key::{Certificate, KeyError, SigningKey};
 use super::names::{ANONYMOUS, BASE64, DSIG, ENVELOPED, EXC_C14N, LIBERTY, SAML, SAML_ID, SAML_TOKEN};
-use super::names::{SOAP11, SOAP12, STR_TRANSFORM, WSA, WSSE, WSSE11, WSU, X509V3};
+use super::names::{STR_TRANSFORM, WSA, WSSE, WSSE11, WSU, X509V3};
 use super::{base64, write};
 
 /// Why a message could not be signed. A fault of the signer's own: no caller is to blame.
@@ -32,25 +33,6 @@ pub enum SignError {
     /// The element to be signed has no `ID`, or is signed already.
     #[error("the element to be signed {0}")]
     Element(&'static str),
-}
-
-/// The version of SOAP, which decides the envelope's namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SoapVersion {
-    /// SOAP 1.1.
-    V11,
-    /// SOAP 1.2.
-    V12,
-}
-
-impl SoapVersion {
-    /// The envelope's namespace.
-    pub fn namespace(self) -> &'static str {
-        match self {
-            Self::V11 => SOAP11,
-            Self::V12 => SOAP12,
-        }
-    }
 }
 
 /// A message to be signed.
@@ -186,18 +168,26 @@ pub fn with_token(message: &Message<'_>, token: &Token, key: &SigningKey) -> Res
 /// `Key` or `Xml`.
 pub fn with_certificate(message: &Message<'_>, certificate: &Certificate, key: &SigningKey) -> Result<Vec<u8>, SignError> {
     let mut security = Parts::new(message)?;
-    let token = format!(
-        "<wsse:BinarySecurityToken xmlns:wsse=\"{WSSE}\" xmlns:wsu=\"{WSU}\" EncodingType=\"{BASE64}\" \
-         ValueType=\"{X509V3}\" wsu:Id=\"x509\">{}</wsse:BinarySecurityToken>",
-        base64::encode(certificate.der())
-    );
-    security.signed("x509", &token);
-    security.tokens.extend_from_slice(token.as_bytes());
-    let info = format!(
-        "<wsse:SecurityTokenReference xmlns:wsse=\"{WSSE}\"><wsse:Reference URI=\"#x509\" ValueType=\"{X509V3}\">\
-         </wsse:Reference></wsse:SecurityTokenReference>"
-    );
+    let info = security.certificate(certificate);
     security.finish(message, &info, key)
+}
+
+/// As [`with_certificate`], for a body too large to be held: gives what stands before Body, to be followed by the very
+/// bytes that were digested. `body_digest` is the SHA-256 of the whole Body element in canonical form, whose `wsu:Id` is
+/// `body`; [`Message::body`] is not looked at.
+///
+/// # Errors
+/// `Key`.
+pub fn head_with_certificate(
+    message: &Message<'_>,
+    body_digest: &[u8],
+    certificate: &Certificate,
+    key: &SigningKey,
+) -> Result<Vec<u8>, SignError> {
+    let mut security = Parts::before_body(message);
+    security.references.push_str(&reference("body", &[(EXC_C14N, "")], &base64::encode(body_digest)));
+    let info = security.certificate(certificate);
+    security.head(message, &info, key)
 }
 
 fn str_to_token(token: &Token, id: Option<&str>) -> String {
@@ -227,6 +217,12 @@ struct Parts {
 impl Parts {
     /// Writes and digests what every message signs: addressing headers, Timestamp and Body.
     fn new(message: &Message<'_>) -> Result<Self, SignError> {
+        let mut parts = Self::before_body(message);
+        parts.body(message)?;
+        Ok(parts)
+    }
+
+    fn before_body(message: &Message<'_>) -> Self {
         let mut parts =
             Self { headers: Vec::new(), timestamp: String::new(), tokens: Vec::new(), references: String::new() };
         let soap = message.version.namespace();
@@ -273,8 +269,22 @@ impl Parts {
         );
         let timestamp = parts.timestamp.clone();
         parts.signed("timestamp", &timestamp);
-        parts.body(message)?;
-        Ok(parts)
+        parts
+    }
+
+    /// Puts a certificate in, signed too, and gives the KeyInfo that points at it.
+    fn certificate(&mut self, certificate: &Certificate) -> String {
+        let token = format!(
+            "<wsse:BinarySecurityToken xmlns:wsse=\"{WSSE}\" xmlns:wsu=\"{WSU}\" EncodingType=\"{BASE64}\" \
+             ValueType=\"{X509V3}\" wsu:Id=\"x509\">{}</wsse:BinarySecurityToken>",
+            base64::encode(certificate.der())
+        );
+        self.signed("x509", &token);
+        self.tokens.extend_from_slice(token.as_bytes());
+        format!(
+            "<wsse:SecurityTokenReference xmlns:wsse=\"{WSSE}\"><wsse:Reference URI=\"#x509\" ValueType=\"{X509V3}\">\
+             </wsse:Reference></wsse:SecurityTokenReference>"
+        )
     }
 
     fn header(&mut self, id: &str, canonical: &[u8]) {
@@ -307,11 +317,19 @@ impl Parts {
     }
 
     fn finish(self, message: &Message<'_>, key_info: &str, key: &SigningKey) -> Result<Vec<u8>, SignError> {
+        let mut out = self.head(message, key_info, key)?;
+        out.extend_from_slice(body_start(message.version).as_bytes());
+        out.extend_from_slice(message.body);
+        out.extend_from_slice(b"</soap:Body></soap:Envelope>");
+        Ok(out)
+    }
+
+    /// Everything before Body.
+    fn head(self, message: &Message<'_>, key_info: &str, key: &SigningKey) -> Result<Vec<u8>, SignError> {
         let soap = message.version.namespace();
         let signature = signature(&self.references, key_info, key)?;
         let start = format!("<soap:Envelope xmlns:soap=\"{soap}\"><soap:Header>");
         let security = format!("<wsse:Security xmlns:wsse=\"{WSSE}\" soap:mustUnderstand=\"1\">");
-        let body = body_start(message.version);
         Ok([
             start.as_bytes(),
             &self.headers,
@@ -321,9 +339,6 @@ impl Parts {
             &self.tokens,
             signature.as_bytes(),
             b"</wsse:Security></soap:Header>",
-            body.as_bytes(),
-            message.body,
-            b"</soap:Body></soap:Envelope>",
         ]
         .concat())
     }

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::strict::{Limits, Strict, Token, Uri, Uris, malformed};
+use super::strict::{Limits, Strict, Token, Uri, Uris, malformed, syntax};
 use crate::refusal::Refusal;
 
 /// A node's number within its document.
@@ -78,7 +78,7 @@ impl Document {
         if input.starts_with('\u{FEFF}') {
             return Err(malformed(shift, "a second byte order mark")); // quick-xml would pass over it
         }
-        let mut builder = Builder::default();
+        let mut builder = DocumentBuilder::default();
         let mut strict = Strict::new(*limits);
         let mut reader = quick_xml::Reader::from_str(input);
         reader.config_mut().check_comments = true;
@@ -92,10 +92,7 @@ impl Document {
             }
             drop(event);
         }
-        let uris = strict.into_uris();
-        let root = builder.root.ok_or_else(|| malformed(0, "the document is empty"))?;
-        let Builder { text, nodes, attributes, declarations, comments, .. } = builder;
-        Ok(Self { source, text, nodes, attributes, declarations, uris, root, comments })
+        builder.finish(source, strict.into_uris())
     }
 
     /// The root element.
@@ -132,17 +129,9 @@ impl Document {
     }
 }
 
-fn syntax(error: &quick_xml::Error, at: u64) -> Refusal {
-    let reason = match error {
-        quick_xml::Error::Syntax(_) => "a token that does not end",
-        quick_xml::Error::IllFormed(_) => "tags that do not match",
-        _ => "a token that cannot be read",
-    };
-    malformed(usize::try_from(at).unwrap_or(usize::MAX), reason)
-}
-
+/// Builds a document token by token: a whole one in [`Document::parse`], or the head of one whose rest streams past.
 #[derive(Default)]
-struct Builder {
+pub struct DocumentBuilder {
     text: String,
     nodes: Vec<Node>,
     attributes: Vec<AttributeNode>,
@@ -152,8 +141,21 @@ struct Builder {
     comments: bool,
 }
 
-impl Builder {
-    fn add(&mut self, token: Token, strict: &Strict, source: Range<usize>) -> Result<(), Refusal> {
+impl DocumentBuilder {
+    /// Closes what is open and gives the document. `source` may be empty where the bytes were not kept.
+    pub fn finish(mut self, source: Bytes, uris: Uris) -> Result<Document, Refusal> {
+        for id in std::mem::take(&mut self.open) {
+            if let Some(node) = self.nodes.get_mut(id.0 as usize) {
+                node.source.end = usize::MAX;
+            }
+        }
+        let root = self.root.ok_or_else(|| malformed(0, "the document is empty"))?;
+        let Self { text, nodes, attributes, declarations, comments, .. } = self;
+        Ok(Document { source, text, nodes, attributes, declarations, uris, root, comments })
+    }
+
+    /// Adds what `strict` has just judged; `source` is where it stands, in bytes.
+    pub fn add(&mut self, token: Token, strict: &Strict, source: Range<usize>) -> Result<(), Refusal> {
         match token {
             Token::Start | Token::Empty => {
                 let id = self.start(strict, source)?;

@@ -1,4 +1,8 @@
 //! Strict, bounded XML and the SOAP envelope.
 
 pub mod document;
+pub mod envelope;
+pub mod fault;
+pub mod names;
+pub mod stream;
 pub mod strict;

@@ -155,6 +155,16 @@ impl Tag {
     }
 }
 
+/// Turns quick-xml's own complaint into a refusal; `at` is where, in bytes.
+pub(crate) fn syntax(error: &quick_xml::Error, at: u64) -> Refusal {
+    let reason = match error {
+        quick_xml::Error::Syntax(_) => "a token that does not end",
+        quick_xml::Error::IllFormed(_) => "tags that do not match",
+        _ => "a token that cannot be read",
+    };
+    malformed(usize::try_from(at).unwrap_or(usize::MAX), reason)
+}
+
 /// What an event amounted to. The details are read from [`Strict::tag`] and [`Strict::text`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Token {
@@ -462,7 +472,8 @@ pub fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
 }
 
-fn is_char(c: char) -> bool {
+/// A character that XML 1.0 allows.
+pub fn is_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..='\u{10FFFF}')
 }
 

@@ -1,0 +1,410 @@
+//! What a service agreement is, and the life it may lead.
+//!
+//! [D] marks what a public source documents, [I] what is inferred. That an agreement is requested by the supplier and
+//! approved or rejected by the authority is [D]; the states and their Danish names are [I].
+
+use std::{fmt, str::FromStr};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::cvr::Cvr;
+
+/// Which side of the gateway an agreement is for. The authority approves both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// The client system may call the service on the authority's behalf.
+    Front,
+    /// The service may call the benefit index on the authority's behalf.
+    Back,
+}
+
+impl Side {
+    /// The name in files and in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Side::Front => "front",
+            Side::Back => "back",
+        }
+    }
+}
+
+/// What part an authority plays: it decides the direction of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Udbetaling Danmark, who asks about benefits that municipalities own.
+    Udk,
+    /// A municipality, which asks about benefits that Udbetaling Danmark owns.
+    Municipality,
+}
+
+impl Role {
+    /// The name in files and in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Udk => "udk",
+            Role::Municipality => "municipality",
+        }
+    }
+}
+
+/// An authority as the gateway's own register has it. The name is the only one that ever reaches an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority {
+    /// Its number in the central business register.
+    pub cvr: Cvr,
+    /// Its name for display.
+    pub name: String,
+    /// Its part in the service.
+    pub role: Role,
+}
+
+/// The SHA-256 digest of a certificate's DER bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Thumbprint([u8; 32]);
+
+impl Thumbprint {
+    /// The thumbprint of a certificate, given its DER bytes.
+    pub fn of_der(der: &[u8]) -> Self {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der);
+        let mut bytes = [0; 32];
+        for (to, from) in bytes.iter_mut().zip(digest.as_ref()) {
+            *to = *from;
+        }
+        Self(bytes)
+    }
+}
+
+impl From<[u8; 32]> for Thumbprint {
+    fn from(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+}
+
+impl FromStr for Thumbprint {
+    type Err = ModelError;
+
+    /// 64 hexadecimal digits of either case, with or without the colons that `openssl x509 -fingerprint` prints.
+    fn from_str(text: &str) -> Result<Self, ModelError> {
+        crate::hex::decode(&text.replace(':', ""))
+            .map(Self)
+            .ok_or(ModelError("a certificate thumbprint is SHA-256: 64 hexadecimal digits"))
+    }
+}
+
+impl TryFrom<String> for Thumbprint {
+    type Error = ModelError;
+
+    fn try_from(text: String) -> Result<Self, ModelError> {
+        text.parse()
+    }
+}
+
+impl From<Thumbprint> for String {
+    fn from(thumbprint: Thumbprint) -> String {
+        thumbprint.to_string()
+    }
+}
+
+impl fmt::Display for Thumbprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::hex::encode(&self.0))
+    }
+}
+
+impl fmt::Debug for Thumbprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Thumbprint({self})")
+    }
+}
+
+/// The name of an environment, such as `prod`, `exttest` or `demo`: 1–32 of a–z, 0–9 and hyphen. An agreement for one
+/// never opens another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Environment(String);
+
+impl Environment {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Environment {
+    type Err = ModelError;
+
+    fn from_str(text: &str) -> Result<Self, ModelError> {
+        let fits =
+            (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ModelError("an environment is 1-32 of a-z, 0-9 and hyphen, such as prod or exttest"))
+        }
+    }
+}
+
+impl TryFrom<String> for Environment {
+    type Error = ModelError;
+
+    fn try_from(text: String) -> Result<Self, ModelError> {
+        text.parse()
+    }
+}
+
+impl From<Environment> for String {
+    fn from(environment: Environment) -> String {
+        environment.0
+    }
+}
+
+impl fmt::Display for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A value that the model does not have, and what it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ModelError(pub &'static str);
+
+/// Where an agreement stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// ANMODET: the supplier has asked, the authority has not answered.
+    Requested,
+    /// GODKENDT: the authority's signatory has approved it. The only state that opens anything.
+    Approved,
+    /// AFVIST: the authority said no.
+    Rejected,
+    /// TRUKKET: the supplier took the request back.
+    Withdrawn,
+    /// SUSPENDERET: stopped by the authority.
+    Suspended,
+    /// OPSAGT: ended by either party.
+    Terminated,
+    /// UDLØBET: its time ran out.
+    Expired,
+}
+
+impl State {
+    /// Every state, in the order of an agreement's life.
+    pub const ALL: [State; 7] = [
+        State::Requested,
+        State::Approved,
+        State::Rejected,
+        State::Withdrawn,
+        State::Suspended,
+        State::Terminated,
+        State::Expired,
+    ];
+
+    /// The Danish name, as files, store, faults and screens spell it.
+    pub fn wire_name(self) -> &'static str {
+        match self {
+            State::Requested => "ANMODET",
+            State::Approved => "GODKENDT",
+            State::Rejected => "AFVIST",
+            State::Withdrawn => "TRUKKET",
+            State::Suspended => "SUSPENDERET",
+            State::Terminated => "OPSAGT",
+            State::Expired => "UDLØBET",
+        }
+    }
+
+    /// Whether an agreement in this state may go over to `next`. Whatever is not ANMODET or GODKENDT is final: a
+    /// suspended agreement does not come back, the authority approves a new one, so that every opening has its own
+    /// decision.
+    pub fn may_become(self, next: State) -> bool {
+        match self {
+            State::Requested => matches!(next, State::Approved | State::Rejected | State::Withdrawn),
+            State::Approved => matches!(next, State::Suspended | State::Terminated | State::Expired),
+            State::Rejected | State::Withdrawn | State::Suspended | State::Terminated | State::Expired => false,
+        }
+    }
+}
+
+impl FromStr for State {
+    type Err = ModelError;
+
+    fn from_str(text: &str) -> Result<Self, ModelError> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.wire_name() == text)
+            .ok_or(ModelError("a state is ANMODET, GODKENDT, AFVIST, TRUKKET, SUSPENDERET, OPSAGT or UDLØBET"))
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.wire_name())
+    }
+}
+
+/// Whether an agreement holds at one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Approved, begun and not over.
+    Holds,
+    /// Approved, but it begins later.
+    NotBegun(Timestamp),
+    /// Approved, but its time is over.
+    Over,
+    /// Not approved.
+    State(State),
+}
+
+impl Standing {
+    /// The word that the refusal tells the caller.
+    pub fn told(self) -> String {
+        match self {
+            Standing::Holds => State::Approved.wire_name().to_owned(),
+            Standing::NotBegun(from) => format!("{} fra {from}", State::Approved),
+            Standing::Over => State::Expired.wire_name().to_owned(),
+            Standing::State(state) => state.wire_name().to_owned(),
+        }
+    }
+}
+
+/// A service agreement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreement {
+    /// Its identity, in the audit record and on screens.
+    pub id: Uuid,
+    /// Front or back.
+    pub side: Side,
+    /// The client system: on the front the caller's, on the back the service itself as the index knows it.
+    pub system: Uuid,
+    /// The client system's certificates, several while one replaces another. At least one on the front; on the back the
+    /// gateway's own certificate is settled by its configuration, so there may be none.
+    pub certificates: Vec<Thumbprint>,
+    /// The gateway's service that the agreement belongs to, on either side.
+    pub service: Uuid,
+    /// The authority on whose behalf is called.
+    pub authority: Cvr,
+    /// Where it holds.
+    pub environment: Environment,
+    /// The first instant at which it holds.
+    pub valid_from: Timestamp,
+    /// The first instant at which it no longer holds; none if it has no end.
+    pub valid_to: Option<Timestamp>,
+    /// Where it stands.
+    pub state: State,
+    /// The paragraph that gives access, as the policy file names it.
+    pub legal_basis: String,
+    /// What the data may be used for.
+    pub purpose: String,
+    /// The KLE numbers it gives, as patterns (`32.03.04`, `9*`, `99.*`, `99.9*`, `99.99.*`, `99.99.9*`). Empty: no constraint.
+    pub kle: Vec<String>,
+    /// The sensitivities it gives. Empty: no constraint.
+    pub sensitivity: Vec<String>,
+    /// Who decided on the present state.
+    pub decided_by: Option<String>,
+    /// When.
+    pub decided_at: Option<Timestamp>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+impl Agreement {
+    /// Whether it holds at `at`. The period is `[valid_from, valid_to)`.
+    pub fn standing(&self, at: Timestamp) -> Standing {
+        match self.state {
+            State::Approved if at < self.valid_from => Standing::NotBegun(self.valid_from),
+            State::Approved if self.valid_to.is_some_and(|end| end <= at) => Standing::Over,
+            State::Approved => Standing::Holds,
+            other => Standing::State(other),
+        }
+    }
+}
+
+/// One change of an agreement's state, as the history keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The state before; none when the agreement came in.
+    pub from: Option<State>,
+    /// The state after.
+    pub to: State,
+    /// Who decided.
+    pub by: Option<String>,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// Whether `text` is a KLE number or one of the wildcard forms that privileges use (FACTS: `9*`, `99.*`, `99.9*`,
+/// `99.99.*`, `99.99.9*`). A bare `*` is none of them: no constraint is written as an empty list, on purpose.
+pub fn is_kle_pattern(text: &str) -> bool {
+    let form: String = text.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
+    ["99.99.99", "9*", "99.*", "99.9*", "99.99.*", "99.99.9*"].contains(&form.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_documented_transitions_are_legal() {
+        use State::*;
+        let legal = [
+            (Requested, Approved),
+            (Requested, Rejected),
+            (Requested, Withdrawn),
+            (Approved, Suspended),
+            (Approved, Terminated),
+            (Approved, Expired),
+        ];
+        for from in State::ALL {
+            for to in State::ALL {
+                assert_eq!(from.may_become(to), legal.contains(&(from, to)), "{from} to {to}");
+            }
+        }
+    }
+
+    #[test]
+    fn states_are_read_by_their_danish_names_only() {
+        for state in State::ALL {
+            assert_eq!(state.wire_name().parse(), Ok(state));
+        }
+        for wrong in ["godkendt", "APPROVED", "UDLOBET", ""] {
+            assert!(wrong.parse::<State>().is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_thumbprint_is_read_as_openssl_prints_it() {
+        let of_nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"; // SHA-256 of the empty string, FIPS 180-4
+        assert_eq!(Thumbprint::of_der(b"").to_string(), of_nothing);
+        let with_colons = "E3:B0:C4:42:98:FC:1C:14:9A:FB:F4:C8:99:6F:B9:24:27:AE:41:E4:64:9B:93:4C:A4:95:99:1B:78:52:B8:55";
+        assert_eq!(with_colons.parse(), Ok(Thumbprint::of_der(b"")));
+        let sha1 = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
+        assert!(sha1.parse::<Thumbprint>().is_err(), "a SHA-1 thumbprint can be forged");
+    }
+
+    #[test]
+    fn kle_patterns_are_the_documented_forms() {
+        for good in ["32.03.04", "3*", "32.*", "32.0*", "32.03.*", "32.03.0*"] {
+            assert!(is_kle_pattern(good), "{good}");
+        }
+        for bad in ["", "*", "32*", "32", "32.03", "32.03.04*", "32.03.04.05", "a*", "32.**", "٣*", "32.03.04 "] {
+            assert!(!is_kle_pattern(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn environments_are_plain_names() {
+        for good in ["prod", "exttest", "demo-2"] {
+            assert!(good.parse::<Environment>().is_ok());
+        }
+        for bad in ["", "Prod", "prod ", "a/b", &"x".repeat(33)] {
+            assert!(bad.parse::<Environment>().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,437 @@
+//! Where agreements lie: SQLite, through sqlx.
+//!
+//! A row that cannot be read as the model has it is an error, never a row to skip: an agreement read by half could open
+//! more than was agreed.
+
+use std::{path::Path, str::FromStr, time::Duration};
+
+use jiff::Timestamp;
+use sqlx::{
+    Row, SqliteConnection, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+};
+use uuid::Uuid;
+
+use super::{
+    cvr::Cvr,
+    import::Import,
+    model::{Agreement, Authority, Decision, Environment, Role, Side, State, Thumbprint},
+};
+
+/// The migrations of `migrations/`, compiled in.
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// How the store is reached.
+#[derive(Debug, Clone)]
+pub struct StoreSettings {
+    /// Connections at most. Default 4.
+    pub max_connections: u32,
+    /// How long a look-up waits for a connection, and a write for the lock, before the store counts as unreachable.
+    /// Default 2 s.
+    pub patience: Duration,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self { max_connections: 4, patience: Duration::from_secs(2) }
+    }
+}
+
+/// Why the store could not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database does not answer, or refuses.
+    #[error("the agreements store does not answer: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("the agreements store could not be migrated: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// A row holds what the model does not have.
+    #[error("the agreements store holds an unreadable {column}")]
+    Unreadable {
+        /// The column.
+        column: &'static str,
+    },
+    /// No agreement has this id.
+    #[error("there is no agreement {0}")]
+    NoSuchAgreement(Uuid),
+    /// The change of state is not legal.
+    #[error("agreement {id} is {from} and cannot become {to}")]
+    IllegalTransition {
+        /// The agreement.
+        id: Uuid,
+        /// Its state.
+        from: State,
+        /// The state asked for.
+        to: State,
+    },
+    /// An import contradicts what the store holds. Nothing was written.
+    #[error("the import contradicts the store, and nothing was written:\n{}", .0.join("\n"))]
+    Conflicts(Vec<String>),
+}
+
+/// What an import did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Imported {
+    /// Agreements that were not there before.
+    pub added: usize,
+    /// Agreements that were there and differ now.
+    pub changed: usize,
+    /// Agreements that were there already, just so.
+    pub unchanged: usize,
+}
+
+/// The store. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: SqlitePool,
+}
+
+impl Store {
+    /// Opens the store at `path`, makes it where it is not, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or holds another schema.
+    pub async fn open(path: &Path, settings: &StoreSettings) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // A decision on access must survive the power cut that follows it.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(settings.patience);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(settings.max_connections.max(1))
+            .acquire_timeout(settings.patience)
+            .connect_with(options)
+            .await?;
+        MIGRATIONS.run(&pool).await?;
+        Ok(Self { pool })
+    }
+
+    /// Closes every connection; whatever is asked afterwards fails as an unreachable store does.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Whether the store answers just now.
+    pub async fn answers(&self) -> bool {
+        sqlx::query("SELECT 1").execute(&self.pool).await.is_ok()
+    }
+
+    /// Front agreements of a client system known by its certificate, of any state, latest beginning first.
+    pub async fn front_by_certificate(
+        &self,
+        certificate: &Thumbprint,
+        authority: Cvr,
+        service: Uuid,
+        environment: &Environment,
+    ) -> Result<Vec<Agreement>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM agreement WHERE side = 'front' AND service = ? AND environment = ? AND authority = ?
+             AND id IN (SELECT agreement FROM agreement_certificate WHERE thumbprint = ?)",
+        )
+        .bind(service.to_string())
+        .bind(environment.as_str())
+        .bind(authority.to_string())
+        .bind(certificate.to_string())
+        .fetch_all(&self.pool)
+        .await?;
+        self.agreements(rows).await
+    }
+
+    /// Front agreements of a client system known by its UUID, of any state, latest beginning first.
+    pub async fn front_by_system(
+        &self,
+        system: Uuid,
+        authority: Cvr,
+        service: Uuid,
+        environment: &Environment,
+    ) -> Result<Vec<Agreement>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM agreement WHERE side = 'front' AND service = ? AND environment = ? AND authority = ? AND system = ?",
+        )
+        .bind(service.to_string())
+        .bind(environment.as_str())
+        .bind(authority.to_string())
+        .bind(system.to_string())
+        .fetch_all(&self.pool)
+        .await?;
+        self.agreements(rows).await
+    }
+
+    /// Back agreements of the service, of any state, latest beginning first: every authority's.
+    pub async fn back(&self, service: Uuid, environment: &Environment) -> Result<Vec<Agreement>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM agreement WHERE side = 'back' AND service = ? AND environment = ?")
+            .bind(service.to_string())
+            .bind(environment.as_str())
+            .fetch_all(&self.pool)
+            .await?;
+        self.agreements(rows).await
+    }
+
+    /// Every agreement, latest beginning first.
+    pub async fn list(&self) -> Result<Vec<Agreement>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM agreement").fetch_all(&self.pool).await?;
+        self.agreements(rows).await
+    }
+
+    /// One agreement.
+    pub async fn get(&self, id: Uuid) -> Result<Agreement, StoreError> {
+        find(&mut *self.pool.acquire().await?, id).await?.ok_or(StoreError::NoSuchAgreement(id))
+    }
+
+    /// The decisions on one agreement, oldest first.
+    pub async fn decisions(&self, id: Uuid) -> Result<Vec<Decision>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT from_state, to_state, decided_by, at, reason FROM agreement_decision WHERE agreement = ? ORDER BY sequence",
+        )
+        .bind(id.to_string())
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Decision {
+                    from: optional(row, "from_state")?,
+                    to: required(row, "to_state")?,
+                    by: row.try_get("decided_by")?,
+                    at: required(row, "at")?,
+                    reason: row.try_get("reason")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Every authority of the register.
+    pub async fn authorities(&self) -> Result<Vec<Authority>, StoreError> {
+        let rows = sqlx::query("SELECT cvr, name, role FROM authority ORDER BY cvr").fetch_all(&self.pool).await?;
+        rows.iter()
+            .map(|row| {
+                let role = match row.try_get::<String, _>("role")?.as_str() {
+                    "udk" => Role::Udk,
+                    "municipality" => Role::Municipality,
+                    _ => return Err(StoreError::Unreadable { column: "role" }),
+                };
+                Ok(Authority { cvr: required(row, "cvr")?, name: row.try_get("name")?, role })
+            })
+            .collect()
+    }
+
+    /// Records a decision on an agreement, in one transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchAgreement`], [`StoreError::IllegalTransition`], or a store that does not answer.
+    pub async fn decide(&self, id: Uuid, to: State, by: &str, reason: &str, at: Timestamp) -> Result<Agreement, StoreError> {
+        // IMMEDIATE takes the write lock before the state is read: two decisions at once cannot both see GODKENDT.
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut agreement = find(&mut transaction, id).await?.ok_or(StoreError::NoSuchAgreement(id))?;
+        let from = agreement.state;
+        if !from.may_become(to) {
+            return Err(StoreError::IllegalTransition { id, from, to });
+        }
+        agreement.state = to;
+        agreement.decided_by = Some(by.to_owned());
+        agreement.decided_at = Some(at);
+        agreement.reason = Some(reason.to_owned());
+        write(&mut transaction, &agreement).await?;
+        record(&mut transaction, Some(from), &agreement, at).await?;
+        transaction.commit().await?;
+        Ok(agreement)
+    }
+
+    /// Brings authorities and agreements in, all or none, and again without effect. An agreement that is there already
+    /// keeps its parties, and changes state only as [`State::may_become`] allows: importing last month's file again must
+    /// not lift today's suspension.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflicts`] with every contradiction, or a store that does not answer.
+    pub async fn import(&self, import: &Import, at: Timestamp) -> Result<Imported, StoreError> {
+        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        for authority in &import.authorities {
+            sqlx::query("INSERT INTO authority (cvr, name, role) VALUES (?, ?, ?) ON CONFLICT (cvr) DO UPDATE SET name = excluded.name, role = excluded.role")
+                .bind(authority.cvr.to_string())
+                .bind(&authority.name)
+                .bind(authority.role.name())
+                .execute(&mut *transaction)
+                .await?;
+        }
+        let mut imported = Imported::default();
+        let mut conflicts = Vec::new();
+        for agreement in &import.agreements {
+            let known = sqlx::query("SELECT 1 FROM authority WHERE cvr = ?")
+                .bind(agreement.authority.to_string())
+                .fetch_optional(&mut *transaction)
+                .await?;
+            if known.is_none() {
+                conflicts.push(format!(
+                    "agreement {}: authority {} is not in the register; add an [[authority]]",
+                    agreement.id, agreement.authority
+                ));
+                continue;
+            }
+            match find(&mut transaction, agreement.id).await? {
+                Some(held) if held == *agreement => imported.unchanged += 1,
+                Some(held) => {
+                    if parties(&held) != parties(agreement) {
+                        conflicts.push(format!(
+                            "agreement {}: the id already belongs to an agreement between other parties; give it a new id",
+                            agreement.id
+                        ));
+                    } else if held.state != agreement.state && !held.state.may_become(agreement.state) {
+                        conflicts.push(format!(
+                            "agreement {}: it is {} and cannot become {}; write state = \"{}\", or give the renewed agreement a new id",
+                            agreement.id, held.state, agreement.state, held.state
+                        ));
+                    } else {
+                        write(&mut transaction, agreement).await?;
+                        if held.state != agreement.state {
+                            record(&mut transaction, Some(held.state), agreement, at).await?;
+                        }
+                        imported.changed += 1;
+                    }
+                }
+                None => {
+                    write(&mut transaction, agreement).await?;
+                    record(&mut transaction, None, agreement, at).await?;
+                    imported.added += 1;
+                }
+            }
+        }
+        if !conflicts.is_empty() {
+            return Err(StoreError::Conflicts(conflicts)); // dropping the transaction rolls it back
+        }
+        transaction.commit().await?;
+        Ok(imported)
+    }
+
+    async fn agreements(&self, rows: Vec<SqliteRow>) -> Result<Vec<Agreement>, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        let mut agreements = Vec::with_capacity(rows.len());
+        for row in &rows {
+            agreements.push(read(&mut connection, row).await?);
+        }
+        agreements.sort_by_key(|agreement| std::cmp::Reverse((agreement.valid_from, agreement.id)));
+        Ok(agreements)
+    }
+}
+
+/// What an agreement id stands for, once and for all.
+fn parties(agreement: &Agreement) -> (Side, Uuid, Uuid, Cvr, &Environment) {
+    (agreement.side, agreement.system, agreement.service, agreement.authority, &agreement.environment)
+}
+
+async fn find(connection: &mut SqliteConnection, id: Uuid) -> Result<Option<Agreement>, StoreError> {
+    let row = sqlx::query("SELECT * FROM agreement WHERE id = ?").bind(id.to_string()).fetch_optional(&mut *connection).await?;
+    match row {
+        Some(row) => Ok(Some(read(connection, &row).await?)),
+        None => Ok(None),
+    }
+}
+
+async fn read(connection: &mut SqliteConnection, row: &SqliteRow) -> Result<Agreement, StoreError> {
+    let id: Uuid = required(row, "id")?;
+    let certificates = sqlx::query("SELECT thumbprint FROM agreement_certificate WHERE agreement = ? ORDER BY thumbprint")
+        .bind(id.to_string())
+        .fetch_all(connection)
+        .await?;
+    let side = match row.try_get::<String, _>("side")?.as_str() {
+        "front" => Side::Front,
+        "back" => Side::Back,
+        _ => return Err(StoreError::Unreadable { column: "side" }),
+    };
+    Ok(Agreement {
+        id,
+        side,
+        system: required(row, "system")?,
+        certificates: certificates.iter().map(|row| required(row, "thumbprint")).collect::<Result<_, _>>()?,
+        service: required(row, "service")?,
+        authority: required(row, "authority")?,
+        environment: required(row, "environment")?,
+        valid_from: required(row, "valid_from")?,
+        valid_to: optional(row, "valid_to")?,
+        state: required(row, "state")?,
+        legal_basis: row.try_get("legal_basis")?,
+        purpose: row.try_get("purpose")?,
+        kle: list(row, "kle")?,
+        sensitivity: list(row, "sensitivity")?,
+        decided_by: row.try_get("decided_by")?,
+        decided_at: optional(row, "decided_at")?,
+        reason: row.try_get("reason")?,
+    })
+}
+
+async fn write(connection: &mut SqliteConnection, agreement: &Agreement) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO agreement (id, side, system, service, authority, environment, valid_from, valid_to, state, legal_basis,
+             purpose, kle, sensitivity, decided_by, decided_at, reason)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET valid_from = excluded.valid_from, valid_to = excluded.valid_to, state = excluded.state,
+             legal_basis = excluded.legal_basis, purpose = excluded.purpose, kle = excluded.kle,
+             sensitivity = excluded.sensitivity, decided_by = excluded.decided_by, decided_at = excluded.decided_at,
+             reason = excluded.reason",
+    )
+    .bind(agreement.id.to_string())
+    .bind(agreement.side.name())
+    .bind(agreement.system.to_string())
+    .bind(agreement.service.to_string())
+    .bind(agreement.authority.to_string())
+    .bind(agreement.environment.as_str())
+    .bind(agreement.valid_from.to_string())
+    .bind(agreement.valid_to.map(|t| t.to_string()))
+    .bind(agreement.state.wire_name())
+    .bind(&agreement.legal_basis)
+    .bind(&agreement.purpose)
+    .bind(serde_json::json!(agreement.kle).to_string())
+    .bind(serde_json::json!(agreement.sensitivity).to_string())
+    .bind(&agreement.decided_by)
+    .bind(agreement.decided_at.map(|t| t.to_string()))
+    .bind(&agreement.reason)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("DELETE FROM agreement_certificate WHERE agreement = ?")
+        .bind(agreement.id.to_string())
+        .execute(&mut *connection)
+        .await?;
+    for thumbprint in &agreement.certificates {
+        sqlx::query("INSERT INTO agreement_certificate (agreement, thumbprint) VALUES (?, ?)")
+            .bind(agreement.id.to_string())
+            .bind(thumbprint.to_string())
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn record(
+    connection: &mut SqliteConnection,
+    from: Option<State>,
+    agreement: &Agreement,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO agreement_decision (agreement, from_state, to_state, decided_by, at, reason) VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(agreement.id.to_string())
+    .bind(from.map(State::wire_name))
+    .bind(agreement.state.wire_name())
+    .bind(&agreement.decided_by)
+    .bind(at.to_string())
+    .bind(&agreement.reason)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn required<T: FromStr>(row: &SqliteRow, column: &'static str) -> Result<T, StoreError> {
+    row.try_get::<String, _>(column)?.parse().map_err(|_| StoreError::Unreadable { column })
+}
+
+fn optional<T: FromStr>(row: &SqliteRow, column: &'static str) -> Result<Option<T>, StoreError> {
+    let text: Option<String> = row.try_get(column)?;
+    text.map(|text| text.parse().map_err(|_| StoreError::Unreadable { column })).transpose()
+}
+
+fn list(row: &SqliteRow, column: &'static str) -> Result<Vec<String>, StoreError> {
+    serde_json::from_str(&row.try_get::<String, _>(column)?).map_err(|_| StoreError::Unreadable { column })
+}

@@ -1,0 +1,211 @@
+//! How a person is hidden in the audit, so that auditors can find and read what nobody else can.
+//!
+//! Two things stand for the person: a **pseudonym**, HMAC-SHA256 under a key of the gateway's, equal for equal persons, so
+//! that "who saw this citizen" can be searched; and the **identifier encrypted** to the auditors' public key by HPKE
+//! (RFC 9180, base mode: X25519, HKDF-SHA256, AES-256-GCM), which the gateway itself cannot open again.
+//!
+//! There are fewer than 10¹⁰ CPR numbers, so a plain hash could be undone by trying them all; the key stops that, and is
+//! therefore as secret as the log. The call id is bound into the encryption: an identifier moved to another record does
+//! not open there.
+
+use aws_lc_rs::hmac;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use rustls::crypto::{
+    aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_256,
+    hpke::{EncapsulatedSecret, Hpke, HpkePrivateKey, HpkePublicKey},
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// Names what is sealed and in which form, so that a ciphertext of another use can never be passed off as one of these.
+const INFO: &[u8] = b"hjemmel audit person v1";
+
+/// A person, sealed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sealed {
+    /// The keyed pseudonym, in hexadecimal.
+    pub pseudonym: String,
+    /// Which of the auditors' keys opens it: the first 16 hexadecimal digits of SHA-256 of the public key.
+    pub key: String,
+    /// HPKE's encapsulated key, base64.
+    pub enc: String,
+    /// The encrypted identifier, base64.
+    pub ciphertext: String,
+}
+
+/// Why a person could not be sealed or opened. Says nothing about the person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// Not ten digits.
+    #[error("a CPR number is ten digits")]
+    NotACpr,
+    /// The library refused: a key of the wrong kind.
+    #[error("the identifier could not be encrypted: is the auditors' key an X25519 key?")]
+    Encryption,
+    /// The identifier was sealed to another key of the auditors'.
+    #[error("the identifier was sealed to another key")]
+    OtherKey,
+    /// It does not open: the key is another, or the sealed value was altered or belongs to another call.
+    #[error("the identifier does not open with this key in this record")]
+    DoesNotOpen,
+}
+
+/// The key under which persons become pseudonyms. Whoever has it can search.
+#[derive(Clone)]
+pub struct PseudonymKey(hmac::Key);
+
+impl PseudonymKey {
+    /// Takes 32 random bytes.
+    pub fn new(bytes: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+
+    /// The pseudonym of a CPR number (ten digits, without hyphen), in hexadecimal.
+    ///
+    /// # Errors
+    /// [`SealError::NotACpr`].
+    pub fn pseudonym(&self, cpr: &str) -> Result<String, SealError> {
+        if cpr.len() != 10 || !cpr.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(SealError::NotACpr);
+        }
+        let mut message = Zeroizing::new(INFO.to_vec());
+        message.extend_from_slice(b"\0cpr\0");
+        message.extend_from_slice(cpr.as_bytes());
+        Ok(crate::hex::encode(hmac::sign(&self.0, &message).as_ref()))
+    }
+}
+
+impl std::fmt::Debug for PseudonymKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PseudonymKey")
+    }
+}
+
+/// What the gateway has: it can seal, and not open.
+#[derive(Debug, Clone)]
+pub struct Sealer {
+    pseudonyms: PseudonymKey,
+    auditors: HpkePublicKey,
+    key: String,
+}
+
+impl Sealer {
+    /// Seals to the auditors' public key (32 bytes, X25519).
+    pub fn new(pseudonyms: PseudonymKey, auditors: &[u8; 32]) -> Self {
+        Self { pseudonyms, auditors: HpkePublicKey(auditors.to_vec()), key: key_id(auditors) }
+    }
+
+    /// Seals a CPR number (ten digits, without hyphen) for the record of one call.
+    ///
+    /// # Errors
+    /// [`SealError::NotACpr`], [`SealError::Encryption`].
+    pub fn seal(&self, call: Uuid, cpr: &str) -> Result<Sealed, SealError> {
+        let pseudonym = self.pseudonyms.pseudonym(cpr)?;
+        let (enc, ciphertext) = DH_KEM_X25519_HKDF_SHA256_AES_256
+            .seal(INFO, call.as_bytes(), cpr.as_bytes(), &self.auditors)
+            .map_err(|_| SealError::Encryption)?;
+        Ok(Sealed {
+            pseudonym,
+            key: self.key.clone(),
+            enc: BASE64_STANDARD.encode(enc.0),
+            ciphertext: BASE64_STANDARD.encode(ciphertext),
+        })
+    }
+}
+
+/// What the auditors have: the private key.
+pub struct Auditors {
+    private: HpkePrivateKey,
+    key: String,
+}
+
+impl Auditors {
+    /// Takes the pair (32 bytes each, X25519).
+    pub fn new(private: &[u8; 32], public: &[u8; 32]) -> Self {
+        Self { private: HpkePrivateKey::from(private.to_vec()), key: key_id(public) }
+    }
+
+    /// Opens the person of one call's record.
+    ///
+    /// # Errors
+    /// [`SealError::OtherKey`], [`SealError::DoesNotOpen`].
+    pub fn open(&self, call: Uuid, sealed: &Sealed) -> Result<Zeroizing<String>, SealError> {
+        if sealed.key != self.key {
+            return Err(SealError::OtherKey);
+        }
+        let decode = |text: &str| BASE64_STANDARD.decode(text).map_err(|_| SealError::DoesNotOpen);
+        let enc = EncapsulatedSecret(decode(&sealed.enc)?);
+        let plain = DH_KEM_X25519_HKDF_SHA256_AES_256
+            .open(&enc, INFO, call.as_bytes(), &decode(&sealed.ciphertext)?, &self.private)
+            .map_err(|_| SealError::DoesNotOpen)?;
+        String::from_utf8(plain).map(Zeroizing::new).map_err(|_| SealError::DoesNotOpen)
+    }
+}
+
+/// How a key is told from others: the first 16 hexadecimal digits of SHA-256 of its public half.
+pub(super) fn key_id(public: &[u8]) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, public);
+    crate::hex::encode(digest.as_ref().get(..8).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CPR: &str = "6101801234";
+
+    fn pair() -> ([u8; 32], [u8; 32]) {
+        let (public, private) = DH_KEM_X25519_HKDF_SHA256_AES_256.generate_key_pair().unwrap();
+        (private.secret_bytes().try_into().unwrap(), public.0.try_into().unwrap())
+    }
+
+    #[test]
+    fn auditors_open_what_the_gateway_sealed() {
+        let (private, public) = pair();
+        let sealed = Sealer::new(PseudonymKey::new(&[7; 32]), &public).seal(Uuid::from_u128(1), CPR).unwrap();
+        assert_eq!(Auditors::new(&private, &public).open(Uuid::from_u128(1), &sealed).unwrap().as_str(), CPR);
+        assert!(!serde_json::to_string(&sealed).unwrap().contains(CPR));
+    }
+
+    #[test]
+    fn a_sealed_person_opens_in_no_other_record_with_no_other_key_and_not_when_altered() {
+        let (private, public) = pair();
+        let (call, auditors) = (Uuid::from_u128(1), Auditors::new(&private, &public));
+        let sealed = Sealer::new(PseudonymKey::new(&[7; 32]), &public).seal(call, CPR).unwrap();
+        assert_eq!(auditors.open(Uuid::from_u128(2), &sealed), Err(SealError::DoesNotOpen), "moved to another record");
+        let (other_private, other_public) = pair();
+        assert_eq!(Auditors::new(&other_private, &other_public).open(call, &sealed), Err(SealError::OtherKey));
+        assert_eq!(Auditors::new(&other_private, &public).open(call, &sealed), Err(SealError::DoesNotOpen));
+        let mut altered = sealed.clone();
+        altered.ciphertext.replace_range(0..1, if altered.ciphertext.starts_with('A') { "B" } else { "A" });
+        assert_eq!(auditors.open(call, &altered), Err(SealError::DoesNotOpen));
+        let garbage = Sealed { enc: "!".into(), ..sealed };
+        assert_eq!(auditors.open(call, &garbage), Err(SealError::DoesNotOpen));
+    }
+
+    #[test]
+    fn pseudonyms_are_equal_for_equal_persons_and_keys_only() {
+        let (one, two) = (PseudonymKey::new(&[1; 32]), PseudonymKey::new(&[2; 32]));
+        assert_eq!(one.pseudonym(CPR), one.pseudonym(CPR));
+        assert_ne!(one.pseudonym(CPR), two.pseudonym(CPR));
+        assert_ne!(one.pseudonym(CPR), one.pseudonym("6101801235"));
+        assert_eq!(one.pseudonym(CPR).unwrap().len(), 64);
+    }
+
+    #[test]
+    fn one_person_is_never_encrypted_twice_alike_so_that_only_the_key_holder_can_link() {
+        let (_, public) = pair();
+        let sealer = Sealer::new(PseudonymKey::new(&[7; 32]), &public);
+        assert_ne!(sealer.seal(Uuid::nil(), CPR).unwrap().ciphertext, sealer.seal(Uuid::nil(), CPR).unwrap().ciphertext);
+    }
+
+    #[test]
+    fn only_ten_digits_are_sealed_because_another_spelling_would_be_another_pseudonym() {
+        let key = PseudonymKey::new(&[1; 32]);
+        for wrong in ["", "610180-1234", "610180123", "61018012345", "610180123a", "６101801234"] {
+            assert_eq!(key.pseudonym(wrong), Err(SealError::NotACpr), "{wrong:?}");
+        }
+    }
+}

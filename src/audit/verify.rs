@@ -1,0 +1,310 @@
+//! The proof that a log is whole: nothing altered, removed, reordered, put in or cut off.
+//!
+//! Every line must follow from the one before (hash and number), every segment from the one before, every checkpoint must
+//! be signed by a key that the auditor brings, and the checkpoint of `head.json` must be in the log. Whoever could also
+//! roll `head.json` back is caught by an [`Anchor`]: number and hash of an entry, kept elsewhere (the gateway logs one at
+//! each checkpoint).
+
+use std::{
+    collections::HashSet,
+    fmt, io,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use uuid::Uuid;
+
+use super::{
+    chain::{self, Broken, Checkpoint, CheckpointPublicKey, Event, Hash, Head, Occasion},
+    log::{self, Lines},
+};
+
+/// An entry of which somebody outside kept number and hash: written `NUMBER:HASH`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Anchor {
+    /// The entry's number.
+    pub sequence: u64,
+    /// Its line's hash.
+    pub hash: Hash,
+}
+
+impl FromStr for Anchor {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = "an anchor is written NUMBER:HASH, the hash as 64 hexadecimal digits";
+        let (sequence, hash) = text.split_once(':').ok_or(error)?;
+        Ok(Self { sequence: sequence.parse().map_err(|_| error)?, hash: crate::hex::decode(hash).ok_or(error)? })
+    }
+}
+
+/// What a whole log was found to hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Verified {
+    /// Segment files.
+    pub segments: u64,
+    /// Entries, of every kind.
+    pub entries: u64,
+    /// Calls admitted.
+    pub admitted: u64,
+    /// Calls closed.
+    pub closed: u64,
+    /// Calls admitted but not closed: in flight, or cut off by a crash.
+    pub unclosed: u64,
+    /// Checkpoints, each with a good signature.
+    pub checkpoints: u64,
+    /// Torn ends, kept aside after a crash.
+    pub torn: u64,
+    /// Entries after the last checkpoint: bound by hash, not yet by signature.
+    pub unsigned: u64,
+    /// The last entry's number.
+    pub sequence: u64,
+    /// The last line's hash, in hexadecimal.
+    pub hash: String,
+    /// Whether the gateway stopped in good order.
+    pub stopped: bool,
+}
+
+/// Where a log is not whole, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1; 0 where the file as a whole is meant.
+    pub line: u64,
+    /// The number of the last entry that is proven to be in order.
+    pub good_until: u64,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// One line.
+    #[error("{0}")]
+    Line(#[from] Broken),
+    /// There is no log.
+    #[error("there is no segment")]
+    Empty,
+    /// A segment is gone.
+    #[error("segment {0} is missing")]
+    SegmentMissing(u64),
+    /// The first line of a segment does not continue the segment before.
+    #[error("the segment does not begin by naming itself and the segment before it")]
+    SegmentBegin,
+    /// A segment stands before another but does not end in a checkpoint.
+    #[error("the segment does not end in a checkpoint, so its end was cut off")]
+    SegmentEnd,
+    /// A checkpoint tells of another entry than the one before it.
+    #[error("the checkpoint does not tell of the line before it")]
+    CheckpointContent,
+    /// None of the keys given signed it.
+    #[error("the checkpoint is not signed by any key given")]
+    CheckpointSignature,
+    /// No checkpoint at all: anybody could have written this log.
+    #[error("there is no checkpoint, so nothing proves who wrote the log")]
+    NoCheckpoint,
+    /// `head.json` is gone.
+    #[error("head.json is missing, so the log may have been cut short")]
+    HeadMissing,
+    /// `head.json` is not signed by any key given.
+    #[error("head.json is not signed by any key given")]
+    HeadSignature,
+    /// The log ends before the checkpoint of `head.json`.
+    #[error("the log ends before entry {0}, which head.json tells of: its end was cut off")]
+    CutOff(u64),
+    /// The log has another entry than `head.json` tells of.
+    #[error("entry {0} is another than the one head.json tells of")]
+    HeadDiffers(u64),
+    /// The log ends before an anchor.
+    #[error("the log ends before entry {0}, of which an anchor was kept: its end was cut off")]
+    BeforeAnchor(u64),
+    /// The log has another entry than the anchor.
+    #[error("entry {0} is another than the one of which an anchor was kept: the log was made anew")]
+    AnchorDiffers(u64),
+    /// The file with a torn end is gone or altered.
+    #[error("{0}, the torn end that was kept aside, is missing or altered")]
+    TornFile(String),
+    /// A file cannot be read.
+    #[error("it cannot be read: {0}")]
+    Io(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if self.line > 0 {
+            write!(f, ", line {}", self.line)?;
+        }
+        write!(f, ": {} (entries up to {} are in order)", self.fault, self.good_until)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Verifies the log of a directory against the gateway's checkpoint keys (several, where one replaced another) and
+/// whatever anchors were kept. A log that is being written may be verified; an unfinished last line is then no fault.
+///
+/// # Errors
+/// The first place, in the log's order, where it is not whole.
+pub fn verify(dir: &Path, keys: &[CheckpointPublicKey], anchors: &[Anchor]) -> Result<Verified, Box<Failure>> {
+    let mut walk = Walk {
+        dir,
+        keys,
+        anchors,
+        expected: None,
+        head: Head::GENESIS,
+        found: Verified::default(),
+        open: HashSet::new(),
+        seen_head: false,
+    };
+    // Read before the segments: a log that is being written grows past it meanwhile, never falls behind it.
+    let head_file = dir.join("head.json");
+    walk.expected = log::read_head(dir).map_err(|error| walk.failure(&head_file, 0, Fault::Io(error.to_string())))?;
+    let segments = log::segments(dir).map_err(|error| walk.failure(dir, 0, Fault::Io(error.to_string())))?;
+    let last = segments.len();
+    for (index, (number, path)) in segments.iter().enumerate() {
+        let due = index as u64 + 1;
+        if *number != due {
+            return Err(walk.failure(dir, 0, Fault::SegmentMissing(due)));
+        }
+        walk.segment(*number, path, index + 1 == last)?;
+    }
+    walk.finish(&head_file)
+}
+
+struct Walk<'a> {
+    dir: &'a Path,
+    keys: &'a [CheckpointPublicKey],
+    anchors: &'a [Anchor],
+    expected: Option<Checkpoint>,
+    head: Head,
+    found: Verified,
+    /// Calls admitted and not closed so far: as many as were ever in flight at once, or lost in crashes.
+    open: HashSet<Uuid>,
+    seen_head: bool,
+}
+
+impl Walk<'_> {
+    fn failure(&self, file: &Path, line: u64, fault: Fault) -> Box<Failure> {
+        Box::new(Failure { file: file.to_owned(), line, good_until: self.head.sequence, fault })
+    }
+
+    fn segment(&mut self, number: u64, path: &Path, last: bool) -> Result<(), Box<Failure>> {
+        let cannot_read = |walk: &Self, error: io::Error| walk.failure(path, 0, Fault::Io(error.to_string()));
+        let mut lines = Lines::open(path).map_err(|error| cannot_read(self, error))?;
+        let mut ended = false;
+        loop {
+            let line = match lines.read() {
+                Ok(Some(line)) => line,
+                Ok(None) => break,
+                Err(error) => return Err(cannot_read(self, error)),
+            };
+            if last && !line.ends_with(b"\n") && log::is_being_written(self.dir) {
+                break;
+            }
+            let (entry, head) = match chain::follow(&self.head, line) {
+                Ok(followed) => followed,
+                Err(broken) => return Err(self.failure(path, lines.number, broken.into())),
+            };
+            let begins = matches!(&entry.event, Event::Segment { number: stated, previous }
+                if *stated == number && *previous == crate::hex::encode(&self.head.hash));
+            if begins != (lines.number == 1) {
+                return Err(self.failure(path, lines.number, Fault::SegmentBegin));
+            }
+            ended = matches!(&entry.event, Event::Checkpoint(checkpoint) if checkpoint.occasion == Occasion::SegmentEnd);
+            if let Err(fault) = self.event(&entry.event, number, &head) {
+                return Err(self.failure(path, lines.number, fault));
+            }
+            self.head = head;
+        }
+        if !last && !ended {
+            return Err(self.failure(path, lines.number.saturating_sub(1), Fault::SegmentEnd));
+        }
+        self.found.segments += 1;
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event, segment: u64, head: &Head) -> Result<(), Fault> {
+        let found = &mut self.found;
+        found.entries += 1;
+        found.unsigned += 1;
+        found.stopped = false;
+        match event {
+            Event::Segment { .. } => {}
+            Event::Admitted(record) => {
+                found.admitted += 1;
+                self.open.insert(record.call);
+            }
+            Event::Closed(record) => {
+                found.closed += 1;
+                self.open.remove(&record.call);
+            }
+            Event::Checkpoint(checkpoint) => {
+                if checkpoint.covers != self.head.sequence
+                    || checkpoint.head != crate::hex::encode(&self.head.hash)
+                    || checkpoint.segment != segment
+                {
+                    return Err(Fault::CheckpointContent);
+                }
+                if !checkpoint.is_signed_by(self.keys) {
+                    return Err(Fault::CheckpointSignature);
+                }
+                found.checkpoints += 1;
+                found.unsigned = 0;
+                found.stopped = checkpoint.occasion == Occasion::Stopped;
+                match &self.expected {
+                    Some(expected) if expected == checkpoint => self.seen_head = true,
+                    Some(expected) if expected.covers == checkpoint.covers => {
+                        return Err(Fault::HeadDiffers(expected.covers));
+                    }
+                    _ => {}
+                }
+            }
+            Event::Torn { sha256, kept_as, .. } => {
+                found.torn += 1;
+                if !is_kept(self.dir, kept_as, sha256) {
+                    return Err(Fault::TornFile(kept_as.clone()));
+                }
+            }
+        }
+        match self.anchors.iter().find(|anchor| anchor.sequence == head.sequence && anchor.hash != head.hash) {
+            Some(anchor) => Err(Fault::AnchorDiffers(anchor.sequence)),
+            None => Ok(()),
+        }
+    }
+
+    fn finish(mut self, head_file: &Path) -> Result<Verified, Box<Failure>> {
+        let fault = if self.found.segments == 0 {
+            Some(Fault::Empty)
+        } else if let Some(anchor) = self.anchors.iter().find(|anchor| anchor.sequence > self.head.sequence) {
+            Some(Fault::BeforeAnchor(anchor.sequence))
+        } else if self.found.checkpoints == 0 {
+            Some(Fault::NoCheckpoint)
+        } else {
+            match &self.expected {
+                None => Some(Fault::HeadMissing),
+                Some(head) if !head.is_signed_by(self.keys) => Some(Fault::HeadSignature),
+                Some(head) if !self.seen_head && head.covers >= self.head.sequence => Some(Fault::CutOff(head.covers + 1)),
+                Some(head) if !self.seen_head => Some(Fault::HeadDiffers(head.covers)),
+                Some(_) => None,
+            }
+        };
+        if let Some(fault) = fault {
+            return Err(self.failure(head_file, 0, fault));
+        }
+        self.found.unclosed = self.open.len() as u64;
+        self.found.sequence = self.head.sequence;
+        self.found.hash = crate::hex::encode(&self.head.hash);
+        Ok(self.found)
+    }
+}
+
+/// Whether the file beside the segments still holds what was kept aside. Its name comes from the log, so it may not lead
+/// out of the directory.
+fn is_kept(dir: &Path, name: &str, sha256: &str) -> bool {
+    let plain =
+        name.starts_with("torn-") && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.');
+    plain && log::sha256_of(&dir.join(name)).is_ok_and(|found| found == sha256)
+}

@@ -1,0 +1,422 @@
+//! How a call gets its record onto the disk before anything is forwarded, and never loses the record of its end.
+//!
+//! One thread writes. Whatever arrived while it synced the last batch is the next batch, so that one `fsync` serves many
+//! calls. A call that cannot be recorded is not admitted; a call that was opened is always closed: [`OpenRecord`] sends the
+//! closing record when it is dropped, whatever dropped it, and the place that it will need was taken when it was opened.
+//! While the disk is full, closing records wait in memory, each still holding its place; once all places are held, no call
+//! is opened. So the queue is bounded without ever throwing a record away.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use uuid::Uuid;
+
+use super::{
+    chain::{CheckpointKey, Event, Occasion},
+    log::{Limits, Log, LogError},
+    record::{Outcome, Record},
+};
+use crate::{clock::Clock, refusal::Refusal};
+
+/// The most messages in one batch: bounds the memory of one write.
+const BATCH: usize = 1024;
+
+/// Where and how the audit is written.
+#[derive(Debug, Clone)]
+pub struct AuditSettings {
+    /// The directory of the log, on a file system that honours `fsync`.
+    pub dir: PathBuf,
+    /// When segments end and checkpoints are made. Default 64 MiB; 1000 entries or 10 s.
+    pub limits: Limits,
+    /// Calls open at once, at most. Default 10,000; 1 to 1,000,000.
+    pub open_calls: usize,
+    /// How long an admission waits for the disk. Default 5 s.
+    pub patience: Duration,
+    /// How long the writer waits before it tries a failed disk again. Default 1 s.
+    pub retry: Duration,
+}
+
+impl AuditSettings {
+    /// The defaults, in this directory.
+    pub fn in_dir(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            limits: Limits { segment_bytes: 64 << 20, checkpoint_entries: 1000, checkpoint_interval: Duration::from_secs(10) },
+            open_calls: 10_000,
+            patience: Duration::from_secs(5),
+            retry: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Proof that the record of a call's admission is on disk. Only [`OpenRecord::admit`] makes one; forwarding takes it.
+#[derive(Debug)]
+#[must_use = "a call may be forwarded only with the proof that it was recorded"]
+pub struct Durable {
+    call: Uuid,
+}
+
+impl Durable {
+    /// The call that was admitted.
+    pub fn call(&self) -> Uuid {
+        self.call
+    }
+}
+
+/// How the writer fares, for metrics and readiness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Whether the last write succeeded, and none hangs.
+    pub ready: bool,
+    /// Records on disk since the start.
+    pub records: u64,
+    /// Batches on disk since the start: `records / commits` is what group commit gains.
+    pub commits: u64,
+    /// Batches that failed.
+    pub failures: u64,
+    /// What all commits took together, in microseconds.
+    pub commit_us: u64,
+    /// The number of the last entry on disk.
+    pub sequence: u64,
+    /// Closing records that wait for the disk to come back.
+    pub waiting: u64,
+    /// Calls that are open.
+    pub open_calls: u64,
+}
+
+#[derive(Debug)]
+struct Counters {
+    /// Whether the last write succeeded.
+    ready: AtomicBool,
+    epoch: Instant,
+    /// When the write that is under way began, in microseconds since `epoch`; 0 while there is none.
+    writing_since: AtomicU64,
+    records: AtomicU64,
+    commits: AtomicU64,
+    failures: AtomicU64,
+    commit_us: AtomicU64,
+    sequence: AtomicU64,
+    waiting: AtomicU64,
+}
+
+impl Counters {
+    fn new() -> Self {
+        let zero = AtomicU64::default;
+        Self {
+            ready: AtomicBool::new(true),
+            epoch: Instant::now(),
+            writing_since: zero(),
+            records: zero(),
+            commits: zero(),
+            failures: zero(),
+            commit_us: zero(),
+            sequence: zero(),
+            waiting: zero(),
+        }
+    }
+
+    /// A disk that hangs returns no error: a write under way for longer than an admission waits counts as failed.
+    fn is_ready(&self, patience: Duration) -> bool {
+        let since = self.writing_since.load(Relaxed);
+        let hangs = since > 0 && micros(self.epoch.elapsed()).saturating_sub(since) > micros(patience);
+        self.ready.load(Relaxed) && !hangs
+    }
+}
+
+enum Message {
+    Admit(Event, oneshot::Sender<()>),
+    Close(Event, OwnedSemaphorePermit),
+    Stop(oneshot::Sender<()>),
+}
+
+/// What follows once an event is on disk. Dropping a reply unanswered refuses the admission.
+enum After {
+    Reply(oneshot::Sender<()>),
+    GiveBack(OwnedSemaphorePermit),
+}
+
+/// The audit. Cheap to clone; the writer ends when the last clone and the last open call are gone.
+#[derive(Clone)]
+pub struct Audit {
+    sender: Sender<Message>,
+    places: Arc<Semaphore>,
+    open_calls: usize,
+    patience: Duration,
+    counters: Arc<Counters>,
+    on_close: Arc<dyn Fn(&Record) + Send + Sync>,
+}
+
+impl std::fmt::Debug for Audit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Audit").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+impl Audit {
+    /// Opens the log, continues its chain, and starts the writer. `on_close` sees every record as it closes, before it is
+    /// written: metrics are derived there.
+    ///
+    /// # Errors
+    /// [`LogError`] when the log cannot be written, or is not as it was left.
+    pub fn start(
+        settings: AuditSettings,
+        key: CheckpointKey,
+        clock: Clock,
+        on_close: impl Fn(&Record) + Send + Sync + 'static,
+    ) -> Result<Self, LogError> {
+        let log = Log::open(&settings.dir, key, settings.limits.clone(), clock.now())?;
+        let (sender, receiver) = channel();
+        let counters = Arc::new(Counters::new());
+        counters.sequence.store(log.head().sequence, Relaxed);
+        let open_calls = settings.open_calls.clamp(1, 1_000_000);
+        let audit = Self {
+            sender,
+            places: Arc::new(Semaphore::new(open_calls)),
+            open_calls,
+            patience: settings.patience,
+            counters: Arc::clone(&counters),
+            on_close: Arc::new(on_close),
+        };
+        let tick = settings.limits.checkpoint_interval.max(Duration::from_millis(10));
+        let writer = Writer { log, clock, counters, tick, retry: settings.retry, waiting: Vec::new() };
+        std::thread::Builder::new()
+            .name("audit".to_owned())
+            .spawn(move || writer.run(&receiver))
+            .map_err(|source| LogError::Io { path: settings.dir, source })?;
+        Ok(audit)
+    }
+
+    /// Opens the record of a call, and takes the place that its closing record will need.
+    ///
+    /// # Errors
+    /// [`Refusal::AuditUnavailable`] when every place is taken.
+    pub fn open(&self, record: Record) -> Result<OpenRecord, Refusal> {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Refusal::AuditUnavailable)?;
+        Ok(OpenRecord { record, outcome: Outcome::Abandoned, place: Some(place), opened: Instant::now(), audit: self.clone() })
+    }
+
+    /// Whether calls can be recorded: the last write succeeded, and none hangs. For readiness.
+    pub fn is_ready(&self) -> bool {
+        self.counters.is_ready(self.patience)
+    }
+
+    /// How the writer fares.
+    pub fn stats(&self) -> Stats {
+        let counters = &self.counters;
+        Stats {
+            ready: self.is_ready(),
+            records: counters.records.load(Relaxed),
+            commits: counters.commits.load(Relaxed),
+            failures: counters.failures.load(Relaxed),
+            commit_us: counters.commit_us.load(Relaxed),
+            sequence: counters.sequence.load(Relaxed),
+            waiting: counters.waiting.load(Relaxed),
+            open_calls: self.open_calls.saturating_sub(self.places.available_permits()) as u64,
+        }
+    }
+
+    /// Opens no more calls, waits until every open one is closed on disk (for `patience` at most), signs the end, and ends
+    /// the writer. Returns whether everything was written.
+    pub async fn stop(&self, patience: Duration) -> bool {
+        let all = u32::try_from(self.open_calls).unwrap_or(u32::MAX);
+        let every_place = tokio::time::timeout(patience, self.places.acquire_many(all)).await;
+        self.places.close();
+        let (reply, stopped) = oneshot::channel();
+        let ended = self.sender.send(Message::Stop(reply)).is_ok() && stopped.await.is_ok();
+        ended && matches!(every_place, Ok(Ok(_)))
+    }
+}
+
+/// A call that was opened and not yet closed. The record may be filled in through it; dropping it closes the call, as
+/// abandoned unless [`served`](Self::served) or [`refused`](Self::refused) said otherwise.
+pub struct OpenRecord {
+    record: Record,
+    outcome: Outcome,
+    place: Option<OwnedSemaphorePermit>,
+    opened: Instant,
+    audit: Audit,
+}
+
+impl OpenRecord {
+    /// Puts the record of admission, as filled in so far, on disk.
+    ///
+    /// # Errors
+    /// [`Refusal::AuditUnavailable`] when it could not be made durable in time: then nothing may be forwarded.
+    /// [`Refusal::Internal`] when the record does not yet say all that an admission rests on
+    /// ([`Record::missing_for_admission`]): a step was left out.
+    pub fn admit(&self) -> impl Future<Output = Result<Durable, Refusal>> + Send + use<> {
+        let (call, patience) = (self.record.call, self.audit.patience);
+        // Sent now, awaited later: whoever holds the record need not hold it while the disk turns.
+        let sent = self.send_admission();
+        async move {
+            match tokio::time::timeout(patience, sent?).await {
+                Ok(Ok(())) => Ok(Durable { call }),
+                _ => Err(Refusal::AuditUnavailable),
+            }
+        }
+    }
+
+    fn send_admission(&self) -> Result<oneshot::Receiver<()>, Refusal> {
+        if let Some(field) = self.record.missing_for_admission() {
+            tracing::error!(call = %self.record.call, field, "a call would have been admitted on an incomplete record");
+            return Err(Refusal::Internal);
+        }
+        let (reply, durable) = oneshot::channel();
+        let event = Event::Admitted(Box::new(self.record.clone()));
+        self.audit.sender.send(Message::Admit(event, reply)).map_err(|_| Refusal::AuditUnavailable)?;
+        Ok(durable)
+    }
+
+    /// How the call ended. The record is written when it is dropped.
+    pub fn end(&mut self, refusal: Option<&Refusal>) {
+        self.outcome = if refusal.is_some() { Outcome::Refused } else { Outcome::Served };
+        self.record.refusal = refusal.map(|refusal| refusal.code().to_owned());
+    }
+
+    /// Adds what a step took to the record.
+    pub fn step(&mut self, name: &str, took: Duration) {
+        *self.record.timings_us.entry(name.to_owned()).or_default() += micros(took);
+    }
+
+    /// Closes the call: an answer was released.
+    pub fn served(mut self) {
+        self.end(None);
+    }
+
+    /// Closes the call: the gateway said no.
+    pub fn refused(mut self, refusal: &Refusal) {
+        self.end(Some(refusal));
+    }
+}
+
+impl std::ops::Deref for OpenRecord {
+    type Target = Record;
+
+    fn deref(&self) -> &Record {
+        &self.record
+    }
+}
+
+impl std::ops::DerefMut for OpenRecord {
+    fn deref_mut(&mut self) -> &mut Record {
+        &mut self.record
+    }
+}
+
+impl Drop for OpenRecord {
+    fn drop(&mut self) {
+        self.record.outcome = Some(self.outcome);
+        self.record.duration_us = Some(micros(self.opened.elapsed()));
+        (self.audit.on_close)(&self.record);
+        if let Some(place) = self.place.take()
+            && self.audit.sender.send(Message::Close(Event::Closed(Box::new(self.record.clone())), place)).is_err()
+        {
+            // Only after `stop`, which waits for every open call first.
+            tracing::error!(call = %self.record.call, "a call closed after the audit had stopped");
+        }
+    }
+}
+
+struct Writer {
+    log: Log,
+    clock: Clock,
+    counters: Arc<Counters>,
+    tick: Duration,
+    retry: Duration,
+    /// Closing records that a failed write left over. Bounded by the places that they hold.
+    waiting: Vec<(Event, After)>,
+}
+
+impl Writer {
+    fn run(mut self, receiver: &Receiver<Message>) {
+        loop {
+            let failing = !self.counters.ready.load(Relaxed);
+            let first = match receiver.recv_timeout(if failing { self.retry } else { self.tick }) {
+                Ok(message) => Some(message),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let mut stop = None;
+            let mut batch = std::mem::take(&mut self.waiting);
+            for message in first.into_iter().chain(receiver.try_iter().take(BATCH)) {
+                match message {
+                    Message::Admit(event, reply) => batch.push((event, After::Reply(reply))),
+                    Message::Close(event, place) => batch.push((event, After::GiveBack(place))),
+                    Message::Stop(reply) => stop = Some(reply),
+                }
+            }
+            self.write(batch, failing);
+            if let Some(reply) = stop {
+                let whole = self.waiting.is_empty() && self.log.checkpoint(self.clock.now(), Occasion::Stopped).is_ok();
+                drop(self); // gives the lock back first: whoever waits may start anew at once
+                if whole {
+                    let _ = reply.send(()); // whoever asked may have given up waiting
+                }
+                return;
+            }
+        }
+        let rest = std::mem::take(&mut self.waiting);
+        self.write(rest, false);
+        if !self.waiting.is_empty() || self.log.checkpoint(self.clock.now(), Occasion::Stopped).is_err() {
+            tracing::error!(lost = self.waiting.len(), "the audit ended while its disk failed");
+        }
+    }
+
+    fn write(&mut self, batch: Vec<(Event, After)>, failing: bool) {
+        let counters = Arc::clone(&self.counters);
+        let started = Instant::now();
+        counters.writing_since.store(micros(counters.epoch.elapsed()).max(1), Relaxed);
+        let (events, after): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+        let now = self.clock.now();
+        let written = match events.as_slice() {
+            // Nothing to write would prove nothing about a disk that failed.
+            [] if failing => self.log.checkpoint(now, Occasion::Due),
+            events => self.log.append(now, events),
+        };
+        counters.writing_since.store(0, Relaxed);
+        match written {
+            Ok(()) => {
+                counters.ready.store(true, Relaxed);
+                counters.sequence.store(self.log.head().sequence, Relaxed);
+                if !events.is_empty() {
+                    counters.records.fetch_add(events.len() as u64, Relaxed);
+                    counters.commits.fetch_add(1, Relaxed);
+                    counters.commit_us.fetch_add(micros(started.elapsed()), Relaxed);
+                }
+                for after in after {
+                    match after {
+                        After::Reply(reply) => drop(reply.send(())), // the caller may have hung up
+                        After::GiveBack(place) => drop(place),
+                    }
+                }
+            }
+            Err(error) => {
+                counters.ready.store(false, Relaxed);
+                counters.failures.fetch_add(1, Relaxed);
+                tracing::error!(%error, "the audit log cannot be written: calls are refused until it can");
+                // Admissions are refused by dropping their replies; closings wait.
+                self.waiting = events.into_iter().zip(after).filter(|(_, after)| matches!(after, After::GiveBack(_))).collect();
+            }
+        }
+        counters.waiting.store(self.waiting.len() as u64, Relaxed);
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // However the thread ends, nobody may think that calls are still recorded.
+        self.counters.ready.store(false, Relaxed);
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,293 @@
+//! `hjemmel audit`: make the audit's keys, prove a log whole, ask who saw whom.
+
+use std::{
+    io::{self, BufRead, Write},
+    path::PathBuf,
+};
+
+use jiff::Timestamp;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::audit::{
+    Record,
+    keys::{self, KeyError},
+    seal::SealError,
+    search::{Found, search},
+    verify::{Anchor, Failure, verify},
+};
+
+/// The audit log: make its keys, prove it whole, ask it who saw whom and why.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Make the audit's keys, readable by their owner only; nothing is overwritten
+    ///
+    /// checkpoint.key signs the log and stays with the gateway; checkpoint.pub verifies it, for anyone. auditors.key opens
+    /// sealed identifiers: move it to the auditors, away from the gateway, which needs only auditors.pub. pseudonym.key is
+    /// what persons are searched with, and as secret as the log.
+    Keys {
+        /// The directory, made where it is not
+        dir: PathBuf,
+    },
+    /// Prove that nothing in a log was altered, removed, reordered, put in or cut off
+    ///
+    /// Says exactly where it is not so. A log may be verified while it is being written.
+    #[command(
+        after_help = "The gateway logs `audit checkpoint sequence=N hash=H` as it goes. Kept away from the gateway's disk, N:H is an anchor: it\nshows a log that was rolled back together with its head.json."
+    )]
+    Verify {
+        /// The log's directory
+        dir: PathBuf,
+        /// checkpoint.pub; again for each key that signed a part of the log
+        #[arg(long, value_name = "PUB", required = true)]
+        key: Vec<PathBuf>,
+        /// An entry's number and hash, kept elsewhere; may be given again
+        #[arg(long, value_name = "NUMBER:HASH")]
+        anchor: Vec<Anchor>,
+    },
+    /// Find every call about a person
+    ///
+    /// The CPR number is read from standard input, never from the command line, where every user of the machine could see
+    /// it and the shell would remember it.
+    Search {
+        /// The log's directory
+        dir: PathBuf,
+        /// pseudonym.key
+        #[arg(long, value_name = "KEY")]
+        pseudonym_key: PathBuf,
+        /// Read the CPR number (ten digits, with or without hyphen) from standard input
+        #[arg(long, required = true)]
+        cpr_stdin: bool,
+        /// Only calls from this instant on, such as 2026-11-01T00:00:00+01:00
+        #[arg(long, value_name = "INSTANT")]
+        from: Option<Timestamp>,
+        /// Only calls before this instant
+        #[arg(long, value_name = "INSTANT")]
+        to: Option<Timestamp>,
+    },
+    /// Open the sealed person of one call, with the auditors' private key
+    Open {
+        /// The log's directory
+        dir: PathBuf,
+        /// auditors.key
+        #[arg(long, value_name = "KEY")]
+        key: PathBuf,
+        /// The call's id, as a fault or a search tells it
+        #[arg(long, value_name = "ID")]
+        call: Uuid,
+    },
+}
+
+/// Why the command did not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// A key file.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The log is not whole.
+    #[error("THE LOG IS NOT WHOLE: {0}")]
+    NotWhole(#[from] Box<Failure>),
+    /// A person.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// No record of this call names a person.
+    #[error("the log has no record of call {0} with a person in it")]
+    NoPerson(Uuid),
+    /// Reading or writing.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Runs the command: reads what it is told to from `input`, and writes what it has to say to `out`.
+///
+/// # Errors
+/// [`AuditError`]; [`AuditError::NotWhole`] is the verdict of `verify`.
+pub fn run(args: Args, input: &mut impl BufRead, out: &mut impl Write) -> Result<(), AuditError> {
+    match args.command {
+        Command::Keys { dir } => {
+            for path in keys::generate(&dir)? {
+                writeln!(out, "made {}", path.display())?;
+            }
+            writeln!(out, "Move auditors.key to the auditors now: the gateway must not be able to open what it sealed.")?;
+        }
+        Command::Verify { dir, key, anchor } => {
+            let keys = key.iter().map(|path| keys::checkpoint_public_key(path)).collect::<Result<Vec<_>, _>>()?;
+            let verified = verify(&dir, &keys, &anchor)?;
+            writeln!(
+                out,
+                "The log is whole: {} entries in {} segments; {} calls admitted, {} closed.",
+                verified.entries, verified.segments, verified.admitted, verified.closed
+            )?;
+            writeln!(out, "{} checkpoints, all signed; {} entries since the last one.", verified.checkpoints, verified.unsigned)?;
+            if verified.unclosed > 0 {
+                writeln!(out, "{} calls were admitted and never closed: in flight, or cut off by a crash.", verified.unclosed)?;
+            }
+            if verified.torn > 0 {
+                writeln!(out, "{} torn ends were kept aside after a crash.", verified.torn)?;
+            }
+            writeln!(out, "Anchor to keep elsewhere: {}:{}", verified.sequence, verified.hash)?;
+        }
+        Command::Search { dir, pseudonym_key, cpr_stdin: _, from, to } => {
+            let mut line = Zeroizing::new(String::new());
+            io::Read::take(input, 64).read_line(&mut line)?;
+            let cpr = Zeroizing::new(line.trim().replacen('-', "", 1));
+            let pseudonym = keys::pseudonym_key(&pseudonym_key)?.pseudonym(&cpr)?;
+            let found = search(&dir, |record| {
+                record.person.as_ref().is_some_and(|person| person.pseudonym == pseudonym)
+                    && from.is_none_or(|from| from <= record.opened_at)
+                    && to.is_none_or(|to| record.opened_at < to)
+            })?;
+            tell(&found, out)?;
+        }
+        Command::Open { dir, key, call } => {
+            let auditors = keys::auditors(&key)?;
+            let found = search(&dir, |record| record.call == call && record.person.is_some())?;
+            let sealed = found.calls.get(&call).and_then(|record| record.person.as_ref()).ok_or(AuditError::NoPerson(call))?;
+            writeln!(out, "{}", auditors.open(call, sealed)?.as_str())?;
+        }
+    }
+    Ok(())
+}
+
+fn tell(found: &Found, out: &mut impl Write) -> io::Result<()> {
+    for record in found.calls.values() {
+        tell_one(record, out)?;
+    }
+    writeln!(out, "{} calls", found.calls.len())?;
+    if found.unreadable > 0 {
+        writeln!(out, "WARNING: {} lines could not be read; run `hjemmel audit verify`", found.unreadable)?;
+    }
+    Ok(())
+}
+
+fn tell_one(record: &Record, out: &mut impl Write) -> io::Result<()> {
+    fn or_dash(value: &Option<impl ToString>) -> String {
+        value.as_ref().map_or("-".to_owned(), ToString::to_string)
+    }
+    let outcome = record.outcome.map_or("admitted, never closed", |outcome| outcome.name());
+    let released: u64 = record.released.objects.values().sum();
+    writeln!(out, "{}  call {}  {outcome} {}", record.opened_at, record.call, record.refusal.as_deref().unwrap_or_default())?;
+    writeln!(
+        out,
+        "    authority {}, system {}, certificate {}",
+        or_dash(&record.authority),
+        or_dash(&record.client_system),
+        or_dash(&record.certificate)
+    )?;
+    writeln!(
+        out,
+        "    agreement {}, basis {}, purpose {}",
+        or_dash(&record.front_agreement),
+        or_dash(&record.legal_basis),
+        or_dash(&record.purpose)
+    )?;
+    writeln!(out, "    objects released {released}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        audit::{Audit, AuditSettings},
+        clock::Clock,
+    };
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    struct House(tempfile::TempDir);
+
+    impl House {
+        /// A log with one call about an invented person.
+        async fn new() -> Self {
+            let house = Self(tempfile::tempdir().unwrap());
+            house.run(&["keys", &house.path("keys")], "").unwrap();
+            let clock = Clock::fixed("2026-11-22T12:00:00Z".parse().unwrap());
+            let key = keys::checkpoint_key(house.path("keys/checkpoint.key").as_ref()).unwrap();
+            let audit = Audit::start(AuditSettings::in_dir(house.path("log")), key, clock.clone(), |_| {}).unwrap();
+            let sealer =
+                keys::sealer(house.path("keys/pseudonym.key").as_ref(), house.path("keys/auditors.pub").as_ref()).unwrap();
+            let mut open = audit.open(Record::new(Uuid::from_u128(1), clock.now(), "terminaladgang")).unwrap();
+            open.person = Some(sealer.seal(open.call, "6101801234").unwrap());
+            open.authority = Some("11111111".parse().unwrap());
+            open.served();
+            assert!(audit.stop(std::time::Duration::from_secs(5)).await);
+            house
+        }
+
+        fn path(&self, name: &str) -> String {
+            self.0.path().join(name).display().to_string()
+        }
+
+        fn run(&self, words: &[&str], input: &str) -> Result<String, String> {
+            let args = Line::try_parse_from([&["audit"], words].concat()).map_err(|error| error.to_string())?.args;
+            let mut out = Vec::new();
+            run(args, &mut input.as_bytes(), &mut out).map_err(|error| error.to_string())?;
+            Ok(String::from_utf8(out).unwrap())
+        }
+
+        fn search(&self, input: &str, more: &[&str]) -> Result<String, String> {
+            let (log, key) = (self.path("log"), self.path("keys/pseudonym.key"));
+            self.run(&[&["search", &log, "--pseudonym-key", &key, "--cpr-stdin"], more].concat(), input)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_whole_log_is_proven_and_a_changed_one_is_told_by_file_and_line() {
+        let house = House::new().await;
+        let (log, key) = (house.path("log"), house.path("keys/checkpoint.pub"));
+        let verdict = house.run(&["verify", &log, "--key", &key], "").unwrap();
+        assert!(verdict.starts_with("The log is whole"), "{verdict}");
+        let anchor = verdict.lines().find_map(|line| line.strip_prefix("Anchor to keep elsewhere: ")).unwrap();
+        house.run(&["verify", &log, "--key", &key, "--anchor", anchor], "").unwrap();
+        let segment = house.path("log/segment-00000001.jsonl");
+        let text = std::fs::read_to_string(&segment).unwrap().replace("11111111", "99999981");
+        std::fs::write(&segment, text).unwrap();
+        let verdict = house.run(&["verify", &log, "--key", &key], "").unwrap_err();
+        assert!(verdict.contains("NOT WHOLE") && verdict.contains("segment-00000001.jsonl, line 3:"), "{verdict}");
+    }
+
+    #[tokio::test]
+    async fn a_person_is_found_from_standard_input_only_and_opened_with_the_auditors_key_only() {
+        let house = House::new().await;
+        for spelling in ["6101801234\n", "610180-1234\r\n", " 6101801234"] {
+            let found = house.search(spelling, &[]).unwrap();
+            assert!(
+                found.contains("authority 11111111") && found.contains("1 calls") && !found.contains("6101801234"),
+                "{found}"
+            );
+        }
+        assert!(house.search("6101801235\n", &[]).unwrap().contains("0 calls"));
+        assert!(house.search("6101801234\n", &["--from", "2026-11-23T00:00:00Z"]).unwrap().contains("0 calls"));
+        assert!(
+            house.search("6101801234\n", &["--to", "2026-11-22T12:00:00Z"]).unwrap().contains("0 calls"),
+            "the end is not included"
+        );
+        let refused = house.search("Karla\n", &[]).unwrap_err();
+        assert!(refused.contains("ten digits") && !refused.contains("Karla"), "{refused}");
+        let on_the_line = house.run(&["search", &house.path("log"), "--pseudonym-key", "k", "--cpr-stdin", "6101801234"], "");
+        assert!(on_the_line.is_err(), "argv is seen by every user of the machine");
+
+        let (log, call) = (house.path("log"), Uuid::from_u128(1).to_string());
+        let opened = house.run(&["open", &log, "--key", &house.path("keys/auditors.key"), "--call", &call], "").unwrap();
+        assert_eq!(opened, "6101801234\n");
+        assert!(house.run(&["open", &log, "--key", &house.path("keys/checkpoint.key"), "--call", &call], "").is_err());
+        let unknown = Uuid::from_u128(2).to_string();
+        assert!(
+            house
+                .run(&["open", &log, "--key", &house.path("keys/auditors.key"), "--call", &unknown], "")
+                .unwrap_err()
+                .contains("no record")
+        );
+    }
+}

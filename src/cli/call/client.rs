@@ -1,0 +1,122 @@
+//! A client of the service: builds the message of either binding, sends it, and checks what comes back.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Uri, header};
+use http_body_util::{BodyExt, Limited};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::agreements::Cvr;
+use crate::outbound::{Outbound, OutboundError};
+use crate::signature::key::SigningKey;
+use crate::signature::sign::{self, Message, SignError, Token};
+use crate::soap::envelope::Version;
+
+const WRAPPER: &str = "http://serviceplatformen.dk/xml/wsdl/soap11/Ydelse/TerminalAdgang/6/";
+const AUTHORITY_CONTEXT: &str = "http://serviceplatformen.dk/xml/schemas/AuthorityContext/1/";
+const INDEX_ACTION: &str = "http://kombit.dk/sts/ydelseindeks/fremsoeg";
+
+/// The greatest answer that is taken, in bytes: the gateway releases 8 MiB at most by default.
+const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
+
+/// Why there is no answer to show.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The gateway could not be reached.
+    #[error("the gateway does not answer: {0}; check the address and the trusted CA")]
+    Outbound(#[from] OutboundError),
+    /// The message could not be signed.
+    #[error("the message could not be signed: {0}")]
+    Sign(#[from] SignError),
+    /// The answer broke off or is too large.
+    #[error("the answer could not be read whole")]
+    Unreadable,
+}
+
+/// What went over the wire.
+pub struct Exchange {
+    /// The HTTP status.
+    pub status: u16,
+    /// The answer's headers.
+    pub headers: HeaderMap,
+    /// The request's bytes.
+    pub request: Bytes,
+    /// The answer's bytes.
+    pub answer: Bytes,
+}
+
+/// A client of one service address. The certificate, if any, is the one that `outbound` shows in TLS.
+#[derive(Clone)]
+pub struct Client {
+    /// The connections.
+    pub outbound: Outbound,
+    /// The service's address.
+    pub service: Uri,
+}
+
+impl Client {
+    /// The message of the AuthorityContext binding (SOAP 1.1).
+    pub fn authority_context_message(authority: Cvr, input: &[u8]) -> Bytes {
+        let mut message = format!(
+            "<s:Envelope xmlns:s=\"{}\"><s:Body><ta:FremsoegRequest xmlns:ta=\"{WRAPPER}\"><ac:AuthorityContext \
+             xmlns:ac=\"{AUTHORITY_CONTEXT}\"><ac:MunicipalityCVR>{authority}</ac:MunicipalityCVR></ac:AuthorityContext>",
+            crate::soap::names::SOAP11
+        )
+        .into_bytes();
+        message.extend_from_slice(input);
+        message.extend_from_slice(b"</ta:FremsoegRequest></s:Body></s:Envelope>");
+        Bytes::from(message)
+    }
+
+    /// The signed message of the token binding (SOAP 1.2, OIO IDWS), and its MessageID.
+    ///
+    /// # Errors
+    /// [`ClientError::Sign`].
+    pub fn token_message(&self, token: &Token, key: &SigningKey, input: &[u8], now: Timestamp) -> Result<(Bytes, String), ClientError> {
+        let message_id = format!("urn:uuid:{}", Uuid::new_v4());
+        let header = format!(
+            "<rh:RequestHeader xmlns:rh=\"{}\"><rh:TransactionUUID>{}</rh:TransactionUUID></rh:RequestHeader>",
+            crate::soap::names::REQUEST_HEADER,
+            Uuid::new_v4()
+        );
+        let message = Message {
+            version: Version::V12,
+            action: Some(INDEX_ACTION),
+            message_id: &message_id,
+            relates_to: None,
+            to: Some(&self.service.to_string()),
+            reply_to: true,
+            framework: false,
+            created: now,
+            lifetime: jiff::SignedDuration::from_mins(5),
+            extra_headers: &[header.as_bytes()],
+            body: &sign::canonical_content(input)?,
+        };
+        Ok((Bytes::from(sign::with_token(&message, token, key)?), message_id))
+    }
+
+    /// Sends a message as it is.
+    ///
+    /// # Errors
+    /// [`ClientError::Outbound`], [`ClientError::Unreadable`].
+    pub async fn send(&self, version: Version, message: Bytes) -> Result<Exchange, ClientError> {
+        let content_type = match version {
+            Version::V11 => HeaderValue::from_static("text/xml; charset=utf-8"),
+            Version::V12 => {
+                HeaderValue::from_static("application/soap+xml; charset=utf-8; action=\"http://kombit.dk/sts/ydelseindeks/fremsoeg\"")
+            }
+        };
+        let mut headers = HeaderMap::from_iter([(header::CONTENT_TYPE, content_type)]);
+        if version == Version::V11 {
+            let action = format!("\"{WRAPPER}fremsoeg\"");
+            headers.insert("soapaction", HeaderValue::from_str(&action).map_err(|_| ClientError::Unreadable)?);
+        }
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+        let response = self.outbound.post(&self.service, headers, message.clone(), deadline).await?;
+        let (head, body) = response.into_parts();
+        let answer = Limited::new(body, LARGEST_ANSWER).collect().await.map_err(|_| ClientError::Unreadable)?.to_bytes();
+        Ok(Exchange { status: head.status.as_u16(), headers: head.headers, request: message, answer })
+    }
+}

@@ -1,0 +1,38 @@
+//! `hjemmel check --config FILE`: everything that is wrong with a configuration, in one report.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // the output of a command
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::clock::Clock;
+use crate::config;
+
+/// Check a configuration and all that it names, without starting anything.
+#[derive(Debug, clap::Args)]
+pub struct Check {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// Carries out the command: 0 where the gateway would start, also with warnings; 1 where it would not.
+pub fn run(arguments: &Check, clock: &Clock) -> ExitCode {
+    match config::load(&arguments.config, clock.now()) {
+        Ok(loaded) => {
+            let warnings = loaded.warnings.problems().len();
+            if warnings > 0 {
+                eprint!("{}", loaded.warnings);
+            }
+            println!("{}: in order, {warnings} warning(s).", arguments.config.display());
+            for (certificate, end) in loaded.config.expiries() {
+                println!("  {certificate:<28} valid until {}", end.strftime("%Y-%m-%d"));
+            }
+            ExitCode::SUCCESS
+        }
+        Err(report) => {
+            eprint!("{report}");
+            eprintln!("{} problem(s); the gateway would not start.", report.problems().len());
+            ExitCode::FAILURE
+        }
+    }
+}

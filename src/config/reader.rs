@@ -1,0 +1,348 @@
+//! Reading settings from a TOML table, one by one, so that a wrong one does not hide the next.
+//!
+//! serde stops at the first error. An operator who has five things to mend should be told five things.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::net::SocketAddr;
+use std::ops::{Range, RangeInclusive};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::Uri;
+use jiff::{SignedDuration, Timestamp};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use uuid::Uuid;
+
+use super::report::Problem;
+
+/// A setting that was asked for, and what it is: for the tests of the annotated example.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) setting: String,
+    pub(super) value: String,
+    pub(super) by_default: bool,
+}
+
+/// What is gathered while a file is read.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub(super) problems: RefCell<Vec<Problem>>,
+    pub(super) warnings: RefCell<Vec<Problem>>,
+    pub(super) seen: RefCell<Vec<Seen>>,
+}
+
+/// One table of the file, or the absence of it.
+pub(super) struct Reader<'a> {
+    gathered: &'a Gathered,
+    /// The folder of the file: relative paths in it start here.
+    pub(super) folder: &'a Path,
+    pub(super) now: Timestamp,
+    name: String,
+    table: Option<&'a DeTable<'a>>,
+    pub(super) header: Option<Range<usize>>,
+    pub(super) known: BTreeSet<&'static str>,
+}
+
+/// A value and where it stands.
+type Value<'a> = &'a Spanned<DeValue<'a>>;
+
+impl<'a> Reader<'a> {
+    pub(super) fn root(table: Option<&'a DeTable<'a>>, folder: &'a Path, now: Timestamp, gathered: &'a Gathered) -> Self {
+        Self { gathered, folder, now, name: String::new(), table, header: None, known: BTreeSet::new() }
+    }
+
+    /// Reads the table `key` with `read`, and then reports the keys in it that nobody asked for.
+    pub(super) fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Reader<'a>) -> Option<T>) -> Option<T> {
+        let value = self.find(key);
+        let table = value.and_then(|value| {
+            let table = value.get_ref().as_table();
+            if table.is_none() {
+                self.problem(key, Some(value.span()), format!("is not a table; write it as [{}]", self.path(key)));
+            }
+            table
+        });
+        let mut section = Reader {
+            gathered: self.gathered,
+            folder: self.folder,
+            now: self.now,
+            name: self.path(key),
+            table,
+            header: value.map(Spanned::span).or(self.header.clone()),
+            known: BTreeSet::new(),
+        };
+        let result = read(&mut section);
+        section.finish();
+        result
+    }
+
+    /// Reports the keys that nobody asked for.
+    pub(super) fn finish(self) {
+        for (key, _) in self.table.into_iter().flatten() {
+            if !self.known.contains(key.get_ref().as_ref()) {
+                let text = match self.nearest(key.get_ref()) {
+                    Some(near) => format!("is not a setting; did you mean {near}?"),
+                    None => "is not a setting; remove it, or see the annotated example".to_owned(),
+                };
+                self.problem(key.get_ref(), Some(key.span()), text);
+            }
+        }
+    }
+
+    fn nearest(&self, key: &str) -> Option<&'static str> {
+        let plain = |name: &str| name.replace(['_', '-'], "").to_lowercase();
+        self.known.iter().copied().find(|known| {
+            let (known, key) = (plain(known), plain(key));
+            known.starts_with(&key) || key.starts_with(&known)
+        })
+    }
+
+    /// Whether any of these keys is given.
+    pub(super) fn has_any(&self, keys: &[&'static str]) -> bool {
+        self.table.into_iter().flatten().any(|(key, _)| keys.contains(&key.get_ref().as_ref()))
+    }
+
+    // ---- kinds of settings; `None` means that a problem has been reported ----
+
+    pub(super) fn text(&mut self, key: &'static str, default: Option<&str>) -> Option<String> {
+        self.setting(key, default.map(str::to_owned), as_text)
+    }
+
+    /// A text that may be absent.
+    pub(super) fn optional_text(&mut self, key: &'static str) -> Option<Option<String>> {
+        self.setting(key, Some(None), |value| as_text(value).map(Some))
+    }
+
+    pub(super) fn environment(&mut self, key: &'static str) -> Option<String> {
+        self.setting(key, None, |value| {
+            let name = as_text(value)?;
+            let fits = (1..=32).contains(&name.len())
+                && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+            if fits {
+                Ok(name)
+            } else {
+                Err("is not an environment; use 1 to 32 of a-z, 0-9 and hyphen, such as prod".to_owned())
+            }
+        })
+    }
+
+    pub(super) fn cvr(&mut self, key: &'static str) -> Option<String> {
+        self.setting(key, None, |value| {
+            let cvr = as_text(value)?;
+            let fits = cvr.len() == 8 && cvr.bytes().all(|byte| byte.is_ascii_digit());
+            if fits { Ok(cvr) } else { Err("is not a CVR number; write exactly eight digits".to_owned()) }
+        })
+    }
+
+    pub(super) fn uuid(&mut self, key: &'static str, default: Uuid) -> Option<Uuid> {
+        self.setting(key, Some(default), |value| {
+            as_text(value)?.parse().map_err(|_| "is not a UUID; write it as 8-4-4-4-12 hexadecimal digits".to_owned())
+        })
+    }
+
+    pub(super) fn socket(&mut self, key: &'static str, default: Option<SocketAddr>) -> Option<SocketAddr> {
+        self.setting(key, default, |value| {
+            as_text(value)?
+                .parse()
+                .map_err(|_| "is not an address and port; write for instance \"0.0.0.0:8443\" or \"[::1]:9464\"".to_owned())
+        })
+    }
+
+    pub(super) fn https(&mut self, key: &'static str) -> Option<Uri> {
+        self.setting(key, None, |value| {
+            let uri: Option<Uri> = as_text(value)?.parse().ok();
+            uri.filter(|uri| uri.scheme_str() == Some("https") && uri.host().is_some_and(|host| !host.is_empty()))
+                .ok_or_else(|| "is not an https address; write for instance \"https://host.example/path\"".to_owned())
+        })
+    }
+
+    pub(super) fn duration(&mut self, key: &'static str, default: Duration, range: RangeInclusive<Duration>) -> Option<Duration> {
+        self.setting(key, Some(default), |value| {
+            const FORM: &str = "write for instance \"30s\", \"5m\" or \"8h\"";
+            let text = as_text(value).map_err(|_| format!("is not a duration; {FORM}"))?;
+            let duration: SignedDuration = text.parse().map_err(|_| format!("is not a duration; {FORM}"))?;
+            let duration = Duration::try_from(duration).map_err(|_| "is negative; durations are positive".to_owned())?;
+            within(duration, &range)
+        })
+    }
+
+    pub(super) fn number(&mut self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> Option<u64> {
+        self.setting(key, Some(default), |value| {
+            let integer = value.as_integer().ok_or_else(|| "is not a whole number; write it without quotes".to_owned())?;
+            let number = u64::from_str_radix(integer.as_str(), integer.radix())
+                .map_err(|_| format!("is out of range; use {} to {}", range.start(), range.end()))?;
+            within(number, &range)
+        })
+    }
+
+    pub(super) fn size(&mut self, key: &'static str, default: usize, range: RangeInclusive<u64>) -> Option<usize> {
+        self.number(key, default as u64, range).and_then(|number| usize::try_from(number).ok())
+    }
+
+    pub(super) fn flag(&mut self, key: &'static str, default: bool) -> Option<bool> {
+        self.setting(key, Some(default), |value| {
+            value.as_bool().ok_or_else(|| "is not true or false; write it without quotes".to_owned())
+        })
+    }
+
+    /// One of the named choices.
+    pub(super) fn choice<T: Copy + Debug>(&mut self, key: &'static str, default: T, choices: &[(&str, T)]) -> Option<T> {
+        self.setting(key, Some(default), |value| one_of(value, choices))
+    }
+
+    /// Some of the named choices, at least one, none twice.
+    pub(super) fn choices<T: Copy + Debug + PartialEq>(
+        &mut self,
+        key: &'static str,
+        default: &[T],
+        choices: &[(&str, T)],
+    ) -> Option<Vec<T>> {
+        self.setting(key, Some(default.to_vec()), |value| {
+            let mut chosen = Vec::new();
+            for item in as_array(value)? {
+                let choice = one_of(item.get_ref(), choices)?;
+                if chosen.contains(&choice) {
+                    return Err("names a choice twice; name each once".to_owned());
+                }
+                chosen.push(choice);
+            }
+            if chosen.is_empty() { Err("is empty; name at least one".to_owned()) } else { Ok(chosen) }
+        })
+    }
+
+    /// A folder that exists.
+    pub(super) fn directory(&mut self, key: &'static str) -> Option<PathBuf> {
+        let folder = self.folder;
+        self.setting(key, None, |value| {
+            let path = folder.join(as_text(value)?);
+            if path.is_dir() {
+                Ok(path)
+            } else {
+                Err(format!("names {}, which is not a folder; make it, or correct the path", path.display()))
+            }
+        })
+    }
+
+    /// A file that may be made later, in a folder that exists.
+    pub(super) fn new_file(&mut self, key: &'static str) -> Option<PathBuf> {
+        let folder = self.folder;
+        self.setting(key, None, |value| {
+            let path = folder.join(as_text(value)?);
+            let parent = path.parent().filter(|parent| parent.is_dir());
+            match parent {
+                Some(_) if !path.is_dir() => Ok(path),
+                _ => Err(format!("names {}, whose folder does not exist; make it, or correct the path", path.display())),
+            }
+        })
+    }
+
+    /// A file that can be read.
+    pub(super) fn file(&mut self, key: &'static str) -> Option<PathBuf> {
+        let folder = self.folder;
+        self.setting(key, None, |value| readable(folder.join(as_text(value)?)))
+    }
+
+    /// Files that can be read; none by default.
+    pub(super) fn files(&mut self, key: &'static str) -> Option<Vec<PathBuf>> {
+        let folder = self.folder;
+        self.setting(key, Some(Vec::new()), |value| {
+            as_array(value)?.iter().map(|item| readable(folder.join(as_text(item.get_ref())?))).collect()
+        })
+    }
+
+    // ---- the common part ----
+
+    /// Reads one setting, records it, and reports what is wrong with it.
+    pub(super) fn setting<T: Debug>(
+        &mut self,
+        key: &'static str,
+        default: Option<T>,
+        parse: impl FnOnce(&DeValue<'a>) -> Result<T, String>,
+    ) -> Option<T> {
+        let given = self.find(key);
+        let by_default = given.is_none();
+        let value = match (given, default) {
+            (Some(value), _) => match parse(value.get_ref()) {
+                Ok(parsed) => Some(parsed),
+                Err(text) => {
+                    self.problem(key, Some(value.span()), text);
+                    None
+                }
+            },
+            (None, Some(default)) => Some(default),
+            (None, None) => {
+                let place =
+                    if self.name.is_empty() { "at the top of the file".to_owned() } else { format!("in [{}]", self.name) };
+                self.problem(key, self.header.clone(), format!("is missing; add {key} {place}"));
+                None
+            }
+        };
+        self.gathered.seen.borrow_mut().push(Seen { setting: self.path(key), value: format!("{value:?}"), by_default });
+        value
+    }
+
+    pub(super) fn find(&mut self, key: &'static str) -> Option<Value<'a>> {
+        self.known.insert(key);
+        self.table.into_iter().flatten().find(|(name, _)| name.get_ref().as_ref() == key).map(|(_, value)| value)
+    }
+
+    fn path(&self, key: &str) -> String {
+        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
+    }
+
+    /// Reports a problem with `key`.
+    pub(super) fn problem(&self, key: &str, span: Option<Range<usize>>, text: String) {
+        self.gathered.problems.borrow_mut().push(Problem { setting: self.path(key), text, span });
+    }
+
+    /// Reports a problem with `key` where it stands.
+    pub(super) fn problem_at(&mut self, key: &'static str, text: String) {
+        let span = self.find(key).map(Spanned::span).or(self.header.clone());
+        self.problem(key, span, text);
+    }
+
+    /// Reports what will be a problem before long.
+    pub(super) fn warning(&self, key: &str, span: Option<Range<usize>>, text: String) {
+        self.gathered.warnings.borrow_mut().push(Problem { setting: self.path(key), text, span });
+    }
+}
+
+pub(super) fn as_text(value: &DeValue<'_>) -> Result<String, String> {
+    match value.as_str() {
+        Some("") => Err("is empty; write a value or remove the setting".to_owned()),
+        Some(text) => Ok(text.to_owned()),
+        None => Err(format!("is {}; write a text in quotes", value.type_str())),
+    }
+}
+
+pub(super) fn as_array<'v, 'a>(value: &'v DeValue<'a>) -> Result<&'v [Spanned<DeValue<'a>>], String> {
+    match value.as_array() {
+        Some(array) => Ok(array),
+        None => Err("is not a list; write it as [\"…\", \"…\"]".to_owned()),
+    }
+}
+
+fn one_of<T: Copy>(value: &DeValue<'_>, choices: &[(&str, T)]) -> Result<T, String> {
+    let text = as_text(value)?;
+    choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice).ok_or_else(|| {
+        let names: Vec<_> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        format!("is not known; use {}", names.join(" or "))
+    })
+}
+
+fn within<T: PartialOrd + Debug>(value: T, range: &RangeInclusive<T>) -> Result<T, String> {
+    if range.contains(&value) { Ok(value) } else { Err(format!("is out of range; use {:?} to {:?}", range.start(), range.end())) }
+}
+
+fn readable(path: PathBuf) -> Result<PathBuf, String> {
+    match std::fs::File::open(&path).and_then(|file| file.metadata()) {
+        Ok(metadata) if metadata.is_file() => Ok(path),
+        Ok(_) => Err(format!("names {}, which is not a file; correct the path", path.display())),
+        Err(cause) => Err(format!(
+            "names {}, which cannot be read ({cause}); correct the path, or let the service's own user read it",
+            path.display()
+        )),
+    }
+}

@@ -1,0 +1,190 @@
+//! The sections of the configuration file, their settings, defaults and ranges.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::reader::Reader;
+use super::{Admin, Agreements, Audit, Binding, Config, Index, Listen, LogFormat, Policy, Service, Sts, Tokens, limits};
+
+/// Every setting is asked for before the first `?`, so that each is checked whatever the others are.
+pub(super) fn read(root: &mut Reader<'_>) -> Option<Config> {
+    let environment = root.environment("environment");
+    let udk_cvr = root.cvr("udk_cvr");
+    let clock_skew = root.duration("clock_skew", seconds(60), seconds(0)..=seconds(300));
+    let timestamp_max_age = root.duration("timestamp_max_age", seconds(300), seconds(30)..=seconds(3600));
+    let replay_capacity = root.size("replay_capacity", 1_000_000, 1_000..=100_000_000);
+    let log_format = root.choice("log_format", LogFormat::Json, &[("json", LogFormat::Json), ("text", LogFormat::Text)]);
+    let listen = root.section("listen", read_listen);
+    let admin = root.section("admin", read_admin);
+    let system = root.section("system", Reader::credentials);
+    let service = root.section("service", read_service);
+    let tokens = root.section("tokens", read_tokens);
+    let sts = root.section("sts", read_sts);
+    let index = root.section("index", read_index);
+    let agreements = root.section("agreements", read_agreements);
+    let policy = root.section("policy", read_policy);
+    let audit = root.section("audit", read_audit);
+    let limits = root.section("limits", |section| limits::read(section));
+    let (limits, messages) = limits?;
+    Some(Config {
+        environment: environment?,
+        udk_cvr: udk_cvr?,
+        clock_skew: clock_skew?,
+        timestamp_max_age: timestamp_max_age?,
+        replay_capacity: replay_capacity?,
+        log_format: log_format?,
+        listen: listen?,
+        admin: admin?,
+        system: system?,
+        service: service?,
+        tokens: tokens?,
+        sts: sts?,
+        index: index?,
+        agreements: agreements?,
+        policy: policy?,
+        audit: audit?,
+        limits,
+        messages,
+    })
+}
+
+fn read_listen(section: &mut Reader<'_>) -> Option<Listen> {
+    let address = section.socket("address", Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8443))));
+    let public_url = section.https("public_url");
+    let credentials = section.credentials();
+    let client_roots = section.certificates("client_roots", true);
+    Some(Listen { address: address?, public_url: public_url?, credentials: credentials?, client_roots: client_roots? })
+}
+
+fn read_admin(section: &mut Reader<'_>) -> Option<Admin> {
+    let address = section.socket("address", Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))));
+    let client_roots = section.certificates("client_roots", false);
+    let (address, client_roots) = (address?, client_roots?);
+    // Metrics and health are for operators: the open network gets them only with a proven client.
+    if !address.ip().is_loopback() && client_roots.is_empty() {
+        let text =
+            "is not a loopback address; use 127.0.0.1 or [::1], or give client_roots, so that clients must show a certificate";
+        section.problem_at("address", text.to_owned());
+        return None;
+    }
+    Some(Admin { address, client_roots })
+}
+
+fn read_service(section: &mut Reader<'_>) -> Option<Service> {
+    let default_uuid = Uuid::from_u128(0x3053ec89_31fe_4206_878b_bba6783d7a88);
+    let entity_id = section.text("entity_id", None);
+    let service_uuid = section.uuid("service_uuid", default_uuid);
+    let path = section.text("path", Some("/service/Ydelse/TerminalAdgang/6"));
+    if path.as_ref().is_some_and(|path| !path.starts_with('/')) {
+        section.problem_at("path", "is not a path; begin it with /".to_owned());
+    }
+    let known = [("token", Binding::Token), ("authority-context", Binding::AuthorityContext)];
+    let bindings = section.choices("bindings", &[Binding::Token], &known);
+    let wrapper_namespace =
+        section.text("wrapper_namespace", Some("http://serviceplatformen.dk/xml/wsdl/soap11/Ydelse/TerminalAdgang/6/"));
+    let privilege_role = section.optional_text("privilege_role");
+    Some(Service {
+        entity_id: entity_id?,
+        service_uuid: service_uuid?,
+        path: path?,
+        bindings: bindings?,
+        wrapper_namespace: wrapper_namespace?,
+        privilege_role: privilege_role?,
+    })
+}
+
+fn read_tokens(section: &mut Reader<'_>) -> Option<Tokens> {
+    let issuer = section.optional_text("issuer");
+    let metadata = section.files("metadata");
+    let certificates = section.certificates("certificates", false);
+    let (issuer, metadata, certificates) = (issuer?, metadata?, certificates?);
+    if metadata.is_empty() && certificates.is_empty() {
+        let text =
+            "is missing, and so are certificates; name the security token service's SAML metadata or its signing certificates";
+        section.problem_at("metadata", text.to_owned());
+        return None;
+    }
+    if metadata.is_empty() && issuer.is_none() {
+        section.problem_at("issuer", "is missing; certificates alone do not tell the issuer's entity id: add it".to_owned());
+        return None;
+    }
+    Some(Tokens { issuer, metadata, certificates })
+}
+
+fn read_sts(section: &mut Reader<'_>) -> Option<Sts> {
+    let address = section.https("address");
+    let roots = section.certificates("roots", true);
+    let connect_timeout = section.duration("connect_timeout", seconds(3), seconds(1)..=seconds(60));
+    let deadline = section.duration("deadline", seconds(10), seconds(1)..=seconds(120));
+    Some(Sts { address: address?, roots: roots?, connect_timeout: connect_timeout?, deadline: deadline? })
+}
+
+fn read_index(section: &mut Reader<'_>) -> Option<Index> {
+    let address = section.https("address");
+    let entity_id = section.text("entity_id", Some("http://entityid.kombit.dk/service/ydi/ydelseindeks/6"));
+    let roots = section.certificates("roots", true);
+    let signing_certificates = section.certificates("signing_certificates", true);
+    let connect_timeout = section.duration("connect_timeout", seconds(3), seconds(1)..=seconds(60));
+    let deadline = section.duration("deadline", seconds(30), seconds(1)..=seconds(300));
+    let retry = section.flag("retry", true);
+    let breaker_failures = section.number("breaker_failures", 5, 1..=1000);
+    let breaker_rest = section.duration("breaker_rest", seconds(10), seconds(1)..=seconds(600));
+    Some(Index {
+        address: address?,
+        entity_id: entity_id?,
+        roots: roots?,
+        signing_certificates: signing_certificates?,
+        connect_timeout: connect_timeout?,
+        deadline: deadline?,
+        retry: retry?,
+        breaker_failures: u32::try_from(breaker_failures?).ok()?,
+        breaker_rest: breaker_rest?,
+    })
+}
+
+fn read_agreements(section: &mut Reader<'_>) -> Option<Agreements> {
+    let store = section.new_file("store");
+    let cache_ttl = section.duration("cache_ttl", seconds(10), seconds(1)..=seconds(600));
+    let max_staleness = section.duration("max_staleness", seconds(15 * 60), seconds(1)..=seconds(24 * 3600));
+    if let (Some(ttl), Some(staleness)) = (cache_ttl, max_staleness)
+        && staleness < ttl
+    {
+        section.problem_at("max_staleness", "is shorter than cache_ttl; make it at least as long".to_owned());
+    }
+    Some(Agreements { store: store?, cache_ttl: cache_ttl?, max_staleness: max_staleness? })
+}
+
+fn read_policy(section: &mut Reader<'_>) -> Option<Policy> {
+    let directory = section.directory("directory");
+    let name = section.text("name", Some("terminaladgang-6"));
+    let (directory, name) = (directory?, name?);
+    let file = directory.join(format!("{name}.toml"));
+    if !file.is_file() {
+        section.problem_at("name", format!("names {}, which is not a file; correct name or directory", file.display()));
+        return None;
+    }
+    Some(Policy { directory, name })
+}
+
+fn read_audit(section: &mut Reader<'_>) -> Option<Audit> {
+    let directory = section.directory("directory");
+    let checkpoint_key = section.file("checkpoint_key");
+    let pseudonym_key = section.file("pseudonym_key");
+    let auditors = section.file("auditors");
+    let segment_bytes = section.number("segment_bytes", 64 << 20, 1 << 20..=1 << 32);
+    let checkpoint_interval = section.duration("checkpoint_interval", seconds(10), seconds(1)..=seconds(3600));
+    Some(Audit {
+        directory: directory?,
+        checkpoint_key: checkpoint_key?,
+        pseudonym_key: pseudonym_key?,
+        auditors: auditors?,
+        segment_bytes: segment_bytes?,
+        checkpoint_interval: checkpoint_interval?,
+    })
+}
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}

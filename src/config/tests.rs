@@ -1,0 +1,238 @@
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+
+use super::*;
+use crate::clock::Clock;
+use crate::stub::pki::{Leaf, Role, Usage, for_tests, pem, pkcs12};
+
+const EXAMPLE: &str = include_str!("../../deploy/hjemmel.example.toml");
+
+/// A folder in which everything that the example names exists, and the example with its paths made relative to it.
+fn set_up() -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    for_tests().write(&dir.path().join("certs"), None).unwrap();
+    let system = for_tests().credentials(Role::GatewayClient).unwrap();
+    std::fs::write(dir.path().join("certs/gateway-client.p12"), pkcs12(system, "system", "demo").unwrap()).unwrap();
+    for folder in ["audit", "policies"] {
+        std::fs::create_dir(dir.path().join(folder)).unwrap();
+    }
+    for file in [
+        "sts-metadata.xml",
+        "audit/checkpoint.key",
+        "audit/pseudonym.key",
+        "audit/auditors.pub",
+        "policies/terminaladgang-6.toml",
+    ] {
+        std::fs::write(dir.path().join(file), "x").unwrap();
+    }
+    (dir, EXAMPLE.replace("/etc/hjemmel/", "").replace("/var/lib/hjemmel/", ""))
+}
+
+fn now() -> Timestamp {
+    Clock::system().now()
+}
+
+/// Loads `text` in `dir`, and gives the report's text where it is refused.
+fn refused(dir: &tempfile::TempDir, text: &str) -> String {
+    let file = dir.path().join("hjemmel.toml");
+    std::fs::write(&file, text).unwrap();
+    load(&file, now()).expect_err("must be refused").to_string()
+}
+
+/// Every setting's value, by its name.
+fn settings(dir: &tempfile::TempDir, text: &str) -> BTreeMap<String, (String, bool)> {
+    let (config, gathered) = read(text, dir.path(), now());
+    let problems = gathered.problems.into_inner();
+    assert!(config.is_some() && problems.is_empty(), "{problems:#?}");
+    gathered.seen.into_inner().into_iter().map(|seen| (seen.setting, (seen.value, seen.by_default))).collect()
+}
+
+#[test]
+fn the_example_is_a_good_configuration() {
+    let (dir, text) = set_up();
+    let file = dir.path().join("hjemmel.toml");
+    std::fs::write(&file, &text).unwrap();
+    let loaded = load(&file, now()).unwrap();
+    assert!(loaded.warnings.problems().is_empty());
+    let config = loaded.config;
+    assert_eq!(config.service.service_uuid.to_string(), "3053ec89-31fe-4206-878b-bba6783d7a88");
+    assert_eq!(config.limits, EdgeLimits::default());
+    assert_eq!(config.messages, MessageLimits::default());
+    assert_eq!(config.system.thumbprint(), for_tests().credentials(Role::GatewayClient).unwrap().thumbprint());
+}
+
+#[test]
+fn the_example_names_every_setting_and_every_default_it_states_is_the_one_in_the_code() {
+    let (dir, text) = set_up();
+    let by_default = settings(&dir, &text);
+    let stated = text.lines().map(|line| {
+        let setting = line.strip_prefix("# ").filter(|rest| {
+            rest.split_once(" = ").is_some_and(|(key, _)| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+        });
+        setting.unwrap_or(line).to_owned() + "\n"
+    });
+    let stated: String = stated.collect();
+    let by_example = settings(&dir, &stated);
+
+    let mut without_default = Vec::new();
+    for (setting, (value, left_out)) in &by_example {
+        assert_eq!(&by_default[setting].0, value, "{setting}: the example states another default than the code");
+        if *left_out {
+            without_default.push(setting.as_str());
+        }
+    }
+    // What may be left out and has no default stands in the example as an example.
+    assert_eq!(without_default, ["service.privilege_role", "tokens.issuer"]);
+    for setting in ["privilege_role", "issuer", "pkcs12", "password_file"] {
+        assert!(text.contains(&format!("\n#example: {setting} = \"")), "{setting}");
+    }
+}
+
+#[test]
+fn every_problem_comes_in_one_report_with_its_line_and_remedy() {
+    let (dir, text) = set_up();
+    let wrong = text
+        .replace("udk_cvr = \"99999991\"", "udk_cvr = \"9999999\"")
+        .replace("# clock_skew = \"60s\"", "clock_skew = \"soon\"")
+        .replace("# replay_capacity = 1000000", "replay_capacity = \"many\"")
+        .replace("certs/gateway-client.key.pem", "certs/index-server.key.pem")
+        .replace("certs/gateway-server.key.pem", "certs/none.key.pem")
+        .replace("# bindings = [\"token\"]", "bindings = [\"token\", \"password\"]")
+        .replace("# deadline = \"30s\"", "deadlin = \"30s\"")
+        .replace("address = \"https://sts", "address = \"http://sts")
+        .replace("entity_id = \"http://gateway.example/service", "#")
+        .replace("# released_bytes = 8388608", "released_bytes = 0");
+    let report = refused(&dir, &wrong);
+    let line_of = |part: &str| wrong.lines().position(|line| line.contains(part)).unwrap() + 1;
+    let expected = [
+        (line_of("udk_cvr"), "udk_cvr: is not a CVR number; write exactly eight digits"),
+        (line_of("clock_skew"), "clock_skew: is not a duration; write for instance"),
+        (line_of("replay_capacity"), "replay_capacity: is not a whole number; write it without quotes"),
+        (line_of("certs/none.key.pem"), "listen.key: names"),
+        (line_of("certs/gateway-client.pem"), "system.certificate: no certificate in"),
+        (line_of("\"password\""), "service.bindings: is not known; use \"token\" or \"authority-context\""),
+        (line_of("[service]"), "service.entity_id: is missing; add entity_id in [service]"),
+        (line_of("http://sts"), "sts.address: is not an https address; write for instance"),
+        (line_of("deadlin ="), "index.deadlin: is not a setting; did you mean deadline?"),
+        (line_of("released_bytes"), "limits.released_bytes: is out of range; use 65536 to 268435456"),
+    ];
+    for (line, text) in expected {
+        assert!(report.contains(&format!("hjemmel.toml:{line}: {text}")), "{line} {text}\nin\n{report}");
+    }
+    assert_eq!(report.matches("hjemmel.toml:").count(), expected.len(), "{report}");
+    assert!(report.contains("clock_skew = \"soon\"\n     |              ^^^^^^"), "the place is marked:\n{report}");
+}
+
+#[test]
+fn each_kind_of_fault_is_told_with_its_remedy() {
+    let (dir, text) = set_up();
+    let expired = for_tests()
+        .issue(&Leaf {
+            common_name: "Udløbet".to_owned(),
+            organization: "Hjemmel".to_owned(),
+            cvr: "99999990".to_owned(),
+            uuid: "5a0c7b52-6a5e-4b0e-9d53-0a1f3c6b10fe".to_owned(),
+            usage: Usage::System,
+            not_before: now() - SignedDuration::from_hours(48 * 24),
+            not_after: now() - SignedDuration::from_hours(24),
+        })
+        .unwrap();
+    std::fs::write(dir.path().join("certs/expired.pem"), pem("CERTIFICATE", expired.leaf())).unwrap();
+    std::fs::write(dir.path().join("certs/expired.key.pem"), pem("PRIVATE KEY", expired.key().secret_der())).unwrap();
+    std::fs::write(dir.path().join("password"), "forkert").unwrap();
+
+    let cases = [
+        ("environment = \"exttest\"", "environment = \"Prod 1\"", "is not an environment; use 1 to 32 of a-z"),
+        ("environment = \"exttest\"", "environment = ", "is not TOML"),
+        ("environment = \"exttest\"", "environment = \"\"", "is empty; write a value or remove the setting"),
+        ("# log_format = \"json\"", "log_format = \"xml\"", "use \"json\" or \"text\""),
+        ("# clock_skew = \"60s\"", "clock_skew = \"1h\"", "is out of range; use 0ns to 300s"),
+        ("# clock_skew = \"60s\"", "clock_skew = \"-1s\"", "is negative"),
+        ("# clock_skew = \"60s\"", "colour = \"red\"", "colour: is not a setting; remove it"),
+        ("# address = \"127.0.0.1:9464\"", "address = \"0.0.0.0:9464\"", "is not a loopback address; use 127.0.0.1"),
+        ("# address = \"0.0.0.0:8443\"", "address = \"8443\"", "is not an address and port"),
+        ("certificate = \"certs/gateway-client.pem\"", "certificate = \"certs/nowhere.pem\"", "cannot be read"),
+        ("certs/gateway-client", "certs/expired", "expired 20"),
+        (
+            "certificate = \"certs/gateway-client.pem\"",
+            "pkcs12 = \"certs/gateway-client.p12\"\ncertificate = \"certs/gateway-client.pem\"",
+            "is given beside pkcs12",
+        ),
+        (
+            "certificate = \"certs/gateway-client.pem\"\nkey = \"certs/gateway-client.key.pem\"",
+            "pkcs12 = \"certs/gateway-client.p12\"\npassword_file = \"password\"",
+            "the password does not open",
+        ),
+        ("signing_certificates = [\"certs/index-signing.pem\"]", "signing_certificates = []", "is empty; name at least one"),
+        ("certs/index-signing.pem", "certs/expired.pem", "holds only expired certificates"),
+        ("certs/index-signing.pem", "certs/index-signing.key.pem", "holds no certificate"),
+        ("# service_uuid = \"3053ec89", "service_uuid = \"x3053ec89", "is not a UUID"),
+        ("# path = \"/service", "path = \"service", "is not a path; begin it with /"),
+        ("# bindings = [\"token\"]", "bindings = []", "is empty; name at least one"),
+        ("# bindings = [\"token\"]", "bindings = [\"token\", \"token\"]", "names a choice twice"),
+        ("# bindings = [\"token\"]", "bindings = \"token\"", "is not a list"),
+        ("metadata = [\"sts-metadata.xml\"]", "", "name the security token service's SAML metadata"),
+        ("metadata = [\"sts-metadata.xml\"]", "certificates = [\"certs/sts-signing.pem\"]", "tokens.issuer: is missing"),
+        ("store = \"agreements.sqlite\"", "store = \"nowhere/agreements.sqlite\"", "whose folder does not exist"),
+        ("# max_staleness = \"15m\"", "max_staleness = \"5s\"", "is shorter than cache_ttl"),
+        ("directory = \"policies\"", "directory = \"polices\"", "is not a folder; make it"),
+        ("# name = \"terminaladgang-6\"", "name = \"terminaladgang-7\"", "correct name or directory"),
+        ("# retry = true", "retry = \"yes\"", "is not true or false"),
+        ("udk_cvr = \"99999991\"", "udk_cvr = 99999991", "is integer; write a text in quotes"),
+        ("# streams = 64", "streams = -1", "is out of range; use 1 to 1000"),
+    ];
+    for (from, to, says) in cases {
+        assert!(text.contains(from), "{from}");
+        let report = refused(&dir, &text.replace(from, to));
+        assert!(report.contains(says), "{from} -> {to}: {report}");
+    }
+}
+
+#[test]
+fn a_table_written_as_a_value_is_told() {
+    let (dir, text) = set_up();
+    let report = refused(&dir, &text.replace("[admin]", "").replace("environment =", "admin = 7\nenvironment ="));
+    assert!(report.contains("admin: is not a table; write it as [admin]"), "{report}");
+}
+
+#[test]
+fn the_admin_listener_leaves_loopback_only_with_client_certificates() {
+    let (dir, text) = set_up();
+    let open = text
+        .replace("# address = \"127.0.0.1:9464\"", "address = \"0.0.0.0:9464\"")
+        .replace("# client_roots = []", "client_roots = [\"certs/root.pem\"]");
+    assert_eq!(read(&open, dir.path(), now()).0.unwrap().admin.client_roots.len(), 1);
+}
+
+#[test]
+fn pkcs12_with_its_password_serves_in_place_of_certificate_and_key() {
+    let (dir, text) = set_up();
+    std::fs::write(dir.path().join("password"), "demo\n").unwrap();
+    let pkcs12 = text.replace(
+        "certificate = \"certs/gateway-client.pem\"\nkey = \"certs/gateway-client.key.pem\"",
+        "pkcs12 = \"certs/gateway-client.p12\"\npassword_file = \"password\"",
+    );
+    let config = read(&pkcs12, dir.path(), now()).0.unwrap();
+    assert_eq!(config.system.thumbprint(), for_tests().credentials(Role::GatewayClient).unwrap().thumbprint());
+}
+
+#[test]
+fn certificates_that_end_within_thirty_days_are_warned_of() {
+    let (dir, text) = set_up();
+    let file = dir.path().join("hjemmel.toml");
+    std::fs::write(&file, &text).unwrap();
+    let later = now() + SignedDuration::from_hours(65 * 24);
+    let warnings = load(&file, later).unwrap().warnings;
+    let settings: Vec<_> = warnings.problems().iter().map(|warning| warning.setting.as_str()).collect();
+    for setting in ["listen.certificate", "listen.client_roots", "system.certificate", "index.signing_certificates"] {
+        assert!(settings.contains(&setting), "{setting} in {warnings}");
+    }
+    assert!(warnings.to_string().contains("order its successor now"), "{warnings}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told_like_any_other_problem() {
+    let report = load(Path::new("/nowhere/hjemmel.toml"), now()).unwrap_err();
+    assert!(report.to_string().starts_with("/nowhere/hjemmel.toml: cannot be read"), "{report}");
+}

@@ -1,0 +1,130 @@
+//! The admin listener: metrics and health, for operators and never for callers.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use tower::Service;
+
+use super::serve::Readiness;
+
+/// What the admin listener shows.
+#[derive(Clone)]
+pub struct Admin {
+    /// The metrics in Prometheus' text format.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Why the node should get no calls although it is not draining: a store it cannot reach, say. `None` where all is well.
+    pub unready: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+    /// Whether the node takes calls.
+    pub readiness: Readiness,
+}
+
+impl Admin {
+    /// Answers one request: `/metrics`, `/healthz` (the process lives), `/readyz` (the node takes calls).
+    pub fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        const TEXT: &str = "text/plain; charset=utf-8";
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return text(StatusCode::METHOD_NOT_ALLOWED, TEXT, "Use GET.\n".to_owned());
+        }
+        match request.uri().path() {
+            "/metrics" => text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", (self.metrics)()),
+            "/healthz" => text(StatusCode::OK, TEXT, "alive\n".to_owned()),
+            "/readyz" if !self.readiness.is_ready() => {
+                text(StatusCode::SERVICE_UNAVAILABLE, TEXT, "not taking calls: starting or draining\n".to_owned())
+            }
+            "/readyz" => match (self.unready)() {
+                None => text(StatusCode::OK, TEXT, "ready\n".to_owned()),
+                Some(reason) => text(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("not ready: {reason}\n")),
+            },
+            _ => text(StatusCode::NOT_FOUND, TEXT, "/metrics, /healthz, /readyz\n".to_owned()),
+        }
+    }
+}
+
+/// So that [`super::serve::serve`] can serve it.
+impl<B> Service<Request<B>> for Admin {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        ready(Ok(self.answer(&request)))
+    }
+}
+
+fn text(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::config::EdgeLimits;
+    use crate::edge::serve::{Transport, serve};
+
+    fn admin(unready: Option<&'static str>) -> Admin {
+        Admin {
+            metrics: Arc::new(|| "hjemmel_up 1\n".to_owned()),
+            unready: Arc::new(move || unready.map(str::to_owned)),
+            readiness: Readiness::new(),
+        }
+    }
+
+    async fn answer(admin: &Admin, method: Method, path: &str) -> (u16, String) {
+        let request = Request::builder().method(method).uri(path).body(()).unwrap();
+        let response = admin.answer(&request);
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    #[tokio::test]
+    async fn a_node_that_does_not_take_calls_is_alive_and_not_ready() {
+        let starting = admin(None);
+        assert_eq!(answer(&starting, Method::GET, "/healthz").await.0, 200);
+        assert_eq!(answer(&starting, Method::GET, "/readyz").await.0, 503);
+    }
+
+    #[tokio::test]
+    async fn other_paths_and_methods_are_refused() {
+        assert_eq!(answer(&admin(None), Method::GET, "/").await.0, 404);
+        assert_eq!(answer(&admin(None), Method::POST, "/metrics").await.0, 405);
+    }
+
+    #[tokio::test]
+    async fn over_a_socket_it_shows_metrics_and_why_a_serving_node_is_not_ready() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let admin = admin(Some("the audit log cannot be written"));
+        let (own, serving) = (admin.clone(), admin.readiness.clone());
+        let limits = EdgeLimits::default();
+        tokio::spawn(serve(listener, Transport::Plain, limits, serving, move |_| own.clone(), std::future::pending()));
+        for (path, status, says) in [
+            ("/metrics", "200 OK", "hjemmel_up 1"),
+            ("/readyz", "503 Service Unavailable", "not ready: the audit log cannot be written"),
+        ] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut text = String::new();
+            stream.read_to_string(&mut text).await.unwrap();
+            assert!(text.starts_with(&format!("HTTP/1.1 {status}")) && text.contains(says), "{text}");
+        }
+    }
+}

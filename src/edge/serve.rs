@@ -1,0 +1,380 @@
+//! Accepting connections, and letting them go.
+//!
+//! Each connection is a task of its own: whatever happens to one, the others are served. A connection is in one of three
+//! phases, and only work may take long:
+//!
+//! - *idle*, for at most the idle timeout, after which it is asked to close and then closed;
+//! - *head*: over HTTP/1.1, bytes of a request have arrived and its head is not complete. A client that drips bytes
+//!   (slowloris) is closed when the header timeout ends, however steadily it drips;
+//! - *busy*: a request is being worked on; the limits of [`super::http`] and the service's own deadlines hold.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
+use rustls_pki_types::CertificateDer;
+use tokio::io::AsyncRead;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::io::InspectReader;
+use tower::{Service, ServiceExt};
+use tracing::debug;
+
+use super::http::{BoxError, Limited, RequestBody, ResponseBody};
+use super::tls::ServerTls;
+use crate::config::EdgeLimits;
+
+/// How long a connection that was asked to close may take before it is cut, or the idle timeout where that is shorter.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// Who is at the other end of a connection. Made only by [`serve`], from the connection itself and never from a header.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    address: SocketAddr,
+    certificate: Option<CertificateDer<'static>>,
+}
+
+impl Peer {
+    /// The address the connection came from.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The client's certificate, where it showed one: verified against the client roots, and its key proven, in the
+    /// handshake. It may have expired since, on a connection that lasts.
+    pub fn certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.certificate.as_ref()
+    }
+}
+
+/// Whether this node takes calls; false from the moment it drains. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// Not ready yet.
+    pub fn new() -> Self {
+        Self(Arc::new(AtomicBool::new(false)))
+    }
+
+    /// Whether the node takes calls.
+    pub fn is_ready(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    fn set(&self, ready: bool) {
+        self.0.store(ready, Ordering::Release);
+    }
+}
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What lies between the socket and HTTP.
+#[derive(Clone)]
+pub enum Transport {
+    /// TLS, as all callers use it.
+    Tls(Arc<ServerTls>),
+    /// Nothing: for the admin listener on loopback alone.
+    Plain,
+}
+
+/// How a drain ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that had to be cut because their calls did not finish in time.
+    pub cut: usize,
+}
+
+/// Serves `listener` until `shutdown` completes, then drains: no new connection is accepted, calls under way finish within
+/// the drain timeout, and what is left is cut. `make` gives the service for one connection.
+pub async fn serve<M, S, B>(
+    listener: TcpListener,
+    transport: Transport,
+    limits: EdgeLimits,
+    readiness: Readiness,
+    make: M,
+    shutdown: impl Future<Output = ()>,
+) -> Drained
+where
+    M: Fn(Peer) -> S,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+    M: Clone + Send + 'static,
+{
+    let limits = Arc::new(limits);
+    let limited = Limited::new(&limits);
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let (drain, draining) = watch::channel(());
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    readiness.set(true);
+
+    loop {
+        let accepted = tokio::select! {
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, address)) = accepted else {
+            // Out of file descriptors, most likely: accepting again at once would spin.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        // Closed at once rather than left waiting, so that the caller or its load balancer turns elsewhere.
+        let Ok(place) = places.clone().try_acquire_owned() else { continue };
+        let (transport, limits, limited, make) = (transport.clone(), limits.clone(), limited.clone(), make.clone());
+        let draining = draining.clone();
+        connections.spawn(async move {
+            let _place = place;
+            let _ = stream.set_nodelay(true);
+            if let Err(error) = connection(stream, address, &transport, &limits, &limited, make, draining).await {
+                debug!(%address, %error, "connection ended");
+            }
+        });
+    }
+
+    readiness.set(false);
+    drop(listener);
+    let _ = drain.send(());
+    let all_ended = async { while connections.join_next().await.is_some() {} };
+    let _ = timeout(limits.drain_timeout, all_ended).await;
+    let cut = connections.len();
+    connections.shutdown().await;
+    Drained { cut }
+}
+
+async fn connection<M, S, B>(
+    stream: TcpStream,
+    address: SocketAddr,
+    transport: &Transport,
+    limits: &EdgeLimits,
+    limited: &Limited,
+    make: M,
+    draining: watch::Receiver<()>,
+) -> Result<(), BoxError>
+where
+    M: Fn(Peer) -> S,
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let phase = watch::Sender::new(Phase::Idle(Instant::now()));
+    match transport {
+        Transport::Plain => {
+            let service = counted(limited.layer(make(Peer { address, certificate: None })), phase.clone());
+            let io = TokioIo::new(first_byte(stream, phase.clone()));
+            supervise(http1(limits).serve_connection(io, service), phase, limits, draining).await
+        }
+        Transport::Tls(tls) => {
+            let accept = TlsAcceptor::from(tls.current()).accept(stream);
+            let stream = timeout(limits.handshake_timeout, accept).await??;
+            let (_, session) = stream.get_ref();
+            let certificate = session.peer_certificates().and_then(|chain| chain.first()).cloned();
+            // The protocol is what TLS agreed on, not what the first bytes look like.
+            let is_http2 = session.alpn_protocol() == Some(b"h2");
+            let service = counted(limited.layer(make(Peer { address, certificate })), phase.clone());
+            if is_http2 {
+                supervise(http2(limits).serve_connection(TokioIo::new(stream), service), phase, limits, draining).await
+            } else {
+                let io = TokioIo::new(first_byte(stream, phase.clone()));
+                supervise(http1(limits).serve_connection(io, service), phase, limits, draining).await
+            }
+        }
+    }
+}
+
+fn http1(limits: &EdgeLimits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        // hyper's own timer also runs while a connection is idle; `supervise` tells the two apart.
+        .header_read_timeout(None)
+        .max_headers(limits.header_fields)
+        .max_header_size(limits.header_bytes)
+        // What is buffered of an unfinished head; hyper asks for at least 8 KiB.
+        .max_buf_size(limits.header_bytes.max(16 * 1024))
+        .half_close(false);
+    builder
+}
+
+fn http2(limits: &EdgeLimits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        // Rapid reset (CVE-2023-44487) and streams that we reset ourselves (CVE-2025-8671): few, then GOAWAY.
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(64)
+        // What one connection may make us hold: 256 KiB unread, and 64 KiB unsent a stream.
+        .initial_connection_window_size(256 * 1024)
+        .initial_stream_window_size(128 * 1024)
+        .max_send_buf_size(64 * 1024)
+        .keep_alive_interval(limits.idle_timeout / 2)
+        .keep_alive_timeout(limits.header_timeout);
+    builder
+}
+
+/// What a connection is doing, and since when.
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    Idle(Instant),
+    Head(Instant),
+    Busy(usize),
+}
+
+impl Phase {
+    /// When the phase has lasted too long.
+    fn ends(self, limits: &EdgeLimits) -> Option<Instant> {
+        match self {
+            Phase::Idle(since) => Some(since + limits.idle_timeout),
+            Phase::Head(since) => Some(since + limits.header_timeout),
+            Phase::Busy(_) => None,
+        }
+    }
+}
+
+/// Runs a connection until it ends, drains, or lingers in a phase.
+async fn supervise<C>(
+    connection: C,
+    phase: watch::Sender<Phase>,
+    limits: &EdgeLimits,
+    mut draining: watch::Receiver<()>,
+) -> Result<(), BoxError>
+where
+    C: GracefulConnection,
+    C::Error: Into<BoxError>,
+{
+    let mut connection = pin!(connection);
+    let mut changes = phase.subscribe();
+    let mut cut_at: Option<Instant> = None;
+    let mut drains = false;
+    loop {
+        let now_in = *changes.borrow_and_update();
+        let ends = match (now_in, cut_at) {
+            (Phase::Busy(_), _) => None,
+            (_, Some(cut_at)) => Some(cut_at),
+            (waiting, None) => waiting.ends(limits),
+        };
+        tokio::select! {
+            ended = connection.as_mut() => return ended.map_err(Into::into),
+            _ = draining.changed(), if !drains => {
+                drains = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            _ = changes.changed() => {}
+            () = sleep_until(ends.unwrap_or_else(Instant::now)), if ends.is_some() => {
+                if matches!(now_in, Phase::Head(_)) || cut_at.is_some() {
+                    return Err("the connection lingered".into());
+                }
+                cut_at = Some(Instant::now() + CLOSING.min(limits.idle_timeout));
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+/// One request under way, or one answer not handed over yet.
+struct Busy(watch::Sender<Phase>);
+
+impl Busy {
+    fn begin(phase: &watch::Sender<Phase>) -> Self {
+        phase.send_modify(|phase| {
+            *phase = match *phase {
+                Phase::Busy(others) => Phase::Busy(others + 1),
+                _ => Phase::Busy(1),
+            }
+        });
+        Self(phase.clone())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.send_modify(|phase| {
+            *phase = match *phase {
+                Phase::Busy(several @ 2..) => Phase::Busy(several - 1),
+                _ => Phase::Idle(Instant::now()),
+            }
+        });
+    }
+}
+
+/// The service as hyper calls it, the connection being busy from the request's head to the answer's last frame.
+fn counted<S>(
+    service: S,
+    phase: watch::Sender<Phase>,
+) -> impl hyper::service::HttpService<
+    Incoming,
+    ResBody = Held,
+    Error = BoxError,
+    Future = impl Future<Output = Result<Response<Held>, BoxError>> + Send + 'static,
+>
+where
+    S: Service<Request<Incoming>, Response = Response<ResponseBody>, Error = BoxError> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    hyper::service::service_fn(move |request: Request<Incoming>| {
+        let busy = Busy::begin(&phase);
+        let response = service.clone().oneshot(request);
+        async move { Ok::<_, BoxError>(response.await?.map(|body| Held { body, _busy: busy })) }
+    })
+}
+
+/// An answer's body that keeps its connection busy.
+struct Held {
+    body: ResponseBody,
+    _busy: Busy,
+}
+
+impl Body for Held {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Marks the first byte that arrives on an idle HTTP/1.1 connection.
+fn first_byte<T: AsyncRead>(io: T, phase: watch::Sender<Phase>) -> InspectReader<T, impl FnMut(&[u8])> {
+    InspectReader::new(io, move |bytes| {
+        phase.send_if_modified(|phase| {
+            let begins = !bytes.is_empty() && matches!(phase, Phase::Idle(_));
+            if begins {
+                *phase = Phase::Head(Instant::now());
+            }
+            begins
+        });
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! The agreements on both sides: nobody calls, and nobody's data is shown, without an authority's approval.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::authenticate::Authenticated;
+use super::call::{Call, OfCall};
+use super::definition::Definition;
+use super::replay::Fresh;
+use super::step::Step;
+use crate::agreements::{Agreement, Agreements, ClientSystem, Cvr, Environment, Role, Thumbprint};
+use crate::clock::Clock;
+use crate::refusal::Refusal;
+
+/// A call that agreements on both sides bear.
+pub struct Admitted {
+    fresh: Fresh,
+    front: Arc<Agreement>,
+    back: Arc<Agreement>,
+    owners: BTreeMap<Cvr, String>,
+}
+
+impl Admitted {
+    /// The call, and who makes it.
+    pub fn authenticated(&self) -> &Authenticated {
+        self.fresh.authenticated()
+    }
+    /// The agreement between the client system and this service.
+    pub fn front(&self) -> &Agreement {
+        &self.front
+    }
+    /// The agreement between this service and the index.
+    pub fn back(&self) -> &Agreement {
+        &self.back
+    }
+    /// Whose benefits the caller may be shown (the counterpart), with the names that our own register has for them.
+    pub fn owners(&self) -> &BTreeMap<Cvr, String> {
+        &self.owners
+    }
+}
+
+impl OfCall for Admitted {
+    fn call(&self) -> &Call {
+        self.authenticated().call()
+    }
+}
+
+/// The step.
+pub struct AgreementStep {
+    /// The service's names.
+    pub definition: Arc<Definition>,
+    /// The agreements.
+    pub agreements: Agreements,
+    /// Where this gateway stands.
+    pub environment: Environment,
+    /// Udbetaling Danmark's number here.
+    pub udk: Cvr,
+    /// The clock.
+    pub clock: Clock,
+}
+
+impl Step for AgreementStep {
+    const NAME: &'static str = "agreement";
+    type In = Fresh;
+    type Out = Admitted;
+
+    async fn check(&self, fresh: Fresh) -> Result<Admitted, Refusal> {
+        let caller = fresh.authenticated().caller();
+        let (authority, now) = (*caller.authority(), self.clock.now());
+        let (service, environment) = (self.definition.uuid, &self.environment);
+        let client = ClientSystem::Certificate(Thumbprint::from(*caller.thumbprint()));
+
+        // The claim of an authority (AuthorityContext) is worth exactly as much as this agreement: it must stand between
+        // that authority and the system whose certificate was proven.
+        let front = self.agreements.front(client, authority, service, environment, now).await?;
+        let role = self.role(authority).await?;
+        let back = self.agreements.back(service, authority, environment, now).await?;
+        let owners = self.owners(role, authority).await?;
+
+        fresh.call().note(|record| {
+            record.client_system = Some(front.system);
+            record.front_agreement = Some(front.id);
+            record.back_agreements = vec![back.id];
+            record.purpose = Some(front.purpose.clone());
+        });
+        Ok(Admitted { fresh, front, back, owners })
+    }
+}
+
+impl AgreementStep {
+    async fn role(&self, authority: Cvr) -> Result<Role, Refusal> {
+        let role = self.agreements.authority(authority).await?.role;
+        // Two places say who UDK is, the configuration and the register. Where they differ nobody is UDK.
+        match (role, authority == self.udk) {
+            (Role::Udk, true) | (Role::Municipality, false) => Ok(role),
+            _ => Err(Refusal::AuthorityUnknown),
+        }
+    }
+
+    /// A municipality is shown UDK's benefits; UDK is shown those of the municipalities that approved it.
+    async fn owners(&self, role: Role, authority: Cvr) -> Result<BTreeMap<Cvr, String>, Refusal> {
+        let register = self.agreements.register().await?;
+        let name = |cvr: &Cvr| register.get(cvr).map(|known| known.name.clone());
+        if role == Role::Municipality {
+            let name = name(&self.udk).ok_or(Refusal::AuthorityUnknown)?;
+            return Ok(BTreeMap::from([(self.udk, name)]));
+        }
+        let approved = self.agreements.back_all(self.definition.uuid, &self.environment, self.clock.now()).await?;
+        let municipalities = approved
+            .into_keys()
+            .filter(|cvr| *cvr != authority && register.get(cvr).is_some_and(|known| known.role == Role::Municipality));
+        let owners: BTreeMap<_, _> = municipalities.filter_map(|cvr| Some((cvr, name(&cvr)?))).collect();
+        if owners.is_empty() { Err(Refusal::BackAgreementNotFound) } else { Ok(owners) }
+    }
+}

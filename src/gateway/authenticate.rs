@@ -1,0 +1,309 @@
+//! Who calls, and on whose behalf: proven by a token and a signed message, or by mutual TLS.
+//!
+//! The binding follows from the message: `wsse:Security` present means token, `AuthorityContext` without it means mutual
+//! TLS, both are refused (an attacker who may choose the weaker of two proofs has only to break that one).
+
+use std::sync::{Arc, RwLock, PoisonError};
+
+use jiff::Timestamp;
+use tower::{Layer, Service};
+
+use super::call::{Call, OfCall};
+use super::definition::{Definition, Name};
+use super::envelope::{Enveloped, Form};
+use super::step::BoxFuture;
+use crate::agreements::{Cvr, Thumbprint};
+use crate::audit::Binding;
+use crate::clock::Clock;
+use crate::policy::kle::{Constraint, SensitivityConstraint};
+use crate::policy::release::Released;
+use crate::refusal::Refusal;
+use crate::saml::privileges::{self, Group};
+use crate::saml::trust::Trust;
+use crate::saml::{self, Expectations, Identity};
+use crate::signature::timestamp::TimeRules;
+use crate::signature::verify::Parts;
+use crate::soap::document::Element;
+use crate::soap::envelope::Envelope;
+
+/// The identity of a signed message, for the replay memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// `wsa:MessageID`, covered by the signature.
+    pub id: String,
+    /// `wsu:Created`, covered by the signature.
+    pub created: Timestamp,
+}
+
+/// Who calls. Made here and nowhere else.
+pub struct Caller {
+    authority: Cvr,
+    thumbprint: [u8; 32],
+    binding: Binding,
+    message: Option<Message>,
+    kle: Constraint,
+    sensitivity: SensitivityConstraint,
+}
+
+impl Caller {
+    /// The authority on whose behalf the system calls.
+    pub fn authority(&self) -> &Cvr {
+        &self.authority
+    }
+    /// SHA-256 of the client system's certificate: the token's holder, or the TLS client.
+    pub fn thumbprint(&self) -> &[u8; 32] {
+        &self.thumbprint
+    }
+    /// How it was proven.
+    pub fn binding(&self) -> Binding {
+        self.binding
+    }
+    /// The signed message's identity; none in the AuthorityContext binding.
+    pub fn message(&self) -> Option<&Message> {
+        self.message.as_ref()
+    }
+    /// The KLE numbers that the token's privileges leave.
+    pub fn kle(&self) -> &Constraint {
+        &self.kle
+    }
+    /// The sensitivities that the token's privileges leave.
+    pub fn sensitivity(&self) -> &SensitivityConstraint {
+        &self.sensitivity
+    }
+}
+
+/// A message whose caller is proven.
+pub struct Authenticated {
+    enveloped: Enveloped,
+    caller: Caller,
+    request: crate::soap::document::NodeId,
+}
+
+impl Authenticated {
+    /// Who calls.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+    /// The request of the operation, without the platform's wrapper. In the token binding the signature covers it.
+    pub fn request(&self) -> Option<Element<'_>> {
+        self.enveloped.envelope().document().element(self.request)
+    }
+}
+
+impl OfCall for Authenticated {
+    fn call(&self) -> &Call {
+        self.enveloped.call()
+    }
+}
+
+/// What the answer's sealing needs to know of the proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// The caller's own signature verified: the answer, a fault too, is signed. Before that, junk buys no RSA work.
+    Message,
+    /// Mutual TLS carries the answer.
+    Transport,
+}
+
+/// A refusal, and whether the caller had been proven by then.
+pub struct Refused {
+    /// The refusal.
+    pub refusal: Refusal,
+    /// The proof, where it came that far.
+    pub proof: Option<Proof>,
+}
+
+/// Whose tokens are taken. Held behind a lock so that trust can be exchanged while calls go on.
+pub struct TokenTrust {
+    trust: RwLock<Arc<Trust>>,
+    time: TimeRules,
+}
+
+impl TokenTrust {
+    /// Trust in the STS's of this environment, and how far clocks may be apart.
+    pub fn new(trust: Trust, time: TimeRules) -> Self {
+        Self { trust: RwLock::new(Arc::new(trust)), time }
+    }
+    /// What holds now.
+    pub fn current(&self) -> Arc<Trust> {
+        self.trust.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    /// Puts new trust in force, at once for every later message.
+    pub fn replace(&self, trust: Trust) {
+        *self.trust.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(trust);
+    }
+}
+
+/// The layer.
+#[derive(Clone)]
+pub struct AuthenticateLayer {
+    /// The service's names and bindings.
+    pub definition: Arc<Definition>,
+    /// What tokens are judged by.
+    pub trust: Arc<TokenTrust>,
+    /// The clock.
+    pub clock: Clock,
+    /// The CVR claim's place in the AuthorityContext binding.
+    pub authority_context: AuthorityContextNames,
+}
+
+/// Names of the AuthorityContext binding's parts.
+#[derive(Debug, Clone)]
+pub struct AuthorityContextNames {
+    /// `CallContext`.
+    pub call_context: Name,
+    /// `AuthorityContext`.
+    pub authority_context: Name,
+    /// `MunicipalityCVR`.
+    pub municipality_cvr: Name,
+}
+
+impl AuthenticateLayer {
+    fn prove(&self, enveloped: Enveloped) -> Result<(Authenticated, Proof), Refusal> {
+        let envelope = enveloped.envelope();
+        let payload = envelope.payload().ok_or(Refusal::OperationUnknown)?;
+        let (request, context) = match enveloped.form() {
+            Form::Own => (payload, None),
+            Form::Wrapped => self.unwrap_payload(payload)?,
+        };
+        let bindings = self.definition.bindings;
+        let missing = || Refusal::SecurityModelMissing { supported: bindings.supported() };
+        let (caller, proof) = match (envelope.security(), context) {
+            (Some(_), Some(_)) => return Err(Refusal::SecurityModelAmbiguous),
+            (Some(security), None) if bindings.token => (self.by_token(envelope, security)?, Proof::Message),
+            (None, Some(context)) if bindings.authority_context => (self.by_tls(&enveloped, context)?, Proof::Transport),
+            _ => return Err(missing()),
+        };
+        let request = request.id();
+        Ok((Authenticated { enveloped, caller, request }, proof))
+    }
+
+    /// `CallContext?`, `AuthorityContext?`, then the request: in that order and nothing else.
+    fn unwrap_payload<'d>(&self, wrapper: Element<'d>) -> Result<(Element<'d>, Option<Element<'d>>), Refusal> {
+        let invalid = |what: &str| Refusal::RequestInvalid { what: what.to_owned() };
+        if wrapper.has_stray_text() {
+            return Err(invalid("text beside the elements of the wrapper"));
+        }
+        let mut children = wrapper.elements().peekable();
+        let _call_context = children.next_if(|child| self.authority_context.call_context.is(*child));
+        let context = children.next_if(|child| self.authority_context.authority_context.is(*child));
+        match (children.next(), children.next()) {
+            (Some(request), None) if self.definition.request.is(request) => Ok((request, context)),
+            _ => Err(invalid("the wrapper does not hold CallContext?, AuthorityContext?, the request, in that order")),
+        }
+    }
+
+    fn by_token(&self, envelope: &Envelope, security: Element<'_>) -> Result<Caller, Refusal> {
+        let structure = || Refusal::SecurityStructure { what: "no Header or no Body".to_owned() };
+        let parts = Parts {
+            header: envelope.header().ok_or_else(structure)?,
+            security,
+            body: envelope.body().ok_or_else(structure)?,
+            must_cover: envelope.must_be_signed(),
+        };
+        let id = envelope.addressing().message_id.clone().filter(|id| !id.is_empty());
+        let id = id.ok_or_else(|| Refusal::AddressingInvalid { what: "MessageID is missing".to_owned() })?;
+        let trust = self.trust.current();
+        let expectations = Expectations { time: self.trust.time, ..Expectations::new(&trust, &self.definition.entity_id) };
+        let (identity, _) = saml::authenticate(envelope.document(), &parts, &expectations, self.clock.now())?;
+        let invalid = |_| Refusal::TokenInvalid { what: "CvrNumberIdentifier is no CVR number".to_owned() };
+        let authority: Cvr = identity.cvr().parse().map_err(invalid)?;
+        let (kle, sensitivity) = self.privileges(&identity)?;
+        let message = Some(Message { id, created: identity.message_created() });
+        Ok(Caller { authority, thumbprint: *identity.holder().thumbprint(), binding: Binding::Token, message, kle, sensitivity })
+    }
+
+    /// What the token's privileges for its own authority narrow the answer to.
+    ///
+    /// Each group gives an access of its own, so KLE numbers add up over the groups, and a group that names none gives all.
+    /// Sensitivities do not add up: a value counts only where every group names it. Otherwise one group's kinds could be
+    /// seen at another group's sensitivity, which nobody gave.
+    fn privileges(&self, identity: &Identity) -> Result<(Constraint, SensitivityConstraint), Refusal> {
+        let needed = self.definition.required_privilege.as_deref();
+        let gives = |group: &&Group| needed.is_none_or(|needed| group.privileges().any(|privilege| privilege == needed));
+        let groups: Vec<_> = identity.privileges().of(identity.cvr()).filter(gives).collect();
+        if let (Some(needed), true) = (needed, groups.is_empty()) {
+            return Err(Refusal::PrivilegeMissing { needed: needed.to_owned() });
+        }
+        let unreadable = |what: &str| Refusal::TokenInvalid { what: format!("a privilege's constraint cannot be read: {what}") };
+        let mut sensitivity = SensitivityConstraint::unconstrained();
+        for values in groups.iter().filter_map(|group| group.constraint(privileges::Constraint::Sensitivity)) {
+            sensitivity = sensitivity.and(values.iter().map(String::as_str)).map_err(|what| unreadable(&what.0))?;
+        }
+        let named: Option<Vec<_>> = groups.iter().map(|group| group.constraint(privileges::Constraint::Kle)).collect();
+        let kle = match named {
+            Some(named) if !named.is_empty() => {
+                let patterns = named.into_iter().flatten().map(String::as_str);
+                Constraint::unconstrained().and(patterns).map_err(|what| unreadable(&what.0))?
+            }
+            _ => Constraint::unconstrained(),
+        };
+        Ok((kle, sensitivity))
+    }
+
+    fn by_tls(&self, enveloped: &Enveloped, context: Element<'_>) -> Result<Caller, Refusal> {
+        let certificate = enveloped.peer().certificate.as_ref().ok_or(Refusal::ClientCertificateMissing)?;
+        let invalid = |what: &str| Refusal::AuthorityContextInvalid { what: what.to_owned() };
+        let name = &self.authority_context.municipality_cvr;
+        let mut children = context.elements();
+        let claim = match (children.next(), children.next()) {
+            (Some(claim), None) if name.is(claim) && !context.has_stray_text() => claim,
+            _ => return Err(invalid("it does not hold exactly one MunicipalityCVR")),
+        };
+        let authority = claim.text().and_then(|text| text.parse().ok()).ok_or_else(|| invalid("MunicipalityCVR is not eight digits"))?;
+        let thumbprint = crate::signature::credentials::thumbprint(certificate);
+        let (kle, sensitivity) = (Constraint::unconstrained(), SensitivityConstraint::unconstrained());
+        Ok(Caller { authority, thumbprint, binding: Binding::AuthorityContext, message: None, kle, sensitivity })
+    }
+}
+
+impl<S> Layer<S> for AuthenticateLayer {
+    type Service = AuthenticateService<S>;
+    fn layer(&self, inner: S) -> Self::Service {
+        AuthenticateService { layer: self.clone(), inner }
+    }
+}
+
+/// See [`AuthenticateLayer`].
+#[derive(Clone)]
+pub struct AuthenticateService<S> {
+    layer: AuthenticateLayer,
+    inner: S,
+}
+
+impl<S> Service<Enveloped> for AuthenticateService<S>
+where
+    S: Service<Authenticated, Response = Released, Error = Refusal> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = (Released, Proof);
+    type Error = Refused;
+    type Future = BoxFuture<Result<(Released, Proof), Refused>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Refused>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, enveloped: Enveloped) -> Self::Future {
+        let layer = self.layer.clone();
+        let mut inner = self.inner.clone();
+        Box::pin(async move {
+            let call = enveloped.call().clone();
+            let started = call.start();
+            let proven = layer.prove(enveloped);
+            call.finish("authenticate", started);
+            let (authenticated, proof) = proven.map_err(|refusal| Refused { refusal, proof: None })?;
+            call.note(|record| {
+                let caller = authenticated.caller();
+                record.operation = Some(layer.definition.operation.clone());
+                record.binding = Some(caller.binding());
+                record.authority = Some(*caller.authority());
+                record.certificate = Some(Thumbprint::from(*caller.thumbprint()));
+            });
+            match inner.call(authenticated).await {
+                Ok(released) => Ok((released, proof)),
+                Err(refusal) => Err(Refused { refusal, proof: Some(proof) }),
+            }
+        })
+    }
+}

@@ -1,0 +1,60 @@
+//! One call, from its first byte to its audit record.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use uuid::Uuid;
+
+use crate::audit::{Durable, OpenRecord, Record};
+use crate::refusal::Refusal;
+
+/// The call's id and its record, shared by the steps. Cheap to clone.
+///
+/// Steps write down what they found; nothing is ever read from here to decide: decisions travel in the steps' own types.
+/// When the last clone is gone the record is closed: as abandoned, unless [`Call::end`] said otherwise.
+#[derive(Clone)]
+pub struct Call {
+    id: Uuid,
+    record: Arc<Mutex<OpenRecord>>,
+}
+
+/// A value that belongs to a call.
+pub trait OfCall {
+    /// The call.
+    fn call(&self) -> &Call;
+}
+
+impl Call {
+    /// A call that has just begun.
+    pub fn new(record: OpenRecord) -> Self {
+        Self { id: record.call, record: Arc::new(Mutex::new(record)) }
+    }
+    /// The id that faults, logs and audit share.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+    /// Writes something into the record.
+    pub fn note(&self, write: impl FnOnce(&mut Record)) {
+        write(&mut self.record.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+    /// Puts the record, as it stands, on disk.
+    ///
+    /// # Errors
+    /// `AuditUnavailable`.
+    pub async fn admit(&self) -> Result<Durable, Refusal> {
+        let durable = self.record.lock().unwrap_or_else(PoisonError::into_inner).admit();
+        durable.await
+    }
+    /// How the call ended.
+    pub fn end(&self, refusal: Option<&Refusal>) {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).end(refusal);
+    }
+    /// The beginning of a step.
+    pub fn start(&self) -> Instant {
+        Instant::now()
+    }
+    /// The end of a step: what it took goes into the record.
+    pub fn finish(&self, step: &'static str, started: Instant) {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).step(step, started.elapsed());
+    }
+}

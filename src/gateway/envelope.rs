@@ -1,0 +1,196 @@
+//! From bytes to one SOAP message: the HTTP headers, strict XML, the envelope, and which operation it asks for.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use tower::{Layer, Service};
+
+use super::authenticate::{Proof, Refused};
+use super::call::{Call, OfCall};
+use super::definition::Definition;
+use super::open::{Peer, Received};
+use super::seal::{Answered, RefusedReply, Reply};
+use super::step::BoxFuture;
+use crate::policy::release::Released;
+use crate::refusal::Refusal;
+use crate::soap::document::{Document, Element};
+use crate::soap::envelope::{Envelope, Version};
+use crate::soap::strict::Limits;
+
+/// Whether a message's body is the index's own element or the platform's wrapper around it. The answer has the same form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// `FremsoegYdelseIndeksInput` stands in Body.
+    Own,
+    /// `FremsoegRequest` stands in Body.
+    Wrapped,
+}
+
+/// A message that is one SOAP envelope asking for an operation of this service.
+pub struct Enveloped {
+    call: Call,
+    peer: Peer,
+    envelope: Envelope,
+    form: Form,
+}
+
+impl Enveloped {
+    /// The connection it came on.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+    /// The message.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+    /// Its form.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+}
+
+impl OfCall for Enveloped {
+    fn call(&self) -> &Call {
+        &self.call
+    }
+}
+
+/// What SOAP version the HTTP headers promise, and the action they name.
+///
+/// # Errors
+/// `MediaTypeRefused` (multipart included: a second root part could be read in place of the first, CVE-2022-46364),
+/// `ContentCodingRefused`, `EncodingRefused`.
+pub fn content_type(headers: &HeaderMap) -> Result<(Version, Option<String>), Refusal> {
+    if headers.contains_key(http::header::CONTENT_ENCODING) {
+        return Err(Refusal::ContentCodingRefused);
+    }
+    let mut values = headers.get_all(http::header::CONTENT_TYPE).iter();
+    let value = match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().map_err(|_| Refusal::MediaTypeRefused)?,
+        _ => return Err(Refusal::MediaTypeRefused),
+    };
+    let mut parts = value.split(';').map(|part| part.trim_matches([' ', '\t']));
+    let version = match parts.next().map(str::to_ascii_lowercase).as_deref() {
+        Some("text/xml") => Version::V11,
+        Some("application/soap+xml") => Version::V12,
+        _ => return Err(Refusal::MediaTypeRefused),
+    };
+    let mut action = None;
+    for part in parts.filter(|part| !part.is_empty()) {
+        let (name, value) = part.split_once('=').ok_or(Refusal::MediaTypeRefused)?;
+        let value = unquote(value);
+        match name.to_ascii_lowercase().as_str() {
+            "charset" if value.eq_ignore_ascii_case("utf-8") => {}
+            "charset" => return Err(Refusal::EncodingRefused),
+            "action" if version == Version::V12 && action.is_none() => action = Some(value.to_owned()),
+            "action" => return Err(Refusal::ActionMismatch),
+            // Whoever says "start" or "boundary" speaks of parts that are not read here.
+            _ => return Err(Refusal::MediaTypeRefused),
+        }
+    }
+    if version == Version::V11 {
+        let mut values = headers.get_all("soapaction").iter();
+        action = match (values.next(), values.next()) {
+            (None, _) => None,
+            (Some(value), None) => Some(unquote(value.to_str().map_err(|_| Refusal::ActionMismatch)?).to_owned()),
+            (Some(_), Some(_)) => return Err(Refusal::ActionMismatch),
+        };
+    }
+    Ok((version, action.filter(|action| !action.is_empty())))
+}
+
+fn unquote(value: &str) -> &str {
+    value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value)
+}
+
+/// Parses and places the message.
+fn read(body: Bytes, promised: Version, action: Option<&str>, definition: &Definition, limits: &Limits) -> Result<(Envelope, Form), Refusal> {
+    let envelope = Envelope::read(Document::parse(body, limits)?)?;
+    if envelope.version() != promised {
+        return Err(Refusal::NotSoap);
+    }
+    let payload = envelope.payload().ok_or(Refusal::OperationUnknown)?;
+    let form = form(payload, definition)?;
+    // Three places may name the operation; one that names another invites the receiver behind to do that one.
+    let named = [action, envelope.addressing().action.as_deref()];
+    if named.into_iter().flatten().any(|action| !definition.actions.iter().any(|known| known == action)) {
+        return Err(Refusal::ActionMismatch);
+    }
+    if let Some(to) = envelope.addressing().to.as_deref()
+        && !definition.addresses.iter().any(|known| known == to)
+    {
+        return Err(Refusal::AddressingInvalid { what: "To is not this service's address".to_owned() });
+    }
+    Ok((envelope, form))
+}
+
+fn form(payload: Element<'_>, definition: &Definition) -> Result<Form, Refusal> {
+    if definition.request.is(payload) {
+        Ok(Form::Own)
+    } else if definition.wrapper_request.is(payload) {
+        Ok(Form::Wrapped)
+    } else {
+        Err(Refusal::OperationUnknown)
+    }
+}
+
+/// The layer. Below it everybody works on one parsed message; above it nobody looks inside.
+#[derive(Clone)]
+pub struct EnvelopeLayer {
+    /// The service's names.
+    pub definition: std::sync::Arc<Definition>,
+    /// What the reader puts up with.
+    pub limits: Limits,
+}
+
+impl<S> Layer<S> for EnvelopeLayer {
+    type Service = EnvelopeService<S>;
+    fn layer(&self, inner: S) -> Self::Service {
+        EnvelopeService { layer: self.clone(), inner }
+    }
+}
+
+/// See [`EnvelopeLayer`].
+#[derive(Clone)]
+pub struct EnvelopeService<S> {
+    layer: EnvelopeLayer,
+    inner: S,
+}
+
+impl<S> Service<Received> for EnvelopeService<S>
+where
+    S: Service<Enveloped, Response = (Released, Proof), Error = Refused> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Answered;
+    type Error = RefusedReply;
+    type Future = BoxFuture<Result<Answered, RefusedReply>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, received: Received) -> Self::Future {
+        let EnvelopeLayer { definition, limits } = self.layer.clone();
+        let mut inner = self.inner.clone();
+        Box::pin(async move {
+            let Received { call, peer, version, action, body } = received;
+            let started = call.start();
+            let result = read(body, version, action.as_deref(), &definition, &limits);
+            call.finish("envelope", started);
+            let (envelope, form) =
+                result.map_err(|refusal| RefusedReply { refusal, reply: Reply::unproven(version, &call) })?;
+            let reply = Reply::to(&envelope, form, &call);
+            call.note(|record| record.caller_transaction = envelope.transaction().and_then(|id| id.parse().ok()));
+            match inner.call(Enveloped { call, peer, envelope, form }).await {
+                Ok((released, proof)) => Ok(Answered { released, reply: reply.proven(proof) }),
+                Err(Refused { refusal, proof }) => {
+                    let reply = match proof {
+                        Some(proof) => reply.proven(proof),
+                        None => reply,
+                    };
+                    Err(RefusedReply { refusal, reply })
+                }
+            }
+        })
+    }
+}

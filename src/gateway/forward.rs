@@ -1,0 +1,153 @@
+//! The call to the index: as an OIO IDWS client, whatever binding the caller used.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use tokio::time::Instant;
+use tower::Service;
+use uuid::Uuid;
+
+use super::definition::Definition;
+use super::exchange::Authorised;
+use super::call::OfCall;
+use super::seal::{MESSAGE_LIFETIME, Signer};
+use super::step::BoxFuture;
+use crate::clock::Clock;
+use crate::outbound::breaker::{Breaker, Pass};
+use crate::outbound::{AnswerBody, Outbound, OutboundError};
+use crate::refusal::Refusal;
+use crate::signature::sign::{self, Message};
+use crate::soap::envelope::Version;
+
+/// The index's answer as it begins to arrive: nothing of it is known to be true yet.
+pub struct Answer {
+    pub(super) authorised: Authorised,
+    pub(super) message_id: String,
+    pub(super) body: AnswerBody,
+    pub(super) deadline: Instant,
+    pub(super) pass: Pass,
+}
+
+/// The innermost service.
+#[derive(Clone)]
+pub struct Forward {
+    /// The service's names.
+    pub definition: Arc<Definition>,
+    /// The connections to the index.
+    pub outbound: Outbound,
+    /// The index's address.
+    pub address: Uri,
+    /// How long a call may take in all.
+    pub deadline: Duration,
+    /// Leaves an index alone that fails.
+    pub breaker: Arc<Breaker>,
+    /// The gateway's key.
+    pub signer: Arc<Signer>,
+    /// The clock.
+    pub clock: Clock,
+}
+
+impl Forward {
+    async fn send(self, authorised: Authorised) -> Result<Answer, Refusal> {
+        let now = Instant::now();
+        let pass = self.breaker.admit(now.into_std()).map_err(|resting| Refusal::IndexResting { seconds: resting.remaining.as_secs().max(1) })?;
+        let message_id = format!("urn:uuid:{}", Uuid::new_v4());
+        let transaction = Uuid::new_v4();
+        authorised.call().note(|record| record.own_transaction = Some(transaction));
+        let (message, authorised) = self.message(authorised, &message_id, transaction).await?;
+        let deadline = now + self.deadline;
+        let response = match self.outbound.post(&self.address, self.headers()?, message, deadline).await {
+            Ok(response) => response,
+            Err(error) => {
+                pass.failed(std::time::Instant::now());
+                tracing::warn!(call = %authorised.call().id(), %error, "the index could not be called");
+                return Err(match error {
+                    OutboundError::Timeout => Refusal::IndexTimeout { seconds: self.deadline.as_secs() },
+                    OutboundError::Connect(_) | OutboundError::Broken(_) => Refusal::IndexUnavailable,
+                    OutboundError::Protocol(_) => Refusal::IndexAnswerInvalid,
+                });
+            }
+        };
+        if let Err(refusal) = acceptable(&response) {
+            pass.failed(std::time::Instant::now());
+            tracing::warn!(call = %authorised.call().id(), status = %response.status(), "the index's answer is not one");
+            return Err(refusal);
+        }
+        Ok(Answer { authorised, message_id, body: response.into_body(), deadline, pass })
+    }
+
+    /// The signed message. The signature is made off the threads that move everybody's bytes.
+    async fn message(&self, authorised: Authorised, message_id: &str, transaction: Uuid) -> Result<(Bytes, Authorised), Refusal> {
+        let header = format!(
+            "<rh:RequestHeader xmlns:rh=\"{}\"><rh:TransactionUUID>{transaction}</rh:TransactionUUID></rh:RequestHeader>",
+            crate::soap::names::REQUEST_HEADER
+        );
+        let (action, to, message_id) = (self.definition.index_action.clone(), self.address.to_string(), message_id.to_owned());
+        let (created, signer) = (self.clock.now(), self.signer.clone());
+        tokio::task::spawn_blocking(move || {
+            let message = Message {
+                version: Version::V12,
+                action: Some(&action),
+                message_id: &message_id,
+                relates_to: None,
+                to: Some(&to),
+                reply_to: true,
+                framework: false,
+                created,
+                lifetime: MESSAGE_LIFETIME,
+                extra_headers: &[header.as_bytes()],
+                body: authorised.permitted().search().forward(),
+            };
+            let signed = sign::with_token(&message, authorised.token().assertion(), &signer.key).map_err(|error| {
+                tracing::error!(%error, "the gateway's own key did not sign");
+                Refusal::Internal
+            })?;
+            Ok((Bytes::from(signed), authorised))
+        })
+        .await
+        .map_err(|_| Refusal::Internal)?
+    }
+
+    fn headers(&self) -> Result<HeaderMap, Refusal> {
+        let value = format!("application/soap+xml; charset=utf-8; action=\"{}\"", self.definition.index_action);
+        let value = HeaderValue::from_str(&value).map_err(|_| Refusal::Internal)?;
+        Ok(HeaderMap::from_iter([(header::CONTENT_TYPE, value)]))
+    }
+}
+
+/// Only a SOAP 1.2 message is read on, in one part and uncoded; a redirect is never followed. Faults come with 400 or 500.
+fn acceptable<B>(response: &http::Response<B>) -> Result<(), Refusal> {
+    let value = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let mime = value.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    let coded = response.headers().contains_key(header::CONTENT_ENCODING);
+    let soap = mime == "application/soap+xml" && !coded;
+    match response.status() {
+        StatusCode::OK if soap => Ok(()),
+        StatusCode::BAD_REQUEST | StatusCode::INTERNAL_SERVER_ERROR if soap => Err(Refusal::IndexFault),
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => Err(Refusal::IndexUnavailable),
+        _ => Err(Refusal::IndexAnswerInvalid),
+    }
+}
+
+impl Service<Authorised> for Forward {
+    type Response = Answer;
+    type Error = Refusal;
+    type Future = BoxFuture<Result<Answer, Refusal>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Refusal>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, authorised: Authorised) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move {
+            let call = authorised.call().clone();
+            let started = call.start();
+            let answer = this.send(authorised).await;
+            call.finish("forward", started);
+            answer
+        })
+    }
+}

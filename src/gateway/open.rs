@@ -1,0 +1,161 @@
+//! The first step: the call gets its id and its record before anything of it is read, and its record is closed whatever
+//! happens, also when the caller hangs up (the future is dropped, and the record's drop writes "abandoned").
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header};
+use http_body::Body;
+use http_body_util::{BodyExt, Full};
+use rustls_pki_types::CertificateDer;
+use tower::{Layer, Service};
+use uuid::Uuid;
+
+use super::call::Call;
+use super::definition::Definition;
+use super::envelope::content_type;
+use super::seal::{RefusedReply, Reply, SealLayer, Sealed};
+use super::step::BoxFuture;
+use crate::audit::{Audit, Record};
+use crate::clock::Clock;
+use crate::refusal::Refusal;
+use crate::soap::envelope::Version;
+
+/// The other end of the connection, as TLS proved it. Comes from the connection, never from a header.
+#[derive(Debug, Clone, Default)]
+pub struct Peer {
+    /// The client certificate, where one was shown; verified against the client roots in the handshake.
+    pub certificate: Option<CertificateDer<'static>>,
+}
+
+/// A request that has a call id and an open audit record.
+pub struct Received {
+    pub(super) call: Call,
+    pub(super) peer: Peer,
+    pub(super) version: Version,
+    pub(super) action: Option<String>,
+    pub(super) body: Bytes,
+}
+
+/// The layer.
+#[derive(Clone)]
+pub struct OpenLayer {
+    /// The service's names.
+    pub definition: Arc<Definition>,
+    /// The audit.
+    pub audit: Audit,
+    /// The clock.
+    pub clock: Clock,
+    /// Says no before there is an envelope to answer.
+    pub seal: SealLayer,
+}
+
+impl<S> Layer<S> for OpenLayer {
+    type Service = OpenService<S>;
+    fn layer(&self, inner: S) -> Self::Service {
+        OpenService { layer: self.clone(), inner, peer: Peer::default() }
+    }
+}
+
+/// See [`OpenLayer`].
+#[derive(Clone)]
+pub struct OpenService<S> {
+    layer: OpenLayer,
+    inner: S,
+    peer: Peer,
+}
+
+impl<S: Clone> OpenService<S> {
+    /// The service for one connection.
+    pub fn for_peer(&self, peer: Peer) -> Self {
+        Self { peer, ..self.clone() }
+    }
+}
+
+impl<S, B> Service<Request<B>> for OpenService<S>
+where
+    S: Service<Received, Response = Sealed, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Refusal>,
+{
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = BoxFuture<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Infallible>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let layer = self.layer.clone();
+        let mut inner = self.inner.clone();
+        let peer = self.peer.clone();
+        Box::pin(async move {
+            let record = Record::new(Uuid::now_v7(), layer.clock.now(), &layer.definition.name);
+            let call = match layer.audit.open(record) {
+                Ok(record) => Call::new(record),
+                // No place for the record that the call will need: it is not begun.
+                Err(refusal) => return Ok(unrecorded(&refusal)),
+            };
+            let sealed = match layer.read(request, &call, peer).await {
+                Ok(received) => match inner.call(received).await {
+                    Ok(sealed) => sealed,
+                    Err(never) => match never {},
+                },
+                Err(refused) => layer.seal.refuse(refused).await,
+            };
+            call.end(sealed.refusal.as_ref());
+            Ok(layer.respond(sealed, &call))
+        })
+    }
+}
+
+impl OpenLayer {
+    async fn read<B>(&self, request: Request<B>, call: &Call, peer: Peer) -> Result<Received, RefusedReply>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Refusal>,
+    {
+        let (head, body) = request.into_parts();
+        let (version, action) = content_type(&head.headers)
+            .map_err(|refusal| RefusedReply { refusal, reply: Reply::unproven(promised(&head.headers), call) })?;
+        let refused = |refusal| RefusedReply { refusal, reply: Reply::unproven(version, call) };
+        // The edge bounds the body in bytes and in time, and says which bound it passed.
+        let body = body.collect().await.map_err(|error| refused(error.into()))?;
+        Ok(Received { call: call.clone(), peer, version, action, body: body.to_bytes() })
+    }
+
+    fn respond(&self, sealed: Sealed, call: &Call) -> Response<Full<Bytes>> {
+        let retry = match &sealed.refusal {
+            Some(Refusal::Overloaded { seconds } | Refusal::ReplayMemoryFull { seconds } | Refusal::IndexResting { seconds }) => Some(*seconds),
+            _ => None,
+        };
+        let mut response = Response::new(Full::new(sealed.body));
+        *response.status_mut() = sealed.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(sealed.version.content_type()));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Ok(id) = HeaderValue::from_str(&call.id().to_string()) {
+            headers.insert("x-call-id", id);
+        }
+        if let Some(seconds) = retry {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+fn unrecorded(refusal: &Refusal) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(refusal.to_string())));
+    *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(1));
+    response
+}
+
+/// The SOAP version for a fault where the content type was not acceptable.
+fn promised(headers: &http::HeaderMap) -> Version {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    if value.to_ascii_lowercase().contains("application/soap+xml") { Version::V12 } else { Version::V11 }
+}

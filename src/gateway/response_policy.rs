@@ -1,0 +1,220 @@
+//! What the answer may contain: verified while it streams, filtered object by object, and held back until all is known.
+//!
+//! Two things read the same tokens side by side: the digest of the signed Body, and the release filter. Nothing of the
+//! answer leaves before both have said yes; a signature that fails at the last byte takes everything with it.
+
+use std::sync::Arc;
+
+use tower::{Layer, Service};
+
+use super::call::OfCall;
+use super::exchange::Authorised;
+use super::forward::Answer;
+use super::step::BoxFuture;
+use crate::audit::Record;
+use crate::clock::Clock;
+use crate::outbound::AnswerBody;
+use crate::policy::release::{Ask, Counterpart, Counts, Filter, Limits as ReleaseLimits, Released};
+use crate::refusal::Refusal;
+use crate::signature::key::Certificate;
+use crate::signature::timestamp::{self, TimeRules};
+use crate::signature::verify::{Parts, PendingBody, verify_response};
+use crate::soap::document::{Document, DocumentBuilder};
+use crate::soap::names::{SOAP12, WSA, WSSE};
+use crate::soap::stream::{StreamError, StreamReader};
+use crate::soap::strict::{Limits, Token};
+
+/// The layer.
+#[derive(Clone)]
+pub struct ResponsePolicyLayer {
+    /// The index's certificates, pinned.
+    pub pinned: Arc<Vec<Certificate>>,
+    /// How far the index's clock may be from ours.
+    pub time: TimeRules,
+    /// What the reader of answers puts up with.
+    pub limits: Limits,
+    /// Bounds on what is held: one object, and what is released, in bytes.
+    pub release: ReleaseLimits,
+    /// The clock.
+    pub clock: Clock,
+}
+
+impl ResponsePolicyLayer {
+    async fn filter(&self, answer: Answer) -> Result<Released, Refusal> {
+        let Answer { authorised, message_id, body, deadline, pass } = answer;
+        let call = authorised.call().clone();
+        let mut filter = Filter::new(authorised.permitted().policy().release().clone(), ask(&authorised, self.release));
+        let mut reader = StreamReader::new(body, self.limits);
+        let read = self.read(&mut reader, &mut filter, &message_id).await;
+        // An index that answers nonsense or breaks off is a failing index; a refusal of ours is not its fault.
+        let late = tokio::time::Instant::now() >= deadline;
+        let outcome = match read {
+            Ok(()) => filter.finish(),
+            Err(StreamError::Connection) if late => Err(Refusal::IndexTimeout { seconds: 0 }),
+            Err(StreamError::Connection) => Err(Refusal::IndexUnavailable),
+            Err(StreamError::Content(refusal)) => Err(as_ours(refusal)),
+        };
+        match &outcome {
+            Err(Refusal::IndexTimeout { .. } | Refusal::IndexUnavailable | Refusal::IndexAnswerInvalid | Refusal::IndexSignatureInvalid) => {
+                pass.failed(std::time::Instant::now());
+            }
+            _ => pass.succeeded(),
+        }
+        if let Ok(released) = &outcome {
+            call.note(|record| note(record, released.counts()));
+        }
+        outcome
+    }
+
+    async fn read(&self, reader: &mut StreamReader<AnswerBody>, filter: &mut Filter, message_id: &str) -> Result<(), StreamError> {
+        let (head, body_depth) = head(reader).await?;
+        let mut pending = self.verify_head(&head, message_id).map_err(StreamError::Content)?;
+        loop {
+            let token = reader.next().await?;
+            pending.feed(token, reader.strict()).map_err(StreamError::Content)?;
+            if token == Token::End && reader.strict().depth() < body_depth {
+                break;
+            }
+            filter.feed(token, reader.strict()).map_err(StreamError::Content)?;
+        }
+        // To the end of the document, so that a truncated or trailing one is not taken for whole.
+        loop {
+            match reader.next().await? {
+                Token::Eof => break,
+                Token::End | Token::Nothing => {}
+                Token::Text if reader.strict().text().trim().is_empty() => {}
+                _ => return Err(StreamError::Content(Refusal::IndexAnswerInvalid)),
+            }
+        }
+        pending.finish().map(|_| ()).map_err(StreamError::Content)
+    }
+
+    fn verify_head(&self, head: &Document, message_id: &str) -> Result<PendingBody, Refusal> {
+        let header = head.root().elements().next().ok_or(Refusal::IndexAnswerInvalid)?;
+        let relates = header.only(WSA, "RelatesTo").ok().flatten().and_then(|relates| relates.text());
+        // An answer to another call, replayed to this one, would carry somebody else's benefits.
+        if relates.as_deref().map(str::trim) != Some(message_id) {
+            return Err(Refusal::IndexAnswerInvalid);
+        }
+        let mut children = head.root().elements();
+        let (Some(header), Some(body)) = (children.next(), children.next()) else { return Err(Refusal::IndexAnswerInvalid) };
+        let security = header.only(WSSE, "Security").ok().flatten().ok_or(Refusal::IndexSignatureInvalid)?;
+        let must_cover = header.elements().filter(|block| block.namespace() == WSA).collect();
+        let (message, pending) = verify_response(head, &Parts { header, security, body, must_cover }, &self.pinned)?;
+        timestamp::check(message.timestamp(), &self.time, self.clock.now())?;
+        Ok(pending)
+    }
+}
+
+/// The Header, whole, and Body's start tag; and how deep Body's content lies.
+async fn head(reader: &mut StreamReader<AnswerBody>) -> Result<(Document, usize), StreamError> {
+    let mut builder = DocumentBuilder::default();
+    loop {
+        let token = reader.next().await?;
+        let strict = reader.strict();
+        let is_body = strict.depth() == 2 && strict.tag().local() == "Body" && strict.uris().get(strict.tag().uri()) == SOAP12;
+        builder.add(token, strict, reader.range()).map_err(StreamError::Content)?;
+        match token {
+            Token::Start if is_body => {
+                let uris = strict.uris().clone();
+                let depth = strict.depth();
+                let document = builder.finish(bytes::Bytes::new(), uris).map_err(StreamError::Content)?;
+                let root = document.root();
+                let shape: Vec<_> = root.elements().map(|child| child.local()).collect();
+                if !root.is(SOAP12, "Envelope") || shape != ["Header", "Body"] {
+                    return Err(StreamError::Content(Refusal::IndexAnswerInvalid));
+                }
+                return Ok((document, depth));
+            }
+            Token::Eof => return Err(StreamError::Content(Refusal::IndexAnswerInvalid)),
+            _ => {}
+        }
+    }
+}
+
+/// The caller must not be told that *its* message is malformed when it is the index's.
+fn as_ours(refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::IndexFault
+        | Refusal::IndexSignatureInvalid
+        | Refusal::PersonUnproven
+        | Refusal::AnswerTooLarge { .. }
+        | Refusal::Internal => refusal,
+        Refusal::SignatureInvalid { .. }
+        | Refusal::DigestMismatch { .. }
+        | Refusal::SignatureCoverage { .. }
+        | Refusal::SignatureAlgorithm { .. }
+        | Refusal::SecurityStructure { .. }
+        | Refusal::DuplicateId
+        | Refusal::TimestampOutside { .. } => Refusal::IndexSignatureInvalid,
+        _ => Refusal::IndexAnswerInvalid,
+    }
+}
+
+fn ask(authorised: &Authorised, limits: ReleaseLimits) -> Ask {
+    let permitted = authorised.permitted();
+    let owners = permitted.admitted().owners();
+    let cvrs = owners.keys().map(ToString::to_string).collect();
+    Ask {
+        person: permitted.search().person().clone(),
+        window: *permitted.search().window(),
+        counterpart: Counterpart::Municipalities(cvrs),
+        names: Arc::new(owners.iter().map(|(cvr, name)| (cvr.to_string(), name.clone())).collect()),
+        kle: permitted.kle().clone(),
+        sensitivity: permitted.sensitivity().clone(),
+        asked: permitted.search().asked(),
+        naive: permitted.policy().request().naive,
+        limits,
+        decisions: false,
+    }
+}
+
+fn note(record: &mut Record, counts: &Counts) {
+    if counts.objects_released > 0 {
+        record.released.objects.insert("released".to_owned(), counts.objects_released);
+    }
+    record.released.fields.clone_from(&counts.fields_released);
+    record.removed.objects.clone_from(&counts.objects_removed);
+    record.removed.fields.clone_from(&counts.fields_removed);
+}
+
+impl<S> Layer<S> for ResponsePolicyLayer {
+    type Service = ResponsePolicyService<S>;
+    fn layer(&self, inner: S) -> Self::Service {
+        ResponsePolicyService { layer: self.clone(), inner }
+    }
+}
+
+/// See [`ResponsePolicyLayer`].
+#[derive(Clone)]
+pub struct ResponsePolicyService<S> {
+    layer: ResponsePolicyLayer,
+    inner: S,
+}
+
+impl<S> Service<Authorised> for ResponsePolicyService<S>
+where
+    S: Service<Authorised, Response = Answer, Error = Refusal> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Released;
+    type Error = Refusal;
+    type Future = BoxFuture<Result<Released, Refusal>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Refusal>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, authorised: Authorised) -> Self::Future {
+        let layer = self.layer.clone();
+        let mut inner = self.inner.clone();
+        Box::pin(async move {
+            let call = authorised.call().clone();
+            let answer = inner.call(authorised).await?;
+            let started = call.start();
+            let released = layer.filter(answer).await;
+            call.finish("response_policy", started);
+            released
+        })
+    }
+}

@@ -1,0 +1,241 @@
+//! The way out: an answer or a fault as the caller's binding wants it.
+//!
+//! In the token binding the bytes that were rebuilt by the release filter are already canonical: they are digested as
+//! they stand, signed, and sent as they stand. A fault is signed only when the caller's own signature had verified.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+use tower::{Layer, Service};
+
+use super::authenticate::Proof;
+use super::call::Call;
+use super::definition::{Definition, Name};
+use super::envelope::Form;
+use super::open::Received;
+use super::step::BoxFuture;
+use crate::clock::Clock;
+use crate::policy::release::Released;
+use crate::refusal::Refusal;
+use crate::signature::key::{Certificate, SigningKey};
+use crate::signature::sign::{self, Message};
+use crate::soap::envelope::{Envelope, Version};
+use crate::soap::fault;
+
+/// How long a message of ours may be on its way.
+pub const MESSAGE_LIFETIME: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
+
+/// The gateway's own key and certificate, for answers to callers and for calls to the index.
+pub struct Signer {
+    /// The key.
+    pub key: SigningKey,
+    /// Its certificate.
+    pub certificate: Certificate,
+}
+
+/// How to answer this caller.
+pub struct Reply {
+    version: Version,
+    form: Form,
+    message_id: Option<String>,
+    transaction: Option<String>,
+    proof: Option<Proof>,
+    call: Call,
+}
+
+impl Reply {
+    /// For a message that could not be read: the version that the HTTP headers promised.
+    pub fn unproven(version: Version, call: &Call) -> Self {
+        Self { version, form: Form::Own, message_id: None, transaction: None, proof: None, call: call.clone() }
+    }
+    /// For a message that could.
+    pub fn to(envelope: &Envelope, form: Form, call: &Call) -> Self {
+        Self {
+            version: envelope.version(),
+            form,
+            message_id: envelope.addressing().message_id.clone(),
+            transaction: envelope.transaction().map(str::to_owned),
+            proof: None,
+            call: call.clone(),
+        }
+    }
+    /// With the caller proven.
+    pub fn proven(self, proof: Proof) -> Self {
+        Self { proof: Some(proof), ..self }
+    }
+}
+
+/// A released answer and how to give it.
+pub struct Answered {
+    /// What may leave.
+    pub released: Released,
+    /// To whom and how.
+    pub reply: Reply,
+}
+
+/// A refusal and how to tell it.
+pub struct RefusedReply {
+    /// Why.
+    pub refusal: Refusal,
+    /// To whom and how.
+    pub reply: Reply,
+}
+
+/// The bytes that leave, and what they mean.
+pub struct Sealed {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The SOAP version, for the content type.
+    pub version: Version,
+    /// The envelope.
+    pub body: Bytes,
+    /// `None`: served.
+    pub refusal: Option<Refusal>,
+}
+
+/// The layer.
+#[derive(Clone)]
+pub struct SealLayer {
+    /// The service's names.
+    pub definition: Arc<Definition>,
+    /// The gateway's signing key and certificate.
+    pub signer: Arc<Signer>,
+    /// The clock.
+    pub clock: Clock,
+}
+
+impl SealLayer {
+    async fn answer(&self, answered: Answered) -> Sealed {
+        let Answered { released, reply } = answered;
+        let body = match reply.form {
+            Form::Own => released.into_body(),
+            Form::Wrapped => wrap(&self.definition.wrapper_response, released.into_body()),
+        };
+        let version = reply.version;
+        match self.envelope(&reply, body, &self.definition.response_action).await {
+            Ok(body) => Sealed { status: StatusCode::OK, version, body, refusal: None },
+            Err(refusal) => self.refuse(RefusedReply { refusal, reply: Reply { proof: None, ..reply } }).await,
+        }
+    }
+
+    /// A refusal as the caller sees it.
+    pub async fn refuse(&self, refused: RefusedReply) -> Sealed {
+        let RefusedReply { refusal, mut reply } = refused;
+        let version = reply.version;
+        let status = StatusCode::from_u16(fault::status(version, &refusal)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = fault::body(version, &refusal, &reply.call.id().to_string());
+        let bytes = match self.envelope(&reply, body.clone(), "http://www.w3.org/2005/08/addressing/soap/fault").await {
+            Ok(bytes) => bytes,
+            // A fault that cannot be signed is told unsigned rather than not at all.
+            Err(_) => {
+                reply.proof = None;
+                plain(&reply, &body)
+            }
+        };
+        Sealed { status, version, body: bytes, refusal: Some(refusal) }
+    }
+
+    async fn envelope(&self, reply: &Reply, body: Vec<u8>, action: &str) -> Result<Bytes, Refusal> {
+        if reply.proof != Some(Proof::Message) {
+            return Ok(plain(reply, &body));
+        }
+        let (version, transaction, relates_to) = (reply.version, request_header(reply.transaction.as_deref()), reply.message_id.clone());
+        let (action, created, signer) = (action.to_owned(), self.clock.now(), self.signer.clone());
+        // A signature costs about a millisecond of CPU: kept off the threads that move everybody's bytes.
+        let signed = tokio::task::spawn_blocking(move || {
+            let extra: &[&[u8]] = if transaction.is_empty() { &[] } else { &[transaction.as_bytes()] };
+            let message = Message {
+                version,
+                action: Some(&action),
+                message_id: &format!("urn:uuid:{}", uuid::Uuid::new_v4()),
+                relates_to: relates_to.as_deref(),
+                to: Some(crate::soap::names::WSA_ANONYMOUS),
+                reply_to: false,
+                framework: false,
+                created,
+                lifetime: MESSAGE_LIFETIME,
+                extra_headers: extra,
+                body: &body,
+            };
+            sign::with_certificate(&message, &signer.certificate, &signer.key)
+        });
+        signed.await.map_err(|_| Refusal::Internal)?.map(Bytes::from).map_err(|error| {
+            tracing::error!(%error, "the gateway's own key did not sign");
+            Refusal::Internal
+        })
+    }
+}
+
+fn wrap(wrapper: &Name, body: Vec<u8>) -> Vec<u8> {
+    let Name { namespace, local } = wrapper;
+    let mut out = format!("<ta:{local} xmlns:ta=\"{namespace}\">").into_bytes();
+    out.extend_from_slice(&body);
+    out.extend_from_slice(format!("</ta:{local}>").as_bytes());
+    out
+}
+
+/// The caller's own `TransactionUUID`, echoed; a claim, never signed, never trusted.
+fn request_header(transaction: Option<&str>) -> String {
+    transaction.map_or_else(String::new, |id| {
+        format!(
+            "<rh:RequestHeader xmlns:rh=\"{0}\"><rh:TransactionUUID>{1}</rh:TransactionUUID></rh:RequestHeader>",
+            crate::soap::names::REQUEST_HEADER,
+            fault::escape(id)
+        )
+    })
+}
+
+fn plain(reply: &Reply, body: &[u8]) -> Bytes {
+    let soap = reply.version.namespace();
+    let header = request_header(reply.transaction.as_deref());
+    let header = if header.is_empty() { header } else { format!("<s:Header>{header}</s:Header>") };
+    let mut out = format!("<s:Envelope xmlns:s=\"{soap}\">{header}<s:Body>").into_bytes();
+    out.extend_from_slice(body);
+    out.extend_from_slice(b"</s:Body></s:Envelope>");
+    Bytes::from(out)
+}
+
+impl<S> Layer<S> for SealLayer {
+    type Service = SealService<S>;
+    fn layer(&self, inner: S) -> Self::Service {
+        SealService { layer: self.clone(), inner }
+    }
+}
+
+/// See [`SealLayer`].
+#[derive(Clone)]
+pub struct SealService<S> {
+    layer: SealLayer,
+    inner: S,
+}
+
+impl<S> Service<Received> for SealService<S>
+where
+    S: Service<Received, Response = Answered, Error = RefusedReply> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Sealed;
+    type Error = std::convert::Infallible;
+    type Future = BoxFuture<Result<Sealed, std::convert::Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, received: Received) -> Self::Future {
+        let layer = self.layer.clone();
+        let mut inner = self.inner.clone();
+        Box::pin(async move {
+            let call = received.call.clone();
+            let outcome = inner.call(received).await;
+            let started = call.start();
+            let sealed = match outcome {
+                Ok(answered) => layer.answer(answered).await,
+                Err(refused) => layer.refuse(refused).await,
+            };
+            call.finish("seal", started);
+            Ok(sealed)
+        })
+    }
+}

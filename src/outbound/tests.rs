@@ -1,0 +1,211 @@
+//! Against peers that answer, hang up, drip, or are somebody else.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http_body_util::BodyExt;
+use rustls::ServerConfig;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::*;
+use crate::stub::pki::{Role, for_tests};
+
+/// What a peer does with one request, having read it.
+#[derive(Clone, Copy)]
+enum Does {
+    /// Answers these bytes and keeps the connection.
+    Answers(&'static str),
+    /// Answers these bytes and hangs up.
+    AnswersAndHangsUp(&'static str),
+    /// Hangs up without a byte.
+    HangsUp,
+    /// Answers a head, then a byte of the body now and then, for ever.
+    Drips,
+    /// Answers nothing.
+    Stalls,
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+struct Peer {
+    address: SocketAddr,
+    requests: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
+}
+
+/// A TLS peer that does, request by request, what the script says, and the last of it from then on.
+async fn peer(role: Role, script: &'static [Does]) -> Peer {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let own = for_tests().credentials(role).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(own.chain().to_vec(), own.key().clone_key())
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let peer = Peer { address: listener.local_addr().unwrap(), requests: Arc::default(), connections: Arc::default() };
+    let (requests, connections) = (peer.requests.clone(), peer.connections.clone());
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            connections.fetch_add(1, Ordering::SeqCst);
+            let (acceptor, requests) = (acceptor.clone(), requests.clone());
+            tokio::spawn(async move {
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                let mut buffer = [0; 4096];
+                while stream.read(&mut buffer).await.is_ok_and(|length| length > 0) {
+                    let number = requests.fetch_add(1, Ordering::SeqCst);
+                    match script.get(number).or(script.last()).copied() {
+                        Some(Does::Answers(bytes)) => stream.write_all(bytes.as_bytes()).await.unwrap(),
+                        Some(Does::AnswersAndHangsUp(bytes)) => {
+                            stream.write_all(bytes.as_bytes()).await.unwrap();
+                            let _ = stream.shutdown().await;
+                            return;
+                        }
+                        Some(Does::Drips) => {
+                            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n").await.unwrap();
+                            while stream.write_all(b"x").await.is_ok() && stream.flush().await.is_ok() {
+                                tokio::time::sleep(Duration::from_millis(20)).await;
+                            }
+                        }
+                        Some(Does::Stalls) => tokio::time::sleep(Duration::from_secs(60)).await,
+                        Some(Does::HangsUp) | None => return,
+                    }
+                }
+            });
+        }
+    });
+    peer
+}
+
+fn client() -> Outbound {
+    let settings = OutboundSettings {
+        roots: vec![for_tests().root().clone()],
+        credentials: Some(for_tests().credentials(Role::GatewayClient).unwrap().clone()),
+        connect_timeout: Duration::from_secs(1),
+        idle_timeout: Duration::from_secs(30),
+        retry: true,
+    };
+    Outbound::new(settings).unwrap()
+}
+
+async fn call(client: &Outbound, address: SocketAddr, patience: Duration) -> Result<(u16, Bytes), OutboundError> {
+    let uri: Uri = format!("https://localhost:{}/", address.port()).parse().unwrap();
+    let response = client.post(&uri, HeaderMap::new(), Bytes::from_static(b"question"), Instant::now() + patience).await?;
+    let status = response.status().as_u16();
+    Ok((status, response.into_body().collect().await?.to_bytes()))
+}
+
+const SOON: Duration = Duration::from_secs(1);
+const PATIENT: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn a_connection_is_used_for_several_calls() {
+    let peer = peer(Role::IndexServer, &[Does::Answers(OK)]).await;
+    let client = client();
+    for _ in 0..3 {
+        assert_eq!(call(&client, peer.address, PATIENT).await.unwrap(), (200, Bytes::from_static(b"ok")));
+    }
+    assert_eq!(peer.connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_before_a_byte_is_answered_gets_one_more_try() {
+    let peer = peer(Role::IndexServer, &[Does::HangsUp, Does::Answers(OK)]).await;
+    assert_eq!(call(&client(), peer.address, PATIENT).await.unwrap().0, 200);
+    assert_eq!(peer.requests.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn also_when_the_connection_had_served_a_call_before() {
+    let peer = peer(Role::IndexServer, &[Does::Answers(OK), Does::HangsUp, Does::Answers(OK)]).await;
+    let client = client();
+    for _ in 0..2 {
+        assert_eq!(call(&client, peer.address, PATIENT).await.unwrap().0, 200);
+    }
+    assert_eq!(peer.requests.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn there_is_no_second_retry() {
+    let peer = peer(Role::IndexServer, &[Does::HangsUp]).await;
+    let error = call(&client(), peer.address, PATIENT).await.unwrap_err();
+    assert!(matches!(error, OutboundError::Broken(_)), "{error}");
+    assert_eq!(peer.requests.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_request_is_not_sent_again_once_a_byte_has_been_answered() {
+    let scripts: [&'static [Does]; 2] = [
+        &[Does::AnswersAndHangsUp("HTTP/1.1 2"), Does::Answers(OK)],
+        &[Does::AnswersAndHangsUp("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"), Does::Answers(OK)],
+    ];
+    for script in scripts {
+        let peer = peer(Role::IndexServer, script).await;
+        let error = call(&client(), peer.address, PATIENT).await.unwrap_err();
+        assert!(matches!(error, OutboundError::Broken(_)), "{error}");
+        assert_eq!(peer.requests.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_told_apart_and_not_sent_again() {
+    let peer = peer(Role::IndexServer, &[Does::AnswersAndHangsUp("SSH-2.0-nobody\r\n\r\n")]).await;
+    let error = call(&client(), peer.address, PATIENT).await.unwrap_err();
+    assert!(matches!(error, OutboundError::Protocol(_)), "{error}");
+    assert_eq!(peer.requests.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn the_deadline_holds_for_the_head_and_for_every_byte_of_the_body() {
+    for script in [&[Does::Stalls], &[Does::Drips]] {
+        let peer = peer(Role::IndexServer, script).await;
+        let began = Instant::now();
+        let error = call(&client(), peer.address, SOON).await.unwrap_err();
+        assert!(matches!(error, OutboundError::Timeout), "{error}");
+        assert!(began.elapsed() < SOON * 4);
+        assert_eq!(peer.requests.load(Ordering::SeqCst), 1, "a slow peer is not asked twice");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_is_not_followed() {
+    let elsewhere = "HTTP/1.1 307 Elsewhere\r\nLocation: https://localhost:1/\r\nContent-Length: 0\r\n\r\n";
+    let peer = peer(Role::IndexServer, Box::leak(Box::new([Does::Answers(elsewhere)]))).await;
+    assert_eq!(call(&client(), peer.address, PATIENT).await.unwrap().0, 307);
+}
+
+#[tokio::test]
+async fn nobody_listening_is_a_connect_error() {
+    let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let error = call(&client(), unused, PATIENT).await.unwrap_err();
+    assert!(matches!(error, OutboundError::Connect(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_peer_that_is_not_a_trusted_server_sees_nothing_of_the_request() {
+    // A certificate for client systems, which names no host.
+    let impostor = peer(Role::Intruder, &[Does::Answers(OK)]).await;
+    let error = call(&client(), impostor.address, PATIENT).await.unwrap_err();
+    assert!(matches!(error, OutboundError::Connect(_)), "{error}");
+    assert_eq!(impostor.requests.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn plain_http_is_refused_before_anything_is_sent() {
+    let peer = peer(Role::IndexServer, &[Does::Answers(OK)]).await;
+    let uri: Uri = format!("http://localhost:{}/", peer.address.port()).parse().unwrap();
+    let outcome = client().post(&uri, HeaderMap::new(), Bytes::new(), Instant::now() + PATIENT).await;
+    assert!(matches!(outcome.map(|_| ()), Err(OutboundError::Connect(_))));
+    assert_eq!(peer.connections.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn no_roots_means_no_client() {
+    let settings =
+        OutboundSettings { roots: Vec::new(), credentials: None, connect_timeout: SOON, idle_timeout: SOON, retry: true };
+    assert!(matches!(Outbound::new(settings).map(|_| ()), Err(SetupError::Roots(_))));
+}

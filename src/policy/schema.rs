@@ -1,0 +1,167 @@
+//! Walking a request by the operation's schema: each element in its order and number, nothing beside it.
+//!
+//! The message was checked for form, not for meaning: a second element in a place that the schema gives to one, an
+//! attribute such as `xsi:type`, a value split by a comment, all make two readers see two searches. So what a walk did
+//! not ask for is refused by name, and the search is rebuilt from what was read.
+
+use std::borrow::Cow;
+
+use crate::refusal::Refusal;
+use crate::soap::document::{Child, Element};
+
+pub(super) const YI: &str = "urn:oio:sts:ydelse:ydelseindeks:6";
+pub(super) const OEI: &str = "urn:oio:sts:ydelse:oekonomiskeffektueringindeks:6";
+pub(super) const BI: &str = "urn:oio:sts:ydelse:bevillingindeks:6";
+pub(super) const GO: &str = "urn:oio:sts:generelleoperationer:6";
+pub(super) const GD: &str = "urn:oio:sts:generelledefinitioner:6";
+pub(super) const SD: &str = "urn:oio:sagdok:3.0.0";
+
+/// Times of registration and of effect, wherever they stand.
+const TEMPORAL: [&str; 5] = ["SoegRegistrering", "SoegVirkning", "SoegStsFraTidspunkt", "SoegStsTilTidspunkt", "Virkning"];
+/// The two ways to name a disposition date.
+const DATES: [&str; 2] = ["Dispositionsdato", "DispositionsDatoInterval"];
+
+/// An element and where it stands, for the caller's eyes: `SoegUdtryk/NOT[1]/SoegOekonomiskEffektueringIndeks[1]`.
+pub(super) struct Place<'d> {
+    pub(super) element: Element<'d>,
+    pub(super) path: String,
+}
+
+impl<'d> Place<'d> {
+    pub(super) fn root(element: Element<'d>) -> Self {
+        Self { element, path: String::new() }
+    }
+
+    /// The child elements, to be walked. `withheld` are those that the schema has here and a search may not use.
+    pub(super) fn children(&self, withheld: &'static [&'static str]) -> Result<Children<'d>, Refusal> {
+        self.no_attributes()?;
+        if self.element.has_stray_text() {
+            return Err(invalid(format!("text between the elements of {}", self.name())));
+        }
+        let elements = self.element.elements().collect::<Vec<_>>().into_iter().peekable();
+        Ok(Children { path: self.path.clone(), parent: self.element, elements, withheld })
+    }
+
+    /// The whole text.
+    pub(super) fn value(&self) -> Result<Cow<'d, str>, Refusal> {
+        self.no_attributes()?;
+        self.element.text().ok_or_else(|| {
+            if self.element.children().any(|child| matches!(child, Child::Comment)) {
+                Refusal::CommentRefused { place: self.path.clone() }
+            } else {
+                invalid(format!("{} does not hold plain text", self.name()))
+            }
+        })
+    }
+
+    fn no_attributes(&self) -> Result<(), Refusal> {
+        match self.element.attributes().next() {
+            Some(attribute) => Err(invalid(format!("attribute {} on {}", shown(attribute.local), self.name()))),
+            None => Ok(()),
+        }
+    }
+
+    /// Its place, or its name at the top.
+    pub(super) fn name(&self) -> &str {
+        if self.path.is_empty() { self.element.local() } else { &self.path }
+    }
+}
+
+/// The children of an element that have not been asked for yet.
+pub(super) struct Children<'d> {
+    path: String,
+    parent: Element<'d>,
+    elements: std::iter::Peekable<std::vec::IntoIter<Element<'d>>>,
+    withheld: &'static [&'static str],
+}
+
+impl<'d> Children<'d> {
+    fn below(&self, element: Element<'d>, number: Option<usize>) -> Place<'d> {
+        let mut path = self.path.clone();
+        if !path.is_empty() {
+            path.push('/');
+        }
+        path.push_str(element.local());
+        if let Some(number) = number {
+            path.push_str(&format!("[{number}]"));
+        }
+        Place { element, path }
+    }
+
+    /// The next child, if it has this name.
+    pub(super) fn optional(&mut self, namespace: &str, local: &str) -> Option<Place<'d>> {
+        let element = self.elements.next_if(|element| element.is(namespace, local))?;
+        Some(self.below(element, None))
+    }
+
+    /// The next child, which must have this name.
+    pub(super) fn required(&mut self, namespace: &str, local: &str) -> Result<Place<'d>, Refusal> {
+        match self.optional(namespace, local) {
+            Some(place) => Ok(place),
+            None => Err(self.unexpected().unwrap_or_else(|| invalid(format!("{local} is missing in {}", self.parent_name())))),
+        }
+    }
+
+    /// The next children of this name, however many.
+    pub(super) fn repeated(&mut self, namespace: &str, local: &str) -> Vec<Place<'d>> {
+        let mut found = Vec::new();
+        while let Some(element) = self.elements.next_if(|element| element.is(namespace, local)) {
+            found.push(self.below(element, Some(found.len() + 1)));
+        }
+        found
+    }
+
+    /// The next child, whichever of `names` (all of one namespace) it has; `None` at the end. Numbered by name.
+    pub(super) fn choice(&mut self, namespace: &str, names: &mut [(&'static str, usize)]) -> Result<Option<(&'static str, Place<'d>)>, Refusal> {
+        let Some(element) = self.elements.peek().copied() else { return Ok(None) };
+        let Some((name, count)) = names.iter_mut().find(|(name, _)| element.is(namespace, name)) else {
+            return Err(self.unexpected().unwrap_or(Refusal::Internal));
+        };
+        self.elements.next();
+        *count += 1;
+        Ok(Some((name, self.below(element, Some(*count)))))
+    }
+
+    /// Refuses whatever was not asked for.
+    pub(super) fn end(mut self) -> Result<(), Refusal> {
+        self.unexpected().map_or(Ok(()), Err)
+    }
+
+    fn parent_name(&self) -> &str {
+        if self.path.is_empty() { self.parent.local() } else { &self.path }
+    }
+
+    fn unexpected(&mut self) -> Option<Refusal> {
+        let element = self.elements.peek().copied()?;
+        let date = element.descendants().any(|inner| DATES.contains(&inner.local()));
+        // A date element in its own parent is one too many or out of order, not a decoy.
+        let at_home = self.parent.namespace() == OEI && ["Egenskaber", "SoegEgenskaberLokalUdvidelse"].contains(&self.parent.local());
+        let temporal = element.descendants().find(|inner| TEMPORAL.contains(&inner.local()));
+        Some(if date && !at_home {
+            Refusal::DateMisplaced { place: self.below_shown(element) }
+        } else if let Some(temporal) = temporal {
+            Refusal::TemporalCriterion { criterion: temporal.local().to_owned() }
+        } else if self.withheld.contains(&element.local()) {
+            // Named to the first field inside: "Egenskaber/Foelsomhed" tells the caller what to remove.
+            let field = element.descendants().skip(1).find(|inner| inner.elements().next().is_none());
+            let field = field.map(|field| format!("/{}", shown(field.local()))).unwrap_or_default();
+            Refusal::CriterionWithheld { criterion: format!("{}{field}", element.local()) }
+        } else {
+            invalid(format!("unexpected element {} in {}", shown(element.local()), self.parent_name()))
+        })
+    }
+
+    fn below_shown(&self, element: Element<'d>) -> String {
+        format!("{}/{}", self.parent_name(), shown(element.local()))
+    }
+}
+
+pub(super) fn invalid(what: String) -> Refusal {
+    Refusal::RequestInvalid { what }
+}
+
+/// A name as it may be shown: texts of refusals reach logs, and a stranger's element name may be a person's number.
+fn shown(name: &str) -> &str {
+    let digits = name.chars().filter(|c| c.is_numeric()).count();
+    if name.len() <= 64 && digits <= 3 { name } else { "(not shown)" }
+}

@@ -1,0 +1,312 @@
+//! From a checked configuration to a service that answers.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+
+use super::names;
+use crate::agreements::{Agreements, CacheSettings, Cvr, Environment, Store, StoreError, StoreSettings};
+use crate::audit::{Audit, AuditSettings, Record, keys};
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::gateway::Gateway;
+use crate::gateway::agreement::AgreementStep;
+use crate::gateway::authenticate::{AuthenticateLayer, AuthorityContextNames, TokenTrust};
+use crate::gateway::definition::{Bindings, Definition, Name};
+use crate::gateway::envelope::EnvelopeLayer;
+use crate::gateway::exchange::ExchangeStep;
+use crate::gateway::forward::Forward;
+use crate::gateway::open::OpenLayer;
+use crate::gateway::replay::{Replay, ReplayMemory};
+use crate::gateway::request_policy::{PolicyInForce, RequestPolicyStep};
+use crate::gateway::response_policy::ResponsePolicyLayer;
+use crate::gateway::seal::{SealLayer, Signer};
+use crate::metrics::Metrics;
+use crate::outbound::breaker::{Breaker, BreakerSettings};
+use crate::outbound::{Outbound, OutboundSettings, SetupError};
+use crate::policy::document::{Policy, PolicyErrors};
+use crate::policy::release;
+use crate::saml::trust::{Issuer, Trust, TrustError};
+use crate::signature::key::{Certificate, KeyError, SigningKey};
+use crate::signature::timestamp::TimeRules;
+use crate::soap::strict::Limits;
+use crate::sts::cache::TokenCache;
+use crate::sts::client::{Https, StsClient, StsSettings};
+
+/// Why the service cannot start. Each says what to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum AssembleError {
+    /// A file.
+    #[error("{path}: {error}")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The policy file.
+    #[error("{0}")]
+    Policy(#[from] PolicyErrors),
+    /// A policy that is not in force yet.
+    #[error("the policy {id} holds from {from} only; name one that holds today")]
+    PolicyNotInForce {
+        /// Which.
+        id: String,
+        /// From when.
+        from: jiff::civil::Date,
+    },
+    /// The trusted STS.
+    #[error("{0}")]
+    Trust(#[from] TrustError),
+    /// A certificate or key.
+    #[error("a certificate or key cannot be used for signatures: {0}")]
+    Key(#[from] KeyError),
+    /// TLS towards STS or index.
+    #[error(transparent)]
+    Outbound(#[from] SetupError),
+    /// The agreements.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The audit's keys.
+    #[error(transparent)]
+    AuditKeys(#[from] keys::KeyError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] crate::audit::log::LogError),
+    /// The metrics.
+    #[error("the metrics cannot be registered: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// A number or name that the configuration should have refused.
+    #[error("{0}")]
+    Setting(&'static str),
+}
+
+/// The service, ready to be stacked, and what operators hold on to while it runs.
+pub struct Assembled {
+    /// The steps.
+    pub gateway: Gateway,
+    /// The service's names.
+    pub definition: Arc<Definition>,
+    /// The agreements.
+    pub agreements: Agreements,
+    /// The audit.
+    pub audit: Audit,
+    /// The breaker before the index.
+    pub breaker: Arc<Breaker>,
+    /// Whose tokens are taken.
+    pub trust: Arc<TokenTrust>,
+    /// The policy.
+    pub policy: Arc<PolicyInForce>,
+    /// The replay memory.
+    pub replay: Arc<ReplayMemory>,
+    /// The gateway's own certificate.
+    pub signer: Arc<Signer>,
+}
+
+/// Sees every audit record as its call closes.
+pub type OnClose = Box<dyn Fn(&Record) + Send + Sync>;
+
+/// Puts the service together.
+///
+/// # Errors
+/// [`AssembleError`].
+pub async fn assemble(config: &Config, clock: &Clock, metrics: &Arc<Metrics>, on_close: OnClose) -> Result<Assembled, AssembleError> {
+    let now = clock.now();
+    let definition = Arc::new(definition(config));
+    let policy = Arc::new(PolicyInForce::new(read_policy(&config.policy, now)?));
+    let time = TimeRules { skew: signed(config.clock_skew), max_age: signed(config.timestamp_max_age), ..TimeRules::default() };
+    let trust = Arc::new(TokenTrust::new(read_trust(&config.tokens, now)?, time));
+    let signer = Arc::new(Signer {
+        key: SigningKey::from_der(config.system.key())?,
+        certificate: Certificate::from_der(config.system.leaf())?,
+    });
+    let store = Store::open(&config.agreements.store, &StoreSettings::default()).await?;
+    let cache = CacheSettings {
+        refresh: config.agreements.cache_ttl,
+        staleness: config.agreements.max_staleness,
+        ..CacheSettings::default()
+    };
+    let agreements = Agreements::new(store, cache);
+    let audit = start_audit(&config.audit, clock, metrics, on_close)?;
+    let sealer = Arc::new(keys::sealer(&config.audit.pseudonym_key, &config.audit.auditors)?);
+    // A message can be replayed as long as its Timestamp holds: the greatest age and the skew, and twice that to be safe.
+    let keep = (config.timestamp_max_age + config.clock_skew) * 2;
+    let replay = Arc::new(ReplayMemory::new(config.replay_capacity, keep, now));
+    let breaker = Arc::new(Breaker::new(BreakerSettings { failures: config.index.breaker_failures, rest: config.index.breaker_rest }));
+    let tokens = TokenCache::new(sts_client(config, &trust, &signer, clock)?, clock.clone());
+    let index = Outbound::new(OutboundSettings {
+        roots: config.index.roots.clone(),
+        credentials: Some(config.system.clone()),
+        connect_timeout: config.index.connect_timeout,
+        idle_timeout: config.limits.idle_timeout,
+        retry: config.index.retry,
+    })?;
+    let pinned = config.index.signing_certificates.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
+    let seal = SealLayer { definition: definition.clone(), signer: signer.clone(), clock: clock.clone() };
+
+    let gateway = Gateway {
+        open: OpenLayer { definition: definition.clone(), audit: audit.clone(), clock: clock.clone(), seal: seal.clone() },
+        seal,
+        envelope: EnvelopeLayer { definition: definition.clone(), limits: request_limits(config) },
+        authenticate: AuthenticateLayer {
+            definition: definition.clone(),
+            trust: trust.clone(),
+            clock: clock.clone(),
+            authority_context: AuthorityContextNames {
+                call_context: Name::new(names::CALL_CONTEXT_NS, "CallContext"),
+                authority_context: Name::new(names::AUTHORITY_CONTEXT_NS, "AuthorityContext"),
+                municipality_cvr: Name::new(names::AUTHORITY_CONTEXT_NS, "MunicipalityCVR"),
+            },
+        },
+        replay: Replay { memory: replay.clone(), clock: clock.clone() },
+        agreement: AgreementStep {
+            definition: definition.clone(),
+            agreements: agreements.clone(),
+            environment: Environment::try_from(config.environment.clone())
+                .map_err(|_| AssembleError::Setting("environment is no name of an environment"))?,
+            udk: config.udk_cvr.parse::<Cvr>().map_err(|_| AssembleError::Setting("udk_cvr is no CVR number"))?,
+            clock: clock.clone(),
+        },
+        request_policy: RequestPolicyStep { policy: policy.clone(), sealer, clock: clock.clone() },
+        exchange: ExchangeStep { definition: definition.clone(), tokens },
+        response_policy: ResponsePolicyLayer {
+            pinned: Arc::new(pinned),
+            time,
+            limits: Limits { nodes: usize::MAX, text: config.messages.object_bytes, ..request_limits(config) },
+            release: release::Limits {
+                object_bytes: config.messages.object_bytes,
+                released_bytes: config.messages.released_bytes,
+                ..release::Limits::default()
+            },
+            clock: clock.clone(),
+        },
+        forward: Forward {
+            definition: definition.clone(),
+            outbound: index,
+            address: config.index.address.clone(),
+            deadline: config.index.deadline,
+            breaker: breaker.clone(),
+            signer: signer.clone(),
+            clock: clock.clone(),
+        },
+    };
+    Ok(Assembled { gateway, definition, agreements, audit, breaker, trust, policy, replay, signer })
+}
+
+/// What is special about TerminalAdgang: its names, and what the installation's settings say of them.
+pub fn definition(config: &Config) -> Definition {
+    let service = &config.service;
+    let public = config.listen.public_url.to_string();
+    let address = format!("{}{}", public.trim_end_matches('/'), service.path);
+    Definition {
+        name: "terminaladgang-6".to_owned(),
+        uuid: service.service_uuid,
+        operation: names::OPERATION.to_owned(),
+        request: Name::new(names::YI_NS, names::INDEX_REQUEST),
+        wrapper_request: Name::new(&service.wrapper_namespace, names::WRAPPER_REQUEST),
+        wrapper_response: Name::new(&service.wrapper_namespace, names::WRAPPER_RESPONSE),
+        actions: vec![names::INDEX_ACTION.to_owned(), format!("{}{}", service.wrapper_namespace, names::OPERATION)],
+        response_action: names::INDEX_RESPONSE_ACTION.to_owned(),
+        addresses: vec![address.clone(), service.entity_id.clone(), crate::soap::names::WSA_ANONYMOUS.to_owned()],
+        address,
+        entity_id: service.entity_id.clone(),
+        bindings: Bindings {
+            token: service.bindings.contains(&config::Binding::Token),
+            authority_context: service.bindings.contains(&config::Binding::AuthorityContext),
+        },
+        required_privilege: service.privilege_role.clone(),
+        index_entity_id: config.index.entity_id.clone(),
+        index_action: names::INDEX_ACTION.to_owned(),
+    }
+}
+
+/// The strict reader's bounds for requests.
+pub fn request_limits(config: &Config) -> Limits {
+    let messages = &config.messages;
+    Limits { depth: messages.xml_depth, attributes: messages.xml_attributes, nodes: messages.xml_nodes, ..Limits::default() }
+}
+
+/// Reads the policy, and refuses one that does not hold yet.
+///
+/// # Errors
+/// `File`, `Policy`, `PolicyNotInForce`.
+pub fn read_policy(settings: &config::Policy, now: Timestamp) -> Result<Policy, AssembleError> {
+    let path = settings.directory.join(format!("{}.toml", settings.name));
+    let policy = Policy::read(&read(&path)?, &path)?;
+    let copenhagen = crate::policy::dates::copenhagen().ok_or(AssembleError::Setting("Europe/Copenhagen is not in the time zone database"))?;
+    match now.to_zoned(copenhagen).date() >= policy.valid_from() {
+        true => Ok(policy),
+        false => Err(AssembleError::PolicyNotInForce { id: policy.id().to_owned(), from: policy.valid_from() }),
+    }
+}
+
+/// Reads the trusted STS's.
+///
+/// # Errors
+/// `File`, `Trust`, `Key`.
+pub fn read_trust(tokens: &config::Tokens, now: Timestamp) -> Result<Trust, AssembleError> {
+    let mut issuers = Vec::new();
+    for path in &tokens.metadata {
+        let issuer = Issuer::from_metadata(Bytes::from(read(path)?), None, now)?;
+        // The configuration names the issuer whose metadata it means: another file in its place is not taken.
+        if tokens.issuer.as_deref().is_some_and(|expected| expected != issuer.entity_id()) {
+            return Err(AssembleError::Setting("the metadata is of another issuer than [tokens] issuer names"));
+        }
+        issuers.push(issuer);
+    }
+    if let (Some(issuer), false) = (&tokens.issuer, tokens.certificates.is_empty()) {
+        let certificates = tokens.certificates.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
+        issuers.push(Issuer::from_certificates(issuer.clone(), certificates)?);
+    }
+    Ok(Trust::new(issuers))
+}
+
+fn start_audit(settings: &config::Audit, clock: &Clock, metrics: &Arc<Metrics>, on_close: OnClose) -> Result<Audit, AssembleError> {
+    let mut audit = AuditSettings::in_dir(&settings.directory);
+    audit.limits.segment_bytes = settings.segment_bytes;
+    audit.limits.checkpoint_interval = settings.checkpoint_interval;
+    let (key, metrics) = (keys::checkpoint_key(&settings.checkpoint_key)?, metrics.clone());
+    Ok(Audit::start(audit, key, clock.clone(), move |record| {
+        metrics.observe(record);
+        on_close(record);
+        tracing::info!(
+            call = %record.call,
+            outcome = record.outcome.map(|outcome| outcome.name()),
+            refusal = record.refusal.as_deref(),
+            binding = record.binding.map(|binding| binding.name()),
+            duration_us = record.duration_us,
+            "call"
+        );
+    })?)
+}
+
+fn sts_client(config: &Config, trust: &TokenTrust, signer: &Signer, clock: &Clock) -> Result<StsClient<Https>, AssembleError> {
+    let trusted = trust.current();
+    let issuer = trusted.issuers().first().ok_or(AssembleError::Setting("[tokens] names no issuer"))?;
+    let outbound = Outbound::new(OutboundSettings {
+        roots: config.sts.roots.clone(),
+        credentials: None,
+        connect_timeout: config.sts.connect_timeout,
+        idle_timeout: config.limits.idle_timeout,
+        retry: true,
+    })?;
+    let settings = StsSettings {
+        to: config.sts.address.to_string(),
+        issuer: issuer.clone(),
+        certificate: signer.certificate.clone(),
+        key: signer.key.clone(),
+        on_behalf_of: None,
+    };
+    let transport = Https { outbound, uri: config.sts.address.clone(), timeout: config.sts.deadline };
+    Ok(StsClient::new(settings, transport, clock.clone()))
+}
+
+fn signed(duration: std::time::Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+fn read(path: &Path) -> Result<String, AssembleError> {
+    std::fs::read_to_string(path).map_err(|error| AssembleError::File { path: path.display().to_string(), error })
+}

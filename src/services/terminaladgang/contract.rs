@@ -1,0 +1,156 @@
+//! The public contract: WSDL and schemas, written for this project, on which a generic SOAP client builds its call.
+//!
+//! There is one WSDL a binding, for generic tools pick the first port they meet: `?wsdl` (AuthorityContext, which any
+//! client with a certificate can call) and `?wsdl=token` (OIO IDWS). Both import the schemas by `?xsd=NAME`.
+//!
+//! The schemas describe what the service takes and answers, which is less than the index's own: a message that is valid
+//! by ours is valid by the index's, not the other way round (`tests/interop/validate.py` shows it). They are a
+//! description for clients; requests are judged by the policy, never by these files.
+
+/// The media type of all documents of the contract.
+const XML: &str = "text/xml; charset=utf-8";
+
+/// The address that stands in the WSDL files, to be replaced by the service's own.
+const PLACEHOLDER: &str = "https://localhost/service/Ydelse/TerminalAdgang/6";
+
+const WSDL: &str = include_str!("contract/TerminalAdgang.wsdl");
+const WSDL_TOKEN: &str = include_str!("contract/TerminalAdgang-token.wsdl");
+
+/// The schemas by the name under which they are served.
+const SCHEMAS: [(&str, &str); 11] = [
+    ("TerminalAdgang", include_str!("contract/TerminalAdgang.xsd")),
+    ("YdelseIndeks", include_str!("contract/YdelseIndeks.xsd")),
+    ("OekonomiskEffektueringIndeks", include_str!("contract/OekonomiskEffektueringIndeks.xsd")),
+    ("BevillingIndeks", include_str!("contract/BevillingIndeks.xsd")),
+    ("GenerelleOperationer", include_str!("contract/GenerelleOperationer.xsd")),
+    ("GenerelleDefinitioner", include_str!("contract/GenerelleDefinitioner.xsd")),
+    ("SagDok", include_str!("contract/SagDok.xsd")),
+    ("AuthorityContext", include_str!("contract/AuthorityContext.xsd")),
+    ("CallContext", include_str!("contract/CallContext.xsd")),
+    ("ServiceplatformFault", include_str!("contract/ServiceplatformFault.xsd")),
+    ("RequestHeader", include_str!("contract/RequestHeader.xsd")),
+];
+
+/// The document that the query of a GET names, as its media type and its text, or `None` where it names none.
+///
+/// Known are `wsdl` and `wsdl=authoritycontext`, `wsdl=token`, and `xsd=NAME`; the key is read without regard to case,
+/// for .NET asks for `?WSDL`. `service_url` is the service's own public address, without a query, as the configuration
+/// has it: never the `Host` header, by which a stranger could send clients elsewhere.
+pub fn contract(query: &str, service_url: &str) -> Option<(&'static str, String)> {
+    let (key, name) = query.split_once('=').unwrap_or((query, ""));
+    let document = if key.eq_ignore_ascii_case("wsdl") {
+        match name {
+            "" | "authoritycontext" => WSDL,
+            "token" => WSDL_TOKEN,
+            _ => return None,
+        }
+    } else if key.eq_ignore_ascii_case("xsd") {
+        SCHEMAS.iter().find(|(known, _)| *known == name)?.1
+    } else {
+        return None;
+    };
+    Some((XML, addressed(document, &escaped(service_url))))
+}
+
+/// The document with the placeholder address and the file names of its imports replaced by addresses of the service.
+fn addressed(document: &str, service_url: &str) -> String {
+    document
+        .replace(PLACEHOLDER, service_url)
+        .replace("schemaLocation=\"", &format!("schemaLocation=\"{service_url}?xsd="))
+        .replace(".xsd\"", "\"")
+}
+
+/// `text` as it may stand in an attribute value.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::names;
+    use super::*;
+
+    const URL: &str = "https://gw.example:8443/service/Ydelse/TerminalAdgang/6";
+
+    fn served(query: &str) -> String {
+        contract(query, URL).unwrap_or_else(|| panic!("?{query} is not served")).1
+    }
+
+    /// Every address that the document sends a client to.
+    fn imports(document: &str) -> Vec<&str> {
+        document.split("schemaLocation=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
+    }
+
+    #[test]
+    fn every_import_of_every_document_is_served_so_that_a_client_never_meets_a_dead_link() {
+        let mut open = vec!["wsdl".to_owned(), "wsdl=token".to_owned()];
+        let mut seen = std::collections::BTreeSet::new();
+        while let Some(query) = open.pop() {
+            if !seen.insert(query.clone()) {
+                continue;
+            }
+            for import in imports(&served(&query)) {
+                let (address, next) = import.split_once('?').unwrap();
+                assert_eq!(address, URL, "in ?{query}");
+                open.push(next.to_owned());
+            }
+        }
+        assert_eq!(seen.len(), 2 + SCHEMAS.len(), "every schema is reached from a WSDL: {seen:?}");
+    }
+
+    #[test]
+    fn both_wsdls_send_the_call_to_the_services_own_address() {
+        for query in ["wsdl", "WSDL", "wsdl=authoritycontext", "wsdl=token"] {
+            let wsdl = served(query);
+            assert!(wsdl.contains(&format!("address location=\"{URL}\"")), "?{query}");
+            assert!(!wsdl.contains(PLACEHOLDER), "?{query}");
+        }
+    }
+
+    #[test]
+    fn the_address_is_escaped_because_it_stands_in_attributes() {
+        let (_, wsdl) = contract("wsdl", "https://gw.example/?a=1&b=\"<").unwrap();
+        assert!(wsdl.contains("location=\"https://gw.example/?a=1&amp;b=&quot;&lt;\""));
+    }
+
+    #[test]
+    fn whatever_is_not_in_the_contract_is_not_served() {
+        for query in ["", "xsd", "xsd=", "xsd=../Cargo", "wsdl=other", "wsdl&x", "disco", "xsd=sagdok"] {
+            assert_eq!(contract(query, URL), None, "?{query}");
+        }
+    }
+
+    #[test]
+    fn the_wsdls_carry_the_names_that_the_gateway_answers_to() {
+        let (wrapper, token) = (served("wsdl"), served("wsdl=token"));
+        assert!(PLACEHOLDER.ends_with(names::SERVICE_PATH));
+        assert!(wrapper.contains(&format!("targetNamespace=\"{}\"", names::WRAPPER_NS)));
+        assert!(wrapper.contains(&format!("soapAction=\"{}\"", names::WRAPPER_ACTION)));
+        assert!(wrapper.contains(&format!("element=\"tns:{}\"", names::WRAPPER_REQUEST)));
+        assert!(wrapper.contains(&format!("element=\"tns:{}\"", names::WRAPPER_RESPONSE)));
+        assert!(token.contains(&format!("soapAction=\"{}\"", names::INDEX_ACTION)));
+        assert!(token.contains(&format!("wsam:Action=\"{}\"", names::INDEX_RESPONSE_ACTION)));
+        assert!(token.contains(&format!("element=\"yi:{}\"", names::INDEX_REQUEST)));
+        assert!(token.contains(&format!("element=\"yi:{}\"", names::INDEX_RESPONSE)));
+        for wsdl in [&wrapper, &token] {
+            assert!(wsdl.contains(&format!("<wsdl:operation name=\"{}\">", names::OPERATION)));
+        }
+        let targets = [
+            ("TerminalAdgang", names::WRAPPER_NS),
+            ("YdelseIndeks", names::YI_NS),
+            ("OekonomiskEffektueringIndeks", names::OEI_NS),
+            ("BevillingIndeks", names::BI_NS),
+            ("GenerelleOperationer", names::GO_NS),
+            ("GenerelleDefinitioner", names::GD_NS),
+            ("SagDok", names::SD_NS),
+            ("AuthorityContext", names::AUTHORITY_CONTEXT_NS),
+            ("CallContext", names::CALL_CONTEXT_NS),
+            ("ServiceplatformFault", names::FAULT_NS),
+            ("RequestHeader", names::REQUEST_HEADER_NS),
+        ];
+        for (name, namespace) in targets {
+            let schema = served(&format!("xsd={name}"));
+            assert!(schema.contains(&format!("targetNamespace=\"{namespace}\"")), "{name}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! TerminalAdgang (SF2860, version 6): which cash benefits a citizen has received in the last three months.
+
+pub mod assemble;
+pub mod contract;
+pub mod names;

@@ -1,0 +1,51 @@
+//! The names of the service on the wire, in one place.
+//!
+//! The index's names are its own (SF1490, version 6). The wrapper's are inferred, by analogy with the pass-through of
+//! the sister index: should the real ones differ, they change here and in `contract/`, and a test holds the two together.
+
+/// Where the service answers, below the gateway's address.
+pub const SERVICE_PATH: &str = "/service/Ydelse/TerminalAdgang/6";
+/// The service in the catalogue of services, and in agreements.
+pub const SERVICE_UUID: &str = "3053ec89-31fe-4206-878b-bba6783d7a88";
+/// The one operation that the service offers.
+pub const OPERATION: &str = "fremsoeg";
+
+/// The namespace of the wrapper and of the WSDL (AuthorityContext binding).
+pub const WRAPPER_NS: &str = "http://serviceplatformen.dk/xml/wsdl/soap11/Ydelse/TerminalAdgang/6/";
+/// The wrapper around a request, in [`WRAPPER_NS`].
+pub const WRAPPER_REQUEST: &str = "FremsoegRequest";
+/// The wrapper around an answer, in [`WRAPPER_NS`].
+pub const WRAPPER_RESPONSE: &str = "FremsoegResponse";
+/// The SOAPAction of the AuthorityContext binding.
+pub const WRAPPER_ACTION: &str = "http://serviceplatformen.dk/xml/wsdl/soap11/Ydelse/TerminalAdgang/6/fremsoeg";
+
+/// The namespace of the index's operations (`yi`).
+pub const YI_NS: &str = "urn:oio:sts:ydelse:ydelseindeks:6";
+/// The index's request, in [`YI_NS`]: the body of the token binding, and the content of the wrapper.
+pub const INDEX_REQUEST: &str = "FremsoegYdelseIndeksInput";
+/// The index's answer, in [`YI_NS`].
+pub const INDEX_RESPONSE: &str = "FremsoegYdelseIndeksOutput";
+/// The action of a request in the token binding and to the index: `wsa:Action` and the `action` of the Content-Type.
+pub const INDEX_ACTION: &str = "http://kombit.dk/sts/ydelseindeks/fremsoeg";
+/// The `wsa:Action` of an answer in the token binding.
+pub const INDEX_RESPONSE_ACTION: &str = "http://kombit.dk/sts/ydelseindeks/fremsoegResponse";
+
+/// The namespace of grants (`bi`).
+pub const BI_NS: &str = "urn:oio:sts:ydelse:bevillingindeks:6";
+/// The namespace of economic effectuations (`oei`).
+pub const OEI_NS: &str = "urn:oio:sts:ydelse:oekonomiskeffektueringindeks:6";
+/// The namespace of the operations' common types (`go`).
+pub const GO_NS: &str = "urn:oio:sts:generelleoperationer:6";
+/// The namespace of the common definitions (`gd`).
+pub const GD_NS: &str = "urn:oio:sts:generelledefinitioner:6";
+/// The namespace of the case and document standard (`sd`).
+pub const SD_NS: &str = "urn:oio:sagdok:3.0.0";
+
+/// The namespace of `AuthorityContext`, which names the authority where no token does.
+pub const AUTHORITY_CONTEXT_NS: &str = "http://serviceplatformen.dk/xml/schemas/AuthorityContext/1/";
+/// The namespace of `CallContext`, the caller's own particulars of the call.
+pub const CALL_CONTEXT_NS: &str = "http://serviceplatformen.dk/xml/schemas/CallContext/1/";
+/// The namespace of `ServiceplatformFault`, the detail of a SOAP fault.
+pub const FAULT_NS: &str = "http://serviceplatformen.dk/xml/schemas/ServiceplatformFault/1/";
+/// The namespace of the SOAP header `RequestHeader`, which holds the `TransactionUUID`.
+pub const REQUEST_HEADER_NS: &str = "http://kombit.dk/xml/schemas/RequestHeader/1/";

@@ -1,0 +1,252 @@
+//! A SOAP envelope, read by position: what it holds and where, not yet whether any of it is true.
+//!
+//! Everything is found as a direct child in its place and never by an id or a search through the tree: the attacker who
+//! moves a signed Body into a header and puts another in its place (McIntosh & Austel 2005, CVE-2011-1411) is stopped by
+//! [`Envelope::read`] knowing one Body only, and by the verifier comparing places.
+
+use super::document::{Document, Element, NodeId};
+use super::names::{LIBERTY_SB, REQUEST_HEADER, SOAP11, SOAP12, WSA, WSA_ANONYMOUS, WSSE};
+use crate::refusal::Refusal;
+
+/// The version of SOAP that an envelope speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// SOAP 1.1: `text/xml`, `SOAPAction`, faults with HTTP 500.
+    V11,
+    /// SOAP 1.2: `application/soap+xml`, faults with HTTP 400 or 500.
+    V12,
+}
+
+impl Version {
+    /// The envelope's namespace.
+    pub fn namespace(self) -> &'static str {
+        match self {
+            Version::V11 => SOAP11,
+            Version::V12 => SOAP12,
+        }
+    }
+    /// The MIME type of a message, with its charset.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Version::V11 => "text/xml; charset=utf-8",
+            Version::V12 => "application/soap+xml; charset=utf-8",
+        }
+    }
+    /// What the version is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Version::V11 => "SOAP 1.1",
+            Version::V12 => "SOAP 1.2",
+        }
+    }
+}
+
+/// The longest MessageID, Action or TransactionUUID that is taken, in bytes.
+const LONGEST_HEADER: usize = 512;
+
+/// The WS-Addressing headers of a request. Absent ones are `None`; repeated ones were refused.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Addressing {
+    /// `wsa:MessageID`.
+    pub message_id: Option<String>,
+    /// `wsa:Action`.
+    pub action: Option<String>,
+    /// `wsa:To`.
+    pub to: Option<String>,
+    /// `wsa:RelatesTo`.
+    pub relates_to: Option<String>,
+}
+
+/// A message whose structure is that of one SOAP envelope with one payload.
+#[derive(Debug)]
+pub struct Envelope {
+    document: Document,
+    located: Located,
+}
+
+/// Where everything stands.
+#[derive(Debug)]
+struct Located {
+    version: Version,
+    header: Option<NodeId>,
+    body: NodeId,
+    payload: NodeId,
+    security: Option<NodeId>,
+    addressing: Addressing,
+    transaction: Option<String>,
+}
+
+impl Envelope {
+    /// Reads the structure and the headers.
+    ///
+    /// # Errors
+    /// `NotSoap`, `EnvelopeStructure`, `MustUnderstand`, `AddressingInvalid`.
+    pub fn read(document: Document) -> Result<Self, Refusal> {
+        let located = Located::find(&document)?;
+        Ok(Self { document, located })
+    }
+
+    /// The version of SOAP.
+    pub fn version(&self) -> Version {
+        self.located.version
+    }
+    /// The whole message.
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+    /// `Header`, where there is one.
+    pub fn header(&self) -> Option<Element<'_>> {
+        self.located.header.and_then(|id| self.document.element(id))
+    }
+    /// `Body`.
+    pub fn body(&self) -> Option<Element<'_>> {
+        self.document.element(self.located.body)
+    }
+    /// The one element in `Body`.
+    pub fn payload(&self) -> Option<Element<'_>> {
+        self.document.element(self.located.payload)
+    }
+    /// `wsse:Security`, where there is one.
+    pub fn security(&self) -> Option<Element<'_>> {
+        self.located.security.and_then(|id| self.document.element(id))
+    }
+    /// The WS-Addressing headers.
+    pub fn addressing(&self) -> &Addressing {
+        &self.located.addressing
+    }
+    /// The caller's `TransactionUUID`: an unsigned claim, to be echoed and recorded, never trusted.
+    pub fn transaction(&self) -> Option<&str> {
+        self.located.transaction.as_deref()
+    }
+    /// The headers that a message signature must cover: every WS-Addressing header and Liberty's `Framework`.
+    pub fn must_be_signed(&self) -> Vec<Element<'_>> {
+        let blocks = self.header().into_iter().flat_map(|header| header.elements());
+        blocks.filter(|block| block.namespace() == WSA || block.is(LIBERTY_SB, "Framework")).collect()
+    }
+}
+
+impl Located {
+    fn find(document: &Document) -> Result<Self, Refusal> {
+        let root = document.root();
+        let version = match (root.local(), root.namespace()) {
+            ("Envelope", SOAP11) => Version::V11,
+            ("Envelope", SOAP12) => Version::V12,
+            _ => return Err(Refusal::NotSoap),
+        };
+        let soap = version.namespace();
+        let mut children = root.elements();
+        let mut first = children.next();
+        let header = first.filter(|element| element.is(soap, "Header"));
+        if header.is_some() {
+            first = children.next();
+        }
+        let body = first.filter(|element| element.is(soap, "Body")).ok_or_else(|| structure("Body is not where SOAP puts it"))?;
+        if children.next().is_some() {
+            return Err(structure("an element after Body"));
+        }
+        if root.has_stray_text() || body.has_stray_text() || header.is_some_and(|header| header.has_stray_text()) {
+            return Err(structure("text between elements"));
+        }
+        let mut payloads = body.elements();
+        let payload = match (payloads.next(), payloads.next()) {
+            (Some(one), None) => one,
+            (None, _) => return Err(structure("an empty Body")),
+            (Some(_), Some(_)) => return Err(structure("more than one element in Body")),
+        };
+        let mut security = None;
+        let mut addressing = Addressing::default();
+        let mut transaction = None;
+        for block in header.iter().flat_map(|header| header.elements()) {
+            check_role(block, version)?;
+            match (block.namespace(), block.local()) {
+                (WSSE, "Security") => {
+                    if security.replace(block.id()).is_some() {
+                        return Err(structure("two Security headers"));
+                    }
+                }
+                (WSA, local) => addressing.take(block, local)?,
+                (LIBERTY_SB, "Framework") => {}
+                (REQUEST_HEADER, "RequestHeader") => {
+                    let known = block.only(REQUEST_HEADER, "TransactionUUID").ok().flatten().and_then(|id| id.text());
+                    // Never trusted, only echoed; one that cannot be echoed whole is left out.
+                    transaction = known.map(|id| id.into_owned()).filter(|id| !id.is_empty() && id.len() <= LONGEST_HEADER);
+                }
+                _ if must_understand(block, version)? => {
+                    return Err(Refusal::MustUnderstand { header: short(&format!("{block:?}")) });
+                }
+                _ => {}
+            }
+        }
+        let (header, body, payload) = (header.map(|header| header.id()), body.id(), payload.id());
+        Ok(Self { version, header, body, payload, security, addressing, transaction })
+    }
+}
+
+impl Addressing {
+    fn take(&mut self, block: Element<'_>, local: &str) -> Result<(), Refusal> {
+        let slot = match local {
+            "MessageID" => &mut self.message_id,
+            "Action" => &mut self.action,
+            "To" => &mut self.to,
+            "RelatesTo" => &mut self.relates_to,
+            // The answer goes back on this connection and nowhere else: an address here would make the gateway call it.
+            "ReplyTo" | "FaultTo" => return anonymous(block, local),
+            "From" | "ReferenceParameters" | "FaultDetail" => return Ok(()),
+            _ => return Err(addressing(&format!("unknown header {}", short(local)))),
+        };
+        let value = block.text().ok_or_else(|| addressing(&format!("{local} is not plain text")))?;
+        let value = value.trim_matches(super::strict::is_space);
+        if value.len() > LONGEST_HEADER || value.chars().any(super::strict::is_space) {
+            return Err(addressing(&format!("{local} is too long or holds white space")));
+        }
+        match slot.replace(value.to_owned()) {
+            None => Ok(()),
+            Some(_) => Err(addressing(&format!("{local} occurs twice"))),
+        }
+    }
+}
+
+fn anonymous(block: Element<'_>, local: &str) -> Result<(), Refusal> {
+    let address = block.only(WSA, "Address").ok().flatten().and_then(|address| address.text());
+    match address.as_deref().map(|address| address.trim_matches(super::strict::is_space)) {
+        Some(WSA_ANONYMOUS) => Ok(()),
+        _ => Err(addressing(&format!("{local} is not the anonymous address"))),
+    }
+}
+
+/// A header for somebody else could be signed for somebody else: only those for the ultimate receiver are taken.
+fn check_role(block: Element<'_>, version: Version) -> Result<(), Refusal> {
+    let (attribute, ours) = match version {
+        Version::V11 => ("actor", ["", "http://schemas.xmlsoap.org/soap/actor/next"]),
+        Version::V12 => (
+            "role",
+            ["http://www.w3.org/2003/05/soap-envelope/role/ultimateReceiver", "http://www.w3.org/2003/05/soap-envelope/role/next"],
+        ),
+    };
+    match block.attribute(version.namespace(), attribute) {
+        None => Ok(()),
+        Some(role) if ours.contains(&role) => Ok(()),
+        Some(_) => Err(structure("a header for another role")),
+    }
+}
+
+fn must_understand(block: Element<'_>, version: Version) -> Result<bool, Refusal> {
+    match block.attribute(version.namespace(), "mustUnderstand") {
+        None | Some("0" | "false") => Ok(false),
+        Some("1" | "true") => Ok(true),
+        Some(_) => Err(structure("mustUnderstand is not a boolean")),
+    }
+}
+
+fn structure(what: &str) -> Refusal {
+    Refusal::EnvelopeStructure { what: what.to_owned() }
+}
+
+fn addressing(what: &str) -> Refusal {
+    Refusal::AddressingInvalid { what: what.to_owned() }
+}
+
+/// A name from the message, short enough for a fault.
+fn short(name: &str) -> String {
+    name.chars().take(120).collect()
+}

@@ -1,0 +1,311 @@
+//! A throw-away public key infrastructure for development: certificates shaped like OCES3, worth nothing outside the
+//! machine that made them.
+//!
+//! Like OCES3, every certificate is signed with RSASSA-PSS (SHA-256, salt of 32 bytes), because that is what many tools
+//! trip over, and each leaf names its holder by `organizationIdentifier=NTRDK-<CVR>` and `serialNumber=UI:DK-O:G:<uuid>`.
+//! rcgen cannot sign with PSS. It writes the certificate's content with the algorithm that it knows; [`with_pss`] then
+//! names PSS in its place and signs the result.
+
+mod role;
+mod rsa_pss;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use p12_keystore::{Certificate, KeyStore, KeyStoreEntry, PrivateKey, PrivateKeyChain};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyUsagePurpose, SanType,
+};
+use rustls_pki_types::CertificateDer;
+
+use crate::clock::Clock;
+use crate::signature::credentials::Credentials;
+pub use role::Role;
+use rsa_pss::{RsaKey, with_pss};
+
+/// How long development certificates are valid.
+const LIFETIME: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// Why the development PKI could not be made or written.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the fields are named for what they are
+pub enum PkiError {
+    #[error("a key or certificate could not be made: {0}")]
+    Made(String),
+    #[error("cannot write {}: {cause}; name a folder that you may write to", file.display())]
+    Written { file: PathBuf, cause: std::io::Error },
+    #[error("{} exists already; name another folder, or remove the old one, whose certificates it would replace", .0.display())]
+    Exists(PathBuf),
+}
+
+/// The size of the RSA keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeyBits {
+    /// 2048 bits: fast to make, enough for keys that live an hour.
+    #[default]
+    Bits2048,
+    /// 3072 bits, as OCES3 demands.
+    Bits3072,
+}
+
+/// What a certificate may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usage {
+    /// A TLS server on this machine: localhost, 127.0.0.1 and ::1.
+    Server,
+    /// A client system: TLS client, and signatures on messages and tokens.
+    System,
+}
+
+/// What a leaf certificate is to say.
+#[derive(Debug, Clone)]
+pub struct Leaf {
+    /// The subject's common name.
+    pub common_name: String,
+    /// The organisation's name.
+    pub organization: String,
+    /// The organisation's CVR number, eight digits.
+    pub cvr: String,
+    /// The UUID in the subject's serial number.
+    pub uuid: String,
+    /// What it may be used for.
+    pub usage: Usage,
+    /// From when it is valid; rounded down to midnight UTC.
+    pub not_before: Timestamp,
+    /// Until when it is valid; rounded down to midnight UTC.
+    pub not_after: Timestamp,
+}
+
+/// A root, an issuing authority below it, and a certificate for each [`Role`].
+pub struct DevPki {
+    root: CertificateDer<'static>,
+    issuing: CertificateDer<'static>,
+    issuing_params: CertificateParams,
+    issuing_key: RsaKey,
+    bits: KeyBits,
+    credentials: BTreeMap<Role, Credentials>,
+}
+
+impl DevPki {
+    /// Makes the whole PKI in memory, valid from the day before `clock`'s today for 90 days.
+    ///
+    /// # Errors
+    /// The random number generator or a library failed.
+    pub fn generate(clock: &Clock, bits: KeyBits) -> Result<Self, PkiError> {
+        let mut keys = RsaKey::generate_many(bits, Role::ALL.len() + 2)?.into_iter();
+        let mut key = || keys.next().ok_or_else(|| PkiError::Made("too few keys".to_owned()));
+        let (not_before, not_after) = validity(clock.now());
+
+        let root_params = authority("Hjemmel development root", not_before, not_after)?;
+        let root_key = key()?;
+        let root = root_params.self_signed(&root_key).map_err(made)?;
+        let root = with_pss(root.der(), &root_key)?;
+
+        let issuing_params = authority("Hjemmel development issuing CA", not_before, not_after)?;
+        let issuing_key = key()?;
+        let issuing = issuing_params.signed_by(&issuing_key, &Issuer::from_params(&root_params, &root_key)).map_err(made)?;
+        let issuing = with_pss(issuing.der(), &root_key)?;
+
+        let mut pki = Self { root, issuing, issuing_params, issuing_key, bits, credentials: BTreeMap::new() };
+        for role in Role::ALL {
+            let (_, _, common_name, organization, cvr, uuid, usage) = role.row();
+            let leaf = Leaf {
+                common_name: common_name.to_owned(),
+                organization: organization.to_owned(),
+                cvr: cvr.to_owned(),
+                uuid: uuid.to_owned(),
+                usage,
+                not_before,
+                not_after,
+            };
+            let credentials = pki.sign(&leaf, key()?)?;
+            pki.credentials.insert(role, credentials);
+        }
+        Ok(pki)
+    }
+
+    /// The root certificate: what a peer trusts.
+    pub fn root(&self) -> &CertificateDer<'static> {
+        &self.root
+    }
+
+    /// The certificate of the issuing authority, which signs the leaves.
+    pub fn issuing(&self) -> &CertificateDer<'static> {
+        &self.issuing
+    }
+
+    /// The certificate and key of `role`, the chain being leaf and issuing authority.
+    pub fn credentials(&self, role: Role) -> Result<&Credentials, PkiError> {
+        self.credentials.get(&role).ok_or_else(|| PkiError::Made(format!("no certificate for {role:?}")))
+    }
+
+    /// Issues one more certificate, with a new key: an expired one, say, or one for another organisation.
+    ///
+    /// # Errors
+    /// The random number generator or a library failed, or a name cannot stand in a certificate.
+    pub fn issue(&self, leaf: &Leaf) -> Result<Credentials, PkiError> {
+        self.sign(leaf, RsaKey::generate(self.bits)?)
+    }
+
+    fn sign(&self, leaf: &Leaf, key: RsaKey) -> Result<Credentials, PkiError> {
+        let mut params = params(leaf.not_before, leaf.not_after)?;
+        params.distinguished_name = leaf_subject(leaf);
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.use_authority_key_identifier_extension = true;
+        match leaf.usage {
+            Usage::Server => {
+                params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+                params.subject_alt_names = vec![
+                    SanType::DnsName("localhost".try_into().map_err(made)?),
+                    SanType::IpAddress(std::net::Ipv4Addr::LOCALHOST.into()),
+                    SanType::IpAddress(std::net::Ipv6Addr::LOCALHOST.into()),
+                ];
+            }
+            Usage::System => {
+                params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+            }
+        }
+        let issuer = Issuer::from_params(&self.issuing_params, &self.issuing_key);
+        let certificate = params.signed_by(&key, &issuer).map_err(made)?;
+        let certificate = with_pss(certificate.der(), &self.issuing_key)?;
+        Credentials::new(vec![certificate, self.issuing.clone()], key.private_key()?)
+            .ok_or_else(|| PkiError::Made("the certificate does not fit its key".to_owned()))
+    }
+
+    /// Writes every certificate and key into `dir`, which is made where it does not exist: `root.pem`, and for each role
+    /// `NAME.pem` (the chain) and `NAME.key.pem` (mode 0600). With `pkcs12_password` also `NAME.p12` (mode 0600).
+    ///
+    /// # Errors
+    /// The folder cannot be written to, or holds such a file already: an existing key is never replaced.
+    pub fn write(&self, dir: &Path, pkcs12_password: Option<&str>) -> Result<(), PkiError> {
+        std::fs::create_dir_all(dir).map_err(|cause| PkiError::Written { file: dir.to_owned(), cause })?;
+        write_new(&dir.join("root.pem"), pem("CERTIFICATE", &self.root).as_bytes(), Secrecy::Public)?;
+        write_new(&dir.join("issuing.pem"), pem("CERTIFICATE", &self.issuing).as_bytes(), Secrecy::Public)?;
+        for (role, credentials) in &self.credentials {
+            let name = role.file_name();
+            let chain: String = credentials.chain().iter().map(|certificate| pem("CERTIFICATE", certificate)).collect();
+            write_new(&dir.join(format!("{name}.pem")), chain.as_bytes(), Secrecy::Public)?;
+            let key = pem("PRIVATE KEY", credentials.key().secret_der());
+            write_new(&dir.join(format!("{name}.key.pem")), key.as_bytes(), Secrecy::Private)?;
+            if let Some(password) = pkcs12_password {
+                write_new(&dir.join(format!("{name}.p12")), &pkcs12(credentials, name, password)?, Secrecy::Private)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+enum Secrecy {
+    Public,
+    Private,
+}
+
+/// Writes a file that did not exist, private ones with mode 0600 from their first byte on.
+fn write_new(file: &Path, content: &[u8], secrecy: Secrecy) -> Result<(), PkiError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(match secrecy {
+            Secrecy::Public => 0o644,
+            Secrecy::Private => 0o600,
+        });
+    }
+    let written = options.open(file).and_then(|mut open| open.write_all(content));
+    written.map_err(|cause| match cause.kind() {
+        std::io::ErrorKind::AlreadyExists => PkiError::Exists(file.to_owned()),
+        _ => PkiError::Written { file: file.to_owned(), cause },
+    })
+}
+
+/// `der` as a PEM section, lines of 64 characters.
+pub fn pem(label: &str, der: &[u8]) -> String {
+    let mut text = format!("-----BEGIN {label}-----\n");
+    for (place, character) in STANDARD.encode(der).chars().enumerate() {
+        if place > 0 && place % 64 == 0 {
+            text.push('\n');
+        }
+        text.push(character);
+    }
+    text.push_str(&format!("\n-----END {label}-----\n"));
+    text
+}
+
+/// `credentials` as PKCS#12 (AES-256, PBKDF2 with SHA-256), under the friendly name `name`.
+///
+/// # Errors
+/// The library failed.
+pub fn pkcs12(credentials: &Credentials, name: &str, password: &str) -> Result<Vec<u8>, PkiError> {
+    let key = PrivateKey::from_der(credentials.key().secret_der()).map_err(made)?;
+    let certificates: Vec<_> =
+        credentials.chain().iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>().map_err(made)?;
+    let mut store = KeyStore::new();
+    store.add_entry(name, KeyStoreEntry::PrivateKeyChain(PrivateKeyChain::new(vec![1_u8], key, certificates)));
+    store.writer(password).write().map_err(made)
+}
+
+// ---- names and validity ----
+
+fn validity(now: Timestamp) -> (Timestamp, Timestamp) {
+    let day = SignedDuration::from_hours(24);
+    (now.checked_sub(day).unwrap_or(now), now.checked_add(LIFETIME).unwrap_or(now))
+}
+
+fn params(not_before: Timestamp, not_after: Timestamp) -> Result<CertificateParams, PkiError> {
+    let date = |instant: Timestamp| {
+        let date = instant.to_zoned(TimeZone::UTC).date();
+        let month = u8::try_from(date.month()).map_err(made)?;
+        Ok::<_, PkiError>(rcgen::date_time_ymd(date.year().into(), month, u8::try_from(date.day()).map_err(made)?))
+    };
+    let mut params = CertificateParams::default();
+    params.not_before = date(not_before)?;
+    params.not_after = date(not_after)?;
+    Ok(params)
+}
+
+fn authority(common_name: &str, not_before: Timestamp, not_after: Timestamp) -> Result<CertificateParams, PkiError> {
+    let mut params = params(not_before, not_after)?;
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CountryName, "DK");
+    params.distinguished_name.push(DnType::OrganizationName, "Hjemmel (development)");
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
+}
+
+fn leaf_subject(leaf: &Leaf) -> DistinguishedName {
+    let organization_identifier = DnType::CustomDnType(vec![2, 5, 4, 97]);
+    let serial_number = DnType::CustomDnType(vec![2, 5, 4, 5]);
+    let printable = |text: &str| text.try_into().map_or_else(|_| DnValue::Utf8String(text.to_owned()), DnValue::PrintableString);
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CountryName, printable("DK"));
+    name.push(organization_identifier, format!("NTRDK-{}", leaf.cvr));
+    name.push(DnType::OrganizationName, leaf.organization.as_str());
+    name.push(serial_number, printable(&format!("UI:DK-O:G:{}", leaf.uuid)));
+    name.push(DnType::CommonName, leaf.common_name.as_str());
+    name
+}
+
+fn made(error: impl std::fmt::Display) -> PkiError {
+    PkiError::Made(error.to_string())
+}
+
+/// One PKI for all tests of a process: making keys is slow.
+#[cfg(test)]
+pub fn for_tests() -> &'static DevPki {
+    static PKI: std::sync::OnceLock<DevPki> = std::sync::OnceLock::new();
+    PKI.get_or_init(|| DevPki::generate(&Clock::system(), KeyBits::Bits2048).unwrap())
+}
+
+#[cfg(test)]
+mod tests;

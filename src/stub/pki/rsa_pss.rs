@@ -1,0 +1,104 @@
+//! RSA keys, and RSASSA-PSS in place of the algorithm that rcgen writes.
+
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{self, KeySize};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PSS_SHA256};
+use rcgen::{PublicKeyData, SignatureAlgorithm, SigningKey};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::{KeyBits, PkiError, made};
+
+/// An RSA key as rcgen wants it: it tells its public half, and leaves the signature to [`with_pss`].
+pub(super) struct RsaKey(rsa::KeyPair);
+
+impl RsaKey {
+    pub(super) fn generate(bits: KeyBits) -> Result<Self, PkiError> {
+        let size = match bits {
+            KeyBits::Bits2048 => KeySize::Rsa2048,
+            KeyBits::Bits3072 => KeySize::Rsa3072,
+        };
+        rsa::KeyPair::generate(size).map(Self).map_err(made)
+    }
+
+    /// Makes `count` keys on all cores: searching for primes is most of a PKI's cost.
+    pub(super) fn generate_many(bits: KeyBits, count: usize) -> Result<Vec<Self>, PkiError> {
+        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(count.max(1));
+        std::thread::scope(|scope| {
+            let running: Vec<_> = (0..workers)
+                .map(|worker| {
+                    let share = count / workers + usize::from(worker < count % workers);
+                    scope.spawn(move || (0..share).map(|_| Self::generate(bits)).collect::<Result<Vec<_>, _>>())
+                })
+                .collect();
+            let mut keys = Vec::with_capacity(count);
+            for worker in running {
+                keys.extend(worker.join().map_err(|_| PkiError::Made("a worker stopped".to_owned()))??);
+            }
+            Ok(keys)
+        })
+    }
+
+    pub(super) fn private_key(&self) -> Result<PrivateKeyDer<'static>, PkiError> {
+        let pkcs8 = self.0.as_der().map_err(made)?;
+        Ok(PrivateKeyDer::Pkcs8(pkcs8.as_ref().to_vec().into()))
+    }
+}
+
+impl PublicKeyData for RsaKey {
+    fn der_bytes(&self) -> &[u8] {
+        self.0.public_key().as_ref()
+    }
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &rcgen::PKCS_RSA_SHA256
+    }
+}
+
+impl SigningKey for RsaKey {
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        Ok(Vec::new())
+    }
+}
+
+/// AlgorithmIdentifier sha256WithRSAEncryption, as rcgen writes it.
+const RSA_PKCS1_SHA256: &[u8] = &[48, 13, 6, 9, 42, 134, 72, 134, 247, 13, 1, 1, 11, 5, 0];
+
+/// AlgorithmIdentifier id-RSASSA-PSS with SHA-256, MGF1 with SHA-256 and a salt of 32 bytes (RFC 4055, section 3.1).
+const RSA_PSS_SHA256_SALT32: &[u8] = &[
+    0x30, 0x41, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a, // id-RSASSA-PSS
+    0x30, 0x34, //
+    0xa0, 0x0f, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, // SHA-256
+    0xa1, 0x1c, 0x30, 0x1a, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x08, // MGF1
+    0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, // … with SHA-256
+    0xa2, 0x03, 0x02, 0x01, 0x20, // salt 32
+];
+
+/// The certificate with RSASSA-PSS named as its algorithm, signed by `issuer`.
+pub(super) fn with_pss(certificate: &CertificateDer<'_>, issuer: &RsaKey) -> Result<CertificateDer<'static>, PkiError> {
+    let (_, parsed) = X509Certificate::from_der(certificate).map_err(made)?;
+    let tbs = parsed.tbs_certificate.as_ref();
+    // The tag and length of the outer SEQUENCE: 30 82 xx xx, since no certificate here is under 256 bytes or over 64 kB.
+    let content = tbs.get(4..).unwrap_or_default();
+    let place = content
+        .windows(RSA_PKCS1_SHA256.len())
+        .position(|window| window == RSA_PKCS1_SHA256)
+        .ok_or_else(|| PkiError::Made("the certificate names no signature algorithm".to_owned()))?;
+    let (before, after) = content.split_at(place);
+    let after = after.get(RSA_PKCS1_SHA256.len()..).unwrap_or_default();
+    let tbs = sequence(0x30, &[before, RSA_PSS_SHA256_SALT32, after]);
+
+    let mut signature = vec![0; issuer.0.public_modulus_len()];
+    issuer.0.sign(&RSA_PSS_SHA256, &SystemRandom::new(), &tbs, &mut signature).map_err(made)?;
+    let bit_string = sequence(0x03, &[&[0], &signature]);
+    Ok(sequence(0x30, &[&tbs, RSA_PSS_SHA256_SALT32, &bit_string]).into())
+}
+
+/// A DER value of the given tag over the joined parts, 256 to 65535 bytes in all.
+fn sequence(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let [.., high, low] = length.to_be_bytes();
+    let mut out = vec![tag, 0x82, high, low];
+    parts.iter().for_each(|part| out.extend_from_slice(part));
+    out
+}

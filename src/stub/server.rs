@@ -1,0 +1,167 @@
+//! HTTP over TLS for the stubs: small, and able to misbehave, which a proper server takes care not to.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+
+use crate::signature::credentials::Credentials;
+
+/// The longest request that a stub reads, in bytes.
+const LONGEST: usize = 4 * 1024 * 1024;
+
+/// The body of a stub's answer. An error in it cuts the connection.
+pub type Reply = Response<UnsyncBoxBody<Bytes, io::Error>>;
+
+/// Why a stub did not start.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the fields are named for what they are
+pub enum StartError {
+    #[error("cannot listen on {address}: {cause}; choose another address, or port 0 for any free one")]
+    Listen { address: SocketAddr, cause: io::Error },
+    #[error("the server certificate cannot be used: {0}; make new ones with `hjemmel certs dev`")]
+    Certificate(String),
+}
+
+/// What answers requests. `None` closes the connection without a byte.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers one request.
+    fn answer(&self, request: Request<Bytes>) -> impl Future<Output = Option<Reply>> + Send;
+}
+
+/// A stub that runs; it stops when this is dropped.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops it at once: the listener and every connection are gone when this returns.
+    pub async fn stop(mut self) {
+        self.task.abort();
+        // The one error there can be is the abort just asked for.
+        let _ = (&mut self.task).await;
+    }
+
+    /// Waits for as long as it runs.
+    pub async fn wait(mut self) {
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Starts serving on `address`.
+///
+/// # Errors
+/// [`StartError`]: the address is taken, or the certificate cannot be used.
+pub async fn start(
+    address: SocketAddr,
+    credentials: &Credentials,
+    handler: Arc<impl Handler>,
+) -> Result<Running, StartError> {
+    let tls = TlsAcceptor::from(Arc::new(tls(credentials)?));
+    let failed = |cause| StartError::Listen { address, cause };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let task = tokio::spawn(async move {
+        // Dropped with the task, and the connections with it.
+        let mut connections = JoinSet::new();
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, tls.clone(), Arc::clone(&handler)));
+                }
+                // Out of file descriptors, most likely: accepting again at once would spin.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+            while connections.try_join_next().is_some() {}
+        }
+    });
+    Ok(Running { address, task })
+}
+
+async fn connection(stream: TcpStream, tls: TlsAcceptor, handler: Arc<impl Handler>) {
+    // A stub keeps no log of broken connections: whoever broke one knows.
+    let _ = stream.set_nodelay(true);
+    let Ok(stream) = tls.accept(stream).await else { return };
+    let service = service_fn(|request: Request<Incoming>| {
+        let handler = Arc::clone(&handler);
+        async move {
+            let (head, body) = request.into_parts();
+            let body = Limited::new(body, LONGEST).collect().await.map_err(|_| io::Error::other("request too long"))?;
+            let answer = handler.answer(Request::from_parts(head, body.to_bytes())).await;
+            answer.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionReset))
+        }
+    });
+    let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+}
+
+fn tls(credentials: &Credentials) -> Result<ServerConfig, StartError> {
+    let unusable = |error: rustls::Error| StartError::Certificate(error.to_string());
+    let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(unusable)?
+        .with_no_client_auth()
+        .with_single_cert(credentials.chain().to_vec(), credentials.key().clone_key())
+        .map_err(unusable)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// An answer that is at hand.
+pub fn reply(status: u16, content_type: &str, body: impl Into<Bytes>) -> Reply {
+    with_body(status, content_type, Full::new(body.into()).map_err(|never| match never {}).boxed_unsync())
+}
+
+/// An answer that is still being made: what comes over the channel, until it closes or sends an error.
+pub fn streamed(status: u16, content_type: &str, pieces: mpsc::Receiver<io::Result<Bytes>>) -> Reply {
+    with_body(status, content_type, Pieces(pieces).boxed_unsync())
+}
+
+fn with_body(status: u16, content_type: &str, body: UnsyncBoxBody<Bytes, io::Error>) -> Reply {
+    let mut response = Response::new(body);
+    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    if let Ok(value) = http::HeaderValue::from_str(content_type) {
+        response.headers_mut().insert(http::header::CONTENT_TYPE, value);
+    }
+    response
+}
+
+struct Pieces(mpsc::Receiver<io::Result<Bytes>>);
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        self.0.poll_recv(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+    }
+}

@@ -1,0 +1,115 @@
+//! Reads a request for a token (WS-Trust 1.3 `RequestSecurityToken`, as KOMBIT's STS takes it).
+
+use crate::signature::base64;
+use crate::signature::key::Certificate;
+use crate::signature::names::{SAML_TOKEN, WSA, WSSE, X509V3};
+use crate::soap::document::Element;
+
+use super::issue::WST;
+
+/// The claim that names the authority.
+pub const CVR_CLAIM: &str = "dk:gov:saml:attribute:CvrNumberIdentifier";
+const AUTH: &str = "http://docs.oasis-open.org/wsfed/authorization/200706";
+const POLICIES: [&str; 3] = [
+    "http://schemas.xmlsoap.org/ws/2004/09/policy",
+    "http://schemas.xmlsoap.org/ws/2002/12/policy",
+    "http://www.w3.org/ns/ws-policy",
+];
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// `Context`, to be repeated in the answer.
+    pub context: Option<String>,
+    /// The entity id of the service that the token is for.
+    pub applies_to: String,
+    /// The authority's CVR number.
+    pub cvr: String,
+    /// The certificate whose key the token is to be bound to.
+    pub use_key: Certificate,
+    /// The certificate of the system on whose behalf the caller asks.
+    pub on_behalf_of: Option<Certificate>,
+}
+
+/// A fault: its code, and what it was.
+pub type Fault = (u16, &'static str);
+
+/// Reads the one element of the body.
+///
+/// # Errors
+/// 103, a request that is not formed as it must be; 110, one that asks for something else than a holder-of-key token.
+pub fn read(request: &Element<'_>) -> Result<Order, Fault> {
+    if !request.is(WST, "RequestSecurityToken") {
+        return Err((103, "Body holder ikke RequestSecurityToken."));
+    }
+    let required = |name, missing| text(only(request, &[WST], name)?.ok_or((103, missing))?);
+    if required("RequestType", "RequestType mangler.")? != format!("{WST}/Issue") {
+        return Err((110, "Kun Issue udbydes."));
+    }
+    if required("TokenType", "TokenType mangler.")? != SAML_TOKEN {
+        return Err((110, "Kun SAML 2.0 udstedes."));
+    }
+    if let Some(kind) = only(request, &[WST], "KeyType")?
+        && text(kind)? != format!("{WST}/PublicKey")
+    {
+        return Err((110, "Kun KeyType PublicKey understøttes."));
+    }
+    let use_key = only(request, &[WST], "UseKey")?.ok_or((103, "UseKey mangler."))?;
+    let on_behalf_of = match only(request, &[WST], "OnBehalfOf")? {
+        Some(element) => Some(certificate(element)?),
+        None => None,
+    };
+    Ok(Order {
+        context: request.attribute("", "Context").map(str::to_owned),
+        applies_to: applies_to(request)?,
+        cvr: claim(request)?,
+        use_key: certificate(use_key)?,
+        on_behalf_of,
+    })
+}
+
+fn applies_to(request: &Element<'_>) -> Result<String, Fault> {
+    let missing = (103, "AppliesTo/EndpointReference/Address mangler.");
+    let element = only(request, &POLICIES, "AppliesTo")?.ok_or(missing)?;
+    let element = only(&element, &[WSA], "EndpointReference")?.ok_or(missing)?;
+    text(only(&element, &[WSA], "Address")?.ok_or(missing)?)
+}
+
+fn claim(request: &Element<'_>) -> Result<String, Fault> {
+    let claims = only(request, &[WST], "Claims")?.ok_or((103, "Claims mangler."))?;
+    let mut types = claims.elements();
+    let one = match (types.next(), types.next()) {
+        (Some(one), None) if one.is(AUTH, "ClaimType") => one,
+        _ => return Err((103, "Claims skal holde præcis ét ClaimType.")),
+    };
+    if one.attribute("", "Uri") != Some(CVR_CLAIM) {
+        return Err((103, "ClaimType er ikke CvrNumberIdentifier."));
+    }
+    let cvr = text(only(&one, &[AUTH], "Value")?.ok_or((103, "ClaimType har ingen Value."))?)?;
+    match cvr.len() == 8 && cvr.bytes().all(|b| b.is_ascii_digit()) {
+        true => Ok(cvr),
+        false => Err((103, "CVR-nummeret er ikke otte cifre.")),
+    }
+}
+
+/// A certificate: in a `BinarySecurityToken`, or as base64 text directly.
+fn certificate(element: Element<'_>) -> Result<Certificate, Fault> {
+    let token = only(&element, &[WSSE], "BinarySecurityToken")?;
+    if token.and_then(|token| token.attribute("", "ValueType")).is_some_and(|kind| kind != X509V3) {
+        return Err((110, "Kun X509v3 understøttes."));
+    }
+    let der = base64::decode(&text(token.unwrap_or(element))?).ok_or((103, "Certifikatet er ikke base64."))?;
+    Certificate::from_der(&der).map_err(|_| (103, "Certifikatet kan ikke læses."))
+}
+
+fn only<'d>(element: &Element<'d>, namespaces: &[&str], local: &str) -> Result<Option<Element<'d>>, Fault> {
+    let mut found = element.elements().filter(|child| child.local() == local && namespaces.contains(&child.namespace()));
+    match (found.next(), found.next()) {
+        (_, Some(_)) => Err((103, "Et element forekommer to gange.")),
+        (one, None) => Ok(one),
+    }
+}
+
+fn text(element: Element<'_>) -> Result<String, Fault> {
+    element.text().map(|text| text.trim().to_owned()).ok_or((103, "Et element holder ikke ren tekst."))
+}

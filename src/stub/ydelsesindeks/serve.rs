@@ -1,0 +1,346 @@
+//! The index behind its listener: authenticates, searches, and signs what it streams.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, header};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::answer::{Answer, Padding};
+use super::evaluate::{Found, Index, Join};
+use super::mode::FaultMode;
+use super::names::{REQUEST_HEADER, SEARCH, SEARCH_ANSWER};
+use super::request;
+use crate::clock::Clock;
+use crate::refusal::Refusal;
+use crate::saml::trust::Trust;
+use crate::saml::{self, Expectations};
+use crate::signature::credentials::Credentials;
+use crate::signature::key::{Certificate, KeyError, SigningKey};
+use crate::signature::names::{ANONYMOUS, WSA, WSSE};
+use crate::signature::sign::{Message, SignError, SoapVersion, head_with_certificate, unsigned};
+use crate::signature::verify::Parts;
+use crate::signature::write;
+use crate::soap::document::Document;
+use crate::soap::strict::Limits;
+use crate::stub::population::Population;
+use crate::stub::server::{self, Handler, Reply, Running, StartError, reply, streamed};
+use crate::stub::soap::{self, Envelope, content_type, envelope};
+use crate::stub::sts::Switch;
+
+/// Where searches are sent.
+pub const PATH: &str = "/ydelsesindeks/6";
+/// Pieces are gathered until they are this long, in bytes, before they are sent.
+const CHUNK: usize = 32 * 1024;
+
+/// How to start the index.
+#[derive(Debug, Clone)]
+pub struct IndexConfig {
+    /// Where to listen; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// The certificate of the TLS server.
+    pub server: Credentials,
+    /// The certificate and key that sign answers.
+    pub signing: Credentials,
+    /// Whose tokens let a caller in.
+    pub trust: Trust,
+    /// The index's own entity id: what tokens must be for.
+    pub entity_id: String,
+    /// What the index holds.
+    pub population: Arc<Population>,
+    /// How grants and effectuations are joined.
+    pub join: Switch<Join>,
+    /// How it behaves.
+    pub mode: Switch<FaultMode>,
+    /// Whether answers are made longer.
+    pub padding: Switch<Option<Padding>>,
+    /// `StatusKode` where nothing was found: 44, or 20 without objects.
+    pub empty_status: u16,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Starts the index.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn start_ydelsesindeks(config: IndexConfig) -> Result<Running, StartError> {
+    let (address, server) = (config.address, config.server.clone());
+    let service = Service::new(config).map_err(|error| StartError::Certificate(error.to_string()))?;
+    server::start(address, &server, Arc::new(Arc::new(service))).await
+}
+
+/// The index without its listener.
+pub struct Service {
+    config: IndexConfig,
+    index: Index,
+    signer: Signer,
+    /// The TLS key: one that is not to sign.
+    other: Signer,
+}
+
+#[derive(Clone)]
+struct Signer {
+    certificate: Certificate,
+    key: SigningKey,
+}
+
+impl Signer {
+    fn new(credentials: &Credentials) -> Result<Self, KeyError> {
+        Ok(Self {
+            certificate: Certificate::from_der(credentials.leaf())?,
+            key: SigningKey::from_der(credentials.key())?,
+        })
+    }
+}
+
+/// What goes round the body of an answer.
+struct Frame {
+    version: SoapVersion,
+    relates_to: String,
+    transaction: Option<String>,
+}
+
+impl Service {
+    /// Makes the service.
+    ///
+    /// # Errors
+    /// A certificate or key that cannot be used.
+    pub fn new(config: IndexConfig) -> Result<Self, KeyError> {
+        let index = Index::new(Arc::clone(&config.population));
+        let (signer, other) = (Signer::new(&config.signing)?, Signer::new(&config.server)?);
+        Ok(Self { config, index, signer, other })
+    }
+
+    /// What a request is answered with, or the fault it ends in.
+    fn work(&self, request: Bytes, mode: FaultMode) -> Result<(Frame, Answer), Reply> {
+        let fault = |version, reason: &str| {
+            let mut escaped = Vec::new();
+            write::text(&mut escaped, reason);
+            let fault = soap::fault(version, true, &String::from_utf8_lossy(&escaped), "");
+            reply(500, content_type(version), fault)
+        };
+        let limits = Limits { nodes: 200_000, ..Limits::default() };
+        let document = Document::parse(request, &limits).map_err(|refusal| fault(SoapVersion::V12, refusal.code()))?;
+        let parts = envelope(&document).ok_or_else(|| fault(SoapVersion::V12, "ikke en SOAP-besked"))?;
+        if mode == FaultMode::SoapFault {
+            return Err(fault(parts.version, "Intern fejl i indekset, se journal 6101801234"));
+        }
+        if parts.version == SoapVersion::V11 {
+            return Err(fault(SoapVersion::V11, "kun SOAP 1.2"));
+        }
+        let now = self.config.clock.now();
+        let caller = self.authenticate(&document, &parts, now);
+        let relates_to = match &caller {
+            Ok(message_id) => message_id.clone(),
+            // The index tells of an expired token in an answer, not in a fault.
+            Err(Refusal::TokenExpired { .. }) => soap::header(&parts, WSA, "MessageID").unwrap_or_default(),
+            Err(refusal) => return Err(fault(parts.version, refusal.code())),
+        };
+        let transaction = parts.header.only(REQUEST_HEADER, "RequestHeader").ok().flatten();
+        let transaction = transaction.and_then(|header| header.only(REQUEST_HEADER, "TransactionUUID").ok().flatten());
+        let frame = Frame {
+            version: parts.version,
+            relates_to,
+            transaction: transaction.and_then(|uuid| uuid.text()).map(|uuid| uuid.trim().to_owned()),
+        };
+        let told = |status, text: &str| Answer {
+            population: Arc::clone(&self.config.population),
+            status,
+            text: Some(text.to_owned()).filter(|text| !text.is_empty()),
+            found: Found::default(),
+            filter: None,
+            padding: None,
+        };
+        let answer = match (caller, mode) {
+            (_, FaultMode::Status(status)) => told(status, "Fejl i indekset, se journal 6101801234"),
+            (_, FaultMode::HugeText(bytes)) => told(20, &"x".repeat(bytes)),
+            (Err(_), _) => told(41, "Tokenet er udløbet"),
+            (Ok(_), _) => match request::read(&parts.payload) {
+                Err(bad) => told(bad.status, &bad.text),
+                Ok(search) => {
+                    let found = self.index.search(&search, self.config.join.get());
+                    let nothing = found.all_grants == 0 && found.all_effectuations == 0;
+                    let empty = nothing && self.config.empty_status != 20;
+                    let padding = self.config.padding.get();
+                    match empty {
+                        true => told(self.config.empty_status, "Ingen objekter fundet"),
+                        false => Answer { found, filter: search.filter, padding, ..told(20, "") },
+                    }
+                }
+            },
+        };
+        Ok((frame, answer))
+    }
+
+    /// The caller's MessageID, once token and message are proven.
+    fn authenticate(&self, document: &Document, parts: &Envelope<'_>, now: Timestamp) -> Result<String, Refusal> {
+        let missing = |what: &str| Refusal::SecurityStructure { what: what.to_owned() };
+        let body = parts.payload.parent().ok_or_else(|| missing("Body"))?;
+        let security = parts.header.only(WSSE, "Security").ok().flatten().ok_or_else(|| missing("Security"))?;
+        let places = Parts { header: parts.header, security, body, must_cover: vec![] };
+        let expectations = Expectations::new(&self.config.trust, &self.config.entity_id);
+        saml::authenticate(document, &places, &expectations, now)?;
+        if soap::header(parts, WSA, "Action").as_deref() != Some(SEARCH) {
+            return Err(Refusal::ActionMismatch);
+        }
+        let invalid = || Refusal::AddressingInvalid { what: "MessageID".to_owned() };
+        soap::header(parts, WSA, "MessageID").ok_or_else(invalid)
+    }
+
+    /// Everything before Body. Writes the body once, into the digest only.
+    fn head(&self, frame: &Frame, answer: &Answer, mode: FaultMode) -> Result<Vec<u8>, SignError> {
+        let header = frame.transaction.as_ref().map(|uuid| {
+            let mut header = format!("<rh:RequestHeader xmlns:rh=\"{REQUEST_HEADER}\"><rh:TransactionUUID>").into_bytes();
+            write::text(&mut header, uuid);
+            header.extend_from_slice(b"</rh:TransactionUUID></rh:RequestHeader>");
+            header
+        });
+        let extra: Vec<&[u8]> = header.iter().map(Vec::as_slice).collect();
+        let id = format!("urn:uuid:{}", Uuid::new_v4());
+        let message = Message {
+            version: frame.version,
+            action: Some(SEARCH_ANSWER),
+            message_id: &id,
+            relates_to: Some(if mode == FaultMode::WrongRelation { &id } else { &frame.relates_to }),
+            to: Some(ANONYMOUS),
+            reply_to: false,
+            framework: false,
+            created: self.config.clock.now(),
+            lifetime: SignedDuration::from_mins(5),
+            extra_headers: &extra,
+            body: b"",
+        };
+        if mode == FaultMode::Unsigned {
+            let mut whole = unsigned(&message);
+            let end = whole.windows(10).position(|window| window == b"<soap:Body").unwrap_or(whole.len());
+            whole.truncate(end);
+            return Ok(whole);
+        }
+        let mut digest = Context::new(&SHA256);
+        answer.pieces().for_each(|piece| digest.update(&piece));
+        let signer = if mode == FaultMode::WrongSigner { &self.other } else { &self.signer };
+        head_with_certificate(&message, digest.finish().as_ref(), &signer.certificate, &signer.key)
+    }
+
+    /// Writes head, body and end into the stream, and what the mode asks for.
+    fn send(&self, frame: &Frame, answer: &Answer, mode: FaultMode, stream: &mpsc::Sender<io::Result<Bytes>>) {
+        let Ok(head) = self.head(frame, answer, mode) else {
+            // A signing key that does not sign: there is no answer then.
+            let _ = stream.blocking_send(Err(io::Error::other("the answer could not be signed")));
+            return;
+        };
+        let half = match mode {
+            FaultMode::Truncated | FaultMode::Cut => {
+                let body: usize = answer.pieces().map(|piece| piece.len()).sum();
+                Some(head.len() + body / 2)
+            }
+            _ => None,
+        };
+        let mut chunk = match mode {
+            FaultMode::Dtd => b"<!DOCTYPE x [<!ENTITY e \"x\">]>".to_vec(),
+            _ => Vec::new(),
+        };
+        let whole = head.clone();
+        chunk.extend_from_slice(&head);
+        let mut sent = 0;
+        for mut piece in answer.pieces() {
+            if mode == FaultMode::Altered {
+                alter(&mut piece);
+            }
+            chunk.extend_from_slice(&piece);
+            if half.is_some_and(|half| sent + chunk.len() >= half) {
+                chunk.truncate(half.unwrap_or(0).saturating_sub(sent));
+                let _ = stream.blocking_send(Ok(chunk.into()));
+                if mode == FaultMode::Cut {
+                    let _ = stream.blocking_send(Err(io::Error::from(io::ErrorKind::ConnectionReset)));
+                }
+                return;
+            }
+            if chunk.len() >= CHUNK {
+                sent += chunk.len();
+                // The caller hung up: nobody reads the rest.
+                if stream.blocking_send(Ok(std::mem::take(&mut chunk).into())).is_err() {
+                    return;
+                }
+            }
+        }
+        chunk.extend_from_slice(b"</soap:Envelope>");
+        if mode == FaultMode::TwoAnswers {
+            chunk.extend_from_slice(&whole);
+            answer.pieces().for_each(|piece| chunk.extend_from_slice(&piece));
+            chunk.extend_from_slice(b"</soap:Envelope>");
+        }
+        let _ = stream.blocking_send(Ok(chunk.into()));
+    }
+}
+
+/// Changes the first digit of a disposition date's year: still valid, and no longer what was signed.
+fn alter(piece: &mut [u8]) {
+    const DATE: &[u8] = b"Dispositionsdato>2";
+    let at = piece.windows(DATE.len()).position(|window| window == DATE);
+    if let Some(digit) = at.and_then(|at| piece.get_mut(at + DATE.len() - 1)) {
+        *digit = b'3';
+    }
+}
+
+impl Handler for Arc<Service> {
+    async fn answer(&self, request: Request<Bytes>) -> Option<Reply> {
+        let mode = self.config.mode.get();
+        match mode {
+            FaultMode::Reset => return None,
+            FaultMode::Hang => std::future::pending().await,
+            FaultMode::Slow(pause) => tokio::time::sleep(pause).await,
+            FaultMode::Garbage => {
+                return Some(reply(200, content_type(SoapVersion::V12), &b"\x1f\x8b\x00\xff%PDF-1.7 6101801234"[..]));
+            }
+            FaultMode::Redirect => {
+                let mut answer = reply(307, "text/plain", "elsewhere\n");
+                let elsewhere = HeaderValue::from_static("https://127.0.0.1:9/elsewhere");
+                answer.headers_mut().insert(header::LOCATION, elsewhere);
+                return Some(answer);
+            }
+            _ => {}
+        }
+        if request.uri().path() != PATH {
+            return Some(reply(404, "text/plain", "POST /ydelsesindeks/6\n"));
+        }
+        if request.method() != Method::POST {
+            return Some(reply(405, "text/plain", "POST /ydelsesindeks/6\n"));
+        }
+        if !soap::is_soap(request.headers()) {
+            return Some(reply(415, "text/plain", "Send SOAP 1.2.\n"));
+        }
+        let service = Arc::clone(self);
+        let (stream, pieces) = mpsc::channel(4);
+        let (ready, outcome) = tokio::sync::oneshot::channel();
+        // Signing and writing are work; they do not belong on the threads that serve connections.
+        tokio::task::spawn_blocking(move || match service.work(request.into_body(), mode) {
+            Ok((frame, answer)) => {
+                if ready.send(None).is_ok() {
+                    service.send(&frame, &answer, mode, &stream);
+                }
+            }
+            Err(fault) => {
+                let _ = ready.send(Some(fault));
+            }
+        });
+        if let Some(fault) = outcome.await.ok()? {
+            return Some(fault);
+        }
+        let mime = if mode == FaultMode::WrongContentType { "text/html" } else { content_type(SoapVersion::V12) };
+        let mut answer = streamed(200, mime, pieces);
+        if mode == FaultMode::GzipClaim {
+            answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        Some(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests;

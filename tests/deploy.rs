@@ -1,0 +1,49 @@
+//! What is shipped beside the program must speak of the same codes and metrics as the program does.
+
+use std::collections::BTreeSet;
+
+use hjemmel::refusal::{Party, Refusal, Retry};
+
+const RULES: &str = include_str!("../deploy/prometheus-rules.yaml");
+const DASHBOARD: &str = include_str!("../deploy/grafana-dashboard.json");
+
+/// The alternatives of every `code=~"…"` in the rules: a name, or the beginning of names where it ends in `.*`.
+fn alternatives() -> Vec<Vec<&'static str>> {
+    let lists = RULES.split("code=~\"").skip(1).filter_map(|rest| rest.split('"').next());
+    lists.map(|list| list.split('|').collect()).collect()
+}
+
+fn matches(alternative: &str, code: &str) -> bool {
+    alternative.strip_suffix(".*").map_or(alternative == code, |start| code.starts_with(start))
+}
+
+#[test]
+fn every_code_in_an_alert_is_a_code_of_the_gateway() {
+    let every = Refusal::every();
+    for alternative in alternatives().concat() {
+        assert!(every.iter().any(|refusal| matches(alternative, refusal.code())), "{alternative} matches no code");
+    }
+}
+
+#[test]
+fn the_alert_on_failures_counts_each_failure_that_may_pass_and_nothing_that_a_caller_can_mend() {
+    let failures = alternatives().into_iter().next().expect("the rule hjemmel:gateway_failures:rate5m comes first");
+    for refusal in Refusal::every() {
+        let entry = refusal.entry();
+        let counted = failures.iter().any(|alternative| matches(alternative, entry.code));
+        let failure = entry.party == Party::Gateway && entry.retry == Retry::Later;
+        assert_eq!(counted, failure, "{}", entry.code);
+    }
+}
+
+#[test]
+fn the_dashboard_is_json_and_no_panel_is_without_a_query() {
+    let dashboard: serde_json::Value = serde_json::from_str(DASHBOARD).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let titles: BTreeSet<_> = panels.iter().map(|panel| panel["title"].as_str().unwrap()).collect();
+    assert_eq!(titles.len(), panels.len(), "each panel has a title of its own");
+    for panel in panels {
+        let targets = panel["targets"].as_array().unwrap();
+        assert!(targets.iter().all(|target| target["expr"].as_str().unwrap().contains("hjemmel")), "{}", panel["title"]);
+    }
+}

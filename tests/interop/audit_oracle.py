@@ -1,0 +1,50 @@
+"""Verifies an audit log with nothing of Hjemmel's: Python's hashlib and json, and the openssl command.
+
+    python3 tests/interop/audit_oracle.py LOG_DIRECTORY CHECKPOINT_PUB
+
+Prints "whole: N entries, M checkpoints" and exits 0, or says where it is not and exits 1.
+"""
+
+import base64
+import hashlib
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+
+def signed(checkpoint, public_key):
+    message = "hjemmel audit checkpoint v1\n{covers}\n{head}\n{segment}\n{at}\n{occasion}\n".format(**checkpoint)
+    with tempfile.TemporaryDirectory() as directory:
+        text, signature = pathlib.Path(directory, "m"), pathlib.Path(directory, "s")
+        text.write_text(message)
+        signature.write_bytes(base64.b64decode(checkpoint["signature"]))
+        command = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", public_key, "-rawin", "-in", text, "-sigfile", signature]
+        return subprocess.run(command, capture_output=True).returncode == 0
+
+
+def main(directory, public_key):
+    previous, number, checkpoints, last = bytes(32), 0, 0, None
+    for path in sorted(pathlib.Path(directory).glob("segment-*.jsonl")):
+        for count, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
+            where = f"{path.name}, line {count}"
+            stated = json.loads(line)["hash"]
+            entry = line[len('{"hash":"') + 64 + len('","entry":') : -len("}\n")]
+            now = hashlib.sha256(previous + entry).digest()
+            if now.hex() != stated:
+                sys.exit(f"{where}: hash")
+            entry = json.loads(entry)
+            if entry["seq"] != number + 1:
+                sys.exit(f"{where}: number")
+            if checkpoint := entry["event"].get("checkpoint"):
+                if checkpoint["covers"] != number or checkpoint["head"] != previous.hex() or not signed(checkpoint, public_key):
+                    sys.exit(f"{where}: checkpoint")
+                checkpoints, last = checkpoints + 1, checkpoint
+            previous, number = now, number + 1
+    if last is None or json.loads(pathlib.Path(directory, "head.json").read_text()) != last:
+        sys.exit("head.json: not the last checkpoint")
+    print(f"whole: {number} entries, {checkpoints} checkpoints")
+
+
+main(*sys.argv[1:])

@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# The judges from outside. Installs what they need under target/interop and runs them.
+#
+#   run.sh                       the harness's own tests
+#   run.sh TOOL ARGUMENTS…       one judge: wsdl_zeep, validate, verify_xmlsec1, release_oracle, wss4j or cxf
+#
+# What cannot be had is said as DID NOT RUN, with the reason. With HJEMMEL_INTEROP_STRICT=1 that is a failure too.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+work="${CARGO_TARGET_DIR:-$root/target}/interop"
+mkdir -p "$work"
+missing=()
+did_not_run() { missing+=("$1"); echo "DID NOT RUN: $1" >&2; }
+
+# xmllint and xmlsec1, from Debian where we may install them.
+tools=()
+command -v xmllint >/dev/null || tools+=(libxml2-utils)
+command -v xmlsec1 >/dev/null || tools+=(xmlsec1)
+if [ ${#tools[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${tools[@]}"; } >"$work/apt.log" 2>&1 ||
+        did_not_run "apt-get install ${tools[*]} failed; see $work/apt.log"
+elif [ ${#tools[@]} -gt 0 ]; then
+    did_not_run "${tools[*]} not installed, and no root with apt-get to install them"
+fi
+
+# Python and its packages, anew when the list of them changes.
+python="$work/venv/bin/python"
+if ! cmp -s "$here/requirements.txt" "$work/venv/requirements.txt"; then
+    rm -rf "$work/venv"
+    if python3 -m venv "$work/venv" && "$python" -m pip install -q --disable-pip-version-check -r "$here/requirements.txt"; then
+        cp "$here/requirements.txt" "$work/venv/requirements.txt"
+    else
+        echo "DID NOT RUN: nothing, for there is no Python 3 with venv, or its packages cannot be fetched" >&2
+        exit 1
+    fi
+fi
+
+# The Java judges, each anew when its sources change. Java 17 and Maven are not installed for them.
+java_sources() { cat "$here/$1/pom.xml" "$here/$1"/src/main/java/dk/hjemmel/interop/*.java; }
+build_java() {
+    if ! command -v java >/dev/null || ! command -v mvn >/dev/null; then
+        did_not_run "the $1 judge: no java or no mvn"
+    elif ! java_sources "$1" | cmp -s - "$work/$1/built-from"; then
+        rm -rf "${work:?}/$1"
+        if mvn -q -B -f "$here/$1/pom.xml" -Djudge.target="$work/$1" package >"$work/$1.log" 2>&1; then
+            java_sources "$1" >"$work/$1/built-from"
+        else
+            rm -rf "${work:?}/$1"
+            did_not_run "the $1 judge: Maven could not build it; see $work/$1.log"
+        fi
+    fi
+}
+
+# A judge runs where the caller stands: the files named are the caller's.
+case "${1:-}" in
+    "") ;;
+    wss4j | cxf)
+        build_java "$1"
+        [ ${#missing[@]} -eq 0 ] || exit 1
+        class=$([ "$1" = cxf ] && echo Load || echo Judge)
+        exec java -cp "$work/$1/classes:$work/$1/lib/*" "dk.hjemmel.interop.$class" "${@:2}" ;;
+    wsdl_zeep | validate | verify_xmlsec1 | release_oracle)
+        exec "$python" -B "$here/$1.py" "${@:2}" ;;
+    *)
+        sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+        exit 2 ;;
+esac
+
+cd "$here"
+build_java wss4j
+build_java cxf
+export HJEMMEL_INTEROP="$work"
+status=0
+"$python" -B -m unittest discover -s "$here" -p 'test_*.py' -v >"$work/tests.log" 2>&1 || status=1
+grep -E '^(test_|ERROR|FAIL|Ran |OK|FAILED|Traceback|AssertionError)|skipped' "$work/tests.log" || true
+[ $status = 0 ] || { echo "--- the whole of it: $work/tests.log" >&2; grep -A30 -E '^(ERROR|FAIL):' "$work/tests.log" >&2 || true; }
+while IFS= read -r reason; do
+    did_not_run "$reason"
+done < <(grep -o "skipped [\"']DID NOT RUN: [^\"]*" "$work/tests.log" | sed "s/^skipped .DID NOT RUN: //; s/'$//" | sort -u)
+if [ ${#missing[@]} -gt 0 ] && [ "${HJEMMEL_INTEROP_STRICT:-0}" = 1 ]; then
+    status=1
+fi
+exit $status
