@@ -127,9 +127,10 @@ impl<T: Transport> StsClient<T> {
     /// The signed request.
     pub(crate) fn request(&self, authority: &str, service: &str, message_id: &str) -> Result<Vec<u8>, SignError> {
         let own = &self.settings;
-        let on_behalf_of = own.on_behalf_of.as_ref().map_or(String::new(), |system| {
-            format!("<wst:OnBehalfOf>{}</wst:OnBehalfOf>", binary_token(system))
-        });
+        let on_behalf_of = own
+            .on_behalf_of
+            .as_ref()
+            .map_or(String::new(), |system| format!("<wst:OnBehalfOf>{}</wst:OnBehalfOf>", binary_token(system)));
         let body = format!(
             "<wst:RequestSecurityToken xmlns:wst=\"{WST}\" Context=\"{message_id}\">\
              <wst:RequestType>{WST}/Issue</wst:RequestType><wst:TokenType>{SAML_TOKEN}</wst:TokenType>\
@@ -206,8 +207,7 @@ impl<T: Transport> StsClient<T> {
         if claims.not_on_or_after() <= now {
             return Err(Flaw::Token("not valid now"));
         }
-        let assertion =
-            sign::Token::from_element(verified.element()).map_err(|_| Flaw::Token("unfit to be sent on"))?;
+        let assertion = sign::Token::from_element(verified.element()).map_err(|_| Flaw::Token("unfit to be sent on"))?;
         Ok(Token {
             assertion,
             authority: authority.to_owned(),
@@ -240,9 +240,7 @@ fn one<'d>(parent: Element<'d>, namespace: &str, local: &str) -> Result<Element<
 /// The code in a fault. Where it stands is not described, so it is looked for as a word of its own in every text.
 fn fault_code(fault: Element<'_>) -> String {
     let texts = fault.descendants().filter_map(|element| element.text().map(std::borrow::Cow::into_owned));
-    let found = texts.flat_map(|text| {
-        text.split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_owned).collect::<Vec<_>>()
-    });
+    let found = texts.flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_owned).collect::<Vec<_>>());
     found.into_iter().find(|word| FAULT_CODES.contains(&word.as_str())).unwrap_or_else(|| "ukendt".to_owned())
 }
 

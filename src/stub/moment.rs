@@ -34,8 +34,7 @@ pub enum Style {
 
 impl Style {
     /// All of them.
-    pub const ALL: [Style; 6] =
-        [Style::Local, Style::Naive, Style::Utc, Style::WrongSeason, Style::FarOffset, Style::Fraction];
+    pub const ALL: [Style; 6] = [Style::Local, Style::Naive, Style::Utc, Style::WrongSeason, Style::FarOffset, Style::Fraction];
 }
 
 /// Denmark's time zone. UTC stands in should the bundled database lack it, which a test rules out.

@@ -4,9 +4,7 @@
 //! generated rest of the population.
 
 use super::generate::payment;
-use super::{
-    Benefit, Effectuation, Grant, KORSBAEK, LifeCycle, MUNICIPAL_BENEFITS, Person, Population, UDK, UDK_BENEFITS,
-};
+use super::{Benefit, Effectuation, Grant, KORSBAEK, LifeCycle, MUNICIPAL_BENEFITS, Person, Population, UDK, UDK_BENEFITS};
 use crate::stub::random::Random;
 use jiff::SignedDuration;
 

@@ -19,8 +19,7 @@ const MONTHS: std::ops::RangeInclusive<i32> = -8..=1;
 
 const FIRST_NAMES: [&str; 12] =
     ["Agnes", "Bertil", "Cecilie", "Ditlev", "Elna", "Frode", "Gudrun", "Helge", "Inger", "Jens", "Karla", "Laust"];
-const LAST_NAMES: [&str; 8] =
-    ["Prøvesen", "Testrup", "Eksempelgaard", "Demo", "Opdigt", "Fiktiv", "Skabelon", "Attrap"];
+const LAST_NAMES: [&str; 8] = ["Prøvesen", "Testrup", "Eksempelgaard", "Demo", "Opdigt", "Fiktiv", "Skabelon", "Attrap"];
 
 pub(super) fn generate(seed: u64, size: usize, now: Timestamp) -> Population {
     let mut random = Random::new(seed);
@@ -126,14 +125,7 @@ pub(super) fn disposition(now: Timestamp, month: i32) -> Timestamp {
 }
 
 /// A plain payment: one registration, every field there, one line for each benefit of the grant.
-pub(super) fn payment(
-    random: &mut Random,
-    now: Timestamp,
-    month: i32,
-    grant: &Grant,
-    owner: &str,
-    payee: &str,
-) -> Effectuation {
+pub(super) fn payment(random: &mut Random, now: Timestamp, month: i32, grant: &Grant, owner: &str, payee: &str) -> Effectuation {
     let at = disposition(now, month);
     let style = random.pick(&Style::ALL).copied().unwrap_or(Style::Local);
     let amounts: Vec<u64> = grant.benefits.iter().map(|_| 900 + random.below(9000) as u64).collect();
@@ -166,13 +158,7 @@ pub(super) fn payment(
 }
 
 /// Lays hazard number `hazard` into a payment; most numbers are none.
-fn lay_in(
-    hazard: usize,
-    effectuation: &mut Effectuation,
-    random: &mut Random,
-    population: &Population,
-    strangers: &[Person],
-) {
+fn lay_in(hazard: usize, effectuation: &mut Effectuation, random: &mut Random, population: &Population, strangers: &[Person]) {
     let now = population.now;
     let Some(first) = effectuation.registrations.first_mut() else { return };
     let properties = first.properties.first_mut();
@@ -182,8 +168,7 @@ fn lay_in(
         // A second set of properties: without a date, or with one far outside the window.
         2..=4 => {
             if let Some(mut second) = first.properties.first().cloned() {
-                second.disposition =
-                    (hazard != 2).then(|| Moment::write(disposition(now, -13), Style::Local));
+                second.disposition = (hazard != 2).then(|| Moment::write(disposition(now, -13), Style::Local));
                 second.gross = Some("987654".to_owned());
                 first.properties.push(second);
             }

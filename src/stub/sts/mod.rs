@@ -236,7 +236,7 @@ impl Sts {
         let places = Parts { header: parts.header, security, body, must_cover: vec![] };
         let verified = verify_with_certificate(document, &places).map_err(|_| (103, "Underskriften holder ikke."))?;
         timestamp::check(verified.timestamp(), &TimeRules::default(), now)
-           .map_err(|_| (103, "Timestamp er for gammelt eller fra fremtiden."))?;
+            .map_err(|_| (103, "Timestamp er for gammelt eller fra fremtiden."))?;
         Ok(verified.certificate().clone())
     }
 

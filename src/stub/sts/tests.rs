@@ -3,11 +3,11 @@
 
 use super::*;
 use crate::refusal::Refusal;
-use crate::signature::names::SAML_TOKEN;
-use crate::stub::pki::{Role, for_tests};
 use crate::saml::trust::Issuer;
+use crate::signature::names::SAML_TOKEN;
 use crate::sts::cache::Source;
 use crate::sts::client::{Flaw, StsClient, StsSettings, Transport, Unreachable};
+use crate::stub::pki::{Role, for_tests};
 
 const INDEX: &str = "http://entityid.kombit.dk/service/ydi/ydelseindeks/6";
 const STS: &str = "https://sts.test/runtime";
@@ -137,7 +137,10 @@ async fn an_answer_that_is_not_the_token_asked_for_is_refused_for_its_reason() {
     assert!(matches!(flaw, Flaw::Signature(Refusal::DigestMismatch { .. })), "{flaw:?}");
 
     let answer = get(&honest, StsMode::Honest, "11111111", INDEX);
-    assert_eq!(honest.accept(answer.clone(), "11111111", INDEX, "urn:uuid:2").unwrap_err(), Flaw::Shape("it answers another request"));
+    assert_eq!(
+        honest.accept(answer.clone(), "11111111", INDEX, "urn:uuid:2").unwrap_err(),
+        Flaw::Shape("it answers another request")
+    );
     let other = client(StsSettings { issuer: issuer("https://other.test", Role::StsSigning), ..settings() }, StsMode::Honest);
     assert_eq!(other.accept(answer.clone(), "11111111", INDEX, id).unwrap_err(), untrusted.clone());
     let strange = client(StsSettings { issuer: issuer(STS, Role::IndexSigning), ..settings() }, StsMode::Honest);

@@ -13,9 +13,7 @@ use super::evaluate::Found;
 use super::names::{CPR_URN, EFFECTUATION_OWNER, GRANT_OWNER, GRANTEE, PAYEE};
 use super::request::{Filter, Page};
 use crate::stub::moment::{Moment, Style};
-use crate::stub::population::{
-    Effectuation, Grant, LifeCycle, Population, Properties, Registration, authority_name,
-};
+use crate::stub::population::{Effectuation, Grant, LifeCycle, Population, Properties, Registration, authority_name};
 use crate::stub::random::Random;
 
 /// The `wsu:Id` of the body, which the signature refers to.
@@ -65,7 +63,12 @@ impl Answer {
             let mut out = Canonical::default();
             out.open(Ns::Yi, "FremsoegYdelseIndeksOutput");
             out.take();
-            effectuation(&mut out, &self.population, &copy(model, 0, back, self.population.now), self.shows(|f| &f.effectuations));
+            effectuation(
+                &mut out,
+                &self.population,
+                &copy(model, 0, back, self.population.now),
+                self.shows(|f| &f.effectuations),
+            );
             (out.take().len() as u64).max(1)
         };
         let (alike, apart) = (size(false), size(true));

@@ -92,10 +92,7 @@ struct Signer {
 
 impl Signer {
     fn new(credentials: &Credentials) -> Result<Self, KeyError> {
-        Ok(Self {
-            certificate: Certificate::from_der(credentials.leaf())?,
-            key: SigningKey::from_der(credentials.key())?,
-        })
+        Ok(Self { certificate: Certificate::from_der(credentials.leaf())?, key: SigningKey::from_der(credentials.key())? })
     }
 }
 
