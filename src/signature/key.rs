@@ -234,7 +234,7 @@ impl Certificate {
     }
     /// SHA-256 of the bytes in lower-case hexadecimal.
     pub fn thumbprint_hex(&self) -> String {
-        self.thumbprint.iter().map(|byte| format!("{byte:02x}")).collect()
+        crate::hex::encode(&self.thumbprint)
     }
     /// The key that verifies what its holder signs.
     pub fn key(&self) -> &VerificationKey {

@@ -484,3 +484,49 @@ fn a_signed_text_is_read_whole_or_not_at_all() {
     let same = good.replace(">11111111<", ">1111&#49;11&#x31;<");
     assert_eq!(accept(&same).unwrap().cvr(), "11111111");
 }
+
+/// Whatever is accepted after a change says the same: Body, addressing, Timestamp and token are the very ones.
+#[test]
+fn no_single_change_lets_another_message_through() {
+    let good = request();
+    let said = |xml: &str| {
+        let document = parse(xml).unwrap();
+        let parts = parts(&document).unwrap();
+        let signed = |element: &hjemmel::soap::document::Element<'_>| element.local() != "Security";
+        let in_security =
+            |element: &hjemmel::soap::document::Element<'_>| matches!(element.local(), "Timestamp" | "Assertion");
+        let header = parts.header.elements().filter(signed);
+        let all = header.chain(parts.security.elements().filter(in_security)).chain([parts.body]);
+        all.map(hjemmel::signature::c14n::canonical_bytes).collect::<Vec<_>>()
+    };
+    let original = said(&good);
+    let letters = b"<>&\"'=/: \n0aAzZ#-;!";
+    let mut random: u64 = 7;
+    let mut below = |n: usize| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) as usize % n
+    };
+    let mut accepted = 0;
+    for _ in 0..6000 {
+        let mut bytes = good.clone().into_bytes();
+        let at = below(bytes.len());
+        match below(4) {
+            0 => bytes[at] = letters[below(letters.len())],
+            1 => bytes.insert(at, letters[below(letters.len())]),
+            2 => drop(bytes.remove(at)),
+            _ => {
+                let to = (at + below(200)).min(bytes.len());
+                let copied = bytes[at..to].to_vec();
+                let into = below(bytes.len());
+                bytes.splice(into..into, copied);
+            }
+        }
+        let Ok(changed) = String::from_utf8(bytes) else { continue };
+        if accept(&changed).is_ok() {
+            accepted += 1;
+            assert_eq!(said(&changed), original, "{changed}");
+        }
+    }
+    println!("{accepted} of 6000 changes were accepted, and none of them said anything else");
+    assert!(accepted < 600, "most of a message is signed");
+}
