@@ -4,10 +4,10 @@
 //! any `LokalUdvidelseListe` a whole answer), so nothing is passed on because it was not recognised: the answer is
 //! **rebuilt** from what the policy names. Read top-down:
 //!
-//! 1. [`Filter::feed`] takes the tokens of the SOAP Body as they arrive; only [`Place`]s that the filter knows are held,
-//!    one object at a time ([`collect`]).
-//! 2. A grant is reduced to whose it is; an effectuation is judged against grants, window, counterpart and KLE ([`judge`]).
-//! 3. What is left of it is written, field by field, each by its rule and in its form ([`write`](mod@write)).
+//! 1. [`Filter::feed`] takes the tokens of the SOAP Body as they arrive; only `Place`s that the filter knows are held,
+//!    one object at a time (`collect`).
+//! 2. A grant is reduced to whose it is; an effectuation is judged against grants, window, counterpart and KLE (`judge`).
+//! 3. What is left of it is written, field by field, each by its rule and in its form (`write`).
 //! 4. [`Filter::finish`] sets status and counts. Before it no byte can leave, so half an answer never looks whole.
 //!
 //! Pure: no I/O, no clock. Memory grows with what is released and with the number of grants (bounded), never with what
