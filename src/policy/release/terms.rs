@@ -44,7 +44,7 @@ pub struct FieldRule {
     pub form: Form,
 }
 
-/// The release side of a policy, compiled. Made by [`super::document::Policy::read`] only.
+/// The release side of a policy, compiled. Made by [`Policy::read`](crate::policy::document::Policy::read) only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseRules {
     pub(in crate::policy) fields: Vec<Option<FieldRule>>,
@@ -65,7 +65,7 @@ impl ReleaseRules {
         self.guards.iter()
     }
 
-    /// The words of the rule with this id, as [`Counts`] names it.
+    /// The words of the rule with this id, as [`Counts`](super::Counts) names it.
     pub fn words(&self, id: &str) -> Option<&Words> {
         let fields = self.fields.iter().flatten().map(|rule| &rule.words);
         fields.chain(self.guards.iter().map(|(_, words)| words)).find(|words| words.id == id)
