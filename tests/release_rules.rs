@@ -252,10 +252,29 @@ fn each_rule_decides_on_the_index_answer() {
         ("no owner removes", |a| a.actors.clear(), Silent("other-owner")),
         ("another owner removes", |a| a.actors = actor("99999981"), Silent("other-owner")),
         ("two owners remove", |a| a.actors += &actor("99999991"), Silent("other-owner")),
-        ("an owner without CVR removes", |a| a.actors = format!("<oei:Aktoer>{}</oei:Aktoer>", role(OWNER)), Silent("other-owner")),
-        ("an actor in another role is no owner, and removed", |a| a.actors += &actor("99999982").replace(OWNER, PARTY), Shows(&["99999991"], &["99999982"])),
-        ("an actor whose role is doubtful may be a second owner", |a| a.actors += &actor("99999982").replace("</gd:Rolle>", "<sd:URNIdentifikator>urn:x:y</sd:URNIdentifikator></gd:Rolle>"), Silent("other-owner")),
-        ("an actor with two roles may be a second owner", |a| a.actors += &actor("99999982").replace(&role(OWNER), &(role(OWNER) + &role(PARTY))), Silent("other-owner")),
+        (
+            "an owner without CVR removes",
+            |a| a.actors = format!("<oei:Aktoer>{}</oei:Aktoer>", role(OWNER)),
+            Silent("other-owner"),
+        ),
+        (
+            "an actor in another role is no owner, and removed",
+            |a| a.actors += &actor("99999982").replace(OWNER, PARTY),
+            Shows(&["99999991"], &["99999982"]),
+        ),
+        (
+            "an actor whose role is doubtful may be a second owner",
+            |a| {
+                a.actors +=
+                    &actor("99999982").replace("</gd:Rolle>", "<sd:URNIdentifikator>urn:x:y</sd:URNIdentifikator></gd:Rolle>")
+            },
+            Silent("other-owner"),
+        ),
+        (
+            "an actor with two roles may be a second owner",
+            |a| a.actors += &actor("99999982").replace(&role(OWNER), &(role(OWNER) + &role(PARTY))),
+            Silent("other-owner"),
+        ),
         // rule 0
         (
             "a line of another person's grant is removed, and the sums with it",
@@ -293,13 +312,54 @@ fn each_rule_decides_on_the_index_answer() {
             Refused("PersonUnproven"),
         ),
         ("a grant with no grantee proves nothing", |a| a.grants = grant(G1, "", ""), Refused("PersonUnproven")),
-        ("a grantee by UUID proves nothing", |a| a.grants = grant(G1, &format!("<bi:Bevillingspart>{}<gd:ReferenceID>{}</gd:ReferenceID></bi:Bevillingspart>", role(GRANTEE), id(ID)), ""), Refused("PersonUnproven")),
-        ("payee = P proves nothing", |a| a.grants = grant(G1, &grantee(P).replace(GRANTEE, "93af57a7-7658-4fac-98da-9e5ac7a7d9a5"), ""), Refused("PersonUnproven")),
-        ("a party beside the grantee does not disturb", |a| a.grants = grant(G1, &(grantee(P) + &grantee(Q).replace(GRANTEE, "93af57a7-7658-4fac-98da-9e5ac7a7d9a5")), ""), Shows(&["7001.50"], &[])),
-        ("a party without a role may be a second grantee", |a| a.grants = grant(G1, &(grantee(P) + &grantee(Q).replace(&role(GRANTEE), "")), ""), Refused("PersonUnproven")),
-        ("a deleted grant proves nothing", |a| a.grants = grant(G1, &grantee(P), "").replace("<bi:AttributListe>", "<sd:LivscyklusKode>Slettet</sd:LivscyklusKode><bi:AttributListe>"), Refused("PersonUnproven")),
-        ("a grant given twice, with different grantees, proves nothing", |a| a.grants += &grant(G1, &grantee(Q), ""), Refused("PersonUnproven")),
-        ("UUIDs are compared without regard to case", |a| a.lines = line("32.03.04", "1", &G1.to_uppercase()), Shows(&["32.03.04"], &[])),
+        (
+            "a grantee by UUID proves nothing",
+            |a| {
+                a.grants = grant(
+                    G1,
+                    &format!(
+                        "<bi:Bevillingspart>{}<gd:ReferenceID>{}</gd:ReferenceID></bi:Bevillingspart>",
+                        role(GRANTEE),
+                        id(ID)
+                    ),
+                    "",
+                )
+            },
+            Refused("PersonUnproven"),
+        ),
+        (
+            "payee = P proves nothing",
+            |a| a.grants = grant(G1, &grantee(P).replace(GRANTEE, "93af57a7-7658-4fac-98da-9e5ac7a7d9a5"), ""),
+            Refused("PersonUnproven"),
+        ),
+        (
+            "a party beside the grantee does not disturb",
+            |a| a.grants = grant(G1, &(grantee(P) + &grantee(Q).replace(GRANTEE, "93af57a7-7658-4fac-98da-9e5ac7a7d9a5")), ""),
+            Shows(&["7001.50"], &[]),
+        ),
+        (
+            "a party without a role may be a second grantee",
+            |a| a.grants = grant(G1, &(grantee(P) + &grantee(Q).replace(&role(GRANTEE), "")), ""),
+            Refused("PersonUnproven"),
+        ),
+        (
+            "a deleted grant proves nothing",
+            |a| {
+                a.grants = grant(G1, &grantee(P), "")
+                    .replace("<bi:AttributListe>", "<sd:LivscyklusKode>Slettet</sd:LivscyklusKode><bi:AttributListe>")
+            },
+            Refused("PersonUnproven"),
+        ),
+        (
+            "a grant given twice, with different grantees, proves nothing",
+            |a| a.grants += &grant(G1, &grantee(Q), ""),
+            Refused("PersonUnproven"),
+        ),
+        (
+            "UUIDs are compared without regard to case",
+            |a| a.lines = line("32.03.04", "1", &G1.to_uppercase()),
+            Shows(&["32.03.04"], &[]),
+        ),
         // sensitivity
         (
             "VIP_SAGER is not shown unless named",
@@ -379,10 +439,29 @@ fn each_rule_decides_on_the_index_answer() {
         ("another status is a fault", |a| a.head = a.head.replace("20", "41"), Refused("IndexFault")),
         ("no status is no answer", |a| a.head.clear(), Refused("IndexAnswerInvalid")),
         ("two statuses are none", |a| a.head = a.head.repeat(2), Refused("IndexAnswerInvalid")),
-        ("a count behind the grants is out of order", |a| std::mem::swap(&mut a.counts, &mut a.grants), Refused("IndexAnswerInvalid")),
-        ("a typed status is not trusted", |a| a.head = a.head.replace("<sd:StandardRetur>", "<sd:StandardRetur xsi:type=\"sd:UnikReturType\">"), Refused("IndexAnswerInvalid")),
-        ("a grant behind the effectuations came too late", |a| a.after = grant(G1, &grantee(P), ""), Refused("IndexAnswerInvalid")),
-        ("the index's texts are not passed on", |a| a.head = a.head.replace("</sd:StandardRetur>", "<sd:FejlbeskedTekst>hidden</sd:FejlbeskedTekst></sd:StandardRetur>"), Shows(&["20"], &["Fejl"])),
+        (
+            "a count behind the grants is out of order",
+            |a| std::mem::swap(&mut a.counts, &mut a.grants),
+            Refused("IndexAnswerInvalid"),
+        ),
+        (
+            "a typed status is not trusted",
+            |a| a.head = a.head.replace("<sd:StandardRetur>", "<sd:StandardRetur xsi:type=\"sd:UnikReturType\">"),
+            Refused("IndexAnswerInvalid"),
+        ),
+        (
+            "a grant behind the effectuations came too late",
+            |a| a.after = grant(G1, &grantee(P), ""),
+            Refused("IndexAnswerInvalid"),
+        ),
+        (
+            "the index's texts are not passed on",
+            |a| {
+                a.head =
+                    a.head.replace("</sd:StandardRetur>", "<sd:FejlbeskedTekst>hidden</sd:FejlbeskedTekst></sd:StandardRetur>")
+            },
+            Shows(&["20"], &["Fejl"]),
+        ),
     ];
     let policy = policy(&[]);
     for (name, change, then) in cases {
