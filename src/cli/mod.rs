@@ -6,3 +6,4 @@ pub mod call;
 pub mod certs;
 pub mod check;
 pub mod serve;
+pub mod stub;

@@ -107,10 +107,7 @@ impl Entry {
         let due = self.renew_at.load(Ordering::Acquire);
         let now = now.as_second();
         now >= due
-            && self
-                .renew_at
-                .compare_exchange(due, now.saturating_add(RETRY_SECONDS), Ordering::AcqRel, Ordering::Acquire)
-                .is_ok()
+            && self.renew_at.compare_exchange(due, now.saturating_add(RETRY_SECONDS), Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 

@@ -127,9 +127,10 @@ impl<T: Transport> StsClient<T> {
     /// The signed request.
     pub(crate) fn request(&self, authority: &str, service: &str, message_id: &str) -> Result<Vec<u8>, SignError> {
         let own = &self.settings;
-        let on_behalf_of = own.on_behalf_of.as_ref().map_or(String::new(), |system| {
-            format!("<wst:OnBehalfOf>{}</wst:OnBehalfOf>", binary_token(system))
-        });
+        let on_behalf_of = own
+            .on_behalf_of
+            .as_ref()
+            .map_or(String::new(), |system| format!("<wst:OnBehalfOf>{}</wst:OnBehalfOf>", binary_token(system)));
         let body = format!(
             "<wst:RequestSecurityToken xmlns:wst=\"{WST}\" Context=\"{message_id}\">\
              <wst:RequestType>{WST}/Issue</wst:RequestType><wst:TokenType>{SAML_TOKEN}</wst:TokenType>\
@@ -166,10 +167,10 @@ impl<T: Transport> StsClient<T> {
         let soap = [SOAP12, SOAP11].into_iter().find(|soap| root.is(soap, "Envelope"));
         let soap = soap.ok_or(Flaw::Shape("it is no envelope"))?;
         let body = one(root, soap, "Body")?;
-        if let Ok(fault) = one(body, soap, "Fault") {
+        if let Some(fault) = at_most_one(body, soap, "Fault")? {
             return Err(Flaw::Fault(fault_code(fault)));
         }
-        if let Ok(header) = one(root, soap, "Header") {
+        if let Some(header) = at_most_one(root, soap, "Header")? {
             for related in header.named(WSA, "RelatesTo") {
                 if related.text().is_none_or(|id| id.trim() != message_id) {
                     return Err(Flaw::Shape("it answers another request"));
@@ -177,7 +178,7 @@ impl<T: Transport> StsClient<T> {
             }
             // The interface description says that the answer is signed; its examples differ in how. Where it is, it must
             // hold. What the token is worth rests on the token's own signature below, always.
-            if let Ok(security) = one(header, WSSE, "Security") {
+            if let Some(security) = at_most_one(header, WSSE, "Security")? {
                 let parts = Parts { header, security, body, must_cover: vec![] };
                 verify_whole_response(&document, &parts, self.settings.issuer.certificates())?;
             }
@@ -206,8 +207,7 @@ impl<T: Transport> StsClient<T> {
         if claims.not_on_or_after() <= now {
             return Err(Flaw::Token("not valid now"));
         }
-        let assertion =
-            sign::Token::from_element(verified.element()).map_err(|_| Flaw::Token("unfit to be sent on"))?;
+        let assertion = sign::Token::from_element(verified.element()).map_err(|_| Flaw::Token("unfit to be sent on"))?;
         Ok(Token {
             assertion,
             authority: authority.to_owned(),
@@ -234,15 +234,17 @@ fn escaped(text: &str) -> String {
 }
 
 fn one<'d>(parent: Element<'d>, namespace: &str, local: &str) -> Result<Element<'d>, Flaw> {
-    parent.only(namespace, local).ok().flatten().ok_or(Flaw::Shape("a part is missing or repeated"))
+    at_most_one(parent, namespace, local)?.ok_or(Flaw::Shape("a part is missing"))
+}
+
+fn at_most_one<'d>(parent: Element<'d>, namespace: &str, local: &str) -> Result<Option<Element<'d>>, Flaw> {
+    parent.only(namespace, local).map_err(|()| Flaw::Shape("a part is repeated"))
 }
 
 /// The code in a fault. Where it stands is not described, so it is looked for as a word of its own in every text.
 fn fault_code(fault: Element<'_>) -> String {
     let texts = fault.descendants().filter_map(|element| element.text().map(std::borrow::Cow::into_owned));
-    let found = texts.flat_map(|text| {
-        text.split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_owned).collect::<Vec<_>>()
-    });
+    let found = texts.flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_owned).collect::<Vec<_>>());
     found.into_iter().find(|word| FAULT_CODES.contains(&word.as_str())).unwrap_or_else(|| "ukendt".to_owned())
 }
 

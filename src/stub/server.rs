@@ -82,11 +82,7 @@ impl Drop for Running {
 ///
 /// # Errors
 /// [`StartError`]: the address is taken, or the certificate cannot be used.
-pub async fn start(
-    address: SocketAddr,
-    credentials: &Credentials,
-    handler: Arc<impl Handler>,
-) -> Result<Running, StartError> {
+pub async fn start(address: SocketAddr, credentials: &Credentials, handler: Arc<impl Handler>) -> Result<Running, StartError> {
     let tls = TlsAcceptor::from(Arc::new(tls(credentials)?));
     let failed = |cause| StartError::Listen { address, cause };
     let listener = TcpListener::bind(address).await.map_err(failed)?;

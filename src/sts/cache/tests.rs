@@ -155,7 +155,11 @@ async fn while_the_sts_is_down_unexpired_tokens_serve_and_then_calls_are_refused
     assert_eq!(scene.calls(), 3, "but after a pause");
 
     scene.pass(29 * 60 + 30);
-    assert_eq!(scene.cache.token(KORSBAEK, INDEX).await.unwrap_err(), Refusal::StsUnavailable, "thirty seconds of travel are kept");
+    assert_eq!(
+        scene.cache.token(KORSBAEK, INDEX).await.unwrap_err(),
+        Refusal::StsUnavailable,
+        "thirty seconds of travel are kept"
+    );
     scene.fail(Some(Refusal::StsRefused { fault: "111".into() }));
     assert_eq!(scene.cache.token(KORSBAEK, INDEX).await.unwrap_err(), Refusal::StsRefused { fault: "111".into() });
     scene.fail(None);

@@ -5,13 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::{Timestamp, ToSpan};
 
 use super::{
     Benefit, Effectuation, Grant, LifeCycle, Line, MUNICIPAL_BENEFITS, MUNICIPALITIES, Person, Population, Properties,
     Registration, SPLIT_BENEFIT, UDK, UDK_BENEFITS, demo,
 };
-use crate::stub::moment::{Moment, Style, copenhagen};
+use crate::stub::moment::{Moment, Style, copenhagen, moved};
 use crate::stub::random::Random;
 
 /// Months with payments, relative to the current one.
@@ -19,8 +19,7 @@ const MONTHS: std::ops::RangeInclusive<i32> = -8..=1;
 
 const FIRST_NAMES: [&str; 12] =
     ["Agnes", "Bertil", "Cecilie", "Ditlev", "Elna", "Frode", "Gudrun", "Helge", "Inger", "Jens", "Karla", "Laust"];
-const LAST_NAMES: [&str; 8] =
-    ["Prøvesen", "Testrup", "Eksempelgaard", "Demo", "Opdigt", "Fiktiv", "Skabelon", "Attrap"];
+const LAST_NAMES: [&str; 8] = ["Prøvesen", "Testrup", "Eksempelgaard", "Demo", "Opdigt", "Fiktiv", "Skabelon", "Attrap"];
 
 pub(super) fn generate(seed: u64, size: usize, now: Timestamp) -> Population {
     let mut random = Random::new(seed);
@@ -80,7 +79,7 @@ fn add_grant(population: &mut Population, random: &mut Random, person: &Person, 
     };
     let grant = Grant {
         uuid: random.uuid(),
-        registered: population.now - SignedDuration::from_hours(24 * (250 + random.below(400)) as i64),
+        registered: moved(population.now, -250 - random.below(400) as i64),
         life_cycle: if random.chance(2) { LifeCycle::Slettet } else { LifeCycle::Opstaaet },
         grantees,
         name: person.name.clone(),
@@ -126,20 +125,13 @@ pub(super) fn disposition(now: Timestamp, month: i32) -> Timestamp {
 }
 
 /// A plain payment: one registration, every field there, one line for each benefit of the grant.
-pub(super) fn payment(
-    random: &mut Random,
-    now: Timestamp,
-    month: i32,
-    grant: &Grant,
-    owner: &str,
-    payee: &str,
-) -> Effectuation {
+pub(super) fn payment(random: &mut Random, now: Timestamp, month: i32, grant: &Grant, owner: &str, payee: &str) -> Effectuation {
     let at = disposition(now, month);
     let style = random.pick(&Style::ALL).copied().unwrap_or(Style::Local);
     let amounts: Vec<u64> = grant.benefits.iter().map(|_| 900 + random.below(9000) as u64).collect();
     let total: u64 = amounts.iter().sum();
-    let start = Some(Moment::write(at - SignedDuration::from_hours(24 * 28), style));
-    let end = Some(Moment::write(at + SignedDuration::from_hours(24), style));
+    let start = Some(Moment::write(moved(at, -28), style));
+    let end = Some(Moment::write(moved(at, 1), style));
     let lines = grant.benefits.iter().zip(&amounts).map(|((id, benefit), amount)| Line {
         kle: Some(benefit.kle.to_owned()),
         class: Some(benefit.class),
@@ -149,7 +141,7 @@ pub(super) fn payment(
         grant: Some((grant.uuid, id.clone())),
     });
     let registration = Registration {
-        registered: at - SignedDuration::from_hours(24 * 9),
+        registered: moved(at, -9),
         life_cycle: LifeCycle::Opstaaet,
         lines: lines.collect(),
         properties: vec![Properties {
@@ -166,13 +158,7 @@ pub(super) fn payment(
 }
 
 /// Lays hazard number `hazard` into a payment; most numbers are none.
-fn lay_in(
-    hazard: usize,
-    effectuation: &mut Effectuation,
-    random: &mut Random,
-    population: &Population,
-    strangers: &[Person],
-) {
+fn lay_in(hazard: usize, effectuation: &mut Effectuation, random: &mut Random, population: &Population, strangers: &[Person]) {
     let now = population.now;
     let Some(first) = effectuation.registrations.first_mut() else { return };
     let properties = first.properties.first_mut();
@@ -182,8 +168,7 @@ fn lay_in(
         // A second set of properties: without a date, or with one far outside the window.
         2..=4 => {
             if let Some(mut second) = first.properties.first().cloned() {
-                second.disposition =
-                    (hazard != 2).then(|| Moment::write(disposition(now, -13), Style::Local));
+                second.disposition = (hazard != 2).then(|| Moment::write(disposition(now, -13), Style::Local));
                 second.gross = Some("987654".to_owned());
                 first.properties.push(second);
             }
@@ -191,7 +176,7 @@ fn lay_in(
         // A second registration, the older one outside the window or deleted.
         5..=8 => {
             let mut older = first.clone();
-            older.registered -= SignedDuration::from_hours(24 * 400);
+            older.registered = moved(older.registered, -400);
             older.life_cycle = if hazard < 7 { LifeCycle::Slettet } else { LifeCycle::Importeret };
             for properties in &mut older.properties {
                 properties.disposition = Some(Moment::write(disposition(now, -13), Style::Naive));

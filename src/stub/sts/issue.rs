@@ -84,10 +84,7 @@ fn privileges(groups: &[PrivilegeGroup]) -> String {
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><bpp:PrivilegeList xmlns:bpp=\"http://itst.dk/oiosaml/basic_privilege_profile\">",
     );
     for group in groups {
-        xml.push_str(&format!(
-            "<PrivilegeGroup Scope=\"urn:dk:gov:saml:cvrNumberIdentifier:{}\">",
-            attribute(&group.scope)
-        ));
+        xml.push_str(&format!("<PrivilegeGroup Scope=\"urn:dk:gov:saml:cvrNumberIdentifier:{}\">", attribute(&group.scope)));
         for privilege in &group.privileges {
             xml.push_str(&format!("<Privilege>{}</Privilege>", escaped(privilege)));
         }

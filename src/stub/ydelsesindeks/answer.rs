@@ -5,17 +5,15 @@
 
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::canonical::{Canonical, Ns};
 use super::evaluate::Found;
 use super::names::{CPR_URN, EFFECTUATION_OWNER, GRANT_OWNER, GRANTEE, PAYEE};
 use super::request::{Filter, Page};
-use crate::stub::moment::{Moment, Style};
-use crate::stub::population::{
-    Effectuation, Grant, LifeCycle, Population, Properties, Registration, authority_name,
-};
+use crate::stub::moment::{Moment, Style, moved};
+use crate::stub::population::{Effectuation, Grant, LifeCycle, Population, Properties, Registration, authority_name};
 use crate::stub::random::Random;
 
 /// The `wsu:Id` of the body, which the signature refers to.
@@ -65,7 +63,12 @@ impl Answer {
             let mut out = Canonical::default();
             out.open(Ns::Yi, "FremsoegYdelseIndeksOutput");
             out.take();
-            effectuation(&mut out, &self.population, &copy(model, 0, back, self.population.now), self.shows(|f| &f.effectuations));
+            effectuation(
+                &mut out,
+                &self.population,
+                &copy(model, 0, back, self.population.now),
+                self.shows(|f| &f.effectuations),
+            );
             (out.take().len() as u64).max(1)
         };
         let (alike, apart) = (size(false), size(true));
@@ -218,7 +221,7 @@ fn copy(model: &Effectuation, number: u64, back: bool, now: Timestamp) -> Effect
     let mut copy = model.clone();
     copy.uuid = Random::new(number).uuid();
     if back {
-        let long_ago = Moment::write(now - SignedDuration::from_hours(24 * 400), Style::Local);
+        let long_ago = Moment::write(moved(now, -400), Style::Local);
         for registration in &mut copy.registrations {
             for properties in &mut registration.properties {
                 properties.disposition = Some(long_ago.clone());

@@ -134,9 +134,8 @@ impl Index {
         let grants = hits.grants.iter().copied();
         found.grants = grants.filter(|n| self.grant(*n).is_some_and(|g| named(&search.grants, g.uuid))).collect();
         let effectuations = hits.effectuations.iter().copied();
-        found.effectuations = effectuations
-            .filter(|n| self.effectuation(*n).is_some_and(|e| named(&search.effectuations, e.uuid)))
-            .collect();
+        found.effectuations =
+            effectuations.filter(|n| self.effectuation(*n).is_some_and(|e| named(&search.effectuations, e.uuid))).collect();
         // Stable sorts, the least important key first.
         for sorting in search.sorting.iter().rev() {
             match sorting.key.as_str() {
@@ -230,9 +229,7 @@ impl Index {
             hits.effectuations.extend(found.effectuations);
         };
         let fulfilled = match expression {
-            Expression::And(parts) => {
-                parts.iter().all(|part| self.leaves(part, own).map(&mut add).is_some())
-            }
+            Expression::And(parts) => parts.iter().all(|part| self.leaves(part, own).map(&mut add).is_some()),
             Expression::Or(parts) => parts.iter().filter_map(|part| self.leaves(part, own)).map(&mut add).count() > 0,
             Expression::Not(part) => self.leaves(part, own).is_none(),
             Expression::Grant(criteria) => {
@@ -266,9 +263,7 @@ fn holds(expression: &Expression, grant: Option<&Grant>, effectuation: Option<&E
         Expression::Or(parts) => parts.iter().any(|part| holds(part, grant, effectuation)),
         Expression::Not(part) => !holds(part, grant, effectuation),
         Expression::Grant(criteria) => grant.is_some_and(|grant| grant_fits(criteria, grant)),
-        Expression::Effectuation(criteria) => {
-            effectuation.is_some_and(|effectuation| effectuation_fits(criteria, effectuation))
-        }
+        Expression::Effectuation(criteria) => effectuation.is_some_and(|effectuation| effectuation_fits(criteria, effectuation)),
     }
 }
 

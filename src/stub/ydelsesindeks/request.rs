@@ -6,7 +6,7 @@
 use crate::soap::document::Element;
 use crate::stub::moment::Moment;
 
-use super::names::{BI, CPR_URN, EFFECTUATION_OWNER, GD, GO, GRANTEE, GRANT_OWNER, OEI, PAYEE, SD, YI};
+use super::names::{BI, CPR_URN, EFFECTUATION_OWNER, GD, GO, GRANT_OWNER, GRANTEE, OEI, PAYEE, SD, YI};
 use jiff::Timestamp;
 
 /// A search.
@@ -315,9 +315,7 @@ fn relation(element: &Element<'_>, namespace: &str, role: &str) -> Result<Relati
 fn id(element: &Element<'_>) -> Result<String, BadSearch> {
     let mut inner = element.elements();
     match (inner.next(), inner.next()) {
-        (Some(id), None) if id.namespace() == SD && matches!(id.local(), "UUIDIdentifikator" | "URNIdentifikator") => {
-            text(&id)
-        }
+        (Some(id), None) if id.namespace() == SD && matches!(id.local(), "UUIDIdentifikator" | "URNIdentifikator") => text(&id),
         _ => Err(unparsable(format!("{} er hverken UUID eller URN", element.local()))),
     }
 }

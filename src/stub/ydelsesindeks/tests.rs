@@ -105,7 +105,12 @@ fn autumn() -> String {
 }
 
 fn kle(kle: &str) -> String {
-    e("", &format!("<oei:OekonomiskYdelseEffektueringRelation><oei:Klassifikationsbeskrivelse>{kle}</oei:Klassifikationsbeskrivelse></oei:OekonomiskYdelseEffektueringRelation>"))
+    e(
+        "",
+        &format!(
+            "<oei:OekonomiskYdelseEffektueringRelation><oei:Klassifikationsbeskrivelse>{kle}</oei:Klassifikationsbeskrivelse></oei:OekonomiskYdelseEffektueringRelation>"
+        ),
+    )
 }
 
 fn read(inside: &str) -> Result<request::Search, request::BadSearch> {
@@ -130,16 +135,30 @@ fn found(join: Join, expression: &str) -> Vec<u128> {
 fn the_two_joins_find_what_their_definitions_say() {
     let or = |a: &str, b: &str| format!("<yi:SoegUdtryk><yi:operation>OR</yi:operation>{a}{b}</yi:SoegUdtryk>");
     let not = |a: &str| format!("<yi:NOT>{a}</yi:NOT>");
-    let payee = e("", &format!("<oei:OekonomiskEffektueringPart><gd:ReferenceID><sd:URNIdentifikator>urn:oio:cpr-nr:{P}</sd:URNIdentifikator></gd:ReferenceID></oei:OekonomiskEffektueringPart>"));
+    let payee = e(
+        "",
+        &format!(
+            "<oei:OekonomiskEffektueringPart><gd:ReferenceID><sd:URNIdentifikator>urn:oio:cpr-nr:{P}</sd:URNIdentifikator></gd:ReferenceID></oei:OekonomiskEffektueringPart>"
+        ),
+    );
     let owner = |cvr: &str| e("", &format!("<oei:Aktoer><oei:CVR-nr>{cvr}</oei:CVR-nr></oei:Aktoer>"));
     // What is asked, what judging pairs finds, what searching leaf by leaf finds.
     let cases: Vec<(&str, String, &[u128], &[u128])> = vec![
         ("P alone: leafwise returns the B leaf's own hits only", b(P), &[1, 11, 12], &[1]),
         ("P in autumn: leafwise also finds what is paid to P on Q's grant", b(P) + &autumn(), &[1, 11], &[1, 2, 11, 13]),
-        ("dates and KLE in one tree: leafwise finds each leaf's own, so the housing benefit of March",
-            b(P) + &autumn() + &kle("32.06.04"), &[], &[1, 2, 11, 12, 13]),
+        (
+            "dates and KLE in one tree: leafwise finds each leaf's own, so the housing benefit of March",
+            b(P) + &autumn() + &kle("32.06.04"),
+            &[],
+            &[1, 2, 11, 12, 13],
+        ),
         ("either KLE", b(P) + &or(&kle("32.03.04"), &kle("32.06.04")), &[1, 11, 12], &[1, 11, 12]),
-        ("autumn but no pension: leafwise, having any pension fails the whole", b(P) + &autumn() + &not(&kle("32.03.04")), &[], &[]),
+        (
+            "autumn but no pension: leafwise, having any pension fails the whole",
+            b(P) + &autumn() + &not(&kle("32.03.04")),
+            &[],
+            &[],
+        ),
         ("autumn but not a KLE that P does not have", b(P) + &autumn() + &not(&kle("32.24.04")), &[1, 11], &[1, 2, 11, 13]),
         ("Q: the payment without reference is paired by its payee", b(Q) + &autumn(), &[2, 13, 14], &[2, 13, 14]),
         ("P as payee, whoever the grantee is", payee, &[1, 2, 11, 12, 13], &[1, 2, 11, 12, 13]),
@@ -176,7 +195,11 @@ fn from_is_inclusive_and_to_exclusive_and_both_are_instants() {
 
 #[test]
 fn paging_stands_on_each_search_element_and_the_counts_tell_of_the_whole() {
-    let page = |first, most| format!("<sd:FoersteResultatReference>{first}</sd:FoersteResultatReference><sd:MaksimalAntalKvantitet>{most}</sd:MaksimalAntalKvantitet>");
+    let page = |first, most| {
+        format!(
+            "<sd:FoersteResultatReference>{first}</sd:FoersteResultatReference><sd:MaksimalAntalKvantitet>{most}</sd:MaksimalAntalKvantitet>"
+        )
+    };
     let e = autumn().replace("Indeks><oei:Attribut", &format!("Indeks>{}<oei:Attribut", page(1, 1)));
     let index = Index::new(small());
     let found = search(&index, Join::Pointwise, &format!("<yi:SoegUdtryk>{}{e}</yi:SoegUdtryk>", b(Q)));
@@ -185,7 +208,12 @@ fn paging_stands_on_each_search_element_and_the_counts_tell_of_the_whole() {
 
 #[test]
 fn sorting_follows_its_sequence_and_direction() {
-    let sorting = |direction| format!("<yi:SoegUdtryk>{}</yi:SoegUdtryk><yi:Sortering><yi:OekonomiskEffektueringSortering><yi:Element>Dispositionsdato</yi:Element><yi:Retning>{direction}</yi:Retning><yi:Sekvens>1</yi:Sekvens></yi:OekonomiskEffektueringSortering></yi:Sortering>", b(P));
+    let sorting = |direction| {
+        format!(
+            "<yi:SoegUdtryk>{}</yi:SoegUdtryk><yi:Sortering><yi:OekonomiskEffektueringSortering><yi:Element>Dispositionsdato</yi:Element><yi:Retning>{direction}</yi:Retning><yi:Sekvens>1</yi:Sekvens></yi:OekonomiskEffektueringSortering></yi:Sortering>",
+            b(P)
+        )
+    };
     let index = Index::new(small());
     assert_eq!(search(&index, Join::Pointwise, &sorting("Stigende")).effectuations, [1, 0]);
     assert_eq!(search(&index, Join::Pointwise, &sorting("Faldende")).effectuations, [0, 1]);
@@ -196,10 +224,38 @@ fn a_search_that_cannot_be_carried_out_is_told_and_no_criterion_is_passed_over()
     let cases = [
         (String::new(), 41, "no SoegUdtryk"),
         ("<yi:SoegUdtryk><yi:operation>XOR</yi:operation></yi:SoegUdtryk>".into(), 41, "an unknown operation"),
-        (format!("<yi:SoegUdtryk>{}</yi:SoegUdtryk>", e("<oei:Egenskaber><oei:UdbetaltTekst>x</oei:UdbetaltTekst></oei:Egenskaber>", "")), 40, "a text criterion"),
-        (format!("<yi:SoegUdtryk>{}</yi:SoegUdtryk>", e(&interval(&at("in May"), &at("2026-12-01T00:00:00")), "")), 41, "no date"),
-        (format!("<yi:SoegUdtryk>{}</yi:SoegUdtryk>", autumn().replace("Indeks><oei:Attribut", "Indeks><sd:MaksimalAntalKvantitet>-1</sd:MaksimalAntalKvantitet><oei:Attribut")), 40, "a negative page"),
-        (format!("<yi:SoegUdtryk>{}</yi:SoegUdtryk>", b(P).replace("<bi:AttributListe/>", "<sd:SoegVirkning/><bi:AttributListe/>")), 40, "validity"),
+        (
+            format!(
+                "<yi:SoegUdtryk>{}</yi:SoegUdtryk>",
+                e("<oei:Egenskaber><oei:UdbetaltTekst>x</oei:UdbetaltTekst></oei:Egenskaber>", "")
+            ),
+            40,
+            "a text criterion",
+        ),
+        (
+            format!("<yi:SoegUdtryk>{}</yi:SoegUdtryk>", e(&interval(&at("in May"), &at("2026-12-01T00:00:00")), "")),
+            41,
+            "no date",
+        ),
+        (
+            format!(
+                "<yi:SoegUdtryk>{}</yi:SoegUdtryk>",
+                autumn().replace(
+                    "Indeks><oei:Attribut",
+                    "Indeks><sd:MaksimalAntalKvantitet>-1</sd:MaksimalAntalKvantitet><oei:Attribut"
+                )
+            ),
+            40,
+            "a negative page",
+        ),
+        (
+            format!(
+                "<yi:SoegUdtryk>{}</yi:SoegUdtryk>",
+                b(P).replace("<bi:AttributListe/>", "<sd:SoegVirkning/><bi:AttributListe/>")
+            ),
+            40,
+            "validity",
+        ),
     ];
     for (request, status, what) in cases {
         assert_eq!(read(&request).map_err(|bad| bad.status), Err(status), "{what}");
@@ -219,7 +275,8 @@ fn whole(answer: &Answer) -> String {
 #[test]
 fn an_empty_filter_shows_no_data_and_an_absent_one_everything() {
     let population = Arc::new(Population::generate(1, 10, now()));
-    let count = |filter: Option<Filter>, what: &str| whole(&answer(&population, demo::UDK_ONLY, filter, None)).matches(what).count();
+    let count =
+        |filter: Option<Filter>, what: &str| whole(&answer(&population, demo::UDK_ONLY, filter, None)).matches(what).count();
     let filter = |grants: &[&str], effectuations: &[&str]| {
         let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         Some(Filter { grants: list(grants), effectuations: list(effectuations) })
@@ -251,10 +308,8 @@ fn padding_reaches_the_size_and_only_the_stated_part_is_alike() {
 
 /// The folder of the index's schemas, where present.
 fn schemas() -> Option<PathBuf> {
-    let base = std::env::var_os("HJEMMEL_REFERENCE").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/reference"),
-        PathBuf::from,
-    );
+    let base = std::env::var_os("HJEMMEL_REFERENCE")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/reference"), PathBuf::from);
     let folder = base.join("ydelsesindeks-6/xsd/6.0.STS-0");
     let here = folder.is_dir() && Command::new("xmllint").arg("--version").stderr(Stdio::null()).status().is_ok();
     if !here {
@@ -285,7 +340,7 @@ fn xmllint(arguments: &[&str], input: &str) -> (bool, String, String) {
 fn payload(body: &str) -> &str {
     let from = body.find("<yi:").unwrap();
     let to = body.rfind("</soap:Body>").unwrap();
-    &body[from..to]
+    body.get(from..to).unwrap()
 }
 
 #[test]

@@ -13,12 +13,12 @@ use crate::outbound::{AnswerBody, Outbound, OutboundError, OutboundSettings};
 use crate::saml::trust::Issuer;
 use crate::signature::sign::{canonical_content, with_token};
 use crate::signature::verify::{Parts, verify_whole_response};
-use crate::stub::pki::{Role, for_tests, pem};
-use crate::stub::population::demo;
-use crate::stub::sts::{PATH as STS_PATH, Registration, StsConfig, StsMode, start_sts};
 use crate::sts::Token;
 use crate::sts::cache::TokenCache;
 use crate::sts::client::{Https, StsClient, StsSettings};
+use crate::stub::pki::{Role, for_tests, pem};
+use crate::stub::population::demo;
+use crate::stub::sts::{PATH as STS_PATH, Registration, StsConfig, StsMode, start_sts};
 
 const INDEX: &str = "http://entityid.kombit.dk/service/ydi/ydelseindeks/6";
 const STS: &str = "https://sts.test/runtime";
@@ -93,6 +93,7 @@ async fn world() -> World {
         credentials: None,
         connect_timeout: Duration::from_secs(5),
         idle_timeout: Duration::from_secs(30),
+        retry: true,
     })
     .unwrap();
     let transport = Https {
@@ -120,7 +121,9 @@ impl World {
              </sd:URNIdentifikator></gd:ReferenceID></bi:Bevillingspart></bi:RelationListe></yi:SoegBevillingIndeks></yi:SoegUdtryk>\
              </yi:FremsoegYdelseIndeksInput>"
         );
-        let header = format!("<h:RequestHeader xmlns:h=\"{REQUEST_HEADER}\"><h:TransactionUUID>{TRANSACTION}</h:TransactionUUID></h:RequestHeader>");
+        let header = format!(
+            "<h:RequestHeader xmlns:h=\"{REQUEST_HEADER}\"><h:TransactionUUID>{TRANSACTION}</h:TransactionUUID></h:RequestHeader>"
+        );
         let message = Message {
             version: SoapVersion::V12,
             action: Some(SEARCH),
@@ -195,9 +198,7 @@ async fn only_a_caller_with_a_token_for_the_index_and_its_key_is_let_in() {
     };
     let good = world.tokens.token("11111111", INDEX).await.unwrap();
     let other = world.tokens.token("11111111", "urn:test:other").await.unwrap();
-    for (token, signer, code) in
-        [(&good, Role::Intruder, "SignatureInvalid"), (&other, Role::GatewayClient, "TokenAudience")]
-    {
+    for (token, signer, code) in [(&good, Role::Intruder, "SignatureInvalid"), (&other, Role::GatewayClient, "TokenAudience")] {
         let (status, text) = refused(token, signer).await;
         assert!(status == 500 && text.contains(code) && !text.contains("ObjektType"), "{code}: {text}");
     }
