@@ -469,8 +469,8 @@ refusals! {
         en: "The STS refused the gateway's request for a token (fault code {fault}).", "Contact the gateway's operators and give the Call-id.";
     /// The STS answered with something that is not the token asked for, or that it did not sign.
     StsAnswerInvalid, Gateway, Later,
-        da: "STS'ens svar kan ikke bruges.", "Prøv igen; består fejlen, så kontakt gatewayens drift, og oplys Call-id.",
-        en: "The answer of the STS cannot be used.", "Try again; if it persists, contact the gateway's operators and give the Call-id.";
+        da: "STS'ens svar kan ikke bruges.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id.",
+        en: "The answer of the STS cannot be used.", "Try again; if the error persists, contact the gateway's operators and give the Call-id.";
     /// No connection to the index, or it broke.
     IndexUnavailable, Gateway, Later,
         da: "Ydelsesindekset kan ikke nås.", "Prøv igen om lidt.",
@@ -606,7 +606,8 @@ mod tests {
         for entry in Refusal::every().iter().map(Refusal::entry) {
             if entry.group != group {
                 group = entry.group;
-                page += &format!("\n## {group}\n\n| Code | Whose | HTTP | Again | Dansk | English |\n|---|---|---|---|---|---|\n");
+                page +=
+                    &format!("\n## {group}\n\n| Code | Whose | HTTP | Again | Dansk | English |\n|---|---|---|---|---|---|\n");
             }
             let whose = match entry.party {
                 Party::Caller => "caller",

@@ -107,8 +107,6 @@ pub struct Lines {
     line: Vec<u8>,
     /// The number of the line read last, from 1.
     pub number: u64,
-    /// Where the line read last begins, in bytes.
-    pub offset: u64,
 }
 
 impl Lines {
@@ -117,7 +115,7 @@ impl Lines {
     /// # Errors
     /// When it cannot be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { reader: BufReader::new(File::open(path)?), line: Vec::new(), number: 0, offset: 0 })
+        Ok(Self { reader: BufReader::new(File::open(path)?), line: Vec::new(), number: 0 })
     }
 
     /// The next line with its newline; one without is the file's torn end, or longer than any record.
@@ -125,7 +123,6 @@ impl Lines {
     /// # Errors
     /// When the file cannot be read.
     pub fn read(&mut self) -> io::Result<Option<&[u8]>> {
-        self.offset += self.line.len() as u64;
         self.line.clear();
         (&mut self.reader).take(LINE_LIMIT).read_until(b'\n', &mut self.line)?;
         self.number += 1;
@@ -142,8 +139,10 @@ pub struct Log {
     file: File,
     segment: u64,
     head: Head,
-    /// How much of the segment is durable. What a failed write left behind this point is overwritten.
+    /// How much of the segment is durable.
     length: u64,
+    /// A failed write may have left something behind `length`.
+    leftover: bool,
     /// Entries since the last checkpoint.
     unsigned: u64,
     last_checkpoint: Instant,
@@ -203,6 +202,7 @@ impl Log {
             segment: tail.segment,
             head: tail.head,
             length: tail.length,
+            leftover: false,
             unsigned: 0,
             last_checkpoint: Instant::now(),
             ended: tail.ended,
@@ -277,23 +277,20 @@ impl Log {
 
     /// Writes behind what is durable, and makes it durable.
     fn commit(&mut self, batch: &[u8]) -> io::Result<()> {
-        let written = self
-            .file
-            .seek(SeekFrom::Start(self.length))
-            .and_then(|_| self.file.write_all(batch))
-            .and_then(|()| self.file.sync_data());
-        match written {
-            Ok(()) => {
-                self.length += batch.len() as u64;
-                Ok(())
-            }
-            Err(error) => {
-                // Take the half-written lines back, so that a reader sees none. If that fails too, the next write covers
-                // them, or a start keeps them aside.
-                let _ = self.file.set_len(self.length);
-                Err(error)
-            }
+        if self.leftover {
+            self.file.set_len(self.length)?;
         }
+        self.leftover = true;
+        self.file.seek(SeekFrom::Start(self.length))?;
+        let written = self.file.write_all(batch).and_then(|()| self.file.sync_data());
+        if written.is_ok() {
+            self.length += batch.len() as u64;
+            self.leftover = false;
+        } else if self.file.set_len(self.length).is_ok() {
+            // Half-written lines are taken back at once, so that a reader sees none.
+            self.leftover = false;
+        }
+        written
     }
 
     fn begin_segment(&mut self, at: Timestamp) -> io::Result<()> {
@@ -315,6 +312,7 @@ impl Log {
         self.segment = number;
         self.head = head;
         self.length = line.len() as u64;
+        self.leftover = false;
         self.unsigned = 1;
         self.ended = false;
         Ok(())

@@ -1,9 +1,85 @@
 //! The command line: one file a subcommand.
+#![allow(clippy::print_stderr)] // a command tells its user what went wrong
 
 pub mod agreement;
 pub mod audit;
 pub mod call;
 pub mod certs;
 pub mod check;
+pub mod demo;
 pub mod serve;
 pub mod stub;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::clock::Clock;
+
+/// An open service-platform gateway: a call passes only on a proven identity, an agreement and a legal basis, and only
+/// the fields that the law names go back.
+#[derive(Debug, Parser)]
+#[command(name = "hjemmel", version, arg_required_else_help = true)]
+#[command(after_help = "Begin with `hjemmel demo`: it shows the gateway at work and prints what your own client needs.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Show the gateway at work, with everything around it on this machine
+    Demo(demo::Args),
+    /// Run the gateway
+    Serve(serve::Args),
+    /// Check a configuration, every problem in one report
+    Check(check::Check),
+    /// Ask the service, as a client system does
+    Call(Box<call::Args>),
+    /// Service agreements: import, list, show, decide
+    Agreement(agreement::Args),
+    /// The audit log: verify, search, open
+    Audit(audit::Args),
+    /// Run a token service or a benefit index for development
+    Stub(Box<stub::Args>),
+    /// Certificates for development
+    Certs(certs::Certs),
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("hjemmel: the runtime cannot be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli.command, &Clock::system())) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("hjemmel: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::error::Error + Send + Sync>> {
+    let done = Ok(ExitCode::SUCCESS);
+    match command {
+        Command::Demo(args) => demo::run(args, clock).await,
+        Command::Serve(args) => serve::run(&args, clock).await.map_err(Into::into).and(done),
+        Command::Check(args) => Ok(check::run(&args, clock)),
+        Command::Call(args) => call::run(*args, clock, &mut io::stdin().lock()).await.map_err(Into::into).and(done),
+        Command::Agreement(args) => agreement::run(args, clock, &mut io::stdout()).await.map_err(Into::into).and(done),
+        Command::Audit(args) => {
+            let result = audit::run(args, &mut io::stdin().lock(), &mut io::stdout());
+            io::stdout().flush()?;
+            result.map_err(Into::into).and(done)
+        }
+        Command::Stub(args) => stub::run(&args, clock).await.map_err(Into::into).and(done),
+        Command::Certs(args) => certs::run(&args, clock).map_err(Into::into).and(done),
+    }
+}

@@ -99,7 +99,7 @@ async fn call(client: &Outbound, address: SocketAddr, patience: Duration) -> Res
     Ok((status, response.into_body().collect().await?.to_bytes()))
 }
 
-const SOON: Duration = Duration::from_millis(400);
+const SOON: Duration = Duration::from_secs(1);
 const PATIENT: Duration = Duration::from_secs(5);
 
 #[tokio::test]

@@ -49,6 +49,31 @@ pub enum Criterion {
     OekonomiskEffektueringPart,
 }
 
+impl Criterion {
+    /// Every criterion, by its name in a policy.
+    pub const EVERY: [(&'static str, Self); 14] = [
+        ("Dispositionsdato", Self::Dispositionsdato),
+        ("Startdato", Self::Startdato),
+        ("Slutdato", Self::Slutdato),
+        ("SamletBruttobeloeb", Self::SamletBruttobeloeb),
+        ("BeloebUdbetalt", Self::BeloebUdbetalt),
+        ("BeloebSendtTilUdbetaling", Self::BeloebSendtTilUdbetaling),
+        ("BeloebEfterSkatATP", Self::BeloebEfterSkatATP),
+        ("Klassifikationsbeskrivelse", Self::Klassifikationsbeskrivelse),
+        ("OekonomiskYdelseEffektueringRelation", Self::OekonomiskYdelseEffektueringRelation),
+        ("Ydelsesbeloeb", Self::Ydelsesbeloeb),
+        ("YdelsesperiodeStartdato", Self::YdelsesperiodeStartdato),
+        ("YdelsesperiodeSlutdato", Self::YdelsesperiodeSlutdato),
+        ("Ejer", Self::Ejer),
+        ("OekonomiskEffektueringPart", Self::OekonomiskEffektueringPart),
+    ];
+
+    /// The criterion of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::EVERY.into_iter().find(|(known, _)| *known == name).map(|(_, criterion)| criterion)
+    }
+}
+
 /// A date as written, and what it may mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DateText {

@@ -12,8 +12,7 @@ use std::sync::Arc;
 use self::reader::{Reader, Section};
 use super::release::catalogue::{Field, Form, Guard};
 use super::release::{FieldRule, ReleaseRules, Roles, Words};
-use super::criteria::Criterion;
-use super::rules::{SortingElement, Naive, Outside, PersonCheck, Reading, RequestRules};
+use super::rules::{Criterion, Naive, Outside, PersonCheck, Reading, RequestRules, SortingElement};
 
 /// One thing wrong in a policy file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -349,8 +348,8 @@ fn compile_request(reader: &mut Reader<'_>, table: &Section<'_>, release: Option
     for name in REQUEST_RULES.iter().filter(|name| !ids.iter().any(|id| id == *name)) {
         missing(reader, table, "[[request.rule]]", name);
     }
-    let criteria = named(reader, table, "criterion", CRITERIA, release, &mut said, &mut ids);
-    let sorting = named(reader, table, "sorting", SORTING, release, &mut said, &mut ids);
+    let criteria = named(reader, table, "criterion", CRITERIA, Criterion::named, release, &mut said, &mut ids);
+    let sorting = named(reader, table, "sorting", SORTING, SortingElement::named, release, &mut said, &mut ids);
     reader.close(table, &["rule", "criterion", "sorting"]);
     let request = RequestRules {
         reading: reading?,
@@ -366,28 +365,29 @@ fn compile_request(reader: &mut Reader<'_>, table: &Section<'_>, release: Option
 }
 
 /// Criteria or sortings: each by a name that the code knows, and only over fields that are released.
-fn named<T: Copy>(
+#[allow(clippy::too_many_arguments)] // one list of the policy, read in one place
+fn named<T>(
     reader: &mut Reader<'_>,
     table: &Section<'_>,
     key: &str,
-    all: &[(&str, (T, &[Field]))],
+    all: &[(&str, &[Field])],
+    of_name: fn(&str) -> Option<T>,
     release: Option<&ReleaseRules>,
     said: &mut Vec<Words>,
     ids: &mut Vec<String>,
 ) -> Vec<T> {
-    let mut named = Vec::new();
+    let mut names = Vec::new();
     for rule in reader.tables(table, key) {
-        if let Some((element, fields)) = known(reader, &rule, "element", all).copied() {
-            let name = reader.text(&rule, "element").unwrap_or_default();
+        if let Some((one, fields)) = known(reader, &rule, "element", all) {
             let withheld = |field: &&Field| release.is_some_and(|rules| !rules.field(**field).is_some_and(|rule| rule.release));
             if let Some(field) = fields.iter().find(withheld) {
                 reader.problem(
                     rule.line_of("element"),
-                    format!("{name} may not be a {key}: {} is not released, and hits would tell it.", field.path()),
+                    format!("This may not be a {key}: {} is not released, and hits would tell it.", field.path()),
                     format!("Remove this [[request.{key}]], or release the field."),
                 );
             }
-            named.push(element);
+            names.extend(of_name(&name));
         }
         if let Some(words) = words(reader, &rule) {
             unique(reader, &rule, &words.id, ids);
@@ -395,5 +395,5 @@ fn named<T: Copy>(
         }
         reader.close(&rule, &["id", "element", "basis", "da", "en"]);
     }
-    named
+    chosen
 }

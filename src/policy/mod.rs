@@ -10,6 +10,7 @@ pub mod window;
 
 pub mod algebra;
 mod criteria;
+mod delimit;
 mod forward;
 pub mod request;
 mod schema;

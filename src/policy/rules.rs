@@ -95,6 +95,11 @@ impl SortingElement {
             Self::Ydelsesnavn => "Ydelsesnavn",
         }
     }
+
+    /// The element of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Dispositionsdato, Self::Ydelsesnavn].into_iter().find(|element| element.as_str() == name)
+    }
 }
 
 /// One key to sort by.

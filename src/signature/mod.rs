@@ -8,12 +8,13 @@
 //! - [`algorithms`]: the allow-list; a name that is not in it does not verify.
 //! - [`credentials`]: own certificates and keys, as files hold them.
 //! - [`key`]: certificates and keys, parsed once.
-//! - [`verify`]: requests with a token, messages with a certificate, issued assertions, answers that stream.
+//! - [`verify`]: requests with a token, issued assertions, messages with a certificate, answers whose Body streams.
 //! - [`sign`]: messages whose bytes are already their canonical form.
 //! - [`write`](mod@write): text and attributes as canonical XML spells them.
 //! - [`timestamp`]: `xs:dateTime` with a zone, and the WS-Security Timestamp.
 
 pub mod algorithms;
+mod answer;
 pub mod base64;
 pub mod c14n;
 pub mod credentials;

@@ -7,19 +7,15 @@
 //! reader looks. `resolve` lets references lead only to children of Header, to children of Security and to Body, and
 //! `cover` demands that the very elements the gateway reads are among them.
 
-use std::collections::HashSet;
-
-use aws_lc_rs::digest;
-
-use super::base64;
-use super::c14n::{Canonicaliser, Exclusive};
-use super::ids::{Ids, is_id};
-use super::key::{Certificate, VerificationKey};
-use super::names::{BASE64, DSIG, LIBERTY, SAML, SAML_ID, SAML_TOKEN, WSA, WSSE, WSSE11, WSU, X509V3};
+pub use super::answer::{
+    BodyVerified, PendingBody, VerifiedMessage, verify_response, verify_whole_response, verify_with_certificate,
+};
+use super::ids::Ids;
+use super::key::VerificationKey;
+use super::names::{DSIG, LIBERTY, SAML, SAML_ID, SAML_TOKEN, WSA, WSSE, WSSE11, WSU};
 use super::signed_info::{Reference, Signature, Transform, bad, children};
 use crate::refusal::Refusal;
 use crate::soap::document::{Document, Element};
-use crate::soap::strict::{Strict, Token};
 
 /// Where the envelope's parts stand.
 #[derive(Debug, Clone)]
@@ -36,7 +32,7 @@ pub struct Parts<'d> {
 
 /// What a message is signed with, which decides how Security is built.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Profile {
+pub(super) enum Profile {
     /// The holder-of-key assertion in Security.
     Token,
     /// A certificate; Body may hold assertions (an answer of the STS, a request on behalf of someone).
@@ -44,16 +40,16 @@ enum Profile {
 }
 
 /// The signature of a message: its structure and coverage are checked, nothing is verified.
-struct Located<'d> {
-    signature: Signature<'d>,
-    resolved: Vec<Element<'d>>,
-    timestamp: Element<'d>,
+pub(super) struct Located<'d> {
+    pub(super) signature: Signature<'d>,
+    pub(super) resolved: Vec<Element<'d>>,
+    pub(super) timestamp: Element<'d>,
     assertion: Option<Element<'d>>,
-    certificate: Option<Element<'d>>,
-    ids: Ids<'d>,
+    pub(super) certificate: Option<Element<'d>>,
+    pub(super) ids: Ids<'d>,
 }
 
-fn locate<'d>(document: &'d Document, parts: &Parts<'d>, profile: Profile) -> Result<Located<'d>, Refusal> {
+pub(super) fn locate<'d>(document: &'d Document, parts: &Parts<'d>, profile: Profile) -> Result<Located<'d>, Refusal> {
     if document.has_comments() {
         return Err(Refusal::CommentRefused { place: "the signed message".into() });
     }
@@ -192,7 +188,7 @@ fn resolve<'d>(
 impl<'d> Located<'d> {
     fn cover(&self, parts: &Parts<'d>) -> Result<(), Refusal> {
         let missing = |part: &str| Refusal::SignatureCoverage { part: part.chars().take(80).collect() };
-        let covered = |element: Element<'_>| self.resolved.iter().any(|known| *known == element);
+        let covered = |element| self.resolved.contains(&element);
         let always = parts.header.elements().filter(|block| matches!(block.namespace(), WSA | LIBERTY));
         let wanted = [parts.body, self.timestamp].into_iter().chain(always).chain(parts.must_cover.iter().copied());
         if let Some(element) = wanted.into_iter().find(|element| !covered(*element)) {
@@ -207,14 +203,14 @@ impl<'d> Located<'d> {
         }
     }
 
-    fn verify_signature(&self, key: &VerificationKey, signed: &[u8]) -> Result<(), Refusal> {
+    pub(super) fn verify_signature(&self, key: &VerificationKey, signed: &[u8]) -> Result<(), Refusal> {
         match self.signature.is_by(key, signed) {
             true => Ok(()),
             false => Err(Refusal::SignatureInvalid { of: "the message".into() }),
         }
     }
 
-    fn verify_digests(&self, except: Option<Element<'d>>) -> Result<(), Refusal> {
+    pub(super) fn verify_digests(&self, except: Option<Element<'d>>) -> Result<(), Refusal> {
         let mut pairs = self.signature.references.iter().zip(&self.resolved);
         pairs.try_for_each(|(reference, element)| match except == Some(*element) {
             true => Ok(()),
@@ -273,8 +269,8 @@ pub struct VerifiedRequest<'d> {
 
 impl<'d> VerifiedRequest<'d> {
     /// Whether the signature covers this very element.
-    pub fn covers(&self, element: Element<'_>) -> bool {
-        self.covered.iter().any(|known| *known == element)
+    pub fn covers(&self, element: Element<'d>) -> bool {
+        self.covered.contains(&element)
     }
     /// The Timestamp.
     pub fn timestamp(&self) -> Element<'d> {
@@ -348,194 +344,4 @@ fn enveloped(signed: Element<'_>, keys: &[VerificationKey]) -> Result<(), Refusa
         return Err(Refusal::TokenIssuerUntrusted);
     }
     reference.check(signed, Some(signature))
-}
-
-/// A message whose signature by a certificate was verified. Only this module makes it.
-pub struct VerifiedMessage<'d> {
-    certificate: Certificate,
-    covered: Vec<Element<'d>>,
-    timestamp: Element<'d>,
-}
-
-impl<'d> VerifiedMessage<'d> {
-    /// The certificate whose key signed.
-    pub fn certificate(&self) -> &Certificate {
-        &self.certificate
-    }
-    /// Whether the signature covers this very element.
-    pub fn covers(&self, element: Element<'_>) -> bool {
-        self.covered.iter().any(|known| *known == element)
-    }
-    /// The Timestamp.
-    pub fn timestamp(&self) -> Element<'d> {
-        self.timestamp
-    }
-}
-
-/// Verifies a message that carries its own certificate (a request to an STS). Whether that certificate is anybody's is
-/// for the caller to ask.
-///
-/// # Errors
-/// As [`RequestSignature`], and `SecurityStructure` where there is no certificate.
-pub fn verify_with_certificate<'d>(document: &'d Document, parts: &Parts<'d>) -> Result<VerifiedMessage<'d>, Refusal> {
-    let located = locate(document, parts, Profile::Certificate)?;
-    let certificate = carried(&located)?.ok_or_else(|| bad("the message does not carry its certificate"))?;
-    if let Some(token) = located.certificate.filter(|token| !located.resolved.contains(token)) {
-        return Err(Refusal::SignatureCoverage { part: token.local().to_owned() });
-    }
-    located.verify_signature(certificate.key(), &located.signature.signed_bytes())?;
-    located.verify_digests(None)?;
-    let Located { resolved, timestamp, .. } = located;
-    Ok(VerifiedMessage { certificate, covered: resolved, timestamp })
-}
-
-/// Verifies an answer whose Body is still on its way: everything but Body's digest.
-///
-/// `document` holds the whole Header and the start tag of Body, closed without content; feed what stands inside Body,
-/// and its end tag, to the [`PendingBody`]. The signer must be one of `signers`. That `RelatesTo` is the MessageID asked
-/// with, and the Timestamp's time, are for the caller to check.
-///
-/// # Errors
-/// As [`RequestSignature`], and `SignatureInvalid` where another than `signers` signed.
-pub fn verify_response<'d>(
-    document: &'d Document,
-    parts: &Parts<'d>,
-    signers: &[Certificate],
-) -> Result<(VerifiedMessage<'d>, PendingBody), Refusal> {
-    let (message, located) = by_pinned(document, parts, signers)?;
-    located.verify_digests(Some(parts.body))?;
-    let pending = PendingBody::new(&located, parts.body)?;
-    Ok((message, pending))
-}
-
-/// Verifies an answer that is here as a whole (an answer of the STS).
-///
-/// # Errors
-/// As [`verify_response`], and `DigestMismatch` for Body.
-pub fn verify_whole_response<'d>(
-    document: &'d Document,
-    parts: &Parts<'d>,
-    signers: &[Certificate],
-) -> Result<VerifiedMessage<'d>, Refusal> {
-    let (message, located) = by_pinned(document, parts, signers)?;
-    located.verify_digests(None)?;
-    Ok(message)
-}
-
-fn by_pinned<'d>(
-    document: &'d Document,
-    parts: &Parts<'d>,
-    signers: &[Certificate],
-) -> Result<(VerifiedMessage<'d>, Located<'d>), Refusal> {
-    let located = locate(document, parts, Profile::Certificate)?;
-    // A certificate that the answer carries only chooses among those that are pinned; without one each is tried.
-    let carried = carried(&located)?;
-    let signed = located.signature.signed_bytes();
-    let signer = signers
-        .iter()
-        .filter(|signer| carried.as_ref().is_none_or(|carried| carried == *signer))
-        .find(|signer| located.signature.is_by(signer.key(), &signed))
-        .ok_or_else(|| Refusal::SignatureInvalid { of: "the answer".into() })?;
-    let message =
-        VerifiedMessage { certificate: signer.clone(), covered: located.resolved.clone(), timestamp: located.timestamp };
-    Ok((message, located))
-}
-
-/// The certificate that KeyInfo leads to inside the message, if it leads to one.
-fn carried(located: &Located<'_>) -> Result<Option<Certificate>, Refusal> {
-    let Some(key_info) = located.signature.key_info else { return Ok(None) };
-    let mut parts = children(key_info)?;
-    let (Some(first), None) = (parts.next(), parts.next()) else { return Err(bad("KeyInfo does not have one part")) };
-    let mut inner = children(first)?;
-    let (Some(part), None) = (inner.next(), inner.next()) else { return Err(bad("KeyInfo does not name one key")) };
-    let text = match (first.namespace(), first.local(), part.namespace(), part.local()) {
-        (WSSE, "SecurityTokenReference", WSSE, "Reference") => {
-            let id = part.attribute("", "URI").and_then(|uri| uri.strip_prefix('#'));
-            let token = id.and_then(|id| located.ids.get(id)).filter(|token| located.certificate == Some(*token));
-            let token = token.ok_or_else(|| bad("KeyInfo does not lead to the BinarySecurityToken in Security"))?;
-            let encoding = token.attribute("", "EncodingType");
-            if token.attribute("", "ValueType") != Some(X509V3) || encoding.is_some_and(|encoding| encoding != BASE64) {
-                return Err(bad("the BinarySecurityToken is not one X.509 certificate in base64"));
-            }
-            token.text()
-        }
-        (DSIG, "X509Data", DSIG, "X509Certificate") => part.text(),
-        // A thumbprint, an issuer and serial number: names for a key that only a pinned certificate can answer.
-        (WSSE, "SecurityTokenReference", ..) => return Ok(None),
-        _ => return Err(bad("KeyInfo is neither a SecurityTokenReference nor an X509Certificate")),
-    };
-    let der = text.and_then(|text| base64::decode(&text)).ok_or_else(|| bad("the certificate is not base64"))?;
-    Certificate::from_der(&der).map(Some).map_err(|error| bad(&error.to_string()))
-}
-
-/// The digest of a Body that streams.
-pub struct PendingBody {
-    canonicaliser: Canonicaliser<digest::Context>,
-    value: Vec<u8>,
-    mismatch: Refusal,
-    /// The ids of the Header: Body may not use one again.
-    ids: HashSet<Box<str>>,
-}
-
-/// The proof that all of Body was fed and its digest matched. Only [`PendingBody::finish`] makes it.
-#[derive(Debug)]
-pub struct BodyVerified(());
-
-impl PendingBody {
-    fn new(located: &Located<'_>, body: Element<'_>) -> Result<Self, Refusal> {
-        let pair = located.signature.references.iter().zip(&located.resolved).find(|(_, element)| **element == body);
-        let (reference, method) = match pair {
-            Some((reference, _)) => match &reference.transform {
-                Transform::Exclusive(method) => (reference, method),
-                _ => return Err(bad("Body is not canonicalised by exc-c14n")),
-            },
-            None => return Err(Refusal::SignatureCoverage { part: "Body".into() }),
-        };
-        if body.elements().next().is_some() || body.has_stray_text() {
-            return Err(bad("Body was to come, and is here already"));
-        }
-        let mut canonicaliser = Canonicaliser::new(Exclusive::clone(method), reference.digest());
-        canonicaliser.start_element(body);
-        Ok(Self {
-            canonicaliser,
-            value: reference.value().to_vec(),
-            mismatch: reference.mismatch("Body"),
-            ids: located.ids.names().map(Box::from).collect(),
-        })
-    }
-
-    /// Takes the next token inside Body, its end tag included. What follows Body is passed over, unless it is content.
-    ///
-    /// # Errors
-    /// `CommentRefused`, `DuplicateId`, and `SecurityStructure` for an element behind Body.
-    pub fn feed(&mut self, token: Token, strict: &Strict) -> Result<(), Refusal> {
-        match token {
-            Token::Comment => return Err(Refusal::CommentRefused { place: "the signed answer".into() }),
-            Token::Start | Token::Empty => {
-                if self.canonicaliser.depth() == 0 {
-                    return Err(bad("there is an element behind Body"));
-                }
-                if strict.tag().attributes().any(|a| is_id(a.local) && self.ids.contains(a.value)) {
-                    return Err(Refusal::DuplicateId);
-                }
-            }
-            _ => {}
-        }
-        if self.canonicaliser.depth() > 0 {
-            self.canonicaliser.token(token, strict);
-        }
-        Ok(())
-    }
-
-    /// Compares the digest, once Body has ended.
-    ///
-    /// # Errors
-    /// `DigestMismatch`, also where Body has not ended.
-    pub fn finish(self) -> Result<BodyVerified, Refusal> {
-        let whole = self.canonicaliser.depth() == 0;
-        match whole && self.canonicaliser.into_sink().finish().as_ref() == self.value {
-            true => Ok(BodyVerified(())),
-            false => Err(self.mismatch),
-        }
-    }
 }

@@ -328,12 +328,35 @@ class Rule0(Case):
         self.wrong("released", source, answer(properties(gross=None), line(source=False) + line("32.06.04", "900.00", source=False) + owner()))
         self.wrong("SamletBruttobeloeb", source, answer())
 
-    def test_the_same_person_named_twice_is_one_grantee_and_uuids_are_read_without_regard_to_case(self):
-        self.right(one(None, None, grant(persons=[P, P])), answer())
+    def test_uuids_are_read_without_regard_to_case(self):
         self.right(one(relations=line(to=GRANT.upper()) + owner()), answer())
 
+    def test_where_the_text_is_open_about_a_grant_both_outcomes_are_right_but_never_nothing_for_another_person(self):
+        deleted = grant().replace("<bi:Registrering>", "<bi:Registrering><sd:LivscyklusKode>Slettet</sd:LivscyklusKode>")
+        roleless = grant().replace(uuid("gd:Rolle", release_oracle.GRANTEE_ROLE), "")
+        for kind in [grant(persons=[P, P]), deleted, roleless]:
+            self.right(one(None, None, kind), answer())
+            self.right(one(None, None, kind), fault="PersonUnproven")
+        self.wrong("released", one(None, None, roleless.replace(P, Q)), answer())
+
+    def test_a_registration_without_lines_beside_a_proven_one_may_end_in_the_fault(self):
+        source = output(grant(), effectuation(registration(relations=line() + owner()), registration(relations=owner())))
+        self.right(source, fault="PersonUnproven")
+        self.right(source, answer())
+
+    def test_a_registration_that_lost_its_last_line_may_go_but_its_sum_must(self):
+        source = output(grant(), grant(GRANT_Q, [Q]), effectuation(
+            registration(relations=line() + owner()), registration(relations=line(to=GRANT_Q) + owner())))
+        kept, bare = registration(properties(gross=None), line(source=False) + owner()), registration(properties(gross=None), owner())
+        self.right(source, output(effectuation(kept)))
+        self.right(source, output(effectuation(kept, bare)))
+        self.wrong("SamletBruttobeloeb", source, output(effectuation(kept, registration(relations=owner()))))
+
     def test_trust_index_asks_for_no_proof(self):
-        self.right(one(relations=line(to=None) + owner()), answer(), options={"person_check": "trust-index"})
+        trusted = {"options": {"person_check": "trust-index"}}
+        self.right(one(relations=line(to=None) + owner()), answer(), **trusted)
+        self.wrong("missing", one(relations=line(to=None) + owner()), NOTHING, **trusted)
+        self.right(one(None, None, grant(persons=[Q])), NOTHING, **trusted)
 
     def test_sensitivity_outside_the_constraint_removes_the_object(self):
         source = one(None, None, grant(level="VIP_SAGER"))
@@ -377,6 +400,8 @@ class Answer(Case):
         self.wrong("released", SOURCE, RELEASED, filter=["oekonomiskeydelseeffektueringer"])
         self.right(SOURCE, NOTHING, filter=[])
         self.wrong("released", SOURCE, RELEASED, filter=[])
+        self.right(SOURCE, NOTHING, filter=["itsystem"])
+        self.wrong("released", SOURCE, RELEASED, filter=["itsystem"])
 
     def test_of_many_objects_the_missing_and_the_smuggled_one_are_named(self):
         names = [f"e0000000-0000-4000-8000-{n:012}" for n in range(60)]

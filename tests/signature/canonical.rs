@@ -44,7 +44,7 @@ fn element(random: &mut Random, depth: usize, scope: &BTreeMap<String, String>, 
     }
     scope.extend(declared.clone());
     let prefixes: Vec<String> = scope.keys().filter(|p| !p.is_empty()).cloned().collect();
-    let mut name = |random: &mut Random, prefixed: bool| {
+    let name = |random: &mut Random, prefixed: bool| {
         let local = random.pick(&["e", "f", "Long-name.1", "ø", "_"]);
         match prefixes.is_empty() || !prefixed {
             true => local.to_owned(),

@@ -107,10 +107,6 @@ fn real_tokens_verify_with_their_issuers_key() {
         let text = text.replace("<?xml version=\"1.0\" encoding=\"utf-16\"?>", "");
         let token = document(&text);
         let key = certificate(token.root()).key().clone();
-        match name {
-            "bootstrap-token.xml" => verify_issued(token.root(), &[key]).map(|_| ()).unwrap(),
-            // Whether this one was kept whole by those who printed it is not told; it must not pass by another way.
-            _ => println!("{name}: {:?}", verify_issued(token.root(), &[key]).err().map(|refusal| refusal.code())),
-        }
+        verify_issued(token.root(), &[key]).map(|_| ()).unwrap();
     }
 }

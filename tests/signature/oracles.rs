@@ -63,3 +63,40 @@ fn xmlsec1_verifies_our_response() {
         }
     }
 }
+
+/// The WSS4J judge of `tests/interop`, where it has been built.
+fn wss4j(kind: &str, xml: &str, signer: &Party) -> Option<(bool, String)> {
+    let built = std::env::var_os("HJEMMEL_INTEROP")
+        .map_or_else(|| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/interop"), Into::into)
+        .join("wss4j");
+    if !built.join("classes").exists() || Command::new("java").arg("-version").output().is_err() {
+        println!("NOT RUN: the WSS4J judge is not built (tests/interop/run.sh; HJEMMEL_INTEROP names its folder)");
+        return None;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, message) = (folder.path().join("trust.pem"), folder.path().join("message.xml"));
+    std::fs::write(&certificate, signer.pem()).unwrap();
+    std::fs::write(&message, xml).unwrap();
+    let mut command = Command::new("java");
+    command.arg("-cp").arg(format!("{0}/classes:{0}/lib/*", built.display())).args(["dk.hjemmel.interop.Judge", kind]);
+    let output =
+        command.arg(message).arg("--trust").arg(certificate).args(["--at", "2026-11-22T12:00:00Z"]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    Some((output.status.success(), told))
+}
+
+#[test]
+fn wss4j_verifies_our_request_with_its_str_transform_and_our_response() {
+    for version in [SoapVersion::V11, SoapVersion::V12] {
+        let token = issued(&assertion());
+        let request = String::from_utf8(sign::with_token(&message(version), &token, &CLIENT.key).unwrap()).unwrap();
+        let response = crate::responses::response(version);
+        for (kind, xml) in [("request", request), ("response", response)] {
+            let Some((good, told)) = wss4j(kind, &xml, &STS) else { return };
+            println!("{told}");
+            assert!(good, "{kind} {version:?}: {told}");
+            let (altered, told) = wss4j(kind, &xml.replace("6101801234", "6101801235"), &STS).unwrap();
+            assert!(!altered, "the oracle sees a change: {told}");
+        }
+    }
+}

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use hjemmel::saml::metadata::Entity;
 use hjemmel::saml::trust::{Issuer, TrustError};
 use hjemmel::signature::base64;
+use hjemmel::signature::c14n::{Exclusive, canonicalise};
 use hjemmel::signature::sign::{self, SoapVersion, Token};
 use hjemmel::signature::verify::{verify_issued, verify_metadata};
 use jiff::SignedDuration;
@@ -240,8 +241,8 @@ fn the_gateways_own_metadata_can_be_signed_and_read() {
 
 #[test]
 fn a_token_taken_out_of_an_answer_still_verifies() {
-    let prefixed = format!(
-        "<saml:Assertion ID=\"a\"><saml:Issuer>x</saml:Issuer><saml:V x:type=\"x:y\">1</saml:V><inner/></saml:Assertion>"
+    let prefixed = String::from(
+        "<saml:Assertion ID=\"a\"><saml:Issuer>x</saml:Issuer><saml:V x:type=\"x:y\">1</saml:V><inner/></saml:Assertion>",
     );
     let outer = |inner: &str| {
         format!(
@@ -267,4 +268,43 @@ fn a_token_taken_out_of_an_answer_still_verifies() {
         .map(|_| ())
         .expect("inherited declarations travel with it");
     assert!(Token::from_bytes(element.source()).is_err(), "its bare bytes do not stand alone");
+}
+
+#[test]
+fn a_prefixed_token_is_accepted_in_both_forms_that_the_str_transform_has() {
+    let prefixed =
+        assertion().replace("<Assertion xmlns=", "<saml:Assertion xmlns:saml=").replace("</Assertion>", "</saml:Assertion>");
+    let names = [
+        "Issuer",
+        "Subject",
+        "NameID",
+        "SubjectConfirmation",
+        "SubjectConfirmationData",
+        "Conditions",
+        "AudienceRestriction",
+        "Audience",
+        "AttributeStatement",
+        "Attribute",
+        "AttributeValue",
+        "AuthnStatement",
+        "AuthnContext",
+        "AuthnContextClassRef",
+    ];
+    let prefixed = names.iter().fold(prefixed, |xml, name| {
+        [" ", ">"].iter().fold(xml.replace(&format!("</{name}>"), &format!("</saml:{name}>")), |xml, end| {
+            xml.replace(&format!("<{name}{end}"), &format!("<saml:{name}{end}"))
+        })
+    });
+    let token = issued(&prefixed);
+    let plain = request_with(&token, &CLIENT);
+    accept(&plain).unwrap();
+    let canonical = parse(std::str::from_utf8(token.bytes()).unwrap()).unwrap();
+    let form = |method: &Exclusive| {
+        let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+        canonicalise(canonical.root(), method, None, &mut context);
+        base64::encode(context.finish().as_ref())
+    };
+    let wss4j = Exclusive::new().with_default_on_apex();
+    assert_ne!(form(&Exclusive::new()), form(&wss4j));
+    accept(&resign(&in_signature(&plain, &form(&Exclusive::new()), &form(&wss4j)))).expect("as WSS4J writes the apex");
 }

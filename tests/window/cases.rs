@@ -3,7 +3,7 @@
 
 use hjemmel::policy::kle::Constraint;
 use hjemmel::policy::request::{Outcome, Search};
-use hjemmel::policy::rules::{Asked, RequestRules, SortingElement};
+use hjemmel::policy::rules::{Asked, Criterion, RequestRules, SortingElement};
 use hjemmel::refusal::Refusal;
 
 use crate::request::*;
@@ -408,11 +408,15 @@ fn only_what_the_answer_may_show_can_be_tested() {
         assert!(forwarded(&sent).contains(value), "{value} is forwarded");
     }
     let mut narrower = rules("");
-    narrower.criteria.retain(|criterion| format!("{criterion:?}") != "Ydelsesbeloeb");
+    narrower.criteria.retain(|criterion| *criterion != Criterion::Ydelsesbeloeb);
     refused_by("a field that the policy does not list", &all, &narrower, "CriterionWithheld", "Ydelsesbeloeb");
     let mut wider = rules("");
-    wider.criteria.push(hjemmel::policy::rules::Criterion::BeloebUdbetalt);
+    wider.criteria.push(Criterion::BeloebUdbetalt);
     served_by("a field that the policy lists", &search(&and(&[&person(), &effectuation(&properties(&format!("{}<oei:BeloebUdbetalt>1</oei:BeloebUdbetalt>", point(FROM))), "")])), &wider, Outcome::Unchanged);
+    for (name, criterion) in Criterion::EVERY {
+        assert_eq!((Criterion::named(name), format!("{criterion:?}")), (Some(criterion), name.to_owned()), "a policy names it as the wire does");
+    }
+    assert_eq!((Criterion::named("Foelsomhed"), SortingElement::named("FuldtNavn")), (None, None));
     assert!(toml::from_str::<RequestRules>("criteria = [\"Foelsomhed\"]\nsorting = []").is_err(), "no policy can list a field that is never shown");
     assert!(toml::from_str::<RequestRules>("criteria = []\nsorting = [\"FuldtNavn\"]").is_err());
 }

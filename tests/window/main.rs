@@ -13,3 +13,5 @@ mod reference;
 mod request;
 #[cfg(test)]
 mod schema;
+#[cfg(test)]
+mod shipped;

@@ -349,23 +349,23 @@ async fn a_head_that_drips_is_closed_when_its_time_is_up() {
 #[tokio::test]
 async fn a_silent_client_is_closed_in_the_handshake_and_after_it() {
     let edge =
-        start(EdgeLimits { handshake_timeout: Duration::from_millis(200), idle_timeout: Duration::from_millis(200), ..small() })
+        start(EdgeLimits { handshake_timeout: Duration::from_secs(1), idle_timeout: Duration::from_secs(1), ..small() })
             .await;
     let mut before = TcpStream::connect(edge.address).await.unwrap();
     let mut after = edge.connect().await;
     let mut bytes = Vec::new();
-    let _ = timeout(Duration::from_secs(3), before.read_to_end(&mut bytes)).await.expect("closed in the handshake");
-    let _ = timeout(Duration::from_secs(3), after.read_to_end(&mut bytes)).await.expect("closed when idle");
+    let _ = timeout(Duration::from_secs(8), before.read_to_end(&mut bytes)).await.expect("closed in the handshake");
+    let _ = timeout(Duration::from_secs(8), after.read_to_end(&mut bytes)).await.expect("closed when idle");
 }
 
 #[tokio::test]
 async fn an_answer_that_is_not_fetched_is_cut_over_both_protocols() {
-    let edge = start(EdgeLimits { idle_timeout: Duration::from_millis(200), ..small() }).await;
+    let edge = start(EdgeLimits { idle_timeout: Duration::from_secs(1), ..small() }).await;
     let mut unread = edge.connect().await;
     unread.write_all(&post("/large", "")).await.unwrap();
     let mut sender = h2(&edge).await;
     let answer = sender.send_request(h2_post("/large", b"")).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
 
     let mut text = Vec::new();
     let _ = unread.read_to_end(&mut text).await;
@@ -512,21 +512,41 @@ async fn http2_heads_over_the_limit_are_refused() {
     assert!(refused.is_err() || refused.is_ok_and(|answer| answer.status() == 431));
 }
 
+/// An HTTP/2 frame.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let [_, length @ ..] = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [length.as_slice(), &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
 #[tokio::test]
 async fn a_flood_of_reset_streams_ends_its_connection_and_no_other() {
+    const HEADERS: u8 = 1;
+    const RST_STREAM: u8 = 3;
+    const SETTINGS: u8 = 4;
+    const GOAWAY: u8 = 7;
     let edge = start(small()).await;
-    let mut flooding = h2(&edge).await;
     let mut steady = h2(&edge).await;
-    let flood = async {
-        // Each call is sent and then reset at once (CVE-2023-44487), until the server has had enough.
-        while flooding.ready().await.is_ok() {
-            let call = flooding.send_request(h2_post("/wait", b""));
-            let _ = timeout(Duration::from_micros(200), call).await;
-        }
-    };
-    timeout(Duration::from_secs(10), flood).await.expect("the flooding connection must be closed");
+    let mut flooding = edge.connect_as(None, &[b"h2"]).await.unwrap();
+
+    // `POST https://localhost/` from HPACK's static table, begun and cancelled a hundred times in one write (CVE-2023-44487).
+    let head = [&[0x83, 0x87, 0x84, 0x41, 9], b"localhost".as_slice()].concat();
+    let mut flood = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(SETTINGS, 0, 0, &[])].concat();
+    for stream in (1..200).step_by(2) {
+        flood.extend(frame(HEADERS, 0x4, stream, &head));
+        flood.extend(frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes()));
+    }
+    flooding.write_all(&flood).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = timeout(Duration::from_secs(10), flooding.read_to_end(&mut answer)).await.expect("the server must end it");
+    let mut kinds = Vec::new();
+    let mut rest = answer.as_slice();
+    while let [a, b, c, kind, _, _, _, _, _, payload @ ..] = rest {
+        kinds.push(*kind);
+        rest = payload.get(u32::from_be_bytes([0, *a, *b, *c]) as usize..).unwrap_or_default();
+    }
+    assert!(kinds.contains(&GOAWAY), "{kinds:?}");
+
     assert_eq!(steady.send_request(h2_post("/", b"")).await.unwrap().status(), 200);
-    assert!(edge.raw(&post("/", "")).await.contains("200 OK"));
 }
 
 #[tokio::test]

@@ -1,0 +1,73 @@
+//! `hjemmel demo`: the gateway at work, with a whole world around it on loopback.
+#![allow(clippy::print_stdout)] // the output of a command
+
+pub mod scenes;
+pub mod screen;
+pub mod world;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::clock::Clock;
+use crate::cli::serve::stop_signal;
+use scenes::Scene;
+use world::{Options, World, WorldError};
+
+/// Show the gateway at work: calls that are served, calls that are refused, and why.
+///
+/// Makes a throw-away PKI, starts a security token service, a benefit index with an invented population and the gateway on
+/// loopback, each on real TLS, and acts as the clients. Then it stays up for your own client until Ctrl-C.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Show each outcome on one line and stop; exits 0 only if every outcome was the expected one
+    #[arg(long)]
+    once: bool,
+    /// The gateway's port
+    #[arg(long, default_value = "0", value_name = "PORT")]
+    port: u16,
+    /// Keep keys, configuration and audit log in this (new) folder; without it they go to a temporary one
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// The seed of the invented population
+    #[arg(long, default_value = "1")]
+    seed: u64,
+}
+
+/// Carries out the command.
+///
+/// # Errors
+/// What kept the world from coming up.
+pub async fn run(args: Args, clock: &Clock) -> Result<ExitCode, WorldError> {
+    let temporary = std::env::temp_dir().join(format!("hjemmel-demo-{}", std::process::id()));
+    let dir = args.dir.clone().unwrap_or_else(|| temporary.clone());
+    let outcome = show(&args, dir, clock).await;
+    if args.dir.is_none() && temporary.exists() {
+        // The keys in it are worth nothing, but nobody should have to wonder.
+        std::fs::remove_dir_all(&temporary)?;
+    }
+    outcome
+}
+
+async fn show(args: &Args, dir: PathBuf, clock: &Clock) -> Result<ExitCode, WorldError> {
+    let started = std::time::Instant::now();
+    println!("Making a throw-away PKI, an invented population, and starting STS, index and gateway …");
+    let options = Options { dir, port: args.port, seed: args.seed, persons: 600, clock: clock.clone(), extra: String::new() };
+    let world = World::start(options).await?;
+    println!("All up after {:.1} s.\n", started.elapsed().as_secs_f64());
+
+    let mut unexpected = 0;
+    for scene in Scene::ALL {
+        let played = scenes::play(&world, scene).await?;
+        unexpected += usize::from(!played.as_expected());
+        if args.once { screen::line(&played) } else { screen::tell(&world, &played) }
+    }
+    if args.once {
+        println!("\n{} outcomes, {unexpected} not as expected.", Scene::ALL.len());
+    } else {
+        screen::invite(&world)?;
+        stop_signal().await?;
+        println!("\nStopping.");
+    }
+    world.stop().await;
+    Ok(if unexpected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

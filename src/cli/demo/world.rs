@@ -1,0 +1,327 @@
+//! A whole world on loopback: a throw-away PKI, a security token service, a benefit index with an invented population,
+//! and the gateway between them, each on real TLS.
+//!
+//! The gateway is started as `hjemmel serve` starts it, from a configuration file that is written, checked and read.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use http::Uri;
+use http_body_util::BodyExt;
+use jiff::SignedDuration;
+use uuid::Uuid;
+
+use crate::agreements::import::Import;
+use crate::agreements::{Store, StoreSettings};
+use crate::audit::{self, Record};
+use crate::cli::call::client::Client;
+use crate::cli::serve::{self, Node};
+use crate::clock::Clock;
+use crate::outbound::{Outbound, OutboundSettings};
+use crate::policy::document::Policy;
+use crate::saml::trust::{Issuer, Trust};
+use crate::signature::credentials::Credentials;
+use crate::signature::key::{Certificate, SigningKey};
+use crate::stub::pki::{DevPki, KeyBits, Role};
+use crate::stub::population::{KORSBAEK, MUNICIPALITIES, Population, UDK};
+use crate::stub::server::Running;
+use crate::stub::sts::{self, PrivilegeGroup, Registration, StsConfig, StsMode, Switch, start_sts};
+use crate::stub::ydelsesindeks::answer::Padding;
+use crate::stub::ydelsesindeks::evaluate::Join;
+use crate::stub::ydelsesindeks::mode::FaultMode;
+use crate::stub::ydelsesindeks::serve::{self as index, IndexConfig, start_ydelsesindeks};
+use crate::sts::Token;
+use crate::sts::cache::Source;
+use crate::sts::client::{Https, StsClient, StsSettings};
+
+/// The entity id of the demo's TerminalAdgang.
+pub const ENTITY_ID: &str = "http://entityid.hjemmel.example/service/ydelse/terminaladgang/6";
+/// The entity id of the benefit index.
+pub const INDEX_ENTITY_ID: &str = "http://entityid.kombit.dk/service/ydi/ydelseindeks/6";
+/// The entity id of the demo's security token service.
+pub const STS_ENTITY_ID: &str = "https://sts.hjemmel.example/runtime";
+/// The second municipality, which has a front agreement and no back agreement.
+pub const WITHOUT_BACK: &str = "99999981";
+
+const POLICY: &str = include_str!("../../../policies/terminaladgang-6.toml");
+
+/// Anything that keeps the world from coming up, told once to a person.
+pub type WorldError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What may be set.
+pub struct Options {
+    /// The folder that everything is written to.
+    pub dir: PathBuf,
+    /// The port of the gateway; 0 takes a free one.
+    pub port: u16,
+    /// The seed of the invented population.
+    pub seed: u64,
+    /// How many persons it has.
+    pub persons: usize,
+    /// The time.
+    pub clock: Clock,
+    /// Lines added to the gateway's configuration, such as limits.
+    pub extra: String,
+}
+
+/// The world, running.
+pub struct World {
+    /// The folder with keys, configuration, agreements and audit.
+    pub dir: PathBuf,
+    /// The throw-away PKI.
+    pub pki: DevPki,
+    /// The invented population.
+    pub population: Arc<Population>,
+    /// How the token service behaves.
+    pub sts_mode: Switch<StsMode>,
+    /// How the index behaves.
+    pub index_mode: Switch<FaultMode>,
+    /// How the index joins grants and effectuations.
+    pub join: Switch<Join>,
+    /// Whether the index makes its answers longer.
+    pub padding: Switch<Option<Padding>>,
+    /// The service's address.
+    pub service: Uri,
+    /// The WS-Trust address.
+    pub sts_address: Uri,
+    /// Where the gateway's operators look.
+    pub admin: SocketAddr,
+    /// The audit record of each call, as it closes.
+    pub records: mpsc::Receiver<Record>,
+    /// The policy in force, for its words.
+    pub policy: Policy,
+    /// The time.
+    pub clock: Clock,
+    sts: Running,
+    index: Running,
+    node: Node,
+}
+
+impl World {
+    /// Brings everything up.
+    ///
+    /// # Errors
+    /// What kept it from coming up.
+    pub async fn start(options: Options) -> Result<Self, WorldError> {
+        let Options { dir, port, seed, persons, clock, extra } = options;
+        std::fs::create_dir_all(&dir)?;
+        let pki = DevPki::generate(&clock, KeyBits::Bits2048)?;
+        pki.write(&dir.join("pki"), None)?;
+        audit::keys::generate(&dir.join("audit-keys"))?;
+        std::fs::create_dir_all(dir.join("audit"))?;
+        std::fs::create_dir_all(dir.join("policies"))?;
+        std::fs::write(dir.join("policies/terminaladgang-6.toml"), POLICY)?;
+        let policy = Policy::read(POLICY, Path::new("policies/terminaladgang-6.toml"))?;
+
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let sts_mode = Switch::new(StsMode::Honest);
+        let sts = start_sts(sts_config(&pki, any, &clock, sts_mode.clone())?).await?;
+        let (index_mode, join, padding) = (Switch::new(FaultMode::Honest), Switch::new(Join::Pointwise), Switch::new(None));
+        let population = Arc::new(Population::generate(seed, persons, clock.now()));
+        let index = start_ydelsesindeks(IndexConfig {
+            address: any,
+            server: pki.credentials(Role::IndexServer)?.clone(),
+            signing: pki.credentials(Role::IndexSigning)?.clone(),
+            trust: sts_trust(&pki)?,
+            entity_id: INDEX_ENTITY_ID.to_owned(),
+            population: population.clone(),
+            join: join.clone(),
+            mode: index_mode.clone(),
+            padding: padding.clone(),
+            empty_status: 44,
+            clock: clock.clone(),
+        })
+        .await?;
+
+        let sts_address: Uri = format!("https://localhost:{}{}", sts.address().port(), sts::PATH).parse()?;
+        fetch_metadata(&pki, &sts_address, &dir.join("sts-metadata.xml")).await?;
+        let store = Store::open(&dir.join("agreements.sqlite"), &StoreSettings::default()).await?;
+        let import = Import::parse(&agreements(&pki)?).map_err(|problems| format!("{problems:?}"))?;
+        store.import(&import, clock.now()).await?;
+        store.close().await;
+
+        let listener = serve::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+        let admin_listener = serve::bind(any).await?;
+        let (address, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
+        let file = dir.join("hjemmel.toml");
+        std::fs::write(&file, configuration(address, admin, &sts_address, index.address(), &extra))?;
+        let config = serve::load(&file, &clock)?;
+        let (sender, records) = mpsc::channel();
+        let on_close = Box::new(move |record: &Record| drop(sender.send(record.clone())));
+        let node = serve::start(&config, listener, admin_listener, &clock, on_close).await?;
+        let service: Uri = format!("https://localhost:{}{}", address.port(), config.service.path).parse()?;
+        Ok(Self {
+            dir, pki, population, sts_mode, index_mode, join, padding, service, sts_address, admin, records, policy, clock, sts, index, node,
+        })
+    }
+
+    /// A client with the certificate of `role` in TLS (or none).
+    ///
+    /// # Errors
+    /// Credentials that cannot be used.
+    pub fn client(&self, role: Option<Role>) -> Result<Client, WorldError> {
+        let credentials = role.map(|role| self.pki.credentials(role).cloned()).transpose()?;
+        Ok(Client { outbound: outbound(&self.pki, credentials)?, service: self.service.clone() })
+    }
+
+    /// The signing key of `role`.
+    ///
+    /// # Errors
+    /// Credentials that cannot be used.
+    pub fn key(&self, role: Role) -> Result<SigningKey, WorldError> {
+        Ok(SigningKey::from_der(self.pki.credentials(role)?.key())?)
+    }
+
+    /// A token from the STS for the system of `role`, the authority `cvr` and this service.
+    ///
+    /// # Errors
+    /// The STS's refusal.
+    pub async fn token(&self, role: Role, cvr: &str) -> Result<Token, WorldError> {
+        let credentials = self.pki.credentials(role)?;
+        let settings = StsSettings {
+            to: self.sts_address.to_string(),
+            issuer: sts_issuer(&self.pki)?,
+            certificate: Certificate::from_der(credentials.leaf())?,
+            key: SigningKey::from_der(credentials.key())?,
+            on_behalf_of: None,
+        };
+        let transport = Https { outbound: outbound(&self.pki, None)?, uri: self.sts_address.clone(), timeout: Duration::from_secs(10) };
+        Ok(StsClient::new(settings, transport, self.clock.clone()).issue(cvr, ENTITY_ID).await?)
+    }
+
+    /// The certificate with which the gateway signs.
+    ///
+    /// # Errors
+    /// Credentials that cannot be used.
+    pub fn gateway_certificate(&self) -> Result<Certificate, WorldError> {
+        Ok(Certificate::from_der(self.pki.credentials(Role::GatewayClient)?.leaf())?)
+    }
+
+    /// Takes everything down; gives how many connections had to be cut.
+    pub async fn stop(self) -> usize {
+        let cut = self.node.stop(Duration::from_secs(5)).await;
+        self.sts.stop().await;
+        self.index.stop().await;
+        cut
+    }
+}
+
+fn outbound(pki: &DevPki, credentials: Option<Credentials>) -> Result<Outbound, WorldError> {
+    Ok(Outbound::new(OutboundSettings {
+        roots: vec![pki.root().clone()],
+        credentials,
+        connect_timeout: Duration::from_secs(5),
+        idle_timeout: Duration::from_secs(30),
+        retry: true,
+    })?)
+}
+
+fn sts_issuer(pki: &DevPki) -> Result<Issuer, WorldError> {
+    let certificate = Certificate::from_der(pki.credentials(Role::StsSigning)?.leaf())?;
+    Ok(Issuer::from_certificates(STS_ENTITY_ID, vec![certificate])?)
+}
+
+fn sts_trust(pki: &DevPki) -> Result<Trust, WorldError> {
+    Ok(Trust::new(vec![sts_issuer(pki)?]))
+}
+
+fn sts_config(pki: &DevPki, address: SocketAddr, clock: &Clock, mode: Switch<StsMode>) -> Result<StsConfig, WorldError> {
+    let group = |scope: &str| PrivilegeGroup {
+        scope: scope.to_owned(),
+        privileges: vec!["http://hjemmel.example/roles/usersystemrole/terminaladgang/1".to_owned()],
+        constraints: Vec::new(),
+    };
+    let own = |cvr: &str| (cvr.to_owned(), vec![group(cvr)]);
+    let udk = (UDK.to_owned(), MUNICIPALITIES.iter().map(|(cvr, _)| group(cvr)).chain([group(UDK)]).collect());
+    let registration = |role: Role, service: &str, authorities: Vec<_>| {
+        Ok::<_, WorldError>(Registration {
+            system: pki.credentials(role)?.thumbprint(),
+            services: vec![service.to_owned()],
+            authorities,
+            on_behalf_of: Vec::new(),
+        })
+    };
+    Ok(StsConfig {
+        address,
+        server: pki.credentials(Role::StsServer)?.clone(),
+        signing: pki.credentials(Role::StsSigning)?.clone(),
+        also_trusted: Vec::new(),
+        entity_id: STS_ENTITY_ID.to_owned(),
+        registrations: vec![
+            registration(Role::GatewayClient, INDEX_ENTITY_ID, vec![own(KORSBAEK), own(WITHOUT_BACK), udk.clone()])?,
+            registration(Role::Korsbaek, ENTITY_ID, vec![own(KORSBAEK)])?,
+            registration(Role::OtherMunicipality, ENTITY_ID, vec![own(WITHOUT_BACK)])?,
+            registration(Role::Udk, ENTITY_ID, vec![udk])?,
+            registration(Role::Intruder, ENTITY_ID, vec![own("99999989")])?,
+        ],
+        lifetime: SignedDuration::from_hours(8),
+        mode,
+        clock: clock.clone(),
+    })
+}
+
+async fn fetch_metadata(pki: &DevPki, sts: &Uri, file: &Path) -> Result<(), WorldError> {
+    let authority = sts.authority().ok_or("the token service has no address")?;
+    let uri: Uri = format!("https://{authority}{}", sts::METADATA_PATH).parse()?;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
+    let metadata = outbound(pki, None)?.get(&uri, deadline).await?.into_body().collect().await?.to_bytes();
+    Ok(std::fs::write(file, metadata)?)
+}
+
+/// The agreements of the demo, as an import file: a front agreement for each client system, a back agreement for each
+/// authority but the second municipality.
+fn agreements(pki: &DevPki) -> Result<String, WorldError> {
+    let mut file = format!("[[authority]]\ncvr = \"{UDK}\"\nname = \"Udbetaling Danmark\"\nrole = \"udk\"\n");
+    for (cvr, name) in MUNICIPALITIES {
+        file += &format!("\n[[authority]]\ncvr = \"{cvr}\"\nname = \"{name}\"\nrole = \"municipality\"\n");
+    }
+    let mut number = 0u128;
+    let mut agreement = |side: &str, cvr: &str, system: Uuid, certificates: &str| {
+        number += 1;
+        let id = Uuid::from_u128(0x5a9e_0000_0000_4000_8000_0000_0000_0000 + number);
+        format!(
+            "\n[[agreement]]\nid = \"{id}\"\nside = \"{side}\"\nsystem = \"{system}\"\ncertificates = [{certificates}]\n\
+             service = \"3053ec89-31fe-4206-878b-bba6783d7a88\"\nauthority = \"{cvr}\"\nenvironment = \"demo\"\n\
+             valid_from = \"2026-01-01T00:00:00Z\"\nstate = \"GODKENDT\"\n\
+             legal_basis = \"Lov om Udbetaling Danmark § 8, stk. 1\"\n\
+             purpose = \"Vurdering af videregivelse, jf. §§ 6, 7 og 9, og opgaver efter den sociale og beskæftigelsesmæssige lovgivning\"\n\
+             decided_by = \"Demo Underskriver\"\ndecided_at = \"2026-01-01T00:00:00Z\"\nreason = \"demo\"\n"
+        )
+    };
+    for (role, cvr) in [(Role::Korsbaek, KORSBAEK), (Role::Udk, UDK), (Role::OtherMunicipality, WITHOUT_BACK)] {
+        let certificate = format!("\"{}\"", crate::hex::encode(&pki.credentials(role)?.thumbprint()));
+        file += &agreement("front", cvr, role.uuid().parse()?, &certificate);
+    }
+    let backs = MUNICIPALITIES.iter().map(|(cvr, _)| *cvr).filter(|cvr| *cvr != WITHOUT_BACK).chain([UDK]);
+    for cvr in backs {
+        file += &agreement("back", cvr, Role::GatewayClient.uuid().parse()?, "");
+    }
+    Ok(file)
+}
+
+fn configuration(listen: SocketAddr, admin: SocketAddr, sts: &Uri, index: SocketAddr, extra: &str) -> String {
+    format!(
+        "# Written by `hjemmel demo`.\nenvironment = \"demo\"\nudk_cvr = \"{UDK}\"\nlog_format = \"text\"\n\
+         \n[listen]\naddress = \"{listen}\"\npublic_url = \"https://localhost:{}\"\ncertificate = \"pki/{server}.pem\"\n\
+         key = \"pki/{server}.key.pem\"\nclient_roots = [\"pki/root.pem\"]\n\
+         \n[admin]\naddress = \"{admin}\"\n\
+         \n[system]\ncertificate = \"pki/{system}.pem\"\nkey = \"pki/{system}.key.pem\"\n\
+         \n[service]\nentity_id = \"{ENTITY_ID}\"\nbindings = [\"token\", \"authority-context\"]\n\
+         \n[tokens]\nissuer = \"{STS_ENTITY_ID}\"\nmetadata = [\"sts-metadata.xml\"]\n\
+         \n[sts]\naddress = \"{sts}\"\nroots = [\"pki/root.pem\"]\n\
+         \n[index]\naddress = \"https://localhost:{}{}\"\nroots = [\"pki/root.pem\"]\nsigning_certificates = [\"pki/{signing}.pem\"]\n\
+         \n[agreements]\nstore = \"agreements.sqlite\"\n\
+         \n[policy]\ndirectory = \"policies\"\n\
+         \n[audit]\ndirectory = \"audit\"\ncheckpoint_key = \"audit-keys/checkpoint.key\"\npseudonym_key = \"audit-keys/pseudonym.key\"\n\
+         auditors = \"audit-keys/auditors.pub\"\n\
+         {extra}",
+        listen.port(),
+        index.port(),
+        index::PATH,
+        server = Role::GatewayServer.file_name(),
+        system = Role::GatewayClient.file_name(),
+        signing = Role::IndexSigning.file_name(),
+    )
+}

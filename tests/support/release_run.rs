@@ -1,0 +1,61 @@
+//! Runs the filter as the gateway does: over the tokens of a SOAP Body's content.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use hjemmel::policy::document::Policy;
+use hjemmel::policy::kle::{Constraint, SensitivityConstraint};
+use hjemmel::policy::person::Cpr;
+use hjemmel::policy::release::{Ask, Counterpart, Filter, Limits, Released};
+use hjemmel::policy::rules::{Asked, Naive, Reading};
+use hjemmel::policy::window::Window;
+use hjemmel::refusal::Refusal;
+use hjemmel::soap::strict::{Limits as XmlLimits, Strict, Token};
+
+pub const POLICY: &str = include_str!("../../policies/terminaladgang-6.toml");
+
+/// The policy file of the project with some of its text replaced, each exactly once.
+pub fn policy(changes: &[(&str, &str)]) -> Policy {
+    let mut text = POLICY.to_owned();
+    for (from, to) in changes {
+        assert_eq!(text.matches(from).count(), 1, "{from}");
+        text = text.replace(from, to);
+    }
+    Policy::read(&text, Path::new("policies/terminaladgang-6.toml")).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// A municipality asks UDK about the invented person, on 2026-11-22.
+pub fn ask(now: &str) -> Ask {
+    Ask {
+        person: Cpr::parse("6101801234").unwrap(),
+        window: Window::at(now.parse().unwrap(), Reading::CalendarMonths).unwrap(),
+        counterpart: Counterpart::Udk("99999991".to_owned()),
+        names: Arc::new(BTreeMap::from([("99999991".to_owned(), "Udbetaling Danmark (test)".to_owned())])),
+        kle: Constraint::unconstrained(),
+        sensitivity: SensitivityConstraint::unconstrained(),
+        asked: Asked::Everything,
+        naive: Naive::Copenhagen,
+        limits: Limits::default(),
+        decisions: false,
+    }
+}
+
+/// Feeds the content of a Body to a filter.
+pub fn filter(policy: &Policy, ask: Ask, content: &str) -> Result<Released, Refusal> {
+    let envelope = format!("<e:Body xmlns:e=\"http://www.w3.org/2003/05/soap-envelope\">{content}</e:Body>");
+    let mut strict = Strict::new(XmlLimits { nodes: usize::MAX, ..XmlLimits::default() });
+    let mut reader = quick_xml::Reader::from_str(&envelope);
+    let mut filter = Filter::new(policy.release().clone(), ask);
+    let mut first = true;
+    loop {
+        let event = reader.read_event().expect("the case is well-formed");
+        let token = strict.accept(&event, 1).expect("the case is strict XML");
+        let outermost = std::mem::take(&mut first) || (token == Token::End && strict.depth() == 0);
+        match token {
+            Token::Eof => return filter.finish(),
+            _ if outermost => {}
+            token => filter.feed(token, &strict)?,
+        }
+    }
+}
