@@ -1,7 +1,14 @@
 //! The release filter against a reference written apart from it: a plain walk over the whole document, rule by rule.
 //!
 //! Both ways: nothing is released that no rule releases, and whatever a rule releases is still there.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, clippy::print_stderr)] // a test
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr
+)] // a test
 
 #[path = "support/release_context.rs"]
 mod release_context;
@@ -74,7 +81,11 @@ fn identifier(e: Element<'_>, ns: &str, local: &str) -> Got {
 /// Reads the dates that the generator makes with jiff's own parser, after a look at the characters.
 fn instant(text: &str, naive: &str) -> Option<Timestamp> {
     let (local, offset) = (text.get(..19)?, text.get(19..)?);
-    if !local.bytes().enumerate().all(|(at, b)| if b"0123456789".contains(&b) { ![4, 7, 10, 13, 16].contains(&at) } else { b == b"    -  -  T  :  :"[at] }) {
+    if !local
+        .bytes()
+        .enumerate()
+        .all(|(at, b)| if b"0123456789".contains(&b) { ![4, 7, 10, 13, 16].contains(&at) } else { b == b"    -  -  T  :  :"[at] })
+    {
         return None;
     }
     match offset {
@@ -171,7 +182,9 @@ enum Judged {
 }
 
 fn put(out: &mut Vec<String>, path: &str, got: Got, good: impl Fn(&str) -> bool) {
-    if let Got::Is(text) = got && good(&text) {
+    if let Got::Is(text) = got
+        && good(&text)
+    {
         out.push(format!("{path}={text}"));
     }
 }
@@ -187,7 +200,9 @@ fn object(e: Element<'_>, c: &Context, grants: &[Grant]) -> Judged {
     let mut left = Vec::new();
     for registration in kids(e, OEI, "Registrering") {
         let (attributes, relations) = (kids(registration, OEI, "AttributListe"), kids(registration, OEI, "RelationListe"));
-        let below = |lists: &[Element<'_>], local: &str| lists.iter().flat_map(|list| list.elements()).filter(|kid| kid.is(OEI, local)).map(|kid| kid.id()).collect::<Vec<_>>();
+        let below = |lists: &[Element<'_>], local: &str| {
+            lists.iter().flat_map(|list| list.elements()).filter(|kid| kid.is(OEI, local)).map(|kid| kid.id()).collect::<Vec<_>>()
+        };
         let find = |ids: Vec<_>| ids.into_iter().map(|id| e.document().element(id).unwrap()).collect::<Vec<_>>();
         let properties = find(below(&attributes, "Egenskaber"));
         let lines = find(below(&relations, "OekonomiskYdelseEffektueringRelation"));
@@ -195,7 +210,11 @@ fn object(e: Element<'_>, c: &Context, grants: &[Grant]) -> Judged {
         let parties = find(below(&relations, "OekonomiskEffektueringPart"));
         // Whatever carries a type of its own, or stands twice, spoils the whole object.
         let parts = [&attributes, &relations, &properties, &lines, &actors, &parties];
-        if typed(registration) || attributes.len() > 1 || relations.len() > 1 || parts.into_iter().flatten().any(|part| typed(*part)) {
+        if typed(registration)
+            || attributes.len() > 1
+            || relations.len() > 1
+            || parts.into_iter().flatten().any(|part| typed(*part))
+        {
             return Judged::Gone;
         }
         let live = match value(registration, SD, "LivscyklusKode") {
@@ -229,7 +248,9 @@ fn object(e: Element<'_>, c: &Context, grants: &[Grant]) -> Judged {
     if let Some(sources) = &c.kle {
         for (_, lines, ..) in &mut left {
             let before = lines.len();
-            lines.retain(|line| matches!(value(*line, OEI, "Klassifikationsbeskrivelse"), Got::Is(kle) if kle_permits(sources, &kle)));
+            lines.retain(
+                |line| matches!(value(*line, OEI, "Klassifikationsbeskrivelse"), Got::Is(kle) if kle_permits(sources, &kle)),
+            );
             hidden |= lines.len() < before;
         }
         left.retain(|(_, lines, ..)| !lines.is_empty());
@@ -238,11 +259,17 @@ fn object(e: Element<'_>, c: &Context, grants: &[Grant]) -> Judged {
         return Judged::Gone;
     }
     let of = |line: Element<'_>| match identifier(line, OEI, "BevilgetYdelseRef") {
-        Got::Is(uuid) => grants.iter().find(|grant| Some(grant.id.as_str()) == uuid.strip_prefix("uuid=").map(str::to_lowercase).as_deref()),
+        Got::Is(uuid) => {
+            grants.iter().find(|grant| Some(grant.id.as_str()) == uuid.strip_prefix("uuid=").map(str::to_lowercase).as_deref())
+        }
         _ => None,
     };
     let prove = c.options.person_check == "prove";
-    if prove && left.iter().any(|(_, lines, ..)| lines.is_empty() || lines.iter().any(|line| of(*line).is_none_or(|grant| grant.whose == "nothing"))) {
+    if prove
+        && left.iter().any(|(_, lines, ..)| {
+            lines.is_empty() || lines.iter().any(|line| of(*line).is_none_or(|grant| grant.whose == "nothing"))
+        })
+    {
         return Judged::Unproven;
     }
     left.retain_mut(|(_, lines, ..)| {
@@ -285,7 +312,9 @@ fn object(e: Element<'_>, c: &Context, grants: &[Grant]) -> Judged {
             out.push("line".to_owned());
             put(&mut out, "Rolle", identifier(line, GD, "Rolle"), uuid);
             put(&mut out, "Type", identifier(line, GD, "Type"), uuid);
-            put(&mut out, "Indeks", value(line, GD, "Indeks"), |t| (1..=4).contains(&t.len()) && t.chars().all(|c| c.is_ascii_digit()));
+            put(&mut out, "Indeks", value(line, GD, "Indeks"), |t| {
+                (1..=4).contains(&t.len()) && t.chars().all(|c| c.is_ascii_digit())
+            });
             put(&mut out, "ReferenceID", identifier(line, GD, "ReferenceID"), uuid);
             put(&mut out, "YdelsesperiodeStartdato", value(line, OEI, "YdelsesperiodeStartdato"), date);
             put(&mut out, "YdelsesperiodeSlutdato", value(line, OEI, "YdelsesperiodeSlutdato"), date);
@@ -343,7 +372,9 @@ fn expected(answer: &Document, c: &Context) -> Result<Vec<String>, &'static str>
                 _ if typed(part) => return Err("IndexAnswerInvalid"),
                 Got::Is(code) if code.trim() == "20" => {}
                 Got::Is(code) if code.trim() == "44" => found = false,
-                Got::Is(code) if code.trim().chars().all(|c| c.is_ascii_digit()) && !code.trim().is_empty() => return Err("IndexFault"),
+                Got::Is(code) if code.trim().chars().all(|c| c.is_ascii_digit()) && !code.trim().is_empty() => {
+                    return Err("IndexFault");
+                }
                 _ => return Err("IndexAnswerInvalid"),
             },
             2 => {
@@ -434,8 +465,12 @@ fn listing(e: Element<'_>, out: &mut Vec<String>) {
         "OekonomiskYdelseEffektueringRelation" => out.push("line".to_owned()),
         "Aktoer" => out.push("actor".to_owned()),
         "OekonomiskEffektueringPart" => out.push("party".to_owned()),
-        "FremsoegYdelseIndeksOutput" | "StandardRetur" | "OekonomiskEffektueringFiltreretOejebliksbillede" | "AttributListe"
-        | "TilstandListe" | "RelationListe" => assert!(text.is_empty()),
+        "FremsoegYdelseIndeksOutput"
+        | "StandardRetur"
+        | "OekonomiskEffektueringFiltreretOejebliksbillede"
+        | "AttributListe"
+        | "TilstandListe"
+        | "RelationListe" => assert!(text.is_empty()),
         local => out.push(format!("{local}={text}")),
     }
     e.elements().for_each(|kid| listing(kid, out));
@@ -455,7 +490,9 @@ fn canonical(e: Element<'_>, rendered: &[(String, String)], out: &mut String) {
     for child in e.children() {
         match child {
             Child::Element(kid) => canonical(kid, &rendered, out),
-            Child::Text { text, .. } => out.push_str(&text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "&#xD;")),
+            Child::Text { text, .. } => {
+                out.push_str(&text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\r', "&#xD;"))
+            }
             Child::Comment => panic!("no comment is released"),
         }
     }

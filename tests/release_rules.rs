@@ -1,6 +1,13 @@
 //! The release rules, one a case: what an answer of the index holds, and what of it is released. The clock stands still
 //! at 2026-11-22, so the window is `[2026-08-01, 2026-12-01)` in Danish time.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, clippy::print_stderr)] // a test
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr
+)] // a test
 
 #[path = "support/release_run.rs"]
 mod release_run;
@@ -91,7 +98,11 @@ fn actor(cvr: &str) -> String {
 }
 
 fn party(cpr: &str) -> String {
-    format!("<oei:OekonomiskEffektueringPart>{}{}<oei:FuldtNavn>hidden</oei:FuldtNavn></oei:OekonomiskEffektueringPart>", role(PARTY), person(cpr))
+    format!(
+        "<oei:OekonomiskEffektueringPart>{}{}<oei:FuldtNavn>hidden</oei:FuldtNavn></oei:OekonomiskEffektueringPart>",
+        role(PARTY),
+        person(cpr)
+    )
 }
 
 impl Answer {
@@ -165,70 +176,276 @@ const NOTHING: &str = "<yi:FremsoegYdelseIndeksOutput xmlns:yi=\"urn:oio:sts:yde
 fn each_rule_decides_on_the_index_answer() {
     type Change = fn(&mut Answer);
     let cases: &[(&str, Change, Then)] = &[
-        ("a plain payment is released with what the law names", |_| {}, Shows(
-            &["2026-10-01T00:00:00+02:00", ">7001.50<", ">32.03.04<", ">99999991<", "Udbetaling Danmark (test)", P, "<yi:Antal>1</yi:Antal>", ID],
-            &["6001", "bevillinger", G1])),
+        (
+            "a plain payment is released with what the law names",
+            |_| {},
+            Shows(
+                &[
+                    "2026-10-01T00:00:00+02:00",
+                    ">7001.50<",
+                    ">32.03.04<",
+                    ">99999991<",
+                    "Udbetaling Danmark (test)",
+                    P,
+                    "<yi:Antal>1</yi:Antal>",
+                    ID,
+                ],
+                &["6001", "bevillinger", G1],
+            ),
+        ),
         // rule 1
         ("a date before the window removes", |a| a.properties = properties(&date("2026-07-31T23:59:59+02:00")), Silent("window")),
-        ("the window's first instant is inside", |a| a.properties = properties(&date("2026-07-31T22:00:00Z")), Shows(&["2026-07-31T22:00:00Z"], &[])),
+        (
+            "the window's first instant is inside",
+            |a| a.properties = properties(&date("2026-07-31T22:00:00Z")),
+            Shows(&["2026-07-31T22:00:00Z"], &[]),
+        ),
         ("the window's end is outside", |a| a.properties = properties(&date("2026-12-01T00:00:00+01:00")), Silent("window")),
         ("no date removes", |a| a.properties = properties(""), Silent("window")),
         ("an unreadable date removes", |a| a.properties = properties(&date("-2026-10-01T00:00:00Z")), Silent("window")),
-        ("two dates in one Egenskaber are none", |a| a.properties = properties(&date("2026-10-01T00:00:00Z").repeat(2)), Silent("window")),
-        ("one date outside removes the registration", |a| a.properties += &properties(&date("2026-01-01T00:00:00Z")), Silent("window")),
-        ("an undated Egenskaber beside a dated one goes alone", |a| a.properties += "<oei:Egenskaber><oei:SamletBruttobeloeb>555</oei:SamletBruttobeloeb></oei:Egenskaber>", Shows(&["7001.50"], &["555"])),
-        ("a date split by comment, CDATA and reference is read whole", |a| a.properties = properties(&date("2026<!--hidden-->-1<![CDATA[0-0]]>1T00:00:00&#43;02:00")), Shows(&[">2026-10-01T00:00:00+02:00<"], &[])),
-        ("a date split so that its first text is inside is judged whole", |a| a.properties = properties(&date("2026-10-01T00:00:00Z<!-- -->x")), Silent("window")),
-        ("an element inside a date makes it unreadable", |a| a.properties = properties(&date("2026-10-01T00:00:00Z<oei:x/>")), Silent("window")),
-        ("a deleted registration is removed", |a| a.registration_head = "<sd:LivscyklusKode>Slettet</sd:LivscyklusKode>".into(), Silent("deleted")),
-        ("an unknown life-cycle is removed", |a| a.registration_head = "<sd:LivscyklusKode>Annulleret</sd:LivscyklusKode>".into(), Silent("deleted")),
-        ("a passivated registration stands", |a| a.registration_head = "<sd:LivscyklusKode>Passiveret</sd:LivscyklusKode>".into(), Shows(&["7001.50"], &["Passiveret"])),
+        (
+            "two dates in one Egenskaber are none",
+            |a| a.properties = properties(&date("2026-10-01T00:00:00Z").repeat(2)),
+            Silent("window"),
+        ),
+        (
+            "one date outside removes the registration",
+            |a| a.properties += &properties(&date("2026-01-01T00:00:00Z")),
+            Silent("window"),
+        ),
+        (
+            "an undated Egenskaber beside a dated one goes alone",
+            |a| a.properties += "<oei:Egenskaber><oei:SamletBruttobeloeb>555</oei:SamletBruttobeloeb></oei:Egenskaber>",
+            Shows(&["7001.50"], &["555"]),
+        ),
+        (
+            "a date split by comment, CDATA and reference is read whole",
+            |a| a.properties = properties(&date("2026<!--hidden-->-1<![CDATA[0-0]]>1T00:00:00&#43;02:00")),
+            Shows(&[">2026-10-01T00:00:00+02:00<"], &[]),
+        ),
+        (
+            "a date split so that its first text is inside is judged whole",
+            |a| a.properties = properties(&date("2026-10-01T00:00:00Z<!-- -->x")),
+            Silent("window"),
+        ),
+        (
+            "an element inside a date makes it unreadable",
+            |a| a.properties = properties(&date("2026-10-01T00:00:00Z<oei:x/>")),
+            Silent("window"),
+        ),
+        (
+            "a deleted registration is removed",
+            |a| a.registration_head = "<sd:LivscyklusKode>Slettet</sd:LivscyklusKode>".into(),
+            Silent("deleted"),
+        ),
+        (
+            "an unknown life-cycle is removed",
+            |a| a.registration_head = "<sd:LivscyklusKode>Annulleret</sd:LivscyklusKode>".into(),
+            Silent("deleted"),
+        ),
+        (
+            "a passivated registration stands",
+            |a| a.registration_head = "<sd:LivscyklusKode>Passiveret</sd:LivscyklusKode>".into(),
+            Shows(&["7001.50"], &["Passiveret"]),
+        ),
         // rule 2
         ("no owner removes", |a| a.actors.clear(), Silent("other-owner")),
         ("another owner removes", |a| a.actors = actor("99999981"), Silent("other-owner")),
         ("two owners remove", |a| a.actors += &actor("99999991"), Silent("other-owner")),
-        ("an owner without CVR removes", |a| a.actors = format!("<oei:Aktoer>{}</oei:Aktoer>", role(OWNER)), Silent("other-owner")),
-        ("an actor in another role is no owner, and removed", |a| a.actors += &actor("99999982").replace(OWNER, PARTY), Shows(&["99999991"], &["99999982"])),
-        ("an actor whose role is doubtful may be a second owner", |a| a.actors += &actor("99999982").replace("</gd:Rolle>", "<sd:URNIdentifikator>urn:x:y</sd:URNIdentifikator></gd:Rolle>"), Silent("other-owner")),
+        (
+            "an owner without CVR removes",
+            |a| a.actors = format!("<oei:Aktoer>{}</oei:Aktoer>", role(OWNER)),
+            Silent("other-owner"),
+        ),
+        (
+            "an actor in another role is no owner, and removed",
+            |a| a.actors += &actor("99999982").replace(OWNER, PARTY),
+            Shows(&["99999991"], &["99999982"]),
+        ),
+        (
+            "an actor whose role is doubtful may be a second owner",
+            |a| {
+                a.actors +=
+                    &actor("99999982").replace("</gd:Rolle>", "<sd:URNIdentifikator>urn:x:y</sd:URNIdentifikator></gd:Rolle>")
+            },
+            Silent("other-owner"),
+        ),
         // rule 0
-        ("a line of another person's grant is removed, and the sums with it", |a| a.lines += &line("32.06.04", "444", G2), Shows(&["32.03.04"], &["32.06.04", "444", "SamletBruttobeloeb"])),
+        (
+            "a line of another person's grant is removed, and the sums with it",
+            |a| a.lines += &line("32.06.04", "444", G2),
+            Shows(&["32.03.04"], &["32.06.04", "444", "SamletBruttobeloeb"]),
+        ),
         ("only another person's lines: removed in silence", |a| a.lines = line("32.03.04", "1", G2), Silent("person")),
         ("no line proves nothing", |a| a.lines.clear(), Refused("PersonUnproven")),
-        ("a line without reference proves nothing", |a| a.lines = line("32.03.04", "1", G1).replace("BevilgetYdelseRef", "BevilgetYdelseAnden"), Refused("PersonUnproven")),
-        ("a grant on another page proves nothing", |a| a.lines = line("32.03.04", "1", "b0000000-0000-4000-8000-000000000009"), Refused("PersonUnproven")),
-        ("one proven and one unproven line: refused", |a| a.lines += &line("32.03.04", "1", "b0000000-0000-4000-8000-000000000009"), Refused("PersonUnproven")),
-        ("an unproven object outside the window is removed, not told", |a| { a.lines.clear(); a.properties = properties(&date("2020-01-01T00:00:00Z")) }, Silent("window")),
-        ("a grant with two grantees proves nothing", |a| a.grants = grant(G1, &(grantee(P) + &grantee(Q)), ""), Refused("PersonUnproven")),
+        (
+            "a line without reference proves nothing",
+            |a| a.lines = line("32.03.04", "1", G1).replace("BevilgetYdelseRef", "BevilgetYdelseAnden"),
+            Refused("PersonUnproven"),
+        ),
+        (
+            "a grant on another page proves nothing",
+            |a| a.lines = line("32.03.04", "1", "b0000000-0000-4000-8000-000000000009"),
+            Refused("PersonUnproven"),
+        ),
+        (
+            "one proven and one unproven line: refused",
+            |a| a.lines += &line("32.03.04", "1", "b0000000-0000-4000-8000-000000000009"),
+            Refused("PersonUnproven"),
+        ),
+        (
+            "an unproven object outside the window is removed, not told",
+            |a| {
+                a.lines.clear();
+                a.properties = properties(&date("2020-01-01T00:00:00Z"))
+            },
+            Silent("window"),
+        ),
+        (
+            "a grant with two grantees proves nothing",
+            |a| a.grants = grant(G1, &(grantee(P) + &grantee(Q)), ""),
+            Refused("PersonUnproven"),
+        ),
         ("a grant with no grantee proves nothing", |a| a.grants = grant(G1, "", ""), Refused("PersonUnproven")),
-        ("a grantee by UUID proves nothing", |a| a.grants = grant(G1, &format!("<bi:Bevillingspart>{}<gd:ReferenceID>{}</gd:ReferenceID></bi:Bevillingspart>", role(GRANTEE), id(ID)), ""), Refused("PersonUnproven")),
-        ("payee = P proves nothing", |a| a.grants = grant(G1, &grantee(P).replace(GRANTEE, "93af57a7-7658-4fac-98da-9e5ac7a7d9a5"), ""), Refused("PersonUnproven")),
-        ("a party beside the grantee does not disturb", |a| a.grants = grant(G1, &(grantee(P) + &grantee(Q).replace(GRANTEE, "93af57a7-7658-4fac-98da-9e5ac7a7d9a5")), ""), Shows(&["7001.50"], &[])),
-        ("a deleted grant proves nothing", |a| a.grants = grant(G1, &grantee(P), "").replace("<bi:AttributListe>", "<sd:LivscyklusKode>Slettet</sd:LivscyklusKode><bi:AttributListe>"), Refused("PersonUnproven")),
-        ("a grant given twice, with different grantees, proves nothing", |a| a.grants += &grant(G1, &grantee(Q), ""), Refused("PersonUnproven")),
-        ("UUIDs are compared without regard to case", |a| a.lines = line("32.03.04", "1", &G1.to_uppercase()), Shows(&["32.03.04"], &[])),
+        (
+            "a grantee by UUID proves nothing",
+            |a| {
+                a.grants = grant(
+                    G1,
+                    &format!(
+                        "<bi:Bevillingspart>{}<gd:ReferenceID>{}</gd:ReferenceID></bi:Bevillingspart>",
+                        role(GRANTEE),
+                        id(ID)
+                    ),
+                    "",
+                )
+            },
+            Refused("PersonUnproven"),
+        ),
+        (
+            "payee = P proves nothing",
+            |a| a.grants = grant(G1, &grantee(P).replace(GRANTEE, "93af57a7-7658-4fac-98da-9e5ac7a7d9a5"), ""),
+            Refused("PersonUnproven"),
+        ),
+        (
+            "a party beside the grantee does not disturb",
+            |a| a.grants = grant(G1, &(grantee(P) + &grantee(Q).replace(GRANTEE, "93af57a7-7658-4fac-98da-9e5ac7a7d9a5")), ""),
+            Shows(&["7001.50"], &[]),
+        ),
+        (
+            "a deleted grant proves nothing",
+            |a| {
+                a.grants = grant(G1, &grantee(P), "")
+                    .replace("<bi:AttributListe>", "<sd:LivscyklusKode>Slettet</sd:LivscyklusKode><bi:AttributListe>")
+            },
+            Refused("PersonUnproven"),
+        ),
+        (
+            "a grant given twice, with different grantees, proves nothing",
+            |a| a.grants += &grant(G1, &grantee(Q), ""),
+            Refused("PersonUnproven"),
+        ),
+        (
+            "UUIDs are compared without regard to case",
+            |a| a.lines = line("32.03.04", "1", &G1.to_uppercase()),
+            Shows(&["32.03.04"], &[]),
+        ),
         // sensitivity
-        ("VIP_SAGER is not shown unless named", |a| a.grants = grant(G1, &grantee(P), "<bi:Foelsomhed>VIP_SAGER</bi:Foelsomhed>"), Silent("sensitivity")),
-        ("an unreadable sensitivity may be VIP_SAGER", |a| a.grants = grant(G1, &grantee(P), "<bi:Foelsomhed>VIP</bi:Foelsomhed>"), Silent("sensitivity")),
+        (
+            "VIP_SAGER is not shown unless named",
+            |a| a.grants = grant(G1, &grantee(P), "<bi:Foelsomhed>VIP_SAGER</bi:Foelsomhed>"),
+            Silent("sensitivity"),
+        ),
+        (
+            "an unreadable sensitivity may be VIP_SAGER",
+            |a| a.grants = grant(G1, &grantee(P), "<bi:Foelsomhed>VIP</bi:Foelsomhed>"),
+            Silent("sensitivity"),
+        ),
         // fields
         ("a payee who is not P is removed", |a| a.parties = party(Q), Shows(&["7001.50"], &["OekonomiskEffektueringPart"])),
-        ("an amount of another form is removed", |a| a.lines = line("32.03.04", "1.234,50", G1), Shows(&["32.03.04"], &["1.234,50", "Ydelsesbeloeb"])),
+        (
+            "an amount of another form is removed",
+            |a| a.lines = line("32.03.04", "1.234,50", G1),
+            Shows(&["32.03.04"], &["1.234,50", "Ydelsesbeloeb"]),
+        ),
         ("amounts are not reformatted", |a| a.lines = line("32.03.04", "-0012.500", G1), Shows(&[">-0012.500<"], &[])),
-        ("a KLE text of another form is removed", |a| a.lines = line("pension 6202755678", "1", G1), Shows(&["Ydelsesbeloeb"], &["pension"])),
-        ("a long index may be a CPR number", |a| a.lines = line("32.03.04", "1", G1).replace("<gd:Indeks>1", "<gd:Indeks>6202755678"), Shows(&["32.03.04"], &["gd:Indeks"])),
-        ("a role by URN is removed", |a| a.lines = line("32.03.04", "1", G1).replace(&id("d0000000-0000-4000-8000-000000000001"), "<sd:URNIdentifikator>hidden</sd:URNIdentifikator>"), Shows(&["32.03.04"], &["URNIdentifikator>hidden"])),
-        ("xsi:nil on a value removes the value", |a| a.properties = a.properties.replace("<oei:Startdato>", "<oei:Startdato xsi:nil=\"true\">"), Shows(&["7001.50"], &["Startdato", "nil"])),
-        ("xsi:type on the disposition date makes it unreadable", |a| a.properties = a.properties.replace("<oei:Dispositionsdato>", "<oei:Dispositionsdato xsi:type=\"oei:x\">"), Silent("window")),
-        ("xsi:type on a part removes the object", |a| a.properties = a.properties.replace("<oei:Egenskaber>", "<oei:Egenskaber xsi:type=\"oei:EgenskaberType\">"), Silent("shape")),
-        ("attributes are dropped", |a| a.properties = a.properties.replace("<oei:Egenskaber>", "<oei:Egenskaber note=\"hidden\">"), Shows(&["7001.50"], &["note"])),
-        ("a whole answer in an extension is passed over", |a| a.registration_head = format!("<gd:LokalUdvidelseListe><x xmlns=\"urn:x:y\">hidden {Q}</x></gd:LokalUdvidelseListe>"), Shows(&["7001.50"], &["LokalUdvidelse"])),
-        ("an element in the wrong namespace is unknown", |a| a.properties = a.properties.replace("oei:SamletBruttobeloeb", "gd:SamletBruttobeloeb"), Shows(&["32.03.04"], &["SamletBruttobeloeb"])),
+        (
+            "a KLE text of another form is removed",
+            |a| a.lines = line("pension 6202755678", "1", G1),
+            Shows(&["Ydelsesbeloeb"], &["pension"]),
+        ),
+        (
+            "a long index may be a CPR number",
+            |a| a.lines = line("32.03.04", "1", G1).replace("<gd:Indeks>1", "<gd:Indeks>6202755678"),
+            Shows(&["32.03.04"], &["gd:Indeks"]),
+        ),
+        (
+            "a role by URN is removed",
+            |a| {
+                a.lines = line("32.03.04", "1", G1)
+                    .replace(&id("d0000000-0000-4000-8000-000000000001"), "<sd:URNIdentifikator>hidden</sd:URNIdentifikator>")
+            },
+            Shows(&["32.03.04"], &["URNIdentifikator>hidden"]),
+        ),
+        (
+            "xsi:nil on a value removes the value",
+            |a| a.properties = a.properties.replace("<oei:Startdato>", "<oei:Startdato xsi:nil=\"true\">"),
+            Shows(&["7001.50"], &["Startdato", "nil"]),
+        ),
+        (
+            "xsi:type on the disposition date makes it unreadable",
+            |a| a.properties = a.properties.replace("<oei:Dispositionsdato>", "<oei:Dispositionsdato xsi:type=\"oei:x\">"),
+            Silent("window"),
+        ),
+        (
+            "xsi:type on a part removes the object",
+            |a| a.properties = a.properties.replace("<oei:Egenskaber>", "<oei:Egenskaber xsi:type=\"oei:EgenskaberType\">"),
+            Silent("shape"),
+        ),
+        (
+            "attributes are dropped",
+            |a| a.properties = a.properties.replace("<oei:Egenskaber>", "<oei:Egenskaber note=\"hidden\">"),
+            Shows(&["7001.50"], &["note"]),
+        ),
+        (
+            "a whole answer in an extension is passed over",
+            |a| {
+                a.registration_head =
+                    format!("<gd:LokalUdvidelseListe><x xmlns=\"urn:x:y\">hidden {Q}</x></gd:LokalUdvidelseListe>")
+            },
+            Shows(&["7001.50"], &["LokalUdvidelse"]),
+        ),
+        (
+            "an element in the wrong namespace is unknown",
+            |a| a.properties = a.properties.replace("oei:SamletBruttobeloeb", "gd:SamletBruttobeloeb"),
+            Shows(&["32.03.04"], &["SamletBruttobeloeb"]),
+        ),
         // the answer as a whole
-        ("the index's 44 with an object contradicts itself", |a| a.head = a.head.replace("20", "44"), Refused("IndexAnswerInvalid")),
+        (
+            "the index's 44 with an object contradicts itself",
+            |a| a.head = a.head.replace("20", "44"),
+            Refused("IndexAnswerInvalid"),
+        ),
         ("another status is a fault", |a| a.head = a.head.replace("20", "41"), Refused("IndexFault")),
         ("no status is no answer", |a| a.head.clear(), Refused("IndexAnswerInvalid")),
-        ("a typed status is not trusted", |a| a.head = a.head.replace("<sd:StandardRetur>", "<sd:StandardRetur xsi:type=\"sd:UnikReturType\">"), Refused("IndexAnswerInvalid")),
-        ("a grant behind the effectuations came too late", |a| a.after = grant(G1, &grantee(P), ""), Refused("IndexAnswerInvalid")),
-        ("the index's texts are not passed on", |a| a.head = a.head.replace("</sd:StandardRetur>", "<sd:FejlbeskedTekst>hidden</sd:FejlbeskedTekst></sd:StandardRetur>"), Shows(&["20"], &["Fejl"])),
+        (
+            "a typed status is not trusted",
+            |a| a.head = a.head.replace("<sd:StandardRetur>", "<sd:StandardRetur xsi:type=\"sd:UnikReturType\">"),
+            Refused("IndexAnswerInvalid"),
+        ),
+        (
+            "a grant behind the effectuations came too late",
+            |a| a.after = grant(G1, &grantee(P), ""),
+            Refused("IndexAnswerInvalid"),
+        ),
+        (
+            "the index's texts are not passed on",
+            |a| {
+                a.head =
+                    a.head.replace("</sd:StandardRetur>", "<sd:FejlbeskedTekst>hidden</sd:FejlbeskedTekst></sd:StandardRetur>")
+            },
+            Shows(&["20"], &["Fejl"]),
+        ),
     ];
     let policy = policy(&[]);
     for (name, change, then) in cases {
@@ -244,7 +461,8 @@ fn each_setting_of_the_call_decides() {
     let kle = |patterns: &[&str]| Constraint::unconstrained().and(patterns.iter().copied()).unwrap();
     let levels = |levels: &[&str]| SensitivityConstraint::unconstrained().and(levels.iter().copied()).unwrap();
     let two_lines = |a: &mut Answer| a.lines += &line("32.06.04", "444", G1);
-    let sensitive = |a: &mut Answer| a.grants = grant(G1, &grantee(P), "<bi:Foelsomhed>FORTROLIGE_PERSONOPLYSNINGER</bi:Foelsomhed>");
+    let sensitive =
+        |a: &mut Answer| a.grants = grant(G1, &grantee(P), "<bi:Foelsomhed>FORTROLIGE_PERSONOPLYSNINGER</bi:Foelsomhed>");
     let run = |name: &str, answer: &dyn Fn(&mut Answer), change: &dyn Fn(&mut Ask), then: &Then| {
         let (mut built, mut asked) = (Answer::plain(), ask(NOW));
         answer(&mut built);
@@ -252,17 +470,57 @@ fn each_setting_of_the_call_decides() {
         expect(name, filter(&policy(&[]), asked, &built.xml()), then);
     };
     let same = |_: &mut Answer| {};
-    run("lines outside the KLE constraint go, with the sums", &two_lines, &|a| a.kle = kle(&["32.03.*"]), &Shows(&["32.03.04"], &["32.06.04", "444", "SamletBruttobeloeb"]));
+    run(
+        "lines outside the KLE constraint go, with the sums",
+        &two_lines,
+        &|a| a.kle = kle(&["32.03.*"]),
+        &Shows(&["32.03.04"], &["32.06.04", "444", "SamletBruttobeloeb"]),
+    );
     run("no line within the KLE constraint removes the object", &same, &|a| a.kle = kle(&["32.06.*"]), &Silent("kle"));
-    run("no line at all under a KLE constraint removes the object", &|a| a.lines.clear(), &|a| a.kle = kle(&["32.*"]), &Silent("kle"));
-    run("a sensitivity within the constraint is shown", &sensitive, &|a| a.sensitivity = levels(&["FORTROLIGE_PERSONOPLYSNINGER"]), &Shows(&["32.03.04"], &["FORTROLIGE"]));
-    run("a sensitivity outside the constraint removes", &sensitive, &|a| a.sensitivity = levels(&["IKKE_FORTROLIGE_DATA"]), &Silent("sensitivity"));
-    run("a grant that states none is outside a constraint", &same, &|a| a.sensitivity = levels(&["IKKE_FORTROLIGE_DATA"]), &Silent("sensitivity"));
-    run("UDK sees the municipalities it asks for", &|a| a.actors = actor("11111111"), &|a| a.counterpart = Counterpart::Municipalities(["11111111".to_owned()].into()), &Shows(&["11111111"], &["FuldtNavn"]));
-    run("UDK does not see other municipalities", &|a| a.actors = actor("99999981"), &|a| a.counterpart = Counterpart::Municipalities(["11111111".to_owned()].into()), &Silent("other-owner"));
+    run(
+        "no line at all under a KLE constraint removes the object",
+        &|a| a.lines.clear(),
+        &|a| a.kle = kle(&["32.*"]),
+        &Silent("kle"),
+    );
+    run(
+        "a sensitivity within the constraint is shown",
+        &sensitive,
+        &|a| a.sensitivity = levels(&["FORTROLIGE_PERSONOPLYSNINGER"]),
+        &Shows(&["32.03.04"], &["FORTROLIGE"]),
+    );
+    run(
+        "a sensitivity outside the constraint removes",
+        &sensitive,
+        &|a| a.sensitivity = levels(&["IKKE_FORTROLIGE_DATA"]),
+        &Silent("sensitivity"),
+    );
+    run(
+        "a grant that states none is outside a constraint",
+        &same,
+        &|a| a.sensitivity = levels(&["IKKE_FORTROLIGE_DATA"]),
+        &Silent("sensitivity"),
+    );
+    run(
+        "UDK sees the municipalities it asks for",
+        &|a| a.actors = actor("11111111"),
+        &|a| a.counterpart = Counterpart::Municipalities(["11111111".to_owned()].into()),
+        &Shows(&["11111111"], &["FuldtNavn"]),
+    );
+    run(
+        "UDK does not see other municipalities",
+        &|a| a.actors = actor("99999981"),
+        &|a| a.counterpart = Counterpart::Municipalities(["11111111".to_owned()].into()),
+        &Silent("other-owner"),
+    );
     run("a name that the register lacks is left out", &same, &|a| a.names = Arc::default(), &Shows(&["CVR-nr"], &["FuldtNavn"]));
     run("an empty filter has the shape of nothing found", &same, &|a| a.asked = Asked::Nothing, &Silent("not-asked"));
-    run("an empty filter tells nothing of missing proof", &|a| a.lines.clear(), &|a| a.asked = Asked::Nothing, &Silent("not-asked"));
+    run(
+        "an empty filter tells nothing of missing proof",
+        &|a| a.lines.clear(),
+        &|a| a.asked = Asked::Nothing,
+        &Silent("not-asked"),
+    );
     let parts = |properties, actors, lines| Asked::Parts { properties, actors, lines };
     run("only egenskaber", &same, &|a| a.asked = parts(true, false, false), &Shows(&["7001.50"], &["32.03.04", "99999991", P]));
     run("only aktoer", &same, &|a| a.asked = parts(false, true, false), &Shows(&["99999991"], &["32.03.04", "7001.50", P]));
@@ -288,11 +546,15 @@ fn each_switch_of_the_policy_decides() {
     let mut other = Answer::plain();
     other.lines = line("32.03.04", "1", G2);
     expect("but not against proof", filter(&policy(&[trust]), ask(NOW), &other.xml()), &Silent("person"));
-    let narrow = ("form = \"amount\"\nrelease = true\nbasis = \"§ 8, stk. 1: \\\"størrelsen på ydelsen og", "form = \"amount-two-decimals\"\nrelease = true\nbasis = \"§ 8, stk. 1: \\\"størrelsen på ydelsen og");
+    let narrow = (
+        "form = \"amount\"\nrelease = true\nbasis = \"§ 8, stk. 1: \\\"størrelsen på ydelsen og",
+        "form = \"amount-two-decimals\"\nrelease = true\nbasis = \"§ 8, stk. 1: \\\"størrelsen på ydelsen og",
+    );
     let mut long = Answer::plain();
     long.lines = line("32.03.04", "1.2345", G1);
     expect("a form may be narrowed", filter(&policy(&[narrow]), ask(NOW), &long.xml()), &Shows(&["32.03.04"], &["1.2345"]));
-    let removed = filter(&policy(&[("\nstatus = 20", "\nstatus = 44")]), Ask { asked: Asked::Nothing, ..ask(NOW) }, &answer).unwrap();
+    let removed =
+        filter(&policy(&[("\nstatus = 20", "\nstatus = 44")]), Ask { asked: Asked::Nothing, ..ask(NOW) }, &answer).unwrap();
     assert!(std::str::from_utf8(removed.body()).unwrap().contains("<sd:StatusKode>44<"), "empty_status decides");
 }
 
@@ -305,8 +567,16 @@ fn what_is_not_an_answer_is_refused() {
         ("text", "hello", "IndexAnswerInvalid"),
         ("an output without status", empty, "IndexAnswerInvalid"),
         ("another root", "<x/>", "IndexAnswerInvalid"),
-        ("the request sent back", "<yi:FremsoegYdelseIndeksInput xmlns:yi=\"urn:oio:sts:ydelse:ydelseindeks:6\"/>", "IndexAnswerInvalid"),
-        ("a SOAP 1.2 fault", "<f:Fault xmlns:f=\"http://www.w3.org/2003/05/soap-envelope\"><f:Reason>hidden</f:Reason></f:Fault>", "IndexFault"),
+        (
+            "the request sent back",
+            "<yi:FremsoegYdelseIndeksInput xmlns:yi=\"urn:oio:sts:ydelse:ydelseindeks:6\"/>",
+            "IndexAnswerInvalid",
+        ),
+        (
+            "a SOAP 1.2 fault",
+            "<f:Fault xmlns:f=\"http://www.w3.org/2003/05/soap-envelope\"><f:Reason>hidden</f:Reason></f:Fault>",
+            "IndexFault",
+        ),
         ("a SOAP 1.1 fault", "<f:Fault xmlns:f=\"http://schemas.xmlsoap.org/soap/envelope/\"/>", "IndexFault"),
         ("a fault of no SOAP", "<Fault/>", "IndexAnswerInvalid"),
     ];
@@ -326,7 +596,8 @@ fn nothing_found_and_nothing_left_are_the_same_bytes() {
     let mut found = Answer::plain();
     found.actors = actor("99999981");
     let start = &found.xml()[..found.xml().find("<sd:StandardRetur>").unwrap()];
-    let not_found = format!("{start}<sd:StandardRetur><sd:StatusKode>44</sd:StatusKode></sd:StandardRetur></yi:FremsoegYdelseIndeksOutput>");
+    let not_found =
+        format!("{start}<sd:StandardRetur><sd:StatusKode>44</sd:StatusKode></sd:StandardRetur></yi:FremsoegYdelseIndeksOutput>");
     let left = filter(&policy, ask(NOW), &found.xml()).unwrap();
     let none = filter(&policy, ask(NOW), &not_found).unwrap();
     assert_eq!(left.body(), none.body());
@@ -349,7 +620,8 @@ fn counts_and_decisions_name_the_rules_and_no_values() {
 #[test]
 fn what_is_passed_over_is_not_held() {
     let mut answer = Answer::plain();
-    answer.registration_head = format!("<gd:LokalUdvidelseListe><x xmlns=\"urn:x:y\">{}</x></gd:LokalUdvidelseListe>", "hidden ".repeat(60_000));
+    answer.registration_head =
+        format!("<gd:LokalUdvidelseListe><x xmlns=\"urn:x:y\">{}</x></gd:LokalUdvidelseListe>", "hidden ".repeat(60_000));
     answer.registration_head += &"<sd:NoteTekst>hidden</sd:NoteTekst>".repeat(60_000);
     let limits = Limits { object_bytes: 16 * 1024, ..Limits::default() };
     let released = filter(&policy(&[]), Ask { limits, ..ask(NOW) }, &answer.xml()).unwrap();
@@ -378,9 +650,17 @@ fn released_answers_are_valid_against_the_index_schema() {
     let everything = policy(&[net]);
     let parts = |properties, actors, lines| Asked::Parts { properties, actors, lines };
     let mut files = Vec::new();
-    for (n, asked) in [Asked::Everything, Asked::Nothing, parts(true, false, false), parts(false, true, false), parts(false, false, true)].into_iter().enumerate() {
+    for (n, asked) in
+        [Asked::Everything, Asked::Nothing, parts(true, false, false), parts(false, true, false), parts(false, false, true)]
+            .into_iter()
+            .enumerate()
+    {
         let mut answer = Answer::plain();
-        answer.counts = answer.counts.replacen("</yi:Antal></yi:Antal>", "</yi:Antal><yi:Paginering><sd:FoersteResultatReference>0</sd:FoersteResultatReference></yi:Paginering></yi:Antal>", 1);
+        answer.counts = answer.counts.replacen(
+            "</yi:Antal></yi:Antal>",
+            "</yi:Antal><yi:Paginering><sd:FoersteResultatReference>0</sd:FoersteResultatReference></yi:Paginering></yi:Antal>",
+            1,
+        );
         let file = directory.path().join(format!("{n}.xml"));
         std::fs::write(&file, filter(&everything, Ask { asked, ..ask(NOW) }, &answer.xml()).unwrap().body()).unwrap();
         files.push(file);

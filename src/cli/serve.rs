@@ -19,7 +19,7 @@ use crate::edge::serve::{Drained, Readiness, Transport, serve};
 use crate::edge::tls::{ClientCertificate, ServerTls, TlsError};
 use crate::gateway::open::Peer;
 use crate::metrics::{self, Metrics};
-use crate::services::terminaladgang::assemble::{Assembled, AssembleError, OnClose, assemble};
+use crate::services::terminaladgang::assemble::{AssembleError, Assembled, OnClose, assemble};
 use crate::services::terminaladgang::contract::contract;
 
 /// Run the gateway.
@@ -104,7 +104,13 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
 ///
 /// # Errors
 /// [`ServeError`].
-pub async fn start(config: &Config, listener: TcpListener, admin: TcpListener, clock: &Clock, on_close: OnClose) -> Result<Node, ServeError> {
+pub async fn start(
+    config: &Config,
+    listener: TcpListener,
+    admin: TcpListener,
+    clock: &Clock,
+    on_close: OnClose,
+) -> Result<Node, ServeError> {
     let metrics = Arc::new(Metrics::new()?);
     for (name, ends) in config.expiries() {
         metrics.certificate_expires(name, ends);
@@ -169,7 +175,11 @@ async fn until(mut stopped: watch::Receiver<()>) {
 }
 
 /// Asks the store now and then, so that readiness costs no query.
-fn watch_store(agreements: crate::agreements::Agreements, answers: Arc<std::sync::atomic::AtomicBool>, stopped: watch::Receiver<()>) {
+fn watch_store(
+    agreements: crate::agreements::Agreements,
+    answers: Arc<std::sync::atomic::AtomicBool>,
+    stopped: watch::Receiver<()>,
+) {
     tokio::spawn(async move {
         let mut stopped = stopped;
         let mut tick = tokio::time::interval(std::time::Duration::from_secs(5));

@@ -60,7 +60,12 @@ impl<B> Router<B> {
 
 impl<B: Send + 'static> Service<Request<B>> for Router<B>
 where
-    GatewayService<B>: Service<Request<B>, Response = Response<Full<Bytes>>, Error = Infallible, Future = BoxFuture<Result<Response<Full<Bytes>>, Infallible>>>,
+    GatewayService<B>: Service<
+            Request<B>,
+            Response = Response<Full<Bytes>>,
+            Error = Infallible,
+            Future = BoxFuture<Result<Response<Full<Bytes>>, Infallible>>,
+        >,
 {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;

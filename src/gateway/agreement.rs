@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::authenticate::Authenticated;
 use super::call::{Call, OfCall};
 use super::definition::Definition;
@@ -18,6 +20,12 @@ pub struct Admitted {
     front: Arc<Agreement>,
     back: Arc<Agreement>,
     owners: BTreeMap<Cvr, String>,
+}
+
+/// Whose benefits may be shown, and the back agreements that say so beside the caller's own.
+struct Counterpart {
+    owners: BTreeMap<Cvr, String>,
+    agreements: Vec<Uuid>,
 }
 
 impl Admitted {
@@ -75,12 +83,12 @@ impl Step for AgreementStep {
         let front = self.agreements.front(client, authority, service, environment, now).await?;
         let role = self.role(authority).await?;
         let back = self.agreements.back(service, authority, environment, now).await?;
-        let owners = self.owners(role, authority).await?;
+        let Counterpart { owners, agreements } = self.counterpart(role, authority).await?;
 
         fresh.call().note(|record| {
             record.client_system = Some(front.system);
             record.front_agreement = Some(front.id);
-            record.back_agreements = vec![back.id];
+            record.back_agreements = std::iter::once(back.id).chain(agreements).collect();
             record.purpose = Some(front.purpose.clone());
         });
         Ok(Admitted { fresh, front, back, owners })
@@ -98,18 +106,20 @@ impl AgreementStep {
     }
 
     /// A municipality is shown UDK's benefits; UDK is shown those of the municipalities that approved it.
-    async fn owners(&self, role: Role, authority: Cvr) -> Result<BTreeMap<Cvr, String>, Refusal> {
+    async fn counterpart(&self, role: Role, authority: Cvr) -> Result<Counterpart, Refusal> {
         let register = self.agreements.register().await?;
-        let name = |cvr: &Cvr| register.get(cvr).map(|known| known.name.clone());
         if role == Role::Municipality {
-            let name = name(&self.udk).ok_or(Refusal::AuthorityUnknown)?;
-            return Ok(BTreeMap::from([(self.udk, name)]));
+            let udk = register.get(&self.udk).ok_or(Refusal::AuthorityUnknown)?;
+            return Ok(Counterpart { owners: BTreeMap::from([(self.udk, udk.name.clone())]), agreements: Vec::new() });
         }
         let approved = self.agreements.back_all(self.definition.uuid, &self.environment, self.clock.now()).await?;
-        let municipalities = approved
-            .into_keys()
-            .filter(|cvr| *cvr != authority && register.get(cvr).is_some_and(|known| known.role == Role::Municipality));
-        let owners: BTreeMap<_, _> = municipalities.filter_map(|cvr| Some((cvr, name(&cvr)?))).collect();
-        if owners.is_empty() { Err(Refusal::BackAgreementNotFound) } else { Ok(owners) }
+        let (mut owners, mut agreements) = (BTreeMap::new(), Vec::new());
+        for (cvr, agreement) in approved {
+            if let Some(known) = register.get(&cvr).filter(|known| cvr != authority && known.role == Role::Municipality) {
+                owners.insert(cvr, known.name.clone());
+                agreements.push(agreement.id);
+            }
+        }
+        if owners.is_empty() { Err(Refusal::BackAgreementNotFound) } else { Ok(Counterpart { owners, agreements }) }
     }
 }

@@ -3,7 +3,7 @@
 //! The binding follows from the message: `wsse:Security` present means token, `AuthorityContext` without it means mutual
 //! TLS, both are refused (an attacker who may choose the weaker of two proofs has only to break that one).
 
-use std::sync::{Arc, RwLock, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use tower::{Layer, Service};
@@ -250,7 +250,8 @@ impl AuthenticateLayer {
             (Some(claim), None) if name.is(claim) && !context.has_stray_text() => claim,
             _ => return Err(invalid("it does not hold exactly one MunicipalityCVR")),
         };
-        let authority = claim.text().and_then(|text| text.parse().ok()).ok_or_else(|| invalid("MunicipalityCVR is not eight digits"))?;
+        let authority =
+            claim.text().and_then(|text| text.parse().ok()).ok_or_else(|| invalid("MunicipalityCVR is not eight digits"))?;
         let thumbprint = crate::signature::credentials::thumbprint(certificate);
         let (kle, sensitivity) = (Constraint::unconstrained(), SensitivityConstraint::unconstrained());
         Ok(Caller { authority, thumbprint, binding: Binding::AuthorityContext, message: None, kle, sensitivity })

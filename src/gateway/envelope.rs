@@ -103,7 +103,13 @@ fn unquote(value: &str) -> &str {
 }
 
 /// Parses and places the message.
-fn read(body: Bytes, promised: Version, action: Option<&str>, definition: &Definition, limits: &Limits) -> Result<(Envelope, Form), Refusal> {
+fn read(
+    body: Bytes,
+    promised: Version,
+    action: Option<&str>,
+    definition: &Definition,
+    limits: &Limits,
+) -> Result<(Envelope, Form), Refusal> {
     let envelope = Envelope::read(Document::parse(body, limits)?)?;
     if envelope.version() != promised {
         return Err(Refusal::NotSoap);
@@ -177,8 +183,7 @@ where
             let started = call.start();
             let result = read(body, version, action.as_deref(), &definition, &limits);
             call.finish("envelope", started);
-            let (envelope, form) =
-                result.map_err(|refusal| RefusedReply { refusal, reply: Reply::unproven(version, &call) })?;
+            let (envelope, form) = result.map_err(|refusal| RefusedReply { refusal, reply: Reply::unproven(version, &call) })?;
             let reply = Reply::to(&envelope, form, &call);
             call.note(|record| record.caller_transaction = envelope.transaction().and_then(|id| id.parse().ok()));
             match inner.call(Enveloped { call, peer, envelope, form }).await {

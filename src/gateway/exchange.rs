@@ -52,7 +52,8 @@ impl Step for ExchangeStep {
     async fn check(&self, permitted: Permitted) -> Result<Authorised, Refusal> {
         let authority = permitted.admitted().authenticated().caller().authority().to_string();
         // Side by side: neither waits for the other, and both must succeed.
-        let (recorded, token) = tokio::join!(permitted.call().admit(), self.tokens.token(&authority, &self.definition.index_entity_id));
+        let (recorded, token) =
+            tokio::join!(permitted.call().admit(), self.tokens.token(&authority, &self.definition.index_entity_id));
         Ok(Authorised { permitted, _recorded: recorded?, token: token? })
     }
 }

@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use tower::Service;
 use uuid::Uuid;
 
+use super::call::OfCall;
 use super::definition::Definition;
 use super::exchange::Authorised;
-use super::call::OfCall;
 use super::seal::{MESSAGE_LIFETIME, Signer};
 use super::step::BoxFuture;
 use crate::clock::Clock;
@@ -52,7 +52,10 @@ pub struct Forward {
 impl Forward {
     async fn send(self, authorised: Authorised) -> Result<Answer, Refusal> {
         let now = Instant::now();
-        let pass = self.breaker.admit(now.into_std()).map_err(|resting| Refusal::IndexResting { seconds: resting.remaining.as_secs().max(1) })?;
+        let pass = self
+            .breaker
+            .admit(now.into_std())
+            .map_err(|resting| Refusal::IndexResting { seconds: resting.remaining.as_secs().max(1) })?;
         let message_id = format!("urn:uuid:{}", Uuid::new_v4());
         let transaction = Uuid::new_v4();
         authorised.call().note(|record| record.own_transaction = Some(transaction));

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
+use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use tower::{Layer, Service};
 use uuid::Uuid;
@@ -93,7 +94,8 @@ where
         let mut inner = self.inner.clone();
         let peer = self.peer.clone();
         Box::pin(async move {
-            let record = Record::new(Uuid::now_v7(), layer.clock.now(), &layer.definition.name);
+            let now = layer.clock.now();
+            let record = Record::new(call_id(now), now, &layer.definition.name);
             let call = match layer.audit.open(record) {
                 Ok(record) => Call::new(record),
                 // No place for the record that the call will need: it is not begun.
@@ -129,7 +131,9 @@ impl OpenLayer {
 
     fn respond(&self, sealed: Sealed, call: &Call) -> Response<Full<Bytes>> {
         let retry = match &sealed.refusal {
-            Some(Refusal::Overloaded { seconds } | Refusal::ReplayMemoryFull { seconds } | Refusal::IndexResting { seconds }) => Some(*seconds),
+            Some(Refusal::Overloaded { seconds } | Refusal::ReplayMemoryFull { seconds } | Refusal::IndexResting { seconds }) => {
+                Some(*seconds)
+            }
             _ => None,
         };
         let mut response = Response::new(Full::new(sealed.body));
@@ -145,6 +149,13 @@ impl OpenLayer {
         }
         response
     }
+}
+
+/// A call id that sorts by the time of the call.
+fn call_id(now: Timestamp) -> Uuid {
+    let seconds = u64::try_from(now.as_second()).unwrap_or_default();
+    let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
+    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanoseconds))
 }
 
 fn unrecorded(refusal: &Refusal) -> Response<Full<Bytes>> {

@@ -189,7 +189,8 @@ mod tests {
     fn of_eight_copies_at_once_one_passes() {
         let memory = memory(1000);
         let passed = std::thread::scope(|scope| {
-            let tries: Vec<_> = (0..8).map(|_| scope.spawn(|| memory.remember(b"k", "urn:uuid:1", at(1), at(1)).is_ok())).collect();
+            let tries: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| memory.remember(b"k", "urn:uuid:1", at(1), at(1)).is_ok())).collect();
             tries.into_iter().map(|t| t.join().unwrap()).filter(|passed| *passed).count()
         });
         assert_eq!(passed, 1);

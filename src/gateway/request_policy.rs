@@ -152,7 +152,8 @@ fn constraints(admitted: &Admitted) -> Result<(Constraint, SensitivityConstraint
             kle = kle.and(agreement.kle.iter().map(String::as_str)).map_err(|what| unreadable(&what.0))?;
         }
         if !agreement.sensitivity.is_empty() {
-            sensitivity = sensitivity.and(agreement.sensitivity.iter().map(String::as_str)).map_err(|what| unreadable(&what.0))?;
+            sensitivity =
+                sensitivity.and(agreement.sensitivity.iter().map(String::as_str)).map_err(|what| unreadable(&what.0))?;
         }
     }
     Ok((kle, sensitivity))

@@ -55,7 +55,12 @@ impl ResponsePolicyLayer {
             Err(StreamError::Content(refusal)) => Err(as_ours(refusal)),
         };
         match &outcome {
-            Err(Refusal::IndexTimeout { .. } | Refusal::IndexUnavailable | Refusal::IndexAnswerInvalid | Refusal::IndexSignatureInvalid) => {
+            Err(
+                Refusal::IndexTimeout { .. }
+                | Refusal::IndexUnavailable
+                | Refusal::IndexAnswerInvalid
+                | Refusal::IndexSignatureInvalid,
+            ) => {
                 pass.failed(std::time::Instant::now());
             }
             _ => pass.succeeded(),
@@ -66,7 +71,12 @@ impl ResponsePolicyLayer {
         outcome
     }
 
-    async fn read(&self, reader: &mut StreamReader<AnswerBody>, filter: &mut Filter, message_id: &str) -> Result<(), StreamError> {
+    async fn read(
+        &self,
+        reader: &mut StreamReader<AnswerBody>,
+        filter: &mut Filter,
+        message_id: &str,
+    ) -> Result<(), StreamError> {
         let (head, body_depth) = head(reader).await?;
         let mut pending = self.verify_head(&head, message_id).map_err(StreamError::Content)?;
         loop {

@@ -140,7 +140,8 @@ impl SealLayer {
         if reply.proof != Some(Proof::Message) {
             return Ok(plain(reply, &body));
         }
-        let (version, transaction, relates_to) = (reply.version, request_header(reply.transaction.as_deref()), reply.message_id.clone());
+        let (version, transaction, relates_to) =
+            (reply.version, request_header(reply.transaction.as_deref()), reply.message_id.clone());
         let (action, created, signer) = (action.to_owned(), self.clock.now(), self.signer.clone());
         // A signature costs about a millisecond of CPU: kept off the threads that move everybody's bytes.
         let signed = tokio::task::spawn_blocking(move || {

@@ -194,9 +194,7 @@ impl Tree {
             Tree::And(operands) => Tree::And(operands.iter().map(Tree::with_dates).collect()),
             Tree::Or(operands) => Tree::Or(operands.iter().map(Tree::with_dates).collect()),
             Tree::Not(operand) => Tree::Not(Box::new(operand.with_dates())),
-            Tree::Effectuation(_) => {
-                Tree::Effectuation(Effectuation { properties: Vec::new(), extensions: vec![Date::Inside] })
-            }
+            Tree::Effectuation(_) => Tree::Effectuation(Effectuation { properties: Vec::new(), extensions: vec![Date::Inside] }),
             Tree::Grant => Tree::Grant,
         }
     }

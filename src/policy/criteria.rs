@@ -190,7 +190,8 @@ impl Reader<'_> {
     }
 
     pub(super) fn properties(self, place: &Place<'_>) -> Result<Properties, Refusal> {
-        let mut children = place.children(&["BrugervendtNoegle", "Udbetalingsafdeling", "SendtTilUdbetalingTekst", "UdbetaltTekst"])?;
+        let mut children =
+            place.children(&["BrugervendtNoegle", "Udbetalingsafdeling", "SendtTilUdbetalingTekst", "UdbetaltTekst"])?;
         let properties = Properties {
             place: place.path.clone(),
             start: self.date_field(&mut children, Criterion::Startdato, "Startdato")?,
@@ -244,7 +245,10 @@ impl Reader<'_> {
             kle: match children.optional(OEI, "Klassifikationsbeskrivelse") {
                 Some(kle) => {
                     self.allow(Criterion::Klassifikationsbeskrivelse, &kle)?;
-                    Some(Kle::parse(&kle.value()?).ok_or_else(|| invalid(format!("{} is not a KLE number dd.dd.dd", kle.name())))?)
+                    Some(
+                        Kle::parse(&kle.value()?)
+                            .ok_or_else(|| invalid(format!("{} is not a KLE number dd.dd.dd", kle.name())))?,
+                    )
                 }
                 None => None,
             },
@@ -281,7 +285,10 @@ impl Reader<'_> {
         let mut children = place.children(&["Indeks", "ReferenceID", "LokalUdvidelseListe", "BrugervendtNoegle", "FuldtNavn"])?;
         let role = children.optional(GD, "Rolle").map(|role| uuid_reference(&role)).transpose()?;
         let kind = children.optional(GD, "Type").map(|kind| uuid_reference(&kind)).transpose()?;
-        let cvr = children.optional(OEI, "CVR-nr").map(|cvr| matching(&cvr, "eight digits", |text| text.len() == 8 && digits(text))).transpose()?;
+        let cvr = children
+            .optional(OEI, "CVR-nr")
+            .map(|cvr| matching(&cvr, "eight digits", |text| text.len() == 8 && digits(text)))
+            .transpose()?;
         children.end()?;
         match role.filter(|role| role.eq_ignore_ascii_case(OWNER_ROLE)) {
             Some(role) => Ok(Owner { role, kind, cvr }),

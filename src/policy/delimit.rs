@@ -12,7 +12,12 @@ use super::window::Window;
 use crate::refusal::Refusal;
 
 /// Every date that the search can return is inside W: inserted, as asked, narrowed, or refused.
-pub(super) fn bound_dates(root: &mut Expression, rules: &RequestRules, window: &Window, decisions: &mut Vec<Decision>) -> Result<Outcome, Refusal> {
+pub(super) fn bound_dates(
+    root: &mut Expression,
+    rules: &RequestRules,
+    window: &Window,
+    decisions: &mut Vec<Decision>,
+) -> Result<Outcome, Refusal> {
     for search in root.effectuations() {
         sound_intervals(search, rules.outside, window)?;
     }
@@ -96,12 +101,20 @@ fn narrow(root: &mut Expression, window: &Window, decisions: &mut Vec<Decision>)
         let Node::Effectuation(search) = node else { return };
         for extension in &mut search.extensions {
             let place = extension.place.clone();
-            let Some(dates) = extension.disposition.as_mut().filter(|dates| interval(dates, window) == Date::Outside) else { continue };
+            let Some(dates) = extension.disposition.as_mut().filter(|dates| interval(dates, window) == Date::Outside) else {
+                continue;
+            };
             match intersection(dates, window) {
                 Some(within) => {
                     decisions.push(Decision {
                         place,
-                        what: format!("narrowed from {} – {} to {} – {}", dates.from.text(), dates.to.text(), within.from.text(), within.to.text()),
+                        what: format!(
+                            "narrowed from {} – {} to {} – {}",
+                            dates.from.text(),
+                            dates.to.text(),
+                            within.from.text(),
+                            within.to.text()
+                        ),
                         why: "the policy says outside = \"narrow\", which departs from the documented service",
                     });
                     *dates = within;
@@ -151,7 +164,11 @@ fn insert(root: &mut Expression, add: bool, window: &Window, decisions: &mut Vec
     });
     if add {
         let extension = Extension { disposition: Some(whole), ..Extension::default() };
-        decisions.push(Decision { place: root.place.clone(), what: format!("a SoegOekonomiskEffektueringIndeks with {window} added"), why: WHY });
+        decisions.push(Decision {
+            place: root.place.clone(),
+            what: format!("a SoegOekonomiskEffektueringIndeks with {window} added"),
+            why: WHY,
+        });
         root.operands.push(Node::Effectuation(Box::new(Effectuation {
             place: root.place.clone(),
             extensions: vec![extension],
@@ -168,10 +185,9 @@ fn refuse(root: &Expression, verdict: &Verdict, window: &Window) -> Refusal {
     };
     match verdict {
         Verdict::Outside(path) => effectuation(path).map_or(Refusal::Internal, |search| outside_in(search, window)),
-        Verdict::Open(path) => Refusal::WindowOpen {
-            place: root.at(path).map_or(&*root.place, Node::place).to_owned(),
-            allowed: window.to_string(),
-        },
+        Verdict::Open(path) => {
+            Refusal::WindowOpen { place: root.at(path).map_or(&*root.place, Node::place).to_owned(), allowed: window.to_string() }
+        }
         Verdict::Apart(path) => effectuation(path).map_or(Refusal::Internal, |search| apart(search, window)),
         Verdict::Insert { .. } | Verdict::Keep => Refusal::Internal,
     }

@@ -134,7 +134,13 @@ const CRITERIA: &[(&str, (Criterion, &[Field]))] = &[
     ("BeloebSendtTilUdbetaling", (Criterion::BeloebSendtTilUdbetaling, &[Field::SentAmount])),
     ("BeloebEfterSkatATP", (Criterion::BeloebEfterSkatATP, &[Field::NetAmount])),
     ("Klassifikationsbeskrivelse", (Criterion::Klassifikationsbeskrivelse, &[Field::LineKle])),
-    ("OekonomiskYdelseEffektueringRelation", (Criterion::OekonomiskYdelseEffektueringRelation, &[Field::LineClass, Field::LineRole, Field::LineType, Field::LineIndex])),
+    (
+        "OekonomiskYdelseEffektueringRelation",
+        (
+            Criterion::OekonomiskYdelseEffektueringRelation,
+            &[Field::LineClass, Field::LineRole, Field::LineType, Field::LineIndex],
+        ),
+    ),
     ("Ydelsesbeloeb", (Criterion::Ydelsesbeloeb, &[Field::LineAmount])),
     ("YdelsesperiodeStartdato", (Criterion::YdelsesperiodeStartdato, &[Field::LineStart])),
     ("YdelsesperiodeSlutdato", (Criterion::YdelsesperiodeSlutdato, &[Field::LineEnd])),
@@ -186,7 +192,11 @@ fn roles(reader: &mut Reader<'_>, table: &Section<'_>) -> Option<Roles> {
         let text = reader.text(table, key)?;
         let uuid = uuid::Uuid::try_parse(&text).ok().filter(|_| text.len() == 36);
         if uuid.is_none() {
-            reader.problem(table.line_of(key), format!("The role \"{key}\" is not a UUID."), "Write the role's UUID as the index's guidance gives it.".to_owned());
+            reader.problem(
+                table.line_of(key),
+                format!("The role \"{key}\" is not a UUID."),
+                "Write the role's UUID as the index's guidance gives it.".to_owned(),
+            );
         }
         uuid.map(|uuid| uuid.to_string())
     };
@@ -211,7 +221,9 @@ fn words(reader: &mut Reader<'_>, rule: &Section<'_>) -> Option<Words> {
         }
     };
     if let Some(basis) = &basis
-        && !["§ ", "technical: ", "inferred: "].iter().any(|start| basis.strip_prefix(start).is_some_and(|rest| !rest.trim().is_empty()))
+        && !["§ ", "technical: ", "inferred: "]
+            .iter()
+            .any(|start| basis.strip_prefix(start).is_some_and(|rest| !rest.trim().is_empty()))
     {
         reader.problem(
             rule.line_of("basis"),
@@ -272,11 +284,21 @@ fn compile_release(reader: &mut Reader<'_>, table: &Section<'_>, roles: Option<R
     for field in Field::ALL.iter().filter(|field| field.required() && fields.get(**field as usize).is_none_or(Option::is_none)) {
         missing(reader, table, "[[release.field]]", field.path());
     }
-    Some(ReleaseRules { fields, guards, roles: roles?, person_check: person_check?, empty_status: u16::try_from(empty_status?).ok()? })
+    Some(ReleaseRules {
+        fields,
+        guards,
+        roles: roles?,
+        person_check: person_check?,
+        empty_status: u16::try_from(empty_status?).ok()?,
+    })
 }
 
 fn missing(reader: &mut Reader<'_>, table: &Section<'_>, kind: &str, name: &str) {
-    reader.problem(table.line(), format!("There is no {kind} for {name}."), "Add it with its basis; the code applies it in any case.".to_owned());
+    reader.problem(
+        table.line(),
+        format!("There is no {kind} for {name}."),
+        "Add it with its basis; the code applies it in any case.".to_owned(),
+    );
 }
 
 fn unique(reader: &mut Reader<'_>, rule: &Section<'_>, id: &str, ids: &mut Vec<String>) {
@@ -292,7 +314,11 @@ fn read_field(reader: &mut Reader<'_>, rule: &Section<'_>, fields: &mut [Option<
     let form = reader.text(rule, "form").and_then(|name| {
         let form = Form::parse(&name);
         if form.is_none() {
-            reader.problem(rule.line_of("form"), format!("The form \"{name}\" is not known."), "Use the form that the path's kind of value has, such as uuid, date-time, amount, kle or digits-4.".to_owned());
+            reader.problem(
+                rule.line_of("form"),
+                format!("The form \"{name}\" is not known."),
+                "Use the form that the path's kind of value has, such as uuid, date-time, amount, kle or digits-4.".to_owned(),
+            );
         }
         form
     });
@@ -309,31 +335,55 @@ fn read_field(reader: &mut Reader<'_>, rule: &Section<'_>, fields: &mut [Option<
         };
         if let Some(form) = form.filter(|form| !form.narrows(field.form())) {
             let (form, widest) = (form.name(), field.form().name());
-            reader.problem(line, format!("{path} cannot have the form {form}."), format!("Use {widest}, or a form that narrows it."));
+            reader.problem(
+                line,
+                format!("{path} cannot have the form {form}."),
+                format!("Use {widest}, or a form that narrows it."),
+            );
         }
         if release == Some(false) && field.required() {
-            reader.problem(line, format!("{path} cannot be switched off: the index's schema requires it."), "Set release = true.".to_owned());
+            reader.problem(
+                line,
+                format!("{path} cannot be switched off: the index's schema requires it."),
+                "Set release = true.".to_owned(),
+            );
         }
-        let (Some(words), Some(release), Some(form), Some(place)) = (&words, release, form, fields.get_mut(field as usize)) else { continue };
+        let (Some(words), Some(release), Some(form), Some(place)) = (&words, release, form, fields.get_mut(field as usize))
+        else {
+            continue;
+        };
         if place.replace(FieldRule { words: words.clone(), release, form }).is_some() {
             reader.problem(line, format!("{path} is named by two rules."), "Leave it to one of them.".to_owned());
         }
     }
 }
 
-fn compile_request(reader: &mut Reader<'_>, table: &Section<'_>, release: Option<&ReleaseRules>) -> Option<(RequestRules, Vec<Words>)> {
+fn compile_request(
+    reader: &mut Reader<'_>,
+    table: &Section<'_>,
+    release: Option<&ReleaseRules>,
+) -> Option<(RequestRules, Vec<Words>)> {
     let mut said = Vec::new();
     let mut ids = Vec::new();
-    let (mut reading, mut naive, mut outside, mut direct_lookup, mut include, mut page_cap) = (None, None, None, None, None, None);
+    let (mut reading, mut naive, mut outside, mut direct_lookup, mut include, mut page_cap) =
+        (None, None, None, None, None, None);
     let names: Vec<_> = REQUEST_RULES.iter().map(|name| (*name, *name)).collect();
     for rule in reader.tables(table, "rule") {
         match known(reader, &rule, "id", &names).copied() {
             Some("reading") => {
-                let all = [("calendar-months", Reading::CalendarMonths), ("rolling-start", Reading::RollingStart), ("rolling", Reading::Rolling)];
+                let all = [
+                    ("calendar-months", Reading::CalendarMonths),
+                    ("rolling-start", Reading::RollingStart),
+                    ("rolling", Reading::Rolling),
+                ];
                 reading = known(reader, &rule, "value", &all).copied();
             }
-            Some("naive") => naive = known(reader, &rule, "value", &[("copenhagen", Naive::Copenhagen), ("refuse", Naive::Refuse)]).copied(),
-            Some("outside") => outside = known(reader, &rule, "value", &[("refuse", Outside::Refuse), ("narrow", Outside::Narrow)]).copied(),
+            Some("naive") => {
+                naive = known(reader, &rule, "value", &[("copenhagen", Naive::Copenhagen), ("refuse", Naive::Refuse)]).copied()
+            }
+            Some("outside") => {
+                outside = known(reader, &rule, "value", &[("refuse", Outside::Refuse), ("narrow", Outside::Narrow)]).copied()
+            }
             Some("direct-lookup") => direct_lookup = reader.boolean(&rule, "value"),
             Some("include") => include = reader.boolean(&rule, "value"),
             Some(_) => page_cap = reader.number(&rule, "value", 1..=10_000),
@@ -348,8 +398,8 @@ fn compile_request(reader: &mut Reader<'_>, table: &Section<'_>, release: Option
     for name in REQUEST_RULES.iter().filter(|name| !ids.iter().any(|id| id == *name)) {
         missing(reader, table, "[[request.rule]]", name);
     }
-    let criteria = named(reader, table, "criterion", CRITERIA, Criterion::named, release, &mut said, &mut ids);
-    let sorting = named(reader, table, "sorting", SORTING, SortingElement::named, release, &mut said, &mut ids);
+    let criteria = named(reader, table, "criterion", CRITERIA, release, &mut said, &mut ids);
+    let sorting = named(reader, table, "sorting", SORTING, release, &mut said, &mut ids);
     reader.close(table, &["rule", "criterion", "sorting"]);
     let request = RequestRules {
         reading: reading?,
@@ -365,18 +415,16 @@ fn compile_request(reader: &mut Reader<'_>, table: &Section<'_>, release: Option
 }
 
 /// Criteria or sortings: each by a name that the code knows, and only over fields that are released.
-#[allow(clippy::too_many_arguments)] // one list of the policy, read in one place
-fn named<T>(
+fn named<T: Copy>(
     reader: &mut Reader<'_>,
     table: &Section<'_>,
     key: &str,
-    all: &[(&str, &[Field])],
-    of_name: fn(&str) -> Option<T>,
+    all: &[(&str, (T, &[Field]))],
     release: Option<&ReleaseRules>,
     said: &mut Vec<Words>,
     ids: &mut Vec<String>,
 ) -> Vec<T> {
-    let mut names = Vec::new();
+    let mut chosen = Vec::new();
     for rule in reader.tables(table, key) {
         if let Some((one, fields)) = known(reader, &rule, "element", all) {
             let withheld = |field: &&Field| release.is_some_and(|rules| !rules.field(**field).is_some_and(|rule| rule.release));
@@ -387,7 +435,7 @@ fn named<T>(
                     format!("Remove this [[request.{key}]], or release the field."),
                 );
             }
-            names.extend(of_name(&name));
+            chosen.push(*one);
         }
         if let Some(words) = words(reader, &rule) {
             unique(reader, &rule, &words.id, ids);

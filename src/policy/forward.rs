@@ -46,7 +46,9 @@ fn operands(xml: &mut Canonical, operation: Option<Operation>, operands: &[Node]
                 xml.element(Name::Yi("NOT"), |xml| self::operands(xml, *operation, std::slice::from_ref(operand)));
             }
             Node::Grant(search) => xml.element(Name::Yi("SoegBevillingIndeks"), |xml| grant(xml, search)),
-            Node::Effectuation(search) => xml.element(Name::Yi("SoegOekonomiskEffektueringIndeks"), |xml| effectuation(xml, search)),
+            Node::Effectuation(search) => {
+                xml.element(Name::Yi("SoegOekonomiskEffektueringIndeks"), |xml| effectuation(xml, search))
+            }
         }
     }
 }
@@ -120,7 +122,9 @@ fn line(xml: &mut Canonical, line: &Line) {
         }
         uuid(xml, "ReferenceID", line.class.as_deref());
         if !line.extensions.is_empty() {
-            xml.element(Name::Gd("LokalUdvidelseListe"), |xml| line.extensions.iter().for_each(|place| line_extension(xml, place)));
+            xml.element(Name::Gd("LokalUdvidelseListe"), |xml| {
+                line.extensions.iter().for_each(|place| line_extension(xml, place))
+            });
         }
         date(xml, "YdelsesperiodeStartdato", line.start.as_ref());
         date(xml, "YdelsesperiodeSlutdato", line.end.as_ref());

@@ -28,8 +28,7 @@ impl fmt::Display for Kle {
 
 /// Whether `text` begins some `dd.dd.dd`.
 fn is_prefix(text: &str) -> bool {
-    text.len() <= 8
-        && text.bytes().enumerate().all(|(at, byte)| if at % 3 == 2 { byte == b'.' } else { byte.is_ascii_digit() })
+    text.len() <= 8 && text.bytes().enumerate().all(|(at, byte)| if at % 3 == 2 { byte == b'.' } else { byte.is_ascii_digit() })
 }
 
 /// One of `9*`, `99.*`, `99.9*`, `99.99.*`, `99.99.9*`, or an exact number.
@@ -177,7 +176,23 @@ mod tests {
             assert!(permits(pattern, inside), "{pattern} permits {inside}");
             assert!(!permits(pattern, outside), "{pattern} does not permit {outside}");
         }
-        for none in ["", "*", "32*", "32", "32.", "32.03", "32.03*", "32.03.04*", "32.03.041", "*.03.04", "32.*.04", "32.03.0?", " 32.03.04", "３2.03.04", "32-03-04"] {
+        for none in [
+            "",
+            "*",
+            "32*",
+            "32",
+            "32.",
+            "32.03",
+            "32.03*",
+            "32.03.04*",
+            "32.03.041",
+            "*.03.04",
+            "32.*.04",
+            "32.03.0?",
+            " 32.03.04",
+            "３2.03.04",
+            "32-03-04",
+        ] {
             assert_eq!(Constraint::unconstrained().and([none]), Err(Unreadable(none.to_owned())), "{none:?}");
         }
     }

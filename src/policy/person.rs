@@ -124,10 +124,18 @@ mod tests {
     #[test]
     fn a_person_is_named_by_exactly_one_scheme() {
         assert!(Cpr::from_urn("urn:oio:cpr-nr:6101801234").is_ok());
-        for other in ["6101801234", "URN:OIO:CPR-NR:6101801234", "urn:oio:cvr-nr:11111111", "urn:oio:udk:borgerid:123456789012", " urn:oio:cpr-nr:6101801234", ""] {
+        for other in [
+            "6101801234",
+            "URN:OIO:CPR-NR:6101801234",
+            "urn:oio:cvr-nr:11111111",
+            "urn:oio:udk:borgerid:123456789012",
+            " urn:oio:cpr-nr:6101801234",
+            "",
+        ] {
             assert_eq!(Cpr::from_urn(other), Err(NotCpr::Scheme), "{other}");
         }
-        for wrong in ["urn:oio:cpr-nr:", "urn:oio:cpr-nr:6101801234 ", "urn:oio:cpr-nr: 6101801234", "urn:oio:cpr-nr:9999999999"] {
+        for wrong in ["urn:oio:cpr-nr:", "urn:oio:cpr-nr:6101801234 ", "urn:oio:cpr-nr: 6101801234", "urn:oio:cpr-nr:9999999999"]
+        {
             assert_eq!(Cpr::from_urn(wrong), Err(NotCpr::Number), "{wrong}");
         }
     }

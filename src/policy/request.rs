@@ -192,7 +192,9 @@ fn within_kle(root: &Expression, constraint: &Constraint, decisions: &mut Vec<De
         return Err(Refusal::CriterionWithheld { criterion: "SamletBruttobeloeb".to_owned() });
     }
     if searches.iter().flat_map(|search| &search.lines).any(|line| line.kle.is_none()) {
-        return Err(Refusal::CriterionWithheld { criterion: "OekonomiskYdelseEffektueringRelation uden Klassifikationsbeskrivelse".to_owned() });
+        return Err(Refusal::CriterionWithheld {
+            criterion: "OekonomiskYdelseEffektueringRelation uden Klassifikationsbeskrivelse".to_owned(),
+        });
     }
     if asked.is_empty() {
         decisions.push(Decision {
@@ -205,8 +207,10 @@ fn within_kle(root: &Expression, constraint: &Constraint, decisions: &mut Vec<De
 }
 
 fn tests_sums(search: &Effectuation) -> bool {
-    let fields = search.properties.iter().any(|of| of.gross.is_some() || of.after_tax.is_some() || of.sent.is_some() || of.paid.is_some());
-    let intervals = search.extensions.iter().any(|of| of.gross.is_some() || of.after_tax.is_some() || of.sent.is_some() || of.paid.is_some());
+    let fields =
+        search.properties.iter().any(|of| of.gross.is_some() || of.after_tax.is_some() || of.sent.is_some() || of.paid.is_some());
+    let intervals =
+        search.extensions.iter().any(|of| of.gross.is_some() || of.after_tax.is_some() || of.sent.is_some() || of.paid.is_some());
     fields || intervals
 }
 
@@ -215,7 +219,11 @@ fn cap_pages(root: &mut Expression, cap: u64, decisions: &mut Vec<Decision>) {
     let mut cap_page = |place: &str, paging: &mut Paging| {
         if paging.most.is_none() {
             paging.most = Some(cap);
-            decisions.push(Decision { place: place.to_owned(), what: format!("a page of {cap} inserted"), why: "none was asked for" });
+            decisions.push(Decision {
+                place: place.to_owned(),
+                what: format!("a page of {cap} inserted"),
+                why: "none was asked for",
+            });
         }
     };
     root.change(&mut |node| match node {

@@ -112,7 +112,11 @@ impl<'d> Children<'d> {
     }
 
     /// The next child, whichever of `names` (all of one namespace) it has; `None` at the end. Numbered by name.
-    pub(super) fn choice(&mut self, namespace: &str, names: &mut [(&'static str, usize)]) -> Result<Option<(&'static str, Place<'d>)>, Refusal> {
+    pub(super) fn choice(
+        &mut self,
+        namespace: &str,
+        names: &mut [(&'static str, usize)],
+    ) -> Result<Option<(&'static str, Place<'d>)>, Refusal> {
         let Some(element) = self.elements.peek().copied() else { return Ok(None) };
         let Some((name, count)) = names.iter_mut().find(|(name, _)| element.is(namespace, name)) else {
             return Err(self.unexpected().unwrap_or(Refusal::Internal));
@@ -135,7 +139,8 @@ impl<'d> Children<'d> {
         let element = self.elements.peek().copied()?;
         let date = element.descendants().any(|inner| DATES.contains(&inner.local()));
         // A date element in its own parent is one too many or out of order, not a decoy.
-        let at_home = self.parent.namespace() == OEI && ["Egenskaber", "SoegEgenskaberLokalUdvidelse"].contains(&self.parent.local());
+        let at_home =
+            self.parent.namespace() == OEI && ["Egenskaber", "SoegEgenskaberLokalUdvidelse"].contains(&self.parent.local());
         let temporal = element.descendants().find(|inner| TEMPORAL.contains(&inner.local()));
         Some(if date && !at_home {
             Refusal::DateMisplaced { place: self.below_shown(element) }

@@ -165,7 +165,9 @@ impl Reader<'_> {
         let mut inner = party.children(&["Type", "Indeks", "LokalUdvidelseListe", "BrugervendtNoegle", "FuldtNavn"])?;
         let role = inner.optional(GD, "Rolle").map(|role| uuid_reference(&role)).transpose()?;
         if role.as_ref().is_some_and(|role| !role.eq_ignore_ascii_case(GRANTEE_ROLE)) {
-            return Err(Refusal::PersonShape { what: format!("{} is not in the role of grantee (Bevillingsmodtager, {GRANTEE_ROLE})", party.path) });
+            return Err(Refusal::PersonShape {
+                what: format!("{} is not in the role of grantee (Bevillingsmodtager, {GRANTEE_ROLE})", party.path),
+            });
         }
         let Some(reference) = inner.optional(GD, "ReferenceID") else {
             inner.end()?;
@@ -184,7 +186,8 @@ impl Reader<'_> {
         children.end()?;
 
         let mut inner = attributes.children(&[])?;
-        let properties = inner.repeated(OEI, "Egenskaber").iter().map(|place| self.properties(place)).collect::<Result<_, _>>()?;
+        let properties =
+            inner.repeated(OEI, "Egenskaber").iter().map(|place| self.properties(place)).collect::<Result<_, _>>()?;
         let extensions = match inner.optional(GD, "LokalUdvidelseListe") {
             Some(list) => {
                 let mut listed = list.children(&["SenestAendretTidspunkt"])?;
@@ -199,9 +202,14 @@ impl Reader<'_> {
         states.children(&["LokalUdvidelseListe"])?.end()?;
 
         let mut inner = relations.children(&["ItSystem", "LokalUdvidelseListe"])?;
-        let lines = inner.repeated(OEI, "OekonomiskYdelseEffektueringRelation").iter().map(|place| self.line(place)).collect::<Result<_, _>>()?;
+        let lines = inner
+            .repeated(OEI, "OekonomiskYdelseEffektueringRelation")
+            .iter()
+            .map(|place| self.line(place))
+            .collect::<Result<_, _>>()?;
         let owners = inner.repeated(OEI, "Aktoer").iter().map(|place| self.owner(place)).collect::<Result<_, _>>()?;
-        let payees = inner.repeated(OEI, "OekonomiskEffektueringPart").iter().map(|place| self.payee(place)).collect::<Result<_, _>>()?;
+        let payees =
+            inner.repeated(OEI, "OekonomiskEffektueringPart").iter().map(|place| self.payee(place)).collect::<Result<_, _>>()?;
         inner.end()?;
         Ok(Effectuation { place: place.path.clone(), paging, properties, extensions, lines, owners, payees })
     }
@@ -219,7 +227,12 @@ impl Reader<'_> {
 
     fn filter(self, place: &Place<'_>) -> Result<Filter, Refusal> {
         let mut children = place.children(&[])?;
-        let mut names = [("BevillingVis", 0), ("OekonomiskEffektueringVis", 0), ("BevillingInkluder", 0), ("OekonomiskEffektueringInkluder", 0)];
+        let mut names = [
+            ("BevillingVis", 0),
+            ("OekonomiskEffektueringVis", 0),
+            ("BevillingInkluder", 0),
+            ("OekonomiskEffektueringInkluder", 0),
+        ];
         let (mut any, mut include) = (false, Vec::new());
         let (mut properties, mut actors, mut lines) = (false, false, false);
         while let Some((name, place)) = children.choice(YI, &mut names)? {
@@ -227,14 +240,28 @@ impl Reader<'_> {
             match name {
                 // What is asked for of grants is never released; the names are checked all the same.
                 "BevillingVis" => {
-                    shown(&place, &["egenskaber", "egenskaberlokaludvidelse", "bevilgetydelse", "sag", "part", "aktoer-ejer", "aktoer-ansvarlig", "sikkerhedsprofil"])?;
+                    shown(
+                        &place,
+                        &[
+                            "egenskaber",
+                            "egenskaberlokaludvidelse",
+                            "bevilgetydelse",
+                            "sag",
+                            "part",
+                            "aktoer-ejer",
+                            "aktoer-ansvarlig",
+                            "sikkerhedsprofil",
+                        ],
+                    )?;
                 }
-                "OekonomiskEffektueringVis" => match shown(&place, &["egenskaber", "aktoer", "oekonomiskeydelseeffektueringer", "itsystem"])? {
-                    "egenskaber" => properties = true,
-                    "aktoer" => actors = true,
-                    "oekonomiskeydelseeffektueringer" => lines = true,
-                    _ => {}
-                },
+                "OekonomiskEffektueringVis" => {
+                    match shown(&place, &["egenskaber", "aktoer", "oekonomiskeydelseeffektueringer", "itsystem"])? {
+                        "egenskaber" => properties = true,
+                        "aktoer" => actors = true,
+                        "oekonomiskeydelseeffektueringer" => lines = true,
+                        _ => {}
+                    }
+                }
                 _ if !self.rules.include => return Err(Refusal::IncludeRefused { element: name.to_owned() }),
                 "BevillingInkluder" => include.push((name, one_of(&place, &["bevilgetydelse"])?)),
                 _ => include.push((name, one_of(&place, &["oekonomiskeydelseeffektueringer"])?)),
@@ -262,7 +289,9 @@ impl Reader<'_> {
                 return Err(withheld(element.as_str()));
             }
             let descending = one_of(&inner.required(YI, "Retning")?, &["Stigende", "Faldende"])? == "Faldende";
-            let sequence = matching(&inner.required(YI, "Sekvens")?, "a whole number from 0 to 999", |text| text.len() <= 3 && digits(text))?;
+            let sequence = matching(&inner.required(YI, "Sekvens")?, "a whole number from 0 to 999", |text| {
+                text.len() <= 3 && digits(text)
+            })?;
             inner.end()?;
             sorting.push(Sorting { element, descending, sequence: sequence.parse().map_err(|_| Refusal::Internal)? });
         }
@@ -279,7 +308,11 @@ fn shown(place: &Place<'_>, values: &[&'static str]) -> Result<&'static str, Ref
 
 fn one_of(place: &Place<'_>, values: &[&'static str]) -> Result<&'static str, Refusal> {
     let text = place.value()?;
-    values.iter().find(|value| **value == text).copied().ok_or_else(|| invalid(format!("{} is not one of {}", place.name(), values.join(", "))))
+    values
+        .iter()
+        .find(|value| **value == text)
+        .copied()
+        .ok_or_else(|| invalid(format!("{} is not one of {}", place.name(), values.join(", "))))
 }
 
 impl Expression {

@@ -169,11 +169,7 @@ fn conditions(conditions: Element<'_>, expectations: &Expectations<'_>, now: Tim
         return Err(invalid("NotOnOrAfter is not after NotBefore"));
     }
     if life > expectations.max_token_life + expectations.time.skew {
-        return Err(invalid(format!(
-            "it lives for {} s; {} are allowed",
-            life.as_secs(),
-            expectations.max_token_life.as_secs()
-        )));
+        return Err(invalid(format!("it lives for {} s; {} are allowed", life.as_secs(), expectations.max_token_life.as_secs())));
     }
     in_time(not_before, not_on_or_after, expectations.time.skew, now)?;
     let mut audiences = restriction.elements();
@@ -275,8 +271,7 @@ impl<'d> Attributes<'d> {
         match (values.next(), values.next()) {
             // xsi:type only says that it is a string; xsi:nil would say that there is no value.
             (Some(value), None)
-                if value.is(SAML, "AttributeValue")
-                    && value.attributes().all(|a| a.namespace == XSI && a.local == "type") =>
+                if value.is(SAML, "AttributeValue") && value.attributes().all(|a| a.namespace == XSI && a.local == "type") =>
             {
                 text(value).map(Some)
             }

@@ -151,9 +151,7 @@ mod tests {
     }
 
     fn list(namespace: &str, groups: &str) -> String {
-        format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><b:PrivilegeList xmlns:b=\"{namespace}\">{groups}</b:PrivilegeList>"
-        )
+        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><b:PrivilegeList xmlns:b=\"{namespace}\">{groups}</b:PrivilegeList>")
     }
 
     #[test]

@@ -132,9 +132,7 @@ impl<S: Sink> Canonicaliser<S> {
         let attributes = element.attributes().collect();
         let declared = |prefix: &str| element.declarations().find(|(known, _)| *known == prefix).map(|(_, uri)| uri);
         match self.open.is_empty() {
-            true => {
-                self.start(element.prefix(), element.local(), element.namespace(), attributes, |p| element.namespace_of(p))
-            }
+            true => self.start(element.prefix(), element.local(), element.namespace(), attributes, |p| element.namespace_of(p)),
             false => self.start(element.prefix(), element.local(), element.namespace(), attributes, declared),
         }
     }
@@ -202,8 +200,7 @@ impl<S: Sink> Canonicaliser<S> {
         // The prefixes that this tag makes visible, then those of the PrefixList that it (re)declares.
         let mut wanted: Vec<(&str, &str)> = Vec::new();
         let mut want = |canonicaliser: &Self, prefix: &'t str, uri: &'t str| {
-            if prefix != "xml" && canonicaliser.must_render(prefix, uri) && wanted.iter().all(|(known, _)| *known != prefix)
-            {
+            if prefix != "xml" && canonicaliser.must_render(prefix, uri) && wanted.iter().all(|(known, _)| *known != prefix) {
                 wanted.push((prefix, uri));
             }
         };

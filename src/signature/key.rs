@@ -284,9 +284,9 @@ impl SigningKey {
     pub fn from_der(der: &PrivateKeyDer<'_>) -> Result<Self, KeyError> {
         match der {
             PrivateKeyDer::Pkcs8(key) => Self::from_pkcs8_der(key.secret_pkcs8_der()),
-            PrivateKeyDer::Pkcs1(key) => RsaKeyPair::from_der(key.secret_pkcs1_der())
-                .map(|pair| Self(Arc::new(pair)))
-                .map_err(|_| KeyError::NotPrivateKey),
+            PrivateKeyDer::Pkcs1(key) => {
+                RsaKeyPair::from_der(key.secret_pkcs1_der()).map(|pair| Self(Arc::new(pair))).map_err(|_| KeyError::NotPrivateKey)
+            }
             _ => Err(KeyError::NotPrivateKey),
         }
     }

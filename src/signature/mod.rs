@@ -56,8 +56,7 @@ pub mod names {
     pub const STR_TRANSFORM: &str =
         "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#STR-Transform";
     /// Encoding of a BinarySecurityToken.
-    pub const BASE64: &str =
-        "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary";
+    pub const BASE64: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary";
     /// Value type of a BinarySecurityToken with one certificate.
     pub const X509V3: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3";
     /// Value type of a KeyIdentifier that holds a SAML 2.0 assertion's ID.

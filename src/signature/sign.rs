@@ -108,8 +108,7 @@ impl Token {
             }
             place = element.parent();
         }
-        let name =
-            1 + assertion.local().len() + if assertion.prefix().is_empty() { 0 } else { assertion.prefix().len() + 1 };
+        let name = 1 + assertion.local().len() + if assertion.prefix().is_empty() { 0 } else { assertion.prefix().len() + 1 };
         let (start, rest) = assertion.source().split_at_checked(name).ok_or(SignError::Token("it is cut short"))?;
         let mut bytes = start.to_vec();
         for (prefix, uri) in inherited.iter().filter(|(_, uri)| !uri.is_empty()) {
@@ -223,8 +222,7 @@ impl Parts {
     }
 
     fn before_body(message: &Message<'_>) -> Self {
-        let mut parts =
-            Self { headers: Vec::new(), timestamp: String::new(), tokens: Vec::new(), references: String::new() };
+        let mut parts = Self { headers: Vec::new(), timestamp: String::new(), tokens: Vec::new(), references: String::new() };
         let soap = message.version.namespace();
         let texts = [
             ("Action", "action", message.action, true),
@@ -461,13 +459,6 @@ pub fn unsigned(message: &Message<'_>) -> Vec<u8> {
     }
     let start = format!("<soap:Envelope xmlns:soap=\"{}\"><soap:Header>", message.version.namespace());
     let extra = message.extra_headers.concat();
-    [
-        start.as_bytes(),
-        headers.as_bytes(),
-        &extra,
-        b"</soap:Header><soap:Body>",
-        message.body,
-        b"</soap:Body></soap:Envelope>",
-    ]
-    .concat()
+    [start.as_bytes(), headers.as_bytes(), &extra, b"</soap:Header><soap:Body>", message.body, b"</soap:Body></soap:Envelope>"]
+        .concat()
 }

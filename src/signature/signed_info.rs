@@ -62,10 +62,7 @@ pub(super) fn children<'d>(element: Element<'d>) -> Result<std::vec::IntoIter<El
 }
 
 fn take<'d>(children: &mut impl Iterator<Item = Element<'d>>, local: &str) -> Result<Element<'d>, Refusal> {
-    children
-        .next()
-        .filter(|child| child.is(DSIG, local))
-        .ok_or_else(|| bad(&format!("{local} is missing or out of its order")))
+    children.next().filter(|child| child.is(DSIG, local)).ok_or_else(|| bad(&format!("{local} is missing or out of its order")))
 }
 
 fn end<'d>(mut children: impl Iterator<Item = Element<'d>>, of: &str) -> Result<(), Refusal> {

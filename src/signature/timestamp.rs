@@ -66,11 +66,7 @@ pub struct TimeRules {
 impl Default for TimeRules {
     /// A minute of skew, five minutes of age and of life: what the profile suggests and its peers do.
     fn default() -> Self {
-        Self {
-            skew: SignedDuration::from_mins(1),
-            max_age: SignedDuration::from_mins(5),
-            max_life: SignedDuration::from_mins(5),
-        }
+        Self { skew: SignedDuration::from_mins(1), max_age: SignedDuration::from_mins(5), max_life: SignedDuration::from_mins(5) }
     }
 }
 

@@ -88,9 +88,7 @@ pub(super) fn locate<'d>(document: &'d Document, parts: &Parts<'d>, profile: Pro
         let key_info = signature.key_info.ok_or_else(|| bad("the Signature has no KeyInfo"))?;
         let mut info = children(key_info)?;
         match (info.next(), info.next()) {
-            (Some(reference), None) if reference.is(WSSE, "SecurityTokenReference") => {
-                names_assertion(reference, assertion)?
-            }
+            (Some(reference), None) if reference.is(WSSE, "SecurityTokenReference") => names_assertion(reference, assertion)?,
             _ => return Err(bad("KeyInfo is not one SecurityTokenReference to the Assertion")),
         }
     }
@@ -131,9 +129,7 @@ fn only_in_place(document: &Document, parts: &Parts<'_>, profile: Profile) -> Re
         ("Signature", signatures, 1 + tokens),
     ];
     match checks.into_iter().find(|(_, found, wanted)| found != wanted) {
-        Some((what, found, wanted)) => {
-            Err(bad(&format!("the message holds {found} {what} elements where {wanted} is right")))
-        }
+        Some((what, found, wanted)) => Err(bad(&format!("the message holds {found} {what} elements where {wanted} is right"))),
         None => Ok(()),
     }
 }
@@ -165,8 +161,7 @@ fn resolve<'d>(
 ) -> Result<Element<'d>, Refusal> {
     let id: String = reference.id.chars().take(80).collect();
     let element = ids.get(reference.id).ok_or_else(|| bad(&format!("the Reference #{id} leads nowhere")))?;
-    let in_place =
-        element == parts.body || element.parent() == Some(parts.header) || element.parent() == Some(parts.security);
+    let in_place = element == parts.body || element.parent() == Some(parts.header) || element.parent() == Some(parts.security);
     if !in_place || element == parts.security || element == message_signature {
         return Err(bad(&format!(
             "the Reference #{id} leads to {}, which is no part that a signature may name",
@@ -178,9 +173,7 @@ fn resolve<'d>(
         Transform::Token(_) if token_reference == Some(element) => {
             assertion.ok_or_else(|| bad("an STR-Transform without an Assertion"))
         }
-        Transform::Token(_) => {
-            Err(bad(&format!("the STR-Transform of #{id} is not on the SecurityTokenReference in Security")))
-        }
+        Transform::Token(_) => Err(bad(&format!("the STR-Transform of #{id} is not on the SecurityTokenReference in Security"))),
         Transform::Enveloped(_) => Err(bad(&format!("the Reference #{id} leaves out a signature that stands elsewhere"))),
     }
 }

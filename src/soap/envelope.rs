@@ -220,7 +220,10 @@ fn check_role(block: Element<'_>, version: Version) -> Result<(), Refusal> {
         Version::V11 => ("actor", ["", "http://schemas.xmlsoap.org/soap/actor/next"]),
         Version::V12 => (
             "role",
-            ["http://www.w3.org/2003/05/soap-envelope/role/ultimateReceiver", "http://www.w3.org/2003/05/soap-envelope/role/next"],
+            [
+                "http://www.w3.org/2003/05/soap-envelope/role/ultimateReceiver",
+                "http://www.w3.org/2003/05/soap-envelope/role/next",
+            ],
         ),
     };
     match block.attribute(version.namespace(), attribute) {

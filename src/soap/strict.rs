@@ -492,9 +492,8 @@ pub fn is_ncname(name: &str) -> bool {
             | '\u{2C00}'..='\u{2FEF}' | '\u{3001}'..='\u{D7FF}' | '\u{F900}'..='\u{FDCF}' | '\u{FDF0}'..='\u{FFFD}'
             | '\u{10000}'..='\u{EFFFF}')
     };
-    let more = |c: char| {
-        start(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}')
-    };
+    let more =
+        |c: char| start(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}');
     let mut characters = name.chars();
     characters.next().is_some_and(start) && characters.all(more)
 }
@@ -509,9 +508,7 @@ fn is_absolute_uri(name: &str) -> bool {
     let mut rest_ok = !rest.is_empty();
     while let Some(byte) = bytes.next() {
         rest_ok &= match byte {
-            b'%' => {
-                bytes.next().is_some_and(|b| b.is_ascii_hexdigit()) && bytes.next().is_some_and(|b| b.is_ascii_hexdigit())
-            }
+            b'%' => bytes.next().is_some_and(|b| b.is_ascii_hexdigit()) && bytes.next().is_some_and(|b| b.is_ascii_hexdigit()),
             _ => byte.is_ascii_alphanumeric() || b"-._~:/?#@!$&'()*+,;=".contains(&byte),
         };
     }

@@ -63,16 +63,8 @@ fn a_forged_assertion_is_refused_wherever_the_real_one_went() {
         ("XSW 5: the real one in Advice", good.replace(&real, &inside("Advice", &real)), STRUCTURE),
         ("XSW 6: the real one in an Object of its signature", good.replace(&real, &object), STRUCTURE),
         ("XSW 7: the real one in Extensions", good.replace(&real, &inside("Extensions", &real)), STRUCTURE),
-        (
-            "XSW 8: the real one in another header",
-            good.replace(&real, &other).replace("</wsse:Security>", &wrapper),
-            STRUCTURE,
-        ),
-        (
-            "the real one in Body",
-            good.replace(&real, &other).replace("</q:Search>", &format!("{real}</q:Search>")),
-            STRUCTURE,
-        ),
+        ("XSW 8: the real one in another header", good.replace(&real, &other).replace("</wsse:Security>", &wrapper), STRUCTURE),
+        ("the real one in Body", good.replace(&real, &other).replace("</q:Search>", &format!("{real}</q:Search>")), STRUCTURE),
         ("no assertion", good.replace(&real, ""), STRUCTURE),
         (
             "an encrypted one beside it",
@@ -143,11 +135,7 @@ fn one_id_names_one_element_whatever_the_attribute_is_called() {
         ("iD", header("iD=\"body\""), &["DuplicateId"]),
         ("xml:id", header("xml:id=\"body\""), &["DuplicateId"]),
         ("a foreign Id", header("x:Id=\"body\""), &["DuplicateId"]),
-        (
-            "an old wsu:Id",
-            header("xmlns:o=\"http://schemas.xmlsoap.org/ws/2002/07/utility\" o:Id=\"body\""),
-            &["DuplicateId"],
-        ),
+        ("an old wsu:Id", header("xmlns:o=\"http://schemas.xmlsoap.org/ws/2002/07/utility\" o:Id=\"body\""), &["DuplicateId"]),
         ("the assertion's ID on a header", header("Id=\"_token\""), &["DuplicateId"]),
         ("two ids on one element", body("Id=\"other\""), STRUCTURE),
         ("an ID beside wsu:Id, the same", body("ID=\"body\""), STRUCTURE),
@@ -197,10 +185,7 @@ fn a_signature_that_covers_too_little_is_refused_though_it_is_valid() {
         ),
         (
             "a second addressing header that is not signed",
-            good.replace(
-                "<wsa:MessageID",
-                "<wsa:FaultTo xmlns:wsa=\"http://www.w3.org/2005/08/addressing\"/><wsa:MessageID",
-            ),
+            good.replace("<wsa:MessageID", "<wsa:FaultTo xmlns:wsa=\"http://www.w3.org/2005/08/addressing\"/><wsa:MessageID"),
             COVERAGE,
         ),
     ]);
@@ -244,11 +229,7 @@ fn the_reference_to_the_token_leads_to_the_one_token_and_nowhere_else() {
         ("no parameters", signed_again(&good, parameters, ""), STRUCTURE),
         (
             "inclusive canonicalisation as the parameter",
-            signed_again(
-                &good,
-                parameters,
-                &parameters.replace(EXC_C14N, "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"),
-            ),
+            signed_again(&good, parameters, &parameters.replace(EXC_C14N, "http://www.w3.org/TR/2001/REC-xml-c14n-20010315")),
             ALGORITHM,
         ),
         ("two parameters", signed_again(&good, parameters, &format!("{parameters}{parameters}")), STRUCTURE),
@@ -394,17 +375,11 @@ fn the_message_does_not_say_which_key_is_trusted() {
         ("KeyValue", with("<ds:KeyInfo><ds:KeyValue></ds:KeyValue></ds:KeyInfo>"), STRUCTURE),
         (
             "a certificate",
-            with(&format!(
-                "<ds:KeyInfo><ds:X509Data><ds:X509Certificate>{own}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>"
-            )),
+            with(&format!("<ds:KeyInfo><ds:X509Data><ds:X509Certificate>{own}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>")),
             STRUCTURE,
         ),
         ("KeyName", with("<ds:KeyInfo><ds:KeyName>x</ds:KeyName></ds:KeyInfo>"), STRUCTURE),
-        (
-            "RetrievalMethod",
-            with("<ds:KeyInfo><ds:RetrievalMethod URI=\"http://beacon.invalid/\"/></ds:KeyInfo>"),
-            STRUCTURE,
-        ),
+        ("RetrievalMethod", with("<ds:KeyInfo><ds:RetrievalMethod URI=\"http://beacon.invalid/\"/></ds:KeyInfo>"), STRUCTURE),
         ("none", with(""), STRUCTURE),
         ("empty", with("<ds:KeyInfo></ds:KeyInfo>"), STRUCTURE),
         (
@@ -423,11 +398,7 @@ fn the_message_does_not_say_which_key_is_trusted() {
             request_with(&issued_by(&assertion(), &STRANGER), &CLIENT),
             &["TokenIssuerUntrusted"],
         ),
-        (
-            "a token that the client signed",
-            request_with(&issued_by(&assertion(), &CLIENT), &CLIENT),
-            &["TokenIssuerUntrusted"],
-        ),
+        ("a token that the client signed", request_with(&issued_by(&assertion(), &CLIENT), &CLIENT), &["TokenIssuerUntrusted"]),
     ]);
 }
 
@@ -507,11 +478,7 @@ fn a_signed_text_is_read_whole_or_not_at_all() {
             good.replace("</soap:Header>", &format!("<wsse:Security xmlns:wsse=\"{WSSE}\"/></soap:Header>")),
             &["EnvelopeStructure"],
         ),
-        (
-            "a Security in Body",
-            good.replace("<Empty>", &format!("<wsse:Security xmlns:wsse=\"{WSSE}\"/><Empty>")),
-            STRUCTURE,
-        ),
+        ("a Security in Body", good.replace("<Empty>", &format!("<wsse:Security xmlns:wsse=\"{WSSE}\"/><Empty>")), STRUCTURE),
     ]);
     // References to characters are no trick: every reader puts the same characters in their place.
     let same = good.replace(">11111111<", ">1111&#49;11&#x31;<");

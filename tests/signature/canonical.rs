@@ -26,8 +26,7 @@ impl Random {
 const PREFIXES: [&str; 5] = ["a", "b", "c", "ns1", "A"];
 /// None with `&`: libxml2 2.9.14 writes it bare in a namespace name, which is not even well-formed.
 const URIS: [&str; 4] = ["urn:x", "urn:y", "http://z.example/?q=1;r=2", "urn:X"];
-const TEXTS: [&str; 9] =
-    ["x", " \n\t", "&lt;&amp;&gt;", "æøå 𝔘", "&#13;", "a\r\nb\rc", "<![CDATA[<&>]]>", "\"'", "&#x9;&#xA;"];
+const TEXTS: [&str; 9] = ["x", " \n\t", "&lt;&amp;&gt;", "æøå 𝔘", "&#13;", "a\r\nb\rc", "<![CDATA[<&>]]>", "\"'", "&#x9;&#xA;"];
 const VALUES: [&str; 8] = ["", "v", "a\n\tb", "&#10;&#9;&#13;", "&lt;&amp;&quot;>", "'", "  two  ", "ø"];
 
 fn element(random: &mut Random, depth: usize, scope: &BTreeMap<String, String>, out: &mut String) {
@@ -119,9 +118,8 @@ fn it_writes_what_libxml2_writes() {
         let output = command.output().unwrap();
         let differs = ours.iter().zip(&output.stdout).position(|(a, b)| a != b);
         if let Some(at) = differs {
-            let around = |bytes: &[u8]| {
-                String::from_utf8_lossy(&bytes[at.saturating_sub(120)..(at + 60).min(bytes.len())]).into_owned()
-            };
+            let around =
+                |bytes: &[u8]| String::from_utf8_lossy(&bytes[at.saturating_sub(120)..(at + 60).min(bytes.len())]).into_owned();
             panic!(
                 "batch {batch}:\nours   {}\ntheirs {}\n{}",
                 around(&ours),
@@ -222,11 +220,7 @@ fn the_apex_of_a_token_is_written_as_wss4j_writes_it() {
         String::from_utf8(canonicalise(apex, &method, None, Vec::new())).unwrap()
     };
     for (reason, xml, expected) in [
-        (
-            "no default namespace",
-            "<r xmlns:s=\"urn:s\"><s:a><b/></s:a></r>",
-            "<s:a xmlns=\"\" xmlns:s=\"urn:s\"><b></b></s:a>",
-        ),
+        ("no default namespace", "<r xmlns:s=\"urn:s\"><s:a><b/></s:a></r>", "<s:a xmlns=\"\" xmlns:s=\"urn:s\"><b></b></s:a>"),
         (
             "one that is inherited",
             "<r xmlns=\"urn:d\" xmlns:s=\"urn:s\"><s:a><b/></s:a></r>",

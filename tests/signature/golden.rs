@@ -59,12 +59,7 @@ fn accept(text: &str, entity: &str, now: &str) -> Result<String, Refusal> {
 #[test]
 fn real_requests_authenticate_and_altered_ones_do_not() {
     let requests = [
-        (
-            "HelloSignRequest-PrettyPrint.xml",
-            "http://wsp12.oioidws-net.dk/service/service/1",
-            "2023-04-04T08:22:00Z",
-            "Schultz",
-        ),
+        ("HelloSignRequest-PrettyPrint.xml", "http://wsp12.oioidws-net.dk/service/service/1", "2023-04-04T08:22:00Z", "Schultz"),
         (
             "JavaHelloNoneRequest-PrettyPrint.xml",
             "http://wsp12.oioidws-java.dk/service/service/1",

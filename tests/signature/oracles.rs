@@ -79,8 +79,7 @@ fn wss4j(kind: &str, xml: &str, signer: &Party) -> Option<(bool, String)> {
     std::fs::write(&message, xml).unwrap();
     let mut command = Command::new("java");
     command.arg("-cp").arg(format!("{0}/classes:{0}/lib/*", built.display())).args(["dk.hjemmel.interop.Judge", kind]);
-    let output =
-        command.arg(message).arg("--trust").arg(certificate).args(["--at", "2026-11-22T12:00:00Z"]).output().unwrap();
+    let output = command.arg(message).arg("--trust").arg(certificate).args(["--at", "2026-11-22T12:00:00Z"]).output().unwrap();
     let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     Some((output.status.success(), told))
 }

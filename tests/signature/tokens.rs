@@ -86,11 +86,7 @@ fn a_token_that_breaks_a_rule_is_refused_though_its_issuer_signed_it() {
             "TokenInvalid",
         ),
         ("an address that nobody checks", good.replace("Recipient=", "Address=\"10.0.0.1\" Recipient="), "TokenInvalid"),
-        (
-            "issued in the future",
-            good.replace("IssueInstant=\"2026-11-22T11", "IssueInstant=\"2026-11-22T13"),
-            "TokenInvalid",
-        ),
+        ("issued in the future", good.replace("IssueInstant=\"2026-11-22T11", "IssueInstant=\"2026-11-22T13"), "TokenInvalid"),
         ("two attributes with a CVR", good.replace(cvr, &twice(cvr)), "TokenInvalid"),
         (
             "two values of the CVR",
@@ -179,8 +175,7 @@ fn metadata_names_the_issuer_and_its_keys() {
     };
     let idp = |keys: &str| format!("<md:IDPSSODescriptor protocolSupportEnumeration=\"x\">{keys}</md:IDPSSODescriptor>");
     let read = |xml: String| Issuer::from_metadata(Bytes::from(xml), None, now());
-    let keys =
-        descriptor(" use=\"signing\"", &STS) + &descriptor("", &CLIENT) + &descriptor(" use=\"encryption\"", &STRANGER);
+    let keys = descriptor(" use=\"signing\"", &STS) + &descriptor("", &CLIENT) + &descriptor(" use=\"encryption\"", &STRANGER);
     let issuer = read(entity("", &idp(&keys))).unwrap();
     assert_eq!(issuer.entity_id(), ISSUER);
     assert_eq!(
@@ -189,20 +184,13 @@ fn metadata_names_the_issuer_and_its_keys() {
         "several at once, none for encryption"
     );
     assert_eq!(issuer.keys(now()).len(), 2);
-    assert_eq!(
-        issuer.keys("2028-02-01T00:00:00Z".parse().unwrap()).len(),
-        0,
-        "a certificate that has ended verifies nothing"
-    );
+    assert_eq!(issuer.keys("2028-02-01T00:00:00Z".parse().unwrap()).len(), 0, "a certificate that has ended verifies nothing");
     assert!(issuer.warnings(now()).is_empty());
     assert_eq!(issuer.warnings("2027-12-20T00:00:00Z".parse().unwrap()).len(), 2, "a month before there is a warning");
 
     let sts = format!("<md:RoleDescriptor xsi:type=\"fed:SecurityTokenServiceType\">{keys}</md:RoleDescriptor>");
     assert_eq!(
-        read(entity("validUntil=\"2026-12-01T00:00:00Z\"", &sts))
-            .unwrap()
-            .keys("2026-12-01T00:00:00Z".parse().unwrap())
-            .len(),
+        read(entity("validUntil=\"2026-12-01T00:00:00Z\"", &sts)).unwrap().keys("2026-12-01T00:00:00Z".parse().unwrap()).len(),
         0
     );
     for (reason, xml) in [
@@ -230,8 +218,7 @@ fn metadata_names_the_issuer_and_its_keys() {
 #[test]
 fn the_gateways_own_metadata_can_be_signed_and_read() {
     let certificates = [CLIENT.certificate.clone()];
-    let entity =
-        Entity { entity_id: "http://x.example/?a=1&b=2", address: "https://x.example/", certificates: &certificates };
+    let entity = Entity { entity_id: "http://x.example/?a=1&b=2", address: "https://x.example/", certificates: &certificates };
     let document = parse(&entity.to_xml()).unwrap();
     assert_eq!(document.root().attribute("", "entityID"), Some("http://x.example/?a=1&b=2"));
     let signed = String::from_utf8(entity.to_signed_xml(&CLIENT.key, &CLIENT.certificate).unwrap()).unwrap();
@@ -245,16 +232,13 @@ fn a_token_taken_out_of_an_answer_still_verifies() {
         "<saml:Assertion ID=\"a\"><saml:Issuer>x</saml:Issuer><saml:V x:type=\"x:y\">1</saml:V><inner/></saml:Assertion>",
     );
     let outer = |inner: &str| {
-        format!(
-            "<r xmlns=\"urn:default\" xmlns:saml=\"urn:oasis:names:tc:SAML:2.0:assertion\" xmlns:x=\"urn:x\">{inner}</r>"
-        )
+        format!("<r xmlns=\"urn:default\" xmlns:saml=\"urn:oasis:names:tc:SAML:2.0:assertion\" xmlns:x=\"urn:x\">{inner}</r>")
     };
     let standalone = prefixed.replace(
         "<saml:Assertion ",
         "<saml:Assertion xmlns=\"urn:default\" xmlns:saml=\"urn:oasis:names:tc:SAML:2.0:assertion\" xmlns:x=\"urn:x\" ",
     );
-    let signed =
-        String::from_utf8(sign::sign_enveloped(standalone.as_bytes(), &STS.key, &STS.certificate).unwrap()).unwrap();
+    let signed = String::from_utf8(sign::sign_enveloped(standalone.as_bytes(), &STS.key, &STS.certificate).unwrap()).unwrap();
     let inside = outer(&signed.replace(
         "<saml:Assertion xmlns=\"urn:default\" xmlns:saml=\"urn:oasis:names:tc:SAML:2.0:assertion\" xmlns:x=\"urn:x\" ",
         "<saml:Assertion ",
@@ -264,9 +248,7 @@ fn a_token_taken_out_of_an_answer_still_verifies() {
     verify_issued(element, &[STS.certificate.key().clone()]).map(|_| ()).unwrap();
     let token = Token::from_element(element).unwrap();
     let alone = parse(std::str::from_utf8(token.bytes()).unwrap()).unwrap();
-    verify_issued(alone.root(), &[STS.certificate.key().clone()])
-        .map(|_| ())
-        .expect("inherited declarations travel with it");
+    verify_issued(alone.root(), &[STS.certificate.key().clone()]).map(|_| ()).expect("inherited declarations travel with it");
     assert!(Token::from_bytes(element.source()).is_err(), "its bare bytes do not stand alone");
 }
 

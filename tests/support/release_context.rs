@@ -36,7 +36,8 @@ fn read(options: &Options) -> Policy {
     }
     const PERIOD: &str = "paths = [\"E/oei:Startdato\", \"E/oei:Slutdato\"]\nform = \"date-time\"\nrelease = true";
     let off = PERIOD.replace("true", "false");
-    const CRITERIA: [&str; 2] = ["id = \"criterion-start\"\nelement = \"Startdato\"", "id = \"criterion-end\"\nelement = \"Slutdato\""];
+    const CRITERIA: [&str; 2] =
+        ["id = \"criterion-start\"\nelement = \"Startdato\"", "id = \"criterion-end\"\nelement = \"Slutdato\""];
     if !options.periods {
         changes.push((PERIOD, &off));
         // A field that is not released may not be searched on; the criteria play no part here.

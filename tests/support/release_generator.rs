@@ -239,7 +239,19 @@ fn grant(tape: &mut Tape<'_>, n: usize) -> El {
             registration.push(leaf(SD, "LivscyklusKode", tape.of(&["Opstaaet", "Slettet"])));
         }
         let mut properties = vec![leaf(BI, "Begrundelse", format!("secret reason {Q}"))];
-        let level = tape.of(&["", "IKKE_FORTROLIGE_DATA", "FORTROLIGE_PERSONOPLYSNINGER", "", "FOELSOMME_PERSONOPLYSNINGER", "", "", "", "", "VIP_SAGER", "vip"]);
+        let level = tape.of(&[
+            "",
+            "IKKE_FORTROLIGE_DATA",
+            "FORTROLIGE_PERSONOPLYSNINGER",
+            "",
+            "FOELSOMME_PERSONOPLYSNINGER",
+            "",
+            "",
+            "",
+            "",
+            "VIP_SAGER",
+            "vip",
+        ]);
         if !level.is_empty() {
             properties.push(leaf(BI, "Foelsomhed", level));
         }
@@ -285,7 +297,8 @@ fn date(tape: &mut Tape<'_>) -> &'static str {
         "2026-08-01T00:00:00+03:00",
         "2026-12-24T00:00:00",
     ];
-    const UNREADABLE: &[&str] = &["2026-13-01T00:00:00Z", "-2026-10-01T00:00:00Z", " 2026-10-01T00:00:00Z", "2026-10-01", "", "6202755678"];
+    const UNREADABLE: &[&str] =
+        &["2026-13-01T00:00:00Z", "-2026-10-01T00:00:00Z", " 2026-10-01T00:00:00Z", "2026-10-01", "", "6202755678"];
     match tape.pick(32) {
         29 | 30 => tape.of(OUTSIDE),
         31 => tape.of(UNREADABLE),
@@ -354,7 +367,8 @@ fn properties(tape: &mut Tape<'_>) -> El {
 fn line(tape: &mut Tape<'_>) -> El {
     let mut kids = vec![el(GD, "Rolle", id(uuid('d', 1))), el(GD, "Type", urn(format!("urn:x:{Q}")))];
     kids.push(leaf(GD, "Indeks", tape.of(&["1", "0042", "6202755678", ""])));
-    let class = if tape.rare(4) { urn("7d335b26-6028-4e42-9eb1-1a93aa9890b1") } else { id("70355b26-6028-4e42-9eb1-1a93aa9890b1") };
+    let class =
+        if tape.rare(4) { urn("7d335b26-6028-4e42-9eb1-1a93aa9890b1") } else { id("70355b26-6028-4e42-9eb1-1a93aa9890b1") };
     kids.push(el(GD, "ReferenceID", class));
     kids.push(leaf(OEI, "YdelsesperiodeStartdato", date(tape)));
     kids.push(leaf(OEI, "YdelsesperiodeSlutdato", date(tape)));
@@ -366,7 +380,11 @@ fn line(tape: &mut Tape<'_>) -> El {
     // 0, 1 and 3 are P's, 2 is Q's, 8 is on no page.
     let grant = [0, 0, 0, 1, 3, 2, 0, 0, 0, 1, 3, 2, 0, 0, 0, 1, 3, 2, 0, 0, 0, 1, 3, 2, 0, 0, 0, 1, 3, 2, 8, 99][tape.pick(32)];
     if grant != 99 {
-        kids.push(el(OEI, "BevilgetYdelseRef", vec![leaf(SD, "UUIDIdentifikator", uuid('b', grant)), leaf(OEI, "BevilgetYdelseId", "secret")]));
+        kids.push(el(
+            OEI,
+            "BevilgetYdelseRef",
+            vec![leaf(SD, "UUIDIdentifikator", uuid('b', grant)), leaf(OEI, "BevilgetYdelseId", "secret")],
+        ));
     }
     el(OEI, "OekonomiskYdelseEffektueringRelation", kids)
 }
@@ -436,14 +454,21 @@ fn distort(tape: &mut Tape<'_>, list: &mut Vec<El>, at: usize) {
 }
 
 fn copy(from: &El) -> El {
-    El { ns: from.ns, local: from.local, attributes: from.attributes.clone(), kids: from.kids.iter().map(copy).collect(), text: from.text.clone() }
+    El {
+        ns: from.ns,
+        local: from.local,
+        attributes: from.attributes.clone(),
+        kids: from.kids.iter().map(copy).collect(),
+        text: from.text.clone(),
+    }
 }
 
 /// Writes an element: prefixes chosen and re-bound as the tape says, text split by comments, CDATA and references.
 fn spell(tape: &mut Tape<'_>, element: &El, scope: &mut Vec<(&'static str, &'static str)>, hostile: bool, out: &mut String) {
     const PREFIXES: &[&str] = &["", "a", "b", "yi", "sd", "gd", "oei"];
     let depth = scope.len();
-    let in_scope = |scope: &[(&str, &str)], prefix: &str| scope.iter().rev().find(|(p, _)| *p == prefix).map(|(_, ns)| (*ns).to_owned());
+    let in_scope =
+        |scope: &[(&str, &str)], prefix: &str| scope.iter().rev().find(|(p, _)| *p == prefix).map(|(_, ns)| (*ns).to_owned());
     let current = PREFIXES.iter().find(|prefix| in_scope(scope, prefix).as_deref() == Some(element.ns));
     let (prefix, declare) = match current {
         Some(prefix) if !(hostile && tape.rare(8)) => (*prefix, false),
@@ -481,7 +506,9 @@ fn noise(tape: &mut Tape<'_>, elements: bool, out: &mut String) {
     let stray = elements.then_some(["secret stray text", "\n  ", "<![CDATA[secret]]>"]);
     match (tape.pick(4), stray) {
         (3, Some(_)) => {
-            out.push_str(&format!("<u:Unknown xmlns:u=\"{FOREIGN}\" u:x=\"secret\"><u:deep>secret {Q}</u:deep><u:empty/></u:Unknown>"));
+            out.push_str(&format!(
+                "<u:Unknown xmlns:u=\"{FOREIGN}\" u:x=\"secret\"><u:deep>secret {Q}</u:deep><u:empty/></u:Unknown>"
+            ));
         }
         (n @ 1..=2, Some(stray)) => out.push_str(stray[n]),
         _ => out.push_str("<!-- secret comment -->"),

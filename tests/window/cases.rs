@@ -99,7 +99,11 @@ fn the_natural_queries_are_answered_as_a_caller_expects() {
     refused("OR(AND(B(P), E), AND(B(P), E))", &distributed, "PersonShape", "AND(person, OR(…, …))");
 
     refused("KLE alone", &search(&and(&[&kle_only])), "PersonMissing", "urn:oio:cpr-nr");
-    served("exact W without offsets", &search(&and(&[&person(), &delimited("2026-08-01T00:00:00", "2026-12-01T00:00:00")])), Outcome::Unchanged);
+    served(
+        "exact W without offsets",
+        &search(&and(&[&person(), &delimited("2026-08-01T00:00:00", "2026-12-01T00:00:00")])),
+        Outcome::Unchanged,
+    );
 
     let open_ended = effectuation(&extensions(&[&bounds("DispositionsDatoInterval", &stamp(FROM), INFINITE)]), "");
     refused("Fra in W, Til infinite", &search(&and(&[&person(), &open_ended])), "WindowInfinite", TO);
@@ -116,21 +120,46 @@ fn nested_ands_are_read_as_one_as_kombits_own_client_nests_them() {
 #[test]
 fn a_search_is_bound_to_one_person_or_refused() {
     let e = inside();
-    let role = |role: &str| format!("<bi:Bevillingspart><gd:Rolle>{}</gd:Rolle><gd:ReferenceID>{}</gd:ReferenceID></bi:Bevillingspart>", uuid(role), cpr(PERSON));
+    let role = |role: &str| {
+        format!(
+            "<bi:Bevillingspart><gd:Rolle>{}</gd:Rolle><gd:ReferenceID>{}</gd:ReferenceID></bi:Bevillingspart>",
+            uuid(role),
+            cpr(PERSON)
+        )
+    };
     served("the grantee's role", &search(&and(&[&grant(&role(GRANTEE)), &e])), Outcome::Unchanged);
     served("the grantee's role in capitals", &search(&and(&[&grant(&role(&GRANTEE.to_uppercase())), &e])), Outcome::Unchanged);
-    served("the payee is P", &search(&and(&[&person(), &effectuation(&extensions(&[&interval(FROM, TO)]), &payee(PERSON))])), Outcome::Unchanged);
+    served(
+        "the payee is P",
+        &search(&and(&[&person(), &effectuation(&extensions(&[&interval(FROM, TO)]), &payee(PERSON))])),
+        Outcome::Unchanged,
+    );
 
     let cases: &[(&str, String, &str, &str)] = &[
         ("no grant search at all", and(&[&e]), "PersonMissing", ""),
         ("an empty root", and(&[]), "PersonMissing", ""),
-        ("a payee instead of a grantee", and(&[&effectuation(&extensions(&[&interval(FROM, TO)]), &payee(PERSON))]), "PersonMissing", ""),
+        (
+            "a payee instead of a grantee",
+            and(&[&effectuation(&extensions(&[&interval(FROM, TO)]), &payee(PERSON))]),
+            "PersonMissing",
+            "",
+        ),
         ("a grant search without a person", and(&[&grant(""), &e]), "PersonMissing", ""),
         ("a party without a reference", and(&[&grant("<bi:Bevillingspart/>"), &e]), "PersonMissing", ""),
-        ("two parties in one grant search", and(&[&grant(&[party(&cpr(PERSON)), party(&cpr(PERSON))].concat()), &e]), "PersonSeveral", ""),
+        (
+            "two parties in one grant search",
+            and(&[&grant(&[party(&cpr(PERSON)), party(&cpr(PERSON))].concat()), &e]),
+            "PersonSeveral",
+            "",
+        ),
         ("two persons", and(&[&person(), &grant(&party(&cpr(OTHER))), &e]), "PersonSeveral", ""),
         ("two persons by OR", or(&[&person(), &grant(&party(&cpr(OTHER)))]), "PersonSeveral", ""),
-        ("a payee who is another", and(&[&person(), &effectuation(&extensions(&[&interval(FROM, TO)]), &payee(OTHER))]), "PersonSeveral", ""),
+        (
+            "a payee who is another",
+            and(&[&person(), &effectuation(&extensions(&[&interval(FROM, TO)]), &payee(OTHER))]),
+            "PersonSeveral",
+            "",
+        ),
         ("the person twice", and(&[&person(), &person(), &e]), "PersonShape", "more than once"),
         ("the person again in a nested AND", and(&[&person(), &and(&[&person(), &e])]), "PersonShape", "more than once"),
         ("the root is an OR", or(&[&person(), &e]), "PersonShape", "root"),
@@ -145,7 +174,15 @@ fn a_search_is_bound_to_one_person_or_refused() {
         ("a company", and(&[&grant(&party(&urn("urn:oio:cvr-nr:11111111"))), &e]), "PersonScheme", ""),
         ("the scheme in capitals", and(&[&grant(&party(&urn("URN:OIO:CPR-NR:6101801234"))), &e]), "PersonScheme", ""),
         ("a number alone", and(&[&grant(&party(&urn(PERSON))), &e]), "PersonScheme", ""),
-        ("a payee by UUID", and(&[&person(), &effectuation(&extensions(&[&interval(FROM, TO)]), &payee(PERSON).replace(&cpr(PERSON), &uuid(CLASS)))]), "PersonScheme", ""),
+        (
+            "a payee by UUID",
+            and(&[
+                &person(),
+                &effectuation(&extensions(&[&interval(FROM, TO)]), &payee(PERSON).replace(&cpr(PERSON), &uuid(CLASS))),
+            ]),
+            "PersonScheme",
+            "",
+        ),
         ("nine digits", and(&[&grant(&party(&cpr("610180123"))), &e]), "PersonInvalid", ""),
         ("an impossible date", and(&[&grant(&party(&cpr("6113801234"))), &e]), "PersonInvalid", ""),
         ("white space around the number", and(&[&grant(&party(&cpr(" 6101801234"))), &e]), "PersonInvalid", ""),
@@ -171,7 +208,10 @@ fn a_delimitation_is_judged_as_instants_and_never_altered() {
         ("the hour that comes twice", "2026-10-25T02:00:00", "2026-10-25T02:59:59"),
     ] {
         let asked = served(what, &ask(&delimited(from, to)), Outcome::Unchanged);
-        assert!(forwarded(&asked).contains(&format!(">{from}<")) && forwarded(&asked).contains(&format!(">{to}<")), "{what}: forwarded verbatim");
+        assert!(
+            forwarded(&asked).contains(&format!(">{from}<")) && forwarded(&asked).contains(&format!(">{to}<")),
+            "{what}: forwarded verbatim"
+        );
     }
     for (what, from, to) in [
         ("a millisecond too early", "2026-07-31T23:59:59.999+02:00", TO),
@@ -222,20 +262,64 @@ fn a_delimitation_is_judged_as_instants_and_never_altered() {
 #[test]
 fn a_date_that_two_readers_could_take_for_two_is_refused() {
     for date in [
-        "", "2026-10-01", "2026-10-01T00:00:00 ", "\n2026-10-01T00:00:00Z", "-2026-10-01T00:00:00Z", "+2026-10-01T00:00:00Z", "02026-10-01T00:00:00Z",
-        "0000-10-01T00:00:00Z", "10000-01-01T00:00:00Z", "2026-10-32T00:00:00Z", "2027-02-29T00:00:00Z", "2026-10-01T24:00:01Z", "2026-10-01T23:59:60Z",
-        "2026-10-01T00:00:00+15:00", "2026-10-01T00:00:00+14:01", "２０２６-10-01T00:00:00Z", "2026-10-01T00:00:00z", "2026-10-01T00:00:00,5Z",
+        "",
+        "2026-10-01",
+        "2026-10-01T00:00:00 ",
+        "\n2026-10-01T00:00:00Z",
+        "-2026-10-01T00:00:00Z",
+        "+2026-10-01T00:00:00Z",
+        "02026-10-01T00:00:00Z",
+        "0000-10-01T00:00:00Z",
+        "10000-01-01T00:00:00Z",
+        "2026-10-32T00:00:00Z",
+        "2027-02-29T00:00:00Z",
+        "2026-10-01T24:00:01Z",
+        "2026-10-01T23:59:60Z",
+        "2026-10-01T00:00:00+15:00",
+        "2026-10-01T00:00:00+14:01",
+        "２０２６-10-01T00:00:00Z",
+        "2026-10-01T00:00:00z",
+        "2026-10-01T00:00:00,5Z",
     ] {
         refused(date, &search(&and(&[&person(), &delimited(date, TO)])), "DateUnreadable", "FraTidspunkt/TidsstempelDatoTid");
-        refused(date, &search(&and(&[&person(), &effectuation(&properties(&point(date)), "")])), "DateUnreadable", "Egenskaber[1]/Dispositionsdato");
+        refused(
+            date,
+            &search(&and(&[&person(), &effectuation(&properties(&point(date)), "")])),
+            "DateUnreadable",
+            "Egenskaber[1]/Dispositionsdato",
+        );
     }
-    refused("a comment inside", &search(&and(&[&person(), &delimited("2026-10-01<!-- -->T00:00:00Z", TO)])), "CommentRefused", "TidsstempelDatoTid");
-    refused("CDATA inside", &search(&and(&[&person(), &delimited("<![CDATA[2026-10-01T00:00:00Z]]>", TO)])), "RequestInvalid", "plain text");
-    refused("an element inside", &search(&and(&[&person(), &delimited("<x/>2026-10-01T00:00:00Z", TO)])), "RequestInvalid", "plain text");
-    refused("a processing instruction inside", &search(&and(&[&person(), &delimited("2026<?x?>-10-01T00:00:00Z", TO)])), "ProcessingInstructionRefused", "");
+    refused(
+        "a comment inside",
+        &search(&and(&[&person(), &delimited("2026-10-01<!-- -->T00:00:00Z", TO)])),
+        "CommentRefused",
+        "TidsstempelDatoTid",
+    );
+    refused(
+        "CDATA inside",
+        &search(&and(&[&person(), &delimited("<![CDATA[2026-10-01T00:00:00Z]]>", TO)])),
+        "RequestInvalid",
+        "plain text",
+    );
+    refused(
+        "an element inside",
+        &search(&and(&[&person(), &delimited("<x/>2026-10-01T00:00:00Z", TO)])),
+        "RequestInvalid",
+        "plain text",
+    );
+    refused(
+        "a processing instruction inside",
+        &search(&and(&[&person(), &delimited("2026<?x?>-10-01T00:00:00Z", TO)])),
+        "ProcessingInstructionRefused",
+        "",
+    );
     let naive = search(&and(&[&person(), &delimited("2026-10-01T00:00:00", TO)]));
     refused_by("no offset, and the policy refuses that", &naive, &rules("naive = \"refuse\""), "DateUnreadable", "FraTidspunkt");
-    served("a character reference is the character", &search(&and(&[&person(), &delimited("2026-10-01T00&#58;00:00Z", TO)])), Outcome::Unchanged);
+    served(
+        "a character reference is the character",
+        &search(&and(&[&person(), &delimited("2026-10-01T00&#58;00:00Z", TO)])),
+        Outcome::Unchanged,
+    );
 }
 
 #[test]
@@ -247,22 +331,82 @@ fn every_effectuation_search_carries_its_own_date_or_none_does() {
     let sum_alone = "<oei:SamletBruttobeloeb>100</oei:SamletBruttobeloeb>";
 
     let cases: &[(&str, String, &str, &str)] = &[
-        ("one branch of an OR is open", and(&[&person(), &or(&[&inside(), &open])]), "WindowOpen", "SoegUdtryk[1]/SoegOekonomiskEffektueringIndeks[2]"),
-        ("an open search beside a bound one", and(&[&person(), &inside(), &open]), "WindowOpen", "SoegOekonomiskEffektueringIndeks[2]"),
-        ("an open search below a NOT", and(&[&person(), &inside(), &not(&[&open])]), "WindowOpen", "NOT[1]/SoegOekonomiskEffektueringIndeks[1]"),
+        (
+            "one branch of an OR is open",
+            and(&[&person(), &or(&[&inside(), &open])]),
+            "WindowOpen",
+            "SoegUdtryk[1]/SoegOekonomiskEffektueringIndeks[2]",
+        ),
+        (
+            "an open search beside a bound one",
+            and(&[&person(), &inside(), &open]),
+            "WindowOpen",
+            "SoegOekonomiskEffektueringIndeks[2]",
+        ),
+        (
+            "an open search below a NOT",
+            and(&[&person(), &inside(), &not(&[&open])]),
+            "WindowOpen",
+            "NOT[1]/SoegOekonomiskEffektueringIndeks[1]",
+        ),
         ("bound only below a NOT", and(&[&person(), &not(&[&inside()])]), "WindowOpen", "NOT[1]"),
         ("an OR with an empty AND", and(&[&person(), &or(&[&inside(), &and(&[])])]), "WindowOpen", "SoegUdtryk[1]/SoegUdtryk[1]"),
         ("an OR with a NOT", and(&[&person(), &or(&[&inside(), &not(&[&inside()])])]), "WindowOpen", "SoegUdtryk[1]/NOT[1]"),
-        ("an undated OR with a NOT cannot be filled", and(&[&person(), &or(&[&open, &not(&[&open])])]), "WindowOpen", "SoegUdtryk[1]/NOT[1]"),
-        ("one Egenskaber with a date, one without", and(&[&person(), &effectuation(&[properties(&point(FROM)), properties(sum_alone)].concat(), "")]), "WindowOpen", ""),
-        ("an extension with a date, Egenskaber without", and(&[&person(), &effectuation(&[properties(sum_alone), extensions(&[&within])].concat(), "")]), "WindowOpen", ""),
-        ("Egenskaber with a date, an extension without", and(&[&person(), &effectuation(&[properties(&point(FROM)), extensions(&[gross])].concat(), "")]), "WindowOpen", ""),
+        (
+            "an undated OR with a NOT cannot be filled",
+            and(&[&person(), &or(&[&open, &not(&[&open])])]),
+            "WindowOpen",
+            "SoegUdtryk[1]/NOT[1]",
+        ),
+        (
+            "one Egenskaber with a date, one without",
+            and(&[&person(), &effectuation(&[properties(&point(FROM)), properties(sum_alone)].concat(), "")]),
+            "WindowOpen",
+            "",
+        ),
+        (
+            "an extension with a date, Egenskaber without",
+            and(&[&person(), &effectuation(&[properties(sum_alone), extensions(&[&within])].concat(), "")]),
+            "WindowOpen",
+            "",
+        ),
+        (
+            "Egenskaber with a date, an extension without",
+            and(&[&person(), &effectuation(&[properties(&point(FROM)), extensions(&[gross])].concat(), "")]),
+            "WindowOpen",
+            "",
+        ),
         ("two extensions, one without", and(&[&person(), &effectuation(&extensions(&[&within, gross]), "")]), "WindowOpen", ""),
-        ("one inside, one outside", and(&[&person(), &effectuation(&extensions(&[&within, &interval("2025-01-01T00:00:00Z", TO)]), "")]), "WindowOutside", "SoegEgenskaberLokalUdvidelse[2]"),
-        ("outside is told before open", and(&[&person(), &open, &delimited("2025-01-01T00:00:00Z", TO)]), "WindowOutside", "2025-01-01T00:00:00Z"),
-        ("Egenskaber without a date", and(&[&person(), &effectuation(&properties(sum_alone), "")]), "WindowApart", "Egenskaber[1]"),
-        ("an empty Egenskaber", and(&[&person(), &effectuation(&properties(""), "")]), "WindowApart", "Gather the criteria in one"),
-        ("two extensions without dates", and(&[&person(), &effectuation(&extensions(&["", gross]), "")]), "WindowApart", "SoegEgenskaberLokalUdvidelse[1]"),
+        (
+            "one inside, one outside",
+            and(&[&person(), &effectuation(&extensions(&[&within, &interval("2025-01-01T00:00:00Z", TO)]), "")]),
+            "WindowOutside",
+            "SoegEgenskaberLokalUdvidelse[2]",
+        ),
+        (
+            "outside is told before open",
+            and(&[&person(), &open, &delimited("2025-01-01T00:00:00Z", TO)]),
+            "WindowOutside",
+            "2025-01-01T00:00:00Z",
+        ),
+        (
+            "Egenskaber without a date",
+            and(&[&person(), &effectuation(&properties(sum_alone), "")]),
+            "WindowApart",
+            "Egenskaber[1]",
+        ),
+        (
+            "an empty Egenskaber",
+            and(&[&person(), &effectuation(&properties(""), "")]),
+            "WindowApart",
+            "Gather the criteria in one",
+        ),
+        (
+            "two extensions without dates",
+            and(&[&person(), &effectuation(&extensions(&["", gross]), "")]),
+            "WindowApart",
+            "SoegEgenskaberLokalUdvidelse[1]",
+        ),
     ];
     for (what, root, code, names) in cases {
         refused(what, &search(root), code, names);
@@ -271,20 +415,32 @@ fn every_effectuation_search_carries_its_own_date_or_none_does() {
     let filled = served("one empty extension", &search(&and(&[&person(), &empty_extension])), Outcome::Inserted);
     assert_eq!(windows(&filled), 1);
     let start = bounds("StartDatoInterval", &stamp("2020-01-01T00:00:00Z"), INFINITE);
-    let one = served("one extension with other criteria", &search(&and(&[&person(), &effectuation(&extensions(&[&[start, gross.to_owned()].concat()]), "")])), Outcome::Inserted);
+    let one = served(
+        "one extension with other criteria",
+        &search(&and(&[&person(), &effectuation(&extensions(&[&[start, gross.to_owned()].concat()]), "")])),
+        Outcome::Inserted,
+    );
     let sent = forwarded(&one);
     let at = |what: &str| sent.find(what).unwrap_or_else(|| panic!("{what} must be sent"));
-    assert!(at("<oei:StartDatoInterval>") < at("<oei:DispositionsDatoInterval>") && at("<oei:DispositionsDatoInterval>") < at("<oei:SamletBruttoBeloebInterval>"));
+    assert!(
+        at("<oei:StartDatoInterval>") < at("<oei:DispositionsDatoInterval>")
+            && at("<oei:DispositionsDatoInterval>") < at("<oei:SamletBruttoBeloebInterval>")
+    );
     assert_eq!(sent.matches("<oei:SoegEgenskaberLokalUdvidelse>").count(), 1, "criteria of one extension stand together");
     assert!(sent.contains(">2.50<"), "an amount is never reformatted");
 
     let below = served("an undated search below a NOT only", &search(&and(&[&person(), &not(&[&open])])), Outcome::Inserted);
     assert_eq!((windows(&below), effectuations(&below)), (2, 2), "W below the NOT, and E(W) beside");
-    let double = served("below two NOTs", &search(&and(&[&person(), &not(&[&expression("", &[&not(&[&open])])])])), Outcome::Inserted);
+    let double =
+        served("below two NOTs", &search(&and(&[&person(), &not(&[&expression("", &[&not(&[&open])])])])), Outcome::Inserted);
     assert_eq!((windows(&double), effectuations(&double)), (2, 2));
-    let empties = served("empty operators beside the person", &search(&and(&[&person(), &or(&[]), &and(&[])])), Outcome::Inserted);
+    let empties =
+        served("empty operators beside the person", &search(&and(&[&person(), &or(&[]), &and(&[])])), Outcome::Inserted);
     assert_eq!((windows(&empties), effectuations(&empties)), (1, 1));
-    let several = effectuation(&[properties(&point(FROM)), properties(&point("2026-09-01T00:00:00Z")), extensions(&[&within, &within])].concat(), "");
+    let several = effectuation(
+        &[properties(&point(FROM)), properties(&point("2026-09-01T00:00:00Z")), extensions(&[&within, &within])].concat(),
+        "",
+    );
     served("every repeated place has its date", &search(&and(&[&person(), &several])), Outcome::Unchanged);
 }
 
@@ -332,10 +488,18 @@ fn a_version_in_time_cannot_be_searched_for() {
         ("effect of an attribute", effectuation(&properties(&virkning), ""), "Virkning"),
         ("effect of a line", effectuation("", &line(&gd)), "Virkning"),
         ("effect of an actor", effectuation("", &format!("<oei:Aktoer>{gd}</oei:Aktoer>")), "Virkning"),
-        ("effect of a payee", effectuation("", &format!("<oei:OekonomiskEffektueringPart>{gd}</oei:OekonomiskEffektueringPart>")), "Virkning"),
+        (
+            "effect of a payee",
+            effectuation("", &format!("<oei:OekonomiskEffektueringPart>{gd}</oei:OekonomiskEffektueringPart>")),
+            "Virkning",
+        ),
         ("registration of a grant", grant_with(&registration, "", &party(&cpr(PERSON))), "SoegRegistrering"),
         ("effect of a grant's party", grant(&party(&cpr(PERSON)).replace("<gd:Ref", &format!("{gd}<gd:Ref"))), "Virkning"),
-        ("effect of a grant's attribute", grant_with("", "<bi:Egenskaber><bi:Virkning/></bi:Egenskaber>", &party(&cpr(PERSON))), "Virkning"),
+        (
+            "effect of a grant's attribute",
+            grant_with("", "<bi:Egenskaber><bi:Virkning/></bi:Egenskaber>", &party(&cpr(PERSON))),
+            "Virkning",
+        ),
     ];
     for (what, node, criterion) in cases {
         refused(what, &search(&and(&[&person(), node])), "TemporalCriterion", criterion);
@@ -346,36 +510,92 @@ fn a_version_in_time_cannot_be_searched_for() {
 fn only_what_the_answer_may_show_can_be_tested() {
     let actor = |content: &str| effectuation("", &format!("<oei:Aktoer>{content}</oei:Aktoer>"));
     let owner = format!("<gd:Rolle>{}</gd:Rolle>", uuid(OWNER));
-    let amounts = |name: &str| extensions(&[&format!("<oei:{name}><go:FraBeloeb>1</go:FraBeloeb><go:TilBeloeb>2</go:TilBeloeb></oei:{name}>")]);
-    let party_with = |more: &str| grant(&party(&cpr(PERSON)).replace("</bi:Bevillingspart>", &format!("{more}</bi:Bevillingspart>")));
+    let amounts = |name: &str| {
+        extensions(&[&format!("<oei:{name}><go:FraBeloeb>1</go:FraBeloeb><go:TilBeloeb>2</go:TilBeloeb></oei:{name}>")])
+    };
+    let party_with =
+        |more: &str| grant(&party(&cpr(PERSON)).replace("</bi:Bevillingspart>", &format!("{more}</bi:Bevillingspart>")));
     let cases: &[(&str, String, &str)] = &[
-        ("sensitivity of a grant", grant_with("", "<bi:Egenskaber><bi:Foelsomhed>VIP_SAGER</bi:Foelsomhed></bi:Egenskaber>", &party(&cpr(PERSON))), "Egenskaber/Foelsomhed"),
-        ("a granted benefit", grant_with("", "<bi:BevilgetYdelse><bi:Navn>x</bi:Navn></bi:BevilgetYdelse>", &party(&cpr(PERSON))), "BevilgetYdelse"),
+        (
+            "sensitivity of a grant",
+            grant_with("", "<bi:Egenskaber><bi:Foelsomhed>VIP_SAGER</bi:Foelsomhed></bi:Egenskaber>", &party(&cpr(PERSON))),
+            "Egenskaber/Foelsomhed",
+        ),
+        (
+            "a granted benefit",
+            grant_with("", "<bi:BevilgetYdelse><bi:Navn>x</bi:Navn></bi:BevilgetYdelse>", &party(&cpr(PERSON))),
+            "BevilgetYdelse",
+        ),
         ("a case", grant(&["<bi:Bevillingssag/>".to_owned(), party(&cpr(PERSON))].concat()), "Bevillingssag"),
         ("an actor of a grant", grant(&[party(&cpr(PERSON)), "<bi:Bevillingsaktoer/>".to_owned()].concat()), "Bevillingsaktoer"),
         ("a security profile", grant(&[party(&cpr(PERSON)), "<bi:Sikkerhedsprofil/>".to_owned()].concat()), "Sikkerhedsprofil"),
-        ("a type of the grantee", grant(&party(&cpr(PERSON)).replace("<gd:Ref", &format!("<gd:Type>{}</gd:Type><gd:Ref", uuid(CLASS)))), "Type"),
+        (
+            "a type of the grantee",
+            grant(&party(&cpr(PERSON)).replace("<gd:Ref", &format!("<gd:Type>{}</gd:Type><gd:Ref", uuid(CLASS)))),
+            "Type",
+        ),
         ("a name of the grantee", party_with("<bi:FuldtNavn>A</bi:FuldtNavn>"), "FuldtNavn"),
         ("a user key", effectuation(&properties("<oei:BrugervendtNoegle>x</oei:BrugervendtNoegle>"), ""), "BrugervendtNoegle"),
-        ("the payment office", effectuation(&properties("<oei:Udbetalingsafdeling>x</oei:Udbetalingsafdeling>"), ""), "Udbetalingsafdeling"),
-        ("a set-off text", effectuation(&properties("<oei:SendtTilUdbetalingTekst>x</oei:SendtTilUdbetalingTekst>"), ""), "SendtTilUdbetalingTekst"),
+        (
+            "the payment office",
+            effectuation(&properties("<oei:Udbetalingsafdeling>x</oei:Udbetalingsafdeling>"), ""),
+            "Udbetalingsafdeling",
+        ),
+        (
+            "a set-off text",
+            effectuation(&properties("<oei:SendtTilUdbetalingTekst>x</oei:SendtTilUdbetalingTekst>"), ""),
+            "SendtTilUdbetalingTekst",
+        ),
         ("a payment text", effectuation(&properties("<oei:UdbetaltTekst>x</oei:UdbetaltTekst>"), ""), "UdbetaltTekst"),
         ("the sum paid", effectuation(&properties("<oei:BeloebUdbetalt>1</oei:BeloebUdbetalt>"), ""), "BeloebUdbetalt"),
-        ("the sum sent", effectuation(&properties("<oei:BeloebSendtTilUdbetaling>1</oei:BeloebSendtTilUdbetaling>"), ""), "BeloebSendtTilUdbetaling"),
-        ("the sum after tax", effectuation(&properties("<oei:BeloebEfterSkatATP>1</oei:BeloebEfterSkatATP>"), ""), "BeloebEfterSkatATP"),
+        (
+            "the sum sent",
+            effectuation(&properties("<oei:BeloebSendtTilUdbetaling>1</oei:BeloebSendtTilUdbetaling>"), ""),
+            "BeloebSendtTilUdbetaling",
+        ),
+        (
+            "the sum after tax",
+            effectuation(&properties("<oei:BeloebEfterSkatATP>1</oei:BeloebEfterSkatATP>"), ""),
+            "BeloebEfterSkatATP",
+        ),
         ("the sum paid, by interval", effectuation(&amounts("BeloebUdbetaltInterval"), ""), "BeloebUdbetaltInterval"),
-        ("the sum sent, by interval", effectuation(&amounts("BeloebSendtTilUdbetalingInterval"), ""), "BeloebSendtTilUdbetalingInterval"),
-        ("the sum after tax, by interval", effectuation(&amounts("BeloebEfterSkatATPInterval"), ""), "BeloebEfterSkatATPInterval"),
-        ("when it was last changed", effectuation(&format!("<gd:LokalUdvidelseListe><gd:SenestAendretTidspunkt>{FROM}</gd:SenestAendretTidspunkt></gd:LokalUdvidelseListe>"), ""), "SenestAendretTidspunkt"),
+        (
+            "the sum sent, by interval",
+            effectuation(&amounts("BeloebSendtTilUdbetalingInterval"), ""),
+            "BeloebSendtTilUdbetalingInterval",
+        ),
+        (
+            "the sum after tax, by interval",
+            effectuation(&amounts("BeloebEfterSkatATPInterval"), ""),
+            "BeloebEfterSkatATPInterval",
+        ),
+        (
+            "when it was last changed",
+            effectuation(
+                &format!(
+                    "<gd:LokalUdvidelseListe><gd:SenestAendretTidspunkt>{FROM}</gd:SenestAendretTidspunkt></gd:LokalUdvidelseListe>"
+                ),
+                "",
+            ),
+            "SenestAendretTidspunkt",
+        ),
         ("an extension of the states", effectuation_with("", "", "<gd:LokalUdvidelseListe/>", ""), "LokalUdvidelseListe"),
         ("an it-system", effectuation("", "<oei:ItSystem/>"), "ItSystem"),
         ("a grant's reference", effectuation("", &line("<oei:BevilgetYdelseRef/>")), "BevilgetYdelseRef"),
-        ("a line's role by a free string", effectuation("", &line(&format!("<gd:Rolle>{}</gd:Rolle>", urn("x")))), "URNIdentifikator"),
+        (
+            "a line's role by a free string",
+            effectuation("", &line(&format!("<gd:Rolle>{}</gd:Rolle>", urn("x")))),
+            "URNIdentifikator",
+        ),
         ("an actor without a role", actor("<oei:CVR-nr>11111111</oei:CVR-nr>"), "Ejer"),
         ("an actor in another role", actor(&format!("<gd:Rolle>{}</gd:Rolle>", uuid(GRANTEE))), "Ejer"),
         ("the owner's name in the index", actor(&format!("{owner}<oei:FuldtNavn>x</oei:FuldtNavn>")), "FuldtNavn"),
         ("the owner's reference", actor(&format!("{owner}<gd:ReferenceID>{}</gd:ReferenceID>", uuid(CLASS))), "ReferenceID"),
-        ("the payee's name", effectuation("", &payee(PERSON).replace("</oei:Oek", "<oei:FuldtNavn>x</oei:FuldtNavn></oei:Oek")), "FuldtNavn"),
+        (
+            "the payee's name",
+            effectuation("", &payee(PERSON).replace("</oei:Oek", "<oei:FuldtNavn>x</oei:FuldtNavn></oei:Oek")),
+            "FuldtNavn",
+        ),
         ("whether there is a payee", effectuation("", "<oei:OekonomiskEffektueringPart/>"), "OekonomiskEffektueringPart"),
     ];
     for (what, node, criterion) in cases {
@@ -412,19 +632,36 @@ fn only_what_the_answer_may_show_can_be_tested() {
     refused_by("a field that the policy does not list", &all, &narrower, "CriterionWithheld", "Ydelsesbeloeb");
     let mut wider = rules("");
     wider.criteria.push(Criterion::BeloebUdbetalt);
-    served_by("a field that the policy lists", &search(&and(&[&person(), &effectuation(&properties(&format!("{}<oei:BeloebUdbetalt>1</oei:BeloebUdbetalt>", point(FROM))), "")])), &wider, Outcome::Unchanged);
+    served_by(
+        "a field that the policy lists",
+        &search(&and(&[
+            &person(),
+            &effectuation(&properties(&format!("{}<oei:BeloebUdbetalt>1</oei:BeloebUdbetalt>", point(FROM))), ""),
+        ])),
+        &wider,
+        Outcome::Unchanged,
+    );
     for (name, criterion) in Criterion::EVERY {
-        assert_eq!((Criterion::named(name), format!("{criterion:?}")), (Some(criterion), name.to_owned()), "a policy names it as the wire does");
+        assert_eq!(
+            (Criterion::named(name), format!("{criterion:?}")),
+            (Some(criterion), name.to_owned()),
+            "a policy names it as the wire does"
+        );
     }
     assert_eq!((Criterion::named("Foelsomhed"), SortingElement::named("FuldtNavn")), (None, None));
-    assert!(toml::from_str::<RequestRules>("criteria = [\"Foelsomhed\"]\nsorting = []").is_err(), "no policy can list a field that is never shown");
+    assert!(
+        toml::from_str::<RequestRules>("criteria = [\"Foelsomhed\"]\nsorting = []").is_err(),
+        "no policy can list a field that is never shown"
+    );
     assert!(toml::from_str::<RequestRules>("criteria = []\nsorting = [\"FuldtNavn\"]").is_err());
 }
 
 #[test]
 fn kle_numbers_only_narrow() {
     let within = Constraint::unconstrained().and(["32.03.*"]).unwrap().and(["32.03.04", "32.06.04"]).unwrap();
-    let ask = |relations: &str, attributes: &str| ask_with(&search(&and(&[&person(), &effectuation(attributes, relations)])), &rules(""), &within);
+    let ask = |relations: &str, attributes: &str| {
+        ask_with(&search(&and(&[&person(), &effectuation(attributes, relations)])), &rules(""), &within)
+    };
     assert_eq!(ask(&kle("32.03.04"), "").unwrap().kle_asked().len(), 1);
     refused_as("outside the agreement", ask(&kle("32.03.16"), ""), "KleOutside", "32.03.16");
     refused_as("outside the token", ask(&kle("32.06.04"), ""), "KleOutside", "32.06.04");
@@ -432,9 +669,27 @@ fn kle_numbers_only_narrow() {
     let below = search(&and(&[&person(), &not(&[&effectuation("", &kle("33.00.00"))])]));
     refused_as("outside, below a NOT", ask_with(&below, &rules(""), &within), "KleOutside", "33.00.00");
     let none = ask("", "").unwrap();
-    assert!(none.decisions().iter().any(|decision| decision.what.contains("the answer is kept within")), "one without KLE is answered within it");
-    refused_as("a sum that hidden lines are part of", ask("", &extensions(&["<oei:SamletBruttoBeloebInterval><go:FraBeloeb>1</go:FraBeloeb><go:TilBeloeb>2</go:TilBeloeb></oei:SamletBruttoBeloebInterval>"])), "CriterionWithheld", "SamletBruttobeloeb");
-    refused_as("a line by its class only", ask(&line(&format!("<gd:ReferenceID>{}</gd:ReferenceID>", uuid(CLASS))), ""), "CriterionWithheld", "Klassifikationsbeskrivelse");
+    assert!(
+        none.decisions().iter().any(|decision| decision.what.contains("the answer is kept within")),
+        "one without KLE is answered within it"
+    );
+    refused_as(
+        "a sum that hidden lines are part of",
+        ask(
+            "",
+            &extensions(&[
+                "<oei:SamletBruttoBeloebInterval><go:FraBeloeb>1</go:FraBeloeb><go:TilBeloeb>2</go:TilBeloeb></oei:SamletBruttoBeloebInterval>",
+            ]),
+        ),
+        "CriterionWithheld",
+        "SamletBruttobeloeb",
+    );
+    refused_as(
+        "a line by its class only",
+        ask(&line(&format!("<gd:ReferenceID>{}</gd:ReferenceID>", uuid(CLASS))), ""),
+        "CriterionWithheld",
+        "Klassifikationsbeskrivelse",
+    );
     for wrong in ["32.03", "32.03.*", "32.03.041", " 32.03.04", "32-03-04", "Folkepension", ""] {
         refused("not a KLE number", &search(&and(&[&person(), &effectuation("", &kle(wrong))])), "RequestInvalid", "KLE");
     }
@@ -443,9 +698,13 @@ fn kle_numbers_only_narrow() {
 #[test]
 fn pages_are_whole_numbers_up_to_the_cap() {
     let page = |first: &str, most: &str| {
-        let tag = |name: &str, value: &str| if value.is_empty() { String::new() } else { format!("<sd:{name}>{value}</sd:{name}>") };
+        let tag =
+            |name: &str, value: &str| if value.is_empty() { String::new() } else { format!("<sd:{name}>{value}</sd:{name}>") };
         let paging = [tag("FoersteResultatReference", first), tag("MaksimalAntalKvantitet", most)].concat();
-        search(&and(&[&grant_with(&paging, "", &party(&cpr(PERSON))), &effectuation_with(&paging, &extensions(&[&interval(FROM, TO)]), "", "")]))
+        search(&and(&[
+            &grant_with(&paging, "", &party(&cpr(PERSON))),
+            &effectuation_with(&paging, &extensions(&[&interval(FROM, TO)]), "", ""),
+        ]))
     };
     for (first, most) in [("", ""), ("0", "500"), ("1000", "1"), ("0", "0"), ("2147483647", "500")] {
         let sent = served("inside the cap", &page(first, most), Outcome::Unchanged);
@@ -453,7 +712,17 @@ fn pages_are_whole_numbers_up_to_the_cap() {
         assert_eq!(forwarded(&sent).matches(&cap).count(), 2, "each search has a page");
     }
     for (first, most) in [
-        ("-1", "10"), ("0", "501"), ("0", "-1"), ("0", "99999999999999999999999"), ("2147483648", "1"), ("x", "1"), ("0", "1.0"), ("0", "+1"), ("0", " 1"), ("0", "1e2"), ("0", "１"),
+        ("-1", "10"),
+        ("0", "501"),
+        ("0", "-1"),
+        ("0", "99999999999999999999999"),
+        ("2147483648", "1"),
+        ("x", "1"),
+        ("0", "1.0"),
+        ("0", "+1"),
+        ("0", " 1"),
+        ("0", "1e2"),
+        ("0", "１"),
     ] {
         refused("outside", &page(first, most), "PagingOutside", "500");
     }
@@ -496,12 +765,23 @@ fn the_filter_shows_less_and_never_checks_less() {
     assert_eq!(grants.asked(), Asked::Parts { properties: false, actors: false, lines: false });
     assert!(!forwarded(&grants).contains(">sag<"));
 
-    let include = filter("<yi:OekonomiskEffektueringInkluder>oekonomiskeydelseeffektueringer</yi:OekonomiskEffektueringInkluder>");
+    let include =
+        filter("<yi:OekonomiskEffektueringInkluder>oekonomiskeydelseeffektueringer</yi:OekonomiskEffektueringInkluder>");
     refused("Inkluder", &include, "IncludeRefused", "OekonomiskEffektueringInkluder");
-    refused("Inkluder of grants", &filter("<yi:BevillingInkluder>bevilgetydelse</yi:BevillingInkluder>"), "IncludeRefused", "BevillingInkluder");
+    refused(
+        "Inkluder of grants",
+        &filter("<yi:BevillingInkluder>bevilgetydelse</yi:BevillingInkluder>"),
+        "IncludeRefused",
+        "BevillingInkluder",
+    );
     served_by("Inkluder, where the policy allows it", &include, &rules("include = true"), Outcome::Unchanged);
     refused("a part that does not exist", &filter(&vis("OekonomiskEffektueringVis", "alt")), "RequestInvalid", "Vis");
-    refused("two parts in one", &filter("<yi:OekonomiskEffektueringVis><yi:Vis>aktoer</yi:Vis><yi:Vis>aktoer</yi:Vis></yi:OekonomiskEffektueringVis>"), "RequestInvalid", "Vis");
+    refused(
+        "two parts in one",
+        &filter("<yi:OekonomiskEffektueringVis><yi:Vis>aktoer</yi:Vis><yi:Vis>aktoer</yi:Vis></yi:OekonomiskEffektueringVis>"),
+        "RequestInvalid",
+        "Vis",
+    );
     refused("two filters", &with("<yi:Filter/><yi:Filter/>"), "RequestInvalid", "Filter");
 }
 
@@ -509,18 +789,44 @@ fn the_filter_shows_less_and_never_checks_less() {
 fn sorting_ranks_only_by_what_is_shown() {
     let with = |sorting: &str| input(&format!("{}<yi:Sortering>{sorting}</yi:Sortering>", and(&[&person(), &inside()])));
     let key = |name: &str, element: &str, way: &str, sequence: &str| {
-        format!("<yi:{name}><yi:Element>{element}</yi:Element><yi:Retning>{way}</yi:Retning><yi:Sekvens>{sequence}</yi:Sekvens></yi:{name}>")
+        format!(
+            "<yi:{name}><yi:Element>{element}</yi:Element><yi:Retning>{way}</yi:Retning><yi:Sekvens>{sequence}</yi:Sekvens></yi:{name}>"
+        )
     };
-    let both = with(&[key("OekonomiskEffektueringSortering", "Dispositionsdato", "Faldende", "1"), key("BevillingSortering", "Ydelsesnavn", "Stigende", "2")].concat());
+    let both = with(
+        &[
+            key("OekonomiskEffektueringSortering", "Dispositionsdato", "Faldende", "1"),
+            key("BevillingSortering", "Ydelsesnavn", "Stigende", "2"),
+        ]
+        .concat(),
+    );
     let sorted = served("by date and by name of benefit", &both, Outcome::Unchanged);
-    assert_eq!(sorted.sorting().iter().map(|key| (key.element, key.descending, key.sequence)).collect::<Vec<_>>(), [(SortingElement::Dispositionsdato, true, 1), (SortingElement::Ydelsesnavn, false, 2)]);
-    refused("by a person's name", &with(&key("BevillingSortering", "FuldtNavn", "Stigende", "1")), "SortingWithheld", "FuldtNavn");
+    assert_eq!(
+        sorted.sorting().iter().map(|key| (key.element, key.descending, key.sequence)).collect::<Vec<_>>(),
+        [(SortingElement::Dispositionsdato, true, 1), (SortingElement::Ydelsesnavn, false, 2)]
+    );
+    refused(
+        "by a person's name",
+        &with(&key("BevillingSortering", "FuldtNavn", "Stigende", "1")),
+        "SortingWithheld",
+        "FuldtNavn",
+    );
     let mut none = rules("");
     none.sorting.clear();
     refused_by("by what the policy does not list", &both, &none, "SortingWithheld", "Dispositionsdato");
-    refused("by another's element", &with(&key("BevillingSortering", "Dispositionsdato", "Stigende", "1")), "RequestInvalid", "Dispositionsdato");
+    refused(
+        "by another's element",
+        &with(&key("BevillingSortering", "Dispositionsdato", "Stigende", "1")),
+        "RequestInvalid",
+        "Dispositionsdato",
+    );
     refused("another way", &with(&key("BevillingSortering", "Ydelsesnavn", "DESC", "1")), "RequestInvalid", "Retning");
-    refused("a sequence that is no number", &with(&key("BevillingSortering", "Ydelsesnavn", "Stigende", "-1")), "RequestInvalid", "Sekvens");
+    refused(
+        "a sequence that is no number",
+        &with(&key("BevillingSortering", "Ydelsesnavn", "Stigende", "-1")),
+        "RequestInvalid",
+        "Sekvens",
+    );
 }
 
 #[test]
@@ -549,54 +855,211 @@ fn what_the_schema_does_not_have_is_refused_by_name() {
         ("two operations", search(&and(&["<yi:operation>OR</yi:operation>", &person()])), "operation"),
         ("the operation last", search(&expression("", &[&person(), "<yi:operation>OR</yi:operation>"])), "operation"),
         ("an unknown element in an expression", search(&and(&[&person(), "<yi:XOR/>"])), "XOR"),
-        ("an element of another namespace", search(&and(&[&person(), "<oei:SoegOekonomiskEffektueringIndeks/>"])), "SoegOekonomiskEffektueringIndeks"),
+        (
+            "an element of another namespace",
+            search(&and(&[&person(), "<oei:SoegOekonomiskEffektueringIndeks/>"])),
+            "SoegOekonomiskEffektueringIndeks",
+        ),
         ("text between elements", search(&and(&[&person(), "AND"])), "text"),
         ("CDATA between elements", search(&and(&[&person(), "<![CDATA[x]]>"])), "text"),
-        ("an attribute", search(&and(&[&person(), &e]).replacen("<yi:SoegUdtryk>", "<yi:SoegUdtryk xsi:type='yi:SoegUdtrykType'>", 1)), "type"),
-        ("xsi:nil on a value", search(&and(&[&person(), &e.replacen("<sd:TidsstempelDatoTid>", "<sd:TidsstempelDatoTid xsi:nil='true'>", 1)])), "nil"),
-        ("a search without its lists", search(&and(&[&person(), "<yi:SoegOekonomiskEffektueringIndeks/>"])), "AttributListe is missing"),
-        ("a search without TilstandListe", search(&and(&[&person(), &e.replace("<oei:TilstandListe></oei:TilstandListe>", "")])), "unexpected element RelationListe"),
-        ("lists out of order", search(&and(&[&person(), "<yi:SoegOekonomiskEffektueringIndeks><oei:TilstandListe/><oei:AttributListe/><oei:RelationListe/></yi:SoegOekonomiskEffektueringIndeks>"])), "TilstandListe"),
-        ("an interval without Til", search(&and(&[&person(), &effectuation(&extensions(&[&format!("<oei:DispositionsDatoInterval><go:FraTidspunkt>{}</go:FraTidspunkt></oei:DispositionsDatoInterval>", stamp(FROM))]), "")])), "TilTidspunkt is missing"),
-        ("Til before Fra", search(&and(&[&person(), &effectuation(&extensions(&[&format!("<oei:DispositionsDatoInterval><go:TilTidspunkt>{0}</go:TilTidspunkt><go:FraTidspunkt>{0}</go:FraTidspunkt></oei:DispositionsDatoInterval>", stamp(FROM))]), "")])), "TilTidspunkt"),
-        ("a bound without a value", search(&and(&[&person(), &effectuation(&extensions(&[&bounds("DispositionsDatoInterval", "", &stamp(TO))]), "")])), "TidsstempelDatoTid is missing"),
-        ("a bound with two values", search(&and(&[&person(), &effectuation(&extensions(&[&bounds("DispositionsDatoInterval", &[stamp(FROM), stamp(FROM)].concat(), &stamp(TO))]), "")])), "TidsstempelDatoTid"),
-        ("a bound that is both", search(&and(&[&person(), &effectuation(&extensions(&[&bounds("DispositionsDatoInterval", &[INFINITE, &stamp(FROM)].concat(), &stamp(TO))]), "")])), "TidsstempelDatoTid"),
-        ("an infinity that is false", search(&and(&[&person(), &effectuation(&extensions(&[&bounds("DispositionsDatoInterval", &INFINITE.replace("true", "false"), &stamp(TO))]), "")])), "GraenseIndikator"),
-        ("an interval after the amounts", search(&and(&[&person(), &effectuation(&extensions(&[&format!("<oei:SamletBruttoBeloebInterval><go:FraBeloeb>1</go:FraBeloeb><go:TilBeloeb>2</go:TilBeloeb></oei:SamletBruttoBeloebInterval>{}", interval(FROM, TO))]), "")])), "DispositionsDatoInterval"),
-        ("an amount that is none", search(&and(&[&person(), &effectuation(&properties("<oei:SamletBruttobeloeb>1,5</oei:SamletBruttobeloeb>"), "")])), "amount"),
-        ("a UUID that is none", search(&and(&[&person(), &effectuation("", &line(&format!("<gd:ReferenceID>{}</gd:ReferenceID>", uuid("x"))))])), "UUID"),
-        ("a CVR number that is none", search(&and(&[&person(), &effectuation("", &format!("<oei:Aktoer><gd:Rolle>{}</gd:Rolle><oei:CVR-nr>1111</oei:CVR-nr></oei:Aktoer>", uuid(OWNER)))])), "eight digits"),
-        ("an index that is no number", search(&and(&[&person(), &effectuation("", &line("<gd:Indeks>6101801234</gd:Indeks>"))])), "one to four digits"),
+        (
+            "an attribute",
+            search(&and(&[&person(), &e]).replacen("<yi:SoegUdtryk>", "<yi:SoegUdtryk xsi:type='yi:SoegUdtrykType'>", 1)),
+            "type",
+        ),
+        (
+            "xsi:nil on a value",
+            search(&and(&[&person(), &e.replacen("<sd:TidsstempelDatoTid>", "<sd:TidsstempelDatoTid xsi:nil='true'>", 1)])),
+            "nil",
+        ),
+        (
+            "a search without its lists",
+            search(&and(&[&person(), "<yi:SoegOekonomiskEffektueringIndeks/>"])),
+            "AttributListe is missing",
+        ),
+        (
+            "a search without TilstandListe",
+            search(&and(&[&person(), &e.replace("<oei:TilstandListe></oei:TilstandListe>", "")])),
+            "unexpected element RelationListe",
+        ),
+        (
+            "lists out of order",
+            search(&and(&[
+                &person(),
+                "<yi:SoegOekonomiskEffektueringIndeks><oei:TilstandListe/><oei:AttributListe/><oei:RelationListe/></yi:SoegOekonomiskEffektueringIndeks>",
+            ])),
+            "TilstandListe",
+        ),
+        (
+            "an interval without Til",
+            search(&and(&[
+                &person(),
+                &effectuation(
+                    &extensions(&[&format!(
+                        "<oei:DispositionsDatoInterval><go:FraTidspunkt>{}</go:FraTidspunkt></oei:DispositionsDatoInterval>",
+                        stamp(FROM)
+                    )]),
+                    "",
+                ),
+            ])),
+            "TilTidspunkt is missing",
+        ),
+        (
+            "Til before Fra",
+            search(&and(&[
+                &person(),
+                &effectuation(
+                    &extensions(&[&format!(
+                        "<oei:DispositionsDatoInterval><go:TilTidspunkt>{0}</go:TilTidspunkt><go:FraTidspunkt>{0}</go:FraTidspunkt></oei:DispositionsDatoInterval>",
+                        stamp(FROM)
+                    )]),
+                    "",
+                ),
+            ])),
+            "TilTidspunkt",
+        ),
+        (
+            "a bound without a value",
+            search(&and(&[&person(), &effectuation(&extensions(&[&bounds("DispositionsDatoInterval", "", &stamp(TO))]), "")])),
+            "TidsstempelDatoTid is missing",
+        ),
+        (
+            "a bound with two values",
+            search(&and(&[
+                &person(),
+                &effectuation(
+                    &extensions(&[&bounds("DispositionsDatoInterval", &[stamp(FROM), stamp(FROM)].concat(), &stamp(TO))]),
+                    "",
+                ),
+            ])),
+            "TidsstempelDatoTid",
+        ),
+        (
+            "a bound that is both",
+            search(&and(&[
+                &person(),
+                &effectuation(
+                    &extensions(&[&bounds("DispositionsDatoInterval", &[INFINITE, &stamp(FROM)].concat(), &stamp(TO))]),
+                    "",
+                ),
+            ])),
+            "TidsstempelDatoTid",
+        ),
+        (
+            "an infinity that is false",
+            search(&and(&[
+                &person(),
+                &effectuation(
+                    &extensions(&[&bounds("DispositionsDatoInterval", &INFINITE.replace("true", "false"), &stamp(TO))]),
+                    "",
+                ),
+            ])),
+            "GraenseIndikator",
+        ),
+        (
+            "an interval after the amounts",
+            search(&and(&[
+                &person(),
+                &effectuation(
+                    &extensions(&[&format!(
+                        "<oei:SamletBruttoBeloebInterval><go:FraBeloeb>1</go:FraBeloeb><go:TilBeloeb>2</go:TilBeloeb></oei:SamletBruttoBeloebInterval>{}",
+                        interval(FROM, TO)
+                    )]),
+                    "",
+                ),
+            ])),
+            "DispositionsDatoInterval",
+        ),
+        (
+            "an amount that is none",
+            search(&and(&[&person(), &effectuation(&properties("<oei:SamletBruttobeloeb>1,5</oei:SamletBruttobeloeb>"), "")])),
+            "amount",
+        ),
+        (
+            "a UUID that is none",
+            search(&and(&[&person(), &effectuation("", &line(&format!("<gd:ReferenceID>{}</gd:ReferenceID>", uuid("x"))))])),
+            "UUID",
+        ),
+        (
+            "a CVR number that is none",
+            search(&and(&[
+                &person(),
+                &effectuation(
+                    "",
+                    &format!("<oei:Aktoer><gd:Rolle>{}</gd:Rolle><oei:CVR-nr>1111</oei:CVR-nr></oei:Aktoer>", uuid(OWNER)),
+                ),
+            ])),
+            "eight digits",
+        ),
+        (
+            "an index that is no number",
+            search(&and(&[&person(), &effectuation("", &line("<gd:Indeks>6101801234</gd:Indeks>"))])),
+            "one to four digits",
+        ),
         ("something after the sorting", input(&format!("{}<yi:Sortering/><yi:Filter/>", and(&[&person(), &e]))), "Filter"),
         ("an element whose name is a number", search(&and(&[&person(), "<yi:_6101801234/>"])), "(not shown)"),
     ];
     for (what, xml, names) in cases {
         refused(what, xml, "RequestInvalid", names);
     }
-    for (what, content) in [("none", String::new()), ("two", [e.clone(), e.clone()].concat()), ("an operation only", "<yi:operation>OR</yi:operation>".to_owned())] {
+    for (what, content) in [
+        ("none", String::new()),
+        ("two", [e.clone(), e.clone()].concat()),
+        ("an operation only", "<yi:operation>OR</yi:operation>".to_owned()),
+    ] {
         refused(&format!("NOT with {what}"), &search(&and(&[&person(), &not(&[&content])])), "NotArity", "NOT[1]");
     }
-    served("NOT with an operation and one operand", &search(&and(&[&person(), &e, &not(&["<yi:operation>OR</yi:operation>", &e])])), Outcome::Unchanged);
-    served("comments between elements", &search(&and(&["<!-- who -->", &person(), " \n ", &e, "<!-- when -->"])), Outcome::Unchanged);
+    served(
+        "NOT with an operation and one operand",
+        &search(&and(&[&person(), &e, &not(&["<yi:operation>OR</yi:operation>", &e])])),
+        Outcome::Unchanged,
+    );
+    served(
+        "comments between elements",
+        &search(&and(&["<!-- who -->", &person(), " \n ", &e, "<!-- when -->"])),
+        Outcome::Unchanged,
+    );
 }
 
 #[test]
 fn narrowing_is_a_departure_that_an_installation_must_choose() {
     let narrow = rules("outside = \"narrow\"");
     let ask = |e: &str| search(&and(&[&person(), e]));
-    let early = served_by("Fra too early", &ask(&delimited("2025-01-01T00:00:00Z", "2026-10-01T00:00:00")), &narrow, Outcome::Narrowed);
-    assert!(forwarded(&early).contains(FROM) && forwarded(&early).contains(">2026-10-01T00:00:00<"), "the bound inside keeps its text");
+    let early =
+        served_by("Fra too early", &ask(&delimited("2025-01-01T00:00:00Z", "2026-10-01T00:00:00")), &narrow, Outcome::Narrowed);
+    assert!(
+        forwarded(&early).contains(FROM) && forwarded(&early).contains(">2026-10-01T00:00:00<"),
+        "the bound inside keeps its text"
+    );
     assert_eq!(early.asked_windows()[0].from, "2025-01-01T00:00:00Z", "the record tells what was asked");
     assert!(early.decisions().iter().any(|decision| decision.why.contains("departs from the documented service")));
-    let wide = served_by("both outside", &ask(&delimited("2025-01-01T00:00:00Z", "2030-01-01T00:00:00Z")), &narrow, Outcome::Narrowed);
+    let wide =
+        served_by("both outside", &ask(&delimited("2025-01-01T00:00:00Z", "2030-01-01T00:00:00Z")), &narrow, Outcome::Narrowed);
     assert_eq!(windows(&wide), 1);
     let infinite = effectuation(&extensions(&[&bounds("DispositionsDatoInterval", INFINITE, INFINITE)]), "");
     served_by("no bounds", &ask(&infinite), &narrow, Outcome::Narrowed);
     served_by("inside", &ask(&inside()), &narrow, Outcome::Unchanged);
-    refused_by("nothing is left", &ask(&delimited("2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z")), &narrow, "WindowOutside", "2026-01-01");
-    refused_by("a point cannot be narrowed", &ask(&effectuation(&properties(&point("2025-01-01T00:00:00Z")), "")), &narrow, "WindowOutside", "2025-01-01");
-    refused_by("narrowed but open beside", &search(&and(&[&person(), &delimited("2025-01-01T00:00:00Z", TO), &effectuation("", "")])), &narrow, "WindowOpen", "");
+    refused_by(
+        "nothing is left",
+        &ask(&delimited("2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z")),
+        &narrow,
+        "WindowOutside",
+        "2026-01-01",
+    );
+    refused_by(
+        "a point cannot be narrowed",
+        &ask(&effectuation(&properties(&point("2025-01-01T00:00:00Z")), "")),
+        &narrow,
+        "WindowOutside",
+        "2025-01-01",
+    );
+    refused_by(
+        "narrowed but open beside",
+        &search(&and(&[&person(), &delimited("2025-01-01T00:00:00Z", TO), &effectuation("", "")])),
+        &narrow,
+        "WindowOpen",
+        "",
+    );
 }
 
 #[test]

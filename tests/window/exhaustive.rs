@@ -59,7 +59,8 @@ impl Forest {
 
     fn rows_of(&self, size: usize) -> impl Iterator<Item = Vec<Written>> {
         (1..=size).flat_map(move |first| {
-            self.trees_of(first).flat_map(move |tree| self.rows[size - first].iter().map(move |row| [std::slice::from_ref(&tree), row].concat()))
+            self.trees_of(first)
+                .flat_map(move |tree| self.rows[size - first].iter().map(move |row| [std::slice::from_ref(&tree), row].concat()))
         })
     }
 
@@ -70,7 +71,9 @@ impl Forest {
 
     /// The person beside every row up to the greatest size: what nearly every honest call looks like.
     fn beside_the_person(&self) -> impl Iterator<Item = Written> {
-        (1..=self.greatest).flat_map(|size| self.rows_of(size)).map(|row| Written::All([&[Written::Person], row.as_slice()].concat()))
+        (1..=self.greatest)
+            .flat_map(|size| self.rows_of(size))
+            .map(|row| Written::All([&[Written::Person], row.as_slice()].concat()))
     }
 }
 
@@ -119,7 +122,11 @@ pub fn xml(written: &Written) -> String {
                     Place::BeyondW => interval("2026-07-31T23:59:59+02:00", TO),
                 })
                 .collect();
-            let list = if intervals.is_empty() { String::new() } else { extensions(&intervals.iter().map(String::as_str).collect::<Vec<_>>()) };
+            let list = if intervals.is_empty() {
+                String::new()
+            } else {
+                extensions(&intervals.iter().map(String::as_str).collect::<Vec<_>>())
+            };
             effectuation(&[points.collect::<String>(), list].concat(), "")
         }
     }

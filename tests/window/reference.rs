@@ -41,7 +41,9 @@ pub enum Expected {
     /// Forwarded unchanged.
     Unchanged,
     /// Forwarded with W in every search, and `added` searches beside.
-    Inserted { added: usize },
+    Inserted {
+        added: usize,
+    },
     Refused,
 }
 
@@ -182,7 +184,9 @@ pub fn each_search<'w>(written: &'w Written, negated: bool, see: &mut impl FnMut
         Written::Payments(search) => see(search, negated),
         Written::Person => {}
         Written::Negated(operands) => operands.iter().for_each(|operand| each_search(operand, true, see)),
-        Written::All(operands) | Written::Some(operands) => operands.iter().for_each(|operand| each_search(operand, negated, see)),
+        Written::All(operands) | Written::Some(operands) => {
+            operands.iter().for_each(|operand| each_search(operand, negated, see))
+        }
     }
 }
 

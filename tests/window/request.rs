@@ -122,7 +122,10 @@ pub fn effectuation_with(before: &str, attributes: &str, states: &str, relations
 }
 
 pub fn extensions(extensions: &[&str]) -> String {
-    let all: String = extensions.iter().map(|one| format!("<oei:SoegEgenskaberLokalUdvidelse>{one}</oei:SoegEgenskaberLokalUdvidelse>")).collect();
+    let all: String = extensions
+        .iter()
+        .map(|one| format!("<oei:SoegEgenskaberLokalUdvidelse>{one}</oei:SoegEgenskaberLokalUdvidelse>"))
+        .collect();
     format!("<gd:LokalUdvidelseListe>{all}</gd:LokalUdvidelseListe>")
 }
 

@@ -9,7 +9,14 @@ use hjemmel::policy::kle::Constraint;
 use crate::request::*;
 
 fn xmllint(arguments: &[&std::ffi::OsStr], xml: &[u8]) -> Option<std::process::Output> {
-    let mut child = Command::new("xmllint").args(arguments).arg("-").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().ok()?;
+    let mut child = Command::new("xmllint")
+        .args(arguments)
+        .arg("-")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .ok()?;
     child.stdin.take()?.write_all(xml).ok()?;
     child.wait_with_output().ok()
 }
@@ -31,7 +38,11 @@ fn searches() -> Vec<String> {
         bounds("YdelsesperiodeStartDatoInterval", &stamp(FROM), &stamp(TO)),
         bounds("YdelsesperiodeSlutDatoInterval", &stamp(FROM), &stamp(TO)),
     ));
-    let owner = format!("<oei:Aktoer><gd:Rolle>{}</gd:Rolle>{}<oei:CVR-nr>99999991</oei:CVR-nr></oei:Aktoer>", uuid("a91824c4-da1d-47f9-bce2-5d6597879415"), uuid_of("Type"));
+    let owner = format!(
+        "<oei:Aktoer><gd:Rolle>{}</gd:Rolle>{}<oei:CVR-nr>99999991</oei:CVR-nr></oei:Aktoer>",
+        uuid("a91824c4-da1d-47f9-bce2-5d6597879415"),
+        uuid_of("Type")
+    );
     let relations = [full_line, owner, payee(PERSON)].concat();
     let all_properties = properties(&format!(
         "<oei:Startdato>2026-01-01T00:00:00</oei:Startdato><oei:Slutdato>2026-01-01T00:00:00</oei:Slutdato><oei:SamletBruttobeloeb>1</oei:SamletBruttobeloeb>{}\
@@ -45,12 +56,18 @@ fn searches() -> Vec<String> {
          <yi:Sortering><yi:OekonomiskEffektueringSortering><yi:Element>Dispositionsdato</yi:Element><yi:Retning>Faldende</yi:Retning><yi:Sekvens>1</yi:Sekvens></yi:OekonomiskEffektueringSortering>\
          <yi:BevillingSortering><yi:Element>Ydelsesnavn</yi:Element><yi:Retning>Stigende</yi:Retning><yi:Sekvens>2</yi:Sekvens></yi:BevillingSortering></yi:Sortering>";
     let look_ups = "<yi:BevillingUuid>70355b26-6028-4e42-9eb1-1a93aa9890b1</yi:BevillingUuid><yi:OekonomiskEffektueringUuid>70355b26-6028-4e42-9eb1-1a93aa9890b1</yi:OekonomiskEffektueringUuid>";
-    let role = person().replace("<gd:Ref", "<gd:Rolle><sd:UUIDIdentifikator>3102fa7e-f56e-4510-b0d4-1650c590dc3b</sd:UUIDIdentifikator></gd:Rolle><gd:Ref");
+    let role = person().replace(
+        "<gd:Ref",
+        "<gd:Rolle><sd:UUIDIdentifikator>3102fa7e-f56e-4510-b0d4-1650c590dc3b</sd:UUIDIdentifikator></gd:Rolle><gd:Ref",
+    );
     vec![
         search(&expression("", &[&person()])),
         search(&and(&[&person(), &inside()])),
         search(&and(&[&person(), &not(&[&undated])])),
-        input(&format!("{look_ups}{}{rest}", and(&[&role, &or(&[&dated, &dated]), &not(&["<yi:operation>AND</yi:operation>", &dated])]))),
+        input(&format!(
+            "{look_ups}{}{rest}",
+            and(&[&role, &or(&[&dated, &dated]), &not(&["<yi:operation>AND</yi:operation>", &dated])])
+        )),
         input(&format!("{}<yi:Filter/><yi:Sortering/>", and(&[&person(), &and(&[&undated, &or(&[])])]))),
     ]
 }
@@ -59,13 +76,16 @@ fn sent() -> Vec<Vec<u8>> {
     let mut all = rules("include = true\ndirect-lookup = true");
     use hjemmel::policy::rules::Criterion::{BeloebEfterSkatATP, BeloebSendtTilUdbetaling, BeloebUdbetalt};
     all.criteria.extend([BeloebUdbetalt, BeloebSendtTilUdbetaling, BeloebEfterSkatATP]);
-    let send = |xml: &String| ask_with(xml, &all, &Constraint::unconstrained()).unwrap_or_else(|refusal| panic!("{refusal}")).forward().to_vec();
+    let send = |xml: &String| {
+        ask_with(xml, &all, &Constraint::unconstrained()).unwrap_or_else(|refusal| panic!("{refusal}")).forward().to_vec()
+    };
     searches().iter().map(send).collect()
 }
 
 #[test]
 fn what_is_sent_is_valid_by_the_index_s_own_schema() {
-    let reference = std::env::var_os("HJEMMEL_REFERENCE").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/reference"), PathBuf::from);
+    let reference = std::env::var_os("HJEMMEL_REFERENCE")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/reference"), PathBuf::from);
     let schema = reference.join("ydelsesindeks-6/xsd/6.0.STS-0/YdelseIndeksOperationer.xsd");
     if !schema.exists() {
         println!("DID NOT RUN: the index's schema is not at {}", schema.display());

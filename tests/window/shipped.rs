@@ -19,7 +19,9 @@ fn the_shipped_policy_searches_by_the_rules_that_the_cases_use() {
         assert_eq!(shipped.criteria.contains(&criterion), cases.criteria.contains(&criterion), "{name}");
     }
     assert_eq!(shipped.criteria.len(), cases.criteria.len(), "no name of the file is lost on the way");
-    assert!([SortingElement::Dispositionsdato, SortingElement::Ydelsesnavn].iter().all(|element| shipped.sorting.contains(element)));
+    assert!(
+        [SortingElement::Dispositionsdato, SortingElement::Ydelsesnavn].iter().all(|element| shipped.sorting.contains(element))
+    );
     assert_eq!((shipped.reading, shipped.naive, shipped.outside), (cases.reading, cases.naive, cases.outside));
     assert_eq!((shipped.direct_lookup, shipped.include, shipped.page_cap), (cases.direct_lookup, cases.include, cases.page_cap));
     let asked = search(&and(&[&person(), &effectuation("", &kle("32.03.04"))]));

@@ -74,7 +74,13 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::Sign`].
-    pub fn token_message(&self, token: &Token, key: &SigningKey, input: &[u8], now: Timestamp) -> Result<(Bytes, String), ClientError> {
+    pub fn token_message(
+        &self,
+        token: &Token,
+        key: &SigningKey,
+        input: &[u8],
+        now: Timestamp,
+    ) -> Result<(Bytes, String), ClientError> {
         let message_id = format!("urn:uuid:{}", Uuid::new_v4());
         let header = format!(
             "<rh:RequestHeader xmlns:rh=\"{}\"><rh:TransactionUUID>{}</rh:TransactionUUID></rh:RequestHeader>",
@@ -104,9 +110,9 @@ impl Client {
     pub async fn send(&self, version: Version, message: Bytes) -> Result<Exchange, ClientError> {
         let content_type = match version {
             Version::V11 => HeaderValue::from_static("text/xml; charset=utf-8"),
-            Version::V12 => {
-                HeaderValue::from_static("application/soap+xml; charset=utf-8; action=\"http://kombit.dk/sts/ydelseindeks/fremsoeg\"")
-            }
+            Version::V12 => HeaderValue::from_static(
+                "application/soap+xml; charset=utf-8; action=\"http://kombit.dk/sts/ydelseindeks/fremsoeg\"",
+            ),
         };
         let mut headers = HeaderMap::from_iter([(header::CONTENT_TYPE, content_type)]);
         if version == Version::V11 {

@@ -101,7 +101,9 @@ enum Binding {
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// No possible CPR number on standard input.
-    #[error("standard input does not begin with a CPR number (ten digits with a possible date); write one line, without a hyphen")]
+    #[error(
+        "standard input does not begin with a CPR number (ten digits with a possible date); write one line, without a hyphen"
+    )]
     Person,
     /// Certificate or key.
     #[error(transparent)]
@@ -166,7 +168,12 @@ pub async fn run(args: Args, clock: &Clock, input: &mut impl BufRead) -> Result<
         Binding::Token => by_token(&args, &client, &credentials, &question, clock).await?,
     };
     if args.xml {
-        println!("--- request\n{}\n--- answer (HTTP {})\n{}\n---", text(&exchange.request), exchange.status, text(&exchange.answer));
+        println!(
+            "--- request\n{}\n--- answer (HTTP {})\n{}\n---",
+            text(&exchange.request),
+            exchange.status,
+            text(&exchange.answer)
+        );
     }
     let said = Said::read(&exchange.answer);
     said.lines().iter().for_each(|line| println!("{line}"));
@@ -176,7 +183,13 @@ pub async fn run(args: Args, clock: &Clock, input: &mut impl BufRead) -> Result<
     }
 }
 
-async fn by_token(args: &Args, client: &Client, credentials: &Credentials, question: &Question, clock: &Clock) -> Result<Exchange, CallError> {
+async fn by_token(
+    args: &Args,
+    client: &Client,
+    credentials: &Credentials,
+    question: &Question,
+    clock: &Clock,
+) -> Result<Exchange, CallError> {
     let (Some(sts), Some(metadata), Some(entity_id)) = (&args.sts, &args.sts_metadata, &args.entity_id) else {
         return Err(CallError::Sts(crate::refusal::Refusal::StsUnavailable));
     };
@@ -198,7 +211,11 @@ async fn by_token(args: &Args, client: &Client, credentials: &Credentials, quest
     match &args.gateway_cert {
         None => println!("The answer's signature was not checked: give --gateway-cert to have it checked."),
         Some(file) => {
-            let pinned: Vec<_> = certificates_from_pem_file(file)?.iter().take(1).map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
+            let pinned: Vec<_> = certificates_from_pem_file(file)?
+                .iter()
+                .take(1)
+                .map(|der| Certificate::from_der(der))
+                .collect::<Result<_, _>>()?;
             match check_signature(&exchange.answer, &pinned, &message_id, clock.now()) {
                 Ok(()) => println!("The answer is signed by the gateway."),
                 // Faults that come before the caller is proven are unsigned by design.
@@ -216,7 +233,12 @@ async fn by_token(args: &Args, client: &Client, credentials: &Credentials, quest
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check_signature(answer: &Bytes, pinned: &[Certificate], message_id: &str, now: Timestamp) -> Result<(), crate::refusal::Refusal> {
+pub fn check_signature(
+    answer: &Bytes,
+    pinned: &[Certificate],
+    message_id: &str,
+    now: Timestamp,
+) -> Result<(), crate::refusal::Refusal> {
     use crate::refusal::Refusal;
     let limits = Limits { nodes: 2_000_000, ..Limits::default() };
     let envelope = Envelope::read(Document::parse(answer.clone(), &limits)?)?;

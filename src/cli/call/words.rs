@@ -51,7 +51,9 @@ impl Said {
     /// As lines of text.
     pub fn lines(&self) -> Vec<String> {
         match self {
-            Said::Answer { status, lines } if lines.is_empty() => vec![format!("StatusKode {status}: no benefits that may be shown")],
+            Said::Answer { status, lines } if lines.is_empty() => {
+                vec![format!("StatusKode {status}: no benefits that may be shown")]
+            }
             Said::Answer { status, lines } => {
                 let mut out = vec![format!("StatusKode {status}: {} effectuation(s)", lines.len())];
                 out.extend(lines.iter().cloned());
@@ -71,7 +73,8 @@ fn effectuations(root: Element<'_>) -> Vec<String> {
     let objects = root.descendants().filter(|element| element.local() == "OekonomiskEffektueringFiltreretOejebliksbillede");
     objects
         .map(|object| {
-            let first = |name: &str| object.descendants().find(|element| element.local() == name).and_then(|element| element.text());
+            let first =
+                |name: &str| object.descendants().find(|element| element.local() == name).and_then(|element| element.text());
             let date = first("Dispositionsdato").map_or_else(|| "no date".to_owned(), |date| date.chars().take(10).collect());
             let sum = first("SamletBruttobeloeb").map_or_else(|| "sum withheld".to_owned(), |sum| format!("{sum} kr."));
             let owner = first("FuldtNavn").unwrap_or_default();

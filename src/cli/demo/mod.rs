@@ -8,8 +8,8 @@ pub mod world;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::clock::Clock;
 use crate::cli::serve::stop_signal;
+use crate::clock::Clock;
 use scenes::Scene;
 use world::{Options, World, WorldError};
 

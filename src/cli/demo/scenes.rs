@@ -128,8 +128,8 @@ pub async fn play(world: &World, scene: Scene) -> Result<Played, WorldError> {
     let mut question = Question::about(citizen);
     match scene {
         Scene::WindowTooWide => {
-            let from = now.checked_sub(SignedDuration::from_hours(24 * 396))?;
-            question.period = Some((from.to_string(), now.to_string()));
+            let day = |at: jiff::Timestamp| at.strftime("%Y-%m-%dT00:00:00Z").to_string();
+            question.period = Some((day(now.checked_sub(SignedDuration::from_hours(24 * 396))?), day(now)));
         }
         Scene::NoPerson => {
             question.person = None;
@@ -173,7 +173,9 @@ async fn by_token(world: &World, scene: Scene, question: &Question) -> Result<(E
     let exchange = client.send(Version::V12, message).await?;
     // Until the caller's own signature has verified, junk buys no signature of ours.
     let due = !matches!(scene, Scene::Altered | Scene::WrongKey);
-    let signed = due.then(|| world.gateway_certificate().map(|pinned| check_signature(&exchange.answer, &[pinned], &id, world.clock.now()).is_ok()));
+    let signed = due.then(|| {
+        world.gateway_certificate().map(|pinned| check_signature(&exchange.answer, &[pinned], &id, world.clock.now()).is_ok())
+    });
     let signed = signed.transpose()?;
     Ok((exchange, signed))
 }

@@ -67,7 +67,12 @@ pub fn tell(world: &World, played: &Played) {
         Some(false) => println!("   signed    NO: the answer's signature does not verify"),
         None => {}
     }
-    println!("   call id   {}, {} ms{}\n", record.call, played.took.as_millis(), if played.as_expected() { "" } else { "  NOT AS EXPECTED" });
+    println!(
+        "   call id   {}, {} ms{}\n",
+        record.call,
+        played.took.as_millis(),
+        if played.as_expected() { "" } else { "  NOT AS EXPECTED" }
+    );
 }
 
 /// What someone with a client of their own needs.
@@ -77,8 +82,10 @@ pub fn tell(world: &World, played: &Played) {
 pub fn invite(world: &World) -> Result<(), WorldError> {
     let pki = world.dir.join("pki");
     let path = |role: Role, ending: &str| pki.join(format!("{}{ending}", role.file_name())).display().to_string();
-    let (cert, key, root) = (path(Role::Korsbaek, ".pem"), path(Role::Korsbaek, ".key.pem"), pki.join("root.pem").display().to_string());
-    let question = crate::cli::call::question::Question::about(crate::policy::person::Cpr::parse(demo::UDK_ONLY).ok_or("no CPR number")?);
+    let (cert, key, root) =
+        (path(Role::Korsbaek, ".pem"), path(Role::Korsbaek, ".key.pem"), pki.join("root.pem").display().to_string());
+    let question =
+        crate::cli::call::question::Question::about(crate::policy::person::Cpr::parse(demo::UDK_ONLY).ok_or("no CPR number")?);
     let message = crate::cli::call::client::Client::authority_context_message(KORSBAEK.parse()?, &question.input());
     let file = world.dir.join("request.xml");
     std::fs::write(&file, &message)?;
@@ -91,7 +98,11 @@ pub fn invite(world: &World) -> Result<(), WorldError> {
     println!("  window    today {} – {}", window.from_text(), window.to_text());
     println!("  persons   {}", demo::ALL.map(|(cpr, name)| format!("{cpr} {name}")).join(", "));
     println!("  admin     http://{}/metrics, /healthz, /readyz", world.admin);
-    println!("  audit     hjemmel audit verify {} --key {}\n", world.dir.join("audit").display(), world.dir.join("audit-keys/checkpoint.pub").display());
+    println!(
+        "  audit     hjemmel audit verify {} --key {}\n",
+        world.dir.join("audit").display(),
+        world.dir.join("audit-keys/checkpoint.pub").display()
+    );
     println!("AuthorityContext with curl:\n");
     println!(
         "  curl --cacert {root} --cert {cert} --key {key} -H 'Content-Type: text/xml; charset=utf-8' \\\n    --data-binary @{} {}\n",

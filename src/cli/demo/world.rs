@@ -24,6 +24,9 @@ use crate::policy::document::Policy;
 use crate::saml::trust::{Issuer, Trust};
 use crate::signature::credentials::Credentials;
 use crate::signature::key::{Certificate, SigningKey};
+use crate::sts::Token;
+use crate::sts::cache::Source;
+use crate::sts::client::{Https, StsClient, StsSettings};
 use crate::stub::pki::{DevPki, KeyBits, Role};
 use crate::stub::population::{KORSBAEK, MUNICIPALITIES, Population, UDK};
 use crate::stub::server::Running;
@@ -32,9 +35,6 @@ use crate::stub::ydelsesindeks::answer::Padding;
 use crate::stub::ydelsesindeks::evaluate::Join;
 use crate::stub::ydelsesindeks::mode::FaultMode;
 use crate::stub::ydelsesindeks::serve::{self as index, IndexConfig, start_ydelsesindeks};
-use crate::sts::Token;
-use crate::sts::cache::Source;
-use crate::sts::client::{Https, StsClient, StsSettings};
 
 /// The entity id of the demo's TerminalAdgang.
 pub const ENTITY_ID: &str = "http://entityid.hjemmel.example/service/ydelse/terminaladgang/6";
@@ -153,7 +153,22 @@ impl World {
         let node = serve::start(&config, listener, admin_listener, &clock, on_close).await?;
         let service: Uri = format!("https://localhost:{}{}", address.port(), config.service.path).parse()?;
         Ok(Self {
-            dir, pki, population, sts_mode, index_mode, join, padding, service, sts_address, admin, records, policy, clock, sts, index, node,
+            dir,
+            pki,
+            population,
+            sts_mode,
+            index_mode,
+            join,
+            padding,
+            service,
+            sts_address,
+            admin,
+            records,
+            policy,
+            clock,
+            sts,
+            index,
+            node,
         })
     }
 
@@ -187,7 +202,8 @@ impl World {
             key: SigningKey::from_der(credentials.key())?,
             on_behalf_of: None,
         };
-        let transport = Https { outbound: outbound(&self.pki, None)?, uri: self.sts_address.clone(), timeout: Duration::from_secs(10) };
+        let transport =
+            Https { outbound: outbound(&self.pki, None)?, uri: self.sts_address.clone(), timeout: Duration::from_secs(10) };
         Ok(StsClient::new(settings, transport, self.clock.clone()).issue(cvr, ENTITY_ID).await?)
     }
 

@@ -349,8 +349,7 @@ async fn a_head_that_drips_is_closed_when_its_time_is_up() {
 #[tokio::test]
 async fn a_silent_client_is_closed_in_the_handshake_and_after_it() {
     let edge =
-        start(EdgeLimits { handshake_timeout: Duration::from_secs(1), idle_timeout: Duration::from_secs(1), ..small() })
-            .await;
+        start(EdgeLimits { handshake_timeout: Duration::from_secs(1), idle_timeout: Duration::from_secs(1), ..small() }).await;
     let mut before = TcpStream::connect(edge.address).await.unwrap();
     let mut after = edge.connect().await;
     let mut bytes = Vec::new();

@@ -50,7 +50,11 @@ impl<'t> Reader<'t> {
         let (root, errors) = DeTable::parse_recoverable(self.text);
         for error in &errors {
             let line = error.span().map_or(1, |span| self.line_at(span.start));
-            self.problem(line, format!("This is not TOML: {}.", error.message().trim_end_matches('.')), "Mend the syntax (https://toml.io).".to_owned());
+            self.problem(
+                line,
+                format!("This is not TOML: {}.", error.message().trim_end_matches('.')),
+                "Mend the syntax (https://toml.io).".to_owned(),
+            );
         }
         errors.is_empty().then(|| self.section(root.into_inner(), 1))
     }
@@ -88,7 +92,11 @@ impl<'t> Reader<'t> {
     /// Reports the keys beside those named.
     pub(super) fn close(&mut self, section: &Section<'_>, keys: &[&str]) {
         for (key, line) in section.lines.iter().filter(|(key, _)| !keys.contains(&key.as_str())) {
-            self.problem(*line, format!("The key \"{key}\" is not known here."), format!("Remove it, or use one of: {}.", keys.join(", ")));
+            self.problem(
+                *line,
+                format!("The key \"{key}\" is not known here."),
+                format!("Remove it, or use one of: {}.", keys.join(", ")),
+            );
         }
     }
 
@@ -97,7 +105,9 @@ impl<'t> Reader<'t> {
         let value = section.get(key).map(read);
         match value {
             Some(Some(value)) => return Some(value),
-            Some(None) => self.problem(section.line_of(key), format!("\"{key}\" is not {kind}."), format!("Write {key} as {kind}.")),
+            Some(None) => {
+                self.problem(section.line_of(key), format!("\"{key}\" is not {kind}."), format!("Write {key} as {kind}."))
+            }
             None => self.problem(section.line(), format!("The key \"{key}\" is missing."), format!("Add {key}: {kind}.")),
         }
         None
@@ -143,7 +153,11 @@ impl<'t> Reader<'t> {
         let mut found = Vec::new();
         let Some(value) = section.table.get(key) else { return found };
         let DeValue::Array(array) = value.get_ref() else {
-            self.problem(section.line_of(key), format!("\"{key}\" is not a list of tables."), format!("Write each as [[….{key}]]."));
+            self.problem(
+                section.line_of(key),
+                format!("\"{key}\" is not a list of tables."),
+                format!("Write each as [[….{key}]]."),
+            );
             return found;
         };
         for item in array.iter() {

@@ -154,10 +154,28 @@ impl Place {
         use Place as P;
         matches!(
             self,
-            P::StatusCode | P::CountElement | P::CountNumber | P::PagingFirst | P::PagingMost | P::Sensitivity
-                | P::PeriodStart | P::PeriodEnd | P::GrossAmount | P::DispositionDate | P::NetAmount | P::SentAmount
-                | P::PaidAmount | P::LineStart | P::LineEnd | P::LineAmount | P::LineKle | P::Cvr | P::LifeCycle
-                | P::Index | P::Uuid | P::Urn
+            P::StatusCode
+                | P::CountElement
+                | P::CountNumber
+                | P::PagingFirst
+                | P::PagingMost
+                | P::Sensitivity
+                | P::PeriodStart
+                | P::PeriodEnd
+                | P::GrossAmount
+                | P::DispositionDate
+                | P::NetAmount
+                | P::SentAmount
+                | P::PaidAmount
+                | P::LineStart
+                | P::LineEnd
+                | P::LineAmount
+                | P::LineKle
+                | P::Cvr
+                | P::LifeCycle
+                | P::Index
+                | P::Uuid
+                | P::Urn
         )
     }
 
@@ -256,7 +274,10 @@ impl Node {
 
 /// Whether the current tag carries `xsi:type` or `xsi:nil`, with whatever value.
 pub(super) fn is_odd(strict: &Strict) -> bool {
-    strict.tag().attributes().any(|attribute| matches!(attribute.local, "type" | "nil") && strict.uris().get(attribute.uri) == XSI)
+    strict
+        .tag()
+        .attributes()
+        .any(|attribute| matches!(attribute.local, "type" | "nil") && strict.uris().get(attribute.uri) == XSI)
 }
 
 /// A UUID as the schema writes it.

@@ -134,10 +134,13 @@ fn name((object, judged, released): (u64, Judged, bool), rules: &ReleaseRules) -
         Judged::Object(None) => (super::catalogue::R.to_owned(), rules.rule_of(Field::ObjectId)),
         Judged::Object(Some(Guard::Grant)) => ("yi:BevillingFiltreretOejebliksbillede".to_owned(), Guard::Grant.id()),
         Judged::Object(Some(guard)) => (super::catalogue::R.to_owned(), guard.id()),
-        Judged::Field(field, guard) => (field.wire_path(), match guard {
-            Some(guard) => guard.id(),
-            None => rules.rule_of(field),
-        }),
+        Judged::Field(field, guard) => (
+            field.wire_path(),
+            match guard {
+                Some(guard) => guard.id(),
+                None => rules.rule_of(field),
+            },
+        ),
         Judged::Part(guard) => (wire_path("R/*"), guard.id()),
     };
     Decision { object, path, released, rule: rule.to_owned() }

@@ -232,9 +232,7 @@ pub(super) fn judge<'n>(node: &'n Node, ask: &Ask, roles: &Roles, check: PersonC
 
 /// The object's own UUID, where the object is what the schema says.
 fn identity(node: &Node) -> Option<&str> {
-    let once = |registration: &Node| {
-        registration.only(Place::Attributes).is_ok() && registration.only(Place::Relations).is_ok()
-    };
+    let once = |registration: &Node| registration.only(Place::Attributes).is_ok() && registration.only(Place::Relations).is_ok();
     if node.is_distorted() || !node.all(Place::Registration).all(once) {
         return None;
     }
@@ -253,7 +251,9 @@ fn stands<'n>(node: &'n Node, ask: &Ask, roles: &Roles, removed: &mut Vec<(&'n N
     let mut undated = Vec::new();
     for each in node.all(Place::Attributes).flat_map(|list| list.all(Place::Properties)) {
         match each.value(Place::DispositionDate) {
-            Value::Text(text) if dates::read(text, ask.naive).is_some_and(|date| ask.window.contains(&date)) => properties.push(each),
+            Value::Text(text) if dates::read(text, ask.naive).is_some_and(|date| ask.window.contains(&date)) => {
+                properties.push(each)
+            }
             Value::Absent => undated.push((each, Guard::Window)),
             // Outside; or unreadable, and so not known to be inside.
             _ => return Err(Guard::Window),

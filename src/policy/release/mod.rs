@@ -25,8 +25,8 @@ use std::sync::Arc;
 
 use self::catalogue::{Field, Form, Guard};
 use self::collect::{Collector, Node, Ns, Place, Value, is_odd};
-pub use self::counts::{Counts, Decision};
 use self::counts::Tally;
+pub use self::counts::{Counts, Decision};
 use self::judge::{Grants, Verdict};
 use self::write::Writer;
 use super::kle::{Constraint, SensitivityConstraint};

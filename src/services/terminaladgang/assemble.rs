@@ -112,7 +112,12 @@ pub type OnClose = Box<dyn Fn(&Record) + Send + Sync>;
 ///
 /// # Errors
 /// [`AssembleError`].
-pub async fn assemble(config: &Config, clock: &Clock, metrics: &Arc<Metrics>, on_close: OnClose) -> Result<Assembled, AssembleError> {
+pub async fn assemble(
+    config: &Config,
+    clock: &Clock,
+    metrics: &Arc<Metrics>,
+    on_close: OnClose,
+) -> Result<Assembled, AssembleError> {
     let now = clock.now();
     let definition = Arc::new(definition(config));
     let policy = Arc::new(PolicyInForce::new(read_policy(&config.policy, now)?));
@@ -134,7 +139,8 @@ pub async fn assemble(config: &Config, clock: &Clock, metrics: &Arc<Metrics>, on
     // A message can be replayed as long as its Timestamp holds: the greatest age and the skew, and twice that to be safe.
     let keep = (config.timestamp_max_age + config.clock_skew) * 2;
     let replay = Arc::new(ReplayMemory::new(config.replay_capacity, keep, now));
-    let breaker = Arc::new(Breaker::new(BreakerSettings { failures: config.index.breaker_failures, rest: config.index.breaker_rest }));
+    let breaker =
+        Arc::new(Breaker::new(BreakerSettings { failures: config.index.breaker_failures, rest: config.index.breaker_rest }));
     let tokens = TokenCache::new(sts_client(config, &trust, &signer, clock)?, clock.clone());
     let index = Outbound::new(OutboundSettings {
         roots: config.index.roots.clone(),
@@ -235,7 +241,8 @@ pub fn request_limits(config: &Config) -> Limits {
 pub fn read_policy(settings: &config::Policy, now: Timestamp) -> Result<Policy, AssembleError> {
     let path = settings.directory.join(format!("{}.toml", settings.name));
     let policy = Policy::read(&read(&path)?, &path)?;
-    let copenhagen = crate::policy::dates::copenhagen().ok_or(AssembleError::Setting("Europe/Copenhagen is not in the time zone database"))?;
+    let copenhagen =
+        crate::policy::dates::copenhagen().ok_or(AssembleError::Setting("Europe/Copenhagen is not in the time zone database"))?;
     match now.to_zoned(copenhagen).date() >= policy.valid_from() {
         true => Ok(policy),
         false => Err(AssembleError::PolicyNotInForce { id: policy.id().to_owned(), from: policy.valid_from() }),
@@ -263,7 +270,12 @@ pub fn read_trust(tokens: &config::Tokens, now: Timestamp) -> Result<Trust, Asse
     Ok(Trust::new(issuers))
 }
 
-fn start_audit(settings: &config::Audit, clock: &Clock, metrics: &Arc<Metrics>, on_close: OnClose) -> Result<Audit, AssembleError> {
+fn start_audit(
+    settings: &config::Audit,
+    clock: &Clock,
+    metrics: &Arc<Metrics>,
+    on_close: OnClose,
+) -> Result<Audit, AssembleError> {
     let mut audit = AuditSettings::in_dir(&settings.directory);
     audit.limits.segment_bytes = settings.segment_bytes;
     audit.limits.checkpoint_interval = settings.checkpoint_interval;
