@@ -277,3 +277,34 @@ fn the_metadata_names_every_signing_certificate() {
     assert_eq!(root.attribute("", "entityID"), Some(STS));
     assert_eq!(root.descendants().filter(|element| element.local() == "X509Certificate").count(), 2);
 }
+
+#[test]
+fn the_development_systems_may_do_what_the_demonstration_needs() {
+    let names = development::Names::default();
+    let registered = development::registrations(&names, |role| Some(credentials(role).thumbprint()));
+    let of = |role| {
+        let system = credentials(role).thumbprint();
+        registered.iter().find(|registration| registration.system == system)
+    };
+    let scopes = |role, authority: &str| {
+        let (_, groups) = of(role).unwrap().authorities.iter().find(|(cvr, _)| cvr == authority)?;
+        Some(groups.iter().map(|group| group.scope.clone()).collect::<Vec<_>>())
+    };
+    let for_udk = ["99999991", "11111111", "99999981", "99999982", "99999983"].map(str::to_owned).to_vec();
+    assert_eq!(scopes(Role::GatewayClient, "99999991"), Some(for_udk), "UDK on behalf of the municipalities");
+    assert_eq!(scopes(Role::GatewayClient, "11111111"), Some(vec!["11111111".into(), "99999991".into()]));
+    assert_eq!(scopes(Role::Korsbaek, "11111111"), Some(vec!["11111111".into()]));
+    assert_eq!(scopes(Role::Korsbaek, "99999981"), None, "no other authority");
+    assert!(of(Role::Intruder).is_none());
+}
+
+#[test]
+fn every_mode_in_the_help_is_read_and_nothing_else() {
+    for name in MODE_NAMES.split(", ") {
+        let text = name.replace("CODE", "101").replace("SECONDS", "2");
+        assert!(text.parse::<StsMode>().is_ok(), "{text}");
+    }
+    for wrong in ["", "evil", "fault=999", "slow=", "down=1"] {
+        assert!(wrong.parse::<StsMode>().is_err(), "{wrong}");
+    }
+}
