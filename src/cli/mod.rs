@@ -8,6 +8,7 @@ pub mod certs;
 pub mod check;
 pub mod demo;
 pub mod serve;
+pub mod stub;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -40,6 +41,8 @@ enum Command {
     Agreement(agreement::Args),
     /// The audit log: verify, search, open
     Audit(audit::Args),
+    /// Run a token service or a benefit index for development
+    Stub(Box<stub::Args>),
     /// Certificates for development
     Certs(certs::Certs),
 }
@@ -76,6 +79,7 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
             io::stdout().flush()?;
             result.map_err(Into::into).and(done)
         }
+        Command::Stub(args) => stub::run(&args, clock).await.map_err(Into::into).and(done),
         Command::Certs(args) => certs::run(&args, clock).map_err(Into::into).and(done),
     }
 }

@@ -20,7 +20,7 @@ pub const KORSBAEK: &str = "11111111";
 /// The municipalities that own benefits; Korsbæk comes first.
 pub const MUNICIPALITIES: [(&str, &str); 4] = [
     (KORSBAEK, "Korsbæk Kommune"),
-    ("99999981", "Hvidager Kommune"),
+    ("99999981", "Andeby Kommune"),
     ("99999982", "Lundeby Kommune"),
     ("99999983", "Søndermarke Kommune"),
 ];
