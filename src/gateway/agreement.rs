@@ -19,6 +19,7 @@ pub struct Admitted {
     fresh: Fresh,
     front: Arc<Agreement>,
     back: Arc<Agreement>,
+    role: Role,
     owners: BTreeMap<Cvr, String>,
 }
 
@@ -40,6 +41,10 @@ impl Admitted {
     /// The agreement between this service and the index.
     pub fn back(&self) -> &Agreement {
         &self.back
+    }
+    /// What the caller's authority is in this service.
+    pub fn role(&self) -> Role {
+        self.role
     }
     /// Whose benefits the caller may be shown (the counterpart), with the names that our own register has for them.
     pub fn owners(&self) -> &BTreeMap<Cvr, String> {
@@ -91,7 +96,7 @@ impl Step for AgreementStep {
             record.back_agreements = std::iter::once(back.id).chain(agreements).collect();
             record.purpose = Some(front.purpose.clone());
         });
-        Ok(Admitted { fresh, front, back, owners })
+        Ok(Admitted { fresh, front, back, role, owners })
     }
 }
 

@@ -11,6 +11,7 @@ use super::call::OfCall;
 use super::exchange::Authorised;
 use super::forward::Answer;
 use super::step::BoxFuture;
+use crate::agreements::Role;
 use crate::audit::Record;
 use crate::clock::Clock;
 use crate::outbound::AnswerBody;
@@ -23,6 +24,9 @@ use crate::soap::document::{Document, DocumentBuilder};
 use crate::soap::names::{SOAP12, WSA, WSSE};
 use crate::soap::stream::{StreamError, StreamReader};
 use crate::soap::strict::{Limits, Token};
+
+/// The greatest Header of an answer, in bytes. One with a certificate, a signature and ten references has about ten thousand.
+const LARGEST_HEAD: usize = 256 * 1024;
 
 /// The layer.
 #[derive(Clone)]
@@ -41,7 +45,7 @@ pub struct ResponsePolicyLayer {
 
 impl ResponsePolicyLayer {
     async fn filter(&self, answer: Answer) -> Result<Released, Refusal> {
-        let Answer { authorised, message_id, body, deadline, pass } = answer;
+        let Answer { authorised, message_id, body, deadline, allowed, pass } = answer;
         let call = authorised.call().clone();
         let mut filter = Filter::new(authorised.permitted().policy().release().clone(), ask(&authorised, self.release));
         let mut reader = StreamReader::new(body, self.limits);
@@ -50,7 +54,7 @@ impl ResponsePolicyLayer {
         let late = tokio::time::Instant::now() >= deadline;
         let outcome = match read {
             Ok(()) => filter.finish(),
-            Err(StreamError::Connection) if late => Err(Refusal::IndexTimeout { seconds: 0 }),
+            Err(StreamError::Connection) if late => Err(Refusal::IndexTimeout { seconds: allowed.as_secs() }),
             Err(StreamError::Connection) => Err(Refusal::IndexUnavailable),
             Err(StreamError::Content(refusal)) => Err(as_ours(refusal)),
         };
@@ -123,6 +127,10 @@ async fn head(reader: &mut StreamReader<AnswerBody>) -> Result<(Document, usize)
         let token = reader.next().await?;
         let strict = reader.strict();
         let is_body = strict.depth() == 2 && strict.tag().local() == "Body" && strict.uris().get(strict.tag().uri()) == SOAP12;
+        // The head is kept whole to be verified, so it is bounded: an answer's benefits stand in Body, not here.
+        if reader.range().end > LARGEST_HEAD {
+            return Err(StreamError::Content(Refusal::IndexAnswerInvalid));
+        }
         builder.add(token, strict, reader.range()).map_err(StreamError::Content)?;
         match token {
             Token::Start if is_body => {
@@ -164,11 +172,15 @@ fn as_ours(refusal: Refusal) -> Refusal {
 fn ask(authorised: &Authorised, limits: ReleaseLimits) -> Ask {
     let permitted = authorised.permitted();
     let owners = permitted.admitted().owners();
-    let cvrs = owners.keys().map(ToString::to_string).collect();
+    let mut cvrs = owners.keys().map(ToString::to_string);
+    let counterpart = match permitted.admitted().role() {
+        Role::Udk => Counterpart::Municipalities(cvrs.collect()),
+        Role::Municipality => Counterpart::Udk(cvrs.next().unwrap_or_default()),
+    };
     Ask {
         person: permitted.search().person().clone(),
         window: *permitted.search().window(),
-        counterpart: Counterpart::Municipalities(cvrs),
+        counterpart,
         names: Arc::new(owners.iter().map(|(cvr, name)| (cvr.to_string(), name.clone())).collect()),
         kle: permitted.kle().clone(),
         sensitivity: permitted.sensitivity().clone(),
