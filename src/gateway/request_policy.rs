@@ -1,7 +1,7 @@
 //! What the request may ask: the window, the person, the criteria (`policy`), and what token and agreements narrow it to.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use super::agreement::Admitted;
 use super::call::{Call, OfCall};
@@ -15,24 +15,6 @@ use crate::policy::request::{self, Search};
 use crate::policy::rules::{Naive, Outside, PersonCheck};
 use crate::policy::window::Window;
 use crate::refusal::Refusal;
-
-/// The policy in force. Exchanged whole: a call that has begun keeps the one it began with.
-pub struct PolicyInForce(RwLock<Arc<Policy>>);
-
-impl PolicyInForce {
-    /// Puts a policy in force.
-    pub fn new(policy: Policy) -> Self {
-        Self(RwLock::new(Arc::new(policy)))
-    }
-    /// The policy now.
-    pub fn current(&self) -> Arc<Policy> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-    /// Puts another in force, at once for every later call.
-    pub fn replace(&self, policy: Policy) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
-    }
-}
 
 /// A call that asks for no more than the law gives.
 pub struct Permitted {
@@ -75,7 +57,7 @@ impl OfCall for Permitted {
 /// The step.
 pub struct RequestPolicyStep {
     /// The policy.
-    pub policy: Arc<PolicyInForce>,
+    pub policy: Arc<Policy>,
     /// Seals the person for the audit record.
     pub sealer: Arc<Sealer>,
     /// The clock.
@@ -88,7 +70,7 @@ impl Step for RequestPolicyStep {
     type Out = Permitted;
 
     async fn check(&self, admitted: Admitted) -> Result<Permitted, Refusal> {
-        let policy = self.policy.current();
+        let policy = self.policy.clone();
         admitted.call().note(|record| {
             record.policy = Some(audit::PolicyRef {
                 id: policy.id().to_owned(),

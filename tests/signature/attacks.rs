@@ -493,8 +493,7 @@ fn no_single_change_lets_another_message_through() {
         let document = parse(xml).unwrap();
         let parts = parts(&document).unwrap();
         let signed = |element: &hjemmel::soap::document::Element<'_>| element.local() != "Security";
-        let in_security =
-            |element: &hjemmel::soap::document::Element<'_>| matches!(element.local(), "Timestamp" | "Assertion");
+        let in_security = |element: &hjemmel::soap::document::Element<'_>| matches!(element.local(), "Timestamp" | "Assertion");
         let header = parts.header.elements().filter(signed);
         let all = header.chain(parts.security.elements().filter(in_security)).chain([parts.body]);
         all.map(hjemmel::signature::c14n::canonical_bytes).collect::<Vec<_>>()
