@@ -9,7 +9,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Notify, watch};
 
 use super::ServeError;
 use crate::clock::Clock;
@@ -26,6 +26,8 @@ use crate::services::terminaladgang::contract::contract;
 pub struct Reloader {
     /// Held while one reload is made, so that two cannot mix.
     running: Mutex<Running>,
+    /// Told of every configuration that is put in force.
+    exchanged: Notify,
     lasting: Lasting,
     clock: Clock,
     metrics: Arc<Metrics>,
@@ -75,6 +77,7 @@ impl Reloader {
             tls: Arc::new(ServerTls::new(tls)),
             admin_tls: admin_tls.map(|tls| Arc::new(ServerTls::new(tls))),
             running: Mutex::new(Running { config, assembled: known }),
+            exchanged: Notify::new(),
         };
         metrics.in_force_since(clock.now());
         Ok(Arc::new(reloader))
@@ -118,6 +121,7 @@ impl Reloader {
         }
         self.in_force.replace(prepared.serving);
         *running = Running { config, assembled: prepared.known };
+        self.exchanged.notify_one();
         Ok(differing)
     }
 
@@ -128,6 +132,8 @@ impl Reloader {
             let interval = self.running.lock().await.config.listen.crl_interval;
             tokio::select! {
                 _ = stopped.changed() => return,
+                // The interval may be another one now.
+                () = self.exchanged.notified() => {}
                 () = tokio::time::sleep(interval) => self.refresh_revocation_lists().await,
             }
         }
