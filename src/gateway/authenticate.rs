@@ -11,6 +11,7 @@ use tower::{Layer, Service};
 use super::call::{Call, OfCall};
 use super::definition::{Definition, Name};
 use super::envelope::{Enveloped, Form};
+use super::open::Peer;
 use super::step::BoxFuture;
 use crate::agreements::{Cvr, Thumbprint};
 use crate::audit::Binding;
@@ -23,7 +24,7 @@ use crate::saml::trust::Trust;
 use crate::saml::{self, Expectations, Identity};
 use crate::signature::timestamp::TimeRules;
 use crate::signature::verify::Parts;
-use crate::soap::document::Element;
+use crate::soap::document::{Element, NodeId};
 use crate::soap::envelope::Envelope;
 
 /// The identity of a signed message, for the replay memory.
@@ -76,7 +77,7 @@ impl Caller {
 pub struct Authenticated {
     enveloped: Enveloped,
     caller: Caller,
-    request: crate::soap::document::NodeId,
+    request: NodeId,
 }
 
 impl Authenticated {
@@ -160,9 +161,17 @@ pub struct AuthorityContextNames {
 
 impl AuthenticateLayer {
     fn prove(&self, enveloped: Enveloped) -> Result<(Authenticated, Proof), Refusal> {
-        let envelope = enveloped.envelope();
+        let (caller, request, proof) = self.identify(enveloped.envelope(), enveloped.form(), enveloped.peer())?;
+        Ok((Authenticated { enveloped, caller, request }, proof))
+    }
+
+    /// The step's verdict: who calls, and which element is the request.
+    ///
+    /// # Errors
+    /// The refusals of the binding that the message shows.
+    pub fn identify(&self, envelope: &Envelope, form: Form, peer: &Peer) -> Result<(Caller, NodeId, Proof), Refusal> {
         let payload = envelope.payload().ok_or(Refusal::OperationUnknown)?;
-        let (request, context) = match enveloped.form() {
+        let (request, context) = match form {
             Form::Own => (payload, None),
             Form::Wrapped => self.unwrap_payload(payload)?,
         };
@@ -171,11 +180,24 @@ impl AuthenticateLayer {
         let (caller, proof) = match (envelope.security(), context) {
             (Some(_), Some(_)) => return Err(Refusal::SecurityModelAmbiguous),
             (Some(security), None) if bindings.token => (self.by_token(envelope, security)?, Proof::Message),
-            (None, Some(context)) if bindings.authority_context => (self.by_tls(&enveloped, context)?, Proof::Transport),
+            (None, Some(context)) if bindings.authority_context => (self.by_tls(peer, context)?, Proof::Transport),
             _ => return Err(missing()),
         };
-        let request = request.id();
-        Ok((Authenticated { enveloped, caller, request }, proof))
+        Ok((caller, request.id(), proof))
+    }
+
+    /// The authority that a message of the AuthorityContext binding claims, where no connection proves who says so; `None`
+    /// for a message of the token binding. A claim opens nothing: it is for `hjemmel explain`.
+    ///
+    /// # Errors
+    /// What is wrong with the wrapper or the claim.
+    pub fn claimed(&self, envelope: &Envelope, form: Form) -> Result<Option<(Cvr, NodeId)>, Refusal> {
+        let payload = envelope.payload().ok_or(Refusal::OperationUnknown)?;
+        if envelope.security().is_some() || form == Form::Own || !self.definition.bindings.authority_context {
+            return Ok(None);
+        }
+        let (request, context) = self.unwrap_payload(payload)?;
+        context.map(|context| Ok((self.claim(context)?, request.id()))).transpose()
     }
 
     /// `CallContext?`, `AuthorityContext?`, then the request: in that order and nothing else.
@@ -248,8 +270,15 @@ impl AuthenticateLayer {
         Ok((kle, sensitivity))
     }
 
-    fn by_tls(&self, enveloped: &Enveloped, context: Element<'_>) -> Result<Caller, Refusal> {
-        let certificate = enveloped.peer().certificate.as_ref().ok_or(Refusal::ClientCertificateMissing)?;
+    fn by_tls(&self, peer: &Peer, context: Element<'_>) -> Result<Caller, Refusal> {
+        let certificate = peer.certificate.as_ref().ok_or(Refusal::ClientCertificateMissing)?;
+        let authority = self.claim(context)?;
+        let thumbprint = crate::signature::credentials::thumbprint(certificate);
+        let (kle, sensitivity) = (Constraint::unconstrained(), SensitivityConstraint::unconstrained());
+        Ok(Caller { authority, thumbprint, binding: Binding::AuthorityContext, message: None, kle, sensitivity })
+    }
+
+    fn claim(&self, context: Element<'_>) -> Result<Cvr, Refusal> {
         let invalid = |what: &str| Refusal::AuthorityContextInvalid { what: what.to_owned() };
         let name = &self.authority_context.municipality_cvr;
         let mut children = context.elements();
@@ -257,11 +286,7 @@ impl AuthenticateLayer {
             (Some(claim), None) if name.is(claim) && !context.has_stray_text() => claim,
             _ => return Err(invalid("it does not hold exactly one MunicipalityCVR")),
         };
-        let authority =
-            claim.text().and_then(|text| text.parse().ok()).ok_or_else(|| invalid("MunicipalityCVR is not eight digits"))?;
-        let thumbprint = crate::signature::credentials::thumbprint(certificate);
-        let (kle, sensitivity) = (Constraint::unconstrained(), SensitivityConstraint::unconstrained());
-        Ok(Caller { authority, thumbprint, binding: Binding::AuthorityContext, message: None, kle, sensitivity })
+        claim.text().and_then(|text| text.parse().ok()).ok_or_else(|| invalid("MunicipalityCVR is not eight digits"))
     }
 }
 
