@@ -13,7 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["config", "metrics"],
     &["gateway"],
     &["services"],
-    &["edge", "console", "stub"],
+    &["edge", "stub"],
     &["cli"],
 ];
 

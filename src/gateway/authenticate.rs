@@ -217,6 +217,13 @@ impl AuthenticateLayer {
 
     fn by_token(&self, envelope: &Envelope, security: Element<'_>) -> Result<Caller, Refusal> {
         let structure = || Refusal::SecurityStructure { what: "no Header or no Body".to_owned() };
+        // The profile demands it; its own example writes it without the SOAP prefix, so both spellings are taken.
+        let demanded = [envelope.version().namespace(), ""]
+            .into_iter()
+            .find_map(|namespace| security.attribute(namespace, "mustUnderstand"));
+        if !matches!(demanded, Some("1" | "true")) {
+            return Err(Refusal::SecurityStructure { what: "Security is not marked mustUnderstand".to_owned() });
+        }
         let parts = Parts {
             header: envelope.header().ok_or_else(structure)?,
             security,

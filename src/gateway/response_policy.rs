@@ -28,6 +28,9 @@ use crate::soap::names::{SOAP12, WSA, WSSE};
 use crate::soap::stream::{StreamError, StreamReader};
 use crate::soap::strict::{Limits, Token};
 
+/// The greatest Header of an answer, in bytes. One with a certificate, a signature and ten references has about ten thousand.
+const LARGEST_HEAD: usize = 256 * 1024;
+
 /// The layer.
 #[derive(Clone)]
 pub struct ResponsePolicyLayer {
@@ -45,7 +48,7 @@ pub struct ResponsePolicyLayer {
 
 impl ResponsePolicyLayer {
     async fn filter(&self, answer: Answer) -> Result<Released, Refusal> {
-        let Answer { authorised, message_id, body, deadline, pass } = answer;
+        let Answer { authorised, message_id, body, deadline, allowed, pass } = answer;
         let call = authorised.call().clone();
         let permitted = authorised.permitted();
         let ask = ask(permitted.judged(), permitted.policy(), permitted.admitted().owners(), self.release);
@@ -56,7 +59,7 @@ impl ResponsePolicyLayer {
         let late = tokio::time::Instant::now() >= deadline;
         let outcome = match read {
             Ok(()) => filter.finish(),
-            Err(StreamError::Connection) if late => Err(Refusal::IndexTimeout { seconds: 0 }),
+            Err(StreamError::Connection) if late => Err(Refusal::IndexTimeout { seconds: allowed.as_secs() }),
             Err(StreamError::Connection) => Err(Refusal::IndexUnavailable),
             Err(StreamError::Content(refusal)) => Err(as_ours(refusal)),
         };
@@ -129,6 +132,10 @@ async fn head(reader: &mut StreamReader<AnswerBody>) -> Result<(Document, usize)
         let token = reader.next().await?;
         let strict = reader.strict();
         let is_body = strict.depth() == 2 && strict.tag().local() == "Body" && strict.uris().get(strict.tag().uri()) == SOAP12;
+        // The head is kept whole to be verified, so it is bounded: an answer's benefits stand in Body, not here.
+        if reader.range().end > LARGEST_HEAD {
+            return Err(StreamError::Content(Refusal::IndexAnswerInvalid));
+        }
         builder.add(token, strict, reader.range()).map_err(StreamError::Content)?;
         match token {
             Token::Start if is_body => {

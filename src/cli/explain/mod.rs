@@ -77,7 +77,7 @@ pub async fn run(args: &Args, clock: &Clock, out: &mut impl Write) -> Result<Exi
 async fn explain(args: &Args, clock: &Clock) -> Result<Explanation, ExplainError> {
     // The configuration is judged by today, for its files are today's; the message by the instant asked about.
     let config = serve::load(&args.config, clock)?;
-    let at = args.at.map_or_else(|| clock.now(), |at| at);
+    let at = args.at.unwrap_or_else(|| clock.now());
     let certificate = args.certificate.as_deref().map(certificates_from_pem_file).transpose()?;
     let certificate = certificate.and_then(|all| all.into_iter().next());
     let request = read(&args.request)?;
