@@ -1,7 +1,7 @@
 //! What Prometheus scrapes, derived from the audit record where it can be, so that the two never disagree.
 //!
 //! Label values are bounded in number and in kind: they are names of services, rules, steps and codes, never a CVR number
-//! (a stranger could claim a million of them), never anything about a person. [`Labels`] holds that line whatever a
+//! (a stranger could claim a million of them), never anything about a person. `Labels` holds that line whatever a
 //! record carries.
 
 use std::{

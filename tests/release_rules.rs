@@ -270,6 +270,11 @@ fn each_rule_decides_on_the_index_answer() {
             },
             Silent("other-owner"),
         ),
+        (
+            "an actor with two roles may be a second owner",
+            |a| a.actors += &actor("99999982").replace(&role(OWNER), &(role(OWNER) + &role(PARTY))),
+            Silent("other-owner"),
+        ),
         // rule 0
         (
             "a line of another person's grant is removed, and the sums with it",
@@ -331,6 +336,11 @@ fn each_rule_decides_on_the_index_answer() {
             "a party beside the grantee does not disturb",
             |a| a.grants = grant(G1, &(grantee(P) + &grantee(Q).replace(GRANTEE, "93af57a7-7658-4fac-98da-9e5ac7a7d9a5")), ""),
             Shows(&["7001.50"], &[]),
+        ),
+        (
+            "a party without a role may be a second grantee",
+            |a| a.grants = grant(G1, &(grantee(P) + &grantee(Q).replace(&role(GRANTEE), "")), ""),
+            Refused("PersonUnproven"),
         ),
         (
             "a deleted grant proves nothing",
@@ -428,6 +438,12 @@ fn each_rule_decides_on_the_index_answer() {
         ),
         ("another status is a fault", |a| a.head = a.head.replace("20", "41"), Refused("IndexFault")),
         ("no status is no answer", |a| a.head.clear(), Refused("IndexAnswerInvalid")),
+        ("two statuses are none", |a| a.head = a.head.repeat(2), Refused("IndexAnswerInvalid")),
+        (
+            "a count behind the grants is out of order",
+            |a| std::mem::swap(&mut a.counts, &mut a.grants),
+            Refused("IndexAnswerInvalid"),
+        ),
         (
             "a typed status is not trusted",
             |a| a.head = a.head.replace("<sd:StandardRetur>", "<sd:StandardRetur xsi:type=\"sd:UnikReturType\">"),

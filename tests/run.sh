@@ -22,6 +22,7 @@ fi
 say "Formatting and lints"
 cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
 say "Tests"
 cargo test --locked

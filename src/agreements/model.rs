@@ -1,7 +1,7 @@
 //! What a service agreement is, and the life it may lead.
 //!
-//! [D] marks what a public source documents, [I] what is inferred. That an agreement is requested by the supplier and
-//! approved or rejected by the authority is [D]; the states and their Danish names are [I].
+//! (D) marks what a public source documents, (I) what is inferred. That an agreement is requested by the supplier and
+//! approved or rejected by the authority is (D); the states and their Danish names are (I).
 
 use std::{fmt, str::FromStr};
 

@@ -191,7 +191,7 @@ fn breaker_state(breaker: &crate::outbound::breaker::Breaker) -> metrics::Breake
     match breaker.state(std::time::Instant::now()) {
         BreakerState::Closed => metrics::Breaker::Closed,
         BreakerState::HalfOpen => metrics::Breaker::HalfOpen,
-        BreakerState::Open { .. } => metrics::Breaker::Open,
+        BreakerState::Open => metrics::Breaker::Open,
     }
 }
 

@@ -27,6 +27,7 @@ pub struct Answer {
     pub(super) message_id: String,
     pub(super) body: AnswerBody,
     pub(super) deadline: Instant,
+    pub(super) allowed: Duration,
     pub(super) pass: Pass,
 }
 
@@ -78,7 +79,7 @@ impl Forward {
             tracing::warn!(call = %authorised.call().id(), status = %response.status(), "the index's answer is not one");
             return Err(refusal);
         }
-        Ok(Answer { authorised, message_id, body: response.into_body(), deadline, pass })
+        Ok(Answer { authorised, message_id, body: response.into_body(), deadline, allowed: self.deadline, pass })
     }
 
     /// The signed message. The signature is made off the threads that move everybody's bytes.

@@ -3,6 +3,7 @@
 //! Two things read the same tokens side by side: the digest of the signed Body, and the release filter. Nothing of the
 //! answer leaves before both have said yes; a signature that fails at the last byte takes everything with it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tower::{Layer, Service};
@@ -10,10 +11,13 @@ use tower::{Layer, Service};
 use super::call::OfCall;
 use super::exchange::Authorised;
 use super::forward::Answer;
+use super::request_policy::Judged;
 use super::step::BoxFuture;
+use crate::agreements::Cvr;
 use crate::audit::Record;
 use crate::clock::Clock;
 use crate::outbound::AnswerBody;
+use crate::policy::document::Policy;
 use crate::policy::release::{Ask, Counterpart, Counts, Filter, Limits as ReleaseLimits, Released};
 use crate::refusal::Refusal;
 use crate::signature::key::Certificate;
@@ -23,6 +27,9 @@ use crate::soap::document::{Document, DocumentBuilder};
 use crate::soap::names::{SOAP12, WSA, WSSE};
 use crate::soap::stream::{StreamError, StreamReader};
 use crate::soap::strict::{Limits, Token};
+
+/// The greatest Header of an answer, in bytes. One with a certificate, a signature and ten references has about ten thousand.
+const LARGEST_HEAD: usize = 256 * 1024;
 
 /// The layer.
 #[derive(Clone)]
@@ -41,16 +48,18 @@ pub struct ResponsePolicyLayer {
 
 impl ResponsePolicyLayer {
     async fn filter(&self, answer: Answer) -> Result<Released, Refusal> {
-        let Answer { authorised, message_id, body, deadline, pass } = answer;
+        let Answer { authorised, message_id, body, deadline, allowed, pass } = answer;
         let call = authorised.call().clone();
-        let mut filter = Filter::new(authorised.permitted().policy().release().clone(), ask(&authorised, self.release));
+        let permitted = authorised.permitted();
+        let ask = ask(permitted.judged(), permitted.policy(), permitted.admitted().owners(), self.release);
+        let mut filter = Filter::new(permitted.policy().release().clone(), ask);
         let mut reader = StreamReader::new(body, self.limits);
         let read = self.read(&mut reader, &mut filter, &message_id).await;
         // An index that answers nonsense or breaks off is a failing index; a refusal of ours is not its fault.
         let late = tokio::time::Instant::now() >= deadline;
         let outcome = match read {
             Ok(()) => filter.finish(),
-            Err(StreamError::Connection) if late => Err(Refusal::IndexTimeout { seconds: 0 }),
+            Err(StreamError::Connection) if late => Err(Refusal::IndexTimeout { seconds: allowed.as_secs() }),
             Err(StreamError::Connection) => Err(Refusal::IndexUnavailable),
             Err(StreamError::Content(refusal)) => Err(as_ours(refusal)),
         };
@@ -123,6 +132,10 @@ async fn head(reader: &mut StreamReader<AnswerBody>) -> Result<(Document, usize)
         let token = reader.next().await?;
         let strict = reader.strict();
         let is_body = strict.depth() == 2 && strict.tag().local() == "Body" && strict.uris().get(strict.tag().uri()) == SOAP12;
+        // The head is kept whole to be verified, so it is bounded: an answer's benefits stand in Body, not here.
+        if reader.range().end > LARGEST_HEAD {
+            return Err(StreamError::Content(Refusal::IndexAnswerInvalid));
+        }
         builder.add(token, strict, reader.range()).map_err(StreamError::Content)?;
         match token {
             Token::Start if is_body => {
@@ -161,19 +174,19 @@ fn as_ours(refusal: Refusal) -> Refusal {
     }
 }
 
-fn ask(authorised: &Authorised, limits: ReleaseLimits) -> Ask {
-    let permitted = authorised.permitted();
-    let owners = permitted.admitted().owners();
+/// What the answer is judged by, as it follows from the request and the agreements.
+pub fn ask(judged: &Judged, policy: &Policy, owners: &BTreeMap<Cvr, String>, limits: ReleaseLimits) -> Ask {
+    let search = &judged.search;
     let cvrs = owners.keys().map(ToString::to_string).collect();
     Ask {
-        person: permitted.search().person().clone(),
-        window: *permitted.search().window(),
+        person: search.person().clone(),
+        window: *search.window(),
         counterpart: Counterpart::Municipalities(cvrs),
         names: Arc::new(owners.iter().map(|(cvr, name)| (cvr.to_string(), name.clone())).collect()),
-        kle: permitted.kle().clone(),
-        sensitivity: permitted.sensitivity().clone(),
-        asked: permitted.search().asked(),
-        naive: permitted.policy().request().naive,
+        kle: judged.kle.clone(),
+        sensitivity: judged.sensitivity.clone(),
+        asked: search.asked(),
+        naive: policy.request().naive,
         limits,
         decisions: false,
     }

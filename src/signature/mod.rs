@@ -29,22 +29,12 @@ pub mod write;
 
 /// Namespace names and other fixed strings of the specifications.
 pub mod names {
+    pub use crate::soap::names::{LIBERTY_SB as LIBERTY, SOAP11, SOAP12, WSA, WSA_ANONYMOUS as ANONYMOUS, WSSE, WSU};
+
     /// XML Signature.
     pub const DSIG: &str = "http://www.w3.org/2000/09/xmldsig#";
-    /// WS-Security 1.0: Security, BinarySecurityToken, SecurityTokenReference.
-    pub const WSSE: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
     /// WS-Security 1.1: TokenType, SignatureConfirmation.
     pub const WSSE11: &str = "http://docs.oasis-open.org/wss/oasis-wss-wssecurity-secext-1.1.xsd";
-    /// WS-Security utility: Timestamp, Id.
-    pub const WSU: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd";
-    /// WS-Addressing 1.0.
-    pub const WSA: &str = "http://www.w3.org/2005/08/addressing";
-    /// The Liberty framework header.
-    pub const LIBERTY: &str = "urn:liberty:sb:2006-08";
-    /// SOAP 1.1.
-    pub const SOAP11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
-    /// SOAP 1.2.
-    pub const SOAP12: &str = "http://www.w3.org/2003/05/soap-envelope";
     /// SAML 2.0 assertions.
     pub const SAML: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
     /// SAML 2.0 metadata.
@@ -64,6 +54,4 @@ pub mod names {
     pub const SAML_ID: &str = "http://docs.oasis-open.org/wss/oasis-wss-saml-token-profile-1.1#SAMLID";
     /// Token type of a SAML 2.0 assertion.
     pub const SAML_TOKEN: &str = "http://docs.oasis-open.org/wss/oasis-wss-saml-token-profile-1.1#SAMLV2.0";
-    /// The anonymous address: "answer on this connection".
-    pub const ANONYMOUS: &str = "http://www.w3.org/2005/08/addressing/anonymous";
 }

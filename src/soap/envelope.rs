@@ -159,11 +159,8 @@ impl Located {
         for block in header.iter().flat_map(|header| header.elements()) {
             check_role(block, version)?;
             match (block.namespace(), block.local()) {
-                (WSSE, "Security") => {
-                    if security.replace(block.id()).is_some() {
-                        return Err(structure("two Security headers"));
-                    }
-                }
+                (WSSE, "Security") if security.is_some() => return Err(structure("two Security headers")),
+                (WSSE, "Security") => security = Some(block.id()),
                 (WSA, local) => addressing.take(block, local)?,
                 (LIBERTY_SB, "Framework") => {}
                 (REQUEST_HEADER, "RequestHeader") => {

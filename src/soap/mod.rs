@@ -3,6 +3,7 @@
 pub mod document;
 pub mod envelope;
 pub mod fault;
+mod lexical;
 pub mod names;
 pub mod stream;
 pub mod strict;

@@ -167,10 +167,10 @@ impl<T: Transport> StsClient<T> {
         let soap = [SOAP12, SOAP11].into_iter().find(|soap| root.is(soap, "Envelope"));
         let soap = soap.ok_or(Flaw::Shape("it is no envelope"))?;
         let body = one(root, soap, "Body")?;
-        if let Ok(fault) = one(body, soap, "Fault") {
+        if let Some(fault) = at_most_one(body, soap, "Fault")? {
             return Err(Flaw::Fault(fault_code(fault)));
         }
-        if let Ok(header) = one(root, soap, "Header") {
+        if let Some(header) = at_most_one(root, soap, "Header")? {
             for related in header.named(WSA, "RelatesTo") {
                 if related.text().is_none_or(|id| id.trim() != message_id) {
                     return Err(Flaw::Shape("it answers another request"));
@@ -178,7 +178,7 @@ impl<T: Transport> StsClient<T> {
             }
             // The interface description says that the answer is signed; its examples differ in how. Where it is, it must
             // hold. What the token is worth rests on the token's own signature below, always.
-            if let Ok(security) = one(header, WSSE, "Security") {
+            if let Some(security) = at_most_one(header, WSSE, "Security")? {
                 let parts = Parts { header, security, body, must_cover: vec![] };
                 verify_whole_response(&document, &parts, self.settings.issuer.certificates())?;
             }
@@ -234,7 +234,11 @@ fn escaped(text: &str) -> String {
 }
 
 fn one<'d>(parent: Element<'d>, namespace: &str, local: &str) -> Result<Element<'d>, Flaw> {
-    parent.only(namespace, local).ok().flatten().ok_or(Flaw::Shape("a part is missing or repeated"))
+    at_most_one(parent, namespace, local)?.ok_or(Flaw::Shape("a part is missing"))
+}
+
+fn at_most_one<'d>(parent: Element<'d>, namespace: &str, local: &str) -> Result<Option<Element<'d>>, Flaw> {
+    parent.only(namespace, local).map_err(|()| Flaw::Shape("a part is repeated"))
 }
 
 /// The code in a fault. Where it stands is not described, so it is looked for as a word of its own in every text.

@@ -1,8 +1,9 @@
 //! What stands in for the outside world: a benefit index with an invented population, a security token service, and a
 //! throw-away PKI.
 //!
-//! The stubs are the other side. They share the base (XML, signatures) with the gateway, but none of its judgement: the
-//! index searches with code of its own, so that it does not confirm the gateway's mistakes.
+//! The stubs are the other side. They share XML, signatures and the reading of tokens with the gateway, but none of its
+//! judgement of searches and answers: the index searches with code of its own, so that it does not confirm the gateway's
+//! mistakes.
 
 pub mod moment;
 pub mod pki;
@@ -12,3 +13,7 @@ pub mod server;
 pub mod soap;
 pub mod sts;
 pub mod ydelsesindeks;
+
+pub use server::Running;
+pub use sts::{StsConfig, start_sts};
+pub use ydelsesindeks::serve::{IndexConfig, start_ydelsesindeks};

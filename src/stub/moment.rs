@@ -37,6 +37,11 @@ impl Style {
     pub const ALL: [Style; 6] = [Style::Local, Style::Naive, Style::Utc, Style::WrongSeason, Style::FarOffset, Style::Fraction];
 }
 
+/// `instant` moved by whole days, back where `days` is negative. It stays where it is at the ends of time.
+pub fn moved(instant: Timestamp, days: i64) -> Timestamp {
+    instant.checked_add(SignedDuration::from_hours(days.saturating_mul(24))).unwrap_or(instant)
+}
+
 /// Denmark's time zone. UTC stands in should the bundled database lack it, which a test rules out.
 pub fn copenhagen() -> TimeZone {
     TimeZone::get("Europe/Copenhagen").unwrap_or(TimeZone::UTC)

@@ -3,7 +3,7 @@
 //!
 //! Like OCES3, every certificate is signed with RSASSA-PSS (SHA-256, salt of 32 bytes), because that is what many tools
 //! trip over, and each leaf names its holder by `organizationIdentifier=NTRDK-<CVR>` and `serialNumber=UI:DK-O:G:<uuid>`.
-//! rcgen cannot sign with PSS. It writes the certificate's content with the algorithm that it knows; [`with_pss`] then
+//! rcgen cannot sign with PSS. It writes the certificate's content with the algorithm that it knows; `with_pss` then
 //! names PSS in its place and signs the result.
 
 mod role;

@@ -16,7 +16,7 @@ impl Random {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -27,7 +27,7 @@ impl Random {
     /// A number in `0..n`; 0 where `n` is 0.
     pub fn below(&mut self, n: usize) -> usize {
         let n = n as u64;
-        usize::try_from(self.next().checked_rem(n).unwrap_or(0)).unwrap_or(0)
+        usize::try_from(self.bits().checked_rem(n).unwrap_or(0)).unwrap_or(0)
     }
 
     /// True `percent` times in a hundred.
@@ -42,7 +42,7 @@ impl Random {
 
     /// A UUID of version 4 that follows from the seed.
     pub fn uuid(&mut self) -> Uuid {
-        let bits = (u128::from(self.next()) << 64) | u128::from(self.next());
+        let bits = (u128::from(self.bits()) << 64) | u128::from(self.bits());
         uuid::Builder::from_u128(bits).with_variant(uuid::Variant::RFC4122).with_version(uuid::Version::Random).into_uuid()
     }
 }

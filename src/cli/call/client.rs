@@ -10,13 +10,10 @@ use uuid::Uuid;
 
 use crate::agreements::Cvr;
 use crate::outbound::{Outbound, OutboundError};
+use crate::services::terminaladgang::names::{AUTHORITY_CONTEXT_NS, INDEX_ACTION, WRAPPER_ACTION, WRAPPER_NS};
 use crate::signature::key::SigningKey;
 use crate::signature::sign::{self, Message, SignError, Token};
 use crate::soap::envelope::Version;
-
-const WRAPPER: &str = "http://serviceplatformen.dk/xml/wsdl/soap11/Ydelse/TerminalAdgang/6/";
-const AUTHORITY_CONTEXT: &str = "http://serviceplatformen.dk/xml/schemas/AuthorityContext/1/";
-const INDEX_ACTION: &str = "http://kombit.dk/sts/ydelseindeks/fremsoeg";
 
 /// The greatest answer that is taken, in bytes: the gateway releases 8 MiB at most by default.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -60,8 +57,8 @@ impl Client {
     /// The message of the AuthorityContext binding (SOAP 1.1).
     pub fn authority_context_message(authority: Cvr, input: &[u8]) -> Bytes {
         let mut message = format!(
-            "<s:Envelope xmlns:s=\"{}\"><s:Body><ta:FremsoegRequest xmlns:ta=\"{WRAPPER}\"><ac:AuthorityContext \
-             xmlns:ac=\"{AUTHORITY_CONTEXT}\"><ac:MunicipalityCVR>{authority}</ac:MunicipalityCVR></ac:AuthorityContext>",
+            "<s:Envelope xmlns:s=\"{}\"><s:Body><ta:FremsoegRequest xmlns:ta=\"{WRAPPER_NS}\"><ac:AuthorityContext \
+             xmlns:ac=\"{AUTHORITY_CONTEXT_NS}\"><ac:MunicipalityCVR>{authority}</ac:MunicipalityCVR></ac:AuthorityContext>",
             crate::soap::names::SOAP11
         )
         .into_bytes();
@@ -116,7 +113,7 @@ impl Client {
         };
         let mut headers = HeaderMap::from_iter([(header::CONTENT_TYPE, content_type)]);
         if version == Version::V11 {
-            let action = format!("\"{WRAPPER}fremsoeg\"");
+            let action = format!("\"{WRAPPER_ACTION}\"");
             headers.insert("soapaction", HeaderValue::from_str(&action).map_err(|_| ClientError::Unreadable)?);
         }
         let deadline = tokio::time::Instant::now() + Duration::from_secs(60);

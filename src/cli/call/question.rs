@@ -1,14 +1,8 @@
 //! A question in the index's own format: what `fremsoeg` takes.
 
 use crate::policy::person::Cpr;
+use crate::services::terminaladgang::names::{BI_NS, GD_NS, GO_NS, OEI_NS, SD_NS, YI_NS};
 use crate::soap::fault::escape;
-
-const YI: &str = "urn:oio:sts:ydelse:ydelseindeks:6";
-const BI: &str = "urn:oio:sts:ydelse:bevillingindeks:6";
-const OEI: &str = "urn:oio:sts:ydelse:oekonomiskeffektueringindeks:6";
-const GO: &str = "urn:oio:sts:generelleoperationer:6";
-const GD: &str = "urn:oio:sts:generelledefinitioner:6";
-const SD: &str = "urn:oio:sagdok:3.0.0";
 
 /// What to ask: one person, perhaps a period, perhaps some kinds of benefit.
 #[derive(Clone)]
@@ -40,8 +34,8 @@ impl Question {
             }
         };
         format!(
-            "<yi:FremsoegYdelseIndeksInput xmlns:yi=\"{YI}\" xmlns:bi=\"{BI}\" xmlns:oei=\"{OEI}\" xmlns:go=\"{GO}\" xmlns:gd=\"{GD}\" \
-             xmlns:sd=\"{SD}\"><yi:SoegUdtryk><yi:operation>AND</yi:operation>{person}{effectuations}</yi:SoegUdtryk>\
+            "<yi:FremsoegYdelseIndeksInput xmlns:yi=\"{YI_NS}\" xmlns:bi=\"{BI_NS}\" xmlns:oei=\"{OEI_NS}\" xmlns:go=\"{GO_NS}\" xmlns:gd=\"{GD_NS}\" \
+             xmlns:sd=\"{SD_NS}\"><yi:SoegUdtryk><yi:operation>AND</yi:operation>{person}{effectuations}</yi:SoegUdtryk>\
              </yi:FremsoegYdelseIndeksInput>"
         )
         .into_bytes()

@@ -301,8 +301,6 @@ pub(super) struct Collector {
     /// Whether the last tag was a start tag: an end tag after it closes a value.
     leaf: bool,
     held: usize,
-    /// Values passed over beside all objects.
-    pub(super) beside: u64,
 }
 
 impl Collector {
@@ -346,9 +344,8 @@ impl Collector {
         let leaf = std::mem::take(&mut self.leaf);
         if self.skipping > 0 {
             self.skipping -= 1;
-            match self.open.last_mut() {
-                Some(node) => node.passed_over += u64::from(leaf),
-                None => self.beside += u64::from(leaf),
+            if let Some(node) = self.open.last_mut() {
+                node.passed_over += u64::from(leaf);
             }
             return None;
         }

@@ -4,10 +4,10 @@
 //! any `LokalUdvidelseListe` a whole answer), so nothing is passed on because it was not recognised: the answer is
 //! **rebuilt** from what the policy names. Read top-down:
 //!
-//! 1. [`Filter::feed`] takes the tokens of the SOAP Body as they arrive; only [`Place`]s that the filter knows are held,
-//!    one object at a time ([`collect`]).
-//! 2. A grant is reduced to whose it is; an effectuation is judged against grants, window, counterpart and KLE ([`judge`]).
-//! 3. What is left of it is written, field by field, each by its rule and in its form ([`write`](mod@write)).
+//! 1. [`Filter::feed`] takes the tokens of the SOAP Body as they arrive; only `Place`s that the filter knows are held,
+//!    one object at a time (`collect`).
+//! 2. A grant is reduced to whose it is; an effectuation is judged against grants, window, counterpart and KLE (`judge`).
+//! 3. What is left of it is written, field by field, each by its rule and in its form (`write`).
 //! 4. [`Filter::finish`] sets status and counts. Before it no byte can leave, so half an answer never looks whole.
 //!
 //! Pure: no I/O, no clock. Memory grows with what is released and with the number of grants (bounded), never with what
@@ -16,174 +16,23 @@
 pub mod catalogue;
 mod collect;
 mod counts;
+mod head;
 mod judge;
 mod object;
+mod terms;
 mod write;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use self::catalogue::{Field, Form, Guard};
-use self::collect::{Collector, Node, Ns, Place, Value, is_odd};
+use self::catalogue::Guard;
+use self::collect::{Collector, Node, Ns, Place, is_odd};
 use self::counts::Tally;
 pub use self::counts::{Counts, Decision};
+use self::head::Head;
 use self::judge::{Grants, Verdict};
-use self::write::Writer;
-use super::kle::{Constraint, SensitivityConstraint};
-use super::person::Cpr;
-use super::rules::{Asked, Naive, PersonCheck};
-use super::window::Window;
+pub use self::terms::{Ask, Counterpart, FieldRule, Limits, ReleaseRules, Roles, Words};
 use crate::refusal::Refusal;
 use crate::soap::strict::{Strict, Token, is_space};
-
-/// The role UUIDs that the rules look for, lower case.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Roles {
-    /// The owner (*Ejer*) of an effectuation.
-    pub owner: String,
-    /// The party (*Effektueringsmodtager*) of an effectuation.
-    pub party: String,
-    /// The grantee (*Bevillingsmodtager*) of a grant.
-    pub grantee: String,
-}
-
-/// What one rule of the policy says in words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Words {
-    /// The rule's id, as counts and the audit record name it.
-    pub id: String,
-    /// The words of the law it rests on, or `technical…` or `inferred…`.
-    pub basis: String,
-    /// The explanation in Danish.
-    pub da: String,
-    /// The explanation in English.
-    pub en: String,
-}
-
-/// A field that the policy names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldRule {
-    /// Its words.
-    pub words: Words,
-    /// Whether it is released.
-    pub release: bool,
-    /// The form that its value must have.
-    pub form: Form,
-}
-
-/// The release side of a policy, compiled. Made by [`super::document::Policy::read`] only.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReleaseRules {
-    pub(super) fields: Vec<Option<FieldRule>>,
-    pub(super) guards: Vec<(Guard, Words)>,
-    pub(super) roles: Roles,
-    pub(super) person_check: PersonCheck,
-    pub(super) empty_status: u16,
-}
-
-impl ReleaseRules {
-    /// The rule of a field, if the policy names the field.
-    pub fn field(&self, field: Field) -> Option<&FieldRule> {
-        self.fields.get(field.index())?.as_ref()
-    }
-
-    /// The reasons for removal, each with its words.
-    pub fn guards(&self) -> impl Iterator<Item = &(Guard, Words)> {
-        self.guards.iter()
-    }
-
-    /// The words of the rule with this id, as [`Counts`] names it.
-    pub fn words(&self, id: &str) -> Option<&Words> {
-        let fields = self.fields.iter().flatten().map(|rule| &rule.words);
-        fields.chain(self.guards.iter().map(|(_, words)| words)).find(|words| words.id == id)
-    }
-
-    /// The role UUIDs.
-    pub fn roles(&self) -> &Roles {
-        &self.roles
-    }
-
-    /// How objects are bound to the person. `TrustIndex` is a decision that the audit record names.
-    pub fn person_check(&self) -> PersonCheck {
-        self.person_check
-    }
-
-    /// The status of an answer without objects (20 or 44).
-    pub fn empty_status(&self) -> u16 {
-        self.empty_status
-    }
-
-    fn rule_of(&self, field: Field) -> &str {
-        self.field(field).map_or(Guard::Unnamed.id(), |rule| &rule.words.id)
-    }
-}
-
-/// Whose benefits the caller may see.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Counterpart {
-    /// The caller is a municipality: UDK's, by UDK's CVR number.
-    Udk(String),
-    /// The caller is UDK: those of the municipalities with an approved back agreement, by CVR number.
-    Municipalities(BTreeSet<String>),
-}
-
-impl Counterpart {
-    fn is(&self, cvr: &str) -> bool {
-        match self {
-            Self::Udk(udk) => udk == cvr,
-            Self::Municipalities(municipalities) => municipalities.contains(cvr),
-        }
-    }
-}
-
-/// Bounds on one answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// What one object may hold in memory while it is judged, in bytes; past it the answer is `IndexAnswerInvalid`.
-    pub object_bytes: usize,
-    /// What may be released, in bytes; past it the call is refused with `AnswerTooLarge`.
-    pub released_bytes: usize,
-    /// How many grants are remembered; past it the call is refused with `AnswerTooLarge`.
-    pub grants: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { object_bytes: 1024 * 1024, released_bytes: 8 * 1024 * 1024, grants: 50_000 }
-    }
-}
-
-/// What one call asked, as far as the answer is judged by it.
-#[derive(Debug, Clone)]
-pub struct Ask {
-    /// The person asked about.
-    pub person: Cpr,
-    /// The window of disposition dates.
-    pub window: Window,
-    /// Whose benefits may be seen.
-    pub counterpart: Counterpart,
-    /// The gateway's own names of authorities, by CVR number.
-    pub names: Arc<BTreeMap<String, String>>,
-    /// The KLE numbers of token and agreement.
-    pub kle: Constraint,
-    /// The sensitivities of token and agreement.
-    pub sensitivity: SensitivityConstraint,
-    /// What the caller's filter asked to see.
-    pub asked: Asked,
-    /// What a date without an offset means.
-    pub naive: Naive,
-    /// The bounds.
-    pub limits: Limits,
-    /// Whether each verdict is kept, for `hjemmel explain`.
-    pub decisions: bool,
-}
-
-impl Ask {
-    /// A filter that names no part of effectuations asks for none, as an empty one does.
-    fn asks_nothing(&self) -> bool {
-        matches!(self.asked, Asked::Nothing | Asked::Parts { properties: false, actors: false, lines: false })
-    }
-}
 
 /// A filtered answer. Only [`Filter::finish`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -223,20 +72,6 @@ impl Released {
     }
 }
 
-/// What the index said of one kind of object.
-#[derive(Debug)]
-struct Counted {
-    kind: Kind,
-    /// First and most, where the index echoed them and nothing is doubtful.
-    paging: Option<(Option<String>, Option<String>)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Effectuations,
-    Lines,
-}
-
 /// How far the answer has come. The schema's order is demanded: a grant behind an effectuation came too late to prove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
@@ -260,7 +95,7 @@ pub struct Filter {
     grants: Grants,
     found: bool,
     unproven: bool,
-    counted: Vec<Counted>,
+    head: Head,
     objects: Vec<u8>,
     released: u64,
     released_lines: u64,
@@ -284,7 +119,7 @@ impl Filter {
             grants: Grants::default(),
             found: true,
             unproven: false,
-            counted: Vec::new(),
+            head: Head::default(),
             objects: Vec::new(),
             released: 0,
             released_lines: 0,
@@ -329,7 +164,7 @@ impl Filter {
         if self.unproven {
             return Err(Refusal::PersonUnproven);
         }
-        let mut body = self.head();
+        let mut body = self.head.write(&self.rules, self.released, self.released_lines);
         body.extend_from_slice(&self.objects);
         body.extend_from_slice(b"</yi:FremsoegYdelseIndeksOutput>");
         if body.len() > self.ask.limits.released_bytes {
@@ -402,12 +237,12 @@ impl Filter {
         match node.place {
             Place::Return => {
                 self.reach(Stage::Status)?;
-                self.found = status(node)?;
+                self.found = head::status(node)?;
                 Ok(())
             }
             Place::Count => {
                 self.reach(Stage::Counts)?;
-                self.count(node);
+                self.head.count(node, &self.rules, &self.ask);
                 Ok(())
             }
             Place::Grant => {
@@ -422,33 +257,6 @@ impl Filter {
                 self.object(node)
             }
         }
-    }
-
-    fn count(&mut self, node: &Node) {
-        let kind = match node.value(Place::CountElement) {
-            Value::Text("effektueringer") => Kind::Effectuations,
-            Value::Text("ydelser") => Kind::Lines,
-            _ => return,
-        };
-        if node.is_distorted() {
-            return;
-        }
-        let paging = self.paging(node);
-        match self.counted.iter_mut().find(|counted| counted.kind == kind) {
-            // Counted twice: the count is made anew, but nobody may choose between two pagings.
-            Some(counted) => counted.paging = None,
-            None => self.counted.push(Counted { kind, paging }),
-        }
-    }
-
-    fn paging(&self, node: &Node) -> Option<(Option<String>, Option<String>)> {
-        let rule = self.rules.field(Field::Paging).filter(|rule| rule.release)?;
-        let paging = node.only(Place::Paging).ok()??;
-        let number = |place| match paging.value(place) {
-            Value::Text(text) if object::has_form(rule.form, text, &self.ask) => Some(text.to_owned()),
-            _ => None,
-        };
-        Some((number(Place::PagingFirst), number(Place::PagingMost)))
     }
 
     fn object(&mut self, node: &Node) -> Result<(), Refusal> {
@@ -477,51 +285,5 @@ impl Filter {
             }
         }
         Ok(())
-    }
-
-    /// The output's start tag, status and counts. Nothing left has the shape of nothing found, whatever the index sent.
-    fn head(&self) -> Vec<u8> {
-        let mut writer = Writer::document();
-        writer.open(Ns::Yi, "FremsoegYdelseIndeksOutput");
-        let status = if self.released == 0 { self.rules.empty_status } else { 20 };
-        writer.open(Ns::Sd, "StandardRetur");
-        writer.leaf(Ns::Sd, "StatusKode", &status.to_string());
-        writer.close();
-        if self.released > 0 && self.rules.field(Field::Count).is_some_and(|rule| rule.release) {
-            for (kind, name, many) in
-                [(Kind::Effectuations, "effektueringer", self.released), (Kind::Lines, "ydelser", self.released_lines)]
-            {
-                let Some(counted) = self.counted.iter().find(|counted| counted.kind == kind) else { continue };
-                writer.open(Ns::Yi, "Antal");
-                writer.leaf(Ns::Yi, "Element", name);
-                writer.leaf(Ns::Yi, "Antal", &many.to_string());
-                if let Some((first, most)) = &counted.paging {
-                    writer.open(Ns::Yi, "Paginering");
-                    if let Some(first) = first {
-                        writer.leaf(Ns::Sd, "FoersteResultatReference", first);
-                    }
-                    if let Some(most) = most {
-                        writer.leaf(Ns::Sd, "MaksimalAntalKvantitet", most);
-                    }
-                    writer.close();
-                }
-                writer.close();
-            }
-        }
-        writer.into_bytes()
-    }
-}
-
-/// Whether the index found something: 20, or 44 for nothing. Any other status is a fault.
-fn status(node: &Node) -> Result<bool, Refusal> {
-    if node.is_distorted() {
-        return Err(Refusal::IndexAnswerInvalid);
-    }
-    let Value::Text(text) = node.value(Place::StatusCode) else { return Err(Refusal::IndexAnswerInvalid) };
-    match text.trim_matches(is_space) {
-        "20" => Ok(true),
-        "44" => Ok(false),
-        code if !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_digit()) => Err(Refusal::IndexFault),
-        _ => Err(Refusal::IndexAnswerInvalid),
     }
 }

@@ -28,6 +28,7 @@ use crate::metrics::Metrics;
 use crate::outbound::breaker::{Breaker, BreakerSettings};
 use crate::outbound::{Outbound, OutboundSettings, SetupError};
 use crate::policy::document::{Policy, PolicyErrors};
+use crate::policy::history::{History, HistoryError};
 use crate::policy::release;
 use crate::saml::metadata::Entity;
 use crate::saml::trust::{Issuer, Trust, TrustError};
@@ -52,6 +53,9 @@ pub enum AssembleError {
     /// The policy file.
     #[error("{0}")]
     Policy(#[from] PolicyErrors),
+    /// A policy's history.
+    #[error("the policy's history is not one: {0}")]
+    History(#[from] HistoryError),
     /// A policy that is not in force yet.
     #[error("the policy {id} holds from {from} only; name one that holds today")]
     PolicyNotInForce {
@@ -189,7 +193,7 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
     let now = clock.now();
     let definition = Arc::new(definition(config));
     let policy = Arc::new(read_policy(&config.policy, now)?);
-    let time = TimeRules { skew: signed(config.clock_skew), max_age: signed(config.timestamp_max_age), ..TimeRules::default() };
+    let time = time_rules(config);
     let trust = Arc::new(TokenTrust { trust: read_trust(&config.tokens, now)?, time });
     let clients = Arc::new(ClientTrust::new(Rules::read(&config.listen)?));
     let signer = Arc::new(read_signer(config)?);
@@ -214,37 +218,16 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
         },
         seal,
         envelope: EnvelopeLayer { definition: definition.clone(), limits: request_limits(config) },
-        authenticate: AuthenticateLayer {
-            definition: definition.clone(),
-            trust: trust.clone(),
-            clients: clients.clone(),
-            clock: clock.clone(),
-            authority_context: AuthorityContextNames {
-                call_context: Name::new(names::CALL_CONTEXT_NS, "CallContext"),
-                authority_context: Name::new(names::AUTHORITY_CONTEXT_NS, "AuthorityContext"),
-                municipality_cvr: Name::new(names::AUTHORITY_CONTEXT_NS, "MunicipalityCVR"),
-            },
-        },
+        authenticate: authenticate(&definition, &trust, &clients, clock),
         replay: Replay { memory: lasting.replay.clone(), clock: clock.clone() },
-        agreement: AgreementStep {
-            definition: definition.clone(),
-            agreements: lasting.agreements.clone(),
-            environment: Environment::try_from(config.environment.clone())
-                .map_err(|_| AssembleError::Setting("environment is no name of an environment"))?,
-            udk: config.udk_cvr.parse::<Cvr>().map_err(|_| AssembleError::Setting("udk_cvr is no CVR number"))?,
-            clock: clock.clone(),
-        },
+        agreement: agreement(config, &definition, &lasting.agreements, clock)?,
         request_policy: RequestPolicyStep { policy, sealer: lasting.sealer.clone(), clock: clock.clone() },
         exchange: ExchangeStep { definition: definition.clone(), tokens: tokens.cache.clone() },
         response_policy: ResponsePolicyLayer {
             pinned: Arc::new(pinned),
             time,
-            limits: Limits { nodes: usize::MAX, text: config.messages.object_bytes, ..request_limits(config) },
-            release: release::Limits {
-                object_bytes: config.messages.object_bytes,
-                released_bytes: config.messages.released_bytes,
-                ..release::Limits::default()
-            },
+            limits: answer_limits(config),
+            release: release_limits(config),
             clock: clock.clone(),
         },
         forward: Forward {
@@ -287,25 +270,103 @@ pub fn definition(config: &Config) -> Definition {
     }
 }
 
+/// The step that proves who calls.
+pub fn authenticate(
+    definition: &Arc<Definition>,
+    trust: &Arc<TokenTrust>,
+    clients: &Arc<ClientTrust>,
+    clock: &Clock,
+) -> AuthenticateLayer {
+    AuthenticateLayer {
+        definition: definition.clone(),
+        trust: trust.clone(),
+        clients: clients.clone(),
+        clock: clock.clone(),
+        authority_context: AuthorityContextNames {
+            call_context: Name::new(names::CALL_CONTEXT_NS, "CallContext"),
+            authority_context: Name::new(names::AUTHORITY_CONTEXT_NS, "AuthorityContext"),
+            municipality_cvr: Name::new(names::AUTHORITY_CONTEXT_NS, "MunicipalityCVR"),
+        },
+    }
+}
+
+/// The step that looks for agreements.
+///
+/// # Errors
+/// `Setting`.
+pub fn agreement(
+    config: &Config,
+    definition: &Arc<Definition>,
+    agreements: &Agreements,
+    clock: &Clock,
+) -> Result<AgreementStep, AssembleError> {
+    Ok(AgreementStep {
+        definition: definition.clone(),
+        agreements: agreements.clone(),
+        environment: Environment::try_from(config.environment.clone())
+            .map_err(|_| AssembleError::Setting("environment is no name of an environment"))?,
+        udk: config.udk_cvr.parse::<Cvr>().map_err(|_| AssembleError::Setting("udk_cvr is no CVR number"))?,
+        clock: clock.clone(),
+    })
+}
+
+/// How far clocks may be apart, and how old a message may be.
+pub fn time_rules(config: &Config) -> TimeRules {
+    TimeRules { skew: signed(config.clock_skew), max_age: signed(config.timestamp_max_age), ..TimeRules::default() }
+}
+
+/// The strict reader's bounds for answers of the index: of any length, as no more than one object is held.
+pub fn answer_limits(config: &Config) -> Limits {
+    Limits { nodes: usize::MAX, text: config.messages.object_bytes, ..request_limits(config) }
+}
+
+/// The bounds on what is held of an answer.
+pub fn release_limits(config: &Config) -> release::Limits {
+    release::Limits {
+        object_bytes: config.messages.object_bytes,
+        released_bytes: config.messages.released_bytes,
+        ..release::Limits::default()
+    }
+}
+
 /// The strict reader's bounds for requests.
 pub fn request_limits(config: &Config) -> Limits {
     let messages = &config.messages;
     Limits { depth: messages.xml_depth, attributes: messages.xml_attributes, nodes: messages.xml_nodes, ..Limits::default() }
 }
 
-/// Reads the policy, and refuses one that does not hold yet.
+/// Reads the version of the policy that is in force at `now`.
 ///
 /// # Errors
-/// `File`, `Policy`, `PolicyNotInForce`.
+/// `File`, `Policy`, `History`, `PolicyNotInForce`.
 pub fn read_policy(settings: &config::Policy, now: Timestamp) -> Result<Policy, AssembleError> {
-    let path = settings.directory.join(format!("{}.toml", settings.name));
-    let policy = Policy::read(&read(&path)?, &path)?;
+    let history = read_history(&settings.directory, &settings.name)?;
     let copenhagen =
         crate::policy::dates::copenhagen().ok_or(AssembleError::Setting("Europe/Copenhagen is not in the time zone database"))?;
-    match now.to_zoned(copenhagen).date() >= policy.valid_from() {
-        true => Ok(policy),
-        false => Err(AssembleError::PolicyNotInForce { id: policy.id().to_owned(), from: policy.valid_from() }),
+    history.at(now.to_zoned(copenhagen).date()).cloned().ok_or_else(|| AssembleError::PolicyNotInForce {
+        id: settings.name.clone(),
+        from: history.versions().first().map(Policy::valid_from).unwrap_or_default(),
+    })
+}
+
+/// Reads every version of a policy: `NAME.toml`, and those before it in `history/NAME.v*.toml`.
+///
+/// # Errors
+/// `File`, `Policy`, `History`.
+pub fn read_history(directory: &Path, name: &str) -> Result<History, AssembleError> {
+    let mut files = vec![directory.join(format!("{name}.toml"))];
+    let (before, earlier) = (format!("{name}.v"), directory.join("history"));
+    if earlier.is_dir() {
+        let told = |error| AssembleError::File { path: earlier.display().to_string(), error };
+        for entry in std::fs::read_dir(&earlier).map_err(told)? {
+            let file = entry.map_err(told)?.file_name();
+            if file.to_str().is_some_and(|file| file.starts_with(&before) && file.ends_with(".toml")) {
+                files.push(earlier.join(file));
+            }
+        }
     }
+    let versions = files.iter().map(|path| Ok(Policy::read(&read(path)?, path)?)).collect::<Result<_, AssembleError>>()?;
+    Ok(History::new(versions)?)
 }
 
 /// Reads the trusted STS's: what files and settings give of one issuer is one issuer, so that certificates may overlap

@@ -5,13 +5,13 @@
 
 use super::generate::payment;
 use super::{Benefit, Effectuation, Grant, KORSBAEK, LifeCycle, MUNICIPAL_BENEFITS, Person, Population, UDK, UDK_BENEFITS};
+use crate::stub::moment::moved;
 use crate::stub::random::Random;
-use jiff::SignedDuration;
 
 /// Benefits that UDK owns, a payment a month: ten, of which four lie inside the window before the month ends (this month
 /// and the three before it), one a month after it and five before it.
 pub const UDK_ONLY: &str = "6101801234";
-/// Benefits that municipalities own: sickness benefit from Korsbæk, single payments from Hvidager.
+/// Benefits that municipalities own: sickness benefit from Korsbæk, single payments from Andeby.
 pub const MUNICIPAL_ONLY: &str = "6202751235";
 /// Nothing at all.
 pub const NOTHING: &str = "6303701236";
@@ -34,6 +34,17 @@ pub const ALL: [(&str, &str); 7] = [
     (THIRD_PERSON, "Eva Eksempel"),
     (BOTH, "Finn Eksempel"),
     (THE_OTHER, "Grete Eksempel"),
+];
+
+/// The same persons with their situations in a line each, for people to read.
+pub const SITUATIONS: [(&str, &str); 7] = [
+    (UDK_ONLY, "benefits of UDK, four payments inside the window and six outside"),
+    (MUNICIPAL_ONLY, "benefits of Korsbæk and of Andeby"),
+    (NOTHING, "no benefits"),
+    (UNPROVEN, "a payment that refers to no grant: ends in PersonUnproven"),
+    (THIRD_PERSON, "her benefit is paid to another, and she is paid another's"),
+    (BOTH, "benefits of UDK (one a VIP case) and of Korsbæk"),
+    (THE_OTHER, "the third person of 6505601238"),
 ];
 
 pub(super) fn add(population: &mut Population, random: &mut Random) {
@@ -72,7 +83,7 @@ impl Scene<'_> {
     fn pay(&mut self, grantee: &str, owner: &str, benefits: &[Benefit], payee: &str) -> Option<&mut Effectuation> {
         let grant = Grant {
             uuid: self.random.uuid(),
-            registered: self.population.now - SignedDuration::from_hours(24 * 365),
+            registered: moved(self.population.now, -365),
             life_cycle: LifeCycle::Opstaaet,
             grantees: vec![grantee.to_owned()],
             name: self.population.name_of(grantee).to_owned(),

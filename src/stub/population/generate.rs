@@ -5,13 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::{Timestamp, ToSpan};
 
 use super::{
     Benefit, Effectuation, Grant, LifeCycle, Line, MUNICIPAL_BENEFITS, MUNICIPALITIES, Person, Population, Properties,
     Registration, SPLIT_BENEFIT, UDK, UDK_BENEFITS, demo,
 };
-use crate::stub::moment::{Moment, Style, copenhagen};
+use crate::stub::moment::{Moment, Style, copenhagen, moved};
 use crate::stub::random::Random;
 
 /// Months with payments, relative to the current one.
@@ -79,7 +79,7 @@ fn add_grant(population: &mut Population, random: &mut Random, person: &Person, 
     };
     let grant = Grant {
         uuid: random.uuid(),
-        registered: population.now - SignedDuration::from_hours(24 * (250 + random.below(400)) as i64),
+        registered: moved(population.now, -250 - random.below(400) as i64),
         life_cycle: if random.chance(2) { LifeCycle::Slettet } else { LifeCycle::Opstaaet },
         grantees,
         name: person.name.clone(),
@@ -130,8 +130,8 @@ pub(super) fn payment(random: &mut Random, now: Timestamp, month: i32, grant: &G
     let style = random.pick(&Style::ALL).copied().unwrap_or(Style::Local);
     let amounts: Vec<u64> = grant.benefits.iter().map(|_| 900 + random.below(9000) as u64).collect();
     let total: u64 = amounts.iter().sum();
-    let start = Some(Moment::write(at - SignedDuration::from_hours(24 * 28), style));
-    let end = Some(Moment::write(at + SignedDuration::from_hours(24), style));
+    let start = Some(Moment::write(moved(at, -28), style));
+    let end = Some(Moment::write(moved(at, 1), style));
     let lines = grant.benefits.iter().zip(&amounts).map(|((id, benefit), amount)| Line {
         kle: Some(benefit.kle.to_owned()),
         class: Some(benefit.class),
@@ -141,7 +141,7 @@ pub(super) fn payment(random: &mut Random, now: Timestamp, month: i32, grant: &G
         grant: Some((grant.uuid, id.clone())),
     });
     let registration = Registration {
-        registered: at - SignedDuration::from_hours(24 * 9),
+        registered: moved(at, -9),
         life_cycle: LifeCycle::Opstaaet,
         lines: lines.collect(),
         properties: vec![Properties {
@@ -176,7 +176,7 @@ fn lay_in(hazard: usize, effectuation: &mut Effectuation, random: &mut Random, p
         // A second registration, the older one outside the window or deleted.
         5..=8 => {
             let mut older = first.clone();
-            older.registered -= SignedDuration::from_hours(24 * 400);
+            older.registered = moved(older.registered, -400);
             older.life_cycle = if hazard < 7 { LifeCycle::Slettet } else { LifeCycle::Importeret };
             for properties in &mut older.properties {
                 properties.disposition = Some(Moment::write(disposition(now, -13), Style::Naive));

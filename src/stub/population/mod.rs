@@ -1,7 +1,7 @@
 //! The people of the benefit index stub, their grants and what was paid: invented, and the same for the same seed.
 //!
 //! The index does not enforce what its guidance asks for, so a gateway that stands before it meets gaps and
-//! contradictions. The population therefore holds, beside plain cases, every hazard that is known: see [`generate`].
+//! contradictions. The population therefore holds, beside plain cases, every hazard that is known: see `generate`.
 
 pub mod demo;
 mod generate;
@@ -20,7 +20,7 @@ pub const KORSBAEK: &str = "11111111";
 /// The municipalities that own benefits; Korsbæk comes first.
 pub const MUNICIPALITIES: [(&str, &str); 4] = [
     (KORSBAEK, "Korsbæk Kommune"),
-    ("99999981", "Hvidager Kommune"),
+    ("99999981", "Andeby Kommune"),
     ("99999982", "Lundeby Kommune"),
     ("99999983", "Søndermarke Kommune"),
 ];

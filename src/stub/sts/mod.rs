@@ -3,10 +3,12 @@
 //! It issues a token only to a system that is registered, for an authority and a service that its registration names,
 //! bound to the certificate in `UseKey`. [`StsMode`] makes it fail in the ways that a token service fails.
 
+pub mod development;
 pub mod issue;
 pub mod request;
 
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use http::{Method, Request};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
+use super::moment::moved;
 use super::server::{self, Handler, Reply, Running, StartError, reply};
 use super::soap::{self, envelope};
 use crate::clock::Clock;
@@ -72,7 +75,7 @@ pub enum StsMode {
     Fault(u16),
     /// The assertion was altered after it was signed; the answer around it is signed properly.
     BadSignature,
-    /// The token had expired an hour before it was issued.
+    /// The token was issued the day before.
     Expired,
     /// The token is for another service.
     WrongAudience,
@@ -80,6 +83,33 @@ pub enum StsMode {
     WrongAuthority,
     /// The token is bound to the service's own key.
     WrongKey,
+}
+
+/// The names that [`StsMode::from_str`] reads, for a help text.
+pub const MODE_NAMES: &str =
+    "honest, slow=SECONDS, down, fault=CODE, bad-signature, expired, wrong-audience, wrong-authority, wrong-key";
+
+impl FromStr for StsMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let unknown = || format!("unknown mode {text}; choose one of {MODE_NAMES}");
+        Ok(match text.split_once('=').unwrap_or((text, "")) {
+            ("honest", "") => StsMode::Honest,
+            ("down", "") => StsMode::Down,
+            ("bad-signature", "") => StsMode::BadSignature,
+            ("expired", "") => StsMode::Expired,
+            ("wrong-audience", "") => StsMode::WrongAudience,
+            ("wrong-authority", "") => StsMode::WrongAuthority,
+            ("wrong-key", "") => StsMode::WrongKey,
+            ("slow", seconds) => StsMode::Slow(Duration::from_secs(seconds.parse().map_err(|_| unknown())?)),
+            ("fault", code) => {
+                let code = code.parse().ok().filter(|code| issue::FAULTS.iter().any(|(known, _)| known == code));
+                StsMode::Fault(code.ok_or_else(unknown)?)
+            }
+            _ => return Err(unknown()),
+        })
+    }
 }
 
 /// A group of privileges, as `Privileges_intermediate` holds them.
@@ -200,7 +230,7 @@ impl Sts {
             Ok(authorised) => authorised,
             Err(fault) => return Ok(Outcome::Refused(fault)),
         };
-        let from = if mode == StsMode::Expired { now - SignedDuration::from_hours(1) - self.config.lifetime } else { now };
+        let from = if mode == StsMode::Expired { moved(now, -1) } else { now };
         let assertion = Assertion {
             issuer: &self.config.entity_id,
             audience: if mode == StsMode::WrongAudience { "urn:hjemmel:stub:another-service" } else { &order.applies_to },

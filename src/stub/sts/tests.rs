@@ -122,7 +122,7 @@ async fn an_answer_that_is_not_the_token_asked_for_is_refused_for_its_reason() {
         (StsMode::WrongAudience, Flaw::Signature(Refusal::TokenAudience { expected: INDEX.into() })),
         (StsMode::WrongAuthority, Flaw::Token("for another authority")),
         (StsMode::WrongKey, Flaw::Token("bound to another key")),
-        (StsMode::Expired, expired(now() - SignedDuration::from_hours(1), now())),
+        (StsMode::Expired, expired(now() - SignedDuration::from_hours(16), now())),
         (StsMode::Fault(101), Flaw::Fault("101".into())),
     ];
     for (mode, flaw) in modes {
@@ -149,9 +149,13 @@ async fn an_answer_that_is_not_the_token_asked_for_is_refused_for_its_reason() {
     // Without the outer signature, the token's own decides.
     let text = String::from_utf8(answer.to_vec()).unwrap();
     let (from, to) = (text.find("<wsse:Security").unwrap(), text.find("</wsse:Security>").unwrap() + 16);
-    let bare = Bytes::from(format!("{}{}", &text[..from], &text[to..]));
+    let bare = Bytes::from(format!("{}{}", text.get(..from).unwrap(), text.get(to..).unwrap()));
     assert!(honest.accept(bare.clone(), "11111111", INDEX, id).is_ok());
     assert_eq!(strange.accept(bare.clone(), "11111111", INDEX, id).unwrap_err(), untrusted.clone());
+    // A second Header, in which no signature would be looked for, is no way round the first.
+    let twice = answer.to_vec();
+    let twice = String::from_utf8(twice).unwrap().replacen("<soap:Header>", "<soap:Header></soap:Header><soap:Header>", 1);
+    assert_eq!(honest.accept(twice.into(), "11111111", INDEX, id).unwrap_err(), Flaw::Shape("a part is repeated"));
     for (seconds, flaw) in [(59, Flaw::Token("not valid now")), (61, expired(end, end + SignedDuration::from_secs(61)))] {
         let clock = Clock::fixed(end + SignedDuration::from_secs(seconds));
         let later = StsClient::new(settings(), Direct(Sts::new(config()).unwrap()), clock);
@@ -224,7 +228,7 @@ fn ask(body: &str, created: Timestamp) -> Option<u16> {
 fn code_of(envelope: Vec<u8>) -> Option<u16> {
     let (_, fault, answer) = Sts::new(config()).unwrap().issue(envelope.into(), StsMode::Honest);
     let text = String::from_utf8(answer).unwrap();
-    let code = text.split_once("stub:sts\">").and_then(|(_, rest)| rest[..3].parse().ok());
+    let code = text.split_once("stub:sts\">").and_then(|(_, rest)| rest.get(..3)?.parse().ok());
     assert_eq!(fault, code.is_some());
     code
 }
@@ -272,4 +276,35 @@ fn the_metadata_names_every_signing_certificate() {
     let root = document.root();
     assert_eq!(root.attribute("", "entityID"), Some(STS));
     assert_eq!(root.descendants().filter(|element| element.local() == "X509Certificate").count(), 2);
+}
+
+#[test]
+fn the_development_systems_may_do_what_the_demonstration_needs() {
+    let names = development::Names::default();
+    let registered = development::registrations(&names, |role| Some(credentials(role).thumbprint()));
+    let of = |role| {
+        let system = credentials(role).thumbprint();
+        registered.iter().find(|registration| registration.system == system)
+    };
+    let scopes = |role, authority: &str| {
+        let (_, groups) = of(role).unwrap().authorities.iter().find(|(cvr, _)| cvr == authority)?;
+        Some(groups.iter().map(|group| group.scope.clone()).collect::<Vec<_>>())
+    };
+    let for_udk = ["99999991", "11111111", "99999981", "99999982", "99999983"].map(str::to_owned).to_vec();
+    assert_eq!(scopes(Role::GatewayClient, "99999991"), Some(for_udk), "UDK on behalf of the municipalities");
+    assert_eq!(scopes(Role::GatewayClient, "11111111"), Some(vec!["11111111".into(), "99999991".into()]));
+    assert_eq!(scopes(Role::Korsbaek, "11111111"), Some(vec!["11111111".into()]));
+    assert_eq!(scopes(Role::Korsbaek, "99999981"), None, "no other authority");
+    assert!(of(Role::Intruder).is_none());
+}
+
+#[test]
+fn every_mode_in_the_help_is_read_and_nothing_else() {
+    for name in MODE_NAMES.split(", ") {
+        let text = name.replace("CODE", "101").replace("SECONDS", "2");
+        assert!(text.parse::<StsMode>().is_ok(), "{text}");
+    }
+    for wrong in ["", "evil", "fault=999", "slow=", "down=1"] {
+        assert!(wrong.parse::<StsMode>().is_err(), "{wrong}");
+    }
 }

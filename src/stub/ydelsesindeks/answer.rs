@@ -5,14 +5,14 @@
 
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::canonical::{Canonical, Ns};
 use super::evaluate::Found;
 use super::names::{CPR_URN, EFFECTUATION_OWNER, GRANT_OWNER, GRANTEE, PAYEE};
 use super::request::{Filter, Page};
-use crate::stub::moment::{Moment, Style};
+use crate::stub::moment::{Moment, Style, moved};
 use crate::stub::population::{Effectuation, Grant, LifeCycle, Population, Properties, Registration, authority_name};
 use crate::stub::random::Random;
 
@@ -221,7 +221,7 @@ fn copy(model: &Effectuation, number: u64, back: bool, now: Timestamp) -> Effect
     let mut copy = model.clone();
     copy.uuid = Random::new(number).uuid();
     if back {
-        let long_ago = Moment::write(now - SignedDuration::from_hours(24 * 400), Style::Local);
+        let long_ago = Moment::write(moved(now, -400), Style::Local);
         for registration in &mut copy.registrations {
             for properties in &mut registration.properties {
                 properties.disposition = Some(long_ago.clone());

@@ -99,15 +99,7 @@ impl Canonical {
 
     /// Writes text.
     pub fn text(&mut self, text: &str) {
-        for c in text.chars() {
-            match c {
-                '&' => self.push(&["&amp;"]),
-                '<' => self.push(&["&lt;"]),
-                '>' => self.push(&["&gt;"]),
-                '\r' => self.push(&["&#xD;"]),
-                c => self.push(&[c.encode_utf8(&mut [0; 4])]),
-            }
-        }
+        crate::signature::write::text(&mut self.out, text);
     }
 
     /// Writes an element that holds text only.

@@ -88,3 +88,19 @@ impl FromStr for FaultMode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_in_the_help_is_read_and_nothing_else() {
+        for name in NAMES.split(", ") {
+            let text = name.replace("CODE", "40").replace("SECONDS", "2").replace("BYTES", "1000");
+            assert!(text.parse::<FaultMode>().is_ok(), "{text}");
+        }
+        for wrong in ["", "evil", "slow", "slow=", "slow=-1", "honest=1", "status=x"] {
+            assert!(wrong.parse::<FaultMode>().is_err(), "{wrong}");
+        }
+    }
+}

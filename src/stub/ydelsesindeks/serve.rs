@@ -115,12 +115,12 @@ impl Service {
     }
 
     /// What a request is answered with, or the fault it ends in.
-    fn work(&self, request: Bytes, mode: FaultMode) -> Result<(Frame, Answer), Reply> {
+    fn work(&self, request: Bytes, mode: FaultMode) -> Result<(Frame, Answer), Box<Reply>> {
         let fault = |version, reason: &str| {
             let mut escaped = Vec::new();
             write::text(&mut escaped, reason);
             let fault = soap::fault(version, true, &String::from_utf8_lossy(&escaped), "");
-            reply(500, content_type(version), fault)
+            Box::new(reply(500, content_type(version), fault))
         };
         let limits = Limits { nodes: 200_000, ..Limits::default() };
         let document = Document::parse(request, &limits).map_err(|refusal| fault(SoapVersion::V12, refusal.code()))?;
@@ -328,7 +328,7 @@ impl Handler for Arc<Service> {
             }
         });
         if let Some(fault) = outcome.await.ok()? {
-            return Some(fault);
+            return Some(*fault);
         }
         let mime = if mode == FaultMode::WrongContentType { "text/html" } else { content_type(SoapVersion::V12) };
         let mut answer = streamed(200, mime, pieces);

@@ -1,0 +1,142 @@
+//! The letters and words of XML 1.0: characters, names, references, attributes, the declaration. Strict, and total: every
+//! input is either read or refused.
+
+use super::strict::malformed;
+use crate::refusal::Refusal;
+
+/// White space as XML means it.
+pub fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r')
+}
+
+/// A character that XML 1.0 allows.
+pub fn is_char(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..='\u{10FFFF}')
+}
+
+pub(super) fn check_characters(text: &str, offset: usize) -> Result<(), Refusal> {
+    match text.chars().all(is_char) {
+        true => Ok(()),
+        false => Err(malformed(offset, "a character that XML forbids")),
+    }
+}
+
+/// A name without a colon (XML 1.0, fifth edition; Namespaces in XML).
+pub fn is_ncname(name: &str) -> bool {
+    let start = |c: char| {
+        matches!(c, 'A'..='Z' | '_' | 'a'..='z' | '\u{C0}'..='\u{D6}' | '\u{D8}'..='\u{F6}' | '\u{F8}'..='\u{2FF}'
+            | '\u{370}'..='\u{37D}' | '\u{37F}'..='\u{1FFF}' | '\u{200C}'..='\u{200D}' | '\u{2070}'..='\u{218F}'
+            | '\u{2C00}'..='\u{2FEF}' | '\u{3001}'..='\u{D7FF}' | '\u{F900}'..='\u{FDCF}' | '\u{FDF0}'..='\u{FFFD}'
+            | '\u{10000}'..='\u{EFFFF}')
+    };
+    let more =
+        |c: char| start(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}');
+    let mut characters = name.chars();
+    characters.next().is_some_and(start) && characters.all(more)
+}
+
+/// An absolute URI of plain ASCII: a scheme, a colon, and only characters that every reader accepts.
+pub(super) fn is_absolute_uri(name: &str) -> bool {
+    let Some((scheme, rest)) = name.split_once(':') else { return false };
+    let mut letters = scheme.chars();
+    let scheme_ok = letters.next().is_some_and(|c| c.is_ascii_alphabetic())
+        && letters.all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    let mut bytes = rest.bytes();
+    let mut rest_ok = !rest.is_empty();
+    while let Some(byte) = bytes.next() {
+        rest_ok &= match byte {
+            b'%' => bytes.next().is_some_and(|b| b.is_ascii_hexdigit()) && bytes.next().is_some_and(|b| b.is_ascii_hexdigit()),
+            _ => byte.is_ascii_alphanumeric() || b"-._~:/?#@!$&'()*+,;=".contains(&byte),
+        };
+    }
+    scheme_ok && rest_ok && rest.matches('#').count() <= 1
+}
+
+/// Takes the next `name="value"` off a start tag's raw attributes; `None` when only white space is left.
+///
+/// Strict where lenient readers are not: white space before every attribute, quotes, no `<` in a value.
+pub(super) fn next_attribute(raw: &str, offset: usize) -> Result<Option<(&str, &str, &str)>, Refusal> {
+    let rest = raw.trim_start_matches(is_space);
+    if rest.is_empty() {
+        return Ok(None);
+    }
+    if rest.len() == raw.len() {
+        return Err(malformed(offset, "no white space before an attribute"));
+    }
+    let bad = || malformed(offset, "an attribute that is not name=\"value\"");
+    let (name, rest) = rest.split_once('=').ok_or_else(bad)?;
+    let name = name.trim_end_matches(is_space);
+    let rest = rest.trim_start_matches(is_space);
+    let (quote, rest) = match rest.strip_prefix('"') {
+        Some(rest) => ('"', rest),
+        None => ('\'', rest.strip_prefix('\'').ok_or_else(bad)?),
+    };
+    let (value, rest) = rest.split_once(quote).ok_or_else(bad)?;
+    if value.contains('<') {
+        return Err(malformed(offset, "< in an attribute"));
+    }
+    Ok(Some((name, value, rest)))
+}
+
+/// Appends an attribute's value: references resolved, literal white space turned into spaces (XML 1.0 § 3.3.3).
+pub(super) fn normalise_value(raw: &str, out: &mut String, offset: usize) -> Result<(), Refusal> {
+    check_characters(raw, offset)?;
+    let mut rest = raw;
+    while let Some(at) = rest.find(['&', '\t', '\n', '\r']) {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        if let Some(after) = from.strip_prefix('&') {
+            let (name, after) = after.split_once(';').ok_or_else(|| malformed(offset, "& without a reference"))?;
+            out.push(resolve(name, offset)?);
+            rest = after;
+        } else {
+            out.push(' ');
+            rest = from.strip_prefix("\r\n").or_else(|| from.get(1..)).unwrap_or("");
+        }
+    }
+    out.push_str(rest);
+    Ok(())
+}
+
+/// The character behind a reference: one of the five predefined entities, or a number. There is no DTD, so no others.
+pub(super) fn resolve(name: &str, offset: usize) -> Result<char, Refusal> {
+    let number = |digits: &str, radix: u32| {
+        let all = !digits.is_empty() && digits.len() <= 8 && digits.chars().all(|c| c.is_digit(radix));
+        all.then(|| u32::from_str_radix(digits, radix).ok()).flatten().and_then(char::from_u32).filter(|c| is_char(*c))
+    };
+    match name {
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "amp" => Some('&'),
+        "apos" => Some('\''),
+        "quot" => Some('"'),
+        _ => match name.strip_prefix("#x") {
+            Some(digits) => number(digits, 16),
+            None => name.strip_prefix('#').and_then(|digits| number(digits, 10)),
+        },
+    }
+    .ok_or_else(|| malformed(offset, "an unknown entity or a character that XML forbids"))
+}
+
+/// `version="1.0"`, then perhaps `encoding="UTF-8"`, then perhaps `standalone`: nothing else, in that order.
+pub(super) fn check_declaration(raw: &str, offset: usize) -> Result<(), Refusal> {
+    let bad = || malformed(offset, "an XML declaration that is not well-formed");
+    let mut rest = raw.strip_prefix("xml").ok_or_else(bad)?;
+    let mut expected = ["version", "encoding", "standalone"].iter();
+    let mut version = false;
+    while let Some((name, value, after)) = next_attribute(rest, offset)? {
+        rest = after;
+        if !expected.any(|known| *known == name) {
+            return Err(bad());
+        }
+        match name {
+            "version" if value == "1.0" => version = true,
+            "version" => return Err(malformed(offset, "another version of XML than 1.0")),
+            "encoding" if value.eq_ignore_ascii_case("utf-8") => {}
+            "encoding" => return Err(Refusal::EncodingRefused),
+            _ if matches!(value, "yes" | "no") => {}
+            _ => return Err(bad()),
+        }
+    }
+    if version { Ok(()) } else { Err(bad()) }
+}
