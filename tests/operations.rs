@@ -143,6 +143,7 @@ async fn operations_of_trust() {
     the_gateway_signs_with_its_new_system_certificate_after_a_reload(&node).await;
     an_sts_certificate_that_is_gone_from_the_configuration_opens_nothing_any_more(&node).await;
     a_pinned_index_certificate_that_is_exchanged_holds_at_once(&node).await;
+    check_tells_all_that_is_wrong_with_what_the_file_names(&node);
     a_revoked_client_is_refused_on_the_connection_it_has_open_and_on_a_new_one(&node).await;
     a_revocation_list_is_taken_up_without_a_signal(&node).await;
     a_list_that_its_authority_did_not_sign_is_refused(&node).await;
@@ -291,6 +292,29 @@ async fn a_pinned_index_certificate_that_is_exchanged_holds_at_once(node: &Node)
     assert_eq!(node.plays(Scene::Municipality).await.0.as_deref(), Some("IndexSignatureInvalid"));
     node.reload(&[]).await.unwrap();
     assert_eq!(node.plays(Scene::Municipality).await.0, None);
+}
+
+fn check_tells_all_that_is_wrong_with_what_the_file_names(node: &Node) {
+    let now = Clock::system().now();
+    let problems = |changes: &[(&str, &str)]| {
+        let changed = changes.iter().fold(node.original.clone(), |text, (from, to)| text.replacen(from, to, 1));
+        node.write("checked.toml", changed);
+        let loaded = hjemmel::config::load(&node.world.dir.join("checked.toml"), now).unwrap();
+        hjemmel::services::terminaladgang::inspect::problems(&loaded.config, now)
+    };
+    assert_eq!(problems(&[]), []);
+    node.write("issuing.crl", "not a list");
+    let wrong = [
+        ("[policy]\n", "[policy]\nname = \"broken\"\n"),
+        ("https://sts.hjemmel.example/runtime", "https://another.example/"),
+        ("audit-keys/checkpoint.key", "audit-keys/pseudonym.key"),
+        ("audit-keys/auditors.pub", "pki/root.pem"),
+        CRLS,
+    ];
+    let found = problems(&wrong);
+    let settings: Vec<_> = found.iter().map(|(setting, _)| *setting).collect();
+    assert_eq!(settings, ["policy.name", "tokens", "listen.crls", "audit.checkpoint_key", "audit"], "{found:#?}");
+    assert!(found[1].1.contains("is the metadata of https://sts.hjemmel.example/runtime"), "{found:#?}");
 }
 
 async fn a_revoked_client_is_refused_on_the_connection_it_has_open_and_on_a_new_one(node: &Node) {

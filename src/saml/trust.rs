@@ -229,3 +229,42 @@ impl Trust {
         self.issuers.iter().flat_map(|issuer| issuer.warnings(now)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::stub::pki::{Role, for_tests};
+
+    fn certificate(role: Role) -> Certificate {
+        Certificate::from_der(for_tests().credentials(role).unwrap().leaf()).unwrap()
+    }
+
+    fn issuer(role: Role, until: Option<Timestamp>) -> Issuer {
+        let issuer = Issuer::from_certificates("urn:sts", vec![certificate(role)]).unwrap();
+        Issuer { until: vec![until], ..issuer }
+    }
+
+    #[test]
+    fn what_two_sources_give_of_one_issuer_is_trusted_together_each_as_long_as_its_source_holds() {
+        let now = Clock::system().now();
+        let soon = now + SignedDuration::from_hours(1);
+        let trust = Trust::new(vec![issuer(Role::StsSigning, Some(soon)), issuer(Role::Intruder, None)]);
+        assert_eq!(trust.issuers().len(), 1);
+        let one = trust.issuer("urn:sts").unwrap();
+        let (old, new) = (certificate(Role::StsSigning).key().clone(), certificate(Role::Intruder).key().clone());
+        assert_eq!(one.keys(now), [old, new.clone()], "the old and the new one overlap");
+        assert_eq!(one.keys(soon), [new], "metadata that has ended takes only its own certificate with it");
+    }
+
+    #[test]
+    fn a_certificate_that_two_sources_name_holds_as_long_as_the_longer_of_them() {
+        let now = Clock::system().now();
+        let [soon, later] = [1, 2].map(|hours| now + SignedDuration::from_hours(hours));
+        let both = |one, other| Trust::new(vec![issuer(Role::StsSigning, one), issuer(Role::StsSigning, other)]);
+        assert_eq!(both(Some(soon), Some(later)).issuers()[0].keys(soon).len(), 1);
+        assert_eq!(both(Some(soon), None).issuers()[0].keys(later).len(), 1);
+        assert_eq!(both(Some(soon), Some(soon)).issuers()[0].keys(soon).len(), 0);
+        assert_eq!(both(None, None).issuers()[0].certificates().len(), 1, "named once");
+    }
+}
