@@ -224,6 +224,12 @@ impl Metrics {
         self.certificate_expiry.with_label_values(&[self.labels.bound("name", name).as_str()]).set(at.as_second() as f64);
     }
 
+    /// Tells for every certificate when it expires, and forgets those that are not configured any more.
+    pub fn certificates_expire(&self, all: &[(&str, Timestamp)]) {
+        self.certificate_expiry.reset();
+        all.iter().for_each(|(name, at)| self.certificate_expires(name, *at));
+    }
+
     /// Tells the state of the circuit breaker in front of `target`.
     pub fn breaker(&self, target: &str, state: Breaker) {
         let target = self.labels.bound("target", target);
@@ -267,9 +273,12 @@ impl Metrics {
         self.reloaded.set(at.as_second() as f64);
     }
 
-    /// Tells when the next edition of the revocation list of that name is due.
-    pub fn revocation_list_due(&self, name: &str, at: Timestamp) {
-        self.crl_next_update.with_label_values(&[self.labels.bound("name", name).as_str()]).set(at.as_second() as f64);
+    /// Tells for every revocation list, by its file's name, when the next edition is due.
+    pub fn revocation_lists_due(&self, all: &[(String, Timestamp)]) {
+        self.crl_next_update.reset();
+        for (name, at) in all {
+            self.crl_next_update.with_label_values(&[self.labels.bound("name", name).as_str()]).set(at.as_second() as f64);
+        }
     }
 
     /// All of it in Prometheus' text format, version 0.0.4 (`text/plain; version=0.0.4`).

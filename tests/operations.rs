@@ -10,6 +10,7 @@
 )]
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -150,7 +151,45 @@ async fn operations_of_trust() {
     an_overdue_list_refuses_unless_the_operator_chose_otherwise(&node).await;
     a_client_certificate_that_ends_on_a_long_connection_gives_nothing_any_more(&node).await;
     the_metrics_tell_what_happened(&node).await;
+    let (dir, admin, original) = (node.world.dir.clone(), node.world.admin, node.original.clone());
     assert_eq!(node.world.stop().await, 0);
+    sighup_reloads_the_program_and_never_ends_it(&dir, admin, &original).await;
+}
+
+async fn sighup_reloads_the_program_and_never_ends_it(dir: &Path, admin: SocketAddr, original: &str) {
+    let file = dir.join("hjemmel.toml");
+    std::fs::write(&file, original).unwrap();
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_hjemmel"))
+        .args(["serve", "--config"])
+        .arg(&file)
+        .stderr(std::fs::File::create(dir.join("log")).unwrap())
+        .spawn()
+        .unwrap();
+    let signal = |name: &str| {
+        assert!(std::process::Command::new("kill").args([name, &program.id().to_string()]).status().unwrap().success());
+    };
+    let reloads = |result: &str| format!("hjemmel_reload_total{{result=\"{result}\",what=\"configuration\"}} 1\n");
+    wait_for(admin, "hjemmel_build_info").await;
+    signal("-HUP");
+    wait_for(admin, &reloads("applied")).await;
+    std::fs::write(&file, "environment = 7").unwrap();
+    signal("-HUP");
+    wait_for(admin, &reloads("refused")).await;
+    signal("-TERM");
+    assert!(program.wait().unwrap().success(), "it drained and ended well");
+    let log = std::fs::read_to_string(dir.join("log")).unwrap();
+    assert!(log.contains("the old one stays in force") && log.contains("is in force"), "{log}");
+}
+
+/// Waits until the metrics hold `text`; gives up after a minute, however slow the machine.
+async fn wait_for(admin: SocketAddr, text: &str) {
+    for _ in 0..600 {
+        if tokio::net::TcpStream::connect(admin).await.is_ok() && scrape(admin).await.contains(text) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{text} did not come");
 }
 
 async fn the_metadata_of_the_gateway_is_signed_by_the_key_it_names(node: &Node) {

@@ -95,10 +95,10 @@ pub async fn run(args: &Args, clock: &Clock) -> Result<(), ServeError> {
         tracing::warn!(setting = %warning.setting, "{}", warning.text);
     }
     let config = loaded.config;
-    let patience = config.limits.drain_timeout;
-    let (listener, admin) = (bind(config.listen.address).await?, bind(config.admin.address).await?);
-    tracing::info!(address = %config.listen.address, admin = %config.admin.address, "serving");
+    let (patience, address, admin_address) = (config.limits.drain_timeout, config.listen.address, config.admin.address);
+    let (listener, admin) = (bind(address).await?, bind(admin_address).await?);
     let node = start(config, listener, admin, clock, Box::new(|_| {})).await?;
+    tracing::info!(%address, admin = %admin_address, "serving");
     let mut stop = std::pin::pin!(stop_signal());
     loop {
         tokio::select! {

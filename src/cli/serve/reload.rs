@@ -9,6 +9,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::{Mutex, Notify, watch};
 
 use super::ServeError;
@@ -17,10 +18,11 @@ use crate::config::{self, Config};
 use crate::edge::http::RequestBody;
 use crate::edge::router::{InForce, Serving};
 use crate::edge::tls::{self, ServerTls};
-use crate::gateway::clients::{ClientCertificate, Rules};
+use crate::gateway::clients::{ClientCertificate, ClientTrust, Rules};
 use crate::metrics::{Metrics, Reload};
-use crate::services::terminaladgang::assemble::{Assembled, Lasting, assemble};
+use crate::services::terminaladgang::assemble::{Assembled, Lasting, Tokens, assemble};
 use crate::services::terminaladgang::contract::contract;
+use crate::signature::key::Certificate;
 
 /// Puts configurations in force.
 pub struct Reloader {
@@ -42,14 +44,14 @@ pub struct Reloader {
 /// What is in force, as far as the next reload and the metrics need to know.
 struct Running {
     config: Config,
-    assembled: Known,
+    known: Known,
 }
 
 /// What is kept of [`Assembled`] once its steps are stacked.
 struct Known {
-    tokens: crate::services::terminaladgang::assemble::Tokens,
-    clients: Arc<crate::gateway::clients::ClientTrust>,
-    expiries: Vec<(&'static str, jiff::Timestamp)>,
+    tokens: Tokens,
+    clients: Arc<ClientTrust>,
+    expiries: Vec<(&'static str, Timestamp)>,
 }
 
 /// All that one configuration puts in force, known to be in order.
@@ -76,7 +78,7 @@ impl Reloader {
             in_force: Arc::new(InForce::new(serving)),
             tls: Arc::new(ServerTls::new(tls)),
             admin_tls: admin_tls.map(|tls| Arc::new(ServerTls::new(tls))),
-            running: Mutex::new(Running { config, assembled: known }),
+            running: Mutex::new(Running { config, known }),
             exchanged: Notify::new(),
         };
         metrics.in_force_since(clock.now());
@@ -113,14 +115,14 @@ impl Reloader {
         }
         let mut config = loaded.config;
         let differing = config.keep_until_restart(&running.config);
-        let prepared = prepare(&config, &self.lasting, Some(&running.assembled), &self.clock)?;
+        let prepared = prepare(&config, &self.lasting, Some(&running.known), &self.clock)?;
         // From here on nothing can fail.
         self.tls.replace(prepared.tls);
         if let (Some(own), Some(fresh)) = (&self.admin_tls, prepared.admin_tls) {
             own.replace(fresh);
         }
         self.in_force.replace(prepared.serving);
-        *running = Running { config, assembled: prepared.known };
+        *running = Running { config, known: prepared.known };
         self.exchanged.notify_one();
         Ok(differing)
     }
@@ -150,9 +152,9 @@ impl Reloader {
             Ok((rules, tls))
         });
         match refreshed {
-            Ok((rules, _)) if rules.same_lists(&running.assembled.clients.current()) => {}
+            Ok((rules, _)) if rules.same_lists(&running.known.clients.current()) => {}
             Ok((rules, tls)) => {
-                running.assembled.clients.replace(rules);
+                running.known.clients.replace(rules);
                 self.tls.replace(tls);
                 self.metrics.reloaded(Reload::RevocationLists, Some(self.clock.now()));
                 tracing::info!("new revocation lists are in force");
@@ -165,8 +167,8 @@ impl Reloader {
     }
 
     /// When each configured certificate ends, by setting.
-    pub(super) async fn expiries(&self) -> Vec<(&'static str, jiff::Timestamp)> {
-        self.running.lock().await.assembled.expiries.clone()
+    pub(super) async fn expiries(&self) -> Vec<(&'static str, Timestamp)> {
+        self.running.lock().await.known.expiries.clone()
     }
 
     /// The metrics, after taking over into them what is only known here. A reload under way is not waited for: its figures
@@ -177,16 +179,13 @@ impl Reloader {
         metrics.breaker("index", super::breaker_state(&self.lasting.breaker));
         metrics.observe_replay(self.lasting.replay.len(), self.lasting.replay.capacity());
         if let Ok(running) = self.running.try_lock() {
-            let known = &running.assembled;
+            let known = &running.known;
             metrics.observe_tokens(self.lasting.token_counts.stats(), known.tokens.cache.entries());
-            for (name, ends) in &known.expiries {
-                metrics.certificate_expires(name, *ends);
-            }
-            for list in known.clients.current().lists() {
-                let file =
-                    Path::new(list.name()).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-                metrics.revocation_list_due(&file, list.next_update());
-            }
+            metrics.certificates_expire(&known.expiries);
+            let file = |name: &str| Path::new(name).file_name().map(|file| file.to_string_lossy().into_owned());
+            let clients = known.clients.current();
+            let lists = clients.lists().iter().map(|list| (file(list.name()).unwrap_or_default(), list.next_update()));
+            metrics.revocation_lists_due(&lists.collect::<Vec<_>>());
         }
         metrics.render().unwrap_or_default()
     }
@@ -203,7 +202,7 @@ fn prepare(config: &Config, lasting: &Lasting, before: Option<&Known>, clock: &C
     };
     let mut expiries = config.expiries();
     let issuers = trust.trust.issuers().iter().flat_map(|issuer| issuer.certificates());
-    expiries.extend(issuers.map(crate::signature::key::Certificate::not_after).max().map(|ends| ("tokens.metadata", ends)));
+    expiries.extend(issuers.map(Certificate::not_after).max().map(|ends| ("tokens.metadata", ends)));
     let documents = move |query: &str| match query {
         "metadata" => Some(("application/samlmetadata+xml", metadata.to_string())),
         query => contract(query, &definition.address),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 use super::reload::Reloader;
@@ -55,20 +55,20 @@ enum Left {
 
 impl Left {
     fn until(ends: Timestamp, now: Timestamp) -> Self {
-        match ends.duration_since(now).as_hours() {
-            _ if ends <= now => Self::None,
-            ..168 => Self::Days7,
-            ..720 => Self::Days30,
-            ..1440 => Self::Days60,
-            _ => Self::Enough,
+        let left = ends.duration_since(now);
+        let within = |days: i64| left <= SignedDuration::from_hours(24 * days);
+        match () {
+            () if within(0) => Self::None,
+            () if within(7) => Self::Days7,
+            () if within(30) => Self::Days30,
+            () if within(60) => Self::Days60,
+            () => Self::Enough,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
-
     use super::*;
 
     #[test]
