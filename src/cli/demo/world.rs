@@ -150,8 +150,9 @@ impl World {
         let config = serve::load(&file, &clock)?;
         let (sender, records) = mpsc::channel();
         let on_close = Box::new(move |record: &Record| drop(sender.send(record.clone())));
-        let node = serve::start(&config, listener, admin_listener, &clock, on_close).await?;
-        let service: Uri = format!("https://localhost:{}{}", address.port(), config.service.path).parse()?;
+        let path = config.service.path.clone();
+        let node = serve::start(config, listener, admin_listener, &clock, on_close).await?;
+        let service: Uri = format!("https://localhost:{}{}", address.port(), path).parse()?;
         Ok(Self {
             dir,
             pki,
@@ -213,6 +214,19 @@ impl World {
     /// Credentials that cannot be used.
     pub fn gateway_certificate(&self) -> Result<Certificate, WorldError> {
         Ok(Certificate::from_der(self.pki.credentials(Role::GatewayClient)?.leaf())?)
+    }
+
+    /// Reads the gateway's configuration (`hjemmel.toml` in the folder) anew, as SIGHUP does.
+    ///
+    /// # Errors
+    /// What is wrong with it; the old one stays in force.
+    pub async fn reload(&self) -> Result<(), WorldError> {
+        Ok(self.node.reloader.reload(&self.dir.join("hjemmel.toml")).await?)
+    }
+
+    /// The gateway's metrics.
+    pub fn metrics(&self) -> &crate::metrics::Metrics {
+        &self.node.metrics
     }
 
     /// Takes everything down; gives how many connections had to be cut.

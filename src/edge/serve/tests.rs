@@ -14,7 +14,8 @@ use tokio_rustls::client::TlsStream;
 use super::*;
 use crate::clock::Clock;
 use crate::edge::http::plain_refusal;
-use crate::edge::tls::{ALPN, ClientCertificate, provider};
+use crate::edge::tls::{ALPN, Prepared, provider};
+use crate::gateway::clients::ClientCertificate;
 use crate::outbound::{Outbound, OutboundSettings};
 use crate::refusal::Refusal;
 use crate::signature::credentials::Credentials;
@@ -38,7 +39,7 @@ async fn start(limits: EdgeLimits) -> Running {
     let address = listener.local_addr().unwrap();
     let pki = for_tests();
     let server = pki.credentials(Role::GatewayServer).unwrap();
-    let tls = Arc::new(ServerTls::new(server, &[pki.root().clone()], ClientCertificate::Optional).unwrap());
+    let tls = Arc::new(ServerTls::new(Prepared::with_roots(server, &[pki.root().clone()], ClientCertificate::Optional).unwrap()));
     let (readiness, release, arrived) = (Readiness::new(), Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (stop, stopped) = oneshot::channel();
     let make = {
@@ -59,7 +60,7 @@ async fn start(limits: EdgeLimits) -> Running {
                     }
                     Ok::<_, Infallible>(match request.into_body().collect().await {
                         Ok(body) => {
-                            let certificate = if peer.certificate().is_some() { "certificate" } else { "anonymous" };
+                            let certificate = if !peer.chain().is_empty() { "certificate" } else { "anonymous" };
                             Response::new(Full::new(Bytes::from(format!("{} bytes, {certificate}", body.to_bytes().len()))))
                         }
                         Err(refusal) => plain_refusal(&refusal),
