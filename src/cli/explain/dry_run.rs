@@ -48,7 +48,7 @@ pub(super) struct DryRun {
     answer_limits: Limits,
     release: ReleaseLimits,
     authority: Option<Cvr>,
-    chain: Vec<CertificateDer<'static>>,
+    chain: Arc<[CertificateDer<'static>]>,
     steps: Vec<Step>,
 }
 
@@ -107,7 +107,7 @@ impl DryRun {
             answer_limits: assemble::answer_limits(config),
             release: assemble::release_limits(config),
             authority,
-            chain,
+            chain: chain.into(),
             steps: Vec::new(),
         })
     }
@@ -237,7 +237,7 @@ impl DryRun {
             );
             return Some(Known { client: None, authority: Some(authority), token: unconstrained(), request });
         }
-        let peer = Peer { chain: self.chain.clone().into() };
+        let peer = Peer { chain: self.chain.clone() };
         let proven = self.authenticate.identify(envelope, form, &peer).map(|(caller, request, _)| (caller, request));
         let (caller, request) = self.note("authenticate", proven, |(caller, _)| caller_said(caller))?;
         if caller.message().is_some() {

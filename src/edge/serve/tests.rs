@@ -212,16 +212,15 @@ async fn tls_1_1_and_1_0_are_refused() {
 }
 
 #[tokio::test]
-async fn a_replaced_certificate_serves_the_next_connection_and_a_bad_one_replaces_nothing() {
+async fn a_replaced_certificate_serves_the_next_connection_and_a_bad_one_cannot_be_prepared() {
     let edge = start(small()).await;
     let leaf = |stream: &TlsStream<TcpStream>| stream.get_ref().1.peer_certificates().unwrap()[0].clone();
     let first = for_tests().credentials(Role::GatewayServer).unwrap();
     let second = for_tests().credentials(Role::IndexServer).unwrap();
     assert_eq!(&leaf(&edge.connect().await), first.leaf());
-    edge.tls.replace(second, &[for_tests().root().clone()], ClientCertificate::Optional).unwrap();
+    edge.tls.replace(Prepared::with_roots(second, &[for_tests().root().clone()], ClientCertificate::Optional).unwrap());
     assert_eq!(&leaf(&edge.connect().await), second.leaf());
-    assert!(edge.tls.replace(first, &[], ClientCertificate::Optional).is_err(), "no roots");
-    assert_eq!(&leaf(&edge.connect().await), second.leaf());
+    assert!(Prepared::with_roots(first, &[], ClientCertificate::Optional).is_err(), "no roots");
 }
 
 #[tokio::test]
@@ -569,7 +568,7 @@ async fn the_outbound_client_speaks_http2_and_shows_its_certificate_where_one_is
     let edge = start(small()).await;
     let pki = for_tests();
     let server = pki.credentials(Role::GatewayServer).unwrap();
-    edge.tls.replace(server, &[pki.root().clone()], ClientCertificate::Required).unwrap();
+    edge.tls.replace(Prepared::with_roots(server, &[pki.root().clone()], ClientCertificate::Required).unwrap());
     assert_eq!(edge.raw(&post("/", "")).await, "", "without a certificate there is no answer");
 
     let outbound = Outbound::new(OutboundSettings {
