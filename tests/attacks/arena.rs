@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,11 +16,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
+use tokio_rustls::client::TlsStream;
 
 use crate::forge::{self, Group};
-use crate::parties::ACTION;
-
 /// The content type of the token binding.
 pub const SOAP12: &str = "application/soap+xml; charset=utf-8";
 /// The content type of the AuthorityContext binding.
@@ -94,18 +95,17 @@ pub struct Answer {
     pub status: u16,
     /// The code of the fault, or `StatusKode NN` of an answer.
     pub code: String,
-    pub headers: HeaderMap,
     pub text: String,
 }
 
 impl Answer {
-    pub fn read(status: u16, headers: HeaderMap, body: &Bytes) -> Self {
+    pub fn read(status: u16, body: &Bytes) -> Self {
         let code = match Said::read(body) {
             Said::Fault { code, .. } => code,
             Said::Answer { status, lines } => format!("StatusKode {status} with {}", lines.len()),
             Said::Unknown(_) => String::new(),
         };
-        Self { status, code, headers, text: String::from_utf8_lossy(body).into_owned() }
+        Self { status, code, text: String::from_utf8_lossy(body).into_owned() }
     }
 
     /// Whether it is an answer with benefits in it.
@@ -130,20 +130,52 @@ impl Arena {
         outbound(&self.world, credentials)
     }
 
-    /// Posts with exactly these headers.
-    pub async fn post(&self, client: &Outbound, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Answer, String> {
-        let headers: HeaderMap = headers
-            .iter()
-            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap()))
-            .fold(HeaderMap::new(), |mut map, (name, value)| {
-                map.append(name, value);
-                map
-            });
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
-        let sent = client.post(&self.world.service, headers, Bytes::from(body), deadline).await;
-        let (head, body) = sent.map_err(|error| error.to_string())?.into_parts();
-        let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
-        Ok(Answer::read(head.status.as_u16(), head.headers, &body))
+    /// Posts with exactly these headers; the future lives by itself, so that several can race.
+    pub fn post(
+        &self,
+        client: &Outbound,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> impl Future<Output = Result<Answer, String>> + Send + 'static {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        let (client, service) = (client.clone(), self.world.service.clone());
+        async move {
+            let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+            let sent = client.post(&service, map, Bytes::from(body), deadline).await;
+            let (head, body) = sent.map_err(|error| error.to_string())?.into_parts();
+            let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
+            Ok(Answer::read(head.status.as_u16(), &body))
+        }
+    }
+
+    /// A connection of HTTP/1.1 over TLS, to write bytes on.
+    pub async fn connect(&self) -> TlsStream<TcpStream> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.world.pki.root().clone()).unwrap();
+        let mut config = rustls::ClientConfig::builder_with_provider(hjemmel::edge::tls::provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let tcp = TcpStream::connect(("127.0.0.1", self.world.service.port_u16().unwrap())).await.unwrap();
+        tokio_rustls::TlsConnector::from(Arc::new(config)).connect("localhost".try_into().unwrap(), tcp).await.unwrap()
+    }
+
+    /// Sends bytes on a fresh connection and reads until the gateway closes it, or for as long as a smuggled request
+    /// would need to be answered.
+    pub fn raw(&self, bytes: &[u8]) -> String {
+        self.runtime.block_on(async {
+            let mut stream = self.connect().await;
+            // The gateway may close while the rest is still being written.
+            let _ = stream.write_all(bytes).await;
+            let mut answer = Vec::new();
+            let _ = tokio::time::timeout(Duration::from_secs(4), stream.read_to_end(&mut answer)).await;
+            String::from_utf8_lossy(&answer).into_owned()
+        })
     }
 
     /// Posts without a client certificate, and waits.
@@ -207,6 +239,3 @@ impl Arena {
 pub fn with_action(action: &str) -> String {
     format!("{SOAP12}; action=\"{action}\"")
 }
-
-/// The action of the operation.
-pub const OPERATION: &str = ACTION;

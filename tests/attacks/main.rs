@@ -14,5 +14,10 @@ mod arena;
 #[path = "../support/forge/mod.rs"]
 #[allow(dead_code)] // tests/signature uses the rest
 mod forge;
+mod http;
+mod mutual_tls;
 mod parties;
+mod replay;
 mod signature;
+mod soap;
+mod xml;

@@ -167,7 +167,7 @@ pub fn split_text() -> Vec<Case> {
         ("a comment in NameID", comment("<NameID>"), &["CommentRefused"]),
         ("a comment in the CVR", good.replace(">11111111<", ">1111<!-- -->1111<"), &["CommentRefused"]),
         ("a comment in Audience", comment("<Audience>"), &["CommentRefused"]),
-        ("a comment in MessageID", good.replace(">urn:uuid:", "><!-- -->urn:uuid:"), &["CommentRefused"]),
+        ("a comment in MessageID", good.replace(">urn:uuid:", "><!-- -->urn:uuid:"), &["CommentRefused", "AddressingInvalid"]),
         ("a comment outside the root", format!("{good}<!-- x -->"), &["CommentRefused"]),
         ("an instruction in NameID", good.replace("<NameID>", "<NameID><?x y?>"), &["ProcessingInstructionRefused"]),
         // CDATA has the same canonical form: the signature holds, so the reader must refuse.
