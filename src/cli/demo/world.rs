@@ -36,10 +36,12 @@ use crate::stub::sts::{self, PrivilegeGroup, Registration, StsConfig, StsMode, S
 use crate::stub::ydelsesindeks::answer::Padding;
 use crate::stub::ydelsesindeks::evaluate::Join;
 use crate::stub::ydelsesindeks::mode::FaultMode;
-use crate::stub::ydelsesindeks::serve::{self as index, IndexConfig, start_ydelsesindeks};
+use crate::stub::ydelsesindeks::serve::{self as index, IndexConfig, Received, start_ydelsesindeks};
 
 /// The entity id of the demo's TerminalAdgang.
 pub const ENTITY_ID: &str = "http://entityid.hjemmel.example/service/ydelse/terminaladgang/6";
+/// The privilege that a token must carry.
+pub const PRIVILEGE: &str = "http://hjemmel.example/roles/usersystemrole/terminaladgang/1";
 /// The entity id of the benefit index.
 pub const INDEX_ENTITY_ID: &str = "http://entityid.kombit.dk/service/ydi/ydelseindeks/6";
 /// The entity id of the demo's security token service.
@@ -84,6 +86,8 @@ pub struct World {
     pub join: Switch<Join>,
     /// Whether the index makes its answers longer.
     pub padding: Switch<Option<Padding>>,
+    /// What reached the index.
+    pub received: Switch<Received>,
     /// The service's address.
     pub service: Uri,
     /// The WS-Trust address.
@@ -147,6 +151,7 @@ impl World {
         let sts_mode = Switch::new(StsMode::Honest);
         let sts = start_sts(sts_config(&pki, any, &clock, sts_mode.clone())?).await?;
         let (index_mode, join, padding) = (Switch::new(FaultMode::Honest), Switch::new(Join::Pointwise), Switch::new(None));
+        let received = Switch::new(Received::default());
         let population = Arc::new(Population::generate(seed, persons, clock.now()));
         let index = start_ydelsesindeks(IndexConfig {
             address: any,
@@ -159,6 +164,7 @@ impl World {
             mode: index_mode.clone(),
             padding: padding.clone(),
             empty_status: 44,
+            received: received.clone(),
             clock: clock.clone(),
         })
         .await?;
@@ -187,6 +193,7 @@ impl World {
             index_mode,
             join,
             padding,
+            received,
             service,
             sts_address,
             admin,
@@ -306,11 +313,8 @@ fn sts_trust(pki: &DevPki) -> Result<Trust, WorldError> {
 }
 
 fn sts_config(pki: &DevPki, address: SocketAddr, clock: &Clock, mode: Switch<StsMode>) -> Result<StsConfig, WorldError> {
-    let group = |scope: &str| PrivilegeGroup {
-        scope: scope.to_owned(),
-        privileges: vec!["http://hjemmel.example/roles/usersystemrole/terminaladgang/1".to_owned()],
-        constraints: Vec::new(),
-    };
+    let group =
+        |scope: &str| PrivilegeGroup { scope: scope.to_owned(), privileges: vec![PRIVILEGE.to_owned()], constraints: Vec::new() };
     let own = |cvr: &str| (cvr.to_owned(), vec![group(cvr)]);
     let udk = (UDK.to_owned(), MUNICIPALITIES.iter().map(|(cvr, _)| group(cvr)).chain([group(UDK)]).collect());
     let registration = |role: Role, service: &str, authorities: Vec<_>| {
@@ -387,6 +391,7 @@ fn settings(listen: SocketAddr, admin: SocketAddr, sts: &Uri, index: SocketAddr)
          \n[admin]\naddress = \"{admin}\"\n\
          \n[system]\ncertificate = \"pki/{system}.pem\"\nkey = \"pki/{system}.key.pem\"\n\
          \n[service]\nentity_id = \"{ENTITY_ID}\"\nbindings = [\"token\", \"authority-context\"]\n\
+         privilege_role = \"{PRIVILEGE}\"\n\
          \n[tokens]\nissuer = \"{STS_ENTITY_ID}\"\nmetadata = [\"sts-metadata.xml\"]\n\
          \n[sts]\naddress = \"{sts}\"\nroots = [\"pki/root.pem\"]\n\
          \n[index]\naddress = \"https://localhost:{}{}\"\nroots = [\"pki/root.pem\"]\nsigning_certificates = [\"pki/{signing}.pem\"]\n\
