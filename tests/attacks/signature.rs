@@ -19,11 +19,11 @@ fn every_forged_message_is_refused_with_its_fault_and_reaches_nobody() {
 fn privileges() -> Vec<Case> {
     let own = "urn:dk:gov:saml:cvrNumberIdentifier:11111111";
     let group = |scope: &str, role: &str| {
-        forge::with_groups(&format!("<PrivilegeGroup Scope=\"{scope}\"><Privilege>{role}</Privilege></PrivilegeGroup>"))
+        forge::tokens::with_groups(&format!("<PrivilegeGroup Scope=\"{scope}\"><Privilege>{role}</Privilege></PrivilegeGroup>"))
     };
     let missing: &[&str] = &["PrivilegeMissing"];
     vec![
-        ("none", forge::with_groups(""), &["PrivilegeMissing", "TokenInvalid"]),
+        ("none", forge::tokens::with_groups(""), &["PrivilegeMissing", "TokenInvalid"]),
         ("for another authority", group(&own.replace('1', "2"), PRIVILEGE), missing),
         ("for an authority with a digit more", group(&format!("{own}1"), PRIVILEGE), missing),
         ("for an authority with a digit less", group(own.trim_end_matches('1'), PRIVILEGE), missing),
@@ -38,7 +38,7 @@ fn privileges() -> Vec<Case> {
         ("the beginning of the role", group(own, PRIVILEGE.trim_end_matches("/1")), missing),
         (
             "the role, for another authority beside one's own",
-            forge::with_groups(&format!(
+            forge::tokens::with_groups(&format!(
                 "<PrivilegeGroup Scope=\"{own}\"><Privilege>x</Privilege></PrivilegeGroup>\
              <PrivilegeGroup Scope=\"{}\"><Privilege>{PRIVILEGE}</Privilege></PrivilegeGroup>",
                 own.replace('1', "2")

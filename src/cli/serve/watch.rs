@@ -57,9 +57,9 @@ impl Left {
     fn until(ends: Timestamp, now: Timestamp) -> Self {
         match ends.duration_since(now).as_hours() {
             _ if ends <= now => Self::None,
-            ..168 => Self::Days7,
-            ..720 => Self::Days30,
-            ..1440 => Self::Days60,
+            0..168 => Self::Days7,
+            168..720 => Self::Days30,
+            720..1440 => Self::Days60,
             _ => Self::Enough,
         }
     }
