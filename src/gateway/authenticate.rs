@@ -243,8 +243,11 @@ impl AuthenticateLayer {
         let needed = self.definition.required_privilege.as_deref();
         let gives = |group: &&Group| needed.is_none_or(|needed| group.privileges().any(|privilege| privilege == needed));
         let groups: Vec<_> = identity.privileges().of(identity.cvr()).filter(gives).collect();
-        if let (Some(needed), true) = (needed, groups.is_empty()) {
-            return Err(Refusal::PrivilegeMissing { needed: needed.to_owned() });
+        // A token whose privileges are all for somebody else's number gives nothing here, also where no role is demanded:
+        // without this it would count as one that narrows nothing.
+        if groups.is_empty() && (needed.is_some() || !identity.privileges().groups().is_empty()) {
+            let needed = needed.unwrap_or("a privilege for the token's own authority").to_owned();
+            return Err(Refusal::PrivilegeMissing { needed });
         }
         let unreadable = |what: &str| Refusal::TokenInvalid { what: format!("a privilege's constraint cannot be read: {what}") };
         let mut sensitivity = SensitivityConstraint::unconstrained();

@@ -80,6 +80,7 @@ async fn world() -> World {
         trust: Trust::new(vec![issuer()]),
         entity_id: INDEX.into(),
         population: Arc::new(Population::generate(1, 50, clock.now())),
+        received: Switch::default(),
         join: Switch::default(),
         mode: mode.clone(),
         padding: padding.clone(),
