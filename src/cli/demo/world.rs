@@ -3,6 +3,7 @@
 //!
 //! The gateway is started as `hjemmel serve` starts it, from a configuration file that is written, checked and read.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -70,6 +71,15 @@ pub struct Options {
     pub extra: String,
 }
 
+/// What narrows some callers, by the CVR number of their authority: for tests; in the demo nothing does.
+#[derive(Debug, Clone, Default)]
+pub struct Narrowed {
+    /// Lines of the front agreement, such as `kle = ["32.03.*"]`.
+    pub agreements: BTreeMap<String, String>,
+    /// Data constraints of the caller's privileges in its token: name and value.
+    pub tokens: BTreeMap<String, Vec<(String, String)>>,
+}
+
 /// The world, running.
 pub struct World {
     /// The folder with keys, configuration, agreements and audit.
@@ -120,7 +130,15 @@ impl World {
     /// # Errors
     /// What kept it from coming up.
     pub async fn start(options: Options) -> Result<Self, WorldError> {
-        let (mut world, place) = Self::prepare(options).await?;
+        Self::start_narrowed(options, &Narrowed::default()).await
+    }
+
+    /// Brings everything up, with some callers narrowed.
+    ///
+    /// # Errors
+    /// What kept it from coming up.
+    pub async fn start_narrowed(options: Options, narrowed: &Narrowed) -> Result<Self, WorldError> {
+        let (mut world, place) = Self::prepare(options, narrowed).await?;
         let config = serve::load(&world.configuration, &world.clock)?;
         let Place { listener, admin, sender } = place;
         let on_close = Box::new(move |record: &Record| drop(sender.send(record.clone())));
@@ -133,10 +151,10 @@ impl World {
     /// # Errors
     /// What kept it from coming up.
     pub async fn without_gateway(options: Options) -> Result<Self, WorldError> {
-        Ok(Self::prepare(options).await?.0)
+        Ok(Self::prepare(options, &Narrowed::default()).await?.0)
     }
 
-    async fn prepare(options: Options) -> Result<(Self, Place), WorldError> {
+    async fn prepare(options: Options, narrowed: &Narrowed) -> Result<(Self, Place), WorldError> {
         let Options { dir, port, seed, persons, clock, extra } = options;
         std::fs::create_dir_all(&dir)?;
         let pki = DevPki::generate(&clock, KeyBits::Bits2048)?;
@@ -149,7 +167,7 @@ impl World {
 
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let sts_mode = Switch::new(StsMode::Honest);
-        let sts = start_sts(sts_config(&pki, any, &clock, sts_mode.clone())?).await?;
+        let sts = start_sts(sts_config(&pki, any, &clock, sts_mode.clone(), narrowed)?).await?;
         let (index_mode, join, padding) = (Switch::new(FaultMode::Honest), Switch::new(Join::Pointwise), Switch::new(None));
         let received = Switch::new(Received::default());
         let population = Arc::new(Population::generate(seed, persons, clock.now()));
@@ -172,7 +190,7 @@ impl World {
         let sts_address: Uri = format!("https://localhost:{}{}", sts.address().port(), sts::PATH).parse()?;
         fetch_metadata(&pki, &sts_address, &dir.join("sts-metadata.xml")).await?;
         let store = Store::open(&dir.join("agreements.sqlite"), &StoreSettings::default()).await?;
-        let import = Import::parse(&agreements(&pki)?).map_err(|problems| format!("{problems:?}"))?;
+        let import = Import::parse(&agreements(&pki, narrowed)?).map_err(|problems| format!("{problems:?}"))?;
         store.import(&import, clock.now()).await?;
         store.close().await;
 
@@ -312,9 +330,18 @@ fn sts_trust(pki: &DevPki) -> Result<Trust, WorldError> {
     Ok(Trust::new(vec![sts_issuer(pki)?]))
 }
 
-fn sts_config(pki: &DevPki, address: SocketAddr, clock: &Clock, mode: Switch<StsMode>) -> Result<StsConfig, WorldError> {
-    let group =
-        |scope: &str| PrivilegeGroup { scope: scope.to_owned(), privileges: vec![PRIVILEGE.to_owned()], constraints: Vec::new() };
+fn sts_config(
+    pki: &DevPki,
+    address: SocketAddr,
+    clock: &Clock,
+    mode: Switch<StsMode>,
+    narrowed: &Narrowed,
+) -> Result<StsConfig, WorldError> {
+    let group = |scope: &str| PrivilegeGroup {
+        scope: scope.to_owned(),
+        privileges: vec![PRIVILEGE.to_owned()],
+        constraints: narrowed.tokens.get(scope).cloned().unwrap_or_default(),
+    };
     let own = |cvr: &str| (cvr.to_owned(), vec![group(cvr)]);
     let udk = (UDK.to_owned(), MUNICIPALITIES.iter().map(|(cvr, _)| group(cvr)).chain([group(UDK)]).collect());
     let registration = |role: Role, service: &str, authorities: Vec<_>| {
@@ -354,7 +381,7 @@ async fn fetch_metadata(pki: &DevPki, sts: &Uri, file: &Path) -> Result<(), Worl
 
 /// The agreements of the demo, as an import file: a front agreement for each client system, a back agreement for each
 /// authority but the second municipality.
-fn agreements(pki: &DevPki) -> Result<String, WorldError> {
+fn agreements(pki: &DevPki, narrowed: &Narrowed) -> Result<String, WorldError> {
     let mut file = format!("[[authority]]\ncvr = \"{UDK}\"\nname = \"Udbetaling Danmark\"\nrole = \"udk\"\n");
     for (cvr, name) in MUNICIPALITIES {
         file += &format!("\n[[authority]]\ncvr = \"{cvr}\"\nname = \"{name}\"\nrole = \"municipality\"\n");
@@ -375,6 +402,7 @@ fn agreements(pki: &DevPki) -> Result<String, WorldError> {
     for (role, cvr) in [(Role::Korsbaek, KORSBAEK), (Role::Udk, UDK), (Role::OtherMunicipality, WITHOUT_BACK)] {
         let certificate = format!("\"{}\"", crate::hex::encode(&pki.credentials(role)?.thumbprint()));
         file += &agreement("front", cvr, role.uuid().parse()?, &certificate);
+        file += narrowed.agreements.get(cvr).map_or("", String::as_str);
     }
     let backs = MUNICIPALITIES.iter().map(|(cvr, _)| *cvr).filter(|cvr| *cvr != WITHOUT_BACK).chain([UDK]);
     for cvr in backs {
