@@ -11,6 +11,7 @@ use std::time::Duration;
 use http::Uri;
 use http_body_util::BodyExt;
 use jiff::SignedDuration;
+use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use crate::agreements::import::Import;
@@ -22,6 +23,7 @@ use crate::clock::Clock;
 use crate::outbound::{Outbound, OutboundSettings};
 use crate::policy::document::Policy;
 use crate::saml::trust::{Issuer, Trust};
+use crate::services::terminaladgang::names::SERVICE_PATH;
 use crate::signature::credentials::Credentials;
 use crate::signature::key::{Certificate, SigningKey};
 use crate::sts::Token;
@@ -64,7 +66,7 @@ pub struct Options {
     pub persons: usize,
     /// The time.
     pub clock: Clock,
-    /// Lines added to the gateway's configuration, such as limits.
+    /// Settings of the gateway's over the demo's own, as TOML: tables are merged, values take the others' place.
     pub extra: String,
 }
 
@@ -98,9 +100,18 @@ pub struct World {
     pub policy: Policy,
     /// The time.
     pub clock: Clock,
+    /// The gateway's configuration file.
+    pub configuration: PathBuf,
     sts: Running,
     index: Running,
-    node: Node,
+    node: Option<Node>,
+}
+
+/// What a gateway needs that is to run beside the stubs.
+struct Place {
+    listener: TcpListener,
+    admin: TcpListener,
+    sender: mpsc::Sender<Record>,
 }
 
 impl World {
@@ -109,6 +120,23 @@ impl World {
     /// # Errors
     /// What kept it from coming up.
     pub async fn start(options: Options) -> Result<Self, WorldError> {
+        let (mut world, place) = Self::prepare(options).await?;
+        let config = serve::load(&world.configuration, &world.clock)?;
+        let Place { listener, admin, sender } = place;
+        let on_close = Box::new(move |record: &Record| drop(sender.send(record.clone())));
+        world.node = Some(serve::start(config, listener, admin, &world.clock, on_close).await?);
+        Ok(world)
+    }
+
+    /// Brings up everything but the gateway, which somebody else runs from [`World::configuration`].
+    ///
+    /// # Errors
+    /// What kept it from coming up.
+    pub async fn without_gateway(options: Options) -> Result<Self, WorldError> {
+        Ok(Self::prepare(options).await?.0)
+    }
+
+    async fn prepare(options: Options) -> Result<(Self, Place), WorldError> {
         let Options { dir, port, seed, persons, clock, extra } = options;
         std::fs::create_dir_all(&dir)?;
         let pki = DevPki::generate(&clock, KeyBits::Bits2048)?;
@@ -151,14 +179,13 @@ impl World {
         let listener = serve::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
         let admin_listener = serve::bind(any).await?;
         let (address, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
-        let file = dir.join("hjemmel.toml");
-        std::fs::write(&file, configuration(address, admin, &sts_address, index.address(), &extra))?;
-        let config = serve::load(&file, &clock)?;
+        let configuration = dir.join("hjemmel.toml");
+        let mut settings: toml::Table = settings(address, admin, &sts_address, index.address()).parse()?;
+        merge(&mut settings, extra.parse()?);
+        std::fs::write(&configuration, format!("# Written by `hjemmel demo`.\n{settings}"))?;
+        let service: Uri = format!("https://localhost:{}{}", address.port(), SERVICE_PATH).parse()?;
         let (sender, records) = mpsc::channel();
-        let on_close = Box::new(move |record: &Record| drop(sender.send(record.clone())));
-        let node = serve::start(&config, listener, admin_listener, &clock, on_close).await?;
-        let service: Uri = format!("https://localhost:{}{}", address.port(), config.service.path).parse()?;
-        Ok(Self {
+        let world = Self {
             dir,
             pki,
             population,
@@ -173,10 +200,12 @@ impl World {
             records,
             policy,
             clock,
+            configuration,
             sts,
             index,
-            node,
-        })
+            node: None,
+        };
+        Ok((world, Place { listener, admin: admin_listener, sender }))
     }
 
     /// A client with the certificate of `role` in TLS (or none).
@@ -222,9 +251,42 @@ impl World {
         Ok(Certificate::from_der(self.pki.credentials(Role::GatewayClient)?.leaf())?)
     }
 
+    /// Reads the gateway's configuration anew, as SIGHUP does.
+    ///
+    /// # Errors
+    /// What is wrong with it (the old one stays in force), or that there is no gateway in this process.
+    pub async fn reload(&self) -> Result<(), WorldError> {
+        Ok(self.node()?.reloader.reload(&self.configuration).await?)
+    }
+
+    /// The gateway's metrics.
+    ///
+    /// # Errors
+    /// There is no gateway in this process.
+    pub fn metrics(&self) -> Result<&crate::metrics::Metrics, WorldError> {
+        Ok(&self.node()?.metrics)
+    }
+
+    fn node(&self) -> Result<&Node, WorldError> {
+        self.node.as_ref().ok_or_else(|| "the gateway is not in this process".into())
+    }
+
+    /// How many requests have reached the index.
+    pub fn index_requests(&self) -> u64 {
+        self.index.requests()
+    }
+
+    /// How many requests have reached the token service.
+    pub fn sts_requests(&self) -> u64 {
+        self.sts.requests()
+    }
+
     /// Takes everything down; gives how many connections had to be cut.
     pub async fn stop(self) -> usize {
-        let cut = self.node.stop(Duration::from_secs(5)).await;
+        let cut = match self.node {
+            Some(node) => node.stop(Duration::from_secs(5)).await,
+            None => 0,
+        };
         self.sts.stop().await;
         self.index.stop().await;
         cut
@@ -321,9 +383,9 @@ fn agreements(pki: &DevPki) -> Result<String, WorldError> {
     Ok(file)
 }
 
-fn configuration(listen: SocketAddr, admin: SocketAddr, sts: &Uri, index: SocketAddr, extra: &str) -> String {
+fn settings(listen: SocketAddr, admin: SocketAddr, sts: &Uri, index: SocketAddr) -> String {
     format!(
-        "# Written by `hjemmel demo`.\nenvironment = \"demo\"\nudk_cvr = \"{UDK}\"\nlog_format = \"text\"\n\
+        "environment = \"demo\"\nudk_cvr = \"{UDK}\"\nlog_format = \"text\"\n\
          \n[listen]\naddress = \"{listen}\"\npublic_url = \"https://localhost:{}\"\ncertificate = \"pki/{server}.pem\"\n\
          key = \"pki/{server}.key.pem\"\nclient_roots = [\"pki/root.pem\"]\n\
          \n[admin]\naddress = \"{admin}\"\n\
@@ -336,8 +398,7 @@ fn configuration(listen: SocketAddr, admin: SocketAddr, sts: &Uri, index: Socket
          \n[agreements]\nstore = \"agreements.sqlite\"\n\
          \n[policy]\ndirectory = \"policies\"\n\
          \n[audit]\ndirectory = \"audit\"\ncheckpoint_key = \"audit-keys/checkpoint.key\"\npseudonym_key = \"audit-keys/pseudonym.key\"\n\
-         auditors = \"audit-keys/auditors.pub\"\n\
-         {extra}",
+         auditors = \"audit-keys/auditors.pub\"\n",
         listen.port(),
         index.port(),
         index::PATH,
@@ -345,4 +406,14 @@ fn configuration(listen: SocketAddr, admin: SocketAddr, sts: &Uri, index: Socket
         system = Role::GatewayClient.file_name(),
         signing = Role::IndexSigning.file_name(),
     )
+}
+
+/// Lays `over` over `settings`, table by table.
+fn merge(settings: &mut toml::Table, over: toml::Table) {
+    for (name, value) in over {
+        match (settings.get_mut(&name), value) {
+            (Some(toml::Value::Table(settings)), toml::Value::Table(over)) => merge(settings, over),
+            (_, value) => drop(settings.insert(name, value)),
+        }
+    }
 }

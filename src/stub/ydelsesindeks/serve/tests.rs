@@ -109,7 +109,7 @@ async fn world() -> World {
         key: key(Role::GatewayClient),
         on_behalf_of: None,
     };
-    let tokens = TokenCache::new(StsClient::new(settings, transport, clock.clone()), clock.clone());
+    let tokens = TokenCache::new(StsClient::new(settings, transport, clock.clone()), clock.clone(), Arc::default());
     World { index, _sts: sts, outbound, tokens, mode, padding, sts_mode, clock }
 }
 
