@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio_rustls::client::TlsStream;
 
+use crate::faults::Log;
 use crate::forge::{self, Group};
 /// The content type of the token binding.
 pub const SOAP12: &str = "application/soap+xml; charset=utf-8";
@@ -40,6 +41,7 @@ pub struct Started {
     arena: Mutex<Arena>,
     pub credentials: BTreeMap<Role, Credentials>,
     pub service: String,
+    pub log: Log,
 }
 
 /// The world, for one test at a time.
@@ -51,6 +53,7 @@ pub struct Arena {
 }
 
 static STARTED: LazyLock<Started> = LazyLock::new(|| {
+    let log = Log::listen();
     let begin = Clock::system().now().as_second();
     CLOCK.store(begin, Ordering::SeqCst);
     let clock = Clock::from_fn(|| Timestamp::from_second(CLOCK.load(Ordering::SeqCst)).unwrap());
@@ -65,7 +68,7 @@ static STARTED: LazyLock<Started> = LazyLock::new(|| {
     let credentials = Role::ALL.iter().map(|role| (*role, world.pki.credentials(*role).unwrap().clone())).collect();
     let service = world.service.to_string();
     let anonymous = runtime.block_on(async { outbound(&world, None) });
-    Started { arena: Mutex::new(Arena { world, runtime, anonymous, _dir: dir }), credentials, service }
+    Started { arena: Mutex::new(Arena { world, runtime, anonymous, _dir: dir }), credentials, service, log }
 });
 
 /// The world, started where it is not yet.

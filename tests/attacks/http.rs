@@ -48,8 +48,11 @@ const CHUNKS: &[(&str, &str)] = &[
     ("an endless extension", "4;aaaaaaaa"),
 ];
 
+/// Reason, headers, body, code.
+type Sent = (&'static str, Vec<(&'static str, String)>, Vec<u8>, &'static str);
+
 /// Bodies that are not the bytes that were sent, or have more than one root.
-fn bodies() -> Vec<(&'static str, Vec<(&'static str, String)>, Vec<u8>, &'static str)> {
+fn bodies() -> Vec<Sent> {
     let good = forge::request();
     let soap = ("content-type", SOAP12.to_owned());
     let related = |rest: &str| vec![("content-type", format!("multipart/related; {rest}"))];

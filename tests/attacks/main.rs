@@ -11,6 +11,7 @@
 )]
 
 mod arena;
+mod faults;
 #[path = "../support/forge/mod.rs"]
 #[allow(dead_code)] // tests/signature uses the rest
 mod forge;
@@ -70,4 +71,24 @@ fn every_row_of_the_catalogue_has_its_messages() {
         all += of(row);
     }
     println!("{all} messages in all");
+}
+
+/// A threat model that names code which is gone protects nobody.
+#[test]
+fn the_code_that_the_threat_model_names_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let security = std::fs::read_to_string(root.join("SECURITY.md")).unwrap();
+    let mut named = 0;
+    for row in security.lines().filter(|line| line.starts_with("| ")) {
+        for place in row.split("; ").filter_map(|part| part.split_once("`src/")).map(|(_, place)| place) {
+            let file = format!("src/{}", place.split('`').next().unwrap());
+            let code = std::fs::read_to_string(root.join(&file)).unwrap_or_else(|_| panic!("{file} is not there"));
+            for function in place.split('`').skip(2).step_by(2) {
+                named += 1;
+                let there = [format!("fn {function}("), format!("fn {function}<")].iter().any(|head| code.contains(head));
+                assert!(there, "{file} has no {function}");
+            }
+        }
+    }
+    assert!(named > 30, "{named} functions are named");
 }

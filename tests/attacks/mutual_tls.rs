@@ -180,7 +180,7 @@ fn table(arena: &Arena) -> Vec<Claim> {
             vec![("content-type", SOAP12)],
             {
                 let payload = piece(&token, OPEN, forge::END);
-                token.replace(payload, &format!("<ta:FremsoegRequest xmlns:ta=\"http://serviceplatformen.dk/xml/wsdl/soap11/Ydelse/TerminalAdgang/6/\">{}{payload}</ta:FremsoegRequest>", context.replacen("<ac:AuthorityContext", "<ac:AuthorityContext", 1)))
+                token.replace(payload, &format!("<ta:FremsoegRequest xmlns:ta=\"http://serviceplatformen.dk/xml/wsdl/soap11/Ydelse/TerminalAdgang/6/\">{}{payload}</ta:FremsoegRequest>", context))
             },
             &["SecurityModelAmbiguous"],
         ),

@@ -1,6 +1,7 @@
 //! Rows 1 to 14 and 16: the messages that `tests/signature` judges by the library, over TLS and with their fault codes.
 
 use crate::arena::arena;
+use crate::forge::tokens::with_groups;
 use crate::forge::{self, Case, Group};
 use hjemmel::cli::demo::world::PRIVILEGE;
 
@@ -19,11 +20,11 @@ fn every_forged_message_is_refused_with_its_fault_and_reaches_nobody() {
 fn privileges() -> Vec<Case> {
     let own = "urn:dk:gov:saml:cvrNumberIdentifier:11111111";
     let group = |scope: &str, role: &str| {
-        forge::tokens::with_groups(&format!("<PrivilegeGroup Scope=\"{scope}\"><Privilege>{role}</Privilege></PrivilegeGroup>"))
+        with_groups(&format!("<PrivilegeGroup Scope=\"{scope}\"><Privilege>{role}</Privilege></PrivilegeGroup>"))
     };
     let missing: &[&str] = &["PrivilegeMissing"];
     vec![
-        ("none", forge::tokens::with_groups(""), &["PrivilegeMissing", "TokenInvalid"]),
+        ("none", with_groups(""), &["PrivilegeMissing", "TokenInvalid"]),
         ("for another authority", group(&own.replace('1', "2"), PRIVILEGE), missing),
         ("for an authority with a digit more", group(&format!("{own}1"), PRIVILEGE), missing),
         ("for an authority with a digit less", group(own.trim_end_matches('1'), PRIVILEGE), missing),
@@ -38,7 +39,7 @@ fn privileges() -> Vec<Case> {
         ("the beginning of the role", group(own, PRIVILEGE.trim_end_matches("/1")), missing),
         (
             "the role, for another authority beside one's own",
-            forge::tokens::with_groups(&format!(
+            with_groups(&format!(
                 "<PrivilegeGroup Scope=\"{own}\"><Privilege>x</Privilege></PrivilegeGroup>\
              <PrivilegeGroup Scope=\"{}\"><Privilege>{PRIVILEGE}</Privilege></PrivilegeGroup>",
                 own.replace('1', "2")
