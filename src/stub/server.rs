@@ -19,7 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
@@ -117,17 +117,26 @@ async fn connection(stream: TcpStream, tls: TlsAcceptor, handler: Arc<impl Handl
     // A stub keeps no log of broken connections: whoever broke one knows.
     let _ = stream.set_nodelay(true);
     let Ok(stream) = tls.accept(stream).await else { return };
+    let hung_up = Arc::new(Notify::new());
     let service = service_fn(|request: Request<Incoming>| {
-        let handler = Arc::clone(&handler);
+        let (handler, hang_up) = (Arc::clone(&handler), Arc::clone(&hung_up));
         requests.fetch_add(1, Ordering::SeqCst);
         async move {
             let (head, body) = request.into_parts();
             let body = Limited::new(body, LONGEST).collect().await.map_err(|_| io::Error::other("request too long"))?;
-            let answer = handler.answer(Request::from_parts(head, body.to_bytes())).await;
-            answer.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionReset))
+            let Some(answer) = handler.answer(Request::from_parts(head, body.to_bytes())).await else {
+                // An error would be told as a reset stream over HTTP/2, which is an answer of a kind.
+                hang_up.notify_one();
+                return std::future::pending().await;
+            };
+            Ok::<_, io::Error>(answer)
         }
     });
-    let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+    let builder = auto::Builder::new(TokioExecutor::new());
+    tokio::select! {
+        _ = builder.serve_connection(TokioIo::new(stream), service) => {}
+        () = hung_up.notified() => {}
+    }
 }
 
 fn tls(credentials: &Credentials) -> Result<ServerConfig, StartError> {
