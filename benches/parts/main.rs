@@ -1,0 +1,46 @@
+//! What each part of a call costs, beside what it cannot cost less than: `cargo bench`.
+//!
+//! The absolute figures of a shared machine mean little, so every part has a floor (the cryptography that the profile
+//! demands, one pass of quick-xml over the bytes) which is measured in the same run, in turns; what is read is the ratio.
+//!
+//! ```sh
+//! cargo bench                          # times, medians of rounds in turns
+//! cargo bench -- release               # only the parts whose name contains it
+//! cargo bench -- --instructions        # instructions by callgrind, which noise cannot move (needs valgrind)
+//! ```
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout
+)] // a measurement that cannot be made must stop
+
+mod measure;
+mod parts;
+#[path = "../../fuzz/checks/reading.rs"]
+#[allow(dead_code)] // of which this takes the pieces
+mod reading;
+#[path = "../../tests/signature/support.rs"]
+#[allow(dead_code)] // of which this takes a signed message
+mod support;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let has = |name: &str| arguments.iter().any(|argument| argument == name);
+    let parts = parts::all();
+    if let Some(at) = arguments.iter().position(|argument| argument == measure::ALONE) {
+        return measure::alone(&parts, &arguments[at + 1..]);
+    }
+    let only = arguments.iter().find(|argument| !argument.starts_with("--"));
+    let chosen: Vec<_> = parts.into_iter().filter(|part| only.is_none_or(|only| part.name.contains(only.as_str()))).collect();
+    if has("--instructions") {
+        measure::instructions(&chosen);
+    } else if std::env::args().any(|argument| argument == "--bench") {
+        measure::times(&chosen);
+    } else {
+        // As `cargo test --benches` runs it: that everything still works.
+        chosen.iter().for_each(measure::Part::once);
+    }
+}
