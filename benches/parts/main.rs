@@ -22,8 +22,11 @@ mod parts;
 #[path = "../../fuzz/checks/reading.rs"]
 #[allow(dead_code)] // of which this takes the pieces
 mod reading;
-#[path = "../../tests/signature/support.rs"]
-#[allow(dead_code)] // of which this takes a signed message
+#[path = "../../tests/signature/parties.rs"]
+#[allow(dead_code)] // of which this takes the keys
+mod parties;
+#[path = "../../tests/support/forge/mod.rs"]
+#[allow(dead_code, unused_imports)] // of which this takes a signed message
 mod support;
 
 fn main() {
