@@ -8,6 +8,7 @@ mod certificates;
 mod limits;
 mod reader;
 mod report;
+mod restart;
 mod sections;
 
 use std::net::SocketAddr;
@@ -118,6 +119,21 @@ pub struct Listen {
     pub credentials: Credentials,
     /// The CAs whose client certificates are accepted (OCES).
     pub client_roots: Vec<CertificateDer<'static>>,
+    /// Revocation lists, each of one of the client roots. Empty: revocation is not asked for.
+    pub crls: Vec<PathBuf>,
+    /// What holds for a certificate for which no list in force is at hand.
+    pub crl_missing: WithoutList,
+    /// How often the lists are read anew.
+    pub crl_interval: Duration,
+}
+
+/// What holds for a certificate whose issuer has no revocation list, or only one whose successor is overdue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithoutList {
+    /// It is refused.
+    Refuse,
+    /// It is accepted; what a list names as revoked is refused all the same.
+    Accept,
 }
 
 /// Where operators look.
@@ -159,7 +175,7 @@ pub struct Tokens {
 }
 
 /// Where the gateway's own tokens come from.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sts {
     /// The WS-Trust address.
     pub address: Uri,
@@ -195,7 +211,7 @@ pub struct Index {
 }
 
 /// Service agreements.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agreements {
     /// The SQLite file.
     pub store: PathBuf,
@@ -215,7 +231,7 @@ pub struct Policy {
 }
 
 /// The audit log.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audit {
     /// The folder of its segments.
     pub directory: PathBuf,

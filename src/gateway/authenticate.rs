@@ -3,12 +3,13 @@
 //! The binding follows from the message: `wsse:Security` present means token, `AuthorityContext` without it means mutual
 //! TLS, both are refused (an attacker who may choose the weaker of two proofs has only to break that one).
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tower::{Layer, Service};
 
 use super::call::{Call, OfCall};
+use super::clients::ClientTrust;
 use super::definition::{Definition, Name};
 use super::envelope::{Enveloped, Form};
 use super::open::Peer;
@@ -114,25 +115,12 @@ pub struct Refused {
     pub proof: Option<Proof>,
 }
 
-/// Whose tokens are taken. Held behind a lock so that trust can be exchanged while calls go on.
+/// Whose tokens are taken.
 pub struct TokenTrust {
-    trust: RwLock<Arc<Trust>>,
-    time: TimeRules,
-}
-
-impl TokenTrust {
-    /// Trust in the STS's of this environment, and how far clocks may be apart.
-    pub fn new(trust: Trust, time: TimeRules) -> Self {
-        Self { trust: RwLock::new(Arc::new(trust)), time }
-    }
-    /// What holds now.
-    pub fn current(&self) -> Arc<Trust> {
-        self.trust.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-    /// Puts new trust in force, at once for every later message.
-    pub fn replace(&self, trust: Trust) {
-        *self.trust.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(trust);
-    }
+    /// The STS's of this environment.
+    pub trust: Trust,
+    /// How far clocks may be apart.
+    pub time: TimeRules,
 }
 
 /// The layer.
@@ -142,6 +130,8 @@ pub struct AuthenticateLayer {
     pub definition: Arc<Definition>,
     /// What tokens are judged by.
     pub trust: Arc<TokenTrust>,
+    /// What client certificates are judged by.
+    pub clients: Arc<ClientTrust>,
     /// The clock.
     pub clock: Clock,
     /// The CVR claim's place in the AuthorityContext binding.
@@ -232,9 +222,11 @@ impl AuthenticateLayer {
         };
         let id = envelope.addressing().message_id.clone().filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| Refusal::AddressingInvalid { what: "MessageID is missing".to_owned() })?;
-        let trust = self.trust.current();
-        let expectations = Expectations { time: self.trust.time, ..Expectations::new(&trust, &self.definition.entity_id) };
-        let (identity, _) = saml::authenticate(envelope.document(), &parts, &expectations, self.clock.now())?;
+        let TokenTrust { trust, time } = &*self.trust;
+        let expectations = Expectations { time: *time, ..Expectations::new(trust, &self.definition.entity_id) };
+        let now = self.clock.now();
+        let (identity, _) = saml::authenticate(envelope.document(), &parts, &expectations, now)?;
+        self.clients.holder_stands(identity.holder().der(), now)?;
         let invalid = |_| Refusal::TokenInvalid { what: "CvrNumberIdentifier is no CVR number".to_owned() };
         let authority: Cvr = identity.cvr().parse().map_err(invalid)?;
         let (kle, sensitivity) = self.privileges(&identity)?;
@@ -251,8 +243,11 @@ impl AuthenticateLayer {
         let needed = self.definition.required_privilege.as_deref();
         let gives = |group: &&Group| needed.is_none_or(|needed| group.privileges().any(|privilege| privilege == needed));
         let groups: Vec<_> = identity.privileges().of(identity.cvr()).filter(gives).collect();
-        if let (Some(needed), true) = (needed, groups.is_empty()) {
-            return Err(Refusal::PrivilegeMissing { needed: needed.to_owned() });
+        // A token whose privileges are all for somebody else's number gives nothing here, also where no role is demanded:
+        // without this it would count as one that narrows nothing.
+        if groups.is_empty() && (needed.is_some() || !identity.privileges().groups().is_empty()) {
+            let needed = needed.unwrap_or("a privilege for the token's own authority").to_owned();
+            return Err(Refusal::PrivilegeMissing { needed });
         }
         let unreadable = |what: &str| Refusal::TokenInvalid { what: format!("a privilege's constraint cannot be read: {what}") };
         let mut sensitivity = SensitivityConstraint::unconstrained();
@@ -271,7 +266,9 @@ impl AuthenticateLayer {
     }
 
     fn by_tls(&self, peer: &Peer, context: Element<'_>) -> Result<Caller, Refusal> {
-        let certificate = peer.certificate.as_ref().ok_or(Refusal::ClientCertificateMissing)?;
+        let certificate = peer.chain.first().ok_or(Refusal::ClientCertificateMissing)?;
+        // The handshake may be hours ago: a certificate that ended or was revoked since gives nothing any more.
+        self.clients.still_holds(&peer.chain, self.clock.now())?;
         let authority = self.claim(context)?;
         let thumbprint = crate::signature::credentials::thumbprint(certificate);
         let (kle, sensitivity) = (Constraint::unconstrained(), SensitivityConstraint::unconstrained());

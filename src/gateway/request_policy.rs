@@ -1,7 +1,7 @@
 //! What the request may ask: the window, the person, the criteria (`policy`), and what token and agreements narrow it to.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use super::agreement::Admitted;
 use super::call::{Call, OfCall};
@@ -17,24 +17,6 @@ use crate::policy::rules::{Naive, Outside, PersonCheck};
 use crate::policy::window::Window;
 use crate::refusal::Refusal;
 use crate::soap::document::Element;
-
-/// The policy in force. Exchanged whole: a call that has begun keeps the one it began with.
-pub struct PolicyInForce(RwLock<Arc<Policy>>);
-
-impl PolicyInForce {
-    /// Puts a policy in force.
-    pub fn new(policy: Policy) -> Self {
-        Self(RwLock::new(Arc::new(policy)))
-    }
-    /// The policy now.
-    pub fn current(&self) -> Arc<Policy> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-    /// Puts another in force, at once for every later call.
-    pub fn replace(&self, policy: Policy) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
-    }
-}
 
 /// What the policy made of a request. Opens nothing by itself: the step makes [`Permitted`] of it.
 pub struct Judged {
@@ -103,7 +85,7 @@ impl OfCall for Permitted {
 /// The step.
 pub struct RequestPolicyStep {
     /// The policy.
-    pub policy: Arc<PolicyInForce>,
+    pub policy: Arc<Policy>,
     /// Seals the person for the audit record.
     pub sealer: Arc<Sealer>,
     /// The clock.
@@ -116,7 +98,7 @@ impl Step for RequestPolicyStep {
     type Out = Permitted;
 
     async fn check(&self, admitted: Admitted) -> Result<Permitted, Refusal> {
-        let policy = self.policy.current();
+        let policy = self.policy.clone();
         admitted.call().note(|record| {
             record.policy = Some(audit::PolicyRef {
                 id: policy.id().to_owned(),

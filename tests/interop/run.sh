@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The judges from outside. Installs what they need under target/interop and runs them.
 #
-#   run.sh                       the harness's own tests
+#   run.sh                       the harness's own tests, the running gateway (`hjemmel demo`) before every judge, and the
+#                                release oracle on HJEMMEL_CASES generated answers (10000), seed HJEMMEL_SEED (1)
 #   run.sh TOOL ARGUMENTS…       one judge: wsdl_zeep, validate, verify_xmlsec1, release_oracle, wss4j or cxf
 #
 # What cannot be had is said as DID NOT RUN, with the reason. With HJEMMEL_INTEROP_STRICT=1 that is a failure too.
@@ -63,15 +64,28 @@ case "${1:-}" in
     wsdl_zeep | validate | verify_xmlsec1 | release_oracle)
         exec "$python" -B "$here/$1.py" "${@:2}" ;;
     *)
-        sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+        sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
         exit 2 ;;
 esac
 
-cd "$here"
 build_java wss4j
 build_java cxf
 export HJEMMEL_INTEROP="$work"
 status=0
+
+# The gateway that is judged: HJEMMEL_BIN, or this source as it stands.
+if [ -z "${HJEMMEL_BIN:-}" ]; then
+    if command -v cargo >/dev/null && (cd "$root" && cargo build --locked --quiet --bin hjemmel --example release_cases); then
+        export HJEMMEL_BIN="$work/../debug/hjemmel"
+        rm -rf "$work/cases"
+        "$work/../debug/examples/release_cases" "$work/cases" "${HJEMMEL_CASES:-10000}" "${HJEMMEL_SEED:-1}" &&
+            "$python" -B "$here/release_oracle.py" "$work/cases" || status=1
+    else
+        did_not_run "the running gateway before the judges, and the release oracle on generated answers: no cargo, or it could not build"
+    fi
+fi
+
+cd "$here"
 "$python" -B -m unittest discover -s "$here" -p 'test_*.py' -v >"$work/tests.log" 2>&1 || status=1
 grep -E '^(test_|ERROR|FAIL|Ran |OK|FAILED|Traceback|AssertionError)|skipped' "$work/tests.log" || true
 [ $status = 0 ] || { echo "--- the whole of it: $work/tests.log" >&2; grep -A30 -E '^(ERROR|FAIL):' "$work/tests.log" >&2 || true; }

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::agreement::{AgreementStep, Borne};
 use crate::gateway::authenticate::{AuthenticateLayer, Caller, TokenTrust};
+use crate::gateway::clients::{ClientTrust, Rules};
 use crate::gateway::definition::Definition;
 use crate::gateway::envelope;
 use crate::gateway::open::Peer;
@@ -47,7 +48,7 @@ pub(super) struct DryRun {
     answer_limits: Limits,
     release: ReleaseLimits,
     authority: Option<Cvr>,
-    certificate: Option<CertificateDer<'static>>,
+    chain: Arc<[CertificateDer<'static>]>,
     steps: Vec<Step>,
 }
 
@@ -81,11 +82,12 @@ impl DryRun {
         config: &Config,
         at: Timestamp,
         authority: Option<Cvr>,
-        certificate: Option<CertificateDer<'static>>,
+        chain: Vec<CertificateDer<'static>>,
     ) -> Result<Self, ExplainError> {
         let clock = Clock::fixed(at);
         let definition = Arc::new(assemble::definition(config));
-        let trust = Arc::new(TokenTrust::new(assemble::read_trust(&config.tokens, at)?, assemble::time_rules(config)));
+        let trust = Arc::new(TokenTrust { trust: assemble::read_trust(&config.tokens, at)?, time: assemble::time_rules(config) });
+        let clients = Arc::new(ClientTrust::new(Rules::read(&config.listen)?));
         let path = &config.agreements.store;
         if !path.exists() {
             return Err(
@@ -97,7 +99,7 @@ impl DryRun {
         Ok(Self {
             at,
             policy: assemble::read_policy(&config.policy, at)?,
-            authenticate: assemble::authenticate(&definition, &trust, &clock),
+            authenticate: assemble::authenticate(&definition, &trust, &clients, &clock),
             agreement: assemble::agreement(config, &definition, &agreements, &clock)?,
             definition,
             store,
@@ -105,7 +107,7 @@ impl DryRun {
             answer_limits: assemble::answer_limits(config),
             release: assemble::release_limits(config),
             authority,
-            certificate,
+            chain: chain.into(),
             steps: Vec::new(),
         })
     }
@@ -206,7 +208,7 @@ impl DryRun {
 
     fn identify(&mut self, message: &Message) -> Option<Known> {
         let unconstrained = || (Constraint::unconstrained(), SensitivityConstraint::unconstrained());
-        let presented = self.certificate.as_ref().map(|certificate| ClientSystem::Certificate(Thumbprint::of_der(certificate)));
+        let presented = self.chain.first().map(|certificate| ClientSystem::Certificate(Thumbprint::of_der(certificate)));
         let (envelope, form) = match message {
             Message::Bare(document) => {
                 self.unknown(
@@ -219,7 +221,7 @@ impl DryRun {
             }
             Message::Soap(envelope, form) => (envelope, *form),
         };
-        if self.certificate.is_none()
+        if self.chain.is_empty()
             && let Some(claimed) = self.authenticate.claimed(envelope, form).transpose()
         {
             let (authority, request) = match claimed {
@@ -235,7 +237,7 @@ impl DryRun {
             );
             return Some(Known { client: None, authority: Some(authority), token: unconstrained(), request });
         }
-        let peer = Peer { certificate: self.certificate.clone() };
+        let peer = Peer { chain: self.chain.clone() };
         let proven = self.authenticate.identify(envelope, form, &peer).map(|(caller, request, _)| (caller, request));
         let (caller, request) = self.note("authenticate", proven, |(caller, _)| caller_said(caller))?;
         if caller.message().is_some() {

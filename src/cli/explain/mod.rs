@@ -42,7 +42,7 @@ pub struct Args {
     /// The authority that calls, where the message is a bare request
     #[arg(long, value_name = "CVR")]
     authority: Option<Cvr>,
-    /// The client system's TLS certificate (PEM), where the message does not carry it
+    /// The client system's TLS certificate with its chain (PEM), where the message does not carry it
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
     /// The instant to judge by, such as 2026-11-22T12:00:00Z; now by default
@@ -79,10 +79,9 @@ async fn explain(args: &Args, clock: &Clock) -> Result<Explanation, ExplainError
     let config = serve::load(&args.config, clock)?;
     let at = args.at.unwrap_or_else(|| clock.now());
     let certificate = args.certificate.as_deref().map(certificates_from_pem_file).transpose()?;
-    let certificate = certificate.and_then(|all| all.into_iter().next());
     let request = read(&args.request)?;
     let answer = args.answer.as_deref().map(read).transpose()?;
-    let mut run = DryRun::new(&config, at, args.authority, certificate).await?;
+    let mut run = DryRun::new(&config, at, args.authority, certificate.unwrap_or_default()).await?;
     let told = run.tell(request, answer, args.show_person).await;
     run.close().await;
     told
