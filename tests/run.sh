@@ -30,5 +30,8 @@ cargo test --locked
 say "The demo, once: every outcome as expected"
 cargo run --locked --release --quiet -- demo --once
 
+say "Memory: 200 MB pass through, 1 MB is released"
+cargo test --locked --release --quiet --test memory
+
 say "Tools and clients that this project did not write"
 tests/interop/run.sh
