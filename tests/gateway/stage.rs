@@ -36,10 +36,7 @@ pub const WSA: &str = "http://www.w3.org/2005/08/addressing";
 pub const REQUEST_HEADER: &str = "http://kombit.dk/xml/schemas/RequestHeader/1/";
 pub const PRIVILEGE: &str = "http://hjemmel.example/roles/usersystemrole/terminaladgang/1";
 pub const SOAP11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
-pub const SOAP12: &str = "http://www.w3.org/2003/05/soap-envelope";
 
-/// How long the gateway waits for the index here: generous to a busy machine, short enough to wait for.
-pub const DEADLINE: Duration = Duration::from_secs(4);
 /// How many calls are worked on at once here.
 pub const PLACES: usize = 3;
 /// The largest message here, in bytes.
