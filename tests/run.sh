@@ -24,6 +24,13 @@ cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
+say "Dependencies: bans, licences, sources"
+if command -v cargo-deny >/dev/null; then
+  cargo deny --log-level error check bans licenses sources
+else
+  echo "DID NOT RUN: cargo-deny is not installed (cargo install cargo-deny --locked); advisories need a database besides"
+fi
+
 say "Tests"
 cargo test --locked
 
