@@ -56,10 +56,7 @@ pub fn contract(query: &str, service_url: &str) -> Option<(&'static str, String)
 fn addressed(document: &str, service_url: &str) -> String {
     // Whole attributes: namespaces end in `.xsd` too.
     SCHEMAS.iter().fold(document.replace(PLACEHOLDER, service_url), |document, (name, _)| {
-        document.replace(
-            &format!("schemaLocation=\"{name}.xsd\""),
-            &format!("schemaLocation=\"{service_url}?xsd={name}\""),
-        )
+        document.replace(&format!("schemaLocation=\"{name}.xsd\""), &format!("schemaLocation=\"{service_url}?xsd={name}\""))
     })
 }
 
