@@ -3,7 +3,8 @@
 #
 #   run.sh                       the harness's own tests, the running gateway (`hjemmel demo`) before every judge, and the
 #                                release oracle on HJEMMEL_CASES generated answers (10000), seed HJEMMEL_SEED (1)
-#   run.sh TOOL ARGUMENTS…       one judge: wsdl_zeep, validate, verify_xmlsec1, release_oracle, wss4j or cxf
+#   run.sh TOOL ARGUMENTS…       one judge: wsdl_zeep, validate, verify_xmlsec1, release_oracle, wss4j, cxf or
+#                                java_client (CXF, token binding)
 #
 # What cannot be had is said as DID NOT RUN, with the reason. With HJEMMEL_INTEROP_STRICT=1 that is a failure too.
 set -euo pipefail
@@ -38,7 +39,7 @@ if ! cmp -s "$here/requirements.txt" "$work/venv/requirements.txt"; then
 fi
 
 # The Java judges, each anew when its sources change. Java 17 and Maven are not installed for them.
-java_sources() { cat "$here/$1/pom.xml" "$here/$1"/src/main/java/dk/hjemmel/interop/*.java; }
+java_sources() { cat "$here/$1/pom.xml" "$here/$1"/src/main/java/dk/hjemmel/interop/*.java "$root"/src/services/terminaladgang/contract/*; }
 build_java() {
     if ! command -v java >/dev/null || ! command -v mvn >/dev/null; then
         did_not_run "the $1 judge: no java or no mvn"
@@ -56,15 +57,15 @@ build_java() {
 # A judge runs where the caller stands: the files named are the caller's.
 case "${1:-}" in
     "") ;;
-    wss4j | cxf)
-        build_java "$1"
+    wss4j | cxf | java_client)
+        case "$1" in wss4j) module=wss4j class=Judge ;; cxf) module=cxf class=Load ;; *) module=cxf class=Call ;; esac
+        build_java "$module"
         [ ${#missing[@]} -eq 0 ] || exit 1
-        class=$([ "$1" = cxf ] && echo Load || echo Judge)
-        exec java -cp "$work/$1/classes:$work/$1/lib/*" "dk.hjemmel.interop.$class" "${@:2}" ;;
+        exec java -cp "$work/$module/classes:$work/$module/lib/*" "dk.hjemmel.interop.$class" "${@:2}" ;;
     wsdl_zeep | validate | verify_xmlsec1 | release_oracle)
         exec "$python" -B "$here/$1.py" "${@:2}" ;;
     *)
-        sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+        sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
         exit 2 ;;
 esac
 

@@ -257,6 +257,29 @@ class Cxf(Gateway):
             code, told = self.run_class("Load", running.told["service"] + contract, *assertions)
             self.assertEqual(code, 0, told)
 
+    def call(self, cpr=ANNA, gateway="gateway_certificate", more=()):
+        own = self.system("korsbaek")
+        told = running.told
+        return self.run_class("Call", "--service", told["service"], "--sts", told["sts"], "--entity-id", told["entity_id"],
+                              "--authority", own["authority"], "--cpr", cpr, "--ca", told["root"], "--cert", own["certificate"],
+                              "--key", own["key"], "--gateway-cert", told[gateway], "--sts-cert", told["sts_certificate"], *more)
+
+    def test_a_client_generated_from_the_contract_gets_a_token_calls_and_verifies_the_answer(self):
+        code, told = self.call()
+        self.assertEqual(code, 0, told)
+        self.assertIn("served: status 20, 4 objects, signed by the gateway", told)
+
+    def test_it_reads_a_refusal_in_both_languages(self):
+        since, until = (at.isoformat(timespec="seconds") for at in a_year_ago_and_more())
+        code, told = self.call(more=("--from", since, "--to", until))
+        self.assertEqual(code, 3, told)
+        self.assertEqual(told.count("refused WindowOutside: "), 2)
+
+    def test_it_does_not_take_an_answer_that_another_signed(self):
+        code, told = self.call(gateway="sts_certificate")
+        self.assertEqual(code, 1, told)
+        self.assertNotIn("served", told)
+
 
 if __name__ == "__main__":
     unittest.main()

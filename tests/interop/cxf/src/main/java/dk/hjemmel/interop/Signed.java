@@ -133,7 +133,7 @@ final class Signed extends AbstractSoapInterceptor {
         reference.addWSSENamespace();
         reference.addWSUNamespace();
         reference.addTokenType(WSConstants.WSS_SAML2_TOKEN_TYPE);
-        reference.setKeyIdentifier(WSConstants.WSS_SAML2_KI_VALUE_TYPE, assertion, true);
+        reference.setKeyIdentifier(WSConstants.WSS_SAML2_KI_VALUE_TYPE, assertion);
         reference.setID(REFERENCE_ID);
         reference.getElement().setIdAttributeNS(WSConstants.WSU_NS, "Id", true);
         return reference.getElement();
