@@ -72,6 +72,7 @@ pub enum ServeError {
 
 /// A gateway that runs.
 pub struct Node {
+    stop_admin: Sender<()>,
     stop: Sender<()>,
     service: JoinHandle<Drained>,
     admin: JoinHandle<Drained>,
@@ -139,6 +140,8 @@ pub async fn start(
     let reloader = Reloader::start(config, lasting, clock, &metrics)?;
     let readiness = Readiness::new();
     let (stop, stopped) = channel(());
+    // The admin listener goes last: while calls drain, /readyz says so.
+    let (stop_admin, admin_stopped) = channel(());
     let store_answers = Arc::new(AtomicBool::new(true));
     tokio::spawn(watch::store(agreements, store_answers.clone(), stopped.clone()));
     tokio::spawn(watch::certificates(reloader.clone(), clock.clone(), stopped.clone()));
@@ -165,8 +168,8 @@ pub async fn start(
         readiness,
     };
     let admin_transport = reloader.admin_tls.clone().map_or(Transport::Plain, Transport::Tls);
-    let admin = serve(admin, admin_transport, limits, Readiness::new(), move |_| handler.clone(), until(stopped));
-    Ok(Node { stop, service: tokio::spawn(service), admin: tokio::spawn(admin), audit, metrics, reloader })
+    let admin = serve(admin, admin_transport, limits, Readiness::new(), move |_| handler.clone(), until(admin_stopped));
+    Ok(Node { stop, stop_admin, service: tokio::spawn(service), admin: tokio::spawn(admin), audit, metrics, reloader })
 }
 
 impl Node {
@@ -174,6 +177,7 @@ impl Node {
     pub async fn stop(self, patience: std::time::Duration) -> usize {
         let _ = self.stop.send(());
         let cut = self.service.await.map_or(0, |drained| drained.cut);
+        let _ = self.stop_admin.send(());
         let _ = self.admin.await;
         if !self.audit.stop(patience).await {
             tracing::error!("the audit log could not be closed with everything written");
