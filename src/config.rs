@@ -8,6 +8,7 @@ mod certificates;
 mod limits;
 mod reader;
 mod report;
+mod restart;
 mod sections;
 
 use std::net::SocketAddr;
@@ -118,6 +119,21 @@ pub struct Listen {
     pub credentials: Credentials,
     /// The CAs whose client certificates are accepted (OCES).
     pub client_roots: Vec<CertificateDer<'static>>,
+    /// Revocation lists, each of one of the client roots. Empty: revocation is not asked for.
+    pub crls: Vec<PathBuf>,
+    /// What holds for a certificate for which no list in force is at hand.
+    pub crl_missing: WithoutList,
+    /// How often the lists are read anew.
+    pub crl_interval: Duration,
+}
+
+/// What holds for a certificate whose issuer has no revocation list, or only one whose successor is overdue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithoutList {
+    /// It is refused.
+    Refuse,
+    /// It is accepted; what a list names as revoked is refused all the same.
+    Accept,
 }
 
 /// Where operators look.
@@ -159,7 +175,7 @@ pub struct Tokens {
 }
 
 /// Where the gateway's own tokens come from.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sts {
     /// The WS-Trust address.
     pub address: Uri,
@@ -195,7 +211,7 @@ pub struct Index {
 }
 
 /// Service agreements.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agreements {
     /// The SQLite file.
     pub store: PathBuf,
@@ -215,7 +231,7 @@ pub struct Policy {
 }
 
 /// The audit log.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audit {
     /// The folder of its segments.
     pub directory: PathBuf,
@@ -238,6 +254,25 @@ pub struct Loaded {
     pub config: Config,
     /// Certificates that end within 30 days, or have ended beside others that are valid.
     pub warnings: Report,
+    file: PathBuf,
+    text: String,
+}
+
+impl Loaded {
+    /// A report on the same file: what is wrong with what the settings name. A problem stands at its setting's line, or at
+    /// its section's where the setting is not written.
+    pub fn report(&self, problems: Vec<(&'static str, String)>) -> Report {
+        let (table, _) = DeTable::parse_recoverable(&self.text);
+        let span = |setting: &str| {
+            let (section, key) = setting.split_once('.').unwrap_or((setting, ""));
+            let (_, section) = table.get_ref().iter().find(|(name, _)| name.get_ref().as_ref() == section)?;
+            let written = section.get_ref().as_table().into_iter().flatten().find(|(name, _)| name.get_ref().as_ref() == key);
+            Some(written.map_or(section.span(), |(_, value)| value.span()))
+        };
+        let problem =
+            |(setting, text): (&'static str, String)| Problem { setting: setting.to_owned(), text, span: span(setting) };
+        Report::new(&self.file, &self.text, problems.into_iter().map(problem).collect())
+    }
 }
 
 /// Reads and checks the configuration in `file` and everything that it names, as of `now`.
@@ -254,7 +289,8 @@ pub fn load(file: &Path, now: Timestamp) -> Result<Loaded, Report> {
     let problems = gathered.problems.into_inner();
     match config {
         Some(config) if problems.is_empty() => {
-            Ok(Loaded { config, warnings: Report::new(file, &text, gathered.warnings.into_inner()) })
+            let warnings = Report::new(file, &text, gathered.warnings.into_inner());
+            Ok(Loaded { config, warnings, file: file.to_owned(), text })
         }
         _ => Err(Report::new(file, &text, problems)),
     }

@@ -16,6 +16,7 @@ use prometheus::{
 };
 
 use crate::audit::{Counts, Record, Stats};
+use crate::sts;
 
 /// Whole calls, in seconds: from an answer out of memory to the longest deadline. The service that this one replaces
 /// shows 516 ms, so there is a bound just below.
@@ -34,19 +35,6 @@ pub enum Breaker {
     Open,
 }
 
-/// What the token cache did for a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenCache {
-    /// An unexpired token was at hand.
-    Hit,
-    /// One had to be fetched.
-    Miss,
-    /// One was fetched before the old one expired.
-    Renewed,
-    /// The STS gave none.
-    Failed,
-}
-
 /// The gateway's metrics. Share it in an `Arc`.
 pub struct Metrics {
     registry: Registry,
@@ -61,6 +49,12 @@ pub struct Metrics {
     breaker: IntGaugeVec,
     token_cache: IntCounterVec,
     token_cache_entries: IntGauge,
+    token_cache_last: Mutex<sts::cache::Stats>,
+    replay: IntGauge,
+    replay_capacity: IntGauge,
+    reloads: IntCounterVec,
+    reloaded: Gauge,
+    crl_next_update: GaugeVec,
     audit: AuditMetrics,
 }
 
@@ -132,6 +126,24 @@ impl Metrics {
                 &["result"],
             )?,
             token_cache_entries: make.gauge("hjemmel_token_cache_entries", "Tokens held.")?,
+            token_cache_last: Mutex::default(),
+            replay: make.gauge("hjemmel_replay_memory_messages", "Messages remembered against replay.")?,
+            replay_capacity: make
+                .gauge("hjemmel_replay_memory_capacity", "Messages that can be remembered; full means that calls are refused.")?,
+            reloads: make.counters(
+                "hjemmel_reload_total",
+                "Reloads of the configuration and of revocation lists, by what became of them.",
+                &["what", "result"],
+            )?,
+            reloaded: make.float_gauge(
+                "hjemmel_reload_timestamp_seconds",
+                "When the configuration in force was read, in seconds since the Unix epoch.",
+            )?,
+            crl_next_update: make.float_gauges(
+                "hjemmel_crl_next_update_timestamp_seconds",
+                "When the next edition of a revocation list is due, in seconds since the Unix epoch.",
+                &["name"],
+            )?,
             audit: AuditMetrics {
                 ready: make.gauge("hjemmel_audit_ready", "Whether the last write of the audit log succeeded.")?,
                 records: make.counter("hjemmel_audit_records_total", "Audit records on disk.")?,
@@ -148,8 +160,13 @@ impl Metrics {
             registry,
         };
         // A series that is there from the start can be alerted on before its first event.
-        for result in [TokenCache::Hit, TokenCache::Miss, TokenCache::Renewed, TokenCache::Failed] {
-            metrics.token_cache.with_label_values(&[token_cache_name(result)]);
+        for result in ["hit", "miss", "renewed", "failed"] {
+            metrics.token_cache.with_label_values(&[result]);
+        }
+        for what in [Reload::Configuration, Reload::RevocationLists] {
+            for result in ["applied", "refused"] {
+                metrics.reloads.with_label_values(&[what.name(), result]);
+            }
         }
         Ok(metrics)
     }
@@ -207,6 +224,12 @@ impl Metrics {
         self.certificate_expiry.with_label_values(&[self.labels.bound("name", name).as_str()]).set(at.as_second() as f64);
     }
 
+    /// Tells for every certificate when it expires, and forgets those that are not configured any more.
+    pub fn certificates_expire(&self, all: &[(&str, Timestamp)]) {
+        self.certificate_expiry.reset();
+        all.iter().for_each(|(name, at)| self.certificate_expires(name, *at));
+    }
+
     /// Tells the state of the circuit breaker in front of `target`.
     pub fn breaker(&self, target: &str, state: Breaker) {
         let target = self.labels.bound("target", target);
@@ -215,14 +238,47 @@ impl Metrics {
         }
     }
 
-    /// Counts a request for a token.
-    pub fn token_cache(&self, result: TokenCache) {
-        self.token_cache.with_label_values(&[token_cache_name(result)]).inc();
+    /// Takes over what the token cache did, and how many tokens it holds. Call it before [`render`](Self::render).
+    pub fn observe_tokens(&self, stats: sts::cache::Stats, entries: u64) {
+        let mut last = self.token_cache_last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let grown = [
+            ("hit", stats.hits, last.hits),
+            ("miss", stats.misses, last.misses),
+            ("renewed", stats.renewed, last.renewed),
+            ("failed", stats.failed, last.failed),
+        ];
+        for (result, now, before) in grown {
+            self.token_cache.with_label_values(&[result]).inc_by(now.saturating_sub(before));
+        }
+        self.token_cache_entries.set(gauge_value(entries));
+        *last = stats;
     }
 
-    /// Tells how many tokens are held.
-    pub fn token_cache_entries(&self, entries: u64) {
-        self.token_cache_entries.set(gauge_value(entries));
+    /// Tells how many messages are remembered against replay, and how many can be.
+    pub fn observe_replay(&self, messages: usize, capacity: usize) {
+        self.replay.set(gauge_value(messages as u64));
+        self.replay_capacity.set(gauge_value(capacity as u64));
+    }
+
+    /// Counts a reload that was applied at the given instant, or refused (`None`): then what was in force stays so.
+    pub fn reloaded(&self, what: Reload, applied: Option<Timestamp>) {
+        self.reloads.with_label_values(&[what.name(), if applied.is_some() { "applied" } else { "refused" }]).inc();
+        if let (Reload::Configuration, Some(at)) = (what, applied) {
+            self.in_force_since(at);
+        }
+    }
+
+    /// Tells when the configuration in force was read.
+    pub fn in_force_since(&self, at: Timestamp) {
+        self.reloaded.set(at.as_second() as f64);
+    }
+
+    /// Tells for every revocation list, by its file's name, when the next edition is due.
+    pub fn revocation_lists_due(&self, all: &[(String, Timestamp)]) {
+        self.crl_next_update.reset();
+        for (name, at) in all {
+            self.crl_next_update.with_label_values(&[self.labels.bound("name", name).as_str()]).set(at.as_second() as f64);
+        }
     }
 
     /// All of it in Prometheus' text format, version 0.0.4 (`text/plain; version=0.0.4`).
@@ -231,6 +287,24 @@ impl Metrics {
     /// When a metric cannot be written, which a registered one always can.
     pub fn render(&self) -> Result<String, prometheus::Error> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+/// What is read anew while the gateway runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reload {
+    /// The configuration file and what it names.
+    Configuration,
+    /// Revocation lists alone.
+    RevocationLists,
+}
+
+impl Reload {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Configuration => "configuration",
+            Self::RevocationLists => "crls",
+        }
     }
 }
 
@@ -302,15 +376,6 @@ impl Maker<'_> {
     }
     fn histograms(&self, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> Result<HistogramVec, prometheus::Error> {
         self.register(HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)?)
-    }
-}
-
-fn token_cache_name(result: TokenCache) -> &'static str {
-    match result {
-        TokenCache::Hit => "hit",
-        TokenCache::Miss => "miss",
-        TokenCache::Renewed => "renewed",
-        TokenCache::Failed => "failed",
     }
 }
 
@@ -438,15 +503,22 @@ mod tests {
         metrics.breaker("index", Breaker::Closed);
         metrics.breaker("index", Breaker::Open);
         metrics.certificate_expires("gateway", "2029-01-01T00:00:00Z".parse().unwrap());
-        metrics.token_cache(TokenCache::Hit);
-        metrics.token_cache_entries(2);
+        metrics.observe_tokens(sts::cache::Stats { hits: 1, ..Default::default() }, 2);
+        metrics.observe_tokens(sts::cache::Stats { hits: 3, ..Default::default() }, 2);
+        metrics.observe_replay(7, 100);
+        metrics.reloaded(Reload::Configuration, None);
         let request = metrics.in_flight();
         let text = metrics.render().unwrap();
         for line in [
             r#"hjemmel_breaker_state{state="closed",target="index"} 0"#,
             r#"hjemmel_breaker_state{state="open",target="index"} 1"#,
             r#"hjemmel_certificate_expiry_timestamp_seconds{name="gateway"} 1861920000"#,
-            r#"hjemmel_token_cache_requests_total{result="hit"} 1"#,
+            r#"hjemmel_token_cache_requests_total{result="hit"} 3"#,
+            "hjemmel_token_cache_entries 2",
+            "hjemmel_replay_memory_messages 7",
+            "hjemmel_replay_memory_capacity 100",
+            r#"hjemmel_reload_total{result="refused",what="configuration"} 1"#,
+            r#"hjemmel_reload_total{result="applied",what="configuration"} 0"#,
             r#"hjemmel_token_cache_requests_total{result="failed"} 0"#,
             "hjemmel_inflight_requests 1",
         ] {

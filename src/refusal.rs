@@ -327,6 +327,10 @@ refusals! {
     ClientCertificateMissing, Caller, AfterChange,
         da: "AuthorityContext kræver et klientcertifikat i TLS-forbindelsen, og der blev ikke vist noget.", "Kald med systemets OCES-certifikat som klientcertifikat.",
         en: "AuthorityContext needs a client certificate in the TLS connection, and none was shown.", "Call with the system's OCES certificate as client certificate.";
+    /// The client certificate no longer holds: it ended, was revoked, or lost its CA's trust while the connection lasted.
+    ClientCertificateInvalid { what: String = "it has expired".into() }, Caller, AfterChange,
+        da: "Klientcertifikatet i TLS-forbindelsen gælder ikke længere: »{what}«.", "Forny certifikatet, åbn en ny forbindelse med det, og kald igen.",
+        en: "The client certificate of the TLS connection no longer holds: {what}.", "Renew the certificate, open a new connection with it, and call again.";
     /// The AuthorityContext is not one CVR number.
     AuthorityContextInvalid { what: String = "MunicipalityCVR is not eight digits".into() }, Caller, AfterChange,
         da: "AuthorityContext kan ikke bruges: »{what}«.", "Angiv netop ét MunicipalityCVR på otte cifre.",

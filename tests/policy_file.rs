@@ -225,7 +225,7 @@ fn every_problem_is_reported_at_once() {
         .replace("value = 500", "value = 0")
         .replace("form = \"kle\"", "form = \"any\"")
         .replace("check = \"prove\"", "check = \"off\"")
-        .replace("version = \"1\"", "");
+        .replacen("version = \"1\"", "", 1);
     let errors = read(&text).unwrap_err();
     assert_eq!(errors.problems.len(), 4, "{errors}");
     assert!(errors.problems.is_sorted_by_key(|problem| problem.line), "{errors}");

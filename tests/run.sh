@@ -24,11 +24,21 @@ cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
+say "Dependencies: bans, licences, sources"
+if command -v cargo-deny >/dev/null; then
+  cargo deny --log-level error check bans licenses sources
+else
+  echo "DID NOT RUN: cargo-deny is not installed (cargo install cargo-deny --locked); advisories need a database besides"
+fi
+
 say "Tests"
 cargo test --locked
 
 say "The demo, once: every outcome as expected"
 cargo run --locked --release --quiet -- demo --once
+
+say "Memory: 200 MB pass through, 1 MB is released"
+cargo test --locked --release --quiet --test memory
 
 say "Tools and clients that this project did not write"
 tests/interop/run.sh

@@ -18,12 +18,15 @@
 )] // a measurement that cannot be made must stop
 
 mod measure;
+#[path = "../../tests/signature/parties.rs"]
+#[allow(dead_code)] // of which this takes the keys
+mod parties;
 mod parts;
 #[path = "../../fuzz/checks/reading.rs"]
 #[allow(dead_code)] // of which this takes the pieces
 mod reading;
-#[path = "../../tests/signature/support.rs"]
-#[allow(dead_code)] // of which this takes a signed message
+#[path = "../../tests/support/forge/mod.rs"]
+#[allow(dead_code, unused_imports)] // of which this takes a signed message
 mod support;
 
 fn main() {

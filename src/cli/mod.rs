@@ -7,6 +7,8 @@ pub mod call;
 pub mod certs;
 pub mod check;
 pub mod demo;
+pub mod explain;
+pub mod policy;
 pub mod serve;
 pub mod stub;
 
@@ -37,6 +39,10 @@ enum Command {
     Check(check::Check),
     /// Ask the service, as a client system does
     Call(Box<call::Args>),
+    /// Explain what the gateway decides about a message, without sending it
+    Explain(Box<explain::Args>),
+    /// The rules for a reader, and what a change of them means
+    Policy(policy::Args),
     /// Service agreements: import, list, show, decide
     Agreement(agreement::Args),
     /// The audit log: verify, search, open
@@ -73,6 +79,8 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
         Command::Serve(args) => serve::run(&args, clock).await.map_err(Into::into).and(done),
         Command::Check(args) => Ok(check::run(&args, clock)),
         Command::Call(args) => call::run(*args, clock, &mut io::stdin().lock()).await.map_err(Into::into).and(done),
+        Command::Explain(args) => explain::run(&args, clock, &mut io::stdout()).await,
+        Command::Policy(args) => policy::run(&args, clock, &mut io::stdout()),
         Command::Agreement(args) => agreement::run(args, clock, &mut io::stdout()).await.map_err(Into::into).and(done),
         Command::Audit(args) => {
             let result = audit::run(args, &mut io::stdin().lock(), &mut io::stdout());

@@ -1,29 +1,35 @@
 //! `hjemmel serve`: run the gateway until it is told to stop.
 #![allow(clippy::print_stderr)] // the output of a command
 
+mod reload;
+mod watch;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::{self, Config, LogFormat, Report};
 use crate::edge::admin::Admin;
-use crate::edge::http::RequestBody;
 use crate::edge::router::Router;
 use crate::edge::serve::{Drained, Readiness, Transport, serve};
-use crate::edge::tls::{ClientCertificate, ServerTls, TlsError};
+use crate::edge::tls::TlsError;
+use crate::gateway::clients::ClientTrustError;
 use crate::gateway::open::Peer;
 use crate::metrics::{self, Metrics};
-use crate::services::terminaladgang::assemble::{AssembleError, Assembled, OnClose, assemble};
-use crate::services::terminaladgang::contract::contract;
+use crate::services::terminaladgang::assemble::{AssembleError, Lasting, OnClose};
+pub use reload::Reloader;
 
 /// Run the gateway.
 ///
+/// SIGHUP reads the configuration anew without dropping a call; a file that is not in order leaves the old one in force.
 /// It serves until SIGTERM or SIGINT, then drains: no new connection is taken, calls under way finish within
 /// `[limits] drain_timeout`, and the audit log is closed with a signed checkpoint.
 #[derive(Debug, clap::Args)]
@@ -42,6 +48,9 @@ pub enum ServeError {
     /// What the configuration names.
     #[error(transparent)]
     Assemble(#[from] AssembleError),
+    /// Client certificates.
+    #[error(transparent)]
+    Clients(#[from] ClientTrustError),
     /// TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -63,12 +72,15 @@ pub enum ServeError {
 
 /// A gateway that runs.
 pub struct Node {
-    stop: watch::Sender<()>,
+    stop_admin: Sender<()>,
+    stop: Sender<()>,
     service: JoinHandle<Drained>,
     admin: JoinHandle<Drained>,
     audit: Audit,
     /// The metrics, for whoever runs the gateway in-process.
     pub metrics: Arc<Metrics>,
+    /// Reads the configuration anew.
+    pub reloader: Arc<Reloader>,
 }
 
 /// Carries out the command.
@@ -76,18 +88,28 @@ pub struct Node {
 /// # Errors
 /// [`ServeError`].
 pub async fn run(args: &Args, clock: &Clock) -> Result<(), ServeError> {
+    // First of all: without a handler, a SIGHUP that comes early would end the process.
+    let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Signal)?;
     let loaded = config::load(&args.config, clock.now()).map_err(ServeError::Config)?;
     log_to_stderr(loaded.config.log_format);
     for warning in loaded.warnings.problems() {
         tracing::warn!(setting = %warning.setting, "{}", warning.text);
     }
     let config = loaded.config;
-    let (listener, admin) = (bind(config.listen.address).await?, bind(config.admin.address).await?);
-    let node = start(&config, listener, admin, clock, Box::new(|_| {})).await?;
-    tracing::info!(address = %config.listen.address, admin = %config.admin.address, "serving");
-    stop_signal().await.map_err(ServeError::Signal)?;
+    let (patience, address, admin_address) = (config.limits.drain_timeout, config.listen.address, config.admin.address);
+    let (listener, admin) = (bind(address).await?, bind(admin_address).await?);
+    let node = start(config, listener, admin, clock, Box::new(|_| {})).await?;
+    tracing::info!(%address, admin = %admin_address, "serving");
+    let mut stop = std::pin::pin!(stop_signal());
+    loop {
+        tokio::select! {
+            stopped = &mut stop => break stopped.map_err(ServeError::Signal)?,
+            // What came of it has been logged and counted; the gateway goes on either way.
+            _ = hangup.recv() => drop(node.reloader.reload(&args.config).await),
+        }
+    }
     tracing::info!("draining");
-    let cut = node.stop(config.limits.drain_timeout).await;
+    let cut = node.stop(patience).await;
     tracing::info!(cut, "stopped");
     Ok(())
 }
@@ -105,56 +127,49 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
 /// # Errors
 /// [`ServeError`].
 pub async fn start(
-    config: &Config,
+    config: Config,
     listener: TcpListener,
     admin: TcpListener,
     clock: &Clock,
     on_close: OnClose,
 ) -> Result<Node, ServeError> {
     let metrics = Arc::new(Metrics::new()?);
-    for (name, ends) in config.expiries() {
-        metrics.certificate_expires(name, ends);
-    }
-    let assembled = assemble(config, clock, &metrics, on_close).await?;
-    let Assembled { gateway, definition, agreements, audit, breaker, replay: _, .. } = assembled;
+    let limits = config.limits.clone();
+    let lasting = Lasting::open(&config, clock, &metrics, on_close).await?;
+    let (audit, agreements) = (lasting.audit.clone(), lasting.agreements.clone());
+    let reloader = Reloader::start(config, lasting, clock, &metrics)?;
     let readiness = Readiness::new();
-    let (stop, stopped) = watch::channel(());
+    let (stop, stopped) = channel(());
+    // The admin listener goes last: while calls drain, /readyz says so.
+    let (stop_admin, admin_stopped) = channel(());
+    let store_answers = Arc::new(AtomicBool::new(true));
+    tokio::spawn(watch::store(agreements, store_answers.clone(), stopped.clone()));
+    tokio::spawn(watch::certificates(reloader.clone(), clock.clone(), stopped.clone()));
+    tokio::spawn(reloader.clone().watch_revocation_lists(stopped.clone()));
 
-    let tls = Arc::new(ServerTls::new(&config.listen.credentials, &config.listen.client_roots, ClientCertificate::Optional)?);
-    let (path, address): (Arc<str>, _) = (config.service.path.trim_end_matches('/').into(), definition.address.clone());
-    let contract = Arc::new(move |query: &str| contract(query, &address));
-    let connection = gateway.stack::<RequestBody>();
+    let (in_force, of_calls) = (reloader.in_force.clone(), metrics.clone());
     let make = move |peer: crate::edge::serve::Peer| Router {
-        path: path.clone(),
-        contract: contract.clone(),
-        gateway: connection(Peer { certificate: peer.certificate().cloned() }),
+        in_force: in_force.clone(),
+        peer: Peer { chain: peer.chain().clone() },
+        metrics: of_calls.clone(),
     };
-    let service = serve(listener, Transport::Tls(tls), config.limits.clone(), readiness.clone(), make, until(stopped.clone()));
+    let transport = Transport::Tls(reloader.tls.clone());
+    let service = serve(listener, transport, limits.clone(), readiness.clone(), make, until(stopped.clone()));
 
-    let admin_transport = match config.admin.client_roots.as_slice() {
-        [] => Transport::Plain,
-        roots => Transport::Tls(Arc::new(ServerTls::new(&config.listen.credentials, roots, ClientCertificate::Required)?)),
-    };
-    let (own_metrics, own_audit) = (metrics.clone(), audit.clone());
-    let (ready_audit, render) = (audit.clone(), move || {
-        own_metrics.observe_audit(&own_audit.stats());
-        own_metrics.breaker("index", breaker_state(&breaker));
-        own_metrics.render().unwrap_or_default()
-    });
-    let store_answers = Arc::new(std::sync::atomic::AtomicBool::new(true));
-    watch_store(agreements, store_answers.clone(), stopped.clone());
+    let (shown, ready_audit) = (reloader.clone(), audit.clone());
     let handler = Admin {
-        metrics: Arc::new(render),
+        metrics: Arc::new(move || shown.show_metrics()),
         unready: Arc::new(move || {
             if !ready_audit.is_ready() {
                 return Some("the audit log cannot be written".to_owned());
             }
-            (!store_answers.load(std::sync::atomic::Ordering::Relaxed)).then(|| "the agreements store does not answer".to_owned())
+            (!store_answers.load(Ordering::Relaxed)).then(|| "the agreements store does not answer".to_owned())
         }),
         readiness,
     };
-    let admin = serve(admin, admin_transport, config.limits.clone(), Readiness::new(), move |_| handler.clone(), until(stopped));
-    Ok(Node { stop, service: tokio::spawn(service), admin: tokio::spawn(admin), audit, metrics })
+    let admin_transport = reloader.admin_tls.clone().map_or(Transport::Plain, Transport::Tls);
+    let admin = serve(admin, admin_transport, limits, Readiness::new(), move |_| handler.clone(), until(admin_stopped));
+    Ok(Node { stop, stop_admin, service: tokio::spawn(service), admin: tokio::spawn(admin), audit, metrics, reloader })
 }
 
 impl Node {
@@ -162,6 +177,7 @@ impl Node {
     pub async fn stop(self, patience: std::time::Duration) -> usize {
         let _ = self.stop.send(());
         let cut = self.service.await.map_or(0, |drained| drained.cut);
+        let _ = self.stop_admin.send(());
         let _ = self.admin.await;
         if !self.audit.stop(patience).await {
             tracing::error!("the audit log could not be closed with everything written");
@@ -170,26 +186,8 @@ impl Node {
     }
 }
 
-async fn until(mut stopped: watch::Receiver<()>) {
+async fn until(mut stopped: Receiver<()>) {
     let _ = stopped.changed().await;
-}
-
-/// Asks the store now and then, so that readiness costs no query.
-fn watch_store(
-    agreements: crate::agreements::Agreements,
-    answers: Arc<std::sync::atomic::AtomicBool>,
-    stopped: watch::Receiver<()>,
-) {
-    tokio::spawn(async move {
-        let mut stopped = stopped;
-        let mut tick = tokio::time::interval(std::time::Duration::from_secs(5));
-        loop {
-            tokio::select! {
-                _ = stopped.changed() => return,
-                _ = tick.tick() => answers.store(agreements.store_answers().await, std::sync::atomic::Ordering::Relaxed),
-            }
-        }
-    });
 }
 
 fn breaker_state(breaker: &crate::outbound::breaker::Breaker) -> metrics::Breaker {
@@ -203,7 +201,11 @@ fn breaker_state(breaker: &crate::outbound::breaker::Breaker) -> metrics::Breake
 
 fn log_to_stderr(format: LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("HJEMMEL_LOG").unwrap_or_else(|_| "info".into());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // Told on stderr too, by a macro that panics: a log on a full disk would take the call with it.
+        .log_internal_errors(false);
     match format {
         LogFormat::Json => builder.json().flatten_event(true).init(),
         LogFormat::Text => builder.init(),
@@ -215,7 +217,7 @@ fn log_to_stderr(format: LogFormat) {
 /// # Errors
 /// The handlers could not be installed.
 pub async fn stop_signal() -> std::io::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted,
         _ = terminate.recv() => Ok(()),

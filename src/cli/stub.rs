@@ -190,6 +190,7 @@ async fn start_index(args: &Ydelsesindeks, clock: &Clock) -> Result<Running, Stu
         mode: Switch::new(args.fault),
         padding: Switch::new(args.answer_bytes.map(|bytes| Padding { bytes, alike: args.releasable_bytes })),
         empty_status: args.empty_status,
+        received: Switch::default(),
         clock,
     };
     let running = start_ydelsesindeks(config).await?;

@@ -6,7 +6,9 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::reader::Reader;
-use super::{Admin, Agreements, Audit, Binding, Config, Index, Listen, LogFormat, Policy, Service, Sts, Tokens, limits};
+use super::{
+    Admin, Agreements, Audit, Binding, Config, Index, Listen, LogFormat, Policy, Service, Sts, Tokens, WithoutList, limits,
+};
 
 /// Every setting is asked for before the first `?`, so that each is checked whatever the others are.
 pub(super) fn read(root: &mut Reader<'_>) -> Option<Config> {
@@ -55,7 +57,19 @@ fn read_listen(section: &mut Reader<'_>) -> Option<Listen> {
     let public_url = section.https("public_url");
     let credentials = section.credentials();
     let client_roots = section.certificates("client_roots", true);
-    Some(Listen { address: address?, public_url: public_url?, credentials: credentials?, client_roots: client_roots? })
+    let crls = section.files("crls");
+    let choices = [("refuse", WithoutList::Refuse), ("accept", WithoutList::Accept)];
+    let crl_missing = section.choice("crl_missing", WithoutList::Refuse, &choices);
+    let crl_interval = section.duration("crl_interval", seconds(60), seconds(1)..=seconds(24 * 3600));
+    Some(Listen {
+        address: address?,
+        public_url: public_url?,
+        credentials: credentials?,
+        client_roots: client_roots?,
+        crls: crls?,
+        crl_missing: crl_missing?,
+        crl_interval: crl_interval?,
+    })
 }
 
 fn read_admin(section: &mut Reader<'_>) -> Option<Admin> {

@@ -107,8 +107,8 @@ fn every_problem_comes_in_one_report_with_its_line_and_remedy() {
     let line_of = |part: &str| wrong.lines().position(|line| line.contains(part)).unwrap() + 1;
     let expected = [
         (line_of("udk_cvr"), "udk_cvr: is not a CVR number; write exactly eight digits"),
-        (line_of("clock_skew"), "clock_skew: is not a duration; write for instance"),
-        (line_of("replay_capacity"), "replay_capacity: is not a whole number; write it without quotes"),
+        (line_of("clock_skew ="), "clock_skew: is not a duration; write for instance"),
+        (line_of("replay_capacity ="), "replay_capacity: is not a whole number; write it without quotes"),
         (line_of("certs/none.key.pem"), "listen.key: names"),
         (line_of("certs/gateway-client.pem"), "system.certificate: no certificate in"),
         (line_of("\"password\""), "service.bindings: is not known; use \"token\" or \"authority-context\""),
@@ -235,4 +235,40 @@ fn certificates_that_end_within_thirty_days_are_warned_of() {
 fn a_file_that_is_not_there_is_told_like_any_other_problem() {
     let report = load(Path::new("/nowhere/hjemmel.toml"), now()).unwrap_err();
     assert!(report.to_string().starts_with("/nowhere/hjemmel.toml: cannot be read"), "{report}");
+}
+
+#[test]
+fn a_reload_keeps_what_only_a_restart_changes_and_names_it() {
+    let (dir, text) = set_up();
+    let loaded = |text: &str| read(text, dir.path(), now()).0.unwrap();
+    let running = loaded(&text);
+    let mut fresh = loaded(
+        &text
+            .replace("# timestamp_max_age = \"5m\"", "timestamp_max_age = \"30m\"")
+            .replace("# address = \"0.0.0.0:8443\"", "address = \"127.0.0.1:9443\"")
+            .replace("# client_roots = []", "client_roots = [\"certs/root.pem\"]")
+            .replace("# streams = 64", "streams = 65")
+            .replace("# checkpoint_interval = \"10s\"", "checkpoint_interval = \"11s\"")
+            .replace("# retry = true", "retry = false"),
+    );
+    let kept = fresh.keep_until_restart(&running);
+    assert_eq!(kept, ["timestamp_max_age", "listen.address", "admin.client_roots", "audit", "limits"]);
+    assert_eq!(fresh.timestamp_max_age, running.timestamp_max_age);
+    assert_eq!(fresh.listen.address, running.listen.address);
+    assert!(fresh.admin.client_roots.is_empty() && fresh.limits == running.limits && fresh.audit == running.audit);
+    assert!(!fresh.index.retry, "what may change does");
+    assert!(fresh.keep_until_restart(&running).is_empty());
+}
+
+#[test]
+fn a_problem_with_what_a_setting_names_stands_at_that_setting() {
+    let (dir, text) = set_up();
+    let file = dir.path().join("hjemmel.toml");
+    std::fs::write(&file, &text).unwrap();
+    let loaded = load(&file, now()).unwrap();
+    let report =
+        loaded.report(vec![("audit", "b".to_owned()), ("tokens.metadata", "a".to_owned()), ("policy.name", "c".to_owned())]);
+    let line_of = |part: &str| text.lines().position(|line| line.starts_with(part)).unwrap() + 1;
+    let lines: Vec<_> = report.problems().iter().map(|problem| (problem.text.as_str(), report.line(problem).unwrap())).collect();
+    assert_eq!(lines, [("a", line_of("metadata =")), ("c", line_of("[policy]")), ("b", line_of("[audit]"))]);
 }

@@ -77,6 +77,10 @@ mod tests {
     use super::*;
     use crate::config::EdgeLimits;
     use crate::edge::serve::{Transport, serve};
+    use crate::edge::tls::{Prepared, ServerTls};
+    use crate::gateway::clients::ClientCertificate;
+    use crate::outbound::{Outbound, OutboundSettings};
+    use crate::stub::pki::{DevPki, KeyBits, Role, for_tests};
 
     fn admin(unready: Option<&'static str>) -> Admin {
         Admin {
@@ -125,6 +129,35 @@ mod tests {
             let mut text = String::new();
             stream.read_to_string(&mut text).await.unwrap();
             assert!(text.starts_with(&format!("HTTP/1.1 {status}")) && text.contains(says), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn beyond_loopback_it_shows_nothing_without_a_client_certificate_below_its_roots() {
+        let pki = for_tests();
+        let credentials = |role| pki.credentials(role).unwrap().clone();
+        let roots = [pki.root().clone()];
+        let tls = Prepared::with_roots(&credentials(Role::GatewayServer), &roots, ClientCertificate::Required).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri: http::Uri = format!("https://localhost:{}/metrics", listener.local_addr().unwrap().port()).parse().unwrap();
+        let (admin, transport) = (admin(None), Transport::Tls(Arc::new(ServerTls::new(tls))));
+        let own = admin.clone();
+        let limits = EdgeLimits::default();
+        tokio::spawn(serve(listener, transport, limits, admin.readiness, move |_| own.clone(), std::future::pending()));
+
+        let stranger = DevPki::generate(&crate::clock::Clock::system(), KeyBits::Bits2048).unwrap();
+        let foreign = stranger.credentials(Role::GatewayClient).unwrap().clone();
+        for (shown, answered) in [(None, false), (Some(foreign), false), (Some(credentials(Role::GatewayClient)), true)] {
+            let outbound = Outbound::new(OutboundSettings {
+                roots: roots.to_vec(),
+                credentials: shown,
+                connect_timeout: std::time::Duration::from_secs(5),
+                idle_timeout: std::time::Duration::from_secs(30),
+                retry: false,
+            });
+            let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+            let answer = outbound.unwrap().get(&uri, deadline).await;
+            assert_eq!(answer.is_ok_and(|answer| answer.status() == StatusCode::OK), answered);
         }
     }
 }

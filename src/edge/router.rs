@@ -1,7 +1,7 @@
 //! Which service answers: by path and method, before anything of the body is read.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE};
@@ -11,37 +11,67 @@ use tower::Service;
 
 use super::http::plain_refusal;
 use crate::gateway::GatewayService;
+use crate::gateway::open::Peer;
 use crate::gateway::step::BoxFuture;
+use crate::metrics::Metrics;
 use crate::refusal::Refusal;
 
-/// The contract of a service: a query, and the document it names with its media type.
-pub type Contract = Arc<dyn Fn(&str) -> Option<(&'static str, String)> + Send + Sync>;
+/// The documents of a service: a query, and the document it names with its media type.
+pub type Documents = Box<dyn Fn(&str) -> Option<(&'static str, String)> + Send + Sync>;
 
-/// One service at its path.
-pub struct Router<B> {
+/// One service at its path, of one reading of the configuration.
+pub struct Serving<B> {
     /// The path, as callers write it.
-    pub path: Arc<str>,
+    pub path: String,
     /// What GET gives.
-    pub contract: Contract,
-    /// What POST does.
-    pub gateway: GatewayService<B>,
+    pub documents: Documents,
+    /// What POST does, for one caller's connection.
+    pub gateway: Box<dyn Fn(Peer) -> GatewayService<B> + Send + Sync>,
+}
+
+/// What is served now. A reload exchanges all of it in one step: a call is served by the old or by the new, never by some
+/// of each, and one that has begun ends with what it began with.
+pub struct InForce<B>(RwLock<Arc<Serving<B>>>);
+
+impl<B> InForce<B> {
+    /// Serves this.
+    pub fn new(serving: Serving<B>) -> Self {
+        Self(RwLock::new(Arc::new(serving)))
+    }
+    /// Serves this instead, from the next call on.
+    pub fn replace(&self, serving: Serving<B>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(serving);
+    }
+    fn current(&self) -> Arc<Serving<B>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// One caller's connection.
+pub struct Router<B> {
+    /// What is served.
+    pub in_force: Arc<InForce<B>>,
+    /// The caller.
+    pub peer: Peer,
+    /// Counts calls under way.
+    pub metrics: Arc<Metrics>,
 }
 
 impl<B> Clone for Router<B> {
     fn clone(&self) -> Self {
-        Self { path: self.path.clone(), contract: self.contract.clone(), gateway: self.gateway.clone() }
+        Self { in_force: self.in_force.clone(), peer: self.peer.clone(), metrics: self.metrics.clone() }
     }
 }
 
-impl<B> Router<B> {
+impl<B> Serving<B> {
     /// Everything but a call.
     fn without_body(&self, request: &Request<B>) -> Option<Response<Full<Bytes>>> {
-        if request.uri().path().trim_end_matches('/') != &*self.path {
+        if request.uri().path().trim_end_matches('/') != self.path {
             return Some(plain_refusal(&Refusal::NoSuchService));
         }
         match *request.method() {
             Method::POST => None,
-            Method::GET | Method::HEAD => Some(match (self.contract)(request.uri().query().unwrap_or("")) {
+            Method::GET | Method::HEAD => Some(match (self.documents)(request.uri().query().unwrap_or("")) {
                 Some((media_type, document)) => {
                     let mut response = Response::new(Full::new(Bytes::from(document)));
                     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
@@ -76,9 +106,18 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        match self.without_body(&request) {
+        let serving = self.in_force.current();
+        match serving.without_body(&request) {
             Some(response) => Box::pin(std::future::ready(Ok(response))),
-            None => self.gateway.call(request),
+            None => {
+                let under_way = self.metrics.in_flight();
+                let answer = (serving.gateway)(self.peer.clone()).call(request);
+                Box::pin(async move {
+                    let answer = answer.await;
+                    drop(under_way);
+                    answer
+                })
+            }
         }
     }
 }

@@ -45,7 +45,7 @@ const CLOSING: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct Peer {
     address: SocketAddr,
-    certificate: Option<CertificateDer<'static>>,
+    chain: Arc<[CertificateDer<'static>]>,
 }
 
 impl Peer {
@@ -54,10 +54,10 @@ impl Peer {
         self.address
     }
 
-    /// The client's certificate, where it showed one: verified against the client roots, and its key proven, in the
-    /// handshake. It may have expired since, on a connection that lasts.
-    pub fn certificate(&self) -> Option<&CertificateDer<'static>> {
-        self.certificate.as_ref()
+    /// The client's certificate, where it showed one, and what it sent of its chain: verified against the client roots, and
+    /// its key proven, in the handshake. It may have expired since, on a connection that lasts.
+    pub fn chain(&self) -> &Arc<[CertificateDer<'static>]> {
+        &self.chain
     }
 }
 
@@ -182,7 +182,7 @@ where
     let phase = watch::Sender::new(Phase::Idle(Instant::now()));
     match transport {
         Transport::Plain => {
-            let service = counted(limited.layer(make(Peer { address, certificate: None })), phase.clone());
+            let service = counted(limited.layer(make(Peer { address, chain: Arc::default() })), phase.clone());
             let io = TokioIo::new(first_byte(stream, phase.clone()));
             supervise(http1(limits).serve_connection(io, service), phase, limits, draining).await
         }
@@ -190,10 +190,11 @@ where
             let accept = TlsAcceptor::from(tls.current()).accept(stream);
             let stream = timeout(limits.handshake_timeout, accept).await??;
             let (_, session) = stream.get_ref();
-            let certificate = session.peer_certificates().and_then(|chain| chain.first()).cloned();
+            let chain: Arc<[_]> =
+                session.peer_certificates().unwrap_or_default().iter().cloned().map(CertificateDer::into_owned).collect();
             // The protocol is what TLS agreed on, not what the first bytes look like.
             let is_http2 = session.alpn_protocol() == Some(b"h2");
-            let service = counted(limited.layer(make(Peer { address, certificate })), phase.clone());
+            let service = counted(limited.layer(make(Peer { address, chain })), phase.clone());
             if is_http2 {
                 supervise(http2(limits).serve_connection(TokioIo::new(stream), service), phase, limits, draining).await
             } else {

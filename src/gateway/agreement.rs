@@ -19,8 +19,19 @@ pub struct Admitted {
     fresh: Fresh,
     front: Arc<Agreement>,
     back: Arc<Agreement>,
-    role: Role,
     owners: BTreeMap<Cvr, String>,
+}
+
+/// What the agreements on both sides give. Opens nothing by itself: the step makes [`Admitted`] of it.
+pub struct Borne {
+    /// The agreement between the client system and this service.
+    pub front: Arc<Agreement>,
+    /// The agreement between this service and the index.
+    pub back: Arc<Agreement>,
+    /// Whose benefits may be shown (the counterpart), with the names of our own register.
+    pub owners: BTreeMap<Cvr, String>,
+    /// The counterpart's back agreements.
+    pub others: Vec<Uuid>,
 }
 
 /// Whose benefits may be shown, and the back agreements that say so beside the caller's own.
@@ -41,10 +52,6 @@ impl Admitted {
     /// The agreement between this service and the index.
     pub fn back(&self) -> &Agreement {
         &self.back
-    }
-    /// What the caller's authority is in this service.
-    pub fn role(&self) -> Role {
-        self.role
     }
     /// Whose benefits the caller may be shown (the counterpart), with the names that our own register has for them.
     pub fn owners(&self) -> &BTreeMap<Cvr, String> {
@@ -79,28 +86,36 @@ impl Step for AgreementStep {
 
     async fn check(&self, fresh: Fresh) -> Result<Admitted, Refusal> {
         let caller = fresh.authenticated().caller();
-        let (authority, now) = (*caller.authority(), self.clock.now());
-        let (service, environment) = (self.definition.uuid, &self.environment);
         let client = ClientSystem::Certificate(Thumbprint::from(*caller.thumbprint()));
+        let Borne { front, back, owners, others } = self.bear(client, *caller.authority()).await?;
+        fresh.call().note(|record| {
+            record.client_system = Some(front.system);
+            record.front_agreement = Some(front.id);
+            record.back_agreements = std::iter::once(back.id).chain(others).collect();
+            record.purpose = Some(front.purpose.clone());
+        });
+        Ok(Admitted { fresh, front, back, owners })
+    }
+}
 
+impl AgreementStep {
+    /// The step's verdict: the agreements that bear a call of this system for this authority.
+    ///
+    /// # Errors
+    /// `ServiceAgreementNotFound`, `BackAgreementNotFound`, `ServiceAgreementNotActive`, `AuthorityUnknown`,
+    /// `AgreementsUnavailable`.
+    pub async fn bear(&self, client: ClientSystem, authority: Cvr) -> Result<Borne, Refusal> {
+        let now = self.clock.now();
+        let (service, environment) = (self.definition.uuid, &self.environment);
         // The claim of an authority (AuthorityContext) is worth exactly as much as this agreement: it must stand between
         // that authority and the system whose certificate was proven.
         let front = self.agreements.front(client, authority, service, environment, now).await?;
         let role = self.role(authority).await?;
         let back = self.agreements.back(service, authority, environment, now).await?;
-        let Counterpart { owners, agreements } = self.counterpart(role, authority).await?;
-
-        fresh.call().note(|record| {
-            record.client_system = Some(front.system);
-            record.front_agreement = Some(front.id);
-            record.back_agreements = std::iter::once(back.id).chain(agreements).collect();
-            record.purpose = Some(front.purpose.clone());
-        });
-        Ok(Admitted { fresh, front, back, role, owners })
+        let Counterpart { owners, agreements: others } = self.counterpart(role, authority).await?;
+        Ok(Borne { front, back, owners, others })
     }
-}
 
-impl AgreementStep {
     async fn role(&self, authority: Cvr) -> Result<Role, Refusal> {
         let role = self.agreements.authority(authority).await?.role;
         // Two places say who UDK is, the configuration and the register. Where they differ nobody is UDK.

@@ -3,14 +3,16 @@
 //! The binding follows from the message: `wsse:Security` present means token, `AuthorityContext` without it means mutual
 //! TLS, both are refused (an attacker who may choose the weaker of two proofs has only to break that one).
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tower::{Layer, Service};
 
 use super::call::{Call, OfCall};
+use super::clients::ClientTrust;
 use super::definition::{Definition, Name};
 use super::envelope::{Enveloped, Form};
+use super::open::Peer;
 use super::step::BoxFuture;
 use crate::agreements::{Cvr, Thumbprint};
 use crate::audit::Binding;
@@ -23,7 +25,7 @@ use crate::saml::trust::Trust;
 use crate::saml::{self, Expectations, Identity};
 use crate::signature::timestamp::TimeRules;
 use crate::signature::verify::Parts;
-use crate::soap::document::Element;
+use crate::soap::document::{Element, NodeId};
 use crate::soap::envelope::Envelope;
 
 /// The identity of a signed message, for the replay memory.
@@ -76,7 +78,7 @@ impl Caller {
 pub struct Authenticated {
     enveloped: Enveloped,
     caller: Caller,
-    request: crate::soap::document::NodeId,
+    request: NodeId,
 }
 
 impl Authenticated {
@@ -113,25 +115,12 @@ pub struct Refused {
     pub proof: Option<Proof>,
 }
 
-/// Whose tokens are taken. Held behind a lock so that trust can be exchanged while calls go on.
+/// Whose tokens are taken.
 pub struct TokenTrust {
-    trust: RwLock<Arc<Trust>>,
-    time: TimeRules,
-}
-
-impl TokenTrust {
-    /// Trust in the STS's of this environment, and how far clocks may be apart.
-    pub fn new(trust: Trust, time: TimeRules) -> Self {
-        Self { trust: RwLock::new(Arc::new(trust)), time }
-    }
-    /// What holds now.
-    pub fn current(&self) -> Arc<Trust> {
-        self.trust.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-    /// Puts new trust in force, at once for every later message.
-    pub fn replace(&self, trust: Trust) {
-        *self.trust.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(trust);
-    }
+    /// The STS's of this environment.
+    pub trust: Trust,
+    /// How far clocks may be apart.
+    pub time: TimeRules,
 }
 
 /// The layer.
@@ -141,6 +130,8 @@ pub struct AuthenticateLayer {
     pub definition: Arc<Definition>,
     /// What tokens are judged by.
     pub trust: Arc<TokenTrust>,
+    /// What client certificates are judged by.
+    pub clients: Arc<ClientTrust>,
     /// The clock.
     pub clock: Clock,
     /// The CVR claim's place in the AuthorityContext binding.
@@ -160,9 +151,17 @@ pub struct AuthorityContextNames {
 
 impl AuthenticateLayer {
     fn prove(&self, enveloped: Enveloped) -> Result<(Authenticated, Proof), Refusal> {
-        let envelope = enveloped.envelope();
+        let (caller, request, proof) = self.identify(enveloped.envelope(), enveloped.form(), enveloped.peer())?;
+        Ok((Authenticated { enveloped, caller, request }, proof))
+    }
+
+    /// The step's verdict: who calls, and which element is the request.
+    ///
+    /// # Errors
+    /// The refusals of the binding that the message shows.
+    pub fn identify(&self, envelope: &Envelope, form: Form, peer: &Peer) -> Result<(Caller, NodeId, Proof), Refusal> {
         let payload = envelope.payload().ok_or(Refusal::OperationUnknown)?;
-        let (request, context) = match enveloped.form() {
+        let (request, context) = match form {
             Form::Own => (payload, None),
             Form::Wrapped => self.unwrap_payload(payload)?,
         };
@@ -171,11 +170,24 @@ impl AuthenticateLayer {
         let (caller, proof) = match (envelope.security(), context) {
             (Some(_), Some(_)) => return Err(Refusal::SecurityModelAmbiguous),
             (Some(security), None) if bindings.token => (self.by_token(envelope, security)?, Proof::Message),
-            (None, Some(context)) if bindings.authority_context => (self.by_tls(&enveloped, context)?, Proof::Transport),
+            (None, Some(context)) if bindings.authority_context => (self.by_tls(peer, context)?, Proof::Transport),
             _ => return Err(missing()),
         };
-        let request = request.id();
-        Ok((Authenticated { enveloped, caller, request }, proof))
+        Ok((caller, request.id(), proof))
+    }
+
+    /// The authority that a message of the AuthorityContext binding claims, where no connection proves who says so; `None`
+    /// for a message of the token binding. A claim opens nothing: it is for `hjemmel explain`.
+    ///
+    /// # Errors
+    /// What is wrong with the wrapper or the claim.
+    pub fn claimed(&self, envelope: &Envelope, form: Form) -> Result<Option<(Cvr, NodeId)>, Refusal> {
+        let payload = envelope.payload().ok_or(Refusal::OperationUnknown)?;
+        if envelope.security().is_some() || form == Form::Own || !self.definition.bindings.authority_context {
+            return Ok(None);
+        }
+        let (request, context) = self.unwrap_payload(payload)?;
+        context.map(|context| Ok((self.claim(context)?, request.id()))).transpose()
     }
 
     /// `CallContext?`, `AuthorityContext?`, then the request: in that order and nothing else.
@@ -195,6 +207,13 @@ impl AuthenticateLayer {
 
     fn by_token(&self, envelope: &Envelope, security: Element<'_>) -> Result<Caller, Refusal> {
         let structure = || Refusal::SecurityStructure { what: "no Header or no Body".to_owned() };
+        // The profile demands it; its own example writes it without the SOAP prefix, so both spellings are taken.
+        let demanded = [envelope.version().namespace(), ""]
+            .into_iter()
+            .find_map(|namespace| security.attribute(namespace, "mustUnderstand"));
+        if !matches!(demanded, Some("1" | "true")) {
+            return Err(Refusal::SecurityStructure { what: "Security is not marked mustUnderstand".to_owned() });
+        }
         let parts = Parts {
             header: envelope.header().ok_or_else(structure)?,
             security,
@@ -203,9 +222,11 @@ impl AuthenticateLayer {
         };
         let id = envelope.addressing().message_id.clone().filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| Refusal::AddressingInvalid { what: "MessageID is missing".to_owned() })?;
-        let trust = self.trust.current();
-        let expectations = Expectations { time: self.trust.time, ..Expectations::new(&trust, &self.definition.entity_id) };
-        let (identity, _) = saml::authenticate(envelope.document(), &parts, &expectations, self.clock.now())?;
+        let TokenTrust { trust, time } = &*self.trust;
+        let expectations = Expectations { time: *time, ..Expectations::new(trust, &self.definition.entity_id) };
+        let now = self.clock.now();
+        let (identity, _) = saml::authenticate(envelope.document(), &parts, &expectations, now)?;
+        self.clients.holder_stands(identity.holder().der(), now)?;
         let invalid = |_| Refusal::TokenInvalid { what: "CvrNumberIdentifier is no CVR number".to_owned() };
         let authority: Cvr = identity.cvr().parse().map_err(invalid)?;
         let (kle, sensitivity) = self.privileges(&identity)?;
@@ -222,8 +243,11 @@ impl AuthenticateLayer {
         let needed = self.definition.required_privilege.as_deref();
         let gives = |group: &&Group| needed.is_none_or(|needed| group.privileges().any(|privilege| privilege == needed));
         let groups: Vec<_> = identity.privileges().of(identity.cvr()).filter(gives).collect();
-        if let (Some(needed), true) = (needed, groups.is_empty()) {
-            return Err(Refusal::PrivilegeMissing { needed: needed.to_owned() });
+        // A token whose privileges are all for somebody else's number gives nothing here, also where no role is demanded:
+        // without this it would count as one that narrows nothing.
+        if groups.is_empty() && (needed.is_some() || !identity.privileges().groups().is_empty()) {
+            let needed = needed.unwrap_or("a privilege for the token's own authority").to_owned();
+            return Err(Refusal::PrivilegeMissing { needed });
         }
         let unreadable = |what: &str| Refusal::TokenInvalid { what: format!("a privilege's constraint cannot be read: {what}") };
         let mut sensitivity = SensitivityConstraint::unconstrained();
@@ -241,8 +265,17 @@ impl AuthenticateLayer {
         Ok((kle, sensitivity))
     }
 
-    fn by_tls(&self, enveloped: &Enveloped, context: Element<'_>) -> Result<Caller, Refusal> {
-        let certificate = enveloped.peer().certificate.as_ref().ok_or(Refusal::ClientCertificateMissing)?;
+    fn by_tls(&self, peer: &Peer, context: Element<'_>) -> Result<Caller, Refusal> {
+        let certificate = peer.chain.first().ok_or(Refusal::ClientCertificateMissing)?;
+        // The handshake may be hours ago: a certificate that ended or was revoked since gives nothing any more.
+        self.clients.still_holds(&peer.chain, self.clock.now())?;
+        let authority = self.claim(context)?;
+        let thumbprint = crate::signature::credentials::thumbprint(certificate);
+        let (kle, sensitivity) = (Constraint::unconstrained(), SensitivityConstraint::unconstrained());
+        Ok(Caller { authority, thumbprint, binding: Binding::AuthorityContext, message: None, kle, sensitivity })
+    }
+
+    fn claim(&self, context: Element<'_>) -> Result<Cvr, Refusal> {
         let invalid = |what: &str| Refusal::AuthorityContextInvalid { what: what.to_owned() };
         let name = &self.authority_context.municipality_cvr;
         let mut children = context.elements();
@@ -250,11 +283,7 @@ impl AuthenticateLayer {
             (Some(claim), None) if name.is(claim) && !context.has_stray_text() => claim,
             _ => return Err(invalid("it does not hold exactly one MunicipalityCVR")),
         };
-        let authority =
-            claim.text().and_then(|text| text.parse().ok()).ok_or_else(|| invalid("MunicipalityCVR is not eight digits"))?;
-        let thumbprint = crate::signature::credentials::thumbprint(certificate);
-        let (kle, sensitivity) = (Constraint::unconstrained(), SensitivityConstraint::unconstrained());
-        Ok(Caller { authority, thumbprint, binding: Binding::AuthorityContext, message: None, kle, sensitivity })
+        claim.text().and_then(|text| text.parse().ok()).ok_or_else(|| invalid("MunicipalityCVR is not eight digits"))
     }
 }
 

@@ -102,8 +102,11 @@ fn unquote(value: &str) -> &str {
     value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value)
 }
 
-/// Parses and places the message.
-fn read(
+/// Parses and places the message: the step's verdict, for `hjemmel explain` too.
+///
+/// # Errors
+/// What is wrong with the XML, the envelope, the operation or the addressing.
+pub fn read(
     body: Bytes,
     promised: Version,
     action: Option<&str>,

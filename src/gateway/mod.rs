@@ -11,6 +11,7 @@
 pub mod agreement;
 pub mod authenticate;
 pub mod call;
+pub mod clients;
 pub mod definition;
 pub mod envelope;
 pub mod exchange;

@@ -26,8 +26,9 @@ use crate::soap::envelope::Version;
 /// The other end of the connection, as TLS proved it. Comes from the connection, never from a header.
 #[derive(Debug, Clone, Default)]
 pub struct Peer {
-    /// The client certificate, where one was shown; verified against the client roots in the handshake.
-    pub certificate: Option<CertificateDer<'static>>,
+    /// The client's certificate and what it sent of its chain, the certificate first; empty where none was shown. Verified
+    /// in the handshake, which may be long ago.
+    pub chain: Arc<[CertificateDer<'static>]>,
 }
 
 /// A request that has a call id and an open audit record.

@@ -87,6 +87,11 @@ impl ReplayMemory {
         self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).until.len()).sum()
     }
 
+    /// How many can be remembered.
+    pub fn capacity(&self) -> usize {
+        self.per_shard * SHARDS
+    }
+
     /// Whether nothing is remembered.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -1,11 +1,12 @@
 //! What the request may ask: the window, the person, the criteria (`policy`), and what token and agreements narrow it to.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use super::agreement::Admitted;
 use super::call::{Call, OfCall};
 use super::step::Step;
+use crate::agreements::Agreement;
 use crate::audit::{self, Sealer};
 use crate::clock::Clock;
 use crate::policy::dates;
@@ -15,32 +16,45 @@ use crate::policy::request::{self, Search};
 use crate::policy::rules::{Naive, Outside, PersonCheck};
 use crate::policy::window::Window;
 use crate::refusal::Refusal;
+use crate::soap::document::Element;
 
-/// The policy in force. Exchanged whole: a call that has begun keeps the one it began with.
-pub struct PolicyInForce(RwLock<Arc<Policy>>);
+/// What the policy made of a request. Opens nothing by itself: the step makes [`Permitted`] of it.
+pub struct Judged {
+    /// The search as it would be sent.
+    pub search: Search,
+    /// The KLE numbers that token and agreements leave.
+    pub kle: Constraint,
+    /// The sensitivities that token and agreements leave.
+    pub sensitivity: SensitivityConstraint,
+}
 
-impl PolicyInForce {
-    /// Puts a policy in force.
-    pub fn new(policy: Policy) -> Self {
-        Self(RwLock::new(Arc::new(policy)))
+/// The step's verdict on a request at `now`: agreements must name the policy's legal basis, their constraints and the
+/// token's narrow it, and the window, the person and the criteria are those of the policy.
+///
+/// # Errors
+/// `ServiceAgreementNotActive` and the refusals of [`request::check`].
+pub fn judge(
+    policy: &Policy,
+    now: jiff::Timestamp,
+    input: Element<'_>,
+    token: (Constraint, SensitivityConstraint),
+    agreements: &[&Agreement],
+) -> Result<Judged, Refusal> {
+    // The agreement names its legal basis; the policy holds one. An agreement made for another gives no access here.
+    if let Some(other) = agreements.iter().find(|agreement| agreement.legal_basis != policy.legal_basis().da) {
+        return Err(Refusal::ServiceAgreementNotActive { state: format!("hjemmel: {}", other.legal_basis) });
     }
-    /// The policy now.
-    pub fn current(&self) -> Arc<Policy> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-    /// Puts another in force, at once for every later call.
-    pub fn replace(&self, policy: Policy) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
-    }
+    let (kle, sensitivity) = constraints(token, agreements)?;
+    let window = Window::at(now, policy.request().reading)?;
+    let search = request::check(input, policy.request(), &window, &kle)?;
+    Ok(Judged { search, kle, sensitivity })
 }
 
 /// A call that asks for no more than the law gives.
 pub struct Permitted {
     admitted: Admitted,
-    search: Search,
+    judged: Judged,
     policy: Arc<Policy>,
-    kle: Constraint,
-    sensitivity: SensitivityConstraint,
 }
 
 impl Permitted {
@@ -50,19 +64,15 @@ impl Permitted {
     }
     /// The search as it will be sent.
     pub fn search(&self) -> &Search {
-        &self.search
+        &self.judged.search
+    }
+    /// All that was judged.
+    pub fn judged(&self) -> &Judged {
+        &self.judged
     }
     /// The policy that decided.
     pub fn policy(&self) -> &Arc<Policy> {
         &self.policy
-    }
-    /// The KLE numbers that token and agreements leave.
-    pub fn kle(&self) -> &Constraint {
-        &self.kle
-    }
-    /// The sensitivities that token and agreements leave.
-    pub fn sensitivity(&self) -> &SensitivityConstraint {
-        &self.sensitivity
     }
 }
 
@@ -75,7 +85,7 @@ impl OfCall for Permitted {
 /// The step.
 pub struct RequestPolicyStep {
     /// The policy.
-    pub policy: Arc<PolicyInForce>,
+    pub policy: Arc<Policy>,
     /// Seals the person for the audit record.
     pub sealer: Arc<Sealer>,
     /// The clock.
@@ -88,7 +98,7 @@ impl Step for RequestPolicyStep {
     type Out = Permitted;
 
     async fn check(&self, admitted: Admitted) -> Result<Permitted, Refusal> {
-        let policy = self.policy.current();
+        let policy = self.policy.clone();
         admitted.call().note(|record| {
             record.policy = Some(audit::PolicyRef {
                 id: policy.id().to_owned(),
@@ -98,25 +108,19 @@ impl Step for RequestPolicyStep {
             record.legal_basis = Some(policy.legal_basis().da.clone());
             record.settings = recorded_decisions(&policy);
         });
-        // The agreement names its legal basis; the policy holds one. An agreement made for another gives no access here.
-        for agreement in [admitted.front(), admitted.back()] {
-            if agreement.legal_basis != policy.legal_basis().da {
-                return Err(Refusal::ServiceAgreementNotActive { state: format!("hjemmel: {}", agreement.legal_basis) });
-            }
-        }
-        let (kle, sensitivity) = constraints(&admitted)?;
-        let rules = policy.request();
-        let window = Window::at(self.clock.now(), rules.reading)?;
         let input = admitted.authenticated().request().ok_or(Refusal::OperationUnknown)?;
-        let search = request::check(input, rules, &window, &kle)?;
+        let caller = admitted.authenticated().caller();
+        let token = (caller.kle().clone(), caller.sensitivity().clone());
+        let judged = judge(&policy, self.clock.now(), input, token, &[admitted.front(), admitted.back()])?;
 
+        let (search, window) = (&judged.search, judged.search.window());
         let person = self.sealer.seal(admitted.call().id(), search.person().expose()).map_err(|_| Refusal::AuditUnavailable)?;
         admitted.call().note(|record| {
             record.person = Some(person);
-            record.window_asked = asked(&search);
+            record.window_asked = asked(search);
             record.window_applied = Some(audit::Window { from: Some(window.from()), to: Some(window.to()) });
         });
-        Ok(Permitted { admitted, search, policy, kle, sensitivity })
+        Ok(Permitted { admitted, judged, policy })
     }
 }
 
@@ -143,11 +147,12 @@ fn recorded_decisions(policy: &Policy) -> BTreeMap<String, String> {
 }
 
 /// Token and agreements on both sides: each that speaks must permit, so the narrower wins.
-fn constraints(admitted: &Admitted) -> Result<(Constraint, SensitivityConstraint), Refusal> {
+fn constraints(
+    (mut kle, mut sensitivity): (Constraint, SensitivityConstraint),
+    agreements: &[&Agreement],
+) -> Result<(Constraint, SensitivityConstraint), Refusal> {
     let unreadable = |what: &str| Refusal::ServiceAgreementNotActive { state: format!("ulæselig afgrænsning {what}") };
-    let caller = admitted.authenticated().caller();
-    let (mut kle, mut sensitivity) = (caller.kle().clone(), caller.sensitivity().clone());
-    for agreement in [admitted.front(), admitted.back()] {
+    for agreement in agreements {
         if !agreement.kle.is_empty() {
             kle = kle.and(agreement.kle.iter().map(String::as_str)).map_err(|what| unreadable(&what.0))?;
         }

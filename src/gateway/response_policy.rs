@@ -3,6 +3,7 @@
 //! Two things read the same tokens side by side: the digest of the signed Body, and the release filter. Nothing of the
 //! answer leaves before both have said yes; a signature that fails at the last byte takes everything with it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tower::{Layer, Service};
@@ -10,11 +11,13 @@ use tower::{Layer, Service};
 use super::call::OfCall;
 use super::exchange::Authorised;
 use super::forward::Answer;
+use super::request_policy::Judged;
 use super::step::BoxFuture;
-use crate::agreements::Role;
+use crate::agreements::Cvr;
 use crate::audit::Record;
 use crate::clock::Clock;
 use crate::outbound::AnswerBody;
+use crate::policy::document::Policy;
 use crate::policy::release::{Ask, Counterpart, Counts, Filter, Limits as ReleaseLimits, Released};
 use crate::refusal::Refusal;
 use crate::signature::key::Certificate;
@@ -47,7 +50,9 @@ impl ResponsePolicyLayer {
     async fn filter(&self, answer: Answer) -> Result<Released, Refusal> {
         let Answer { authorised, message_id, body, deadline, allowed, pass } = answer;
         let call = authorised.call().clone();
-        let mut filter = Filter::new(authorised.permitted().policy().release().clone(), ask(&authorised, self.release));
+        let permitted = authorised.permitted();
+        let ask = ask(permitted.judged(), permitted.policy(), permitted.admitted().owners(), self.release);
+        let mut filter = Filter::new(permitted.policy().release().clone(), ask);
         let mut reader = StreamReader::new(body, self.limits);
         let read = self.read(&mut reader, &mut filter, &message_id).await;
         // An index that answers nonsense or breaks off is a failing index; a refusal of ours is not its fault.
@@ -169,23 +174,19 @@ fn as_ours(refusal: Refusal) -> Refusal {
     }
 }
 
-fn ask(authorised: &Authorised, limits: ReleaseLimits) -> Ask {
-    let permitted = authorised.permitted();
-    let owners = permitted.admitted().owners();
-    let mut cvrs = owners.keys().map(ToString::to_string);
-    let counterpart = match permitted.admitted().role() {
-        Role::Udk => Counterpart::Municipalities(cvrs.collect()),
-        Role::Municipality => Counterpart::Udk(cvrs.next().unwrap_or_default()),
-    };
+/// What the answer is judged by, as it follows from the request and the agreements.
+pub fn ask(judged: &Judged, policy: &Policy, owners: &BTreeMap<Cvr, String>, limits: ReleaseLimits) -> Ask {
+    let search = &judged.search;
+    let cvrs = owners.keys().map(ToString::to_string).collect();
     Ask {
-        person: permitted.search().person().clone(),
-        window: *permitted.search().window(),
-        counterpart,
+        person: search.person().clone(),
+        window: *search.window(),
+        counterpart: Counterpart::Municipalities(cvrs),
         names: Arc::new(owners.iter().map(|(cvr, name)| (cvr.to_string(), name.clone())).collect()),
-        kle: permitted.kle().clone(),
-        sensitivity: permitted.sensitivity().clone(),
-        asked: permitted.search().asked(),
-        naive: permitted.policy().request().naive,
+        kle: judged.kle.clone(),
+        sensitivity: judged.sensitivity.clone(),
+        asked: search.asked(),
+        naive: policy.request().naive,
         limits,
         decisions: false,
     }

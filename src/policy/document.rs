@@ -55,6 +55,19 @@ pub struct Bilingual {
     pub en: String,
 }
 
+/// One entry of a policy's changelog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The version that it brought.
+    pub version: String,
+    /// When it was decided.
+    pub date: jiff::civil::Date,
+    /// The widenings that it acknowledges, by the ids that [`super::diff`] gives them.
+    pub widens: Vec<String>,
+    /// Why, in words.
+    pub words: Bilingual,
+}
+
 /// A policy, compiled. Cheap to clone in parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -65,8 +78,17 @@ pub struct Policy {
     legal_basis: Bilingual,
     purpose: Bilingual,
     request: RequestRules,
-    request_words: Vec<Words>,
+    said: Said,
     release: Arc<ReleaseRules>,
+    changelog: Vec<Change>,
+}
+
+/// The words of the request side, each list in the order of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Said {
+    rules: Vec<Words>,
+    criteria: Vec<Words>,
+    sorting: Vec<Words>,
 }
 
 impl Policy {
@@ -111,9 +133,31 @@ impl Policy {
     pub fn request(&self) -> &RequestRules {
         &self.request
     }
-    /// The words of every request rule, criterion and sorting.
-    pub fn request_words(&self) -> &[Words] {
-        &self.request_words
+    /// The words of each request rule.
+    pub fn rule_words(&self) -> impl Iterator<Item = &Words> {
+        self.said.rules.iter()
+    }
+    /// What may be searched on, with the words that say why.
+    pub fn criteria(&self) -> impl Iterator<Item = (Criterion, &Words)> {
+        self.request.criteria.iter().copied().zip(&self.said.criteria)
+    }
+    /// What may be sorted by, with the words that say why.
+    pub fn sorting(&self) -> impl Iterator<Item = (SortingElement, &Words)> {
+        self.request.sorting.iter().copied().zip(&self.said.sorting)
+    }
+    /// The words of every rule: of the request side, the fields and the guards, each once.
+    pub fn words(&self) -> Vec<&Words> {
+        let mut all: Vec<_> = self.said.rules.iter().chain(&self.said.criteria).chain(&self.said.sorting).collect();
+        for words in self.release.fields().map(|(_, rule)| &rule.words).chain(self.release.guards().map(|(_, words)| words)) {
+            if !all.iter().any(|known| known.id == words.id && known.basis == words.basis) {
+                all.push(words);
+            }
+        }
+        all
+    }
+    /// What changed, version by version, as the file tells it.
+    pub fn changelog(&self) -> &[Change] {
+        &self.changelog
     }
     /// What an answer may contain.
     pub fn release(&self) -> &Arc<ReleaseRules> {
@@ -163,10 +207,11 @@ fn compile(reader: &mut Reader<'_>, root: &Section<'_>) -> Option<Policy> {
     let roles = reader.table(root, "roles").and_then(|table| roles(reader, &table));
     let request = reader.table(root, "request");
     let release = reader.table(root, "release");
-    reader.close(root, &["id", "version", "valid-from", "legal-basis", "purpose", "roles", "request", "release"]);
+    let changelog = changelog(reader, root, version.as_deref());
+    reader.close(root, &["id", "version", "valid-from", "changelog", "legal-basis", "purpose", "roles", "request", "release"]);
     let release = release.and_then(|table| compile_release(reader, &table, roles));
     let request = request.and_then(|table| compile_request(reader, &table, release.as_ref()));
-    let (request, request_words) = request?;
+    let (request, said) = request?;
     Some(Policy {
         id: id?,
         version: version?,
@@ -175,9 +220,31 @@ fn compile(reader: &mut Reader<'_>, root: &Section<'_>) -> Option<Policy> {
         legal_basis: legal_basis?,
         purpose: purpose?,
         request,
-        request_words,
+        said,
         release: Arc::new(release?),
+        changelog,
     })
+}
+
+/// What changed with each version: a change of meaning that nobody tells is not seen by whoever audits it.
+fn changelog(reader: &mut Reader<'_>, root: &Section<'_>, version: Option<&str>) -> Vec<Change> {
+    let mut told = Vec::new();
+    for entry in reader.tables(root, "changelog") {
+        let (version, date) = (reader.text(&entry, "version"), reader.date(&entry, "date"));
+        let widens = match entry.has("widens") {
+            true => reader.texts(&entry, "widens").into_iter().map(|(id, _)| id).collect(),
+            false => Vec::new(),
+        };
+        let (da, en) = (reader.text(&entry, "da"), reader.text(&entry, "en"));
+        reader.close(&entry, &["version", "date", "widens", "da", "en"]);
+        if let (Some(version), Some(date), Some(da), Some(en)) = (version, date, da, en) {
+            told.push(Change { version, date, widens, words: Bilingual { da, en } });
+        }
+    }
+    if let Some(version) = version.filter(|version| !told.iter().any(|change| change.version == *version)) {
+        missing(reader, root, "[[changelog]]", &format!("version {version}"));
+    }
+    told
 }
 
 fn bilingual(reader: &mut Reader<'_>, root: &Section<'_>, key: &str) -> Option<Bilingual> {
@@ -294,11 +361,11 @@ fn compile_release(reader: &mut Reader<'_>, table: &Section<'_>, roles: Option<R
 }
 
 fn missing(reader: &mut Reader<'_>, table: &Section<'_>, kind: &str, name: &str) {
-    reader.problem(
-        table.line(),
-        format!("There is no {kind} for {name}."),
-        "Add it with its basis; the code applies it in any case.".to_owned(),
-    );
+    let remedy = match kind {
+        "[[changelog]]" => "Tell in it what this version changes, and which widenings are meant.",
+        _ => "Add it with its basis; the code applies it in any case.",
+    };
+    reader.problem(table.line(), format!("There is no {kind} for {name}."), remedy.to_owned());
 }
 
 fn unique(reader: &mut Reader<'_>, rule: &Section<'_>, id: &str, ids: &mut Vec<String>) {
@@ -358,12 +425,8 @@ fn read_field(reader: &mut Reader<'_>, rule: &Section<'_>, fields: &mut [Option<
     }
 }
 
-fn compile_request(
-    reader: &mut Reader<'_>,
-    table: &Section<'_>,
-    release: Option<&ReleaseRules>,
-) -> Option<(RequestRules, Vec<Words>)> {
-    let mut said = Vec::new();
+fn compile_request(reader: &mut Reader<'_>, table: &Section<'_>, release: Option<&ReleaseRules>) -> Option<(RequestRules, Said)> {
+    let mut said = Said::default();
     let mut ids = Vec::new();
     let (mut reading, mut naive, mut outside, mut direct_lookup, mut include, mut page_cap) =
         (None, None, None, None, None, None);
@@ -391,15 +454,15 @@ fn compile_request(
         }
         if let Some(words) = words(reader, &rule) {
             unique(reader, &rule, &words.id, &mut ids);
-            said.push(words);
+            said.rules.push(words);
         }
         reader.close(&rule, &["id", "value", "basis", "da", "en"]);
     }
     for name in REQUEST_RULES.iter().filter(|name| !ids.iter().any(|id| id == *name)) {
         missing(reader, table, "[[request.rule]]", name);
     }
-    let criteria = named(reader, table, "criterion", CRITERIA, release, &mut said, &mut ids);
-    let sorting = named(reader, table, "sorting", SORTING, release, &mut said, &mut ids);
+    let criteria = named(reader, table, "criterion", CRITERIA, release, &mut said.criteria, &mut ids);
+    let sorting = named(reader, table, "sorting", SORTING, release, &mut said.sorting, &mut ids);
     reader.close(table, &["rule", "criterion", "sorting"]);
     let request = RequestRules {
         reading: reading?,

@@ -1,7 +1,9 @@
 //! The legal policies: what a request may ask and what an answer may contain. Pure: no I/O, no clock.
 
 pub mod dates;
+pub mod diff;
 pub mod document;
+pub mod history;
 pub mod kle;
 pub mod person;
 pub mod release;

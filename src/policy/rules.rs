@@ -88,6 +88,9 @@ pub enum SortingElement {
 }
 
 impl SortingElement {
+    /// All of them.
+    pub const EVERY: [Self; 2] = [Self::Dispositionsdato, Self::Ydelsesnavn];
+
     /// The element as it is spelt on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -98,7 +101,7 @@ impl SortingElement {
 
     /// The element of this name.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Dispositionsdato, Self::Ydelsesnavn].into_iter().find(|element| element.as_str() == name)
+        Self::EVERY.into_iter().find(|element| element.as_str() == name)
     }
 }
 

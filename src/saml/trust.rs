@@ -41,11 +41,12 @@ pub enum TrustError {
 }
 
 /// One trusted issuer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issuer {
     entity_id: String,
     certificates: Vec<Certificate>,
-    valid_until: Option<Timestamp>,
+    /// For each certificate in its place: until when the metadata that names it holds; `None` where nothing ends it.
+    until: Vec<Option<Timestamp>>,
 }
 
 impl Issuer {
@@ -61,7 +62,23 @@ impl Issuer {
         if certificates.is_empty() {
             return Err(TrustError::Content("there is no signing certificate"));
         }
-        Ok(Self { entity_id, certificates, valid_until: None })
+        let until = vec![None; certificates.len()];
+        Ok(Self { entity_id, certificates, until })
+    }
+
+    /// This issuer with the certificates of `other` too: the same issuer in a second file, or certificates configured
+    /// beside its metadata. Each certificate holds as long as the longer of the two sources lets it.
+    fn and(mut self, other: Self) -> Self {
+        for (certificate, until) in other.certificates.into_iter().zip(other.until) {
+            match self.certificates.iter().position(|known| *known == certificate).and_then(|place| self.until.get_mut(place)) {
+                Some(known) => *known = known.zip(until).map(|(one, other)| one.max(other)),
+                None => {
+                    self.certificates.push(certificate);
+                    self.until.push(until);
+                }
+            }
+        }
+        self
     }
 
     /// Reads an EntityDescriptor with an IDPSSODescriptor or a RoleDescriptor of type SecurityTokenServiceType; its
@@ -101,7 +118,8 @@ impl Issuer {
         if let Some(until) = valid_until.filter(|until| *until <= now) {
             return Err(TrustError::Expired(until));
         }
-        Ok(Self { valid_until, ..Self::from_certificates(entity_id, certificates)? })
+        let until = vec![valid_until; certificates.len()];
+        Ok(Self { until, ..Self::from_certificates(entity_id, certificates)? })
     }
 
     /// The entity id, which every token's Issuer must equal.
@@ -114,12 +132,11 @@ impl Issuer {
         &self.certificates
     }
 
-    /// The keys that may verify a token now: none once the metadata has ended, and none of a certificate outside its
-    /// validity.
+    /// The keys that may verify a token now: none of a certificate outside its validity, and none whose metadata has ended.
     pub fn keys(&self, now: Timestamp) -> Vec<VerificationKey> {
-        let holds = self.valid_until.is_none_or(|until| now < until);
-        let valid = self.certificates.iter().filter(|certificate| holds && certificate.valid_at(now));
-        valid.map(|certificate| certificate.key().clone()).collect()
+        let holds = self.until.iter().map(|until| until.is_none_or(|until| now < until));
+        let valid = self.certificates.iter().zip(holds).filter(|(certificate, holds)| *holds && certificate.valid_at(now));
+        valid.map(|(certificate, _)| certificate.key().clone()).collect()
     }
 
     /// What an operator should know about the certificates' and the metadata's validity; empty when all is well.
@@ -132,8 +149,8 @@ impl Issuer {
             left if left < WARN_BEFORE => warnings.push(format!("issuer {}: {what} ends {until}", self.entity_id)),
             _ => {}
         };
-        if let Some(until) = self.valid_until {
-            say("the metadata", until);
+        if let Some(until) = self.until.iter().flatten().min() {
+            say("the metadata", *until);
         }
         for certificate in &self.certificates {
             let name = format!("the signing certificate {}", certificate.thumbprint_hex());
@@ -185,9 +202,19 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Trust in these.
+    /// Trust in these; what is given of one entity id in several places is one issuer.
     pub fn new(issuers: Vec<Issuer>) -> Self {
-        Self { issuers }
+        let mut one_each: Vec<Issuer> = Vec::new();
+        for issuer in issuers {
+            match one_each.iter().position(|known| known.entity_id == issuer.entity_id) {
+                Some(place) => {
+                    let known = one_each.remove(place);
+                    one_each.insert(place, known.and(issuer));
+                }
+                None => one_each.push(issuer),
+            }
+        }
+        Self { issuers: one_each }
     }
     /// The issuer of exactly this entity id.
     pub fn issuer(&self, entity_id: &str) -> Option<&Issuer> {
@@ -200,5 +227,44 @@ impl Trust {
     /// What an operator should know; see [`Issuer::warnings`].
     pub fn warnings(&self, now: Timestamp) -> Vec<String> {
         self.issuers.iter().flat_map(|issuer| issuer.warnings(now)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::stub::pki::{Role, for_tests};
+
+    fn certificate(role: Role) -> Certificate {
+        Certificate::from_der(for_tests().credentials(role).unwrap().leaf()).unwrap()
+    }
+
+    fn issuer(role: Role, until: Option<Timestamp>) -> Issuer {
+        let issuer = Issuer::from_certificates("urn:sts", vec![certificate(role)]).unwrap();
+        Issuer { until: vec![until], ..issuer }
+    }
+
+    #[test]
+    fn what_two_sources_give_of_one_issuer_is_trusted_together_each_as_long_as_its_source_holds() {
+        let now = Clock::system().now();
+        let soon = now + SignedDuration::from_hours(1);
+        let trust = Trust::new(vec![issuer(Role::StsSigning, Some(soon)), issuer(Role::Intruder, None)]);
+        assert_eq!(trust.issuers().len(), 1);
+        let one = trust.issuer("urn:sts").unwrap();
+        let (old, new) = (certificate(Role::StsSigning).key().clone(), certificate(Role::Intruder).key().clone());
+        assert_eq!(one.keys(now), [old, new.clone()], "the old and the new one overlap");
+        assert_eq!(one.keys(soon), [new], "metadata that has ended takes only its own certificate with it");
+    }
+
+    #[test]
+    fn a_certificate_that_two_sources_name_holds_as_long_as_the_longer_of_them() {
+        let now = Clock::system().now();
+        let [soon, later] = [1, 2].map(|hours| now + SignedDuration::from_hours(hours));
+        let both = |one, other| Trust::new(vec![issuer(Role::StsSigning, one), issuer(Role::StsSigning, other)]);
+        assert_eq!(both(Some(soon), Some(later)).issuers()[0].keys(soon).len(), 1);
+        assert_eq!(both(Some(soon), None).issuers()[0].keys(later).len(), 1);
+        assert_eq!(both(Some(soon), Some(soon)).issuers()[0].keys(soon).len(), 0);
+        assert_eq!(both(None, None).issuers()[0].certificates().len(), 1, "named once");
     }
 }

@@ -20,6 +20,7 @@ pub mod c14n;
 pub mod credentials;
 pub mod ids;
 pub mod key;
+pub mod revocation;
 pub mod sign;
 mod signed_info;
 pub mod timestamp;

@@ -5,7 +5,7 @@
 //! unexpired tokens go on serving; after that the call is refused, never let through without.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use moka::future::Cache;
@@ -41,9 +41,44 @@ impl<S> Clone for TokenCache<S> {
     }
 }
 
+/// What the cache did, counted since the process began: for the metrics. One may serve several caches in turn.
+#[derive(Debug, Default)]
+pub struct Counts {
+    hits: AtomicU64,
+    misses: AtomicU64,
+    renewed: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// [`Counts`] at one instant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Calls that got a token and fetched none themselves.
+    pub hits: u64,
+    /// Calls that fetched a token.
+    pub misses: u64,
+    /// Tokens fetched anew while the old one still served.
+    pub renewed: u64,
+    /// Attempts to fetch one that failed.
+    pub failed: u64,
+}
+
+impl Counts {
+    /// The figures now.
+    pub fn stats(&self) -> Stats {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Stats { hits: read(&self.hits), misses: read(&self.misses), renewed: read(&self.renewed), failed: read(&self.failed) }
+    }
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
 struct Shared<S> {
     source: S,
     clock: Clock,
+    counts: Arc<Counts>,
     tokens: Cache<(String, String), Arc<Entry>>,
 }
 
@@ -55,9 +90,14 @@ struct Entry {
 }
 
 impl<S: Source> TokenCache<S> {
-    /// An empty cache before `source`.
-    pub fn new(source: S, clock: Clock) -> Self {
-        Self { shared: Arc::new(Shared { source, clock, tokens: Cache::new(CAPACITY) }) }
+    /// An empty cache before `source`, which counts what it does in `counts`.
+    pub fn new(source: S, clock: Clock, counts: Arc<Counts>) -> Self {
+        Self { shared: Arc::new(Shared { source, clock, counts, tokens: Cache::new(CAPACITY) }) }
+    }
+
+    /// About how many tokens are held.
+    pub fn entries(&self) -> u64 {
+        self.shared.tokens.entry_count()
     }
 
     /// A token that holds now.
@@ -73,15 +113,28 @@ impl<S: Source> TokenCache<S> {
             .tokens
             .entry(key.clone())
             .or_insert_with_if(self.shared.fetch(authority, service), |entry| !entry.serves(now))
-            .await
-            .into_value();
+            .await;
+        let counts = &self.shared.counts;
+        match (entry.is_fresh(), &entry.value().outcome) {
+            (true, Ok(_)) => count(&counts.misses),
+            (true, Err(_)) => count(&counts.failed),
+            (false, Ok(_)) => count(&counts.hits),
+            (false, Err(_)) => {}
+        }
+        let entry = entry.into_value();
         if entry.begins_renewal(now) {
             let shared = Arc::clone(&self.shared);
             tokio::spawn(async move {
                 let fresh = shared.fetch(&key.0, &key.1).await;
                 match &fresh.outcome {
-                    Ok(_) => shared.tokens.insert(key, fresh).await,
-                    Err(refusal) => warn!(code = refusal.code(), "a token could not be renewed; the old one serves on"),
+                    Ok(_) => {
+                        count(&shared.counts.renewed);
+                        shared.tokens.insert(key, fresh).await;
+                    }
+                    Err(refusal) => {
+                        count(&shared.counts.failed);
+                        warn!(code = refusal.code(), "a token could not be renewed; the old one serves on");
+                    }
                 }
             });
         }

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
@@ -50,6 +51,7 @@ pub trait Handler: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
+    requests: Arc<AtomicU64>,
     task: JoinHandle<()>,
 }
 
@@ -57,6 +59,11 @@ impl Running {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many requests have reached it, whatever became of them.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::SeqCst)
     }
 
     /// Stops it at once: the listener and every connection are gone when this returns.
@@ -87,13 +94,15 @@ pub async fn start(address: SocketAddr, credentials: &Credentials, handler: Arc<
     let failed = |cause| StartError::Listen { address, cause };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
+    let requests = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&requests);
     let task = tokio::spawn(async move {
         // Dropped with the task, and the connections with it.
         let mut connections = JoinSet::new();
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, tls.clone(), Arc::clone(&handler)));
+                    connections.spawn(connection(stream, tls.clone(), Arc::clone(&handler), Arc::clone(&counted)));
                 }
                 // Out of file descriptors, most likely: accepting again at once would spin.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -101,23 +110,33 @@ pub async fn start(address: SocketAddr, credentials: &Credentials, handler: Arc<
             while connections.try_join_next().is_some() {}
         }
     });
-    Ok(Running { address, task })
+    Ok(Running { address, requests, task })
 }
 
-async fn connection(stream: TcpStream, tls: TlsAcceptor, handler: Arc<impl Handler>) {
+async fn connection(stream: TcpStream, tls: TlsAcceptor, handler: Arc<impl Handler>, requests: Arc<AtomicU64>) {
     // A stub keeps no log of broken connections: whoever broke one knows.
     let _ = stream.set_nodelay(true);
     let Ok(stream) = tls.accept(stream).await else { return };
+    let hung_up = Arc::new(Notify::new());
     let service = service_fn(|request: Request<Incoming>| {
-        let handler = Arc::clone(&handler);
+        let (handler, hang_up) = (Arc::clone(&handler), Arc::clone(&hung_up));
+        requests.fetch_add(1, Ordering::SeqCst);
         async move {
             let (head, body) = request.into_parts();
             let body = Limited::new(body, LONGEST).collect().await.map_err(|_| io::Error::other("request too long"))?;
-            let answer = handler.answer(Request::from_parts(head, body.to_bytes())).await;
-            answer.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionReset))
+            let Some(answer) = handler.answer(Request::from_parts(head, body.to_bytes())).await else {
+                // An error would be told as a reset stream over HTTP/2, which is an answer of a kind.
+                hang_up.notify_one();
+                return std::future::pending().await;
+            };
+            Ok::<_, io::Error>(answer)
         }
     });
-    let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+    let builder = auto::Builder::new(TokioExecutor::new());
+    tokio::select! {
+        _ = builder.serve_connection(TokioIo::new(stream), service) => {}
+        () = hung_up.notified() => {}
+    }
 }
 
 fn tls(credentials: &Credentials) -> Result<ServerConfig, StartError> {

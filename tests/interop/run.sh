@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # The judges from outside. Installs what they need under target/interop and runs them.
 #
-#   run.sh                       the harness's own tests
-#   run.sh TOOL ARGUMENTS…       one judge: wsdl_zeep, validate, verify_xmlsec1, release_oracle, wss4j or cxf
+#   run.sh                       the harness's own tests, the running gateway (`hjemmel demo`) before every judge, and the
+#                                release oracle on HJEMMEL_CASES generated answers (10000), seed HJEMMEL_SEED (1)
+#   run.sh TOOL ARGUMENTS…       one judge: wsdl_zeep, validate, verify_xmlsec1, release_oracle, wss4j, cxf or
+#                                java_client (CXF, token binding)
 #
 # What cannot be had is said as DID NOT RUN, with the reason. With HJEMMEL_INTEROP_STRICT=1 that is a failure too.
 set -euo pipefail
@@ -37,7 +39,7 @@ if ! cmp -s "$here/requirements.txt" "$work/venv/requirements.txt"; then
 fi
 
 # The Java judges, each anew when its sources change. Java 17 and Maven are not installed for them.
-java_sources() { cat "$here/$1/pom.xml" "$here/$1"/src/main/java/dk/hjemmel/interop/*.java; }
+java_sources() { cat "$here/$1/pom.xml" "$here/$1"/src/main/java/dk/hjemmel/interop/*.java "$root"/src/services/terminaladgang/contract/*; }
 build_java() {
     if ! command -v java >/dev/null || ! command -v mvn >/dev/null; then
         did_not_run "the $1 judge: no java or no mvn"
@@ -55,23 +57,36 @@ build_java() {
 # A judge runs where the caller stands: the files named are the caller's.
 case "${1:-}" in
     "") ;;
-    wss4j | cxf)
-        build_java "$1"
+    wss4j | cxf | java_client)
+        case "$1" in wss4j) module=wss4j class=Judge ;; cxf) module=cxf class=Load ;; *) module=cxf class=Call ;; esac
+        build_java "$module"
         [ ${#missing[@]} -eq 0 ] || exit 1
-        class=$([ "$1" = cxf ] && echo Load || echo Judge)
-        exec java -cp "$work/$1/classes:$work/$1/lib/*" "dk.hjemmel.interop.$class" "${@:2}" ;;
+        exec java -cp "$work/$module/classes:$work/$module/lib/*" "dk.hjemmel.interop.$class" "${@:2}" ;;
     wsdl_zeep | validate | verify_xmlsec1 | release_oracle)
         exec "$python" -B "$here/$1.py" "${@:2}" ;;
     *)
-        sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+        sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
         exit 2 ;;
 esac
 
-cd "$here"
 build_java wss4j
 build_java cxf
 export HJEMMEL_INTEROP="$work"
 status=0
+
+# The gateway that is judged: HJEMMEL_BIN, or this source as it stands.
+if [ -z "${HJEMMEL_BIN:-}" ]; then
+    if command -v cargo >/dev/null && (cd "$root" && cargo build --locked --quiet --bin hjemmel --example release_cases); then
+        export HJEMMEL_BIN="$work/../debug/hjemmel"
+        rm -rf "$work/cases"
+        "$work/../debug/examples/release_cases" "$work/cases" "${HJEMMEL_CASES:-10000}" "${HJEMMEL_SEED:-1}" &&
+            "$python" -B "$here/release_oracle.py" "$work/cases" || status=1
+    else
+        did_not_run "the running gateway before the judges, and the release oracle on generated answers: no cargo, or it could not build"
+    fi
+fi
+
+cd "$here"
 "$python" -B -m unittest discover -s "$here" -p 'test_*.py' -v >"$work/tests.log" 2>&1 || status=1
 grep -E '^(test_|ERROR|FAIL|Ran |OK|FAILED|Traceback|AssertionError)|skipped' "$work/tests.log" || true
 [ $status = 0 ] || { echo "--- the whole of it: $work/tests.log" >&2; grep -A30 -E '^(ERROR|FAIL):' "$work/tests.log" >&2 || true; }

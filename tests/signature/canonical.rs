@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::Command;
 
-use crate::support::parse;
+use crate::forge::parse;
 use hjemmel::signature::c14n::{Canonicaliser, Exclusive, canonical_bytes, canonicalise};
 use hjemmel::signature::sign::Token as SamlToken;
 use hjemmel::soap::document::Element;

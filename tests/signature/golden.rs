@@ -15,7 +15,7 @@ use hjemmel::signature::verify::{verify_issued, verify_whole_response};
 use hjemmel::soap::document::{Document, Element};
 use hjemmel::soap::strict::{Limits, is_space};
 
-use crate::support::parts;
+use crate::forge::parts;
 
 const ISSUER: &str = "https://saml.n2adgangsstyring.eksterntest-stoettesystemerne.dk/runtime";
 
@@ -88,10 +88,10 @@ fn a_real_response_verifies_with_its_pinned_certificate_only() {
     let verified = verify_whole_response(&response, &parts, std::slice::from_ref(&signer)).unwrap();
     assert!(verified.covers(parts.body));
     check(verified.timestamp(), &TimeRules::default(), "2022-11-28T01:41:00Z".parse().unwrap()).unwrap();
-    let other = crate::support::CLIENT.certificate.clone();
+    let other = crate::forge::CLIENT.certificate.clone();
     assert_eq!(verify_whole_response(&response, &parts, &[other]).err().unwrap().code(), "SignatureInvalid");
     let altered = document(&text.replace("Hello John", "Hello Jane"));
-    let altered_parts = crate::support::parts(&altered).unwrap();
+    let altered_parts = crate::forge::parts(&altered).unwrap();
     assert_eq!(verify_whole_response(&altered, &altered_parts, &[signer]).err().unwrap().code(), "DigestMismatch");
 }
 

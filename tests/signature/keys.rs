@@ -6,7 +6,7 @@ use hjemmel::signature::algorithms::SignatureAlgorithm;
 use hjemmel::signature::key::{Certificate, KeyError, SigningKey};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer};
 
-use crate::support::{CLIENT, STRANGER};
+use crate::forge::{CLIENT, STRANGER};
 
 #[test]
 fn a_certificate_signed_with_pss_is_like_any_other_but_a_key_for_pss_alone_is_not() {

@@ -12,9 +12,11 @@
 
 mod attacks;
 mod canonical;
+#[path = "../support/forge/mod.rs"]
+mod forge;
 mod golden;
 mod keys;
 mod oracles;
+mod parties;
 mod responses;
-mod support;
 mod tokens;

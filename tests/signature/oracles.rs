@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::*;
+use crate::forge::*;
 use hjemmel::signature::sign::{self, SoapVersion};
 
 fn xmlsec1(xml: &[u8], id_attributes: &[&str]) -> Option<bool> {

@@ -1,6 +1,6 @@
 //! Messages signed with a certificate: answers that stream, answers that are whole, requests to an STS.
 
-use crate::support::*;
+use crate::forge::*;
 use bytes::Bytes;
 use hjemmel::refusal::Refusal;
 use hjemmel::signature::sign::{self, Message, SoapVersion};

@@ -1,160 +1,37 @@
 //! What a token must say, each rule with a token that breaks it and is signed by the right issuer; and the clock.
 
-use crate::support::*;
+use crate::forge::*;
 use bytes::Bytes;
 use hjemmel::saml::metadata::Entity;
 use hjemmel::saml::trust::{Issuer, TrustError};
 use hjemmel::signature::base64;
 use hjemmel::signature::c14n::{Exclusive, canonicalise};
-use hjemmel::signature::sign::{self, SoapVersion, Token};
+use hjemmel::signature::sign::{self, Token};
 use hjemmel::signature::verify::{verify_issued, verify_metadata};
 use jiff::SignedDuration;
 
 #[test]
-fn a_token_that_breaks_a_rule_is_refused_though_its_issuer_signed_it() {
+fn what_is_high_enough_or_new_enough_is_accepted() {
     let good = assertion();
-    let certificate = piece(&good, "<X509Certificate>", "</X509Certificate>");
-    let data = piece(&good, "<X509Data>", "</X509Data>");
-    let restriction = piece(&good, "<AudienceRestriction>", "</AudienceRestriction>");
-    let audience = piece(&good, "<Audience>", "</Audience>");
-    let confirmation = piece(&good, "<SubjectConfirmation ", "</SubjectConfirmation>");
-    let cvr = piece(&good, "<Attribute Name=\"dk:gov:saml:attribute:CvrNumberIdentifier\"", "</Attribute>");
-    let value = piece(cvr, "<AttributeValue", "</AttributeValue>");
-    let statement = piece(&good, "<AttributeStatement>", "</AttributeStatement>");
-    let conditions = piece(&good, "<Conditions ", ">");
-    let confirmed = piece(&good, "<SubjectConfirmationData ", ">");
-    let level = |text: &str| good.replace(">3</AttributeValue>", &format!(">{text}</AttributeValue>"));
-    let lasts = |from: &str, to: &str| {
-        good.replace(conditions, &conditions.replace("2026-11-22T11:00:00Z", from).replace("2026-11-22T19:00:00Z", to))
-    };
-    let confirmed_for = |from: &str, to: &str| {
-        good.replace(confirmed, &confirmed.replace("2026-11-22T11:00:00Z", from).replace("2026-11-22T19:00:00Z", to))
-    };
-    let (hok, twice) = ("cm:holder-of-key", |piece: &str| piece.repeat(2));
-    let cases: Vec<(&str, String, &str)> = vec![
-        ("bearer", good.replace(hok, "cm:bearer"), "HolderOfKey"),
-        ("sender-vouches", good.replace(hok, "cm:sender-vouches"), "HolderOfKey"),
-        ("a method with a suffix", good.replace(hok, "cm:holder-of-key:x"), "HolderOfKey"),
-        ("two confirmations", good.replace(confirmation, &twice(confirmation)), "HolderOfKey"),
-        (
-            "bearer beside holder-of-key",
-            good.replace(confirmation, &format!("{}{confirmation}", confirmation.replace(hok, "cm:bearer"))),
-            "HolderOfKey",
-        ),
-        ("no confirmation", good.replace(confirmation, ""), "HolderOfKey"),
-        ("two certificates", good.replace(certificate, &twice(certificate)), "HolderOfKey"),
-        ("two X509Data", good.replace(data, &twice(data)), "HolderOfKey"),
-        ("no key", good.replace(data, ""), "HolderOfKey"),
-        ("a key by name", good.replace(data, "<KeyName>x</KeyName>"), "HolderOfKey"),
-        ("a certificate that is none", good.replace(certificate, "<X509Certificate>AAAA</X509Certificate>"), "HolderOfKey"),
-        ("another audience", good.replace(audience, "<Audience>http://other.example</Audience>"), "TokenAudience"),
-        ("an audience with a suffix", good.replace(audience, &audience.replace("/6<", "/66<")), "TokenAudience"),
-        ("an audience with a slash", good.replace(audience, &audience.replace("/6<", "/6/<")), "TokenAudience"),
-        ("an audience cut short", good.replace(audience, &audience.replace("/6<", "/<")), "TokenAudience"),
-        ("an audience in capitals", good.replace(audience, &audience.replace("entityid", "ENTITYID")), "TokenAudience"),
-        ("an audience with white space", good.replace(audience, &audience.replace("/6<", "/6 <")), "TokenAudience"),
-        (
-            "two audiences",
-            good.replace(audience, &format!("{audience}<Audience>http://other.example</Audience>")),
-            "TokenAudience",
-        ),
-        ("two restrictions", good.replace(restriction, &twice(restriction)), "TokenInvalid"),
-        ("no restriction", good.replace(restriction, ""), "TokenInvalid"),
-        ("a condition that is not known", good.replace(restriction, &format!("{restriction}<OneTimeUse/>")), "TokenInvalid"),
-        (
-            "another recipient",
-            good.replace(&format!("Recipient=\"{ENTITY}\""), "Recipient=\"http://other.example\""),
-            "TokenAudience",
-        ),
-        ("no recipient", good.replace(&format!("Recipient=\"{ENTITY}\""), ""), "TokenAudience"),
-        ("another issuer", good.replace(ISSUER, "https://other.example"), "TokenIssuerUntrusted"),
-        ("an issuer with a suffix", good.replace(ISSUER, &format!("{ISSUER}/")), "TokenIssuerUntrusted"),
-        ("version 1.1", good.replace("Version=\"2.0\"", "Version=\"1.1\""), "TokenInvalid"),
-        ("no version", good.replace(" Version=\"2.0\"", ""), "TokenInvalid"),
-        ("expired", lasts("2026-11-22T05:00:00Z", "2026-11-22T11:59:00Z"), "TokenExpired"),
-        ("not yet", lasts("2026-11-22T12:01:01Z", "2026-11-22T19:00:00Z"), "TokenExpired"),
-        ("inverted", lasts("2026-11-22T19:00:00Z", "2026-11-22T11:00:00Z"), "TokenInvalid"),
-        ("without a zone", lasts("2026-11-22T11:00:00", "2026-11-22T19:00:00"), "TokenInvalid"),
-        ("the year 10000", lasts("2026-11-22T11:00:00Z", "10000-11-22T19:00:00Z"), "TokenInvalid"),
-        ("for ten years", lasts("2026-11-22T11:00:00Z", "2036-11-22T11:00:00Z"), "TokenInvalid"),
-        ("for a second too long", lasts("2026-11-22T11:00:00Z", "2026-11-22T19:01:01Z"), "TokenInvalid"),
-        ("a confirmation that has expired", confirmed_for("2026-11-22T05:00:00Z", "2026-11-22T11:59:00Z"), "TokenExpired"),
-        ("a confirmation not yet", confirmed_for("2026-11-22T12:01:01Z", "2026-11-22T19:00:00Z"), "TokenExpired"),
-        (
-            "a confirmation without an end",
-            good.replace(confirmed, &confirmed.replace("NotOnOrAfter=\"2026-11-22T19:00:00Z\"", "")),
-            "TokenInvalid",
-        ),
-        ("an address that nobody checks", good.replace("Recipient=", "Address=\"10.0.0.1\" Recipient="), "TokenInvalid"),
-        ("issued in the future", good.replace("IssueInstant=\"2026-11-22T11", "IssueInstant=\"2026-11-22T13"), "TokenInvalid"),
-        ("two attributes with a CVR", good.replace(cvr, &twice(cvr)), "TokenInvalid"),
-        (
-            "two values of the CVR",
-            good.replace(value, &format!("{value}{}", value.replace("11111111", "99999991"))),
-            "TokenInvalid",
-        ),
-        ("a CVR of nine digits", good.replace(">11111111<", ">111111111<"), "TokenInvalid"),
-        ("a CVR with a space", good.replace(">11111111<", ">1111111 <"), "TokenInvalid"),
-        ("a CVR in other digits", good.replace(">11111111<", ">١١١١١١١١<"), "TokenInvalid"),
-        ("no CVR", good.replace(cvr, ""), "TokenInvalid"),
-        ("an element in the CVR", good.replace(">11111111<", ">1111<x/>1111<"), "TokenInvalid"),
-        ("xsi:nil", good.replace(value, &value.replace("a:type=\"xs:string\"", "a:nil=\"true\"")), "TokenInvalid"),
-        ("another profile", good.replace("DK-SAML-2.0", "DK-SAML-3.0"), "TokenInvalid"),
-        ("another KombitSpecVer", good.replace(">1.0<", ">2.0<"), "TokenInvalid"),
-        ("assurance level 2", level("2"), "TokenInvalid"),
-        ("assurance level in words", level("three"), "TokenInvalid"),
-        ("Advice", good.replace("<AttributeStatement>", "<Advice/><AttributeStatement>"), "TokenInvalid"),
-        ("two attribute statements", good.replace(statement, &twice(statement)), "TokenInvalid"),
-        ("privileges that are no base64", good.replace("PHN", "*").replace("PGI6UHJpdm", "*"), "TokenInvalid"),
-    ];
-    accept(&request()).unwrap();
-    for (reason, token, code) in cases {
-        assert_ne!(token, good, "{reason}");
-        match accept(&request_with(&issued(&token), &CLIENT)) {
-            Ok(_) => panic!("accepted: {reason}"),
-            Err(refusal) => assert_eq!(refusal.code(), code, "{reason}: {refusal}"),
-        }
+    for level in ["4", "3.0"] {
+        let token = good.replace(">3</AttributeValue>", &format!(">{level}</AttributeValue>"));
+        accept(&request_with(&issued(&token), &CLIENT)).expect(level);
     }
-    for (reason, token) in [("level 4", level("4")), ("level 3.0", level("3.0"))] {
-        accept(&request_with(&issued(&token), &CLIENT)).expect(reason);
+    for (reason, message) in [
+        ("new", tokens::created(0)),
+        ("a clock a minute ahead", tokens::created(60)),
+        ("six minutes old, with the skew", tokens::created(-359)),
+        ("a short life", tokens::lives(SignedDuration::from_secs(30))),
+    ] {
+        accept(&message).expect(reason);
     }
 }
 
 #[test]
-fn the_timestamp_is_held_against_the_clock() {
-    let good = request();
-    let created = |text: &str| {
-        let message = sign::Message { created: text.parse().unwrap(), ..message(SoapVersion::V12) };
-        String::from_utf8(sign::with_token(&message, &issued(&assertion()), &CLIENT.key).unwrap()).unwrap()
-    };
-    let lives = |lifetime: SignedDuration| {
-        let message = sign::Message { lifetime, ..message(SoapVersion::V12) };
-        String::from_utf8(sign::with_token(&message, &issued(&assertion()), &CLIENT.key).unwrap()).unwrap()
-    };
-    for (reason, message, code) in [
-        ("new", created("2026-11-22T12:00:00Z"), None),
-        ("a clock a minute ahead", created("2026-11-22T12:01:00Z"), None),
-        ("a clock further ahead", created("2026-11-22T12:01:01Z"), Some("TimestampOutside")),
-        ("six minutes old, with the skew", created("2026-11-22T11:54:01Z"), None),
-        ("older", created("2026-11-22T11:53:59Z"), Some("TimestampOutside")),
-        (
-            "expired a minute and more ago",
-            {
-                let _ = &good;
-                created("2026-11-22T11:53:00Z")
-            },
-            Some("TimestampOutside"),
-        ),
-        ("inverted", lives(-SignedDuration::from_secs(1)), Some("SecurityStructure")),
-        ("no life at all", lives(SignedDuration::ZERO), Some("SecurityStructure")),
-        ("a short life", lives(SignedDuration::from_secs(30)), None),
-        ("a life of ten years", lives(SignedDuration::from_hours(87_600)), Some("SecurityStructure")),
-    ] {
-        assert_eq!(accept(&message).err().map(|refusal| refusal.code()), code, "{reason}");
-    }
-    let refusal = accept(&created("2026-11-22T11:50:00Z")).unwrap_err().to_string();
+fn a_fault_about_time_tells_both_clocks_the_difference_and_what_is_allowed() {
+    let refusal = accept(&tokens::created(-600)).unwrap_err().to_string();
     for told in ["11:50:00Z", "12:00:00Z", "600 seconds", "360"] {
-        assert!(refusal.contains(told), "the fault tells both clocks, the difference and what is allowed: {refusal}");
+        assert!(refusal.contains(told), "{told}: {refusal}");
     }
 }
 

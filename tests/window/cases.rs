@@ -464,7 +464,7 @@ fn a_date_where_it_binds_nothing_is_a_decoy() {
         ("in another namespace", effectuation(&extensions(&[]).replace("</gd", "<x:Egenskaber xmlns:x='urn:x'><x:Dispositionsdato>2026-10-01T00:00:00Z</x:Dispositionsdato></x:Egenskaber></gd"), "")),
     ];
     for (what, decoy) in cases {
-        refused(what, &search(&and(&[&person(), decoy])), "DateMisplaced", "where it delimits nothing");
+        refused(what, &search(&and(&[&person(), decoy])), "DateMisplaced", "where it does not delimit the search");
     }
     let twice = effectuation(&extensions(&[&[within.clone(), within.clone()].concat()]), "");
     refused("twice in one extension", &search(&and(&[&person(), &twice])), "RequestInvalid", "DispositionsDatoInterval");

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod days;
+#[cfg(test)]
 mod exhaustive;
 #[cfg(test)]
 mod random;

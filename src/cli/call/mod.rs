@@ -87,6 +87,9 @@ pub struct Args {
     /// Print the raw messages too
     #[arg(long)]
     xml: bool,
+    /// Write the raw messages to this folder: request.xml, answer.xml and (token binding) token.xml. They hold personal data
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -175,6 +178,8 @@ pub async fn run(args: Args, clock: &Clock, input: &mut impl BufRead) -> Result<
             text(&exchange.answer)
         );
     }
+    save(&args, "request.xml", &exchange.request)?;
+    save(&args, "answer.xml", &exchange.answer)?;
     let said = Said::read(&exchange.answer);
     said.lines().iter().for_each(|line| println!("{line}"));
     match said {
@@ -206,6 +211,7 @@ async fn by_token(
     let transport = Https { outbound: client.outbound.clone(), uri: sts.clone(), timeout: Duration::from_secs(10) };
     let issuer = StsClient::new(settings, transport, clock.clone());
     let token = issuer.issue(&args.authority.to_string(), entity_id).await.map_err(CallError::Sts)?;
+    save(args, "token.xml", token.assertion().bytes())?;
     let (message, message_id) = client.token_message(token.assertion(), &key, &question.input(), clock.now())?;
     let exchange = client.send(Version::V12, message).await?;
     match &args.gateway_cert {
@@ -227,6 +233,13 @@ async fn by_token(
         }
     }
     Ok(exchange)
+}
+
+fn save(args: &Args, name: &str, bytes: &[u8]) -> Result<(), CallError> {
+    let Some(dir) = &args.save else { return Ok(()) };
+    let path = dir.join(name);
+    let written = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&path, bytes));
+    written.map_err(|error| CallError::File { path, error })
 }
 
 /// Whether `answer` is signed by one of `pinned`, as the answer to `message_id`, and its Timestamp is of now.

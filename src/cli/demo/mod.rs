@@ -1,6 +1,7 @@
 //! `hjemmel demo`: the gateway at work, with a whole world around it on loopback.
 #![allow(clippy::print_stdout)] // the output of a command
 
+pub mod invitation;
 pub mod scenes;
 pub mod screen;
 pub mod world;
@@ -10,6 +11,7 @@ use std::process::ExitCode;
 
 use crate::cli::serve::stop_signal;
 use crate::clock::Clock;
+use invitation::Invitation;
 use scenes::Scene;
 use world::{Options, World, WorldError};
 
@@ -25,7 +27,8 @@ pub struct Args {
     /// The gateway's port
     #[arg(long, default_value = "0", value_name = "PORT")]
     port: u16,
-    /// Keep keys, configuration and audit log in this (new) folder; without it they go to a temporary one
+    /// Keep keys, configuration and audit log in this (new) folder; without it they go to a temporary one. Once everything
+    /// is up, DIR/demo.json tells a program where everything is
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// The seed of the invented population
@@ -64,7 +67,9 @@ async fn show(args: &Args, dir: PathBuf, clock: &Clock) -> Result<ExitCode, Worl
     if args.once {
         println!("\n{} outcomes, {unexpected} not as expected.", Scene::ALL.len());
     } else {
-        screen::invite(&world)?;
+        let invitation = Invitation::new(&world)?;
+        invitation.write(&world)?;
+        invitation.print(&world);
         stop_signal().await?;
         println!("\nStopping.");
     }

@@ -3,6 +3,7 @@
 //!
 //! The gateway is started as `hjemmel serve` starts it, from a configuration file that is written, checked and read.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -11,6 +12,7 @@ use std::time::Duration;
 use http::Uri;
 use http_body_util::BodyExt;
 use jiff::SignedDuration;
+use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use crate::agreements::import::Import;
@@ -22,6 +24,7 @@ use crate::clock::Clock;
 use crate::outbound::{Outbound, OutboundSettings};
 use crate::policy::document::Policy;
 use crate::saml::trust::{Issuer, Trust};
+use crate::services::terminaladgang::names::SERVICE_PATH;
 use crate::signature::credentials::Credentials;
 use crate::signature::key::{Certificate, SigningKey};
 use crate::sts::Token;
@@ -34,10 +37,12 @@ use crate::stub::sts::{self, PrivilegeGroup, Registration, StsConfig, StsMode, S
 use crate::stub::ydelsesindeks::answer::Padding;
 use crate::stub::ydelsesindeks::evaluate::Join;
 use crate::stub::ydelsesindeks::mode::FaultMode;
-use crate::stub::ydelsesindeks::serve::{self as index, IndexConfig, start_ydelsesindeks};
+use crate::stub::ydelsesindeks::serve::{self as index, IndexConfig, Received, start_ydelsesindeks};
 
 /// The entity id of the demo's TerminalAdgang.
 pub const ENTITY_ID: &str = "http://entityid.hjemmel.example/service/ydelse/terminaladgang/6";
+/// The privilege that a token must carry.
+pub const PRIVILEGE: &str = "http://hjemmel.example/roles/usersystemrole/terminaladgang/1";
 /// The entity id of the benefit index.
 pub const INDEX_ENTITY_ID: &str = "http://entityid.kombit.dk/service/ydi/ydelseindeks/6";
 /// The entity id of the demo's security token service.
@@ -62,8 +67,17 @@ pub struct Options {
     pub persons: usize,
     /// The time.
     pub clock: Clock,
-    /// Lines added to the gateway's configuration, such as limits.
+    /// Settings of the gateway's over the demo's own, as TOML: tables are merged, values take the others' place.
     pub extra: String,
+}
+
+/// What narrows some callers, by the CVR number of their authority: for tests; in the demo nothing does.
+#[derive(Debug, Clone, Default)]
+pub struct Narrowed {
+    /// Lines of the front agreement, such as `kle = ["32.03.*"]`.
+    pub agreements: BTreeMap<String, String>,
+    /// Data constraints of the caller's privileges in its token: name and value.
+    pub tokens: BTreeMap<String, Vec<(String, String)>>,
 }
 
 /// The world, running.
@@ -82,6 +96,8 @@ pub struct World {
     pub join: Switch<Join>,
     /// Whether the index makes its answers longer.
     pub padding: Switch<Option<Padding>>,
+    /// What reached the index.
+    pub received: Switch<Received>,
     /// The service's address.
     pub service: Uri,
     /// The WS-Trust address.
@@ -94,9 +110,18 @@ pub struct World {
     pub policy: Policy,
     /// The time.
     pub clock: Clock,
+    /// The gateway's configuration file.
+    pub configuration: PathBuf,
     sts: Running,
     index: Running,
-    node: Node,
+    node: Option<Node>,
+}
+
+/// What a gateway needs that is to run beside the stubs.
+struct Place {
+    listener: TcpListener,
+    admin: TcpListener,
+    sender: mpsc::Sender<Record>,
 }
 
 impl World {
@@ -105,6 +130,31 @@ impl World {
     /// # Errors
     /// What kept it from coming up.
     pub async fn start(options: Options) -> Result<Self, WorldError> {
+        Self::start_narrowed(options, &Narrowed::default()).await
+    }
+
+    /// Brings everything up, with some callers narrowed.
+    ///
+    /// # Errors
+    /// What kept it from coming up.
+    pub async fn start_narrowed(options: Options, narrowed: &Narrowed) -> Result<Self, WorldError> {
+        let (mut world, place) = Self::prepare(options, narrowed).await?;
+        let config = serve::load(&world.configuration, &world.clock)?;
+        let Place { listener, admin, sender } = place;
+        let on_close = Box::new(move |record: &Record| drop(sender.send(record.clone())));
+        world.node = Some(serve::start(config, listener, admin, &world.clock, on_close).await?);
+        Ok(world)
+    }
+
+    /// Brings up everything but the gateway, which somebody else runs from [`World::configuration`].
+    ///
+    /// # Errors
+    /// What kept it from coming up.
+    pub async fn without_gateway(options: Options) -> Result<Self, WorldError> {
+        Ok(Self::prepare(options, &Narrowed::default()).await?.0)
+    }
+
+    async fn prepare(options: Options, narrowed: &Narrowed) -> Result<(Self, Place), WorldError> {
         let Options { dir, port, seed, persons, clock, extra } = options;
         std::fs::create_dir_all(&dir)?;
         let pki = DevPki::generate(&clock, KeyBits::Bits2048)?;
@@ -117,8 +167,9 @@ impl World {
 
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let sts_mode = Switch::new(StsMode::Honest);
-        let sts = start_sts(sts_config(&pki, any, &clock, sts_mode.clone())?).await?;
+        let sts = start_sts(sts_config(&pki, any, &clock, sts_mode.clone(), narrowed)?).await?;
         let (index_mode, join, padding) = (Switch::new(FaultMode::Honest), Switch::new(Join::Pointwise), Switch::new(None));
+        let received = Switch::new(Received::default());
         let population = Arc::new(Population::generate(seed, persons, clock.now()));
         let index = start_ydelsesindeks(IndexConfig {
             address: any,
@@ -131,6 +182,7 @@ impl World {
             mode: index_mode.clone(),
             padding: padding.clone(),
             empty_status: 44,
+            received: received.clone(),
             clock: clock.clone(),
         })
         .await?;
@@ -138,21 +190,20 @@ impl World {
         let sts_address: Uri = format!("https://localhost:{}{}", sts.address().port(), sts::PATH).parse()?;
         fetch_metadata(&pki, &sts_address, &dir.join("sts-metadata.xml")).await?;
         let store = Store::open(&dir.join("agreements.sqlite"), &StoreSettings::default()).await?;
-        let import = Import::parse(&agreements(&pki)?).map_err(|problems| format!("{problems:?}"))?;
+        let import = Import::parse(&agreements(&pki, narrowed)?).map_err(|problems| format!("{problems:?}"))?;
         store.import(&import, clock.now()).await?;
         store.close().await;
 
         let listener = serve::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
         let admin_listener = serve::bind(any).await?;
         let (address, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
-        let file = dir.join("hjemmel.toml");
-        std::fs::write(&file, configuration(address, admin, &sts_address, index.address(), &extra))?;
-        let config = serve::load(&file, &clock)?;
+        let configuration = dir.join("hjemmel.toml");
+        let mut settings: toml::Table = settings(address, admin, &sts_address, index.address()).parse()?;
+        merge(&mut settings, extra.parse()?);
+        std::fs::write(&configuration, format!("# Written by `hjemmel demo`.\n{settings}"))?;
+        let service: Uri = format!("https://localhost:{}{}", address.port(), SERVICE_PATH).parse()?;
         let (sender, records) = mpsc::channel();
-        let on_close = Box::new(move |record: &Record| drop(sender.send(record.clone())));
-        let node = serve::start(&config, listener, admin_listener, &clock, on_close).await?;
-        let service: Uri = format!("https://localhost:{}{}", address.port(), config.service.path).parse()?;
-        Ok(Self {
+        let world = Self {
             dir,
             pki,
             population,
@@ -160,16 +211,19 @@ impl World {
             index_mode,
             join,
             padding,
+            received,
             service,
             sts_address,
             admin,
             records,
             policy,
             clock,
+            configuration,
             sts,
             index,
-            node,
-        })
+            node: None,
+        };
+        Ok((world, Place { listener, admin: admin_listener, sender }))
     }
 
     /// A client with the certificate of `role` in TLS (or none).
@@ -215,9 +269,42 @@ impl World {
         Ok(Certificate::from_der(self.pki.credentials(Role::GatewayClient)?.leaf())?)
     }
 
+    /// Reads the gateway's configuration anew, as SIGHUP does.
+    ///
+    /// # Errors
+    /// What is wrong with it (the old one stays in force), or that there is no gateway in this process.
+    pub async fn reload(&self) -> Result<(), WorldError> {
+        Ok(self.node()?.reloader.reload(&self.configuration).await?)
+    }
+
+    /// The gateway's metrics.
+    ///
+    /// # Errors
+    /// There is no gateway in this process.
+    pub fn metrics(&self) -> Result<&crate::metrics::Metrics, WorldError> {
+        Ok(&self.node()?.metrics)
+    }
+
+    fn node(&self) -> Result<&Node, WorldError> {
+        self.node.as_ref().ok_or_else(|| "the gateway is not in this process".into())
+    }
+
+    /// How many requests have reached the index.
+    pub fn index_requests(&self) -> u64 {
+        self.index.requests()
+    }
+
+    /// How many requests have reached the token service.
+    pub fn sts_requests(&self) -> u64 {
+        self.sts.requests()
+    }
+
     /// Takes everything down; gives how many connections had to be cut.
     pub async fn stop(self) -> usize {
-        let cut = self.node.stop(Duration::from_secs(5)).await;
+        let cut = match self.node {
+            Some(node) => node.stop(Duration::from_secs(5)).await,
+            None => 0,
+        };
         self.sts.stop().await;
         self.index.stop().await;
         cut
@@ -243,11 +330,17 @@ fn sts_trust(pki: &DevPki) -> Result<Trust, WorldError> {
     Ok(Trust::new(vec![sts_issuer(pki)?]))
 }
 
-fn sts_config(pki: &DevPki, address: SocketAddr, clock: &Clock, mode: Switch<StsMode>) -> Result<StsConfig, WorldError> {
+fn sts_config(
+    pki: &DevPki,
+    address: SocketAddr,
+    clock: &Clock,
+    mode: Switch<StsMode>,
+    narrowed: &Narrowed,
+) -> Result<StsConfig, WorldError> {
     let group = |scope: &str| PrivilegeGroup {
         scope: scope.to_owned(),
-        privileges: vec!["http://hjemmel.example/roles/usersystemrole/terminaladgang/1".to_owned()],
-        constraints: Vec::new(),
+        privileges: vec![PRIVILEGE.to_owned()],
+        constraints: narrowed.tokens.get(scope).cloned().unwrap_or_default(),
     };
     let own = |cvr: &str| (cvr.to_owned(), vec![group(cvr)]);
     let udk = (UDK.to_owned(), MUNICIPALITIES.iter().map(|(cvr, _)| group(cvr)).chain([group(UDK)]).collect());
@@ -288,7 +381,7 @@ async fn fetch_metadata(pki: &DevPki, sts: &Uri, file: &Path) -> Result<(), Worl
 
 /// The agreements of the demo, as an import file: a front agreement for each client system, a back agreement for each
 /// authority but the second municipality.
-fn agreements(pki: &DevPki) -> Result<String, WorldError> {
+fn agreements(pki: &DevPki, narrowed: &Narrowed) -> Result<String, WorldError> {
     let mut file = format!("[[authority]]\ncvr = \"{UDK}\"\nname = \"Udbetaling Danmark\"\nrole = \"udk\"\n");
     for (cvr, name) in MUNICIPALITIES {
         file += &format!("\n[[authority]]\ncvr = \"{cvr}\"\nname = \"{name}\"\nrole = \"municipality\"\n");
@@ -309,6 +402,7 @@ fn agreements(pki: &DevPki) -> Result<String, WorldError> {
     for (role, cvr) in [(Role::Korsbaek, KORSBAEK), (Role::Udk, UDK), (Role::OtherMunicipality, WITHOUT_BACK)] {
         let certificate = format!("\"{}\"", crate::hex::encode(&pki.credentials(role)?.thumbprint()));
         file += &agreement("front", cvr, role.uuid().parse()?, &certificate);
+        file += narrowed.agreements.get(cvr).map_or("", String::as_str);
     }
     let backs = MUNICIPALITIES.iter().map(|(cvr, _)| *cvr).filter(|cvr| *cvr != WITHOUT_BACK).chain([UDK]);
     for cvr in backs {
@@ -317,22 +411,22 @@ fn agreements(pki: &DevPki) -> Result<String, WorldError> {
     Ok(file)
 }
 
-fn configuration(listen: SocketAddr, admin: SocketAddr, sts: &Uri, index: SocketAddr, extra: &str) -> String {
+fn settings(listen: SocketAddr, admin: SocketAddr, sts: &Uri, index: SocketAddr) -> String {
     format!(
-        "# Written by `hjemmel demo`.\nenvironment = \"demo\"\nudk_cvr = \"{UDK}\"\nlog_format = \"text\"\n\
+        "environment = \"demo\"\nudk_cvr = \"{UDK}\"\nlog_format = \"text\"\n\
          \n[listen]\naddress = \"{listen}\"\npublic_url = \"https://localhost:{}\"\ncertificate = \"pki/{server}.pem\"\n\
          key = \"pki/{server}.key.pem\"\nclient_roots = [\"pki/root.pem\"]\n\
          \n[admin]\naddress = \"{admin}\"\n\
          \n[system]\ncertificate = \"pki/{system}.pem\"\nkey = \"pki/{system}.key.pem\"\n\
          \n[service]\nentity_id = \"{ENTITY_ID}\"\nbindings = [\"token\", \"authority-context\"]\n\
+         privilege_role = \"{PRIVILEGE}\"\n\
          \n[tokens]\nissuer = \"{STS_ENTITY_ID}\"\nmetadata = [\"sts-metadata.xml\"]\n\
          \n[sts]\naddress = \"{sts}\"\nroots = [\"pki/root.pem\"]\n\
          \n[index]\naddress = \"https://localhost:{}{}\"\nroots = [\"pki/root.pem\"]\nsigning_certificates = [\"pki/{signing}.pem\"]\n\
          \n[agreements]\nstore = \"agreements.sqlite\"\n\
          \n[policy]\ndirectory = \"policies\"\n\
          \n[audit]\ndirectory = \"audit\"\ncheckpoint_key = \"audit-keys/checkpoint.key\"\npseudonym_key = \"audit-keys/pseudonym.key\"\n\
-         auditors = \"audit-keys/auditors.pub\"\n\
-         {extra}",
+         auditors = \"audit-keys/auditors.pub\"\n",
         listen.port(),
         index.port(),
         index::PATH,
@@ -340,4 +434,14 @@ fn configuration(listen: SocketAddr, admin: SocketAddr, sts: &Uri, index: Socket
         system = Role::GatewayClient.file_name(),
         signing = Role::IndexSigning.file_name(),
     )
+}
+
+/// Lays `over` over `settings`, table by table.
+fn merge(settings: &mut toml::Table, over: toml::Table) {
+    for (name, value) in over {
+        match (settings.get_mut(&name), value) {
+            (Some(toml::Value::Table(settings)), toml::Value::Table(over)) => merge(settings, over),
+            (_, value) => drop(settings.insert(name, value)),
+        }
+    }
 }

@@ -60,6 +60,11 @@ impl ReleaseRules {
         self.fields.get(field.index())?.as_ref()
     }
 
+    /// The fields that the policy names, each with its rule.
+    pub fn fields(&self) -> impl Iterator<Item = (Field, &FieldRule)> {
+        Field::ALL.iter().copied().zip(&self.fields).filter_map(|(field, rule)| Some((field, rule.as_ref()?)))
+    }
+
     /// The reasons for removal, each with its words.
     pub fn guards(&self) -> impl Iterator<Item = &(Guard, Words)> {
         self.guards.iter()

@@ -8,31 +8,35 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::names;
 use crate::agreements::{Agreements, CacheSettings, Cvr, Environment, Store, StoreError, StoreSettings};
-use crate::audit::{Audit, AuditSettings, Record, keys};
+use crate::audit::{Audit, AuditSettings, Record, Sealer, keys};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::gateway::Gateway;
 use crate::gateway::agreement::AgreementStep;
 use crate::gateway::authenticate::{AuthenticateLayer, AuthorityContextNames, TokenTrust};
+use crate::gateway::clients::{ClientTrust, ClientTrustError, Rules};
 use crate::gateway::definition::{Bindings, Definition, Name};
 use crate::gateway::envelope::EnvelopeLayer;
 use crate::gateway::exchange::ExchangeStep;
 use crate::gateway::forward::Forward;
 use crate::gateway::open::OpenLayer;
 use crate::gateway::replay::{Replay, ReplayMemory};
-use crate::gateway::request_policy::{PolicyInForce, RequestPolicyStep};
+use crate::gateway::request_policy::RequestPolicyStep;
 use crate::gateway::response_policy::ResponsePolicyLayer;
 use crate::gateway::seal::{SealLayer, Signer};
 use crate::metrics::Metrics;
 use crate::outbound::breaker::{Breaker, BreakerSettings};
 use crate::outbound::{Outbound, OutboundSettings, SetupError};
 use crate::policy::document::{Policy, PolicyErrors};
+use crate::policy::history::{History, HistoryError};
 use crate::policy::release;
+use crate::saml::metadata::Entity;
 use crate::saml::trust::{Issuer, Trust, TrustError};
 use crate::signature::key::{Certificate, KeyError, SigningKey};
+use crate::signature::sign::SignError;
 use crate::signature::timestamp::TimeRules;
 use crate::soap::strict::Limits;
-use crate::sts::cache::TokenCache;
+use crate::sts::cache::{Counts, TokenCache};
 use crate::sts::client::{Https, StsClient, StsSettings};
 
 /// Why the service cannot start. Each says what to mend.
@@ -49,6 +53,9 @@ pub enum AssembleError {
     /// The policy file.
     #[error("{0}")]
     Policy(#[from] PolicyErrors),
+    /// A policy's history.
+    #[error("the policy's history is not one: {0}")]
+    History(#[from] HistoryError),
     /// A policy that is not in force yet.
     #[error("the policy {id} holds from {from} only; name one that holds today")]
     PolicyNotInForce {
@@ -60,6 +67,22 @@ pub enum AssembleError {
     /// The trusted STS.
     #[error("{0}")]
     Trust(#[from] TrustError),
+    /// Metadata of an STS that the configuration does not name.
+    #[error("{path} is the metadata of {found}, and [tokens] issuer names {expected}; correct the one or the other")]
+    OtherIssuer {
+        /// The file.
+        path: String,
+        /// Its entity id.
+        found: String,
+        /// The setting.
+        expected: String,
+    },
+    /// Client certificates.
+    #[error(transparent)]
+    Clients(#[from] ClientTrustError),
+    /// The gateway's own metadata.
+    #[error("the gateway's own metadata cannot be signed: {0}")]
+    Metadata(#[from] SignError),
     /// A certificate or key.
     #[error("a certificate or key cannot be used for signatures: {0}")]
     Key(#[from] KeyError),
@@ -83,65 +106,99 @@ pub enum AssembleError {
     Setting(&'static str),
 }
 
-/// The service, ready to be stacked, and what operators hold on to while it runs.
-pub struct Assembled {
-    /// The steps.
-    pub gateway: Gateway,
-    /// The service's names.
-    pub definition: Arc<Definition>,
+/// What outlives a reload: open files and sockets, and memories that would be dangerous or costly to lose.
+#[derive(Clone)]
+pub struct Lasting {
     /// The agreements.
     pub agreements: Agreements,
     /// The audit.
     pub audit: Audit,
-    /// The breaker before the index.
-    pub breaker: Arc<Breaker>,
-    /// Whose tokens are taken.
-    pub trust: Arc<TokenTrust>,
-    /// The policy.
-    pub policy: Arc<PolicyInForce>,
+    /// Seals persons for the audit.
+    pub sealer: Arc<Sealer>,
     /// The replay memory.
     pub replay: Arc<ReplayMemory>,
-    /// The gateway's own certificate.
-    pub signer: Arc<Signer>,
+    /// The breaker before the index.
+    pub breaker: Arc<Breaker>,
+    /// What the token caches did.
+    pub token_counts: Arc<Counts>,
 }
 
 /// Sees every audit record as its call closes.
 pub type OnClose = Box<dyn Fn(&Record) + Send + Sync>;
 
-/// Puts the service together.
+impl Lasting {
+    /// Opens what the configuration names.
+    ///
+    /// # Errors
+    /// `Store`, `AuditKeys`, `Audit`.
+    pub async fn open(config: &Config, clock: &Clock, metrics: &Arc<Metrics>, on_close: OnClose) -> Result<Self, AssembleError> {
+        let store = Store::open(&config.agreements.store, &StoreSettings::default()).await?;
+        let cache = CacheSettings {
+            refresh: config.agreements.cache_ttl,
+            staleness: config.agreements.max_staleness,
+            ..CacheSettings::default()
+        };
+        let audit = start_audit(&config.audit, clock, metrics, on_close)?;
+        // A message can be replayed as long as its Timestamp holds: the greatest age and the skew, and twice that to be safe.
+        let keep = (config.timestamp_max_age + config.clock_skew) * 2;
+        let breaker = BreakerSettings { failures: config.index.breaker_failures, rest: config.index.breaker_rest };
+        Ok(Self {
+            agreements: Agreements::new(store, cache),
+            audit,
+            sealer: Arc::new(keys::sealer(&config.audit.pseudonym_key, &config.audit.auditors)?),
+            replay: Arc::new(ReplayMemory::new(config.replay_capacity, keep, clock.now())),
+            breaker: Arc::new(Breaker::new(breaker)),
+            token_counts: Arc::default(),
+        })
+    }
+}
+
+/// The service, ready to be stacked, and what operators hold on to until the next one takes its place.
+pub struct Assembled {
+    /// The steps.
+    pub gateway: Gateway,
+    /// The service's names.
+    pub definition: Arc<Definition>,
+    /// Whose tokens are taken.
+    pub trust: Arc<TokenTrust>,
+    /// What client certificates are judged by.
+    pub clients: Arc<ClientTrust>,
+    /// The gateway's tokens.
+    pub tokens: Tokens,
+    /// The gateway's own metadata, signed.
+    pub metadata: Arc<str>,
+}
+
+/// The gateway's tokens, and what they were fetched with.
+#[derive(Clone)]
+pub struct Tokens {
+    /// The tokens.
+    pub cache: TokenCache<StsClient<Https>>,
+    fetched_with: FetchedWith,
+}
+
+/// As long as this stays the same, tokens that were fetched before a reload serve after it.
+#[derive(Clone, PartialEq)]
+struct FetchedWith {
+    sts: config::Sts,
+    issuer: Issuer,
+    certificate: Certificate,
+}
+
+/// Puts the service together. `before`: the tokens of the one that it takes the place of.
 ///
 /// # Errors
 /// [`AssembleError`].
-pub async fn assemble(
-    config: &Config,
-    clock: &Clock,
-    metrics: &Arc<Metrics>,
-    on_close: OnClose,
-) -> Result<Assembled, AssembleError> {
+pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clock: &Clock) -> Result<Assembled, AssembleError> {
     let now = clock.now();
     let definition = Arc::new(definition(config));
-    let policy = Arc::new(PolicyInForce::new(read_policy(&config.policy, now)?));
-    let time = TimeRules { skew: signed(config.clock_skew), max_age: signed(config.timestamp_max_age), ..TimeRules::default() };
-    let trust = Arc::new(TokenTrust::new(read_trust(&config.tokens, now)?, time));
-    let signer = Arc::new(Signer {
-        key: SigningKey::from_der(config.system.key())?,
-        certificate: Certificate::from_der(config.system.leaf())?,
-    });
-    let store = Store::open(&config.agreements.store, &StoreSettings::default()).await?;
-    let cache = CacheSettings {
-        refresh: config.agreements.cache_ttl,
-        staleness: config.agreements.max_staleness,
-        ..CacheSettings::default()
-    };
-    let agreements = Agreements::new(store, cache);
-    let audit = start_audit(&config.audit, clock, metrics, on_close)?;
-    let sealer = Arc::new(keys::sealer(&config.audit.pseudonym_key, &config.audit.auditors)?);
-    // A message can be replayed as long as its Timestamp holds: the greatest age and the skew, and twice that to be safe.
-    let keep = (config.timestamp_max_age + config.clock_skew) * 2;
-    let replay = Arc::new(ReplayMemory::new(config.replay_capacity, keep, now));
-    let breaker =
-        Arc::new(Breaker::new(BreakerSettings { failures: config.index.breaker_failures, rest: config.index.breaker_rest }));
-    let tokens = TokenCache::new(sts_client(config, &trust, &signer, clock)?, clock.clone());
+    let policy = Arc::new(read_policy(&config.policy, now)?);
+    let time = time_rules(config);
+    let trust = Arc::new(TokenTrust { trust: read_trust(&config.tokens, now)?, time });
+    let clients = Arc::new(ClientTrust::new(Rules::read(&config.listen)?));
+    let signer = Arc::new(read_signer(config)?);
+    let metadata = metadata(&definition, &signer)?;
+    let tokens = tokens(config, &trust.trust, &signer, before, lasting, clock)?;
     let index = Outbound::new(OutboundSettings {
         roots: config.index.roots.clone(),
         credentials: Some(config.system.clone()),
@@ -153,39 +210,24 @@ pub async fn assemble(
     let seal = SealLayer { definition: definition.clone(), signer: signer.clone(), clock: clock.clone() };
 
     let gateway = Gateway {
-        open: OpenLayer { definition: definition.clone(), audit: audit.clone(), clock: clock.clone(), seal: seal.clone() },
+        open: OpenLayer {
+            definition: definition.clone(),
+            audit: lasting.audit.clone(),
+            clock: clock.clone(),
+            seal: seal.clone(),
+        },
         seal,
         envelope: EnvelopeLayer { definition: definition.clone(), limits: request_limits(config) },
-        authenticate: AuthenticateLayer {
-            definition: definition.clone(),
-            trust: trust.clone(),
-            clock: clock.clone(),
-            authority_context: AuthorityContextNames {
-                call_context: Name::new(names::CALL_CONTEXT_NS, "CallContext"),
-                authority_context: Name::new(names::AUTHORITY_CONTEXT_NS, "AuthorityContext"),
-                municipality_cvr: Name::new(names::AUTHORITY_CONTEXT_NS, "MunicipalityCVR"),
-            },
-        },
-        replay: Replay { memory: replay.clone(), clock: clock.clone() },
-        agreement: AgreementStep {
-            definition: definition.clone(),
-            agreements: agreements.clone(),
-            environment: Environment::try_from(config.environment.clone())
-                .map_err(|_| AssembleError::Setting("environment is no name of an environment"))?,
-            udk: config.udk_cvr.parse::<Cvr>().map_err(|_| AssembleError::Setting("udk_cvr is no CVR number"))?,
-            clock: clock.clone(),
-        },
-        request_policy: RequestPolicyStep { policy: policy.clone(), sealer, clock: clock.clone() },
-        exchange: ExchangeStep { definition: definition.clone(), tokens },
+        authenticate: authenticate(&definition, &trust, &clients, clock),
+        replay: Replay { memory: lasting.replay.clone(), clock: clock.clone() },
+        agreement: agreement(config, &definition, &lasting.agreements, clock)?,
+        request_policy: RequestPolicyStep { policy, sealer: lasting.sealer.clone(), clock: clock.clone() },
+        exchange: ExchangeStep { definition: definition.clone(), tokens: tokens.cache.clone() },
         response_policy: ResponsePolicyLayer {
             pinned: Arc::new(pinned),
             time,
-            limits: Limits { nodes: usize::MAX, text: config.messages.object_bytes, ..request_limits(config) },
-            release: release::Limits {
-                object_bytes: config.messages.object_bytes,
-                released_bytes: config.messages.released_bytes,
-                ..release::Limits::default()
-            },
+            limits: answer_limits(config),
+            release: release_limits(config),
             clock: clock.clone(),
         },
         forward: Forward {
@@ -193,12 +235,12 @@ pub async fn assemble(
             outbound: index,
             address: config.index.address.clone(),
             deadline: config.index.deadline,
-            breaker: breaker.clone(),
-            signer: signer.clone(),
+            breaker: lasting.breaker.clone(),
+            signer,
             clock: clock.clone(),
         },
     };
-    Ok(Assembled { gateway, definition, agreements, audit, breaker, trust, policy, replay, signer })
+    Ok(Assembled { gateway, definition, trust, clients, tokens, metadata })
 }
 
 /// What is special about TerminalAdgang: its names, and what the installation's settings say of them.
@@ -228,46 +270,159 @@ pub fn definition(config: &Config) -> Definition {
     }
 }
 
+/// The step that proves who calls.
+pub fn authenticate(
+    definition: &Arc<Definition>,
+    trust: &Arc<TokenTrust>,
+    clients: &Arc<ClientTrust>,
+    clock: &Clock,
+) -> AuthenticateLayer {
+    AuthenticateLayer {
+        definition: definition.clone(),
+        trust: trust.clone(),
+        clients: clients.clone(),
+        clock: clock.clone(),
+        authority_context: AuthorityContextNames {
+            call_context: Name::new(names::CALL_CONTEXT_NS, "CallContext"),
+            authority_context: Name::new(names::AUTHORITY_CONTEXT_NS, "AuthorityContext"),
+            municipality_cvr: Name::new(names::AUTHORITY_CONTEXT_NS, "MunicipalityCVR"),
+        },
+    }
+}
+
+/// The step that looks for agreements.
+///
+/// # Errors
+/// `Setting`.
+pub fn agreement(
+    config: &Config,
+    definition: &Arc<Definition>,
+    agreements: &Agreements,
+    clock: &Clock,
+) -> Result<AgreementStep, AssembleError> {
+    Ok(AgreementStep {
+        definition: definition.clone(),
+        agreements: agreements.clone(),
+        environment: Environment::try_from(config.environment.clone())
+            .map_err(|_| AssembleError::Setting("environment is no name of an environment"))?,
+        udk: config.udk_cvr.parse::<Cvr>().map_err(|_| AssembleError::Setting("udk_cvr is no CVR number"))?,
+        clock: clock.clone(),
+    })
+}
+
+/// How far clocks may be apart, and how old a message may be.
+pub fn time_rules(config: &Config) -> TimeRules {
+    TimeRules { skew: signed(config.clock_skew), max_age: signed(config.timestamp_max_age), ..TimeRules::default() }
+}
+
+/// The strict reader's bounds for answers of the index: of any length, as no more than one object is held.
+pub fn answer_limits(config: &Config) -> Limits {
+    Limits { nodes: usize::MAX, text: config.messages.object_bytes, ..request_limits(config) }
+}
+
+/// The bounds on what is held of an answer.
+pub fn release_limits(config: &Config) -> release::Limits {
+    release::Limits {
+        object_bytes: config.messages.object_bytes,
+        released_bytes: config.messages.released_bytes,
+        ..release::Limits::default()
+    }
+}
+
 /// The strict reader's bounds for requests.
 pub fn request_limits(config: &Config) -> Limits {
     let messages = &config.messages;
     Limits { depth: messages.xml_depth, attributes: messages.xml_attributes, nodes: messages.xml_nodes, ..Limits::default() }
 }
 
-/// Reads the policy, and refuses one that does not hold yet.
+/// Reads the version of the policy that is in force at `now`.
 ///
 /// # Errors
-/// `File`, `Policy`, `PolicyNotInForce`.
+/// `File`, `Policy`, `History`, `PolicyNotInForce`.
 pub fn read_policy(settings: &config::Policy, now: Timestamp) -> Result<Policy, AssembleError> {
-    let path = settings.directory.join(format!("{}.toml", settings.name));
-    let policy = Policy::read(&read(&path)?, &path)?;
+    let history = read_history(&settings.directory, &settings.name)?;
     let copenhagen =
         crate::policy::dates::copenhagen().ok_or(AssembleError::Setting("Europe/Copenhagen is not in the time zone database"))?;
-    match now.to_zoned(copenhagen).date() >= policy.valid_from() {
-        true => Ok(policy),
-        false => Err(AssembleError::PolicyNotInForce { id: policy.id().to_owned(), from: policy.valid_from() }),
-    }
+    history.at(now.to_zoned(copenhagen).date()).cloned().ok_or_else(|| AssembleError::PolicyNotInForce {
+        id: settings.name.clone(),
+        from: history.versions().first().map(Policy::valid_from).unwrap_or_default(),
+    })
 }
 
-/// Reads the trusted STS's.
+/// Reads every version of a policy: `NAME.toml`, and those before it in `history/NAME.v*.toml`.
 ///
 /// # Errors
-/// `File`, `Trust`, `Key`.
+/// `File`, `Policy`, `History`.
+pub fn read_history(directory: &Path, name: &str) -> Result<History, AssembleError> {
+    let mut files = vec![directory.join(format!("{name}.toml"))];
+    let (before, earlier) = (format!("{name}.v"), directory.join("history"));
+    if earlier.is_dir() {
+        let told = |error| AssembleError::File { path: earlier.display().to_string(), error };
+        for entry in std::fs::read_dir(&earlier).map_err(told)? {
+            let file = entry.map_err(told)?.file_name();
+            if file.to_str().is_some_and(|file| file.starts_with(&before) && file.ends_with(".toml")) {
+                files.push(earlier.join(file));
+            }
+        }
+    }
+    let versions = files.iter().map(|path| Ok(Policy::read(&read(path)?, path)?)).collect::<Result<_, AssembleError>>()?;
+    Ok(History::new(versions)?)
+}
+
+/// Reads the trusted STS's: what files and settings give of one issuer is one issuer, so that certificates may overlap
+/// while one takes over from the other.
+///
+/// # Errors
+/// `File`, `Trust`, `Key`, `OtherIssuer`.
 pub fn read_trust(tokens: &config::Tokens, now: Timestamp) -> Result<Trust, AssembleError> {
     let mut issuers = Vec::new();
     for path in &tokens.metadata {
         let issuer = Issuer::from_metadata(Bytes::from(read(path)?), None, now)?;
         // The configuration names the issuer whose metadata it means: another file in its place is not taken.
-        if tokens.issuer.as_deref().is_some_and(|expected| expected != issuer.entity_id()) {
-            return Err(AssembleError::Setting("the metadata is of another issuer than [tokens] issuer names"));
+        if let Some(expected) = tokens.issuer.as_deref().filter(|expected| *expected != issuer.entity_id()) {
+            let (found, expected) = (issuer.entity_id().to_owned(), expected.to_owned());
+            return Err(AssembleError::OtherIssuer { path: path.display().to_string(), found, expected });
         }
         issuers.push(issuer);
     }
-    if let (Some(issuer), false) = (&tokens.issuer, tokens.certificates.is_empty()) {
+    if !tokens.certificates.is_empty() {
+        // Beside metadata the issuer need not be named again, where there is one alone.
+        let mut named = issuers.iter().map(|issuer| issuer.entity_id().to_owned()).collect::<Vec<_>>();
+        named.dedup();
+        let issuer = match (&tokens.issuer, named.as_slice()) {
+            (Some(issuer), _) => issuer.clone(),
+            (None, [only]) => only.clone(),
+            _ => return Err(AssembleError::Setting("[tokens] certificates are given and issuer is not; say whose they are")),
+        };
         let certificates = tokens.certificates.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
-        issuers.push(Issuer::from_certificates(issuer.clone(), certificates)?);
+        issuers.push(Issuer::from_certificates(issuer, certificates)?);
     }
     Ok(Trust::new(issuers))
+}
+
+/// The gateway's own key, tried.
+///
+/// # Errors
+/// `Key`, `Setting`.
+pub fn read_signer(config: &Config) -> Result<Signer, AssembleError> {
+    let signer =
+        Signer { key: SigningKey::from_der(config.system.key())?, certificate: Certificate::from_der(config.system.leaf())? };
+    let signature = signer.key.sign(b"hjemmel")?;
+    match signer.certificate.key().verifies(signer.key.algorithm(), b"hjemmel", &signature) {
+        true => Ok(signer),
+        false => Err(AssembleError::Setting("[system] key does not belong to its certificate; name the pair")),
+    }
+}
+
+/// What is handed to the STS and to callers. Made once: it costs a signature.
+fn metadata(definition: &Definition, signer: &Signer) -> Result<Arc<str>, AssembleError> {
+    let entity = Entity {
+        entity_id: &definition.entity_id,
+        address: &definition.address,
+        certificates: std::slice::from_ref(&signer.certificate),
+    };
+    let signed = entity.to_signed_xml(&signer.key, &signer.certificate)?;
+    String::from_utf8(signed).map(Arc::from).map_err(|_| AssembleError::Setting("the gateway's metadata is not UTF-8"))
 }
 
 fn start_audit(
@@ -294,9 +449,20 @@ fn start_audit(
     })?)
 }
 
-fn sts_client(config: &Config, trust: &TokenTrust, signer: &Signer, clock: &Clock) -> Result<StsClient<Https>, AssembleError> {
-    let trusted = trust.current();
-    let issuer = trusted.issuers().first().ok_or(AssembleError::Setting("[tokens] names no issuer"))?;
+fn tokens(
+    config: &Config,
+    trust: &Trust,
+    signer: &Signer,
+    before: Option<&Tokens>,
+    lasting: &Lasting,
+    clock: &Clock,
+) -> Result<Tokens, AssembleError> {
+    let issuer = trust.issuers().first().ok_or(AssembleError::Setting("[tokens] names no issuer"))?.clone();
+    let fetched_with = FetchedWith { sts: config.sts.clone(), issuer, certificate: signer.certificate.clone() };
+    // Kept where nothing changed: a reload while the STS is down must not take tokens away that still hold.
+    if let Some(before) = before.filter(|before| before.fetched_with == fetched_with) {
+        return Ok(before.clone());
+    }
     let outbound = Outbound::new(OutboundSettings {
         roots: config.sts.roots.clone(),
         credentials: None,
@@ -306,13 +472,14 @@ fn sts_client(config: &Config, trust: &TokenTrust, signer: &Signer, clock: &Cloc
     })?;
     let settings = StsSettings {
         to: config.sts.address.to_string(),
-        issuer: issuer.clone(),
+        issuer: fetched_with.issuer.clone(),
         certificate: signer.certificate.clone(),
         key: signer.key.clone(),
         on_behalf_of: None,
     };
     let transport = Https { outbound, uri: config.sts.address.clone(), timeout: config.sts.deadline };
-    Ok(StsClient::new(settings, transport, clock.clone()))
+    let client = StsClient::new(settings, transport, clock.clone());
+    Ok(Tokens { cache: TokenCache::new(client, clock.clone(), lasting.token_counts.clone()), fetched_with })
 }
 
 fn signed(duration: std::time::Duration) -> SignedDuration {

@@ -54,10 +54,10 @@ pub fn contract(query: &str, service_url: &str) -> Option<(&'static str, String)
 
 /// The document with the placeholder address and the file names of its imports replaced by addresses of the service.
 fn addressed(document: &str, service_url: &str) -> String {
-    document
-        .replace(PLACEHOLDER, service_url)
-        .replace("schemaLocation=\"", &format!("schemaLocation=\"{service_url}?xsd="))
-        .replace(".xsd\"", "\"")
+    // Whole attributes: namespaces end in `.xsd` too.
+    SCHEMAS.iter().fold(document.replace(PLACEHOLDER, service_url), |document, (name, _)| {
+        document.replace(&format!("schemaLocation=\"{name}.xsd\""), &format!("schemaLocation=\"{service_url}?xsd={name}\""))
+    })
 }
 
 /// `text` as it may stand in an attribute value.
@@ -111,6 +111,11 @@ mod tests {
     fn the_address_is_escaped_because_it_stands_in_attributes() {
         let (_, wsdl) = contract("wsdl", "https://gw.example/?a=1&b=\"<").unwrap();
         assert!(wsdl.contains("location=\"https://gw.example/?a=1&amp;b=&quot;&lt;\""));
+    }
+
+    #[test]
+    fn namespaces_that_end_as_file_names_do_stay_as_they_are_or_no_tool_finds_the_policy() {
+        assert!(served("wsdl=token").contains(&format!("xmlns:wsu=\"{}\"", crate::soap::names::WSU)));
     }
 
     #[test]

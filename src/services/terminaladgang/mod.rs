@@ -2,4 +2,5 @@
 
 pub mod assemble;
 pub mod contract;
+pub mod inspect;
 pub mod names;

@@ -57,7 +57,7 @@ impl Scene {
         };
         let clock = Arc::clone(&now);
         let clock = Clock::from_fn(move || Timestamp::from_second(clock.load(Ordering::SeqCst)).unwrap());
-        Self { cache: TokenCache::new(fake, clock), calls, now, refusal }
+        Self { cache: TokenCache::new(fake, clock, Arc::default()), calls, now, refusal }
     }
     fn pass(&self, seconds: i64) {
         self.now.fetch_add(seconds, Ordering::SeqCst);

@@ -6,7 +6,8 @@ use aws_lc_rs::rsa::{self, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PSS_SHA256};
 use rcgen::{PublicKeyData, SignatureAlgorithm, SigningKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::asn1_rs::Sequence;
+use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 
 use super::{KeyBits, PkiError, made};
 
@@ -77,28 +78,42 @@ const RSA_PSS_SHA256_SALT32: &[u8] = &[
 /// The certificate with RSASSA-PSS named as its algorithm, signed by `issuer`.
 pub(super) fn with_pss(certificate: &CertificateDer<'_>, issuer: &RsaKey) -> Result<CertificateDer<'static>, PkiError> {
     let (_, parsed) = X509Certificate::from_der(certificate).map_err(made)?;
-    let tbs = parsed.tbs_certificate.as_ref();
-    // The tag and length of the outer SEQUENCE: 30 82 xx xx, since no certificate here is under 256 bytes or over 64 kB.
-    let content = tbs.get(4..).unwrap_or_default();
+    Ok(signed_with_pss(parsed.tbs_certificate.as_ref(), issuer)?.into())
+}
+
+/// The revocation list with RSASSA-PSS named as its algorithm, signed by `issuer`.
+pub(super) fn list_with_pss(list: &[u8], issuer: &RsaKey) -> Result<Vec<u8>, PkiError> {
+    let (_, parsed) = CertificateRevocationList::from_der(list).map_err(made)?;
+    signed_with_pss(parsed.tbs_cert_list.as_ref(), issuer)
+}
+
+/// What is to be signed, with the algorithm that it names in itself changed to RSASSA-PSS, and signed.
+fn signed_with_pss(to_be_signed: &[u8], issuer: &RsaKey) -> Result<Vec<u8>, PkiError> {
+    let (_, outer) = Sequence::from_der(to_be_signed).map_err(made)?;
+    let content = &*outer.content;
     let place = content
         .windows(RSA_PKCS1_SHA256.len())
         .position(|window| window == RSA_PKCS1_SHA256)
-        .ok_or_else(|| PkiError::Made("the certificate names no signature algorithm".to_owned()))?;
+        .ok_or_else(|| PkiError::Made("no signature algorithm is named".to_owned()))?;
     let (before, after) = content.split_at(place);
     let after = after.get(RSA_PKCS1_SHA256.len()..).unwrap_or_default();
-    let tbs = sequence(0x30, &[before, RSA_PSS_SHA256_SALT32, after]);
+    let tbs = value(0x30, &[before, RSA_PSS_SHA256_SALT32, after]);
 
     let mut signature = vec![0; issuer.0.public_modulus_len()];
     issuer.0.sign(&RSA_PSS_SHA256, &SystemRandom::new(), &tbs, &mut signature).map_err(made)?;
-    let bit_string = sequence(0x03, &[&[0], &signature]);
-    Ok(sequence(0x30, &[&tbs, RSA_PSS_SHA256_SALT32, &bit_string]).into())
+    let bit_string = value(0x03, &[&[0], &signature]);
+    Ok(value(0x30, &[&tbs, RSA_PSS_SHA256_SALT32, &bit_string]))
 }
 
-/// A DER value of the given tag over the joined parts, 256 to 65535 bytes in all.
-fn sequence(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+/// A DER value of the given tag over the joined parts, at most 65535 bytes in all.
+fn value(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let [.., high, low] = length.to_be_bytes();
-    let mut out = vec![tag, 0x82, high, low];
+    let mut out = match (high, low) {
+        (0, ..0x80) => vec![tag, low],
+        (0, _) => vec![tag, 0x81, low],
+        _ => vec![tag, 0x82, high, low],
+    };
     parts.iter().for_each(|part| out.extend_from_slice(part));
     out
 }

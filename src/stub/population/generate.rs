@@ -193,7 +193,10 @@ fn lay_in(hazard: usize, effectuation: &mut Effectuation, random: &mut Random, p
         17 | 18 => first.lines.iter_mut().for_each(|line| line.grant = None),
         19 => first.lines.iter_mut().for_each(|line| line.grant = Some((random.uuid(), "Y1".to_owned()))),
         20..=22 => {
-            if let Some(other) = random.pick(&population.grants)
+            // The grants of the well-known persons stay out of it, or one of them could no longer be explained.
+            let known = |grant: &Grant| demo::ALL.iter().any(|(cpr, _)| grant.grantees.iter().any(|grantee| grantee == cpr));
+            let others: Vec<_> = population.grants.iter().filter(|grant| !known(grant)).collect();
+            if let Some(other) = random.pick(&others)
                 && let Some(mut line) = first.lines.first().cloned()
             {
                 line.grant = Some((other.uuid, "Y1".to_owned()));

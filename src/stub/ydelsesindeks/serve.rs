@@ -61,8 +61,19 @@ pub struct IndexConfig {
     pub padding: Switch<Option<Padding>>,
     /// `StatusKode` where nothing was found: 44, or 20 without objects.
     pub empty_status: u16,
+    /// What reached it.
+    pub received: Switch<Received>,
     /// The time.
     pub clock: Clock,
+}
+
+/// What reached the index: how many requests, and the bytes of the last.
+#[derive(Debug, Clone, Default)]
+pub struct Received {
+    /// How many, whatever they were answered with.
+    pub count: u64,
+    /// The last one.
+    pub last: Bytes,
 }
 
 /// Starts the index.
@@ -288,6 +299,10 @@ fn alter(piece: &mut [u8]) {
 
 impl Handler for Arc<Service> {
     async fn answer(&self, request: Request<Bytes>) -> Option<Reply> {
+        self.config.received.change(|received| {
+            received.count += 1;
+            received.last = request.body().clone();
+        });
         let mode = self.config.mode.get();
         match mode {
             FaultMode::Reset => return None,

@@ -80,6 +80,7 @@ async fn world() -> World {
         trust: Trust::new(vec![issuer()]),
         entity_id: INDEX.into(),
         population: Arc::new(Population::generate(1, 50, clock.now())),
+        received: Switch::default(),
         join: Switch::default(),
         mode: mode.clone(),
         padding: padding.clone(),
@@ -108,7 +109,7 @@ async fn world() -> World {
         key: key(Role::GatewayClient),
         on_behalf_of: None,
     };
-    let tokens = TokenCache::new(StsClient::new(settings, transport, clock.clone()), clock.clone());
+    let tokens = TokenCache::new(StsClient::new(settings, transport, clock.clone()), clock.clone(), Arc::default());
     World { index, _sts: sts, outbound, tokens, mode, padding, sts_mode, clock }
 }
 

@@ -1,6 +1,12 @@
-//! Parties with keys, and the messages they make.
+//! Messages that are good, and the hands to forge them with. What they are forged into stands in the modules below.
+//!
+//! The same messages are judged by the library (`tests/signature`) and sent over TLS (`tests/attacks`): whoever includes
+//! this module has a module `parties` with the keys, the time and the payload.
 
-use std::sync::LazyLock;
+pub mod algorithms;
+pub mod references;
+pub mod tokens;
+pub mod wrapping;
 
 use bytes::Bytes;
 use hjemmel::refusal::Refusal;
@@ -8,7 +14,6 @@ use hjemmel::saml::trust::{Issuer, Trust};
 use hjemmel::saml::{Expectations, Identity, authenticate};
 use hjemmel::signature::base64;
 use hjemmel::signature::c14n::canonical_bytes;
-use hjemmel::signature::key::{Certificate, SigningKey};
 use hjemmel::signature::names::{DSIG, WSSE};
 use hjemmel::signature::sign::{self, Message, SoapVersion, Token};
 use hjemmel::signature::verify::Parts;
@@ -16,41 +21,7 @@ use hjemmel::soap::document::{Document, Element};
 use hjemmel::soap::strict::Limits;
 use jiff::{SignedDuration, Timestamp};
 
-pub const ENTITY: &str = "http://entityid.hjemmel.example/service/terminaladgang/6";
-pub const ISSUER: &str = "https://sts.hjemmel.example/runtime";
-
-pub struct Party {
-    pub key: SigningKey,
-    pub certificate: Certificate,
-}
-
-impl Party {
-    fn new(name: &str) -> Self {
-        let pair = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
-        let mut parameters = rcgen::CertificateParams::default();
-        parameters.distinguished_name.push(rcgen::DnType::CommonName, name);
-        parameters.not_before = rcgen::date_time_ymd(2026, 1, 1);
-        parameters.not_after = rcgen::date_time_ymd(2028, 1, 1);
-        let certificate = parameters.self_signed(&pair).unwrap();
-        Self {
-            key: SigningKey::from_pkcs8_der(&pair.serialize_der()).unwrap(),
-            certificate: Certificate::from_der(certificate.der()).unwrap(),
-        }
-    }
-
-    pub fn pem(&self) -> String {
-        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", base64::encode(self.certificate.der()))
-    }
-}
-
-pub static STS: LazyLock<Party> = LazyLock::new(|| Party::new("STS"));
-pub static CLIENT: LazyLock<Party> = LazyLock::new(|| Party::new("client"));
-/// Someone with a key and a certificate of the same name as the STS, whom nobody trusts.
-pub static STRANGER: LazyLock<Party> = LazyLock::new(|| Party::new("STS"));
-
-pub fn now() -> Timestamp {
-    "2026-11-22T12:00:00Z".parse().unwrap()
-}
+pub use crate::parties::*;
 
 pub fn trust() -> Trust {
     Trust::new(vec![Issuer::from_certificates(ISSUER, vec![STS.certificate.clone()]).unwrap()])
@@ -59,7 +30,7 @@ pub fn trust() -> Trust {
 /// The assertion before it is signed.
 pub fn assertion() -> String {
     let privileges = base64::encode(
-        br#"<b:PrivilegeList xmlns:b="http://itst.dk/oiosaml/basic_privilege_profile"><PrivilegeGroup Scope="urn:dk:gov:saml:cvrNumberIdentifier:11111111"><Privilege>http://hjemmel.example/roles/terminaladgang/1</Privilege></PrivilegeGroup></b:PrivilegeList>"#,
+        br#"<b:PrivilegeList xmlns:b="http://itst.dk/oiosaml/basic_privilege_profile"><PrivilegeGroup Scope="urn:dk:gov:saml:cvrNumberIdentifier:11111111"><Privilege>http://hjemmel.example/roles/usersystemrole/terminaladgang/1</Privilege></PrivilegeGroup></b:PrivilegeList>"#,
     );
     let attribute = |name: &str, value: &str| {
         format!(
@@ -68,16 +39,17 @@ pub fn assertion() -> String {
              xmlns:a=\"http://www.w3.org/2001/XMLSchema-instance\">{value}</AttributeValue></Attribute>"
         )
     };
+    let (from, until) = (at(-3600), at(7 * 3600));
     format!(
-        "<Assertion xmlns=\"urn:oasis:names:tc:SAML:2.0:assertion\" ID=\"_token\" IssueInstant=\"2026-11-22T11:00:00Z\" Version=\"2.0\">\
+        "<Assertion xmlns=\"urn:oasis:names:tc:SAML:2.0:assertion\" ID=\"_token\" IssueInstant=\"{from}\" Version=\"2.0\">\
          <Issuer>{ISSUER}</Issuer><Subject><NameID>C=DK,CN=client &amp; co</NameID>\
          <SubjectConfirmation Method=\"urn:oasis:names:tc:SAML:2.0:cm:holder-of-key\"><SubjectConfirmationData \
-         a:type=\"KeyInfoConfirmationDataType\" NotBefore=\"2026-11-22T11:00:00Z\" NotOnOrAfter=\"2026-11-22T19:00:00Z\" \
+         a:type=\"KeyInfoConfirmationDataType\" NotBefore=\"{from}\" NotOnOrAfter=\"{until}\" \
          Recipient=\"{ENTITY}\" xmlns:a=\"http://www.w3.org/2001/XMLSchema-instance\"><KeyInfo xmlns=\"{DSIG}\"><X509Data>\
          <X509Certificate>{}</X509Certificate></X509Data></KeyInfo></SubjectConfirmationData></SubjectConfirmation></Subject>\
-         <Conditions NotBefore=\"2026-11-22T11:00:00Z\" NotOnOrAfter=\"2026-11-22T19:00:00Z\"><AudienceRestriction>\
+         <Conditions NotBefore=\"{from}\" NotOnOrAfter=\"{until}\"><AudienceRestriction>\
          <Audience>{ENTITY}</Audience></AudienceRestriction></Conditions><AttributeStatement>{}{}{}{}{}</AttributeStatement>\
-         <AuthnStatement AuthnInstant=\"2026-11-22T11:00:00Z\"><AuthnContext><AuthnContextClassRef>\
+         <AuthnStatement AuthnInstant=\"{from}\"><AuthnContext><AuthnContextClassRef>\
          urn:oasis:names:tc:SAML:2.0:ac:classes:X509</AuthnContextClassRef></AuthnContext></AuthnStatement></Assertion>",
         base64::encode(CLIENT.certificate.der()),
         attribute("CvrNumberIdentifier", "11111111"),
@@ -96,20 +68,25 @@ pub fn issued_by(assertion: &str, issuer: &Party) -> Token {
     Token::from_bytes(&sign::sign_enveloped(assertion.as_bytes(), &issuer.key, &issuer.certificate).unwrap()).unwrap()
 }
 
+/// The instant so many seconds from now, as messages write it.
+pub fn at(seconds: i64) -> String {
+    (now() + SignedDuration::from_secs(seconds)).to_string()
+}
+
 pub fn message(version: SoapVersion) -> Message<'static> {
-    Message {
+    named(Message {
         version,
-        action: Some("urn:example:fremsoeg"),
-        message_id: "urn:uuid:00000000-0000-4000-8000-000000000001",
+        action: None,
+        message_id: "",
         relates_to: None,
-        to: Some("https://hjemmel.example/service?a=1&b=\"2\""),
+        to: None,
         reply_to: true,
         framework: true,
-        created: "2026-11-22T11:59:30.5Z".parse().unwrap(),
+        created: now() - SignedDuration::from_millis(29_500),
         lifetime: SignedDuration::from_mins(5),
         extra_headers: &[],
-        body: b"<q:Search xmlns:q=\"urn:example:q\" kind=\"a\"><q:Person>6101801234</q:Person>\n<Empty></Empty></q:Search>",
-    }
+        body: b"",
+    })
 }
 
 /// A whole signed request of SOAP 1.2.
@@ -179,4 +156,49 @@ pub fn resign(xml: &str) -> String {
 /// The reference to `id` in the message's Signature.
 pub fn reference<'x>(xml: &'x str, id: &str) -> &'x str {
     piece(xml, &format!("<ds:Reference URI=\"#{id}\">"), "</ds:Reference>")
+}
+
+/// Each case: the reason, the forged message, and the codes that may refuse it.
+pub type Case = (&'static str, String, &'static [&'static str]);
+
+/// A row of the catalogue of attacks, and messages of that kind.
+pub struct Group {
+    pub row: u8,
+    pub sentence: &'static str,
+    pub cases: Vec<Case>,
+}
+
+const STRUCTURE: &[&str] = &["SecurityStructure"];
+const COVERAGE: &[&str] = &["SignatureCoverage"];
+const ALGORITHM: &[&str] = &["SignatureAlgorithm"];
+const IDS: &[&str] = &["DuplicateId", "SecurityStructure"];
+
+/// The message as it is, after its Signature was edited and its holder signed it again.
+fn signed_again(xml: &str, from: &str, to: &str) -> String {
+    resign(&in_signature(xml, from, to))
+}
+
+/// Every forged message, each group made from a good message of its own.
+pub fn groups() -> Vec<Group> {
+    [
+        (1, "a forged assertion is refused wherever the real one went", wrapping::token as fn() -> Vec<Case>),
+        (2, "a signed part that was moved away does not cover what stands in its place", wrapping::parts),
+        (3, "one id names one element whatever the attribute is called", wrapping::ids),
+        (4, "a signature that covers too little is refused though it is valid", wrapping::coverage),
+        (5, "the reference to the token leads to the one token and nowhere else", references::token),
+        (6, "no transform computes anything", references::transforms),
+        (7, "a namespace that canonicalisation cannot write is no way to an empty digest", references::void),
+        (8, "only the algorithms of the list verify", algorithms::algorithms),
+        (9, "the message does not say which key is trusted", algorithms::keys),
+        (10, "SignedInfo is read once and whole", algorithms::signed_info),
+        (11, "a signed text is read whole or not at all", algorithms::split_text),
+        (12, "a token counts for the holder of its key alone", tokens::holder),
+        (13, "a token counts for this service, from its issuer, under conditions that are known", tokens::audience),
+        (14, "a token counts in its time", tokens::time),
+        (14, "a Timestamp counts in its time, and says it in one way", tokens::timestamp),
+        (16, "the authority and its privileges are said once and plainly", tokens::attributes),
+    ]
+    .into_iter()
+    .map(|(row, sentence, cases)| Group { row, sentence, cases: cases() })
+    .collect()
 }

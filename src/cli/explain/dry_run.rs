@@ -1,0 +1,445 @@
+//! The steps of the gateway, one after the other, on a message from a file. The verdicts are the gateway's own functions;
+//! what only a connection can know (who is at its other end, what was seen before) is said to be unknown.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use jiff::Timestamp;
+use rustls_pki_types::CertificateDer;
+
+use super::ExplainError;
+use super::report::{AnswerSaid, Explanation, Fact, Outcome, PolicySaid, RuleSaid, Step, Verdict};
+use crate::agreements::{Agreement, Agreements, CacheSettings, ClientSystem, Cvr, Side, Store, StoreSettings, Thumbprint};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::gateway::agreement::{AgreementStep, Borne};
+use crate::gateway::authenticate::{AuthenticateLayer, Caller, TokenTrust};
+use crate::gateway::clients::{ClientTrust, Rules};
+use crate::gateway::definition::Definition;
+use crate::gateway::envelope;
+use crate::gateway::open::Peer;
+use crate::gateway::request_policy::{Judged, judge};
+use crate::gateway::response_policy::ask;
+use crate::hex;
+use crate::policy::document::Policy;
+use crate::policy::kle::{Constraint, SensitivityConstraint};
+use crate::policy::person::Cpr;
+use crate::policy::release::{Ask, Filter, Limits as ReleaseLimits, Released};
+use crate::policy::request::Outcome as WindowOutcome;
+use crate::refusal::Refusal;
+use crate::services::terminaladgang::assemble;
+use crate::soap::document::{Document, Element, NodeId};
+use crate::soap::envelope::{Envelope, Version};
+use crate::soap::names::{SOAP11, SOAP12};
+use crate::soap::stream::{StreamError, StreamReader};
+use crate::soap::strict::{Limits, Token};
+
+/// Everything that the verdicts need, without anything that sends.
+pub(super) struct DryRun {
+    at: Timestamp,
+    policy: Policy,
+    definition: Arc<Definition>,
+    authenticate: AuthenticateLayer,
+    agreement: AgreementStep,
+    store: Store,
+    limits: Limits,
+    answer_limits: Limits,
+    release: ReleaseLimits,
+    authority: Option<Cvr>,
+    chain: Arc<[CertificateDer<'static>]>,
+    steps: Vec<Step>,
+}
+
+/// A message as far as it could be placed.
+enum Message {
+    /// The index's own request, without an envelope.
+    Bare(Document),
+    /// One SOAP message of either binding.
+    Soap(Envelope, envelope::Form),
+}
+
+/// Who calls, as far as it is known.
+struct Known {
+    client: Option<ClientSystem>,
+    authority: Option<Cvr>,
+    token: (Constraint, SensitivityConstraint),
+    request: NodeId,
+}
+
+impl Message {
+    fn request(&self, id: NodeId) -> Option<Element<'_>> {
+        match self {
+            Self::Bare(document) => document.element(id),
+            Self::Soap(envelope, _) => envelope.document().element(id),
+        }
+    }
+}
+
+impl DryRun {
+    pub(super) async fn new(
+        config: &Config,
+        at: Timestamp,
+        authority: Option<Cvr>,
+        chain: Vec<CertificateDer<'static>>,
+    ) -> Result<Self, ExplainError> {
+        let clock = Clock::fixed(at);
+        let definition = Arc::new(assemble::definition(config));
+        let trust = Arc::new(TokenTrust { trust: assemble::read_trust(&config.tokens, at)?, time: assemble::time_rules(config) });
+        let clients = Arc::new(ClientTrust::new(Rules::read(&config.listen)?));
+        let path = &config.agreements.store;
+        if !path.exists() {
+            return Err(
+                format!("{}: the agreements store is not there; `hjemmel agreement import` makes it", path.display()).into()
+            );
+        }
+        let store = Store::open(path, &StoreSettings::default()).await?;
+        let agreements = Agreements::new(store.clone(), CacheSettings::default());
+        Ok(Self {
+            at,
+            policy: assemble::read_policy(&config.policy, at)?,
+            authenticate: assemble::authenticate(&definition, &trust, &clients, &clock),
+            agreement: assemble::agreement(config, &definition, &agreements, &clock)?,
+            definition,
+            store,
+            limits: assemble::request_limits(config),
+            answer_limits: assemble::answer_limits(config),
+            release: assemble::release_limits(config),
+            authority,
+            chain: chain.into(),
+            steps: Vec::new(),
+        })
+    }
+
+    pub(super) async fn close(self) {
+        self.store.close().await;
+    }
+
+    /// Goes through the steps, up to the first refusal.
+    pub(super) async fn tell(
+        &mut self,
+        request: Bytes,
+        answer: Option<Bytes>,
+        show_person: bool,
+    ) -> Result<Explanation, ExplainError> {
+        let (mut forwarded, mut answered) = (None, None);
+        let mut outcome = Outcome::Refused;
+        if let Some((judged, borne)) = self.request(request).await? {
+            outcome = Outcome::Served;
+            let person = judged.search.person().clone();
+            let masked = |bytes: &[u8]| mask(bytes, &person, show_person);
+            forwarded = Some(masked(judged.search.forward()));
+            match (answer, borne) {
+                (Some(answer), Some(borne)) => {
+                    let mut ask = ask(&judged, &self.policy, &borne.owners, self.release);
+                    ask.decisions = true;
+                    match self.answer(answer, ask).await {
+                        Some(released) => answered = Some(self.said(&released, masked(released.body()))),
+                        None => outcome = Outcome::Refused,
+                    }
+                }
+                (Some(_), None) => {
+                    return Err("whose benefits the answer may show is not known; name the caller with --authority CVR".into());
+                }
+                (None, _) => {}
+            }
+        }
+        Ok(Explanation {
+            at: self.at.to_string(),
+            outcome,
+            policy: PolicySaid {
+                id: self.policy.id().to_owned(),
+                version: self.policy.version().to_owned(),
+                valid_from: self.policy.valid_from().to_string(),
+                digest: hex::encode(self.policy.digest()),
+                legal_basis_da: self.policy.legal_basis().da.clone(),
+                legal_basis_en: self.policy.legal_basis().en.clone(),
+            },
+            steps: std::mem::take(&mut self.steps),
+            forwarded,
+            answer: answered,
+        })
+    }
+
+    /// The steps on the way of a request; `None` once one refused.
+    async fn request(&mut self, request: Bytes) -> Result<Option<(Judged, Option<Borne>)>, ExplainError> {
+        let placed = self.place(request);
+        let Some(message) = self.note("envelope", placed, |message| vec![placed_at(message)]) else { return Ok(None) };
+        let Some(known) = self.identify(&message) else { return Ok(None) };
+        let borne = match (known.client, known.authority) {
+            (_, None) => {
+                self.unknown(
+                    "agreement",
+                    "Ingen myndighed er nævnt (--authority CVR).",
+                    "No authority is named (--authority CVR).",
+                );
+                None
+            }
+            (client, Some(authority)) => {
+                let client = match client {
+                    Some(client) => client,
+                    None => self.only_system(authority).await?,
+                };
+                let borne = self.agreement.bear(client, authority).await;
+                let Some(borne) = self.note("agreement", borne, agreements_said) else { return Ok(None) };
+                Some(borne)
+            }
+        };
+        let agreements: Vec<&Agreement> = borne.iter().flat_map(|borne| [&*borne.front, &*borne.back]).collect();
+        let judged = match message.request(known.request) {
+            Some(input) => judge(&self.policy, self.at, input, known.token, &agreements),
+            None => Err(Refusal::Internal),
+        };
+        let judged = self.note("request_policy", judged, policy_said);
+        Ok(judged.map(|judged| (judged, borne)))
+    }
+
+    fn place(&self, request: Bytes) -> Result<Message, Refusal> {
+        let document = Document::parse(request.clone(), &self.limits)?;
+        if self.definition.request.is(document.root()) {
+            return Ok(Message::Bare(document));
+        }
+        // A file has no HTTP headers, so the version that they would promise is the envelope's own.
+        let version = if document.root().namespace() == SOAP11 { Version::V11 } else { Version::V12 };
+        let (envelope, form) = envelope::read(request, version, None, &self.definition, &self.limits)?;
+        Ok(Message::Soap(envelope, form))
+    }
+
+    fn identify(&mut self, message: &Message) -> Option<Known> {
+        let unconstrained = || (Constraint::unconstrained(), SensitivityConstraint::unconstrained());
+        let presented = self.chain.first().map(|certificate| ClientSystem::Certificate(Thumbprint::of_der(certificate)));
+        let (envelope, form) = match message {
+            Message::Bare(document) => {
+                self.unknown(
+                    "authenticate",
+                    "Et spørgsmål uden kuvert beviser ingen afsender; --authority tages for givet.",
+                    "A request without an envelope proves no sender; --authority is taken for granted.",
+                );
+                let (client, authority, request) = (presented, self.authority, document.root().id());
+                return Some(Known { client, authority, token: unconstrained(), request });
+            }
+            Message::Soap(envelope, form) => (envelope, *form),
+        };
+        if self.chain.is_empty()
+            && let Some(claimed) = self.authenticate.claimed(envelope, form).transpose()
+        {
+            let (authority, request) = match claimed {
+                Ok(claimed) => claimed,
+                Err(refusal) => return self.note("authenticate", Err(refusal), |_: &Known| Vec::new()),
+            };
+            self.unknown(
+                "authenticate",
+                &format!("AuthorityContext hævder {authority}; kun forbindelsens certifikat beviser systemet (--certificate)."),
+                &format!(
+                    "AuthorityContext claims {authority}; only the connection's certificate proves the system (--certificate)."
+                ),
+            );
+            return Some(Known { client: None, authority: Some(authority), token: unconstrained(), request });
+        }
+        let peer = Peer { chain: self.chain.clone() };
+        let proven = self.authenticate.identify(envelope, form, &peer).map(|(caller, request, _)| (caller, request));
+        let (caller, request) = self.note("authenticate", proven, |(caller, _)| caller_said(caller))?;
+        if caller.message().is_some() {
+            self.unknown(
+                "replay",
+                "En prøve husker ingen beskeder; den samme besked slipper igennem én gang.",
+                "A dry run remembers no messages; the same message is let through once.",
+            );
+        }
+        Some(Known {
+            client: Some(ClientSystem::Certificate(Thumbprint::from(*caller.thumbprint()))),
+            authority: Some(*caller.authority()),
+            token: (caller.kle().clone(), caller.sensitivity().clone()),
+            request,
+        })
+    }
+
+    /// The one system that has a front agreement for the authority, where nothing names the system.
+    async fn only_system(&self, authority: Cvr) -> Result<ClientSystem, ExplainError> {
+        let mut systems: Vec<_> = self.store.list().await?;
+        systems.retain(|agreement| {
+            agreement.side == Side::Front
+                && agreement.authority == authority
+                && agreement.service == self.definition.uuid
+                && agreement.environment == self.agreement.environment
+        });
+        let mut systems: Vec<_> = systems.into_iter().map(|agreement| agreement.system).collect();
+        systems.sort();
+        systems.dedup();
+        match systems.as_slice() {
+            [] => Ok(ClientSystem::System(uuid::Uuid::nil())),
+            [one] => Ok(ClientSystem::System(*one)),
+            _ => {
+                Err(format!("{} systems call for {authority}; name the one meant with --certificate FILE", systems.len()).into())
+            }
+        }
+    }
+
+    /// The answer through the release filter; `None` where the gateway would refuse.
+    async fn answer(&mut self, answer: Bytes, ask: Ask) -> Option<Released> {
+        self.unknown(
+            "forward",
+            "Svarets underskrift bedømmes ikke; kun dets indhold.",
+            "The answer's signature is not judged, only its content.",
+        );
+        let released = filter(answer, self.answer_limits, Filter::new(self.policy.release().clone(), ask)).await;
+        self.note("response_policy", released, |released| {
+            let counts = released.counts();
+            let (kept, removed) = (counts.objects_released, counts.objects_removed.values().sum::<u64>());
+            let fields = counts.fields_released.values().sum::<u64>();
+            vec![Fact::new(
+                format!("{kept} objekter med {fields} felter udleveres; {removed} objekter fjernes."),
+                format!("{kept} objects with {fields} fields are released; {removed} objects are removed."),
+            )]
+        })
+    }
+
+    fn said(&self, released: &Released, text: String) -> AnswerSaid {
+        let decisions = released.decisions().unwrap_or_default().to_vec();
+        let counts = released.counts().clone();
+        let ids = decisions.iter().map(|decision| &decision.rule);
+        let ids = ids.chain(counts.fields_released.keys()).chain(counts.fields_removed.keys());
+        let words = ids.filter_map(|id| Some((id.clone(), self.policy.release().words(id)?)));
+        let rules: BTreeMap<_, _> = words
+            .map(|(id, words)| (id, RuleSaid { basis: words.basis.clone(), da: words.da.clone(), en: words.en.clone() }))
+            .collect();
+        AnswerSaid { objects_seen: released.objects_seen(), decisions, counts, rules, released: text }
+    }
+
+    /// Writes down what a step said; gives what it handed on.
+    fn note<T>(&mut self, step: &'static str, result: Result<T, Refusal>, facts: impl FnOnce(&T) -> Vec<Fact>) -> Option<T> {
+        let told = match &result {
+            Ok(value) => Step { step, verdict: Verdict::Passed, facts: facts(value), refusal: None },
+            Err(refusal) => Step { step, verdict: Verdict::Refused, facts: Vec::new(), refusal: Some(refusal.into()) },
+        };
+        self.steps.push(told);
+        result.ok()
+    }
+
+    fn unknown(&mut self, step: &'static str, da: &str, en: &str) {
+        self.steps.push(Step { step, verdict: Verdict::NotJudged, facts: vec![Fact::new(da, en)], refusal: None });
+    }
+}
+
+/// Feeds the content of the answer's Body to the filter, as the gateway does once the signature is being checked.
+async fn filter(answer: Bytes, limits: Limits, mut filter: Filter) -> Result<Released, Refusal> {
+    let mut reader = StreamReader::new(Full::new(answer), limits);
+    let mut content = None;
+    loop {
+        let token = reader.next().await.map_err(|error| match error {
+            StreamError::Content(_) | StreamError::Connection => Refusal::IndexAnswerInvalid,
+        })?;
+        let strict = reader.strict();
+        let soap = |strict: &crate::soap::strict::Strict| [SOAP11, SOAP12].contains(&strict.uris().get(strict.tag().uri()));
+        match (content, token) {
+            (_, Token::Eof) => return filter.finish(),
+            // An envelope's Body, or the output by itself.
+            (None, Token::Start) if strict.depth() == 1 && !soap(strict) => {
+                content = Some(0);
+                filter.feed(token, strict)?;
+            }
+            (None, Token::Start) if strict.depth() == 2 && strict.tag().local() == "Body" && soap(strict) => content = Some(2),
+            (Some(depth), Token::End) if strict.depth() < depth => content = None,
+            (Some(_), _) => filter.feed(token, strict)?,
+            (None, _) => {}
+        }
+    }
+}
+
+/// Where a person's number stands, dots: explanations are shown and sent around.
+fn mask(bytes: &[u8], person: &Cpr, show: bool) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    if show { text.into_owned() } else { text.replace(person.expose(), "••••••••••") }
+}
+
+fn placed_at(message: &Message) -> Fact {
+    match message {
+        Message::Bare(_) => Fact::new("Indeksets eget spørgsmål, uden kuvert.", "The index's own request, without an envelope."),
+        Message::Soap(envelope, form) => {
+            let version = envelope.version().name();
+            match form {
+                envelope::Form::Own => {
+                    Fact::new(format!("{version}, indeksets eget spørgsmål."), format!("{version}, the index's own request."))
+                }
+                envelope::Form::Wrapped => Fact::new(
+                    format!("{version}, platformens FremsoegRequest."),
+                    format!("{version}, the platform's FremsoegRequest."),
+                ),
+            }
+        }
+    }
+}
+
+fn caller_said(caller: &Caller) -> Vec<Fact> {
+    let (authority, binding) = (caller.authority(), caller.binding().name());
+    let thumbprint = hex::encode(caller.thumbprint());
+    let mut facts = vec![Fact::new(
+        format!("Myndighed {authority}, bevist ved {binding}; systemets certifikat (SHA-256) {thumbprint}."),
+        format!("Authority {authority}, proven by {binding}; the system's certificate (SHA-256) {thumbprint}."),
+    )];
+    if let Some(message) = caller.message() {
+        facts.push(Fact::new(
+            format!("Besked {}, dannet {}.", message.id, message.created),
+            format!("Message {}, created {}.", message.id, message.created),
+        ));
+    }
+    if caller.kle().is_constrained() {
+        facts.push(Fact::new("Tokenets rettigheder afgrænser KLE-numre.", "The token's privileges constrain KLE numbers."));
+    }
+    if caller.sensitivity().is_constrained() {
+        facts.push(Fact::new("Tokenets rettigheder afgrænser følsomhed.", "The token's privileges constrain sensitivity."));
+    }
+    facts
+}
+
+fn agreements_said(borne: &Borne) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    for (side_da, side_en, agreement) in [("Foran", "Front", &borne.front), ("Bagved", "Back", &borne.back)] {
+        let (id, basis) = (agreement.id, &agreement.legal_basis);
+        facts.push(Fact::new(format!("{side_da}: aftale {id}, {basis}."), format!("{side_en}: agreement {id}, {basis}.")));
+        for (what_da, what_en, list) in
+            [("KLE-numre", "KLE numbers", &agreement.kle), ("følsomhed", "sensitivity", &agreement.sensitivity)]
+        {
+            if !list.is_empty() {
+                let list = list.join(", ");
+                facts.push(Fact::new(
+                    format!("{side_da}: aftalen afgrænser {what_da} til {list}."),
+                    format!("{side_en}: the agreement constrains {what_en} to {list}."),
+                ));
+            }
+        }
+    }
+    let owners = borne.owners.iter().map(|(cvr, name)| format!("{name} ({cvr})")).collect::<Vec<_>>().join(", ");
+    facts.push(Fact::new(
+        format!("Kan vises ydelser, der ejes af {owners}."),
+        format!("May be shown benefits owned by {owners}."),
+    ));
+    facts
+}
+
+fn policy_said(judged: &Judged) -> Vec<Fact> {
+    let search = &judged.search;
+    let window = search.window();
+    let (da, en) = match search.outcome() {
+        WindowOutcome::Inserted => {
+            ("indsat, for kaldet nævner ingen dispositionsdato", "inserted, as the call names no disposition date")
+        }
+        WindowOutcome::Unchanged => {
+            ("kaldets egen afgrænsning ligger inden for og står ved magt", "the call's own delimitation lies within and stands")
+        }
+        WindowOutcome::Narrowed => ("kaldets afgrænsning er indskrænket", "the call's delimitation was narrowed"),
+    };
+    let mut facts = vec![Fact::new(format!("Vinduet {window}: {da}."), format!("The window {window}: {en}."))];
+    for asked in search.asked_windows() {
+        facts.push(Fact::new(
+            format!("Kaldet beder om {asked} i {}.", asked.place),
+            format!("The call asks for {asked} in {}.", asked.place),
+        ));
+    }
+    for decision in search.decisions() {
+        let told = format!("{}: {} ({})", decision.place, decision.what, decision.why);
+        facts.push(Fact::new(told.clone(), told));
+    }
+    facts
+}

@@ -1,0 +1,93 @@
+//! `hjemmel explain`: what the gateway would decide about a message, step by step, and why. Nothing is sent.
+
+mod dry_run;
+mod report;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use self::dry_run::DryRun;
+pub use self::report::{AnswerSaid, Explanation, Fact, Outcome, PolicySaid, RefusalSaid, Step, Verdict};
+use crate::agreements::Cvr;
+use crate::cli::serve;
+use crate::clock::Clock;
+use crate::signature::credentials::certificates_from_pem_file;
+
+/// Anything that keeps the command from saying anything, told once to a person.
+pub type ExplainError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Explain what the gateway decides about a message, without sending it.
+///
+/// Takes a message of either binding, or the index's own FremsoegYdelseIndeksInput alone; with --answer also an answer of
+/// the index, as a SOAP message or as FremsoegYdelseIndeksOutput alone. Exits 0 where the call would be served, 1 where it
+/// would be refused.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  hjemmel explain --config hjemmel.toml request.xml --answer answer.xml --authority 11111111 --at 2026-11-22T12:00:00Z"
+)]
+pub struct Args {
+    /// The configuration file: policy, trust, agreements and limits are taken from it
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The message
+    #[arg(value_name = "REQUEST.xml")]
+    request: PathBuf,
+    /// An answer of the index, to see what of it would be released
+    #[arg(long, value_name = "ANSWER.xml")]
+    answer: Option<PathBuf>,
+    /// The authority that calls, where the message is a bare request
+    #[arg(long, value_name = "CVR")]
+    authority: Option<Cvr>,
+    /// The client system's TLS certificate with its chain (PEM), where the message does not carry it
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// The instant to judge by, such as 2026-11-22T12:00:00Z; now by default
+    #[arg(long, value_name = "INSTANT")]
+    at: Option<Timestamp>,
+    /// Show the person's number in what would be sent and released; it is masked otherwise
+    #[arg(long)]
+    show_person: bool,
+    /// Write JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// Carries out the command: 0 where the call would be served, 1 where it would be refused.
+///
+/// # Errors
+/// What keeps it from being judged at all: files, configuration, what the arguments leave open.
+pub async fn run(args: &Args, clock: &Clock, out: &mut impl Write) -> Result<ExitCode, ExplainError> {
+    let explanation = explain(args, clock).await?;
+    if args.json {
+        serde_json::to_writer_pretty(&mut *out, &explanation).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        report::write(&explanation, out)?;
+    }
+    Ok(match explanation.outcome {
+        Outcome::Served => ExitCode::SUCCESS,
+        Outcome::Refused => ExitCode::FAILURE,
+    })
+}
+
+async fn explain(args: &Args, clock: &Clock) -> Result<Explanation, ExplainError> {
+    // The configuration is judged by today, for its files are today's; the message by the instant asked about.
+    let config = serve::load(&args.config, clock)?;
+    let at = args.at.unwrap_or_else(|| clock.now());
+    let certificate = args.certificate.as_deref().map(certificates_from_pem_file).transpose()?;
+    let request = read(&args.request)?;
+    let answer = args.answer.as_deref().map(read).transpose()?;
+    let mut run = DryRun::new(&config, at, args.authority, certificate.unwrap_or_default()).await?;
+    let told = run.tell(request, answer, args.show_person).await;
+    run.close().await;
+    told
+}
+
+fn read(path: &Path) -> Result<Bytes, ExplainError> {
+    let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(Bytes::from(bytes))
+}

@@ -1,0 +1,256 @@
+//! `hjemmel policy`: the rules for a reader, and what a change of them means.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::cli::serve;
+use crate::clock::Clock;
+use crate::policy::dates::copenhagen;
+use crate::policy::diff::{self, Effect};
+use crate::policy::document::{Bilingual, Policy};
+use crate::policy::release::Words;
+use crate::policy::release::catalogue::wire_path;
+use crate::policy::window::Window;
+use crate::services::terminaladgang::assemble::read_history;
+
+/// Anything that keeps the command from saying anything, told once to a person.
+pub type PolicyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The rules of a policy for a reader, and what a change of them means.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Print a policy: what may be asked, what is released, each rule with its basis and its words
+    Show(Show),
+    /// Tell what a change means: exits 1 where something gets wider and the new changelog does not acknowledge it
+    Diff(Diff),
+}
+
+#[derive(Debug, clap::Args)]
+struct Show {
+    /// The policy's name, such as terminaladgang-6
+    name: String,
+    /// The day to show it for, such as 2026-11-22; today by default
+    #[arg(long, value_name = "DATE")]
+    at: Option<Date>,
+    /// The gateway's configuration, of which `[policy] directory` is read
+    #[arg(long, value_name = "FILE", conflicts_with = "dir")]
+    config: Option<PathBuf>,
+    /// The folder of policies
+    #[arg(long, value_name = "DIR", default_value = "policies")]
+    dir: PathBuf,
+    /// Which words to print
+    #[arg(long, value_enum, default_value = "both")]
+    lang: Lang,
+}
+
+#[derive(Debug, clap::Args)]
+struct Diff {
+    /// The policy before (a file)
+    old: PathBuf,
+    /// The policy after (a file)
+    new: PathBuf,
+    /// Write JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which words to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Lang {
+    /// Danish
+    Da,
+    /// English
+    En,
+    /// Danish, then English
+    Both,
+}
+
+/// Carries out the command.
+///
+/// # Errors
+/// Files that cannot be read, and what is wrong in them.
+pub fn run(args: &Args, clock: &Clock, out: &mut impl Write) -> Result<ExitCode, PolicyError> {
+    match &args.command {
+        Command::Show(args) => show(args, clock, out).map(|()| ExitCode::SUCCESS),
+        Command::Diff(args) => compare(args, out),
+    }
+}
+
+fn show(args: &Show, clock: &Clock, out: &mut impl Write) -> Result<(), PolicyError> {
+    let configured = args.config.as_deref().map(|file| serve::load(file, clock)).transpose()?;
+    let dir = configured.as_ref().map_or(&args.dir, |config| &config.policy.directory);
+    let history = read_history(dir, &args.name)?;
+    let zone = copenhagen().ok_or("Europe/Copenhagen is not in the time zone database")?;
+    let day = args.at.unwrap_or_else(|| clock.now().to_zoned(zone.clone()).date());
+    let policy = history.at(day).ok_or_else(|| {
+        let first = history.versions().first().map(Policy::valid_from).unwrap_or_default();
+        format!("{} was not in force on {day}; its first version holds from {first}", args.name)
+    })?;
+    // Noon, so that the day is the same whatever the offset.
+    let noon = day.at(12, 0, 0, 0).to_zoned(zone)?.timestamp();
+    Ok(Printer { out, lang: args.lang }.policy(policy, day, noon)?)
+}
+
+/// Prints for a reader.
+struct Printer<'o, W> {
+    out: &'o mut W,
+    lang: Lang,
+}
+
+impl<W: Write> Printer<'_, W> {
+    fn say(&mut self, indent: &str, da: &str, en: &str) -> io::Result<()> {
+        if self.lang != Lang::En {
+            writeln!(self.out, "{indent}{da}")?;
+        }
+        if self.lang != Lang::Da {
+            writeln!(self.out, "{indent}{en}")?;
+        }
+        Ok(())
+    }
+
+    fn heading(&mut self, da: &str, en: &str) -> io::Result<()> {
+        writeln!(self.out)?;
+        match self.lang {
+            Lang::Da => writeln!(self.out, "{da}"),
+            Lang::En => writeln!(self.out, "{en}"),
+            Lang::Both => writeln!(self.out, "{da} · {en}"),
+        }
+    }
+
+    fn bilingual(&mut self, text: &Bilingual) -> io::Result<()> {
+        self.say("", &text.da, &text.en)
+    }
+
+    fn rule(&mut self, words: &Words, value: &str) -> io::Result<()> {
+        writeln!(self.out, "  {} = {value}", words.id)?;
+        writeln!(self.out, "      {}", words.basis)?;
+        self.say("      ", &words.da, &words.en)
+    }
+
+    fn policy(&mut self, policy: &Policy, day: Date, noon: Timestamp) -> io::Result<()> {
+        let (id, version, from) = (policy.id(), policy.version(), policy.valid_from());
+        self.say(
+            "",
+            &format!("{id}, version {version}, gælder fra {from}"),
+            &format!("{id}, version {version}, in force from {from}"),
+        )?;
+        writeln!(self.out, "sha256 {}", crate::hex::encode(policy.digest()))?;
+        self.bilingual(policy.legal_basis())?;
+        self.bilingual(policy.purpose())?;
+
+        self.heading("HVAD DER KAN SPØRGES OM", "WHAT MAY BE ASKED")?;
+        let rules = policy.request();
+        if let Ok(window) = Window::at(noon, rules.reading) {
+            self.say("  ", &format!("Vinduet den {day}: {window}"), &format!("The window on {day}: {window}"))?;
+        }
+        for words in policy.rule_words() {
+            let value = match words.id.as_str() {
+                "reading" => diff::reading(rules.reading).0.to_owned(),
+                "naive" => diff::naive(rules.naive).0.to_owned(),
+                "outside" => diff::outside(rules.outside).0.to_owned(),
+                "direct-lookup" => rules.direct_lookup.to_string(),
+                "include" => rules.include.to_string(),
+                _ => rules.page_cap.to_string(),
+            };
+            self.rule(words, &value)?;
+        }
+        self.heading("HVAD DER KAN SØGES PÅ", "WHAT MAY BE SEARCHED ON")?;
+        for (criterion, words) in policy.criteria() {
+            self.rule(words, &format!("{criterion:?}"))?;
+        }
+        self.heading("HVAD DER KAN SORTERES EFTER", "WHAT MAY BE SORTED BY")?;
+        for (element, words) in policy.sorting() {
+            self.rule(words, element.as_str())?;
+        }
+        self.fields(policy, true, "HVAD DER UDLEVERES", "WHAT IS RELEASED")?;
+        self.fields(policy, false, "HVAD DER ER NÆVNT OG IKKE UDLEVERES", "WHAT IS NAMED AND NOT RELEASED")?;
+        self.heading("HVORFOR NOGET FJERNES", "WHY SOMETHING IS REMOVED")?;
+        for (_, words) in policy.release().guards() {
+            let value = match words.id.as_str() {
+                "person" => diff::person_check(policy.release().person_check()).0.to_owned(),
+                "silence" => policy.release().empty_status().to_string(),
+                _ => "altid/always".to_owned(),
+            };
+            self.rule(words, &value)?;
+        }
+        self.heading("ÆNDRINGER", "CHANGES")?;
+        for change in policy.changelog() {
+            writeln!(self.out, "  version {}, {}", change.version, change.date)?;
+            self.say("      ", &change.words.da, &change.words.en)?;
+            for id in &change.widens {
+                self.say("      ", &format!("udvider: {id}"), &format!("widens: {id}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fields(&mut self, policy: &Policy, released: bool, da: &str, en: &str) -> io::Result<()> {
+        self.heading(da, en)?;
+        let mut last = "";
+        for (field, rule) in policy.release().fields().filter(|(_, rule)| rule.release == released) {
+            if rule.words.id != last {
+                self.rule(&rule.words, &rule.form.name())?;
+                last = &rule.words.id;
+            }
+            writeln!(self.out, "      → {}", wire_path(field.path()))?;
+        }
+        Ok(())
+    }
+}
+
+fn compare(args: &Diff, out: &mut impl Write) -> Result<ExitCode, PolicyError> {
+    let (old, new) = (read(&args.old)?, read(&args.new)?);
+    if old.id() != new.id() {
+        return Err(format!("{} and {} are two policies; compare two versions of one", old.id(), new.id()).into());
+    }
+    let found = diff::differences(&old, &new);
+    let told = diff::is_told(&old, &new, &found);
+    if args.json {
+        let json = serde_json::json!({
+            "policy": new.id(), "from": old.version(), "to": new.version(), "told": told, "differences": found,
+        });
+        writeln!(out, "{json:#}")?;
+    } else {
+        writeln!(out, "{}: version {} → {}", new.id(), old.version(), new.version())?;
+        for difference in &found {
+            let mark = match (difference.effect, difference.acknowledged) {
+                (Effect::Widening, true) => "UDVIDELSE · WIDENING (acknowledged)",
+                (Effect::Widening, false) => "UDVIDELSE · WIDENING, NOT ACKNOWLEDGED",
+                (Effect::Narrowing, _) => "indskrænkning · narrowing",
+                (Effect::Other, _) => "ord · words",
+            };
+            writeln!(out, "  {mark}: {}\n      − {}\n      + {}", difference.id, difference.before, difference.after)?;
+        }
+        writeln!(out, "{}", verdict(&old, &new, told, found.is_empty()))?;
+    }
+    Ok(if told { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn verdict(old: &Policy, new: &Policy, told: bool, same: bool) -> &'static str {
+    match (told, same) {
+        (_, true) => "Ingen forskel · No difference",
+        (true, false) => "Hver udvidelse er vedgået i ændringsloggen · Each widening is acknowledged in the changelog",
+        (false, _) if old.version() == new.version() => {
+            "En ændring af betydning kræver en ny version · A change of meaning needs a version of its own"
+        }
+        (false, _) => {
+            "Udvid ikke i stilhed: nævn navnene i widens = […] i versionens [[changelog]] · \
+             Do not widen in silence: name them in widens = […] of the version's [[changelog]]"
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Policy, PolicyError> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(Policy::read(&text, path)?)
+}

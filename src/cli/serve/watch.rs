@@ -1,0 +1,84 @@
+//! What is looked at now and then while the gateway serves.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+
+use super::reload::Reloader;
+use crate::agreements::Agreements;
+use crate::clock::Clock;
+
+/// Asks the store now and then, so that readiness costs no query.
+pub(super) async fn store(agreements: Agreements, answers: Arc<AtomicBool>, mut stopped: watch::Receiver<()>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            _ = tick.tick() => answers.store(agreements.store_answers().await, Ordering::Relaxed),
+        }
+    }
+}
+
+/// Tells in the log, at the start and once a day, which certificates end before long.
+pub(super) async fn certificates(reloader: Arc<Reloader>, clock: Clock, mut stopped: watch::Receiver<()>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(24 * 3600));
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            _ = tick.tick() => {
+                for (setting, ends) in reloader.expiries().await {
+                    match Left::until(ends, clock.now()) {
+                        Left::Enough => {}
+                        Left::Days60 => tracing::info!(setting, %ends, "certificate ends within 60 days: order its successor"),
+                        Left::Days30 => tracing::warn!(setting, %ends, "certificate ends within 30 days: order its successor now"),
+                        Left::Days7 => tracing::error!(setting, %ends, "certificate ends within 7 days: put its successor in place"),
+                        Left::None => tracing::error!(setting, %ends, "certificate has ended: calls that need it are refused"),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How long a certificate has left, in the steps at which operators are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Enough,
+    Days60,
+    Days30,
+    Days7,
+    None,
+}
+
+impl Left {
+    fn until(ends: Timestamp, now: Timestamp) -> Self {
+        let left = ends.duration_since(now);
+        let within = |days: i64| left <= SignedDuration::from_hours(24 * days);
+        match () {
+            () if within(0) => Self::None,
+            () if within(7) => Self::Days7,
+            () if within(30) => Self::Days30,
+            () if within(60) => Self::Days60,
+            () => Self::Enough,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_warning_grows_at_60_30_and_7_days() {
+        let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+        let after = |hours: i64| Left::until(now + SignedDuration::from_hours(hours), now);
+        let days =
+            [(61, Left::Enough), (59, Left::Days60), (29, Left::Days30), (6, Left::Days7), (0, Left::None), (-1, Left::None)];
+        for (days, left) in days {
+            assert_eq!(after(days * 24), left, "{days} days");
+        }
+    }
+}

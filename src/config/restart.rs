@@ -1,0 +1,41 @@
+//! What a running gateway cannot change: a reload keeps these settings as they are, and names them.
+
+use super::Config;
+
+impl Config {
+    /// Puts what only a restart can change back to what `running` has, and gives the names of the settings that differed.
+    ///
+    /// Sockets, the audit log and the store are held open; the memory against replay was made for `timestamp_max_age` and
+    /// `clock_skew`: were they to grow under it, it could forget a message that may still pass.
+    pub fn keep_until_restart(&mut self, running: &Self) -> Vec<&'static str> {
+        let mut differing = Vec::new();
+        let mut keep = Keep(&mut differing);
+        keep.setting("clock_skew", &mut self.clock_skew, &running.clock_skew);
+        keep.setting("timestamp_max_age", &mut self.timestamp_max_age, &running.timestamp_max_age);
+        keep.setting("replay_capacity", &mut self.replay_capacity, &running.replay_capacity);
+        keep.setting("log_format", &mut self.log_format, &running.log_format);
+        keep.setting("listen.address", &mut self.listen.address, &running.listen.address);
+        keep.setting("admin.address", &mut self.admin.address, &running.admin.address);
+        // From TLS to none or back; other CAs are taken over.
+        if self.admin.client_roots.is_empty() != running.admin.client_roots.is_empty() {
+            keep.setting("admin.client_roots", &mut self.admin.client_roots, &running.admin.client_roots);
+        }
+        keep.setting("index.breaker_failures", &mut self.index.breaker_failures, &running.index.breaker_failures);
+        keep.setting("index.breaker_rest", &mut self.index.breaker_rest, &running.index.breaker_rest);
+        keep.setting("agreements", &mut self.agreements, &running.agreements);
+        keep.setting("audit", &mut self.audit, &running.audit);
+        keep.setting("limits", &mut self.limits, &running.limits);
+        differing
+    }
+}
+
+struct Keep<'a>(&'a mut Vec<&'static str>);
+
+impl Keep<'_> {
+    fn setting<T: PartialEq + Clone>(&mut self, name: &'static str, fresh: &mut T, running: &T) {
+        if fresh != running {
+            self.0.push(name);
+            fresh.clone_from(running);
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The gateway from outside: real TLS, both bindings, a token service and an index that fail in every way they can.
+//!
+//! One world for all tests, which take turns: each may set how the stubs behave, and leaves them honest. After every test
+//! the log, the metrics and the audit of the whole run are searched for personal data, tokens and keys, and the audit log
+//! is verified.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+#![allow(clippy::print_stderr)]
+
+mod bad_input;
+mod directions;
+mod load;
+mod peers;
+mod process;
+mod refusals;
+#[allow(dead_code)] // shared with the tests of the window, which use all of it
+#[path = "../window/request.rs"]
+mod request;
+mod stage;
+mod wire;

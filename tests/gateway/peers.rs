@@ -1,0 +1,64 @@
+//! An index that is hostile or broken: its callers get the gateway's fault and nothing of what it said.
+
+use std::time::Duration;
+
+use hjemmel::stub::population::demo;
+use hjemmel::stub::ydelsesindeks::mode::FaultMode;
+
+use crate::stage::on_stage;
+
+/// What stands in the stub's answers and may never leave: names, an internal error, its own envelope, a redirect's target.
+const MARKERS: [&str; 8] =
+    ["Eksempel", "Fejl i indekset", "Intern fejl", "6101801234", "xxxxxxxx", "elsewhere", "PDF", "Effektuering"];
+
+#[test]
+fn nothing_that_a_hostile_index_says_reaches_the_caller() {
+    on_stage(async |stage| {
+        let cases = [
+            (FaultMode::SoapFault, &["IndexFault"][..]),
+            (FaultMode::Status(50), &["IndexFault", "IndexAnswerInvalid", "IndexUnavailable"]),
+            (FaultMode::Truncated, &["IndexAnswerInvalid"]),
+            (FaultMode::Cut, &["IndexUnavailable"]),
+            (FaultMode::Dtd, &["IndexAnswerInvalid"]),
+            (FaultMode::WrongContentType, &["IndexAnswerInvalid"]),
+            (FaultMode::WrongRelation, &["IndexAnswerInvalid"]),
+            (FaultMode::Unsigned, &["IndexSignatureInvalid"]),
+            (FaultMode::WrongSigner, &["IndexSignatureInvalid"]),
+            (FaultMode::Altered, &["IndexSignatureInvalid"]),
+            (FaultMode::TwoAnswers, &["IndexAnswerInvalid"]),
+            (FaultMode::Garbage, &["IndexAnswerInvalid"]),
+            (FaultMode::HugeText(3 * 1024 * 1024), &["IndexAnswerInvalid"]),
+            (FaultMode::GzipClaim, &["IndexAnswerInvalid"]),
+            (FaultMode::Redirect, &["IndexAnswerInvalid"]),
+            (FaultMode::Slow(Duration::from_secs(60)), &["IndexTimeout"]),
+            (FaultMode::Hang, &["IndexTimeout"]),
+        ];
+        for (mode, codes) in cases {
+            stage.world.index_mode.set(mode);
+            let before = stage.world.index_requests();
+            let answer = stage.ask(demo::UDK_ONLY).await;
+            let told = codes.iter().find(|code| answer.text().contains(*code));
+            let told = told.unwrap_or_else(|| panic!("{mode:?}: one of {codes:?}: {}", answer.text()));
+            stage.refused(&answer, told);
+            for marker in MARKERS {
+                assert!(!answer.text().contains(marker), "{mode:?}: {marker:?} of the index's came through: {}", answer.text());
+            }
+            assert_eq!(stage.world.index_requests(), before + 1, "{mode:?}: an answer that came is not asked for again");
+            stage.world.index_mode.set(FaultMode::Honest);
+            stage.serves().await;
+        }
+    });
+}
+
+#[test]
+fn a_connection_that_breaks_before_the_first_byte_is_tried_once_more_and_not_twice() {
+    on_stage(async |stage| {
+        // On a connection that has served before: on a new one over HTTP/2, the peer's own settings count as a first byte.
+        stage.serves().await;
+        stage.world.index_mode.set(FaultMode::Reset);
+        let before = stage.world.index_requests();
+        let answer = stage.ask(demo::UDK_ONLY).await;
+        stage.refused(&answer, "IndexUnavailable");
+        assert_eq!(stage.world.index_requests(), before + 2);
+    });
+}

@@ -1,0 +1,171 @@
+//! `hjemmel serve` and `hjemmel check` as processes of their own.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use hjemmel::cli::call::client::{Client, Exchange};
+use hjemmel::cli::call::words::Said;
+use hjemmel::cli::demo::world::World;
+use hjemmel::clock::Clock;
+use hjemmel::soap::envelope::Version;
+use hjemmel::stub::pki::Role;
+use hjemmel::stub::population::{KORSBAEK, demo};
+use hjemmel::stub::ydelsesindeks::mode::FaultMode;
+
+use crate::request::{and, search};
+use crate::stage::{admin, options, person};
+
+const HJEMMEL: &str = env!("CARGO_BIN_EXE_hjemmel");
+
+/// A gateway in a process of its own, killed if the test fails.
+struct Gateway(Child);
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Gateway {
+    /// Starts it, its log in `log` beside the configuration, and waits until it is ready. A write past the limit on file
+    /// sizes, where one is set, is an error rather than its end.
+    async fn start(world: &World) -> Self {
+        let log = std::fs::File::create(world.dir.join("log")).unwrap();
+        let line = "trap '' XFSZ; exec \"$0\" serve --config \"$1\"";
+        let child = Command::new("sh").args(["-c", line, HJEMMEL]).arg(&world.configuration).stderr(log).spawn().unwrap();
+        let gateway = Self(child);
+        for _ in 0..600 {
+            if tokio::net::TcpStream::connect(world.admin).await.is_ok() && admin(world.admin, "/readyz").await.0 == 200 {
+                return gateway;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the gateway is not ready: {}", std::fs::read_to_string(world.dir.join("log")).unwrap());
+    }
+
+    fn tell(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap().success());
+    }
+
+    /// Waits for its end.
+    async fn ended(mut self) -> bool {
+        let until = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < until {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.success();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the gateway does not end");
+    }
+}
+
+fn in_runtime(play: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(play);
+}
+
+async fn ask(client: &Client) -> Exchange {
+    let input = search(&and(&[&person(demo::UDK_ONLY)]));
+    let message = Client::authority_context_message(KORSBAEK.parse().unwrap(), input.as_bytes());
+    client.send(Version::V11, message).await.unwrap()
+}
+
+#[test]
+fn sigterm_drains_the_process_and_closes_the_log() {
+    in_runtime(async {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World::without_gateway(options(dir.path(), Clock::system(), "")).await.unwrap();
+        let gateway = Gateway::start(&world).await;
+        let client = world.client(Some(Role::Korsbaek)).unwrap();
+        assert_eq!(ask(&client).await.status, 200);
+        world.index_mode.set(FaultMode::Slow(Duration::from_secs(1)));
+        let (before, calling) = (world.index_requests(), client.clone());
+        let call = tokio::spawn(async move { ask(&calling).await });
+        while world.index_requests() == before {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        gateway.tell("-TERM");
+        let exchange = call.await.unwrap();
+        assert_eq!(exchange.status, 200, "the call under way is finished");
+        assert!(gateway.ended().await, "{}", std::fs::read_to_string(dir.path().join("log")).unwrap());
+        let key = hjemmel::audit::keys::checkpoint_public_key(&dir.path().join("audit-keys/checkpoint.pub")).unwrap();
+        let verified = hjemmel::audit::verify::verify(&dir.path().join("audit"), &[key], &[]).unwrap();
+        assert!(verified.stopped && verified.unclosed == 0 && verified.closed == 2, "{verified:?}");
+    });
+}
+
+#[test]
+fn without_a_record_on_disk_nothing_is_forwarded() {
+    in_runtime(async {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World::without_gateway(options(dir.path(), Clock::system(), "")).await.unwrap();
+        let gateway = Gateway::start(&world).await;
+        let client = world.client(Some(Role::Korsbaek)).unwrap();
+        assert_eq!(ask(&client).await.status, 200);
+
+        // From here no file of the process grows past a byte, as on a full disk.
+        let limit = |limit: &str| {
+            let process = gateway.0.id().to_string();
+            let done = Command::new("prlimit").args(["--pid", &process, &format!("--fsize={limit}:unlimited")]).status();
+            assert!(done.expect("prlimit (util-linux) is there").success());
+        };
+        limit("1");
+        let before = world.index_requests();
+        let refused = ask(&client).await;
+        match Said::read(&refused.answer) {
+            Said::Fault { code, texts } => assert_eq!((&*code, texts.len(), refused.status), ("AuditUnavailable", 2, 500)),
+            other => panic!("{} {other:?}", refused.status),
+        }
+        assert_eq!(world.index_requests(), before, "nothing is forwarded");
+        let (status, why) = admin(world.admin, "/readyz").await;
+        assert_eq!(status, 503, "{why}");
+        assert!(why.contains("audit log"), "{why}");
+
+        limit("unlimited");
+        for _ in 0..200 {
+            if admin(world.admin, "/readyz").await.0 == 200 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(ask(&client).await.status, 200, "it recovers when the disk does");
+        gateway.tell("-TERM");
+        assert!(gateway.ended().await);
+        let key = hjemmel::audit::keys::checkpoint_public_key(&dir.path().join("audit-keys/checkpoint.pub")).unwrap();
+        hjemmel::audit::verify::verify(&dir.path().join("audit"), &[key], &[]).unwrap();
+    });
+}
+
+fn hjemmel(arguments: &[&str], file: &Path) -> (bool, String) {
+    let mut child = Command::new(HJEMMEL).args(arguments).arg(file).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    (child.wait().unwrap().success(), said)
+}
+
+#[test]
+fn check_tells_every_problem_at_once_and_serve_does_not_start_with_one() {
+    in_runtime(async {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World::without_gateway(options(dir.path(), Clock::system(), "")).await.unwrap();
+        let (good, said) = hjemmel(&["check", "--config"], &world.configuration);
+        assert!(good, "{said}");
+        let text = std::fs::read_to_string(&world.configuration).unwrap();
+        let wrong = text
+            .replace("udk_cvr = \"99999991\"", "udk_cvr = \"9999999\"")
+            .replace("pki/root.pem", "pki/nowhere.pem")
+            .replace("[admin]", "[admin]\nunknown_setting = 1");
+        let file = dir.path().join("wrong.toml");
+        std::fs::write(&file, wrong).unwrap();
+        for command in ["check", "serve"] {
+            let (good, said) = hjemmel(&[command, "--config"], &file);
+            assert!(!good, "{command}");
+            for problem in ["udk_cvr", "nowhere.pem", "unknown_setting"] {
+                assert!(said.contains(problem), "{command} tells of {problem}: {said}");
+            }
+        }
+    });
+}

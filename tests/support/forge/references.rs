@@ -1,0 +1,125 @@
+//! References: the STR-Transform, and every transform that is none of ours.
+
+use super::*;
+use hjemmel::signature::names::{EXC_C14N, STR_TRANSFORM};
+
+/// The reference to the token leads to the one token and nowhere else.
+pub fn token() -> Vec<Case> {
+    let good = request();
+    let whole = piece(&good, "<wsse:SecurityTokenReference", "</wsse:SecurityTokenReference>");
+    let identifier = piece(whole, "<wsse:KeyIdentifier", "</wsse:KeyIdentifier>");
+    let direct = "<wsse:Reference URI=\"#_token\"></wsse:Reference>";
+    let in_str = |new: String| good.replacen(whole, &whole.replace(identifier, &new), 1);
+    let parameters = piece(message_signature(&good), "<wsse:TransformationParameters", "</wsse:TransformationParameters>");
+    vec![
+        ("two STRs", good.replacen(whole, &format!("{whole}{}", whole.replace("\"str\"", "\"str2\"")), 1), STRUCTURE),
+        ("no STR", good.replacen(whole, "", 1), STRUCTURE),
+        ("two KeyIdentifiers", in_str(format!("{identifier}{identifier}")), STRUCTURE),
+        ("Reference and KeyIdentifier", in_str(format!("{direct}{identifier}")), STRUCTURE),
+        ("a Reference instead", in_str(direct.into()), STRUCTURE),
+        ("Embedded", in_str("<wsse:Embedded></wsse:Embedded>".into()), STRUCTURE),
+        ("another ID", in_str(identifier.replace("_token", "_other")), STRUCTURE),
+        ("another ValueType", in_str(identifier.replace("#SAMLID", "#SAMLAssertionID")), STRUCTURE),
+        ("another TokenType", good.replacen(whole, &whole.replace("#SAMLV2.0", "#SAMLV1.1"), 1), STRUCTURE),
+        ("KeyInfo names another token", in_signature(&good, ">_token<", ">_other<"), STRUCTURE),
+        (
+            "the STR is signed, the token is not",
+            signed_again(
+                &good,
+                &format!("<ds:Transform Algorithm=\"{STR_TRANSFORM}\">{parameters}"),
+                &format!("<ds:Transform Algorithm=\"{EXC_C14N}\">"),
+            ),
+            COVERAGE,
+        ),
+        (
+            "the STR-Transform is on Body",
+            signed_again(&signed_again(&good, reference(&good, "body"), ""), "#str", "#body"),
+            STRUCTURE,
+        ),
+        ("the STR-Transform is on the token", signed_again(&good, "#str", "#_token"), STRUCTURE),
+        ("no parameters", signed_again(&good, parameters, ""), STRUCTURE),
+        (
+            "inclusive canonicalisation as the parameter",
+            signed_again(&good, parameters, &parameters.replace(EXC_C14N, "http://www.w3.org/TR/2001/REC-xml-c14n-20010315")),
+            ALGORITHM,
+        ),
+        ("two parameters", signed_again(&good, parameters, &format!("{parameters}{parameters}")), STRUCTURE),
+        (
+            "the URI that the profile misspells",
+            signed_again(&good, STR_TRANSFORM, &STR_TRANSFORM.replace("wss-soap", "wsssoap")),
+            ALGORITHM,
+        ),
+    ]
+}
+
+/// No transform computes anything.
+pub fn transforms() -> Vec<Case> {
+    let good = request();
+    let chain = piece(reference(&good, "body"), "<ds:Transforms>", "</ds:Transforms>").to_owned();
+    let body = reference(&good, "body").to_owned();
+    let with = |new: &str| signed_again(&good, &body, &body.replace(&chain, new));
+    let c14n = format!("<ds:Transform Algorithm=\"{EXC_C14N}\"></ds:Transform>");
+    let mut cases: Vec<Case> = Vec::new();
+    for other in [
+        "http://www.w3.org/TR/1999/REC-xslt-19991116",
+        "http://www.w3.org/TR/1999/REC-xpath-19991116",
+        "http://www.w3.org/2002/06/xmldsig-filter2",
+        "http://www.w3.org/2000/09/xmldsig#base64",
+        "http://www.w3.org/2002/07/decrypt#XML",
+        "http://docs.oasis-open.org/wss/oasis-wss-SwAProfile-1.1#Attachment-Content-Signature-Transform",
+        "http://www.w3.org/TR/2001/REC-xml-c14n-20010315",
+        "http://www.w3.org/2001/10/xml-exc-c14n#WithComments",
+        "HTTP://www.w3.org/2001/10/xml-exc-c14n#",
+        "http://www.w3.org/2001/10/xml-exc-c14n",
+        "",
+    ] {
+        let one = format!("<ds:Transform Algorithm=\"{other}\"></ds:Transform>");
+        cases.push(("another transform alone", with(&format!("<ds:Transforms>{one}</ds:Transforms>")), ALGORITHM));
+        cases.push(("another transform first", with(&format!("<ds:Transforms>{one}{c14n}</ds:Transforms>")), ALGORITHM));
+        cases.push(("another transform last", with(&format!("<ds:Transforms>{c14n}{one}</ds:Transforms>")), STRUCTURE));
+    }
+    let list = (0..33).map(|n| format!("p{n} ")).collect::<String>();
+    cases.extend([
+        ("no transforms", with(""), STRUCTURE),
+        ("an empty chain", with("<ds:Transforms></ds:Transforms>"), STRUCTURE),
+        ("two canonicalisations", with(&format!("<ds:Transforms>{c14n}{c14n}</ds:Transforms>")), STRUCTURE),
+        ("a thousand", with(&format!("<ds:Transforms>{}</ds:Transforms>", c14n.repeat(1000))), STRUCTURE),
+        (
+            "enveloped-signature on Body",
+            with(&format!("<ds:Transforms><ds:Transform Algorithm=\"{DSIG}enveloped-signature\"/>{c14n}</ds:Transforms>")),
+            STRUCTURE,
+        ),
+        (
+            "a stylesheet inside exc-c14n",
+            with(&chain.replace("></ds:Transform>", "><x xmlns=\"urn:x\"/></ds:Transform>")),
+            STRUCTURE,
+        ),
+        (
+            "a long PrefixList",
+            with(&chain.replace(
+                "></ds:Transform>",
+                &format!("><InclusiveNamespaces xmlns=\"{EXC_C14N}\" PrefixList=\"{list}\"/></ds:Transform>"),
+            )),
+            STRUCTURE,
+        ),
+    ]);
+    cases
+}
+
+/// A namespace that canonicalisation cannot write, so that it might write nothing.
+pub fn void() -> Vec<Case> {
+    let good = request();
+    let named = |name: &str| {
+        good.replace(NAMESPACE, &NAMESPACE.replace(&NAMESPACE[NAMESPACE.find('"').unwrap()..], &format!("\"{name}\"")))
+    };
+    let beside = |name: &str| good.replace(OPEN, &format!("{OPEN}xmlns:void=\"{name}\" "));
+    let malformed: &[&str] = &["MalformedXml"];
+    vec![
+        ("a relative namespace", named("1"), malformed),
+        ("a namespace that is no URI", named("http://[:"), malformed),
+        ("an unused relative namespace on Body's child", beside("1"), malformed),
+        ("an unused namespace with a space", beside("urn:a b"), malformed),
+        ("a prefix bound to nothing", beside(""), malformed),
+        ("a relative namespace in Security", good.replace("<wsse:Security ", "<wsse:Security xmlns:void=\"../1\" "), malformed),
+    ]
+}

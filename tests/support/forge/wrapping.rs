@@ -1,0 +1,151 @@
+//! Signed parts moved about, ids that are not unique, and signatures that cover too little.
+
+use super::*;
+use hjemmel::signature::names::SAML;
+
+/// A forged assertion is refused wherever the real one went.
+pub fn token() -> Vec<Case> {
+    let good = request();
+    let real = piece(&good, "<Assertion", "</Assertion>").to_owned();
+    let forged = real.replace(">11111111<", ">99999991<");
+    let other = forged.replace("\"_token\"", "\"_forged\"");
+    let inside = |host: &str, place: &str| other.replace("</Assertion>", &format!("<{host}>{place}</{host}></Assertion>"));
+    let object = other.replace("</ds:Signature>", &format!("<ds:Object>{real}</ds:Object></ds:Signature>"));
+    let wrapper = format!("</wsse:Security><x:W xmlns:x=\"urn:x\">{real}</x:W>");
+    vec![
+        ("the assertion changed in place", good.replace(&real, &forged), &["DigestMismatch"]),
+        ("XSW 1: a forged assertion before", good.replace(&real, &format!("{other}{real}")), STRUCTURE),
+        ("XSW 2: a forged assertion after", good.replace(&real, &format!("{real}{other}")), STRUCTURE),
+        ("XSW 3: the same ID twice", good.replace(&real, &format!("{forged}{real}")), IDS),
+        (
+            "XSW 4: the real one inside",
+            good.replace(&real, &other.replace("</Assertion>", &format!("{real}</Assertion>"))),
+            STRUCTURE,
+        ),
+        ("XSW 5: the real one in Advice", good.replace(&real, &inside("Advice", &real)), STRUCTURE),
+        ("XSW 6: the real one in an Object of its signature", good.replace(&real, &object), STRUCTURE),
+        ("XSW 7: the real one in Extensions", good.replace(&real, &inside("Extensions", &real)), STRUCTURE),
+        ("XSW 8: the real one in another header", good.replace(&real, &other).replace("</wsse:Security>", &wrapper), STRUCTURE),
+        ("the real one in Body", good.replace(&real, &other).replace(END, &format!("{real}{END}")), STRUCTURE),
+        ("no assertion", good.replace(&real, ""), STRUCTURE),
+        ("an encrypted one beside it", good.replace(END, &format!("<EncryptedAssertion xmlns=\"{SAML}\"/>{END}")), STRUCTURE),
+    ]
+}
+
+/// A signed part that was moved away does not cover what stands in its place.
+pub fn parts() -> Vec<Case> {
+    let good = request();
+    let mut cases: Vec<Case> = Vec::new();
+    for (part, id, from, to) in [
+        ("Body", "body", "<soap:Body", "</soap:Body>"),
+        ("Timestamp", "timestamp", "<wsu:Timestamp", "</wsu:Timestamp>"),
+        ("To", "to", "<wsa:To", "</wsa:To>"),
+        ("Action", "action", "<wsa:Action", "</wsa:Action>"),
+        ("MessageID", "messageid", "<wsa:MessageID", "</wsa:MessageID>"),
+        ("ReplyTo", "replyto", "<wsa:ReplyTo", "</wsa:ReplyTo>"),
+        ("Framework", "framework", "<sbf:Framework", "</sbf:Framework>"),
+    ] {
+        let real = piece(&good, from, to).to_owned();
+        let id = format!(" wsu:Id=\"{id}\"");
+        for new in [real.replace(&id, ""), real.replace(&id, " wsu:Id=\"new\""), real.clone()] {
+            let swapped = good.replace(&real, &new);
+            let wrapped = format!("<x:W xmlns:x=\"urn:x\">{real}</x:W>");
+            let places = [
+                ("a wrapper header", swapped.replace("<wsse:Security ", &format!("{wrapped}<wsse:Security "))),
+                ("Security", swapped.replace("</wsse:Security>", &format!("{wrapped}</wsse:Security>"))),
+                (
+                    "an Object of the Signature",
+                    swapped.replace(
+                        "</ds:Signature></wsse:Security>",
+                        &format!("<ds:Object>{real}</ds:Object></ds:Signature></wsse:Security>"),
+                    ),
+                ),
+                (
+                    "the STR",
+                    swapped.replace(
+                        "</wsse:SecurityTokenReference><ds:Sig",
+                        &format!("{real}</wsse:SecurityTokenReference><ds:Sig"),
+                    ),
+                ),
+                ("a trailer", swapped.replace("</soap:Envelope>", &format!("{wrapped}</soap:Envelope>"))),
+                ("the new Body", swapped.replace(END, &format!("{real}{END}"))),
+            ];
+            for (place, forged) in places {
+                let reason: &'static str = Box::leak(format!("{part} moved to {place}").into_boxed_str());
+                cases.push((reason, forged, &["SignatureCoverage", "SecurityStructure", "DuplicateId", "EnvelopeStructure"]));
+            }
+        }
+    }
+    assert!(cases.len() > 100);
+    cases
+}
+
+/// One id names one element whatever the attribute is called.
+pub fn ids() -> Vec<Case> {
+    let good = request();
+    let header =
+        |attribute: &str| good.replace("<wsse:Security ", &format!("<x:H xmlns:x=\"urn:x\" {attribute}/><wsse:Security "));
+    let body = |attribute: &str| good.replace("wsu:Id=\"body\"", &format!("wsu:Id=\"body\" {attribute}"));
+    vec![
+        ("Id", header("Id=\"body\""), &["DuplicateId"]),
+        ("ID", header("ID=\"body\""), &["DuplicateId"]),
+        ("id", header("id=\"body\""), &["DuplicateId"]),
+        ("iD", header("iD=\"body\""), &["DuplicateId"]),
+        ("xml:id", header("xml:id=\"body\""), &["DuplicateId"]),
+        ("a foreign Id", header("x:Id=\"body\""), &["DuplicateId"]),
+        ("an old wsu:Id", header("xmlns:o=\"http://schemas.xmlsoap.org/ws/2002/07/utility\" o:Id=\"body\""), &["DuplicateId"]),
+        ("the assertion's ID on a header", header("Id=\"_token\""), &["DuplicateId"]),
+        ("two ids on one element", body("Id=\"other\""), STRUCTURE),
+        ("an ID beside wsu:Id, the same", body("ID=\"body\""), STRUCTURE),
+        ("xml:id beside wsu:Id", body("xml:id=\"timestamp\""), STRUCTURE),
+        ("two elements deep in Body", good.replace(INNER, &format!("<A id=\"body\"></A>{INNER}")), &["DuplicateId"]),
+    ]
+}
+
+/// A signature that covers too little is refused though it is valid.
+pub fn coverage() -> Vec<Case> {
+    let good = request();
+    let mut cases: Vec<Case> = Vec::new();
+    for id in ["body", "timestamp", "action", "messageid", "to", "replyto", "framework", "str"] {
+        cases.push(("a part is left out", signed_again(&good, reference(&good, id), ""), COVERAGE));
+    }
+    let all = piece(message_signature(&good), "<ds:Reference", "</ds:SignedInfo>").replace("</ds:SignedInfo>", "");
+    let body = reference(&good, "body");
+    let child = good.replace(OPEN, &format!("{OPEN}Id=\"child\" "));
+    cases.extend([
+        ("nothing is signed", signed_again(&good, &all, ""), STRUCTURE),
+        ("one part twice", signed_again(&good, body, &format!("{body}{body}")), STRUCTURE),
+        ("33 references", signed_again(&good, body, &body.repeat(33)), STRUCTURE),
+        ("only a child of Body", signed_again(&child, "#body", "#child"), STRUCTURE),
+        ("the empty URI", signed_again(&good, "\"#body\"", "\"\""), STRUCTURE),
+        ("a file", signed_again(&good, "\"#body\"", "\"file:///etc/passwd\""), STRUCTURE),
+        ("an address", signed_again(&good, "\"#body\"", "\"http://beacon.invalid/\""), STRUCTURE),
+        ("an xpointer", signed_again(&good, "\"#body\"", "\"#xpointer(id('body'))\""), STRUCTURE),
+        ("cid", signed_again(&good, "\"#body\"", "\"cid:body\""), STRUCTURE),
+        (
+            "the signature itself",
+            signed_again(&in_signature(&good, "<ds:Signature ", "<ds:Signature Id=\"sig\" "), "#body", "#sig"),
+            STRUCTURE,
+        ),
+        (
+            "Security itself",
+            signed_again(&good.replace("<wsse:Security ", "<wsse:Security Id=\"sec\" "), "#body", "#sec"),
+            STRUCTURE,
+        ),
+        (
+            "a manifest",
+            signed_again(
+                &good,
+                "<ds:Reference URI=\"#body\">",
+                "<ds:Reference Type=\"http://www.w3.org/2000/09/xmldsig#Manifest\" URI=\"#body\">",
+            ),
+            STRUCTURE,
+        ),
+        (
+            "a second addressing header that is not signed",
+            good.replace("<wsa:MessageID", "<wsa:FaultTo xmlns:wsa=\"http://www.w3.org/2005/08/addressing\"/><wsa:MessageID"),
+            &["SignatureCoverage", "AddressingInvalid"],
+        ),
+    ]);
+    cases
+}
