@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use hjemmel::cli::call::question::Question;
 use hjemmel::policy::person::Cpr;
+use hjemmel::soap::strict::Token;
 use release_generator::{Tape, case};
 use request::*;
 
@@ -57,6 +58,26 @@ fn what_must_hold_of_any_bytes_holds_of_the_corpus() {
                 bent[n] ^= 1 << (n % 7);
                 check(&bent);
             }
+        }
+    }
+}
+
+/// Found by the target `canonicaliser`: an answer whose first piece was one or two bytes long was refused as malformed.
+#[test]
+fn a_byte_order_mark_may_arrive_in_pieces_and_only_once() {
+    let pieces = |data: &str, size| {
+        let mut reader = checks::reading::stream(data.as_bytes(), size);
+        std::iter::from_fn(|| Some(checks::reading::now(reader.next())))
+            .map(|token| token.map_err(checks::reading::refusal))
+            .take_while(|token| !matches!(token, Ok(Token::Eof)))
+            .find_map(Result::err)
+    };
+    for size in [1, 2, 3, 4, usize::MAX] {
+        assert_eq!(pieces("\u{FEFF}<x>ø</x>", size), None, "{size}");
+        assert_eq!(pieces("<x/>", size), None, "{size}");
+        for wrong in ["\u{FEFF}\u{FEFF}<x/>", "<x/>\u{FEFF}", "\u{FEFF}", "<"] {
+            let refused = pieces(wrong, size).map(|refusal| refusal.code());
+            assert_eq!(refused, Some("MalformedXml"), "{wrong:?} in pieces of {size}");
         }
     }
 }
