@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use hjemmel::cli::call::question::Question;
 use hjemmel::policy::person::Cpr;
+use hjemmel::soap::strict::Token;
 use release_generator::{Tape, case};
 use request::*;
 
@@ -29,14 +30,23 @@ fn folder(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target)
 }
 
+/// The seeds and the findings, which are kept; not what a fuzzer on this machine has found of interest.
+fn kept(target: &str) -> Vec<PathBuf> {
+    let files = fs::read_dir(folder(target)).unwrap().map(|file| file.unwrap().path());
+    let mut files: Vec<PathBuf> = files.filter(|file| file.extension().is_some_and(|extension| extension == "xml")).collect();
+    files.sort();
+    files
+}
+
 #[test]
 fn what_must_hold_of_any_bytes_holds_of_the_corpus() {
     for (target, check) in checks::ALL {
-        let mut files: Vec<PathBuf> = fs::read_dir(folder(target)).unwrap().map(|file| file.unwrap().path()).collect();
-        files.sort();
-        // Files without the fuzzer's hexadecimal names are the seeds and the findings.
-        let kept = files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "xml")).count();
-        assert!(kept >= 8, "{target} has only {kept} seeds: `cargo test --test fuzz_corpus -- --ignored` writes them");
+        let files = kept(target);
+        assert!(
+            files.len() >= 8,
+            "{target} has only {} seeds: `cargo test --test fuzz_corpus -- --ignored` writes them",
+            files.len()
+        );
         for file in files {
             println!("{}", file.display());
             let data = fs::read(&file).unwrap();
@@ -52,12 +62,30 @@ fn what_must_hold_of_any_bytes_holds_of_the_corpus() {
     }
 }
 
+/// Found by the target `canonicaliser`: an answer whose first piece was one or two bytes long was refused as malformed.
+#[test]
+fn a_byte_order_mark_may_arrive_in_pieces_and_only_once() {
+    let pieces = |data: &str, size| {
+        let mut reader = checks::reading::stream(data.as_bytes(), size);
+        std::iter::from_fn(|| Some(checks::reading::now(reader.next())))
+            .map(|token| token.map_err(checks::reading::refusal))
+            .take_while(|token| !matches!(token, Ok(Token::Eof)))
+            .find_map(Result::err)
+    };
+    for size in [1, 2, 3, 4, usize::MAX] {
+        assert_eq!(pieces("\u{FEFF}<x>ø</x>", size), None, "{size}");
+        assert_eq!(pieces("<x/>", size), None, "{size}");
+        for wrong in ["\u{FEFF}\u{FEFF}<x/>", "<x/>\u{FEFF}", "\u{FEFF}", "<"] {
+            let refused = pieces(wrong, size).map(|refusal| refusal.code());
+            assert_eq!(refused, Some("MalformedXml"), "{wrong:?} in pieces of {size}");
+        }
+    }
+}
+
 /// A corpus of which nothing is accepted would lead a fuzzer nowhere.
 #[test]
 fn the_corpus_reaches_the_rules() {
-    let read = |target: &str| -> Vec<Vec<u8>> {
-        fs::read_dir(folder(target)).unwrap().map(|file| fs::read(file.unwrap().path()).unwrap()).collect()
-    };
+    let read = |target: &str| -> Vec<Vec<u8>> { kept(target).into_iter().map(|file| fs::read(file).unwrap()).collect() };
     let asked = read("window");
     let accepted = asked.iter().filter(|data| std::str::from_utf8(data).is_ok_and(|text| ask(text).is_ok())).count();
     assert!(accepted >= 8 && accepted < asked.len(), "{accepted} of {} searches are accepted", asked.len());

@@ -50,7 +50,7 @@ static SIGNED: LazyLock<Bytes> = LazyLock::new(|| {
 pub fn all() -> Vec<Part> {
     let mut parts = vec![envelope(), verification(), window(), signing(), audit()];
     for (name, bytes, alike) in [
-        ("release 8.8 KB, all released", 8_800, u64::MAX),
+        ("release 12.6 KB, all released", 8_800, u64::MAX),
         ("release 97 KB, all released", 97_000, u64::MAX),
         ("release 1 MB, 5 % released", 1_000_000, 50_000),
     ] {

@@ -23,6 +23,9 @@ pub enum StreamError {
     Connection,
 }
 
+/// The length of UTF-8's byte order mark.
+const BYTE_ORDER_MARK: usize = 3;
+
 /// A message body as a buffered reader that knows how much it gave since the last token.
 struct Metered<B> {
     body: B,
@@ -39,13 +42,14 @@ impl<B: Body<Data = Bytes> + Unpin> AsyncBufRead for Metered<B> {
         if this.since > this.limit {
             return Poll::Ready(Err(io::Error::other("token too long")));
         }
-        while this.chunk.is_empty() {
+        // quick-xml looks for a byte order mark in the first piece alone: one that comes divided would be text before the root.
+        while this.chunk.is_empty() || (this.total == 0 && this.chunk.len() < BYTE_ORDER_MARK) {
             match ready!(Pin::new(&mut this.body).poll_frame(context)) {
                 None => break,
                 // Trailers say nothing that is used.
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
-                        this.chunk = data;
+                        this.chunk = if this.chunk.is_empty() { data } else { [&*this.chunk, &*data].concat().into() };
                     }
                 }
                 Some(Err(_)) => {
