@@ -40,10 +40,12 @@ enum Shown {
     Under(u16),
     /// It takes a failing disk: `process.rs` shows it on a gateway in a process of its own.
     InProcess,
+    /// It takes a certificate that ends or is revoked while its connection lasts: `tests/operations.rs` shows it over TLS.
+    InOperations,
     /// It takes what cannot be brought about from outside: shown on the step or the fault alone.
     AtItsStep(u16),
 }
-use Shown::{AtItsStep, InProcess, Plain, Receiver, Sender, Under};
+use Shown::{AtItsStep, InOperations, InProcess, Plain, Receiver, Sender, Under};
 
 /// The list that the table is held against, written by hand so that no change of the table goes unseen.
 const CASES: &[(&str, Shown)] = &[
@@ -83,6 +85,7 @@ const CASES: &[(&str, Shown)] = &[
     ("TokenInvalid", Sender),
     ("PrivilegeMissing", Sender),
     ("ClientCertificateMissing", Sender),
+    ("ClientCertificateInvalid", InOperations),
     ("AuthorityContextInvalid", Sender),
     ("Replay", Sender),
     ("ReplayMemoryFull", AtItsStep(503)),
