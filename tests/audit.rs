@@ -577,8 +577,13 @@ async fn a_disk_that_hangs_refuses_calls_in_time_and_turns_readiness_off() {
     let open = audit.open(house.record(1)).unwrap();
     hangs.store(true, Relaxed);
     assert_eq!(open.admit().await.unwrap_err(), Refusal::AuditUnavailable);
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert!(!audit.is_ready());
+    // Readiness follows the writer's patience; how soon a busy machine lets that be seen is not what is judged.
+    let turned = async {
+        while audit.is_ready() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(30), turned).await.is_ok(), "readiness turns off");
     hangs.store(false, Relaxed);
     open.refused(&Refusal::AuditUnavailable);
     assert!(audit.stop(Duration::from_secs(5)).await);
