@@ -417,12 +417,20 @@ pub fn sha256_of(path: &Path) -> io::Result<String> {
 fn lock(dir: &Path) -> Result<File, LogError> {
     let path = dir.join("lock");
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(io_at(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(LogError::Locked(dir.to_owned())),
-        Err(TryLockError::Error(source)) => Err(LogError::Io { path, source }),
+    // A moment's patience: a process that was just started elsewhere holds every open file until it has become another
+    // program, a lock that was given up meanwhile included.
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+            Err(TryLockError::Error(source)) => return Err(LogError::Io { path, source }),
+        }
     }
+    Err(LogError::Locked(dir.to_owned()))
 }
+
+/// How often the lock is tried for, 20 ms apart, before somebody else is taken to hold it for good.
+const LOCK_TRIES: u32 = 50;
 
 /// Whether a writer holds the log just now.
 pub fn is_being_written(dir: &Path) -> bool {
