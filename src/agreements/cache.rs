@@ -67,16 +67,23 @@ enum Key {
     Register,
 }
 
-#[derive(Debug)]
+/// The register of authorities.
+pub type Register = BTreeMap<Cvr, Arc<Authority>>;
+
+/// What a question found: shared with whoever asks, so that asking costs the same however much there is. Agreements stand
+/// latest beginning first.
+#[derive(Debug, Clone)]
 enum Found {
-    Agreements(Vec<Arc<Agreement>>),
-    Register(BTreeMap<Cvr, Arc<Authority>>),
+    Front(Arc<[Arc<Agreement>]>),
+    Back(Arc<BTreeMap<Cvr, Vec<Arc<Agreement>>>>),
+    Register(Arc<Register>),
 }
 
 impl Found {
     fn is_empty(&self) -> bool {
         match self {
-            Found::Agreements(agreements) => agreements.is_empty(),
+            Found::Front(agreements) => agreements.is_empty(),
+            Found::Back(agreements) => agreements.is_empty(),
             Found::Register(register) => register.is_empty(),
         }
     }
@@ -84,7 +91,7 @@ impl Found {
 
 #[derive(Clone)]
 struct Entry {
-    found: Arc<Found>,
+    found: Found,
     loaded: Instant,
     /// When the store is asked again; put off after a failure, so that a dead store is not waited for at every call.
     next: Instant,
@@ -96,7 +103,7 @@ pub struct Agreements {
     store: Store,
     settings: CacheSettings,
     present: Cache<Key, Entry>,
-    absent: Cache<Key, Arc<Found>>,
+    absent: Cache<Key, Found>,
 }
 
 impl Agreements {
@@ -121,8 +128,10 @@ impl Agreements {
         environment: &Environment,
         at: Timestamp,
     ) -> Result<Arc<Agreement>, Refusal> {
-        let candidates = self.agreements(Key::Front(client, authority, service, environment.clone())).await?;
-        choose(&candidates, at, Refusal::ServiceAgreementNotFound)
+        match self.ask(Key::Front(client, authority, service, environment.clone())).await? {
+            Found::Front(candidates) => choose(&candidates, at, Refusal::ServiceAgreementNotFound),
+            _ => Err(Refusal::Internal),
+        }
     }
 
     /// The back agreement that holds at `at` for this authority.
@@ -136,9 +145,10 @@ impl Agreements {
         environment: &Environment,
         at: Timestamp,
     ) -> Result<Arc<Agreement>, Refusal> {
-        let mut candidates = self.agreements(Key::Back(service, environment.clone())).await?;
-        candidates.retain(|agreement| agreement.authority == authority);
-        choose(&candidates, at, Refusal::BackAgreementNotFound)
+        match self.ask(Key::Back(service, environment.clone())).await? {
+            Found::Back(all) => choose(all.get(&authority).map_or(&[], Vec::as_slice), at, Refusal::BackAgreementNotFound),
+            _ => Err(Refusal::Internal),
+        }
     }
 
     /// Every authority's back agreement that holds at `at`, at most one an authority: whose benefits UDK may be shown.
@@ -151,14 +161,9 @@ impl Agreements {
         environment: &Environment,
         at: Timestamp,
     ) -> Result<BTreeMap<Cvr, Arc<Agreement>>, Refusal> {
-        let candidates = self.agreements(Key::Back(service, environment.clone())).await?;
-        let mut holding = BTreeMap::new();
-        for agreement in candidates {
-            if agreement.standing(at) == Standing::Holds {
-                // Candidates stand latest first, so the first of an authority is the one `back` would choose.
-                holding.entry(agreement.authority).or_insert(agreement);
-            }
-        }
+        let Found::Back(all) = self.ask(Key::Back(service, environment.clone())).await? else { return Err(Refusal::Internal) };
+        let chosen = all.iter().filter_map(|(authority, candidates)| Some((*authority, holding(candidates, at)?.clone())));
+        let holding: BTreeMap<_, _> = chosen.collect();
         if holding.is_empty() { Err(Refusal::BackAgreementNotFound) } else { Ok(holding) }
     }
 
@@ -167,17 +172,17 @@ impl Agreements {
     /// # Errors
     /// [`Refusal::AuthorityUnknown`], [`Refusal::AgreementsUnavailable`].
     pub async fn authority(&self, cvr: Cvr) -> Result<Arc<Authority>, Refusal> {
-        self.register().await?.remove(&cvr).ok_or(Refusal::AuthorityUnknown)
+        self.register().await?.get(&cvr).cloned().ok_or(Refusal::AuthorityUnknown)
     }
 
     /// The register of authorities, by CVR number.
     ///
     /// # Errors
     /// [`Refusal::AgreementsUnavailable`].
-    pub async fn register(&self) -> Result<BTreeMap<Cvr, Arc<Authority>>, Refusal> {
-        match &*self.ask(Key::Register).await? {
-            Found::Register(register) => Ok(register.clone()),
-            Found::Agreements(_) => Err(Refusal::Internal),
+    pub async fn register(&self) -> Result<Arc<Register>, Refusal> {
+        match self.ask(Key::Register).await? {
+            Found::Register(register) => Ok(register),
+            _ => Err(Refusal::Internal),
         }
     }
 
@@ -186,20 +191,13 @@ impl Agreements {
         self.store.answers().await
     }
 
-    async fn agreements(&self, key: Key) -> Result<Vec<Arc<Agreement>>, Refusal> {
-        match &*self.ask(key).await? {
-            Found::Agreements(agreements) => Ok(agreements.clone()),
-            Found::Register(_) => Err(Refusal::Internal),
-        }
-    }
-
-    async fn ask(&self, key: Key) -> Result<Arc<Found>, Refusal> {
+    async fn ask(&self, key: Key) -> Result<Found, Refusal> {
         let remembered = self.present.get(&key).await;
         if let Some(entry) = &remembered
             && Instant::now() < entry.next
             && entry.loaded.elapsed() < self.settings.refresh.max(self.settings.staleness)
         {
-            return Ok(Arc::clone(&entry.found));
+            return Ok(entry.found.clone());
         }
         if remembered.is_none()
             && let Some(nothing) = self.absent.get(&key).await
@@ -208,15 +206,12 @@ impl Agreements {
         }
         match self.load(&key).await {
             Ok(found) => {
-                let found = Arc::new(found);
                 if found.is_empty() {
                     self.present.invalidate(&key).await;
-                    self.absent.insert(key, Arc::clone(&found)).await;
+                    self.absent.insert(key, found.clone()).await;
                 } else {
                     let loaded = Instant::now();
-                    self.present
-                        .insert(key, Entry { found: Arc::clone(&found), loaded, next: loaded + self.settings.refresh })
-                        .await;
+                    self.present.insert(key, Entry { found: found.clone(), loaded, next: loaded + self.settings.refresh }).await;
                 }
                 Ok(found)
             }
@@ -224,7 +219,7 @@ impl Agreements {
                 tracing::warn!(%error, "the agreements store did not answer");
                 match remembered {
                     Some(entry) if entry.loaded.elapsed() < self.settings.staleness => {
-                        let found = Arc::clone(&entry.found);
+                        let found = entry.found.clone();
                         self.present.insert(key, Entry { next: Instant::now() + self.settings.negative, ..entry }).await;
                         Ok(found)
                     }
@@ -235,31 +230,40 @@ impl Agreements {
     }
 
     async fn load(&self, key: &Key) -> Result<Found, StoreError> {
-        let agreements = match key {
-            Key::Front(ClientSystem::Certificate(thumbprint), authority, service, environment) => {
-                self.store.front_by_certificate(thumbprint, *authority, *service, environment).await?
+        Ok(match key {
+            Key::Front(client, authority, service, environment) => {
+                let found = match client {
+                    ClientSystem::Certificate(thumbprint) => {
+                        self.store.front_by_certificate(thumbprint, *authority, *service, environment).await?
+                    }
+                    ClientSystem::System(system) => {
+                        self.store.front_by_system(*system, *authority, *service, environment).await?
+                    }
+                };
+                Found::Front(found.into_iter().map(Arc::new).collect())
             }
-            Key::Front(ClientSystem::System(system), authority, service, environment) => {
-                self.store.front_by_system(*system, *authority, *service, environment).await?
+            Key::Back(service, environment) => {
+                let mut by_authority: BTreeMap<_, Vec<_>> = BTreeMap::new();
+                for agreement in self.store.back(*service, environment).await? {
+                    by_authority.entry(agreement.authority).or_default().push(Arc::new(agreement));
+                }
+                Found::Back(Arc::new(by_authority))
             }
-            Key::Back(service, environment) => self.store.back(*service, environment).await?,
             Key::Register => {
                 let authorities = self.store.authorities().await?;
-                return Ok(Found::Register(
-                    authorities.into_iter().map(|authority| (authority.cvr, Arc::new(authority))).collect(),
-                ));
+                Found::Register(Arc::new(authorities.into_iter().map(|authority| (authority.cvr, Arc::new(authority))).collect()))
             }
-        };
-        Ok(Found::Agreements(agreements.into_iter().map(Arc::new).collect()))
+        })
     }
 }
 
-/// The first that holds; candidates stand latest beginning first. Where none does, the latest tells why.
+/// The first that holds.
+fn holding(candidates: &[Arc<Agreement>], at: Timestamp) -> Option<&Arc<Agreement>> {
+    candidates.iter().find(|agreement| agreement.standing(at) == Standing::Holds)
+}
+
+/// The first that holds. Where none does, the latest tells why.
 fn choose(candidates: &[Arc<Agreement>], at: Timestamp, none: Refusal) -> Result<Arc<Agreement>, Refusal> {
     let latest = candidates.first().ok_or(none)?;
-    candidates
-        .iter()
-        .find(|agreement| agreement.standing(at) == Standing::Holds)
-        .map(Arc::clone)
-        .ok_or_else(|| Refusal::ServiceAgreementNotActive { state: latest.standing(at).told() })
+    holding(candidates, at).cloned().ok_or_else(|| Refusal::ServiceAgreementNotActive { state: latest.standing(at).told() })
 }
