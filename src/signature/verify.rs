@@ -97,7 +97,10 @@ pub(super) fn locate<'d>(document: &'d Document, parts: &Parts<'d>, profile: Pro
         .iter()
         .map(|reference| resolve(reference, &ids, parts, message_signature, token_reference, assertion))
         .collect::<Result<Vec<_>, _>>()?;
-    if resolved.iter().enumerate().any(|(n, element)| resolved.iter().skip(n + 1).any(|other| other == element)) {
+    // The token alone may be covered twice: through its reference and by its own ID, as CXF reads the published policy
+    // (SignedSupportingTokens and ProtectTokens).
+    let ids_named: Vec<_> = signature.references.iter().map(|reference| reference.id).collect();
+    if ids_named.iter().enumerate().any(|(n, id)| ids_named.iter().skip(n + 1).any(|other| other == id)) {
         return Err(bad("two References to one part"));
     }
     let located = Located { signature, resolved, timestamp, assertion, certificate, ids };
