@@ -148,7 +148,8 @@ fn names_assertion(reference: Element<'_>, assertion: Element<'_>) -> Result<(),
     let mut types = reference.attributes().filter(|attribute| attribute.local == "TokenType");
     let id = identifier.text().ok_or_else(wrong)?;
     let mut attributes = identifier.attributes();
-    let named = attributes.all(|a| matches!((a.namespace, a.local, a.value), ("", "ValueType", SAML_ID) | ("", "EncodingType", BASE64)))
+    let named = attributes
+        .all(|a| matches!((a.namespace, a.local, a.value), ("", "ValueType", SAML_ID) | ("", "EncodingType", BASE64)))
         && identifier.attribute("", "ValueType").is_some()
         && assertion.attribute("", "ID") == Some(id.trim_matches(crate::soap::strict::is_space));
     match named && parts.next().is_none() && types.all(|kind| kind.value == SAML_TOKEN) {
