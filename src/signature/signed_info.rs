@@ -213,8 +213,9 @@ impl Reference<'_> {
         };
         let same = match &self.transform {
             Transform::Exclusive(method) | Transform::Enveloped(method) => matches(method),
-            // WSS4J writes the default namespace on the apex of a token; .NET does not. Both digest all of the token.
-            Transform::Token(method) => matches(method) || matches(&method.clone().with_default_on_apex()),
+            // WSS4J writes the default namespace on the apex of a token, and passes over a PrefixList; .NET does neither. Both
+            // digest all of the token.
+            Transform::Token(method) => matches(method) || matches(&Exclusive::new().with_default_on_apex()),
         };
         same.then_some(()).ok_or_else(|| self.mismatch(element.local()))
     }
