@@ -240,8 +240,9 @@ impl Reference<'_> {
         }
         let matches =
             |method: &Exclusive| canonicalise(token, method, None, self.digest.context()).finish().as_ref() == self.value;
-        // WSS4J writes the default namespace on the apex of a token; .NET does not. Both digest all of the token.
-        match matches(method) || matches(&method.clone().with_default_on_apex()) {
+        // WSS4J writes the default namespace on the apex of a token, and passes over a PrefixList; .NET does neither. Both
+        // digest all of the token.
+        match matches(method) || matches(&Exclusive::new().with_default_on_apex()) {
             true => Ok(claimed),
             false => Err(self.mismatch(token.local())),
         }

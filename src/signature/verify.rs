@@ -12,7 +12,7 @@ pub use super::answer::{
 };
 use super::ids::Ids;
 use super::key::VerificationKey;
-use super::names::{DSIG, LIBERTY, SAML, SAML_ID, SAML_TOKEN, WSA, WSSE, WSSE11, WSU};
+use super::names::{BASE64, DSIG, LIBERTY, SAML, SAML_ID, SAML_TOKEN, WSA, WSSE, WSSE11, WSU};
 pub use super::signed_info::TokenDigest;
 use super::signed_info::{Reference, Signature, Transform, bad, children};
 use crate::refusal::Refusal;
@@ -83,22 +83,33 @@ pub(super) fn locate<'d>(document: &'d Document, parts: &Parts<'d>, profile: Pro
     only_in_place(document, parts, profile)?;
 
     let signature = Signature::read(message_signature)?;
+    let mut key_reference = None;
     if let Some(assertion) = assertion {
-        let reference = token_reference.ok_or_else(|| bad("there is no SecurityTokenReference to the Assertion"))?;
-        names_assertion(reference, assertion)?;
+        if let Some(reference) = token_reference {
+            names_assertion(reference, assertion)?;
+        }
         let key_info = signature.key_info.ok_or_else(|| bad("the Signature has no KeyInfo"))?;
         let mut info = children(key_info)?;
         match (info.next(), info.next()) {
-            (Some(reference), None) if reference.is(WSSE, "SecurityTokenReference") => names_assertion(reference, assertion)?,
+            (Some(reference), None) if reference.is(WSSE, "SecurityTokenReference") => {
+                names_assertion(reference, assertion)?;
+                key_reference = Some(reference);
+            }
             _ => return Err(bad("KeyInfo is not one SecurityTokenReference to the Assertion")),
         }
     }
     let resolved = signature
         .references
         .iter()
-        .map(|reference| resolve(reference, &ids, parts, message_signature, token_reference, assertion))
+        .map(|reference| resolve(reference, &ids, parts, message_signature, [token_reference, key_reference], assertion))
         .collect::<Result<Vec<_>, _>>()?;
-    if resolved.iter().enumerate().any(|(n, element)| resolved.iter().skip(n + 1).any(|other| other == element)) {
+    // The token alone may be covered more than once: through a reference to it and by its own ID, as CXF reads the published
+    // policy (SignedSupportingTokens and ProtectTokens). Each is checked.
+    let named = || signature.references.iter().map(|reference| reference.id).zip(&resolved);
+    let twice = named().enumerate().any(|(n, (id, element))| {
+        named().skip(n + 1).any(|(other_id, other)| other_id == id || (other == element && Some(*other) != assertion))
+    });
+    if twice {
         return Err(bad("two References to one part"));
     }
     let located = Located { signature, resolved, timestamp, assertion, certificate, ids };
@@ -135,15 +146,18 @@ fn only_in_place(document: &Document, parts: &Parts<'_>, profile: Profile) -> Re
     }
 }
 
-/// A SecurityTokenReference that holds one KeyIdentifier with the assertion's ID, and nothing else.
+/// A SecurityTokenReference that holds one KeyIdentifier with the assertion's ID, and nothing else. An EncodingType says
+/// nothing: what is read is the ID itself, letter by letter.
 fn names_assertion(reference: Element<'_>, assertion: Element<'_>) -> Result<(), Refusal> {
     let wrong = || bad("a SecurityTokenReference is not one KeyIdentifier with the Assertion's ID");
     let mut parts = children(reference)?;
     let identifier = parts.next().filter(|part| part.is(WSSE, "KeyIdentifier")).ok_or_else(wrong)?;
     let mut types = reference.attributes().filter(|attribute| attribute.local == "TokenType");
     let id = identifier.text().ok_or_else(wrong)?;
-    let named = identifier.attributes().count() == 1
-        && identifier.attribute("", "ValueType") == Some(SAML_ID)
+    let mut attributes = identifier.attributes();
+    let named = attributes
+        .all(|a| matches!((a.namespace, a.local, a.value), ("", "ValueType", SAML_ID) | ("", "EncodingType", BASE64)))
+        && identifier.attribute("", "ValueType").is_some()
         && assertion.attribute("", "ID") == Some(id.trim_matches(crate::soap::strict::is_space));
     match named && parts.next().is_none() && types.all(|kind| kind.value == SAML_TOKEN) {
         true => Ok(()),
@@ -152,16 +166,22 @@ fn names_assertion(reference: Element<'_>, assertion: Element<'_>) -> Result<(),
 }
 
 /// The place that a reference covers: for the STR-Transform the assertion, else the element itself.
+///
+/// The STR-Transform may be on the SecurityTokenReference in Security (OIO IDWS) or on the one in the Signature's own
+/// KeyInfo (WSS4J's way to protect a token): `token_references`, both found by position and known to name the assertion.
 fn resolve<'d>(
     reference: &Reference<'d>,
     ids: &Ids<'d>,
     parts: &Parts<'d>,
     message_signature: Element<'d>,
-    token_reference: Option<Element<'d>>,
+    token_references: [Option<Element<'d>>; 2],
     assertion: Option<Element<'d>>,
 ) -> Result<Element<'d>, Refusal> {
     let id: String = reference.id.chars().take(80).collect();
     let element = ids.get(reference.id).ok_or_else(|| bad(&format!("the Reference #{id} leads nowhere")))?;
+    if matches!(reference.transform, Transform::Token(_)) && token_references.contains(&Some(element)) {
+        return assertion.ok_or_else(|| bad("an STR-Transform without an Assertion"));
+    }
     let in_place = element == parts.body || element.parent() == Some(parts.header) || element.parent() == Some(parts.security);
     if !in_place || element == parts.security || element == message_signature {
         return Err(bad(&format!(
@@ -171,10 +191,7 @@ fn resolve<'d>(
     }
     match reference.transform {
         Transform::Exclusive(_) => Ok(element),
-        Transform::Token(_) if token_reference == Some(element) => {
-            assertion.ok_or_else(|| bad("an STR-Transform without an Assertion"))
-        }
-        Transform::Token(_) => Err(bad(&format!("the STR-Transform of #{id} is not on the SecurityTokenReference in Security"))),
+        Transform::Token(_) => Err(bad(&format!("the STR-Transform of #{id} is not on a SecurityTokenReference to the token"))),
         Transform::Enveloped(_) => Err(bad(&format!("the Reference #{id} leaves out a signature that stands elsewhere"))),
     }
 }
@@ -205,11 +222,13 @@ impl<'d> Located<'d> {
     }
 
     pub(super) fn verify_digests(&self, except: Option<Element<'d>>) -> Result<(), Refusal> {
-        let mut pairs = self.signature.references.iter().zip(&self.resolved);
-        pairs.try_for_each(|(reference, element)| match except == Some(*element) {
-            true => Ok(()),
-            false => reference.check(*element, None),
-        })
+        let mut digested = self.digested().filter(|(_, element)| except != Some(*element));
+        digested.try_for_each(|(reference, element)| reference.check(element, None))
+    }
+
+    /// Each reference, and what it covers.
+    fn digested(&self) -> impl Iterator<Item = (&Reference<'d>, Element<'d>)> {
+        self.signature.references.iter().zip(self.resolved.iter().copied())
     }
 }
 
@@ -259,10 +278,14 @@ impl<'d> RequestSignature<'d> {
     /// `SignatureInvalid`, `DigestMismatch`.
     pub fn verify(self, holder: &VerificationKey, known: Option<&TokenDigest>) -> Result<VerifiedRequest<'d>, Refusal> {
         self.located.verify_signature(holder, &self.located.signature.signed_bytes())?;
-        self.located.verify_digests(Some(self.assertion))?;
-        let token = self.located.signature.references.iter().find(|reference| matches!(reference.transform, Transform::Token(_)));
-        let token = token.ok_or_else(|| bad("no Reference leads to the Assertion"))?;
-        let token_digest = token.check_token(self.assertion, known)?;
+        let mut token_digest = None;
+        for (reference, element) in self.located.digested() {
+            match reference.transform {
+                Transform::Token(_) => token_digest = Some(reference.check_token(element, known)?),
+                _ => reference.check(element, None)?,
+            }
+        }
+        let token_digest = token_digest.ok_or_else(|| bad("no Reference leads to the Assertion"))?;
         let Located { resolved, timestamp, .. } = self.located;
         Ok(VerifiedRequest { covered: resolved, timestamp, body: self.body, token_digest })
     }

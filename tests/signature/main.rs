@@ -21,3 +21,5 @@ mod oracles;
 mod parties;
 mod responses;
 mod tokens;
+#[path = "../support/xml_documents.rs"]
+mod xml_documents;
