@@ -24,6 +24,7 @@ use hjemmel::signature::sign::{self, Message, SoapVersion};
 use hjemmel::signature::{base64, verify};
 use hjemmel::soap::document::Document;
 use hjemmel::soap::envelope::Envelope;
+use hjemmel::soap::reading::Reading;
 use hjemmel::soap::stream::StreamReader;
 use hjemmel::soap::strict::{Limits, Token};
 use hjemmel::stub::population::{Population, UDK, demo};
@@ -272,12 +273,12 @@ fn release(name: &'static str, bytes: u64, alike: u64) -> Part {
         assert_eq!(now(reader.next()).unwrap(), Token::Start);
         loop {
             let token = now(reader.next()).unwrap();
-            if token == Token::End && reader.strict().depth() == 0 {
+            if token == Token::End && reader.read().depth() == 0 {
                 let released = filter.finish().unwrap();
                 assert!(released.counts().objects_released > 0);
                 return released.body().len();
             }
-            filter.feed(token, reader.strict()).unwrap();
+            filter.feed(token, reader.read()).unwrap();
         }
     };
     Part {

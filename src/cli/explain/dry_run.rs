@@ -33,6 +33,7 @@ use crate::services::terminaladgang::assemble;
 use crate::soap::document::{Document, Element, NodeId};
 use crate::soap::envelope::{Envelope, Version};
 use crate::soap::names::{SOAP11, SOAP12};
+use crate::soap::reading::Reading;
 use crate::soap::stream::{StreamError, StreamReader};
 use crate::soap::strict::{Limits, Token};
 
@@ -331,18 +332,18 @@ async fn filter(answer: Bytes, limits: Limits, mut filter: Filter) -> Result<Rel
         let token = reader.next().await.map_err(|error| match error {
             StreamError::Content(_) | StreamError::Connection => Refusal::IndexAnswerInvalid,
         })?;
-        let strict = reader.strict();
-        let soap = |strict: &crate::soap::strict::Strict| [SOAP11, SOAP12].contains(&strict.uris().get(strict.tag().uri()));
+        let read = reader.read();
+        let soap = [SOAP11, SOAP12].contains(&read.uris().get(read.uri()));
         match (content, token) {
             (_, Token::Eof) => return filter.finish(),
             // An envelope's Body, or the output by itself.
-            (None, Token::Start) if strict.depth() == 1 && !soap(strict) => {
+            (None, Token::Start) if read.depth() == 1 && !soap => {
                 content = Some(0);
-                filter.feed(token, strict)?;
+                filter.feed(token, read)?;
             }
-            (None, Token::Start) if strict.depth() == 2 && strict.tag().local() == "Body" && soap(strict) => content = Some(2),
-            (Some(depth), Token::End) if strict.depth() < depth => content = None,
-            (Some(_), _) => filter.feed(token, strict)?,
+            (None, Token::Start) if read.depth() == 2 && read.local() == "Body" && soap => content = Some(2),
+            (Some(depth), Token::End) if read.depth() < depth => content = None,
+            (Some(_), _) => filter.feed(token, read)?,
             (None, _) => {}
         }
     }
