@@ -3,8 +3,8 @@
 #
 #   run.sh                       the harness's own tests, the running gateway (`hjemmel demo`) before every judge, and the
 #                                release oracle on HJEMMEL_CASES generated answers (10000), seed HJEMMEL_SEED (1)
-#   run.sh TOOL ARGUMENTS…       one judge: wsdl_zeep, validate, verify_xmlsec1, release_oracle, wss4j, cxf or
-#                                java_client (CXF, token binding)
+#   run.sh TOOL ARGUMENTS…       one judge: wsdl_zeep, validate, verify_xmlsec1, release_oracle, wss4j, cxf, java_client (CXF and
+#                                WSS4J, token binding) or python_client (zeep, token binding; settings: docs/clients/README.md)
 #
 # What cannot be had is said as DID NOT RUN, with the reason. With HJEMMEL_INTEROP_STRICT=1 that is a failure too.
 set -euo pipefail
@@ -62,6 +62,8 @@ case "${1:-}" in
         build_java "$module"
         [ ${#missing[@]} -eq 0 ] || exit 1
         exec java -cp "$work/$module/classes:$work/$module/lib/*" "dk.hjemmel.interop.$class" "${@:2}" ;;
+    python_client)
+        exec "$python" -B "$root/docs/clients/python/token_binding.py" ;;
     wsdl_zeep | validate | verify_xmlsec1 | release_oracle)
         exec "$python" -B "$here/$1.py" "${@:2}" ;;
     *)
