@@ -20,10 +20,12 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use rustls_pki_types::CertificateDer;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
+use crate::revocation::domain::Domain;
+use crate::revocation::verify::{RootsError, ServerVerifier, Stapling};
 use crate::signature::credentials::Credentials;
 use connector::{Connector, answered_on};
 
@@ -62,8 +64,8 @@ pub enum OutboundError {
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// A trust root cannot be used, or there is none.
-    #[error("the trust roots cannot be used: {0}; name the CA's own certificate")]
-    Roots(String),
+    #[error(transparent)]
+    Roots(#[from] RootsError),
     /// The client's certificate or key cannot be used.
     #[error("the client certificate and key cannot be used for TLS: {0}")]
     Credentials(rustls::Error),
@@ -82,7 +84,18 @@ impl Outbound {
     /// # Errors
     /// Roots or credentials that cannot be used.
     pub fn new(settings: OutboundSettings) -> Result<Self, SetupError> {
-        let tls = client_config(&settings.roots, settings.credentials.as_ref())?;
+        let own = Domain::unasked();
+        Self::checked(settings, own, Stapling::Optional)
+    }
+
+    /// The same, where the peer's certificates are looked up in the revocation lists of `domain`, and a stapled OCSP
+    /// response is demanded or not; one that is there must hold either way.
+    ///
+    /// # Errors
+    /// Roots or credentials that cannot be used.
+    pub fn checked(settings: OutboundSettings, domain: Arc<Domain>, stapling: Stapling) -> Result<Self, SetupError> {
+        let verifier = ServerVerifier::new(&settings.roots, domain, stapling)?;
+        let tls = client_config(verifier, settings.credentials.as_ref())?;
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -177,18 +190,13 @@ impl Body for AnswerBody {
     }
 }
 
-fn client_config(roots: &[CertificateDer<'static>], credentials: Option<&Credentials>) -> Result<ClientConfig, SetupError> {
-    let mut store = RootCertStore::empty();
-    for root in roots {
-        store.add(root.clone()).map_err(|error| SetupError::Roots(error.to_string()))?;
-    }
-    if store.is_empty() {
-        return Err(SetupError::Roots("none is given".to_owned()));
-    }
+fn client_config(verifier: ServerVerifier, credentials: Option<&Credentials>) -> Result<ClientConfig, SetupError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(SetupError::Credentials)?
-        .with_root_certificates(store);
+        // rustls' own verifier reads no stapled response and holds its lists for good.
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match credentials {
         Some(own) => {
             builder.with_client_auth_cert(own.chain().to_vec(), own.key().clone_key()).map_err(SetupError::Credentials)?
@@ -213,7 +221,7 @@ fn classify(error: &hyper_util::client::legacy::Error) -> OutboundError {
 }
 
 /// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

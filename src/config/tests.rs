@@ -83,8 +83,8 @@ fn the_example_names_every_setting_and_every_default_it_states_is_the_one_in_the
         }
     }
     // What may be left out and has no default stands in the example as an example.
-    assert_eq!(without_default, ["service.privilege_role", "tokens.issuer"]);
-    for setting in ["privilege_role", "issuer", "pkcs12", "password_file"] {
+    assert_eq!(without_default, ["listen.ocsp_response", "revocation.cache", "service.privilege_role", "tokens.issuer"]);
+    for setting in ["ocsp_response", "cache", "privilege_role", "issuer", "pkcs12", "password_file"] {
         assert!(text.contains(&format!("\n#example: {setting} = \"")), "{setting}");
     }
 }

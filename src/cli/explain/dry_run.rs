@@ -16,8 +16,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::agreement::{AgreementStep, Borne};
 use crate::gateway::authenticate::{AuthenticateLayer, Caller, TokenTrust};
-use crate::gateway::clients::{ClientTrust, Rules};
+use crate::gateway::clients::{ClientCertificate, ClientTrust};
 use crate::gateway::definition::Definition;
+use crate::gateway::domains::{self, Each};
 use crate::gateway::envelope;
 use crate::gateway::open::Peer;
 use crate::gateway::request_policy::{Judged, judge};
@@ -87,9 +88,12 @@ impl DryRun {
     ) -> Result<Self, ExplainError> {
         let clock = Clock::fixed(at);
         let definition = Arc::new(assemble::definition(config));
-        let (trust, time) = (assemble::read_trust(&config.tokens, at)?, assemble::time_rules(config));
+        // As the gateway would find them started without the network: nothing is asked for a dry run.
+        let domains = Each::at_hand(&domains::settings(config), None, at)?.into_domains();
+        let (trust, time) = (assemble::read_trust(&config.tokens, at)?.watched(&domains.signers), assemble::time_rules(config));
         let trust = Arc::new(TokenTrust { trust, time, memory: None });
-        let clients = Arc::new(ClientTrust::new(Rules::read(&config.listen)?));
+        let optional = ClientCertificate::Optional;
+        let clients = Arc::new(ClientTrust::new(&config.listen.client_roots, domains.clients.clone(), optional)?);
         let path = &config.agreements.store;
         if !path.exists() {
             return Err(
