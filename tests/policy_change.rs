@@ -170,7 +170,8 @@ fn command(arguments: &[&str]) -> Result<(bool, String), String> {
     let args = Command::try_parse_from(["policy"].iter().chain(arguments)).unwrap().args;
     let mut out = Vec::new();
     let clock = Clock::fixed("2026-11-22T12:00:00Z".parse().unwrap());
-    let code = policy::run(&args, &clock, &mut out).map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let code = runtime.block_on(policy::run(&args, &clock, &mut out)).map_err(|error| error.to_string())?;
     Ok((code == ExitCode::SUCCESS, String::from_utf8(out).unwrap()))
 }
 

@@ -12,6 +12,7 @@ use std::fmt;
 
 use super::algebra::{Date, Unbound};
 use super::criteria::Reader;
+use super::decision::{Decided, Decision};
 use super::delimit;
 use super::forward;
 use super::kle::{Constraint, Kle};
@@ -51,17 +52,6 @@ impl fmt::Display for AskedWindow {
             None => f.write_str(&self.from),
         }
     }
-}
-
-/// One thing that the policy decided, for the record and for whoever asks why. Holds no personal data.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decision {
-    /// Where in the call.
-    pub place: String,
-    /// What was decided.
-    pub what: String,
-    /// On what ground.
-    pub why: &'static str,
 }
 
 /// A search that may be sent. Made only by [`check`].
@@ -169,11 +159,7 @@ fn bind_person(root: &Expression, decisions: &mut Vec<Decision>) -> Result<Cpr, 
         Unbound::Below => shape("a SoegBevillingIndeks stands below an OR or a NOT"),
         Unbound::Several => shape("SoegBevillingIndeks occurs more than once"),
     })?;
-    decisions.push(Decision {
-        place: grant.place.clone(),
-        what: "the whole search is bound to the person".to_owned(),
-        why: "a call names the person whose data is wanted; the service is no bulk extract",
-    });
+    decisions.push(Decision { place: grant.place.clone(), decided: Decided::PersonBinds });
     Ok(grant.person.clone())
 }
 
@@ -197,11 +183,7 @@ fn within_kle(root: &Expression, constraint: &Constraint, decisions: &mut Vec<De
         });
     }
     if asked.is_empty() {
-        decisions.push(Decision {
-            place: root.place.clone(),
-            what: "no KLE number is asked for; the answer is kept within what is given".to_owned(),
-            why: "token or agreement constrains KLE",
-        });
+        decisions.push(Decision { place: root.place.clone(), decided: Decided::KleKept });
     }
     Ok(asked)
 }
@@ -219,11 +201,7 @@ fn cap_pages(root: &mut Expression, cap: u64, decisions: &mut Vec<Decision>) {
     let mut cap_page = |place: &str, paging: &mut Paging| {
         if paging.most.is_none() {
             paging.most = Some(cap);
-            decisions.push(Decision {
-                place: place.to_owned(),
-                what: format!("a page of {cap} inserted"),
-                why: "none was asked for",
-            });
+            decisions.push(Decision { place: place.to_owned(), decided: Decided::PageInserted { cap } });
         }
     };
     root.change(&mut |node| match node {
@@ -237,11 +215,7 @@ fn cap_pages(root: &mut Expression, cap: u64, decisions: &mut Vec<Decision>) {
 fn widen_filter(input: &Input, decisions: &mut Vec<Decision>) -> Asked {
     let asked = input.filter.as_ref().map_or(Asked::Everything, |filter| filter.asked);
     if let Asked::Parts { .. } = asked {
-        decisions.push(Decision {
-            place: "Filter".to_owned(),
-            what: "widened towards the index; the answer is narrowed to what was asked".to_owned(),
-            why: "person, owner, date and KLE are checked in the answer",
-        });
+        decisions.push(Decision { place: "Filter".to_owned(), decided: Decided::FilterWidened });
     }
     asked
 }
