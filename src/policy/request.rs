@@ -20,7 +20,7 @@ use super::person::Cpr;
 use super::rules::{Asked, RequestRules, Sorting};
 use super::search::{Effectuation, Expression, Input, Node, Paging};
 use super::window::Window;
-use crate::refusal::Refusal;
+use crate::refusal::{Detail, Refusal};
 use crate::soap::document::Element;
 
 /// What became of the window in the call.
@@ -152,12 +152,14 @@ fn bind_person(root: &Expression, decisions: &mut Vec<Decision>) -> Result<Cpr, 
     if grants.iter().map(|grant| &grant.person).chain(payees).any(|person| *person != grant.person) {
         return Err(Refusal::PersonSeveral);
     }
-    let shape = |what: &str| Refusal::PersonShape { what: what.to_owned() };
+    let shape = |da: &str, en: &str| Refusal::PersonShape { what: Detail::new(da, en) };
     root.tree(&|_| Date::Absent).bound().map_err(|unbound| match unbound {
         Unbound::NoGrant => Refusal::PersonMissing,
-        Unbound::Root => shape("the root is not an AND"),
-        Unbound::Below => shape("a SoegBevillingIndeks stands below an OR or a NOT"),
-        Unbound::Several => shape("SoegBevillingIndeks occurs more than once"),
+        Unbound::Root => shape("det yderste udtryk er ikke et AND", "the root is not an AND"),
+        Unbound::Below => {
+            shape("der står et SoegBevillingIndeks under et OR eller et NOT", "a SoegBevillingIndeks stands below an OR or a NOT")
+        }
+        Unbound::Several => shape("SoegBevillingIndeks forekommer mere end én gang", "SoegBevillingIndeks occurs more than once"),
     })?;
     decisions.push(Decision { place: grant.place.clone(), decided: Decided::PersonBinds });
     Ok(grant.person.clone())
@@ -175,11 +177,14 @@ fn within_kle(root: &Expression, constraint: &Constraint, decisions: &mut Vec<De
     }
     // A line outside the constraint is removed from the answer and takes the sums with it; the hits must not tell of them.
     if searches.iter().any(|search| tests_sums(search)) {
-        return Err(Refusal::CriterionWithheld { criterion: "SamletBruttobeloeb".to_owned() });
+        return Err(Refusal::CriterionWithheld { criterion: Detail::same("SamletBruttobeloeb") });
     }
     if searches.iter().flat_map(|search| &search.lines).any(|line| line.kle.is_none()) {
         return Err(Refusal::CriterionWithheld {
-            criterion: "OekonomiskYdelseEffektueringRelation uden Klassifikationsbeskrivelse".to_owned(),
+            criterion: Detail::new(
+                "OekonomiskYdelseEffektueringRelation uden Klassifikationsbeskrivelse",
+                "OekonomiskYdelseEffektueringRelation without Klassifikationsbeskrivelse",
+            ),
         });
     }
     if asked.is_empty() {

@@ -39,7 +39,7 @@ use crate::soap::strict::{Limits, Token};
 /// Everything that the verdicts need, without anything that sends.
 pub(super) struct DryRun {
     at: Timestamp,
-    policy: Policy,
+    policy: Arc<Policy>,
     definition: Arc<Definition>,
     authenticate: AuthenticateLayer,
     agreement: AgreementStep,
