@@ -34,6 +34,7 @@ use crate::services::terminaladgang::assemble;
 use crate::soap::document::{Document, Element, NodeId};
 use crate::soap::envelope::{Envelope, Version};
 use crate::soap::names::{SOAP11, SOAP12};
+use crate::soap::reading::Reading;
 use crate::soap::stream::{StreamError, StreamReader};
 use crate::soap::strict::{Limits, Token};
 
@@ -89,8 +90,8 @@ impl DryRun {
         let definition = Arc::new(assemble::definition(config));
         // As the gateway would find them started without the network: nothing is asked for a dry run.
         let domains = Each::at_hand(&domains::settings(config), None, at)?.into_domains();
-        let trust = assemble::read_trust(&config.tokens, at)?.watched(&domains.signers);
-        let trust = Arc::new(TokenTrust { trust, time: assemble::time_rules(config) });
+        let (trust, time) = (assemble::read_trust(&config.tokens, at)?.watched(&domains.signers), assemble::time_rules(config));
+        let trust = Arc::new(TokenTrust { trust, time, memory: None });
         let optional = ClientCertificate::Optional;
         let clients = Arc::new(ClientTrust::new(&config.listen.client_roots, domains.clients.clone(), optional)?);
         let path = &config.agreements.store;
@@ -335,18 +336,18 @@ async fn filter(answer: Bytes, limits: Limits, mut filter: Filter) -> Result<Rel
         let token = reader.next().await.map_err(|error| match error {
             StreamError::Content(_) | StreamError::Connection => Refusal::IndexAnswerInvalid,
         })?;
-        let strict = reader.strict();
-        let soap = |strict: &crate::soap::strict::Strict| [SOAP11, SOAP12].contains(&strict.uris().get(strict.tag().uri()));
+        let read = reader.read();
+        let soap = [SOAP11, SOAP12].contains(&read.uris().get(read.uri()));
         match (content, token) {
             (_, Token::Eof) => return filter.finish(),
             // An envelope's Body, or the output by itself.
-            (None, Token::Start) if strict.depth() == 1 && !soap(strict) => {
+            (None, Token::Start) if read.depth() == 1 && !soap => {
                 content = Some(0);
-                filter.feed(token, strict)?;
+                filter.feed(token, read)?;
             }
-            (None, Token::Start) if strict.depth() == 2 && strict.tag().local() == "Body" && soap(strict) => content = Some(2),
-            (Some(depth), Token::End) if strict.depth() < depth => content = None,
-            (Some(_), _) => filter.feed(token, strict)?,
+            (None, Token::Start) if read.depth() == 2 && read.local() == "Body" && soap => content = Some(2),
+            (Some(depth), Token::End) if read.depth() < depth => content = None,
+            (Some(_), _) => filter.feed(token, read)?,
             (None, _) => {}
         }
     }

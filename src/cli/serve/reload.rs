@@ -19,11 +19,13 @@ use crate::config::{self, Config};
 use crate::edge::http::RequestBody;
 use crate::edge::router::{InForce, Serving};
 use crate::edge::tls::{self, ServerTls, Shown};
+use crate::gateway::authenticate::TokenTrust;
 use crate::gateway::clients::{ClientCertificate, ClientTrust};
 use crate::gateway::domains::{self, Each};
 use crate::metrics::{Metrics, Reload};
 use crate::revocation::fetch::Fetcher;
 use crate::revocation::ocsp::{self, StapleError};
+use crate::saml::memory::AssertionMemory;
 use crate::services::terminaladgang::assemble::{Assembled, Lasting, Tokens, assemble};
 use crate::services::terminaladgang::contract::contract;
 use crate::signature::key::Certificate;
@@ -54,6 +56,7 @@ struct Running {
 /// What is kept of [`Assembled`] once its steps are stacked.
 struct Known {
     tokens: Tokens,
+    trust: Arc<TokenTrust>,
     shown: Arc<Shown>,
     fetcher: Fetcher,
     expiries: Vec<(&'static str, Timestamp)>,
@@ -200,6 +203,8 @@ impl Reloader {
         if let Ok(running) = self.running.try_lock() {
             let known = &running.known;
             metrics.observe_tokens(self.lasting.token_counts.stats(), known.tokens.cache.entries());
+            let remembered = known.trust.memory.as_ref().map_or(0, AssertionMemory::entries);
+            metrics.observe_assertions(self.lasting.assertion_counts.stats(), remembered);
             metrics.certificates_expire(&known.expiries);
             metrics.ocsp_response_ends(known.shown.stapled_until());
         }
@@ -234,7 +239,7 @@ fn prepare(config: &Config, lasting: &Lasting, before: Option<&Known>, clock: &C
         gateway: Box::new(gateway.stack::<RequestBody>()),
     };
     let fetcher = domains::fetcher(config)?;
-    Ok(Prepared { serving, known: Known { tokens, shown, fetcher, expiries }, tls, admin_tls })
+    Ok(Prepared { serving, known: Known { tokens, trust, shown, fetcher, expiries }, tls, admin_tls })
 }
 
 /// The OCSP response to be stapled.

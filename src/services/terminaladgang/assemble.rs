@@ -33,6 +33,7 @@ use crate::policy::history::{History, HistoryError};
 use crate::policy::release;
 use crate::revocation::list::RevocationError;
 use crate::revocation::verify::RootsError;
+use crate::saml::memory::{self, AssertionMemory};
 use crate::saml::metadata::Entity;
 use crate::saml::trust::{Issuer, Trust, TrustError};
 use crate::signature::key::{Certificate, KeyError, SigningKey};
@@ -127,6 +128,8 @@ pub struct Lasting {
     pub breaker: Arc<Breaker>,
     /// What the token caches did.
     pub token_counts: Arc<Counts>,
+    /// What the memories of verified assertions did.
+    pub assertion_counts: Arc<memory::Counts>,
     /// The revocation lists: connections and tokens that outlast a reload are judged by those of after it.
     pub domains: Domains,
 }
@@ -162,6 +165,7 @@ impl Lasting {
             replay: Arc::new(ReplayMemory::new(config.replay_capacity, keep, clock.now())),
             breaker: Arc::new(Breaker::new(breaker)),
             token_counts: Arc::default(),
+            assertion_counts: Arc::default(),
             domains: lists.into_domains(),
         })
     }
@@ -209,7 +213,13 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
     let policy = Arc::new(read_policy(&config.policy, now)?);
     let time = time_rules(config);
     let domains = &lasting.domains;
-    let trust = Arc::new(TokenTrust { trust: read_trust(&config.tokens, now)?.watched(&domains.signers), time });
+    // Made anew with the trust it was filled under, and never taken over: a reload costs each token one verification.
+    let memory = match config.tokens.remembered_bytes {
+        0 => None,
+        bytes => Some(AssertionMemory::new(bytes, lasting.assertion_counts.clone())),
+    };
+    let trust = read_trust(&config.tokens, now)?.watched(&domains.signers);
+    let trust = Arc::new(TokenTrust { trust, time, memory });
     let (client_roots, optional) = (&config.listen.client_roots, ClientCertificate::Optional);
     let clients = Arc::new(ClientTrust::new(client_roots, domains.clients.clone(), optional)?);
     let signer = Arc::new(read_signer(config)?);
