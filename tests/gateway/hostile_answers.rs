@@ -1,11 +1,15 @@
 //! An index that says what it should not, over a signature of its own that holds: what the law withholds is in the answer,
-//! in every place where it could hide, and none of it reaches the caller.
+//! in every place where it could hide, and none of it reaches the caller. And a token service that says anything at all: no
+//! call goes on with a token that is not the one asked for.
 
+use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::{UDK, demo};
+use hjemmel::stub::sts::StsMode;
+use hjemmel::stub::sts::development::Names;
 use hjemmel::stub::ydelsesindeks::mode::FaultMode;
 use jiff::SignedDuration;
 
-use crate::stage::{Stage, lines, on_stage};
+use crate::stage::{Mint, Stage, lines, on_stage};
 
 /// Stands in every hidden place; it is an amount, a text and part of an id at once.
 const HIDDEN: &str = "77310077";
@@ -360,5 +364,84 @@ fn nothing_that_the_law_withholds_reaches_the_caller_wherever_a_signed_answer_hi
             stage.serves().await;
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    });
+}
+
+/// An answer of the token service, unsigned as some of its examples are, with this where the token belongs.
+fn issued(token: &str) -> String {
+    format!(
+        "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\"><s:Body><t:RequestSecurityTokenResponseCollection \
+         xmlns:t=\"http://docs.oasis-open.org/ws-sx/ws-trust/200512\"><t:RequestSecurityTokenResponse><t:RequestedSecurityToken>{token}\
+         </t:RequestedSecurityToken></t:RequestSecurityTokenResponse></t:RequestSecurityTokenResponseCollection></s:Body></s:Envelope>"
+    )
+}
+
+#[test]
+fn no_call_goes_on_with_what_a_hostile_token_service_says() {
+    on_stage(async |stage| {
+        // The tokens that the gateway holds have expired, and it asks anew.
+        let anew = || stage.travel(SignedDuration::from_hours(9));
+        let own = || Mint { audience: Names::default().index, holder: Role::GatewayClient, ..Mint::default() };
+        let minted = |mint: &Mint| String::from_utf8(stage.mint(mint).bytes().to_vec()).unwrap();
+        anew();
+        stage.world.sts_mode.set(StsMode::Says(issued(&minted(&own())).leak()));
+        stage.serves().await;
+
+        anew();
+        let good = minted(&own());
+        let id = good.split("ID=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let forged = good.replace(&id, "_forged").replace(">11111111<", ">99999991<");
+        let bearer = stage.mint_with(&own(), |xml| xml.replace("cm:holder-of-key", "cm:bearer"));
+        let envelope = issued(&good);
+        let cases = [
+            ("nothing", String::new()),
+            ("no XML", format!("%PDF {HIDDEN}")),
+            ("a DTD", format!("<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]>{envelope}")),
+            ("an instruction", format!("<?xml-stylesheet href=\"http://beacon.invalid/\"?>{envelope}")),
+            ("an answer cut short", envelope[..envelope.len() - 30].to_owned()),
+            (
+                "a megabyte",
+                envelope
+                    .replace("<t:RequestedSecurityToken>", &format!("<x>{}</x><t:RequestedSecurityToken>", "x".repeat(1 << 20))),
+            ),
+            ("deeper than anything", issued(&"<x>".repeat(10_000))),
+            ("no token", issued("")),
+            ("two tokens", issued(&format!("{good}{good}"))),
+            ("a forged token before the real one", issued(&format!("{forged}{good}"))),
+            (
+                "a forged token around the real one",
+                issued(&forged.replace("</Assertion>", &format!("<Advice>{good}</Advice></Assertion>"))),
+            ),
+            ("a forged token alone", issued(&forged)),
+            ("an altered token", issued(&good.replace(">11111111<", ">99999991<"))),
+            ("a comment in a token", issued(&good.replace(">11111111<", ">1111<!-- -->1111<"))),
+            ("an encrypted token", issued("<EncryptedAssertion xmlns=\"urn:oasis:names:tc:SAML:2.0:assertion\"/>")),
+            ("a bearer token", issued(std::str::from_utf8(bearer.bytes()).unwrap())),
+            ("a token that another signed", issued(&minted(&Mint { signer: Role::Intruder, ..own() }))),
+            ("a token for the gateway itself", issued(&minted(&Mint { audience: Mint::default().audience, ..own() }))),
+            ("a token for another authority", issued(&minted(&Mint { cvr: UDK.to_owned(), ..own() }))),
+            ("a token for another key", issued(&minted(&Mint { holder: Role::Korsbaek, ..own() }))),
+            ("a token of yesterday", issued(&minted(&Mint { from: SignedDuration::from_hours(-24), ..own() }))),
+            ("a token of tomorrow", issued(&minted(&Mint { from: SignedDuration::from_hours(24), ..own() }))),
+            ("a token of another issuer", issued(&minted(&Mint { issuer: "https://other.example".to_owned(), ..own() }))),
+            (
+                "a fault",
+                format!(
+                    "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\"><s:Body><s:Fault>{HIDDEN}</s:Fault></s:Body></s:Envelope>"
+                ),
+            ),
+        ];
+        let before = stage.world.index_requests();
+        for (sentence, said) in cases {
+            stage.world.sts_mode.set(StsMode::Says(said.leak()));
+            let answer = stage.ask(demo::UDK_ONLY).await;
+            let text = answer.text();
+            let codes = ["StsAnswerInvalid", "StsUnavailable", "StsRefused"];
+            assert!(codes.iter().any(|code| text.contains(&format!("<spf:ErrorCode>{code}<"))), "{sentence}: {text}");
+            assert!(!text.contains(HIDDEN), "{sentence}: {text}");
+        }
+        assert_eq!(stage.world.index_requests(), before, "nothing was forwarded");
+        stage.world.sts_mode.set(StsMode::Honest);
+        stage.serves().await;
     });
 }
