@@ -172,6 +172,8 @@ pub struct Tokens {
     pub metadata: Vec<PathBuf>,
     /// Signing certificates, beside those in the metadata.
     pub certificates: Vec<CertificateDer<'static>>,
+    /// How much may be remembered of assertions that were verified, in bytes; 0: nothing.
+    pub remembered_bytes: usize,
 }
 
 /// Where the gateway's own tokens come from.

@@ -16,7 +16,7 @@ use prometheus::{
 };
 
 use crate::audit::{Counts, Record, Stats};
-use crate::sts;
+use crate::{saml, sts};
 
 /// Whole calls, in seconds: from an answer out of memory to the longest deadline. The service that this one replaces
 /// shows 516 ms, so there is a bound just below.
@@ -50,6 +50,9 @@ pub struct Metrics {
     token_cache: IntCounterVec,
     token_cache_entries: IntGauge,
     token_cache_last: Mutex<sts::cache::Stats>,
+    assertions: IntCounterVec,
+    assertions_entries: IntGauge,
+    assertions_last: Mutex<saml::memory::Stats>,
     replay: IntGauge,
     replay_capacity: IntGauge,
     reloads: IntCounterVec,
@@ -127,6 +130,13 @@ impl Metrics {
             )?,
             token_cache_entries: make.gauge("hjemmel_token_cache_entries", "Tokens held.")?,
             token_cache_last: Mutex::default(),
+            assertions: make.counters(
+                "hjemmel_assertion_memory_lookups_total",
+                "Tokens of callers, by whether they were verified before and remembered.",
+                &["result"],
+            )?,
+            assertions_entries: make.gauge("hjemmel_assertion_memory_entries", "Verified tokens of callers remembered.")?,
+            assertions_last: Mutex::default(),
             replay: make.gauge("hjemmel_replay_memory_messages", "Messages remembered against replay.")?,
             replay_capacity: make
                 .gauge("hjemmel_replay_memory_capacity", "Messages that can be remembered; full means that calls are refused.")?,
@@ -162,6 +172,9 @@ impl Metrics {
         // A series that is there from the start can be alerted on before its first event.
         for result in ["hit", "miss", "renewed", "failed"] {
             metrics.token_cache.with_label_values(&[result]);
+        }
+        for result in ["hit", "miss"] {
+            metrics.assertions.with_label_values(&[result]);
         }
         for what in [Reload::Configuration, Reload::RevocationLists] {
             for result in ["applied", "refused"] {
@@ -251,6 +264,16 @@ impl Metrics {
             self.token_cache.with_label_values(&[result]).inc_by(now.saturating_sub(before));
         }
         self.token_cache_entries.set(gauge_value(entries));
+        *last = stats;
+    }
+
+    /// Takes over what the memory of verified tokens did, and how many it holds. Call it before [`render`](Self::render).
+    pub fn observe_assertions(&self, stats: saml::memory::Stats, entries: u64) {
+        let mut last = self.assertions_last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (result, now, before) in [("hit", stats.hits, last.hits), ("miss", stats.misses, last.misses)] {
+            self.assertions.with_label_values(&[result]).inc_by(now.saturating_sub(before));
+        }
+        self.assertions_entries.set(gauge_value(entries));
         *last = stats;
     }
 
@@ -505,6 +528,8 @@ mod tests {
         metrics.certificate_expires("gateway", "2029-01-01T00:00:00Z".parse().unwrap());
         metrics.observe_tokens(sts::cache::Stats { hits: 1, ..Default::default() }, 2);
         metrics.observe_tokens(sts::cache::Stats { hits: 3, ..Default::default() }, 2);
+        metrics.observe_assertions(saml::memory::Stats { hits: 4, misses: 1 }, 1);
+        metrics.observe_assertions(saml::memory::Stats { hits: 9, misses: 1 }, 1);
         metrics.observe_replay(7, 100);
         metrics.reloaded(Reload::Configuration, None);
         let request = metrics.in_flight();
@@ -515,6 +540,9 @@ mod tests {
             r#"hjemmel_certificate_expiry_timestamp_seconds{name="gateway"} 1861920000"#,
             r#"hjemmel_token_cache_requests_total{result="hit"} 3"#,
             "hjemmel_token_cache_entries 2",
+            r#"hjemmel_assertion_memory_lookups_total{result="hit"} 9"#,
+            r#"hjemmel_assertion_memory_lookups_total{result="miss"} 1"#,
+            "hjemmel_assertion_memory_entries 1",
             "hjemmel_replay_memory_messages 7",
             "hjemmel_replay_memory_capacity 100",
             r#"hjemmel_reload_total{result="refused",what="configuration"} 1"#,

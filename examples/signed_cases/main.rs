@@ -77,10 +77,11 @@ fn messages(directory: &Path, count: u64, seed: u64, parties: &Parties) {
         // Half of the messages are RSA's, as all real ones are.
         let draw = |random: &mut Random| [0, 0, 1, 2][random.below(4) as usize];
         let (issuer, holder) = (draw(&mut random), draw(&mut random));
+        let strangers = (&parties.strangers[issuer], &parties.strangers[holder]);
         let (issuer, holder) = (&parties.issuers[issuer], &parties.holders[holder]);
         let (message, xml) = sealed(&mut random, kind, issuer, holder);
         let (_, other) = sealed(&mut random, kind, issuer, holder);
-        let good = Good { kind, xml: &xml, message: &message, issuer, holder, stranger: &parties.stranger, other: &other };
+        let good = Good { kind, xml: &xml, message: &message, issuer, holder, strangers, other: &other };
         let base = number;
         let mut members = vec![("none", xml.clone())];
         for _ in 0..10 * FAMILY {

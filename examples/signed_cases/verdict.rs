@@ -28,7 +28,7 @@ pub fn judge(kind: Kind, xml: &[u8], issuer: &Certificate, holder: &Certificate)
             let signature = RequestSignature::locate(envelope.document(), &parts(&envelope)?)?;
             let verified = verify_issued(signature.assertion(), std::slice::from_ref(issuer.key()))?;
             signature
-                .verify(&holder_key(verified.element()).ok_or(Refusal::TokenInvalid { what: "no holder's key".into() })?)
+                .verify(&holder_key(verified.element()).ok_or(Refusal::TokenInvalid { what: "no holder's key".into() })?, None)
                 .map(|_| ())
         }
         Kind::Certificate => {

@@ -113,6 +113,7 @@ fn read_tokens(section: &mut Reader<'_>) -> Option<Tokens> {
     let issuer = section.optional_text("issuer");
     let metadata = section.files("metadata");
     let certificates = section.certificates("certificates", false);
+    let remembered_bytes = section.size("remembered_bytes", 64 << 20, 0..=1 << 30);
     let (issuer, metadata, certificates) = (issuer?, metadata?, certificates?);
     if metadata.is_empty() && certificates.is_empty() {
         let text =
@@ -124,7 +125,7 @@ fn read_tokens(section: &mut Reader<'_>) -> Option<Tokens> {
         section.problem_at("issuer", "is missing; certificates alone do not tell the issuer's entity id: add it".to_owned());
         return None;
     }
-    Some(Tokens { issuer, metadata, certificates })
+    Some(Tokens { issuer, metadata, certificates, remembered_bytes: remembered_bytes? })
 }
 
 fn read_sts(section: &mut Reader<'_>) -> Option<Sts> {

@@ -134,9 +134,18 @@ impl Issuer {
 
     /// The keys that may verify a token now: none of a certificate outside its validity, and none whose metadata has ended.
     pub fn keys(&self, now: Timestamp) -> Vec<VerificationKey> {
-        let holds = self.until.iter().map(|until| until.is_none_or(|until| now < until));
-        let valid = self.certificates.iter().zip(holds).filter(|(certificate, holds)| *holds && certificate.valid_at(now));
-        valid.map(|(certificate, _)| certificate.key().clone()).collect()
+        self.keys_at(now).cloned().collect()
+    }
+
+    /// Whether `key` is among [`Issuer::keys`].
+    pub fn trusts(&self, key: &VerificationKey, now: Timestamp) -> bool {
+        self.keys_at(now).any(|known| known == key)
+    }
+
+    fn keys_at(&self, now: Timestamp) -> impl Iterator<Item = &VerificationKey> {
+        let holds = self.until.iter().map(move |until| until.is_none_or(|until| now < until));
+        let valid = self.certificates.iter().zip(holds).filter(move |(certificate, holds)| *holds && certificate.valid_at(now));
+        valid.map(|(certificate, _)| certificate.key())
     }
 
     /// What an operator should know about the certificates' and the metadata's validity; empty when all is well.

@@ -13,6 +13,7 @@ pub use super::answer::{
 use super::ids::Ids;
 use super::key::VerificationKey;
 use super::names::{BASE64, DSIG, LIBERTY, SAML, SAML_ID, SAML_TOKEN, WSA, WSSE, WSSE11, WSU};
+pub use super::signed_info::TokenDigest;
 use super::signed_info::{Reference, Signature, Transform, bad, children};
 use crate::refusal::Refusal;
 use crate::soap::document::{Document, Element};
@@ -102,7 +103,13 @@ pub(super) fn locate<'d>(document: &'d Document, parts: &Parts<'d>, profile: Pro
         .iter()
         .map(|reference| resolve(reference, &ids, parts, message_signature, [token_reference, key_reference], assertion))
         .collect::<Result<Vec<_>, _>>()?;
-    if resolved.iter().enumerate().any(|(n, element)| resolved.iter().skip(n + 1).any(|other| other == element)) {
+    // The token alone may be covered more than once: through a reference to it and by its own ID, as CXF reads the published
+    // policy (SignedSupportingTokens and ProtectTokens). Each is checked.
+    let named = || signature.references.iter().map(|reference| reference.id).zip(&resolved);
+    let twice = named().enumerate().any(|(n, (id, element))| {
+        named().skip(n + 1).any(|(other_id, other)| other_id == id || (other == element && Some(*other) != assertion))
+    });
+    if twice {
         return Err(bad("two References to one part"));
     }
     let located = Located { signature, resolved, timestamp, assertion, certificate, ids };
@@ -215,11 +222,13 @@ impl<'d> Located<'d> {
     }
 
     pub(super) fn verify_digests(&self, except: Option<Element<'d>>) -> Result<(), Refusal> {
-        let mut pairs = self.signature.references.iter().zip(&self.resolved);
-        pairs.try_for_each(|(reference, element)| match except == Some(*element) {
-            true => Ok(()),
-            false => reference.check(*element, None),
-        })
+        let mut digested = self.digested().filter(|(_, element)| except != Some(*element));
+        digested.try_for_each(|(reference, element)| reference.check(element, None))
+    }
+
+    /// Each reference, and what it covers.
+    fn digested(&self) -> impl Iterator<Item = (&Reference<'d>, Element<'d>)> {
+        self.signature.references.iter().zip(self.resolved.iter().copied())
     }
 }
 
@@ -252,15 +261,33 @@ impl<'d> RequestSignature<'d> {
         self.located.timestamp
     }
 
-    /// Verifies the signature with the holder's key, then every digest.
+    /// Verifies the issuer's signature on the assertion, as [`verify_issued`] does.
+    ///
+    /// # Errors
+    /// `SecurityStructure`, `SignatureAlgorithm`, `TokenIssuerUntrusted`, `DigestMismatch`.
+    pub fn verify_assertion(&self, keys: &[VerificationKey]) -> Result<VerifiedAssertion<'d>, Refusal> {
+        // That the document has no comment and no id twice was seen when the signature was located.
+        let signer = enveloped(self.assertion, keys)?;
+        Ok(VerifiedAssertion { assertion: self.assertion, signer })
+    }
+
+    /// Verifies the signature with the holder's key, then every digest. `known`: the digest of the assertion in this very
+    /// place among these very namespaces, where it was worked out before.
     ///
     /// # Errors
     /// `SignatureInvalid`, `DigestMismatch`.
-    pub fn verify(self, holder: &VerificationKey) -> Result<VerifiedRequest<'d>, Refusal> {
+    pub fn verify(self, holder: &VerificationKey, known: Option<&TokenDigest>) -> Result<VerifiedRequest<'d>, Refusal> {
         self.located.verify_signature(holder, &self.located.signature.signed_bytes())?;
-        self.located.verify_digests(None)?;
+        let mut token_digest = None;
+        for (reference, element) in self.located.digested() {
+            match reference.transform {
+                Transform::Token(_) => token_digest = Some(reference.check_token(element, known)?),
+                _ => reference.check(element, None)?,
+            }
+        }
+        let token_digest = token_digest.ok_or_else(|| bad("no Reference leads to the Assertion"))?;
         let Located { resolved, timestamp, .. } = self.located;
-        Ok(VerifiedRequest { covered: resolved, timestamp, body: self.body })
+        Ok(VerifiedRequest { covered: resolved, timestamp, body: self.body, token_digest })
     }
 }
 
@@ -269,6 +296,7 @@ pub struct VerifiedRequest<'d> {
     covered: Vec<Element<'d>>,
     timestamp: Element<'d>,
     body: Element<'d>,
+    token_digest: TokenDigest,
 }
 
 impl<'d> VerifiedRequest<'d> {
@@ -284,18 +312,27 @@ impl<'d> VerifiedRequest<'d> {
     pub fn body(&self) -> Element<'d> {
         self.body
     }
+    /// The digest of the assertion, as the signature has it.
+    pub fn token_digest(&self) -> &TokenDigest {
+        &self.token_digest
+    }
 }
 
-/// An assertion that one of the given keys signed. Only [`verify_issued`] makes it.
-#[derive(Clone, Copy)]
+/// An assertion that one of the given keys signed. Only [`verify_issued`] and [`RequestSignature::verify_assertion`] make it.
+#[derive(Clone)]
 pub struct VerifiedAssertion<'d> {
     assertion: Element<'d>,
+    signer: VerificationKey,
 }
 
 impl<'d> VerifiedAssertion<'d> {
     /// The assertion.
     pub fn element(&self) -> Element<'d> {
         self.assertion
+    }
+    /// The key that made the signature.
+    pub fn signer(&self) -> &VerificationKey {
+        &self.signer
     }
 }
 
@@ -309,8 +346,9 @@ pub fn verify_issued<'d>(assertion: Element<'d>, keys: &[VerificationKey]) -> Re
     if !assertion.is(SAML, "Assertion") {
         return Err(bad("the token is no SAML 2.0 Assertion"));
     }
-    enveloped(assertion, keys)?;
-    Ok(VerifiedAssertion { assertion })
+    one_reading(assertion.document())?;
+    let signer = enveloped(assertion, keys)?;
+    Ok(VerifiedAssertion { assertion, signer })
 }
 
 /// Verifies the enveloped signature on signed metadata.
@@ -318,15 +356,20 @@ pub fn verify_issued<'d>(assertion: Element<'d>, keys: &[VerificationKey]) -> Re
 /// # Errors
 /// As [`verify_issued`].
 pub fn verify_metadata(root: Element<'_>, keys: &[VerificationKey]) -> Result<(), Refusal> {
-    enveloped(root, keys)
+    one_reading(root.document())?;
+    enveloped(root, keys).map(|_| ())
 }
 
-fn enveloped(signed: Element<'_>, keys: &[VerificationKey]) -> Result<(), Refusal> {
-    let document = signed.document();
+/// No comment, and no id twice: where there is one, readers disagree about what was signed.
+fn one_reading(document: &Document) -> Result<(), Refusal> {
     if document.has_comments() {
         return Err(Refusal::CommentRefused { place: "the signed token".into() });
     }
-    Ids::of(document)?;
+    Ids::of(document).map(|_| ())
+}
+
+/// Verifies an enveloped signature and gives the key that made it. The document has [`one_reading`].
+fn enveloped(signed: Element<'_>, keys: &[VerificationKey]) -> Result<VerificationKey, Refusal> {
     let mut signatures = signed.descendants().filter(|element| element.is(DSIG, "Signature"));
     let signature = match (signatures.next(), signatures.next()) {
         (Some(one), None) if one.parent() == Some(signed) => one,
@@ -344,8 +387,7 @@ fn enveloped(signed: Element<'_>, keys: &[VerificationKey]) -> Result<(), Refusa
         return Err(bad("the token's Signature does not cover the token itself (enveloped-signature and exc-c14n)"));
     }
     let bytes = read.signed_bytes();
-    if !keys.iter().any(|key| read.is_by(key, &bytes)) {
-        return Err(Refusal::TokenIssuerUntrusted);
-    }
-    reference.check(signed, Some(signature))
+    let signer = keys.iter().find(|key| read.is_by(key, &bytes)).ok_or(Refusal::TokenIssuerUntrusted)?;
+    reference.check(signed, Some(signature))?;
+    Ok(signer.clone())
 }

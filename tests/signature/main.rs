@@ -16,6 +16,7 @@ mod canonical;
 mod forge;
 mod golden;
 mod keys;
+mod memory;
 mod oracles;
 mod parties;
 mod responses;

@@ -86,7 +86,8 @@ impl DryRun {
     ) -> Result<Self, ExplainError> {
         let clock = Clock::fixed(at);
         let definition = Arc::new(assemble::definition(config));
-        let trust = Arc::new(TokenTrust { trust: assemble::read_trust(&config.tokens, at)?, time: assemble::time_rules(config) });
+        let (trust, time) = (assemble::read_trust(&config.tokens, at)?, assemble::time_rules(config));
+        let trust = Arc::new(TokenTrust { trust, time, memory: None });
         let clients = Arc::new(ClientTrust::new(Rules::read(&config.listen)?));
         let path = &config.agreements.store;
         if !path.exists() {

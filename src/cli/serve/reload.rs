@@ -18,8 +18,10 @@ use crate::config::{self, Config};
 use crate::edge::http::RequestBody;
 use crate::edge::router::{InForce, Serving};
 use crate::edge::tls::{self, ServerTls};
+use crate::gateway::authenticate::TokenTrust;
 use crate::gateway::clients::{ClientCertificate, ClientTrust, Rules};
 use crate::metrics::{Metrics, Reload};
+use crate::saml::memory::AssertionMemory;
 use crate::services::terminaladgang::assemble::{Assembled, Lasting, Tokens, assemble};
 use crate::services::terminaladgang::contract::contract;
 use crate::signature::key::Certificate;
@@ -50,6 +52,7 @@ struct Running {
 /// What is kept of [`Assembled`] once its steps are stacked.
 struct Known {
     tokens: Tokens,
+    trust: Arc<TokenTrust>,
     clients: Arc<ClientTrust>,
     expiries: Vec<(&'static str, Timestamp)>,
 }
@@ -181,6 +184,8 @@ impl Reloader {
         if let Ok(running) = self.running.try_lock() {
             let known = &running.known;
             metrics.observe_tokens(self.lasting.token_counts.stats(), known.tokens.cache.entries());
+            let remembered = known.trust.memory.as_ref().map_or(0, AssertionMemory::entries);
+            metrics.observe_assertions(self.lasting.assertion_counts.stats(), remembered);
             metrics.certificates_expire(&known.expiries);
             let file = |name: &str| Path::new(name).file_name().map(|file| file.to_string_lossy().into_owned());
             let clients = known.clients.current();
@@ -212,5 +217,5 @@ fn prepare(config: &Config, lasting: &Lasting, before: Option<&Known>, clock: &C
         documents: Box::new(documents),
         gateway: Box::new(gateway.stack::<RequestBody>()),
     };
-    Ok(Prepared { serving, known: Known { tokens, clients, expiries }, tls, admin_tls })
+    Ok(Prepared { serving, known: Known { tokens, trust, clients, expiries }, tls, admin_tls })
 }

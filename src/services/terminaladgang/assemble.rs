@@ -30,6 +30,7 @@ use crate::outbound::{Outbound, OutboundSettings, SetupError};
 use crate::policy::document::{Policy, PolicyErrors};
 use crate::policy::history::{History, HistoryError};
 use crate::policy::release;
+use crate::saml::memory::{self, AssertionMemory};
 use crate::saml::metadata::Entity;
 use crate::saml::trust::{Issuer, Trust, TrustError};
 use crate::signature::key::{Certificate, KeyError, SigningKey};
@@ -121,6 +122,8 @@ pub struct Lasting {
     pub breaker: Arc<Breaker>,
     /// What the token caches did.
     pub token_counts: Arc<Counts>,
+    /// What the memories of verified assertions did.
+    pub assertion_counts: Arc<memory::Counts>,
 }
 
 /// Sees every audit record as its call closes.
@@ -149,6 +152,7 @@ impl Lasting {
             replay: Arc::new(ReplayMemory::new(config.replay_capacity, keep, clock.now())),
             breaker: Arc::new(Breaker::new(breaker)),
             token_counts: Arc::default(),
+            assertion_counts: Arc::default(),
         })
     }
 }
@@ -194,7 +198,12 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
     let definition = Arc::new(definition(config));
     let policy = Arc::new(read_policy(&config.policy, now)?);
     let time = time_rules(config);
-    let trust = Arc::new(TokenTrust { trust: read_trust(&config.tokens, now)?, time });
+    // Made anew with the trust it was filled under, and never taken over: a reload costs each token one verification.
+    let memory = match config.tokens.remembered_bytes {
+        0 => None,
+        bytes => Some(AssertionMemory::new(bytes, lasting.assertion_counts.clone())),
+    };
+    let trust = Arc::new(TokenTrust { trust: read_trust(&config.tokens, now)?, time, memory });
     let clients = Arc::new(ClientTrust::new(Rules::read(&config.listen)?));
     let signer = Arc::new(read_signer(config)?);
     let metadata = metadata(&definition, &signer)?;
