@@ -102,8 +102,10 @@ fn messages(directory: &Path, count: u64, seed: u64, parties: &Parties) {
                 (ours, code) = ("refused", "OtherCertificate");
             }
             *verdicts.entry(format!("{} {ours}", kind.name())).or_default() += 1;
-            // WSS4J takes the issuer's key from the token's KeyInfo, which says nothing to us, and knows its own form only.
+            // WSS4J takes the issuer's key from the token's KeyInfo, which says nothing to us, knows its own form of a token
+            // only, and finds a certificate by its wsu:Id only.
             let its_form = kind != Kind::Request || seal::is_plain_only(&xml) != Some(true);
+            let its_form = its_form && seal::is_certificate_named(&xml) != Some(false);
             let wss4j = message.wss4j && its_form && issuers_key_info(&xml) == issuers_key_info(good.xml);
             let file = format!("{number:06}.xml");
             std::fs::write(directory.join("messages").join(&file), &xml).unwrap();
