@@ -101,9 +101,13 @@ pub fn key_info() -> Vec<Case> {
             STRUCTURE,
         ),
         (
-            "both references are signed",
-            signed_again(&good, token, &format!("{token}{}", token.replace("#keystr", "#str"))),
-            STRUCTURE,
+            "both references are signed, one for another token",
+            signed_again(
+                &good,
+                token,
+                &format!("{token}{}", token.replace("#keystr", "#str").replace("<ds:DigestValue>", "<ds:DigestValue>AAAA")),
+            ),
+            &["DigestMismatch"],
         ),
         (
             "the signature leads to one in a header",
