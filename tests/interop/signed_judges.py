@@ -8,7 +8,7 @@ each costs a process); lxml (libxml2) and Santuario judge every canonical form.
 
 What we say is valid must be valid to each. A digest or a signature that we say is wrong must not hold to any. What the
 profile refuses is told by reason, beside what the others say: REFUSED has every reason that may differ, and why.
-Exit code 0: no verdict differs.
+DIR/verdicts.jsonl has what each said of each message. Exit code 0: no verdict differs.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import concurrent.futures
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,14 @@ def differences(case, verdicts):
             yield f"{judge} finds valid what we refuse for no reason of the profile: {case['told']}"
 
 
+def spread(cases, some):
+    """About so many of the cases, whole families of them, evenly from first to last; all where `some` is None."""
+    families = sorted({case["base"] for case in cases})
+    step = 1 if some is None else max(1, round(len(cases) / some)) if some else len(cases)
+    chosen = set(families[::step]) if some != 0 else set()
+    return [case for case in cases if case["base"] in chosen]
+
+
 def table(rows, heads):
     print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
     for row in rows:
@@ -135,12 +144,11 @@ def table(rows, heads):
 
 
 def messages(folder, cases, some):
+    if not shutil.which("xmlsec1"):
+        print("DID NOT RUN: xmlsec1 is not installed", file=sys.stderr)
+        some = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        eligible = [case for case in cases if case["kind"] != "request"]
-        families = sorted({case["base"] for case in eligible})
-        wanted = len(families) if some is None else max(1, len(families) * some // max(1, len(eligible)))
-        chosen = set(families[::max(1, len(families) // wanted)])
-        eligible = [case for case in eligible if case["base"] in chosen]
+        eligible = spread([case for case in cases if case["kind"] != "request"], some)
         by_xmlsec1 = dict(zip((case["file"] for case in eligible), pool.map(lambda case: xmlsec1(folder, case), eligible)))
     verdicts = dict(santuario_and_wss4j(folder, cases))
     for file, verdict in by_xmlsec1.items():
@@ -150,6 +158,8 @@ def messages(folder, cases, some):
     for case in cases:
         verdicts[case["file"]] = {judge: theirs for judge, theirs in verdicts[case["file"]].items() if judge in verdicts[case["base"]]}
 
+    with (folder / "verdicts.jsonl").open("w") as file:
+        file.writelines(json.dumps(case | {"judges": verdicts[case["file"]]}) + "\n" for case in cases)
     told, agreed, refused = [], collections.Counter(), collections.defaultdict(collections.Counter)
     for case in cases:
         for difference in differences(case, verdicts[case["file"]]):
@@ -181,13 +191,18 @@ def main():
     options = parser.parse_args()
     cases = [json.loads(line) for line in (options.folder / "manifest.jsonl").read_text().splitlines()]
     lines = (options.folder / "canonical.tsv").read_text().splitlines()
-    told = list(libxml2(lines))
-    told += [f"Santuario: {line}" for line in java("canonical", lines)]
-    told += messages(options.folder, cases, options.xmlsec1)
-    print(f"\n{len(told)} differences")
-    for line in told[:200]:
-        print(line)
-    return 1 if told or not cases else 0
+    told = {
+        "canonical bytes, libxml2": list(libxml2(lines)),
+        "canonical bytes, Santuario": java("canonical", lines),
+        "messages": messages(options.folder, cases, options.xmlsec1),
+    }
+    print(f"\n{sum(map(len, told.values()))} differences")
+    for what, differing in told.items():
+        if differing:
+            print(f"{what}: {len(differing)}")
+        for line in differing[:100]:
+            print("  " + line)
+    return 1 if any(told.values()) or not cases else 0
 
 
 if __name__ == "__main__":
