@@ -11,6 +11,8 @@ pub struct Part {
     pub floor: &'static str,
     /// Bytes that one round of work goes through; 0 where that says nothing.
     pub bytes: usize,
+    /// The answer, where it is one that is read: others can read it too.
+    pub answer: Option<bytes::Bytes>,
     pub ours_work: Box<dyn Fn() -> usize>,
     pub floor_work: Box<dyn Fn() -> usize>,
 }

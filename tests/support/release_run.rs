@@ -11,7 +11,7 @@ use hjemmel::policy::release::{Ask, Counterpart, Filter, Limits, Released};
 use hjemmel::policy::rules::{Asked, Naive, Reading};
 use hjemmel::policy::window::Window;
 use hjemmel::refusal::Refusal;
-use hjemmel::soap::reading::Reading;
+use hjemmel::soap::reading::Reading as _;
 use hjemmel::soap::scan::{End, Scanner};
 use hjemmel::soap::strict::{Limits as XmlLimits, Token};
 
