@@ -20,6 +20,7 @@ use crate::outbound::AnswerBody;
 use crate::policy::document::Policy;
 use crate::policy::release::{Ask, Counterpart, Counts, Filter, Limits as ReleaseLimits, Released};
 use crate::refusal::Refusal;
+use crate::revocation::domain::Domain;
 use crate::signature::key::Certificate;
 use crate::signature::timestamp::{self, TimeRules};
 use crate::signature::verify::{Parts, PendingBody, verify_response};
@@ -37,6 +38,8 @@ const LARGEST_HEAD: usize = 256 * 1024;
 pub struct ResponsePolicyLayer {
     /// The index's certificates, pinned.
     pub pinned: Arc<Vec<Certificate>>,
+    /// The revocation lists in which they are looked up.
+    pub signers: Arc<Domain>,
     /// How far the index's clock may be from ours.
     pub time: TimeRules,
     /// What the reader of answers puts up with.
@@ -123,8 +126,11 @@ impl ResponsePolicyLayer {
         let (Some(header), Some(body)) = (children.next(), children.next()) else { return Err(Refusal::IndexAnswerInvalid) };
         let security = header.only(WSSE, "Security").ok().flatten().ok_or(Refusal::IndexSignatureInvalid)?;
         let must_cover = header.elements().filter(|block| block.namespace() == WSA).collect();
-        let (message, pending) = verify_response(head, &Parts { header, security, body, must_cover }, &self.pinned)?;
-        timestamp::check(message.timestamp(), &self.time, self.clock.now())?;
+        let now = self.clock.now();
+        let lists = self.signers.current();
+        let standing: Vec<_> = self.pinned.iter().filter(|pinned| lists.refusal(pinned.der(), now).is_none()).cloned().collect();
+        let (message, pending) = verify_response(head, &Parts { header, security, body, must_cover }, &standing)?;
+        timestamp::check(message.timestamp(), &self.time, now)?;
         Ok(pending)
     }
 }

@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use aws_lc_rs::digest;
-
+use super::algorithms::Digester;
 use super::base64;
 use super::c14n::Canonicaliser;
 use super::ids::is_id;
@@ -137,7 +136,7 @@ fn carried(located: &Located<'_>) -> Result<Option<Certificate>, Refusal> {
 
 /// The digest of a Body that streams.
 pub struct PendingBody {
-    canonicaliser: Canonicaliser<digest::Context>,
+    canonicaliser: Canonicaliser<Digester>,
     value: Vec<u8>,
     mismatch: Refusal,
     /// The ids of the Header: Body may not use one again.

@@ -15,5 +15,6 @@ mod refusals;
 #[allow(dead_code)] // shared with the tests of the window, which use all of it
 #[path = "../window/request.rs"]
 mod request;
+mod silence;
 mod stage;
 mod wire;
