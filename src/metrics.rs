@@ -16,6 +16,7 @@ use prometheus::{
 };
 
 use crate::audit::{Counts, Record, Stats};
+use crate::revocation::domain::ListState;
 use crate::{saml, sts};
 
 /// Whole calls, in seconds: from an answer out of memory to the longest deadline. The service that this one replaces
@@ -58,6 +59,9 @@ pub struct Metrics {
     reloads: IntCounterVec,
     reloaded: Gauge,
     crl_next_update: GaugeVec,
+    crl_fetched: GaugeVec,
+    crl_failures: IntGaugeVec,
+    ocsp_response_ends: Gauge,
     audit: AuditMetrics,
 }
 
@@ -149,6 +153,20 @@ impl Metrics {
                 "hjemmel_reload_timestamp_seconds",
                 "When the configuration in force was read, in seconds since the Unix epoch.",
             )?,
+            crl_fetched: make.float_gauges(
+                "hjemmel_crl_fetched_timestamp_seconds",
+                "When a revocation list was last got from its source and believed, in seconds since the Unix epoch; 0: not yet.",
+                &["name"],
+            )?,
+            crl_failures: make.gauges(
+                "hjemmel_crl_failures_in_a_row",
+                "How many times in a row a revocation list has not been got from its source.",
+                &["name"],
+            )?,
+            ocsp_response_ends: make.float_gauge(
+                "hjemmel_ocsp_response_next_update_timestamp_seconds",
+                "Until when the stapled OCSP response holds, in seconds since the Unix epoch; 0: none is stapled.",
+            )?,
             crl_next_update: make.float_gauges(
                 "hjemmel_crl_next_update_timestamp_seconds",
                 "When the next edition of a revocation list is due, in seconds since the Unix epoch.",
@@ -176,7 +194,7 @@ impl Metrics {
         for result in ["hit", "miss"] {
             metrics.assertions.with_label_values(&[result]);
         }
-        for what in [Reload::Configuration, Reload::RevocationLists] {
+        for what in [Reload::Configuration, Reload::RevocationLists, Reload::OcspResponse] {
             for result in ["applied", "refused"] {
                 metrics.reloads.with_label_values(&[what.name(), result]);
             }
@@ -296,12 +314,24 @@ impl Metrics {
         self.reloaded.set(at.as_second() as f64);
     }
 
-    /// Tells for every revocation list, by its file's name, when the next edition is due.
-    pub fn revocation_lists_due(&self, all: &[(String, Timestamp)]) {
+    /// Tells of every revocation list when its successor is due (0: there is no list), when its source last gave one that
+    /// was believed, and how many times in a row it has not.
+    pub fn revocation_lists(&self, all: &[ListState]) {
         self.crl_next_update.reset();
-        for (name, at) in all {
-            self.crl_next_update.with_label_values(&[self.labels.bound("name", name).as_str()]).set(at.as_second() as f64);
+        self.crl_fetched.reset();
+        self.crl_failures.reset();
+        let seconds = |at: Option<Timestamp>| at.map_or(0.0, |at| at.as_second() as f64);
+        for list in all {
+            let name = self.labels.bound("name", &list.name);
+            self.crl_next_update.with_label_values(&[name.as_str()]).set(seconds(list.next_update));
+            self.crl_fetched.with_label_values(&[name.as_str()]).set(seconds(list.fetched));
+            self.crl_failures.with_label_values(&[name.as_str()]).set(list.failures.into());
         }
+    }
+
+    /// Tells until when the OCSP response holds that is stapled now; `None`: none is.
+    pub fn ocsp_response_ends(&self, at: Option<Timestamp>) {
+        self.ocsp_response_ends.set(at.map_or(0.0, |at| at.as_second() as f64));
     }
 
     /// All of it in Prometheus' text format, version 0.0.4 (`text/plain; version=0.0.4`).
@@ -320,6 +350,8 @@ pub enum Reload {
     Configuration,
     /// Revocation lists alone.
     RevocationLists,
+    /// The OCSP response to be stapled, alone.
+    OcspResponse,
 }
 
 impl Reload {
@@ -327,6 +359,7 @@ impl Reload {
         match self {
             Self::Configuration => "configuration",
             Self::RevocationLists => "crls",
+            Self::OcspResponse => "ocsp",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Reading a `ds:Signature` strictly: what a lenient reader passes over is where attackers put the second SignedInfo,
 //! the second DigestValue or the comment inside it (CVE-2025-29774, CVE-2025-29775).
 
-use super::algorithms::{DigestAlgorithm, SignatureAlgorithm, not_allowed};
+use super::algorithms::{DigestAlgorithm, Digester, SignatureAlgorithm, not_allowed};
 use super::base64;
 use super::c14n::{Exclusive, canonicalise};
 use super::key::VerificationKey;
@@ -253,7 +253,7 @@ impl Reference<'_> {
         Refusal::DigestMismatch { reference: format!("#{}", short(self.id)), part: short(part) }
     }
 
-    pub(super) fn digest(&self) -> aws_lc_rs::digest::Context {
+    pub(super) fn digest(&self) -> Digester {
         self.digest.context()
     }
 

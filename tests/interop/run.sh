@@ -5,8 +5,8 @@
 #                                release oracle on HJEMMEL_CASES generated answers (10000), and the three judges of
 #                                signatures on HJEMMEL_SIGNED generated messages (1500), both of seed HJEMMEL_SEED (1)
 #   run.sh signed COUNT SEED     the three judges of signatures alone, xmlsec1 of every message that it can judge
-#   run.sh TOOL ARGUMENTS…       one judge: wsdl_zeep, validate, verify_xmlsec1, release_oracle, wss4j, cxf or
-#                                java_client (CXF, token binding)
+#   run.sh TOOL ARGUMENTS…       one judge: wsdl_zeep, validate, verify_xmlsec1, release_oracle, wss4j, cxf, java_client (CXF and
+#                                WSS4J, token binding) or python_client (zeep, token binding; settings: docs/clients/README.md)
 #
 # What cannot be had is said as DID NOT RUN, with the reason. With HJEMMEL_INTEROP_STRICT=1 that is a failure too.
 set -euo pipefail
@@ -76,6 +76,8 @@ case "${1:-}" in
         [ ${#missing[@]} -eq 0 ] || exit 1
         signed "${2:?how many messages}" "${3:?the seed}"
         exit ;;
+    python_client)
+        exec "$python" -B "$root/docs/clients/python/token_binding.py" ;;
     wsdl_zeep | validate | verify_xmlsec1 | release_oracle)
         exec "$python" -B "$here/$1.py" "${@:2}" ;;
     *)
