@@ -21,8 +21,9 @@ use super::cache::Source;
 use crate::clock::Clock;
 use crate::outbound::Outbound;
 use crate::refusal::Refusal;
+use crate::saml::Expectations;
+use crate::saml::assertion::Statement;
 use crate::saml::trust::{Issuer, Trust};
-use crate::saml::{Expectations, assertion};
 use crate::signature::base64;
 use crate::signature::key::{Certificate, SigningKey};
 use crate::signature::names::{BASE64, SAML, SAML_TOKEN, SOAP11, SOAP12, WSA, WSSE, WSU, X509V3};
@@ -208,7 +209,7 @@ impl<T: Transport> StsClient<T> {
     fn judge(&self, verified: VerifiedAssertion<'_>, authority: &str, service: &str) -> Result<Token, Flaw> {
         let now = self.clock.now();
         let expectations = Expectations::new(&self.trust, service);
-        let claims = assertion::read(verified, self.settings.issuer.entity_id(), &expectations, now)?;
+        let claims = Statement::read(&verified)?.judge(&self.settings.issuer, &expectations, now)?;
         if claims.holder() != &self.settings.certificate {
             return Err(Flaw::Token("bound to another key"));
         }

@@ -10,14 +10,15 @@ use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 
 use super::ExplainError;
-use super::report::{AnswerSaid, Explanation, Fact, Outcome, PolicySaid, RuleSaid, Step, Verdict};
+use super::report::{AnswerSaid, DecisionSaid, Explanation, Fact, Outcome, PolicySaid, RuleSaid, Step, Verdict};
 use crate::agreements::{Agreement, Agreements, CacheSettings, ClientSystem, Cvr, Side, Store, StoreSettings, Thumbprint};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::agreement::{AgreementStep, Borne};
 use crate::gateway::authenticate::{AuthenticateLayer, Caller, TokenTrust};
-use crate::gateway::clients::{ClientTrust, Rules};
+use crate::gateway::clients::{ClientCertificate, ClientTrust};
 use crate::gateway::definition::Definition;
+use crate::gateway::domains::{self, Each};
 use crate::gateway::envelope;
 use crate::gateway::open::Peer;
 use crate::gateway::request_policy::{Judged, judge};
@@ -33,13 +34,14 @@ use crate::services::terminaladgang::assemble;
 use crate::soap::document::{Document, Element, NodeId};
 use crate::soap::envelope::{Envelope, Version};
 use crate::soap::names::{SOAP11, SOAP12};
+use crate::soap::reading::Reading;
 use crate::soap::stream::{StreamError, StreamReader};
 use crate::soap::strict::{Limits, Token};
 
 /// Everything that the verdicts need, without anything that sends.
 pub(super) struct DryRun {
     at: Timestamp,
-    policy: Policy,
+    policy: Arc<Policy>,
     definition: Arc<Definition>,
     authenticate: AuthenticateLayer,
     agreement: AgreementStep,
@@ -86,8 +88,12 @@ impl DryRun {
     ) -> Result<Self, ExplainError> {
         let clock = Clock::fixed(at);
         let definition = Arc::new(assemble::definition(config));
-        let trust = Arc::new(TokenTrust { trust: assemble::read_trust(&config.tokens, at)?, time: assemble::time_rules(config) });
-        let clients = Arc::new(ClientTrust::new(Rules::read(&config.listen)?));
+        // As the gateway would find them started without the network: nothing is asked for a dry run.
+        let domains = Each::at_hand(&domains::settings(config), None, at)?.into_domains();
+        let (trust, time) = (assemble::read_trust(&config.tokens, at)?.watched(&domains.signers), assemble::time_rules(config));
+        let trust = Arc::new(TokenTrust { trust, time, memory: None });
+        let optional = ClientCertificate::Optional;
+        let clients = Arc::new(ClientTrust::new(&config.listen.client_roots, domains.clients.clone(), optional)?);
         let path = &config.agreements.store;
         if !path.exists() {
             return Err(
@@ -192,6 +198,9 @@ impl DryRun {
             None => Err(Refusal::Internal),
         };
         let judged = self.note("request_policy", judged, policy_said);
+        if let (Some(judged), Some(step)) = (&judged, self.steps.last_mut()) {
+            step.decisions = judged.search.decisions().iter().map(DecisionSaid::from).collect();
+        }
         Ok(judged.map(|judged| (judged, borne)))
     }
 
@@ -310,38 +319,46 @@ impl DryRun {
     /// Writes down what a step said; gives what it handed on.
     fn note<T>(&mut self, step: &'static str, result: Result<T, Refusal>, facts: impl FnOnce(&T) -> Vec<Fact>) -> Option<T> {
         let told = match &result {
-            Ok(value) => Step { step, verdict: Verdict::Passed, facts: facts(value), refusal: None },
-            Err(refusal) => Step { step, verdict: Verdict::Refused, facts: Vec::new(), refusal: Some(refusal.into()) },
+            Ok(value) => Step { step, verdict: Verdict::Passed, facts: facts(value), decisions: Vec::new(), refusal: None },
+            Err(refusal) => {
+                Step { step, verdict: Verdict::Refused, facts: Vec::new(), decisions: Vec::new(), refusal: Some(refusal.into()) }
+            }
         };
         self.steps.push(told);
         result.ok()
     }
 
     fn unknown(&mut self, step: &'static str, da: &str, en: &str) {
-        self.steps.push(Step { step, verdict: Verdict::NotJudged, facts: vec![Fact::new(da, en)], refusal: None });
+        self.steps.push(Step {
+            step,
+            verdict: Verdict::NotJudged,
+            facts: vec![Fact::new(da, en)],
+            decisions: Vec::new(),
+            refusal: None,
+        });
     }
 }
 
 /// Feeds the content of the answer's Body to the filter, as the gateway does once the signature is being checked.
-async fn filter(answer: Bytes, limits: Limits, mut filter: Filter) -> Result<Released, Refusal> {
+pub(in crate::cli) async fn filter(answer: Bytes, limits: Limits, mut filter: Filter) -> Result<Released, Refusal> {
     let mut reader = StreamReader::new(Full::new(answer), limits);
     let mut content = None;
     loop {
         let token = reader.next().await.map_err(|error| match error {
             StreamError::Content(_) | StreamError::Connection => Refusal::IndexAnswerInvalid,
         })?;
-        let strict = reader.strict();
-        let soap = |strict: &crate::soap::strict::Strict| [SOAP11, SOAP12].contains(&strict.uris().get(strict.tag().uri()));
+        let read = reader.read();
+        let soap = [SOAP11, SOAP12].contains(&read.uris().get(read.uri()));
         match (content, token) {
             (_, Token::Eof) => return filter.finish(),
             // An envelope's Body, or the output by itself.
-            (None, Token::Start) if strict.depth() == 1 && !soap(strict) => {
+            (None, Token::Start) if read.depth() == 1 && !soap => {
                 content = Some(0);
-                filter.feed(token, strict)?;
+                filter.feed(token, read)?;
             }
-            (None, Token::Start) if strict.depth() == 2 && strict.tag().local() == "Body" && soap(strict) => content = Some(2),
-            (Some(depth), Token::End) if strict.depth() < depth => content = None,
-            (Some(_), _) => filter.feed(token, strict)?,
+            (None, Token::Start) if read.depth() == 2 && read.local() == "Body" && soap => content = Some(2),
+            (Some(depth), Token::End) if read.depth() < depth => content = None,
+            (Some(_), _) => filter.feed(token, read)?,
             (None, _) => {}
         }
     }
@@ -430,16 +447,5 @@ fn policy_said(judged: &Judged) -> Vec<Fact> {
         }
         WindowOutcome::Narrowed => ("kaldets afgrænsning er indskrænket", "the call's delimitation was narrowed"),
     };
-    let mut facts = vec![Fact::new(format!("Vinduet {window}: {da}."), format!("The window {window}: {en}."))];
-    for asked in search.asked_windows() {
-        facts.push(Fact::new(
-            format!("Kaldet beder om {asked} i {}.", asked.place),
-            format!("The call asks for {asked} in {}.", asked.place),
-        ));
-    }
-    for decision in search.decisions() {
-        let told = format!("{}: {} ({})", decision.place, decision.what, decision.why);
-        facts.push(Fact::new(told.clone(), told));
-    }
-    facts
+    vec![Fact::new(format!("Vinduet {window}: {da}."), format!("The window {window}: {en}."))]
 }

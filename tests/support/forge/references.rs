@@ -1,7 +1,7 @@
 //! References: the STR-Transform, and every transform that is none of ours.
 
 use super::*;
-use hjemmel::signature::names::{EXC_C14N, STR_TRANSFORM};
+use hjemmel::signature::names::{BASE64, EXC_C14N, STR_TRANSFORM};
 
 /// The reference to the token leads to the one token and nowhere else.
 pub fn token() -> Vec<Case> {
@@ -62,6 +62,94 @@ pub fn token() -> Vec<Case> {
             "the URI that the profile misspells",
             signed_again(&good, STR_TRANSFORM, &STR_TRANSFORM.replace("wss-soap", "wsssoap")),
             ALGORITHM,
+        ),
+    ]
+}
+
+/// A good request whose token is covered through the reference in KeyInfo, as WSS4J protects a token. `kept`: the reference
+/// in Security stays where it was, and no signature names it.
+pub fn through_key_info(kept: bool) -> String {
+    let good = request();
+    let in_security = piece(&good, "<wsse:SecurityTokenReference", "</wsse:SecurityTokenReference>");
+    let in_key_info = piece(message_signature(&good), "<wsse:SecurityTokenReference", "</wsse:SecurityTokenReference>");
+    let named = in_key_info.replacen("Reference ", "Reference wsu:Id=\"keystr\" ", 1);
+    let xml = in_signature(&in_signature(&good, in_key_info, &named), "\"#str\"", "\"#keystr\"");
+    resign(&if kept { xml } else { xml.replacen(in_security, "", 1) })
+}
+
+/// The reference in KeyInfo covers the token as the one in Security does, and nothing else.
+pub fn key_info() -> Vec<Case> {
+    let good = through_key_info(true);
+    let reference = piece(message_signature(&good), "<wsse:SecurityTokenReference", "</wsse:SecurityTokenReference>");
+    let identifier = piece(reference, "<wsse:KeyIdentifier", "</wsse:KeyIdentifier>");
+    let parameters = piece(message_signature(&good), "<wsse:TransformationParameters", "</wsse:TransformationParameters>");
+    let token = super::reference(&good, "keystr");
+    let real = piece(&good, "<Assertion", "</Assertion>");
+    let elsewhere = reference.replace("\"keystr\"", "\"far\"");
+    let leading_far = |xml: &str| signed_again(xml, "\"#keystr\"", "\"#far\"");
+    vec![
+        ("it names another token", in_signature(&good, ">_token<", ">_other<"), STRUCTURE),
+        ("it names two", in_signature(&good, identifier, &identifier.repeat(2)), STRUCTURE),
+        ("there are two", in_signature(&good, reference, &format!("{reference}{elsewhere}")), STRUCTURE),
+        (
+            "it is signed itself, the token is not",
+            signed_again(
+                &good,
+                &format!("<ds:Transform Algorithm=\"{STR_TRANSFORM}\">{parameters}"),
+                &format!("<ds:Transform Algorithm=\"{EXC_C14N}\">"),
+            ),
+            STRUCTURE,
+        ),
+        (
+            "both references are signed, one for another token",
+            signed_again(
+                &good,
+                token,
+                &format!("{token}{}", token.replace("#keystr", "#str").replace("<ds:DigestValue>", "<ds:DigestValue>AAAA")),
+            ),
+            &["DigestMismatch"],
+        ),
+        (
+            "the signature leads to one in a header",
+            leading_far(&good.replace("<wsse:Security ", &format!("{elsewhere}<wsse:Security "))),
+            STRUCTURE,
+        ),
+        ("the signature leads to one in Body", leading_far(&good.replace(END, &format!("{elsewhere}{END}"))), STRUCTURE),
+        (
+            "the signature leads to one in the token's KeyInfo",
+            leading_far(&good.replacen(
+                "</ds:X509Data></ds:KeyInfo></ds:Signature>",
+                &format!("</ds:X509Data>{elsewhere}</ds:KeyInfo></ds:Signature>"),
+                1,
+            )),
+            STRUCTURE,
+        ),
+        ("the signature does not name the token", signed_again(&good, token, ""), COVERAGE),
+        (
+            "the token is another than was signed",
+            good.replace(real, &real.replace(">11111111<", ">99999991<")),
+            &["DigestMismatch"],
+        ),
+        (
+            "a second token stands beside it",
+            good.replace(real, &format!("{real}{}", real.replace("\"_token\"", "\"_two\""))),
+            STRUCTURE,
+        ),
+        (
+            "the encoding of the ID is none that is known",
+            in_signature(&good, "<wsse:KeyIdentifier ", "<wsse:KeyIdentifier EncodingType=\"urn:example:hex\" "),
+            STRUCTURE,
+        ),
+        (
+            "the ID is encoded as its EncodingType says",
+            in_signature(
+                &good,
+                identifier,
+                &identifier
+                    .replace(">_token<", &format!(">{}<", base64::encode(b"_token")))
+                    .replace("Identifier ", &format!("Identifier EncodingType=\"{BASE64}\" ")),
+            ),
+            STRUCTURE,
         ),
     ]
 }

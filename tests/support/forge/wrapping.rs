@@ -1,7 +1,7 @@
 //! Signed parts moved about, ids that are not unique, and signatures that cover too little.
 
 use super::*;
-use hjemmel::signature::names::SAML;
+use hjemmel::signature::names::{SAML, WSU};
 
 /// A forged assertion is refused wherever the real one went.
 pub fn token() -> Vec<Case> {
@@ -105,7 +105,12 @@ pub fn ids() -> Vec<Case> {
     let header =
         |attribute: &str| good.replace("<wsse:Security ", &format!("<x:H xmlns:x=\"urn:x\" {attribute}/><wsse:Security "));
     let body = |attribute: &str| good.replace("wsu:Id=\"body\"", &format!("wsu:Id=\"body\" {attribute}"));
+    // The reference to the token is not signed itself, so its id can be called anything.
+    let token = piece(&good, "<wsse:SecurityTokenReference", ">");
+    let named = |from: &str, to: &str| good.replacen(token, &token.replace(from, to), 1);
     vec![
+        ("the only id is in a foreign namespace", named(&format!("xmlns:wsu=\"{WSU}\""), "xmlns:wsu=\"urn:x\""), STRUCTURE),
+        ("the only id is xml:id", named("wsu:Id=", "xml:id="), STRUCTURE),
         ("Id", header("Id=\"body\""), &["DuplicateId"]),
         ("ID", header("ID=\"body\""), &["DuplicateId"]),
         ("id", header("id=\"body\""), &["DuplicateId"]),
