@@ -13,6 +13,7 @@ mod sections;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
@@ -21,6 +22,8 @@ use rustls_pki_types::CertificateDer;
 use toml::de::DeTable;
 use uuid::Uuid;
 
+pub use crate::revocation::domain::{Keeping, Source, WithoutList};
+pub use crate::revocation::verify::Stapling;
 use crate::signature::credentials::{Credentials, inspect};
 pub use limits::{EdgeLimits, MessageLimits};
 use reader::{Gathered, Reader};
@@ -51,6 +54,10 @@ pub struct Config {
     pub service: Service,
     /// Whose tokens are accepted.
     pub tokens: Tokens,
+    /// Revocation of the certificates that sign tokens and answers.
+    pub signers: Signers,
+    /// How revocation lists are kept.
+    pub revocation: Revocation,
     /// Where the gateway's own tokens come from.
     pub sts: Sts,
     /// The benefit index.
@@ -76,7 +83,10 @@ impl Config {
             ("listen.certificate", own(&self.listen.credentials)),
             ("listen.client_roots", self.listen.client_roots.clone()),
             ("system.certificate", own(&self.system)),
+            ("admin.client_roots", self.admin.client_roots.clone()),
             ("tokens.certificates", self.tokens.certificates.clone()),
+            ("signers.authorities", self.signers.authorities.clone()),
+            ("revocation.roots", self.revocation.roots.clone()),
             ("sts.roots", self.sts.roots.clone()),
             ("index.roots", self.index.roots.clone()),
             ("index.signing_certificates", self.index.signing_certificates.clone()),
@@ -119,21 +129,39 @@ pub struct Listen {
     pub credentials: Credentials,
     /// The CAs whose client certificates are accepted (OCES).
     pub client_roots: Vec<CertificateDer<'static>>,
-    /// Revocation lists, each of one of the client roots. Empty: revocation is not asked for.
-    pub crls: Vec<PathBuf>,
-    /// What holds for a certificate for which no list in force is at hand.
-    pub crl_missing: WithoutList,
-    /// How often the lists are read anew.
-    pub crl_interval: Duration,
+    /// The OCSP response (DER) that is stapled to the server's certificate.
+    pub ocsp_response: Option<PathBuf>,
+    /// Revocation of clients' certificates: of TLS clients, and of the holders of tokens.
+    pub revocation: DomainLists,
 }
 
-/// What holds for a certificate whose issuer has no revocation list, or only one whose successor is overdue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WithoutList {
-    /// It is refused.
-    Refuse,
-    /// It is accepted; what a list names as revoked is refused all the same.
-    Accept,
+/// The revocation lists of one trust domain, as its section names them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DomainLists {
+    /// The lists, each of one of the domain's CAs. Empty: revocation is not asked for.
+    pub crls: Vec<Source>,
+    /// What holds for a certificate for which no list in force is at hand.
+    pub crl_missing: WithoutList,
+}
+
+/// Revocation of the certificates that sign what the gateway believes: tokens of the STS, and the index's answers.
+#[derive(Debug)]
+pub struct Signers {
+    /// The CAs whose lists count.
+    pub authorities: Vec<CertificateDer<'static>>,
+    /// Their lists.
+    pub revocation: DomainLists,
+}
+
+/// How revocation lists are kept.
+#[derive(Debug)]
+pub struct Revocation {
+    /// How often they are asked for, how long they stand, how large they may be, where they are kept.
+    pub keeping: Arc<Keeping>,
+    /// How long fetching one may take.
+    pub timeout: Duration,
+    /// The CAs of https servers that lists are fetched from.
+    pub roots: Vec<CertificateDer<'static>>,
 }
 
 /// Where operators look.
@@ -144,6 +172,8 @@ pub struct Admin {
     /// Where not empty, the listener is TLS with the certificate of [`Listen`], and demands a client certificate below
     /// one of these.
     pub client_roots: Vec<CertificateDer<'static>>,
+    /// Revocation of these clients' certificates.
+    pub revocation: DomainLists,
 }
 
 /// The service offered.
@@ -172,6 +202,8 @@ pub struct Tokens {
     pub metadata: Vec<PathBuf>,
     /// Signing certificates, beside those in the metadata.
     pub certificates: Vec<CertificateDer<'static>>,
+    /// How much may be remembered of assertions that were verified, in bytes; 0: nothing.
+    pub remembered_bytes: usize,
 }
 
 /// Where the gateway's own tokens come from.
@@ -181,6 +213,10 @@ pub struct Sts {
     pub address: Uri,
     /// The CAs of its TLS server.
     pub roots: Vec<CertificateDer<'static>>,
+    /// Revocation of its TLS certificate.
+    pub revocation: DomainLists,
+    /// Whether its TLS server must staple an OCSP response.
+    pub stapling: Stapling,
     /// How long connecting may take.
     pub connect_timeout: Duration,
     /// How long a token may take in all.
@@ -196,6 +232,10 @@ pub struct Index {
     pub entity_id: String,
     /// The CAs of its TLS server.
     pub roots: Vec<CertificateDer<'static>>,
+    /// Revocation of its TLS certificate.
+    pub revocation: DomainLists,
+    /// Whether its TLS server must staple an OCSP response.
+    pub stapling: Stapling,
     /// The certificates that may sign its answers.
     pub signing_certificates: Vec<CertificateDer<'static>>,
     /// How long connecting may take.

@@ -21,7 +21,7 @@
 //! 4. [`stub`] stands in for the world outside; [`cli`] is the command line.
 //!
 //! A module imports only what stands below it (`tests/architecture.rs`): base (`clock`, `refusal`, `soap`, `signature`,
-//! `outbound`), domain (`saml`, `policy`, `agreements`, `audit`, `sts`), `config` and `metrics`, `gateway`, `services`, then
+//! `revocation`, `outbound`), domain (`saml`, `policy`, `agreements`, `audit`, `sts`), `config` and `metrics`, `gateway`, `services`, then
 //! `edge` and `stub`, and `cli` on top.
 
 pub mod clock;
@@ -29,6 +29,7 @@ pub mod hex;
 pub mod refusal;
 
 pub mod outbound;
+pub mod revocation;
 pub mod signature;
 pub mod soap;
 

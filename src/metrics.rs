@@ -16,7 +16,8 @@ use prometheus::{
 };
 
 use crate::audit::{Counts, Record, Stats};
-use crate::sts;
+use crate::revocation::domain::ListState;
+use crate::{saml, sts};
 
 /// Whole calls, in seconds: from an answer out of memory to the longest deadline. The service that this one replaces
 /// shows 516 ms, so there is a bound just below.
@@ -50,11 +51,17 @@ pub struct Metrics {
     token_cache: IntCounterVec,
     token_cache_entries: IntGauge,
     token_cache_last: Mutex<sts::cache::Stats>,
+    assertions: IntCounterVec,
+    assertions_entries: IntGauge,
+    assertions_last: Mutex<saml::memory::Stats>,
     replay: IntGauge,
     replay_capacity: IntGauge,
     reloads: IntCounterVec,
     reloaded: Gauge,
     crl_next_update: GaugeVec,
+    crl_fetched: GaugeVec,
+    crl_failures: IntGaugeVec,
+    ocsp_response_ends: Gauge,
     audit: AuditMetrics,
 }
 
@@ -127,6 +134,13 @@ impl Metrics {
             )?,
             token_cache_entries: make.gauge("hjemmel_token_cache_entries", "Tokens held.")?,
             token_cache_last: Mutex::default(),
+            assertions: make.counters(
+                "hjemmel_assertion_memory_lookups_total",
+                "Tokens of callers, by whether they were verified before and remembered.",
+                &["result"],
+            )?,
+            assertions_entries: make.gauge("hjemmel_assertion_memory_entries", "Verified tokens of callers remembered.")?,
+            assertions_last: Mutex::default(),
             replay: make.gauge("hjemmel_replay_memory_messages", "Messages remembered against replay.")?,
             replay_capacity: make
                 .gauge("hjemmel_replay_memory_capacity", "Messages that can be remembered; full means that calls are refused.")?,
@@ -138,6 +152,20 @@ impl Metrics {
             reloaded: make.float_gauge(
                 "hjemmel_reload_timestamp_seconds",
                 "When the configuration in force was read, in seconds since the Unix epoch.",
+            )?,
+            crl_fetched: make.float_gauges(
+                "hjemmel_crl_fetched_timestamp_seconds",
+                "When a revocation list was last got from its source and believed, in seconds since the Unix epoch; 0: not yet.",
+                &["name"],
+            )?,
+            crl_failures: make.gauges(
+                "hjemmel_crl_failures_in_a_row",
+                "How many times in a row a revocation list has not been got from its source.",
+                &["name"],
+            )?,
+            ocsp_response_ends: make.float_gauge(
+                "hjemmel_ocsp_response_next_update_timestamp_seconds",
+                "Until when the stapled OCSP response holds, in seconds since the Unix epoch; 0: none is stapled.",
             )?,
             crl_next_update: make.float_gauges(
                 "hjemmel_crl_next_update_timestamp_seconds",
@@ -163,7 +191,10 @@ impl Metrics {
         for result in ["hit", "miss", "renewed", "failed"] {
             metrics.token_cache.with_label_values(&[result]);
         }
-        for what in [Reload::Configuration, Reload::RevocationLists] {
+        for result in ["hit", "miss"] {
+            metrics.assertions.with_label_values(&[result]);
+        }
+        for what in [Reload::Configuration, Reload::RevocationLists, Reload::OcspResponse] {
             for result in ["applied", "refused"] {
                 metrics.reloads.with_label_values(&[what.name(), result]);
             }
@@ -254,6 +285,16 @@ impl Metrics {
         *last = stats;
     }
 
+    /// Takes over what the memory of verified tokens did, and how many it holds. Call it before [`render`](Self::render).
+    pub fn observe_assertions(&self, stats: saml::memory::Stats, entries: u64) {
+        let mut last = self.assertions_last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (result, now, before) in [("hit", stats.hits, last.hits), ("miss", stats.misses, last.misses)] {
+            self.assertions.with_label_values(&[result]).inc_by(now.saturating_sub(before));
+        }
+        self.assertions_entries.set(gauge_value(entries));
+        *last = stats;
+    }
+
     /// Tells how many messages are remembered against replay, and how many can be.
     pub fn observe_replay(&self, messages: usize, capacity: usize) {
         self.replay.set(gauge_value(messages as u64));
@@ -273,12 +314,24 @@ impl Metrics {
         self.reloaded.set(at.as_second() as f64);
     }
 
-    /// Tells for every revocation list, by its file's name, when the next edition is due.
-    pub fn revocation_lists_due(&self, all: &[(String, Timestamp)]) {
+    /// Tells of every revocation list when its successor is due (0: there is no list), when its source last gave one that
+    /// was believed, and how many times in a row it has not.
+    pub fn revocation_lists(&self, all: &[ListState]) {
         self.crl_next_update.reset();
-        for (name, at) in all {
-            self.crl_next_update.with_label_values(&[self.labels.bound("name", name).as_str()]).set(at.as_second() as f64);
+        self.crl_fetched.reset();
+        self.crl_failures.reset();
+        let seconds = |at: Option<Timestamp>| at.map_or(0.0, |at| at.as_second() as f64);
+        for list in all {
+            let name = self.labels.bound("name", &list.name);
+            self.crl_next_update.with_label_values(&[name.as_str()]).set(seconds(list.next_update));
+            self.crl_fetched.with_label_values(&[name.as_str()]).set(seconds(list.fetched));
+            self.crl_failures.with_label_values(&[name.as_str()]).set(list.failures.into());
         }
+    }
+
+    /// Tells until when the OCSP response holds that is stapled now; `None`: none is.
+    pub fn ocsp_response_ends(&self, at: Option<Timestamp>) {
+        self.ocsp_response_ends.set(at.map_or(0.0, |at| at.as_second() as f64));
     }
 
     /// All of it in Prometheus' text format, version 0.0.4 (`text/plain; version=0.0.4`).
@@ -297,6 +350,8 @@ pub enum Reload {
     Configuration,
     /// Revocation lists alone.
     RevocationLists,
+    /// The OCSP response to be stapled, alone.
+    OcspResponse,
 }
 
 impl Reload {
@@ -304,6 +359,7 @@ impl Reload {
         match self {
             Self::Configuration => "configuration",
             Self::RevocationLists => "crls",
+            Self::OcspResponse => "ocsp",
         }
     }
 }
@@ -505,6 +561,8 @@ mod tests {
         metrics.certificate_expires("gateway", "2029-01-01T00:00:00Z".parse().unwrap());
         metrics.observe_tokens(sts::cache::Stats { hits: 1, ..Default::default() }, 2);
         metrics.observe_tokens(sts::cache::Stats { hits: 3, ..Default::default() }, 2);
+        metrics.observe_assertions(saml::memory::Stats { hits: 4, misses: 1 }, 1);
+        metrics.observe_assertions(saml::memory::Stats { hits: 9, misses: 1 }, 1);
         metrics.observe_replay(7, 100);
         metrics.reloaded(Reload::Configuration, None);
         let request = metrics.in_flight();
@@ -515,6 +573,9 @@ mod tests {
             r#"hjemmel_certificate_expiry_timestamp_seconds{name="gateway"} 1861920000"#,
             r#"hjemmel_token_cache_requests_total{result="hit"} 3"#,
             "hjemmel_token_cache_entries 2",
+            r#"hjemmel_assertion_memory_lookups_total{result="hit"} 9"#,
+            r#"hjemmel_assertion_memory_lookups_total{result="miss"} 1"#,
+            "hjemmel_assertion_memory_entries 1",
             "hjemmel_replay_memory_messages 7",
             "hjemmel_replay_memory_capacity 100",
             r#"hjemmel_reload_total{result="refused",what="configuration"} 1"#,

@@ -8,7 +8,7 @@ pub mod breaker;
 mod connector;
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -18,14 +18,17 @@ use http_body::{Body, Frame};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::{CaptureConnection, HttpConnector, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use rustls_pki_types::CertificateDer;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
+use crate::clock::Clock;
+use crate::revocation::domain::Domain;
+use crate::revocation::verify::{RootsError, ServerVerifier, Stapling};
 use crate::signature::credentials::Credentials;
-use connector::{Connector, answered_on};
+use connector::{Connector, PeerCertificate, answered_on};
 
 /// How the client reaches one peer.
 pub struct OutboundSettings {
@@ -62,8 +65,8 @@ pub enum OutboundError {
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// A trust root cannot be used, or there is none.
-    #[error("the trust roots cannot be used: {0}; name the CA's own certificate")]
-    Roots(String),
+    #[error(transparent)]
+    Roots(#[from] RootsError),
     /// The client's certificate or key cannot be used.
     #[error("the client certificate and key cannot be used for TLS: {0}")]
     Credentials(rustls::Error),
@@ -73,6 +76,7 @@ pub enum SetupError {
 #[derive(Clone)]
 pub struct Outbound {
     client: Client<Connector, Full<Bytes>>,
+    domain: Arc<Domain>,
     retry: bool,
 }
 
@@ -82,7 +86,18 @@ impl Outbound {
     /// # Errors
     /// Roots or credentials that cannot be used.
     pub fn new(settings: OutboundSettings) -> Result<Self, SetupError> {
-        let tls = client_config(&settings.roots, settings.credentials.as_ref())?;
+        let own = Domain::unasked();
+        Self::checked(settings, own, Stapling::Optional)
+    }
+
+    /// The same, where the peer's certificates are looked up in the revocation lists of `domain`, and a stapled OCSP
+    /// response is demanded or not; one that is there must hold either way.
+    ///
+    /// # Errors
+    /// Roots or credentials that cannot be used.
+    pub fn checked(settings: OutboundSettings, domain: Arc<Domain>, stapling: Stapling) -> Result<Self, SetupError> {
+        let verifier = ServerVerifier::new(&settings.roots, domain.clone(), stapling)?;
+        let tls = client_config(verifier, settings.credentials.as_ref())?;
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -94,7 +109,7 @@ impl Outbound {
             // Only for requests that have not left the process: another connection takes them.
             .retry_canceled_requests(true)
             .build(Connector::new(tcp, Arc::new(tls)));
-        Ok(Self { client, retry: settings.retry })
+        Ok(Self { client, domain, retry: settings.retry })
     }
 
     /// Posts `body` to an `https` address and gives the answer's head, its body still to come. The one `deadline` holds
@@ -128,11 +143,13 @@ impl Outbound {
         body: Bytes,
         deadline: Instant,
     ) -> Result<Response<AnswerBody>, OutboundError> {
+        let used = Mutex::new(None);
         let attempt = || {
             let mut request = Request::new(Full::new(body.clone()));
             *request.method_mut() = method.clone();
             *request.uri_mut() = uri.clone();
             *request.headers_mut() = headers.clone();
+            *used.lock().unwrap_or_else(PoisonError::into_inner) = Some(capture_connection(&mut request));
             timeout_at(deadline, self.client.request(request))
         };
         let mut outcome = attempt().await.map_err(|_| OutboundError::Timeout)?;
@@ -143,6 +160,17 @@ impl Outbound {
             outcome = attempt().await.map_err(|_| OutboundError::Timeout)?;
         }
         let response = outcome.map_err(|error| classify(&error))?;
+        // A connection that is always in use would outlive the server's certificate for ever.
+        let certificate = response.extensions().get::<PeerCertificate>();
+        let lists = self.domain.current();
+        if let Some(why) = certificate.and_then(|shown| lists.refusal(&shown.0, Clock::system().now())) {
+            let used = used.into_inner().unwrap_or_else(PoisonError::into_inner);
+            if let Some(connected) = used.as_ref().map(CaptureConnection::connection_metadata).as_deref().and_then(Option::as_ref)
+            {
+                connected.poison();
+            }
+            return Err(OutboundError::Connect(format!("the server's certificate {why}")));
+        }
         Ok(response.map(|body| AnswerBody { inner: body, deadline: Box::pin(sleep_until(deadline)) }))
     }
 }
@@ -177,18 +205,13 @@ impl Body for AnswerBody {
     }
 }
 
-fn client_config(roots: &[CertificateDer<'static>], credentials: Option<&Credentials>) -> Result<ClientConfig, SetupError> {
-    let mut store = RootCertStore::empty();
-    for root in roots {
-        store.add(root.clone()).map_err(|error| SetupError::Roots(error.to_string()))?;
-    }
-    if store.is_empty() {
-        return Err(SetupError::Roots("none is given".to_owned()));
-    }
+fn client_config(verifier: ServerVerifier, credentials: Option<&Credentials>) -> Result<ClientConfig, SetupError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(SetupError::Credentials)?
-        .with_root_certificates(store);
+        // rustls' own verifier reads no stapled response and holds its lists for good.
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match credentials {
         Some(own) => {
             builder.with_client_auth_cert(own.chain().to_vec(), own.key().clone_key()).map_err(SetupError::Credentials)?
@@ -213,7 +236,7 @@ fn classify(error: &hyper_util::client::legacy::Error) -> OutboundError {
 }
 
 /// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -231,6 +231,10 @@ refusals! {
     MethodNotAllowed, Caller, AfterChange, http 405,
         da: "HTTP-metoden understøttes ikke.", "Brug POST til kald og GET med ?wsdl til kontrakten.",
         en: "The HTTP method is not supported.", "Use POST for calls and GET with ?wsdl for the contract.";
+    /// More than one Host, or one that differs from the address asked for.
+    HostAmbiguous, Caller, AfterChange, http 400,
+        da: "Forespørgslen siger ikke entydigt, hvilken vært den er til.", "Send netop ét Host-felt, der svarer til adressen.",
+        en: "The request does not say without doubt which host it is for.", "Send exactly one Host field, equal to the address.";
     /// No service at this path.
     NoSuchService, Caller, AfterChange, http 404,
         da: "Der er ingen service på denne adresse.", "Ret adressen; servicens sti står i dens WSDL.",

@@ -202,7 +202,7 @@ async fn udk_is_shown_only_municipalities_whose_back_agreement_holds() {
     let house = House::with(&text).await;
     let agreements = house.agreements(Duration::ZERO);
     let approved =
-        async || agreements.back_all(SERVICE, &exttest(), at(NOW)).await.map(|all| all.into_keys().collect::<Vec<_>>());
+        async || agreements.back_all(SERVICE, &exttest(), at(NOW)).await.map(|all| all.keys().copied().collect::<Vec<_>>());
     assert_eq!(approved().await, Ok(vec![korsbaek()]));
     house.store.decide(Uuid::from_u128(3), State::Approved, "underskriver", "prøve", at(NOW)).await.unwrap();
     assert_eq!(approved().await, Ok(vec![korsbaek(), other]));
@@ -210,6 +210,44 @@ async fn udk_is_shown_only_municipalities_whose_back_agreement_holds() {
         house.store.decide(id, State::Suspended, "underskriver", "prøve", at(NOW)).await.unwrap();
     }
     assert_eq!(approved().await, Err(Refusal::BackAgreementNotFound));
+}
+
+#[tokio::test]
+async fn what_udk_may_see_follows_every_beginning_and_end_though_it_is_worked_out_only_once_between_them() {
+    let other = |from, to| agreement(Uuid::from_u128(3), "back", "99999981", "GODKENDT", from, to);
+    let house = House::with(&[both_sides(), other("2026-11-23", "2026-11-25")].concat()).await;
+    let settings = CacheSettings { refresh: Duration::from_secs(3600), ..CacheSettings::default() };
+    let agreements = Agreements::new(house.store.clone(), settings);
+    let shown = async |day: &str| agreements.back_all(SERVICE, &exttest(), at(day)).await.map_or(0, |all| all.len());
+    for (instant, count) in [
+        ("2026-11-22T12:00:00Z", 1),
+        ("2026-11-22T22:59:59Z", 1),
+        ("2026-11-22T23:00:00Z", 2),
+        ("2026-11-24T22:59:59Z", 2),
+        ("2026-11-24T23:00:00Z", 1),
+        ("2026-11-23T12:00:00Z", 2),
+        ("2025-12-31T22:59:59Z", 0),
+        ("2026-12-31T23:00:00Z", 0),
+        ("2026-11-22T12:00:00Z", 1),
+    ] {
+        assert_eq!(shown(instant).await, count, "at {instant}; a clock that was set back must not be served the later span");
+    }
+}
+
+#[tokio::test]
+async fn every_write_that_could_change_an_answer_makes_a_new_revision_and_nothing_else_does() {
+    let house = House::with(&both_sides()).await;
+    let before = house.store.revision().await.unwrap();
+    house.store.list().await.unwrap();
+    assert_eq!(house.store.revision().await.unwrap(), before, "reading changes nothing");
+    house.store.decide(FRONT, State::Suspended, "underskriver", "prøve", at(NOW)).await.unwrap();
+    let suspended = house.store.revision().await.unwrap();
+    assert_ne!(suspended, before, "a decision");
+    house.store.import(&Import::parse(AUTHORITIES).unwrap(), at(NOW)).await.unwrap();
+    assert_ne!(house.store.revision().await.unwrap(), suspended, "the register");
+    let held = house.store.revision().await.unwrap();
+    house.store.decide(FRONT, State::Approved, "underskriver", "prøve", at(NOW)).await.unwrap_err();
+    assert_eq!(house.store.revision().await.unwrap(), held, "what was refused was not written");
 }
 
 #[tokio::test]

@@ -111,6 +111,10 @@ fn write_the_seeds() {
     }
     for (name, data) in documents() {
         write("canonicaliser", name, &data);
+        write("tokenizer", name, &data);
+    }
+    for (name, data) in refused() {
+        write("tokenizer", name, data);
     }
     let answers: Vec<(bool, String)> = answers();
     for wanted in [true, false] {
@@ -245,6 +249,23 @@ fn documents() -> Vec<(&'static str, String)> {
         of("two-prefixes", "<a:x xmlns:a='urn:1' xmlns:b='urn:1'><b:x a:k='1'/><b:x b:j='1' a:k='2'/></a:x>"),
         of("names", "<_.-ø xmlns:é='http://x.example/?a=1&amp;b=2#c'><é:𐀀 é:k='&#x9;'/></_.-ø>"),
         of("question", &String::from_utf8(Question::about(Cpr::parse(PERSON).unwrap()).input()).unwrap()),
+    ]
+}
+
+/// Documents that are refused by a hair, each in another place of the reader.
+fn refused() -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("refused-dtd", "<!DOCTYPE a [<!ENTITY x 'y'>]><a>&x;</a>"),
+        ("refused-instruction", "<a><?target data?></a>"),
+        ("refused-declaration", "<a/><?xml version='1.0'?>"),
+        ("refused-comment", "<a><!-- x -- y --></a>"),
+        ("refused-cdata", "<a><![CDATA[x]]></a><![CDATA[x]]>"),
+        ("refused-text", "<a>]]></a>"),
+        ("refused-reference", "<a>&nbsp;&#xD800;</a>"),
+        ("refused-names", "<a:b:c xmlns:a='urn:a'/>"),
+        ("refused-attributes", "<a xmlns:p='urn:p' xmlns:q='urn:p' p:b='1' q:b='2'/>"),
+        ("refused-quotes", "<a b=\"'>\" c='\">'>\r\n<d e='1'f='2'/></a >"),
+        ("refused-end", "<a><b></b ></a><c/>"),
     ]
 }
 

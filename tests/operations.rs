@@ -28,7 +28,7 @@ use hjemmel::signature::verify::verify_metadata;
 use hjemmel::soap::document::Document;
 use hjemmel::soap::envelope::Version;
 use hjemmel::soap::strict::Limits;
-use hjemmel::stub::pki::{Leaf, Role, Usage, pem};
+use hjemmel::stub::pki::{DevPki, KeyBits, Leaf, Role, Usage, pem};
 use hjemmel::stub::population::{KORSBAEK, demo};
 use http_body_util::BodyExt;
 use jiff::SignedDuration;
@@ -128,10 +128,9 @@ async fn scrape(admin: SocketAddr) -> String {
     text
 }
 
-const CRLS: (&str, &str) = (
-    "client_roots = [\"pki/root.pem\"]",
-    "client_roots = [\"pki/root.pem\", \"pki/issuing.pem\"]\ncrls = [\"issuing.crl\"]\ncrl_interval = \"1s\"",
-);
+const CRLS: (&str, &str) =
+    ("client_roots = [\"pki/root.pem\"]", "client_roots = [\"pki/root.pem\", \"pki/issuing.pem\"]\ncrls = [\"issuing.crl\"]");
+const EVERY_SECOND: (&str, &str) = ("[sts]\n", "[revocation]\ninterval = \"1s\"\n\n[sts]\n");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn operations_of_trust() {
@@ -150,6 +149,7 @@ async fn operations_of_trust() {
     a_list_that_its_authority_did_not_sign_is_refused(&node).await;
     an_overdue_list_refuses_unless_the_operator_chose_otherwise(&node).await;
     a_client_certificate_that_ends_on_a_long_connection_gives_nothing_any_more(&node).await;
+    a_ca_that_is_no_longer_trusted_gives_nothing_on_the_connection_it_has_open(&node).await;
     the_metrics_tell_what_happened(&node).await;
     let (dir, admin, original) = (node.world.dir.clone(), node.world.admin, node.original.clone());
     assert_eq!(node.world.stop().await, 0);
@@ -380,7 +380,7 @@ async fn a_revoked_client_is_refused_on_the_connection_it_has_open_and_on_a_new_
 async fn a_revocation_list_is_taken_up_without_a_signal(node: &Node) {
     const APPLIED: &str = "hjemmel_reload_total{result=\"applied\",what=\"crls\"}";
     node.write("issuing.crl", node.revocation_list(&[], 10));
-    node.reload(&[CRLS]).await.unwrap();
+    node.reload(&[CRLS, EVERY_SECOND]).await.unwrap();
     let client = node.client();
     assert_eq!(node.calls(&client).await, Ok(None));
     let before = node.metric(APPLIED).await.unwrap();
@@ -428,6 +428,22 @@ async fn a_client_certificate_that_ends_on_a_long_connection_gives_nothing_any_m
     let refusal = node.calls(&client).await;
     AHEAD.store(0, Ordering::SeqCst);
     assert_eq!(refusal, Ok(Some("ClientCertificateInvalid".to_owned())));
+}
+
+/// A session that outlived its trust, resumed or kept open, would go on in its name.
+async fn a_ca_that_is_no_longer_trusted_gives_nothing_on_the_connection_it_has_open(node: &Node) {
+    let client = node.client();
+    assert_eq!(node.calls(&client).await, Ok(None));
+    let other = DevPki::generate(&Clock::system(), KeyBits::Bits2048).unwrap();
+    node.write("other.pem", pem("CERTIFICATE", other.root()));
+    let original = "client_roots = [\"pki/root.pem\"]";
+    node.reload(&[(original, "client_roots = [\"pki/root.pem\", \"other.pem\"]")]).await.unwrap();
+    assert_eq!(node.calls(&client).await, Ok(None), "both are trusted while one takes over");
+    node.reload(&[(original, "client_roots = [\"other.pem\"]")]).await.unwrap();
+    assert_eq!(node.calls(&client).await, Ok(Some("ClientCertificateInvalid".to_owned())));
+    assert!(node.calls(&node.client()).await.is_err(), "TLS refuses a new connection");
+    node.reload(&[]).await.unwrap();
+    assert_eq!(node.calls(&node.client()).await, Ok(None));
 }
 
 async fn the_metrics_tell_what_happened(node: &Node) {

@@ -25,10 +25,24 @@ cargo clippy --locked --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
 say "Dependencies: bans, licences, sources"
+# Building cargo-deny takes longer than all else here, so it is built only where asked for, once, into target/tools.
+export PATH="$PWD/target/tools/bin:$PATH"
+if ! command -v cargo-deny >/dev/null && [ -n "${HJEMMEL_INSTALL_TOOLS:-}" ]; then
+  cargo install --locked --quiet --root target/tools cargo-deny ||
+    echo "could not install cargo-deny: the check of dependencies will say that it did not run"
+fi
 if command -v cargo-deny >/dev/null; then
   cargo deny --log-level error check bans licenses sources
+  if cargo deny --log-level error check advisories 2>target/advisories.log; then
+    echo "advisories: checked"
+  elif grep -q 'failed to fetch advisory database' target/advisories.log; then
+    echo "DID NOT RUN: advisories; the advisory database (github.com/rustsec/advisory-db) cannot be had from here"
+  else
+    cat target/advisories.log
+    exit 1
+  fi
 else
-  echo "DID NOT RUN: cargo-deny is not installed (cargo install cargo-deny --locked); advisories need a database besides"
+  echo "DID NOT RUN: bans, licences, sources and advisories; cargo-deny is not installed (HJEMMEL_INSTALL_TOOLS=1 builds it)"
 fi
 
 say "Tests"

@@ -7,6 +7,9 @@
 //! cargo bench                          # times, medians of rounds in turns
 //! cargo bench -- release               # only the parts whose name contains it
 //! cargo bench -- --instructions        # instructions by callgrind, which noise cannot move (needs valgrind)
+//! cargo bench -- --instructions --gate # fails where a part costs more than 1.05 times what instructions.toml has
+//! cargo bench -- --instructions --keep # writes instructions.toml
+//! cargo bench -- --rivals              # verification beside Apache Santuario and libxmlsec1, where they are installed
 //! ```
 #![allow(
     clippy::unwrap_used,
@@ -28,6 +31,7 @@ mod reading;
 #[path = "../../tests/support/forge/mod.rs"]
 #[allow(dead_code, unused_imports)] // of which this takes a signed message
 mod support;
+mod verifiers;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -39,7 +43,14 @@ fn main() {
     let only = arguments.iter().find(|argument| !argument.starts_with("--"));
     let chosen: Vec<_> = parts.into_iter().filter(|part| only.is_none_or(|only| part.name.contains(only.as_str()))).collect();
     if has("--instructions") {
-        measure::instructions(&chosen);
+        match (has("--gate"), has("--keep")) {
+            (true, _) if !measure::gate(&chosen) => std::process::exit(1),
+            (true, _) => {}
+            (_, true) => measure::keep(&chosen),
+            _ => measure::instructions(&chosen),
+        }
+    } else if has("--rivals") {
+        verifiers::times();
     } else if std::env::args().any(|argument| argument == "--bench") {
         measure::times(&chosen);
     } else {

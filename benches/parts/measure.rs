@@ -1,6 +1,8 @@
 //! Times in turns, instructions by callgrind.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -65,36 +67,82 @@ fn batch(work: &dyn Fn() -> usize) -> u32 {
     u32::try_from(BATCH.as_nanos() / one.as_nanos()).unwrap_or(u32::MAX).clamp(1, 20_000)
 }
 
-/// Instructions of one piece of work, by callgrind, which counts nothing but what [`counted`] does.
+/// Instructions of each side of each part, by callgrind, which counts nothing but what [`counted`] does.
 pub fn instructions(parts: &[Part]) {
     println!("| part | bytes | instructions | floor | its instructions | ratio |\n|---|---:|---:|---|---:|---:|");
-    for part in parts {
-        let [ours, floor] = ["ours", "floor"].map(|side| callgrind(part.name, side));
-        let (name, bytes, ratio) = (part.name, part.bytes, ours as f64 / floor as f64);
-        println!("| {name} | {bytes} | {ours} | {} | {floor} | {ratio:.2} |", part.floor);
+    for (part, [ours, floor]) in parts.iter().zip(callgrind(parts)) {
+        println!("| {} | {} | {ours} | {} | {floor} | {:.2} |", part.name, part.bytes, part.floor, ours as f64 / floor as f64);
     }
 }
 
-fn callgrind(part: &str, side: &str) -> u64 {
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=*counted*", "--collect-atstart=no"])
-        .arg(std::env::current_exe().unwrap())
-        .args([ALONE, part, side])
-        .output()
-        .expect("valgrind is installed");
-    let told = String::from_utf8_lossy(&output.stderr);
-    let line = told.lines().find_map(|line| line.split_once("Collected : "));
-    let (_, count) = line.unwrap_or_else(|| panic!("valgrind counted nothing: {told}"));
-    count.trim().parse().unwrap()
+/// How much a part may grow, beside its floor, before [`gate`] fails.
+const GROWTH: f64 = 1.05;
+
+fn baseline() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/parts/instructions.toml")
 }
 
-/// One side of one part, once to warm up and once to be counted.
-pub fn alone(parts: &[Part], arguments: &[String]) {
-    let [part, side] = arguments else { panic!("a part and a side") };
-    let part = parts.iter().find(|known| known.name == part).expect("a part");
-    let work = if side == "ours" { &part.ours_work } else { &part.floor_work };
-    black_box(work());
-    counted(work);
+/// Whether no part costs more, beside its floor, than `instructions.toml` allows; what is not, is printed. The ratios hold on
+/// other machines than the one that counted them, for both sides are built and counted together.
+pub fn gate(parts: &[Part]) -> bool {
+    let text = std::fs::read_to_string(baseline()).expect("the baseline");
+    let known: BTreeMap<String, f64> = toml::from_str(&text).expect("the baseline is name = ratio");
+    let mut good = true;
+    for (part, [ours, floor]) in parts.iter().zip(callgrind(parts)) {
+        let ratio = ours as f64 / floor as f64;
+        let told = match known.get(part.name) {
+            Some(before) if ratio <= before * GROWTH => format!("{before:.3}, good"),
+            Some(before) => format!("{before:.3}, TOO MUCH: {:+.1} %", (ratio / before - 1.0) * 100.0),
+            None => "UNKNOWN: cargo bench -- --instructions --keep".to_owned(),
+        };
+        good &= told.ends_with("good");
+        println!("{:34} {ratio:.3} of its floor; before {told}", part.name);
+    }
+    good
+}
+
+/// Makes what the parts cost now the baseline.
+pub fn keep(parts: &[Part]) {
+    let mut text = String::from(
+        "# What each part may cost beside its floor, in instructions: `cargo bench -- --instructions --gate` fails above 1.05\n\
+         # times as much. Written by `cargo bench -- --instructions --keep`; a greater number needs a reason in the commit.\n",
+    );
+    for (part, [ours, floor]) in parts.iter().zip(callgrind(parts)) {
+        text += &format!("\"{}\" = {:.3}\n", part.name, ours as f64 / floor as f64);
+    }
+    std::fs::write(baseline(), text).unwrap();
+}
+
+/// Both sides of every part in one run, as the keys that they share take callgrind longer to make than all the rest.
+fn callgrind(parts: &[Part]) -> Vec<[u64; 2]> {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--toggle-collect=*counted*", "--collect-atstart=no", "--dump-after=*counted*"])
+        .arg(format!("--callgrind-out-file={}", out.display()))
+        .arg(std::env::current_exe().unwrap())
+        .arg(ALONE)
+        .args(parts.iter().map(|part| part.name))
+        .output()
+        .expect("valgrind is installed");
+    let total = |n: usize| {
+        let dumped = std::fs::read_to_string(out.with_extension(n.to_string()));
+        let dumped = dumped.unwrap_or_else(|_| panic!("callgrind dumped nothing: {}", String::from_utf8_lossy(&output.stderr)));
+        let line = dumped.lines().find_map(|line| line.strip_prefix("totals: ").or_else(|| line.strip_prefix("summary: ")));
+        line.and_then(|count| count.trim().parse().ok()).expect("a dump tells its total")
+    };
+    (0..parts.len()).map(|n| [total(2 * n + 1), total(2 * n + 2)]).collect()
+}
+
+/// Both sides of the named parts, each once to warm up and once to be counted.
+pub fn alone(parts: &[Part], names: &[String]) {
+    for name in names {
+        let part = parts.iter().find(|known| known.name == name).expect("a part");
+        for work in [&part.ours_work, &part.floor_work] {
+            black_box(work());
+            counted(work);
+        }
+    }
 }
 
 #[inline(never)]

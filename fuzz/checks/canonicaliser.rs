@@ -61,7 +61,7 @@ fn streamed(data: &[u8], size: usize, method: &Exclusive, number: usize) -> Resu
         }
         seen += usize::from(starts);
         if seen > number && !ended {
-            canonicaliser.token(token, reader.strict());
+            canonicaliser.token(token, reader.read());
             ended = canonicaliser.depth() == 0;
         }
     }

@@ -7,6 +7,7 @@ pub mod canonicaliser;
 pub mod envelope;
 pub mod reading;
 pub mod release;
+pub mod tokenizer;
 pub mod window;
 
 /// A check, by the name of its target and its corpus.
@@ -14,9 +15,10 @@ pub type Check = (&'static str, fn(&[u8]));
 
 /// All of them.
 #[allow(dead_code)] // a target calls one
-pub const ALL: [Check; 4] = [
+pub const ALL: [Check; 5] = [
     ("envelope", envelope::check),
     ("canonicaliser", canonicaliser::check),
     ("window", window::check),
     ("release", release::check),
+    ("tokenizer", tokenizer::check),
 ];

@@ -14,6 +14,7 @@ use hjemmel::policy::rules::{Asked, Naive};
 use hjemmel::refusal::Refusal;
 use hjemmel::signature::c14n::canonical_bytes;
 use hjemmel::soap::document::{Child, Element};
+use hjemmel::soap::reading::Reading;
 use hjemmel::soap::strict::Token;
 use jiff::Timestamp;
 
@@ -69,10 +70,10 @@ pub fn answer(data: &[u8], size: usize, narrow: bool) -> Result<Released, Refusa
     }
     loop {
         let token = now(reader.next()).map_err(refusal)?;
-        if token == Token::End && reader.strict().depth() == 0 {
+        if token == Token::End && reader.read().depth() == 0 {
             break;
         }
-        filter.feed(token, reader.strict())?;
+        filter.feed(token, reader.read())?;
     }
     loop {
         match now(reader.next()).map_err(refusal)? {

@@ -4,20 +4,23 @@
 //! So an agreement that ends at midnight ends at midnight, however fresh or stale the memory is.
 //!
 //! Fail rules:
-//! - An entry younger than `refresh` is used as it is; so long may a suspension take to reach a running gateway.
-//! - An older one is read anew. If the store does not answer, the entry still serves until it is `staleness` old; past
-//!   that, and where nothing was remembered, the call is refused with [`Refusal::AgreementsUnavailable`].
+//! - An entry younger than `refresh` is used as it is; so long may a suspension take to reach a running gateway (and as
+//!   long as the store takes to answer).
+//! - An older one is asked for again: whether anything changed, and only if so for itself, by one call at a time while
+//!   the others use what is there. If the store does not answer, the entry still serves until it is `staleness` old;
+//!   past that, and where nothing was remembered, the call is refused with [`Refusal::AgreementsUnavailable`].
 //! - That nothing was found is remembered for `negative` only, apart from what was found: a stranger who asks for a
 //!   million absent agreements cannot push the present ones out. It never serves while the store is away.
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    future::ready,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
-use moka::future::Cache;
+use moka::{future::Cache, ops::compute::Op};
 use uuid::Uuid;
 
 use super::{
@@ -63,21 +66,73 @@ pub enum ClientSystem {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
     Front(ClientSystem, Cvr, Uuid, Environment),
-    Back(Uuid, Environment),
+    Back(Uuid, Cvr, Environment),
+    BackAll(Uuid, Environment),
     Register,
 }
 
 #[derive(Debug)]
 enum Found {
     Agreements(Vec<Arc<Agreement>>),
-    Register(BTreeMap<Cvr, Arc<Authority>>),
+    BackAll(BackAll),
+    Register(Arc<BTreeMap<Cvr, Arc<Authority>>>),
 }
 
 impl Found {
     fn is_empty(&self) -> bool {
         match self {
             Found::Agreements(agreements) => agreements.is_empty(),
+            Found::BackAll(all) => all.candidates.is_empty(),
             Found::Register(register) => register.is_empty(),
+        }
+    }
+}
+
+/// Every authority's back agreements, and which of them hold, worked out once for each span of time in which none begins
+/// and none ends: a call must not cost more for every agreement that others have.
+#[derive(Debug)]
+struct BackAll {
+    /// Latest beginning first.
+    candidates: Vec<Arc<Agreement>>,
+    holding: Mutex<Option<Holding>>,
+}
+
+#[derive(Debug, Clone)]
+struct Holding {
+    /// The last instant, up to the one asked about, at which an agreement begins or ends.
+    since: Option<Timestamp>,
+    /// The first after it.
+    until: Option<Timestamp>,
+    agreements: Arc<BTreeMap<Cvr, Arc<Agreement>>>,
+}
+
+impl BackAll {
+    fn at(&self, at: Timestamp) -> Arc<BTreeMap<Cvr, Arc<Agreement>>> {
+        let mut holding = self.holding.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*holding {
+            Some(known) if known.since.is_none_or(|since| since <= at) && known.until.is_none_or(|until| at < until) => {
+                Arc::clone(&known.agreements)
+            }
+            _ => {
+                let fresh = self.work_out(at);
+                let agreements = Arc::clone(&fresh.agreements);
+                *holding = Some(fresh);
+                agreements
+            }
+        }
+    }
+
+    fn work_out(&self, at: Timestamp) -> Holding {
+        let mut agreements = BTreeMap::new();
+        for agreement in self.candidates.iter().filter(|agreement| agreement.standing(at) == Standing::Holds) {
+            // Candidates stand latest first, so the first of an authority is the one `back` would choose.
+            agreements.entry(agreement.authority).or_insert_with(|| Arc::clone(agreement));
+        }
+        let instants = || self.candidates.iter().flat_map(|agreement| [Some(agreement.valid_from), agreement.valid_to]).flatten();
+        Holding {
+            since: instants().filter(|instant| *instant <= at).max(),
+            until: instants().filter(|instant| *instant > at).min(),
+            agreements: Arc::new(agreements),
         }
     }
 }
@@ -85,8 +140,12 @@ impl Found {
 #[derive(Clone)]
 struct Entry {
     found: Arc<Found>,
-    loaded: Instant,
-    /// When the store is asked again; put off after a failure, so that a dead store is not waited for at every call.
+    /// What the store's revision was before it was read.
+    revision: Arc<[u8]>,
+    /// When the store last said that this is how it is.
+    confirmed: Instant,
+    /// When the store is asked again; put off while a call asks, and after a failure, so that a dead store is not waited
+    /// for at every call.
     next: Instant,
 }
 
@@ -136,8 +195,7 @@ impl Agreements {
         environment: &Environment,
         at: Timestamp,
     ) -> Result<Arc<Agreement>, Refusal> {
-        let mut candidates = self.agreements(Key::Back(service, environment.clone())).await?;
-        candidates.retain(|agreement| agreement.authority == authority);
+        let candidates = self.agreements(Key::Back(service, authority, environment.clone())).await?;
         choose(&candidates, at, Refusal::BackAgreementNotFound)
     }
 
@@ -150,15 +208,11 @@ impl Agreements {
         service: Uuid,
         environment: &Environment,
         at: Timestamp,
-    ) -> Result<BTreeMap<Cvr, Arc<Agreement>>, Refusal> {
-        let candidates = self.agreements(Key::Back(service, environment.clone())).await?;
-        let mut holding = BTreeMap::new();
-        for agreement in candidates {
-            if agreement.standing(at) == Standing::Holds {
-                // Candidates stand latest first, so the first of an authority is the one `back` would choose.
-                holding.entry(agreement.authority).or_insert(agreement);
-            }
-        }
+    ) -> Result<Arc<BTreeMap<Cvr, Arc<Agreement>>>, Refusal> {
+        let holding = match &*self.ask(Key::BackAll(service, environment.clone())).await? {
+            Found::BackAll(all) => all.at(at),
+            _ => return Err(Refusal::Internal),
+        };
         if holding.is_empty() { Err(Refusal::BackAgreementNotFound) } else { Ok(holding) }
     }
 
@@ -167,17 +221,17 @@ impl Agreements {
     /// # Errors
     /// [`Refusal::AuthorityUnknown`], [`Refusal::AgreementsUnavailable`].
     pub async fn authority(&self, cvr: Cvr) -> Result<Arc<Authority>, Refusal> {
-        self.register().await?.remove(&cvr).ok_or(Refusal::AuthorityUnknown)
+        self.register().await?.get(&cvr).map(Arc::clone).ok_or(Refusal::AuthorityUnknown)
     }
 
     /// The register of authorities, by CVR number.
     ///
     /// # Errors
     /// [`Refusal::AgreementsUnavailable`].
-    pub async fn register(&self) -> Result<BTreeMap<Cvr, Arc<Authority>>, Refusal> {
+    pub async fn register(&self) -> Result<Arc<BTreeMap<Cvr, Arc<Authority>>>, Refusal> {
         match &*self.ask(Key::Register).await? {
-            Found::Register(register) => Ok(register.clone()),
-            Found::Agreements(_) => Err(Refusal::Internal),
+            Found::Register(register) => Ok(Arc::clone(register)),
+            _ => Err(Refusal::Internal),
         }
     }
 
@@ -189,49 +243,67 @@ impl Agreements {
     async fn agreements(&self, key: Key) -> Result<Vec<Arc<Agreement>>, Refusal> {
         match &*self.ask(key).await? {
             Found::Agreements(agreements) => Ok(agreements.clone()),
-            Found::Register(_) => Err(Refusal::Internal),
+            _ => Err(Refusal::Internal),
         }
     }
 
     async fn ask(&self, key: Key) -> Result<Arc<Found>, Refusal> {
-        let remembered = self.present.get(&key).await;
-        if let Some(entry) = &remembered
-            && Instant::now() < entry.next
-            && entry.loaded.elapsed() < self.settings.refresh.max(self.settings.staleness)
-        {
-            return Ok(Arc::clone(&entry.found));
+        let keep = self.settings.refresh.max(self.settings.staleness);
+        let remembered = self.present.get(&key).await.filter(|entry| entry.confirmed.elapsed() < keep);
+        match &remembered {
+            Some(entry) if Instant::now() < entry.next => return Ok(Arc::clone(&entry.found)),
+            Some(entry) => self.put_off(&key, entry).await,
+            None => {
+                if let Some(nothing) = self.absent.get(&key).await {
+                    return Ok(nothing);
+                }
+            }
         }
-        if remembered.is_none()
-            && let Some(nothing) = self.absent.get(&key).await
-        {
-            return Ok(nothing);
-        }
-        match self.load(&key).await {
-            Ok(found) => {
-                let found = Arc::new(found);
+        match self.renew(&key, remembered.as_ref()).await {
+            Ok(entry) => {
+                let found = Arc::clone(&entry.found);
                 if found.is_empty() {
                     self.present.invalidate(&key).await;
                     self.absent.insert(key, Arc::clone(&found)).await;
                 } else {
-                    let loaded = Instant::now();
-                    self.present
-                        .insert(key, Entry { found: Arc::clone(&found), loaded, next: loaded + self.settings.refresh })
-                        .await;
+                    self.present.insert(key, entry).await;
                 }
                 Ok(found)
             }
             Err(error) => {
                 tracing::warn!(%error, "the agreements store did not answer");
                 match remembered {
-                    Some(entry) if entry.loaded.elapsed() < self.settings.staleness => {
-                        let found = Arc::clone(&entry.found);
-                        self.present.insert(key, Entry { next: Instant::now() + self.settings.negative, ..entry }).await;
-                        Ok(found)
+                    Some(entry) if entry.confirmed.elapsed() < self.settings.staleness => {
+                        self.put_off(&key, &entry).await;
+                        Ok(entry.found)
                     }
                     _ => Err(Refusal::AgreementsUnavailable),
                 }
             }
         }
+    }
+
+    /// Lets the others use `seen` a while yet. Does nothing where another call has put something newer in its place: what
+    /// was withdrawn must not come back.
+    async fn put_off(&self, key: &Key, seen: &Entry) {
+        let next = Instant::now() + self.settings.negative.min(self.settings.refresh);
+        let replace = |current: Option<moka::Entry<Key, Entry>>| {
+            let same = current.is_some_and(|current| current.value().confirmed == seen.confirmed);
+            ready(if same { Op::Put(Entry { next, ..seen.clone() }) } else { Op::Nop })
+        };
+        self.present.entry_by_ref(key).and_compute_with(replace).await;
+    }
+
+    /// What the store says now. Nothing is read that is known already.
+    async fn renew(&self, key: &Key, remembered: Option<&Entry>) -> Result<Entry, StoreError> {
+        // Asked before the reading, so that a write in between is seen the next time.
+        let revision: Arc<[u8]> = self.store.revision().await?.into();
+        let found = match remembered {
+            Some(entry) if entry.revision == revision => Arc::clone(&entry.found),
+            _ => Arc::new(self.load(key).await?),
+        };
+        let confirmed = Instant::now();
+        Ok(Entry { found, revision, confirmed, next: confirmed + self.settings.refresh })
     }
 
     async fn load(&self, key: &Key) -> Result<Found, StoreError> {
@@ -242,12 +314,15 @@ impl Agreements {
             Key::Front(ClientSystem::System(system), authority, service, environment) => {
                 self.store.front_by_system(*system, *authority, *service, environment).await?
             }
-            Key::Back(service, environment) => self.store.back(*service, environment).await?,
+            Key::Back(service, authority, environment) => self.store.back(*service, *authority, environment).await?,
+            Key::BackAll(service, environment) => {
+                let candidates = self.store.back_all(*service, environment).await?.into_iter().map(Arc::new).collect();
+                return Ok(Found::BackAll(BackAll { candidates, holding: Mutex::new(None) }));
+            }
             Key::Register => {
-                let authorities = self.store.authorities().await?;
-                return Ok(Found::Register(
-                    authorities.into_iter().map(|authority| (authority.cvr, Arc::new(authority))).collect(),
-                ));
+                let authorities = self.store.authorities().await?.into_iter();
+                let register = authorities.map(|authority| (authority.cvr, Arc::new(authority))).collect();
+                return Ok(Found::Register(Arc::new(register)));
             }
         };
         Ok(Found::Agreements(agreements.into_iter().map(Arc::new).collect()))

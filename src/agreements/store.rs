@@ -21,6 +21,14 @@ use super::{
 /// The migrations of `migrations/`, compiled in.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
+/// Reads agreements, each with its certificates, in one statement however many they are. The condition follows.
+macro_rules! agreements_where {
+    () => {
+        "SELECT *, (SELECT group_concat(thumbprint) FROM agreement_certificate WHERE agreement = agreement.id) AS certificates
+         FROM agreement WHERE "
+    };
+}
+
 /// How the store is reached.
 #[derive(Debug, Clone)]
 pub struct StoreSettings {
@@ -120,6 +128,15 @@ impl Store {
         sqlx::query("SELECT 1").execute(&self.pool).await.is_ok()
     }
 
+    /// A value that every write to agreements, certificates or authorities makes anew: while it is the same, so is
+    /// everything that was read.
+    ///
+    /// # Errors
+    /// A store that does not answer.
+    pub async fn revision(&self) -> Result<Vec<u8>, StoreError> {
+        Ok(sqlx::query("SELECT value FROM revision").fetch_one(&self.pool).await?.try_get("value")?)
+    }
+
     /// Front agreements of a client system known by its certificate, of any state, latest beginning first.
     pub async fn front_by_certificate(
         &self,
@@ -128,17 +145,18 @@ impl Store {
         service: Uuid,
         environment: &Environment,
     ) -> Result<Vec<Agreement>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT * FROM agreement WHERE side = 'front' AND service = ? AND environment = ? AND authority = ?
+        let rows = sqlx::query(concat!(
+            agreements_where!(),
+            "side = 'front' AND service = ? AND environment = ? AND authority = ?
              AND id IN (SELECT agreement FROM agreement_certificate WHERE thumbprint = ?)",
-        )
+        ))
         .bind(service.to_string())
         .bind(environment.as_str())
         .bind(authority.to_string())
         .bind(certificate.to_string())
         .fetch_all(&self.pool)
         .await?;
-        self.agreements(rows).await
+        latest_first(rows)
     }
 
     /// Front agreements of a client system known by its UUID, of any state, latest beginning first.
@@ -149,32 +167,45 @@ impl Store {
         service: Uuid,
         environment: &Environment,
     ) -> Result<Vec<Agreement>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT * FROM agreement WHERE side = 'front' AND service = ? AND environment = ? AND authority = ? AND system = ?",
-        )
+        let rows = sqlx::query(concat!(
+            agreements_where!(),
+            "side = 'front' AND service = ? AND environment = ? AND authority = ? AND system = ?",
+        ))
         .bind(service.to_string())
         .bind(environment.as_str())
         .bind(authority.to_string())
         .bind(system.to_string())
         .fetch_all(&self.pool)
         .await?;
-        self.agreements(rows).await
+        latest_first(rows)
     }
 
-    /// Back agreements of the service, of any state, latest beginning first: every authority's.
-    pub async fn back(&self, service: Uuid, environment: &Environment) -> Result<Vec<Agreement>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM agreement WHERE side = 'back' AND service = ? AND environment = ?")
+    /// Back agreements of the service and one authority, of any state, latest beginning first.
+    pub async fn back(&self, service: Uuid, authority: Cvr, environment: &Environment) -> Result<Vec<Agreement>, StoreError> {
+        let rows =
+            sqlx::query(concat!(agreements_where!(), "side = 'back' AND service = ? AND environment = ? AND authority = ?"))
+                .bind(service.to_string())
+                .bind(environment.as_str())
+                .bind(authority.to_string())
+                .fetch_all(&self.pool)
+                .await?;
+        latest_first(rows)
+    }
+
+    /// Back agreements of the service and every authority, of any state, latest beginning first.
+    pub async fn back_all(&self, service: Uuid, environment: &Environment) -> Result<Vec<Agreement>, StoreError> {
+        let rows = sqlx::query(concat!(agreements_where!(), "side = 'back' AND service = ? AND environment = ?"))
             .bind(service.to_string())
             .bind(environment.as_str())
             .fetch_all(&self.pool)
             .await?;
-        self.agreements(rows).await
+        latest_first(rows)
     }
 
     /// Every agreement, latest beginning first.
     pub async fn list(&self) -> Result<Vec<Agreement>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM agreement").fetch_all(&self.pool).await?;
-        self.agreements(rows).await
+        let rows = sqlx::query(concat!(agreements_where!(), "TRUE")).fetch_all(&self.pool).await?;
+        latest_first(rows)
     }
 
     /// One agreement.
@@ -304,16 +335,12 @@ impl Store {
         transaction.commit().await?;
         Ok(imported)
     }
+}
 
-    async fn agreements(&self, rows: Vec<SqliteRow>) -> Result<Vec<Agreement>, StoreError> {
-        let mut connection = self.pool.acquire().await?;
-        let mut agreements = Vec::with_capacity(rows.len());
-        for row in &rows {
-            agreements.push(read(&mut connection, row).await?);
-        }
-        agreements.sort_by_key(|agreement| std::cmp::Reverse((agreement.valid_from, agreement.id)));
-        Ok(agreements)
-    }
+fn latest_first(rows: Vec<SqliteRow>) -> Result<Vec<Agreement>, StoreError> {
+    let mut agreements = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    agreements.sort_by_key(|agreement| std::cmp::Reverse((agreement.valid_from, agreement.id)));
+    Ok(agreements)
 }
 
 /// What an agreement id stands for, once and for all.
@@ -322,29 +349,27 @@ fn parties(agreement: &Agreement) -> (Side, Uuid, Uuid, Cvr, &Environment) {
 }
 
 async fn find(connection: &mut SqliteConnection, id: Uuid) -> Result<Option<Agreement>, StoreError> {
-    let row = sqlx::query("SELECT * FROM agreement WHERE id = ?").bind(id.to_string()).fetch_optional(&mut *connection).await?;
-    match row {
-        Some(row) => Ok(Some(read(connection, &row).await?)),
-        None => Ok(None),
-    }
+    let row = sqlx::query(concat!(agreements_where!(), "id = ?")).bind(id.to_string()).fetch_optional(connection).await?;
+    row.as_ref().map(read).transpose()
 }
 
-async fn read(connection: &mut SqliteConnection, row: &SqliteRow) -> Result<Agreement, StoreError> {
-    let id: Uuid = required(row, "id")?;
-    let certificates = sqlx::query("SELECT thumbprint FROM agreement_certificate WHERE agreement = ? ORDER BY thumbprint")
-        .bind(id.to_string())
-        .fetch_all(connection)
-        .await?;
+fn read(row: &SqliteRow) -> Result<Agreement, StoreError> {
+    let certificates: Option<String> = row.try_get("certificates")?;
+    let thumbprints = certificates.iter().flat_map(|list| list.split(','));
+    let mut certificates = thumbprints
+        .map(|text| text.parse().map_err(|_| StoreError::Unreadable { column: "thumbprint" }))
+        .collect::<Result<Vec<Thumbprint>, _>>()?;
+    certificates.sort();
     let side = match row.try_get::<String, _>("side")?.as_str() {
         "front" => Side::Front,
         "back" => Side::Back,
         _ => return Err(StoreError::Unreadable { column: "side" }),
     };
     Ok(Agreement {
-        id,
+        id: required(row, "id")?,
         side,
         system: required(row, "system")?,
-        certificates: certificates.iter().map(|row| required(row, "thumbprint")).collect::<Result<_, _>>()?,
+        certificates,
         service: required(row, "service")?,
         authority: required(row, "authority")?,
         environment: required(row, "environment")?,

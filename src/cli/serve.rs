@@ -21,9 +21,12 @@ use crate::edge::admin::Admin;
 use crate::edge::router::Router;
 use crate::edge::serve::{Drained, Readiness, Transport, serve};
 use crate::edge::tls::TlsError;
-use crate::gateway::clients::ClientTrustError;
 use crate::gateway::open::Peer;
 use crate::metrics::{self, Metrics};
+use crate::outbound::SetupError;
+use crate::revocation::list::RevocationError;
+use crate::revocation::ocsp::StapleError;
+use crate::revocation::verify::RootsError;
 use crate::services::terminaladgang::assemble::{AssembleError, Lasting, OnClose};
 pub use reload::Reloader;
 
@@ -49,8 +52,17 @@ pub enum ServeError {
     #[error(transparent)]
     Assemble(#[from] AssembleError),
     /// Client certificates.
+    #[error("client certificates: {0}")]
+    Clients(#[from] RootsError),
+    /// A revocation list.
     #[error(transparent)]
-    Clients(#[from] ClientTrustError),
+    Revocation(#[from] RevocationError),
+    /// The client that fetches revocation lists.
+    #[error("revocation.roots: {0}")]
+    Fetcher(#[from] SetupError),
+    /// The OCSP response to be stapled.
+    #[error("listen.ocsp_response: {0}")]
+    Staple(#[from] StapleError),
     /// TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -145,7 +157,7 @@ pub async fn start(
     let store_answers = Arc::new(AtomicBool::new(true));
     tokio::spawn(watch::store(agreements, store_answers.clone(), stopped.clone()));
     tokio::spawn(watch::certificates(reloader.clone(), clock.clone(), stopped.clone()));
-    tokio::spawn(reloader.clone().watch_revocation_lists(stopped.clone()));
+    tokio::spawn(reloader.clone().keep_revocation_fresh(stopped.clone()));
 
     let (in_force, of_calls) = (reloader.in_force.clone(), metrics.clone());
     let make = move |peer: crate::edge::serve::Peer| Router {

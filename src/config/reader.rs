@@ -16,6 +16,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use uuid::Uuid;
 
+use super::Source;
 use super::report::Problem;
 
 /// A setting that was asked for, and what it is: for the tests of the annotated example.
@@ -215,14 +216,7 @@ impl<'a> Reader<'a> {
     /// A folder that exists.
     pub(super) fn directory(&mut self, key: &'static str) -> Option<PathBuf> {
         let folder = self.folder;
-        self.setting(key, None, |value| {
-            let path = folder.join(as_text(value)?);
-            if path.is_dir() {
-                Ok(path)
-            } else {
-                Err(format!("names {}, which is not a folder; make it, or correct the path", path.display()))
-            }
-        })
+        self.setting(key, None, |value| existing(folder.join(as_text(value)?)))
     }
 
     /// A file that may be made later, in a folder that exists.
@@ -242,6 +236,37 @@ impl<'a> Reader<'a> {
     pub(super) fn file(&mut self, key: &'static str) -> Option<PathBuf> {
         let folder = self.folder;
         self.setting(key, None, |value| readable(folder.join(as_text(value)?)))
+    }
+
+    /// A folder that exists; none by default.
+    pub(super) fn optional_directory(&mut self, key: &'static str) -> Option<Option<PathBuf>> {
+        let folder = self.folder;
+        self.setting(key, Some(None), |value| existing(folder.join(as_text(value)?)).map(Some))
+    }
+
+    /// A file that can be read; none by default.
+    pub(super) fn optional_file(&mut self, key: &'static str) -> Option<Option<PathBuf>> {
+        let folder = self.folder;
+        self.setting(key, Some(None), |value| readable(folder.join(as_text(value)?)).map(Some))
+    }
+
+    /// Files that can be read, and http or https addresses; none by default.
+    pub(super) fn sources(&mut self, key: &'static str) -> Option<Vec<Source>> {
+        let folder = self.folder;
+        self.setting(key, Some(Vec::new()), |value| {
+            let source = |text: String| match text.split_once("://") {
+                None => readable(folder.join(text)).map(Source::File),
+                Some(_) => {
+                    let uri: Option<Uri> = text.parse().ok();
+                    let known = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https"));
+                    let uri = uri.filter(|uri| known(uri) && uri.host().is_some_and(|host| !host.is_empty()));
+                    let form =
+                        "holds an address that is neither http nor https; write for instance \"http://ca.example/list.crl\"";
+                    uri.map(Source::Address).ok_or_else(|| form.to_owned())
+                }
+            };
+            as_array(value)?.iter().map(|item| source(as_text(item.get_ref())?)).collect()
+        })
     }
 
     /// Files that can be read; none by default.
@@ -334,6 +359,13 @@ fn one_of<T: Copy>(value: &DeValue<'_>, choices: &[(&str, T)]) -> Result<T, Stri
 
 fn within<T: PartialOrd + Debug>(value: T, range: &RangeInclusive<T>) -> Result<T, String> {
     if range.contains(&value) { Ok(value) } else { Err(format!("is out of range; use {:?} to {:?}", range.start(), range.end())) }
+}
+
+fn existing(path: PathBuf) -> Result<PathBuf, String> {
+    match path.is_dir() {
+        true => Ok(path),
+        false => Err(format!("names {}, which is not a folder; make it, or correct the path", path.display())),
+    }
 }
 
 fn readable(path: PathBuf) -> Result<PathBuf, String> {

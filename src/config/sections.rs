@@ -1,13 +1,15 @@
 //! The sections of the configuration file, their settings, defaults and ranges.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::reader::Reader;
 use super::{
-    Admin, Agreements, Audit, Binding, Config, Index, Listen, LogFormat, Policy, Service, Sts, Tokens, WithoutList, limits,
+    Admin, Agreements, Audit, Binding, Config, DomainLists, Index, Keeping, Listen, LogFormat, Policy, Revocation, Service,
+    Signers, Stapling, Sts, Tokens, WithoutList, limits,
 };
 
 /// Every setting is asked for before the first `?`, so that each is checked whatever the others are.
@@ -23,6 +25,8 @@ pub(super) fn read(root: &mut Reader<'_>) -> Option<Config> {
     let system = root.section("system", Reader::credentials);
     let service = root.section("service", read_service);
     let tokens = root.section("tokens", read_tokens);
+    let signers = root.section("signers", read_signers);
+    let revocation = root.section("revocation", read_revocation);
     let sts = root.section("sts", read_sts);
     let index = root.section("index", read_index);
     let agreements = root.section("agreements", read_agreements);
@@ -42,6 +46,8 @@ pub(super) fn read(root: &mut Reader<'_>) -> Option<Config> {
         system: system?,
         service: service?,
         tokens: tokens?,
+        signers: signers?,
+        revocation: revocation?,
         sts: sts?,
         index: index?,
         agreements: agreements?,
@@ -57,25 +63,62 @@ fn read_listen(section: &mut Reader<'_>) -> Option<Listen> {
     let public_url = section.https("public_url");
     let credentials = section.credentials();
     let client_roots = section.certificates("client_roots", true);
-    let crls = section.files("crls");
-    let choices = [("refuse", WithoutList::Refuse), ("accept", WithoutList::Accept)];
-    let crl_missing = section.choice("crl_missing", WithoutList::Refuse, &choices);
-    let crl_interval = section.duration("crl_interval", seconds(60), seconds(1)..=seconds(24 * 3600));
+    let ocsp_response = section.optional_file("ocsp_response");
+    let revocation = read_lists(section);
     Some(Listen {
         address: address?,
         public_url: public_url?,
         credentials: credentials?,
         client_roots: client_roots?,
-        crls: crls?,
-        crl_missing: crl_missing?,
-        crl_interval: crl_interval?,
+        ocsp_response: ocsp_response?,
+        revocation: revocation?,
+    })
+}
+
+fn read_lists(section: &mut Reader<'_>) -> Option<DomainLists> {
+    let crls = section.sources("crls");
+    let choices = [("refuse", WithoutList::Refuse), ("accept", WithoutList::Accept)];
+    let crl_missing = section.choice("crl_missing", WithoutList::Refuse, &choices);
+    Some(DomainLists { crls: crls?, crl_missing: crl_missing? })
+}
+
+fn read_stapling(section: &mut Reader<'_>) -> Option<Stapling> {
+    let required = section.flag("require_stapling", false)?;
+    Some(if required { Stapling::Required } else { Stapling::Optional })
+}
+
+fn read_signers(section: &mut Reader<'_>) -> Option<Signers> {
+    let authorities = section.certificates("authorities", false);
+    let revocation = read_lists(section);
+    Some(Signers { authorities: authorities?, revocation: revocation? })
+}
+
+fn read_revocation(section: &mut Reader<'_>) -> Option<Revocation> {
+    let interval = section.duration("interval", seconds(60), seconds(1)..=seconds(24 * 3600));
+    let refresh = section.duration("refresh", seconds(3600), seconds(1)..=seconds(7 * 24 * 3600));
+    let grace = section.duration("grace", seconds(0), seconds(0)..=seconds(7 * 24 * 3600));
+    let timeout = section.duration("timeout", seconds(10), seconds(1)..=seconds(120));
+    let list_bytes = section.size("list_bytes", 32 << 20, 1 << 10..=1 << 28);
+    let cache = section.optional_directory("cache");
+    let roots = section.certificates("roots", false);
+    Some(Revocation {
+        keeping: Arc::new(Keeping {
+            interval: interval?,
+            refresh: refresh?,
+            grace: grace?,
+            list_bytes: list_bytes?,
+            cache: cache?,
+        }),
+        timeout: timeout?,
+        roots: roots?,
     })
 }
 
 fn read_admin(section: &mut Reader<'_>) -> Option<Admin> {
     let address = section.socket("address", Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))));
     let client_roots = section.certificates("client_roots", false);
-    let (address, client_roots) = (address?, client_roots?);
+    let revocation = read_lists(section);
+    let (address, client_roots, revocation) = (address?, client_roots?, revocation?);
     // Metrics and health are for operators: the open network gets them only with a proven client.
     if !address.ip().is_loopback() && client_roots.is_empty() {
         let text =
@@ -83,7 +126,7 @@ fn read_admin(section: &mut Reader<'_>) -> Option<Admin> {
         section.problem_at("address", text.to_owned());
         return None;
     }
-    Some(Admin { address, client_roots })
+    Some(Admin { address, client_roots, revocation })
 }
 
 fn read_service(section: &mut Reader<'_>) -> Option<Service> {
@@ -113,6 +156,7 @@ fn read_tokens(section: &mut Reader<'_>) -> Option<Tokens> {
     let issuer = section.optional_text("issuer");
     let metadata = section.files("metadata");
     let certificates = section.certificates("certificates", false);
+    let remembered_bytes = section.size("remembered_bytes", 64 << 20, 0..=1 << 30);
     let (issuer, metadata, certificates) = (issuer?, metadata?, certificates?);
     if metadata.is_empty() && certificates.is_empty() {
         let text =
@@ -124,21 +168,32 @@ fn read_tokens(section: &mut Reader<'_>) -> Option<Tokens> {
         section.problem_at("issuer", "is missing; certificates alone do not tell the issuer's entity id: add it".to_owned());
         return None;
     }
-    Some(Tokens { issuer, metadata, certificates })
+    Some(Tokens { issuer, metadata, certificates, remembered_bytes: remembered_bytes? })
 }
 
 fn read_sts(section: &mut Reader<'_>) -> Option<Sts> {
     let address = section.https("address");
     let roots = section.certificates("roots", true);
+    let revocation = read_lists(section);
+    let stapling = read_stapling(section);
     let connect_timeout = section.duration("connect_timeout", seconds(3), seconds(1)..=seconds(60));
     let deadline = section.duration("deadline", seconds(10), seconds(1)..=seconds(120));
-    Some(Sts { address: address?, roots: roots?, connect_timeout: connect_timeout?, deadline: deadline? })
+    Some(Sts {
+        address: address?,
+        roots: roots?,
+        revocation: revocation?,
+        stapling: stapling?,
+        connect_timeout: connect_timeout?,
+        deadline: deadline?,
+    })
 }
 
 fn read_index(section: &mut Reader<'_>) -> Option<Index> {
     let address = section.https("address");
     let entity_id = section.text("entity_id", Some("http://entityid.kombit.dk/service/ydi/ydelseindeks/6"));
     let roots = section.certificates("roots", true);
+    let revocation = read_lists(section);
+    let stapling = read_stapling(section);
     let signing_certificates = section.certificates("signing_certificates", true);
     let connect_timeout = section.duration("connect_timeout", seconds(3), seconds(1)..=seconds(60));
     let deadline = section.duration("deadline", seconds(30), seconds(1)..=seconds(300));
@@ -149,6 +204,8 @@ fn read_index(section: &mut Reader<'_>) -> Option<Index> {
         address: address?,
         entity_id: entity_id?,
         roots: roots?,
+        revocation: revocation?,
+        stapling: stapling?,
         signing_certificates: signing_certificates?,
         connect_timeout: connect_timeout?,
         deadline: deadline?,

@@ -3,17 +3,23 @@
 //! Certificates are exchanged without a restart: [`ServerTls::replace`] puts another configuration in force, which
 //! the next connection uses; connections under way keep theirs.
 
-use std::sync::{Arc, RwLock};
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
+use jiff::Timestamp;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs;
-use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::CertificateDer;
 
-use crate::config::WithoutList;
-use crate::gateway::clients::{ClientCertificate, ClientTrustError, verifier};
+use crate::clock::Clock;
+use crate::gateway::clients::{ClientCertificate, ClientTrust};
+use crate::revocation::domain::Domain;
+use crate::revocation::ocsp::Staple;
+use crate::revocation::verify::RootsError;
 use crate::signature::credentials::Credentials;
 
 /// The application protocols offered, the better first.
@@ -23,8 +29,8 @@ pub const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)] // the fields are named for what they are
 pub enum TlsError {
-    #[error(transparent)]
-    Clients(#[from] ClientTrustError),
+    #[error("client certificates: {0}")]
+    Clients(#[from] RootsError),
     #[error("the certificate and key cannot be used for TLS: {0}")]
     Credentials(rustls::Error),
     #[error("TLS cannot be set up: {0}")]
@@ -43,12 +49,12 @@ impl ServerTls {
 
     /// Exchanges certificates and roots for every connection from now on.
     pub fn replace(&self, prepared: Prepared) {
-        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = prepared.0;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = prepared.0;
     }
 
     /// The configuration for the next connection.
     pub fn current(&self) -> Arc<ServerConfig> {
-        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -56,13 +62,63 @@ impl ServerTls {
 #[derive(Debug)]
 pub struct Prepared(Arc<ServerConfig>);
 
-impl Prepared {
-    /// The server's own `credentials`, and what judges its clients' certificates.
+/// The server's certificate as clients are shown it: with the OCSP response of today, where there is one.
+pub struct Shown {
+    alone: Arc<CertifiedKey>,
+    stapled: RwLock<Option<(Arc<CertifiedKey>, Timestamp)>>,
+    clock: Clock,
+}
+
+impl Shown {
+    /// The certificate and key, nothing stapled yet.
     ///
     /// # Errors
     /// Credentials that cannot be used.
-    pub fn new(credentials: &Credentials, clients: Arc<dyn ClientCertVerifier>) -> Result<Self, TlsError> {
-        configure(credentials, clients).map(Self)
+    pub fn new(credentials: &Credentials, clock: &Clock) -> Result<Arc<Self>, TlsError> {
+        let key = CertifiedKey::from_der(credentials.chain().to_vec(), credentials.key().clone_key(), &provider());
+        let alone = Arc::new(key.map_err(TlsError::Credentials)?);
+        Ok(Arc::new(Self { alone, stapled: RwLock::default(), clock: clock.clone() }))
+    }
+
+    /// Staples this response from the next handshake on, or none.
+    pub fn staple(&self, staple: Option<Staple>) {
+        let stapled = staple.map(|(response, until)| {
+            (Arc::new(CertifiedKey { ocsp: Some(response), ..CertifiedKey::clone(&self.alone) }), until)
+        });
+        *self.stapled.write().unwrap_or_else(PoisonError::into_inner) = stapled;
+    }
+
+    /// Until when the response stapled now holds; `None` where none is stapled.
+    pub fn stapled_until(&self) -> Option<Timestamp> {
+        self.with_staple().map(|(_, until)| until)
+    }
+
+    /// A response that has ended while the gateway ran is not shown: a client would refuse the connection for it.
+    fn with_staple(&self) -> Option<(Arc<CertifiedKey>, Timestamp)> {
+        let stapled = self.stapled.read().unwrap_or_else(PoisonError::into_inner).clone();
+        stapled.filter(|(_, until)| self.clock.now() < *until)
+    }
+}
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.with_staple().map_or_else(|| self.alone.clone(), |(key, _)| key))
+    }
+}
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shown").finish_non_exhaustive()
+    }
+}
+
+impl Prepared {
+    /// The server's own certificate, and what judges its clients' certificates.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
+    pub fn new(shown: Arc<Shown>, clients: Arc<dyn ClientCertVerifier>) -> Result<Self, TlsError> {
+        configure(shown, clients).map(Self)
     }
 
     /// The same where clients are judged by their roots alone.
@@ -74,17 +130,17 @@ impl Prepared {
         client_roots: &[CertificateDer<'static>],
         client_certificate: ClientCertificate,
     ) -> Result<Self, TlsError> {
-        Self::new(credentials, verifier(client_roots, &[], WithoutList::Refuse, client_certificate)?)
+        let clients = ClientTrust::new(client_roots, Domain::unasked(), client_certificate)?;
+        Self::new(Shown::new(credentials, &Clock::system())?, clients.verifier().clone())
     }
 }
 
-fn configure(credentials: &Credentials, clients: Arc<dyn ClientCertVerifier>) -> Result<Arc<ServerConfig>, TlsError> {
+fn configure(shown: Arc<Shown>, clients: Arc<dyn ClientCertVerifier>) -> Result<Arc<ServerConfig>, TlsError> {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(|error| TlsError::Setup(error.to_string()))?
         .with_client_cert_verifier(clients)
-        .with_single_cert(credentials.chain().to_vec(), credentials.key().clone_key())
-        .map_err(TlsError::Credentials)?;
+        .with_cert_resolver(shown);
     config.alpn_protocols = ALPN.iter().map(|protocol| protocol.to_vec()).collect();
     // A resumed session skips the verification of the client's certificate: one that has expired or whose CA is no longer
     // trusted would live on in its ticket. Clients keep their connections, so full handshakes cost little.

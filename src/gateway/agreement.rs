@@ -134,9 +134,9 @@ impl AgreementStep {
         }
         let approved = self.agreements.back_all(self.definition.uuid, &self.environment, self.clock.now()).await?;
         let (mut owners, mut agreements) = (BTreeMap::new(), Vec::new());
-        for (cvr, agreement) in approved {
-            if let Some(known) = register.get(&cvr).filter(|known| cvr != authority && known.role == Role::Municipality) {
-                owners.insert(cvr, known.name.clone());
+        for (cvr, agreement) in approved.iter() {
+            if let Some(known) = register.get(cvr).filter(|known| *cvr != authority && known.role == Role::Municipality) {
+                owners.insert(*cvr, known.name.clone());
                 agreements.push(agreement.id);
             }
         }

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::policy::kle::{Constraint, SensitivityConstraint};
 use crate::policy::release::Released;
 use crate::refusal::{Detail, Refusal};
+use crate::saml::memory::AssertionMemory;
 use crate::saml::privileges::{self, Group};
 use crate::saml::trust::Trust;
 use crate::saml::{self, Expectations, Identity};
@@ -121,6 +122,8 @@ pub struct TokenTrust {
     pub trust: Trust,
     /// How far clocks may be apart.
     pub time: TimeRules,
+    /// The assertions that were verified under this trust, if they are remembered. A reload makes both anew.
+    pub memory: Option<AssertionMemory>,
 }
 
 /// The layer.
@@ -228,8 +231,9 @@ impl AuthenticateLayer {
         };
         let id = envelope.addressing().message_id.clone().filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| Refusal::AddressingInvalid { what: "MessageID is missing".to_owned() })?;
-        let TokenTrust { trust, time } = &*self.trust;
-        let expectations = Expectations { time: *time, ..Expectations::new(trust, &self.definition.entity_id) };
+        let TokenTrust { trust, time, memory } = &*self.trust;
+        let usual = Expectations::new(trust, &self.definition.entity_id);
+        let expectations = Expectations { time: *time, memory: memory.as_ref(), ..usual };
         let now = self.clock.now();
         let (identity, _) = saml::authenticate(envelope.document(), &parts, &expectations, now)?;
         self.clients.holder_stands(identity.holder().der(), now)?;

@@ -13,6 +13,7 @@ pub mod authenticate;
 pub mod call;
 pub mod clients;
 pub mod definition;
+pub mod domains;
 pub mod envelope;
 pub mod exchange;
 pub mod forward;

@@ -20,11 +20,13 @@ use crate::outbound::AnswerBody;
 use crate::policy::document::Policy;
 use crate::policy::release::{Ask, Counterpart, Counts, Filter, Limits as ReleaseLimits, Released};
 use crate::refusal::Refusal;
+use crate::revocation::domain::Domain;
 use crate::signature::key::Certificate;
 use crate::signature::timestamp::{self, TimeRules};
 use crate::signature::verify::{Parts, PendingBody, verify_response};
 use crate::soap::document::{Document, DocumentBuilder};
 use crate::soap::names::{SOAP12, WSA, WSSE};
+use crate::soap::reading::Reading;
 use crate::soap::stream::{StreamError, StreamReader};
 use crate::soap::strict::{Limits, Token};
 
@@ -36,6 +38,8 @@ const LARGEST_HEAD: usize = 256 * 1024;
 pub struct ResponsePolicyLayer {
     /// The index's certificates, pinned.
     pub pinned: Arc<Vec<Certificate>>,
+    /// The revocation lists in which they are looked up.
+    pub signers: Arc<Domain>,
     /// How far the index's clock may be from ours.
     pub time: TimeRules,
     /// What the reader of answers puts up with.
@@ -90,18 +94,18 @@ impl ResponsePolicyLayer {
         let mut pending = self.verify_head(&head, message_id).map_err(StreamError::Content)?;
         loop {
             let token = reader.next().await?;
-            pending.feed(token, reader.strict()).map_err(StreamError::Content)?;
-            if token == Token::End && reader.strict().depth() < body_depth {
+            pending.feed(token, reader.read()).map_err(StreamError::Content)?;
+            if token == Token::End && reader.read().depth() < body_depth {
                 break;
             }
-            filter.feed(token, reader.strict()).map_err(StreamError::Content)?;
+            filter.feed(token, reader.read()).map_err(StreamError::Content)?;
         }
         // To the end of the document, so that a truncated or trailing one is not taken for whole.
         loop {
             match reader.next().await? {
                 Token::Eof => break,
                 Token::End | Token::Nothing => {}
-                Token::Text if reader.strict().text().trim().is_empty() => {}
+                Token::Text if reader.read().text().trim().is_empty() => {}
                 _ => return Err(StreamError::Content(Refusal::IndexAnswerInvalid)),
             }
         }
@@ -119,8 +123,11 @@ impl ResponsePolicyLayer {
         let (Some(header), Some(body)) = (children.next(), children.next()) else { return Err(Refusal::IndexAnswerInvalid) };
         let security = header.only(WSSE, "Security").ok().flatten().ok_or(Refusal::IndexSignatureInvalid)?;
         let must_cover = header.elements().filter(|block| block.namespace() == WSA).collect();
-        let (message, pending) = verify_response(head, &Parts { header, security, body, must_cover }, &self.pinned)?;
-        timestamp::check(message.timestamp(), &self.time, self.clock.now())?;
+        let now = self.clock.now();
+        let lists = self.signers.current();
+        let standing: Vec<_> = self.pinned.iter().filter(|pinned| lists.refusal(pinned.der(), now).is_none()).cloned().collect();
+        let (message, pending) = verify_response(head, &Parts { header, security, body, must_cover }, &standing)?;
+        timestamp::check(message.timestamp(), &self.time, now)?;
         Ok(pending)
     }
 }
@@ -130,17 +137,17 @@ async fn head(reader: &mut StreamReader<AnswerBody>) -> Result<(Document, usize)
     let mut builder = DocumentBuilder::default();
     loop {
         let token = reader.next().await?;
-        let strict = reader.strict();
-        let is_body = strict.depth() == 2 && strict.tag().local() == "Body" && strict.uris().get(strict.tag().uri()) == SOAP12;
+        let read = reader.read();
+        let is_body = read.depth() == 2 && read.local() == "Body" && read.uris().get(read.uri()) == SOAP12;
         // The head is kept whole to be verified, so it is bounded: an answer's benefits stand in Body, not here.
         if reader.range().end > LARGEST_HEAD {
             return Err(StreamError::Content(Refusal::IndexAnswerInvalid));
         }
-        builder.add(token, strict, reader.range()).map_err(StreamError::Content)?;
+        builder.add(token, read, reader.range()).map_err(StreamError::Content)?;
         match token {
             Token::Start if is_body => {
-                let uris = strict.uris().clone();
-                let depth = strict.depth();
+                let uris = read.uris().clone();
+                let depth = read.depth();
                 let document = builder.finish(bytes::Bytes::new(), uris).map_err(StreamError::Content)?;
                 let root = document.root();
                 let shape: Vec<_> = root.elements().map(|child| child.local()).collect();

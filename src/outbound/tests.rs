@@ -209,3 +209,64 @@ async fn no_roots_means_no_client() {
         OutboundSettings { roots: Vec::new(), credentials: None, connect_timeout: SOON, idle_timeout: SOON, retry: true };
     assert!(matches!(Outbound::new(settings).map(|_| ()), Err(SetupError::Roots(_))));
 }
+
+// ---- stapled OCSP responses ----
+
+/// Asks a server that staples `response`, over `version`.
+async fn asks_stapled(response: Vec<u8>, version: &'static rustls::SupportedProtocolVersion, stapling: Stapling) -> bool {
+    let own = for_tests().credentials(Role::IndexServer).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert_with_ocsp(own.chain().to_vec(), own.key().clone_key(), response)
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri: Uri = format!("https://localhost:{}/", listener.local_addr().unwrap().port()).parse().unwrap();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let Ok(mut stream) = TlsAcceptor::from(Arc::new(config)).accept(stream).await else { return };
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ = stream.write_all(OK.as_bytes()).await;
+    });
+    let settings = OutboundSettings {
+        roots: vec![for_tests().root().clone()],
+        credentials: None,
+        connect_timeout: Duration::from_secs(5),
+        idle_timeout: Duration::from_secs(30),
+        retry: false,
+    };
+    let outbound = Outbound::checked(settings, Domain::unasked(), stapling).unwrap();
+    outbound.get(&uri, Instant::now() + Duration::from_secs(30)).await.is_ok()
+}
+
+#[tokio::test]
+async fn a_stapled_response_must_hold_and_where_it_is_demanded_be_there() {
+    use crate::stub::pki::OcspStatus::{Good, Revoked, Unknown};
+    let (pki, now) = (for_tests(), crate::clock::Clock::system().now());
+    let (hour, day) = (jiff::SignedDuration::from_hours(1), jiff::SignedDuration::from_hours(24));
+    let own = pki.credentials(Role::IndexServer).unwrap().leaf();
+    let response = |status, until| pki.ocsp_response(own, status, now - day, until, None).unwrap();
+    let good = response(Good, now + hour);
+    let mut forged = good.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    let other = pki.credentials(Role::GatewayServer).unwrap().leaf();
+    let on_other = pki.ocsp_response(other, Good, now - day, now + hour, None).unwrap();
+    for (reason, response, optional, required) in [
+        ("none", Vec::new(), true, false),
+        ("good", good, true, true),
+        ("good once", response(Good, now - hour), true, false),
+        ("revoked", response(Revoked, now + hour), false, false),
+        ("revoked, and old", response(Revoked, now - hour), false, false),
+        ("unknown", response(Unknown, now + hour), false, false),
+        ("on another certificate", on_other, false, false),
+        ("forged", forged, false, false),
+        ("no response", b"nothing".to_vec(), false, false),
+    ] {
+        for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+            let by_choice = asks_stapled(response.clone(), version, Stapling::Optional).await;
+            let by_demand = asks_stapled(response.clone(), version, Stapling::Required).await;
+            assert_eq!((by_choice, by_demand), (optional, required), "{reason}, {:?}", version.version);
+        }
+    }
+}

@@ -3,13 +3,16 @@
 //! Values come from [`Element::text`], which gives nothing where a comment, CDATA or an element splits them: readers
 //! disagree about what is left (CVE-2017-11427 and its kin).
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::Expectations;
 use super::privileges::Privileges;
+use super::trust::Issuer;
 use crate::refusal::Refusal;
 use crate::signature::base64;
-use crate::signature::key::Certificate;
+use crate::signature::key::{Certificate, VerificationKey};
 use crate::signature::names::{DSIG, SAML};
 use crate::signature::timestamp::instant;
 use crate::signature::verify::VerifiedAssertion;
@@ -19,33 +22,71 @@ const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 const HOLDER_OF_KEY: &str = "urn:oasis:names:tc:SAML:2.0:cm:holder-of-key";
 const ATTRIBUTE: &str = "dk:gov:saml:attribute:";
 
-/// What a token says, once all of it holds.
-#[derive(Debug, Clone)]
-pub struct Claims {
-    pub(super) id: String,
-    pub(super) cvr: String,
-    pub(super) holder: Certificate,
-    pub(super) not_on_or_after: Timestamp,
-    pub(super) name_id: String,
-    pub(super) privileges: Privileges,
+/// What a verified assertion says: the same today and tomorrow, to this service and to another.
+///
+/// Nothing of it can be had but by [`Statement::judge`], which asks whether it counts here and now. So a statement may be
+/// remembered ([`super::memory`]), and no verdict ever is.
+#[derive(Debug)]
+pub struct Statement {
+    /// The key that made the issuer's signature.
+    signer: VerificationKey,
+    id: String,
+    issuer: String,
+    issued: Timestamp,
+    conditions: Period,
+    /// `None`: not exactly one.
+    audience: Option<String>,
+    name_id: String,
+    confirmation: Period,
+    recipient: Option<String>,
+    holder: Certificate,
+    cvr: String,
+    privileges: Privileges,
 }
+
+/// From the one instant until the other, which is outside.
+#[derive(Debug, Clone, Copy)]
+struct Period {
+    not_before: Timestamp,
+    not_on_or_after: Timestamp,
+}
+
+/// A statement that counts for this service at the instant at which it was judged. Only [`Statement::judge`] makes it.
+#[derive(Debug, Clone)]
+pub struct Claims(Arc<Statement>);
 
 impl Claims {
     /// The assertion's ID.
     pub fn id(&self) -> &str {
-        &self.id
+        &self.0.id
+    }
+    /// The issuer's entity id.
+    pub fn issuer(&self) -> &str {
+        &self.0.issuer
     }
     /// The authority: eight digits.
     pub fn cvr(&self) -> &str {
-        &self.cvr
+        &self.0.cvr
     }
     /// The certificate whose key must sign the message.
     pub fn holder(&self) -> &Certificate {
-        &self.holder
+        &self.0.holder
     }
     /// When the token ends.
     pub fn not_on_or_after(&self) -> Timestamp {
-        self.not_on_or_after
+        self.0.conditions.not_on_or_after
+    }
+    /// The subject's name.
+    pub fn name_id(&self) -> &str {
+        &self.0.name_id
+    }
+    /// What the token lets its holder do.
+    pub fn privileges(&self) -> &Privileges {
+        &self.0.privileges
+    }
+    /// What may be remembered of it.
+    pub(super) fn statement(&self) -> &Arc<Statement> {
+        &self.0
     }
 }
 
@@ -57,62 +98,90 @@ fn holder(what: &str) -> Refusal {
     Refusal::HolderOfKey { what: what.to_owned() }
 }
 
-/// Reads the assertion: version, issuer, conditions, subject, attributes.
-///
-/// # Errors
-/// `TokenIssuerUntrusted`, `TokenExpired`, `TokenAudience`, `HolderOfKey`, `TokenInvalid`.
-pub fn read(
-    verified: VerifiedAssertion<'_>,
-    issuer: &str,
-    expectations: &Expectations<'_>,
-    now: Timestamp,
-) -> Result<Claims, Refusal> {
-    let assertion = verified.element();
-    if assertion.attribute("", "Version") != Some("2.0") {
-        return Err(invalid("Version is not 2.0"));
-    }
-    let issued = assertion.attribute("", "IssueInstant").and_then(instant);
-    let issued = issued.ok_or_else(|| invalid("IssueInstant is not a dateTime with a zone"))?;
-    if issued.duration_since(now) > expectations.time.skew {
-        return Err(invalid("IssueInstant lies in the future"));
-    }
-    let id = assertion.attribute("", "ID").filter(|id| !id.is_empty()).ok_or_else(|| invalid("there is no ID"))?;
+impl Statement {
+    /// Reads a verified assertion: version, issuer, conditions, subject, attributes.
+    ///
+    /// # Errors
+    /// `TokenInvalid`, `HolderOfKey`.
+    pub fn read(verified: &VerifiedAssertion<'_>) -> Result<Arc<Self>, Refusal> {
+        let assertion = verified.element();
+        if assertion.attribute("", "Version") != Some("2.0") {
+            return Err(invalid("Version is not 2.0"));
+        }
+        let issued = assertion.attribute("", "IssueInstant").and_then(instant);
+        let issued = issued.ok_or_else(|| invalid("IssueInstant is not a dateTime with a zone"))?;
+        let id = assertion.attribute("", "ID").filter(|id| !id.is_empty()).ok_or_else(|| invalid("there is no ID"))?;
 
-    // Advice, AuthzDecisionStatement and whatever else there is would be read by someone, and not by us.
-    let known = |child: Element<'_>| match child.namespace() {
-        SAML => matches!(child.local(), "Issuer" | "Subject" | "Conditions" | "AttributeStatement" | "AuthnStatement"),
-        DSIG => child.local() == "Signature",
-        _ => false,
-    };
-    if let Some(child) = assertion.elements().find(|child| !known(*child)) {
-        return Err(invalid(format!("it holds {}, which is not understood", short(child.local()))));
+        // Advice, AuthzDecisionStatement and whatever else there is would be read by someone, and not by us.
+        let known = |child: Element<'_>| match child.namespace() {
+            SAML => matches!(child.local(), "Issuer" | "Subject" | "Conditions" | "AttributeStatement" | "AuthnStatement"),
+            DSIG => child.local() == "Signature",
+            _ => false,
+        };
+        if let Some(child) = assertion.elements().find(|child| !known(*child)) {
+            return Err(invalid(format!("it holds {}, which is not understood", short(child.local()))));
+        }
+        if assertion.has_stray_text() {
+            return Err(invalid("there is text between its parts"));
+        }
+        let issuer = text(one(assertion, "Issuer")?)?;
+        let (conditions, audience) = conditions(one(assertion, "Conditions")?)?;
+        let Subject { name_id, confirmation, recipient, holder } = subject(one(assertion, "Subject")?)?;
+        let attributes = Attributes::read(one(assertion, "AttributeStatement")?)?;
+        let cvr = attributes.only("CvrNumberIdentifier")?;
+        if cvr.len() != 8 || !cvr.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(invalid("CvrNumberIdentifier is not eight digits"));
+        }
+        for (name, expected) in [("SpecVer", "DK-SAML-2.0"), ("KombitSpecVer", "1.0")] {
+            if attributes.only(name)? != expected {
+                return Err(invalid(format!("{name} is not {expected}")));
+            }
+        }
+        if assurance_level(&attributes.only("AssuranceLevel")?).is_none_or(|level| level < 3) {
+            return Err(invalid("AssuranceLevel is not 3 or more"));
+        }
+        let privileges = match attributes.maybe("Privileges_intermediate")? {
+            Some(coded) => Privileges::from_base64(&coded)?,
+            None => Privileges::none(),
+        };
+        let (signer, id) = (verified.signer().clone(), id.to_owned());
+        let read =
+            Self { signer, id, issuer, issued, conditions, audience, name_id, confirmation, recipient, holder, cvr, privileges };
+        Ok(Arc::new(read))
     }
-    if assertion.has_stray_text() {
-        return Err(invalid("there is text between its parts"));
-    }
-    if text(one(assertion, "Issuer")?)? != issuer {
-        return Err(Refusal::TokenIssuerUntrusted);
-    }
-    let not_on_or_after = conditions(one(assertion, "Conditions")?, expectations, now)?;
-    let (name_id, holder) = subject(one(assertion, "Subject")?, expectations, now)?;
-    let attributes = Attributes::read(one(assertion, "AttributeStatement")?)?;
-    let cvr = attributes.only("CvrNumberIdentifier")?;
-    if cvr.len() != 8 || !cvr.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(invalid("CvrNumberIdentifier is not eight digits"));
-    }
-    for (name, expected) in [("SpecVer", "DK-SAML-2.0"), ("KombitSpecVer", "1.0")] {
-        if attributes.only(name)? != expected {
-            return Err(invalid(format!("{name} is not {expected}")));
+
+    /// Whether it counts: from `issuer`, by a key that is trusted now, for this service, in its time. Asked of every
+    /// message anew, so that a remembered statement ends when its token does, when its holder's certificate does, and when
+    /// the trust in its issuer's key does.
+    ///
+    /// # Errors
+    /// `TokenIssuerUntrusted`, `TokenExpired`, `TokenAudience`, `HolderOfKey`, `TokenInvalid`.
+    pub fn judge(self: &Arc<Self>, issuer: &Issuer, expectations: &Expectations<'_>, now: Timestamp) -> Result<Claims, Refusal> {
+        let skew = expectations.time.skew;
+        if self.issuer != issuer.entity_id() || !issuer.trusts(&self.signer, now) {
+            return Err(Refusal::TokenIssuerUntrusted);
+        }
+        if self.issued.duration_since(now) > skew {
+            return Err(invalid("IssueInstant lies in the future"));
+        }
+        let life = self.conditions.not_on_or_after.duration_since(self.conditions.not_before);
+        if life > expectations.max_token_life + skew {
+            let allowed = expectations.max_token_life.as_secs();
+            return Err(invalid(format!("it lives for {} s; {allowed} are allowed", life.as_secs())));
+        }
+        self.conditions.holds(skew, now)?;
+        let for_us = |name: &Option<String>| match name.as_deref() == Some(expectations.entity_id) {
+            true => Ok(()),
+            false => Err(Refusal::TokenAudience { expected: expectations.entity_id.to_owned() }),
+        };
+        for_us(&self.audience)?;
+        self.confirmation.holds(skew, now)?;
+        for_us(&self.recipient)?;
+        match self.holder.valid_at(now) {
+            true => Ok(Claims(Arc::clone(self))),
+            false => Err(holder("the certificate in the token is outside its own validity")),
         }
     }
-    if assurance_level(&attributes.only("AssuranceLevel")?).is_none_or(|level| level < 3) {
-        return Err(invalid("AssuranceLevel is not 3 or more"));
-    }
-    let privileges = match attributes.maybe("Privileges_intermediate")? {
-        Some(coded) => Privileges::from_base64(&coded)?,
-        None => Privileges::none(),
-    };
-    Ok(Claims { id: id.to_owned(), cvr, holder, not_on_or_after, name_id, privileges })
 }
 
 /// The one child of this name in SAML's namespace.
@@ -143,20 +212,23 @@ fn time(element: Element<'_>, name: &str) -> Result<Option<Timestamp>, Refusal> 
     }
 }
 
-fn in_time(not_before: Timestamp, not_on_or_after: Timestamp, skew: SignedDuration, now: Timestamp) -> Result<(), Refusal> {
-    let early = not_before.duration_since(now) > skew;
-    let late = now.duration_since(not_on_or_after) >= skew;
-    match early || late {
-        false => Ok(()),
-        true => Err(Refusal::TokenExpired {
-            not_before: not_before.to_string(),
-            not_on_or_after: not_on_or_after.to_string(),
-            ours: now.to_string(),
-        }),
+impl Period {
+    fn holds(&self, skew: SignedDuration, now: Timestamp) -> Result<(), Refusal> {
+        let early = self.not_before.duration_since(now) > skew;
+        let late = now.duration_since(self.not_on_or_after) >= skew;
+        match early || late {
+            false => Ok(()),
+            true => Err(Refusal::TokenExpired {
+                not_before: self.not_before.to_string(),
+                not_on_or_after: self.not_on_or_after.to_string(),
+                ours: now.to_string(),
+            }),
+        }
     }
 }
 
-fn conditions(conditions: Element<'_>, expectations: &Expectations<'_>, now: Timestamp) -> Result<Timestamp, Refusal> {
+/// When the token holds, and for whom: `None` where that is not exactly one.
+fn conditions(conditions: Element<'_>) -> Result<(Period, Option<String>), Refusal> {
     let mut children = conditions.elements();
     let restriction = match (children.next(), children.next()) {
         (Some(one), None) if one.is(SAML, "AudienceRestriction") && !conditions.has_stray_text() => one,
@@ -164,25 +236,26 @@ fn conditions(conditions: Element<'_>, expectations: &Expectations<'_>, now: Tim
     };
     let not_before = time(conditions, "NotBefore")?.ok_or_else(|| invalid("Conditions has no NotBefore"))?;
     let not_on_or_after = time(conditions, "NotOnOrAfter")?.ok_or_else(|| invalid("Conditions has no NotOnOrAfter"))?;
-    let life = not_on_or_after.duration_since(not_before);
-    if life <= SignedDuration::ZERO {
+    if not_on_or_after <= not_before {
         return Err(invalid("NotOnOrAfter is not after NotBefore"));
     }
-    if life > expectations.max_token_life + expectations.time.skew {
-        return Err(invalid(format!("it lives for {} s; {} are allowed", life.as_secs(), expectations.max_token_life.as_secs())));
-    }
-    in_time(not_before, not_on_or_after, expectations.time.skew, now)?;
     let mut audiences = restriction.elements();
-    match (audiences.next(), audiences.next()) {
-        (Some(audience), None) if audience.is(SAML, "Audience") && text(audience)? == expectations.entity_id => {
-            Ok(not_on_or_after)
-        }
-        _ => Err(Refusal::TokenAudience { expected: expectations.entity_id.to_owned() }),
-    }
+    let audience = match (audiences.next(), audiences.next()) {
+        (Some(audience), None) if audience.is(SAML, "Audience") => Some(text(audience)?),
+        _ => None,
+    };
+    Ok((Period { not_before, not_on_or_after }, audience))
+}
+
+struct Subject {
+    name_id: String,
+    confirmation: Period,
+    recipient: Option<String>,
+    holder: Certificate,
 }
 
 /// The subject's name and the certificate that confirms it.
-fn subject(subject: Element<'_>, expectations: &Expectations<'_>, now: Timestamp) -> Result<(String, Certificate), Refusal> {
+fn subject(subject: Element<'_>) -> Result<Subject, Refusal> {
     let name_id = text(one(subject, "NameID")?)?;
     if subject.elements().any(|child| !child.is(SAML, "NameID") && !child.is(SAML, "SubjectConfirmation")) {
         return Err(invalid("Subject holds something that is not understood"));
@@ -208,16 +281,13 @@ fn subject(subject: Element<'_>, expectations: &Expectations<'_>, now: Timestamp
         }
     }
     let until = time(data, "NotOnOrAfter")?.ok_or_else(|| invalid("SubjectConfirmationData has no NotOnOrAfter"))?;
-    let from = time(data, "NotBefore")?.unwrap_or(Timestamp::MIN);
-    in_time(from, until, expectations.time.skew, now)?;
-    if data.attribute("", "Recipient") != Some(expectations.entity_id) {
-        return Err(Refusal::TokenAudience { expected: expectations.entity_id.to_owned() });
-    }
-    Ok((name_id, holder_certificate(data, now)?))
+    let confirmation = Period { not_before: time(data, "NotBefore")?.unwrap_or(Timestamp::MIN), not_on_or_after: until };
+    let recipient = data.attribute("", "Recipient").map(str::to_owned);
+    Ok(Subject { name_id, confirmation, recipient, holder: holder_certificate(data)? })
 }
 
 /// The one certificate of KeyInfo/X509Data/X509Certificate. Two keys would let the caller choose.
-fn holder_certificate(data: Element<'_>, now: Timestamp) -> Result<Certificate, Refusal> {
+fn holder_certificate(data: Element<'_>) -> Result<Certificate, Refusal> {
     let mut place = data;
     for name in ["KeyInfo", "X509Data", "X509Certificate"] {
         let mut children = place.elements();
@@ -227,11 +297,7 @@ fn holder_certificate(data: Element<'_>, now: Timestamp) -> Result<Certificate, 
         };
     }
     let der = place.text().and_then(|text| base64::decode(&text)).ok_or_else(|| holder("the certificate is not base64"))?;
-    let certificate = Certificate::from_der(&der).map_err(|error| holder(&error.to_string()))?;
-    match certificate.valid_at(now) {
-        true => Ok(certificate),
-        false => Err(holder("the certificate in the token is outside its own validity")),
-    }
+    Certificate::from_der(&der).map_err(|error| holder(&error.to_string()))
 }
 
 fn local(name: &str) -> &str {

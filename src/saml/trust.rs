@@ -3,10 +3,13 @@
 //! Trust is configured and never read from a message. An issuer may have several signing certificates at once, so that
 //! they can be changed without a pause.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::refusal::Refusal;
+use crate::revocation::domain::Domain;
 use crate::signature::base64;
 use crate::signature::key::{Certificate, KeyError, VerificationKey};
 use crate::signature::names::{DSIG, METADATA};
@@ -47,6 +50,24 @@ pub struct Issuer {
     certificates: Vec<Certificate>,
     /// For each certificate in its place: until when the metadata that names it holds; `None` where nothing ends it.
     until: Vec<Option<Timestamp>>,
+    watched: Watched,
+}
+
+/// The revocation lists in which an issuer's certificates are looked up. Equal where it is the same trust domain.
+#[derive(Debug, Clone, Default)]
+struct Watched(Option<Arc<Domain>>);
+
+impl PartialEq for Watched {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_ref().map(Arc::as_ptr) == other.0.as_ref().map(Arc::as_ptr)
+    }
+}
+impl Eq for Watched {}
+
+impl Watched {
+    fn stands(&self, certificate: &Certificate, now: Timestamp) -> bool {
+        self.0.as_ref().is_none_or(|domain| domain.current().refusal(certificate.der(), now).is_none())
+    }
 }
 
 impl Issuer {
@@ -63,7 +84,7 @@ impl Issuer {
             return Err(TrustError::Content("there is no signing certificate"));
         }
         let until = vec![None; certificates.len()];
-        Ok(Self { entity_id, certificates, until })
+        Ok(Self { entity_id, certificates, until, watched: Watched::default() })
     }
 
     /// This issuer with the certificates of `other` too: the same issuer in a second file, or certificates configured
@@ -132,11 +153,24 @@ impl Issuer {
         &self.certificates
     }
 
-    /// The keys that may verify a token now: none of a certificate outside its validity, and none whose metadata has ended.
+    /// The keys that may verify a token now: none of a certificate outside its validity, none that is revoked, and none
+    /// whose metadata has ended.
     pub fn keys(&self, now: Timestamp) -> Vec<VerificationKey> {
-        let holds = self.until.iter().map(|until| until.is_none_or(|until| now < until));
-        let valid = self.certificates.iter().zip(holds).filter(|(certificate, holds)| *holds && certificate.valid_at(now));
-        valid.map(|(certificate, _)| certificate.key().clone()).collect()
+        self.keys_at(now).cloned().collect()
+    }
+
+    /// Whether `key` is among [`Issuer::keys`].
+    pub fn trusts(&self, key: &VerificationKey, now: Timestamp) -> bool {
+        self.keys_at(now).any(|known| known == key)
+    }
+
+    fn keys_at(&self, now: Timestamp) -> impl Iterator<Item = &VerificationKey> {
+        let holds = self.until.iter().map(move |until| until.is_none_or(|until| now < until));
+        let valid = self.certificates.iter().zip(holds).filter(move |(certificate, holds)| *holds && certificate.valid_at(now));
+        valid
+            .map(|(certificate, _)| certificate)
+            .filter(move |certificate| self.watched.stands(certificate, now))
+            .map(Certificate::key)
     }
 
     /// What an operator should know about the certificates' and the metadata's validity; empty when all is well.
@@ -215,6 +249,14 @@ impl Trust {
             }
         }
         Self { issuers: one_each }
+    }
+    /// The same, the issuers' certificates looked up in the revocation lists of `domain`, as they are at each token.
+    #[must_use]
+    pub fn watched(mut self, domain: &Arc<Domain>) -> Self {
+        for issuer in &mut self.issuers {
+            issuer.watched = Watched(Some(domain.clone()));
+        }
+        self
     }
     /// The issuer of exactly this entity id.
     pub fn issuer(&self, entity_id: &str) -> Option<&Issuer> {

@@ -40,12 +40,44 @@ impl DigestAlgorithm {
     }
 
     /// A digest to write into.
-    pub fn context(self) -> digest::Context {
-        digest::Context::new(match self {
+    pub fn context(self) -> Digester {
+        let context = digest::Context::new(match self {
             Self::Sha256 => &digest::SHA256,
             Self::Sha384 => &digest::SHA384,
             Self::Sha512 => &digest::SHA512,
-        })
+        });
+        Digester { context, waiting: Vec::with_capacity(ENOUGH) }
+    }
+}
+
+/// How many bytes wait before they are digested together: canonical bytes come a few at a time, and each call of the
+/// library costs as much as digesting some fifty.
+const ENOUGH: usize = 2048;
+
+/// A digest that canonical bytes are written into as they come.
+pub struct Digester {
+    context: digest::Context,
+    waiting: Vec<u8>,
+}
+
+impl Digester {
+    /// The digest of all that was written.
+    pub fn finish(mut self) -> digest::Digest {
+        self.context.update(&self.waiting);
+        self.context.finish()
+    }
+}
+
+impl Sink for Digester {
+    fn write(&mut self, bytes: &[u8]) {
+        if self.waiting.len() + bytes.len() > ENOUGH {
+            self.context.update(&self.waiting);
+            self.waiting.clear();
+        }
+        match bytes.len() > ENOUGH {
+            true => self.context.update(bytes),
+            false => self.waiting.extend_from_slice(bytes),
+        }
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use aws_lc_rs::digest;
-
+use super::algorithms::Digester;
 use super::base64;
 use super::c14n::Canonicaliser;
 use super::ids::is_id;
@@ -13,7 +12,8 @@ use super::signed_info::{Transform, bad, children};
 use super::verify::{Located, Parts, Profile, locate};
 use crate::refusal::Refusal;
 use crate::soap::document::{Document, Element};
-use crate::soap::strict::{Strict, Token};
+use crate::soap::reading::Reading;
+use crate::soap::strict::Token;
 
 /// A message whose signature by a certificate was verified. Only this module makes it.
 pub struct VerifiedMessage<'d> {
@@ -127,7 +127,9 @@ fn carried(located: &Located<'_>) -> Result<Option<Certificate>, Refusal> {
         }
         (DSIG, "X509Data", DSIG, "X509Certificate") => part.text(),
         // A thumbprint, an issuer and serial number: names for a key that only a pinned certificate can answer.
-        (WSSE, "SecurityTokenReference", ..) => return Ok(None),
+        (WSSE, "SecurityTokenReference", WSSE, "KeyIdentifier") | (WSSE, "SecurityTokenReference", DSIG, "X509Data") => {
+            return Ok(None);
+        }
         _ => return Err(bad("KeyInfo is neither a SecurityTokenReference nor an X509Certificate")),
     };
     let der = text.and_then(|text| base64::decode(&text)).ok_or_else(|| bad("the certificate is not base64"))?;
@@ -136,7 +138,7 @@ fn carried(located: &Located<'_>) -> Result<Option<Certificate>, Refusal> {
 
 /// The digest of a Body that streams.
 pub struct PendingBody {
-    canonicaliser: Canonicaliser<digest::Context>,
+    canonicaliser: Canonicaliser<Digester>,
     value: Vec<u8>,
     mismatch: Refusal,
     /// The ids of the Header: Body may not use one again.
@@ -174,21 +176,21 @@ impl PendingBody {
     ///
     /// # Errors
     /// `CommentRefused`, `DuplicateId`, and `SecurityStructure` for an element behind Body.
-    pub fn feed(&mut self, token: Token, strict: &Strict) -> Result<(), Refusal> {
+    pub fn feed(&mut self, token: Token, read: &impl Reading) -> Result<(), Refusal> {
         match token {
             Token::Comment => return Err(Refusal::CommentRefused { place: "the signed answer".into() }),
             Token::Start | Token::Empty => {
                 if self.canonicaliser.depth() == 0 {
                     return Err(bad("there is an element behind Body"));
                 }
-                if strict.tag().attributes().any(|a| is_id(a.local) && self.ids.contains(a.value)) {
+                if read.attributes().any(|a| is_id(a.local) && self.ids.contains(a.value)) {
                     return Err(Refusal::DuplicateId);
                 }
             }
             _ => {}
         }
         if self.canonicaliser.depth() > 0 {
-            self.canonicaliser.token(token, strict);
+            self.canonicaliser.token(token, read);
         }
         Ok(())
     }

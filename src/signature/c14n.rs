@@ -8,7 +8,8 @@
 use std::ops::Range;
 
 use crate::soap::document::{Attribute, Child, Element, NodeId};
-use crate::soap::strict::{Strict, Token};
+use crate::soap::reading::Reading;
+use crate::soap::strict::Token;
 
 use super::write;
 
@@ -138,28 +139,27 @@ impl<S: Sink> Canonicaliser<S> {
     }
 
     /// Takes one token of a stream; comments and what stands outside an element are passed over.
-    pub fn token(&mut self, token: Token, strict: &Strict) {
+    pub fn token(&mut self, token: Token, read: &impl Reading) {
         match token {
             Token::Start | Token::Empty => {
-                let (tag, uris) = (strict.tag(), strict.uris());
-                let attributes = tag
+                let uris = read.uris();
+                let attributes = read
                     .attributes()
                     .map(|a| Attribute { prefix: a.prefix, local: a.local, namespace: uris.get(a.uri), value: a.value })
                     .collect();
                 let apex = self.open.is_empty();
                 let declared = |prefix: &str| {
-                    let own = tag.declarations().find(|(known, _)| *known == prefix).map(|(_, uri)| uri);
+                    let own = read.declarations().find(|(known, _)| *known == prefix).map(|(_, uri)| uri);
                     // An empty element's own declarations are out of scope by now, so they are asked first.
-                    let around = || strict.bindings().rev().find(|(known, _)| *known == prefix).map(|(_, uri)| uri);
-                    own.or_else(|| if apex { around() } else { None }).map(|uri| uris.get(uri))
+                    own.or_else(|| if apex { read.binding(prefix) } else { None }).map(|uri| uris.get(uri))
                 };
-                self.start(tag.prefix(), tag.local(), uris.get(tag.uri()), attributes, declared);
+                self.start(read.prefix(), read.local(), uris.get(read.uri()), attributes, declared);
                 if token == Token::Empty {
                     self.end();
                 }
             }
             Token::End => self.end(),
-            Token::Text | Token::CData => self.text(strict.text()),
+            Token::Text | Token::CData => self.text(read.text()),
             Token::Comment | Token::Nothing | Token::Eof => {}
         }
     }

@@ -20,7 +20,6 @@ pub mod c14n;
 pub mod credentials;
 pub mod ids;
 pub mod key;
-pub mod revocation;
 pub mod sign;
 mod signed_info;
 pub mod timestamp;

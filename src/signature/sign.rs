@@ -12,7 +12,7 @@ pub use crate::soap::envelope::Version as SoapVersion;
 use crate::soap::strict::Limits;
 
 use super::algorithms::DigestAlgorithm;
-use super::c14n::{Exclusive, canonical_bytes, canonicalise};
+use super::c14n::{Exclusive, Sink as _, canonical_bytes, canonicalise};
 use super::key::{Certificate, KeyError, SigningKey};
 use super::names::{ANONYMOUS, BASE64, DSIG, ENVELOPED, EXC_C14N, LIBERTY, SAML, SAML_ID, SAML_TOKEN};
 use super::names::{STR_TRANSFORM, WSA, WSSE, WSSE11, WSU, X509V3};
@@ -357,7 +357,7 @@ fn instant(at: Timestamp) -> String {
 
 fn digest(canonical: &[u8]) -> String {
     let mut context = DigestAlgorithm::Sha256.context();
-    context.update(canonical);
+    context.write(canonical);
     base64::encode(context.finish().as_ref())
 }
 

@@ -1,7 +1,7 @@
 //! Reading a `ds:Signature` strictly: what a lenient reader passes over is where attackers put the second SignedInfo,
 //! the second DigestValue or the comment inside it (CVE-2025-29774, CVE-2025-29775).
 
-use super::algorithms::{DigestAlgorithm, SignatureAlgorithm, not_allowed};
+use super::algorithms::{DigestAlgorithm, Digester, SignatureAlgorithm, not_allowed};
 use super::base64;
 use super::c14n::{Exclusive, canonicalise};
 use super::key::VerificationKey;
@@ -32,6 +32,15 @@ pub struct Reference<'d> {
     pub id: &'d str,
     /// Its transforms.
     pub transform: Transform,
+    digest: DigestAlgorithm,
+    value: Vec<u8>,
+}
+
+/// A digest that was found to be a token's: of this value, by this algorithm, over this canonical form. Only
+/// [`Reference::check_token`] makes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenDigest {
+    method: Exclusive,
     digest: DigestAlgorithm,
     value: Vec<u8>,
 }
@@ -202,21 +211,41 @@ impl<'d> Signature<'d> {
 }
 
 impl Reference<'_> {
-    /// Whether the digest is that of `element` (for [`Transform::Token`]: of the token itself).
+    /// Whether the digest is that of `element`, without `omit`.
     ///
     /// # Errors
-    /// `DigestMismatch`, naming the reference and the part.
+    /// `DigestMismatch`, naming the reference and the part; for an STR-Transform, too, whose digest is
+    /// [`Reference::check_token`]'s.
     pub fn check(&self, element: Element<'_>, omit: Option<Element<'_>>) -> Result<(), Refusal> {
-        let matches = |method: &Exclusive| {
-            let omit = omit.map(|element| element.id());
-            canonicalise(element, method, omit, self.digest.context()).finish().as_ref() == self.value
-        };
         let same = match &self.transform {
-            Transform::Exclusive(method) | Transform::Enveloped(method) => matches(method),
-            // WSS4J writes the default namespace on the apex of a token; .NET does not. Both digest all of the token.
-            Transform::Token(method) => matches(method) || matches(&method.clone().with_default_on_apex()),
+            Transform::Exclusive(method) | Transform::Enveloped(method) => {
+                let omit = omit.map(|element| element.id());
+                canonicalise(element, method, omit, self.digest.context()).finish().as_ref() == self.value
+            }
+            Transform::Token(_) => false,
         };
         same.then_some(()).ok_or_else(|| self.mismatch(element.local()))
+    }
+
+    /// Whether the digest of an STR-Transform is that of `token`. `known`: what this gave before, of the same token among
+    /// the same namespaces.
+    ///
+    /// # Errors
+    /// `DigestMismatch`.
+    pub fn check_token(&self, token: Element<'_>, known: Option<&TokenDigest>) -> Result<TokenDigest, Refusal> {
+        let Transform::Token(method) = &self.transform else { return Err(self.mismatch(token.local())) };
+        let claimed = TokenDigest { method: method.clone(), digest: self.digest, value: self.value.clone() };
+        if known == Some(&claimed) {
+            return Ok(claimed);
+        }
+        let matches =
+            |method: &Exclusive| canonicalise(token, method, None, self.digest.context()).finish().as_ref() == self.value;
+        // WSS4J writes the default namespace on the apex of a token, and passes over a PrefixList; .NET does neither. Both
+        // digest all of the token.
+        match matches(method) || matches(&Exclusive::new().with_default_on_apex()) {
+            true => Ok(claimed),
+            false => Err(self.mismatch(token.local())),
+        }
     }
 
     pub(super) fn mismatch(&self, part: &str) -> Refusal {
@@ -224,7 +253,7 @@ impl Reference<'_> {
         Refusal::DigestMismatch { reference: format!("#{}", short(self.id)), part: short(part) }
     }
 
-    pub(super) fn digest(&self) -> aws_lc_rs::digest::Context {
+    pub(super) fn digest(&self) -> Digester {
         self.digest.context()
     }
 

@@ -12,7 +12,8 @@ pub use super::answer::{
 };
 use super::ids::Ids;
 use super::key::VerificationKey;
-use super::names::{DSIG, LIBERTY, SAML, SAML_ID, SAML_TOKEN, WSA, WSSE, WSSE11, WSU};
+use super::names::{BASE64, DSIG, LIBERTY, SAML, SAML_ID, SAML_TOKEN, WSA, WSSE, WSSE11, WSU};
+pub use super::signed_info::TokenDigest;
 use super::signed_info::{Reference, Signature, Transform, bad, children};
 use crate::refusal::Refusal;
 use crate::soap::document::{Document, Element};
@@ -82,22 +83,33 @@ pub(super) fn locate<'d>(document: &'d Document, parts: &Parts<'d>, profile: Pro
     only_in_place(document, parts, profile)?;
 
     let signature = Signature::read(message_signature)?;
+    let mut key_reference = None;
     if let Some(assertion) = assertion {
-        let reference = token_reference.ok_or_else(|| bad("there is no SecurityTokenReference to the Assertion"))?;
-        names_assertion(reference, assertion)?;
+        if let Some(reference) = token_reference {
+            names_assertion(reference, assertion)?;
+        }
         let key_info = signature.key_info.ok_or_else(|| bad("the Signature has no KeyInfo"))?;
         let mut info = children(key_info)?;
         match (info.next(), info.next()) {
-            (Some(reference), None) if reference.is(WSSE, "SecurityTokenReference") => names_assertion(reference, assertion)?,
+            (Some(reference), None) if reference.is(WSSE, "SecurityTokenReference") => {
+                names_assertion(reference, assertion)?;
+                key_reference = Some(reference);
+            }
             _ => return Err(bad("KeyInfo is not one SecurityTokenReference to the Assertion")),
         }
     }
     let resolved = signature
         .references
         .iter()
-        .map(|reference| resolve(reference, &ids, parts, message_signature, token_reference, assertion))
+        .map(|reference| resolve(reference, &ids, parts, message_signature, [token_reference, key_reference], assertion))
         .collect::<Result<Vec<_>, _>>()?;
-    if resolved.iter().enumerate().any(|(n, element)| resolved.iter().skip(n + 1).any(|other| other == element)) {
+    // The token alone may be covered more than once: through a reference to it and by its own ID, as CXF reads the published
+    // policy (SignedSupportingTokens and ProtectTokens). Each is checked.
+    let named = || signature.references.iter().map(|reference| reference.id).zip(&resolved);
+    let twice = named().enumerate().any(|(n, (id, element))| {
+        named().skip(n + 1).any(|(other_id, other)| other_id == id || (other == element && Some(*other) != assertion))
+    });
+    if twice {
         return Err(bad("two References to one part"));
     }
     let located = Located { signature, resolved, timestamp, assertion, certificate, ids };
@@ -134,15 +146,18 @@ fn only_in_place(document: &Document, parts: &Parts<'_>, profile: Profile) -> Re
     }
 }
 
-/// A SecurityTokenReference that holds one KeyIdentifier with the assertion's ID, and nothing else.
+/// A SecurityTokenReference that holds one KeyIdentifier with the assertion's ID, and nothing else. An EncodingType says
+/// nothing: what is read is the ID itself, letter by letter.
 fn names_assertion(reference: Element<'_>, assertion: Element<'_>) -> Result<(), Refusal> {
     let wrong = || bad("a SecurityTokenReference is not one KeyIdentifier with the Assertion's ID");
     let mut parts = children(reference)?;
     let identifier = parts.next().filter(|part| part.is(WSSE, "KeyIdentifier")).ok_or_else(wrong)?;
     let mut types = reference.attributes().filter(|attribute| attribute.local == "TokenType");
     let id = identifier.text().ok_or_else(wrong)?;
-    let named = identifier.attributes().count() == 1
-        && identifier.attribute("", "ValueType") == Some(SAML_ID)
+    let mut attributes = identifier.attributes();
+    let named = attributes
+        .all(|a| matches!((a.namespace, a.local, a.value), ("", "ValueType", SAML_ID) | ("", "EncodingType", BASE64)))
+        && identifier.attribute("", "ValueType").is_some()
         && assertion.attribute("", "ID") == Some(id.trim_matches(crate::soap::strict::is_space));
     match named && parts.next().is_none() && types.all(|kind| kind.value == SAML_TOKEN) {
         true => Ok(()),
@@ -151,16 +166,22 @@ fn names_assertion(reference: Element<'_>, assertion: Element<'_>) -> Result<(),
 }
 
 /// The place that a reference covers: for the STR-Transform the assertion, else the element itself.
+///
+/// The STR-Transform may be on the SecurityTokenReference in Security (OIO IDWS) or on the one in the Signature's own
+/// KeyInfo (WSS4J's way to protect a token): `token_references`, both found by position and known to name the assertion.
 fn resolve<'d>(
     reference: &Reference<'d>,
     ids: &Ids<'d>,
     parts: &Parts<'d>,
     message_signature: Element<'d>,
-    token_reference: Option<Element<'d>>,
+    token_references: [Option<Element<'d>>; 2],
     assertion: Option<Element<'d>>,
 ) -> Result<Element<'d>, Refusal> {
     let id: String = reference.id.chars().take(80).collect();
     let element = ids.get(reference.id).ok_or_else(|| bad(&format!("the Reference #{id} leads nowhere")))?;
+    if matches!(reference.transform, Transform::Token(_)) && token_references.contains(&Some(element)) {
+        return assertion.ok_or_else(|| bad("an STR-Transform without an Assertion"));
+    }
     let in_place = element == parts.body || element.parent() == Some(parts.header) || element.parent() == Some(parts.security);
     if !in_place || element == parts.security || element == message_signature {
         return Err(bad(&format!(
@@ -170,10 +191,7 @@ fn resolve<'d>(
     }
     match reference.transform {
         Transform::Exclusive(_) => Ok(element),
-        Transform::Token(_) if token_reference == Some(element) => {
-            assertion.ok_or_else(|| bad("an STR-Transform without an Assertion"))
-        }
-        Transform::Token(_) => Err(bad(&format!("the STR-Transform of #{id} is not on the SecurityTokenReference in Security"))),
+        Transform::Token(_) => Err(bad(&format!("the STR-Transform of #{id} is not on a SecurityTokenReference to the token"))),
         Transform::Enveloped(_) => Err(bad(&format!("the Reference #{id} leaves out a signature that stands elsewhere"))),
     }
 }
@@ -204,11 +222,13 @@ impl<'d> Located<'d> {
     }
 
     pub(super) fn verify_digests(&self, except: Option<Element<'d>>) -> Result<(), Refusal> {
-        let mut pairs = self.signature.references.iter().zip(&self.resolved);
-        pairs.try_for_each(|(reference, element)| match except == Some(*element) {
-            true => Ok(()),
-            false => reference.check(*element, None),
-        })
+        let mut digested = self.digested().filter(|(_, element)| except != Some(*element));
+        digested.try_for_each(|(reference, element)| reference.check(element, None))
+    }
+
+    /// Each reference, and what it covers.
+    fn digested(&self) -> impl Iterator<Item = (&Reference<'d>, Element<'d>)> {
+        self.signature.references.iter().zip(self.resolved.iter().copied())
     }
 }
 
@@ -241,15 +261,33 @@ impl<'d> RequestSignature<'d> {
         self.located.timestamp
     }
 
-    /// Verifies the signature with the holder's key, then every digest.
+    /// Verifies the issuer's signature on the assertion, as [`verify_issued`] does.
+    ///
+    /// # Errors
+    /// `SecurityStructure`, `SignatureAlgorithm`, `TokenIssuerUntrusted`, `DigestMismatch`.
+    pub fn verify_assertion(&self, keys: &[VerificationKey]) -> Result<VerifiedAssertion<'d>, Refusal> {
+        // That the document has no comment and no id twice was seen when the signature was located.
+        let signer = enveloped(self.assertion, keys)?;
+        Ok(VerifiedAssertion { assertion: self.assertion, signer })
+    }
+
+    /// Verifies the signature with the holder's key, then every digest. `known`: the digest of the assertion in this very
+    /// place among these very namespaces, where it was worked out before.
     ///
     /// # Errors
     /// `SignatureInvalid`, `DigestMismatch`.
-    pub fn verify(self, holder: &VerificationKey) -> Result<VerifiedRequest<'d>, Refusal> {
+    pub fn verify(self, holder: &VerificationKey, known: Option<&TokenDigest>) -> Result<VerifiedRequest<'d>, Refusal> {
         self.located.verify_signature(holder, &self.located.signature.signed_bytes())?;
-        self.located.verify_digests(None)?;
+        let mut token_digest = None;
+        for (reference, element) in self.located.digested() {
+            match reference.transform {
+                Transform::Token(_) => token_digest = Some(reference.check_token(element, known)?),
+                _ => reference.check(element, None)?,
+            }
+        }
+        let token_digest = token_digest.ok_or_else(|| bad("no Reference leads to the Assertion"))?;
         let Located { resolved, timestamp, .. } = self.located;
-        Ok(VerifiedRequest { covered: resolved, timestamp, body: self.body })
+        Ok(VerifiedRequest { covered: resolved, timestamp, body: self.body, token_digest })
     }
 }
 
@@ -258,6 +296,7 @@ pub struct VerifiedRequest<'d> {
     covered: Vec<Element<'d>>,
     timestamp: Element<'d>,
     body: Element<'d>,
+    token_digest: TokenDigest,
 }
 
 impl<'d> VerifiedRequest<'d> {
@@ -273,18 +312,27 @@ impl<'d> VerifiedRequest<'d> {
     pub fn body(&self) -> Element<'d> {
         self.body
     }
+    /// The digest of the assertion, as the signature has it.
+    pub fn token_digest(&self) -> &TokenDigest {
+        &self.token_digest
+    }
 }
 
-/// An assertion that one of the given keys signed. Only [`verify_issued`] makes it.
-#[derive(Clone, Copy)]
+/// An assertion that one of the given keys signed. Only [`verify_issued`] and [`RequestSignature::verify_assertion`] make it.
+#[derive(Clone)]
 pub struct VerifiedAssertion<'d> {
     assertion: Element<'d>,
+    signer: VerificationKey,
 }
 
 impl<'d> VerifiedAssertion<'d> {
     /// The assertion.
     pub fn element(&self) -> Element<'d> {
         self.assertion
+    }
+    /// The key that made the signature.
+    pub fn signer(&self) -> &VerificationKey {
+        &self.signer
     }
 }
 
@@ -298,8 +346,9 @@ pub fn verify_issued<'d>(assertion: Element<'d>, keys: &[VerificationKey]) -> Re
     if !assertion.is(SAML, "Assertion") {
         return Err(bad("the token is no SAML 2.0 Assertion"));
     }
-    enveloped(assertion, keys)?;
-    Ok(VerifiedAssertion { assertion })
+    one_reading(assertion.document())?;
+    let signer = enveloped(assertion, keys)?;
+    Ok(VerifiedAssertion { assertion, signer })
 }
 
 /// Verifies the enveloped signature on signed metadata.
@@ -307,15 +356,20 @@ pub fn verify_issued<'d>(assertion: Element<'d>, keys: &[VerificationKey]) -> Re
 /// # Errors
 /// As [`verify_issued`].
 pub fn verify_metadata(root: Element<'_>, keys: &[VerificationKey]) -> Result<(), Refusal> {
-    enveloped(root, keys)
+    one_reading(root.document())?;
+    enveloped(root, keys).map(|_| ())
 }
 
-fn enveloped(signed: Element<'_>, keys: &[VerificationKey]) -> Result<(), Refusal> {
-    let document = signed.document();
+/// No comment, and no id twice: where there is one, readers disagree about what was signed.
+fn one_reading(document: &Document) -> Result<(), Refusal> {
     if document.has_comments() {
         return Err(Refusal::CommentRefused { place: "the signed token".into() });
     }
-    Ids::of(document)?;
+    Ids::of(document).map(|_| ())
+}
+
+/// Verifies an enveloped signature and gives the key that made it. The document has [`one_reading`].
+fn enveloped(signed: Element<'_>, keys: &[VerificationKey]) -> Result<VerificationKey, Refusal> {
     let mut signatures = signed.descendants().filter(|element| element.is(DSIG, "Signature"));
     let signature = match (signatures.next(), signatures.next()) {
         (Some(one), None) if one.parent() == Some(signed) => one,
@@ -333,8 +387,7 @@ fn enveloped(signed: Element<'_>, keys: &[VerificationKey]) -> Result<(), Refusa
         return Err(bad("the token's Signature does not cover the token itself (enveloped-signature and exc-c14n)"));
     }
     let bytes = read.signed_bytes();
-    if !keys.iter().any(|key| read.is_by(key, &bytes)) {
-        return Err(Refusal::TokenIssuerUntrusted);
-    }
-    reference.check(signed, Some(signature))
+    let signer = keys.iter().find(|key| read.is_by(key, &bytes)).ok_or(Refusal::TokenIssuerUntrusted)?;
+    reference.check(signed, Some(signature))?;
+    Ok(signer.clone())
 }

@@ -2,26 +2,12 @@
 
 /// Appends character data: `&`, `<`, `>` and carriage returns escaped, all else as it is.
 pub fn text(out: &mut impl super::c14n::Sink, text: &str) {
-    escape(out, text, |byte| match byte {
-        b'&' => Some("&amp;"),
-        b'<' => Some("&lt;"),
-        b'>' => Some("&gt;"),
-        b'\r' => Some("&#xD;"),
-        _ => None,
-    });
+    escape(out, text, |byte| matches!(byte, b'&' | b'<' | b'>' | b'\r'));
 }
 
 /// Appends an attribute's value (without its quotes, which must be `"`).
 pub fn value(out: &mut impl super::c14n::Sink, value: &str) {
-    escape(out, value, |byte| match byte {
-        b'&' => Some("&amp;"),
-        b'<' => Some("&lt;"),
-        b'"' => Some("&quot;"),
-        b'\t' => Some("&#x9;"),
-        b'\n' => Some("&#xA;"),
-        b'\r' => Some("&#xD;"),
-        _ => None,
-    });
+    escape(out, value, |byte| matches!(byte, b'&' | b'<' | b'"' | b'\t' | b'\n' | b'\r'));
 }
 
 /// Appends ` name="value"`.
@@ -44,15 +30,30 @@ pub fn element(out: &mut impl super::c14n::Sink, start: &str, content: &str) {
     out.write(b">");
 }
 
-fn escape(out: &mut impl super::c14n::Sink, from: &str, replacement: impl Fn(u8) -> Option<&'static str>) {
-    let bytes = from.as_bytes();
-    let mut start = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        if let Some(escaped) = replacement(*byte) {
-            out.write(bytes.get(start..at).unwrap_or(&[]));
-            out.write(escaped.as_bytes());
-            start = at + 1;
-        }
+/// Appends `from` with a reference in place of each `special` byte.
+fn escape(out: &mut impl super::c14n::Sink, from: &str, special: impl Fn(u8) -> bool) {
+    let mut rest = from.as_bytes();
+    loop {
+        let (plain, behind) = rest.split_at(plain_prefix(rest, &special));
+        out.write(plain);
+        let Some((byte, after)) = behind.split_first() else { return };
+        out.write(match byte {
+            b'&' => b"&amp;",
+            b'<' => b"&lt;",
+            b'>' => b"&gt;",
+            b'"' => b"&quot;",
+            b'\t' => b"&#x9;",
+            b'\n' => b"&#xA;",
+            _ => b"&#xD;",
+        });
+        rest = after;
     }
-    out.write(bytes.get(start..).unwrap_or(&[]));
+}
+
+/// How many bytes there are before the first special one. Most text has none, so sixteen are looked at together.
+fn plain_prefix(bytes: &[u8], special: impl Fn(u8) -> bool) -> usize {
+    let any = |chunk: &&[u8]| chunk.iter().fold(false, |found, byte| found | special(*byte));
+    let whole = bytes.chunks_exact(16).take_while(|chunk| !any(chunk)).count() * 16;
+    let rest = bytes.get(whole..).unwrap_or(&[]);
+    whole + rest.iter().position(|byte| special(*byte)).unwrap_or(rest.len())
 }

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::reading::Reading;
 use super::strict::{Limits, Strict, Token, Uri, Uris, malformed, syntax};
 use crate::refusal::Refusal;
 
@@ -154,11 +155,11 @@ impl DocumentBuilder {
         Ok(Document { source, text, nodes, attributes, declarations, uris, root, comments })
     }
 
-    /// Adds what `strict` has just judged; `source` is where it stands, in bytes.
-    pub fn add(&mut self, token: Token, strict: &Strict, source: Range<usize>) -> Result<(), Refusal> {
+    /// Adds what was read; `source` is where it stands, in bytes.
+    pub fn add(&mut self, token: Token, read: &impl Reading, source: Range<usize>) -> Result<(), Refusal> {
         match token {
             Token::Start | Token::Empty => {
-                let id = self.start(strict, source)?;
+                let id = self.start(read, source)?;
                 if token == Token::Start {
                     self.open.push(id);
                 }
@@ -168,7 +169,7 @@ impl DocumentBuilder {
                     node.source.end = source.end;
                 }
             }
-            Token::Text | Token::CData => self.text(strict.text(), token == Token::CData, source)?,
+            Token::Text | Token::CData => self.text(read.text(), token == Token::CData, source)?,
             Token::Comment => {
                 self.comments = true;
                 if !self.open.is_empty() {
@@ -207,26 +208,25 @@ impl DocumentBuilder {
         Ok(id)
     }
 
-    fn start(&mut self, strict: &Strict, source: Range<usize>) -> Result<NodeId, Refusal> {
-        let tag = strict.tag();
-        let prefix = self.store(tag.prefix())?;
-        let local = self.store(tag.local())?;
+    fn start(&mut self, read: &impl Reading, source: Range<usize>) -> Result<NodeId, Refusal> {
+        let prefix = self.store(read.prefix())?;
+        let local = self.store(read.local())?;
         let first_attribute = count(self.attributes.len())?;
-        for attribute in tag.attributes() {
+        for attribute in read.attributes() {
             let prefix = self.store(attribute.prefix)?;
             let local = self.store(attribute.local)?;
             let value = self.store(attribute.value)?;
             self.attributes.push(AttributeNode { prefix, local, value, uri: attribute.uri });
         }
         let first_declaration = count(self.declarations.len())?;
-        for (prefix, uri) in tag.declarations() {
+        for (prefix, uri) in read.declarations() {
             let prefix = self.store(prefix)?;
             self.declarations.push((prefix, uri));
         }
         let id = self.push(Node {
             prefix,
             local,
-            uri: tag.uri(),
+            uri: read.uri(),
             attributes: first_attribute..count(self.attributes.len())?,
             declarations: first_declaration..count(self.declarations.len())?,
             source,

@@ -15,7 +15,7 @@ pub fn is_char(c: char) -> bool {
 }
 
 pub(super) fn check_characters(text: &str, offset: usize) -> Result<(), Refusal> {
-    match text.chars().all(is_char) {
+    match text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) || text.chars().all(is_char) {
         true => Ok(()),
         false => Err(malformed(offset, "a character that XML forbids")),
     }
@@ -31,6 +31,12 @@ pub fn is_ncname(name: &str) -> bool {
     };
     let more =
         |c: char| start(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}');
+    if name.is_ascii() {
+        // The same, looked at byte by byte: nearly every name there is.
+        let mut bytes = name.bytes();
+        return bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+    }
     let mut characters = name.chars();
     characters.next().is_some_and(start) && characters.all(more)
 }
@@ -49,7 +55,16 @@ pub(super) fn is_absolute_uri(name: &str) -> bool {
             _ => byte.is_ascii_alphanumeric() || b"-._~:/?#@!$&'()*+,;=".contains(&byte),
         };
     }
-    scheme_ok && rest_ok && rest.matches('#').count() <= 1
+    scheme_ok && rest_ok && rest.matches('#').count() <= 1 && has_plain_authority(rest)
+}
+
+/// Whether what stands between `//` and the path, if anything, is a host and perhaps a port: `http://x:/` is a URI to
+/// some readers and none to others (libxml2), and a user's name in it is nobody's namespace.
+fn has_plain_authority(rest: &str) -> bool {
+    let Some(rest) = rest.strip_prefix("//") else { return true };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
+    let port_ok = |port: &str| (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit());
+    !authority.contains('@') && authority.split_once(':').is_none_or(|(_, port)| port_ok(port))
 }
 
 /// Takes the next `name="value"` off a start tag's raw attributes; `None` when only white space is left.

@@ -15,7 +15,7 @@ use crate::refusal::Refusal;
 
 /// The namespace that the prefix `xml` is bound to, always.
 pub const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
-const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
+pub(super) const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
 
 /// Bounds on what one document may ask of the reader. All are counts; `text` and `name` are in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,11 @@ impl Uri {
     pub const NONE: Uri = Uri(0);
     /// The namespace of the prefix `xml`.
     pub const XML: Uri = Uri(1);
+
+    /// The number, from 0: at most [`Limits::namespaces`].
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
 }
 
 /// The namespace names of one document.
@@ -69,12 +74,17 @@ impl Uris {
         self.0.get(usize::from(uri.0)).map_or("", |name| name)
     }
 
+    /// The name with this [`Uri::index`], if the document has used so many.
+    pub fn at(&self, index: usize) -> Option<&str> {
+        self.0.get(index).map(|name| &**name)
+    }
+
     /// The number of a name, if the document has used it.
     pub fn find(&self, name: &str) -> Option<Uri> {
         self.0.iter().position(|known| **known == *name).and_then(|n| u16::try_from(n).ok()).map(Uri)
     }
 
-    fn intern(&mut self, name: &str, limit: usize) -> Result<Uri, Refusal> {
+    pub(super) fn intern(&mut self, name: &str, limit: usize) -> Result<Uri, Refusal> {
         if let Some(uri) = self.find(name) {
             return Ok(uri);
         }
@@ -466,6 +476,6 @@ pub(crate) fn malformed(offset: usize, reason: &str) -> Refusal {
     Refusal::MalformedXml { offset, reason: reason.to_owned() }
 }
 
-fn too_complex(what: &str, limit: usize) -> Refusal {
+pub(super) fn too_complex(what: &str, limit: usize) -> Refusal {
     Refusal::XmlTooComplex { what: what.to_owned(), limit }
 }

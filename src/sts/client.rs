@@ -21,8 +21,9 @@ use super::cache::Source;
 use crate::clock::Clock;
 use crate::outbound::Outbound;
 use crate::refusal::Refusal;
+use crate::saml::Expectations;
+use crate::saml::assertion::Statement;
 use crate::saml::trust::{Issuer, Trust};
-use crate::saml::{Expectations, assertion};
 use crate::signature::base64;
 use crate::signature::key::{Certificate, SigningKey};
 use crate::signature::names::{BASE64, SAML, SAML_TOKEN, SOAP11, SOAP12, WSA, WSSE, WSU, X509V3};
@@ -111,6 +112,17 @@ pub(crate) enum Flaw {
     Token(&'static str),
 }
 
+impl Flaw {
+    /// What it is, for the log: without the values of a refusal, among which the token's id may be.
+    fn kind(&self) -> &str {
+        match self {
+            Flaw::Fault(code) => code,
+            Flaw::Shape(what) | Flaw::Token(what) => what,
+            Flaw::Signature(refusal) => refusal.code(),
+        }
+    }
+}
+
 impl From<Refusal> for Flaw {
     fn from(refusal: Refusal) -> Self {
         Flaw::Signature(refusal)
@@ -197,7 +209,7 @@ impl<T: Transport> StsClient<T> {
     fn judge(&self, verified: VerifiedAssertion<'_>, authority: &str, service: &str) -> Result<Token, Flaw> {
         let now = self.clock.now();
         let expectations = Expectations::new(&self.trust, service);
-        let claims = assertion::read(verified, self.settings.issuer.entity_id(), &expectations, now)?;
+        let claims = Statement::read(&verified)?.judge(&self.settings.issuer, &expectations, now)?;
         if claims.holder() != &self.settings.certificate {
             return Err(Flaw::Token("bound to another key"));
         }
@@ -257,7 +269,7 @@ impl<T: Transport> Source for StsClient<T> {
             Refusal::StsUnavailable
         })?;
         self.accept(answer, authority, service, &message_id).map_err(|flaw| {
-            warn!(?flaw, "the STS did not answer with the token asked for");
+            warn!(flaw = flaw.kind(), "the STS did not answer with the token asked for");
             match flaw {
                 Flaw::Fault(code) if PASSING.contains(&code.as_str()) => Refusal::StsUnavailable,
                 Flaw::Fault(fault) => Refusal::StsRefused { fault },

@@ -8,6 +8,7 @@
 
 mod role;
 mod rsa_pss;
+mod statements;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -18,16 +19,16 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use p12_keystore::{Certificate, KeyStore, KeyStoreEntry, PrivateKey, PrivateKeyChain};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType, DnValue,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyUsagePurpose, SanType,
 };
 use rustls_pki_types::CertificateDer;
 
 use crate::clock::Clock;
 use crate::signature::credentials::Credentials;
 pub use role::Role;
-use rsa_pss::{RsaKey, list_with_pss, with_pss};
-use x509_parser::prelude::{FromDer, X509Certificate};
+use rsa_pss::{RsaKey, with_pss};
+pub use statements::{ListKind, OcspStatus};
 
 /// How long development certificates are valid.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(90 * 24);
@@ -61,6 +62,8 @@ pub enum Usage {
     Server,
     /// A client system: TLS client, and signatures on messages and tokens.
     System,
+    /// A responder: signatures on OCSP responses, in the authority's place.
+    Responder,
 }
 
 /// What a leaf certificate is to say.
@@ -153,39 +156,6 @@ impl DevPki {
         self.sign(leaf, RsaKey::generate(self.bits)?)
     }
 
-    /// The issuing authority's revocation list (DER), which names `revoked`, and whose successor is due at `next_update`;
-    /// both instants are rounded down to midnight UTC.
-    ///
-    /// # Errors
-    /// A library failed.
-    pub fn revocation_list(
-        &self,
-        revoked: &[&CertificateDer<'_>],
-        this_update: Timestamp,
-        next_update: Timestamp,
-    ) -> Result<Vec<u8>, PkiError> {
-        let dates = params(this_update, next_update)?;
-        let revoked_certs = revoked.iter().map(|certificate| {
-            let (_, parsed) = X509Certificate::from_der(certificate).map_err(made)?;
-            Ok(RevokedCertParams {
-                serial_number: SerialNumber::from_slice(parsed.raw_serial()),
-                revocation_time: dates.not_before,
-                reason_code: None,
-                invalidity_date: None,
-            })
-        });
-        let list = CertificateRevocationListParams {
-            this_update: dates.not_before,
-            next_update: dates.not_after,
-            crl_number: SerialNumber::from(1),
-            issuing_distribution_point: None,
-            revoked_certs: revoked_certs.collect::<Result<_, PkiError>>()?,
-            key_identifier_method: KeyIdMethod::Sha256,
-        };
-        let issuer = Issuer::from_params(&self.issuing_params, &self.issuing_key);
-        list_with_pss(list.signed_by(&issuer).map_err(made)?.der(), &self.issuing_key)
-    }
-
     fn sign(&self, leaf: &Leaf, key: RsaKey) -> Result<Credentials, PkiError> {
         let mut params = params(leaf.not_before, leaf.not_after)?;
         params.distinguished_name = leaf_subject(leaf);
@@ -204,6 +174,10 @@ impl DevPki {
             Usage::System => {
                 params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
                 params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+            }
+            Usage::Responder => {
+                params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::OcspSigning];
             }
         }
         let issuer = Issuer::from_params(&self.issuing_params, &self.issuing_key);

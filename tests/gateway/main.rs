@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod directions;
+mod hostile_answers;
 mod load;
 mod peers;
 mod process;
@@ -15,5 +16,6 @@ mod refusals;
 #[allow(dead_code)] // shared with the tests of the window, which use all of it
 #[path = "../window/request.rs"]
 mod request;
+mod silence;
 mod stage;
 mod wire;

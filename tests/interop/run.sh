@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # The judges from outside. Installs what they need under target/interop and runs them.
 #
-#   run.sh                       the harness's own tests, the running gateway (`hjemmel demo`) before every judge, and the
-#                                release oracle on HJEMMEL_CASES generated answers (10000), seed HJEMMEL_SEED (1)
-#   run.sh TOOL ARGUMENTS…       one judge: wsdl_zeep, validate, verify_xmlsec1, release_oracle, wss4j, cxf or
-#                                java_client (CXF, token binding)
+#   run.sh                       the harness's own tests, the running gateway (`hjemmel demo`) before every judge, the
+#                                release oracle on HJEMMEL_CASES generated answers (10000), and the three judges of
+#                                signatures on HJEMMEL_SIGNED generated messages (1500), both of seed HJEMMEL_SEED (1)
+#   run.sh signed COUNT SEED     the three judges of signatures alone, xmlsec1 of every message that it can judge
+#   run.sh TOOL ARGUMENTS…       one judge: wsdl_zeep, validate, verify_xmlsec1, release_oracle, wss4j, cxf, java_client (CXF and
+#                                WSS4J, token binding) or python_client (zeep, token binding; settings: docs/clients/README.md)
 #
 # What cannot be had is said as DID NOT RUN, with the reason. With HJEMMEL_INTEROP_STRICT=1 that is a failure too.
 set -euo pipefail
@@ -54,6 +56,13 @@ build_java() {
     fi
 }
 
+# Generated messages, with our verdict on each, before Santuario, WSS4J, xmlsec1 and libxml2.
+signed() {
+    rm -rf "$work/signed"
+    (cd "$root" && cargo build --locked --quiet --example signed_cases) && "$work/../debug/examples/signed_cases" "$work/signed" "$1" "$2" &&
+        HJEMMEL_INTEROP="$work" "$python" -B "$here/signed_judges.py" "$work/signed" "${@:3}"
+}
+
 # A judge runs where the caller stands: the files named are the caller's.
 case "${1:-}" in
     "") ;;
@@ -62,10 +71,17 @@ case "${1:-}" in
         build_java "$module"
         [ ${#missing[@]} -eq 0 ] || exit 1
         exec java -cp "$work/$module/classes:$work/$module/lib/*" "dk.hjemmel.interop.$class" "${@:2}" ;;
+    signed)
+        build_java wss4j
+        [ ${#missing[@]} -eq 0 ] || exit 1
+        signed "${2:?how many messages}" "${3:?the seed}"
+        exit ;;
+    python_client)
+        exec "$python" -B "$root/docs/clients/python/token_binding.py" ;;
     wsdl_zeep | validate | verify_xmlsec1 | release_oracle)
         exec "$python" -B "$here/$1.py" "${@:2}" ;;
     *)
-        sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
+        sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
         exit 2 ;;
 esac
 
@@ -81,8 +97,14 @@ if [ -z "${HJEMMEL_BIN:-}" ]; then
         rm -rf "$work/cases"
         "$work/../debug/examples/release_cases" "$work/cases" "${HJEMMEL_CASES:-10000}" "${HJEMMEL_SEED:-1}" &&
             "$python" -B "$here/release_oracle.py" "$work/cases" || status=1
+        if [ -d "$work/wss4j" ]; then
+            signed "${HJEMMEL_SIGNED:-1500}" "${HJEMMEL_SEED:-1}" --xmlsec1 300 >"$work/signed.log" 2>&1 || status=1
+            grep -E '^[0-9]+ (messages|canonical|differences)' "$work/signed.log" || tail -5 "$work/signed.log" >&2
+        else
+            did_not_run "the judges of signatures on generated messages: the WSS4J judge is not built"
+        fi
     else
-        did_not_run "the running gateway before the judges, and the release oracle on generated answers: no cargo, or it could not build"
+        did_not_run "the running gateway before the judges, and generated answers and messages: no cargo, or it could not build"
     fi
 fi
 

@@ -70,8 +70,10 @@ class OverTls(unittest.TestCase):
 
 
     def sample(self, cpr):
-        keys = [str(self.pki / name) for name in ("ca.pem", "client.pem", "client.key")]
-        return subprocess.run([sys.executable, CLIENTS / "terminaladgang.py", self.url, *keys, "11111111", cpr], capture_output=True, text=True)
+        settings = {"SERVICE": self.url, "AUTHORITY": "11111111",
+                    **{name: str(self.pki / file) for name, file in [("CA", "ca.pem"), ("CERT", "client.pem"), ("KEY", "client.key")]}}
+        return subprocess.run([sys.executable, CLIENTS / "python/authority_context.py"], env={**os.environ, **settings}, input=cpr,
+                              capture_output=True, text=True)
 
     def test_the_sample_client_of_the_documentation_prints_the_answer_or_the_fault(self):
         served, refused = self.sample(https_stand_in.ANSWERED), self.sample("0000000000")

@@ -159,21 +159,6 @@ class Zeep(Gateway):
         self.assertEqual(client.service._binding.name.localname, "TerminalAdgangTokenBinding")
         wsdl_zeep.request(client, wsdl_zeep.search(ANNA))
 
-    def test_the_example_in_the_documentation_is_served(self):
-        own = self.system("korsbaek")
-        run = subprocess.run([sys.executable, ROOT / "docs/clients/terminaladgang.py", running.told["service"], running.told["root"],
-                              own["certificate"], own["key"], own["authority"], ANNA], capture_output=True, text=True)
-        self.assertEqual(run.returncode, 0, run.stderr)
-        self.assertIn("32.03.04", run.stdout)
-
-    @needs("curl")
-    def test_the_request_in_the_documentation_is_served_to_curl(self):
-        curl = [word if not word.startswith("@") else f"@{ROOT}/docs/clients/request.xml" for word in running.told["curl"]]
-        action = 'SOAPAction: "http://serviceplatformen.dk/xml/wsdl/soap11/Ydelse/TerminalAdgang/6/fremsoeg"'
-        run = subprocess.run([*curl, "-H", action, "--silent", "--fail"], capture_output=True)
-        self.assertEqual(run.returncode, 0, run.stdout)
-        self.assertEqual(len(etree.fromstring(run.stdout).findall(f".//{OBJECT}")), 4)
-
 
 class TokenBinding(Gateway):
     """The messages of `hjemmel call`, before WSS4J, xmlsec1 and xmllint."""

@@ -22,6 +22,30 @@ fn every_forged_message_is_refused() {
     assert!(cases > 380, "only {cases} cases");
 }
 
+/// OIO IDWS puts the reference to the token into Security; WSS4J protects a token through the one in KeyInfo. Both stand in
+/// their place and name the one token, so both say the same.
+#[test]
+fn a_token_may_be_covered_through_either_reference_to_it() {
+    for kept in [true, false] {
+        let xml = references::through_key_info(kept);
+        assert_eq!(accept(&xml).unwrap().cvr(), "11111111", "kept: {kept}");
+        let token = reference(&xml, "keystr");
+        let both = resign(&xml.replace(token, &format!("{token}{}", token.replace("#keystr", "#str"))));
+        assert_eq!(accept(&both).is_ok(), kept, "through both, where there are both");
+        let changed = xml.replace(PERSON, "6101801235");
+        assert_eq!(accept(&changed).unwrap_err().code(), "DigestMismatch");
+    }
+}
+
+/// Old toolkits say how a KeyIdentifier is encoded, though an assertion's ID is not encoded at all. It is read as it stands.
+#[test]
+fn a_key_identifier_may_say_its_encoding() {
+    let encoding = format!("<wsse:KeyIdentifier EncodingType=\"{}\" ", hjemmel::signature::names::BASE64);
+    let xml = request().replace("<wsse:KeyIdentifier ", &encoding);
+    assert_eq!(xml.matches("EncodingType").count(), 2, "in Security and in KeyInfo");
+    assert_eq!(accept(&xml).unwrap().cvr(), "11111111");
+}
+
 /// References to characters are no trick: every reader puts the same characters in their place.
 #[test]
 fn characters_by_reference_are_the_characters() {

@@ -16,7 +16,10 @@ mod canonical;
 mod forge;
 mod golden;
 mod keys;
+mod memory;
 mod oracles;
 mod parties;
 mod responses;
 mod tokens;
+#[path = "../support/xml_documents.rs"]
+mod xml_documents;

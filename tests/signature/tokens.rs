@@ -167,3 +167,31 @@ fn a_prefixed_token_is_accepted_in_both_forms_that_the_str_transform_has() {
     assert_ne!(form(&Exclusive::new()), form(&wss4j));
     accept(&resign(&in_signature(&plain, &form(&Exclusive::new()), &form(&wss4j)))).expect("as WSS4J writes the apex");
 }
+
+/// CXF reads the published policy so: the token through its reference (SignedSupportingTokens) and by its ID (ProtectTokens).
+#[test]
+fn a_token_may_be_covered_by_its_id_beside_its_reference_but_not_instead_and_not_twice() {
+    let token = issued(&assertion());
+    let good = request_with(&token, &CLIENT);
+    let canonical = parse(std::str::from_utf8(token.bytes()).unwrap()).unwrap();
+    let digest = |element| {
+        let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+        canonicalise(element, &Exclusive::new(), None, &mut context);
+        base64::encode(context.finish().as_ref())
+    };
+    let through = reference(&good, "str").to_owned();
+    let by_id = |digest: &str| {
+        let body = reference(&good, "body");
+        let value = piece(body, "<ds:DigestValue>", "</ds:DigestValue>");
+        body.replace("#body", "#_token").replace(value, &format!("<ds:DigestValue>{digest}</ds:DigestValue>"))
+    };
+    let own = by_id(&digest(canonical.root()));
+    let with = |references: &str| accept(&resign(&in_signature(&good, &through, references))).map(|_| ());
+    let code = |references: &str| with(references).unwrap_err().code();
+    with(&format!("{through}{own}")).expect("both ways cover the same element");
+    with(&format!("{own}{through}")).expect("in whatever order");
+    assert_eq!(code(&own), "SignatureCoverage", "its ID alone says nothing about what KeyInfo means");
+    assert_eq!(code(&format!("{through}{own}{own}")), "SecurityStructure");
+    assert_eq!(code(&format!("{through}{through}")), "SecurityStructure");
+    assert_eq!(code(&format!("{through}{}", by_id(&digest(parse("<other/>").unwrap().root())))), "DigestMismatch");
+}

@@ -11,7 +11,9 @@ use hjemmel::policy::release::{Ask, Counterpart, Filter, Limits, Released};
 use hjemmel::policy::rules::{Asked, Naive, Reading};
 use hjemmel::policy::window::Window;
 use hjemmel::refusal::Refusal;
-use hjemmel::soap::strict::{Limits as XmlLimits, Strict, Token};
+use hjemmel::soap::reading::Reading as _;
+use hjemmel::soap::scan::{End, Scanner};
+use hjemmel::soap::strict::{Limits as XmlLimits, Token};
 
 pub const POLICY: &str = include_str!("../../policies/terminaladgang-6.toml");
 
@@ -44,18 +46,24 @@ pub fn ask(now: &str) -> Ask {
 /// Feeds the content of a Body to a filter.
 pub fn filter(policy: &Policy, ask: Ask, content: &str) -> Result<Released, Refusal> {
     let envelope = format!("<e:Body xmlns:e=\"http://www.w3.org/2003/05/soap-envelope\">{content}</e:Body>");
-    let mut strict = Strict::new(XmlLimits { nodes: usize::MAX, ..XmlLimits::default() });
-    let mut reader = quick_xml::Reader::from_str(&envelope);
+    let mut scanner = Scanner::new(XmlLimits { nodes: usize::MAX, ..XmlLimits::default() });
     let mut filter = Filter::new(policy.release().clone(), ask);
+    // In pieces, as an answer arrives; of which length must not matter.
+    let mut pieces = envelope.as_bytes().chunks(1 + envelope.len() % 251);
     let mut first = true;
     loop {
-        let event = reader.read_event().expect("the case is well-formed");
-        let token = strict.accept(&event, 1).expect("the case is strict XML");
-        let outermost = std::mem::take(&mut first) || (token == Token::End && strict.depth() == 0);
+        let Some(token) = scanner.next().expect("the case is strict XML") else {
+            match pieces.next() {
+                Some(piece) => scanner.take(piece),
+                None => scanner.finish(End::Whole),
+            }
+            continue;
+        };
+        let outermost = std::mem::take(&mut first) || (token == Token::End && scanner.depth() == 0);
         match token {
             Token::Eof => return filter.finish(),
             _ if outermost => {}
-            token => filter.feed(token, &strict)?,
+            token => filter.feed(token, &scanner)?,
         }
     }
 }

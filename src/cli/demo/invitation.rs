@@ -118,11 +118,30 @@ impl Invitation {
         })
     }
 
-    /// Writes `demo.json` in one step: where it is there, it is whole.
+    /// The settings of the sample clients in `docs/clients`, as a shell reads them: Korsbæk's system.
+    fn settings(&self) -> String {
+        let Some(System { pair, authority }) = self.systems.get("korsbaek") else { return String::new() };
+        let file = |path: &PathBuf| path.display().to_string();
+        let settings = [
+            ("SERVICE", self.service.clone()),
+            ("CA", file(&self.root)),
+            ("CERT", file(&pair.certificate)),
+            ("KEY", file(&pair.key)),
+            ("AUTHORITY", (*authority).to_owned()),
+            ("STS", self.sts.clone()),
+            ("ENTITY_ID", self.entity_id.to_owned()),
+            ("STS_CERT", file(&self.sts_certificate)),
+            ("GATEWAY_CERT", file(&self.gateway_certificate)),
+        ];
+        settings.map(|(name, value)| format!("export {name}={}\n", line(&[value]))).concat()
+    }
+
+    /// Writes `client.env`, and `demo.json` in one step: where it is there, all is whole.
     ///
     /// # Errors
     /// The file could not be written.
     pub fn write(&self, world: &World) -> Result<(), WorldError> {
+        std::fs::write(world.dir.join("client.env"), self.settings())?;
         let (part, whole) = (world.dir.join("demo.json.part"), world.dir.join("demo.json"));
         std::fs::write(&part, serde_json::to_string_pretty(self)?)?;
         Ok(std::fs::rename(part, whole)?)
@@ -140,6 +159,7 @@ impl Invitation {
         println!("  persons   {}", persons.join(", "));
         println!("  admin     {}/metrics, /healthz, /readyz", self.admin);
         println!("  all this  {}, for programs", world.dir.join("demo.json").display());
+        println!("  settings  {}, for the clients in docs/clients", world.dir.join("client.env").display());
         println!("  audit     {}\n", line(&self.audit));
         println!("AuthorityContext with curl:\n\n  {}\n", line(&self.curl));
         println!("The token binding, which curl cannot sign:\n\n  echo {} | {}\n", self.asks_about, line(&self.call));

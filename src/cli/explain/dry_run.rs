@@ -17,8 +17,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::agreement::{AgreementStep, Borne};
 use crate::gateway::authenticate::{AuthenticateLayer, Caller, TokenTrust};
-use crate::gateway::clients::{ClientTrust, Rules};
+use crate::gateway::clients::{ClientCertificate, ClientTrust};
 use crate::gateway::definition::Definition;
+use crate::gateway::domains::{self, Each};
 use crate::gateway::envelope;
 use crate::gateway::open::Peer;
 use crate::gateway::request_policy::{Judged, judge};
@@ -34,6 +35,7 @@ use crate::services::terminaladgang::assemble;
 use crate::soap::document::{Document, Element, NodeId};
 use crate::soap::envelope::{Envelope, Version};
 use crate::soap::names::{SOAP11, SOAP12};
+use crate::soap::reading::Reading;
 use crate::soap::stream::{StreamError, StreamReader};
 use crate::soap::strict::{Limits, Token};
 
@@ -87,8 +89,12 @@ impl DryRun {
     ) -> Result<Self, ExplainError> {
         let clock = Clock::fixed(at);
         let definition = Arc::new(assemble::definition(config));
-        let trust = Arc::new(TokenTrust { trust: assemble::read_trust(&config.tokens, at)?, time: assemble::time_rules(config) });
-        let clients = Arc::new(ClientTrust::new(Rules::read(&config.listen)?));
+        // As the gateway would find them started without the network: nothing is asked for a dry run.
+        let domains = Each::at_hand(&domains::settings(config), None, at)?.into_domains();
+        let (trust, time) = (assemble::read_trust(&config.tokens, at)?.watched(&domains.signers), assemble::time_rules(config));
+        let trust = Arc::new(TokenTrust { trust, time, memory: None });
+        let optional = ClientCertificate::Optional;
+        let clients = Arc::new(ClientTrust::new(&config.listen.client_roots, domains.clients.clone(), optional)?);
         let path = &config.agreements.store;
         if !path.exists() {
             return Err(
@@ -348,18 +354,18 @@ pub(in crate::cli) async fn filter(answer: Bytes, limits: Limits, mut filter: Fi
         let token = reader.next().await.map_err(|error| match error {
             StreamError::Content(_) | StreamError::Connection => Refusal::IndexAnswerInvalid,
         })?;
-        let strict = reader.strict();
-        let soap = |strict: &crate::soap::strict::Strict| [SOAP11, SOAP12].contains(&strict.uris().get(strict.tag().uri()));
+        let read = reader.read();
+        let soap = [SOAP11, SOAP12].contains(&read.uris().get(read.uri()));
         match (content, token) {
             (_, Token::Eof) => return filter.finish(),
             // An envelope's Body, or the output by itself.
-            (None, Token::Start) if strict.depth() == 1 && !soap(strict) => {
+            (None, Token::Start) if read.depth() == 1 && !soap => {
                 content = Some(0);
-                filter.feed(token, strict)?;
+                filter.feed(token, read)?;
             }
-            (None, Token::Start) if strict.depth() == 2 && strict.tag().local() == "Body" && soap(strict) => content = Some(2),
-            (Some(depth), Token::End) if strict.depth() < depth => content = None,
-            (Some(_), _) => filter.feed(token, strict)?,
+            (None, Token::Start) if read.depth() == 2 && read.local() == "Body" && soap => content = Some(2),
+            (Some(depth), Token::End) if read.depth() < depth => content = None,
+            (Some(_), _) => filter.feed(token, read)?,
             (None, _) => {}
         }
     }

@@ -11,15 +11,21 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::{Mutex, Notify, watch};
+use tokio::time::{Instant, sleep_until};
 
 use super::ServeError;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::edge::http::RequestBody;
 use crate::edge::router::{InForce, Serving};
-use crate::edge::tls::{self, ServerTls};
-use crate::gateway::clients::{ClientCertificate, ClientTrust, Rules};
+use crate::edge::tls::{self, ServerTls, Shown};
+use crate::gateway::authenticate::TokenTrust;
+use crate::gateway::clients::{ClientCertificate, ClientTrust};
+use crate::gateway::domains::{self, Each};
 use crate::metrics::{Metrics, Reload};
+use crate::revocation::fetch::Fetcher;
+use crate::revocation::ocsp::{self, StapleError};
+use crate::saml::memory::AssertionMemory;
 use crate::services::terminaladgang::assemble::{Assembled, Lasting, Tokens, assemble};
 use crate::services::terminaladgang::contract::contract;
 use crate::signature::key::Certificate;
@@ -50,7 +56,9 @@ struct Running {
 /// What is kept of [`Assembled`] once its steps are stacked.
 struct Known {
     tokens: Tokens,
-    clients: Arc<ClientTrust>,
+    trust: Arc<TokenTrust>,
+    shown: Arc<Shown>,
+    fetcher: Fetcher,
     expiries: Vec<(&'static str, Timestamp)>,
 }
 
@@ -91,7 +99,7 @@ impl Reloader {
     /// What is wrong with the file, or with what it names; nothing has changed then.
     pub async fn reload(&self, file: &Path) -> Result<(), ServeError> {
         let mut running = self.running.lock().await;
-        match self.exchange(&mut running, file) {
+        match self.exchange(&mut running, file).await {
             Ok(differing) => {
                 self.metrics.reloaded(Reload::Configuration, Some(self.clock.now()));
                 tracing::info!(file = %file.display(), "the configuration was read anew and is in force");
@@ -108,15 +116,22 @@ impl Reloader {
         }
     }
 
-    fn exchange(&self, running: &mut Running, file: &Path) -> Result<Vec<&'static str>, ServeError> {
+    async fn exchange(&self, running: &mut Running, file: &Path) -> Result<Vec<&'static str>, ServeError> {
         let loaded = config::load(file, self.clock.now()).map_err(ServeError::Config)?;
         for warning in loaded.warnings.problems() {
             tracing::warn!(setting = %warning.setting, "{}", warning.text);
         }
         let mut config = loaded.config;
         let differing = config.keep_until_restart(&running.config);
+        let domains = &self.lasting.domains;
+        let mut lists = Each::at_hand(&domains::settings(&config), Some(domains), self.clock.now())?;
         let prepared = prepare(&config, &self.lasting, Some(&running.known), &self.clock)?;
+        // A list that was never seen is a slip in its address more likely than not: the old lists are better than none.
+        if let Some(error) = lists.fetch_missing(&prepared.known.fetcher, &self.clock).await.pop() {
+            return Err(error.into());
+        }
         // From here on nothing can fail.
+        domains.replace(lists);
         self.tls.replace(prepared.tls);
         if let (Some(own), Some(fresh)) = (&self.admin_tls, prepared.admin_tls) {
             own.replace(fresh);
@@ -127,41 +142,48 @@ impl Reloader {
         Ok(differing)
     }
 
-    /// Reads the revocation lists anew, every `[listen] crl_interval`, until the gateway stops. A list that cannot be used
-    /// leaves the old one in force until its successor is overdue.
-    pub(super) async fn watch_revocation_lists(self: Arc<Self>, mut stopped: watch::Receiver<()>) {
+    /// Keeps revocation lists and the stapled OCSP response fresh until the gateway stops. What cannot be used leaves the old
+    /// one in force until that one has ended by itself.
+    pub(super) async fn keep_revocation_fresh(self: Arc<Self>, mut stopped: watch::Receiver<()>) {
+        let domains = &self.lasting.domains;
+        let mut read = Instant::now();
         loop {
-            let interval = self.running.lock().await.config.listen.crl_interval;
+            let next_read = read + self.running.lock().await.config.revocation.keeping.interval;
+            let due = domains.due().map_or(next_read, |due| due.min(next_read));
             tokio::select! {
                 _ = stopped.changed() => return,
-                // The interval may be another one now.
+                // Other sources, and another pace, maybe.
                 () = self.exchanged.notified() => {}
-                () = tokio::time::sleep(interval) => self.refresh_revocation_lists().await,
+                () = sleep_until(due) => self.renew_revocation_lists().await,
+            }
+            if next_read <= Instant::now() {
+                read = Instant::now();
+                self.renew_staple().await;
             }
         }
     }
 
-    async fn refresh_revocation_lists(&self) {
-        let running = self.running.lock().await;
-        if running.config.listen.crls.is_empty() {
-            return;
+    /// No lock is held while a list is fetched: a reload need not wait for an authority that does not answer.
+    async fn renew_revocation_lists(&self) {
+        let fetcher = self.running.lock().await.known.fetcher.clone();
+        let renewed = self.lasting.domains.renew(&fetcher, &self.clock).await;
+        for error in &renewed.errors {
+            self.metrics.reloaded(Reload::RevocationLists, None);
+            tracing::error!(%error, "a revocation list was refused; the one before it stays in force until it ends");
         }
-        let listen = &running.config.listen;
-        let refreshed = Rules::read(listen).map_err(ServeError::from).and_then(|rules| {
-            let tls = tls::Prepared::new(&listen.credentials, rules.verifier().clone())?;
-            Ok((rules, tls))
-        });
-        match refreshed {
-            Ok((rules, _)) if rules.same_lists(&running.known.clients.current()) => {}
-            Ok((rules, tls)) => {
-                running.known.clients.replace(rules);
-                self.tls.replace(tls);
-                self.metrics.reloaded(Reload::RevocationLists, Some(self.clock.now()));
-                tracing::info!("new revocation lists are in force");
-            }
+        if renewed.changed {
+            self.metrics.reloaded(Reload::RevocationLists, Some(self.clock.now()));
+            tracing::info!("new revocation lists are in force");
+        }
+    }
+
+    async fn renew_staple(&self) {
+        let running = self.running.lock().await;
+        match staple(&running.config, &self.clock) {
+            Ok(response) => running.known.shown.staple(response),
             Err(error) => {
-                self.metrics.reloaded(Reload::RevocationLists, None);
-                tracing::error!(%error, "the revocation lists were refused; the old ones stay in force");
+                self.metrics.reloaded(Reload::OcspResponse, None);
+                tracing::error!(%error, "the OCSP response was refused; the one before it is stapled until it ends");
             }
         }
     }
@@ -181,12 +203,12 @@ impl Reloader {
         if let Ok(running) = self.running.try_lock() {
             let known = &running.known;
             metrics.observe_tokens(self.lasting.token_counts.stats(), known.tokens.cache.entries());
+            let remembered = known.trust.memory.as_ref().map_or(0, AssertionMemory::entries);
+            metrics.observe_assertions(self.lasting.assertion_counts.stats(), remembered);
             metrics.certificates_expire(&known.expiries);
-            let file = |name: &str| Path::new(name).file_name().map(|file| file.to_string_lossy().into_owned());
-            let clients = known.clients.current();
-            let lists = clients.lists().iter().map(|list| (file(list.name()).unwrap_or_default(), list.next_update()));
-            metrics.revocation_lists_due(&lists.collect::<Vec<_>>());
+            metrics.ocsp_response_ends(known.shown.stapled_until());
         }
+        metrics.revocation_lists(&self.lasting.domains.states());
         metrics.render().unwrap_or_default()
     }
 }
@@ -194,11 +216,15 @@ impl Reloader {
 fn prepare(config: &Config, lasting: &Lasting, before: Option<&Known>, clock: &Clock) -> Result<Prepared, ServeError> {
     let Assembled { gateway, definition, trust, clients, tokens, metadata } =
         assemble(config, lasting, before.map(|before| &before.tokens), clock)?;
-    let credentials = &config.listen.credentials;
-    let tls = tls::Prepared::new(credentials, clients.current().verifier().clone())?;
+    let shown = Shown::new(&config.listen.credentials, clock)?;
+    shown.staple(staple(config, clock)?);
+    let tls = tls::Prepared::new(shown.clone(), clients.verifier().clone())?;
     let admin_tls = match config.admin.client_roots.as_slice() {
         [] => None,
-        roots => Some(tls::Prepared::with_roots(credentials, roots, ClientCertificate::Required)?),
+        roots => {
+            let clients = ClientTrust::new(roots, lasting.domains.admin.clone(), ClientCertificate::Required)?;
+            Some(tls::Prepared::new(shown.clone(), clients.verifier().clone())?)
+        }
     };
     let mut expiries = config.expiries();
     let issuers = trust.trust.issuers().iter().flat_map(|issuer| issuer.certificates());
@@ -212,5 +238,16 @@ fn prepare(config: &Config, lasting: &Lasting, before: Option<&Known>, clock: &C
         documents: Box::new(documents),
         gateway: Box::new(gateway.stack::<RequestBody>()),
     };
-    Ok(Prepared { serving, known: Known { tokens, clients, expiries }, tls, admin_tls })
+    let fetcher = domains::fetcher(config)?;
+    Ok(Prepared { serving, known: Known { tokens, trust, shown, fetcher, expiries }, tls, admin_tls })
+}
+
+/// The OCSP response to be stapled.
+fn staple(config: &Config, clock: &Clock) -> Result<Option<ocsp::Staple>, StapleError> {
+    let Some(file) = &config.listen.ocsp_response else { return Ok(None) };
+    let response = ocsp::from_file(file, config.listen.credentials.chain(), clock.now())?;
+    if response.is_none() {
+        tracing::warn!(file = %file.display(), "the OCSP response has ended and is not stapled; fetch it again");
+    }
+    Ok(response)
 }

@@ -1,8 +1,9 @@
 //! The head of the answer: status and counts. Both are the gateway's own, made over what is released.
 
 use super::catalogue::Field;
-use super::collect::{Node, Ns, Place, Value};
+use super::node::{Node, Value};
 use super::object::has_form;
+use super::place::{Ns, Place};
 use super::write::Writer;
 use super::{Ask, ReleaseRules};
 use crate::refusal::Refusal;
@@ -27,7 +28,7 @@ pub(super) struct Head(Vec<(Kind, Option<Paging>)>);
 
 impl Head {
     /// Takes a count of the index: that it counted, and its paging, never its number, which counts hidden objects.
-    pub(super) fn count(&mut self, node: &Node, rules: &ReleaseRules, ask: &Ask) {
+    pub(super) fn count(&mut self, node: Node<'_>, rules: &ReleaseRules, ask: &Ask) {
         let kind = match node.value(Place::CountElement) {
             Value::Text("effektueringer") => Kind::Effectuations,
             Value::Text("ydelser") => Kind::Lines,
@@ -80,7 +81,7 @@ impl Paging {
     }
 }
 
-fn paging(node: &Node, rules: &ReleaseRules, ask: &Ask) -> Option<Paging> {
+fn paging(node: Node<'_>, rules: &ReleaseRules, ask: &Ask) -> Option<Paging> {
     let rule = rules.field(Field::Paging).filter(|rule| rule.release)?;
     let paging = node.only(Place::Paging).ok()??;
     let number = |place| match paging.value(place) {
@@ -94,7 +95,7 @@ fn paging(node: &Node, rules: &ReleaseRules, ask: &Ask) -> Option<Paging> {
 ///
 /// # Errors
 /// `IndexFault` for any other status; `IndexAnswerInvalid` where there is none, or none that can be trusted.
-pub(super) fn status(node: &Node) -> Result<bool, Refusal> {
+pub(super) fn status(node: Node<'_>) -> Result<bool, Refusal> {
     if node.is_distorted() {
         return Err(Refusal::IndexAnswerInvalid);
     }

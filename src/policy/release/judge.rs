@@ -7,7 +7,8 @@
 use std::collections::HashMap;
 
 use super::catalogue::Guard;
-use super::collect::{Identifier, Node, Place, Value};
+use super::node::{Identifier, Node, Value};
+use super::place::Place;
 use super::{Ask, Limits, Roles};
 use crate::policy::dates;
 use crate::policy::kle::{Kle, Sensitivity, SensitivityConstraint};
@@ -68,7 +69,7 @@ fn key(uuid: &str) -> Option<u128> {
 
 impl Grants {
     /// Remembers a grant. Given twice, it keeps its proof only if both agree.
-    pub(super) fn remember(&mut self, node: &Node, person: &Cpr, roles: &Roles, limits: &Limits) -> Result<(), Refusal> {
+    pub(super) fn remember(&mut self, node: Node<'_>, person: &Cpr, roles: &Roles, limits: &Limits) -> Result<(), Refusal> {
         let id = node.only(Place::ObjectType).ok().flatten().map(|object| object.identifier_here());
         let Some(Identifier::Uuid(id)) = id else { return Ok(()) };
         let Some(id) = key(id) else { return Ok(()) };
@@ -83,7 +84,7 @@ impl Grants {
         Ok(())
     }
 
-    fn of(&self, line: &Node) -> Option<Grant> {
+    fn of(&self, line: Node<'_>) -> Option<Grant> {
         match line.identifier(Place::LineGrant) {
             Identifier::Uuid(id) => self.0.get(&key(id)?).copied(),
             _ => None,
@@ -98,7 +99,7 @@ fn agree(one: Option<Proof>, other: Proof) -> Proof {
     }
 }
 
-fn read_grant(node: &Node, person: &Cpr, roles: &Roles) -> Grant {
+fn read_grant(node: Node<'_>, person: &Cpr, roles: &Roles) -> Grant {
     let mut proof = None;
     let mut sensitivity = 0;
     for registration in node.all(Place::GrantRegistration) {
@@ -116,7 +117,7 @@ fn read_grant(node: &Node, person: &Cpr, roles: &Roles) -> Grant {
 }
 
 /// Whose grant one registration says it is.
-fn grantee(registration: &Node, person: &Cpr, roles: &Roles) -> Proof {
+fn grantee(registration: Node<'_>, person: &Cpr, roles: &Roles) -> Proof {
     // A deleted grant may have been deleted because it named the wrong person.
     if !is_live(registration) {
         return Proof::Nothing;
@@ -142,7 +143,7 @@ fn grantee(registration: &Node, person: &Cpr, roles: &Roles) -> Proof {
 }
 
 /// Whether the life-cycle code is absent or says that the registration stands.
-fn is_live(registration: &Node) -> bool {
+fn is_live(registration: Node<'_>) -> bool {
     match registration.value(Place::LifeCycle) {
         Value::Absent => true,
         Value::Text(code) => matches!(code, "Opstaaet" | "Importeret" | "Passiveret"),
@@ -167,7 +168,7 @@ pub(super) struct Kept<'n> {
     pub(super) id: &'n str,
     pub(super) registrations: Vec<Registration<'n>>,
     /// What was taken out, and why.
-    pub(super) removed: Vec<(&'n Node, Guard)>,
+    pub(super) removed: Vec<(Node<'n>, Guard)>,
     /// Whether a line was taken out, so that the sums would show it.
     pub(super) sums_hidden: bool,
 }
@@ -175,15 +176,15 @@ pub(super) struct Kept<'n> {
 /// What is left of a registration.
 #[derive(Debug)]
 pub(super) struct Registration<'n> {
-    pub(super) properties: Vec<&'n Node>,
-    pub(super) lines: Vec<&'n Node>,
-    pub(super) owner: &'n Node,
+    pub(super) properties: Vec<Node<'n>>,
+    pub(super) lines: Vec<Node<'n>>,
+    pub(super) owner: Node<'n>,
     pub(super) cvr: &'n str,
-    pub(super) parties: Vec<&'n Node>,
+    pub(super) parties: Vec<Node<'n>>,
 }
 
 /// Judges one effectuation.
-pub(super) fn judge<'n>(node: &'n Node, ask: &Ask, roles: &Roles, check: PersonCheck, grants: &Grants) -> Verdict<'n> {
+pub(super) fn judge<'n>(node: Node<'n>, ask: &Ask, roles: &Roles, check: PersonCheck, grants: &Grants) -> Verdict<'n> {
     let Some(id) = identity(node) else { return Verdict::Removed(Guard::Shape) };
     let mut kept = Kept { id, registrations: Vec::new(), removed: Vec::new(), sums_hidden: false };
 
@@ -222,7 +223,7 @@ pub(super) fn judge<'n>(node: &'n Node, ask: &Ask, roles: &Roles, check: PersonC
     let silent = Grant { proof: Proof::Nothing, sensitivity: 0 };
     let permitted = match lines.peek() {
         None => silent.permitted(&ask.sensitivity),
-        Some(_) => lines.all(|line| grants.of(line).unwrap_or(silent).permitted(&ask.sensitivity)),
+        Some(_) => lines.all(|line| grants.of(*line).unwrap_or(silent).permitted(&ask.sensitivity)),
     };
     match permitted {
         true => Verdict::Kept(kept),
@@ -231,8 +232,9 @@ pub(super) fn judge<'n>(node: &'n Node, ask: &Ask, roles: &Roles, check: PersonC
 }
 
 /// The object's own UUID, where the object is what the schema says.
-fn identity(node: &Node) -> Option<&str> {
-    let once = |registration: &Node| registration.only(Place::Attributes).is_ok() && registration.only(Place::Relations).is_ok();
+fn identity(node: Node<'_>) -> Option<&str> {
+    let once =
+        |registration: Node<'_>| registration.only(Place::Attributes).is_ok() && registration.only(Place::Relations).is_ok();
     if node.is_distorted() || !node.all(Place::Registration).all(once) {
         return None;
     }
@@ -243,7 +245,7 @@ fn identity(node: &Node) -> Option<&str> {
 }
 
 /// Rules 1 and 2 on one registration. What is taken out of one that stands is added to `removed`.
-fn stands<'n>(node: &'n Node, ask: &Ask, roles: &Roles, removed: &mut Vec<(&'n Node, Guard)>) -> Result<Registration<'n>, Guard> {
+fn stands<'n>(node: Node<'n>, ask: &Ask, roles: &Roles, removed: &mut Vec<(Node<'n>, Guard)>) -> Result<Registration<'n>, Guard> {
     if !is_live(node) {
         return Err(Guard::Deleted);
     }
@@ -286,7 +288,7 @@ fn stands<'n>(node: &'n Node, ask: &Ask, roles: &Roles, removed: &mut Vec<(&'n N
 }
 
 /// The one owner and its CVR number. An actor whose role cannot be read may be a second owner.
-fn owner<'n>(actors: impl Iterator<Item = &'n Node>, roles: &Roles) -> Option<(&'n Node, &'n str)> {
+fn owner<'n>(actors: impl Iterator<Item = Node<'n>>, roles: &Roles) -> Option<(Node<'n>, &'n str)> {
     let mut found = None;
     for actor in actors {
         let owns = match actor.identifier(Place::Role) {
@@ -306,14 +308,14 @@ fn owner<'n>(actors: impl Iterator<Item = &'n Node>, roles: &Roles) -> Option<(&
 }
 
 /// Takes out the lines that do not pass, and the registrations that have lost their last line by it.
-fn keep_lines(kept: &mut Kept<'_>, guard: Guard, passes: impl Fn(&Node) -> bool) {
+fn keep_lines(kept: &mut Kept<'_>, guard: Guard, passes: impl Fn(Node<'_>) -> bool) {
     let Kept { registrations, removed, sums_hidden, .. } = kept;
     registrations.retain_mut(|registration| {
         let before = registration.lines.len();
         registration.lines.retain(|line| {
-            let stays = passes(line);
+            let stays = passes(*line);
             if !stays {
-                removed.push((line, guard));
+                removed.push((*line, guard));
             }
             stays
         });
@@ -329,6 +331,6 @@ fn keep_lines(kept: &mut Kept<'_>, guard: Guard, passes: impl Fn(&Node) -> bool)
 
 /// Rule 0: every registration has a line, and each line's grant is known to be someone's.
 fn is_proof_complete(kept: &Kept<'_>, grants: &Grants) -> bool {
-    let known = |line: &&Node| grants.of(line).is_some_and(|grant| grant.proof != Proof::Nothing);
+    let known = |line: &Node<'_>| grants.of(*line).is_some_and(|grant| grant.proof != Proof::Nothing);
     kept.registrations.iter().all(|registration| !registration.lines.is_empty() && registration.lines.iter().all(known))
 }

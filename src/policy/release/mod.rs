@@ -18,21 +18,26 @@ mod collect;
 mod counts;
 mod head;
 mod judge;
+mod node;
 mod object;
+mod place;
 mod terms;
 mod write;
 
 use std::sync::Arc;
 
 use self::catalogue::Guard;
-use self::collect::{Collector, Node, Ns, Place, is_odd};
+use self::collect::{Collector, Namespaces};
 use self::counts::Tally;
 pub use self::counts::{Counts, Decision};
 use self::head::Head;
 use self::judge::{Grants, Verdict};
+use self::node::Node;
+use self::place::{Ns, Place};
 pub use self::terms::{Ask, Counterpart, FieldRule, Limits, ReleaseRules, Roles, Words};
 use crate::refusal::Refusal;
-use crate::soap::strict::{Strict, Token, is_space};
+use crate::soap::reading::Reading;
+use crate::soap::strict::{Token, is_space};
 
 /// A filtered answer. Only [`Filter::finish`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +95,7 @@ pub struct Filter {
     rules: Arc<ReleaseRules>,
     ask: Ask,
     stage: Stage,
+    namespaces: Namespaces,
     collector: Collector,
     depth: usize,
     grants: Grants,
@@ -114,6 +120,7 @@ impl Filter {
             rules,
             ask,
             stage: Stage::Body,
+            namespaces: Namespaces::default(),
             collector: Collector::default(),
             depth: 0,
             grants: Grants::default(),
@@ -134,15 +141,15 @@ impl Filter {
     /// # Errors
     /// `IndexFault` (a SOAP fault, or a status other than 20 and 44), `IndexAnswerInvalid` (not an answer),
     /// `AnswerTooLarge`. After an error the filter gives nothing but that error.
-    pub fn feed(&mut self, token: Token, strict: &Strict) -> Result<(), Refusal> {
+    pub fn feed(&mut self, token: Token, read: &impl Reading) -> Result<(), Refusal> {
         if let Some(refusal) = &self.failed {
             return Err(refusal.clone());
         }
         let fed = match token {
-            Token::Start => self.start(strict),
-            Token::Empty => self.start(strict).and_then(|()| self.end()),
+            Token::Start => self.start(read),
+            Token::Empty => self.start(read).and_then(|()| self.end()),
             Token::End => self.end(),
-            Token::Text | Token::CData => self.text(strict.text()),
+            Token::Text | Token::CData => self.text(read.text()),
             Token::Comment | Token::Nothing => Ok(()),
             Token::Eof => Err(Refusal::IndexAnswerInvalid),
         };
@@ -174,12 +181,15 @@ impl Filter {
         Ok(Released { body, counts, decisions, objects_seen: self.objects_seen, bytes_seen: self.bytes_seen })
     }
 
-    fn start(&mut self, strict: &Strict) -> Result<(), Refusal> {
-        self.saw(strict.tag().local().len());
+    fn start(&mut self, read: &impl Reading) -> Result<(), Refusal> {
+        self.saw(read.local().len());
         self.depth += 1;
         match self.depth {
-            1 => self.root(strict),
-            _ => self.collector.start(strict, self.ask.limits.object_bytes),
+            1 => self.root(read),
+            _ => {
+                let namespace = self.namespaces.of(read.uri(), read.uris());
+                self.collector.start(namespace, read, self.ask.limits.object_bytes)
+            }
         }
     }
 
@@ -190,7 +200,11 @@ impl Filter {
             return self.reach(Stage::Done);
         }
         match self.collector.end() {
-            Some(node) => self.part(&node),
+            Some(object) => {
+                object.root().map_or(Ok(()), |root| self.part(root))?;
+                self.collector.take_back(object);
+                Ok(())
+            }
             None => Ok(()),
         }
     }
@@ -209,12 +223,11 @@ impl Filter {
     }
 
     /// The one element of the Body.
-    fn root(&mut self, strict: &Strict) -> Result<(), Refusal> {
-        let tag = strict.tag();
+    fn root(&mut self, read: &impl Reading) -> Result<(), Refusal> {
         let soap = ["http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"];
-        match (strict.uris().get(tag.uri()), tag.local()) {
+        match (read.uris().get(read.uri()), read.local()) {
             (uri, "Fault") if soap.contains(&uri) => Err(Refusal::IndexFault),
-            (uri, "FremsoegYdelseIndeksOutput") if uri == Ns::Yi.uri() && !is_odd(strict) && self.stage == Stage::Body => {
+            (uri, "FremsoegYdelseIndeksOutput") if uri == Ns::Yi.uri() && !collect::is_odd(read) && self.stage == Stage::Body => {
                 self.stage = Stage::Output;
                 Ok(())
             }
@@ -233,8 +246,8 @@ impl Filter {
     }
 
     /// A whole child of the output.
-    fn part(&mut self, node: &Node) -> Result<(), Refusal> {
-        match node.place {
+    fn part(&mut self, node: Node<'_>) -> Result<(), Refusal> {
+        match node.place() {
             Place::Return => {
                 self.reach(Stage::Status)?;
                 self.found = head::status(node)?;
@@ -259,7 +272,7 @@ impl Filter {
         }
     }
 
-    fn object(&mut self, node: &Node) -> Result<(), Refusal> {
+    fn object(&mut self, node: Node<'_>) -> Result<(), Refusal> {
         if !self.found {
             return Err(Refusal::IndexAnswerInvalid); // "not found", and then something
         }

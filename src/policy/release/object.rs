@@ -1,9 +1,10 @@
 //! Writes what is left of one effectuation, field by field, and counts what was released and what was not.
 
 use super::catalogue::{Field, Form, Guard};
-use super::collect::{Identifier, Node, Ns, Place, Value, is_uuid};
 use super::counts::Tally;
 use super::judge::{Kept, Registration};
+use super::node::{Identifier, Node, Value, is_uuid};
+use super::place::{Ns, Place};
 use super::write::Writer;
 use super::{Ask, ReleaseRules};
 use crate::policy::dates;
@@ -64,11 +65,11 @@ impl<'a> ObjectWriter<'a> {
         self.writer.into_bytes()
     }
 
-    pub(super) fn write(&mut self, node: &Node, kept: &Kept<'_>) {
+    pub(super) fn write(&mut self, node: Node<'_>, kept: &Kept<'_>) {
         self.sums_hidden = kept.sums_hidden;
         self.tally.object_released(self.number);
         for (part, guard) in &kept.removed {
-            self.part_removed(part, *guard);
+            self.part_removed(*part, *guard);
         }
         self.writer.open(Ns::Yi, "OekonomiskEffektueringFiltreretOejebliksbillede");
         self.writer.open(Ns::Oei, "ObjektType");
@@ -113,7 +114,7 @@ impl<'a> ObjectWriter<'a> {
         self.writer.close();
     }
 
-    fn properties(&mut self, node: &Node) {
+    fn properties(&mut self, node: Node<'_>) {
         self.writer.open(Ns::Oei, "Egenskaber");
         self.value(node, Place::PeriodStart, Field::PeriodStart, "Startdato");
         self.value(node, Place::PeriodEnd, Field::PeriodEnd, "Slutdato");
@@ -125,7 +126,7 @@ impl<'a> ObjectWriter<'a> {
         self.writer.close();
     }
 
-    fn line(&mut self, node: &Node) {
+    fn line(&mut self, node: Node<'_>) {
         self.writer.open(Ns::Oei, "OekonomiskYdelseEffektueringRelation");
         self.identifier(node, Place::Role, Field::LineRole, "Rolle");
         self.identifier(node, Place::Type, Field::LineType, "Type");
@@ -138,7 +139,7 @@ impl<'a> ObjectWriter<'a> {
         self.writer.close();
     }
 
-    fn owner(&mut self, node: &Node, cvr: &str) {
+    fn owner(&mut self, node: Node<'_>, cvr: &str) {
         self.writer.open(Ns::Oei, "Aktoer");
         self.identifier(node, Place::Role, Field::OwnerRole, "Rolle");
         self.identifier(node, Place::Type, Field::OwnerType, "Type");
@@ -152,7 +153,7 @@ impl<'a> ObjectWriter<'a> {
         self.writer.close();
     }
 
-    fn party(&mut self, node: &Node) {
+    fn party(&mut self, node: Node<'_>) {
         self.writer.open(Ns::Oei, "OekonomiskEffektueringPart");
         self.identifier(node, Place::Role, Field::PartyRole, "Rolle");
         self.identifier(node, Place::Type, Field::PartyType, "Type");
@@ -160,11 +161,11 @@ impl<'a> ObjectWriter<'a> {
         self.writer.close();
     }
 
-    fn value(&mut self, node: &Node, place: Place, field: Field, local: &'static str) {
+    fn value(&mut self, node: Node<'_>, place: Place, field: Field, local: &'static str) {
         self.value_in(Ns::Oei, node, place, field, local);
     }
 
-    fn value_in(&mut self, ns: Ns, node: &Node, place: Place, field: Field, local: &'static str) {
+    fn value_in(&mut self, ns: Ns, node: Node<'_>, place: Place, field: Field, local: &'static str) {
         let text = match node.value(place) {
             Value::Absent => return,
             Value::Text(text) => Some(text),
@@ -175,7 +176,7 @@ impl<'a> ObjectWriter<'a> {
         }
     }
 
-    fn identifier(&mut self, node: &Node, place: Place, field: Field, local: &'static str) {
+    fn identifier(&mut self, node: Node<'_>, place: Place, field: Field, local: &'static str) {
         let (text, inner) = match node.identifier(place) {
             Identifier::Absent => return,
             Identifier::Unreadable => (None, ""),
@@ -191,7 +192,7 @@ impl<'a> ObjectWriter<'a> {
     }
 
     /// The text, where the field's rule releases it; counts it in any case. `None` cannot be read.
-    fn passes<'n>(&mut self, node: &'n Node, place: Place, field: Field, text: Option<&'n str>) -> Option<&'n str> {
+    fn passes<'n>(&mut self, node: Node<'n>, place: Place, field: Field, text: Option<&'n str>) -> Option<&'n str> {
         let rules = self.rules;
         let many = node.all(place).map(Node::fields).sum();
         self.counted += many;
@@ -222,16 +223,16 @@ impl<'a> ObjectWriter<'a> {
         self.tally.field_released(self.number, field);
     }
 
-    fn part_removed(&mut self, node: &Node, guard: Guard) {
+    fn part_removed(&mut self, node: Node<'_>, guard: Guard) {
         self.counted += node.fields();
         self.tally.part_removed(self.number, guard, node.fields());
     }
 
     /// The parts, where the caller asked for them; else they are counted as not asked.
-    fn asked<'n>(&mut self, nodes: &[&'n Node], asked: bool) -> Vec<&'n Node> {
+    fn asked<'n>(&mut self, nodes: &[Node<'n>], asked: bool) -> Vec<Node<'n>> {
         if !asked {
             for node in nodes {
-                self.part_removed(node, Guard::NotAsked);
+                self.part_removed(*node, Guard::NotAsked);
             }
             return Vec::new();
         }

@@ -2,7 +2,7 @@
 //! as it stands: each namespace is declared where it is first used and nowhere else, and nothing comes from the index
 //! but text that a rule released.
 
-use super::collect::Ns;
+use super::place::Ns;
 
 impl Ns {
     fn prefix(self) -> &'static str {

@@ -14,8 +14,9 @@ use crate::config::{self, Config};
 use crate::gateway::Gateway;
 use crate::gateway::agreement::AgreementStep;
 use crate::gateway::authenticate::{AuthenticateLayer, AuthorityContextNames, TokenTrust};
-use crate::gateway::clients::{ClientTrust, ClientTrustError, Rules};
+use crate::gateway::clients::{ClientCertificate, ClientTrust};
 use crate::gateway::definition::{Bindings, Definition, Name};
+use crate::gateway::domains::{self, Domains, Each};
 use crate::gateway::envelope::EnvelopeLayer;
 use crate::gateway::exchange::ExchangeStep;
 use crate::gateway::forward::Forward;
@@ -30,6 +31,9 @@ use crate::outbound::{Outbound, OutboundSettings, SetupError};
 use crate::policy::document::{Policy, PolicyErrors};
 use crate::policy::history::{History, HistoryError, Timetable};
 use crate::policy::release;
+use crate::revocation::list::RevocationError;
+use crate::revocation::verify::RootsError;
+use crate::saml::memory::{self, AssertionMemory};
 use crate::saml::metadata::Entity;
 use crate::saml::trust::{Issuer, Trust, TrustError};
 use crate::signature::key::{Certificate, KeyError, SigningKey};
@@ -78,8 +82,11 @@ pub enum AssembleError {
         expected: String,
     },
     /// Client certificates.
+    #[error("client certificates: {0}")]
+    Clients(#[from] RootsError),
+    /// A revocation list.
     #[error(transparent)]
-    Clients(#[from] ClientTrustError),
+    Revocation(#[from] RevocationError),
     /// The gateway's own metadata.
     #[error("the gateway's own metadata cannot be signed: {0}")]
     Metadata(#[from] SignError),
@@ -121,6 +128,10 @@ pub struct Lasting {
     pub breaker: Arc<Breaker>,
     /// What the token caches did.
     pub token_counts: Arc<Counts>,
+    /// What the memories of verified assertions did.
+    pub assertion_counts: Arc<memory::Counts>,
+    /// The revocation lists: connections and tokens that outlast a reload are judged by those of after it.
+    pub domains: Domains,
 }
 
 /// Sees every audit record as its call closes.
@@ -130,8 +141,13 @@ impl Lasting {
     /// Opens what the configuration names.
     ///
     /// # Errors
-    /// `Store`, `AuditKeys`, `Audit`.
+    /// `Store`, `AuditKeys`, `Audit`, `Revocation`, `Outbound`. A list that cannot be fetched is none of them: what it should
+    /// speak for is refused until it comes.
     pub async fn open(config: &Config, clock: &Clock, metrics: &Arc<Metrics>, on_close: OnClose) -> Result<Self, AssembleError> {
+        let mut lists = Each::at_hand(&domains::settings(config), None, clock.now())?;
+        for error in lists.fetch_missing(&domains::fetcher(config)?, clock).await {
+            tracing::error!(%error, "a revocation list is missing: what it should speak for is judged without it until it comes");
+        }
         let store = Store::open(&config.agreements.store, &StoreSettings::default()).await?;
         let cache = CacheSettings {
             refresh: config.agreements.cache_ttl,
@@ -149,6 +165,8 @@ impl Lasting {
             replay: Arc::new(ReplayMemory::new(config.replay_capacity, keep, clock.now())),
             breaker: Arc::new(Breaker::new(breaker)),
             token_counts: Arc::default(),
+            assertion_counts: Arc::default(),
+            domains: lists.into_domains(),
         })
     }
 }
@@ -194,18 +212,27 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
     let definition = Arc::new(definition(config));
     let policies = Arc::new(read_policies(&config.policy, now)?);
     let time = time_rules(config);
-    let trust = Arc::new(TokenTrust { trust: read_trust(&config.tokens, now)?, time });
-    let clients = Arc::new(ClientTrust::new(Rules::read(&config.listen)?));
+    let domains = &lasting.domains;
+    // Made anew with the trust it was filled under, and never taken over: a reload costs each token one verification.
+    let memory = match config.tokens.remembered_bytes {
+        0 => None,
+        bytes => Some(AssertionMemory::new(bytes, lasting.assertion_counts.clone())),
+    };
+    let trust = read_trust(&config.tokens, now)?.watched(&domains.signers);
+    let trust = Arc::new(TokenTrust { trust, time, memory });
+    let (client_roots, optional) = (&config.listen.client_roots, ClientCertificate::Optional);
+    let clients = Arc::new(ClientTrust::new(client_roots, domains.clients.clone(), optional)?);
     let signer = Arc::new(read_signer(config)?);
     let metadata = metadata(&definition, &signer)?;
     let tokens = tokens(config, &trust.trust, &signer, before, lasting, clock)?;
-    let index = Outbound::new(OutboundSettings {
+    let index = OutboundSettings {
         roots: config.index.roots.clone(),
         credentials: Some(config.system.clone()),
         connect_timeout: config.index.connect_timeout,
         idle_timeout: config.limits.idle_timeout,
         retry: config.index.retry,
-    })?;
+    };
+    let index = Outbound::checked(index, domains.index.clone(), config.index.stapling)?;
     let pinned = config.index.signing_certificates.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
     let seal = SealLayer { definition: definition.clone(), signer: signer.clone(), clock: clock.clone() };
 
@@ -225,6 +252,7 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
         exchange: ExchangeStep { definition: definition.clone(), tokens: tokens.cache.clone() },
         response_policy: ResponsePolicyLayer {
             pinned: Arc::new(pinned),
+            signers: domains.signers.clone(),
             time,
             limits: answer_limits(config),
             release: release_limits(config),
@@ -472,13 +500,14 @@ fn tokens(
     if let Some(before) = before.filter(|before| before.fetched_with == fetched_with) {
         return Ok(before.clone());
     }
-    let outbound = Outbound::new(OutboundSettings {
+    let outbound = OutboundSettings {
         roots: config.sts.roots.clone(),
         credentials: None,
         connect_timeout: config.sts.connect_timeout,
         idle_timeout: config.limits.idle_timeout,
         retry: true,
-    })?;
+    };
+    let outbound = Outbound::checked(outbound, lasting.domains.sts.clone(), config.sts.stapling)?;
     let settings = StsSettings {
         to: config.sts.address.to_string(),
         issuer: fetched_with.issuer.clone(),

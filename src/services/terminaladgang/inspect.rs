@@ -6,12 +6,15 @@ use jiff::Timestamp;
 use super::assemble::{read_policy, read_signer, read_trust};
 use crate::audit::keys;
 use crate::config::Config;
-use crate::gateway::clients::Rules;
+use crate::gateway::clients::{ClientCertificate, ClientTrust};
+use crate::gateway::domains;
+use crate::revocation::domain::{Domain, Lists};
+use crate::revocation::ocsp;
 use crate::signature::key::Certificate;
 
 /// The problems, each with the setting it belongs to. Empty: the gateway would start.
 ///
-/// Not asked: whether the agreements store can be opened (it is made where it does not exist), whether an address is free,
+/// Not asked: what stands at the addresses of revocation lists, whether the agreements store can be opened (it is made where it does not exist), whether an address is free,
 /// and whether STS and index answer.
 pub fn problems(config: &Config, now: Timestamp) -> Vec<(&'static str, String)> {
     let mut problems = Vec::new();
@@ -19,8 +22,15 @@ pub fn problems(config: &Config, now: Timestamp) -> Vec<(&'static str, String)> 
     look("policy.name", read_policy(&config.policy, now).map(drop).map_err(|error| error.to_string()));
     look("tokens", trusted(config, now));
     look("system", read_signer(config).map(drop).map_err(|error| error.to_string()));
-    let clients = if config.listen.crls.is_empty() { "listen.client_roots" } else { "listen.crls" };
-    look(clients, Rules::read(&config.listen).map(drop).map_err(|error| error.to_string()));
+    let clients = ClientTrust::new(&config.listen.client_roots, Domain::unasked(), ClientCertificate::Optional);
+    look("listen.client_roots", clients.map(drop).map_err(|error| error.to_string()));
+    for (setting, settings) in domains::settings(config).by_setting() {
+        look(setting, Lists::at_hand(settings, None, now).map(drop).map_err(|error| error.to_string()));
+    }
+    if let Some(file) = &config.listen.ocsp_response {
+        let read = ocsp::from_file(file, config.listen.credentials.chain(), now);
+        look("listen.ocsp_response", read.map(drop).map_err(|error| error.to_string()));
+    }
     let pinned = config.index.signing_certificates.iter().try_for_each(|der| Certificate::from_der(der).map(drop));
     look("index.signing_certificates", pinned.map_err(|error| error.to_string()));
     let audit = &config.audit;

@@ -15,6 +15,10 @@ use super::{KeyBits, PkiError, made};
 pub(super) struct RsaKey(rsa::KeyPair);
 
 impl RsaKey {
+    pub(super) fn new(pair: rsa::KeyPair) -> Self {
+        Self(pair)
+    }
+
     pub(super) fn generate(bits: KeyBits) -> Result<Self, PkiError> {
         let size = match bits {
             KeyBits::Bits2048 => KeySize::Rsa2048,
@@ -78,17 +82,32 @@ const RSA_PSS_SHA256_SALT32: &[u8] = &[
 /// The certificate with RSASSA-PSS named as its algorithm, signed by `issuer`.
 pub(super) fn with_pss(certificate: &CertificateDer<'_>, issuer: &RsaKey) -> Result<CertificateDer<'static>, PkiError> {
     let (_, parsed) = X509Certificate::from_der(certificate).map_err(made)?;
-    Ok(signed_with_pss(parsed.tbs_certificate.as_ref(), issuer)?.into())
+    Ok(signed_with_pss(naming_pss(parsed.tbs_certificate.as_ref())?, issuer, &[])?.into())
 }
 
 /// The revocation list with RSASSA-PSS named as its algorithm, signed by `issuer`.
 pub(super) fn list_with_pss(list: &[u8], issuer: &RsaKey) -> Result<Vec<u8>, PkiError> {
     let (_, parsed) = CertificateRevocationList::from_der(list).map_err(made)?;
-    signed_with_pss(parsed.tbs_cert_list.as_ref(), issuer)
+    signed_with_pss(naming_pss(parsed.tbs_cert_list.as_ref())?, issuer, &[])
 }
 
-/// What is to be signed, with the algorithm that it names in itself changed to RSASSA-PSS, and signed.
-fn signed_with_pss(to_be_signed: &[u8], issuer: &RsaKey) -> Result<Vec<u8>, PkiError> {
+/// The revocation list with one more extension, its signature broken: to be made anew by [`list_with_pss`].
+pub(super) fn extended(list: &[u8], extension: &[u8]) -> Result<Vec<u8>, PkiError> {
+    let (_, outer) = Sequence::from_der(list).map_err(made)?;
+    let (rest, tbs) = Sequence::from_der(&outer.content).map_err(made)?;
+    // The extensions come last, and rcgen's are two, of less than 128 bytes in all: [0] { SEQUENCE { … } }.
+    let content = &*tbs.content;
+    let place = (0..content.len()).rev().find(|place| {
+        content.get(*place) == Some(&0xa0)
+            && content.get(place + 1).is_some_and(|length| place + 2 + usize::from(*length) == content.len())
+    });
+    let (before, extensions) = content.split_at(place.ok_or_else(|| PkiError::Made("the list has no extensions".to_owned()))?);
+    let all = value(0xa0, &[&value(0x30, &[extensions.get(4..).unwrap_or_default(), extension])]);
+    Ok(value(0x30, &[&value(0x30, &[before, &all]), rest]))
+}
+
+/// What is to be signed, with the algorithm that it names in itself changed to RSASSA-PSS.
+fn naming_pss(to_be_signed: &[u8]) -> Result<Vec<u8>, PkiError> {
     let (_, outer) = Sequence::from_der(to_be_signed).map_err(made)?;
     let content = &*outer.content;
     let place = content
@@ -97,16 +116,19 @@ fn signed_with_pss(to_be_signed: &[u8], issuer: &RsaKey) -> Result<Vec<u8>, PkiE
         .ok_or_else(|| PkiError::Made("no signature algorithm is named".to_owned()))?;
     let (before, after) = content.split_at(place);
     let after = after.get(RSA_PKCS1_SHA256.len()..).unwrap_or_default();
-    let tbs = value(0x30, &[before, RSA_PSS_SHA256_SALT32, after]);
+    Ok(value(0x30, &[before, RSA_PSS_SHA256_SALT32, after]))
+}
 
+/// A SEQUENCE of what is signed, the algorithm, the signature, and `more`.
+pub(super) fn signed_with_pss(tbs: Vec<u8>, issuer: &RsaKey, more: &[u8]) -> Result<Vec<u8>, PkiError> {
     let mut signature = vec![0; issuer.0.public_modulus_len()];
     issuer.0.sign(&RSA_PSS_SHA256, &SystemRandom::new(), &tbs, &mut signature).map_err(made)?;
     let bit_string = value(0x03, &[&[0], &signature]);
-    Ok(value(0x30, &[&tbs, RSA_PSS_SHA256_SALT32, &bit_string]))
+    Ok(value(0x30, &[&tbs, RSA_PSS_SHA256_SALT32, &bit_string, more]))
 }
 
 /// A DER value of the given tag over the joined parts, at most 65535 bytes in all.
-fn value(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+pub(super) fn value(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let [.., high, low] = length.to_be_bytes();
     let mut out = match (high, low) {

@@ -186,6 +186,7 @@ pub fn groups() -> Vec<Group> {
         (3, "one id names one element whatever the attribute is called", wrapping::ids),
         (4, "a signature that covers too little is refused though it is valid", wrapping::coverage),
         (5, "the reference to the token leads to the one token and nowhere else", references::token),
+        (5, "the reference in KeyInfo leads to the one token and nowhere else", references::key_info),
         (6, "no transform computes anything", references::transforms),
         (7, "a namespace that canonicalisation cannot write is no way to an empty digest", references::void),
         (8, "only the algorithms of the list verify", algorithms::algorithms),

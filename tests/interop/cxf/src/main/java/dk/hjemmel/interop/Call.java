@@ -85,8 +85,7 @@ public final class Call {
         // Nothing but the outcome on the screen.
         System.setProperty("org.apache.cxf.Logger", "org.apache.cxf.common.logging.Slf4jLogger");
         Bus bus = BusFactory.getDefaultBus();
-        // CXF's policy engine does not sign a holder-of-key token through an STR-Transform: the interceptors of Signed do
-        // what the WSDL's policy asks for.
+        // Signed by hand here, as suppliers do who have no policy; docs/clients/java leaves it to the policy engine.
         bus.getExtension(PolicyEngine.class).setEnabled(false);
         Call call = new Call(options);
         try {

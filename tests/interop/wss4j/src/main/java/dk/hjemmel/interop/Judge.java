@@ -58,9 +58,17 @@ public final class Judge {
     private final Set<X509Certificate> trusted = new HashSet<>();
     private Instant at = Instant.now();
     private boolean profile = true;
+    private boolean quiet;
 
     private Judge(boolean request) {
         this.request = request;
+    }
+
+    /** A judge for many messages that are told of nowhere: see {@link Differential}. */
+    Judge(boolean request, boolean profile) {
+        this(request);
+        this.profile = profile;
+        this.quiet = true;
     }
 
     public static void main(String[] arguments) throws Exception {
@@ -98,7 +106,7 @@ public final class Judge {
         }
     }
 
-    private void trust(Path pem) throws Exception {
+    void trust(Path pem) throws Exception {
         try (InputStream file = Files.newInputStream(pem)) {
             CertificateFactory.getInstance("X.509").generateCertificates(file)
                     .forEach(certificate -> trusted.add((X509Certificate) certificate));
@@ -106,7 +114,12 @@ public final class Judge {
     }
 
     private void judge(String text) throws Exception {
-        Document document = parse(text);
+        times(signatures(text));
+    }
+
+    /** All but the times: signatures, coverage and the holder of the key. Returns Security. */
+    Element signatures(String text) throws Exception {
+        Document document = parse(text, true);
         Element envelope = document.getDocumentElement();
         Element header = child(envelope, envelope.getNamespaceURI(), "Header");
         Element body = child(envelope, envelope.getNamespaceURI(), "Body");
@@ -115,7 +128,7 @@ public final class Judge {
         WSSConfig config = WSSConfig.getNewInstance();
         config.setValidator(WSConstants.SAML2_TOKEN, new Saml());
         config.setValidator(WSConstants.SIGNATURE, new Signer());
-        // Times are judged below, at the instant that the caller names.
+        // Times are judged in times(), at the instant that the caller names.
         config.setValidator(WSConstants.TIMESTAMP, new NoOpValidator());
         RequestData data = new RequestData();
         data.setWssConfig(config);
@@ -130,16 +143,22 @@ public final class Judge {
         }
         for (WSDataRef reference : references(signatures.get(0))) {
             covered.add(reference.getProtectedElement());
-            System.out.printf("  verified %s -> %s (%s)%n", reference.getWsuId(), reference.getName().getLocalPart(),
+            tell("  verified %s -> %s (%s)%n", reference.getWsuId(), reference.getName().getLocalPart(),
                     reference.getTransformAlgorithms());
         }
         cover(header, body, security, covered);
-        times(security);
         if (request) {
             if (!DOMSAMLUtil.checkHolderOfKey(assertion(result), result.getResults(), null)) {
                 throw new Refused("the message is not signed with the key that the token names");
             }
-            System.out.println("  verified holder of key, and the token's own signature");
+            tell("  verified holder of key, and the token's own signature%n");
+        }
+        return security;
+    }
+
+    private void tell(String format, Object... what) {
+        if (!quiet) {
+            System.out.printf(format, what);
         }
     }
 
@@ -163,7 +182,7 @@ public final class Judge {
             needed.add(child(security, SAML, "Assertion"));
         }
         for (Node node = header.getFirstChild(); node != null; node = node.getNextSibling()) {
-            if (node instanceof Element element && Set.of(WSA, LIBERTY).contains(element.getNamespaceURI())) {
+            if (node instanceof Element element && (WSA.equals(element.getNamespaceURI()) || LIBERTY.equals(element.getNamespaceURI()))) {
                 needed.add(element);
             }
         }
@@ -172,7 +191,7 @@ public final class Judge {
                 throw new Refused("the signature does not cover " + element.getLocalName());
             }
         }
-        System.out.println("  covered: " + needed.stream().map(Element::getLocalName).toList());
+        tell("  covered: %s%n", needed.stream().map(Element::getLocalName).toList());
     }
 
     private void times(Element security) throws Refused {
@@ -237,7 +256,7 @@ public final class Judge {
         return merlin;
     }
 
-    private static Element child(Element parent, String namespace, String name) throws Refused {
+    static Element child(Element parent, String namespace, String name) throws Refused {
         Element found = null;
         for (Node node = parent.getFirstChild(); node != null; node = node.getNextSibling()) {
             if (node instanceof Element element && namespace.equals(element.getNamespaceURI()) && name.equals(element.getLocalName())) {
@@ -253,9 +272,15 @@ public final class Judge {
         return found;
     }
 
-    private static Document parse(String text) throws Exception {
+    static Document parse(String text) throws Exception {
+        return parse(text, false);
+    }
+
+    /** OpenSAML wants no CDATA nodes: it is given their text. */
+    private static Document parse(String text, boolean coalescing) throws Exception {
         DocumentBuilderFactory factory = DocumentBuilderFactory.newInstance();
         factory.setNamespaceAware(true);
+        factory.setCoalescing(coalescing);
         factory.setFeature("http://apache.org/xml/features/disallow-doctype-decl", true);
         return factory.newDocumentBuilder().parse(new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8)));
     }

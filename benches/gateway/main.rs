@@ -1,0 +1,134 @@
+//! Whole calls through the gateway, beside nginx and haproxy, with the CPU time that the kernel accounts to each:
+//! `cargo bench --bench gateway`. `docs/performance.md` says what is needed and what the figures mean.
+//!
+//! ```sh
+//! cargo bench --bench gateway                       # the whole table, into docs/performance/
+//! cargo bench --bench gateway -- --quick            # the same in a minute or two, into target/: to see that it works
+//! cargo bench --bench gateway -- bindings overload  # only these parts: bindings memory handshakes growth overload
+//! cargo bench --bench gateway -- soak 20            # a soak of 20 minutes, into docs/performance/
+//! ```
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stdout,
+    clippy::print_stderr
+)] // a measurement that cannot be made must stop
+
+mod backend;
+mod driver;
+mod floor;
+mod oha;
+mod process;
+mod rows;
+mod stage;
+mod strain;
+mod table;
+
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use process::said;
+use rows::Effort;
+use table::Table;
+
+const FULL: Effort = Effort { rounds: 5, seconds: 2.0, handshakes: 400, agreements: 100_000, clients: 10_000 };
+const QUICK: Effort = Effort { rounds: 1, seconds: 0.7, handshakes: 100, agreements: 1_000, clients: 500 };
+const PARTS: [&str; 5] = ["bindings", "memory", "handshakes", "growth", "overload"];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if !std::env::args().any(|argument| argument == "--bench") {
+        println!("benches/gateway did not run: it needs nginx and oha; run `cargo bench --bench gateway`");
+        return;
+    }
+    enough_files();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async { run(&arguments).await });
+}
+
+async fn run(arguments: &[String]) {
+    let given = |name: &str| arguments.iter().any(|argument| argument == name);
+    for (program, found) in [("nginx", said("nginx", &["-v"])), ("oha (cargo install oha --locked)", oha::version())] {
+        assert!(!found.is_empty(), "{program} is not installed; see docs/performance.md");
+    }
+    let quick = given("--quick");
+    let effort = if quick { QUICK } else { FULL };
+    let stage = stage::Stage::new().await;
+    let minutes = arguments.iter().position(|argument| argument == "soak").map(|at| &arguments[at + 1]);
+    if let Some(minutes) = minutes {
+        let length = Duration::from_secs_f64(minutes.parse::<f64>().expect("soak MINUTES") * 60.0);
+        let table = Table { on: surroundings(effort), rows: strain::soak(&stage, length).await };
+        println!("{}", table.markdown());
+        return table.save(Path::new("docs/performance"), "soak", "A long steady load");
+    }
+    let chosen: Vec<&str> = PARTS.into_iter().filter(|part| given(part)).collect();
+    let all = chosen.is_empty();
+    let wanted = |part: &str| all || chosen.contains(&part);
+    let mut rows = Vec::new();
+    if wanted("bindings") {
+        rows.extend(rows::bindings(&stage, effort).await);
+    }
+    if wanted("memory") {
+        rows.extend(rows::memory(&stage, effort).await);
+    }
+    if wanted("handshakes") {
+        rows.extend(rows::handshakes(&stage, effort).await);
+    }
+    if wanted("growth") {
+        rows.extend(rows::growth(&stage, effort).await);
+    }
+    if wanted("overload") {
+        rows.extend(strain::overload(&stage, effort.seconds * 3.0).await);
+    }
+    let table = Table { on: surroundings(effort), rows };
+    println!("{}", table.markdown());
+    // Only a whole run replaces the published table.
+    let folder = if all && !quick { "docs/performance" } else { "target/gateway" };
+    table.save(Path::new(folder), "gateway", "The gateway beside its peers");
+    println!("saved in {folder}");
+}
+
+/// Ten thousand clients are as many open files, here and in the gateway: takes what the system allows.
+fn enough_files() {
+    const ASKED: &str = "HJEMMEL_BENCH_FILES";
+    if std::env::var_os(ASKED).is_none() {
+        let line = "ulimit -n $(ulimit -Hn); exec \"$0\" \"$@\"";
+        let program = std::env::current_exe().unwrap();
+        let error = Command::new("sh").args(["-c", line]).arg(program).args(std::env::args().skip(1)).env(ASKED, "1").exec();
+        panic!("sh does not run: {error}");
+    }
+}
+
+/// What the figures were measured on.
+fn surroundings(effort: Effort) -> Vec<(&'static str, String)> {
+    let first = |text: String| text.lines().next().unwrap_or("not installed").trim().to_owned();
+    let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = processor.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let changed =
+        if said("git", &["status", "--porcelain", "--untracked-files=no"]).trim().is_empty() { "" } else { ", with changes" };
+    vec![
+        ("measured", format!("{:.0}", hjemmel::clock::Clock::system().now())),
+        (
+            "machine",
+            format!("{} × {}, Linux {}", cores, model.trim_start_matches([' ', '\t', ':']), said("uname", &["-r"]).trim()),
+        ),
+        ("load average at the end", load.split_whitespace().take(3).collect::<Vec<_>>().join(" ")),
+        (
+            "hjemmel",
+            format!("{} at commit {}{changed}", env!("CARGO_PKG_VERSION"), first(said("git", &["rev-parse", "--short", "HEAD"]))),
+        ),
+        ("compiler", first(said("rustc", &["--version"]))),
+        ("nginx", first(said("nginx", &["-v"]))),
+        ("haproxy", first(said("haproxy", &["-v"]))),
+        ("OpenSSL", first(said("openssl", &["version"]))),
+        ("oha", oha::version()),
+        ("rounds", format!("{}, each peer {} s in a round; figures are medians", effort.rounds, effort.seconds)),
+    ]
+}

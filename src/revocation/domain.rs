@@ -1,0 +1,391 @@
+//! The revocation lists of one trust domain, and how they are kept fresh.
+//!
+//! What cannot be fetched or is not believed leaves the list before it in force, until that one's `nextUpdate` and the
+//! configured grace have passed: from then on it says of no certificate any more that it stands, and what holds without a
+//! list holds. Nothing has to happen for that to come true; each question carries its time.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use http::Uri;
+use jiff::{SignedDuration, Timestamp};
+use rustls_pki_types::CertificateDer;
+use tokio::time::Instant;
+use webpki::CertRevocationList;
+
+use super::fetch::Fetcher;
+use super::list::{Authorities, RevocationError, RevocationList, Standing, standing};
+use crate::clock::Clock;
+use crate::hex;
+
+/// Where a list comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A file, kept fresh by something outside the gateway.
+    File(PathBuf),
+    /// An http or https address, from which the gateway fetches it.
+    Address(Uri),
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(file) => write!(f, "{}", file.display()),
+            Self::Address(uri) => write!(f, "{uri}"),
+        }
+    }
+}
+
+/// What holds for a certificate whose issuer has no revocation list, or only one whose successor is overdue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithoutList {
+    /// It is refused.
+    Refuse,
+    /// It is accepted; what a list names as revoked is refused all the same.
+    Accept,
+}
+
+/// How lists are kept, the same for all domains.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keeping {
+    /// How often files are read anew, and how long after a failed fetch the next is tried: then twice that, and so on.
+    pub interval: Duration,
+    /// How often lists are fetched anew at the least; oftener as their `nextUpdate` comes near.
+    pub refresh: Duration,
+    /// How long a list stands past its `nextUpdate`.
+    pub grace: Duration,
+    /// The longest list that is read, in bytes.
+    pub list_bytes: usize,
+    /// The folder in which fetched lists outlast a restart.
+    pub cache: Option<PathBuf>,
+}
+
+/// One trust domain.
+#[derive(Debug, Clone)]
+pub struct DomainSettings {
+    /// Its name: the section of the configuration.
+    pub name: &'static str,
+    /// The CAs that may have signed its lists.
+    pub authorities: Vec<CertificateDer<'static>>,
+    /// The setting that names these CAs.
+    pub authorities_setting: &'static str,
+    /// Its lists. Empty: revocation is not asked for.
+    pub sources: Vec<Source>,
+    /// What holds without a list in force.
+    pub without_list: WithoutList,
+    /// How its lists are kept.
+    pub keeping: Arc<Keeping>,
+}
+
+impl DomainSettings {
+    fn judged(&self, name: String, bytes: Vec<u8>, now: Timestamp) -> Result<Arc<RevocationList>, RevocationError> {
+        RevocationList::from_bytes(name, bytes, self.allowed(), now).map(Arc::new)
+    }
+
+    fn allowed(&self) -> Authorities<'_> {
+        Authorities { certificates: &self.authorities, setting: self.authorities_setting }
+    }
+
+    fn read(&self, file: &Path, now: Timestamp) -> Result<Arc<RevocationList>, RevocationError> {
+        RevocationList::from_file(file, self.keeping.list_bytes, self.allowed(), now).map(Arc::new)
+    }
+}
+
+/// One list, as it is held.
+#[derive(Debug, Clone)]
+struct Held {
+    source: Source,
+    list: Option<Arc<RevocationList>>,
+    /// When the source last gave a list that was believed.
+    fetched: Option<Timestamp>,
+    failures: u32,
+    due: Instant,
+}
+
+/// What operators are shown of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListState {
+    /// The setting, the list's place in it, and the last part of where it comes from: `listen.crls.0/issuing.crl`.
+    pub name: String,
+    /// When its successor is due. `None`: there is no list.
+    pub next_update: Option<Timestamp>,
+    /// When the source last gave a list that was believed.
+    pub fetched: Option<Timestamp>,
+    /// How many times in a row it has not.
+    pub failures: u32,
+}
+
+/// The lists of one trust domain at one time.
+#[derive(Debug, Clone)]
+pub struct Lists {
+    settings: DomainSettings,
+    held: Vec<Held>,
+}
+
+impl Lists {
+    /// What is at hand without the network: files, read now; and for addresses the list of `before`, or the one in the
+    /// cache. What neither has is missing: see [`fetch_missing`](Self::fetch_missing).
+    ///
+    /// # Errors
+    /// A file that is not a list of one of the domain's authorities.
+    pub fn at_hand(settings: DomainSettings, before: Option<&Self>, now: Timestamp) -> Result<Self, RevocationError> {
+        let mut held = Vec::with_capacity(settings.sources.len());
+        for source in &settings.sources {
+            let empty = Held { source: source.clone(), list: None, fetched: None, failures: 0, due: Instant::now() };
+            held.push(match source {
+                Source::File(file) => Held {
+                    list: Some(settings.read(file, now)?),
+                    fetched: Some(now),
+                    due: empty.due + settings.keeping.interval,
+                    ..empty
+                },
+                Source::Address(uri) => {
+                    let known = before.and_then(|before| before.held.iter().find(|held| held.source == *source));
+                    match known.and_then(|known| settings.still_believed(known, now)) {
+                        Some(known) => known,
+                        None => Held { list: settings.cached(uri, now), ..empty },
+                    }
+                }
+            });
+        }
+        Ok(Self { settings, held })
+    }
+
+    /// Fetches what is not at hand; gives what went wrong. A list that does not come leaves its CA without one.
+    pub async fn fetch_missing(&mut self, fetcher: &Fetcher, clock: &Clock) -> Vec<RevocationError> {
+        let mut errors = Vec::new();
+        for held in self.held.iter_mut().filter(|held| held.list.is_none()) {
+            errors.extend(self.settings.renew(held, fetcher, clock).await.err());
+        }
+        errors
+    }
+
+    /// Whether revocation is asked for.
+    pub fn asked(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &DomainSettings {
+        &self.settings
+    }
+
+    fn lists(&self) -> impl Iterator<Item = &RevocationList> {
+        self.held.iter().filter_map(|held| held.list.as_deref())
+    }
+
+    /// The lists to put before webpki at `now`. Where a certificate without a list is accepted, an overdue list counts too:
+    /// for what it names.
+    pub(super) fn in_force(&self, now: Timestamp) -> Vec<&CertRevocationList<'static>> {
+        let overdue_counts = self.settings.without_list == WithoutList::Accept;
+        self.lists().filter(|list| overdue_counts || now < self.ends(list)).map(RevocationList::parsed).collect()
+    }
+
+    fn ends(&self, list: &RevocationList) -> Timestamp {
+        list.next_update().saturating_add(self.grace()).unwrap_or(Timestamp::MAX)
+    }
+
+    fn grace(&self) -> SignedDuration {
+        SignedDuration::try_from(self.settings.keeping.grace).unwrap_or(SignedDuration::ZERO)
+    }
+
+    /// What the lists say of a certificate.
+    pub fn standing(&self, certificate: &[u8], now: Timestamp) -> Standing {
+        standing(self.lists(), certificate, self.grace(), now)
+    }
+
+    /// Why a certificate may not be relied on, by the domain's rule; `None` where it may.
+    pub fn refusal(&self, certificate: &[u8], now: Timestamp) -> Option<&'static str> {
+        match (self.standing(certificate, now), self.settings.without_list) {
+            _ if !self.asked() => None,
+            (Standing::Revoked, _) => Some("is revoked"),
+            (Standing::Unknown, WithoutList::Refuse) => Some("has no revocation list in force"),
+            _ => None,
+        }
+    }
+
+    /// What operators are shown.
+    pub fn states(&self) -> Vec<ListState> {
+        let state = |(place, held): (usize, &Held)| {
+            let source = held.source.to_string();
+            let last = source.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+            ListState {
+                name: format!("{}.crls.{place}/{last}", self.settings.name),
+                next_update: held.list.as_ref().map(|list| list.next_update()),
+                fetched: held.fetched,
+                failures: held.failures,
+            }
+        };
+        self.held.iter().enumerate().map(state).collect()
+    }
+}
+
+impl DomainSettings {
+    /// What was fetched before a reload, where the authorities of after it believe it too.
+    fn still_believed(&self, known: &Held, now: Timestamp) -> Option<Held> {
+        let list = known.list.as_ref()?;
+        let list = self.judged(list.name().to_owned(), list.der().to_vec(), now).ok()?;
+        Some(Held { list: Some(list), ..known.clone() })
+    }
+
+    fn cache_file(&self, uri: &Uri) -> Option<PathBuf> {
+        let name = hex::encode(digest(&SHA256, uri.to_string().as_bytes()).as_ref());
+        Some(self.keeping.cache.as_ref()?.join(format!("{name}.crl")))
+    }
+
+    fn cached(&self, uri: &Uri, now: Timestamp) -> Option<Arc<RevocationList>> {
+        let file = self.cache_file(uri).filter(|file| file.exists())?;
+        let list = RevocationList::from_file(&file, self.keeping.list_bytes, self.allowed(), now);
+        match list {
+            Ok(list) => Some(Arc::new(list)),
+            Err(error) => {
+                tracing::warn!(%uri, %error, "the cached revocation list is not used");
+                None
+            }
+        }
+    }
+
+    /// So that a restart without the network has the list: whole or not at all, whatever stops the process.
+    fn keep_on_disk(&self, uri: &Uri, list: &RevocationList) {
+        let Some(file) = self.cache_file(uri) else { return };
+        let fresh = file.with_extension(format!("{}.new", std::process::id()));
+        if let Err(error) = std::fs::write(&fresh, list.der()).and_then(|()| std::fs::rename(&fresh, &file)) {
+            tracing::warn!(%uri, %error, "the revocation list cannot be kept on disk; a restart without the network lacks it");
+        }
+    }
+
+    /// Asks the source of a list anew. `true`: another edition is in force.
+    async fn renew(&self, held: &mut Held, fetcher: &Fetcher, clock: &Clock) -> Result<bool, RevocationError> {
+        match self.renewed(held, fetcher, clock).await {
+            Ok(list) => {
+                let changed = held.list.as_ref().is_none_or(|old| old.der() != list.der());
+                if let (Source::Address(uri), true) = (&held.source, changed) {
+                    self.keep_on_disk(uri, &list);
+                }
+                held.fetched = Some(clock.now());
+                held.failures = 0;
+                held.due = Instant::now() + self.next_asked(&held.source, &list, clock.now());
+                held.list = Some(list);
+                Ok(changed)
+            }
+            Err(error) => {
+                // Doubled with each failure, up to the usual pace, so that an authority in trouble is not pressed.
+                let wait = self.keeping.interval.saturating_mul(1 << held.failures.min(16)).min(self.pace(&held.source));
+                held.failures = held.failures.saturating_add(1);
+                held.due = Instant::now() + jittered(wait);
+                Err(error)
+            }
+        }
+    }
+
+    async fn renewed(&self, held: &Held, fetcher: &Fetcher, clock: &Clock) -> Result<Arc<RevocationList>, RevocationError> {
+        let list = match &held.source {
+            Source::File(file) => self.read(file, clock.now())?,
+            Source::Address(uri) => self.judged(uri.to_string(), fetcher.get(uri).await?, clock.now())?,
+        };
+        match &held.list {
+            // An old list has a good signature too: played back, it would bring back what was revoked since.
+            Some(old) if list.this_update() < old.this_update() => Err(RevocationError::Older {
+                name: list.name().to_owned(),
+                offered: list.this_update(),
+                in_force: old.this_update(),
+            }),
+            _ => Ok(list),
+        }
+    }
+
+    fn pace(&self, source: &Source) -> Duration {
+        match source {
+            Source::File(_) => self.keeping.interval,
+            Source::Address(_) => self.keeping.refresh.max(self.keeping.interval),
+        }
+    }
+
+    /// The usual pace; near the list's end half of what is left, so that its successor is found as soon as it is there.
+    fn next_asked(&self, source: &Source, list: &RevocationList, now: Timestamp) -> Duration {
+        let left = Duration::try_from(list.next_update().duration_since(now)).unwrap_or(Duration::ZERO);
+        let wait = self.pace(source).min(left / 2).max(self.keeping.interval);
+        if matches!(source, Source::File(_)) { wait } else { jittered(wait) }
+    }
+}
+
+/// A tenth more or less, so that nodes which were started together do not ask together for ever.
+fn jittered(wait: Duration) -> Duration {
+    let mut random = [128_u8];
+    // Without chance there is no jitter, which harms nobody.
+    let _ = aws_lc_rs::rand::fill(&mut random);
+    let [random] = random;
+    wait.mul_f64(0.9 + 0.2 * f64::from(random) / 255.0)
+}
+
+/// What came of asking the sources of a domain.
+#[derive(Debug, Default)]
+pub struct Renewed {
+    /// Whether another edition of a list is in force.
+    pub changed: bool,
+    /// What went wrong; the lists before stay in force.
+    pub errors: Vec<RevocationError>,
+}
+
+/// A trust domain: its lists, exchanged whole. It outlasts reloads, so that connections and tokens that outlast them too
+/// are judged by the lists of today.
+#[derive(Debug)]
+pub struct Domain(RwLock<Arc<Lists>>);
+
+impl Domain {
+    /// A domain in which revocation is not asked for.
+    pub fn unasked() -> Arc<Self> {
+        let keeping =
+            Keeping { interval: Duration::ZERO, refresh: Duration::ZERO, grace: Duration::ZERO, list_bytes: 0, cache: None };
+        let settings = DomainSettings {
+            name: "",
+            authorities: Vec::new(),
+            authorities_setting: "",
+            sources: Vec::new(),
+            without_list: WithoutList::Accept,
+            keeping: Arc::new(keeping),
+        };
+        Arc::new(Self::new(Lists { settings, held: Vec::new() }))
+    }
+
+    /// A domain with these lists.
+    pub fn new(lists: Lists) -> Self {
+        Self(RwLock::new(Arc::new(lists)))
+    }
+
+    /// Puts others in force.
+    pub fn replace(&self, lists: Lists) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(lists);
+    }
+
+    /// The lists now.
+    pub fn current(&self) -> Arc<Lists> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// When a source is to be asked next.
+    pub fn due(&self) -> Option<Instant> {
+        self.current().held.iter().map(|held| held.due).min()
+    }
+
+    /// Asks the sources whose time has come.
+    pub async fn renew(&self, fetcher: &Fetcher, clock: &Clock) -> Renewed {
+        let before = self.current();
+        let mut lists = Lists::clone(&before);
+        let mut renewed = Renewed::default();
+        for held in lists.held.iter_mut().filter(|held| held.due <= Instant::now()) {
+            match lists.settings.renew(held, fetcher, clock).await {
+                Ok(changed) => renewed.changed |= changed,
+                Err(error) => renewed.errors.push(error),
+            }
+        }
+        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        // A reload that came in between knows better.
+        if Arc::ptr_eq(&current, &before) {
+            *current = Arc::new(lists);
+        }
+        renewed
+    }
+}

@@ -1,0 +1,123 @@
+//! Assertions that were verified once: what they say is remembered, never whether it counts.
+//!
+//! A client system sends one token with all its calls for hours, so the issuer's signature, the two digests of the assertion
+//! and the holder's certificate would be worked out anew thousands of times from the same bytes. What depends on those bytes
+//! alone is remembered here: the [`Statement`] and the digest that the message's STR-Transform asks for. What depends on
+//! anything else is asked of each message: the trust in the key that signed, the times, the audience, the holder's
+//! certificate and its revocation, the message's own signature by the holder, replay.
+//!
+//! The same bytes may mean something else in another place: prefixes are bound by the elements around them. So the key is the
+//! SHA-256 of the assertion's own bytes *and* of every namespace declaration in whose scope they stand. An attacker who puts
+//! the bytes of a known token where its prefixes mean other namespaces has a token that nobody knows, and whose signature
+//! does not hold.
+//!
+//! Only a message that was proven as a whole puts its token here, so neither junk nor a stolen token takes up room.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use moka::sync::Cache;
+
+use super::assertion::Statement;
+use crate::signature::verify::TokenDigest;
+use crate::soap::document::Element;
+
+/// What an entry takes beside twice its bytes: its key's parsed form, and the cache's own. It bounds the entries, too.
+const OVERHEAD: usize = 8 * 1024;
+/// How long an entry is kept at most: as long as any token lives. Whether the token still holds is judged at each use.
+const LONGEST: Duration = Duration::from_secs(8 * 3600);
+
+/// SHA-256 of the declarations in scope and of the assertion's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Key([u8; 32]);
+
+impl Key {
+    /// `None` where the bytes of the assertion were not kept.
+    pub(super) fn of(assertion: Element<'_>) -> Option<Self> {
+        let bytes = assertion.source();
+        if bytes.is_empty() {
+            return None;
+        }
+        let around = std::iter::successors(assertion.parent(), Element::parent);
+        let mut context = Vec::with_capacity(1024);
+        // Innermost first, as a prefix is looked up. No name holds a NUL, which XML forbids, so no two lists look alike.
+        for (prefix, namespace) in around.flat_map(|element| element.declarations()) {
+            for part in [prefix, namespace] {
+                context.extend_from_slice(part.as_bytes());
+                context.push(0);
+            }
+        }
+        let mut digest = Context::new(&SHA256);
+        digest.update(&(context.len() as u64).to_le_bytes());
+        digest.update(&context);
+        digest.update(bytes);
+        digest.finish().as_ref().try_into().ok().map(Self)
+    }
+}
+
+/// One assertion that was verified.
+#[derive(Debug)]
+pub(super) struct Remembered {
+    pub(super) statement: Arc<Statement>,
+    pub(super) digest: TokenDigest,
+    bytes: usize,
+}
+
+/// What the memory did, counted since the process began: for the metrics. One may serve several memories in turn.
+#[derive(Debug, Default)]
+pub struct Counts {
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// [`Counts`] at one instant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Messages whose assertion was known.
+    pub hits: u64,
+    /// Messages whose assertion was not.
+    pub misses: u64,
+}
+
+impl Counts {
+    /// The figures now.
+    pub fn stats(&self) -> Stats {
+        Stats { hits: self.hits.load(Ordering::Relaxed), misses: self.misses.load(Ordering::Relaxed) }
+    }
+}
+
+/// The memory. Bounded in bytes, and thereby in entries; what is used most is kept.
+#[derive(Debug)]
+pub struct AssertionMemory {
+    known: Cache<Key, Arc<Remembered>>,
+    counts: Arc<Counts>,
+}
+
+impl AssertionMemory {
+    /// An empty memory of at most `bytes` (each entry counts twice its assertion's length and 8 KiB), which counts what it
+    /// does in `counts`.
+    pub fn new(bytes: usize, counts: Arc<Counts>) -> Self {
+        let weight = |_: &Key, entry: &Arc<Remembered>| u32::try_from(2 * entry.bytes + OVERHEAD).unwrap_or(u32::MAX);
+        let known = Cache::builder().max_capacity(bytes as u64).weigher(weight).time_to_live(LONGEST).build();
+        Self { known, counts }
+    }
+
+    /// About how many assertions are remembered.
+    pub fn entries(&self) -> u64 {
+        self.known.run_pending_tasks();
+        self.known.entry_count()
+    }
+
+    pub(super) fn find(&self, key: &Key) -> Option<Arc<Remembered>> {
+        let found = self.known.get(key);
+        let count = if found.is_some() { &self.counts.hits } else { &self.counts.misses };
+        count.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+
+    pub(super) fn remember(&self, key: Key, statement: Arc<Statement>, digest: TokenDigest, bytes: usize) {
+        self.known.insert(key, Arc::new(Remembered { statement, digest, bytes }));
+    }
+}

@@ -1,0 +1,59 @@
+//! What a reader tells of the token that it read last.
+//!
+//! There are two readers: [`Strict`](super::strict::Strict) over quick-xml's events, for messages that are here as a
+//! whole, and [`Scanner`](super::scan::Scanner) for answers that stream. Whoever takes tokens takes them from either;
+//! `tests/scanner.rs` and the fuzz target `tokenizer` hold the two against each other.
+
+use super::strict::{Strict, TagAttribute, Uri, Uris};
+
+/// The details of the last token. What belongs to a tag is that of the last start tag, until the next.
+pub trait Reading {
+    /// The tag's prefix as written, empty for none.
+    fn prefix(&self) -> &str;
+    /// The tag's local name.
+    fn local(&self) -> &str;
+    /// The tag's namespace.
+    fn uri(&self) -> Uri;
+    /// The tag's attributes in document order, without namespace declarations.
+    fn attributes(&self) -> impl Iterator<Item = TagAttribute<'_>>;
+    /// The tag's own namespace declarations: prefix (empty for the default) and name.
+    fn declarations(&self) -> impl Iterator<Item = (&str, Uri)>;
+    /// The last text or CDATA, references resolved and line ends normalised.
+    fn text(&self) -> &str;
+    /// The namespace names met so far.
+    fn uris(&self) -> &Uris;
+    /// How many elements are open.
+    fn depth(&self) -> usize;
+    /// What a prefix (empty for the default) is bound to by the elements that are open, if it is.
+    fn binding(&self, prefix: &str) -> Option<Uri>;
+}
+
+impl Reading for Strict {
+    fn prefix(&self) -> &str {
+        self.tag().prefix()
+    }
+    fn local(&self) -> &str {
+        self.tag().local()
+    }
+    fn uri(&self) -> Uri {
+        self.tag().uri()
+    }
+    fn attributes(&self) -> impl Iterator<Item = TagAttribute<'_>> {
+        self.tag().attributes()
+    }
+    fn declarations(&self) -> impl Iterator<Item = (&str, Uri)> {
+        self.tag().declarations()
+    }
+    fn text(&self) -> &str {
+        Strict::text(self)
+    }
+    fn uris(&self) -> &Uris {
+        Strict::uris(self)
+    }
+    fn depth(&self) -> usize {
+        Strict::depth(self)
+    }
+    fn binding(&self, prefix: &str) -> Option<Uri> {
+        self.bindings().rev().find(|(known, _)| *known == prefix).map(|(_, uri)| uri)
+    }
+}

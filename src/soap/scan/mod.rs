@@ -1,0 +1,403 @@
+//! Finds and judges the tokens of an answer while it arrives: the strict subset of XML, in one pass over the bytes.
+//!
+//! [`Strict`](super::strict::Strict) judges what quick-xml has found; here both are done at once, for an answer may be a
+//! thousand times as long as a request. Of the two neither knows the other: `tests/scanner.rs` and the fuzz target
+//! `tokenizer` see to it that what is let through here is let through there, with the same meaning.
+//!
+//! What is refused, and where: characters that are none ([`input`]); tags, names, attributes, namespace declarations
+//! ([`tag`]); prefixes that are not declared ([`scope`]); here all the rest, a DTD first of all.
+//!
+//! Each rule looks at a token's bytes alone, never at how many have arrived behind it: the verdict does not depend on the
+//! pieces in which an answer comes.
+
+mod input;
+mod scope;
+mod tag;
+
+use memchr::{memchr, memchr2, memchr3, memmem};
+
+pub use self::input::End;
+use self::input::Input;
+use self::scope::Scope;
+use self::tag::Tags;
+use super::lexical::{check_declaration, is_space, resolve};
+use super::reading::Reading;
+use super::strict::{Limits, TagAttribute, Token, Uri, Uris, malformed, too_complex};
+use crate::refusal::Refusal;
+
+/// Where the document's one root element is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Ahead,
+    Open,
+    Behind,
+}
+
+/// Where the last text stands.
+#[derive(Debug, Clone, Copy)]
+enum Text {
+    /// In the input: so many bytes, so far before what is not read yet.
+    AsItStands { length: usize, behind: usize },
+    /// In `changed`: a reference was resolved or a line end normalised.
+    Changed,
+}
+
+/// Reads one document from bytes that arrive in pieces.
+#[derive(Debug)]
+pub struct Scanner {
+    limits: Limits,
+    input: Input,
+    phase: Phase,
+    /// Whether no token has been read.
+    first: bool,
+    nodes: usize,
+    scope: Scope,
+    tags: Tags,
+    uris: Uris,
+    text: Text,
+    changed: String,
+    /// Where the last token begins, in bytes.
+    from: usize,
+}
+
+/// What a look at the input found: a token and its length in bytes, or that more is needed.
+type Found = Result<Option<(Token, usize)>, Refusal>;
+
+impl Scanner {
+    /// A scanner for one document. No token may be longer than `limits.text` bytes.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            input: Input::default(),
+            phase: Phase::Ahead,
+            first: true,
+            nodes: 0,
+            scope: Scope::default(),
+            tags: Tags::default(),
+            uris: Uris::default(),
+            text: Text::Changed,
+            changed: String::new(),
+            from: 0,
+        }
+    }
+
+    /// Takes the next bytes of the document. They need not end where anything ends.
+    pub fn take(&mut self, bytes: &[u8]) {
+        self.input.take(bytes);
+    }
+
+    /// Says that nothing more comes.
+    pub fn finish(&mut self, end: End) {
+        self.input.finish(end);
+    }
+
+    /// Why nothing more comes, once that is known.
+    pub fn end(&self) -> Option<End> {
+        self.input.end()
+    }
+
+    /// Bytes that were taken and are not read.
+    pub fn unread(&self) -> usize {
+        self.input.rest().len()
+    }
+
+    /// Where the last token stands, in bytes.
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.from..self.input.position()
+    }
+
+    /// The next token, or `None` where more bytes are needed to tell; never `None` once [`Scanner::finish`] was told
+    /// that the document is whole.
+    ///
+    /// # Errors
+    /// `EncodingRefused`, `MalformedXml`, `DtdRefused`, `ProcessingInstructionRefused`, `XmlTooComplex`. Nothing may be read
+    /// after one.
+    pub fn next(&mut self) -> Result<Option<Token>, Refusal> {
+        self.from = self.input.position();
+        if self.from == 0 && !self.pass_byte_order_mark() {
+            return self.unended();
+        }
+        let found = match self.input.rest().as_bytes() {
+            [] if self.input.end() == Some(End::Whole) => return self.whole().map(Some),
+            [] => Ok(None),
+            [b'<', b'/', ..] => self.end_tag(),
+            [b'<', b'!', ..] => self.bang(),
+            [b'<', b'?', ..] => self.question(),
+            [b'<', _, ..] => self.start_tag(),
+            [b'<'] => Ok(None),
+            [b'&', ..] => self.reference(),
+            _ => self.characters(),
+        };
+        match found? {
+            Some((token, length)) => {
+                self.first = false;
+                self.input.pass(length);
+                Ok(Some(token))
+            }
+            None => self.unended(),
+        }
+    }
+
+    /// One mark is passed over (a second is text before the root). `false`: it cannot be told yet whether there is one.
+    fn pass_byte_order_mark(&mut self) -> bool {
+        if self.input.rest().starts_with('\u{FEFF}') {
+            self.input.pass('\u{FEFF}'.len_utf8());
+            self.from = self.input.position();
+        }
+        !self.input.rest().is_empty() || self.input.end().is_some()
+    }
+
+    /// A token needs bytes that have not come.
+    fn unended(&self) -> Result<Option<Token>, Refusal> {
+        match self.input.end().and_then(|end| end.refusal(self.input.position() + self.unread())) {
+            Some(refusal) => Err(refusal),
+            None => Ok(None),
+        }
+    }
+
+    fn whole(&self) -> Result<Token, Refusal> {
+        match self.phase {
+            Phase::Behind => Ok(Token::Eof),
+            Phase::Open => Err(malformed(self.from, "the document ends inside an element")),
+            Phase::Ahead => Err(malformed(self.from, "the document is empty")),
+        }
+    }
+
+    /// Where a token of this length ends. `None` has not ended in what has arrived; past the limit it need not.
+    fn bounded(&self, length: Option<usize>) -> Result<Option<usize>, Refusal> {
+        match length.unwrap_or(self.unread()) > self.limits.text {
+            true => Err(too_complex("the length of a token in bytes", self.limits.text)),
+            false => Ok(length),
+        }
+    }
+
+    fn count(&mut self) -> Result<(), Refusal> {
+        self.nodes += 1;
+        match self.nodes > self.limits.nodes {
+            true => Err(too_complex("elements, texts and comments", self.limits.nodes)),
+            false => Ok(()),
+        }
+    }
+
+    fn start_tag(&mut self) -> Found {
+        let rest = self.input.rest();
+        let Some(inside) = rest.as_bytes().get(1..) else { return Ok(None) };
+        let mut close = memchr(b'>', inside);
+        let recognised = close.and_then(|close| inside.get(..close)).is_some_and(|raw| self.tags.recognise(raw));
+        if !recognised {
+            close = tag_end(inside);
+            let Some(length) = self.bounded(close.map(|close| close + 2))? else { return Ok(None) };
+            let raw = rest.get(1..length - 1).unwrap_or("");
+            self.tags.read(raw, &mut self.uris, &self.limits, self.from)?;
+        }
+        match self.phase {
+            Phase::Ahead => self.phase = Phase::Open,
+            Phase::Open => {}
+            Phase::Behind => return Err(malformed(self.from, "a second root element")),
+        }
+        self.count()?;
+        self.tags.open(&mut self.scope, &self.limits, self.from)?;
+        let token = match self.tags.last().is_some_and(tag::Tag::is_empty) {
+            true => self.close(Token::Empty),
+            false => Token::Start,
+        };
+        Ok(close.map(|close| (token, close + 2)))
+    }
+
+    fn close(&mut self, token: Token) -> Token {
+        self.scope.close();
+        if self.scope.depth() == 0 {
+            self.phase = Phase::Behind;
+        }
+        token
+    }
+
+    fn end_tag(&mut self) -> Found {
+        let inside = self.input.rest().as_bytes().get(2..).unwrap_or(&[]);
+        let name = self.scope.innermost();
+        let exactly = name.filter(|name| inside.starts_with(name) && inside.get(name.len()) == Some(&b'>'));
+        let length = match exactly {
+            Some(name) => name.len() + 3,
+            None => {
+                let close = memchr(b'>', inside);
+                let Some(length) = self.bounded(close.map(|close| close + 3))? else { return Ok(None) };
+                let found = inside.get(..length - 3).unwrap_or(inside);
+                if name.is_none_or(|name| name != trim_end(found)) {
+                    return Err(malformed(self.from, "tags that do not match"));
+                }
+                length
+            }
+        };
+        Ok(Some((self.close(Token::End), length)))
+    }
+
+    fn reference(&mut self) -> Found {
+        let inside = self.input.rest().get(1..).unwrap_or("");
+        let near = inside.as_bytes().get(..LONGEST_REFERENCE).unwrap_or(inside.as_bytes());
+        let name = match memchr(b';', near) {
+            Some(end) => inside.get(..end).unwrap_or(""),
+            None if near.len() < LONGEST_REFERENCE => return Ok(None),
+            None => return Err(malformed(self.from, "& without a reference")),
+        };
+        if self.phase != Phase::Open {
+            return Err(malformed(self.from, "a reference outside the root element"));
+        }
+        let (character, length) = (resolve(name, self.from)?, name.len() + 2);
+        self.count()?;
+        self.changed.clear();
+        self.changed.push(character);
+        self.text = Text::Changed;
+        Ok(Some((Token::Text, length)))
+    }
+
+    /// Text up to the next tag or reference.
+    fn characters(&mut self) -> Found {
+        let rest = self.input.rest();
+        let end = memchr2(b'<', b'&', rest.as_bytes());
+        // At the end of the document the rest is text: white space, if anything is to come of it.
+        let end = end.or_else(|| (self.input.end() == Some(End::Whole)).then_some(rest.len()));
+        let Some(length) = self.bounded(end)? else { return Ok(None) };
+        let text = rest.get(..length).unwrap_or("");
+        if self.phase != Phase::Open {
+            return match text.chars().all(is_space) {
+                true => Ok(Some((Token::Nothing, length))),
+                false => Err(malformed(self.from, "text outside the root element")),
+            };
+        }
+        if self.input.is_odd() && memmem::find(text.as_bytes(), b"]]>").is_some() {
+            return Err(malformed(self.from, "]]> in text"));
+        }
+        self.count()?;
+        self.set_text(0, length, 0);
+        Ok(Some((Token::Text, length)))
+    }
+
+    /// The text of a token: `length` bytes that stand `before` bytes behind its beginning and `behind` before its end.
+    fn set_text(&mut self, before: usize, length: usize, behind: usize) {
+        let text = self.input.rest().get(before..before + length).unwrap_or("");
+        if !self.input.is_odd() || memchr(b'\r', text.as_bytes()).is_none() {
+            self.text = Text::AsItStands { length, behind };
+            return;
+        }
+        // XML 1.0 § 2.11: both ends of line of other systems become the one of XML.
+        self.changed.clear();
+        for (n, line) in text.split('\r').enumerate() {
+            if n > 0 {
+                self.changed.push('\n');
+            }
+            let line = if n > 0 { line.strip_prefix('\n').unwrap_or(line) } else { line };
+            self.changed.push_str(line);
+        }
+        self.text = Text::Changed;
+    }
+
+    /// A comment, a CDATA section, or what is never let through: a DTD defines entities, attributes and ids behind the
+    /// reader's back.
+    fn bang(&mut self) -> Found {
+        let rest = self.input.rest().as_bytes();
+        match rest.get(2..).unwrap_or(&[]) {
+            [b'D' | b'd', ..] => Err(Refusal::DtdRefused),
+            [b'-', b'-', ..] => self.comment(),
+            inside if inside.starts_with(CDATA) => self.cdata(),
+            inside if inside.len() < CDATA.len() && (b"--".starts_with(inside) || CDATA.starts_with(inside)) => Ok(None),
+            _ => Err(malformed(self.from, "a token that cannot be read")),
+        }
+    }
+
+    fn comment(&mut self) -> Found {
+        let inside = self.input.rest().as_bytes().get(4..).unwrap_or(&[]);
+        // Two hyphens end a comment, or are an error: readers that go on to `-->` see another text than those that do not.
+        let hyphens = memmem::find(inside, b"--").filter(|at| inside.len() > at + 2);
+        let Some(length) = self.bounded(hyphens.map(|at| at + 7))? else { return Ok(None) };
+        if inside.get(length - 5) != Some(&b'>') {
+            return Err(malformed(self.from, "a comment holds two hyphens in a row"));
+        }
+        self.count()?;
+        Ok(Some((Token::Comment, length)))
+    }
+
+    fn cdata(&mut self) -> Found {
+        if self.phase != Phase::Open {
+            return Err(malformed(self.from, "CDATA outside the root element"));
+        }
+        let inside = self.input.rest().as_bytes().get(CDATA.len() + 2..).unwrap_or(&[]);
+        let end = memmem::find(inside, b"]]>");
+        let Some(length) = self.bounded(end.map(|end| end + CDATA.len() + 5))? else { return Ok(None) };
+        self.count()?;
+        self.set_text(CDATA.len() + 2, length - CDATA.len() - 5, 3);
+        Ok(Some((Token::CData, length)))
+    }
+
+    /// The XML declaration, at the very beginning; processing instructions (SOAP 1.2 forbids them) are refused.
+    fn question(&mut self) -> Found {
+        let inside = self.input.rest().get(2..).unwrap_or("");
+        match inside.as_bytes() {
+            [b'x', b'm', b'l', b' ' | b'\t' | b'\n' | b'\r' | b'?', ..] => {}
+            short if b"xml".starts_with(short) => return Ok(None),
+            _ => return Err(Refusal::ProcessingInstructionRefused),
+        }
+        let end = memmem::find(inside.as_bytes(), b"?>");
+        let Some(length) = self.bounded(end.map(|end| end + 4))? else { return Ok(None) };
+        if !self.first {
+            return Err(malformed(self.from, "the XML declaration is not at the very beginning"));
+        }
+        check_declaration(inside.get(..length - 4).unwrap_or(""), self.from)?;
+        Ok(Some((Token::Nothing, length)))
+    }
+}
+
+const CDATA: &[u8] = b"[CDATA[";
+
+/// The longest name of a reference that there is (`#x0010FFFF`), and its semicolon.
+const LONGEST_REFERENCE: usize = 11;
+
+/// Where the tag ends that begins so: at the first `>` outside quotes.
+fn tag_end(inside: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let at = from + memchr3(b'>', b'"', b'\'', inside.get(from..)?)?;
+        let quote = *inside.get(at)?;
+        if quote == b'>' {
+            return Some(at);
+        }
+        from = at + 2 + memchr(quote, inside.get(at + 1..)?)?;
+    }
+}
+
+fn trim_end(name: &[u8]) -> &[u8] {
+    let end = name.iter().rposition(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r')).map_or(0, |last| last + 1);
+    name.get(..end).unwrap_or(name)
+}
+
+impl Reading for Scanner {
+    fn prefix(&self) -> &str {
+        self.tags.last().map_or("", tag::Tag::prefix)
+    }
+    fn local(&self) -> &str {
+        self.tags.last().map_or("", tag::Tag::local)
+    }
+    fn uri(&self) -> Uri {
+        self.tags.last().map_or(Uri::NONE, tag::Tag::uri)
+    }
+    fn attributes(&self) -> impl Iterator<Item = TagAttribute<'_>> {
+        self.tags.last().into_iter().flat_map(tag::Tag::attributes)
+    }
+    fn declarations(&self) -> impl Iterator<Item = (&str, Uri)> {
+        self.tags.last().into_iter().flat_map(tag::Tag::declarations)
+    }
+    fn text(&self) -> &str {
+        match self.text {
+            Text::Changed => &self.changed,
+            Text::AsItStands { length, behind } => self.input.last(length, behind),
+        }
+    }
+    fn uris(&self) -> &Uris {
+        &self.uris
+    }
+    fn depth(&self) -> usize {
+        self.scope.depth()
+    }
+    fn binding(&self, prefix: &str) -> Option<Uri> {
+        self.scope.binding(prefix.as_bytes())
+    }
+}

@@ -1,0 +1,118 @@
+"""What docs/clients tells a reader to do is done: every command of its pages, as it stands there, before the running gateway."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from lxml import etree
+
+import demo
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIENTS = ROOT / "docs/clients"
+ANNA, UNPROVEN = "6101801234", "6404651237"
+# What tells a command that asks about a person from one that prepares.
+ASKS = re.compile(r"^read -r cpr$|\.py$|AuthorityContext\.java$|TokenBinding$", re.MULTILINE)
+
+running = None
+
+
+def setUpModule():
+    global running
+    if demo.binary() is None:
+        raise unittest.SkipTest("DID NOT RUN: the commands of docs/clients, for HJEMMEL_BIN names no program")
+    running = demo.Demo(demo.binary())
+
+
+def tearDownModule():
+    if running is not None and running.stop() != 0:
+        raise RuntimeError("the demo did not stop in good order on Ctrl-C")
+
+
+def needs(*tools):
+    missing = [tool for tool in tools if not shutil.which(tool)]
+    return unittest.skipIf(missing, f"DID NOT RUN: the commands of a page of docs/clients, for {', '.join(missing)} is not installed")
+
+
+def commands(page):
+    return re.findall(r"^```sh\n(.*?)^```$", (CLIENTS / page).read_text(), re.MULTILINE | re.DOTALL)
+
+
+class Commands(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.dir = Path(folder.name) / "clients"
+        shutil.copytree(CLIENTS, self.dir)
+        self.settings = dict(re.findall(r"^export (\w+)=(.*)$", (running.dir / "client.env").read_text(), re.MULTILINE))
+
+    def run_command(self, command, said=""):
+        run = subprocess.run(["bash", "-euo", "pipefail", "-c", command], cwd=self.dir, env={**os.environ, **self.settings},
+                             input=said, capture_output=True, text=True)
+        return run.returncode, run.stdout + run.stderr
+
+    def run_page(self, page, asks):
+        """Runs every command; those that ask are served about one person, and refused about another."""
+        found = commands(page)
+        self.assertEqual(sum(bool(ASKS.search(command)) for command in found), asks, found)
+        for command in found:
+            if not ASKS.search(command):
+                code, told = self.run_command(command)
+                self.assertEqual(code, 0, f"{command}\n{told}")
+                continue
+            code, told = self.run_command(command, f"{ANNA}\n")
+            self.assertEqual(code, 0, f"{command}\n{told}")
+            self.assertEqual(told.count("32.03.04"), 4, f"{command}\n{told}")
+            _, told = self.run_command(command, f"{UNPROVEN}\n")
+            self.assertGreaterEqual(told.count("PersonUnproven"), 2, f"{command}\n{told}")
+            self.assertEqual(len(set(re.findall(r"Call-id: ([0-9a-f-]{36})", told))), 1, f"{command}\n{told}")
+
+    @needs("curl", "openssl")
+    def test_curl(self):
+        self.run_page("curl.md", asks=1)
+        self.assertIn(b"FremsoegRequest", (self.dir / "terminaladgang.wsdl").read_bytes())
+        fingerprint = lambda file: subprocess.check_output(["openssl", "x509", "-noout", "-fingerprint", "-in", file])
+        self.assertEqual(fingerprint(self.dir / "gateway.pem"), fingerprint(self.settings["GATEWAY_CERT"]))
+
+    def test_python(self):
+        self.run_page("python.md", asks=2)
+
+    @needs("java", "keytool", "mvn")
+    def test_java(self):
+        self.run_page("java.md", asks=2)
+
+
+class Pages(unittest.TestCase):
+    def test_the_settings_are_those_that_the_demo_writes(self):
+        told = re.findall(r"^export (\w+)=", (CLIENTS / "README.md").read_text(), re.MULTILINE)
+        self.assertEqual(told, re.findall(r"^export (\w+)=", (running.dir / "client.env").read_text(), re.MULTILINE))
+
+    def test_the_faults_that_the_page_explains_are_faults(self):
+        known = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/faults.md").read_text(), re.MULTILINE))
+        table = (CLIENTS / "README.md").read_text().split("| you get | do |")[1]
+        explained = [code for row in table.splitlines() if row.startswith("| `") for code in re.findall(r"`([A-Z]\w+)`", row.split(" | ")[0])]
+        self.assertGreater(len(explained), 30)
+        self.assertEqual([code for code in explained if code not in known], [])
+
+    def test_what_the_pages_link_to_is_there(self):
+        for page in CLIENTS.glob("*.md"):
+            for link in re.findall(r"\]\(([^)#:]+)[^)]*\)", page.read_text()):
+                self.assertTrue((CLIENTS / link).exists(), f"{page.name}: {link}")
+
+    def test_the_untried_program_says_so_and_sends_the_message_that_is_tried(self):
+        self.assertIn("**Not tried", "".join((CLIENTS / "dotnet.md").read_text().splitlines(True)[:4]))
+        program = (CLIENTS / "dotnet/Program.cs").read_text()
+        self.assertIn("NOT TRIED", program.splitlines()[0])
+        message = program.split('$"""')[1].split('"""')[0].strip().replace('{Setting("AUTHORITY")}', "11111111").replace("{cpr}", ANNA)
+        body = lambda document: etree.tostring(document.find(".//{*}Body"), method="c14n", exclusive=True)
+        trimmed = lambda text: etree.fromstring(re.sub(rb">\s+|\s+<", lambda m: m[0].strip(), text))
+        self.assertEqual(body(trimmed(message.encode())).replace(b"ac:", b"authority:").replace(b":ac=", b":authority="),
+                         body(trimmed((CLIENTS / "request.xml").read_bytes())))
+
+
+if __name__ == "__main__":
+    unittest.main()
