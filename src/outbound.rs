@@ -8,7 +8,7 @@ pub mod breaker;
 mod connector;
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -18,16 +18,17 @@ use http_body::{Body, Frame};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::{CaptureConnection, HttpConnector, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use rustls_pki_types::CertificateDer;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
+use crate::clock::Clock;
 use crate::revocation::domain::Domain;
 use crate::revocation::verify::{RootsError, ServerVerifier, Stapling};
 use crate::signature::credentials::Credentials;
-use connector::{Connector, answered_on};
+use connector::{Connector, PeerCertificate, answered_on};
 
 /// How the client reaches one peer.
 pub struct OutboundSettings {
@@ -75,6 +76,7 @@ pub enum SetupError {
 #[derive(Clone)]
 pub struct Outbound {
     client: Client<Connector, Full<Bytes>>,
+    domain: Arc<Domain>,
     retry: bool,
 }
 
@@ -94,7 +96,7 @@ impl Outbound {
     /// # Errors
     /// Roots or credentials that cannot be used.
     pub fn checked(settings: OutboundSettings, domain: Arc<Domain>, stapling: Stapling) -> Result<Self, SetupError> {
-        let verifier = ServerVerifier::new(&settings.roots, domain, stapling)?;
+        let verifier = ServerVerifier::new(&settings.roots, domain.clone(), stapling)?;
         let tls = client_config(verifier, settings.credentials.as_ref())?;
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
@@ -107,7 +109,7 @@ impl Outbound {
             // Only for requests that have not left the process: another connection takes them.
             .retry_canceled_requests(true)
             .build(Connector::new(tcp, Arc::new(tls)));
-        Ok(Self { client, retry: settings.retry })
+        Ok(Self { client, domain, retry: settings.retry })
     }
 
     /// Posts `body` to an `https` address and gives the answer's head, its body still to come. The one `deadline` holds
@@ -141,11 +143,13 @@ impl Outbound {
         body: Bytes,
         deadline: Instant,
     ) -> Result<Response<AnswerBody>, OutboundError> {
+        let used = Mutex::new(None);
         let attempt = || {
             let mut request = Request::new(Full::new(body.clone()));
             *request.method_mut() = method.clone();
             *request.uri_mut() = uri.clone();
             *request.headers_mut() = headers.clone();
+            *used.lock().unwrap_or_else(PoisonError::into_inner) = Some(capture_connection(&mut request));
             timeout_at(deadline, self.client.request(request))
         };
         let mut outcome = attempt().await.map_err(|_| OutboundError::Timeout)?;
@@ -156,6 +160,17 @@ impl Outbound {
             outcome = attempt().await.map_err(|_| OutboundError::Timeout)?;
         }
         let response = outcome.map_err(|error| classify(&error))?;
+        // A connection that is always in use would outlive the server's certificate for ever.
+        let certificate = response.extensions().get::<PeerCertificate>();
+        let lists = self.domain.current();
+        if let Some(why) = certificate.and_then(|shown| lists.refusal(&shown.0, Clock::system().now())) {
+            let used = used.into_inner().unwrap_or_else(PoisonError::into_inner);
+            if let Some(connected) = used.as_ref().map(CaptureConnection::connection_metadata).as_deref().and_then(Option::as_ref)
+            {
+                connected.poison();
+            }
+            return Err(OutboundError::Connect(format!("the server's certificate {why}")));
+        }
         Ok(response.map(|body| AnswerBody { inner: body, deadline: Box::pin(sleep_until(deadline)) }))
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! The fields of a refusal reach the caller. They therefore carry only what the caller sent and may mend (a header's
 //! name, a date, a limit) and never a personal identifier, a token, or an internal cause: those go to log and audit.
-//! Fields that tell in words are in English; the Danish text therefore quotes them (»…«).
+//! Fields that tell in words are a [`Detail`], in both languages, or in English, and then the Danish text quotes them (»…«).
 
 /// Whose fault a refusal is. Decides the SOAP fault code (`Sender`/`Receiver`, `Client`/`Server` in SOAP 1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,19 +72,26 @@ macro_rules! refusals {
             pub fn entry(&self) -> Entry {
                 match self {
                     $($(Refusal::$name $({ $($field),* })? => {
-                        $($(let _ = $field;)*)?
                         let party = Party::$party;
                         #[allow(unused_mut, unused_assignments)]
                         let mut http: Option<u16> = None;
                         $(http = Some($http);)?
+                        let da = {
+                            $($(let $field = Shown::da($field);)*)?
+                            Text { what: format!($da_what), consequence: party.consequence_da(), remedy: format!($da_remedy) }
+                        };
+                        let en = {
+                            $($(let $field = Shown::en($field);)*)?
+                            Text { what: format!($en_what), consequence: party.consequence_en(), remedy: format!($en_remedy) }
+                        };
                         Entry {
                             group: $group,
                             code: stringify!($name),
                             party,
                             http,
                             retry: Retry::$retry,
-                            da: Text { what: format!($da_what), consequence: party.consequence_da(), remedy: format!($da_remedy) },
-                            en: Text { what: format!($en_what), consequence: party.consequence_en(), remedy: format!($en_remedy) },
+                            da,
+                            en,
                         }
                     })*)*
                 }
@@ -96,6 +103,49 @@ macro_rules! refusals {
             }
         }
     };
+}
+
+/// A part of a text that tells in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detail {
+    da: String,
+    en: String,
+}
+
+impl Detail {
+    /// The same in both languages.
+    pub fn new(da: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { da: da.into(), en: en.into() }
+    }
+
+    /// A name that is the same in both.
+    pub fn same(name: &str) -> Self {
+        Self::new(name, name)
+    }
+}
+
+/// How a field is shown in each language; a number, a date or a name is shown alike.
+trait Shown {
+    fn da(&self) -> &dyn std::fmt::Display;
+    fn en(&self) -> &dyn std::fmt::Display;
+}
+
+impl<T: std::fmt::Display> Shown for T {
+    fn da(&self) -> &dyn std::fmt::Display {
+        self
+    }
+    fn en(&self) -> &dyn std::fmt::Display {
+        self
+    }
+}
+
+impl Shown for Detail {
+    fn da(&self) -> &dyn std::fmt::Display {
+        &self.da
+    }
+    fn en(&self) -> &dyn std::fmt::Display {
+        &self.en
+    }
 }
 
 impl Party {
@@ -181,6 +231,10 @@ refusals! {
     MethodNotAllowed, Caller, AfterChange, http 405,
         da: "HTTP-metoden understøttes ikke.", "Brug POST til kald og GET med ?wsdl til kontrakten.",
         en: "The HTTP method is not supported.", "Use POST for calls and GET with ?wsdl for the contract.";
+    /// More than one Host, or one that differs from the address asked for.
+    HostAmbiguous, Caller, AfterChange, http 400,
+        da: "Forespørgslen siger ikke entydigt, hvilken vært den er til.", "Send netop ét Host-felt, der svarer til adressen.",
+        en: "The request does not say without doubt which host it is for.", "Send exactly one Host field, equal to the address.";
     /// No service at this path.
     NoSuchService, Caller, AfterChange, http 404,
         da: "Der er ingen service på denne adresse.", "Ret adressen; servicens sti står i dens WSDL.",
@@ -377,8 +431,8 @@ refusals! {
     == "The search: person, window, criteria";
 
     /// What stands in the request is not in the operation's schema.
-    RequestInvalid { what: String = "unknown element Foo in SoegUdtryk".into() }, Caller, AfterChange,
-        da: "Forespørgslen følger ikke skemaet: »{what}«.", "Ret forespørgslen efter WSDL'en.",
+    RequestInvalid { what: Detail = Detail::new("uventet element Foo i SoegUdtryk", "unexpected element Foo in SoegUdtryk") }, Caller, AfterChange,
+        da: "Forespørgslen følger ikke skemaet: {what}.", "Ret forespørgslen efter WSDL'en.",
         en: "The request does not follow the schema: {what}.", "Correct the request by the WSDL.";
     /// Nobody is asked about: the service is no bulk extract.
     PersonMissing, Caller, AfterChange,
@@ -389,8 +443,8 @@ refusals! {
         da: "Forespørgslen nævner mere end én person.", "Send ét kald pr. person.",
         en: "The request names more than one person.", "Send one call a person.";
     /// A person, but not where it binds all of the search.
-    PersonShape { what: String = "the root is an OR".into() }, Caller, AfterChange,
-        da: "Personen afgrænser ikke hele søgningen: »{what}«.", "Skriv AND(SoegBevillingIndeks(person), …); alternativer skrives AND(person, OR(…, …)).",
+    PersonShape { what: Detail = Detail::new("det yderste udtryk er ikke et AND", "the root is not an AND") }, Caller, AfterChange,
+        da: "Personen afgrænser ikke hele søgningen: {what}.", "Skriv AND(SoegBevillingIndeks(person), …); alternativer skrives AND(person, OR(…, …)).",
         en: "The person does not confine the whole search: {what}.", "Write AND(SoegBevillingIndeks(person), …); alternatives are written AND(person, OR(…, …)).";
     /// Another scheme than CPR, which could not be compared in the answer.
     PersonScheme, Caller, AfterChange,
@@ -441,7 +495,7 @@ refusals! {
         da: "NOT i {place} har ikke netop ét led.", "Giv NOT netop ét led; saml flere led i et SoegUdtryk.",
         en: "NOT in {place} does not have exactly one operand.", "Give NOT exactly one operand; gather several in a SoegUdtryk.";
     /// A criterion on a field that the answer may not show: the hits themselves would tell.
-    CriterionWithheld { criterion: String = "Foelsomhed".into() }, Caller, AfterChange,
+    CriterionWithheld { criterion: Detail = Detail::same("Foelsomhed") }, Caller, AfterChange,
         da: "Der kan ikke søges på {criterion}, for feltet må ikke udleveres.", "Fjern kriteriet.",
         en: "{criterion} cannot be searched on, for the field may not be released.", "Remove the criterion.";
     /// Sorting by a field that the answer may not show.

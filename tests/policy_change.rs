@@ -3,13 +3,17 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use clap::Parser;
+use hjemmel::cli::demo::scenes::{Scene, play};
+use hjemmel::cli::demo::world::{Options, World};
 use hjemmel::cli::policy;
 use hjemmel::clock::Clock;
 use hjemmel::policy::diff::{Difference, Effect, differences, is_told};
 use hjemmel::policy::document::Policy;
-use hjemmel::policy::history::{History, HistoryError};
+use hjemmel::policy::history::{History, HistoryError, Timetable};
+use jiff::SignedDuration;
 
 const SHIPPED: &str = include_str!("../policies/terminaladgang-6.toml");
 
@@ -160,6 +164,48 @@ fn the_version_in_force_is_the_last_that_has_begun() {
     assert!(matches!(History::new(vec![first, other]), Err(HistoryError::Ids(..))));
 }
 
+#[test]
+fn a_version_takes_force_at_the_midnight_of_its_day_in_denmark() {
+    let timetable = Timetable::try_from(History::new(vec![read(&next("", &[])), read(SHIPPED)]).unwrap()).unwrap();
+    for (now, version) in [
+        ("2025-12-31T22:59:59Z", None),
+        ("2025-12-31T23:00:00Z", Some("1")),
+        ("2026-05-31T21:59:59.999Z", Some("1")),
+        ("2026-05-31T22:00:00Z", Some("2")),
+        ("2040-01-01T00:00:00Z", Some("2")),
+    ] {
+        let in_force = timetable.at(now.parse().unwrap()).map(|policy| policy.version());
+        assert_eq!(in_force, version, "{now}: midnight is Denmark's, in winter and in summer");
+    }
+}
+
+/// The gateway serves on while a version's day comes: nobody reloads, and the record tells which version decided.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_record_names_the_version_that_held_at_the_calls_instant() {
+    static AHEAD: AtomicI64 = AtomicI64::new(0);
+    let (dir, system) = (tempfile::tempdir().unwrap(), Clock::system());
+    let clock = Clock::from_fn(move || system.now() + SignedDuration::from_hours(24 * AHEAD.load(Ordering::SeqCst)));
+    let options = Options { dir: dir.path().to_owned(), port: 0, seed: 7, persons: 50, clock, extra: String::new() };
+    let world = World::start(options).await.unwrap();
+    let copenhagen = hjemmel::policy::dates::copenhagen().unwrap();
+    let after_tomorrow = world.clock.now().to_zoned(copenhagen).date().tomorrow().unwrap().tomorrow().unwrap();
+    let second = next("", &[("\"calendar-months\"", "\"rolling-start\"")])
+        .replace("valid-from = 2026-06-01", &format!("valid-from = {after_tomorrow}"));
+    std::fs::create_dir(dir.path().join("policies/history")).unwrap();
+    std::fs::write(dir.path().join("policies/history/terminaladgang-6.v1.toml"), SHIPPED).unwrap();
+    std::fs::write(dir.path().join("policies/terminaladgang-6.toml"), &second).unwrap();
+    world.reload().await.unwrap();
+    for (days, text) in [(0, SHIPPED), (1, SHIPPED), (2, &second), (3, &second)] {
+        AHEAD.store(days, Ordering::SeqCst);
+        let record = play(&world, Scene::Municipality).await.unwrap().record;
+        let (named, policy) = (record.policy.clone().unwrap(), read(text));
+        assert_eq!(record.refusal, None, "{days} days on");
+        assert_eq!(named.version, policy.version(), "{days} days on");
+        assert_eq!(named.digest, hjemmel::hex::encode(policy.digest()), "{days} days on");
+    }
+    world.stop().await;
+}
+
 #[derive(Parser)]
 struct Command {
     #[command(flatten)]
@@ -170,7 +216,8 @@ fn command(arguments: &[&str]) -> Result<(bool, String), String> {
     let args = Command::try_parse_from(["policy"].iter().chain(arguments)).unwrap().args;
     let mut out = Vec::new();
     let clock = Clock::fixed("2026-11-22T12:00:00Z".parse().unwrap());
-    let code = policy::run(&args, &clock, &mut out).map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let code = runtime.block_on(policy::run(&args, &clock, &mut out)).map_err(|error| error.to_string())?;
     Ok((code == ExitCode::SUCCESS, String::from_utf8(out).unwrap()))
 }
 

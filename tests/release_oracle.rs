@@ -523,8 +523,13 @@ fn check(tape: &[u8]) -> bool {
     released.is_ok_and(|released| released.counts().objects_released > 0)
 }
 
+/// Answers to try: `HJEMMEL_CASES`, or few enough for every run.
+fn cases() -> u32 {
+    std::env::var("HJEMMEL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1_500)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, max_shrink_iters: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn exactly_what_the_rules_release_is_released(tape in prop::collection::vec(any::<u8>(), 0..6_000)) {

@@ -25,10 +25,24 @@ cargo clippy --locked --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
 say "Dependencies: bans, licences, sources"
+# Building cargo-deny takes longer than all else here, so it is built only where asked for, once, into target/tools.
+export PATH="$PWD/target/tools/bin:$PATH"
+if ! command -v cargo-deny >/dev/null && [ -n "${HJEMMEL_INSTALL_TOOLS:-}" ]; then
+  cargo install --locked --quiet --root target/tools cargo-deny ||
+    echo "could not install cargo-deny: the check of dependencies will say that it did not run"
+fi
 if command -v cargo-deny >/dev/null; then
   cargo deny --log-level error check bans licenses sources
+  if cargo deny --log-level error check advisories 2>target/advisories.log; then
+    echo "advisories: checked"
+  elif grep -q 'failed to fetch advisory database' target/advisories.log; then
+    echo "DID NOT RUN: advisories; the advisory database (github.com/rustsec/advisory-db) cannot be had from here"
+  else
+    cat target/advisories.log
+    exit 1
+  fi
 else
-  echo "DID NOT RUN: cargo-deny is not installed (cargo install cargo-deny --locked); advisories need a database besides"
+  echo "DID NOT RUN: bans, licences, sources and advisories; cargo-deny is not installed (HJEMMEL_INSTALL_TOOLS=1 builds it)"
 fi
 
 say "Tests"
@@ -39,6 +53,13 @@ cargo run --locked --release --quiet -- demo --once
 
 say "Memory: 200 MB pass through, 1 MB is released"
 cargo test --locked --release --quiet --test memory
+
+say "Cost: no part more than 1.05 times what it did, in instructions"
+if command -v valgrind >/dev/null; then
+  cargo bench --locked --quiet --bench parts -- --instructions --gate
+else
+  echo "DID NOT RUN: valgrind is not installed; instructions were not counted"
+fi
 
 say "Tools and clients that this project did not write"
 tests/interop/run.sh

@@ -59,17 +59,35 @@ fn cited(basis: &str) -> Option<&str> {
     basis.strip_prefix("§ 8, stk. 1: \"")?.split('"').next()
 }
 
-/// Whether a test or a case of this name stands in the file.
-fn exists(case: &str) -> bool {
+/// Whether a test of this name stands in the file.
+fn is_test(case: &str) -> bool {
     let Some((file, name)) = case.split_once(": ") else { return false };
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let source = fs::read_to_string(path).unwrap_or_default();
-    let is_test = format!("fn {name}(");
-    file.starts_with("tests/") && (source.contains(&is_test) || source.contains(&format!("\"{name}\"")))
+    file.starts_with("tests/") && source.contains(&format!("fn {name}("))
+}
+
+/// Every case of the case files, such as `window/person: two-persons`, with the rules that it says it shows.
+fn cases() -> BTreeMap<String, Vec<String>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+    let mut found = BTreeMap::new();
+    for folder in ["window", "release"] {
+        for entry in fs::read_dir(root.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let file: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+            let name = format!("{folder}/{}", path.file_stem().unwrap().to_str().unwrap());
+            for case in file["case"].as_array().unwrap() {
+                let shows = case.get("shows").or_else(|| file.get("shows")).and_then(toml::Value::as_array);
+                let shows = shows.into_iter().flatten().map(|rule| rule.as_str().unwrap().to_owned());
+                found.insert(format!("{name}: {}", case["id"].as_str().unwrap()), shows.collect());
+            }
+        }
+    }
+    found
 }
 
 /// Everything that is not true of the document.
-fn problems(document: &str, rules: &[&Words]) -> Vec<String> {
+fn problems(document: &str, rules: &[&Words], cases: &BTreeMap<String, Vec<String>>) -> Vec<String> {
     let mut found = Vec::new();
     let rows = rows(document);
     let known: BTreeMap<&str, &Words> = rules.iter().map(|words| (words.id.as_str(), *words)).collect();
@@ -97,11 +115,32 @@ fn problems(document: &str, rules: &[&Words]) -> Vec<String> {
         if !placed {
             found.push(format!("{} stands under {} and rests on {}", row.id, row.heading, rule.basis));
         }
-        if row.cases.is_empty() {
+        let (tests, files): (Vec<&str>, Vec<&str>) = row.cases.iter().partition(|case| case.starts_with("tests/"));
+        if files.is_empty() {
             found.push(format!("{} has no case", row.id));
         }
-        found.extend(row.cases.iter().filter(|case| !exists(case)).map(|case| format!("{}: there is no case {case}", row.id)));
+        found.extend(tests.into_iter().filter(|test| !is_test(test)).map(|test| format!("{}: there is no test {test}", row.id)));
+        for case in files {
+            match cases.get(case) {
+                None => found.push(format!("{}: there is no case {case}", row.id)),
+                Some(shows) if !shows.iter().any(|rule| rule == row.id) => {
+                    found.push(format!("{}: {case} does not say that it shows it", row.id));
+                }
+                Some(_) => {}
+            }
+        }
         found.extend(record(row, &known));
+    }
+    for (case, shows) in cases {
+        if shows.is_empty() {
+            found.push(format!("{case} names no rule"));
+        }
+        found.extend(
+            shows
+                .iter()
+                .filter(|rule| !known.contains_key(rule.as_str()))
+                .map(|rule| format!("{case} shows {rule}, which is no rule")),
+        );
     }
     found
 }
@@ -133,7 +172,7 @@ fn record(row: &Row<'_>, known: &BTreeMap<&str, &Words>) -> Vec<String> {
 #[test]
 fn each_rule_leads_from_the_law_to_its_cases_and_to_the_record() {
     let policy = policy();
-    let found = problems(DOCUMENT, &policy.words());
+    let found = problems(DOCUMENT, &policy.words(), &cases());
     assert!(found.is_empty(), "docs/law/udbetaling-danmark-8-1.md: {found:#?}");
     assert!(policy.words().len() > 40, "the rules were read");
 }
@@ -149,17 +188,20 @@ fn each_phrase_of_the_law_that_the_page_quotes_leads_to_a_rule() {
 
 #[test]
 fn the_check_sees_what_is_missing_or_wrong() {
-    let policy = policy();
+    let (policy, cases) = (policy(), cases());
     let line = DOCUMENT.lines().find(|line| line.starts_with("| `window` ")).expect("the row of the window");
     let found = |changed: &str, to: &str| {
         assert!(DOCUMENT.contains(changed), "{changed}");
-        problems(&DOCUMENT.replacen(changed, to, 1), &policy.words()).join("; ")
+        problems(&DOCUMENT.replacen(changed, to, 1), &policy.words(), &cases).join("; ")
     };
+    let found_in = |row: &str| found(line, row);
     for (changed, to, told) in [
         (line, "", "window stands there 0 times"),
         (line, &*format!("{line}\n{line}"), "window stands there 2 times"),
         ("| `window` ", "| `windows` ", "windows is no rule of the policy"),
-        ("a date before the window removes", "a date that nobody tries", "there is no case"),
+        ("release/payment: date-before-the-window", "release/payment: date-that-nobody-tries", "there is no case"),
+        ("release/payment: date-before-the-window", "window/person: two-persons", "does not say that it shows it"),
+        ("tests/window/days.rs: the_window", "tests/window/days.rs: a_window", "there is no test"),
         ("`removed.objects.window`", "`removed.objects.windows`", "is counted by no rule"),
         ("`window_asked`", "`window_wished`", "the record has no window_wished"),
         ("DirectLookup", "IndirectLookup", "no refusal IndirectLookup"),
@@ -172,6 +214,17 @@ fn the_check_sees_what_is_missing_or_wrong() {
     }
     let mut rules: Vec<Words> = policy.words().into_iter().cloned().collect();
     rules.push(Words { id: "new".to_owned(), ..rules[0].clone() });
-    let found = problems(DOCUMENT, &rules.iter().collect::<Vec<_>>());
+    let found = problems(DOCUMENT, &rules.iter().collect::<Vec<_>>(), &cases);
     assert_eq!(found, ["new stands there 0 times"], "a rule that the page does not know");
+
+    let with = |shows: &[&str]| {
+        let mut cases = cases.clone();
+        cases.insert("window/new: new".to_owned(), shows.iter().map(|rule| (*rule).to_owned()).collect());
+        problems(DOCUMENT, &policy.words(), &cases)
+    };
+    assert_eq!(with(&[]), ["window/new: new names no rule"]);
+    assert_eq!(with(&["new"]), ["window/new: new shows new, which is no rule"]);
+    assert!(with(&["window"]).is_empty());
+    let row = line.split(" | ").map(|cell| if cell.contains("release/") { "`tests/traceability.rs: problems`" } else { cell });
+    assert!(found_in(&row.collect::<Vec<_>>().join(" | ")).contains("window has no case"), "a test alone is no case file");
 }

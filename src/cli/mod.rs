@@ -4,10 +4,12 @@
 pub mod agreement;
 pub mod audit;
 pub mod call;
+pub mod cases;
 pub mod certs;
 pub mod check;
 pub mod demo;
 pub mod explain;
+mod lang;
 pub mod policy;
 pub mod serve;
 pub mod stub;
@@ -80,7 +82,7 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
         Command::Check(args) => Ok(check::run(&args, clock)),
         Command::Call(args) => call::run(*args, clock, &mut io::stdin().lock()).await.map_err(Into::into).and(done),
         Command::Explain(args) => explain::run(&args, clock, &mut io::stdout()).await,
-        Command::Policy(args) => policy::run(&args, clock, &mut io::stdout()),
+        Command::Policy(args) => policy::run(&args, clock, &mut io::stdout()).await,
         Command::Agreement(args) => agreement::run(args, clock, &mut io::stdout()).await.map_err(Into::into).and(done),
         Command::Audit(args) => {
             let result = audit::run(args, &mut io::stdin().lock(), &mut io::stdout());

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use crate::cli::cases::{self, PolicyText};
+use crate::cli::lang::Lang;
 use crate::cli::serve;
 use crate::clock::Clock;
 use crate::policy::dates::copenhagen;
@@ -33,6 +35,8 @@ enum Command {
     Show(Show),
     /// Tell what a change means: exits 1 where something gets wider and the new changelog does not acknowledge it
     Diff(Diff),
+    /// Try the case files against a policy: exits 1 where something comes out otherwise than a case says
+    Cases(Cases),
 }
 
 #[derive(Debug, clap::Args)]
@@ -64,25 +68,30 @@ struct Diff {
     json: bool,
 }
 
-/// Which words to print.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Lang {
-    /// Danish
-    Da,
-    /// English
-    En,
-    /// Danish, then English
-    Both,
+#[derive(Debug, clap::Args)]
+struct Cases {
+    /// The policy to try (a file)
+    policy: PathBuf,
+    /// The folder of cases, with window/ and release/ in it
+    #[arg(default_value = "cases")]
+    dir: PathBuf,
+    /// Which words to print
+    #[arg(long, value_enum, default_value = "both")]
+    lang: Lang,
+    /// Print only what comes out otherwise
+    #[arg(long)]
+    differing: bool,
 }
 
 /// Carries out the command.
 ///
 /// # Errors
 /// Files that cannot be read, and what is wrong in them.
-pub fn run(args: &Args, clock: &Clock, out: &mut impl Write) -> Result<ExitCode, PolicyError> {
+pub async fn run(args: &Args, clock: &Clock, out: &mut impl Write) -> Result<ExitCode, PolicyError> {
     match &args.command {
         Command::Show(args) => show(args, clock, out).map(|()| ExitCode::SUCCESS),
         Command::Diff(args) => compare(args, out),
+        Command::Cases(args) => try_cases(args, out).await,
     }
 }
 
@@ -109,22 +118,16 @@ struct Printer<'o, W> {
 
 impl<W: Write> Printer<'_, W> {
     fn say(&mut self, indent: &str, da: &str, en: &str) -> io::Result<()> {
-        if self.lang != Lang::En {
-            writeln!(self.out, "{indent}{da}")?;
-        }
-        if self.lang != Lang::Da {
-            writeln!(self.out, "{indent}{en}")?;
-        }
-        Ok(())
+        self.lang.say(self.out, indent, da, en)
     }
 
     fn heading(&mut self, da: &str, en: &str) -> io::Result<()> {
-        writeln!(self.out)?;
-        match self.lang {
-            Lang::Da => writeln!(self.out, "{da}"),
-            Lang::En => writeln!(self.out, "{en}"),
-            Lang::Both => writeln!(self.out, "{da} · {en}"),
-        }
+        writeln!(
+            self.out,
+            "
+{}",
+            self.lang.word(da, en)
+        )
     }
 
     fn bilingual(&mut self, text: &Bilingual) -> io::Result<()> {
@@ -179,7 +182,7 @@ impl<W: Write> Printer<'_, W> {
             let value = match words.id.as_str() {
                 "person" => diff::person_check(policy.release().person_check()).0.to_owned(),
                 "silence" => policy.release().empty_status().to_string(),
-                _ => "altid/always".to_owned(),
+                _ => self.lang.word("altid", "always"),
             };
             self.rule(words, &value)?;
         }
@@ -250,7 +253,35 @@ fn verdict(old: &Policy, new: &Policy, told: bool, same: bool) -> &'static str {
     }
 }
 
+async fn try_cases(args: &Cases, out: &mut impl Write) -> Result<ExitCode, PolicyError> {
+    let policy = PolicyText::new(&args.policy, text(&args.policy)?)?;
+    let tried = cases::try_all(&args.dir, &policy).await?;
+    let mut printer = Printer { out, lang: args.lang };
+    let mut file = "";
+    for case in tried.iter().filter(|case| !(args.differing && case.trouble.is_empty())) {
+        if case.file != file {
+            file = &case.file;
+            writeln!(printer.out, "{file}")?;
+        }
+        writeln!(printer.out, "  {} {}  [{}]", if case.trouble.is_empty() { "✓" } else { "✗" }, case.id, case.shows.join(", "))?;
+        printer.say("      ", &case.da, &case.en)?;
+        for trouble in &case.trouble {
+            writeln!(printer.out, "      → {trouble}")?;
+        }
+    }
+    let (all, differing) = (tried.len(), tried.iter().filter(|case| !case.trouble.is_empty()).count());
+    printer.say(
+        "",
+        &format!("{all} sager, {differing} går anderledes end beskrevet"),
+        &format!("{all} cases, {differing} come out otherwise than described"),
+    )?;
+    Ok(if differing == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 fn read(path: &Path) -> Result<Policy, PolicyError> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(Policy::read(&text, path)?)
+    Ok(Policy::read(&text(path)?, path)?)
+}
+
+fn text(path: &Path) -> Result<String, PolicyError> {
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()).into())
 }

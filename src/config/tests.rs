@@ -90,6 +90,23 @@ fn the_example_names_every_setting_and_every_default_it_states_is_the_one_in_the
 }
 
 #[test]
+fn what_is_shown_of_a_configuration_holds_no_key() {
+    let (dir, text) = set_up();
+    let (config, _) = read(&text, dir.path(), now());
+    let config = config.unwrap();
+    let shown = format!("{config:?}");
+    for credentials in [&config.listen.credentials, &config.system] {
+        let key = credentials.key().secret_der();
+        let numbers = format!("{:?}", &key[40..60]);
+        for form in [crate::hex::encode(&key[40..60]), crate::signature::base64::encode(&key[39..60]), numbers] {
+            let form = form.trim_matches(['[', ']']);
+            assert!(!shown.contains(form) && !shown.contains(&form.to_uppercase()), "{form}");
+        }
+        assert!(shown.contains(&crate::hex::encode(&credentials.thumbprint())));
+    }
+}
+
+#[test]
 fn every_problem_comes_in_one_report_with_its_line_and_remedy() {
     let (dir, text) = set_up();
     let wrong = text

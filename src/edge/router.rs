@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response};
+use http::header::{ALLOW, CONTENT_TYPE, HOST};
+use http::{HeaderValue, Method, Request, Response, Version};
 use http_body_util::Full;
 use tower::Service;
 
@@ -27,6 +27,18 @@ pub struct Serving<B> {
     pub documents: Documents,
     /// What POST does, for one caller's connection.
     pub gateway: Box<dyn Fn(Peer) -> GatewayService<B> + Send + Sync>,
+}
+
+/// RFC 9112, 3.2, and RFC 9113, 8.3.1. Nothing here goes by the host; what stands in front of the gateway may, and two
+/// that read one request for different hosts are where smuggling begins.
+fn says_one_host<B>(request: &Request<B>) -> bool {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    match (hosts.next(), hosts.next(), request.uri().authority()) {
+        (_, Some(_), _) => false,
+        (Some(host), None, Some(address)) => host.as_bytes().eq_ignore_ascii_case(address.as_str().as_bytes()),
+        (None, None, None) => request.version() < Version::HTTP_11,
+        _ => true,
+    }
 }
 
 /// What is served now. A reload exchanges all of it in one step: a call is served by the old or by the new, never by some
@@ -66,6 +78,9 @@ impl<B> Clone for Router<B> {
 impl<B> Serving<B> {
     /// Everything but a call.
     fn without_body(&self, request: &Request<B>) -> Option<Response<Full<Bytes>>> {
+        if !says_one_host(request) {
+            return Some(plain_refusal(&Refusal::HostAmbiguous));
+        }
         if request.uri().path().trim_end_matches('/') != self.path {
             return Some(plain_refusal(&Refusal::NoSuchService));
         }

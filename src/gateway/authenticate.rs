@@ -19,7 +19,7 @@ use crate::audit::Binding;
 use crate::clock::Clock;
 use crate::policy::kle::{Constraint, SensitivityConstraint};
 use crate::policy::release::Released;
-use crate::refusal::Refusal;
+use crate::refusal::{Detail, Refusal};
 use crate::saml::memory::AssertionMemory;
 use crate::saml::privileges::{self, Group};
 use crate::saml::trust::Trust;
@@ -195,16 +195,22 @@ impl AuthenticateLayer {
 
     /// `CallContext?`, `AuthorityContext?`, then the request: in that order and nothing else.
     fn unwrap_payload<'d>(&self, wrapper: Element<'d>) -> Result<(Element<'d>, Option<Element<'d>>), Refusal> {
-        let invalid = |what: &str| Refusal::RequestInvalid { what: what.to_owned() };
+        let invalid = |da: &str, en: &str| Refusal::RequestInvalid { what: Detail::new(da, en) };
         if wrapper.has_stray_text() {
-            return Err(invalid("text beside the elements of the wrapper"));
+            return Err(invalid(
+                "tekst ved siden af elementerne i det yderste element",
+                "text beside the elements of the wrapper",
+            ));
         }
         let mut children = wrapper.elements().peekable();
         let _call_context = children.next_if(|child| self.authority_context.call_context.is(*child));
         let context = children.next_if(|child| self.authority_context.authority_context.is(*child));
         match (children.next(), children.next()) {
             (Some(request), None) if self.definition.request.is(request) => Ok((request, context)),
-            _ => Err(invalid("the wrapper does not hold CallContext?, AuthorityContext?, the request, in that order")),
+            _ => Err(invalid(
+                "det yderste element rummer ikke CallContext?, AuthorityContext? og forespørgslen, i den rækkefølge",
+                "the wrapper does not hold CallContext?, AuthorityContext?, the request, in that order",
+            )),
         }
     }
 

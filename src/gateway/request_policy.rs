@@ -11,6 +11,7 @@ use crate::audit::{self, Sealer};
 use crate::clock::Clock;
 use crate::policy::dates;
 use crate::policy::document::Policy;
+use crate::policy::history::Timetable;
 use crate::policy::kle::{Constraint, SensitivityConstraint};
 use crate::policy::request::{self, Search};
 use crate::policy::rules::{Naive, Outside, PersonCheck};
@@ -84,8 +85,8 @@ impl OfCall for Permitted {
 
 /// The step.
 pub struct RequestPolicyStep {
-    /// The policy.
-    pub policy: Arc<Policy>,
+    /// Every version of the policy; the call's instant decides which holds.
+    pub policies: Arc<Timetable>,
     /// Seals the person for the audit record.
     pub sealer: Arc<Sealer>,
     /// The clock.
@@ -98,7 +99,8 @@ impl Step for RequestPolicyStep {
     type Out = Permitted;
 
     async fn check(&self, admitted: Admitted) -> Result<Permitted, Refusal> {
-        let policy = self.policy.clone();
+        let now = self.clock.now();
+        let policy = self.policies.at(now).cloned().ok_or(Refusal::Internal)?;
         admitted.call().note(|record| {
             record.policy = Some(audit::PolicyRef {
                 id: policy.id().to_owned(),
@@ -111,7 +113,7 @@ impl Step for RequestPolicyStep {
         let input = admitted.authenticated().request().ok_or(Refusal::OperationUnknown)?;
         let caller = admitted.authenticated().caller();
         let token = (caller.kle().clone(), caller.sensitivity().clone());
-        let judged = judge(&policy, self.clock.now(), input, token, &[admitted.front(), admitted.back()])?;
+        let judged = judge(&policy, now, input, token, &[admitted.front(), admitted.back()])?;
 
         let (search, window) = (&judged.search, judged.search.window());
         let person = self.sealer.seal(admitted.call().id(), search.person().expose()).map_err(|_| Refusal::AuditUnavailable)?;

@@ -82,6 +82,10 @@ pub(super) fn answered_on(error: &hyper_util::client::legacy::Error) -> bool {
     extensions.get::<Answered>().is_none_or(|answered| answered.0.load(Ordering::Acquire))
 }
 
+/// The certificate that the server showed on the connection that an answer came over.
+#[derive(Clone)]
+pub(super) struct PeerCertificate(pub(super) Arc<[u8]>);
+
 /// Called with the bytes that were read, or written.
 type Hook = Box<dyn FnMut(&[u8]) + Send>;
 type Inspected = InspectReader<InspectWriter<TlsStream<BufReader<TcpStream>>, Hook>, Hook>;
@@ -109,8 +113,12 @@ impl Stream {
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        let connected = Connected::new().extra(self.answered.clone());
         let (_, session) = self.io.inner().get_ref().get_ref().get_ref();
+        let connected = Connected::new().extra(self.answered.clone());
+        let connected = match session.peer_certificates().and_then(<[_]>::first) {
+            Some(certificate) => connected.extra(PeerCertificate(certificate.as_ref().into())),
+            None => connected,
+        };
         if session.alpn_protocol() == Some(b"h2") { connected.negotiated_h2() } else { connected }
     }
 }

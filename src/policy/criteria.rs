@@ -11,7 +11,7 @@ use super::kle::Kle;
 use super::person::{Cpr, NotCpr};
 use super::rules::RequestRules;
 use super::schema::{Children, GD, GO, OEI, Place, SD, invalid};
-use crate::refusal::Refusal;
+use crate::refusal::{Detail, Refusal};
 
 /// The role of an effectuation's owner (*Ejer*).
 pub(super) const OWNER_ROLE: &str = "a91824c4-da1d-47f9-bce2-5d6597879415";
@@ -186,7 +186,7 @@ impl Reader<'_> {
         if self.rules.criteria.contains(&criterion) {
             return Ok(());
         }
-        Err(Refusal::CriterionWithheld { criterion: place.element.local().to_owned() })
+        Err(Refusal::CriterionWithheld { criterion: Detail::same(place.element.local()) })
     }
 
     pub(super) fn properties(self, place: &Place<'_>) -> Result<Properties, Refusal> {
@@ -230,7 +230,9 @@ impl Reader<'_> {
             index: match children.optional(GD, "Indeks") {
                 Some(index) => {
                     self.allow(Criterion::OekonomiskYdelseEffektueringRelation, &index)?;
-                    Some(matching(&index, "one to four digits", |text| (1..=4).contains(&text.len()) && digits(text))?)
+                    Some(matching(&index, ("et til fire cifre", "one to four digits"), |text| {
+                        (1..=4).contains(&text.len()) && digits(text)
+                    })?)
                 }
                 None => None,
             },
@@ -245,10 +247,12 @@ impl Reader<'_> {
             kle: match children.optional(OEI, "Klassifikationsbeskrivelse") {
                 Some(kle) => {
                     self.allow(Criterion::Klassifikationsbeskrivelse, &kle)?;
-                    Some(
-                        Kle::parse(&kle.value()?)
-                            .ok_or_else(|| invalid(format!("{} is not a KLE number dd.dd.dd", kle.name())))?,
-                    )
+                    Some(Kle::parse(&kle.value()?).ok_or_else(|| {
+                        invalid(
+                            format!("{} er ikke et KLE-nummer dd.dd.dd", kle.name()),
+                            format!("{} is not a KLE number dd.dd.dd", kle.name()),
+                        )
+                    })?)
                 }
                 None => None,
             },
@@ -287,12 +291,17 @@ impl Reader<'_> {
         let kind = children.optional(GD, "Type").map(|kind| uuid_reference(&kind)).transpose()?;
         let cvr = children
             .optional(OEI, "CVR-nr")
-            .map(|cvr| matching(&cvr, "eight digits", |text| text.len() == 8 && digits(text)))
+            .map(|cvr| matching(&cvr, ("otte cifre", "eight digits"), |text| text.len() == 8 && digits(text)))
             .transpose()?;
         children.end()?;
         match role.filter(|role| role.eq_ignore_ascii_case(OWNER_ROLE)) {
             Some(role) => Ok(Owner { role, kind, cvr }),
-            None => Err(Refusal::CriterionWithheld { criterion: format!("Aktoer uden Rolle {OWNER_ROLE} (Ejer)") }),
+            None => Err(Refusal::CriterionWithheld {
+                criterion: Detail::new(
+                    format!("Aktoer uden Rolle {OWNER_ROLE} (Ejer)"),
+                    format!("Aktoer without Rolle {OWNER_ROLE} (Ejer)"),
+                ),
+            }),
         }
     }
 
@@ -305,7 +314,12 @@ impl Reader<'_> {
         let Some(reference) = children.optional(GD, "ReferenceID") else {
             children.end()?;
             // Without a person it would test who else is paid, which is never shown.
-            return Err(Refusal::CriterionWithheld { criterion: "OekonomiskEffektueringPart uden ReferenceID".to_owned() });
+            return Err(Refusal::CriterionWithheld {
+                criterion: Detail::new(
+                    "OekonomiskEffektueringPart uden ReferenceID",
+                    "OekonomiskEffektueringPart without ReferenceID",
+                ),
+            });
         };
         children.end()?;
         Ok(Payee { role, kind, person: person(&reference)? })
@@ -338,7 +352,7 @@ impl Reader<'_> {
     fn bound(self, place: &Place<'_>) -> Result<Bound, Refusal> {
         let mut children = place.children(&[])?;
         let bound = if let Some(infinite) = children.optional(SD, "GraenseIndikator") {
-            matching(&infinite, "true", |text| text == "true" || text == "1")?;
+            matching(&infinite, ("true", "true"), |text| text == "true" || text == "1")?;
             Bound::Infinite
         } else {
             Bound::At(self.date(&children.required(SD, "TidsstempelDatoTid")?)?)
@@ -383,7 +397,7 @@ pub(super) fn uuid_reference(place: &Place<'_>) -> Result<String, Refusal> {
     let mut children = place.children(&["URNIdentifikator"])?;
     let uuid = children.required(SD, "UUIDIdentifikator")?;
     children.end()?;
-    matching(&uuid, "a UUID", is_uuid)
+    matching(&uuid, ("en UUID", "a UUID"), is_uuid)
 }
 
 pub(super) fn is_uuid(text: &str) -> bool {
@@ -400,7 +414,7 @@ pub(super) fn digits(text: &str) -> bool {
 
 /// `-?[0-9]+(\.[0-9]+)?`, kept as written: an amount is never reformatted.
 fn amount(place: &Place<'_>) -> Result<String, Refusal> {
-    matching(place, "an amount", |text| {
+    matching(place, ("et beløb", "an amount"), |text| {
         let unsigned = text.strip_prefix('-').unwrap_or(text);
         match unsigned.split_once('.') {
             Some((whole, fraction)) => digits(whole) && digits(fraction),
@@ -409,7 +423,11 @@ fn amount(place: &Place<'_>) -> Result<String, Refusal> {
     })
 }
 
-pub(super) fn matching(place: &Place<'_>, what: &str, form: impl Fn(&str) -> bool) -> Result<String, Refusal> {
+pub(super) fn matching(place: &Place<'_>, (da, en): (&str, &str), form: impl Fn(&str) -> bool) -> Result<String, Refusal> {
     let text = place.value()?;
-    if form(&text) { Ok(text.into_owned()) } else { Err(invalid(format!("{} is not {what}", place.name()))) }
+    if form(&text) {
+        Ok(text.into_owned())
+    } else {
+        Err(invalid(format!("{} er ikke {da}", place.name()), format!("{} is not {en}", place.name())))
+    }
 }

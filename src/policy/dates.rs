@@ -100,7 +100,10 @@ fn offsets(local: DateTime) -> Option<(i64, i64)> {
 fn instant(local: DateTime, offset: i64, milliseconds: i64) -> Option<Timestamp> {
     let since_epoch = local.duration_since(date(1970, 1, 1).to_datetime(Time::midnight())).as_secs();
     let instant = since_epoch.checked_sub(offset)?.checked_mul(1000)?.checked_add(milliseconds)?;
-    Some(Timestamp::from_millisecond(instant).unwrap_or(if instant < 0 { Timestamp::MIN } else { Timestamp::MAX }))
+    // `from_millisecond` would refuse the fractions of the last second that a timestamp holds.
+    let nanoseconds = i32::try_from(instant.rem_euclid(1000) * 1_000_000).ok()?;
+    let at = Timestamp::new(instant.div_euclid(1000), nanoseconds);
+    Some(at.unwrap_or(if instant < 0 { Timestamp::MIN } else { Timestamp::MAX }))
 }
 
 /// A fraction of a second as whole milliseconds, rounded either way (0–1000).
@@ -231,6 +234,8 @@ mod tests {
     #[test]
     fn far_years_are_read_and_lie_outside_every_window() {
         assert_eq!(readings("9999-12-31T23:59:59Z").1, Timestamp::MAX);
+        let last = "9999-12-30T22:00:00.001Z"; // in the last second that a timestamp holds
+        assert_eq!(readings(last), (at(last), at(last)));
         assert_eq!(readings("9999-12-31T00:00:00").0, Timestamp::MAX);
         assert_eq!(readings("0001-01-01T00:00:00").0.to_zoned(TimeZone::UTC).year(), 0);
     }

@@ -5,7 +5,8 @@
 use super::algebra::{Date, Path, Tree, Verdict};
 use super::criteria::{Bound, DateText, Dates, Extension};
 use super::dates;
-use super::request::{AskedWindow, Decision, Outcome};
+use super::decision::{Decided, Decision};
+use super::request::{AskedWindow, Outcome};
 use super::rules::{Naive, Outside, RequestRules};
 use super::search::{Carrier, Effectuation, Expression, Node};
 use super::window::Window;
@@ -38,11 +39,12 @@ pub(super) fn bound_dates(
     if judge(root) != Verdict::Keep {
         return Err(Refusal::Internal);
     }
-    if outcome == Outcome::Unchanged {
-        decisions.extend(root.effectuations().into_iter().map(|search| Decision {
+    if outcome != Outcome::Inserted {
+        let altered = |search: &Effectuation| decisions.iter().any(|decision| decision.place.starts_with(&search.place));
+        let stand: Vec<_> = root.effectuations().into_iter().filter(|search| !altered(search)).collect();
+        decisions.extend(stand.into_iter().map(|search| Decision {
             place: search.place.clone(),
-            what: "the delimitation in the call stands".to_owned(),
-            why: "it lies within the window of the law, and the service never alters one",
+            decided: Decided::Stands { asked: asked_by(search), window: *window },
         }));
     }
     Ok(outcome)
@@ -106,17 +108,8 @@ fn narrow(root: &mut Expression, window: &Window, decisions: &mut Vec<Decision>)
             };
             match intersection(dates, window) {
                 Some(within) => {
-                    decisions.push(Decision {
-                        place,
-                        what: format!(
-                            "narrowed from {} – {} to {} – {}",
-                            dates.from.text(),
-                            dates.to.text(),
-                            within.from.text(),
-                            within.to.text()
-                        ),
-                        why: "the policy says outside = \"narrow\", which departs from the documented service",
-                    });
+                    let (before, after) = (asked(dates), asked(&within));
+                    decisions.push(Decision { place, decided: Decided::Narrowed { before, after } });
                     *dates = within;
                     result = result.clone().map(|_| true);
                 }
@@ -150,11 +143,10 @@ fn inserted(window: &Window) -> Option<Dates> {
 
 /// Puts W into every effectuation search, and with `add` into a new one beside the root's operands.
 fn insert(root: &mut Expression, add: bool, window: &Window, decisions: &mut Vec<Decision>) -> Result<(), Refusal> {
-    const WHY: &str = "the call names no disposition date; the law gives the last three months";
     let whole = inserted(window).ok_or(Refusal::Internal)?;
     root.change(&mut |node| {
         let Node::Effectuation(search) = node else { return };
-        decisions.push(Decision { place: search.place.clone(), what: format!("{window} inserted"), why: WHY });
+        decisions.push(Decision { place: search.place.clone(), decided: Decided::Inserted { window: *window } });
         if search.extensions.is_empty() {
             search.extensions.push(Extension::default());
         }
@@ -164,11 +156,7 @@ fn insert(root: &mut Expression, add: bool, window: &Window, decisions: &mut Vec
     });
     if add {
         let extension = Extension { disposition: Some(whole), ..Extension::default() };
-        decisions.push(Decision {
-            place: root.place.clone(),
-            what: format!("a SoegOekonomiskEffektueringIndeks with {window} added"),
-            why: WHY,
-        });
+        decisions.push(Decision { place: root.place.clone(), decided: Decided::Added { window: *window } });
         root.operands.push(Node::Effectuation(Box::new(Effectuation {
             place: root.place.clone(),
             extensions: vec![extension],
@@ -209,6 +197,13 @@ fn outside_in(search: &Effectuation, window: &Window) -> Refusal {
 
 fn outside(place: &str, asked: &str, window: &Window) -> Refusal {
     Refusal::WindowOutside { place: place.to_owned(), asked: asked.to_owned(), allowed: window.to_string() }
+}
+
+/// Every delimitation that one search asks for.
+fn asked_by(search: &Effectuation) -> String {
+    let points = search.properties.iter().filter_map(|of| Some(of.disposition.as_ref()?.text.clone()));
+    let intervals = search.extensions.iter().filter_map(|of| of.disposition.as_ref().map(asked));
+    points.chain(intervals).collect::<Vec<_>>().join(", ")
 }
 
 fn asked(dates: &Dates) -> String {

@@ -3,8 +3,12 @@
 //! The files are kept, so that yesterday's decision can be explained by yesterday's rules; the audit record names version
 //! and digest.
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::dates::copenhagen;
 use super::document::Policy;
 
 /// Every version of one policy, by the day from which it is in force.
@@ -56,5 +60,27 @@ impl History {
     /// Every version, the oldest first.
     pub fn versions(&self) -> &[Policy] {
         &self.0
+    }
+}
+
+/// Every version by the instant from which it is in force, so that a call is judged by the version of its own instant: one
+/// whose day comes takes force at that midnight (Europe/Copenhagen), without a restart.
+#[derive(Debug)]
+pub struct Timetable(Vec<(Timestamp, Arc<Policy>)>);
+
+impl Timetable {
+    /// The version in force at `now`; `None` before the first.
+    pub fn at(&self, now: Timestamp) -> Option<&Arc<Policy>> {
+        self.0.iter().rev().find(|(from, _)| *from <= now).map(|(_, policy)| policy)
+    }
+}
+
+impl TryFrom<History> for Timetable {
+    type Error = jiff::Error;
+
+    fn try_from(history: History) -> Result<Self, jiff::Error> {
+        let zone = copenhagen().ok_or_else(|| jiff::Error::from_args(format_args!("there is no Europe/Copenhagen")))?;
+        let begins = |policy: Policy| Ok((policy.valid_from().to_zoned(zone.clone())?.timestamp(), Arc::new(policy)));
+        history.0.into_iter().map(begins).collect::<Result<_, _>>().map(Self)
     }
 }

@@ -1,6 +1,7 @@
 //! The legal policies: what a request may ask and what an answer may contain. Pure: no I/O, no clock.
 
 pub mod dates;
+pub mod decision;
 pub mod diff;
 pub mod document;
 pub mod history;

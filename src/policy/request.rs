@@ -12,6 +12,7 @@ use std::fmt;
 
 use super::algebra::{Date, Unbound};
 use super::criteria::Reader;
+use super::decision::{Decided, Decision};
 use super::delimit;
 use super::forward;
 use super::kle::{Constraint, Kle};
@@ -19,7 +20,7 @@ use super::person::Cpr;
 use super::rules::{Asked, RequestRules, Sorting};
 use super::search::{Effectuation, Expression, Input, Node, Paging};
 use super::window::Window;
-use crate::refusal::Refusal;
+use crate::refusal::{Detail, Refusal};
 use crate::soap::document::Element;
 
 /// What became of the window in the call.
@@ -51,17 +52,6 @@ impl fmt::Display for AskedWindow {
             None => f.write_str(&self.from),
         }
     }
-}
-
-/// One thing that the policy decided, for the record and for whoever asks why. Holds no personal data.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decision {
-    /// Where in the call.
-    pub place: String,
-    /// What was decided.
-    pub what: String,
-    /// On what ground.
-    pub why: &'static str,
 }
 
 /// A search that may be sent. Made only by [`check`].
@@ -162,18 +152,16 @@ fn bind_person(root: &Expression, decisions: &mut Vec<Decision>) -> Result<Cpr, 
     if grants.iter().map(|grant| &grant.person).chain(payees).any(|person| *person != grant.person) {
         return Err(Refusal::PersonSeveral);
     }
-    let shape = |what: &str| Refusal::PersonShape { what: what.to_owned() };
+    let shape = |da: &str, en: &str| Refusal::PersonShape { what: Detail::new(da, en) };
     root.tree(&|_| Date::Absent).bound().map_err(|unbound| match unbound {
         Unbound::NoGrant => Refusal::PersonMissing,
-        Unbound::Root => shape("the root is not an AND"),
-        Unbound::Below => shape("a SoegBevillingIndeks stands below an OR or a NOT"),
-        Unbound::Several => shape("SoegBevillingIndeks occurs more than once"),
+        Unbound::Root => shape("det yderste udtryk er ikke et AND", "the root is not an AND"),
+        Unbound::Below => {
+            shape("der står et SoegBevillingIndeks under et OR eller et NOT", "a SoegBevillingIndeks stands below an OR or a NOT")
+        }
+        Unbound::Several => shape("SoegBevillingIndeks forekommer mere end én gang", "SoegBevillingIndeks occurs more than once"),
     })?;
-    decisions.push(Decision {
-        place: grant.place.clone(),
-        what: "the whole search is bound to the person".to_owned(),
-        why: "a call names the person whose data is wanted; the service is no bulk extract",
-    });
+    decisions.push(Decision { place: grant.place.clone(), decided: Decided::PersonBinds });
     Ok(grant.person.clone())
 }
 
@@ -189,19 +177,18 @@ fn within_kle(root: &Expression, constraint: &Constraint, decisions: &mut Vec<De
     }
     // A line outside the constraint is removed from the answer and takes the sums with it; the hits must not tell of them.
     if searches.iter().any(|search| tests_sums(search)) {
-        return Err(Refusal::CriterionWithheld { criterion: "SamletBruttobeloeb".to_owned() });
+        return Err(Refusal::CriterionWithheld { criterion: Detail::same("SamletBruttobeloeb") });
     }
     if searches.iter().flat_map(|search| &search.lines).any(|line| line.kle.is_none()) {
         return Err(Refusal::CriterionWithheld {
-            criterion: "OekonomiskYdelseEffektueringRelation uden Klassifikationsbeskrivelse".to_owned(),
+            criterion: Detail::new(
+                "OekonomiskYdelseEffektueringRelation uden Klassifikationsbeskrivelse",
+                "OekonomiskYdelseEffektueringRelation without Klassifikationsbeskrivelse",
+            ),
         });
     }
     if asked.is_empty() {
-        decisions.push(Decision {
-            place: root.place.clone(),
-            what: "no KLE number is asked for; the answer is kept within what is given".to_owned(),
-            why: "token or agreement constrains KLE",
-        });
+        decisions.push(Decision { place: root.place.clone(), decided: Decided::KleKept });
     }
     Ok(asked)
 }
@@ -219,11 +206,7 @@ fn cap_pages(root: &mut Expression, cap: u64, decisions: &mut Vec<Decision>) {
     let mut cap_page = |place: &str, paging: &mut Paging| {
         if paging.most.is_none() {
             paging.most = Some(cap);
-            decisions.push(Decision {
-                place: place.to_owned(),
-                what: format!("a page of {cap} inserted"),
-                why: "none was asked for",
-            });
+            decisions.push(Decision { place: place.to_owned(), decided: Decided::PageInserted { cap } });
         }
     };
     root.change(&mut |node| match node {
@@ -237,11 +220,7 @@ fn cap_pages(root: &mut Expression, cap: u64, decisions: &mut Vec<Decision>) {
 fn widen_filter(input: &Input, decisions: &mut Vec<Decision>) -> Asked {
     let asked = input.filter.as_ref().map_or(Asked::Everything, |filter| filter.asked);
     if let Asked::Parts { .. } = asked {
-        decisions.push(Decision {
-            place: "Filter".to_owned(),
-            what: "widened towards the index; the answer is narrowed to what was asked".to_owned(),
-            why: "person, owner, date and KLE are checked in the answer",
-        });
+        decisions.push(Decision { place: "Filter".to_owned(), decided: Decided::FilterWidened });
     }
     asked
 }

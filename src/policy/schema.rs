@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::refusal::Refusal;
+use crate::refusal::{Detail, Refusal};
 use crate::soap::document::{Child, Element};
 
 pub(super) const YI: &str = "urn:oio:sts:ydelse:ydelseindeks:6";
@@ -36,7 +36,10 @@ impl<'d> Place<'d> {
     pub(super) fn children(&self, withheld: &'static [&'static str]) -> Result<Children<'d>, Refusal> {
         self.no_attributes()?;
         if self.element.has_stray_text() {
-            return Err(invalid(format!("text between the elements of {}", self.name())));
+            return Err(invalid(
+                format!("tekst mellem elementerne i {}", self.name()),
+                format!("text between the elements of {}", self.name()),
+            ));
         }
         let elements = self.element.elements().collect::<Vec<_>>().into_iter().peekable();
         Ok(Children { path: self.path.clone(), parent: self.element, elements, withheld })
@@ -49,14 +52,17 @@ impl<'d> Place<'d> {
             if self.element.children().any(|child| matches!(child, Child::Comment)) {
                 Refusal::CommentRefused { place: self.path.clone() }
             } else {
-                invalid(format!("{} does not hold plain text", self.name()))
+                invalid(format!("{} rummer ikke ren tekst", self.name()), format!("{} does not hold plain text", self.name()))
             }
         })
     }
 
     fn no_attributes(&self) -> Result<(), Refusal> {
         match self.element.attributes().next() {
-            Some(attribute) => Err(invalid(format!("attribute {} on {}", shown(attribute.local), self.name()))),
+            Some(attribute) => {
+                let (attribute, on) = (shown(attribute.local), self.name());
+                Err(invalid(format!("attributten {attribute} på {on}"), format!("attribute {attribute} on {on}")))
+            }
             None => Ok(()),
         }
     }
@@ -98,7 +104,10 @@ impl<'d> Children<'d> {
     pub(super) fn required(&mut self, namespace: &str, local: &str) -> Result<Place<'d>, Refusal> {
         match self.optional(namespace, local) {
             Some(place) => Ok(place),
-            None => Err(self.unexpected().unwrap_or_else(|| invalid(format!("{local} is missing in {}", self.parent_name())))),
+            None => Err(self.unexpected().unwrap_or_else(|| {
+                let parent = self.parent_name();
+                invalid(format!("{local} mangler i {parent}"), format!("{local} is missing in {parent}"))
+            })),
         }
     }
 
@@ -150,9 +159,10 @@ impl<'d> Children<'d> {
             // Named to the first field inside: "Egenskaber/Foelsomhed" tells the caller what to remove.
             let field = element.descendants().skip(1).find(|inner| inner.elements().next().is_none());
             let field = field.map(|field| format!("/{}", shown(field.local()))).unwrap_or_default();
-            Refusal::CriterionWithheld { criterion: format!("{}{field}", element.local()) }
+            Refusal::CriterionWithheld { criterion: Detail::same(&format!("{}{field}", element.local())) }
         } else {
-            invalid(format!("unexpected element {} in {}", shown(element.local()), self.parent_name()))
+            let (name, parent) = (shown(element.local()), self.parent_name());
+            invalid(format!("uventet element {name} i {parent}"), format!("unexpected element {name} in {parent}"))
         })
     }
 
@@ -161,12 +171,13 @@ impl<'d> Children<'d> {
     }
 }
 
-pub(super) fn invalid(what: String) -> Refusal {
-    Refusal::RequestInvalid { what }
+/// What is not as the schema has it, in Danish and in English.
+pub(super) fn invalid(da: String, en: String) -> Refusal {
+    Refusal::RequestInvalid { what: Detail::new(da, en) }
 }
 
 /// A name as it may be shown: texts of refusals reach logs, and a stranger's element name may be a person's number.
 fn shown(name: &str) -> &str {
     let digits = name.chars().filter(|c| c.is_numeric()).count();
-    if name.len() <= 64 && digits <= 3 { name } else { "(not shown)" }
+    if name.len() <= 64 && digits <= 3 { name } else { "(…)" }
 }

@@ -7,7 +7,7 @@ use super::criteria::{Extension, Line, Owner, Payee, Properties, Reader, digits,
 use super::person::Cpr;
 use super::rules::{Asked, Sorting, SortingElement};
 use super::schema::{BI, Children, GD, OEI, Place, SD, YI, invalid};
-use crate::refusal::Refusal;
+use crate::refusal::{Detail, Refusal};
 use crate::soap::document::Element;
 
 /// The role of a grant's grantee (*Bevillingsmodtager*).
@@ -105,7 +105,7 @@ impl Reader<'_> {
         if !look_ups.is_empty() && !self.rules.direct_lookup {
             return Err(Refusal::DirectLookup { element: name.to_owned() });
         }
-        look_ups.iter().map(|place| matching(place, "a UUID", is_uuid)).collect()
+        look_ups.iter().map(|place| matching(place, ("en UUID", "a UUID"), is_uuid)).collect()
     }
 
     fn expression(self, place: &Place<'_>) -> Result<Expression, Refusal> {
@@ -120,7 +120,12 @@ impl Reader<'_> {
             Some(operation) => match operation.value()?.as_ref() {
                 "AND" => Some(Operation::And),
                 "OR" => Some(Operation::Or),
-                _ => return Err(invalid(format!("{} is neither AND nor OR", operation.name()))),
+                _ => {
+                    return Err({
+                        let name = operation.name();
+                        invalid(format!("{name} er hverken AND eller OR"), format!("{name} is neither AND nor OR"))
+                    });
+                }
             },
         };
         let mut names = [("SoegBevillingIndeks", 0), ("SoegOekonomiskEffektueringIndeks", 0), ("NOT", 0), ("SoegUdtryk", 0)];
@@ -166,7 +171,10 @@ impl Reader<'_> {
         let role = inner.optional(GD, "Rolle").map(|role| uuid_reference(&role)).transpose()?;
         if role.as_ref().is_some_and(|role| !role.eq_ignore_ascii_case(GRANTEE_ROLE)) {
             return Err(Refusal::PersonShape {
-                what: format!("{} is not in the role of grantee (Bevillingsmodtager, {GRANTEE_ROLE})", party.path),
+                what: Detail::new(
+                    format!("{} er ikke i rollen som bevillingsmodtager (Bevillingsmodtager, {GRANTEE_ROLE})", party.path),
+                    format!("{} is not in the role of grantee (Bevillingsmodtager, {GRANTEE_ROLE})", party.path),
+                ),
             });
         }
         let Some(reference) = inner.optional(GD, "ReferenceID") else {
@@ -283,15 +291,22 @@ impl Reader<'_> {
                 ("BevillingSortering", "Ydelsesnavn") => SortingElement::Ydelsesnavn,
                 ("OekonomiskEffektueringSortering", "Dispositionsdato") => SortingElement::Dispositionsdato,
                 ("BevillingSortering", "FuldtNavn") => return Err(withheld("FuldtNavn")),
-                (_, other) => return Err(invalid(format!("{name} does not sort by {other}"))),
+                (_, other) => {
+                    return Err(invalid(
+                        format!("{name} sorterer ikke efter {other}"),
+                        format!("{name} does not sort by {other}"),
+                    ));
+                }
             };
             if !self.rules.sorting.contains(&element) {
                 return Err(withheld(element.as_str()));
             }
             let descending = one_of(&inner.required(YI, "Retning")?, &["Stigende", "Faldende"])? == "Faldende";
-            let sequence = matching(&inner.required(YI, "Sekvens")?, "a whole number from 0 to 999", |text| {
-                text.len() <= 3 && digits(text)
-            })?;
+            let sequence = matching(
+                &inner.required(YI, "Sekvens")?,
+                ("et helt tal fra 0 til 999", "a whole number from 0 to 999"),
+                |text| text.len() <= 3 && digits(text),
+            )?;
             inner.end()?;
             sorting.push(Sorting { element, descending, sequence: sequence.parse().map_err(|_| Refusal::Internal)? });
         }
@@ -308,11 +323,10 @@ fn shown(place: &Place<'_>, values: &[&'static str]) -> Result<&'static str, Ref
 
 fn one_of(place: &Place<'_>, values: &[&'static str]) -> Result<&'static str, Refusal> {
     let text = place.value()?;
-    values
-        .iter()
-        .find(|value| **value == text)
-        .copied()
-        .ok_or_else(|| invalid(format!("{} is not one of {}", place.name(), values.join(", "))))
+    values.iter().find(|value| **value == text).copied().ok_or_else(|| {
+        let (name, values) = (place.name(), values.join(", "));
+        invalid(format!("{name} er ikke en af {values}"), format!("{name} is not one of {values}"))
+    })
 }
 
 impl Expression {

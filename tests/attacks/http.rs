@@ -33,6 +33,11 @@ const FRAMINGS: &[(&str, &str)] = &[
     ("a NUL in a name", "x\0: b\r\ncontent-length: 0\r\n"),
     ("a line that is no header", "garbage\r\ncontent-length: 0\r\n"),
     ("a header without a name", ": x\r\ncontent-length: 0\r\n"),
+    ("a folded header", "x: a\r\n b\r\ncontent-length: 0\r\n"),
+    ("a coding twice in two headers, the last not chunked", "transfer-encoding: chunked\r\ntransfer-encoding: identity\r\n"),
+    ("a coding list that begins with nothing and ends otherwise", "transfer-encoding: ,chunked,x\r\n"),
+    ("a coding with a parameter", "transfer-encoding: chunked;q=1\r\n"),
+    ("a bare line feed between headers", "x: a\ncontent-length : 4\r\n"),
 ];
 
 /// Chunks that readers measure differently.
@@ -127,7 +132,7 @@ fn bodies() -> Vec<Sent> {
 }
 
 pub fn count() -> Vec<(u8, usize)> {
-    vec![(21, FRAMINGS.len() + CHUNKS.len() + 4), (22, 5 + 9), (23, bodies().len() - 9)]
+    vec![(21, FRAMINGS.len() + CHUNKS.len() + HOSTS.len() + 7), (22, 5 + 9), (23, bodies().len() - 9)]
 }
 
 fn head(arena: &Arena, more: &str) -> String {
@@ -160,12 +165,64 @@ fn a_request_that_ends_in_two_places_never_becomes_two_requests() {
         for (reason, bytes) in [
             ("HTTP/2 in the clear", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned()),
             ("HTTP/0.9", format!("POST {}\r\n", arena.world.service.path())),
-            ("a second Host", head(arena, "host: other\r\ncontent-length: 0\r\n")),
         ] {
             let text = arena.raw(bytes.as_bytes());
             assert!(answers(&text) <= 1 && !text.contains("200 OK"), "{reason}: {text}");
         }
     });
+}
+
+/// Requests that are for two hosts, or for none.
+const HOSTS: &[(&str, &str)] = &[
+    ("a second Host", "host: localhost\r\nhost: other\r\n"),
+    ("the same Host twice", "host: localhost\r\nhost: localhost\r\n"),
+    ("no Host", "x: 1\r\n"),
+];
+
+#[test]
+fn a_request_is_for_one_host() {
+    let arena = arena();
+    arena.nothing_passes(|arena| {
+        let (path, body) = (arena.world.service.path(), forge::request());
+        let rest = format!("content-type: {SOAP12}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+        for (reason, hosts) in HOSTS {
+            let text = arena.raw(format!("POST {path} HTTP/1.1\r\n{hosts}{rest}").as_bytes());
+            assert!(
+                answers(&text) == 1 && text.starts_with("HTTP/1.1 400") && text.contains("HostAmbiguous"),
+                "{reason}: {text}"
+            );
+        }
+        let other = arena.raw(format!("POST https://other{path} HTTP/1.1\r\nhost: localhost\r\n{rest}").as_bytes());
+        assert!(other.contains("HostAmbiguous"), "an address beside another Host: {other}");
+    });
+}
+
+/// What hyper lets pass is still one request, read in one way, after which nothing more is read from that connection: the
+/// gateway is where the caller's TLS ends, and writes what it sends on itself, so there is no second reader to differ.
+#[test]
+fn a_good_call_in_a_doubtful_frame_is_forwarded_once_and_the_call_behind_it_never() {
+    let arena = arena();
+    for (reason, framing, extension) in [
+        ("a length before the coding", "content-length: 4\r\ntransfer-encoding: chunked\r\n", ""),
+        ("a length after the coding", "transfer-encoding: chunked\r\ncontent-length: 4\r\n", ""),
+        ("a NUL in an extension", "transfer-encoding: chunked\r\nconnection: close\r\n", ";a=\0"),
+    ] {
+        let (before, good) = (arena.reached(), forge::request());
+        let head = head(&arena, framing);
+        let bytes = format!("{head}{:x}{extension}\r\n{good}\r\n0\r\n\r\n{}", good.len(), smuggled(&arena));
+        let text = arena.runtime.block_on(async {
+            let mut stream = arena.connect().await;
+            let _ = stream.write_all(bytes.as_bytes()).await;
+            let mut answer = Vec::new();
+            let ended = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut answer)).await;
+            assert!(ended.is_ok(), "{reason}: the connection was left open");
+            String::from_utf8_lossy(&answer).into_owned()
+        });
+        assert_eq!(answers(&text), 1, "{reason}: {text}");
+        assert!(text.starts_with("HTTP/1.1 200 OK"), "{reason}: {text}");
+        assert_eq!(arena.reached(), before + 1, "{reason}: forwarded once");
+    }
+    arena.serves();
 }
 
 /// RFC 9112, 6.1: the coding counts, the connection is closed after the one answer.

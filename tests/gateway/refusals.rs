@@ -50,6 +50,7 @@ use Shown::{AtItsStep, InOperations, InProcess, Plain, Receiver, Sender, Under};
 /// The list that the table is held against, written by hand so that no change of the table goes unseen.
 const CASES: &[(&str, Shown)] = &[
     ("MethodNotAllowed", Plain),
+    ("HostAmbiguous", Plain),
     ("NoSuchService", Plain),
     ("MediaTypeRefused", Under(415)),
     ("ContentCodingRefused", Under(415)),
@@ -275,7 +276,10 @@ fn what_http_alone_can_tell_is_refused_before_a_message_is_read() {
         let before = stage.world.index_requests();
         let elsewhere = hjemmel_request("POST", &format!("https://localhost:{}/elsewhere", stage.port()));
         let put = hjemmel_request("PUT", &stage.world.service.to_string());
-        for (code, status, request) in [("NoSuchService", 404, elsewhere), ("MethodNotAllowed", 405, put)] {
+        let mut other = hjemmel_request("POST", &stage.world.service.to_string());
+        other.headers_mut().insert("host", "other".parse().unwrap());
+        let all = [("NoSuchService", 404, elsewhere), ("MethodNotAllowed", 405, put), ("HostAmbiguous", 400, other)];
+        for (code, status, request) in all {
             let answer = stage.send(Http::Two, None, request).await.unwrap();
             assert_eq!(answer.status, status);
             assert!(answer.text().starts_with(code), "{}", answer.text());

@@ -111,6 +111,10 @@ impl Stage {
             let pem = std::fs::read_to_string(dir.path().join(format!("pki/{}.key.pem", role.file_name()))).unwrap();
             secrets.push(pem.lines().nth(3).unwrap().to_owned());
         }
+        for key in ["audit-keys/checkpoint.key", "audit-keys/pseudonym.key"] {
+            let text = std::fs::read_to_string(dir.path().join(key)).unwrap();
+            secrets.push(text.lines().find(|line| !line.starts_with("-----")).unwrap().to_owned());
+        }
         let persons = world.population.persons.iter().map(|person| person.cpr.clone().into_bytes()).collect();
         Self { world, shift, started, secrets: RefCell::new(secrets), persons, log, _dir: dir }
     }
@@ -331,6 +335,11 @@ impl Stage {
     async fn clean(&self) {
         let metrics = admin(self.world.admin, "/metrics").await;
         let mut all = vec![("log".to_owned(), self.log.take()), ("metrics".to_owned(), metrics.1.into_bytes())];
+        // The gateway's own tokens, as it showed the last of them to the index.
+        let forwarded = String::from_utf8(self.world.received.get().last.to_vec()).unwrap();
+        let own: Vec<_> = forwarded.split("SignatureValue").skip(1).step_by(2).map(|rest| rest[1..41].to_owned()).collect();
+        assert!(forwarded.is_empty() || own.len() >= 2, "the token's signature and the message's");
+        self.secrets.borrow_mut().extend(own);
         let audit = self.world.dir.join("audit");
         for entry in std::fs::read_dir(&audit).unwrap() {
             let path = entry.unwrap().path();

@@ -1,7 +1,8 @@
 //! Every expression up to a size, over a small alphabet of searches, against the second opinion in `reference`.
 //!
 //! Size counts operators and searches. The ordinary run takes every expression of up to 4 by the algebra alone, and the
-//! same through XML from end to end with 3 parts beside the person; `HJEMMEL_EXHAUSTIVE=5` takes one more of each.
+//! same through XML from end to end with 3 parts beside the person; `HJEMMEL_EXHAUSTIVE=5` takes one more of each. From 6 on
+//! operands are taken in one order only: the runs before have tried every order.
 
 use hjemmel::policy::algebra::{Date, Effectuation, Tree, Verdict};
 use hjemmel::policy::request::Outcome;
@@ -35,6 +36,9 @@ fn alphabet() -> Vec<Written> {
     std::iter::once(Written::Person).chain(searches.into_iter().map(Written::Payments)).collect()
 }
 
+/// Up to this size, operands are taken in every order.
+const EVERY_ORDER: usize = 5;
+
 /// Every row of operands of each size below `greatest`; the greatest are made one by one, for there are millions.
 struct Forest {
     greatest: usize,
@@ -59,8 +63,13 @@ impl Forest {
 
     fn rows_of(&self, size: usize) -> impl Iterator<Item = Vec<Written>> {
         (1..=size).flat_map(move |first| {
-            self.trees_of(first)
-                .flat_map(move |tree| self.rows[size - first].iter().map(move |row| [std::slice::from_ref(&tree), row].concat()))
+            self.trees_of(first).flat_map(move |tree| {
+                let rows = self.rows[size - first].iter();
+                rows.filter_map(move |row| {
+                    let taken = self.greatest <= EVERY_ORDER || row.first().is_none_or(|next| tree <= *next);
+                    taken.then(|| [std::slice::from_ref(&tree), row].concat())
+                })
+            })
         })
     }
 

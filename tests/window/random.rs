@@ -134,8 +134,13 @@ fn local_text() -> impl Strategy<Value = String> {
     (day, time, fraction).prop_map(|(day, time, fraction)| format!("{day}T{time}{fraction}"))
 }
 
+/// Cases a property: `HJEMMEL_CASES`, or few enough for every run.
+fn cases() -> u32 {
+    std::env::var("HJEMMEL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(400)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
     fn large_expressions_agree_with_the_second_opinion(row in prop::collection::vec(expressions(), 0..4), at in any::<usize>(), nested in any::<bool>()) {

@@ -11,7 +11,7 @@
 //! - an empty AND or OR means true, or false, each time anew.
 
 /// What one repeatable place in a search says about dates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     Silent,
     InW,
@@ -19,14 +19,14 @@ pub enum Place {
 }
 
 /// Where the place stands: attributes by equality, or an interval extension.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Point,
     Interval,
 }
 
 /// A search expression as written, NOT with any number of operands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Written {
     All(Vec<Written>),
     Some(Vec<Written>),

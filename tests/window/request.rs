@@ -10,7 +10,6 @@ use hjemmel::soap::document::Document;
 use hjemmel::soap::strict::Limits;
 
 pub const PERSON: &str = "6101801234";
-pub const OTHER: &str = "6202801234";
 pub const NOW: &str = "2026-11-22T12:00:00+01:00";
 pub const FROM: &str = "2026-08-01T00:00:00+02:00";
 pub const TO: &str = "2026-12-01T00:00:00+01:00";

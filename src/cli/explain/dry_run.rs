@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 
 use super::ExplainError;
-use super::report::{AnswerSaid, Explanation, Fact, Outcome, PolicySaid, RuleSaid, Step, Verdict};
+use super::report::{AnswerSaid, DecisionSaid, Explanation, Fact, Outcome, PolicySaid, RuleSaid, Step, Verdict};
 use crate::agreements::{Agreement, Agreements, CacheSettings, ClientSystem, Cvr, Side, Store, StoreSettings, Thumbprint};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -41,7 +41,7 @@ use crate::soap::strict::{Limits, Token};
 /// Everything that the verdicts need, without anything that sends.
 pub(super) struct DryRun {
     at: Timestamp,
-    policy: Policy,
+    policy: Arc<Policy>,
     definition: Arc<Definition>,
     authenticate: AuthenticateLayer,
     agreement: AgreementStep,
@@ -198,6 +198,9 @@ impl DryRun {
             None => Err(Refusal::Internal),
         };
         let judged = self.note("request_policy", judged, policy_said);
+        if let (Some(judged), Some(step)) = (&judged, self.steps.last_mut()) {
+            step.decisions = judged.search.decisions().iter().map(DecisionSaid::from).collect();
+        }
         Ok(judged.map(|judged| (judged, borne)))
     }
 
@@ -316,20 +319,28 @@ impl DryRun {
     /// Writes down what a step said; gives what it handed on.
     fn note<T>(&mut self, step: &'static str, result: Result<T, Refusal>, facts: impl FnOnce(&T) -> Vec<Fact>) -> Option<T> {
         let told = match &result {
-            Ok(value) => Step { step, verdict: Verdict::Passed, facts: facts(value), refusal: None },
-            Err(refusal) => Step { step, verdict: Verdict::Refused, facts: Vec::new(), refusal: Some(refusal.into()) },
+            Ok(value) => Step { step, verdict: Verdict::Passed, facts: facts(value), decisions: Vec::new(), refusal: None },
+            Err(refusal) => {
+                Step { step, verdict: Verdict::Refused, facts: Vec::new(), decisions: Vec::new(), refusal: Some(refusal.into()) }
+            }
         };
         self.steps.push(told);
         result.ok()
     }
 
     fn unknown(&mut self, step: &'static str, da: &str, en: &str) {
-        self.steps.push(Step { step, verdict: Verdict::NotJudged, facts: vec![Fact::new(da, en)], refusal: None });
+        self.steps.push(Step {
+            step,
+            verdict: Verdict::NotJudged,
+            facts: vec![Fact::new(da, en)],
+            decisions: Vec::new(),
+            refusal: None,
+        });
     }
 }
 
 /// Feeds the content of the answer's Body to the filter, as the gateway does once the signature is being checked.
-async fn filter(answer: Bytes, limits: Limits, mut filter: Filter) -> Result<Released, Refusal> {
+pub(in crate::cli) async fn filter(answer: Bytes, limits: Limits, mut filter: Filter) -> Result<Released, Refusal> {
     let mut reader = StreamReader::new(Full::new(answer), limits);
     let mut content = None;
     loop {
@@ -436,16 +447,5 @@ fn policy_said(judged: &Judged) -> Vec<Fact> {
         }
         WindowOutcome::Narrowed => ("kaldets afgrænsning er indskrænket", "the call's delimitation was narrowed"),
     };
-    let mut facts = vec![Fact::new(format!("Vinduet {window}: {da}."), format!("The window {window}: {en}."))];
-    for asked in search.asked_windows() {
-        facts.push(Fact::new(
-            format!("Kaldet beder om {asked} i {}.", asked.place),
-            format!("The call asks for {asked} in {}.", asked.place),
-        ));
-    }
-    for decision in search.decisions() {
-        let told = format!("{}: {} ({})", decision.place, decision.what, decision.why);
-        facts.push(Fact::new(told.clone(), told));
-    }
-    facts
+    vec![Fact::new(format!("Vinduet {window}: {da}."), format!("The window {window}: {en}."))]
 }

@@ -11,8 +11,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use self::dry_run::DryRun;
-pub use self::report::{AnswerSaid, Explanation, Fact, Outcome, PolicySaid, RefusalSaid, Step, Verdict};
+pub(super) use self::dry_run::filter;
+pub use self::report::{AnswerSaid, DecisionSaid, Explanation, Fact, Outcome, PolicySaid, RefusalSaid, Step, Verdict};
 use crate::agreements::Cvr;
+use crate::cli::lang::Lang;
 use crate::cli::serve;
 use crate::clock::Clock;
 use crate::signature::credentials::certificates_from_pem_file;
@@ -51,9 +53,12 @@ pub struct Args {
     /// Show the person's number in what would be sent and released; it is masked otherwise
     #[arg(long)]
     show_person: bool,
-    /// Write JSON instead of text
-    #[arg(long)]
+    /// Write JSON instead of text; it holds both languages
+    #[arg(long, conflicts_with = "lang")]
     json: bool,
+    /// Which words to print
+    #[arg(long, value_enum, default_value = "both")]
+    lang: Lang,
 }
 
 /// Carries out the command: 0 where the call would be served, 1 where it would be refused.
@@ -66,7 +71,7 @@ pub async fn run(args: &Args, clock: &Clock, out: &mut impl Write) -> Result<Exi
         serde_json::to_writer_pretty(&mut *out, &explanation).map_err(io::Error::from)?;
         writeln!(out)?;
     } else {
-        report::write(&explanation, out)?;
+        report::write(&explanation, args.lang, out)?;
     }
     Ok(match explanation.outcome {
         Outcome::Served => ExitCode::SUCCESS,

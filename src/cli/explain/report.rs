@@ -5,7 +5,10 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::policy::release::{Counts, Decision};
+use crate::cli::lang::Lang;
+use crate::policy::decision::Decision;
+use crate::policy::release;
+use crate::policy::release::Counts;
 use crate::refusal::Refusal;
 
 /// Everything that was decided.
@@ -58,6 +61,9 @@ pub struct Step {
     pub verdict: Verdict,
     /// What it found.
     pub facts: Vec<Fact>,
+    /// What it decided, part by part.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<DecisionSaid>,
     /// The refusal, where it refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<RefusalSaid>,
@@ -84,6 +90,21 @@ pub struct Fact {
     pub en: String,
 }
 
+/// One decision about a part of the call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DecisionSaid {
+    /// Where in the call.
+    pub place: String,
+    /// What was decided, by a name that stays.
+    pub code: &'static str,
+    /// The id of the policy's rule that decided.
+    pub rule: &'static str,
+    /// What was decided and why, in Danish.
+    pub da: String,
+    /// The same in English.
+    pub en: String,
+}
+
 /// A refusal as a caller is told it.
 #[derive(Debug, Clone, Serialize)]
 pub struct RefusalSaid {
@@ -101,7 +122,7 @@ pub struct AnswerSaid {
     /// Objects that the index sent.
     pub objects_seen: u64,
     /// Each object and field, and the rule that decided.
-    pub decisions: Vec<Decision>,
+    pub decisions: Vec<release::Decision>,
     /// What was released and removed, by rule.
     pub counts: Counts,
     /// The words of every rule that decided, by id.
@@ -136,74 +157,107 @@ impl From<&Refusal> for RefusalSaid {
     }
 }
 
-/// Writes an explanation for a reader, Danish before English.
-pub(super) fn write(explanation: &Explanation, out: &mut impl Write) -> io::Result<()> {
+impl From<&Decision> for DecisionSaid {
+    fn from(decision: &Decision) -> Self {
+        let (decided, told) = (&decision.decided, decision.decided.told());
+        Self { place: decision.place.clone(), code: decided.code(), rule: decided.rule(), da: told.da, en: told.en }
+    }
+}
+
+/// Writes an explanation for a reader.
+pub(super) fn write(explanation: &Explanation, lang: Lang, out: &mut impl Write) -> io::Result<()> {
     let policy = &explanation.policy;
-    writeln!(out, "{} · {}", policy.legal_basis_da, policy.legal_basis_en)?;
-    writeln!(out, "Politik/policy {}, version {}, gælder fra/valid from {}", policy.id, policy.version, policy.valid_from)?;
+    writeln!(out, "{}", lang.word(&policy.legal_basis_da, &policy.legal_basis_en))?;
+    let (id, version, from) = (&policy.id, &policy.version, &policy.valid_from);
+    writeln!(
+        out,
+        "{} {id}, version {version}, {} {from}",
+        lang.word("Politik", "Policy"),
+        lang.word("gælder fra", "in force from")
+    )?;
     writeln!(out, "  sha256 {}", policy.digest)?;
-    writeln!(out, "Bedømt/judged at {}\n", explanation.at)?;
+    writeln!(out, "{} {}\n", lang.word("Bedømt som", "Judged as of"), explanation.at)?;
     for step in &explanation.steps {
         let verdict = match step.verdict {
-            Verdict::Passed => "✓ bestået · passed",
-            Verdict::Refused => "✗ AFVIST · REFUSED",
-            Verdict::NotJudged => "– ikke bedømt · not judged",
+            Verdict::Passed => lang.word("✓ bestået", "✓ passed"),
+            Verdict::Refused => lang.word("✗ AFVIST", "✗ REFUSED"),
+            Verdict::NotJudged => lang.word("– ikke bedømt", "– not judged"),
         };
-        writeln!(out, "{:<16} {verdict}", step.step)?;
+        let (da, en) = step_name(step.step);
+        writeln!(out, "{} ({}): {verdict}", lang.word(da, en), step.step)?;
         for fact in &step.facts {
-            both(out, "    ", &fact.da, &fact.en)?;
+            lang.say(out, "    ", &fact.da, &fact.en)?;
+        }
+        for decision in &step.decisions {
+            writeln!(out, "    {}  [{}]", decision.place, decision.rule)?;
+            lang.say(out, "      ", &decision.da, &decision.en)?;
         }
         if let Some(refusal) = &step.refusal {
             writeln!(out, "    {}", refusal.code)?;
-            both(out, "    ", &refusal.da, &refusal.en)?;
+            lang.say(out, "    ", &refusal.da, &refusal.en)?;
         }
     }
     if let Some(forwarded) = &explanation.forwarded {
-        writeln!(out, "\nSendes til indekset · Sent to the index:\n{forwarded}")?;
+        writeln!(out, "\n{}\n{forwarded}", lang.word("Sendes til indekset:", "Sent to the index:"))?;
     }
     if let Some(answer) = &explanation.answer {
-        write_answer(answer, out)?;
+        write_answer(answer, lang, out)?;
     }
     let outcome = match explanation.outcome {
-        Outcome::Served => "Kaldet imødekommes · The call is served",
-        Outcome::Refused => "Kaldet afvises · The call is refused",
+        Outcome::Served => lang.word("Kaldet imødekommes", "The call is served"),
+        Outcome::Refused => lang.word("Kaldet afvises", "The call is refused"),
     };
     writeln!(out, "\n{outcome}")
 }
 
-fn both(out: &mut impl Write, indent: &str, da: &str, en: &str) -> io::Result<()> {
-    writeln!(out, "{indent}{da}")?;
-    if da != en {
-        writeln!(out, "{indent}  {en}")?;
+/// A step's name for a reader; the name in parentheses is the one in timings and JSON.
+fn step_name(step: &str) -> (&str, &str) {
+    match step {
+        "envelope" => ("Konvolut", "Envelope"),
+        "authenticate" => ("Hvem der kalder", "Who calls"),
+        "replay" => ("Gentagelse", "Replay"),
+        "agreement" => ("Serviceaftaler", "Service agreements"),
+        "request_policy" => ("Hvad der spørges om", "What is asked"),
+        "forward" => ("Indekset", "The index"),
+        "response_policy" => ("Hvad der udleveres", "What is released"),
+        other => (other, other),
     }
-    Ok(())
 }
 
-fn write_answer(answer: &AnswerSaid, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "\nSvaret · The answer: {} objekter · objects", answer.objects_seen)?;
+fn write_answer(answer: &AnswerSaid, lang: Lang, out: &mut impl Write) -> io::Result<()> {
+    let objects = lang.word("bevillinger og betalinger", "grants and payments");
+    writeln!(out, "\n{} {} {objects}", lang.word("Svaret:", "The answer:"), answer.objects_seen)?;
     let mut object = 0;
     for decision in &answer.decisions {
         if decision.object != object {
             object = decision.object;
-            writeln!(out, "  objekt · object {object}")?;
+            writeln!(out, "  {} {object}", lang.word("objekt", "object"))?;
         }
-        let sign = if decision.released { "+ udleveret · released" } else { "− fjernet · removed  " };
+        let sign = match decision.released {
+            true => lang.word("+ udleveret", "+ released"),
+            false => lang.word("− fjernet", "− removed"),
+        };
         writeln!(out, "    {sign}  {:<20} {}", decision.rule, decision.path)?;
     }
-    writeln!(out, "\nReglerne · The rules")?;
+    writeln!(out, "\n{}", lang.word("Reglerne", "The rules"))?;
     for (id, rule) in &answer.rules {
         let count = |map: &BTreeMap<String, u64>| map.get(id).copied().unwrap_or_default();
         let counts = &answer.counts;
-        let removed = count(&counts.objects_removed);
-        writeln!(
-            out,
-            "  {id}: {} felter udleveret · fields released, {} fjernet · removed{}",
-            count(&counts.fields_released),
-            count(&counts.fields_removed),
-            if removed > 0 { format!(", {removed} objekter fjernet · objects removed") } else { String::new() }
-        )?;
+        let (released, removed, objects) =
+            (count(&counts.fields_released), count(&counts.fields_removed), count(&counts.objects_removed));
+        let mut done = Vec::new();
+        for (many, da, en) in [
+            (released, "felter udleveret", "fields released"),
+            (removed, "felter fjernet", "fields removed"),
+            (objects, "objekter fjernet", "objects removed"),
+        ] {
+            if many > 0 {
+                done.push(format!("{many} {}", lang.word(da, en)));
+            }
+        }
+        writeln!(out, "  {id}: {}", done.join(", "))?;
         writeln!(out, "    {}", rule.basis)?;
-        both(out, "    ", &rule.da, &rule.en)?;
+        lang.say(out, "    ", &rule.da, &rule.en)?;
     }
-    writeln!(out, "\nUdleveres · Released:\n{}", answer.released)
+    writeln!(out, "\n{}\n{}", lang.word("Udleveres:", "Released:"), answer.released)
 }

@@ -21,6 +21,9 @@ use crate::refusal::Refusal;
 use crate::signature::credentials::Credentials;
 use crate::stub::pki::{DevPki, KeyBits, Role, for_tests};
 
+mod h2;
+mod tls;
+
 /// A running edge whose service answers with the length of what it got, after an optional wait.
 struct Running {
     address: SocketAddr,

@@ -29,7 +29,7 @@ use crate::metrics::Metrics;
 use crate::outbound::breaker::{Breaker, BreakerSettings};
 use crate::outbound::{Outbound, OutboundSettings, SetupError};
 use crate::policy::document::{Policy, PolicyErrors};
-use crate::policy::history::{History, HistoryError};
+use crate::policy::history::{History, HistoryError, Timetable};
 use crate::policy::release;
 use crate::revocation::list::RevocationError;
 use crate::revocation::verify::RootsError;
@@ -210,7 +210,7 @@ struct FetchedWith {
 pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clock: &Clock) -> Result<Assembled, AssembleError> {
     let now = clock.now();
     let definition = Arc::new(definition(config));
-    let policy = Arc::new(read_policy(&config.policy, now)?);
+    let policies = Arc::new(read_policies(&config.policy, now)?);
     let time = time_rules(config);
     let domains = &lasting.domains;
     // Made anew with the trust it was filled under, and never taken over: a reload costs each token one verification.
@@ -248,7 +248,7 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
         authenticate: authenticate(&definition, &trust, &clients, clock),
         replay: Replay { memory: lasting.replay.clone(), clock: clock.clone() },
         agreement: agreement(config, &definition, &lasting.agreements, clock)?,
-        request_policy: RequestPolicyStep { policy, sealer: lasting.sealer.clone(), clock: clock.clone() },
+        request_policy: RequestPolicyStep { policies, sealer: lasting.sealer.clone(), clock: clock.clone() },
         exchange: ExchangeStep { definition: definition.clone(), tokens: tokens.cache.clone() },
         response_policy: ResponsePolicyLayer {
             pinned: Arc::new(pinned),
@@ -366,15 +366,24 @@ pub fn request_limits(config: &Config) -> Limits {
 /// Reads the version of the policy that is in force at `now`.
 ///
 /// # Errors
-/// `File`, `Policy`, `History`, `PolicyNotInForce`.
-pub fn read_policy(settings: &config::Policy, now: Timestamp) -> Result<Policy, AssembleError> {
+/// As [`read_policies`].
+pub fn read_policy(settings: &config::Policy, now: Timestamp) -> Result<Arc<Policy>, AssembleError> {
+    read_policies(settings, now)?.at(now).cloned().ok_or(AssembleError::Setting("no version of the policy is in force"))
+}
+
+/// Reads every version of the policy, of which one must be in force at `now`.
+///
+/// # Errors
+/// `File`, `Policy`, `History`, `PolicyNotInForce`, `Setting`.
+pub fn read_policies(settings: &config::Policy, now: Timestamp) -> Result<Timetable, AssembleError> {
     let history = read_history(&settings.directory, &settings.name)?;
-    let copenhagen =
-        crate::policy::dates::copenhagen().ok_or(AssembleError::Setting("Europe/Copenhagen is not in the time zone database"))?;
-    history.at(now.to_zoned(copenhagen).date()).cloned().ok_or_else(|| AssembleError::PolicyNotInForce {
-        id: settings.name.clone(),
-        from: history.versions().first().map(Policy::valid_from).unwrap_or_default(),
-    })
+    let from = history.versions().first().map(Policy::valid_from).unwrap_or_default();
+    let timetable = Timetable::try_from(history)
+        .map_err(|_| AssembleError::Setting("the day from which a version of the policy holds is no day in Europe/Copenhagen"))?;
+    match timetable.at(now) {
+        Some(_) => Ok(timetable),
+        None => Err(AssembleError::PolicyNotInForce { id: settings.name.clone(), from }),
+    }
 }
 
 /// Reads every version of a policy: `NAME.toml`, and those before it in `history/NAME.v*.toml`.
@@ -433,8 +442,7 @@ pub fn read_trust(tokens: &config::Tokens, now: Timestamp) -> Result<Trust, Asse
 /// # Errors
 /// `Key`, `Setting`.
 pub fn read_signer(config: &Config) -> Result<Signer, AssembleError> {
-    let signer =
-        Signer { key: SigningKey::from_der(config.system.key())?, certificate: Certificate::from_der(config.system.leaf())? };
+    let signer = Signer::new(SigningKey::from_der(config.system.key())?, Certificate::from_der(config.system.leaf())?);
     let signature = signer.key.sign(b"hjemmel")?;
     match signer.certificate.key().verifies(signer.key.algorithm(), b"hjemmel", &signature) {
         true => Ok(signer),
