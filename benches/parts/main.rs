@@ -9,7 +9,8 @@
 //! cargo bench -- --instructions        # instructions by callgrind, which noise cannot move (needs valgrind)
 //! cargo bench -- --instructions --gate # fails where a part costs more than 1.05 times what instructions.toml has
 //! cargo bench -- --instructions --keep # writes instructions.toml
-//! cargo bench -- --rivals              # verification beside Apache Santuario and libxmlsec1, where they are installed
+//! cargo bench -- --rivals verified     # verification beside Apache Santuario and libxmlsec1, where they are installed
+//! cargo bench -- --rivals release      # the release filter beside Woodstox and libxslt, on answers of up to 100 MB
 //! ```
 #![allow(
     clippy::unwrap_used,
@@ -25,6 +26,7 @@ mod measure;
 #[allow(dead_code)] // of which this takes the keys
 mod parties;
 mod parts;
+mod readers;
 #[path = "../../fuzz/checks/reading.rs"]
 #[allow(dead_code)] // of which this takes the pieces
 mod reading;
@@ -36,7 +38,11 @@ mod verifiers;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
-    let parts = parts::all();
+    let mut parts = parts::all();
+    // A large answer is made only where it is named: by whoever asks, or where this program measures itself.
+    for name in arguments.iter().filter(|argument| argument.contains("0 MB") && !has("--rivals")) {
+        parts.extend(parts::answers(name).map(|(part, _)| part));
+    }
     if let Some(at) = arguments.iter().position(|argument| argument == measure::ALONE) {
         return measure::alone(&parts, &arguments[at + 1..]);
     }
@@ -50,7 +56,13 @@ fn main() {
             _ => measure::instructions(&chosen),
         }
     } else if has("--rivals") {
-        verifiers::times();
+        let only = only.map_or("", |only| only);
+        if !only.starts_with("release") {
+            verifiers::times();
+        }
+        if !only.starts_with("verified") {
+            readers::times(only);
+        }
     } else if std::env::args().any(|argument| argument == "--bench") {
         measure::times(&chosen);
     } else {

@@ -23,16 +23,16 @@ const TURN: Duration = Duration::from_millis(100);
 /// How long a side works before it is measured: Java's compiler needs some thousand calls.
 const WARM: Duration = Duration::from_secs(15);
 
-type Work = Box<dyn Fn() -> usize>;
+pub type Work = Box<dyn Fn() -> usize>;
 
 /// One of the sides: ours, or a process that is asked.
-enum Side {
+pub enum Side {
     Ours(Work),
     Other { process: Child, ask: Option<ChildStdin>, told: BufReader<ChildStdout> },
 }
 
 impl Side {
-    fn other(command: &mut Command) -> Option<Self> {
+    pub fn other(command: &mut Command) -> Option<Self> {
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
         let (ask, told) = (process.stdin.take(), BufReader::new(process.stdout.take()?));
         let mut other = Self::Other { process, ask, told };
@@ -40,8 +40,8 @@ impl Side {
         Some(other)
     }
 
-    /// The CPU time of so many verifications.
-    fn ask(&mut self, many: u32) -> Option<Duration> {
+    /// The CPU time of so many pieces of work.
+    pub fn ask(&mut self, many: u32) -> Option<Duration> {
         match self {
             Self::Ours(work) => {
                 let started = cpu();
@@ -155,7 +155,7 @@ fn beside(name: &str, bytes: usize, ours: Work, other: &str, side: Result<Side, 
     println!("| {name} | {bytes} | {ours:.0} µs | {other} | {its:.0} µs | {:.2} |", ours / its);
 }
 
-fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/parts/rivals").join(name)
 }
 

@@ -93,7 +93,10 @@ impl ResponsePolicyLayer {
         let (head, body_depth) = head(reader).await?;
         let mut pending = self.verify_head(&head, message_id).map_err(StreamError::Content)?;
         loop {
-            let token = reader.next().await?;
+            let token = match reader.ready()? {
+                Some(token) => token,
+                None => reader.next().await?,
+            };
             pending.feed(token, reader.read()).map_err(StreamError::Content)?;
             if token == Token::End && reader.read().depth() < body_depth {
                 break;

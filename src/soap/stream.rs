@@ -38,7 +38,7 @@ impl<B: Body<Data = Bytes> + Unpin> StreamReader<B> {
     /// [`StreamError`]; nothing may be read after one.
     pub async fn next(&mut self) -> Result<Token, StreamError> {
         loop {
-            if let Some(token) = self.scanner.next().map_err(StreamError::Content)? {
+            if let Some(token) = self.ready()? {
                 return Ok(token);
             }
             if self.scanner.end() == Some(End::Broken) {
@@ -46,6 +46,16 @@ impl<B: Body<Data = Bytes> + Unpin> StreamReader<B> {
             }
             self.fill().await;
         }
+    }
+
+    /// The next token, where it has arrived already: for those who take tens of thousands in a loop. `None` says that
+    /// [`Self::next`] is to be asked.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    #[inline]
+    pub fn ready(&mut self) -> Result<Option<Token>, StreamError> {
+        self.scanner.next().map_err(StreamError::Content)
     }
 
     /// Takes as much again as there is unread, so that a token that comes a byte at a time is not looked through as

@@ -1,8 +1,11 @@
 // One pass of Woodstox over an answer: every event, every name and every text, and nothing done with them. It is less than
-// a filter does. Each line on standard input asks for so many passes, each line on standard output tells their nanoseconds.
+// a filter does. Each line on standard input asks for so many passes, each line on standard output tells the
+// nanoseconds of CPU that they took.
 import java.io.BufferedReader;
 import java.io.ByteArrayInputStream;
 import java.io.InputStreamReader;
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import javax.xml.stream.XMLInputFactory;
@@ -29,13 +32,14 @@ public class Stax {
         factory.setProperty(XMLInputFactory.SUPPORT_DTD, false);
         factory.setProperty(XMLInputFactory.IS_COALESCING, false);
         BufferedReader asked = new BufferedReader(new InputStreamReader(System.in));
+        ThreadMXBean cpu = ManagementFactory.getThreadMXBean();
         long seen = 0;
         for (String line; (line = asked.readLine()) != null; ) {
-            long started = System.nanoTime();
+            long started = cpu.getCurrentThreadCpuTime();
             for (int n = Integer.parseInt(line); n > 0; n--) {
                 seen += pass(factory, bytes);
             }
-            System.out.println(System.nanoTime() - started);
+            System.out.println(cpu.getCurrentThreadCpuTime() - started);
         }
         System.err.println(seen);
     }

@@ -1,5 +1,5 @@
 """libxml2 and libxslt over an answer: parsed, filtered by a stylesheet, written. Each line on standard input asks for so
-many passes, each line on standard output tells their nanoseconds.
+many passes, each line on standard output tells the nanoseconds of CPU that they took.
 
 The stylesheet does a part of what the filter does: payments outside the window go, and what no rule names goes."""
 
@@ -30,8 +30,8 @@ transform = etree.XSLT(etree.fromstring(STYLESHEET))
 parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
 seen = 0
 for line in sys.stdin:
-    started = time.perf_counter_ns()
+    started = time.thread_time_ns()
     for _ in range(int(line)):
         seen += len(bytes(transform(etree.fromstring(answer, parser))))
-    print(time.perf_counter_ns() - started, flush=True)
+    print(time.thread_time_ns() - started, flush=True)
 print(seen, file=sys.stderr)

@@ -194,7 +194,8 @@ impl Filter {
     }
 
     fn end(&mut self) -> Result<(), Refusal> {
-        self.depth = self.depth.checked_sub(1).ok_or(Refusal::IndexAnswerInvalid)?;
+        let Some(depth) = self.depth.checked_sub(1) else { return Err(Refusal::IndexAnswerInvalid) };
+        self.depth = depth;
         if self.depth == 0 {
             // An answer without a status says nothing.
             return self.reach(Stage::Done);

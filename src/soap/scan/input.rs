@@ -50,6 +50,11 @@ pub(super) struct Input {
 }
 
 impl Input {
+    /// What has arrived and is not read, in bytes: the cheap look.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.text.as_bytes().get(self.read..).unwrap_or(&[])
+    }
+
     /// What has arrived and is not read.
     pub(super) fn rest(&self) -> &str {
         self.text.get(self.read..).unwrap_or("")
@@ -118,7 +123,7 @@ impl Input {
     }
 
     fn append(&mut self, text: &str) {
-        let allowed = match may_hold_forbidden(text) {
+        let allowed = match may_hold_forbidden(text.as_bytes()) {
             false => text,
             true => text.find(|c| !is_char(c)).and_then(|at| text.get(..at)).unwrap_or(text),
         };
@@ -131,8 +136,12 @@ impl Input {
 }
 
 /// Whether there may be a character that XML forbids: a control character, or one that begins as U+FFFE and U+FFFF do.
-/// Without a branch in the loop, so that the compiler looks at many bytes at a time.
-fn may_hold_forbidden(text: &str) -> bool {
-    let suspicious = |byte: &u8| (*byte < b' ') & (*byte != b'\t') & (*byte != b'\n') & (*byte != b'\r') | (*byte == 0xEF);
-    text.as_bytes().chunks(256).any(|chunk| chunk.iter().fold(false, |found, byte| found | suspicious(byte)))
+/// No branch stands in the inner loops, so that the compiler looks at many bytes at a time.
+fn may_hold_forbidden(bytes: &[u8]) -> bool {
+    let low = |byte: &u8| (*byte < b' ') | (*byte == 0xEF);
+    let forbidden = |byte: &u8| low(byte) & (*byte != b'\t') & (*byte != b'\n') & (*byte != b'\r');
+    bytes.chunks(256).any(|chunk| {
+        chunk.iter().fold(false, |found, byte| found | low(byte))
+            && chunk.iter().fold(false, |found, byte| found | forbidden(byte))
+    })
 }

@@ -19,8 +19,8 @@ use memchr::{memchr, memchr2, memchr3, memmem};
 pub use self::input::End;
 use self::input::Input;
 use self::scope::Scope;
-use self::tag::Tags;
-use super::lexical::{check_declaration, is_space, resolve};
+use self::tag::{Known, Tag, Tags};
+use super::lexical::{check_declaration, resolve};
 use super::reading::Reading;
 use super::strict::{Limits, TagAttribute, Token, Uri, Uris, malformed, too_complex};
 use crate::refusal::Refusal;
@@ -60,8 +60,9 @@ pub struct Scanner {
     from: usize,
 }
 
-/// What a look at the input found: a token and its length in bytes, or that more is needed.
-type Found = Result<Option<(Token, usize)>, Refusal>;
+/// What a look at the input found: a token, which is read then; or that more is needed. A refusal is large and rare, and
+/// so stands aside: what is handed on for each token fits into registers.
+type Found = Result<Option<Token>, Box<Refusal>>;
 
 impl Scanner {
     /// A scanner for one document. No token may be longer than `limits.text` bytes.
@@ -98,7 +99,7 @@ impl Scanner {
 
     /// Bytes that were taken and are not read.
     pub fn unread(&self) -> usize {
-        self.input.rest().len()
+        self.input.bytes().len()
     }
 
     /// Gives up the namespace names, when the document is done.
@@ -117,29 +118,30 @@ impl Scanner {
     /// # Errors
     /// `EncodingRefused`, `MalformedXml`, `DtdRefused`, `ProcessingInstructionRefused`, `XmlTooComplex`. Nothing may be read
     /// after one.
+    #[inline]
+    #[allow(clippy::should_implement_trait)] // no iterator: where `None` is returned, more may come
     pub fn next(&mut self) -> Result<Option<Token>, Refusal> {
+        self.look().map_err(|refusal| *refusal)
+    }
+
+    fn look(&mut self) -> Found {
         self.from = self.input.position();
         if self.from == 0 && !self.pass_byte_order_mark() {
             return self.unended();
         }
-        let found = match self.input.rest().as_bytes() {
-            [] if self.input.end() == Some(End::Whole) => return self.whole().map(Some),
-            [] => Ok(None),
+        let found = match self.input.bytes() {
             [b'<', b'/', ..] => self.end_tag(),
             [b'<', b'!', ..] => self.bang(),
             [b'<', b'?', ..] => self.question(),
             [b'<', _, ..] => self.start_tag(),
-            [b'<'] => Ok(None),
             [b'&', ..] => self.reference(),
+            [b'<'] => Ok(None),
+            [] => self.nothing(),
             _ => self.characters(),
-        };
-        match found? {
-            Some((token, length)) => {
-                self.first = false;
-                self.input.pass(length);
-                Ok(Some(token))
-            }
+        }?;
+        match found {
             None => self.unended(),
+            token => Ok(token),
         }
     }
 
@@ -149,64 +151,81 @@ impl Scanner {
             self.input.pass('\u{FEFF}'.len_utf8());
             self.from = self.input.position();
         }
-        !self.input.rest().is_empty() || self.input.end().is_some()
+        !self.input.bytes().is_empty() || self.input.end().is_some()
     }
 
     /// A token needs bytes that have not come.
-    fn unended(&self) -> Result<Option<Token>, Refusal> {
+    fn unended(&self) -> Found {
         match self.input.end().and_then(|end| end.refusal(self.input.position() + self.unread())) {
-            Some(refusal) => Err(refusal),
+            Some(refusal) => Err(refusal.into()),
             None => Ok(None),
         }
     }
 
-    fn whole(&self) -> Result<Token, Refusal> {
-        match self.phase {
-            Phase::Behind => Ok(Token::Eof),
-            Phase::Open => Err(malformed(self.from, "the document ends inside an element")),
-            Phase::Ahead => Err(malformed(self.from, "the document is empty")),
+    /// A token ends here, so many bytes on.
+    fn found(&mut self, token: Token, length: usize) -> Found {
+        self.first = false;
+        self.input.pass(length);
+        Ok(Some(token))
+    }
+
+    /// All that has come is read.
+    fn nothing(&self) -> Found {
+        match (self.input.end(), self.phase) {
+            (Some(End::Whole), Phase::Behind) => Ok(Some(Token::Eof)),
+            (Some(End::Whole), Phase::Open) => Err(malformed(self.from, "the document ends inside an element").into()),
+            (Some(End::Whole), Phase::Ahead) => Err(malformed(self.from, "the document is empty").into()),
+            _ => Ok(None),
         }
     }
 
     /// Where a token of this length ends. `None` has not ended in what has arrived; past the limit it need not.
-    fn bounded(&self, length: Option<usize>) -> Result<Option<usize>, Refusal> {
+    fn bounded(&self, length: Option<usize>) -> Result<Option<usize>, Box<Refusal>> {
         match length.unwrap_or(self.unread()) > self.limits.text {
-            true => Err(too_complex("the length of a token in bytes", self.limits.text)),
+            true => Err(too_complex("the length of a token in bytes", self.limits.text).into()),
             false => Ok(length),
         }
     }
 
-    fn count(&mut self) -> Result<(), Refusal> {
+    fn count(&mut self) -> Result<(), Box<Refusal>> {
         self.nodes += 1;
         match self.nodes > self.limits.nodes {
-            true => Err(too_complex("elements, texts and comments", self.limits.nodes)),
+            true => Err(too_complex("elements, texts and comments", self.limits.nodes).into()),
             false => Ok(()),
         }
     }
 
     fn start_tag(&mut self) -> Found {
-        let rest = self.input.rest();
-        let Some(inside) = rest.as_bytes().get(1..) else { return Ok(None) };
+        let inside = self.input.bytes().get(1..).unwrap_or(&[]);
         let mut close = memchr(b'>', inside);
         let recognised = close.and_then(|close| inside.get(..close)).is_some_and(|raw| self.tags.recognise(raw));
         if !recognised {
-            close = tag_end(inside);
-            let Some(length) = self.bounded(close.map(|close| close + 2))? else { return Ok(None) };
-            let raw = rest.get(1..length - 1).unwrap_or("");
-            self.tags.read(raw, &mut self.uris, &self.limits, self.from)?;
+            close = self.new_tag()?;
         }
+        let Some(close) = close else { return Ok(None) };
         match self.phase {
             Phase::Ahead => self.phase = Phase::Open,
             Phase::Open => {}
-            Phase::Behind => return Err(malformed(self.from, "a second root element")),
+            Phase::Behind => return Err(malformed(self.from, "a second root element").into()),
         }
         self.count()?;
         self.tags.open(&mut self.scope, &self.limits, self.from)?;
-        let token = match self.tags.last().is_some_and(tag::Tag::is_empty) {
+        let token = match self.tags.last().is_some_and(Tag::is_empty_element) {
             true => self.close(Token::Empty),
             false => Token::Start,
         };
-        Ok(close.map(|close| (token, close + 2)))
+        self.found(token, close + 2)
+    }
+
+    /// Reads a tag that none was like before; where it ends behind its `<`.
+    fn new_tag(&mut self) -> Result<Option<usize>, Box<Refusal>> {
+        let rest = self.input.rest();
+        let close = rest.as_bytes().get(1..).and_then(tag_end);
+        let Some(length) = self.bounded(close.map(|close| close + 2))? else { return Ok(None) };
+        let raw = rest.get(1..length - 1).unwrap_or("");
+        let Self { scope, uris, limits, from, .. } = self;
+        self.tags.read(raw, &mut Known { scope, uris, limits, offset: *from })?;
+        Ok(close)
     }
 
     fn close(&mut self, token: Token) -> Token {
@@ -218,8 +237,8 @@ impl Scanner {
     }
 
     fn end_tag(&mut self) -> Found {
-        let inside = self.input.rest().as_bytes().get(2..).unwrap_or(&[]);
-        let name = self.scope.innermost();
+        let inside = self.input.bytes().get(2..).unwrap_or(&[]);
+        let name = self.scope.innermost().map(|(tag, name)| if tag == 0 { name } else { self.tags.name(tag) });
         let exactly = name.filter(|name| inside.starts_with(name) && inside.get(name.len()) == Some(&b'>'));
         let length = match exactly {
             Some(name) => name.len() + 3,
@@ -228,12 +247,13 @@ impl Scanner {
                 let Some(length) = self.bounded(close.map(|close| close + 3))? else { return Ok(None) };
                 let found = inside.get(..length - 3).unwrap_or(inside);
                 if name.is_none_or(|name| name != trim_end(found)) {
-                    return Err(malformed(self.from, "tags that do not match"));
+                    return Err(malformed(self.from, "tags that do not match").into());
                 }
                 length
             }
         };
-        Ok(Some((self.close(Token::End), length)))
+        let token = self.close(Token::End);
+        self.found(token, length)
     }
 
     fn reference(&mut self) -> Found {
@@ -242,46 +262,49 @@ impl Scanner {
         let name = match memchr(b';', near) {
             Some(end) => inside.get(..end).unwrap_or(""),
             None if near.len() < LONGEST_REFERENCE => return Ok(None),
-            None => return Err(malformed(self.from, "& without a reference")),
+            None => return Err(malformed(self.from, "& without a reference").into()),
         };
         if self.phase != Phase::Open {
-            return Err(malformed(self.from, "a reference outside the root element"));
+            return Err(malformed(self.from, "a reference outside the root element").into());
         }
         let (character, length) = (resolve(name, self.from)?, name.len() + 2);
         self.count()?;
         self.changed.clear();
         self.changed.push(character);
         self.text = Text::Changed;
-        Ok(Some((Token::Text, length)))
+        self.found(Token::Text, length)
     }
 
     /// Text up to the next tag or reference.
     fn characters(&mut self) -> Found {
-        let rest = self.input.rest();
-        let end = memchr2(b'<', b'&', rest.as_bytes());
+        let rest = self.input.bytes();
+        let end = memchr2(b'<', b'&', rest);
         // At the end of the document the rest is text: white space, if anything is to come of it.
         let end = end.or_else(|| (self.input.end() == Some(End::Whole)).then_some(rest.len()));
         let Some(length) = self.bounded(end)? else { return Ok(None) };
-        let text = rest.get(..length).unwrap_or("");
+        let text = rest.get(..length).unwrap_or(rest);
         if self.phase != Phase::Open {
-            return match text.chars().all(is_space) {
-                true => Ok(Some((Token::Nothing, length))),
-                false => Err(malformed(self.from, "text outside the root element")),
+            return match trim_end(text) {
+                [] => self.found(Token::Nothing, length),
+                _ => Err(malformed(self.from, "text outside the root element").into()),
             };
         }
-        if self.input.is_odd() && memmem::find(text.as_bytes(), b"]]>").is_some() {
-            return Err(malformed(self.from, "]]> in text"));
+        if self.input.is_odd() && memmem::find(text, b"]]>").is_some() {
+            return Err(malformed(self.from, "]]> in text").into());
         }
         self.count()?;
         self.set_text(0, length, 0);
-        Ok(Some((Token::Text, length)))
+        self.found(Token::Text, length)
     }
 
     /// The text of a token: `length` bytes that stand `before` bytes behind its beginning and `behind` before its end.
     fn set_text(&mut self, before: usize, length: usize, behind: usize) {
+        self.text = Text::AsItStands { length, behind };
+        if !self.input.is_odd() {
+            return;
+        }
         let text = self.input.rest().get(before..before + length).unwrap_or("");
-        if !self.input.is_odd() || memchr(b'\r', text.as_bytes()).is_none() {
-            self.text = Text::AsItStands { length, behind };
+        if !text.contains('\r') {
             return;
         }
         // XML 1.0 § 2.11: both ends of line of other systems become the one of XML.
@@ -299,38 +322,38 @@ impl Scanner {
     /// A comment, a CDATA section, or what is never let through: a DTD defines entities, attributes and ids behind the
     /// reader's back.
     fn bang(&mut self) -> Found {
-        let rest = self.input.rest().as_bytes();
+        let rest = self.input.bytes();
         match rest.get(2..).unwrap_or(&[]) {
-            [b'D' | b'd', ..] => Err(Refusal::DtdRefused),
+            [b'D' | b'd', ..] => Err(Refusal::DtdRefused.into()),
             [b'-', b'-', ..] => self.comment(),
             inside if inside.starts_with(CDATA) => self.cdata(),
             inside if inside.len() < CDATA.len() && (b"--".starts_with(inside) || CDATA.starts_with(inside)) => Ok(None),
-            _ => Err(malformed(self.from, "a token that cannot be read")),
+            _ => Err(malformed(self.from, "a token that cannot be read").into()),
         }
     }
 
     fn comment(&mut self) -> Found {
-        let inside = self.input.rest().as_bytes().get(4..).unwrap_or(&[]);
+        let inside = self.input.bytes().get(4..).unwrap_or(&[]);
         // Two hyphens end a comment, or are an error: readers that go on to `-->` see another text than those that do not.
         let hyphens = memmem::find(inside, b"--").filter(|at| inside.len() > at + 2);
         let Some(length) = self.bounded(hyphens.map(|at| at + 7))? else { return Ok(None) };
         if inside.get(length - 5) != Some(&b'>') {
-            return Err(malformed(self.from, "a comment holds two hyphens in a row"));
+            return Err(malformed(self.from, "a comment holds two hyphens in a row").into());
         }
         self.count()?;
-        Ok(Some((Token::Comment, length)))
+        self.found(Token::Comment, length)
     }
 
     fn cdata(&mut self) -> Found {
         if self.phase != Phase::Open {
-            return Err(malformed(self.from, "CDATA outside the root element"));
+            return Err(malformed(self.from, "CDATA outside the root element").into());
         }
-        let inside = self.input.rest().as_bytes().get(CDATA.len() + 2..).unwrap_or(&[]);
+        let inside = self.input.bytes().get(CDATA.len() + 2..).unwrap_or(&[]);
         let end = memmem::find(inside, b"]]>");
         let Some(length) = self.bounded(end.map(|end| end + CDATA.len() + 5))? else { return Ok(None) };
         self.count()?;
         self.set_text(CDATA.len() + 2, length - CDATA.len() - 5, 3);
-        Ok(Some((Token::CData, length)))
+        self.found(Token::CData, length)
     }
 
     /// The XML declaration, at the very beginning; processing instructions (SOAP 1.2 forbids them) are refused.
@@ -339,15 +362,15 @@ impl Scanner {
         match inside.as_bytes() {
             [b'x', b'm', b'l', b' ' | b'\t' | b'\n' | b'\r' | b'?', ..] => {}
             short if b"xml".starts_with(short) => return Ok(None),
-            _ => return Err(Refusal::ProcessingInstructionRefused),
+            _ => return Err(Refusal::ProcessingInstructionRefused.into()),
         }
         let end = memmem::find(inside.as_bytes(), b"?>");
         let Some(length) = self.bounded(end.map(|end| end + 4))? else { return Ok(None) };
         if !self.first {
-            return Err(malformed(self.from, "the XML declaration is not at the very beginning"));
+            return Err(malformed(self.from, "the XML declaration is not at the very beginning").into());
         }
         check_declaration(inside.get(..length - 4).unwrap_or(""), self.from)?;
-        Ok(Some((Token::Nothing, length)))
+        self.found(Token::Nothing, length)
     }
 }
 
@@ -376,19 +399,19 @@ fn trim_end(name: &[u8]) -> &[u8] {
 
 impl Reading for Scanner {
     fn prefix(&self) -> &str {
-        self.tags.last().map_or("", tag::Tag::prefix)
+        self.tags.last().map_or("", Tag::prefix)
     }
     fn local(&self) -> &str {
-        self.tags.last().map_or("", tag::Tag::local)
+        self.tags.last().map_or("", Tag::local)
     }
     fn uri(&self) -> Uri {
-        self.tags.last().map_or(Uri::NONE, tag::Tag::uri)
+        self.tags.last().map_or(Uri::NONE, Tag::uri)
     }
     fn attributes(&self) -> impl Iterator<Item = TagAttribute<'_>> {
-        self.tags.last().into_iter().flat_map(tag::Tag::attributes)
+        self.tags.last().into_iter().flat_map(Tag::attributes)
     }
     fn declarations(&self) -> impl Iterator<Item = (&str, Uri)> {
-        self.tags.last().into_iter().flat_map(tag::Tag::declarations)
+        self.tags.last().into_iter().flat_map(Tag::declarations)
     }
     fn text(&self) -> &str {
         match self.text {
@@ -403,6 +426,6 @@ impl Reading for Scanner {
         self.scope.depth()
     }
     fn binding(&self, prefix: &str) -> Option<Uri> {
-        self.scope.binding(prefix.as_bytes())
+        self.scope.binding(prefix)
     }
 }

@@ -1,30 +1,51 @@
 //! The elements that are open, and the namespaces that are bound in them.
 
-use crate::soap::strict::Uri;
+use crate::refusal::Refusal;
+use crate::soap::strict::{Uri, too_complex};
+
+/// A prefix of the document, by number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Prefix(u16);
+
+impl Prefix {
+    /// No prefix: the default namespace, for an element.
+    pub(super) const NONE: Prefix = Prefix(0);
+}
 
 #[derive(Debug)]
+struct Known {
+    prefix: Box<str>,
+    /// What it is bound to where the document is now.
+    uri: Option<Uri>,
+}
+
+/// An element that is open.
+#[derive(Debug, Clone, Copy)]
 struct Open {
-    /// Where the element's name stands in `words`.
-    from: usize,
-    to: usize,
-    /// How many bindings were in scope outside.
-    bindings: usize,
+    /// The number of its start tag among those that are remembered; 0 for one that is not.
+    tag: usize,
+    /// How long `words` and `outside` were before it.
+    words: usize,
+    outside: usize,
 }
 
+/// What is open and bound: stacks, so that nothing is allocated for an element once it has been as deep before.
 #[derive(Debug)]
-struct Binding {
-    from: usize,
-    to: usize,
-    uri: Uri,
+pub(super) struct Scope {
+    open: Vec<Open>,
+    /// The names of open elements whose start tags are not remembered, one after another.
+    words: Vec<u8>,
+    prefixes: Vec<Known>,
+    /// What each declaration in scope has hidden: a prefix, and what it was bound to before.
+    outside: Vec<(Prefix, Option<Uri>)>,
 }
 
-/// A stack: nothing is allocated for an element once it has been as deep before.
-#[derive(Debug, Default)]
-pub(super) struct Scope {
-    /// For each open element its name, then the prefixes that it declares.
-    words: Vec<u8>,
-    open: Vec<Open>,
-    bindings: Vec<Binding>,
+impl Default for Scope {
+    fn default() -> Self {
+        let none = Known { prefix: "".into(), uri: None };
+        let xml = Known { prefix: "xml".into(), uri: Some(Uri::XML) };
+        Self { open: Vec::new(), words: Vec::new(), prefixes: vec![none, xml], outside: Vec::new() }
+    }
 }
 
 impl Scope {
@@ -33,42 +54,65 @@ impl Scope {
         self.open.len()
     }
 
-    /// How many bindings are in scope.
-    pub(super) fn bindings(&self) -> usize {
-        self.bindings.len()
+    /// How many declarations are in scope.
+    pub(super) fn declarations(&self) -> usize {
+        self.outside.len()
     }
 
-    /// Opens an element.
-    pub(super) fn open(&mut self, name: &[u8]) {
-        let from = self.words.len();
-        self.words.extend_from_slice(name);
-        self.open.push(Open { from, to: self.words.len(), bindings: self.bindings.len() });
-    }
-
-    /// Binds a prefix (empty for the default) in the element that was opened last.
-    pub(super) fn bind(&mut self, prefix: &[u8], uri: Uri) {
-        let from = self.words.len();
-        self.words.extend_from_slice(prefix);
-        self.bindings.push(Binding { from, to: self.words.len(), uri });
+    /// The number of a prefix; of how many a document may use, there is a limit.
+    pub(super) fn prefix(&mut self, prefix: &str, limit: usize) -> Result<Prefix, Refusal> {
+        let known = self.prefixes.iter().position(|known| *known.prefix == *prefix);
+        let number = known.unwrap_or(self.prefixes.len());
+        if known.is_none() {
+            self.prefixes.push(Known { prefix: prefix.into(), uri: None });
+        }
+        match u16::try_from(number) {
+            Ok(number) if usize::from(number) <= limit => Ok(Prefix(number)),
+            _ => Err(too_complex("namespace prefixes", limit)),
+        }
     }
 
     /// What a prefix is bound to.
-    pub(super) fn binding(&self, prefix: &[u8]) -> Option<Uri> {
-        let is = |binding: &&Binding| self.words.get(binding.from..binding.to) == Some(prefix);
-        self.bindings.iter().rev().find(is).map(|binding| binding.uri)
+    pub(super) fn bound(&self, prefix: Prefix) -> Option<Uri> {
+        self.prefixes.get(usize::from(prefix.0))?.uri
     }
 
-    /// The name of the innermost open element, prefix included.
-    pub(super) fn innermost(&self) -> Option<&[u8]> {
+    /// What a prefix is bound to, by its name.
+    pub(super) fn binding(&self, prefix: &str) -> Option<Uri> {
+        self.prefixes.iter().find(|known| *known.prefix == *prefix)?.uri
+    }
+
+    /// Opens an element: by the number of its start tag, or by its name where that is not remembered.
+    pub(super) fn open(&mut self, tag: usize, name: &[u8]) {
+        self.open.push(Open { tag, words: self.words.len(), outside: self.outside.len() });
+        if tag == 0 {
+            self.words.extend_from_slice(name);
+        }
+    }
+
+    /// Binds a prefix in the element that was opened last.
+    pub(super) fn bind(&mut self, prefix: Prefix, uri: Uri) {
+        if let Some(known) = self.prefixes.get_mut(usize::from(prefix.0)) {
+            self.outside.push((prefix, known.uri.replace(uri)));
+        }
+    }
+
+    /// The innermost open element: the number of its start tag, and its name where that is 0.
+    pub(super) fn innermost(&self) -> Option<(usize, &[u8])> {
         let open = self.open.last()?;
-        self.words.get(open.from..open.to)
+        Some((open.tag, self.words.get(open.words..).unwrap_or(&[])))
     }
 
     /// Closes the innermost open element.
     pub(super) fn close(&mut self) {
-        if let Some(open) = self.open.pop() {
-            self.bindings.truncate(open.bindings);
-            self.words.truncate(open.from);
+        let Some(open) = self.open.pop() else { return };
+        self.words.truncate(open.words);
+        while self.outside.len() > open.outside
+            && let Some((prefix, uri)) = self.outside.pop()
+        {
+            if let Some(known) = self.prefixes.get_mut(usize::from(prefix.0)) {
+                known.uri = uri;
+            }
         }
     }
 }

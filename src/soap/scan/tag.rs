@@ -9,7 +9,7 @@ use crate::refusal::Refusal;
 use crate::soap::lexical::{is_absolute_uri, is_ncname, is_space, next_attribute, normalise_value};
 use crate::soap::strict::{Limits, TagAttribute, Uri, Uris, XML_NAMESPACE, XMLNS_NAMESPACE, malformed, too_complex};
 
-use super::scope::Scope;
+use super::scope::{Prefix, Scope};
 
 /// A part of [`Tag`]'s own text.
 type Part = std::ops::Range<usize>;
@@ -17,6 +17,7 @@ type Part = std::ops::Range<usize>;
 #[derive(Debug)]
 struct Attribute {
     prefix: Part,
+    number: Prefix,
     local: Part,
     value: Part,
     uri: Uri,
@@ -31,11 +32,12 @@ pub(super) struct Tag {
     raw: usize,
     name: Part,
     prefix: Part,
+    number: Prefix,
     local: Part,
     uri: Option<Uri>,
     empty: bool,
     attributes: Vec<Attribute>,
-    declarations: Vec<(Part, Uri)>,
+    declarations: Vec<(Part, Prefix, Uri)>,
 }
 
 impl Tag {
@@ -56,7 +58,7 @@ impl Tag {
     pub(super) fn uri(&self) -> Uri {
         self.uri.unwrap_or(Uri::NONE)
     }
-    pub(super) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty_element(&self) -> bool {
         self.empty
     }
     pub(super) fn attributes(&self) -> impl Iterator<Item = TagAttribute<'_>> {
@@ -68,7 +70,7 @@ impl Tag {
         })
     }
     pub(super) fn declarations(&self) -> impl Iterator<Item = (&str, Uri)> {
-        self.declarations.iter().map(|(prefix, uri)| (self.part(prefix), *uri))
+        self.declarations.iter().map(|(prefix, _, uri)| (self.part(prefix), *uri))
     }
 
     /// Whether it is the tag that stands so between `<` and `>`.
@@ -77,7 +79,8 @@ impl Tag {
     }
 
     /// Reads the tag that stands so between `<` and `>`: all that does not depend on where it stands.
-    fn read(&mut self, raw: &str, uris: &mut Uris, limits: &Limits, offset: usize) -> Result<(), Refusal> {
+    fn read(&mut self, raw: &str, known: &mut Known<'_>) -> Result<(), Refusal> {
+        let (limits, offset) = (known.limits, known.offset);
         let Self { text, attributes, declarations, .. } = self;
         text.clear();
         attributes.clear();
@@ -104,18 +107,21 @@ impl Tag {
             normalise_value(value, &mut self.text, offset)?;
             let value = from..self.text.len();
             match (prefix, local) {
-                ("xmlns", _) => self.declare(local, value, uris, limits, offset)?,
-                ("", "xmlns") => self.declare("", value, uris, limits, offset)?,
+                ("xmlns", _) => self.declare(local, value, known)?,
+                ("", "xmlns") => self.declare("", value, known)?,
                 _ => {
+                    let number = known.scope.prefix(prefix, limits.namespaces)?;
                     let (prefix, local) = (self.add(prefix), self.add(local));
-                    self.attributes.push(Attribute { prefix, local, value, uri: Uri::NONE });
+                    self.attributes.push(Attribute { prefix, number, local, value, uri: Uri::NONE });
                 }
             }
         }
+        self.number = known.scope.prefix(prefix, limits.namespaces)?;
         Ok(())
     }
 
-    fn declare(&mut self, prefix: &str, value: Part, uris: &mut Uris, limits: &Limits, offset: usize) -> Result<(), Refusal> {
+    fn declare(&mut self, prefix: &str, value: Part, known: &mut Known<'_>) -> Result<(), Refusal> {
+        let (limits, offset) = (known.limits, known.offset);
         if matches!(prefix, "xml" | "xmlns") {
             return Err(malformed(offset, "the prefixes xml and xmlns may not be declared"));
         }
@@ -132,36 +138,36 @@ impl Tag {
             name if !is_absolute_uri(name) => {
                 return Err(malformed(offset, "a namespace name that is not an absolute URI"));
             }
-            name => uris.intern(name, limits.namespaces)?,
+            name => known.uris.intern(name, limits.namespaces)?,
         };
+        let number = known.scope.prefix(prefix, limits.namespaces)?;
         let prefix = self.add(prefix);
-        self.declarations.push((prefix, uri));
+        self.declarations.push((prefix, number, uri));
         Ok(())
     }
 
-    /// Opens the element that the tag begins, and resolves the names in it.
-    fn open(&mut self, scope: &mut Scope, limits: &Limits, offset: usize) -> Result<(), Refusal> {
+    /// Opens the element that the tag begins, and resolves the names in it; `number` is the tag's own.
+    fn open(&mut self, number: usize, scope: &mut Scope, limits: &Limits, offset: usize) -> Result<(), Refusal> {
         if scope.depth() >= limits.depth {
             return Err(too_complex("element depth", limits.depth));
         }
         let Self { text, attributes, declarations, .. } = self;
         let part = |part: &Part| text.as_bytes().get(part.clone()).unwrap_or(&[]);
-        scope.open(part(&self.name));
-        for (prefix, uri) in declarations.iter() {
-            if scope.bindings() >= limits.declarations {
+        scope.open(number, part(&self.name));
+        for (_, prefix, uri) in declarations.iter() {
+            if scope.declarations() >= limits.declarations {
                 return Err(too_complex("namespace declarations in scope", limits.declarations));
             }
-            scope.bind(part(prefix), *uri);
+            scope.bind(*prefix, *uri);
         }
-        let lookup = |prefix: &[u8]| match prefix {
-            b"xml" => Ok(Uri::XML),
-            b"" => Ok(scope.binding(b"").unwrap_or(Uri::NONE)),
-            _ => scope.binding(prefix).ok_or_else(|| malformed(offset, "a prefix that is not declared")),
-        };
         // Only now are this tag's own declarations in scope, wherever among the attributes they stood.
-        self.uri = Some(lookup(part(&self.prefix))?);
-        for attribute in attributes.iter_mut().filter(|attribute| !attribute.prefix.is_empty()) {
-            attribute.uri = lookup(part(&attribute.prefix))?;
+        let lookup = |prefix: Prefix| match scope.bound(prefix) {
+            None if prefix != Prefix::NONE => Err(malformed(offset, "a prefix that is not declared")),
+            uri => Ok(uri.unwrap_or(Uri::NONE)),
+        };
+        self.uri = Some(lookup(self.number)?);
+        for attribute in attributes.iter_mut().filter(|attribute| attribute.number != Prefix::NONE) {
+            attribute.uri = lookup(attribute.number)?;
         }
         // Two prefixes bound to one namespace make `a:x` and `b:x` the same attribute: readers would disagree.
         let same = |a: &Attribute, b: &Attribute| a.uri == b.uri && part(&a.local) == part(&b.local);
@@ -176,6 +182,15 @@ impl Tag {
     }
 }
 
+/// What a tag is read with.
+pub(super) struct Known<'k> {
+    pub(super) scope: &'k mut Scope,
+    pub(super) uris: &'k mut Uris,
+    pub(super) limits: &'k Limits,
+    /// Where the tag stands, in bytes.
+    pub(super) offset: usize,
+}
+
 fn split<'n>(name: &'n str, limits: &Limits, offset: usize) -> Result<(&'n str, &'n str), Refusal> {
     if name.len() > limits.name {
         return Err(too_complex("the length of a name in bytes", limits.name));
@@ -188,28 +203,31 @@ fn split<'n>(name: &'n str, limits: &Limits, offset: usize) -> Result<(&'n str, 
     }
 }
 
-/// How many tags are remembered, and how long they may be: what an answer can make the gateway hold by them is bounded.
-const REMEMBERED: usize = 256;
+/// How many tags are remembered, of these with attributes (whose values may never come again) only the first few, and how
+/// long they may be: what an answer can make the gateway hold by them is bounded. None is forgotten for another, since
+/// elements that are open are known by the numbers of their tags.
+const REMEMBERED: usize = 512;
+const WITH_ATTRIBUTES: usize = 128;
 const LONGEST: usize = 512;
 /// Places in the index of the remembered tags; a power of two.
 const PLACES: usize = 4096;
+/// How many places, from its own on, a tag may stand in.
+const NEIGHBOURS: usize = 4;
 
 /// The tags that were read, the last one among them.
 #[derive(Debug)]
 pub(super) struct Tags {
+    /// The first is the last one that was not remembered.
     tags: Vec<Tag>,
-    /// For each value of [`place`] the number of a tag. It may be another tag's by now: what is found is compared.
+    /// From each value of [`place`] on the numbers of tags, 0 for none. They may be others: what is found is compared.
     index: Vec<u16>,
-    /// The tag to be forgotten next.
-    oldest: usize,
     /// The number of the last tag.
     last: usize,
 }
 
 impl Default for Tags {
     fn default() -> Self {
-        // The first is for tags that are too long to be remembered.
-        Self { tags: vec![Tag::default()], index: vec![0; PLACES], oldest: 0, last: 0 }
+        Self { tags: vec![Tag::default()], index: vec![0; PLACES + NEIGHBOURS], last: 0 }
     }
 }
 
@@ -219,47 +237,61 @@ impl Tags {
         self.tags.get(self.last)
     }
 
-    /// Whether the tag that stands so between `<` and `>` has been read; it becomes the last one.
-    pub(super) fn recognise(&mut self, raw: &[u8]) -> bool {
-        let number = self.index.get(place(raw)).copied().unwrap_or(0);
-        self.last = usize::from(number);
-        number != 0 && self.tags.get(self.last).is_some_and(|tag| tag.is(raw))
+    /// The name of the element that the tag with this number begins.
+    pub(super) fn name(&self, number: usize) -> &[u8] {
+        let name = |tag: &Tag| tag.name.clone();
+        self.tags.get(number).and_then(|tag| tag.text.as_bytes().get(name(tag))).unwrap_or(&[])
     }
 
-    /// Reads a tag; it becomes the last one, and is remembered.
-    pub(super) fn read(&mut self, raw: &str, uris: &mut Uris, limits: &Limits, offset: usize) -> Result<(), Refusal> {
-        self.last = match raw.len() <= LONGEST {
-            true => self.room(),
-            false => 0,
-        };
-        if let Some(tag) = self.tags.get_mut(self.last) {
-            tag.read(raw, uris, limits, offset)?;
+    /// Whether the tag that stands so between `<` and `>` has been read; it becomes the last one.
+    pub(super) fn recognise(&mut self, raw: &[u8]) -> bool {
+        let place = place(raw);
+        for number in self.index.get(place..place + NEIGHBOURS).unwrap_or(&[]) {
+            self.last = usize::from(*number);
+            if *number == 0 {
+                return false;
+            }
+            if self.tags.get(self.last).is_some_and(|tag| tag.is(raw)) {
+                return true;
+            }
         }
-        if let (Some(known), Ok(number)) = (self.index.get_mut(place(raw.as_bytes())), u16::try_from(self.last)) {
-            *known = number;
+        false
+    }
+
+    /// Reads a tag; it becomes the last one, and is remembered if there is room.
+    pub(super) fn read(&mut self, raw: &str, known: &mut Known<'_>) -> Result<(), Refusal> {
+        self.last = 0;
+        let Some(tag) = self.tags.first_mut() else { return Err(Refusal::Internal) };
+        tag.read(raw, known)?;
+        let most = if tag.attributes.is_empty() { REMEMBERED } else { WITH_ATTRIBUTES };
+        if raw.len() <= LONGEST && self.tags.len() <= most {
+            self.remember(place(raw.as_bytes()));
         }
         Ok(())
     }
 
-    fn room(&mut self) -> usize {
-        if self.tags.len() <= REMEMBERED {
+    /// Keeps the tag that was read last, where its place in the index or one beside it is free.
+    fn remember(&mut self, place: usize) {
+        let number = self.tags.len();
+        let mut places = self.index.get_mut(place..place + NEIGHBOURS).unwrap_or(&mut []).iter_mut();
+        if let (Some(free), Ok(short)) = (places.find(|known| **known == 0), u16::try_from(number)) {
+            *free = short;
             self.tags.push(Tag::default());
-            return self.tags.len() - 1;
+            self.tags.swap(0, number);
+            self.last = number;
         }
-        self.oldest = self.oldest % REMEMBERED + 1;
-        self.oldest
     }
 
     /// Opens the element that the last tag begins.
     pub(super) fn open(&mut self, scope: &mut Scope, limits: &Limits, offset: usize) -> Result<(), Refusal> {
         match self.tags.get_mut(self.last) {
-            Some(tag) => tag.open(scope, limits, offset),
+            Some(tag) => tag.open(self.last, scope, limits, offset),
             None => Err(Refusal::Internal),
         }
     }
 }
 
-/// A place in the index. Tags that share one (by chance, or because somebody wants to) are read anew each time, as all
+/// A place in the index. Tags for which there is none left (because somebody wants it so) are read anew each time, as all
 /// would be without the index.
 fn place(raw: &[u8]) -> usize {
     const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
