@@ -158,6 +158,15 @@ async fn explained(world: &World, request: &Path, more: &[&str]) -> (bool, Strin
     (code == ExitCode::SUCCESS, String::from_utf8(text).unwrap(), serde_json::from_slice(&json).unwrap())
 }
 
+/// The explanation as text in one language.
+async fn in_one(world: &World, request: &Path, lang: &str) -> String {
+    let config = world.dir.join("hjemmel.toml");
+    let given = ["explain", "--config", config.to_str().unwrap(), request.to_str().unwrap(), "--lang", lang];
+    let mut text = Vec::new();
+    explain::run(&Command::try_parse_from(given).unwrap().args, &world.clock, &mut text).await.unwrap();
+    String::from_utf8(text).unwrap()
+}
+
 fn written(world: &World, name: &str, content: &[u8]) -> PathBuf {
     let path = world.dir.join(name);
     std::fs::write(&path, content).unwrap();
@@ -211,6 +220,28 @@ async fn a_dry_run_tells_each_verdict_and_sends_nothing(world: &World) {
     }
     assert!(!text.contains(demo::UDK_ONLY) && !json.to_string().contains(demo::UDK_ONLY), "the person is masked");
 
+    // Each part of the search by place and rule, in both languages; as text also in one alone.
+    let decided = verdict(&json, "request_policy")["decisions"].as_array().unwrap();
+    for (place, code, rule) in [
+        ("SoegUdtryk/SoegBevillingIndeks[1]", "person-binds", "person"),
+        ("SoegUdtryk", "search-added", "reading"),
+        ("SoegUdtryk", "page-inserted", "page-cap"),
+    ] {
+        let found = decided
+            .iter()
+            .find(|each| each["place"] == place && each["code"] == code)
+            .unwrap_or_else(|| panic!("{code}: {json}"));
+        assert_eq!(found["rule"], rule);
+        assert!(
+            found["da"] != found["en"]
+                && text.contains(found["da"].as_str().unwrap())
+                && text.contains(found["en"].as_str().unwrap())
+        );
+        let (danish, english) = (in_one(world, &path, "da").await, in_one(world, &path, "en").await);
+        assert!(danish.contains(found["da"].as_str().unwrap()) && !danish.contains(found["en"].as_str().unwrap()), "{danish}");
+        assert!(english.contains(found["en"].as_str().unwrap()) && !english.contains(found["da"].as_str().unwrap()), "{english}");
+    }
+
     // What the gateway would make of the index's answer.
     let (_, _, shown) = explained(world, &path, &["--show-person"]).await;
     let forwarded = shown["forwarded"].as_str().unwrap();
@@ -225,6 +256,10 @@ async fn a_dry_run_tells_each_verdict_and_sends_nothing(world: &World) {
     let decisions = answered["decisions"].as_array().unwrap();
     let found = |released: bool, rule: &str| decisions.iter().any(|each| each["released"] == released && each["rule"] == rule);
     assert!(found(true, "benefit-amount") && found(false, "sums") && found(false, "grant") && found(false, "net-amounts"));
+    let unnamed = answered["unnamed"].as_array().unwrap();
+    let named = |ending: &str| unnamed.iter().any(|each| each["path"].as_str().unwrap().ends_with(ending));
+    assert!(named("/oei:BevilgetYdelseRef/sd:UUIDIdentifikator") && !named("/oei:Ydelsesbeloeb"), "{unnamed:?}");
+    assert!(text.contains("oei:BevilgetYdelseRef/sd:UUIDIdentifikator"), "each field that is removed is told: {text}");
     let rules = answered["rules"].as_object().unwrap();
     for rule in decisions.iter().map(|each| each["rule"].as_str().unwrap()) {
         assert!(

@@ -86,6 +86,15 @@ impl Node {
         Ok(self.world.records.recv_timeout(Duration::from_secs(10)).unwrap().refusal)
     }
 
+    /// A call over the token binding with this token: the refusal's code, or nothing where it was served.
+    async fn calls_with(&self, token: &hjemmel::sts::Token) -> Option<String> {
+        let (client, key) = (self.world.client(None).unwrap(), self.world.key(Role::Korsbaek).unwrap());
+        let question = Question::about(Cpr::parse(demo::UDK_ONLY).unwrap()).input();
+        let (message, _) = client.token_message(token.assertion(), &key, &question, self.world.clock.now()).unwrap();
+        client.send(Version::V12, message).await.unwrap();
+        self.world.records.recv_timeout(Duration::from_secs(10)).unwrap().refusal
+    }
+
     async fn get(&self, uri: &str) -> (u16, Bytes) {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
         let response = outbound(&self.world).get(&uri.parse().unwrap(), deadline).await.unwrap();
@@ -146,6 +155,7 @@ async fn operations_of_trust() {
     check_tells_all_that_is_wrong_with_what_the_file_names(&node);
     a_revoked_client_is_refused_on_the_connection_it_has_open_and_on_a_new_one(&node).await;
     a_revocation_list_is_taken_up_without_a_signal(&node).await;
+    a_token_that_is_remembered_gives_nothing_once_its_holder_is_revoked_or_its_issuer_distrusted(&node).await;
     a_list_that_its_authority_did_not_sign_is_refused(&node).await;
     an_overdue_list_refuses_unless_the_operator_chose_otherwise(&node).await;
     a_client_certificate_that_ends_on_a_long_connection_gives_nothing_any_more(&node).await;
@@ -391,6 +401,36 @@ async fn a_revocation_list_is_taken_up_without_a_signal(node: &Node) {
     }
     assert_eq!(node.calls(&client).await, Ok(Some("ClientCertificateInvalid".to_owned())));
     assert!(node.calls(&node.client()).await.is_err());
+    node.reload(&[]).await.unwrap();
+}
+
+/// The memory knows what a token says; what reloads and lists change is asked of each call.
+async fn a_token_that_is_remembered_gives_nothing_once_its_holder_is_revoked_or_its_issuer_distrusted(node: &Node) {
+    const HITS: &str = "hjemmel_assertion_memory_lookups_total{result=\"hit\"}";
+    const APPLIED: &str = "hjemmel_reload_total{result=\"applied\",what=\"crls\"}";
+    node.write("issuing.crl", node.revocation_list(&[], 10));
+    node.reload(&[CRLS]).await.unwrap();
+    let token = node.world.token(Role::Korsbaek, KORSBAEK).await.unwrap();
+    let before = node.metric(HITS).await.unwrap();
+    assert_eq!(node.calls_with(&token).await, None);
+    assert_eq!(node.calls_with(&token).await, None);
+    assert_eq!(node.metric(HITS).await, Some(before + 1.0), "the second call found the token known");
+    assert_eq!(node.metric("hjemmel_assertion_memory_entries").await, Some(1.0), "a reload begins with an empty memory");
+
+    // No reload: the memory stays, and the new list is asked all the same.
+    let applied = node.metric(APPLIED).await.unwrap();
+    node.write("issuing.crl", node.revocation_list(&[Role::Korsbaek], 10));
+    while node.metric(APPLIED).await.unwrap() == applied {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(node.calls_with(&token).await.as_deref(), Some("HolderOfKey"));
+    assert_eq!(node.metric(HITS).await, Some(before + 2.0), "it was known, and refused");
+
+    node.reload(&[]).await.unwrap();
+    assert_eq!(node.calls_with(&token).await, None, "without a list nobody is revoked");
+    let other = "certificates = [\"pki/client-intruder.pem\"]";
+    node.reload(&[("metadata = [\"sts-metadata.xml\"]", other)]).await.unwrap();
+    assert_eq!(node.calls_with(&token).await.as_deref(), Some("TokenIssuerUntrusted"));
     node.reload(&[]).await.unwrap();
 }
 

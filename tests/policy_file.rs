@@ -71,7 +71,7 @@ fn a_wrong_policy_is_refused_with_line_and_remedy() {
         ),
         (
             "a basis that names no source",
-            "basis = \"technical: paging\"\nda = \"Antal",
+            "basis = \"technical: paging\"\nbasis-da = \"teknisk: sideinddeling\"\nda = \"Antal",
             "basis = \"because\"\nda = \"Antal",
             "basis = \"because\"",
             "names no source",

@@ -54,5 +54,12 @@ cargo run --locked --release --quiet -- demo --once
 say "Memory: 200 MB pass through, 1 MB is released"
 cargo test --locked --release --quiet --test memory
 
+say "Cost: no part more than 1.05 times what it did, in instructions"
+if command -v valgrind >/dev/null; then
+  cargo bench --locked --quiet --bench parts -- --instructions --gate
+else
+  echo "DID NOT RUN: valgrind is not installed; instructions were not counted"
+fi
+
 say "Tools and clients that this project did not write"
 tests/interop/run.sh

@@ -103,6 +103,10 @@ fn problems(document: &str, rules: &[&Words], cases: &BTreeMap<String, Vec<Strin
             found.push(format!("{} is no rule of the policy", row.id));
             continue;
         };
+        let law_alone = cited(&rule.basis).is_some_and(|cited| rule.basis.ends_with(&format!("{cited}\"")));
+        if law_alone == rule.basis_da.is_some() {
+            found.push(format!("{}: what is not the law's own words is said in Danish too (basis-da)", row.id));
+        }
         if row.words != format!("{}<br>{}", rule.da, rule.en) {
             found.push(format!("{}: other words than the policy's", row.id));
         }

@@ -11,19 +11,24 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use hjemmel::cli::call::question::Question;
+use hjemmel::cli::demo::world::World;
 use hjemmel::clock::Clock;
+use hjemmel::policy::kle::Constraint;
 use hjemmel::policy::person::Cpr;
+use hjemmel::policy::request as policy;
+use hjemmel::policy::window::Window;
 use hjemmel::signature::key::{Certificate, SigningKey};
 use hjemmel::signature::names::ANONYMOUS;
 use hjemmel::signature::sign::{Message, SoapVersion, head_with_certificate};
 use hjemmel::soap::document::Document;
 use hjemmel::soap::strict::Limits;
 use hjemmel::stub::pki::{DevPki, Role};
-use hjemmel::stub::population::{Population, demo};
+use hjemmel::stub::population::demo;
 use hjemmel::stub::sts::Switch;
 use hjemmel::stub::ydelsesindeks::answer::{Answer, Padding};
 use hjemmel::stub::ydelsesindeks::evaluate::{Index, Join};
@@ -56,16 +61,24 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// An answer about [`demo::UDK_ONLY`] of about `bytes` bytes, one object at the least, of which about `alike` may be
-    /// released. All objects are payments inside the window or thirteen months before it.
-    pub fn new(population: &Arc<Population>, bytes: u64, alike: u64) -> Self {
-        let question = Bytes::from(Question::about(Cpr::parse(demo::UDK_ONLY).unwrap()).input());
-        let question = Document::parse(question, &Limits::default()).unwrap();
-        let search = request::read(&question.root()).unwrap();
+    /// An answer about [`demo::UDK_ONLY`] with about `bytes` bytes of payments, to the nearest whole number of them, one at
+    /// the least, of which about `alike` bytes may be released; the rest are thirteen months older. With it comes the grant
+    /// that they refer to.
+    pub fn new(world: &World, bytes: u64, alike: u64) -> Self {
+        let policy = world.policy.request();
+        let question = document(Question::about(Cpr::parse(demo::UDK_ONLY).unwrap()).input());
+        let window = Window::at(world.clock.now(), policy.reading).unwrap();
+        let search = policy::check(question.root(), policy, &window, &Constraint::unconstrained()).unwrap();
+        let search = request::read(&document(search.forward().to_vec()).root()).unwrap();
+        let population = world.population.clone();
         let mut found = Index::new(population.clone()).search(&search, Join::Pointwise);
         found.effectuations.truncate(1);
-        found.grants.clear();
-        let padding = Some(Padding { bytes, alike });
+        let payment = &population.effectuations[found.effectuations[0]];
+        let lines = payment.registrations.iter().flat_map(|registration| &registration.lines);
+        let referred: Vec<_> = lines.filter_map(|line| line.grant.as_ref()).map(|(grant, _)| *grant).collect();
+        found.grants.retain(|grant| referred.contains(&population.grants[*grant].uuid));
+        let bytes = bytes.saturating_sub(HALF_AN_OBJECT);
+        let padding = Some(Padding { bytes, alike: alike.min(bytes) });
         let answer = Answer { population: population.clone(), status: 20, text: None, found, filter: None, padding };
         let pieces: Vec<_> = answer.pieces().collect();
         let objects = pieces.iter().filter(|piece| piece.windows(OBJECT.len()).any(|window| window == OBJECT)).count();
@@ -80,6 +93,11 @@ impl Prepared {
     }
 }
 
+fn document(xml: Vec<u8>) -> Document {
+    Document::parse(Bytes::from(xml), &Limits::default()).unwrap()
+}
+
+const HALF_AN_OBJECT: u64 = 3_300;
 const OBJECT: &[u8] = b"<yi:OekonomiskEffektueringFiltreretOejebliksbillede";
 
 /// The backend, running.
@@ -88,6 +106,8 @@ pub struct Backend {
     pub address: SocketAddr,
     /// What it answers.
     pub answer: Switch<Prepared>,
+    /// How long it takes to find an answer.
+    pub pause: Switch<Duration>,
     /// How long the last request was, in bytes.
     pub request_bytes: Arc<AtomicUsize>,
 }
@@ -109,21 +129,31 @@ impl Backend {
             clock: Clock::system(),
         });
         let acceptor = TlsAcceptor::from(Arc::new(tls(pki)));
-        let (answer, request_bytes) = (Switch::new(answer), Arc::new(AtomicUsize::new(0)));
-        let (shown, seen) = (answer.clone(), request_bytes.clone());
+        let (answer, pause) = (Switch::new(answer), Switch::new(Duration::ZERO));
+        let request_bytes = Arc::new(AtomicUsize::new(0));
+        let (shown, paused, seen) = (answer.clone(), pause.clone(), request_bytes.clone());
         tokio::spawn(async move {
             loop {
                 let Ok((stream, _)) = listener.accept().await else { continue };
                 let (acceptor, shown, signer, seen) = (acceptor.clone(), shown.clone(), signer.clone(), seen.clone());
+                let paused = paused.clone();
                 tokio::spawn(async move {
                     let _ = stream.set_nodelay(true);
                     let Ok(stream) = acceptor.accept(stream).await else { return };
-                    let service = service_fn(|request| respond(request, shown.get(), signer.clone(), seen.clone()));
+                    let service = service_fn(|request| {
+                        let (answer, pause, signer, seen) = (shown.get(), paused.get(), signer.clone(), seen.clone());
+                        async move {
+                            if !pause.is_zero() {
+                                tokio::time::sleep(pause).await;
+                            }
+                            respond(request, answer, signer, seen).await
+                        }
+                    });
                     let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
                 });
             }
         });
-        Self { address, answer, request_bytes }
+        Self { address, answer, pause, request_bytes }
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use hjemmel::agreements::{Agreement, Side, Store, StoreSettings, Thumbprint};
@@ -16,7 +15,7 @@ use hjemmel::services::terminaladgang::names::SERVICE_PATH;
 use hjemmel::signature::key::SigningKey;
 use hjemmel::sts::Token;
 use hjemmel::stub::pki::Role;
-use hjemmel::stub::population::{KORSBAEK, Population, demo};
+use hjemmel::stub::population::{KORSBAEK, demo};
 use hjemmel::stub::ydelsesindeks::serve::PATH;
 use tokio::net::TcpListener;
 use uuid::Uuid;
@@ -34,8 +33,6 @@ fn hjemmel() -> String {
 pub struct Stage {
     pub world: World,
     pub backend: Backend,
-    /// What the backend answers are made of.
-    pub population: Arc<Population>,
     /// A call of the AuthorityContext binding, the same each time.
     pub question: Bytes,
     /// The same in a file, for `oha`.
@@ -68,15 +65,14 @@ impl Stage {
         let clock = Clock::system();
         let options = Options { dir: dir.path().to_path_buf(), port: 0, seed: 1, persons: 50, clock, extra };
         let world = World::without_gateway(options).await.unwrap();
-        let population = Arc::new(Population::generate(1, 50, world.clock.now()));
-        let backend = Backend::start(listener, &world.pki, Prepared::new(&population, 0, 0));
+        let backend = Backend::start(listener, &world.pki, Prepared::new(&world, 0, 0));
         let input = Question::about(Cpr::parse(demo::UDK_ONLY).unwrap()).input();
         let question = Client::authority_context_message(KORSBAEK.parse().unwrap(), &input);
         let question_file = dir.path().join("question.xml");
         std::fs::write(&question_file, &question).unwrap();
         let token = world.token(Role::Korsbaek, KORSBAEK).await.unwrap();
         let key = world.key(Role::Korsbaek).unwrap();
-        Self { world, backend, population, question, question_file, token, key, _dir: dir }
+        Self { world, backend, question, question_file, token, key, _dir: dir }
     }
 
     /// A file of this run.

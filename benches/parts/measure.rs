@@ -118,7 +118,7 @@ fn callgrind(parts: &[Part]) -> Vec<[u64; 2]> {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--toggle-collect=*counted*", "--collect-atstart=no", "--dump-after=*counted*"])
+        .args(["--tool=callgrind", "--toggle-collect=*counted*", "--collect-atstart=no", "--dump-after=parts::measure::counted"])
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(std::env::current_exe().unwrap())
         .arg(ALONE)

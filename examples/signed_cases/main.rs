@@ -77,10 +77,11 @@ fn messages(directory: &Path, count: u64, seed: u64, parties: &Parties) {
         // Half of the messages are RSA's, as all real ones are.
         let draw = |random: &mut Random| [0, 0, 1, 2][random.below(4) as usize];
         let (issuer, holder) = (draw(&mut random), draw(&mut random));
+        let strangers = (&parties.strangers[issuer], &parties.strangers[holder]);
         let (issuer, holder) = (&parties.issuers[issuer], &parties.holders[holder]);
         let (message, xml) = sealed(&mut random, kind, issuer, holder);
         let (_, other) = sealed(&mut random, kind, issuer, holder);
-        let good = Good { kind, xml: &xml, message: &message, issuer, holder, stranger: &parties.stranger, other: &other };
+        let good = Good { kind, xml: &xml, message: &message, issuer, holder, strangers, other: &other };
         let base = number;
         let mut members = vec![("none", xml.clone())];
         for _ in 0..10 * FAMILY {
@@ -101,8 +102,10 @@ fn messages(directory: &Path, count: u64, seed: u64, parties: &Parties) {
                 (ours, code) = ("refused", "OtherCertificate");
             }
             *verdicts.entry(format!("{} {ours}", kind.name())).or_default() += 1;
-            // WSS4J takes the issuer's key from the token's KeyInfo, which says nothing to us, and knows its own form only.
+            // WSS4J takes the issuer's key from the token's KeyInfo, which says nothing to us, knows its own form of a token
+            // only, and finds a certificate by its wsu:Id only.
             let its_form = kind != Kind::Request || seal::is_plain_only(&xml) != Some(true);
+            let its_form = its_form && seal::is_certificate_named(&xml) != Some(false);
             let wss4j = message.wss4j && its_form && issuers_key_info(&xml) == issuers_key_info(good.xml);
             let file = format!("{number:06}.xml");
             std::fs::write(directory.join("messages").join(&file), &xml).unwrap();

@@ -20,7 +20,8 @@ pub struct Good<'a> {
     pub message: &'a Unsealed,
     pub issuer: &'a Party,
     pub holder: &'a Party,
-    pub stranger: &'a Party,
+    /// With the issuer's kind of key, and with the holder's.
+    pub strangers: (&'a Party, &'a Party),
     /// Another sealed message of the same parties and kind.
     pub other: &'a str,
 }
@@ -508,7 +509,7 @@ fn signature(random: &mut Random, good: &Good<'_>, document: &Document) -> Optio
         13 => {
             // By another key altogether.
             let empty = text(value)?.1;
-            let forged = seal(splice(xml, empty, VALUE), good.stranger, good.stranger, good.message.form)?;
+            let forged = seal(splice(xml, empty, VALUE), good.strangers.0, good.strangers.1, good.message.form)?;
             return Some(("signature: by another key", forged));
         }
         14 => {
@@ -517,7 +518,7 @@ fn signature(random: &mut Random, good: &Good<'_>, document: &Document) -> Optio
                 document.elements().filter(|e| matches!(e.local(), "X509Certificate" | "BinarySecurityToken")).collect(),
             )?;
             let place = text(certificate)?.1;
-            ("signature: another certificate beside it", splice(xml, place, &base64::encode(good.stranger.certificate.der())))
+            ("signature: another certificate beside it", splice(xml, place, &base64::encode(good.strangers.1.certificate.der())))
         }
         _ => {
             let str_ = one(random, document.elements().filter(|e| e.is(WSSE, "KeyIdentifier")).collect())?;

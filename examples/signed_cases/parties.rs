@@ -88,11 +88,11 @@ impl Party {
     }
 }
 
-/// All of them. Issuers, holders and the stranger, each with its own key.
+/// All of them, each with its own key: of issuers, holders and strangers an RSA key, one on P-256 and one on P-384.
 pub struct Parties {
     pub issuers: Vec<Party>,
     pub holders: Vec<Party>,
-    pub stranger: Party,
+    pub strangers: Vec<Party>,
 }
 
 impl Parties {
@@ -109,11 +109,15 @@ impl Parties {
                 Party::elliptic("holder-p256", false),
                 Party::elliptic("holder-p384", true),
             ],
-            stranger: Party::rsa(&pki, "stranger"),
+            strangers: vec![
+                Party::rsa(&pki, "stranger-rsa"),
+                Party::elliptic("stranger-p256", false),
+                Party::elliptic("stranger-p384", true),
+            ],
         }
     }
 
     pub fn all(&self) -> impl Iterator<Item = &Party> {
-        self.issuers.iter().chain(&self.holders).chain([&self.stranger])
+        self.issuers.iter().chain(&self.holders).chain(&self.strangers)
     }
 }

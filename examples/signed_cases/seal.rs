@@ -5,7 +5,7 @@ use hjemmel::signature::algorithms::DigestAlgorithm;
 use hjemmel::signature::base64;
 use hjemmel::signature::c14n::{Exclusive, canonicalise};
 use hjemmel::signature::ids::Ids;
-use hjemmel::signature::names::{DSIG, ENVELOPED, EXC_C14N, SAML, STR_TRANSFORM};
+use hjemmel::signature::names::{DSIG, ENVELOPED, EXC_C14N, SAML, STR_TRANSFORM, WSU};
 use hjemmel::soap::document::{Document, Element};
 use hjemmel::soap::strict::Limits;
 
@@ -78,6 +78,12 @@ pub fn is_plain_only(xml: &str) -> Option<bool> {
     let value = reference.named(DSIG, "DigestValue").next()?.text()?;
     let holds = |form| Some(digest(&document, signature, reference, form)?.as_str() == value.trim());
     Some(holds(TokenForm::Plain)? && !holds(TokenForm::Wss4j)?)
+}
+
+/// Whether each certificate in the message has a `wsu:Id`.
+pub fn is_certificate_named(xml: &str) -> Option<bool> {
+    let document = parse(xml)?;
+    Some(document.elements().filter(|e| e.local() == "BinarySecurityToken").all(|e| e.attribute(WSU, "Id").is_some()))
 }
 
 fn replace(xml: &str, element: Element<'_>, from: &str, to: &str) -> String {

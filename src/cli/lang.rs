@@ -24,6 +24,14 @@ impl Lang {
         }
     }
 
+    /// What a rule rests on: the words of the law are Danish in both languages.
+    pub(super) fn basis<'w>(self, basis: &'w str, basis_da: Option<&'w str>) -> &'w str {
+        match self {
+            Self::Da => basis_da.unwrap_or(basis),
+            Self::En | Self::Both => basis,
+        }
+    }
+
     /// A sentence, on a line of its own for each language.
     pub(super) fn say(self, out: &mut impl Write, indent: &str, da: &str, en: &str) -> io::Result<()> {
         if self != Self::En {

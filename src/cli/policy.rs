@@ -136,7 +136,7 @@ impl<W: Write> Printer<'_, W> {
 
     fn rule(&mut self, words: &Words, value: &str) -> io::Result<()> {
         writeln!(self.out, "  {} = {value}", words.id)?;
-        writeln!(self.out, "      {}", words.basis)?;
+        writeln!(self.out, "      {}", self.lang.basis(&words.basis, words.basis_da.as_deref()))?;
         self.say("      ", &words.da, &words.en)
     }
 

@@ -259,9 +259,11 @@ impl<'a> Reader<'a> {
                 Some(_) => {
                     let uri: Option<Uri> = text.parse().ok();
                     let known = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https"));
-                    let uri = uri.filter(|uri| known(uri) && uri.host().is_some_and(|host| !host.is_empty()));
+                    // No password: addresses stand in the log.
+                    let plain = |uri: &Uri| uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+                    let uri = uri.filter(|uri| known(uri) && plain(uri) && uri.host().is_some_and(|host| !host.is_empty()));
                     let form =
-                        "holds an address that is neither http nor https; write for instance \"http://ca.example/list.crl\"";
+                        "holds an address that is neither http nor https, or has a password; write for instance \"http://ca.example/list.crl\"";
                     uri.map(Source::Address).ok_or_else(|| form.to_owned())
                 }
             };

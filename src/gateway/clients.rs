@@ -5,15 +5,17 @@
 //! the verifier in force at that moment; and the holder of a token is looked up in the revocation lists, for a token
 //! outlives its holder's revocation too.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use rustls::server::danger::ClientCertVerifier;
 use rustls_pki_types::CertificateDer;
 
 use crate::refusal::Refusal;
-use crate::revocation::domain::Domain;
+use crate::revocation::domain::{Domain, Lists};
 use crate::revocation::verify::{ClientVerifier, RootsError, unix_time};
+use crate::signature::credentials::thumbprint;
 
 /// Whether a client must show a certificate in the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,23 @@ pub enum ClientCertificate {
 pub struct ClientTrust {
     verifier: Arc<dyn ClientCertVerifier>,
     domain: Arc<Domain>,
+    held: Mutex<Option<Held>>,
+}
+
+/// The certificates, by thumbprint, that were found to hold in one second under the lists of that moment. The verifier is
+/// told the time in whole seconds, so its verdict could be no other until the second or the lists change: nothing is
+/// believed for longer than it would be if it were asked again, and each call is spared the signatures of the chain.
+#[derive(Debug)]
+struct Held {
+    second: i64,
+    lists: Arc<Lists>,
+    certificates: HashSet<[u8; 32]>,
+}
+
+impl Held {
+    fn is_of(&self, second: i64, lists: &Arc<Lists>) -> bool {
+        self.second == second && Arc::ptr_eq(&self.lists, lists)
+    }
 }
 
 impl ClientTrust {
@@ -43,7 +62,7 @@ impl ClientTrust {
     ) -> Result<Self, RootsError> {
         let mandatory = client_certificate == ClientCertificate::Required;
         let verifier = Arc::new(ClientVerifier::new(roots, domain.clone(), mandatory)?);
-        Ok(Self { verifier, domain })
+        Ok(Self { verifier, domain, held: Mutex::new(None) })
     }
 
     /// For TLS: what judges a client's certificate in the handshake.
@@ -57,13 +76,28 @@ impl ClientTrust {
     /// `ClientCertificateMissing`, `ClientCertificateInvalid`.
     pub fn still_holds(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> Result<(), Refusal> {
         let (certificate, intermediates) = chain.split_first().ok_or(Refusal::ClientCertificateMissing)?;
+        let (second, lists, own) = (now.as_second(), self.domain.current(), thumbprint(certificate));
+        if self.held().as_ref().is_some_and(|held| held.is_of(second, &lists) && held.certificates.contains(&own)) {
+            return Ok(());
+        }
         self.verifier.verify_client_cert(certificate, intermediates, unix_time(now)).map(|_| ()).map_err(|error| {
             let what = match error {
                 rustls::Error::InvalidCertificate(cause) => words(&cause),
                 _ => "it cannot be verified",
             };
             Refusal::ClientCertificateInvalid { what: what.to_owned() }
-        })
+        })?;
+        // Under the lists of before the verification: if they have changed since, no later call finds it.
+        let mut held = self.held();
+        match held.as_mut().filter(|held| held.is_of(second, &lists)) {
+            Some(held) => drop(held.certificates.insert(own)),
+            None => *held = Some(Held { second, lists, certificates: HashSet::from([own]) }),
+        }
+        Ok(())
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Option<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the revocation lists for the holder of a token, whose issuer need not have a list where no lists are given.

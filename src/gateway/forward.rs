@@ -89,8 +89,8 @@ impl Forward {
             crate::soap::names::REQUEST_HEADER
         );
         let (action, to, message_id) = (self.definition.index_action.clone(), self.address.to_string(), message_id.to_owned());
-        let (created, signer) = (self.clock.now(), self.signer.clone());
-        tokio::task::spawn_blocking(move || {
+        let created = self.clock.now();
+        let signed = self.signer.sign(move |signer| {
             let message = Message {
                 version: Version::V12,
                 action: Some(&action),
@@ -109,9 +109,8 @@ impl Forward {
                 Refusal::Internal
             })?;
             Ok((Bytes::from(signed), authorised))
-        })
-        .await
-        .map_err(|_| Refusal::Internal)?
+        });
+        signed.await?
     }
 
     fn headers(&self) -> Result<HeaderMap, Refusal> {

@@ -3,10 +3,12 @@
 //! In the token binding the bytes that were rebuilt by the release filter are already canonical: they are digested as
 //! they stand, signed, and sent as they stand. A fault is signed only when the caller's own signature had verified.
 
+use std::num::NonZero;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::StatusCode;
+use tokio::sync::Semaphore;
 use tower::{Layer, Service};
 
 use super::authenticate::Proof;
@@ -32,6 +34,32 @@ pub struct Signer {
     pub key: SigningKey,
     /// Its certificate.
     pub certificate: Certificate,
+    /// As many as there are processors. Whoever waits for one waits in turn, and no more wait than calls are let in.
+    turns: Arc<Semaphore>,
+}
+
+impl Signer {
+    /// One that signs as many messages at a time as there are processors.
+    pub fn new(key: SigningKey, certificate: Certificate) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self { key, certificate, turns: Arc::new(Semaphore::new(processors)) }
+    }
+
+    /// Has `work` done off the threads that move everybody's bytes: a signature is about a millisecond of computing. More
+    /// at a time than there are processors would only take turns with each other, and finish later all of them.
+    ///
+    /// # Errors
+    /// `Internal`, where the work could not be done.
+    pub async fn sign<T: Send + 'static>(self: &Arc<Self>, work: impl FnOnce(&Self) -> T + Send + 'static) -> Result<T, Refusal> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| Refusal::Internal)?;
+        let signer = Arc::clone(self);
+        let done = move || {
+            // Given up with the work, not with the call: a caller who leaves does not make room for one too many.
+            let _turn = turn;
+            work(&signer)
+        };
+        tokio::task::spawn_blocking(done).await.map_err(|_| Refusal::Internal)
+    }
 }
 
 /// How to answer this caller.
@@ -142,9 +170,8 @@ impl SealLayer {
         }
         let (version, transaction, relates_to) =
             (reply.version, request_header(reply.transaction.as_deref()), reply.message_id.clone());
-        let (action, created, signer) = (action.to_owned(), self.clock.now(), self.signer.clone());
-        // A signature costs about a millisecond of CPU: kept off the threads that move everybody's bytes.
-        let signed = tokio::task::spawn_blocking(move || {
+        let (action, created) = (action.to_owned(), self.clock.now());
+        let signed = self.signer.sign(move |signer| {
             let extra: &[&[u8]] = if transaction.is_empty() { &[] } else { &[transaction.as_bytes()] };
             let message = Message {
                 version,
@@ -161,7 +188,7 @@ impl SealLayer {
             };
             sign::with_certificate(&message, &signer.certificate, &signer.key)
         });
-        signed.await.map_err(|_| Refusal::Internal)?.map(Bytes::from).map_err(|error| {
+        signed.await?.map(Bytes::from).map_err(|error| {
             tracing::error!(%error, "the gateway's own key did not sign");
             Refusal::Internal
         })

@@ -7,8 +7,8 @@ use std::fmt::Display;
 
 use super::criteria::Criterion;
 use super::document::Policy;
-use super::release::ReleaseRules;
 use super::release::catalogue::Field;
+use super::release::{ReleaseRules, Words};
 use super::rules::{Naive, Outside, PersonCheck, Reading, SortingElement};
 
 /// Which way a change goes.
@@ -173,9 +173,13 @@ fn said(old: &Policy, new: &Policy, found: &mut Vec<Difference>) {
     let before = old.words();
     for words in new.words() {
         let Some(known) = before.iter().find(|known| known.id == words.id) else { continue };
-        for (id, before, after) in
-            [("basis", &known.basis, &words.basis), ("da", &known.da, &words.da), ("en", &known.en, &words.en)]
-        {
+        let danish = |words: &Words| words.basis_da.clone().unwrap_or_default();
+        for (id, before, after) in [
+            ("basis", &known.basis, &words.basis),
+            ("basis-da", &danish(known), &danish(words)),
+            ("da", &known.da, &words.da),
+            ("en", &known.en, &words.en),
+        ] {
             if before != after {
                 note(found, Effect::Other, format!("{id}:{}", words.id), before, after);
             }

@@ -298,8 +298,9 @@ fn words(reader: &mut Reader<'_>, rule: &Section<'_>) -> Option<Words> {
             "Begin it with \"§ \" and the words of the law, or with \"technical: \" or \"inferred: \" and why.".to_owned(),
         );
     }
+    let basis_da = rule.has("basis-da").then(|| reader.text(rule, "basis-da")).flatten();
     let (da, en) = (reader.text(rule, "da"), reader.text(rule, "en"));
-    Some(Words { id: id?, basis: basis?, da: da?, en: en? })
+    Some(Words { id: id?, basis: basis?, basis_da, da: da?, en: en? })
 }
 
 /// A name among those that the code knows; anything else is a problem that lists them.
@@ -324,7 +325,7 @@ fn compile_release(reader: &mut Reader<'_>, table: &Section<'_>, roles: Option<R
     for rule in reader.tables(table, "guard") {
         let names: Vec<_> = Guard::ALL.iter().map(|guard| (guard.id(), *guard)).collect();
         let guard = known(reader, &rule, "id", &names).copied();
-        let mut keys = vec!["id", "paths", "basis", "da", "en"];
+        let mut keys = vec!["id", "paths", "basis", "basis-da", "da", "en"];
         match guard {
             Some(Guard::Person) => {
                 keys.push("check");
@@ -390,7 +391,7 @@ fn read_field(reader: &mut Reader<'_>, rule: &Section<'_>, fields: &mut [Option<
         form
     });
     let paths = reader.texts(rule, "paths");
-    reader.close(rule, &["id", "paths", "form", "release", "basis", "da", "en"]);
+    reader.close(rule, &["id", "paths", "form", "release", "basis", "basis-da", "da", "en"]);
     if let Some(words) = &words {
         unique(reader, rule, &words.id, ids);
     }
@@ -456,7 +457,7 @@ fn compile_request(reader: &mut Reader<'_>, table: &Section<'_>, release: Option
             unique(reader, &rule, &words.id, &mut ids);
             said.rules.push(words);
         }
-        reader.close(&rule, &["id", "value", "basis", "da", "en"]);
+        reader.close(&rule, &["id", "value", "basis", "basis-da", "da", "en"]);
     }
     for name in REQUEST_RULES.iter().filter(|name| !ids.iter().any(|id| id == *name)) {
         missing(reader, table, "[[request.rule]]", name);
@@ -504,7 +505,7 @@ fn named<T: Copy>(
             unique(reader, &rule, &words.id, ids);
             said.push(words);
         }
-        reader.close(&rule, &["id", "element", "basis", "da", "en"]);
+        reader.close(&rule, &["id", "element", "basis", "basis-da", "da", "en"]);
     }
     chosen
 }

@@ -16,5 +16,5 @@ mod criteria;
 mod delimit;
 mod forward;
 pub mod request;
-mod schema;
+pub(crate) mod schema;
 mod search;

@@ -9,12 +9,12 @@ use std::borrow::Cow;
 use crate::refusal::{Detail, Refusal};
 use crate::soap::document::{Child, Element};
 
-pub(super) const YI: &str = "urn:oio:sts:ydelse:ydelseindeks:6";
-pub(super) const OEI: &str = "urn:oio:sts:ydelse:oekonomiskeffektueringindeks:6";
-pub(super) const BI: &str = "urn:oio:sts:ydelse:bevillingindeks:6";
+pub(crate) const YI: &str = "urn:oio:sts:ydelse:ydelseindeks:6";
+pub(crate) const OEI: &str = "urn:oio:sts:ydelse:oekonomiskeffektueringindeks:6";
+pub(crate) const BI: &str = "urn:oio:sts:ydelse:bevillingindeks:6";
 pub(super) const GO: &str = "urn:oio:sts:generelleoperationer:6";
-pub(super) const GD: &str = "urn:oio:sts:generelledefinitioner:6";
-pub(super) const SD: &str = "urn:oio:sagdok:3.0.0";
+pub(crate) const GD: &str = "urn:oio:sts:generelledefinitioner:6";
+pub(crate) const SD: &str = "urn:oio:sagdok:3.0.0";
 
 /// Times of registration and of effect, wherever they stand.
 const TEMPORAL: [&str; 5] = ["SoegRegistrering", "SoegVirkning", "SoegStsFraTidspunkt", "SoegStsTilTidspunkt", "Virkning"];
@@ -177,7 +177,7 @@ pub(super) fn invalid(da: String, en: String) -> Refusal {
 }
 
 /// A name as it may be shown: texts of refusals reach logs, and a stranger's element name may be a person's number.
-fn shown(name: &str) -> &str {
+pub(crate) fn shown(name: &str) -> &str {
     let digits = name.chars().filter(|c| c.is_numeric()).count();
     if name.len() <= 64 && digits <= 3 { name } else { "(…)" }
 }

@@ -198,8 +198,10 @@ impl Lists {
 
     /// Why a certificate may not be relied on, by the domain's rule; `None` where it may.
     pub fn refusal(&self, certificate: &[u8], now: Timestamp) -> Option<&'static str> {
+        if !self.asked() {
+            return None;
+        }
         match (self.standing(certificate, now), self.settings.without_list) {
-            _ if !self.asked() => None,
             (Standing::Revoked, _) => Some("is revoked"),
             (Standing::Unknown, WithoutList::Refuse) => Some("has no revocation list in force"),
             _ => None,
@@ -283,7 +285,13 @@ impl DomainSettings {
     async fn renewed(&self, held: &Held, fetcher: &Fetcher, clock: &Clock) -> Result<Arc<RevocationList>, RevocationError> {
         let list = match &held.source {
             Source::File(file) => self.read(file, clock.now())?,
-            Source::Address(uri) => self.judged(uri.to_string(), fetcher.get(uri).await?, clock.now())?,
+            Source::Address(uri) => {
+                // A list may have a million entries: no call waits while it is read.
+                let (settings, name, bytes, now) = (self.clone(), uri.to_string(), fetcher.get(uri).await?, clock.now());
+                let failed = |cause| RevocationError::NotAList { name: uri.to_string(), cause };
+                let judged = tokio::task::spawn_blocking(move || settings.judged(name, bytes, now)).await;
+                judged.map_err(|error| failed(error.to_string()))??
+            }
         };
         match &held.list {
             // An old list has a good signature too: played back, it would bring back what was revoked since.

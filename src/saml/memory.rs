@@ -7,9 +7,9 @@
 //! certificate and its revocation, the message's own signature by the holder, replay.
 //!
 //! The same bytes may mean something else in another place: prefixes are bound by the elements around them. So the key is the
-//! SHA-256 of the assertion's own bytes *and* of every namespace declaration in whose scope they stand. An attacker who puts
-//! the bytes of a known token where its prefixes mean other namespaces has a token that nobody knows, and whose signature
-//! does not hold.
+//! assertion's own bytes *and* every namespace declaration in whose scope they stand, compared byte by byte (a digest of them
+//! would cost more, and say less). An attacker who puts the bytes of a known token where its prefixes mean other namespaces
+//! has a token that nobody knows, and whose signature does not hold.
 //!
 //! Only a message that was proven as a whole puts its token here, so neither junk nor a stolen token takes up room.
 
@@ -17,21 +17,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aws_lc_rs::digest::{Context, SHA256};
 use moka::sync::Cache;
 
 use super::assertion::Statement;
 use crate::signature::verify::TokenDigest;
 use crate::soap::document::Element;
 
-/// What an entry takes beside twice its bytes: its key's parsed form, and the cache's own. It bounds the entries, too.
+/// What an entry takes beside twice its bytes (as they came, and as they were read): its holder's key in parsed form, and
+/// the cache's own. It bounds the entries, too.
 const OVERHEAD: usize = 8 * 1024;
 /// How long an entry is kept at most: as long as any token lives. Whether the token still holds is judged at each use.
 const LONGEST: Duration = Duration::from_secs(8 * 3600);
 
-/// SHA-256 of the declarations in scope and of the assertion's bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Key([u8; 32]);
+/// The declarations in scope, and the assertion's bytes.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key(Vec<u8>);
 
 impl Key {
     /// `None` where the bytes of the assertion were not kept.
@@ -40,20 +40,18 @@ impl Key {
         if bytes.is_empty() {
             return None;
         }
+        let mut key = Vec::with_capacity(bytes.len() + 1024);
         let around = std::iter::successors(assertion.parent(), Element::parent);
-        let mut context = Vec::with_capacity(1024);
-        // Innermost first, as a prefix is looked up. No name holds a NUL, which XML forbids, so no two lists look alike.
+        // Innermost first, as a prefix is looked up. XML forbids the NUL in a name and in the assertion, so that no two lists
+        // and assertions look alike: a pair ends with one, and only pairs stand before an assertion, which begins with `<`.
         for (prefix, namespace) in around.flat_map(|element| element.declarations()) {
             for part in [prefix, namespace] {
-                context.extend_from_slice(part.as_bytes());
-                context.push(0);
+                key.extend_from_slice(part.as_bytes());
+                key.push(0);
             }
         }
-        let mut digest = Context::new(&SHA256);
-        digest.update(&(context.len() as u64).to_le_bytes());
-        digest.update(&context);
-        digest.update(bytes);
-        digest.finish().as_ref().try_into().ok().map(Self)
+        key.extend_from_slice(bytes);
+        Some(Self(key))
     }
 }
 

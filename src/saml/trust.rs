@@ -309,4 +309,40 @@ mod tests {
         assert_eq!(both(Some(soon), Some(soon)).issuers()[0].keys(soon).len(), 0);
         assert_eq!(both(None, None).issuers()[0].certificates().len(), 1, "named once");
     }
+
+    #[test]
+    fn a_certificate_that_is_revoked_verifies_nothing_new_and_nothing_that_is_remembered() {
+        use crate::revocation::domain::{Domain, DomainSettings, Keeping, Lists, Source, WithoutList};
+        use std::time::Duration;
+        let (dir, now) = (tempfile::tempdir().unwrap(), Clock::system().now());
+        let file = dir.path().join("signers.crl");
+        let lists = |revoked: Role, grace: Duration| {
+            let (hour, leaf) = (SignedDuration::from_hours(1), for_tests().credentials(revoked).unwrap().leaf());
+            std::fs::write(&file, for_tests().revocation_list(&[leaf], now - hour, now + hour).unwrap()).unwrap();
+            let interval = Duration::from_secs(1);
+            let settings = DomainSettings {
+                name: "signers",
+                authorities: vec![for_tests().issuing().clone()],
+                authorities_setting: "signers.authorities",
+                sources: vec![Source::File(file.clone())],
+                without_list: WithoutList::Refuse,
+                keeping: Arc::new(Keeping { interval, refresh: interval, grace, list_bytes: 1 << 20, cache: None }),
+            };
+            Lists::at_hand(settings, None, now).unwrap()
+        };
+        let domain = Arc::new(Domain::new(lists(Role::Intruder, Duration::ZERO)));
+        let trust = Trust::new(vec![issuer(Role::StsSigning, None)]).watched(&domain);
+        let (one, key) = (trust.issuer("urn:sts").unwrap(), certificate(Role::StsSigning).key().clone());
+        assert_eq!(one.keys(now), std::slice::from_ref(&key));
+        assert!(one.trusts(&key, now), "what a remembered token is judged by");
+
+        let overdue = now + SignedDuration::from_hours(1);
+        assert!(one.keys(overdue).is_empty() && !one.trusts(&key, overdue), "the list is overdue");
+        domain.replace(lists(Role::Intruder, Duration::from_secs(60)));
+        assert!(one.trusts(&key, overdue), "a minute of grace");
+        assert!(!one.trusts(&key, overdue + SignedDuration::from_mins(1)), "and no more");
+
+        domain.replace(lists(Role::StsSigning, Duration::ZERO));
+        assert!(one.keys(now).is_empty() && !one.trusts(&key, now), "the list names it");
+    }
 }

@@ -127,7 +127,9 @@ fn carried(located: &Located<'_>) -> Result<Option<Certificate>, Refusal> {
         }
         (DSIG, "X509Data", DSIG, "X509Certificate") => part.text(),
         // A thumbprint, an issuer and serial number: names for a key that only a pinned certificate can answer.
-        (WSSE, "SecurityTokenReference", ..) => return Ok(None),
+        (WSSE, "SecurityTokenReference", WSSE, "KeyIdentifier") | (WSSE, "SecurityTokenReference", DSIG, "X509Data") => {
+            return Ok(None);
+        }
         _ => return Err(bad("KeyInfo is neither a SecurityTokenReference nor an X509Certificate")),
     };
     let der = text.and_then(|text| base64::decode(&text)).ok_or_else(|| bad("the certificate is not base64"))?;

@@ -21,7 +21,7 @@ mod tests {
     #[test]
     fn only_strict_base64_is_read() {
         assert_eq!(super::decode(" aGVq\r\n").as_deref(), Some(&b"hej"[..]));
-        for bad in ["aGVqZA", "aGVqZA=", "aGVqZB==", "aG-_", "aGVq=", "aGVq\u{a0}", "=aGVq", "a"] {
+        for bad in ["aGVqZA", "aGVqZA=", "aGVqZB==", "aG-_", "aGVq=", "aGVq\u{a0}", " aG!Vq", "aGVq\n\u{a0}", "=aGVq", "a"] {
             assert_eq!(super::decode(bad), None, "{bad}");
         }
     }

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use super::names::WSU;
 use crate::refusal::Refusal;
 use crate::soap::document::{Document, Element};
 
@@ -39,9 +40,13 @@ impl<'d> Ids<'d> {
         Ok(Self(ids))
     }
 
-    /// The element that a `#id` names.
+    /// The element that a `#id` names: by `wsu:Id`, or by an attribute without a namespace (SAML's `ID`). An id in another
+    /// namespace counts where names must be unique, but leads nowhere: other verifiers would not find it.
     pub fn get(&self, id: &str) -> Option<Element<'d>> {
-        self.0.get(id).copied()
+        let known = |element: &Element<'d>| {
+            element.attributes().any(|attribute| is_id(attribute.local) && matches!(attribute.namespace, "" | WSU))
+        };
+        self.0.get(id).copied().filter(known)
     }
 
     /// All ids.

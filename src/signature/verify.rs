@@ -103,14 +103,11 @@ pub(super) fn locate<'d>(document: &'d Document, parts: &Parts<'d>, profile: Pro
         .iter()
         .map(|reference| resolve(reference, &ids, parts, message_signature, [token_reference, key_reference], assertion))
         .collect::<Result<Vec<_>, _>>()?;
-    // The token alone may be covered twice: through a reference to it and by its own ID, as CXF reads the published policy
-    // (SignedSupportingTokens and ProtectTokens). Both digests are checked.
-    let ways = || {
-        let through = |reference: &Reference<'_>| matches!(reference.transform, Transform::Token(_));
-        signature.references.iter().zip(&resolved).map(move |(reference, element)| (*element, through(reference)))
-    };
-    let twice = ways().enumerate().any(|(n, (element, through))| {
-        ways().skip(n + 1).any(|(other, also)| other == element && (also == through || Some(element) != assertion))
+    // The token alone may be covered more than once: through a reference to it and by its own ID, as CXF reads the published
+    // policy (SignedSupportingTokens and ProtectTokens). Each is checked.
+    let named = || signature.references.iter().map(|reference| reference.id).zip(&resolved);
+    let twice = named().enumerate().any(|(n, (id, element))| {
+        named().skip(n + 1).any(|(other_id, other)| other_id == id || (other == element && Some(*other) != assertion))
     });
     if twice {
         return Err(bad("two References to one part"));

@@ -10,7 +10,8 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::reading::Reading;
-use super::strict::{Limits, Strict, Token, Uri, Uris, malformed, syntax};
+use super::scan::{End, Scanner};
+use super::strict::{Limits, Token, Uri, Uris, malformed};
 use crate::refusal::Refusal;
 
 /// A node's number within its document.
@@ -63,7 +64,7 @@ pub struct Document {
 }
 
 impl Document {
-    /// Parses `source` strictly (see [`super::strict`]). One UTF-8 byte order mark is passed over.
+    /// Parses `source` strictly (see [`super::scan`]). One UTF-8 byte order mark is passed over.
     ///
     /// # Errors
     /// `EncodingRefused`, `MalformedXml`, `DtdRefused`, `ProcessingInstructionRefused`, `XmlTooComplex`.
@@ -71,29 +72,18 @@ impl Document {
         if u32::try_from(source.len()).is_err() {
             return Err(Refusal::BodyTooLarge { limit: u32::MAX as usize });
         }
-        let whole = std::str::from_utf8(&source).map_err(|_| Refusal::EncodingRefused)?;
-        let (input, shift) = match whole.strip_prefix('\u{FEFF}') {
-            Some(rest) => (rest, whole.len() - rest.len()),
-            None => (whole, 0),
-        };
-        if input.starts_with('\u{FEFF}') {
-            return Err(malformed(shift, "a second byte order mark")); // quick-xml would pass over it
-        }
-        let mut builder = DocumentBuilder::default();
-        let mut strict = Strict::new(*limits);
-        let mut reader = quick_xml::Reader::from_str(input);
-        reader.config_mut().check_comments = true;
+        let mut builder = DocumentBuilder::with_room_for(source.len());
+        let mut scanner = Scanner::new(*limits);
+        scanner.take(&source);
+        scanner.finish(End::Whole);
         loop {
-            let from = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
-            let event = reader.read_event().map_err(|error| syntax(&error, reader.error_position()))?;
-            let to = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
-            match strict.accept(&event, from)? {
-                Token::Eof => break,
-                token => builder.add(token, &strict, from + shift..to + shift)?,
+            match scanner.next()? {
+                Some(Token::Eof) => break,
+                Some(token) => builder.add(token, &scanner, scanner.range())?,
+                None => return Err(malformed(source.len(), "a token that does not end")),
             }
-            drop(event);
         }
-        builder.finish(source, strict.into_uris())
+        builder.finish(source, scanner.into_uris())
     }
 
     /// The root element.
@@ -143,6 +133,17 @@ pub struct DocumentBuilder {
 }
 
 impl DocumentBuilder {
+    /// One that a document of so many bytes fits into, as messages usually are: it grows where it does not.
+    fn with_room_for(bytes: usize) -> Self {
+        Self {
+            text: String::with_capacity(bytes),
+            nodes: Vec::with_capacity(bytes / 48),
+            attributes: Vec::with_capacity(bytes / 128),
+            declarations: Vec::with_capacity(bytes / 256),
+            ..Self::default()
+        }
+    }
+
     /// Closes what is open and gives the document. `source` may be empty where the bytes were not kept.
     pub fn finish(mut self, source: Bytes, uris: Uris) -> Result<Document, Refusal> {
         for id in std::mem::take(&mut self.open) {

@@ -1,10 +1,10 @@
-//! The strict subset of XML that the gateway reads, laid over quick-xml's events.
+//! The strict subset of XML that the gateway reads, laid over quick-xml's events: what [`super::scan`], which reads the
+//! messages, is held against.
 //!
 //! quick-xml finds the tokens; [`Strict`] says which of them are let through. It refuses what a lenient reader passes on
 //! and two readers understand differently: DTDs and processing instructions, undeclared or re-bound prefixes, relative
 //! namespace names (they make canonicalisation void), attributes that are equal once prefixes are resolved, characters
-//! that XML forbids, text outside the root, and anything past a limit. Both the arena ([`super::document`]) and the
-//! streaming reader of answers feed their events through here, so that there is one idea of what a message is.
+//! that XML forbids, text outside the root, and anything past a limit.
 
 use quick_xml::events::{BytesStart, Event};
 
@@ -166,16 +166,6 @@ impl Tag {
     pub fn declarations(&self) -> impl Iterator<Item = (&str, Uri)> {
         self.declarations.iter().map(|(prefix, uri)| (self.part(prefix), *uri))
     }
-}
-
-/// Turns quick-xml's own complaint into a refusal; `at` is where, in bytes.
-pub(crate) fn syntax(error: &quick_xml::Error, at: u64) -> Refusal {
-    let reason = match error {
-        quick_xml::Error::Syntax(_) => "a token that does not end",
-        quick_xml::Error::IllFormed(_) => "tags that do not match",
-        _ => "a token that cannot be read",
-    };
-    malformed(usize::try_from(at).unwrap_or(usize::MAX), reason)
 }
 
 /// What an event amounted to. The details are read from [`Strict::tag`] and [`Strict::text`].

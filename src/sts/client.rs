@@ -112,6 +112,17 @@ pub(crate) enum Flaw {
     Token(&'static str),
 }
 
+impl Flaw {
+    /// What it is, for the log: without the values of a refusal, among which the token's id may be.
+    fn kind(&self) -> &str {
+        match self {
+            Flaw::Fault(code) => code,
+            Flaw::Shape(what) | Flaw::Token(what) => what,
+            Flaw::Signature(refusal) => refusal.code(),
+        }
+    }
+}
+
 impl From<Refusal> for Flaw {
     fn from(refusal: Refusal) -> Self {
         Flaw::Signature(refusal)
@@ -258,7 +269,7 @@ impl<T: Transport> Source for StsClient<T> {
             Refusal::StsUnavailable
         })?;
         self.accept(answer, authority, service, &message_id).map_err(|flaw| {
-            warn!(?flaw, "the STS did not answer with the token asked for");
+            warn!(flaw = flaw.kind(), "the STS did not answer with the token asked for");
             match flaw {
                 Flaw::Fault(code) if PASSING.contains(&code.as_str()) => Refusal::StsUnavailable,
                 Flaw::Fault(fault) => Refusal::StsRefused { fault },

@@ -29,7 +29,7 @@ mod tls;
 mod xml;
 
 /// The rows of the catalogue that are attacks on the gateway as a server, and the fewest messages that count as having
-/// tried. Hostile answers of the index, row 27, are tests/gateway.
+/// tried. Hostile answers of the index, row 27, are tests/gateway. docs/attacks.md is the whole table.
 const ROWS: [(u8, usize); 26] = [
     (1, 10),
     (2, 100),
@@ -71,6 +71,37 @@ fn every_row_of_the_catalogue_has_its_messages() {
         all += of(row);
     }
     println!("{all} messages in all");
+}
+
+/// A page that names tests which are gone shows nothing.
+#[test]
+fn the_tests_that_the_page_of_attacks_names_are_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/attacks.md")).unwrap();
+    let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| #")).collect();
+    for row in 1..=27 {
+        assert!(rows.iter().any(|line| line.starts_with(&format!("| {row} |"))), "row {row}");
+    }
+    for row in rows {
+        let columns: Vec<_> = row.split(" | ").collect();
+        for column in &columns[3..] {
+            let mut file = String::new();
+            let named: Vec<_> = column.split('`').skip(1).step_by(2).collect();
+            assert!(named.len() > 1, "{column}");
+            for name in named {
+                if let Some(path) = name.strip_suffix(".rs") {
+                    let path = if path.starts_with("src/") { name.to_owned() } else { format!("tests/{name}") };
+                    file = std::fs::read_to_string(root.join(&path)).unwrap_or_else(|_| panic!("{path} is not there"));
+                } else {
+                    let tested = ["#[test]\n", "#[tokio::test]\n"]
+                        .iter()
+                        .flat_map(|mark| [format!("{mark}fn {name}("), format!("{mark}async fn {name}(")])
+                        .any(|head| file.contains(&head));
+                    assert!(tested, "no test {name} where {column} names it");
+                }
+            }
+        }
+    }
 }
 
 /// A threat model that names code which is gone protects nobody.

@@ -160,6 +160,14 @@ fn table() -> Vec<Confusion> {
             &["MustUnderstand"],
         ),
     ];
+    // The texts of signed headers, split by what canonicalisation does not see.
+    for (header, code) in
+        [(&action, ADDRESS), (&to, ADDRESS), (&piece(&good, "<wsa:MessageID", "</wsa:MessageID>").to_owned(), ADDRESS)]
+    {
+        let middle = header.find('>').unwrap() + 5;
+        let split = format!("{}<![CDATA[]]>{}", &header[..middle], &header[middle..]);
+        table.push(("CDATA in a header's text", plain(), good.replace(header.as_str(), &split), code));
+    }
     for (reason, kind) in [
         ("no content type", None),
         ("XML", Some("application/xml")),

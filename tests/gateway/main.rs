@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod directions;
+mod hostile_answers;
 mod load;
 mod peers;
 mod process;

@@ -597,7 +597,7 @@ fn agreements_are_remembered_while_the_store_fails_and_no_longer() {
         stage.serves().await;
         let file = format!("sqlite://{}", stage.world.dir.join("agreements.sqlite").display());
         let mut store = sqlx::sqlite::SqliteConnection::connect(&file).await.unwrap();
-        store.execute("PRAGMA legacy_alter_table = ON; ALTER TABLE agreement RENAME TO gone").await.unwrap();
+        store.execute("PRAGMA legacy_alter_table = ON; ALTER TABLE revision RENAME TO gone").await.unwrap();
         tokio::time::sleep(Duration::from_millis(1200)).await;
         let remembered = stage.ask(P).await;
         let mut refused = Vec::new();
@@ -614,7 +614,7 @@ fn agreements_are_remembered_while_the_store_fails_and_no_longer() {
                 break;
             }
         }
-        store.execute("ALTER TABLE gone RENAME TO agreement").await.unwrap();
+        store.execute("ALTER TABLE gone RENAME TO revision").await.unwrap();
         store.close().await.unwrap();
         assert_eq!(remembered.status, 200, "what was known a second ago still serves: {}", remembered.text());
         assert!(!refused.is_empty(), "what was known five seconds ago does not");

@@ -29,6 +29,9 @@ fn a_token_may_be_covered_through_either_reference_to_it() {
     for kept in [true, false] {
         let xml = references::through_key_info(kept);
         assert_eq!(accept(&xml).unwrap().cvr(), "11111111", "kept: {kept}");
+        let token = reference(&xml, "keystr");
+        let both = resign(&xml.replace(token, &format!("{token}{}", token.replace("#keystr", "#str"))));
+        assert_eq!(accept(&both).is_ok(), kept, "through both, where there are both");
         let changed = xml.replace(PERSON, "6101801235");
         assert_eq!(accept(&changed).unwrap_err().code(), "DigestMismatch");
     }

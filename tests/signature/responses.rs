@@ -87,6 +87,11 @@ fn an_altered_answer_is_refused_in_both_ways() {
         ("an id of the Header again in Body", good.replace("<Empty>", "<Empty Id=\"timestamp\">"), "DuplicateId"),
         ("a comment in Body", good.replace("<Empty>", "<!-- x --><Empty>"), "CommentRefused"),
         (
+            "KeyInfo names its key in no known way",
+            good.replace(piece(&good, "<wsse:Reference", "</wsse:Reference>"), "<x:W xmlns:x=\"urn:x\"></x:W>"),
+            "SecurityStructure",
+        ),
+        (
             "another certificate",
             good.replace(
                 &hjemmel::signature::base64::encode(STS.certificate.der()),

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 
 use super::ExplainError;
-use super::report::{AnswerSaid, DecisionSaid, Explanation, Fact, Outcome, PolicySaid, RuleSaid, Step, Verdict};
+use super::report::{AnswerSaid, DecisionSaid, Explanation, Fact, Outcome, PolicySaid, RuleSaid, Step, UnnamedSaid, Verdict};
+use super::unnamed::unnamed;
 use crate::agreements::{Agreement, Agreements, CacheSettings, ClientSystem, Cvr, Side, Store, StoreSettings, Thumbprint};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -27,7 +28,7 @@ use crate::hex;
 use crate::policy::document::Policy;
 use crate::policy::kle::{Constraint, SensitivityConstraint};
 use crate::policy::person::Cpr;
-use crate::policy::release::{Ask, Filter, Limits as ReleaseLimits, Released};
+use crate::policy::release::{Ask, Filter, Limits as ReleaseLimits, Released, Words};
 use crate::policy::request::Outcome as WindowOutcome;
 use crate::refusal::Refusal;
 use crate::services::terminaladgang::assemble;
@@ -140,8 +141,8 @@ impl DryRun {
                 (Some(answer), Some(borne)) => {
                     let mut ask = ask(&judged, &self.policy, &borne.owners, self.release);
                     ask.decisions = true;
-                    match self.answer(answer, ask).await {
-                        Some(released) => answered = Some(self.said(&released, masked(released.body()))),
+                    match self.answer(answer.clone(), ask).await {
+                        Some(released) => answered = Some(self.said(answer, &released, masked(released.body()))),
                         None => outcome = Outcome::Refused,
                     }
                 }
@@ -298,22 +299,28 @@ impl DryRun {
             let (kept, removed) = (counts.objects_released, counts.objects_removed.values().sum::<u64>());
             let fields = counts.fields_released.values().sum::<u64>();
             vec![Fact::new(
-                format!("{kept} objekter med {fields} felter udleveres; {removed} objekter fjernes."),
-                format!("{kept} objects with {fields} fields are released; {removed} objects are removed."),
+                format!("Betalinger, der udleveres: {kept}, med {fields} felter i alt. Bevillinger og betalinger, der fjernes helt: {removed}."),
+                format!("Payments released: {kept}, with {fields} fields in all. Grants and payments removed whole: {removed}."),
             )]
         })
     }
 
-    fn said(&self, released: &Released, text: String) -> AnswerSaid {
+    fn said(&self, answer: Bytes, released: &Released, text: String) -> AnswerSaid {
         let decisions = released.decisions().unwrap_or_default().to_vec();
+        let shown = |object: u64| decisions.iter().any(|each| each.object == object && each.released);
+        let unnamed = unnamed(answer, &self.answer_limits, self.policy.release()).into_iter();
+        let unnamed = unnamed.filter(|(object, _)| shown(*object)).map(|(object, path)| UnnamedSaid { object, path }).collect();
         let counts = released.counts().clone();
         let ids = decisions.iter().map(|decision| &decision.rule);
         let ids = ids.chain(counts.fields_released.keys()).chain(counts.fields_removed.keys());
         let words = ids.filter_map(|id| Some((id.clone(), self.policy.release().words(id)?)));
         let rules: BTreeMap<_, _> = words
-            .map(|(id, words)| (id, RuleSaid { basis: words.basis.clone(), da: words.da.clone(), en: words.en.clone() }))
+            .map(|(id, words)| {
+                let Words { basis, basis_da, da, en, .. } = words.clone();
+                (id, RuleSaid { basis, basis_da, da, en })
+            })
             .collect();
-        AnswerSaid { objects_seen: released.objects_seen(), decisions, counts, rules, released: text }
+        AnswerSaid { objects_seen: released.objects_seen(), decisions, unnamed, counts, rules, released: text }
     }
 
     /// Writes down what a step said; gives what it handed on.

@@ -2,6 +2,7 @@
 
 mod dry_run;
 mod report;
+mod unnamed;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

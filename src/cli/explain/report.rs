@@ -123,6 +123,8 @@ pub struct AnswerSaid {
     pub objects_seen: u64,
     /// Each object and field, and the rule that decided.
     pub decisions: Vec<release::Decision>,
+    /// The fields of released objects that no rule names; each is removed.
+    pub unnamed: Vec<UnnamedSaid>,
     /// What was released and removed, by rule.
     pub counts: Counts,
     /// The words of every rule that decided, by id.
@@ -131,11 +133,22 @@ pub struct AnswerSaid {
     pub released: String,
 }
 
+/// A field that no rule names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnnamedSaid {
+    /// The object's number in the answer, as in the decisions.
+    pub object: u64,
+    /// Its wire path; names that could be a person's number are not shown.
+    pub path: String,
+}
+
 /// A rule in words.
 #[derive(Debug, Clone, Serialize)]
 #[allow(missing_docs)] // named as in the policy file
 pub struct RuleSaid {
     pub basis: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub basis_da: Option<String>,
     pub da: String,
     pub en: String,
 }
@@ -227,18 +240,34 @@ fn step_name(step: &str) -> (&str, &str) {
 fn write_answer(answer: &AnswerSaid, lang: Lang, out: &mut impl Write) -> io::Result<()> {
     let objects = lang.word("bevillinger og betalinger", "grants and payments");
     writeln!(out, "\n{} {} {objects}", lang.word("Svaret:", "The answer:"), answer.objects_seen)?;
+    // What became of each object as a whole: the decision whose path is the object itself.
+    let whole = answer.decisions.iter().filter(|decision| !decision.path.contains('/'));
+    let whole: BTreeMap<u64, &release::Decision> = whole.map(|decision| (decision.object, decision)).collect();
     let mut object = 0;
     for decision in &answer.decisions {
         if decision.object != object {
+            write_unnamed(answer, object, lang, out)?;
             object = decision.object;
-            writeln!(out, "  {} {object}", lang.word("objekt", "object"))?;
+            let became = whole.get(&object).copied().unwrap_or(decision);
+            let kind = match became.path.starts_with("yi:Bevilling") {
+                true => lang.word("bevilling", "grant"),
+                false => lang.word("betaling", "payment"),
+            };
+            let became = match became.released {
+                true => lang.word("udleveres i uddrag", "released in part"),
+                false => format!("{}: {}", lang.word("fjernet helt af", "removed whole by"), became.rule),
+            };
+            writeln!(out, "  {object}: {kind}, {became}")?;
         }
-        let sign = match decision.released {
-            true => lang.word("+ udleveret", "+ released"),
-            false => lang.word("− fjernet", "− removed"),
+        let path = match decision.path.split_once('/') {
+            None => continue,
+            Some((_, "*")) if decision.rule == "unnamed" => continue,
+            Some((_, "*")) => lang.word("(flere felter)", "(several fields)"),
+            Some((_, path)) => path.to_owned(),
         };
-        writeln!(out, "    {sign}  {:<20} {}", decision.rule, decision.path)?;
+        write_field(decision.released, &decision.rule, &path, lang, out)?;
     }
+    write_unnamed(answer, object, lang, out)?;
     writeln!(out, "\n{}", lang.word("Reglerne", "The rules"))?;
     for (id, rule) in &answer.rules {
         let count = |map: &BTreeMap<String, u64>| map.get(id).copied().unwrap_or_default();
@@ -247,17 +276,34 @@ fn write_answer(answer: &AnswerSaid, lang: Lang, out: &mut impl Write) -> io::Re
             (count(&counts.fields_released), count(&counts.fields_removed), count(&counts.objects_removed));
         let mut done = Vec::new();
         for (many, da, en) in [
-            (released, "felter udleveret", "fields released"),
-            (removed, "felter fjernet", "fields removed"),
-            (objects, "objekter fjernet", "objects removed"),
+            (released, "felt(er) udleveret", "field(s) released"),
+            (removed, "felt(er) fjernet", "field(s) removed"),
+            (objects, "fjernet helt", "removed whole"),
         ] {
             if many > 0 {
                 done.push(format!("{many} {}", lang.word(da, en)));
             }
         }
         writeln!(out, "  {id}: {}", done.join(", "))?;
-        writeln!(out, "    {}", rule.basis)?;
+        writeln!(out, "    {}", lang.basis(&rule.basis, rule.basis_da.as_deref()))?;
         lang.say(out, "    ", &rule.da, &rule.en)?;
     }
     writeln!(out, "\n{}\n{}", lang.word("Udleveres:", "Released:"), answer.released)
+}
+
+fn write_field(released: bool, rule: &str, path: &str, lang: Lang, out: &mut impl Write) -> io::Result<()> {
+    let sign = match released {
+        true => lang.word("+ udleveret", "+ released"),
+        false => lang.word("− fjernet", "− removed"),
+    };
+    writeln!(out, "    {sign:<24}  {rule:<20} {path}")
+}
+
+/// The fields of an object that no rule names.
+fn write_unnamed(answer: &AnswerSaid, object: u64, lang: Lang, out: &mut impl Write) -> io::Result<()> {
+    for field in answer.unnamed.iter().filter(|field| field.object == object) {
+        let path = field.path.split_once('/').map_or(field.path.as_str(), |(_, path)| path);
+        write_field(false, "unnamed", path, lang, out)?;
+    }
+    Ok(())
 }

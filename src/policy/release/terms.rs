@@ -27,6 +27,8 @@ pub struct Words {
     pub id: String,
     /// The words of the law it rests on, or `technical…` or `inferred…`.
     pub basis: String,
+    /// The same in Danish, where it says more than the words of the law.
+    pub basis_da: Option<String>,
     /// The explanation in Danish.
     pub da: String,
     /// The explanation in English.

@@ -442,8 +442,7 @@ pub fn read_trust(tokens: &config::Tokens, now: Timestamp) -> Result<Trust, Asse
 /// # Errors
 /// `Key`, `Setting`.
 pub fn read_signer(config: &Config) -> Result<Signer, AssembleError> {
-    let signer =
-        Signer { key: SigningKey::from_der(config.system.key())?, certificate: Certificate::from_der(config.system.leaf())? };
+    let signer = Signer::new(SigningKey::from_der(config.system.key())?, Certificate::from_der(config.system.leaf())?);
     let signature = signer.key.sign(b"hjemmel")?;
     match signer.certificate.key().verifies(signer.key.algorithm(), b"hjemmel", &signature) {
         true => Ok(signer),

@@ -1,7 +1,7 @@
-//! Finds and judges the tokens of an answer while it arrives: the strict subset of XML, in one pass over the bytes.
+//! Finds and judges the tokens of a message, an answer's while it arrives: the strict subset of XML, in one pass over the
+//! bytes.
 //!
-//! [`Strict`](super::strict::Strict) judges what quick-xml has found; here both are done at once, for an answer may be a
-//! thousand times as long as a request. Of the two neither knows the other: `tests/scanner.rs` and the fuzz target
+//! [`Strict`](super::strict::Strict) judges what quick-xml has found; here both are done at once. Of the two neither knows the other: `tests/scanner.rs` and the fuzz target
 //! `tokenizer` see to it that what is let through here is let through there, with the same meaning.
 //!
 //! What is refused, and where: characters that are none ([`input`]); tags, names, attributes, namespace declarations
@@ -100,6 +100,11 @@ impl Scanner {
     /// Bytes that were taken and are not read.
     pub fn unread(&self) -> usize {
         self.input.bytes().len()
+    }
+
+    /// Gives up the namespace names, when the document is done.
+    pub fn into_uris(self) -> Uris {
+        self.uris
     }
 
     /// Where the last token stands, in bytes.

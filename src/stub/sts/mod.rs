@@ -87,6 +87,8 @@ pub enum StsMode {
     WrongAuthority,
     /// The token is bound to the service's own key.
     WrongKey,
+    /// Answers these bytes, whatever was asked. For tests: no name on the command line.
+    Says(&'static str),
 }
 
 /// The names that [`StsMode::from_str`] reads, for a help text.
@@ -305,6 +307,7 @@ impl Handler for Sts {
         let mode = self.config.mode.get();
         match mode {
             StsMode::Down => return None,
+            StsMode::Says(said) => return Some(reply(200, soap::content_type(SoapVersion::V12), said)),
             StsMode::Slow(pause) => tokio::time::sleep(pause).await,
             _ => {}
         }

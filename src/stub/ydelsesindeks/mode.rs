@@ -45,6 +45,8 @@ pub enum FaultMode {
     GzipClaim,
     /// Redirects to another host.
     Redirect,
+    /// Says this in the body, whatever was asked, and signs it as its own. For tests: no name on the command line.
+    Says(&'static str),
 }
 
 /// The names, as on the command line.

@@ -22,8 +22,8 @@ use crate::saml::trust::Trust;
 use crate::saml::{self, Expectations};
 use crate::signature::credentials::Credentials;
 use crate::signature::key::{Certificate, KeyError, SigningKey};
-use crate::signature::names::{ANONYMOUS, WSA, WSSE};
-use crate::signature::sign::{Message, SignError, SoapVersion, head_with_certificate, unsigned};
+use crate::signature::names::{ANONYMOUS, SOAP12, WSA, WSSE, WSU};
+use crate::signature::sign::{Message, SignError, SoapVersion, canonical_content, head_with_certificate, unsigned};
 use crate::signature::verify::Parts;
 use crate::signature::write;
 use crate::soap::document::Document;
@@ -231,7 +231,13 @@ impl Service {
             return Ok(whole);
         }
         let mut digest = Context::new(&SHA256);
-        answer.pieces().for_each(|piece| digest.update(&piece));
+        match mode {
+            // What is said need not be canonical; a signature that covers it is made over what is.
+            FaultMode::Says(_) => pieces(answer, mode).for_each(|body| {
+                digest.update(&canonical_content(&body).unwrap_or(body));
+            }),
+            _ => answer.pieces().for_each(|piece| digest.update(&piece)),
+        }
         let signer = if mode == FaultMode::WrongSigner { &self.other } else { &self.signer };
         head_with_certificate(&message, digest.finish().as_ref(), &signer.certificate, &signer.key)
     }
@@ -257,7 +263,7 @@ impl Service {
         let whole = head.clone();
         chunk.extend_from_slice(&head);
         let mut sent = 0;
-        for mut piece in answer.pieces() {
+        for mut piece in pieces(answer, mode) {
             if mode == FaultMode::Altered {
                 alter(&mut piece);
             }
@@ -285,6 +291,16 @@ impl Service {
             chunk.extend_from_slice(b"</soap:Envelope>");
         }
         let _ = stream.blocking_send(Ok(chunk.into()));
+    }
+}
+
+/// The body of the envelope.
+fn pieces(answer: &Answer, mode: FaultMode) -> Box<dyn Iterator<Item = Vec<u8>> + '_> {
+    match mode {
+        FaultMode::Says(content) => Box::new(std::iter::once(
+            format!("<soap:Body xmlns:soap=\"{SOAP12}\" xmlns:wsu=\"{WSU}\" wsu:Id=\"body\">{content}</soap:Body>").into_bytes(),
+        )),
+        _ => Box::new(answer.pieces()),
     }
 }
 

@@ -30,6 +30,26 @@ pub fn algorithms() -> Vec<Case> {
     ] {
         cases.push(("another digest", signed_again(&good, sha256, other), ALGORITHM));
     }
+    // Signed for real, with what everybody has of the key: its certificate, its public part, as bytes and as text.
+    let certificate = CLIENT.certificate.der().to_vec();
+    let as_text = piece(&good, "<X509Certificate>", "</X509Certificate>")
+        .replace("<X509Certificate>", "")
+        .replace("</X509Certificate>", "");
+    for (algorithm, hash) in [
+        ("http://www.w3.org/2001/04/xmldsig-more#hmac-sha256", aws_lc_rs::hmac::HMAC_SHA256),
+        ("http://www.w3.org/2000/09/xmldsig#hmac-sha1", aws_lc_rs::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY),
+    ] {
+        for key in [certificate.as_slice(), as_text.as_bytes(), STS.certificate.der(), b""] {
+            let forged = in_signature(&good, rsa, algorithm);
+            let document = parse(&forged).unwrap();
+            let security = parts(&document).unwrap().security;
+            let info = security.named(DSIG, "Signature").last().unwrap().named(DSIG, "SignedInfo").next().unwrap();
+            let value = aws_lc_rs::hmac::sign(&aws_lc_rs::hmac::Key::new(hash, key), &canonical_bytes(info));
+            let old = piece(message_signature(&forged), "<ds:SignatureValue>", "</ds:SignatureValue>");
+            let new = format!("<ds:SignatureValue>{}</ds:SignatureValue>", hjemmel::signature::base64::encode(value.as_ref()));
+            cases.push(("HMAC keyed with a certificate", in_signature(&forged, old, &new), ALGORITHM));
+        }
+    }
     let method = format!("<ds:CanonicalizationMethod Algorithm=\"{EXC_C14N}\">");
     let value = piece(message_signature(&good), "<ds:SignatureValue>", "</ds:SignatureValue>");
     let with_value = |new: &str| in_signature(&good, value, &format!("<ds:SignatureValue>{new}</ds:SignatureValue>"));
@@ -100,7 +120,26 @@ pub fn keys() -> Vec<Case> {
             stolen.replace("</wsu:Timestamp>", &format!("</wsu:Timestamp>{binary}")),
             STRUCTURE,
         ),
+        (
+            "a stolen token and one's own certificate in KeyInfo",
+            in_signature(
+                &stolen,
+                &info,
+                &format!("<ds:KeyInfo><ds:X509Data><ds:X509Certificate>{own}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>"),
+            ),
+            STRUCTURE,
+        ),
         ("a stolen token and another key", stolen, &["SignatureInvalid"]),
+        (
+            "a token signed by someone, with the STS's certificate in its KeyInfo",
+            request_with(&issued_by(&assertion(), &STRANGER), &CLIENT).replacen(
+                &own,
+                &hjemmel::signature::base64::encode(STS.certificate.der()),
+                1,
+            ),
+            // The exchange changes the canonical form of the token, and nothing of whose key signed it.
+            &["TokenIssuerUntrusted", "DigestMismatch"],
+        ),
         (
             "a token signed by someone with the STS's name",
             request_with(&issued_by(&assertion(), &STRANGER), &CLIENT),
@@ -163,7 +202,7 @@ pub fn signed_info() -> Vec<Case> {
 pub fn split_text() -> Vec<Case> {
     let good = request();
     let comment = |at: &str| good.replace(at, &at.replace('>', "><!-- x -->"));
-    vec![
+    let mut cases: Vec<Case> = vec![
         ("a comment in NameID", comment("<NameID>"), &["CommentRefused"]),
         ("a comment in the CVR", good.replace(">11111111<", ">1111<!-- -->1111<"), &["CommentRefused"]),
         ("a comment in Audience", comment("<Audience>"), &["CommentRefused"]),
@@ -186,5 +225,29 @@ pub fn split_text() -> Vec<Case> {
             &["EnvelopeStructure"],
         ),
         ("a Security in Body", good.replace(INNER, &format!("<wsse:Security xmlns:wsse=\"{WSSE}\"/>{INNER}")), STRUCTURE),
-    ]
+    ];
+    // In the middle of every text that decides something. The markup is put in after signing: a comment and an instruction
+    // are refused for what they are, and CDATA, which canonicalisation does not see, by whoever reads the text.
+    for (start, end) in [
+        ("<NameID>", "</NameID>"),
+        (">1111", "1111<"),
+        ("<Audience>", "</Audience>"),
+        ("<Issuer>", "</Issuer>"),
+        ("<wsa:MessageID", "</wsa:MessageID>"),
+        ("<wsa:To", "</wsa:To>"),
+        ("<wsa:Action", "</wsa:Action>"),
+        ("<wsu:Created>", "</wsu:Created>"),
+    ] {
+        let text = piece(&good, start, end);
+        let middle = text.find('>').unwrap() + 1 + 4;
+        let split = |markup: &str| good.replacen(text, &format!("{}{markup}{}", &text[..middle], &text[middle..]), 1);
+        cases.push(("a comment in the middle", split("<!-- x -->"), &["CommentRefused", "AddressingInvalid"]));
+        cases.push(("an instruction in the middle", split("<?x?>"), &["ProcessingInstructionRefused"]));
+        // The headers are read by the envelope's reader: tests/attacks/soap.rs.
+        if !start.starts_with("<wsa:") {
+            let refused: &[&str] = &["TokenInvalid", "TokenAudience", "TokenIssuerUntrusted", "SecurityStructure"];
+            cases.push(("CDATA in the middle", split("<![CDATA[]]>"), refused));
+        }
+    }
+    cases
 }

@@ -19,6 +19,20 @@ pub fn token() -> Vec<Case> {
         ("a Reference instead", in_str(direct.into()), STRUCTURE),
         ("Embedded", in_str("<wsse:Embedded></wsse:Embedded>".into()), STRUCTURE),
         ("another ID", in_str(identifier.replace("_token", "_other")), STRUCTURE),
+        ("the STR names Body", in_str(identifier.replace("_token", "body")), STRUCTURE),
+        ("the STR names itself", in_str(identifier.replace(">_token<", ">str<")), STRUCTURE),
+        (
+            "the STR inside KeyInfo is signed, and names another token",
+            {
+                let named = in_signature(
+                    &good,
+                    "<ds:KeyInfo><wsse:SecurityTokenReference",
+                    "<ds:KeyInfo><wsse:SecurityTokenReference wsu:Id=\"key\"",
+                );
+                signed_again(&in_signature(&named, ">_token<", ">_other<"), "#str", "#key")
+            },
+            STRUCTURE,
+        ),
         ("another ValueType", in_str(identifier.replace("#SAMLID", "#SAMLAssertionID")), STRUCTURE),
         ("another TokenType", good.replacen(whole, &whole.replace("#SAMLV2.0", "#SAMLV1.1"), 1), STRUCTURE),
         ("KeyInfo names another token", in_signature(&good, ">_token<", ">_other<"), STRUCTURE),
@@ -87,9 +101,13 @@ pub fn key_info() -> Vec<Case> {
             STRUCTURE,
         ),
         (
-            "both references are signed",
-            signed_again(&good, token, &format!("{token}{}", token.replace("#keystr", "#str"))),
-            STRUCTURE,
+            "both references are signed, one for another token",
+            signed_again(
+                &good,
+                token,
+                &format!("{token}{}", token.replace("#keystr", "#str").replace("<ds:DigestValue>", "<ds:DigestValue>AAAA")),
+            ),
+            &["DigestMismatch"],
         ),
         (
             "the signature leads to one in a header",
@@ -136,6 +154,16 @@ pub fn key_info() -> Vec<Case> {
     ]
 }
 
+const XSLT: &str = "http://www.w3.org/TR/1999/REC-xslt-19991116";
+const XPATH: &str = "http://www.w3.org/TR/1999/REC-xpath-19991116";
+
+fn stylesheet(template: &str) -> String {
+    format!(
+        "<x:stylesheet xmlns:x=\"http://www.w3.org/1999/XSL/Transform\" version=\"1.0\"><x:template match=\"/\">{template}\
+         </x:template></x:stylesheet>"
+    )
+}
+
 /// No transform computes anything.
 pub fn transforms() -> Vec<Case> {
     let good = request();
@@ -161,6 +189,36 @@ pub fn transforms() -> Vec<Case> {
         cases.push(("another transform alone", with(&format!("<ds:Transforms>{one}</ds:Transforms>")), ALGORITHM));
         cases.push(("another transform first", with(&format!("<ds:Transforms>{one}{c14n}</ds:Transforms>")), ALGORITHM));
         cases.push(("another transform last", with(&format!("<ds:Transforms>{c14n}{one}</ds:Transforms>")), STRUCTURE));
+    }
+    for (reason, algorithm, content) in [
+        ("a stylesheet of a constant", XSLT, stylesheet("<x:text>constant</x:text>")),
+        ("a stylesheet that fetches", XSLT, stylesheet("<x:copy-of select=\"document('http://beacon.invalid/')\"/>")),
+        ("a stylesheet that reads a file", XSLT, stylesheet("<x:copy-of select=\"document('file:///etc/passwd')\"/>")),
+        (
+            "a stylesheet that never ends",
+            XSLT,
+            stylesheet("<x:call-template name=\"l\"/></x:template><x:template name=\"l\"><x:call-template name=\"l\"/>"),
+        ),
+        (
+            "a stylesheet with an extension",
+            XSLT,
+            stylesheet("<x:value-of xmlns:r=\"http://xml.apache.org/xalan/java/java.lang.Runtime\" select=\"r:getRuntime()\"/>"),
+        ),
+        ("XPath that selects nothing", XPATH, "<ds:XPath>false()</ds:XPath>".to_owned()),
+        ("XPath that asks where it stands", XPATH, "<ds:XPath>count(here()/ancestor::*) = 0</ds:XPath>".to_owned()),
+        (
+            "XPath that takes for ever",
+            XPATH,
+            format!("<ds:XPath>{}</ds:XPath>", "count(//.[".repeat(30) + "1" + &"])".repeat(30)),
+        ),
+        (
+            "a filter that subtracts all",
+            "http://www.w3.org/2002/06/xmldsig-filter2",
+            "<f:XPath xmlns:f=\"http://www.w3.org/2002/06/xmldsig-filter2\" Filter=\"subtract\">/</f:XPath>".to_owned(),
+        ),
+    ] {
+        let one = format!("<ds:Transform Algorithm=\"{algorithm}\">{content}</ds:Transform>");
+        cases.push((reason, with(&format!("<ds:Transforms>{one}{c14n}</ds:Transforms>")), ALGORITHM));
     }
     let list = (0..33).map(|n| format!("p{n} ")).collect::<String>();
     cases.extend([
@@ -198,7 +256,14 @@ pub fn void() -> Vec<Case> {
     };
     let beside = |name: &str| good.replace(OPEN, &format!("{OPEN}xmlns:void=\"{name}\" "));
     let malformed: &[&str] = &["MalformedXml"];
+    // What a verifier that fails without noticing would compute: the digest of nothing.
+    let empty = |xml: &str| {
+        let old = piece(reference(xml, "body"), "<ds:DigestValue>", "</ds:DigestValue>");
+        in_signature(xml, old, "<ds:DigestValue>47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=</ds:DigestValue>")
+    };
     vec![
+        ("the digest of nothing", resign(&empty(&good)), &["DigestMismatch"]),
+        ("the digest of nothing beside a relative namespace", empty(&named("1")), malformed),
         ("a relative namespace", named("1"), malformed),
         ("a namespace that is no URI", named("http://[:"), malformed),
         ("an unused relative namespace on Body's child", beside("1"), malformed),

@@ -1,7 +1,7 @@
 //! Signed parts moved about, ids that are not unique, and signatures that cover too little.
 
 use super::*;
-use hjemmel::signature::names::SAML;
+use hjemmel::signature::names::{SAML, WSU};
 
 /// A forged assertion is refused wherever the real one went.
 pub fn token() -> Vec<Case> {
@@ -26,6 +26,25 @@ pub fn token() -> Vec<Case> {
         ("XSW 6: the real one in an Object of its signature", good.replace(&real, &object), STRUCTURE),
         ("XSW 7: the real one in Extensions", good.replace(&real, &inside("Extensions", &real)), STRUCTURE),
         ("XSW 8: the real one in another header", good.replace(&real, &other).replace("</wsse:Security>", &wrapper), STRUCTURE),
+        ("the same ID twice, the forged one after", good.replace(&real, &format!("{real}{forged}")), IDS),
+        ("XSW 4 with one ID", good.replace(&real, &forged.replace("</Assertion>", &format!("{real}</Assertion>"))), IDS),
+        ("XSW 6 with one ID", good.replace(&real, &object.replace("\"_forged\"", "\"_token\"")), IDS),
+        ("XSW 8 with one ID", good.replace(&real, &forged).replace("</wsse:Security>", &wrapper), IDS),
+        (
+            "a forged one inside the real one, as Advice",
+            good.replace(&real, &real.replace("</Assertion>", &format!("<Advice>{other}</Advice></Assertion>"))),
+            STRUCTURE,
+        ),
+        (
+            "the real one in KeyInfo",
+            in_signature(&good.replace(&real, &other), "<ds:KeyInfo>", &format!("<ds:KeyInfo>{real}")),
+            STRUCTURE,
+        ),
+        (
+            "a forged one of SAML 1.1 beside it",
+            good.replace(&real, &format!("{real}{}", other.replace(":2.0:assertion", ":1.0:assertion"))),
+            STRUCTURE,
+        ),
         ("the real one in Body", good.replace(&real, &other).replace(END, &format!("{real}{END}")), STRUCTURE),
         ("no assertion", good.replace(&real, ""), STRUCTURE),
         ("an encrypted one beside it", good.replace(END, &format!("<EncryptedAssertion xmlns=\"{SAML}\"/>{END}")), STRUCTURE),
@@ -86,7 +105,12 @@ pub fn ids() -> Vec<Case> {
     let header =
         |attribute: &str| good.replace("<wsse:Security ", &format!("<x:H xmlns:x=\"urn:x\" {attribute}/><wsse:Security "));
     let body = |attribute: &str| good.replace("wsu:Id=\"body\"", &format!("wsu:Id=\"body\" {attribute}"));
+    // The reference to the token is not signed itself, so its id can be called anything.
+    let token = piece(&good, "<wsse:SecurityTokenReference", ">");
+    let named = |from: &str, to: &str| good.replacen(token, &token.replace(from, to), 1);
     vec![
+        ("the only id is in a foreign namespace", named(&format!("xmlns:wsu=\"{WSU}\""), "xmlns:wsu=\"urn:x\""), STRUCTURE),
+        ("the only id is xml:id", named("wsu:Id=", "xml:id="), STRUCTURE),
         ("Id", header("Id=\"body\""), &["DuplicateId"]),
         ("ID", header("ID=\"body\""), &["DuplicateId"]),
         ("id", header("id=\"body\""), &["DuplicateId"]),

@@ -182,7 +182,7 @@ public final class Judge {
             needed.add(child(security, SAML, "Assertion"));
         }
         for (Node node = header.getFirstChild(); node != null; node = node.getNextSibling()) {
-            if (node instanceof Element element && Set.of(WSA, LIBERTY).contains(element.getNamespaceURI())) {
+            if (node instanceof Element element && (WSA.equals(element.getNamespaceURI()) || LIBERTY.equals(element.getNamespaceURI()))) {
                 needed.add(element);
             }
         }
