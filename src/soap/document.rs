@@ -72,9 +72,17 @@ impl Document {
         if u32::try_from(source.len()).is_err() {
             return Err(Refusal::BodyTooLarge { limit: u32::MAX as usize });
         }
+        // Bytes in another encoding are told as that, whatever the scanner stumbled over in them first.
+        Self::scan(&source, limits).map_err(|refusal| match std::str::from_utf8(&source) {
+            Ok(_) => refusal,
+            Err(_) => Refusal::EncodingRefused,
+        })
+    }
+
+    fn scan(source: &Bytes, limits: &Limits) -> Result<Self, Refusal> {
         let mut builder = DocumentBuilder::with_room_for(source.len());
         let mut scanner = Scanner::new(*limits);
-        scanner.take(&source);
+        scanner.take(source);
         scanner.finish(End::Whole);
         loop {
             match scanner.next()? {
@@ -83,7 +91,7 @@ impl Document {
                 None => return Err(malformed(source.len(), "a token that does not end")),
             }
         }
-        builder.finish(source, scanner.into_uris())
+        builder.finish(source.clone(), scanner.into_uris())
     }
 
     /// The root element.

@@ -90,11 +90,13 @@ fn dtds(good: &str, beacon: &str) -> Vec<Document> {
     let with_entity = |dtd: &str| format!("{dtd}{}", good.replace(INNER, &format!("&e;{INNER}"))).into_bytes();
     let lol: String = (1..10).map(|n| format!("<!ENTITY e{n} \"{}\">", format!("&e{};", n - 1).repeat(10))).collect();
     let body = |with: &str| good.replace(INNER, &format!("{with}{INNER}")).into_bytes();
-    let padding = format!("<!--{}-->", " ".repeat(900_000));
+    let padding = |length| format!("<!--{}-->", " ".repeat(length));
     vec![
         (18, "an empty DOCTYPE", before("<!DOCTYPE x>"), DTD),
         (18, "a DOCTYPE in another case", before("<!doctype x>"), &["DtdRefused", "MalformedXml"]),
-        (18, "a DOCTYPE behind a long comment", before(&format!("{padding}<!DOCTYPE x>")), DTD),
+        (18, "a DOCTYPE behind a long comment", before(&format!("{}<!DOCTYPE x>", padding(500_000))), DTD),
+        (18, "a DOCTYPE behind long comments", before(&format!("{}<!DOCTYPE x>", padding(300_000).repeat(3))), DTD),
+        (18, "a DOCTYPE behind a comment too long", before(&format!("{}<!DOCTYPE x>", padding(900_000))), &["XmlTooComplex"]),
         (18, "a DOCTYPE behind white space", before(&format!("{}<!DOCTYPE x>", "\n".repeat(100_000))), DTD),
         (18, "a DOCTYPE after the declaration", before("<?xml version=\"1.0\"?><!DOCTYPE x>"), DTD),
         (18, "a DOCTYPE after the message", format!("{good}<!DOCTYPE x>").into_bytes(), &["DtdRefused", "MalformedXml"]),
