@@ -37,7 +37,7 @@ pub struct Reference<'d> {
 }
 
 /// A digest that was found to be a token's: of this value, by this algorithm, over this canonical form. Only
-/// [`Reference::check_token`] makes it.
+/// `Reference::check_token` makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenDigest {
     method: Exclusive,

@@ -1,7 +1,7 @@
 //! What a reader tells of the token that it read last.
 //!
 //! There are two readers. [`Scanner`](super::scan::Scanner) reads requests and answers alike, so that there is one idea of
-//! what a message is; [`Strict`](super::strict::Strict) over quick-xml's events is the judge that it is held against, by
+//! what a message is; [`Strict`] over quick-xml's events is the judge that it is held against, by
 //! `tests/scanner.rs` and the fuzz target `tokenizer`. Whoever takes tokens takes them from either.
 
 use super::strict::{Strict, TagAttribute, Uri, Uris};

@@ -4,8 +4,8 @@
 //! [`Strict`](super::strict::Strict) judges what quick-xml has found; here both are done at once. Of the two neither knows the other: `tests/scanner.rs` and the fuzz target
 //! `tokenizer` see to it that what is let through here is let through there, with the same meaning.
 //!
-//! What is refused, and where: characters that are none ([`input`]); tags, names, attributes, namespace declarations
-//! ([`tag`]); prefixes that are not declared ([`scope`]); here all the rest, a DTD first of all.
+//! What is refused, and where: characters that are none (`input`); tags, names, attributes, namespace declarations
+//! (`tag`); prefixes that are not declared (`scope`); here all the rest, a DTD first of all.
 //!
 //! Each rule looks at a token's bytes alone, never at how many have arrived behind it: the verdict does not depend on the
 //! pieces in which an answer comes.
