@@ -304,6 +304,19 @@ async fn a_message_that_proves_nobody_is_explained_as_far_as_it_goes(world: &Wor
     assert!(served && verdict(&json, "agreement")["verdict"] == "passed", "{text}");
     let (served, text, json) = explained(world, &bare, &[]).await;
     assert!(served && verdict(&json, "agreement")["verdict"] == "not-judged", "{text}");
+    // An answer that is refused whole: which object it was, and by which rule.
+    let unproven = written(world, "unproven.xml", &about(demo::UNPROVEN, &[]).input());
+    let (_, _, shown) = explained(world, &unproven, &["--authority", KORSBAEK, "--show-person"]).await;
+    let answer = written(world, "unproven-answer.xml", &answer_to(world, shown["forwarded"].as_str().unwrap()));
+    let (served, text, json) =
+        explained(world, &unproven, &["--authority", KORSBAEK, "--answer", answer.to_str().unwrap()]).await;
+    assert!(!served && json["answer"].is_null(), "nothing of it is released: {text}");
+    let refused = verdict(&json, "response_policy");
+    assert_eq!(refused["refusal"]["code"], "PersonUnproven");
+    let facts = refused["facts"].as_array().unwrap();
+    let person = facts.iter().find(|fact| fact["en"].as_str().unwrap().contains("[person]")).expect("the rule is named");
+    assert!(text.contains(person["en"].as_str().unwrap()) && !text.contains(demo::UNPROVEN), "{text}");
+
     let nobody = Question { person: None, ..about(demo::UDK_ONLY, &["32.03.04"]) };
     let (served, _, json) = explained(world, &written(world, "nobody.xml", &nobody.input()), &["--authority", KORSBAEK]).await;
     assert!(!served);

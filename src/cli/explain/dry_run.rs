@@ -28,7 +28,7 @@ use crate::hex;
 use crate::policy::document::Policy;
 use crate::policy::kle::{Constraint, SensitivityConstraint};
 use crate::policy::person::Cpr;
-use crate::policy::release::{Ask, Filter, Limits as ReleaseLimits, Released, Words};
+use crate::policy::release::{Ask, Decision, Filter, Limits as ReleaseLimits, ReleaseRules, Released, Words};
 use crate::policy::request::Outcome as WindowOutcome;
 use crate::refusal::Refusal;
 use crate::services::terminaladgang::assemble;
@@ -293,8 +293,10 @@ impl DryRun {
             "Svarets underskrift bedømmes ikke; kun dets indhold.",
             "The answer's signature is not judged, only its content.",
         );
-        let released = filter(answer, self.answer_limits, Filter::new(self.policy.release().clone(), ask)).await;
-        self.note("response_policy", released, |released| {
+        let mut filter = Filter::new(self.policy.release().clone(), ask);
+        let fed = feed(answer, self.answer_limits, &mut filter).await;
+        let decisions = filter.decisions();
+        let released = self.note("response_policy", fed.and_then(|()| filter.finish()), |released| {
             let counts = released.counts();
             let (kept, removed) = (counts.objects_released, counts.objects_removed.values().sum::<u64>());
             let fields = counts.fields_released.values().sum::<u64>();
@@ -302,7 +304,13 @@ impl DryRun {
                 format!("Betalinger, der udleveres: {kept}, med {fields} felter i alt. Bevillinger og betalinger, der fjernes helt: {removed}."),
                 format!("Payments released: {kept}, with {fields} fields in all. Grants and payments removed whole: {removed}."),
             )]
-        })
+        });
+        if released.is_none()
+            && let Some(refused) = self.steps.last_mut()
+        {
+            refused.facts = decisions.iter().filter_map(|decision| withheld(decision, self.policy.release())).collect();
+        }
+        released
     }
 
     fn said(&self, answer: Bytes, released: &Released, text: String) -> AnswerSaid {
@@ -346,8 +354,30 @@ impl DryRun {
     }
 }
 
-/// Feeds the content of the answer's Body to the filter, as the gateway does once the signature is being checked.
+/// What was decided of one object as a whole, in an answer that is refused; `None` for the decision on a field.
+fn withheld(decision: &Decision, rules: &ReleaseRules) -> Option<Fact> {
+    if decision.path.contains('/') {
+        return None;
+    }
+    let (object, rule) = (decision.object, &decision.rule);
+    let Words { da, en, .. } = rules.words(rule)?;
+    Some(match decision.released {
+        true => Fact::new(
+            format!("Objekt {object} ville være udleveret i uddrag, hvis svaret ikke var afvist."),
+            format!("Object {object} would have been released in part, had the answer not been refused."),
+        ),
+        false => Fact::new(format!("Objekt {object} [{rule}]: {da}"), format!("Object {object} [{rule}]: {en}")),
+    })
+}
+
+/// The content of the answer's Body through the filter.
 pub(in crate::cli) async fn filter(answer: Bytes, limits: Limits, mut filter: Filter) -> Result<Released, Refusal> {
+    feed(answer, limits, &mut filter).await?;
+    filter.finish()
+}
+
+/// Feeds the content of the answer's Body to the filter, as the gateway does once the signature is being checked.
+async fn feed(answer: Bytes, limits: Limits, filter: &mut Filter) -> Result<(), Refusal> {
     let mut reader = StreamReader::new(Full::new(answer), limits);
     let mut content = None;
     loop {
@@ -357,7 +387,7 @@ pub(in crate::cli) async fn filter(answer: Bytes, limits: Limits, mut filter: Fi
         let read = reader.read();
         let soap = [SOAP11, SOAP12].contains(&read.uris().get(read.uri()));
         match (content, token) {
-            (_, Token::Eof) => return filter.finish(),
+            (_, Token::Eof) => return Ok(()),
             // An envelope's Body, or the output by itself.
             (None, Token::Start) if read.depth() == 1 && !soap => {
                 content = Some(0);

@@ -118,8 +118,12 @@ impl Tally {
             note(&mut counts.fields_released, rules.rule_of(*field), released);
             note(&mut counts.fields_removed, rules.rule_of(*field), off);
         }
-        let decisions = self.decisions.map(|decisions| decisions.into_iter().map(|each| name(each, rules)).collect());
-        (counts, decisions)
+        (counts, self.decisions(rules))
+    }
+
+    /// What was decided until now, where it is kept.
+    pub(super) fn decisions(&self, rules: &ReleaseRules) -> Option<Vec<Decision>> {
+        self.decisions.as_ref().map(|decisions| decisions.iter().map(|each| name(*each, rules)).collect())
     }
 }
 

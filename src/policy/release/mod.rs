@@ -156,6 +156,12 @@ impl Filter {
         fed.inspect_err(|refusal| self.failed = Some(refusal.clone()))
     }
 
+    /// What was decided until now, where [`Ask::decisions`] asked for it: of an answer that is refused nothing else is
+    /// told, and nothing of it leaves.
+    pub fn decisions(&self) -> Vec<Decision> {
+        self.tally.decisions(&self.rules).unwrap_or_default()
+    }
+
     /// The filtered answer, once the Body has ended.
     ///
     /// # Errors
