@@ -143,6 +143,15 @@ impl DevPki {
         &self.issuing
     }
 
+    /// The certificate and key of the issuing authority itself: for what nobody may sign with them.
+    ///
+    /// # Errors
+    /// The key cannot be written out.
+    pub fn issuing_credentials(&self) -> Result<Credentials, PkiError> {
+        Credentials::new(vec![self.issuing.clone(), self.root.clone()], self.issuing_key.private_key()?)
+            .ok_or_else(|| PkiError::Made("the certificate does not fit its key".to_owned()))
+    }
+
     /// The certificate and key of `role`, the chain being leaf and issuing authority.
     pub fn credentials(&self, role: Role) -> Result<&Credentials, PkiError> {
         self.credentials.get(&role).ok_or_else(|| PkiError::Made(format!("no certificate for {role:?}")))

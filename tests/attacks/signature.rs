@@ -46,6 +46,7 @@ fn issuers(arena: &Arena) -> Vec<Case> {
         ("the gateway's TLS certificate", pki.credentials(Role::GatewayServer).unwrap().clone()),
         ("the index's certificate", pki.credentials(Role::IndexSigning).unwrap().clone()),
         ("another municipality's certificate", pki.credentials(Role::OtherMunicipality).unwrap().clone()),
+        ("the certificate of the CA that issued the STS's", pki.issuing_credentials().unwrap()),
         ("a certificate with the STS's names, by the same CA", pki.issue(&namesake).unwrap()),
         ("a certificate with the STS's names, by another CA", other_ca.credentials(Role::StsSigning).unwrap().clone()),
     ]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hjemmel::stub::population::demo;
 use hjemmel::stub::ydelsesindeks::mode::FaultMode;
 
-use crate::stage::on_stage;
+use crate::stage::{lines, on_stage};
 
 /// What stands in the stub's answers and may never leave: names, an internal error, its own envelope, a redirect's target.
 const MARKERS: [&str; 8] =
@@ -47,6 +47,21 @@ fn nothing_that_a_hostile_index_says_reaches_the_caller() {
             stage.world.index_mode.set(FaultMode::Honest);
             stage.serves().await;
         }
+    });
+}
+
+/// What stands behind an answer is covered by no signature: it is not read, and changes nothing.
+#[test]
+fn trailers_of_the_index_are_passed_over() {
+    on_stage(async |stage| {
+        let honest = stage.ask(demo::UDK_ONLY).await;
+        stage.world.index_mode.set(FaultMode::Trailers);
+        let answer = stage.ask(demo::UDK_ONLY).await;
+        stage.world.index_mode.set(FaultMode::Honest);
+        assert_eq!((answer.status, lines(&answer)), (200, lines(&honest)), "{}", answer.text());
+        assert_eq!(answer.header("content-type"), honest.header("content-type"));
+        let headers = format!("{:?}", answer.headers);
+        assert!(!headers.contains("x-person") && !headers.contains("6101801234"), "{headers}");
     });
 }
 

@@ -45,12 +45,14 @@ pub enum FaultMode {
     GzipClaim,
     /// Redirects to another host.
     Redirect,
+    /// Answers as it should, and puts trailers behind the body: a person's number, and another content type.
+    Trailers,
     /// Says this in the body, whatever was asked, and signs it as its own. For tests: no name on the command line.
     Says(&'static str),
 }
 
 /// The names, as on the command line.
-const PLAIN: [(&str, FaultMode); 16] = [
+const PLAIN: [(&str, FaultMode); 17] = [
     ("honest", FaultMode::Honest),
     ("soap-fault", FaultMode::SoapFault),
     ("truncated", FaultMode::Truncated),
@@ -67,11 +69,13 @@ const PLAIN: [(&str, FaultMode); 16] = [
     ("garbage", FaultMode::Garbage),
     ("gzip-claim", FaultMode::GzipClaim),
     ("redirect", FaultMode::Redirect),
+    ("trailers", FaultMode::Trailers),
 ];
 
 /// The names that [`FaultMode::from_str`] reads, for a help text.
 pub const NAMES: &str = "honest, soap-fault, status=CODE, truncated, cut, dtd, wrong-content-type, wrong-relation, \
-    unsigned, wrong-signer, altered, two-answers, slow=SECONDS, hang, reset, garbage, huge-text=BYTES, gzip-claim, redirect";
+    unsigned, wrong-signer, altered, two-answers, slow=SECONDS, hang, reset, garbage, huge-text=BYTES, gzip-claim, redirect, \
+    trailers";
 
 impl FromStr for FaultMode {
     type Err = String;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -313,6 +314,14 @@ fn alter(piece: &mut [u8]) {
     }
 }
 
+/// What [`FaultMode::Trailers`] says behind an honest answer.
+fn trailers() -> HeaderMap {
+    HeaderMap::from_iter([
+        (HeaderName::from_static("x-person"), HeaderValue::from_static("6101801234")),
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/html")),
+    ])
+}
+
 impl Handler for Arc<Service> {
     async fn answer(&self, request: Request<Bytes>) -> Option<Reply> {
         self.config.received.change(|received| {
@@ -365,6 +374,10 @@ impl Handler for Arc<Service> {
         let mut answer = streamed(200, mime, pieces);
         if mode == FaultMode::GzipClaim {
             answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        if mode == FaultMode::Trailers {
+            answer.headers_mut().insert(header::TRAILER, HeaderValue::from_static("x-person, content-type"));
+            return Some(answer.map(|body| body.with_trailers(async { Some(Ok(trailers())) }).boxed_unsync()));
         }
         Some(answer)
     }
