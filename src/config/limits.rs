@@ -21,8 +21,7 @@ pub struct EdgeLimits {
     pub body_timeout: Duration,
     /// How long a connection may stand without a request, or with an answer that the caller does not fetch.
     pub idle_timeout: Duration,
-    /// How many requests are worked on at once at the most, and fewer while the processors do not keep up
-    /// (how that is told: `edge/pressure.rs`); one more is answered 503.
+    /// How many requests are worked on at once; one more is answered 503.
     pub concurrent_requests: usize,
     /// How many connections are open at once; one more is closed.
     pub connections: usize,

@@ -1,7 +1,8 @@
-//! The limits on a request, and what keeps them.
+//! The limits on a request, and the stack that keeps them.
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,11 +13,12 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use tokio::sync::Semaphore;
 use tokio::time::Sleep;
+use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::util::BoxCloneService;
-use tower::{Service, ServiceExt, service_fn};
+use tower::{Service, ServiceBuilder};
 
-use super::pressure::Pressure;
 use crate::config::EdgeLimits;
 use crate::refusal::Refusal;
 
@@ -28,29 +30,25 @@ pub type ResponseBody = UnsyncBoxBody<Bytes, BoxError>;
 /// How long a caller is asked to wait when all places are taken.
 const RETRY_AFTER_SECONDS: u64 = 1;
 
-/// A body of up to so many bytes is read to its end though its call is refused, so that the connection lives on: HTTP/1.1
-/// can only close one that holds an unread body, and the next handshake would cost more than the call.
-const READ_THOUGH_REFUSED: u64 = 64 * 1024;
-
-/// What is put around the service, the same places shared by every connection.
+/// The stack around the service, the same places shared by every connection.
 #[derive(Clone)]
 pub struct Limited {
-    pressure: Pressure,
+    places: Arc<Semaphore>,
     body_bytes: usize,
     body_timeout: Duration,
 }
 
 impl Limited {
-    /// As many places, and as large and slow a body, as `limits` says. To be called within a runtime.
+    /// As many places, and as large and slow a body, as `limits` says.
     pub fn new(limits: &EdgeLimits) -> Self {
         Self {
-            pressure: Pressure::new(limits.concurrent_requests),
+            places: Arc::new(Semaphore::new(limits.concurrent_requests)),
             body_bytes: limits.request_bytes,
             body_timeout: limits.body_timeout,
         }
     }
 
-    /// Puts the limits around `service`.
+    /// Puts the stack around `service`.
     pub fn layer<S, B>(&self, service: S) -> BoxCloneService<Request<Incoming>, Response<ResponseBody>, BoxError>
     where
         S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
@@ -58,24 +56,23 @@ impl Limited {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let Self { pressure, body_bytes, body_timeout } = self.clone();
-        BoxCloneService::new(service_fn(move |request: Request<Incoming>| {
-            // Before anything of the body is read or understood: a call too many must cost next to nothing.
-            let place = pressure.place();
-            let service = service.clone();
-            async move {
-                // Its clock runs from here, whoever reads it.
-                let request = request.map(|body| RequestBody::new(body, body_bytes, body_timeout));
-                let Some(_place) = place else {
-                    request.into_body().throw_away().await;
-                    return Ok(plain_refusal(&Refusal::Overloaded { seconds: RETRY_AFTER_SECONDS }).map(boxed));
-                };
-                match service.oneshot(request).await {
-                    Ok(response) => Ok(response.map(boxed)),
-                    Err(never) => match never {},
-                }
-            }
-        }))
+        let (body_bytes, body_timeout) = (self.body_bytes, self.body_timeout);
+        let stack = ServiceBuilder::new()
+            // The refusal below becomes an answer here: what leaves the stack is always one.
+            .map_result(|result: Result<Response<ResponseBody>, BoxError>| {
+                Ok::<_, BoxError>(
+                    result.unwrap_or_else(|_| plain_refusal(&Refusal::Overloaded { seconds: RETRY_AFTER_SECONDS }).map(boxed)),
+                )
+            })
+            // Shed before a byte of the body is read: a call too many must cost next to nothing. Outside the limit,
+            // because it turns the limit's waiting into a refusal.
+            .load_shed()
+            .layer(GlobalConcurrencyLimitLayer::with_semaphore(self.places.clone()))
+            // The body is bounded last, with a place in hand: its clock runs only for a call that is worked on.
+            .map_request(move |request: Request<Incoming>| request.map(|body| RequestBody::new(body, body_bytes, body_timeout)))
+            .map_response(|response: Response<B>| response.map(boxed))
+            .service(service);
+        BoxCloneService::new(stack)
     }
 }
 
@@ -117,13 +114,6 @@ pub struct RequestBody {
 impl RequestBody {
     fn new(inner: Incoming, limit: usize, timeout: Duration) -> Self {
         Self { inner, limit, received: 0, timeout, deadline: Box::pin(tokio::time::sleep(timeout)) }
-    }
-
-    /// Reads a short body to its end, within its time, for nothing.
-    async fn throw_away(mut self) {
-        if self.inner.size_hint().upper().is_some_and(|length| length <= READ_THOUGH_REFUSED) {
-            while let Some(Ok(_)) = self.frame().await {}
-        }
     }
 
     /// Whether the client has declared a body so large that reading it to its end, only to refuse it, is not worth it.

@@ -5,7 +5,6 @@
 
 pub mod admin;
 pub mod http;
-pub mod pressure;
 pub mod router;
 pub mod serve;
 pub mod tls;
