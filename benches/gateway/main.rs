@@ -6,6 +6,7 @@
 //! cargo bench --bench gateway -- --quick            # the same in a minute or two, into target/: to see that it works
 //! cargo bench --bench gateway -- bindings overload  # only these parts: bindings memory handshakes growth overload
 //! cargo bench --bench gateway -- soak 20            # a soak of 20 minutes, into docs/performance/
+//! cargo bench --bench gateway -- drive 8800 20      # answers of that size for 20 s, with nothing beside: for a profiler
 //! ```
 #![allow(
     clippy::unwrap_used,
@@ -65,6 +66,10 @@ async fn run(arguments: &[String]) {
         let table = Table { on: surroundings(effort), rows: strain::soak(&stage, length).await };
         println!("{}", table.markdown());
         return table.save(Path::new("docs/performance"), "soak", "A long steady load");
+    }
+    if let Some(at) = arguments.iter().position(|argument| argument == "drive") {
+        let number = |after: usize| arguments.get(at + after).and_then(|text| text.parse().ok()).expect("drive BYTES SECONDS");
+        return rows::drive(&stage, number(1), number(2) as f64).await;
     }
     let chosen: Vec<&str> = PARTS.into_iter().filter(|part| given(part)).collect();
     let all = chosen.is_empty();

@@ -188,6 +188,18 @@ pub async fn bindings(stage: &Stage, effort: Effort) -> Vec<Row> {
     by_tls.into_iter().chain(by_token).chain(p99s).collect()
 }
 
+/// Drives the gateway alone, for a profiler or another build's sake, and says what a call cost.
+pub async fn drive(stage: &Stage, bytes: u64, seconds: f64) {
+    let gateway = stage.gateway("drive", "", None).await;
+    stage.answers(size("drive", bytes));
+    stage.released(&gateway).await;
+    eprintln!("hjemmel is process {}", gateway.process.id());
+    let drive = async || tokio::task::block_in_place(|| oha::drive(stage, &gateway, CONNECTIONS, seconds));
+    let (went, cpu) = accounted(&gateway, drive).await;
+    let calls = went.calls;
+    println!("{} a call, {:.0} calls a second, p50 {}", milliseconds(cpu / calls), went.per_second, milliseconds(went.p50));
+}
+
 /// So many calls of the token binding, each a message of its own: CPU time a call, and the answer's length.
 async fn token_round(stage: &Stage, gateway: &Peer, calls: usize) -> (f64, usize) {
     let messages = Messages::Each(stage.signed(gateway, calls).await);
