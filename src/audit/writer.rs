@@ -48,7 +48,7 @@ pub struct AuditSettings {
     /// How long the writer waits before it tries a failed disk again. Default 1 s.
     pub retry: Duration,
     /// How long an admission may wait for others that are on their way, to share their `fsync`. A call that comes alone
-    /// never waits. Default 1 ms; 0 is not at all.
+    /// never waits. Default 2 ms; 0 is not at all.
     pub commit_delay: Duration,
 }
 
@@ -61,7 +61,7 @@ impl AuditSettings {
             open_calls: 10_000,
             patience: Duration::from_secs(5),
             retry: Duration::from_secs(1),
-            commit_delay: Duration::from_millis(1),
+            commit_delay: Duration::from_millis(2),
         }
     }
 }
@@ -385,11 +385,13 @@ impl Drop for OpenRecord {
         self.record.duration_us = Some(micros(self.opened.elapsed()));
         (self.audit.on_close)(&self.record);
         let Some(place) = self.place.take() else { return };
-        let event = Event::Closed(Box::new(self.record.clone()));
+        let call = self.record.call;
+        let empty = Record::new(call, self.record.opened_at, "");
+        let event = Event::Closed(Box::new(std::mem::replace(&mut self.record, empty)));
         // The others lie with the first, for which the writer was called.
         if self.audit.shelf.lay(event, place) && self.audit.sender.send(Message::Closings).is_err() {
             // Only after `stop`, which waits for every open call first.
-            tracing::error!(call = %self.record.call, "a call closed after the audit had stopped");
+            tracing::error!(%call, "a call closed after the audit had stopped");
         }
     }
 }
