@@ -27,6 +27,7 @@
 pub mod clock;
 pub mod hex;
 pub mod refusal;
+pub mod work;
 
 pub mod outbound;
 pub mod revocation;

@@ -17,7 +17,7 @@ use prometheus::{
 
 use crate::audit::{Counts, Record, Stats};
 use crate::revocation::domain::ListState;
-use crate::{saml, sts};
+use crate::{saml, sts, work};
 
 /// Whole calls, in seconds: from an answer out of memory to the longest deadline. The service that this one replaces
 /// shows 516 ms, so there is a bound just below.
@@ -46,6 +46,8 @@ pub struct Metrics {
     objects: IntCounterVec,
     fields: IntCounterVec,
     in_flight: IntGauge,
+    working: IntGauge,
+    overload_refusals: IntCounter,
     certificate_expiry: GaugeVec,
     breaker: IntGaugeVec,
     token_cache: IntCounterVec,
@@ -116,7 +118,12 @@ impl Metrics {
                 "Fields of index objects, by what was done and the rule that decided.",
                 &["action", "rule"],
             )?,
-            in_flight: make.gauge("hjemmel_inflight_requests", "Requests being worked on.")?,
+            in_flight: make.gauge("hjemmel_inflight_requests", "Calls that are open, from the head of the request on.")?,
+            working: make.gauge(
+                "hjemmel_working_requests",
+                "Calls being worked on: the whole request is here, and the index not waited for.",
+            )?,
+            overload_refusals: make.counter("hjemmel_overload_refusals_total", "Calls refused with 503 for want of room.")?,
             certificate_expiry: make.float_gauges(
                 "hjemmel_certificate_expiry_timestamp_seconds",
                 "When a certificate expires, in seconds since the Unix epoch.",
@@ -293,6 +300,12 @@ impl Metrics {
         }
         self.assertions_entries.set(gauge_value(entries));
         *last = stats;
+    }
+
+    /// Takes over how many calls are worked on, and how many were refused for want of room.
+    pub fn observe_work(&self, stats: work::Stats) {
+        self.working.set(stats.working);
+        self.overload_refusals.inc_by(stats.refused.saturating_sub(self.overload_refusals.get()));
     }
 
     /// Tells how many messages are remembered against replay, and how many can be.
@@ -564,6 +577,8 @@ mod tests {
         metrics.observe_assertions(saml::memory::Stats { hits: 4, misses: 1 }, 1);
         metrics.observe_assertions(saml::memory::Stats { hits: 9, misses: 1 }, 1);
         metrics.observe_replay(7, 100);
+        metrics.observe_work(work::Stats { working: 3, refused: 4 });
+        metrics.observe_work(work::Stats { working: 2, refused: 5 });
         metrics.reloaded(Reload::Configuration, None);
         let request = metrics.in_flight();
         let text = metrics.render().unwrap();
@@ -582,6 +597,8 @@ mod tests {
             r#"hjemmel_reload_total{result="applied",what="configuration"} 0"#,
             r#"hjemmel_token_cache_requests_total{result="failed"} 0"#,
             "hjemmel_inflight_requests 1",
+            "hjemmel_working_requests 2",
+            "hjemmel_overload_refusals_total 5",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\nnot in\n{text}");
         }

@@ -28,6 +28,7 @@ use crate::clock::Clock;
 use crate::revocation::domain::Domain;
 use crate::revocation::verify::{RootsError, ServerVerifier, Stapling};
 use crate::signature::credentials::Credentials;
+use crate::work::{Away, Work};
 use connector::{Connector, PeerCertificate, answered_on};
 
 /// How the client reaches one peer.
@@ -78,6 +79,7 @@ pub struct Outbound {
     client: Client<Connector, Full<Bytes>>,
     domain: Arc<Domain>,
     retry: bool,
+    work: Option<Work>,
 }
 
 impl Outbound {
@@ -109,7 +111,13 @@ impl Outbound {
             // Only for requests that have not left the process: another connection takes them.
             .retry_canceled_requests(true)
             .build(Connector::new(tcp, Arc::new(tls)));
-        Ok(Self { client, domain, retry: settings.retry })
+        Ok(Self { client, domain, retry: settings.retry, work: None })
+    }
+
+    /// While the peer is waited for, the call is not counted as being worked on. For a client that only such calls use.
+    #[must_use]
+    pub fn waited_for_by(self, work: &Work) -> Self {
+        Self { work: Some(work.clone()), ..self }
     }
 
     /// Posts `body` to an `https` address and gives the answer's head, its body still to come. The one `deadline` holds
@@ -143,6 +151,7 @@ impl Outbound {
         body: Bytes,
         deadline: Instant,
     ) -> Result<Response<AnswerBody>, OutboundError> {
+        let away = self.work.as_ref().map(Work::away);
         let used = Mutex::new(None);
         let attempt = || {
             let mut request = Request::new(Full::new(body.clone()));
@@ -159,6 +168,7 @@ impl Outbound {
         {
             outcome = attempt().await.map_err(|_| OutboundError::Timeout)?;
         }
+        drop(away);
         let response = outcome.map_err(|error| classify(&error))?;
         // A connection that is always in use would outlive the server's certificate for ever.
         let certificate = response.extensions().get::<PeerCertificate>();
@@ -171,7 +181,8 @@ impl Outbound {
             }
             return Err(OutboundError::Connect(format!("the server's certificate {why}")));
         }
-        Ok(response.map(|body| AnswerBody { inner: body, deadline: Box::pin(sleep_until(deadline)) }))
+        let work = self.work.clone();
+        Ok(response.map(|body| AnswerBody { inner: body, deadline: Box::pin(sleep_until(deadline)), work, away: None }))
     }
 }
 
@@ -179,13 +190,13 @@ impl Outbound {
 pub struct AnswerBody {
     inner: Incoming,
     deadline: Pin<Box<Sleep>>,
+    work: Option<Work>,
+    /// While more of it is waited for.
+    away: Option<Away>,
 }
 
-impl Body for AnswerBody {
-    type Data = Bytes;
-    type Error = OutboundError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, OutboundError>>> {
+impl AnswerBody {
+    fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, OutboundError>>> {
         // Asked first, so that a peer which always has one more byte to send cannot outlive the deadline.
         if self.deadline.as_mut().poll(context).is_ready() {
             return Poll::Ready(Some(Err(OutboundError::Timeout)));
@@ -198,6 +209,22 @@ impl Body for AnswerBody {
                 None => return Poll::Ready(None),
             }
         }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = OutboundError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, OutboundError>>> {
+        let polled = self.poll_data(context);
+        let this = &mut *self;
+        if polled.is_ready() {
+            this.away = None;
+        } else if this.away.is_none() {
+            this.away = this.work.as_ref().map(Work::away);
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -28,6 +28,7 @@ use crate::revocation::list::RevocationError;
 use crate::revocation::ocsp::StapleError;
 use crate::revocation::verify::RootsError;
 use crate::services::terminaladgang::assemble::{AssembleError, Lasting, OnClose};
+use crate::work::Work;
 pub use reload::Reloader;
 
 /// Run the gateway.
@@ -148,7 +149,7 @@ pub async fn start(
     let metrics = Arc::new(Metrics::new()?);
     let limits = config.limits.clone();
     let lasting = Lasting::open(&config, clock, &metrics, on_close).await?;
-    let (audit, agreements) = (lasting.audit.clone(), lasting.agreements.clone());
+    let (audit, agreements, work) = (lasting.audit.clone(), lasting.agreements.clone(), lasting.work.clone());
     let reloader = Reloader::start(config, lasting, clock, &metrics)?;
     let readiness = Readiness::new();
     let (stop, stopped) = channel(());
@@ -166,7 +167,7 @@ pub async fn start(
         metrics: of_calls.clone(),
     };
     let transport = Transport::Tls(reloader.tls.clone());
-    let service = serve(listener, transport, limits.clone(), readiness.clone(), make, until(stopped.clone()));
+    let service = serve(listener, transport, limits.clone(), work, readiness.clone(), make, until(stopped.clone()));
 
     let (shown, ready_audit) = (reloader.clone(), audit.clone());
     let handler = Admin {
@@ -180,7 +181,9 @@ pub async fn start(
         readiness,
     };
     let admin_transport = reloader.admin_tls.clone().map_or(Transport::Plain, Transport::Tls);
-    let admin = serve(admin, admin_transport, limits, Readiness::new(), move |_| handler.clone(), until(admin_stopped));
+    // What tells of an overload must answer during it.
+    let work = Work::unbounded();
+    let admin = serve(admin, admin_transport, limits, work, Readiness::new(), move |_| handler.clone(), until(admin_stopped));
     Ok(Node { stop, stop_admin, service: tokio::spawn(service), admin: tokio::spawn(admin), audit, metrics, reloader })
 }
 

@@ -21,8 +21,13 @@ pub struct EdgeLimits {
     pub body_timeout: Duration,
     /// How long a connection may stand without a request, or with an answer that the caller does not fetch.
     pub idle_timeout: Duration,
-    /// How many requests are worked on at once; one more is answered 503.
+    /// How many requests are open at once, however far they have come; one more is answered 503.
     pub concurrent_requests: usize,
+    /// How many whole requests are worked on at once for each processor, those not counted that wait for the index; more only
+    /// as a burst ([`crate::work`]).
+    pub calls_per_processor: usize,
+    /// The same while calls have to be refused.
+    pub calls_per_processor_overloaded: usize,
     /// How many connections are open at once; one more is closed.
     pub connections: usize,
     /// How many requests are open at once on one HTTP/2 connection.
@@ -42,6 +47,8 @@ impl Default for EdgeLimits {
             body_timeout: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(75),
             concurrent_requests: 256,
+            calls_per_processor: 8,
+            calls_per_processor_overloaded: 2,
             connections: 1024,
             streams: 64,
             drain_timeout: Duration::from_secs(30),
@@ -98,6 +105,9 @@ pub(super) fn read(section: &mut Reader<'_>) -> Option<(EdgeLimits, MessageLimit
     let idle_timeout = section.duration("idle_timeout", edge.idle_timeout, long.clone());
     let drain_timeout = section.duration("drain_timeout", edge.drain_timeout, long);
     let concurrent_requests = section.size("concurrent_requests", edge.concurrent_requests, 1..=100_000);
+    let calls_per_processor = section.size("calls_per_processor", edge.calls_per_processor, 1..=100_000);
+    let calls_per_processor_overloaded =
+        section.size("calls_per_processor_overloaded", edge.calls_per_processor_overloaded, 1..=100_000);
     let connections = section.size("connections", edge.connections, 1..=100_000);
     let streams = section.number("streams", edge.streams.into(), 1..=1000);
     let xml_depth = section.size("xml_depth", message.xml_depth, 32..=1000);
@@ -116,6 +126,8 @@ pub(super) fn read(section: &mut Reader<'_>) -> Option<(EdgeLimits, MessageLimit
         body_timeout: body_timeout?,
         idle_timeout: idle_timeout?,
         concurrent_requests: concurrent_requests?,
+        calls_per_processor: calls_per_processor?,
+        calls_per_processor_overloaded: calls_per_processor_overloaded?,
         connections: connections?,
         streams: u32::try_from(streams?).ok()?,
         drain_timeout: drain_timeout?,

@@ -81,6 +81,7 @@ mod tests {
     use crate::gateway::clients::ClientCertificate;
     use crate::outbound::{Outbound, OutboundSettings};
     use crate::stub::pki::{DevPki, KeyBits, Role, for_tests};
+    use crate::work::Work;
 
     fn admin(unready: Option<&'static str>) -> Admin {
         Admin {
@@ -118,7 +119,15 @@ mod tests {
         let admin = admin(Some("the audit log cannot be written"));
         let (own, serving) = (admin.clone(), admin.readiness.clone());
         let limits = EdgeLimits::default();
-        tokio::spawn(serve(listener, Transport::Plain, limits, serving, move |_| own.clone(), std::future::pending()));
+        tokio::spawn(serve(
+            listener,
+            Transport::Plain,
+            limits,
+            Work::unbounded(),
+            serving,
+            move |_| own.clone(),
+            std::future::pending(),
+        ));
         for (path, status, says) in [
             ("/metrics", "200 OK", "hjemmel_up 1"),
             ("/readyz", "503 Service Unavailable", "not ready: the audit log cannot be written"),
@@ -143,7 +152,15 @@ mod tests {
         let (admin, transport) = (admin(None), Transport::Tls(Arc::new(ServerTls::new(tls))));
         let own = admin.clone();
         let limits = EdgeLimits::default();
-        tokio::spawn(serve(listener, transport, limits, admin.readiness, move |_| own.clone(), std::future::pending()));
+        tokio::spawn(serve(
+            listener,
+            transport,
+            limits,
+            Work::unbounded(),
+            admin.readiness,
+            move |_| own.clone(),
+            std::future::pending(),
+        ));
 
         let stranger = DevPki::generate(&crate::clock::Clock::system(), KeyBits::Bits2048).unwrap();
         let foreign = stranger.credentials(Role::GatewayClient).unwrap().clone();

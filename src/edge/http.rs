@@ -1,4 +1,4 @@
-//! The limits on a request, and the stack that keeps them.
+//! The limits on a request, and what keeps them.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -13,14 +13,14 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
-use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::util::BoxCloneService;
-use tower::{Service, ServiceBuilder};
+use tower::{Service, ServiceExt, service_fn};
 
 use crate::config::EdgeLimits;
 use crate::refusal::Refusal;
+use crate::work::Work;
 
 /// Any error, boxed.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -30,25 +30,31 @@ pub type ResponseBody = UnsyncBoxBody<Bytes, BoxError>;
 /// How long a caller is asked to wait when all places are taken.
 const RETRY_AFTER_SECONDS: u64 = 1;
 
-/// The stack around the service, the same places shared by every connection.
+/// A body of up to so many bytes is read to its end though its call is refused, so that the connection lives on: HTTP/1.1
+/// can only close one that holds an unread body, and the next handshake would cost more than the call.
+const READ_THOUGH_REFUSED: u64 = 64 * 1024;
+
+/// What is put around the service, the same places shared by every connection.
 #[derive(Clone)]
 pub struct Limited {
     places: Arc<Semaphore>,
+    work: Work,
     body_bytes: usize,
     body_timeout: Duration,
 }
 
 impl Limited {
-    /// As many places, and as large and slow a body, as `limits` says.
-    pub fn new(limits: &EdgeLimits) -> Self {
+    /// As many places, and as large and slow a body, as `limits` says; and only while `work` has room.
+    pub fn new(limits: &EdgeLimits, work: Work) -> Self {
         Self {
             places: Arc::new(Semaphore::new(limits.concurrent_requests)),
+            work,
             body_bytes: limits.request_bytes,
             body_timeout: limits.body_timeout,
         }
     }
 
-    /// Puts the stack around `service`.
+    /// Puts the limits around `service`.
     pub fn layer<S, B>(&self, service: S) -> BoxCloneService<Request<Incoming>, Response<ResponseBody>, BoxError>
     where
         S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
@@ -56,23 +62,37 @@ impl Limited {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let (body_bytes, body_timeout) = (self.body_bytes, self.body_timeout);
-        let stack = ServiceBuilder::new()
-            // The refusal below becomes an answer here: what leaves the stack is always one.
-            .map_result(|result: Result<Response<ResponseBody>, BoxError>| {
-                Ok::<_, BoxError>(
-                    result.unwrap_or_else(|_| plain_refusal(&Refusal::Overloaded { seconds: RETRY_AFTER_SECONDS }).map(boxed)),
-                )
-            })
-            // Shed before a byte of the body is read: a call too many must cost next to nothing. Outside the limit,
-            // because it turns the limit's waiting into a refusal.
-            .load_shed()
-            .layer(GlobalConcurrencyLimitLayer::with_semaphore(self.places.clone()))
-            // The body is bounded last, with a place in hand: its clock runs only for a call that is worked on.
-            .map_request(move |request: Request<Incoming>| request.map(|body| RequestBody::new(body, body_bytes, body_timeout)))
-            .map_response(|response: Response<B>| response.map(boxed))
-            .service(service);
-        BoxCloneService::new(stack)
+        let this = self.clone();
+        BoxCloneService::new(service_fn(move |request: Request<Incoming>| {
+            // Before anything of the body is read or understood: a call too many must cost next to nothing.
+            let place = this.place();
+            let service = service.clone();
+            // Its clock runs from here, whoever reads it.
+            let request = request.map(|body| RequestBody::new(body, this.body_bytes, this.body_timeout));
+            async move {
+                let Some(_place) = place else {
+                    request.into_body().throw_away().await;
+                    return Ok(plain_refusal(&Refusal::Overloaded { seconds: RETRY_AFTER_SECONDS }).map(boxed));
+                };
+                match service.oneshot(request).await {
+                    Ok(response) => Ok(response.map(boxed)),
+                    Err(never) => match never {},
+                }
+            }
+        }))
+    }
+
+    /// A place among the open requests. One among the calls worked on is taken when the whole request is here: a client
+    /// that sends half a body must not hold what few there are of those.
+    fn place(&self) -> Option<OwnedSemaphorePermit> {
+        if !self.work.has_room() {
+            return None;
+        }
+        let place = self.places.clone().try_acquire_owned().ok();
+        if place.is_none() {
+            self.work.refuse();
+        }
+        place
     }
 }
 
@@ -114,6 +134,13 @@ pub struct RequestBody {
 impl RequestBody {
     fn new(inner: Incoming, limit: usize, timeout: Duration) -> Self {
         Self { inner, limit, received: 0, timeout, deadline: Box::pin(tokio::time::sleep(timeout)) }
+    }
+
+    /// Reads a short body to its end, within its time, for nothing.
+    async fn throw_away(mut self) {
+        if self.inner.size_hint().upper().is_some_and(|length| length <= READ_THOUGH_REFUSED) {
+            while let Some(Ok(_)) = self.frame().await {}
+        }
     }
 
     /// Whether the client has declared a body so large that reading it to its end, only to refuse it, is not worth it.

@@ -37,6 +37,7 @@ use tracing::debug;
 use super::http::{BoxError, Limited, RequestBody, ResponseBody};
 use super::tls::ServerTls;
 use crate::config::EdgeLimits;
+use crate::work::Work;
 
 /// How long a connection that was asked to close may take before it is cut, or the idle timeout where that is shorter.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -104,11 +105,13 @@ pub struct Drained {
 }
 
 /// Serves `listener` until `shutdown` completes, then drains: no new connection is accepted, calls under way finish within
-/// the drain timeout, and what is left is cut. `make` gives the service for one connection.
+/// the drain timeout, and what is left is cut. `make` gives the service for one connection; a call for which `work` has no
+/// room does not reach it.
 pub async fn serve<M, S, B>(
     listener: TcpListener,
     transport: Transport,
     limits: EdgeLimits,
+    work: Work,
     readiness: Readiness,
     make: M,
     shutdown: impl Future<Output = ()>,
@@ -122,7 +125,7 @@ where
     M: Clone + Send + 'static,
 {
     let limits = Arc::new(limits);
-    let limited = Limited::new(&limits);
+    let limited = Limited::new(&limits, work);
     let places = Arc::new(Semaphore::new(limits.connections));
     let (drain, draining) = watch::channel(());
     let mut connections = JoinSet::new();

@@ -12,6 +12,7 @@ use crate::refusal::Refusal;
 use crate::sts::Token;
 use crate::sts::cache::TokenCache;
 use crate::sts::client::{Https, StsClient};
+use crate::work::Work;
 
 /// A call that may be forwarded as soon as it is recorded.
 pub struct Authorised {
@@ -65,6 +66,8 @@ pub struct ExchangeStep {
     pub definition: Arc<Definition>,
     /// The gateway's tokens.
     pub tokens: TokenCache<StsClient<Https>>,
+    /// The calls that are worked on.
+    pub work: Work,
 }
 
 impl Step for ExchangeStep {
@@ -76,7 +79,10 @@ impl Step for ExchangeStep {
         let authority = permitted.admitted().authenticated().caller().authority().to_string();
         // Side by side: neither waits for the other, and both must succeed before anything is sent.
         let recording = Box::pin(permitted.call().admit());
+        // A token at hand is there at once; one that is not is waited for by every call that needs it.
+        let away = self.work.away();
         let token = self.tokens.token(&authority, &self.definition.index_entity_id).await?;
+        drop(away);
         Ok(Authorised { grant: Grant { permitted, token }, recording })
     }
 }

@@ -22,6 +22,7 @@ use crate::audit::{Audit, Record};
 use crate::clock::Clock;
 use crate::refusal::Refusal;
 use crate::soap::envelope::Version;
+use crate::work::Work;
 
 /// The other end of the connection, as TLS proved it. Comes from the connection, never from a header.
 #[derive(Debug, Clone, Default)]
@@ -51,6 +52,8 @@ pub struct OpenLayer {
     pub clock: Clock,
     /// Says no before there is an envelope to answer.
     pub seal: SealLayer,
+    /// The calls that are worked on.
+    pub work: Work,
 }
 
 impl<S> Layer<S> for OpenLayer {
@@ -103,9 +106,16 @@ where
                 Err(refusal) => return Ok(unrecorded(&refusal)),
             };
             let sealed = match layer.read(request, &call, peer).await {
-                Ok(received) => match inner.call(received).await {
-                    Ok(sealed) => sealed,
-                    Err(never) => match never {},
+                // Only now, with the whole request here: see `crate::work`.
+                Ok(received) => match layer.work.enter() {
+                    Some(_place) => match inner.call(received).await {
+                        Ok(sealed) => sealed,
+                        Err(never) => match never {},
+                    },
+                    None => {
+                        let reply = Reply::unproven(received.version, &call);
+                        layer.seal.refuse(RefusedReply { refusal: Refusal::Overloaded { seconds: 1 }, reply }).await
+                    }
                 },
                 Err(refused) => layer.seal.refuse(refused).await,
             };

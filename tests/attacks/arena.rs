@@ -154,6 +154,15 @@ impl Arena {
         }
     }
 
+    /// What the admin listener shows at `/metrics`, with the head.
+    pub async fn metrics(&self) -> String {
+        let mut stream = TcpStream::connect(self.world.admin).await.unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
     /// A connection of HTTP/1.1 over TLS, to write bytes on.
     pub async fn connect(&self) -> TlsStream<TcpStream> {
         let mut roots = rustls::RootCertStore::empty();

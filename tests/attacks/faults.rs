@@ -115,14 +115,7 @@ fn no_person_token_or_key_is_in_logs_audit_metrics_or_faults() {
     .into_iter()
     .map(|message| arena.send(message).text)
     .collect();
-    let metrics = arena.runtime.block_on(async {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let mut stream = tokio::net::TcpStream::connect(arena.world.admin).await.unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await.unwrap();
-        text
-    });
+    let metrics = arena.runtime.block_on(arena.metrics());
     assert!(metrics.starts_with("HTTP/1.1 200") && metrics.contains("hjemmel_"), "{metrics}");
     let log = started().log.text();
     assert!(log.contains("hjemmel"), "something was logged: {log}");

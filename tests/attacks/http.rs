@@ -261,6 +261,11 @@ fn slow_and_heavy_clients_are_let_go_while_others_are_served() {
             stream.write_all(bytes.as_bytes()).await.unwrap();
             waiting.push((bytes.len(), stream));
         }
+        // All their heads are read, and none of them holds a place among the calls that are worked on.
+        while !arena.metrics().await.contains("hjemmel_inflight_requests 20\n") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(arena.metrics().await.contains("hjemmel_working_requests 0\n"));
         waiting
     });
     arena.serves();

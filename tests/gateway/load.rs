@@ -11,7 +11,7 @@ use hjemmel::stub::population::{KORSBAEK, demo};
 use hjemmel::stub::ydelsesindeks::mode::FaultMode;
 
 use crate::request::{and, search};
-use crate::stage::{PLACES, Stage, lines, on_stage, options, person};
+use crate::stage::{PLACES, Stage, admin, lines, on_stage, options, person};
 use crate::wire::{Http, Sent};
 
 /// Waits until so many more requests have reached the index.
@@ -39,6 +39,8 @@ fn a_call_too_many_is_told_so_at_once_and_callers_who_hang_up_are_recorded() {
             };
             let shed = async {
                 reached(&stage.world, before + PLACES as u64).await;
+                let metrics = admin(stage.world.admin, "/metrics").await.1;
+                assert!(metrics.contains("hjemmel_working_requests 0\n"), "calls that wait for the index cost no processor");
                 stage.send(http, Some(Role::Korsbaek), good(stage, http)).await.unwrap()
             };
             // The waiting ones are dropped when the shed one has its answer: they hang up.

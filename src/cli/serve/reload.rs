@@ -199,6 +199,7 @@ impl Reloader {
         let metrics = &self.metrics;
         metrics.observe_audit(&self.lasting.audit.stats());
         metrics.breaker("index", super::breaker_state(&self.lasting.breaker));
+        metrics.observe_work(self.lasting.work.stats());
         metrics.observe_replay(self.lasting.replay.len(), self.lasting.replay.capacity());
         if let Ok(running) = self.running.try_lock() {
             let known = &running.known;

@@ -38,6 +38,11 @@ struct Running {
 }
 
 async fn start(limits: EdgeLimits) -> Running {
+    start_with(limits, Work::unbounded()).await
+}
+
+/// The same, within this work.
+async fn start_with(limits: EdgeLimits, work: Work) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let pki = for_tests();
@@ -76,7 +81,7 @@ async fn start(limits: EdgeLimits) -> Running {
     let shutdown = async move {
         let _ = stopped.await;
     };
-    let task = tokio::spawn(serve(listener, transport, limits, readiness.clone(), make, shutdown));
+    let task = tokio::spawn(serve(listener, transport, limits, work, readiness.clone(), make, shutdown));
     Running { address, readiness, tls, stop: Some(stop), task, release, arrived }
 }
 
@@ -416,6 +421,35 @@ async fn a_call_too_many_is_answered_503_at_once_while_the_earlier_one_is_served
     edge.release.notify_one();
     assert!(exchange(&mut first, b"").await.contains("200 OK"), "the earlier call is served");
     assert!(edge.raw(&post("/", "hej")).await.contains("200 OK"), "its place is free again");
+}
+
+#[tokio::test]
+async fn a_call_for_which_there_is_no_room_is_refused_unread_and_its_connection_kept() {
+    let work = Work::new(1, 1);
+    let edge = start_with(small(), work.clone()).await;
+    let mut stream = edge.connect().await;
+    let mut ask = async |end: &str| {
+        stream.write_all(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nhej").await.unwrap();
+        let mut text = String::new();
+        while !text.ends_with(end) {
+            let mut piece = [0; 4096];
+            let read = timeout(Duration::from_secs(10), stream.read(&mut piece)).await.expect("at once").unwrap();
+            assert!(read > 0, "the connection is kept: {text}");
+            text.push_str(std::str::from_utf8(&piece[..read]).unwrap());
+        }
+        text
+    };
+    assert!(ask("3 bytes, anonymous").await.starts_with("HTTP/1.1 200"));
+    // The one place is taken, for as long as no burst takes.
+    let place = work.enter().unwrap();
+    while work.has_room() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let refused = ask("\n").await;
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("retry-after: 1\r\n"), "{refused}");
+    assert!(refused.contains("Overloaded"), "{refused}");
+    drop(place);
+    assert!(ask("3 bytes, anonymous").await.starts_with("HTTP/1.1 200"), "and served as soon as there is room");
 }
 
 #[tokio::test]

@@ -42,6 +42,7 @@ use crate::signature::timestamp::TimeRules;
 use crate::soap::strict::Limits;
 use crate::sts::cache::{Counts, TokenCache};
 use crate::sts::client::{Https, StsClient, StsSettings};
+use crate::work::Work;
 
 /// Why the service cannot start. Each says what to mend.
 #[derive(Debug, thiserror::Error)]
@@ -132,6 +133,8 @@ pub struct Lasting {
     pub assertion_counts: Arc<memory::Counts>,
     /// The revocation lists: connections and tokens that outlast a reload are judged by those of after it.
     pub domains: Domains,
+    /// The calls that are worked on.
+    pub work: Work,
 }
 
 /// Sees every audit record as its call closes.
@@ -167,6 +170,7 @@ impl Lasting {
             token_counts: Arc::default(),
             assertion_counts: Arc::default(),
             domains: lists.into_domains(),
+            work: Work::for_processors(config.limits.calls_per_processor, config.limits.calls_per_processor_overloaded),
         })
     }
 }
@@ -232,7 +236,7 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
         idle_timeout: config.limits.idle_timeout,
         retry: config.index.retry,
     };
-    let index = Outbound::checked(index, domains.index.clone(), config.index.stapling)?;
+    let index = Outbound::checked(index, domains.index.clone(), config.index.stapling)?.waited_for_by(&lasting.work);
     let pinned = config.index.signing_certificates.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
     let seal = SealLayer { definition: definition.clone(), signer: signer.clone(), clock: clock.clone() };
 
@@ -242,6 +246,7 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
             audit: lasting.audit.clone(),
             clock: clock.clone(),
             seal: seal.clone(),
+            work: lasting.work.clone(),
         },
         seal,
         envelope: EnvelopeLayer { definition: definition.clone(), limits: request_limits(config) },
@@ -249,7 +254,7 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
         replay: Replay { memory: lasting.replay.clone(), clock: clock.clone() },
         agreement: agreement(config, &definition, &lasting.agreements, clock)?,
         request_policy: RequestPolicyStep { policies, sealer: lasting.sealer.clone(), clock: clock.clone() },
-        exchange: ExchangeStep { definition: definition.clone(), tokens: tokens.cache.clone() },
+        exchange: ExchangeStep { definition: definition.clone(), tokens: tokens.cache.clone(), work: lasting.work.clone() },
         response_policy: ResponsePolicyLayer {
             pinned: Arc::new(pinned),
             signers: domains.signers.clone(),
