@@ -77,8 +77,12 @@ impl Step for ExchangeStep {
 
     async fn check(&self, permitted: Permitted) -> Result<Authorised, Refusal> {
         let authority = permitted.admitted().authenticated().caller().authority().to_string();
-        // Side by side: neither waits for the other, and both must succeed before anything is sent.
-        let recording = Box::pin(permitted.call().admit());
+        // On its way to the disk from here on. While it is waited for, the call is not worked on.
+        let (admission, work) = (permitted.call().admit(), self.work.clone());
+        let recording = Box::pin(async move {
+            let _away = work.away();
+            admission.await
+        });
         // A token at hand is there at once; one that is not is waited for by every call that needs it.
         let away = self.work.away();
         let token = self.tokens.token(&authority, &self.definition.index_entity_id).await?;

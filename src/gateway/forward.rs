@@ -63,8 +63,8 @@ impl Forward {
         let (grant, recording) = authorised.part();
         grant.call().note(|record| record.own_transaction = Some(transaction));
         // Signed while the disk turns.
-        let (recorded, message) = tokio::join!(recording, self.message(grant, &message_id, transaction));
-        let (recorded, (message, grant)) = (recorded?, message?);
+        let (message, grant) = self.message(grant, &message_id, transaction).await?;
+        let recorded = recording.await?;
         let deadline = now + self.deadline;
         let response = match self.post(recorded, self.headers()?, message, deadline).await {
             Ok(response) => response,
