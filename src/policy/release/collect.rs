@@ -61,14 +61,7 @@ impl Collector {
             self.skipping += 1;
             return Ok(());
         }
-        let around = match self.innermost() {
-            None => Place::Output,
-            Some(parent) => {
-                // An element inside a value: one reader sees the text before it, another the text after it.
-                parent.odd |= parent.place.is_value();
-                parent.place
-            }
-        };
+        let around = self.around();
         let Met { place: Some(place), odd } = self.meet(around, read) else {
             self.skipping = 1;
             return Ok(());
@@ -76,6 +69,37 @@ impl Collector {
         self.hold(ELEMENT, limit)?;
         let text = self.object.text.len()..self.object.text.len();
         self.open.push(self.object.parts.len());
+        self.object.parts.push(Part { place, odd, text, below: 0, passed_over: 0 });
+        Ok(())
+    }
+
+    /// The place in which an element begins.
+    fn around(&mut self) -> Place {
+        match self.innermost() {
+            None => Place::Output,
+            Some(parent) => {
+                // An element inside a value: one reader sees the text before it, another the text after it.
+                parent.odd |= parent.place.is_value();
+                parent.place
+            }
+        }
+    }
+
+    /// A leaf inside an object: as [`Self::start`], [`Self::text`] and [`Self::end`], one after another.
+    pub(super) fn leaf(&mut self, read: &impl Reading, limit: usize) -> Result<(), Refusal> {
+        self.leaf = false;
+        let met = if self.skipping > 0 { None } else { Some(self.around()).map(|around| self.meet(around, read)) };
+        let Some(Met { place: Some(place), odd }) = met else {
+            if let Some(part) = self.innermost() {
+                part.passed_over += 1;
+            }
+            return Ok(());
+        };
+        let value = if place.is_value() { read.text() } else { "" };
+        self.hold(ELEMENT + value.len(), limit)?;
+        let start = self.object.text.len();
+        self.object.text.push_str(value);
+        let text = start..self.object.text.len();
         self.object.parts.push(Part { place, odd, text, below: 0, passed_over: 0 });
         Ok(())
     }

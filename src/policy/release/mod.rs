@@ -146,6 +146,10 @@ impl Filter {
         let fed = match token {
             Token::Start => self.start(read),
             Token::Empty => self.start(read).and_then(|()| self.end()),
+            Token::Leaf if self.depth > 1 => {
+                self.saw(read.local().len() + read.text().len());
+                self.collector.leaf(read, self.ask.limits.object_bytes)
+            }
             Token::Leaf => self.start(read).and_then(|()| self.text(read.text())).and_then(|()| self.end()),
             Token::End => self.end(),
             Token::Text | Token::CData => self.text(read.text()),
