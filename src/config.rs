@@ -285,6 +285,8 @@ pub struct Audit {
     pub segment_bytes: u64,
     /// How often a checkpoint is signed, at the least.
     pub checkpoint_interval: Duration,
+    /// How long an admission may wait for others that are on their way, to share their `fsync`.
+    pub commit_delay: Duration,
 }
 
 /// A configuration, and what will be wrong with it before long.

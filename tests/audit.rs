@@ -87,7 +87,7 @@ impl House {
     async fn write(&self, settings: AuditSettings, calls: std::ops::Range<u128>) {
         let audit = self.start(settings);
         for n in calls {
-            let open = audit.open(self.record(n)).unwrap();
+            let mut open = audit.open(self.record(n)).unwrap();
             let _ = open.admit().await.unwrap();
             open.served();
         }
@@ -164,7 +164,7 @@ async fn the_record_of_admission_is_on_disk_before_the_proof_of_it_is_given() {
     let house = House::new();
     let audit = house.start(house.settings());
     for n in 1..20 {
-        let open = audit.open(house.record(n)).unwrap();
+        let mut open = audit.open(house.record(n)).unwrap();
         let _proof = open.admit().await.unwrap();
         let found = search(&house.log(), |record| record.call == Uuid::from_u128(n)).unwrap();
         assert_eq!(found.calls[&Uuid::from_u128(n)].outcome, None, "admitted, and not yet closed");
@@ -204,7 +204,7 @@ async fn a_call_whose_record_does_not_say_who_why_and_about_whom_is_not_admitted
 async fn a_caller_who_hangs_up_does_not_erase_the_record() {
     let house = House::new();
     let audit = house.start(house.settings());
-    let open = audit.open(house.record(1)).unwrap();
+    let mut open = audit.open(house.record(1)).unwrap();
     let call = tokio::spawn(async move {
         let _proof = open.admit().await.unwrap();
         std::future::pending::<()>().await; // the index never answers
@@ -247,7 +247,7 @@ async fn many_calls_share_one_sync_and_every_closing_is_seen_once() {
     let record = house.record(0);
     let calls: Vec<_> = (0..500)
         .map(|n| {
-            let open = audit.open(Record { call: Uuid::from_u128(n), ..record.clone() }).unwrap();
+            let mut open = audit.open(Record { call: Uuid::from_u128(n), ..record.clone() }).unwrap();
             tokio::spawn(async move {
                 let _ = open.admit().await.unwrap();
                 open.served();
@@ -267,6 +267,36 @@ async fn many_calls_share_one_sync_and_every_closing_is_seen_once() {
     assert_eq!((verified.admitted, verified.closed, verified.unclosed), (500, 500, 0));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admission_waits_for_calls_on_their_way_and_a_call_that_comes_alone_does_not() {
+    let house = House::new();
+    let hour = Duration::from_secs(3600);
+    let audit = house.start(AuditSettings { commit_delay: hour, ..house.settings() });
+    for n in 0..3 {
+        // Another call that has ended is not on its way; with one that were, this would time out.
+        let mut alone = audit.open(house.record(n)).unwrap();
+        let _ = alone.admit().await.unwrap();
+        alone.served();
+    }
+    let _on_its_way = audit.open(house.record(3)).unwrap();
+    let mut waits = audit.open(house.record(4)).unwrap();
+    let soon = tokio::time::timeout(Duration::from_millis(300), waits.admit()).await;
+    assert!(soon.is_err(), "a call on its way is waited for");
+
+    let house = House::new();
+    let audit = house.start(AuditSettings { commit_delay: Duration::from_secs(2), ..house.settings() });
+    let mut calls: Vec<_> = (0..100).map(|n| audit.open(house.record(n)).unwrap()).collect();
+    let admissions: Vec<_> = calls.iter_mut().map(hjemmel::audit::OpenRecord::admit).collect();
+    for admission in admissions {
+        let _ = admission.await.unwrap();
+    }
+    assert_eq!((audit.stats().records, audit.stats().commits), (100, 1), "all that came in the meantime go together");
+    drop(calls);
+    assert!(audit.stop(Duration::from_secs(5)).await);
+    assert!(audit.stats().commits < 20, "nobody waits for a closing: {} commits for 100", audit.stats().commits);
+    assert_eq!(house.verify().unwrap().closed, 100, "and none is lost for that");
+}
+
 #[tokio::test]
 async fn segments_follow_one_another_and_a_restart_continues_the_chain() {
     let house = House::new();
@@ -284,7 +314,7 @@ async fn a_log_is_verified_while_it_is_being_written() {
     let house = House::new();
     let audit = house.start(small_segments(&house));
     for n in 0..30 {
-        let open = audit.open(house.record(n)).unwrap();
+        let mut open = audit.open(house.record(n)).unwrap();
         let _ = open.admit().await.unwrap();
         let verified = house.verify().unwrap();
         assert!(!verified.stopped && verified.unclosed >= 1);
@@ -532,12 +562,12 @@ async fn while_the_disk_fails_calls_are_refused_and_no_closing_is_lost() {
     settings.retry = Duration::from_millis(20);
     settings.open_calls = 3;
     let audit = house.start(settings);
-    let before = audit.open(house.record(1)).unwrap();
+    let mut before = audit.open(house.record(1)).unwrap();
     let _ = before.admit().await.unwrap();
     let next = house.verify().unwrap().segments + 1;
     std::fs::create_dir(house.segment(next)).unwrap(); // … and the next cannot be begun
 
-    let open = audit.open(house.record(2)).unwrap();
+    let mut open = audit.open(house.record(2)).unwrap();
     assert_eq!(open.admit().await.unwrap_err(), Refusal::AuditUnavailable);
     assert!(!audit.is_ready());
     open.refused(&Refusal::AuditUnavailable);
@@ -548,7 +578,7 @@ async fn while_the_disk_fails_calls_are_refused_and_no_closing_is_lost() {
     std::fs::remove_dir(house.segment(next)).unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(audit.is_ready(), "{:?}", audit.stats());
-    let again = audit.open(house.record(5)).unwrap();
+    let mut again = audit.open(house.record(5)).unwrap();
     let _ = again.admit().await.unwrap();
     again.served();
     assert!(audit.stop(Duration::from_secs(5)).await);
@@ -574,7 +604,7 @@ async fn a_disk_that_hangs_refuses_calls_in_time_and_turns_readiness_off() {
     let mut settings = house.settings();
     settings.patience = Duration::from_millis(50);
     let audit = Audit::start(settings, keys::checkpoint_key(&house.key("checkpoint.key")).unwrap(), clock, |_| {}).unwrap();
-    let open = audit.open(house.record(1)).unwrap();
+    let mut open = audit.open(house.record(1)).unwrap();
     hangs.store(true, Relaxed);
     assert_eq!(open.admit().await.unwrap_err(), Refusal::AuditUnavailable);
     // Readiness follows the writer's patience; how soon a busy machine lets that be seen is not what is judged.
@@ -595,7 +625,7 @@ async fn a_disk_that_hangs_refuses_calls_in_time_and_turns_readiness_off() {
 async fn after_the_stop_no_call_is_opened_or_admitted() {
     let house = House::new();
     let audit = house.start(house.settings());
-    let left_open = audit.open(house.record(1)).unwrap();
+    let mut left_open = audit.open(house.record(1)).unwrap();
     assert!(!audit.stop(Duration::from_millis(20)).await, "a call was still open");
     assert_eq!(audit.open(house.record(2)).err(), Some(Refusal::AuditUnavailable));
     assert_eq!(left_open.admit().await.unwrap_err(), Refusal::AuditUnavailable);
@@ -639,7 +669,7 @@ proptest! {
         runtime.block_on(async {
             let mut audit = house.start(settings.clone());
             for (n, act) in acts.iter().enumerate() {
-                let open = audit.open(house.record(n as u128)).unwrap();
+                let mut open = audit.open(house.record(n as u128)).unwrap();
                 match act {
                     Act::Serve => {
                         let _ = open.admit().await.unwrap();

@@ -1,14 +1,23 @@
 //! How a person is hidden in the audit, so that auditors can find and read what nobody else can.
 //!
 //! Two things stand for the person: a **pseudonym**, HMAC-SHA256 under a key of the gateway's, equal for equal persons, so
-//! that "who saw this citizen" can be searched; and the **identifier encrypted** to the auditors' public key by HPKE
-//! (RFC 9180, base mode: X25519, HKDF-SHA256, AES-256-GCM), which the gateway itself cannot open again.
+//! that "who saw this citizen" can be searched; and the **identifier encrypted** under a data key (AES-256-GCM) that is
+//! itself encrypted to the auditors' public key by HPKE (RFC 9180, base mode: X25519, HKDF-SHA256, AES-256-GCM), and which
+//! the gateway forgets within a minute. Each record holds all that its opening takes.
 //!
 //! There are fewer than 10¹⁰ CPR numbers, so a plain hash could be undone by trying them all; the key stops that, and is
 //! therefore as secret as the log. The call id is bound into the encryption: an identifier moved to another record does
 //! not open there.
 
-use aws_lc_rs::hmac;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey},
+    hmac, rand,
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rustls::crypto::{
     aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_256,
@@ -21,6 +30,11 @@ use zeroize::Zeroizing;
 /// Names what is sealed and in which form, so that a ciphertext of another use can never be passed off as one of these.
 const INFO: &[u8] = b"hjemmel audit person v1";
 
+/// A data key is used for so long, and for so many persons, and then forgotten: two multiplications on the curve for each
+/// call would be a twentieth of its cost. What reads the gateway's memory meanwhile sees the persons themselves.
+const KEY_LIFE: Duration = Duration::from_secs(60);
+const KEY_USES: u32 = 1000;
+
 /// A person, sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,7 +45,9 @@ pub struct Sealed {
     pub key: String,
     /// HPKE's encapsulated key, base64.
     pub enc: String,
-    /// The encrypted identifier, base64.
+    /// The data key, encrypted by HPKE, base64.
+    pub wrapped: String,
+    /// The nonce (12 bytes) and the identifier, encrypted under the data key, base64.
     pub ciphertext: String,
 }
 
@@ -84,17 +100,48 @@ impl std::fmt::Debug for PseudonymKey {
 }
 
 /// What the gateway has: it can seal, and not open.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Sealer {
     pseudonyms: PseudonymKey,
     auditors: HpkePublicKey,
     key: String,
+    data_key: Mutex<Option<DataKey>>,
+}
+
+/// A key for the persons of the next minute, and what the auditors need to have it too.
+#[derive(Debug)]
+struct DataKey {
+    key: RandomizedNonceKey,
+    enc: String,
+    wrapped: String,
+    made: Instant,
+    uses: u32,
+}
+
+impl DataKey {
+    fn new(auditors: &HpkePublicKey) -> Result<Self, SealError> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        rand::fill(&mut *bytes).map_err(|_| SealError::Encryption)?;
+        let (enc, wrapped) =
+            DH_KEM_X25519_HKDF_SHA256_AES_256.seal(INFO, &[], &*bytes, auditors).map_err(|_| SealError::Encryption)?;
+        Ok(Self {
+            key: RandomizedNonceKey::new(&AES_256_GCM, &*bytes).map_err(|_| SealError::Encryption)?,
+            enc: BASE64_STANDARD.encode(enc.0),
+            wrapped: BASE64_STANDARD.encode(wrapped),
+            made: Instant::now(),
+            uses: 0,
+        })
+    }
+
+    fn is_spent(&self) -> bool {
+        self.uses >= KEY_USES || self.made.elapsed() >= KEY_LIFE
+    }
 }
 
 impl Sealer {
     /// Seals to the auditors' public key (32 bytes, X25519).
     pub fn new(pseudonyms: PseudonymKey, auditors: &[u8; 32]) -> Self {
-        Self { pseudonyms, auditors: HpkePublicKey(auditors.to_vec()), key: key_id(auditors) }
+        Self { pseudonyms, auditors: HpkePublicKey(auditors.to_vec()), key: key_id(auditors), data_key: Mutex::default() }
     }
 
     /// Seals a CPR number (ten digits, without hyphen) for the record of one call.
@@ -103,14 +150,22 @@ impl Sealer {
     /// [`SealError::NotACpr`], [`SealError::Encryption`].
     pub fn seal(&self, call: Uuid, cpr: &str) -> Result<Sealed, SealError> {
         let pseudonym = self.pseudonyms.pseudonym(cpr)?;
-        let (enc, ciphertext) = DH_KEM_X25519_HKDF_SHA256_AES_256
-            .seal(INFO, call.as_bytes(), cpr.as_bytes(), &self.auditors)
-            .map_err(|_| SealError::Encryption)?;
+        let mut held = self.data_key.lock().unwrap_or_else(PoisonError::into_inner);
+        let data_key = match held.take().filter(|key| !key.is_spent()) {
+            Some(key) => held.insert(key),
+            None => held.insert(DataKey::new(&self.auditors)?),
+        };
+        data_key.uses += 1;
+        let mut sealed = cpr.as_bytes().to_vec();
+        let nonce =
+            data_key.key.seal_in_place_append_tag(Aad::from(call.as_bytes()), &mut sealed).map_err(|_| SealError::Encryption)?;
+        sealed.splice(..0, *nonce.as_ref());
         Ok(Sealed {
             pseudonym,
             key: self.key.clone(),
-            enc: BASE64_STANDARD.encode(enc.0),
-            ciphertext: BASE64_STANDARD.encode(ciphertext),
+            enc: data_key.enc.clone(),
+            wrapped: data_key.wrapped.clone(),
+            ciphertext: BASE64_STANDARD.encode(sealed),
         })
     }
 }
@@ -137,10 +192,17 @@ impl Auditors {
         }
         let decode = |text: &str| BASE64_STANDARD.decode(text).map_err(|_| SealError::DoesNotOpen);
         let enc = EncapsulatedSecret(decode(&sealed.enc)?);
-        let plain = DH_KEM_X25519_HKDF_SHA256_AES_256
-            .open(&enc, INFO, call.as_bytes(), &decode(&sealed.ciphertext)?, &self.private)
+        let data_key = DH_KEM_X25519_HKDF_SHA256_AES_256
+            .open(&enc, INFO, &[], &decode(&sealed.wrapped)?, &self.private)
+            .map(Zeroizing::new)
             .map_err(|_| SealError::DoesNotOpen)?;
-        String::from_utf8(plain).map(Zeroizing::new).map_err(|_| SealError::DoesNotOpen)
+        let data_key = RandomizedNonceKey::new(&AES_256_GCM, &data_key).map_err(|_| SealError::DoesNotOpen)?;
+        let mut nonce = decode(&sealed.ciphertext)?;
+        let mut person = Zeroizing::new(nonce.split_off(NONCE_LEN.min(nonce.len())));
+        let nonce = Nonce::try_assume_unique_for_key(&nonce).map_err(|_| SealError::DoesNotOpen)?;
+        let person =
+            data_key.open_in_place(nonce, Aad::from(call.as_bytes()), &mut person).map_err(|_| SealError::DoesNotOpen)?;
+        std::str::from_utf8(person).map(|person| Zeroizing::new(person.to_owned())).map_err(|_| SealError::DoesNotOpen)
     }
 }
 
@@ -179,10 +241,39 @@ mod tests {
         assert_eq!(Auditors::new(&other_private, &other_public).open(call, &sealed), Err(SealError::OtherKey));
         assert_eq!(Auditors::new(&other_private, &public).open(call, &sealed), Err(SealError::DoesNotOpen));
         let mut altered = sealed.clone();
-        altered.ciphertext.replace_range(0..1, if altered.ciphertext.starts_with('A') { "B" } else { "A" });
-        assert_eq!(auditors.open(call, &altered), Err(SealError::DoesNotOpen));
-        let garbage = Sealed { enc: "!".into(), ..sealed };
-        assert_eq!(auditors.open(call, &garbage), Err(SealError::DoesNotOpen));
+        for part in [&mut altered.enc, &mut altered.wrapped, &mut altered.ciphertext] {
+            part.replace_range(0..1, if part.starts_with('A') { "B" } else { "A" });
+        }
+        for wrong in [
+            Sealed { enc: altered.enc, ..sealed.clone() },
+            Sealed { wrapped: altered.wrapped, ..sealed.clone() },
+            Sealed { ciphertext: altered.ciphertext, ..sealed.clone() },
+            Sealed { enc: "!".into(), ..sealed.clone() },
+            Sealed { wrapped: String::new(), ..sealed.clone() },
+            Sealed { ciphertext: String::new(), ..sealed.clone() },
+            Sealed { ciphertext: BASE64_STANDARD.encode([0; 12]), ..sealed.clone() },
+        ] {
+            assert_eq!(auditors.open(call, &wrong), Err(SealError::DoesNotOpen), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_data_key_serves_many_records_and_is_then_forgotten_and_each_record_opens_by_itself() {
+        let (private, public) = pair();
+        let sealer = Sealer::new(PseudonymKey::new(&[7; 32]), &public);
+        let calls = || (0..u128::from(KEY_USES) + 1).map(Uuid::from_u128);
+        let sealed: Vec<_> = calls().map(|call| sealer.seal(call, CPR).unwrap()).collect();
+        let keys: std::collections::BTreeSet<_> = sealed.iter().map(|sealed| (&sealed.enc, &sealed.wrapped)).collect();
+        assert_eq!(keys.len(), 2, "one more than {KEY_USES}");
+        let auditors = Auditors::new(&private, &public);
+        for (call, sealed) in calls().zip(&sealed).step_by(100) {
+            assert_eq!(auditors.open(call, sealed).unwrap().as_str(), CPR);
+        }
+        assert_eq!(auditors.open(Uuid::from_u128(1), &sealed[2]), Err(SealError::DoesNotOpen), "of the same key");
+        let old = Instant::now().checked_sub(KEY_LIFE).unwrap();
+        sealer.data_key.lock().unwrap().as_mut().unwrap().made = old;
+        let later = sealer.seal(Uuid::nil(), CPR).unwrap();
+        assert!(!keys.contains(&(&later.enc, &later.wrapped)), "a minute later");
     }
 
     #[test]

@@ -37,13 +37,12 @@ impl Call {
     pub fn note(&self, write: impl FnOnce(&mut Record)) {
         write(&mut self.record.lock().unwrap_or_else(PoisonError::into_inner));
     }
-    /// Puts the record, as it stands, on disk.
+    /// Puts the record, as it stands, on its way to the disk.
     ///
     /// # Errors
     /// `AuditUnavailable`.
-    pub async fn admit(&self) -> Result<Durable, Refusal> {
-        let durable = self.record.lock().unwrap_or_else(PoisonError::into_inner).admit();
-        durable.await
+    pub fn admit(&self) -> impl Future<Output = Result<Durable, Refusal>> + Send + use<> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).admit()
     }
     /// How the call ended.
     pub fn end(&self, refusal: Option<&Refusal>) {

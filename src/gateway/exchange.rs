@@ -1,5 +1,6 @@
-//! What must be in hand before anything is forwarded: the record of admission on disk, and a token for the index.
+//! What must be in hand before anything is forwarded: a token for the index, and the record of admission on disk.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use super::call::{Call, OfCall};
@@ -12,14 +13,36 @@ use crate::sts::Token;
 use crate::sts::cache::TokenCache;
 use crate::sts::client::{Https, StsClient};
 
-/// A call that may be forwarded: recorded, and with a token for the index.
+/// A call that may be forwarded as soon as it is recorded.
 pub struct Authorised {
-    permitted: Permitted,
-    token: Arc<Token>,
-    _recorded: Durable,
+    grant: Grant,
+    recording: Recording,
 }
 
 impl Authorised {
+    /// What the call may ask, and the record that is on its way to the disk: the message may be made meanwhile, and is not
+    /// sent without the proof.
+    pub(super) fn part(self) -> (Grant, Recording) {
+        (self.grant, self.recording)
+    }
+}
+
+impl OfCall for Authorised {
+    fn call(&self) -> &Call {
+        self.grant.call()
+    }
+}
+
+/// The record of admission on its way to the disk.
+pub(super) type Recording = Pin<Box<dyn Future<Output = Result<Durable, Refusal>> + Send>>;
+
+/// What a call may ask, and with which token.
+pub struct Grant {
+    permitted: Permitted,
+    token: Arc<Token>,
+}
+
+impl Grant {
     /// The call, and what it may ask.
     pub fn permitted(&self) -> &Permitted {
         &self.permitted
@@ -30,7 +53,7 @@ impl Authorised {
     }
 }
 
-impl OfCall for Authorised {
+impl OfCall for Grant {
     fn call(&self) -> &Call {
         self.permitted.call()
     }
@@ -51,9 +74,9 @@ impl Step for ExchangeStep {
 
     async fn check(&self, permitted: Permitted) -> Result<Authorised, Refusal> {
         let authority = permitted.admitted().authenticated().caller().authority().to_string();
-        // Side by side: neither waits for the other, and both must succeed.
-        let (recorded, token) =
-            tokio::join!(permitted.call().admit(), self.tokens.token(&authority, &self.definition.index_entity_id));
-        Ok(Authorised { permitted, _recorded: recorded?, token: token? })
+        // Side by side: neither waits for the other, and both must succeed before anything is sent.
+        let recording = Box::pin(permitted.call().admit());
+        let token = self.tokens.token(&authority, &self.definition.index_entity_id).await?;
+        Ok(Authorised { grant: Grant { permitted, token }, recording })
     }
 }

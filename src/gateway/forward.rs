@@ -11,9 +11,10 @@ use uuid::Uuid;
 
 use super::call::OfCall;
 use super::definition::Definition;
-use super::exchange::Authorised;
+use super::exchange::{Authorised, Grant};
 use super::seal::{MESSAGE_LIFETIME, Signer};
 use super::step::BoxFuture;
+use crate::audit::Durable;
 use crate::clock::Clock;
 use crate::outbound::breaker::{Breaker, Pass};
 use crate::outbound::{AnswerBody, Outbound, OutboundError};
@@ -23,7 +24,7 @@ use crate::soap::envelope::Version;
 
 /// The index's answer as it begins to arrive: nothing of it is known to be true yet.
 pub struct Answer {
-    pub(super) authorised: Authorised,
+    pub(super) grant: Grant,
     pub(super) message_id: String,
     pub(super) body: AnswerBody,
     pub(super) deadline: Instant,
@@ -59,14 +60,17 @@ impl Forward {
             .map_err(|resting| Refusal::IndexResting { seconds: resting.remaining.as_secs().max(1) })?;
         let message_id = format!("urn:uuid:{}", Uuid::new_v4());
         let transaction = Uuid::new_v4();
-        authorised.call().note(|record| record.own_transaction = Some(transaction));
-        let (message, authorised) = self.message(authorised, &message_id, transaction).await?;
+        let (grant, recording) = authorised.part();
+        grant.call().note(|record| record.own_transaction = Some(transaction));
+        // Signed while the disk turns.
+        let (recorded, message) = tokio::join!(recording, self.message(grant, &message_id, transaction));
+        let (recorded, (message, grant)) = (recorded?, message?);
         let deadline = now + self.deadline;
-        let response = match self.outbound.post(&self.address, self.headers()?, message, deadline).await {
+        let response = match self.post(recorded, self.headers()?, message, deadline).await {
             Ok(response) => response,
             Err(error) => {
                 pass.failed(std::time::Instant::now());
-                tracing::warn!(call = %authorised.call().id(), %error, "the index could not be called");
+                tracing::warn!(call = %grant.call().id(), %error, "the index could not be called");
                 return Err(match error {
                     OutboundError::Timeout => Refusal::IndexTimeout { seconds: self.deadline.as_secs() },
                     OutboundError::Connect(_) | OutboundError::Broken(_) => Refusal::IndexUnavailable,
@@ -76,14 +80,25 @@ impl Forward {
         };
         if let Err(refusal) = acceptable(&response) {
             pass.failed(std::time::Instant::now());
-            tracing::warn!(call = %authorised.call().id(), status = %response.status(), "the index's answer is not one");
+            tracing::warn!(call = %grant.call().id(), status = %response.status(), "the index's answer is not one");
             return Err(refusal);
         }
-        Ok(Answer { authorised, message_id, body: response.into_body(), deadline, allowed: self.deadline, pass })
+        Ok(Answer { grant, message_id, body: response.into_body(), deadline, allowed: self.deadline, pass })
+    }
+
+    /// Only with the proof that the call is recorded does anything leave.
+    async fn post(
+        &self,
+        _recorded: Durable,
+        headers: HeaderMap,
+        message: Bytes,
+        deadline: Instant,
+    ) -> Result<http::Response<AnswerBody>, OutboundError> {
+        self.outbound.post(&self.address, headers, message, deadline).await
     }
 
     /// The signed message. The signature is made off the threads that move everybody's bytes.
-    async fn message(&self, authorised: Authorised, message_id: &str, transaction: Uuid) -> Result<(Bytes, Authorised), Refusal> {
+    async fn message(&self, grant: Grant, message_id: &str, transaction: Uuid) -> Result<(Bytes, Grant), Refusal> {
         let header = format!(
             "<rh:RequestHeader xmlns:rh=\"{}\"><rh:TransactionUUID>{transaction}</rh:TransactionUUID></rh:RequestHeader>",
             crate::soap::names::REQUEST_HEADER
@@ -102,13 +117,13 @@ impl Forward {
                 created,
                 lifetime: MESSAGE_LIFETIME,
                 extra_headers: &[header.as_bytes()],
-                body: authorised.permitted().search().forward(),
+                body: grant.permitted().search().forward(),
             };
-            let signed = sign::with_token(&message, authorised.token().assertion(), &signer.key).map_err(|error| {
+            let signed = sign::with_token(&message, grant.token().assertion(), &signer.key).map_err(|error| {
                 tracing::error!(%error, "the gateway's own key did not sign");
                 Refusal::Internal
             })?;
-            Ok((Bytes::from(signed), authorised))
+            Ok((Bytes::from(signed), grant))
         });
         signed.await?
     }

@@ -52,9 +52,9 @@ pub struct ResponsePolicyLayer {
 
 impl ResponsePolicyLayer {
     async fn filter(&self, answer: Answer) -> Result<Released, Refusal> {
-        let Answer { authorised, message_id, body, deadline, allowed, pass } = answer;
-        let call = authorised.call().clone();
-        let permitted = authorised.permitted();
+        let Answer { grant, message_id, body, deadline, allowed, pass } = answer;
+        let call = grant.call().clone();
+        let permitted = grant.permitted();
         let ask = ask(permitted.judged(), permitted.policy(), permitted.admitted().owners(), self.release);
         let mut filter = Filter::new(permitted.policy().release().clone(), ask);
         let mut reader = StreamReader::new(body, self.limits);

@@ -45,7 +45,8 @@ impl<'d> VerifiedMessage<'d> {
 /// As [`super::verify::RequestSignature`], and `SecurityStructure` where there is no certificate.
 pub fn verify_with_certificate<'d>(document: &'d Document, parts: &Parts<'d>) -> Result<VerifiedMessage<'d>, Refusal> {
     let located = locate(document, parts, Profile::Certificate)?;
-    let certificate = carried(&located)?.ok_or_else(|| bad("the message does not carry its certificate"))?;
+    let der = carried(&located)?.ok_or_else(|| bad("the message does not carry its certificate"))?;
+    let certificate = Certificate::from_der(&der).map_err(|error| bad(&error.to_string()))?;
     if let Some(token) = located.certificate.filter(|token| !located.resolved.contains(token)) {
         return Err(Refusal::SignatureCoverage { part: token.local().to_owned() });
     }
@@ -94,12 +95,13 @@ fn by_pinned<'d>(
     signers: &[Certificate],
 ) -> Result<(VerifiedMessage<'d>, Located<'d>), Refusal> {
     let located = locate(document, parts, Profile::Certificate)?;
-    // A certificate that the answer carries only chooses among those that are pinned; without one each is tried.
+    // A certificate that the answer carries only chooses among those that are pinned, so it is never read; without one each
+    // is tried.
     let carried = carried(&located)?;
     let signed = located.signature.signed_bytes();
     let signer = signers
         .iter()
-        .filter(|signer| carried.as_ref().is_none_or(|carried| carried == *signer))
+        .filter(|signer| carried.as_ref().is_none_or(|carried| carried == signer.der()))
         .find(|signer| located.signature.is_by(signer.key(), &signed))
         .ok_or_else(|| Refusal::SignatureInvalid { of: "the answer".into() })?;
     let message =
@@ -107,8 +109,8 @@ fn by_pinned<'d>(
     Ok((message, located))
 }
 
-/// The certificate that KeyInfo leads to inside the message, if it leads to one.
-fn carried(located: &Located<'_>) -> Result<Option<Certificate>, Refusal> {
+/// The certificate that KeyInfo leads to inside the message, if it leads to one, in DER.
+fn carried(located: &Located<'_>) -> Result<Option<Vec<u8>>, Refusal> {
     let Some(key_info) = located.signature.key_info else { return Ok(None) };
     let mut parts = children(key_info)?;
     let (Some(first), None) = (parts.next(), parts.next()) else { return Err(bad("KeyInfo does not have one part")) };
@@ -132,8 +134,7 @@ fn carried(located: &Located<'_>) -> Result<Option<Certificate>, Refusal> {
         }
         _ => return Err(bad("KeyInfo is neither a SecurityTokenReference nor an X509Certificate")),
     };
-    let der = text.and_then(|text| base64::decode(&text)).ok_or_else(|| bad("the certificate is not base64"))?;
-    Certificate::from_der(&der).map(Some).map_err(|error| bad(&error.to_string()))
+    text.and_then(|text| base64::decode(&text)).map(Some).ok_or_else(|| bad("the certificate is not base64"))
 }
 
 /// The digest of a Body that streams.

@@ -470,6 +470,7 @@ fn start_audit(
     let mut audit = AuditSettings::in_dir(&settings.directory);
     audit.limits.segment_bytes = settings.segment_bytes;
     audit.limits.checkpoint_interval = settings.checkpoint_interval;
+    audit.commit_delay = settings.commit_delay;
     let (key, metrics) = (keys::checkpoint_key(&settings.checkpoint_key)?, metrics.clone());
     Ok(Audit::start(audit, key, clock.clone(), move |record| {
         metrics.observe(record);
