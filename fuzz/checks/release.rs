@@ -69,7 +69,11 @@ pub fn answer(data: &[u8], size: usize, narrow: bool) -> Result<Released, Refusa
         }
     }
     loop {
-        let token = now(reader.next()).map_err(refusal)?;
+        // The whole is read with leaves, the pieces token by token.
+        let token = match if size == usize::MAX { reader.ready().map_err(refusal)? } else { None } {
+            Some(token) => token,
+            None => now(reader.next()).map_err(refusal)?,
+        };
         if token == Token::End && reader.read().depth() == 0 {
             break;
         }

@@ -4,6 +4,8 @@
 //! what it refuses, quick-xml refuses, but for what is bounded in an answer alone: the length of a token, and the number of
 //! prefixes. And the pieces in which the bytes arrive change nothing.
 
+use std::collections::BTreeMap;
+
 use hjemmel::refusal::Refusal;
 use hjemmel::soap::reading::Reading;
 use hjemmel::soap::scan::{End, Scanner};
@@ -32,6 +34,13 @@ pub fn check(data: &[u8]) {
         };
         assert_eq!(scanned(data, &mut random, limits), whole, "an answer is read the same in whatever pieces it arrives");
         assert_eq!(scanned(data, |_| 1, limits), whole, "an answer is read the same a byte at a time");
+        for size in [usize::MAX, 1 + data.len() % 29] {
+            assert_eq!(
+                scanned_by(Scanner::next_or_leaf, data, |_| size, limits),
+                whole,
+                "a leaf is the three tokens it stands for"
+            );
+        }
         compare(&whole, &judged(data, limits));
     }
 }
@@ -52,15 +61,33 @@ pub fn compare(ours: &Told, theirs: &Told) {
 }
 
 /// By the scanner, in pieces of which the n-th is as long as told.
-pub fn scanned(data: &[u8], mut size: impl FnMut(usize) -> usize, limits: Limits) -> Told {
+pub fn scanned(data: &[u8], size: impl FnMut(usize) -> usize, limits: Limits) -> Told {
+    scanned_by(Scanner::next, data, size, limits)
+}
+
+/// The same, by the one or the other of the scanner's questions. What stands on a path once must stand there always.
+pub fn scanned_by(
+    next: impl Fn(&mut Scanner) -> Result<Option<Token>, Refusal>,
+    data: &[u8],
+    mut size: impl FnMut(usize) -> usize,
+    limits: Limits,
+) -> Told {
+    let mut paths: BTreeMap<usize, String> = BTreeMap::new();
     let mut scanner = Scanner::new(limits);
     let (mut told, mut rest, mut n) = (Told { tokens: Vec::new(), refused: None }, data, 0);
     loop {
-        match scanner.next() {
+        match next(&mut scanner) {
             Ok(Some(Token::Eof)) => return told,
             Ok(Some(token)) => {
                 let place = scanner.range();
                 assert!(place.start < place.end && place.end <= data.len(), "{place:?} of {}", data.len());
+                assert_eq!(scanner.source(), &data[place], "a token's own bytes");
+                let starts = matches!(token, Token::Start | Token::Empty | Token::Leaf);
+                if let Some(path) = scanner.path().filter(|_| starts) {
+                    let depth = scanner.depth() + usize::from(token != Token::Start);
+                    let said = format!("{} {depth}", tag(&scanner));
+                    assert_eq!(*paths.entry(path.index()).or_insert(said.clone()), said, "one path, one meaning");
+                }
                 told.tokens.extend(say(token, &scanner));
             }
             Ok(None) if rest.is_empty() => {
@@ -115,21 +142,37 @@ pub fn judged(data: &[u8], limits: Limits) -> Told {
     }
 }
 
-/// All that can be asked of a token. White space outside the root says nothing, however it is divided.
-fn say(token: Token, read: &impl Reading) -> Option<String> {
+/// All that can be asked of a start tag but for the depth.
+fn tag(read: &impl Reading) -> String {
     let uri = |uri| read.uris().get(uri);
-    Some(match token {
-        Token::Start | Token::Empty => {
-            let attributes: Vec<_> = read.attributes().map(|a| (a.prefix, a.local, uri(a.uri), a.value)).collect();
-            let declared: Vec<_> = read.declarations().map(|(prefix, name)| (prefix, uri(name))).collect();
-            let bound: Vec<_> = declared.iter().map(|(prefix, _)| read.binding(prefix).map(uri)).collect();
-            let name = (read.prefix(), read.local(), uri(read.uri()));
-            format!("{token:?} {name:?} {attributes:?} {declared:?} {bound:?} {}", read.depth())
+    let attributes: Vec<_> = read.attributes().map(|a| (a.prefix, a.local, uri(a.uri), a.value)).collect();
+    let declared: Vec<_> = read.declarations().map(|(prefix, name)| (prefix, uri(name))).collect();
+    format!("{:?} {attributes:?} {declared:?}", (read.prefix(), read.local(), uri(read.uri())))
+}
+
+/// All that can be asked of a token, in the words of the tokens that it stands for. White space outside the root says
+/// nothing, however it is divided.
+fn say(token: Token, read: &impl Reading) -> Vec<String> {
+    let bound = |prefix: &str| read.binding(prefix).map(|uri| read.uris().get(uri));
+    let end = || format!("End {} {:?}", read.depth(), bound(""));
+    vec![match token {
+        Token::Start => {
+            let all = read.declarations().all(|(prefix, uri)| read.binding(prefix) == Some(uri));
+            assert!(all, "what an open element declares is bound in it");
+            format!("Start {} {}", tag(read), read.depth())
         }
-        Token::End => format!("End {} {:?}", read.depth(), read.binding("").map(uri)),
+        Token::Empty => {
+            let bound: Vec<_> = read.declarations().map(|(prefix, _)| bound(prefix)).collect();
+            format!("Empty {} {bound:?} {}", tag(read), read.depth())
+        }
+        Token::Leaf => {
+            let start = format!("Start {} {}", tag(read), read.depth() + 1);
+            return vec![start, format!("Text {:?}", read.text()), end()];
+        }
+        Token::End => end(),
         Token::Text | Token::CData => format!("{token:?} {:?}", read.text()),
         Token::Comment => "Comment".to_owned(),
-        Token::Nothing => return None,
+        Token::Nothing => return vec![],
         Token::Eof => "Eof".to_owned(),
-    })
+    }]
 }

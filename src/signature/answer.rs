@@ -180,7 +180,7 @@ impl PendingBody {
     pub fn feed(&mut self, token: Token, read: &impl Reading) -> Result<(), Refusal> {
         match token {
             Token::Comment => return Err(Refusal::CommentRefused { place: "the signed answer".into() }),
-            Token::Start | Token::Empty => {
+            Token::Start | Token::Empty | Token::Leaf => {
                 if self.canonicaliser.depth() == 0 {
                     return Err(bad("there is an element behind Body"));
                 }

@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use crate::soap::document::{Attribute, Child, Element, NodeId};
-use crate::soap::reading::Reading;
+use crate::soap::reading::{Path, Reading};
 use crate::soap::strict::Token;
 
 use super::write;
@@ -94,8 +94,31 @@ pub fn canonical_bytes(element: Element<'_>) -> Vec<u8> {
     canonicalise(element, &Exclusive::new(), None, Vec::new())
 }
 
+/// The start tag of one [`Path`] below the apex: the open elements decide what is written of it, and they are the same
+/// each time the path is.
+struct Written {
+    /// The canonical start tag, and the end tag behind it.
+    tags: Box<[u8]>,
+    /// How long the start tag is.
+    start: usize,
+    /// Whether the start tag is written in the source as it is here.
+    as_it_stands: bool,
+    /// The declarations that it writes: prefix and name.
+    renders: Box<[(Box<str>, Box<str>)]>,
+}
+
+/// The longest start tag that is remembered, in bytes: of the paths there are at most 512.
+const LONGEST: usize = 1024;
+
+enum Name {
+    /// In `strings`.
+    Here(Range<usize>),
+    /// In what is remembered of this path.
+    Of(Path),
+}
+
 struct Open {
-    name: Range<usize>,
+    name: Name,
     /// How long `strings` and `rendered` were outside this element.
     strings: usize,
     rendered: usize,
@@ -110,12 +133,17 @@ pub struct Canonicaliser<S> {
     /// The namespace declarations written on the open elements, innermost last: prefix and name.
     rendered: Vec<(Range<usize>, Range<usize>)>,
     open: Vec<Open>,
+    /// The start tag that is being written.
+    tag: Vec<u8>,
+    /// What was written below this apex, by the number of the path.
+    written: Vec<Option<Written>>,
 }
 
 impl<S: Sink> Canonicaliser<S> {
-    /// A canonicaliser whose first start tag is the apex.
+    /// A canonicaliser whose first start tag is the apex. Of a stream it takes every token from there on, of one reader.
     pub fn new(method: Exclusive, sink: S) -> Self {
-        Self { sink, method, strings: String::new(), rendered: Vec::new(), open: Vec::new() }
+        let (strings, tag) = (String::new(), Vec::new());
+        Self { sink, method, strings, rendered: Vec::new(), open: Vec::new(), tag, written: Vec::new() }
     }
 
     /// How many elements are open.
@@ -141,7 +169,10 @@ impl<S: Sink> Canonicaliser<S> {
     /// Takes one token of a stream; comments and what stands outside an element are passed over.
     pub fn token(&mut self, token: Token, read: &impl Reading) {
         match token {
-            Token::Start | Token::Empty => {
+            Token::Start | Token::Empty | Token::Leaf => {
+                if self.again(token, read) {
+                    return;
+                }
                 let uris = read.uris();
                 let attributes = read
                     .attributes()
@@ -154,13 +185,79 @@ impl<S: Sink> Canonicaliser<S> {
                     own.or_else(|| if apex { read.binding(prefix) } else { None }).map(|uri| uris.get(uri))
                 };
                 self.start(read.prefix(), read.local(), uris.get(read.uri()), attributes, declared);
-                if token == Token::Empty {
-                    self.end();
+                match read.path() {
+                    Some(path) if !apex => self.remember(path, read),
+                    _ => {}
+                }
+                match token {
+                    Token::Start => {}
+                    Token::Leaf => {
+                        self.text(read.text());
+                        self.end();
+                    }
+                    _ => self.end(),
                 }
             }
             Token::End => self.end(),
             Token::Text | Token::CData => self.text(read.text()),
             Token::Comment | Token::Nothing | Token::Eof => {}
+        }
+    }
+
+    /// Writes the start tag as it was written before on the same path, and what else the token stands for. `false`: it was
+    /// not written before.
+    fn again(&mut self, token: Token, read: &impl Reading) -> bool {
+        if self.open.is_empty() {
+            // Another apex: nothing written below the one before says what is to be written here.
+            self.written.clear();
+            return false;
+        }
+        let Some(path) = read.path() else { return false };
+        let Some(Some(written)) = self.written.get(path.index()) else { return false };
+        // The text of a leaf holds nothing that canonical XML spells otherwise, and its end tag no white space.
+        if token == Token::Leaf && written.as_it_stands {
+            self.sink.write(read.source());
+            return true;
+        }
+        let (start, end) = written.tags.split_at_checked(written.start).unwrap_or_default();
+        self.sink.write(start);
+        match token {
+            Token::Leaf => {
+                write::text(&mut self.sink, read.text());
+                self.sink.write(end);
+            }
+            Token::Empty => self.sink.write(end),
+            _ => {
+                self.open.push(Open { name: Name::Of(path), strings: self.strings.len(), rendered: self.rendered.len() });
+                for (prefix, uri) in &written.renders {
+                    let declared = (store(&mut self.strings, &[prefix]), store(&mut self.strings, &[uri]));
+                    self.rendered.push(declared);
+                }
+            }
+        }
+        true
+    }
+
+    /// Remembers the start tag that was written last.
+    fn remember(&mut self, path: Path, read: &impl Reading) {
+        let Some(Open { name: Name::Here(name), rendered, .. }) = self.open.last() else { return };
+        if self.tag.len() > LONGEST {
+            return;
+        }
+        let string = |range: &Range<usize>| self.strings.get(range.clone()).unwrap_or("");
+        let renders = self.rendered.get(*rendered..).unwrap_or(&[]);
+        let written = Written {
+            tags: [&self.tag, b"</".as_slice(), string(name).as_bytes(), b">"].concat().into(),
+            start: self.tag.len(),
+            // Both end at the first `>` outside quotes, so that the one cannot begin the other without being it.
+            as_it_stands: read.source().starts_with(&self.tag),
+            renders: renders.iter().map(|(prefix, uri)| (string(prefix).into(), string(uri).into())).collect(),
+        };
+        if self.written.len() <= path.index() {
+            self.written.resize_with(path.index() + 1, || None);
+        }
+        if let Some(place) = self.written.get_mut(path.index()) {
+            *place = Some(written);
         }
     }
 
@@ -174,9 +271,17 @@ impl<S: Sink> Canonicaliser<S> {
     /// Takes an end tag.
     pub fn end(&mut self) {
         if let Some(open) = self.open.pop() {
-            self.sink.write(b"</");
-            self.sink.write(self.strings.get(open.name).unwrap_or("").as_bytes());
-            self.sink.write(b">");
+            match open.name {
+                Name::Of(path) => {
+                    let written = self.written.get(path.index()).and_then(Option::as_ref);
+                    self.sink.write(written.and_then(|written| written.tags.get(written.start..)).unwrap_or(&[]));
+                }
+                Name::Here(name) => {
+                    self.sink.write(b"</");
+                    self.sink.write(self.strings.get(name).unwrap_or("").as_bytes());
+                    self.sink.write(b">");
+                }
+            }
             self.strings.truncate(open.strings);
             self.rendered.truncate(open.rendered);
         }
@@ -191,11 +296,13 @@ impl<S: Sink> Canonicaliser<S> {
         mut attributes: Vec<Attribute<'t>>,
         declared: impl Fn(&str) -> Option<&'t str>,
     ) {
-        let open = Open { name: 0..0, strings: self.strings.len(), rendered: self.rendered.len() };
+        let (strings, rendered) = (self.strings.len(), self.rendered.len());
         let apex = self.open.is_empty();
-        let name = self.store(&[prefix, if prefix.is_empty() { "" } else { ":" }, local]);
-        self.sink.write(b"<");
-        self.sink.write(self.strings.get(name.clone()).unwrap_or("").as_bytes());
+        let name = store(&mut self.strings, &[prefix, if prefix.is_empty() { "" } else { ":" }, local]);
+        let mut tag = std::mem::take(&mut self.tag);
+        tag.clear();
+        tag.push(b'<');
+        tag.extend_from_slice(self.strings.get(name.clone()).unwrap_or("").as_bytes());
 
         // The prefixes that this tag makes visible, then those of the PrefixList that it (re)declares.
         let mut wanted: Vec<(&str, &str)> = Vec::new();
@@ -219,32 +326,33 @@ impl<S: Sink> Canonicaliser<S> {
         }
         wanted.sort_unstable_by_key(|(prefix, _)| *prefix);
         for (prefix, uri) in &wanted {
-            self.sink.write(if prefix.is_empty() { b" xmlns" } else { b" xmlns:" });
-            self.sink.write(prefix.as_bytes());
-            self.sink.write(b"=\"");
-            write::value(&mut self.sink, uri);
-            self.sink.write(b"\"");
-            let prefix = self.store(&[prefix]);
-            let uri = self.store(&[uri]);
-            self.rendered.push((prefix, uri));
+            tag.extend_from_slice(if prefix.is_empty() { b" xmlns" } else { b" xmlns:" });
+            tag.extend_from_slice(prefix.as_bytes());
+            tag.extend_from_slice(b"=\"");
+            write::value(&mut tag, uri);
+            tag.push(b'"');
+            let declared = (store(&mut self.strings, &[prefix]), store(&mut self.strings, &[uri]));
+            self.rendered.push(declared);
         }
         drop(wanted);
         std::mem::swap(&mut self.method.inclusive, &mut inclusive);
 
         attributes.sort_unstable_by(|a, b| (a.namespace, a.local).cmp(&(b.namespace, b.local)));
         for attribute in &attributes {
-            self.sink.write(b" ");
+            tag.push(b' ');
             if !attribute.prefix.is_empty() {
-                self.sink.write(attribute.prefix.as_bytes());
-                self.sink.write(b":");
+                tag.extend_from_slice(attribute.prefix.as_bytes());
+                tag.push(b':');
             }
-            self.sink.write(attribute.local.as_bytes());
-            self.sink.write(b"=\"");
-            write::value(&mut self.sink, attribute.value);
-            self.sink.write(b"\"");
+            tag.extend_from_slice(attribute.local.as_bytes());
+            tag.extend_from_slice(b"=\"");
+            write::value(&mut tag, attribute.value);
+            tag.push(b'"');
         }
-        self.sink.write(b">");
-        self.open.push(Open { name, ..open });
+        tag.push(b'>');
+        self.sink.write(&tag);
+        self.tag = tag;
+        self.open.push(Open { name: Name::Here(name), strings, rendered });
     }
 
     /// Whether the open elements' declarations do not say already what `prefix` means.
@@ -255,12 +363,12 @@ impl<S: Sink> Canonicaliser<S> {
             None => !uri.is_empty(),
         }
     }
+}
 
-    fn store(&mut self, parts: &[&str]) -> Range<usize> {
-        let start = self.strings.len();
-        for part in parts {
-            self.strings.push_str(part);
-        }
-        start..self.strings.len()
+fn store(strings: &mut String, parts: &[&str]) -> Range<usize> {
+    let start = strings.len();
+    for part in parts {
+        strings.push_str(part);
     }
+    start..strings.len()
 }

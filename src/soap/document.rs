@@ -187,6 +187,8 @@ impl DocumentBuilder {
                 }
             }
             Token::Nothing | Token::Eof => {}
+            // A tree is built of tokens each of which has its own place in the source.
+            Token::Leaf => return Err(Refusal::Internal),
         }
         Ok(())
     }

@@ -6,6 +6,22 @@
 
 use super::strict::{Strict, TagAttribute, Uri, Uris};
 
+/// The start tags from the root down to an element, letter for letter, by number: what is decided by them alone may be
+/// remembered by it. The numbers are those of one reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Path(std::num::NonZeroU16);
+
+impl Path {
+    pub(super) fn new(number: u16) -> Option<Self> {
+        std::num::NonZeroU16::new(number).map(Self)
+    }
+
+    /// The number, small enough to index with: below 512.
+    pub fn index(self) -> usize {
+        usize::from(self.0.get())
+    }
+}
+
 /// The details of the last token. What belongs to a tag is that of the last start tag, until the next.
 pub trait Reading {
     /// The tag's prefix as written, empty for none.
@@ -26,6 +42,14 @@ pub trait Reading {
     fn depth(&self) -> usize;
     /// What a prefix (empty for the default) is bound to by the elements that are open, if it is.
     fn binding(&self, prefix: &str) -> Option<Uri>;
+    /// Where the last start tag stands, if the reader knows the place again.
+    fn path(&self) -> Option<Path> {
+        None
+    }
+    /// The bytes of the last token as they came; none where the reader cannot tell.
+    fn source(&self) -> &[u8] {
+        &[]
+    }
 }
 
 impl Reading for Strict {

@@ -38,7 +38,7 @@ impl<B: Body<Data = Bytes> + Unpin> StreamReader<B> {
     /// [`StreamError`]; nothing may be read after one.
     pub async fn next(&mut self) -> Result<Token, StreamError> {
         loop {
-            if let Some(token) = self.ready()? {
+            if let Some(token) = self.scanner.next().map_err(StreamError::Content)? {
                 return Ok(token);
             }
             if self.scanner.end() == Some(End::Broken) {
@@ -49,13 +49,13 @@ impl<B: Body<Data = Bytes> + Unpin> StreamReader<B> {
     }
 
     /// The next token, where it has arrived already: for those who take tens of thousands in a loop. `None` says that
-    /// [`Self::next`] is to be asked.
+    /// [`Self::next`] is to be asked. An element with nothing but text comes as one [`Token::Leaf`] where it can.
     ///
     /// # Errors
     /// As [`Self::next`].
     #[inline]
     pub fn ready(&mut self) -> Result<Option<Token>, StreamError> {
-        self.scanner.next().map_err(StreamError::Content)
+        self.scanner.next_or_leaf().map_err(StreamError::Content)
     }
 
     /// Takes as much again as there is unread, so that a token that comes a byte at a time is not looked through as

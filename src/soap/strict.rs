@@ -175,6 +175,9 @@ pub enum Token {
     Start,
     /// An element without content; see [`Strict::tag`]. No [`Token::End`] follows.
     Empty,
+    /// An element with nothing but text, whole: start tag, text and end tag in one. Only a reader that was asked for such
+    /// tells it so; its text holds no `<`, `>`, `&` or carriage return, and is not empty.
+    Leaf,
     /// An end tag.
     End,
     /// A piece of text; see [`Strict::text`]. Several pieces may follow each other: join before judging.

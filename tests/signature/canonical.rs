@@ -7,6 +7,7 @@ use crate::xml_documents::generated;
 use hjemmel::signature::c14n::{Canonicaliser, Exclusive, canonical_bytes, canonicalise};
 use hjemmel::signature::sign::Token as SamlToken;
 use hjemmel::soap::document::Element;
+use hjemmel::soap::scan::{End, Scanner};
 use hjemmel::soap::strict::{Limits, Strict, Token};
 
 #[test]
@@ -120,6 +121,92 @@ fn a_stream_and_a_tree_have_the_same_canonical_form() {
         let canonical = canonical_bytes(document.root());
         let again = parse(std::str::from_utf8(&canonical).unwrap()).unwrap();
         assert_eq!(canonical_bytes(again.root()), canonical, "a canonical form is its own canonical form");
+    }
+}
+
+/// Elements that are written in the source as canonical XML writes them, and others that only nearly are.
+const NEARLY_CANONICAL: &[&str] = &[
+    "<x>1</x>",
+    "<x >1</x>",
+    "<x>1</x >",
+    "<x>a&gt;b</x>",
+    "<x>a>b</x>",
+    "<x>a\r\nb\rc</x>",
+    "<x>\t\n</x>",
+    "<x>a&amp;b</x>",
+    "<x></x>",
+    "<x/>",
+    "<x>blåbær \u{1D518}</x>",
+    "<x>1<!-- c --></x>",
+    "<x><!-- c -->1</x>",
+    "<x>1<![CDATA[<&>]]></x>",
+    "<x><![CDATA[1]]></x>",
+    "<x>]]</x>",
+    "<x k=\"1\">1</x>",
+    "<x k='1'>1</x>",
+    "<x k=\"a\tb\">1</x>",
+    "<x k=\"a&#x9;b\">1</x>",
+    "<x k=\"a&#9;b\">1</x>",
+    "<x k=\"a>b\">1</x>",
+    "<x k=\"a&gt;b\">1</x>",
+    "<x k=\"&quot;\">1</x>",
+    "<x k=\"'\">1</x>",
+    "<x k=\"1\" l=\"2\">1</x>",
+    "<x l=\"2\" k=\"1\">1</x>",
+    "<x k=\"1\"  l=\"2\">1</x>",
+    "<x a:k=\"1\" k=\"2\">1</x>",
+    "<x k=\"2\" a:k=\"1\">1</x>",
+    "<x xml:lang=\"da\">1</x>",
+    "<x xml:space=\"preserve\"> </x>",
+    "<a:x>1</a:x>",
+    "<a:x xmlns:a=\"urn:a\">1</a:x>",
+    "<a:x xmlns:a=\"urn:other\">1</a:x>",
+    "<a:x xmlns:a='urn:other'>1</a:x>",
+    "<a:x xmlns:b=\"urn:other\">1</a:x>",
+    "<x xmlns=\"\">1</x>",
+    "<x xmlns=\"urn:d\">1</x>",
+    "<x xmlns:c=\"urn:c\"><c:y>1</c:y></x>",
+    "<c:x xmlns:c=\"urn:c\"><c:y>1</c:y><y xmlns=\"\"><x>1</x></y><c:y>1</c:y></c:x>",
+    "<b:x xmlns:a=\"urn:b\"><a:x>1</a:x><x>1</x></b:x>",
+    "<y><a:x>1</a:x><x>1</x></y>",
+    "<a:y><a:x>1</a:x><x>1</x></a:y>",
+];
+
+#[test]
+fn a_start_tag_that_is_written_again_is_written_the_same() {
+    let mut seed = 1u64;
+    for list in ["", "a", "#default b"] {
+        let method = Exclusive::with_prefixes(list);
+        // Each among others than before, so that what is expected next is often something else.
+        let mut xml = "<r xmlns=\"urn:d\" xmlns:a=\"urn:a\" xmlns:b='urn:b'>".to_owned();
+        for _ in 0..NEARLY_CANONICAL.len() {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let piece = NEARLY_CANONICAL[(seed >> 33) as usize % NEARLY_CANONICAL.len()];
+            xml += &piece.repeat(1 + (seed >> 62) as usize);
+        }
+        xml += "</r>";
+        let tree = canonicalise(parse(&xml).unwrap().root(), &method, None, Vec::new());
+        for cut in 0..=xml.len() {
+            let stream = scanned(&xml.as_bytes()[..cut], &xml.as_bytes()[cut..], &method);
+            assert_eq!(String::from_utf8_lossy(&stream), String::from_utf8_lossy(&tree), "{list}, cut at {cut}: {xml}");
+        }
+    }
+}
+
+/// By the scanner, with leaves, the document in two pieces.
+fn scanned(first: &[u8], second: &[u8], method: &Exclusive) -> Vec<u8> {
+    let mut canonicaliser = Canonicaliser::new(method.clone(), Vec::new());
+    let mut scanner = Scanner::new(Limits::default());
+    let mut pieces = [first, second].into_iter();
+    loop {
+        match scanner.next_or_leaf().unwrap() {
+            Some(Token::Eof) => return canonicaliser.into_sink(),
+            Some(token) => canonicaliser.token(token, &scanner),
+            None => match pieces.next() {
+                Some(piece) => scanner.take(piece),
+                None => scanner.finish(End::Whole),
+            },
+        }
     }
 }
 

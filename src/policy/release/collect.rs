@@ -3,7 +3,7 @@
 use super::node::{Object, Part};
 use super::place::{Ns, Place};
 use crate::refusal::Refusal;
-use crate::soap::reading::Reading;
+use crate::soap::reading::{Path, Reading};
 use crate::soap::strict::{Uri, Uris};
 
 const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
@@ -15,10 +15,10 @@ pub(super) fn is_odd(read: &impl Reading) -> bool {
 
 /// Which of an answer's namespace names are ours: each is compared once, and known by its number from then on.
 #[derive(Debug, Default)]
-pub(super) struct Namespaces(Vec<Option<Ns>>);
+struct Namespaces(Vec<Option<Ns>>);
 
 impl Namespaces {
-    pub(super) fn of(&mut self, uri: Uri, uris: &Uris) -> Option<Ns> {
+    fn of(&mut self, uri: Uri, uris: &Uris) -> Option<Ns> {
         while self.0.len() <= uri.index() {
             let next = uris.at(self.0.len()).and_then(Ns::of);
             self.0.push(next);
@@ -41,33 +41,87 @@ pub(super) struct Collector {
     /// Whether the last tag was a start tag: an end tag after it closes a value.
     leaf: bool,
     held: usize,
+    namespaces: Namespaces,
+    /// What was found out of an element by its path, by the path's number.
+    met: Vec<Option<Met>>,
+}
+
+/// What the start tags from the root down to an element make of it.
+#[derive(Debug, Clone, Copy)]
+struct Met {
+    place: Option<Place>,
+    odd: bool,
 }
 
 impl Collector {
-    /// An element begins, in one of our namespaces or in none of them. `limit` is in bytes held.
-    pub(super) fn start(&mut self, namespace: Option<Ns>, read: &impl Reading, limit: usize) -> Result<(), Refusal> {
+    /// An element begins. `limit` is in bytes held.
+    pub(super) fn start(&mut self, read: &impl Reading, limit: usize) -> Result<(), Refusal> {
         self.leaf = true;
         if self.skipping > 0 {
             self.skipping += 1;
             return Ok(());
         }
-        let around = match self.innermost() {
-            None => Place::Output,
-            Some(parent) => {
-                // An element inside a value: one reader sees the text before it, another the text after it.
-                parent.odd |= parent.place.is_value();
-                parent.place
-            }
-        };
-        let Some(place) = namespace.and_then(|namespace| around.child(namespace, read.local())) else {
+        let around = self.around();
+        let Met { place: Some(place), odd } = self.meet(around, read) else {
             self.skipping = 1;
             return Ok(());
         };
         self.hold(ELEMENT, limit)?;
         let text = self.object.text.len()..self.object.text.len();
         self.open.push(self.object.parts.len());
-        self.object.parts.push(Part { place, odd: is_odd(read), text, below: 0, passed_over: 0 });
+        self.object.parts.push(Part { place, odd, text, below: 0, passed_over: 0 });
         Ok(())
+    }
+
+    /// The place in which an element begins.
+    fn around(&mut self) -> Place {
+        match self.innermost() {
+            None => Place::Output,
+            Some(parent) => {
+                // An element inside a value: one reader sees the text before it, another the text after it.
+                parent.odd |= parent.place.is_value();
+                parent.place
+            }
+        }
+    }
+
+    /// A leaf inside an object: as [`Self::start`], [`Self::text`] and [`Self::end`], one after another.
+    pub(super) fn leaf(&mut self, read: &impl Reading, limit: usize) -> Result<(), Refusal> {
+        self.leaf = false;
+        let met = if self.skipping > 0 { None } else { Some(self.around()).map(|around| self.meet(around, read)) };
+        let Some(Met { place: Some(place), odd }) = met else {
+            if let Some(part) = self.innermost() {
+                part.passed_over += 1;
+            }
+            return Ok(());
+        };
+        let value = if place.is_value() { read.text() } else { "" };
+        self.hold(ELEMENT + value.len(), limit)?;
+        let start = self.object.text.len();
+        self.object.text.push_str(value);
+        let text = start..self.object.text.len();
+        self.object.parts.push(Part { place, odd, text, below: 0, passed_over: 0 });
+        Ok(())
+    }
+
+    /// What an element is, directly in the place `around`: remembered by its path, which says as much as `around` does.
+    fn meet(&mut self, around: Place, read: &impl Reading) -> Met {
+        let number = read.path().map(Path::index);
+        if let Some(Some(met)) = number.and_then(|number| self.met.get(number)) {
+            return *met;
+        }
+        let namespace = self.namespaces.of(read.uri(), read.uris());
+        let place = namespace.and_then(|namespace| around.child(namespace, read.local()));
+        let met = Met { place, odd: is_odd(read) };
+        if let Some(number) = number {
+            if self.met.len() <= number {
+                self.met.resize(number + 1, None);
+            }
+            if let Some(free) = self.met.get_mut(number) {
+                *free = Some(met);
+            }
+        }
+        met
     }
 
     /// Text: kept only in a value.

@@ -27,7 +27,7 @@ mod write;
 use std::sync::Arc;
 
 use self::catalogue::Guard;
-use self::collect::{Collector, Namespaces};
+use self::collect::Collector;
 use self::counts::Tally;
 pub use self::counts::{Counts, Decision};
 use self::head::Head;
@@ -95,7 +95,6 @@ pub struct Filter {
     rules: Arc<ReleaseRules>,
     ask: Ask,
     stage: Stage,
-    namespaces: Namespaces,
     collector: Collector,
     depth: usize,
     grants: Grants,
@@ -120,7 +119,6 @@ impl Filter {
             rules,
             ask,
             stage: Stage::Body,
-            namespaces: Namespaces::default(),
             collector: Collector::default(),
             depth: 0,
             grants: Grants::default(),
@@ -148,6 +146,11 @@ impl Filter {
         let fed = match token {
             Token::Start => self.start(read),
             Token::Empty => self.start(read).and_then(|()| self.end()),
+            Token::Leaf if self.depth > 1 => {
+                self.saw(read.local().len() + read.text().len());
+                self.collector.leaf(read, self.ask.limits.object_bytes)
+            }
+            Token::Leaf => self.start(read).and_then(|()| self.text(read.text())).and_then(|()| self.end()),
             Token::End => self.end(),
             Token::Text | Token::CData => self.text(read.text()),
             Token::Comment | Token::Nothing => Ok(()),
@@ -192,10 +195,7 @@ impl Filter {
         self.depth += 1;
         match self.depth {
             1 => self.root(read),
-            _ => {
-                let namespace = self.namespaces.of(read.uri(), read.uris());
-                self.collector.start(namespace, read, self.ask.limits.object_bytes)
-            }
+            _ => self.collector.start(read, self.ask.limits.object_bytes),
         }
     }
 

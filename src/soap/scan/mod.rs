@@ -11,6 +11,7 @@
 //! pieces in which an answer comes.
 
 mod input;
+mod paths;
 mod scope;
 mod tag;
 
@@ -18,10 +19,11 @@ use memchr::{memchr, memchr2, memchr3, memmem};
 
 pub use self::input::End;
 use self::input::Input;
+use self::paths::Paths;
 use self::scope::Scope;
-use self::tag::{Known, Tag, Tags};
+use self::tag::{Known, Opening, Tag, Tags};
 use super::lexical::{check_declaration, resolve};
-use super::reading::Reading;
+use super::reading::{Path, Reading};
 use super::strict::{Limits, TagAttribute, Token, Uri, Uris, malformed, too_complex};
 use crate::refusal::Refusal;
 
@@ -53,6 +55,7 @@ pub struct Scanner {
     nodes: usize,
     scope: Scope,
     tags: Tags,
+    paths: Paths,
     uris: Uris,
     text: Text,
     changed: String,
@@ -75,6 +78,7 @@ impl Scanner {
             nodes: 0,
             scope: Scope::default(),
             tags: Tags::default(),
+            paths: Paths::default(),
             uris: Uris::default(),
             text: Text::Changed,
             changed: String::new(),
@@ -121,10 +125,21 @@ impl Scanner {
     #[inline]
     #[allow(clippy::should_implement_trait)] // no iterator: where `None` is returned, more may come
     pub fn next(&mut self) -> Result<Option<Token>, Refusal> {
-        self.look().map_err(|refusal| *refusal)
+        self.look(false).map_err(|refusal| *refusal)
     }
 
-    fn look(&mut self) -> Found {
+    /// The same, with [`Token::Leaf`] for an element that is here as a whole and holds nothing but plain text. Which
+    /// elements are told so depends on the pieces in which the document comes: whoever asks takes it for the three tokens
+    /// that it stands for.
+    ///
+    /// # Errors
+    /// As [`Scanner::next`].
+    #[inline]
+    pub fn next_or_leaf(&mut self) -> Result<Option<Token>, Refusal> {
+        self.look(true).map_err(|refusal| *refusal)
+    }
+
+    fn look(&mut self, leaves: bool) -> Found {
         self.from = self.input.position();
         if self.from == 0 && !self.pass_byte_order_mark() {
             return self.unended();
@@ -133,7 +148,7 @@ impl Scanner {
             [b'<', b'/', ..] => self.end_tag(),
             [b'<', b'!', ..] => self.bang(),
             [b'<', b'?', ..] => self.question(),
-            [b'<', _, ..] => self.start_tag(),
+            [b'<', _, ..] => self.start_tag(leaves),
             [b'&', ..] => self.reference(),
             [b'<'] => Ok(None),
             [] => self.nothing(),
@@ -195,26 +210,61 @@ impl Scanner {
         }
     }
 
-    fn start_tag(&mut self) -> Found {
+    fn start_tag(&mut self, leaves: bool) -> Found {
         let inside = self.input.bytes().get(1..).unwrap_or(&[]);
-        let mut close = memchr(b'>', inside);
-        let recognised = close.and_then(|close| inside.get(..close)).is_some_and(|raw| self.tags.recognise(raw));
-        if !recognised {
-            close = self.new_tag()?;
-        }
-        let Some(close) = close else { return Ok(None) };
+        let close = match self.tags.expect(self.paths.expected(), inside) {
+            Some(close) => {
+                self.paths.follow();
+                close
+            }
+            None => {
+                let mut close = memchr(b'>', inside);
+                let recognised = close.and_then(|close| inside.get(..=close)).is_some_and(|raw| self.tags.recognise(raw));
+                if !recognised {
+                    close = self.new_tag()?;
+                }
+                let Some(close) = close else { return Ok(None) };
+                self.paths.find(self.tags.number());
+                close
+            }
+        };
         match self.phase {
             Phase::Ahead => self.phase = Phase::Open,
             Phase::Open => {}
             Phase::Behind => return Err(malformed(self.from, "a second root element").into()),
         }
         self.count()?;
-        self.tags.open(&mut self.scope, &self.limits, self.from)?;
-        let token = match self.tags.last().is_some_and(Tag::is_empty_element) {
-            true => self.close(Token::Empty),
-            false => Token::Start,
-        };
-        self.found(token, close + 2)
+        let Self { scope, paths, limits, from, .. } = self;
+        self.tags.open(&mut Opening { scope, paths, limits, offset: *from })?;
+        if self.tags.last().is_some_and(Tag::is_empty_element) {
+            let token = self.close(Token::Empty);
+            return self.found(token, close + 2);
+        }
+        match leaves.then(|| self.leaf(close + 2)).flatten() {
+            Some(length) => {
+                self.nodes += 1;
+                let token = self.close(Token::Leaf);
+                self.found(token, length)
+            }
+            None => self.found(Token::Start, close + 2),
+        }
+    }
+
+    /// How long the element is whose start tag is so long, if it is here as a whole and holds one plain text, and all in it
+    /// is allowed. Where anything is in doubt it is none: its tokens are then read, and refused, one by one.
+    fn leaf(&mut self, tag: usize) -> Option<usize> {
+        let name = self.tags.last()?.name();
+        let inside = self.input.bytes().get(tag..)?;
+        let length = memchr3(b'<', b'>', b'&', inside)?;
+        let (text, end) = inside.split_at_checked(length)?;
+        let ends = end.strip_prefix(b"</")?.strip_prefix(name)?.first() == Some(&b'>');
+        let plain = !self.input.is_odd() || memchr(b'\r', text).is_none();
+        let allowed = length > 0 && length <= self.limits.text && self.nodes < self.limits.nodes;
+        let end = name.len() + 3;
+        (ends && plain && allowed).then(|| {
+            self.text = Text::AsItStands { length, behind: end };
+            tag + length + end
+        })
     }
 
     /// Reads a tag that none was like before; where it ends behind its `<`.
@@ -229,7 +279,9 @@ impl Scanner {
     }
 
     fn close(&mut self, token: Token) -> Token {
-        self.scope.close();
+        if let Some(around) = self.scope.close() {
+            self.paths.close(around);
+        }
         if self.scope.depth() == 0 {
             self.phase = Phase::Behind;
         }
@@ -427,5 +479,11 @@ impl Reading for Scanner {
     }
     fn binding(&self, prefix: &str) -> Option<Uri> {
         self.scope.binding(prefix)
+    }
+    fn path(&self) -> Option<Path> {
+        self.paths.last()
+    }
+    fn source(&self) -> &[u8] {
+        self.input.last(self.input.position() - self.from, 0).as_bytes()
     }
 }

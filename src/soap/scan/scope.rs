@@ -24,6 +24,8 @@ struct Known {
 struct Open {
     /// The number of its start tag among those that are remembered; 0 for one that is not.
     tag: usize,
+    /// The path of the element around it.
+    around: u16,
     /// How long `words` and `outside` were before it.
     words: usize,
     outside: usize,
@@ -83,8 +85,9 @@ impl Scope {
     }
 
     /// Opens an element: by the number of its start tag, or by its name where that is not remembered.
-    pub(super) fn open(&mut self, tag: usize, name: &[u8]) {
-        self.open.push(Open { tag, words: self.words.len(), outside: self.outside.len() });
+    /// `around` is the path of the element around.
+    pub(super) fn open(&mut self, tag: usize, name: &[u8], around: u16) {
+        self.open.push(Open { tag, around, words: self.words.len(), outside: self.outside.len() });
         if tag == 0 {
             self.words.extend_from_slice(name);
         }
@@ -103,9 +106,9 @@ impl Scope {
         Some((open.tag, self.words.get(open.words..).unwrap_or(&[])))
     }
 
-    /// Closes the innermost open element.
-    pub(super) fn close(&mut self) {
-        let Some(open) = self.open.pop() else { return };
+    /// Closes the innermost open element, and tells the path of the one around it.
+    pub(super) fn close(&mut self) -> Option<u16> {
+        let open = self.open.pop()?;
         self.words.truncate(open.words);
         while self.outside.len() > open.outside
             && let Some((prefix, uri)) = self.outside.pop()
@@ -114,5 +117,6 @@ impl Scope {
                 known.uri = uri;
             }
         }
+        Some(open.around)
     }
 }

@@ -7,8 +7,10 @@
 
 use crate::refusal::Refusal;
 use crate::soap::lexical::{is_absolute_uri, is_ncname, is_space, next_attribute, normalise_value};
+use crate::soap::reading::Path;
 use crate::soap::strict::{Limits, TagAttribute, Uri, Uris, XML_NAMESPACE, XMLNS_NAMESPACE, malformed, too_complex};
 
+use super::paths::Paths;
 use super::scope::{Prefix, Scope};
 
 /// A part of [`Tag`]'s own text.
@@ -26,9 +28,9 @@ struct Attribute {
 /// One start tag.
 #[derive(Debug, Default)]
 pub(super) struct Tag {
-    /// The tag as it stands between `<` and `>`, and behind it what was read out of it.
+    /// The tag as it stands behind `<`, with its `>`, and behind it what was read out of it.
     text: String,
-    /// How long the tag itself is, in bytes.
+    /// How long the tag itself is, in bytes, its `>` included.
     raw: usize,
     name: Part,
     prefix: Part,
@@ -38,6 +40,8 @@ pub(super) struct Tag {
     empty: bool,
     attributes: Vec<Attribute>,
     declarations: Vec<(Part, Prefix, Uri)>,
+    /// The path for which the names are resolved.
+    resolved: Option<Path>,
 }
 
 impl Tag {
@@ -58,6 +62,10 @@ impl Tag {
     pub(super) fn uri(&self) -> Uri {
         self.uri.unwrap_or(Uri::NONE)
     }
+    /// The name as written, prefix included.
+    pub(super) fn name(&self) -> &[u8] {
+        self.text.as_bytes().get(self.name.clone()).unwrap_or(&[])
+    }
     pub(super) fn is_empty_element(&self) -> bool {
         self.empty
     }
@@ -73,9 +81,9 @@ impl Tag {
         self.declarations.iter().map(|(prefix, _, uri)| (self.part(prefix), *uri))
     }
 
-    /// Whether it is the tag that stands so between `<` and `>`.
-    fn is(&self, raw: &[u8]) -> bool {
-        self.text.as_bytes().get(..self.raw) == Some(raw)
+    /// The tag as it stands behind `<`, with its `>`.
+    fn raw(&self) -> &[u8] {
+        self.text.as_bytes().get(..self.raw).unwrap_or(&[])
     }
 
     /// Reads the tag that stands so between `<` and `>`: all that does not depend on where it stands.
@@ -86,7 +94,9 @@ impl Tag {
         attributes.clear();
         declarations.clear();
         text.push_str(raw);
-        self.raw = raw.len();
+        text.push('>');
+        self.raw = text.len();
+        self.resolved = None;
         let (inside, empty) = raw.strip_suffix('/').map_or((raw, false), |inside| (inside, true));
         self.empty = empty;
         let name = inside.split(is_space).next().unwrap_or("");
@@ -147,22 +157,29 @@ impl Tag {
     }
 
     /// Opens the element that the tag begins, and resolves the names in it; `number` is the tag's own.
-    fn open(&mut self, number: usize, scope: &mut Scope, limits: &Limits, offset: usize) -> Result<(), Refusal> {
+    fn open(&mut self, number: usize, known: &mut Opening<'_>) -> Result<(), Box<Refusal>> {
+        let Opening { scope, paths, limits, offset } = known;
+        let offset = *offset;
         if scope.depth() >= limits.depth {
-            return Err(too_complex("element depth", limits.depth));
+            return Err(too_complex("element depth", limits.depth).into());
         }
         let Self { text, attributes, declarations, .. } = self;
         let part = |part: &Part| text.as_bytes().get(part.clone()).unwrap_or(&[]);
-        scope.open(number, part(&self.name));
+        scope.open(number, part(&self.name), paths.open());
         for (_, prefix, uri) in declarations.iter() {
             if scope.declarations() >= limits.declarations {
-                return Err(too_complex("namespace declarations in scope", limits.declarations));
+                return Err(too_complex("namespace declarations in scope", limits.declarations).into());
             }
             scope.bind(*prefix, *uri);
         }
+        // On the same path the same letters have passed what follows, with the same meaning.
+        if self.resolved.is_some() && self.resolved == paths.last() {
+            return Ok(());
+        }
+        self.resolved = None;
         // Only now are this tag's own declarations in scope, wherever among the attributes they stood.
         let lookup = |prefix: Prefix| match scope.bound(prefix) {
-            None if prefix != Prefix::NONE => Err(malformed(offset, "a prefix that is not declared")),
+            None if prefix != Prefix::NONE => Err(Box::new(malformed(offset, "a prefix that is not declared"))),
             uri => Ok(uri.unwrap_or(Uri::NONE)),
         };
         self.uri = Some(lookup(self.number)?);
@@ -174,10 +191,11 @@ impl Tag {
         let mut rest = attributes.as_slice();
         while let [first, others @ ..] = rest {
             if others.iter().any(|other| same(first, other)) {
-                return Err(malformed(offset, "an attribute occurs twice"));
+                return Err(malformed(offset, "an attribute occurs twice").into());
             }
             rest = others;
         }
+        self.resolved = paths.last();
         Ok(())
     }
 }
@@ -186,6 +204,15 @@ impl Tag {
 pub(super) struct Known<'k> {
     pub(super) scope: &'k mut Scope,
     pub(super) uris: &'k mut Uris,
+    pub(super) limits: &'k Limits,
+    /// Where the tag stands, in bytes.
+    pub(super) offset: usize,
+}
+
+/// What a tag is opened with.
+pub(super) struct Opening<'k> {
+    pub(super) scope: &'k mut Scope,
+    pub(super) paths: &'k mut Paths,
     pub(super) limits: &'k Limits,
     /// Where the tag stands, in bytes.
     pub(super) offset: usize,
@@ -239,11 +266,25 @@ impl Tags {
 
     /// The name of the element that the tag with this number begins.
     pub(super) fn name(&self, number: usize) -> &[u8] {
-        let name = |tag: &Tag| tag.name.clone();
-        self.tags.get(number).and_then(|tag| tag.text.as_bytes().get(name(tag))).unwrap_or(&[])
+        self.tags.get(number).map_or(&[], Tag::name)
     }
 
-    /// Whether the tag that stands so between `<` and `>` has been read; it becomes the last one.
+    /// The number of the last tag.
+    pub(super) fn number(&self) -> usize {
+        self.last
+    }
+
+    /// Where the tag with this number ends, if what stands behind `<` is it, letter for letter; it becomes the last one.
+    pub(super) fn expect(&mut self, number: usize, inside: &[u8]) -> Option<usize> {
+        let raw = self.tags.get(number).filter(|_| number > 0)?.raw();
+        let close = raw.len().checked_sub(1)?;
+        inside.starts_with(raw).then(|| {
+            self.last = number;
+            close
+        })
+    }
+
+    /// Whether the tag that stands so between `<` and `>`, the `>` included, has been read; it becomes the last one.
     pub(super) fn recognise(&mut self, raw: &[u8]) -> bool {
         let place = place(raw);
         for number in self.index.get(place..place + NEIGHBOURS).unwrap_or(&[]) {
@@ -251,7 +292,7 @@ impl Tags {
             if *number == 0 {
                 return false;
             }
-            if self.tags.get(self.last).is_some_and(|tag| tag.is(raw)) {
+            if self.tags.get(self.last).is_some_and(|tag| tag.raw() == raw) {
                 return true;
             }
         }
@@ -264,8 +305,9 @@ impl Tags {
         let Some(tag) = self.tags.first_mut() else { return Err(Refusal::Internal) };
         tag.read(raw, known)?;
         let most = if tag.attributes.is_empty() { REMEMBERED } else { WITH_ATTRIBUTES };
+        let place = place(tag.raw());
         if raw.len() <= LONGEST && self.tags.len() <= most {
-            self.remember(place(raw.as_bytes()));
+            self.remember(place);
         }
         Ok(())
     }
@@ -283,10 +325,10 @@ impl Tags {
     }
 
     /// Opens the element that the last tag begins.
-    pub(super) fn open(&mut self, scope: &mut Scope, limits: &Limits, offset: usize) -> Result<(), Refusal> {
+    pub(super) fn open(&mut self, known: &mut Opening<'_>) -> Result<(), Box<Refusal>> {
         match self.tags.get_mut(self.last) {
-            Some(tag) => tag.open(self.last, scope, limits, offset),
-            None => Err(Refusal::Internal),
+            Some(tag) => tag.open(self.last, known),
+            None => Err(Refusal::Internal.into()),
         }
     }
 }

@@ -1,0 +1,113 @@
+//! Where in the document an element stands: the start tags from the root down to it, letter for letter.
+//!
+//! An answer of ten thousand objects has a few hundred different paths. Whatever is decided of an element by its own
+//! start tag and those around it (its namespaces, its canonical start tag, whether the filter reads it) is the same each
+//! time the path is the same, so that whoever decides may remember it by the path's number.
+//!
+//! An attacker who exhausts the paths, or makes them collide, gets elements without one, which cost what every element
+//! would cost without this.
+
+use crate::soap::reading::Path;
+
+/// How many paths are remembered.
+const REMEMBERED: usize = 512;
+/// Places in the index; a power of two.
+const PLACES: usize = 2048;
+/// How many places, from its own on, a path may stand in.
+const NEIGHBOURS: usize = 4;
+
+/// Where no path is known; and the path of the document itself, around its root.
+const UNKNOWN: u16 = 0;
+const DOCUMENT: u16 = 1;
+
+/// One path: that of the element around, and the number of the start tag.
+#[derive(Debug, Clone, Copy, Default)]
+struct Step {
+    around: u16,
+    tag: u16,
+    /// The path of the start tag that came after this one the last time.
+    next: u16,
+}
+
+/// The paths met in one document.
+#[derive(Debug)]
+pub(super) struct Paths {
+    steps: Vec<Step>,
+    index: Vec<u16>,
+    /// The path of the last start tag.
+    last: u16,
+    /// The path of the innermost open element.
+    innermost: u16,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self { steps: vec![Step::default(); 2], index: vec![UNKNOWN; PLACES + NEIGHBOURS], last: UNKNOWN, innermost: DOCUMENT }
+    }
+}
+
+impl Paths {
+    fn step(&self, path: u16) -> Step {
+        self.steps.get(usize::from(path)).copied().unwrap_or_default()
+    }
+
+    /// The path of the last start tag.
+    pub(super) fn last(&self) -> Option<Path> {
+        Path::new(self.last)
+    }
+
+    /// The start tag that is likely to come: the one that came the last time, if what is around is the same. 0 for none.
+    pub(super) fn expected(&self) -> usize {
+        let next = self.step(self.step(self.last).next);
+        usize::from(if next.around == self.innermost { next.tag } else { 0 })
+    }
+
+    /// A start tag comes, which was [`Self::expected`].
+    pub(super) fn follow(&mut self) {
+        self.last = self.step(self.last).next;
+    }
+
+    /// A start tag comes, by its number; 0 has none.
+    pub(super) fn find(&mut self, tag: usize) {
+        let path = match u16::try_from(tag) {
+            Ok(tag) if tag > 0 && self.innermost != UNKNOWN => self.of(tag),
+            _ => UNKNOWN,
+        };
+        if let Some(before) = self.steps.get_mut(usize::from(self.last)) {
+            before.next = path;
+        }
+        self.last = path;
+    }
+
+    fn of(&mut self, tag: u16) -> u16 {
+        let around = self.innermost;
+        let key = u32::from(around) << 16 | u32::from(tag);
+        let place = usize::try_from(key.wrapping_mul(0x9E37_79B1) >> 21).unwrap_or(0);
+        for known in self.index.get_mut(place..place + NEIGHBOURS).unwrap_or(&mut []) {
+            if *known == UNKNOWN {
+                let Ok(number) = u16::try_from(self.steps.len()) else { return UNKNOWN };
+                if self.steps.len() >= REMEMBERED {
+                    return UNKNOWN;
+                }
+                self.steps.push(Step { around, tag, next: UNKNOWN });
+                *known = number;
+                return number;
+            }
+            let step = self.steps.get(usize::from(*known)).copied().unwrap_or_default();
+            if step.around == around && step.tag == tag {
+                return *known;
+            }
+        }
+        UNKNOWN
+    }
+
+    /// The element of the last start tag is open; what is the path around it, to be given back when it ends.
+    pub(super) fn open(&mut self) -> u16 {
+        std::mem::replace(&mut self.innermost, self.last)
+    }
+
+    /// The innermost element ends.
+    pub(super) fn close(&mut self, around: u16) {
+        self.innermost = around;
+    }
+}
