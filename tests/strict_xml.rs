@@ -48,6 +48,7 @@ fn what_two_readers_could_understand_differently_is_refused() {
         ("a default bound to xmlns's namespace", "<a xmlns='http://www.w3.org/2000/xmlns/'/>"),
         ("a prefix declared empty", "<a xmlns:p=''/>"),
         ("a relative namespace name", "<a xmlns='foo'/>"),
+        ("a relative namespace name behind a good one", "<a xmlns='urn:a'><b xmlns='urn:a'/><c xmlns='foo'/></a>"),
         ("a namespace name that is no URI", "<a xmlns='http://[x'/>"),
         ("a namespace name with an empty port", "<a xmlns='http://x:/y'/>"),
         ("a namespace name with a port that is none", "<a xmlns='http://x.exam://x.example/'/>"),

@@ -144,11 +144,15 @@ impl Tag {
             }
             "" if prefix.is_empty() => Uri::NONE,
             "" => return Err(malformed(offset, "a prefix is declared empty")),
-            // A relative or unreadable namespace name makes some canonicalisers fail to an empty string (void canonicalisation).
-            name if !is_absolute_uri(name) => {
-                return Err(malformed(offset, "a namespace name that is not an absolute URI"));
-            }
-            name => known.uris.intern(name, limits.namespaces)?,
+            name => match known.uris.find(name) {
+                // It was declared before in this document, and is of the right form.
+                Some(uri) => uri,
+                // A relative or unreadable namespace name makes some canonicalisers fail to an empty string (void canonicalisation).
+                None if !is_absolute_uri(name) => {
+                    return Err(malformed(offset, "a namespace name that is not an absolute URI"));
+                }
+                None => known.uris.intern(name, limits.namespaces)?,
+            },
         };
         let number = known.scope.prefix(prefix, limits.namespaces)?;
         let prefix = self.add(prefix);
