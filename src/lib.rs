@@ -20,7 +20,7 @@
 //! 3. [`services`] says what is special about each service; [`config`] what is special about each installation.
 //! 4. [`stub`] stands in for the world outside; [`cli`] is the command line.
 //!
-//! A module imports only what stands below it (`tests/architecture.rs`): base (`clock`, `refusal`, `soap`, `signature`,
+//! A module imports only what stands below it (`tests/architecture.rs`): base (`clock`, `refusal`, `work`, `soap`, `signature`,
 //! `revocation`, `outbound`), domain (`saml`, `policy`, `agreements`, `audit`, `sts`), `config` and `metrics`, `gateway`, `services`, then
 //! `edge` and `stub`, and `cli` on top.
 
