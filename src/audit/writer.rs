@@ -2,7 +2,9 @@
 //!
 //! One thread writes. Whatever arrived while it synced the last batch is the next batch, and while other calls are on their
 //! way to admission it waits for them a moment, so that one `fsync` serves many calls. Nobody waits for a closing record:
-//! it is written with the next admission, or 20 ms later. A call that cannot be recorded is not admitted; a call that was opened is always closed: [`OpenRecord`] sends the
+//! it is written with the next admission, or 20 ms later.
+//!
+//! A call that cannot be recorded is not admitted; a call that was opened is always closed: [`OpenRecord`] lays down the
 //! closing record when it is dropped, whatever dropped it, and the place that it will need was taken when it was opened.
 //! While the disk is full, closing records wait in memory, each still holding its place; once all places are held, no call
 //! is opened. So the queue is bounded without ever throwing a record away.
