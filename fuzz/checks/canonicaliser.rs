@@ -56,18 +56,22 @@ fn streamed(data: &[u8], size: usize, method: &Exclusive, number: usize) -> Resu
     let mut canonicaliser = Canonicaliser::new(method.clone(), Vec::new());
     let (mut seen, mut ended) = (0, false);
     loop {
-        // In large pieces with leaves, in small ones mostly token by token.
+        // In large pieces with leaves and in runs, in small ones mostly token by token.
         let token = match if size > 64 { reader.ready().map_err(refusal)? } else { None } {
             Some(token) => token,
-            None => now(reader.next()).map_err(refusal)?,
+            None => {
+                canonicaliser.settle(reader.read());
+                now(reader.next()).map_err(refusal)?
+            }
         };
         let starts = matches!(token, Token::Start | Token::Empty | Token::Leaf);
         if token == Token::Eof {
+            assert!(canonicaliser.is_whole());
             return Ok(canonicaliser.into_sink());
         }
         seen += usize::from(starts);
         if seen > number && !ended {
-            canonicaliser.token(token, reader.read());
+            canonicaliser.gather(token, reader.read());
             ended = canonicaliser.depth() == 0;
         }
     }

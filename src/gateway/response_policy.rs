@@ -95,7 +95,10 @@ impl ResponsePolicyLayer {
         loop {
             let token = match reader.ready()? {
                 Some(token) => token,
-                None => reader.next().await?,
+                None => {
+                    pending.settle(reader.read());
+                    reader.next().await?
+                }
             };
             pending.feed(token, reader.read()).map_err(StreamError::Content)?;
             if token == Token::End && reader.read().depth() < body_depth {

@@ -191,9 +191,14 @@ impl PendingBody {
             _ => {}
         }
         if self.canonicaliser.depth() > 0 {
-            self.canonicaliser.token(token, read);
+            self.canonicaliser.gather(token, read);
         }
         Ok(())
+    }
+
+    /// To be called before the reader takes more bytes: digests those that it has.
+    pub fn settle(&mut self, read: &impl Reading) {
+        self.canonicaliser.settle(read);
     }
 
     /// Compares the digest, once Body has ended.
@@ -201,7 +206,7 @@ impl PendingBody {
     /// # Errors
     /// `DigestMismatch`, also where Body has not ended.
     pub fn finish(self) -> Result<BodyVerified, Refusal> {
-        let whole = self.canonicaliser.depth() == 0;
+        let whole = self.canonicaliser.is_whole();
         match whole && self.canonicaliser.into_sink().finish().as_ref() == self.value {
             true => Ok(BodyVerified(())),
             false => Err(self.mismatch),

@@ -5,6 +5,11 @@ pub fn text(out: &mut impl super::c14n::Sink, text: &str) {
     escape(out, text, |byte| matches!(byte, b'&' | b'<' | b'>' | b'\r'));
 }
 
+/// Whether character data is spelt as it is.
+pub(super) fn is_plain(text: &str) -> bool {
+    plain_prefix(text.as_bytes(), |byte| matches!(byte, b'&' | b'<' | b'>' | b'\r')) == text.len()
+}
+
 /// Appends an attribute's value (without its quotes, which must be `"`).
 pub fn value(out: &mut impl super::c14n::Sink, value: &str) {
     escape(out, value, |byte| matches!(byte, b'&' | b'<' | b'"' | b'\t' | b'\n' | b'\r'));

@@ -4,6 +4,8 @@
 //! what a message is; [`Strict`] over quick-xml's events is the judge that it is held against, by
 //! `tests/scanner.rs` and the fuzz target `tokenizer`. Whoever takes tokens takes them from either.
 
+use std::ops::Range;
+
 use super::strict::{Strict, TagAttribute, Uri, Uris};
 
 /// The start tags from the root down to an element, letter for letter, by number: what is decided by them alone may be
@@ -46,9 +48,14 @@ pub trait Reading {
     fn path(&self) -> Option<Path> {
         None
     }
-    /// The bytes of the last token as they came; none where the reader cannot tell.
-    fn source(&self) -> &[u8] {
-        &[]
+    /// Where the last token stands, in bytes; nowhere if the reader cannot tell.
+    fn range(&self) -> Range<usize> {
+        0..0
+    }
+    /// The bytes that stand there, as they came; `None` where the reader has them no more: it need not, once it has taken
+    /// more.
+    fn bytes(&self, _: Range<usize>) -> Option<&[u8]> {
+        None
     }
 }
 

@@ -200,12 +200,18 @@ fn scanned(first: &[u8], second: &[u8], method: &Exclusive) -> Vec<u8> {
     let mut pieces = [first, second].into_iter();
     loop {
         match scanner.next_or_leaf().unwrap() {
-            Some(Token::Eof) => return canonicaliser.into_sink(),
-            Some(token) => canonicaliser.token(token, &scanner),
-            None => match pieces.next() {
-                Some(piece) => scanner.take(piece),
-                None => scanner.finish(End::Whole),
-            },
+            Some(Token::Eof) => {
+                assert!(canonicaliser.is_whole());
+                return canonicaliser.into_sink();
+            }
+            Some(token) => canonicaliser.gather(token, &scanner),
+            None => {
+                canonicaliser.settle(&scanner);
+                match pieces.next() {
+                    Some(piece) => scanner.take(piece),
+                    None => scanner.finish(End::Whole),
+                }
+            }
         }
     }
 }

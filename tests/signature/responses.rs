@@ -4,8 +4,10 @@ use crate::forge::*;
 use bytes::Bytes;
 use hjemmel::refusal::Refusal;
 use hjemmel::signature::sign::{self, Message, SoapVersion};
-use hjemmel::signature::verify::{verify_response, verify_whole_response, verify_with_certificate};
+use hjemmel::signature::verify::{PendingBody, verify_response, verify_whole_response, verify_with_certificate};
 use hjemmel::soap::document::Document;
+use hjemmel::soap::reading::Reading;
+use hjemmel::soap::scan::{End, Scanner};
 use hjemmel::soap::strict::{Limits, Strict, Token};
 
 pub fn response(version: SoapVersion) -> String {
@@ -26,13 +28,26 @@ fn whole(xml: &str) -> Result<(), Refusal> {
     verify_whole_response(&document, &parts, std::slice::from_ref(&STS.certificate)).map(|_| ())
 }
 
-/// As the reader of answers does it: Header and Body's start tag first, then token by token.
+/// As the reader of answers does it: Header and Body's start tag first, then token by token. By both readers, the scanner's
+/// input in pieces of many lengths: all say the same.
 fn streamed(xml: &str) -> Result<(), Refusal> {
+    let judged = pending(xml).and_then(|pending| by_strict(xml, pending));
+    for size in [1, 7, 64, 1000, xml.len()] {
+        let scanned = pending(xml).and_then(|pending| by_scanner(xml, size, true, pending));
+        assert_eq!(scanned, judged, "pieces of {size}: {xml}");
+    }
+    judged
+}
+
+fn pending(xml: &str) -> Result<PendingBody, Refusal> {
     let start = piece(xml, "<soap:Body", ">");
     let head = &xml[..xml.find("<soap:Body").unwrap() + start.len()];
     let document = Document::parse(Bytes::from(format!("{head}</soap:Body></soap:Envelope>")), &Limits::default())?;
     let parts = parts(&document).ok_or(Refusal::NotSoap)?;
-    let (_, mut pending) = verify_response(&document, &parts, std::slice::from_ref(&STS.certificate))?;
+    Ok(verify_response(&document, &parts, std::slice::from_ref(&STS.certificate))?.1)
+}
+
+fn by_strict(xml: &str, mut pending: PendingBody) -> Result<(), Refusal> {
     let mut strict = Strict::new(Limits::default());
     let mut reader = quick_xml::Reader::from_str(xml);
     let mut inside = false;
@@ -50,6 +65,47 @@ fn streamed(xml: &str) -> Result<(), Refusal> {
         }
     }
     pending.finish().map(|_| ())
+}
+
+fn by_scanner(xml: &str, size: usize, settled: bool, mut pending: PendingBody) -> Result<(), Refusal> {
+    let mut scanner = Scanner::new(Limits::default());
+    let mut pieces = xml.as_bytes().chunks(size);
+    let mut inside = false;
+    loop {
+        let token = match if inside { scanner.next_or_leaf()? } else { scanner.next()? } {
+            Some(token) => token,
+            None => {
+                if settled {
+                    pending.settle(&scanner);
+                }
+                match pieces.next() {
+                    Some(piece) => scanner.take(piece),
+                    None => scanner.finish(End::Whole),
+                }
+                continue;
+            }
+        };
+        if inside {
+            pending.feed(token, &scanner)?;
+        }
+        match token {
+            Token::Start if scanner.local() == "Body" && scanner.depth() == 2 => inside = true,
+            Token::Eof => break,
+            _ => {}
+        }
+    }
+    pending.finish().map(|_| ())
+}
+
+#[test]
+fn an_answer_whose_reader_threw_bytes_away_before_they_were_digested_is_not_taken_for_whole() {
+    let repeated = "<q:Item>a</q:Item>".repeat(40);
+    let content = format!("<q:Search xmlns:q=\"urn:example:q\">{repeated}</q:Search>");
+    let message = Message { body: content.as_bytes(), ..message(SoapVersion::V12) };
+    let xml = String::from_utf8(sign::with_certificate(&message, &STS.certificate, &STS.key).unwrap()).unwrap();
+    by_scanner(&xml, 100, true, pending(&xml).unwrap()).unwrap();
+    let lost = by_scanner(&xml, 100, false, pending(&xml).unwrap()).unwrap_err();
+    assert_eq!(lost.code(), "DigestMismatch");
 }
 
 #[test]

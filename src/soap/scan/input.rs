@@ -37,7 +37,7 @@ impl End {
 /// Characters that have arrived and are not yet read.
 #[derive(Debug, Default)]
 pub(super) struct Input {
-    text: String,
+    text: Vec<u8>,
     /// How much of `text` is read.
     read: usize,
     /// Bytes of the message before `text`.
@@ -50,20 +50,26 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// What has arrived and is not read, in bytes: the cheap look.
-    pub(super) fn bytes(&self) -> &[u8] {
-        self.text.as_bytes().get(self.read..).unwrap_or(&[])
-    }
-
     /// What has arrived and is not read.
-    pub(super) fn rest(&self) -> &str {
-        self.text.get(self.read..).unwrap_or("")
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.text.get(self.read..).unwrap_or(&[])
     }
 
-    /// Of what was read last: `length` bytes that end `behind` bytes before [`Self::rest`] begins.
+    /// So much of it, which ends where a character ends.
+    pub(super) fn part(&self, range: std::ops::Range<usize>) -> &str {
+        characters(self.bytes().get(range).unwrap_or(&[]))
+    }
+
+    /// Of what was read last: `length` bytes that end `behind` bytes before [`Self::bytes`] begins.
     pub(super) fn last(&self, length: usize, behind: usize) -> &str {
         let end = self.read.saturating_sub(behind);
-        self.text.get(end.saturating_sub(length)..end).unwrap_or("")
+        characters(self.text.get(end.saturating_sub(length)..end).unwrap_or(&[]))
+    }
+
+    /// What stood there in the message, if it is still here and read.
+    pub(super) fn behind(&self, range: std::ops::Range<usize>) -> Option<&[u8]> {
+        let (from, to) = (range.start.checked_sub(self.before)?, range.end.checked_sub(self.before)?);
+        self.text.get(..self.read)?.get(from..to)
     }
 
     /// Takes `length` bytes for read.
@@ -71,12 +77,12 @@ impl Input {
         self.read += length;
     }
 
-    /// Where [`Self::rest`] stands in the message, in bytes.
+    /// Where [`Self::bytes`] stands in the message, in bytes.
     pub(super) fn position(&self) -> usize {
         self.before + self.read
     }
 
-    /// Why nothing follows [`Self::rest`], once that is known.
+    /// Why nothing follows [`Self::bytes`], once that is known.
     pub(super) fn end(&self) -> Option<End> {
         self.end
     }
@@ -109,39 +115,60 @@ impl Input {
         self.decode(&joined);
     }
 
-    fn decode(&mut self, bytes: &[u8]) {
-        let error = match std::str::from_utf8(bytes) {
-            Ok(text) => return self.append(text),
-            Err(error) => error,
-        };
-        let (good, rest) = bytes.split_at_checked(error.valid_up_to()).unwrap_or((&[], bytes));
-        self.append(std::str::from_utf8(good).unwrap_or(""));
-        match error.error_len() {
-            None => self.part.extend_from_slice(rest),
-            Some(_) => self.finish(End::NotUtf8),
+    /// Block by block: most hold nothing that needs a second look, and are copied while they are near.
+    fn decode(&mut self, mut bytes: &[u8]) {
+        self.text.reserve(bytes.len());
+        while !bytes.is_empty() && self.end.is_none() {
+            let block = bytes.get(..BLOCK).unwrap_or(bytes);
+            let taken = if is_plain(block) { self.append(block) } else { self.judge(block) };
+            match bytes.get(taken..) {
+                Some(rest) if taken > 0 => bytes = rest,
+                _ => return self.part.extend_from_slice(bytes),
+            }
         }
     }
 
-    fn append(&mut self, text: &str) {
-        let allowed = match may_hold_forbidden(text.as_bytes()) {
-            false => text,
-            true => text.find(|c| !is_char(c)).and_then(|at| text.get(..at)).unwrap_or(text),
+    fn append(&mut self, allowed: &[u8]) -> usize {
+        self.text.extend_from_slice(allowed);
+        allowed.len()
+    }
+
+    /// Takes what is allowed of a block, and tells how much; the next begins there, unless what stands there is not allowed.
+    fn judge(&mut self, block: &[u8]) -> usize {
+        let (text, end) = match std::str::from_utf8(block) {
+            Ok(text) => (text, None),
+            Err(error) => {
+                let good = block.get(..error.valid_up_to()).unwrap_or(&[]);
+                // The last character goes on in what follows, if it does not end wrongly here.
+                (characters(good), error.error_len().map(|_| End::NotUtf8))
+            }
         };
+        let forbidden = if may_hold_forbidden(text.as_bytes()) { text.find(|c| !is_char(c)) } else { None };
+        let allowed = forbidden.and_then(|at| text.get(..at)).unwrap_or(text);
         self.odd = self.odd || memchr::memchr2(b'\r', b']', allowed.as_bytes()).is_some();
-        self.text.push_str(allowed);
-        if allowed.len() < text.len() {
-            self.finish(End::Forbidden);
+        if let Some(end) = forbidden.map(|_| End::Forbidden).or(end) {
+            self.finish(end);
         }
+        self.append(allowed.as_bytes())
     }
 }
 
+/// How many bytes are looked at together.
+const BLOCK: usize = 512;
+
+/// The characters of what [`Input::decode`] took: they are some, and are cut where one ends.
+fn characters(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or("")
+}
+
+/// Whether there are only ASCII characters, none of them a control character or a `]`. No branch stands in the inner loops
+/// here, so that the compiler looks at many bytes at a time.
+fn is_plain(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |plain, byte| plain & (byte.cast_signed() >= 0x20) & (*byte != b']'))
+}
+
 /// Whether there may be a character that XML forbids: a control character, or one that begins as U+FFFE and U+FFFF do.
-/// No branch stands in the inner loops, so that the compiler looks at many bytes at a time.
 fn may_hold_forbidden(bytes: &[u8]) -> bool {
-    let low = |byte: &u8| (*byte < b' ') | (*byte == 0xEF);
-    let forbidden = |byte: &u8| low(byte) & (*byte != b'\t') & (*byte != b'\n') & (*byte != b'\r');
-    bytes.chunks(256).any(|chunk| {
-        chunk.iter().fold(false, |found, byte| found | low(byte))
-            && chunk.iter().fold(false, |found, byte| found | forbidden(byte))
-    })
+    let forbidden = |byte: u8| ((byte < b' ') & (byte != b'\t') & (byte != b'\n') & (byte != b'\r')) | (byte == 0xEF);
+    bytes.iter().fold(false, |found, byte| found | forbidden(*byte))
 }

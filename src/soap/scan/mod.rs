@@ -139,8 +139,18 @@ impl Scanner {
         self.look(true).map_err(|refusal| *refusal)
     }
 
+    #[inline]
     fn look(&mut self, leaves: bool) -> Found {
         self.from = self.input.position();
+        match self.repeated(leaves) {
+            Some(token) => Ok(Some(token)),
+            None => self.search(leaves),
+        }
+    }
+
+    /// Whatever token comes.
+    #[inline(never)] // nor is it the way of most
+    fn search(&mut self, leaves: bool) -> Found {
         if self.from == 0 && !self.pass_byte_order_mark() {
             return self.unended();
         }
@@ -160,10 +170,54 @@ impl Scanner {
         }
     }
 
+    /// What comes, where it is what came the last time: the start tag on the same path, letter for letter, or the end tag of
+    /// the innermost element. All that there is to judge of it was judged then. `None` says nothing of what comes.
+    #[inline]
+    fn repeated(&mut self, leaves: bool) -> Option<Token> {
+        let Self { limits, input, nodes, scope, tags, paths, .. } = self;
+        let bytes = input.bytes();
+        let inside = bytes.strip_prefix(b"<")?;
+        if inside.first() == Some(&b'/') {
+            let end = tags.end(scope.innermost_tag()?);
+            if end.is_empty() || !bytes.starts_with(end) {
+                return None;
+            }
+            let length = end.len();
+            input.pass(length);
+            return Some(self.close(Token::End));
+        }
+        let expected = paths.expected()?;
+        let tag = tags.expect(expected, inside)?;
+        let allowed = *nodes + 2 <= limits.nodes // a leaf's text is one too
+            && (1..limits.depth).contains(&scope.depth())
+            && scope.declarations() + tag.declares() <= limits.declarations;
+        if !allowed || !tag.again(expected) {
+            return None;
+        }
+        let (start, content) = inside.split_at_checked(tag.raw().len())?;
+        let length = 1 + start.len();
+        paths.follow(expected);
+        *nodes += 1;
+        if leaves
+            && content.first() != Some(&b'<')
+            && let Some(text) = leaf(content, tag.end(), limits.text, input.is_odd())
+        {
+            *nodes += 1;
+            let behind = tag.end().len();
+            self.text = Text::AsItStands { length: text, behind };
+            input.pass(length + text + behind);
+            return Some(Token::Leaf);
+        }
+        scope.open(expected.tag, &[], paths.open());
+        tag.bind(scope);
+        input.pass(length);
+        Some(Token::Start)
+    }
+
     /// One mark is passed over (a second is text before the root). `false`: it cannot be told yet whether there is one.
     fn pass_byte_order_mark(&mut self) -> bool {
-        if self.input.rest().starts_with('\u{FEFF}') {
-            self.input.pass('\u{FEFF}'.len_utf8());
+        if self.input.bytes().starts_with(MARK) {
+            self.input.pass(MARK.len());
             self.from = self.input.position();
         }
         !self.input.bytes().is_empty() || self.input.end().is_some()
@@ -212,22 +266,13 @@ impl Scanner {
 
     fn start_tag(&mut self, leaves: bool) -> Found {
         let inside = self.input.bytes().get(1..).unwrap_or(&[]);
-        let close = match self.tags.expect(self.paths.expected(), inside) {
-            Some(close) => {
-                self.paths.follow();
-                close
-            }
-            None => {
-                let mut close = memchr(b'>', inside);
-                let recognised = close.and_then(|close| inside.get(..=close)).is_some_and(|raw| self.tags.recognise(raw));
-                if !recognised {
-                    close = self.new_tag()?;
-                }
-                let Some(close) = close else { return Ok(None) };
-                self.paths.find(self.tags.number());
-                close
-            }
-        };
+        let mut close = memchr(b'>', inside);
+        let recognised = close.and_then(|close| inside.get(..=close)).is_some_and(|raw| self.tags.recognise(raw));
+        if !recognised {
+            close = self.new_tag()?;
+        }
+        let Some(close) = close else { return Ok(None) };
+        self.paths.find(self.tags.number());
         match self.phase {
             Phase::Ahead => self.phase = Phase::Open,
             Phase::Open => {}
@@ -253,26 +298,19 @@ impl Scanner {
     /// How long the element is whose start tag is so long, if it is here as a whole and holds one plain text, and all in it
     /// is allowed. Where anything is in doubt it is none: its tokens are then read, and refused, one by one.
     fn leaf(&mut self, tag: usize) -> Option<usize> {
-        let name = self.tags.last()?.name();
-        let inside = self.input.bytes().get(tag..)?;
-        let length = memchr3(b'<', b'>', b'&', inside)?;
-        let (text, end) = inside.split_at_checked(length)?;
-        let ends = end.strip_prefix(b"</")?.strip_prefix(name)?.first() == Some(&b'>');
-        let plain = !self.input.is_odd() || memchr(b'\r', text).is_none();
-        let allowed = length > 0 && length <= self.limits.text && self.nodes < self.limits.nodes;
-        let end = name.len() + 3;
-        (ends && plain && allowed).then(|| {
-            self.text = Text::AsItStands { length, behind: end };
-            tag + length + end
-        })
+        let end = self.tags.last()?.end();
+        let content = self.input.bytes().get(tag..)?;
+        let length = leaf(content, end, self.limits.text, self.input.is_odd()).filter(|_| self.nodes < self.limits.nodes)?;
+        let behind = end.len();
+        self.text = Text::AsItStands { length, behind };
+        Some(tag + length + behind)
     }
 
     /// Reads a tag that none was like before; where it ends behind its `<`.
     fn new_tag(&mut self) -> Result<Option<usize>, Box<Refusal>> {
-        let rest = self.input.rest();
-        let close = rest.as_bytes().get(1..).and_then(tag_end);
+        let close = self.input.bytes().get(1..).and_then(tag_end);
         let Some(length) = self.bounded(close.map(|close| close + 2))? else { return Ok(None) };
-        let raw = rest.get(1..length - 1).unwrap_or("");
+        let raw = self.input.part(1..length - 1);
         let Self { scope, uris, limits, from, .. } = self;
         self.tags.read(raw, &mut Known { scope, uris, limits, offset: *from })?;
         Ok(close)
@@ -291,28 +329,21 @@ impl Scanner {
     fn end_tag(&mut self) -> Found {
         let inside = self.input.bytes().get(2..).unwrap_or(&[]);
         let name = self.scope.innermost().map(|(tag, name)| if tag == 0 { name } else { self.tags.name(tag) });
-        let exactly = name.filter(|name| inside.starts_with(name) && inside.get(name.len()) == Some(&b'>'));
-        let length = match exactly {
-            Some(name) => name.len() + 3,
-            None => {
-                let close = memchr(b'>', inside);
-                let Some(length) = self.bounded(close.map(|close| close + 3))? else { return Ok(None) };
-                let found = inside.get(..length - 3).unwrap_or(inside);
-                if name.is_none_or(|name| name != trim_end(found)) {
-                    return Err(malformed(self.from, "tags that do not match").into());
-                }
-                length
-            }
-        };
+        let close = memchr(b'>', inside);
+        let Some(length) = self.bounded(close.map(|close| close + 3))? else { return Ok(None) };
+        let found = inside.get(..length - 3).unwrap_or(inside);
+        if name.is_none_or(|name| name != trim_end(found)) {
+            return Err(malformed(self.from, "tags that do not match").into());
+        }
         let token = self.close(Token::End);
         self.found(token, length)
     }
 
     fn reference(&mut self) -> Found {
-        let inside = self.input.rest().get(1..).unwrap_or("");
-        let near = inside.as_bytes().get(..LONGEST_REFERENCE).unwrap_or(inside.as_bytes());
+        let inside = self.input.bytes().get(1..).unwrap_or(&[]);
+        let near = inside.get(..LONGEST_REFERENCE).unwrap_or(inside);
         let name = match memchr(b';', near) {
-            Some(end) => inside.get(..end).unwrap_or(""),
+            Some(end) => self.input.part(1..1 + end),
             None if near.len() < LONGEST_REFERENCE => return Ok(None),
             None => return Err(malformed(self.from, "& without a reference").into()),
         };
@@ -355,7 +386,7 @@ impl Scanner {
         if !self.input.is_odd() {
             return;
         }
-        let text = self.input.rest().get(before..before + length).unwrap_or("");
+        let text = self.input.part(before..before + length);
         if !text.contains('\r') {
             return;
         }
@@ -410,26 +441,70 @@ impl Scanner {
 
     /// The XML declaration, at the very beginning; processing instructions (SOAP 1.2 forbids them) are refused.
     fn question(&mut self) -> Found {
-        let inside = self.input.rest().get(2..).unwrap_or("");
-        match inside.as_bytes() {
+        let inside = self.input.bytes().get(2..).unwrap_or(&[]);
+        match inside {
             [b'x', b'm', b'l', b' ' | b'\t' | b'\n' | b'\r' | b'?', ..] => {}
             short if b"xml".starts_with(short) => return Ok(None),
             _ => return Err(Refusal::ProcessingInstructionRefused.into()),
         }
-        let end = memmem::find(inside.as_bytes(), b"?>");
+        let end = memmem::find(inside, b"?>");
         let Some(length) = self.bounded(end.map(|end| end + 4))? else { return Ok(None) };
         if !self.first {
             return Err(malformed(self.from, "the XML declaration is not at the very beginning").into());
         }
-        check_declaration(inside.get(..length - 4).unwrap_or(""), self.from)?;
+        check_declaration(self.input.part(2..length - 2), self.from)?;
         self.found(Token::Nothing, length)
     }
 }
+
+/// The byte order mark, in UTF-8.
+const MARK: &[u8] = "\u{FEFF}".as_bytes();
 
 const CDATA: &[u8] = b"[CDATA[";
 
 /// The longest name of a reference that there is (`#x0010FFFF`), and its semicolon.
 const LONGEST_REFERENCE: usize = 11;
+
+/// How long the text is that `content` begins with, if there is one, it is plain and no longer than `limit`, and the element's
+/// `end` tag follows. In `odd` input it may hold a carriage return, and is none then.
+#[inline]
+fn leaf(content: &[u8], end: &[u8], limit: usize, odd: bool) -> Option<usize> {
+    let length = plain_length(content)?;
+    let (text, rest) = content.split_at_checked(length)?;
+    let plain = !odd || memchr(b'\r', text).is_none();
+    (length > 0 && length <= limit && plain && rest.starts_with(end)).then_some(length)
+}
+
+/// How many bytes stand before the first `<`, `>` or `&`. Texts are short: sixteen bytes are looked at together, and then
+/// eight, without the call that a search through long ones is worth.
+#[inline]
+fn plain_length(bytes: &[u8]) -> Option<usize> {
+    // `<` and `>` differ in one bit.
+    let special = |byte: &u8| (*byte & !2 == b'<') | (*byte == b'&');
+    let (chunks, _) = bytes.as_chunks::<16>();
+    let plain = chunks.iter().take_while(|chunk| !chunk.iter().fold(false, |found, byte| found | special(byte))).count() * 16;
+    let rest = bytes.get(plain..)?;
+    let (words, _) = rest.as_chunks::<8>();
+    let mut within = 0;
+    for eight in words {
+        if let Some(at) = first_special(u64::from_le_bytes(*eight)) {
+            return Some(plain + within + at);
+        }
+        within += 8;
+    }
+    rest.get(within..)?.iter().position(special).map(|at| plain + within + at)
+}
+
+/// Which of eight bytes is the first `<`, `>` or `&`.
+#[inline]
+fn first_special(word: u64) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
+    const TOPS: u64 = u64::from_le_bytes([0x80; 8]);
+    // The lowest byte that is zero has its top bit set, and none below it has.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & TOPS;
+    let found = zero((word & !(ONES * 2)) ^ (ONES * u64::from(b'<'))) | zero(word ^ (ONES * u64::from(b'&')));
+    if found == 0 { None } else { usize::try_from(found.trailing_zeros() / 8).ok() }
+}
 
 /// Where the tag ends that begins so: at the first `>` outside quotes.
 fn tag_end(inside: &[u8]) -> Option<usize> {
@@ -483,7 +558,10 @@ impl Reading for Scanner {
     fn path(&self) -> Option<Path> {
         self.paths.last()
     }
-    fn source(&self) -> &[u8] {
-        self.input.last(self.input.position() - self.from, 0).as_bytes()
+    fn range(&self) -> std::ops::Range<usize> {
+        Scanner::range(self)
+    }
+    fn bytes(&self, range: std::ops::Range<usize>) -> Option<&[u8]> {
+        self.input.behind(range)
     }
 }

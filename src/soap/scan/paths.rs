@@ -8,6 +8,7 @@
 //! would cost without this.
 
 use crate::soap::reading::Path;
+use crate::soap::strict::Uri;
 
 /// How many paths are remembered.
 const REMEMBERED: usize = 512;
@@ -27,6 +28,24 @@ struct Step {
     tag: u16,
     /// The path of the start tag that came after this one the last time.
     next: u16,
+    /// The element's namespace, where it is all that the path decides of the tag.
+    uri: Option<Uri>,
+}
+
+/// The start tag that is likely to come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Expected {
+    path: u16,
+    /// Its number.
+    pub(super) tag: usize,
+    /// See [`Step::uri`].
+    pub(super) uri: Option<Uri>,
+}
+
+impl Expected {
+    pub(super) fn path(self) -> Option<Path> {
+        Path::new(self.path)
+    }
 }
 
 /// The paths met in one document.
@@ -47,24 +66,30 @@ impl Default for Paths {
 }
 
 impl Paths {
-    fn step(&self, path: u16) -> Step {
-        self.steps.get(usize::from(path)).copied().unwrap_or_default()
-    }
-
     /// The path of the last start tag.
     pub(super) fn last(&self) -> Option<Path> {
         Path::new(self.last)
     }
 
-    /// The start tag that is likely to come: the one that came the last time, if what is around is the same. 0 for none.
-    pub(super) fn expected(&self) -> usize {
-        let next = self.step(self.step(self.last).next);
-        usize::from(if next.around == self.innermost { next.tag } else { 0 })
+    /// The start tag that is likely to come: the one that came the last time, if what is around is the same.
+    #[inline]
+    pub(super) fn expected(&self) -> Option<Expected> {
+        let path = self.steps.get(usize::from(self.last))?.next;
+        let next = self.steps.get(usize::from(path)).filter(|next| next.tag > 0 && next.around == self.innermost)?;
+        Some(Expected { path, tag: usize::from(next.tag), uri: next.uri })
     }
 
     /// A start tag comes, which was [`Self::expected`].
-    pub(super) fn follow(&mut self) {
-        self.last = self.step(self.last).next;
+    #[inline]
+    pub(super) fn follow(&mut self, expected: Expected) {
+        self.last = expected.path;
+    }
+
+    /// The namespace of the last start tag's element, if it is all that the path decides of the tag.
+    pub(super) fn resolved(&mut self, uri: Option<Uri>) {
+        if let Some(step) = self.steps.get_mut(usize::from(self.last)).filter(|step| step.tag > 0) {
+            step.uri = uri;
+        }
     }
 
     /// A start tag comes, by its number; 0 has none.
@@ -89,7 +114,7 @@ impl Paths {
                 if self.steps.len() >= REMEMBERED {
                     return UNKNOWN;
                 }
-                self.steps.push(Step { around, tag, next: UNKNOWN });
+                self.steps.push(Step { around, tag, next: UNKNOWN, uri: None });
                 *known = number;
                 return number;
             }

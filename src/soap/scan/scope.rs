@@ -106,6 +106,12 @@ impl Scope {
         Some((open.tag, self.words.get(open.words..).unwrap_or(&[])))
     }
 
+    /// The number of the innermost open element's start tag, where it is remembered.
+    #[inline]
+    pub(super) fn innermost_tag(&self) -> Option<usize> {
+        Some(self.open.last()?.tag).filter(|tag| *tag > 0)
+    }
+
     /// Closes the innermost open element, and tells the path of the one around it.
     pub(super) fn close(&mut self) -> Option<u16> {
         let open = self.open.pop()?;

@@ -10,7 +10,7 @@ use crate::soap::lexical::{is_absolute_uri, is_ncname, is_space, next_attribute,
 use crate::soap::reading::Path;
 use crate::soap::strict::{Limits, TagAttribute, Uri, Uris, XML_NAMESPACE, XMLNS_NAMESPACE, malformed, too_complex};
 
-use super::paths::Paths;
+use super::paths::{Expected, Paths};
 use super::scope::{Prefix, Scope};
 
 /// A part of [`Tag`]'s own text.
@@ -32,6 +32,8 @@ pub(super) struct Tag {
     text: String,
     /// How long the tag itself is, in bytes, its `>` included.
     raw: usize,
+    /// The end tag as it is without white space, from its `<` on.
+    end: Part,
     name: Part,
     prefix: Part,
     number: Prefix,
@@ -62,6 +64,11 @@ impl Tag {
     pub(super) fn uri(&self) -> Uri {
         self.uri.unwrap_or(Uri::NONE)
     }
+    /// The end tag as it is without white space, from its `<` on.
+    #[inline]
+    pub(super) fn end(&self) -> &[u8] {
+        self.text.as_bytes().get(self.end.clone()).unwrap_or(&[])
+    }
     /// The name as written, prefix included.
     pub(super) fn name(&self) -> &[u8] {
         self.text.as_bytes().get(self.name.clone()).unwrap_or(&[])
@@ -82,7 +89,8 @@ impl Tag {
     }
 
     /// The tag as it stands behind `<`, with its `>`.
-    fn raw(&self) -> &[u8] {
+    #[inline]
+    pub(super) fn raw(&self) -> &[u8] {
         self.text.as_bytes().get(..self.raw).unwrap_or(&[])
     }
 
@@ -127,6 +135,11 @@ impl Tag {
             }
         }
         self.number = known.scope.prefix(prefix, limits.namespaces)?;
+        let end = self.text.len();
+        self.text.push_str("</");
+        self.text.push_str(name);
+        self.text.push('>');
+        self.end = end..self.text.len();
         Ok(())
     }
 
@@ -200,7 +213,38 @@ impl Tag {
             rest = others;
         }
         self.resolved = paths.last();
+        // Without a prefix an attribute has no namespace, wherever it stands.
+        paths.resolved(self.uri.filter(|_| attributes.iter().all(|attribute| attribute.number == Prefix::NONE)));
         Ok(())
+    }
+
+    /// Whether it opens an element on this path, and all that is to be judged of it there has been: the same letters have
+    /// been judged on the same path. Its names are resolved for that path then. `uri` is what the path knows of it.
+    #[inline]
+    pub(super) fn again(&mut self, expected: Expected) -> bool {
+        let path = expected.path();
+        if path.is_none() || self.resolved != path {
+            if path.is_none() || expected.uri.is_none() {
+                return false;
+            }
+            self.uri = expected.uri;
+            self.resolved = path;
+        }
+        !self.empty
+    }
+
+    /// How many namespaces it declares.
+    #[inline]
+    pub(super) fn declares(&self) -> usize {
+        self.declarations.len()
+    }
+
+    /// Binds what it declares, in the element that was opened last.
+    #[inline]
+    pub(super) fn bind(&self, scope: &mut Scope) {
+        for (_, prefix, uri) in &self.declarations {
+            scope.bind(*prefix, *uri);
+        }
     }
 }
 
@@ -278,14 +322,18 @@ impl Tags {
         self.last
     }
 
-    /// Where the tag with this number ends, if what stands behind `<` is it, letter for letter; it becomes the last one.
-    pub(super) fn expect(&mut self, number: usize, inside: &[u8]) -> Option<usize> {
-        let raw = self.tags.get(number).filter(|_| number > 0)?.raw();
-        let close = raw.len().checked_sub(1)?;
-        inside.starts_with(raw).then(|| {
-            self.last = number;
-            close
-        })
+    /// The tag that is expected, if what stands behind `<` is it, letter for letter; it becomes the last one.
+    #[inline]
+    pub(super) fn expect(&mut self, expected: Expected, inside: &[u8]) -> Option<&mut Tag> {
+        let tag = self.tags.get_mut(expected.tag).filter(|tag| inside.starts_with(tag.raw()))?;
+        self.last = expected.tag;
+        Some(tag)
+    }
+
+    /// The end tag of an element by the number of its tag.
+    #[inline]
+    pub(super) fn end(&self, number: usize) -> &[u8] {
+        self.tags.get(number).map_or(&[], Tag::end)
     }
 
     /// Whether the tag that stands so between `<` and `>`, the `>` included, has been read; it becomes the last one.

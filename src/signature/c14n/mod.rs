@@ -7,6 +7,9 @@
 
 use std::ops::Range;
 
+mod written;
+
+use self::written::Written;
 use crate::soap::document::{Attribute, Child, Element, NodeId};
 use crate::soap::reading::{Path, Reading};
 use crate::soap::strict::Token;
@@ -94,22 +97,6 @@ pub fn canonical_bytes(element: Element<'_>) -> Vec<u8> {
     canonicalise(element, &Exclusive::new(), None, Vec::new())
 }
 
-/// The start tag of one [`Path`] below the apex: the open elements decide what is written of it, and they are the same
-/// each time the path is.
-struct Written {
-    /// The canonical start tag, and the end tag behind it.
-    tags: Box<[u8]>,
-    /// How long the start tag is.
-    start: usize,
-    /// Whether the start tag is written in the source as it is here.
-    as_it_stands: bool,
-    /// The declarations that it writes: prefix and name.
-    renders: Box<[(Box<str>, Box<str>)]>,
-}
-
-/// The longest start tag that is remembered, in bytes: of the paths there are at most 512.
-const LONGEST: usize = 1024;
-
 enum Name {
     /// In `strings`.
     Here(Range<usize>),
@@ -118,6 +105,7 @@ enum Name {
 }
 
 struct Open {
+    /// Its name, and with it what it declares: where it was written before, that is remembered of its path.
     name: Name,
     /// How long `strings` and `rendered` were outside this element.
     strings: usize,
@@ -130,20 +118,26 @@ pub struct Canonicaliser<S> {
     method: Exclusive,
     /// The strings behind `rendered` and `open`: a stack, so that nothing is allocated for each element.
     strings: String,
-    /// The namespace declarations written on the open elements, innermost last: prefix and name.
+    /// The namespace declarations written on the open elements that are not remembered, innermost last: prefix and name.
     rendered: Vec<(Range<usize>, Range<usize>)>,
     open: Vec<Open>,
     /// The start tag that is being written.
     tag: Vec<u8>,
-    /// What was written below this apex, by the number of the path.
-    written: Vec<Option<Written>>,
+    /// What was written below this apex.
+    written: Written,
+    /// Where in the source stands what comes next and is not written yet, since its canonical form is how it came: many
+    /// tokens then are written as one.
+    standing: Range<usize>,
+    /// Whether the reader no longer had what was standing: what was written is not the whole.
+    lost: bool,
 }
 
 impl<S: Sink> Canonicaliser<S> {
     /// A canonicaliser whose first start tag is the apex. Of a stream it takes every token from there on, of one reader.
     pub fn new(method: Exclusive, sink: S) -> Self {
         let (strings, tag) = (String::new(), Vec::new());
-        Self { sink, method, strings, rendered: Vec::new(), open: Vec::new(), tag, written: Vec::new() }
+        let (rendered, open, written) = (Vec::new(), Vec::new(), Written::default());
+        Self { sink, method, strings, rendered, open, tag, written, standing: 0..0, lost: false }
     }
 
     /// How many elements are open.
@@ -154,6 +148,31 @@ impl<S: Sink> Canonicaliser<S> {
     /// Gives the sink back.
     pub fn into_sink(self) -> S {
         self.sink
+    }
+
+    /// Whether an element was taken to its end, and all of it written.
+    pub fn is_whole(&self) -> bool {
+        self.open.is_empty() && self.standing.is_empty() && !self.lost
+    }
+
+    /// Writes what [`Self::gather`] left to wait. What the reader no longer has is not written, and [`Self::is_whole`] tells.
+    pub fn settle(&mut self, read: &impl Reading) {
+        if !self.standing.is_empty() {
+            match read.bytes(std::mem::take(&mut self.standing)) {
+                Some(bytes) => self.sink.write(bytes),
+                None => self.lost = true,
+            }
+        }
+    }
+
+    /// The last token is canonical as it came.
+    fn stands(&mut self, read: &impl Reading) {
+        let range = read.range();
+        if self.standing.end != range.start {
+            self.settle(read);
+            self.standing.start = range.start;
+        }
+        self.standing.end = range.end;
     }
 
     /// Takes the start tag of an element of the arena.
@@ -168,39 +187,76 @@ impl<S: Sink> Canonicaliser<S> {
 
     /// Takes one token of a stream; comments and what stands outside an element are passed over.
     pub fn token(&mut self, token: Token, read: &impl Reading) {
+        self.gather(token, read);
+        self.settle(read);
+    }
+
+    /// The same, and what is canonical as it came may wait, to be written with what comes behind it: [`Self::settle`] must be
+    /// called before the reader takes more.
+    pub fn gather(&mut self, token: Token, read: &impl Reading) {
         match token {
             Token::Start | Token::Empty | Token::Leaf => {
-                if self.again(token, read) {
-                    return;
-                }
-                let uris = read.uris();
-                let attributes = read
-                    .attributes()
-                    .map(|a| Attribute { prefix: a.prefix, local: a.local, namespace: uris.get(a.uri), value: a.value })
-                    .collect();
-                let apex = self.open.is_empty();
-                let declared = |prefix: &str| {
-                    let own = read.declarations().find(|(known, _)| *known == prefix).map(|(_, uri)| uri);
-                    // An empty element's own declarations are out of scope by now, so they are asked first.
-                    own.or_else(|| if apex { read.binding(prefix) } else { None }).map(|uri| uris.get(uri))
-                };
-                self.start(read.prefix(), read.local(), uris.get(read.uri()), attributes, declared);
-                match read.path() {
-                    Some(path) if !apex => self.remember(path, read),
-                    _ => {}
-                }
-                match token {
-                    Token::Start => {}
-                    Token::Leaf => {
-                        self.text(read.text());
-                        self.end();
-                    }
-                    _ => self.end(),
+                if !self.again(token, read) {
+                    self.settle(read);
+                    self.first(token, read);
                 }
             }
-            Token::End => self.end(),
-            Token::Text | Token::CData => self.text(read.text()),
+            Token::End => {
+                // The reader has seen that the name is the element's, so that only white space can make it longer.
+                match self.end_length() == Some(read.range().len()) {
+                    true => {
+                        self.stands(read);
+                        self.close();
+                    }
+                    false => {
+                        self.settle(read);
+                        self.end();
+                    }
+                }
+                // Whoever reads on need not think of what is done.
+                if self.open.is_empty() {
+                    self.settle(read);
+                }
+            }
+            Token::Text | Token::CData => {
+                let text = read.text();
+                match write::is_plain(text) && read.bytes(read.range()) == Some(text.as_bytes()) && !self.open.is_empty() {
+                    true => self.stands(read),
+                    false => {
+                        self.settle(read);
+                        self.text(text);
+                    }
+                }
+            }
             Token::Comment | Token::Nothing | Token::Eof => {}
+        }
+    }
+
+    /// Writes a start tag that no path remembers, and what else the token stands for.
+    fn first(&mut self, token: Token, read: &impl Reading) {
+        let uris = read.uris();
+        let attributes = read
+            .attributes()
+            .map(|a| Attribute { prefix: a.prefix, local: a.local, namespace: uris.get(a.uri), value: a.value })
+            .collect();
+        let apex = self.open.is_empty();
+        let declared = |prefix: &str| {
+            let own = read.declarations().find(|(known, _)| *known == prefix).map(|(_, uri)| uri);
+            // An empty element's own declarations are out of scope by now, so they are asked first.
+            own.or_else(|| if apex { read.binding(prefix) } else { None }).map(|uri| uris.get(uri))
+        };
+        self.start(read.prefix(), read.local(), uris.get(read.uri()), attributes, declared);
+        match read.path() {
+            Some(path) if !apex => self.remember(path, read),
+            _ => {}
+        }
+        match token {
+            Token::Start => {}
+            Token::Leaf => {
+                self.text(read.text());
+                self.end();
+            }
+            _ => self.end(),
         }
     }
 
@@ -213,27 +269,25 @@ impl<S: Sink> Canonicaliser<S> {
             return false;
         }
         let Some(path) = read.path() else { return false };
-        let Some(Some(written)) = self.written.get(path.index()) else { return false };
+        let Some(tag) = self.written.get(path) else { return false };
+        if token == Token::Start {
+            self.open.push(Open { name: Name::Of(path), strings: self.strings.len(), rendered: self.rendered.len() });
+        }
         // The text of a leaf holds nothing that canonical XML spells otherwise, and its end tag no white space.
-        if token == Token::Leaf && written.as_it_stands {
-            self.sink.write(read.source());
+        if tag.as_it_stands && token != Token::Empty {
+            self.stands(read);
             return true;
         }
-        let (start, end) = written.tags.split_at_checked(written.start).unwrap_or_default();
-        self.sink.write(start);
+        self.settle(read);
+        let tag = self.written.get(path).unwrap_or_default();
+        self.sink.write(tag.start);
         match token {
             Token::Leaf => {
                 write::text(&mut self.sink, read.text());
-                self.sink.write(end);
+                self.sink.write(tag.end);
             }
-            Token::Empty => self.sink.write(end),
-            _ => {
-                self.open.push(Open { name: Name::Of(path), strings: self.strings.len(), rendered: self.rendered.len() });
-                for (prefix, uri) in &written.renders {
-                    let declared = (store(&mut self.strings, &[prefix]), store(&mut self.strings, &[uri]));
-                    self.rendered.push(declared);
-                }
-            }
+            Token::Empty => self.sink.write(tag.end),
+            _ => {}
         }
         true
     }
@@ -241,24 +295,12 @@ impl<S: Sink> Canonicaliser<S> {
     /// Remembers the start tag that was written last.
     fn remember(&mut self, path: Path, read: &impl Reading) {
         let Some(Open { name: Name::Here(name), rendered, .. }) = self.open.last() else { return };
-        if self.tag.len() > LONGEST {
-            return;
-        }
         let string = |range: &Range<usize>| self.strings.get(range.clone()).unwrap_or("");
-        let renders = self.rendered.get(*rendered..).unwrap_or(&[]);
-        let written = Written {
-            tags: [&self.tag, b"</".as_slice(), string(name).as_bytes(), b">"].concat().into(),
-            start: self.tag.len(),
-            // Both end at the first `>` outside quotes, so that the one cannot begin the other without being it.
-            as_it_stands: read.source().starts_with(&self.tag),
-            renders: renders.iter().map(|(prefix, uri)| (string(prefix).into(), string(uri).into())).collect(),
-        };
-        if self.written.len() <= path.index() {
-            self.written.resize_with(path.index() + 1, || None);
-        }
-        if let Some(place) = self.written.get_mut(path.index()) {
-            *place = Some(written);
-        }
+        let declarations = self.rendered.get(*rendered..).unwrap_or(&[]);
+        let declarations = declarations.iter().map(|(prefix, uri)| (string(prefix), string(uri)));
+        // Both end at the first `>` outside quotes, so that the one cannot begin the other without being it.
+        let as_it_stands = read.bytes(read.range()).is_some_and(|source| source.starts_with(&self.tag));
+        self.written.remember(path, &self.tag, string(name), as_it_stands, declarations);
     }
 
     /// Takes a piece of text.
@@ -270,18 +312,28 @@ impl<S: Sink> Canonicaliser<S> {
 
     /// Takes an end tag.
     pub fn end(&mut self) {
-        if let Some(open) = self.open.pop() {
-            match open.name {
-                Name::Of(path) => {
-                    let written = self.written.get(path.index()).and_then(Option::as_ref);
-                    self.sink.write(written.and_then(|written| written.tags.get(written.start..)).unwrap_or(&[]));
-                }
-                Name::Here(name) => {
-                    self.sink.write(b"</");
-                    self.sink.write(self.strings.get(name).unwrap_or("").as_bytes());
-                    self.sink.write(b">");
-                }
+        match self.open.last().map(|open| &open.name) {
+            Some(Name::Of(path)) => self.sink.write(self.written.get(*path).unwrap_or_default().end),
+            Some(Name::Here(name)) => {
+                self.sink.write(b"</");
+                self.sink.write(self.strings.get(name.clone()).unwrap_or("").as_bytes());
+                self.sink.write(b">");
             }
+            None => {}
+        }
+        self.close();
+    }
+
+    /// How long the end tag of the innermost element is in canonical form.
+    fn end_length(&self) -> Option<usize> {
+        Some(match &self.open.last()?.name {
+            Name::Of(path) => self.written.get(*path).unwrap_or_default().end.len(),
+            Name::Here(name) => name.len() + "</>".len(),
+        })
+    }
+
+    fn close(&mut self) {
+        if let Some(open) = self.open.pop() {
             self.strings.truncate(open.strings);
             self.rendered.truncate(open.rendered);
         }
@@ -358,10 +410,21 @@ impl<S: Sink> Canonicaliser<S> {
     /// Whether the open elements' declarations do not say already what `prefix` means.
     fn must_render(&self, prefix: &str, uri: &str) -> bool {
         let string = |range: &Range<usize>| self.strings.get(range.clone()).unwrap_or("");
-        match self.rendered.iter().rev().find(|(known, _)| string(known) == prefix) {
-            Some((_, known)) => string(known) != uri,
-            None => !uri.is_empty(),
+        let mut inside = self.rendered.len();
+        for open in self.open.iter().rev() {
+            let known = match open.name {
+                Name::Of(path) => self.written.declares(path, prefix),
+                Name::Here(_) => {
+                    let declarations = self.rendered.get(open.rendered..inside).unwrap_or(&[]);
+                    declarations.iter().find(|(known, _)| string(known) == prefix).map(|(_, uri)| string(uri).as_bytes())
+                }
+            };
+            if let Some(known) = known {
+                return known != uri.as_bytes();
+            }
+            inside = open.rendered;
         }
+        !uri.is_empty()
     }
 }
 

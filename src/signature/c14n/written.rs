@@ -1,0 +1,99 @@
+//! What was written of a start tag, by the [`Path`] on which it stands: the open elements decide it, and they are the same
+//! each time the path is.
+
+use std::ops::Range;
+
+use crate::soap::reading::Path;
+
+/// The longest start tag that is remembered, in bytes: of the paths there are at most 512.
+const LONGEST: usize = 1024;
+
+/// The tags written below one apex. One allocation serves them all: an answer has a hundred, and may be as short as they.
+#[derive(Default)]
+pub(super) struct Written {
+    bytes: Vec<u8>,
+    /// Of all tags, one after another: prefix and name of a declaration, in `bytes`.
+    declarations: Vec<(Range<usize>, Range<usize>)>,
+    /// By the number of the path.
+    tags: Vec<Option<Kept>>,
+}
+
+#[derive(Clone)]
+struct Kept {
+    /// In `bytes`.
+    start: Range<usize>,
+    end: Range<usize>,
+    as_it_stands: bool,
+    /// In `declarations`.
+    declares: Range<usize>,
+}
+
+/// One tag, in canonical form.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Tag<'w> {
+    pub(super) start: &'w [u8],
+    pub(super) end: &'w [u8],
+    /// Whether the start tag is written in the source as it is here.
+    pub(super) as_it_stands: bool,
+}
+
+impl Written {
+    /// Forgets all: below another apex other declarations are to be written.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.declarations.clear();
+        self.tags.clear();
+    }
+
+    /// The tag on this path, if it was written before.
+    #[inline]
+    pub(super) fn get(&self, path: Path) -> Option<Tag<'_>> {
+        let kept = self.kept(path)?;
+        let part = |range: &Range<usize>| self.bytes.get(range.clone()).unwrap_or(&[]);
+        Some(Tag { start: part(&kept.start), end: part(&kept.end), as_it_stands: kept.as_it_stands })
+    }
+
+    /// The namespace name that the tag on this path declares for a prefix.
+    pub(super) fn declares(&self, path: Path, prefix: &str) -> Option<&[u8]> {
+        let declarations = self.declarations.get(self.kept(path)?.declares.clone())?;
+        let part = |range: &Range<usize>| self.bytes.get(range.clone()).unwrap_or(&[]);
+        declarations.iter().find(|(known, _)| part(known) == prefix.as_bytes()).map(|(_, name)| part(name))
+    }
+
+    /// Remembers a tag, unless it is very long.
+    pub(super) fn remember<'t>(
+        &mut self,
+        path: Path,
+        start: &[u8],
+        name: &str,
+        as_it_stands: bool,
+        declarations: impl Iterator<Item = (&'t str, &'t str)>,
+    ) {
+        if start.len() > LONGEST {
+            return;
+        }
+        let first = self.declarations.len();
+        for (prefix, uri) in declarations {
+            let declared = (self.add(&[prefix.as_bytes()]), self.add(&[uri.as_bytes()]));
+            self.declarations.push(declared);
+        }
+        let declares = first..self.declarations.len();
+        let (start, end) = (self.add(&[start]), self.add(&[b"</", name.as_bytes(), b">"]));
+        if self.tags.len() <= path.index() {
+            self.tags.resize(path.index() + 1, None);
+        }
+        if let Some(place) = self.tags.get_mut(path.index()) {
+            *place = Some(Kept { start, end, as_it_stands, declares });
+        }
+    }
+
+    fn kept(&self, path: Path) -> Option<&Kept> {
+        self.tags.get(path.index())?.as_ref()
+    }
+
+    fn add(&mut self, parts: &[&[u8]]) -> Range<usize> {
+        let start = self.bytes.len();
+        parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
+        start..self.bytes.len()
+    }
+}
