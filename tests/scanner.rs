@@ -275,6 +275,82 @@ fn what_it_reads_the_strict_reader_over_quick_xml_reads_alike() {
     assert!(read > 5_000 && refused > 5_000, "{read} read, {refused} refused");
 }
 
+const STARTS: &[&str] = &[
+    "<a>",
+    "<a >",
+    "<p:a>",
+    "<a xmlns:p='urn:2'>",
+    "<a xmlns:p=\"urn:2\">",
+    "<a xmlns=\"urn:2\">",
+    "<p:a xmlns:p=\"urn:1\">",
+    "<a k=\"1\">",
+    "<a p:k=\"1\">",
+    "<a p:k=\"1\" q:k=\"1\">",
+];
+const WHOLE: &[&str] = &[
+    "<c>x</c>",
+    "<c>x</c\n>",
+    "<p:c>x</p:c>",
+    "<p:c>a text that is longer than sixteen bytes</p:c>",
+    "<p:c p:k=\"2\">x</p:c>",
+    "<c xmlns:p=\"urn:3\">1</c>",
+    "<p:c xmlns:p=\"urn:3\">ø</p:c>",
+    "<c/>",
+    "<c></c>",
+    "<c>&amp;</c>",
+    "<c>a &#38; b</c>",
+    "<c>a > b</c>",
+    "<c>a\r\nb</c>",
+    "<c>]</c>",
+    "<c><![CDATA[x]]></c>",
+    "<!-- -->",
+    "text",
+    "text > text",
+    "\r\n  ",
+];
+
+/// A document that says a few things over and over, in different places.
+fn repetitive(chance: &mut Chance) -> String {
+    let starts: Vec<&str> = (0..1 + chance.below(3)).map(|_| chance.of(STARTS)).collect();
+    let whole: Vec<&str> = (0..1 + chance.below(4)).map(|_| chance.of(WHOLE)).collect();
+    let mut out = String::from("<r xmlns:p=\"urn:1\" xmlns:q=\"urn:2\">");
+    let mut open = vec![];
+    for _ in 0..chance.below(60) {
+        match chance.below(4) {
+            0 if open.len() < 7 => {
+                let start = chance.of(&starts);
+                out.push_str(start);
+                open.push(start[1..].split([' ', '>']).next().unwrap());
+            }
+            1 if !open.is_empty() => out.extend(["</", open.pop().unwrap(), ">"]),
+            _ => out.push_str(chance.of(&whole)),
+        }
+    }
+    while let Some(name) = open.pop() {
+        out.extend(["</", name, ">"]);
+    }
+    out + "</r>"
+}
+
+/// What repeats is taken without being judged again: it must be what it was, where it was.
+#[test]
+fn what_repeats_is_read_and_canonicalised_as_if_it_did_not() {
+    let mut read = 0;
+    for seed in 1..=2_000 {
+        let mut chance = Chance(u64::wrapping_mul(seed, 0x9E37_79B9_7F4A_7C15));
+        let whole = repetitive(&mut chance);
+        for data in [whole.clone().into_bytes(), torn(&mut chance, &whole)] {
+            check(&data);
+            if seed % 20 == 0 {
+                checks::canonicaliser::check(&data);
+            }
+            read += usize::from(scanned(&data, |_| usize::MAX, Limits::default()).refused.is_none());
+        }
+    }
+    println!("{read} documents read");
+    assert!(read > 1_500, "{read} read");
+}
+
 #[test]
 fn every_cut_into_two_pieces_and_into_equal_ones_reads_the_same() {
     for data in documents(300, 2).filter(|data| data.len() < 400) {
