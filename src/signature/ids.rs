@@ -4,8 +4,8 @@
 //! (attribute pollution, "The Fragile Lock" 2025; CVE-2025-66567). So every attribute whose local name is `id`, in any
 //! namespace and any case, names its element; no name may be used twice, and no element may have two.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::names::WSU;
 use crate::refusal::Refusal;
@@ -17,7 +17,7 @@ pub fn is_id(local: &str) -> bool {
 }
 
 /// The elements by id.
-pub struct Ids<'d>(HashMap<&'d str, Element<'d>>);
+pub struct Ids<'d>(BTreeMap<&'d str, Element<'d>>);
 
 impl<'d> Ids<'d> {
     /// Reads all ids of a document.
@@ -25,7 +25,7 @@ impl<'d> Ids<'d> {
     /// # Errors
     /// `DuplicateId`, and `SecurityStructure` for an element with two.
     pub fn of(document: &'d Document) -> Result<Self, Refusal> {
-        let mut ids = HashMap::new();
+        let mut ids = BTreeMap::new();
         for element in document.elements() {
             let mut own = element.attributes().filter(|attribute| is_id(attribute.local));
             let Some(id) = own.next() else { continue };

@@ -119,19 +119,21 @@ pub(super) fn locate<'d>(document: &'d Document, parts: &Parts<'d>, profile: Pro
 
 /// Security, Timestamp, Assertion and Signature occur nowhere else: a second one is a decoy for some reader.
 fn only_in_place(document: &Document, parts: &Parts<'_>, profile: Profile) -> Result<(), Refusal> {
-    let (mut security, mut timestamps, mut assertions, mut signatures) = (0, 0, 0, 0);
+    let (mut security, mut timestamps, mut assertions, mut signatures) = (0_usize, 0_usize, 0_usize, 0_usize);
     let whole = match profile {
         Profile::Token => document.root(),
         Profile::Certificate => parts.header,
     };
     for element in whole.descendants() {
-        match (element.namespace(), element.local()) {
-            (WSSE, "Security") => security += 1,
-            (WSU, "Timestamp") => timestamps += 1,
-            (SAML, "Assertion" | "EncryptedAssertion") => assertions += 1,
-            (DSIG, "Signature") => signatures += 1,
-            _ => {}
-        }
+        // The local name first: it says of nearly every element that it is none of these.
+        let (namespace, found) = match element.local() {
+            "Security" => (WSSE, &mut security),
+            "Timestamp" => (WSU, &mut timestamps),
+            "Assertion" | "EncryptedAssertion" => (SAML, &mut assertions),
+            "Signature" => (DSIG, &mut signatures),
+            _ => continue,
+        };
+        *found += usize::from(element.namespace() == namespace);
     }
     let tokens = usize::from(profile == Profile::Token);
     let checks = [

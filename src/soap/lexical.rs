@@ -1,7 +1,7 @@
 //! The letters and words of XML 1.0: characters, names, references, attributes, the declaration. Strict, and total: every
 //! input is either read or refused.
 
-use memchr::memchr;
+use memchr::memchr2;
 
 use super::strict::malformed;
 use crate::refusal::Refusal;
@@ -9,6 +9,11 @@ use crate::refusal::Refusal;
 /// White space as XML means it.
 pub fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
+}
+
+/// The same of a byte.
+pub(super) fn is_space_byte(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
 /// A character that XML 1.0 allows.
@@ -23,6 +28,32 @@ pub(super) fn check_characters(text: &str, offset: usize) -> Result<(), Refusal>
     }
 }
 
+/// A set of bytes: for each, whether it is in it. A look into it costs less than asking range after range.
+type Bytes = [bool; 256];
+
+/// The letters, digits and `more`.
+#[allow(clippy::indexing_slicing)] // the compiler evaluates it, and refuses a place that is none
+const fn alphanumeric_and(more: &[u8]) -> Bytes {
+    let (mut set, mut at) = ([false; 256], 0);
+    let mut byte = 0_u8;
+    while byte < 128 {
+        set[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    while at < more.len() {
+        set[more[at] as usize] = true;
+        at += 1;
+    }
+    set
+}
+
+static IN_NAME: Bytes = alphanumeric_and(b"_-.");
+static IN_URI: Bytes = alphanumeric_and(b"-._~:/?#@!$&'()*+,;=");
+
+fn holds(set: &Bytes, byte: u8) -> bool {
+    set.get(usize::from(byte)).copied().unwrap_or(false)
+}
+
 /// A name without a colon (XML 1.0, fifth edition; Namespaces in XML).
 pub fn is_ncname(name: &str) -> bool {
     let start = |c: char| {
@@ -33,48 +64,65 @@ pub fn is_ncname(name: &str) -> bool {
     };
     let more =
         |c: char| start(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}');
+    // The same, looked at byte by byte: nearly every name there is.
+    let mut bytes = name.bytes();
+    if bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_') && bytes.all(|byte| holds(&IN_NAME, byte)) {
+        return true;
+    }
     if name.is_ascii() {
-        // The same, looked at byte by byte: nearly every name there is.
-        let mut bytes = name.bytes();
-        return bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
-            && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+        return false;
     }
     let mut characters = name.chars();
     characters.next().is_some_and(start) && characters.all(more)
 }
 
+/// The prefix (empty for none) and the local name of a qualified name; `None` where it is none.
+pub(super) fn qname(name: &str) -> Option<(&str, &str)> {
+    let Some(colon) = name.bytes().position(|byte| byte == b':') else {
+        return is_ncname(name).then_some(("", name));
+    };
+    let (prefix, local) = (name.get(..colon)?, name.get(colon + 1..)?);
+    (is_ncname(local) && is_ncname(prefix)).then_some((prefix, local))
+}
+
 /// An absolute URI of plain ASCII: a scheme, a colon, and only characters that every reader accepts.
 pub(super) fn is_absolute_uri(name: &str) -> bool {
-    let Some((scheme, rest)) = name.split_once(':') else { return false };
-    let mut letters = scheme.chars();
-    let scheme_ok = letters.next().is_some_and(|c| c.is_ascii_alphabetic())
-        && letters.all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    let Some(colon) = name.bytes().position(|byte| byte == b':') else { return false };
+    let (scheme, rest) = (name.get(..colon).unwrap_or(""), name.get(colon + 1..).unwrap_or(""));
+    let mut letters = scheme.bytes();
+    let scheme_ok = letters.next().is_some_and(|byte| byte.is_ascii_alphabetic())
+        && letters.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
     let mut bytes = rest.bytes();
     let mut rest_ok = !rest.is_empty();
     while let Some(byte) = bytes.next() {
         rest_ok &= match byte {
             b'%' => bytes.next().is_some_and(|b| b.is_ascii_hexdigit()) && bytes.next().is_some_and(|b| b.is_ascii_hexdigit()),
-            _ => matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'/' | b'?' | b'#'
-                | b'@' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='),
+            _ => holds(&IN_URI, byte),
         };
     }
-    scheme_ok && rest_ok && rest.matches('#').count() <= 1 && has_plain_authority(rest)
+    scheme_ok && rest_ok && rest.bytes().filter(|byte| *byte == b'#').count() <= 1 && has_plain_authority(rest)
 }
 
 /// Whether what stands between `//` and the path, if anything, is a host and perhaps a port: `http://x:/` is a URI to
 /// some readers and none to others (libxml2), and a user's name in it is nobody's namespace.
 fn has_plain_authority(rest: &str) -> bool {
     let Some(rest) = rest.strip_prefix("//") else { return true };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
+    let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    let authority = rest.get(..end).unwrap_or("");
     let port_ok = |port: &str| (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit());
-    !authority.contains('@') && authority.split_once(':').is_none_or(|(_, port)| port_ok(port))
+    !authority.bytes().any(|byte| byte == b'@') && authority.split_once(':').is_none_or(|(_, port)| port_ok(port))
+}
+
+fn trim_start(text: &str) -> &str {
+    let start = text.bytes().position(|byte| !is_space_byte(byte)).unwrap_or(text.len());
+    text.get(start..).unwrap_or("")
 }
 
 /// Takes the next `name="value"` off a start tag's raw attributes; `None` when only white space is left.
 ///
 /// Strict where lenient readers are not: white space before every attribute, quotes, no `<` in a value.
 pub(super) fn next_attribute(raw: &str, offset: usize) -> Result<Option<(&str, &str, &str)>, Refusal> {
-    let rest = raw.trim_start_matches(is_space);
+    let rest = trim_start(raw);
     if rest.is_empty() {
         return Ok(None);
     }
@@ -85,24 +133,28 @@ pub(super) fn next_attribute(raw: &str, offset: usize) -> Result<Option<(&str, &
     // Names are short, values long: a loop for the one, a search of many bytes at a time for the other.
     let sign = rest.bytes().position(|byte| byte == b'=').ok_or_else(bad)?;
     let (name, rest) = (rest.get(..sign).unwrap_or(""), rest.get(sign + 1..).unwrap_or(""));
-    let name = name.trim_end_matches(is_space);
-    let rest = rest.trim_start_matches(is_space);
+    let name_end = name.bytes().rposition(|byte| !is_space_byte(byte)).map_or(0, |last| last + 1);
+    let (name, rest) = (name.get(..name_end).unwrap_or(""), trim_start(rest));
     let (quote, rest) = match rest.strip_prefix('"') {
         Some(rest) => (b'"', rest),
         None => (b'\'', rest.strip_prefix('\'').ok_or_else(bad)?),
     };
-    let end = memchr(quote, rest.as_bytes()).ok_or_else(bad)?;
-    let (value, rest) = (rest.get(..end).unwrap_or(""), rest.get(end + 1..).unwrap_or(""));
-    if memchr(b'<', value.as_bytes()).is_some() {
+    let end = memchr2(quote, b'<', rest.as_bytes()).ok_or_else(bad)?;
+    let (value, rest) = (rest.get(..end).unwrap_or(""), rest.get(end..).unwrap_or(""));
+    let Some(rest) = rest.strip_prefix(char::from(quote)) else {
         return Err(malformed(offset, "< in an attribute"));
-    }
+    };
     Ok(Some((name, value, rest)))
+}
+
+/// Whether nothing in an attribute's value is refused, and nothing stands for something else. So are nearly all.
+pub(super) fn is_plain_value(raw: &str) -> bool {
+    raw.bytes().fold(true, |plain, byte| plain & (b' '..=b'~').contains(&byte) & (byte != b'&'))
 }
 
 /// Appends an attribute's value: references resolved, literal white space turned into spaces (XML 1.0 § 3.3.3).
 pub(super) fn normalise_value(raw: &str, out: &mut String, offset: usize) -> Result<(), Refusal> {
-    // Nearly every value: nothing in it is refused, and nothing stands for something else.
-    if raw.bytes().fold(true, |plain, byte| plain & (b' '..=b'~').contains(&byte) & (byte != b'&')) {
+    if is_plain_value(raw) {
         out.push_str(raw);
         return Ok(());
     }

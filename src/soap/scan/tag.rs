@@ -6,7 +6,7 @@
 //! thereby the same.
 
 use crate::refusal::Refusal;
-use crate::soap::lexical::{is_absolute_uri, is_ncname, is_space, next_attribute, normalise_value};
+use crate::soap::lexical::{is_absolute_uri, is_space, next_attribute, normalise_value, qname};
 use crate::soap::reading::Path;
 use crate::soap::strict::{Limits, TagAttribute, Uri, Uris, XML_NAMESPACE, XMLNS_NAMESPACE, malformed, too_complex};
 
@@ -270,12 +270,7 @@ fn split<'n>(name: &'n str, limits: &Limits, offset: usize) -> Result<(&'n str, 
     if name.len() > limits.name {
         return Err(too_complex("the length of a name in bytes", limits.name));
     }
-    let (prefix, local) = name.split_once(':').unwrap_or(("", name));
-    let has_prefix = local.len() < name.len();
-    match is_ncname(local) && (!has_prefix || is_ncname(prefix)) {
-        true => Ok((prefix, local)),
-        false => Err(malformed(offset, "a name that is not well-formed")),
-    }
+    qname(name).ok_or_else(|| malformed(offset, "a name that is not well-formed"))
 }
 
 /// How many tags are remembered, of these with attributes (whose values may never come again) only the first few, and how
