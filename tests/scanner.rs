@@ -484,6 +484,19 @@ fn a_broken_connection_is_told_from_a_document_that_ends_too_soon() {
     }
 }
 
+/// A root may be expected again, but there is only one: here what came first comes behind a tag that is not remembered.
+#[test]
+fn a_second_root_that_is_like_the_first_is_refused() {
+    let long = "v".repeat(600);
+    for inside in [format!("<x a='{long}'/>"), String::new(), "<r></r>".to_owned()] {
+        let xml = format!("<r>{inside}</r><r></r>");
+        let (ours, theirs) =
+            (scanned(xml.as_bytes(), |_| usize::MAX, Limits::default()), judged(xml.as_bytes(), Limits::default()));
+        assert!(ours.refused.is_some(), "{xml}");
+        compare(&ours, &theirs);
+    }
+}
+
 /// More different start tags than are remembered, and long ones, come out as few do.
 #[test]
 fn a_tag_that_is_not_remembered_is_read_again() {

@@ -274,7 +274,7 @@ impl<S: Sink> Canonicaliser<S> {
             self.open.push(Open { name: Name::Of(path), strings: self.strings.len(), rendered: self.rendered.len() });
         }
         // The text of a leaf holds nothing that canonical XML spells otherwise, and its end tag no white space.
-        if tag.as_it_stands && token != Token::Empty {
+        if tag.as_it_stands {
             self.stands(read);
             return true;
         }

@@ -233,12 +233,6 @@ impl Tag {
         !self.empty
     }
 
-    /// How many namespaces it declares.
-    #[inline]
-    pub(super) fn declares(&self) -> usize {
-        self.declarations.len()
-    }
-
     /// Binds what it declares, in the element that was opened last.
     #[inline]
     pub(super) fn bind(&self, scope: &mut Scope) {
