@@ -6,8 +6,8 @@ pub fn text(out: &mut impl super::c14n::Sink, text: &str) {
 }
 
 /// Whether character data is spelt as it is.
-pub(super) fn is_plain(text: &str) -> bool {
-    plain_prefix(text.as_bytes(), |byte| matches!(byte, b'&' | b'<' | b'>' | b'\r')) == text.len()
+pub(super) fn is_plain(text: &[u8]) -> bool {
+    plain_prefix(text, |byte| matches!(byte, b'&' | b'<' | b'>' | b'\r')) == text.len()
 }
 
 /// Appends an attribute's value (without its quotes, which must be `"`).

@@ -38,6 +38,10 @@ pub trait Reading {
     fn declarations(&self) -> impl Iterator<Item = (&str, Uri)>;
     /// The last text or CDATA, references resolved and line ends normalised.
     fn text(&self) -> &str;
+    /// The same in bytes, for whoever need not see characters.
+    fn text_bytes(&self) -> &[u8] {
+        self.text().as_bytes()
+    }
     /// The namespace names met so far.
     fn uris(&self) -> &Uris;
     /// How many elements are open.

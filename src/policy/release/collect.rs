@@ -95,10 +95,10 @@ impl Collector {
             }
             return Ok(());
         };
-        let value = if place.is_value() { read.text() } else { "" };
+        let value = if place.is_value() { read.text_bytes() } else { &[] };
         self.hold(ELEMENT + value.len(), limit)?;
         let start = self.object.text.len();
-        self.object.text.push_str(value);
+        self.object.text.extend_from_slice(value);
         let text = start..self.object.text.len();
         self.object.parts.push(Part { place, odd, text, below: 0, passed_over: 0 });
         Ok(())
@@ -125,10 +125,10 @@ impl Collector {
     }
 
     /// Text: kept only in a value.
-    pub(super) fn text(&mut self, text: &str, limit: usize) -> Result<(), Refusal> {
+    pub(super) fn text(&mut self, text: &[u8], limit: usize) -> Result<(), Refusal> {
         if self.skipping == 0 && self.innermost().is_some_and(|part| part.place.is_value()) {
             self.hold(text.len(), limit)?;
-            self.object.text.push_str(text);
+            self.object.text.extend_from_slice(text);
             let end = self.object.text.len();
             // No value holds another that is read, so what is pushed while it is open is its own.
             if let Some(part) = self.innermost() {

@@ -147,12 +147,12 @@ impl Filter {
             Token::Start => self.start(read),
             Token::Empty => self.start(read).and_then(|()| self.end()),
             Token::Leaf if self.depth > 1 => {
-                self.saw(read.local().len() + read.text().len());
+                self.saw(read.local().len() + read.text_bytes().len());
                 self.collector.leaf(read, self.ask.limits.object_bytes)
             }
-            Token::Leaf => self.start(read).and_then(|()| self.text(read.text())).and_then(|()| self.end()),
+            Token::Leaf => self.start(read).and_then(|()| self.text(read.text_bytes())).and_then(|()| self.end()),
             Token::End => self.end(),
-            Token::Text | Token::CData => self.text(read.text()),
+            Token::Text | Token::CData => self.text(read.text_bytes()),
             Token::Comment | Token::Nothing => Ok(()),
             Token::Eof => Err(Refusal::IndexAnswerInvalid),
         };
@@ -216,10 +216,10 @@ impl Filter {
         }
     }
 
-    fn text(&mut self, text: &str) -> Result<(), Refusal> {
+    fn text(&mut self, text: &[u8]) -> Result<(), Refusal> {
         self.saw(text.len());
         match self.depth {
-            0 if text.chars().all(is_space) => Ok(()),
+            0 if text.iter().all(|byte| is_space(char::from(*byte))) => Ok(()),
             0 => Err(Refusal::IndexAnswerInvalid),
             _ => self.collector.text(text, self.ask.limits.object_bytes),
         }

@@ -20,7 +20,7 @@ pub(super) struct Part {
 #[derive(Debug, Default)]
 pub(super) struct Object {
     pub(super) parts: Vec<Part>,
-    pub(super) text: String,
+    pub(super) text: Vec<u8>,
 }
 
 impl Object {
@@ -35,7 +35,7 @@ impl Object {
 pub(super) struct Node<'o> {
     part: &'o Part,
     below: &'o [Part],
-    text: &'o str,
+    text: &'o [u8],
 }
 
 /// What one value amounts to.
@@ -58,7 +58,7 @@ pub(super) enum Identifier<'o> {
 
 impl<'o> Node<'o> {
     /// The first of some siblings, and the others.
-    fn first(siblings: &'o [Part], text: &'o str) -> Option<(Self, &'o [Part])> {
+    fn first(siblings: &'o [Part], text: &'o [u8]) -> Option<(Self, &'o [Part])> {
         let (part, rest) = siblings.split_first()?;
         let (below, others) = rest.split_at_checked(part.below)?;
         Some((Self { part, below, text }, others))
@@ -93,7 +93,10 @@ impl<'o> Node<'o> {
     pub(super) fn value(self, place: Place) -> Value<'o> {
         match self.only(place) {
             Ok(None) => Value::Absent,
-            Ok(Some(node)) if !node.part.odd => node.text.get(node.part.text.clone()).map_or(Value::Unreadable, Value::Text),
+            Ok(Some(node)) if !node.part.odd => {
+                let text = node.text.get(node.part.text.clone()).map(std::str::from_utf8);
+                text.and_then(Result::ok).map_or(Value::Unreadable, Value::Text)
+            }
             _ => Value::Unreadable,
         }
     }

@@ -219,12 +219,12 @@ impl<S: Sink> Canonicaliser<S> {
                 }
             }
             Token::Text | Token::CData => {
-                let text = read.text();
-                match write::is_plain(text) && read.bytes(read.range()) == Some(text.as_bytes()) && !self.open.is_empty() {
+                let text = read.text_bytes();
+                match write::is_plain(text) && read.bytes(read.range()) == Some(text) && !self.open.is_empty() {
                     true => self.stands(read),
                     false => {
                         self.settle(read);
-                        self.text(text);
+                        self.text(read.text());
                     }
                 }
             }

@@ -62,8 +62,13 @@ impl Input {
 
     /// Of what was read last: `length` bytes that end `behind` bytes before [`Self::bytes`] begins.
     pub(super) fn last(&self, length: usize, behind: usize) -> &str {
+        characters(self.last_bytes(length, behind))
+    }
+
+    /// The same in bytes.
+    pub(super) fn last_bytes(&self, length: usize, behind: usize) -> &[u8] {
         let end = self.read.saturating_sub(behind);
-        characters(self.text.get(end.saturating_sub(length)..end).unwrap_or(&[]))
+        self.text.get(end.saturating_sub(length)..end).unwrap_or(&[])
     }
 
     /// What stood there in the message, if it is still here and read.
@@ -154,7 +159,7 @@ impl Input {
 }
 
 /// How many bytes are looked at together.
-const BLOCK: usize = 512;
+const BLOCK: usize = 256;
 
 /// The characters of what [`Input::decode`] took: they are some, and are cut where one ends.
 fn characters(bytes: &[u8]) -> &str {

@@ -545,6 +545,12 @@ impl Reading for Scanner {
             Text::AsItStands { length, behind } => self.input.last(length, behind),
         }
     }
+    fn text_bytes(&self) -> &[u8] {
+        match self.text {
+            Text::Changed => self.changed.as_bytes(),
+            Text::AsItStands { length, behind } => self.input.last_bytes(length, behind),
+        }
+    }
     fn uris(&self) -> &Uris {
         &self.uris
     }

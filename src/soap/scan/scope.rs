@@ -52,6 +52,7 @@ impl Default for Scope {
 
 impl Scope {
     /// How many elements are open.
+    #[inline]
     pub(super) fn depth(&self) -> usize {
         self.open.len()
     }
@@ -86,6 +87,7 @@ impl Scope {
 
     /// Opens an element: by the number of its start tag, or by its name where that is not remembered.
     /// `around` is the path of the element around.
+    #[inline]
     pub(super) fn open(&mut self, tag: usize, name: &[u8], around: u16) {
         self.open.push(Open { tag, around, words: self.words.len(), outside: self.outside.len() });
         if tag == 0 {
@@ -94,6 +96,7 @@ impl Scope {
     }
 
     /// Binds a prefix in the element that was opened last.
+    #[inline]
     pub(super) fn bind(&mut self, prefix: Prefix, uri: Uri) {
         if let Some(known) = self.prefixes.get_mut(usize::from(prefix.0)) {
             self.outside.push((prefix, known.uri.replace(uri)));
@@ -113,6 +116,7 @@ impl Scope {
     }
 
     /// Closes the innermost open element, and tells the path of the one around it.
+    #[inline]
     pub(super) fn close(&mut self) -> Option<u16> {
         let open = self.open.pop()?;
         self.words.truncate(open.words);
