@@ -3,12 +3,6 @@
 
 use std::process::ExitCode;
 
-use mimalloc::MiMalloc;
-
-/// The figures that it gained are in `docs/decisions/performance.md`.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
-
 fn main() -> ExitCode {
     hjemmel::cli::main()
 }
