@@ -101,6 +101,8 @@ impl Tag {
         text.clear();
         attributes.clear();
         declarations.clear();
+        // Room for what is read out of it, and for the end tag.
+        text.reserve(2 * raw.len() + "></>".len());
         text.push_str(raw);
         text.push('>');
         self.raw = text.len();
