@@ -357,37 +357,34 @@ impl<S: Sink> Canonicaliser<S> {
         tag.extend_from_slice(self.strings.get(name.clone()).unwrap_or("").as_bytes());
 
         // The prefixes that this tag makes visible, then those of the PrefixList that it (re)declares.
-        let mut wanted: Vec<(&str, &str)> = Vec::new();
-        let mut want = |canonicaliser: &Self, prefix: &'t str, uri: &'t str| {
-            if prefix != "xml" && canonicaliser.must_render(prefix, uri) && wanted.iter().all(|(known, _)| *known != prefix) {
-                wanted.push((prefix, uri));
-            }
-        };
-        want(self, prefix, namespace);
+        self.render(rendered, prefix, namespace);
         for attribute in attributes.iter().filter(|attribute| !attribute.prefix.is_empty()) {
-            want(self, attribute.prefix, attribute.namespace);
+            self.render(rendered, attribute.prefix, attribute.namespace);
         }
-        let mut inclusive = std::mem::take(&mut self.method.inclusive);
+        let inclusive = std::mem::take(&mut self.method.inclusive);
         for listed in &inclusive {
-            let known = wanted.iter().any(|(known, _)| **known == **listed);
             match declared(listed) {
-                Some(uri) if !known && **listed != *"xml" && self.must_render(listed, uri) => wanted.push((listed, uri)),
-                None | Some("") if apex && self.method.apex_default && listed.is_empty() && !known => wanted.push(("", "")),
-                _ => {}
+                None | Some("") if apex && self.method.apex_default && listed.is_empty() => {
+                    if !self.is_rendered(rendered, "") {
+                        self.declare("", "");
+                    }
+                }
+                Some(uri) => self.render(rendered, listed, uri),
+                None => {}
             }
         }
-        wanted.sort_unstable_by_key(|(prefix, _)| *prefix);
-        for (prefix, uri) in &wanted {
+        self.method.inclusive = inclusive;
+        let Self { strings: known, rendered: all, .. } = &mut *self;
+        let string = |range: &Range<usize>| known.get(range.clone()).unwrap_or("");
+        let own = all.get_mut(rendered..).unwrap_or(&mut []);
+        own.sort_unstable_by(|(a, _), (b, _)| string(a).cmp(string(b)));
+        for (prefix, uri) in &*own {
             tag.extend_from_slice(if prefix.is_empty() { b" xmlns" } else { b" xmlns:" });
-            tag.extend_from_slice(prefix.as_bytes());
+            tag.extend_from_slice(string(prefix).as_bytes());
             tag.extend_from_slice(b"=\"");
-            write::value(&mut tag, uri);
+            write::value(&mut tag, string(uri));
             tag.push(b'"');
-            let declared = (store(&mut self.strings, &[prefix]), store(&mut self.strings, &[uri]));
-            self.rendered.push(declared);
         }
-        drop(wanted);
-        std::mem::swap(&mut self.method.inclusive, &mut inclusive);
 
         attributes.sort_unstable_by(|a, b| (a.namespace, a.local).cmp(&(b.namespace, b.local)));
         for attribute in &attributes {
@@ -407,10 +404,29 @@ impl<S: Sink> Canonicaliser<S> {
         self.open.push(Open { name: Name::Here(name), strings, rendered });
     }
 
-    /// Whether the open elements' declarations do not say already what `prefix` means.
-    fn must_render(&self, prefix: &str, uri: &str) -> bool {
+    /// Declares on the tag that is being written what `prefix` means, unless it does so already, or the open elements'
+    /// declarations do. Its own are those from number `own` on.
+    fn render(&mut self, own: usize, prefix: &str, uri: &str) {
+        if prefix != "xml" && !self.is_rendered(own, prefix) && self.must_render(own, prefix, uri) {
+            self.declare(prefix, uri);
+        }
+    }
+
+    fn declare(&mut self, prefix: &str, uri: &str) {
+        let declared = (store(&mut self.strings, &[prefix]), store(&mut self.strings, &[uri]));
+        self.rendered.push(declared);
+    }
+
+    /// Whether one of the declarations from number `own` on is of this prefix.
+    fn is_rendered(&self, own: usize, prefix: &str) -> bool {
         let string = |range: &Range<usize>| self.strings.get(range.clone()).unwrap_or("");
-        let mut inside = self.rendered.len();
+        self.rendered.get(own..).unwrap_or(&[]).iter().any(|(known, _)| string(known) == prefix)
+    }
+
+    /// Whether the open elements' declarations, those up to number `own`, do not say already what `prefix` means.
+    fn must_render(&self, own: usize, prefix: &str, uri: &str) -> bool {
+        let string = |range: &Range<usize>| self.strings.get(range.clone()).unwrap_or("");
+        let mut inside = own;
         for open in self.open.iter().rev() {
             let known = match open.name {
                 Name::Of(path) => self.written.declares(path, prefix),

@@ -187,14 +187,13 @@ impl Scanner {
             return Some(self.close(Token::End));
         }
         let expected = paths.expected()?;
-        let tag = tags.expect(expected, inside)?;
         // Depth and declarations in scope are the same on the same path. A leaf's text counts too.
-        let allowed = *nodes + 2 <= limits.nodes && scope.depth() > 0;
-        if !allowed || !tag.again(expected) {
+        if *nodes + 2 > limits.nodes || scope.depth() == 0 {
             return None;
         }
-        let (start, content) = inside.split_at_checked(tag.raw().len())?;
-        let length = 1 + start.len();
+        let tag = tags.again(expected, inside)?;
+        let content = inside.get(tag.length()..)?;
+        let length = 1 + tag.length();
         paths.follow(expected);
         *nodes += 1;
         if leaves

@@ -6,15 +6,39 @@
 //! thereby the same.
 
 use crate::refusal::Refusal;
-use crate::soap::lexical::{is_absolute_uri, is_space, next_attribute, normalise_value, qname};
+use crate::soap::lexical::{is_absolute_uri, is_plain_value, is_space_byte, next_attribute, normalise_value, qname};
 use crate::soap::reading::Path;
 use crate::soap::strict::{Limits, TagAttribute, Uri, Uris, XML_NAMESPACE, XMLNS_NAMESPACE, malformed, too_complex};
 
 use super::paths::{Expected, Paths};
 use super::scope::{Prefix, Scope};
 
-/// A part of [`Tag`]'s own text.
-type Part = std::ops::Range<usize>;
+/// A part of [`Store`]: of its text, or of one of its lists. A beginning and a length that are added as what is twice as
+/// wide cannot be out of order, which asks less at each look than a range does.
+#[derive(Debug, Clone, Copy, Default)]
+struct Part {
+    start: u32,
+    length: u32,
+}
+
+impl Part {
+    /// What does not fit is a part of nothing; [`Store::read`] refuses it before.
+    fn new(start: usize, end: usize) -> Self {
+        match (u32::try_from(start), u32::try_from(end.saturating_sub(start))) {
+            (Ok(start), Ok(length)) => Self { start, length },
+            _ => Self::default(),
+        }
+    }
+    #[inline]
+    fn length(self) -> usize {
+        usize::try_from(self.length).unwrap_or(0)
+    }
+    #[inline]
+    fn range(self) -> std::ops::Range<usize> {
+        let start = usize::try_from(self.start).unwrap_or(usize::MAX);
+        start..start.saturating_add(self.length())
+    }
+}
 
 #[derive(Debug)]
 struct Attribute {
@@ -25,13 +49,48 @@ struct Attribute {
     uri: Uri,
 }
 
-/// One start tag.
+/// What was read out of the tags, one tag's behind another's, so that nothing is allocated for each of them.
 #[derive(Debug, Default)]
-pub(super) struct Tag {
-    /// The tag as it stands behind `<`, with its `>`, and behind it what was read out of it.
+struct Store {
+    /// Each tag as it stands behind `<`, with its `>`; behind it those of its values that mean something else than stands
+    /// there, and its end tag.
     text: String,
-    /// How long the tag itself is, in bytes, its `>` included.
-    raw: usize,
+    attributes: Vec<Attribute>,
+    declarations: Vec<(Part, Prefix, Uri)>,
+}
+
+/// How much of a [`Store`] is in use: its text and its lists.
+type Mark = (usize, usize, usize);
+
+impl Store {
+    fn part(&self, part: Part) -> &str {
+        self.text.get(part.range()).unwrap_or("")
+    }
+    #[inline]
+    fn bytes(&self, part: Part) -> &[u8] {
+        self.text.as_bytes().get(part.range()).unwrap_or(&[])
+    }
+    fn attributes(&self, part: Part) -> &[Attribute] {
+        self.attributes.get(part.range()).unwrap_or(&[])
+    }
+    fn declarations(&self, part: Part) -> &[(Part, Prefix, Uri)] {
+        self.declarations.get(part.range()).unwrap_or(&[])
+    }
+    fn mark(&self) -> Mark {
+        (self.text.len(), self.attributes.len(), self.declarations.len())
+    }
+    fn truncate(&mut self, (text, attributes, declarations): Mark) {
+        self.text.truncate(text);
+        self.attributes.truncate(attributes);
+        self.declarations.truncate(declarations);
+    }
+}
+
+/// One start tag: where in the [`Store`] its parts are.
+#[derive(Debug, Default)]
+struct Parts {
+    /// The tag as it stands behind `<`, with its `>`.
+    raw: Part,
     /// The end tag as it is without white space, from its `<` on.
     end: Part,
     name: Part,
@@ -40,120 +99,173 @@ pub(super) struct Tag {
     local: Part,
     uri: Option<Uri>,
     empty: bool,
-    attributes: Vec<Attribute>,
-    declarations: Vec<(Part, Prefix, Uri)>,
+    attributes: Part,
+    declarations: Part,
     /// The path for which the names are resolved.
     resolved: Option<Path>,
 }
 
-impl Tag {
-    fn part(&self, part: &Part) -> &str {
-        self.text.get(part.clone()).unwrap_or("")
+impl Parts {
+    /// Whether it opens an element on this path, and all that is to be judged of it there has been: the same letters have
+    /// been judged on the same path. Its names are resolved for that path then. `uri` is what the path knows of it.
+    #[inline]
+    fn again(&mut self, expected: Expected) -> bool {
+        let path = expected.path();
+        if path.is_none() || self.resolved != path {
+            if path.is_none() || expected.uri.is_none() {
+                return false;
+            }
+            self.uri = expected.uri;
+            self.resolved = path;
+        }
+        !self.empty
     }
-    fn add(&mut self, text: &str) -> Part {
-        let start = self.text.len();
-        self.text.push_str(text);
-        start..self.text.len()
+}
+
+/// One start tag, to be looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tag<'t> {
+    parts: &'t Parts,
+    store: &'t Store,
+}
+
+impl<'t> Tag<'t> {
+    pub(super) fn prefix(self) -> &'t str {
+        self.store.part(self.parts.prefix)
     }
-    pub(super) fn prefix(&self) -> &str {
-        self.part(&self.prefix)
+    pub(super) fn local(self) -> &'t str {
+        self.store.part(self.parts.local)
     }
-    pub(super) fn local(&self) -> &str {
-        self.part(&self.local)
+    pub(super) fn uri(self) -> Uri {
+        self.parts.uri.unwrap_or(Uri::NONE)
     }
-    pub(super) fn uri(&self) -> Uri {
-        self.uri.unwrap_or(Uri::NONE)
+    /// The name as written, prefix included.
+    pub(super) fn name(self) -> &'t [u8] {
+        self.store.bytes(self.parts.name)
+    }
+    pub(super) fn is_empty_element(self) -> bool {
+        self.parts.empty
+    }
+    pub(super) fn attributes(self) -> impl Iterator<Item = TagAttribute<'t>> {
+        let store = self.store;
+        store.attributes(self.parts.attributes).iter().map(|a| TagAttribute {
+            prefix: store.part(a.prefix),
+            local: store.part(a.local),
+            uri: a.uri,
+            value: store.part(a.value),
+        })
+    }
+    pub(super) fn declarations(self) -> impl Iterator<Item = (&'t str, Uri)> {
+        let store = self.store;
+        store.declarations(self.parts.declarations).iter().map(|(prefix, _, uri)| (store.part(*prefix), *uri))
+    }
+    /// The tag as it stands behind `<`, with its `>`.
+    fn raw(self) -> &'t [u8] {
+        self.store.bytes(self.parts.raw)
+    }
+    /// How long that is, in bytes.
+    #[inline]
+    pub(super) fn length(self) -> usize {
+        self.parts.raw.length()
     }
     /// The end tag as it is without white space, from its `<` on.
     #[inline]
-    pub(super) fn end(&self) -> &[u8] {
-        self.text.as_bytes().get(self.end.clone()).unwrap_or(&[])
+    pub(super) fn end(self) -> &'t [u8] {
+        self.store.bytes(self.parts.end)
     }
-    /// The name as written, prefix included.
-    pub(super) fn name(&self) -> &[u8] {
-        self.text.as_bytes().get(self.name.clone()).unwrap_or(&[])
-    }
-    pub(super) fn is_empty_element(&self) -> bool {
-        self.empty
-    }
-    pub(super) fn attributes(&self) -> impl Iterator<Item = TagAttribute<'_>> {
-        self.attributes.iter().map(|a| TagAttribute {
-            prefix: self.part(&a.prefix),
-            local: self.part(&a.local),
-            uri: a.uri,
-            value: self.part(&a.value),
-        })
-    }
-    pub(super) fn declarations(&self) -> impl Iterator<Item = (&str, Uri)> {
-        self.declarations.iter().map(|(prefix, _, uri)| (self.part(prefix), *uri))
-    }
-
-    /// The tag as it stands behind `<`, with its `>`.
+    /// Binds what it declares, in the element that was opened last.
     #[inline]
-    pub(super) fn raw(&self) -> &[u8] {
-        self.text.as_bytes().get(..self.raw).unwrap_or(&[])
+    pub(super) fn bind(self, scope: &mut Scope) {
+        for (_, prefix, uri) in self.store.declarations(self.parts.declarations) {
+            scope.bind(*prefix, *uri);
+        }
     }
+}
 
+impl Store {
     /// Reads the tag that stands so between `<` and `>`: all that does not depend on where it stands.
-    fn read(&mut self, raw: &str, known: &mut Known<'_>) -> Result<(), Refusal> {
+    fn read(&mut self, raw: &str, known: &mut Known<'_>) -> Result<Parts, Refusal> {
         let (limits, offset) = (known.limits, known.offset);
-        let Self { text, attributes, declarations, .. } = self;
-        text.clear();
-        attributes.clear();
-        declarations.clear();
-        // Room for what is read out of it, and for the end tag.
-        text.reserve(2 * raw.len() + "></>".len());
-        text.push_str(raw);
-        text.push('>');
-        self.raw = text.len();
-        self.resolved = None;
+        let (start, first_attribute, first_declaration) = self.mark();
+        if start.saturating_add(raw.len().saturating_mul(4)) > LARGEST {
+            return Err(too_complex("the length of start tags in bytes", LARGEST));
+        }
+        self.text.push_str(raw);
+        self.text.push('>');
+        let whole = Part::new(start, self.text.len());
         let (inside, empty) = raw.strip_suffix('/').map_or((raw, false), |inside| (inside, true));
-        self.empty = empty;
-        let name = inside.split(is_space).next().unwrap_or("");
-        self.name = 0..name.len();
+        let name_end = inside.bytes().position(is_space_byte).unwrap_or(inside.len());
+        let (name, mut rest) = inside.split_at(name_end);
         let (prefix, local) = split(name, limits, offset)?;
-        self.prefix = 0..prefix.len();
-        self.local = name.len() - local.len()..name.len();
-        let mut rest = inside.get(name.len()..).unwrap_or("");
+        
         let mut seen = 0usize;
         while let Some((name, value, after)) = next_attribute(rest, offset)? {
+            let name_start = start + inside.len() - rest.len() + rest.bytes().take_while(|byte| is_space_byte(*byte)).count();
+            // The quote stands between the value and what comes after it.
+            let value_end = start + inside.len() - after.len() - 1;
             rest = after;
             seen += 1;
             if seen > limits.attributes {
                 return Err(too_complex("attributes of one element", limits.attributes));
             }
             let (prefix, local) = split(name, limits, offset)?;
-            let from = self.text.len();
-            normalise_value(value, &mut self.text, offset)?;
-            let value = from..self.text.len();
+            let value = match is_plain_value(value) {
+                true => Part::new(value_end - value.len(), value_end),
+                false => {
+                    let from = self.text.len();
+                    normalise_value(value, &mut self.text, offset)?;
+                    Part::new(from, self.text.len())
+                }
+            };
+            let (prefix_at, local_at) = places(name_start, name.len(), prefix, local);
             match (prefix, local) {
-                ("xmlns", _) => self.declare(local, value, known)?,
-                ("", "xmlns") => self.declare("", value, known)?,
+                ("xmlns", _) => self.declare(local, local_at, value, first_declaration, known)?,
+                ("", "xmlns") => self.declare("", Part::default(), value, first_declaration, known)?,
                 _ => {
                     let number = known.scope.prefix(prefix, limits.namespaces)?;
-                    let (prefix, local) = (self.add(prefix), self.add(local));
-                    self.attributes.push(Attribute { prefix, number, local, value, uri: Uri::NONE });
+                    self.attributes.push(Attribute { prefix: prefix_at, number, local: local_at, value, uri: Uri::NONE });
                 }
             }
         }
-        self.number = known.scope.prefix(prefix, limits.namespaces)?;
+        let number = known.scope.prefix(prefix, limits.namespaces)?;
+        let (prefix, local) = places(start, name.len(), prefix, local);
         let end = self.text.len();
         self.text.push_str("</");
-        self.text.push_str(name);
+        self.text.push_str(inside.get(..name_end).unwrap_or(""));
         self.text.push('>');
-        self.end = end..self.text.len();
-        Ok(())
+        let (behind, attributes, declarations) = self.mark();
+        Ok(Parts {
+            raw: whole,
+            end: Part::new(end, behind),
+            name: Part::new(start, start + name_end),
+            prefix,
+            number,
+            local,
+            uri: None,
+            empty,
+            attributes: Part::new(first_attribute, attributes),
+            declarations: Part::new(first_declaration, declarations),
+            resolved: None,
+        })
     }
 
-    fn declare(&mut self, prefix: &str, value: Part, known: &mut Known<'_>) -> Result<(), Refusal> {
+    /// Keeps the declaration of `prefix`, which stands at `prefix_at`; the tag's first one is `first`.
+    fn declare(
+        &mut self,
+        prefix: &str,
+        prefix_at: Part,
+        value: Part,
+        first: usize,
+        known: &mut Known<'_>,
+    ) -> Result<(), Refusal> {
         let (limits, offset) = (known.limits, known.offset);
         if matches!(prefix, "xml" | "xmlns") {
             return Err(malformed(offset, "the prefixes xml and xmlns may not be declared"));
         }
-        if self.declarations().any(|(known, _)| known == prefix) {
+        if self.declarations(Part::new(first, self.declarations.len())).iter().any(|(known, ..)| self.part(*known) == prefix) {
             return Err(malformed(offset, "a prefix is declared twice"));
         }
-        let uri = match self.part(&value) {
+        let uri = match self.part(value) {
             XML_NAMESPACE | XMLNS_NAMESPACE => {
                 return Err(malformed(offset, "the namespaces of xml and xmlns may not be declared"));
             }
@@ -170,78 +282,60 @@ impl Tag {
             },
         };
         let number = known.scope.prefix(prefix, limits.namespaces)?;
-        let prefix = self.add(prefix);
-        self.declarations.push((prefix, number, uri));
+        self.declarations.push((prefix_at, number, uri));
         Ok(())
     }
 
     /// Opens the element that the tag begins, and resolves the names in it; `number` is the tag's own.
-    fn open(&mut self, number: usize, known: &mut Opening<'_>) -> Result<(), Box<Refusal>> {
+    fn open(&mut self, tag: &mut Parts, number: usize, known: &mut Opening<'_>) -> Result<(), Box<Refusal>> {
         let Opening { scope, paths, limits, offset } = known;
         let offset = *offset;
         if scope.depth() >= limits.depth {
             return Err(too_complex("element depth", limits.depth).into());
         }
-        let Self { text, attributes, declarations, .. } = self;
-        let part = |part: &Part| text.as_bytes().get(part.clone()).unwrap_or(&[]);
-        scope.open(number, part(&self.name), paths.open());
-        for (_, prefix, uri) in declarations.iter() {
+        let Self { text, attributes, declarations } = self;
+        let part = |part: Part| text.as_bytes().get(part.range()).unwrap_or(&[]);
+        scope.open(number, part(tag.name), paths.open());
+        for (_, prefix, uri) in declarations.get(tag.declarations.range()).unwrap_or(&[]) {
             if scope.declarations() >= limits.declarations {
                 return Err(too_complex("namespace declarations in scope", limits.declarations).into());
             }
             scope.bind(*prefix, *uri);
         }
         // On the same path the same letters have passed what follows, with the same meaning.
-        if self.resolved.is_some() && self.resolved == paths.last() {
+        if tag.resolved.is_some() && tag.resolved == paths.last() {
             return Ok(());
         }
-        self.resolved = None;
+        tag.resolved = None;
         // Only now are this tag's own declarations in scope, wherever among the attributes they stood.
         let lookup = |prefix: Prefix| match scope.bound(prefix) {
             None if prefix != Prefix::NONE => Err(Box::new(malformed(offset, "a prefix that is not declared"))),
             uri => Ok(uri.unwrap_or(Uri::NONE)),
         };
-        self.uri = Some(lookup(self.number)?);
+        tag.uri = Some(lookup(tag.number)?);
+        let attributes = attributes.get_mut(tag.attributes.range()).unwrap_or(&mut []);
         for attribute in attributes.iter_mut().filter(|attribute| attribute.number != Prefix::NONE) {
             attribute.uri = lookup(attribute.number)?;
         }
         // Two prefixes bound to one namespace make `a:x` and `b:x` the same attribute: readers would disagree.
-        let same = |a: &Attribute, b: &Attribute| a.uri == b.uri && part(&a.local) == part(&b.local);
-        let mut rest = attributes.as_slice();
+        let same = |a: &Attribute, b: &Attribute| a.uri == b.uri && part(a.local) == part(b.local);
+        let mut rest = &*attributes;
         while let [first, others @ ..] = rest {
             if others.iter().any(|other| same(first, other)) {
                 return Err(malformed(offset, "an attribute occurs twice").into());
             }
             rest = others;
         }
-        self.resolved = paths.last();
+        tag.resolved = paths.last();
         // Without a prefix an attribute has no namespace, wherever it stands.
-        paths.resolved(self.uri.filter(|_| attributes.iter().all(|attribute| attribute.number == Prefix::NONE)));
+        paths.resolved(tag.uri.filter(|_| attributes.iter().all(|attribute| attribute.number == Prefix::NONE)));
         Ok(())
     }
+}
 
-    /// Whether it opens an element on this path, and all that is to be judged of it there has been: the same letters have
-    /// been judged on the same path. Its names are resolved for that path then. `uri` is what the path knows of it.
-    #[inline]
-    pub(super) fn again(&mut self, expected: Expected) -> bool {
-        let path = expected.path();
-        if path.is_none() || self.resolved != path {
-            if path.is_none() || expected.uri.is_none() {
-                return false;
-            }
-            self.uri = expected.uri;
-            self.resolved = path;
-        }
-        !self.empty
-    }
-
-    /// Binds what it declares, in the element that was opened last.
-    #[inline]
-    pub(super) fn bind(&self, scope: &mut Scope) {
-        for (_, prefix, uri) in &self.declarations {
-            scope.bind(*prefix, *uri);
-        }
-    }
+/// Where the prefix and the local name stand of a name that stands at `start` and is so long.
+fn places(start: usize, length: usize, prefix: &str, local: &str) -> (Part, Part) {
+    (Part::new(start, start + prefix.len()), Part::new(start + length - local.len(), start + length))
 }
 
 /// What a tag is read with.
@@ -275,16 +369,22 @@ fn split<'n>(name: &'n str, limits: &Limits, offset: usize) -> Result<(&'n str, 
 const REMEMBERED: usize = 512;
 const WITH_ATTRIBUTES: usize = 128;
 const LONGEST: usize = 512;
-/// Places in the index of the remembered tags; a power of two.
-const PLACES: usize = 4096;
+/// How long the text of a [`Store`] may be: less than a number in a [`Part`] can tell.
+const LARGEST: usize = 1 << 30;
+/// Places in the index of the remembered tags: a power of two, and `PLACE_BITS` of them.
+const PLACE_BITS: u32 = 11;
+const PLACES: usize = 1 << PLACE_BITS;
 /// How many places, from its own on, a tag may stand in.
 const NEIGHBOURS: usize = 4;
 
 /// The tags that were read, the last one among them.
 #[derive(Debug)]
 pub(super) struct Tags {
+    store: Store,
+    /// How much of `store` belongs to tags that are remembered. Behind it is the last one that was not.
+    kept: Mark,
     /// The first is the last one that was not remembered.
-    tags: Vec<Tag>,
+    tags: Vec<Parts>,
     /// From each value of [`place`] on the numbers of tags, 0 for none. They may be others: what is found is compared.
     index: Vec<u16>,
     /// The number of the last tag.
@@ -293,19 +393,24 @@ pub(super) struct Tags {
 
 impl Default for Tags {
     fn default() -> Self {
-        Self { tags: vec![Tag::default()], index: vec![0; PLACES + NEIGHBOURS], last: 0 }
+        let (store, tags, index) = (Store::default(), vec![Parts::default()], vec![0; PLACES + NEIGHBOURS]);
+        Self { store, kept: (0, 0, 0), tags, index, last: 0 }
     }
 }
 
 impl Tags {
+    fn tag(&self, number: usize) -> Option<Tag<'_>> {
+        self.tags.get(number).map(|parts| Tag { parts, store: &self.store })
+    }
+
     /// The last tag.
-    pub(super) fn last(&self) -> Option<&Tag> {
-        self.tags.get(self.last)
+    pub(super) fn last(&self) -> Option<Tag<'_>> {
+        self.tag(self.last)
     }
 
     /// The name of the element that the tag with this number begins.
     pub(super) fn name(&self, number: usize) -> &[u8] {
-        self.tags.get(number).map_or(&[], Tag::name)
+        self.tag(number).map_or(&[], Tag::name)
     }
 
     /// The number of the last tag.
@@ -313,29 +418,35 @@ impl Tags {
         self.last
     }
 
-    /// The tag that is expected, if what stands behind `<` is it, letter for letter; it becomes the last one.
+    /// The tag that is expected, if what stands behind `<` is it, letter for letter, and nothing of it is to be judged again;
+    /// it becomes the last one.
     #[inline]
-    pub(super) fn expect(&mut self, expected: Expected, inside: &[u8]) -> Option<&mut Tag> {
-        let tag = self.tags.get_mut(expected.tag).filter(|tag| inside.starts_with(tag.raw()))?;
-        self.last = expected.tag;
-        Some(tag)
+    pub(super) fn again(&mut self, expected: Expected, inside: &[u8]) -> Option<Tag<'_>> {
+        let Self { store, tags, last, .. } = self;
+        let parts = tags.get_mut(expected.tag).filter(|parts| inside.starts_with(store.bytes(parts.raw)))?;
+        if !parts.again(expected) {
+            return None;
+        }
+        *last = expected.tag;
+        Some(Tag { parts, store })
     }
 
     /// The end tag of an element by the number of its tag.
     #[inline]
     pub(super) fn end(&self, number: usize) -> &[u8] {
-        self.tags.get(number).map_or(&[], Tag::end)
+        self.tag(number).map_or(&[], Tag::end)
     }
 
     /// Whether the tag that stands so between `<` and `>`, the `>` included, has been read; it becomes the last one.
     pub(super) fn recognise(&mut self, raw: &[u8]) -> bool {
         let place = place(raw);
         for number in self.index.get(place..place + NEIGHBOURS).unwrap_or(&[]) {
-            self.last = usize::from(*number);
-            if *number == 0 {
+            let number = usize::from(*number);
+            self.last = number;
+            if number == 0 {
                 return false;
             }
-            if self.tags.get(self.last).is_some_and(|tag| tag.raw() == raw) {
+            if self.tag(number).is_some_and(|tag| tag.raw() == raw) {
                 return true;
             }
         }
@@ -345,32 +456,36 @@ impl Tags {
     /// Reads a tag; it becomes the last one, and is remembered if there is room.
     pub(super) fn read(&mut self, raw: &str, known: &mut Known<'_>) -> Result<(), Refusal> {
         self.last = 0;
-        let Some(tag) = self.tags.first_mut() else { return Err(Refusal::Internal) };
-        tag.read(raw, known)?;
-        let most = if tag.attributes.is_empty() { REMEMBERED } else { WITH_ATTRIBUTES };
-        let place = place(tag.raw());
-        if raw.len() <= LONGEST && self.tags.len() <= most {
-            self.remember(place);
+        self.store.truncate(self.kept);
+        let parts = self.store.read(raw, known)?;
+        let most = if parts.attributes.length == 0 { REMEMBERED } else { WITH_ATTRIBUTES };
+        let number = self.tags.len();
+        if raw.len() <= LONGEST && number <= most && self.index(number, place(self.store.part(parts.raw).as_bytes())) {
+            self.tags.push(parts);
+            self.kept = self.store.mark();
+            self.last = number;
+        } else if let Some(first) = self.tags.first_mut() {
+            *first = parts;
         }
         Ok(())
     }
 
-    /// Keeps the tag that was read last, where its place in the index or one beside it is free.
-    fn remember(&mut self, place: usize) {
-        let number = self.tags.len();
+    /// Puts the number of a tag where its place in the index or one beside it is free, if one is.
+    fn index(&mut self, number: usize, place: usize) -> bool {
         let mut places = self.index.get_mut(place..place + NEIGHBOURS).unwrap_or(&mut []).iter_mut();
-        if let (Some(free), Ok(short)) = (places.find(|known| **known == 0), u16::try_from(number)) {
-            *free = short;
-            self.tags.push(Tag::default());
-            self.tags.swap(0, number);
-            self.last = number;
+        match (places.find(|known| **known == 0), u16::try_from(number)) {
+            (Some(free), Ok(short)) => {
+                *free = short;
+                true
+            }
+            _ => false,
         }
     }
 
     /// Opens the element that the last tag begins.
     pub(super) fn open(&mut self, known: &mut Opening<'_>) -> Result<(), Box<Refusal>> {
         match self.tags.get_mut(self.last) {
-            Some(tag) => tag.open(self.last, known),
+            Some(tag) => self.store.open(tag, self.last, known),
             None => Err(Refusal::Internal.into()),
         }
     }
@@ -384,5 +499,5 @@ fn place(raw: &[u8]) -> usize {
     let word = |hash: u64, word: u64| (hash.rotate_left(23) ^ word).wrapping_mul(FACTOR);
     let hash = words.iter().fold(raw.len() as u64, |hash, eight| word(hash, u64::from_le_bytes(*eight)));
     let last = rest.iter().fold(0, |last, byte| last << 8 | u64::from(*byte));
-    usize::try_from(word(hash, last) >> 52).unwrap_or(0)
+    usize::try_from(word(hash, last) >> (u64::BITS - PLACE_BITS)).unwrap_or(0)
 }
