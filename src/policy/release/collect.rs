@@ -27,6 +27,11 @@ impl Namespaces {
     }
 }
 
+/// Whether an element that carries `xsi:type` or `xsi:nil` changes by it what others mean. Of a value only its own text does.
+fn distorts(place: Place, odd: bool) -> bool {
+    odd && !place.is_value() && !place.is_identifier()
+}
+
 /// What one element counts in the object limit beside its text, in bytes: about twice what it takes.
 const ELEMENT: usize = 96;
 
@@ -41,6 +46,8 @@ pub(super) struct Collector {
     /// Whether the last tag was a start tag: an end tag after it closes a value.
     leaf: bool,
     held: usize,
+    /// How many values of the object have ended.
+    fields: u64,
     namespaces: Namespaces,
     /// What was found out of an element by its path, by the path's number.
     met: Vec<Option<Met>>,
@@ -69,7 +76,8 @@ impl Collector {
         self.hold(ELEMENT, limit)?;
         let text = self.object.text.len()..self.object.text.len();
         self.open.push(self.object.parts.len());
-        self.object.parts.push(Part { place, odd, text, below: 0, passed_over: 0 });
+        // Until it ends, `fields` are those before it.
+        self.object.parts.push(Part { place, odd, text, distorted: distorts(place, odd), below: 0, fields: self.fields });
         Ok(())
     }
 
@@ -89,18 +97,18 @@ impl Collector {
     pub(super) fn leaf(&mut self, read: &impl Reading, limit: usize) -> Result<(), Refusal> {
         self.leaf = false;
         let met = if self.skipping > 0 { None } else { Some(self.around()).map(|around| self.meet(around, read)) };
-        let Some(Met { place: Some(place), odd }) = met else {
-            if let Some(part) = self.innermost() {
-                part.passed_over += 1;
-            }
-            return Ok(());
-        };
+        self.fields += 1;
+        let Some(Met { place: Some(place), odd }) = met else { return Ok(()) };
         let value = if place.is_value() { read.text_bytes() } else { &[] };
         self.hold(ELEMENT + value.len(), limit)?;
         let start = self.object.text.len();
         self.object.text.extend_from_slice(value);
         let text = start..self.object.text.len();
-        self.object.parts.push(Part { place, odd, text, below: 0, passed_over: 0 });
+        let distorted = distorts(place, odd);
+        if distorted && let Some(around) = self.innermost() {
+            around.distorted = true;
+        }
+        self.object.parts.push(Part { place, odd, text, distorted, below: 0, fields: 1 });
         Ok(())
     }
 
@@ -143,17 +151,24 @@ impl Collector {
         let leaf = std::mem::take(&mut self.leaf);
         if self.skipping > 0 {
             self.skipping -= 1;
-            if let Some(part) = self.innermost().filter(|_| leaf) {
-                part.passed_over += 1;
-            }
+            self.fields += u64::from(leaf);
             return None;
         }
         let number = self.open.pop()?;
-        let below = self.object.parts.len() - number - 1;
-        if let Some(part) = self.object.parts.get_mut(number) {
-            part.below = below;
+        let (all, fields) = (self.object.parts.len(), &mut self.fields);
+        let part = self.object.parts.get_mut(number)?;
+        part.below = all - number - 1;
+        // What holds no value is one itself.
+        *fields += u64::from(*fields == part.fields);
+        part.fields = *fields - part.fields;
+        let distorted = part.distorted;
+        match self.innermost() {
+            Some(around) => {
+                around.distorted |= distorted;
+                None
+            }
+            None => Some(std::mem::take(&mut self.object)),
         }
-        self.open.is_empty().then(|| std::mem::take(&mut self.object))
     }
 
     /// Takes an object back for its memory, to read the next one into.
@@ -162,6 +177,7 @@ impl Collector {
         object.text.clear();
         self.object = object;
         self.held = 0;
+        self.fields = 0;
     }
 
     fn innermost(&mut self) -> Option<&mut Part> {

@@ -208,7 +208,7 @@ impl Filter {
         }
         match self.collector.end() {
             Some(object) => {
-                object.root().map_or(Ok(()), |root| self.part(root))?;
+                self.part(object.root().ok_or(Refusal::Internal)?)?;
                 self.collector.take_back(object);
                 Ok(())
             }
@@ -294,11 +294,12 @@ impl Filter {
                 self.unproven = true;
             }
             Verdict::Kept(kept) => {
-                let mut writer = object::ObjectWriter::new(&self.rules, &self.ask, &mut self.tally, self.objects_seen);
+                let out = std::mem::take(&mut self.objects);
+                let mut writer = object::ObjectWriter::new(&self.rules, &self.ask, &mut self.tally, self.objects_seen, out);
                 writer.write(node, &kept);
                 self.released_lines += writer.lines();
                 self.released += 1;
-                self.objects.extend_from_slice(&writer.into_bytes());
+                self.objects = writer.into_bytes();
                 if self.objects.len() > self.ask.limits.released_bytes {
                     return Err(Refusal::AnswerTooLarge { limit: self.ask.limits.released_bytes });
                 }

@@ -10,10 +10,12 @@ pub(super) struct Part {
     pub(super) odd: bool,
     /// Where its text stands in [`Object::text`].
     pub(super) text: std::ops::Range<usize>,
+    /// A part that is no value, it or one below it, carries `xsi:type` or `xsi:nil`.
+    pub(super) distorted: bool,
     /// How many parts that were read are below it: the ones that follow it in [`Object::parts`].
     pub(super) below: usize,
-    /// How many values that were passed over it holds.
-    pub(super) passed_over: u64,
+    /// How many values (elements without child elements) it holds or is, those passed over included.
+    pub(super) fields: u64,
 }
 
 /// A child of the output, whole: its parts in document order, and their texts one after another.
@@ -26,7 +28,9 @@ pub(super) struct Object {
 impl Object {
     /// The element that is the object.
     pub(super) fn root(&self) -> Option<Node<'_>> {
-        Node::first(&self.parts, &self.text).map(|(root, _)| root)
+        // Looked at here, once, instead of at each value: the reader lets nothing else through.
+        let text = std::str::from_utf8(&self.text).ok()?;
+        Node::first(&self.parts, text).map(|(root, _)| root)
     }
 }
 
@@ -35,7 +39,17 @@ impl Object {
 pub(super) struct Node<'o> {
     part: &'o Part,
     below: &'o [Part],
-    text: &'o [u8],
+    text: &'o str,
+}
+
+/// What stands at one place among an element's children.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At<'o> {
+    first: Option<Node<'o>>,
+    /// There is a second, and nobody may choose among them.
+    twice: bool,
+    /// How many values they hold or are.
+    pub(super) fields: u64,
 }
 
 /// What one value amounts to.
@@ -58,7 +72,8 @@ pub(super) enum Identifier<'o> {
 
 impl<'o> Node<'o> {
     /// The first of some siblings, and the others.
-    fn first(siblings: &'o [Part], text: &'o [u8]) -> Option<(Self, &'o [Part])> {
+    #[inline]
+    fn first(siblings: &'o [Part], text: &'o str) -> Option<(Self, &'o [Part])> {
         let (part, rest) = siblings.split_first()?;
         let (below, others) = rest.split_at_checked(part.below)?;
         Some((Self { part, below, text }, others))
@@ -80,34 +95,30 @@ impl<'o> Node<'o> {
         children.filter(move |child| child.part.place == place)
     }
 
+    /// What stands at a place.
+    pub(super) fn at(self, place: Place) -> At<'o> {
+        let mut at = At { first: None, twice: false, fields: 0 };
+        for child in self.all(place) {
+            at.fields += child.fields();
+            at.twice = at.first.is_some();
+            at.first = at.first.or(Some(child));
+        }
+        at
+    }
+
     /// The one child at a place; `Err(())` where there are two, among which nobody may choose.
     pub(super) fn only(self, place: Place) -> Result<Option<Node<'o>>, ()> {
-        let mut found = self.all(place);
-        match (found.next(), found.next()) {
-            (_, Some(_)) => Err(()),
-            (one, None) => Ok(one),
-        }
+        self.at(place).only()
     }
 
     /// The value at a place.
     pub(super) fn value(self, place: Place) -> Value<'o> {
-        match self.only(place) {
-            Ok(None) => Value::Absent,
-            Ok(Some(node)) if !node.part.odd => {
-                let text = node.text.get(node.part.text.clone()).map(std::str::from_utf8);
-                text.and_then(Result::ok).map_or(Value::Unreadable, Value::Text)
-            }
-            _ => Value::Unreadable,
-        }
+        self.at(place).value()
     }
 
     /// The identifier at a place: exactly one, a well-formed UUID or a URN.
     pub(super) fn identifier(self, place: Place) -> Identifier<'o> {
-        match self.only(place) {
-            Ok(None) => Identifier::Absent,
-            Ok(Some(node)) => node.identifier_here(),
-            Err(()) => Identifier::Unreadable,
-        }
+        self.at(place).identifier()
     }
 
     /// The identifier that this very element wraps.
@@ -120,19 +131,39 @@ impl<'o> Node<'o> {
         }
     }
 
-    fn here_and_below(self) -> impl Iterator<Item = &'o Part> {
-        std::iter::once(self.part).chain(self.below)
-    }
-
     /// Whether a part that is no value, here or below, carries `xsi:type` or `xsi:nil`: its type decides what all in it
     /// means, so nothing in it is trusted.
     pub(super) fn is_distorted(self) -> bool {
-        self.here_and_below().any(|part| part.odd && !part.place.is_value() && !part.place.is_identifier())
+        self.part.distorted
     }
 
-    /// How many values (elements without child elements) it holds, those passed over included.
+    /// How many values (elements without child elements) it holds or is, those passed over included.
     pub(super) fn fields(self) -> u64 {
-        self.here_and_below().map(|part| part.passed_over.max(u64::from(part.below == 0))).sum()
+        self.part.fields
+    }
+}
+
+impl<'o> At<'o> {
+    fn only(self) -> Result<Option<Node<'o>>, ()> {
+        if self.twice { Err(()) } else { Ok(self.first) }
+    }
+
+    /// See [`Node::value`].
+    pub(super) fn value(self) -> Value<'o> {
+        match self.only() {
+            Ok(None) => Value::Absent,
+            Ok(Some(node)) if !node.part.odd => node.text.get(node.part.text.clone()).map_or(Value::Unreadable, Value::Text),
+            _ => Value::Unreadable,
+        }
+    }
+
+    /// See [`Node::identifier`].
+    pub(super) fn identifier(self) -> Identifier<'o> {
+        match self.only() {
+            Ok(None) => Identifier::Absent,
+            Ok(Some(node)) => node.identifier_here(),
+            Err(()) => Identifier::Unreadable,
+        }
     }
 }
 

@@ -52,8 +52,9 @@ pub(super) struct ObjectWriter<'a> {
 }
 
 impl<'a> ObjectWriter<'a> {
-    pub(super) fn new(rules: &'a ReleaseRules, ask: &'a Ask, tally: &'a mut Tally, number: u64) -> Self {
-        Self { rules, ask, tally, number, writer: Writer::inside_output(), counted: 0, lines: 0, sums_hidden: false }
+    /// Writes behind what is in `out`.
+    pub(super) fn new(rules: &'a ReleaseRules, ask: &'a Ask, tally: &'a mut Tally, number: u64, out: Vec<u8>) -> Self {
+        Self { rules, ask, tally, number, writer: Writer::inside_output(out), counted: 0, lines: 0, sums_hidden: false }
     }
 
     /// How many benefit lines were written.
@@ -94,7 +95,7 @@ impl<'a> ObjectWriter<'a> {
         self.writer.open(Ns::Oei, "Registrering");
         self.writer.open(Ns::Oei, "AttributListe");
         for node in self.asked(&registration.properties, properties) {
-            self.properties(node);
+            self.properties(*node);
         }
         self.writer.close();
         self.writer.open(Ns::Oei, "TilstandListe");
@@ -102,13 +103,13 @@ impl<'a> ObjectWriter<'a> {
         self.writer.open(Ns::Oei, "RelationListe");
         for node in self.asked(&registration.lines, lines) {
             self.lines += 1;
-            self.line(node);
+            self.line(*node);
         }
         for node in self.asked(&[registration.owner], actors) {
-            self.owner(node, registration.cvr);
+            self.owner(*node, registration.cvr);
         }
         for node in self.asked(&registration.parties, parties) {
-            self.party(node);
+            self.party(*node);
         }
         self.writer.close();
         self.writer.close();
@@ -166,35 +167,36 @@ impl<'a> ObjectWriter<'a> {
     }
 
     fn value_in(&mut self, ns: Ns, node: Node<'_>, place: Place, field: Field, local: &'static str) {
-        let text = match node.value(place) {
+        let at = node.at(place);
+        let text = match at.value() {
             Value::Absent => return,
             Value::Text(text) => Some(text),
             Value::Unreadable => None,
         };
-        if let Some(text) = self.passes(node, place, field, text) {
+        if let Some(text) = self.passes(field, text, at.fields) {
             self.writer.leaf(ns, local, text);
         }
     }
 
     fn identifier(&mut self, node: Node<'_>, place: Place, field: Field, local: &'static str) {
-        let (text, inner) = match node.identifier(place) {
+        let at = node.at(place);
+        let (text, inner) = match at.identifier() {
             Identifier::Absent => return,
             Identifier::Unreadable => (None, ""),
             Identifier::Uuid(uuid) => (Some(uuid), "UUIDIdentifikator"),
             // A URN is a free string; only the person asked about is known by one.
             Identifier::Urn(urn) => (Some(urn).filter(|_| field.form() == Form::Person), "URNIdentifikator"),
         };
-        if let Some(text) = self.passes(node, place, field, text) {
+        if let Some(text) = self.passes(field, text, at.fields) {
             self.writer.open(Ns::Gd, local);
             self.writer.leaf(Ns::Sd, inner, text);
             self.writer.close();
         }
     }
 
-    /// The text, where the field's rule releases it; counts it in any case. `None` cannot be read.
-    fn passes<'n>(&mut self, node: Node<'n>, place: Place, field: Field, text: Option<&'n str>) -> Option<&'n str> {
+    /// The text, where the field's rule releases it; counts it in any case, as so `many`. `None` cannot be read.
+    fn passes<'n>(&mut self, field: Field, text: Option<&'n str>, many: u64) -> Option<&'n str> {
         let rules = self.rules;
-        let many = node.all(place).map(Node::fields).sum();
         self.counted += many;
         let Some(rule) = rules.field(field) else {
             self.tally.field_removed(self.number, field, Guard::Unnamed, many);
@@ -229,13 +231,13 @@ impl<'a> ObjectWriter<'a> {
     }
 
     /// The parts, where the caller asked for them; else they are counted as not asked.
-    fn asked<'n>(&mut self, nodes: &[Node<'n>], asked: bool) -> Vec<Node<'n>> {
-        if !asked {
-            for node in nodes {
-                self.part_removed(*node, Guard::NotAsked);
-            }
-            return Vec::new();
+    fn asked<'k, 'n>(&mut self, nodes: &'k [Node<'n>], asked: bool) -> &'k [Node<'n>] {
+        if asked {
+            return nodes;
         }
-        nodes.to_vec()
+        for node in nodes {
+            self.part_removed(*node, Guard::NotAsked);
+        }
+        &[]
     }
 }

@@ -35,9 +35,9 @@ impl Writer {
         Self { out: Vec::new(), open: Vec::new(), declared: vec![0] }
     }
 
-    /// A piece that stands directly in `yi:FremsoegYdelseIndeksOutput`.
-    pub(super) fn inside_output() -> Self {
-        Self { out: Vec::new(), open: Vec::new(), declared: vec![Ns::Yi.bit()] }
+    /// A piece that stands directly in `yi:FremsoegYdelseIndeksOutput`, written behind what is in `out`.
+    pub(super) fn inside_output(out: Vec<u8>) -> Self {
+        Self { out, open: Vec::new(), declared: vec![Ns::Yi.bit()] }
     }
 
     pub(super) fn open(&mut self, ns: Ns, local: &'static str) {

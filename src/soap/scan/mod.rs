@@ -207,7 +207,9 @@ impl Scanner {
             return Some(Token::Leaf);
         }
         scope.open(expected.tag, &[], paths.open());
-        tag.bind(scope);
+        if tag.declares() {
+            tag.bind(scope);
+        }
         input.pass(length);
         Some(Token::Start)
     }
