@@ -3,10 +3,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::soap::strict::is_space_byte;
+
 /// The bytes behind `text`; `None` where it is not strict base64 (wrong padding, stray bits or characters).
 pub fn decode(text: &str) -> Option<Vec<u8>> {
-    match text.contains(crate::soap::strict::is_space) {
-        true => STANDARD.decode(text.chars().filter(|c| !crate::soap::strict::is_space(*c)).collect::<String>()).ok(),
+    match text.bytes().any(is_space_byte) {
+        true => STANDARD.decode(text.bytes().filter(|byte| !is_space_byte(*byte)).collect::<Vec<_>>()).ok(),
         false => STANDARD.decode(text).ok(),
     }
 }

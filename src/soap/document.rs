@@ -131,7 +131,8 @@ impl Document {
 /// Builds a document token by token: a whole one in [`Document::parse`], or the head of one whose rest streams past.
 #[derive(Default)]
 pub struct DocumentBuilder {
-    text: String,
+    /// Characters, which are looked at as such once, when the document is whole.
+    text: Vec<u8>,
     nodes: Vec<Node>,
     attributes: Vec<AttributeNode>,
     declarations: Vec<(Range<u32>, Uri)>,
@@ -142,9 +143,9 @@ pub struct DocumentBuilder {
 
 impl DocumentBuilder {
     /// One that a document of so many bytes fits into, as messages usually are: it grows where it does not.
-    fn with_room_for(bytes: usize) -> Self {
+    pub fn with_room_for(bytes: usize) -> Self {
         Self {
-            text: String::with_capacity(bytes),
+            text: Vec::with_capacity(bytes),
             nodes: Vec::with_capacity(bytes / 48),
             attributes: Vec::with_capacity(bytes / 128),
             declarations: Vec::with_capacity(bytes / 256),
@@ -161,6 +162,7 @@ impl DocumentBuilder {
         }
         let root = self.root.ok_or_else(|| malformed(0, "the document is empty"))?;
         let Self { text, nodes, attributes, declarations, comments, .. } = self;
+        let text = String::from_utf8(text).map_err(|_| Refusal::Internal)?;
         Ok(Document { source, text, nodes, attributes, declarations, uris, root, comments })
     }
 
@@ -178,7 +180,7 @@ impl DocumentBuilder {
                     node.source.end = source.end;
                 }
             }
-            Token::Text | Token::CData => self.text(read.text(), token == Token::CData, source)?,
+            Token::Text | Token::CData => self.text(read.text_bytes(), token == Token::CData, source)?,
             Token::Comment => {
                 self.comments = true;
                 if !self.open.is_empty() {
@@ -193,9 +195,9 @@ impl DocumentBuilder {
         Ok(())
     }
 
-    fn store(&mut self, text: &str) -> Result<Range<u32>, Refusal> {
+    fn store(&mut self, text: &[u8]) -> Result<Range<u32>, Refusal> {
         let start = self.text.len();
-        self.text.push_str(text);
+        self.text.extend_from_slice(text);
         match (u32::try_from(start), u32::try_from(self.text.len())) {
             (Ok(start), Ok(end)) => Ok(start..end),
             _ => Err(Refusal::BodyTooLarge { limit: u32::MAX as usize }),
@@ -220,18 +222,18 @@ impl DocumentBuilder {
     }
 
     fn start(&mut self, read: &impl Reading, source: Range<usize>) -> Result<NodeId, Refusal> {
-        let prefix = self.store(read.prefix())?;
-        let local = self.store(read.local())?;
+        let prefix = self.store(read.prefix().as_bytes())?;
+        let local = self.store(read.local().as_bytes())?;
         let first_attribute = count(self.attributes.len())?;
         for attribute in read.attributes() {
-            let prefix = self.store(attribute.prefix)?;
-            let local = self.store(attribute.local)?;
-            let value = self.store(attribute.value)?;
+            let prefix = self.store(attribute.prefix.as_bytes())?;
+            let local = self.store(attribute.local.as_bytes())?;
+            let value = self.store(attribute.value.as_bytes())?;
             self.attributes.push(AttributeNode { prefix, local, value, uri: attribute.uri });
         }
         let first_declaration = count(self.declarations.len())?;
         for (prefix, uri) in read.declarations() {
-            let prefix = self.store(prefix)?;
+            let prefix = self.store(prefix.as_bytes())?;
             self.declarations.push((prefix, uri));
         }
         let id = self.push(Node {
@@ -250,7 +252,7 @@ impl DocumentBuilder {
     }
 
     /// Adjacent pieces of text become one node, so that nobody judges half a value. CDATA stays apart, to be seen.
-    fn text(&mut self, text: &str, cdata: bool, source: Range<usize>) -> Result<(), Refusal> {
+    fn text(&mut self, text: &[u8], cdata: bool, source: Range<usize>) -> Result<(), Refusal> {
         let last = self.open.last().and_then(|id| self.nodes.get(id.0 as usize)).and_then(|parent| parent.last_child);
         let range = self.store(text)?;
         if !cdata && let Some(node) = last.and_then(|id| self.nodes.get_mut(id.0 as usize))

@@ -12,7 +12,7 @@ pub fn is_space(c: char) -> bool {
 }
 
 /// The same of a byte.
-pub(super) fn is_space_byte(byte: u8) -> bool {
+pub(crate) fn is_space_byte(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 

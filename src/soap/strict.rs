@@ -8,6 +8,7 @@
 
 use quick_xml::events::{BytesStart, Event};
 
+pub(crate) use super::lexical::is_space_byte;
 use super::lexical::{check_characters, check_declaration, is_absolute_uri, next_attribute, normalise_value, resolve};
 pub use super::lexical::{is_char, is_ncname, is_space};
 
