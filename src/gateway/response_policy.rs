@@ -32,6 +32,8 @@ use crate::soap::strict::{Limits, Token};
 
 /// The greatest Header of an answer, in bytes. One with a certificate, a signature and ten references has about ten thousand.
 const LARGEST_HEAD: usize = 256 * 1024;
+/// What there is room for at once, in bytes.
+const USUAL_HEAD: usize = 10 * 1024;
 
 /// The layer.
 #[derive(Clone)]
@@ -140,7 +142,7 @@ impl ResponsePolicyLayer {
 
 /// The Header, whole, and Body's start tag; and how deep Body's content lies.
 async fn head(reader: &mut StreamReader<AnswerBody>) -> Result<(Document, usize), StreamError> {
-    let mut builder = DocumentBuilder::default();
+    let mut builder = DocumentBuilder::with_room_for(USUAL_HEAD);
     loop {
         let token = reader.next().await?;
         let read = reader.read();

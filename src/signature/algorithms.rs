@@ -51,8 +51,8 @@ impl DigestAlgorithm {
 }
 
 /// How many bytes wait before they are digested together: canonical bytes come a few at a time, and each call of the
-/// library costs as much as digesting some fifty.
-const ENOUGH: usize = 2048;
+/// library costs as much as digesting some fifty. No more than what the C library's allocator keeps at hand.
+const ENOUGH: usize = 1024;
 
 /// A digest that canonical bytes are written into as they come.
 pub struct Digester {

@@ -135,8 +135,9 @@ pub struct Canonicaliser<S> {
 impl<S: Sink> Canonicaliser<S> {
     /// A canonicaliser whose first start tag is the apex. Of a stream it takes every token from there on, of one reader.
     pub fn new(method: Exclusive, sink: S) -> Self {
-        let (strings, tag) = (String::new(), Vec::new());
-        let (rendered, open, written) = (Vec::new(), Vec::new(), Written::default());
+        // Room for what most parts of a message need, in pieces that an allocator keeps at hand: a message has ten parts.
+        let (strings, tag) = (String::with_capacity(512), Vec::with_capacity(512));
+        let (rendered, open, written) = (Vec::with_capacity(8), Vec::with_capacity(16), Written::default());
         Self { sink, method, strings, rendered, open, tag, written, standing: 0..0, lost: false }
     }
 
@@ -363,14 +364,13 @@ impl<S: Sink> Canonicaliser<S> {
         }
         let inclusive = std::mem::take(&mut self.method.inclusive);
         for listed in &inclusive {
-            match declared(listed) {
-                None | Some("") if apex && self.method.apex_default && listed.is_empty() => {
-                    if !self.is_rendered(rendered, "") {
-                        self.declare("", "");
-                    }
+            let uri = declared(listed);
+            if apex && self.method.apex_default && listed.is_empty() && uri.is_none_or(str::is_empty) {
+                if !self.is_rendered(rendered, "") {
+                    self.declare("", "");
                 }
-                Some(uri) => self.render(rendered, listed, uri),
-                None => {}
+            } else if let Some(uri) = uri {
+                self.render(rendered, listed, uri);
             }
         }
         self.method.inclusive = inclusive;

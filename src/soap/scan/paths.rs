@@ -61,7 +61,10 @@ pub(super) struct Paths {
 
 impl Default for Paths {
     fn default() -> Self {
-        Self { steps: vec![Step::default(); 2], index: vec![UNKNOWN; PLACES + NEIGHBOURS], last: UNKNOWN, innermost: DOCUMENT }
+        // Room for those of a request or a small answer, which have about a hundred.
+        let mut steps = Vec::with_capacity(128);
+        steps.resize(2, Step::default());
+        Self { steps, index: vec![UNKNOWN; PLACES + NEIGHBOURS], last: UNKNOWN, innermost: DOCUMENT }
     }
 }
 

@@ -173,8 +173,12 @@ impl<'t> Tag<'t> {
     pub(super) fn end(self) -> &'t [u8] {
         self.store.bytes(self.parts.end)
     }
-    /// Binds what it declares, in the element that was opened last.
+    /// Whether it declares namespaces: most tags do not.
     #[inline]
+    pub(super) fn declares(self) -> bool {
+        self.parts.declarations.length > 0
+    }
+    /// Binds what it declares, in the element that was opened last.
     pub(super) fn bind(self, scope: &mut Scope) {
         for (_, prefix, uri) in self.store.declarations(self.parts.declarations) {
             scope.bind(*prefix, *uri);
@@ -197,7 +201,7 @@ impl Store {
         let name_end = inside.bytes().position(is_space_byte).unwrap_or(inside.len());
         let (name, mut rest) = inside.split_at(name_end);
         let (prefix, local) = split(name, limits, offset)?;
-        
+
         let mut seen = 0usize;
         while let Some((name, value, after)) = next_attribute(rest, offset)? {
             let name_start = start + inside.len() - rest.len() + rest.bytes().take_while(|byte| is_space_byte(*byte)).count();
@@ -393,8 +397,15 @@ pub(super) struct Tags {
 
 impl Default for Tags {
     fn default() -> Self {
-        let (store, tags, index) = (Store::default(), vec![Parts::default()], vec![0; PLACES + NEIGHBOURS]);
-        Self { store, kept: (0, 0, 0), tags, index, last: 0 }
+        // Room for the tags of a request or a small answer, which have about a hundred.
+        let mut tags = Vec::with_capacity(128);
+        tags.push(Parts::default());
+        let store = Store {
+            text: String::with_capacity(8 * 1024),
+            attributes: Vec::with_capacity(32),
+            declarations: Vec::with_capacity(32),
+        };
+        Self { store, kept: (0, 0, 0), tags, index: vec![0; PLACES + NEIGHBOURS], last: 0 }
     }
 }
 
