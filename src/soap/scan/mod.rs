@@ -179,7 +179,7 @@ impl Scanner {
         let inside = bytes.strip_prefix(b"<")?;
         if inside.first() == Some(&b'/') {
             let end = tags.end(scope.innermost_tag()?);
-            if end.is_empty() || !bytes.starts_with(end) {
+            if end.is_empty() || !starts_with(bytes, end) {
                 return None;
             }
             let length = end.len();
@@ -472,7 +472,7 @@ fn leaf(content: &[u8], end: &[u8], limit: usize, odd: bool) -> Option<usize> {
     let length = plain_length(content)?;
     let (text, rest) = content.split_at_checked(length)?;
     let plain = !odd || memchr(b'\r', text).is_none();
-    (length > 0 && length <= limit && plain && rest.starts_with(end)).then_some(length)
+    (length > 0 && length <= limit && plain && starts_with(rest, end)).then_some(length)
 }
 
 /// How many bytes stand before the first `<`, `>` or `&`. Texts are short: sixteen bytes are looked at together, and then
@@ -504,6 +504,18 @@ fn first_special(word: u64) -> Option<usize> {
     let zero = |word: u64| word.wrapping_sub(ONES) & !word & TOPS;
     let found = zero((word & !(ONES * 2)) ^ (ONES * u64::from(b'<'))) | zero(word ^ (ONES * u64::from(b'&')));
     if found == 0 { None } else { usize::try_from(found.trailing_zeros() / 8).ok() }
+}
+
+/// `bytes.starts_with(tag)`, which for tags as long as most are is answered without the call that longer ones are worth: what
+/// stands first and what stands last, that overlap.
+#[inline]
+fn starts_with(bytes: &[u8], tag: &[u8]) -> bool {
+    let Some(bytes) = bytes.get(..tag.len()) else { return false };
+    match tag.len() {
+        8..16 => bytes.first_chunk::<8>() == tag.first_chunk() && bytes.last_chunk::<8>() == tag.last_chunk(),
+        16..=32 => bytes.first_chunk::<16>() == tag.first_chunk() && bytes.last_chunk::<16>() == tag.last_chunk(),
+        _ => bytes == tag,
+    }
 }
 
 /// Where the tag ends that begins so: at the first `>` outside quotes.
@@ -569,5 +581,30 @@ impl Reading for Scanner {
     }
     fn bytes(&self, range: std::ops::Range<usize>) -> Option<&[u8]> {
         self.input.behind(range)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::starts_with;
+
+    /// What is compared overlaps, so each length and each place of a difference is another case.
+    #[test]
+    fn a_tag_is_recognised_by_all_its_letters() {
+        for length in 0..70 {
+            let tag: Vec<u8> = (b'A'..).take(length).collect();
+            let mut bytes = tag.clone();
+            assert!(starts_with(&bytes, &tag));
+            for at in 0..length {
+                let mut other = bytes.clone();
+                if let Some(byte) = other.get_mut(at) {
+                    *byte ^= 0x20;
+                }
+                assert!(!starts_with(&other, &tag), "{length} letters, another at {at}");
+                assert!(!starts_with(bytes.get(..at).unwrap_or(&[]), &tag), "{at} of {length} letters");
+            }
+            bytes.push(b'>');
+            assert!(starts_with(&bytes, &tag));
+        }
     }
 }

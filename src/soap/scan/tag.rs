@@ -12,6 +12,7 @@ use crate::soap::strict::{Limits, TagAttribute, Uri, Uris, XML_NAMESPACE, XMLNS_
 
 use super::paths::{Expected, Paths};
 use super::scope::{Prefix, Scope};
+use super::starts_with;
 
 /// A part of [`Store`]: of its text, or of one of its lists. A beginning and a length that are added as what is twice as
 /// wide cannot be out of order, which asks less at each look than a range does.
@@ -434,7 +435,7 @@ impl Tags {
     #[inline]
     pub(super) fn again(&mut self, expected: Expected, inside: &[u8]) -> Option<Tag<'_>> {
         let Self { store, tags, last, .. } = self;
-        let parts = tags.get_mut(expected.tag).filter(|parts| inside.starts_with(store.bytes(parts.raw)))?;
+        let parts = tags.get_mut(expected.tag).filter(|parts| starts_with(inside, store.bytes(parts.raw)))?;
         if !parts.again(expected) {
             return None;
         }
