@@ -13,6 +13,7 @@
 //!
 //! Only a message that was proven as a whole puts its token here, so neither junk nor a stolen token takes up room.
 
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -30,12 +31,23 @@ const OVERHEAD: usize = 8 * 1024;
 const LONGEST: Duration = Duration::from_secs(8 * 3600);
 
 /// The declarations in scope, and the assertion's bytes.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key(Vec<u8>);
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Key {
+    bytes: Vec<u8>,
+    /// Worked out once, for it is asked twice of an assertion that is not known. Keyed, as the library's is, so that no holder
+    /// of many tokens can build some that fall on one place.
+    hash: u64,
+}
 
-impl Key {
-    /// `None` where the bytes of the assertion were not kept.
-    pub(super) fn of(assertion: Element<'_>) -> Option<Self> {
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl AssertionMemory {
+    /// Where an assertion is to be looked for; `None` where its bytes were not kept.
+    pub(super) fn key(&self, assertion: Element<'_>) -> Option<Key> {
         let bytes = assertion.source();
         if bytes.is_empty() {
             return None;
@@ -51,7 +63,7 @@ impl Key {
             }
         }
         key.extend_from_slice(bytes);
-        Some(Self(key))
+        Some(Key { hash: self.hasher.hash_one(&key), bytes: key })
     }
 }
 
@@ -90,6 +102,7 @@ impl Counts {
 #[derive(Debug)]
 pub struct AssertionMemory {
     known: Cache<Key, Arc<Remembered>>,
+    hasher: RandomState,
     counts: Arc<Counts>,
 }
 
@@ -99,7 +112,7 @@ impl AssertionMemory {
     pub fn new(bytes: usize, counts: Arc<Counts>) -> Self {
         let weight = |_: &Key, entry: &Arc<Remembered>| u32::try_from(2 * entry.bytes + OVERHEAD).unwrap_or(u32::MAX);
         let known = Cache::builder().max_capacity(bytes as u64).weigher(weight).time_to_live(LONGEST).build();
-        Self { known, counts }
+        Self { known, hasher: RandomState::new(), counts }
     }
 
     /// About how many assertions are remembered.

@@ -18,7 +18,7 @@ use crate::signature::timestamp::{self, TimeRules};
 use crate::signature::verify::{Parts, RequestSignature, VerifiedRequest};
 use crate::soap::document::Document;
 use assertion::{Claims, Statement};
-use memory::{AssertionMemory, Key};
+use memory::AssertionMemory;
 use privileges::Privileges;
 use trust::Trust;
 
@@ -106,7 +106,7 @@ pub fn authenticate<'d>(
     let issuer = assertion.elements().next().filter(|element| element.is(SAML, "Issuer"));
     let issuer = issuer.and_then(|element| element.text()).ok_or(Refusal::TokenIssuerUntrusted)?;
     let issuer = expectations.trust.issuer(&issuer).ok_or(Refusal::TokenIssuerUntrusted)?;
-    let place = expectations.memory.and_then(|memory| Some((memory, Key::of(assertion)?)));
+    let place = expectations.memory.and_then(|memory| Some((memory, memory.key(assertion)?)));
     let known = place.as_ref().and_then(|(memory, key)| memory.find(key));
     let statement = match &known {
         Some(known) => known.statement.clone(),

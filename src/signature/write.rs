@@ -2,17 +2,27 @@
 
 /// Appends character data: `&`, `<`, `>` and carriage returns escaped, all else as it is.
 pub fn text(out: &mut impl super::c14n::Sink, text: &str) {
-    escape(out, text, |byte| matches!(byte, b'&' | b'<' | b'>' | b'\r'));
+    escape(out, text, is_special_in_text);
 }
 
 /// Whether character data is spelt as it is.
 pub(super) fn is_plain(text: &[u8]) -> bool {
-    plain_prefix(text, |byte| matches!(byte, b'&' | b'<' | b'>' | b'\r')) == text.len()
+    plain_prefix(text, is_special_in_text) == text.len()
 }
 
 /// Appends an attribute's value (without its quotes, which must be `"`).
 pub fn value(out: &mut impl super::c14n::Sink, value: &str) {
-    escape(out, value, |byte| matches!(byte, b'&' | b'<' | b'"' | b'\t' | b'\n' | b'\r'));
+    escape(out, value, is_special_in_value);
+}
+
+// Each character by itself, without `matches!`: that becomes a table of bits, which cannot be asked for many bytes together.
+
+fn is_special_in_text(byte: u8) -> bool {
+    (byte == b'&') | (byte == b'<') | (byte == b'>') | (byte == b'\r')
+}
+
+fn is_special_in_value(byte: u8) -> bool {
+    (byte == b'&') | (byte == b'<') | (byte == b'"') | (byte == b'\t') | (byte == b'\n') | (byte == b'\r')
 }
 
 /// Appends ` name="value"`.
@@ -55,10 +65,58 @@ fn escape(out: &mut impl super::c14n::Sink, from: &str, special: impl Fn(u8) -> 
     }
 }
 
-/// How many bytes there are before the first special one. Most text has none, so sixteen are looked at together.
+/// How many bytes there are before the first special one. Most text has none, so sixteen or eight are looked at together, of
+/// what is left after them the last that overlap, and one by one only what is shorter or has one.
 fn plain_prefix(bytes: &[u8], special: impl Fn(u8) -> bool) -> usize {
-    let any = |chunk: &&[u8]| chunk.iter().fold(false, |found, byte| found | special(*byte));
-    let whole = bytes.chunks_exact(16).take_while(|chunk| !any(chunk)).count() * 16;
+    let whole = bytes.as_chunks::<16>().0.iter().take_while(|chunk| all_plain(chunk, &special)).count() * 16;
     let rest = bytes.get(whole..).unwrap_or(&[]);
-    whole + rest.iter().position(|byte| special(*byte)).unwrap_or(rest.len())
+    let rest_is_plain = match (bytes.last_chunk::<16>(), rest.first_chunk::<8>(), rest.last_chunk::<8>()) {
+        (Some(last), ..) => rest.len() < 16 && all_plain(last, &special),
+        (None, Some(first), Some(last)) => all_plain(first, &special) && all_plain(last, &special),
+        _ => false,
+    };
+    match rest_is_plain {
+        true => bytes.len(),
+        false => whole + rest.iter().position(|byte| special(*byte)).unwrap_or(rest.len()),
+    }
+}
+
+/// No branch stands in the loop, so that the compiler looks at all of them together.
+#[inline]
+fn all_plain<const N: usize>(bytes: &[u8; N], special: impl Fn(u8) -> bool) -> bool {
+    !bytes.iter().fold(false, |found, byte| found | special(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The pieces overlap, so each length and each place in it is another case.
+    #[test]
+    fn a_special_character_is_escaped_wherever_it_stands() {
+        for length in 0..70 {
+            for at in 0..=length {
+                for (special, in_text, in_value) in [
+                    ("&", "&amp;", "&amp;"),
+                    ("<", "&lt;", "&lt;"),
+                    (">", "&gt;", ">"),
+                    ("\"", "\"", "&quot;"),
+                    ("\t", "\t", "&#x9;"),
+                    ("\n", "\n", "&#xA;"),
+                    ("\r", "&#xD;", "&#xD;"),
+                    ("æ", "æ", "æ"),
+                    ("", "", ""),
+                ] {
+                    let (before, after) = ("a".repeat(at), "b".repeat(length - at));
+                    let from = format!("{before}{special}{after}");
+                    let (mut out, mut of_value) = (Vec::new(), Vec::new());
+                    text(&mut out, &from);
+                    value(&mut of_value, &from);
+                    assert_eq!(String::from_utf8(out).as_deref(), Ok(&*format!("{before}{in_text}{after}")));
+                    assert_eq!(String::from_utf8(of_value).as_deref(), Ok(&*format!("{before}{in_value}{after}")));
+                    assert_eq!(is_plain(from.as_bytes()), special == in_text, "{from:?}");
+                }
+            }
+        }
+    }
 }

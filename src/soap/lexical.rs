@@ -93,14 +93,15 @@ pub(super) fn is_absolute_uri(name: &str) -> bool {
     let scheme_ok = letters.next().is_some_and(|byte| byte.is_ascii_alphabetic())
         && letters.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
     let mut bytes = rest.bytes();
-    let mut rest_ok = !rest.is_empty();
+    let (mut rest_ok, mut fragments) = (!rest.is_empty(), 0);
     while let Some(byte) = bytes.next() {
+        fragments += usize::from(byte == b'#');
         rest_ok &= match byte {
             b'%' => bytes.next().is_some_and(|b| b.is_ascii_hexdigit()) && bytes.next().is_some_and(|b| b.is_ascii_hexdigit()),
             _ => holds(&IN_URI, byte),
         };
     }
-    scheme_ok && rest_ok && rest.bytes().filter(|byte| *byte == b'#').count() <= 1 && has_plain_authority(rest)
+    scheme_ok && rest_ok && fragments <= 1 && has_plain_authority(rest)
 }
 
 /// Whether what stands between `//` and the path, if anything, is a host and perhaps a port: `http://x:/` is a URI to
