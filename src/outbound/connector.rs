@@ -22,7 +22,7 @@ use tower::Service;
 
 /// What is taken from the socket at a time, in bytes. rustls itself reads 4 KiB at a time, which for an answer of ten
 /// megabytes is 2500 system calls; a TLS record has 16 KiB at most.
-const READ: usize = 32 * 1024;
+const READ: usize = 64 * 1024;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 

@@ -35,17 +35,20 @@ struct Peer {
     connections: Arc<AtomicUsize>,
 }
 
-/// A TLS peer that does, request by request, what the script says, and the last of it from then on.
-async fn peer(role: Role, script: &'static [Does]) -> Peer {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+fn tls(role: Role) -> ServerConfig {
     let own = for_tests().credentials(role).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+    ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(own.chain().to_vec(), own.key().clone_key())
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+        .unwrap()
+}
+
+/// A TLS peer that does, request by request, what the script says, and the last of it from then on.
+async fn peer(role: Role, script: &'static [Does]) -> Peer {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(tls(role)));
     let peer = Peer { address: listener.local_addr().unwrap(), requests: Arc::default(), connections: Arc::default() };
     let (requests, connections) = (peer.requests.clone(), peer.connections.clone());
     tokio::spawn(async move {
@@ -110,6 +113,51 @@ async fn a_connection_is_used_for_several_calls() {
         assert_eq!(call(&client, peer.address, PATIENT).await.unwrap(), (200, Bytes::from_static(b"ok")));
     }
     assert_eq!(peer.connections.load(Ordering::SeqCst), 1);
+}
+
+/// A peer over HTTP/2 that answers one call with a body of one piece, so long.
+async fn answers_in_one_piece(length: usize) -> SocketAddr {
+    const DATA: u8 = 0;
+    const HEADERS: u8 = 1;
+    const SETTINGS: u8 = 4;
+    const ENDS: u8 = 1;
+    const HEARD: u8 = 1;
+    const ENDS_HEAD: u8 = 4;
+    const STATUS_200: u8 = 0x88;
+    let frame = |kind: u8, flags: u8, stream: u8, payload: &[u8]| {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, flags, 0, 0, 0, stream], payload].concat()
+    };
+    let settings = [frame(SETTINGS, 0, 0, &[]), frame(SETTINGS, HEARD, 0, &[])].concat();
+    let answer = [settings, frame(HEADERS, ENDS_HEAD, 1, &[STATUS_200]), frame(DATA, ENDS, 1, &vec![b'x'; length])];
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut config = tls(Role::IndexServer);
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = TlsAcceptor::from(Arc::new(config)).accept(stream).await.unwrap();
+        let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
+        while !seen.windows(b"question".len()).any(|window| window == b"question") {
+            let length = stream.read(&mut buffer).await.unwrap();
+            seen.extend_from_slice(&buffer[..length]);
+        }
+        stream.write_all(&answer.concat()).await.unwrap();
+        // Kept open: what the client thinks of it is not to be hurried by an end.
+        let _ = stream.read_to_end(&mut seen).await;
+    });
+    address
+}
+
+/// Every piece costs the same again, whatever its length; and what a peer may have us hold at a time is bounded.
+#[tokio::test]
+async fn over_http_2_a_piece_of_an_answer_may_be_64_kib_long_and_no_longer() {
+    let longest = usize::try_from(FRAME).unwrap();
+    let address = answers_in_one_piece(longest).await;
+    let (status, body) = call(&client(), address, PATIENT).await.unwrap();
+    assert_eq!((status, body.len()), (200, longest));
+    let address = answers_in_one_piece(longest + 1).await;
+    assert!(matches!(call(&client(), address, PATIENT).await, Err(OutboundError::Broken(_) | OutboundError::Protocol(_))));
 }
 
 #[tokio::test]
