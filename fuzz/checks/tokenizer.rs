@@ -146,6 +146,7 @@ pub fn judged(data: &[u8], limits: Limits) -> Told {
 fn tag(read: &impl Reading) -> String {
     let uri = |uri| read.uris().get(uri);
     let attributes: Vec<_> = read.attributes().map(|a| (a.prefix, a.local, uri(a.uri), a.value)).collect();
+    assert_eq!(read.has_attributes(), !attributes.is_empty(), "whoever asks first whether there are any misses none");
     let declared: Vec<_> = read.declarations().map(|(prefix, name)| (prefix, uri(name))).collect();
     format!("{:?} {attributes:?} {declared:?}", (read.prefix(), read.local(), uri(read.uri())))
 }

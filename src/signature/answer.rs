@@ -184,7 +184,7 @@ impl PendingBody {
                 if self.canonicaliser.depth() == 0 {
                     return Err(bad("there is an element behind Body"));
                 }
-                if read.attributes().any(|a| is_id(a.local) && self.ids.contains(a.value)) {
+                if read.has_attributes() && read.attributes().any(|a| is_id(a.local) && self.ids.contains(a.value)) {
                     return Err(Refusal::DuplicateId);
                 }
             }

@@ -34,6 +34,10 @@ pub trait Reading {
     fn uri(&self) -> Uri;
     /// The tag's attributes in document order, without namespace declarations.
     fn attributes(&self) -> impl Iterator<Item = TagAttribute<'_>>;
+    /// Whether it has any: most tags have none.
+    fn has_attributes(&self) -> bool {
+        self.attributes().next().is_some()
+    }
     /// The tag's own namespace declarations: prefix (empty for the default) and name.
     fn declarations(&self) -> impl Iterator<Item = (&str, Uri)>;
     /// The last text or CDATA, references resolved and line ends normalised.

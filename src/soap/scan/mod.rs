@@ -514,6 +514,7 @@ fn starts_with(bytes: &[u8], tag: &[u8]) -> bool {
     match tag.len() {
         8..16 => bytes.first_chunk::<8>() == tag.first_chunk() && bytes.last_chunk::<8>() == tag.last_chunk(),
         16..=32 => bytes.first_chunk::<16>() == tag.first_chunk() && bytes.last_chunk::<16>() == tag.last_chunk(),
+        33..=64 => bytes.first_chunk::<32>() == tag.first_chunk() && bytes.last_chunk::<32>() == tag.last_chunk(),
         _ => bytes == tag,
     }
 }
@@ -548,6 +549,9 @@ impl Reading for Scanner {
     }
     fn attributes(&self) -> impl Iterator<Item = TagAttribute<'_>> {
         self.tags.last().into_iter().flat_map(Tag::attributes)
+    }
+    fn has_attributes(&self) -> bool {
+        self.tags.last().is_some_and(Tag::has_attributes)
     }
     fn declarations(&self) -> impl Iterator<Item = (&str, Uri)> {
         self.tags.last().into_iter().flat_map(Tag::declarations)
@@ -591,7 +595,7 @@ mod tests {
     /// What is compared overlaps, so each length and each place of a difference is another case.
     #[test]
     fn a_tag_is_recognised_by_all_its_letters() {
-        for length in 0..70 {
+        for length in 0..130 {
             let tag: Vec<u8> = (b'A'..).take(length).collect();
             let mut bytes = tag.clone();
             assert!(starts_with(&bytes, &tag));

@@ -156,6 +156,10 @@ impl<'t> Tag<'t> {
             value: store.part(a.value),
         })
     }
+    #[inline]
+    pub(super) fn has_attributes(self) -> bool {
+        self.parts.attributes.length > 0
+    }
     pub(super) fn declarations(self) -> impl Iterator<Item = (&'t str, Uri)> {
         let store = self.store;
         store.declarations(self.parts.declarations).iter().map(|(prefix, _, uri)| (store.part(*prefix), *uri))
