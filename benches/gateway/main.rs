@@ -22,6 +22,7 @@ mod backend;
 mod driver;
 mod floor;
 mod oha;
+mod pass_through;
 mod process;
 mod rows;
 mod stage;
@@ -39,6 +40,8 @@ use table::Table;
 
 const FULL: Effort = Effort { rounds: 5, seconds: 2.0, handshakes: 400, agreements: 100_000, clients: 10_000 };
 const QUICK: Effort = Effort { rounds: 1, seconds: 0.7, handshakes: 100, agreements: 1_000, clients: 500 };
+/// What this program calls itself with to be a peer.
+const PASS_THROUGH: &str = "pass-through";
 const PARTS: [&str; 5] = ["bindings", "memory", "handshakes", "growth", "overload"];
 
 fn main() {
@@ -53,6 +56,11 @@ fn main() {
 }
 
 async fn run(arguments: &[String]) {
+    if let [name, address, backend, pki] = arguments
+        && name == PASS_THROUGH
+    {
+        return pass_through::serve(address.parse().unwrap(), backend.parse().unwrap(), Path::new(pki)).await;
+    }
     let given = |name: &str| arguments.iter().any(|argument| argument == name);
     for (program, found) in [("nginx", said("nginx", &["-v"])), ("oha (cargo install oha --locked)", oha::version())] {
         assert!(!found.is_empty(), "{program} is not installed; see docs/performance.md");

@@ -107,7 +107,7 @@ fn milliseconds(seconds: f64) -> String {
 /// beside its floor.
 pub async fn bindings(stage: &Stage, effort: Effort) -> Vec<Row> {
     let gateway = stage.gateway("bindings", "", None).await;
-    let mut peers = vec![gateway, stage.nginx()];
+    let mut peers = vec![gateway, stage.nginx(), stage.hyper()];
     peers.extend(stage.haproxy());
     let (mut by_tls, mut by_token, mut p99s) = (Vec::new(), Vec::new(), Vec::new());
     let (mut floor, sample) = (Floor::default(), stage.answers(SIZES[1]));

@@ -174,6 +174,16 @@ impl Stage {
         Peer { name: "nginx", address, process }
     }
 
+    /// The gateway's own libraries as the same.
+    pub fn hyper(&self) -> Peer {
+        let (address, program) = (free(), std::env::current_exe().unwrap());
+        let (listen, backend, pki) = (address.to_string(), self.backend.address.to_string(), self.file("pki"));
+        let arguments = ["--bench", super::PASS_THROUGH, &listen, &backend, pki.to_str().unwrap()];
+        let mut process = Process::start(program.to_str().unwrap(), &arguments, &self.file("hyper.log"));
+        process.listens(address);
+        Peer { name: "hyper", address, process }
+    }
+
     /// haproxy as the same; `None` where it is not installed.
     pub fn haproxy(&self) -> Option<Peer> {
         if super::process::said("haproxy", &["-v"]).is_empty() {
