@@ -26,7 +26,7 @@ pub struct EdgeLimits {
     /// How many whole requests are worked on at once for each processor, those not counted that wait for the index; more only
     /// as a burst ([`crate::work`]).
     pub calls_per_processor: usize,
-    /// The same while calls have to be refused.
+    /// The same while calls have to be refused; at most as many.
     pub calls_per_processor_overloaded: usize,
     /// How many connections are open at once; one more is closed.
     pub connections: usize,
@@ -106,8 +106,10 @@ pub(super) fn read(section: &mut Reader<'_>) -> Option<(EdgeLimits, MessageLimit
     let drain_timeout = section.duration("drain_timeout", edge.drain_timeout, long);
     let concurrent_requests = section.size("concurrent_requests", edge.concurrent_requests, 1..=100_000);
     let calls_per_processor = section.size("calls_per_processor", edge.calls_per_processor, 1..=100_000);
-    let calls_per_processor_overloaded =
-        section.size("calls_per_processor_overloaded", edge.calls_per_processor_overloaded, 1..=100_000);
+    // Under overload fewer are worked on, never more.
+    let usual = calls_per_processor.unwrap_or(100_000);
+    let fewer = edge.calls_per_processor_overloaded.min(usual);
+    let calls_per_processor_overloaded = section.size("calls_per_processor_overloaded", fewer, 1..=usual as u64);
     let connections = section.size("connections", edge.connections, 1..=100_000);
     let streams = section.number("streams", edge.streams.into(), 1..=1000);
     let xml_depth = section.size("xml_depth", message.xml_depth, 32..=1000);

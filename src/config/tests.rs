@@ -141,6 +141,18 @@ fn every_problem_comes_in_one_report_with_its_line_and_remedy() {
     assert!(report.contains("clock_skew = \"soon\"\n     |              ^^^^^^"), "the place is marked:\n{report}");
 }
 
+/// More calls under overload than before it would be a mistake in the file, and is not put right in silence.
+#[test]
+fn under_overload_no_more_calls_are_worked_on_than_otherwise() {
+    let (dir, text) = set_up();
+    let with = |line: &str| text.replace("# calls_per_processor = 8", line);
+    let report = refused(&dir, &with("calls_per_processor = 4\ncalls_per_processor_overloaded = 5"));
+    assert!(report.contains("limits.calls_per_processor_overloaded: is out of range; use 1 to 4"), "{report}");
+    let limits = |text: &str| read(text, dir.path(), now()).0.unwrap().limits;
+    assert_eq!(limits(&with("calls_per_processor = 1")).calls_per_processor_overloaded, 1, "the usual two would be more");
+    assert_eq!(limits(&with("calls_per_processor = 4")).calls_per_processor_overloaded, 2);
+}
+
 #[test]
 fn each_kind_of_fault_is_told_with_its_remedy() {
     let (dir, text) = set_up();
