@@ -9,7 +9,7 @@ use super::authenticate::Authenticated;
 use super::call::{Call, OfCall};
 use super::definition::Definition;
 use super::replay::Fresh;
-use super::step::Step;
+use super::step::Check;
 use crate::agreements::{Agreement, Agreements, ClientSystem, Cvr, Environment, Role, Thumbprint};
 use crate::clock::Clock;
 use crate::refusal::Refusal;
@@ -79,7 +79,7 @@ pub struct AgreementStep {
     pub clock: Clock,
 }
 
-impl Step for AgreementStep {
+impl Check for AgreementStep {
     const NAME: &'static str = "agreement";
     type In = Fresh;
     type Out = Admitted;

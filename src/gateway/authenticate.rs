@@ -6,14 +6,14 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tower::{Layer, Service};
+use tower::Service;
 
 use super::call::{Call, OfCall};
 use super::clients::ClientTrust;
 use super::definition::{Definition, Name};
 use super::envelope::{Enveloped, Form};
 use super::open::Peer;
-use super::step::BoxFuture;
+use super::step::Step;
 use crate::agreements::{Cvr, Thumbprint};
 use crate::audit::Binding;
 use crate::clock::Clock;
@@ -126,9 +126,9 @@ pub struct TokenTrust {
     pub memory: Option<AssertionMemory>,
 }
 
-/// The layer.
+/// The step.
 #[derive(Clone)]
-pub struct AuthenticateLayer {
+pub struct AuthenticateStep {
     /// The service's names and bindings.
     pub definition: Arc<Definition>,
     /// What tokens are judged by.
@@ -152,7 +152,7 @@ pub struct AuthorityContextNames {
     pub municipality_cvr: Name,
 }
 
-impl AuthenticateLayer {
+impl AuthenticateStep {
     fn prove(&self, enveloped: Enveloped) -> Result<(Authenticated, Proof), Refusal> {
         let (caller, request, proof) = self.identify(enveloped.envelope(), enveloped.form(), enveloped.peer())?;
         Ok((Authenticated { enveloped, caller, request }, proof))
@@ -297,53 +297,31 @@ impl AuthenticateLayer {
     }
 }
 
-impl<S> Layer<S> for AuthenticateLayer {
-    type Service = AuthenticateService<S>;
-    fn layer(&self, inner: S) -> Self::Service {
-        AuthenticateService { layer: self.clone(), inner }
-    }
-}
-
-/// See [`AuthenticateLayer`].
-#[derive(Clone)]
-pub struct AuthenticateService<S> {
-    layer: AuthenticateLayer,
-    inner: S,
-}
-
-impl<S> Service<Enveloped> for AuthenticateService<S>
+impl<S> Step<S> for AuthenticateStep
 where
-    S: Service<Authenticated, Response = Released, Error = Refusal> + Clone + Send + 'static,
+    S: Service<Authenticated, Response = Released, Error = Refusal> + Send + 'static,
     S::Future: Send,
 {
-    type Response = (Released, Proof);
+    type In = Enveloped;
+    type Out = (Released, Proof);
     type Error = Refused;
-    type Future = BoxFuture<Result<(Released, Proof), Refused>>;
 
-    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Refused>> {
-        std::task::Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, enveloped: Enveloped) -> Self::Future {
-        let layer = self.layer.clone();
-        let mut inner = self.inner.clone();
-        Box::pin(async move {
-            let call = enveloped.call().clone();
-            let started = call.start();
-            let proven = layer.prove(enveloped);
-            call.finish("authenticate", started);
-            let (authenticated, proof) = proven.map_err(|refusal| Refused { refusal, proof: None })?;
-            call.note(|record| {
-                let caller = authenticated.caller();
-                record.operation = Some(layer.definition.operation.clone());
-                record.binding = Some(caller.binding());
-                record.authority = Some(*caller.authority());
-                record.certificate = Some(Thumbprint::from(*caller.thumbprint()));
-            });
-            match inner.call(authenticated).await {
-                Ok(released) => Ok((released, proof)),
-                Err(refusal) => Err(Refused { refusal, proof: Some(proof) }),
-            }
-        })
+    async fn pass(&self, enveloped: Enveloped, mut inner: S) -> Result<(Released, Proof), Refused> {
+        let call = enveloped.call().clone();
+        let started = call.start();
+        let proven = self.prove(enveloped);
+        call.finish("authenticate", started);
+        let (authenticated, proof) = proven.map_err(|refusal| Refused { refusal, proof: None })?;
+        call.note(|record| {
+            let caller = authenticated.caller();
+            record.operation = Some(self.definition.operation.clone());
+            record.binding = Some(caller.binding());
+            record.authority = Some(*caller.authority());
+            record.certificate = Some(Thumbprint::from(*caller.thumbprint()));
+        });
+        match inner.call(authenticated).await {
+            Ok(released) => Ok((released, proof)),
+            Err(refusal) => Err(Refused { refusal, proof: Some(proof) }),
+        }
     }
 }

@@ -2,14 +2,14 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
-use tower::{Layer, Service};
+use tower::Service;
 
 use super::authenticate::{Proof, Refused};
 use super::call::{Call, OfCall};
 use super::definition::Definition;
 use super::open::{Peer, Received};
 use super::seal::{Answered, RefusedReply, Reply};
-use super::step::BoxFuture;
+use super::step::Step;
 use crate::policy::release::Released;
 use crate::refusal::Refusal;
 use crate::soap::document::{Document, Element};
@@ -142,63 +142,41 @@ fn form(payload: Element<'_>, definition: &Definition) -> Result<Form, Refusal> 
     }
 }
 
-/// The layer. Below it everybody works on one parsed message; above it nobody looks inside.
+/// The step. Below it everybody works on one parsed message; above it nobody looks inside.
 #[derive(Clone)]
-pub struct EnvelopeLayer {
+pub struct EnvelopeStep {
     /// The service's names.
     pub definition: std::sync::Arc<Definition>,
     /// What the reader puts up with.
     pub limits: Limits,
 }
 
-impl<S> Layer<S> for EnvelopeLayer {
-    type Service = EnvelopeService<S>;
-    fn layer(&self, inner: S) -> Self::Service {
-        EnvelopeService { layer: self.clone(), inner }
-    }
-}
-
-/// See [`EnvelopeLayer`].
-#[derive(Clone)]
-pub struct EnvelopeService<S> {
-    layer: EnvelopeLayer,
-    inner: S,
-}
-
-impl<S> Service<Received> for EnvelopeService<S>
+impl<S> Step<S> for EnvelopeStep
 where
-    S: Service<Enveloped, Response = (Released, Proof), Error = Refused> + Clone + Send + 'static,
+    S: Service<Enveloped, Response = (Released, Proof), Error = Refused> + Send + 'static,
     S::Future: Send,
 {
-    type Response = Answered;
+    type In = Received;
+    type Out = Answered;
     type Error = RefusedReply;
-    type Future = BoxFuture<Result<Answered, RefusedReply>>;
 
-    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> {
-        std::task::Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, received: Received) -> Self::Future {
-        let EnvelopeLayer { definition, limits } = self.layer.clone();
-        let mut inner = self.inner.clone();
-        Box::pin(async move {
-            let Received { call, peer, version, action, body } = received;
-            let started = call.start();
-            let result = read(body, version, action.as_deref(), &definition, &limits);
-            call.finish("envelope", started);
-            let (envelope, form) = result.map_err(|refusal| RefusedReply { refusal, reply: Reply::unproven(version, &call) })?;
-            let reply = Reply::to(&envelope, form, &call);
-            call.note(|record| record.caller_transaction = envelope.transaction().and_then(|id| id.parse().ok()));
-            match inner.call(Enveloped { call, peer, envelope, form }).await {
-                Ok((released, proof)) => Ok(Answered { released, reply: reply.proven(proof) }),
-                Err(Refused { refusal, proof }) => {
-                    let reply = match proof {
-                        Some(proof) => reply.proven(proof),
-                        None => reply,
-                    };
-                    Err(RefusedReply { refusal, reply })
-                }
+    async fn pass(&self, received: Received, mut inner: S) -> Result<Answered, RefusedReply> {
+        let Received { call, peer, version, action, body } = received;
+        let started = call.start();
+        let result = read(body, version, action.as_deref(), &self.definition, &self.limits);
+        call.finish("envelope", started);
+        let (envelope, form) = result.map_err(|refusal| RefusedReply { refusal, reply: Reply::unproven(version, &call) })?;
+        let reply = Reply::to(&envelope, form, &call);
+        call.note(|record| record.caller_transaction = envelope.transaction().and_then(|id| id.parse().ok()));
+        match inner.call(Enveloped { call, peer, envelope, form }).await {
+            Ok((released, proof)) => Ok(Answered { released, reply: reply.proven(proof) }),
+            Err(Refused { refusal, proof }) => {
+                let reply = match proof {
+                    Some(proof) => reply.proven(proof),
+                    None => reply,
+                };
+                Err(RefusedReply { refusal, reply })
             }
-        })
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::call::{Call, OfCall};
 use super::definition::Definition;
 use super::request_policy::Permitted;
-use super::step::Step;
+use super::step::Check;
 use crate::audit::Durable;
 use crate::refusal::Refusal;
 use crate::sts::Token;
@@ -70,7 +70,7 @@ pub struct ExchangeStep {
     pub work: Work,
 }
 
-impl Step for ExchangeStep {
+impl Check for ExchangeStep {
     const NAME: &'static str = "exchange";
     type In = Permitted;
     type Out = Authorised;

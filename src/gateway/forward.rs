@@ -6,14 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use tokio::time::Instant;
-use tower::Service;
 use uuid::Uuid;
 
 use super::call::OfCall;
 use super::definition::Definition;
 use super::exchange::{Authorised, Grant};
 use super::seal::{MESSAGE_LIFETIME, Signer};
-use super::step::BoxFuture;
+use super::step::Step;
 use crate::audit::Durable;
 use crate::clock::Clock;
 use crate::outbound::breaker::{Breaker, Pass};
@@ -32,8 +31,7 @@ pub struct Answer {
     pub(super) pass: Pass,
 }
 
-/// The innermost service.
-#[derive(Clone)]
+/// The innermost step.
 pub struct Forward {
     /// The service's names.
     pub definition: Arc<Definition>,
@@ -52,7 +50,7 @@ pub struct Forward {
 }
 
 impl Forward {
-    async fn send(self, authorised: Authorised) -> Result<Answer, Refusal> {
+    async fn send(&self, authorised: Authorised) -> Result<Answer, Refusal> {
         let now = Instant::now();
         let pass = self
             .breaker
@@ -149,23 +147,16 @@ fn acceptable<B>(response: &http::Response<B>) -> Result<(), Refusal> {
     }
 }
 
-impl Service<Authorised> for Forward {
-    type Response = Answer;
+impl Step<()> for Forward {
+    type In = Authorised;
+    type Out = Answer;
     type Error = Refusal;
-    type Future = BoxFuture<Result<Answer, Refusal>>;
 
-    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Refusal>> {
-        std::task::Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, authorised: Authorised) -> Self::Future {
-        let this = self.clone();
-        Box::pin(async move {
-            let call = authorised.call().clone();
-            let started = call.start();
-            let answer = this.send(authorised).await;
-            call.finish("forward", started);
-            answer
-        })
+    async fn pass(&self, authorised: Authorised, (): ()) -> Result<Answer, Refusal> {
+        let call = authorised.call().clone();
+        let started = call.start();
+        let answer = self.send(authorised).await;
+        call.finish("forward", started);
+        answer
     }
 }

@@ -34,18 +34,18 @@ use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceBuilder};
 
 use crate::refusal::Refusal;
-use step::StepLayer;
+use step::{StepLayer, StepService};
 
 /// The steps of one service, ready to be stacked.
 pub struct Gateway {
     /// Call id and audit record.
     pub open: open::OpenLayer,
     /// Answers and faults.
-    pub seal: seal::SealLayer,
+    pub seal: seal::SealStep,
     /// HTTP headers, XML, SOAP, operation.
-    pub envelope: envelope::EnvelopeLayer,
+    pub envelope: envelope::EnvelopeStep,
     /// Token, or mutual TLS.
-    pub authenticate: authenticate::AuthenticateLayer,
+    pub authenticate: authenticate::AuthenticateStep,
     /// Seen before?
     pub replay: replay::Replay,
     /// Front and back.
@@ -55,7 +55,7 @@ pub struct Gateway {
     /// Durable record, token for the index.
     pub exchange: exchange::ExchangeStep,
     /// Verify and filter.
-    pub response_policy: response_policy::ResponsePolicyLayer,
+    pub response_policy: response_policy::ResponsePolicyStep,
     /// The index.
     pub forward: forward::Forward,
 }
@@ -71,11 +71,11 @@ impl Gateway {
             // First of all: from here on every request ends in a record, even an abandoned one.
             .layer(self.open)
             // Around everything that may refuse, for it tells the refusals; inside `open`, which must know the outcome.
-            .layer(self.seal)
+            .layer(StepLayer::new(self.seal))
             // One parse, before anyone trusts a byte: everything below looks at the same nodes.
-            .layer(self.envelope)
+            .layer(StepLayer::new(self.envelope))
             // Before any look-up: what is not proven buys no work in the stores, and no signed fault.
-            .layer(self.authenticate)
+            .layer(StepLayer::new(self.authenticate))
             // After authenticate, so that only proven senders fill the memory; before the rest, so that a copy costs nothing.
             .layer(StepLayer::new(self.replay))
             // A proven identity has no access by itself: an agreement on each side gives it.
@@ -86,8 +86,8 @@ impl Gateway {
             // The last thing before the wire: the record of admission is on disk, or nothing is forwarded.
             .layer(StepLayer::new(self.exchange))
             // Around forward: what the index answers is verified and filtered before anyone outside sees it.
-            .layer(self.response_policy)
-            .service(self.forward);
+            .layer(StepLayer::new(self.response_policy))
+            .service(StepService::innermost(self.forward));
         move |peer| GatewayService::new(stack.for_peer(peer))
     }
 }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::call::Call;
 use super::definition::Definition;
 use super::envelope::content_type;
-use super::seal::{RefusedReply, Reply, SealLayer, Sealed};
+use super::seal::{RefusedReply, Reply, SealStep, Sealed};
 use super::step::BoxFuture;
 use crate::audit::{Audit, Record};
 use crate::clock::Clock;
@@ -51,7 +51,7 @@ pub struct OpenLayer {
     /// The clock.
     pub clock: Clock,
     /// Says no before there is an envelope to answer.
-    pub seal: SealLayer,
+    pub seal: SealStep,
     /// The calls that are worked on.
     pub work: Work,
 }
@@ -59,14 +59,14 @@ pub struct OpenLayer {
 impl<S> Layer<S> for OpenLayer {
     type Service = OpenService<S>;
     fn layer(&self, inner: S) -> Self::Service {
-        OpenService { layer: self.clone(), inner, peer: Peer::default() }
+        OpenService { layer: Arc::new(self.clone()), inner, peer: Peer::default() }
     }
 }
 
 /// See [`OpenLayer`].
 #[derive(Clone)]
 pub struct OpenService<S> {
-    layer: OpenLayer,
+    layer: Arc<OpenLayer>,
     inner: S,
     peer: Peer,
 }

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::authenticate::{Authenticated, Message};
 use super::call::{Call, OfCall};
-use super::step::Step;
+use super::step::Check;
 use crate::clock::Clock;
 use crate::refusal::Refusal;
 
@@ -124,7 +124,7 @@ pub struct Replay {
     pub clock: Clock,
 }
 
-impl Step for Replay {
+impl Check for Replay {
     const NAME: &'static str = "replay";
     type In = Authenticated;
     type Out = Fresh;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::agreement::Admitted;
 use super::call::{Call, OfCall};
-use super::step::Step;
+use super::step::Check;
 use crate::agreements::Agreement;
 use crate::audit::{self, Sealer};
 use crate::clock::Clock;
@@ -93,7 +93,7 @@ pub struct RequestPolicyStep {
     pub clock: Clock,
 }
 
-impl Step for RequestPolicyStep {
+impl Check for RequestPolicyStep {
     const NAME: &'static str = "request_policy";
     type In = Admitted;
     type Out = Permitted;

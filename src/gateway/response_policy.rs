@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tower::{Layer, Service};
+use tower::Service;
 
 use super::call::OfCall;
 use super::exchange::Authorised;
 use super::forward::Answer;
 use super::request_policy::Judged;
-use super::step::BoxFuture;
+use super::step::Step;
 use crate::agreements::Cvr;
 use crate::audit::Record;
 use crate::clock::Clock;
@@ -35,9 +35,9 @@ const LARGEST_HEAD: usize = 256 * 1024;
 /// What there is room for at once, in bytes.
 const USUAL_HEAD: usize = 10 * 1024;
 
-/// The layer.
+/// The step.
 #[derive(Clone)]
-pub struct ResponsePolicyLayer {
+pub struct ResponsePolicyStep {
     /// The index's certificates, pinned.
     pub pinned: Arc<Vec<Certificate>>,
     /// The revocation lists in which they are looked up.
@@ -52,7 +52,7 @@ pub struct ResponsePolicyLayer {
     pub clock: Clock,
 }
 
-impl ResponsePolicyLayer {
+impl ResponsePolicyStep {
     async fn filter(&self, answer: Answer) -> Result<Released, Refusal> {
         let Answer { grant, message_id, body, deadline, allowed, pass } = answer;
         let call = grant.call().clone();
@@ -63,7 +63,7 @@ impl ResponsePolicyLayer {
         let read = self.read(&mut reader, &mut filter, &message_id).await;
         // An index that answers nonsense or breaks off is a failing index; a refusal of ours is not its fault.
         let late = tokio::time::Instant::now() >= deadline;
-        let outcome = match read {
+        let mut outcome = match read {
             Ok(()) => filter.finish(),
             Err(StreamError::Connection) if late => Err(Refusal::IndexTimeout { seconds: allowed.as_secs() }),
             Err(StreamError::Connection) => Err(Refusal::IndexUnavailable),
@@ -80,8 +80,9 @@ impl ResponsePolicyLayer {
             }
             _ => pass.succeeded(),
         }
-        if let Ok(released) = &outcome {
-            call.note(|record| note(record, released.counts()));
+        if let Ok(released) = &mut outcome {
+            let counts = released.take_counts();
+            call.note(|record| note(record, counts));
         }
         outcome
     }
@@ -207,52 +208,30 @@ pub fn ask(judged: &Judged, policy: &Policy, owners: &BTreeMap<Cvr, String>, lim
     }
 }
 
-fn note(record: &mut Record, counts: &Counts) {
+fn note(record: &mut Record, counts: Counts) {
     if counts.objects_released > 0 {
         record.released.objects.insert("released".to_owned(), counts.objects_released);
     }
-    record.released.fields.clone_from(&counts.fields_released);
-    record.removed.objects.clone_from(&counts.objects_removed);
-    record.removed.fields.clone_from(&counts.fields_removed);
+    record.released.fields = counts.fields_released;
+    record.removed.objects = counts.objects_removed;
+    record.removed.fields = counts.fields_removed;
 }
 
-impl<S> Layer<S> for ResponsePolicyLayer {
-    type Service = ResponsePolicyService<S>;
-    fn layer(&self, inner: S) -> Self::Service {
-        ResponsePolicyService { layer: self.clone(), inner }
-    }
-}
-
-/// See [`ResponsePolicyLayer`].
-#[derive(Clone)]
-pub struct ResponsePolicyService<S> {
-    layer: ResponsePolicyLayer,
-    inner: S,
-}
-
-impl<S> Service<Authorised> for ResponsePolicyService<S>
+impl<S> Step<S> for ResponsePolicyStep
 where
-    S: Service<Authorised, Response = Answer, Error = Refusal> + Clone + Send + 'static,
+    S: Service<Authorised, Response = Answer, Error = Refusal> + Send + 'static,
     S::Future: Send,
 {
-    type Response = Released;
+    type In = Authorised;
+    type Out = Released;
     type Error = Refusal;
-    type Future = BoxFuture<Result<Released, Refusal>>;
 
-    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Refusal>> {
-        std::task::Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, authorised: Authorised) -> Self::Future {
-        let layer = self.layer.clone();
-        let mut inner = self.inner.clone();
-        Box::pin(async move {
-            let call = authorised.call().clone();
-            let answer = inner.call(authorised).await?;
-            let started = call.start();
-            let released = layer.filter(answer).await;
-            call.finish("response_policy", started);
-            released
-        })
+    async fn pass(&self, authorised: Authorised, mut inner: S) -> Result<Released, Refusal> {
+        let call = authorised.call().clone();
+        let answer = inner.call(authorised).await?;
+        let started = call.start();
+        let released = self.filter(answer).await;
+        call.finish("response_policy", started);
+        released
     }
 }

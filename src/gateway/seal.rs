@@ -9,14 +9,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 use tokio::sync::Semaphore;
-use tower::{Layer, Service};
+use tower::Service;
 
 use super::authenticate::Proof;
 use super::call::Call;
 use super::definition::{Definition, Name};
 use super::envelope::Form;
 use super::open::Received;
-use super::step::BoxFuture;
+use super::step::Step;
 use crate::clock::Clock;
 use crate::policy::release::Released;
 use crate::refusal::Refusal;
@@ -122,9 +122,9 @@ pub struct Sealed {
     pub refusal: Option<Refusal>,
 }
 
-/// The layer.
+/// The step.
 #[derive(Clone)]
-pub struct SealLayer {
+pub struct SealStep {
     /// The service's names.
     pub definition: Arc<Definition>,
     /// The gateway's signing key and certificate.
@@ -133,7 +133,7 @@ pub struct SealLayer {
     pub clock: Clock,
 }
 
-impl SealLayer {
+impl SealStep {
     async fn answer(&self, answered: Answered) -> Sealed {
         let Answered { released, reply } = answered;
         let body = match reply.form {
@@ -197,10 +197,7 @@ impl SealLayer {
 
 fn wrap(wrapper: &Name, body: Vec<u8>) -> Vec<u8> {
     let Name { namespace, local } = wrapper;
-    let mut out = format!("<ta:{local} xmlns:ta=\"{namespace}\">").into_bytes();
-    out.extend_from_slice(&body);
-    out.extend_from_slice(format!("</ta:{local}>").as_bytes());
-    out
+    [format!("<ta:{local} xmlns:ta=\"{namespace}\">").as_bytes(), &body, format!("</ta:{local}>").as_bytes()].concat()
 }
 
 /// The caller's own `TransactionUUID`, echoed; a claim, never signed, never trusted.
@@ -218,52 +215,28 @@ fn plain(reply: &Reply, body: &[u8]) -> Bytes {
     let soap = reply.version.namespace();
     let header = request_header(reply.transaction.as_deref());
     let header = if header.is_empty() { header } else { format!("<s:Header>{header}</s:Header>") };
-    let mut out = format!("<s:Envelope xmlns:s=\"{soap}\">{header}<s:Body>").into_bytes();
-    out.extend_from_slice(body);
-    out.extend_from_slice(b"</s:Body></s:Envelope>");
-    Bytes::from(out)
+    let start = format!("<s:Envelope xmlns:s=\"{soap}\">{header}<s:Body>");
+    Bytes::from([start.as_bytes(), body, b"</s:Body></s:Envelope>"].concat())
 }
 
-impl<S> Layer<S> for SealLayer {
-    type Service = SealService<S>;
-    fn layer(&self, inner: S) -> Self::Service {
-        SealService { layer: self.clone(), inner }
-    }
-}
-
-/// See [`SealLayer`].
-#[derive(Clone)]
-pub struct SealService<S> {
-    layer: SealLayer,
-    inner: S,
-}
-
-impl<S> Service<Received> for SealService<S>
+impl<S> Step<S> for SealStep
 where
-    S: Service<Received, Response = Answered, Error = RefusedReply> + Clone + Send + 'static,
+    S: Service<Received, Response = Answered, Error = RefusedReply> + Send + 'static,
     S::Future: Send,
 {
-    type Response = Sealed;
+    type In = Received;
+    type Out = Sealed;
     type Error = std::convert::Infallible;
-    type Future = BoxFuture<Result<Sealed, std::convert::Infallible>>;
 
-    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> {
-        std::task::Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, received: Received) -> Self::Future {
-        let layer = self.layer.clone();
-        let mut inner = self.inner.clone();
-        Box::pin(async move {
-            let call = received.call.clone();
-            let outcome = inner.call(received).await;
-            let started = call.start();
-            let sealed = match outcome {
-                Ok(answered) => layer.answer(answered).await,
-                Err(refused) => layer.refuse(refused).await,
-            };
-            call.finish("seal", started);
-            Ok(sealed)
-        })
+    async fn pass(&self, received: Received, mut inner: S) -> Result<Sealed, std::convert::Infallible> {
+        let call = received.call.clone();
+        let outcome = inner.call(received).await;
+        let started = call.start();
+        let sealed = match outcome {
+            Ok(answered) => self.answer(answered).await,
+            Err(refused) => self.refuse(refused).await,
+        };
+        call.finish("seal", started);
+        Ok(sealed)
     }
 }

@@ -16,7 +16,7 @@ use crate::agreements::{Agreement, Agreements, CacheSettings, ClientSystem, Cvr,
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::agreement::{AgreementStep, Borne};
-use crate::gateway::authenticate::{AuthenticateLayer, Caller, TokenTrust};
+use crate::gateway::authenticate::{AuthenticateStep, Caller, TokenTrust};
 use crate::gateway::clients::{ClientCertificate, ClientTrust};
 use crate::gateway::definition::Definition;
 use crate::gateway::domains::{self, Each};
@@ -44,7 +44,7 @@ pub(super) struct DryRun {
     at: Timestamp,
     policy: Arc<Policy>,
     definition: Arc<Definition>,
-    authenticate: AuthenticateLayer,
+    authenticate: AuthenticateStep,
     agreement: AgreementStep,
     store: Store,
     limits: Limits,

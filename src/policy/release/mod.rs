@@ -39,6 +39,9 @@ use crate::refusal::Refusal;
 use crate::soap::reading::Reading;
 use crate::soap::strict::{Token, is_space};
 
+/// For how many released bytes there is room at once: one object has about as many.
+const USUAL_RELEASED: usize = 8 * 1024;
+
 /// A filtered answer. Only [`Filter::finish`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Released {
@@ -62,6 +65,10 @@ impl Released {
     /// What was released and removed, by rule.
     pub fn counts(&self) -> &Counts {
         &self.counts
+    }
+    /// The same, to be kept: nothing is counted here any more.
+    pub fn take_counts(&mut self) -> Counts {
+        std::mem::take(&mut self.counts)
     }
     /// Each verdict, where [`Ask::decisions`] asked for them.
     pub fn decisions(&self) -> Option<&[Decision]> {
@@ -125,7 +132,7 @@ impl Filter {
             found: true,
             unproven: false,
             head: Head::default(),
-            objects: Vec::new(),
+            objects: Vec::with_capacity(USUAL_RELEASED),
             released: 0,
             released_lines: 0,
             objects_seen: 0,
@@ -181,8 +188,10 @@ impl Filter {
             return Err(Refusal::PersonUnproven);
         }
         let mut body = self.head.write(&self.rules, self.released, self.released_lines);
+        const END: &[u8] = b"</yi:FremsoegYdelseIndeksOutput>";
+        body.reserve_exact(self.objects.len() + END.len());
         body.extend_from_slice(&self.objects);
-        body.extend_from_slice(b"</yi:FremsoegYdelseIndeksOutput>");
+        body.extend_from_slice(END);
         if body.len() > self.ask.limits.released_bytes {
             return Err(Refusal::AnswerTooLarge { limit: self.ask.limits.released_bytes });
         }

@@ -13,18 +13,18 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::gateway::Gateway;
 use crate::gateway::agreement::AgreementStep;
-use crate::gateway::authenticate::{AuthenticateLayer, AuthorityContextNames, TokenTrust};
+use crate::gateway::authenticate::{AuthenticateStep, AuthorityContextNames, TokenTrust};
 use crate::gateway::clients::{ClientCertificate, ClientTrust};
 use crate::gateway::definition::{Bindings, Definition, Name};
 use crate::gateway::domains::{self, Domains, Each};
-use crate::gateway::envelope::EnvelopeLayer;
+use crate::gateway::envelope::EnvelopeStep;
 use crate::gateway::exchange::ExchangeStep;
 use crate::gateway::forward::Forward;
 use crate::gateway::open::OpenLayer;
 use crate::gateway::replay::{Replay, ReplayMemory};
 use crate::gateway::request_policy::RequestPolicyStep;
-use crate::gateway::response_policy::ResponsePolicyLayer;
-use crate::gateway::seal::{SealLayer, Signer};
+use crate::gateway::response_policy::ResponsePolicyStep;
+use crate::gateway::seal::{SealStep, Signer};
 use crate::metrics::Metrics;
 use crate::outbound::breaker::{Breaker, BreakerSettings};
 use crate::outbound::{Outbound, OutboundSettings, SetupError};
@@ -238,7 +238,7 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
     };
     let index = Outbound::checked(index, domains.index.clone(), config.index.stapling)?.waited_for_by(&lasting.work);
     let pinned = config.index.signing_certificates.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
-    let seal = SealLayer { definition: definition.clone(), signer: signer.clone(), clock: clock.clone() };
+    let seal = SealStep { definition: definition.clone(), signer: signer.clone(), clock: clock.clone() };
 
     let gateway = Gateway {
         open: OpenLayer {
@@ -249,13 +249,13 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
             work: lasting.work.clone(),
         },
         seal,
-        envelope: EnvelopeLayer { definition: definition.clone(), limits: request_limits(config) },
+        envelope: EnvelopeStep { definition: definition.clone(), limits: request_limits(config) },
         authenticate: authenticate(&definition, &trust, &clients, clock),
         replay: Replay { memory: lasting.replay.clone(), clock: clock.clone() },
         agreement: agreement(config, &definition, &lasting.agreements, clock)?,
         request_policy: RequestPolicyStep { policies, sealer: lasting.sealer.clone(), clock: clock.clone() },
         exchange: ExchangeStep { definition: definition.clone(), tokens: tokens.cache.clone(), work: lasting.work.clone() },
-        response_policy: ResponsePolicyLayer {
+        response_policy: ResponsePolicyStep {
             pinned: Arc::new(pinned),
             signers: domains.signers.clone(),
             time,
@@ -309,8 +309,8 @@ pub fn authenticate(
     trust: &Arc<TokenTrust>,
     clients: &Arc<ClientTrust>,
     clock: &Clock,
-) -> AuthenticateLayer {
-    AuthenticateLayer {
+) -> AuthenticateStep {
+    AuthenticateStep {
         definition: definition.clone(),
         trust: trust.clone(),
         clients: clients.clone(),
