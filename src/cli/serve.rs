@@ -4,6 +4,7 @@
 mod reload;
 mod watch;
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -219,6 +220,8 @@ fn log_to_stderr(format: LogFormat) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // Colours are for people: in a file or a journal they are noise between the words that one searches for.
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         // Told on stderr too, by a macro that panics: a log on a full disk would take the call with it.
         .log_internal_errors(false);
     match format {

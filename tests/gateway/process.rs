@@ -91,6 +91,11 @@ fn sigterm_drains_the_process_and_closes_the_log() {
         let exchange = call.await.unwrap();
         assert_eq!(exchange.status, 200, "the call under way is finished");
         assert!(gateway.ended().await, "{}", std::fs::read_to_string(dir.path().join("log")).unwrap());
+        let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
+        assert!(
+            log.contains(" INFO ") && !log.contains('\u{1b}'),
+            "a log in a file has no colours, which nobody could search: {log}"
+        );
         let key = hjemmel::audit::keys::checkpoint_public_key(&dir.path().join("audit-keys/checkpoint.pub")).unwrap();
         let verified = hjemmel::audit::verify::verify(&dir.path().join("audit"), &[key], &[]).unwrap();
         assert!(verified.stopped && verified.unclosed == 0 && verified.closed == 2, "{verified:?}");
