@@ -216,12 +216,12 @@ impl Metrics {
         let binding = record.binding.map_or("none", |binding| binding.name());
         let outcome = record.outcome.map_or("none", |outcome| outcome.name());
         let code = self.labels.bound("code", record.refusal.as_deref().unwrap_or("none"));
-        self.calls.with_label_values(&[service.as_str(), &operation, binding, outcome, &code]).inc();
+        self.calls.with_label_values(&[service, operation, binding, outcome, code]).inc();
         if let Some(micros) = record.duration_us {
-            self.call_seconds.with_label_values(&[service.as_str(), &operation, outcome]).observe(seconds(micros));
+            self.call_seconds.with_label_values(&[service, operation, outcome]).observe(seconds(micros));
         }
         for (step, micros) in &record.timings_us {
-            self.step_seconds.with_label_values(&[self.labels.bound("step", step).as_str()]).observe(seconds(*micros));
+            self.step_seconds.with_label_values(&[self.labels.bound("step", step)]).observe(seconds(*micros));
         }
         self.count("released", &record.released);
         self.count("removed", &record.removed);
@@ -230,7 +230,7 @@ impl Metrics {
     fn count(&self, action: &str, counts: &Counts) {
         for (family, by_rule) in [(&self.objects, &counts.objects), (&self.fields, &counts.fields)] {
             for (rule, count) in by_rule {
-                family.with_label_values(&[action, self.labels.bound("rule", rule).as_str()]).inc_by(*count);
+                family.with_label_values(&[action, self.labels.bound("rule", rule)]).inc_by(*count);
             }
         }
     }
@@ -259,7 +259,7 @@ impl Metrics {
 
     /// Tells when one of the gateway's certificates, by its name in the configuration, expires.
     pub fn certificate_expires(&self, name: &str, at: Timestamp) {
-        self.certificate_expiry.with_label_values(&[self.labels.bound("name", name).as_str()]).set(at.as_second() as f64);
+        self.certificate_expiry.with_label_values(&[self.labels.bound("name", name)]).set(at.as_second() as f64);
     }
 
     /// Tells for every certificate when it expires, and forgets those that are not configured any more.
@@ -272,7 +272,7 @@ impl Metrics {
     pub fn breaker(&self, target: &str, state: Breaker) {
         let target = self.labels.bound("target", target);
         for (name, of) in [("closed", Breaker::Closed), ("half_open", Breaker::HalfOpen), ("open", Breaker::Open)] {
-            self.breaker.with_label_values(&[target.as_str(), name]).set(i64::from(of == state));
+            self.breaker.with_label_values(&[target, name]).set(i64::from(of == state));
         }
     }
 
@@ -336,9 +336,9 @@ impl Metrics {
         let seconds = |at: Option<Timestamp>| at.map_or(0.0, |at| at.as_second() as f64);
         for list in all {
             let name = self.labels.bound("name", &list.name);
-            self.crl_next_update.with_label_values(&[name.as_str()]).set(seconds(list.next_update));
-            self.crl_fetched.with_label_values(&[name.as_str()]).set(seconds(list.fetched));
-            self.crl_failures.with_label_values(&[name.as_str()]).set(list.failures.into());
+            self.crl_next_update.with_label_values(&[name]).set(seconds(list.next_update));
+            self.crl_fetched.with_label_values(&[name]).set(seconds(list.fetched));
+            self.crl_failures.with_label_values(&[name]).set(list.failures.into());
         }
     }
 
@@ -394,23 +394,23 @@ struct Labels(Mutex<HashMap<&'static str, HashSet<String>>>);
 impl Labels {
     const LIMIT: usize = 200;
 
-    fn bound(&self, label: &'static str, value: &str) -> String {
-        let other = || "other".to_owned();
+    fn bound<'v>(&self, label: &'static str, value: &'v str) -> &'v str {
+        const OTHER: &str = "other";
         let name = (1..=80).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./:".contains(&b));
         let digits = value.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() >= 6);
         if !name || digits {
-            return other();
+            return OTHER;
         }
         let mut seen = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let values = seen.entry(label).or_default();
         if values.contains(value) {
-            return value.to_owned();
+            return value;
         }
         if values.len() >= Self::LIMIT {
-            return other();
+            return OTHER;
         }
         values.insert(value.to_owned());
-        value.to_owned()
+        value
     }
 }
 

@@ -3,6 +3,7 @@
 //! No field can hold a person in the clear: identifiers are [`Sealed`], texts come from policy, agreement or code, and
 //! whatever a caller supplies is held as a type (a UUID, a CVR number, an instant) that has no room for anything else.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -161,7 +162,7 @@ pub struct Record {
     pub own_transaction: Option<Uuid>,
     /// What each step took, in microseconds.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub timings_us: BTreeMap<String, u64>,
+    pub timings_us: BTreeMap<Cow<'static, str>, u64>,
     /// What the whole call took, in microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_us: Option<u64>,

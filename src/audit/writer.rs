@@ -352,8 +352,8 @@ impl OpenRecord {
     }
 
     /// Adds what a step took to the record.
-    pub fn step(&mut self, name: &str, took: Duration) {
-        *self.record.timings_us.entry(name.to_owned()).or_default() += micros(took);
+    pub fn step(&mut self, name: &'static str, took: Duration) {
+        *self.record.timings_us.entry(name.into()).or_default() += micros(took);
     }
 
     /// Closes the call: an answer was released.

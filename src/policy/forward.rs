@@ -8,9 +8,12 @@ use super::rules::{Asked, Sorting, SortingElement};
 use super::schema::{BI, GD, GO, OEI, SD, YI};
 use super::search::{Effectuation, Expression, Filter, Grant, Input, Node, Operation, Paging};
 
+/// For how many bytes there is room at once: a search has about a thousand.
+const USUAL: usize = 2 * 1024;
+
 /// `yi:FremsoegYdelseIndeksInput` as bytes, self-contained.
 pub(super) fn write(input: &Input) -> Vec<u8> {
-    let mut xml = Canonical::default();
+    let mut xml = Canonical { out: String::with_capacity(USUAL), declared: Vec::with_capacity(8) };
     xml.element(Name::Yi("FremsoegYdelseIndeksInput"), |xml| {
         for uuid in &input.grants {
             xml.value(Name::Yi("BevillingUuid"), uuid);
@@ -255,7 +258,6 @@ impl Name {
 
 /// A writer whose output is its own exclusive canonical form: each prefix is declared where it is first used on the way
 /// down, elements have no attributes, empty elements have an end tag.
-#[derive(Default)]
 struct Canonical {
     out: String,
     declared: Vec<&'static str>,

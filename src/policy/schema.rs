@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use crate::refusal::{Detail, Refusal};
-use crate::soap::document::{Child, Element};
+use crate::soap::document::{Child, Element, Elements};
 
 pub(crate) const YI: &str = "urn:oio:sts:ydelse:ydelseindeks:6";
 pub(crate) const OEI: &str = "urn:oio:sts:ydelse:oekonomiskeffektueringindeks:6";
@@ -41,7 +41,7 @@ impl<'d> Place<'d> {
                 format!("text between the elements of {}", self.name()),
             ));
         }
-        let elements = self.element.elements().collect::<Vec<_>>().into_iter().peekable();
+        let elements = self.element.elements().peekable();
         Ok(Children { path: self.path.clone(), parent: self.element, elements, withheld })
     }
 
@@ -77,19 +77,19 @@ impl<'d> Place<'d> {
 pub(super) struct Children<'d> {
     path: String,
     parent: Element<'d>,
-    elements: std::iter::Peekable<std::vec::IntoIter<Element<'d>>>,
+    elements: std::iter::Peekable<Elements<'d>>,
     withheld: &'static [&'static str],
 }
 
 impl<'d> Children<'d> {
     fn below(&self, element: Element<'d>, number: Option<usize>) -> Place<'d> {
-        let mut path = self.path.clone();
-        if !path.is_empty() {
-            path.push('/');
+        let mut path = String::with_capacity(self.path.len() + element.local().len() + "/[999]".len());
+        if !self.path.is_empty() {
+            path.extend([&self.path, "/"]);
         }
         path.push_str(element.local());
         if let Some(number) = number {
-            path.push_str(&format!("[{number}]"));
+            path.extend(["[", &number.to_string(), "]"]);
         }
         Place { element, path }
     }

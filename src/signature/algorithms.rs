@@ -41,12 +41,20 @@ impl DigestAlgorithm {
 
     /// A digest to write into.
     pub fn context(self) -> Digester {
-        let context = digest::Context::new(match self {
+        Digester { context: digest::Context::new(self.implementation()), waiting: Vec::with_capacity(ENOUGH) }
+    }
+
+    /// The digest of bytes that are all here.
+    pub fn of(self, bytes: &[u8]) -> digest::Digest {
+        digest::digest(self.implementation(), bytes)
+    }
+
+    fn implementation(self) -> &'static digest::Algorithm {
+        match self {
             Self::Sha256 => &digest::SHA256,
             Self::Sha384 => &digest::SHA384,
             Self::Sha512 => &digest::SHA512,
-        });
-        Digester { context, waiting: Vec::with_capacity(ENOUGH) }
+        }
     }
 }
 

@@ -184,7 +184,7 @@ pub fn head_with_certificate(
     key: &SigningKey,
 ) -> Result<Vec<u8>, SignError> {
     let mut security = Parts::before_body(message);
-    security.references.push_str(&reference("body", &[(EXC_C14N, "")], &base64::encode(body_digest)));
+    reference(&mut security.references, "body", &[(EXC_C14N, "")], &base64::encode(body_digest));
     let info = security.certificate(certificate);
     security.head(message, &info, key)
 }
@@ -210,7 +210,7 @@ struct Parts {
     headers: Vec<u8>,
     timestamp: String,
     tokens: Vec<u8>,
-    references: String,
+    references: Vec<u8>,
 }
 
 impl Parts {
@@ -222,7 +222,13 @@ impl Parts {
     }
 
     fn before_body(message: &Message<'_>) -> Self {
-        let mut parts = Self { headers: Vec::new(), timestamp: String::new(), tokens: Vec::new(), references: String::new() };
+        // Room for what a message usually has.
+        let mut parts = Self {
+            headers: Vec::with_capacity(2 * 1024),
+            timestamp: String::new(),
+            tokens: Vec::with_capacity(8 * 1024),
+            references: Vec::with_capacity(4 * 1024),
+        };
         let soap = message.version.namespace();
         let texts = [
             ("Action", "action", message.action, true),
@@ -233,40 +239,44 @@ impl Parts {
         for (name, id, text, understand) in texts {
             let Some(text) = text else { continue };
             let understand = understand && message.relates_to.is_none();
-            let mut header = Vec::new();
             // Canonical order: declarations by prefix, attributes by namespace; SOAP's, in both versions, is behind WSU's.
             let (declaration, attribute) = match understand {
-                true => (format!(" xmlns:soap=\"{soap}\""), " soap:mustUnderstand=\"1\""),
-                false => (String::new(), ""),
+                true => ([" xmlns:soap=\"", soap, "\""], " soap:mustUnderstand=\"1\""),
+                false => (["", "", ""], ""),
             };
-            write::element(
-                &mut header,
-                &format!("wsa:{name}{declaration} xmlns:wsa=\"{WSA}\" xmlns:wsu=\"{WSU}\" wsu:Id=\"{id}\"{attribute}"),
-                text,
-            );
-            parts.header(id, &header);
+            let start = parts.headers.len();
+            put(&mut parts.headers, &["<wsa:", name]);
+            put(&mut parts.headers, &declaration);
+            put(&mut parts.headers, &[" xmlns:wsa=\"", WSA, "\" xmlns:wsu=\"", WSU, "\" wsu:Id=\"", id, "\"", attribute, ">"]);
+            write::text(&mut parts.headers, text);
+            put(&mut parts.headers, &["</wsa:", name, ">"]);
+            parts.header(id, start);
         }
         if message.reply_to {
+            let start = parts.headers.len();
             let header = format!(
                 "<wsa:ReplyTo xmlns:wsa=\"{WSA}\" xmlns:wsu=\"{WSU}\" wsu:Id=\"replyto\"><wsa:Address>{ANONYMOUS}</wsa:Address></wsa:ReplyTo>"
             );
-            parts.header("replyto", header.as_bytes());
+            put(&mut parts.headers, &[&header]);
+            parts.header("replyto", start);
         }
         if message.framework {
+            let start = parts.headers.len();
             let header = format!(
                 "<sbf:Framework xmlns:sbf=\"{LIBERTY}\" xmlns:sbfprofile=\"urn:liberty:sb:profile\" xmlns:soap=\"{soap}\" xmlns:wsu=\"{WSU}\" \
                  version=\"2.0\" wsu:Id=\"framework\" soap:mustUnderstand=\"1\" sbfprofile:profile=\"urn:liberty:sb:profile:basic\"></sbf:Framework>"
             );
-            parts.header("framework", header.as_bytes());
+            put(&mut parts.headers, &[&header]);
+            parts.header("framework", start);
         }
         let expires = message.created.checked_add(message.lifetime).unwrap_or(message.created);
-        parts.timestamp = format!(
+        let timestamp = format!(
             "<wsu:Timestamp xmlns:wsu=\"{WSU}\" wsu:Id=\"timestamp\"><wsu:Created>{}</wsu:Created><wsu:Expires>{}</wsu:Expires></wsu:Timestamp>",
             instant(message.created),
             instant(expires)
         );
-        let timestamp = parts.timestamp.clone();
         parts.signed("timestamp", &timestamp);
+        parts.timestamp = timestamp;
         parts
     }
 
@@ -285,9 +295,10 @@ impl Parts {
         )
     }
 
-    fn header(&mut self, id: &str, canonical: &[u8]) {
-        self.reference(id, EXC_C14N, "", canonical);
-        self.headers.extend_from_slice(canonical);
+    /// Refers to the header that was written last, from `start` on.
+    fn header(&mut self, id: &str, start: usize) {
+        let digest = digest(self.headers.get(start..).unwrap_or(&[]));
+        reference(&mut self.references, id, &[(EXC_C14N, "")], &digest);
     }
 
     fn signed(&mut self, id: &str, canonical: &str) {
@@ -299,27 +310,24 @@ impl Parts {
     fn body(&mut self, message: &Message<'_>) -> Result<(), SignError> {
         let start = body_start(message.version);
         let collides = [&b"xmlns:soap="[..], b"xmlns:wsu="].iter().any(|declaration| contains(message.body, declaration));
-        let canonical = match collides {
-            true => {
-                let whole = [start.as_bytes(), message.body, b"</soap:Body>"].concat();
-                canonical_bytes(parse(&whole)?.root())
-            }
-            false => [start.as_bytes(), message.body, b"</soap:Body>"].concat(),
-        };
-        self.reference("body", EXC_C14N, "", &canonical);
+        let whole = [start.as_bytes(), message.body, b"</soap:Body>"];
+        let mut context = DigestAlgorithm::Sha256.context();
+        if collides {
+            canonicalise(parse(&whole.concat())?.root(), &Exclusive::new(), None, &mut context);
+        } else {
+            whole.iter().for_each(|part| context.write(part));
+        }
+        reference(&mut self.references, "body", &[(EXC_C14N, "")], &base64::encode(context.finish().as_ref()));
         Ok(())
     }
 
     fn reference(&mut self, id: &str, transform: &str, parameters: &str, canonical: &[u8]) {
-        self.references.push_str(&reference(id, &[(transform, parameters)], &digest(canonical)));
+        reference(&mut self.references, id, &[(transform, parameters)], &digest(canonical));
     }
 
     fn finish(self, message: &Message<'_>, key_info: &str, key: &SigningKey) -> Result<Vec<u8>, SignError> {
-        let mut out = self.head(message, key_info, key)?;
-        out.extend_from_slice(body_start(message.version).as_bytes());
-        out.extend_from_slice(message.body);
-        out.extend_from_slice(b"</soap:Body></soap:Envelope>");
-        Ok(out)
+        let head = self.head(message, key_info, key)?;
+        Ok([&head, body_start(message.version).as_bytes(), message.body, b"</soap:Body></soap:Envelope>"].concat())
     }
 
     /// Everything before Body.
@@ -335,7 +343,7 @@ impl Parts {
             security.as_bytes(),
             self.timestamp.as_bytes(),
             &self.tokens,
-            signature.as_bytes(),
+            &signature,
             b"</wsse:Security></soap:Header>",
         ]
         .concat())
@@ -347,7 +355,7 @@ fn body_start(version: SoapVersion) -> String {
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
+    memchr::memmem::find(haystack, needle).is_some()
 }
 
 /// UTC with three digits of seconds, as every peer writes it.
@@ -356,39 +364,38 @@ fn instant(at: Timestamp) -> String {
 }
 
 fn digest(canonical: &[u8]) -> String {
-    let mut context = DigestAlgorithm::Sha256.context();
-    context.write(canonical);
-    base64::encode(context.finish().as_ref())
+    base64::encode(DigestAlgorithm::Sha256.of(canonical).as_ref())
 }
 
-/// One canonical `ds:Reference`; transforms are names with their canonical parameters.
-fn reference(id: &str, transforms: &[(&str, &str)], digest: &str) -> String {
-    let mut uri = Vec::new();
-    write::value(&mut uri, id);
-    let transforms: String = transforms
-        .iter()
-        .map(|(name, parameters)| format!("<ds:Transform Algorithm=\"{name}\">{parameters}</ds:Transform>"))
-        .collect();
-    format!(
-        "<ds:Reference URI=\"#{}\"><ds:Transforms>{transforms}</ds:Transforms><ds:DigestMethod Algorithm=\"{}\"></ds:DigestMethod>\
-         <ds:DigestValue>{digest}</ds:DigestValue></ds:Reference>",
-        String::from_utf8_lossy(&uri),
-        DigestAlgorithm::Sha256.uri()
-    )
+fn put(out: &mut Vec<u8>, pieces: &[&str]) {
+    pieces.iter().for_each(|piece| out.extend_from_slice(piece.as_bytes()));
+}
+
+/// Appends one canonical `ds:Reference`; transforms are names with their canonical parameters.
+fn reference(out: &mut Vec<u8>, id: &str, transforms: &[(&str, &str)], digest: &str) {
+    put(out, &["<ds:Reference URI=\"#"]);
+    write::value(out, id);
+    put(out, &["\"><ds:Transforms>"]);
+    for (name, parameters) in transforms {
+        put(out, &["<ds:Transform Algorithm=\"", name, "\">", parameters, "</ds:Transform>"]);
+    }
+    let method = DigestAlgorithm::Sha256.uri();
+    put(out, &["</ds:Transforms><ds:DigestMethod Algorithm=\"", method, "\"></ds:DigestMethod>"]);
+    put(out, &["<ds:DigestValue>", digest, "</ds:DigestValue></ds:Reference>"]);
 }
 
 /// The whole `ds:Signature` over canonical references.
-fn signature(references: &str, key_info: &str, key: &SigningKey) -> Result<String, SignError> {
-    let signed_info = format!(
+fn signature(references: &[u8], key_info: &str, key: &SigningKey) -> Result<Vec<u8>, SignError> {
+    let start = format!(
         "<ds:SignedInfo xmlns:ds=\"{DSIG}\"><ds:CanonicalizationMethod Algorithm=\"{EXC_C14N}\"></ds:CanonicalizationMethod>\
-         <ds:SignatureMethod Algorithm=\"{}\"></ds:SignatureMethod>{references}</ds:SignedInfo>",
+         <ds:SignatureMethod Algorithm=\"{}\"></ds:SignatureMethod>",
         key.algorithm().uri()
     );
-    let value = base64::encode(&key.sign(signed_info.as_bytes())?);
-    Ok(format!(
-        "<ds:Signature xmlns:ds=\"{DSIG}\">{signed_info}<ds:SignatureValue>{value}</ds:SignatureValue>\
-         <ds:KeyInfo>{key_info}</ds:KeyInfo></ds:Signature>"
-    ))
+    let signed_info = [start.as_bytes(), references, b"</ds:SignedInfo>"].concat();
+    let value = format!("<ds:SignatureValue>{}</ds:SignatureValue>", base64::encode(&key.sign(&signed_info)?));
+    let key_info = format!("<ds:KeyInfo>{key_info}</ds:KeyInfo></ds:Signature>");
+    let start = format!("<ds:Signature xmlns:ds=\"{DSIG}\">");
+    Ok([start.as_bytes(), &signed_info, value.as_bytes(), key_info.as_bytes()].concat())
 }
 
 /// Signs the root element of `xml` by an enveloped signature: an assertion (the Signature goes after its Issuer, where
@@ -408,14 +415,15 @@ pub fn sign_enveloped(xml: &[u8], key: &SigningKey, certificate: &Certificate) -
     let digest = base64::encode(context.finish().as_ref());
     let key_info =
         format!("<ds:X509Data><ds:X509Certificate>{}</ds:X509Certificate></ds:X509Data>", base64::encode(certificate.der()));
-    let references = reference(id, &[(ENVELOPED, ""), (EXC_C14N, "")], &digest);
+    let mut references = Vec::new();
+    reference(&mut references, id, &[(ENVELOPED, ""), (EXC_C14N, "")], &digest);
     let signature = signature(&references, &key_info, key)?;
     let at = match root.named(SAML, "Issuer").next() {
         Some(issuer) => issuer.source_range().end,
         None => start_tag_end(&document, root).ok_or(SignError::Element("is empty"))?,
     };
     let (before, after) = xml.split_at_checked(at).ok_or(SignError::Element("is cut short"))?;
-    Ok([before, signature.as_bytes(), after].concat())
+    Ok([before, &signature, after].concat())
 }
 
 /// Where the content of an element begins: behind the `>` that no quotes hold.

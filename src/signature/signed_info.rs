@@ -3,7 +3,7 @@
 
 use super::algorithms::{DigestAlgorithm, Digester, SignatureAlgorithm, not_allowed};
 use super::base64;
-use super::c14n::{Exclusive, canonicalise};
+use super::c14n::{Exclusive, canonicalise, room_for};
 use super::key::VerificationKey;
 use super::names::{DSIG, ENVELOPED, EXC_C14N, STR_TRANSFORM, WSSE};
 use crate::refusal::Refusal;
@@ -11,6 +11,8 @@ use crate::soap::document::Element;
 
 /// References of one signature. Honest messages have eight.
 const MAX_REFERENCES: usize = 32;
+/// For how many there is room at once.
+const USUAL_REFERENCES: usize = 8;
 /// Prefixes of one PrefixList.
 const MAX_PREFIXES: usize = 32;
 
@@ -63,10 +65,10 @@ pub(super) fn bad(what: &str) -> Refusal {
 }
 
 /// The child elements, where there is no text beside them.
-pub(super) fn children<'d>(element: Element<'d>) -> Result<std::vec::IntoIter<Element<'d>>, Refusal> {
+pub(super) fn children<'d>(element: Element<'d>) -> Result<impl Iterator<Item = Element<'d>> + use<'d>, Refusal> {
     match element.has_stray_text() {
         true => Err(bad(&format!("text between the parts of {}", element.local()))),
-        false => Ok(element.elements().collect::<Vec<_>>().into_iter()),
+        false => Ok(element.elements()),
     }
 }
 
@@ -189,10 +191,13 @@ impl<'d> Signature<'d> {
         let signature_method = take(&mut parts, "SignatureMethod")?;
         let algorithm = SignatureAlgorithm::from_uri(algorithm(signature_method)?)?;
         no_parameters(signature_method)?;
-        if parts.len() > MAX_REFERENCES {
-            return Err(bad("a Signature has more References than any honest one"));
+        let mut references = Vec::with_capacity(USUAL_REFERENCES);
+        for part in parts {
+            if references.len() == MAX_REFERENCES {
+                return Err(bad("a Signature has more References than any honest one"));
+            }
+            references.push(reference(part)?);
         }
-        let references = parts.map(reference).collect::<Result<Vec<_>, _>>()?;
         if references.is_empty() {
             return Err(bad("a Signature has no Reference"));
         }
@@ -201,7 +206,7 @@ impl<'d> Signature<'d> {
 
     /// SignedInfo as it was signed. Made once, also when several keys are tried.
     pub fn signed_bytes(&self) -> Vec<u8> {
-        canonicalise(self.signed_info, &self.method, None, Vec::new())
+        canonicalise(self.signed_info, &self.method, None, Vec::with_capacity(room_for(self.signed_info)))
     }
 
     /// Whether `key` made the signature over `signed`, which is [`Signature::signed_bytes`].

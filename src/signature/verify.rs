@@ -179,22 +179,25 @@ fn resolve<'d>(
     token_references: [Option<Element<'d>>; 2],
     assertion: Option<Element<'d>>,
 ) -> Result<Element<'d>, Refusal> {
-    let id: String = reference.id.chars().take(80).collect();
-    let element = ids.get(reference.id).ok_or_else(|| bad(&format!("the Reference #{id} leads nowhere")))?;
+    let id = || reference.id.chars().take(80).collect::<String>();
+    let element = ids.get(reference.id).ok_or_else(|| bad(&format!("the Reference #{} leads nowhere", id())))?;
     if matches!(reference.transform, Transform::Token(_)) && token_references.contains(&Some(element)) {
         return assertion.ok_or_else(|| bad("an STR-Transform without an Assertion"));
     }
     let in_place = element == parts.body || element.parent() == Some(parts.header) || element.parent() == Some(parts.security);
     if !in_place || element == parts.security || element == message_signature {
         return Err(bad(&format!(
-            "the Reference #{id} leads to {}, which is no part that a signature may name",
+            "the Reference #{} leads to {}, which is no part that a signature may name",
+            id(),
             element.local()
         )));
     }
     match reference.transform {
         Transform::Exclusive(_) => Ok(element),
-        Transform::Token(_) => Err(bad(&format!("the STR-Transform of #{id} is not on a SecurityTokenReference to the token"))),
-        Transform::Enveloped(_) => Err(bad(&format!("the Reference #{id} leaves out a signature that stands elsewhere"))),
+        Transform::Token(_) => {
+            Err(bad(&format!("the STR-Transform of #{} is not on a SecurityTokenReference to the token", id())))
+        }
+        Transform::Enveloped(_) => Err(bad(&format!("the Reference #{} leaves out a signature that stands elsewhere", id()))),
     }
 }
 

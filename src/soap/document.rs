@@ -318,6 +318,28 @@ pub struct Attribute<'d> {
     pub value: &'d str,
 }
 
+/// The child elements of an element, in document order.
+#[derive(Debug, Clone)]
+pub struct Elements<'d> {
+    document: &'d Document,
+    next: Option<NodeId>,
+}
+
+impl<'d> Iterator for Elements<'d> {
+    type Item = Element<'d>;
+
+    fn next(&mut self) -> Option<Element<'d>> {
+        loop {
+            let id = self.next?;
+            let node = self.document.node(id)?;
+            self.next = node.next;
+            if node.kind == Kind::Element {
+                return Some(Element { document: self.document, id });
+            }
+        }
+    }
+}
+
 /// A place in a document: one element. Equal only to itself.
 #[derive(Clone, Copy)]
 pub struct Element<'d> {
@@ -372,7 +394,7 @@ impl<'d> Element<'d> {
         self.node()?.parent.map(|id| Element { document: self.document, id })
     }
     /// The attributes, in document order.
-    pub fn attributes(&self) -> impl Iterator<Item = Attribute<'d>> + use<'d> {
+    pub fn attributes(&self) -> impl Iterator<Item = Attribute<'d>> + Clone + use<'d> {
         let document = self.document;
         let range = self.node().map_or(0..0, |node| node.attributes.start as usize..node.attributes.end as usize);
         document.attributes.get(range).unwrap_or(&[]).iter().map(move |a| Attribute {
@@ -424,11 +446,8 @@ impl<'d> Element<'d> {
         })
     }
     /// The child elements, in document order.
-    pub fn elements(&self) -> impl Iterator<Item = Element<'d>> + use<'d> {
-        self.children().filter_map(|child| match child {
-            Child::Element(element) => Some(element),
-            _ => None,
-        })
+    pub fn elements(&self) -> Elements<'d> {
+        Elements { document: self.document, next: self.node().and_then(|node| node.first_child) }
     }
     /// The child elements of one name.
     pub fn named<'a>(&self, namespace: &'a str, local: &'a str) -> impl Iterator<Item = Element<'d>> + use<'d, 'a> {

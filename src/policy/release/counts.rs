@@ -128,8 +128,12 @@ impl Tally {
 }
 
 fn note(counts: &mut BTreeMap<String, u64>, rule: &str, many: u64) {
-    if many > 0 {
-        *counts.entry(rule.to_owned()).or_default() += many;
+    match counts.get_mut(rule) {
+        _ if many == 0 => {}
+        Some(count) => *count += many,
+        None => {
+            counts.insert(rule.to_owned(), many);
+        }
     }
 }
 

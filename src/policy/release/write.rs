@@ -32,12 +32,19 @@ pub(super) struct Writer {
 impl Writer {
     /// A piece that stands where nothing is declared.
     pub(super) fn document() -> Self {
-        Self { out: Vec::new(), open: Vec::new(), declared: vec![0] }
+        Self::new(Vec::with_capacity(1024), 0)
     }
 
     /// A piece that stands directly in `yi:FremsoegYdelseIndeksOutput`, written behind what is in `out`.
     pub(super) fn inside_output(out: Vec<u8>) -> Self {
-        Self { out, open: Vec::new(), declared: vec![Ns::Yi.bit()] }
+        Self::new(out, Ns::Yi.bit())
+    }
+
+    fn new(out: Vec<u8>, in_force: u8) -> Self {
+        // As deep as an object is.
+        let (open, mut declared) = (Vec::with_capacity(8), Vec::with_capacity(8));
+        declared.push(in_force);
+        Self { out, open, declared }
     }
 
     pub(super) fn open(&mut self, ns: Ns, local: &'static str) {

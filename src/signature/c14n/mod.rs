@@ -94,7 +94,13 @@ pub fn canonicalise<S: Sink>(element: Element<'_>, method: &Exclusive, omit: Opt
 
 /// The canonical bytes of `element`.
 pub fn canonical_bytes(element: Element<'_>) -> Vec<u8> {
-    canonicalise(element, &Exclusive::new(), None, Vec::new())
+    canonicalise(element, &Exclusive::new(), None, Vec::with_capacity(room_for(element)))
+}
+
+/// How many bytes the canonical form of `element` is likely to have: as many as it came in, and the declarations that it
+/// takes over. No more than a message without an answer has, whoever wrote it.
+pub fn room_for(element: Element<'_>) -> usize {
+    element.source_range().len().saturating_add(256).min(16 * 1024)
 }
 
 enum Name {
@@ -178,7 +184,7 @@ impl<S: Sink> Canonicaliser<S> {
 
     /// Takes the start tag of an element of the arena.
     pub fn start_element(&mut self, element: Element<'_>) {
-        let attributes = element.attributes().collect();
+        let attributes = element.attributes();
         let declared = |prefix: &str| element.declarations().find(|(known, _)| *known == prefix).map(|(_, uri)| uri);
         match self.open.is_empty() {
             true => self.start(element.prefix(), element.local(), element.namespace(), attributes, |p| element.namespace_of(p)),
@@ -236,10 +242,8 @@ impl<S: Sink> Canonicaliser<S> {
     /// Writes a start tag that no path remembers, and what else the token stands for.
     fn first(&mut self, token: Token, read: &impl Reading) {
         let uris = read.uris();
-        let attributes = read
-            .attributes()
-            .map(|a| Attribute { prefix: a.prefix, local: a.local, namespace: uris.get(a.uri), value: a.value })
-            .collect();
+        let attributes =
+            read.attributes().map(|a| Attribute { prefix: a.prefix, local: a.local, namespace: uris.get(a.uri), value: a.value });
         let apex = self.open.is_empty();
         let declared = |prefix: &str| {
             let own = read.declarations().find(|(known, _)| *known == prefix).map(|(_, uri)| uri);
@@ -346,7 +350,7 @@ impl<S: Sink> Canonicaliser<S> {
         prefix: &'t str,
         local: &'t str,
         namespace: &'t str,
-        mut attributes: Vec<Attribute<'t>>,
+        attributes: impl Iterator<Item = Attribute<'t>> + Clone,
         declared: impl Fn(&str) -> Option<&'t str>,
     ) {
         let (strings, rendered) = (self.strings.len(), self.rendered.len());
@@ -359,7 +363,7 @@ impl<S: Sink> Canonicaliser<S> {
 
         // The prefixes that this tag makes visible, then those of the PrefixList that it (re)declares.
         self.render(rendered, prefix, namespace);
-        for attribute in attributes.iter().filter(|attribute| !attribute.prefix.is_empty()) {
+        for attribute in attributes.clone().filter(|attribute| !attribute.prefix.is_empty()) {
             self.render(rendered, attribute.prefix, attribute.namespace);
         }
         let inclusive = std::mem::take(&mut self.method.inclusive);
@@ -386,17 +390,13 @@ impl<S: Sink> Canonicaliser<S> {
             tag.push(b'"');
         }
 
-        attributes.sort_unstable_by(|a, b| (a.namespace, a.local).cmp(&(b.namespace, b.local)));
-        for attribute in &attributes {
-            tag.push(b' ');
-            if !attribute.prefix.is_empty() {
-                tag.extend_from_slice(attribute.prefix.as_bytes());
-                tag.push(b':');
-            }
-            tag.extend_from_slice(attribute.local.as_bytes());
-            tag.extend_from_slice(b"=\"");
-            write::value(&mut tag, attribute.value);
-            tag.push(b'"');
+        // One needs no order, and most tags have no more.
+        if attributes.clone().nth(1).is_none() {
+            attributes.for_each(|attribute| write_attribute(&mut tag, &attribute));
+        } else {
+            let mut attributes: Vec<_> = attributes.collect();
+            attributes.sort_unstable_by(|a, b| (a.namespace, a.local).cmp(&(b.namespace, b.local)));
+            attributes.iter().for_each(|attribute| write_attribute(&mut tag, attribute));
         }
         tag.push(b'>');
         self.sink.write(&tag);
@@ -442,6 +442,18 @@ impl<S: Sink> Canonicaliser<S> {
         }
         !uri.is_empty()
     }
+}
+
+fn write_attribute(tag: &mut Vec<u8>, attribute: &Attribute<'_>) {
+    tag.push(b' ');
+    if !attribute.prefix.is_empty() {
+        tag.extend_from_slice(attribute.prefix.as_bytes());
+        tag.push(b':');
+    }
+    tag.extend_from_slice(attribute.local.as_bytes());
+    tag.extend_from_slice(b"=\"");
+    write::value(tag, attribute.value);
+    tag.push(b'"');
 }
 
 fn store(strings: &mut String, parts: &[&str]) -> Range<usize> {

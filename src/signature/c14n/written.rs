@@ -8,6 +8,9 @@ use crate::soap::reading::Path;
 /// The longest start tag that is remembered, in bytes: of the paths there are at most 512.
 const LONGEST: usize = 1024;
 
+/// For how many paths there is room at once: a small answer has about as many.
+const USUAL_PATHS: usize = 128;
+
 /// The tags written below one apex. One allocation serves them all: an answer has a hundred, and may be as short as they.
 #[derive(Default)]
 pub(super) struct Written {
@@ -71,6 +74,11 @@ impl Written {
     ) {
         if start.len() > LONGEST {
             return;
+        }
+        if self.tags.is_empty() {
+            self.tags.reserve(USUAL_PATHS);
+            self.declarations.reserve(USUAL_PATHS / 4);
+            self.bytes.reserve(USUAL_PATHS * 64);
         }
         let first = self.declarations.len();
         for (prefix, uri) in declarations {

@@ -1,5 +1,7 @@
 //! The elements that are open, and the namespaces that are bound in them.
 
+use std::ops::Range;
+
 use crate::refusal::Refusal;
 use crate::soap::strict::{Uri, too_complex};
 
@@ -14,7 +16,8 @@ impl Prefix {
 
 #[derive(Debug)]
 struct Known {
-    prefix: Box<str>,
+    /// Where it stands in [`Scope::names`].
+    name: Range<usize>,
     /// What it is bound to where the document is now.
     uri: Option<Uri>,
 }
@@ -38,15 +41,19 @@ pub(super) struct Scope {
     /// The names of open elements whose start tags are not remembered, one after another.
     words: Vec<u8>,
     prefixes: Vec<Known>,
+    /// The prefixes, one after another.
+    names: String,
     /// What each declaration in scope has hidden: a prefix, and what it was bound to before.
     outside: Vec<(Prefix, Option<Uri>)>,
 }
 
 impl Default for Scope {
     fn default() -> Self {
-        let none = Known { prefix: "".into(), uri: None };
-        let xml = Known { prefix: "xml".into(), uri: Some(Uri::XML) };
-        Self { open: Vec::new(), words: Vec::new(), prefixes: vec![none, xml], outside: Vec::new() }
+        let mut prefixes = Vec::with_capacity(16);
+        prefixes.extend([Known { name: 0..0, uri: None }, Known { name: 0..3, uri: Some(Uri::XML) }]);
+        let mut names = String::with_capacity(64);
+        names.push_str("xml");
+        Self { open: Vec::with_capacity(16), words: Vec::new(), prefixes, names, outside: Vec::with_capacity(16) }
     }
 }
 
@@ -64,10 +71,12 @@ impl Scope {
 
     /// The number of a prefix; of how many a document may use, there is a limit.
     pub(super) fn prefix(&mut self, prefix: &str, limit: usize) -> Result<Prefix, Refusal> {
-        let known = self.prefixes.iter().position(|known| *known.prefix == *prefix);
+        let known = self.prefixes.iter().position(|known| self.names.get(known.name.clone()) == Some(prefix));
         let number = known.unwrap_or(self.prefixes.len());
         if known.is_none() {
-            self.prefixes.push(Known { prefix: prefix.into(), uri: None });
+            let start = self.names.len();
+            self.names.push_str(prefix);
+            self.prefixes.push(Known { name: start..self.names.len(), uri: None });
         }
         match u16::try_from(number) {
             Ok(number) if usize::from(number) <= limit => Ok(Prefix(number)),
@@ -82,7 +91,7 @@ impl Scope {
 
     /// What a prefix is bound to, by its name.
     pub(super) fn binding(&self, prefix: &str) -> Option<Uri> {
-        self.prefixes.iter().find(|known| *known.prefix == *prefix)?.uri
+        self.prefixes.iter().find(|known| self.names.get(known.name.clone()) == Some(prefix))?.uri
     }
 
     /// Opens an element: by the number of its start tag, or by its name where that is not remembered.
