@@ -394,7 +394,7 @@ impl<'d> Element<'d> {
         self.node()?.parent.map(|id| Element { document: self.document, id })
     }
     /// The attributes, in document order.
-    pub fn attributes(&self) -> impl Iterator<Item = Attribute<'d>> + Clone + use<'d> {
+    pub fn attributes(&self) -> impl Iterator<Item = Attribute<'d>> + use<'d> {
         let document = self.document;
         let range = self.node().map_or(0..0, |node| node.attributes.start as usize..node.attributes.end as usize);
         document.attributes.get(range).unwrap_or(&[]).iter().map(move |a| Attribute {

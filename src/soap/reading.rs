@@ -33,7 +33,7 @@ pub trait Reading {
     /// The tag's namespace.
     fn uri(&self) -> Uri;
     /// The tag's attributes in document order, without namespace declarations.
-    fn attributes(&self) -> impl Iterator<Item = TagAttribute<'_>> + Clone;
+    fn attributes(&self) -> impl Iterator<Item = TagAttribute<'_>>;
     /// Whether it has any: most tags have none.
     fn has_attributes(&self) -> bool {
         self.attributes().next().is_some()
@@ -77,7 +77,7 @@ impl Reading for Strict {
     fn uri(&self) -> Uri {
         self.tag().uri()
     }
-    fn attributes(&self) -> impl Iterator<Item = TagAttribute<'_>> + Clone {
+    fn attributes(&self) -> impl Iterator<Item = TagAttribute<'_>> {
         self.tag().attributes()
     }
     fn declarations(&self) -> impl Iterator<Item = (&str, Uri)> {

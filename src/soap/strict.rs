@@ -59,54 +59,46 @@ impl Uri {
     }
 }
 
-/// The namespace names of one document: all in one text, for a message has a dozen.
+/// For how many namespace names there is room at once: a message has a dozen.
+const USUAL_NAMESPACES: usize = 16;
+
+/// The namespace names of one document.
 #[derive(Debug, Clone)]
-pub struct Uris {
-    text: String,
-    /// Where each ends.
-    ends: Vec<usize>,
-}
+pub struct Uris(Vec<Box<str>>);
 
 impl Default for Uris {
     fn default() -> Self {
-        let (mut text, mut ends) = (String::with_capacity(1024), Vec::with_capacity(32));
-        text.push_str(XML_NAMESPACE);
-        // That of `Uri::NONE`, which is empty, and that of `Uri::XML`.
-        ends.extend([0, text.len()]);
-        Self { text, ends }
+        let mut names = Vec::with_capacity(USUAL_NAMESPACES);
+        names.extend(["".into(), XML_NAMESPACE.into()]);
+        Self(names)
     }
 }
 
 impl Uris {
     /// The name behind a number; empty for [`Uri::NONE`].
     pub fn get(&self, uri: Uri) -> &str {
-        self.at(uri.index()).unwrap_or("")
+        self.0.get(usize::from(uri.0)).map_or("", |name| name)
     }
 
     /// The name with this [`Uri::index`], if the document has used so many.
     pub fn at(&self, index: usize) -> Option<&str> {
-        let start = match index {
-            0 => 0,
-            later => *self.ends.get(later - 1)?,
-        };
-        self.text.get(start..*self.ends.get(index)?)
+        self.0.get(index).map(|name| &**name)
     }
 
     /// The number of a name, if the document has used it.
     pub fn find(&self, name: &str) -> Option<Uri> {
-        (0..self.ends.len()).find(|index| self.at(*index) == Some(name)).and_then(|n| u16::try_from(n).ok()).map(Uri)
+        self.0.iter().position(|known| **known == *name).and_then(|n| u16::try_from(n).ok()).map(Uri)
     }
 
     pub(super) fn intern(&mut self, name: &str, limit: usize) -> Result<Uri, Refusal> {
         if let Some(uri) = self.find(name) {
             return Ok(uri);
         }
-        if self.ends.len() >= limit {
+        if self.0.len() >= limit {
             return Err(too_complex("namespace names", limit));
         }
-        let number = u16::try_from(self.ends.len()).map_err(|_| too_complex("namespace names", limit))?;
-        self.text.push_str(name);
-        self.ends.push(self.text.len());
+        let number = u16::try_from(self.0.len()).map_err(|_| too_complex("namespace names", limit))?;
+        self.0.push(name.into());
         Ok(Uri(number))
     }
 }
@@ -168,7 +160,7 @@ impl Tag {
         self.uri.unwrap_or(Uri::NONE)
     }
     /// The attributes in document order, without namespace declarations.
-    pub fn attributes(&self) -> impl Iterator<Item = TagAttribute<'_>> + Clone {
+    pub fn attributes(&self) -> impl Iterator<Item = TagAttribute<'_>> {
         self.attributes.iter().map(|a| TagAttribute {
             prefix: self.part(&a.prefix),
             local: self.part(&a.local),

@@ -350,11 +350,21 @@ impl<S: Sink> Canonicaliser<S> {
         prefix: &'t str,
         local: &'t str,
         namespace: &'t str,
-        attributes: impl Iterator<Item = Attribute<'t>> + Clone,
+        mut attributes: impl Iterator<Item = Attribute<'t>>,
         declared: impl Fn(&str) -> Option<&'t str>,
     ) {
         let (strings, rendered) = (self.strings.len(), self.rendered.len());
         let apex = self.open.is_empty();
+        // Most tags have one or none, for which nothing is allocated.
+        let (mut first, second) = (attributes.next(), attributes.next());
+        let mut several: Vec<Attribute<'t>>;
+        let attributes = match second {
+            None => first.as_mut_slice(),
+            Some(_) => {
+                several = first.into_iter().chain(second).chain(attributes).collect();
+                &mut several
+            }
+        };
         let name = store(&mut self.strings, &[prefix, if prefix.is_empty() { "" } else { ":" }, local]);
         let mut tag = std::mem::take(&mut self.tag);
         tag.clear();
@@ -363,7 +373,7 @@ impl<S: Sink> Canonicaliser<S> {
 
         // The prefixes that this tag makes visible, then those of the PrefixList that it (re)declares.
         self.render(rendered, prefix, namespace);
-        for attribute in attributes.clone().filter(|attribute| !attribute.prefix.is_empty()) {
+        for attribute in attributes.iter().filter(|attribute| !attribute.prefix.is_empty()) {
             self.render(rendered, attribute.prefix, attribute.namespace);
         }
         let inclusive = std::mem::take(&mut self.method.inclusive);
@@ -390,13 +400,17 @@ impl<S: Sink> Canonicaliser<S> {
             tag.push(b'"');
         }
 
-        // One needs no order, and most tags have no more.
-        if attributes.clone().nth(1).is_none() {
-            attributes.for_each(|attribute| write_attribute(&mut tag, &attribute));
-        } else {
-            let mut attributes: Vec<_> = attributes.collect();
-            attributes.sort_unstable_by(|a, b| (a.namespace, a.local).cmp(&(b.namespace, b.local)));
-            attributes.iter().for_each(|attribute| write_attribute(&mut tag, attribute));
+        attributes.sort_unstable_by(|a, b| (a.namespace, a.local).cmp(&(b.namespace, b.local)));
+        for attribute in attributes.iter() {
+            tag.push(b' ');
+            if !attribute.prefix.is_empty() {
+                tag.extend_from_slice(attribute.prefix.as_bytes());
+                tag.push(b':');
+            }
+            tag.extend_from_slice(attribute.local.as_bytes());
+            tag.extend_from_slice(b"=\"");
+            write::value(&mut tag, attribute.value);
+            tag.push(b'"');
         }
         tag.push(b'>');
         self.sink.write(&tag);
@@ -442,18 +456,6 @@ impl<S: Sink> Canonicaliser<S> {
         }
         !uri.is_empty()
     }
-}
-
-fn write_attribute(tag: &mut Vec<u8>, attribute: &Attribute<'_>) {
-    tag.push(b' ');
-    if !attribute.prefix.is_empty() {
-        tag.extend_from_slice(attribute.prefix.as_bytes());
-        tag.push(b':');
-    }
-    tag.extend_from_slice(attribute.local.as_bytes());
-    tag.extend_from_slice(b"=\"");
-    write::value(tag, attribute.value);
-    tag.push(b'"');
 }
 
 fn store(strings: &mut String, parts: &[&str]) -> Range<usize> {

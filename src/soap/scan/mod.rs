@@ -547,7 +547,7 @@ impl Reading for Scanner {
     fn uri(&self) -> Uri {
         self.tags.last().map_or(Uri::NONE, Tag::uri)
     }
-    fn attributes(&self) -> impl Iterator<Item = TagAttribute<'_>> + Clone {
+    fn attributes(&self) -> impl Iterator<Item = TagAttribute<'_>> {
         self.tags.last().into_iter().flat_map(Tag::attributes)
     }
     fn has_attributes(&self) -> bool {

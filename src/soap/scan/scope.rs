@@ -42,7 +42,7 @@ pub(super) struct Scope {
     words: Vec<u8>,
     prefixes: Vec<Known>,
     /// The prefixes, one after another.
-    names: String,
+    names: Vec<u8>,
     /// What each declaration in scope has hidden: a prefix, and what it was bound to before.
     outside: Vec<(Prefix, Option<Uri>)>,
 }
@@ -51,8 +51,8 @@ impl Default for Scope {
     fn default() -> Self {
         let mut prefixes = Vec::with_capacity(16);
         prefixes.extend([Known { name: 0..0, uri: None }, Known { name: 0..3, uri: Some(Uri::XML) }]);
-        let mut names = String::with_capacity(64);
-        names.push_str("xml");
+        let mut names = Vec::with_capacity(64);
+        names.extend_from_slice(b"xml");
         Self { open: Vec::with_capacity(16), words: Vec::new(), prefixes, names, outside: Vec::with_capacity(16) }
     }
 }
@@ -71,11 +71,11 @@ impl Scope {
 
     /// The number of a prefix; of how many a document may use, there is a limit.
     pub(super) fn prefix(&mut self, prefix: &str, limit: usize) -> Result<Prefix, Refusal> {
-        let known = self.prefixes.iter().position(|known| self.names.get(known.name.clone()) == Some(prefix));
+        let known = self.prefixes.iter().position(|known| self.is(known, prefix));
         let number = known.unwrap_or(self.prefixes.len());
         if known.is_none() {
             let start = self.names.len();
-            self.names.push_str(prefix);
+            self.names.extend_from_slice(prefix.as_bytes());
             self.prefixes.push(Known { name: start..self.names.len(), uri: None });
         }
         match u16::try_from(number) {
@@ -91,7 +91,11 @@ impl Scope {
 
     /// What a prefix is bound to, by its name.
     pub(super) fn binding(&self, prefix: &str) -> Option<Uri> {
-        self.prefixes.iter().find(|known| self.names.get(known.name.clone()) == Some(prefix))?.uri
+        self.prefixes.iter().find(|known| self.is(known, prefix))?.uri
+    }
+
+    fn is(&self, known: &Known, prefix: &str) -> bool {
+        known.name.len() == prefix.len() && self.names.get(known.name.clone()) == Some(prefix.as_bytes())
     }
 
     /// Opens an element: by the number of its start tag, or by its name where that is not remembered.

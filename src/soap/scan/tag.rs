@@ -147,7 +147,7 @@ impl<'t> Tag<'t> {
     pub(super) fn is_empty_element(self) -> bool {
         self.parts.empty
     }
-    pub(super) fn attributes(self) -> impl Iterator<Item = TagAttribute<'t>> + Clone {
+    pub(super) fn attributes(self) -> impl Iterator<Item = TagAttribute<'t>> {
         let store = self.store;
         store.attributes(self.parts.attributes).iter().map(|a| TagAttribute {
             prefix: store.part(a.prefix),
