@@ -177,15 +177,21 @@ impl PendingBody {
     ///
     /// # Errors
     /// `CommentRefused`, `DuplicateId`, and `SecurityStructure` for an element behind Body.
+    #[inline]
     pub fn feed(&mut self, token: Token, read: &impl Reading) -> Result<(), Refusal> {
+        self.take(token, read).map_err(|refusal| *refusal)
+    }
+
+    /// A refusal is large and rare, and so stands aside: an answer has thousands of tokens.
+    fn take(&mut self, token: Token, read: &impl Reading) -> Result<(), Box<Refusal>> {
         match token {
-            Token::Comment => return Err(Refusal::CommentRefused { place: "the signed answer".into() }),
+            Token::Comment => return Err(Refusal::CommentRefused { place: "the signed answer".into() }.into()),
             Token::Start | Token::Empty | Token::Leaf => {
                 if self.canonicaliser.depth() == 0 {
-                    return Err(bad("there is an element behind Body"));
+                    return Err(bad("there is an element behind Body").into());
                 }
                 if read.has_attributes() && read.attributes().any(|a| is_id(a.local) && self.ids.contains(a.value)) {
-                    return Err(Refusal::DuplicateId);
+                    return Err(Refusal::DuplicateId.into());
                 }
             }
             _ => {}

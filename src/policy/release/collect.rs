@@ -1,5 +1,6 @@
 //! Gathers one object of the answer from the tokens, as far as it is read.
 
+use super::Fed;
 use super::node::{Object, Part};
 use super::place::{Ns, Place};
 use crate::refusal::Refusal;
@@ -62,7 +63,7 @@ struct Met {
 
 impl Collector {
     /// An element begins. `limit` is in bytes held.
-    pub(super) fn start(&mut self, read: &impl Reading, limit: usize) -> Result<(), Refusal> {
+    pub(super) fn start(&mut self, read: &impl Reading, limit: usize) -> Fed {
         self.leaf = true;
         if self.skipping > 0 {
             self.skipping += 1;
@@ -94,7 +95,7 @@ impl Collector {
     }
 
     /// A leaf inside an object: as [`Self::start`], [`Self::text`] and [`Self::end`], one after another.
-    pub(super) fn leaf(&mut self, read: &impl Reading, limit: usize) -> Result<(), Refusal> {
+    pub(super) fn leaf(&mut self, read: &impl Reading, limit: usize) -> Fed {
         self.leaf = false;
         let met = if self.skipping > 0 { None } else { Some(self.around()).map(|around| self.meet(around, read)) };
         self.fields += 1;
@@ -133,7 +134,7 @@ impl Collector {
     }
 
     /// Text: kept only in a value.
-    pub(super) fn text(&mut self, text: &[u8], limit: usize) -> Result<(), Refusal> {
+    pub(super) fn text(&mut self, text: &[u8], limit: usize) -> Fed {
         if self.skipping == 0 && self.innermost().is_some_and(|part| part.place.is_value()) {
             self.hold(text.len(), limit)?;
             self.object.text.extend_from_slice(text);
@@ -184,9 +185,9 @@ impl Collector {
         self.object.parts.get_mut(*self.open.last()?)
     }
 
-    fn hold(&mut self, bytes: usize, limit: usize) -> Result<(), Refusal> {
+    fn hold(&mut self, bytes: usize, limit: usize) -> Fed {
         self.held = self.held.saturating_add(bytes);
         // No effectuation or grant is that large; a narrower search would meet it again, so it is the answer's fault.
-        if self.held > limit { Err(Refusal::IndexAnswerInvalid) } else { Ok(()) }
+        if self.held > limit { Err(Refusal::IndexAnswerInvalid.into()) } else { Ok(()) }
     }
 }

@@ -42,6 +42,9 @@ use crate::soap::strict::{Token, is_space};
 /// For how many released bytes there is room at once: one object has about as many.
 const USUAL_RELEASED: usize = 8 * 1024;
 
+/// Whether a token was taken. A refusal is large and rare, and so stands aside: an answer has thousands of tokens.
+type Fed = Result<(), Box<Refusal>>;
+
 /// A filtered answer. Only [`Filter::finish`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Released {
@@ -115,7 +118,7 @@ pub struct Filter {
     objects_seen: u64,
     bytes_seen: u64,
     /// The first refusal: everything after it repeats it.
-    failed: Option<Refusal>,
+    failed: Option<Box<Refusal>>,
 }
 
 impl Filter {
@@ -146,7 +149,12 @@ impl Filter {
     /// # Errors
     /// `IndexFault` (a SOAP fault, or a status other than 20 and 44), `IndexAnswerInvalid` (not an answer),
     /// `AnswerTooLarge`. After an error the filter gives nothing but that error.
+    #[inline]
     pub fn feed(&mut self, token: Token, read: &impl Reading) -> Result<(), Refusal> {
+        self.take(token, read).map_err(|refusal| *refusal)
+    }
+
+    fn take(&mut self, token: Token, read: &impl Reading) -> Fed {
         if let Some(refusal) = &self.failed {
             return Err(refusal.clone());
         }
@@ -161,9 +169,12 @@ impl Filter {
             Token::End => self.end(),
             Token::Text | Token::CData => self.text(read.text_bytes()),
             Token::Comment | Token::Nothing => Ok(()),
-            Token::Eof => Err(Refusal::IndexAnswerInvalid),
+            Token::Eof => Err(Refusal::IndexAnswerInvalid.into()),
         };
-        fed.inspect_err(|refusal| self.failed = Some(refusal.clone()))
+        if let Err(refusal) = &fed {
+            self.failed = Some(refusal.clone());
+        }
+        fed
     }
 
     /// What was decided until now, where [`Ask::decisions`] asked for it: of an answer that is refused nothing else is
@@ -178,7 +189,7 @@ impl Filter {
     /// What [`Filter::feed`] refused; `IndexAnswerInvalid` (half an answer, or none); `PersonUnproven`; `AnswerTooLarge`.
     pub fn finish(self) -> Result<Released, Refusal> {
         if let Some(refusal) = self.failed {
-            return Err(refusal);
+            return Err(*refusal);
         }
         if self.stage != Stage::Done {
             return Err(Refusal::IndexAnswerInvalid);
@@ -199,7 +210,7 @@ impl Filter {
         Ok(Released { body, counts, decisions, objects_seen: self.objects_seen, bytes_seen: self.bytes_seen })
     }
 
-    fn start(&mut self, read: &impl Reading) -> Result<(), Refusal> {
+    fn start(&mut self, read: &impl Reading) -> Fed {
         self.saw(read.local().len());
         self.depth += 1;
         match self.depth {
@@ -208,8 +219,8 @@ impl Filter {
         }
     }
 
-    fn end(&mut self) -> Result<(), Refusal> {
-        let Some(depth) = self.depth.checked_sub(1) else { return Err(Refusal::IndexAnswerInvalid) };
+    fn end(&mut self) -> Fed {
+        let Some(depth) = self.depth.checked_sub(1) else { return Err(Refusal::IndexAnswerInvalid.into()) };
         self.depth = depth;
         if self.depth == 0 {
             // An answer without a status says nothing.
@@ -225,11 +236,11 @@ impl Filter {
         }
     }
 
-    fn text(&mut self, text: &[u8]) -> Result<(), Refusal> {
+    fn text(&mut self, text: &[u8]) -> Fed {
         self.saw(text.len());
         match self.depth {
             0 if text.iter().all(|byte| is_space(char::from(*byte))) => Ok(()),
-            0 => Err(Refusal::IndexAnswerInvalid),
+            0 => Err(Refusal::IndexAnswerInvalid.into()),
             _ => self.collector.text(text, self.ask.limits.object_bytes),
         }
     }
@@ -239,30 +250,30 @@ impl Filter {
     }
 
     /// The one element of the Body.
-    fn root(&mut self, read: &impl Reading) -> Result<(), Refusal> {
+    fn root(&mut self, read: &impl Reading) -> Fed {
         let soap = ["http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"];
         match (read.uris().get(read.uri()), read.local()) {
-            (uri, "Fault") if soap.contains(&uri) => Err(Refusal::IndexFault),
+            (uri, "Fault") if soap.contains(&uri) => Err(Refusal::IndexFault.into()),
             (uri, "FremsoegYdelseIndeksOutput") if uri == Ns::Yi.uri() && !collect::is_odd(read) && self.stage == Stage::Body => {
                 self.stage = Stage::Output;
                 Ok(())
             }
-            _ => Err(Refusal::IndexAnswerInvalid),
+            _ => Err(Refusal::IndexAnswerInvalid.into()),
         }
     }
 
     /// Moves on to a stage: never back, and past the status only through it, which comes once.
-    fn reach(&mut self, stage: Stage) -> Result<(), Refusal> {
+    fn reach(&mut self, stage: Stage) -> Fed {
         let allowed = match stage {
             Stage::Status => self.stage == Stage::Output,
             _ => self.stage >= Stage::Status && self.stage <= stage,
         };
         self.stage = stage;
-        if allowed { Ok(()) } else { Err(Refusal::IndexAnswerInvalid) }
+        if allowed { Ok(()) } else { Err(Refusal::IndexAnswerInvalid.into()) }
     }
 
     /// A whole child of the output.
-    fn part(&mut self, node: Node<'_>) -> Result<(), Refusal> {
+    fn part(&mut self, node: Node<'_>) -> Fed {
         match node.place() {
             Place::Return => {
                 self.reach(Stage::Status)?;
@@ -278,7 +289,7 @@ impl Filter {
                 self.reach(Stage::Grants)?;
                 self.objects_seen += 1;
                 self.tally.object_removed(self.objects_seen, Guard::Grant, 0);
-                self.grants.remember(node, &self.ask.person, &self.rules.roles, &self.ask.limits)
+                Ok(self.grants.remember(node, &self.ask.person, &self.rules.roles, &self.ask.limits)?)
             }
             _ => {
                 self.reach(Stage::Objects)?;
@@ -288,9 +299,9 @@ impl Filter {
         }
     }
 
-    fn object(&mut self, node: Node<'_>) -> Result<(), Refusal> {
+    fn object(&mut self, node: Node<'_>) -> Fed {
         if !self.found {
-            return Err(Refusal::IndexAnswerInvalid); // "not found", and then something
+            return Err(Refusal::IndexAnswerInvalid.into()); // "not found", and then something
         }
         if self.ask.asks_nothing() {
             self.tally.object_removed(self.objects_seen, Guard::NotAsked, node.fields());
@@ -310,7 +321,7 @@ impl Filter {
                 self.released += 1;
                 self.objects = writer.into_bytes();
                 if self.objects.len() > self.ask.limits.released_bytes {
-                    return Err(Refusal::AnswerTooLarge { limit: self.ask.limits.released_bytes });
+                    return Err(Refusal::AnswerTooLarge { limit: self.ask.limits.released_bytes }.into());
                 }
             }
         }
