@@ -1,5 +1,7 @@
 //! Attacks on a message that is good until then. Each names its trick and what must stop it.
 
+use hjemmel::signature::names::EXC_C14N;
+
 use crate::forge::*;
 
 #[test]
@@ -109,4 +111,27 @@ fn no_single_change_lets_another_message_through() {
     }
     println!("{accepted} of 6000 changes were accepted, and none of them said anything else");
     assert!(accepted < 600, "most of a message is signed");
+}
+
+/// References and prefixes are work that is done before anything is proven, so there is a bound on both. It is far above
+/// what honest messages have (eight, and two or three).
+#[test]
+fn there_is_a_bound_on_references_and_on_prefixes() {
+    let good = request();
+    let body = reference(&good, "body");
+    let refusal = |xml: &str| accept(xml).unwrap_err().to_string();
+    let others = message_signature(&good).matches("<ds:Reference ").count() - 1;
+    let of_references = |number: usize| resign(&in_signature(&good, body, &body.repeat(number - others)));
+    // There is no honest way to so many: within the bound it is seen that they lead to the same part.
+    assert!(refusal(&of_references(32)).contains("two References to one part"));
+    assert!(refusal(&of_references(33)).contains("more References than any honest one"));
+
+    let of_prefixes = |number: usize| {
+        let prefixes: Vec<_> = (0..number).map(|n| format!("p{n}")).collect();
+        let list = prefixes.join(" ");
+        let list = format!("><ec:InclusiveNamespaces xmlns:ec=\"{EXC_C14N}\" PrefixList=\"{list}\"></ec:InclusiveNamespaces></");
+        resign(&in_signature(&good, body, &body.replacen("></", &list, 1)))
+    };
+    accept(&of_prefixes(32)).expect("32 prefixes, none of which is declared");
+    assert!(refusal(&of_prefixes(33)).contains("a PrefixList is longer than any honest one"));
 }
