@@ -395,19 +395,16 @@ impl Labels {
     const LIMIT: usize = 200;
 
     fn bound<'v>(&self, label: &'static str, value: &'v str) -> &'v str {
-        const OTHER: &str = "other";
-        let name = (1..=80).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./:".contains(&b));
-        let digits = value.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() >= 6);
-        if !name || digits {
-            return OTHER;
-        }
         let mut seen = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let values = seen.entry(label).or_default();
+        // What is in it was looked at when it came.
         if values.contains(value) {
             return value;
         }
-        if values.len() >= Self::LIMIT {
-            return OTHER;
+        let name = (1..=80).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./:".contains(&b));
+        let digits = value.split(|c: char| !c.is_ascii_digit()).any(|run| run.len() >= 6);
+        if !name || digits || values.len() >= Self::LIMIT {
+            return "other";
         }
         values.insert(value.to_owned());
         value

@@ -117,3 +117,33 @@ fn an_honest_message_is_read_whole() {
     assert_eq!(root.namespace_of("p"), Some("urn:p"));
     assert_eq!(root.descendants().count(), 2);
 }
+
+/// Some canonicalisers give up at a namespace name that they cannot read, and digest nothing (void canonicalisation).
+#[test]
+fn a_percent_sign_in_a_namespace_name_stands_before_two_hexadecimal_digits() {
+    let read = |name: &str| parse(&format!("<a xmlns:p='{name}'/>")).map(|_| ());
+    for good in ["urn:%41", "urn:a%4f%4Fb", "http://x/%20", "urn:a#%41"] {
+        assert_eq!(read(good), Ok(()), "{good}");
+    }
+    for bad in ["urn:%", "urn:%4", "urn:%4g", "urn:%%41", "urn:%4%41", "urn:%41%", "urn:%4é", "urn:%é1", "urn:%-1", "urn:a#b#%41"]
+    {
+        assert_eq!(read(bad), Err("MalformedXml".into()), "{bad}");
+    }
+}
+
+/// Prefixes are told apart by how they begin, and by the rest where that is longer.
+#[test]
+fn prefixes_that_begin_alike_are_different_prefixes() {
+    let prefixes = ["p", "pp", "abcdefg", "abcdefgh", "abcdefghi", "abcdefghj", "abcdefghij", "æøåæ", "æøåø", "æøåæø"];
+    let declared = prefixes.iter().enumerate().map(|(number, prefix)| format!(" xmlns:{prefix}='urn:{number}'"));
+    let declared: String = declared.collect();
+    for (number, prefix) in prefixes.iter().enumerate() {
+        let document = parse(&format!("<a{declared}><{prefix}:b/></a>")).unwrap();
+        let expected = format!("urn:{number}");
+        let inner = document.root().elements().next().unwrap();
+        assert_eq!((inner.namespace(), document.root().namespace_of(prefix)), (expected.as_str(), Some(expected.as_str())));
+        for longer in [format!("{prefix}x"), format!("{prefix}å")] {
+            assert!(parse(&format!("<a{declared}><{longer}:b/></a>")).is_err(), "{longer} is not declared");
+        }
+    }
+}

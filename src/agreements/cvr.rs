@@ -38,7 +38,7 @@ impl From<Cvr> for String {
 
 impl std::fmt::Display for Cvr {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|digit| write!(f, "{}", char::from(*digit)))
+        f.write_str(std::str::from_utf8(&self.0).map_err(|_| std::fmt::Error)?)
     }
 }
 

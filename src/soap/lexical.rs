@@ -92,15 +92,14 @@ pub(super) fn is_absolute_uri(name: &str) -> bool {
     let mut letters = scheme.bytes();
     let scheme_ok = letters.next().is_some_and(|byte| byte.is_ascii_alphabetic())
         && letters.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
-    let mut bytes = rest.bytes();
-    let (mut rest_ok, mut fragments) = (!rest.is_empty(), 0);
-    while let Some(byte) = bytes.next() {
-        fragments += usize::from(byte == b'#');
-        rest_ok &= match byte {
-            b'%' => bytes.next().is_some_and(|b| b.is_ascii_hexdigit()) && bytes.next().is_some_and(|b| b.is_ascii_hexdigit()),
-            _ => holds(&IN_URI, byte),
-        };
-    }
+    let plain = |part: &str| part.bytes().all(|byte| holds(&IN_URI, byte));
+    let escaped = |part: &str| {
+        let (digits, behind) = (part.as_bytes().first_chunk::<2>(), part.get(2..).unwrap_or(""));
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) && plain(behind)
+    };
+    let mut parts = rest.split('%');
+    let rest_ok = !rest.is_empty() && parts.next().is_some_and(plain) && parts.all(escaped);
+    let fragments = rest.bytes().filter(|byte| *byte == b'#').count();
     scheme_ok && rest_ok && fragments <= 1 && has_plain_authority(rest)
 }
 

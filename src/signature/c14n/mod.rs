@@ -434,7 +434,7 @@ impl<S: Sink> Canonicaliser<S> {
     /// Whether one of the declarations from number `own` on is of this prefix.
     fn is_rendered(&self, own: usize, prefix: &str) -> bool {
         let string = |range: &Range<usize>| self.strings.get(range.clone()).unwrap_or("");
-        self.rendered.get(own..).unwrap_or(&[]).iter().any(|(known, _)| string(known) == prefix)
+        self.rendered.get(own..).unwrap_or(&[]).iter().any(|(known, _)| known.len() == prefix.len() && string(known) == prefix)
     }
 
     /// Whether the open elements' declarations, those up to number `own`, do not say already what `prefix` means.
@@ -446,7 +446,8 @@ impl<S: Sink> Canonicaliser<S> {
                 Name::Of(path) => self.written.declares(path, prefix),
                 Name::Here(_) => {
                     let declarations = self.rendered.get(open.rendered..inside).unwrap_or(&[]);
-                    declarations.iter().find(|(known, _)| string(known) == prefix).map(|(_, uri)| string(uri).as_bytes())
+                    let of_prefix = |known: &Range<usize>| known.len() == prefix.len() && string(known) == prefix;
+                    declarations.iter().find(|(known, _)| of_prefix(known)).map(|(_, uri)| string(uri).as_bytes())
                 }
             };
             if let Some(known) = known {

@@ -16,6 +16,8 @@ impl Prefix {
 
 #[derive(Debug)]
 struct Known {
+    /// What it begins with: see [`beginning`].
+    beginning: u64,
     /// Where it stands in [`Scope::names`].
     name: Range<usize>,
     /// What it is bound to where the document is now.
@@ -34,6 +36,13 @@ struct Open {
     outside: usize,
 }
 
+/// The first eight bytes of a prefix, which is all of most: numbers are compared without a call.
+fn beginning(prefix: &str) -> u64 {
+    let mut bytes = [0; size_of::<u64>()];
+    bytes.iter_mut().zip(prefix.bytes()).for_each(|(to, from)| *to = from);
+    u64::from_le_bytes(bytes)
+}
+
 /// What is open and bound: stacks, so that nothing is allocated for an element once it has been as deep before.
 #[derive(Debug)]
 pub(super) struct Scope {
@@ -50,7 +59,8 @@ pub(super) struct Scope {
 impl Default for Scope {
     fn default() -> Self {
         let mut prefixes = Vec::with_capacity(16);
-        prefixes.extend([Known { name: 0..0, uri: None }, Known { name: 0..3, uri: Some(Uri::XML) }]);
+        prefixes.push(Known { beginning: beginning(""), name: 0..0, uri: None });
+        prefixes.push(Known { beginning: beginning("xml"), name: 0..3, uri: Some(Uri::XML) });
         let mut names = Vec::with_capacity(64);
         names.extend_from_slice(b"xml");
         Self { open: Vec::with_capacity(16), words: Vec::new(), prefixes, names, outside: Vec::with_capacity(16) }
@@ -71,12 +81,12 @@ impl Scope {
 
     /// The number of a prefix; of how many a document may use, there is a limit.
     pub(super) fn prefix(&mut self, prefix: &str, limit: usize) -> Result<Prefix, Refusal> {
-        let known = self.prefixes.iter().position(|known| self.is(known, prefix));
+        let known = self.known(prefix);
         let number = known.unwrap_or(self.prefixes.len());
         if known.is_none() {
             let start = self.names.len();
             self.names.extend_from_slice(prefix.as_bytes());
-            self.prefixes.push(Known { name: start..self.names.len(), uri: None });
+            self.prefixes.push(Known { beginning: beginning(prefix), name: start..self.names.len(), uri: None });
         }
         match u16::try_from(number) {
             Ok(number) if usize::from(number) <= limit => Ok(Prefix(number)),
@@ -91,11 +101,17 @@ impl Scope {
 
     /// What a prefix is bound to, by its name.
     pub(super) fn binding(&self, prefix: &str) -> Option<Uri> {
-        self.prefixes.iter().find(|known| self.is(known, prefix))?.uri
+        self.prefixes.get(self.known(prefix)?)?.uri
     }
 
-    fn is(&self, known: &Known, prefix: &str) -> bool {
-        known.name.len() == prefix.len() && self.names.get(known.name.clone()) == Some(prefix.as_bytes())
+    /// The number of a prefix that the document has used.
+    fn known(&self, prefix: &str) -> Option<usize> {
+        let (begins, short) = (beginning(prefix), prefix.len() <= size_of::<u64>());
+        self.prefixes.iter().position(|known| {
+            known.beginning == begins
+                && known.name.len() == prefix.len()
+                && (short || self.names.get(known.name.clone()) == Some(prefix.as_bytes()))
+        })
     }
 
     /// Opens an element: by the number of its start tag, or by its name where that is not remembered.
