@@ -99,7 +99,7 @@ pub fn canonical_bytes(element: Element<'_>) -> Vec<u8> {
 
 /// How many bytes the canonical form of `element` is likely to have: as many as it came in, and the declarations that it
 /// takes over. No more than a message without an answer has, whoever wrote it.
-pub fn room_for(element: Element<'_>) -> usize {
+pub(super) fn room_for(element: Element<'_>) -> usize {
     element.source_range().len().saturating_add(256).min(16 * 1024)
 }
 
