@@ -12,8 +12,10 @@ use crate::stub::pki::{Role, for_tests};
 const INDEX: &str = "http://entityid.kombit.dk/service/ydi/ydelseindeks/6";
 const STS: &str = "https://sts.test/runtime";
 
+/// The instant of every clock here, in whole seconds: the real one, for which [`for_tests`] makes its certificates.
 fn now() -> Timestamp {
-    "2026-11-22T12:00:00Z".parse().unwrap()
+    static NOW: std::sync::OnceLock<Timestamp> = std::sync::OnceLock::new();
+    *NOW.get_or_init(|| Timestamp::from_second(Clock::system().now().as_second()).unwrap())
 }
 
 fn credentials(role: Role) -> Credentials {
