@@ -80,6 +80,7 @@ impl House {
         record.legal_basis = Some("LUD § 8, stk. 1".into());
         record.purpose = Some("prøve".into());
         record.window_applied = Some(Window { from: Some(record.opened_at), to: None });
+        record.own_transaction = Some(Uuid::from_u128(n ^ 0xffff));
         record
     }
 
@@ -176,7 +177,7 @@ async fn a_call_whose_record_does_not_say_who_why_and_about_whom_is_not_admitted
     let house = House::new();
     let audit = house.start(house.settings());
     type TakeAway = fn(&mut Record);
-    let lacks: [(&str, TakeAway); 11] = [
+    let lacks: [(&str, TakeAway); 12] = [
         ("operation", |record| record.operation = None),
         ("binding", |record| record.binding = None),
         ("certificate", |record| record.certificate = None),
@@ -188,6 +189,7 @@ async fn a_call_whose_record_does_not_say_who_why_and_about_whom_is_not_admitted
         ("purpose", |record| record.purpose = None),
         ("person", |record| record.person = None),
         ("window_applied", |record| record.window_applied = None),
+        ("own_transaction", |record| record.own_transaction = None),
     ];
     for (field, take_away) in lacks {
         let mut record = house.record(1);

@@ -227,6 +227,7 @@ fn audit() -> Part {
     record.policy = Some(PolicyRef { id: "terminaladgang-6".to_owned(), version: "1".to_owned(), digest: "0".repeat(64) });
     record.legal_basis = Some("LUD § 8, stk. 1".to_owned());
     record.window_applied = Some(AuditWindow { from: Some(today().from()), to: Some(today().to()) });
+    record.own_transaction = Some(uuid::Uuid::from_u128(7));
     let event = Event::Admitted(Box::new(record));
     let same = event.clone();
     let head = Head { sequence: 41, hash: [7; 32] };

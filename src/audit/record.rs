@@ -157,7 +157,7 @@ pub struct Record {
     /// The caller's own TransactionUUID. Unsigned: kept, never trusted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caller_transaction: Option<Uuid>,
-    /// The TransactionUUID that the gateway sent to the index.
+    /// The TransactionUUID that the gateway sends to the index: the index's log knows the call by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub own_transaction: Option<Uuid>,
     /// What each step took, in microseconds.
@@ -169,8 +169,8 @@ pub struct Record {
 }
 
 impl Record {
-    /// What a record of admission must say and this one does not: who, on what basis, about whom, and for which time. A
-    /// call without it is not admitted, however it came so far.
+    /// What a record of admission must say and this one does not: who, on what basis, about whom, for which time, and
+    /// under which number of ours. A call without it is not admitted, however it came so far.
     pub fn missing_for_admission(&self) -> Option<&'static str> {
         [
             ("operation", self.operation.is_none()),
@@ -184,6 +184,7 @@ impl Record {
             ("purpose", self.purpose.is_none()),
             ("person", self.person.is_none()),
             ("window_applied", self.window_applied.is_none()),
+            ("own_transaction", self.own_transaction.is_none()),
         ]
         .into_iter()
         .find_map(|(field, missing)| missing.then_some(field))

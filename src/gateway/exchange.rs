@@ -3,6 +3,8 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::call::{Call, OfCall};
 use super::definition::Definition;
 use super::request_policy::Permitted;
@@ -41,6 +43,7 @@ pub(super) type Recording = Pin<Box<dyn Future<Output = Result<Durable, Refusal>
 pub struct Grant {
     permitted: Permitted,
     token: Arc<Token>,
+    transaction: Uuid,
 }
 
 impl Grant {
@@ -51,6 +54,10 @@ impl Grant {
     /// The gateway's token for the index, for the caller's authority.
     pub fn token(&self) -> &Token {
         &self.token
+    }
+    /// The gateway's own `TransactionUUID` for this call: what the index's log knows it by.
+    pub fn transaction(&self) -> Uuid {
+        self.transaction
     }
 }
 
@@ -77,6 +84,9 @@ impl Check for ExchangeStep {
 
     async fn check(&self, permitted: Permitted) -> Result<Authorised, Refusal> {
         let authority = permitted.admitted().authenticated().caller().authority().to_string();
+        // In the record of admission, so that after a crash a durable record still leads to the entry in the index's log.
+        let transaction = Uuid::new_v4();
+        permitted.call().note(|record| record.own_transaction = Some(transaction));
         // On its way to the disk from here on. While it is waited for, the call is not worked on.
         let (admission, work) = (permitted.call().admit(), self.work.clone());
         let recording = Box::pin(async move {
@@ -87,6 +97,6 @@ impl Check for ExchangeStep {
         let away = self.work.away();
         let token = self.tokens.token(&authority, &self.definition.index_entity_id).await?;
         drop(away);
-        Ok(Authorised { grant: Grant { permitted, token }, recording })
+        Ok(Authorised { grant: Grant { permitted, token, transaction }, recording })
     }
 }

@@ -57,11 +57,9 @@ impl Forward {
             .admit(now.into_std())
             .map_err(|resting| Refusal::IndexResting { seconds: resting.remaining.as_secs().max(1) })?;
         let message_id = format!("urn:uuid:{}", Uuid::new_v4());
-        let transaction = Uuid::new_v4();
         let (grant, recording) = authorised.part();
-        grant.call().note(|record| record.own_transaction = Some(transaction));
         // Signed while the disk turns.
-        let (message, grant) = self.message(grant, &message_id, transaction).await?;
+        let (message, grant) = self.message(grant, &message_id).await?;
         let recorded = recording.await?;
         let deadline = now + self.deadline;
         let response = match self.post(recorded, self.headers()?, message, deadline).await {
@@ -96,7 +94,8 @@ impl Forward {
     }
 
     /// The signed message. The signature is made off the threads that move everybody's bytes.
-    async fn message(&self, grant: Grant, message_id: &str, transaction: Uuid) -> Result<(Bytes, Grant), Refusal> {
+    async fn message(&self, grant: Grant, message_id: &str) -> Result<(Bytes, Grant), Refusal> {
+        let transaction = grant.transaction();
         let header = format!(
             "<rh:RequestHeader xmlns:rh=\"{}\"><rh:TransactionUUID>{transaction}</rh:TransactionUUID></rh:RequestHeader>",
             crate::soap::names::REQUEST_HEADER

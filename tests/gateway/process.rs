@@ -103,6 +103,34 @@ fn sigterm_drains_the_process_and_closes_the_log() {
 }
 
 #[test]
+fn after_a_crash_the_record_on_disk_still_leads_to_the_entry_in_the_indexs_log() {
+    in_runtime(async {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World::without_gateway(options(dir.path(), Clock::system(), "")).await.unwrap();
+        let mut gateway = Gateway::start(&world).await;
+        let client = world.client(Some(Role::Korsbaek)).unwrap();
+        world.index_mode.set(FaultMode::Slow(Duration::from_secs(60)));
+        let call = tokio::spawn(async move {
+            let input = search(&and(&[&person(demo::UDK_ONLY)]));
+            client.send(Version::V11, Client::authority_context_message(KORSBAEK.parse().unwrap(), input.as_bytes())).await
+        });
+        while world.index_requests() == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        gateway.0.kill().unwrap();
+        gateway.0.wait().unwrap();
+        assert!(call.await.unwrap().is_err(), "the caller was never answered");
+
+        let found = hjemmel::audit::search::search(&dir.path().join("audit"), |_| true).unwrap();
+        let [record] = found.calls.values().collect::<Vec<_>>()[..] else { panic!("one call: {found:?}") };
+        assert_eq!(record.outcome, None, "admitted, never closed");
+        let sent = String::from_utf8(world.received.get().last.to_vec()).unwrap();
+        let own = record.own_transaction.expect("the record of admission names it").to_string();
+        assert!(sent.contains(&format!("TransactionUUID>{own}<")), "{own} is what the index was sent: {sent}");
+    });
+}
+
+#[test]
 fn without_a_record_on_disk_nothing_is_forwarded() {
     in_runtime(async {
         let dir = tempfile::tempdir().unwrap();
