@@ -22,7 +22,7 @@ use hjemmel::cli::call::question::Question;
 use hjemmel::policy::document::Policy;
 use hjemmel::policy::kle::{Constraint, SensitivityConstraint};
 use hjemmel::policy::person::Cpr;
-use hjemmel::policy::release::{Ask, Counterpart, Filter, Limits as ReleaseLimits, Released};
+use hjemmel::policy::release::{Ask, Counterpart, Filter, Filtered, Limits as ReleaseLimits};
 use hjemmel::policy::request::{Search, check};
 use hjemmel::policy::window::Window;
 use hjemmel::refusal::Refusal;
@@ -97,7 +97,7 @@ fn asked(world: &World, cpr: &str) -> Search {
     check(input.root(), rules, &window, &Constraint::unconstrained()).unwrap()
 }
 
-fn filtered(world: &World, search: &Search, owners: &[&str], answer: &Answer) -> Result<Released, Refusal> {
+fn filtered(world: &World, search: &Search, owners: &[&str], answer: &Answer) -> Result<Filtered, Refusal> {
     let ask = Ask {
         person: search.person().clone(),
         window: *search.window(),
@@ -188,7 +188,7 @@ fn every(element: Element<'_>, local: &str) -> Vec<String> {
 }
 
 /// Holds what was released against the population; gives the UUIDs of the payments.
-fn judge(world: &World, what: &str, released: &Released, cpr: &str, owners: &[&str]) -> BTreeSet<String> {
+fn judge(world: &World, what: &str, released: &Filtered, cpr: &str, owners: &[&str]) -> BTreeSet<String> {
     let xml = std::str::from_utf8(released.body()).unwrap();
     for person in &world.population.persons {
         assert!(person.cpr == cpr || !xml.contains(&person.cpr), "{what}: another person's number");

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hjemmel::policy::kle::{Constraint, SensitivityConstraint};
 use hjemmel::policy::person::Cpr;
-use hjemmel::policy::release::{Ask, Counterpart, Filter, Limits, Released};
+use hjemmel::policy::release::{Ask, Counterpart, Filter, Filtered, Limits};
 use hjemmel::policy::rules::{Asked, Naive};
 use hjemmel::refusal::Refusal;
 use hjemmel::signature::c14n::canonical_bytes;
@@ -58,7 +58,7 @@ pub fn check(data: &[u8]) {
 }
 
 /// What the gateway does with an answer whose signature holds.
-pub fn answer(data: &[u8], size: usize, narrow: bool) -> Result<Released, Refusal> {
+pub fn answer(data: &[u8], size: usize, narrow: bool) -> Result<Filtered, Refusal> {
     let mut reader = stream(data, size);
     let mut filter = Filter::new(POLICY.release().clone(), ask(narrow));
     loop {

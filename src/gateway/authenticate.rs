@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tower::Service;
 
+use super::answer::Release;
 use super::call::{Call, OfCall};
 use super::clients::ClientTrust;
 use super::definition::{Definition, Name};
@@ -18,7 +19,6 @@ use crate::agreements::{Cvr, Thumbprint};
 use crate::audit::Binding;
 use crate::clock::Clock;
 use crate::policy::kle::{Constraint, SensitivityConstraint};
-use crate::policy::release::Released;
 use crate::refusal::{Detail, Refusal};
 use crate::saml::memory::AssertionMemory;
 use crate::saml::privileges::{self, Group};
@@ -299,14 +299,14 @@ impl AuthenticateStep {
 
 impl<S> Step<S> for AuthenticateStep
 where
-    S: Service<Authenticated, Response = Released, Error = Refusal> + Send + 'static,
+    S: Service<Authenticated, Response = Release, Error = Refusal> + Send + 'static,
     S::Future: Send,
 {
     type In = Enveloped;
-    type Out = (Released, Proof);
+    type Out = (Release, Proof);
     type Error = Refused;
 
-    async fn pass(&self, enveloped: Enveloped, mut inner: S) -> Result<(Released, Proof), Refused> {
+    async fn pass(&self, enveloped: Enveloped, mut inner: S) -> Result<(Release, Proof), Refused> {
         let call = enveloped.call().clone();
         let started = call.start();
         let proven = self.prove(enveloped);

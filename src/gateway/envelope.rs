@@ -4,13 +4,13 @@ use bytes::Bytes;
 use http::HeaderMap;
 use tower::Service;
 
+use super::answer::Release;
 use super::authenticate::{Proof, Refused};
 use super::call::{Call, OfCall};
 use super::definition::Definition;
 use super::open::{Peer, Received};
 use super::seal::{Answered, RefusedReply, Reply};
 use super::step::Step;
-use crate::policy::release::Released;
 use crate::refusal::Refusal;
 use crate::soap::document::{Document, Element};
 use crate::soap::envelope::{Envelope, Version};
@@ -153,7 +153,7 @@ pub struct EnvelopeStep {
 
 impl<S> Step<S> for EnvelopeStep
 where
-    S: Service<Enveloped, Response = (Released, Proof), Error = Refused> + Send + 'static,
+    S: Service<Enveloped, Response = (Release, Proof), Error = Refused> + Send + 'static,
     S::Future: Send,
 {
     type In = Received;

@@ -5,10 +5,11 @@
 //!
 //! ```text
 //! http::Request ─open→ Received ─envelope→ Enveloped ─authenticate→ Authenticated ─replay→ Fresh ─agreement→ Admitted
-//!   ─request policy→ Permitted ─exchange→ Authorised ─forward→ Answer ─response policy→ Released ─seal→ http::Response
+//!   ─request policy→ Permitted ─exchange→ Authorised ─forward→ Answer ─response policy→ Release ─seal→ http::Response
 //! ```
 
 pub mod agreement;
+pub mod answer;
 pub mod authenticate;
 pub mod call;
 pub mod clients;

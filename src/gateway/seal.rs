@@ -11,6 +11,7 @@ use http::StatusCode;
 use tokio::sync::Semaphore;
 use tower::Service;
 
+use super::answer::Release;
 use super::authenticate::Proof;
 use super::call::Call;
 use super::definition::{Definition, Name};
@@ -18,7 +19,6 @@ use super::envelope::Form;
 use super::open::Received;
 use super::step::Step;
 use crate::clock::Clock;
-use crate::policy::release::Released;
 use crate::refusal::Refusal;
 use crate::signature::key::{Certificate, SigningKey};
 use crate::signature::sign::{self, Message};
@@ -97,7 +97,7 @@ impl Reply {
 /// A released answer and how to give it.
 pub struct Answered {
     /// What may leave.
-    pub released: Released,
+    pub released: Release,
     /// To whom and how.
     pub reply: Reply,
 }

@@ -148,7 +148,7 @@ pub struct PendingBody {
 
 /// The proof that all of Body was fed and its digest matched. Only [`PendingBody::finish`] makes it.
 #[derive(Debug)]
-pub struct BodyVerified(());
+pub struct VerifiedBody(());
 
 impl PendingBody {
     fn new(located: &Located<'_>, body: Element<'_>) -> Result<Self, Refusal> {
@@ -211,10 +211,10 @@ impl PendingBody {
     ///
     /// # Errors
     /// `DigestMismatch`, also where Body has not ended.
-    pub fn finish(self) -> Result<BodyVerified, Refusal> {
+    pub fn finish(self) -> Result<VerifiedBody, Refusal> {
         let whole = self.canonicaliser.is_whole();
         match whole && self.canonicaliser.into_sink().finish().as_ref() == self.value {
-            true => Ok(BodyVerified(())),
+            true => Ok(VerifiedBody(())),
             false => Err(self.mismatch),
         }
     }

@@ -8,7 +8,7 @@
 //! `cover` demands that the very elements the gateway reads are among them.
 
 pub use super::answer::{
-    BodyVerified, PendingBody, VerifiedMessage, verify_response, verify_whole_response, verify_with_certificate,
+    PendingBody, VerifiedBody, VerifiedMessage, verify_response, verify_whole_response, verify_with_certificate,
 };
 use super::ids::Ids;
 use super::key::VerificationKey;

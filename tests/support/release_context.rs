@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hjemmel::policy::document::Policy;
 use hjemmel::policy::kle::{Constraint, SensitivityConstraint};
-use hjemmel::policy::release::{Ask, Counterpart, Released};
+use hjemmel::policy::release::{Ask, Counterpart, Filtered};
 use hjemmel::policy::rules::{Asked, Naive};
 use hjemmel::refusal::Refusal;
 
@@ -48,7 +48,7 @@ fn read(options: &Options) -> Policy {
 }
 
 /// What the filter makes of an answer in this context.
-pub fn run(context: &Context, answer: &str) -> Result<Released, Refusal> {
+pub fn run(context: &Context, answer: &str) -> Result<Filtered, Refusal> {
     let options = &context.options;
     let lists = |lists: &Option<Vec<Vec<String>>>| lists.clone().unwrap_or_default();
     let mut kle = Constraint::unconstrained();

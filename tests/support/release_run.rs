@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hjemmel::policy::document::Policy;
 use hjemmel::policy::kle::{Constraint, SensitivityConstraint};
 use hjemmel::policy::person::Cpr;
-use hjemmel::policy::release::{Ask, Counterpart, Filter, Limits, Released};
+use hjemmel::policy::release::{Ask, Counterpart, Filter, Filtered, Limits};
 use hjemmel::policy::rules::{Asked, Naive, Reading};
 use hjemmel::policy::window::Window;
 use hjemmel::refusal::Refusal;
@@ -44,7 +44,7 @@ pub fn ask(now: &str) -> Ask {
 }
 
 /// Feeds the content of a Body to a filter.
-pub fn filter(policy: &Policy, ask: Ask, content: &str) -> Result<Released, Refusal> {
+pub fn filter(policy: &Policy, ask: Ask, content: &str) -> Result<Filtered, Refusal> {
     let envelope = format!("<e:Body xmlns:e=\"http://www.w3.org/2003/05/soap-envelope\">{content}</e:Body>");
     let mut scanner = Scanner::new(XmlLimits { nodes: usize::MAX, ..XmlLimits::default() });
     let mut filter = Filter::new(policy.release().clone(), ask);

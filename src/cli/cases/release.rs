@@ -13,7 +13,7 @@ use crate::cli::explain::filter;
 use crate::policy::document::Policy;
 use crate::policy::kle::{Constraint, SensitivityConstraint};
 use crate::policy::person::Cpr;
-use crate::policy::release::{Ask, Counterpart, Filter, Limits, Released};
+use crate::policy::release::{Ask, Counterpart, Filter, Filtered, Limits};
 use crate::policy::rules::Asked;
 use crate::policy::window::Window;
 use crate::soap::document::{Document, Element};
@@ -251,7 +251,7 @@ impl File {
     }
 }
 
-async fn released(policy: &Policy, ask: Ask, content: String) -> Result<Released, crate::refusal::Refusal> {
+async fn released(policy: &Policy, ask: Ask, content: String) -> Result<Filtered, crate::refusal::Refusal> {
     let envelope = format!(
         "<e:Envelope xmlns:e=\"http://www.w3.org/2003/05/soap-envelope\"><e:Header/><e:Body>{content}</e:Body></e:Envelope>"
     );

@@ -28,7 +28,7 @@ use crate::hex;
 use crate::policy::document::Policy;
 use crate::policy::kle::{Constraint, SensitivityConstraint};
 use crate::policy::person::Cpr;
-use crate::policy::release::{Ask, Decision, Filter, Limits as ReleaseLimits, ReleaseRules, Released, Words};
+use crate::policy::release::{Ask, Decision, Filter, Filtered, Limits as ReleaseLimits, ReleaseRules, Words};
 use crate::policy::request::Outcome as WindowOutcome;
 use crate::refusal::Refusal;
 use crate::services::terminaladgang::assemble;
@@ -287,7 +287,7 @@ impl DryRun {
     }
 
     /// The answer through the release filter; `None` where the gateway would refuse.
-    async fn answer(&mut self, answer: Bytes, ask: Ask) -> Option<Released> {
+    async fn answer(&mut self, answer: Bytes, ask: Ask) -> Option<Filtered> {
         self.unknown(
             "forward",
             "Svarets underskrift bedømmes ikke; kun dets indhold.",
@@ -313,7 +313,7 @@ impl DryRun {
         released
     }
 
-    fn said(&self, answer: Bytes, released: &Released, text: String) -> AnswerSaid {
+    fn said(&self, answer: Bytes, released: &Filtered, text: String) -> AnswerSaid {
         let decisions = released.decisions().unwrap_or_default().to_vec();
         let shown = |object: u64| decisions.iter().any(|each| each.object == object && each.released);
         let unnamed = unnamed(answer, &self.answer_limits, self.policy.release()).into_iter();
@@ -371,7 +371,7 @@ fn withheld(decision: &Decision, rules: &ReleaseRules) -> Option<Fact> {
 }
 
 /// The content of the answer's Body through the filter.
-pub(in crate::cli) async fn filter(answer: Bytes, limits: Limits, mut filter: Filter) -> Result<Released, Refusal> {
+pub(in crate::cli) async fn filter(answer: Bytes, limits: Limits, mut filter: Filter) -> Result<Filtered, Refusal> {
     feed(answer, limits, &mut filter).await?;
     filter.finish()
 }

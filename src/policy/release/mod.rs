@@ -45,9 +45,10 @@ const USUAL_RELEASED: usize = 8 * 1024;
 /// Whether a token was taken. A refusal is large and rare, and so stands aside: an answer has thousands of tokens.
 type Fed = Result<(), Box<Refusal>>;
 
-/// A filtered answer. Only [`Filter::finish`] makes one.
+/// A filtered answer. Only [`Filter::finish`] makes one. It says what may be released, for dry runs and tests too; what
+/// leaves the gateway is made of it together with the proof that the answer is signed (`gateway::answer::Release`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Released {
+pub struct Filtered {
     body: Vec<u8>,
     counts: Counts,
     decisions: Option<Vec<Decision>>,
@@ -55,7 +56,7 @@ pub struct Released {
     bytes_seen: u64,
 }
 
-impl Released {
+impl Filtered {
     /// `yi:FremsoegYdelseIndeksOutput`, rebuilt, in exclusive canonical form: to be put as it stands where none of the
     /// prefixes `yi`, `oei`, `gd` and `sd` is declared.
     pub fn body(&self) -> &[u8] {
@@ -187,7 +188,7 @@ impl Filter {
     ///
     /// # Errors
     /// What [`Filter::feed`] refused; `IndexAnswerInvalid` (half an answer, or none); `PersonUnproven`; `AnswerTooLarge`.
-    pub fn finish(self) -> Result<Released, Refusal> {
+    pub fn finish(self) -> Result<Filtered, Refusal> {
         if let Some(refusal) = self.failed {
             return Err(*refusal);
         }
@@ -207,7 +208,7 @@ impl Filter {
             return Err(Refusal::AnswerTooLarge { limit: self.ask.limits.released_bytes });
         }
         let (counts, decisions) = self.tally.finish(&self.rules);
-        Ok(Released { body, counts, decisions, objects_seen: self.objects_seen, bytes_seen: self.bytes_seen })
+        Ok(Filtered { body, counts, decisions, objects_seen: self.objects_seen, bytes_seen: self.bytes_seen })
     }
 
     fn start(&mut self, read: &impl Reading) -> Fed {

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::gateway::Gateway;
 use crate::gateway::agreement::AgreementStep;
+use crate::gateway::answer::Verifier;
 use crate::gateway::authenticate::{AuthenticateStep, AuthorityContextNames, TokenTrust};
 use crate::gateway::clients::{ClientCertificate, ClientTrust};
 use crate::gateway::definition::{Bindings, Definition, Name};
@@ -256,12 +257,14 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
         request_policy: RequestPolicyStep { policies, sealer: lasting.sealer.clone(), clock: clock.clone() },
         exchange: ExchangeStep { definition: definition.clone(), tokens: tokens.cache.clone(), work: lasting.work.clone() },
         response_policy: ResponsePolicyStep {
-            pinned: Arc::new(pinned),
-            signers: domains.signers.clone(),
-            time,
-            limits: answer_limits(config),
+            verifier: Verifier {
+                pinned: Arc::new(pinned),
+                signers: domains.signers.clone(),
+                time,
+                limits: answer_limits(config),
+                clock: clock.clone(),
+            },
             release: release_limits(config),
-            clock: clock.clone(),
         },
         forward: Forward {
             definition: definition.clone(),
