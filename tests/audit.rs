@@ -69,7 +69,7 @@ impl House {
     fn record(&self, n: u128) -> Record {
         let mut record = Record::new(Uuid::from_u128(n), "2026-11-22T12:00:00Z".parse().unwrap(), "terminaladgang");
         let sealer = keys::sealer(&self.key("pseudonym.key"), &self.key("auditors.pub")).unwrap();
-        record.person = Some(sealer.seal(record.call, CPR).unwrap());
+        record.persons = vec![sealer.seal(record.call, CPR).unwrap()];
         record.operation = Some("fremsoeg".into());
         record.binding = Some(Binding::Token);
         record.certificate = Some(Thumbprint::of_der(b"client"));
@@ -187,7 +187,7 @@ async fn a_call_whose_record_does_not_say_who_why_and_about_whom_is_not_admitted
         ("policy", |record| record.policy = None),
         ("legal_basis", |record| record.legal_basis = None),
         ("purpose", |record| record.purpose = None),
-        ("person", |record| record.person = None),
+        ("persons", |record| record.persons.clear()),
         ("window_applied", |record| record.window_applied = None),
         ("own_transaction", |record| record.own_transaction = None),
     ];
@@ -229,12 +229,11 @@ async fn no_personal_identifier_reaches_the_files_and_only_auditors_find_and_ope
         assert!(!bytes.windows(CPR.len()).any(|window| window == CPR.as_bytes()));
     }
     let pseudonym = keys::pseudonym_key(&house.key("pseudonym.key")).unwrap().pseudonym(CPR).unwrap();
-    let found =
-        search(&house.log(), |record| record.person.as_ref().is_some_and(|person| person.pseudonym == pseudonym)).unwrap();
+    let found = search(&house.log(), |record| record.names(&pseudonym)).unwrap();
     assert_eq!(found.calls.len(), 3);
     let auditors = keys::auditors(&house.key("auditors.key")).unwrap();
     for (call, record) in &found.calls {
-        assert_eq!(auditors.open(*call, record.person.as_ref().unwrap()).unwrap().as_str(), CPR);
+        assert_eq!(auditors.open(*call, &record.persons[0]).unwrap().as_str(), CPR);
     }
 }
 

@@ -130,9 +130,12 @@ pub struct Record {
     /// The purpose, from the agreement.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,
-    /// The person asked about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub person: Option<Sealed>,
+    /// Everybody whom the call names: the person asked about, and in a refused call whoever else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub persons: Vec<Sealed>,
+    /// How many more a refused call named than are sealed.
+    #[serde(default, skip_serializing_if = "is_none_left_out")]
+    pub persons_left_out: u64,
     /// The window that stood in the call; the hull of all, where there were several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window_asked: Option<Window>,
@@ -168,7 +171,17 @@ pub struct Record {
     pub duration_us: Option<u64>,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_none_left_out(left_out: &u64) -> bool {
+    *left_out == 0
+}
+
 impl Record {
+    /// Whether one of the sealed persons has this pseudonym.
+    pub fn names(&self, pseudonym: &str) -> bool {
+        self.persons.iter().any(|person| person.pseudonym == pseudonym)
+    }
+
     /// What a record of admission must say and this one does not: who, on what basis, about whom, for which time, and
     /// under which number of ours. A call without it is not admitted, however it came so far.
     pub fn missing_for_admission(&self) -> Option<&'static str> {
@@ -182,7 +195,7 @@ impl Record {
             ("policy", self.policy.is_none()),
             ("legal_basis", self.legal_basis.is_none()),
             ("purpose", self.purpose.is_none()),
-            ("person", self.person.is_none()),
+            ("persons", self.persons.is_empty()),
             ("window_applied", self.window_applied.is_none()),
             ("own_transaction", self.own_transaction.is_none()),
         ]
@@ -206,7 +219,8 @@ impl Record {
             policy: None,
             legal_basis: None,
             purpose: None,
-            person: None,
+            persons: Vec::new(),
+            persons_left_out: 0,
             window_asked: None,
             window_applied: None,
             settings: BTreeMap::new(),

@@ -19,6 +19,8 @@ pub struct Found {
     /// The last record of each call, oldest call first (the ids are in order of time). One without an outcome was
     /// admitted and never closed.
     pub calls: BTreeMap<Uuid, Record>,
+    /// Refused calls that named more persons than are sealed, whether they match or not.
+    pub crowded: u64,
     /// Lines that could not be read.
     pub unreadable: u64,
 }
@@ -33,7 +35,11 @@ pub fn search(dir: &Path, matches: impl Fn(&Record) -> bool) -> io::Result<Found
         let mut lines = Lines::open(&path)?;
         while let Some(line) = lines.read()? {
             let entry = chain::split(line).and_then(|(_, entry)| serde_json::from_slice::<Entry>(entry).ok());
-            match entry.map(|entry| entry.event) {
+            let event = entry.map(|entry| entry.event);
+            if matches!(&event, Some(Event::Closed(record)) if record.persons_left_out > 0) {
+                found.crowded += 1;
+            }
+            match event {
                 Some(Event::Admitted(record)) if matches(&record) => {
                     found.calls.entry(record.call).or_insert(*record);
                 }

@@ -53,7 +53,7 @@ enum Command {
     },
     /// Find every call about a person
     ///
-    /// The CPR number is read from standard input, never from the command line, where every user of the machine could see
+    /// Refused calls too, from the step on that knows who calls. The CPR number is read from standard input, never from the command line, where every user of the machine could see
     /// it and the shell would remember it.
     Search {
         /// The log's directory
@@ -71,7 +71,7 @@ enum Command {
         #[arg(long, value_name = "INSTANT")]
         to: Option<Timestamp>,
     },
-    /// Open the sealed person of one call, with the auditors' private key
+    /// Open the sealed person of one call (everybody a refused call named), with the auditors' private key
     Open {
         /// The log's directory
         dir: PathBuf,
@@ -139,7 +139,7 @@ pub fn run(args: Args, input: &mut impl BufRead, out: &mut impl Write) -> Result
             let cpr = Zeroizing::new(line.trim().replacen('-', "", 1));
             let pseudonym = keys::pseudonym_key(&pseudonym_key)?.pseudonym(&cpr)?;
             let found = search(&dir, |record| {
-                record.person.as_ref().is_some_and(|person| person.pseudonym == pseudonym)
+                record.names(&pseudonym)
                     && from.is_none_or(|from| from <= record.opened_at)
                     && to.is_none_or(|to| record.opened_at < to)
             })?;
@@ -147,9 +147,11 @@ pub fn run(args: Args, input: &mut impl BufRead, out: &mut impl Write) -> Result
         }
         Command::Open { dir, key, call } => {
             let auditors = keys::auditors(&key)?;
-            let found = search(&dir, |record| record.call == call && record.person.is_some())?;
-            let sealed = found.calls.get(&call).and_then(|record| record.person.as_ref()).ok_or(AuditError::NoPerson(call))?;
-            writeln!(out, "{}", auditors.open(call, sealed)?.as_str())?;
+            let found = search(&dir, |record| record.call == call && !record.persons.is_empty())?;
+            let record = found.calls.get(&call).ok_or(AuditError::NoPerson(call))?;
+            for sealed in &record.persons {
+                writeln!(out, "{}", auditors.open(call, sealed)?.as_str())?;
+            }
         }
     }
     Ok(())
@@ -160,6 +162,13 @@ fn tell(found: &Found, out: &mut impl Write) -> io::Result<()> {
         tell_one(record, out)?;
     }
     writeln!(out, "{} calls", found.calls.len())?;
+    if found.crowded > 0 {
+        writeln!(
+            out,
+            "WARNING: {} refused calls named more persons than a record seals; any of them may be about this one",
+            found.crowded
+        )?;
+    }
     if found.unreadable > 0 {
         writeln!(out, "WARNING: {} lines could not be read; run `hjemmel audit verify`", found.unreadable)?;
     }
@@ -218,9 +227,14 @@ mod tests {
             let sealer =
                 keys::sealer(house.path("keys/pseudonym.key").as_ref(), house.path("keys/auditors.pub").as_ref()).unwrap();
             let mut open = audit.open(Record::new(Uuid::from_u128(1), clock.now(), "terminaladgang")).unwrap();
-            open.person = Some(sealer.seal(open.call, "6101801234").unwrap());
+            open.persons = vec![sealer.seal(open.call, "6101801234").unwrap()];
             open.authority = Some("11111111".parse().unwrap());
             open.served();
+            // And one that was refused, about the same person and somebody else.
+            let mut open = audit.open(Record::new(Uuid::from_u128(3), clock.now(), "terminaladgang")).unwrap();
+            open.persons = ["6201801234", "6101801234"].map(|cpr| sealer.seal(open.call, cpr).unwrap()).into();
+            open.persons_left_out = 1;
+            open.refused(&crate::refusal::Refusal::PersonSeveral);
             assert!(audit.stop(std::time::Duration::from_secs(5)).await);
             house
         }
@@ -263,10 +277,13 @@ mod tests {
         for spelling in ["6101801234\n", "610180-1234\r\n", " 6101801234"] {
             let found = house.search(spelling, &[]).unwrap();
             assert!(
-                found.contains("authority 11111111") && found.contains("1 calls") && !found.contains("6101801234"),
+                found.contains("authority 11111111") && found.contains("refused PersonSeveral") && found.contains("2 calls"),
                 "{found}"
             );
         }
+        assert!(!house.search("6101801234\n", &[]).unwrap().contains("6101801234"));
+        let other = house.search("6201801234\n", &[]).unwrap();
+        assert!(other.contains("1 calls") && other.contains("WARNING: 1 refused calls named more persons"), "{other}");
         assert!(house.search("6101801235\n", &[]).unwrap().contains("0 calls"));
         assert!(house.search("6101801234\n", &["--from", "2026-11-23T00:00:00Z"]).unwrap().contains("0 calls"));
         assert!(
@@ -281,6 +298,9 @@ mod tests {
         let (log, call) = (house.path("log"), Uuid::from_u128(1).to_string());
         let opened = house.run(&["open", &log, "--key", &house.path("keys/auditors.key"), "--call", &call], "").unwrap();
         assert_eq!(opened, "6101801234\n");
+        let refused = Uuid::from_u128(3).to_string();
+        let opened = house.run(&["open", &log, "--key", &house.path("keys/auditors.key"), "--call", &refused], "").unwrap();
+        assert_eq!(opened, "6201801234\n6101801234\n", "everybody whom it named");
         assert!(house.run(&["open", &log, "--key", &house.path("keys/checkpoint.key"), "--call", &call], "").is_err());
         let unknown = Uuid::from_u128(2).to_string();
         assert!(

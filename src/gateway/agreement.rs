@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::authenticate::Authenticated;
 use super::call::{Call, OfCall};
 use super::definition::Definition;
+use super::persons::Named;
 use super::replay::Fresh;
 use super::step::Check;
 use crate::agreements::{Agreement, Agreements, ClientSystem, Cvr, Environment, Role, Thumbprint};
@@ -44,6 +45,10 @@ impl Admitted {
     /// The call, and who makes it.
     pub fn authenticated(&self) -> &Authenticated {
         self.fresh.authenticated()
+    }
+    /// The call, and whom it names.
+    pub fn named(&self) -> &Named {
+        self.fresh.named()
     }
     /// The agreement between the client system and this service.
     pub fn front(&self) -> &Agreement {

@@ -4,8 +4,9 @@
 //! out, or put elsewhere, does not compile:
 //!
 //! ```text
-//! http::Request ─open→ Received ─envelope→ Enveloped ─authenticate→ Authenticated ─replay→ Fresh ─agreement→ Admitted
-//!   ─request policy→ Permitted ─exchange→ Authorised ─forward→ Answer ─response policy→ Release ─seal→ http::Response
+//! http::Request ─open→ Received ─envelope→ Enveloped ─authenticate→ Authenticated ─persons→ Named ─replay→ Fresh
+//!   ─agreement→ Admitted ─request policy→ Permitted ─exchange→ Authorised ─forward→ Answer ─response policy→ Release
+//!   ─seal→ http::Response
 //! ```
 
 pub mod agreement;
@@ -19,6 +20,7 @@ pub mod envelope;
 pub mod exchange;
 pub mod forward;
 pub mod open;
+pub mod persons;
 pub mod replay;
 pub mod request_policy;
 pub mod response_policy;
@@ -47,6 +49,8 @@ pub struct Gateway {
     pub envelope: envelope::EnvelopeStep,
     /// Token, or mutual TLS.
     pub authenticate: authenticate::AuthenticateStep,
+    /// Everybody named, sealed.
+    pub persons: persons::PersonsStep,
     /// Seen before?
     pub replay: replay::Replay,
     /// Front and back.
@@ -77,6 +81,9 @@ impl Gateway {
             .layer(StepLayer::new(self.envelope))
             // Before any look-up: what is not proven buys no work in the stores, and no signed fault.
             .layer(StepLayer::new(self.authenticate))
+            // Before any other step can refuse: a refused call is found by its person too. After authenticate: an unproven
+            // sender must not fill the log with persons.
+            .layer(StepLayer::new(self.persons))
             // After authenticate, so that only proven senders fill the memory; before the rest, so that a copy costs nothing.
             .layer(StepLayer::new(self.replay))
             // A proven identity has no access by itself: an agreement on each side gives it.

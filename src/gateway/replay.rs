@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::authenticate::{Authenticated, Message};
 use super::call::{Call, OfCall};
+use super::persons::Named;
 use super::step::Check;
 use crate::clock::Clock;
 use crate::refusal::Refusal;
@@ -100,19 +101,23 @@ impl ReplayMemory {
 
 /// A call that was not seen before.
 pub struct Fresh {
-    authenticated: Authenticated,
+    named: Named,
 }
 
 impl Fresh {
     /// The call, and who makes it.
     pub fn authenticated(&self) -> &Authenticated {
-        &self.authenticated
+        self.named.authenticated()
+    }
+    /// The call, and whom it names.
+    pub fn named(&self) -> &Named {
+        &self.named
     }
 }
 
 impl OfCall for Fresh {
     fn call(&self) -> &Call {
-        self.authenticated.call()
+        self.named.call()
     }
 }
 
@@ -126,15 +131,16 @@ pub struct Replay {
 
 impl Check for Replay {
     const NAME: &'static str = "replay";
-    type In = Authenticated;
+    type In = Named;
     type Out = Fresh;
 
-    async fn check(&self, authenticated: Authenticated) -> Result<Fresh, Refusal> {
+    async fn check(&self, named: Named) -> Result<Fresh, Refusal> {
+        let authenticated = named.authenticated();
         // Mutual TLS keeps a recorded AuthorityContext call from being sent again by anyone but the system itself.
         if let Some(Message { id, created }) = authenticated.caller().message() {
             self.memory.remember(authenticated.caller().thumbprint(), id, *created, self.clock.now())?;
         }
-        Ok(Fresh { authenticated })
+        Ok(Fresh { named })
     }
 }
 

@@ -7,7 +7,7 @@ use super::agreement::Admitted;
 use super::call::{Call, OfCall};
 use super::step::Check;
 use crate::agreements::Agreement;
-use crate::audit::{self, Sealer};
+use crate::audit;
 use crate::clock::Clock;
 use crate::policy::dates;
 use crate::policy::document::Policy;
@@ -87,8 +87,6 @@ impl OfCall for Permitted {
 pub struct RequestPolicyStep {
     /// Every version of the policy; the call's instant decides which holds.
     pub policies: Arc<Timetable>,
-    /// Seals the person for the audit record.
-    pub sealer: Arc<Sealer>,
     /// The clock.
     pub clock: Clock,
 }
@@ -116,9 +114,11 @@ impl Check for RequestPolicyStep {
         let judged = judge(&policy, now, input, token, &[admitted.front(), admitted.back()])?;
 
         let (search, window) = (&judged.search, judged.search.window());
-        let person = self.sealer.seal(admitted.call().id(), search.person().expose()).map_err(|_| Refusal::AuditUnavailable)?;
+        if !admitted.named().holds(search.person()) {
+            tracing::error!(call = %admitted.call().id(), "the person of a permitted search is not sealed in the record");
+            return Err(Refusal::Internal);
+        }
         admitted.call().note(|record| {
-            record.person = Some(person);
             record.window_asked = asked(search);
             record.window_applied = Some(audit::Window { from: Some(window.from()), to: Some(window.to()) });
         });

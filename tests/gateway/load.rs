@@ -54,7 +54,7 @@ fn a_call_too_many_is_told_so_at_once_and_callers_who_hang_up_are_recorded() {
             for _ in 0..PLACES {
                 let record = stage.world.records.recv_timeout(Duration::from_secs(20)).expect("each call is closed");
                 assert_eq!(record.outcome, Some(Outcome::Abandoned), "{record:?}");
-                assert!(record.person.is_some() && record.front_agreement.is_some(), "with what was known of it");
+                assert!(record.persons.len() == 1 && record.front_agreement.is_some(), "with what was known of it");
             }
         }
         stage.world.index_mode.set(FaultMode::Honest);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hjemmel::agreements::import::Import;
 use hjemmel::agreements::{Store, StoreSettings};
-use hjemmel::audit::Outcome;
+use hjemmel::audit::{Outcome, keys};
 use hjemmel::gateway::replay::ReplayMemory;
 use hjemmel::refusal::Refusal;
 use hjemmel::soap::envelope::Version;
@@ -166,6 +166,23 @@ fn is_refused(stage: &Stage, answer: &Answer, code: &str, version: Version) {
     assert!(text.contains(party), "{code} in {version:?}: {party} {text}");
     let record = stage.refused(answer, code);
     assert_eq!(record.outcome, Some(Outcome::Refused));
+    let key = keys::pseudonym_key(&stage.world.dir.join("audit-keys/pseudonym.key")).unwrap();
+    let due: Vec<_> = sealed(code).iter().map(|person| key.pseudonym(person).unwrap()).collect();
+    let found: Vec<_> = record.persons.into_iter().map(|person| person.pseudonym).collect();
+    assert_eq!(found, due, "{code} in {version:?}: the record names whom the call asked about");
+}
+
+/// Whom the message that was refused so names: everybody, from the step on that knows who calls.
+fn sealed(code: &str) -> &'static [&'static str] {
+    let proven = CASES.iter().position(|(name, _)| *name == "Replay").unwrap();
+    match code {
+        _ if CASES.iter().position(|(name, _)| *name == code) < Some(proven) => &[],
+        // Nobody is named in the way of the service.
+        "PersonMissing" | "PersonScheme" | "PersonInvalid" => &[],
+        "PersonSeveral" => &[P, demo::BOTH],
+        "PersonUnproven" => &[demo::UNPROVEN],
+        _ => &[P],
+    }
 }
 
 #[test]
@@ -225,6 +242,17 @@ fn what_stands_in_no_search_for_a_person_in_the_window_is_refused() {
             }
         }
         assert_eq!(stage.world.index_requests(), before, "nothing was forwarded");
+    });
+}
+
+#[test]
+fn of_a_crowd_in_one_refused_call_sixteen_are_sealed_and_the_others_counted() {
+    on_stage(async |stage| {
+        let crowd: Vec<_> = (0..20).map(|n| person(&format!("61018012{n:02}"))).collect();
+        let crowd: Vec<_> = crowd.iter().map(String::as_str).collect();
+        let message = stage.by_tls(Version::V11, KORSBAEK, &search(&and(&crowd)));
+        let record = stage.refused(&stage.call(Version::V11, Some(Role::Korsbaek), message).await, "PersonSeveral");
+        assert_eq!((record.persons.len(), record.persons_left_out), (16, 4));
     });
 }
 

@@ -22,6 +22,7 @@ use crate::gateway::envelope::EnvelopeStep;
 use crate::gateway::exchange::ExchangeStep;
 use crate::gateway::forward::Forward;
 use crate::gateway::open::OpenLayer;
+use crate::gateway::persons::PersonsStep;
 use crate::gateway::replay::{Replay, ReplayMemory};
 use crate::gateway::request_policy::RequestPolicyStep;
 use crate::gateway::response_policy::ResponsePolicyStep;
@@ -252,9 +253,10 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
         seal,
         envelope: EnvelopeStep { definition: definition.clone(), limits: request_limits(config) },
         authenticate: authenticate(&definition, &trust, &clients, clock),
+        persons: PersonsStep { sealer: lasting.sealer.clone() },
         replay: Replay { memory: lasting.replay.clone(), clock: clock.clone() },
         agreement: agreement(config, &definition, &lasting.agreements, clock)?,
-        request_policy: RequestPolicyStep { policies, sealer: lasting.sealer.clone(), clock: clock.clone() },
+        request_policy: RequestPolicyStep { policies, clock: clock.clone() },
         exchange: ExchangeStep { definition: definition.clone(), tokens: tokens.cache.clone(), work: lasting.work.clone() },
         response_policy: ResponsePolicyStep {
             verifier: Verifier {

@@ -1,0 +1,117 @@
+//! Whom a call names goes into its record, sealed, before any step that follows can refuse the call.
+//!
+//! A refused call is a call about a person too: a client system that asks for a year outside the window has shown interest
+//! in somebody, and the auditors must find it. Runs right after authentication and no earlier: an unproven sender could
+//! otherwise fill the log with persons of its own choosing.
+
+use std::sync::Arc;
+
+use super::authenticate::Authenticated;
+use super::call::{Call, OfCall};
+use super::step::Check;
+use crate::audit::Sealer;
+use crate::policy::person::Cpr;
+use crate::refusal::Refusal;
+use crate::soap::document::Element;
+
+/// How many persons of one call are sealed. An admitted call names one; beyond this they are counted, so that one message
+/// cannot become a record many times its own size.
+const MOST: usize = 16;
+
+/// A proven call in whose record everybody it names is sealed.
+pub struct Named {
+    authenticated: Authenticated,
+    persons: Vec<Cpr>,
+}
+
+impl Named {
+    /// The call, and who makes it.
+    pub fn authenticated(&self) -> &Authenticated {
+        &self.authenticated
+    }
+    /// Whether this person is sealed in the record.
+    pub fn holds(&self, person: &Cpr) -> bool {
+        self.persons.contains(person)
+    }
+}
+
+impl OfCall for Named {
+    fn call(&self) -> &Call {
+        self.authenticated.call()
+    }
+}
+
+/// The step.
+pub struct PersonsStep {
+    /// Seals persons for the audit record.
+    pub sealer: Arc<Sealer>,
+}
+
+impl Check for PersonsStep {
+    const NAME: &'static str = "persons";
+    type In = Authenticated;
+    type Out = Named;
+
+    async fn check(&self, authenticated: Authenticated) -> Result<Named, Refusal> {
+        let mut persons = authenticated.request().map(named).unwrap_or_default();
+        let left_out = persons.len().saturating_sub(MOST) as u64;
+        persons.truncate(MOST);
+        let call = authenticated.call();
+        let sealed = persons.iter().map(|person| self.sealer.seal(call.id(), person.expose()));
+        let sealed = sealed.collect::<Result<Vec<_>, _>>().map_err(|_| Refusal::AuditUnavailable)?;
+        call.note(|record| {
+            record.persons = sealed;
+            record.persons_left_out = left_out;
+        });
+        Ok(Named { authenticated, persons })
+    }
+}
+
+/// Everybody whom an element of the request names by `urn:oio:cpr-nr:`, each once, wherever the element stands: a search
+/// that is refused need not have its person in the right place.
+fn named(request: Element<'_>) -> Vec<Cpr> {
+    let mut persons = Vec::new();
+    for element in request.descendants() {
+        if let Some(person) = element.text().and_then(|text| Cpr::from_urn(text.trim()).ok())
+            && !persons.contains(&person)
+        {
+            persons.push(person);
+        }
+    }
+    persons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::soap::document::Document;
+    use crate::soap::strict::Limits;
+
+    fn numbers(xml: &str) -> Vec<String> {
+        let document = Document::parse(bytes::Bytes::copy_from_slice(xml.as_bytes()), &Limits::default()).unwrap();
+        named(document.root()).iter().map(|person| person.expose().to_owned()).collect()
+    }
+
+    #[test]
+    fn everybody_named_by_a_cpr_urn_is_found_once_wherever_it_stands() {
+        assert_eq!(
+            numbers(
+                "<a><b>urn:oio:cpr-nr:6101801234</b><c><d>\n urn:oio:cpr-nr:6101801234 </d><e>urn:oio:cpr-nr:6201801234</e></c></a>"
+            ),
+            ["6101801234", "6201801234"]
+        );
+    }
+
+    #[test]
+    fn what_is_no_cpr_urn_in_plain_text_names_nobody() {
+        for nobody in [
+            "<a>6101801234</a>",
+            "<a>urn:oio:cvr-nr:11111111</a>",
+            "<a>urn:oio:cpr-nr:9999999999</a>",
+            "<a>urn:oio:cpr-nr:61018<!-- -->01234</a>",
+            "<a b=\"urn:oio:cpr-nr:6101801234\"/>",
+        ] {
+            assert_eq!(numbers(nobody), Vec::<String>::new(), "{nobody}");
+        }
+    }
+}
