@@ -333,7 +333,7 @@ impl Parts {
     /// Everything before Body.
     fn head(self, message: &Message<'_>, key_info: &str, key: &SigningKey) -> Result<Vec<u8>, SignError> {
         let soap = message.version.namespace();
-        let signature = signature(&self.references, key_info, key)?;
+        let signature = signature(Prefix::Ds, &self.references, key_info, key)?;
         let start = format!("<soap:Envelope xmlns:soap=\"{soap}\"><soap:Header>");
         let security = format!("<wsse:Security xmlns:wsse=\"{WSSE}\" soap:mustUnderstand=\"1\">");
         Ok([
@@ -371,31 +371,70 @@ fn put(out: &mut Vec<u8>, pieces: &[&str]) {
     pieces.iter().for_each(|piece| out.extend_from_slice(piece.as_bytes()));
 }
 
-/// Appends one canonical `ds:Reference`; transforms are names with their canonical parameters.
-fn reference(out: &mut Vec<u8>, id: &str, transforms: &[(&str, &str)], digest: &str) {
-    put(out, &["<ds:Reference URI=\"#"]);
-    write::value(out, id);
-    put(out, &["\"><ds:Transforms>"]);
-    for (name, parameters) in transforms {
-        put(out, &["<ds:Transform Algorithm=\"", name, "\">", parameters, "</ds:Transform>"]);
-    }
-    let method = DigestAlgorithm::Sha256.uri();
-    put(out, &["</ds:Transforms><ds:DigestMethod Algorithm=\"", method, "\"></ds:DigestMethod>"]);
-    put(out, &["<ds:DigestValue>", digest, "</ds:DigestValue></ds:Reference>"]);
+/// How the names of a Signature are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefix {
+    /// `ds:Signature`.
+    Ds,
+    /// `Signature`, in the default namespace: so stands the one in the tokens of KOMBIT's STS.
+    None,
 }
 
-/// The whole `ds:Signature` over canonical references.
-fn signature(references: &[u8], key_info: &str, key: &SigningKey) -> Result<Vec<u8>, SignError> {
-    let start = format!(
-        "<ds:SignedInfo xmlns:ds=\"{DSIG}\"><ds:CanonicalizationMethod Algorithm=\"{EXC_C14N}\"></ds:CanonicalizationMethod>\
-         <ds:SignatureMethod Algorithm=\"{}\"></ds:SignatureMethod>",
-        key.algorithm().uri()
-    );
-    let signed_info = [start.as_bytes(), references, b"</ds:SignedInfo>"].concat();
-    let value = format!("<ds:SignatureValue>{}</ds:SignatureValue>", base64::encode(&key.sign(&signed_info)?));
-    let key_info = format!("<ds:KeyInfo>{key_info}</ds:KeyInfo></ds:Signature>");
-    let start = format!("<ds:Signature xmlns:ds=\"{DSIG}\">");
-    Ok([start.as_bytes(), &signed_info, value.as_bytes(), key_info.as_bytes()].concat())
+impl Prefix {
+    /// What stands before a name.
+    fn text(self) -> &'static str {
+        match self {
+            Prefix::Ds => "ds:",
+            Prefix::None => "",
+        }
+    }
+    /// The attribute that declares it.
+    fn declaration(self) -> &'static str {
+        match self {
+            Prefix::Ds => "xmlns:ds",
+            Prefix::None => "xmlns",
+        }
+    }
+}
+
+/// Appends one canonical `ds:Reference`; transforms are names with their canonical parameters.
+fn reference(out: &mut Vec<u8>, id: &str, transforms: &[(&str, &str)], digest: &str) {
+    prefixed_reference(out, Prefix::Ds, id, transforms, digest);
+}
+
+fn prefixed_reference(out: &mut Vec<u8>, prefix: Prefix, id: &str, transforms: &[(&str, &str)], digest: &str) {
+    let ds = prefix.text();
+    put(out, &["<", ds, "Reference URI=\"#"]);
+    write::value(out, id);
+    put(out, &["\"><", ds, "Transforms>"]);
+    for (name, parameters) in transforms {
+        put(out, &["<", ds, "Transform Algorithm=\"", name, "\">", parameters, "</", ds, "Transform>"]);
+    }
+    let method = DigestAlgorithm::Sha256.uri();
+    put(out, &["</", ds, "Transforms><", ds, "DigestMethod Algorithm=\"", method, "\"></", ds, "DigestMethod>"]);
+    put(out, &["<", ds, "DigestValue>", digest, "</", ds, "DigestValue></", ds, "Reference>"]);
+}
+
+/// The whole Signature over canonical references that were written with the same prefix.
+fn signature(prefix: Prefix, references: &[u8], key_info: &str, key: &SigningKey) -> Result<Vec<u8>, SignError> {
+    let (ds, declaration) = (prefix.text(), prefix.declaration());
+    let method = key.algorithm().uri();
+    let inside = [
+        format!(
+            "<{ds}CanonicalizationMethod Algorithm=\"{EXC_C14N}\"></{ds}CanonicalizationMethod>\
+             <{ds}SignatureMethod Algorithm=\"{method}\"></{ds}SignatureMethod>"
+        )
+        .as_bytes(),
+        references,
+        format!("</{ds}SignedInfo>").as_bytes(),
+    ]
+    .concat();
+    // What is signed declares the namespace; where it stands, Signature has declared it.
+    let signed = [format!("<{ds}SignedInfo {declaration}=\"{DSIG}\">").as_bytes(), &inside].concat();
+    let value = base64::encode(&key.sign(&signed)?);
+    let start = format!("<{ds}Signature {declaration}=\"{DSIG}\"><{ds}SignedInfo>");
+    let end = format!("<{ds}SignatureValue>{value}</{ds}SignatureValue><{ds}KeyInfo>{key_info}</{ds}KeyInfo></{ds}Signature>");
+    Ok([start.as_bytes(), &inside, end.as_bytes()].concat())
 }
 
 /// Signs the root element of `xml` by an enveloped signature: an assertion (the Signature goes after its Issuer, where
@@ -404,6 +443,14 @@ fn signature(references: &[u8], key_info: &str, key: &SigningKey) -> Result<Vec<
 /// # Errors
 /// `Xml`, `Element` or `Key`.
 pub fn sign_enveloped(xml: &[u8], key: &SigningKey, certificate: &Certificate) -> Result<Vec<u8>, SignError> {
+    sign_enveloped_as(Prefix::Ds, xml, key, certificate)
+}
+
+/// As [`sign_enveloped`], with the Signature's names written as `prefix` says.
+///
+/// # Errors
+/// As [`sign_enveloped`].
+pub fn sign_enveloped_as(prefix: Prefix, xml: &[u8], key: &SigningKey, certificate: &Certificate) -> Result<Vec<u8>, SignError> {
     let document = parse(xml)?;
     let root = document.root();
     let id = root.attribute("", "ID").ok_or(SignError::Element("has no ID"))?;
@@ -413,11 +460,11 @@ pub fn sign_enveloped(xml: &[u8], key: &SigningKey, certificate: &Certificate) -
     let mut context = DigestAlgorithm::Sha256.context();
     canonicalise(root, &Exclusive::new(), None, &mut context);
     let digest = base64::encode(context.finish().as_ref());
-    let key_info =
-        format!("<ds:X509Data><ds:X509Certificate>{}</ds:X509Certificate></ds:X509Data>", base64::encode(certificate.der()));
+    let (ds, der) = (prefix.text(), base64::encode(certificate.der()));
+    let key_info = format!("<{ds}X509Data><{ds}X509Certificate>{der}</{ds}X509Certificate></{ds}X509Data>");
     let mut references = Vec::new();
-    reference(&mut references, id, &[(ENVELOPED, ""), (EXC_C14N, "")], &digest);
-    let signature = signature(&references, &key_info, key)?;
+    prefixed_reference(&mut references, prefix, id, &[(ENVELOPED, ""), (EXC_C14N, "")], &digest);
+    let signature = signature(prefix, &references, &key_info, key)?;
     let at = match root.named(SAML, "Issuer").next() {
         Some(issuer) => issuer.source_range().end,
         None => start_tag_end(&document, root).ok_or(SignError::Element("is empty"))?,

@@ -12,7 +12,7 @@ pub use super::answer::{
 };
 use super::ids::Ids;
 use super::key::VerificationKey;
-use super::names::{BASE64, DSIG, LIBERTY, SAML, SAML_ID, SAML_TOKEN, WSA, WSSE, WSSE11, WSU};
+use super::names::{BASE64, DSIG, SAML, SAML_ID, SAML_TOKEN, WSA, WSSE, WSSE11, WSU};
 pub use super::signed_info::TokenDigest;
 use super::signed_info::{Reference, Signature, Transform, bad, children};
 use crate::refusal::Refusal;
@@ -27,7 +27,8 @@ pub struct Parts<'d> {
     pub security: Element<'d>,
     /// The one Body, second child of the root.
     pub body: Element<'d>,
-    /// Header blocks that the signature must cover beside those that it always must (WS-Addressing and Liberty).
+    /// Header blocks that the signature must cover beside WS-Addressing's: what the policy of this message lists, such as
+    /// Liberty's `Framework`.
     pub must_cover: Vec<Element<'d>>,
 }
 
@@ -205,7 +206,7 @@ impl<'d> Located<'d> {
     fn cover(&self, parts: &Parts<'d>) -> Result<(), Refusal> {
         let missing = |part: &str| Refusal::SignatureCoverage { part: part.chars().take(80).collect() };
         let covered = |element| self.resolved.contains(&element);
-        let always = parts.header.elements().filter(|block| matches!(block.namespace(), WSA | LIBERTY));
+        let always = parts.header.elements().filter(|block| block.namespace() == WSA);
         let wanted = [parts.body, self.timestamp].into_iter().chain(always).chain(parts.must_cover.iter().copied());
         if let Some(element) = wanted.into_iter().find(|element| !covered(*element)) {
             return Err(missing(element.local()));

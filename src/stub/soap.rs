@@ -49,12 +49,13 @@ pub fn header(envelope: &Envelope<'_>, namespace: &str, local: &str) -> Option<S
     envelope.header.only(namespace, local).ok()??.text().map(|text| text.trim().to_owned())
 }
 
-/// An unsigned envelope that holds a fault. `reason` and `detail` are XML already.
-pub fn fault(version: SoapVersion, sender: bool, reason: &str, detail: &str) -> String {
+/// An unsigned envelope that holds a fault. The reasons (each with its language) and `detail` are XML already.
+pub fn fault(version: SoapVersion, sender: bool, reasons: &[(&str, &str)], detail: &str) -> String {
     let soap = version.namespace();
     match version {
         SoapVersion::V11 => {
             let code = if sender { "Client" } else { "Server" };
+            let reason = reasons.iter().map(|(_, reason)| *reason).collect::<Vec<_>>().join(" / ");
             format!(
                 "<soap:Envelope xmlns:soap=\"{soap}\"><soap:Header></soap:Header><soap:Body><soap:Fault><faultcode>soap:{code}</faultcode>\
                  <faultstring>{reason}</faultstring><detail>{detail}</detail></soap:Fault></soap:Body></soap:Envelope>"
@@ -62,9 +63,11 @@ pub fn fault(version: SoapVersion, sender: bool, reason: &str, detail: &str) -> 
         }
         SoapVersion::V12 => {
             let code = if sender { "Sender" } else { "Receiver" };
+            let text = |(language, reason): &(&str, &str)| format!("<soap:Text xml:lang=\"{language}\">{reason}</soap:Text>");
+            let reasons: String = reasons.iter().map(text).collect();
             format!(
                 "<soap:Envelope xmlns:soap=\"{soap}\"><soap:Header></soap:Header><soap:Body><soap:Fault><soap:Code><soap:Value>soap:{code}</soap:Value>\
-                 </soap:Code><soap:Reason><soap:Text xml:lang=\"da\">{reason}</soap:Text></soap:Reason><soap:Detail>{detail}</soap:Detail>\
+                 </soap:Code><soap:Reason>{reasons}</soap:Reason><soap:Detail>{detail}</soap:Detail>\
                  </soap:Fault></soap:Body></soap:Envelope>"
             )
         }

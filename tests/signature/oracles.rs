@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::forge::*;
-use hjemmel::signature::sign::{self, SoapVersion};
+use hjemmel::signature::sign::{self, Prefix, SoapVersion, Token};
 
 fn xmlsec1(xml: &[u8], id_attributes: &[&str]) -> Option<bool> {
     if Command::new("xmlsec1").arg("--version").output().is_err() {
@@ -29,12 +29,14 @@ fn xmlsec1(xml: &[u8], id_attributes: &[&str]) -> Option<bool> {
 #[test]
 fn xmlsec1_verifies_our_assertion() {
     let assertion = assertion();
-    let signed = sign::sign_enveloped(assertion.as_bytes(), &STS.key, &STS.certificate).unwrap();
-    let ids = ["ID urn:oasis:names:tc:SAML:2.0:assertion:Assertion"];
-    if let Some(good) = xmlsec1(&signed, &ids) {
-        assert!(good);
-        let altered = String::from_utf8(signed).unwrap().replace(">11111111<", ">99999991<");
-        assert_eq!(xmlsec1(altered.as_bytes(), &ids), Some(false), "the oracle sees a change");
+    for prefix in [Prefix::Ds, Prefix::None] {
+        let signed = sign::sign_enveloped_as(prefix, assertion.as_bytes(), &STS.key, &STS.certificate).unwrap();
+        let ids = ["ID urn:oasis:names:tc:SAML:2.0:assertion:Assertion"];
+        if let Some(good) = xmlsec1(&signed, &ids) {
+            assert!(good, "{prefix:?}");
+            let altered = String::from_utf8(signed).unwrap().replace(">11111111<", ">99999991<");
+            assert_eq!(xmlsec1(altered.as_bytes(), &ids), Some(false), "the oracle sees a change");
+        }
     }
 }
 
@@ -86,8 +88,9 @@ fn wss4j(kind: &str, xml: &str, signer: &Party) -> Option<(bool, String)> {
 
 #[test]
 fn wss4j_verifies_our_request_with_its_str_transform_and_our_response() {
-    for version in [SoapVersion::V11, SoapVersion::V12] {
-        let token = issued(&assertion());
+    for (version, prefix) in [(SoapVersion::V11, Prefix::Ds), (SoapVersion::V12, Prefix::None)] {
+        let token = sign::sign_enveloped_as(prefix, assertion().as_bytes(), &STS.key, &STS.certificate).unwrap();
+        let token = Token::from_bytes(&token).unwrap();
         let request = String::from_utf8(sign::with_token(&message(version), &token, &CLIENT.key).unwrap()).unwrap();
         let response = crate::responses::response(version);
         for (kind, xml) in [("request", request), ("response", response)] {

@@ -1,4 +1,4 @@
-//! What the token service writes: assertions, the answer around them, faults, and its metadata.
+//! What the token service writes: assertions, the answer around them, and its metadata.
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{PrivilegeGroup, StsMode};
 use crate::signature::key::{Certificate, SigningKey};
 use crate::signature::names::{DSIG, METADATA, SAML, SAML_TOKEN, WSA, WSU};
-use crate::signature::sign::{SignError, SoapVersion, sign_enveloped};
+use crate::signature::sign::{Prefix, SignError, sign_enveloped_as};
 use crate::signature::{base64, write};
 
 /// What is to be asserted.
@@ -29,7 +29,8 @@ pub struct Assertion<'a> {
 }
 
 impl Assertion<'_> {
-    /// Writes and signs the assertion.
+    /// Writes and signs the assertion, laid out as KOMBIT's STS does: clients in the field rebuild it, and read its attributes
+    /// by their position.
     ///
     /// # Errors
     /// The key did not sign.
@@ -37,10 +38,10 @@ impl Assertion<'_> {
         let until = self.from.saturating_add(self.lifetime).unwrap_or(self.from);
         let (from, until) = (format!("{:.3}", self.from), format!("{until:.3}"));
         let attributes: String = [
+            ("dk:gov:saml:attribute:CvrNumberIdentifier", self.cvr.to_owned()),
+            ("dk:gov:saml:attribute:AssuranceLevel", "3".to_owned()),
             ("dk:gov:saml:attribute:SpecVer", "DK-SAML-2.0".to_owned()),
             ("dk:gov:saml:attribute:KombitSpecVer", "1.0".to_owned()),
-            ("dk:gov:saml:attribute:AssuranceLevel", "3".to_owned()),
-            ("dk:gov:saml:attribute:CvrNumberIdentifier", self.cvr.to_owned()),
             ("dk:gov:saml:attribute:Privileges_intermediate", privileges(self.groups)),
         ]
         .iter()
@@ -58,23 +59,23 @@ impl Assertion<'_> {
         let subject = escaped(self.holder.subject());
         let holder = base64::encode(self.holder.der());
         let xml = format!(
-            "<Assertion xmlns=\"{SAML}\" ID=\"_{id}\" IssueInstant=\"{from}\" Version=\"2.0\">\
+            "<Assertion ID=\"_{id}\" IssueInstant=\"{from}\" Version=\"2.0\" xmlns=\"{SAML}\">\
              <Issuer Format=\"urn:oasis:names:tc:SAML:2.0:nameid-format:entity\">{issuer}</Issuer>\
              <Subject>\
              <NameID Format=\"urn:oasis:names:tc:SAML:1.1:nameid-format:X509SubjectName\">{subject}</NameID>\
              <SubjectConfirmation Method=\"urn:oasis:names:tc:SAML:2.0:cm:holder-of-key\">\
-             <SubjectConfirmationData xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" \
-             NotBefore=\"{from}\" NotOnOrAfter=\"{until}\" Recipient=\"{recipient}\" xsi:type=\"KeyInfoConfirmationDataType\">\
+             <SubjectConfirmationData a:type=\"KeyInfoConfirmationDataType\" NotBefore=\"{from}\" NotOnOrAfter=\"{until}\" \
+             Recipient=\"{recipient}\" xmlns:a=\"http://www.w3.org/2001/XMLSchema-instance\">\
              <KeyInfo xmlns=\"{DSIG}\"><X509Data><X509Certificate>{holder}</X509Certificate></X509Data></KeyInfo>\
              </SubjectConfirmationData></SubjectConfirmation></Subject>\
              <Conditions NotBefore=\"{from}\" NotOnOrAfter=\"{until}\">\
              <AudienceRestriction><Audience>{audience}</Audience></AudienceRestriction></Conditions>\
+             <AttributeStatement>{attributes}</AttributeStatement>\
              <AuthnStatement AuthnInstant=\"{from}\"><AuthnContext>\
              <AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:X509</AuthnContextClassRef>\
-             </AuthnContext></AuthnStatement>\
-             <AttributeStatement>{attributes}</AttributeStatement></Assertion>"
+             </AuthnContext></AuthnStatement></Assertion>"
         );
-        sign_enveloped(xml.as_bytes(), key, certificate)
+        sign_enveloped_as(Prefix::None, xml.as_bytes(), key, certificate)
     }
 }
 
@@ -116,26 +117,6 @@ pub fn response(context: Option<&str>, applies_to: &str, assertion: &[u8], from:
 
 /// WS-Trust 1.3.
 pub const WST: &str = "http://docs.oasis-open.org/ws-sx/ws-trust/200512";
-
-/// Fault codes with the texts of the interface description.
-pub const FAULTS: [(u16, &str); 8] = [
-    (100, "Uventet fejl."),
-    (101, "Den anvendte konfiguration kendes ikke."),
-    (103, "Forkert formateret forespørgsel."),
-    (104, "Der forespørges et endpoint, der ikke findes."),
-    (106, "Der opstod en transaktionsfejl under commit af auditlog."),
-    (110, "Ikke understøttet."),
-    (111, "Konfigurationsfejl."),
-    (130, "Databasefejl."),
-];
-
-/// A SOAP fault with one of the service's codes; `detail` says what it was in this case.
-pub fn fault(version: SoapVersion, code: u16, detail: &str) -> String {
-    let text = FAULTS.iter().find(|(known, _)| *known == code).map_or("", |(_, text)| text);
-    let sender = !matches!(code, 100 | 106 | 130);
-    let reason = escaped(&format!("{code}: {text} {detail}"));
-    super::super::soap::fault(version, sender, &reason, &format!("<Fejlkode xmlns=\"urn:hjemmel:stub:sts\">{code}</Fejlkode>"))
-}
 
 /// The service's SAML metadata, which names every certificate it may sign with.
 pub fn metadata(entity_id: &str, location: &str, certificates: &[Certificate]) -> String {

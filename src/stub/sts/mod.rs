@@ -4,6 +4,7 @@
 //! bound to the certificate in `UseKey`. [`StsMode`] makes it fail in the ways that a token service fails.
 
 pub mod development;
+pub mod fault;
 pub mod issue;
 pub mod request;
 
@@ -29,8 +30,9 @@ use crate::signature::timestamp::{self, TimeRules};
 use crate::signature::verify::{Parts, verify_with_certificate};
 use crate::soap::document::Document;
 use crate::soap::strict::Limits;
+use fault::Fault;
 use issue::Assertion;
-use request::{Fault, Order};
+use request::Order;
 
 /// Where tokens are asked for.
 pub const PATH: &str = "/sts";
@@ -110,7 +112,7 @@ impl FromStr for StsMode {
             ("wrong-key", "") => StsMode::WrongKey,
             ("slow", seconds) => StsMode::Slow(Duration::from_secs(seconds.parse().map_err(|_| unknown())?)),
             ("fault", code) => {
-                let code = code.parse().ok().filter(|code| issue::FAULTS.iter().any(|(known, _)| known == code));
+                let code = code.parse().ok().filter(|code| fault::CODES.iter().any(|(known, ..)| known == code));
                 StsMode::Fault(code.ok_or_else(unknown)?)
             }
             _ => return Err(unknown()),
@@ -207,20 +209,29 @@ impl Sts {
 
     /// Answers one envelope; `true` beside it where it is a fault.
     pub fn issue(&self, body: Bytes, mode: StsMode) -> (SoapVersion, bool, Vec<u8>) {
-        let Ok(document) = Document::parse(body, &Limits::default()) else {
-            return refused(SoapVersion::V12, (103, "Beskeden er ikke XML."));
+        let document = match Document::parse(body, &Limits::default()) {
+            Ok(document) => document,
+            Err(refusal) => return refused(SoapVersion::V12, &Fault::of(&refusal)),
         };
         let Some(parts) = envelope(&document) else {
-            return refused(SoapVersion::V12, (103, "Beskeden er ikke en SOAP-besked."));
+            let fault = Fault::new(
+                103,
+                "Beskeden er ikke en SOAP-konvolut med Header og én forespørgsel i Body.",
+                "The message is not a SOAP envelope with a Header and one request in Body.",
+            );
+            return refused(SoapVersion::V12, &fault);
         };
         let version = parts.version;
         if let StsMode::Fault(code) = mode {
-            return refused(version, (code, ""));
+            return refused(version, &Fault::code(code));
         }
         match self.judge(&document, &parts, mode) {
             Ok(Outcome::Issued(answer)) => (version, false, answer),
-            Ok(Outcome::Refused(fault)) => refused(version, fault),
-            Err(_) => refused(version, (100, "Svaret kunne ikke underskrives.")),
+            Ok(Outcome::Refused(fault)) => refused(version, &fault),
+            Err(_) => {
+                let fault = Fault::new(100, "Svaret kunne ikke signeres.", "The answer could not be signed.");
+                refused(version, &fault)
+            }
         }
     }
 
@@ -230,7 +241,7 @@ impl Sts {
         let authorised = self.caller(document, parts, now).and_then(|caller| {
             let order = request::read(&parts.payload)?;
             let groups = self.authorise(&caller, &order)?;
-            message_id.as_deref().map(|id| (order, groups, id)).ok_or((103, "MessageID mangler."))
+            message_id.as_deref().map(|id| (order, groups, id)).ok_or_else(|| request::missing("MessageID"))
         });
         let (order, groups, message_id) = match authorised {
             Ok(authorised) => authorised,
@@ -267,39 +278,69 @@ impl Sts {
 
     /// Who signed: the registration of the system whose certificate the message carries.
     fn caller(&self, document: &Document, parts: &soap::Envelope<'_>, now: Timestamp) -> Result<Certificate, Fault> {
-        let body = parts.payload.parent().ok_or((103, "Body mangler."))?;
-        let security = parts.header.only(WSSE, "Security").ok().flatten().ok_or((103, "wsse:Security mangler."))?;
+        let body = parts.payload.parent().ok_or_else(|| request::missing("Body"))?;
+        let security = parts.header.only(WSSE, "Security").ok().flatten().ok_or_else(|| request::missing("wsse:Security"))?;
+        // The service's WSDL lists the WS-Addressing headers to be signed, and no other.
         let places = Parts { header: parts.header, security, body, must_cover: vec![] };
-        let verified = verify_with_certificate(document, &places).map_err(|_| (103, "Underskriften holder ikke."))?;
-        timestamp::check(verified.timestamp(), &TimeRules::default(), now)
-            .map_err(|_| (103, "Timestamp er for gammelt eller fra fremtiden."))?;
+        let verified = verify_with_certificate(document, &places).map_err(|refusal| Fault::of(&refusal))?;
+        timestamp::check(verified.timestamp(), &TimeRules::default(), now).map_err(|refusal| Fault::of(&refusal))?;
         Ok(verified.certificate().clone())
     }
 
     fn authorise(&self, caller: &Certificate, order: &Order) -> Result<Vec<PrivilegeGroup>, Fault> {
         let registered = |thumbprint: &[u8; 32]| self.config.registrations.iter().find(|r| r.system == *thumbprint);
-        let own = registered(caller.thumbprint()).ok_or((101, "Systemet er ikke registreret."))?;
-        if !self.config.registrations.iter().any(|r| r.services.contains(&order.applies_to)) {
-            return Err((101, "Servicen i AppliesTo kendes ikke."));
+        let unregistered = |system: &Certificate| {
+            let subject = system.subject();
+            Fault::new(
+                101,
+                format!("Systemet med certifikatet »{subject}« er ikke registreret hos STS'en."),
+                format!("The system with the certificate \"{subject}\" is not registered at the STS."),
+            )
+        };
+        let own = registered(caller.thumbprint()).ok_or_else(|| unregistered(caller))?;
+        let service = &order.applies_to;
+        if !self.config.registrations.iter().any(|r| r.services.contains(service)) {
+            return Err(Fault::new(
+                101,
+                format!("Servicen »{service}« i AppliesTo kendes ikke."),
+                format!("The service \"{service}\" in AppliesTo is not known."),
+            ));
         }
         // On behalf of another system, that system's rights decide.
         let holder = match &order.on_behalf_of {
             None => own,
             Some(other) if own.on_behalf_of.contains(other.thumbprint()) => {
-                registered(other.thumbprint()).ok_or((101, "Systemet i OnBehalfOf er ikke registreret."))?
+                registered(other.thumbprint()).ok_or_else(|| unregistered(other))?
             }
-            Some(_) => return Err((111, "Systemet må ikke spørge på vegne af det angivne.")),
+            Some(_) => {
+                return Err(Fault::new(
+                    111,
+                    "Systemet må ikke spørge på vegne af det system, hvis certifikat står i OnBehalfOf.",
+                    "The system may not ask on behalf of the system whose certificate stands in OnBehalfOf.",
+                ));
+            }
         };
-        if !holder.services.contains(&order.applies_to) {
-            return Err((111, "Systemet har ikke adgang til servicen i AppliesTo."));
+        if !holder.services.contains(service) {
+            return Err(Fault::new(
+                111,
+                format!("Systemet har ikke adgang til servicen »{service}« i AppliesTo."),
+                format!("The system has no access to the service \"{service}\" in AppliesTo."),
+            ));
         }
-        let authority = holder.authorities.iter().find(|(cvr, _)| *cvr == order.cvr);
-        authority.map(|(_, groups)| groups.clone()).ok_or((111, "Systemet må ikke handle for myndigheden."))
+        let cvr = &order.cvr;
+        let authority = holder.authorities.iter().find(|(known, _)| known == cvr);
+        authority.map(|(_, groups)| groups.clone()).ok_or_else(|| {
+            Fault::new(
+                111,
+                format!("Systemet må ikke handle for myndigheden med CVR-nummer {cvr}."),
+                format!("The system may not act for the authority with CVR number {cvr}."),
+            )
+        })
     }
 }
 
-fn refused(version: SoapVersion, (code, detail): Fault) -> (SoapVersion, bool, Vec<u8>) {
-    (version, true, issue::fault(version, code, detail).into_bytes())
+fn refused(version: SoapVersion, fault: &Fault) -> (SoapVersion, bool, Vec<u8>) {
+    (version, true, fault.envelope(version).into_bytes())
 }
 
 impl Handler for Sts {

@@ -246,6 +246,8 @@ fn every_fault_of_a_request_has_its_code() {
     let without = |part: &str| good.replace(part, "");
     let cases = [
         (good.clone(), None, "good, in SOAP 1.1, with the certificate as plain base64"),
+        (without(&format!("<wst:TokenType>{SAML_TOKEN}</wst:TokenType>")), None, "no TokenType means SAML 2.0"),
+        (good.replace(&der, &lines(&der)), None, "a certificate with line breaks"),
         (without(claim), Some(103), "no claim"),
         (good.replace(claim, &claim.repeat(2)), Some(103), "two claims"),
         (good.replace("CvrNumberIdentifier", "PidNumberIdentifier"), Some(103), "another claim"),
@@ -267,7 +269,87 @@ fn every_fault_of_a_request_has_its_code() {
     let request = client(settings(), StsMode::Honest).request("11111111", INDEX, "urn:uuid:1").unwrap();
     let altered = String::from_utf8(request).unwrap().replace(">11111111<", ">99999981<");
     assert_eq!(code_of(altered.into_bytes()), Some(103), "altered after signing");
-    assert_eq!(issue::FAULTS.map(|(code, _)| code), [100, 101, 103, 104, 106, 110, 111, 130]);
+    assert_eq!(fault::CODES.map(|(code, ..)| code), [100, 101, 103, 104, 106, 110, 111, 130]);
+}
+
+/// Base64 as PEM breaks it.
+fn lines(base64: &str) -> String {
+    let lines: Vec<_> = base64.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("\n{}\n", lines.join("\r\n"))
+}
+
+/// A good request of the gateway's system with further header blocks, unsigned.
+fn request_with_headers(extra_headers: &[&[u8]]) -> Vec<u8> {
+    let request = client(settings(), StsMode::Honest).request("11111111", INDEX, "urn:uuid:1").unwrap();
+    let text = String::from_utf8(request).unwrap();
+    let (head, rest) = text.split_once("<wsse:Security").unwrap();
+    let extra = String::from_utf8(extra_headers.concat()).unwrap();
+    format!("{head}{extra}<wsse:Security{rest}").into_bytes()
+}
+
+#[test]
+fn a_framework_header_that_the_services_policy_does_not_list_need_not_be_signed() {
+    let framework = br#"<sbf:Framework xmlns:sbf="urn:liberty:sb:2006-08" version="2.0"/>"#;
+    assert_eq!(code_of(request_with_headers(&[framework])), None);
+    let addressing = format!("<wsa:From xmlns:wsa=\"{WSA}\"><wsa:Address>urn:test:x</wsa:Address></wsa:From>");
+    assert_eq!(code_of(request_with_headers(&[addressing.as_bytes()])), Some(103), "a WS-Addressing header must be");
+}
+
+/// What a refusal says, in Danish and in English.
+fn texts_of(envelope: Vec<u8>) -> Vec<String> {
+    let (_, _, answer) = Sts::new(config()).unwrap().issue(envelope.into(), StsMode::Honest);
+    let document = Document::parse(answer.into(), &Limits::default()).unwrap();
+    let texts = document.root().descendants().filter(|element| element.local() == "Text");
+    let told = texts.map(|text| {
+        let language = text.attributes().find(|attribute| attribute.local == "lang").unwrap().value.to_owned();
+        format!("{language} {}", text.text().unwrap())
+    });
+    told.collect()
+}
+
+#[test]
+fn a_refusal_says_what_is_wrong_in_danish_and_in_english() {
+    let good = String::from_utf8(request_with_headers(&[])).unwrap();
+    let intruder = || StsSettings { certificate: certificate(Role::Intruder), key: key(Role::Intruder), ..settings() };
+    let of = |settings: StsSettings, authority, service| {
+        client(settings, StsMode::Honest).request(authority, service, "urn:uuid:1").unwrap()
+    };
+    let other_key = StsSettings { key: key(Role::Korsbaek), ..settings() };
+    let cases = [
+        (good.replace("rsa-sha256", "rsa-sha1").into_bytes(), "103", ["Brug RSA-SHA256", "Use RSA-SHA256"]),
+        (good.replace(">11111111<", ">99999981<").into_bytes(), "103", ["#body (Body)", "#body (Body)"]),
+        (of(other_key, "11111111", INDEX), "103", ["nøgle, der hører til", "key that belongs to"]),
+        (of(intruder(), "11111111", INDEX), "101", ["ikke registreret hos STS'en", "not registered at the STS"]),
+        (of(settings(), "11111111", "urn:x"), "101", ["»urn:x« i AppliesTo kendes ikke", "\"urn:x\" in AppliesTo is not known"]),
+        (of(settings(), "99999981", INDEX), "111", ["CVR-nummer 99999981", "CVR number 99999981"]),
+        (b"<a><b></a>".to_vec(), "103", ["ikke velformet XML", "not well-formed XML"]),
+    ];
+    for (envelope, code, [danish, english]) in cases {
+        let told = texts_of(envelope);
+        let [da, en] = told.as_slice() else { panic!("{told:?}") };
+        assert!(da.starts_with(&format!("da {code}: ")) && da.contains(danish), "{da}");
+        assert!(en.starts_with(&format!("en {code}: ")) && en.contains(english), "{en}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_laid_out_as_kombits_sts_does() {
+    let token = client(settings(), StsMode::Honest).issue("11111111", INDEX).await.unwrap();
+    let text = std::str::from_utf8(token.assertion().bytes()).unwrap();
+    // Not one prefixed name: the Signature too stands in its own default namespace.
+    assert!(text.contains("</Issuer><Signature xmlns=\"http://www.w3.org/2000/09/xmldsig#\"><SignedInfo>"), "{text}");
+    let document = Document::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap();
+    assert!(document.root().descendants().all(|element| element.prefix().is_empty()));
+    let children: Vec<_> = document.root().elements().map(|element| element.local().to_owned()).collect();
+    assert_eq!(children, ["Issuer", "Signature", "Subject", "Conditions", "AttributeStatement", "AuthnStatement"]);
+    let attributes: Vec<_> = document
+        .root()
+        .descendants()
+        .filter(|element| element.local() == "Attribute")
+        .filter_map(|element| element.attribute("", "Name")?.strip_prefix("dk:gov:saml:attribute:").map(str::to_owned))
+        .collect();
+    let order = ["CvrNumberIdentifier", "AssuranceLevel", "SpecVer", "KombitSpecVer", "Privileges_intermediate"];
+    assert_eq!(attributes, order);
 }
 
 #[test]

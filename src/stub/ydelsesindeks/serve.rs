@@ -131,7 +131,7 @@ impl Service {
         let fault = |version, reason: &str| {
             let mut escaped = Vec::new();
             write::text(&mut escaped, reason);
-            let fault = soap::fault(version, true, &String::from_utf8_lossy(&escaped), "");
+            let fault = soap::fault(version, true, &[("da", &String::from_utf8_lossy(&escaped))], "");
             Box::new(reply(500, content_type(version), fault))
         };
         let limits = Limits { nodes: 200_000, ..Limits::default() };

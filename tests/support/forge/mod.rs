@@ -14,7 +14,7 @@ use hjemmel::saml::trust::{Issuer, Trust};
 use hjemmel::saml::{Expectations, Identity, authenticate};
 use hjemmel::signature::base64;
 use hjemmel::signature::c14n::canonical_bytes;
-use hjemmel::signature::names::{DSIG, WSSE};
+use hjemmel::signature::names::{DSIG, LIBERTY, WSSE};
 use hjemmel::signature::sign::{self, Message, SoapVersion, Token};
 use hjemmel::signature::verify::Parts;
 use hjemmel::soap::document::{Document, Element};
@@ -107,7 +107,8 @@ pub fn parts(document: &Document) -> Option<Parts<'_>> {
     let header = root.only(root.namespace(), "Header").ok()??;
     let body = root.only(root.namespace(), "Body").ok()??;
     let security = header.only(WSSE, "Security").ok()??;
-    Some(Parts { header, security, body, must_cover: Vec::new() })
+    let must_cover = header.elements().filter(|block| block.namespace() == LIBERTY).collect();
+    Some(Parts { header, security, body, must_cover })
 }
 
 pub fn accept(xml: &str) -> Result<Identity, Refusal> {
