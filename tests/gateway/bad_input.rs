@@ -5,7 +5,7 @@ use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::{KORSBAEK, demo};
 
 use crate::request::{and, search};
-use crate::stage::{INDEX_ACTION, REQUEST_BYTES, SOAP11, on_stage, person};
+use crate::stage::{INDEX_ACTION, REQUEST_BYTES, SOAP11, XML_TEXT_BYTES, on_stage, person};
 use crate::wire::{Http, Sent};
 
 const MULTIPART: &str = "--b\r\nContent-Type: text/xml\r\n\r\n<x/>\r\n--b--\r\n";
@@ -23,6 +23,12 @@ fn bad_input_is_refused_clearly_forwards_nothing_and_leaves_the_gateway_serving(
             ("cut off in the middle", "text/xml", good.as_bytes()[..good.len() / 2].to_vec(), "MalformedXml"),
             ("oversized", "text/xml", vec![b' '; REQUEST_BYTES + 1], "BodyTooLarge"),
             (ENDLESS, "text/xml", vec![b' '; 2 * REQUEST_BYTES + 1], "BodyTooLarge"),
+            (
+                "a text past the setting xml_text_bytes",
+                "text/xml",
+                good.replace("</s:Body>", &format!("<x>{}</x></s:Body>", "x".repeat(XML_TEXT_BYTES + 1))).into_bytes(),
+                "XmlTooComplex",
+            ),
             ("JSON", "text/xml", b"{\"cpr\": \"6101801234\"}".to_vec(), "MalformedXml"),
             ("zero bytes", "text/xml", vec![0; 1000], "MalformedXml"),
             ("bytes that are no UTF-8", "text/xml", b"<x>\xff\xfe</x>".to_vec(), "EncodingRefused"),

@@ -41,6 +41,8 @@ pub const SOAP11: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 pub const PLACES: usize = 3;
 /// The largest message here, in bytes.
 pub const REQUEST_BYTES: usize = 64 * 1024;
+/// The longest text in a message here, in bytes.
+pub const XML_TEXT_BYTES: usize = 16 * 1024;
 /// The most that is released here, in bytes.
 pub const RELEASED_BYTES: u64 = 128 * 1024;
 
@@ -59,6 +61,7 @@ max_staleness = "5s"
 [limits]
 concurrent_requests = 3
 request_bytes = 65536
+xml_text_bytes = 16384
 released_bytes = 131072
 body_timeout = "3s"
 "#;

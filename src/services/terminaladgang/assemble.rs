@@ -369,8 +369,10 @@ pub fn release_limits(config: &Config) -> release::Limits {
 
 /// The strict reader's bounds for requests.
 pub fn request_limits(config: &Config) -> Limits {
-    let messages = &config.messages;
-    Limits { depth: messages.xml_depth, attributes: messages.xml_attributes, nodes: messages.xml_nodes, ..Limits::default() }
+    // Taken apart, so that a limit that is read and not applied does not pass the lints.
+    let config::MessageLimits { xml_depth, xml_attributes, xml_nodes, xml_text_bytes, object_bytes: _, released_bytes: _ } =
+        config.messages;
+    Limits { depth: xml_depth, attributes: xml_attributes, nodes: xml_nodes, text: xml_text_bytes, ..Limits::default() }
 }
 
 /// Reads the version of the policy that is in force at `now`.
