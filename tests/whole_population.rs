@@ -22,7 +22,7 @@ use hjemmel::cli::call::question::Question;
 use hjemmel::policy::document::Policy;
 use hjemmel::policy::kle::{Constraint, SensitivityConstraint};
 use hjemmel::policy::person::Cpr;
-use hjemmel::policy::release::{Ask, Counterpart, Filter, Filtered, Limits as ReleaseLimits};
+use hjemmel::policy::release::{Ask, Filter, Filtered, Limits as ReleaseLimits};
 use hjemmel::policy::request::{Search, check};
 use hjemmel::policy::window::Window;
 use hjemmel::refusal::Refusal;
@@ -101,10 +101,7 @@ fn filtered(world: &World, search: &Search, owners: &[&str], answer: &Answer) ->
     let ask = Ask {
         person: search.person().clone(),
         window: *search.window(),
-        counterpart: match owners {
-            [udk] => Counterpart::Udk((*udk).to_owned()),
-            many => Counterpart::Municipalities(many.iter().map(|cvr| (*cvr).to_owned()).collect()),
-        },
+        counterpart: owners.iter().map(|cvr| (*cvr).to_owned()).collect(),
         names: Arc::new(BTreeMap::from([(UDK.to_owned(), "Udbetaling Danmark".to_owned())])),
         kle: Constraint::unconstrained(),
         sensitivity: SensitivityConstraint::unconstrained(),

@@ -12,7 +12,7 @@ use hjemmel::cli::call::question::Question;
 use hjemmel::policy::document::Policy;
 use hjemmel::policy::kle::{Constraint, SensitivityConstraint};
 use hjemmel::policy::person::Cpr;
-use hjemmel::policy::release::{Ask, Counterpart, Filter, Limits as ReleaseLimits};
+use hjemmel::policy::release::{Ask, Filter, Limits as ReleaseLimits};
 use hjemmel::policy::request;
 use hjemmel::policy::rules::{Asked, Naive};
 use hjemmel::policy::window::Window;
@@ -272,7 +272,7 @@ fn release(name: &'static str, answer: Bytes) -> Part {
     let ask = Ask {
         person: Cpr::parse(demo::UDK_ONLY).unwrap(),
         window: today(),
-        counterpart: Counterpart::Udk(UDK.to_owned()),
+        counterpart: [UDK.to_owned()].into(),
         names: Arc::new(BTreeMap::from([(UDK.to_owned(), "Udbetaling Danmark (test)".to_owned())])),
         kle: Constraint::unconstrained(),
         sensitivity: SensitivityConstraint::unconstrained(),

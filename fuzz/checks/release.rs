@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hjemmel::policy::kle::{Constraint, SensitivityConstraint};
 use hjemmel::policy::person::Cpr;
-use hjemmel::policy::release::{Ask, Counterpart, Filter, Filtered, Limits};
+use hjemmel::policy::release::{Ask, Filter, Filtered, Limits};
 use hjemmel::policy::rules::{Asked, Naive};
 use hjemmel::refusal::Refusal;
 use hjemmel::signature::c14n::canonical_bytes;
@@ -97,7 +97,7 @@ fn ask(narrow: bool) -> Ask {
     Ask {
         person: Cpr::parse(PERSON).expect("a number"),
         window: window(),
-        counterpart: Counterpart::Udk(COUNTERPART.to_owned()),
+        counterpart: [COUNTERPART.to_owned()].into(),
         names: Arc::new(BTreeMap::from([(COUNTERPART.to_owned(), NAME.to_owned())])),
         kle,
         sensitivity,

@@ -14,7 +14,7 @@ use super::step::Step;
 use crate::agreements::Cvr;
 use crate::audit::Record;
 use crate::policy::document::Policy;
-use crate::policy::release::{Ask, Counterpart, Counts, Filter, Limits as ReleaseLimits};
+use crate::policy::release::{Ask, Counts, Filter, Limits as ReleaseLimits};
 use crate::refusal::Refusal;
 use crate::signature::verify::VerifiedBody;
 use crate::soap::reading::Reading;
@@ -103,7 +103,7 @@ pub fn ask(judged: &Judged, policy: &Policy, owners: &BTreeMap<Cvr, String>, lim
     Ask {
         person: search.person().clone(),
         window: *search.window(),
-        counterpart: Counterpart::Municipalities(cvrs),
+        counterpart: cvrs,
         names: Arc::new(owners.iter().map(|(cvr, name)| (cvr.to_string(), name.clone())).collect()),
         kle: judged.kle.clone(),
         sensitivity: judged.sensitivity.clone(),

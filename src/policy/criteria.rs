@@ -13,9 +13,6 @@ use super::rules::RequestRules;
 use super::schema::{Children, GD, GO, OEI, Place, SD, invalid};
 use crate::refusal::{Detail, Refusal};
 
-/// The role of an effectuation's owner (*Ejer*).
-pub(super) const OWNER_ROLE: &str = "a91824c4-da1d-47f9-bce2-5d6597879415";
-
 /// A field that a policy may let searches test, spelt as on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 pub enum Criterion {
@@ -294,12 +291,13 @@ impl Reader<'_> {
             .map(|cvr| matching(&cvr, ("otte cifre", "eight digits"), |text| text.len() == 8 && digits(text)))
             .transpose()?;
         children.end()?;
-        match role.filter(|role| role.eq_ignore_ascii_case(OWNER_ROLE)) {
+        let owner = &self.rules.roles.owner;
+        match role.filter(|role| role.eq_ignore_ascii_case(owner)) {
             Some(role) => Ok(Owner { role, kind, cvr }),
             None => Err(Refusal::CriterionWithheld {
                 criterion: Detail::new(
-                    format!("Aktoer uden Rolle {OWNER_ROLE} (Ejer)"),
-                    format!("Aktoer without Rolle {OWNER_ROLE} (Ejer)"),
+                    format!("Aktoer uden Rolle {owner} (Ejer)"),
+                    format!("Aktoer without Rolle {owner} (Ejer)"),
                 ),
             }),
         }

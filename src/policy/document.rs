@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use self::reader::{Reader, Section};
 use super::release::catalogue::{Field, Form, Guard};
-use super::release::{FieldRule, ReleaseRules, Roles, Words};
-use super::rules::{Criterion, Naive, Outside, PersonCheck, Reading, RequestRules, SortingElement};
+use super::release::{FieldRule, ReleaseRules, Words};
+use super::rules::{Criterion, Naive, Outside, PersonCheck, Reading, RequestRules, Roles, SortingElement};
 
 /// One thing wrong in a policy file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -209,8 +209,8 @@ fn compile(reader: &mut Reader<'_>, root: &Section<'_>) -> Option<Policy> {
     let release = reader.table(root, "release");
     let changelog = changelog(reader, root, version.as_deref());
     reader.close(root, &["id", "version", "valid-from", "changelog", "legal-basis", "purpose", "roles", "request", "release"]);
-    let release = release.and_then(|table| compile_release(reader, &table, roles));
-    let request = request.and_then(|table| compile_request(reader, &table, release.as_ref()));
+    let release = release.and_then(|table| compile_release(reader, &table, roles.clone()));
+    let request = request.and_then(|table| compile_request(reader, &table, roles, release.as_ref()));
     let (request, said) = request?;
     Some(Policy {
         id: id?,
@@ -426,7 +426,12 @@ fn read_field(reader: &mut Reader<'_>, rule: &Section<'_>, fields: &mut [Option<
     }
 }
 
-fn compile_request(reader: &mut Reader<'_>, table: &Section<'_>, release: Option<&ReleaseRules>) -> Option<(RequestRules, Said)> {
+fn compile_request(
+    reader: &mut Reader<'_>,
+    table: &Section<'_>,
+    roles: Option<Roles>,
+    release: Option<&ReleaseRules>,
+) -> Option<(RequestRules, Said)> {
     let mut said = Said::default();
     let mut ids = Vec::new();
     let (mut reading, mut naive, mut outside, mut direct_lookup, mut include, mut page_cap) =
@@ -466,6 +471,7 @@ fn compile_request(reader: &mut Reader<'_>, table: &Section<'_>, release: Option
     let sorting = named(reader, table, "sorting", SORTING, release, &mut said.sorting, &mut ids);
     reader.close(table, &["rule", "criterion", "sorting"]);
     let request = RequestRules {
+        roles: roles?,
         reading: reading?,
         naive: naive?,
         outside: outside?,

@@ -50,10 +50,23 @@ pub enum PersonCheck {
     TrustIndex,
 }
 
+/// The role UUIDs that the index's guidance gives, lower case.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Roles {
+    /// The owner (*Ejer*) of an effectuation.
+    pub owner: String,
+    /// The party (*Effektueringsmodtager*) of an effectuation.
+    pub party: String,
+    /// The grantee (*Bevillingsmodtager*) of a grant.
+    pub grantee: String,
+}
+
 /// The request side of a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RequestRules {
+    /// The roles that a search may name.
+    pub roles: Roles,
     /// How the window is computed.
     #[serde(default)]
     pub reading: Reading,

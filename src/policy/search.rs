@@ -11,7 +11,6 @@ use crate::refusal::{Detail, Refusal};
 use crate::soap::document::Element;
 
 /// The role of a grant's grantee (*Bevillingsmodtager*).
-const GRANTEE_ROLE: &str = "3102fa7e-f56e-4510-b0d4-1650c590dc3b";
 /// The greatest first result that may be asked for: what a peer's 32-bit integer holds, so that none wraps around.
 const GREATEST_FIRST: u64 = 2_147_483_647;
 
@@ -169,11 +168,12 @@ impl Reader<'_> {
         };
         let mut inner = party.children(&["Type", "Indeks", "LokalUdvidelseListe", "BrugervendtNoegle", "FuldtNavn"])?;
         let role = inner.optional(GD, "Rolle").map(|role| uuid_reference(&role)).transpose()?;
-        if role.as_ref().is_some_and(|role| !role.eq_ignore_ascii_case(GRANTEE_ROLE)) {
+        let grantee = &self.rules.roles.grantee;
+        if role.as_ref().is_some_and(|role| !role.eq_ignore_ascii_case(grantee)) {
             return Err(Refusal::PersonShape {
                 what: Detail::new(
-                    format!("{} er ikke i rollen som bevillingsmodtager (Bevillingsmodtager, {GRANTEE_ROLE})", party.path),
-                    format!("{} is not in the role of grantee (Bevillingsmodtager, {GRANTEE_ROLE})", party.path),
+                    format!("{} er ikke i rollen som bevillingsmodtager (Bevillingsmodtager, {grantee})", party.path),
+                    format!("{} is not in the role of grantee (Bevillingsmodtager, {grantee})", party.path),
                 ),
             });
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hjemmel::policy::document::Policy;
 use hjemmel::policy::kle::{Constraint, SensitivityConstraint};
-use hjemmel::policy::release::{Ask, Counterpart, Filtered};
+use hjemmel::policy::release::{Ask, Filtered};
 use hjemmel::policy::rules::{Asked, Naive};
 use hjemmel::refusal::Refusal;
 
@@ -59,10 +59,7 @@ pub fn run(context: &Context, answer: &str) -> Result<Filtered, Refusal> {
     for source in lists(&context.sensitivity) {
         sensitivity = sensitivity.and(source.iter().map(String::as_str)).unwrap();
     }
-    let counterpart = match context.caller {
-        "udk" => Counterpart::Municipalities(context.counterpart_cvrs.iter().cloned().collect()),
-        _ => Counterpart::Udk(context.counterpart_cvrs[0].clone()),
-    };
+    let counterpart = context.counterpart_cvrs.iter().cloned().collect();
     let asked = match &context.asked {
         AskedFor::Word("nothing") => Asked::Nothing,
         AskedFor::Word(_) => Asked::Everything,

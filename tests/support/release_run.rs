@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hjemmel::policy::document::Policy;
 use hjemmel::policy::kle::{Constraint, SensitivityConstraint};
 use hjemmel::policy::person::Cpr;
-use hjemmel::policy::release::{Ask, Counterpart, Filter, Filtered, Limits};
+use hjemmel::policy::release::{Ask, Filter, Filtered, Limits};
 use hjemmel::policy::rules::{Asked, Naive, Reading};
 use hjemmel::policy::window::Window;
 use hjemmel::refusal::Refusal;
@@ -32,7 +32,7 @@ pub fn ask(now: &str) -> Ask {
     Ask {
         person: Cpr::parse("6101801234").unwrap(),
         window: Window::at(now.parse().unwrap(), Reading::CalendarMonths).unwrap(),
-        counterpart: Counterpart::Udk("99999991".to_owned()),
+        counterpart: ["99999991".to_owned()].into(),
         names: Arc::new(BTreeMap::from([("99999991".to_owned(), "Udbetaling Danmark (test)".to_owned())])),
         kle: Constraint::unconstrained(),
         sensitivity: SensitivityConstraint::unconstrained(),

@@ -19,6 +19,11 @@ criteria = ["Dispositionsdato", "Startdato", "Slutdato", "SamletBruttobeloeb", "
   "OekonomiskYdelseEffektueringRelation", "Ydelsesbeloeb", "YdelsesperiodeStartdato", "YdelsesperiodeSlutdato",
   "Ejer", "OekonomiskEffektueringPart"]
 sorting = ["Dispositionsdato", "Ydelsesnavn"]
+
+[roles]
+owner = "a91824c4-da1d-47f9-bce2-5d6597879415"
+party = "68d4b903-acae-4f2f-aafc-45bd999ed81f"
+grantee = "3102fa7e-f56e-4510-b0d4-1650c590dc3b"
 "#;
 
 pub fn rules(more: &str) -> RequestRules {

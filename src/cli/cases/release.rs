@@ -13,7 +13,7 @@ use crate::cli::explain::filter;
 use crate::policy::document::Policy;
 use crate::policy::kle::{Constraint, SensitivityConstraint};
 use crate::policy::person::Cpr;
-use crate::policy::release::{Ask, Counterpart, Filter, Filtered, Limits};
+use crate::policy::release::{Ask, Filter, Filtered, Limits};
 use crate::policy::rules::Asked;
 use crate::policy::window::Window;
 use crate::soap::document::{Document, Element};
@@ -237,8 +237,8 @@ impl File {
             person: Cpr::parse(P).ok_or("P is no CPR number")?,
             window: Window::at(now, policy.request().reading).map_err(|refusal| refusal.to_string())?,
             counterpart: match case.asks.unwrap_or(self.asks) {
-                Asks::Municipality => Counterpart::Udk(UDK.to_owned()),
-                Asks::Udk => Counterpart::Municipalities([MUNICIPALITY.to_owned()].into()),
+                Asks::Municipality => [UDK.to_owned()].into(),
+                Asks::Udk => [MUNICIPALITY.to_owned()].into(),
             },
             names: Arc::new(case.name_known.then(|| (UDK.to_owned(), UDK_NAME.to_owned())).into_iter().collect()),
             kle,

@@ -9,11 +9,11 @@ use std::collections::HashMap;
 use super::catalogue::Guard;
 use super::node::{Identifier, Node, Value};
 use super::place::Place;
-use super::{Ask, Limits, Roles};
+use super::{Ask, Limits};
 use crate::policy::dates;
 use crate::policy::kle::{Kle, Sensitivity, SensitivityConstraint};
 use crate::policy::person::Cpr;
-use crate::policy::rules::PersonCheck;
+use crate::policy::rules::{PersonCheck, Roles};
 use crate::refusal::Refusal;
 
 /// Whose grant it is.
@@ -266,7 +266,7 @@ fn stands<'n>(node: Node<'n>, ask: &Ask, roles: &Roles, removed: &mut Vec<(Node<
     }
     let relations = || node.all(Place::Relations);
     let (owner, cvr) = owner(relations().flat_map(|list| list.all(Place::Actor)), roles).ok_or(Guard::Owner)?;
-    if !ask.counterpart.is(cvr) {
+    if !ask.counterpart.contains(cvr) {
         return Err(Guard::Owner);
     }
     removed.append(&mut undated);

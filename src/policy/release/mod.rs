@@ -34,7 +34,7 @@ use self::head::Head;
 use self::judge::{Grants, Verdict};
 use self::node::Node;
 use self::place::{Ns, Place};
-pub use self::terms::{Ask, Counterpart, FieldRule, Limits, ReleaseRules, Roles, Words};
+pub use self::terms::{Ask, FieldRule, Limits, ReleaseRules, Words};
 use crate::refusal::Refusal;
 use crate::soap::reading::Reading;
 use crate::soap::strict::{Token, is_space};

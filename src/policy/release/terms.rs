@@ -6,19 +6,8 @@ use std::sync::Arc;
 use super::catalogue::{Field, Form, Guard};
 use crate::policy::kle::{Constraint, SensitivityConstraint};
 use crate::policy::person::Cpr;
-use crate::policy::rules::{Asked, Naive, PersonCheck};
+use crate::policy::rules::{Asked, Naive, PersonCheck, Roles};
 use crate::policy::window::Window;
-
-/// The role UUIDs that the rules look for, lower case.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Roles {
-    /// The owner (*Ejer*) of an effectuation.
-    pub owner: String,
-    /// The party (*Effektueringsmodtager*) of an effectuation.
-    pub party: String,
-    /// The grantee (*Bevillingsmodtager*) of a grant.
-    pub grantee: String,
-}
 
 /// What one rule of the policy says in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,24 +87,6 @@ impl ReleaseRules {
     }
 }
 
-/// Whose benefits the caller may see.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Counterpart {
-    /// The caller is a municipality: UDK's, by UDK's CVR number.
-    Udk(String),
-    /// The caller is UDK: those of the municipalities with an approved back agreement, by CVR number.
-    Municipalities(BTreeSet<String>),
-}
-
-impl Counterpart {
-    pub(super) fn is(&self, cvr: &str) -> bool {
-        match self {
-            Self::Udk(udk) => udk == cvr,
-            Self::Municipalities(municipalities) => municipalities.contains(cvr),
-        }
-    }
-}
-
 /// Bounds on one answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -140,8 +111,9 @@ pub struct Ask {
     pub person: Cpr,
     /// The window of disposition dates.
     pub window: Window,
-    /// Whose benefits may be seen.
-    pub counterpart: Counterpart,
+    /// Whose benefits may be seen, by CVR number: UDK's where a municipality asks; where UDK asks, those of the
+    /// municipalities with an approved back agreement.
+    pub counterpart: BTreeSet<String>,
     /// The gateway's own names of authorities, by CVR number.
     pub names: Arc<BTreeMap<String, String>>,
     /// The KLE numbers of token and agreement.
