@@ -48,6 +48,7 @@ pub struct Metrics {
     in_flight: IntGauge,
     working: IntGauge,
     overload_refusals: IntCounter,
+    log_dropped: IntCounter,
     certificate_expiry: GaugeVec,
     breaker: IntGaugeVec,
     token_cache: IntCounterVec,
@@ -124,6 +125,10 @@ impl Metrics {
                 "Calls being worked on: the whole request is here, and the index not waited for.",
             )?,
             overload_refusals: make.counter("hjemmel_overload_refusals_total", "Calls refused with 503 for want of room.")?,
+            log_dropped: make.counter(
+                "hjemmel_log_lines_dropped_total",
+                "Log lines dropped because nothing read stderr, or because it could not be written.",
+            )?,
             certificate_expiry: make.float_gauges(
                 "hjemmel_certificate_expiry_timestamp_seconds",
                 "When a certificate expires, in seconds since the Unix epoch.",
@@ -306,6 +311,11 @@ impl Metrics {
     pub fn observe_work(&self, stats: work::Stats) {
         self.working.set(stats.working);
         self.overload_refusals.inc_by(stats.refused.saturating_sub(self.overload_refusals.get()));
+    }
+
+    /// Takes over how many log lines were dropped since the process began.
+    pub fn observe_log(&self, dropped: u64) {
+        self.log_dropped.inc_by(dropped.saturating_sub(self.log_dropped.get()));
     }
 
     /// Tells how many messages are remembered against replay, and how many can be.
@@ -576,6 +586,8 @@ mod tests {
         metrics.observe_replay(7, 100);
         metrics.observe_work(work::Stats { working: 3, refused: 4 });
         metrics.observe_work(work::Stats { working: 2, refused: 5 });
+        metrics.observe_log(6);
+        metrics.observe_log(8);
         metrics.reloaded(Reload::Configuration, None);
         let request = metrics.in_flight();
         let text = metrics.render().unwrap();
@@ -596,6 +608,7 @@ mod tests {
             "hjemmel_inflight_requests 1",
             "hjemmel_working_requests 2",
             "hjemmel_overload_refusals_total 5",
+            "hjemmel_log_lines_dropped_total 8",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\nnot in\n{text}");
         }

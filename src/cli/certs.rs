@@ -1,5 +1,4 @@
 //! `hjemmel certs dev DIR`: a throw-away PKI in a folder.
-#![allow(clippy::print_stdout)] // the output of a command
 
 use std::path::PathBuf;
 

@@ -1,5 +1,4 @@
 //! `hjemmel check --config FILE`: everything that is wrong with a configuration, in one report.
-#![allow(clippy::print_stdout, clippy::print_stderr)] // the output of a command
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,5 +1,8 @@
 //! The command line: one file a subcommand.
-#![allow(clippy::print_stderr)] // a command tells its user what went wrong
+
+// First, for its macros take the place of std's in all that follow.
+#[macro_use]
+pub mod output;
 
 pub mod agreement;
 pub mod audit;
@@ -16,6 +19,7 @@ pub mod stub;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -65,8 +69,18 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(cli.command, &Clock::system())) {
+    let clock = Clock::system();
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            ended = run(cli.command, &clock) => ended,
+            code = output::gone() => Ok(code),
+        }
+    });
+    // A look-up of a name, or a disk that hangs, must not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    match ended {
         Ok(code) => code,
+        Err(_) if output::is_gone() => output::ended(),
         Err(error) => {
             eprintln!("hjemmel: {error}");
             ExitCode::FAILURE
@@ -78,18 +92,18 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
     let done = Ok(ExitCode::SUCCESS);
     match command {
         Command::Demo(args) => demo::run(args, clock).await,
-        Command::Serve(args) => serve::run(&args, clock).await.map_err(Into::into).and(done),
+        Command::Serve(args) => Ok(serve::run(&args, clock).await?),
         Command::Check(args) => Ok(check::run(&args, clock)),
         Command::Call(args) => call::run(*args, clock, &mut io::stdin().lock()).await.map_err(Into::into).and(done),
-        Command::Explain(args) => explain::run(&args, clock, &mut io::stdout()).await,
-        Command::Policy(args) => policy::run(&args, clock, &mut io::stdout()).await,
-        Command::Agreement(args) => agreement::run(args, clock, &mut io::stdout()).await.map_err(Into::into).and(done),
+        Command::Explain(args) => explain::run(&args, clock, &mut output::Stdout).await,
+        Command::Policy(args) => policy::run(&args, clock, &mut output::Stdout).await,
+        Command::Agreement(args) => agreement::run(args, clock, &mut output::Stdout).await.map_err(Into::into).and(done),
         Command::Audit(args) => {
-            let result = audit::run(args, &mut io::stdin().lock(), &mut io::stdout());
-            io::stdout().flush()?;
+            let result = audit::run(args, &mut io::stdin().lock(), &mut output::Stdout);
+            output::Stdout.flush()?;
             result.map_err(Into::into).and(done)
         }
-        Command::Stub(args) => stub::run(&args, clock).await.map_err(Into::into).and(done),
+        Command::Stub(args) => Ok(stub::run(&args, clock).await?),
         Command::Certs(args) => certs::run(&args, clock).map_err(Into::into).and(done),
     }
 }

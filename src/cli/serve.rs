@@ -1,23 +1,24 @@
 //! `hjemmel serve`: run the gateway until it is told to stop.
-#![allow(clippy::print_stderr)] // the output of a command
 
+pub mod log;
 mod reload;
+pub mod signals;
 mod watch;
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
 use crate::audit::Audit;
 use crate::clock::Clock;
-use crate::config::{self, Config, LogFormat, Report};
+use crate::config::{self, Config, Loaded, Report};
 use crate::edge::admin::Admin;
 use crate::edge::router::Router;
 use crate::edge::serve::{Drained, Readiness, Transport, serve};
@@ -30,7 +31,9 @@ use crate::revocation::ocsp::StapleError;
 use crate::revocation::verify::RootsError;
 use crate::services::terminaladgang::assemble::{AssembleError, Lasting, OnClose};
 use crate::work::Work;
+use log::Log;
 pub use reload::Reloader;
+use signals::Signals;
 
 /// Run the gateway.
 ///
@@ -82,6 +85,12 @@ pub enum ServeError {
     /// The signal handlers.
     #[error("signals cannot be received: {0}")]
     Signal(std::io::Error),
+    /// The log.
+    #[error("the log cannot be written: {0}")]
+    Log(std::io::Error),
+    /// A part of the start that panicked, or was called off.
+    #[error("the start did not come to its end: {0}")]
+    Broken(String),
 }
 
 /// A gateway that runs.
@@ -97,35 +106,90 @@ pub struct Node {
     pub reloader: Arc<Reloader>,
 }
 
+/// How long the end waits for a log that is not read.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long a start that was called off may take to end, where it is in the middle of something that cannot be.
+const CALLED_OFF: Duration = Duration::from_secs(5);
+
 /// Carries out the command.
 ///
 /// # Errors
-/// [`ServeError`].
-pub async fn run(args: &Args, clock: &Clock) -> Result<(), ServeError> {
-    // First of all: without a handler, a SIGHUP that comes early would end the process.
-    let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Signal)?;
-    let loaded = config::load(&args.config, clock.now()).map_err(ServeError::Config)?;
-    log_to_stderr(loaded.config.log_format);
-    for warning in loaded.warnings.problems() {
-        tracing::warn!(setting = %warning.setting, "{}", warning.text);
-    }
-    let config = loaded.config;
-    let (patience, address, admin_address) = (config.limits.drain_timeout, config.listen.address, config.admin.address);
-    let (listener, admin) = (bind(address).await?, bind(admin_address).await?);
-    let node = start(config, listener, admin, clock, Box::new(|_| {})).await?;
-    tracing::info!(%address, admin = %admin_address, "serving");
-    let mut stop = std::pin::pin!(stop_signal());
+/// Signals cannot be received, or the log has no thread. Everything else is told in the log.
+pub async fn run(args: &Args, clock: &Clock) -> Result<ExitCode, ServeError> {
+    // First of all. Without a handler a signal ends the process, or is lost where it is the first of its container.
+    let mut signals = Signals::install().map_err(ServeError::Signal)?;
+    let log = Log::to_stderr().map_err(ServeError::Log)?;
+    let code = match serve_until_told(args, clock, &mut signals, &log).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Not by `eprintln!`, which waits for the reader for ever.
+            log.say(&format!("hjemmel: {error}\n"));
+            ExitCode::FAILURE
+        }
+    };
+    log.flush(LAST_WORDS);
+    Ok(code)
+}
+
+async fn serve_until_told(args: &Args, clock: &Clock, signals: &mut Signals, log: &Log) -> Result<(), ServeError> {
+    let (file, own_clock, own_log) = (args.config.clone(), clock.clone(), log.clone());
+    let mut starting = tokio::spawn(async move {
+        let loaded = read(&file, own_clock.now()).await?;
+        own_log.subscribe(loaded.config.log_format);
+        warn_of(&loaded);
+        let config = loaded.config;
+        let (patience, address, admin_address) = (config.limits.drain_timeout, config.listen.address, config.admin.address);
+        let (listener, admin) = (bind(address).await?, bind(admin_address).await?);
+        let node = start(config, listener, admin, &own_clock, Box::new(|_| {})).await?;
+        tracing::info!(%address, admin = %admin_address, "serving");
+        Ok::<_, ServeError>((node, patience))
+    });
+    let started = tokio::select! {
+        started = &mut starting => started,
+        () = signals.stop.received() => {
+            tracing::info!("told to stop before it served");
+            starting.abort();
+            // A start that was past its last pause has made a gateway all the same, which ends as any other.
+            match tokio::time::timeout(CALLED_OFF, starting).await {
+                Ok(Ok(Ok((node, patience)))) => drop(node.stop(patience).await),
+                _ => tracing::info!("stopped"),
+            }
+            return Ok(());
+        }
+    };
+    let (node, patience) = started.map_err(|error| ServeError::Broken(error.to_string()))??;
     loop {
         tokio::select! {
-            stopped = &mut stop => break stopped.map_err(ServeError::Signal)?,
-            // What came of it has been logged and counted; the gateway goes on either way.
-            _ = hangup.recv() => drop(node.reloader.reload(&args.config).await),
+            () = signals.stop.received() => break,
+            _ = signals.hangup.recv() => tokio::select! {
+                // What came of it has been logged and counted; the gateway goes on either way.
+                _ = node.reloader.reload(&args.config) => {}
+                // Nothing has been exchanged yet: a reload exchanges everything after its last pause.
+                () = signals.stop.received() => break,
+            },
         }
     }
     tracing::info!("draining");
     let cut = node.stop(patience).await;
     tracing::info!(cut, "stopped");
     Ok(())
+}
+
+/// Reads a configuration and what it names, off the threads that serve calls: a file may lie on a disk that hangs.
+async fn read(file: &Path, now: jiff::Timestamp) -> Result<Loaded, ServeError> {
+    let file = file.to_owned();
+    off_the_runtime(move || config::load(&file, now)).await?.map_err(ServeError::Config)
+}
+
+fn warn_of(loaded: &Loaded) {
+    for warning in loaded.warnings.problems() {
+        tracing::warn!(setting = %warning.setting, "{}", warning.text);
+    }
+}
+
+/// Runs what may wait for a disk.
+async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ServeError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| ServeError::Broken(error.to_string()))
 }
 
 /// Binds a listener.
@@ -212,33 +276,6 @@ fn breaker_state(breaker: &crate::outbound::breaker::Breaker) -> metrics::Breake
         BreakerState::Closed => metrics::Breaker::Closed,
         BreakerState::HalfOpen => metrics::Breaker::HalfOpen,
         BreakerState::Open => metrics::Breaker::Open,
-    }
-}
-
-fn log_to_stderr(format: LogFormat) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("HJEMMEL_LOG").unwrap_or_else(|_| "info".into());
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        // Colours are for people: in a file or a journal they are noise between the words that one searches for.
-        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-        // Told on stderr too, by a macro that panics: a log on a full disk would take the call with it.
-        .log_internal_errors(false);
-    match format {
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-        LogFormat::Text => builder.init(),
-    }
-}
-
-/// Completes at SIGTERM or SIGINT.
-///
-/// # Errors
-/// The handlers could not be installed.
-pub async fn stop_signal() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
     }
 }
 

@@ -1,12 +1,13 @@
 //! `hjemmel stub`: the outside world for development, a token service and a benefit index with invented people.
-#![allow(clippy::print_stdout)] // the output of a command
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::cli::serve::signals::Stop;
 use crate::clock::Clock;
 use crate::saml::trust::{Issuer, Trust};
 use crate::signature::credentials::{Credentials, CredentialsError};
@@ -124,22 +125,32 @@ pub enum StubError {
     Key(#[from] KeyError),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error("signals cannot be received: {0}")]
+    Signal(std::io::Error),
     #[error("the token service's entity id and certificate cannot be used: {0}")]
     Trust(String),
 }
 
-/// Runs the stub until the process is ended.
+/// Runs the stub until it is told to stop.
 ///
 /// # Errors
 /// [`StubError`].
-pub async fn run(args: &Args, clock: &Clock) -> Result<(), StubError> {
-    let running = match &args.command {
-        Command::Sts(sts) => start_token_service(sts, clock).await?,
-        Command::Ydelsesindeks(index) => start_index(index, clock).await?,
+pub async fn run(args: &Args, clock: &Clock) -> Result<ExitCode, StubError> {
+    // Before anything slow: the first process of a container gets no signal without a handler.
+    let mut stop = Stop::install().map_err(StubError::Signal)?;
+    let running = async {
+        let running = match &args.command {
+            Command::Sts(sts) => start_token_service(sts, clock).await?,
+            Command::Ydelsesindeks(index) => start_index(index, clock).await?,
+        };
+        println!("Ctrl-C ends it.");
+        running.wait().await;
+        Ok(ExitCode::FAILURE)
     };
-    println!("Ctrl-C ends it.");
-    running.wait().await;
-    Ok(())
+    tokio::select! {
+        ended = running => ended,
+        () = stop.received() => Ok(ExitCode::SUCCESS),
+    }
 }
 
 async fn start_token_service(args: &Sts, clock: &Clock) -> Result<Running, StubError> {

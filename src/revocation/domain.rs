@@ -250,10 +250,14 @@ impl DomainSettings {
     }
 
     /// So that a restart without the network has the list: whole or not at all, whatever stops the process.
-    fn keep_on_disk(&self, uri: &Uri, list: &RevocationList) {
+    async fn keep_on_disk(&self, uri: &Uri, list: &RevocationList) {
         let Some(file) = self.cache_file(uri) else { return };
         let fresh = file.with_extension(format!("{}.new", std::process::id()));
-        if let Err(error) = std::fs::write(&fresh, list.der()).and_then(|()| std::fs::rename(&fresh, &file)) {
+        let written = async {
+            tokio::fs::write(&fresh, list.der()).await?;
+            tokio::fs::rename(&fresh, &file).await
+        };
+        if let Err(error) = written.await {
             tracing::warn!(%uri, %error, "the revocation list cannot be kept on disk; a restart without the network lacks it");
         }
     }
@@ -264,7 +268,7 @@ impl DomainSettings {
             Ok(list) => {
                 let changed = held.list.as_ref().is_none_or(|old| old.der() != list.der());
                 if let (Source::Address(uri), true) = (&held.source, changed) {
-                    self.keep_on_disk(uri, &list);
+                    self.keep_on_disk(uri, &list).await;
                 }
                 held.fetched = Some(clock.now());
                 held.failures = 0;
@@ -283,16 +287,20 @@ impl DomainSettings {
     }
 
     async fn renewed(&self, held: &Held, fetcher: &Fetcher, clock: &Clock) -> Result<Arc<RevocationList>, RevocationError> {
-        let list = match &held.source {
-            Source::File(file) => self.read(file, clock.now())?,
+        // A list may have a million entries, and a disk may hang: no call waits while it is read.
+        let (settings, now) = (self.clone(), clock.now());
+        let read = match &held.source {
+            Source::File(file) => {
+                let file = file.clone();
+                tokio::task::spawn_blocking(move || settings.read(&file, now)).await
+            }
             Source::Address(uri) => {
-                // A list may have a million entries: no call waits while it is read.
-                let (settings, name, bytes, now) = (self.clone(), uri.to_string(), fetcher.get(uri).await?, clock.now());
-                let failed = |cause| RevocationError::NotAList { name: uri.to_string(), cause };
-                let judged = tokio::task::spawn_blocking(move || settings.judged(name, bytes, now)).await;
-                judged.map_err(|error| failed(error.to_string()))??
+                let (name, bytes) = (uri.to_string(), fetcher.get(uri).await?);
+                tokio::task::spawn_blocking(move || settings.judged(name, bytes, now)).await
             }
         };
+        let list =
+            read.map_err(|error| RevocationError::NotAList { name: held.source.to_string(), cause: error.to_string() })??;
         match &held.list {
             // An old list has a good signature too: played back, it would bring back what was revoked since.
             Some(old) if list.this_update() < old.this_update() => Err(RevocationError::Older {

@@ -9,6 +9,7 @@
 mod bad_input;
 mod directions;
 mod hostile_answers;
+mod lifetime;
 mod load;
 mod peers;
 mod process;

@@ -17,10 +17,10 @@ use hjemmel::stub::ydelsesindeks::mode::FaultMode;
 use crate::request::{and, search};
 use crate::stage::{admin, options, person};
 
-const HJEMMEL: &str = env!("CARGO_BIN_EXE_hjemmel");
+pub const HJEMMEL: &str = env!("CARGO_BIN_EXE_hjemmel");
 
 /// A gateway in a process of its own, killed if the test fails.
-struct Gateway(Child);
+pub struct Gateway(pub Child);
 
 impl Drop for Gateway {
     fn drop(&mut self) {
@@ -32,26 +32,29 @@ impl Drop for Gateway {
 impl Gateway {
     /// Starts it, its log in `log` beside the configuration, and waits until it is ready. A write past the limit on file
     /// sizes, where one is set, is an error rather than its end.
-    async fn start(world: &World) -> Self {
+    pub async fn start(world: &World) -> Self {
         let log = std::fs::File::create(world.dir.join("log")).unwrap();
         let line = "trap '' XFSZ; exec \"$0\" serve --config \"$1\"";
         let child = Command::new("sh").args(["-c", line, HJEMMEL]).arg(&world.configuration).stderr(log).spawn().unwrap();
-        let gateway = Self(child);
+        Self(child).ready(world).await
+    }
+
+    pub async fn ready(self, world: &World) -> Self {
         for _ in 0..600 {
             if tokio::net::TcpStream::connect(world.admin).await.is_ok() && admin(world.admin, "/readyz").await.0 == 200 {
-                return gateway;
+                return self;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("the gateway is not ready: {}", std::fs::read_to_string(world.dir.join("log")).unwrap());
+        panic!("the gateway is not ready: {}", std::fs::read_to_string(world.dir.join("log")).unwrap_or_default());
     }
 
-    fn tell(&self, signal: &str) {
+    pub fn tell(&self, signal: &str) {
         assert!(Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap().success());
     }
 
     /// Waits for its end.
-    async fn ended(mut self) -> bool {
+    pub async fn ended(mut self) -> bool {
         let until = Instant::now() + Duration::from_secs(60);
         while Instant::now() < until {
             if let Some(status) = self.0.try_wait().unwrap() {
@@ -63,11 +66,11 @@ impl Gateway {
     }
 }
 
-fn in_runtime(play: impl Future<Output = ()>) {
+pub fn in_runtime(play: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(play);
 }
 
-async fn ask(client: &Client) -> Exchange {
+pub async fn ask(client: &Client) -> Exchange {
     let input = search(&and(&[&person(demo::UDK_ONLY)]));
     let message = Client::authority_context_message(KORSBAEK.parse().unwrap(), input.as_bytes());
     client.send(Version::V11, message).await.unwrap()

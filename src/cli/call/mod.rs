@@ -1,5 +1,4 @@
 //! `hjemmel call`: ask the service as a supplier's system would, with either binding, and read the answer in words.
-#![allow(clippy::print_stdout)] // the output of a command
 
 pub mod client;
 pub mod question;

@@ -1,5 +1,4 @@
 //! What someone with a client of their own needs: printed for a person, and written as `demo.json` for a program.
-#![allow(clippy::print_stdout)] // the output of a command
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

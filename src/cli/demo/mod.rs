@@ -1,5 +1,4 @@
 //! `hjemmel demo`: the gateway at work, with a whole world around it on loopback.
-#![allow(clippy::print_stdout)] // the output of a command
 
 pub mod invitation;
 pub mod scenes;
@@ -8,8 +7,11 @@ pub mod world;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use crate::cli::serve::stop_signal;
+use tokio::sync::watch;
+
+use crate::cli::serve::signals::Stop;
 use crate::clock::Clock;
 use invitation::Invitation;
 use scenes::Scene;
@@ -36,43 +38,78 @@ pub struct Args {
     seed: u64,
 }
 
+/// How long the world may take to end when the demonstration is told to stop.
+const ENDING: Duration = Duration::from_secs(20);
+
 /// Carries out the command.
 ///
 /// # Errors
 /// What kept the world from coming up.
 pub async fn run(args: Args, clock: &Clock) -> Result<ExitCode, WorldError> {
-    let temporary = std::env::temp_dir().join(format!("hjemmel-demo-{}", std::process::id()));
-    let dir = args.dir.clone().unwrap_or_else(|| temporary.clone());
-    let outcome = show(&args, dir, clock).await;
-    if args.dir.is_none() && temporary.exists() {
-        // The keys in it are worth nothing, but nobody should have to wonder.
-        std::fs::remove_dir_all(&temporary)?;
-    }
-    outcome
+    // Before anything slow: the first process of a container gets no signal without a handler.
+    let mut stop = Stop::install()?;
+    let own = args.dir.is_none();
+    let dir = args.dir.clone().unwrap_or_else(|| std::env::temp_dir().join(format!("hjemmel-demo-{}", std::process::id())));
+    let temporary = own.then(|| Temporary(dir.clone()));
+    let (tell, told) = watch::channel(());
+    let kept = temporary.clone();
+    // A task of its own: whoever reads the output may stand still, and the demonstration with it.
+    let signals = tokio::spawn(async move {
+        stop.received().await;
+        let _ = tell.send(());
+        tokio::time::sleep(ENDING).await;
+        drop(kept);
+        std::process::exit(1);
+    });
+    let shown = show(&args, dir, clock, told).await;
+    signals.abort();
+    shown
 }
 
-async fn show(args: &Args, dir: PathBuf, clock: &Clock) -> Result<ExitCode, WorldError> {
+/// The folder of a demonstration that keeps nothing. The keys in it are worth nothing, but nobody should have to wonder.
+#[derive(Clone)]
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+async fn show(args: &Args, dir: PathBuf, clock: &Clock, mut told: watch::Receiver<()>) -> Result<ExitCode, WorldError> {
     let started = std::time::Instant::now();
     println!("Making a throw-away PKI, an invented population, and starting STS, index and gateway …");
     let options = Options { dir, port: args.port, seed: args.seed, persons: 600, clock: clock.clone(), extra: String::new() };
-    let world = World::start(options).await?;
+    let world = tokio::select! {
+        world = World::start(options) => world?,
+        _ = told.changed() => return Ok(ExitCode::SUCCESS),
+    };
     println!("All up after {:.1} s.\n", started.elapsed().as_secs_f64());
+    let shown = tokio::select! {
+        shown = play(args, &world) => shown,
+        _ = told.changed() => {
+            println!("\nStopping.");
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    world.stop().await;
+    shown
+}
 
+async fn play(args: &Args, world: &World) -> Result<ExitCode, WorldError> {
     let mut unexpected = 0;
     for scene in Scene::ALL {
-        let played = scenes::play(&world, scene).await?;
+        let played = scenes::play(world, scene).await?;
         unexpected += usize::from(!played.as_expected());
-        if args.once { screen::line(&played) } else { screen::tell(&world, &played) }
+        if args.once { screen::line(&played) } else { screen::tell(world, &played) }
     }
     if args.once {
         println!("\n{} outcomes, {unexpected} not as expected.", Scene::ALL.len());
-    } else {
-        let invitation = Invitation::new(&world)?;
-        invitation.write(&world)?;
-        invitation.print(&world);
-        stop_signal().await?;
-        println!("\nStopping.");
+        return Ok(if unexpected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    world.stop().await;
-    Ok(if unexpected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let invitation = Invitation::new(world)?;
+    invitation.write(world)?;
+    invitation.print(world);
+    // Until it is told to stop.
+    std::future::pending().await
 }

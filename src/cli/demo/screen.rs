@@ -1,5 +1,4 @@
 //! The demo's screen: the question, the window, what came and what was let out, with the reason for each kind.
-#![allow(clippy::print_stdout)] // the output of a command
 
 use super::scenes::Played;
 use super::world::World;

@@ -10,12 +10,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use rustls_pki_types::CertificateDer;
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::ServeError;
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::edge::http::RequestBody;
 use crate::edge::router::{InForce, Serving};
 use crate::edge::tls::{self, ServerTls, Shown};
@@ -117,15 +118,18 @@ impl Reloader {
     }
 
     async fn exchange(&self, running: &mut Running, file: &Path) -> Result<Vec<&'static str>, ServeError> {
-        let loaded = config::load(file, self.clock.now()).map_err(ServeError::Config)?;
-        for warning in loaded.warnings.problems() {
-            tracing::warn!(setting = %warning.setting, "{}", warning.text);
-        }
+        let loaded = super::read(file, self.clock.now()).await?;
+        super::warn_of(&loaded);
         let mut config = loaded.config;
         let differing = config.keep_until_restart(&running.config);
+        let (lasting, before, clock) = (self.lasting.clone(), running.known.tokens.clone(), self.clock.clone());
+        let made = super::off_the_runtime(move || {
+            let lists = Each::at_hand(&domains::settings(&config), Some(&lasting.domains), clock.now())?;
+            let prepared = prepare(&config, &lasting, Some(&before), &clock)?;
+            Ok::<_, ServeError>((config, lists, prepared))
+        });
+        let (config, mut lists, prepared) = made.await??;
         let domains = &self.lasting.domains;
-        let mut lists = Each::at_hand(&domains::settings(&config), Some(domains), self.clock.now())?;
-        let prepared = prepare(&config, &self.lasting, Some(&running.known), &self.clock)?;
         // A list that was never seen is a slip in its address more likely than not: the old lists are better than none.
         if let Some(error) = lists.fetch_missing(&prepared.known.fetcher, &self.clock).await.pop() {
             return Err(error.into());
@@ -179,9 +183,12 @@ impl Reloader {
 
     async fn renew_staple(&self) {
         let running = self.running.lock().await;
-        match staple(&running.config, &self.clock) {
-            Ok(response) => running.known.shown.staple(response),
-            Err(error) => {
+        let listen = &running.config.listen;
+        let (file, chain, clock) = (listen.ocsp_response.clone(), listen.credentials.chain().to_vec(), self.clock.clone());
+        match super::off_the_runtime(move || staple(file.as_deref(), &chain, &clock)).await {
+            Ok(Ok(response)) => running.known.shown.staple(response),
+            Err(error) => tracing::error!(%error, "the OCSP response was not read"),
+            Ok(Err(error)) => {
                 self.metrics.reloaded(Reload::OcspResponse, None);
                 tracing::error!(%error, "the OCSP response was refused; the one before it is stapled until it ends");
             }
@@ -200,6 +207,7 @@ impl Reloader {
         metrics.observe_audit(&self.lasting.audit.stats());
         metrics.breaker("index", super::breaker_state(&self.lasting.breaker));
         metrics.observe_work(self.lasting.work.stats());
+        metrics.observe_log(super::log::dropped());
         metrics.observe_replay(self.lasting.replay.len(), self.lasting.replay.capacity());
         if let Ok(running) = self.running.try_lock() {
             let known = &running.known;
@@ -214,11 +222,11 @@ impl Reloader {
     }
 }
 
-fn prepare(config: &Config, lasting: &Lasting, before: Option<&Known>, clock: &Clock) -> Result<Prepared, ServeError> {
-    let Assembled { gateway, definition, trust, clients, tokens, metadata } =
-        assemble(config, lasting, before.map(|before| &before.tokens), clock)?;
+fn prepare(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clock: &Clock) -> Result<Prepared, ServeError> {
+    let Assembled { gateway, definition, trust, clients, tokens, metadata } = assemble(config, lasting, before, clock)?;
     let shown = Shown::new(&config.listen.credentials, clock)?;
-    shown.staple(staple(config, clock)?);
+    let listen = &config.listen;
+    shown.staple(staple(listen.ocsp_response.as_deref(), listen.credentials.chain(), clock)?);
     let tls = tls::Prepared::new(shown.clone(), clients.verifier().clone())?;
     let admin_tls = match config.admin.client_roots.as_slice() {
         [] => None,
@@ -244,9 +252,9 @@ fn prepare(config: &Config, lasting: &Lasting, before: Option<&Known>, clock: &C
 }
 
 /// The OCSP response to be stapled.
-fn staple(config: &Config, clock: &Clock) -> Result<Option<ocsp::Staple>, StapleError> {
-    let Some(file) = &config.listen.ocsp_response else { return Ok(None) };
-    let response = ocsp::from_file(file, config.listen.credentials.chain(), clock.now())?;
+fn staple(file: Option<&Path>, chain: &[CertificateDer<'_>], clock: &Clock) -> Result<Option<ocsp::Staple>, StapleError> {
+    let Some(file) = file else { return Ok(None) };
+    let response = ocsp::from_file(file, chain, clock.now())?;
     if response.is_none() {
         tracing::warn!(file = %file.display(), "the OCSP response has ended and is not stapled; fetch it again");
     }
