@@ -6,11 +6,16 @@
     reason = "a test says no by panicking, and so do its helpers"
 )]
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+    time::Duration,
+};
 
 use hjemmel::{
     agreements::{
-        Agreements, CacheSettings, ClientSystem, Cvr, Environment, State, Store, StoreError, StoreSettings, Thumbprint,
+        Access, Agreements, CacheSettings, ClientSystem, Cvr, Environment, State, Store, StoreError, StoreSettings, Thumbprint,
         import::Import,
     },
     refusal::Refusal,
@@ -86,7 +91,7 @@ fn both_sides() -> String {
 }
 
 struct House {
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     store: Store,
 }
 
@@ -95,7 +100,21 @@ impl House {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("agreements.sqlite"), &StoreSettings::default()).await.unwrap();
         store.import(&Import::parse(text).unwrap(), at("2026-01-02T00:00:00Z")).await.unwrap();
-        Self { _dir: dir, store }
+        Self { dir, store }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("agreements.sqlite")
+    }
+
+    /// A copy of the store, as a backup has it, in which `FRONT` is suspended.
+    async fn suspended_copy(&self) -> PathBuf {
+        let copy = self.dir.path().join("copy.sqlite");
+        std::fs::copy(self.path(), &copy).unwrap();
+        let store = Store::open(&copy, &StoreSettings::default()).await.unwrap();
+        store.decide(FRONT, State::Suspended, "underskriver", "misbrug", at(NOW)).await.unwrap();
+        store.close().await;
+        copy
     }
 
     /// Asks the store every time, and remembers for `staleness`.
@@ -244,9 +263,12 @@ async fn every_write_that_could_change_an_answer_makes_a_new_revision_and_nothin
     let suspended = house.store.revision().await.unwrap();
     assert_ne!(suspended, before, "a decision");
     house.store.import(&Import::parse(AUTHORITIES).unwrap(), at(NOW)).await.unwrap();
+    assert_eq!(house.store.revision().await.unwrap(), suspended, "the same register again");
+    let renamed = AUTHORITIES.replace("Prøvekommunen", "Prøve Kommune");
+    house.store.import(&Import::parse(&renamed).unwrap(), at(NOW)).await.unwrap();
     assert_ne!(house.store.revision().await.unwrap(), suspended, "the register");
     let held = house.store.revision().await.unwrap();
-    house.store.decide(FRONT, State::Approved, "underskriver", "prøve", at(NOW)).await.unwrap_err();
+    house.store.decide(FRONT, State::Rejected, "underskriver", "prøve", at(NOW)).await.unwrap_err();
     assert_eq!(house.store.revision().await.unwrap(), held, "what was refused was not written");
 }
 
@@ -283,6 +305,130 @@ async fn while_the_store_is_away_what_is_remembered_serves_and_the_rest_is_refus
     assert_eq!(absent.unwrap_err(), Refusal::AgreementsUnavailable, "it cannot be known that there still is none");
 }
 
+/// As the tool does it: the file at `to` is gone, and whoever has it open does not notice.
+fn mv(from: &Path, to: &Path) {
+    assert!(Command::new("mv").arg("-f").args([from, to]).status().unwrap().success());
+}
+
+#[tokio::test]
+async fn a_store_that_another_is_moved_over_is_read_from_the_next_call_on_and_decided_on() {
+    let house = House::with(&both_sides()).await;
+    let agreements = house.agreements(Duration::from_secs(3600));
+    let front = async || agreements.front(certificate(), korsbaek(), SERVICE, &exttest(), at(NOW)).await.map(|found| found.id);
+    assert_eq!(front().await, Ok(FRONT));
+
+    mv(&house.suspended_copy().await, &house.path());
+    assert_eq!(front().await, Err(Refusal::ServiceAgreementNotActive { state: "SUSPENDERET".into() }));
+    assert!(agreements.store_answers().await);
+
+    let command = Store::open_to(Access::Change, &house.path(), &StoreSettings::default()).await.unwrap();
+    command.decide(FRONT, State::Approved, "underskriver", "afklaret", at(NOW)).await.unwrap();
+    command.close().await;
+    assert_eq!(front().await, Ok(FRONT), "a decision made after the restore reaches the gateway");
+    assert_eq!(house.store.decisions(FRONT).await.unwrap().len(), 3, "and so do those that came with the copy");
+}
+
+#[tokio::test]
+async fn many_calls_that_meet_a_replaced_store_at_once_are_all_answered_from_the_new_one() {
+    let house = Arc::new(House::with(&both_sides()).await);
+    mv(&house.suspended_copy().await, &house.path());
+    let asked: Vec<_> = (0..50)
+        .map(|_| {
+            let house = Arc::clone(&house);
+            tokio::spawn(async move { house.store.get(FRONT).await.map(|agreement| agreement.state) })
+        })
+        .collect();
+    for one in asked {
+        assert_eq!(one.await.unwrap().unwrap(), State::Suspended);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_was_moved_away_is_away_until_it_is_back() {
+    let house = House::with(&both_sides()).await;
+    let patient = house.agreements(Duration::from_secs(3600));
+    let strict = house.agreements(Duration::ZERO);
+    let front = async |agreements: &Agreements| {
+        agreements.front(certificate(), korsbaek(), SERVICE, &exttest(), at(NOW)).await.map(|found| found.id)
+    };
+    assert_eq!((front(&patient).await, front(&strict).await), (Ok(FRONT), Ok(FRONT)));
+
+    let elsewhere = house.dir.path().join("elsewhere.sqlite");
+    mv(&house.path(), &elsewhere);
+    assert!(!patient.store_answers().await, "readiness tells");
+    assert_eq!(front(&patient).await, Ok(FRONT), "what is remembered serves");
+    assert_eq!(front(&strict).await, Err(Refusal::AgreementsUnavailable), "past max_staleness nothing does");
+    assert!(!house.path().exists(), "nothing is made in its place");
+
+    mv(&elsewhere, &house.path());
+    assert!(strict.store_answers().await);
+    assert_eq!(front(&strict).await, Ok(FRONT));
+}
+
+#[tokio::test]
+async fn what_is_no_whole_store_never_takes_its_place_and_is_never_written_to() {
+    let house = House::with(&both_sides()).await;
+    let agreements = house.agreements(Duration::ZERO);
+    let whole = std::fs::read(house.path()).unwrap();
+    let cut = whole.get(..whole.len() / 2).unwrap();
+    for (bytes, what) in
+        [(&b""[..], "an empty file"), (&b"not a database, whatever its name says"[..], "text"), (cut, "half a copy")]
+    {
+        let other = house.dir.path().join("other.sqlite");
+        std::fs::write(&other, bytes).unwrap();
+        mv(&other, &house.path());
+        assert!(!agreements.store_answers().await, "{what}: readiness tells");
+        let refusal = agreements.front(certificate(), korsbaek(), SERVICE, &exttest(), at(NOW)).await.unwrap_err();
+        assert_eq!(refusal, Refusal::AgreementsUnavailable, "{what}");
+        assert_eq!(std::fs::read(house.path()).unwrap(), bytes, "{what} is left as it is");
+    }
+    let copy = house.dir.path().join("whole.sqlite");
+    std::fs::write(&copy, &whole).unwrap();
+    mv(&copy, &house.path());
+    assert_eq!(agreements.front(certificate(), korsbaek(), SERVICE, &exttest(), at(NOW)).await.unwrap().id, FRONT);
+}
+
+#[tokio::test]
+async fn a_copy_that_still_has_a_write_ahead_log_is_taken_and_none_lies_beside_a_store_in_use() {
+    use sqlx::{ConnectOptions, Connection};
+    let house = House::with(&both_sides()).await;
+    let beside = || {
+        let names = std::fs::read_dir(house.dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with("-wal") || name.ends_with("-shm")).collect::<Vec<_>>()
+    };
+    assert_eq!(beside(), [""; 0], "SQLite would apply a log to whatever file lies at the store's path");
+
+    // As releases before this one left a store.
+    let copy = house.suspended_copy().await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&copy);
+    let mut connection = options.journal_mode(sqlx::sqlite::SqliteJournalMode::Wal).connect().await.unwrap();
+    sqlx::query("UPDATE revision SET value = randomblob(16)").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    mv(&copy, &house.path());
+    assert_eq!(house.store.get(FRONT).await.unwrap().state, State::Suspended);
+    assert_eq!(beside(), [""; 0]);
+}
+
+#[tokio::test]
+async fn who_only_looks_or_decides_never_makes_a_store_and_who_looks_never_writes_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("agreements.sqlite");
+    for access in [Access::Look, Access::Change] {
+        let missing = Store::open_to(access, &path, &StoreSettings::default()).await.unwrap_err();
+        assert!(matches!(missing, StoreError::Missing(_)), "{access:?}: {missing}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "{access:?}");
+    }
+    let house = House::with(&both_sides()).await;
+    house.store.close().await;
+    let before = std::fs::read(house.path()).unwrap();
+    let look = Store::open_to(Access::Look, &house.path(), &StoreSettings::default()).await.unwrap();
+    assert_eq!(look.list().await.unwrap().len(), 2);
+    look.decide(FRONT, State::Suspended, "x", "y", at(NOW)).await.unwrap_err();
+    look.close().await;
+    assert_eq!(std::fs::read(house.path()).unwrap(), before);
+    assert_eq!(std::fs::read_dir(house.dir.path()).unwrap().count(), 1, "nothing is left beside it");
+}
+
 #[tokio::test]
 async fn what_is_remembered_stops_serving_once_it_is_too_old() {
     let house = House::with(&both_sides()).await;
@@ -304,17 +450,99 @@ async fn the_register_names_authorities_and_refuses_unknown_ones() {
 }
 
 #[tokio::test]
-async fn importing_again_changes_nothing_and_never_lifts_a_suspension() {
-    let house = House::with(&both_sides()).await;
-    let import = Import::parse(&both_sides()).unwrap();
-    let again = house.store.import(&import, at(NOW)).await.unwrap();
-    assert_eq!((again.added, again.changed, again.unchanged), (0, 0, 2));
-    assert_eq!(house.store.decisions(FRONT).await.unwrap().len(), 1, "no decision was made");
+async fn importing_the_same_file_again_changes_nothing_whatever_was_decided_since() {
+    let requested = [AUTHORITIES, &agreement(FRONT, "front", "11111111", "ANMODET", "2026-01-01", "2027-01-01")].concat();
+    let house = House::with(&requested).await;
+    let import = Import::parse(&requested).unwrap();
+    let steps = [None, Some(State::Approved), Some(State::Suspended), Some(State::Approved), Some(State::Terminated)];
+    for (made, to) in steps.into_iter().enumerate() {
+        if let Some(to) = to {
+            house.store.decide(FRONT, to, "underskriver", "sag", at(NOW)).await.unwrap();
+        }
+        let (state, revision) = (house.store.get(FRONT).await.unwrap(), house.store.revision().await.unwrap());
+        let again = house.store.import(&import, at(NOW)).await.unwrap();
+        assert_eq!((again.added, again.changed, again.unchanged), (0, 0, 1), "after {to:?}");
+        assert_eq!(again.decided_since, Vec::from_iter(to.map(|to| (FRONT, to))), "who imports is told");
+        assert_eq!(house.store.get(FRONT).await.unwrap(), state);
+        assert_eq!(house.store.revision().await.unwrap(), revision, "not even the revision");
+        assert_eq!(house.store.decisions(FRONT).await.unwrap().len(), 1 + made, "no decision was made");
+    }
+}
 
+#[tokio::test]
+async fn an_import_never_lifts_a_suspension_but_may_end_the_agreement() {
+    let house = House::with(&both_sides()).await;
+    let file = |state: &str| {
+        let text = agreement(FRONT, "front", "11111111", state, "2026-01-01", "2027-01-01");
+        Import::parse(
+            &[AUTHORITIES, &text.replace("2026-01-01T00:00:00+01:00\n        ", "2026-11-21T00:00:00+01:00\n        ")].concat(),
+        )
+        .unwrap()
+    };
     house.store.decide(FRONT, State::Suspended, "underskriver", "misbrug", at(NOW)).await.unwrap();
-    let Err(StoreError::Conflicts(conflicts)) = house.store.import(&import, at(NOW)).await else { panic!("a conflict") };
+    let Err(StoreError::Conflicts(conflicts)) = house.store.import(&file("GODKENDT"), at(NOW)).await else {
+        panic!("a conflict")
+    };
     assert_eq!(conflicts.len(), 1, "{conflicts:?}");
     assert_eq!(house.store.get(FRONT).await.unwrap().state, State::Suspended);
+    house.store.import(&file("OPSAGT"), at(NOW)).await.unwrap();
+    assert_eq!(house.store.get(FRONT).await.unwrap().state, State::Terminated);
+}
+
+#[tokio::test]
+async fn a_requested_agreement_on_other_terms_never_changes_an_approved_one() {
+    let requested = [AUTHORITIES, &agreement(FRONT, "front", "11111111", "ANMODET", "2026-01-01", "2027-01-01")].concat();
+    let house = House::with(&requested).await;
+    house.store.decide(FRONT, State::Approved, "underskriver", "sag", at(NOW)).await.unwrap();
+    let approved = house.store.get(FRONT).await.unwrap();
+    let wider = Import::parse(&requested.replace("2027-01-01", "2037-01-01")).unwrap();
+    assert!(matches!(house.store.import(&wider, at(NOW)).await, Err(StoreError::Conflicts(_))));
+    assert_eq!(house.store.get(FRONT).await.unwrap(), approved);
+}
+
+#[tokio::test]
+async fn terms_that_change_by_a_new_approval_have_it_in_their_history() {
+    let house = House::with(&both_sides()).await;
+    let mut import = Import::parse(&both_sides()).unwrap();
+    import.agreements[0].purpose = "et andet formål".into();
+    import.agreements[0].reason = Some("tillæg til aftalen".into());
+    assert_eq!(house.store.import(&import, at(NOW)).await.unwrap().changed, 1);
+    let last = house.store.decisions(FRONT).await.unwrap().pop().unwrap();
+    assert_eq!((last.from, last.to), (Some(State::Approved), State::Approved));
+    assert_eq!(last.reason.as_deref(), Some("tillæg til aftalen"));
+}
+
+#[tokio::test]
+async fn a_suspension_is_lifted_or_ended_by_a_decision_of_its_own() {
+    let house = House::with(&both_sides()).await;
+    let decide = async |id, to, reason| house.store.decide(id, to, "underskriver", reason, at(NOW)).await.unwrap();
+    for id in [FRONT, KORSBAEK_BACK] {
+        decide(id, State::Suspended, "misbrug").await;
+    }
+    decide(FRONT, State::Approved, "afklaret").await;
+    decide(KORSBAEK_BACK, State::Terminated, "ikke afklaret").await;
+    let steps = async |id| {
+        let decisions = house.store.decisions(id).await.unwrap().into_iter();
+        decisions.map(|d| (d.from.unwrap(), d.to, d.by, d.at, d.reason)).next_back().unwrap()
+    };
+    let by = Some("underskriver".to_owned());
+    assert_eq!(steps(FRONT).await, (State::Suspended, State::Approved, by.clone(), at(NOW), Some("afklaret".into())));
+    assert_eq!(steps(KORSBAEK_BACK).await, (State::Suspended, State::Terminated, by, at(NOW), Some("ikke afklaret".into())));
+    let found = house.agreements(Duration::ZERO).front(certificate(), korsbaek(), SERVICE, &exttest(), at(NOW)).await.unwrap();
+    assert_eq!(found.id, FRONT, "a resumed agreement opens again");
+}
+
+#[tokio::test]
+async fn a_decision_on_what_was_shown_is_refused_where_it_has_changed_since() {
+    let house = House::with(&both_sides()).await;
+    let shown = house.store.get(FRONT).await.unwrap();
+    let mut import = Import::parse(&both_sides()).unwrap();
+    import.agreements[0].purpose = "et andet formål".into();
+    house.store.import(&import, at(NOW)).await.unwrap();
+    let refused = house.store.decide_as_shown(&shown, State::Suspended, "underskriver", "sag", at(NOW)).await;
+    assert!(matches!(refused, Err(StoreError::ChangedSinceShown(FRONT))));
+    let shown = house.store.get(FRONT).await.unwrap();
+    house.store.decide_as_shown(&shown, State::Suspended, "underskriver", "sag", at(NOW)).await.unwrap();
 }
 
 #[tokio::test]
@@ -333,8 +561,8 @@ async fn an_import_is_all_or_nothing_and_reports_every_contradiction() {
 async fn every_decision_is_recorded_and_illegal_ones_are_refused() {
     let house = House::with(&both_sides()).await;
     house.store.decide(FRONT, State::Suspended, "underskriver", "misbrug", at(NOW)).await.unwrap();
-    let refused = house.store.decide(FRONT, State::Approved, "underskriver", "fortrudt", at(NOW)).await;
-    assert!(matches!(refused, Err(StoreError::IllegalTransition { from: State::Suspended, to: State::Approved, .. })));
+    let refused = house.store.decide(FRONT, State::Rejected, "underskriver", "fortrudt", at(NOW)).await;
+    assert!(matches!(refused, Err(StoreError::IllegalTransition { from: State::Suspended, to: State::Rejected, .. })));
     let unknown = house.store.decide(Uuid::nil(), State::Approved, "x", "y", at(NOW)).await;
     assert!(matches!(unknown, Err(StoreError::NoSuchAgreement(_))));
 
@@ -352,7 +580,7 @@ async fn every_decision_is_recorded_and_illegal_ones_are_refused() {
 #[tokio::test]
 async fn two_decisions_at_once_end_in_one() {
     let house = Arc::new(House::with(&both_sides()).await);
-    let tasks: Vec<_> = [State::Suspended, State::Terminated, State::Suspended, State::Terminated]
+    let tasks: Vec<_> = [State::Expired, State::Terminated, State::Expired, State::Terminated]
         .into_iter()
         .map(|to| {
             let house = Arc::clone(&house);

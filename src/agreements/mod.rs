@@ -1,16 +1,19 @@
 //! Service agreements: who may call which service, on whose behalf, on what legal basis, and when.
 //!
 //! Read [`model`] for what an agreement is and how it changes, [`import`] for the file it is brought in by, [`store`] for
-//! where it lies, and [`cache`] for how the gateway asks. Registration of a system gives no access: only an agreement in
-//! state GODKENDT, whose time has come and not passed, does, and that is judged at each use.
+//! what is kept of it, `place` for the file that it lies in, and [`cache`] for how the gateway asks. Registration of a
+//! system gives no access: only an agreement in state GODKENDT, whose time has come and not passed, does, and that is
+//! judged at each use.
 
 pub mod cache;
 pub mod cvr;
 pub mod import;
 pub mod model;
+mod place;
 pub mod store;
 
 pub use cache::{Agreements, CacheSettings, ClientSystem};
 pub use cvr::Cvr;
 pub use model::{Agreement, Authority, Decision, Environment, Role, Side, Standing, State, Thumbprint};
+pub use place::Access;
 pub use store::{Store, StoreError, StoreSettings};

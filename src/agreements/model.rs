@@ -185,7 +185,7 @@ pub enum State {
     Rejected,
     /// TRUKKET: the supplier took the request back.
     Withdrawn,
-    /// SUSPENDERET: stopped by the authority.
+    /// SUSPENDERET: stopped by the authority, until it is resumed or ended.
     Suspended,
     /// OPSAGT: ended by either party.
     Terminated,
@@ -218,15 +218,28 @@ impl State {
         }
     }
 
-    /// Whether an agreement in this state may go over to `next`. Whatever is not ANMODET or GODKENDT is final: a
-    /// suspended agreement does not come back, the authority approves a new one, so that every opening has its own
-    /// decision.
+    /// Whether a decision may take an agreement from this state to `next`:
+    ///
+    /// ```text
+    /// ANMODET -> GODKENDT | AFVIST | TRUKKET
+    /// GODKENDT -> SUSPENDERET | OPSAGT | UDLØBET
+    /// SUSPENDERET -> GODKENDT | OPSAGT | UDLØBET
+    /// ```
+    ///
+    /// Every other state is final. That a suspended agreement can be resumed or ended is inferred (I): each opening still
+    /// has a decision of its own, with its name, time and reason.
     pub fn may_become(self, next: State) -> bool {
         match self {
             State::Requested => matches!(next, State::Approved | State::Rejected | State::Withdrawn),
             State::Approved => matches!(next, State::Suspended | State::Terminated | State::Expired),
-            State::Rejected | State::Withdrawn | State::Suspended | State::Terminated | State::Expired => false,
+            State::Suspended => matches!(next, State::Approved | State::Terminated | State::Expired),
+            State::Rejected | State::Withdrawn | State::Terminated | State::Expired => false,
         }
+    }
+
+    /// Whether an import may: as a decision may, but it never lifts a suspension.
+    pub fn may_be_imported_as(self, next: State) -> bool {
+        self.may_become(next) && (self, next) != (State::Suspended, State::Approved)
     }
 }
 
@@ -313,6 +326,24 @@ pub struct Agreement {
 }
 
 impl Agreement {
+    /// Whether both say the same, whatever was decided on either.
+    pub fn has_terms_of(&self, other: &Agreement) -> bool {
+        let decided_as_other = Agreement {
+            state: other.state,
+            decided_by: other.decided_by.clone(),
+            decided_at: other.decided_at,
+            reason: other.reason.clone(),
+            ..self.clone()
+        };
+        decided_as_other == *other
+    }
+
+    /// Whether the decision that this agreement stands by is `decision`.
+    pub fn stands_by(&self, decision: &Decision) -> bool {
+        let when = decision.decided_at.is_none_or(|at| self.decided_at == Some(at));
+        when && decision.to == self.state && decision.by == self.decided_by && decision.reason == self.reason
+    }
+
     /// Whether it holds at `at`. The period is `[valid_from, valid_to)`.
     pub fn standing(&self, at: Timestamp) -> Standing {
         match self.state {
@@ -324,7 +355,7 @@ impl Agreement {
     }
 }
 
-/// One change of an agreement's state, as the history keeps it.
+/// One decision on an agreement, as the history keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// The state before; none when the agreement came in.
@@ -333,6 +364,8 @@ pub struct Decision {
     pub to: State,
     /// Who decided.
     pub by: Option<String>,
+    /// When it was made; none where nobody has decided yet, and for what an earlier release recorded.
+    pub decided_at: Option<Timestamp>,
     /// When it was recorded.
     pub at: Timestamp,
     /// Why.
@@ -360,10 +393,15 @@ mod tests {
             (Approved, Suspended),
             (Approved, Terminated),
             (Approved, Expired),
+            (Suspended, Approved),
+            (Suspended, Terminated),
+            (Suspended, Expired),
         ];
         for from in State::ALL {
             for to in State::ALL {
                 assert_eq!(from.may_become(to), legal.contains(&(from, to)), "{from} to {to}");
+                let imported = legal.contains(&(from, to)) && (from, to) != (Suspended, Approved);
+                assert_eq!(from.may_be_imported_as(to), imported, "an import, {from} to {to}");
             }
         }
     }

@@ -3,23 +3,23 @@
 //! A row that cannot be read as the model has it is an error, never a row to skip: an agreement read by half could open
 //! more than was agreed.
 
-use std::{path::Path, str::FromStr, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
-use sqlx::{
-    Row, SqliteConnection, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
-};
+use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use super::{
     cvr::Cvr,
     import::Import,
     model::{Agreement, Authority, Decision, Environment, Role, Side, State, Thumbprint},
+    place::{Access, Place},
 };
-
-/// The migrations of `migrations/`, compiled in.
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
 /// Reads agreements, each with its certificates, in one statement however many they are. The condition follows.
 macro_rules! agreements_where {
@@ -54,6 +54,29 @@ pub enum StoreError {
     /// The schema could not be brought up to date.
     #[error("the agreements store could not be migrated: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// There is no file at the path.
+    #[error("there is no agreements store at {}; `hjemmel agreement import FILE` makes one", .0.display())]
+    Missing(PathBuf),
+    /// The file is empty, damaged, or something else.
+    #[error("{} is no agreements store, or is damaged; put back a whole copy", .0.display())]
+    NotAStore(PathBuf),
+    /// The file is of another release, and was not to be written to.
+    #[error(
+        "{} was written by {} release of hjemmel; {}", path.display(), if *older { "an earlier" } else { "a later" },
+        if *older { "`hjemmel serve` or `hjemmel agreement import` brings it up to date" } else { "use that release" }
+    )]
+    OtherSchema {
+        /// The file.
+        path: PathBuf,
+        /// Whether its schema is older than this release's.
+        older: bool,
+    },
+    /// The file was replaced while it was being written to: what was written is in the file that is gone.
+    #[error("{} was replaced by another file while this was being written, so that it may be lost; look at the agreement, and do it again", .0.display())]
+    Replaced(PathBuf),
+    /// The agreement is not what it was when it was looked at.
+    #[error("agreement {0} was changed since it was shown; nothing was written, look at it again")]
+    ChangedSinceShown(Uuid),
     /// A row holds what the model does not have.
     #[error("the agreements store holds an unreadable {column}")]
     Unreadable {
@@ -79,20 +102,22 @@ pub enum StoreError {
 }
 
 /// What an import did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Imported {
     /// Agreements that were not there before.
     pub added: usize,
     /// Agreements that were there and differ now.
     pub changed: usize,
-    /// Agreements that were there already, just so.
+    /// Agreements that were there already, just so or decided on since.
     pub unchanged: usize,
+    /// Those of the unchanged that have been decided on since the file said what it says, and where they stand.
+    pub decided_since: Vec<(Uuid, State)>,
 }
 
 /// The store. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pool: SqlitePool,
+    place: Arc<Place>,
 }
 
 impl Store {
@@ -101,31 +126,29 @@ impl Store {
     /// # Errors
     /// When the file cannot be opened or holds another schema.
     pub async fn open(path: &Path, settings: &StoreSettings) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .foreign_keys(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // A decision on access must survive the power cut that follows it.
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(settings.patience);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(settings.max_connections.max(1))
-            .acquire_timeout(settings.patience)
-            .connect_with(options)
-            .await?;
-        MIGRATIONS.run(&pool).await?;
-        Ok(Self { pool })
+        Self::open_to(Access::Make, path, settings).await
+    }
+
+    /// Opens the store at `path` for no more than `access` says.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is not there and may not be made, or holds another schema.
+    pub async fn open_to(access: Access, path: &Path, settings: &StoreSettings) -> Result<Self, StoreError> {
+        Ok(Self { place: Arc::new(Place::open(path, settings, access).await?) })
     }
 
     /// Closes every connection; whatever is asked afterwards fails as an unreachable store does.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.place.close().await;
     }
 
-    /// Whether the store answers just now.
+    /// Whether the store can be read just now.
     pub async fn answers(&self) -> bool {
-        sqlx::query("SELECT 1").execute(&self.pool).await.is_ok()
+        self.revision().await.is_ok()
+    }
+
+    async fn pool(&self) -> Result<SqlitePool, StoreError> {
+        Ok(self.place.current().await?.pool)
     }
 
     /// A value that every write to agreements, certificates or authorities makes anew: while it is the same, so is
@@ -134,7 +157,7 @@ impl Store {
     /// # Errors
     /// A store that does not answer.
     pub async fn revision(&self) -> Result<Vec<u8>, StoreError> {
-        Ok(sqlx::query("SELECT value FROM revision").fetch_one(&self.pool).await?.try_get("value")?)
+        Ok(sqlx::query("SELECT value FROM revision").fetch_one(&self.pool().await?).await?.try_get("value")?)
     }
 
     /// Front agreements of a client system known by its certificate, of any state, latest beginning first.
@@ -154,7 +177,7 @@ impl Store {
         .bind(environment.as_str())
         .bind(authority.to_string())
         .bind(certificate.to_string())
-        .fetch_all(&self.pool)
+        .fetch_all(&self.pool().await?)
         .await?;
         latest_first(rows)
     }
@@ -175,7 +198,7 @@ impl Store {
         .bind(environment.as_str())
         .bind(authority.to_string())
         .bind(system.to_string())
-        .fetch_all(&self.pool)
+        .fetch_all(&self.pool().await?)
         .await?;
         latest_first(rows)
     }
@@ -187,7 +210,7 @@ impl Store {
                 .bind(service.to_string())
                 .bind(environment.as_str())
                 .bind(authority.to_string())
-                .fetch_all(&self.pool)
+                .fetch_all(&self.pool().await?)
                 .await?;
         latest_first(rows)
     }
@@ -197,46 +220,30 @@ impl Store {
         let rows = sqlx::query(concat!(agreements_where!(), "side = 'back' AND service = ? AND environment = ?"))
             .bind(service.to_string())
             .bind(environment.as_str())
-            .fetch_all(&self.pool)
+            .fetch_all(&self.pool().await?)
             .await?;
         latest_first(rows)
     }
 
     /// Every agreement, latest beginning first.
     pub async fn list(&self) -> Result<Vec<Agreement>, StoreError> {
-        let rows = sqlx::query(concat!(agreements_where!(), "TRUE")).fetch_all(&self.pool).await?;
+        let rows = sqlx::query(concat!(agreements_where!(), "TRUE")).fetch_all(&self.pool().await?).await?;
         latest_first(rows)
     }
 
     /// One agreement.
     pub async fn get(&self, id: Uuid) -> Result<Agreement, StoreError> {
-        find(&mut *self.pool.acquire().await?, id).await?.ok_or(StoreError::NoSuchAgreement(id))
+        find(&mut *self.pool().await?.acquire().await?, id).await?.ok_or(StoreError::NoSuchAgreement(id))
     }
 
     /// The decisions on one agreement, oldest first.
     pub async fn decisions(&self, id: Uuid) -> Result<Vec<Decision>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT from_state, to_state, decided_by, at, reason FROM agreement_decision WHERE agreement = ? ORDER BY sequence",
-        )
-        .bind(id.to_string())
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Decision {
-                    from: optional(row, "from_state")?,
-                    to: required(row, "to_state")?,
-                    by: row.try_get("decided_by")?,
-                    at: required(row, "at")?,
-                    reason: row.try_get("reason")?,
-                })
-            })
-            .collect()
+        decisions(&mut *self.pool().await?.acquire().await?, id).await
     }
 
     /// Every authority of the register.
     pub async fn authorities(&self) -> Result<Vec<Authority>, StoreError> {
-        let rows = sqlx::query("SELECT cvr, name, role FROM authority ORDER BY cvr").fetch_all(&self.pool).await?;
+        let rows = sqlx::query("SELECT cvr, name, role FROM authority ORDER BY cvr").fetch_all(&self.pool().await?).await?;
         rows.iter()
             .map(|row| {
                 let role = match row.try_get::<String, _>("role")?.as_str() {
@@ -252,11 +259,43 @@ impl Store {
     /// Records a decision on an agreement, in one transaction.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchAgreement`], [`StoreError::IllegalTransition`], or a store that does not answer.
+    /// [`StoreError::NoSuchAgreement`], [`StoreError::IllegalTransition`], [`StoreError::Replaced`], or a store that does
+    /// not answer.
     pub async fn decide(&self, id: Uuid, to: State, by: &str, reason: &str, at: Timestamp) -> Result<Agreement, StoreError> {
+        self.decide_on(id, None, to, by, reason, at).await
+    }
+
+    /// As [`Store::decide`], of an agreement that somebody has looked at: refused where it is no longer as `shown`.
+    ///
+    /// # Errors
+    /// [`StoreError::ChangedSinceShown`], and those of [`Store::decide`].
+    pub async fn decide_as_shown(
+        &self,
+        shown: &Agreement,
+        to: State,
+        by: &str,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<Agreement, StoreError> {
+        self.decide_on(shown.id, Some(shown), to, by, reason, at).await
+    }
+
+    async fn decide_on(
+        &self,
+        id: Uuid,
+        shown: Option<&Agreement>,
+        to: State,
+        by: &str,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<Agreement, StoreError> {
+        let opened = self.place.current().await?;
         // IMMEDIATE takes the write lock before the state is read: two decisions at once cannot both see GODKENDT.
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = opened.pool.begin_with("BEGIN IMMEDIATE").await?;
         let mut agreement = find(&mut transaction, id).await?.ok_or(StoreError::NoSuchAgreement(id))?;
+        if shown.is_some_and(|shown| *shown != agreement) {
+            return Err(StoreError::ChangedSinceShown(id));
+        }
         let from = agreement.state;
         if !from.may_become(to) {
             return Err(StoreError::IllegalTransition { id, from, to });
@@ -268,73 +307,92 @@ impl Store {
         write(&mut transaction, &agreement).await?;
         record(&mut transaction, Some(from), &agreement, at).await?;
         transaction.commit().await?;
+        self.place.holds(&opened).await?;
         Ok(agreement)
     }
 
-    /// Brings authorities and agreements in, all or none, and again without effect. An agreement that is there already
-    /// keeps its parties, and changes state only as [`State::may_become`] allows: importing last month's file again must
-    /// not lift today's suspension.
+    /// Brings authorities and agreements in, all or none, and again without effect: an agreement with the terms that it
+    /// has already, and a decision that it has had already, is left as it is, whatever was decided since. An agreement
+    /// that is there already keeps its parties, and changes state only as [`State::may_be_imported_as`] allows.
     ///
     /// # Errors
-    /// [`StoreError::Conflicts`] with every contradiction, or a store that does not answer.
+    /// [`StoreError::Conflicts`] with every contradiction, [`StoreError::Replaced`], or a store that does not answer.
     pub async fn import(&self, import: &Import, at: Timestamp) -> Result<Imported, StoreError> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let opened = self.place.current().await?;
+        let mut transaction = opened.pool.begin_with("BEGIN IMMEDIATE").await?;
         for authority in &import.authorities {
-            sqlx::query("INSERT INTO authority (cvr, name, role) VALUES (?, ?, ?) ON CONFLICT (cvr) DO UPDATE SET name = excluded.name, role = excluded.role")
-                .bind(authority.cvr.to_string())
-                .bind(&authority.name)
-                .bind(authority.role.name())
-                .execute(&mut *transaction)
-                .await?;
+            sqlx::query(
+                "INSERT INTO authority (cvr, name, role) VALUES (?, ?, ?)
+                 ON CONFLICT (cvr) DO UPDATE SET name = excluded.name, role = excluded.role
+                 WHERE name IS NOT excluded.name OR role IS NOT excluded.role",
+            )
+            .bind(authority.cvr.to_string())
+            .bind(&authority.name)
+            .bind(authority.role.name())
+            .execute(&mut *transaction)
+            .await?;
         }
         let mut imported = Imported::default();
         let mut conflicts = Vec::new();
         for agreement in &import.agreements {
-            let known = sqlx::query("SELECT 1 FROM authority WHERE cvr = ?")
-                .bind(agreement.authority.to_string())
-                .fetch_optional(&mut *transaction)
-                .await?;
-            if known.is_none() {
-                conflicts.push(format!(
-                    "agreement {}: authority {} is not in the register; add an [[authority]]",
-                    agreement.id, agreement.authority
-                ));
-                continue;
-            }
-            match find(&mut transaction, agreement.id).await? {
-                Some(held) if held == *agreement => imported.unchanged += 1,
-                Some(held) => {
-                    if parties(&held) != parties(agreement) {
-                        conflicts.push(format!(
-                            "agreement {}: the id already belongs to an agreement between other parties; give it a new id",
-                            agreement.id
-                        ));
-                    } else if held.state != agreement.state && !held.state.may_become(agreement.state) {
-                        conflicts.push(format!(
-                            "agreement {}: it is {} and cannot become {}; write state = \"{}\", or give the renewed agreement a new id",
-                            agreement.id, held.state, agreement.state, held.state
-                        ));
-                    } else {
-                        write(&mut transaction, agreement).await?;
-                        if held.state != agreement.state {
-                            record(&mut transaction, Some(held.state), agreement, at).await?;
-                        }
-                        imported.changed += 1;
-                    }
-                }
-                None => {
-                    write(&mut transaction, agreement).await?;
-                    record(&mut transaction, None, agreement, at).await?;
-                    imported.added += 1;
-                }
+            if let Err(conflict) = bring_in(&mut transaction, agreement, at, &mut imported).await? {
+                conflicts.push(format!("agreement {}: {conflict}", agreement.id));
             }
         }
         if !conflicts.is_empty() {
             return Err(StoreError::Conflicts(conflicts)); // dropping the transaction rolls it back
         }
         transaction.commit().await?;
+        self.place.holds(&opened).await?;
         Ok(imported)
     }
+}
+
+/// Writes one agreement of a file, or says what it contradicts.
+async fn bring_in(
+    transaction: &mut SqliteConnection,
+    agreement: &Agreement,
+    at: Timestamp,
+    imported: &mut Imported,
+) -> Result<Result<(), String>, StoreError> {
+    let known = sqlx::query("SELECT 1 FROM authority WHERE cvr = ?")
+        .bind(agreement.authority.to_string())
+        .fetch_optional(&mut *transaction)
+        .await?;
+    if known.is_none() {
+        return Ok(Err(format!("authority {} is not in the register; add an [[authority]]", agreement.authority)));
+    }
+    let Some(held) = find(transaction, agreement.id).await? else {
+        write(transaction, agreement).await?;
+        record(transaction, None, agreement, at).await?;
+        imported.added += 1;
+        return Ok(Ok(()));
+    };
+    if held == *agreement {
+        imported.unchanged += 1;
+        return Ok(Ok(()));
+    }
+    if agreement.has_terms_of(&held) && decisions(transaction, held.id).await?.iter().any(|past| agreement.stands_by(past)) {
+        imported.unchanged += 1;
+        imported.decided_since.push((held.id, held.state));
+        return Ok(Ok(()));
+    }
+    if parties(&held) != parties(agreement) {
+        return Ok(Err("the id already belongs to an agreement between other parties; give it a new id".to_owned()));
+    }
+    if held.state != agreement.state && !held.state.may_be_imported_as(agreement.state) {
+        return Ok(Err(format!(
+            "it is {0} and an import cannot make it {1}; write state = \"{0}\", or give the renewed agreement a new id",
+            held.state, agreement.state
+        )));
+    }
+    write(transaction, agreement).await?;
+    let decided = |a: &Agreement| (a.state, a.decided_by.clone(), a.decided_at, a.reason.clone());
+    if decided(&held) != decided(agreement) {
+        record(transaction, Some(held.state), agreement, at).await?;
+    }
+    imported.changed += 1;
+    Ok(Ok(()))
 }
 
 fn latest_first(rows: Vec<SqliteRow>) -> Result<Vec<Agreement>, StoreError> {
@@ -351,6 +409,28 @@ fn parties(agreement: &Agreement) -> (Side, Uuid, Uuid, Cvr, &Environment) {
 async fn find(connection: &mut SqliteConnection, id: Uuid) -> Result<Option<Agreement>, StoreError> {
     let row = sqlx::query(concat!(agreements_where!(), "id = ?")).bind(id.to_string()).fetch_optional(connection).await?;
     row.as_ref().map(read).transpose()
+}
+
+async fn decisions(connection: &mut SqliteConnection, id: Uuid) -> Result<Vec<Decision>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT from_state, to_state, decided_by, decided_at, at, reason FROM agreement_decision
+         WHERE agreement = ? ORDER BY sequence",
+    )
+    .bind(id.to_string())
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Decision {
+                from: optional(row, "from_state")?,
+                to: required(row, "to_state")?,
+                by: row.try_get("decided_by")?,
+                decided_at: optional(row, "decided_at")?,
+                at: required(row, "at")?,
+                reason: row.try_get("reason")?,
+            })
+        })
+        .collect()
 }
 
 fn read(row: &SqliteRow) -> Result<Agreement, StoreError> {
@@ -435,12 +515,14 @@ async fn record(
     at: Timestamp,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO agreement_decision (agreement, from_state, to_state, decided_by, at, reason) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO agreement_decision (agreement, from_state, to_state, decided_by, decided_at, at, reason)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(agreement.id.to_string())
     .bind(from.map(State::wire_name))
     .bind(agreement.state.wire_name())
     .bind(&agreement.decided_by)
+    .bind(agreement.decided_at.map(|t| t.to_string()))
     .bind(at.to_string())
     .bind(&agreement.reason)
     .execute(connection)

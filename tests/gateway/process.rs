@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use hjemmel::agreements::{State, Store, StoreSettings};
 use hjemmel::cli::call::client::{Client, Exchange};
 use hjemmel::cli::call::words::Said;
 use hjemmel::cli::demo::world::World;
@@ -172,6 +173,55 @@ fn without_a_record_on_disk_nothing_is_forwarded() {
         assert!(gateway.ended().await);
         let key = hjemmel::audit::keys::checkpoint_public_key(&dir.path().join("audit-keys/checkpoint.pub")).unwrap();
         hjemmel::audit::verify::verify(&dir.path().join("audit"), &[key], &[]).unwrap();
+    });
+}
+
+/// Waits until the gateway answers so, for as long as readiness and what is remembered may take.
+async fn comes_to(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(60);
+    while !holds().await {
+        assert!(Instant::now() < until, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[test]
+fn a_store_that_a_restore_replaces_is_obeyed_and_one_that_is_gone_ends_the_calls() {
+    in_runtime(async {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World::without_gateway(options(dir.path(), Clock::system(), "")).await.unwrap();
+        let text = std::fs::read_to_string(&world.configuration).unwrap();
+        let short = text.replacen("[agreements]\n", "[agreements]\ncache_ttl = \"1s\"\nmax_staleness = \"1s\"\n", 1);
+        assert_ne!(text, short);
+        std::fs::write(&world.configuration, short).unwrap();
+        let gateway = Gateway::start(&world).await;
+        let client = world.client(Some(Role::Korsbaek)).unwrap();
+        let code = async || match Said::read(&ask(&client).await.answer) {
+            Said::Fault { code, .. } => Some(code.to_string()),
+            _ => None,
+        };
+        assert_eq!(code().await, None, "a call is served");
+
+        let (store, copy, away) = (dir.path().join("agreements.sqlite"), dir.path().join("copy"), dir.path().join("away"));
+        let mv = |from: &Path, to: &Path| assert!(Command::new("mv").arg("-f").args([from, to]).status().unwrap().success());
+        std::fs::copy(&store, &copy).unwrap();
+        let backup = Store::open(&copy, &StoreSettings::default()).await.unwrap();
+        for agreement in backup.list().await.unwrap().iter().filter(|agreement| agreement.authority.to_string() == KORSBAEK) {
+            backup.decide(agreement.id, State::Suspended, "Prøve", "prøve", world.clock.now()).await.unwrap();
+        }
+        backup.close().await;
+        mv(&copy, &store);
+        comes_to("the restored suspension holds", async || code().await.as_deref() == Some("ServiceAgreementNotActive")).await;
+        assert_eq!(admin(world.admin, "/readyz").await.0, 200);
+
+        mv(&store, &away);
+        comes_to("calls are refused without a store", async || code().await.as_deref() == Some("AgreementsUnavailable")).await;
+        comes_to("readiness tells", async || admin(world.admin, "/readyz").await.1.contains("agreements store")).await;
+        mv(&away, &store);
+        comes_to("it is ready again", async || admin(world.admin, "/readyz").await.0 == 200).await;
+        assert_eq!(code().await.as_deref(), Some("ServiceAgreementNotActive"));
+        gateway.tell("-TERM");
+        assert!(gateway.ended().await);
     });
 }
 

@@ -12,7 +12,9 @@ use rustls_pki_types::CertificateDer;
 use super::ExplainError;
 use super::report::{AnswerSaid, DecisionSaid, Explanation, Fact, Outcome, PolicySaid, RuleSaid, Step, UnnamedSaid, Verdict};
 use super::unnamed::unnamed;
-use crate::agreements::{Agreement, Agreements, CacheSettings, ClientSystem, Cvr, Side, Store, StoreSettings, Thumbprint};
+use crate::agreements::{
+    Access, Agreement, Agreements, CacheSettings, ClientSystem, Cvr, Side, Store, StoreSettings, Thumbprint,
+};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::agreement::{AgreementStep, Borne};
@@ -95,13 +97,7 @@ impl DryRun {
         let trust = Arc::new(TokenTrust { trust, time, memory: None });
         let optional = ClientCertificate::Optional;
         let clients = Arc::new(ClientTrust::new(&config.listen.client_roots, domains.clients.clone(), optional)?);
-        let path = &config.agreements.store;
-        if !path.exists() {
-            return Err(
-                format!("{}: the agreements store is not there; `hjemmel agreement import` makes it", path.display()).into()
-            );
-        }
-        let store = Store::open(path, &StoreSettings::default()).await?;
+        let store = Store::open_to(Access::Look, &config.agreements.store, &StoreSettings::default()).await?;
         let agreements = Agreements::new(store.clone(), CacheSettings::default());
         Ok(Self {
             at,

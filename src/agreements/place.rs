@@ -1,0 +1,266 @@
+//! The file that the store lies in: opened, and opened anew when another file takes its path.
+//!
+//! Whoever restores a copy renames it over the store (`mv`, rsync, most editors do). The connections then still read the
+//! file that is gone. So every use compares the file at the path, by device and inode, with the one that is open:
+//!
+//! - Another store: it is opened in place of the old one, once `PRAGMA quick_check` finds it whole.
+//! - No file, or one that is no store: an error, as when the store does not answer; readiness and the cache's bounded
+//!   staleness follow from that.
+//!
+//! The journal is a rollback journal and not a write-ahead log. SQLite finds a log by the store's name alone, so one left
+//! from the file that is gone would be applied to the file that took its place.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{PoisonError, RwLock},
+};
+
+use sqlx::{
+    ConnectOptions, Connection, Row, SqliteConnection, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::sync::Mutex;
+
+use super::store::{StoreError, StoreSettings};
+
+/// The migrations of `migrations/`, compiled in.
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// What may be done to the file when it is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Made where it is not there, and its schema brought up to date.
+    Make,
+    /// Refused where it is not there, and its schema brought up to date.
+    Change,
+    /// Refused where it is not there, and nothing of it is written.
+    Look,
+}
+
+/// A file, whatever its name: device and inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity(u64, u64);
+
+/// The connections to one file.
+#[derive(Debug, Clone)]
+pub(super) struct Opened {
+    pub(super) pool: SqlitePool,
+    file: Identity,
+}
+
+/// A path, and what is open of it.
+#[derive(Debug)]
+pub(super) struct Place {
+    path: PathBuf,
+    settings: StoreSettings,
+    access: Access,
+    opened: RwLock<Opened>,
+    /// Held while it is opened anew, so that many calls at once open it once.
+    opening: Mutex<()>,
+}
+
+impl Place {
+    pub(super) async fn open(path: &Path, settings: &StoreSettings, access: Access) -> Result<Self, StoreError> {
+        if access == Access::Look {
+            look(path, settings).await?;
+        } else {
+            prepare(path, settings, access).await?;
+        }
+        let opened = connect(path, settings, access).await?;
+        Ok(Self {
+            path: path.to_owned(),
+            settings: settings.clone(),
+            access,
+            opened: RwLock::new(opened),
+            opening: Mutex::new(()),
+        })
+    }
+
+    /// What is open, if it is the file at the path; otherwise that file, opened now. What was closed stays closed.
+    pub(super) async fn current(&self) -> Result<Opened, StoreError> {
+        if let Some(opened) = self.unchanged().await? {
+            return Ok(opened);
+        }
+        let _alone = self.opening.lock().await;
+        if let Some(opened) = self.unchanged().await? {
+            return Ok(opened);
+        }
+        match self.access {
+            Access::Look => look(&self.path, &self.settings).await?,
+            Access::Make | Access::Change => prepare(&self.path, &self.settings, Access::Change).await?,
+        }
+        let fresh = connect(&self.path, &self.settings, self.access).await?;
+        *self.opened.write().unwrap_or_else(PoisonError::into_inner) = fresh.clone();
+        tracing::warn!(store = %self.path.display(), "the agreements store was replaced by another file, which is used from now on");
+        Ok(fresh)
+    }
+
+    async fn unchanged(&self) -> Result<Option<Opened>, StoreError> {
+        let opened = self.held();
+        let same = opened.pool.is_closed() || identity(&self.path).await? == opened.file;
+        Ok(same.then_some(opened))
+    }
+
+    /// Whether `opened` is still the file at the path: what was written to it counts only then.
+    pub(super) async fn holds(&self, opened: &Opened) -> Result<(), StoreError> {
+        match identity(&self.path).await {
+            Ok(file) if file == opened.file => Ok(()),
+            _ => Err(StoreError::Replaced(self.path.clone())),
+        }
+    }
+
+    pub(super) async fn close(&self) {
+        self.held().pool.close().await;
+    }
+
+    fn held(&self) -> Opened {
+        self.opened.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(unix)]
+async fn identity(path: &Path) -> Result<Identity, StoreError> {
+    use std::os::unix::fs::MetadataExt;
+    let file = tokio::fs::metadata(path).await.map_err(|cause| unreachable_file(path, cause))?;
+    Ok(Identity(file.dev(), file.ino()))
+}
+
+/// Where files have no inode, a store cannot be replaced while it is open.
+#[cfg(not(unix))]
+async fn identity(path: &Path) -> Result<Identity, StoreError> {
+    tokio::fs::metadata(path).await.map_err(|cause| unreachable_file(path, cause))?;
+    Ok(Identity(0, 0))
+}
+
+fn unreachable_file(path: &Path, cause: io::Error) -> StoreError {
+    match cause.kind() {
+        io::ErrorKind::NotFound => StoreError::Missing(path.to_owned()),
+        _ => StoreError::Database(cause.into()),
+    }
+}
+
+fn options(path: &Path, settings: &StoreSettings) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .foreign_keys(true)
+        // A decision on access must survive the power cut that follows it.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(settings.patience)
+}
+
+/// Brings the file into the state that is needed, on a connection of its own.
+async fn prepare(path: &Path, settings: &StoreSettings, access: Access) -> Result<(), StoreError> {
+    let make = access == Access::Make;
+    if !make {
+        identity(path).await?;
+    }
+    // A pool of one: the migrations take no plain connection in a future that is sent between threads.
+    let one = SqlitePoolOptions::new().max_connections(1).acquire_timeout(settings.patience);
+    let pool = one.connect_with(options(path, settings).create_if_missing(make)).await?;
+    let prepared = bring_up_to_date(&pool, path, make).await;
+    pool.close().await;
+    prepared
+}
+
+async fn bring_up_to_date(pool: &SqlitePool, path: &Path, make: bool) -> Result<(), StoreError> {
+    if !make {
+        is_a_store(&mut *pool.acquire().await?, path).await?;
+        // A copy that was cut short must not take the store's place, and must not be written to.
+        let found: String = sqlx::query("PRAGMA quick_check(1)").fetch_one(pool).await?.try_get(0)?;
+        if found != "ok" {
+            return Err(StoreError::NotAStore(path.to_owned()));
+        }
+    }
+    MIGRATIONS.run(pool).await?;
+    // Changes nothing where it is so already. Where another program has the store open with a log, it stays.
+    if let Err(error) = sqlx::query("PRAGMA journal_mode = DELETE").execute(pool).await {
+        tracing::warn!(%error, "the agreements store keeps its write-ahead log until the next start: another program has it open");
+    }
+    Ok(())
+}
+
+/// Makes sure that the file can be read as it is.
+async fn look(path: &Path, settings: &StoreSettings) -> Result<(), StoreError> {
+    identity(path).await?;
+    let mut connection = options(path, settings).read_only(true).connect().await?;
+    let looked = async {
+        is_a_store(&mut connection, path).await?;
+        let found: Option<i64> = sqlx::query("SELECT max(version) FROM _sqlx_migrations WHERE success")
+            .fetch_one(&mut connection)
+            .await?
+            .try_get(0)?;
+        let known = MIGRATIONS.iter().map(|migration| migration.version).max();
+        if found == known { Ok(()) } else { Err(StoreError::OtherSchema { path: path.to_owned(), older: found < known }) }
+    }
+    .await;
+    connection.close().await?;
+    looked
+}
+
+async fn is_a_store(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+    let found = sqlx::query("SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations'").fetch_optional(connection).await;
+    match found {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err(StoreError::NotAStore(path.to_owned())),
+        // SQLITE_NOTADB
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("26") => Err(StoreError::NotAStore(path.to_owned())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The pool, every connection of which is to the file that was at the path when the pool was made.
+async fn connect(path: &Path, settings: &StoreSettings, access: Access) -> Result<Opened, StoreError> {
+    let file = identity(path).await?;
+    let here = path.to_owned();
+    let pool = SqlitePoolOptions::new()
+        .max_connections(settings.max_connections.max(1))
+        .acquire_timeout(settings.patience)
+        .after_connect(move |_, _| {
+            let here = here.clone();
+            Box::pin(async move {
+                match identity(&here).await {
+                    Ok(found) if found == file => Ok(()),
+                    _ => Err(sqlx::Error::Io(io::Error::other("the file was replaced while it was being opened"))),
+                }
+            })
+        })
+        .connect_with(options(path, settings).read_only(access == Access::Look))
+        .await?;
+    Ok(Opened { pool, file })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_written_to_a_file_that_was_replaced_meanwhile_does_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, settings) = (dir.path().join("a.sqlite"), StoreSettings::default());
+        let place = Place::open(&path, &settings, Access::Make).await.unwrap();
+        let written_to = place.current().await.unwrap();
+        place.holds(&written_to).await.unwrap();
+        Place::open(&dir.path().join("b.sqlite"), &settings, Access::Make).await.unwrap().close().await;
+        std::fs::rename(dir.path().join("b.sqlite"), &path).unwrap();
+        assert!(matches!(place.holds(&written_to).await, Err(StoreError::Replaced(_))));
+        place.holds(&place.current().await.unwrap()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_looks_is_told_that_a_store_is_of_another_release() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, settings) = (dir.path().join("a.sqlite"), StoreSettings::default());
+        let place = Place::open(&path, &settings, Access::Make).await.unwrap();
+        let pool = place.current().await.unwrap().pool;
+        for (change, is_older) in [
+            ("UPDATE _sqlx_migrations SET version = 1000 WHERE version = (SELECT max(version) FROM _sqlx_migrations)", false),
+            ("DELETE FROM _sqlx_migrations WHERE version > 1", true),
+        ] {
+            sqlx::query(change).execute(&pool).await.unwrap();
+            let told = Place::open(&path, &settings, Access::Look).await.unwrap_err();
+            assert!(matches!(told, StoreError::OtherSchema { older, .. } if older == is_older), "{told}");
+        }
+    }
+}
