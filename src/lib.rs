@@ -26,6 +26,7 @@
 
 pub mod clock;
 pub mod hex;
+pub mod pem;
 pub mod refusal;
 pub mod work;
 

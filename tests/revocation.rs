@@ -282,10 +282,16 @@ async fn what_is_not_believed_leaves_the_list_in_force(node: &Node) {
         node.web.does(Web::Gives(node.list(&[Role::Intruder])));
         node.until(FAILURES, |failures| failures == 0.0).await;
     }
-    // In the scope of such a list no client's certificate lies: it is fetched, and speaks for nobody.
+    // It is of another scope, so it does not take the place of the list that speaks for clients: that one stays to its end.
     node.gives(of_kind(ListKind::AuthoritiesAlone)).await;
+    assert!(node.calls(&node.client(Role::Intruder)).await.is_err());
+    assert_eq!(node.calls(&node.client(Role::Korsbaek)).await, Ok(None));
+    // In its own scope no client's certificate lies: where it alone was ever seen, it speaks for nobody.
+    node.reload(&node.clients("").replace("/issuing.crl", "/authorities.crl")).await.unwrap();
     assert!(node.calls(&node.client(Role::Korsbaek)).await.is_err());
     assert_eq!(node.plays(Scene::Municipality).await.as_deref(), Some("HolderOfKey"));
+    node.web.does(Web::Gives(node.list(&[Role::Intruder])));
+    node.reload(&node.clients("")).await.unwrap();
     node.gives(node.list(&[Role::Intruder])).await;
     assert_eq!(node.calls(&node.client(Role::Korsbaek)).await, Ok(None));
 }

@@ -17,15 +17,14 @@ use std::{
 };
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
-use base64::{Engine, prelude::BASE64_STANDARD};
 use rustls::crypto::{aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_256, hpke::Hpke};
-use rustls_pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer, pem::PemObject};
 use zeroize::Zeroizing;
 
 use super::{
     chain::{CheckpointKey, CheckpointPublicKey},
     seal::{Auditors, PseudonymKey, Sealer},
 };
+use crate::pem::{self, Kind, PemError};
 
 /// DER before the 32 bytes of a public key (RFC 8410): `SubjectPublicKeyInfo` of Ed25519 and of X25519.
 const ED25519_SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
@@ -45,12 +44,20 @@ pub enum KeyError {
         source: io::Error,
     },
     /// The file holds something else.
-    #[error("{}: this is not {expected}", path.display())]
+    #[error("{} is not {expected}; name the file that `hjemmel audit keys` made", path.display())]
     Content {
         /// The file.
         path: PathBuf,
         /// What it should hold.
         expected: &'static str,
+    },
+    /// The file holds other sections than the one key, or is no PEM.
+    #[error("{} {cause}", path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: PemError,
     },
     /// The library could not make a key.
     #[error("a key could not be made")]
@@ -77,11 +84,12 @@ pub fn generate(dir: &Path) -> Result<Vec<PathBuf>, KeyError> {
     let mut pseudonym = Zeroizing::new([0_u8; 32]);
     aws_lc_rs::rand::fill(pseudonym.as_mut_slice()).map_err(generation)?;
 
+    let joined = |parts: &[&[u8]]| Zeroizing::new(parts.concat());
     let texts = [
-        pem("PRIVATE KEY", &[checkpoint_pkcs8.as_ref()]),
-        pem("PUBLIC KEY", &[&ED25519_SPKI, checkpoint.public_key().as_ref()]),
-        pem("PRIVATE KEY", &[&X25519_PKCS8, auditors_private.secret_bytes()]),
-        pem("PUBLIC KEY", &[&X25519_SPKI, &auditors_public.0]),
+        pem::encode("PRIVATE KEY", checkpoint_pkcs8.as_ref()),
+        pem::encode("PUBLIC KEY", &joined(&[&ED25519_SPKI, checkpoint.public_key().as_ref()])),
+        pem::encode("PRIVATE KEY", &joined(&[&X25519_PKCS8, auditors_private.secret_bytes()])),
+        pem::encode("PUBLIC KEY", &joined(&[&X25519_SPKI, &auditors_public.0])),
         Zeroizing::new(format!("{}\n", crate::hex::encode(pseudonym.as_slice()))),
     ];
     for (path, text) in paths.iter().zip(&texts) {
@@ -96,8 +104,8 @@ pub fn generate(dir: &Path) -> Result<Vec<PathBuf>, KeyError> {
 /// [`KeyError`].
 pub fn checkpoint_key(path: &Path) -> Result<CheckpointKey, KeyError> {
     let content = || KeyError::Content { path: path.to_owned(), expected: "an Ed25519 private key (PKCS#8 PEM)" };
-    let der = PrivatePkcs8KeyDer::from_pem_slice(&read(path)?).map_err(|_| content())?;
-    Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_pkcs8_der()).map(CheckpointKey::new).map_err(|_| content())
+    let der = only_section(path, Kind::Pkcs8)?.ok_or_else(content)?;
+    Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map(CheckpointKey::new).map_err(|_| content())
 }
 
 /// Reads `checkpoint.pub`.
@@ -135,8 +143,8 @@ pub fn sealer(pseudonym: &Path, auditors_public: &Path) -> Result<Sealer, KeyErr
 /// [`KeyError`].
 pub fn auditors(path: &Path) -> Result<Auditors, KeyError> {
     let content = || KeyError::Content { path: path.to_owned(), expected: "an X25519 private key (PKCS#8 PEM)" };
-    let der = PrivatePkcs8KeyDer::from_pem_slice(&read(path)?).map_err(|_| content())?;
-    let secret = der.secret_pkcs8_der().strip_prefix(&X25519_PKCS8).ok_or_else(content)?;
+    let der = only_section(path, Kind::Pkcs8)?.ok_or_else(content)?;
+    let secret = der.strip_prefix(&X25519_PKCS8).ok_or_else(content)?;
     let secret: Zeroizing<[u8; 32]> = Zeroizing::new(secret.try_into().map_err(|_| content())?);
     let private = aws_lc_rs::agreement::PrivateKey::from_private_key(&aws_lc_rs::agreement::X25519, secret.as_slice())
         .map_err(|_| content())?;
@@ -147,8 +155,15 @@ pub fn auditors(path: &Path) -> Result<Auditors, KeyError> {
 
 fn public(path: &Path, prefix: &[u8; 12], expected: &'static str) -> Result<[u8; 32], KeyError> {
     let content = || KeyError::Content { path: path.to_owned(), expected };
-    let der = SubjectPublicKeyInfoDer::from_pem_slice(&read(path)?).map_err(|_| content())?;
+    let der = only_section(path, Kind::PublicKey)?.ok_or_else(content)?;
     der.strip_prefix(prefix.as_slice()).and_then(|key| key.try_into().ok()).ok_or_else(content)
+}
+
+/// The content of a PEM file's section; none where there is not exactly one.
+fn only_section(path: &Path, kind: Kind) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
+    let found = pem::sections(&read(path)?, &[kind]).map_err(|cause| KeyError::Pem { path: path.to_owned(), cause })?;
+    let mut found = found.into_iter();
+    Ok(found.next().filter(|_| found.next().is_none()).map(|section| section.der))
 }
 
 /// Reads a small file; nobody's key is larger than 64 KiB.
@@ -158,20 +173,6 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         .and_then(|file| file.take(65_536).read_to_end(&mut bytes))
         .map_err(|source| KeyError::File { path: path.to_owned(), source })?;
     Ok(bytes)
-}
-
-fn pem(label: &str, parts: &[&[u8]]) -> Zeroizing<String> {
-    let der = Zeroizing::new(parts.concat());
-    let base64 = Zeroizing::new(BASE64_STANDARD.encode(&*der));
-    let mut text = Zeroizing::new(format!("-----BEGIN {label}-----\n"));
-    for (index, character) in base64.chars().enumerate() {
-        if index > 0 && index % 64 == 0 {
-            text.push('\n');
-        }
-        text.push(character);
-    }
-    text.push_str(&format!("\n-----END {label}-----\n"));
-    text
 }
 
 /// Makes a file that only its owner may read, and that was not there before.

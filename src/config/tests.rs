@@ -195,7 +195,11 @@ fn each_kind_of_fault_is_told_with_its_remedy() {
         ),
         ("signing_certificates = [\"certs/index-signing.pem\"]", "signing_certificates = []", "is empty; name at least one"),
         ("certs/index-signing.pem", "certs/expired.pem", "holds only expired certificates"),
-        ("certs/index-signing.pem", "certs/index-signing.key.pem", "holds no certificate"),
+        (
+            "certs/index-signing.pem",
+            "certs/index-signing.key.pem",
+            "holds a private key where none belongs: section 1 (PRIVATE KEY, line 1)",
+        ),
         ("# service_uuid = \"3053ec89", "service_uuid = \"x3053ec89", "is not a UUID"),
         ("# path = \"/service", "path = \"service", "is not a path; begin it with /"),
         ("# bindings = [\"token\"]", "bindings = []", "is empty; name at least one"),

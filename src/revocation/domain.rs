@@ -18,7 +18,7 @@ use webpki::CertRevocationList;
 use super::fetch::Fetcher;
 use super::list::{Authorities, RevocationError, RevocationList, Standing, standing};
 use crate::clock::Clock;
-use crate::hex;
+use crate::{hex, pem};
 
 /// Where a list comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,24 +80,28 @@ pub struct DomainSettings {
 }
 
 impl DomainSettings {
-    fn judged(&self, name: String, bytes: Vec<u8>, now: Timestamp) -> Result<Arc<RevocationList>, RevocationError> {
-        RevocationList::from_bytes(name, bytes, self.allowed(), now).map(Arc::new)
+    fn judged(&self, name: &str, bytes: Vec<u8>, now: Timestamp) -> Result<Vec<Arc<RevocationList>>, RevocationError> {
+        RevocationList::from_bytes(name, bytes, self.allowed(), now).map(shared)
     }
 
     fn allowed(&self) -> Authorities<'_> {
         Authorities { certificates: &self.authorities, setting: self.authorities_setting }
     }
 
-    fn read(&self, file: &Path, now: Timestamp) -> Result<Arc<RevocationList>, RevocationError> {
-        RevocationList::from_file(file, self.keeping.list_bytes, self.allowed(), now).map(Arc::new)
+    fn read(&self, file: &Path, now: Timestamp) -> Result<Vec<Arc<RevocationList>>, RevocationError> {
+        RevocationList::from_file(file, self.keeping.list_bytes, self.allowed(), now).map(shared)
     }
 }
 
-/// One list, as it is held.
+fn shared(lists: Vec<RevocationList>) -> Vec<Arc<RevocationList>> {
+    lists.into_iter().map(Arc::new).collect()
+}
+
+/// One source, and the lists that it gave: as many as its file has, none before the first was believed.
 #[derive(Debug, Clone)]
 struct Held {
     source: Source,
-    list: Option<Arc<RevocationList>>,
+    lists: Vec<Arc<RevocationList>>,
     /// When the source last gave a list that was believed.
     fetched: Option<Timestamp>,
     failures: u32,
@@ -109,7 +113,7 @@ struct Held {
 pub struct ListState {
     /// The setting, the list's place in it, and the last part of where it comes from: `listen.crls.0/issuing.crl`.
     pub name: String,
-    /// When its successor is due. `None`: there is no list.
+    /// When its successor is due; of several lists in one file, the first that is. `None`: there is no list.
     pub next_update: Option<Timestamp>,
     /// When the source last gave a list that was believed.
     pub fetched: Option<Timestamp>,
@@ -133,10 +137,10 @@ impl Lists {
     pub fn at_hand(settings: DomainSettings, before: Option<&Self>, now: Timestamp) -> Result<Self, RevocationError> {
         let mut held = Vec::with_capacity(settings.sources.len());
         for source in &settings.sources {
-            let empty = Held { source: source.clone(), list: None, fetched: None, failures: 0, due: Instant::now() };
+            let empty = Held { source: source.clone(), lists: Vec::new(), fetched: None, failures: 0, due: Instant::now() };
             held.push(match source {
                 Source::File(file) => Held {
-                    list: Some(settings.read(file, now)?),
+                    lists: settings.read(file, now)?,
                     fetched: Some(now),
                     due: empty.due + settings.keeping.interval,
                     ..empty
@@ -145,7 +149,7 @@ impl Lists {
                     let known = before.and_then(|before| before.held.iter().find(|held| held.source == *source));
                     match known.and_then(|known| settings.still_believed(known, now)) {
                         Some(known) => known,
-                        None => Held { list: settings.cached(uri, now), ..empty },
+                        None => Held { lists: settings.cached(uri, now), ..empty },
                     }
                 }
             });
@@ -156,7 +160,7 @@ impl Lists {
     /// Fetches what is not at hand; gives what went wrong. A list that does not come leaves its CA without one.
     pub async fn fetch_missing(&mut self, fetcher: &Fetcher, clock: &Clock) -> Vec<RevocationError> {
         let mut errors = Vec::new();
-        for held in self.held.iter_mut().filter(|held| held.list.is_none()) {
+        for held in self.held.iter_mut().filter(|held| held.lists.is_empty()) {
             errors.extend(self.settings.renew(held, fetcher, clock).await.err());
         }
         errors
@@ -173,14 +177,16 @@ impl Lists {
     }
 
     fn lists(&self) -> impl Iterator<Item = &RevocationList> {
-        self.held.iter().filter_map(|held| held.list.as_deref())
+        self.held.iter().flat_map(|held| held.lists.iter().map(Arc::as_ref))
     }
 
     /// The lists to put before webpki at `now`. Where a certificate without a list is accepted, an overdue list counts too:
-    /// for what it names.
+    /// for what it names. The latest first: of several editions of one list webpki asks the first alone.
     pub(super) fn in_force(&self, now: Timestamp) -> Vec<&CertRevocationList<'static>> {
         let overdue_counts = self.settings.without_list == WithoutList::Accept;
-        self.lists().filter(|list| overdue_counts || now < self.ends(list)).map(RevocationList::parsed).collect()
+        let mut lists: Vec<_> = self.lists().filter(|list| overdue_counts || now < self.ends(list)).collect();
+        lists.sort_by_key(|list| std::cmp::Reverse(list.this_update()));
+        lists.into_iter().map(RevocationList::parsed).collect()
     }
 
     fn ends(&self, list: &RevocationList) -> Timestamp {
@@ -215,7 +221,7 @@ impl Lists {
             let last = source.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
             ListState {
                 name: format!("{}.crls.{place}/{last}", self.settings.name),
-                next_update: held.list.as_ref().map(|list| list.next_update()),
+                next_update: held.lists.iter().map(|list| list.next_update()).min(),
                 fetched: held.fetched,
                 failures: held.failures,
             }
@@ -227,9 +233,9 @@ impl Lists {
 impl DomainSettings {
     /// What was fetched before a reload, where the authorities of after it believe it too.
     fn still_believed(&self, known: &Held, now: Timestamp) -> Option<Held> {
-        let list = known.list.as_ref()?;
-        let list = self.judged(list.name().to_owned(), list.der().to_vec(), now).ok()?;
-        Some(Held { list: Some(list), ..known.clone() })
+        let judged = known.lists.iter().map(|list| self.judged(list.name(), list.der().to_vec(), now));
+        let lists = judged.collect::<Result<Vec<_>, _>>().ok()?.concat();
+        (!lists.is_empty()).then(|| Held { lists, ..known.clone() })
     }
 
     fn cache_file(&self, uri: &Uri) -> Option<PathBuf> {
@@ -237,24 +243,23 @@ impl DomainSettings {
         Some(self.keeping.cache.as_ref()?.join(format!("{name}.crl")))
     }
 
-    fn cached(&self, uri: &Uri, now: Timestamp) -> Option<Arc<RevocationList>> {
-        let file = self.cache_file(uri).filter(|file| file.exists())?;
-        let list = RevocationList::from_file(&file, self.keeping.list_bytes, self.allowed(), now);
-        match list {
-            Ok(list) => Some(Arc::new(list)),
-            Err(error) => {
-                tracing::warn!(%uri, %error, "the cached revocation list is not used");
-                None
-            }
-        }
+    fn cached(&self, uri: &Uri, now: Timestamp) -> Vec<Arc<RevocationList>> {
+        let Some(file) = self.cache_file(uri).filter(|file| file.exists()) else { return Vec::new() };
+        // What is kept is PEM, a third longer than the DER that was fetched.
+        let limit = self.keeping.list_bytes.saturating_mul(2);
+        RevocationList::from_file(&file, limit, self.allowed(), now).map(shared).unwrap_or_else(|error| {
+            tracing::warn!(%uri, %error, "the cached revocation list is not used");
+            Vec::new()
+        })
     }
 
     /// So that a restart without the network has the list: whole or not at all, whatever stops the process.
-    async fn keep_on_disk(&self, uri: &Uri, list: &RevocationList) {
+    async fn keep_on_disk(&self, uri: &Uri, lists: &[Arc<RevocationList>]) {
         let Some(file) = self.cache_file(uri) else { return };
         let fresh = file.with_extension(format!("{}.new", std::process::id()));
+        let text: String = lists.iter().map(|list| pem::encode("X509 CRL", list.der()).to_string()).collect();
         let written = async {
-            tokio::fs::write(&fresh, list.der()).await?;
+            tokio::fs::write(&fresh, text).await?;
             tokio::fs::rename(&fresh, &file).await
         };
         if let Err(error) = written.await {
@@ -265,15 +270,18 @@ impl DomainSettings {
     /// Asks the source of a list anew. `true`: another edition is in force.
     async fn renew(&self, held: &mut Held, fetcher: &Fetcher, clock: &Clock) -> Result<bool, RevocationError> {
         match self.renewed(held, fetcher, clock).await {
-            Ok(list) => {
-                let changed = held.list.as_ref().is_none_or(|old| old.der() != list.der());
+            Ok(fresh) => {
+                let next = fresh.iter().map(|list| list.next_update()).min().unwrap_or(Timestamp::MAX);
+                let lists = with_what_is_missing(fresh, held);
+                let is_held = |list: &Arc<RevocationList>| held.lists.iter().any(|held| held.der() == list.der());
+                let changed = lists.len() != held.lists.len() || !lists.iter().all(is_held);
                 if let (Source::Address(uri), true) = (&held.source, changed) {
-                    self.keep_on_disk(uri, &list).await;
+                    self.keep_on_disk(uri, &lists).await;
                 }
                 held.fetched = Some(clock.now());
                 held.failures = 0;
-                held.due = Instant::now() + self.next_asked(&held.source, &list, clock.now());
-                held.list = Some(list);
+                held.due = Instant::now() + self.next_asked(&held.source, next, clock.now());
+                held.lists = lists;
                 Ok(changed)
             }
             Err(error) => {
@@ -286,7 +294,7 @@ impl DomainSettings {
         }
     }
 
-    async fn renewed(&self, held: &Held, fetcher: &Fetcher, clock: &Clock) -> Result<Arc<RevocationList>, RevocationError> {
+    async fn renewed(&self, held: &Held, fetcher: &Fetcher, clock: &Clock) -> Result<Vec<Arc<RevocationList>>, RevocationError> {
         // A list may have a million entries, and a disk may hang: no call waits while it is read.
         let (settings, now) = (self.clone(), clock.now());
         let read = match &held.source {
@@ -296,20 +304,23 @@ impl DomainSettings {
             }
             Source::Address(uri) => {
                 let (name, bytes) = (uri.to_string(), fetcher.get(uri).await?);
-                tokio::task::spawn_blocking(move || settings.judged(name, bytes, now)).await
+                tokio::task::spawn_blocking(move || settings.judged(&name, bytes, now)).await
             }
         };
-        let list =
+        let lists =
             read.map_err(|error| RevocationError::NotAList { name: held.source.to_string(), cause: error.to_string() })??;
-        match &held.list {
-            // An old list has a good signature too: played back, it would bring back what was revoked since.
-            Some(old) if list.this_update() < old.this_update() => Err(RevocationError::Older {
-                name: list.name().to_owned(),
-                offered: list.this_update(),
-                in_force: old.this_update(),
-            }),
-            _ => Ok(list),
+        // An old list has a good signature too: played back, it would bring back what was revoked since.
+        for list in &lists {
+            let later = |old: &&Arc<RevocationList>| old.same_as(list) && list.this_update() < old.this_update();
+            if let Some(old) = held.lists.iter().find(later) {
+                return Err(RevocationError::Older {
+                    name: list.name().to_owned(),
+                    offered: list.this_update(),
+                    in_force: old.this_update(),
+                });
+            }
         }
+        Ok(lists)
     }
 
     fn pace(&self, source: &Source) -> Duration {
@@ -320,11 +331,23 @@ impl DomainSettings {
     }
 
     /// The usual pace; near the list's end half of what is left, so that its successor is found as soon as it is there.
-    fn next_asked(&self, source: &Source, list: &RevocationList, now: Timestamp) -> Duration {
-        let left = Duration::try_from(list.next_update().duration_since(now)).unwrap_or(Duration::ZERO);
+    fn next_asked(&self, source: &Source, next_update: Timestamp, now: Timestamp) -> Duration {
+        let left = Duration::try_from(next_update.duration_since(now)).unwrap_or(Duration::ZERO);
         let wait = self.pace(source).min(left / 2).max(self.keeping.interval);
         if matches!(source, Source::File(_)) { wait } else { jittered(wait) }
     }
+}
+
+/// The fresh lists, and those in force whose CA the source gives no list of any more: left out, by whoever stands on the
+/// way or by mistake, it would say nothing of what it names. A reload lets go of a CA that is trusted no longer.
+fn with_what_is_missing(mut fresh: Vec<Arc<RevocationList>>, held: &Held) -> Vec<Arc<RevocationList>> {
+    for old in &held.lists {
+        if !fresh.iter().any(|list| list.same_as(old)) {
+            tracing::warn!(source = %held.source, issuer = old.issuer(), "gives no list of this CA any more; the one before stays in force until it ends");
+            fresh.push(old.clone());
+        }
+    }
+    fresh
 }
 
 /// A tenth more or less, so that nodes which were started together do not ask together for ever.

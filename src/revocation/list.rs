@@ -6,7 +6,6 @@
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
-use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 use webpki::{CertRevocationList, OwnedCertRevocationList};
 use x509_parser::asn1_rs::{FromDer, Sequence};
@@ -14,6 +13,7 @@ use x509_parser::extensions::{DistributionPointName, GeneralName, ParsedExtensio
 use x509_parser::prelude::{CertificateRevocationList, X509Certificate};
 
 use super::signed_by;
+use crate::pem::{self, Kind};
 
 /// How far in the future a list may begin: the clock of its issuer may be ahead.
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);
@@ -52,6 +52,14 @@ pub enum RevocationError {
         name: String,
         /// Why.
         cause: String,
+    },
+    /// The file holds something else than lists.
+    #[error("{name} {cause}")]
+    Pem {
+        /// Which.
+        name: String,
+        /// Why.
+        cause: pem::PemError,
     },
     /// No trusted authority issued it.
     #[error("{name} was issued by {issuer}, which is not among the trusted CAs; add that CA's own certificate to {setting}")]
@@ -95,6 +103,9 @@ pub enum RevocationError {
 #[derive(Debug)]
 pub struct RevocationList {
     name: String,
+    issuer: String,
+    /// The key of its CA: two CAs of one name have lists of their own.
+    signer: Vec<u8>,
     der: CertificateRevocationListDer<'static>,
     parsed: CertRevocationList<'static>,
     this_update: Timestamp,
@@ -103,7 +114,7 @@ pub struct RevocationList {
 }
 
 /// Which of its issuer's certificates a list speaks for: all of them, unless it has an issuing distribution point.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Scope {
     authorities_alone: bool,
     others_alone: bool,
@@ -131,11 +142,17 @@ pub struct Authorities<'a> {
 }
 
 impl RevocationList {
-    /// Reads the list in `file` (DER or PEM, at most `limit` bytes), which one of `authorities` must have signed.
+    /// Reads the lists in `file` (one in DER, or any number in PEM; at most `limit` bytes), each of which one of `authorities`
+    /// must have signed.
     ///
     /// # Errors
     /// See [`RevocationError`]. A list whose successor is overdue is no error here: see [`standing`].
-    pub fn from_file(file: &Path, limit: usize, authorities: Authorities<'_>, now: Timestamp) -> Result<Self, RevocationError> {
+    pub fn from_file(
+        file: &Path,
+        limit: usize,
+        authorities: Authorities<'_>,
+        now: Timestamp,
+    ) -> Result<Vec<Self>, RevocationError> {
         use std::io::Read;
         let name = file.display().to_string();
         let failed = |cause: std::io::Error| RevocationError::File { name: name.clone(), cause: cause.to_string() };
@@ -145,25 +162,45 @@ impl RevocationList {
         if bytes.len() > limit {
             return Err(RevocationError::TooLarge { name, limit });
         }
-        Self::from_bytes(name, bytes, authorities, now)
+        Self::from_bytes(&name, bytes, authorities, now)
     }
 
-    /// Reads a list (DER or PEM), which one of `authorities` must have signed. `name`: where it came from.
+    /// Reads one list in DER, or all of a PEM file, each of which one of `authorities` must have signed: one that is not
+    /// understood or not believed takes all with it. `name`: where they came from.
     ///
     /// # Errors
     /// See [`RevocationError`].
     pub fn from_bytes(
-        name: String,
+        name: &str,
         bytes: Vec<u8>,
+        authorities: Authorities<'_>,
+        now: Timestamp,
+    ) -> Result<Vec<Self>, RevocationError> {
+        // A DER list is a SEQUENCE whose length takes two bytes or more; a PEM file might begin with the digit 0.
+        if let [0x30, 0x80..=0xFF, ..] = bytes.as_slice() {
+            return Ok(vec![Self::from_der(name.to_owned(), bytes.into(), authorities, now)?]);
+        }
+        let sections = pem::sections(&bytes, &[Kind::RevocationList])
+            .map_err(|cause| RevocationError::Pem { name: name.to_owned(), cause })?;
+        if sections.is_empty() {
+            let cause = "it has no section -----BEGIN X509 CRL-----".to_owned();
+            return Err(RevocationError::NotAList { name: name.to_owned(), cause });
+        }
+        let several = sections.len() > 1;
+        let read = |section: pem::Section| {
+            let name = if several { format!("{name}, list {}", section.number) } else { name.to_owned() };
+            Self::from_der(name, section.der.to_vec().into(), authorities, now)
+        };
+        sections.into_iter().map(read).collect()
+    }
+
+    fn from_der(
+        name: String,
+        der: CertificateRevocationListDer<'static>,
         authorities: Authorities<'_>,
         now: Timestamp,
     ) -> Result<Self, RevocationError> {
         let not_a_list = |cause: String| RevocationError::NotAList { name: name.clone(), cause };
-        let der = if bytes.starts_with(b"-----BEGIN") {
-            CertificateRevocationListDer::from_pem_slice(&bytes).map_err(|cause| not_a_list(cause.to_string()))?
-        } else {
-            CertificateRevocationListDer::from(bytes)
-        };
         // Delta and indirect lists, and lists of some reasons only, fail here: the first alone say nothing, and the others
         // would have to be put together from several before a certificate that none of them names is known to stand.
         let parsed = OwnedCertRevocationList::from_der(&der).map_err(|cause| not_a_list(format!("{cause:?}")))?;
@@ -176,17 +213,18 @@ impl RevocationList {
 
         let issuer = list.issuer().to_string();
         let mut named_authority = false;
-        let signed =
-            authorities.certificates.iter().filter_map(|der| X509Certificate::from_der(der).ok()).any(|(_, authority)| {
-                let issued = authority.subject().as_raw() == list.issuer().as_raw();
-                named_authority |= issued;
-                issued && signed_by_authority(&der, &list, &authority).unwrap_or(false)
-            });
-        match (signed, named_authority) {
-            (true, _) if this_update > now + AHEAD => Err(RevocationError::Future { name, begins: this_update }),
-            (true, _) => Ok(Self { name, parsed: parsed.into(), this_update, next_update, scope, der }),
-            (false, true) => Err(RevocationError::Signature { name, issuer }),
-            (false, false) => Err(RevocationError::Authority { name, issuer, setting: authorities.setting }),
+        let mut parsed_authorities = authorities.certificates.iter().filter_map(|der| X509Certificate::from_der(der).ok());
+        let signer = parsed_authorities.find_map(|(_, authority)| {
+            let issued = authority.subject().as_raw() == list.issuer().as_raw();
+            named_authority |= issued;
+            let signed = issued && signed_by_authority(&der, &list, &authority).unwrap_or(false);
+            signed.then(|| authority.public_key().raw.to_vec())
+        });
+        match (signer, named_authority) {
+            (Some(_), _) if this_update > now + AHEAD => Err(RevocationError::Future { name, begins: this_update }),
+            (Some(signer), _) => Ok(Self { name, issuer, signer, parsed: parsed.into(), this_update, next_update, scope, der }),
+            (None, true) => Err(RevocationError::Signature { name, issuer }),
+            (None, false) => Err(RevocationError::Authority { name, issuer, setting: authorities.setting }),
         }
     }
 
@@ -198,6 +236,16 @@ impl RevocationList {
     /// The bytes.
     pub fn der(&self) -> &CertificateRevocationListDer<'static> {
         &self.der
+    }
+
+    /// Its CA, for people to read.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Whether both are editions of one list: of one CA, about the same of its certificates.
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.parsed.issuer() == other.parsed.issuer() && self.signer == other.signer && self.scope == other.scope
     }
 
     /// As webpki asks it.

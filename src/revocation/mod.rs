@@ -34,4 +34,6 @@ fn timestamp(time: UnixTime) -> Timestamp {
 }
 
 #[cfg(test)]
+mod several_tests;
+#[cfg(test)]
 mod tests;

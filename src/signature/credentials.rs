@@ -13,12 +13,12 @@ use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use jiff::Timestamp;
 use p12_keystore::Pkcs12Archive;
-use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name};
 use zeroize::Zeroizing;
 
 use crate::hex;
+use crate::pem::{self, Kind, PemError, Section};
 
 /// The largest certificate, key or PKCS#12 file that is read, in bytes.
 const LARGEST_FILE: u64 = 1024 * 1024;
@@ -28,6 +28,7 @@ pub struct Credentials {
     leaf: CertificateDer<'static>,
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
+    left_out: usize,
 }
 
 /// Why credentials could not be read. The text names the file and the remedy; it never holds key material.
@@ -44,10 +45,10 @@ pub enum CredentialsError {
     NoKey { file: PathBuf },
     #[error("the private key in {} is encrypted; use the PKCS#12 file with a password file, or decrypt it with `openssl pkey -in {} -out KEY.pem` and keep that file at mode 0600", file.display(), file.display())]
     EncryptedKey { file: PathBuf },
-    #[error("{} is not PEM ({cause}); convert it with `openssl x509` or `openssl pkey`", file.display())]
-    NotPem { file: PathBuf, cause: String },
-    #[error("a certificate in {} cannot be read as X.509; fetch the file again from its issuer", file.display())]
-    NotX509 { file: PathBuf },
+    #[error("{} {cause}", file.display())]
+    Pem { file: PathBuf, cause: PemError },
+    #[error("certificate {number} in {} cannot be read as X.509; fetch the file again from its issuer", file.display())]
+    NotX509 { file: PathBuf, number: usize },
     #[error("the private key in {} is of a kind that is not supported; use RSA (2048 bits or more, as OCES issues) or ECDSA on P-256 or P-384", file.display())]
     UnsupportedKey { file: PathBuf },
     #[error("the password does not open {}; check the password file (its first line is the password)", file.display())]
@@ -93,8 +94,14 @@ impl Credentials {
     /// # Errors
     /// Files that cannot be read, hold no certificate or key, an encrypted key, or a key without its certificate.
     pub fn from_pem_files(certificates: &Path, key: &Path) -> Result<Self, CredentialsError> {
-        let chain = certificates_from_pem_file(certificates)?;
-        let private_key = key_from_pem(&read(key)?, key)?;
+        let (chain, private_key) = if same_file(certificates, key) {
+            let both = [&[Kind::Certificate], pem::PRIVATE_KEY].concat();
+            let found = sections(certificates, &both)?;
+            let (chain, keys): (Vec<_>, Vec<_>) = found.into_iter().partition(|section| section.kind == Kind::Certificate);
+            (certificates_of(chain, certificates)?, only_key(keys, key)?)
+        } else {
+            (certificates_from_pem_file(certificates)?, only_key(sections(key, pem::PRIVATE_KEY)?, key)?)
+        };
         Self::matched(chain, private_key, certificates, key)
     }
 
@@ -136,8 +143,9 @@ impl Credentials {
     ) -> Result<Self, CredentialsError> {
         let public_key = public_key_bits(&key).ok_or_else(|| CredentialsError::UnsupportedKey { file: key_file.to_owned() })?;
         let mut parsed = Vec::with_capacity(certificates.len());
-        for certificate in &certificates {
-            parsed.push(parse(certificate).map_err(|NotX509| CredentialsError::NotX509 { file: certificates_file.to_owned() })?);
+        for (number, certificate) in (1..).zip(&certificates) {
+            let not_x509 = |NotX509| CredentialsError::NotX509 { file: certificates_file.to_owned(), number };
+            parsed.push(parse(certificate).map_err(not_x509)?);
         }
         let mut place = parsed
             .iter()
@@ -155,14 +163,15 @@ impl Credentials {
         let chain: Vec<_> = order.iter().filter_map(|place| certificates.get(*place)).cloned().collect();
         let leaf =
             chain.first().cloned().ok_or_else(|| CredentialsError::NoCertificate { file: certificates_file.to_owned() })?;
-        Ok(Self { leaf, chain, key })
+        let left_out = certificates.len() - chain.len();
+        Ok(Self { leaf, chain, key, left_out })
     }
 
     /// Credentials made in memory, for a throw-away PKI. `None` unless `chain` begins with the certificate of `key`.
     pub fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Option<Self> {
         let leaf = chain.first()?.clone();
         let matches = parse(&leaf).ok()?.public_key().subject_public_key.data.as_ref() == public_key_bits(&key)?.as_slice();
-        matches.then_some(Self { leaf, chain, key })
+        matches.then_some(Self { leaf, chain, key, left_out: 0 })
     }
 
     /// The certificate of the key.
@@ -173,6 +182,11 @@ impl Credentials {
     /// The leaf and its issuers, leaf first.
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.chain
+    }
+
+    /// How many certificates stood beside the chain and are no part of it.
+    pub fn left_out(&self) -> usize {
+        self.left_out
     }
 
     /// The private key.
@@ -188,7 +202,7 @@ impl Credentials {
 
 impl Clone for Credentials {
     fn clone(&self) -> Self {
-        Self { leaf: self.leaf.clone(), chain: self.chain.clone(), key: self.key.clone_key() }
+        Self { leaf: self.leaf.clone(), chain: self.chain.clone(), key: self.key.clone_key(), left_out: self.left_out }
     }
 }
 
@@ -234,46 +248,47 @@ pub fn inspect(certificate: &CertificateDer<'_>) -> Result<CertificateFacts, Not
 /// Every certificate in a PEM file, in its order.
 ///
 /// # Errors
-/// The file cannot be read, is not PEM, or holds no certificate.
+/// The file cannot be read, holds anything else, or holds no certificate.
 pub fn certificates_from_pem_file(file: &Path) -> Result<Vec<CertificateDer<'static>>, CredentialsError> {
-    let bytes = read(file)?;
-    let certificates: Vec<_> =
-        CertificateDer::pem_slice_iter(&bytes).collect::<Result<_, _>>().map_err(|error| not_pem(&error, file))?;
-    if certificates.is_empty() {
+    certificates_of(sections(file, &[Kind::Certificate])?, file)
+}
+
+fn sections(file: &Path, wanted: &[Kind]) -> Result<Vec<Section>, CredentialsError> {
+    pem::sections(&read(file)?, wanted).map_err(|cause| CredentialsError::Pem { file: file.to_owned(), cause })
+}
+
+fn certificates_of(sections: Vec<Section>, file: &Path) -> Result<Vec<CertificateDer<'static>>, CredentialsError> {
+    if sections.is_empty() {
         return Err(CredentialsError::NoCertificate { file: file.to_owned() });
     }
-    for certificate in &certificates {
-        parse(certificate).map_err(|NotX509| CredentialsError::NotX509 { file: file.to_owned() })?;
-    }
-    Ok(certificates)
-}
-
-fn key_from_pem(bytes: &[u8], file: &Path) -> Result<PrivateKeyDer<'static>, CredentialsError> {
-    if bytes.windows(PKCS8_ENCRYPTED.len()).any(|window| window == PKCS8_ENCRYPTED)
-        || bytes.windows(PKCS1_ENCRYPTED.len()).any(|window| window == PKCS1_ENCRYPTED)
-    {
-        return Err(CredentialsError::EncryptedKey { file: file.to_owned() });
-    }
-    let mut keys: Vec<_> =
-        PrivateKeyDer::pem_slice_iter(bytes).collect::<Result<_, _>>().map_err(|error| not_pem(&error, file))?;
-    match (keys.pop(), keys.len()) {
-        (None, _) => Err(CredentialsError::NoKey { file: file.to_owned() }),
-        (Some(only), 0) => Ok(only),
-        (Some(_), others) => Err(CredentialsError::SeveralKeys { file: file.to_owned(), keys: others + 1 }),
-    }
-}
-
-const PKCS8_ENCRYPTED: &[u8] = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
-const PKCS1_ENCRYPTED: &[u8] = b"Proc-Type: 4,ENCRYPTED";
-
-fn not_pem(error: &pem::Error, file: &Path) -> CredentialsError {
-    let cause = match error {
-        pem::Error::MissingSectionEnd { .. } => "a section does not end",
-        pem::Error::IllegalSectionStart { .. } => "a section begins wrongly",
-        pem::Error::Base64Decode(_) => "a section is not base64",
-        _ => "no PEM section could be read",
+    let certificate = |(number, section): (usize, Section)| {
+        let certificate = CertificateDer::from(section.der.to_vec());
+        match parse(&certificate) {
+            Ok(_) => Ok(certificate),
+            Err(NotX509) => Err(CredentialsError::NotX509 { file: file.to_owned(), number }),
+        }
     };
-    CredentialsError::NotPem { file: file.to_owned(), cause: cause.to_owned() }
+    (1..).zip(sections).map(certificate).collect()
+}
+
+fn only_key(sections: Vec<Section>, file: &Path) -> Result<PrivateKeyDer<'static>, CredentialsError> {
+    let mut keys: Vec<_> = sections.into_iter().filter(|section| section.kind != Kind::CurveParameters).collect();
+    let (only, others) = (keys.pop(), keys.len());
+    let only = only.ok_or_else(|| CredentialsError::NoKey { file: file.to_owned() })?;
+    if others > 0 {
+        return Err(CredentialsError::SeveralKeys { file: file.to_owned(), keys: others + 1 });
+    }
+    let der = only.der.to_vec();
+    match only.kind {
+        Kind::Pkcs1 => Ok(PrivateKeyDer::Pkcs1(der.into())),
+        Kind::Sec1 => Ok(PrivateKeyDer::Sec1(der.into())),
+        Kind::Pkcs8 => Ok(PrivateKeyDer::Pkcs8(der.into())),
+        _ => Err(CredentialsError::EncryptedKey { file: file.to_owned() }),
+    }
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// The public key of `key` as a certificate's subjectPublicKey holds it; `None` for a kind not supported.

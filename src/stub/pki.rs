@@ -14,8 +14,6 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use p12_keystore::{Certificate, KeyStore, KeyStoreEntry, PrivateKey, PrivateKeyChain};
 use rcgen::{
@@ -245,15 +243,7 @@ fn write_new(file: &Path, content: &[u8], secrecy: Secrecy) -> Result<(), PkiErr
 
 /// `der` as a PEM section, lines of 64 characters.
 pub fn pem(label: &str, der: &[u8]) -> String {
-    let mut text = format!("-----BEGIN {label}-----\n");
-    for (place, character) in STANDARD.encode(der).chars().enumerate() {
-        if place > 0 && place % 64 == 0 {
-            text.push('\n');
-        }
-        text.push(character);
-    }
-    text.push_str(&format!("\n-----END {label}-----\n"));
-    text
+    crate::pem::encode(label, der).to_string()
 }
 
 /// `credentials` as PKCS#12 (AES-256, PBKDF2 with SHA-256), under the friendly name `name`.

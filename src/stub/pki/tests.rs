@@ -126,12 +126,32 @@ fn a_chain_listed_backwards_still_puts_the_leaf_first() {
     assert_eq!(read.chain(), [made.leaf().clone(), for_tests().issuing().clone(), for_tests().root().clone()]);
 }
 
+/// `openssl ecparam -genkey` writes the curve's name as a section of its own before the key.
+#[test]
+fn a_key_after_the_parameters_of_its_curve_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let openssl = |arguments: &[&str]| Command::new("openssl").args(arguments).output();
+    let Ok(made) = openssl(&["ecparam", "-name", "prime256v1", "-genkey", "-out", &path("key.pem")]) else {
+        println!("NOT RUN: openssl is not installed");
+        return;
+    };
+    assert!(made.status.success());
+    assert!(std::fs::read_to_string(path("key.pem")).unwrap().contains("BEGIN EC PARAMETERS"));
+    openssl(&["req", "-new", "-x509", "-key", &path("key.pem"), "-subj", "/CN=system", "-out", &path("own.pem")]).unwrap();
+    let read = Credentials::from_pem_files(Path::new(&path("own.pem")), Path::new(&path("key.pem"))).unwrap();
+    assert_eq!(read.chain().len(), 1);
+}
+
 #[test]
 fn each_fault_in_a_file_is_told_apart_and_names_the_file() {
     let dir = tempfile::tempdir().unwrap();
     for_tests().write(dir.path(), None).unwrap();
     let path = |name: &str| dir.path().join(name);
     std::fs::write(path("empty.pem"), "").unwrap();
+    let text = |name: &str| std::fs::read_to_string(path(name)).unwrap();
+    std::fs::write(path("both.pem"), text("client-udk.pem") + &text("client-udk.key.pem")).unwrap();
+    std::fs::write(path("two.key.pem"), text("client-udk.key.pem") + &text("client-korsbaek.key.pem")).unwrap();
     std::fs::write(path("torn.pem"), "-----BEGIN PRIVATE KEY-----\nAAAA\n").unwrap();
     std::fs::write(path("encrypted.pem"), pem("ENCRYPTED PRIVATE KEY", b"x")).unwrap();
     std::fs::write(path("junk.pem"), pem("CERTIFICATE", b"junk")).unwrap();
@@ -141,7 +161,10 @@ fn each_fault_in_a_file_is_told_apart_and_names_the_file() {
         (read("empty.pem", "client-udk.key.pem"), "holds no certificate", "empty.pem"),
         (read("junk.pem", "client-udk.key.pem"), "X.509", "junk.pem"),
         (read("client-udk.pem", "empty.pem"), "holds no private key", "empty.pem"),
-        (read("client-udk.pem", "torn.pem"), "not PEM", "torn.pem"),
+        (read("client-udk.pem", "torn.pem"), "section 1 (PRIVATE KEY, line 1) does not end", "torn.pem"),
+        (read("both.pem", "client-udk.key.pem"), "holds a private key where none belongs: section 3", "both.pem"),
+        (read("client-udk.pem", "both.pem"), "holds a certificate where none belongs: section 1", "both.pem"),
+        (read("client-udk.pem", "two.key.pem"), "holds 2 private keys", "two.key.pem"),
         (read("client-udk.pem", "encrypted.pem"), "is encrypted", "encrypted.pem"),
         (read("client-udk.pem", "client-korsbaek.key.pem"), "belongs to the private key", "client-korsbaek.key.pem"),
     ];
