@@ -184,7 +184,7 @@ impl Outbound {
             {
                 connected.poison();
             }
-            return Err(OutboundError::Connect(format!("the server's certificate {why}")));
+            return Err(OutboundError::Connect(format!("the server's certificate {}", why.told().1)));
         }
         let work = self.work.clone();
         Ok(response.map(|body| AnswerBody { inner: body, deadline: Box::pin(sleep_until(deadline)), work, away: None }))

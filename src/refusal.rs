@@ -5,7 +5,8 @@
 //!
 //! The fields of a refusal reach the caller. They therefore carry only what the caller sent and may mend (a header's
 //! name, a date, a limit) and never a personal identifier, a token, or an internal cause: those go to log and audit.
-//! Fields that tell in words are a [`Detail`], in both languages, or in English, and then the Danish text quotes them (»…«).
+//! Fields that tell in words are a [`Detail`], which has both languages; a `String` holds only what reads the same in both:
+//! a name or a place in the message, a date, an address.
 
 /// Whose fault a refusal is. Decides the SOAP fault code (`Sender`/`Receiver`, `Client`/`Server` in SOAP 1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,14 +114,36 @@ pub struct Detail {
 }
 
 impl Detail {
-    /// The same in both languages.
+    /// The same told in Danish and in English.
     pub fn new(da: impl Into<String>, en: impl Into<String>) -> Self {
         Self { da: da.into(), en: en.into() }
     }
 
-    /// A name that is the same in both.
-    pub fn same(name: &str) -> Self {
+    /// What the message, the contract or the law calls by one name in both languages: an element, an attribute, a state.
+    /// Up to the first white space, so that a sentence in one language cannot stand in for the other.
+    pub fn name(name: &str) -> Self {
+        let name = name.split_whitespace().next().unwrap_or_default();
         Self::new(name, name)
+    }
+
+    /// How far another clock is from ours, in words: positive is ahead of it. A sign in front of a number says nothing of
+    /// which clock is meant.
+    pub fn seconds_apart(ahead: i64) -> Self {
+        let seconds = ahead.unsigned_abs();
+        match ahead > 0 {
+            true => Self::new(format!("{seconds} sekunder foran"), format!("{seconds} seconds ahead")),
+            false => Self::new(format!("{seconds} sekunder bagud"), format!("{seconds} seconds behind")),
+        }
+    }
+
+    /// The Danish words.
+    pub fn da(&self) -> &str {
+        &self.da
+    }
+
+    /// The English words.
+    pub fn en(&self) -> &str {
+        &self.en
     }
 }
 
@@ -267,8 +290,8 @@ refusals! {
     == "The message: XML and SOAP";
 
     /// Not well-formed, or outside the strict subset.
-    MalformedXml { offset: usize = 17, reason: String = "the document ends inside an element".into() }, Caller, AfterChange,
-        da: "Beskeden er ikke velformet XML (byte {offset}: »{reason}«).", "Ret beskeden, og send den i UTF-8 uden DTD.",
+    MalformedXml { offset: usize = 17, reason: Detail = Detail::new("dokumentet slutter midt i et element", "the document ends inside an element") }, Caller, AfterChange,
+        da: "Beskeden er ikke velformet XML (byte {offset}: {reason}).", "Ret beskeden, og send den i UTF-8 uden DTD.",
         en: "The message is not well-formed XML (byte {offset}: {reason}).", "Correct the message and send it in UTF-8 without a DTD.";
     /// A document type declaration: entities, bombs and silent ids live there.
     DtdRefused, Caller, AfterChange,
@@ -283,28 +306,28 @@ refusals! {
         da: "Beskeden er ikke i UTF-8.", "Send den i UTF-8, og angiv ikke et andet tegnsæt i XML-erklæringen eller Content-Type.",
         en: "The message is not in UTF-8.", "Send it in UTF-8, and declare no other character set in the XML declaration or Content-Type.";
     /// Deeper, wider or longer than any honest message.
-    XmlTooComplex { what: String = "element depth".into(), limit: usize = 64 }, Caller, AfterChange,
-        da: "Beskeden overskrider en grænse for XML (»{what}«: højst {limit}).", "Send en enklere besked.",
+    XmlTooComplex { what: Detail = Detail::new("elementernes dybde", "element depth"), limit: usize = 64 }, Caller, AfterChange,
+        da: "Beskeden overskrider en grænse for XML ({what}: højst {limit}).", "Send en enklere besked.",
         en: "The message passes a limit for XML ({what}: at most {limit}).", "Send a simpler message.";
     /// A comment in a signed message, or inside a value: readers disagree about what it leaves.
-    CommentRefused { place: String = "the signed message".into() }, Caller, AfterChange,
-        da: "Der er en XML-kommentar, hvor der ikke må være nogen (»{place}«).", "Fjern kommentaren; er beskeden signeret, så signér den igen.",
+    CommentRefused { place: Detail = Detail::new("den signerede besked", "the signed message") }, Caller, AfterChange,
+        da: "Der er en XML-kommentar, hvor der ikke må være nogen ({place}).", "Fjern kommentaren; er beskeden signeret, så signér den igen.",
         en: "There is an XML comment where none may be ({place}).", "Remove the comment; if the message is signed, sign it again.";
     /// The root is no SOAP envelope of a known version.
     NotSoap, Caller, AfterChange,
         da: "Beskeden er ikke en SOAP-konvolut (Envelope) af version 1.1 eller 1.2.", "Brug navnerummet http://schemas.xmlsoap.org/soap/envelope/ (1.1) eller http://www.w3.org/2003/05/soap-envelope (1.2).",
         en: "The message is not a SOAP envelope of version 1.1 or 1.2.", "Use the namespace http://schemas.xmlsoap.org/soap/envelope/ (1.1) or http://www.w3.org/2003/05/soap-envelope (1.2).";
     /// Header, Body or their children are not where SOAP puts them.
-    EnvelopeStructure { what: String = "two Body elements".into() }, Caller, AfterChange,
-        da: "SOAP-konvolutten er ikke opbygget rigtigt: »{what}«.", "Send højst én Header og netop én Body med ét element.",
+    EnvelopeStructure { what: Detail = Detail::new("to Body-elementer", "two Body elements") }, Caller, AfterChange,
+        da: "SOAP-konvolutten er ikke opbygget rigtigt: {what}.", "Send højst én Header og netop én Body med ét element.",
         en: "The SOAP envelope is not built rightly: {what}.", "Send at most one Header and exactly one Body with one element.";
     /// A header demands to be understood and is not.
     MustUnderstand { header: String = "{urn:example}Transaction".into() }, Caller, AfterChange,
         da: "Headeren {header} er markeret mustUnderstand, men gatewayen kender den ikke.", "Fjern headeren eller dens mustUnderstand.",
         en: "The header {header} is marked mustUnderstand, but the gateway does not know it.", "Remove the header or its mustUnderstand.";
     /// A WS-Addressing header is missing, repeated or not as the profile wants it.
-    AddressingInvalid { what: String = "MessageID is missing".into() }, Caller, AfterChange,
-        da: "WS-Addressing-headerne er ikke, som de skal være: »{what}«.", "Ret dem efter OIO IDWS' SOAP-profil.",
+    AddressingInvalid { what: Detail = Detail::new("MessageID mangler", "MessageID is missing") }, Caller, AfterChange,
+        da: "WS-Addressing-headerne er ikke, som de skal være: {what}.", "Ret dem efter OIO IDWS' SOAP-profil.",
         en: "The WS-Addressing headers are not as they must be: {what}.", "Correct them by the OIO IDWS SOAP profile.";
     /// Action, SOAPAction, Content-Type and body do not name one and the same operation.
     ActionMismatch, Caller, AfterChange,
@@ -326,8 +349,8 @@ refusals! {
         da: "Beskeden har både wsse:Security og AuthorityContext.", "Brug kun én sikkerhedsmodel: fjern den af de to, der ikke skal gælde.",
         en: "The message has both wsse:Security and AuthorityContext.", "Use one security model only: remove whichever of the two is not to hold.";
     /// The Security header is not built as the profile demands.
-    SecurityStructure { what: String = "two Timestamp elements".into() }, Caller, AfterChange,
-        da: "wsse:Security er ikke opbygget, som profilen kræver: »{what}«.", "Ret headeren efter OIO IDWS' SOAP-profil.",
+    SecurityStructure { what: Detail = Detail::new("to Timestamp-elementer", "two Timestamp elements") }, Caller, AfterChange,
+        da: "wsse:Security er ikke opbygget, som profilen kræver: {what}.", "Ret headeren efter OIO IDWS' SOAP-profil.",
         en: "wsse:Security is not built as the profile demands: {what}.", "Correct the header by the OIO IDWS SOAP profile.";
     /// Two elements share an id: a verifier and a reader could pick different ones (wrapping).
     DuplicateId, Caller, AfterChange,
@@ -346,13 +369,13 @@ refusals! {
         da: "Det, som signaturens reference {reference} ({part}) peger på, er ikke det, der blev signeret.", "Ændr intet efter signeringen, heller ikke linjeskift og indrykning, og brug exclusive C14N med den rigtige PrefixList.",
         en: "What the signature's reference {reference} ({part}) points at is not what was signed.", "Change nothing after signing, not even line breaks and indentation, and use exclusive C14N with the right PrefixList.";
     /// The signature value itself does not verify with the key.
-    SignatureInvalid { of: String = "the message".into() }, Caller, AfterChange,
-        da: "Signaturen (»{of}«) kan ikke bekræftes med den nøgle, den skal være lavet med.", "Signér beskeden med den nøgle, hvis certifikat står i tokenet; er det tokenets signatur, så hent et nyt token, og send det uændret.",
-        en: "The signature of {of} does not verify with the key that must have made it.", "Sign the message with the key whose certificate stands in the token; if it is the token's signature, fetch a new token and send it unaltered.";
+    SignatureInvalid { of: Detail = Detail::new("beskedens signatur", "the message's signature") }, Caller, AfterChange,
+        da: "En signatur kan ikke bekræftes med den nøgle, den skal være lavet med: {of}.", "Signér beskeden med den nøgle, hvis certifikat står i tokenet; er det tokenets signatur, så hent et nyt token, og send det uændret.",
+        en: "A signature does not verify with the key that must have made it: {of}.", "Sign the message with the key whose certificate stands in the token; if it is the token's signature, fetch a new token and send it unaltered.";
     /// Timestamp too old, in the future, or expired.
-    TimestampOutside { theirs: String = "2026-11-22T11:50:00Z".into(), ours: String = "2026-11-22T12:00:00Z".into(), difference: i64 = 600, allowed: i64 = 360 }, Caller, AfterChange,
-        da: "Beskedens Timestamp siger {theirs}, gatewayens ur {ours}: det er {difference} sekunders forskel, og højst {allowed} er tilladt.", "Stil uret (NTP), og send en ny besked straks efter signeringen.",
-        en: "The message's Timestamp says {theirs}, the gateway's clock {ours}: they are {difference} seconds apart, and at most {allowed} are allowed.", "Set the clock (NTP) and send a new message as soon as it is signed.";
+    TimestampOutside { theirs: String = "2026-11-22T11:50:00Z".into(), ours: String = "2026-11-22T12:00:00Z".into(), difference: Detail = Detail::seconds_apart(-600), allowed: i64 = 360 }, Caller, AfterChange,
+        da: "Beskedens Timestamp siger {theirs}, gatewayens ur {ours}: beskedens tidspunkt er {difference}, og højst {allowed} sekunder er tilladt.", "Stil uret (NTP), og send en ny besked straks efter signeringen.",
+        en: "The message's Timestamp says {theirs}, the gateway's clock {ours}: the message's time is {difference}, and at most {allowed} seconds are allowed.", "Set the clock (NTP) and send a new message as soon as it is signed.";
     /// The token is not signed by an STS that is trusted here.
     TokenIssuerUntrusted, Caller, AfterChange,
         da: "Tokenet er ikke udstedt og signeret af en STS, som gatewayen har tillid til.", "Hent tokenet hos den STS, der hører til miljøet (test eller produktion).",
@@ -366,28 +389,28 @@ refusals! {
         da: "Tokenet er ikke udstedt til denne service ({expected}).", "Hent et token med servicens entity id som AppliesTo.",
         en: "The token was not issued for this service ({expected}).", "Fetch a token with the service's entity id as AppliesTo.";
     /// The caller does not hold the key that the token names.
-    HolderOfKey { what: String = "the token has no holder-of-key confirmation".into() }, Caller, AfterChange,
-        da: "Det er ikke bevist, at afsenderen har tokenets nøgle: »{what}«.", "Signér beskeden med den nøgle, hvis certifikat står i tokenets SubjectConfirmation.",
+    HolderOfKey { what: Detail = Detail::new("tokenet har ingen holder-of-key-bekræftelse", "the token has no holder-of-key confirmation") }, Caller, AfterChange,
+        da: "Det er ikke bevist, at afsenderen har tokenets nøgle: {what}.", "Signér beskeden med den nøgle, hvis certifikat står i tokenets SubjectConfirmation.",
         en: "It is not proven that the sender holds the token's key: {what}.", "Sign the message with the key whose certificate stands in the token's SubjectConfirmation.";
     /// An attribute or another part of the token is missing, repeated or unreadable.
-    TokenInvalid { what: String = "CvrNumberIdentifier occurs twice".into() }, Caller, AfterChange,
-        da: "Tokenet kan ikke bruges: »{what}«.", "Hent et nyt token; fortsætter fejlen, så kontakt STS'ens drift.",
+    TokenInvalid { what: Detail = Detail::new("CvrNumberIdentifier forekommer to gange", "CvrNumberIdentifier occurs twice") }, Caller, AfterChange,
+        da: "Tokenet kan ikke bruges: {what}.", "Hent et nyt token; fortsætter fejlen, så kontakt STS'ens drift.",
         en: "The token cannot be used: {what}.", "Fetch a new token; if the error persists, contact the STS's operators.";
     /// The token gives no privilege for this service and authority.
-    PrivilegeMissing { needed: String = "a role for this service".into() }, Caller, AfterChange,
-        da: "Tokenet giver ikke den nødvendige rettighed (»{needed}«) for myndigheden.", "Få rolletildelingen rettet i administrationsmodulet, og hent et nyt token.",
+    PrivilegeMissing { needed: Detail = Detail::new("en rolle for denne service", "a role for this service") }, Caller, AfterChange,
+        da: "Tokenet giver ikke den nødvendige rettighed ({needed}) for myndigheden.", "Få rolletildelingen rettet i administrationsmodulet, og hent et nyt token.",
         en: "The token does not give the needed privilege ({needed}) for the authority.", "Have the role assigned in the administration module and fetch a new token.";
     /// The AuthorityContext binding without a client certificate in TLS.
     ClientCertificateMissing, Caller, AfterChange,
         da: "AuthorityContext kræver et klientcertifikat i TLS-forbindelsen, og der blev ikke vist noget.", "Kald med systemets OCES-certifikat som klientcertifikat.",
         en: "AuthorityContext needs a client certificate in the TLS connection, and none was shown.", "Call with the system's OCES certificate as client certificate.";
     /// The client certificate no longer holds: it ended, was revoked, or lost its CA's trust while the connection lasted.
-    ClientCertificateInvalid { what: String = "it has expired".into() }, Caller, AfterChange,
-        da: "Klientcertifikatet i TLS-forbindelsen gælder ikke længere: »{what}«.", "Forny certifikatet, åbn en ny forbindelse med det, og kald igen.",
+    ClientCertificateInvalid { what: Detail = Detail::new("det er udløbet", "it has expired") }, Caller, AfterChange,
+        da: "Klientcertifikatet i TLS-forbindelsen gælder ikke længere: {what}.", "Forny certifikatet, åbn en ny forbindelse med det, og kald igen.",
         en: "The client certificate of the TLS connection no longer holds: {what}.", "Renew the certificate, open a new connection with it, and call again.";
     /// The AuthorityContext is not one CVR number.
-    AuthorityContextInvalid { what: String = "MunicipalityCVR is not eight digits".into() }, Caller, AfterChange,
-        da: "AuthorityContext kan ikke bruges: »{what}«.", "Angiv netop ét MunicipalityCVR på otte cifre.",
+    AuthorityContextInvalid { what: Detail = Detail::new("MunicipalityCVR er ikke otte cifre", "MunicipalityCVR is not eight digits") }, Caller, AfterChange,
+        da: "AuthorityContext kan ikke bruges: {what}.", "Angiv netop ét MunicipalityCVR på otte cifre.",
         en: "The AuthorityContext cannot be used: {what}.", "Give exactly one MunicipalityCVR of eight digits.";
 
     == "Replay";
@@ -412,7 +435,7 @@ refusals! {
         da: "Der er ingen serviceaftale for systemet, myndigheden og servicen i dette miljø.", "Anmod om en serviceaftale, og få myndigheden til at godkende den; kontrollér, at systemet kalder med det certifikat, aftalen er indgået for.",
         en: "There is no service agreement for this system, authority and service in this environment.", "Request a service agreement and have the authority approve it; check that the system calls with the certificate that the agreement is made for.";
     /// There is one, but it does not hold today.
-    ServiceAgreementNotActive { state: String = "SUSPENDERET".into() }, Caller, AfterChange,
+    ServiceAgreementNotActive { state: Detail = Detail::name("SUSPENDERET") }, Caller, AfterChange,
         da: "Serviceaftalen gælder ikke (tilstand: {state}).", "Få myndigheden til at godkende eller forny aftalen.",
         en: "The service agreement does not hold (state: {state}).", "Have the authority approve or renew the agreement.";
     /// No agreement on the back side: nobody approved that the data owner's benefits are shown.
@@ -495,7 +518,7 @@ refusals! {
         da: "NOT i {place} har ikke netop ét led.", "Giv NOT netop ét led; saml flere led i et SoegUdtryk.",
         en: "NOT in {place} does not have exactly one operand.", "Give NOT exactly one operand; gather several in a SoegUdtryk.";
     /// A criterion on a field that the answer may not show: the hits themselves would tell.
-    CriterionWithheld { criterion: Detail = Detail::same("Foelsomhed") }, Caller, AfterChange,
+    CriterionWithheld { criterion: Detail = Detail::name("Foelsomhed") }, Caller, AfterChange,
         da: "Der kan ikke søges på {criterion}, for feltet må ikke udleveres.", "Fjern kriteriet.",
         en: "{criterion} cannot be searched on, for the field may not be released.", "Remove the criterion.";
     /// Sorting by a field that the answer may not show.
@@ -616,6 +639,43 @@ mod tests {
             assert_ne!(da.remedy, en.remedy, "{}", refusal.code());
             assert_eq!(digits(&da.what), digits(&en.what), "{}", refusal.code());
         }
+    }
+
+    #[test]
+    fn a_danish_text_quotes_nothing_and_tells_its_details_in_danish() {
+        for refusal in Refusal::every() {
+            let Entry { da, en, .. } = refusal.entry();
+            assert!(!da.what.contains(['»', '«']), "{}: {}", refusal.code(), da.what);
+            // Words that no Danish sentence has, and no name of the field.
+            for english in [" the ", " is ", " it ", " has ", " of ", " not ", " an "] {
+                assert!(!da.what.contains(english) && !da.remedy.contains(english), "{}: {}", refusal.code(), da.what);
+            }
+            for danish in [" er ", " og ", " ikke ", " det ", " af "] {
+                assert!(!en.what.contains(danish) && !en.remedy.contains(danish), "{}: {}", refusal.code(), en.what);
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_is_one_word_so_that_a_sentence_cannot_stand_in_for_both_languages() {
+        assert_eq!(Detail::name("Foelsomhed").da(), "Foelsomhed");
+        assert_eq!(Detail::name("it has expired").da(), "it");
+    }
+
+    #[test]
+    fn a_clock_is_ahead_or_behind_and_never_minus() {
+        let refusal = |ahead| Refusal::TimestampOutside {
+            theirs: "2026-11-22T12:09:59Z".into(),
+            ours: "2026-11-22T12:00:00Z".into(),
+            difference: Detail::seconds_apart(ahead),
+            allowed: 60,
+        };
+        let ahead = refusal(599).entry();
+        assert!(ahead.en.what.contains("the message's time is 599 seconds ahead, and at most 60 seconds"), "{}", ahead.en.what);
+        assert!(ahead.da.what.contains("beskedens tidspunkt er 599 sekunder foran, og højst 60 sekunder"), "{}", ahead.da.what);
+        let behind = refusal(-600).entry();
+        assert!(behind.en.what.contains("600 seconds behind") && behind.da.what.contains("600 sekunder bagud"));
+        assert!(!behind.en.what.contains("-6") && !behind.da.what.contains("-6"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use hjemmel::{
         Access, Agreements, CacheSettings, ClientSystem, Cvr, Environment, State, Store, StoreError, StoreSettings, Thumbprint,
         import::Import,
     },
-    refusal::Refusal,
+    refusal::{Detail, Refusal},
 };
 use jiff::Timestamp;
 use uuid::{Uuid, uuid};
@@ -170,7 +170,7 @@ async fn an_agreement_that_is_not_approved_is_told_by_its_state() {
         let house = House::with(&text).await;
         let refusal =
             house.agreements(Duration::ZERO).front(certificate(), korsbaek(), SERVICE, &exttest(), at(NOW)).await.unwrap_err();
-        assert_eq!(refusal, Refusal::ServiceAgreementNotActive { state: state.wire_name().to_owned() });
+        assert_eq!(refusal, Refusal::ServiceAgreementNotActive { state: Detail::name(state.wire_name()) });
     }
 }
 
@@ -185,12 +185,12 @@ async fn an_agreement_holds_from_its_first_instant_until_its_end_even_when_it_wa
     assert_eq!(verdict("2026-12-31T22:59:59.999Z").await, Ok(FRONT));
     assert_eq!(
         verdict("2026-12-31T23:00:00Z").await,
-        Err(Refusal::ServiceAgreementNotActive { state: "UDLØBET".into() }),
+        Err(Refusal::ServiceAgreementNotActive { state: Detail::name("UDLØBET") }),
         "the end is not included"
     );
     assert_eq!(verdict("2025-12-31T23:00:00Z").await, Ok(FRONT));
     let Err(Refusal::ServiceAgreementNotActive { state }) = verdict("2025-12-31T22:59:59Z").await else { panic!("not begun") };
-    assert!(state.contains("2025-12-31T23:00:00Z"), "the caller is told when it begins: {state}");
+    assert!(state.en().contains("2025-12-31T23:00:00Z"), "the caller is told when it begins: {state:?}");
 }
 
 #[tokio::test]
@@ -279,7 +279,7 @@ async fn a_suspension_reaches_the_gateway_at_the_next_refresh() {
     agreements.front(certificate(), korsbaek(), SERVICE, &exttest(), at(NOW)).await.unwrap();
     house.store.decide(FRONT, State::Suspended, "underskriver", "misbrug", at(NOW)).await.unwrap();
     let refusal = agreements.front(certificate(), korsbaek(), SERVICE, &exttest(), at(NOW)).await.unwrap_err();
-    assert_eq!(refusal, Refusal::ServiceAgreementNotActive { state: "SUSPENDERET".into() });
+    assert_eq!(refusal, Refusal::ServiceAgreementNotActive { state: Detail::name("SUSPENDERET") });
 }
 
 #[tokio::test]
@@ -296,7 +296,7 @@ async fn while_the_store_is_away_what_is_remembered_serves_and_the_rest_is_refus
     let over = agreements.front(certificate(), korsbaek(), SERVICE, &exttest(), at("2027-06-01T00:00:00Z")).await.unwrap_err();
     assert_eq!(
         over,
-        Refusal::ServiceAgreementNotActive { state: "UDLØBET".into() },
+        Refusal::ServiceAgreementNotActive { state: Detail::name("UDLØBET") },
         "a remembered agreement still ends in its time"
     );
     let never_seen = agreements.back(SERVICE, korsbaek(), &exttest(), at(NOW)).await.unwrap_err();
@@ -318,7 +318,7 @@ async fn a_store_that_another_is_moved_over_is_read_from_the_next_call_on_and_de
     assert_eq!(front().await, Ok(FRONT));
 
     mv(&house.suspended_copy().await, &house.path());
-    assert_eq!(front().await, Err(Refusal::ServiceAgreementNotActive { state: "SUSPENDERET".into() }));
+    assert_eq!(front().await, Err(Refusal::ServiceAgreementNotActive { state: Detail::name("SUSPENDERET") }));
     assert!(agreements.store_answers().await);
 
     let command = Store::open_to(Access::Change, &house.path(), &StoreSettings::default()).await.unwrap();

@@ -19,7 +19,7 @@ use std::process::Command;
 
 use checks::reading::{now, stream};
 use checks::tokenizer::{check, compare, judged, scanned};
-use hjemmel::refusal::Refusal;
+use hjemmel::refusal::{Detail, Refusal};
 use hjemmel::signature::c14n::{Canonicaliser, Exclusive};
 use hjemmel::soap::reading::Reading;
 use hjemmel::soap::scan::{End, Scanner};
@@ -446,7 +446,10 @@ fn a_token_that_is_longer_than_a_token_may_be_is_refused_before_it_has_come() {
             let refused = refused.unwrap_or_else(|| panic!("{what} goes on and on, {size} bytes at a time"));
             assert_eq!(
                 refused,
-                Refusal::XmlTooComplex { what: "the length of a token in bytes".to_owned(), limit: 1000 },
+                Refusal::XmlTooComplex {
+                    what: Detail::new("længden af en markering i byte", "the length of a token in bytes"),
+                    limit: 1000
+                },
                 "{what}"
             );
         }

@@ -1,7 +1,7 @@
 //! Our verdict on a message: by the gateway's own functions, and by both ways of reading an answer.
 
 use bytes::Bytes;
-use hjemmel::refusal::Refusal;
+use hjemmel::refusal::{Detail, Refusal};
 use hjemmel::signature::base64;
 use hjemmel::signature::key::{Certificate, VerificationKey};
 use hjemmel::signature::names::{DSIG, SAML};
@@ -28,14 +28,20 @@ pub fn judge(kind: Kind, xml: &[u8], issuer: &Certificate, holder: &Certificate)
             let signature = RequestSignature::locate(envelope.document(), &parts(&envelope)?)?;
             let verified = verify_issued(signature.assertion(), std::slice::from_ref(issuer.key()))?;
             signature
-                .verify(&holder_key(verified.element()).ok_or(Refusal::TokenInvalid { what: "no holder's key".into() })?, None)
+                .verify(
+                    &holder_key(verified.element())
+                        .ok_or(Refusal::TokenInvalid { what: Detail::new("ingen nøgle", "no holder's key") })?,
+                    None,
+                )
                 .map(|_| ())
         }
         Kind::Certificate => {
             let envelope = Envelope::read(document)?;
             let verified = verify_with_certificate(envelope.document(), &parts(&envelope)?)?;
             // Whose certificate it is, is for the caller to ask: the token service knows its own.
-            (verified.certificate() == holder).then_some(()).ok_or(Refusal::SignatureInvalid { of: "another".into() })
+            (verified.certificate() == holder)
+                .then_some(())
+                .ok_or(Refusal::SignatureInvalid { of: Detail::new("en anden", "another") })
         }
         Kind::Response => {
             let envelope = Envelope::read(document)?;
@@ -57,7 +63,7 @@ pub fn carries_another(xml: &[u8], holder: &Certificate) -> bool {
 fn parts(envelope: &Envelope) -> Result<Parts<'_>, Refusal> {
     match (envelope.header(), envelope.security(), envelope.body()) {
         (Some(header), Some(security), Some(body)) => Ok(Parts { header, security, body, must_cover: envelope.must_be_signed() }),
-        _ => Err(Refusal::SecurityStructure { what: "no Security".into() }),
+        _ => Err(Refusal::SecurityStructure { what: Detail::new("ingen Security", "no Security") }),
     }
 }
 
@@ -100,7 +106,7 @@ fn stream(head: &str, whole: &str, inside_from: usize, signer: &Certificate) -> 
     let security = header
         .elements()
         .find(|element| element.local() == "Security")
-        .ok_or(Refusal::SecurityStructure { what: "no Security".into() })?;
+        .ok_or(Refusal::SecurityStructure { what: Detail::new("ingen Security", "no Security") })?;
     let parts = Parts { header, security, body, must_cover: Vec::new() };
     let (_, mut pending) = verify_response(&envelope, &parts, std::slice::from_ref(signer))?;
     let mut strict = Strict::new(Limits::default());
@@ -109,7 +115,9 @@ fn stream(head: &str, whole: &str, inside_from: usize, signer: &Certificate) -> 
     let mut reader = quick_xml::Reader::from_str(text);
     loop {
         let from = usize::try_from(reader.buffer_position()).unwrap();
-        let event = reader.read_event().map_err(|_| Refusal::MalformedXml { offset: from, reason: "in the stream".into() })?;
+        let event = reader
+            .read_event()
+            .map_err(|_| Refusal::MalformedXml { offset: from, reason: Detail::new("i strømmen", "in the stream") })?;
         let token = strict.accept(&event, from)?;
         if from + shift >= inside_from {
             pending.feed(token, &strict)?;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::cvr::Cvr;
+use crate::refusal::Detail;
 
 /// Which side of the gateway an agreement is for. The authority approves both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -275,12 +276,14 @@ pub enum Standing {
 
 impl Standing {
     /// The word that the refusal tells the caller.
-    pub fn told(self) -> String {
+    pub fn told(self) -> Detail {
         match self {
-            Standing::Holds => State::Approved.wire_name().to_owned(),
-            Standing::NotBegun(from) => format!("{} fra {from}", State::Approved),
-            Standing::Over => State::Expired.wire_name().to_owned(),
-            Standing::State(state) => state.wire_name().to_owned(),
+            Standing::Holds => Detail::name(State::Approved.wire_name()),
+            Standing::NotBegun(from) => {
+                Detail::new(format!("{} fra {from}", State::Approved), format!("{} from {from}", State::Approved))
+            }
+            Standing::Over => Detail::name(State::Expired.wire_name()),
+            Standing::State(state) => Detail::name(state.wire_name()),
         }
     }
 }

@@ -174,7 +174,7 @@ async fn command(store: &Store, command: Command, now: Timestamp, out: &mut impl
                     "{}  {:5}  {:11}  {:8}  {} {}",
                     agreement.id,
                     agreement.side.name(),
-                    agreement.standing(now).told(),
+                    agreement.standing(now).told().en(),
                     agreement.environment,
                     agreement.authority,
                     name_of(&authorities, &agreement),
@@ -204,7 +204,7 @@ async fn show(store: &Store, id: Uuid, now: Timestamp, out: &mut impl Write) -> 
     let certificates: Vec<_> = agreement.certificates.iter().map(ToString::to_string).collect();
     writeln!(out, "id            {}", agreement.id)?;
     writeln!(out, "side          {}", agreement.side.name())?;
-    writeln!(out, "holds now     {}", agreement.standing(now).told())?;
+    writeln!(out, "holds now     {}", agreement.standing(now).told().en())?;
     writeln!(out, "system        {}", agreement.system)?;
     for certificate in certificates {
         writeln!(out, "certificate   {certificate} (SHA-256)")?;

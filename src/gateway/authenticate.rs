@@ -215,13 +215,15 @@ impl AuthenticateStep {
     }
 
     fn by_token(&self, envelope: &Envelope, security: Element<'_>) -> Result<Caller, Refusal> {
-        let structure = || Refusal::SecurityStructure { what: "no Header or no Body".to_owned() };
+        let structure = || Refusal::SecurityStructure { what: Detail::new("Header eller Body mangler", "no Header or no Body") };
         // The profile demands it; its own example writes it without the SOAP prefix, so both spellings are taken.
         let demanded = [envelope.version().namespace(), ""]
             .into_iter()
             .find_map(|namespace| security.attribute(namespace, "mustUnderstand"));
         if !matches!(demanded, Some("1" | "true")) {
-            return Err(Refusal::SecurityStructure { what: "Security is not marked mustUnderstand".to_owned() });
+            return Err(Refusal::SecurityStructure {
+                what: Detail::new("Security er ikke markeret mustUnderstand", "Security is not marked mustUnderstand"),
+            });
         }
         let parts = Parts {
             header: envelope.header().ok_or_else(structure)?,
@@ -230,14 +232,17 @@ impl AuthenticateStep {
             must_cover: envelope.must_be_signed(),
         };
         let id = envelope.addressing().message_id.clone().filter(|id| !id.is_empty());
-        let id = id.ok_or_else(|| Refusal::AddressingInvalid { what: "MessageID is missing".to_owned() })?;
+        let id =
+            id.ok_or_else(|| Refusal::AddressingInvalid { what: Detail::new("MessageID mangler", "MessageID is missing") })?;
         let TokenTrust { trust, time, memory } = &*self.trust;
         let usual = Expectations::new(trust, &self.definition.entity_id);
         let expectations = Expectations { time: *time, memory: memory.as_ref(), ..usual };
         let now = self.clock.now();
         let (identity, _) = saml::authenticate(envelope.document(), &parts, &expectations, now)?;
         self.clients.holder_stands(identity.holder().der(), now)?;
-        let invalid = |_| Refusal::TokenInvalid { what: "CvrNumberIdentifier is no CVR number".to_owned() };
+        let invalid = |_| Refusal::TokenInvalid {
+            what: Detail::new("CvrNumberIdentifier er ikke et CVR-nummer", "CvrNumberIdentifier is no CVR number"),
+        };
         let authority: Cvr = identity.cvr().parse().map_err(invalid)?;
         let (kle, sensitivity) = self.privileges(&identity)?;
         let message = Some(Message { id, created: identity.message_created() });
@@ -256,10 +261,18 @@ impl AuthenticateStep {
         // A token whose privileges are all for somebody else's number gives nothing here, also where no role is demanded:
         // without this it would count as one that narrows nothing.
         if groups.is_empty() && (needed.is_some() || !identity.privileges().groups().is_empty()) {
-            let needed = needed.unwrap_or("a privilege for the token's own authority").to_owned();
+            let needed = match needed {
+                Some(needed) => Detail::name(needed),
+                None => Detail::new("en rettighed for tokenets egen myndighed", "a privilege for the token's own authority"),
+            };
             return Err(Refusal::PrivilegeMissing { needed });
         }
-        let unreadable = |what: &str| Refusal::TokenInvalid { what: format!("a privilege's constraint cannot be read: {what}") };
+        let unreadable = |what: &str| Refusal::TokenInvalid {
+            what: Detail::new(
+                format!("en rettigheds afgrænsning kan ikke læses: {what}"),
+                format!("a privilege's constraint cannot be read: {what}"),
+            ),
+        };
         let mut sensitivity = SensitivityConstraint::unconstrained();
         for values in groups.iter().filter_map(|group| group.constraint(privileges::Constraint::Sensitivity)) {
             sensitivity = sensitivity.and(values.iter().map(String::as_str)).map_err(|what| unreadable(&what.0))?;
@@ -286,14 +299,17 @@ impl AuthenticateStep {
     }
 
     fn claim(&self, context: Element<'_>) -> Result<Cvr, Refusal> {
-        let invalid = |what: &str| Refusal::AuthorityContextInvalid { what: what.to_owned() };
+        let invalid = |da: &str, en: &str| Refusal::AuthorityContextInvalid { what: Detail::new(da, en) };
         let name = &self.authority_context.municipality_cvr;
         let mut children = context.elements();
         let claim = match (children.next(), children.next()) {
             (Some(claim), None) if name.is(claim) && !context.has_stray_text() => claim,
-            _ => return Err(invalid("it does not hold exactly one MunicipalityCVR")),
+            _ => return Err(invalid("den rummer ikke netop ét MunicipalityCVR", "it does not hold exactly one MunicipalityCVR")),
         };
-        claim.text().and_then(|text| text.parse().ok()).ok_or_else(|| invalid("MunicipalityCVR is not eight digits"))
+        claim
+            .text()
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| invalid("MunicipalityCVR er ikke otte cifre", "MunicipalityCVR is not eight digits"))
     }
 }
 

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use rustls::server::danger::ClientCertVerifier;
 use rustls_pki_types::CertificateDer;
 
-use crate::refusal::Refusal;
+use crate::refusal::{Detail, Refusal};
 use crate::revocation::domain::{Domain, Lists};
 use crate::revocation::verify::{ClientVerifier, RootsError, unix_time};
 use crate::signature::credentials::thumbprint;
@@ -83,9 +83,9 @@ impl ClientTrust {
         self.verifier.verify_client_cert(certificate, intermediates, unix_time(now)).map(|_| ()).map_err(|error| {
             let what = match error {
                 rustls::Error::InvalidCertificate(cause) => words(&cause),
-                _ => "it cannot be verified",
+                _ => NOT_VERIFIED,
             };
-            Refusal::ClientCertificateInvalid { what: what.to_owned() }
+            Refusal::ClientCertificateInvalid { what: Detail::new(what.0, what.1) }
         })?;
         // Under the lists of before the verification: if they have changed since, no later call finds it.
         let mut held = self.held();
@@ -107,20 +107,27 @@ impl ClientTrust {
     pub fn holder_stands(&self, certificate: &[u8], now: Timestamp) -> Result<(), Refusal> {
         match self.domain.current().refusal(certificate, now) {
             None => Ok(()),
-            Some(why) => Err(Refusal::HolderOfKey { what: format!("the certificate in the token {why}") }),
+            Some(why) => {
+                let (da, en) = why.told();
+                Err(Refusal::HolderOfKey {
+                    what: Detail::new(format!("certifikatet i tokenet {da}"), format!("the certificate in the token {en}")),
+                })
+            }
         }
     }
 }
 
 /// What the caller may know of why its own certificate is refused.
-fn words(cause: &rustls::CertificateError) -> &'static str {
+fn words(cause: &rustls::CertificateError) -> (&'static str, &'static str) {
     use rustls::CertificateError::{Expired, NotValidYet, Revoked, UnknownIssuer, UnknownRevocationStatus};
     match cause {
-        Expired => "it has expired",
-        NotValidYet => "it is not valid yet",
-        Revoked => "it is revoked",
-        UnknownRevocationStatus => "there is no revocation list in force for it",
-        UnknownIssuer => "its issuer is not trusted any more",
-        _ => "it cannot be verified",
+        Expired => ("det er udløbet", "it has expired"),
+        NotValidYet => ("det gælder ikke endnu", "it is not valid yet"),
+        Revoked => ("det er spærret", "it is revoked"),
+        UnknownRevocationStatus => ("der er ingen gældende spærreliste for det", "there is no revocation list in force for it"),
+        UnknownIssuer => ("der er ikke længere tillid til dets udsteder", "its issuer is not trusted any more"),
+        _ => NOT_VERIFIED,
     }
 }
+
+const NOT_VERIFIED: (&str, &str) = ("det kan ikke bekræftes", "it cannot be verified");

@@ -11,7 +11,7 @@ use super::definition::Definition;
 use super::open::{Peer, Received};
 use super::seal::{Answered, RefusedReply, Reply};
 use super::step::Step;
-use crate::refusal::Refusal;
+use crate::refusal::{Detail, Refusal};
 use crate::soap::document::{Document, Element};
 use crate::soap::envelope::{Envelope, Version};
 use crate::soap::strict::Limits;
@@ -127,7 +127,9 @@ pub fn read(
     if let Some(to) = envelope.addressing().to.as_deref()
         && !definition.addresses.iter().any(|known| known == to)
     {
-        return Err(Refusal::AddressingInvalid { what: "To is not this service's address".to_owned() });
+        return Err(Refusal::AddressingInvalid {
+            what: Detail::new("To er ikke servicens adresse", "To is not this service's address"),
+        });
     }
     Ok((envelope, form))
 }

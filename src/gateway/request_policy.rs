@@ -16,7 +16,7 @@ use crate::policy::kle::{Constraint, SensitivityConstraint};
 use crate::policy::request::{self, Search};
 use crate::policy::rules::{Naive, Outside, PersonCheck};
 use crate::policy::window::Window;
-use crate::refusal::Refusal;
+use crate::refusal::{Detail, Refusal};
 use crate::soap::document::Element;
 
 /// What the policy made of a request. Opens nothing by itself: the step makes [`Permitted`] of it.
@@ -43,7 +43,9 @@ pub fn judge(
 ) -> Result<Judged, Refusal> {
     // The agreement names its legal basis; the policy holds one. An agreement made for another gives no access here.
     if let Some(other) = agreements.iter().find(|agreement| agreement.legal_basis != policy.legal_basis().da) {
-        return Err(Refusal::ServiceAgreementNotActive { state: format!("hjemmel: {}", other.legal_basis) });
+        return Err(Refusal::ServiceAgreementNotActive {
+            state: Detail::new(format!("hjemmel: {}", other.legal_basis), format!("legal basis: {}", other.legal_basis)),
+        });
     }
     let (kle, sensitivity) = constraints(token, agreements)?;
     let window = Window::at(now, policy.request().reading)?;
@@ -153,7 +155,9 @@ fn constraints(
     (mut kle, mut sensitivity): (Constraint, SensitivityConstraint),
     agreements: &[&Agreement],
 ) -> Result<(Constraint, SensitivityConstraint), Refusal> {
-    let unreadable = |what: &str| Refusal::ServiceAgreementNotActive { state: format!("ulæselig afgrænsning {what}") };
+    let unreadable = |what: &str| Refusal::ServiceAgreementNotActive {
+        state: Detail::new(format!("ulæselig afgrænsning {what}"), format!("unreadable constraint {what}")),
+    };
     for agreement in agreements {
         if !agreement.kle.is_empty() {
             kle = kle.and(agreement.kle.iter().map(String::as_str)).map_err(|what| unreadable(&what.0))?;

@@ -183,7 +183,7 @@ impl Reader<'_> {
         if self.rules.criteria.contains(&criterion) {
             return Ok(());
         }
-        Err(Refusal::CriterionWithheld { criterion: Detail::same(place.element.local()) })
+        Err(Refusal::CriterionWithheld { criterion: Detail::name(place.element.local()) })
     }
 
     pub(super) fn properties(self, place: &Place<'_>) -> Result<Properties, Refusal> {

@@ -177,7 +177,7 @@ fn within_kle(root: &Expression, constraint: &Constraint, decisions: &mut Vec<De
     }
     // A line outside the constraint is removed from the answer and takes the sums with it; the hits must not tell of them.
     if searches.iter().any(|search| tests_sums(search)) {
-        return Err(Refusal::CriterionWithheld { criterion: Detail::same("SamletBruttobeloeb") });
+        return Err(Refusal::CriterionWithheld { criterion: Detail::name("SamletBruttobeloeb") });
     }
     if searches.iter().flat_map(|search| &search.lines).any(|line| line.kle.is_none()) {
         return Err(Refusal::CriterionWithheld {

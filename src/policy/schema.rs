@@ -50,7 +50,7 @@ impl<'d> Place<'d> {
         self.no_attributes()?;
         self.element.text().ok_or_else(|| {
             if self.element.children().any(|child| matches!(child, Child::Comment)) {
-                Refusal::CommentRefused { place: self.path.clone() }
+                Refusal::CommentRefused { place: Detail::name(&self.path) }
             } else {
                 invalid(format!("{} rummer ikke ren tekst", self.name()), format!("{} does not hold plain text", self.name()))
             }
@@ -159,7 +159,7 @@ impl<'d> Children<'d> {
             // Named to the first field inside: "Egenskaber/Foelsomhed" tells the caller what to remove.
             let field = element.descendants().skip(1).find(|inner| inner.elements().next().is_none());
             let field = field.map(|field| format!("/{}", shown(field.local()))).unwrap_or_default();
-            Refusal::CriterionWithheld { criterion: Detail::same(&format!("{}{field}", element.local())) }
+            Refusal::CriterionWithheld { criterion: Detail::name(&format!("{}{field}", element.local())) }
         } else {
             let (name, parent) = (shown(element.local()), self.parent_name());
             invalid(format!("uventet element {name} i {parent}"), format!("unexpected element {name} in {parent}"))

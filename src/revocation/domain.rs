@@ -20,6 +20,25 @@ use super::list::{Authorities, RevocationError, RevocationList, Standing, standi
 use crate::clock::Clock;
 use crate::{hex, pem};
 
+/// Why a certificate may not be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhyRefused {
+    /// A list names it.
+    Revoked,
+    /// No list speaks for its CA.
+    NoList,
+}
+
+impl WhyRefused {
+    /// The same as a clause after "the certificate", in Danish and in English.
+    pub fn told(self) -> (&'static str, &'static str) {
+        match self {
+            WhyRefused::Revoked => ("er spærret", "is revoked"),
+            WhyRefused::NoList => ("har ingen gældende spærreliste", "has no revocation list in force"),
+        }
+    }
+}
+
 /// Where a list comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -203,13 +222,13 @@ impl Lists {
     }
 
     /// Why a certificate may not be relied on, by the domain's rule; `None` where it may.
-    pub fn refusal(&self, certificate: &[u8], now: Timestamp) -> Option<&'static str> {
+    pub fn refusal(&self, certificate: &[u8], now: Timestamp) -> Option<WhyRefused> {
         if !self.asked() {
             return None;
         }
         match (self.standing(certificate, now), self.settings.without_list) {
-            (Standing::Revoked, _) => Some("is revoked"),
-            (Standing::Unknown, WithoutList::Refuse) => Some("has no revocation list in force"),
+            (Standing::Revoked, _) => Some(WhyRefused::Revoked),
+            (Standing::Unknown, WithoutList::Refuse) => Some(WhyRefused::NoList),
             _ => None,
         }
     }

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Expectations;
 use super::privileges::Privileges;
 use super::trust::Issuer;
-use crate::refusal::Refusal;
+use crate::refusal::{Detail, Refusal};
 use crate::signature::base64;
 use crate::signature::key::{Certificate, VerificationKey};
 use crate::signature::names::{DSIG, SAML};
@@ -90,12 +90,12 @@ impl Claims {
     }
 }
 
-fn invalid(what: impl Into<String>) -> Refusal {
-    Refusal::TokenInvalid { what: what.into() }
+fn invalid(da: impl Into<String>, en: impl Into<String>) -> Refusal {
+    Refusal::TokenInvalid { what: Detail::new(da, en) }
 }
 
-fn holder(what: &str) -> Refusal {
-    Refusal::HolderOfKey { what: what.to_owned() }
+fn holder(da: &str, en: &str) -> Refusal {
+    Refusal::HolderOfKey { what: Detail::new(da, en) }
 }
 
 impl Statement {
@@ -106,11 +106,16 @@ impl Statement {
     pub fn read(verified: &VerifiedAssertion<'_>) -> Result<Arc<Self>, Refusal> {
         let assertion = verified.element();
         if assertion.attribute("", "Version") != Some("2.0") {
-            return Err(invalid("Version is not 2.0"));
+            return Err(invalid("Version er ikke 2.0", "Version is not 2.0"));
         }
         let issued = assertion.attribute("", "IssueInstant").and_then(instant);
-        let issued = issued.ok_or_else(|| invalid("IssueInstant is not a dateTime with a zone"))?;
-        let id = assertion.attribute("", "ID").filter(|id| !id.is_empty()).ok_or_else(|| invalid("there is no ID"))?;
+        let issued = issued.ok_or_else(|| {
+            invalid("IssueInstant er ikke en dateTime med tidszone", "IssueInstant is not a dateTime with a zone")
+        })?;
+        let id = assertion
+            .attribute("", "ID")
+            .filter(|id| !id.is_empty())
+            .ok_or_else(|| invalid("der er intet ID", "there is no ID"))?;
 
         // Advice, AuthzDecisionStatement and whatever else there is would be read by someone, and not by us.
         let known = |child: Element<'_>| match child.namespace() {
@@ -119,10 +124,14 @@ impl Statement {
             _ => false,
         };
         if let Some(child) = assertion.elements().find(|child| !known(*child)) {
-            return Err(invalid(format!("it holds {}, which is not understood", short(child.local()))));
+            let name = short(child.local());
+            return Err(invalid(
+                format!("det rummer {name}, som ikke forstås"),
+                format!("it holds {name}, which is not understood"),
+            ));
         }
         if assertion.has_stray_text() {
-            return Err(invalid("there is text between its parts"));
+            return Err(invalid("der er tekst mellem dets dele", "there is text between its parts"));
         }
         let issuer = text(one(assertion, "Issuer")?)?;
         let (conditions, audience) = conditions(one(assertion, "Conditions")?)?;
@@ -130,15 +139,15 @@ impl Statement {
         let attributes = Attributes::read(one(assertion, "AttributeStatement")?)?;
         let cvr = attributes.only("CvrNumberIdentifier")?;
         if cvr.len() != 8 || !cvr.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(invalid("CvrNumberIdentifier is not eight digits"));
+            return Err(invalid("CvrNumberIdentifier er ikke otte cifre", "CvrNumberIdentifier is not eight digits"));
         }
         for (name, expected) in [("SpecVer", "DK-SAML-2.0"), ("KombitSpecVer", "1.0")] {
             if attributes.only(name)? != expected {
-                return Err(invalid(format!("{name} is not {expected}")));
+                return Err(invalid(format!("{name} er ikke {expected}"), format!("{name} is not {expected}")));
             }
         }
         if assurance_level(&attributes.only("AssuranceLevel")?).is_none_or(|level| level < 3) {
-            return Err(invalid("AssuranceLevel is not 3 or more"));
+            return Err(invalid("AssuranceLevel er ikke 3 eller derover", "AssuranceLevel is not 3 or more"));
         }
         let privileges = match attributes.maybe("Privileges_intermediate")? {
             Some(coded) => Privileges::from_base64(&coded)?,
@@ -162,12 +171,15 @@ impl Statement {
             return Err(Refusal::TokenIssuerUntrusted);
         }
         if self.issued.duration_since(now) > skew {
-            return Err(invalid("IssueInstant lies in the future"));
+            return Err(invalid("IssueInstant ligger i fremtiden", "IssueInstant lies in the future"));
         }
         let life = self.conditions.not_on_or_after.duration_since(self.conditions.not_before);
         if life > expectations.max_token_life + skew {
-            let allowed = expectations.max_token_life.as_secs();
-            return Err(invalid(format!("it lives for {} s; {allowed} are allowed", life.as_secs())));
+            let (life, allowed) = (life.as_secs(), expectations.max_token_life.as_secs());
+            return Err(invalid(
+                format!("det gælder i {life} sekunder; højst {allowed} er tilladt"),
+                format!("it lives for {life} seconds; {allowed} are allowed"),
+            ));
         }
         self.conditions.holds(skew, now)?;
         let for_us = |name: &Option<String>| match name.as_deref() == Some(expectations.entity_id) {
@@ -179,7 +191,10 @@ impl Statement {
         for_us(&self.recipient)?;
         match self.holder.valid_at(now) {
             true => Ok(Claims(Arc::clone(self))),
-            false => Err(holder("the certificate in the token is outside its own validity")),
+            false => Err(holder(
+                "certifikatet i tokenet er uden for sin egen gyldighedsperiode",
+                "the certificate in the token is outside its own validity",
+            )),
         }
     }
 }
@@ -188,15 +203,20 @@ impl Statement {
 fn one<'d>(parent: Element<'d>, local: &str) -> Result<Element<'d>, Refusal> {
     match parent.only(SAML, local) {
         Ok(Some(child)) => Ok(child),
-        Ok(None) => Err(invalid(format!("{local} is missing in {}", parent.local()))),
-        Err(()) => Err(invalid(format!("{local} occurs twice in {}", parent.local()))),
+        Ok(None) => {
+            Err(invalid(format!("{local} mangler i {}", parent.local()), format!("{local} is missing in {}", parent.local())))
+        }
+        Err(()) => Err(invalid(
+            format!("{local} forekommer mere end én gang i {}", parent.local()),
+            format!("{local} occurs more than once in {}", parent.local()),
+        )),
     }
 }
 
 fn text(element: Element<'_>) -> Result<String, Refusal> {
     match element.text() {
         Some(text) => Ok(text.into_owned()),
-        None => Err(invalid(format!("{} is not plain text", element.local()))),
+        None => Err(invalid(format!("{} er ikke ren tekst", element.local()), format!("{} is not plain text", element.local()))),
     }
 }
 
@@ -208,7 +228,9 @@ fn short(text: &str) -> String {
 fn time(element: Element<'_>, name: &str) -> Result<Option<Timestamp>, Refusal> {
     match element.attribute("", name) {
         None => Ok(None),
-        Some(text) => instant(text).map(Some).ok_or_else(|| invalid(format!("{name} is not a dateTime with a zone"))),
+        Some(text) => instant(text).map(Some).ok_or_else(|| {
+            invalid(format!("{name} er ikke en dateTime med tidszone"), format!("{name} is not a dateTime with a zone"))
+        }),
     }
 }
 
@@ -232,12 +254,19 @@ fn conditions(conditions: Element<'_>) -> Result<(Period, Option<String>), Refus
     let mut children = conditions.elements();
     let restriction = match (children.next(), children.next()) {
         (Some(one), None) if one.is(SAML, "AudienceRestriction") && !conditions.has_stray_text() => one,
-        _ => return Err(invalid("Conditions is not exactly one AudienceRestriction")),
+        _ => {
+            return Err(invalid(
+                "Conditions er ikke netop én AudienceRestriction",
+                "Conditions is not exactly one AudienceRestriction",
+            ));
+        }
     };
-    let not_before = time(conditions, "NotBefore")?.ok_or_else(|| invalid("Conditions has no NotBefore"))?;
-    let not_on_or_after = time(conditions, "NotOnOrAfter")?.ok_or_else(|| invalid("Conditions has no NotOnOrAfter"))?;
+    let not_before =
+        time(conditions, "NotBefore")?.ok_or_else(|| invalid("Conditions har ingen NotBefore", "Conditions has no NotBefore"))?;
+    let not_on_or_after = time(conditions, "NotOnOrAfter")?
+        .ok_or_else(|| invalid("Conditions har ingen NotOnOrAfter", "Conditions has no NotOnOrAfter"))?;
     if not_on_or_after <= not_before {
-        return Err(invalid("NotOnOrAfter is not after NotBefore"));
+        return Err(invalid("NotOnOrAfter ligger ikke efter NotBefore", "NotOnOrAfter is not after NotBefore"));
     }
     let mut audiences = restriction.elements();
     let audience = match (audiences.next(), audiences.next()) {
@@ -258,18 +287,20 @@ struct Subject {
 fn subject(subject: Element<'_>) -> Result<Subject, Refusal> {
     let name_id = text(one(subject, "NameID")?)?;
     if subject.elements().any(|child| !child.is(SAML, "NameID") && !child.is(SAML, "SubjectConfirmation")) {
-        return Err(invalid("Subject holds something that is not understood"));
+        return Err(invalid("Subject rummer noget, der ikke forstås", "Subject holds something that is not understood"));
     }
     let confirmation = match subject.only(SAML, "SubjectConfirmation") {
         Ok(Some(one)) => one,
-        Ok(None) => return Err(holder("the token has no SubjectConfirmation")),
-        Err(()) => return Err(holder("the token has two SubjectConfirmations")),
+        Ok(None) => return Err(holder("tokenet har ingen SubjectConfirmation", "the token has no SubjectConfirmation")),
+        Err(()) => return Err(holder("tokenet har to SubjectConfirmation", "the token has two SubjectConfirmations")),
     };
     if confirmation.attribute("", "Method") != Some(HOLDER_OF_KEY) {
-        return Err(holder("the token has no holder-of-key confirmation"));
+        return Err(holder("tokenet har ingen holder-of-key-bekræftelse", "the token has no holder-of-key confirmation"));
     }
     let data = confirmation.only(SAML, "SubjectConfirmationData").ok().flatten();
-    let data = data.ok_or_else(|| holder("the token does not have one SubjectConfirmationData"))?;
+    let data = data.ok_or_else(|| {
+        holder("tokenet har ikke netop én SubjectConfirmationData", "the token does not have one SubjectConfirmationData")
+    })?;
     for attribute in data.attributes() {
         let understood = match attribute.namespace {
             "" => matches!(attribute.local, "NotBefore" | "NotOnOrAfter" | "Recipient"),
@@ -277,10 +308,16 @@ fn subject(subject: Element<'_>) -> Result<Subject, Refusal> {
             _ => false,
         };
         if !understood {
-            return Err(invalid(format!("SubjectConfirmationData/@{} is not understood", short(attribute.local))));
+            let name = short(attribute.local);
+            return Err(invalid(
+                format!("SubjectConfirmationData/@{name} forstås ikke"),
+                format!("SubjectConfirmationData/@{name} is not understood"),
+            ));
         }
     }
-    let until = time(data, "NotOnOrAfter")?.ok_or_else(|| invalid("SubjectConfirmationData has no NotOnOrAfter"))?;
+    let until = time(data, "NotOnOrAfter")?.ok_or_else(|| {
+        invalid("SubjectConfirmationData har ingen NotOnOrAfter", "SubjectConfirmationData has no NotOnOrAfter")
+    })?;
     let confirmation = Period { not_before: time(data, "NotBefore")?.unwrap_or(Timestamp::MIN), not_on_or_after: until };
     let recipient = data.attribute("", "Recipient").map(str::to_owned);
     Ok(Subject { name_id, confirmation, recipient, holder: holder_certificate(data)? })
@@ -293,11 +330,19 @@ fn holder_certificate(data: Element<'_>) -> Result<Certificate, Refusal> {
         let mut children = place.elements();
         place = match (children.next(), children.next()) {
             (Some(one), None) if one.is(DSIG, name) && !place.has_stray_text() => one,
-            _ => return Err(holder("the token does not name one key by one X509Certificate")),
+            _ => {
+                return Err(holder(
+                    "tokenet udpeger ikke netop én nøgle ved ét X509Certificate",
+                    "the token does not name one key by one X509Certificate",
+                ));
+            }
         };
     }
-    let der = place.text().and_then(|text| base64::decode(&text)).ok_or_else(|| holder("the certificate is not base64"))?;
-    Certificate::from_der(&der).map_err(|error| holder(&error.to_string()))
+    let der = place
+        .text()
+        .and_then(|text| base64::decode(&text))
+        .ok_or_else(|| holder("certifikatet er ikke base64", "the certificate is not base64"))?;
+    Certificate::from_der(&der).map_err(|error| Refusal::HolderOfKey { what: error.told() })
 }
 
 fn local(name: &str) -> &str {
@@ -319,11 +364,17 @@ impl<'d> Attributes<'d> {
         let mut attributes = Vec::new();
         for attribute in statement.elements() {
             if !attribute.is(SAML, "Attribute") {
-                return Err(invalid("AttributeStatement holds something else than Attributes"));
+                return Err(invalid(
+                    "AttributeStatement rummer andet end Attribute",
+                    "AttributeStatement holds something else than Attributes",
+                ));
             }
-            let name = attribute.attribute("", "Name").ok_or_else(|| invalid("an Attribute has no Name"))?;
+            let name = attribute
+                .attribute("", "Name")
+                .ok_or_else(|| invalid("en Attribute har intet Name", "an Attribute has no Name"))?;
             if attributes.iter().any(|(known, _)| *known == name) {
-                return Err(invalid(format!("{} occurs twice", short(local(name)))));
+                let name = short(local(name));
+                return Err(invalid(format!("{name} forekommer to gange"), format!("{name} occurs twice")));
             }
             attributes.push((name, attribute));
         }
@@ -341,12 +392,12 @@ impl<'d> Attributes<'d> {
             {
                 text(value).map(Some)
             }
-            _ => Err(invalid(format!("{name} does not have one value"))),
+            _ => Err(invalid(format!("{name} har ikke netop én værdi"), format!("{name} does not have one value"))),
         }
     }
 
     fn only(&self, name: &str) -> Result<String, Refusal> {
-        self.maybe(name)?.ok_or_else(|| invalid(format!("{name} is missing")))
+        self.maybe(name)?.ok_or_else(|| invalid(format!("{name} mangler"), format!("{name} is missing")))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::refusal::Refusal;
+use crate::refusal::{Detail, Refusal};
 use crate::signature::base64;
 use crate::soap::document::{Document, Element};
 use crate::soap::strict::{Limits, is_space};
@@ -58,8 +58,10 @@ impl Group {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Privileges(Vec<Group>);
 
-fn bad(what: &str) -> Refusal {
-    Refusal::TokenInvalid { what: format!("Privileges_intermediate: {what}") }
+fn bad(da: &str, en: &str) -> Refusal {
+    Refusal::TokenInvalid {
+        what: Detail::new(format!("Privileges_intermediate: {da}"), format!("Privileges_intermediate: {en}")),
+    }
 }
 
 impl Privileges {
@@ -74,15 +76,18 @@ impl Privileges {
     /// # Errors
     /// `TokenInvalid`.
     pub fn from_base64(coded: &str) -> Result<Self, Refusal> {
-        let xml = base64::decode(coded).ok_or_else(|| bad("it is not base64"))?;
+        let xml = base64::decode(coded).ok_or_else(|| bad("værdien er ikke base64", "it is not base64"))?;
         let limits = Limits { nodes: 10_000, depth: 8, ..Limits::default() };
-        let document = Document::parse(Bytes::from(xml), &limits).map_err(|refusal| bad(&refusal.entry().en.what))?;
+        let document = Document::parse(Bytes::from(xml), &limits).map_err(|refusal| {
+            let entry = refusal.entry();
+            bad(&entry.da.what, &entry.en.what)
+        })?;
         let list = document.root();
         if list.local() != "PrivilegeList" || !NAMESPACES.contains(&list.namespace()) || document.has_comments() {
-            return Err(bad("it is not a PrivilegeList"));
+            return Err(bad("værdien er ikke en PrivilegeList", "it is not a PrivilegeList"));
         }
         if list.has_stray_text() {
-            return Err(bad("there is text between the groups"));
+            return Err(bad("der er tekst mellem grupperne", "there is text between the groups"));
         }
         let groups: Result<Vec<_>, _> = list.elements().map(|element| group(element, list.namespace())).collect();
         Ok(Self(groups?.into_iter().flatten().collect()))
@@ -104,22 +109,29 @@ fn group(element: Element<'_>, namespace: &str) -> Result<Option<Group>, Refusal
     // The profile's schema leaves local elements unqualified, its example qualifies them: both are met.
     let is = |element: Element<'_>, local: &str| element.is(namespace, local) || element.is("", local);
     let scope = element.attribute("", "Scope").filter(|_| is(element, "PrivilegeGroup"));
-    let scope = scope.ok_or_else(|| bad("a child is not a PrivilegeGroup with Scope"))?;
+    let scope = scope.ok_or_else(|| {
+        bad("et underelement er ikke en PrivilegeGroup med Scope", "a child is not a PrivilegeGroup with Scope")
+    })?;
     if element.has_stray_text() {
-        return Err(bad("there is text between the parts of a group"));
+        return Err(bad("der er tekst mellem en gruppes dele", "there is text between the parts of a group"));
     }
     let mut privileges = Vec::new();
     let mut constraints: Vec<(Constraint, Vec<String>)> = Vec::new();
     let mut usable = true;
     for child in element.elements() {
-        let text = child.text().ok_or_else(|| bad("a value is not plain text"))?;
+        let text = child.text().ok_or_else(|| bad("en værdi er ikke ren tekst", "a value is not plain text"))?;
         let text = text.trim_matches(is_space);
         if is(child, "Privilege") {
             privileges.push(text.to_owned());
             continue;
         }
         let name = child.attribute("", "Name").filter(|_| is(child, "Constraint"));
-        let constraint = match name.ok_or_else(|| bad("a group holds something else than Privilege and Constraint"))? {
+        let constraint = match name.ok_or_else(|| {
+            bad(
+                "en gruppe rummer andet end Privilege og Constraint",
+                "a group holds something else than Privilege and Constraint",
+            )
+        })? {
             KLE => Constraint::Kle,
             SENSITIVITY => Constraint::Sensitivity,
             ORGANISATION => Constraint::Organisation,
@@ -136,7 +148,7 @@ fn group(element: Element<'_>, namespace: &str) -> Result<Option<Group>, Refusal
         }
     }
     if privileges.is_empty() {
-        return Err(bad("a group has no Privilege"));
+        return Err(bad("en gruppe har ingen Privilege", "a group has no Privilege"));
     }
     let cvr = scope.strip_prefix(CVR_SCOPE).filter(|cvr| cvr.len() == 8 && cvr.bytes().all(|byte| byte.is_ascii_digit()));
     Ok(cvr.filter(|_| usable).map(|cvr| Group { cvr: cvr.to_owned(), privileges, constraints }))

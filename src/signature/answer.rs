@@ -10,7 +10,7 @@ use super::key::Certificate;
 use super::names::{BASE64, DSIG, WSSE, X509V3};
 use super::signed_info::{Transform, bad, children};
 use super::verify::{Located, Parts, Profile, locate};
-use crate::refusal::Refusal;
+use crate::refusal::{Detail, Refusal};
 use crate::soap::document::{Document, Element};
 use crate::soap::reading::Reading;
 use crate::soap::strict::Token;
@@ -45,8 +45,9 @@ impl<'d> VerifiedMessage<'d> {
 /// As [`super::verify::RequestSignature`], and `SecurityStructure` where there is no certificate.
 pub fn verify_with_certificate<'d>(document: &'d Document, parts: &Parts<'d>) -> Result<VerifiedMessage<'d>, Refusal> {
     let located = locate(document, parts, Profile::Certificate)?;
-    let der = carried(&located)?.ok_or_else(|| bad("the message does not carry its certificate"))?;
-    let certificate = Certificate::from_der(&der).map_err(|error| bad(&error.to_string()))?;
+    let der = carried(&located)?
+        .ok_or_else(|| bad("beskeden medbringer ikke sit certifikat", "the message does not carry its certificate"))?;
+    let certificate = Certificate::from_der(&der).map_err(|error| Refusal::SecurityStructure { what: error.told() })?;
     if let Some(token) = located.certificate.filter(|token| !located.resolved.contains(token)) {
         return Err(Refusal::SignatureCoverage { part: token.local().to_owned() });
     }
@@ -103,7 +104,7 @@ fn by_pinned<'d>(
         .iter()
         .filter(|signer| carried.as_ref().is_none_or(|carried| carried == signer.der()))
         .find(|signer| located.signature.is_by(signer.key(), &signed))
-        .ok_or_else(|| Refusal::SignatureInvalid { of: "the answer".into() })?;
+        .ok_or_else(|| Refusal::SignatureInvalid { of: Detail::new("svarets signatur", "the answer's signature") })?;
     let message =
         VerifiedMessage { certificate: signer.clone(), covered: located.resolved.clone(), timestamp: located.timestamp };
     Ok((message, located))
@@ -113,17 +114,29 @@ fn by_pinned<'d>(
 fn carried(located: &Located<'_>) -> Result<Option<Vec<u8>>, Refusal> {
     let Some(key_info) = located.signature.key_info else { return Ok(None) };
     let mut parts = children(key_info)?;
-    let (Some(first), None) = (parts.next(), parts.next()) else { return Err(bad("KeyInfo does not have one part")) };
+    let (Some(first), None) = (parts.next(), parts.next()) else {
+        return Err(bad("KeyInfo har ikke netop én del", "KeyInfo does not have one part"));
+    };
     let mut inner = children(first)?;
-    let (Some(part), None) = (inner.next(), inner.next()) else { return Err(bad("KeyInfo does not name one key")) };
+    let (Some(part), None) = (inner.next(), inner.next()) else {
+        return Err(bad("KeyInfo udpeger ikke netop én nøgle", "KeyInfo does not name one key"));
+    };
     let text = match (first.namespace(), first.local(), part.namespace(), part.local()) {
         (WSSE, "SecurityTokenReference", WSSE, "Reference") => {
             let id = part.attribute("", "URI").and_then(|uri| uri.strip_prefix('#'));
             let token = id.and_then(|id| located.ids.get(id)).filter(|token| located.certificate == Some(*token));
-            let token = token.ok_or_else(|| bad("KeyInfo does not lead to the BinarySecurityToken in Security"))?;
+            let token = token.ok_or_else(|| {
+                bad(
+                    "KeyInfo fører ikke til BinarySecurityToken i Security",
+                    "KeyInfo does not lead to the BinarySecurityToken in Security",
+                )
+            })?;
             let encoding = token.attribute("", "EncodingType");
             if token.attribute("", "ValueType") != Some(X509V3) || encoding.is_some_and(|encoding| encoding != BASE64) {
-                return Err(bad("the BinarySecurityToken is not one X.509 certificate in base64"));
+                return Err(bad(
+                    "BinarySecurityToken er ikke netop ét X.509-certifikat i base64",
+                    "the BinarySecurityToken is not one X.509 certificate in base64",
+                ));
             }
             token.text()
         }
@@ -132,9 +145,16 @@ fn carried(located: &Located<'_>) -> Result<Option<Vec<u8>>, Refusal> {
         (WSSE, "SecurityTokenReference", WSSE, "KeyIdentifier") | (WSSE, "SecurityTokenReference", DSIG, "X509Data") => {
             return Ok(None);
         }
-        _ => return Err(bad("KeyInfo is neither a SecurityTokenReference nor an X509Certificate")),
+        _ => {
+            return Err(bad(
+                "KeyInfo er hverken en SecurityTokenReference eller et X509Certificate",
+                "KeyInfo is neither a SecurityTokenReference nor an X509Certificate",
+            ));
+        }
     };
-    text.and_then(|text| base64::decode(&text)).map(Some).ok_or_else(|| bad("the certificate is not base64"))
+    text.and_then(|text| base64::decode(&text))
+        .map(Some)
+        .ok_or_else(|| bad("certifikatet er ikke base64", "the certificate is not base64"))
 }
 
 /// The digest of a Body that streams.
@@ -156,12 +176,12 @@ impl PendingBody {
         let (reference, method) = match pair {
             Some((reference, _)) => match &reference.transform {
                 Transform::Exclusive(method) => (reference, method),
-                _ => return Err(bad("Body is not canonicalised by exc-c14n")),
+                _ => return Err(bad("Body er ikke kanoniseret med exc-c14n", "Body is not canonicalised by exc-c14n")),
             },
             None => return Err(Refusal::SignatureCoverage { part: "Body".into() }),
         };
         if body.elements().next().is_some() || body.has_stray_text() {
-            return Err(bad("Body was to come, and is here already"));
+            return Err(bad("Body skulle først komme, men er her allerede", "Body was to come, and is here already"));
         }
         let mut canonicaliser = Canonicaliser::new(method.clone(), reference.digest());
         canonicaliser.start_element(body);
@@ -185,10 +205,12 @@ impl PendingBody {
     /// A refusal is large and rare, and so stands aside: an answer has thousands of tokens.
     fn take(&mut self, token: Token, read: &impl Reading) -> Result<(), Box<Refusal>> {
         match token {
-            Token::Comment => return Err(Refusal::CommentRefused { place: "the signed answer".into() }.into()),
+            Token::Comment => {
+                return Err(Refusal::CommentRefused { place: Detail::new("det signerede svar", "the signed answer") }.into());
+            }
             Token::Start | Token::Empty | Token::Leaf => {
                 if self.canonicaliser.depth() == 0 {
-                    return Err(bad("there is an element behind Body").into());
+                    return Err(bad("der er et element efter Body", "there is an element behind Body").into());
                 }
                 if read.has_attributes() && read.attributes().any(|a| is_id(a.local) && self.ids.contains(a.value)) {
                     return Err(Refusal::DuplicateId.into());

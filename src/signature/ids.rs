@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::names::WSU;
-use crate::refusal::Refusal;
+use crate::refusal::{Detail, Refusal};
 use crate::soap::document::{Document, Element};
 
 /// Whether an attribute of this local name names its element.
@@ -30,7 +30,9 @@ impl<'d> Ids<'d> {
             let mut own = element.attributes().filter(|attribute| is_id(attribute.local));
             let Some(id) = own.next() else { continue };
             if own.next().is_some() {
-                return Err(Refusal::SecurityStructure { what: "an element has two ids".into() });
+                return Err(Refusal::SecurityStructure {
+                    what: Detail::new("et element har to id'er", "an element has two ids"),
+                });
             }
             match ids.entry(id.value) {
                 Entry::Occupied(_) => return Err(Refusal::DuplicateId),

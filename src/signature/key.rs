@@ -13,6 +13,7 @@ use x509_parser::oid_registry::{
 use x509_parser::prelude::{FromDer as _, SubjectPublicKeyInfo, X509Certificate};
 
 use super::algorithms::SignatureAlgorithm;
+use crate::refusal::Detail;
 
 /// Why a certificate or key cannot be used. Shown to operators, so it says what to mend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +38,26 @@ pub enum KeyError {
     /// The library could not sign.
     #[error("the signature could not be made")]
     Signing,
+}
+
+impl KeyError {
+    /// The same to the caller, in both languages.
+    pub fn told(&self) -> Detail {
+        let da = match self {
+            KeyError::NotCertificate => {
+                "det er ikke netop ét X.509-certifikat i DER; angiv certifikatet alene, uden noget efter det"
+            }
+            KeyError::KeyKind => "den offentlige nøgle er hverken RSA eller ECDSA på P-256 eller P-384",
+            KeyError::PssOnly => {
+                "den offentlige nøgle må kun bruges til RSASSA-PSS (et certifikat, der er *signeret* med PSS, kan bruges); brug en nøgle \
+                 af typen rsaEncryption"
+            }
+            KeyError::KeyRejected => "den offentlige nøgle er ikke gyldig, eller RSA-nøglen er uden for 2048-8192 bit",
+            KeyError::NotPrivateKey => "det er ikke en privat RSA-nøgle i PKCS#8 eller PKCS#1 på mindst 2048 bit",
+            KeyError::Signing => "signaturen kunne ikke dannes",
+        };
+        Detail::new(da, self.to_string())
+    }
 }
 
 enum Parsed {

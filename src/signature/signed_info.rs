@@ -6,7 +6,7 @@ use super::base64;
 use super::c14n::{Exclusive, canonicalise, room_for};
 use super::key::VerificationKey;
 use super::names::{DSIG, ENVELOPED, EXC_C14N, STR_TRANSFORM, WSSE};
-use crate::refusal::Refusal;
+use crate::refusal::{Detail, Refusal};
 use crate::soap::document::Element;
 
 /// References of one signature. Honest messages have eight.
@@ -60,40 +60,51 @@ pub struct Signature<'d> {
     pub key_info: Option<Element<'d>>,
 }
 
-pub(super) fn bad(what: &str) -> Refusal {
-    Refusal::SecurityStructure { what: what.to_owned() }
+pub(super) fn bad(da: impl Into<String>, en: impl Into<String>) -> Refusal {
+    Refusal::SecurityStructure { what: Detail::new(da, en) }
 }
 
 /// The child elements, where there is no text beside them.
 pub(super) fn children<'d>(element: Element<'d>) -> Result<impl Iterator<Item = Element<'d>> + use<'d>, Refusal> {
     match element.has_stray_text() {
-        true => Err(bad(&format!("text between the parts of {}", element.local()))),
+        true => Err(bad(
+            format!("tekst mellem delene af {}", element.local()),
+            format!("text between the parts of {}", element.local()),
+        )),
         false => Ok(element.elements()),
     }
 }
 
 fn take<'d>(children: &mut impl Iterator<Item = Element<'d>>, local: &str) -> Result<Element<'d>, Refusal> {
-    children.next().filter(|child| child.is(DSIG, local)).ok_or_else(|| bad(&format!("{local} is missing or out of its order")))
+    children.next().filter(|child| child.is(DSIG, local)).ok_or_else(|| {
+        bad(format!("{local} mangler eller står ikke på sin plads"), format!("{local} is missing or out of its order"))
+    })
 }
 
 fn end<'d>(mut children: impl Iterator<Item = Element<'d>>, of: &str) -> Result<(), Refusal> {
     match children.next() {
         None => Ok(()),
-        Some(_) => Err(bad(&format!("{of} has a part too many"))),
+        Some(_) => Err(bad(format!("{of} har en del for meget"), format!("{of} has a part too many"))),
     }
 }
 
 fn algorithm<'d>(element: Element<'d>) -> Result<&'d str, Refusal> {
+    let local = element.local();
     match element.attributes().all(|attribute| attribute.namespace.is_empty() && attribute.local == "Algorithm") {
-        true => element.attribute("", "Algorithm").ok_or_else(|| bad(&format!("{} names no Algorithm", element.local()))),
-        false => Err(bad(&format!("{} has an attribute that does not belong there", element.local()))),
+        true => element
+            .attribute("", "Algorithm")
+            .ok_or_else(|| bad(format!("{local} angiver ingen Algorithm"), format!("{local} names no Algorithm"))),
+        false => Err(bad(
+            format!("{local} har en attribut, der ikke hører til"),
+            format!("{local} has an attribute that does not belong there"),
+        )),
     }
 }
 
 fn bytes(element: Element<'_>) -> Result<Vec<u8>, Refusal> {
     // `text` refuses elements, comments and CDATA inside; base64 refuses every other character.
     let value = element.text().and_then(|text| base64::decode(&text)).filter(|value| !value.is_empty());
-    value.ok_or_else(|| bad(&format!("{} is not base64", element.local())))
+    value.ok_or_else(|| bad(format!("{} er ikke base64", element.local()), format!("{} is not base64", element.local())))
 }
 
 /// The PrefixList of a method or transform whose algorithm must be exclusive canonicalisation without comments.
@@ -107,10 +118,13 @@ fn exclusive(element: Element<'_>) -> Result<Exclusive, Refusal> {
     end(parts, element.local())?;
     let prefixes = list.attribute("", "PrefixList").unwrap_or("");
     if !list.is(EXC_C14N, "InclusiveNamespaces") || list.attributes().count() != 1 || !list.is_empty() {
-        return Err(bad("a canonicalisation has another parameter than InclusiveNamespaces/@PrefixList"));
+        return Err(bad(
+            "en kanonisering har en anden parameter end InclusiveNamespaces/@PrefixList",
+            "a canonicalisation has another parameter than InclusiveNamespaces/@PrefixList",
+        ));
     }
     if prefixes.split_whitespace().count() > MAX_PREFIXES {
-        return Err(bad("a PrefixList is longer than any honest one"));
+        return Err(bad("en PrefixList er for lang", "a PrefixList is longer than any honest one"));
     }
     Ok(Exclusive::with_prefixes(prefixes))
 }
@@ -121,7 +135,7 @@ fn no_parameters(element: Element<'_>) -> Result<(), Refusal> {
 
 fn transform(transforms: Element<'_>) -> Result<Transform, Refusal> {
     if !transforms.is(DSIG, "Transforms") || transforms.attributes().next().is_some() {
-        return Err(bad("a Reference has no Transforms"));
+        return Err(bad("en Reference har ingen Transforms", "a Reference has no Transforms"));
     }
     let mut chain = children(transforms)?;
     let first = take(&mut chain, "Transform")?;
@@ -133,10 +147,9 @@ fn transform(transforms: Element<'_>) -> Result<Transform, Refusal> {
         }
         STR_TRANSFORM => {
             let mut parameters = children(first)?;
-            let parameter = parameters
-                .next()
-                .filter(|child| child.is(WSSE, "TransformationParameters"))
-                .ok_or_else(|| bad("the STR-Transform has no TransformationParameters"))?;
+            let parameter = parameters.next().filter(|child| child.is(WSSE, "TransformationParameters")).ok_or_else(|| {
+                bad("STR-Transform har ingen TransformationParameters", "the STR-Transform has no TransformationParameters")
+            })?;
             end(parameters, "Transform")?;
             let mut methods = children(parameter)?;
             let method = exclusive(take(&mut methods, "CanonicalizationMethod")?)?;
@@ -147,21 +160,29 @@ fn transform(transforms: Element<'_>) -> Result<Transform, Refusal> {
     };
     match chain.next() {
         None => Ok(read),
-        Some(_) => Err(bad("a chain of transforms that is not exc-c14n, enveloped-signature + exc-c14n, or STR-Transform")),
+        Some(_) => Err(bad(
+            "en kæde af transformationer, der hverken er exc-c14n, enveloped-signature + exc-c14n eller STR-Transform",
+            "a chain of transforms that is not exc-c14n, enveloped-signature + exc-c14n, or STR-Transform",
+        )),
     }
 }
 
 fn reference(element: Element<'_>) -> Result<Reference<'_>, Refusal> {
     if !element.is(DSIG, "Reference") {
-        return Err(bad("SignedInfo holds something else than References"));
+        return Err(bad("SignedInfo rummer andet end Reference", "SignedInfo holds something else than References"));
     }
     if !element.attributes().all(|a| a.namespace.is_empty() && matches!(a.local, "URI" | "Id")) {
-        return Err(bad("a Reference has an attribute that does not belong there"));
+        return Err(bad(
+            "en Reference har en attribut, der ikke hører til",
+            "a Reference has an attribute that does not belong there",
+        ));
     }
     let id = element.attribute("", "URI").and_then(|uri| uri.strip_prefix('#')).filter(|id| !id.is_empty());
-    let id = id.ok_or_else(|| bad("a Reference does not name an element by #id"))?;
+    let id =
+        id.ok_or_else(|| bad("en Reference udpeger ikke et element ved #id", "a Reference does not name an element by #id"))?;
     let mut parts = children(element)?;
-    let transform = transform(parts.next().ok_or_else(|| bad("a Reference has no Transforms"))?)?;
+    let transform =
+        transform(parts.next().ok_or_else(|| bad("en Reference har ingen Transforms", "a Reference has no Transforms"))?)?;
     let method = take(&mut parts, "DigestMethod")?;
     let digest = DigestAlgorithm::from_uri(algorithm(method)?)?;
     no_parameters(method)?;
@@ -182,7 +203,10 @@ impl<'d> Signature<'d> {
         let value = bytes(take(&mut parts, "SignatureValue")?)?;
         let key_info = parts.next();
         if key_info.is_some_and(|part| !part.is(DSIG, "KeyInfo")) {
-            return Err(bad("a Signature has another part than SignedInfo, SignatureValue and KeyInfo"));
+            return Err(bad(
+                "en Signature har andre dele end SignedInfo, SignatureValue og KeyInfo",
+                "a Signature has another part than SignedInfo, SignatureValue and KeyInfo",
+            ));
         }
         end(parts, "Signature")?;
 
@@ -194,12 +218,15 @@ impl<'d> Signature<'d> {
         let mut references = Vec::with_capacity(USUAL_REFERENCES);
         for part in parts {
             if references.len() == MAX_REFERENCES {
-                return Err(bad("a Signature has more References than any honest one"));
+                return Err(bad(
+                    "en Signature har for mange Reference-elementer",
+                    "a Signature has more References than any honest one",
+                ));
             }
             references.push(reference(part)?);
         }
         if references.is_empty() {
-            return Err(bad("a Signature has no Reference"));
+            return Err(bad("en Signature har ingen Reference", "a Signature has no Reference"));
         }
         Ok(Self { signed_info, method, algorithm, value, references, key_info })
     }

@@ -5,7 +5,8 @@ use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
 use super::names::WSU;
-use crate::refusal::Refusal;
+use super::signed_info::bad;
+use crate::refusal::{Detail, Refusal};
 use crate::soap::document::Element;
 
 /// Reads an `xs:dateTime` that names its zone: `2026-11-22T12:00:00Z`, `…12:00:00.123+01:00`.
@@ -76,41 +77,49 @@ impl Default for TimeRules {
 /// `SecurityStructure` where it cannot be read, is inverted or lives too long; `TimestampOutside` where the clocks or
 /// the message's age are apart.
 pub fn check(timestamp: Element<'_>, rules: &TimeRules, now: Timestamp) -> Result<Timestamp, Refusal> {
-    let bad = |what: &str| Refusal::SecurityStructure { what: what.to_owned() };
     let mut children = timestamp.elements();
     let read = |element: Element<'_>| element.text().and_then(|text| instant(&text));
-    let created = children
-        .next()
-        .filter(|element| element.is(WSU, "Created"))
-        .ok_or_else(|| bad("the Timestamp has no Created, or it is not first"))?;
-    let created = read(created).ok_or_else(|| bad("Created is not a dateTime with a zone"))?;
+    let created = children.next().filter(|element| element.is(WSU, "Created")).ok_or_else(|| {
+        bad("Timestamp har ingen Created, eller den står ikke først", "the Timestamp has no Created, or it is not first")
+    })?;
+    let created =
+        read(created).ok_or_else(|| bad("Created er ikke en dateTime med tidszone", "Created is not a dateTime with a zone"))?;
     let expires = match children.next() {
         None => None,
-        Some(element) if element.is(WSU, "Expires") => {
-            Some(read(element).ok_or_else(|| bad("Expires is not a dateTime with a zone"))?)
+        Some(element) if element.is(WSU, "Expires") => Some(
+            read(element)
+                .ok_or_else(|| bad("Expires er ikke en dateTime med tidszone", "Expires is not a dateTime with a zone"))?,
+        ),
+        Some(_) => {
+            return Err(bad(
+                "Timestamp rummer andet end Created og Expires",
+                "the Timestamp has another child than Created and Expires",
+            ));
         }
-        Some(_) => return Err(bad("the Timestamp has another child than Created and Expires")),
     };
     if children.next().is_some() || timestamp.has_stray_text() {
-        return Err(bad("the Timestamp has more than one Created and one Expires"));
+        return Err(bad(
+            "Timestamp har mere end én Created og én Expires",
+            "the Timestamp has more than one Created and one Expires",
+        ));
     }
     let apart = |theirs: Timestamp, allowed: SignedDuration| Refusal::TimestampOutside {
         theirs: theirs.to_string(),
         ours: now.to_string(),
-        difference: now.duration_since(theirs).as_secs(),
+        difference: Detail::seconds_apart(theirs.duration_since(now).as_secs()),
         allowed: allowed.as_secs(),
     };
     if let Some(expires) = expires {
         let life = expires.duration_since(created);
         if life <= SignedDuration::ZERO {
-            return Err(bad("Expires is not after Created"));
+            return Err(bad("Expires ligger ikke efter Created", "Expires is not after Created"));
         }
         if life > rules.max_life {
-            return Err(bad(&format!(
-                "the Timestamp lives for {} seconds; {} are allowed",
-                life.as_secs(),
-                rules.max_life.as_secs()
-            )));
+            let (life, allowed) = (life.as_secs(), rules.max_life.as_secs());
+            return Err(bad(
+                format!("Timestamp gælder i {life} sekunder; højst {allowed} er tilladt"),
+                format!("the Timestamp lives for {life} seconds; {allowed} are allowed"),
+            ));
         }
     }
     let age = now.duration_since(created);

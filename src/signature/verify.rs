@@ -15,7 +15,7 @@ use super::key::VerificationKey;
 use super::names::{BASE64, DSIG, SAML, SAML_ID, SAML_TOKEN, WSA, WSSE, WSSE11, WSU};
 pub use super::signed_info::TokenDigest;
 use super::signed_info::{Reference, Signature, Transform, bad, children};
-use crate::refusal::Refusal;
+use crate::refusal::{Detail, Refusal};
 use crate::soap::document::{Document, Element};
 
 /// Where the envelope's parts stand.
@@ -53,10 +53,10 @@ pub(super) struct Located<'d> {
 
 pub(super) fn locate<'d>(document: &'d Document, parts: &Parts<'d>, profile: Profile) -> Result<Located<'d>, Refusal> {
     if document.has_comments() {
-        return Err(Refusal::CommentRefused { place: "the signed message".into() });
+        return Err(Refusal::CommentRefused { place: Detail::new("den signerede besked", "the signed message") });
     }
     if !document.root().elements().eq([parts.header, parts.body]) || parts.security.parent() != Some(parts.header) {
-        return Err(bad("Header, Security or Body is not in its place"));
+        return Err(bad("Header, Security eller Body står ikke på sin plads", "Header, Security or Body is not in its place"));
     }
     let ids = Ids::of(document)?;
 
@@ -70,16 +70,22 @@ pub(super) fn locate<'d>(document: &'d Document, parts: &Parts<'d>, profile: Pro
             (WSSE, "SecurityTokenReference") if profile == Profile::Token => &mut token_reference,
             (WSSE, "BinarySecurityToken") if profile == Profile::Certificate => &mut certificate,
             (WSSE11, "SignatureConfirmation") if profile == Profile::Certificate => continue,
-            (_, local) => return Err(bad(&format!("Security holds a {local}, which does not belong there"))),
+            (_, local) => {
+                return Err(bad(
+                    format!("Security rummer {local}, som ikke hører til dér"),
+                    format!("Security holds a {local}, which does not belong there"),
+                ));
+            }
         };
         if place.replace(child).is_some() {
-            return Err(bad(&format!("two {} elements in Security", child.local())));
+            let local = child.local();
+            return Err(bad(format!("to {local}-elementer i Security"), format!("two {local} elements in Security")));
         }
     }
-    let timestamp = timestamp.ok_or_else(|| bad("there is no Timestamp"))?;
-    let message_signature = message_signature.ok_or_else(|| bad("there is no Signature"))?;
+    let timestamp = timestamp.ok_or_else(|| bad("der er ingen Timestamp", "there is no Timestamp"))?;
+    let message_signature = message_signature.ok_or_else(|| bad("der er ingen Signature", "there is no Signature"))?;
     if profile == Profile::Token && assertion.is_none() {
-        return Err(bad("there is no Assertion"));
+        return Err(bad("der er ingen Assertion", "there is no Assertion"));
     }
     only_in_place(document, parts, profile)?;
 
@@ -89,14 +95,19 @@ pub(super) fn locate<'d>(document: &'d Document, parts: &Parts<'d>, profile: Pro
         if let Some(reference) = token_reference {
             names_assertion(reference, assertion)?;
         }
-        let key_info = signature.key_info.ok_or_else(|| bad("the Signature has no KeyInfo"))?;
+        let key_info = signature.key_info.ok_or_else(|| bad("Signature har ingen KeyInfo", "the Signature has no KeyInfo"))?;
         let mut info = children(key_info)?;
         match (info.next(), info.next()) {
             (Some(reference), None) if reference.is(WSSE, "SecurityTokenReference") => {
                 names_assertion(reference, assertion)?;
                 key_reference = Some(reference);
             }
-            _ => return Err(bad("KeyInfo is not one SecurityTokenReference to the Assertion")),
+            _ => {
+                return Err(bad(
+                    "KeyInfo er ikke netop én SecurityTokenReference til Assertion",
+                    "KeyInfo is not one SecurityTokenReference to the Assertion",
+                ));
+            }
         }
     }
     let resolved = signature
@@ -111,7 +122,7 @@ pub(super) fn locate<'d>(document: &'d Document, parts: &Parts<'d>, profile: Pro
         named().skip(n + 1).any(|(other_id, other)| other_id == id || (other == element && Some(*other) != assertion))
     });
     if twice {
-        return Err(bad("two References to one part"));
+        return Err(bad("to Reference-elementer til samme del", "two References to one part"));
     }
     let located = Located { signature, resolved, timestamp, assertion, certificate, ids };
     located.cover(parts)?;
@@ -144,7 +155,10 @@ fn only_in_place(document: &Document, parts: &Parts<'_>, profile: Profile) -> Re
         ("Signature", signatures, 1 + tokens),
     ];
     match checks.into_iter().find(|(_, found, wanted)| found != wanted) {
-        Some((what, found, wanted)) => Err(bad(&format!("the message holds {found} {what} elements where {wanted} is right"))),
+        Some((what, found, wanted)) => Err(bad(
+            format!("beskeden rummer {found} {what}-elementer, hvor {wanted} er det rigtige"),
+            format!("the message holds {found} {what} elements where {wanted} is right"),
+        )),
         None => Ok(()),
     }
 }
@@ -152,7 +166,12 @@ fn only_in_place(document: &Document, parts: &Parts<'_>, profile: Profile) -> Re
 /// A SecurityTokenReference that holds one KeyIdentifier with the assertion's ID, and nothing else. An EncodingType says
 /// nothing: what is read is the ID itself, letter by letter.
 fn names_assertion(reference: Element<'_>, assertion: Element<'_>) -> Result<(), Refusal> {
-    let wrong = || bad("a SecurityTokenReference is not one KeyIdentifier with the Assertion's ID");
+    let wrong = || {
+        bad(
+            "en SecurityTokenReference er ikke netop én KeyIdentifier med ID fra Assertion",
+            "a SecurityTokenReference is not one KeyIdentifier with the Assertion's ID",
+        )
+    };
     let mut parts = children(reference)?;
     let identifier = parts.next().filter(|part| part.is(WSSE, "KeyIdentifier")).ok_or_else(wrong)?;
     let mut types = reference.attributes().filter(|attribute| attribute.local == "TokenType");
@@ -181,24 +200,30 @@ fn resolve<'d>(
     assertion: Option<Element<'d>>,
 ) -> Result<Element<'d>, Refusal> {
     let id = || reference.id.chars().take(80).collect::<String>();
-    let element = ids.get(reference.id).ok_or_else(|| bad(&format!("the Reference #{} leads nowhere", id())))?;
+    let element = ids.get(reference.id).ok_or_else(|| {
+        bad(format!("Reference #{} fører ingen steder hen", id()), format!("the Reference #{} leads nowhere", id()))
+    })?;
     if matches!(reference.transform, Transform::Token(_)) && token_references.contains(&Some(element)) {
-        return assertion.ok_or_else(|| bad("an STR-Transform without an Assertion"));
+        return assertion.ok_or_else(|| bad("en STR-Transform uden en Assertion", "an STR-Transform without an Assertion"));
     }
     let in_place = element == parts.body || element.parent() == Some(parts.header) || element.parent() == Some(parts.security);
     if !in_place || element == parts.security || element == message_signature {
-        return Err(bad(&format!(
-            "the Reference #{} leads to {}, which is no part that a signature may name",
-            id(),
-            element.local()
-        )));
+        let (id, local) = (id(), element.local());
+        return Err(bad(
+            format!("Reference #{id} fører til {local}, som en signatur ikke må udpege"),
+            format!("the Reference #{id} leads to {local}, which is no part that a signature may name"),
+        ));
     }
     match reference.transform {
         Transform::Exclusive(_) => Ok(element),
-        Transform::Token(_) => {
-            Err(bad(&format!("the STR-Transform of #{} is not on a SecurityTokenReference to the token", id())))
-        }
-        Transform::Enveloped(_) => Err(bad(&format!("the Reference #{} leaves out a signature that stands elsewhere", id()))),
+        Transform::Token(_) => Err(bad(
+            format!("STR-Transform for #{} står ikke på en SecurityTokenReference til tokenet", id()),
+            format!("the STR-Transform of #{} is not on a SecurityTokenReference to the token", id()),
+        )),
+        Transform::Enveloped(_) => Err(bad(
+            format!("Reference #{} udelader en signatur, der står et andet sted", id()),
+            format!("the Reference #{} leaves out a signature that stands elsewhere", id()),
+        )),
     }
 }
 
@@ -223,7 +248,7 @@ impl<'d> Located<'d> {
     pub(super) fn verify_signature(&self, key: &VerificationKey, signed: &[u8]) -> Result<(), Refusal> {
         match self.signature.is_by(key, signed) {
             true => Ok(()),
-            false => Err(Refusal::SignatureInvalid { of: "the message".into() }),
+            false => Err(Refusal::SignatureInvalid { of: Detail::new("beskedens signatur", "the message's signature") }),
         }
     }
 
@@ -253,7 +278,7 @@ impl<'d> RequestSignature<'d> {
     /// `CommentRefused`, `SecurityStructure`, `DuplicateId`, `SignatureAlgorithm`, `SignatureCoverage`.
     pub fn locate(document: &'d Document, parts: &Parts<'d>) -> Result<Self, Refusal> {
         let located = locate(document, parts, Profile::Token)?;
-        let assertion = located.assertion.ok_or_else(|| bad("there is no Assertion"))?;
+        let assertion = located.assertion.ok_or_else(|| bad("der er ingen Assertion", "there is no Assertion"))?;
         Ok(Self { located, assertion, body: parts.body })
     }
 
@@ -291,7 +316,8 @@ impl<'d> RequestSignature<'d> {
                 _ => reference.check(element, None)?,
             }
         }
-        let token_digest = token_digest.ok_or_else(|| bad("no Reference leads to the Assertion"))?;
+        let token_digest =
+            token_digest.ok_or_else(|| bad("ingen Reference fører til Assertion", "no Reference leads to the Assertion"))?;
         let Located { resolved, timestamp, .. } = self.located;
         Ok(VerifiedRequest { covered: resolved, timestamp, body: self.body, token_digest })
     }
@@ -350,7 +376,7 @@ impl<'d> VerifiedAssertion<'d> {
 /// signature), `DigestMismatch`.
 pub fn verify_issued<'d>(assertion: Element<'d>, keys: &[VerificationKey]) -> Result<VerifiedAssertion<'d>, Refusal> {
     if !assertion.is(SAML, "Assertion") {
-        return Err(bad("the token is no SAML 2.0 Assertion"));
+        return Err(bad("tokenet er ikke en Assertion efter SAML 2.0", "the token is no SAML 2.0 Assertion"));
     }
     one_reading(assertion.document())?;
     let signer = enveloped(assertion, keys)?;
@@ -369,7 +395,7 @@ pub fn verify_metadata(root: Element<'_>, keys: &[VerificationKey]) -> Result<()
 /// No comment, and no id twice: where there is one, readers disagree about what was signed.
 fn one_reading(document: &Document) -> Result<(), Refusal> {
     if document.has_comments() {
-        return Err(Refusal::CommentRefused { place: "the signed token".into() });
+        return Err(Refusal::CommentRefused { place: Detail::new("det signerede token", "the signed token") });
     }
     Ids::of(document).map(|_| ())
 }
@@ -379,18 +405,27 @@ fn enveloped(signed: Element<'_>, keys: &[VerificationKey]) -> Result<Verificati
     let mut signatures = signed.descendants().filter(|element| element.is(DSIG, "Signature"));
     let signature = match (signatures.next(), signatures.next()) {
         (Some(one), None) if one.parent() == Some(signed) => one,
-        _ => return Err(bad(&format!("the {} does not have one Signature of its own", signed.local()))),
+        _ => {
+            let local = signed.local();
+            return Err(bad(
+                format!("{local} har ikke netop én Signature"),
+                format!("the {local} does not have one Signature of its own"),
+            ));
+        }
     };
     // An assertion inside an assertion (Advice) is what XSW 3 to 8 are made of.
     if signed.descendants().filter(|element| element.is(SAML, "Assertion")).any(|inner| inner != signed) {
-        return Err(bad("the Assertion holds another Assertion"));
+        return Err(bad("Assertion rummer endnu en Assertion", "the Assertion holds another Assertion"));
     }
     let read = Signature::read(signature)?;
     let [reference] = read.references.as_slice() else {
-        return Err(bad("the token's Signature has more than one Reference"));
+        return Err(bad("tokenets Signature har mere end én Reference", "the token's Signature has more than one Reference"));
     };
     if Some(reference.id) != signed.attribute("", "ID") || !matches!(reference.transform, Transform::Enveloped(_)) {
-        return Err(bad("the token's Signature does not cover the token itself (enveloped-signature and exc-c14n)"));
+        return Err(bad(
+            "tokenets Signature dækker ikke selve tokenet (enveloped-signature og exc-c14n)",
+            "the token's Signature does not cover the token itself (enveloped-signature and exc-c14n)",
+        ));
     }
     let bytes = read.signed_bytes();
     let signer = keys.iter().find(|key| read.is_by(key, &bytes)).ok_or(Refusal::TokenIssuerUntrusted)?;

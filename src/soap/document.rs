@@ -88,7 +88,7 @@ impl Document {
             match scanner.next()? {
                 Some(Token::Eof) => break,
                 Some(token) => builder.add(token, &scanner, scanner.range())?,
-                None => return Err(malformed(source.len(), "a token that does not end")),
+                None => return Err(malformed(source.len(), "en markering, der ikke afsluttes", "a token that does not end")),
             }
         }
         builder.finish(source.clone(), scanner.into_uris())
@@ -160,7 +160,7 @@ impl DocumentBuilder {
                 node.source.end = usize::MAX;
             }
         }
-        let root = self.root.ok_or_else(|| malformed(0, "the document is empty"))?;
+        let root = self.root.ok_or_else(|| malformed(0, "dokumentet er tomt", "the document is empty"))?;
         let Self { text, nodes, attributes, declarations, comments, .. } = self;
         let text = String::from_utf8(text).map_err(|_| Refusal::Internal)?;
         Ok(Document { source, text, nodes, attributes, declarations, uris, root, comments })

@@ -6,7 +6,7 @@
 
 use super::document::{Document, Element, NodeId};
 use super::names::{LIBERTY_SB, REQUEST_HEADER, SOAP11, SOAP12, WSA, WSA_ANONYMOUS, WSSE};
-use crate::refusal::Refusal;
+use crate::refusal::{Detail, Refusal};
 
 /// The version of SOAP that an envelope speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,18 +140,20 @@ impl Located {
         if header.is_some() {
             first = children.next();
         }
-        let body = first.filter(|element| element.is(soap, "Body")).ok_or_else(|| structure("Body is not where SOAP puts it"))?;
+        let body = first
+            .filter(|element| element.is(soap, "Body"))
+            .ok_or_else(|| structure("Body står ikke, hvor SOAP anbringer den", "Body is not where SOAP puts it"))?;
         if children.next().is_some() {
-            return Err(structure("an element after Body"));
+            return Err(structure("et element efter Body", "an element after Body"));
         }
         if root.has_stray_text() || body.has_stray_text() || header.is_some_and(|header| header.has_stray_text()) {
-            return Err(structure("text between elements"));
+            return Err(structure("tekst mellem elementerne", "text between elements"));
         }
         let mut payloads = body.elements();
         let payload = match (payloads.next(), payloads.next()) {
             (Some(one), None) => one,
-            (None, _) => return Err(structure("an empty Body")),
-            (Some(_), Some(_)) => return Err(structure("more than one element in Body")),
+            (None, _) => return Err(structure("Body er tom", "an empty Body")),
+            (Some(_), Some(_)) => return Err(structure("mere end ét element i Body", "more than one element in Body")),
         };
         let mut security = None;
         let mut addressing = Addressing::default();
@@ -159,7 +161,7 @@ impl Located {
         for block in header.iter().flat_map(|header| header.elements()) {
             check_role(block, version)?;
             match (block.namespace(), block.local()) {
-                (WSSE, "Security") if security.is_some() => return Err(structure("two Security headers")),
+                (WSSE, "Security") if security.is_some() => return Err(structure("to Security-headere", "two Security headers")),
                 (WSSE, "Security") => security = Some(block.id()),
                 (WSA, local) => addressing.take(block, local)?,
                 (LIBERTY_SB, "Framework") => {}
@@ -189,16 +191,23 @@ impl Addressing {
             // The answer goes back on this connection and nowhere else: an address here would make the gateway call it.
             "ReplyTo" | "FaultTo" => return anonymous(block, local),
             "From" | "ReferenceParameters" | "FaultDetail" => return Ok(()),
-            _ => return Err(addressing(&format!("unknown header {}", short(local)))),
+            _ => {
+                let local = short(local);
+                return Err(addressing(format!("ukendt header {local}"), format!("unknown header {local}")));
+            }
         };
-        let value = block.text().ok_or_else(|| addressing(&format!("{local} is not plain text")))?;
+        let value =
+            block.text().ok_or_else(|| addressing(format!("{local} er ikke ren tekst"), format!("{local} is not plain text")))?;
         let value = value.trim_matches(super::strict::is_space);
         if value.len() > LONGEST_HEADER || value.chars().any(super::strict::is_space) {
-            return Err(addressing(&format!("{local} is too long or holds white space")));
+            return Err(addressing(
+                format!("{local} er for lang eller indeholder blanktegn"),
+                format!("{local} is too long or holds white space"),
+            ));
         }
         match slot.replace(value.to_owned()) {
             None => Ok(()),
-            Some(_) => Err(addressing(&format!("{local} occurs twice"))),
+            Some(_) => Err(addressing(format!("{local} forekommer to gange"), format!("{local} occurs twice"))),
         }
     }
 }
@@ -207,7 +216,7 @@ fn anonymous(block: Element<'_>, local: &str) -> Result<(), Refusal> {
     let address = block.only(WSA, "Address").ok().flatten().and_then(|address| address.text());
     match address.as_deref().map(|address| address.trim_matches(super::strict::is_space)) {
         Some(WSA_ANONYMOUS) => Ok(()),
-        _ => Err(addressing(&format!("{local} is not the anonymous address"))),
+        _ => Err(addressing(format!("{local} er ikke den anonyme adresse"), format!("{local} is not the anonymous address"))),
     }
 }
 
@@ -226,7 +235,7 @@ fn check_role(block: Element<'_>, version: Version) -> Result<(), Refusal> {
     match block.attribute(version.namespace(), attribute) {
         None => Ok(()),
         Some(role) if ours.contains(&role) => Ok(()),
-        Some(_) => Err(structure("a header for another role")),
+        Some(_) => Err(structure("en header, der er bestemt for en anden rolle", "a header for another role")),
     }
 }
 
@@ -234,16 +243,16 @@ fn must_understand(block: Element<'_>, version: Version) -> Result<bool, Refusal
     match block.attribute(version.namespace(), "mustUnderstand") {
         None | Some("0" | "false") => Ok(false),
         Some("1" | "true") => Ok(true),
-        Some(_) => Err(structure("mustUnderstand is not a boolean")),
+        Some(_) => Err(structure("mustUnderstand er ikke en boolsk værdi", "mustUnderstand is not a boolean")),
     }
 }
 
-fn structure(what: &str) -> Refusal {
-    Refusal::EnvelopeStructure { what: what.to_owned() }
+fn structure(da: &str, en: &str) -> Refusal {
+    Refusal::EnvelopeStructure { what: Detail::new(da, en) }
 }
 
-fn addressing(what: &str) -> Refusal {
-    Refusal::AddressingInvalid { what: what.to_owned() }
+fn addressing(da: impl Into<String>, en: impl Into<String>) -> Refusal {
+    Refusal::AddressingInvalid { what: Detail::new(da, en) }
 }
 
 /// A name from the message, short enough for a fault.

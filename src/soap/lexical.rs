@@ -24,7 +24,7 @@ pub fn is_char(c: char) -> bool {
 pub(super) fn check_characters(text: &str, offset: usize) -> Result<(), Refusal> {
     match text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) || text.chars().all(is_char) {
         true => Ok(()),
-        false => Err(malformed(offset, "a character that XML forbids")),
+        false => Err(malformed(offset, "et tegn, som XML ikke tillader", "a character that XML forbids")),
     }
 }
 
@@ -127,9 +127,10 @@ pub(super) fn next_attribute(raw: &str, offset: usize) -> Result<Option<(&str, &
         return Ok(None);
     }
     if rest.len() == raw.len() {
-        return Err(malformed(offset, "no white space before an attribute"));
+        return Err(malformed(offset, "der mangler mellemrum før en attribut", "no white space before an attribute"));
     }
-    let bad = || malformed(offset, "an attribute that is not name=\"value\"");
+    let bad =
+        || malformed(offset, "en attribut, der ikke er skrevet som navn=\"værdi\"", "an attribute that is not name=\"value\"");
     // Names are short, values long: a loop for the one, a search of many bytes at a time for the other.
     let sign = rest.bytes().position(|byte| byte == b'=').ok_or_else(bad)?;
     let (name, rest) = (rest.get(..sign).unwrap_or(""), rest.get(sign + 1..).unwrap_or(""));
@@ -142,7 +143,7 @@ pub(super) fn next_attribute(raw: &str, offset: usize) -> Result<Option<(&str, &
     let end = memchr2(quote, b'<', rest.as_bytes()).ok_or_else(bad)?;
     let (value, rest) = (rest.get(..end).unwrap_or(""), rest.get(end..).unwrap_or(""));
     let Some(rest) = rest.strip_prefix(char::from(quote)) else {
-        return Err(malformed(offset, "< in an attribute"));
+        return Err(malformed(offset, "< i en attributværdi", "< in an attribute"));
     };
     Ok(Some((name, value, rest)))
 }
@@ -164,7 +165,8 @@ pub(super) fn normalise_value(raw: &str, out: &mut String, offset: usize) -> Res
         let (before, from) = rest.split_at(at);
         out.push_str(before);
         if let Some(after) = from.strip_prefix('&') {
-            let (name, after) = after.split_once(';').ok_or_else(|| malformed(offset, "& without a reference"))?;
+            let (name, after) =
+                after.split_once(';').ok_or_else(|| malformed(offset, "& uden en reference", "& without a reference"))?;
             out.push(resolve(name, offset)?);
             rest = after;
         } else {
@@ -193,12 +195,18 @@ pub(super) fn resolve(name: &str, offset: usize) -> Result<char, Refusal> {
             None => name.strip_prefix('#').and_then(|digits| number(digits, 10)),
         },
     }
-    .ok_or_else(|| malformed(offset, "an unknown entity or a character that XML forbids"))
+    .ok_or_else(|| {
+        malformed(
+            offset,
+            "en ukendt entitet eller et tegn, som XML ikke tillader",
+            "an unknown entity or a character that XML forbids",
+        )
+    })
 }
 
 /// `version="1.0"`, then perhaps `encoding="UTF-8"`, then perhaps `standalone`: nothing else, in that order.
 pub(super) fn check_declaration(raw: &str, offset: usize) -> Result<(), Refusal> {
-    let bad = || malformed(offset, "an XML declaration that is not well-formed");
+    let bad = || malformed(offset, "en XML-erklæring, der ikke er velformet", "an XML declaration that is not well-formed");
     let mut rest = raw.strip_prefix("xml").ok_or_else(bad)?;
     let mut expected = ["version", "encoding", "standalone"].iter();
     let mut version = false;
@@ -209,7 +217,7 @@ pub(super) fn check_declaration(raw: &str, offset: usize) -> Result<(), Refusal>
         }
         match name {
             "version" if value == "1.0" => version = true,
-            "version" => return Err(malformed(offset, "another version of XML than 1.0")),
+            "version" => return Err(malformed(offset, "en anden XML-version end 1.0", "another version of XML than 1.0")),
             "encoding" if value.eq_ignore_ascii_case("utf-8") => {}
             "encoding" => return Err(Refusal::EncodingRefused),
             _ if matches!(value, "yes" | "no") => {}

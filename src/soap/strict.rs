@@ -12,7 +12,7 @@ pub(crate) use super::lexical::is_space_byte;
 use super::lexical::{check_characters, check_declaration, is_absolute_uri, next_attribute, normalise_value, resolve};
 pub use super::lexical::{is_char, is_ncname, is_space};
 
-use crate::refusal::Refusal;
+use crate::refusal::{Detail, Refusal};
 
 /// The namespace that the prefix `xml` is bound to, always.
 pub const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
@@ -95,9 +95,9 @@ impl Uris {
             return Ok(uri);
         }
         if self.0.len() >= limit {
-            return Err(too_complex("namespace names", limit));
+            return Err(too_complex("antallet af navnerum", "namespace names", limit));
         }
-        let number = u16::try_from(self.0.len()).map_err(|_| too_complex("namespace names", limit))?;
+        let number = u16::try_from(self.0.len()).map_err(|_| too_complex("antallet af navnerum", "namespace names", limit))?;
         self.0.push(name.into());
         Ok(Uri(number))
     }
@@ -282,13 +282,13 @@ impl Strict {
             Event::Text(text) => self.set_text(&text.xml10_content(), offset, Token::Text),
             Event::CData(text) => {
                 if self.phase != Phase::Root {
-                    return Err(malformed(offset, "CDATA outside the root element"));
+                    return Err(malformed(offset, "CDATA uden for rodelementet", "CDATA outside the root element"));
                 }
                 self.set_text(&text.xml10_content(), offset, Token::CData)
             }
             Event::GeneralRef(reference) => {
                 if self.phase != Phase::Root {
-                    return Err(malformed(offset, "a reference outside the root element"));
+                    return Err(malformed(offset, "en reference uden for rodelementet", "a reference outside the root element"));
                 }
                 let character = resolve(reference, offset)?;
                 let mut buffer = [0; 4];
@@ -296,7 +296,11 @@ impl Strict {
             }
             Event::Comment(comment) => {
                 if comment.contains("--") || comment.ends_with('-') {
-                    return Err(malformed(offset, "a comment holds two hyphens in a row"));
+                    return Err(malformed(
+                        offset,
+                        "en kommentar indeholder to bindestreger i træk",
+                        "a comment holds two hyphens in a row",
+                    ));
                 }
                 check_characters(comment, offset)?;
                 self.count()?;
@@ -305,7 +309,11 @@ impl Strict {
             Event::Decl(declaration) => {
                 // quick-xml reports a declaration wherever it stands; only the very first bytes may hold one.
                 if !first || offset != 0 {
-                    return Err(malformed(offset, "the XML declaration is not at the very beginning"));
+                    return Err(malformed(
+                        offset,
+                        "XML-erklæringen står ikke allerførst",
+                        "the XML declaration is not at the very beginning",
+                    ));
                 }
                 check_declaration(declaration, offset)?;
                 Ok(Token::Nothing)
@@ -314,8 +322,10 @@ impl Strict {
             Event::DocType(_) => Err(Refusal::DtdRefused),
             Event::Eof => match self.phase {
                 Phase::Epilog => Ok(Token::Eof),
-                Phase::Root => Err(malformed(offset, "the document ends inside an element")),
-                Phase::Prolog => Err(malformed(offset, "the document is empty")),
+                Phase::Root => {
+                    Err(malformed(offset, "dokumentet slutter midt i et element", "the document ends inside an element"))
+                }
+                Phase::Prolog => Err(malformed(offset, "dokumentet er tomt", "the document is empty")),
             },
         }
     }
@@ -323,7 +333,11 @@ impl Strict {
     fn count(&mut self) -> Result<(), Refusal> {
         self.nodes += 1;
         if self.nodes > self.limits.nodes {
-            return Err(too_complex("elements, texts and comments", self.limits.nodes));
+            return Err(too_complex(
+                "antallet af elementer, tekster og kommentarer",
+                "elements, texts and comments",
+                self.limits.nodes,
+            ));
         }
         Ok(())
     }
@@ -332,14 +346,14 @@ impl Strict {
         if self.phase != Phase::Root {
             return match text.chars().all(is_space) {
                 true => Ok(Token::Nothing),
-                false => Err(malformed(offset, "text outside the root element")),
+                false => Err(malformed(offset, "tekst uden for rodelementet", "text outside the root element")),
             };
         }
         if text.len() > self.limits.text {
-            return Err(too_complex("the length of a text in bytes", self.limits.text));
+            return Err(too_complex("længden af en tekst i byte", "the length of a text in bytes", self.limits.text));
         }
         if token == Token::Text && text.contains("]]>") {
-            return Err(malformed(offset, "]]> in text"));
+            return Err(malformed(offset, "]]> i en tekst", "]]> in text"));
         }
         check_characters(text, offset)?;
         self.count()?;
@@ -361,10 +375,10 @@ impl Strict {
         match self.phase {
             Phase::Prolog => self.phase = Phase::Root,
             Phase::Root => {}
-            Phase::Epilog => return Err(malformed(offset, "a second root element")),
+            Phase::Epilog => return Err(malformed(offset, "mere end ét rodelement", "a second root element")),
         }
         if self.open.len() >= self.limits.depth {
-            return Err(too_complex("element depth", self.limits.depth));
+            return Err(too_complex("elementernes dybde", "element depth", self.limits.depth));
         }
         self.count()?;
         self.open.push(self.bindings.len());
@@ -379,13 +393,21 @@ impl Strict {
             rest = after;
             seen += 1;
             if seen > self.limits.attributes {
-                return Err(too_complex("attributes of one element", self.limits.attributes));
+                return Err(too_complex(
+                    "antallet af attributter på ét element",
+                    "attributes of one element",
+                    self.limits.attributes,
+                ));
             }
             let (prefix, local) = self.split(name, offset)?;
             let from = self.tag.text.len();
             normalise_value(value, &mut self.tag.text, offset)?;
             if self.tag.text.len() - from > self.limits.text {
-                return Err(too_complex("the length of an attribute in bytes", self.limits.text));
+                return Err(too_complex(
+                    "længden af en attribut i byte",
+                    "the length of an attribute in bytes",
+                    self.limits.text,
+                ));
             }
             let value = from..self.tag.text.len();
             match (prefix, local) {
@@ -404,7 +426,7 @@ impl Strict {
             // Two prefixes bound to one namespace make `a:x` and `b:x` the same attribute: readers would disagree.
             let again = self.tag.attributes.iter().any(|a| a.uri == uri && self.tag.part(&a.local) == local);
             if again {
-                return Err(malformed(offset, "an attribute occurs twice"));
+                return Err(malformed(offset, "en attribut forekommer to gange", "an attribute occurs twice"));
             }
             let prefix = self.tag.add(prefix);
             let local = self.tag.add(local);
@@ -415,16 +437,16 @@ impl Strict {
 
     fn split<'n>(&self, name: &'n str, offset: usize) -> Result<(&'n str, &'n str), Refusal> {
         if name.len() > self.limits.name {
-            return Err(too_complex("the length of a name in bytes", self.limits.name));
+            return Err(too_complex("længden af et navn i byte", "the length of a name in bytes", self.limits.name));
         }
         let (prefix, local) = match name.split_once(':') {
             Some((prefix, local)) if is_ncname(prefix) => (prefix, local),
-            Some(_) => return Err(malformed(offset, "a name that is not well-formed")),
+            Some(_) => return Err(malformed(offset, "et navn, der ikke er velformet", "a name that is not well-formed")),
             None => ("", name),
         };
         match is_ncname(local) {
             true => Ok((prefix, local)),
-            false => Err(malformed(offset, "a name that is not well-formed")),
+            false => Err(malformed(offset, "et navn, der ikke er velformet", "a name that is not well-formed")),
         }
     }
 
@@ -435,30 +457,46 @@ impl Strict {
         match self.bindings.iter().rev().find(|binding| *binding.prefix == *prefix) {
             Some(binding) => Ok(binding.uri),
             None if prefix.is_empty() => Ok(Uri::NONE),
-            None => Err(malformed(offset, "a prefix that is not declared")),
+            None => Err(malformed(offset, "et præfiks, der ikke er erklæret", "a prefix that is not declared")),
         }
     }
 
     fn declare(&mut self, prefix: &str, value: Part, offset: usize) -> Result<(), Refusal> {
         if matches!(prefix, "xml" | "xmlns") {
-            return Err(malformed(offset, "the prefixes xml and xmlns may not be declared"));
+            return Err(malformed(
+                offset,
+                "præfikserne xml og xmlns må ikke erklæres",
+                "the prefixes xml and xmlns may not be declared",
+            ));
         }
         if self.tag.declarations.iter().any(|(known, _)| self.tag.part(known) == prefix) {
-            return Err(malformed(offset, "a prefix is declared twice"));
+            return Err(malformed(offset, "et præfiks er erklæret to gange", "a prefix is declared twice"));
         }
         let name = self.tag.part(&value).to_owned();
         if name == XML_NAMESPACE || name == XMLNS_NAMESPACE {
-            return Err(malformed(offset, "the namespaces of xml and xmlns may not be declared"));
+            return Err(malformed(
+                offset,
+                "navnerummene for xml og xmlns må ikke erklæres",
+                "the namespaces of xml and xmlns may not be declared",
+            ));
         }
         if name.is_empty() && !prefix.is_empty() {
-            return Err(malformed(offset, "a prefix is declared empty"));
+            return Err(malformed(offset, "et præfiks er erklæret uden navnerum", "a prefix is declared empty"));
         }
         // A relative or unreadable namespace name makes some canonicalisers fail to an empty string (void canonicalisation).
         if !name.is_empty() && !is_absolute_uri(&name) {
-            return Err(malformed(offset, "a namespace name that is not an absolute URI"));
+            return Err(malformed(
+                offset,
+                "et navnerum, der ikke er en absolut URI",
+                "a namespace name that is not an absolute URI",
+            ));
         }
         if self.bindings.len() >= self.limits.declarations {
-            return Err(too_complex("namespace declarations in scope", self.limits.declarations));
+            return Err(too_complex(
+                "antallet af navnerumserklæringer, der gælder samtidig",
+                "namespace declarations in scope",
+                self.limits.declarations,
+            ));
         }
         let uri = match name.is_empty() {
             true => Uri::NONE,
@@ -471,10 +509,10 @@ impl Strict {
     }
 }
 
-pub(crate) fn malformed(offset: usize, reason: &str) -> Refusal {
-    Refusal::MalformedXml { offset, reason: reason.to_owned() }
+pub(crate) fn malformed(offset: usize, da: &str, en: &str) -> Refusal {
+    Refusal::MalformedXml { offset, reason: Detail::new(da, en) }
 }
 
-pub(super) fn too_complex(what: &str, limit: usize) -> Refusal {
-    Refusal::XmlTooComplex { what: what.to_owned(), limit }
+pub(super) fn too_complex(da: &str, en: &str, limit: usize) -> Refusal {
+    Refusal::XmlTooComplex { what: Detail::new(da, en), limit }
 }

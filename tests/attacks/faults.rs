@@ -76,7 +76,14 @@ fn a_fault_about_time_tells_both_clocks_and_the_difference() {
         let message = Message { created, ..message(SoapVersion::V12) };
         let sent = sign::with_token(&message, &issued(&forge::assertion()), &CLIENT.key).unwrap();
         let text = arena.send(sent).text;
-        for told in ["TimestampOutside", &created.to_string(), &forge::now().to_string(), "600 seconds", "360"] {
+        for told in [
+            "TimestampOutside",
+            &created.to_string(),
+            &forge::now().to_string(),
+            "600 seconds behind",
+            "600 sekunder bagud",
+            "360",
+        ] {
             assert!(text.contains(told), "{told}: {text}");
         }
     });

@@ -38,7 +38,8 @@ impl Service {
 
     fn accept(&self, xml: &str) -> Result<Identity, Refusal> {
         let document = parse(xml)?;
-        let parts = parts(&document).ok_or(Refusal::EnvelopeStructure { what: "in the test".into() })?;
+        let parts = parts(&document)
+            .ok_or(Refusal::EnvelopeStructure { what: hjemmel::refusal::Detail::new("i testen", "in the test") })?;
         let expectations = Expectations { memory: Some(&self.memory), ..Expectations::new(&self.trust, self.entity) };
         authenticate(&document, &parts, &expectations, self.now).map(|(identity, _)| identity)
     }

@@ -251,10 +251,12 @@ pub fn check_signature(
     message_id: &str,
     now: Timestamp,
 ) -> Result<(), crate::refusal::Refusal> {
-    use crate::refusal::Refusal;
+    use crate::refusal::{Detail, Refusal};
     let limits = Limits { nodes: 2_000_000, ..Limits::default() };
     let envelope = Envelope::read(Document::parse(answer.clone(), &limits)?)?;
-    let missing = || Refusal::SecurityStructure { what: "the answer has no Security header".to_owned() };
+    let missing = || Refusal::SecurityStructure {
+        what: Detail::new("svaret har ingen Security-header", "the answer has no Security header"),
+    };
     let parts = Parts {
         header: envelope.header().ok_or_else(missing)?,
         security: envelope.security().ok_or_else(missing)?,
@@ -265,7 +267,9 @@ pub fn check_signature(
     crate::signature::timestamp::check(message.timestamp(), &TimeRules::default(), now)?;
     match envelope.addressing().relates_to.as_deref() == Some(message_id) {
         true => Ok(()),
-        false => Err(Refusal::AddressingInvalid { what: "RelatesTo is not the MessageID that was sent".to_owned() }),
+        false => Err(Refusal::AddressingInvalid {
+            what: Detail::new("RelatesTo er ikke det MessageID, der blev sendt", "RelatesTo is not the MessageID that was sent"),
+        }),
     }
 }
 

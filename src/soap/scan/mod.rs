@@ -242,8 +242,10 @@ impl Scanner {
     fn nothing(&self) -> Found {
         match (self.input.end(), self.phase) {
             (Some(End::Whole), Phase::Behind) => Ok(Some(Token::Eof)),
-            (Some(End::Whole), Phase::Open) => Err(malformed(self.from, "the document ends inside an element").into()),
-            (Some(End::Whole), Phase::Ahead) => Err(malformed(self.from, "the document is empty").into()),
+            (Some(End::Whole), Phase::Open) => {
+                Err(malformed(self.from, "dokumentet slutter midt i et element", "the document ends inside an element").into())
+            }
+            (Some(End::Whole), Phase::Ahead) => Err(malformed(self.from, "dokumentet er tomt", "the document is empty").into()),
             _ => Ok(None),
         }
     }
@@ -251,7 +253,7 @@ impl Scanner {
     /// Where a token of this length ends. `None` has not ended in what has arrived; past the limit it need not.
     fn bounded(&self, length: Option<usize>) -> Result<Option<usize>, Box<Refusal>> {
         match length.unwrap_or(self.unread()) > self.limits.text {
-            true => Err(too_complex("the length of a token in bytes", self.limits.text).into()),
+            true => Err(too_complex("længden af en markering i byte", "the length of a token in bytes", self.limits.text).into()),
             false => Ok(length),
         }
     }
@@ -259,7 +261,12 @@ impl Scanner {
     fn count(&mut self) -> Result<(), Box<Refusal>> {
         self.nodes += 1;
         match self.nodes > self.limits.nodes {
-            true => Err(too_complex("elements, texts and comments", self.limits.nodes).into()),
+            true => Err(too_complex(
+                "antallet af elementer, tekster og kommentarer",
+                "elements, texts and comments",
+                self.limits.nodes,
+            )
+            .into()),
             false => Ok(()),
         }
     }
@@ -276,7 +283,7 @@ impl Scanner {
         match self.phase {
             Phase::Ahead => self.phase = Phase::Open,
             Phase::Open => {}
-            Phase::Behind => return Err(malformed(self.from, "a second root element").into()),
+            Phase::Behind => return Err(malformed(self.from, "mere end ét rodelement", "a second root element").into()),
         }
         self.count()?;
         let Self { scope, paths, limits, from, .. } = self;
@@ -333,7 +340,7 @@ impl Scanner {
         let Some(length) = self.bounded(close.map(|close| close + 3))? else { return Ok(None) };
         let found = inside.get(..length - 3).unwrap_or(inside);
         if name.is_none_or(|name| name != trim_end(found)) {
-            return Err(malformed(self.from, "tags that do not match").into());
+            return Err(malformed(self.from, "start- og sluttag, der ikke passer sammen", "tags that do not match").into());
         }
         let token = self.close(Token::End);
         self.found(token, length)
@@ -345,10 +352,10 @@ impl Scanner {
         let name = match memchr(b';', near) {
             Some(end) => self.input.part(1..1 + end),
             None if near.len() < LONGEST_REFERENCE => return Ok(None),
-            None => return Err(malformed(self.from, "& without a reference").into()),
+            None => return Err(malformed(self.from, "& uden en reference", "& without a reference").into()),
         };
         if self.phase != Phase::Open {
-            return Err(malformed(self.from, "a reference outside the root element").into());
+            return Err(malformed(self.from, "en reference uden for rodelementet", "a reference outside the root element").into());
         }
         let (character, length) = (resolve(name, self.from)?, name.len() + 2);
         self.count()?;
@@ -369,11 +376,11 @@ impl Scanner {
         if self.phase != Phase::Open {
             return match trim_end(text) {
                 [] => self.found(Token::Nothing, length),
-                _ => Err(malformed(self.from, "text outside the root element").into()),
+                _ => Err(malformed(self.from, "tekst uden for rodelementet", "text outside the root element").into()),
             };
         }
         if self.input.is_odd() && memmem::find(text, b"]]>").is_some() {
-            return Err(malformed(self.from, "]]> in text").into());
+            return Err(malformed(self.from, "]]> i en tekst", "]]> in text").into());
         }
         self.count()?;
         self.set_text(0, length, 0);
@@ -411,7 +418,7 @@ impl Scanner {
             [b'-', b'-', ..] => self.comment(),
             inside if inside.starts_with(CDATA) => self.cdata(),
             inside if inside.len() < CDATA.len() && (b"--".starts_with(inside) || CDATA.starts_with(inside)) => Ok(None),
-            _ => Err(malformed(self.from, "a token that cannot be read").into()),
+            _ => Err(malformed(self.from, "en markering, der ikke kan læses", "a token that cannot be read").into()),
         }
     }
 
@@ -421,7 +428,12 @@ impl Scanner {
         let hyphens = memmem::find(inside, b"--").filter(|at| inside.len() > at + 2);
         let Some(length) = self.bounded(hyphens.map(|at| at + 7))? else { return Ok(None) };
         if inside.get(length - 5) != Some(&b'>') {
-            return Err(malformed(self.from, "a comment holds two hyphens in a row").into());
+            return Err(malformed(
+                self.from,
+                "en kommentar indeholder to bindestreger i træk",
+                "a comment holds two hyphens in a row",
+            )
+            .into());
         }
         self.count()?;
         self.found(Token::Comment, length)
@@ -429,7 +441,7 @@ impl Scanner {
 
     fn cdata(&mut self) -> Found {
         if self.phase != Phase::Open {
-            return Err(malformed(self.from, "CDATA outside the root element").into());
+            return Err(malformed(self.from, "CDATA uden for rodelementet", "CDATA outside the root element").into());
         }
         let inside = self.input.bytes().get(CDATA.len() + 2..).unwrap_or(&[]);
         let end = memmem::find(inside, b"]]>");
@@ -450,7 +462,12 @@ impl Scanner {
         let end = memmem::find(inside, b"?>");
         let Some(length) = self.bounded(end.map(|end| end + 4))? else { return Ok(None) };
         if !self.first {
-            return Err(malformed(self.from, "the XML declaration is not at the very beginning").into());
+            return Err(malformed(
+                self.from,
+                "XML-erklæringen står ikke allerførst",
+                "the XML declaration is not at the very beginning",
+            )
+            .into());
         }
         check_declaration(self.input.part(2..length - 2), self.from)?;
         self.found(Token::Nothing, length)

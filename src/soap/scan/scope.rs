@@ -90,7 +90,7 @@ impl Scope {
         }
         match u16::try_from(number) {
             Ok(number) if usize::from(number) <= limit => Ok(Prefix(number)),
-            _ => Err(too_complex("namespace prefixes", limit)),
+            _ => Err(too_complex("antallet af navnerumspræfikser", "namespace prefixes", limit)),
         }
     }
 

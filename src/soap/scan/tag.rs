@@ -197,7 +197,7 @@ impl Store {
         let (limits, offset) = (known.limits, known.offset);
         let (start, first_attribute, first_declaration) = self.mark();
         if start.saturating_add(raw.len().saturating_mul(4)) > LARGEST {
-            return Err(too_complex("the length of start tags in bytes", LARGEST));
+            return Err(too_complex("længden af starttags i byte", "the length of start tags in bytes", LARGEST));
         }
         self.text.push_str(raw);
         self.text.push('>');
@@ -215,7 +215,7 @@ impl Store {
             rest = after;
             seen += 1;
             if seen > limits.attributes {
-                return Err(too_complex("attributes of one element", limits.attributes));
+                return Err(too_complex("antallet af attributter på ét element", "attributes of one element", limits.attributes));
             }
             let (prefix, local) = split(name, limits, offset)?;
             let value = match is_plain_value(value) {
@@ -269,23 +269,35 @@ impl Store {
     ) -> Result<(), Refusal> {
         let (limits, offset) = (known.limits, known.offset);
         if matches!(prefix, "xml" | "xmlns") {
-            return Err(malformed(offset, "the prefixes xml and xmlns may not be declared"));
+            return Err(malformed(
+                offset,
+                "præfikserne xml og xmlns må ikke erklæres",
+                "the prefixes xml and xmlns may not be declared",
+            ));
         }
         if self.declarations(Part::new(first, self.declarations.len())).iter().any(|(known, ..)| self.part(*known) == prefix) {
-            return Err(malformed(offset, "a prefix is declared twice"));
+            return Err(malformed(offset, "et præfiks er erklæret to gange", "a prefix is declared twice"));
         }
         let uri = match self.part(value) {
             XML_NAMESPACE | XMLNS_NAMESPACE => {
-                return Err(malformed(offset, "the namespaces of xml and xmlns may not be declared"));
+                return Err(malformed(
+                    offset,
+                    "navnerummene for xml og xmlns må ikke erklæres",
+                    "the namespaces of xml and xmlns may not be declared",
+                ));
             }
             "" if prefix.is_empty() => Uri::NONE,
-            "" => return Err(malformed(offset, "a prefix is declared empty")),
+            "" => return Err(malformed(offset, "et præfiks er erklæret uden navnerum", "a prefix is declared empty")),
             name => match known.uris.find(name) {
                 // It was declared before in this document, and is of the right form.
                 Some(uri) => uri,
                 // A relative or unreadable namespace name makes some canonicalisers fail to an empty string (void canonicalisation).
                 None if !is_absolute_uri(name) => {
-                    return Err(malformed(offset, "a namespace name that is not an absolute URI"));
+                    return Err(malformed(
+                        offset,
+                        "et navnerum, der ikke er en absolut URI",
+                        "a namespace name that is not an absolute URI",
+                    ));
                 }
                 None => known.uris.intern(name, limits.namespaces)?,
             },
@@ -300,14 +312,19 @@ impl Store {
         let Opening { scope, paths, limits, offset } = known;
         let offset = *offset;
         if scope.depth() >= limits.depth {
-            return Err(too_complex("element depth", limits.depth).into());
+            return Err(too_complex("elementernes dybde", "element depth", limits.depth).into());
         }
         let Self { text, attributes, declarations } = self;
         let part = |part: Part| text.as_bytes().get(part.range()).unwrap_or(&[]);
         scope.open(number, part(tag.name), paths.open());
         for (_, prefix, uri) in declarations.get(tag.declarations.range()).unwrap_or(&[]) {
             if scope.declarations() >= limits.declarations {
-                return Err(too_complex("namespace declarations in scope", limits.declarations).into());
+                return Err(too_complex(
+                    "antallet af navnerumserklæringer, der gælder samtidig",
+                    "namespace declarations in scope",
+                    limits.declarations,
+                )
+                .into());
             }
             scope.bind(*prefix, *uri);
         }
@@ -318,7 +335,9 @@ impl Store {
         tag.resolved = None;
         // Only now are this tag's own declarations in scope, wherever among the attributes they stood.
         let lookup = |prefix: Prefix| match scope.bound(prefix) {
-            None if prefix != Prefix::NONE => Err(Box::new(malformed(offset, "a prefix that is not declared"))),
+            None if prefix != Prefix::NONE => {
+                Err(Box::new(malformed(offset, "et præfiks, der ikke er erklæret", "a prefix that is not declared")))
+            }
             uri => Ok(uri.unwrap_or(Uri::NONE)),
         };
         tag.uri = Some(lookup(tag.number)?);
@@ -331,7 +350,7 @@ impl Store {
         let mut rest = &*attributes;
         while let [first, others @ ..] = rest {
             if others.iter().any(|other| same(first, other)) {
-                return Err(malformed(offset, "an attribute occurs twice").into());
+                return Err(malformed(offset, "en attribut forekommer to gange", "an attribute occurs twice").into());
             }
             rest = others;
         }
@@ -367,9 +386,9 @@ pub(super) struct Opening<'k> {
 
 fn split<'n>(name: &'n str, limits: &Limits, offset: usize) -> Result<(&'n str, &'n str), Refusal> {
     if name.len() > limits.name {
-        return Err(too_complex("the length of a name in bytes", limits.name));
+        return Err(too_complex("længden af et navn i byte", "the length of a name in bytes", limits.name));
     }
-    qname(name).ok_or_else(|| malformed(offset, "a name that is not well-formed"))
+    qname(name).ok_or_else(|| malformed(offset, "et navn, der ikke er velformet", "a name that is not well-formed"))
 }
 
 /// How many tags are remembered, of these with attributes (whose values may never come again) only the first few, and how

@@ -60,12 +60,14 @@ impl Fault {
             Refusal::TimestampOutside { theirs, ours, difference, allowed } => Self::new(
                 103,
                 format!(
-                    "Beskedens Timestamp siger {theirs}, STS'ens ur {ours}: det er {difference} sekunders forskel, og højst \
-                     {allowed} er tilladt. Stil uret."
+                    "Beskedens Timestamp siger {theirs}, STS'ens ur {ours}: beskedens tidspunkt er {}, og højst {allowed} \
+                     sekunder er tilladt. Stil uret.",
+                    difference.da()
                 ),
                 format!(
-                    "The message's Timestamp says {theirs}, the clock of the STS {ours}: they are {difference} seconds apart, \
-                     and at most {allowed} are allowed. Set the clock."
+                    "The message's Timestamp says {theirs}, the clock of the STS {ours}: the message's time is {}, and at most \
+                     {allowed} seconds are allowed. Set the clock.",
+                    difference.en()
                 ),
             ),
             other => {

@@ -2,7 +2,7 @@
 //! whatever is not the token asked for is refused for the reason given.
 
 use super::*;
-use crate::refusal::Refusal;
+use crate::refusal::{Detail, Refusal};
 use crate::saml::trust::Issuer;
 use crate::signature::names::SAML_TOKEN;
 use crate::sts::cache::Source;
@@ -108,7 +108,8 @@ async fn the_token_asked_for_is_issued_and_accepted() {
 #[tokio::test]
 async fn an_answer_that_is_not_the_token_asked_for_is_refused_for_its_reason() {
     let untrusted = Flaw::Signature(Refusal::TokenIssuerUntrusted);
-    let of_the_answer = Flaw::Signature(Refusal::SignatureInvalid { of: "the answer".into() });
+    let of_the_answer =
+        Flaw::Signature(Refusal::SignatureInvalid { of: Detail::new("svarets signatur", "the answer's signature") });
     let id = "urn:uuid:1";
     let end = now() + SignedDuration::from_hours(8);
     let expired = |until: Timestamp, ours: Timestamp| {

@@ -18,7 +18,7 @@ use super::mode::FaultMode;
 use super::names::{REQUEST_HEADER, SEARCH, SEARCH_ANSWER};
 use super::request;
 use crate::clock::Clock;
-use crate::refusal::Refusal;
+use crate::refusal::{Detail, Refusal};
 use crate::saml::trust::Trust;
 use crate::saml::{self, Expectations};
 use crate::signature::credentials::Credentials;
@@ -189,7 +189,9 @@ impl Service {
 
     /// The caller's MessageID, once token and message are proven.
     fn authenticate(&self, document: &Document, parts: &Envelope<'_>, now: Timestamp) -> Result<String, Refusal> {
-        let missing = |what: &str| Refusal::SecurityStructure { what: what.to_owned() };
+        let missing = |what: &str| Refusal::SecurityStructure {
+            what: Detail::new(format!("{what} mangler"), format!("{what} is missing")),
+        };
         let body = parts.payload.parent().ok_or_else(|| missing("Body"))?;
         let security = parts.header.only(WSSE, "Security").ok().flatten().ok_or_else(|| missing("Security"))?;
         let places = Parts { header: parts.header, security, body, must_cover: vec![] };
@@ -198,7 +200,7 @@ impl Service {
         if soap::header(parts, WSA, "Action").as_deref() != Some(SEARCH) {
             return Err(Refusal::ActionMismatch);
         }
-        let invalid = || Refusal::AddressingInvalid { what: "MessageID".to_owned() };
+        let invalid = || Refusal::AddressingInvalid { what: Detail::new("MessageID mangler", "MessageID is missing") };
         soap::header(parts, WSA, "MessageID").ok_or_else(invalid)
     }
 

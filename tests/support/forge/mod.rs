@@ -118,7 +118,8 @@ pub fn accept(xml: &str) -> Result<Identity, Refusal> {
 pub fn accept_at(xml: &str, now: Timestamp) -> Result<Identity, Refusal> {
     let document = parse(xml)?;
     // As the envelope's reader does: two Bodies, Headers or Securities have no place to stand.
-    let parts = parts(&document).ok_or(Refusal::EnvelopeStructure { what: "in the test".into() })?;
+    let parts =
+        parts(&document).ok_or(Refusal::EnvelopeStructure { what: hjemmel::refusal::Detail::new("i testen", "in the test") })?;
     authenticate(&document, &parts, &Expectations::new(&trust(), ENTITY), now).map(|(identity, _)| identity)
 }
 

@@ -170,7 +170,7 @@ impl World {
         assert_eq!(soap::header(&parts, WSA, "Action").as_deref(), Some(SEARCH_ANSWER));
         match soap::header(&parts, WSA, "RelatesTo").as_deref() == Some("urn:uuid:question-1") {
             true => Ok(()),
-            false => Err(Refusal::AddressingInvalid { what: "RelatesTo".into() }),
+            false => Err(Refusal::AddressingInvalid { what: Detail::name("RelatesTo") }),
         }
     }
 }
