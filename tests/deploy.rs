@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use hjemmel::agreements::import::Import;
+use hjemmel::agreements::{State, Store, StoreSettings};
 use hjemmel::refusal::{Party, Refusal, Retry};
 
 const RULES: &str = include_str!("../deploy/prometheus-rules.yaml");
@@ -45,5 +47,40 @@ fn the_dashboard_is_json_and_no_panel_is_without_a_query() {
     for panel in panels {
         let targets = panel["targets"].as_array().unwrap();
         assert!(targets.iter().all(|target| target["expr"].as_str().unwrap().contains("hjemmel")), "{}", panel["title"]);
+    }
+}
+
+const AGREEMENTS: &str = include_str!("../deploy/agreements.example.toml");
+const SETTINGS: &str = include_str!("../deploy/hjemmel.example.toml");
+
+#[tokio::test]
+async fn the_sample_agreements_are_imported_once_and_fit_the_sample_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("agreements.sqlite"), &StoreSettings::default()).await.unwrap();
+    let import = Import::parse(AGREEMENTS).unwrap();
+    let at = "2026-11-22T12:00:00Z".parse().unwrap();
+    assert_eq!(store.import(&import, at).await.unwrap().added, 2);
+    let again = store.import(&import, at).await.unwrap();
+    assert_eq!((again.added, again.changed, again.unchanged), (0, 0, 2));
+    let requested = import.agreements.iter().find(|agreement| agreement.state == State::Requested).unwrap();
+    store.decide(requested.id, State::Approved, "A. Underskriver", "prøve", at).await.unwrap();
+    assert_eq!(store.import(&import, at).await.unwrap().unchanged, 2, "and once more after the approval that it asks for");
+
+    let settings: toml::Table = SETTINGS.parse().unwrap();
+    for agreement in store.list().await.unwrap() {
+        assert_eq!(settings["environment"].as_str(), Some(agreement.environment.as_str()));
+        assert!(SETTINGS.contains(&format!("# service_uuid = \"{}\"", agreement.service)), "the default service");
+        assert_eq!(agreement.state, State::Approved);
+    }
+    assert!(import.authorities.iter().any(|authority| settings["udk_cvr"].as_str() == Some(&authority.cvr.to_string())));
+}
+
+#[test]
+fn the_sample_agreements_explain_every_key_that_an_import_knows() {
+    let unknown = Import::parse(&format!("{AGREEMENTS}\nno_such_key = 1\n")).unwrap_err();
+    let known = unknown[0].message.split_once("known are ").unwrap().1;
+    for key in known.split(", ") {
+        let stands = AGREEMENTS.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{key} = ")));
+        assert!(stands, "{key} is not in deploy/agreements.example.toml");
     }
 }

@@ -275,6 +275,15 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// The state that it comes to, its period counted.
+    pub fn state(self) -> State {
+        match self {
+            Standing::Holds | Standing::NotBegun(_) => State::Approved,
+            Standing::Over => State::Expired,
+            Standing::State(state) => state,
+        }
+    }
+
     /// The word that the refusal tells the caller.
     pub fn told(self) -> Detail {
         match self {

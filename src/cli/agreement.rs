@@ -1,7 +1,9 @@
 //! `hjemmel agreement`: bring agreements in, look at them, and record decisions on them.
 
+mod told;
+
 use std::{
-    io::{self, Write},
+    io::{self, BufRead, Write},
     path::{Path, PathBuf},
 };
 
@@ -10,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     agreements::{
-        Agreement, Authority, State, Store, StoreError, StoreSettings,
+        Access, Agreement, Cvr, Environment, Side, Standing, State, Store, StoreError, StoreSettings,
         import::{Import, Problem},
     },
     clock::Clock,
@@ -21,9 +23,15 @@ use crate::{
 /// A call passes only on two agreements that the authority has approved: one on the front (client system and service) and
 /// one on the back (service and benefit index), each for this environment and this day.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Example:\n  hjemmel agreement import agreements.toml --store /var/lib/hjemmel/agreements.sqlite\n  hjemmel agreement suspend 0b2c8f4e-… --by \"A. Jensen\" --reason \"misuse, case 2026-117\" --config hjemmel.toml\n\nA running gateway sees a change within its refresh time (10 s unless configured otherwise)."
-)]
+#[command(after_help = "\
+Examples:
+  hjemmel agreement import agreements.toml --config hjemmel.toml
+  hjemmel agreement list --authority 11111111 --state ANMODET --config hjemmel.toml
+  hjemmel agreement suspend ID --by \"A. Jensen\" --reason \"misuse\" \\
+    --config hjemmel.toml
+
+deploy/agreements.example.toml is a file to begin with. A running gateway sees a
+change within agreements.cache_ttl (10 s unless configured otherwise).")]
 pub struct Args {
     #[command(flatten)]
     place: Place,
@@ -34,7 +42,7 @@ pub struct Args {
 /// Where the store is.
 #[derive(Debug, clap::Args)]
 struct Place {
-    /// The agreements store (an SQLite file); made where it is not
+    /// The agreements store (an SQLite file); `import` makes it where it is not
     #[arg(long, global = true, value_name = "PATH", conflicts_with = "config")]
     store: Option<PathBuf>,
     /// The gateway's configuration, of which `[agreements] store` is read
@@ -49,28 +57,98 @@ enum Command {
     /// The file holds [[authority]] tables (cvr, name, role = "udk" or "municipality") and [[agreement]] tables (id, side =
     /// "front" or "back", system, certificates, service, authority, environment, valid_from, valid_to, state, legal_basis,
     /// purpose, kle, sensitivity, decided_by, decided_at, reason). Every problem is reported at once, with its line.
-    /// Importing the same file again changes nothing; an import never lifts a suspension.
+    /// Importing the same file again changes nothing, whatever was decided since; an import never lifts a suspension.
     Import {
         /// The file
         file: PathBuf,
     },
-    /// List every agreement, one a line
-    List,
+    /// List agreements: where each stands now, its period, system and legal basis
+    List {
+        #[command(flatten)]
+        filter: Filter,
+        /// As JSON, each with every field of the import file
+        #[arg(long)]
+        json: bool,
+    },
     /// Show one agreement and every decision on it
     Show {
         /// The agreement's id
         id: Uuid,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
     },
-    /// Record that the authority approved a requested agreement
-    Approve(Decide),
+    #[command(flatten)]
+    Decide(Decision),
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Decision {
+    /// Record that the authority approved a requested agreement; shows it and asks first
+    Approve(Open),
     /// Record that the authority rejected a requested agreement
     Reject(Decide),
     /// Record that the supplier took a request back
     Withdraw(Decide),
-    /// Stop an approved agreement; it does not come back, a new one is approved instead
+    /// Stop an approved agreement until it is resumed or terminated
     Suspend(Decide),
-    /// End an approved agreement for good
+    /// Record that the authority lifted a suspension; shows the agreement and asks first
+    Resume(Open),
+    /// End an approved or suspended agreement for good
     Terminate(Decide),
+}
+
+/// Which agreements to list: those that fit everything given.
+#[derive(Debug, clap::Args)]
+struct Filter {
+    /// By where it stands now: ANMODET, GODKENDT, AFVIST, TRUKKET, SUSPENDERET, OPSAGT or UDLØBET; may be given again
+    #[arg(long, value_name = "STATE")]
+    state: Vec<State>,
+    /// Only those that open anything now: approved, begun and not over
+    #[arg(long)]
+    holds: bool,
+    /// By the authority's CVR number
+    #[arg(long, value_name = "CVR")]
+    authority: Option<Cvr>,
+    /// By side: front or back
+    #[arg(long, value_name = "SIDE", value_parser = side)]
+    side: Option<Side>,
+    /// By the client system's UUID
+    #[arg(long, value_name = "UUID")]
+    system: Option<Uuid>,
+    /// By the service's UUID
+    #[arg(long, value_name = "UUID")]
+    service: Option<Uuid>,
+    /// By environment, such as prod or exttest
+    #[arg(long, value_name = "NAME")]
+    environment: Option<Environment>,
+}
+
+impl Filter {
+    fn takes(&self, agreement: &Agreement, now: Timestamp) -> bool {
+        let standing = agreement.standing(now);
+        (self.state.is_empty() || self.state.contains(&standing.state()))
+            && (!self.holds || standing == Standing::Holds)
+            && self.authority.is_none_or(|authority| authority == agreement.authority)
+            && self.side.is_none_or(|side| side == agreement.side)
+            && self.system.is_none_or(|system| system == agreement.system)
+            && self.service.is_none_or(|service| service == agreement.service)
+            && self.environment.as_ref().is_none_or(|environment| *environment == agreement.environment)
+    }
+}
+
+fn side(text: &str) -> Result<Side, String> {
+    [Side::Front, Side::Back].into_iter().find(|side| side.name() == text).ok_or_else(|| "a side is front or back".to_owned())
+}
+
+/// A decision that opens access.
+#[derive(Debug, clap::Args)]
+struct Open {
+    #[command(flatten)]
+    decide: Decide,
+    /// Do not ask, as in a script
+    #[arg(long)]
+    yes: bool,
 }
 
 /// A decision, and who stands for it.
@@ -119,6 +197,12 @@ pub enum AgreementError {
         /// Every problem.
         problems: Vec<Problem>,
     },
+    /// What is shown is to be agreed to, and nobody is there to do it.
+    #[error("nothing was changed: there is no terminal to ask at whether this is what the authority decided; add --yes")]
+    NobodyToAsk,
+    /// The answer was not yes.
+    #[error("nothing was changed")]
+    Declined,
     /// The store did not do as asked.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -131,104 +215,150 @@ fn lines(problems: &[Problem]) -> String {
     problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// Runs the command, and writes what it has to say to `out`.
+/// Runs the command, and writes what it has to say to `out`. `operator` answers where it asks; none where there is no
+/// terminal.
 ///
 /// # Errors
-/// [`AgreementError`]; nothing was changed then.
-pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), AgreementError> {
+/// [`AgreementError`]; nothing was changed then, unless it says so.
+pub async fn run(
+    args: Args,
+    clock: &Clock,
+    operator: Option<&mut dyn BufRead>,
+    out: &mut impl Write,
+) -> Result<(), AgreementError> {
     let path = match (args.place.store, args.place.config) {
         (Some(store), _) => store,
         (None, Some(config)) => store_of(&config)?,
         (None, None) => return Err(AgreementError::NoPlace),
     };
-    let store = Store::open(&path, &StoreSettings::default()).await?;
-    let done = command(&store, args.command, clock.now(), out).await;
+    let now = clock.now();
+    match args.command {
+        Command::Import { file } => {
+            // Read first: a file that is not in order makes no store.
+            let import = read_import(&file)?;
+            with_store(&path, Access::Make, async |store| bring_in(store, &import, now, out).await).await
+        }
+        Command::List { filter, json } => {
+            with_store(&path, Access::Look, async |store| list(store, &filter, json, now, out).await).await
+        }
+        Command::Show { id, json } => with_store(&path, Access::Look, async |store| show(store, id, json, now, out).await).await,
+        Command::Decide(decision) => {
+            with_store(&path, Access::Change, async |store| decide(store, decision, now, operator, out).await).await
+        }
+    }
+}
+
+async fn with_store(
+    path: &Path,
+    access: Access,
+    work: impl AsyncFnOnce(&Store) -> Result<(), AgreementError>,
+) -> Result<(), AgreementError> {
+    let store = Store::open_to(access, path, &StoreSettings::default()).await?;
+    let done = work(&store).await;
     store.close().await;
     done
 }
 
-async fn command(store: &Store, command: Command, now: Timestamp, out: &mut impl Write) -> Result<(), AgreementError> {
-    match command {
-        Command::Import { file } => {
-            let text = std::fs::read_to_string(&file).map_err(|source| AgreementError::File { path: file.clone(), source })?;
-            let import = Import::parse(&text).map_err(|problems| AgreementError::Import { path: file, problems })?;
-            let done = store.import(&import, now).await?;
-            writeln!(
-                out,
-                "{} authorities; agreements: {} added, {} changed, {} unchanged",
-                import.authorities.len(),
-                done.added,
-                done.changed,
-                done.unchanged
-            )?;
-        }
-        Command::List => {
-            let authorities = store.authorities().await?;
-            let agreements = store.list().await?;
-            if agreements.is_empty() {
-                writeln!(out, "There are no agreements. Bring some in with `hjemmel agreement import FILE`.")?;
-            }
-            for agreement in agreements {
-                writeln!(
-                    out,
-                    "{}  {:5}  {:11}  {:8}  {} {}",
-                    agreement.id,
-                    agreement.side.name(),
-                    agreement.standing(now).told().en(),
-                    agreement.environment,
-                    agreement.authority,
-                    name_of(&authorities, &agreement),
-                )?;
-            }
-        }
-        Command::Show { id } => show(store, id, now, out).await?,
-        Command::Approve(decision) => decide(store, State::Approved, decision, now, out).await?,
-        Command::Reject(decision) => decide(store, State::Rejected, decision, now, out).await?,
-        Command::Withdraw(decision) => decide(store, State::Withdrawn, decision, now, out).await?,
-        Command::Suspend(decision) => decide(store, State::Suspended, decision, now, out).await?,
-        Command::Terminate(decision) => decide(store, State::Terminated, decision, now, out).await?,
+fn read_import(file: &Path) -> Result<Import, AgreementError> {
+    let text = std::fs::read_to_string(file).map_err(|source| AgreementError::File { path: file.to_owned(), source })?;
+    Import::parse(&text).map_err(|problems| AgreementError::Import { path: file.to_owned(), problems })
+}
+
+async fn bring_in(store: &Store, import: &Import, now: Timestamp, out: &mut impl Write) -> Result<(), AgreementError> {
+    let done = store.import(import, now).await?;
+    writeln!(
+        out,
+        "{} authorities; agreements: {} added, {} changed, {} unchanged",
+        import.authorities.len(),
+        done.added,
+        done.changed,
+        done.unchanged
+    )?;
+    for (id, state) in done.decided_since {
+        writeln!(out, "agreement {id} stays {state}: that was decided after what the file says of it")?;
     }
     Ok(())
 }
 
-async fn decide(store: &Store, to: State, decision: Decide, now: Timestamp, out: &mut impl Write) -> Result<(), AgreementError> {
+async fn list(store: &Store, filter: &Filter, json: bool, now: Timestamp, out: &mut impl Write) -> Result<(), AgreementError> {
+    let (authorities, mut agreements) = (store.authorities().await?, store.list().await?);
+    let all = agreements.len();
+    agreements.retain(|agreement| filter.takes(agreement, now));
+    if json {
+        told::list_as_json(&agreements, &authorities, now, out)?;
+    } else if all == 0 {
+        writeln!(out, "There are no agreements. Bring some in with `hjemmel agreement import FILE`.")?;
+    } else if agreements.is_empty() {
+        writeln!(out, "None of {all} agreements fits.")?;
+    } else {
+        told::list(&agreements, &authorities, now, out)?;
+    }
+    Ok(())
+}
+
+async fn show(store: &Store, id: Uuid, json: bool, now: Timestamp, out: &mut impl Write) -> Result<(), AgreementError> {
+    let (agreement, authorities) = (store.get(id).await?, store.authorities().await?);
+    let decisions = store.decisions(id).await?;
+    if json {
+        told::one_as_json(&agreement, &decisions, &authorities, now, out)?;
+    } else {
+        told::one(&agreement, &decisions, &authorities, now, out)?;
+    }
+    Ok(())
+}
+
+async fn decide(
+    store: &Store,
+    decision: Decision,
+    now: Timestamp,
+    operator: Option<&mut dyn BufRead>,
+    out: &mut impl Write,
+) -> Result<(), AgreementError> {
+    let (to, decision) = match decision {
+        Decision::Approve(open) => {
+            return decide_to_open(store, "Approve this agreement", State::Requested, open, now, operator, out).await;
+        }
+        Decision::Resume(open) => {
+            return decide_to_open(store, "Resume this agreement", State::Suspended, open, now, operator, out).await;
+        }
+        Decision::Reject(decision) => (State::Rejected, decision),
+        Decision::Withdraw(decision) => (State::Withdrawn, decision),
+        Decision::Suspend(decision) => (State::Suspended, decision),
+        Decision::Terminate(decision) => (State::Terminated, decision),
+    };
     let agreement = store.decide(decision.id, to, &decision.by, &decision.reason, now).await?;
-    writeln!(out, "agreement {} is now {}, decided by {}: {}", agreement.id, agreement.state, decision.by, decision.reason)?;
+    told::decided(&agreement, now, out)?;
     Ok(())
 }
 
-async fn show(store: &Store, id: Uuid, now: Timestamp, out: &mut impl Write) -> Result<(), AgreementError> {
-    let agreement = store.get(id).await?;
-    let authorities = store.authorities().await?;
-    let or_none = |items: String| if items.is_empty() { "no constraint".to_owned() } else { items };
-    let certificates: Vec<_> = agreement.certificates.iter().map(ToString::to_string).collect();
-    writeln!(out, "id            {}", agreement.id)?;
-    writeln!(out, "side          {}", agreement.side.name())?;
-    writeln!(out, "holds now     {}", agreement.standing(now).told().en())?;
-    writeln!(out, "system        {}", agreement.system)?;
-    for certificate in certificates {
-        writeln!(out, "certificate   {certificate} (SHA-256)")?;
+/// To GODKENDT, of an agreement in state `from`: shown first, and decided on only as it was shown.
+async fn decide_to_open(
+    store: &Store,
+    question: &str,
+    from: State,
+    Open { decide, yes }: Open,
+    now: Timestamp,
+    operator: Option<&mut dyn BufRead>,
+    out: &mut impl Write,
+) -> Result<(), AgreementError> {
+    let shown = store.get(decide.id).await?;
+    if shown.state != from {
+        return Err(StoreError::IllegalTransition { id: decide.id, from: shown.state, to: State::Approved }.into());
     }
-    writeln!(out, "service       {}", agreement.service)?;
-    writeln!(out, "authority     {} {}", agreement.authority, name_of(&authorities, &agreement))?;
-    writeln!(out, "environment   {}", agreement.environment)?;
-    writeln!(out, "valid from    {}", agreement.valid_from)?;
-    writeln!(out, "valid to      {}", agreement.valid_to.map_or("no end".to_owned(), |end| format!("{end} (not included)")))?;
-    writeln!(out, "legal basis   {}", agreement.legal_basis)?;
-    writeln!(out, "purpose       {}", agreement.purpose)?;
-    writeln!(out, "KLE           {}", or_none(agreement.kle.join(", ")))?;
-    writeln!(out, "sensitivity   {}", or_none(agreement.sensitivity.join(", ")))?;
-    writeln!(out, "decisions")?;
-    for decision in store.decisions(id).await? {
-        let from = decision.from.map_or("(new)", State::wire_name);
-        let by = decision.by.unwrap_or_default();
-        writeln!(out, "  {}  {from} -> {}  {by}  {}", decision.at, decision.to, decision.reason.unwrap_or_default())?;
+    told::one(&shown, &store.decisions(decide.id).await?, &store.authorities().await?, now, out)?;
+    if !yes {
+        let operator = operator.ok_or(AgreementError::NobodyToAsk)?;
+        write!(out, "\n{question}, decided by {}: {}? [y/N] ", decide.by, decide.reason)?;
+        out.flush()?;
+        let mut answer = String::new();
+        operator.read_line(&mut answer)?;
+        if !["y", "yes", "j", "ja"].contains(&answer.trim().to_lowercase().as_str()) {
+            return Err(AgreementError::Declined);
+        }
     }
+    let agreement = store.decide_as_shown(&shown, State::Approved, &decide.by, &decide.reason, now).await?;
+    told::decided(&agreement, now, out)?;
     Ok(())
-}
-
-fn name_of<'a>(authorities: &'a [Authority], agreement: &Agreement) -> &'a str {
-    authorities.iter().find(|authority| authority.cvr == agreement.authority).map_or("", |authority| authority.name.as_str())
 }
 
 /// Reads `[agreements] store` of a configuration, relative to the configuration's own folder. Only this key: agreements
@@ -243,88 +373,4 @@ fn store_of(config: &Path) -> Result<PathBuf, AgreementError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::Parser;
-
-    #[derive(Debug, Parser)]
-    struct Line {
-        #[command(flatten)]
-        args: Args,
-    }
-
-    const ID: &str = "00000000-0000-4000-8000-000000000001";
-    const FILE: &str = r#"
-        [[authority]]
-        cvr = "11111111"
-        name = "Korsbæk Kommune"
-        role = "municipality"
-        [[agreement]]
-        id = "00000000-0000-4000-8000-000000000001"
-        side = "back"
-        system = "3053ec89-31fe-4206-878b-bba6783d7a88"
-        service = "3053ec89-31fe-4206-878b-bba6783d7a88"
-        authority = "11111111"
-        environment = "exttest"
-        valid_from = 2026-01-01T00:00:00+01:00
-        state = "ANMODET"
-        legal_basis = "LUD § 8, stk. 1"
-        purpose = "prøve"
-    "#;
-
-    struct House(tempfile::TempDir);
-
-    impl House {
-        fn new() -> Self {
-            let dir = tempfile::tempdir().unwrap();
-            std::fs::write(dir.path().join("agreements.toml"), FILE).unwrap();
-            std::fs::write(dir.path().join("hjemmel.toml"), "[agreements]\nstore = \"agreements.sqlite\"\n").unwrap();
-            Self(dir)
-        }
-
-        fn path(&self, name: &str) -> String {
-            self.0.path().join(name).display().to_string()
-        }
-
-        async fn run(&self, words: &[&str]) -> Result<String, String> {
-            let config = self.path("hjemmel.toml");
-            let line = [&["agreement"], words, &["--config", &config]].concat();
-            let args = Line::try_parse_from(line).map_err(|error| error.to_string())?.args;
-            let mut out = Vec::new();
-            let clock = Clock::fixed("2026-11-22T12:00:00Z".parse().unwrap());
-            run(args, &clock, &mut out).await.map_err(|error| error.to_string())?;
-            Ok(String::from_utf8(out).unwrap())
-        }
-    }
-
-    #[tokio::test]
-    async fn an_agreement_is_imported_listed_approved_and_shown_with_its_history() {
-        let house = House::new();
-        assert!(house.run(&["list"]).await.unwrap().contains("no agreements"));
-        let imported = house.run(&["import", &house.path("agreements.toml")]).await.unwrap();
-        assert_eq!(imported, "1 authorities; agreements: 1 added, 0 changed, 0 unchanged\n");
-        assert!(house.run(&["list"]).await.unwrap().contains("ANMODET"));
-        house.run(&["approve", ID, "--by", "A. Prøve", "--reason", "sag 1"]).await.unwrap();
-        let shown = house.run(&["show", ID]).await.unwrap();
-        assert!(shown.contains("holds now     GODKENDT"), "{shown}");
-        assert!(shown.contains("ANMODET -> GODKENDT  A. Prøve  sag 1"), "{shown}");
-        assert!(shown.contains("Korsbæk Kommune"), "{shown}");
-    }
-
-    #[tokio::test]
-    async fn what_is_refused_says_why_and_what_to_do() {
-        let house = House::new();
-        house.run(&["import", &house.path("agreements.toml")]).await.unwrap();
-        let illegal = house.run(&["suspend", ID, "--by", "A. Prøve", "--reason", "sag 2"]).await.unwrap_err();
-        assert!(illegal.contains("is ANMODET and cannot become SUSPENDERET"), "{illegal}");
-        let nobody = house.run(&["approve", ID, "--by", " ", "--reason", "sag 2"]).await.unwrap_err();
-        assert!(nobody.contains("one line"), "a decision is somebody's: {nobody}");
-        let reasonless = house.run(&["approve", ID, "--by", "A. Prøve"]).await.unwrap_err();
-        assert!(reasonless.contains("--reason"), "{reasonless}");
-        std::fs::write(house.path("agreements.toml"), FILE.replace("purpose", "porpoise")).unwrap();
-        let wrong = house.run(&["import", &house.path("agreements.toml")]).await.unwrap_err();
-        assert!(wrong.contains("line 16: unknown key porpoise") && wrong.contains("purpose is missing"), "{wrong}");
-        std::fs::write(house.path("hjemmel.toml"), "[other]\n").unwrap();
-        assert!(house.run(&["list"]).await.unwrap_err().contains("[agreements] store"));
-    }
-}
+mod tests;

@@ -17,7 +17,7 @@ pub mod policy;
 pub mod serve;
 pub mod stub;
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -97,7 +97,12 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
         Command::Call(args) => call::run(*args, clock, &mut io::stdin().lock()).await.map_err(Into::into).and(done),
         Command::Explain(args) => explain::run(&args, clock, &mut output::Stdout).await,
         Command::Policy(args) => policy::run(&args, clock, &mut output::Stdout).await,
-        Command::Agreement(args) => agreement::run(args, clock, &mut output::Stdout).await.map_err(Into::into).and(done),
+        Command::Agreement(args) => {
+            let mut operator = io::stdin().lock();
+            let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+            let operator = terminal.then_some(&mut operator as &mut dyn BufRead);
+            agreement::run(args, clock, operator, &mut output::Stdout).await.map_err(Into::into).and(done)
+        }
         Command::Audit(args) => {
             let result = audit::run(args, &mut io::stdin().lock(), &mut output::Stdout);
             output::Stdout.flush()?;
