@@ -128,24 +128,36 @@ impl Checkpoint {
 
     /// Whether one of `keys` signed it.
     pub fn is_signed_by(&self, keys: &[CheckpointPublicKey]) -> bool {
-        let Ok(signature) = BASE64_STANDARD.decode(&self.signature) else { return false };
-        let message = self.message();
-        keys.iter()
-            .any(|key| key.id() == self.key && UnparsedPublicKey::new(&ED25519, &key.0).verify(&message, &signature).is_ok())
+        BASE64_STANDARD.decode(&self.signature).is_ok_and(|signature| is_signed(&self.message(), &signature, &self.key, keys))
     }
+}
+
+/// Whether that one of `keys` which is called `id` signed the message.
+pub(super) fn is_signed(message: &[u8], signature: &[u8], id: &str, keys: &[CheckpointPublicKey]) -> bool {
+    keys.iter().any(|key| key.id() == id && UnparsedPublicKey::new(&ED25519, &key.0).verify(message, signature).is_ok())
 }
 
 /// The key that signs checkpoints.
 pub struct CheckpointKey {
     pair: Ed25519KeyPair,
-    id: String,
+    public: CheckpointPublicKey,
 }
 
 impl CheckpointKey {
-    /// Takes an Ed25519 key pair.
-    pub fn new(pair: Ed25519KeyPair) -> Self {
-        let id = key_id(pair.public_key().as_ref());
-        Self { pair, id }
+    /// Takes an Ed25519 key pair; none where its public half is not 32 bytes, as of every Ed25519 key.
+    pub fn new(pair: Ed25519KeyPair) -> Option<Self> {
+        let public = CheckpointPublicKey(pair.public_key().as_ref().try_into().ok()?);
+        Some(Self { pair, public })
+    }
+
+    /// The public half.
+    pub fn public(&self) -> CheckpointPublicKey {
+        self.public
+    }
+
+    /// Signs the bytes of a statement, which must name their use in their first line.
+    pub(super) fn sign_bytes(&self, message: &[u8]) -> impl AsRef<[u8]> + use<> {
+        self.pair.sign(message)
     }
 
     /// Signs how far the chain has come.
@@ -156,7 +168,7 @@ impl CheckpointKey {
             segment,
             at,
             occasion,
-            key: self.id.clone(),
+            key: self.public.id(),
             signature: String::new(),
         };
         checkpoint.signature = BASE64_STANDARD.encode(self.pair.sign(&checkpoint.message()));
@@ -166,7 +178,7 @@ impl CheckpointKey {
 
 impl std::fmt::Debug for CheckpointKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "CheckpointKey({})", self.id)
+        write!(f, "CheckpointKey({})", self.public.id())
     }
 }
 

@@ -64,7 +64,8 @@ pub enum KeyError {
     Generation,
 }
 
-/// Makes all keys in `dir` (which is made where it is not), readable by their owner only, and returns the files made.
+/// Makes all keys in `dir` (which is made where it is not) and returns the files made. The secret ones are readable by their
+/// owner only; the public halves by everyone, for the gateway and the auditors run as other users than who makes them.
 /// No file is ever overwritten: a lost checkpoint key makes a log unverifiable, a lost auditors' key unreadable.
 ///
 /// # Errors
@@ -93,7 +94,9 @@ pub fn generate(dir: &Path) -> Result<Vec<PathBuf>, KeyError> {
         Zeroizing::new(format!("{}\n", crate::hex::encode(pseudonym.as_slice()))),
     ];
     for (path, text) in paths.iter().zip(&texts) {
-        write_secret(path, text.as_bytes()).map_err(|source| KeyError::File { path: path.clone(), source })?;
+        let public = path.extension().is_some_and(|extension| extension == "pub");
+        write_new(path, text.as_bytes(), if public { 0o644 } else { 0o600 })
+            .map_err(|source| KeyError::File { path: path.clone(), source })?;
     }
     Ok(paths.into())
 }
@@ -105,7 +108,8 @@ pub fn generate(dir: &Path) -> Result<Vec<PathBuf>, KeyError> {
 pub fn checkpoint_key(path: &Path) -> Result<CheckpointKey, KeyError> {
     let content = || KeyError::Content { path: path.to_owned(), expected: "an Ed25519 private key (PKCS#8 PEM)" };
     let der = only_section(path, Kind::Pkcs8)?.ok_or_else(content)?;
-    Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map(CheckpointKey::new).map_err(|_| content())
+    let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| content())?;
+    CheckpointKey::new(pair).ok_or_else(content)
 }
 
 /// Reads `checkpoint.pub`.
@@ -175,13 +179,16 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     Ok(bytes)
 }
 
-/// Makes a file that only its owner may read, and that was not there before.
-fn write_secret(path: &Path, content: &[u8]) -> io::Result<()> {
+/// Makes a file that was not there before.
+fn write_new(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
+    // Said of the open file, for a umask takes away from what it is made with.
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
     file.write_all(content)?;
     file.sync_all()
 }
@@ -211,17 +218,46 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn key_files_are_their_owners_alone_and_never_overwritten() {
+    fn secret_key_files_are_their_owners_alone_public_ones_everyones_and_none_is_overwritten() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         for path in generate(dir.path()).unwrap() {
-            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
+            let due = if path.extension().unwrap() == "pub" { 0o644 } else { 0o600 };
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, due, "{}", path.display());
         }
         let before = std::fs::read(dir.path().join("auditors.key")).unwrap();
         std::fs::remove_file(dir.path().join("checkpoint.key")).unwrap();
         assert!(matches!(generate(dir.path()), Err(KeyError::File { .. })));
         assert!(!dir.path().join("checkpoint.key").exists(), "nothing is made when not all can be");
         assert_eq!(std::fs::read(dir.path().join("auditors.key")).unwrap(), before);
+    }
+
+    #[test]
+    fn openssl_reads_each_key_and_tells_the_public_half_and_the_id_that_records_name() {
+        let dir = tempfile::tempdir().unwrap();
+        generate(dir.path()).unwrap();
+        let openssl = |arguments: &[&str], name: &str| {
+            std::process::Command::new("openssl").args(arguments).arg("-in").arg(dir.path().join(name)).output()
+        };
+        if openssl(&["version"], "x").is_err() {
+            println!("DID NOT RUN: openssl is not here");
+            return;
+        }
+        let der = |arguments: &[&str], name: &str| {
+            let output = openssl(arguments, name).unwrap();
+            assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+            output.stdout
+        };
+        for name in ["checkpoint", "auditors"] {
+            let public = der(&["pkey", "-pubin", "-outform", "DER"], &format!("{name}.pub"));
+            assert_eq!(der(&["pkey", "-pubout", "-outform", "DER"], &format!("{name}.key")), public, "of one pair");
+            let id = super::super::seal::key_id(public.get(12..).unwrap());
+            let sealer = sealer(&dir.path().join("pseudonym.key"), &dir.path().join("auditors.pub")).unwrap();
+            match name {
+                "auditors" => assert_eq!(sealer.seal(uuid::Uuid::nil(), "6101801234").unwrap().key, id),
+                _ => assert_eq!(checkpoint_public_key(&dir.path().join("checkpoint.pub")).unwrap().id(), id),
+            }
+        }
     }
 
     #[test]

@@ -14,6 +14,8 @@ use std::{
 use jiff::Timestamp;
 
 use super::chain::{self, Checkpoint, CheckpointKey, Event, Hash, Head, Occasion};
+use super::presence::{Presence, stands};
+use super::retire;
 
 /// No line is longer: a record is a few KiB. Reading stops here, so that a log turned to garbage cannot fill memory.
 const LINE_LIMIT: u64 = 1 << 20;
@@ -47,6 +49,18 @@ pub enum LogError {
     /// disk before `head.json` was: somebody removed them. Nothing is written on top of it.
     #[error("{}: the log is shorter than its head says, or the head is gone; run `hjemmel audit verify`", .0.display())]
     Shortened(PathBuf),
+    /// A segment is gone. Nothing is written to a log with a gap that nobody has explained.
+    #[error(
+        "{}: segment {segment} is missing and no signed statement says that it was retired; put it back, or keep this folder as \
+         evidence and give [audit] directory a new one",
+        dir.display()
+    )]
+    Missing {
+        /// The folder.
+        dir: PathBuf,
+        /// The first that is missing.
+        segment: u64,
+    },
     /// The log holds another entry than the one `head.json` tells of.
     #[error("{}: the log is not the one its head tells of; run `hjemmel audit verify`", .0.display())]
     Altered(PathBuf),
@@ -148,8 +162,11 @@ pub struct Log {
     last_checkpoint: Instant,
     /// The segment has ended; the next write begins another.
     ended: bool,
+    presence: Presence,
+    /// `head.json` could not be written, and that has been told.
+    head_failing: bool,
     /// Held until the log is dropped.
-    _lock: File,
+    lock: File,
 }
 
 impl Log {
@@ -161,7 +178,15 @@ impl Log {
         make_private_dir(dir).map_err(io_at(dir))?;
         let lock = lock(dir)?;
         let head = read_head(dir).map_err(io_at(&dir.join("head.json")))?;
-        let segments = segments(dir).map_err(io_at(dir))?;
+        if let Some(segment) = retire::missing(dir).map_err(io_at(dir))? {
+            return Err(LogError::Missing { dir: dir.to_owned(), segment });
+        }
+        let mut segments = segments(dir).map_err(io_at(dir))?;
+        let retired = retire::read(dir).map_err(io_at(dir))?.pop();
+        if retired.as_ref().is_some_and(|retired| retired.key == key.public().id() && !retired.is_signed_by(&[key.public()])) {
+            return Err(LogError::Altered(dir.to_owned()));
+        }
+        segments.retain(|(number, _)| retired.as_ref().is_none_or(|retired| *number > retired.to));
         let tail = match segments.as_slice() {
             [] => Tail { segment: 0, head: Head::GENESIS, length: 0, ended: true, torn: None, contradicts_head: false },
             [.., (before, before_path), (number, path)] => {
@@ -206,7 +231,9 @@ impl Log {
             unsigned: 0,
             last_checkpoint: Instant::now(),
             ended: tail.ended,
-            _lock: lock,
+            presence: Presence::new(),
+            head_failing: false,
+            lock,
         };
         log.write(at, &events, Some(Occasion::Started)).map_err(io_at(dir))?;
         Ok(log)
@@ -234,7 +261,23 @@ impl Log {
         self.head
     }
 
+    /// What is written now would stand where an auditor finds it.
+    fn stands(&mut self) -> io::Result<()> {
+        stands(&self.dir.join("lock"), &self.lock)?;
+        // Of a segment that has ended only the name counts.
+        if !self.ended {
+            let path = self.dir.join(segment_name(self.segment));
+            stands(&path, &self.file)?;
+            let length = self.file.metadata()?.len();
+            if length < self.length || (length > self.length && !self.leftover) {
+                return Err(io::Error::other(format!("{} was changed while it was being written", path.display())));
+            }
+        }
+        self.presence.segments(&self.dir)
+    }
+
     fn write(&mut self, at: Timestamp, events: &[Event], occasion: Option<Occasion>) -> io::Result<()> {
+        self.stands()?;
         if events.is_empty()
             && occasion.is_none()
             && (self.unsigned == 0 || self.last_checkpoint.elapsed() < self.limits.checkpoint_interval)
@@ -267,10 +310,14 @@ impl Log {
             self.ended = checkpoint.occasion == Occasion::SegmentEnd;
             // Elsewhere than on this disk, these two numbers are an anchor: see `verify`.
             tracing::info!(sequence = checkpoint.covers, hash = %checkpoint.head, "audit checkpoint");
-            if let Err(error) = self.write_head(&checkpoint) {
+            let head = self.write_head(&checkpoint);
+            if let Err(error) = &head
+                && !self.head_failing
+            {
                 // The log itself is whole; an older head only proves less, and the next checkpoint tries again.
-                tracing::warn!(%error, "the audit log's head.json could not be written");
+                tracing::warn!(%error, "the audit log's head.json cannot be written");
             }
+            self.head_failing = head.is_err();
         }
         Ok(())
     }
@@ -394,6 +441,11 @@ impl Torn {
         tracing::warn!(segment = self.segment, offset = self.offset, bytes, kept_as, "the audit log ended in a torn line");
         Ok(Event::Torn { segment: self.segment, offset: self.offset, bytes, sha256: sha256_of(&path)?, kept_as })
     }
+}
+
+/// Whether a torn end may have this name, which comes from the log and must not lead out of the directory.
+pub(super) fn is_torn_name(name: &str) -> bool {
+    name.starts_with("torn-") && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
 }
 
 /// SHA-256 of a file, in hexadecimal; read piece by piece, for what a crash left may be long.

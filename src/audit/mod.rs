@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`record`] (what is written), [`seal`] (how persons are hidden in it), [`chain`] (how one line
 //! binds the next), [`log`] (the files), [`writer`] (how a call gets its record onto the disk before anything is
-//! forwarded), [`verify`] (how an auditor proves it), [`search`] (how an auditor finds who saw whom), and [`keys`].
+//! forwarded), [`verify`] (how an auditor proves it), [`retire`] (how segments leave when their time is over), [`search`] (how an auditor finds who saw whom), and [`keys`].
 //!
 //! What it stops, and where: a record altered, removed, reordered or put in breaks the chain of hashes (`chain`); a chain
 //! made anew needs the checkpoint key (`verify`, signatures); a log cut short contradicts `head.json` and the lines that
@@ -13,7 +13,9 @@
 pub mod chain;
 pub mod keys;
 pub mod log;
+mod presence;
 pub mod record;
+pub mod retire;
 pub mod seal;
 pub mod search;
 pub mod verify;

@@ -1,6 +1,7 @@
 //! The proof that a log is whole: nothing altered, removed, reordered, put in or cut off.
 //!
-//! Every line must follow from the one before (hash and number), every segment from the one before, every checkpoint must
+//! Every line must follow from the one before (hash and number), every segment from the one before (the first from what a signed statement
+//! says was retired), every checkpoint must
 //! be signed by a key that the auditor brings, and the checkpoint of `head.json` must be in the log. Whoever could also
 //! roll `head.json` back is caught by an [`Anchor`]: number and hash of an entry, kept elsewhere (the gateway logs one at
 //! each checkpoint).
@@ -12,11 +13,13 @@ use std::{
     str::FromStr,
 };
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{
     chain::{self, Broken, Checkpoint, CheckpointPublicKey, Event, Hash, Head, Occasion},
     log::{self, Lines},
+    retire::{self, Retirement},
 };
 
 /// An entry of which somebody outside kept number and hash: written `NUMBER:HASH`.
@@ -36,6 +39,19 @@ impl FromStr for Anchor {
         let (sequence, hash) = text.split_once(':').ok_or(error)?;
         Ok(Self { sequence: sequence.parse().map_err(|_| error)?, hash: crate::hex::decode(hash).ok_or(error)? })
     }
+}
+
+/// Where a segment ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentEnd {
+    /// The segment.
+    pub number: u64,
+    /// The chain after its last line.
+    pub head: Head,
+    /// When its first entry was written.
+    pub first_at: Timestamp,
+    /// When its last entry was written.
+    pub last_at: Timestamp,
 }
 
 /// What a whole log was found to hold.
@@ -63,6 +79,14 @@ pub struct Verified {
     pub hash: String,
     /// Whether the gateway stopped in good order.
     pub stopped: bool,
+    /// What was removed when its time was over, each statement with a good signature; the log is whole from there on.
+    pub retired: Vec<Retirement>,
+    /// Segment files that a statement names as removed and that are still there.
+    pub leftover: u64,
+    /// Anchors of entries that are retired: there is nothing left to hold them against.
+    pub anchors_retired: u64,
+    /// Each segment's end.
+    pub ends: Vec<SegmentEnd>,
 }
 
 /// Where a log is not whole, and how.
@@ -88,8 +112,14 @@ pub enum Fault {
     #[error("there is no segment")]
     Empty,
     /// A segment is gone.
-    #[error("segment {0} is missing")]
+    #[error("segment {0} is missing, and no signed statement says that it was retired")]
     SegmentMissing(u64),
+    /// The statements of what was retired are not signed by any key given.
+    #[error("the statement that segments {0} to {1} were retired is not signed by any key given")]
+    RetirementSignature(u64, u64),
+    /// The first segment does not continue from what was retired.
+    #[error("the segment does not continue from the last entry that retired.jsonl tells of")]
+    RetirementEnd,
     /// The first line of a segment does not continue the segment before.
     #[error("the segment does not begin by naming itself and the segment before it")]
     SegmentBegin,
@@ -162,16 +192,27 @@ pub fn verify(dir: &Path, keys: &[CheckpointPublicKey], anchors: &[Anchor]) -> R
     // Read before the segments: a log that is being written grows past it meanwhile, never falls behind it.
     let head_file = dir.join("head.json");
     walk.expected = log::read_head(dir).map_err(|error| walk.failure(&head_file, 0, Fault::Io(error.to_string())))?;
-    let segments = log::segments(dir).map_err(|error| walk.failure(dir, 0, Fault::Io(error.to_string())))?;
+    let mut segments = log::segments(dir).map_err(|error| walk.failure(dir, 0, Fault::Io(error.to_string())))?;
+    // Read after the names of the segments: one that went meanwhile was stated first.
+    let retired = walk.retired()?;
+    let before = segments.len();
+    segments.retain(|(number, _)| *number > retired);
+    walk.found.leftover = (before - segments.len()) as u64;
     let last = segments.len();
     for (index, (number, path)) in segments.iter().enumerate() {
-        let due = index as u64 + 1;
+        let due = retired + index as u64 + 1;
         if *number != due {
             return Err(walk.failure(dir, 0, Fault::SegmentMissing(due)));
         }
         walk.segment(*number, path, index + 1 == last)?;
     }
     walk.finish(&head_file)
+}
+
+impl Head {
+    fn contradicts(&self, anchor: &Anchor) -> bool {
+        anchor.sequence == self.sequence && anchor.hash != self.hash
+    }
 }
 
 struct Walk<'a> {
@@ -191,10 +232,29 @@ impl Walk<'_> {
         Box::new(Failure { file: file.to_owned(), line, good_until: self.head.sequence, fault })
     }
 
+    /// Judges the statements, takes up the chain after the last, and gives the last segment that was retired.
+    fn retired(&mut self) -> Result<u64, Box<Failure>> {
+        let file = self.dir.join(retire::FILE);
+        let read = retire::read(self.dir).map_err(|error| self.failure(&file, 0, Fault::Io(error.to_string())))?;
+        for (line, statement) in (1..).zip(&read) {
+            if !statement.is_signed_by(self.keys) {
+                return Err(self.failure(&file, line, Fault::RetirementSignature(statement.from, statement.to)));
+            }
+            self.head = statement.head().ok_or_else(|| self.failure(&file, line, Fault::RetirementEnd))?;
+            if let Some(anchor) = self.anchors.iter().find(|anchor| self.head.contradicts(anchor)) {
+                return Err(self.failure(&file, line, Fault::AnchorDiffers(anchor.sequence)));
+            }
+        }
+        self.found.anchors_retired = self.anchors.iter().filter(|anchor| anchor.sequence < self.head.sequence).count() as u64;
+        let last = read.last().map_or(0, |last| last.to);
+        self.found.retired = read;
+        Ok(last)
+    }
+
     fn segment(&mut self, number: u64, path: &Path, last: bool) -> Result<(), Box<Failure>> {
         let cannot_read = |walk: &Self, error: io::Error| walk.failure(path, 0, Fault::Io(error.to_string()));
         let mut lines = Lines::open(path).map_err(|error| cannot_read(self, error))?;
-        let mut ended = false;
+        let (mut ended, mut first_at, mut last_at) = (false, None, Timestamp::UNIX_EPOCH);
         loop {
             let line = match lines.read() {
                 Ok(Some(line)) => line,
@@ -206,6 +266,11 @@ impl Walk<'_> {
             }
             let (entry, head) = match chain::follow(&self.head, line) {
                 Ok(followed) => followed,
+                // A first line that does not follow from what was retired: the statement is of another log, or segments after
+                // those that it names are gone.
+                Err(Broken::Hash) if self.found.segments == 0 && lines.number == 1 && !self.found.retired.is_empty() => {
+                    return Err(self.failure(path, 1, Fault::RetirementEnd));
+                }
                 Err(broken) => return Err(self.failure(path, lines.number, broken.into())),
             };
             let begins = matches!(&entry.event, Event::Segment { number: stated, previous }
@@ -218,11 +283,14 @@ impl Walk<'_> {
                 return Err(self.failure(path, lines.number, fault));
             }
             self.head = head;
+            last_at = entry.at;
+            first_at.get_or_insert(entry.at);
         }
         if !last && !ended {
             return Err(self.failure(path, lines.number.saturating_sub(1), Fault::SegmentEnd));
         }
         self.found.segments += 1;
+        self.found.ends.extend(first_at.map(|first_at| SegmentEnd { number, head: self.head, first_at, last_at }));
         Ok(())
     }
 
@@ -269,7 +337,7 @@ impl Walk<'_> {
                 }
             }
         }
-        match self.anchors.iter().find(|anchor| anchor.sequence == head.sequence && anchor.hash != head.hash) {
+        match self.anchors.iter().find(|anchor| head.contradicts(anchor)) {
             Some(anchor) => Err(Fault::AnchorDiffers(anchor.sequence)),
             None => Ok(()),
         }
@@ -301,10 +369,7 @@ impl Walk<'_> {
     }
 }
 
-/// Whether the file beside the segments still holds what was kept aside. Its name comes from the log, so it may not lead
-/// out of the directory.
+/// Whether the file beside the segments still holds what was kept aside.
 fn is_kept(dir: &Path, name: &str, sha256: &str) -> bool {
-    let plain =
-        name.starts_with("torn-") && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.');
-    plain && log::sha256_of(&dir.join(name)).is_ok_and(|found| found == sha256)
+    log::is_torn_name(name) && log::sha256_of(&dir.join(name)).is_ok_and(|found| found == sha256)
 }

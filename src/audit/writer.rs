@@ -107,6 +107,8 @@ pub struct Stats {
 struct Counters {
     /// Whether the last write succeeded.
     ready: AtomicBool,
+    /// Why it did not; kept while it does not.
+    trouble: Mutex<Option<String>>,
     epoch: Instant,
     /// When the write that is under way began, in microseconds since `epoch`; 0 while there is none.
     writing_since: AtomicU64,
@@ -125,6 +127,7 @@ impl Counters {
         let zero = AtomicU64::default;
         Self {
             ready: AtomicBool::new(true),
+            trouble: Mutex::default(),
             epoch: Instant::now(),
             writing_since: zero(),
             records: zero(),
@@ -230,7 +233,7 @@ impl Audit {
         };
         let tick = settings.limits.checkpoint_interval.max(Duration::from_millis(10));
         let AuditSettings { retry, commit_delay, .. } = settings;
-        let writer = Writer { log, clock, counters, shelf, tick, retry, commit_delay, waiting: Vec::new() };
+        let writer = Writer { log, clock, counters, shelf, tick, retry, commit_delay, waiting: Vec::new(), failing_since: None };
         std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || writer.run(&receiver))
@@ -258,6 +261,15 @@ impl Audit {
     /// Whether calls can be recorded: the last write succeeded, and none hangs. For readiness.
     pub fn is_ready(&self) -> bool {
         self.counters.is_ready(self.patience)
+    }
+
+    /// Why calls cannot be recorded just now, for readiness.
+    pub fn trouble(&self) -> Option<String> {
+        let told = || self.counters.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        (!self.is_ready()).then(|| match told() {
+            Some(error) => format!("the audit log cannot be written: {error}"),
+            None => "the audit log cannot be written".to_owned(),
+        })
     }
 
     /// How the writer fares.
@@ -408,6 +420,7 @@ struct Writer {
     commit_delay: Duration,
     /// Closing records that a failed write left over. Bounded by the places that they hold.
     waiting: Vec<(Event, After)>,
+    failing_since: Option<Instant>,
 }
 
 impl Writer {
@@ -486,6 +499,7 @@ impl Writer {
         counters.writing_since.store(0, Relaxed);
         match written {
             Ok(()) => {
+                self.told(None);
                 counters.ready.store(true, Relaxed);
                 counters.sequence.store(self.log.head().sequence, Relaxed);
                 if !events.is_empty() {
@@ -503,12 +517,33 @@ impl Writer {
             Err(error) => {
                 counters.ready.store(false, Relaxed);
                 counters.failures.fetch_add(1, Relaxed);
-                tracing::error!(%error, "the audit log cannot be written: calls are refused until it can");
+                self.told(Some(error.to_string()));
                 // Admissions are refused by dropping their replies; closings wait.
                 self.waiting = events.into_iter().zip(after).filter(|(_, after)| matches!(after, After::GiveBack(_))).collect();
             }
         }
         counters.waiting.store(self.waiting.len() as u64, Relaxed);
+    }
+}
+
+impl Writer {
+    /// Logs that the disk fails when it begins to, or fails in another way, and when it is over: every call that is refused
+    /// meanwhile tries it, and a line for each would fill the disk that the operator is clearing.
+    fn told(&mut self, error: Option<String>) {
+        let mut trouble = self.counters.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*trouble, &error) {
+            (None, None) => return,
+            (Some(before), Some(now)) if before == now => return,
+            (_, Some(error)) => tracing::error!(error, "the audit log cannot be written: calls are refused until it can"),
+            (Some(_), None) => {
+                let seconds = self.failing_since.take().map_or(0, |since| since.elapsed().as_secs());
+                tracing::warn!(seconds, "the audit log is written again: calls are served");
+            }
+        }
+        if error.is_some() {
+            self.failing_since.get_or_insert_with(Instant::now);
+        }
+        *trouble = error;
     }
 }
 
@@ -521,4 +556,97 @@ impl Drop for Writer {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::audit::keys;
+    use crate::audit::log::segment_name;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Lines {
+        /// The lines since the last look that speak of the disk.
+        fn take(&self) -> Vec<String> {
+            let text = String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap();
+            text.lines().filter(|line| line.contains("the audit log")).map(str::to_owned).collect()
+        }
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_logged_when_it_begins_when_it_fails_otherwise_and_when_it_is_over() {
+        let dir = tempfile::tempdir().unwrap();
+        keys::generate(dir.path()).unwrap();
+        let key = keys::checkpoint_key(&dir.path().join("checkpoint.key")).unwrap();
+        let clock = Clock::fixed("2026-11-22T12:00:00Z".parse().unwrap());
+        let folder = dir.path().join("log");
+        let mut settings = AuditSettings::in_dir(&folder);
+        settings.limits.segment_bytes = 1; // every write ends its segment
+        let log = Log::open(&folder, key, settings.limits, clock.now()).unwrap();
+        let counters = Arc::new(Counters::new());
+        let mut writer = Writer {
+            log,
+            clock,
+            counters: counters.clone(),
+            shelf: Arc::default(),
+            tick: settings.retry,
+            retry: settings.retry,
+            commit_delay: Duration::ZERO,
+            waiting: Vec::new(),
+            failing_since: None,
+        };
+        let lines = Lines::default();
+        let own = lines.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || own.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let mut attempt = || {
+                let failing = !counters.ready.load(Relaxed);
+                let record = Record::new(Uuid::nil(), "2026-11-22T12:00:00Z".parse().unwrap(), "x");
+                let (reply, _) = oneshot::channel();
+                writer.write(vec![(Event::Admitted(Box::new(record)), After::Reply(reply))], failing);
+                lines.take()
+            };
+            assert!(attempt().is_empty(), "all is well");
+            let next = folder.join(segment_name(2));
+            std::fs::create_dir(&next).unwrap();
+            let told: Vec<_> = (0..100).flat_map(|_| attempt()).collect();
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert!(told.concat().contains("ERROR") && told.concat().contains("calls are refused until it can"), "{told:?}");
+
+            std::fs::rename(folder.join("lock"), folder.join("aside")).unwrap();
+            let told: Vec<_> = (0..100).flat_map(|_| attempt()).collect();
+            assert_eq!(told.len(), 1, "another cause, another line: {told:?}");
+
+            std::fs::rename(folder.join("aside"), folder.join("lock")).unwrap();
+            std::fs::remove_dir(&next).unwrap();
+            let told: Vec<_> = (0..100).flat_map(|_| attempt()).collect();
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert!(told.concat().contains("is written again: calls are served"), "{told:?}");
+            assert_eq!(counters.failures.load(Relaxed), 200);
+        });
+    }
+
+    #[test]
+    fn a_segment_that_goes_missing_behind_the_one_in_use_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(segment_name(1)), b"").unwrap();
+        std::fs::write(dir.path().join(segment_name(2)), b"").unwrap();
+        let look = || crate::audit::presence::Presence::new().segments(dir.path());
+        assert!(look().is_ok());
+        std::fs::remove_file(dir.path().join(segment_name(1))).unwrap();
+        assert!(look().unwrap_err().to_string().contains("segment 1 is missing"));
+    }
 }

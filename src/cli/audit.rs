@@ -5,13 +5,18 @@ use std::{
     path::PathBuf,
 };
 
-use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
 use uuid::Uuid;
 use zeroize::Zeroizing;
+
+use crate::clock::Clock;
 
 use crate::audit::{
     Record,
     keys::{self, KeyError},
+    retire::{self, Decision, RetireError, Retirement},
     seal::SealError,
     search::{Found, search},
     verify::{Anchor, Failure, verify},
@@ -26,7 +31,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Make the audit's keys, readable by their owner only; nothing is overwritten
+    /// Make the audit's keys, the secret ones readable by their owner only; nothing is overwritten
     ///
     /// checkpoint.key signs the log and stays with the gateway; checkpoint.pub verifies it, for anyone. auditors.key opens
     /// sealed identifiers: move it to the auditors, away from the gateway, which needs only auditors.pub. pseudonym.key is
@@ -50,6 +55,31 @@ enum Command {
         /// An entry's number and hash, kept elsewhere; may be given again
         #[arg(long, value_name = "NUMBER:HASH")]
         anchor: Vec<Anchor>,
+    },
+    /// Remove segments whose time is over, and leave a signed statement of it
+    ///
+    /// The log is proven whole first. Removed are whole segments, from the first on, each ended and signed and wholly older than
+    /// the date; the last one always stays, and nothing that [audit] retention_days keeps is touched. The gateway may run
+    /// meanwhile. `verify` tells afterwards that the log is whole from there on, and what the statement says.
+    Retire {
+        /// The gateway's configuration file, for [audit] directory, checkpoint_key and retention_days
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Remove what was written before this day (Europe/Copenhagen), such as 2021-12-01
+        #[arg(long, value_name = "DATE")]
+        before: Date,
+        /// Who decided, for the statement
+        #[arg(long, value_name = "NAME")]
+        by: String,
+        /// Why, for the statement
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// checkpoint.pub of a key that signed an earlier part of the log; may be given again
+        #[arg(long, value_name = "PUB")]
+        key: Vec<PathBuf>,
+        /// Remove them; without this the command only tells what it would remove
+        #[arg(long)]
+        yes: bool,
     },
     /// Find every call about a person
     ///
@@ -93,6 +123,18 @@ pub enum AuditError {
     /// The log is not whole.
     #[error("THE LOG IS NOT WHOLE: {0}")]
     NotWhole(#[from] Box<Failure>),
+    /// The configuration.
+    #[error("{0}")]
+    Config(crate::config::Report),
+    /// How long records are kept was never decided.
+    #[error("[audit] retention_days is 0, so nothing is ever removed; set how long records are kept first")]
+    NoRetention,
+    /// A day that is none.
+    #[error("{0}")]
+    Time(#[from] jiff::Error),
+    /// Retiring.
+    #[error(transparent)]
+    Retire(#[from] RetireError),
     /// A person.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -108,22 +150,35 @@ pub enum AuditError {
 ///
 /// # Errors
 /// [`AuditError`]; [`AuditError::NotWhole`] is the verdict of `verify`.
-pub fn run(args: Args, input: &mut impl BufRead, out: &mut impl Write) -> Result<(), AuditError> {
+pub fn run(args: Args, clock: &Clock, input: &mut impl BufRead, out: &mut impl Write) -> Result<(), AuditError> {
     match args.command {
         Command::Keys { dir } => {
             for path in keys::generate(&dir)? {
-                writeln!(out, "made {}", path.display())?;
+                let public = path.extension().is_some_and(|extension| extension == "pub");
+                writeln!(out, "made {}{}", path.display(), if public { ", for everyone to read" } else { "" })?;
             }
             writeln!(out, "Move auditors.key to the auditors now: the gateway must not be able to open what it sealed.")?;
         }
         Command::Verify { dir, key, anchor } => {
             let keys = key.iter().map(|path| keys::checkpoint_public_key(path)).collect::<Result<Vec<_>, _>>()?;
             let verified = verify(&dir, &keys, &anchor)?;
+            for retired in &verified.retired {
+                tell_retirement("were retired", retired, out)?;
+            }
+            let (entries, segments, first) = (verified.entries, verified.segments, verified.sequence - verified.entries + 1);
+            let from = if first > 1 { format!(" from entry {first} on") } else { String::new() };
+            let (admitted, closed) = (verified.admitted, verified.closed);
             writeln!(
                 out,
-                "The log is whole: {} entries in {} segments; {} calls admitted, {} closed.",
-                verified.entries, verified.segments, verified.admitted, verified.closed
+                "The log is whole{from}: {entries} entries in {segments} segments; {admitted} calls admitted, {closed} closed."
             )?;
+            if verified.leftover > 0 {
+                let left = verified.leftover;
+                writeln!(out, "{left} segments that were retired are still there; run `hjemmel audit retire` again.")?;
+            }
+            if verified.anchors_retired > 0 {
+                writeln!(out, "{} anchors are of entries that were retired; they prove nothing more.", verified.anchors_retired)?;
+            }
             writeln!(out, "{} checkpoints, all signed; {} entries since the last one.", verified.checkpoints, verified.unsigned)?;
             if verified.unclosed > 0 {
                 writeln!(out, "{} calls were admitted and never closed: in flight, or cut off by a crash.", verified.unclosed)?;
@@ -132,6 +187,33 @@ pub fn run(args: Args, input: &mut impl BufRead, out: &mut impl Write) -> Result
                 writeln!(out, "{} torn ends were kept aside after a crash.", verified.torn)?;
             }
             writeln!(out, "Anchor to keep elsewhere: {}:{}", verified.sequence, verified.hash)?;
+        }
+        Command::Retire { config, before, by, reason, key, yes } => {
+            let now = clock.now();
+            let audit = crate::config::load(&config, now).map_err(AuditError::Config)?.config.audit;
+            let days = i64::try_from(audit.retention_days).unwrap_or(i64::MAX);
+            if days == 0 {
+                return Err(AuditError::NoRetention);
+            }
+            let zone = TimeZone::get("Europe/Copenhagen")?;
+            let kept_from = now.to_zoned(zone.clone()).checked_sub(Span::new().try_days(days)?)?.timestamp();
+            let decision = Decision { before: before.to_zoned(zone)?.timestamp(), kept_from, by, reason };
+            let own = keys::checkpoint_key(&audit.checkpoint_key)?;
+            let mut known = vec![own.public()];
+            for path in &key {
+                known.push(keys::checkpoint_public_key(path)?);
+            }
+            let plan = retire::plan(&audit.directory, &own, &known, &decision, now)?;
+            if yes {
+                retire::retire(&audit.directory, &plan)?;
+            }
+            if let Some(statement) = &plan.statement {
+                tell_retirement(if yes { "were retired" } else { "would be retired" }, statement, out)?;
+            }
+            match yes {
+                true => writeln!(out, "{} segment files were removed.", plan.files)?,
+                false => writeln!(out, "Nothing was removed yet; give --yes to remove {} segment files.", plan.files)?,
+            }
         }
         Command::Search { dir, pseudonym_key, cpr_stdin: _, from, to } => {
             let mut line = Zeroizing::new(String::new());
@@ -144,6 +226,9 @@ pub fn run(args: Args, input: &mut impl BufRead, out: &mut impl Write) -> Result
                     && to.is_none_or(|to| record.opened_at < to)
             })?;
             tell(&found, out)?;
+            if let Some(retired) = retire::read(&dir)?.last() {
+                writeln!(out, "Calls before {} were retired and are not found any more.", retired.last_at)?;
+            }
         }
         Command::Open { dir, key, call } => {
             let auditors = keys::auditors(&key)?;
@@ -155,6 +240,11 @@ pub fn run(args: Args, input: &mut impl BufRead, out: &mut impl Write) -> Result
         }
     }
     Ok(())
+}
+
+fn tell_retirement(what: &str, statement: &Retirement, out: &mut impl Write) -> io::Result<()> {
+    let Retirement { from, to, sequence, first_at, last_at, at, by, reason, .. } = statement;
+    writeln!(out, "Segments {from} to {to} (until entry {sequence}; {first_at} to {last_at}) {what} on {at} by {by}: {reason}")
 }
 
 fn tell(found: &Found, out: &mut impl Write) -> io::Result<()> {
@@ -202,10 +292,7 @@ fn tell_one(record: &Record, out: &mut impl Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        audit::{Audit, AuditSettings},
-        clock::Clock,
-    };
+    use crate::audit::{Audit, AuditSettings};
     use clap::Parser;
 
     #[derive(Debug, Parser)]
@@ -246,7 +333,8 @@ mod tests {
         fn run(&self, words: &[&str], input: &str) -> Result<String, String> {
             let args = Line::try_parse_from([&["audit"], words].concat()).map_err(|error| error.to_string())?.args;
             let mut out = Vec::new();
-            run(args, &mut input.as_bytes(), &mut out).map_err(|error| error.to_string())?;
+            run(args, &Clock::fixed("2026-11-22T12:00:00Z".parse().unwrap()), &mut input.as_bytes(), &mut out)
+                .map_err(|error| error.to_string())?;
             Ok(String::from_utf8(out).unwrap())
         }
 

@@ -104,7 +104,7 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
             agreement::run(args, clock, operator, &mut output::Stdout).await.map_err(Into::into).and(done)
         }
         Command::Audit(args) => {
-            let result = audit::run(args, &mut io::stdin().lock(), &mut output::Stdout);
+            let result = audit::run(args, clock, &mut io::stdin().lock(), &mut output::Stdout);
             output::Stdout.flush()?;
             result.map_err(Into::into).and(done)
         }

@@ -238,8 +238,8 @@ pub async fn start(
     let handler = Admin {
         metrics: Arc::new(move || shown.show_metrics()),
         unready: Arc::new(move || {
-            if !ready_audit.is_ready() {
-                return Some("the audit log cannot be written".to_owned());
+            if let Some(trouble) = ready_audit.trouble() {
+                return Some(trouble);
             }
             (!store_answers.load(Ordering::Relaxed)).then(|| "the agreements store does not answer".to_owned())
         }),

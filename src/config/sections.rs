@@ -247,6 +247,7 @@ fn read_audit(section: &mut Reader<'_>) -> Option<Audit> {
     let segment_bytes = section.number("segment_bytes", 64 << 20, 1 << 20..=1 << 32);
     let checkpoint_interval = section.duration("checkpoint_interval", seconds(10), seconds(1)..=seconds(3600));
     let commit_delay = section.duration("commit_delay", Duration::from_millis(2), seconds(0)..=Duration::from_millis(20));
+    let retention_days = section.number("retention_days", 0, 0..=36_525);
     Some(Audit {
         directory: directory?,
         checkpoint_key: checkpoint_key?,
@@ -255,6 +256,7 @@ fn read_audit(section: &mut Reader<'_>) -> Option<Audit> {
         segment_bytes: segment_bytes?,
         checkpoint_interval: checkpoint_interval?,
         commit_delay: commit_delay?,
+        retention_days: retention_days?,
     })
 }
 

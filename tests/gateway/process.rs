@@ -159,7 +159,10 @@ fn without_a_record_on_disk_nothing_is_forwarded() {
         assert_eq!(world.index_requests(), before, "nothing is forwarded");
         let (status, why) = admin(world.admin, "/readyz").await;
         assert_eq!(status, 503, "{why}");
-        assert!(why.contains("audit log"), "{why}");
+        assert!(why.contains("audit log cannot be written: File too large"), "{why}");
+        for _ in 0..30 {
+            assert_eq!(ask(&client).await.status, 500);
+        }
 
         limit("unlimited");
         for _ in 0..200 {
@@ -171,6 +174,10 @@ fn without_a_record_on_disk_nothing_is_forwarded() {
         assert_eq!(ask(&client).await.status, 200, "it recovers when the disk does");
         gateway.tell("-TERM");
         assert!(gateway.ended().await);
+        let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
+        let told = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+        // That it began cannot stand in a log that could not grow either; `audit::writer` shows it.
+        assert_eq!(told("the audit log is written again"), 1, "{log}");
         let key = hjemmel::audit::keys::checkpoint_public_key(&dir.path().join("audit-keys/checkpoint.pub")).unwrap();
         hjemmel::audit::verify::verify(&dir.path().join("audit"), &[key], &[]).unwrap();
     });
@@ -222,6 +229,55 @@ fn a_store_that_a_restore_replaces_is_obeyed_and_one_that_is_gone_ends_the_calls
         assert_eq!(code().await.as_deref(), Some("ServiceAgreementNotActive"));
         gateway.tell("-TERM");
         assert!(gateway.ended().await);
+    });
+}
+
+#[test]
+fn a_file_of_the_log_that_goes_away_is_told_while_running_at_start_and_by_check_and_mended_by_a_statement_alone() {
+    in_runtime(async {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World::without_gateway(options(dir.path(), Clock::system(), "")).await.unwrap();
+        let text = std::fs::read_to_string(&world.configuration).unwrap();
+        let settings = "segment_bytes = 1048576\nretention_days = 30\n";
+        std::fs::write(&world.configuration, text.replace("[audit]\n", &format!("[audit]\n{settings}"))).unwrap();
+        let gateway = Gateway::start(&world).await;
+        let client = world.client(Some(Role::Korsbaek)).unwrap();
+        assert_eq!(ask(&client).await.status, 200);
+
+        let (segment, aside) = (dir.path().join("audit/segment-00000001.jsonl"), dir.path().join("aside"));
+        std::fs::rename(&segment, &aside).unwrap();
+        std::fs::copy(&aside, &segment).unwrap();
+        let before = world.index_requests();
+        assert_eq!(ask(&client).await.status, 500, "nothing goes into a file that has lost its name");
+        assert_eq!(world.index_requests(), before, "nothing is forwarded");
+        let (status, why) = admin(world.admin, "/readyz").await;
+        assert!(status == 503 && why.contains("segment-00000001.jsonl was removed or replaced"), "{why}");
+        std::fs::rename(&aside, &segment).unwrap();
+        for _ in 0..200 {
+            if admin(world.admin, "/readyz").await.0 == 200 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(ask(&client).await.status, 200);
+        gateway.tell("-TERM");
+        assert!(gateway.ended().await);
+
+        let missing = dir.path().join("audit/segment-00000002.jsonl");
+        std::fs::rename(&segment, &missing).unwrap();
+        for command in ["check", "serve"] {
+            let (good, said) = hjemmel(&[command, "--config"], &world.configuration);
+            assert!(!good && said.contains("segment 1") && said.contains("missing"), "{command}: {said}");
+        }
+        std::fs::rename(&missing, &segment).unwrap();
+        let retire = |before: &str| {
+            let arguments = ["audit", "retire", "--before", before, "--by", "Test", "--reason", "test", "--config"];
+            hjemmel(&arguments, &world.configuration)
+        };
+        let (good, said) = retire("2000-01-01");
+        assert!(!good && said.contains("no whole segment"), "the last one stays: {said}");
+        let (good, said) = retire("2999-01-01");
+        assert!(!good && said.contains("retention_days keeps everything from"), "{said}");
     });
 }
 

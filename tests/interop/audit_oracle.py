@@ -14,8 +14,12 @@ import sys
 import tempfile
 
 
-def signed(checkpoint, public_key):
-    message = "hjemmel audit checkpoint v1\n{covers}\n{head}\n{segment}\n{at}\n{occasion}\n".format(**checkpoint)
+CHECKPOINT = "hjemmel audit checkpoint v1\n{covers}\n{head}\n{segment}\n{at}\n{occasion}\n"
+RETIREMENT = "hjemmel audit retirement v1\n{from}\n{to}\n{sequence}\n{hash}\n{first_at}\n{last_at}\n{at}\n{by}\n{reason}\n"
+
+
+def signed(checkpoint, public_key, form=CHECKPOINT):
+    message = form.format(**checkpoint)
     with tempfile.TemporaryDirectory() as directory:
         text, signature = pathlib.Path(directory, "m"), pathlib.Path(directory, "s")
         text.write_text(message)
@@ -25,8 +29,18 @@ def signed(checkpoint, public_key):
 
 
 def main(directory, public_key):
-    previous, number, checkpoints, last = bytes(32), 0, 0, None
+    previous, number, segment, checkpoints, last = bytes(32), 0, 0, 0, None
+    statements = pathlib.Path(directory, "retired.jsonl")
+    for line in statements.read_text().splitlines() if statements.exists() else []:
+        statement = json.loads(line)
+        if statement["from"] != segment + 1 or not signed(statement, public_key, RETIREMENT):
+            sys.exit("retired.jsonl")
+        previous, number, segment = bytes.fromhex(statement["hash"]), statement["sequence"], statement["to"]
+    retired = number
     for path in sorted(pathlib.Path(directory).glob("segment-*.jsonl")):
+        segment += 1
+        if path.name != f"segment-{segment:08}.jsonl":
+            sys.exit(f"segment {segment}: missing")
         for count, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
             where = f"{path.name}, line {count}"
             stated = json.loads(line)["hash"]
@@ -44,7 +58,7 @@ def main(directory, public_key):
             previous, number = now, number + 1
     if last is None or json.loads(pathlib.Path(directory, "head.json").read_text()) != last:
         sys.exit("head.json: not the last checkpoint")
-    print(f"whole: {number} entries, {checkpoints} checkpoints")
+    print(f"whole: {number - retired} entries, {checkpoints} checkpoints")
 
 
 main(*sys.argv[1:])

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::assemble::{read_policy, read_signer, read_trust};
-use crate::audit::keys;
+use crate::audit::{keys, retire};
 use crate::config::Config;
 use crate::gateway::clients::{ClientCertificate, ClientTrust};
 use crate::gateway::domains;
@@ -35,6 +35,16 @@ pub fn problems(config: &Config, now: Timestamp) -> Vec<(&'static str, String)> 
     look("index.signing_certificates", pinned.map_err(|error| error.to_string()));
     let audit = &config.audit;
     look("audit.checkpoint_key", keys::checkpoint_key(&audit.checkpoint_key).map(drop).map_err(|error| error.to_string()));
+    let gap = match retire::missing(&audit.directory) {
+        Ok(None) => Ok(()),
+        Ok(Some(segment)) => Err(format!(
+            "segment {segment} of the audit log is missing and no signed statement says that it was retired; run `hjemmel audit verify`"
+        )),
+        // Made at the first start.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error.to_string()),
+    };
+    look("audit.directory", gap);
     look("audit", keys::sealer(&audit.pseudonym_key, &audit.auditors).map(drop).map_err(|error| error.to_string()));
     problems
 }
