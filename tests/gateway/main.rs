@@ -7,6 +7,7 @@
 #![allow(clippy::print_stderr)]
 
 mod bad_input;
+mod broken_pipe;
 mod directions;
 mod hostile_answers;
 mod lifetime;
