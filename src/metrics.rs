@@ -49,6 +49,7 @@ pub struct Metrics {
     working: IntGauge,
     overload_refusals: IntCounter,
     log_dropped: IntCounter,
+    refused_before_call: IntCounterVec,
     certificate_expiry: GaugeVec,
     breaker: IntGaugeVec,
     token_cache: IntCounterVec,
@@ -125,6 +126,11 @@ impl Metrics {
                 "Calls being worked on: the whole request is here, and the index not waited for.",
             )?,
             overload_refusals: make.counter("hjemmel_overload_refusals_total", "Calls refused with 503 for want of room.")?,
+            refused_before_call: make.counters(
+                "hjemmel_refused_before_call_total",
+                "Connections and requests refused before there was a call, in TCP, TLS or the head of HTTP, by cause.",
+                &["listener", "cause"],
+            )?,
             log_dropped: make.counter(
                 "hjemmel_log_lines_dropped_total",
                 "Log lines dropped because nothing read stderr, or because it could not be written.",
@@ -316,6 +322,16 @@ impl Metrics {
     /// Takes over how many log lines were dropped since the process began.
     pub fn observe_log(&self, dropped: u64) {
         self.log_dropped.inc_by(dropped.saturating_sub(self.log_dropped.get()));
+    }
+
+    /// Shows the causes for which a listener may refuse somebody before there is a call.
+    pub fn may_refuse_before_call(&self, listener: &'static str, causes: impl Iterator<Item = &'static str>) {
+        causes.for_each(|cause| drop(self.refused_before_call.with_label_values(&[listener, cause])));
+    }
+
+    /// Counts somebody who was refused before there was a call.
+    pub fn refused_before_call(&self, listener: &'static str, cause: &'static str) {
+        self.refused_before_call.with_label_values(&[listener, cause]).inc();
     }
 
     /// Tells how many messages are remembered against replay, and how many can be.

@@ -252,8 +252,12 @@ refusals! {
 
     /// Another HTTP method than POST (or GET for the contract).
     MethodNotAllowed, Caller, AfterChange, http 405,
-        da: "HTTP-metoden understøttes ikke.", "Brug POST til kald og GET med ?wsdl til kontrakten.",
-        en: "The HTTP method is not supported.", "Use POST for calls and GET with ?wsdl for the contract.";
+        da: "Servicen er her, men HTTP-metoden kan ikke bruges sådan.", "Brug POST til kald og GET med ?wsdl til kontrakten.",
+        en: "The service is here, but the HTTP method cannot be used so.", "Use POST for calls and GET with ?wsdl for the contract.";
+    /// HTTP without TLS on the port of TLS.
+    HttpsRequired, Caller, AfterChange, http 400,
+        da: "Forespørgslen kom som HTTP uden TLS, og her tales kun HTTPS.", "Brug https:// i adressen.",
+        en: "The request came as HTTP without TLS, and only HTTPS is spoken here.", "Use https:// in the address.";
     /// More than one Host, or one that differs from the address asked for.
     HostAmbiguous, Caller, AfterChange, http 400,
         da: "Forespørgslen siger ikke entydigt, hvilken vært den er til.", "Send netop ét Host-felt, der svarer til adressen.",

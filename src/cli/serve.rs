@@ -20,6 +20,7 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::{self, Config, Loaded, Report};
 use crate::edge::admin::Admin;
+use crate::edge::refused::Refusals;
 use crate::edge::router::Router;
 use crate::edge::serve::{Drained, Readiness, Transport, serve};
 use crate::edge::tls::TlsError;
@@ -226,13 +227,17 @@ pub async fn start(
     tokio::spawn(reloader.clone().keep_revocation_fresh(stopped.clone()));
 
     let (in_force, of_calls) = (reloader.in_force.clone(), metrics.clone());
+    let refusals = Refusals::new("service", metrics.clone());
+    let of_router = refusals.clone();
     let make = move |peer: crate::edge::serve::Peer| Router {
         in_force: in_force.clone(),
         peer: Peer { chain: peer.chain().clone() },
+        address: peer.address(),
+        refusals: of_router.clone(),
         metrics: of_calls.clone(),
     };
     let transport = Transport::Tls(reloader.tls.clone());
-    let service = serve(listener, transport, limits.clone(), work, readiness.clone(), make, until(stopped.clone()));
+    let service = serve(listener, transport, limits.clone(), work, refusals, readiness.clone(), make, until(stopped.clone()));
 
     let (shown, ready_audit) = (reloader.clone(), audit.clone());
     let handler = Admin {
@@ -248,7 +253,9 @@ pub async fn start(
     let admin_transport = reloader.admin_tls.clone().map_or(Transport::Plain, Transport::Tls);
     // What tells of an overload must answer during it.
     let work = Work::unbounded();
-    let admin = serve(admin, admin_transport, limits, work, Readiness::new(), move |_| handler.clone(), until(admin_stopped));
+    let refusals = Refusals::new("admin", metrics.clone());
+    let make = move |_| handler.clone();
+    let admin = serve(admin, admin_transport, limits, work, refusals, Readiness::new(), make, until(admin_stopped));
     Ok(Node { stop, stop_admin, service: tokio::spawn(service), admin: tokio::spawn(admin), audit, metrics, reloader })
 }
 

@@ -76,12 +76,18 @@ mod tests {
 
     use super::*;
     use crate::config::EdgeLimits;
+    use crate::edge::refused::Refusals;
     use crate::edge::serve::{Transport, serve};
     use crate::edge::tls::{Prepared, ServerTls};
     use crate::gateway::clients::ClientCertificate;
+    use crate::metrics::Metrics;
     use crate::outbound::{Outbound, OutboundSettings};
     use crate::stub::pki::{DevPki, KeyBits, Role, for_tests};
     use crate::work::Work;
+
+    fn refusals() -> Refusals {
+        Refusals::new("admin", Arc::new(Metrics::new().unwrap()))
+    }
 
     fn admin(unready: Option<&'static str>) -> Admin {
         Admin {
@@ -124,6 +130,7 @@ mod tests {
             Transport::Plain,
             limits,
             Work::unbounded(),
+            refusals(),
             serving,
             move |_| own.clone(),
             std::future::pending(),
@@ -157,6 +164,7 @@ mod tests {
             transport,
             limits,
             Work::unbounded(),
+            refusals(),
             admin.readiness,
             move |_| own.clone(),
             std::future::pending(),

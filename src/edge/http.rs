@@ -7,14 +7,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Sleep;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::{Instant, Sleep, timeout_at};
 use tower::util::BoxCloneService;
 use tower::{Service, ServiceExt, service_fn};
 
@@ -30,8 +30,8 @@ pub type ResponseBody = UnsyncBoxBody<Bytes, BoxError>;
 /// How long a caller is asked to wait when all places are taken.
 const RETRY_AFTER_SECONDS: u64 = 1;
 
-/// A body of up to so many bytes is read to its end though its call is refused, so that the connection lives on: HTTP/1.1
-/// can only close one that holds an unread body, and the next handshake would cost more than the call.
+/// A body of up to so many bytes is read to its end though its request is refused, so that the connection lives on: HTTP/1.1
+/// can only close one that holds an unread body, and the next handshake would cost more than the request.
 const READ_THOUGH_REFUSED: u64 = 64 * 1024;
 
 /// What is put around the service, the same places shared by every connection.
@@ -54,8 +54,12 @@ impl Limited {
         }
     }
 
-    /// Puts the limits around `service`.
-    pub fn layer<S, B>(&self, service: S) -> BoxCloneService<Request<Incoming>, Response<ResponseBody>, BoxError>
+    /// Puts the limits around `service`. `overloaded` is told of each request for which there is no room.
+    pub fn layer<S, B>(
+        &self,
+        service: S,
+        overloaded: impl Fn() + Clone + Send + 'static,
+    ) -> BoxCloneService<Request<Incoming>, Response<ResponseBody>, BoxError>
     where
         S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
         S::Future: Send,
@@ -67,17 +71,29 @@ impl Limited {
             // Before anything of the body is read or understood: a call too many must cost next to nothing.
             let place = this.place();
             let service = service.clone();
+            if place.is_none() {
+                overloaded();
+            }
+            let version = request.version();
+            let (given_up, rest) = oneshot::channel();
             // Its clock runs from here, whoever reads it.
-            let request = request.map(|body| RequestBody::new(body, this.body_bytes, this.body_timeout));
+            let request = request.map(|body| RequestBody::new(body, this.body_bytes, this.body_timeout, given_up));
             async move {
-                let Some(_place) = place else {
-                    request.into_body().throw_away().await;
-                    return Ok(plain_refusal(&Refusal::Overloaded { seconds: RETRY_AFTER_SECONDS }).map(boxed));
+                let mut response = match place {
+                    None => {
+                        drop(request);
+                        plain_refusal(&Refusal::Overloaded { seconds: RETRY_AFTER_SECONDS }).map(boxed)
+                    }
+                    Some(_place) => match service.oneshot(request).await {
+                        Ok(response) => response.map(boxed),
+                        Err(never) => match never {},
+                    },
                 };
-                match service.oneshot(request).await {
-                    Ok(response) => Ok(response.map(boxed)),
-                    Err(never) => match never {},
+                // RFC 9112, 9.6. HTTP/2 ends the request's stream alone.
+                if !read_to_end(rest).await && version < Version::HTTP_2 {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
+                Ok(response)
             }
         }))
     }
@@ -98,19 +114,35 @@ impl Limited {
 
 /// A refusal told by HTTP alone, for what is refused before it is known to be SOAP: status, `Retry-After`, plain text.
 pub fn plain_refusal(refusal: &Refusal) -> Response<Full<Bytes>> {
-    let entry = refusal.entry();
-    let text = format!(
-        "{}\n{} {} {}\n{} {} {}\n",
-        entry.code, entry.da.what, entry.da.consequence, entry.da.remedy, entry.en.what, entry.en.consequence, entry.en.remedy,
-    );
-    let mut response = Response::new(Full::new(Bytes::from(text)));
-    *response.status_mut() =
-        entry.http.and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    let mut response = Response::new(Full::new(Bytes::from(text(refusal))));
+    *response.status_mut() = status(refusal);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(TEXT));
     if let Refusal::Overloaded { seconds } = refusal {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(*seconds));
     }
     response
+}
+
+/// The same in bytes, as the last answer of a connection on which nothing more can be read.
+pub(super) fn last_answer(refusal: &Refusal) -> Vec<u8> {
+    let (status, text) = (status(refusal), text(refusal));
+    let length = text.len();
+    format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-type: {TEXT}\r\ncontent-length: {length}\r\n\r\n{text}")
+        .into_bytes()
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+
+fn text(refusal: &Refusal) -> String {
+    let entry = refusal.entry();
+    format!(
+        "{}\n{} {} {}\n{} {} {}\n",
+        entry.code, entry.da.what, entry.da.consequence, entry.da.remedy, entry.en.what, entry.en.consequence, entry.en.remedy,
+    )
+}
+
+fn status(refusal: &Refusal) -> StatusCode {
+    refusal.entry().http.and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 fn boxed<B>(body: B) -> ResponseBody
@@ -124,28 +156,72 @@ where
 /// A request's body, bounded in bytes and in time whatever its Content-Length says. It fails with the [`Refusal`] to answer
 /// with: [`Refusal::BodyTooLarge`], [`Refusal::BodyTimeout`] or [`Refusal::BodyIncomplete`].
 pub struct RequestBody {
-    inner: Incoming,
+    /// `None` once it has been read to its end.
+    inner: Option<Incoming>,
     limit: usize,
     received: usize,
     timeout: Duration,
     deadline: Pin<Box<Sleep>>,
+    /// Whether a limit was passed, or the client hung up: then nothing more of it is read.
+    failed: bool,
+    given_up: Option<oneshot::Sender<Rest>>,
+}
+
+/// What nobody read of a body.
+struct Rest {
+    body: Incoming,
+    deadline: Instant,
+    failed: bool,
+}
+
+/// Reads what is left of a request's body, where that is short and comes in time. `false`: not all of it has been read, so the
+/// connection cannot carry another request.
+async fn read_to_end(rest: oneshot::Receiver<Rest>) -> bool {
+    // Nothing is sent of a body that was read to its end.
+    let Ok(Rest { mut body, deadline, failed }) = rest.await else { return true };
+    if body.is_end_stream() {
+        return true;
+    }
+    if failed || body.size_hint().upper().is_none_or(|length| length > READ_THOUGH_REFUSED) {
+        return false;
+    }
+    let read = async {
+        loop {
+            match body.frame().await {
+                None => return true,
+                Some(Ok(_)) => {}
+                Some(Err(_)) => return false,
+            }
+        }
+    };
+    timeout_at(deadline, read).await.unwrap_or(false)
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        if let (Some(body), Some(given_up)) = (self.inner.take(), self.given_up.take()) {
+            // Nobody waits for it where the connection is gone.
+            let _ = given_up.send(Rest { body, deadline: self.deadline.deadline(), failed: self.failed });
+        }
+    }
 }
 
 impl RequestBody {
-    fn new(inner: Incoming, limit: usize, timeout: Duration) -> Self {
-        Self { inner, limit, received: 0, timeout, deadline: Box::pin(tokio::time::sleep(timeout)) }
-    }
-
-    /// Reads a short body to its end, within its time, for nothing.
-    async fn throw_away(mut self) {
-        if self.inner.size_hint().upper().is_some_and(|length| length <= READ_THOUGH_REFUSED) {
-            while let Some(Ok(_)) = self.frame().await {}
-        }
+    fn new(inner: Incoming, limit: usize, timeout: Duration, given_up: oneshot::Sender<Rest>) -> Self {
+        let deadline = Box::pin(tokio::time::sleep(timeout));
+        let given_up = Some(given_up);
+        Self { inner: Some(inner), limit, received: 0, timeout, deadline, failed: false, given_up }
     }
 
     /// Whether the client has declared a body so large that reading it to its end, only to refuse it, is not worth it.
     fn hopeless(&self) -> bool {
-        self.received == 0 && self.inner.size_hint().lower() > self.drained_to() as u64
+        let declared = self.inner.as_ref().map_or(0, |inner| inner.size_hint().lower());
+        self.received == 0 && declared > self.drained_to() as u64
+    }
+
+    fn fail(&mut self, refusal: Refusal) -> Poll<Option<Result<Frame<Bytes>, Refusal>>> {
+        self.failed = true;
+        Poll::Ready(Some(Err(refusal)))
     }
 
     /// A body over the limit is read on and thrown away until twice the limit before it is refused. Otherwise the
@@ -162,12 +238,14 @@ impl Body for RequestBody {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Refusal>>> {
         let too_large = Refusal::BodyTooLarge { limit: self.limit };
         if self.hopeless() {
-            return Poll::Ready(Some(Err(too_large)));
+            return self.fail(too_large);
         }
         loop {
-            let polled = Pin::new(&mut self.inner).poll_frame(context);
+            let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
+            let polled = Pin::new(inner).poll_frame(context);
             if polled.is_pending() && self.deadline.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Some(Err(Refusal::BodyTimeout { seconds: self.timeout.as_secs() })));
+                let seconds = self.timeout.as_secs();
+                return self.fail(Refusal::BodyTimeout { seconds });
             }
             match ready!(polled) {
                 Some(Ok(frame)) => {
@@ -177,21 +255,23 @@ impl Body for RequestBody {
                     };
                     self.received = self.received.saturating_add(data.len());
                     if self.received > self.drained_to() {
-                        return Poll::Ready(Some(Err(too_large)));
+                        return self.fail(too_large);
                     }
                     if self.received <= self.limit {
                         return Poll::Ready(Some(Ok(Frame::data(data))));
                     }
                 }
-                Some(Err(_)) => return Poll::Ready(Some(Err(Refusal::BodyIncomplete))),
-                None if self.received > self.limit => return Poll::Ready(Some(Err(too_large))),
-                None => return Poll::Ready(None),
+                Some(Err(_)) => return self.fail(Refusal::BodyIncomplete),
+                None => {
+                    self.inner = None;
+                    return Poll::Ready((self.received > self.limit).then_some(Err(too_large)));
+                }
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.received <= self.limit && self.inner.is_end_stream()
+        self.received <= self.limit && self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -5,6 +5,8 @@
 
 pub mod admin;
 pub mod http;
+pub mod linger;
+pub mod refused;
 pub mod router;
 pub mod serve;
 pub mod tls;

@@ -1,6 +1,7 @@
 //! Which service answers: by path and method, before anything of the body is read.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use http_body_util::Full;
 use tower::Service;
 
 use super::http::plain_refusal;
+use super::refused::{Cause, Refusals};
 use crate::gateway::GatewayService;
 use crate::gateway::open::Peer;
 use crate::gateway::step::BoxFuture;
@@ -65,41 +67,62 @@ pub struct Router<B> {
     pub in_force: Arc<InForce<B>>,
     /// The caller.
     pub peer: Peer,
+    /// Where the caller's connection comes from.
+    pub address: SocketAddr,
+    /// What is refused before there is a call.
+    pub refusals: Refusals,
     /// Counts calls under way.
     pub metrics: Arc<Metrics>,
 }
 
 impl<B> Clone for Router<B> {
     fn clone(&self) -> Self {
-        Self { in_force: self.in_force.clone(), peer: self.peer.clone(), metrics: self.metrics.clone() }
+        Self {
+            in_force: self.in_force.clone(),
+            peer: self.peer.clone(),
+            address: self.address,
+            refusals: self.refusals.clone(),
+            metrics: self.metrics.clone(),
+        }
     }
 }
 
 impl<B> Serving<B> {
-    /// Everything but a call.
-    fn without_body(&self, request: &Request<B>) -> Option<Response<Full<Bytes>>> {
+    /// The document that is asked for, where one is; `None`: a call.
+    fn document(&self, request: &Request<B>) -> Result<Option<Response<Full<Bytes>>>, Cause> {
         if !says_one_host(request) {
-            return Some(plain_refusal(&Refusal::HostAmbiguous));
+            return Err(Cause::HostAmbiguous);
         }
         if request.uri().path().trim_end_matches('/') != self.path {
-            return Some(plain_refusal(&Refusal::NoSuchService));
+            return Err(Cause::NoSuchService);
         }
+        let document = || (self.documents)(request.uri().query().unwrap_or(""));
         match *request.method() {
-            Method::POST => None,
-            Method::GET | Method::HEAD => Some(match (self.documents)(request.uri().query().unwrap_or("")) {
-                Some((media_type, document)) => {
-                    let mut response = Response::new(Full::new(Bytes::from(document)));
-                    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-                    response
-                }
-                None => plain_refusal(&Refusal::NoSuchService),
-            }),
-            _ => {
-                let mut response = plain_refusal(&Refusal::MethodNotAllowed);
-                response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
-                Some(response)
+            Method::POST => Ok(None),
+            Method::GET | Method::HEAD => {
+                let (media_type, document) = document().ok_or(Cause::MethodNotAllowed)?;
+                let mut response = Response::new(Full::new(Bytes::from(document)));
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+                Ok(Some(response))
             }
+            _ => Err(Cause::MethodNotAllowed),
         }
+    }
+
+    fn refuse(&self, request: &Request<B>, cause: Cause) -> Response<Full<Bytes>> {
+        let refusal = match cause {
+            Cause::HostAmbiguous => Refusal::HostAmbiguous,
+            Cause::MethodNotAllowed => Refusal::MethodNotAllowed,
+            _ => Refusal::NoSuchService,
+        };
+        let mut response = plain_refusal(&refusal);
+        if refusal == Refusal::MethodNotAllowed {
+            // RFC 9110, 15.5.6: what may be done at this address, its query included.
+            let is_document = (self.documents)(request.uri().query().unwrap_or("")).is_some();
+            let allowed = HeaderValue::from_static(if is_document { "GET, HEAD, POST" } else { "POST" });
+            response.headers_mut().insert(ALLOW, allowed);
+        }
+        response
     }
 }
 
@@ -122,9 +145,13 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let serving = self.in_force.current();
-        match serving.without_body(&request) {
-            Some(response) => Box::pin(std::future::ready(Ok(response))),
-            None => {
+        match serving.document(&request) {
+            Err(cause) => {
+                self.refusals.record(self.address, cause, "");
+                Box::pin(std::future::ready(Ok(serving.refuse(&request, cause))))
+            }
+            Ok(Some(document)) => Box::pin(std::future::ready(Ok(document))),
+            Ok(None) => {
                 let under_way = self.metrics.in_flight();
                 let answer = (serving.gateway)(self.peer.clone()).call(request);
                 Box::pin(async move {

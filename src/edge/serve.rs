@@ -24,19 +24,24 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use rustls_pki_types::CertificateDer;
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::io::InspectReader;
+use tower::util::BoxCloneService;
 use tower::{Service, ServiceExt};
 use tracing::debug;
 
-use super::http::{BoxError, Limited, RequestBody, ResponseBody};
+use super::http::{BoxError, Limited, RequestBody, ResponseBody, last_answer};
+use super::linger::Lingering;
+use super::refused::{self, Cause, Refusals};
 use super::tls::ServerTls;
 use crate::config::EdgeLimits;
+use crate::refusal::Refusal;
 use crate::work::Work;
 
 /// How long a connection that was asked to close may take before it is cut, or the idle timeout where that is shorter.
@@ -106,12 +111,14 @@ pub struct Drained {
 
 /// Serves `listener` until `shutdown` completes, then drains: no new connection is accepted, calls under way finish within
 /// the drain timeout, and what is left is cut. `make` gives the service for one connection; a call for which `work` has no
-/// room does not reach it.
+/// room does not reach it. `refusals` is told of all that is refused before it.
+#[allow(clippy::too_many_arguments)] // each is another part of the node's
 pub async fn serve<M, S, B>(
     listener: TcpListener,
     transport: Transport,
     limits: EdgeLimits,
     work: Work,
+    refusals: Refusals,
     readiness: Readiness,
     make: M,
     shutdown: impl Future<Output = ()>,
@@ -144,13 +151,16 @@ where
             continue;
         };
         // Closed at once rather than left waiting, so that the caller or its load balancer turns elsewhere.
-        let Ok(place) = places.clone().try_acquire_owned() else { continue };
-        let (transport, limits, limited, make) = (transport.clone(), limits.clone(), limited.clone(), make.clone());
-        let draining = draining.clone();
+        let Ok(place) = places.clone().try_acquire_owned() else {
+            refusals.record(address, Cause::TooManyConnections, "");
+            continue;
+        };
+        let accepted = Accepted { address, limits: limits.clone(), limited: limited.clone(), refusals: refusals.clone() };
+        let (transport, make, draining) = (transport.clone(), make.clone(), draining.clone());
         connections.spawn(async move {
             let _place = place;
             let _ = stream.set_nodelay(true);
-            if let Err(error) = connection(stream, address, &transport, &limits, &limited, make, draining).await {
+            if let Err(error) = accepted.connection(stream, &transport, make, draining).await {
                 debug!(%address, %error, "connection ended");
             }
         });
@@ -166,47 +176,162 @@ where
     Drained { cut }
 }
 
-async fn connection<M, S, B>(
-    stream: TcpStream,
+/// One connection, and what it is served within.
+struct Accepted {
     address: SocketAddr,
-    transport: &Transport,
-    limits: &EdgeLimits,
-    limited: &Limited,
-    make: M,
-    draining: watch::Receiver<()>,
-) -> Result<(), BoxError>
-where
-    M: Fn(Peer) -> S,
-    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
-    S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    let phase = watch::Sender::new(Phase::Idle(Instant::now()));
-    match transport {
-        Transport::Plain => {
-            let service = counted(limited.layer(make(Peer { address, chain: Arc::default() })), phase.clone());
-            let io = TokioIo::new(first_byte(stream, phase.clone()));
-            supervise(http1(limits).serve_connection(io, service), phase, limits, draining).await
-        }
-        Transport::Tls(tls) => {
-            let accept = TlsAcceptor::from(tls.current()).accept(stream);
-            let stream = timeout(limits.handshake_timeout, accept).await??;
-            let (_, session) = stream.get_ref();
-            let chain: Arc<[_]> =
-                session.peer_certificates().unwrap_or_default().iter().cloned().map(CertificateDer::into_owned).collect();
-            // The protocol is what TLS agreed on, not what the first bytes look like.
-            let is_http2 = session.alpn_protocol() == Some(b"h2");
-            let service = counted(limited.layer(make(Peer { address, chain })), phase.clone());
-            if is_http2 {
-                supervise(http2(limits).serve_connection(TokioIo::new(stream), service), phase, limits, draining).await
-            } else {
-                let io = TokioIo::new(first_byte(stream, phase.clone()));
-                supervise(http1(limits).serve_connection(io, service), phase, limits, draining).await
+    limits: Arc<EdgeLimits>,
+    limited: Limited,
+    refusals: Refusals,
+}
+
+impl Accepted {
+    async fn connection<M, S, B>(
+        &self,
+        stream: TcpStream,
+        transport: &Transport,
+        make: M,
+        draining: watch::Receiver<()>,
+    ) -> Result<(), BoxError>
+    where
+        M: Fn(Peer) -> S,
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+        S::Future: Send,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let address = self.address;
+        match transport {
+            Transport::Plain => self.http1(stream, make(Peer { address, chain: Arc::default() }), draining).await,
+            Transport::Tls(tls) => {
+                let Some(stream) = self.handshake(stream, tls).await? else { return Ok(()) };
+                let (_, session) = stream.get_ref();
+                let chain: Arc<[_]> =
+                    session.peer_certificates().unwrap_or_default().iter().cloned().map(CertificateDer::into_owned).collect();
+                // The protocol is what TLS agreed on, not what the first bytes look like.
+                if session.alpn_protocol() == Some(b"h2") {
+                    self.http2(stream, make(Peer { address, chain }), draining).await
+                } else {
+                    self.http1(stream, make(Peer { address, chain }), draining).await
+                }
             }
         }
     }
+
+    /// The connection in TLS; `None` where the client was told why not.
+    async fn handshake(&self, stream: TcpStream, tls: &ServerTls) -> Result<Option<TlsStream<TcpStream>>, BoxError> {
+        let handshake = async {
+            // Left unread, for TLS or for the answer to find. A TLS record of a handshake begins with 22, a method with a letter.
+            let mut first = [0];
+            if stream.peek(&mut first).await? == 1 && first[0].is_ascii_alphabetic() {
+                return Ok(Err(stream));
+            }
+            Ok(Ok(refused::accepting(TlsAcceptor::from(tls.current()).accept(stream)).await))
+        };
+        match timeout(self.limits.handshake_timeout, handshake).await {
+            Err(late) => {
+                self.refusals.record(self.address, Cause::HandshakeTimeout, "");
+                Err(late.into())
+            }
+            Ok(Err::<_, std::io::Error>(error)) => {
+                self.refusals.record(self.address, Cause::Closed, "");
+                Err(error.into())
+            }
+            Ok(Ok(Err(plain))) => {
+                self.refusals.record(self.address, Cause::PlainHttp, "");
+                tell(Lingering::new(plain), &Refusal::HttpsRequired).await?;
+                Ok(None)
+            }
+            Ok(Ok(Ok(Ok(stream)))) => Ok(Some(stream)),
+            Ok(Ok(Ok(Err((error, shown))))) => {
+                let (cause, detail) = refused::cause(&error, shown.as_ref());
+                let shown = shown.map(|shown| shown.to_string()).unwrap_or_default();
+                self.refusals.record(self.address, cause, &format!("{detail}{shown}"));
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn http1<S, B>(&self, stream: impl Stream, service: S, draining: watch::Receiver<()>) -> Result<(), BoxError>
+    where
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+        S::Future: Send,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let phase = watch::Sender::new(Phase::Idle(Instant::now()));
+        let service = counted(self.limited(service), phase.clone());
+        let stream = Lingering::new(stream);
+        let writing = stream.writing();
+        let io = TokioIo::new(first_byte(stream, phase.clone()));
+        let mut connection = http1(&self.limits).serve_connection(io, service);
+        match supervise(Pin::new(&mut connection), phase, &self.limits, draining).await {
+            Ended::Closed(ended) => self.told(ended),
+            Ended::Lingered => Err("the connection lingered".into()),
+            // What came was no head at all, and that has been told: see `Lingering`.
+            Ended::HeadTimeout if writing.is_closed() => self.told(timeout(CLOSING, connection).await?),
+            Ended::HeadTimeout => {
+                self.refusals.record(self.address, Cause::HttpHeadTimeout, "");
+                if !writing.is_stuck() {
+                    let stream = connection.into_parts().io.into_inner().into_inner();
+                    tell(stream, &Refusal::BodyTimeout { seconds: self.limits.header_timeout.as_secs() }).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn http2<S, B>(&self, stream: impl Stream, service: S, draining: watch::Receiver<()>) -> Result<(), BoxError>
+    where
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+        S::Future: Send,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let phase = watch::Sender::new(Phase::Idle(Instant::now()));
+        let service = counted(self.limited(service), phase.clone());
+        let connection = pin!(http2(&self.limits).serve_connection(TokioIo::new(Lingering::new(stream)), service));
+        match supervise(connection, phase, &self.limits, draining).await {
+            Ended::Closed(ended) => self.told(ended),
+            Ended::HeadTimeout | Ended::Lingered => Err("the connection lingered".into()),
+        }
+    }
+
+    fn limited<S, B>(&self, service: S) -> BoxCloneService<Request<Incoming>, Response<ResponseBody>, BoxError>
+    where
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+        S::Future: Send,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let (refusals, address) = (self.refusals.clone(), self.address);
+        self.limited.layer(service, move || refusals.record(address, Cause::Overloaded, ""))
+    }
+
+    /// How a connection ended, told where hyper refused what came over it.
+    fn told(&self, ended: Result<(), hyper::Error>) -> Result<(), BoxError> {
+        let Err(error) = ended else { return Ok(()) };
+        if error.is_parse_too_large() {
+            self.refusals.record(self.address, Cause::HttpHeadTooLarge, "");
+        } else if error.is_parse() {
+            self.refusals.record(self.address, Cause::HttpMalformed, &format!(" ({error})"));
+        }
+        Err(error.into())
+    }
 }
+
+/// Tells a refusal to a client with which nothing more can be spoken, and closes.
+async fn tell(mut stream: Lingering<impl Stream>, refusal: &Refusal) -> std::io::Result<()> {
+    // The answer is small, but the client may have closed its window.
+    let telling = async {
+        stream.write_all(&last_answer(refusal)).await?;
+        stream.shutdown().await
+    };
+    timeout(CLOSING, telling).await.unwrap_or(Ok(()))
+}
+
+/// What HTTP is spoken over.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
 
 fn http1(limits: &EdgeLimits) -> http1::Builder {
     let mut builder = http1::Builder::new();
@@ -259,18 +384,26 @@ impl Phase {
     }
 }
 
+/// How a connection came to its end.
+enum Ended {
+    /// By itself, or because it was asked to.
+    Closed(Result<(), hyper::Error>),
+    /// It began a request and did not come to the end of its head.
+    HeadTimeout,
+    /// It did not close when it was asked to.
+    Lingered,
+}
+
 /// Runs a connection until it ends, drains, or lingers in a phase.
 async fn supervise<C>(
-    connection: C,
+    mut connection: Pin<&mut C>,
     phase: watch::Sender<Phase>,
     limits: &EdgeLimits,
     mut draining: watch::Receiver<()>,
-) -> Result<(), BoxError>
+) -> Ended
 where
-    C: GracefulConnection,
-    C::Error: Into<BoxError>,
+    C: GracefulConnection<Error = hyper::Error>,
 {
-    let mut connection = pin!(connection);
     let mut changes = phase.subscribe();
     let mut cut_at: Option<Instant> = None;
     let mut drains = false;
@@ -282,15 +415,18 @@ where
             (waiting, None) => waiting.ends(limits),
         };
         tokio::select! {
-            ended = connection.as_mut() => return ended.map_err(Into::into),
+            ended = connection.as_mut() => return Ended::Closed(ended),
             _ = draining.changed(), if !drains => {
                 drains = true;
                 connection.as_mut().graceful_shutdown();
             }
             _ = changes.changed() => {}
             () = sleep_until(ends.unwrap_or_else(Instant::now)), if ends.is_some() => {
-                if matches!(now_in, Phase::Head(_)) || cut_at.is_some() {
-                    return Err("the connection lingered".into());
+                if matches!(now_in, Phase::Head(_)) {
+                    return Ended::HeadTimeout;
+                }
+                if cut_at.is_some() {
+                    return Ended::Lingered;
                 }
                 cut_at = Some(Instant::now() + CLOSING.min(limits.idle_timeout));
                 connection.as_mut().graceful_shutdown();

@@ -15,6 +15,7 @@ use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::CertificateDer;
 
+use super::refused::Noting;
 use crate::clock::Clock;
 use crate::gateway::clients::{ClientCertificate, ClientTrust};
 use crate::revocation::domain::Domain;
@@ -139,7 +140,7 @@ fn configure(shown: Arc<Shown>, clients: Arc<dyn ClientCertVerifier>) -> Result<
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(|error| TlsError::Setup(error.to_string()))?
-        .with_client_cert_verifier(clients)
+        .with_client_cert_verifier(Arc::new(Noting(clients)))
         .with_cert_resolver(shown);
     config.alpn_protocols = ALPN.iter().map(|protocol| protocol.to_vec()).collect();
     // A resumed session skips the verification of the client's certificate: one that has expired or whose CA is no longer

@@ -209,13 +209,13 @@ fn no_method_but_post_and_no_other_path_reaches_the_service() {
     arena.nothing_passes(|arena| {
         let path = arena.world.service.path();
         for (request, status) in [
-            (format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"), "404"),
-            (format!("HEAD {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"), "404"),
+            (format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"), "405"),
+            (format!("HEAD {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"), "405"),
             (format!("PUT {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"), "405"),
             (format!("OPTIONS {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"), "405"),
             (
                 format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nx-http-method-override: POST\r\nconnection: close\r\n\r\n"),
-                "404",
+                "405",
             ),
             (format!("POST /x/..{path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"), "404"),
             (format!("POST /{path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"), "404"),

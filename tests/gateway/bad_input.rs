@@ -80,19 +80,30 @@ fn other_methods_and_paths_are_answered_by_http() {
         let before = stage.world.index_requests();
         let base = format!("https://localhost:{}", stage.port());
         let path = stage.world.service.path();
-        for (method, path, status) in [
-            ("GET", path.to_owned(), 404),
-            ("GET", format!("{path}?wsdl"), 200),
-            ("PUT", path.to_owned(), 405),
-            ("DELETE", path.to_owned(), 405),
-            ("TRACE", path.to_owned(), 405),
-            ("POST", "/".to_owned(), 404),
-            ("POST", format!("{path}/../../x"), 404),
-            ("GET", "/metrics".to_owned(), 404),
+        let (call, document) = (Some("POST"), Some("GET, HEAD, POST"));
+        for (method, path, status, allow) in [
+            ("GET", path.to_owned(), 405, call),
+            ("GET", format!("{path}?wsdl=other"), 405, call),
+            ("GET", format!("{path}?wsdl"), 200, None),
+            ("PUT", path.to_owned(), 405, call),
+            ("DELETE", path.to_owned(), 405, call),
+            ("TRACE", path.to_owned(), 405, call),
+            ("OPTIONS", path.to_owned(), 405, call),
+            ("PUT", format!("{path}?wsdl"), 405, document),
+            ("POST", "/".to_owned(), 404, None),
+            ("POST", format!("{path}/../../x"), 404, None),
+            ("GET", "/metrics".to_owned(), 404, None),
         ] {
             let request = http::Request::builder().method(method).uri(format!("{base}{path}")).body(Sent::whole("")).unwrap();
             let answer = stage.send(Http::Two, None, request).await.unwrap();
             assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
+            let told = answer.headers.get("allow").map(|allow| allow.to_str().unwrap());
+            assert_eq!(told, allow, "{method} {path}");
+            let text = answer.text();
+            assert!(
+                status != 405 || text.contains("POST til kald") && text.contains("GET with ?wsdl"),
+                "{method} {path}: {text}"
+            );
             assert!(!answer.body.is_empty(), "{method} {path} is told what to do");
         }
         assert_eq!(stage.world.index_requests(), before);

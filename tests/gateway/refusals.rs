@@ -51,6 +51,7 @@ use Shown::{AtItsStep, InOperations, InProcess, Plain, Receiver, Sender, Under};
 const CASES: &[(&str, Shown)] = &[
     ("MethodNotAllowed", Plain),
     ("HostAmbiguous", Plain),
+    ("HttpsRequired", Plain),
     ("NoSuchService", Plain),
     ("MediaTypeRefused", Under(415)),
     ("ContentCodingRefused", Under(415)),
@@ -312,6 +313,8 @@ fn what_http_alone_can_tell_is_refused_before_a_message_is_read() {
             assert_eq!(answer.status, status);
             assert!(answer.text().starts_with(code), "{}", answer.text());
         }
+        let plain = crate::stage::admin(std::net::SocketAddr::from(([127, 0, 0, 1], stage.port())), "/").await;
+        assert!(plain.0 == 400 && plain.1.contains("\r\n\r\nHttpsRequired\n"), "{}", plain.1);
         for version in BOTH_VERSIONS {
             let good = stage.by_tls(version, KORSBAEK, &search(&and(&[&person(P)])));
             let role = Some(Role::Korsbaek);

@@ -16,12 +16,15 @@ use crate::clock::Clock;
 use crate::edge::http::plain_refusal;
 use crate::edge::tls::{ALPN, Prepared, provider};
 use crate::gateway::clients::ClientCertificate;
+use crate::metrics::Metrics;
 use crate::outbound::{Outbound, OutboundSettings};
 use crate::refusal::Refusal;
 use crate::signature::credentials::Credentials;
 use crate::stub::pki::{DevPki, KeyBits, Role, for_tests};
 
+mod ends;
 mod h2;
+mod refused;
 mod tls;
 
 /// A running edge whose service answers with the length of what it got, after an optional wait.
@@ -29,6 +32,7 @@ struct Running {
     address: SocketAddr,
     readiness: Readiness,
     tls: Arc<ServerTls>,
+    metrics: Arc<Metrics>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Drained>,
     /// A call to `/wait` is answered when this is notified.
@@ -62,6 +66,7 @@ async fn start_with(limits: EdgeLimits, work: Work) -> Running {
                             arrived.notify_one();
                             release.notified().await;
                         }
+                        "/unread" => return Ok(Response::new(Full::new(Bytes::from_static(b"not read")))),
                         "/large" => return Ok(Response::new(Full::new(Bytes::from(vec![b'x'; 16 << 20])))),
                         "/panic" => panic!("a fault of the service's own, made by the test"),
                         _ => {}
@@ -78,11 +83,13 @@ async fn start_with(limits: EdgeLimits, work: Work) -> Running {
         }
     };
     let transport = Transport::Tls(tls.clone());
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let refusals = Refusals::new("service", metrics.clone());
     let shutdown = async move {
         let _ = stopped.await;
     };
-    let task = tokio::spawn(serve(listener, transport, limits, work, readiness.clone(), make, shutdown));
-    Running { address, readiness, tls, stop: Some(stop), task, release, arrived }
+    let task = tokio::spawn(serve(listener, transport, limits, work, refusals, readiness.clone(), make, shutdown));
+    Running { address, readiness, tls, metrics, stop: Some(stop), task, release, arrived }
 }
 
 impl Running {
@@ -339,19 +346,20 @@ async fn a_head_that_drips_is_closed_when_its_time_is_up() {
     let mut stream = edge.connect().await;
     stream.write_all(b"POST / HTTP/1.1\r\nHost: localhost\r\n").await.unwrap();
     let began = Instant::now();
-    let closed = async {
+    let answered = async {
         loop {
-            let mut byte = [0; 1];
+            let mut begun = [0; 12];
             tokio::select! {
-                read = stream.read(&mut byte) => break read,
+                read = stream.read(&mut begun) => break (read.unwrap(), begun),
                 () = tokio::time::sleep(Duration::from_millis(50)) => {}
             }
             let _ = stream.write_all(b"X-Drip: 1\r\n").await;
         }
     };
-    let read = timeout(Duration::from_secs(5), closed).await.expect("a steady drip must not keep the connection");
-    assert_eq!(read.unwrap_or(0), 0);
+    let answer = timeout(Duration::from_secs(5), answered).await.expect("a steady drip must not keep the connection");
+    assert_eq!(answer, (12, *b"HTTP/1.1 408"));
     assert!(began.elapsed() >= Duration::from_millis(400), "an honest client has its time");
+    assert_eq!(exchange(&mut stream, b"").await.matches("BodyTimeout").count(), 1, "it can read why, and that is the end");
 }
 
 #[tokio::test]
