@@ -22,6 +22,7 @@ use rustls_pki_types::CertificateDer;
 use toml::de::DeTable;
 use uuid::Uuid;
 
+pub use crate::outbound::ConnectionLimits;
 pub use crate::revocation::domain::{Keeping, Source, WithoutList};
 pub use crate::revocation::verify::Stapling;
 use crate::signature::credentials::{Credentials, inspect};
@@ -62,6 +63,8 @@ pub struct Config {
     pub sts: Sts,
     /// The benefit index.
     pub index: Index,
+    /// How long connections to the index, the STS and the sources of lists live.
+    pub outbound: ConnectionLimits,
     /// Service agreements.
     pub agreements: Agreements,
     /// The policy applied.
@@ -242,7 +245,7 @@ pub struct Index {
     pub connect_timeout: Duration,
     /// How long an answer may take in all.
     pub deadline: Duration,
-    /// Whether a request is sent once more after a connection that failed before a byte was answered.
+    /// Whether a request that the index says it did not process is sent once more.
     pub retry: bool,
     /// How many failures in a row open the circuit breaker.
     pub breaker_failures: u32,

@@ -17,7 +17,7 @@ use prometheus::{
 
 use crate::audit::{Counts, Record, Stats};
 use crate::revocation::domain::ListState;
-use crate::{saml, sts, work};
+use crate::{outbound, saml, sts, work};
 
 /// Whole calls, in seconds: from an answer out of memory to the longest deadline. The service that this one replaces
 /// shows 516 ms, so there is a bound just below.
@@ -50,6 +50,9 @@ pub struct Metrics {
     overload_refusals: IntCounter,
     log_dropped: IntCounter,
     refused_before_call: IntCounterVec,
+    connections_opened: IntCounterVec,
+    connections_closed: IntCounterVec,
+    resent: IntCounterVec,
     certificate_expiry: GaugeVec,
     breaker: IntGaugeVec,
     token_cache: IntCounterVec,
@@ -134,6 +137,21 @@ impl Metrics {
             log_dropped: make.counter(
                 "hjemmel_log_lines_dropped_total",
                 "Log lines dropped because nothing read stderr, or because it could not be written.",
+            )?,
+            connections_opened: make.counters(
+                "hjemmel_outbound_connections_opened_total",
+                "Connections opened to others.",
+                &["peer"],
+            )?,
+            connections_closed: make.counters(
+                "hjemmel_outbound_connections_closed_total",
+                "Connections to others that take no more calls, by cause.",
+                &["peer", "cause"],
+            )?,
+            resent: make.counters(
+                "hjemmel_outbound_requests_resent_total",
+                "Requests sent once more because the peer had processed nothing of them, by how that was known.",
+                &["peer", "cause"],
             )?,
             certificate_expiry: make.float_gauges(
                 "hjemmel_certificate_expiry_timestamp_seconds",
@@ -266,6 +284,18 @@ impl Metrics {
     pub fn in_flight(&self) -> InFlight {
         self.in_flight.inc();
         InFlight(self.in_flight.clone())
+    }
+
+    /// Takes over what became of the connections to `peer`. Call it before [`render`](Self::render).
+    pub fn observe_connections(&self, peer: &str, counts: &outbound::counts::Counts) {
+        let grow = |counter: IntCounter, now: u64| counter.inc_by(now.saturating_sub(counter.get()));
+        grow(self.connections_opened.with_label_values(&[peer]), counts.opened());
+        for (cause, count) in counts.closed() {
+            grow(self.connections_closed.with_label_values(&[peer, cause]), count);
+        }
+        for (cause, count) in counts.resent() {
+            grow(self.resent.with_label_values(&[peer, cause]), count);
+        }
     }
 
     /// Tells when one of the gateway's certificates, by its name in the configuration, expires.

@@ -1,25 +1,25 @@
-//! The client for the index and the security token service: hyper over rustls, trusting only the roots it is given.
+//! The client for the index, the security token service and revocation lists: hyper over rustls, trusting only the roots
+//! it is given.
 //!
 //! It follows no redirect, reads no proxy variable and knows no platform trust store: where a message with personal data
-//! goes is decided by the configuration alone. Connections are kept and used again. A request is sent once more only where
-//! a connection failed before a byte was answered on it.
+//! goes is decided by the configuration alone. Connections are kept and used again, within [`ConnectionLimits`]. A request
+//! is sent once more only where it is certain that the peer processed nothing of it (`docs/decisions/outbound.md`).
 
 pub mod breaker;
-mod connector;
+mod connect;
+pub mod counts;
+mod pool;
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header::CONTENT_TYPE};
 use http_body::{Body, Frame};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::{CaptureConnection, HttpConnector, capture_connection};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use rustls_pki_types::CertificateDer;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
@@ -29,11 +29,9 @@ use crate::revocation::domain::Domain;
 use crate::revocation::verify::{RootsError, ServerVerifier, Stapling};
 use crate::signature::credentials::Credentials;
 use crate::work::{Away, Work};
-use connector::{Connector, PeerCertificate, answered_on};
-
-/// The longest piece of an answer that a peer may send at a time over HTTP/2, in bytes. The 16 KiB that it may anyhow are
-/// moved once more for each piece: 6 % of what an answer of ten megabytes costs.
-const FRAME: u32 = 64 * 1024;
+use connect::{Connector, SendError};
+use counts::{Closed, Counts, Unprocessed};
+use pool::{Lease, Pool};
 
 /// How the client reaches one peer.
 pub struct OutboundSettings {
@@ -41,16 +39,60 @@ pub struct OutboundSettings {
     pub roots: Vec<CertificateDer<'static>>,
     /// The certificate that the client shows where the peer asks for one.
     pub credentials: Option<Credentials>,
-    /// How long the TCP connection to one address may take.
+    /// How long connecting to one address may take, TCP and TLS together.
     pub connect_timeout: Duration,
-    /// How long a connection without a request is kept.
-    pub idle_timeout: Duration,
-    /// Whether a request is sent once more after a connection that failed before a byte was answered on it.
+    /// How long connections live.
+    pub connections: ConnectionLimits,
+    /// Whether a request that the peer says it did not process is sent once more.
     pub retry: bool,
+    /// Whether plain HTTP will do: for what is believed for its own signature alone.
+    pub clear: bool,
+    /// What became of the connections is counted here.
+    pub counts: Arc<Counts>,
+}
+
+impl OutboundSettings {
+    /// The usual settings, without a certificate of the client's own.
+    pub fn new(roots: Vec<CertificateDer<'static>>) -> Self {
+        Self {
+            roots,
+            credentials: None,
+            connect_timeout: Duration::from_secs(5),
+            connections: ConnectionLimits::default(),
+            retry: true,
+            clear: false,
+            counts: Arc::default(),
+        }
+    }
+}
+
+/// How long connections live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// A connection without a call is kept so long.
+    pub idle: Duration,
+    /// No connection takes calls longer than this after it was opened, so that a name that moved is followed.
+    pub lifetime: Duration,
+    /// After so long without a byte from the peer it is asked whether it is there: with PING over HTTP/2, with TCP
+    /// keep-alive otherwise.
+    pub ping_interval: Duration,
+    /// How long its answer to that may take.
+    pub ping_timeout: Duration,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(30),
+            lifetime: Duration::from_secs(300),
+            ping_interval: Duration::from_secs(10),
+            ping_timeout: Duration::from_secs(5),
+        }
+    }
 }
 
 /// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum OutboundError {
     /// No connection: name, address, TCP or TLS. The peer has seen nothing of the request.
     #[error("no connection: {0}")]
@@ -80,7 +122,7 @@ pub enum SetupError {
 /// A client for one peer or several under the same trust. Cheap to clone; clones share their connections.
 #[derive(Clone)]
 pub struct Outbound {
-    client: Client<Connector, Full<Bytes>>,
+    pool: Arc<Pool>,
     domain: Arc<Domain>,
     retry: bool,
     work: Option<Work>,
@@ -100,23 +142,16 @@ impl Outbound {
     /// response is demanded or not; one that is there must hold either way.
     ///
     /// # Errors
-    /// Roots or credentials that cannot be used.
+    /// Roots or credentials that cannot be used. None are needed where plain HTTP will do.
     pub fn checked(settings: OutboundSettings, domain: Arc<Domain>, stapling: Stapling) -> Result<Self, SetupError> {
-        let verifier = ServerVerifier::new(&settings.roots, domain.clone(), stapling)?;
-        let tls = client_config(verifier, settings.credentials.as_ref())?;
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(settings.connect_timeout));
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .pool_idle_timeout(settings.idle_timeout)
-            // Only for requests that have not left the process: another connection takes them.
-            .retry_canceled_requests(true)
-            .http2_max_frame_size(FRAME)
-            .build(Connector::new(tcp, Arc::new(tls)));
-        Ok(Self { client, domain, retry: settings.retry, work: None })
+        let tls = if settings.clear && settings.roots.is_empty() {
+            None
+        } else {
+            let verifier = ServerVerifier::new(&settings.roots, domain.clone(), stapling)?;
+            Some(client_config(verifier, settings.credentials.as_ref())?)
+        };
+        let connector = Connector::new(tls, settings.clear, settings.connect_timeout, &settings.connections);
+        Ok(Self { pool: Pool::new(connector, settings.connections, settings.counts), domain, retry: settings.retry, work: None })
     }
 
     /// While the peer is waited for, the call is not counted as being worked on. For a client that only such calls use.
@@ -125,8 +160,13 @@ impl Outbound {
         Self { work: Some(work.clone()), ..self }
     }
 
+    /// No connection that is open now takes another call; calls under way go on.
+    pub fn renew_connections(&self) {
+        self.pool.renew();
+    }
+
     /// Posts `body` to an `https` address and gives the answer's head, its body still to come. The one `deadline` holds
-    /// for everything: connecting, the retry, the head, and the body as it is read.
+    /// for everything: connecting, sending once more, the head, and the body as it is read.
     ///
     /// # Errors
     /// [`OutboundError`]; an answer of any HTTP status is an answer.
@@ -140,7 +180,7 @@ impl Outbound {
         self.send(Method::POST, uri, headers, body, deadline).await
     }
 
-    /// Gets `uri`, as [`Outbound::post`] does: for metadata and a WSDL.
+    /// Gets `uri`, as [`Outbound::post`] does: for metadata, a WSDL and revocation lists.
     ///
     /// # Errors
     /// As [`Outbound::post`].
@@ -157,44 +197,81 @@ impl Outbound {
         deadline: Instant,
     ) -> Result<Response<AnswerBody>, OutboundError> {
         let away = self.work.as_ref().map(Work::away);
-        let used = Mutex::new(None);
-        let attempt = || {
-            let mut request = Request::new(Full::new(body.clone()));
-            *request.method_mut() = method.clone();
-            *request.uri_mut() = uri.clone();
-            *request.headers_mut() = headers.clone();
-            *used.lock().unwrap_or_else(PoisonError::into_inner) = Some(capture_connection(&mut request));
-            timeout_at(deadline, self.client.request(request))
-        };
-        let mut outcome = attempt().await.map_err(|_| OutboundError::Timeout)?;
-        if self.retry
-            && let Err(error) = &outcome
-            && !answered_on(error)
-        {
-            outcome = attempt().await.map_err(|_| OutboundError::Timeout)?;
-        }
-        drop(away);
-        let response = outcome.map_err(|error| classify(&error))?;
-        // A connection that is always in use would outlive the server's certificate for ever.
-        let certificate = response.extensions().get::<PeerCertificate>();
-        let lists = self.domain.current();
-        if let Some(why) = certificate.and_then(|shown| lists.refusal(&shown.0, Clock::system().now())) {
-            let used = used.into_inner().unwrap_or_else(PoisonError::into_inner);
-            if let Some(connected) = used.as_ref().map(CaptureConnection::connection_metadata).as_deref().and_then(Option::as_ref)
-            {
-                connected.poison();
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri.clone();
+        *request.headers_mut() = headers;
+        let (lease, response) = match self.attempt(request.clone(), deadline).await? {
+            Ok(answered) => answered,
+            Err(failed) => {
+                let why = unprocessed(&failed).filter(|why| self.retry || *why == Unprocessed::Unsent);
+                let why = why.ok_or_else(|| classify(failed.error()))?;
+                self.pool.counts.resend(why);
+                tracing::info!(peer = uri.host(), ?why, "the peer processed nothing of a request: it is sent once more");
+                self.attempt(request, deadline).await?.map_err(|failed| classify(failed.error()))?
             }
+        };
+        drop(away);
+        // A connection that is always in use would outlive the server's certificate.
+        let lists = self.domain.current();
+        if let Some(why) = lease.certificate.as_ref().and_then(|shown| lists.refusal(shown, Clock::system().now())) {
+            lease.close(Closed::Certificate);
             return Err(OutboundError::Connect(format!("the server's certificate {}", why.told().1)));
         }
-        let work = self.work.clone();
-        Ok(response.map(|body| AnswerBody { inner: body, deadline: Box::pin(sleep_until(deadline)), work, away: None }))
+        let (work, deadline) = (self.work.clone(), Box::pin(sleep_until(deadline)));
+        Ok(response.map(|inner| AnswerBody { inner, deadline, lease: Some(lease), work, away: None }))
     }
+
+    async fn attempt(&self, request: Request<Full<Bytes>>, deadline: Instant) -> Result<Attempt, OutboundError> {
+        let mut lease = timeout_at(deadline, self.pool.lease(request.uri())).await.map_err(|_| OutboundError::Timeout)??;
+        match timeout_at(deadline, lease.send(request)).await {
+            Ok(Ok(response)) => Ok(Ok((lease, response))),
+            Ok(Err(failed)) => {
+                if unprocessed(&failed) == Some(Unprocessed::Unsent) {
+                    lease.close_with_idle(Closed::Peer);
+                }
+                Ok(Err(failed))
+            }
+            Err(_) => {
+                lease.close_with_idle(Closed::TimedOut);
+                Err(OutboundError::Timeout)
+            }
+        }
+    }
+}
+
+type Attempt = Result<(Lease, Response<Incoming>), Box<SendError>>;
+
+/// How it is known that the peer processed nothing of the request, where it is known. Over HTTP/1.1 a request of which
+/// anything was written may have been processed.
+fn unprocessed(failed: &SendError) -> Option<Unprocessed> {
+    if failed.message().is_some() {
+        return Some(Unprocessed::Unsent);
+    }
+    let error = std::error::Error::source(failed.error())?.downcast_ref::<h2::Error>()?;
+    match () {
+        () if !error.is_remote() => None,
+        // h2 gives this to the streams that the peer's GOAWAY leaves out, and to no other.
+        () if error.is_go_away() => Some(Unprocessed::GoneAway),
+        () if error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM) => Some(Unprocessed::Refused),
+        () => None,
+    }
+}
+
+/// What an answer that is none says of itself, for the log and for whoever set the address.
+pub fn told(status: StatusCode, headers: &HeaderMap) -> String {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("no Content-Type");
+    let redirect = if status.is_redirection() { ", a redirect, which is never followed" } else { "" };
+    let kind: String = kind.chars().take(100).collect();
+    format!("HTTP {}{redirect} ({kind})", status.as_u16())
 }
 
 /// An answer's body, data only: trailers are dropped, and the call's deadline holds until its end.
 pub struct AnswerBody {
     inner: Incoming,
     deadline: Pin<Box<Sleep>>,
+    /// Until the body has been read.
+    lease: Option<Lease>,
     work: Option<Work>,
     /// While more of it is waited for.
     away: Option<Away>,
@@ -204,6 +281,9 @@ impl AnswerBody {
     fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, OutboundError>>> {
         // Asked first, so that a peer which always has one more byte to send cannot outlive the deadline.
         if self.deadline.as_mut().poll(context).is_ready() {
+            if let Some(lease) = self.lease.take() {
+                lease.close_with_idle(Closed::TimedOut);
+            }
             return Poll::Ready(Some(Err(OutboundError::Timeout)));
         }
         loop {
@@ -211,7 +291,10 @@ impl AnswerBody {
                 Some(Ok(frame)) if frame.is_data() => return Poll::Ready(Some(Ok(frame))),
                 Some(Ok(_trailers)) => {}
                 Some(Err(error)) => return Poll::Ready(Some(Err(OutboundError::Broken(chain(&error))))),
-                None => return Poll::Ready(None),
+                None => {
+                    self.lease = None;
+                    return Poll::Ready(None);
+                }
             }
         }
     }
@@ -254,17 +337,9 @@ fn client_config(verifier: ServerVerifier, credentials: Option<&Credentials>) ->
     Ok(config)
 }
 
-fn classify(error: &hyper_util::client::legacy::Error) -> OutboundError {
+fn classify(error: &hyper::Error) -> OutboundError {
     let text = chain(error);
-    if error.is_connect() {
-        return OutboundError::Connect(text);
-    }
-    let hyper = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<hyper::Error>());
-    match hyper {
-        Some(cause) if cause.is_parse() || cause.is_user() => OutboundError::Protocol(text),
-        Some(_) => OutboundError::Broken(text),
-        None => OutboundError::Protocol(text),
-    }
+    if error.is_parse() || error.is_user() { OutboundError::Protocol(text) } else { OutboundError::Broken(text) }
 }
 
 /// An error and its causes in one line.

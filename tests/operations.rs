@@ -118,13 +118,7 @@ impl Node {
 }
 
 fn outbound(world: &World) -> Outbound {
-    let settings = OutboundSettings {
-        roots: vec![world.pki.root().clone()],
-        credentials: None,
-        connect_timeout: Duration::from_secs(5),
-        idle_timeout: Duration::from_secs(30),
-        retry: true,
-    };
+    let settings = OutboundSettings::new(vec![world.pki.root().clone()]);
     Outbound::new(settings).unwrap()
 }
 

@@ -486,11 +486,8 @@ async fn a_restart_without_the_network_has_the_lists_it_had(node: Node) {
         .unwrap();
     let gets = async |uri: String, credentials: &hjemmel::signature::credentials::Credentials| {
         let outbound = Outbound::new(OutboundSettings {
-            roots: vec![root.clone()],
             credentials: Some(credentials.clone()),
-            connect_timeout: Duration::from_secs(5),
-            idle_timeout: Duration::from_secs(30),
-            retry: false,
+            ..OutboundSettings::new(vec![root.clone()])
         });
         let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
         outbound.unwrap().get(&uri.parse().unwrap(), deadline).await.is_ok_and(|answer| answer.status() == 200)

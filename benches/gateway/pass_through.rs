@@ -32,13 +32,8 @@ pub async fn serve(address: SocketAddr, backend: SocketAddr, pki: &Path) {
     let credentials = |role| Credentials::from_pem_files(&file(role, ".pem"), &file(role, ".key.pem")).unwrap();
     let roots = certificates_from_pem_file(&pki.join("root.pem")).unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(tls(&credentials(Role::GatewayServer), &roots)));
-    let settings = OutboundSettings {
-        roots,
-        credentials: Some(credentials(Role::GatewayClient)),
-        connect_timeout: Duration::from_secs(5),
-        idle_timeout: DEADLINE,
-        retry: false,
-    };
+    let settings =
+        OutboundSettings { credentials: Some(credentials(Role::GatewayClient)), retry: false, ..OutboundSettings::new(roots) };
     let outbound = Outbound::new(settings).unwrap();
     let uri: Uri = format!("https://localhost:{}{PATH}", backend.port()).parse().unwrap();
     let listener = TcpListener::bind(address).await.unwrap();

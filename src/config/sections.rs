@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::reader::Reader;
 use super::{
-    Admin, Agreements, Audit, Binding, Config, DomainLists, Index, Keeping, Listen, LogFormat, Policy, Revocation, Service,
-    Signers, Stapling, Sts, Tokens, WithoutList, limits,
+    Admin, Agreements, Audit, Binding, Config, ConnectionLimits, DomainLists, Index, Keeping, Listen, LogFormat, Policy,
+    Revocation, Service, Signers, Stapling, Sts, Tokens, WithoutList, limits,
 };
 
 /// Every setting is asked for before the first `?`, so that each is checked whatever the others are.
@@ -29,6 +29,7 @@ pub(super) fn read(root: &mut Reader<'_>) -> Option<Config> {
     let revocation = root.section("revocation", read_revocation);
     let sts = root.section("sts", read_sts);
     let index = root.section("index", read_index);
+    let outbound = root.section("outbound", read_outbound);
     let agreements = root.section("agreements", read_agreements);
     let policy = root.section("policy", read_policy);
     let audit = root.section("audit", read_audit);
@@ -50,6 +51,7 @@ pub(super) fn read(root: &mut Reader<'_>) -> Option<Config> {
         revocation: revocation?,
         sts: sts?,
         index: index?,
+        outbound: outbound?,
         agreements: agreements?,
         policy: policy?,
         audit: audit?,
@@ -213,6 +215,15 @@ fn read_index(section: &mut Reader<'_>) -> Option<Index> {
         breaker_failures: u32::try_from(breaker_failures?).ok()?,
         breaker_rest: breaker_rest?,
     })
+}
+
+fn read_outbound(section: &mut Reader<'_>) -> Option<ConnectionLimits> {
+    let usual = ConnectionLimits::default();
+    let idle = section.duration("idle_timeout", usual.idle, seconds(1)..=seconds(3600));
+    let lifetime = section.duration("lifetime", usual.lifetime, seconds(1)..=seconds(24 * 3600));
+    let ping_interval = section.duration("ping_interval", usual.ping_interval, seconds(1)..=seconds(3600));
+    let ping_timeout = section.duration("ping_timeout", usual.ping_timeout, seconds(1)..=seconds(60));
+    Some(ConnectionLimits { idle: idle?, lifetime: lifetime?, ping_interval: ping_interval?, ping_timeout: ping_timeout? })
 }
 
 fn read_agreements(section: &mut Reader<'_>) -> Option<Agreements> {

@@ -173,13 +173,7 @@ mod tests {
         let stranger = DevPki::generate(&crate::clock::Clock::system(), KeyBits::Bits2048).unwrap();
         let foreign = stranger.credentials(Role::GatewayClient).unwrap().clone();
         for (shown, answered) in [(None, false), (Some(foreign), false), (Some(credentials(Role::GatewayClient)), true)] {
-            let outbound = Outbound::new(OutboundSettings {
-                roots: roots.to_vec(),
-                credentials: shown,
-                connect_timeout: std::time::Duration::from_secs(5),
-                idle_timeout: std::time::Duration::from_secs(30),
-                retry: false,
-            });
+            let outbound = Outbound::new(OutboundSettings { credentials: shown, ..OutboundSettings::new(roots.to_vec()) });
             let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
             let answer = outbound.unwrap().get(&uri, deadline).await;
             assert_eq!(answer.is_ok_and(|answer| answer.status() == StatusCode::OK), answered);

@@ -7,7 +7,8 @@ use rustls_pki_types::CertificateDer;
 
 use crate::clock::Clock;
 use crate::config::{Config, DomainLists};
-use crate::outbound::SetupError;
+use crate::outbound::counts::Counts;
+use crate::outbound::{OutboundSettings, SetupError};
 use crate::revocation::domain::{Domain, DomainSettings, ListState, Lists, Renewed};
 use crate::revocation::fetch::Fetcher;
 use crate::revocation::list::RevocationError;
@@ -87,9 +88,15 @@ pub fn settings(config: &Config) -> Each<DomainSettings> {
 ///
 /// # Errors
 /// Roots that cannot be used.
-pub fn fetcher(config: &Config) -> Result<Fetcher, SetupError> {
+pub fn fetcher(config: &Config, counts: &Arc<Counts>) -> Result<Fetcher, SetupError> {
     let revocation = &config.revocation;
-    Fetcher::new(&revocation.roots, revocation.timeout, revocation.keeping.list_bytes)
+    let settings = OutboundSettings {
+        connect_timeout: revocation.timeout,
+        connections: config.outbound.clone(),
+        counts: counts.clone(),
+        ..OutboundSettings::new(revocation.roots.clone())
+    };
+    Fetcher::new(settings, revocation.timeout, revocation.keeping.list_bytes)
 }
 
 impl Each<Lists> {

@@ -16,7 +16,7 @@ use super::step::Step;
 use crate::audit::Durable;
 use crate::clock::Clock;
 use crate::outbound::breaker::{Breaker, Pass};
-use crate::outbound::{AnswerBody, Outbound, OutboundError};
+use crate::outbound::{AnswerBody, Outbound, OutboundError, told};
 use crate::refusal::Refusal;
 use crate::signature::sign::{self, Message};
 use crate::soap::envelope::Version;
@@ -61,6 +61,10 @@ impl Forward {
         // Signed while the disk turns.
         let (message, grant) = self.message(grant, &message_id).await?;
         let recorded = recording.await?;
+        // What failed may have been the connections and not the index.
+        if pass.is_trial() {
+            self.outbound.renew_connections();
+        }
         let deadline = now + self.deadline;
         let response = match self.post(recorded, self.headers()?, message, deadline).await {
             Ok(response) => response,
@@ -76,7 +80,8 @@ impl Forward {
         };
         if let Err(refusal) = acceptable(&response) {
             pass.failed(std::time::Instant::now());
-            tracing::warn!(call = %grant.call().id(), status = %response.status(), "the index's answer is not one");
+            let said = told(response.status(), response.headers());
+            tracing::warn!(call = %grant.call().id(), "the index's address answers with {said}, which is no answer to a search");
             return Err(refusal);
         }
         Ok(Answer { grant, message_id, body: response.into_body(), deadline, allowed: self.deadline, pass })

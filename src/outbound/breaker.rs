@@ -97,6 +97,11 @@ impl Breaker {
 }
 
 impl Pass {
+    /// Whether this call tries a peer that was left alone.
+    pub fn is_trial(&self) -> bool {
+        self.probe
+    }
+
     /// The peer answered.
     pub fn succeeded(mut self) {
         let probe = std::mem::take(&mut self.probe);

@@ -1,5 +1,8 @@
 //! Against peers that answer, hang up, drip, or are somebody else.
 
+mod connections;
+mod http2;
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::stub::pki::{Role, for_tests};
+use http2::{Reaction, http2};
 
 /// What a peer does with one request, having read it.
 #[derive(Clone, Copy)]
@@ -86,11 +90,9 @@ async fn peer(role: Role, script: &'static [Does]) -> Peer {
 
 fn client() -> Outbound {
     let settings = OutboundSettings {
-        roots: vec![for_tests().root().clone()],
         credentials: Some(for_tests().credentials(Role::GatewayClient).unwrap().clone()),
         connect_timeout: Duration::from_secs(1),
-        idle_timeout: Duration::from_secs(30),
-        retry: true,
+        ..OutboundSettings::new(vec![for_tests().root().clone()])
     };
     Outbound::new(settings).unwrap()
 }
@@ -115,74 +117,15 @@ async fn a_connection_is_used_for_several_calls() {
     assert_eq!(peer.connections.load(Ordering::SeqCst), 1);
 }
 
-/// A peer over HTTP/2 that answers one call with a body of one piece, so long.
-async fn answers_in_one_piece(length: usize) -> SocketAddr {
-    const DATA: u8 = 0;
-    const HEADERS: u8 = 1;
-    const SETTINGS: u8 = 4;
-    const ENDS: u8 = 1;
-    const HEARD: u8 = 1;
-    const ENDS_HEAD: u8 = 4;
-    const STATUS_200: u8 = 0x88;
-    let frame = |kind: u8, flags: u8, stream: u8, payload: &[u8]| {
-        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        [&length[1..], &[kind, flags, 0, 0, 0, stream], payload].concat()
-    };
-    let settings = [frame(SETTINGS, 0, 0, &[]), frame(SETTINGS, HEARD, 0, &[])].concat();
-    let answer = [settings, frame(HEADERS, ENDS_HEAD, 1, &[STATUS_200]), frame(DATA, ENDS, 1, &vec![b'x'; length])];
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut config = tls(Role::IndexServer);
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    tokio::spawn(async move {
-        let (stream, _) = listener.accept().await.unwrap();
-        let mut stream = TlsAcceptor::from(Arc::new(config)).accept(stream).await.unwrap();
-        let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
-        while !seen.windows(b"question".len()).any(|window| window == b"question") {
-            let length = stream.read(&mut buffer).await.unwrap();
-            seen.extend_from_slice(&buffer[..length]);
-        }
-        stream.write_all(&answer.concat()).await.unwrap();
-        // Kept open: what the client thinks of it is not to be hurried by an end.
-        let _ = stream.read_to_end(&mut seen).await;
-    });
-    address
-}
-
 /// Every piece costs the same again, whatever its length; and what a peer may have us hold at a time is bounded.
 #[tokio::test]
 async fn over_http_2_a_piece_of_an_answer_may_be_64_kib_long_and_no_longer() {
-    let longest = usize::try_from(FRAME).unwrap();
-    let address = answers_in_one_piece(longest).await;
-    let (status, body) = call(&client(), address, PATIENT).await.unwrap();
+    let longest = usize::try_from(connect::FRAME).unwrap();
+    let peer = http2(&[Reaction::AnswersAtLength(longest)]).await;
+    let (status, body) = call(&client(), peer.address, PATIENT).await.unwrap();
     assert_eq!((status, body.len()), (200, longest));
-    let address = answers_in_one_piece(longest + 1).await;
-    assert!(matches!(call(&client(), address, PATIENT).await, Err(OutboundError::Broken(_) | OutboundError::Protocol(_))));
-}
-
-#[tokio::test]
-async fn a_connection_that_ends_before_a_byte_is_answered_gets_one_more_try() {
-    let peer = peer(Role::IndexServer, &[Does::HangsUp, Does::Answers(OK)]).await;
-    assert_eq!(call(&client(), peer.address, PATIENT).await.unwrap().0, 200);
-    assert_eq!(peer.requests.load(Ordering::SeqCst), 2);
-}
-
-#[tokio::test]
-async fn also_when_the_connection_had_served_a_call_before() {
-    let peer = peer(Role::IndexServer, &[Does::Answers(OK), Does::HangsUp, Does::Answers(OK)]).await;
-    let client = client();
-    for _ in 0..2 {
-        assert_eq!(call(&client, peer.address, PATIENT).await.unwrap().0, 200);
-    }
-    assert_eq!(peer.requests.load(Ordering::SeqCst), 3);
-}
-
-#[tokio::test]
-async fn there_is_no_second_retry() {
-    let peer = peer(Role::IndexServer, &[Does::HangsUp]).await;
-    let error = call(&client(), peer.address, PATIENT).await.unwrap_err();
-    assert!(matches!(error, OutboundError::Broken(_)), "{error}");
-    assert_eq!(peer.requests.load(Ordering::SeqCst), 2);
+    let peer = http2(&[Reaction::AnswersAtLength(longest + 1)]).await;
+    assert!(matches!(call(&client(), peer.address, PATIENT).await, Err(OutboundError::Broken(_) | OutboundError::Protocol(_))));
 }
 
 #[tokio::test]
@@ -253,8 +196,7 @@ async fn plain_http_is_refused_before_anything_is_sent() {
 
 #[tokio::test]
 async fn no_roots_means_no_client() {
-    let settings =
-        OutboundSettings { roots: Vec::new(), credentials: None, connect_timeout: SOON, idle_timeout: SOON, retry: true };
+    let settings = OutboundSettings { connect_timeout: SOON, ..OutboundSettings::new(Vec::new()) };
     assert!(matches!(Outbound::new(settings).map(|_| ()), Err(SetupError::Roots(_))));
 }
 
@@ -277,13 +219,7 @@ async fn asks_stapled(response: Vec<u8>, version: &'static rustls::SupportedProt
         let _ = stream.read(&mut [0; 4096]).await;
         let _ = stream.write_all(OK.as_bytes()).await;
     });
-    let settings = OutboundSettings {
-        roots: vec![for_tests().root().clone()],
-        credentials: None,
-        connect_timeout: Duration::from_secs(5),
-        idle_timeout: Duration::from_secs(30),
-        retry: false,
-    };
+    let settings = OutboundSettings::new(vec![for_tests().root().clone()]);
     let outbound = Outbound::checked(settings, Domain::unasked(), stapling).unwrap();
     outbound.get(&uri, Instant::now() + Duration::from_secs(30)).await.is_ok()
 }

@@ -1,49 +1,34 @@
 //! Fetches a revocation list from the address that the configuration names: bounded in bytes and in time, no redirect, no
 //! content coding. Plain HTTP is as good as HTTPS here, for a list is believed for its signature alone.
 
+use std::error::Error;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, Uri, header::CONTENT_ENCODING};
-use http_body::Body;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use rustls_pki_types::CertificateDer;
-use tokio::time::{Instant, timeout_at};
+use http::{HeaderMap, Response, StatusCode, Uri, header::CONTENT_ENCODING};
+use http_body_util::{BodyExt, Limited};
+use tokio::time::Instant;
 
 use super::list::RevocationError;
-use crate::outbound::{Outbound, OutboundSettings, SetupError};
+use crate::outbound::{AnswerBody, Outbound, OutboundError, OutboundSettings, SetupError, told};
 
 /// The client for lists.
 #[derive(Clone)]
 pub struct Fetcher {
-    clear: Client<HttpConnector, Empty<Bytes>>,
-    tls: Option<Outbound>,
+    outbound: Outbound,
+    https: bool,
     timeout: Duration,
     limit: usize,
 }
 
 impl Fetcher {
-    /// A client that gives up after `timeout` and at `limit` bytes. `roots`: the CAs of https servers; none, no https.
+    /// A client that gives up after `timeout` and at `limit` bytes. Without roots, https servers are not asked.
     ///
     /// # Errors
     /// Roots that cannot be used.
-    pub fn new(roots: &[CertificateDer<'static>], timeout: Duration, limit: usize) -> Result<Self, SetupError> {
-        let tls = match roots {
-            [] => None,
-            roots => Some(Outbound::new(OutboundSettings {
-                roots: roots.to_vec(),
-                credentials: None,
-                connect_timeout: timeout,
-                idle_timeout: Duration::from_secs(1),
-                retry: false,
-            })?),
-        };
-        // A connection for each list: they are hours apart.
-        let clear = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
-        Ok(Self { clear, tls, timeout, limit })
+    pub fn new(settings: OutboundSettings, timeout: Duration, limit: usize) -> Result<Self, SetupError> {
+        let https = !settings.roots.is_empty();
+        let outbound = Outbound::new(OutboundSettings { clear: true, ..settings })?;
+        Ok(Self { outbound, https, timeout, limit })
     }
 
     /// The list's bytes.
@@ -52,30 +37,18 @@ impl Fetcher {
     /// `Fetch`, `TooLarge`.
     pub async fn get(&self, uri: &Uri) -> Result<Vec<u8>, RevocationError> {
         let failed = |cause: String| RevocationError::Fetch { name: uri.to_string(), cause };
-        let deadline = Instant::now() + self.timeout;
-        let late = |_| failed(format!("no complete answer within {} s", self.timeout.as_secs()));
-        if uri.scheme_str() == Some("https") {
-            let client = self.tls.as_ref().ok_or_else(|| failed("revocation.roots names no CA for https".to_owned()))?;
-            let answer = client.get(uri, deadline).await.map_err(|error| failed(error.to_string()))?;
-            return self.read(uri, answer).await;
+        if uri.scheme_str() == Some("https") && !self.https {
+            return Err(failed("revocation.roots names no CA for https".to_owned()));
         }
-        let request = Request::get(uri).body(Empty::new()).map_err(|error| failed(error.to_string()))?;
-        let fetched = timeout_at(deadline, async {
-            let answer = self.clear.request(request).await.map_err(|error| failed(crate::outbound::chain(&error)))?;
-            self.read(uri, answer).await
-        });
-        fetched.await.map_err(late)?
+        let answer = self.outbound.get(uri, Instant::now() + self.timeout).await;
+        self.read(uri, answer.map_err(|error| failed(self.cause(&error)))?).await
     }
 
-    async fn read<B>(&self, uri: &Uri, answer: Response<B>) -> Result<Vec<u8>, RevocationError>
-    where
-        B: Body<Data = Bytes>,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
+    async fn read(&self, uri: &Uri, answer: Response<AnswerBody>) -> Result<Vec<u8>, RevocationError> {
         let failed = |cause: String| RevocationError::Fetch { name: uri.to_string(), cause };
         let (head, body) = answer.into_parts();
         if head.status != StatusCode::OK {
-            return Err(failed(format!("the answer is HTTP {}", head.status.as_u16())));
+            return Err(failed(format!("the answer is {}", told(head.status, &head.headers))));
         }
         if encoded(&head.headers) {
             return Err(failed("the answer has a content coding, which was not asked for".to_owned()));
@@ -85,7 +58,14 @@ impl Fetcher {
             Err(error) if error.is::<http_body_util::LengthLimitError>() => {
                 Err(RevocationError::TooLarge { name: uri.to_string(), limit: self.limit })
             }
-            Err(error) => Err(failed(error.to_string())),
+            Err(error) => Err(failed(self.cause(&*error))),
+        }
+    }
+
+    fn cause(&self, error: &(dyn Error + 'static)) -> String {
+        match error.downcast_ref() {
+            Some(OutboundError::Timeout) => format!("no complete answer within {} s", self.timeout.as_secs()),
+            _ => error.to_string(),
         }
     }
 }

@@ -19,6 +19,7 @@ use super::fetch::Fetcher;
 use super::verify::{ClientVerifier, unix_time};
 use super::*;
 use crate::clock::Clock;
+use crate::outbound::OutboundSettings;
 use crate::pem;
 
 const GOOD: u64 = 1;
@@ -192,7 +193,7 @@ async fn all_lists_at_an_address_are_fetched_kept_and_never_left_out_again() {
     let content = Arc::new(Mutex::new(both.both()));
     let source = Source::Address(web(content.clone()).await);
     let settings = both.settings(source, WithoutList::Accept);
-    let fetcher = Fetcher::new(&[], Duration::from_secs(10), 100_000).unwrap();
+    let fetcher = Fetcher::new(OutboundSettings::new(Vec::new()), Duration::from_secs(10), 100_000).unwrap();
     let mut lists = Lists::at_hand(settings.clone(), None, now()).unwrap();
     assert!(lists.fetch_missing(&fetcher, &clock).await.is_empty());
     assert_eq!(both.let_in(lists.clone()), EACH_BY_ITS_OWN_LIST, "as fetched");

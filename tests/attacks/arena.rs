@@ -82,14 +82,7 @@ pub fn arena() -> MutexGuard<'static, Arena> {
 }
 
 fn outbound(world: &World, credentials: Option<Credentials>) -> Outbound {
-    Outbound::new(OutboundSettings {
-        roots: vec![world.pki.root().clone()],
-        credentials,
-        connect_timeout: Duration::from_secs(5),
-        idle_timeout: Duration::from_secs(30),
-        retry: false,
-    })
-    .unwrap()
+    Outbound::new(OutboundSettings { credentials, ..OutboundSettings::new(vec![world.pki.root().clone()]) }).unwrap()
 }
 
 /// What came back.

@@ -155,11 +155,8 @@ pub async fn run(args: Args, clock: &Clock, input: &mut impl BufRead) -> Result<
         _ => return Err(CallError::Person),
     };
     let outbound = Outbound::new(OutboundSettings {
-        roots: certificates_from_pem_file(&args.ca)?,
         credentials: Some(credentials.clone()),
-        connect_timeout: Duration::from_secs(5),
-        idle_timeout: Duration::from_secs(30),
-        retry: true,
+        ..OutboundSettings::new(certificates_from_pem_file(&args.ca)?)
     })?;
     let question = Question { person: Some(person), period: args.from.clone().zip(args.to.clone()), kle: args.kle.clone() };
     let client = Client { outbound: outbound.clone(), service: args.service.clone() };

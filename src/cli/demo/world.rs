@@ -312,13 +312,7 @@ impl World {
 }
 
 fn outbound(pki: &DevPki, credentials: Option<Credentials>) -> Result<Outbound, WorldError> {
-    Ok(Outbound::new(OutboundSettings {
-        roots: vec![pki.root().clone()],
-        credentials,
-        connect_timeout: Duration::from_secs(5),
-        idle_timeout: Duration::from_secs(30),
-        retry: true,
-    })?)
+    Ok(Outbound::new(OutboundSettings { credentials, ..OutboundSettings::new(vec![pki.root().clone()]) })?)
 }
 
 fn sts_issuer(pki: &DevPki) -> Result<Issuer, WorldError> {

@@ -206,6 +206,10 @@ impl Reloader {
         let metrics = &self.metrics;
         metrics.observe_audit(&self.lasting.audit.stats());
         metrics.breaker("index", super::breaker_state(&self.lasting.breaker));
+        let connections = &self.lasting.connections;
+        for (peer, counts) in [("index", &connections.index), ("sts", &connections.sts), ("lists", &connections.lists)] {
+            metrics.observe_connections(peer, counts);
+        }
         metrics.observe_work(self.lasting.work.stats());
         metrics.observe_log(super::log::dropped());
         metrics.observe_replay(self.lasting.replay.len(), self.lasting.replay.capacity());
@@ -247,7 +251,7 @@ fn prepare(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clock: &
         documents: Box::new(documents),
         gateway: Box::new(gateway.stack::<RequestBody>()),
     };
-    let fetcher = domains::fetcher(config)?;
+    let fetcher = domains::fetcher(config, &lasting.connections.lists)?;
     Ok(Prepared { serving, known: Known { tokens, trust, shown, fetcher, expiries }, tls, admin_tls })
 }
 

@@ -617,11 +617,9 @@ async fn the_outbound_client_speaks_http2_and_shows_its_certificate_where_one_is
     assert_eq!(edge.raw(&post("/", "")).await, "", "without a certificate there is no answer");
 
     let outbound = Outbound::new(OutboundSettings {
-        roots: vec![pki.root().clone()],
         credentials: Some(pki.credentials(Role::GatewayClient).unwrap().clone()),
         connect_timeout: Duration::from_secs(1),
-        idle_timeout: Duration::from_secs(30),
-        retry: true,
+        ..OutboundSettings::new(vec![pki.root().clone()])
     });
     let uri = format!("https://localhost:{}/", edge.address.port()).parse().unwrap();
     let deadline = Instant::now() + Duration::from_secs(5);

@@ -29,7 +29,7 @@ use crate::gateway::response_policy::ResponsePolicyStep;
 use crate::gateway::seal::{SealStep, Signer};
 use crate::metrics::Metrics;
 use crate::outbound::breaker::{Breaker, BreakerSettings};
-use crate::outbound::{Outbound, OutboundSettings, SetupError};
+use crate::outbound::{ConnectionLimits, Outbound, OutboundSettings, SetupError, counts};
 use crate::policy::document::{Policy, PolicyErrors};
 use crate::policy::history::{History, HistoryError, Timetable};
 use crate::policy::release;
@@ -137,6 +137,19 @@ pub struct Lasting {
     pub domains: Domains,
     /// The calls that are worked on.
     pub work: Work,
+    /// What became of connections to others.
+    pub connections: Connections,
+}
+
+/// What became of the connections to each peer.
+#[derive(Clone, Default)]
+pub struct Connections {
+    /// The benefit index.
+    pub index: Arc<counts::Counts>,
+    /// The security token service.
+    pub sts: Arc<counts::Counts>,
+    /// The sources of revocation lists.
+    pub lists: Arc<counts::Counts>,
 }
 
 /// Sees every audit record as its call closes.
@@ -150,7 +163,8 @@ impl Lasting {
     /// speak for is refused until it comes.
     pub async fn open(config: &Config, clock: &Clock, metrics: &Arc<Metrics>, on_close: OnClose) -> Result<Self, AssembleError> {
         let mut lists = Each::at_hand(&domains::settings(config), None, clock.now())?;
-        for error in lists.fetch_missing(&domains::fetcher(config)?, clock).await {
+        let connections = Connections::default();
+        for error in lists.fetch_missing(&domains::fetcher(config, &connections.lists)?, clock).await {
             tracing::error!(%error, "a revocation list is missing: what it should speak for is judged without it until it comes");
         }
         let store = Store::open(&config.agreements.store, &StoreSettings::default()).await?;
@@ -173,6 +187,7 @@ impl Lasting {
             assertion_counts: Arc::default(),
             domains: lists.into_domains(),
             work: Work::for_processors(config.limits.calls_per_processor, config.limits.calls_per_processor_overloaded),
+            connections,
         })
     }
 }
@@ -205,6 +220,7 @@ pub struct Tokens {
 #[derive(Clone, PartialEq)]
 struct FetchedWith {
     sts: config::Sts,
+    connections: ConnectionLimits,
     issuer: Issuer,
     certificate: Certificate,
 }
@@ -232,11 +248,12 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
     let metadata = metadata(&definition, &signer)?;
     let tokens = tokens(config, &trust.trust, &signer, before, lasting, clock)?;
     let index = OutboundSettings {
-        roots: config.index.roots.clone(),
         credentials: Some(config.system.clone()),
         connect_timeout: config.index.connect_timeout,
-        idle_timeout: config.limits.idle_timeout,
+        connections: config.outbound.clone(),
         retry: config.index.retry,
+        counts: lasting.connections.index.clone(),
+        ..OutboundSettings::new(config.index.roots.clone())
     };
     let index = Outbound::checked(index, domains.index.clone(), config.index.stapling)?.waited_for_by(&lasting.work);
     let pinned = config.index.signing_certificates.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
@@ -507,17 +524,21 @@ fn tokens(
     clock: &Clock,
 ) -> Result<Tokens, AssembleError> {
     let issuer = trust.issuers().first().ok_or(AssembleError::Setting("[tokens] names no issuer"))?.clone();
-    let fetched_with = FetchedWith { sts: config.sts.clone(), issuer, certificate: signer.certificate.clone() };
+    let fetched_with = FetchedWith {
+        sts: config.sts.clone(),
+        connections: config.outbound.clone(),
+        issuer,
+        certificate: signer.certificate.clone(),
+    };
     // Kept where nothing changed: a reload while the STS is down must not take tokens away that still hold.
     if let Some(before) = before.filter(|before| before.fetched_with == fetched_with) {
         return Ok(before.clone());
     }
     let outbound = OutboundSettings {
-        roots: config.sts.roots.clone(),
-        credentials: None,
         connect_timeout: config.sts.connect_timeout,
-        idle_timeout: config.limits.idle_timeout,
-        retry: true,
+        connections: config.outbound.clone(),
+        counts: lasting.connections.sts.clone(),
+        ..OutboundSettings::new(config.sts.roots.clone())
     };
     let outbound = Outbound::checked(outbound, lasting.domains.sts.clone(), config.sts.stapling)?;
     let settings = StsSettings {

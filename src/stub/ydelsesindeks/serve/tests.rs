@@ -89,14 +89,7 @@ async fn world() -> World {
     })
     .await
     .unwrap();
-    let outbound = Outbound::new(OutboundSettings {
-        roots: vec![for_tests().root().clone()],
-        credentials: None,
-        connect_timeout: Duration::from_secs(5),
-        idle_timeout: Duration::from_secs(30),
-        retry: true,
-    })
-    .unwrap();
+    let outbound = Outbound::new(OutboundSettings::new(vec![for_tests().root().clone()])).unwrap();
     let transport = Https {
         outbound: outbound.clone(),
         uri: format!("https://localhost:{}{STS_PATH}", sts.address().port()).parse().unwrap(),
