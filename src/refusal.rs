@@ -556,6 +556,10 @@ refusals! {
     StsAnswerInvalid, Gateway, Later,
         da: "STS'ens svar kan ikke bruges.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id.",
         en: "The answer of the STS cannot be used.", "Try again; if the error persists, contact the gateway's operators and give the Call-id.";
+    /// Something else answers at the STS's address: a web server's page, a redirect.
+    StsNotSoap { status: u16 = 404 }, Gateway, Later,
+        da: "STS'ens adresse svarer med HTTP {status} og ikke med en SOAP-besked.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id; kalder du selv STS'en, så ret adressen.",
+        en: "The address of the STS answers with HTTP {status} and not with a SOAP message.", "Try again; if the error persists, contact the gateway's operators and give the Call-id; if you call the STS yourself, correct the address.";
     /// No connection to the index, or it broke.
     IndexUnavailable, Gateway, Later,
         da: "Ydelsesindekset kan ikke nås.", "Prøv igen om lidt.",

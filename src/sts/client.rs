@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Uri, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Limited};
 use jiff::SignedDuration;
 use tokio::time::Instant;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::Token;
 use super::cache::Source;
 use crate::clock::Clock;
-use crate::outbound::Outbound;
+use crate::outbound::{Outbound, told};
 use crate::refusal::Refusal;
 use crate::saml::Expectations;
 use crate::saml::assertion::Statement;
@@ -44,14 +44,25 @@ const LONGEST: usize = 512 * 1024;
 
 /// How an envelope reaches the service and its answer comes back.
 pub trait Transport: Send + Sync + 'static {
-    /// Posts a SOAP 1.2 envelope and gives the answer's body, of whatever HTTP status.
-    fn post(&self, envelope: Bytes) -> impl Future<Output = Result<Bytes, Unreachable>> + Send;
+    /// Posts a SOAP 1.2 envelope and gives the SOAP message that comes back, a fault too.
+    fn post(&self, envelope: Bytes) -> impl Future<Output = Result<Bytes, NoAnswer>> + Send;
 }
 
-/// There is no answer; the text says why, for the log.
+/// There is no SOAP message; the text says why, for the log.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Unreachable(pub String);
+pub enum NoAnswer {
+    /// No connection, no whole answer, or a server in front of the service that cannot reach it.
+    #[error("the STS cannot be reached: {0}")]
+    Unreachable(String),
+    /// An answer from something else than the service.
+    #[error("the STS's address answers with {said} and not with a SOAP message; correct the address")]
+    NotSoap {
+        /// The HTTP status.
+        status: u16,
+        /// The status and the type of the content, and what they mean.
+        said: String,
+    },
+}
 
 /// The transport over TLS.
 #[derive(Clone)]
@@ -65,15 +76,30 @@ pub struct Https {
 }
 
 impl Transport for Https {
-    async fn post(&self, envelope: Bytes) -> Result<Bytes, Unreachable> {
-        let unreachable = |error: &dyn std::fmt::Display| Unreachable(error.to_string());
+    async fn post(&self, envelope: Bytes) -> Result<Bytes, NoAnswer> {
+        let unreachable = |error: &dyn std::fmt::Display| NoAnswer::Unreachable(error.to_string());
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/soap+xml; charset=utf-8"));
         let deadline = Instant::now() + self.timeout;
         let answer = self.outbound.post(&self.uri, headers, envelope, deadline).await.map_err(|e| unreachable(&e))?;
+        let (status, said) = (answer.status(), told(answer.status(), answer.headers()));
+        // The interface description leaves open with which status a fault comes.
+        let speaks = status.is_success() || status.is_client_error() || status.is_server_error();
+        if !speaks || !is_soap(answer.headers()) {
+            return Err(match status {
+                StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => unreachable(&said),
+                _ => NoAnswer::NotSoap { status: status.as_u16(), said },
+            });
+        }
         let body = Limited::new(answer.into_body(), LONGEST).collect().await;
         body.map(http_body_util::Collected::to_bytes).map_err(|error| unreachable(&error))
     }
+}
+
+fn is_soap(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let mime = value.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    matches!(mime.as_str(), "application/soap+xml" | "text/xml")
 }
 
 /// How to ask, and whom to believe.
@@ -265,8 +291,11 @@ impl<T: Transport> Source for StsClient<T> {
         let message_id = format!("urn:uuid:{}", Uuid::new_v4());
         let request = self.request(authority, service, &message_id)?;
         let answer = self.transport.post(request.into()).await.map_err(|error| {
-            warn!(%error, "the STS cannot be reached");
-            Refusal::StsUnavailable
+            warn!(%error, "no token could be fetched");
+            match error {
+                NoAnswer::Unreachable(_) => Refusal::StsUnavailable,
+                NoAnswer::NotSoap { status, .. } => Refusal::StsNotSoap { status },
+            }
         })?;
         self.accept(answer, authority, service, &message_id).map_err(|flaw| {
             warn!(flaw = flaw.kind(), "the STS did not answer with the token asked for");

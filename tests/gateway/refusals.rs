@@ -121,6 +121,7 @@ const CASES: &[(&str, Shown)] = &[
     ("StsUnavailable", Receiver),
     ("StsRefused", Receiver),
     ("StsAnswerInvalid", Receiver),
+    ("StsNotSoap", Receiver),
     ("IndexUnavailable", Receiver),
     ("IndexTimeout", Receiver),
     ("IndexResting", Under(503)),
@@ -604,6 +605,9 @@ fn a_failing_token_service_is_told_as_the_gateways_fault_and_old_tokens_serve_on
             ("StsAnswerInvalid", StsMode::WrongAudience),
             ("StsAnswerInvalid", StsMode::WrongAuthority),
             ("StsAnswerInvalid", StsMode::WrongKey),
+            ("StsNotSoap", StsMode::Page(404)),
+            ("StsNotSoap", StsMode::Page(302)),
+            ("StsUnavailable", StsMode::Page(503)),
         ];
         // Nine hours on, the token that the gateway holds has expired.
         stage.travel(SignedDuration::from_hours(9));

@@ -89,6 +89,8 @@ pub enum StsMode {
     WrongAuthority,
     /// The token is bound to the service's own key.
     WrongKey,
+    /// Answers a web page with this HTTP status, as a server does at a wrong address. For tests: no name on the command line.
+    Page(u16),
     /// Answers these bytes, whatever was asked. For tests: no name on the command line.
     Says(&'static str),
 }
@@ -348,6 +350,7 @@ impl Handler for Sts {
         let mode = self.config.mode.get();
         match mode {
             StsMode::Down => return None,
+            StsMode::Page(status) => return Some(reply(status, "text/html", "<!doctype html><br>No such page")),
             StsMode::Says(said) => return Some(reply(200, soap::content_type(SoapVersion::V12), said)),
             StsMode::Slow(pause) => tokio::time::sleep(pause).await,
             _ => {}

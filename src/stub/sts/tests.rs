@@ -6,7 +6,7 @@ use crate::refusal::{Detail, Refusal};
 use crate::saml::trust::Issuer;
 use crate::signature::names::SAML_TOKEN;
 use crate::sts::cache::Source;
-use crate::sts::client::{Flaw, StsClient, StsSettings, Transport, Unreachable};
+use crate::sts::client::{Flaw, NoAnswer, StsClient, StsSettings, Transport};
 use crate::stub::pki::{Role, for_tests};
 
 const INDEX: &str = "http://entityid.kombit.dk/service/ydi/ydelseindeks/6";
@@ -66,9 +66,9 @@ fn config() -> StsConfig {
 struct Direct(Sts);
 
 impl Transport for Direct {
-    async fn post(&self, envelope: Bytes) -> Result<Bytes, Unreachable> {
+    async fn post(&self, envelope: Bytes) -> Result<Bytes, NoAnswer> {
         match self.0.config.mode.get() {
-            StsMode::Down => Err(Unreachable("down".into())),
+            StsMode::Down => Err(NoAnswer::Unreachable("down".into())),
             mode => Ok(self.0.issue(envelope, mode).2.into()),
         }
     }
