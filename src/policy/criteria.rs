@@ -4,6 +4,8 @@
 //! (texts, user keys, names, it-systems, actors beside the owner, `BevilgetYdelseRef`, every extension that is no
 //! interval search) is refused by its name.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
 use super::dates::{self, Readings};
@@ -258,7 +260,7 @@ impl Reader<'_> {
         Ok(line)
     }
 
-    fn line_uuid(self, children: &mut Children<'_>, name: &str) -> Result<Option<String>, Refusal> {
+    fn line_uuid(self, children: &mut Children<'_>, name: &'static str) -> Result<Option<String>, Refusal> {
         let Some(place) = children.optional(GD, name) else { return Ok(None) };
         self.allow(Criterion::OekonomiskYdelseEffektueringRelation, &place)?;
         uuid_reference(&place).map(Some)
@@ -323,21 +325,26 @@ impl Reader<'_> {
         Ok(Payee { role, kind, person: person(&reference)? })
     }
 
-    fn date_field(self, children: &mut Children<'_>, criterion: Criterion, name: &str) -> Result<Option<DateText>, Refusal> {
+    fn date_field(
+        self,
+        children: &mut Children<'_>,
+        criterion: Criterion,
+        name: &'static str,
+    ) -> Result<Option<DateText>, Refusal> {
         let Some(place) = children.optional(OEI, name) else { return Ok(None) };
         self.allow(criterion, &place)?;
         self.date(&place).map(Some)
     }
 
     fn date(self, place: &Place<'_>) -> Result<DateText, Refusal> {
-        let text = place.value()?.into_owned();
+        let text = place.collapsed()?.into_owned();
         match dates::read(&text, self.rules.naive) {
             Some(readings) => Ok(DateText { text, readings }),
             None => Err(Refusal::DateUnreadable { place: place.path.clone() }),
         }
     }
 
-    fn dates(self, children: &mut Children<'_>, criterion: Criterion, name: &str) -> Result<Option<Dates>, Refusal> {
+    fn dates(self, children: &mut Children<'_>, criterion: Criterion, name: &'static str) -> Result<Option<Dates>, Refusal> {
         let Some(place) = children.optional(OEI, name) else { return Ok(None) };
         self.allow(criterion, &place)?;
         let mut bounds = place.children(&[])?;
@@ -350,7 +357,7 @@ impl Reader<'_> {
     fn bound(self, place: &Place<'_>) -> Result<Bound, Refusal> {
         let mut children = place.children(&[])?;
         let bound = if let Some(infinite) = children.optional(SD, "GraenseIndikator") {
-            matching(&infinite, ("true", "true"), |text| text == "true" || text == "1")?;
+            collapsed_matching(&infinite, ("true", "true"), |text| text == "true" || text == "1")?;
             Bound::Infinite
         } else {
             Bound::At(self.date(&children.required(SD, "TidsstempelDatoTid")?)?)
@@ -359,13 +366,18 @@ impl Reader<'_> {
         Ok(bound)
     }
 
-    fn amount_field(self, children: &mut Children<'_>, criterion: Criterion, name: &str) -> Result<Option<String>, Refusal> {
+    fn amount_field(
+        self,
+        children: &mut Children<'_>,
+        criterion: Criterion,
+        name: &'static str,
+    ) -> Result<Option<String>, Refusal> {
         let Some(place) = children.optional(OEI, name) else { return Ok(None) };
         self.allow(criterion, &place)?;
         amount(&place).map(Some)
     }
 
-    fn amounts(self, children: &mut Children<'_>, criterion: Criterion, name: &str) -> Result<Option<Amounts>, Refusal> {
+    fn amounts(self, children: &mut Children<'_>, criterion: Criterion, name: &'static str) -> Result<Option<Amounts>, Refusal> {
         let Some(place) = children.optional(OEI, name) else { return Ok(None) };
         self.allow(criterion, &place)?;
         let mut bounds = place.children(&[])?;
@@ -421,8 +433,17 @@ fn amount(place: &Place<'_>) -> Result<String, Refusal> {
     })
 }
 
-pub(super) fn matching(place: &Place<'_>, (da, en): (&str, &str), form: impl Fn(&str) -> bool) -> Result<String, Refusal> {
-    let text = place.value()?;
+/// The value of a type whose white space the schema keeps (every string), if it has this form.
+pub(super) fn matching(place: &Place<'_>, what: (&str, &str), form: impl Fn(&str) -> bool) -> Result<String, Refusal> {
+    formed(place, place.value()?, what, form)
+}
+
+/// The value of a type whose white space the schema collapses, if it has this form.
+pub(super) fn collapsed_matching(place: &Place<'_>, what: (&str, &str), form: impl Fn(&str) -> bool) -> Result<String, Refusal> {
+    formed(place, place.collapsed()?, what, form)
+}
+
+fn formed(place: &Place<'_>, text: Cow<'_, str>, (da, en): (&str, &str), form: impl Fn(&str) -> bool) -> Result<String, Refusal> {
     if form(&text) {
         Ok(text.into_owned())
     } else {

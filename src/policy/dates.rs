@@ -2,8 +2,8 @@
 //!
 //! Dates are judged as instants, never as text: an honest client sends a winter date with a summer offset, and a
 //! dishonest one sends text that two readers take for two days. So a value is its whole element text, in ASCII digits,
-//! without white space around it (the schema would collapse it, but readers that take the first text event would not),
-//! with a year from 0001 to 9999 and a real day. What can be read in several ways keeps them all ([`Readings`]), and
+//! with a year from 0001 to 9999 and a real day. White space around it is no part of a `dateTime`: a search takes it off
+//! before it reads the value, as the schema does, and forwards the value without it. What can be read in several ways keeps them all ([`Readings`]), and
 //! each bound is judged by the reading that helps it least: `Fra` by the earliest, `Til` by the latest, a point by both.
 //!
 //! - **No offset** means Europe/Copenhagen ([`Naive`]). Where the clocks go back, the earlier and the later instant are

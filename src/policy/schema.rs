@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use crate::refusal::{Detail, Refusal};
 use crate::soap::document::{Child, Element, Elements};
+use crate::soap::strict::is_space;
 
 pub(crate) const YI: &str = "urn:oio:sts:ydelse:ydelseindeks:6";
 pub(crate) const OEI: &str = "urn:oio:sts:ydelse:oekonomiskeffektueringindeks:6";
@@ -42,7 +43,7 @@ impl<'d> Place<'d> {
             ));
         }
         let elements = self.element.elements().peekable();
-        Ok(Children { path: self.path.clone(), parent: self.element, elements, withheld })
+        Ok(Children { path: self.path.clone(), parent: self.element, elements, withheld, asked: Asked::default() })
     }
 
     /// The whole text.
@@ -54,6 +55,16 @@ impl<'d> Place<'d> {
             } else {
                 invalid(format!("{} rummer ikke ren tekst", self.name()), format!("{} does not hold plain text", self.name()))
             }
+        })
+    }
+
+    /// The whole text of a type that the schema collapses (dateTime, boolean, the integers), without the white space around
+    /// it. White space inside is left for the type to refuse: none of them has any. What is forwarded is this text, so the
+    /// index reads what was judged.
+    pub(super) fn collapsed(&self) -> Result<Cow<'d, str>, Refusal> {
+        Ok(match self.value()? {
+            Cow::Borrowed(text) => Cow::Borrowed(text.trim_matches(is_space)),
+            Cow::Owned(text) => Cow::Owned(text.trim_matches(is_space).to_owned()),
         })
     }
 
@@ -79,6 +90,25 @@ pub(super) struct Children<'d> {
     parent: Element<'d>,
     elements: std::iter::Peekable<Elements<'d>>,
     withheld: &'static [&'static str],
+    asked: Asked,
+}
+
+/// The names asked for last at the place where the walk stands, for the fault about what stands there instead. A few are
+/// enough, and kept in place: a walk allocates nothing for a fault that it does not end in.
+#[derive(Default)]
+struct Asked([&'static str; 4]);
+
+impl Asked {
+    fn add(&mut self, name: &'static str) {
+        self.0.rotate_left(1);
+        if let Some(last) = self.0.last_mut() {
+            *last = name;
+        }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.into_iter().filter(|name| !name.is_empty())
+    }
 }
 
 impl<'d> Children<'d> {
@@ -95,28 +125,43 @@ impl<'d> Children<'d> {
     }
 
     /// The next child, if it has this name.
-    pub(super) fn optional(&mut self, namespace: &str, local: &str) -> Option<Place<'d>> {
-        let element = self.elements.next_if(|element| element.is(namespace, local))?;
-        Some(self.below(element, None))
+    pub(super) fn optional(&mut self, namespace: &str, local: &'static str) -> Option<Place<'d>> {
+        match self.elements.next_if(|element| element.is(namespace, local)) {
+            Some(element) => {
+                self.asked = Asked::default();
+                Some(self.below(element, None))
+            }
+            None => {
+                self.asked.add(local);
+                None
+            }
+        }
     }
 
     /// The next child, which must have this name.
-    pub(super) fn required(&mut self, namespace: &str, local: &str) -> Result<Place<'d>, Refusal> {
-        match self.optional(namespace, local) {
-            Some(place) => Ok(place),
-            None => Err(self.unexpected().unwrap_or_else(|| {
-                let parent = self.parent_name();
-                invalid(format!("{local} mangler i {parent}"), format!("{local} is missing in {parent}"))
-            })),
+    pub(super) fn required(&mut self, namespace: &str, local: &'static str) -> Result<Place<'d>, Refusal> {
+        if let Some(place) = self.optional(namespace, local) {
+            return Ok(place);
+        }
+        // What stands here instead matters only where it has a fault of its own (a decoy, a withheld criterion).
+        match self.unexpected() {
+            Some(Refusal::RequestInvalid { .. }) | None => {
+                let (parent, found) = (self.parent_name().to_owned(), self.elements.peek().map(|next| shown(next.local())));
+                let da = found.map(|found| format!("; her står {found}")).unwrap_or_default();
+                let en = found.map(|found| format!("; {found} stands here")).unwrap_or_default();
+                Err(invalid(format!("{local} mangler i {parent}{da}"), format!("{local} is missing in {parent}{en}")))
+            }
+            Some(other) => Err(other),
         }
     }
 
     /// The next children of this name, however many.
-    pub(super) fn repeated(&mut self, namespace: &str, local: &str) -> Vec<Place<'d>> {
+    pub(super) fn repeated(&mut self, namespace: &str, local: &'static str) -> Vec<Place<'d>> {
         let mut found = Vec::new();
         while let Some(element) = self.elements.next_if(|element| element.is(namespace, local)) {
             found.push(self.below(element, Some(found.len() + 1)));
         }
+        self.asked.add(local);
         found
     }
 
@@ -128,6 +173,7 @@ impl<'d> Children<'d> {
     ) -> Result<Option<(&'static str, Place<'d>)>, Refusal> {
         let Some(element) = self.elements.peek().copied() else { return Ok(None) };
         let Some((name, count)) = names.iter_mut().find(|(name, _)| element.is(namespace, name)) else {
+            names.iter().for_each(|(name, _)| self.asked.add(name));
             return Err(self.unexpected().unwrap_or(Refusal::Internal));
         };
         self.elements.next();
@@ -162,7 +208,14 @@ impl<'d> Children<'d> {
             Refusal::CriterionWithheld { criterion: Detail::name(&format!("{}{field}", element.local())) }
         } else {
             let (name, parent) = (shown(element.local()), self.parent_name());
-            invalid(format!("uventet element {name} i {parent}"), format!("unexpected element {name} in {parent}"))
+            let expected: Vec<_> = self.asked.names().collect();
+            let (mut da, mut en) =
+                (format!("uventet element {name} i {parent}"), format!("unexpected element {name} in {parent}"));
+            if !expected.is_empty() {
+                da += &format!("; her ventes {}", expected.join(" eller "));
+                en += &format!("; {} is expected here", expected.join(" or "));
+            }
+            invalid(da, en)
         })
     }
 

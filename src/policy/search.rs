@@ -3,7 +3,9 @@
 //! Nothing is kept that was not recognised; [`super::forward`] writes the search anew from these types.
 
 use super::algebra::{self, Tree};
-use super::criteria::{Extension, Line, Owner, Payee, Properties, Reader, digits, is_uuid, matching, person, uuid_reference};
+use super::criteria::{
+    Extension, Line, Owner, Payee, Properties, Reader, collapsed_matching, digits, is_uuid, matching, person, uuid_reference,
+};
 use super::person::Cpr;
 use super::rules::{Asked, Sorting, SortingElement};
 use super::schema::{BI, Children, GD, OEI, Place, SD, YI, invalid};
@@ -99,7 +101,7 @@ impl Reader<'_> {
         Ok(Input { grants, effectuations, root, filter, sorting })
     }
 
-    fn look_ups(self, children: &mut Children<'_>, name: &str) -> Result<Vec<String>, Refusal> {
+    fn look_ups(self, children: &mut Children<'_>, name: &'static str) -> Result<Vec<String>, Refusal> {
         let look_ups = children.repeated(YI, name);
         if !look_ups.is_empty() && !self.rules.direct_lookup {
             return Err(Refusal::DirectLookup { element: name.to_owned() });
@@ -224,9 +226,9 @@ impl Reader<'_> {
 
     fn paging(self, children: &mut Children<'_>) -> Result<Paging, Refusal> {
         let cap = self.rules.page_cap;
-        let mut number = |name: &str, greatest: u64| {
+        let mut number = |name: &'static str, greatest: u64| {
             let Some(place) = children.optional(SD, name) else { return Ok(None) };
-            let text = place.value()?;
+            let text = place.collapsed()?;
             let number = Some(text).filter(|text| digits(text)).and_then(|text| text.parse::<u64>().ok());
             number.filter(|number| *number <= greatest).map(Some).ok_or(Refusal::PagingOutside { cap })
         };
@@ -302,7 +304,7 @@ impl Reader<'_> {
                 return Err(withheld(element.as_str()));
             }
             let descending = one_of(&inner.required(YI, "Retning")?, &["Stigende", "Faldende"])? == "Faldende";
-            let sequence = matching(
+            let sequence = collapsed_matching(
                 &inner.required(YI, "Sekvens")?,
                 ("et helt tal fra 0 til 999", "a whole number from 0 to 999"),
                 |text| text.len() <= 3 && digits(text),

@@ -78,7 +78,8 @@ fn table() -> Vec<Asked> {
         ("five digits of year", wide(&format!("0{}", at(-DAY)), &at(0)), unreadable),
         ("an offset out of range", wide(&at(-DAY).replace('Z', "+15:00"), &at(0)), unreadable),
         ("a date without a time", wide(&at(-DAY)[..10], &at(0)), unreadable),
-        ("white space in a date", wide(&format!(" {}", at(-DAY)), &at(0)), unreadable),
+        ("white space inside a date", wide(&at(-DAY).replace('T', " T"), &at(0)), unreadable),
+        ("white space around a date that is too early", wide(&format!(" {}", at(-396 * DAY)), &at(0)), outside),
         ("full-width digits", wide(&at(-DAY).replace('2', "２"), &at(0)), unreadable),
         (
             "two dates in one interval's end",

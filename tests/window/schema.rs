@@ -113,3 +113,62 @@ fn what_is_sent_is_its_own_exclusive_canonical_form() {
         assert_eq!(String::from_utf8_lossy(canonical), String::from_utf8_lossy(&xml));
     }
 }
+
+/// The schema collapses white space in dateTime, boolean and the integers, and keeps it in every string.
+#[test]
+fn white_space_that_the_schema_collapses_is_taken_off_and_not_forwarded_and_no_other_is() {
+    let whole = |date: &str, infinite: &str, page: &str, sequence: &str, operation: &str| {
+        let start = bounds("StartDatoInterval", &INFINITE.replace("true", infinite), &stamp(date));
+        let paged = format!("<sd:MaksimalAntalKvantitet>{page}</sd:MaksimalAntalKvantitet>");
+        let search = effectuation_with(&paged, &extensions(&[&[start, interval(FROM, TO)].concat()]), "", "");
+        let inner = expression(operation, &[&search]);
+        input(&format!(
+            "{}<yi:Sortering><yi:OekonomiskEffektueringSortering><yi:Element>Dispositionsdato</yi:Element>\
+             <yi:Retning>Faldende</yi:Retning><yi:Sekvens>{sequence}</yi:Sekvens></yi:OekonomiskEffektueringSortering>\
+             </yi:Sortering>",
+            and(&[&person(), &inner])
+        ))
+    };
+    let forwarded = |xml: &str| ask(xml).map(|search| search.forward().to_vec());
+    let date = "2026-09-01T00:00:00Z";
+    let plain = forwarded(&whole(date, "true", "10", "1", "OR")).unwrap();
+    let around = |text: &str| format!("\n\t {text} \r\n");
+    let spaced = forwarded(&whole(&around(date), &around("true"), &around("10"), &around("1"), "OR")).unwrap();
+    assert_eq!(String::from_utf8(spaced).unwrap(), String::from_utf8(plain).unwrap());
+    for (reason, xml) in [
+        ("a string", whole(date, "true", "10", "1", " OR")),
+        ("a comment beside the white space", whole(&format!(" <!-- -->{date}"), "true", "10", "1", "OR")),
+        ("CDATA", whole(&format!(" <![CDATA[{date}]]>"), "true", "10", "1", "OR")),
+        ("a no-break space", whole(&format!("\u{a0}{date}"), "true", "10", "1", "OR")),
+        ("white space inside a number", whole(date, "true", "1 0", "1", "OR")),
+        ("white space inside a boolean", whole(date, "tr ue", "10", "1", "OR")),
+    ] {
+        assert!(forwarded(&xml).is_err(), "{reason}");
+    }
+}
+
+#[test]
+fn a_missing_element_is_named_and_not_the_one_that_stands_in_its_place() {
+    let without = effectuation("", "").replace("<oei:AttributListe></oei:AttributListe>", "");
+    assert!(!without.contains("AttributListe"), "{without}");
+    let entry = ask(&search(&and(&[&person(), &without]))).map(|_| ()).unwrap_err().entry();
+    assert!(
+        entry.en.what.contains("AttributListe is missing in") && entry.en.what.contains("TilstandListe stands here"),
+        "{entry:?}"
+    );
+    assert!(entry.da.what.contains("AttributListe mangler i") && entry.da.what.contains("her står TilstandListe"), "{entry:?}");
+}
+
+#[test]
+fn an_unexpected_element_is_told_with_what_is_expected_there() {
+    let xml = search(&and(&[&person(), &inside()])).replace("</yi:SoegUdtryk></", "</yi:SoegUdtryk><yi:Foo/></");
+    let entry = ask(&xml).map(|_| ()).unwrap_err().entry();
+    assert!(
+        entry.en.what.contains("unexpected element Foo") && entry.en.what.contains("Filter or Sortering is expected here"),
+        "{entry:?}"
+    );
+    assert!(
+        entry.da.what.contains("uventet element Foo") && entry.da.what.contains("her ventes Filter eller Sortering"),
+        "{entry:?}"
+    );
+}
