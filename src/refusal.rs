@@ -370,8 +370,8 @@ refusals! {
         en: "The algorithm {algorithm} is not allowed in the signature.", "Use RSA-SHA256, SHA-256 and exclusive C14N without comments.";
     /// A reference's digest does not match what it points at.
     DigestMismatch { reference: String = "#body".into(), part: String = "Body".into() }, Caller, AfterChange,
-        da: "Det, som signaturens reference {reference} ({part}) peger på, er ikke det, der blev signeret.", "Ændr intet efter signeringen, heller ikke linjeskift og indrykning, og brug exclusive C14N med den rigtige PrefixList.",
-        en: "What the signature's reference {reference} ({part}) points at is not what was signed.", "Change nothing after signing, not even line breaks and indentation, and use exclusive C14N with the right PrefixList.";
+        da: "Det, som signaturens reference {reference} ({part}) peger på, er ikke det, der blev signeret.", "Ændr intet efter signeringen, heller ikke linjeskift og indrykning (et token sendes, som STS'en gav det), og brug exclusive C14N med den rigtige PrefixList.",
+        en: "What the signature's reference {reference} ({part}) points at is not what was signed.", "Change nothing after signing, not even line breaks and indentation (a token is sent as the STS gave it), and use exclusive C14N with the right PrefixList.";
     /// The signature value itself does not verify with the key.
     SignatureInvalid { of: Detail = Detail::new("beskedens signatur", "the message's signature") }, Caller, AfterChange,
         da: "En signatur kan ikke bekræftes med den nøgle, den skal være lavet med: {of}.", "Signér beskeden med den nøgle, hvis certifikat står i tokenet; er det tokenets signatur, så hent et nyt token, og send det uændret.",

@@ -20,6 +20,7 @@ use crate::soap::document::Element;
 
 const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 const HOLDER_OF_KEY: &str = "urn:oasis:names:tc:SAML:2.0:cm:holder-of-key";
+const ENTITY: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity";
 const ATTRIBUTE: &str = "dk:gov:saml:attribute:";
 
 /// What a verified assertion says: the same today and tomorrow, to this service and to another.
@@ -34,14 +35,24 @@ pub struct Statement {
     issuer: String,
     issued: Timestamp,
     conditions: Period,
-    /// `None`: not exactly one.
-    audience: Option<String>,
+    /// The audiences of each AudienceRestriction.
+    restrictions: Vec<Vec<String>>,
+    sessions: Sessions,
     name_id: String,
     confirmation: Period,
     recipient: Option<String>,
     holder: Certificate,
     cvr: String,
     privileges: Privileges,
+}
+
+/// What the AuthnStatements say of time.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sessions {
+    /// The latest AuthnInstant.
+    authenticated: Option<Timestamp>,
+    /// The earliest SessionNotOnOrAfter.
+    not_on_or_after: Option<Timestamp>,
 }
 
 /// From the one instant until the other, which is outside.
@@ -72,9 +83,11 @@ impl Claims {
     pub fn holder(&self) -> &Certificate {
         &self.0.holder
     }
-    /// When the token ends.
+    /// When the token ends: by its conditions, its confirmation or the session, whichever is first.
     pub fn not_on_or_after(&self) -> Timestamp {
-        self.0.conditions.not_on_or_after
+        let statement = &self.0;
+        let ends = statement.conditions.not_on_or_after.min(statement.confirmation.not_on_or_after);
+        statement.sessions.not_on_or_after.map_or(ends, |session| ends.min(session))
     }
     /// The subject's name.
     pub fn name_id(&self) -> &str {
@@ -117,6 +130,7 @@ impl Statement {
             .filter(|id| !id.is_empty())
             .ok_or_else(|| invalid("der er intet ID", "there is no ID"))?;
 
+        only_attributes(assertion, &["ID", "IssueInstant", "Version"])?;
         // Advice, AuthzDecisionStatement and whatever else there is would be read by someone, and not by us.
         let known = |child: Element<'_>| match child.namespace() {
             SAML => matches!(child.local(), "Issuer" | "Subject" | "Conditions" | "AttributeStatement" | "AuthnStatement"),
@@ -133,8 +147,9 @@ impl Statement {
         if assertion.has_stray_text() {
             return Err(invalid("der er tekst mellem dets dele", "there is text between its parts"));
         }
-        let issuer = text(one(assertion, "Issuer")?)?;
-        let (conditions, audience) = conditions(one(assertion, "Conditions")?)?;
+        let issuer = issuer(one(assertion, "Issuer")?)?;
+        let (conditions, restrictions) = conditions(one(assertion, "Conditions")?)?;
+        let sessions = sessions(assertion)?;
         let Subject { name_id, confirmation, recipient, holder } = subject(one(assertion, "Subject")?)?;
         let attributes = Attributes::read(one(assertion, "AttributeStatement")?)?;
         let cvr = attributes.only("CvrNumberIdentifier")?;
@@ -154,8 +169,21 @@ impl Statement {
             None => Privileges::none(),
         };
         let (signer, id) = (verified.signer().clone(), id.to_owned());
-        let read =
-            Self { signer, id, issuer, issued, conditions, audience, name_id, confirmation, recipient, holder, cvr, privileges };
+        let read = Self {
+            signer,
+            id,
+            issuer,
+            issued,
+            conditions,
+            restrictions,
+            sessions,
+            name_id,
+            confirmation,
+            recipient,
+            holder,
+            cvr,
+            privileges,
+        };
         Ok(Arc::new(read))
     }
 
@@ -182,13 +210,21 @@ impl Statement {
             ));
         }
         self.conditions.holds(skew, now)?;
-        let for_us = |name: &Option<String>| match name.as_deref() == Some(expectations.entity_id) {
+        if self.sessions.authenticated.is_some_and(|instant| instant.duration_since(now) > skew) {
+            return Err(invalid("AuthnInstant ligger i fremtiden", "AuthnInstant lies in the future"));
+        }
+        if let Some(not_on_or_after) = self.sessions.not_on_or_after {
+            Period { not_on_or_after, ..self.conditions }.holds(skew, now)?;
+        }
+        let for_us = |named: bool| match named {
             true => Ok(()),
             false => Err(Refusal::TokenAudience { expected: expectations.entity_id.to_owned() }),
         };
-        for_us(&self.audience)?;
+        // Every restriction must let us in; one does by naming us among others (SAML Core 2.5.1.4).
+        let names_us = |audiences: &Vec<String>| audiences.iter().any(|audience| audience == expectations.entity_id);
+        for_us(self.restrictions.iter().all(names_us))?;
         self.confirmation.holds(skew, now)?;
-        for_us(&self.recipient)?;
+        for_us(self.recipient.as_deref() == Some(expectations.entity_id))?;
         match self.holder.valid_at(now) {
             true => Ok(Claims(Arc::clone(self))),
             false => Err(holder(
@@ -249,18 +285,65 @@ impl Period {
     }
 }
 
-/// When the token holds, and for whom: `None` where that is not exactly one.
-fn conditions(conditions: Element<'_>) -> Result<(Period, Option<String>), Refusal> {
-    let mut children = conditions.elements();
-    let restriction = match (children.next(), children.next()) {
-        (Some(one), None) if one.is(SAML, "AudienceRestriction") && !conditions.has_stray_text() => one,
-        _ => {
+/// Refuses an attribute that nobody here reads: it could narrow what is read (`xsi:type` makes another type of its element).
+fn only_attributes(element: Element<'_>, known: &[&str]) -> Result<(), Refusal> {
+    match element.attributes().find(|attribute| !attribute.namespace.is_empty() || !known.contains(&attribute.local)) {
+        None => Ok(()),
+        Some(attribute) => {
+            let (on, name) = (element.local(), short(attribute.local));
+            Err(invalid(format!("{on}/@{name} forstås ikke"), format!("{on}/@{name} is not understood")))
+        }
+    }
+}
+
+/// The issuer's entity id. Another Format would make another kind of name of it.
+fn issuer(issuer: Element<'_>) -> Result<String, Refusal> {
+    only_attributes(issuer, &["Format"])?;
+    match issuer.attribute("", "Format") {
+        None | Some(ENTITY) => text(issuer),
+        Some(_) => Err(invalid("Issuer er ikke et entity id", "Issuer is not an entity id")),
+    }
+}
+
+/// What every AuthnStatement says of time. Where, how and in which session the subject was authenticated (SubjectLocality,
+/// AuthnContext, SessionIndex) says nothing of validity: the assurance is an attribute of its own.
+fn sessions(assertion: Element<'_>) -> Result<Sessions, Refusal> {
+    let mut sessions = Sessions::default();
+    for statement in assertion.named(SAML, "AuthnStatement") {
+        only_attributes(statement, &["AuthnInstant", "SessionIndex", "SessionNotOnOrAfter"])?;
+        let known = |child: Element<'_>| child.is(SAML, "SubjectLocality") || child.is(SAML, "AuthnContext");
+        if !statement.elements().all(known) || statement.has_stray_text() {
             return Err(invalid(
-                "Conditions er ikke netop én AudienceRestriction",
-                "Conditions is not exactly one AudienceRestriction",
+                "AuthnStatement rummer noget, der ikke forstås",
+                "AuthnStatement holds something that is not understood",
             ));
         }
-    };
+        let instant = time(statement, "AuthnInstant")?
+            .ok_or_else(|| invalid("AuthnStatement har ingen AuthnInstant", "AuthnStatement has no AuthnInstant"))?;
+        sessions.authenticated = sessions.authenticated.max(Some(instant));
+        if let Some(ends) = time(statement, "SessionNotOnOrAfter")? {
+            sessions.not_on_or_after = Some(sessions.not_on_or_after.map_or(ends, |known| known.min(ends)));
+        }
+    }
+    Ok(sessions)
+}
+
+/// When the token holds, and for whom by each restriction.
+fn conditions(conditions: Element<'_>) -> Result<(Period, Vec<Vec<String>>), Refusal> {
+    only_attributes(conditions, &["NotBefore", "NotOnOrAfter"])?;
+    // OneTimeUse, ProxyRestriction, and conditions that we do not know: with one that is not judged the assertion does not
+    // hold (SAML Core 2.5.1).
+    if let Some(other) = conditions.elements().find(|child| !child.is(SAML, "AudienceRestriction")) {
+        let name = short(other.local());
+        return Err(invalid(
+            format!("betingelsen {name} kan ikke opfyldes her"),
+            format!("the condition {name} cannot be met here"),
+        ));
+    }
+    let restrictions = conditions.elements().map(audiences).collect::<Result<Vec<_>, _>>()?;
+    if restrictions.is_empty() || conditions.has_stray_text() {
+        return Err(invalid("Conditions har ingen AudienceRestriction", "Conditions has no AudienceRestriction"));
+    }
     let not_before =
         time(conditions, "NotBefore")?.ok_or_else(|| invalid("Conditions har ingen NotBefore", "Conditions has no NotBefore"))?;
     let not_on_or_after = time(conditions, "NotOnOrAfter")?
@@ -268,12 +351,23 @@ fn conditions(conditions: Element<'_>) -> Result<(Period, Option<String>), Refus
     if not_on_or_after <= not_before {
         return Err(invalid("NotOnOrAfter ligger ikke efter NotBefore", "NotOnOrAfter is not after NotBefore"));
     }
-    let mut audiences = restriction.elements();
-    let audience = match (audiences.next(), audiences.next()) {
-        (Some(audience), None) if audience.is(SAML, "Audience") => Some(text(audience)?),
-        _ => None,
+    Ok((Period { not_before, not_on_or_after }, restrictions))
+}
+
+/// The audiences of one restriction: alternatives.
+fn audiences(restriction: Element<'_>) -> Result<Vec<String>, Refusal> {
+    only_attributes(restriction, &[])?;
+    let audience = |child: Element<'_>| {
+        only_attributes(child, &[])?;
+        text(child)
     };
-    Ok((Period { not_before, not_on_or_after }, audience))
+    if restriction.has_stray_text() || !restriction.elements().all(|child| child.is(SAML, "Audience")) {
+        return Err(invalid(
+            "AudienceRestriction rummer andet end Audience",
+            "AudienceRestriction holds something else than Audience",
+        ));
+    }
+    restriction.elements().map(audience).collect()
 }
 
 struct Subject {
@@ -294,6 +388,15 @@ fn subject(subject: Element<'_>) -> Result<Subject, Refusal> {
         Ok(None) => return Err(holder("tokenet har ingen SubjectConfirmation", "the token has no SubjectConfirmation")),
         Err(()) => return Err(holder("tokenet har to SubjectConfirmation", "the token has two SubjectConfirmations")),
     };
+    only_attributes(subject, &[])?;
+    only_attributes(confirmation, &["Method"])?;
+    // A NameID inside would name who may confirm, other than the subject.
+    if confirmation.elements().any(|child| !child.is(SAML, "SubjectConfirmationData")) {
+        return Err(invalid(
+            "SubjectConfirmation rummer noget, der ikke forstås",
+            "SubjectConfirmation holds something that is not understood",
+        ));
+    }
     if confirmation.attribute("", "Method") != Some(HOLDER_OF_KEY) {
         return Err(holder("tokenet har ingen holder-of-key-bekræftelse", "the token has no holder-of-key confirmation"));
     }
@@ -361,6 +464,7 @@ struct Attributes<'d>(Vec<(&'d str, Element<'d>)>);
 
 impl<'d> Attributes<'d> {
     fn read(statement: Element<'d>) -> Result<Self, Refusal> {
+        only_attributes(statement, &[])?;
         let mut attributes = Vec::new();
         for attribute in statement.elements() {
             if !attribute.is(SAML, "Attribute") {

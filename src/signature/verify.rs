@@ -1,7 +1,8 @@
 //! Verification by position: what is verified is a place in the message, and that place is used.
 //!
 //! First structure and coverage, which cost nothing; then the signature over SignedInfo; then the digests. Junk buys a
-//! scan, a forged SignedInfo buys one RSA operation, and only the holder of the key buys digests.
+//! scan, a forged SignedInfo buys one RSA operation and the digests of
+//! what it names, each part once: they tell a sender whose message was altered after signing which part it was.
 //!
 //! Wrapping (XSW 1–8, McIntosh & Austel 2005, CVE-2011-1411) needs a reference that leads somewhere else than where the
 //! reader looks. `resolve` lets references lead only to children of Header, to children of Security and to Body, and
@@ -10,8 +11,9 @@
 pub use super::answer::{
     PendingBody, VerifiedBody, VerifiedMessage, verify_response, verify_whole_response, verify_with_certificate,
 };
+use super::base64;
 use super::ids::Ids;
-use super::key::VerificationKey;
+use super::key::{Certificate, VerificationKey};
 use super::names::{BASE64, DSIG, SAML, SAML_ID, SAML_TOKEN, WSA, WSSE, WSSE11, WSU};
 pub use super::signed_info::TokenDigest;
 use super::signed_info::{Reference, Signature, Transform, bad, children};
@@ -308,7 +310,9 @@ impl<'d> RequestSignature<'d> {
     /// # Errors
     /// `SignatureInvalid`, `DigestMismatch`.
     pub fn verify(self, holder: &VerificationKey, known: Option<&TokenDigest>) -> Result<VerifiedRequest<'d>, Refusal> {
-        self.located.verify_signature(holder, &self.located.signature.signed_bytes())?;
+        if let Err(refusal) = self.located.verify_signature(holder, &self.located.signature.signed_bytes()) {
+            return Err(self.altered().unwrap_or(refusal));
+        }
         let mut token_digest = None;
         for (reference, element) in self.located.digested() {
             match reference.transform {
@@ -320,6 +324,18 @@ impl<'d> RequestSignature<'d> {
             token_digest.ok_or_else(|| bad("ingen Reference fører til Assertion", "no Reference leads to the Assertion"))?;
         let Located { resolved, timestamp, .. } = self.located;
         Ok(VerifiedRequest { covered: resolved, timestamp, body: self.body, token_digest })
+    }
+}
+
+impl RequestSignature<'_> {
+    /// The first part that is not what was signed. A message that was indented after signing has another SignedInfo too; what
+    /// its sender can mend is told by the part, and "the wrong key" would mislead.
+    fn altered(&self) -> Option<Refusal> {
+        let mut digested = self.located.digested();
+        digested.find_map(|(reference, element)| match reference.transform {
+            Transform::Token(_) => reference.check_token(element, None).err(),
+            _ => reference.check(element, None).err(),
+        })
     }
 }
 
@@ -428,7 +444,19 @@ fn enveloped(signed: Element<'_>, keys: &[VerificationKey]) -> Result<Verificati
         ));
     }
     let bytes = read.signed_bytes();
-    let signer = keys.iter().find(|key| read.is_by(key, &bytes)).ok_or(Refusal::TokenIssuerUntrusted)?;
+    let signer = keys.iter().find(|key| read.is_by(key, &bytes));
+    // Asked without a signer too: indenting a token changes SignedInfo as well, and "not trusted" would mislead its sender.
     reference.check(signed, Some(signature))?;
-    Ok(signer.clone())
+    signer.cloned().ok_or_else(|| match read.key_info.is_some_and(|info| names_one_of(info, keys)) {
+        true => Refusal::SignatureInvalid { of: Detail::new("tokenets signatur", "the token's signature") },
+        false => Refusal::TokenIssuerUntrusted,
+    })
+}
+
+/// Whether KeyInfo claims one of these keys. It says nothing of trust; it tells a signature that does not hold from one of
+/// another issuer, and both are refused.
+fn names_one_of(key_info: Element<'_>, keys: &[VerificationKey]) -> bool {
+    let named = key_info.descendants().filter(|element| element.is(DSIG, "X509Certificate")).take(4);
+    let ders = named.filter_map(|element| element.text().and_then(|text| base64::decode(&text)));
+    ders.filter_map(|der| Certificate::from_der(&der).ok()).any(|certificate| keys.contains(certificate.key()))
 }

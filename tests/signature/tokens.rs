@@ -2,6 +2,7 @@
 
 use crate::forge::*;
 use bytes::Bytes;
+use hjemmel::refusal::Refusal;
 use hjemmel::saml::metadata::Entity;
 use hjemmel::saml::trust::{Issuer, TrustError};
 use hjemmel::signature::base64;
@@ -25,6 +26,197 @@ fn what_is_high_enough_or_new_enough_is_accepted() {
     ] {
         accept(&message).expect(reason);
     }
+}
+
+/// Every statement, condition and attribute of an assertion to which SAML Core 2.0 gives a meaning of time or validity, in the
+/// order of docs/decisions/saml.md: what is changed in a good token, and what is said of it.
+#[test]
+fn every_part_of_an_assertion_that_says_when_or_for_whom_it_holds_is_judged_or_refused() {
+    let good = assertion();
+    let (from, until) = (at(-3600), at(7 * 3600));
+    let restriction = piece(&good, "<AudienceRestriction>", "</AudienceRestriction>").to_owned();
+    let other = restriction.replace(ENTITY, "http://other.example");
+    let several = |before: &str, after: &str| {
+        restriction
+            .replace("<Audience>", &format!("{before}<Audience>"))
+            .replace("</AudienceRestriction>", &format!("{after}</AudienceRestriction>"))
+    };
+    let audience = "<Audience>http://other.example</Audience>";
+    let authn = piece(&good, "<AuthnStatement ", "</AuthnStatement>").to_owned();
+    let says = |attributes: &str| authn.replace("<AuthnStatement ", &format!("<AuthnStatement {attributes} "));
+    let data = "<SubjectConfirmationData ";
+    let conditions = format!("<Conditions NotBefore=\"{from}\" NotOnOrAfter=\"{until}\">");
+    let confirmed = |begins: Option<String>, ends: Option<String>| {
+        let named = |name: &str, value: Option<String>| value.map(|value| format!("{name}=\"{value}\" ")).unwrap_or_default();
+        format!("{}{}", named("NotBefore", begins), named("NotOnOrAfter", ends))
+    };
+    let both = format!("NotBefore=\"{from}\" NotOnOrAfter=\"{until}\" ");
+    let on_data = |attributes: String| {
+        let (head, tail) = good.split_once(data).unwrap();
+        format!("{head}{data}{}", tail.replacen(&both, &attributes, 1))
+    };
+    let with = |old: &str, new: &str| {
+        assert!(good.contains(old), "{old}");
+        good.replacen(old, new, 1)
+    };
+    let begins = |at: &str| with(&conditions, &conditions.replace(&from, at));
+    let ends = |at: &str| with(&conditions, &conditions.replace(&until, at));
+    let xsi = "xmlns:x=\"http://www.w3.org/2001/XMLSchema-instance\" x:type=\"Other\"";
+    let rows: Vec<(&str, String, &str)> = vec![
+        ("Assertion/@Version 2.1", with("Version=\"2.0\"", "Version=\"2.1\""), "TokenInvalid"),
+        ("Assertion/@ID empty", with("ID=\"_token\"", "ID=\"\""), "SecurityStructure"),
+        (
+            "Assertion/@IssueInstant in the skew",
+            with(&format!("IssueInstant=\"{from}\""), &format!("IssueInstant=\"{}\"", at(60))),
+            "",
+        ),
+        (
+            "Assertion/@IssueInstant ahead of it",
+            with(&format!("IssueInstant=\"{from}\""), &format!("IssueInstant=\"{}\"", at(61))),
+            "TokenInvalid",
+        ),
+        ("Assertion with another attribute", with("Version=", "Other=\"x\" Version="), "TokenInvalid"),
+        ("Assertion of another type", with("<Assertion ", &format!("<Assertion {xsi} ")), "TokenInvalid"),
+        (
+            "Issuer that is an entity",
+            with("<Issuer>", "<Issuer Format=\"urn:oasis:names:tc:SAML:2.0:nameid-format:entity\">"),
+            "",
+        ),
+        (
+            "Issuer that is another kind of name",
+            with("<Issuer>", "<Issuer Format=\"urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress\">"),
+            "TokenInvalid",
+        ),
+        ("Conditions/@NotBefore in the skew", begins(&at(60)), ""),
+        ("Conditions/@NotBefore ahead of it", begins(&at(61)), "TokenExpired"),
+        ("Conditions/@NotOnOrAfter in the skew", ends(&at(-59)), ""),
+        ("Conditions/@NotOnOrAfter at its end", ends(&at(-60)), "TokenExpired"),
+        (
+            "Conditions with another attribute",
+            with(&conditions, &conditions.replace("<Conditions", "<Conditions Other=\"x\"")),
+            "TokenInvalid",
+        ),
+        ("one Audience among several", with(&restriction, &several(audience, "")), ""),
+        ("one Audience among several, first", with(&restriction, &several("", audience)), ""),
+        (
+            "two AudienceRestrictions with ours in each",
+            with(&restriction, &format!("{restriction}{}", several(audience, ""))),
+            "",
+        ),
+        ("two AudienceRestrictions with ours in one", with(&restriction, &format!("{restriction}{other}")), "TokenAudience"),
+        ("AudienceRestriction without ours", with(&restriction, &other), "TokenAudience"),
+        ("Audience with another attribute", with("<Audience>", "<Audience Other=\"x\">"), "TokenInvalid"),
+        ("OneTimeUse", with(&restriction, &format!("{restriction}<OneTimeUse/>")), "TokenInvalid"),
+        ("ProxyRestriction", with(&restriction, &format!("{restriction}<ProxyRestriction Count=\"0\"/>")), "TokenInvalid"),
+        ("Condition of an extension", with(&restriction, &format!("{restriction}<Condition {xsi}/>")), "TokenInvalid"),
+        ("a condition alone", with(&restriction, "<OneTimeUse/>"), "TokenInvalid"),
+        ("no condition", with(&restriction, ""), "TokenInvalid"),
+        ("SubjectConfirmationData/@NotBefore missing", on_data(confirmed(None, Some(until.clone()))), ""),
+        ("SubjectConfirmationData/@NotBefore ahead", on_data(confirmed(Some(at(61)), Some(until.clone()))), "TokenExpired"),
+        ("SubjectConfirmationData/@NotOnOrAfter missing", on_data(confirmed(Some(from.clone()), None)), "TokenInvalid"),
+        ("SubjectConfirmationData/@NotOnOrAfter passed", on_data(confirmed(None, Some(at(-60)))), "TokenExpired"),
+        (
+            "SubjectConfirmationData/@Recipient another",
+            with(&format!("Recipient=\"{ENTITY}\""), "Recipient=\"http://other.example\""),
+            "TokenAudience",
+        ),
+        ("SubjectConfirmationData/@InResponseTo", with(data, &format!("{data}InResponseTo=\"_1\" ")), "TokenInvalid"),
+        ("SubjectConfirmationData/@Address", with(data, &format!("{data}Address=\"10.0.0.1\" ")), "TokenInvalid"),
+        ("SubjectConfirmation with a NameID of its own", with(data, &format!("<NameID>x</NameID>{data}")), "TokenInvalid"),
+        ("Subject with a BaseID", with("<NameID>", "<BaseID/><NameID>"), "TokenInvalid"),
+        ("Subject with an EncryptedID", with("<NameID>", "<EncryptedID/><NameID>"), "TokenInvalid"),
+        ("AuthnStatement/@AuthnInstant in the skew", with(&authn, &authn.replace(&from, &at(60))), ""),
+        ("AuthnStatement/@AuthnInstant ahead of it", with(&authn, &authn.replace(&from, &at(61))), "TokenInvalid"),
+        (
+            "AuthnStatement/@AuthnInstant without a zone",
+            with(&authn, &authn.replace(&from, from.trim_end_matches('Z'))),
+            "TokenInvalid",
+        ),
+        (
+            "AuthnStatement/@AuthnInstant missing",
+            with(&authn, &authn.replace(&format!("AuthnInstant=\"{from}\""), "")),
+            "TokenInvalid",
+        ),
+        ("AuthnStatement/@SessionNotOnOrAfter to come", with(&authn, &says(&format!("SessionNotOnOrAfter=\"{}\"", at(1)))), ""),
+        (
+            "AuthnStatement/@SessionNotOnOrAfter passed",
+            with(&authn, &says(&format!("SessionNotOnOrAfter=\"{}\"", at(-60)))),
+            "TokenExpired",
+        ),
+        (
+            "AuthnStatement/@SessionNotOnOrAfter unreadable",
+            with(&authn, &says("SessionNotOnOrAfter=\"tomorrow\"")),
+            "TokenInvalid",
+        ),
+        (
+            "a second AuthnStatement whose session is over",
+            with(&authn, &format!("{authn}{}", says(&format!("SessionNotOnOrAfter=\"{}\"", at(-60))))),
+            "TokenExpired",
+        ),
+        ("AuthnStatement/@SessionIndex", with(&authn, &says("SessionIndex=\"1\"")), ""),
+        ("AuthnStatement with another attribute", with(&authn, &says("Other=\"1\"")), "TokenInvalid"),
+        ("AuthnStatement/SubjectLocality", with("<AuthnContext>", "<SubjectLocality Address=\"10.0.0.1\"/><AuthnContext>"), ""),
+        ("AuthnStatement with something else", with("<AuthnContext>", "<Other/><AuthnContext>"), "TokenInvalid"),
+        ("no AuthnStatement", with(&authn, ""), ""),
+        (
+            "AuthzDecisionStatement",
+            with("<AttributeStatement>", "<AuthzDecisionStatement Resource=\"\" Decision=\"Deny\"/><AttributeStatement>"),
+            "TokenInvalid",
+        ),
+        (
+            "Statement of an extension",
+            with("<AttributeStatement>", &format!("<Statement {xsi}/><AttributeStatement>")),
+            "TokenInvalid",
+        ),
+        (
+            "AttributeStatement of another type",
+            with("<AttributeStatement>", &format!("<AttributeStatement {xsi}>")),
+            "TokenInvalid",
+        ),
+        ("EncryptedAttribute", with("<AttributeStatement>", "<AttributeStatement><EncryptedAttribute/>"), "TokenInvalid"),
+        ("Advice", with("<AttributeStatement>", "<Advice/><AttributeStatement>"), "TokenInvalid"),
+    ];
+    let mut wrong = Vec::new();
+    for (part, token, expected) in rows {
+        let came = accept(&request_with(&issued(&token), &CLIENT)).map_or_else(|refusal| refusal.code(), |_| "");
+        if came != expected {
+            wrong.push(format!("{part}: must be {expected:?}, is {came:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_token_ends_when_its_session_does() {
+    let session = at(600);
+    let token = assertion().replace("<AuthnStatement ", &format!("<AuthnStatement SessionNotOnOrAfter=\"{session}\" "));
+    let identity = accept(&request_with(&issued(&token), &CLIENT)).unwrap();
+    assert_eq!(identity.not_on_or_after().to_string(), session);
+}
+
+/// A tool that prints XML nicely puts white space into the Signature as well, so the issuer's signature fails before any
+/// digest is looked at. What the sender did is told all the same.
+#[test]
+fn a_token_or_message_that_was_indented_after_signing_is_told_so_by_the_part() {
+    let indented = |xml: &str| xml.replace("><", ">\n  <");
+    let good = request();
+    let token = piece(&good, "<Assertion ", "</Assertion>");
+    let refusal = accept(&good.replace(token, &indented(token))).unwrap_err();
+    assert!(
+        matches!(&refusal, Refusal::DigestMismatch { reference, part } if reference == "#_token" && part == "Assertion"),
+        "{refusal}"
+    );
+    assert!(refusal.to_string().contains("not even line breaks and indentation"), "{refusal}");
+    assert_eq!(accept(&indented(&good)).unwrap_err().code(), "DigestMismatch");
+    let signature = piece(token, "<ds:Signature", "</ds:Signature>");
+    let refusal = accept(&good.replace(signature, &indented(signature))).unwrap_err();
+    assert!(
+        matches!(&refusal, Refusal::SignatureInvalid { of } if of.en() == "the token's signature"),
+        "only SignedInfo: {refusal}"
+    );
+    let rest = good.replace(token, "TOKEN");
+    let refusal = accept(&indented(&rest).replace("TOKEN", token)).unwrap_err();
+    assert!(matches!(&refusal, Refusal::DigestMismatch { part, .. } if part != "Assertion"), "only the message: {refusal}");
 }
 
 #[test]
