@@ -40,7 +40,10 @@ use signals::Signals;
 ///
 /// SIGHUP reads the configuration anew without dropping a call; a file that is not in order leaves the old one in force.
 /// It serves until SIGTERM or SIGINT, then drains: no new connection is taken, calls under way finish within
-/// `[limits] drain_timeout`, and the audit log is closed with a signed checkpoint.
+/// `[limits] drain_timeout`, and the audit log is closed with a signed checkpoint. A start that waits ends at once.
+///
+/// The log goes to stderr. HJEMMEL_LOG in the environment says what is written: error, warn, info (the default), debug or
+/// trace, or other levels for single parts, as HJEMMEL_LOG=info,hjemmel::edge=debug.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The configuration file (`hjemmel check` tells all that is wrong with it)

@@ -172,6 +172,14 @@ mod tests {
     }
 
     #[test]
+    fn every_cause_is_explained_to_operators() {
+        let page = include_str!("../../docs/operations.md");
+        for cause in Cause::ALL {
+            assert!(page.contains(&format!("`{}`", cause.label())), "{cause:?}");
+        }
+    }
+
+    #[test]
     fn no_two_causes_have_one_name_and_each_is_shown_before_it_happens() {
         let metrics = Arc::new(Metrics::new().unwrap());
         Refusals::new("service", metrics.clone());

@@ -78,7 +78,11 @@ impl Log {
 
     /// Sends the process's events here, in this format.
     pub fn subscribe(&self, format: LogFormat) {
-        let filter = EnvFilter::try_from_env("HJEMMEL_LOG").unwrap_or_else(|_| "info".into());
+        let wanted = std::env::var("HJEMMEL_LOG").unwrap_or_else(|_| "info".to_owned());
+        let (filter, wrong) = match EnvFilter::try_new(&wanted) {
+            Ok(filter) => (filter, None),
+            Err(error) => ("info".into(), Some(error)),
+        };
         let builder = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(self.clone())
@@ -89,6 +93,9 @@ impl Log {
         match format {
             LogFormat::Json => builder.json().flatten_event(true).init(),
             LogFormat::Text => builder.init(),
+        }
+        if let Some(error) = wrong {
+            tracing::warn!(%error, "HJEMMEL_LOG is not a filter, and info is used; see docs/operations.md");
         }
         // The default hook writes to stderr on the thread that panicked, which may serve calls.
         std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a part of the gateway failed; the rest goes on")));
