@@ -97,7 +97,9 @@ pub struct Parties {
 
 impl Parties {
     pub fn new() -> Self {
-        let pki = DevPki::generate(&Clock::system(), KeyBits::Bits2048).unwrap();
+        // At the instant of the messages: nothing here depends on the day on which it is run.
+        let at = "2026-11-22T12:00:00Z".parse().unwrap();
+        let pki = DevPki::generate(&Clock::fixed(at), KeyBits::Bits2048).unwrap();
         Self {
             issuers: vec![
                 Party::rsa(&pki, "issuer-rsa"),
