@@ -131,8 +131,9 @@ async fn scrape(admin: SocketAddr) -> String {
     text
 }
 
-const CRLS: (&str, &str) =
-    ("client_roots = [\"pki/root.pem\"]", "client_roots = [\"pki/root.pem\", \"pki/issuing.pem\"]\ncrls = [\"issuing.crl\"]");
+/// As the demo names them.
+const CLIENT_ROOTS: &str = "client_roots = [\"pki/root.pem\", \"pki/issuing.pem\"]";
+const CRLS: (&str, &str) = (CLIENT_ROOTS, "client_roots = [\"pki/root.pem\", \"pki/issuing.pem\"]\ncrls = [\"issuing.crl\"]");
 const EVERY_SECOND: (&str, &str) = ("[sts]\n", "[revocation]\ninterval = \"1s\"\n\n[sts]\n");
 
 #[tokio::test(flavor = "multi_thread")]
@@ -435,7 +436,7 @@ async fn a_list_that_its_authority_did_not_sign_is_refused(node: &Node) {
     let error = node.reload(&[CRLS]).await.unwrap_err();
     assert!(error.contains("the signature of") && error.contains("does not hold"), "{error}");
     node.write("issuing.crl", node.revocation_list(&[], 10));
-    let unknown = ("client_roots = [\"pki/root.pem\"]", "client_roots = [\"pki/root.pem\"]\ncrls = [\"issuing.crl\"]");
+    let unknown = (CLIENT_ROOTS, "client_roots = [\"pki/root.pem\"]\ncrls = [\"issuing.crl\"]");
     let error = node.reload(&[unknown]).await.unwrap_err();
     assert!(error.contains("is not among the trusted CAs"), "{error}");
     assert_eq!(node.plays(Scene::AuthorityContext).await.0, None);
@@ -470,10 +471,9 @@ async fn a_ca_that_is_no_longer_trusted_gives_nothing_on_the_connection_it_has_o
     assert_eq!(node.calls(&client).await, Ok(None));
     let other = DevPki::generate(&Clock::system(), KeyBits::Bits2048).unwrap();
     node.write("other.pem", pem("CERTIFICATE", other.root()));
-    let original = "client_roots = [\"pki/root.pem\"]";
-    node.reload(&[(original, "client_roots = [\"pki/root.pem\", \"other.pem\"]")]).await.unwrap();
+    node.reload(&[(CLIENT_ROOTS, "client_roots = [\"pki/root.pem\", \"other.pem\"]")]).await.unwrap();
     assert_eq!(node.calls(&client).await, Ok(None), "both are trusted while one takes over");
-    node.reload(&[(original, "client_roots = [\"other.pem\"]")]).await.unwrap();
+    node.reload(&[(CLIENT_ROOTS, "client_roots = [\"other.pem\"]")]).await.unwrap();
     assert_eq!(node.calls(&client).await, Ok(Some("ClientCertificateInvalid".to_owned())));
     assert!(node.calls(&node.client()).await.is_err(), "TLS refuses a new connection");
     node.reload(&[]).await.unwrap();

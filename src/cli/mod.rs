@@ -15,6 +15,7 @@ pub mod explain;
 mod lang;
 pub mod policy;
 pub mod serve;
+mod shell;
 pub mod stub;
 
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -94,7 +95,16 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
         Command::Demo(args) => demo::run(args, clock).await,
         Command::Serve(args) => Ok(serve::run(&args, clock).await?),
         Command::Check(args) => Ok(check::run(&args, clock)),
-        Command::Call(args) => call::run(*args, clock, &mut io::stdin().lock()).await.map_err(Into::into).and(done),
+        Command::Call(args) => {
+            let environment = |name: &str| std::env::var(name).ok();
+            match call::run(*args, clock, &mut io::stdin().lock(), &environment).await {
+                Err(error @ call::CallError::Usage(_)) => {
+                    eprintln!("hjemmel: {error}\nSee `hjemmel call --help`.");
+                    Ok(ExitCode::from(2))
+                }
+                outcome => outcome.map_err(Into::into).and(done),
+            }
+        }
         Command::Explain(args) => explain::run(&args, clock, &mut output::Stdout).await,
         Command::Policy(args) => policy::run(&args, clock, &mut output::Stdout).await,
         Command::Agreement(args) => {

@@ -73,7 +73,7 @@ class Gateway(unittest.TestCase):
         """The folder of messages that `hjemmel call` exchanged."""
         call = list(running.told["call"])
         for option, key in [("--cert", "certificate"), ("--key", "key"), ("--authority", "authority")]:
-            call[call.index(option) + 1] = self.system(system)[key]
+            call += [option, self.system(system)[key]]
         run = subprocess.run([*call, "--save", str(self.dir), *more], input=cpr, capture_output=True, text=True)
         self.assertEqual(run.returncode, exits, run.stdout + run.stderr)
         return run.stdout

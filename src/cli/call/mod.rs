@@ -2,17 +2,21 @@
 
 pub mod client;
 pub mod question;
+mod settings;
+mod signer;
+mod token;
 pub mod words;
 
 use std::io::BufRead;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use http::Uri;
 use jiff::Timestamp;
+use rustls_pki_types::CertificateDer;
 
 use crate::agreements::Cvr;
+use crate::cli::shell::quoted;
 use crate::clock::Clock;
 use crate::outbound::{Outbound, OutboundSettings, SetupError};
 use crate::policy::person::Cpr;
@@ -24,54 +28,60 @@ use crate::signature::verify::{Parts, verify_whole_response};
 use crate::soap::document::Document;
 use crate::soap::envelope::{Envelope, Version};
 use crate::soap::strict::Limits;
-use crate::sts::cache::Source;
-use crate::sts::client::{Https, StsClient, StsSettings};
 use client::{Client, ClientError, Exchange};
 use question::Question;
+use settings::{Missing, Settings};
 use words::Said;
 
 /// Ask the service about one person's benefits, as a client system does.
 ///
 /// The CPR number is read from standard input (one line), so that it stands in no process list and no shell history.
+///
+/// What no option gives is taken from the file of --env, else from the environment, by the names in square brackets: those of
+/// the sample clients in docs/clients.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example, against `hjemmel demo` (which prints the line with its own paths):\n  \
-    echo 6101801111 | hjemmel call --service https://localhost:8443/service/Ydelse/TerminalAdgang/6 --ca root.pem \\\n    \
-    --cert client.pem --key client.key.pem --authority 11111111 --binding authority-context")]
+#[command(after_help = "Example, against `hjemmel demo --dir demo`, which writes demo/client.env:\n  \
+    echo 6101801234 | hjemmel call --env demo/client.env\n  \
+    echo 6101801234 | hjemmel call --env demo/client.env --binding authority-context")]
 pub struct Args {
-    /// The service's address
-    #[arg(long, value_name = "URL")]
-    service: Uri,
-    /// The CA of the gateway's (and the STS's) TLS server, PEM
+    /// A file of settings, one `NAME=value` or `export NAME=value` a line
     #[arg(long, value_name = "FILE")]
-    ca: PathBuf,
-    /// Your system's certificate chain, PEM
-    #[arg(long, value_name = "FILE", required_unless_present = "p12", requires = "key")]
+    env: Option<PathBuf>,
+    /// The service's address [SERVICE]
+    #[arg(long, value_name = "URL")]
+    service: Option<Uri>,
+    /// The CA of the gateway's (and the STS's) TLS server, PEM [CA]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Your system's certificate chain, PEM [CERT]
+    #[arg(long, value_name = "FILE")]
     cert: Option<PathBuf>,
-    /// Your system's private key, PEM (PKCS#8)
+    /// Your system's private key, PEM (PKCS#8) [KEY]
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
     /// Your system's certificate and key as PKCS#12, as OCES delivers them
-    #[arg(long, value_name = "FILE", conflicts_with = "cert", requires = "p12_password_file")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cert", "key"], requires = "p12_password_file")]
     p12: Option<PathBuf>,
     /// A file whose first line is the password of the PKCS#12 file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "p12")]
     p12_password_file: Option<PathBuf>,
-    /// The authority on whose behalf you call
+    /// The authority on whose behalf you call [AUTHORITY]
     #[arg(long, value_name = "CVR")]
-    authority: Cvr,
+    authority: Option<Cvr>,
     /// How to prove who you are
     #[arg(long, value_enum, default_value = "token")]
     binding: Binding,
-    /// The STS's WS-Trust address (token binding)
-    #[arg(long, value_name = "URL", required_if_eq("binding", "token"))]
+    /// The STS's WS-Trust address (token binding) [STS]
+    #[arg(long, value_name = "URL")]
     sts: Option<Uri>,
-    /// The STS's SAML metadata (token binding)
-    #[arg(long, value_name = "FILE", required_if_eq("binding", "token"))]
+    /// The STS's SAML metadata (token binding) [STS_METADATA]
+    #[arg(long, value_name = "FILE")]
     sts_metadata: Option<PathBuf>,
-    /// The entity id to ask a token for (token binding)
-    #[arg(long, value_name = "URI", required_if_eq("binding", "token"))]
+    /// The entity id to ask a token for (token binding) [ENTITY_ID]
+    #[arg(long, value_name = "URI")]
     entity_id: Option<String>,
-    /// The gateway's signing certificate, to check the answer's signature with (token binding)
+    /// The gateway's signing certificate, to check the answer's signature with (token binding); the first in the file counts
+    /// [GATEWAY_CERT]
     #[arg(long, value_name = "FILE")]
     gateway_cert: Option<PathBuf>,
     /// The first disposition date asked about, such as 2026-09-01T00:00:00+02:00; left out, the gateway inserts the window
@@ -86,7 +96,8 @@ pub struct Args {
     /// Print the raw messages too
     #[arg(long)]
     xml: bool,
-    /// Write the raw messages to this folder: request.xml, answer.xml and (token binding) token.xml. They hold personal data
+    /// Write the raw messages to this folder: request.xml, answer.xml and (token binding) token.xml. They hold personal data.
+    /// Prints how `hjemmel explain` tells what the gateway decided about them
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
 }
@@ -127,44 +138,126 @@ pub enum CallError {
     /// The STS's metadata.
     #[error(transparent)]
     Trust(#[from] TrustError),
-    /// The STS.
+    /// Something that the call cannot do without was not given, or cannot be read.
     #[error("{0}")]
-    Sts(crate::refusal::Refusal),
+    Usage(String),
+    /// No answer from the STS.
+    #[error("no token: {0}; check the address of the STS and the trusted CA")]
+    NoSts(String),
+    /// The STS's refusal, or an answer of its that cannot be used: in Danish, then in English.
+    #[error("no token\n{0}")]
+    Sts(String),
     /// The exchange.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The answer's signature.
-    #[error("the answer is not signed by the gateway whose certificate was given ({0}); it is not shown")]
-    Answer(crate::refusal::Refusal),
+    /// The answer's signature: in Danish, then in English.
+    #[error("the answer is not shown\n{0}")]
+    Answer(String),
     /// The service answered with a fault.
     #[error("the service answered with a fault")]
     Fault,
 }
 
-/// Carries out the command.
+/// What a call needs, from wherever it was given.
+struct Needed {
+    service: Uri,
+    authority: Cvr,
+    credentials: Credentials,
+    /// Where the certificate stands, for `hjemmel explain`.
+    certificate: Option<PathBuf>,
+    roots: Vec<CertificateDer<'static>>,
+    token: Option<TokenNeeds>,
+}
+
+/// What the token binding needs besides.
+struct TokenNeeds {
+    sts: Uri,
+    metadata: PathBuf,
+    entity_id: String,
+    gateway: Option<PathBuf>,
+}
+
+impl Needed {
+    fn gather(args: &Args, environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, CallError> {
+        let settings = Settings::read(args, environment)?;
+        let mut missing = Missing::default();
+        let service = missing.need(settings.value(args.service.as_ref(), "SERVICE")?, "--service URL", "SERVICE");
+        let ca = missing.need(settings.path(args.ca.as_ref(), "CA"), "--ca FILE", "CA");
+        let authority = missing.need(settings.value(args.authority.as_ref(), "AUTHORITY")?, "--authority CVR", "AUTHORITY");
+        let pair = match args.p12 {
+            Some(_) => None,
+            None => {
+                let certificate = settings.path(args.cert.as_ref(), "CERT");
+                let certificate = missing.need(certificate, "--cert FILE or --p12 FILE", "CERT");
+                certificate.zip(missing.need(settings.path(args.key.as_ref(), "KEY"), "--key FILE", "KEY"))
+            }
+        };
+        let token = match args.binding {
+            Binding::AuthorityContext => None,
+            Binding::Token => {
+                let metadata = settings.path(args.sts_metadata.as_ref(), "STS_METADATA");
+                let sts = missing.need(settings.value(args.sts.as_ref(), "STS")?, "--sts URL", "STS");
+                let metadata = missing.need(metadata, "--sts-metadata FILE", "STS_METADATA");
+                let entity_id = settings.value(args.entity_id.as_ref(), "ENTITY_ID")?;
+                let entity_id = missing.need(entity_id, "--entity-id URI", "ENTITY_ID");
+                let gateway = settings.path(args.gateway_cert.as_ref(), "GATEWAY_CERT");
+                sts.zip(metadata).zip(entity_id).map(|((sts, metadata), entity_id)| TokenNeeds {
+                    sts,
+                    metadata,
+                    entity_id,
+                    gateway,
+                })
+            }
+        };
+        let credentials = match (&args.p12, &args.p12_password_file, &pair) {
+            (Some(p12), Some(password), _) => Some(Credentials::from_pkcs12_file(p12, password)?),
+            (_, _, Some((certificate, key))) => Some(Credentials::from_pem_files(certificate, key)?),
+            _ => None,
+        };
+        let complete = args.binding == Binding::AuthorityContext || token.is_some();
+        match (service, ca, authority, credentials) {
+            (Some(service), Some(ca), Some(authority), Some(credentials)) if complete => Ok(Self {
+                service,
+                authority,
+                credentials,
+                certificate: pair.map(|(certificate, _)| certificate),
+                roots: certificates_from_pem_file(&ca)?,
+                token,
+            }),
+            _ => Err(missing.told(match args.binding {
+                Binding::Token => "a call in the token binding",
+                Binding::AuthorityContext => "a call in the AuthorityContext binding",
+            })),
+        }
+    }
+}
+
+/// Carries out the command. `environment` gives the environment's variables.
 ///
 /// # Errors
 /// [`CallError`]; a fault of the service too, so that the exit code tells.
-pub async fn run(args: Args, clock: &Clock, input: &mut impl BufRead) -> Result<(), CallError> {
+pub async fn run(
+    args: Args,
+    clock: &Clock,
+    input: &mut impl BufRead,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<(), CallError> {
+    let needed = Needed::gather(&args, environment)?;
     let mut line = String::new();
     input.read_line(&mut line).map_err(|_| CallError::Person)?;
     let person = Cpr::parse(line.trim()).ok_or(CallError::Person)?;
-    let credentials = match (&args.p12, &args.p12_password_file, &args.cert, &args.key) {
-        (Some(p12), Some(password), _, _) => Credentials::from_pkcs12_file(p12, password)?,
-        (_, _, Some(cert), Some(key)) => Credentials::from_pem_files(cert, key)?,
-        _ => return Err(CallError::Person),
-    };
     let outbound = Outbound::new(OutboundSettings {
-        credentials: Some(credentials.clone()),
-        ..OutboundSettings::new(certificates_from_pem_file(&args.ca)?)
+        credentials: Some(needed.credentials.clone()),
+        ..OutboundSettings::new(needed.roots.clone())
     })?;
     let question = Question { person: Some(person), period: args.from.clone().zip(args.to.clone()), kle: args.kle.clone() };
-    let client = Client { outbound: outbound.clone(), service: args.service.clone() };
-    let exchange = match args.binding {
-        Binding::AuthorityContext => {
-            client.send(Version::V11, Client::authority_context_message(args.authority, &question.input())).await?
+    let client = Client { outbound: outbound.clone(), service: needed.service.clone() };
+    let (exchange, unsigned) = match &needed.token {
+        None => {
+            let message = Client::authority_context_message(needed.authority, &question.input());
+            (client.send(Version::V11, message).await?, None)
         }
-        Binding::Token => by_token(&args, &client, &credentials, &question, clock).await?,
+        Some(token) => by_token(&args, &needed, token, &client, &question, clock).await?,
     };
     if args.xml {
         println!(
@@ -176,7 +269,17 @@ pub async fn run(args: Args, clock: &Clock, input: &mut impl BufRead) -> Result<
     }
     save(&args, "request.xml", &exchange.request)?;
     save(&args, "answer.xml", &exchange.answer)?;
+    if let Some(line) = explain_line(&args, &needed, clock.now()) {
+        println!("Saved. Whoever has the gateway's configuration sees what it decided, and why, with\n  {line}");
+    }
+    if let Some(error) = unsigned {
+        return Err(error);
+    }
     let said = Said::read(&exchange.answer);
+    if matches!(said, Said::Unknown(_)) {
+        let kind = exchange.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        println!("HTTP {}, {}", exchange.status, kind.unwrap_or("no Content-Type"));
+    }
     said.lines().iter().for_each(|line| println!("{line}"));
     match said {
         Said::Answer { .. } => Ok(()),
@@ -184,51 +287,59 @@ pub async fn run(args: Args, clock: &Clock, input: &mut impl BufRead) -> Result<
     }
 }
 
+/// The command that explains the saved request, at the instant of the call: later its Timestamp would be too old.
+fn explain_line(args: &Args, needed: &Needed, at: Timestamp) -> Option<String> {
+    let file = |path: &Path| quoted(&path.display().to_string());
+    let mut line =
+        format!("hjemmel explain --config hjemmel.toml {} --at {at:.3}", file(&args.save.as_ref()?.join("request.xml")));
+    if let (None, Some(certificate)) = (&needed.token, &needed.certificate) {
+        line += &format!(" --certificate {}", file(certificate));
+    }
+    Some(line)
+}
+
+/// The exchange; and where the answer is not the gateway's, why, so that it is saved and not shown.
 async fn by_token(
     args: &Args,
+    needed: &Needed,
+    token: &TokenNeeds,
     client: &Client,
-    credentials: &Credentials,
     question: &Question,
     clock: &Clock,
-) -> Result<Exchange, CallError> {
-    let (Some(sts), Some(metadata), Some(entity_id)) = (&args.sts, &args.sts_metadata, &args.entity_id) else {
-        return Err(CallError::Sts(crate::refusal::Refusal::StsUnavailable));
-    };
-    let bytes = std::fs::read(metadata).map_err(|error| CallError::File { path: metadata.clone(), error })?;
-    let trusted = trust::Issuer::from_metadata(Bytes::from(bytes), None, clock.now())?;
-    let key = SigningKey::from_der(credentials.key())?;
-    let settings = StsSettings {
-        to: sts.to_string(),
-        issuer: trusted,
-        certificate: Certificate::from_der(credentials.leaf())?,
+) -> Result<(Exchange, Option<CallError>), CallError> {
+    let bytes = std::fs::read(&token.metadata).map_err(|error| CallError::File { path: token.metadata.clone(), error })?;
+    let key = SigningKey::from_der(needed.credentials.key())?;
+    let order = token::Order {
+        sts: &token.sts,
+        issuer: trust::Issuer::from_metadata(Bytes::from(bytes), None, clock.now())?,
+        certificate: Certificate::from_der(needed.credentials.leaf())?,
         key: key.clone(),
-        on_behalf_of: None,
+        authority: needed.authority,
+        entity_id: &token.entity_id,
     };
-    let transport = Https { outbound: client.outbound.clone(), uri: sts.clone(), timeout: Duration::from_secs(10) };
-    let issuer = StsClient::new(settings, transport, clock.clone());
-    let token = issuer.issue(&args.authority.to_string(), entity_id).await.map_err(CallError::Sts)?;
-    save(args, "token.xml", token.assertion().bytes())?;
-    let (message, message_id) = client.token_message(token.assertion(), &key, &question.input(), clock.now())?;
+    let assertion = token::fetch(order, client.outbound.clone(), clock).await?;
+    save(args, "token.xml", assertion.bytes())?;
+    let (message, message_id) = client.token_message(&assertion, &key, &question.input(), clock.now())?;
     let exchange = client.send(Version::V12, message).await?;
-    match &args.gateway_cert {
-        None => println!("The answer's signature was not checked: give --gateway-cert to have it checked."),
-        Some(file) => {
-            let pinned: Vec<_> = certificates_from_pem_file(file)?
-                .iter()
-                .take(1)
-                .map(|der| Certificate::from_der(der))
-                .collect::<Result<_, _>>()?;
-            match check_signature(&exchange.answer, &pinned, &message_id, clock.now()) {
-                Ok(()) => println!("The answer is signed by the gateway."),
-                // Faults that come before the caller is proven are unsigned by design.
-                Err(_) if matches!(Said::read(&exchange.answer), Said::Fault { .. }) => {
-                    println!("The fault is not signed by the gateway: it came before your own signature was verified.");
-                }
-                Err(refusal) => return Err(CallError::Answer(refusal)),
-            }
+    let Some(file) = &token.gateway else {
+        println!("The answer's signature was not checked: give --gateway-cert to have it checked.");
+        return Ok((exchange, None));
+    };
+    let chain = certificates_from_pem_file(file)?;
+    let pinned: Vec<_> = chain.iter().take(1).map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
+    let unsigned = match check_signature(&exchange.answer, &pinned, &message_id, clock.now()) {
+        Ok(()) => {
+            println!("The answer is signed by the gateway.");
+            None
         }
-    }
-    Ok(exchange)
+        // Faults that come before the caller is proven are unsigned by design.
+        Err(_) if signer::none(&exchange.answer) && !matches!(Said::read(&exchange.answer), Said::Answer { .. }) => {
+            println!("The fault is not signed by the gateway: it came before your own signature was verified.");
+            None
+        }
+        Err(refusal) => Some(CallError::Answer(signer::told(&exchange.answer, &pinned, file, &refusal))),
+    };
+    Ok((exchange, unsigned))
 }
 
 fn save(args: &Args, name: &str, bytes: &[u8]) -> Result<(), CallError> {

@@ -6,6 +6,9 @@ use crate::soap::document::{Document, Element};
 use crate::soap::names::SERVICEPLATFORM_FAULT;
 use crate::soap::strict::Limits;
 
+/// The most characters of an answer that is not the service's that are shown.
+const LONGEST_SHOWN: usize = 4_000;
+
 /// What an answer says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
@@ -33,7 +36,7 @@ impl Said {
         let limits = Limits { nodes: 2_000_000, ..Limits::default() };
         let document = match Document::parse(answer.clone(), &limits) {
             Ok(document) => document,
-            Err(_) => return Said::Unknown(String::from_utf8_lossy(answer).chars().take(300).collect()),
+            Err(_) => return Said::Unknown(shown(String::from_utf8_lossy(answer).trim())),
         };
         let root = document.root();
         let errors: Vec<_> = root.descendants().filter(|element| element.is(SERVICEPLATFORM_FAULT, "Error")).collect();
@@ -44,7 +47,10 @@ impl Said {
         let status = root.descendants().find(|element| element.local() == "StatusKode").and_then(|status| status.text());
         match status {
             Some(status) => Said::Answer { status: status.into_owned(), lines: effectuations(root) },
-            None => Said::Unknown(format!("{root:?}")),
+            None => Said::Unknown(match reasons(root) {
+                reasons if reasons.is_empty() => shown(&String::from_utf8_lossy(root.source())),
+                reasons => format!("a SOAP fault: {}", reasons.join("; ")),
+            }),
         }
     }
 
@@ -69,6 +75,22 @@ impl Said {
     }
 }
 
+/// What a terminal can take in of a text; whatever is left out is said.
+fn shown(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_SHOWN) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{} … ({} bytes in all; --save keeps the whole)", text.get(..end).unwrap_or(text), text.len()),
+    }
+}
+
+/// What a fault says that is not the platform's: its code and reasons.
+fn reasons(root: Element<'_>) -> Vec<String> {
+    let told = ["Value", "faultcode", "Text", "faultstring"];
+    let Some(fault) = root.descendants().find(|element| element.local() == "Fault") else { return Vec::new() };
+    let parts = fault.descendants().filter(|element| told.contains(&element.local()));
+    parts.filter_map(|element| element.text().map(|text| text.trim().to_owned())).collect()
+}
+
 fn effectuations(root: Element<'_>) -> Vec<String> {
     let objects = root.descendants().filter(|element| element.local() == "OekonomiskEffektueringFiltreretOejebliksbillede");
     objects
@@ -90,4 +112,35 @@ fn effectuations(root: Element<'_>) -> Vec<String> {
 
 fn child(element: Element<'_>, local: &str) -> String {
     element.elements().find(|child| child.local() == local).and_then(|child| child.text()).unwrap_or_default().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unknown(text: &str) -> String {
+        match Said::read(&Bytes::copy_from_slice(text.as_bytes())) {
+            Said::Unknown(shown) => shown,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_no_answer_is_shown_whole_and_one_that_is_very_long_says_what_is_left_out() {
+        let page = format!("<html><p>{}</body>", "proxy says no ".repeat(40));
+        assert_eq!(unknown(&page), page);
+        let long = "æ".repeat(5_000);
+        let told = unknown(&long);
+        assert!(told.starts_with(&"æ".repeat(4_000)) && told.ends_with("… (10000 bytes in all; --save keeps the whole)"));
+    }
+
+    #[test]
+    fn a_fault_of_somebody_else_tells_its_code_and_reasons() {
+        let soap = crate::soap::names::SOAP12;
+        let fault = format!(
+            "<s:Envelope xmlns:s='{soap}'><s:Body><s:Fault><s:Code><s:Value>s:Receiver</s:Value></s:Code><s:Reason>\
+             <s:Text xml:lang='da'>Nede</s:Text><s:Text xml:lang='en'>Down</s:Text></s:Reason></s:Fault></s:Body></s:Envelope>"
+        );
+        assert_eq!(unknown(&fault), "a SOAP fault: s:Receiver; Nede; Down");
+    }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::world::{ENTITY_ID, STS_ENTITY_ID, WITHOUT_BACK, World, WorldError};
 use crate::cli::call::client::Client;
 use crate::cli::call::question::Question;
+use crate::cli::shell::quoted;
 use crate::policy::person::Cpr;
 use crate::policy::window::Window;
 use crate::stub::pki::Role;
@@ -86,10 +87,7 @@ impl Invitation {
         #[rustfmt::skip] // a command line
         let curl = words(&["curl", "--cacert", &root_file, "--cert", &certificate_file, "--key", &key_file,
             "-H", "Content-Type: text/xml; charset=utf-8", "--data-binary", &format!("@{}", text(&request)), &service]);
-        #[rustfmt::skip] // a command line
-        let call = words(&[&hjemmel, "call", "--service", &service, "--ca", &root_file, "--cert", &certificate_file, "--key", &key_file,
-            "--authority", KORSBAEK, "--sts", &sts, "--sts-metadata", &text(&sts_metadata), "--entity-id", ENTITY_ID,
-            "--gateway-cert", &text(&gateway)]);
+        let call = words(&[&hjemmel, "call", "--env", &text(&dir.join("client.env"))]);
         let audit = ["audit", "verify", &text(&dir.join("audit")), "--key", &text(&dir.join("audit-keys/checkpoint.pub"))];
         let audit = std::iter::once(hjemmel.as_str()).chain(audit).map(str::to_owned).collect();
         let system = |role, authority| System { pair: pair(role), authority };
@@ -128,11 +126,12 @@ impl Invitation {
             ("KEY", file(&pair.key)),
             ("AUTHORITY", (*authority).to_owned()),
             ("STS", self.sts.clone()),
+            ("STS_METADATA", file(&self.sts_metadata)),
             ("ENTITY_ID", self.entity_id.to_owned()),
             ("STS_CERT", file(&self.sts_certificate)),
             ("GATEWAY_CERT", file(&self.gateway_certificate)),
         ];
-        settings.map(|(name, value)| format!("export {name}={}\n", line(&[value]))).concat()
+        settings.map(|(name, value)| format!("export {name}={}\n", quoted(&value))).concat()
     }
 
     /// Writes `client.env`, and `demo.json` in one step: where it is there, all is whole.
@@ -158,7 +157,7 @@ impl Invitation {
         println!("  persons   {}", persons.join(", "));
         println!("  admin     {}/metrics, /healthz, /readyz", self.admin);
         println!("  all this  {}, for programs", world.dir.join("demo.json").display());
-        println!("  settings  {}, for the clients in docs/clients", world.dir.join("client.env").display());
+        println!("  settings  {}, for `hjemmel call --env` and the clients in docs/clients", world.dir.join("client.env").display());
         println!("  audit     {}\n", line(&self.audit));
         println!("AuthorityContext with curl:\n\n  {}\n", line(&self.curl));
         println!("The token binding, which curl cannot sign:\n\n  echo {} | {}\n", self.asks_about, line(&self.call));
@@ -168,7 +167,5 @@ impl Invitation {
 
 /// A command as a person pastes it into a shell.
 fn line(words: &[String]) -> String {
-    let plain = |word: &String| word.bytes().all(|b| b.is_ascii_alphanumeric() || b"@%+=:,./_-".contains(&b));
-    let quoted = |word: &String| if plain(word) { word.clone() } else { format!("'{}'", word.replace('\'', r"'\''")) };
-    words.iter().map(quoted).collect::<Vec<_>>().join(" ")
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }

@@ -409,7 +409,7 @@ fn settings(listen: SocketAddr, admin: SocketAddr, sts: &Uri, index: SocketAddr)
     format!(
         "environment = \"demo\"\nudk_cvr = \"{UDK}\"\nlog_format = \"text\"\n\
          \n[listen]\naddress = \"{listen}\"\npublic_url = \"https://localhost:{}\"\ncertificate = \"pki/{server}.pem\"\n\
-         key = \"pki/{server}.key.pem\"\nclient_roots = [\"pki/root.pem\"]\n\
+         key = \"pki/{server}.key.pem\"\nclient_roots = [\"pki/root.pem\", \"pki/issuing.pem\"]\n\
          \n[admin]\naddress = \"{admin}\"\n\
          \n[system]\ncertificate = \"pki/{system}.pem\"\nkey = \"pki/{system}.key.pem\"\n\
          \n[service]\nentity_id = \"{ENTITY_ID}\"\nbindings = [\"token\", \"authority-context\"]\n\
