@@ -14,7 +14,7 @@ import demo
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENTS = ROOT / "docs/clients"
-ANNA, UNPROVEN = "6101801234", "6404651237"
+ANNA, NOBODY, UNPROVEN = "6101801234", "6303701236", "6404651237"
 # What tells a command that asks about a person from one that prepares.
 ASKS = re.compile(r"^read -r cpr$|\.py$|AuthorityContext\.java$|TokenBinding$", re.MULTILINE)
 
@@ -67,6 +67,10 @@ class Commands(unittest.TestCase):
             code, told = self.run_command(command, f"{ANNA}\n")
             self.assertEqual(code, 0, f"{command}\n{told}")
             self.assertEqual(told.count("32.03.04"), 4, f"{command}\n{told}")
+            self.assertNotIn("no benefits", told, command)
+            code, told = self.run_command(command, f"{NOBODY}\n")
+            self.assertEqual(code, 0, f"{command}\n{told}")
+            self.assertIn("no benefits", told, command)
             _, told = self.run_command(command, f"{UNPROVEN}\n")
             self.assertGreaterEqual(told.count("PersonUnproven"), 2, f"{command}\n{told}")
             self.assertEqual(len(set(re.findall(r"Call-id: ([0-9a-f-]{36})", told))), 1, f"{command}\n{told}")

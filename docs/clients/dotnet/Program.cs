@@ -71,6 +71,10 @@ foreach (var error in answer.Descendants(fault + "Error"))
 {
     Console.WriteLine($"{error.Element(fault + "ErrorCode")?.Value}: {error.Element(fault + "ErrorText")?.Value}");
 }
+if (response.IsSuccessStatusCode && !answer.Descendants(oei + "OekonomiskYdelseEffektueringRelation").Any())
+{
+    Console.WriteLine("no benefits");
+}
 foreach (var line in answer.Descendants(oei + "OekonomiskYdelseEffektueringRelation"))
 {
     Console.WriteLine($"{line.Element(oei + "Klassifikationsbeskrivelse")?.Value} {line.Element(oei + "Ydelsesbeloeb")?.Value}");

@@ -83,6 +83,9 @@ public final class AuthorityContext {
             Element line = (Element) lines.item(i);
             System.out.println(text(line, OEI, "Klassifikationsbeskrivelse") + " " + text(line, OEI, "Ydelsesbeloeb"));
         }
+        if (response.statusCode() == 200 && lines.getLength() == 0) {
+            System.out.println("no benefits");
+        }
         System.exit(response.statusCode() == 200 ? 0 : 1);
     }
 

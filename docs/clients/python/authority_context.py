@@ -39,7 +39,10 @@ def main():
         for error in fault.detail.iter(ERROR) if fault.detail is not None else []:
             print(*(child.text for child in error), sep=": ")
         sys.exit(1)
-    for payment in answer.body.FremsoegYdelseIndeksOutput.OekonomiskEffektueringFiltreretOejebliksbillede:
+    payments = answer.body.FremsoegYdelseIndeksOutput.OekonomiskEffektueringFiltreretOejebliksbillede
+    if not payments:
+        print("no benefits")
+    for payment in payments:
         for registration in payment.Registrering:
             relations = registration.RelationListe  # zeep reads an empty element as None
             for line in relations.OekonomiskYdelseEffektueringRelation if relations else []:

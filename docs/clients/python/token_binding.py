@@ -255,7 +255,10 @@ def main():
     except Refused as refused:
         print(f"{refused.code}: {refused.danish}\n{refused.code}: {refused.english}")
         sys.exit(1)
-    for payment in answer.OekonomiskEffektueringFiltreretOejebliksbillede:
+    payments = answer.OekonomiskEffektueringFiltreretOejebliksbillede
+    if not payments:
+        print("no benefits")
+    for payment in payments:
         for registration in payment.Registrering:
             relations = registration.RelationListe  # zeep reads an empty element as None
             for line in relations.OekonomiskYdelseEffektueringRelation if relations else []:

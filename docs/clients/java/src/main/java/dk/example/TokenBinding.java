@@ -193,6 +193,9 @@ public final class TokenBinding {
     }
 
     private static void print(FremsoegYdelseIndeksOutputType answer) {
+        if (answer.getOekonomiskEffektueringFiltreretOejebliksbillede().isEmpty()) {
+            System.out.println("no benefits");
+        }
         answer.getOekonomiskEffektueringFiltreretOejebliksbillede().forEach(payment -> payment.getRegistrering().forEach(registration ->
                 registration.getRelationListe().getOekonomiskYdelseEffektueringRelation().forEach(line ->
                         System.out.println(line.getKlassifikationsbeskrivelse() + " " + line.getYdelsesbeloeb()))));
