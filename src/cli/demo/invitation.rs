@@ -157,7 +157,10 @@ impl Invitation {
         println!("  persons   {}", persons.join(", "));
         println!("  admin     {}/metrics, /healthz, /readyz", self.admin);
         println!("  all this  {}, for programs", world.dir.join("demo.json").display());
-        println!("  settings  {}, for `hjemmel call --env` and the clients in docs/clients", world.dir.join("client.env").display());
+        println!(
+            "  settings  {}, for `hjemmel call --env` and the clients in docs/clients",
+            world.dir.join("client.env").display()
+        );
         println!("  audit     {}\n", line(&self.audit));
         println!("AuthorityContext with curl:\n\n  {}\n", line(&self.curl));
         println!("The token binding, which curl cannot sign:\n\n  echo {} | {}\n", self.asks_about, line(&self.call));
