@@ -620,6 +620,27 @@ mod tests {
     }
 
     #[test]
+    fn connections_to_others_are_counted_by_peer_and_cause_as_they_grow() {
+        use crate::outbound::counts::{Closed, Counts, Unprocessed};
+        let (metrics, index) = (Metrics::new().unwrap(), Counts::default());
+        index.open();
+        metrics.observe_connections("index", &index);
+        index.open();
+        index.close(Closed::NoPong);
+        index.resend(Unprocessed::Refused);
+        metrics.observe_connections("index", &index);
+        let text = metrics.render().unwrap();
+        for line in [
+            r#"hjemmel_outbound_connections_opened_total{peer="index"} 2"#,
+            r#"hjemmel_outbound_connections_closed_total{cause="no_pong",peer="index"} 1"#,
+            r#"hjemmel_outbound_connections_closed_total{cause="timed_out",peer="index"} 0"#,
+            r#"hjemmel_outbound_requests_resent_total{cause="refused",peer="index"} 1"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\nnot in\n{text}");
+        }
+    }
+
+    #[test]
     fn gauges_tell_the_present() {
         let metrics = Metrics::new().unwrap();
         metrics.breaker("index", Breaker::Closed);

@@ -77,17 +77,17 @@ impl Counts {
         Unprocessed::ALL.iter().zip(&self.resent).map(|((_, name), count)| (*name, count.load(Ordering::Relaxed)))
     }
 
-    pub(super) fn open(&self) {
+    pub(crate) fn open(&self) {
         self.opened.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn close(&self, why: Closed) {
+    pub(crate) fn close(&self, why: Closed) {
         if let Some((_, count)) = Closed::ALL.iter().zip(&self.closed).find(|((cause, _), _)| *cause == why) {
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    pub(super) fn resend(&self, why: Unprocessed) {
+    pub(crate) fn resend(&self, why: Unprocessed) {
         if let Some((_, count)) = Unprocessed::ALL.iter().zip(&self.resent).find(|((cause, _), _)| *cause == why) {
             count.fetch_add(1, Ordering::Relaxed);
         }

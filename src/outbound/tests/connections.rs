@@ -1,6 +1,6 @@
 //! Which connection a call gets, how long one is kept, and what is sent once more.
 
-use super::http2::Http2Peer;
+use super::http2::{Http2Peer, http2_with};
 use super::*;
 use Reaction::{Answers, DrainsAndAnswers, GoesAwayWithin, IsGone, LeavesOut, Refuses, Resets, Stalls};
 
@@ -161,6 +161,26 @@ async fn many_calls_at_once_share_the_one_connection_of_http_2() {
         call.await.unwrap();
     }
     assert_eq!(peer.seen(), (40, 1));
+}
+
+#[tokio::test]
+async fn calls_beyond_what_a_peer_takes_on_one_connection_get_another() {
+    let peer = http2_with(&[Answers, Answers, Stalls, Answers], 1).await;
+    let (client, _) = usual();
+    for _ in 0..2 {
+        is_ok(&client, peer.address).await;
+    }
+    assert_eq!(peer.seen(), (2, 1));
+    let waiting = call(&client, peer.address, SOON);
+    let beside = async {
+        while peer.seen().0 < 3 {
+            tokio::task::yield_now().await;
+        }
+        is_ok(&client, peer.address).await;
+    };
+    let (waited, ()) = tokio::join!(waiting, beside);
+    assert!(matches!(waited, Err(OutboundError::Timeout)));
+    assert_eq!(peer.seen(), (4, 2));
 }
 
 // ---- what is sent once more ----

@@ -12,6 +12,7 @@ const GOAWAY: u8 = 7;
 const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
+const MAX_CONCURRENT_STREAMS: u16 = 3;
 const NO_ERROR: u32 = 0;
 const INTERNAL_ERROR: u32 = 2;
 const REFUSED_STREAM: u32 = 7;
@@ -71,6 +72,11 @@ fn answer(stream: u32, body: &[u8]) -> Vec<u8> {
 
 /// A peer that does, request by request, what the script says, and the last of it from then on.
 pub async fn http2(script: &[Reaction]) -> Http2Peer {
+    http2_with(script, 100).await
+}
+
+/// The same, which takes so many calls at once on a connection.
+pub async fn http2_with(script: &[Reaction], streams: u32) -> Http2Peer {
     let script: Arc<[Reaction]> = script.into();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut config = tls(Role::IndexServer);
@@ -93,7 +99,7 @@ pub async fn http2(script: &[Reaction]) -> Http2Peer {
             let (pings, tell) = (pings.clone(), tell.clone());
             tokio::spawn(async move {
                 let Ok(stream) = acceptor.accept(stream).await else { return };
-                let _ = serve(stream, &script, &requests, &pings).await;
+                let _ = serve(stream, &script, streams, &requests, &pings).await;
                 tell.send_modify(|ended| *ended += 1);
             });
         }
@@ -104,11 +110,13 @@ pub async fn http2(script: &[Reaction]) -> Http2Peer {
 async fn serve(
     mut stream: tokio_rustls::server::TlsStream<tokio::net::TcpStream>,
     script: &[Reaction],
+    streams: u32,
     requests: &AtomicUsize,
     pings: &AtomicUsize,
 ) -> std::io::Result<()> {
     stream.read_exact(&mut [0; PREFACE]).await?;
-    stream.write_all(&frame(SETTINGS, 0, 0, &[])).await?;
+    let settings = [&MAX_CONCURRENT_STREAMS.to_be_bytes()[..], &streams.to_be_bytes()].concat();
+    stream.write_all(&frame(SETTINGS, 0, 0, &settings)).await?;
     let mut gone = false;
     loop {
         let mut head = [0; 9];
