@@ -225,7 +225,7 @@ impl Accepted {
             if stream.peek(&mut first).await? == 1 && first[0].is_ascii_alphabetic() {
                 return Ok(Err(stream));
             }
-            Ok(Ok(refused::accepting(TlsAcceptor::from(tls.current()).accept(stream)).await))
+            Ok(Ok(refused::accepting(TlsAcceptor::from(tls.current()).accept(stream).into_fallible()).await))
         };
         match timeout(self.limits.handshake_timeout, handshake).await {
             Err(late) => {
@@ -242,10 +242,12 @@ impl Accepted {
                 Ok(None)
             }
             Ok(Ok(Ok(Ok(stream)))) => Ok(Some(stream)),
-            Ok(Ok(Ok(Err((error, shown))))) => {
+            Ok(Ok(Ok(Err((error, shown, stream))))) => {
                 let (cause, detail) = refused::cause(&error, shown.as_ref());
                 let shown = shown.map(|shown| shown.to_string()).unwrap_or_default();
                 self.refusals.record(self.address, cause, &format!("{detail}{shown}"));
+                // The alert tells the client why, unless a reset overtakes it: its request is on its way already in TLS 1.3.
+                let _ = timeout(CLOSING, Lingering::new(stream).shutdown()).await;
                 Err(error.into())
             }
         }

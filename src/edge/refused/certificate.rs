@@ -6,9 +6,10 @@
 use std::fmt;
 
 use rustls_pki_types::CertificateDer;
+use x509_parser::asn1_rs::Tag;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
-use x509_parser::x509::X509Name;
+use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
 use crate::hex;
 use crate::signature::credentials::thumbprint;
@@ -58,13 +59,22 @@ impl fmt::Display for Shown {
     }
 }
 
+/// The text of an attribute in whatever form of string: also as OCES2 and older CAs wrote it (T61String, BMPString).
+fn text(attribute: &AttributeTypeAndValue<'_>) -> String {
+    let value = attribute.attr_value();
+    if value.tag() == Tag::BmpString {
+        let units = value.data.chunks_exact(2).map(|pair| pair.iter().fold(0, |unit, byte| unit << 8 | u16::from(*byte)));
+        return char::decode_utf16(units).map(|c| c.unwrap_or('?')).collect();
+    }
+    std::str::from_utf8(value.data).map_or_else(|_| value.data.iter().map(|byte| char::from(*byte)).collect(), str::to_owned)
+}
+
 /// The number of an organisation: `NTRDK-` and CVR number, or OCES2's for functions (FID) and companies (UID). Employees (RID) and
 /// citizens (PID) have other forms.
 fn organization(subject: &X509Name<'_>) -> Option<String> {
     let mut values = subject.iter_attributes().filter_map(|attribute| {
-        let kind = attribute.attr_type().to_id_string();
-        let value = attribute.as_str().ok()?;
-        let number = match kind.as_str() {
+        let value = text(attribute);
+        let number = match attribute.attr_type().to_id_string().as_str() {
             ORGANIZATION_IDENTIFIER => value.strip_prefix("NTRDK-")?,
             SERIAL_NUMBER => {
                 let (cvr, rest) = value.strip_prefix("CVR:")?.split_once('-')?;
@@ -78,9 +88,20 @@ fn organization(subject: &X509Name<'_>) -> Option<String> {
     // An employee's certificate names the employer in the same place.
     let person = subject.iter_attributes().any(|attribute| {
         attribute.attr_type().to_id_string() == SERIAL_NUMBER
-            && attribute.as_str().is_ok_and(|value| ["RID:", "PID:", "UI:DK-E:", "UI:DK-P:"].iter().any(|of| value.contains(of)))
+            && ["RID:", "PID:", "UI:DK-E:", "UI:DK-P:"].iter().any(|of| text(attribute).contains(of))
     });
     found.filter(|_| !person)
+}
+
+/// Of a CA's name the country, the organisation and the name proper.
+fn part(attribute: &AttributeTypeAndValue<'_>) -> Option<String> {
+    let kind = match attribute.attr_type().to_id_string().as_str() {
+        "2.5.4.6" => "C",
+        "2.5.4.10" => "O",
+        "2.5.4.3" => "CN",
+        _ => return None,
+    };
+    Some(format!("{kind}={}", text(attribute)))
 }
 
 /// The CA's name, unless the certificate is its own issuer; without control characters and without long numbers.
@@ -88,8 +109,8 @@ fn issuer(certificate: &X509Certificate<'_>) -> Option<String> {
     if certificate.issuer().as_raw() == certificate.subject().as_raw() {
         return None;
     }
-    let name: String =
-        certificate.issuer().to_string().chars().take(LONGEST_NAME).map(|c| if c.is_control() { '?' } else { c }).collect();
+    let parts: Vec<_> = certificate.issuer().iter_attributes().filter_map(part).collect();
+    let name: String = parts.join(", ").chars().take(LONGEST_NAME).map(|c| if c.is_control() { '?' } else { c }).collect();
     let long = |run: &str| run.len() >= 6;
     let mut out = String::new();
     let mut run = String::new();
@@ -109,7 +130,7 @@ fn issuer(certificate: &X509Certificate<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{CertificateParams, DistinguishedName, DnType, Issuer, KeyPair};
+    use rcgen::{CertificateParams, DistinguishedName, DnType, DnValue, Issuer, KeyPair};
 
     use super::*;
 
@@ -149,6 +170,19 @@ mod tests {
             assert!(text.contains("of CVR 99999981") && text.contains("issued by \"CN=Prøve CA\""), "{text}");
             assert!(!text.contains("Fagsøgning") && !text.contains("12345678"), "{text}");
         }
+    }
+
+    #[test]
+    fn names_in_the_strings_of_older_cas_are_read() {
+        let mut of_ca = DistinguishedName::new();
+        of_ca.push(DnType::CommonName, DnValue::BmpString("Prøve OCES2 CA".try_into().unwrap()));
+        of_ca.push(DnType::OrganizationName, DnValue::TeletexString("Prove".try_into().unwrap()));
+        let mut params = CertificateParams::default();
+        params.distinguished_name = of_ca;
+        let issuer = Issuer::new(params, KeyPair::generate().unwrap());
+        let own = CertificateParams::default().signed_by(&KeyPair::generate().unwrap(), &issuer).unwrap();
+        let told = Shown::new(own.der(), 0).to_string();
+        assert!(told.contains("CN=Prøve OCES2 CA") && told.contains("O=Prove"), "{told}");
     }
 
     #[test]

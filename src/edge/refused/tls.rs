@@ -19,16 +19,12 @@ tokio::task_local! {
     static SHOWN: RefCell<Option<Shown>>;
 }
 
-/// Runs a handshake, and gives the certificate that was shown in it where it fails.
-pub async fn accepting<T>(handshake: impl Future<Output = io::Result<T>>) -> Result<T, (io::Error, Option<Shown>)> {
-    SHOWN
-        .scope(RefCell::default(), async {
-            match handshake.await {
-                Ok(stream) => Ok(stream),
-                Err(error) => Err((error, SHOWN.try_with(RefCell::take).ok().flatten())),
-            }
-        })
-        .await
+/// Runs a handshake. Where it fails: why, the certificate that was shown in it, and what it was made over.
+pub async fn accepting<T, I>(
+    handshake: impl Future<Output = Result<T, (io::Error, I)>>,
+) -> Result<T, (io::Error, Option<Shown>, I)> {
+    let noting = async { handshake.await.map_err(|(error, io)| (error, SHOWN.try_with(RefCell::take).ok().flatten(), io)) };
+    SHOWN.scope(RefCell::default(), noting).await
 }
 
 /// Judges clients as the verifier in it does, and notes what it was shown for [`accepting`].
@@ -132,6 +128,7 @@ fn of_certificate(error: &CertificateError, shown: Option<&Shown>) -> (Cause, St
         E::BadSignature => Cause::BadSignature,
         E::Other(other) if other.0.downcast_ref() == Some(&webpki::Error::InvalidSignatureForPublicKey) => Cause::BadSignature,
         // webpki's names of what it found hold nothing of the certificate.
+        E::Other(other) => return (Cause::CertificateInvalid, format!(" ({other})")),
         other => return (Cause::CertificateInvalid, format!(" ({other:?})")),
     };
     (cause, String::new())

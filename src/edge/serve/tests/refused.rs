@@ -72,6 +72,19 @@ async fn a_certificate_that_is_refused_is_counted_by_what_is_wrong_with_it() {
 }
 
 #[tokio::test]
+async fn a_client_that_is_refused_can_read_why_although_its_request_is_on_its_way() {
+    let edge = start(small()).await;
+    // In TLS 1.3 its part of the handshake is over before the server has seen its certificate.
+    let mut stream = edge.connect_as(Some(&leaf(-20, -10)), &[b"http/1.1"]).await.unwrap();
+    stream.write_all(&[b'x'; 32 * 1024]).await.unwrap();
+    stream.flush().await.unwrap();
+    edge.counts(Cause::Expired).await;
+    stream.write_all(&[b'x'; 32 * 1024]).await.expect("the connection is not reset under it");
+    let error = stream.read(&mut [0]).await.unwrap_err();
+    assert!(error.to_string().contains("CertificateExpired"), "{error}");
+}
+
+#[tokio::test]
 async fn a_handshake_that_fails_is_counted_by_what_was_missing() {
     let edge = start(small()).await;
     assert!(edge.connect_as(None, &[b"spdy/3"]).await.is_err());
