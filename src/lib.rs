@@ -24,6 +24,7 @@
 //! `revocation`, `outbound`), domain (`saml`, `policy`, `agreements`, `audit`, `sts`), `config` and `metrics`, `gateway`, `services`, then
 //! `edge` and `stub`, and `cli` on top.
 
+pub mod address;
 pub mod clock;
 pub mod hex;
 pub mod pem;

@@ -13,6 +13,7 @@ use x509_parser::extensions::{DistributionPointName, GeneralName, ParsedExtensio
 use x509_parser::prelude::{CertificateRevocationList, X509Certificate};
 
 use super::signed_by;
+use crate::address;
 use crate::pem::{self, Kind};
 
 /// How far in the future a list may begin: the clock of its issuer may be ahead.
@@ -284,7 +285,8 @@ impl Scope {
         })
     }
 
-    /// RFC 5280, 6.3.3 (b)(2): a list of one distribution point says nothing of a certificate that belongs to another.
+    /// RFC 5280, 6.3.3 (b)(2): a list of one distribution point says nothing of a certificate that belongs to another. Their
+    /// addresses are compared as addresses (7.4).
     fn covers(&self, certificate: &X509Certificate<'_>) -> bool {
         if (self.authorities_alone && !certificate.is_ca()) || (self.others_alone && certificate.is_ca()) {
             return false;
@@ -297,7 +299,7 @@ impl Scope {
             Some(own) if !self.addresses.is_empty() => {
                 let whole = own.points.iter().filter(|point| point.reasons.is_none() && point.crl_issuer.is_none());
                 let mut own = whole.filter_map(|point| point.distribution_point.as_ref()).flat_map(addresses);
-                own.any(|address| self.addresses.contains(&address))
+                own.any(|address| self.addresses.iter().any(|known| address::same(known, &address)))
             }
             _ => true,
         }
@@ -343,4 +345,46 @@ fn signed_by_authority(der: &[u8], list: &CertificateRevocationList<'_>, authori
     let (_, algorithm) = Sequence::from_der(after_content).ok()?;
     let (content, signature) = (list.tbs_cert_list.as_ref(), &list.signature_value.data);
     Some(signed_by(authority.public_key().raw, &algorithm.content, content, signature))
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertificateRevocationListParams, CrlDistributionPoint, CrlIssuingDistributionPoint,
+        IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, SerialNumber, date_time_ymd,
+    };
+
+    use super::*;
+
+    /// Whether a list for one address covers a certificate that names another.
+    fn covered(list: &str, certificate: &str) -> bool {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.crl_distribution_points = vec![CrlDistributionPoint { uris: vec![certificate.to_owned()] }];
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::CrlSign];
+        let der = params.self_signed(&key).unwrap();
+        let made = CertificateRevocationListParams {
+            this_update: date_time_ymd(2026, 1, 1),
+            next_update: date_time_ymd(2026, 2, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: Some(CrlIssuingDistributionPoint {
+                distribution_point: CrlDistributionPoint { uris: vec![list.to_owned()] },
+                scope: None,
+            }),
+            revoked_certs: Vec::new(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let made = made.signed_by(&Issuer::from_params(&params, &key)).unwrap();
+        let (_, list) = CertificateRevocationList::from_der(made.der()).unwrap();
+        let (_, certificate) = X509Certificate::from_der(der.der()).unwrap();
+        Scope::of(&list).covers(&certificate)
+    }
+
+    #[test]
+    fn a_list_belongs_to_a_certificate_that_spells_its_address_in_another_way_and_to_no_other() {
+        assert!(covered("http://crl.example/ca.crl", "HTTP://CRL.example:80/c%61.crl"));
+        assert!(!covered("http://crl.example/ca.crl", "http://crl.example/CA.crl"));
+        assert!(!covered("http://crl.example/ca.crl", "https://crl.example/ca.crl"));
+    }
 }
