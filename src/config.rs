@@ -194,6 +194,8 @@ pub struct Service {
     pub wrapper_namespace: String,
     /// The privilege that a token must hold, where one is demanded.
     pub privilege_role: Option<String>,
+    /// The HTTP status of a SOAP 1.2 fault that is the sender's: 500 or 400.
+    pub sender_fault_status: u16,
 }
 
 /// Whose tokens are accepted.

@@ -147,6 +147,43 @@ impl Detail {
     }
 }
 
+/// A name of an element, with its namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QName {
+    /// The namespace; empty for none.
+    pub namespace: String,
+    /// The local name.
+    pub local: String,
+}
+
+/// Names from a message, of which a fault says so many as a reader can use.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct QNames(pub Vec<QName>);
+
+impl QNames {
+    /// The most that are said.
+    const MOST: usize = 16;
+    /// The longest namespace or name that is said, in bytes.
+    const LONGEST: usize = 120;
+
+    /// Those that can be said whole and by a prefix.
+    pub fn sayable(&self) -> impl Iterator<Item = &QName> {
+        let short = |name: &&QName| name.namespace.len() <= Self::LONGEST && name.local.len() <= Self::LONGEST;
+        self.0.iter().take(Self::MOST).filter(|name| !name.namespace.is_empty()).filter(short)
+    }
+}
+
+impl std::fmt::Display for QNames {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let short = |text: &str| text.chars().take(Self::LONGEST).collect::<String>();
+        for (n, name) in self.0.iter().take(Self::MOST).enumerate() {
+            let separator = if n == 0 { "" } else { ", " };
+            write!(f, "{separator}{{{}}}{}", short(&name.namespace), short(&name.local))?;
+        }
+        if self.0.len() > Self::MOST { f.write_str(", …") } else { Ok(()) }
+    }
+}
+
 /// How a field is shown in each language; a number, a date or a name is shown alike.
 trait Shown {
     fn da(&self) -> &dyn std::fmt::Display;
@@ -321,22 +358,30 @@ refusals! {
     NotSoap, Caller, AfterChange,
         da: "Beskeden er ikke en SOAP-konvolut (Envelope) af version 1.1 eller 1.2.", "Brug navnerummet http://schemas.xmlsoap.org/soap/envelope/ (1.1) eller http://www.w3.org/2003/05/soap-envelope (1.2).",
         en: "The message is not a SOAP envelope of version 1.1 or 1.2.", "Use the namespace http://schemas.xmlsoap.org/soap/envelope/ (1.1) or http://www.w3.org/2003/05/soap-envelope (1.2).";
+    /// The envelope is of the other version of SOAP than the Content-Type.
+    ContentTypeMismatch { said: &'static str = "application/soap+xml", envelope: &'static str = "SOAP 1.1", right: &'static str = "text/xml" }, Caller, AfterChange,
+        da: "Content-Type er {said}, men beskeden er en konvolut (Envelope) af {envelope}.", "Send beskeden med Content-Type {right}, eller byg konvolutten i den anden version af SOAP.",
+        en: "The Content-Type is {said}, but the message is an envelope of {envelope}.", "Send the message with Content-Type {right}, or build the envelope in the other version of SOAP.";
     /// Header, Body or their children are not where SOAP puts them.
     EnvelopeStructure { what: Detail = Detail::new("to Body-elementer", "two Body elements") }, Caller, AfterChange,
         da: "SOAP-konvolutten er ikke opbygget rigtigt: {what}.", "Send højst én Header og netop én Body med ét element.",
         en: "The SOAP envelope is not built rightly: {what}.", "Send at most one Header and exactly one Body with one element.";
     /// A header demands to be understood and is not.
-    MustUnderstand { header: String = "{urn:example}Transaction".into() }, Caller, AfterChange,
-        da: "Headeren {header} er markeret mustUnderstand, men gatewayen kender den ikke.", "Fjern headeren eller dens mustUnderstand.",
-        en: "The header {header} is marked mustUnderstand, but the gateway does not know it.", "Remove the header or its mustUnderstand.";
+    MustUnderstand { headers: QNames = QNames(vec![QName { namespace: "urn:example".into(), local: "Transaction".into() }]) }, Caller, AfterChange,
+        da: "Gatewayen kender ikke disse headere, som er markeret mustUnderstand: {headers}.", "Fjern hver af dem eller dens mustUnderstand.",
+        en: "The gateway does not know these headers, which are marked mustUnderstand: {headers}.", "Remove each of them or its mustUnderstand.";
+    /// A part is written by the rules of an encodingStyle.
+    DataEncodingUnknown { place: String = "Envelope".into() }, Caller, AfterChange,
+        da: "{place} er kodet efter regler (encodingStyle), som gatewayen ikke kender.", "Send beskeden som document/literal uden encodingStyle.",
+        en: "{place} is encoded by rules (encodingStyle) that the gateway does not know.", "Send the message as document/literal without encodingStyle.";
     /// A WS-Addressing header is missing, repeated or not as the profile wants it.
     AddressingInvalid { what: Detail = Detail::new("MessageID mangler", "MessageID is missing") }, Caller, AfterChange,
         da: "WS-Addressing-headerne er ikke, som de skal være: {what}.", "Ret dem efter OIO IDWS' SOAP-profil.",
         en: "The WS-Addressing headers are not as they must be: {what}.", "Correct them by the OIO IDWS SOAP profile.";
     /// Action, SOAPAction, Content-Type and body do not name one and the same operation.
-    ActionMismatch, Caller, AfterChange,
-        da: "Action (SOAPAction, Content-Type eller wsa:Action) og beskedens indhold angiver ikke den samme operation.", "Brug den soapAction, som WSDL'en angiver for operationen.",
-        en: "The action (SOAPAction, Content-Type or wsa:Action) and the message's content do not name the same operation.", "Use the soapAction that the WSDL gives for the operation.";
+    ActionMismatch { what: Detail = Detail::new("SOAPAction er urn:another, men skal være http://kombit.dk/sts/ydelseindeks/fremsoeg", "SOAPAction is urn:another, but must be http://kombit.dk/sts/ydelseindeks/fremsoeg") }, Caller, AfterChange,
+        da: "Action (SOAPAction, Content-Type eller wsa:Action) og beskedens indhold angiver ikke den samme operation: {what}.", "Brug den soapAction, som WSDL'en angiver for operationen.",
+        en: "The action (SOAPAction, Content-Type or wsa:Action) and the message's content do not name the same operation: {what}.", "Use the soapAction that the WSDL gives for the operation.";
     /// Any operation but those of the service.
     OperationUnknown, Caller, AfterChange,
         da: "Servicen udbyder ikke operationen.", "Kald operationen fremsoeg, som WSDL'en beskriver den.",
@@ -704,10 +749,10 @@ mod tests {
 
     #[test]
     fn a_value_as_long_as_a_message_neither_blows_the_fault_up_nor_hides_remedy_and_call_id() {
-        let entry = Refusal::MustUnderstand { header: "x\n\t ".repeat(100_000) }.entry();
+        let entry = Refusal::SecurityModelMissing { supported: "x\n\t ".repeat(100_000) }.entry();
         for text in [entry.error_text_da("7f3c"), entry.error_text_en("7f3c")] {
             assert!(text.chars().count() <= 2_000);
-            assert!(text.contains("mustUnderstand.") && text.ends_with(" Call-id: 7f3c"), "{text}");
+            assert!(text.contains("(mTLS).") && text.ends_with(" Call-id: 7f3c"), "{text}");
             assert!(!text.contains(['\n', '\t']) && !text.contains("  "));
         }
         let long = Refusal::TokenAudience { expected: "æ".repeat(9_999) }.entry().error_text_da(&"7".repeat(9_999));
@@ -725,8 +770,10 @@ mod tests {
              find the call. A program acts on the code, which never changes its meaning.\n\n\
              *Whose*: the **caller** can mend it (fault code `Sender`, in SOAP 1.1 `Client`), or the **gateway** or what \
              stands behind it failed (`Receiver`, `Server`). *Again*: whether to send the call again **later** as it is \
-             (as a new message), or only after a **change**. *HTTP*: the status where it is not the one that SOAP gives a \
-             fault. Names, dates and numbers in the texts below are samples; each text is followed by its remedy.\n",
+             (as a new message), or only after a **change**. *HTTP*: the status where it is not that of a fault, which is 500. \
+             SOAP 1.2 gives a fault of the sender's 400 (part 2, table 20); here that is a setting of the gateway's, \
+             `[service] sender_fault_status`, and 500 where it is not set: Apache CXF does not read a body that comes with 400 \
+             unless it is told to, and shows \"Could not send Message\" in place of the fault. Names, dates and numbers in the texts below are samples; each text is followed by its remedy.\n",
         );
         let mut group = "";
         for entry in Refusal::every().iter().map(Refusal::entry) {

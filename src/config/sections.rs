@@ -144,6 +144,11 @@ fn read_service(section: &mut Reader<'_>) -> Option<Service> {
     let wrapper_namespace =
         section.text("wrapper_namespace", Some("http://serviceplatformen.dk/xml/wsdl/soap11/Ydelse/TerminalAdgang/6/"));
     let privilege_role = section.optional_text("privilege_role");
+    let sender_fault_status = section.setting("sender_fault_status", Some(500), |value| match value.as_integer() {
+        Some(number) if number.radix() == 10 && number.as_str() == "500" => Ok(500),
+        Some(number) if number.radix() == 10 && number.as_str() == "400" => Ok(400),
+        _ => Err("is not one of the two statuses; use 500 or 400".to_owned()),
+    });
     Some(Service {
         entity_id: entity_id?,
         service_uuid: service_uuid?,
@@ -151,6 +156,7 @@ fn read_service(section: &mut Reader<'_>) -> Option<Service> {
         bindings: bindings?,
         wrapper_namespace: wrapper_namespace?,
         privilege_role: privilege_role?,
+        sender_fault_status: sender_fault_status?,
     })
 }
 

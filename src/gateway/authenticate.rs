@@ -146,6 +146,8 @@ pub struct AuthenticateStep {
 pub struct AuthorityContextNames {
     /// `CallContext`.
     pub call_context: Name,
+    /// What may stand in it, in its namespace.
+    pub call_context_parts: &'static [&'static str],
     /// `AuthorityContext`.
     pub authority_context: Name,
     /// `MunicipalityCVR`.
@@ -202,8 +204,13 @@ impl AuthenticateStep {
                 "text beside the elements of the wrapper",
             ));
         }
+        if wrapper.attributes().next().is_some() {
+            return Err(invalid("en attribut på det yderste element", "an attribute on the wrapper"));
+        }
         let mut children = wrapper.elements().peekable();
-        let _call_context = children.next_if(|child| self.authority_context.call_context.is(*child));
+        if let Some(context) = children.next_if(|child| self.authority_context.call_context.is(*child)) {
+            self.check_call_context(context)?;
+        }
         let context = children.next_if(|child| self.authority_context.authority_context.is(*child));
         match (children.next(), children.next()) {
             (Some(request), None) if self.definition.request.is(request) => Ok((request, context)),
@@ -211,6 +218,33 @@ impl AuthenticateStep {
                 "det yderste element rummer ikke CallContext?, AuthorityContext? og forespørgslen, i den rækkefølge",
                 "the wrapper does not hold CallContext?, AuthorityContext?, the request, in that order",
             )),
+        }
+    }
+
+    /// The caller's particulars of the call: nothing is done by them, and nothing stands there that the schema does not have.
+    fn check_call_context<'d>(&self, context: Element<'d>) -> Result<(), Refusal> {
+        let names = &self.authority_context;
+        let mut seen = Vec::new();
+        let known = |part: Element<'d>| {
+            let (local, plain) = (part.local(), part.attributes().next().is_none() && part.elements().next().is_none());
+            let once = !seen.contains(&local);
+            seen.push(local);
+            once && plain && part.namespace() == names.call_context.namespace && names.call_context_parts.contains(&local)
+        };
+        match context.attributes().next().is_none() && !context.has_stray_text() && context.elements().all(known) {
+            true => Ok(()),
+            false => Err(Refusal::RequestInvalid {
+                what: Detail::new(
+                    format!(
+                        "CallContext rummer andet end højst ét af hver af {}, uden attributter",
+                        names.call_context_parts.join(", ")
+                    ),
+                    format!(
+                        "CallContext holds something beside at most one each of {}, without attributes",
+                        names.call_context_parts.join(", ")
+                    ),
+                ),
+            }),
         }
     }
 
@@ -301,6 +335,9 @@ impl AuthenticateStep {
     fn claim(&self, context: Element<'_>) -> Result<Cvr, Refusal> {
         let invalid = |da: &str, en: &str| Refusal::AuthorityContextInvalid { what: Detail::new(da, en) };
         let name = &self.authority_context.municipality_cvr;
+        if context.attributes().chain(context.elements().flat_map(|claim| claim.attributes())).next().is_some() {
+            return Err(invalid("en attribut på AuthorityContext eller i den", "an attribute on AuthorityContext or inside it"));
+        }
         let mut children = context.elements();
         let claim = match (children.next(), children.next()) {
             (Some(claim), None) if name.is(claim) && !context.has_stray_text() => claim,

@@ -1,6 +1,8 @@
 //! What one service calls its things. The gateway knows no service by name; `services` fills this in.
 
+use crate::address;
 use crate::soap::document::Element;
+use crate::soap::names::WSA_ANONYMOUS;
 
 /// An element's expanded name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +46,14 @@ impl Bindings {
     }
 }
 
+impl Definition {
+    /// What `wsa:To` may say: the address, in any spelling of it; the entity id, letter by letter, since it is a name (SAML
+    /// Core 1.3.2); or WS-Addressing's anonymous one, likewise (WS-Addressing 1.0, 2.1).
+    pub fn is_addressed(&self, to: &str) -> bool {
+        to == self.entity_id || to == WSA_ANONYMOUS || address::same(to, &self.address)
+    }
+}
+
 /// One service's names and settings, as far as the way of a request needs them.
 #[derive(Debug, Clone)]
 pub struct Definition {
@@ -59,16 +69,20 @@ pub struct Definition {
     pub wrapper_request: Name,
     /// The wrapper around an answer.
     pub wrapper_response: Name,
-    /// Every action that names the operation.
-    pub actions: Vec<String>,
-    /// The action of an answer to the caller.
+    /// The action that names the operation for a request on its own.
+    pub action: String,
+    /// The action that names it for a request in its wrapper.
+    pub wrapper_action: String,
+    /// The action of an answer on its own.
     pub response_action: String,
+    /// The action of an answer in its wrapper.
+    pub wrapper_response_action: String,
     /// The address at which callers reach it.
     pub address: String,
-    /// What `wsa:To` may say.
-    pub addresses: Vec<String>,
     /// The entity id, which tokens name as audience and recipient.
     pub entity_id: String,
+    /// The HTTP status of a SOAP 1.2 fault that is the sender's.
+    pub sender_fault_status: u16,
     /// The security models.
     pub bindings: Bindings,
     /// A privilege that the token must give for its authority; `None`: the token's authority is enough.

@@ -14,6 +14,8 @@ use super::step::Step;
 use crate::refusal::{Detail, Refusal};
 use crate::soap::document::{Document, Element};
 use crate::soap::envelope::{Envelope, Version};
+use crate::soap::fault;
+use crate::soap::quote::quotable;
 use crate::soap::strict::Limits;
 
 /// Whether a message's body is the index's own element or the platform's wrapper around it. The answer has the same form.
@@ -82,7 +84,15 @@ pub fn content_type(headers: &HeaderMap) -> Result<(Version, Option<String>), Re
             "charset" if value.eq_ignore_ascii_case("utf-8") => {}
             "charset" => return Err(Refusal::EncodingRefused),
             "action" if version == Version::V12 && action.is_none() => action = Some(value.to_owned()),
-            "action" => return Err(Refusal::ActionMismatch),
+            "action" if version == Version::V12 => {
+                return Err(action_is("angivet to gange i Content-Type", "given twice in Content-Type"));
+            }
+            "action" => {
+                return Err(action_is(
+                    "angivet i Content-Type, hvor SOAP 1.1 bruger SOAPAction",
+                    "given in Content-Type, where SOAP 1.1 uses SOAPAction",
+                ));
+            }
             // Whoever says "start" or "boundary" speaks of parts that are not read here.
             _ => return Err(Refusal::MediaTypeRefused),
         }
@@ -91,11 +101,17 @@ pub fn content_type(headers: &HeaderMap) -> Result<(Version, Option<String>), Re
         let mut values = headers.get_all("soapaction").iter();
         action = match (values.next(), values.next()) {
             (None, _) => None,
-            (Some(value), None) => Some(unquote(value.to_str().map_err(|_| Refusal::ActionMismatch)?).to_owned()),
-            (Some(_), Some(_)) => return Err(Refusal::ActionMismatch),
+            (Some(value), None) => {
+                Some(unquote(value.to_str().map_err(|_| action_is("ikke læselig tekst", "not readable text"))?).to_owned())
+            }
+            (Some(_), Some(_)) => return Err(action_is("angivet to gange i SOAPAction", "given twice in SOAPAction")),
         };
     }
     Ok((version, action.filter(|action| !action.is_empty())))
+}
+
+fn action_is(da: &str, en: &str) -> Refusal {
+    Refusal::ActionMismatch { what: Detail::new(format!("den er {da}"), format!("it is {en}")) }
 }
 
 fn unquote(value: &str) -> &str {
@@ -115,23 +131,45 @@ pub fn read(
 ) -> Result<(Envelope, Form), Refusal> {
     let envelope = Envelope::read(Document::parse(body, limits)?)?;
     if envelope.version() != promised {
-        return Err(Refusal::NotSoap);
+        let (said, right) = (promised.media_type(), envelope.version().media_type());
+        return Err(Refusal::ContentTypeMismatch { said, envelope: envelope.version().name(), right });
     }
     let payload = envelope.payload().ok_or(Refusal::OperationUnknown)?;
     let form = form(payload, definition)?;
+    let expected = match form {
+        Form::Own => &definition.action,
+        Form::Wrapped => &definition.wrapper_action,
+    };
+    let by_http = if promised == Version::V11 { "SOAPAction" } else { "action (Content-Type)" };
     // Three places may name the operation; one that names another invites the receiver behind to do that one.
-    let named = [action, envelope.addressing().action.as_deref()];
-    if named.into_iter().flatten().any(|action| !definition.actions.iter().any(|known| known == action)) {
-        return Err(Refusal::ActionMismatch);
+    for (place, named) in [(by_http, action), ("wsa:Action", envelope.addressing().action.as_deref())] {
+        match named {
+            Some(named) if named != definition.action && named != definition.wrapper_action => {
+                return Err(Refusal::ActionMismatch { what: differs(place, named, expected) });
+            }
+            _ => {}
+        }
     }
-    if let Some(to) = envelope.addressing().to.as_deref()
-        && !definition.addresses.iter().any(|known| known == to)
-    {
-        return Err(Refusal::AddressingInvalid {
-            what: Detail::new("To er ikke servicens adresse", "To is not this service's address"),
-        });
+    match envelope.addressing().to.as_deref() {
+        Some(to) if !definition.is_addressed(to) => {
+            Err(Refusal::AddressingInvalid { what: differs("To", to, &definition.address) })
+        }
+        _ => Ok((envelope, form)),
     }
-    Ok((envelope, form))
+}
+
+/// What stands in a place, where it may be said back, and what must stand there.
+fn differs(place: &str, found: &str, expected: &str) -> Detail {
+    match quotable(found) {
+        Some(found) => Detail::new(
+            format!("{place} er {found}, men skal være {expected}"),
+            format!("{place} is {found}, but must be {expected}"),
+        ),
+        None => Detail::new(
+            format!("{place} er ikke {expected}, og det, der står, gengives ikke"),
+            format!("{place} is not {expected}, and what it is is not repeated here"),
+        ),
+    }
 }
 
 fn form(payload: Element<'_>, definition: &Definition) -> Result<Form, Refusal> {
@@ -167,7 +205,10 @@ where
         let started = call.start();
         let result = read(body, version, action.as_deref(), &self.definition, &self.limits);
         call.finish("envelope", started);
-        let (envelope, form) = result.map_err(|refusal| RefusedReply { refusal, reply: Reply::unproven(version, &call) })?;
+        let (envelope, form) = result.map_err(|refusal| {
+            let reply = Reply::unproven(fault::version(version, &refusal), &call);
+            RefusedReply { refusal, reply }
+        })?;
         let reply = Reply::to(&envelope, form, &call);
         call.note(|record| record.caller_transaction = envelope.transaction().and_then(|id| id.parse().ok()));
         match inner.call(Enveloped { call, peer, envelope, form }).await {

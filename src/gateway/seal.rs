@@ -136,12 +136,15 @@ pub struct SealStep {
 impl SealStep {
     async fn answer(&self, answered: Answered) -> Sealed {
         let Answered { released, reply } = answered;
-        let body = match reply.form {
-            Form::Own => released.into_body(),
-            Form::Wrapped => wrap(&self.definition.wrapper_response, released.into_body()),
+        let (body, action) = match reply.form {
+            Form::Own => (released.into_body(), &self.definition.response_action),
+            Form::Wrapped => {
+                (wrap(&self.definition.wrapper_response, released.into_body()), &self.definition.wrapper_response_action)
+            }
         };
         let version = reply.version;
-        match self.envelope(&reply, body, &self.definition.response_action).await {
+        let headers = request_header(reply.transaction.as_deref());
+        match self.envelope(&reply, headers, body, action).await {
             Ok(body) => Sealed { status: StatusCode::OK, version, body, refusal: None },
             Err(refusal) => self.refuse(RefusedReply { refusal, reply: Reply { proof: None, ..reply } }).await,
         }
@@ -149,30 +152,29 @@ impl SealStep {
 
     /// A refusal as the caller sees it.
     pub async fn refuse(&self, refused: RefusedReply) -> Sealed {
-        let RefusedReply { refusal, mut reply } = refused;
+        let RefusedReply { refusal, reply } = refused;
         let version = reply.version;
-        let status = StatusCode::from_u16(fault::status(version, &refusal)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = fault::status(version, &refusal, self.definition.sender_fault_status);
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = fault::body(version, &refusal, &reply.call.id().to_string());
-        let bytes = match self.envelope(&reply, body.clone(), "http://www.w3.org/2005/08/addressing/soap/fault").await {
+        let headers = request_header(reply.transaction.as_deref()) + &fault::headers(version, &refusal);
+        let action = "http://www.w3.org/2005/08/addressing/soap/fault";
+        let bytes = match self.envelope(&reply, headers.clone(), body.clone(), action).await {
             Ok(bytes) => bytes,
             // A fault that cannot be signed is told unsigned rather than not at all.
-            Err(_) => {
-                reply.proof = None;
-                plain(&reply, &body)
-            }
+            Err(_) => plain(version, &headers, &body),
         };
         Sealed { status, version, body: bytes, refusal: Some(refusal) }
     }
 
-    async fn envelope(&self, reply: &Reply, body: Vec<u8>, action: &str) -> Result<Bytes, Refusal> {
+    /// `headers` go out beside those that are signed.
+    async fn envelope(&self, reply: &Reply, headers: String, body: Vec<u8>, action: &str) -> Result<Bytes, Refusal> {
         if reply.proof != Some(Proof::Message) {
-            return Ok(plain(reply, &body));
+            return Ok(plain(reply.version, &headers, &body));
         }
-        let (version, transaction, relates_to) =
-            (reply.version, request_header(reply.transaction.as_deref()), reply.message_id.clone());
+        let (version, relates_to) = (reply.version, reply.message_id.clone());
         let (action, created) = (action.to_owned(), self.clock.now());
         let signed = self.signer.sign(move |signer| {
-            let extra: &[&[u8]] = if transaction.is_empty() { &[] } else { &[transaction.as_bytes()] };
             let message = Message {
                 version,
                 action: Some(&action),
@@ -180,10 +182,11 @@ impl SealStep {
                 relates_to: relates_to.as_deref(),
                 to: Some(crate::soap::names::WSA_ANONYMOUS),
                 reply_to: false,
-                framework: false,
+                // The platform's token policy, which is for SOAP 1.1, lists it among the signed headers; the index's does not.
+                framework: version == Version::V11,
                 created,
                 lifetime: MESSAGE_LIFETIME,
-                extra_headers: extra,
+                extra_headers: &[headers.as_bytes()],
                 body: &body,
             };
             sign::with_certificate(&message, &signer.certificate, &signer.key)
@@ -211,10 +214,9 @@ fn request_header(transaction: Option<&str>) -> String {
     })
 }
 
-fn plain(reply: &Reply, body: &[u8]) -> Bytes {
-    let soap = reply.version.namespace();
-    let header = request_header(reply.transaction.as_deref());
-    let header = if header.is_empty() { header } else { format!("<s:Header>{header}</s:Header>") };
+fn plain(version: Version, headers: &str, body: &[u8]) -> Bytes {
+    let soap = version.namespace();
+    let header = if headers.is_empty() { String::new() } else { format!("<s:Header>{headers}</s:Header>") };
     let start = format!("<s:Envelope xmlns:s=\"{soap}\">{header}<s:Body>");
     Bytes::from([start.as_bytes(), body, b"</s:Body></s:Envelope>"].concat())
 }

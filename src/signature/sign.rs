@@ -262,9 +262,14 @@ impl Parts {
         }
         if message.framework {
             let start = parts.headers.len();
+            // Not in an answer: a client that does not know the header would have to refuse all of it.
+            let (declaration, attribute) = match message.relates_to {
+                None => (format!(" xmlns:soap=\"{soap}\""), " soap:mustUnderstand=\"1\""),
+                Some(_) => (String::new(), ""),
+            };
             let header = format!(
-                "<sbf:Framework xmlns:sbf=\"{LIBERTY}\" xmlns:sbfprofile=\"urn:liberty:sb:profile\" xmlns:soap=\"{soap}\" xmlns:wsu=\"{WSU}\" \
-                 version=\"2.0\" wsu:Id=\"framework\" soap:mustUnderstand=\"1\" sbfprofile:profile=\"urn:liberty:sb:profile:basic\"></sbf:Framework>"
+                "<sbf:Framework xmlns:sbf=\"{LIBERTY}\" xmlns:sbfprofile=\"urn:liberty:sb:profile\"{declaration} xmlns:wsu=\"{WSU}\" \
+                 version=\"2.0\" wsu:Id=\"framework\"{attribute} sbfprofile:profile=\"urn:liberty:sb:profile:basic\"></sbf:Framework>"
             );
             put(&mut parts.headers, &[&header]);
             parts.header("framework", start);

@@ -4,16 +4,18 @@
 //! moves a signed Body into a header and puts another in its place (McIntosh & Austel 2005, CVE-2011-1411) is stopped by
 //! [`Envelope::read`] knowing one Body only, and by the verifier comparing places.
 
-use super::document::{Document, Element, NodeId};
-use super::names::{LIBERTY_SB, REQUEST_HEADER, SOAP11, SOAP12, WSA, WSA_ANONYMOUS, WSSE};
-use crate::refusal::{Detail, Refusal};
+use std::borrow::Cow;
+
+use super::document::{Attribute, Document, Element, NodeId};
+use super::names::{LIBERTY_SB, REQUEST_HEADER, SOAP11, SOAP12, WSA, WSA_ANONYMOUS, WSSE, XSI};
+use crate::refusal::{Detail, QName, QNames, Refusal};
 
 /// The version of SOAP that an envelope speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
     /// SOAP 1.1: `text/xml`, `SOAPAction`, faults with HTTP 500.
     V11,
-    /// SOAP 1.2: `application/soap+xml`, faults with HTTP 400 or 500.
+    /// SOAP 1.2: `application/soap+xml`, faults with HTTP 500, a sender's by choice with 400.
     V12,
 }
 
@@ -23,6 +25,13 @@ impl Version {
         match self {
             Version::V11 => SOAP11,
             Version::V12 => SOAP12,
+        }
+    }
+    /// The MIME type of a message.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Version::V11 => "text/xml",
+            Version::V12 => "application/soap+xml",
         }
     }
     /// The MIME type of a message, with its charset.
@@ -80,7 +89,7 @@ impl Envelope {
     /// Reads the structure and the headers.
     ///
     /// # Errors
-    /// `NotSoap`, `EnvelopeStructure`, `MustUnderstand`, `AddressingInvalid`.
+    /// `NotSoap`, `EnvelopeStructure`, `MustUnderstand`, `DataEncodingUnknown`, `AddressingInvalid`.
     pub fn read(document: Document) -> Result<Self, Refusal> {
         let located = Located::find(&document)?;
         Ok(Self { document, located })
@@ -118,10 +127,12 @@ impl Envelope {
     pub fn transaction(&self) -> Option<&str> {
         self.located.transaction.as_deref()
     }
-    /// The headers that a message signature must cover: every WS-Addressing header and Liberty's `Framework`.
+    /// The headers that a message signature must cover: every WS-Addressing header, and in SOAP 1.1 Liberty's `Framework`,
+    /// which the platform's token policy lists. The index's policy, for SOAP 1.2, does not, and its clients send it unsigned.
     pub fn must_be_signed(&self) -> Vec<Element<'_>> {
+        let framework = self.version() == Version::V11;
         let blocks = self.header().into_iter().flat_map(|header| header.elements());
-        blocks.filter(|block| block.namespace() == WSA || block.is(LIBERTY_SB, "Framework")).collect()
+        blocks.filter(|block| block.namespace() == WSA || (framework && block.is(LIBERTY_SB, "Framework"))).collect()
     }
 }
 
@@ -155,24 +166,37 @@ impl Located {
             (None, _) => return Err(structure("Body er tom", "an empty Body")),
             (Some(_), Some(_)) => return Err(structure("mere end ét element i Body", "more than one element in Body")),
         };
+        for element in [Some(root), header, Some(body)].into_iter().flatten() {
+            check_style_of_own(element, version)?;
+        }
+        check_style(payload, version)?;
+        // All of them, before any is read: SOAP 1.2 part 1, section 2.6.
+        let mut unknown = QNames::default();
+        for block in header.iter().flat_map(|header| header.elements()) {
+            check_role(block, version)?;
+            if !is_known(block) && must_understand(block, version)? {
+                let (namespace, local) = (block.namespace().to_owned(), block.local().to_owned());
+                unknown.0.push(QName { namespace, local });
+            }
+        }
+        if !unknown.0.is_empty() {
+            return Err(Refusal::MustUnderstand { headers: unknown });
+        }
         let mut security = None;
         let mut addressing = Addressing::default();
         let mut transaction = None;
-        for block in header.iter().flat_map(|header| header.elements()) {
-            check_role(block, version)?;
-            match (block.namespace(), block.local()) {
-                (WSSE, "Security") if security.is_some() => return Err(structure("to Security-headere", "two Security headers")),
-                (WSSE, "Security") => security = Some(block.id()),
+        let mut seen: Vec<(&str, &str)> = Vec::new();
+        for block in header.iter().flat_map(|header| header.elements()).filter(|block| is_known(*block)) {
+            let name = (block.namespace(), block.local());
+            if seen.contains(&name) {
+                return Err(twice(block));
+            }
+            seen.push(name);
+            check_style(block, version)?;
+            match name {
+                (WSSE, _) => security = Some(block.id()),
                 (WSA, local) => addressing.take(block, local)?,
-                (LIBERTY_SB, "Framework") => {}
-                (REQUEST_HEADER, "RequestHeader") => {
-                    let known = block.only(REQUEST_HEADER, "TransactionUUID").ok().flatten().and_then(|id| id.text());
-                    // Never trusted, only echoed; one that cannot be echoed whole is left out.
-                    transaction = known.map(|id| id.into_owned()).filter(|id| !id.is_empty() && id.len() <= LONGEST_HEADER);
-                }
-                _ if must_understand(block, version)? => {
-                    return Err(Refusal::MustUnderstand { header: short(&format!("{block:?}")) });
-                }
+                (REQUEST_HEADER, _) => transaction = read_transaction(block, version)?,
                 _ => {}
             }
         }
@@ -183,6 +207,13 @@ impl Located {
 
 impl Addressing {
     fn take(&mut self, block: Element<'_>, local: &str) -> Result<(), Refusal> {
+        // `xsi:nil` would empty it for a reader who looks, and `IsReferenceParameter` says that it is no address at all.
+        if block.attributes().any(|attribute| [WSA, XSI].contains(&attribute.namespace)) {
+            return Err(addressing(
+                format!("{local} har en attribut, som ændrer dens betydning"),
+                format!("{local} has an attribute that changes its meaning"),
+            ));
+        }
         let slot = match local {
             "MessageID" => &mut self.message_id,
             "Action" => &mut self.action,
@@ -205,14 +236,70 @@ impl Addressing {
                 format!("{local} is too long or holds white space"),
             ));
         }
-        match slot.replace(value.to_owned()) {
-            None => Ok(()),
-            Some(_) => Err(addressing(format!("{local} forekommer to gange"), format!("{local} occurs twice"))),
-        }
+        *slot = Some(value.to_owned());
+        Ok(())
     }
 }
 
+/// The headers that the gateway acts on, or knows to need no act.
+fn is_known(block: Element<'_>) -> bool {
+    match (block.namespace(), block.local()) {
+        (WSA, _) => true,
+        name => [(WSSE, "Security"), (LIBERTY_SB, "Framework"), (REQUEST_HEADER, "RequestHeader")].contains(&name),
+    }
+}
+
+/// Two readers could each take another of the two.
+fn twice(block: Element<'_>) -> Refusal {
+    let local = short(block.local());
+    let (da, en) = (format!("{local} forekommer to gange"), format!("{local} occurs twice"));
+    if block.namespace() == WSA { addressing(da, en) } else { structure(da, en) }
+}
+
+/// `RequestHeader/TransactionUUID`. Never trusted, only echoed; one that cannot be echoed whole is left out.
+fn read_transaction(block: Element<'_>, version: Version) -> Result<Option<String>, Refusal> {
+    let of_soap_or_signature =
+        |attribute: &Attribute<'_>| attribute.namespace == version.namespace() || attribute.local.eq_ignore_ascii_case("id");
+    let mut children = block.elements();
+    let id = match (children.next(), children.next()) {
+        (None, _) => None,
+        (Some(id), None) if id.is(REQUEST_HEADER, "TransactionUUID") => Some(id),
+        _ => {
+            return Err(structure(
+                "RequestHeader rummer andet end TransactionUUID",
+                "RequestHeader holds something beside TransactionUUID",
+            ));
+        }
+    };
+    if block.has_stray_text() || id.is_some_and(|id| id.elements().next().is_some()) {
+        return Err(structure(
+            "RequestHeader rummer andet end TransactionUUID",
+            "RequestHeader holds something beside TransactionUUID",
+        ));
+    }
+    if !block.attributes().all(|attribute| of_soap_or_signature(&attribute))
+        || id.is_some_and(|id| id.attributes().next().is_some())
+    {
+        return Err(structure("en attribut i RequestHeader", "an attribute in RequestHeader"));
+    }
+    let text = id.and_then(|id| id.text()).map(Cow::into_owned);
+    Ok(text.filter(|id| !id.is_empty() && id.len() <= LONGEST_HEADER))
+}
+
 fn anonymous(block: Element<'_>, local: &str) -> Result<(), Refusal> {
+    // Reference parameters would have to be sent back as headers of their own, which nobody has asked for yet.
+    let empty = |part: Element<'_>| part.elements().next().is_none() && !part.has_stray_text();
+    let known = |part: Element<'_>| match (part.namespace(), part.local()) {
+        (WSA, "Address") => part.attributes().next().is_none(),
+        (WSA, "ReferenceParameters" | "Metadata") => empty(part),
+        _ => false,
+    };
+    if block.has_stray_text() || !block.elements().all(known) {
+        return Err(addressing(
+            format!("{local} rummer andet end den anonyme adresse"),
+            format!("{local} holds something beside the anonymous address"),
+        ));
+    }
     let address = block.only(WSA, "Address").ok().flatten().and_then(|address| address.text());
     match address.as_deref().map(|address| address.trim_matches(super::strict::is_space)) {
         Some(WSA_ANONYMOUS) => Ok(()),
@@ -239,6 +326,29 @@ fn check_role(block: Element<'_>, version: Version) -> Result<(), Refusal> {
     }
 }
 
+/// SOAP 1.2 forbids `encodingStyle` on its own elements (part 1, 5.1.1); SOAP 1.1 allows it anywhere (4.1.1).
+fn check_style_of_own(element: Element<'_>, version: Version) -> Result<(), Refusal> {
+    match (version, element.attribute(version.namespace(), "encodingStyle")) {
+        (Version::V12, Some(_)) => {
+            let local = element.local();
+            Err(structure(format!("encodingStyle på {local}"), format!("encodingStyle on {local}")))
+        }
+        _ => check_style(element, version),
+    }
+}
+
+/// Where `encodingStyle` may stand, only the value that claims nothing is taken: the content is read as the schema has it.
+fn check_style(element: Element<'_>, version: Version) -> Result<(), Refusal> {
+    let nothing = match version {
+        Version::V11 => "",
+        Version::V12 => "http://www.w3.org/2003/05/soap-envelope/encoding/none",
+    };
+    match element.attribute(version.namespace(), "encodingStyle") {
+        Some(style) if style != nothing => Err(Refusal::DataEncodingUnknown { place: short(element.local()) }),
+        _ => Ok(()),
+    }
+}
+
 fn must_understand(block: Element<'_>, version: Version) -> Result<bool, Refusal> {
     match block.attribute(version.namespace(), "mustUnderstand") {
         None | Some("0" | "false") => Ok(false),
@@ -247,7 +357,7 @@ fn must_understand(block: Element<'_>, version: Version) -> Result<bool, Refusal
     }
 }
 
-fn structure(da: &str, en: &str) -> Refusal {
+fn structure(da: impl Into<String>, en: impl Into<String>) -> Refusal {
     Refusal::EnvelopeStructure { what: Detail::new(da, en) }
 }
 

@@ -1,8 +1,58 @@
 //! A refusal as a SOAP fault: canonical bytes, ready to be signed or sent as they stand.
 
 use super::envelope::Version;
-use super::names::SERVICEPLATFORM_FAULT;
+use super::names::{SERVICEPLATFORM_FAULT, SOAP11, SOAP12};
 use crate::refusal::{Party, Refusal};
+
+/// The codes of both versions' faults: SOAP 1.1, section 4.4.1; SOAP 1.2 part 1, section 5.4.6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// The root is not the Envelope of the version.
+    VersionMismatch,
+    /// A header that demands to be understood is not.
+    MustUnderstand,
+    /// A part is encoded by rules that are not known here.
+    DataEncodingUnknown,
+    /// The caller's fault.
+    Sender,
+    /// The gateway's, or of what stands behind it.
+    Receiver,
+}
+
+impl Code {
+    /// The code of a refusal.
+    pub fn of(refusal: &Refusal) -> Self {
+        match (refusal, refusal.entry().party) {
+            (Refusal::NotSoap | Refusal::ContentTypeMismatch { .. }, _) => Code::VersionMismatch,
+            (Refusal::MustUnderstand { .. }, _) => Code::MustUnderstand,
+            (Refusal::DataEncodingUnknown { .. }, _) => Code::DataEncodingUnknown,
+            (_, Party::Caller) => Code::Sender,
+            (_, Party::Gateway) => Code::Receiver,
+        }
+    }
+
+    /// What the version calls it. SOAP 1.1 has no code for an encoding; the caller chose it.
+    pub fn name(self, version: Version) -> &'static str {
+        match (self, version) {
+            (Code::VersionMismatch, _) => "VersionMismatch",
+            (Code::MustUnderstand, _) => "MustUnderstand",
+            (Code::DataEncodingUnknown, Version::V12) => "DataEncodingUnknown",
+            (Code::Sender | Code::DataEncodingUnknown, Version::V11) => "Client",
+            (Code::Sender, Version::V12) => "Sender",
+            (Code::Receiver, Version::V11) => "Server",
+            (Code::Receiver, Version::V12) => "Receiver",
+        }
+    }
+
+    /// The HTTP status that goes with it: 500 for every fault of SOAP 1.1 (section 6.2), and in SOAP 1.2 (part 2, table 20)
+    /// for all but `Sender`, for which the installation chooses.
+    pub fn status(self, version: Version, sender: u16) -> u16 {
+        match (self, version) {
+            (Code::Sender, Version::V12) => sender,
+            _ => 500,
+        }
+    }
+}
 
 /// The content of `Body` for a refusal: a `Fault` with the platform's `ServiceplatformFault` as its detail.
 ///
@@ -17,7 +67,7 @@ pub fn body(version: Version, refusal: &Refusal, call_id: &str) -> Vec<u8> {
         error(entry.code, &english),
     );
     let soap = version.namespace();
-    let code = fault_code(version, refusal, entry.party);
+    let code = Code::of(refusal).name(version);
     match version {
         Version::V11 => format!(
             "<s:Fault xmlns:s=\"{soap}\"><faultcode>s:{code}</faultcode><faultstring xml:lang=\"en\">{}: {}</faultstring>\
@@ -37,24 +87,39 @@ pub fn body(version: Version, refusal: &Refusal, call_id: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The HTTP status that goes with the fault.
-pub fn status(version: Version, refusal: &Refusal) -> u16 {
-    let entry = refusal.entry();
-    match (entry.http, version, entry.party) {
-        (Some(status), _, _) => status,
-        (None, Version::V12, Party::Caller) => 400,
-        _ => 500,
+/// The HTTP status that goes with the fault, where a fault of SOAP 1.2 that is the sender's goes out with `sender`.
+pub fn status(version: Version, refusal: &Refusal, sender: u16) -> u16 {
+    refusal.entry().http.unwrap_or_else(|| Code::of(refusal).status(version, sender))
+}
+
+/// The version in which a refusal is told to a caller whose HTTP headers promised `promised`. Where the envelope is of the
+/// other one, that is SOAP 1.1 either way (SOAP 1.2 part 1, appendix A).
+pub fn version(promised: Version, refusal: &Refusal) -> Version {
+    match refusal {
+        Refusal::ContentTypeMismatch { .. } => Version::V11,
+        _ => promised,
     }
 }
 
-fn fault_code(version: Version, refusal: &Refusal, party: Party) -> &'static str {
-    match (refusal, version, party) {
-        (Refusal::MustUnderstand { .. }, _, _) => "MustUnderstand",
-        (Refusal::NotSoap, _, _) => "VersionMismatch",
-        (_, Version::V11, Party::Caller) => "Client",
-        (_, Version::V11, Party::Gateway) => "Server",
-        (_, Version::V12, Party::Caller) => "Sender",
-        (_, Version::V12, Party::Gateway) => "Receiver",
+/// The header blocks that SOAP puts beside a fault: which versions are taken (SOAP 1.2 part 1, section 5.4.7; in a SOAP 1.1
+/// message by appendix A), and in SOAP 1.2 each header that was not understood (section 5.4.8).
+pub fn headers(version: Version, refusal: &Refusal) -> String {
+    match (refusal, version) {
+        (Refusal::NotSoap | Refusal::ContentTypeMismatch { .. }, _) => format!(
+            "<u:Upgrade xmlns:u=\"{SOAP12}\"><u:SupportedEnvelope xmlns:e=\"{SOAP12}\" qname=\"e:Envelope\"></u:SupportedEnvelope>\
+             <u:SupportedEnvelope xmlns:e=\"{SOAP11}\" qname=\"e:Envelope\"></u:SupportedEnvelope></u:Upgrade>"
+        ),
+        (Refusal::MustUnderstand { headers }, Version::V12) => headers
+            .sayable()
+            .map(|header| {
+                let namespace = escape(&header.namespace).replace('"', "&quot;");
+                format!(
+                    "<n:NotUnderstood xmlns:h=\"{namespace}\" xmlns:n=\"{SOAP12}\" qname=\"h:{}\"></n:NotUnderstood>",
+                    header.local
+                )
+            })
+            .collect(),
+        _ => String::new(),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod envelope;
 pub mod fault;
 mod lexical;
 pub mod names;
+pub mod quote;
 pub mod reading;
 pub mod scan;
 pub mod stream;

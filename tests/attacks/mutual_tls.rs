@@ -14,6 +14,9 @@ use crate::parties::input;
 
 const CONTEXT: &str = "http://serviceplatformen.dk/xml/schemas/AuthorityContext/1/";
 
+const CALL_CONTEXT: &str = "http://serviceplatformen.dk/xml/schemas/CallContext/1/";
+const XSI: &str = "xmlns:x=\"http://www.w3.org/2001/XMLSchema-instance\"";
+
 fn message() -> String {
     let message = Client::authority_context_message(KORSBAEK.parse().unwrap(), &input());
     String::from_utf8(message.to_vec()).unwrap()
@@ -73,6 +76,11 @@ fn table(arena: &Arena) -> Vec<Claim> {
     let none: &[&str] = &["ServiceAgreementNotFound"];
     let shape: &[&str] = &["RequestInvalid"];
     let missing: &[&str] = &["SecurityModelMissing"];
+    let nil = |local: &str| format!("<ac:{local} {XSI} x:nil=\"true\"");
+    let calling = |attribute: &str, inside: &str| {
+        let calling = format!("<cc:CallContext xmlns:cc=\"{CALL_CONTEXT}\"{attribute}>{inside}</cc:CallContext>");
+        good.replace(&context, &format!("{calling}{context}"))
+    };
     let in_header = |inner: &str| good.replace("<s:Body>", &format!("<s:Header>{inner}</s:Header><s:Body>"));
     let token = forge::request();
     let unsigned = {
@@ -153,6 +161,55 @@ fn table(arena: &Arena) -> Vec<Claim> {
             good.replace(&context, "").replace(&request, &format!("{request}{context}")),
             shape,
         ),
+        (
+            "an attribute on the wrapper",
+            korsbaek(),
+            plain(),
+            good.replace("<ta:FremsoegRequest", "<ta:FremsoegRequest a=\"\""),
+            shape,
+        ),
+        (
+            "a type on the wrapper",
+            korsbaek(),
+            plain(),
+            good.replace("<ta:FremsoegRequest", &format!("<ta:FremsoegRequest {XSI} x:type=\"ta:Other\"")),
+            shape,
+        ),
+        ("a context that is nil", korsbaek(), plain(), good.replace("<ac:AuthorityContext", &nil("AuthorityContext")), invalid),
+        ("a number that is nil", korsbaek(), plain(), good.replace("<ac:MunicipalityCVR", &nil("MunicipalityCVR")), invalid),
+        (
+            "a number with an attribute",
+            korsbaek(),
+            plain(),
+            good.replace("<ac:MunicipalityCVR", &format!("<ac:MunicipalityCVR cvr=\"{UDK}\"")),
+            invalid,
+        ),
+        ("a call context with an attribute", korsbaek(), plain(), calling(" a=\"\"", ""), shape),
+        ("text in the call context", korsbaek(), plain(), calling("", "x"), shape),
+        ("an unknown element in the call context", korsbaek(), plain(), calling("", "<cc:Other/>"), shape),
+        ("an element of another namespace in the call context", korsbaek(), plain(), calling("", "<AccountingInfo/>"), shape),
+        (
+            "two users in the call context",
+            korsbaek(),
+            plain(),
+            calling("", &"<cc:OnBehalfOfUser>a</cc:OnBehalfOfUser>".repeat(2)),
+            shape,
+        ),
+        (
+            "a context in the call context",
+            korsbaek(),
+            plain(),
+            calling("", &format!("<cc:OnBehalfOfUser>{context}</cc:OnBehalfOfUser>")),
+            shape,
+        ),
+        ("a user that is nil", korsbaek(), plain(), calling("", &format!("<cc:OnBehalfOfUser {XSI} x:nil=\"1\"/>")), shape),
+        (
+            "two call contexts",
+            korsbaek(),
+            plain(),
+            calling("", &format!("</cc:CallContext><cc:CallContext xmlns:cc=\"{CALL_CONTEXT}\">")),
+            shape,
+        ),
         ("two requests", korsbaek(), plain(), good.replace(&request, &request.repeat(2)), shape),
         ("a context of another namespace", korsbaek(), plain(), good.replace(CONTEXT, "urn:x"), shape),
         ("no context", korsbaek(), plain(), good.replace(&context, ""), missing),
@@ -220,7 +277,7 @@ fn context_with(good: &str, context: &str, edit: impl Fn(&str) -> String) -> Str
 }
 
 pub fn count() -> Vec<(u8, usize)> {
-    vec![(25, table(&arena()).len() + 5 + 3)]
+    vec![(25, table(&arena()).len() + 5 + 4)]
 }
 
 #[test]
@@ -251,6 +308,10 @@ fn what_is_beside_the_claim_does_not_change_for_whom_the_index_is_asked() {
     let context = piece(&good, "<ac:AuthorityContext", "</ac:AuthorityContext>").to_owned();
     let header = format!("<s:Header>{}</s:Header><s:Body>", context.replace(KORSBAEK, UDK));
     for (reason, message) in [
+        (
+            "a call context of three parts",
+            good.replace(&context, &format!("<cc:CallContext xmlns:cc=\"{CALL_CONTEXT}\" xmlns:u=\"urn:unused\">\n<cc:AccountingInfo>a</cc:AccountingInfo><cc:OnBehalfOfUser/><cc:CallersServiceCallIdentifier>c</cc:CallersServiceCallIdentifier>\n</cc:CallContext>{context}")),
+        ),
         ("digits by number", good.replace(&format!(">{KORSBAEK}<"), ">1111&#49;11&#x31;<")),
         ("another context in the Header", good.replace("<s:Body>", &header)),
         ("a comment beside the number", good.replace("</ac:MunicipalityCVR>", "</ac:MunicipalityCVR><!-- 99999991 -->")),

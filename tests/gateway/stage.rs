@@ -186,7 +186,7 @@ impl Stage {
             lifetime: SignedDuration::from_hours(8),
         };
         let signed = String::from_utf8(assertion.signed(&certificate, &key).unwrap()).unwrap();
-        let (start, end) = (signed.find("<ds:Signature").unwrap(), signed.find("</ds:Signature>").unwrap() + 15);
+        let (start, end) = (signed.find("<Signature").unwrap(), signed.find("</Signature>").unwrap() + 12);
         let bare = change(format!("{}{}", &signed[..start], &signed[end..]));
         let signed = sign::sign_enveloped(bare.as_bytes(), &key, &certificate).unwrap();
         let token = Token::from_bytes(&signed).unwrap();

@@ -310,11 +310,13 @@ pub fn definition(config: &Config) -> Definition {
         request: Name::new(names::YI_NS, names::INDEX_REQUEST),
         wrapper_request: Name::new(&service.wrapper_namespace, names::WRAPPER_REQUEST),
         wrapper_response: Name::new(&service.wrapper_namespace, names::WRAPPER_RESPONSE),
-        actions: vec![names::INDEX_ACTION.to_owned(), format!("{}{}", service.wrapper_namespace, names::OPERATION)],
+        action: names::INDEX_ACTION.to_owned(),
+        wrapper_action: format!("{}{}", service.wrapper_namespace, names::OPERATION),
         response_action: names::INDEX_RESPONSE_ACTION.to_owned(),
-        addresses: vec![address.clone(), service.entity_id.clone(), crate::soap::names::WSA_ANONYMOUS.to_owned()],
+        wrapper_response_action: format!("{}{}Response", service.wrapper_namespace, names::OPERATION),
         address,
         entity_id: service.entity_id.clone(),
+        sender_fault_status: service.sender_fault_status,
         bindings: Bindings {
             token: service.bindings.contains(&config::Binding::Token),
             authority_context: service.bindings.contains(&config::Binding::AuthorityContext),
@@ -339,6 +341,7 @@ pub fn authenticate(
         clock: clock.clone(),
         authority_context: AuthorityContextNames {
             call_context: Name::new(names::CALL_CONTEXT_NS, "CallContext"),
+            call_context_parts: &["OnBehalfOfUser", "CallersServiceCallIdentifier", "AccountingInfo"],
             authority_context: Name::new(names::AUTHORITY_CONTEXT_NS, "AuthorityContext"),
             municipality_cvr: Name::new(names::AUTHORITY_CONTEXT_NS, "MunicipalityCVR"),
         },

@@ -198,7 +198,8 @@ impl Service {
         let expectations = Expectations::new(&self.config.trust, &self.config.entity_id);
         saml::authenticate(document, &places, &expectations, now)?;
         if soap::header(parts, WSA, "Action").as_deref() != Some(SEARCH) {
-            return Err(Refusal::ActionMismatch);
+            let what = Detail::new(format!("wsa:Action er ikke {SEARCH}"), format!("wsa:Action is not {SEARCH}"));
+            return Err(Refusal::ActionMismatch { what });
         }
         let invalid = || Refusal::AddressingInvalid { what: Detail::new("MessageID mangler", "MessageID is missing") };
         soap::header(parts, WSA, "MessageID").ok_or_else(invalid)

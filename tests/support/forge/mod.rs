@@ -91,7 +91,12 @@ pub fn message(version: SoapVersion) -> Message<'static> {
 
 /// A whole signed request of SOAP 1.2.
 pub fn request() -> String {
-    request_with(&issued(&assertion()), &CLIENT)
+    request_in(SoapVersion::V12)
+}
+
+/// A whole signed request.
+pub fn request_in(version: SoapVersion) -> String {
+    String::from_utf8(sign::with_token(&message(version), &issued(&assertion()), &CLIENT.key).unwrap()).unwrap()
 }
 
 pub fn request_with(token: &Token, holder: &Party) -> String {

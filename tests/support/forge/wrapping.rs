@@ -53,7 +53,6 @@ pub fn token() -> Vec<Case> {
 
 /// A signed part that was moved away does not cover what stands in its place.
 pub fn parts() -> Vec<Case> {
-    let good = request();
     let mut cases: Vec<Case> = Vec::new();
     for (part, id, from, to) in [
         ("Body", "body", "<soap:Body", "</soap:Body>"),
@@ -64,6 +63,8 @@ pub fn parts() -> Vec<Case> {
         ("ReplyTo", "replyto", "<wsa:ReplyTo", "</wsa:ReplyTo>"),
         ("Framework", "framework", "<sbf:Framework", "</sbf:Framework>"),
     ] {
+        // Framework need only be signed in SOAP 1.1.
+        let good = request_in(if part == "Framework" { SoapVersion::V11 } else { SoapVersion::V12 });
         let real = piece(&good, from, to).to_owned();
         let id = format!(" wsu:Id=\"{id}\"");
         for new in [real.replace(&id, ""), real.replace(&id, " wsu:Id=\"new\""), real.clone()] {
@@ -131,6 +132,7 @@ pub fn coverage() -> Vec<Case> {
     let good = request();
     let mut cases: Vec<Case> = Vec::new();
     for id in ["body", "timestamp", "action", "messageid", "to", "replyto", "framework", "str"] {
+        let good = request_in(if id == "framework" { SoapVersion::V11 } else { SoapVersion::V12 });
         cases.push(("a part is left out", signed_again(&good, reference(&good, id), ""), COVERAGE));
     }
     let all = piece(message_signature(&good), "<ds:Reference", "</ds:SignedInfo>").replace("</ds:SignedInfo>", "");

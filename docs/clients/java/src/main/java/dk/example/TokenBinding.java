@@ -98,8 +98,6 @@ public final class TokenBinding {
         context.put(SecurityConstants.ENCRYPT_CRYPTO, Keys.pinned(file(peer)));
         // Basic256Sha256 is RSA-SHA1 by the letter of WS-SecurityPolicy, which nobody takes.
         context.put(SecurityConstants.ASYMMETRIC_SIGNATURE_ALGORITHM, "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256");
-        // By SOAP 1.2 a fault of the sender's comes with 400, which CXF else takes for no SOAP at all.
-        context.put("org.apache.cxf.transport.process_fault_on_http_400", true);
     }
 
     /** WS-Trust Issue: a token for the service, for the authority, bound to the system's key. It holds for hours: keep it. */

@@ -50,8 +50,6 @@ final class Signed extends AbstractSoapInterceptor {
 
     /** Makes the client sign (with `token`, or with the certificate where it is null) and accept only answers of `peer`. */
     static void wire(Client client, Keys keys, Element token, Crypto peer) {
-        // By SOAP 1.2 a fault of the sender's comes with 400, which CXF else takes for no SOAP at all.
-        client.getRequestContext().put("org.apache.cxf.transport.process_fault_on_http_400", true);
         client.getOutInterceptors().add(new SAAJOutInterceptor());
         client.getOutInterceptors().add(new Signed(keys, token));
         WSS4JInInterceptor verify = new WSS4JInInterceptor() {
