@@ -80,6 +80,7 @@ fn each_change_is_told_by_name_and_by_the_way_it_goes() {
         ("value = 500", "value = 501", Widening, "page-cap", "more at a time"),
         ("value = 500", "value = 50", Narrowing, "page-cap", "less at a time"),
         ("check = \"prove\"", "check = \"trust-index\"", Widening, "person-check", "the index's join is trusted"),
+        ("future = \"release\"", "future = \"withhold\"", Narrowing, "future", "what is to come is withheld"),
         ("status = 20", "status = 44", Other, "empty-status", "neither gives more"),
         (
             "3102fa7e-f56e-4510-b0d4-1650c590dc3b",

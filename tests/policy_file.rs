@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hjemmel::policy::document::{Policy, PolicyErrors};
 use hjemmel::policy::release::catalogue::{Field, Guard};
-use hjemmel::policy::rules::{Naive, Outside, PersonCheck, Reading};
+use hjemmel::policy::rules::{Future, Naive, Outside, PersonCheck, Reading};
 
 const FILE: &str = include_str!("../policies/terminaladgang-6.toml");
 
@@ -26,6 +26,7 @@ fn the_projects_policy_is_whole_and_says_why() {
     assert_eq!((request.direct_lookup, request.include, request.page_cap), (false, false, 500));
     let release = policy.release();
     assert_eq!((release.person_check(), release.empty_status()), (PersonCheck::Prove, 20));
+    assert_eq!(release.future(), Future::Release, "as the documented service");
     for field in Field::ALL {
         let rule = release.field(*field).unwrap_or_else(|| panic!("{} has a rule", field.path()));
         let net = matches!(field, Field::NetAmount | Field::SentAmount | Field::PaidAmount);

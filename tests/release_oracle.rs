@@ -225,6 +225,9 @@ fn object(e: Element<'_>, c: &Context, grants: &[Grant]) -> Judged {
         let dates: Vec<Got> = properties.iter().map(|each| value(*each, OEI, "Dispositionsdato")).collect();
         let inside = |got: &Got| matches!(got, Got::Is(text) if instant(text, naive).is_some_and(|at| from <= at && at < to));
         let in_window = dates.iter().all(|got| *got == Got::Nothing || inside(got)) && dates.iter().any(inside);
+        let tomorrow: Timestamp = c.tomorrow.parse().unwrap();
+        let to_come = |got: &Got| matches!(got, Got::Is(text) if instant(text, naive).is_some_and(|at| tomorrow <= at));
+        let received = c.options.future != "withhold" || !dates.iter().any(to_come);
         let owners: Vec<_> = actors
             .iter()
             .filter(|actor| match identifier(**actor, GD, "Rolle") {
@@ -239,7 +242,7 @@ fn object(e: Element<'_>, c: &Context, grants: &[Grant]) -> Judged {
             },
             _ => None,
         };
-        if let (true, true, Some(owner)) = (live, in_window, owner) {
+        if let (true, true, true, Some(owner)) = (live, in_window, received, owner) {
             let dated: Vec<_> = properties.into_iter().zip(&dates).filter(|(_, got)| inside(got)).map(|(each, _)| each).collect();
             left.push((dated, lines, owner, parties));
         }

@@ -19,12 +19,15 @@ use hjemmel::soap::strict::Token;
 use jiff::Timestamp;
 
 use super::reading::{now, refusal, reread, stream};
-use super::window::{POLICY, window};
+use super::window::{POLICY, WITHHOLDING, window};
 
 /// The invented person asked about.
 pub const PERSON: &str = "6101801234";
 const COUNTERPART: &str = "99999991";
 const NAME: &str = "Udbetaling Danmark (test)";
+
+/// The first instant of the day after that of [`super::window::NOW`].
+const TOMORROW: &str = "2026-11-23T00:00:00+01:00";
 
 /// Small, so that the fuzzer reaches them.
 const LIMITS: Limits = Limits { object_bytes: 32 * 1024, released_bytes: 64 * 1024, grants: 64 };
@@ -60,7 +63,8 @@ pub fn check(data: &[u8]) {
 /// What the gateway does with an answer whose signature holds.
 pub fn answer(data: &[u8], size: usize, narrow: bool) -> Result<Filtered, Refusal> {
     let mut reader = stream(data, size);
-    let mut filter = Filter::new(POLICY.release().clone(), ask(narrow));
+    let policy = if narrow { &WITHHOLDING } else { &POLICY };
+    let mut filter = Filter::new(policy.release().clone(), ask(narrow));
     loop {
         match now(reader.next()).map_err(refusal)? {
             Token::Start => break,
@@ -222,7 +226,9 @@ impl Walk {
             Form::Kle => shaped("00.00.00"),
             Form::Date => self.date(text).is_some(),
             Form::DateInWindow => self.date(text).is_some_and(|around| {
-                let (from, to) = (window().from(), window().to());
+                let (from, end) = (window().from(), window().to());
+                // Where the narrow ask withholds what is still to come, the day of the call is the last.
+                let to = if self.narrow { TOMORROW.parse().expect("an instant") } else { end };
                 around.iter().all(|at| from <= *at && *at < to)
             }),
         }

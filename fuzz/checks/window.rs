@@ -29,6 +29,12 @@ pub static POLICY: LazyLock<Policy> = LazyLock::new(|| {
     Policy::read(text, Path::new("policies/terminaladgang-6.toml")).expect("the policy that ships is read")
 });
 
+/// The same, where what is still to come is withheld.
+pub static WITHHOLDING: LazyLock<Policy> = LazyLock::new(|| {
+    let text = include_str!("../../policies/terminaladgang-6.toml").replace("future = \"release\"", "future = \"withhold\"");
+    Policy::read(&text, Path::new("policies/terminaladgang-6.toml")).expect("the policy that withholds is read")
+});
+
 /// A small index: the well-known persons, among them those whose data are hazards.
 static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(Arc::new(Population::generate(7, 0, now()))));
 

@@ -142,7 +142,7 @@ pub struct Record {
     /// The window that was applied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window_applied: Option<Window>,
-    /// Settings that are recorded decisions of the data controller, such as `person_check` and `outside`.
+    /// Settings that are recorded decisions of the data controller, such as `person_check`, `outside` and `future`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
     /// What was released.

@@ -181,6 +181,7 @@ impl<W: Write> Printer<'_, W> {
         for (_, words) in policy.release().guards() {
             let value = match words.id.as_str() {
                 "person" => diff::person_check(policy.release().person_check()).0.to_owned(),
+                "future" => diff::future(policy.release().future()).0.to_owned(),
                 "silence" => policy.release().empty_status().to_string(),
                 _ => self.lang.word("altid", "always"),
             };

@@ -14,7 +14,7 @@ use crate::policy::document::Policy;
 use crate::policy::history::Timetable;
 use crate::policy::kle::{Constraint, SensitivityConstraint};
 use crate::policy::request::{self, Search};
-use crate::policy::rules::{Naive, Outside, PersonCheck};
+use crate::policy::rules::{Future, Naive, Outside, PersonCheck};
 use crate::policy::window::Window;
 use crate::refusal::{Detail, Refusal};
 use crate::soap::document::Element;
@@ -147,7 +147,12 @@ fn recorded_decisions(policy: &Policy) -> BTreeMap<String, String> {
         Outside::Refuse => "refuse",
         Outside::Narrow => "narrow",
     };
-    BTreeMap::from([("person_check".to_owned(), person_check.to_owned()), ("outside".to_owned(), outside.to_owned())])
+    let future = match policy.release().future() {
+        Future::Release => "release",
+        Future::Withhold => "withhold",
+    };
+    let settings = [("person_check", person_check), ("outside", outside), ("future", future)];
+    settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// Token and agreements on both sides: each that speaks must permit, so the narrower wins.

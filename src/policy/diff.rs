@@ -9,7 +9,7 @@ use super::criteria::Criterion;
 use super::document::Policy;
 use super::release::catalogue::Field;
 use super::release::{ReleaseRules, Words};
-use super::rules::{Naive, Outside, PersonCheck, Reading, SortingElement};
+use super::rules::{Future, Naive, Outside, PersonCheck, Reading, SortingElement};
 
 /// Which way a change goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -110,6 +110,14 @@ pub fn person_check(check: PersonCheck) -> (&'static str, u64) {
     }
 }
 
+/// Payments whose date is still to come, likewise.
+pub fn future(future: Future) -> (&'static str, u64) {
+    match future {
+        Future::Release => ("release", 1),
+        Future::Withhold => ("withhold", 0),
+    }
+}
+
 fn switch(on: bool) -> (bool, u64) {
     (on, u64::from(on))
 }
@@ -135,6 +143,7 @@ fn request(old: &Policy, new: &Policy, found: &mut Vec<Difference>) {
 fn release(old: &Policy, new: &Policy, found: &mut Vec<Difference>) {
     let (before, after) = (old.release(), new.release());
     setting(found, "person-check", person_check(before.person_check()), person_check(after.person_check()));
+    setting(found, "future", future(before.future()), future(after.future()));
     for field in Field::ALL.iter().copied() {
         let form = |rules: &ReleaseRules| rules.field(field).filter(|rule| rule.release).map(|rule| rule.form);
         let id = format!("release:{}", field.path());

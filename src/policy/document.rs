@@ -12,7 +12,7 @@ use std::sync::Arc;
 use self::reader::{Reader, Section};
 use super::release::catalogue::{Field, Form, Guard};
 use super::release::{FieldRule, ReleaseRules, Words};
-use super::rules::{Criterion, Naive, Outside, PersonCheck, Reading, RequestRules, Roles, SortingElement};
+use super::rules::{Criterion, Future, Naive, Outside, PersonCheck, Reading, RequestRules, Roles, SortingElement};
 
 /// One thing wrong in a policy file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -322,6 +322,8 @@ fn compile_release(reader: &mut Reader<'_>, table: &Section<'_>, roles: Option<R
     }
     let mut guards: Vec<(Guard, Words)> = Vec::new();
     let (mut person_check, mut empty_status) = (None, None);
+    // A policy written before the rule was known releases, as it did then.
+    let mut future = Some(Future::default());
     for rule in reader.tables(table, "guard") {
         let names: Vec<_> = Guard::ALL.iter().map(|guard| (guard.id(), *guard)).collect();
         let guard = known(reader, &rule, "id", &names).copied();
@@ -331,6 +333,11 @@ fn compile_release(reader: &mut Reader<'_>, table: &Section<'_>, roles: Option<R
                 keys.push("check");
                 let checks = [("prove", PersonCheck::Prove), ("trust-index", PersonCheck::TrustIndex)];
                 person_check = known(reader, &rule, "check", &checks).copied();
+            }
+            Some(Guard::Future) => {
+                keys.push("future");
+                let values = [("release", Future::Release), ("withhold", Future::Withhold)];
+                future = known(reader, &rule, "future", &values).copied();
             }
             Some(Guard::Silence) => {
                 keys.push("status");
@@ -346,7 +353,8 @@ fn compile_release(reader: &mut Reader<'_>, table: &Section<'_>, roles: Option<R
         reader.close(&rule, &keys);
     }
     reader.close(table, &["field", "guard"]);
-    for guard in Guard::ALL.iter().filter(|guard| !guards.iter().any(|(known, _)| known == *guard)) {
+    let needed = Guard::ALL.iter().filter(|guard| **guard != Guard::Future);
+    for guard in needed.filter(|guard| !guards.iter().any(|(known, _)| known == *guard)) {
         missing(reader, table, "[[release.guard]]", guard.id());
     }
     for field in Field::ALL.iter().filter(|field| field.required() && fields.get(**field as usize).is_none_or(Option::is_none)) {
@@ -357,6 +365,7 @@ fn compile_release(reader: &mut Reader<'_>, table: &Section<'_>, roles: Option<R
         guards,
         roles: roles?,
         person_check: person_check?,
+        future: future?,
         empty_status: u16::try_from(empty_status?).ok()?,
     })
 }

@@ -50,6 +50,16 @@ pub enum PersonCheck {
     TrustIndex,
 }
 
+/// What happens to a payment whose disposition date is still to come on the day of the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Future {
+    /// Released like any other in the window, as the documented service does.
+    #[default]
+    Release,
+    /// Withheld until its day: the citizen has not received it yet.
+    Withhold,
+}
+
 /// The role UUIDs that the index's guidance gives, lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Roles {

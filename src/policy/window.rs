@@ -19,6 +19,8 @@ use crate::refusal::Refusal;
 pub struct Window {
     from: Edge,
     to: Edge,
+    /// The first instant of the day after the call's.
+    tomorrow: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +51,8 @@ impl Window {
             Reading::CalendarMonths | Reading::RollingStart => today.last_of_month().tomorrow().ok()?,
             Reading::Rolling => today.tomorrow().ok()?,
         };
-        Some(Self { from: Edge::first_of(from, &zone)?, to: Edge::first_of(to, &zone)? })
+        let tomorrow = Edge::first_of(today.tomorrow().ok()?, &zone)?.at;
+        Some(Self { from: Edge::first_of(from, &zone)?, to: Edge::first_of(to, &zone)?, tomorrow })
     }
 
     /// The first instant that is inside.
@@ -67,6 +70,12 @@ impl Window {
     /// `to` as it is written into a request: `2026-12-01T00:00:00+01:00`.
     pub fn to_text(&self) -> String {
         self.to.to_string()
+    }
+    /// Whether a point lies no later than the day of the call in Copenhagen, under every reading of it. By the day and not by
+    /// the instant: a disposition date is a day, on which the amount is at the citizen's disposal, and indexes write it
+    /// with whatever time of day they have.
+    pub fn has_come(&self, point: &Readings) -> bool {
+        point.latest() < self.tomorrow
     }
     /// Whether a point lies inside, under every reading of it.
     pub fn contains(&self, point: &Readings) -> bool {

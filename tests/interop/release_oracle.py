@@ -11,13 +11,15 @@ The context is an object (a folder's has the names that `settings` translates):
 
     person        "6101801234": the CPR number asked about
     from, to      the window [from, to) as instants with an offset
+    tomorrow      the first instant of the day after the call's in Copenhagen; needed where options.future is "withhold"
     counterparts  CVR numbers whose benefits may be shown to the caller
     kle           null, a list of patterns (32.03.04, 32.*, 9*), or a list of such lists that must all hold
     names         {"99999991": "Udbetaling Danmark"}: the gateway's register of authorities
     filter        null (everything) or the OekonomiskEffektueringVis values asked for; [] is the empty filter
     options       net_amounts (false), start_end_dates (true), person_check ("prove" or "trust-index"),
                   empty_status (20), sensitivity (null, or Foelsomhed's values within the constraint, in lists that must
-                  all hold), naive ("copenhagen", or "refuse" a dateTime without an offset)
+                  all hold), naive ("copenhagen", or "refuse" a dateTime without an offset), future ("release", or
+                  "withhold" what lies at or after `tomorrow`)
 
 It reads lxml trees by fixed child paths and works out, for each object, the facts that must be there; everything else in
 the released answer is a difference. Where the policy's text leaves a choice it holds to docs/decisions/release-policy.md.
@@ -262,7 +264,7 @@ class Expected:
     def __init__(self, output, context):
         self.context = context
         self.options = {"net_amounts": False, "start_end_dates": True, "person_check": "prove", "empty_status": 20,
-                        "sensitivity": None, "naive": "copenhagen", **context.get("options", {})}
+                        "sensitivity": None, "naive": "copenhagen", "future": "release", **context.get("options", {})}
         self.window = [instants(context[end])[0] for end in ("from", "to")]
         self.kle = as_lists(context.get("kle"))
         self.filter = context.get("filter")
@@ -302,6 +304,10 @@ class Expected:
         places = [placed(d, self.window, self.options["naive"]) for d in dates if d is not None]
         if not in_force(registration) or not places or set(places) != {"in"}:
             return None
+        if self.options["future"] == "withhold":
+            tomorrow = instants(self.context["tomorrow"])[0]
+            if any(reading >= tomorrow for d in dates if d is not None for reading in instants(d, self.options["naive"])):
+                return None
         roles = [(actor, identity(actor, "gd:Rolle")) for actor in children(registration, "oei:RelationListe/oei:Aktoer")]
         owners = [(a, role) for a, role in roles if role == DOUBT or role and role[0] == "uuid" and role[1].lower() == OWNER_ROLE]
         if len(owners) != 1 or owners[0][1] == DOUBT or value(owners[0][0], "oei:CVR-nr") not in self.context["counterparts"]:
@@ -626,10 +632,11 @@ def settings(told):
     asked, options = told["asked"], told["options"]
     return {
         "person": told["person"], "from": told["window_from"], "to": told["window_to"],
+        "tomorrow": told["tomorrow"],
         "counterparts": told["counterpart_cvrs"], "names": told["names"], "kle": told["kle"],
         "filter": {"all": None, "nothing": []}[asked] if isinstance(asked, str) else asked,
         "options": {"net_amounts": options["net_amounts"], "start_end_dates": options["periods"], "naive": options["naive"],
-                    "person_check": options["person_check"], "empty_status": options["empty_status"],
+                    "future": options["future"], "person_check": options["person_check"], "empty_status": options["empty_status"],
                     "sensitivity": told["sensitivity"]},
     }
 

@@ -18,7 +18,7 @@ CLASS = "70355b26-6028-4e42-9eb1-1a93aa9890b1"
 XMLNS = " ".join(f'xmlns:{p}="{u}"' for p, u in release_oracle.NS.items()) + ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 IN, BEFORE = "2026-10-30T00:00:00+01:00", "2026-07-30T00:00:00+02:00"
 
-CONTEXT = {"person": P, "from": "2026-08-01T00:00:00+02:00", "to": "2026-12-01T00:00:00+01:00", "counterparts": [UDK],
+CONTEXT = {"person": P, "from": "2026-08-01T00:00:00+02:00", "to": "2026-12-01T00:00:00+01:00", "tomorrow": "2026-11-23T00:00:00+01:00", "counterparts": [UDK],
            "kle": None, "names": {UDK: "Udbetaling Danmark (test)"}, "filter": None, "options": {}}
 
 
@@ -355,6 +355,17 @@ class Rule0(Case):
         self.wrong("missing", one(relations=line(to=None) + owner()), NOTHING, **trusted)
         self.right(one(None, None, grant(persons=[Q])), NOTHING, **trusted)
 
+    def test_what_is_to_come_is_withheld_where_the_policy_says_so_and_by_the_danish_day(self):
+        withheld = {"options": {"future": "withhold"}}
+        for date, to_come in [("2026-11-22T23:59:59+01:00", False), ("2026-11-22T22:59:59Z", False), ("2026-11-22T23:00:00Z", True),
+                              ("2026-11-23T00:00:00", True), ("2026-11-30T00:00:00+01:00", True)]:
+            source, shown = one(properties(date)), output(effectuation(registration(properties(date), line(source=False) + owner())))
+            self.wrong("missing", source, NOTHING)
+            if to_come:
+                self.right(source, NOTHING, **withheld)
+            else:
+                self.wrong("missing", source, NOTHING, **withheld)
+
     def test_sensitivity_outside_the_constraint_removes_the_object(self):
         source = one(None, None, grant(level="VIP_SAGER"))
         self.right(source, NOTHING)
@@ -449,8 +460,9 @@ class Batch(unittest.TestCase):
     def test_a_folder_of_cases_is_read_too(self):
         with TemporaryDirectory() as folder:
             write = lambda name, text: (Path(folder) / name).write_text(text)
-            options = {"net_amounts": False, "periods": True, "person_check": "prove", "empty_status": 20, "naive": "copenhagen"}
-            told = json.dumps({"person": P, "window_from": CONTEXT["from"], "window_to": CONTEXT["to"], "counterpart_cvrs": [UDK],
+            options = {"net_amounts": False, "periods": True, "person_check": "prove", "empty_status": 20, "naive": "copenhagen",
+                       "future": "release"}
+            told = json.dumps({"person": P, "window_from": CONTEXT["from"], "window_to": CONTEXT["to"], "tomorrow": CONTEXT["tomorrow"], "counterpart_cvrs": [UDK],
                                "names": CONTEXT["names"], "kle": None, "sensitivity": None, "asked": "all", "options": options})
             write("a.context.json", told), write("a.answer.xml", SOURCE), write("a.released.xml", RELEASED)
             write("b.context.json", told), write("b.answer.xml", one(relations=owner())), write("b.refused.txt", "PersonUnproven\n")

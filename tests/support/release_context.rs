@@ -27,6 +27,9 @@ fn read(options: &Options) -> Policy {
     if options.person_check == "trust-index" {
         changes.push(("check = \"prove\"", "check = \"trust-index\""));
     }
+    if options.future == "withhold" {
+        changes.push(("future = \"release\"", "future = \"withhold\""));
+    }
     if options.empty_status == 44 {
         changes.push(("\nstatus = 20", "\nstatus = 44"));
     }

@@ -29,6 +29,8 @@ pub struct Context {
     pub person: String,
     pub window_from: String,
     pub window_to: String,
+    /// The first instant of the day after the call's.
+    pub tomorrow: String,
     pub counterpart_cvrs: Vec<String>,
     pub caller: &'static str,
     pub names: BTreeMap<String, String>,
@@ -54,6 +56,7 @@ pub struct Options {
     pub periods: bool,
     pub empty_status: u16,
     pub naive: &'static str,
+    pub future: &'static str,
 }
 
 pub struct Tape<'t> {
@@ -129,6 +132,7 @@ fn context(tape: &mut Tape<'_>) -> Context {
         person: P.to_owned(),
         window_from: "2026-08-01T00:00:00+02:00".to_owned(),
         window_to: "2026-12-01T00:00:00+01:00".to_owned(),
+        tomorrow: "2026-11-23T00:00:00+01:00".to_owned(),
         counterpart_cvrs: counterpart.into_iter().map(str::to_owned).collect(),
         caller: if udk { "udk" } else { "municipality" },
         names: names.into_iter().take(1 + tape.pick(2)).map(|(cvr, name)| (cvr.to_owned(), name.to_owned())).collect(),
@@ -156,6 +160,7 @@ fn context(tape: &mut Tape<'_>) -> Context {
             periods: !tape.rare(4),
             empty_status: if tape.rare(4) { 44 } else { 20 },
             naive: if tape.rare(4) { "refuse" } else { "copenhagen" },
+            future: if tape.pick(2) == 1 { "withhold" } else { "release" },
         },
         roles: BTreeMap::from([("owner", OWNER), ("party", PARTY), ("grantee", GRANTEE)]),
     }
@@ -289,6 +294,9 @@ fn date(tape: &mut Tape<'_>) -> &'static str {
         "2026-09-15T10:00:00",
         "2026-11-30T22:59:59Z",
         "2026-12-01T00:30:00+02:00",
+        "2026-11-22T23:59:59+01:00",
+        "2026-11-22T23:00:00Z",
+        "2026-11-23T00:00:00",
     ];
     const OUTSIDE: &[&str] = &[
         "2026-07-31T23:59:59+02:00",

@@ -231,6 +231,8 @@ guards! {
     Deleted "deleted";
     /// A disposition date missing, unreadable or outside the window.
     Window "window";
+    /// A disposition date after the day of the call, where the policy withholds what is still to come.
+    Future "future";
     /// Not exactly one owner, or not the counterpart.
     Owner "other-owner";
     /// A benefit line outside the caller's KLE constraint.

@@ -9,11 +9,11 @@ use std::collections::HashMap;
 use super::catalogue::Guard;
 use super::node::{Identifier, Node, Value};
 use super::place::Place;
-use super::{Ask, Limits};
+use super::{Ask, Limits, ReleaseRules};
 use crate::policy::dates;
 use crate::policy::kle::{Kle, Sensitivity, SensitivityConstraint};
 use crate::policy::person::Cpr;
-use crate::policy::rules::{PersonCheck, Roles};
+use crate::policy::rules::{Future, PersonCheck, Roles};
 use crate::refusal::Refusal;
 
 /// Whose grant it is.
@@ -184,14 +184,14 @@ pub(super) struct Registration<'n> {
 }
 
 /// Judges one effectuation.
-pub(super) fn judge<'n>(node: Node<'n>, ask: &Ask, roles: &Roles, check: PersonCheck, grants: &Grants) -> Verdict<'n> {
+pub(super) fn judge<'n>(node: Node<'n>, ask: &Ask, rules: &ReleaseRules, grants: &Grants) -> Verdict<'n> {
     let Some(id) = identity(node) else { return Verdict::Removed(Guard::Shape) };
     let mut kept = Kept { id, registrations: Vec::new(), removed: Vec::new(), sums_hidden: false };
 
     // Why the object goes when its last registration does; one without any has no date in the window.
     let mut last = Guard::Window;
     for registration in node.all(Place::Registration) {
-        match stands(registration, ask, roles, &mut kept.removed) {
+        match stands(registration, ask, rules, &mut kept.removed) {
             Ok(left) => kept.registrations.push(left),
             Err(guard) => {
                 kept.removed.push((registration, guard));
@@ -211,7 +211,7 @@ pub(super) fn judge<'n>(node: Node<'n>, ask: &Ask, roles: &Roles, check: PersonC
             return Verdict::Removed(Guard::Kle);
         }
     }
-    if check == PersonCheck::Prove && !is_proof_complete(&kept, grants) {
+    if rules.person_check() == PersonCheck::Prove && !is_proof_complete(&kept, grants) {
         return Verdict::Unproven;
     }
     // Contrary proof removes also where the index's join is trusted: trust stands in for missing proof only.
@@ -245,21 +245,36 @@ fn identity(node: Node<'_>) -> Option<&str> {
 }
 
 /// Rules 1 and 2 on one registration. What is taken out of one that stands is added to `removed`.
-fn stands<'n>(node: Node<'n>, ask: &Ask, roles: &Roles, removed: &mut Vec<(Node<'n>, Guard)>) -> Result<Registration<'n>, Guard> {
+fn stands<'n>(
+    node: Node<'n>,
+    ask: &Ask,
+    rules: &ReleaseRules,
+    removed: &mut Vec<(Node<'n>, Guard)>,
+) -> Result<Registration<'n>, Guard> {
     if !is_live(node) {
         return Err(Guard::Deleted);
     }
+    let roles = rules.roles();
     let mut properties = Vec::new();
     let mut undated = Vec::new();
+    let mut to_come = false;
     for each in node.all(Place::Attributes).flat_map(|list| list.all(Place::Properties)) {
         match each.value(Place::DispositionDate) {
-            Value::Text(text) if dates::read(text, ask.naive).is_some_and(|date| ask.window.contains(&date)) => {
-                properties.push(each)
-            }
+            Value::Text(text) => match dates::read(text, ask.naive).filter(|date| ask.window.contains(date)) {
+                Some(date) => {
+                    to_come |= !ask.window.has_come(&date);
+                    properties.push(each);
+                }
+                // Outside; or unreadable, and so not known to be inside.
+                None => return Err(Guard::Window),
+            },
             Value::Absent => undated.push((each, Guard::Window)),
-            // Outside; or unreadable, and so not known to be inside.
-            _ => return Err(Guard::Window),
+            Value::Unreadable => return Err(Guard::Window),
         }
+    }
+    // Like a date outside the window, one that is still to come takes its whole registration with it.
+    if to_come && rules.future() == Future::Withhold {
+        return Err(Guard::Future);
     }
     if properties.is_empty() {
         return Err(Guard::Window);

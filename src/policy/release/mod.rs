@@ -308,7 +308,7 @@ impl Filter {
             self.tally.object_removed(self.objects_seen, Guard::NotAsked, node.fields());
             return Ok(());
         }
-        match judge::judge(node, &self.ask, &self.rules.roles, self.rules.person_check, &self.grants) {
+        match judge::judge(node, &self.ask, &self.rules, &self.grants) {
             Verdict::Removed(guard) => self.tally.object_removed(self.objects_seen, guard, node.fields()),
             Verdict::Unproven => {
                 self.tally.object_removed(self.objects_seen, Guard::Person, node.fields());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::catalogue::{Field, Form, Guard};
 use crate::policy::kle::{Constraint, SensitivityConstraint};
 use crate::policy::person::Cpr;
-use crate::policy::rules::{Asked, Naive, PersonCheck, Roles};
+use crate::policy::rules::{Asked, Future, Naive, PersonCheck, Roles};
 use crate::policy::window::Window;
 
 /// What one rule of the policy says in words.
@@ -42,6 +42,7 @@ pub struct ReleaseRules {
     pub(in crate::policy) guards: Vec<(Guard, Words)>,
     pub(in crate::policy) roles: Roles,
     pub(in crate::policy) person_check: PersonCheck,
+    pub(in crate::policy) future: Future,
     pub(in crate::policy) empty_status: u16,
 }
 
@@ -75,6 +76,11 @@ impl ReleaseRules {
     /// How objects are bound to the person. `TrustIndex` is a decision that the audit record names.
     pub fn person_check(&self) -> PersonCheck {
         self.person_check
+    }
+
+    /// What happens to a payment whose date is still to come. `Withhold` is a decision that the audit record names.
+    pub fn future(&self) -> Future {
+        self.future
     }
 
     /// The status of an answer without objects (20 or 44).
