@@ -153,8 +153,8 @@ async fn explained(world: &World, request: &Path, more: &[&str]) -> (bool, Strin
         Command::try_parse_from(all.map(str::to_owned)).unwrap().args
     };
     let (mut text, mut json) = (Vec::new(), Vec::new());
-    let code = explain::run(&arguments(false), &world.clock, &mut text).await.unwrap();
-    assert_eq!(explain::run(&arguments(true), &world.clock, &mut json).await.unwrap(), code);
+    let code = explain::run(&arguments(false), &world.clock, &mut std::io::empty(), &mut text).await.unwrap();
+    assert_eq!(explain::run(&arguments(true), &world.clock, &mut std::io::empty(), &mut json).await.unwrap(), code);
     (code == ExitCode::SUCCESS, String::from_utf8(text).unwrap(), serde_json::from_slice(&json).unwrap())
 }
 
@@ -163,7 +163,7 @@ async fn in_one(world: &World, request: &Path, lang: &str) -> String {
     let config = world.dir.join("hjemmel.toml");
     let given = ["explain", "--config", config.to_str().unwrap(), request.to_str().unwrap(), "--lang", lang];
     let mut text = Vec::new();
-    explain::run(&Command::try_parse_from(given).unwrap().args, &world.clock, &mut text).await.unwrap();
+    explain::run(&Command::try_parse_from(given).unwrap().args, &world.clock, &mut std::io::empty(), &mut text).await.unwrap();
     String::from_utf8(text).unwrap()
 }
 

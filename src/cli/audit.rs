@@ -24,6 +24,10 @@ use crate::audit::{
 
 /// The audit log: make its keys, prove it whole, ask it who saw whom and why.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  hjemmel audit verify /var/lib/hjemmel/audit --key checkpoint.pub
+  echo 6101801234 | hjemmel audit search /var/lib/hjemmel/audit --pseudonym-key pseudonym.key --cpr-stdin
+  hjemmel audit retire --config /etc/hjemmel/hjemmel.toml --before 2021-12-01 --by \"A. Jensen\" --reason \"time is over\"")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -44,7 +48,7 @@ enum Command {
     ///
     /// Says exactly where it is not so. A log may be verified while it is being written.
     #[command(
-        after_help = "The gateway logs `audit checkpoint sequence=N hash=H` as it goes. Kept away from the gateway's disk, N:H is an anchor: it\nshows a log that was rolled back together with its head.json."
+        after_help = "The gateway logs `audit checkpoint sequence=N hash=H` as it goes. Kept away from the gateway's disk, N:H is an anchor: it shows a log that was rolled back together with its head.json."
     )]
     Verify {
         /// The log's directory

@@ -12,6 +12,7 @@ pub mod certs;
 pub mod check;
 pub mod demo;
 pub mod explain;
+mod help;
 mod lang;
 pub mod policy;
 pub mod serve;
@@ -62,7 +63,10 @@ enum Command {
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match help::parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -105,7 +109,7 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
                 outcome => outcome.map_err(Into::into).and(done),
             }
         }
-        Command::Explain(args) => explain::run(&args, clock, &mut output::Stdout).await,
+        Command::Explain(args) => explain::run(&args, clock, &mut io::stdin().lock(), &mut output::Stdout).await,
         Command::Policy(args) => policy::run(&args, clock, &mut output::Stdout).await,
         Command::Agreement(args) => {
             let mut operator = io::stdin().lock();

@@ -24,6 +24,10 @@ pub type PolicyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The rules of a policy for a reader, and what a change of them means.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples, in the project's folder:
+  hjemmel policy show terminaladgang-6 --lang da
+  hjemmel policy show terminaladgang-6 --config /etc/hjemmel/hjemmel.toml
+  hjemmel policy cases policies/terminaladgang-6.toml --differing --lang da")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -98,6 +102,7 @@ pub async fn run(args: &Args, clock: &Clock, out: &mut impl Write) -> Result<Exi
 fn show(args: &Show, clock: &Clock, out: &mut impl Write) -> Result<(), PolicyError> {
     let configured = args.config.as_deref().map(|file| serve::load(file, clock)).transpose()?;
     let dir = configured.as_ref().map_or(&args.dir, |config| &config.policy.directory);
+    found_in(dir, &args.name)?;
     let history = read_history(dir, &args.name)?;
     let zone = copenhagen().ok_or("Europe/Copenhagen is not in the time zone database")?;
     let day = args.at.unwrap_or_else(|| clock.now().to_zoned(zone.clone()).date());
@@ -108,6 +113,27 @@ fn show(args: &Show, clock: &Clock, out: &mut impl Write) -> Result<(), PolicyEr
     // Noon, so that the day is the same whatever the offset.
     let noon = day.at(12, 0, 0, 0).to_zoned(zone)?.timestamp();
     Ok(Printer { out, lang: args.lang }.policy(policy, day, noon)?)
+}
+
+/// Says where a policy was looked for, and what to give instead, where there is none of this name.
+fn found_in(dir: &Path, name: &str) -> Result<(), PolicyError> {
+    let file = std::path::absolute(dir)?.join(format!("{name}.toml"));
+    if file.is_file() {
+        return Ok(());
+    }
+    let names = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let names = names.filter(|path| path.extension().is_some_and(|ending| ending == "toml"));
+    let mut names: Vec<_> = names.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
+    names.sort();
+    let there = match names.as_slice() {
+        [] => String::new(),
+        names => format!(" (there are: {})", names.join(", ")),
+    };
+    Err(format!(
+        "there is no policy {}{there}; name the folder of policies with --dir DIR, or the gateway's configuration with --config FILE",
+        file.display()
+    )
+    .into())
 }
 
 /// Prints for a reader.

@@ -1,6 +1,6 @@
 //! `hjemmel serve` and `hjemmel check` as processes of their own.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use hjemmel::agreements::{State, Store, StoreSettings};
 use hjemmel::cli::call::client::{Client, Exchange};
 use hjemmel::cli::call::words::Said;
+use hjemmel::cli::demo::invitation::Invitation;
 use hjemmel::cli::demo::world::World;
 use hjemmel::clock::Clock;
 use hjemmel::soap::envelope::Version;
@@ -309,5 +310,81 @@ fn check_tells_every_problem_at_once_and_serve_does_not_start_with_one() {
                 assert!(said.contains(problem), "{command} tells of {problem}: {said}");
             }
         }
+    });
+}
+
+/// Runs a command in a folder, with this on its standard input: exit code, standard output, standard error.
+fn run_in(dir: &Path, arguments: &[&str], input: &[u8]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(HJEMMEL);
+    command.args(arguments).current_dir(dir).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A command that does not read it may have ended.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn what_the_demo_leaves_in_its_folder_runs_as_it_says_and_fits_eighty_columns() {
+    in_runtime(async {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World::without_gateway(options(dir.path(), Clock::system(), "")).await.unwrap();
+        let invitation = Invitation::new(&world).unwrap();
+        invitation.write(&world).unwrap();
+        let text = invitation.text(&world);
+        for line in text.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        let last = text.rsplit_once("In the folder:").unwrap().1;
+        for line in ["cd /", "curl --cacert", "call --service", "explain --config", "audit verify"] {
+            assert!(last.contains(line), "the lines to paste stand last: {line}: {text}");
+        }
+
+        let explain = |more: &[&str], input: &[u8]| {
+            let (code, out, _) = run_in(dir.path(), &[&["explain", "--config", "./hjemmel.toml"], more].concat(), input);
+            (code, out)
+        };
+        let (code, file) = explain(&["request.xml", "--answer", "answer.xml", "--json"], b"");
+        assert_eq!(code, Some(0), "{file}");
+        let said: serde_json::Value = serde_json::from_str(&file).unwrap();
+        let counts = &said["answer"]["counts"];
+        assert!(counts["objects_released"].as_u64() > Some(0), "something is released: {counts}");
+        assert!(!counts["objects_removed"].as_object().unwrap().is_empty(), "and something is not: {counts}");
+        let (request, answer) = ("request.xml", "answer.xml");
+        let bytes = |name: &str| std::fs::read(dir.path().join(name)).unwrap();
+        assert_eq!(explain(&["-", "--lang", "da"], &bytes(request)).0, Some(0), "standard input");
+        assert_eq!(explain(&[request, "--answer", "-"], &bytes(answer)).0, Some(0), "standard input");
+        let both = run_in(dir.path(), &["explain", "--config", "./hjemmel.toml", "-", "--answer", "-"], &bytes(request));
+        assert!(both.0 == Some(1) && both.2.contains("cannot both be read from standard input"), "{both:?}");
+
+        // An answer that is refused says where and why, in both languages.
+        let good = String::from_utf8(bytes(answer)).unwrap();
+        let refused = [
+            (String::from_utf8(bytes(request)).unwrap(), "Standset ved /Envelope/Body/FremsoegRequest. I Body ventes netop ét"),
+            (good[..good.len() - 40].to_owned(), "Læsningen standsede efter /"),
+            ("<x/>".to_owned(), "FremsoegYdelseIndeksOutput"),
+            (good.replacen(">20<", ">50<", 1), "En SOAP-fejl, eller en StatusKode, der er hverken 20"),
+        ];
+        for (answer, reason) in refused {
+            let (code, said) = explain(&[request, "--answer", "-", "--lang", "da"], answer.as_bytes());
+            assert!(code == Some(1) && said.contains("✗ AFVIST") && said.contains(reason), "{reason}: {said}");
+        }
+        let (code, said) = explain(&["-", "--answer", answer, "--lang", "da"], &bytes(answer));
+        assert!(code == Some(1) && said.contains("Svaret er ikke bedømt, for forespørgslen afvises."), "{said}");
+
+        let (code, _, said) = run_in(dir.path(), &["policy", "show", "terminaladgang-7"], b"");
+        let looked = dir.path().join("policies/terminaladgang-7.toml");
+        assert!(code == Some(1) && said.contains(&looked.display().to_string()), "where it looked: {said}");
+        assert!(
+            said.contains("there are: terminaladgang-6") && said.contains("--dir DIR") && said.contains("--config FILE"),
+            "{said}"
+        );
+
+        // No terminal: nothing is wrapped and nothing coloured.
+        let (code, help, _) = run_in(dir.path(), &["audit", "retire", "--help"], b"");
+        assert!(code == Some(0) && !help.contains('\u{1b}') && help.lines().any(|line| line.len() > 200), "{help}");
+        let (code, _, wrong) = run_in(dir.path(), &["audit", "retire", "--nothing"], b"");
+        assert!(code == Some(2) && wrong.contains("--nothing") && !wrong.contains('\u{1b}'), "{wrong}");
     });
 }

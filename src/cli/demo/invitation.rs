@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use bytes::Bytes;
 use serde::Serialize;
 
 use super::world::{ENTITY_ID, STS_ENTITY_ID, WITHOUT_BACK, World, WorldError};
@@ -11,8 +12,13 @@ use crate::cli::call::question::Question;
 use crate::cli::shell::quoted;
 use crate::policy::person::Cpr;
 use crate::policy::window::Window;
+use crate::soap::document::Document;
+use crate::soap::strict::Limits;
 use crate::stub::pki::Role;
 use crate::stub::population::{KORSBAEK, UDK, demo};
+use crate::stub::ydelsesindeks::answer::Answer;
+use crate::stub::ydelsesindeks::evaluate::{Index, Join};
+use crate::stub::ydelsesindeks::request;
 
 /// A certificate chain and its key, as PEM files.
 #[derive(Debug, Serialize)]
@@ -63,7 +69,7 @@ pub struct Invitation {
 }
 
 impl Invitation {
-    /// Gathers what the world has, and writes the message that the curl line sends.
+    /// Gathers what the world has, and writes the message that the curl line sends, and the index's answer to it.
     ///
     /// # Errors
     /// The message for curl could not be written.
@@ -75,6 +81,7 @@ impl Invitation {
         let request = dir.join("request.xml");
         let question = Question::about(Cpr::parse(demo::UDK_ONLY).ok_or("no CPR number")?);
         std::fs::write(&request, Client::authority_context_message(KORSBAEK.parse()?, &question.input()))?;
+        std::fs::write(dir.join("answer.xml"), index_answer(world, &question.input())?)?;
         let window = Window::at(world.clock.now(), world.policy.request().reading)?;
 
         let (root, own) = (file("root.pem".to_owned()), pair(Role::Korsbaek));
@@ -145,27 +152,93 @@ impl Invitation {
         Ok(std::fs::rename(part, whole)?)
     }
 
-    /// Prints it for a person.
-    pub fn print(&self, world: &World) {
+    /// For a person, in eighty columns: what a client needs, and last the lines to paste.
+    pub fn text(&self, world: &World) -> String {
+        let dir = std::path::absolute(&world.dir).unwrap_or_else(|_| world.dir.clone());
+        let beside = format!("{}/", dir.display());
+        // Relative to the folder, for absolute ones fit no line.
+        let command = |words: &[String]| {
+            let words: Vec<_> = words.iter().map(|word| word.replacen(&beside, "", 1)).collect();
+            folded(&words)
+        };
         let persons: Vec<_> = demo::ALL.iter().map(|(cpr, name)| format!("{cpr} {name}")).collect();
-        println!("The gateway stays up. For a client of your own:\n");
-        println!("  service   {}", self.service);
-        println!("  contract  {0}?wsdl (AuthorityContext)   {0}?wsdl=token (OIO IDWS)", self.service);
-        println!("  keys      {} (each NAME.pem with NAME.key.pem; trust root.pem)", world.dir.join("pki").display());
-        println!("  token     from {} for {}", self.sts, self.entity_id);
-        println!("  window    today {}", self.window.join(" – "));
-        println!("  persons   {}", persons.join(", "));
-        println!("  admin     {}/metrics, /healthz, /readyz", self.admin);
-        println!("  all this  {}, for programs", world.dir.join("demo.json").display());
-        println!(
-            "  settings  {}, for `hjemmel call --env` and the clients in docs/clients",
-            world.dir.join("client.env").display()
-        );
-        println!("  audit     {}\n", line(&self.audit));
-        println!("AuthorityContext with curl:\n\n  {}\n", line(&self.curl));
-        println!("The token binding, which curl cannot sign:\n\n  echo {} | {}\n", self.asks_about, line(&self.call));
-        println!("Ctrl-C stops everything.");
+        let persons: Vec<_> = persons.chunks(2).map(|two| two.join(", ")).collect();
+        let (service, sts, entity, admin) = (&self.service, &self.sts, self.entity_id, &self.admin);
+        let (window, persons) = (self.window.join(" – "), persons.join(",\n            "));
+        let hjemmel = self.call.first().map_or("hjemmel", String::as_str);
+        let explain = ["explain", "--config", "./hjemmel.toml", "request.xml", "--answer", "answer.xml"];
+        let explain: Vec<_> = std::iter::once(hjemmel).chain(explain).map(str::to_owned).collect();
+        let (curl, call, audit, explain) = (command(&self.curl), command(&self.call), command(&self.audit), command(&explain));
+        format!(
+            "The gateway stays up until Ctrl-C. For a client of your own:\n
+  service   {service}
+  contract  below it: ?wsdl (AuthorityContext), ?wsdl=token (OIO IDWS)
+  token     from {sts} for
+            {entity}
+  window    today {window}
+  persons   {persons}
+  admin     {admin}/metrics, /healthz, /readyz
+  folder    pki/         keys: NAME.pem with NAME.key.pem; trust root.pem
+            client.env   for `hjemmel call --env` and the clients in docs/clients
+            demo.json    all of this, for programs
+            request.xml  a call, and answer.xml what the index answers to it\n
+In the folder:\n
+  cd {dir}\n
+AuthorityContext with curl:\n
+  {curl}\n
+The token binding, which curl cannot sign:\n
+  echo {person} | {call}\n
+What the gateway makes of a call and its answer, and why:\n
+  {explain}\n
+That the audit log is whole:\n
+  {audit}\n",
+            dir = line(&[dir.display().to_string()]),
+            person = self.asks_about,
+        )
     }
+}
+
+/// The columns of a terminal.
+const COLUMNS: usize = 80;
+
+/// A command over as many lines as it takes, an option and its value together.
+fn folded(words: &[String]) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for (index, word) in words.iter().enumerate() {
+        let value = index > 0 && !word.starts_with('-') && words.get(index - 1).is_some_and(|before| before.starts_with('-'));
+        match parts.last_mut().filter(|_| value) {
+            Some(option) => *option = format!("{option} {}", line(std::slice::from_ref(word))),
+            None => parts.push(line(std::slice::from_ref(word))),
+        }
+    }
+    // Room for `echo NUMBER | ` before the first, and for the backslash behind each.
+    let (mut text, mut column) = (String::new(), 20);
+    for part in parts {
+        if !text.is_empty() && column + 1 + part.chars().count() > COLUMNS - 2 {
+            text.push_str(" \\\n  ");
+            column = 2;
+        } else if !text.is_empty() {
+            text.push(' ');
+            column += 1;
+        }
+        column += part.chars().count();
+        text.push_str(&part);
+    }
+    text
+}
+
+/// The index's own answer to the question of `request.xml`, unsigned and unfiltered: for `hjemmel explain --answer`.
+fn index_answer(world: &World, input: &[u8]) -> Result<Vec<u8>, WorldError> {
+    let input = Document::parse(Bytes::copy_from_slice(input), &Limits::default())?;
+    let search = request::read(&input.root()).map_err(|bad| bad.text)?;
+    let found = Index::new(world.population.clone()).search(&search, Join::Pointwise);
+    let population = world.population.clone();
+    let answer = Answer { population, status: 20, text: None, found, filter: search.filter, padding: None };
+    let mut message =
+        b"<soap:Envelope xmlns:soap=\"http://www.w3.org/2003/05/soap-envelope\"><soap:Header></soap:Header>".to_vec();
+    answer.pieces().for_each(|piece| message.extend_from_slice(&piece));
+    message.extend_from_slice(b"</soap:Envelope>\n");
+    Ok(message)
 }
 
 /// A command as a person pastes it into a shell.

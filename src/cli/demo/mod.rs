@@ -109,7 +109,7 @@ async fn play(args: &Args, world: &World) -> Result<ExitCode, WorldError> {
     }
     let invitation = Invitation::new(world)?;
     invitation.write(world)?;
-    invitation.print(world);
+    print!("{}", invitation.text(world));
     // Until it is told to stop.
     std::future::pending().await
 }

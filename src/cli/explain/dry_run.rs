@@ -128,7 +128,15 @@ impl DryRun {
     ) -> Result<Explanation, ExplainError> {
         let (mut forwarded, mut answered) = (None, None);
         let mut outcome = Outcome::Refused;
-        if let Some((judged, borne)) = self.request(request).await? {
+        let allowed = self.request(request).await?;
+        if allowed.is_none() && answer.is_some() {
+            self.unknown(
+                "response_policy",
+                "Svaret er ikke bedømt, for forespørgslen afvises.",
+                "The answer is not judged, for the request is refused.",
+            );
+        }
+        if let Some((judged, borne)) = allowed {
             outcome = Outcome::Served;
             let person = judged.search.person().clone();
             let masked = |bytes: &[u8]| mask(bytes, &person, show_person);
@@ -292,7 +300,18 @@ impl DryRun {
         let mut filter = Filter::new(self.policy.release().clone(), ask);
         let fed = feed(answer, self.answer_limits, &mut filter).await;
         let decisions = filter.decisions();
-        let released = self.note("response_policy", fed.and_then(|()| filter.finish()), |released| {
+        let (fed, mut reason) = match fed {
+            Ok(()) => (filter.finish(), None),
+            Err(Halt { refusal, reason }) => (Err(refusal), Some(reason)),
+        };
+        if matches!(fed, Err(Refusal::IndexAnswerInvalid)) && reason.is_none() {
+            reason = Some(Fact::new(
+                "Filen rummer intet helt svar: en SOAP-besked med FremsoegYdelseIndeksOutput i Body, eller FremsoegYdelseIndeksOutput alene.",
+                "The file holds no whole answer: a SOAP message with FremsoegYdelseIndeksOutput in its Body, or \
+                 FremsoegYdelseIndeksOutput alone.",
+            ));
+        }
+        let released = self.note("response_policy", fed, |released| {
             let counts = released.counts();
             let (kept, removed) = (counts.objects_released, counts.objects_removed.values().sum::<u64>());
             let fields = counts.fields_released.values().sum::<u64>();
@@ -304,7 +323,8 @@ impl DryRun {
         if released.is_none()
             && let Some(refused) = self.steps.last_mut()
         {
-            refused.facts = decisions.iter().filter_map(|decision| withheld(decision, self.policy.release())).collect();
+            let objects = decisions.iter().filter_map(|decision| withheld(decision, self.policy.release()));
+            refused.facts = reason.into_iter().chain(objects).collect();
         }
         released
     }
@@ -368,33 +388,84 @@ fn withheld(decision: &Decision, rules: &ReleaseRules) -> Option<Fact> {
 
 /// The content of the answer's Body through the filter.
 pub(in crate::cli) async fn filter(answer: Bytes, limits: Limits, mut filter: Filter) -> Result<Filtered, Refusal> {
-    feed(answer, limits, &mut filter).await?;
+    feed(answer, limits, &mut filter).await.map_err(|halt| halt.refusal)?;
     filter.finish()
 }
 
+/// Where an answer stopped being one, and why: a caller is told neither, whoever tries an answer must be.
+struct Halt {
+    refusal: Refusal,
+    reason: Fact,
+}
+
 /// Feeds the content of the answer's Body to the filter, as the gateway does once the signature is being checked.
-async fn feed(answer: Bytes, limits: Limits, filter: &mut Filter) -> Result<(), Refusal> {
+async fn feed(answer: Bytes, limits: Limits, filter: &mut Filter) -> Result<(), Halt> {
     let mut reader = StreamReader::new(Full::new(answer), limits);
-    let mut content = None;
+    let (mut content, mut path) = (None, Vec::new());
     loop {
-        let token = reader.next().await.map_err(|error| match error {
-            StreamError::Content(_) | StreamError::Connection => Refusal::IndexAnswerInvalid,
-        })?;
+        let token = match reader.next().await {
+            Ok(token) => token,
+            Err(error) => return Err(unreadable(&error, &path)),
+        };
         let read = reader.read();
+        match token {
+            Token::Start | Token::Empty | Token::Leaf => {
+                path.truncate(read.depth().saturating_sub(1));
+                path.push(read.local().to_owned());
+            }
+            Token::End => path.truncate(read.depth() + 1),
+            _ => {}
+        }
+        let halt = |refusal| halted(refusal, &path);
         let soap = [SOAP11, SOAP12].contains(&read.uris().get(read.uri()));
         match (content, token) {
             (_, Token::Eof) => return Ok(()),
             // An envelope's Body, or the output by itself.
             (None, Token::Start) if read.depth() == 1 && !soap => {
                 content = Some(0);
-                filter.feed(token, read)?;
+                filter.feed(token, read).map_err(halt)?;
             }
             (None, Token::Start) if read.depth() == 2 && read.local() == "Body" && soap => content = Some(2),
             (Some(depth), Token::End) if read.depth() < depth => content = None,
-            (Some(_), _) => filter.feed(token, read)?,
+            (Some(_), _) => filter.feed(token, read).map_err(halt)?,
             (None, _) => {}
         }
     }
+}
+
+fn unreadable(error: &StreamError, path: &[String]) -> Halt {
+    let at = path.join("/");
+    let (da, en) = match error {
+        StreamError::Content(refusal) => {
+            let entry = refusal.entry();
+            (entry.da.what.clone(), entry.en.what.clone())
+        }
+        StreamError::Connection => ("Filen kan ikke læses.".to_owned(), "The file cannot be read.".to_owned()),
+    };
+    Halt {
+        refusal: Refusal::IndexAnswerInvalid,
+        reason: Fact::new(format!("Læsningen standsede efter /{at}. {da}"), format!("Reading stopped after /{at}. {en}")),
+    }
+}
+
+/// The filter's refusal, with its place, and what is expected there.
+fn halted(refusal: Refusal, path: &[String]) -> Halt {
+    let at = path.join("/");
+    let (da, en) = match refusal {
+        Refusal::IndexFault => (
+            "En SOAP-fejl, eller en StatusKode, der er hverken 20 (fundet) eller 44 (intet fundet).",
+            "A SOAP fault, or a StatusKode that is neither 20 (found) nor 44 (nothing found).",
+        ),
+        Refusal::IndexAnswerInvalid => (
+            "I Body ventes netop ét FremsoegYdelseIndeksOutput (urn:oio:sts:ydelse:ydelseindeks:6): først StandardRetur med StatusKode 20 \
+             eller 44, så antal, bevillinger og effektueringer, i den rækkefølge.",
+            "Body is to hold exactly one FremsoegYdelseIndeksOutput (urn:oio:sts:ydelse:ydelseindeks:6): first StandardRetur with \
+             StatusKode 20 or 44, then counts, grants and effectuations, in that order.",
+        ),
+        _ => ("", ""),
+    };
+    let reason = Fact::new(format!("Standset ved /{at}. {da}").trim_end(), format!("Stopped at /{at}. {en}").trim_end());
+    Halt { refusal, reason }
 }
 
 /// Where a person's number stands, dots: explanations are shown and sent around.

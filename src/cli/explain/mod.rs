@@ -4,7 +4,7 @@ mod dry_run;
 mod report;
 mod unnamed;
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -29,17 +29,18 @@ pub type ExplainError = Box<dyn std::error::Error + Send + Sync>;
 /// the index, as a SOAP message or as FremsoegYdelseIndeksOutput alone. Exits 0 where the call would be served, 1 where it
 /// would be refused.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Example:\n  hjemmel explain --config hjemmel.toml request.xml --answer answer.xml --authority 11111111 --at 2026-11-22T12:00:00Z"
-)]
+#[command(after_help = "Examples, in the folder that `hjemmel demo --dir DIR` fills:\n  \
+    hjemmel explain --config ./hjemmel.toml request.xml\n  \
+    hjemmel explain --config ./hjemmel.toml request.xml --answer answer.xml\n  \
+    cat request.xml | hjemmel explain --config ./hjemmel.toml - --at 2026-11-22T12:00:00Z")]
 pub struct Args {
     /// The configuration file: policy, trust, agreements and limits are taken from it
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// The message
+    /// The message; - reads standard input
     #[arg(value_name = "REQUEST.xml")]
     request: PathBuf,
-    /// An answer of the index, to see what of it would be released
+    /// An answer of the index, to see what of it would be released, or why it would be refused; - reads standard input
     #[arg(long, value_name = "ANSWER.xml")]
     answer: Option<PathBuf>,
     /// The authority that calls, where the message is a bare request
@@ -66,8 +67,8 @@ pub struct Args {
 ///
 /// # Errors
 /// What keeps it from being judged at all: files, configuration, what the arguments leave open.
-pub async fn run(args: &Args, clock: &Clock, out: &mut impl Write) -> Result<ExitCode, ExplainError> {
-    let explanation = explain(args, clock).await?;
+pub async fn run(args: &Args, clock: &Clock, input: &mut impl Read, out: &mut impl Write) -> Result<ExitCode, ExplainError> {
+    let explanation = explain(args, clock, input).await?;
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &explanation).map_err(io::Error::from)?;
         writeln!(out)?;
@@ -80,20 +81,32 @@ pub async fn run(args: &Args, clock: &Clock, out: &mut impl Write) -> Result<Exi
     })
 }
 
-async fn explain(args: &Args, clock: &Clock) -> Result<Explanation, ExplainError> {
+async fn explain(args: &Args, clock: &Clock, input: &mut impl Read) -> Result<Explanation, ExplainError> {
     // The configuration is judged by today, for its files are today's; the message by the instant asked about.
     let config = serve::load(&args.config, clock)?;
     let at = args.at.unwrap_or_else(|| clock.now());
     let certificate = args.certificate.as_deref().map(certificates_from_pem_file).transpose()?;
-    let request = read(&args.request)?;
-    let answer = args.answer.as_deref().map(read).transpose()?;
+    let stdin = Path::new("-");
+    if args.request == stdin && args.answer.as_deref() == Some(stdin) {
+        return Err("request and answer cannot both be read from standard input; give one of them as a file".into());
+    }
+    let request = read(&args.request, input)?;
+    let answer = args.answer.as_deref().map(|path| read(path, input)).transpose()?;
     let mut run = DryRun::new(&config, at, args.authority, certificate.unwrap_or_default()).await?;
     let told = run.tell(request, answer, args.show_person).await;
     run.close().await;
     told
 }
 
-fn read(path: &Path) -> Result<Bytes, ExplainError> {
+/// The longest message or answer that is read from standard input, in bytes.
+const LONGEST: u64 = 1 << 30;
+
+fn read(path: &Path, input: &mut impl Read) -> Result<Bytes, ExplainError> {
+    if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        input.take(LONGEST).read_to_end(&mut bytes).map_err(|error| format!("standard input: {error}"))?;
+        return Ok(Bytes::from(bytes));
+    }
     let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(Bytes::from(bytes))
 }
