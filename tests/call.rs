@@ -41,6 +41,7 @@ async fn calls() {
     Invitation::new(&world).unwrap().write(&world).unwrap();
 
     the_file_that_the_demo_writes_is_all_that_a_call_needs(&world);
+    a_system_that_shows_its_own_certificate_alone_is_let_in(&world);
     an_option_wins_over_the_file(&world);
     what_is_missing_is_said_at_once_and_is_no_fault_of_the_sts(&world);
     what_is_saved_is_what_explain_takes(&world);
@@ -54,6 +55,15 @@ fn the_file_that_the_demo_writes_is_all_that_a_call_needs(world: &World) {
     assert!(code == Some(0) && told.contains("The answer is signed by the gateway."), "{told}");
     let (code, told) = call(world, &["--env", "client.env", "--binding", "authority-context"]);
     assert!(code == Some(0) && told.starts_with("StatusKode"), "{told}");
+}
+
+fn a_system_that_shows_its_own_certificate_alone_is_let_in(world: &World) {
+    let chain = std::fs::read_to_string(world.dir.join("pki/client-korsbaek.pem")).unwrap();
+    let (leaf, issuer) = chain.split_at(chain.find("-----END CERTIFICATE-----").unwrap());
+    assert!(issuer.contains("BEGIN CERTIFICATE"), "the file holds the issuing CA too");
+    std::fs::write(world.dir.join("leaf.pem"), format!("{leaf}-----END CERTIFICATE-----\n")).unwrap();
+    let (code, told) = call(world, &["--env", "client.env", "--binding", "authority-context", "--cert", "leaf.pem"]);
+    assert_eq!(code, Some(0), "{told}");
 }
 
 fn an_option_wins_over_the_file(world: &World) {

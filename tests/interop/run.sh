@@ -40,6 +40,7 @@ if ! cmp -s "$here/requirements.txt" "$work/venv/requirements.txt"; then
     fi
 fi
 
+index_wsdl="${HJEMMEL_REFERENCE:-$root/../shared/reference}/ydelsesindeks-6/wsdl/YdelseIndeks.wsdl"
 # The Java judges, each anew when its sources change. Java 17 and Maven are not installed for them.
 java_sources() { cat "$here/$1/pom.xml" "$here/$1"/src/main/java/dk/hjemmel/interop/*.java "$root"/src/services/terminaladgang/contract/*; }
 build_java() {
@@ -47,7 +48,7 @@ build_java() {
         did_not_run "the $1 judge: no java or no mvn"
     elif ! java_sources "$1" | cmp -s - "$work/$1/built-from"; then
         rm -rf "${work:?}/$1"
-        if mvn -q -B -f "$here/$1/pom.xml" -Djudge.target="$work/$1" package >"$work/$1.log" 2>&1; then
+        if mvn -q -B -f "$here/$1/pom.xml" -Djudge.target="$work/$1" -Dindex.wsdl="$index_wsdl" package >"$work/$1.log" 2>&1; then
             java_sources "$1" >"$work/$1/built-from"
         else
             rm -rf "${work:?}/$1"
@@ -87,6 +88,8 @@ esac
 
 build_java wss4j
 build_java cxf
+# From the index's own WSDL, which is no part of this project.
+[ ! -f "$index_wsdl" ] || build_java index_client
 export HJEMMEL_INTEROP="$work"
 status=0
 

@@ -1,0 +1,1 @@
+../../../../../../../cxf/src/main/java/dk/hjemmel/interop/Keys.java

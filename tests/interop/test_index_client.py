@@ -1,0 +1,89 @@
+"""A client of the benefit index as the field has it (CXF 3.3, zeep), made from the index's and the STS's own WSDLs, before the
+running gateway: only the address, the audience and the certificates are the gateway's."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import unittest
+import uuid
+from pathlib import Path
+from unittest import mock
+
+from zeep import Client
+from zeep.transports import Transport
+from zeep.wsa import WsAddressingPlugin
+
+import demo
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = Path(os.environ.get("HJEMMEL_REFERENCE", ROOT.parent / "shared/reference"))
+INDEX_WSDL, STS_WSDL = REFERENCE / "ydelsesindeks-6/wsdl/YdelseIndeks.wsdl", REFERENCE / "sts/sts.wsdl"
+BUILT = Path(os.environ.get("HJEMMEL_INTEROP", ROOT / "target/interop")) / "index_client"
+ANNA, UNPROVEN = "6101801234", "6404651237"
+
+running = None
+settings = {}
+
+
+def setUpModule():
+    global running
+    if demo.binary() is None:
+        raise unittest.SkipTest("DID NOT RUN: the index's own clients, for HJEMMEL_BIN names no program")
+    if not INDEX_WSDL.exists():
+        raise unittest.SkipTest("DID NOT RUN: the index's own clients, for its WSDL is not at hand (../shared/reference or HJEMMEL_REFERENCE)")
+    running = demo.Demo(demo.binary())
+    settings.update(re.findall(r"^export (\w+)=(.*)$", (running.dir / "client.env").read_text(), re.MULTILINE))
+    mock.patch.dict(os.environ, settings).start()
+
+
+def tearDownModule():
+    mock.patch.stopall()
+    if running is not None and running.stop() != 0:
+        raise RuntimeError("the demo did not stop in good order on Ctrl-C")
+
+
+@unittest.skipUnless((BUILT / "classes").exists(), f"DID NOT RUN: the index's CXF client is not built ({BUILT}); run.sh builds it")
+class Cxf(unittest.TestCase):
+    """Its token request has no TokenType and no Lifetime, UseKey with line breaks, and an unsigned Framework header."""
+
+    def ask(self, cpr):
+        options = {"service": "SERVICE", "sts": "STS", "entity-id": "ENTITY_ID", "authority": "AUTHORITY", "ca": "CA", "cert": "CERT",
+                   "key": "KEY", "gateway-cert": "GATEWAY_CERT", "sts-cert": "STS_CERT"}
+        given = {**{option: settings[name] for option, name in options.items()}, "cpr": cpr, "index-wsdl": INDEX_WSDL, "sts-wsdl": STS_WSDL}
+        words = [str(word) for option, value in given.items() for word in (f"--{option}", value)]
+        run = subprocess.run(["java", "-cp", f"{BUILT}/classes:{BUILT}/lib/*", "dk.hjemmel.interop.IndexClient", *words],
+                             capture_output=True, text=True)
+        return run.returncode, run.stdout + run.stderr
+
+    def test_only_the_address_changes(self):
+        code, told = self.ask(ANNA)
+        self.assertEqual(code, 0, told)
+        self.assertIn("payments 4", told)
+
+    def test_its_user_sees_the_faults_text(self):
+        code, told = self.ask(UNPROVEN)
+        self.assertEqual(code, 3, told)
+        self.assertRegex(told, "fault PersonUnproven: .*Call-id: [0-9a-f-]{36}")
+
+
+class Zeep(unittest.TestCase):
+    def test_only_the_address_changes_and_addressing_is_asked_for(self):
+        spec = importlib.util.spec_from_file_location("token_binding", ROOT / "docs/clients/python/token_binding.py")
+        signing = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(signing)
+        system = signing.System(settings["CERT"], settings["KEY"])
+        security = signing.OioIdws(system, settings["GATEWAY_CERT"], signing.token(system, settings["AUTHORITY"]))
+        # zeep reads no policy, and the index's WSDL demands WS-Addressing in its policy alone.
+        client = Client(str(INDEX_WSDL), transport=Transport(session=signing.session()), wsse=security, plugins=[WsAddressingPlugin()])
+        service = client.create_service(next(iter(client.wsdl.bindings)), settings["SERVICE"])
+        person = {"AttributListe": {}, "TilstandListe": {},
+                  "RelationListe": {"Bevillingspart": [{"ReferenceID": {"URNIdentifikator": f"urn:oio:cpr-nr:{ANNA}"}}]}}
+        payments = {"AttributListe": {}, "TilstandListe": {}, "RelationListe": {}}
+        expression = {"operation": "AND", "_value_1": [{"SoegBevillingIndeks": person}, {"SoegOekonomiskEffektueringIndeks": payments}]}
+        answer = service.fremsoeg(SoegUdtryk=expression, _soapheaders={"header": {"TransactionUUID": str(uuid.uuid4())}}).body
+        self.assertEqual(len(answer.OekonomiskEffektueringFiltreretOejebliksbillede), 4)
+
+
+if __name__ == "__main__":
+    unittest.main()
