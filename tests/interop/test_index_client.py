@@ -1,18 +1,11 @@
-"""A client of the benefit index as the field has it (CXF 3.3, zeep), made from the index's and the STS's own WSDLs, before the
-running gateway: only the address, the audience and the certificates are the gateway's."""
+"""A client of the benefit index as the field has it (CXF 3.3), made from the index's and the STS's own WSDLs, before the running
+gateway: only the address, the audience and the certificates are the gateway's. zeep's is in test_python_token.py."""
 
-import importlib.util
 import os
 import re
 import subprocess
 import unittest
-import uuid
 from pathlib import Path
-from unittest import mock
-
-from zeep import Client
-from zeep.transports import Transport
-from zeep.wsa import WsAddressingPlugin
 
 import demo
 
@@ -29,16 +22,14 @@ settings = {}
 def setUpModule():
     global running
     if demo.binary() is None:
-        raise unittest.SkipTest("DID NOT RUN: the index's own clients, for HJEMMEL_BIN names no program")
+        raise unittest.SkipTest("DID NOT RUN: the index's own client, for HJEMMEL_BIN names no program")
     if not INDEX_WSDL.exists():
-        raise unittest.SkipTest("DID NOT RUN: the index's own clients, for its WSDL is not at hand (../shared/reference or HJEMMEL_REFERENCE)")
+        raise unittest.SkipTest("DID NOT RUN: the index's own client, for its WSDL is not at hand (../shared/reference or HJEMMEL_REFERENCE)")
     running = demo.Demo(demo.binary())
     settings.update(re.findall(r"^export (\w+)=(.*)$", (running.dir / "client.env").read_text(), re.MULTILINE))
-    mock.patch.dict(os.environ, settings).start()
 
 
 def tearDownModule():
-    mock.patch.stopall()
     if running is not None and running.stop() != 0:
         raise RuntimeError("the demo did not stop in good order on Ctrl-C")
 
@@ -65,24 +56,6 @@ class Cxf(unittest.TestCase):
         code, told = self.ask(UNPROVEN)
         self.assertEqual(code, 3, told)
         self.assertRegex(told, "fault PersonUnproven: .*Call-id: [0-9a-f-]{36}")
-
-
-class Zeep(unittest.TestCase):
-    def test_only_the_address_changes_and_addressing_is_asked_for(self):
-        spec = importlib.util.spec_from_file_location("token_binding", ROOT / "docs/clients/python/token_binding.py")
-        signing = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(signing)
-        system = signing.System(settings["CERT"], settings["KEY"])
-        security = signing.OioIdws(system, settings["GATEWAY_CERT"], signing.token(system, settings["AUTHORITY"]))
-        # zeep reads no policy, and the index's WSDL demands WS-Addressing in its policy alone.
-        client = Client(str(INDEX_WSDL), transport=Transport(session=signing.session()), wsse=security, plugins=[WsAddressingPlugin()])
-        service = client.create_service(next(iter(client.wsdl.bindings)), settings["SERVICE"])
-        person = {"AttributListe": {}, "TilstandListe": {},
-                  "RelationListe": {"Bevillingspart": [{"ReferenceID": {"URNIdentifikator": f"urn:oio:cpr-nr:{ANNA}"}}]}}
-        payments = {"AttributListe": {}, "TilstandListe": {}, "RelationListe": {}}
-        expression = {"operation": "AND", "_value_1": [{"SoegBevillingIndeks": person}, {"SoegOekonomiskEffektueringIndeks": payments}]}
-        answer = service.fremsoeg(SoegUdtryk=expression, _soapheaders={"header": {"TransactionUUID": str(uuid.uuid4())}}).body
-        self.assertEqual(len(answer.OekonomiskEffektueringFiltreretOejebliksbillede), 4)
 
 
 if __name__ == "__main__":
