@@ -292,8 +292,12 @@ async fn try_cases(args: &Cases, out: &mut impl Write) -> Result<ExitCode, Polic
         }
         writeln!(printer.out, "  {} {}  [{}]", if case.trouble.is_empty() { "✓" } else { "✗" }, case.id, case.shows.join(", "))?;
         printer.say("      ", &case.da, &case.en)?;
-        for trouble in &case.trouble {
-            writeln!(printer.out, "      → {trouble}")?;
+        // Each deviation is told in English, for whoever changes the policy's code; a Danish reader is told how many.
+        match (args.lang, case.trouble.len()) {
+            (_, 0) => {}
+            (Lang::Da, 1) => writeln!(printer.out, "      → 1 afvigelse")?,
+            (Lang::Da, many) => writeln!(printer.out, "      → {many} afvigelser")?,
+            _ => case.trouble.iter().try_for_each(|trouble| writeln!(printer.out, "      → {trouble}"))?,
         }
     }
     let (all, differing) = (tried.len(), tried.iter().filter(|case| !case.trouble.is_empty()).count());
@@ -302,6 +306,9 @@ async fn try_cases(args: &Cases, out: &mut impl Write) -> Result<ExitCode, Polic
         &format!("{all} sager, {differing} går anderledes end beskrevet"),
         &format!("{all} cases, {differing} come out otherwise than described"),
     )?;
+    if differing > 0 && args.lang == Lang::Da {
+        writeln!(printer.out, "Hver afvigelse står på engelsk med --lang en.")?;
+    }
     Ok(if differing == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -311,4 +318,26 @@ fn read(path: &Path) -> Result<Policy, PolicyError> {
 
 fn text(path: &Path) -> Result<String, PolicyError> {
     std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_cases_that_differ_are_told_in_danish_in_three_short_lines_each() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let text = text(&root.join("policies/terminaladgang-6.toml")).unwrap();
+        let (dir, changed) = (tempfile::tempdir().unwrap(), text.replacen("value = \"refuse\"", "value = \"narrow\"", 1));
+        assert_ne!(text, changed);
+        let policy = dir.path().join("terminaladgang-6.toml");
+        std::fs::write(&policy, changed).unwrap();
+        let mut out = Vec::new();
+        let args = Cases { policy, dir: root.join("cases"), lang: Lang::Da, differing: true };
+        assert_eq!(try_cases(&args, &mut out).await.unwrap(), ExitCode::FAILURE);
+        let told = String::from_utf8(out).unwrap();
+        assert!(told.contains("To perioder i en søgning, den ene udenfor: den nævnes.\n      → 1 afvigelse\n"), "{told}");
+        assert!(!["must ", "was ", " with "].iter().any(|english| told.contains(english)), "{told}");
+        assert!(told.ends_with("Hver afvigelse står på engelsk med --lang en.\n"), "{told}");
+    }
 }
