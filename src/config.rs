@@ -5,6 +5,7 @@
 //! file's own folder. A key that is not a setting is refused: a misspelt limit must not silently be no limit.
 
 mod certificates;
+mod draft;
 mod limits;
 mod reader;
 mod report;
@@ -19,16 +20,16 @@ use std::time::Duration;
 use http::Uri;
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
-use toml::de::DeTable;
 use uuid::Uuid;
 
 pub use crate::outbound::ConnectionLimits;
 pub use crate::revocation::domain::{Keeping, Source, WithoutList};
 pub use crate::revocation::verify::Stapling;
 use crate::signature::credentials::{Credentials, inspect};
+pub use draft::{Content, Draft, FileRead, Finished};
 pub use limits::{EdgeLimits, MessageLimits};
-use reader::{Gathered, Reader};
 pub use report::{Problem, Report};
+pub use sections::Sections;
 
 /// A checked configuration, certificates and keys read.
 #[derive(Debug)]
@@ -303,64 +304,15 @@ pub struct Loaded {
     pub config: Config,
     /// Certificates that end within 30 days, or have ended beside others that are valid.
     pub warnings: Report,
-    file: PathBuf,
-    text: String,
 }
 
-impl Loaded {
-    /// A report on the same file: what is wrong with what the settings name. A problem stands at its setting's line, or at
-    /// its section's where the setting is not written.
-    pub fn report(&self, problems: Vec<(&'static str, String)>) -> Report {
-        let (table, _) = DeTable::parse_recoverable(&self.text);
-        let span = |setting: &str| {
-            let (section, key) = setting.split_once('.').unwrap_or((setting, ""));
-            let (_, section) = table.get_ref().iter().find(|(name, _)| name.get_ref().as_ref() == section)?;
-            let written = section.get_ref().as_table().into_iter().flatten().find(|(name, _)| name.get_ref().as_ref() == key);
-            Some(written.map_or(section.span(), |(_, value)| value.span()))
-        };
-        let problem =
-            |(setting, text): (&'static str, String)| Problem { setting: setting.to_owned(), text, span: span(setting) };
-        Report::new(&self.file, &self.text, problems.into_iter().map(problem).collect())
-    }
-}
-
-/// Reads and checks the configuration in `file` and everything that it names, as of `now`.
+/// Reads and checks the configuration in `file` and the certificates and keys that it names, as of `now`.
 ///
 /// # Errors
 /// Everything that is wrong, in one [`Report`].
 pub fn load(file: &Path, now: Timestamp) -> Result<Loaded, Report> {
-    let text = std::fs::read_to_string(file).map_err(|cause| {
-        let text = format!("cannot be read ({cause}); name the configuration with --config FILE");
-        Report::new(file, "", vec![Problem { setting: String::new(), text, span: None }])
-    })?;
-    let folder = file.parent().unwrap_or(Path::new(""));
-    let (config, gathered) = read(&text, folder, now);
-    let problems = gathered.problems.into_inner();
-    match config {
-        Some(config) if problems.is_empty() => {
-            let warnings = Report::new(file, &text, gathered.warnings.into_inner());
-            Ok(Loaded { config, warnings, file: file.to_owned(), text })
-        }
-        _ => Err(Report::new(file, &text, problems)),
-    }
-}
-
-fn read(text: &str, folder: &Path, now: Timestamp) -> (Option<Config>, Gathered) {
-    let gathered = Gathered::default();
-    let (table, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        let text = format!("is not TOML ({}); correct the line", error.message());
-        let problem = Problem { setting: String::new(), text, span: error.span() };
-        gathered.problems.borrow_mut().push(problem);
-    }
-    // What follows from a line that cannot be read would only bury it.
-    if !errors.is_empty() {
-        return (None, gathered);
-    }
-    let mut root = Reader::root(Some(table.get_ref()), folder, now, &gathered);
-    let config = sections::read(&mut root);
-    root.finish();
-    (config, gathered)
+    let Finished { config, problems, warnings, .. } = Draft::open(file, now).finish();
+    config.map(|config| Loaded { config, warnings }).ok_or(problems)
 }
 
 #[cfg(test)]

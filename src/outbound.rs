@@ -9,6 +9,7 @@ pub mod breaker;
 mod connect;
 pub mod counts;
 mod pool;
+pub mod probe;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use http_body::{Body, Frame};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use rustls::ClientConfig;
+use rustls::client::danger::ServerCertVerifier;
 use rustls_pki_types::CertificateDer;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
@@ -148,7 +150,7 @@ impl Outbound {
             None
         } else {
             let verifier = ServerVerifier::new(&settings.roots, domain.clone(), stapling)?;
-            Some(client_config(verifier, settings.credentials.as_ref())?)
+            Some(client_config(Arc::new(verifier), settings.credentials.as_ref())?)
         };
         let connector = Connector::new(tls, settings.clear, settings.connect_timeout, &settings.connections);
         Ok(Self { pool: Pool::new(connector, settings.connections, settings.counts), domain, retry: settings.retry, work: None })
@@ -320,13 +322,13 @@ impl Body for AnswerBody {
     }
 }
 
-fn client_config(verifier: ServerVerifier, credentials: Option<&Credentials>) -> Result<ClientConfig, SetupError> {
+fn client_config(verifier: Arc<dyn ServerCertVerifier>, credentials: Option<&Credentials>) -> Result<ClientConfig, SetupError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(SetupError::Credentials)?
         // rustls' own verifier reads no stapled response and holds its lists for good.
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier));
+        .with_custom_certificate_verifier(verifier);
     let mut config = match credentials {
         Some(own) => {
             builder.with_client_auth_cert(own.chain().to_vec(), own.key().clone_key()).map_err(SetupError::Credentials)?

@@ -9,6 +9,7 @@
     reason = "a test says no by panicking, and so do its helpers"
 )]
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use bytes::Bytes;
 use hjemmel::audit::Record;
 use hjemmel::cli::call::client::Client;
 use hjemmel::cli::call::question::Question;
+use hjemmel::cli::check::examine::{Purpose, examine};
 use hjemmel::cli::demo::scenes::{Scene, play};
 use hjemmel::cli::demo::world::{ENTITY_ID, Options, World};
 use hjemmel::clock::Clock;
@@ -147,7 +149,7 @@ async fn operations_of_trust() {
     the_gateway_signs_with_its_new_system_certificate_after_a_reload(&node).await;
     an_sts_certificate_that_is_gone_from_the_configuration_opens_nothing_any_more(&node).await;
     a_pinned_index_certificate_that_is_exchanged_holds_at_once(&node).await;
-    check_tells_all_that_is_wrong_with_what_the_file_names(&node);
+    check_tells_all_that_is_wrong_with_what_the_file_names(&node).await;
     a_revoked_client_is_refused_on_the_connection_it_has_open_and_on_a_new_one(&node).await;
     a_revocation_list_is_taken_up_without_a_signal(&node).await;
     a_token_that_is_remembered_gives_nothing_once_its_holder_is_revoked_or_its_issuer_distrusted(&node).await;
@@ -338,15 +340,14 @@ async fn a_pinned_index_certificate_that_is_exchanged_holds_at_once(node: &Node)
     assert_eq!(node.plays(Scene::Municipality).await.0, None);
 }
 
-fn check_tells_all_that_is_wrong_with_what_the_file_names(node: &Node) {
-    let now = Clock::system().now();
-    let problems = |changes: &[(&str, &str)]| {
+async fn check_tells_all_that_is_wrong_with_what_the_file_names(node: &Node) {
+    let problems = async |changes: &[(&str, &str)]| {
         let changed = changes.iter().fold(node.original.clone(), |text, (from, to)| text.replacen(from, to, 1));
         node.write("checked.toml", changed);
-        let loaded = hjemmel::config::load(&node.world.dir.join("checked.toml"), now).unwrap();
-        hjemmel::services::terminaladgang::inspect::problems(&loaded.config, now)
+        let file = node.world.dir.join("checked.toml");
+        examine(&file, &Clock::system(), &Purpose::Serve).await.problems.problems().to_vec()
     };
-    assert_eq!(problems(&[]), []);
+    assert_eq!(problems(&[]).await, []);
     node.write("issuing.crl", "not a list");
     let wrong = [
         ("[policy]\n", "[policy]\nname = \"broken\"\n"),
@@ -355,10 +356,12 @@ fn check_tells_all_that_is_wrong_with_what_the_file_names(node: &Node) {
         ("audit-keys/auditors.pub", "pki/root.pem"),
         CRLS,
     ];
-    let found = problems(&wrong);
-    let settings: Vec<_> = found.iter().map(|(setting, _)| *setting).collect();
-    assert_eq!(settings, ["policy.name", "tokens", "listen.crls", "audit.checkpoint_key", "audit"], "{found:#?}");
-    assert!(found[1].1.contains("is the metadata of https://sts.hjemmel.example/runtime"), "{found:#?}");
+    let found = problems(&wrong).await;
+    let settings: BTreeSet<_> = found.iter().map(|problem| problem.setting.as_str()).collect();
+    let all = ["audit.auditors", "audit.checkpoint_key", "listen.crls", "policy.name", "tokens"];
+    assert_eq!((settings, found.len()), (BTreeSet::from(all), all.len()), "{found:#?}");
+    let says = "is the metadata of https://sts.hjemmel.example/runtime";
+    assert!(found.iter().any(|problem| problem.setting == "tokens" && problem.text.contains(says)), "{found:#?}");
 }
 
 async fn a_revoked_client_is_refused_on_the_connection_it_has_open_and_on_a_new_one(node: &Node) {

@@ -15,5 +15,5 @@ pub mod store;
 pub use cache::{Agreements, CacheSettings, ClientSystem};
 pub use cvr::Cvr;
 pub use model::{Agreement, Authority, Decision, Environment, Role, Side, Standing, State, Thumbprint};
-pub use place::Access;
+pub use place::{Access, Schema, schema};
 pub use store::{Store, StoreError, StoreSettings};

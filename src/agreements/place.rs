@@ -184,7 +184,7 @@ async fn bring_up_to_date(pool: &SqlitePool, path: &Path, make: bool) -> Result<
 /// Makes sure that the file can be read as it is.
 async fn look(path: &Path, settings: &StoreSettings) -> Result<(), StoreError> {
     identity(path).await?;
-    let mut connection = options(path, settings).read_only(true).connect().await?;
+    let mut connection = options(path, settings).read_only(true).connect().await.map_err(|error| not_a_database(error, path))?;
     let looked = async {
         is_a_store(&mut connection, path).await?;
         let found: Option<i64> = sqlx::query("SELECT max(version) FROM _sqlx_migrations WHERE success")
@@ -199,14 +199,66 @@ async fn look(path: &Path, settings: &StoreSettings) -> Result<(), StoreError> {
     looked
 }
 
+/// How far a store's schema is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schema {
+    /// The version that it has; 0 where it is empty.
+    pub version: i64,
+    /// The version that this release brings it to when it starts.
+    pub latest: i64,
+}
+
+/// The schema of the store at `path`; nothing of it is written.
+///
+/// # Errors
+/// What would keep the gateway from opening it: not there, no store, or written by a later release.
+pub async fn schema(path: &Path, settings: &StoreSettings) -> Result<Schema, StoreError> {
+    identity(path).await?;
+    let mut connection = options(path, settings).read_only(true).connect().await.map_err(|error| not_a_database(error, path))?;
+    let looked = async {
+        let latest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+        let empty = sqlx::query("SELECT 1 FROM sqlite_schema").fetch_optional(&mut connection).await;
+        if matches!(empty, Ok(None)) {
+            return Ok(Schema { version: 0, latest });
+        }
+        is_a_store(&mut connection, path).await?;
+        let applied = sqlx::query("SELECT version, checksum, success FROM _sqlx_migrations ORDER BY version")
+            .fetch_all(&mut connection)
+            .await?;
+        let mut version = 0;
+        for row in &applied {
+            version = row.try_get("version")?;
+            let known = MIGRATIONS.iter().find(|migration| migration.version == version);
+            let known = known.ok_or_else(|| StoreError::OtherSchema { path: path.to_owned(), older: false })?;
+            if known.checksum.as_ref() != row.try_get::<Vec<u8>, _>("checksum")? {
+                return Err(sqlx::migrate::MigrateError::VersionMismatch(version).into());
+            }
+            if !row.try_get::<bool, _>("success")? {
+                return Err(sqlx::migrate::MigrateError::Dirty(version).into());
+            }
+        }
+        Ok(Schema { version, latest })
+    }
+    .await;
+    connection.close().await?;
+    looked
+}
+
 async fn is_a_store(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
     let found = sqlx::query("SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations'").fetch_optional(connection).await;
     match found {
         Ok(Some(_)) => Ok(()),
         Ok(None) => Err(StoreError::NotAStore(path.to_owned())),
-        // SQLITE_NOTADB
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("26") => Err(StoreError::NotAStore(path.to_owned())),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(not_a_database(error, path)),
+    }
+}
+
+/// Connecting reads the file's head already, so that this is the error of either.
+fn not_a_database(error: sqlx::Error, path: &Path) -> StoreError {
+    const SQLITE_NOTADB: &str = "26";
+    match error {
+        sqlx::Error::Database(error) if error.code().as_deref() == Some(SQLITE_NOTADB) => StoreError::NotAStore(path.to_owned()),
+        error => error.into(),
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::chain::{self, Checkpoint, CheckpointKey, Event, Hash, Head, Occasion};
+use super::chain::{self, Checkpoint, CheckpointKey, CheckpointPublicKey, Event, Hash, Head, Occasion};
 use super::presence::{Presence, stands};
 use super::retire;
 
@@ -144,6 +144,57 @@ impl Lines {
     }
 }
 
+/// Whether the log of a directory can be continued; nothing of it is written. While a gateway writes it, too.
+///
+/// # Errors
+/// [`LogError`], but for `Locked`.
+pub fn look(dir: &Path, key: Option<&CheckpointKey>) -> Result<(), LogError> {
+    survey(dir, key).map(drop)
+}
+
+/// Where the chain of a directory's log ends. `key`: the one that signs it, where it could be read.
+fn survey(dir: &Path, key: Option<&CheckpointKey>) -> Result<Tail, LogError> {
+    let head = read_head(dir).map_err(io_at(&dir.join("head.json")))?;
+    if let Some(segment) = retire::missing(dir).map_err(io_at(dir))? {
+        return Err(LogError::Missing { dir: dir.to_owned(), segment });
+    }
+    let mut segments = segments(dir).map_err(io_at(dir))?;
+    let retired = retire::read(dir).map_err(io_at(dir))?.pop();
+    let by_own_key =
+        |(retired, key): (&retire::Retirement, CheckpointPublicKey)| retired.key == key.id() && !retired.is_signed_by(&[key]);
+    if retired.as_ref().zip(key.map(CheckpointKey::public)).is_some_and(by_own_key) {
+        return Err(LogError::Altered(dir.to_owned()));
+    }
+    segments.retain(|(number, _)| retired.as_ref().is_none_or(|retired| *number > retired.to));
+    let tail = match segments.as_slice() {
+        [] => Tail { segment: 0, head: Head::GENESIS, length: 0, ended: true, torn: None, contradicts_head: false },
+        [.., (before, before_path), (number, path)] => {
+            match Tail::read(*number, path, head.as_ref()).map_err(io_at(path))? {
+                tail if tail.length > 0 => tail,
+                // The crash came while the segment was begun: its chain continues from the segment before, whose end was on
+                // disk by then.
+                begun => match Tail::read(*before, before_path, head.as_ref()).map_err(io_at(before_path))? {
+                    before if before.ended && before.torn.is_none() => Tail { torn: begun.torn, ..before },
+                    _ => return Err(LogError::Altered(dir.to_owned())),
+                },
+            }
+        }
+        [(number, path)] => match Tail::read(*number, path, head.as_ref()).map_err(io_at(path))? {
+            tail if tail.length > 0 => tail,
+            begun => Tail { segment: 0, ended: true, ..begun },
+        },
+    };
+    match &head {
+        _ if tail.contradicts_head => return Err(LogError::Altered(dir.to_owned())),
+        // The checkpoint stands right after the entry that it covers.
+        Some(head) if tail.head.sequence <= head.covers => return Err(LogError::Shortened(dir.to_owned())),
+        // Without a head only the very first write (segment and checkpoint) may have happened.
+        None if tail.head.sequence > 2 => return Err(LogError::Shortened(dir.to_owned())),
+        _ => {}
+    }
+    Ok(tail)
+}
+
 /// The log, open for writing. One per directory, by its lock.
 #[derive(Debug)]
 pub struct Log {
@@ -177,42 +228,7 @@ impl Log {
     pub fn open(dir: &Path, key: CheckpointKey, limits: Limits, at: Timestamp) -> Result<Self, LogError> {
         make_private_dir(dir).map_err(io_at(dir))?;
         let lock = lock(dir)?;
-        let head = read_head(dir).map_err(io_at(&dir.join("head.json")))?;
-        if let Some(segment) = retire::missing(dir).map_err(io_at(dir))? {
-            return Err(LogError::Missing { dir: dir.to_owned(), segment });
-        }
-        let mut segments = segments(dir).map_err(io_at(dir))?;
-        let retired = retire::read(dir).map_err(io_at(dir))?.pop();
-        if retired.as_ref().is_some_and(|retired| retired.key == key.public().id() && !retired.is_signed_by(&[key.public()])) {
-            return Err(LogError::Altered(dir.to_owned()));
-        }
-        segments.retain(|(number, _)| retired.as_ref().is_none_or(|retired| *number > retired.to));
-        let tail = match segments.as_slice() {
-            [] => Tail { segment: 0, head: Head::GENESIS, length: 0, ended: true, torn: None, contradicts_head: false },
-            [.., (before, before_path), (number, path)] => {
-                match Tail::read(*number, path, head.as_ref()).map_err(io_at(path))? {
-                    tail if tail.length > 0 => tail,
-                    // The crash came while the segment was begun: its chain continues from the segment before, whose end was on
-                    // disk by then.
-                    begun => match Tail::read(*before, before_path, head.as_ref()).map_err(io_at(before_path))? {
-                        before if before.ended && before.torn.is_none() => Tail { torn: begun.torn, ..before },
-                        _ => return Err(LogError::Altered(dir.to_owned())),
-                    },
-                }
-            }
-            [(number, path)] => match Tail::read(*number, path, head.as_ref()).map_err(io_at(path))? {
-                tail if tail.length > 0 => tail,
-                begun => Tail { segment: 0, ended: true, ..begun },
-            },
-        };
-        match &head {
-            _ if tail.contradicts_head => return Err(LogError::Altered(dir.to_owned())),
-            // The checkpoint stands right after the entry that it covers.
-            Some(head) if tail.head.sequence <= head.covers => return Err(LogError::Shortened(dir.to_owned())),
-            // Without a head only the very first write (segment and checkpoint) may have happened.
-            None if tail.head.sequence > 2 => return Err(LogError::Shortened(dir.to_owned())),
-            _ => {}
-        }
+        let tail = survey(dir, Some(&key))?;
         let mut events = Vec::new();
         if let Some(torn) = &tail.torn {
             events.push(torn.keep_aside(dir).map_err(io_at(dir))?);

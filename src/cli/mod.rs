@@ -98,7 +98,7 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
     match command {
         Command::Demo(args) => demo::run(args, clock).await,
         Command::Serve(args) => Ok(serve::run(&args, clock).await?),
-        Command::Check(args) => Ok(check::run(&args, clock)),
+        Command::Check(args) => check::run(&args, clock, &mut output::Stdout).await,
         Command::Call(args) => {
             let environment = |name: &str| std::env::var(name).ok();
             match call::run(*args, clock, &mut io::stdin().lock(), &environment).await {

@@ -17,8 +17,9 @@ use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
 use crate::audit::Audit;
+use crate::cli::check::examine::{Purpose, examine};
 use crate::clock::Clock;
-use crate::config::{self, Config, Loaded, Report};
+use crate::config::{self, Config, Finished, Loaded, Report};
 use crate::edge::admin::Admin;
 use crate::edge::refused::Refusals;
 use crate::edge::router::Router;
@@ -138,7 +139,7 @@ pub async fn run(args: &Args, clock: &Clock) -> Result<ExitCode, ServeError> {
 async fn serve_until_told(args: &Args, clock: &Clock, signals: &mut Signals, log: &Log) -> Result<(), ServeError> {
     let (file, own_clock, own_log) = (args.config.clone(), clock.clone(), log.clone());
     let mut starting = tokio::spawn(async move {
-        let loaded = read(&file, own_clock.now()).await?;
+        let loaded = read(&file, &own_clock).await?;
         own_log.subscribe(loaded.config.log_format);
         warn_of(&loaded);
         let config = loaded.config;
@@ -180,9 +181,9 @@ async fn serve_until_told(args: &Args, clock: &Clock, signals: &mut Signals, log
 }
 
 /// Reads a configuration and what it names, off the threads that serve calls: a file may lie on a disk that hangs.
-async fn read(file: &Path, now: jiff::Timestamp) -> Result<Loaded, ServeError> {
-    let file = file.to_owned();
-    off_the_runtime(move || config::load(&file, now)).await?.map_err(ServeError::Config)
+async fn read(file: &Path, clock: &Clock) -> Result<Loaded, ServeError> {
+    let Finished { config, problems, warnings, .. } = examine(file, clock, &Purpose::Serve).await;
+    config.map(|config| Loaded { config, warnings }).ok_or(ServeError::Config(problems))
 }
 
 fn warn_of(loaded: &Loaded) {

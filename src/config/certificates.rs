@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use rustls_pki_types::CertificateDer;
 use toml::Spanned;
 
+use super::Content;
 use super::reader::{Reader, as_array, as_text};
 use crate::signature::credentials::{Credentials, CredentialsError, certificates_from_pem_file, inspect};
 
@@ -16,12 +17,15 @@ impl Reader<'_> {
     pub(super) fn certificates(&mut self, key: &'static str, required: bool) -> Option<Vec<CertificateDer<'static>>> {
         let (folder, now) = (self.folder, self.now);
         let mut soon = Vec::new();
+        let mut read = Vec::new();
         let default = if required { None } else { Some(Vec::new()) };
         let found = self.setting(key, default, |value| {
             let mut all = Vec::new();
             for item in as_array(value)? {
                 let file = folder.join(as_text(item.get_ref())?);
-                for certificate in certificates_from_pem_file(&file).map_err(|error| said(&error))? {
+                let certificates = certificates_from_pem_file(&file).map_err(|error| said(&error))?;
+                read.push((file.clone(), certificates.iter().map(content).collect::<Vec<_>>()));
+                for certificate in certificates {
                     let Ok(facts) = inspect(&certificate) else { continue };
                     if facts.not_after < now + WARN_BEFORE {
                         let subject = facts.subject;
@@ -37,6 +41,9 @@ impl Reader<'_> {
                 _ => Ok(all),
             }
         });
+        for (file, holds) in read {
+            self.note(key, &file, holds, false);
+        }
         let span = self.find(key).map(Spanned::span);
         for (_, text) in soon {
             self.warning(key, span.clone(), format!("{text}; add its successor beside it"));
@@ -56,11 +63,19 @@ impl Reader<'_> {
         if self.has_any(&pkcs12) {
             self.known.extend(pem);
             let (file, password) = (self.file("pkcs12"), self.file("password_file"));
-            return self.owned("pkcs12", Credentials::from_pkcs12_file(&file?, &password?));
+            let (file, password) = (file?, password?);
+            let read = self.owned("pkcs12", Credentials::from_pkcs12_file(&file, &password))?;
+            self.note("pkcs12", &file, read.chain().iter().map(content).chain([private_key()]).collect(), true);
+            self.note("password_file", &password, Vec::new(), true);
+            return Some(read);
         }
         self.known.extend(pkcs12);
         let (certificate, key) = (self.file("certificate"), self.file("key"));
-        self.owned("certificate", Credentials::from_pem_files(&certificate?, &key?))
+        let (certificate, key) = (certificate?, key?);
+        let read = self.owned("certificate", Credentials::from_pem_files(&certificate, &key))?;
+        self.note("certificate", &certificate, read.chain().iter().map(content).collect(), false);
+        self.note("key", &key, vec![private_key()], true);
+        Some(read)
     }
 
     /// Own credentials must be valid now, and are warned of before their end.
@@ -73,6 +88,14 @@ impl Reader<'_> {
                 return None;
             }
         };
+        if credentials.left_out() > 0 {
+            let others = credentials.left_out();
+            self.warning(
+                key,
+                span.clone(),
+                format!("holds {others} certificate(s) that are no part of the chain and are not sent; remove them"),
+            );
+        }
         let facts = inspect(credentials.leaf()).ok()?;
         if facts.not_after < self.now {
             self.problem(key, span, format!("{} {}; order a new certificate", facts.subject, ends(facts.not_after, self.now)));
@@ -88,6 +111,16 @@ impl Reader<'_> {
         }
         Some(credentials)
     }
+}
+
+fn content(certificate: &CertificateDer<'static>) -> Content {
+    let facts = inspect(certificate).ok();
+    let ends = facts.as_ref().map(|facts| facts.not_after);
+    Content { kind: "certificate", subject: facts.map_or_else(String::new, |facts| facts.subject), ends }
+}
+
+fn private_key() -> Content {
+    Content { kind: "private key", subject: String::new(), ends: None }
 }
 
 fn said(error: &CredentialsError) -> String {

@@ -16,8 +16,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use uuid::Uuid;
 
-use super::Source;
 use super::report::Problem;
+use super::{Content, FileRead, Source};
 
 /// A setting that was asked for, and what it is: for the tests of the annotated example.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,13 @@ pub(super) struct Gathered {
     pub(super) problems: RefCell<Vec<Problem>>,
     pub(super) warnings: RefCell<Vec<Problem>>,
     pub(super) seen: RefCell<Vec<Seen>>,
+    pub(super) read: RefCell<Vec<FileRead>>,
+}
+
+impl Gathered {
+    pub(super) fn with(problem: Problem) -> Self {
+        Self { problems: RefCell::new(vec![problem]), ..Self::default() }
+    }
 }
 
 /// One table of the file, or the absence of it.
@@ -45,6 +52,10 @@ pub(super) struct Reader<'a> {
     table: Option<&'a DeTable<'a>>,
     pub(super) header: Option<Range<usize>>,
     pub(super) known: BTreeSet<&'static str>,
+    /// Keys that have been reported already.
+    excused: Vec<&'a str>,
+    /// Settings without a default that are not written, and what to say of it.
+    missing: Vec<(&'static str, String)>,
 }
 
 /// A value and where it stands.
@@ -52,12 +63,22 @@ type Value<'a> = &'a Spanned<DeValue<'a>>;
 
 impl<'a> Reader<'a> {
     pub(super) fn root(table: Option<&'a DeTable<'a>>, folder: &'a Path, now: Timestamp, gathered: &'a Gathered) -> Self {
-        Self { gathered, folder, now, name: String::new(), table, header: None, known: BTreeSet::new() }
+        Self {
+            gathered,
+            folder,
+            now,
+            name: String::new(),
+            table,
+            header: None,
+            known: BTreeSet::new(),
+            excused: Vec::new(),
+            missing: Vec::new(),
+        }
     }
 
     /// Reads the table `key` with `read`, and then reports the keys in it that nobody asked for.
     pub(super) fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Reader<'a>) -> Option<T>) -> Option<T> {
-        let value = self.find(key);
+        let value = self.find(key).or_else(|| self.misspelt_section(key));
         let table = value.and_then(|value| {
             let table = value.get_ref().as_table();
             if table.is_none() {
@@ -73,31 +94,49 @@ impl<'a> Reader<'a> {
             table,
             header: value.map(Spanned::span).or(self.header.clone()),
             known: BTreeSet::new(),
+            excused: Vec::new(),
+            missing: Vec::new(),
         };
         let result = read(&mut section);
         section.finish();
         result
     }
 
-    /// Reports the keys that nobody asked for.
-    pub(super) fn finish(self) {
+    /// Where the section `key` is not written, but one of a name like it is: what stands in that is checked too, so that one
+    /// slip is told as one.
+    fn misspelt_section(&mut self, key: &'static str) -> Option<Value<'a>> {
+        let like = |name: &str| !SECTIONS.contains(&name) && alike(name, key);
+        let (name, value) =
+            self.table?.iter().find(|(name, value)| value.get_ref().is_table() && like(name.get_ref().as_ref()))?;
+        self.excused.push(name.get_ref().as_ref());
+        self.problem(name.get_ref(), Some(name.span()), format!("is not a section; did you mean [{key}]?"));
+        Some(value)
+    }
+
+    /// Reports the keys that nobody asked for, and those that are missing where no such key is a slip for them.
+    pub(super) fn finish(mut self) {
         for (key, _) in self.table.into_iter().flatten() {
-            if !self.known.contains(key.get_ref().as_ref()) {
-                let text = match self.nearest(key.get_ref()) {
-                    Some(near) => format!("is not a setting; did you mean {near}?"),
-                    None => "is not a setting; remove it, or see the annotated example".to_owned(),
-                };
-                self.problem(key.get_ref(), Some(key.span()), text);
+            let name = key.get_ref().as_ref();
+            if self.known.contains(name) || self.excused.contains(&name) {
+                continue;
             }
+            let text = match self.nearest(name) {
+                Some(near) => {
+                    self.missing.retain(|(missing, _)| *missing != near);
+                    format!("is not a setting; did you mean {near}?")
+                }
+                None => "is not a setting; remove it, or see the annotated example".to_owned(),
+            };
+            self.problem(name, Some(key.span()), text);
+        }
+        for (key, text) in std::mem::take(&mut self.missing) {
+            self.problem(key, self.header.clone(), text);
         }
     }
 
     fn nearest(&self, key: &str) -> Option<&'static str> {
-        let plain = |name: &str| name.replace(['_', '-'], "").to_lowercase();
-        self.known.iter().copied().find(|known| {
-            let (known, key) = (plain(known), plain(key));
-            known.starts_with(&key) || key.starts_with(&known)
-        })
+        let near = self.known.iter().copied().filter(|known| alike(known, key));
+        near.max_by(|one, other| likeness(one, key).total_cmp(&likeness(other, key)))
     }
 
     /// Whether any of these keys is given.
@@ -232,6 +271,12 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Notes what a file holds, for the report.
+    pub(super) fn note(&self, key: &str, file: &Path, holds: Vec<Content>, secret: bool) {
+        let read = FileRead { setting: self.path(key), file: file.to_owned(), holds, secret };
+        self.gathered.read.borrow_mut().push(read);
+    }
+
     /// A file that can be read.
     pub(super) fn file(&mut self, key: &'static str) -> Option<PathBuf> {
         let folder = self.folder;
@@ -302,7 +347,7 @@ impl<'a> Reader<'a> {
             (None, None) => {
                 let place =
                     if self.name.is_empty() { "at the top of the file".to_owned() } else { format!("in [{}]", self.name) };
-                self.problem(key, self.header.clone(), format!("is missing; add {key} {place}"));
+                self.missing.push((key, format!("is missing; add {key} {place}")));
                 None
             }
         };
@@ -334,6 +379,38 @@ impl<'a> Reader<'a> {
     pub(super) fn warning(&self, key: &str, span: Option<Range<usize>>, text: String) {
         self.gathered.warnings.borrow_mut().push(Problem { setting: self.path(key), text, span });
     }
+}
+
+/// The names of all sections: one of them is never taken for another misspelt.
+const SECTIONS: [&str; 14] = [
+    "outbound",
+    "listen",
+    "admin",
+    "system",
+    "service",
+    "tokens",
+    "signers",
+    "revocation",
+    "sts",
+    "index",
+    "agreements",
+    "policy",
+    "audit",
+    "limits",
+];
+
+/// Whether one may be a slip for the other: a letter or two, another case, or one cut short.
+fn alike(one: &str, other: &str) -> bool {
+    let plain = |name: &str| name.replace(['_', '-'], "").to_lowercase();
+    let (one_plain, other_plain) = (plain(one), plain(other));
+    let shorter = one_plain.len().min(other_plain.len());
+    let cut_short = shorter >= 3 && (one_plain.starts_with(&other_plain) || other_plain.starts_with(&one_plain));
+    cut_short || likeness(one, other) >= 0.6
+}
+
+/// 1 for the same name, 0 for nothing in common.
+fn likeness(one: &str, other: &str) -> f64 {
+    strsim::normalized_damerau_levenshtein(&one.to_lowercase(), &other.to_lowercase())
 }
 
 pub(super) fn as_text(value: &DeValue<'_>) -> Result<String, String> {

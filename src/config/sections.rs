@@ -8,56 +8,89 @@ use uuid::Uuid;
 
 use super::reader::Reader;
 use super::{
-    Admin, Agreements, Audit, Binding, Config, ConnectionLimits, DomainLists, Index, Keeping, Listen, LogFormat, Policy,
-    Revocation, Service, Signers, Stapling, Sts, Tokens, WithoutList, limits,
+    Admin, Agreements, Audit, Binding, Config, ConnectionLimits, Credentials, DomainLists, EdgeLimits, Index, Keeping, Listen,
+    LogFormat, MessageLimits, Policy, Revocation, Service, Signers, Stapling, Sts, Tokens, WithoutList, limits,
 };
 
+/// The sections, each as far as it could be read: `None` where a problem with it has been reported.
+#[derive(Debug, Default)]
+#[allow(missing_docs)] // each is explained in `Config`
+pub struct Sections {
+    pub environment: Option<String>,
+    pub udk_cvr: Option<String>,
+    pub clock_skew: Option<Duration>,
+    pub timestamp_max_age: Option<Duration>,
+    pub replay_capacity: Option<usize>,
+    pub log_format: Option<LogFormat>,
+    pub listen: Option<Listen>,
+    pub admin: Option<Admin>,
+    pub system: Option<Credentials>,
+    pub service: Option<Service>,
+    pub tokens: Option<Tokens>,
+    pub signers: Option<Signers>,
+    pub revocation: Option<Revocation>,
+    pub sts: Option<Sts>,
+    pub index: Option<Index>,
+    pub outbound: Option<ConnectionLimits>,
+    pub agreements: Option<Agreements>,
+    pub policy: Option<Policy>,
+    pub audit: Option<Audit>,
+    pub limits: Option<(EdgeLimits, MessageLimits)>,
+}
+
+impl Sections {
+    pub(super) fn whole(self) -> Option<Config> {
+        let (limits, messages) = self.limits?;
+        Some(Config {
+            environment: self.environment?,
+            udk_cvr: self.udk_cvr?,
+            clock_skew: self.clock_skew?,
+            timestamp_max_age: self.timestamp_max_age?,
+            replay_capacity: self.replay_capacity?,
+            log_format: self.log_format?,
+            listen: self.listen?,
+            admin: self.admin?,
+            system: self.system?,
+            service: self.service?,
+            tokens: self.tokens?,
+            signers: self.signers?,
+            revocation: self.revocation?,
+            sts: self.sts?,
+            index: self.index?,
+            outbound: self.outbound?,
+            agreements: self.agreements?,
+            policy: self.policy?,
+            audit: self.audit?,
+            limits,
+            messages,
+        })
+    }
+}
+
 /// Every setting is asked for before the first `?`, so that each is checked whatever the others are.
-pub(super) fn read(root: &mut Reader<'_>) -> Option<Config> {
-    let environment = root.environment("environment");
-    let udk_cvr = root.cvr("udk_cvr");
-    let clock_skew = root.duration("clock_skew", seconds(60), seconds(0)..=seconds(300));
-    let timestamp_max_age = root.duration("timestamp_max_age", seconds(300), seconds(30)..=seconds(3600));
-    let replay_capacity = root.size("replay_capacity", 1_000_000, 1_000..=100_000_000);
-    let log_format = root.choice("log_format", LogFormat::Json, &[("json", LogFormat::Json), ("text", LogFormat::Text)]);
-    let listen = root.section("listen", read_listen);
-    let admin = root.section("admin", read_admin);
-    let system = root.section("system", Reader::credentials);
-    let service = root.section("service", read_service);
-    let tokens = root.section("tokens", read_tokens);
-    let signers = root.section("signers", read_signers);
-    let revocation = root.section("revocation", read_revocation);
-    let sts = root.section("sts", read_sts);
-    let index = root.section("index", read_index);
-    let outbound = root.section("outbound", read_outbound);
-    let agreements = root.section("agreements", read_agreements);
-    let policy = root.section("policy", read_policy);
-    let audit = root.section("audit", read_audit);
-    let limits = root.section("limits", |section| limits::read(section));
-    let (limits, messages) = limits?;
-    Some(Config {
-        environment: environment?,
-        udk_cvr: udk_cvr?,
-        clock_skew: clock_skew?,
-        timestamp_max_age: timestamp_max_age?,
-        replay_capacity: replay_capacity?,
-        log_format: log_format?,
-        listen: listen?,
-        admin: admin?,
-        system: system?,
-        service: service?,
-        tokens: tokens?,
-        signers: signers?,
-        revocation: revocation?,
-        sts: sts?,
-        index: index?,
-        outbound: outbound?,
-        agreements: agreements?,
-        policy: policy?,
-        audit: audit?,
-        limits,
-        messages,
-    })
+pub(super) fn read(root: &mut Reader<'_>) -> Sections {
+    Sections {
+        environment: root.environment("environment"),
+        udk_cvr: root.cvr("udk_cvr"),
+        clock_skew: root.duration("clock_skew", seconds(60), seconds(0)..=seconds(300)),
+        timestamp_max_age: root.duration("timestamp_max_age", seconds(300), seconds(30)..=seconds(3600)),
+        replay_capacity: root.size("replay_capacity", 1_000_000, 1_000..=100_000_000),
+        log_format: root.choice("log_format", LogFormat::Json, &[("json", LogFormat::Json), ("text", LogFormat::Text)]),
+        listen: root.section("listen", read_listen),
+        admin: root.section("admin", read_admin),
+        system: root.section("system", Reader::credentials),
+        service: root.section("service", read_service),
+        tokens: root.section("tokens", read_tokens),
+        signers: root.section("signers", read_signers),
+        revocation: root.section("revocation", read_revocation),
+        sts: root.section("sts", read_sts),
+        index: root.section("index", read_index),
+        outbound: root.section("outbound", read_outbound),
+        agreements: root.section("agreements", read_agreements),
+        policy: root.section("policy", read_policy),
+        audit: root.section("audit", read_audit),
+        limits: root.section("limits", |section| limits::read(section)),
+    }
 }
 
 fn read_listen(section: &mut Reader<'_>) -> Option<Listen> {

@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
+use super::draft::read as read_sections;
+use super::reader::Gathered;
 use super::*;
 use crate::clock::Clock;
 use crate::stub::pki::{Leaf, Role, Usage, for_tests, pem, pkcs12};
@@ -27,6 +29,11 @@ fn set_up() -> (tempfile::TempDir, String) {
         std::fs::write(dir.path().join(file), "x").unwrap();
     }
     (dir, EXAMPLE.replace("/etc/hjemmel/", "").replace("/var/lib/hjemmel/", ""))
+}
+
+fn read(text: &str, folder: &Path, now: Timestamp) -> (Option<Config>, Gathered) {
+    let (sections, gathered) = read_sections(text, folder, now);
+    (sections.whole(), gathered)
 }
 
 fn now() -> Timestamp {
@@ -298,10 +305,47 @@ fn a_problem_with_what_a_setting_names_stands_at_that_setting() {
     let (dir, text) = set_up();
     let file = dir.path().join("hjemmel.toml");
     std::fs::write(&file, &text).unwrap();
-    let loaded = load(&file, now()).unwrap();
-    let report =
-        loaded.report(vec![("audit", "b".to_owned()), ("tokens.metadata", "a".to_owned()), ("policy.name", "c".to_owned())]);
+    let draft = Draft::open(&file, now());
+    for (setting, text) in [("audit", "b"), ("tokens.metadata", "a"), ("policy.name", "c")] {
+        draft.problem(setting, text.to_owned());
+    }
+    let report = draft.finish().problems;
     let line_of = |part: &str| text.lines().position(|line| line.starts_with(part)).unwrap() + 1;
     let lines: Vec<_> = report.problems().iter().map(|problem| (problem.text.as_str(), report.line(problem).unwrap())).collect();
     assert_eq!(lines, [("a", line_of("metadata =")), ("c", line_of("[policy]")), ("b", line_of("[audit]"))]);
+}
+
+/// From the configuration's own folder, where its parent is the empty path.
+#[test]
+fn a_file_named_without_a_folder_is_read_in_the_present_one() {
+    let draft = Draft::open(Path::new("hjemmel.toml"), now());
+    assert_eq!(draft.folder(), Path::new("."));
+    let folder = Draft::open(Path::new("/etc/hjemmel/hjemmel.toml"), now()).folder().to_owned();
+    assert_eq!(folder, Path::new("/etc/hjemmel"));
+}
+
+#[test]
+fn a_misspelt_name_is_told_once_with_its_line_and_the_right_one() {
+    let (dir, text) = set_up();
+    let cases = [
+        ("public_url =", "pubilc_url =", "listen.pubilc_url: is not a setting; did you mean public_url?"),
+        ("# connect_timeout = \"3s\"", "conect_timeout = \"3s\"", "did you mean connect_timeout?"),
+        (
+            "signing_certificates =",
+            "signing_certs =",
+            "index.signing_certs: is not a setting; did you mean signing_certificates?",
+        ),
+        ("\n[listen]", "\n[lisen]", "lisen: is not a section; did you mean [listen]?"),
+        ("\n[agreements]", "\n[agreement]", "agreement: is not a section; did you mean [agreements]?"),
+        ("\n[admin]", "\n[Admin]", "Admin: is not a section; did you mean [admin]?"),
+        ("udk_cvr =", "udk_crv =", "udk_crv: is not a setting; did you mean udk_cvr?"),
+        ("\n[policy]", "\n[polcy]", "polcy: is not a section; did you mean [policy]?"),
+    ];
+    for (from, to, says) in cases {
+        let wrong = text.replacen(from, to, 1);
+        let line = wrong.lines().position(|line| line.starts_with(to.trim_start())).unwrap() + 1;
+        let report = refused(&dir, &wrong);
+        assert!(report.contains(&format!("hjemmel.toml:{line}: ")) && report.contains(says), "{to}: {report}");
+        assert_eq!(report.matches("hjemmel.toml:").count(), 1, "one slip is told once: {report}");
+    }
 }

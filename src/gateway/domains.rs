@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 
 use crate::clock::Clock;
-use crate::config::{Config, DomainLists};
+use crate::config::{Admin, Config, ConnectionLimits, DomainLists, Index, Keeping, Listen, Revocation, Sections, Signers, Sts};
 use crate::outbound::counts::Counts;
 use crate::outbound::{OutboundSettings, SetupError};
 use crate::revocation::domain::{Domain, DomainSettings, ListState, Lists, Renewed};
@@ -66,21 +66,63 @@ pub type Domains = Each<Arc<Domain>>;
 
 /// What `config` says of each domain.
 pub fn settings(config: &Config) -> Each<DomainSettings> {
-    let domain = |name, setting, authorities: &[CertificateDer<'static>], lists: &DomainLists| DomainSettings {
+    let keeping = &config.revocation.keeping;
+    Each {
+        clients: clients(&config.listen, keeping),
+        admin: admin(&config.admin, keeping),
+        sts: sts(&config.sts, keeping),
+        index: index(&config.index, keeping),
+        signers: signers(&config.signers, keeping),
+    }
+}
+
+/// The same of a configuration as far as it could be read, each by the setting that names its lists.
+pub fn settings_of(sections: &Sections) -> Vec<(&'static str, DomainSettings)> {
+    let Some(Revocation { keeping, .. }) = &sections.revocation else { return Vec::new() };
+    let all = [
+        ("listen.crls", sections.listen.as_ref().map(|listen| clients(listen, keeping))),
+        ("admin.crls", sections.admin.as_ref().map(|section| admin(section, keeping))),
+        ("sts.crls", sections.sts.as_ref().map(|section| sts(section, keeping))),
+        ("index.crls", sections.index.as_ref().map(|section| index(section, keeping))),
+        ("signers.crls", sections.signers.as_ref().map(|section| signers(section, keeping))),
+    ];
+    all.into_iter().filter_map(|(setting, settings)| Some((setting, settings?))).collect()
+}
+
+fn clients(listen: &Listen, keeping: &Arc<Keeping>) -> DomainSettings {
+    domain("listen", "listen.client_roots", &listen.client_roots, &listen.revocation, keeping)
+}
+
+fn admin(admin: &Admin, keeping: &Arc<Keeping>) -> DomainSettings {
+    domain("admin", "admin.client_roots", &admin.client_roots, &admin.revocation, keeping)
+}
+
+fn sts(sts: &Sts, keeping: &Arc<Keeping>) -> DomainSettings {
+    domain("sts", "sts.roots", &sts.roots, &sts.revocation, keeping)
+}
+
+fn index(index: &Index, keeping: &Arc<Keeping>) -> DomainSettings {
+    domain("index", "index.roots", &index.roots, &index.revocation, keeping)
+}
+
+fn signers(signers: &Signers, keeping: &Arc<Keeping>) -> DomainSettings {
+    domain("signers", "signers.authorities", &signers.authorities, &signers.revocation, keeping)
+}
+
+fn domain(
+    name: &'static str,
+    setting: &'static str,
+    authorities: &[CertificateDer<'static>],
+    lists: &DomainLists,
+    keeping: &Arc<Keeping>,
+) -> DomainSettings {
+    DomainSettings {
         name,
         authorities: authorities.to_vec(),
         authorities_setting: setting,
         sources: lists.crls.clone(),
         without_list: lists.crl_missing,
-        keeping: config.revocation.keeping.clone(),
-    };
-    let (listen, admin, signers) = (&config.listen, &config.admin, &config.signers);
-    Each {
-        clients: domain("listen", "listen.client_roots", &listen.client_roots, &listen.revocation),
-        admin: domain("admin", "admin.client_roots", &admin.client_roots, &admin.revocation),
-        sts: domain("sts", "sts.roots", &config.sts.roots, &config.sts.revocation),
-        index: domain("index", "index.roots", &config.index.roots, &config.index.revocation),
-        signers: domain("signers", "signers.authorities", &signers.authorities, &signers.revocation),
+        keeping: keeping.clone(),
     }
 }
 
@@ -88,11 +130,10 @@ pub fn settings(config: &Config) -> Each<DomainSettings> {
 ///
 /// # Errors
 /// Roots that cannot be used.
-pub fn fetcher(config: &Config, counts: &Arc<Counts>) -> Result<Fetcher, SetupError> {
-    let revocation = &config.revocation;
+pub fn fetcher(revocation: &Revocation, connections: &ConnectionLimits, counts: &Arc<Counts>) -> Result<Fetcher, SetupError> {
     let settings = OutboundSettings {
         connect_timeout: revocation.timeout,
-        connections: config.outbound.clone(),
+        connections: connections.clone(),
         counts: counts.clone(),
         ..OutboundSettings::new(revocation.roots.clone())
     };

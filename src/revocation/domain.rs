@@ -190,6 +190,11 @@ impl Lists {
         !self.held.is_empty()
     }
 
+    /// Each list's CA, for people to read, and when its successor is due.
+    pub fn held(&self) -> impl Iterator<Item = (&str, Timestamp)> {
+        self.lists().map(|list| (list.issuer(), list.next_update()))
+    }
+
     /// The settings.
     pub fn settings(&self) -> &DomainSettings {
         &self.settings

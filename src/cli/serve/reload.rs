@@ -118,7 +118,7 @@ impl Reloader {
     }
 
     async fn exchange(&self, running: &mut Running, file: &Path) -> Result<Vec<&'static str>, ServeError> {
-        let loaded = super::read(file, self.clock.now()).await?;
+        let loaded = super::read(file, &self.clock).await?;
         super::warn_of(&loaded);
         let mut config = loaded.config;
         let differing = config.keep_until_restart(&running.config);
@@ -251,7 +251,7 @@ fn prepare(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clock: &
         documents: Box::new(documents),
         gateway: Box::new(gateway.stack::<RequestBody>()),
     };
-    let fetcher = domains::fetcher(config, &lasting.connections.lists)?;
+    let fetcher = domains::fetcher(&config.revocation, &config.outbound, &lasting.connections.lists)?;
     Ok(Prepared { serving, known: Known { tokens, trust, shown, fetcher, expiries }, tls, admin_tls })
 }
 

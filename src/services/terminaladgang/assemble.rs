@@ -38,6 +38,7 @@ use crate::revocation::verify::RootsError;
 use crate::saml::memory::{self, AssertionMemory};
 use crate::saml::metadata::Entity;
 use crate::saml::trust::{Issuer, Trust, TrustError};
+use crate::signature::credentials::Credentials;
 use crate::signature::key::{Certificate, KeyError, SigningKey};
 use crate::signature::sign::SignError;
 use crate::signature::timestamp::TimeRules;
@@ -164,7 +165,9 @@ impl Lasting {
     pub async fn open(config: &Config, clock: &Clock, metrics: &Arc<Metrics>, on_close: OnClose) -> Result<Self, AssembleError> {
         let mut lists = Each::at_hand(&domains::settings(config), None, clock.now())?;
         let connections = Connections::default();
-        for error in lists.fetch_missing(&domains::fetcher(config, &connections.lists)?, clock).await {
+        for error in
+            lists.fetch_missing(&domains::fetcher(&config.revocation, &config.outbound, &connections.lists)?, clock).await
+        {
             tracing::error!(%error, "a revocation list is missing: what it should speak for is judged without it until it comes");
         }
         let store = Store::open(&config.agreements.store, &StoreSettings::default()).await?;
@@ -244,16 +247,13 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
     let trust = Arc::new(TokenTrust { trust, time, memory });
     let (client_roots, optional) = (&config.listen.client_roots, ClientCertificate::Optional);
     let clients = Arc::new(ClientTrust::new(client_roots, domains.clients.clone(), optional)?);
-    let signer = Arc::new(read_signer(config)?);
+    let signer = Arc::new(read_signer(&config.system)?);
     let metadata = metadata(&definition, &signer)?;
     let tokens = tokens(config, &trust.trust, &signer, before, lasting, clock)?;
     let index = OutboundSettings {
-        credentials: Some(config.system.clone()),
-        connect_timeout: config.index.connect_timeout,
         connections: config.outbound.clone(),
-        retry: config.index.retry,
         counts: lasting.connections.index.clone(),
-        ..OutboundSettings::new(config.index.roots.clone())
+        ..index_outbound(&config.index, &config.system)
     };
     let index = Outbound::checked(index, domains.index.clone(), config.index.stapling)?.waited_for_by(&lasting.work);
     let pinned = config.index.signing_certificates.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
@@ -300,8 +300,12 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
 
 /// What is special about TerminalAdgang: its names, and what the installation's settings say of them.
 pub fn definition(config: &Config) -> Definition {
-    let service = &config.service;
-    let public = config.listen.public_url.to_string();
+    definition_of(&config.listen, &config.service, &config.index)
+}
+
+/// The same from the sections that it is made of.
+pub fn definition_of(listen: &config::Listen, service: &config::Service, index: &config::Index) -> Definition {
+    let public = listen.public_url.to_string();
     let address = format!("{}{}", public.trim_end_matches('/'), service.path);
     Definition {
         name: "terminaladgang-6".to_owned(),
@@ -322,7 +326,7 @@ pub fn definition(config: &Config) -> Definition {
             authority_context: service.bindings.contains(&config::Binding::AuthorityContext),
         },
         required_privilege: service.privilege_role.clone(),
-        index_entity_id: config.index.entity_id.clone(),
+        index_entity_id: index.entity_id.clone(),
         index_action: names::INDEX_ACTION.to_owned(),
     }
 }
@@ -473,8 +477,8 @@ pub fn read_trust(tokens: &config::Tokens, now: Timestamp) -> Result<Trust, Asse
 ///
 /// # Errors
 /// `Key`, `Setting`.
-pub fn read_signer(config: &Config) -> Result<Signer, AssembleError> {
-    let signer = Signer::new(SigningKey::from_der(config.system.key())?, Certificate::from_der(config.system.leaf())?);
+pub fn read_signer(system: &Credentials) -> Result<Signer, AssembleError> {
+    let signer = Signer::new(SigningKey::from_der(system.key())?, Certificate::from_der(system.leaf())?);
     let signature = signer.key.sign(b"hjemmel")?;
     match signer.certificate.key().verifies(signer.key.algorithm(), b"hjemmel", &signature) {
         true => Ok(signer),
@@ -483,7 +487,10 @@ pub fn read_signer(config: &Config) -> Result<Signer, AssembleError> {
 }
 
 /// What is handed to the STS and to callers. Made once: it costs a signature.
-fn metadata(definition: &Definition, signer: &Signer) -> Result<Arc<str>, AssembleError> {
+///
+/// # Errors
+/// `Metadata`, `Setting`.
+pub fn metadata(definition: &Definition, signer: &Signer) -> Result<Arc<str>, AssembleError> {
     let entity = Entity {
         entity_id: &definition.entity_id,
         address: &definition.address,
@@ -538,22 +545,41 @@ fn tokens(
         return Ok(before.clone());
     }
     let outbound = OutboundSettings {
-        connect_timeout: config.sts.connect_timeout,
         connections: config.outbound.clone(),
         counts: lasting.connections.sts.clone(),
-        ..OutboundSettings::new(config.sts.roots.clone())
+        ..sts_outbound(&config.sts)
     };
     let outbound = Outbound::checked(outbound, lasting.domains.sts.clone(), config.sts.stapling)?;
+    let client = sts_client(&config.sts, fetched_with.issuer.clone(), signer, outbound, clock);
+    Ok(Tokens { cache: TokenCache::new(client, clock.clone(), lasting.token_counts.clone()), fetched_with })
+}
+
+/// Asks the STS for the gateway's own tokens.
+pub fn sts_client(sts: &config::Sts, issuer: Issuer, signer: &Signer, outbound: Outbound, clock: &Clock) -> StsClient<Https> {
     let settings = StsSettings {
-        to: config.sts.address.to_string(),
-        issuer: fetched_with.issuer.clone(),
+        to: sts.address.to_string(),
+        issuer,
         certificate: signer.certificate.clone(),
         key: signer.key.clone(),
         on_behalf_of: None,
     };
-    let transport = Https { outbound, uri: config.sts.address.clone(), timeout: config.sts.deadline };
-    let client = StsClient::new(settings, transport, clock.clone());
-    Ok(Tokens { cache: TokenCache::new(client, clock.clone(), lasting.token_counts.clone()), fetched_with })
+    let transport = Https { outbound, uri: sts.address.clone(), timeout: sts.deadline };
+    StsClient::new(settings, transport, clock.clone())
+}
+
+/// How the index is reached: with the gateway's own certificate.
+pub fn index_outbound(index: &config::Index, system: &Credentials) -> OutboundSettings {
+    OutboundSettings {
+        credentials: Some(system.clone()),
+        connect_timeout: index.connect_timeout,
+        retry: index.retry,
+        ..OutboundSettings::new(index.roots.clone())
+    }
+}
+
+/// How the STS is reached.
+pub fn sts_outbound(sts: &config::Sts) -> OutboundSettings {
+    OutboundSettings { connect_timeout: sts.connect_timeout, ..OutboundSettings::new(sts.roots.clone()) }
 }
 
 fn signed(duration: std::time::Duration) -> SignedDuration {

@@ -2,5 +2,4 @@
 
 pub mod assemble;
 pub mod contract;
-pub mod inspect;
 pub mod names;

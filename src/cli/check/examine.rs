@@ -1,0 +1,458 @@
+//! Everything that keeps a configuration from being served, or will cost its operator a call: looked at before anything is
+//! started. `hjemmel check` and `hjemmel serve` both go through here, so that what the one refuses or warns of, the other does.
+//!
+//! Nothing is written but a file of a moment in the folders that the gateway must be able to write to.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rustls_pki_types::{CertificateDer, ServerName};
+use webpki::EndEntityCert;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::files::{Who, can_write_in, can_write_to, others_who_read, reads};
+use crate::agreements::{Cvr, Environment, Schema, StoreSettings, schema};
+use crate::audit::{keys, log};
+use crate::clock::Clock;
+use crate::config::{ConnectionLimits, Content, Draft, FileRead, Finished, Listen, Tokens};
+use crate::edge::tls::{self, Shown};
+use crate::gateway::clients::{ClientCertificate, ClientTrust};
+use crate::gateway::domains;
+use crate::outbound::Outbound;
+use crate::revocation::domain::{Domain, Lists, Source};
+use crate::revocation::ocsp;
+use crate::revocation::verify::Stapling;
+use crate::services::terminaladgang::assemble::{
+    definition_of, index_outbound, metadata, read_policies, read_signer, read_trust, sts_outbound,
+};
+use crate::signature::key::Certificate;
+
+/// What a configuration is examined for.
+#[derive(Debug, Clone)]
+pub enum Purpose {
+    /// To tell somebody who asks. Whether a port is free is tried too.
+    Check(Who),
+    /// To serve it, or to go on with it: ports are taken then or are ours already.
+    Serve,
+}
+
+/// Examines `file` and everything that it names.
+pub async fn examine(file: &Path, clock: &Clock, purpose: &Purpose) -> Finished {
+    let (own_file, own_clock, own_purpose) = (file.to_owned(), clock.clone(), purpose.clone());
+    // Files may lie on a disk that hangs: not on a thread that serves calls.
+    let draft = tokio::task::spawn_blocking(move || {
+        let draft = Draft::open(&own_file, own_clock.now());
+        let (who, ports) = match own_purpose {
+            Purpose::Check(who) => (who, true),
+            Purpose::Serve => (Who::Myself, false),
+        };
+        Examination { draft: &draft, clock: &own_clock, who: &who }.everything(ports);
+        draft
+    });
+    let draft = draft.await.unwrap_or_else(|error| Draft::failed(file, &error.to_string()));
+    // What `serve` would find when it opens the store; it makes the one that is not there.
+    let store = draft.sections().agreements.as_ref().map(|agreements| agreements.store.clone()).filter(|store| store.exists());
+    if let Some(store) = store {
+        match schema(&store, &StoreSettings::default()).await {
+            Err(error) => draft.problem("agreements.store", format!("{error}; name the agreements store, or restore it")),
+            Ok(Schema { version, latest }) => {
+                let holds = vec![Content { kind: "store", subject: format!("schema {version} of {latest}"), ends: None }];
+                draft.note(FileRead { setting: "agreements.store".to_owned(), file: store, holds, secret: false });
+            }
+        }
+    }
+    draft.finish()
+}
+
+struct Examination<'d> {
+    draft: &'d Draft,
+    clock: &'d Clock,
+    who: &'d Who,
+}
+
+impl Examination<'_> {
+    fn everything(&self, ports: bool) {
+        if ports {
+            self.ports();
+        }
+        self.names();
+        self.listeners();
+        self.own_certificates();
+        self.trusted();
+        self.lists();
+        self.peers();
+        self.policy();
+        self.audit();
+        self.rights();
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Reports what went wrong, with a remedy where the error itself has none.
+    fn look<T, E: std::fmt::Display>(&self, setting: &str, outcome: Result<T, E>) -> Option<T> {
+        let told = |error: E| {
+            let text = error.to_string();
+            let text = if text.contains("; ") { text } else { format!("{}; {}", text.trim_end_matches('.'), remedy(setting)) };
+            self.draft.problem(setting, text);
+        };
+        outcome.map_err(told).ok()
+    }
+
+    fn names(&self) {
+        let sections = self.draft.sections();
+        if let Some(environment) = &sections.environment {
+            let known = Environment::try_from(environment.clone());
+            self.look("environment", known.map_err(|_| "is no name of an environment; use 1 to 32 of a-z, 0-9 and hyphen"));
+        }
+        if let Some(cvr) = &sections.udk_cvr {
+            self.look(
+                "udk_cvr",
+                cvr.parse::<Cvr>().map_err(|_| "is no CVR number; write the eight digits of Udbetaling Danmark"),
+            );
+        }
+    }
+
+    fn listeners(&self) {
+        let sections = self.draft.sections();
+        if let (Some(listen), Some(admin)) = (&sections.listen, &sections.admin)
+            && overlap(listen.address, admin.address)
+        {
+            let text = format!(
+                "is {}, and listen.address is {}: both cannot have one port; choose another",
+                admin.address, listen.address
+            );
+            self.draft.problem("admin.address", text);
+        }
+        let Some(listen) = &sections.listen else { return };
+        self.public_url(listen);
+        self.issuing_authorities("listen.client_roots", &listen.client_roots);
+        let trust = |roots: &[CertificateDer<'static>], needed| ClientTrust::new(roots, Domain::unasked(), needed);
+        let clients = self.look("listen.client_roots", trust(&listen.client_roots, ClientCertificate::Optional));
+        let shown = self.look("listen.certificate", Shown::new(&listen.credentials, self.clock));
+        if let (Some(clients), Some(shown)) = (clients, &shown) {
+            self.look("listen.certificate", tls::Prepared::new(shown.clone(), clients.verifier().clone()));
+        }
+        if let Some(file) = &listen.ocsp_response {
+            match self.look("listen.ocsp_response", ocsp::from_file(file, listen.credentials.chain(), self.now())) {
+                Some(None) => {
+                    let text = format!("{}: the response has ended and is not stapled; fetch it again", file.display());
+                    self.draft.warning("listen.ocsp_response", text);
+                }
+                Some(Some((_, ends))) => {
+                    let content = Content { kind: "OCSP response", subject: String::new(), ends: Some(ends) };
+                    self.note("listen.ocsp_response", file, vec![content], false);
+                }
+                None => {}
+            }
+        }
+        if let Some(admin) = sections.admin.as_ref().filter(|admin| !admin.client_roots.is_empty()) {
+            self.issuing_authorities("admin.client_roots", &admin.client_roots);
+            let clients = self.look("admin.client_roots", trust(&admin.client_roots, ClientCertificate::Required));
+            if let (Some(clients), Some(shown)) = (clients, shown) {
+                self.look("admin.client_roots", tls::Prepared::new(shown, clients.verifier().clone()));
+            }
+        }
+    }
+
+    /// Whether each address can be listened on. One that is taken is taken by the gateway itself, where it runs.
+    fn ports(&self) {
+        let sections = self.draft.sections();
+        let addresses = [
+            ("listen.address", sections.listen.as_ref().map(|listen| listen.address)),
+            ("admin.address", sections.admin.as_ref().map(|admin| admin.address)),
+        ];
+        for (setting, address) in addresses.into_iter().filter_map(|(setting, address)| Some((setting, address?))) {
+            match std::net::TcpListener::bind(address) {
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                    let text = format!(
+                        "{address} is taken: by the gateway, if it runs; if not, `ss -ltnp` tells by whom: free the port"
+                    );
+                    self.draft.warning(setting, text);
+                }
+                Err(error) => {
+                    let text = format!(
+                        "cannot listen on {address}: {error}; name an address of this machine and a port that the service may take"
+                    );
+                    self.draft.problem(setting, text);
+                }
+            }
+        }
+    }
+
+    fn public_url(&self, listen: &Listen) {
+        const SETTING: &str = "listen.public_url";
+        let host = listen.public_url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let leaf = EndEntityCert::try_from(listen.credentials.leaf());
+        if let (Ok(leaf), Ok(name)) = (leaf, ServerName::try_from(host))
+            && leaf.verify_is_valid_for_subject_name(&name).is_err()
+        {
+            let names = names_of(listen.credentials.leaf());
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            let text = format!(
+                "names {host}, and the server's certificate does not (its names: {names}): callers that come straight to the gateway refuse it; order a certificate with that name, or correct the address"
+            );
+            self.draft.warning(SETTING, text);
+        }
+        if let Some(written) = self.draft.written(SETTING)
+            && let Some(normal) = normal_form(&written)
+        {
+            let text = format!("is not in its normal form: callers' programs send it as {normal} (RFC 3986, 6.2); write it so");
+            self.draft.warning(SETTING, text);
+        }
+    }
+
+    /// TLS builds a path from what the client sends and what is configured; many clients send their own certificate alone.
+    fn issuing_authorities(&self, setting: &str, roots: &[CertificateDer<'static>]) {
+        let is_root = |der: &CertificateDer<'_>| {
+            X509Certificate::from_der(der).is_ok_and(|(_, x509)| x509.subject().as_raw() == x509.issuer().as_raw())
+        };
+        if !roots.is_empty() && roots.iter().all(is_root) {
+            let text = "holds roots only, and no CA that issues certificates below them: a client that sends its own certificate \
+                        alone (many do) ends in a TLS error; add the issuing CAs' certificates";
+            self.draft.warning(setting, text.to_owned());
+        }
+    }
+
+    fn own_certificates(&self) {
+        let sections = self.draft.sections();
+        let Some(system) = &sections.system else { return };
+        let signer = self.look("system", read_signer(system));
+        if let (Some(signer), Some(listen), Some(service), Some(index)) =
+            (signer, &sections.listen, &sections.service, &sections.index)
+        {
+            self.look("service.entity_id", metadata(&definition_of(listen, service, index), &signer));
+        }
+    }
+
+    /// Whether there is an issuer, and a key of each that verifies tokens today.
+    fn trusted(&self) {
+        let sections = self.draft.sections();
+        if let Some(index) = &sections.index {
+            let pinned = index.signing_certificates.iter().try_for_each(|der| Certificate::from_der(der).map(drop));
+            self.look("index.signing_certificates", pinned);
+        }
+        let Some(tokens) = &sections.tokens else { return };
+        for file in &tokens.metadata {
+            let alone = Tokens { metadata: vec![file.clone()], certificates: Vec::new(), issuer: None, remembered_bytes: 0 };
+            let read = read_trust(&alone, self.now()).map_err(|error| format!("{}: {error}", file.display()));
+            let Some(trust) = self.look("tokens.metadata", read) else { return };
+            let holds = trust.issuers().iter().flat_map(|issuer| {
+                issuer.certificates().iter().map(|certificate| Content {
+                    kind: "signing certificate",
+                    subject: issuer.entity_id().to_owned(),
+                    ends: Some(certificate.not_after()),
+                })
+            });
+            self.note("tokens.metadata", file, holds.collect(), false);
+        }
+        let Some(trust) = self.look("tokens", read_trust(tokens, self.now())) else { return };
+        for warning in trust.issuers().iter().flat_map(|issuer| issuer.warnings(self.now())) {
+            self.draft
+                .warning("tokens", format!("{warning}; fetch the metadata again, or ask the issuer for its next certificate"));
+        }
+        if let Some(issuer) = trust.issuers().iter().find(|issuer| issuer.keys(self.now()).is_empty()) {
+            let id = issuer.entity_id();
+            self.draft.problem("tokens", format!("{id} has no signing certificate that is valid now; fetch its metadata again"));
+        }
+    }
+
+    fn lists(&self) {
+        if let Some(revocation) = &self.draft.sections().revocation {
+            self.look("revocation.roots", domains::fetcher(revocation, &ConnectionLimits::default(), &Arc::default()));
+        }
+        for (setting, settings) in domains::settings_of(self.draft.sections()) {
+            for source in &settings.sources {
+                let Source::File(file) = source else { continue };
+                let alone = crate::revocation::domain::DomainSettings { sources: vec![source.clone()], ..settings.clone() };
+                let Some(lists) = self.look(setting, Lists::at_hand(alone, None, self.now())) else { continue };
+                let list = |(issuer, ends): (&str, Timestamp)| Content {
+                    kind: "revocation list",
+                    subject: issuer.to_owned(),
+                    ends: Some(ends),
+                };
+                let holds: Vec<_> = lists.held().map(list).collect();
+                for (issuer, ends) in lists.held().filter(|(_, ends)| *ends <= self.now()) {
+                    let text = format!("{}: the successor of the list of {issuer} was due {ends}; fetch it", file.display());
+                    self.draft.warning(setting, text);
+                }
+                self.note(setting, file, holds, false);
+            }
+        }
+    }
+
+    fn peers(&self) {
+        let sections = self.draft.sections();
+        let usable = |settings, stapling| Outbound::checked(settings, Domain::unasked(), stapling);
+        if let Some(sts) = &sections.sts {
+            self.look("sts.roots", usable(sts_outbound(sts), Stapling::Optional));
+        }
+        if let (Some(index), Some(system)) = (&sections.index, &sections.system) {
+            self.look("index.roots", usable(index_outbound(index, system), Stapling::Optional));
+        }
+    }
+
+    fn policy(&self) {
+        if let Some(policy) = &self.draft.sections().policy {
+            self.look("policy.name", read_policies(policy, self.now()));
+        }
+    }
+
+    fn audit(&self) {
+        let Some(audit) = &self.draft.sections().audit else { return };
+        let key = self.look("audit.checkpoint_key", keys::checkpoint_key(&audit.checkpoint_key));
+        if self.look("audit.pseudonym_key", keys::pseudonym_key(&audit.pseudonym_key)).is_some() {
+            self.look("audit.auditors", keys::sealer(&audit.pseudonym_key, &audit.auditors));
+        }
+        self.look("audit.directory", log::look(&audit.directory, key.as_ref()));
+        let one = |kind| vec![Content { kind, subject: String::new(), ends: None }];
+        self.note("audit.checkpoint_key", &audit.checkpoint_key, one("private key"), true);
+        self.note("audit.pseudonym_key", &audit.pseudonym_key, one("secret"), true);
+        self.note("audit.auditors", &audit.auditors, one("public key"), false);
+        for file in self.auditors_private_keys() {
+            let text = format!(
+                "the auditors' private key lies on this machine ({}): whoever takes the gateway over opens every sealed person; move it to the auditors and remove it here",
+                file.display()
+            );
+            self.draft.warning("audit.auditors", text);
+        }
+    }
+
+    /// Files beside the configuration and the audit's keys that open sealed persons.
+    fn auditors_private_keys(&self) -> Vec<PathBuf> {
+        /// No key is longer. Files of the kernel tell no size, and some of them never end.
+        const SIZES: std::ops::RangeInclusive<u64> = 1..=64 * 1024;
+        let Some(audit) = &self.draft.sections().audit else { return Vec::new() };
+        let beside =
+            [&audit.auditors, &audit.checkpoint_key, &audit.pseudonym_key].map(|file| file.parent().unwrap_or(Path::new(".")));
+        let mut folders: Vec<&Path> = [self.draft.folder(), &audit.directory].into_iter().chain(beside).collect();
+        folders.sort();
+        folders.dedup();
+        let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().filter_map(Result::ok);
+        let small = entries.filter(|entry| entry.metadata().is_ok_and(|data| data.is_file() && SIZES.contains(&data.len())));
+        let mut found: Vec<_> = small.map(|entry| entry.path()).filter(|file| keys::auditors(file).is_ok()).collect();
+        found.sort();
+        found
+    }
+
+    /// Who may read what is secret, and whether the service may write where it must.
+    fn rights(&self) {
+        for FileRead { setting, file, secret, .. } in self.draft.read() {
+            if let Err(text) = reads(&file, self.who) {
+                self.draft.problem(&setting, text);
+            }
+            if secret && let Some(text) = others_who_read(&file, self.who) {
+                self.draft.warning(&setting, text);
+            }
+        }
+        let sections = self.draft.sections();
+        if let Some(audit) = &sections.audit {
+            self.look("audit.directory", can_write_in(&audit.directory, self.who));
+        }
+        if let Some(agreements) = &sections.agreements {
+            self.look("agreements.store", can_write_to(&agreements.store, self.who));
+        }
+        if let Some(cache) = sections.revocation.as_ref().and_then(|revocation| revocation.keeping.cache.as_ref()) {
+            self.look("revocation.cache", can_write_in(cache, self.who));
+        }
+    }
+
+    fn note(&self, setting: &str, file: &Path, holds: Vec<Content>, secret: bool) {
+        self.draft.note(FileRead { setting: setting.to_owned(), file: file.to_owned(), holds, secret });
+    }
+}
+
+/// What to do about a setting whose error says only what is wrong.
+fn remedy(setting: &str) -> &'static str {
+    match setting {
+        "listen.certificate" => {
+            "use an RSA key of 2048 bits or more, or ECDSA on P-256 or P-384, and the certificate issued for it"
+        }
+        "listen.ocsp_response" => "fetch the response on this certificate again",
+        "system" => "name the certificate and the key that OCES issued together",
+        "service.entity_id" => "write it without characters that XML cannot hold",
+        "tokens" | "tokens.metadata" => "fetch the metadata of the token service again, and name it and its issuer",
+        "index.signing_certificates" => "fetch the index's certificates again",
+        "policy.name" => "mend the policy, or name the one that is shipped",
+        "audit.directory" => "run `hjemmel audit verify` on the folder, and let the service's own user write there",
+        "audit.checkpoint_key" | "audit.pseudonym_key" | "audit.auditors" => {
+            "name the file that `hjemmel audit keys` made, and let the service's own user read it"
+        }
+        _ => "name the certificates of the right CAs",
+    }
+}
+
+/// Whether one socket would keep the other from its port.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let any = |address: SocketAddr| address.ip().is_unspecified();
+    // Linux gives a socket on [::] the port of every IPv4 address too.
+    let reaches = |wide: SocketAddr, narrow: SocketAddr| any(wide) && (wide.is_ipv6() || narrow.is_ipv4());
+    one.port() != 0 && one.port() == other.port() && (one.ip() == other.ip() || reaches(one, other) || reaches(other, one))
+}
+
+fn names_of(certificate: &CertificateDer<'_>) -> Vec<String> {
+    let Ok((_, x509)) = X509Certificate::from_der(certificate) else { return Vec::new() };
+    let Ok(Some(names)) = x509.subject_alternative_name() else { return Vec::new() };
+    let name = |name: &x509_parser::extensions::GeneralName<'_>| match name {
+        x509_parser::extensions::GeneralName::DNSName(name) => Some((*name).to_owned()),
+        x509_parser::extensions::GeneralName::IPAddress([a, b, c, d]) => Some(format!("{a}.{b}.{c}.{d}")),
+        x509_parser::extensions::GeneralName::IPAddress(bytes) => {
+            <[u8; 16]>::try_from(*bytes).ok().map(|bytes| std::net::Ipv6Addr::from(bytes).to_string())
+        }
+        _ => None,
+    };
+    names.value.general_names.iter().filter_map(name).collect()
+}
+
+/// The address as programs write it that take it apart and put it together again, where that differs.
+fn normal_form(written: &str) -> Option<String> {
+    let (scheme, rest) = written.split_once("://")?;
+    let (authority, path) = rest.find('/').map_or((rest, ""), |place| rest.split_at(place));
+    let host = authority.strip_suffix(":443").or(authority.strip_suffix(':')).unwrap_or(authority);
+    let normal = format!("{}://{}{path}", scheme.to_lowercase(), host.to_lowercase());
+    (normal != written).then_some(normal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_listeners_overlap_where_one_takes_the_others_port() {
+        let pairs = [
+            ("0.0.0.0:443", "127.0.0.1:443", true),
+            ("127.0.0.1:443", "0.0.0.0:443", true),
+            ("127.0.0.1:443", "127.0.0.1:443", true),
+            ("[::]:443", "127.0.0.1:443", true),
+            ("[::]:443", "[::1]:443", true),
+            ("0.0.0.0:443", "[::1]:443", false),
+            ("127.0.0.1:443", "127.0.0.2:443", false),
+            ("0.0.0.0:8443", "127.0.0.1:9464", false),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+        ];
+        for (one, other, expected) in pairs {
+            assert_eq!(overlap(one.parse().unwrap(), other.parse().unwrap()), expected, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn the_normal_form_has_no_capitals_in_the_host_and_no_default_port() {
+        let differing = [
+            ("https://Gateway.example", "https://gateway.example"),
+            ("https://gateway.example:443", "https://gateway.example"),
+            ("HTTPS://gateway.example:/Sti", "https://gateway.example/Sti"),
+        ];
+        for (written, normal) in differing {
+            assert_eq!(normal_form(written).as_deref(), Some(normal));
+        }
+        for normal in
+            ["https://gateway.example", "https://gateway.example:8443", "https://gateway.example/Sti", "https://[::1]:8443"]
+        {
+            assert_eq!(normal_form(normal), None, "{normal}");
+        }
+    }
+}
