@@ -292,12 +292,19 @@ async fn try_cases(args: &Cases, out: &mut impl Write) -> Result<ExitCode, Polic
         }
         writeln!(printer.out, "  {} {}  [{}]", if case.trouble.is_empty() { "✓" } else { "✗" }, case.id, case.shows.join(", "))?;
         printer.say("      ", &case.da, &case.en)?;
-        // Each deviation is told in English, for whoever changes the policy's code; a Danish reader is told how many.
-        match (args.lang, case.trouble.len()) {
-            (_, 0) => {}
-            (Lang::Da, 1) => writeln!(printer.out, "      → 1 afvigelse")?,
-            (Lang::Da, many) => writeln!(printer.out, "      → {many} afvigelser")?,
-            _ => case.trouble.iter().try_for_each(|trouble| writeln!(printer.out, "      → {trouble}"))?,
+        // Each deviation is told in English, for whoever changes the policy's code; a Danish reader is told how
+        // many, and what is missing or too much in a list, which needs no translation.
+        if args.lang == Lang::Da {
+            match case.trouble.len() {
+                0 => {}
+                1 => writeln!(printer.out, "      → 1 afvigelse")?,
+                many => writeln!(printer.out, "      → {many} afvigelser")?,
+            }
+            for lists in case.trouble.iter().filter_map(|trouble| cases::lists_in_danish(trouble)) {
+                writeln!(printer.out, "        {lists}")?;
+            }
+        } else {
+            case.trouble.iter().try_for_each(|trouble| writeln!(printer.out, "      → {trouble}"))?;
         }
     }
     let (all, differing) = (tried.len(), tried.iter().filter(|case| !case.trouble.is_empty()).count());
