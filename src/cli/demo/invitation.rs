@@ -179,7 +179,7 @@ impl Invitation {
   persons   {persons}
   admin     {admin}/metrics, /healthz, /readyz
   folder    pki/         keys: NAME.pem with NAME.key.pem; trust root.pem
-            client.env   for `hjemmel call --env` and the clients in docs/clients
+            client.env   for `hjemmel call --env` and docs/clients
             demo.json    all of this, for programs
             request.xml  a call, and answer.xml what the index answers to it\n
 In the folder:\n
