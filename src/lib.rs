@@ -33,6 +33,7 @@ pub mod work;
 
 pub mod outbound;
 pub mod revocation;
+pub mod schema;
 pub mod signature;
 pub mod soap;
 

@@ -16,7 +16,7 @@ use syn::Item;
 
 /// From the bottom to the top. A module may import from its own row and those above it in this list.
 const LAYERS: &[&[&str]] = &[
-    &["clock", "address", "refusal", "hex", "pem", "work", "soap", "signature", "revocation", "outbound"],
+    &["clock", "address", "refusal", "hex", "pem", "work", "soap", "signature", "schema", "revocation", "outbound"],
     &["saml", "policy", "agreements", "audit", "sts"],
     &["config", "metrics"],
     &["gateway"],

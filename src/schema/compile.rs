@@ -1,0 +1,140 @@
+//! From a folder's documents to a schema that can judge, or to what stands in its way.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use xsd_schema::validation::{SchemaValidator, ValidationFlags};
+use xsd_schema::{SchemaError, SchemaSet, SchemaSetBuilder, TypeKey, XmlTypeCode};
+
+use super::source::{FolderLoader, Problem, Sources};
+
+/// A schema and what is known of it. It belongs to one thread: its table of names is not shared.
+pub(super) struct Compiled {
+    pub(super) set: SchemaSet,
+    /// How many names the schema itself has; a name with a higher number came with a message.
+    pub(super) names: usize,
+    /// The types whose values are base64: their white space is taken out before they are judged.
+    pub(super) base64: HashSet<TypeKey>,
+}
+
+/// The documents of a schema, compiled again by each thread that validates.
+#[derive(Debug, Clone)]
+pub struct Schema {
+    sources: Arc<Sources>,
+    roots: Arc<[String]>,
+}
+
+impl Schema {
+    /// The schema of the documents `roots` (paths in the folder) and all that they include and import.
+    ///
+    /// # Errors
+    /// What is wrong with it: a document that is missing, a type that does not resolve, a rule of XML Schema broken.
+    pub fn new(sources: Arc<Sources>, roots: impl IntoIterator<Item = String>) -> Result<Self, Vec<Problem>> {
+        let schema = Self { sources, roots: roots.into_iter().collect() };
+        schema.compile()?;
+        Ok(schema)
+    }
+
+    pub(super) fn compile(&self) -> Result<Compiled, Vec<Problem>> {
+        let one = |error: &SchemaError| vec![told(error, &self.roots)];
+        let mut builder = SchemaSetBuilder::with_loader(Box::new(FolderLoader(self.sources.clone())));
+        for root in &*self.roots {
+            let Some(text) = self.sources.get(root) else {
+                return Err(vec![missing(root, None, root)]);
+            };
+            builder = builder.add_source(text, &FolderLoader::uri(root)).map_err(|error| one(&error))?;
+        }
+        let compiled = builder.compile().map_err(|error| one(&error))?;
+        // The library treats a location as a hint: what could not be read is left out, and a name that it would have
+        // declared fails when it is met. Here a service does not start with a hole.
+        let mut problems: Vec<Problem> = compiled
+            .directive_failures()
+            .iter()
+            .filter(|failure| !failure.namespace_supplied())
+            .map(|failure| {
+                let at = failure.location();
+                let file = at.map_or("", |at| FolderLoader::path(&at.base_uri));
+                let named = failure.schema_location().or(failure.namespace()).unwrap_or("?");
+                missing(file, at.map(|at| at.line), named)
+            })
+            .collect();
+        let set = compiled.into_schema_set();
+        for element in set.arenas.elements.values().filter(|element| element.deferred_type_error.is_some()) {
+            let name = element.name.map_or_else(|| "?".to_owned(), |name| set.name_table.resolve(name));
+            problems.push(unresolved(&set, &name, element.source.as_ref()));
+        }
+        for simple in set.arenas.simple_types.values().filter(|simple| simple.deferred_item_type_error.is_some()) {
+            let name = simple.name.map_or_else(|| "?".to_owned(), |name| set.name_table.resolve(name));
+            problems.push(unresolved(&set, &name, simple.source.as_ref()));
+        }
+        for (_, why) in SchemaValidator::new(&set, ValidationFlags::default()).content_model_failures() {
+            problems.push(Problem {
+                file: self.roots.join(", "),
+                line: None,
+                what: format!("A content model could not be compiled: {why}."),
+                remedy: REMEDY.to_owned(),
+            });
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let (names, base64) = (set.name_table.len(), base64(&set));
+        Ok(Compiled { set, names, base64 })
+    }
+}
+
+const REMEDY: &str = "Take the schema as it was published, whole; a schema that is not understood is not used.";
+
+fn missing(file: &str, line: Option<usize>, named: &str) -> Problem {
+    Problem {
+        file: file.to_owned(),
+        line,
+        what: format!("It needs {named}, which is not in the folder."),
+        remedy: "Put that document into the folder, at the place where it is looked for.".to_owned(),
+    }
+}
+
+fn unresolved(set: &SchemaSet, name: &str, source: Option<&xsd_schema::parser::location::SourceRef>) -> Problem {
+    let at = source.and_then(|source| set.source_maps.locate(source));
+    Problem {
+        file: at.as_ref().map_or_else(String::new, |at| FolderLoader::path(&at.base_uri).to_owned()),
+        line: at.map(|at| at.line),
+        what: format!("The type of {name} does not resolve."),
+        remedy: "Add the document that declares the type, or correct its name.".to_owned(),
+    }
+}
+
+fn told(error: &SchemaError, roots: &[String]) -> Problem {
+    let at = error.location();
+    Problem {
+        file: at.map_or_else(|| roots.join(", "), |at| FolderLoader::path(&at.base_uri).to_owned()),
+        line: at.map(|at| at.line),
+        what: format!("The schema is not valid: {error}."),
+        remedy: REMEDY.to_owned(),
+    }
+}
+
+/// Every type whose value is base64: the built-in one and whatever restricts or extends it.
+fn base64(set: &SchemaSet) -> HashSet<TypeKey> {
+    let Some(built_in) = set.get_built_in_simple_type_by_code(XmlTypeCode::Base64Binary) else { return HashSet::new() };
+    let mut found = HashSet::from([TypeKey::Simple(built_in)]);
+    // A type may stand before the one it is derived from, so until nothing is added.
+    loop {
+        let before = found.len();
+        let simple = set.arenas.simple_types.iter().map(|(key, data)| (TypeKey::Simple(key), data.resolved_base_type));
+        let complex = set
+            .arenas
+            .complex_types
+            .iter()
+            .map(|(key, data)| (TypeKey::Complex(key), data.resolved_simple_content_type.or(data.resolved_base_type)));
+        let more: Vec<TypeKey> = simple
+            .chain(complex)
+            .filter(|(_, base)| base.is_some_and(|base| found.contains(&base)))
+            .map(|(key, _)| key)
+            .collect();
+        found.extend(more);
+        if found.len() == before {
+            return found;
+        }
+    }
+}

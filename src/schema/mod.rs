@@ -1,0 +1,17 @@
+//! XML Schema 1.0: what a pass-through service's messages must look like, both ways.
+//!
+//! 1. [`source`] holds a folder's published documents; nothing outside the folder is ever read.
+//! 2. [`compile`] makes a schema of them, or says what of it could not be taken: an import that is missing, a type that
+//!    does not resolve, a DTD. A schema is never "valid" because a part of it was not understood.
+//! 3. [`pool`] validates the very nodes that the signature covered, on threads that each own a schema.
+//! 4. [`violation`] says which element breaks which rule and what was expected, in Danish and English, and never a value.
+//!
+//! The validator is the library `xsd-schema` (docs/decisions/schema.md). Its messages quote values and its names stay in
+//! memory for ever, so neither is used: [`drive`] pushes events and asks for codes, and a pool builds its schema anew
+//! when messages have doubled its names.
+
+pub mod compile;
+mod drive;
+pub mod pool;
+pub mod source;
+pub mod violation;
