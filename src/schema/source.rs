@@ -118,7 +118,7 @@ impl Sources {
                     None => problems.push(problem(&path, "Folders nest too deep.", "Remove what is not the service's own.")),
                 }
             } else if path.ends_with(".xsd") || path.ends_with(".wsdl") {
-                match read(&entry.path()) {
+                match document(&entry.path()) {
                     Ok(text) => self.add(&path, text),
                     Err(what) => problems.push(problem(&path, &what, "Take the document as it was published.")),
                 }
@@ -132,18 +132,29 @@ fn problem(file: &str, what: &str, remedy: &str) -> Problem {
 }
 
 /// A document as UTF-8 without its byte order mark, strict XML without a DTD.
-fn read(path: &Path) -> Result<String, String> {
+///
+/// # Errors
+/// Why it is not one, in words.
+pub fn document(path: &Path) -> Result<String, String> {
     let size = fs::metadata(path).map_err(|error| format!("It cannot be read: {error}."))?.len();
     if size > DOCUMENT_BYTES {
         return Err(format!("It has {size} bytes; {DOCUMENT_BYTES} are the most."));
     }
     let bytes = fs::read(path).map_err(|error| format!("It cannot be read: {error}."))?;
     let text = String::from_utf8(bytes).map_err(|_| "It is not UTF-8.".to_owned())?;
-    let text = text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned);
+    checked(&text)
+}
+
+/// The text of a document without its byte order mark, if it is strict XML without a DTD.
+///
+/// # Errors
+/// Why it is not, in words.
+pub fn checked(text: &str) -> Result<String, String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // A DTD can bring entities, which the validator's reader ignores: refused here, with whatever is no strict XML.
     let limits = Limits { attributes: 256, text: 1024 * 1024, nodes: 1_000_000, ..Limits::default() };
     match Document::parse(bytes::Bytes::copy_from_slice(text.as_bytes()), &limits) {
-        Ok(_) => Ok(text),
+        Ok(_) => Ok(text.to_owned()),
         Err(refusal) => Err(refusal.entry().en.what),
     }
 }
