@@ -337,7 +337,7 @@ fn what_the_demo_leaves_in_its_folder_runs_as_it_says_and_fits_eighty_columns() 
             assert!(line.chars().count() <= 80, "{line}");
         }
         let last = text.rsplit_once("In the folder:").unwrap().1;
-        for line in ["cd /", "curl --cacert", " call --", "explain --config", "audit verify"] {
+        for line in ["cd /", "curl --cacert", " call", "explain --config", "audit verify"] {
             assert!(last.contains(line), "the lines to paste stand last: {line}: {text}");
         }
 
