@@ -1,5 +1,8 @@
 //! SOAP itself, in both versions: codes and statuses of faults, the headers beside them, addresses, and what is signed.
 
+use hjemmel::cli::call::client::Client;
+use hjemmel::cli::demo::world::World;
+use hjemmel::clock::Clock;
 use hjemmel::refusal::{Detail, QName, QNames, Refusal};
 use hjemmel::signature::key::Certificate;
 use hjemmel::signature::verify::{Parts, verify_whole_response};
@@ -10,9 +13,11 @@ use hjemmel::soap::names::{LIBERTY_SB, SOAP12};
 use hjemmel::soap::strict::Limits;
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::{KORSBAEK, demo};
+use hjemmel::stub::ydelsesindeks::mode::FaultMode;
 
+use crate::process::in_runtime;
 use crate::request::{and, search};
-use crate::stage::{INDEX_ACTION, SOAP11, Signed, Stage, WRAPPER, WSA, lines, on_stage, person};
+use crate::stage::{INDEX_ACTION, SOAP11, Signed, Stage, WRAPPER, WSA, lines, on_stage, options, person};
 use crate::wire::{Answer, Http, Sent};
 
 const V11: Version = Version::V11;
@@ -247,4 +252,36 @@ fn an_answer_names_the_operation_of_the_contract_that_its_request_was_written_by
             }
         }
     });
+}
+
+#[test]
+fn only_a_senders_fault_of_soap_1_2_has_the_status_that_the_operator_chose() {
+    for (setting, sender) in
+        [("", 500), ("[service]\nsender_fault_status = 500\n", 500), ("[service]\nsender_fault_status = 400\n", 400)]
+    {
+        in_runtime(async {
+            let dir = tempfile::tempdir().unwrap();
+            let world = World::start(options(dir.path(), Clock::system(), setting)).await.unwrap();
+            let client = world.client(Some(Role::Korsbaek)).unwrap();
+            let good = Client::authority_context_message(KORSBAEK.parse().unwrap(), input().as_bytes());
+            let good = String::from_utf8(good.to_vec()).unwrap();
+            let ask = async |version: Version, message: &str| {
+                let said = client.send(version, message.replace(SOAP11, version.namespace()).into()).await.unwrap();
+                (said.status, String::from_utf8(said.answer.to_vec()).unwrap())
+            };
+            let unknown = good.replace("FremsoegRequest", "SletRequest");
+            for (version, status) in [(V12, sender), (V11, 500)] {
+                let (told, text) = ask(version, &unknown).await;
+                assert!(told == status && text.contains(">OperationUnknown<"), "{setting:?} {version:?}: {told} {text}");
+            }
+            world.index_mode.set(FaultMode::Unsigned);
+            for version in [V12, V11] {
+                let (told, text) = ask(version, &good).await;
+                assert!(told == 500 && text.contains(">IndexSignatureInvalid<"), "{setting:?} {version:?}: {told} {text}");
+            }
+            world.index_mode.set(FaultMode::Honest);
+            assert_eq!(ask(V12, &good).await.0, 200, "{setting:?}");
+            assert_eq!(world.stop().await, 0);
+        });
+    }
 }
