@@ -15,7 +15,7 @@ use crate::stage::{Mint, Stage, lines, on_stage};
 const HIDDEN: &str = "77310077";
 /// What is released of the honest part.
 const SHOWN: &str = "1204.50";
-const GRANT: &str = "b0000000-0000-4000-8000-000000000001";
+pub const GRANT: &str = "b0000000-0000-4000-8000-000000000001";
 const OTHER_GRANT: &str = "b0000000-0000-4000-8000-000000000002";
 const KLASS: &str = "70355b26-6028-4e42-9eb1-1a93aa9890b1";
 
@@ -23,7 +23,7 @@ fn uuid(uuid: &str) -> String {
     format!("<sd:UUIDIdentifikator>{uuid}</sd:UUIDIdentifikator>")
 }
 
-fn grant(id: &str, cpr: &str) -> String {
+pub fn grant(id: &str, cpr: &str) -> String {
     format!(
         "<yi:BevillingFiltreretOejebliksbillede><bi:ObjektType>{}</bi:ObjektType><bi:Registrering><bi:AttributListe/><bi:TilstandListe/>\
          <bi:RelationListe><bi:Bevillingspart><gd:Rolle>{}</gd:Rolle><gd:ReferenceID><sd:URNIdentifikator>urn:oio:cpr-nr:{cpr}\
@@ -34,22 +34,22 @@ fn grant(id: &str, cpr: &str) -> String {
     )
 }
 
-fn properties(date: &str, amount: &str) -> String {
+pub fn properties(date: &str, amount: &str) -> String {
     format!("<oei:Egenskaber><oei:SamletBruttobeloeb>{amount}</oei:SamletBruttobeloeb>{date}</oei:Egenskaber>")
 }
 
-fn dated(date: &str) -> String {
+pub fn dated(date: &str) -> String {
     format!("<oei:Dispositionsdato>{date}</oei:Dispositionsdato>")
 }
 
-fn owner(cvr: &str) -> String {
+pub fn owner(cvr: &str) -> String {
     format!(
         "<oei:Aktoer><gd:Rolle>{}</gd:Rolle><oei:CVR-nr>{cvr}</oei:CVR-nr></oei:Aktoer>",
         uuid("a91824c4-da1d-47f9-bce2-5d6597879415")
     )
 }
 
-fn line(grant: &str, amount: &str) -> String {
+pub fn line(grant: &str, amount: &str) -> String {
     format!(
         "<oei:OekonomiskYdelseEffektueringRelation><gd:ReferenceID>{}</gd:ReferenceID><oei:Ydelsesbeloeb>{amount}</oei:Ydelsesbeloeb>\
          <oei:Klassifikationsbeskrivelse>32.03.04</oei:Klassifikationsbeskrivelse><oei:BevilgetYdelseRef>{}</oei:BevilgetYdelseRef>\
@@ -59,14 +59,14 @@ fn line(grant: &str, amount: &str) -> String {
     )
 }
 
-fn registration(properties: &str, relations: &str) -> String {
+pub fn registration(properties: &str, relations: &str) -> String {
     format!(
         "<oei:Registrering><oei:AttributListe>{properties}</oei:AttributListe><oei:TilstandListe/><oei:RelationListe>{relations}\
          </oei:RelationListe></oei:Registrering>"
     )
 }
 
-fn payment(n: u32, registrations: &str) -> String {
+pub fn payment(n: u32, registrations: &str) -> String {
     format!(
         "<yi:OekonomiskEffektueringFiltreretOejebliksbillede><oei:ObjektType>{}</oei:ObjektType>{registrations}\
          </yi:OekonomiskEffektueringFiltreretOejebliksbillede>",
@@ -74,7 +74,7 @@ fn payment(n: u32, registrations: &str) -> String {
     )
 }
 
-fn output(head: &str, objects: &str) -> String {
+pub fn output(head: &str, objects: &str) -> String {
     format!(
         "<yi:FremsoegYdelseIndeksOutput xmlns:yi=\"urn:oio:sts:ydelse:ydelseindeks:6\" xmlns:bi=\"urn:oio:sts:ydelse:bevillingindeks:6\" \
          xmlns:oei=\"urn:oio:sts:ydelse:oekonomiskeffektueringindeks:6\" xmlns:gd=\"urn:oio:sts:generelledefinitioner:6\" \

@@ -9,6 +9,7 @@
 mod bad_input;
 mod broken_pipe;
 mod directions;
+mod future;
 mod hostile_answers;
 mod lifetime;
 mod load;
