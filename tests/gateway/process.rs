@@ -336,8 +336,9 @@ fn what_the_demo_leaves_in_its_folder_runs_as_it_says_and_fits_eighty_columns() 
         for line in text.lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }
-        let last = text.rsplit_once("In the folder:").unwrap().1;
-        for line in ["cd /", "curl --cacert", " call", "explain --config", "audit verify"] {
+        // Where a line is folded depends on how long the program's path is.
+        let last = text.rsplit_once("In the folder:").unwrap().1.replace("\\\n  ", "");
+        for line in ["cd /", "curl --cacert", " call --env client.env", "explain --config", "audit verify"] {
             assert!(last.contains(line), "the lines to paste stand last: {line}: {text}");
         }
 
