@@ -155,9 +155,9 @@ async fn what_keeps_the_gateway_from_starting_is_told_by_check_with_line_and_rem
         ("policy.directory", "\"other-policies\"", "policy.name", "terminaladgang-6.toml"),
         ("audit.directory", "\"/proc\"", "audit.directory", "no file can be made in /proc"),
         ("audit.directory", "\"altered\"", "audit.directory", "head.json"),
-        ("audit.checkpoint_key", "\"audit-keys/auditors.key\"", "audit.checkpoint_key", "Ed25519 private key"),
+        ("audit.checkpoint_key", "\"auditor/auditors.key\"", "audit.checkpoint_key", "Ed25519 private key"),
         ("audit.auditors", "\"audit-keys/checkpoint.pub\"", "audit.auditors", "X25519 public key"),
-        ("audit.auditors", "\"audit-keys/auditors.key\"", "audit.auditors", "holds a private key where none belongs"),
+        ("audit.auditors", "\"auditor/auditors.key\"", "audit.auditors", "holds a private key where none belongs"),
         ("audit.pseudonym_key", "\"garbage\"", "audit.pseudonym_key", "32 bytes in hexadecimal"),
     ];
     for (changed, value, setting, says) in failures {
@@ -187,6 +187,40 @@ async fn what_keeps_the_gateway_from_starting_is_told_by_check_with_line_and_rem
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_could_open_what_it_seals_is_refused_until_the_auditors_have_their_key_alone() {
+    let place = Place::new().await;
+    let dir = &place.world.dir;
+    assert_eq!(place.check(&[], &[]).await.code, Some(0), "the demo's auditor has a folder of its own");
+    let key = dir.join("auditor/auditors.key");
+    let (beside, settings, log) = (dir.join("audit-keys/a"), dir.join("b.pem"), dir.join("audit/c"));
+    for place_of_it in [&beside, &settings, &log] {
+        std::fs::copy(&key, place_of_it).unwrap();
+        refused_for(&place, place_of_it).await;
+    }
+    // As Kubernetes mounts a secret.
+    std::os::unix::fs::symlink(&key, &beside).unwrap();
+    refused_for(&place, &beside).await;
+    assert_eq!(place.check(&[], &[]).await.code, Some(0), "and once it is moved away, all is well");
+}
+
+/// Neither `check` nor `serve` takes a configuration with this file of the auditors' beside it, which is then removed.
+async fn refused_for(place: &Place, file: &Path) {
+    let checked = place.check(&[], &["--json"]).await;
+    assert_eq!(checked.code, Some(1), "{file:?}: {}", checked.all());
+    let problem = &checked.json()["problems"][0];
+    let text = problem["text"].as_str().unwrap();
+    assert!(problem["setting"] == "audit.auditors" && problem["line"].is_u64(), "{problem}");
+    assert!(
+        text.contains("the auditors' private key lies on this machine") && text.contains("move it to the auditors"),
+        "{text}"
+    );
+    assert!(text.contains(file.file_name().unwrap().to_str().unwrap()), "it names the file: {text}");
+    let served = hjemmel(&["serve", "--config", "changed.toml"], &place.world.dir).await;
+    assert!(served.code == Some(1) && served.all().contains("the auditors' private key lies"), "{}", served.all());
+    std::fs::remove_file(file).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_will_cost_the_operator_a_call_is_warned_of_before() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::new().await;
@@ -208,7 +242,6 @@ async fn what_will_cost_the_operator_a_call_is_warned_of_before() {
     told(&[("listen.public_url", "\"https://LocalHost:443\"")], "listen.public_url", "as https://localhost (RFC 3986, 6.2)")
         .await;
     told(&[("listen.client_roots", "[\"pki/root.pem\"]")], "listen.client_roots", "holds roots only").await;
-    told(&[], "audit.auditors", "the auditors' private key lies on this machine").await;
 
     let both = "[\"pki/root.pem\", \"pki/issuing.pem\"]";
     assert!(warned(&[("listen.client_roots", both)], "listen.client_roots", "").await.is_err());
@@ -220,8 +253,6 @@ async fn what_will_cost_the_operator_a_call_is_warned_of_before() {
         std::fs::set_permissions(dir.join(file).parent().unwrap(), std::fs::Permissions::from_mode(0o755)).unwrap();
         told(&[], setting, "mode 0644: every user of this machine can read").await;
     }
-    std::fs::remove_file(dir.join("audit-keys/auditors.key")).unwrap();
-    assert!(warned(&[], "audit.auditors", "").await.is_err());
 
     let strict = place.check(&[("listen.client_roots", "[\"pki/root.pem\"]")], &["--strict"]).await;
     assert_eq!(strict.code, Some(1), "{}", strict.all());

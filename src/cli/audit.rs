@@ -38,8 +38,8 @@ enum Command {
     /// Make the audit's keys, the secret ones readable by their owner only; nothing is overwritten
     ///
     /// checkpoint.key signs the log and stays with the gateway; checkpoint.pub verifies it, for anyone. auditors.key opens
-    /// sealed identifiers: move it to the auditors, away from the gateway, which needs only auditors.pub. pseudonym.key is
-    /// what persons are searched with, and as secret as the log.
+    /// sealed identifiers: move it to the auditors, away from the gateway, which needs only auditors.pub and does not start
+    /// beside the other. pseudonym.key is what persons are searched with, and as secret as the log.
     Keys {
         /// The directory, made where it is not
         dir: PathBuf,
@@ -161,7 +161,10 @@ pub fn run(args: Args, clock: &Clock, input: &mut impl BufRead, out: &mut impl W
                 let public = path.extension().is_some_and(|extension| extension == "pub");
                 writeln!(out, "made {}{}", path.display(), if public { ", for everyone to read" } else { "" })?;
             }
-            writeln!(out, "Move auditors.key to the auditors now: the gateway must not be able to open what it sealed.")?;
+            writeln!(
+                out,
+                "Move auditors.key to the auditors now: the gateway must not be able to open what it sealed, and does not start beside it."
+            )?;
         }
         Command::Verify { dir, key, anchor } => {
             let keys = key.iter().map(|path| keys::checkpoint_public_key(path)).collect::<Result<Vec<_>, _>>()?;

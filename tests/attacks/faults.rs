@@ -98,7 +98,7 @@ fn written(arena: &Arena) -> Vec<(String, Vec<u8>)> {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             match path.is_dir() {
-                true if name == "pki" || name == "audit-keys" => {}
+                true if ["pki", "audit-keys", "auditor"].contains(&name.as_str()) => {}
                 true => folders.push(path),
                 false => files.push((name, std::fs::read(&path).unwrap())),
             }

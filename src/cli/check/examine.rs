@@ -318,7 +318,7 @@ impl Examination<'_> {
                 "the auditors' private key lies on this machine ({}): whoever takes the gateway over opens every sealed person; move it to the auditors and remove it here",
                 file.display()
             );
-            self.draft.warning("audit.auditors", text);
+            self.draft.problem("audit.auditors", text);
         }
     }
 
@@ -333,8 +333,10 @@ impl Examination<'_> {
         folders.sort();
         folders.dedup();
         let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().filter_map(Result::ok);
-        let small = entries.filter(|entry| entry.metadata().is_ok_and(|data| data.is_file() && SIZES.contains(&data.len())));
-        let mut found: Vec<_> = small.map(|entry| entry.path()).filter(|file| keys::auditors(file).is_ok()).collect();
+        // Not the entry's own metadata: what Kubernetes mounts of a secret is a link.
+        let small = |file: &PathBuf| std::fs::metadata(file).is_ok_and(|data| data.is_file() && SIZES.contains(&data.len()));
+        let files = entries.map(|entry| entry.path()).filter(small);
+        let mut found: Vec<_> = files.filter(|file| keys::auditors(file).is_ok()).collect();
         found.sort();
         found
     }

@@ -160,6 +160,9 @@ impl World {
         let pki = DevPki::generate(&clock, KeyBits::Bits2048)?;
         pki.write(&dir.join("pki"), None)?;
         audit::keys::generate(&dir.join("audit-keys"))?;
+        // As in production: the gateway refuses to start beside the key that opens what it seals.
+        std::fs::create_dir_all(dir.join("auditor"))?;
+        std::fs::rename(dir.join("audit-keys/auditors.key"), dir.join("auditor/auditors.key"))?;
         std::fs::create_dir_all(dir.join("audit"))?;
         std::fs::create_dir_all(dir.join("policies"))?;
         std::fs::write(dir.join("policies/terminaladgang-6.toml"), POLICY)?;
