@@ -14,6 +14,7 @@ use super::clients::ClientTrust;
 use super::definition::{Definition, Name};
 use super::envelope::{Enveloped, Form};
 use super::open::Peer;
+use super::reply::{Proof, Refused};
 use super::step::Step;
 use crate::agreements::{Cvr, Thumbprint};
 use crate::audit::Binding;
@@ -99,23 +100,6 @@ impl OfCall for Authenticated {
     }
 }
 
-/// What the answer's sealing needs to know of the proof.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Proof {
-    /// The caller's own signature verified: the answer, a fault too, is signed. Before that, junk buys no RSA work.
-    Message,
-    /// Mutual TLS carries the answer.
-    Transport,
-}
-
-/// A refusal, and whether the caller had been proven by then.
-pub struct Refused {
-    /// The refusal.
-    pub refusal: Refusal,
-    /// The proof, where it came that far.
-    pub proof: Option<Proof>,
-}
-
 /// Whose tokens are taken.
 pub struct TokenTrust {
     /// The STS's of this environment.
@@ -174,8 +158,8 @@ impl AuthenticateStep {
         let missing = || Refusal::SecurityModelMissing { supported: bindings.supported() };
         let (caller, proof) = match (envelope.security(), context) {
             (Some(_), Some(_)) => return Err(Refusal::SecurityModelAmbiguous),
-            (Some(security), None) if bindings.token => (self.by_token(envelope, security)?, Proof::Message),
-            (None, Some(context)) if bindings.authority_context => (self.by_tls(peer, context)?, Proof::Transport),
+            (Some(security), None) if bindings.token => self.by_token(envelope, security)?,
+            (None, Some(context)) if bindings.authority_context => (self.by_tls(peer, context)?, Proof::of_transport()),
             _ => return Err(missing()),
         };
         Ok((caller, request.id(), proof))
@@ -248,7 +232,7 @@ impl AuthenticateStep {
         }
     }
 
-    fn by_token(&self, envelope: &Envelope, security: Element<'_>) -> Result<Caller, Refusal> {
+    fn by_token(&self, envelope: &Envelope, security: Element<'_>) -> Result<(Caller, Proof), Refusal> {
         let structure = || Refusal::SecurityStructure { what: Detail::new("Header eller Body mangler", "no Header or no Body") };
         // The profile demands it; its own example writes it without the SOAP prefix, so both spellings are taken.
         let demanded = [envelope.version().namespace(), ""]
@@ -280,7 +264,9 @@ impl AuthenticateStep {
         let authority: Cvr = identity.cvr().parse().map_err(invalid)?;
         let (kle, sensitivity) = self.privileges(&identity)?;
         let message = Some(Message { id, created: identity.message_created() });
-        Ok(Caller { authority, thumbprint: *identity.holder().thumbprint(), binding: Binding::Token, message, kle, sensitivity })
+        let proof = Proof::of_message(&identity);
+        let thumbprint = *identity.holder().thumbprint();
+        Ok((Caller { authority, thumbprint, binding: Binding::Token, message, kle, sensitivity }, proof))
     }
 
     /// What the token's privileges for its own authority narrow the answer to.
@@ -364,7 +350,7 @@ where
         let started = call.start();
         let proven = self.prove(enveloped);
         call.finish("authenticate", started);
-        let (authenticated, proof) = proven.map_err(|refusal| Refused { refusal, proof: None })?;
+        let (authenticated, proof) = proven.map_err(|refusal| Refused::new(refusal, None))?;
         call.note(|record| {
             let caller = authenticated.caller();
             record.operation = Some(self.definition.operation.clone());
@@ -374,7 +360,7 @@ where
         });
         match inner.call(authenticated).await {
             Ok(released) => Ok((released, proof)),
-            Err(refusal) => Err(Refused { refusal, proof: Some(proof) }),
+            Err(refusal) => Err(Refused::new(refusal, Some(proof))),
         }
     }
 }

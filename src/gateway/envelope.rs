@@ -5,11 +5,10 @@ use http::HeaderMap;
 use tower::Service;
 
 use super::answer::Release;
-use super::authenticate::{Proof, Refused};
 use super::call::{Call, OfCall};
 use super::definition::Definition;
 use super::open::{Peer, Received};
-use super::seal::{Answered, RefusedReply, Reply};
+use super::reply::{Answered, Proof, Refused, RefusedReply, Reply};
 use super::step::Step;
 use crate::refusal::{Detail, Refusal};
 use crate::soap::document::{Document, Element};
@@ -201,25 +200,17 @@ where
     type Error = RefusedReply;
 
     async fn pass(&self, received: Received, mut inner: S) -> Result<Answered, RefusedReply> {
-        let Received { call, peer, version, action, body } = received;
+        let Received { call, peer, version, action, body, .. } = received;
         let started = call.start();
         let result = read(body, version, action.as_deref(), &self.definition, &self.limits);
         call.finish("envelope", started);
-        let (envelope, form) = result.map_err(|refusal| {
-            let reply = Reply::unproven(fault::version(version, &refusal), &call);
-            RefusedReply { refusal, reply }
-        })?;
+        let (envelope, form) =
+            result.map_err(|refusal| Reply::unproven(fault::version(version, &refusal), &call).refuse(refusal))?;
         let reply = Reply::to(&envelope, form, &call);
         call.note(|record| record.caller_transaction = envelope.transaction().and_then(|id| id.parse().ok()));
         match inner.call(Enveloped { call, peer, envelope, form }).await {
-            Ok((released, proof)) => Ok(Answered { released, reply: reply.proven(proof) }),
-            Err(Refused { refusal, proof }) => {
-                let reply = match proof {
-                    Some(proof) => reply.proven(proof),
-                    None => reply,
-                };
-                Err(RefusedReply { refusal, reply })
-            }
+            Ok((released, proof)) => Ok(reply.with(Some(proof)).answer(released)),
+            Err(refused) => Err(refused.to(reply)),
         }
     }
 }

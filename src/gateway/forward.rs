@@ -21,7 +21,7 @@ use crate::refusal::Refusal;
 use crate::signature::sign::{self, Message};
 use crate::soap::envelope::Version;
 
-/// The index's answer as it begins to arrive: nothing of it is known to be true yet.
+/// The index's answer as it begins to arrive: nothing of it is known to be true yet. Only this module makes one.
 pub struct Answer {
     pub(super) grant: Grant,
     pub(super) message_id: String,
@@ -29,6 +29,7 @@ pub struct Answer {
     pub(super) deadline: Instant,
     pub(super) allowed: Duration,
     pub(super) pass: Pass,
+    _private: (),
 }
 
 /// The innermost step.
@@ -84,7 +85,7 @@ impl Forward {
             tracing::warn!(call = %grant.call().id(), "the index's address answers with {said}, which is no answer to a search");
             return Err(refusal);
         }
-        Ok(Answer { grant, message_id, body: response.into_body(), deadline, allowed: self.deadline, pass })
+        Ok(Answer { grant, message_id, body: response.into_body(), deadline, allowed: self.deadline, pass, _private: () })
     }
 
     /// Only with the proof that the call is recorded does anything leave.

@@ -8,6 +8,73 @@
 //!   ─agreement→ Admitted ─request policy→ Permitted ─exchange→ Authorised ─forward→ Answer ─response policy→ Release
 //!   ─seal→ http::Response
 //! ```
+//!
+//! A step is given what the step before it made, and nothing earlier. This compiles:
+//!
+//! ```
+//! use hjemmel::gateway::{agreement::{AgreementStep, Admitted}, replay::Fresh, step::Check};
+//! async fn ask(step: &AgreementStep, fresh: Fresh) -> Option<Admitted> {
+//!     step.check(fresh).await.ok()
+//! }
+//! ```
+//!
+//! Without the replay memory it does not:
+//!
+//! ```compile_fail
+//! use hjemmel::gateway::{agreement::{AgreementStep, Admitted}, persons::Named, step::Check};
+//! async fn ask(step: &AgreementStep, named: Named) -> Option<Admitted> {
+//!     step.check(named).await.ok()
+//! }
+//! ```
+//!
+//! Nor without the agreements, nor without the policy, nor without the record of admission:
+//!
+//! ```compile_fail
+//! use hjemmel::gateway::{request_policy::{RequestPolicyStep, Permitted}, replay::Fresh, step::Check};
+//! async fn ask(step: &RequestPolicyStep, fresh: Fresh) -> Option<Permitted> {
+//!     step.check(fresh).await.ok()
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! use hjemmel::gateway::{agreement::Admitted, exchange::{Authorised, ExchangeStep}, step::Check};
+//! async fn ask(step: &ExchangeStep, admitted: Admitted) -> Option<Authorised> {
+//!     step.check(admitted).await.ok()
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! use hjemmel::gateway::{forward::{Answer, Forward}, request_policy::Permitted, step::Step};
+//! async fn send(step: &Forward, permitted: Permitted) -> Option<Answer> {
+//!     step.pass(permitted, ()).await.ok()
+//! }
+//! ```
+//!
+//! On the way back, what is answered is a [`answer::Release`], which only a verified Body gives; a filtered answer alone
+//! is none, and an unproven caller cannot make the gateway sign:
+//!
+//! ```
+//! use hjemmel::gateway::{answer::Release, reply::{Answered, Proof, Reply}};
+//! use hjemmel::saml::Identity;
+//! fn answer(reply: Reply, caller: &Identity, released: Release) -> Answered {
+//!     reply.with(Some(Proof::of_message(caller))).answer(released)
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! use hjemmel::gateway::reply::{Answered, Reply};
+//! use hjemmel::policy::release::Filtered;
+//! fn answer(reply: Reply, filtered: Filtered) -> Answered {
+//!     reply.answer(filtered)
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! use hjemmel::gateway::reply::{Proof, Reply};
+//! fn signed(reply: Reply) -> Reply {
+//!     reply.with(Some(Proof { signed: true }))
+//! }
+//! ```
 
 pub mod agreement;
 pub mod answer;
@@ -22,6 +89,7 @@ pub mod forward;
 pub mod open;
 pub mod persons;
 pub mod replay;
+pub mod reply;
 pub mod request_policy;
 pub mod response_policy;
 pub mod seal;

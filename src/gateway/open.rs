@@ -13,10 +13,11 @@ use rustls_pki_types::CertificateDer;
 use tower::{Layer, Service};
 use uuid::Uuid;
 
-use super::call::Call;
+use super::call::{Call, OfCall};
 use super::definition::Definition;
 use super::envelope::content_type;
-use super::seal::{RefusedReply, Reply, SealStep, Sealed};
+use super::reply::{RefusedReply, Reply};
+use super::seal::{SealStep, Sealed};
 use super::step::BoxFuture;
 use crate::audit::{Audit, Record};
 use crate::clock::Clock;
@@ -32,13 +33,20 @@ pub struct Peer {
     pub chain: Arc<[CertificateDer<'static>]>,
 }
 
-/// A request that has a call id and an open audit record.
+/// A request that has a call id and an open audit record. Only this module makes one.
 pub struct Received {
     pub(super) call: Call,
     pub(super) peer: Peer,
     pub(super) version: Version,
     pub(super) action: Option<String>,
     pub(super) body: Bytes,
+    _private: (),
+}
+
+impl OfCall for Received {
+    fn call(&self) -> &Call {
+        &self.call
+    }
 }
 
 /// The layer.
@@ -114,7 +122,7 @@ where
                     },
                     None => {
                         let reply = Reply::unproven(received.version, &call);
-                        layer.seal.refuse(RefusedReply { refusal: Refusal::Overloaded { seconds: 1 }, reply }).await
+                        layer.seal.refuse(reply.refuse(Refusal::Overloaded { seconds: 1 })).await
                     }
                 },
                 Err(refused) => layer.seal.refuse(refused).await,
@@ -132,12 +140,12 @@ impl OpenLayer {
         B::Error: Into<Refusal>,
     {
         let (head, body) = request.into_parts();
-        let (version, action) = content_type(&head.headers)
-            .map_err(|refusal| RefusedReply { refusal, reply: Reply::unproven(promised(&head.headers), call) })?;
-        let refused = |refusal| RefusedReply { refusal, reply: Reply::unproven(version, call) };
+        let (version, action) =
+            content_type(&head.headers).map_err(|refusal| Reply::unproven(promised(&head.headers), call).refuse(refusal))?;
+        let refused = |refusal| Reply::unproven(version, call).refuse(refusal);
         // The edge bounds the body in bytes and in time, and says which bound it passed.
         let body = body.collect().await.map_err(|error| refused(error.into()))?;
-        Ok(Received { call: call.clone(), peer, version, action, body: body.to_bytes() })
+        Ok(Received { call: call.clone(), peer, version, action, body: body.to_bytes(), _private: () })
     }
 
     fn respond(&self, sealed: Sealed, call: &Call) -> Response<Full<Bytes>> {

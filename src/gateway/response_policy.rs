@@ -52,7 +52,7 @@ impl Sink for Filtering {
 
 impl ResponsePolicyStep {
     async fn filter(&self, answer: Answer) -> Result<Release, Refusal> {
-        let Answer { grant, message_id, body, deadline, allowed, pass } = answer;
+        let Answer { grant, message_id, body, deadline, allowed, pass, .. } = answer;
         let permitted = grant.permitted();
         let ask = ask(permitted.judged(), permitted.policy(), permitted.admitted().owners(), self.release);
         let filter = Filter::new(permitted.policy().release().clone(), ask);

@@ -11,18 +11,17 @@ use http::StatusCode;
 use tokio::sync::Semaphore;
 use tower::Service;
 
-use super::answer::Release;
-use super::authenticate::Proof;
-use super::call::Call;
+use super::call::OfCall;
 use super::definition::{Definition, Name};
 use super::envelope::Form;
 use super::open::Received;
+use super::reply::{Answered, RefusedReply, Reply};
 use super::step::Step;
 use crate::clock::Clock;
 use crate::refusal::Refusal;
 use crate::signature::key::{Certificate, SigningKey};
 use crate::signature::sign::{self, Message};
-use crate::soap::envelope::{Envelope, Version};
+use crate::soap::envelope::Version;
 use crate::soap::fault;
 
 /// How long a message of ours may be on its way.
@@ -62,64 +61,14 @@ impl Signer {
     }
 }
 
-/// How to answer this caller.
-pub struct Reply {
-    version: Version,
-    form: Form,
-    message_id: Option<String>,
-    transaction: Option<String>,
-    proof: Option<Proof>,
-    call: Call,
-}
-
-impl Reply {
-    /// For a message that could not be read: the version that the HTTP headers promised.
-    pub fn unproven(version: Version, call: &Call) -> Self {
-        Self { version, form: Form::Own, message_id: None, transaction: None, proof: None, call: call.clone() }
-    }
-    /// For a message that could.
-    pub fn to(envelope: &Envelope, form: Form, call: &Call) -> Self {
-        Self {
-            version: envelope.version(),
-            form,
-            message_id: envelope.addressing().message_id.clone(),
-            transaction: envelope.transaction().map(str::to_owned),
-            proof: None,
-            call: call.clone(),
-        }
-    }
-    /// With the caller proven.
-    pub fn proven(self, proof: Proof) -> Self {
-        Self { proof: Some(proof), ..self }
-    }
-}
-
-/// A released answer and how to give it.
-pub struct Answered {
-    /// What may leave.
-    pub released: Release,
-    /// To whom and how.
-    pub reply: Reply,
-}
-
-/// A refusal and how to tell it.
-pub struct RefusedReply {
-    /// Why.
-    pub refusal: Refusal,
-    /// To whom and how.
-    pub reply: Reply,
-}
-
-/// The bytes that leave, and what they mean.
+/// The bytes that leave, and what they mean. Only this module makes one.
 pub struct Sealed {
-    /// The HTTP status.
-    pub status: StatusCode,
-    /// The SOAP version, for the content type.
-    pub version: Version,
-    /// The envelope.
-    pub body: Bytes,
+    pub(super) status: StatusCode,
+    pub(super) version: Version,
+    pub(super) body: Bytes,
     /// `None`: served.
-    pub refusal: Option<Refusal>,
+    pub(super) refusal: Option<Refusal>,
+    _private: (),
 }
 
 /// The step.
@@ -135,44 +84,44 @@ pub struct SealStep {
 
 impl SealStep {
     async fn answer(&self, answered: Answered) -> Sealed {
-        let Answered { released, reply } = answered;
-        let (body, action) = match reply.form {
+        let (released, reply) = answered.part();
+        let (body, action) = match reply.form() {
             Form::Own => (released.into_body(), &self.definition.response_action),
             Form::Wrapped => {
                 (wrap(&self.definition.wrapper_response, released.into_body()), &self.definition.wrapper_response_action)
             }
         };
-        let version = reply.version;
-        let headers = request_header(reply.transaction.as_deref());
+        let version = reply.version();
+        let headers = request_header(reply.transaction());
         match self.envelope(&reply, headers, body, action).await {
-            Ok(body) => Sealed { status: StatusCode::OK, version, body, refusal: None },
-            Err(refusal) => self.refuse(RefusedReply { refusal, reply: Reply { proof: None, ..reply } }).await,
+            Ok(body) => Sealed { status: StatusCode::OK, version, body, refusal: None, _private: () },
+            Err(refusal) => self.refuse(reply.unsigned().refuse(refusal)).await,
         }
     }
 
     /// A refusal as the caller sees it.
     pub async fn refuse(&self, refused: RefusedReply) -> Sealed {
-        let RefusedReply { refusal, reply } = refused;
-        let version = reply.version;
+        let (refusal, reply) = refused.part();
+        let version = reply.version();
         let status = fault::status(version, &refusal, self.definition.sender_fault_status);
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = fault::body(version, &refusal, &reply.call.id().to_string());
-        let headers = request_header(reply.transaction.as_deref()) + &fault::headers(version, &refusal);
+        let body = fault::body(version, &refusal, &reply.call().id().to_string());
+        let headers = request_header(reply.transaction()) + &fault::headers(version, &refusal);
         let action = "http://www.w3.org/2005/08/addressing/soap/fault";
         let bytes = match self.envelope(&reply, headers.clone(), body.clone(), action).await {
             Ok(bytes) => bytes,
             // A fault that cannot be signed is told unsigned rather than not at all.
             Err(_) => plain(version, &headers, &body),
         };
-        Sealed { status, version, body: bytes, refusal: Some(refusal) }
+        Sealed { status, version, body: bytes, refusal: Some(refusal), _private: () }
     }
 
     /// `headers` go out beside those that are signed.
     async fn envelope(&self, reply: &Reply, headers: String, body: Vec<u8>, action: &str) -> Result<Bytes, Refusal> {
-        if reply.proof != Some(Proof::Message) {
-            return Ok(plain(reply.version, &headers, &body));
+        if !reply.is_signed() {
+            return Ok(plain(reply.version(), &headers, &body));
         }
-        let (version, relates_to) = (reply.version, reply.message_id.clone());
+        let (version, relates_to) = (reply.version(), reply.message_id().map(str::to_owned));
         let (action, created) = (action.to_owned(), self.clock.now());
         let signed = self.signer.sign(move |signer| {
             let message = Message {
@@ -231,7 +180,7 @@ where
     type Error = std::convert::Infallible;
 
     async fn pass(&self, received: Received, mut inner: S) -> Result<Sealed, std::convert::Infallible> {
-        let call = received.call.clone();
+        let call = received.call().clone();
         let outcome = inner.call(received).await;
         let started = call.start();
         let sealed = match outcome {
