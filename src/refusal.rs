@@ -156,9 +156,13 @@ pub struct QName {
     pub local: String,
 }
 
-/// Names from a message, of which a fault says so many as a reader can use.
+/// Names from a message, of which a fault says so many as a reader can use. No more of them is kept: an anonymous message can
+/// hold ten thousands in a namespace as long as itself, and copies of that would fill the memory.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct QNames(pub Vec<QName>);
+pub struct QNames {
+    names: Vec<QName>,
+    more: bool,
+}
 
 impl QNames {
     /// The most that are said.
@@ -166,21 +170,44 @@ impl QNames {
     /// The longest namespace or name that is said, in bytes.
     const LONGEST: usize = 120;
 
+    /// Takes note of one more.
+    pub fn add(&mut self, namespace: &str, local: &str) {
+        // One character beyond the longest tells that there was more.
+        let kept = |text: &str| text.chars().take(Self::LONGEST + 1).collect::<String>();
+        match self.names.len() < Self::MOST {
+            true => self.names.push(QName { namespace: kept(namespace), local: kept(local) }),
+            false => self.more = true,
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
     /// Those that can be said whole and by a prefix.
     pub fn sayable(&self) -> impl Iterator<Item = &QName> {
         let short = |name: &&QName| name.namespace.len() <= Self::LONGEST && name.local.len() <= Self::LONGEST;
-        self.0.iter().take(Self::MOST).filter(|name| !name.namespace.is_empty()).filter(short)
+        self.names.iter().filter(|name| !name.namespace.is_empty()).filter(short)
+    }
+}
+
+impl FromIterator<(&'static str, &'static str)> for QNames {
+    fn from_iter<I: IntoIterator<Item = (&'static str, &'static str)>>(names: I) -> Self {
+        let mut all = Self::default();
+        names.into_iter().for_each(|(namespace, local)| all.add(namespace, local));
+        all
     }
 }
 
 impl std::fmt::Display for QNames {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let short = |text: &str| text.chars().take(Self::LONGEST).collect::<String>();
-        for (n, name) in self.0.iter().take(Self::MOST).enumerate() {
+        for (n, name) in self.names.iter().enumerate() {
             let separator = if n == 0 { "" } else { ", " };
             write!(f, "{separator}{{{}}}{}", short(&name.namespace), short(&name.local))?;
         }
-        if self.0.len() > Self::MOST { f.write_str(", …") } else { Ok(()) }
+        if self.more { f.write_str(", …") } else { Ok(()) }
     }
 }
 
@@ -367,7 +394,7 @@ refusals! {
         da: "SOAP-konvolutten er ikke opbygget rigtigt: {what}.", "Send højst én Header og netop én Body med ét element.",
         en: "The SOAP envelope is not built rightly: {what}.", "Send at most one Header and exactly one Body with one element.";
     /// A header demands to be understood and is not.
-    MustUnderstand { headers: QNames = QNames(vec![QName { namespace: "urn:example".into(), local: "Transaction".into() }]) }, Caller, AfterChange,
+    MustUnderstand { headers: QNames = QNames::from_iter([("urn:example", "Transaction")]) }, Caller, AfterChange,
         da: "Gatewayen kender ikke disse headere, som er markeret mustUnderstand: {headers}.", "Fjern hver af dem eller dens mustUnderstand.",
         en: "The gateway does not know these headers, which are marked mustUnderstand: {headers}.", "Remove each of them or its mustUnderstand.";
     /// A part is written by the rules of an encodingStyle.

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::document::{Attribute, Document, Element, NodeId};
 use super::names::{LIBERTY_SB, REQUEST_HEADER, SOAP11, SOAP12, WSA, WSA_ANONYMOUS, WSSE, XSI};
-use crate::refusal::{Detail, QName, QNames, Refusal};
+use crate::refusal::{Detail, QNames, Refusal};
 
 /// The version of SOAP that an envelope speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,11 +175,10 @@ impl Located {
         for block in header.iter().flat_map(|header| header.elements()) {
             check_role(block, version)?;
             if !is_known(block) && must_understand(block, version)? {
-                let (namespace, local) = (block.namespace().to_owned(), block.local().to_owned());
-                unknown.0.push(QName { namespace, local });
+                unknown.add(block.namespace(), block.local());
             }
         }
-        if !unknown.0.is_empty() {
+        if !unknown.is_empty() {
             return Err(Refusal::MustUnderstand { headers: unknown });
         }
         let mut security = None;

@@ -3,7 +3,7 @@
 use hjemmel::cli::call::client::Client;
 use hjemmel::cli::demo::world::World;
 use hjemmel::clock::Clock;
-use hjemmel::refusal::{Detail, QName, QNames, Refusal};
+use hjemmel::refusal::{Detail, QNames, Refusal};
 use hjemmel::signature::key::Certificate;
 use hjemmel::signature::verify::{Parts, verify_whole_response};
 use hjemmel::soap::document::Document;
@@ -47,7 +47,7 @@ fn qnames(answer: &Answer, local: &str) -> Vec<(String, String)> {
 /// SOAP 1.1, 4.4.1 and 6.2; SOAP 1.2 part 1, 5.4.6, and part 2, table 20.
 #[test]
 fn each_code_of_a_fault_has_its_name_and_its_status_in_each_version() {
-    let unknown = QNames(vec![QName { namespace: "urn:x".into(), local: "T".into() }]);
+    let unknown = QNames::from_iter([("urn:x", "T")]);
     let detail = Detail::new("x", "x");
     let table = [
         (Refusal::NotSoap, ("VersionMismatch", 500), ("VersionMismatch", 500, 500)),
@@ -68,6 +68,21 @@ fn each_code_of_a_fault_has_its_name_and_its_status_in_each_version() {
         }
         assert_eq!((fault::status(V12, &refusal, 500), fault::status(V12, &refusal, 400)), (usual, by_the_letter), "{name12}");
     }
+}
+
+/// An anonymous message of a megabyte: had each name been copied, these would have been two gigabytes.
+#[test]
+fn ten_thousand_headers_that_are_not_understood_are_told_in_few_words() {
+    let namespace = format!("urn:{}", "x".repeat(200_000));
+    let headers = "<p:a s:mustUnderstand=\"1\"/>".repeat(10_000);
+    let message = format!(
+        "<s:Envelope xmlns:s=\"{SOAP12}\" xmlns:p=\"{namespace}\"><s:Header>{headers}</s:Header><s:Body><p:b/></s:Body></s:Envelope>"
+    );
+    let refusal = Envelope::read(Document::parse(message.into(), &Limits::default()).unwrap()).unwrap_err();
+    assert!(format!("{refusal:?}").len() < 10_000, "what is kept of it");
+    let told = String::from_utf8(fault::body(V12, &refusal, "id")).unwrap();
+    assert!(told.contains("MustUnderstand") && told.len() < 20_000, "{told}");
+    assert_eq!(fault::headers(V12, &refusal), "", "a name that cannot be said whole is not said");
 }
 
 #[test]
