@@ -422,6 +422,13 @@ pub(super) fn digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// A number from 0 up, as XML Schema writes integers: a sign and zeros may stand before it. What is forwarded is the number.
+pub(super) fn whole(text: &str) -> Option<u64> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let number = Some(unsigned).filter(|text| digits(text))?.parse().ok()?;
+    (number == 0 || !text.starts_with('-')).then_some(number)
+}
+
 /// `-?[0-9]+(\.[0-9]+)?`, kept as written: an amount is never reformatted.
 fn amount(place: &Place<'_>) -> Result<String, Refusal> {
     matching(place, ("et beløb", "an amount"), |text| {

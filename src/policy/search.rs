@@ -4,7 +4,7 @@
 
 use super::algebra::{self, Tree};
 use super::criteria::{
-    Extension, Line, Owner, Payee, Properties, Reader, collapsed_matching, digits, is_uuid, matching, person, uuid_reference,
+    Extension, Line, Owner, Payee, Properties, Reader, collapsed_matching, is_uuid, matching, person, uuid_reference, whole,
 };
 use super::person::Cpr;
 use super::rules::{Asked, Sorting, SortingElement};
@@ -228,8 +228,7 @@ impl Reader<'_> {
         let cap = self.rules.page_cap;
         let mut number = |name: &'static str, greatest: u64| {
             let Some(place) = children.optional(SD, name) else { return Ok(None) };
-            let text = place.collapsed()?;
-            let number = Some(text).filter(|text| digits(text)).and_then(|text| text.parse::<u64>().ok());
+            let number = whole(&place.collapsed()?);
             number.filter(|number| *number <= greatest).map(Some).ok_or(Refusal::PagingOutside { cap })
         };
         Ok(Paging { first: number("FoersteResultatReference", GREATEST_FIRST)?, most: number("MaksimalAntalKvantitet", cap)? })
@@ -307,10 +306,11 @@ impl Reader<'_> {
             let sequence = collapsed_matching(
                 &inner.required(YI, "Sekvens")?,
                 ("et helt tal fra 0 til 999", "a whole number from 0 to 999"),
-                |text| text.len() <= 3 && digits(text),
+                |text| whole(text).is_some_and(|number| number <= 999),
             )?;
             inner.end()?;
-            sorting.push(Sorting { element, descending, sequence: sequence.parse().map_err(|_| Refusal::Internal)? });
+            let sequence = whole(&sequence).and_then(|number| number.try_into().ok()).ok_or(Refusal::Internal)?;
+            sorting.push(Sorting { element, descending, sequence });
         }
         Ok(sorting)
     }

@@ -147,6 +147,47 @@ fn white_space_that_the_schema_collapses_is_taken_off_and_not_forwarded_and_no_o
     }
 }
 
+/// xs:integer has a sign and zeros in front as it likes (XML Schema part 2, 3.3.13 and 3.3.20); the number is what is forwarded.
+#[test]
+fn a_number_is_taken_as_the_schema_writes_it_and_forwarded_in_its_canonical_form() {
+    let whole = |first: &str, most: &str, sequence: &str| {
+        let paging = format!(
+            "<sd:FoersteResultatReference>{first}</sd:FoersteResultatReference><sd:MaksimalAntalKvantitet>{most}</sd:MaksimalAntalKvantitet>"
+        );
+        let search = effectuation_with(&paging, &extensions(&[&interval(FROM, TO)]), "", "");
+        input(&format!(
+            "{}<yi:Sortering><yi:OekonomiskEffektueringSortering><yi:Element>Dispositionsdato</yi:Element>\
+             <yi:Retning>Faldende</yi:Retning><yi:Sekvens>{sequence}</yi:Sekvens></yi:OekonomiskEffektueringSortering>\
+             </yi:Sortering>",
+            and(&[&person(), &search])
+        ))
+    };
+    let forwarded =
+        |first: &str, most: &str, sequence: &str| ask(&whole(first, most, sequence)).map(|search| search.forward().to_vec());
+    let plain = forwarded("0", "10", "7").unwrap();
+    for (first, most, sequence) in [("+0", "+10", "+7"), ("-0", "010", "0007"), ("000", "+00010", "+007"), ("0", " +10 ", "7")] {
+        assert_eq!(forwarded(first, most, sequence).unwrap(), plain, "{first:?} {most:?} {sequence:?}");
+    }
+    for (first, most, sequence) in [
+        ("-1", "10", "7"),
+        ("+", "10", "7"),
+        ("-", "10", "7"),
+        ("", "10", "7"),
+        ("+-0", "10", "7"),
+        ("++1", "10", "7"),
+        ("0", "+ 10", "7"),
+        ("0", "1e1", "7"),
+        ("0", "10.0", "7"),
+        ("0", "+501", "7"),
+        ("0", "18446744073709551626", "7"),
+        ("+2147483648", "10", "7"),
+        ("0", "10", "+1000"),
+        ("0", "10", "-1"),
+    ] {
+        assert!(forwarded(first, most, sequence).is_err(), "{first:?} {most:?} {sequence:?}");
+    }
+}
+
 #[test]
 fn a_missing_element_is_named_and_not_the_one_that_stands_in_its_place() {
     let without = effectuation("", "").replace("<oei:AttributListe></oei:AttributListe>", "");
