@@ -9,6 +9,7 @@
 )]
 
 use std::collections::HashSet;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -232,6 +233,9 @@ fn through(address: &str, port_instead: u16) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_to_index_and_sts() {
+    // As `serve` writes it.
+    let log = tracing_subscriber::fmt().json().flatten_event(true).with_writer(|| Log).finish();
+    tracing::subscriber::set_global_default(log).unwrap();
     let node = Node::start().await;
     a_forgotten_flow_to_the_index_costs_one_call(&node).await;
     the_breakers_trial_gets_a_connection_of_its_own(&node).await;
@@ -286,13 +290,34 @@ async fn an_index_that_refuses_or_drains_loses_no_call(node: &Node) {
     refuses_and_drains(node, &front, "index", async || {}).await;
 }
 
+/// What this process logs.
+static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+struct Log;
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        LOG.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// One stream refused, and one GOAWAY: each call is served, and the index saw each once.
 async fn refuses_and_drains(node: &Node, front: &Front, peer: &str, prepare: impl AsyncFn()) {
     let resent = format!("hjemmel_outbound_requests_resent_total{{cause=\"refused\",peer=\"{peer}\"}}");
     let (before, seen) = (node.metric(&resent).await, node.world.index_requests());
     front.refusals.store(1, Ordering::SeqCst);
     prepare().await;
-    assert_eq!((node.call().await, node.metric(&resent).await), (None, before + 1));
+    LOG.lock().unwrap().clear();
+    let record = play(&node.world, Scene::Municipality).await.unwrap().record;
+    assert_eq!((record.refusal, node.metric(&resent).await), (None, before + 1));
+    let lines = String::from_utf8(LOG.lock().unwrap().clone()).unwrap();
+    let line = lines.lines().find(|line| line.contains("it is sent once more")).expect("it is told");
+    assert!(line.contains(&record.call.to_string()), "with the call's id: {line}");
     let connections = front.connections.load(Ordering::SeqCst);
     front.drains.store(1, Ordering::SeqCst);
     for _ in 0..2 {

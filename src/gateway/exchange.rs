@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::call::{Call, OfCall};
@@ -95,7 +96,8 @@ impl Check for ExchangeStep {
         });
         // A token at hand is there at once; one that is not is waited for by every call that needs it.
         let away = self.work.away();
-        let token = self.tokens.token(&authority, &self.definition.index_entity_id).await?;
+        let span = tracing::info_span!("exchange", call = %permitted.call().id());
+        let token = self.tokens.token(&authority, &self.definition.index_entity_id).instrument(span).await?;
         drop(away);
         Ok(Authorised { grant: Grant { permitted, token, transaction }, recording })
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use tokio::time::Instant;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::call::OfCall;
@@ -67,7 +68,9 @@ impl Forward {
             self.outbound.renew_connections();
         }
         let deadline = now + self.deadline;
-        let response = match self.post(recorded, self.headers()?, message, deadline).await {
+        // What is logged of the connection meanwhile names the call.
+        let span = tracing::info_span!("forward", call = %grant.call().id());
+        let response = match self.post(recorded, self.headers()?, message, deadline).instrument(span).await {
             Ok(response) => response,
             Err(error) => {
                 pass.failed(std::time::Instant::now());
