@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CLIENTS = ROOT / "docs/clients"
 ANNA, NOBODY, UNPROVEN = "6101801234", "6303701236", "6404651237"
 # What tells a command that asks about a person from one that prepares.
-ASKS = re.compile(r"^read -r cpr$|\.py$|AuthorityContext\.java$|TokenBinding$", re.MULTILINE)
+ASKS = re.compile(r"^read -r cpr$|\.py$|\.php$|AuthorityContext\.java$|TokenBinding$", re.MULTILINE)
 
 running = None
 
@@ -36,6 +36,11 @@ def tearDownModule():
 def needs(*tools):
     missing = [tool for tool in tools if not shutil.which(tool)]
     return unittest.skipIf(missing, f"DID NOT RUN: the commands of a page of docs/clients, for {', '.join(missing)} is not installed")
+
+
+HAS_PHP = unittest.skipIf(
+    not shutil.which("php") or subprocess.run(["php", "-r", "exit((int) !extension_loaded('soap'));"], check=False).returncode,
+    "DID NOT RUN: the client of PHP's SoapClient (docs/clients/php.md), for php with its extension soap is not installed")
 
 
 def commands(page):
@@ -88,6 +93,29 @@ class Commands(unittest.TestCase):
     @needs("java", "keytool", "mvn")
     def test_java(self):
         self.run_page("java.md", asks=2)
+
+
+    @HAS_PHP
+    def test_php(self):
+        self.run_page("php.md", asks=1)
+
+    @HAS_PHP
+    def test_php_shows_a_single_payment(self):
+        program = self.dir / "php/authority_context.php"
+        search = "'SoegOekonomiskEffektueringIndeks' => "
+        self.assertIn(search + "$empty]", program.read_text())
+        program.write_text(program.read_text().replace(search, search + "['MaksimalAntalKvantitet' => 1] + "))
+        code, told = self.run_command("php php/authority_context.php", f"{ANNA}\n")
+        self.assertEqual((code, told.count("32.03.04")), (0, 1), told)
+
+    @HAS_PHP
+    def test_what_php_sends_of_an_object_twice_is_refused_by_name(self):
+        program = self.dir / "php/authority_context.php"
+        shared = program.read_text().replace("    $empty = [", "    $one = new stdClass();\n    $empty = [").replace("=> []", "=> $one")
+        program.write_text(shared)
+        code, told = self.run_command("php php/authority_context.php", f"{ANNA}\n")
+        self.assertEqual(code, 1, told)
+        self.assertRegex(told, "RequestInvalid: .*attribute id on SoegUdtryk/SoegBevillingIndeks.*AttributListe")
 
 
 class Pages(unittest.TestCase):
