@@ -316,23 +316,23 @@ refusals! {
 
     /// Another HTTP method than POST (or GET for the contract).
     MethodNotAllowed, Caller, AfterChange, http 405,
-        da: "Servicen er her, men HTTP-metoden kan ikke bruges sådan.", "Brug POST til kald og GET med ?wsdl til kontrakten.",
+        da: "Servicen findes på adressen, men kan ikke kaldes med denne HTTP-metode.", "Brug POST til kald og GET med ?wsdl til kontrakten.",
         en: "The service is here, but the HTTP method cannot be used so.", "Use POST for calls and GET with ?wsdl for the contract.";
     /// HTTP without TLS on the port of TLS.
     HttpsRequired, Caller, AfterChange, http 400,
-        da: "Forespørgslen kom som HTTP uden TLS, og her tales kun HTTPS.", "Brug https:// i adressen.",
+        da: "Forespørgslen er sendt som HTTP uden TLS, men servicen modtager kun HTTPS.", "Brug https:// i adressen.",
         en: "The request came as HTTP without TLS, and only HTTPS is spoken here.", "Use https:// in the address.";
     /// More than one Host, or one that differs from the address asked for.
     HostAmbiguous, Caller, AfterChange, http 400,
-        da: "Forespørgslen siger ikke entydigt, hvilken vært den er til.", "Send netop ét Host-felt, der svarer til adressen.",
+        da: "Det fremgår ikke entydigt af forespørgslen, hvilken vært den er rettet til.", "Send netop ét Host-felt, der svarer til adressen.",
         en: "The request does not say without doubt which host it is for.", "Send exactly one Host field, equal to the address.";
     /// No service at this path.
     NoSuchService, Caller, AfterChange, http 404,
-        da: "Der er ingen service på denne adresse.", "Ret adressen; servicens sti står i dens WSDL.",
+        da: "Der er ingen service på denne adresse.", "Ret adressen; servicens sti fremgår af dens WSDL.",
         en: "There is no service at this address.", "Correct the address; the service's path stands in its WSDL.";
     /// A MIME type that is not SOAP's, multipart included.
     MediaTypeRefused, Caller, AfterChange, http 415,
-        da: "Content-Type er ikke en af SOAPs.", "Send text/xml (SOAP 1.1) eller application/soap+xml (SOAP 1.2) i UTF-8 og uden vedhæftede filer.",
+        da: "Content-Type er ikke en indholdstype for SOAP.", "Send text/xml (SOAP 1.1) eller application/soap+xml (SOAP 1.2) i UTF-8 og uden vedhæftede filer.",
         en: "The Content-Type is not one of SOAP's.", "Send text/xml (SOAP 1.1) or application/soap+xml (SOAP 1.2) in UTF-8 and without attachments.";
     /// A compressed or otherwise coded body.
     ContentCodingRefused, Caller, AfterChange, http 415,
@@ -340,7 +340,7 @@ refusals! {
         en: "Compressed or otherwise coded content is not accepted.", "Send the message without Content-Encoding.";
     /// The body passes the size limit.
     BodyTooLarge { limit: usize = 1048576 }, Caller, AfterChange, http 413,
-        da: "Beskeden er større end {limit} byte.", "Send en mindre besked; en søgning efter én person fylder få kilobyte.",
+        da: "Beskeden er større end {limit} byte.", "Send en mindre besked; en søgning på én person fylder nogle få kilobyte.",
         en: "The message is larger than {limit} bytes.", "Send a smaller message; a search for one person takes a few kilobytes.";
     /// The body did not arrive in time.
     BodyTimeout { seconds: u64 = 10 }, Caller, Later, http 408,
@@ -348,11 +348,11 @@ refusals! {
         en: "The message had not arrived after {seconds} seconds.", "Send the call again over a faster connection.";
     /// The connection broke while the body was read.
     BodyIncomplete, Caller, Later, http 400,
-        da: "Beskeden blev afbrudt undervejs.", "Send kaldet igen.",
+        da: "Forbindelsen blev afbrudt, før hele beskeden var modtaget.", "Send kaldet igen.",
         en: "The message was cut off on its way.", "Send the call again.";
     /// All places are taken, or the node is being drained.
     Overloaded { seconds: u64 = 1 }, Gateway, Later, http 503,
-        da: "Gatewayen har ikke plads til flere samtidige kald.", "Prøv igen om {seconds} sekund(er).",
+        da: "Gatewayen kan ikke behandle flere samtidige kald.", "Prøv igen om {seconds} sekund(er).",
         en: "The gateway has no room for more calls at once.", "Try again in {seconds} second(s).";
 
     == "The message: XML and SOAP";
@@ -363,15 +363,15 @@ refusals! {
         en: "The message is not well-formed XML (byte {offset}: {reason}).", "Correct the message and send it in UTF-8 without a DTD.";
     /// A document type declaration: entities, bombs and silent ids live there.
     DtdRefused, Caller, AfterChange,
-        da: "Beskeden har en DTD (DOCTYPE), og det forbyder SOAP.", "Fjern DOCTYPE-erklæringen.",
+        da: "Beskeden indeholder en DTD (DOCTYPE), hvilket SOAP ikke tillader.", "Fjern DOCTYPE-erklæringen.",
         en: "The message has a DTD (DOCTYPE), which SOAP forbids.", "Remove the DOCTYPE declaration.";
     /// A processing instruction anywhere.
     ProcessingInstructionRefused, Caller, AfterChange,
-        da: "Beskeden har en behandlingsinstruktion (<?…?>), og det forbyder SOAP.", "Fjern den; kun en XML-erklæring må stå forrest.",
+        da: "Beskeden indeholder en behandlingsinstruktion (<?…?>), hvilket SOAP ikke tillader.", "Fjern den; kun en XML-erklæring må stå forrest.",
         en: "The message has a processing instruction (<?…?>), which SOAP forbids.", "Remove it; only an XML declaration may stand first.";
     /// Not UTF-8, by its bytes, its declaration or the Content-Type.
     EncodingRefused, Caller, AfterChange,
-        da: "Beskeden er ikke i UTF-8.", "Send den i UTF-8, og angiv ikke et andet tegnsæt i XML-erklæringen eller Content-Type.",
+        da: "Beskeden er ikke kodet i UTF-8.", "Send den i UTF-8, og angiv ikke et andet tegnsæt i XML-erklæringen eller Content-Type.",
         en: "The message is not in UTF-8.", "Send it in UTF-8, and declare no other character set in the XML declaration or Content-Type.";
     /// Deeper, wider or longer than any honest message.
     XmlTooComplex { what: Detail = Detail::new("elementernes dybde", "element depth"), limit: usize = 64 }, Caller, AfterChange,
@@ -379,23 +379,23 @@ refusals! {
         en: "The message passes a limit for XML ({what}: at most {limit}).", "Send a simpler message.";
     /// A comment in a signed message, or inside a value: readers disagree about what it leaves.
     CommentRefused { place: Detail = Detail::new("den signerede besked", "the signed message") }, Caller, AfterChange,
-        da: "Der er en XML-kommentar, hvor der ikke må være nogen ({place}).", "Fjern kommentaren; er beskeden signeret, så signér den igen.",
+        da: "Der står en XML-kommentar, hvor kommentarer ikke er tilladt ({place}).", "Fjern kommentaren; er beskeden signeret, så signér den igen.",
         en: "There is an XML comment where none may be ({place}).", "Remove the comment; if the message is signed, sign it again.";
     /// The root is no SOAP envelope of a known version.
     NotSoap, Caller, AfterChange,
-        da: "Beskeden er ikke en SOAP-konvolut (Envelope) af version 1.1 eller 1.2.", "Brug navnerummet http://schemas.xmlsoap.org/soap/envelope/ (1.1) eller http://www.w3.org/2003/05/soap-envelope (1.2).",
+        da: "Beskeden er ikke en SOAP-kuvert (Envelope) af version 1.1 eller 1.2.", "Brug navnerummet http://schemas.xmlsoap.org/soap/envelope/ (1.1) eller http://www.w3.org/2003/05/soap-envelope (1.2).",
         en: "The message is not a SOAP envelope of version 1.1 or 1.2.", "Use the namespace http://schemas.xmlsoap.org/soap/envelope/ (1.1) or http://www.w3.org/2003/05/soap-envelope (1.2).";
     /// The envelope is of the other version of SOAP than the Content-Type.
     ContentTypeMismatch { said: &'static str = "application/soap+xml", envelope: &'static str = "SOAP 1.1", right: &'static str = "text/xml" }, Caller, AfterChange,
-        da: "Content-Type er {said}, men beskeden er en konvolut (Envelope) af {envelope}.", "Send beskeden med Content-Type {right}, eller byg konvolutten i den anden version af SOAP.",
+        da: "Content-Type er {said}, men beskeden er en kuvert (Envelope) i {envelope}.", "Send beskeden med Content-Type {right}, eller dan kuverten i den anden SOAP-version.",
         en: "The Content-Type is {said}, but the message is an envelope of {envelope}.", "Send the message with Content-Type {right}, or build the envelope in the other version of SOAP.";
     /// Header, Body or their children are not where SOAP puts them.
     EnvelopeStructure { what: Detail = Detail::new("to Body-elementer", "two Body elements") }, Caller, AfterChange,
-        da: "SOAP-konvolutten er ikke opbygget rigtigt: {what}.", "Send højst én Header og netop én Body med ét element.",
+        da: "SOAP-kuverten er ikke opbygget korrekt: {what}.", "Send højst én Header og netop én Body med ét element.",
         en: "The SOAP envelope is not built rightly: {what}.", "Send at most one Header and exactly one Body with one element.";
     /// A header demands to be understood and is not.
     MustUnderstand { headers: QNames = QNames::from_iter([("urn:example", "Transaction")]) }, Caller, AfterChange,
-        da: "Gatewayen kender ikke disse headere, som er markeret mustUnderstand: {headers}.", "Fjern hver af dem eller dens mustUnderstand.",
+        da: "Gatewayen kender ikke disse headere, som er markeret mustUnderstand: {headers}.", "Fjern headerne, eller fjern deres mustUnderstand.",
         en: "The gateway does not know these headers, which are marked mustUnderstand: {headers}.", "Remove each of them or its mustUnderstand.";
     /// A part is written by the rules of an encodingStyle.
     DataEncodingUnknown { place: String = "Envelope".into() }, Caller, AfterChange,
@@ -403,7 +403,7 @@ refusals! {
         en: "{place} is encoded by rules (encodingStyle) that the gateway does not know.", "Send the message as document/literal without encodingStyle.";
     /// A WS-Addressing header is missing, repeated or not as the profile wants it.
     AddressingInvalid { what: Detail = Detail::new("MessageID mangler", "MessageID is missing") }, Caller, AfterChange,
-        da: "WS-Addressing-headerne er ikke, som de skal være: {what}.", "Ret dem efter OIO IDWS' SOAP-profil.",
+        da: "WS-Addressing-headerne opfylder ikke kravene: {what}.", "Ret dem, så de følger SOAP-profilen i OIO IDWS.",
         en: "The WS-Addressing headers are not as they must be: {what}.", "Correct them by the OIO IDWS SOAP profile.";
     /// Action, SOAPAction, Content-Type and body do not name one and the same operation.
     ActionMismatch { what: Detail = Detail::new("SOAPAction er urn:another, men skal være http://kombit.dk/sts/ydelseindeks/fremsoeg", "SOAPAction is urn:another, but must be http://kombit.dk/sts/ydelseindeks/fremsoeg") }, Caller, AfterChange,
@@ -411,7 +411,7 @@ refusals! {
         en: "The action (SOAPAction, Content-Type or wsa:Action) and the message's content do not name the same operation: {what}.", "Use the soapAction that the WSDL gives for the operation.";
     /// Any operation but those of the service.
     OperationUnknown, Caller, AfterChange,
-        da: "Servicen udbyder ikke operationen.", "Kald operationen fremsoeg, som WSDL'en beskriver den.",
+        da: "Servicen udbyder ikke den kaldte operation.", "Kald operationen fremsoeg, som WSDL'en beskriver den.",
         en: "The service does not offer the operation.", "Call the operation fremsoeg as the WSDL describes it.";
 
     == "Identity: binding, token, signature";
@@ -422,11 +422,11 @@ refusals! {
         en: "Security model for the called operation was not provided. The following are supported: {supported}.", "Send a SAML token in wsse:Security, or send AuthorityContext over mutual TLS (mTLS).";
     /// Both at once: two identities invite confusion.
     SecurityModelAmbiguous, Caller, AfterChange,
-        da: "Beskeden har både wsse:Security og AuthorityContext.", "Brug kun én sikkerhedsmodel: fjern den af de to, der ikke skal gælde.",
+        da: "Beskeden har både wsse:Security og AuthorityContext.", "Anvend kun én sikkerhedsmodel, og fjern den anden.",
         en: "The message has both wsse:Security and AuthorityContext.", "Use one security model only: remove whichever of the two is not to hold.";
     /// The Security header is not built as the profile demands.
     SecurityStructure { what: Detail = Detail::new("to Timestamp-elementer", "two Timestamp elements") }, Caller, AfterChange,
-        da: "wsse:Security er ikke opbygget, som profilen kræver: {what}.", "Ret headeren efter OIO IDWS' SOAP-profil.",
+        da: "wsse:Security er ikke opbygget, som profilen kræver: {what}.", "Ret headeren, så den følger SOAP-profilen i OIO IDWS.",
         en: "wsse:Security is not built as the profile demands: {what}.", "Correct the header by the OIO IDWS SOAP profile.";
     /// Two elements share an id: a verifier and a reader could pick different ones (wrapping).
     DuplicateId, Caller, AfterChange,
@@ -442,15 +442,15 @@ refusals! {
         en: "The algorithm {algorithm} is not allowed in the signature.", "Use RSA-SHA256, SHA-256 and exclusive C14N without comments.";
     /// A reference's digest does not match what it points at.
     DigestMismatch { reference: String = "#body".into(), part: String = "Body".into() }, Caller, AfterChange,
-        da: "Det, som signaturens reference {reference} ({part}) peger på, er ikke det, der blev signeret.", "Ændr intet efter signeringen, heller ikke linjeskift og indrykning (et token sendes, som STS'en gav det), og brug exclusive C14N med den rigtige PrefixList.",
+        da: "Det indhold, som signaturens reference {reference} ({part}) henviser til, er ikke det, der blev signeret.", "Foretag ingen ændringer efter signeringen, heller ikke af linjeskift og indrykning (et token sendes, som STS'en har udstedt det), og brug exclusive C14N med den rigtige PrefixList.",
         en: "What the signature's reference {reference} ({part}) points at is not what was signed.", "Change nothing after signing, not even line breaks and indentation (a token is sent as the STS gave it), and use exclusive C14N with the right PrefixList.";
     /// The signature value itself does not verify with the key.
     SignatureInvalid { of: Detail = Detail::new("beskedens signatur", "the message's signature") }, Caller, AfterChange,
-        da: "En signatur kan ikke bekræftes med den nøgle, den skal være lavet med: {of}.", "Signér beskeden med den nøgle, hvis certifikat står i tokenet; er det tokenets signatur, så hent et nyt token, og send det uændret.",
+        da: "En signatur kan ikke verificeres med den nøgle, den skal være dannet med: {of}.", "Signér beskeden med den nøgle, hvis certifikat står i tokenet; er det tokenets signatur, så hent et nyt token, og send det uændret.",
         en: "A signature does not verify with the key that must have made it: {of}.", "Sign the message with the key whose certificate stands in the token; if it is the token's signature, fetch a new token and send it unaltered.";
     /// Timestamp too old, in the future, or expired.
     TimestampOutside { theirs: String = "2026-11-22T11:50:00Z".into(), ours: String = "2026-11-22T12:00:00Z".into(), difference: Detail = Detail::seconds_apart(-600), allowed: i64 = 360 }, Caller, AfterChange,
-        da: "Beskedens Timestamp siger {theirs}, gatewayens ur {ours}: beskedens tidspunkt er {difference}, og højst {allowed} sekunder er tilladt.", "Stil uret (NTP), og send en ny besked straks efter signeringen.",
+        da: "Beskedens Timestamp er {theirs}, og gatewayens ur viser {ours}: beskedens tidspunkt er {difference}, og højst {allowed} sekunders afvigelse er tilladt.", "Stil uret (NTP), og send en ny besked straks efter signeringen.",
         en: "The message's Timestamp says {theirs}, the gateway's clock {ours}: the message's time is {difference}, and at most {allowed} seconds are allowed.", "Set the clock (NTP) and send a new message as soon as it is signed.";
     /// The token is not signed by an STS that is trusted here.
     TokenIssuerUntrusted, Caller, AfterChange,
@@ -458,7 +458,7 @@ refusals! {
         en: "The token was not issued and signed by an STS that the gateway trusts.", "Fetch the token from the STS of this environment (test or production).";
     /// Outside the token's own validity.
     TokenExpired { not_before: String = "2026-11-22T03:00:00Z".into(), not_on_or_after: String = "2026-11-22T11:00:00Z".into(), ours: String = "2026-11-22T12:00:00Z".into() }, Caller, AfterChange,
-        da: "Tokenet gælder fra {not_before} til {not_on_or_after}; gatewayens ur siger {ours}.", "Hent et nyt token, og kontrollér uret (NTP).",
+        da: "Tokenet gælder fra {not_before} til {not_on_or_after}; gatewayens ur viser {ours}.", "Hent et nyt token, og kontrollér uret (NTP).",
         en: "The token holds from {not_before} until {not_on_or_after}; the gateway's clock says {ours}.", "Fetch a new token, and check the clock (NTP).";
     /// Meant for another service.
     TokenAudience { expected: String = "http://entityid.hjemmel.example/service/terminaladgang/6".into() }, Caller, AfterChange,
@@ -466,7 +466,7 @@ refusals! {
         en: "The token was not issued for this service ({expected}).", "Fetch a token with the service's entity id as AppliesTo.";
     /// The caller does not hold the key that the token names.
     HolderOfKey { what: Detail = Detail::new("tokenet har ingen holder-of-key-bekræftelse", "the token has no holder-of-key confirmation") }, Caller, AfterChange,
-        da: "Det er ikke bevist, at afsenderen har tokenets nøgle: {what}.", "Signér beskeden med den nøgle, hvis certifikat står i tokenets SubjectConfirmation.",
+        da: "Det er ikke godtgjort, at afsenderen råder over tokenets nøgle: {what}.", "Signér beskeden med den nøgle, hvis certifikat står i tokenets SubjectConfirmation.",
         en: "It is not proven that the sender holds the token's key: {what}.", "Sign the message with the key whose certificate stands in the token's SubjectConfirmation.";
     /// An attribute or another part of the token is missing, repeated or unreadable.
     TokenInvalid { what: Detail = Detail::new("CvrNumberIdentifier forekommer to gange", "CvrNumberIdentifier occurs twice") }, Caller, AfterChange,
@@ -478,11 +478,11 @@ refusals! {
         en: "The token does not give the needed privilege ({needed}) for the authority.", "Have the role assigned in the administration module and fetch a new token.";
     /// The AuthorityContext binding without a client certificate in TLS.
     ClientCertificateMissing, Caller, AfterChange,
-        da: "AuthorityContext kræver et klientcertifikat i TLS-forbindelsen, og der blev ikke vist noget.", "Kald med systemets OCES-certifikat som klientcertifikat.",
+        da: "AuthorityContext kræver et klientcertifikat i TLS-forbindelsen, men klienten har ikke fremlagt et certifikat.", "Kald med systemets OCES-certifikat som klientcertifikat.",
         en: "AuthorityContext needs a client certificate in the TLS connection, and none was shown.", "Call with the system's OCES certificate as client certificate.";
     /// The client certificate no longer holds: it ended, was revoked, or lost its CA's trust while the connection lasted.
     ClientCertificateInvalid { what: Detail = Detail::new("det er udløbet", "it has expired") }, Caller, AfterChange,
-        da: "Klientcertifikatet i TLS-forbindelsen gælder ikke længere: {what}.", "Forny certifikatet, åbn en ny forbindelse med det, og kald igen.",
+        da: "Klientcertifikatet i TLS-forbindelsen kan ikke længere godtages: {what}.", "Forny certifikatet, åbn en ny forbindelse med det, og kald igen.",
         en: "The client certificate of the TLS connection no longer holds: {what}.", "Renew the certificate, open a new connection with it, and call again.";
     /// The AuthorityContext is not one CVR number.
     AuthorityContextInvalid { what: Detail = Detail::new("MunicipalityCVR er ikke otte cifre", "MunicipalityCVR is not eight digits") }, Caller, AfterChange,
@@ -497,11 +497,11 @@ refusals! {
         en: "A message with the same MessageID was received before.", "Send a new message with a new MessageID, Timestamp and signature.";
     /// The memory is full: forgetting early would let a replay in, so new messages wait.
     ReplayMemoryFull { seconds: u64 = 30 }, Gateway, Later, http 503,
-        da: "Gatewayen kan lige nu ikke holde rede på flere beskeder og kan derfor ikke udelukke gentagelser.", "Prøv igen om {seconds} sekunder.",
+        da: "Gatewayen kan i øjeblikket ikke registrere flere beskeder og kan derfor ikke udelukke gentagelser.", "Prøv igen om {seconds} sekunder.",
         en: "The gateway cannot keep track of more messages just now and so cannot rule out a replay.", "Try again in {seconds} seconds.";
     /// Created before this node started: whether it is a replay cannot be known.
     CreatedBeforeStart, Caller, Later,
-        da: "Beskeden er lavet, før gatewayen sidst blev startet, så en gentagelse kan ikke udelukkes.", "Send en ny besked med nyt Timestamp.",
+        da: "Beskeden er dannet, før gatewayen senest blev startet, og en gentagelse kan derfor ikke udelukkes.", "Send en ny besked med nyt Timestamp.",
         en: "The message was made before the gateway was last started, so a replay cannot be ruled out.", "Send a new message with a new Timestamp.";
 
     == "Service agreements";
@@ -512,11 +512,11 @@ refusals! {
         en: "There is no service agreement for this system, authority and service in this environment.", "Request a service agreement and have the authority approve it; check that the system calls with the certificate that the agreement is made for.";
     /// There is one, but it does not hold today.
     ServiceAgreementNotActive { state: Detail = Detail::name("SUSPENDERET") }, Caller, AfterChange,
-        da: "Serviceaftalen gælder ikke (tilstand: {state}).", "Få myndigheden til at godkende eller forny aftalen.",
+        da: "Serviceaftalen er ikke gældende ({state}).", "Få myndigheden til at godkende eller forny aftalen.",
         en: "The service agreement does not hold (state: {state}).", "Have the authority approve or renew the agreement.";
     /// No agreement on the back side: nobody approved that the data owner's benefits are shown.
     BackAgreementNotFound, Caller, AfterChange,
-        da: "Der er ingen godkendt serviceaftale mellem servicen og Ydelsesindekset for myndigheden.", "Få myndigheden til også at godkende serviceaftalen på bagsiden, dvs. servicens egen adgang til Ydelsesindekset.",
+        da: "Der er ingen godkendt serviceaftale mellem servicen og Ydelsesindekset for myndigheden.", "Få myndigheden til også at godkende indeksaftalen, dvs. serviceaftalen om servicens egen adgang til Ydelsesindekset.",
         en: "There is no approved service agreement between the service and the benefit index for the authority.", "Have the authority approve the agreement on the back side too, that is, the service's own access to the benefit index.";
     /// The authority is neither UDK nor a municipality that is known here.
     AuthorityUnknown, Caller, AfterChange,
@@ -524,7 +524,7 @@ refusals! {
         en: "The authority is not enrolled with the service.", "Have the authority enrolled before the system calls on its behalf.";
     /// The store does not answer and nothing fresh enough is remembered.
     AgreementsUnavailable, Gateway, Later,
-        da: "Serviceaftalerne kan ikke slås op lige nu.", "Prøv igen om lidt.",
+        da: "Serviceaftalerne kan ikke slås op i øjeblikket.", "Prøv igen om lidt.",
         en: "The service agreements cannot be looked up just now.", "Try again shortly.";
 
     == "The search: person, window, criteria";
@@ -535,11 +535,11 @@ refusals! {
         en: "The request does not follow the schema: {what}.", "Correct the request by the WSDL.";
     /// Nobody is asked about: the service is no bulk extract.
     PersonMissing, Caller, AfterChange,
-        da: "Forespørgslen nævner ingen person.", "Skriv AND(SoegBevillingIndeks med Bevillingspart/ReferenceID = urn:oio:cpr-nr:NNNNNNNNNN, …) øverst i SoegUdtryk.",
+        da: "Forespørgslen angiver ingen person.", "Skriv AND(SoegBevillingIndeks med Bevillingspart/ReferenceID = urn:oio:cpr-nr:NNNNNNNNNN, …) øverst i SoegUdtryk.",
         en: "The request names no person.", "Put AND(SoegBevillingIndeks with Bevillingspart/ReferenceID = urn:oio:cpr-nr:NNNNNNNNNN, …) at the top of SoegUdtryk.";
     /// More than one person.
     PersonSeveral, Caller, AfterChange,
-        da: "Forespørgslen nævner mere end én person.", "Send ét kald pr. person.",
+        da: "Forespørgslen angiver mere end én person.", "Send ét kald pr. person.",
         en: "The request names more than one person.", "Send one call a person.";
     /// A person, but not where it binds all of the search.
     PersonShape { what: Detail = Detail::new("det yderste udtryk er ikke et AND", "the root is not an AND") }, Caller, AfterChange,
@@ -567,11 +567,11 @@ refusals! {
         en: "FraTidspunkt is not before TilTidspunkt in {place}.", "Correct the bounds; TilTidspunkt is not included, so one day goes from 00:00 to 00:00 of the next day.";
     /// Dates are given, but a part of the search is left open.
     WindowOpen { place: String = "SoegUdtryk/SoegUdtryk[1]/SoegOekonomiskEffektueringIndeks[2]".into(), allowed: String = "2026-08-01T00:00:00+02:00 – 2026-12-01T00:00:00+01:00".into() }, Caller, AfterChange,
-        da: "Søgningen er afgrænset på dispositionsdato, men ikke i {place}.", "Sæt en afgrænsning inden for {allowed} i hvert SoegOekonomiskEffektueringIndeks, eller udelad den alle steder, så indsætter servicen perioden.",
+        da: "Søgningen er afgrænset på dispositionsdato, men ikke i {place}.", "Angiv en afgrænsning inden for {allowed} i hvert SoegOekonomiskEffektueringIndeks, eller udelad den alle steder, så indsætter servicen perioden.",
         en: "The search is delimited by disposition date, but not in {place}.", "Put a delimitation within {allowed} into each SoegOekonomiskEffektueringIndeks, or leave it out everywhere and the service inserts the period.";
     /// Criteria that are repeated may be matched each by itself, so each must carry the date.
     WindowApart { place: String = "SoegUdtryk/SoegOekonomiskEffektueringIndeks[1]/AttributListe/Egenskaber[1]".into(), allowed: String = "2026-08-01T00:00:00+02:00 – 2026-12-01T00:00:00+01:00".into() }, Caller, AfterChange,
-        da: "Kriterierne i {place} har ikke deres egen dispositionsdato, og den kan ikke indsættes, så den binder dem.", "Saml kriterierne i ét SoegEgenskaberLokalUdvidelse uden Egenskaber, eller sæt en dispositionsdato inden for {allowed} i hver af dem.",
+        da: "Kriterierne i {place} har ikke deres egen dispositionsdato, og servicen kan ikke indsætte en, der afgrænser dem.", "Saml kriterierne i ét SoegEgenskaberLokalUdvidelse uden Egenskaber, eller angiv en dispositionsdato inden for {allowed} i hver af dem.",
         en: "The criteria in {place} have no disposition date of their own, and none can be inserted so that it binds them.", "Gather the criteria in one SoegEgenskaberLokalUdvidelse without Egenskaber, or put a disposition date within {allowed} into each of them.";
     /// A date that cannot be read, or could be read in two ways.
     DateUnreadable { place: String = "DispositionsDatoInterval/FraTidspunkt".into() }, Caller, AfterChange,
@@ -595,7 +595,7 @@ refusals! {
         en: "NOT in {place} does not have exactly one operand.", "Give NOT exactly one operand; gather several in a SoegUdtryk.";
     /// A criterion on a field that the answer may not show: the hits themselves would tell.
     CriterionWithheld { criterion: Detail = Detail::name("Foelsomhed") }, Caller, AfterChange,
-        da: "Der kan ikke søges på {criterion}, for feltet må ikke udleveres.", "Fjern kriteriet.",
+        da: "Der kan ikke søges på {criterion}, da feltet ikke må udleveres.", "Fjern kriteriet.",
         en: "{criterion} cannot be searched on, for the field may not be released.", "Remove the criterion.";
     /// Sorting by a field that the answer may not show.
     SortingWithheld { element: String = "FuldtNavn".into() }, Caller, AfterChange,
@@ -603,7 +603,7 @@ refusals! {
         en: "{element} cannot be sorted by.", "Sort by Dispositionsdato or Ydelsesnavn.";
     /// Paging outside 0..=cap.
     PagingOutside { cap: u64 = 500 }, Caller, AfterChange,
-        da: "FoersteResultatReference eller MaksimalAntalKvantitet er ikke et helt tal fra 0 og op, eller der bedes om flere end {cap} forekomster.", "Bed om højst {cap} ad gangen.",
+        da: "FoersteResultatReference eller MaksimalAntalKvantitet er ikke et helt tal fra 0 og op, eller der anmodes om flere end {cap} forekomster.", "Anmod om højst {cap} ad gangen.",
         en: "FoersteResultatReference or MaksimalAntalKvantitet is not a whole number from 0 up, or more than {cap} occurrences are asked for.", "Ask for at most {cap} at a time.";
     /// …Inkluder pulls in objects beside the search.
     IncludeRefused { element: String = "BevillingInkluder".into() }, Caller, AfterChange,
@@ -618,7 +618,7 @@ refusals! {
 
     /// The STS does not answer and no unexpired token is at hand.
     StsUnavailable, Gateway, Later,
-        da: "STS'en kan ikke nås.", "Prøv igen om lidt.",
+        da: "Der er ikke forbindelse til STS'en.", "Prøv igen om lidt.",
         en: "The STS cannot be reached.", "Try again shortly.";
     /// The STS said no to the gateway.
     StsRefused { fault: String = "101".into() }, Gateway, Later,
@@ -634,15 +634,15 @@ refusals! {
         en: "The address of the STS answers with HTTP {status} and not with a SOAP message.", "Try again; if the error persists, contact the gateway's operators and give the Call-id; if you call the STS yourself, correct the address.";
     /// No connection to the index, or it broke.
     IndexUnavailable, Gateway, Later,
-        da: "Ydelsesindekset kan ikke nås.", "Prøv igen om lidt.",
+        da: "Der er ikke forbindelse til Ydelsesindekset.", "Prøv igen om lidt.",
         en: "The benefit index cannot be reached.", "Try again shortly.";
     /// No whole answer within the deadline.
     IndexTimeout { seconds: u64 = 30 }, Gateway, Later,
-        da: "Ydelsesindekset havde ikke svaret fuldt ud efter {seconds} sekunder.", "Prøv igen om lidt.",
+        da: "Ydelsesindekset havde ikke afgivet et fuldstændigt svar efter {seconds} sekunder.", "Prøv igen om lidt.",
         en: "The benefit index had not answered in full after {seconds} seconds.", "Try again shortly.";
     /// The circuit breaker is open: the index failed lately and is left alone for a while.
     IndexResting { seconds: u64 = 5 }, Gateway, Later, http 503,
-        da: "Ydelsesindekset har fejlet gentagne gange og kaldes ikke lige nu.", "Prøv igen om {seconds} sekunder.",
+        da: "Ydelsesindekset har svigtet gentagne gange og kaldes ikke i øjeblikket.", "Prøv igen om {seconds} sekunder.",
         en: "The benefit index has failed repeatedly and is left alone for now.", "Try again in {seconds} seconds.";
     /// The index answered with a fault.
     IndexFault, Gateway, Later,
@@ -650,18 +650,18 @@ refusals! {
         en: "The benefit index answered with a fault.", "Try again; if the error persists, contact the gateway's operators and give the Call-id.";
     /// The index answered something that is not an answer: wrong type, malformed, truncated, unknown root, wrong relation.
     IndexAnswerInvalid, Gateway, Later,
-        da: "Ydelsesindeksets svar er ikke et gyldigt svar og kan ikke bruges.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id.",
+        da: "Ydelsesindeksets svar er ikke gyldigt og kan ikke bruges.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id.",
         en: "The benefit index's answer is not a valid answer and cannot be used.", "Try again; if the error persists, contact the gateway's operators and give the Call-id.";
     /// The index's signature on its answer does not verify.
     IndexSignatureInvalid, Gateway, Later,
-        da: "Signaturen på Ydelsesindeksets svar kan ikke bekræftes.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id.",
+        da: "Signaturen på Ydelsesindeksets svar kan ikke verificeres.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id.",
         en: "The signature of the benefit index's answer does not verify.", "Try again; if the error persists, contact the gateway's operators and give the Call-id.";
 
     == "The answer";
 
     /// It could not be proven that an object concerns the person asked about.
     PersonUnproven, Gateway, AfterChange,
-        da: "Det kan ikke bevises, at alle fundne ydelser vedrører personen.", "Indskrænk søgningen (kortere periode eller færre KLE-numre), så bevillingerne kommer med på siden; hjælper det ikke, så kontakt gatewayens drift, og oplys Call-id.",
+        da: "Det kan ikke godtgøres, at alle fundne ydelser vedrører personen.", "Indskrænk søgningen (kortere periode eller færre KLE-numre), så bevillingerne kommer med på samme side; hjælper det ikke, så kontakt gatewayens drift, og oplys Call-id.",
         en: "It cannot be proven that every benefit found concerns the person.", "Narrow the search (a shorter period or fewer KLE numbers), so that the grants come on the page; if that does not help, contact the gateway's operators and give the Call-id.";
     /// What may be released passes the limit of one answer.
     AnswerTooLarge { limit: usize = 8388608 }, Gateway, AfterChange,
@@ -672,7 +672,7 @@ refusals! {
 
     /// The audit record cannot be made durable: without it nothing is forwarded.
     AuditUnavailable, Gateway, Later,
-        da: "Kaldet kan ikke logføres og gennemføres derfor ikke.", "Prøv igen om lidt.",
+        da: "Kaldet kan ikke registreres i loggen og gennemføres derfor ikke.", "Prøv igen om lidt.",
         en: "The call cannot be recorded and is therefore not carried out.", "Try again shortly.";
     /// A fault of the gateway's own.
     Internal, Gateway, Later,
@@ -730,6 +730,10 @@ mod tests {
             for english in [" the ", " is ", " it ", " has ", " of ", " not ", " an "] {
                 assert!(!da.what.contains(english) && !da.remedy.contains(english), "{}: {}", refusal.code(), da.what);
             }
+            // One word for each thing: kuvert, signatur, indeksaftale.
+            for other in ["konvolut", "underskr", "forside", "bagside"] {
+                assert!(!da.what.contains(other) && !da.remedy.contains(other), "{}: {}", refusal.code(), da.what);
+            }
             for danish in [" er ", " og ", " ikke ", " det ", " af "] {
                 assert!(!en.what.contains(danish) && !en.remedy.contains(danish), "{}: {}", refusal.code(), en.what);
             }
@@ -752,7 +756,7 @@ mod tests {
         };
         let ahead = refusal(599).entry();
         assert!(ahead.en.what.contains("the message's time is 599 seconds ahead, and at most 60 seconds"), "{}", ahead.en.what);
-        assert!(ahead.da.what.contains("beskedens tidspunkt er 599 sekunder foran, og højst 60 sekunder"), "{}", ahead.da.what);
+        assert!(ahead.da.what.contains("beskedens tidspunkt er 599 sekunder foran, og højst 60 sekunders"), "{}", ahead.da.what);
         let behind = refusal(-600).entry();
         assert!(behind.en.what.contains("600 seconds behind") && behind.da.what.contains("600 sekunder bagud"));
         assert!(!behind.en.what.contains("-6") && !behind.da.what.contains("-6"));
@@ -763,7 +767,7 @@ mod tests {
         let entry = Refusal::IndexResting { seconds: 5 }.entry();
         assert_eq!(
             entry.error_text_da("7f3c"),
-            "Ydelsesindekset har fejlet gentagne gange og kaldes ikke lige nu. Kaldet kunne ikke gennemføres; ingen \
+            "Ydelsesindekset har svigtet gentagne gange og kaldes ikke i øjeblikket. Kaldet kunne ikke gennemføres; ingen \
              oplysninger er udleveret. Prøv igen om 5 sekunder. Kaldet kan sendes igen som en ny besked. Call-id: 7f3c"
         );
         assert_eq!(

@@ -211,7 +211,7 @@ async fn a_dry_run_tells_each_verdict_and_sends_nothing(world: &World) {
     assert_eq!(verdicts(&json), expected);
     assert!(json["forwarded"].as_str().unwrap().contains("DispositionsDatoInterval"), "the window was inserted");
     for said in [
-        "indsat, for kaldet nævner ingen dispositionsdato",
+        "indsat, da kaldet ikke angiver nogen dispositionsdato",
         "inserted, as the call names no",
         "32.03.*",
         "Udbetaling Danmark (99999991)",

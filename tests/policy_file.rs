@@ -64,8 +64,8 @@ fn a_wrong_policy_is_refused_with_line_and_remedy() {
         ("a wildcard is no path", "\"Y/gd:ReferenceID\"", "\"Y/*\"", "\"Y/*\"", "\"Y/*\" is not known", "Use one of"),
         (
             "a rule without a basis",
-            "basis = \"§ 8, stk. 1: \\\"modtaget de seneste 3 måneder\\\"\"\nda = \"Hvornår",
-            "da = \"Hvornår",
+            "basis = \"§ 8, stk. 1: \\\"modtaget de seneste 3 måneder\\\"\"\nda = \"Tidspunktet",
+            "da = \"Tidspunktet",
             "[[release.field]]\nid = \"disposition-date\"",
             "disposition-date has no basis",
             "Add basis =",

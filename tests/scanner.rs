@@ -447,7 +447,7 @@ fn a_token_that_is_longer_than_a_token_may_be_is_refused_before_it_has_come() {
             assert_eq!(
                 refused,
                 Refusal::XmlTooComplex {
-                    what: Detail::new("længden af en markering i byte", "the length of a token in bytes"),
+                    what: Detail::new("længden af et stykke opmærkning i byte", "the length of a token in bytes"),
                     limit: 1000
                 },
                 "{what}"

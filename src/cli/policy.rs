@@ -202,7 +202,7 @@ impl<W: Write> Printer<'_, W> {
             self.rule(words, element.as_str())?;
         }
         self.fields(policy, true, "HVAD DER UDLEVERES", "WHAT IS RELEASED")?;
-        self.fields(policy, false, "HVAD DER ER NÆVNT OG IKKE UDLEVERES", "WHAT IS NAMED AND NOT RELEASED")?;
+        self.fields(policy, false, "HVAD DER ER NÆVNT, MEN IKKE UDLEVERES", "WHAT IS NAMED AND NOT RELEASED")?;
         self.heading("HVORFOR NOGET FJERNES", "WHY SOMETHING IS REMOVED")?;
         for (_, words) in policy.release().guards() {
             let value = match words.id.as_str() {
@@ -254,10 +254,10 @@ fn compare(args: &Diff, out: &mut impl Write) -> Result<ExitCode, PolicyError> {
         writeln!(out, "{}: version {} → {}", new.id(), old.version(), new.version())?;
         for difference in &found {
             let mark = match (difference.effect, difference.acknowledged) {
-                (Effect::Widening, true) => "UDVIDELSE · WIDENING (acknowledged)",
-                (Effect::Widening, false) => "UDVIDELSE · WIDENING, NOT ACKNOWLEDGED",
+                (Effect::Widening, true) => "UDVIDELSE (anført) · WIDENING (acknowledged)",
+                (Effect::Widening, false) => "UDVIDELSE, IKKE ANFØRT · WIDENING, NOT ACKNOWLEDGED",
                 (Effect::Narrowing, _) => "indskrænkning · narrowing",
-                (Effect::Other, _) => "ord · words",
+                (Effect::Other, _) => "ordlyd · words",
             };
             writeln!(out, "  {mark}: {}\n      − {}\n      + {}", difference.id, difference.before, difference.after)?;
         }
@@ -269,12 +269,12 @@ fn compare(args: &Diff, out: &mut impl Write) -> Result<ExitCode, PolicyError> {
 fn verdict(old: &Policy, new: &Policy, told: bool, same: bool) -> &'static str {
     match (told, same) {
         (_, true) => "Ingen forskel · No difference",
-        (true, false) => "Hver udvidelse er vedgået i ændringsloggen · Each widening is acknowledged in the changelog",
+        (true, false) => "Alle udvidelser er anført i ændringsloggen · Each widening is acknowledged in the changelog",
         (false, _) if old.version() == new.version() => {
             "En ændring af betydning kræver en ny version · A change of meaning needs a version of its own"
         }
         (false, _) => {
-            "Udvid ikke i stilhed: nævn navnene i widens = […] i versionens [[changelog]] · \
+            "En udvidelse skal fremgå af ændringsloggen: anfør navnene i widens = […] i versionens [[changelog]] · \
              Do not widen in silence: name them in widens = […] of the version's [[changelog]]"
         }
     }
@@ -310,11 +310,11 @@ async fn try_cases(args: &Cases, out: &mut impl Write) -> Result<ExitCode, Polic
     let (all, differing) = (tried.len(), tried.iter().filter(|case| !case.trouble.is_empty()).count());
     printer.say(
         "",
-        &format!("{all} sager, {differing} går anderledes end beskrevet"),
+        &format!("{all} testtilfælde, {differing} med et andet resultat end beskrevet"),
         &format!("{all} cases, {differing} come out otherwise than described"),
     )?;
     if differing > 0 && args.lang == Lang::Da {
-        writeln!(printer.out, "Hver afvigelse står på engelsk med --lang en.")?;
+        writeln!(printer.out, "Afvigelserne beskrives på engelsk med --lang en.")?;
     }
     Ok(if differing == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -345,6 +345,6 @@ mod tests {
         let told = String::from_utf8(out).unwrap();
         assert!(told.contains("To perioder i en søgning, den ene udenfor: den nævnes.\n      → 1 afvigelse\n"), "{told}");
         assert!(!["must ", "was ", " with "].iter().any(|english| told.contains(english)), "{told}");
-        assert!(told.ends_with("Hver afvigelse står på engelsk med --lang en.\n"), "{told}");
+        assert!(told.ends_with("Afvigelserne beskrives på engelsk med --lang en.\n"), "{told}");
     }
 }

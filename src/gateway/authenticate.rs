@@ -199,7 +199,7 @@ impl AuthenticateStep {
         match (children.next(), children.next()) {
             (Some(request), None) if self.definition.request.is(request) => Ok((request, context)),
             _ => Err(invalid(
-                "det yderste element rummer ikke CallContext?, AuthorityContext? og forespørgslen, i den rækkefølge",
+                "det yderste element indeholder ikke CallContext (valgfri), AuthorityContext (valgfri) og forespørgslen i denne rækkefølge",
                 "the wrapper does not hold CallContext?, AuthorityContext?, the request, in that order",
             )),
         }
@@ -220,7 +220,7 @@ impl AuthenticateStep {
             false => Err(Refusal::RequestInvalid {
                 what: Detail::new(
                     format!(
-                        "CallContext rummer andet end højst ét af hver af {}, uden attributter",
+                        "CallContext må højst indeholde ét af hver af {} og ingen attributter",
                         names.call_context_parts.join(", ")
                     ),
                     format!(
@@ -322,12 +322,20 @@ impl AuthenticateStep {
         let invalid = |da: &str, en: &str| Refusal::AuthorityContextInvalid { what: Detail::new(da, en) };
         let name = &self.authority_context.municipality_cvr;
         if context.attributes().chain(context.elements().flat_map(|claim| claim.attributes())).next().is_some() {
-            return Err(invalid("en attribut på AuthorityContext eller i den", "an attribute on AuthorityContext or inside it"));
+            return Err(invalid(
+                "en attribut på AuthorityContext eller på et af dens elementer",
+                "an attribute on AuthorityContext or inside it",
+            ));
         }
         let mut children = context.elements();
         let claim = match (children.next(), children.next()) {
             (Some(claim), None) if name.is(claim) && !context.has_stray_text() => claim,
-            _ => return Err(invalid("den rummer ikke netop ét MunicipalityCVR", "it does not hold exactly one MunicipalityCVR")),
+            _ => {
+                return Err(invalid(
+                    "den indeholder ikke netop ét MunicipalityCVR",
+                    "it does not hold exactly one MunicipalityCVR",
+                ));
+            }
         };
         claim
             .text()

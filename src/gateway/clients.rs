@@ -125,9 +125,9 @@ fn words(cause: &rustls::CertificateError) -> (&'static str, &'static str) {
         NotValidYet => ("det gælder ikke endnu", "it is not valid yet"),
         Revoked => ("det er spærret", "it is revoked"),
         UnknownRevocationStatus => ("der er ingen gældende spærreliste for det", "there is no revocation list in force for it"),
-        UnknownIssuer => ("der er ikke længere tillid til dets udsteder", "its issuer is not trusted any more"),
+        UnknownIssuer => ("der er ikke længere tillid til udstederen", "its issuer is not trusted any more"),
         _ => NOT_VERIFIED,
     }
 }
 
-const NOT_VERIFIED: (&str, &str) = ("det kan ikke bekræftes", "it cannot be verified");
+const NOT_VERIFIED: (&str, &str) = ("det kan ikke verificeres", "it cannot be verified");

@@ -165,7 +165,7 @@ fn differs(place: &str, found: &str, expected: &str) -> Detail {
             format!("{place} is {found}, but must be {expected}"),
         ),
         None => Detail::new(
-            format!("{place} er ikke {expected}, og det, der står, gengives ikke"),
+            format!("{place} er ikke {expected}, og den angivne værdi gengives ikke"),
             format!("{place} is not {expected}, and what it is is not repeated here"),
         ),
     }

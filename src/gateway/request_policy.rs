@@ -44,7 +44,10 @@ pub fn judge(
     // The agreement names its legal basis; the policy holds one. An agreement made for another gives no access here.
     if let Some(other) = agreements.iter().find(|agreement| agreement.legal_basis != policy.legal_basis().da) {
         return Err(Refusal::ServiceAgreementNotActive {
-            state: Detail::new(format!("hjemmel: {}", other.legal_basis), format!("legal basis: {}", other.legal_basis)),
+            state: Detail::new(
+                format!("indgået med anden hjemmel: {}", other.legal_basis),
+                format!("legal basis: {}", other.legal_basis),
+            ),
         });
     }
     let (kle, sensitivity) = constraints(token, agreements)?;

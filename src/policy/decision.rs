@@ -83,11 +83,11 @@ impl Decided {
     pub fn told(&self) -> Bilingual {
         let (da, en) = match self {
             Self::PersonBinds => (
-                "Hele søgningen er bundet til denne person: et kald gælder den person, hvis oplysninger der ønskes.".to_owned(),
+                "Hele søgningen er afgrænset til denne person: et kald angår den person, hvis oplysninger ønskes.".to_owned(),
                 "The whole search is bound to this person: a call is about the person whose data is wanted.".to_owned(),
             ),
             Self::KleKept => (
-                "Der er ikke spurgt om KLE-numre; svaret holdes inden for dem, som token og serviceaftale giver.".to_owned(),
+                "Kaldet angiver ingen KLE-numre; svaret begrænses til dem, som token og serviceaftale giver adgang til.".to_owned(),
                 "No KLE number is asked for; the answer is kept within those that token and agreement give.".to_owned(),
             ),
             Self::Stands { asked, window } => (
@@ -95,23 +95,23 @@ impl Decided {
                 format!("The call itself delimits the search to {asked}; that lies within the law's window {window} and is not altered."),
             ),
             Self::Narrowed { before, after } => (
-                format!("Afgrænsningen {before} er indskrænket til {after}: politikken siger outside = \"narrow\", som afviger fra den beskrevne tjeneste."),
+                format!("Afgrænsningen {before} er indskrænket til {after}: politikken fastsætter outside = \"narrow\", hvilket afviger fra servicens beskrivelse."),
                 format!("The delimitation {before} was narrowed to {after}: the policy says outside = \"narrow\", which departs from the documented service."),
             ),
             Self::Inserted { window } => (
-                format!("Vinduet {window} er indsat i søgningen, for kaldet nævner ingen dispositionsdato, og loven giver de seneste tre måneder."),
+                format!("Vinduet {window} er indsat i søgningen, da kaldet ikke angiver nogen dispositionsdato, og loven giver adgang til de seneste tre måneder."),
                 format!("The window {window} was inserted into the search, for the call names no disposition date and the law gives the last three months."),
             ),
             Self::Added { window } => (
-                format!("En søgning efter betalinger i vinduet {window} er sat ind ved siden af, for kaldet har ingen, der binder svaret."),
+                format!("En søgning på betalinger i vinduet {window} er tilføjet, da kaldet ikke selv har en, der afgrænser svaret."),
                 format!("A search for payments in the window {window} was put in beside, for the call has none that binds the answer."),
             ),
             Self::PageInserted { cap } => (
-                format!("En side på {cap} er indsat, for kaldet beder ikke om en."),
+                format!("En sidestørrelse på {cap} er indsat, da kaldet ikke angiver nogen."),
                 format!("A page of {cap} was inserted, for the call asks for none."),
             ),
             Self::FilterWidened => (
-                "Indekset spørges om det, som kontrollen af person, ejer, dato og KLE behøver; svaret viser kun det, kalderen bad om.".to_owned(),
+                "Indekset spørges om det, der er nødvendigt for kontrollen af person, ejer, dato og KLE; svaret viser kun det, kalderen har anmodet om.".to_owned(),
                 "The index is asked for what the checks of person, owner, date and KLE need; the answer shows only what the caller asked for.".to_owned(),
             ),
         };

@@ -212,7 +212,7 @@ impl<'d> Children<'d> {
             let (mut da, mut en) =
                 (format!("uventet element {name} i {parent}"), format!("unexpected element {name} in {parent}"));
             if !expected.is_empty() {
-                da += &format!("; her ventes {}", expected.join(" eller "));
+                da += &format!("; her forventes {}", expected.join(" eller "));
                 en += &format!("; {} is expected here", expected.join(" or "));
             }
             invalid(da, en)

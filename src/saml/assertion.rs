@@ -435,7 +435,7 @@ fn holder_certificate(data: Element<'_>) -> Result<Certificate, Refusal> {
             (Some(one), None) if one.is(DSIG, name) && !place.has_stray_text() => one,
             _ => {
                 return Err(holder(
-                    "tokenet udpeger ikke netop én nøgle ved ét X509Certificate",
+                    "tokenet udpeger ikke netop én nøgle med ét X509Certificate",
                     "the token does not name one key by one X509Certificate",
                 ));
             }

@@ -103,7 +103,7 @@ impl Rule {
             Self::Length => ("værdien har ikke en tilladt længde", "the value does not have an allowed length"),
             Self::Range => ("værdien ligger uden for grænserne", "the value lies outside its bounds"),
             Self::Digits => ("tallet har for mange cifre", "the number has too many digits"),
-            Self::Fixed => ("værdien er ikke den faste", "the value is not the fixed one"),
+            Self::Fixed => ("værdien er ikke den fastsatte", "the value is not the fixed one"),
             Self::Nil => ("xsi:nil må ikke stå her", "xsi:nil may not stand here"),
             Self::Type => {
                 ("xsi:type må ikke stå her, eller nævner en ukendt type", "xsi:type may not stand here, or names an unknown type")

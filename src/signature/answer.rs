@@ -127,7 +127,7 @@ fn carried(located: &Located<'_>) -> Result<Option<Vec<u8>>, Refusal> {
             let token = id.and_then(|id| located.ids.get(id)).filter(|token| located.certificate == Some(*token));
             let token = token.ok_or_else(|| {
                 bad(
-                    "KeyInfo fører ikke til BinarySecurityToken i Security",
+                    "KeyInfo henviser ikke til BinarySecurityToken i Security",
                     "KeyInfo does not lead to the BinarySecurityToken in Security",
                 )
             })?;
@@ -181,7 +181,7 @@ impl PendingBody {
             None => return Err(Refusal::SignatureCoverage { part: "Body".into() }),
         };
         if body.elements().next().is_some() || body.has_stray_text() {
-            return Err(bad("Body skulle først komme, men er her allerede", "Body was to come, and is here already"));
+            return Err(bad("Body forekommer tidligere i beskeden end forventet", "Body was to come, and is here already"));
         }
         let mut canonicaliser = Canonicaliser::new(method.clone(), reference.digest());
         canonicaliser.start_element(body);

@@ -84,7 +84,7 @@ fn take<'d>(children: &mut impl Iterator<Item = Element<'d>>, local: &str) -> Re
 fn end<'d>(mut children: impl Iterator<Item = Element<'d>>, of: &str) -> Result<(), Refusal> {
     match children.next() {
         None => Ok(()),
-        Some(_) => Err(bad(format!("{of} har en del for meget"), format!("{of} has a part too many"))),
+        Some(_) => Err(bad(format!("{of} har en overflødig del"), format!("{of} has a part too many"))),
     }
 }
 

@@ -74,7 +74,7 @@ pub(super) fn locate<'d>(document: &'d Document, parts: &Parts<'d>, profile: Pro
             (WSSE11, "SignatureConfirmation") if profile == Profile::Certificate => continue,
             (_, local) => {
                 return Err(bad(
-                    format!("Security rummer {local}, som ikke hører til dér"),
+                    format!("Security indeholder {local}, som ikke hører til der"),
                     format!("Security holds a {local}, which does not belong there"),
                 ));
             }
@@ -158,7 +158,7 @@ fn only_in_place(document: &Document, parts: &Parts<'_>, profile: Profile) -> Re
     ];
     match checks.into_iter().find(|(_, found, wanted)| found != wanted) {
         Some((what, found, wanted)) => Err(bad(
-            format!("beskeden rummer {found} {what}-elementer, hvor {wanted} er det rigtige"),
+            format!("beskeden indeholder {found} {what}-elementer, men skal indeholde {wanted}"),
             format!("the message holds {found} {what} elements where {wanted} is right"),
         )),
         None => Ok(()),
@@ -203,7 +203,7 @@ fn resolve<'d>(
 ) -> Result<Element<'d>, Refusal> {
     let id = || reference.id.chars().take(80).collect::<String>();
     let element = ids.get(reference.id).ok_or_else(|| {
-        bad(format!("Reference #{} fører ingen steder hen", id()), format!("the Reference #{} leads nowhere", id()))
+        bad(format!("Reference #{} henviser ikke til noget element", id()), format!("the Reference #{} leads nowhere", id()))
     })?;
     if matches!(reference.transform, Transform::Token(_)) && token_references.contains(&Some(element)) {
         return assertion.ok_or_else(|| bad("en STR-Transform uden en Assertion", "an STR-Transform without an Assertion"));
@@ -212,7 +212,7 @@ fn resolve<'d>(
     if !in_place || element == parts.security || element == message_signature {
         let (id, local) = (id(), element.local());
         return Err(bad(
-            format!("Reference #{id} fører til {local}, som en signatur ikke må udpege"),
+            format!("Reference #{id} henviser til {local}, som en signatur ikke må dække"),
             format!("the Reference #{id} leads to {local}, which is no part that a signature may name"),
         ));
     }
@@ -321,7 +321,7 @@ impl<'d> RequestSignature<'d> {
             }
         }
         let token_digest =
-            token_digest.ok_or_else(|| bad("ingen Reference fører til Assertion", "no Reference leads to the Assertion"))?;
+            token_digest.ok_or_else(|| bad("ingen Reference henviser til Assertion", "no Reference leads to the Assertion"))?;
         let Located { resolved, timestamp, .. } = self.located;
         Ok(VerifiedRequest { covered: resolved, timestamp, body: self.body, token_digest })
     }

@@ -88,7 +88,7 @@ impl Document {
             match scanner.next()? {
                 Some(Token::Eof) => break,
                 Some(token) => builder.add(token, &scanner, scanner.range())?,
-                None => return Err(malformed(source.len(), "en markering, der ikke afsluttes", "a token that does not end")),
+                None => return Err(malformed(source.len(), "opmærkning, der ikke afsluttes", "a token that does not end")),
             }
         }
         builder.finish(source.clone(), scanner.into_uris())

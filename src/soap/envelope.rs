@@ -153,7 +153,7 @@ impl Located {
         }
         let body = first
             .filter(|element| element.is(soap, "Body"))
-            .ok_or_else(|| structure("Body står ikke, hvor SOAP anbringer den", "Body is not where SOAP puts it"))?;
+            .ok_or_else(|| structure("Body står ikke, hvor SOAP kræver det", "Body is not where SOAP puts it"))?;
         if children.next().is_some() {
             return Err(structure("et element efter Body", "an element after Body"));
         }
@@ -321,7 +321,7 @@ fn check_role(block: Element<'_>, version: Version) -> Result<(), Refusal> {
     match block.attribute(version.namespace(), attribute) {
         None => Ok(()),
         Some(role) if ours.contains(&role) => Ok(()),
-        Some(_) => Err(structure("en header, der er bestemt for en anden rolle", "a header for another role")),
+        Some(_) => Err(structure("en header, der er rettet til en anden rolle", "a header for another role")),
     }
 }
 

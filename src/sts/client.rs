@@ -130,12 +130,39 @@ pub struct StsClient<T> {
 pub(crate) enum Flaw {
     /// A SOAP fault, with its code where it has one that is known.
     Fault(String),
-    /// Something else than an answer.
-    Shape(&'static str),
     /// A signature, or what must be signed.
     Signature(Refusal),
-    /// An assertion, but not the one that was asked for.
-    Token(&'static str),
+    /// Not an answer, or not the one that was asked for.
+    Unfit(Unfit),
+}
+
+/// Why an answer is not the one that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    NotSoap,
+    OtherRequest,
+    PartMissing,
+    PartRepeated,
+    OtherKey,
+    OtherAuthority,
+    Over,
+    CannotBeSentOn,
+}
+
+impl Unfit {
+    /// In Danish and in English, as a sentence.
+    pub(crate) fn told(self) -> (&'static str, &'static str) {
+        match self {
+            Self::NotSoap => ("Svaret er ikke en SOAP-kuvert.", "The answer is no SOAP envelope."),
+            Self::OtherRequest => ("Svaret hører til en anden anmodning.", "The answer belongs to another request."),
+            Self::PartMissing => ("Svaret mangler en del.", "A part of the answer is missing."),
+            Self::PartRepeated => ("En del af svaret forekommer to gange.", "A part of the answer is repeated."),
+            Self::OtherKey => ("Tokenet er bundet til en anden nøgle.", "The token is bound to another key."),
+            Self::OtherAuthority => ("Tokenet er udstedt for en anden myndighed.", "The token is for another authority."),
+            Self::Over => ("Tokenet er udløbet.", "The token has expired."),
+            Self::CannotBeSentOn => ("Tokenet kan ikke sendes videre i en besked.", "The token cannot be sent on in a message."),
+        }
+    }
 }
 
 impl Flaw {
@@ -143,8 +170,8 @@ impl Flaw {
     fn kind(&self) -> &str {
         match self {
             Flaw::Fault(code) => code,
-            Flaw::Shape(what) | Flaw::Token(what) => what,
             Flaw::Signature(refusal) => refusal.code(),
+            Flaw::Unfit(unfit) => unfit.told().1,
         }
     }
 }
@@ -203,7 +230,7 @@ impl<T: Transport> StsClient<T> {
         let document = Document::parse(answer, &Limits::default())?;
         let root = document.root();
         let soap = [SOAP12, SOAP11].into_iter().find(|soap| root.is(soap, "Envelope"));
-        let soap = soap.ok_or(Flaw::Shape("it is no envelope"))?;
+        let soap = soap.ok_or(Flaw::Unfit(Unfit::NotSoap))?;
         let body = one(root, soap, "Body")?;
         if let Some(fault) = at_most_one(body, soap, "Fault")? {
             return Err(Flaw::Fault(fault_code(fault)));
@@ -211,7 +238,7 @@ impl<T: Transport> StsClient<T> {
         if let Some(header) = at_most_one(root, soap, "Header")? {
             for related in header.named(WSA, "RelatesTo") {
                 if related.text().is_none_or(|id| id.trim() != message_id) {
-                    return Err(Flaw::Shape("it answers another request"));
+                    return Err(Flaw::Unfit(Unfit::OtherRequest));
                 }
             }
             // The interface description says that the answer is signed; its examples differ in how. Where it is, it must
@@ -224,7 +251,7 @@ impl<T: Transport> StsClient<T> {
         let collection = one(body, WST, "RequestSecurityTokenResponseCollection")?;
         let response = one(collection, WST, "RequestSecurityTokenResponse")?;
         if response.attribute("", "Context").is_some_and(|context| context != message_id) {
-            return Err(Flaw::Shape("it answers another request"));
+            return Err(Flaw::Unfit(Unfit::OtherRequest));
         }
         let assertion = one(one(response, WST, "RequestedSecurityToken")?, SAML, "Assertion")?;
         let verified = verify_issued(assertion, &self.settings.issuer.keys(self.clock.now()))?;
@@ -237,15 +264,15 @@ impl<T: Transport> StsClient<T> {
         let expectations = Expectations::new(&self.trust, service);
         let claims = Statement::read(&verified)?.judge(&self.settings.issuer, &expectations, now)?;
         if claims.holder() != &self.settings.certificate {
-            return Err(Flaw::Token("bound to another key"));
+            return Err(Flaw::Unfit(Unfit::OtherKey));
         }
         if claims.cvr() != authority {
-            return Err(Flaw::Token("for another authority"));
+            return Err(Flaw::Unfit(Unfit::OtherAuthority));
         }
         if claims.not_on_or_after() <= now {
-            return Err(Flaw::Token("not valid now"));
+            return Err(Flaw::Unfit(Unfit::Over));
         }
-        let assertion = sign::Token::from_element(verified.element()).map_err(|_| Flaw::Token("unfit to be sent on"))?;
+        let assertion = sign::Token::from_element(verified.element()).map_err(|_| Flaw::Unfit(Unfit::CannotBeSentOn))?;
         Ok(Token {
             assertion,
             authority: authority.to_owned(),
@@ -272,11 +299,11 @@ fn escaped(text: &str) -> String {
 }
 
 fn one<'d>(parent: Element<'d>, namespace: &str, local: &str) -> Result<Element<'d>, Flaw> {
-    at_most_one(parent, namespace, local)?.ok_or(Flaw::Shape("a part is missing"))
+    at_most_one(parent, namespace, local)?.ok_or(Flaw::Unfit(Unfit::PartMissing))
 }
 
 fn at_most_one<'d>(parent: Element<'d>, namespace: &str, local: &str) -> Result<Option<Element<'d>>, Flaw> {
-    parent.only(namespace, local).map_err(|()| Flaw::Shape("a part is repeated"))
+    parent.only(namespace, local).map_err(|()| Flaw::Unfit(Unfit::PartRepeated))
 }
 
 /// The code in a fault. Where it stands is not described, so it is looked for as a word of its own in every text.

@@ -362,7 +362,10 @@ fn what_the_demo_leaves_in_its_folder_runs_as_it_says_and_fits_eighty_columns() 
         // An answer that is refused says where and why, in both languages.
         let good = String::from_utf8(bytes(answer)).unwrap();
         let refused = [
-            (String::from_utf8(bytes(request)).unwrap(), "Standset ved /Envelope/Body/FremsoegRequest. I Body ventes netop ét"),
+            (
+                String::from_utf8(bytes(request)).unwrap(),
+                "Standset ved /Envelope/Body/FremsoegRequest. I Body forventes netop ét",
+            ),
             (good[..good.len() - 40].to_owned(), "Læsningen standsede efter /"),
             ("<x/>".to_owned(), "FremsoegYdelseIndeksOutput"),
             (good.replacen(">20<", ">50<", 1), "En SOAP-fejl, eller en StatusKode, der er hverken 20"),
@@ -372,7 +375,7 @@ fn what_the_demo_leaves_in_its_folder_runs_as_it_says_and_fits_eighty_columns() 
             assert!(code == Some(1) && said.contains("✗ AFVIST") && said.contains(reason), "{reason}: {said}");
         }
         let (code, said) = explain(&["-", "--answer", answer, "--lang", "da"], &bytes(answer));
-        assert!(code == Some(1) && said.contains("Svaret er ikke bedømt, for forespørgslen afvises."), "{said}");
+        assert!(code == Some(1) && said.contains("Svaret er ikke vurderet, da forespørgslen afvises."), "{said}");
 
         let (code, _, said) = run_in(dir.path(), &["policy", "show", "terminaladgang-7"], b"");
         let looked = dir.path().join("policies/terminaladgang-7.toml");

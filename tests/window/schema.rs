@@ -209,7 +209,7 @@ fn an_unexpected_element_is_told_with_what_is_expected_there() {
         "{entry:?}"
     );
     assert!(
-        entry.da.what.contains("uventet element Foo") && entry.da.what.contains("her ventes Filter eller Sortering"),
+        entry.da.what.contains("uventet element Foo") && entry.da.what.contains("her forventes Filter eller Sortering"),
         "{entry:?}"
     );
 }

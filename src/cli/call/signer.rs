@@ -43,9 +43,9 @@ pub fn told(answer: &Bytes, pinned: &[Certificate], file: &Path, refusal: &Refus
             format!(
                 "Svaret er signeret med et andet certifikat end det, der er angivet.\n  svarets:        {signer_name}\n                  \
                  SHA-256 {signer}\n  --gateway-cert: {given_name}\n                  SHA-256 {given_print} ({file})\n\
-                 Hent gatewayens nuværende certifikat på servicens adresse med ?metadata bagefter, få fingeraftrykket bekræftet af \
-                 gatewayens drift, og angiv det som --gateway-cert. Stemmer fingeraftrykket ikke, er svaret ikke gatewayens. Dit \
-                 token og din anmodning fejler intet.\n\
+                 Hent gatewayens nuværende certifikat på servicens adresse med ?metadata tilføjet, få fingeraftrykket bekræftet af \
+                 gatewayens drift, og angiv det som --gateway-cert. Stemmer fingeraftrykket ikke, er svaret ikke gatewayens. Der er \
+                 intet galt med dit token eller din anmodning.\n\
                  The answer is signed with another certificate than the one given: with the first above, not with that of \
                  --gateway-cert. Fetch the gateway's present certificate from the service's address with ?metadata behind it, have \
                  its fingerprint confirmed by the gateway's operators, and give it as --gateway-cert. If the fingerprint is not \
@@ -53,7 +53,7 @@ pub fn told(answer: &Bytes, pinned: &[Certificate], file: &Path, refusal: &Refus
             )
         }
         (Refusal::SignatureInvalid { .. }, ..) => format!(
-            "Svarets signatur kan hverken bekræftes med certifikatet i --gateway-cert ({file}) eller med et, som svaret selv bærer: \
+            "Svarets signatur kan hverken verificeres med certifikatet i --gateway-cert ({file}) eller med et, der følger med svaret: \
              svaret er ændret undervejs, eller afsenderen er en anden. Kontakt gatewayens drift.\n\
              The answer's signature verifies neither with the certificate in --gateway-cert ({file}) nor with one that the answer \
              carries: it was altered on its way, or somebody else sent it. Contact the gateway's operators."

@@ -80,17 +80,17 @@ fn refused(code: &str, authority: &str, entity_id: &str, subject: &str) -> [Stri
             ),
         ),
         "103" => (
-            "STS'en kan ikke godtage din anmodning. Kontrollér, at --key hører til --cert, og at uret på denne maskine går rigtigt."
+            "STS'en kan ikke godtage din anmodning. Kontrollér, at --key hører til --cert, og at uret på denne maskine er stillet korrekt."
                 .to_owned(),
             "The STS cannot accept your request. Check that --key belongs to --cert, and that this machine's clock is right."
                 .to_owned(),
         ),
         "104" => (
-            "Adressen i --sts er ikke en, som STS'en kender. Ret den.".to_owned(),
+            "STS'en kender ikke adressen i --sts. Ret den.".to_owned(),
             "The address in --sts is not one that the STS knows. Correct it.".to_owned(),
         ),
         "110" => (
-            "STS'en understøtter ikke det, der bedes om, på denne adresse. Kontrollér, at --sts er adressen for certifikatbaserede \
+            "STS'en understøtter ikke anmodningen på denne adresse. Kontrollér, at --sts er adressen for certifikatbaserede \
              anmodninger (WS-Trust 1.3)."
                 .to_owned(),
             "The STS does not support what is asked for at this address. Check that --sts is the address for requests by \
@@ -115,7 +115,7 @@ fn refused(code: &str, authority: &str, entity_id: &str, subject: &str) -> [Stri
                 .to_owned(),
         ),
         _ => (
-            "Koden er ikke en af dem, som STS'ens snitfladebeskrivelse nævner; teksten nedenfor er STS'ens egen.".to_owned(),
+            "Koden er ikke nævnt i STS'ens snitfladebeskrivelse; teksten nedenfor er STS'ens egen.".to_owned(),
             "The code is none of those in the STS's interface description; the text is the STS's own.".to_owned(),
         ),
     };
@@ -132,7 +132,10 @@ fn unusable(flaw: &Flaw) -> String {
             let entry = refusal.entry();
             (entry.da.what, entry.en.what)
         }
-        Flaw::Shape(what) | Flaw::Token(what) => ((*what).to_owned(), (*what).to_owned()),
+        Flaw::Unfit(unfit) => {
+            let (da, en) = unfit.told();
+            (da.to_owned(), en.to_owned())
+        }
         Flaw::Fault(code) => (code.clone(), code.clone()),
     };
     format!(
@@ -151,6 +154,7 @@ fn reasons(answer: &Bytes) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sts::client::Unfit;
 
     #[test]
     fn every_fault_code_is_told_as_the_callers_own_in_danish_and_in_english() {
@@ -167,5 +171,13 @@ mod tests {
         assert!(en.contains("Your certificate (CN=Fagsystem) is not registered at the STS"), "{en}");
         let [da, en] = refused("111", "11111111", "urn:test:service", "CN=Fagsystem");
         assert!(da.contains("urn:test:service for myndigheden 11111111") && en.contains("for the authority 11111111"));
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_used_is_told_in_danish_without_english_words() {
+        let told = unusable(&Flaw::Unfit(Unfit::OtherAuthority));
+        let (da, en) = told.split_once('\n').unwrap();
+        assert!(da.starts_with("STS'ens svar kan ikke bruges: Tokenet er udstedt for en anden myndighed. Kontrollér"), "{da}");
+        assert!(en.starts_with("The answer of the STS cannot be used: The token is for another authority. Check"), "{en}");
     }
 }

@@ -220,7 +220,7 @@ fn noon(day: Date) -> Result<Timestamp, String> {
 pub(super) fn lists_in_danish(trouble: &str) -> Option<String> {
     let (_, lists) = trouble.split_once(": missing ")?;
     let (lacks, more) = lists.split_once(", not expected ")?;
-    Some(format!("mangler {lacks}, ikke ventet {more}"))
+    Some(format!("mangler {lacks}, ikke forventet {more}"))
 }
 
 /// Tells where two lists differ.

@@ -132,7 +132,7 @@ impl DryRun {
         if allowed.is_none() && answer.is_some() {
             self.unknown(
                 "response_policy",
-                "Svaret er ikke bedømt, for forespørgslen afvises.",
+                "Svaret er ikke vurderet, da forespørgslen afvises.",
                 "The answer is not judged, for the request is refused.",
             );
         }
@@ -182,7 +182,7 @@ impl DryRun {
             (_, None) => {
                 self.unknown(
                     "agreement",
-                    "Ingen myndighed er nævnt (--authority CVR).",
+                    "Ingen myndighed er angivet (--authority CVR).",
                     "No authority is named (--authority CVR).",
                 );
                 None
@@ -227,7 +227,7 @@ impl DryRun {
             Message::Bare(document) => {
                 self.unknown(
                     "authenticate",
-                    "Et spørgsmål uden kuvert beviser ingen afsender; --authority tages for givet.",
+                    "En forespørgsel uden kuvert godtgør ikke, hvem afsenderen er; --authority lægges til grund.",
                     "A request without an envelope proves no sender; --authority is taken for granted.",
                 );
                 let (client, authority, request) = (presented, self.authority, document.root().id());
@@ -244,7 +244,7 @@ impl DryRun {
             };
             self.unknown(
                 "authenticate",
-                &format!("AuthorityContext hævder {authority}; kun forbindelsens certifikat beviser systemet (--certificate)."),
+                &format!("AuthorityContext angiver {authority}; kun forbindelsens certifikat godtgør, hvilket system der kalder (--certificate)."),
                 &format!(
                     "AuthorityContext claims {authority}; only the connection's certificate proves the system (--certificate)."
                 ),
@@ -257,7 +257,7 @@ impl DryRun {
         if caller.message().is_some() {
             self.unknown(
                 "replay",
-                "En prøve husker ingen beskeder; den samme besked slipper igennem én gang.",
+                "En prøvekørsel husker ingen beskeder; den samme besked godtages én gang.",
                 "A dry run remembers no messages; the same message is let through once.",
             );
         }
@@ -294,7 +294,7 @@ impl DryRun {
     async fn answer(&mut self, answer: Bytes, ask: Ask) -> Option<Filtered> {
         self.unknown(
             "forward",
-            "Svarets underskrift bedømmes ikke; kun dets indhold.",
+            "Svarets signatur kontrolleres ikke; kun indholdet vurderes.",
             "The answer's signature is not judged, only its content.",
         );
         let mut filter = Filter::new(self.policy.release().clone(), ask);
@@ -306,7 +306,7 @@ impl DryRun {
         };
         if matches!(fed, Err(Refusal::IndexAnswerInvalid)) && reason.is_none() {
             reason = Some(Fact::new(
-                "Filen rummer intet helt svar: en SOAP-besked med FremsoegYdelseIndeksOutput i Body, eller FremsoegYdelseIndeksOutput alene.",
+                "Filen indeholder ikke et fuldstændigt svar: en SOAP-besked med FremsoegYdelseIndeksOutput i Body, eller FremsoegYdelseIndeksOutput alene.",
                 "The file holds no whole answer: a SOAP message with FremsoegYdelseIndeksOutput in its Body, or \
                  FremsoegYdelseIndeksOutput alone.",
             ));
@@ -379,7 +379,7 @@ fn withheld(decision: &Decision, rules: &ReleaseRules) -> Option<Fact> {
     let Words { da, en, .. } = rules.words(rule)?;
     Some(match decision.released {
         true => Fact::new(
-            format!("Objekt {object} ville være udleveret i uddrag, hvis svaret ikke var afvist."),
+            format!("Objekt {object} ville være blevet udleveret i uddrag, hvis svaret ikke var blevet afvist."),
             format!("Object {object} would have been released in part, had the answer not been refused."),
         ),
         false => Fact::new(format!("Objekt {object} [{rule}]: {da}"), format!("Object {object} [{rule}]: {en}")),
@@ -457,7 +457,7 @@ fn halted(refusal: Refusal, path: &[String]) -> Halt {
             "A SOAP fault, or a StatusKode that is neither 20 (found) nor 44 (nothing found).",
         ),
         Refusal::IndexAnswerInvalid => (
-            "I Body ventes netop ét FremsoegYdelseIndeksOutput (urn:oio:sts:ydelse:ydelseindeks:6): først StandardRetur med StatusKode 20 \
+            "I Body forventes netop ét FremsoegYdelseIndeksOutput (urn:oio:sts:ydelse:ydelseindeks:6): først StandardRetur med StatusKode 20 \
              eller 44, så antal, bevillinger og effektueringer, i den rækkefølge.",
             "Body is to hold exactly one FremsoegYdelseIndeksOutput (urn:oio:sts:ydelse:ydelseindeks:6): first StandardRetur with \
              StatusKode 20 or 44, then counts, grants and effectuations, in that order.",
@@ -476,12 +476,14 @@ fn mask(bytes: &[u8], person: &Cpr, show: bool) -> String {
 
 fn placed_at(message: &Message) -> Fact {
     match message {
-        Message::Bare(_) => Fact::new("Indeksets eget spørgsmål, uden kuvert.", "The index's own request, without an envelope."),
+        Message::Bare(_) => {
+            Fact::new("Indeksets egen forespørgsel uden kuvert.", "The index's own request, without an envelope.")
+        }
         Message::Soap(envelope, form) => {
             let version = envelope.version().name();
             match form {
                 envelope::Form::Own => {
-                    Fact::new(format!("{version}, indeksets eget spørgsmål."), format!("{version}, the index's own request."))
+                    Fact::new(format!("{version}, indeksets egen forespørgsel."), format!("{version}, the index's own request."))
                 }
                 envelope::Form::Wrapped => Fact::new(
                     format!("{version}, platformens FremsoegRequest."),
@@ -496,7 +498,7 @@ fn caller_said(caller: &Caller) -> Vec<Fact> {
     let (authority, binding) = (caller.authority(), caller.binding().name());
     let thumbprint = hex::encode(caller.thumbprint());
     let mut facts = vec![Fact::new(
-        format!("Myndighed {authority}, bevist ved {binding}; systemets certifikat (SHA-256) {thumbprint}."),
+        format!("Myndighed {authority}, godtgjort ved {binding}; systemets certifikat (SHA-256) {thumbprint}."),
         format!("Authority {authority}, proven by {binding}; the system's certificate (SHA-256) {thumbprint}."),
     )];
     if let Some(message) = caller.message() {
@@ -516,16 +518,16 @@ fn caller_said(caller: &Caller) -> Vec<Fact> {
 
 fn agreements_said(borne: &Borne) -> Vec<Fact> {
     let mut facts = Vec::new();
-    for (side_da, side_en, agreement) in [("Foran", "Front", &borne.front), ("Bagved", "Back", &borne.back)] {
+    for (side_da, side_en, agreement) in [("Anvenderaftale", "Front", &borne.front), ("Indeksaftale", "Back", &borne.back)] {
         let (id, basis) = (agreement.id, &agreement.legal_basis);
-        facts.push(Fact::new(format!("{side_da}: aftale {id}, {basis}."), format!("{side_en}: agreement {id}, {basis}.")));
+        facts.push(Fact::new(format!("{side_da} {id}, {basis}."), format!("{side_en}: agreement {id}, {basis}.")));
         for (what_da, what_en, list) in
             [("KLE-numre", "KLE numbers", &agreement.kle), ("følsomhed", "sensitivity", &agreement.sensitivity)]
         {
             if !list.is_empty() {
                 let list = list.join(", ");
                 facts.push(Fact::new(
-                    format!("{side_da}: aftalen afgrænser {what_da} til {list}."),
+                    format!("{side_da}n afgrænser {what_da} til {list}."),
                     format!("{side_en}: the agreement constrains {what_en} to {list}."),
                 ));
             }
@@ -533,7 +535,7 @@ fn agreements_said(borne: &Borne) -> Vec<Fact> {
     }
     let owners = borne.owners.iter().map(|(cvr, name)| format!("{name} ({cvr})")).collect::<Vec<_>>().join(", ");
     facts.push(Fact::new(
-        format!("Kan vises ydelser, der ejes af {owners}."),
+        format!("Der kan udleveres ydelser, som ejes af {owners}."),
         format!("May be shown benefits owned by {owners}."),
     ));
     facts
@@ -544,11 +546,12 @@ fn policy_said(judged: &Judged) -> Vec<Fact> {
     let window = search.window();
     let (da, en) = match search.outcome() {
         WindowOutcome::Inserted => {
-            ("indsat, for kaldet nævner ingen dispositionsdato", "inserted, as the call names no disposition date")
+            ("indsat, da kaldet ikke angiver nogen dispositionsdato", "inserted, as the call names no disposition date")
         }
-        WindowOutcome::Unchanged => {
-            ("kaldets egen afgrænsning ligger inden for og står ved magt", "the call's own delimitation lies within and stands")
-        }
+        WindowOutcome::Unchanged => (
+            "kaldets egen afgrænsning ligger inden for vinduet og ændres ikke",
+            "the call's own delimitation lies within and stands",
+        ),
         WindowOutcome::Narrowed => ("kaldets afgrænsning er indskrænket", "the call's delimitation was narrowed"),
     };
     vec![Fact::new(format!("Vinduet {window}: {da}."), format!("The window {window}: {en}."))]

@@ -189,12 +189,12 @@ pub(super) fn write(explanation: &Explanation, lang: Lang, out: &mut impl Write)
         lang.word("gælder fra", "in force from")
     )?;
     writeln!(out, "  sha256 {}", policy.digest)?;
-    writeln!(out, "{} {}\n", lang.word("Bedømt som", "Judged as of"), explanation.at)?;
+    writeln!(out, "{} {}\n", lang.word("Vurderingstidspunkt:", "Judged as of"), explanation.at)?;
     for step in &explanation.steps {
         let verdict = match step.verdict {
-            Verdict::Passed => lang.word("✓ bestået", "✓ passed"),
+            Verdict::Passed => lang.word("✓ i orden", "✓ passed"),
             Verdict::Refused => lang.word("✗ AFVIST", "✗ REFUSED"),
-            Verdict::NotJudged => lang.word("– ikke bedømt", "– not judged"),
+            Verdict::NotJudged => lang.word("– ikke vurderet", "– not judged"),
         };
         let (da, en) = step_name(step.step);
         writeln!(out, "{} ({}): {verdict}", lang.word(da, en), step.step)?;
@@ -226,7 +226,7 @@ pub(super) fn write(explanation: &Explanation, lang: Lang, out: &mut impl Write)
 /// A step's name for a reader; the name in parentheses is the one in timings and JSON.
 fn step_name(step: &str) -> (&str, &str) {
     match step {
-        "envelope" => ("Konvolut", "Envelope"),
+        "envelope" => ("Kuvert", "Envelope"),
         "authenticate" => ("Hvem der kalder", "Who calls"),
         "replay" => ("Gentagelse", "Replay"),
         "agreement" => ("Serviceaftaler", "Service agreements"),
@@ -255,7 +255,7 @@ fn write_answer(answer: &AnswerSaid, lang: Lang, out: &mut impl Write) -> io::Re
             };
             let became = match became.released {
                 true => lang.word("udleveres i uddrag", "released in part"),
-                false => format!("{}: {}", lang.word("fjernet helt af", "removed whole by"), became.rule),
+                false => format!("{}: {}", lang.word("fjernet helt efter reglen", "removed whole by"), became.rule),
             };
             writeln!(out, "  {object}: {kind}, {became}")?;
         }

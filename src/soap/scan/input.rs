@@ -26,7 +26,7 @@ impl End {
     /// What is said where a token needed what does not follow; `at` is where, in bytes. `None` for a broken connection.
     pub(super) fn refusal(self, at: usize) -> Option<Refusal> {
         match self {
-            Self::Whole => Some(malformed(at, "en markering, der ikke afsluttes", "a token that does not end")),
+            Self::Whole => Some(malformed(at, "opmærkning, der ikke afsluttes", "a token that does not end")),
             Self::Broken => None,
             Self::NotUtf8 => Some(Refusal::EncodingRefused),
             Self::Forbidden => Some(malformed(at, "et tegn, som XML ikke tillader", "a character that XML forbids")),

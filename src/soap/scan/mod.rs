@@ -253,7 +253,10 @@ impl Scanner {
     /// Where a token of this length ends. `None` has not ended in what has arrived; past the limit it need not.
     fn bounded(&self, length: Option<usize>) -> Result<Option<usize>, Box<Refusal>> {
         match length.unwrap_or(self.unread()) > self.limits.text {
-            true => Err(too_complex("længden af en markering i byte", "the length of a token in bytes", self.limits.text).into()),
+            true => {
+                Err(too_complex("længden af et stykke opmærkning i byte", "the length of a token in bytes", self.limits.text)
+                    .into())
+            }
             false => Ok(length),
         }
     }
@@ -340,7 +343,7 @@ impl Scanner {
         let Some(length) = self.bounded(close.map(|close| close + 3))? else { return Ok(None) };
         let found = inside.get(..length - 3).unwrap_or(inside);
         if name.is_none_or(|name| name != trim_end(found)) {
-            return Err(malformed(self.from, "start- og sluttag, der ikke passer sammen", "tags that do not match").into());
+            return Err(malformed(self.from, "start- og sluttag, der ikke svarer til hinanden", "tags that do not match").into());
         }
         let token = self.close(Token::End);
         self.found(token, length)
@@ -418,7 +421,7 @@ impl Scanner {
             [b'-', b'-', ..] => self.comment(),
             inside if inside.starts_with(CDATA) => self.cdata(),
             inside if inside.len() < CDATA.len() && (b"--".starts_with(inside) || CDATA.starts_with(inside)) => Ok(None),
-            _ => Err(malformed(self.from, "en markering, der ikke kan læses", "a token that cannot be read").into()),
+            _ => Err(malformed(self.from, "opmærkning, der ikke kan læses", "a token that cannot be read").into()),
         }
     }
 

@@ -43,7 +43,7 @@ impl Fault {
         match refusal {
             Refusal::SignatureInvalid { .. } => Self::new(
                 103,
-                "Signaturen kan ikke bekræftes med nøglen i det certifikat, som beskeden bærer (BinarySecurityToken). \
+                "Signaturen kan ikke verificeres med nøglen i det certifikat, der følger med beskeden (BinarySecurityToken). \
                  Signér med den nøgle, der hører til certifikatet.",
                 "The signature does not verify with the key of the certificate that the message carries \
                  (BinarySecurityToken). Sign with the key that belongs to the certificate.",
@@ -60,8 +60,8 @@ impl Fault {
             Refusal::TimestampOutside { theirs, ours, difference, allowed } => Self::new(
                 103,
                 format!(
-                    "Beskedens Timestamp siger {theirs}, STS'ens ur {ours}: beskedens tidspunkt er {}, og højst {allowed} \
-                     sekunder er tilladt. Stil uret.",
+                    "Beskedens Timestamp er {theirs}, og STS'ens ur viser {ours}: beskedens tidspunkt er {}, og højst {allowed} \
+                     sekunders afvigelse er tilladt. Stil uret.",
                     difference.da()
                 ),
                 format!(

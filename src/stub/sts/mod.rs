@@ -218,7 +218,7 @@ impl Sts {
         let Some(parts) = envelope(&document) else {
             let fault = Fault::new(
                 103,
-                "Beskeden er ikke en SOAP-konvolut med Header og én forespørgsel i Body.",
+                "Beskeden er ikke en SOAP-kuvert med Header og én forespørgsel i Body.",
                 "The message is not a SOAP envelope with a Header and one request in Body.",
             );
             return refused(SoapVersion::V12, &fault);

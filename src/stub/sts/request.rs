@@ -38,7 +38,7 @@ pub struct Order {
 /// 103, a request that is not formed as it must be; 110, one that asks for something else than a holder-of-key token.
 pub fn read(request: &Element<'_>) -> Result<Order, Fault> {
     if !request.is(WST, "RequestSecurityToken") {
-        return Err(Fault::new(103, "Body holder ikke RequestSecurityToken.", "Body does not hold a RequestSecurityToken."));
+        return Err(Fault::new(103, "Body indeholder ikke RequestSecurityToken.", "Body does not hold a RequestSecurityToken."));
     }
     let request_type = only(request, &[WST], "RequestType")?;
     if text(request_type.ok_or_else(|| missing("RequestType"))?)? != format!("{WST}/Issue") {
@@ -81,7 +81,7 @@ fn claim(request: &Element<'_>) -> Result<String, Fault> {
     let mut types = claims.elements();
     let one = match (types.next(), types.next()) {
         (Some(one), None) if one.is(AUTH, "ClaimType") => one,
-        _ => return Err(Fault::new(103, "Claims skal holde præcis ét ClaimType.", "Claims must hold exactly one ClaimType.")),
+        _ => return Err(Fault::new(103, "Claims skal indeholde netop ét ClaimType.", "Claims must hold exactly one ClaimType.")),
     };
     if one.attribute("", "Uri") != Some(CVR_CLAIM) {
         return Err(Fault::new(103, "ClaimType er ikke CvrNumberIdentifier.", "The ClaimType is not CvrNumberIdentifier."));

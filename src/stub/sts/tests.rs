@@ -6,7 +6,7 @@ use crate::refusal::{Detail, Refusal};
 use crate::saml::trust::Issuer;
 use crate::signature::names::SAML_TOKEN;
 use crate::sts::cache::Source;
-use crate::sts::client::{Flaw, NoAnswer, StsClient, StsSettings, Transport};
+use crate::sts::client::{Flaw, NoAnswer, StsClient, StsSettings, Transport, Unfit};
 use crate::stub::pki::{Role, for_tests};
 
 const INDEX: &str = "http://entityid.kombit.dk/service/ydi/ydelseindeks/6";
@@ -123,8 +123,8 @@ async fn an_answer_that_is_not_the_token_asked_for_is_refused_for_its_reason() {
     };
     let modes = [
         (StsMode::WrongAudience, Flaw::Signature(Refusal::TokenAudience { expected: INDEX.into() })),
-        (StsMode::WrongAuthority, Flaw::Token("for another authority")),
-        (StsMode::WrongKey, Flaw::Token("bound to another key")),
+        (StsMode::WrongAuthority, Flaw::Unfit(Unfit::OtherAuthority)),
+        (StsMode::WrongKey, Flaw::Unfit(Unfit::OtherKey)),
         (StsMode::Expired, expired(now() - SignedDuration::from_hours(16), now())),
         (StsMode::Fault(101), Flaw::Fault("101".into())),
     ];
@@ -140,10 +140,7 @@ async fn an_answer_that_is_not_the_token_asked_for_is_refused_for_its_reason() {
     assert!(matches!(flaw, Flaw::Signature(Refusal::DigestMismatch { .. })), "{flaw:?}");
 
     let answer = get(&honest, StsMode::Honest, "11111111", INDEX);
-    assert_eq!(
-        honest.accept(answer.clone(), "11111111", INDEX, "urn:uuid:2").unwrap_err(),
-        Flaw::Shape("it answers another request")
-    );
+    assert_eq!(honest.accept(answer.clone(), "11111111", INDEX, "urn:uuid:2").unwrap_err(), Flaw::Unfit(Unfit::OtherRequest));
     let other = client(StsSettings { issuer: issuer("https://other.test", Role::StsSigning), ..settings() }, StsMode::Honest);
     assert_eq!(other.accept(answer.clone(), "11111111", INDEX, id).unwrap_err(), untrusted.clone());
     let strange = client(StsSettings { issuer: issuer(STS, Role::IndexSigning), ..settings() }, StsMode::Honest);
@@ -158,8 +155,8 @@ async fn an_answer_that_is_not_the_token_asked_for_is_refused_for_its_reason() {
     // A second Header, in which no signature would be looked for, is no way round the first.
     let twice = answer.to_vec();
     let twice = String::from_utf8(twice).unwrap().replacen("<soap:Header>", "<soap:Header></soap:Header><soap:Header>", 1);
-    assert_eq!(honest.accept(twice.into(), "11111111", INDEX, id).unwrap_err(), Flaw::Shape("a part is repeated"));
-    for (seconds, flaw) in [(59, Flaw::Token("not valid now")), (61, expired(end, end + SignedDuration::from_secs(61)))] {
+    assert_eq!(honest.accept(twice.into(), "11111111", INDEX, id).unwrap_err(), Flaw::Unfit(Unfit::PartRepeated));
+    for (seconds, flaw) in [(59, Flaw::Unfit(Unfit::Over)), (61, expired(end, end + SignedDuration::from_secs(61)))] {
         let clock = Clock::fixed(end + SignedDuration::from_secs(seconds));
         let later = StsClient::new(settings(), Direct(Sts::new(config()).unwrap()), clock);
         assert_eq!(later.accept(bare.clone(), "11111111", INDEX, id).unwrap_err(), flaw, "{seconds} s after its end");

@@ -156,7 +156,7 @@ async fn plain_http_is_told_to_use_https_in_words_and_the_connection_ends() {
         let mut answer = String::new();
         timeout(Duration::from_secs(10), stream.read_to_string(&mut answer)).await.expect("an end").unwrap();
         assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n"), "{reason}: {answer}");
-        for part in ["HttpsRequired", "her tales kun HTTPS", "only HTTPS is spoken here", "https://"] {
+        for part in ["HttpsRequired", "servicen modtager kun HTTPS", "only HTTPS is spoken here", "https://"] {
             assert!(answer.contains(part), "{reason}: {answer}");
         }
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
