@@ -93,6 +93,9 @@ fn what_is_past_a_limit_is_refused() {
     assert_eq!(parse(&many).unwrap_err(), "XmlTooComplex");
     let long = format!("<{}/>", "a".repeat(257));
     assert_eq!(parse(&long).unwrap_err(), "XmlTooComplex");
+    let namespace = |length: usize| format!("<a xmlns='urn:{}'/>", "a".repeat(length - 4));
+    assert!(parse(&namespace(512)).is_ok());
+    assert_eq!(parse(&namespace(513)).unwrap_err(), "XmlTooComplex");
     let text = format!("<a>{}</a>", "x".repeat(512 * 1024 + 1));
     assert_eq!(parse(&text).unwrap_err(), "XmlTooComplex");
 }

@@ -158,7 +158,8 @@ async fn prepare(path: &Path, settings: &StoreSettings, access: Access) -> Resul
     }
     // A pool of one: the migrations take no plain connection in a future that is sent between threads.
     let one = SqlitePoolOptions::new().max_connections(1).acquire_timeout(settings.patience);
-    let pool = one.connect_with(options(path, settings).create_if_missing(make)).await?;
+    let connected = one.connect_with(options(path, settings).create_if_missing(make)).await;
+    let pool = connected.map_err(|error| not_a_database(error, path))?;
     let prepared = bring_up_to_date(&pool, path, make).await;
     pool.close().await;
     prepared
@@ -298,6 +299,17 @@ mod tests {
         std::fs::rename(dir.path().join("b.sqlite"), &path).unwrap();
         assert!(matches!(place.holds(&written_to).await, Err(StoreError::Replaced(_))));
         place.holds(&place.current().await.unwrap()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_is_told_to_be_none_whoever_opens_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, settings) = (dir.path().join("a.sqlite"), StoreSettings::default());
+        std::fs::write(&path, "neither a list nor a database, but long enough to be taken for one: ".repeat(100)).unwrap();
+        for access in [Access::Make, Access::Change, Access::Look] {
+            let told = Place::open(&path, &settings, access).await.unwrap_err();
+            assert!(matches!(told, StoreError::NotAStore(_)), "{access:?}: {told}");
+        }
     }
 
     #[tokio::test]

@@ -53,7 +53,7 @@ enum Command {
     Policy(policy::Args),
     /// Service agreements: import, list, show, decide
     Agreement(agreement::Args),
-    /// The audit log: verify, search, open
+    /// The audit log: verify, search, open, retire
     Audit(audit::Args),
     /// Run a token service or a benefit index for development
     Stub(Box<stub::Args>),

@@ -12,7 +12,6 @@ use super::schema::{BI, Children, GD, OEI, Place, SD, YI, invalid};
 use crate::refusal::{Detail, Refusal};
 use crate::soap::document::Element;
 
-/// The role of a grant's grantee (*Bevillingsmodtager*).
 /// The greatest first result that may be asked for: what a peer's 32-bit integer holds, so that none wraps around.
 const GREATEST_FIRST: u64 = 2_147_483_647;
 

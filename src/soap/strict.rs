@@ -74,6 +74,10 @@ impl Default for Uris {
     }
 }
 
+/// The longest name of a namespace, in bytes. Canonicalisation writes it anew at every element that uses it: one of half a
+/// megabyte would make ten gigabytes of a message of one, before anybody has proved anything. Honest ones have a hundred.
+const LONGEST_NAMESPACE: usize = 512;
+
 impl Uris {
     /// The name behind a number; empty for [`Uri::NONE`].
     pub fn get(&self, uri: Uri) -> &str {
@@ -93,6 +97,13 @@ impl Uris {
     pub(super) fn intern(&mut self, name: &str, limit: usize) -> Result<Uri, Refusal> {
         if let Some(uri) = self.find(name) {
             return Ok(uri);
+        }
+        if name.len() > LONGEST_NAMESPACE {
+            return Err(too_complex(
+                "længden af et navnerum i byte",
+                "the length of a namespace name in bytes",
+                LONGEST_NAMESPACE,
+            ));
         }
         if self.0.len() >= limit {
             return Err(too_complex("antallet af navnerum", "namespace names", limit));

@@ -195,6 +195,7 @@ fn resources(good: &str) -> Vec<Document> {
     let body = |with: &str| good.replace(INNER, &format!("{with}{INNER}")).into_bytes();
     let on_payload = |with: &str| good.replace(OPEN, &format!("{OPEN}{with} ")).into_bytes();
     let numbered = |count: usize, one: fn(usize) -> String| (0..count).map(one).collect::<String>();
+    let used = |times: usize| format!("<x xmlns:p=\"urn:{}\">{}</x>", "a".repeat(100_000), "<p:a/>".repeat(times));
     let refers = reference(good, "body").to_owned();
     let chain = piece(&refers, "<ds:Transforms>", "</ds:Transforms>");
     let listed = numbered(10_000, |n| format!("p{n} "));
@@ -229,6 +230,14 @@ fn resources(good: &str) -> Vec<Document> {
         ),
         (20, "a name of 900 kB", body(&format!("<{}/>", "a".repeat(900_000))), GROWN),
         (20, "a namespace of 900 kB", body(&format!("<a xmlns=\"urn:{}\"/>", "a".repeat(900_000))), GROWN),
+        // Canonicalised, each of these is a gigabyte and more: before the token's issuer is known, as the digests are.
+        (20, "a long namespace used by ten thousand elements", body(&used(10_000)), GROWN),
+        (
+            20,
+            "a long namespace used by ten thousand elements in a token",
+            good.replace("</Conditions>", &format!("{}</Conditions>", used(10_000))).into_bytes(),
+            GROWN,
+        ),
         (20, "an attribute of 900 kB", on_payload(&format!("a=\"{}\"", "a".repeat(900_000))), GROWN),
         (20, "a text of 900 kB", body(&"a".repeat(900_000)), GROWN),
         (20, "a comment of 900 kB", body(&format!("<!--{}-->", "a".repeat(900_000))), &["CommentRefused", "XmlTooComplex"]),
