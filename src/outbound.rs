@@ -8,6 +8,7 @@
 pub mod breaker;
 mod connect;
 pub mod counts;
+pub mod lists;
 mod pool;
 pub mod probe;
 

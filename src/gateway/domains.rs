@@ -8,9 +8,9 @@ use rustls_pki_types::CertificateDer;
 use crate::clock::Clock;
 use crate::config::{Admin, Config, ConnectionLimits, DomainLists, Index, Keeping, Listen, Revocation, Sections, Signers, Sts};
 use crate::outbound::counts::Counts;
+use crate::outbound::lists::Fetcher;
 use crate::outbound::{OutboundSettings, SetupError};
 use crate::revocation::domain::{Domain, DomainSettings, ListState, Lists, Renewed};
-use crate::revocation::fetch::Fetcher;
 use crate::revocation::list::RevocationError;
 
 /// One of a kind for each trust domain.

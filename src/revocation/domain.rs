@@ -15,7 +15,7 @@ use rustls_pki_types::CertificateDer;
 use tokio::time::Instant;
 use webpki::CertRevocationList;
 
-use super::fetch::Fetcher;
+use super::Fetch;
 use super::list::{Authorities, RevocationError, RevocationList, Standing, standing};
 use crate::clock::Clock;
 use crate::{hex, pem};
@@ -177,7 +177,7 @@ impl Lists {
     }
 
     /// Fetches what is not at hand; gives what went wrong. A list that does not come leaves its CA without one.
-    pub async fn fetch_missing(&mut self, fetcher: &Fetcher, clock: &Clock) -> Vec<RevocationError> {
+    pub async fn fetch_missing(&mut self, fetcher: &dyn Fetch, clock: &Clock) -> Vec<RevocationError> {
         let mut errors = Vec::new();
         for held in self.held.iter_mut().filter(|held| held.lists.is_empty()) {
             errors.extend(self.settings.renew(held, fetcher, clock).await.err());
@@ -292,7 +292,7 @@ impl DomainSettings {
     }
 
     /// Asks the source of a list anew. `true`: another edition is in force.
-    async fn renew(&self, held: &mut Held, fetcher: &Fetcher, clock: &Clock) -> Result<bool, RevocationError> {
+    async fn renew(&self, held: &mut Held, fetcher: &dyn Fetch, clock: &Clock) -> Result<bool, RevocationError> {
         match self.renewed(held, fetcher, clock).await {
             Ok(fresh) => {
                 let next = fresh.iter().map(|list| list.next_update()).min().unwrap_or(Timestamp::MAX);
@@ -318,7 +318,12 @@ impl DomainSettings {
         }
     }
 
-    async fn renewed(&self, held: &Held, fetcher: &Fetcher, clock: &Clock) -> Result<Vec<Arc<RevocationList>>, RevocationError> {
+    async fn renewed(
+        &self,
+        held: &Held,
+        fetcher: &dyn Fetch,
+        clock: &Clock,
+    ) -> Result<Vec<Arc<RevocationList>>, RevocationError> {
         // A list may have a million entries, and a disk may hang: no call waits while it is read.
         let (settings, now) = (self.clone(), clock.now());
         let read = match &held.source {
@@ -434,7 +439,7 @@ impl Domain {
     }
 
     /// Asks the sources whose time has come.
-    pub async fn renew(&self, fetcher: &Fetcher, clock: &Clock) -> Renewed {
+    pub async fn renew(&self, fetcher: &dyn Fetch, clock: &Clock) -> Renewed {
         let before = self.current();
         let mut lists = Lists::clone(&before);
         let mut renewed = Renewed::default();

@@ -2,20 +2,31 @@
 //!
 //! Each *trust domain* — TLS clients, the admin's clients, the STS's server, the index's server, and those who sign what the
 //! gateway believes — has lists of its own, judged by its own authorities, and a rule of its own for what holds without one:
-//! a CA of one domain has no say in another. [`domain`] holds the lists and keeps them fresh, [`fetch`] gets them from
-//! where the configuration says and from nowhere else (an address that stands in a certificate is a stranger's word),
-//! [`verify`] asks them in every TLS handshake.
+//! a CA of one domain has no say in another. [`domain`] holds the lists and keeps them fresh; a [`Fetch`] gets them from
+//! where the configuration says and from nowhere else (an address that stands in a certificate is untrusted); [`verify`]
+//! asks them in every TLS handshake.
 
 pub mod domain;
-pub mod fetch;
 pub mod list;
 pub mod ocsp;
 pub mod verify;
 
+use std::pin::Pin;
+
+use http::Uri;
 use rustls_pki_types::UnixTime;
 use x509_parser::asn1_rs::{FromDer, Sequence};
 
 use jiff::Timestamp;
+
+/// A list on its way: its bytes, or `Fetch` or `TooLarge`.
+pub type Fetched<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, list::RevocationError>> + Send + 'a>>;
+
+/// What gets a list from its address. The client is the outbound one, which itself asks the lists whom to trust.
+pub trait Fetch: Send + Sync {
+    /// The list's bytes.
+    fn get<'a>(&'a self, uri: &'a Uri) -> Fetched<'a>;
+}
 
 /// Whether the key in `spki` (SubjectPublicKeyInfo, DER) made `signature` over `message`, by the algorithm whose
 /// AlgorithmIdentifier has this content: by whichever that TLS takes too, RSASSA-PSS among them, which OCES3 uses.

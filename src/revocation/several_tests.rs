@@ -15,11 +15,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::domain::{Domain, DomainSettings, Keeping, Lists, Source, WithoutList};
-use super::fetch::Fetcher;
 use super::verify::{ClientVerifier, unix_time};
 use super::*;
 use crate::clock::Clock;
 use crate::outbound::OutboundSettings;
+use crate::outbound::lists::Fetcher;
 use crate::pem;
 
 const GOOD: u64 = 1;

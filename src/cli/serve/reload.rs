@@ -24,7 +24,7 @@ use crate::gateway::authenticate::TokenTrust;
 use crate::gateway::clients::{ClientCertificate, ClientTrust};
 use crate::gateway::domains::{self, Each};
 use crate::metrics::{Metrics, Reload};
-use crate::revocation::fetch::Fetcher;
+use crate::outbound::lists::Fetcher;
 use crate::revocation::ocsp::{self, StapleError};
 use crate::saml::memory::AssertionMemory;
 use crate::services::terminaladgang::assemble::{Assembled, Lasting, Tokens, assemble};

@@ -8,8 +8,9 @@ use http::{HeaderMap, Response, StatusCode, Uri, header::CONTENT_ENCODING};
 use http_body_util::{BodyExt, Limited};
 use tokio::time::Instant;
 
-use super::list::RevocationError;
-use crate::outbound::{AnswerBody, Outbound, OutboundError, OutboundSettings, SetupError, told};
+use super::{AnswerBody, Outbound, OutboundError, OutboundSettings, SetupError, told};
+use crate::revocation::list::RevocationError;
+use crate::revocation::{Fetch, Fetched};
 
 /// The client for lists.
 #[derive(Clone)]
@@ -29,19 +30,6 @@ impl Fetcher {
         let https = !settings.roots.is_empty();
         let outbound = Outbound::new(OutboundSettings { clear: true, ..settings })?;
         Ok(Self { outbound, https, timeout, limit })
-    }
-
-    /// The list's bytes.
-    ///
-    /// # Errors
-    /// `Fetch`, `TooLarge`.
-    pub async fn get(&self, uri: &Uri) -> Result<Vec<u8>, RevocationError> {
-        let failed = |cause: String| RevocationError::Fetch { name: uri.to_string(), cause };
-        if uri.scheme_str() == Some("https") && !self.https {
-            return Err(failed("revocation.roots names no CA for https".to_owned()));
-        }
-        let answer = self.outbound.get(uri, Instant::now() + self.timeout).await;
-        self.read(uri, answer.map_err(|error| failed(self.cause(&error)))?).await
     }
 
     async fn read(&self, uri: &Uri, answer: Response<AnswerBody>) -> Result<Vec<u8>, RevocationError> {
@@ -67,6 +55,19 @@ impl Fetcher {
             Some(OutboundError::Timeout) => format!("no complete answer within {} s", self.timeout.as_secs()),
             _ => error.to_string(),
         }
+    }
+}
+
+impl Fetch for Fetcher {
+    fn get<'a>(&'a self, uri: &'a Uri) -> Fetched<'a> {
+        Box::pin(async move {
+            let failed = |cause: String| RevocationError::Fetch { name: uri.to_string(), cause };
+            if uri.scheme_str() == Some("https") && !self.https {
+                return Err(failed("revocation.roots names no CA for https".to_owned()));
+            }
+            let answer = self.outbound.get(uri, Instant::now() + self.timeout).await;
+            self.read(uri, answer.map_err(|error| failed(self.cause(&error)))?).await
+        })
     }
 }
 
