@@ -7,7 +7,7 @@
 //! 4. [`violation`] says which element breaks which rule and what was expected, in Danish and English, and never a value.
 //!
 //! The validator is the library `xsd-schema` (docs/decisions/schema.md). Its messages quote values and its names stay in
-//! memory for ever, so neither is used: [`drive`] pushes events and asks for codes, and a pool builds its schema anew
+//! memory for ever, so neither is used: `drive` pushes events and asks for codes, and a pool builds its schema anew
 //! when messages have doubled its names.
 
 pub mod compile;
