@@ -81,7 +81,8 @@ fn what_is_missing_is_said_at_once_and_is_no_fault_of_the_sts(world: &World) {
     std::fs::write(world.dir.join("part.env"), without(&["STS", "SERVICE"])).unwrap();
     let (code, told) = call(world, &["--env", "part.env"]);
     assert_eq!(code, Some(2), "as every usage error: {told}");
-    assert!(told.contains("--sts URL (or the setting STS)") && told.contains("--service URL (or the setting SERVICE)"), "{told}");
+    assert!(told.contains("--sts URL (STS)") && told.contains("--service URL (SERVICE)"), "{told}");
+    assert!(told.contains("et kald med token kræver · a call in the token binding needs"), "{told}");
     assert!(!told.contains("StsUnavailable") && !told.contains("--ca"), "{told}");
     std::fs::write(world.dir.join("part.env"), without(&["STS", "STS_METADATA", "ENTITY_ID"])).unwrap();
     let (code, told) = call(world, &["--env", "part.env", "--binding", "authority-context"]);

@@ -103,7 +103,7 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
             let environment = |name: &str| std::env::var(name).ok();
             match call::run(*args, clock, &mut io::stdin().lock(), &environment).await {
                 Err(error @ call::CallError::Usage(_)) => {
-                    eprintln!("hjemmel: {error}\nSee `hjemmel call --help`.");
+                    eprintln!("hjemmel: {error}\nSe · See `hjemmel call --help`.");
                     Ok(ExitCode::from(2))
                 }
                 outcome => outcome.map_err(Into::into).and(done),

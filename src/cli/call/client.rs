@@ -22,13 +22,16 @@ const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The gateway could not be reached.
-    #[error("the gateway does not answer: {0}; check the address and the trusted CA")]
+    #[error(
+        "der er ikke forbindelse til gatewayen; kontrollér adressen og den CA, der er tillid til\n\
+         the gateway does not answer: {0}; check the address and the trusted CA"
+    )]
     Outbound(#[from] OutboundError),
     /// The message could not be signed.
-    #[error("the message could not be signed: {0}")]
+    #[error("beskeden kunne ikke signeres\nthe message could not be signed: {0}")]
     Sign(#[from] SignError),
     /// The answer broke off or is too large.
-    #[error("the answer could not be read whole")]
+    #[error("svaret kunne ikke læses i sin helhed\nthe answer could not be read whole")]
     Unreadable,
 }
 

@@ -110,19 +110,21 @@ enum Binding {
     AuthorityContext,
 }
 
-/// Why the call could not be made, or its answer not trusted.
+/// Why the call could not be made, or its answer not trusted: in Danish, then in English on a line of its own. What a
+/// file, a certificate or TLS has wrong is told as everywhere in the product, in English.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// No possible CPR number on standard input.
     #[error(
-        "standard input does not begin with a CPR number (ten digits with a possible date); write one line, without a hyphen"
+        "standardinput begynder ikke med et CPR-nummer (ti cifre med en mulig dato); skriv én linje uden bindestreg\n\
+         standard input does not begin with a CPR number (ten digits with a possible date); write one line, without a hyphen"
     )]
     Person,
     /// Certificate or key.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
     /// Certificate or key.
-    #[error("the certificate or key cannot sign: {0}")]
+    #[error("certifikatet eller nøglen kan ikke signere: {da}\nthe certificate or key cannot sign: {0}", da = .0.told().da().to_owned())]
     Key(#[from] KeyError),
     /// TLS.
     #[error(transparent)]
@@ -142,19 +144,22 @@ pub enum CallError {
     #[error("{0}")]
     Usage(String),
     /// No answer from the STS.
-    #[error("no token: {0}; check the address of the STS and the trusted CA")]
+    #[error(
+        "der er ikke hentet et token, da der ikke er forbindelse til STS'en; kontrollér STS'ens adresse og den CA, der er tillid til\n\
+         no token: {0}; check the address of the STS and the trusted CA"
+    )]
     NoSts(String),
     /// The STS's refusal, or an answer of its that cannot be used: in Danish, then in English.
-    #[error("no token\n{0}")]
+    #[error("der er ikke hentet et token · no token\n{0}")]
     Sts(String),
     /// The exchange.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The answer's signature: in Danish, then in English.
-    #[error("the answer is not shown\n{0}")]
+    #[error("svaret vises ikke · the answer is not shown\n{0}")]
     Answer(String),
     /// The service answered with a fault.
-    #[error("the service answered with a fault")]
+    #[error("servicen svarede med en fejl · the service answered with a fault")]
     Fault,
 }
 
@@ -188,7 +193,7 @@ impl Needed {
             Some(_) => None,
             None => {
                 let certificate = settings.path(args.cert.as_ref(), "CERT");
-                let certificate = missing.need(certificate, "--cert FILE or --p12 FILE", "CERT");
+                let certificate = missing.need(certificate, "--cert FILE | --p12 FILE", "CERT");
                 certificate.zip(missing.need(settings.path(args.key.as_ref(), "KEY"), "--key FILE", "KEY"))
             }
         };
@@ -225,8 +230,8 @@ impl Needed {
                 token,
             }),
             _ => Err(missing.told(match args.binding {
-                Binding::Token => "a call in the token binding",
-                Binding::AuthorityContext => "a call in the AuthorityContext binding",
+                Binding::Token => ("et kald med token", "a call in the token binding"),
+                Binding::AuthorityContext => ("et kald med AuthorityContext", "a call in the AuthorityContext binding"),
             })),
         }
     }

@@ -41,7 +41,9 @@ impl<'a> Settings<'a> {
     /// [`CallError::Usage`]: the setting cannot be read as one.
     pub fn value<T: FromStr + Clone>(&self, option: Option<&T>, name: &str) -> Result<Option<T>, CallError> {
         let Some(text) = option.is_none().then(|| self.text(name)).flatten() else { return Ok(option.cloned()) };
-        let unreadable = || CallError::Usage(format!("the setting {name} cannot be read: {text}"));
+        let unreadable = || {
+            CallError::Usage(format!("indstillingen {name} kan ikke læses: {text}\nthe setting {name} cannot be read: {text}"))
+        };
         text.parse().map(Some).map_err(|_| unreadable())
     }
 }
@@ -54,17 +56,20 @@ impl Missing {
     /// Takes a value, or notes that it is missing.
     pub fn need<T>(&mut self, value: Option<T>, option: &str, setting: &str) -> Option<T> {
         if value.is_none() {
-            self.0.push(format!("  {option} (or the setting {setting})"));
+            self.0.push(format!("  {option} ({setting})"));
         }
         value
     }
 
     /// The usage error.
-    pub fn told(self, why: &str) -> CallError {
+    pub fn told(self, (da, en): (&str, &str)) -> CallError {
         let each = self.0.join("\n");
         CallError::Usage(format!(
-            "{why} needs\n{each}\nA setting stands in the file of --env, as `hjemmel demo --dir DIR` writes DIR/client.env, or in \
-             the environment."
+            "{da} kræver · {en} needs\n{each}\n\
+             I parentes står navnet på den tilsvarende indstilling. Den skrives i filen, som --env angiver (`hjemmel demo --dir DIR` \
+             danner DIR/client.env), eller sættes som miljøvariabel.\n\
+             In parentheses: the setting that gives the same. It stands in the file of --env, as \
+             `hjemmel demo --dir DIR` writes DIR/client.env, or in the environment."
         ))
     }
 }
@@ -79,10 +84,10 @@ fn assignments(text: &str, path: &Path) -> Result<BTreeMap<String, String>, Call
             continue;
         }
         let wrong = || {
+            let (file, line) = (path.display(), number + 1);
             CallError::Usage(format!(
-                "{}, line {}: write NAME=value, quoted with '…' where it holds more than letters, digits and @%+=:,./_-",
-                path.display(),
-                number + 1
+                "{file}, linje {line}: skriv NAVN=værdi, i '…', hvor værdien rummer andet end bogstaver, cifre og @%+=:,./_-\n\
+                 {file}, line {line}: write NAME=value, quoted with '…' where it holds more than letters, digits and @%+=:,./_-"
             ))
         };
         let assignment = line.strip_prefix("export ").map_or(line, str::trim_start);
