@@ -100,7 +100,12 @@ fn what_is_saved_is_what_explain_takes(world: &World) {
         let explained = hjemmel(world, &words, "");
         let said = String::from_utf8(explained.stdout).unwrap();
         assert_eq!(explained.status.code(), Some(0), "{line}\n{said}{}", String::from_utf8(explained.stderr).unwrap());
-        assert!(world.dir.join(binding).join("answer.xml").exists());
+        let saved: Vec<_> = std::fs::read_dir(world.dir.join(binding)).unwrap().map(|file| file.unwrap()).collect();
+        assert_eq!(saved.len(), if binding == "token" { 3 } else { 2 });
+        for file in saved {
+            let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
+            assert_eq!(mode & 0o777, 0o600, "{:?} holds personal data", file.path());
+        }
     }
 }
 

@@ -7,7 +7,7 @@ mod signer;
 mod token;
 pub mod words;
 
-use std::io::BufRead;
+use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -96,8 +96,8 @@ pub struct Args {
     /// Print the raw messages too
     #[arg(long)]
     xml: bool,
-    /// Write the raw messages to this folder: request.xml, answer.xml and (token binding) token.xml. They hold personal data.
-    /// Prints how `hjemmel explain` tells what the gateway decided about them
+    /// Write the raw messages to this folder: request.xml, answer.xml and (token binding) token.xml. They hold personal data, and
+    /// their owner alone can read them. Prints how `hjemmel explain` tells what the gateway decided about them
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
 }
@@ -350,8 +350,20 @@ async fn by_token(
 fn save(args: &Args, name: &str, bytes: &[u8]) -> Result<(), CallError> {
     let Some(dir) = &args.save else { return Ok(()) };
     let path = dir.join(name);
-    let written = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&path, bytes));
+    let written = std::fs::create_dir_all(dir).and_then(|()| write_private(&path, bytes));
     written.map_err(|error| CallError::File { path, error })
+}
+
+/// Writes a file that its owner alone may read, also where there was one before: a token and what a person receives.
+fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    file.write_all(bytes)
 }
 
 /// Whether `answer` is signed by one of `pinned`, as the answer to `message_id`, and its Timestamp is of now.
