@@ -70,11 +70,12 @@ fn each_code_of_a_fault_has_its_name_and_its_status_in_each_version() {
     }
 }
 
-/// An anonymous message of a megabyte: had each name been copied, these would have been two gigabytes.
+/// An anonymous message, its names as long as any may be: had each been copied, these would have been seven megabytes.
 #[test]
 fn ten_thousand_headers_that_are_not_understood_are_told_in_few_words() {
-    let namespace = format!("urn:{}", "x".repeat(200_000));
-    let headers = "<p:a s:mustUnderstand=\"1\"/>".repeat(10_000);
+    let (namespace, local) = (format!("urn:{}", "x".repeat(500)), "a".repeat(250));
+    let header = |local: &str| format!("<p:{local} s:mustUnderstand=\"1\"/>");
+    let headers = header(&local).repeat(3000) + &header("a").repeat(10_000);
     let message = format!(
         "<s:Envelope xmlns:s=\"{SOAP12}\" xmlns:p=\"{namespace}\"><s:Header>{headers}</s:Header><s:Body><p:b/></s:Body></s:Envelope>"
     );
