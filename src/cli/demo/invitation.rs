@@ -179,6 +179,7 @@ impl Invitation {
   persons   {persons}
   admin     {admin}/metrics, /healthz, /readyz
   folder    pki/         keys: NAME.pem with NAME.key.pem; trust root.pem
+            auditor/     auditors.key, with which `audit open` opens a person
             client.env   for `hjemmel call --env` and docs/clients
             demo.json    all of this, for programs
             request.xml  a call, and answer.xml what the index answers to it\n
