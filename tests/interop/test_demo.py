@@ -86,9 +86,10 @@ class PrintedLines(Gateway):
     """What the screen says may be pasted into a shell."""
 
     def printed(self, start):
-        found = re.findall(rf"^  ({start}.*)$", running.screen(), re.MULTILINE)
+        """The line with its folds undone, as it runs in the demo's folder."""
+        found = re.findall(rf"^  ({start}.*)$", running.screen().replace("\\\n  ", ""), re.MULTILINE)
         self.assertEqual(len(found), 1, running.screen())
-        return found[0]
+        return f"cd {running.dir} && {found[0]}"
 
     @needs("curl")
     def test_the_curl_line_is_served(self):
