@@ -7,7 +7,7 @@
 mod certificates;
 mod draft;
 mod limits;
-mod reader;
+pub(crate) mod reader;
 mod report;
 mod restart;
 mod sections;

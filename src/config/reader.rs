@@ -21,37 +21,37 @@ use super::{Content, FileRead, Source};
 
 /// A setting that was asked for, and what it is: for the tests of the annotated example.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Seen {
-    pub(super) setting: String,
-    pub(super) value: String,
-    pub(super) by_default: bool,
+pub(crate) struct Seen {
+    pub(crate) setting: String,
+    pub(crate) value: String,
+    pub(crate) by_default: bool,
 }
 
 /// What is gathered while a file is read.
 #[derive(Default)]
-pub(super) struct Gathered {
-    pub(super) problems: RefCell<Vec<Problem>>,
-    pub(super) warnings: RefCell<Vec<Problem>>,
-    pub(super) seen: RefCell<Vec<Seen>>,
-    pub(super) read: RefCell<Vec<FileRead>>,
+pub(crate) struct Gathered {
+    pub(crate) problems: RefCell<Vec<Problem>>,
+    pub(crate) warnings: RefCell<Vec<Problem>>,
+    pub(crate) seen: RefCell<Vec<Seen>>,
+    pub(crate) read: RefCell<Vec<FileRead>>,
 }
 
 impl Gathered {
-    pub(super) fn with(problem: Problem) -> Self {
+    pub(crate) fn with(problem: Problem) -> Self {
         Self { problems: RefCell::new(vec![problem]), ..Self::default() }
     }
 }
 
 /// One table of the file, or the absence of it.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     gathered: &'a Gathered,
     /// The folder of the file: relative paths in it start here.
-    pub(super) folder: &'a Path,
-    pub(super) now: Timestamp,
+    pub(crate) folder: &'a Path,
+    pub(crate) now: Timestamp,
     name: String,
     table: Option<&'a DeTable<'a>>,
-    pub(super) header: Option<Range<usize>>,
-    pub(super) known: BTreeSet<&'static str>,
+    pub(crate) header: Option<Range<usize>>,
+    pub(crate) known: BTreeSet<&'static str>,
     /// Keys that have been reported already.
     excused: Vec<&'a str>,
     /// Settings without a default that are not written, and what to say of it.
@@ -62,7 +62,7 @@ pub(super) struct Reader<'a> {
 type Value<'a> = &'a Spanned<DeValue<'a>>;
 
 impl<'a> Reader<'a> {
-    pub(super) fn root(table: Option<&'a DeTable<'a>>, folder: &'a Path, now: Timestamp, gathered: &'a Gathered) -> Self {
+    pub(crate) fn root(table: Option<&'a DeTable<'a>>, folder: &'a Path, now: Timestamp, gathered: &'a Gathered) -> Self {
         Self {
             gathered,
             folder,
@@ -77,7 +77,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the table `key` with `read`, and then reports the keys in it that nobody asked for.
-    pub(super) fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Reader<'a>) -> Option<T>) -> Option<T> {
+    pub(crate) fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Reader<'a>) -> Option<T>) -> Option<T> {
         let value = self.find(key).or_else(|| self.misspelt_section(key));
         let table = value.and_then(|value| {
             let table = value.get_ref().as_table();
@@ -114,7 +114,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reports the keys that nobody asked for, and those that are missing where no such key is a slip for them.
-    pub(super) fn finish(mut self) {
+    pub(crate) fn finish(mut self) {
         for (key, _) in self.table.into_iter().flatten() {
             let name = key.get_ref().as_ref();
             if self.known.contains(name) || self.excused.contains(&name) {
@@ -140,22 +140,22 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether any of these keys is given.
-    pub(super) fn has_any(&self, keys: &[&'static str]) -> bool {
+    pub(crate) fn has_any(&self, keys: &[&'static str]) -> bool {
         self.table.into_iter().flatten().any(|(key, _)| keys.contains(&key.get_ref().as_ref()))
     }
 
     // ---- kinds of settings; `None` means that a problem has been reported ----
 
-    pub(super) fn text(&mut self, key: &'static str, default: Option<&str>) -> Option<String> {
+    pub(crate) fn text(&mut self, key: &'static str, default: Option<&str>) -> Option<String> {
         self.setting(key, default.map(str::to_owned), as_text)
     }
 
     /// A text that may be absent.
-    pub(super) fn optional_text(&mut self, key: &'static str) -> Option<Option<String>> {
+    pub(crate) fn optional_text(&mut self, key: &'static str) -> Option<Option<String>> {
         self.setting(key, Some(None), |value| as_text(value).map(Some))
     }
 
-    pub(super) fn environment(&mut self, key: &'static str) -> Option<String> {
+    pub(crate) fn environment(&mut self, key: &'static str) -> Option<String> {
         self.setting(key, None, |value| {
             let name = as_text(value)?;
             let fits = (1..=32).contains(&name.len())
@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(super) fn cvr(&mut self, key: &'static str) -> Option<String> {
+    pub(crate) fn cvr(&mut self, key: &'static str) -> Option<String> {
         self.setting(key, None, |value| {
             let cvr = as_text(value)?;
             let fits = cvr.len() == 8 && cvr.bytes().all(|byte| byte.is_ascii_digit());
@@ -176,13 +176,13 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(super) fn uuid(&mut self, key: &'static str, default: Uuid) -> Option<Uuid> {
+    pub(crate) fn uuid(&mut self, key: &'static str, default: Uuid) -> Option<Uuid> {
         self.setting(key, Some(default), |value| {
             as_text(value)?.parse().map_err(|_| "is not a UUID; write it as 8-4-4-4-12 hexadecimal digits".to_owned())
         })
     }
 
-    pub(super) fn socket(&mut self, key: &'static str, default: Option<SocketAddr>) -> Option<SocketAddr> {
+    pub(crate) fn socket(&mut self, key: &'static str, default: Option<SocketAddr>) -> Option<SocketAddr> {
         self.setting(key, default, |value| {
             as_text(value)?
                 .parse()
@@ -190,7 +190,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(super) fn https(&mut self, key: &'static str) -> Option<Uri> {
+    pub(crate) fn https(&mut self, key: &'static str) -> Option<Uri> {
         self.setting(key, None, |value| {
             let uri: Option<Uri> = as_text(value)?.parse().ok();
             uri.filter(|uri| uri.scheme_str() == Some("https") && uri.host().is_some_and(|host| !host.is_empty()))
@@ -198,7 +198,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(super) fn duration(&mut self, key: &'static str, default: Duration, range: RangeInclusive<Duration>) -> Option<Duration> {
+    pub(crate) fn duration(&mut self, key: &'static str, default: Duration, range: RangeInclusive<Duration>) -> Option<Duration> {
         self.setting(key, Some(default), |value| {
             const FORM: &str = "write for instance \"30s\", \"5m\" or \"8h\"";
             let text = as_text(value).map_err(|_| format!("is not a duration; {FORM}"))?;
@@ -208,7 +208,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(super) fn number(&mut self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> Option<u64> {
+    pub(crate) fn number(&mut self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> Option<u64> {
         self.setting(key, Some(default), |value| {
             let integer = value.as_integer().ok_or_else(|| "is not a whole number; write it without quotes".to_owned())?;
             let number = u64::from_str_radix(integer.as_str(), integer.radix())
@@ -217,23 +217,23 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(super) fn size(&mut self, key: &'static str, default: usize, range: RangeInclusive<u64>) -> Option<usize> {
+    pub(crate) fn size(&mut self, key: &'static str, default: usize, range: RangeInclusive<u64>) -> Option<usize> {
         self.number(key, default as u64, range).and_then(|number| usize::try_from(number).ok())
     }
 
-    pub(super) fn flag(&mut self, key: &'static str, default: bool) -> Option<bool> {
+    pub(crate) fn flag(&mut self, key: &'static str, default: bool) -> Option<bool> {
         self.setting(key, Some(default), |value| {
             value.as_bool().ok_or_else(|| "is not true or false; write it without quotes".to_owned())
         })
     }
 
     /// One of the named choices.
-    pub(super) fn choice<T: Copy + Debug>(&mut self, key: &'static str, default: T, choices: &[(&str, T)]) -> Option<T> {
+    pub(crate) fn choice<T: Copy + Debug>(&mut self, key: &'static str, default: T, choices: &[(&str, T)]) -> Option<T> {
         self.setting(key, Some(default), |value| one_of(value, choices))
     }
 
     /// Some of the named choices, at least one, none twice.
-    pub(super) fn choices<T: Copy + Debug + PartialEq>(
+    pub(crate) fn choices<T: Copy + Debug + PartialEq>(
         &mut self,
         key: &'static str,
         default: &[T],
@@ -253,13 +253,13 @@ impl<'a> Reader<'a> {
     }
 
     /// A folder that exists.
-    pub(super) fn directory(&mut self, key: &'static str) -> Option<PathBuf> {
+    pub(crate) fn directory(&mut self, key: &'static str) -> Option<PathBuf> {
         let folder = self.folder;
         self.setting(key, None, |value| existing(folder.join(as_text(value)?)))
     }
 
     /// A file that may be made later, in a folder that exists.
-    pub(super) fn new_file(&mut self, key: &'static str) -> Option<PathBuf> {
+    pub(crate) fn new_file(&mut self, key: &'static str) -> Option<PathBuf> {
         let folder = self.folder;
         self.setting(key, None, |value| {
             let path = folder.join(as_text(value)?);
@@ -272,31 +272,31 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes what a file holds, for the report.
-    pub(super) fn note(&self, key: &str, file: &Path, holds: Vec<Content>, secret: bool) {
+    pub(crate) fn note(&self, key: &str, file: &Path, holds: Vec<Content>, secret: bool) {
         let read = FileRead { setting: self.path(key), file: file.to_owned(), holds, secret };
         self.gathered.read.borrow_mut().push(read);
     }
 
     /// A file that can be read.
-    pub(super) fn file(&mut self, key: &'static str) -> Option<PathBuf> {
+    pub(crate) fn file(&mut self, key: &'static str) -> Option<PathBuf> {
         let folder = self.folder;
         self.setting(key, None, |value| readable(folder.join(as_text(value)?)))
     }
 
     /// A folder that exists; none by default.
-    pub(super) fn optional_directory(&mut self, key: &'static str) -> Option<Option<PathBuf>> {
+    pub(crate) fn optional_directory(&mut self, key: &'static str) -> Option<Option<PathBuf>> {
         let folder = self.folder;
         self.setting(key, Some(None), |value| existing(folder.join(as_text(value)?)).map(Some))
     }
 
     /// A file that can be read; none by default.
-    pub(super) fn optional_file(&mut self, key: &'static str) -> Option<Option<PathBuf>> {
+    pub(crate) fn optional_file(&mut self, key: &'static str) -> Option<Option<PathBuf>> {
         let folder = self.folder;
         self.setting(key, Some(None), |value| readable(folder.join(as_text(value)?)).map(Some))
     }
 
     /// Files that can be read, and http or https addresses; none by default.
-    pub(super) fn sources(&mut self, key: &'static str) -> Option<Vec<Source>> {
+    pub(crate) fn sources(&mut self, key: &'static str) -> Option<Vec<Source>> {
         let folder = self.folder;
         self.setting(key, Some(Vec::new()), |value| {
             let source = |text: String| match text.split_once("://") {
@@ -317,7 +317,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Files that can be read; none by default.
-    pub(super) fn files(&mut self, key: &'static str) -> Option<Vec<PathBuf>> {
+    pub(crate) fn files(&mut self, key: &'static str) -> Option<Vec<PathBuf>> {
         let folder = self.folder;
         self.setting(key, Some(Vec::new()), |value| {
             as_array(value)?.iter().map(|item| readable(folder.join(as_text(item.get_ref())?))).collect()
@@ -327,7 +327,7 @@ impl<'a> Reader<'a> {
     // ---- the common part ----
 
     /// Reads one setting, records it, and reports what is wrong with it.
-    pub(super) fn setting<T: Debug>(
+    pub(crate) fn setting<T: Debug>(
         &mut self,
         key: &'static str,
         default: Option<T>,
@@ -355,7 +355,7 @@ impl<'a> Reader<'a> {
         value
     }
 
-    pub(super) fn find(&mut self, key: &'static str) -> Option<Value<'a>> {
+    pub(crate) fn find(&mut self, key: &'static str) -> Option<Value<'a>> {
         self.known.insert(key);
         self.table.into_iter().flatten().find(|(name, _)| name.get_ref().as_ref() == key).map(|(_, value)| value)
     }
@@ -365,18 +365,18 @@ impl<'a> Reader<'a> {
     }
 
     /// Reports a problem with `key`.
-    pub(super) fn problem(&self, key: &str, span: Option<Range<usize>>, text: String) {
+    pub(crate) fn problem(&self, key: &str, span: Option<Range<usize>>, text: String) {
         self.gathered.problems.borrow_mut().push(Problem { setting: self.path(key), text, span });
     }
 
     /// Reports a problem with `key` where it stands.
-    pub(super) fn problem_at(&mut self, key: &'static str, text: String) {
+    pub(crate) fn problem_at(&mut self, key: &'static str, text: String) {
         let span = self.find(key).map(Spanned::span).or(self.header.clone());
         self.problem(key, span, text);
     }
 
     /// Reports what will be a problem before long.
-    pub(super) fn warning(&self, key: &str, span: Option<Range<usize>>, text: String) {
+    pub(crate) fn warning(&self, key: &str, span: Option<Range<usize>>, text: String) {
         self.gathered.warnings.borrow_mut().push(Problem { setting: self.path(key), text, span });
     }
 }
@@ -413,7 +413,7 @@ fn likeness(one: &str, other: &str) -> f64 {
     strsim::normalized_damerau_levenshtein(&one.to_lowercase(), &other.to_lowercase())
 }
 
-pub(super) fn as_text(value: &DeValue<'_>) -> Result<String, String> {
+pub(crate) fn as_text(value: &DeValue<'_>) -> Result<String, String> {
     match value.as_str() {
         Some("") => Err("is empty; write a value or remove the setting".to_owned()),
         Some(text) => Ok(text.to_owned()),
@@ -421,14 +421,14 @@ pub(super) fn as_text(value: &DeValue<'_>) -> Result<String, String> {
     }
 }
 
-pub(super) fn as_array<'v, 'a>(value: &'v DeValue<'a>) -> Result<&'v [Spanned<DeValue<'a>>], String> {
+pub(crate) fn as_array<'v, 'a>(value: &'v DeValue<'a>) -> Result<&'v [Spanned<DeValue<'a>>], String> {
     match value.as_array() {
         Some(array) => Ok(array),
         None => Err("is not a list; write it as [\"…\", \"…\"]".to_owned()),
     }
 }
 
-fn one_of<T: Copy>(value: &DeValue<'_>, choices: &[(&str, T)]) -> Result<T, String> {
+pub(crate) fn one_of<T: Copy>(value: &DeValue<'_>, choices: &[(&str, T)]) -> Result<T, String> {
     let text = as_text(value)?;
     choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice).ok_or_else(|| {
         let names: Vec<_> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();

@@ -30,9 +30,17 @@ impl Schema {
     /// # Errors
     /// What is wrong with it: a document that is missing, a type that does not resolve, a rule of XML Schema broken.
     pub fn new(sources: Arc<Sources>, roots: impl IntoIterator<Item = String>) -> Result<Self, Vec<Problem>> {
+        Self::checked(sources, roots).map(|(schema, _)| schema)
+    }
+
+    /// The same, with what it was compiled to.
+    pub(super) fn checked(
+        sources: Arc<Sources>,
+        roots: impl IntoIterator<Item = String>,
+    ) -> Result<(Self, Compiled), Vec<Problem>> {
         let schema = Self { sources, roots: roots.into_iter().collect() };
-        schema.compile()?;
-        Ok(schema)
+        let compiled = schema.compile()?;
+        Ok((schema, compiled))
     }
 
     pub(super) fn compile(&self) -> Result<Compiled, Vec<Problem>> {

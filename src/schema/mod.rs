@@ -12,6 +12,7 @@
 
 pub mod compile;
 mod drive;
+pub mod inspect;
 pub mod pool;
 pub mod source;
 pub mod violation;

@@ -151,12 +151,17 @@ pub fn document(path: &Path) -> Result<String, String> {
 /// Why it is not, in words.
 pub fn checked(text: &str) -> Result<String, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    parse(text).map(|_| text.to_owned())
+}
+
+/// A document of the folder, by the strict reader.
+///
+/// # Errors
+/// Why it is not strict XML without a DTD, in words.
+pub fn parse(text: &str) -> Result<Document, String> {
     // A DTD can bring entities, which the validator's reader ignores: refused here, with whatever is no strict XML.
     let limits = Limits { attributes: 256, text: 1024 * 1024, nodes: 1_000_000, ..Limits::default() };
-    match Document::parse(bytes::Bytes::copy_from_slice(text.as_bytes()), &limits) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(refusal) => Err(refusal.entry().en.what),
-    }
+    Document::parse(bytes::Bytes::copy_from_slice(text.as_bytes()), &limits).map_err(|refusal| refusal.entry().en.what)
 }
 
 /// Gives the validator the folder's documents and nothing else.

@@ -1,0 +1,11 @@
+//! Pass-through services: a folder with published WSDL and XSD files and `service.toml`, and no code.
+//!
+//! 1. [`folder`] loads one, all problems at once: [`settings`] reads `service.toml`, [`wsdl`] the operations, [`crate::schema`]
+//!    compiles what a message must look like.
+//! 2. [`path`] names places in a message's body.
+
+pub mod folder;
+pub mod path;
+mod security;
+pub mod settings;
+pub mod wsdl;
