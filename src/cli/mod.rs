@@ -16,6 +16,7 @@ mod help;
 mod lang;
 pub mod policy;
 pub mod serve;
+pub mod service;
 mod shell;
 pub mod stub;
 
@@ -53,6 +54,8 @@ enum Command {
     Policy(policy::Args),
     /// Service agreements: import, list, show, decide
     Agreement(agreement::Args),
+    /// Pass-through services: a folder of published files and a service.toml each
+    Service(service::Args),
     /// The audit log: verify, search, open, retire
     Audit(audit::Args),
     /// Run a token service or a benefit index for development
@@ -122,6 +125,7 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
             output::Stdout.flush()?;
             result.map_err(Into::into).and(done)
         }
+        Command::Service(args) => service::run(&args, &mut output::Stdout).await,
         Command::Stub(args) => Ok(stub::run(&args, clock).await?),
         Command::Certs(args) => certs::run(&args, clock).map_err(Into::into).and(done),
     }

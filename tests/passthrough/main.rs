@@ -10,6 +10,7 @@
     clippy::print_stdout
 )]
 
+mod command;
 mod judges;
 mod official;
 mod property;
