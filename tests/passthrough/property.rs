@@ -1,5 +1,8 @@
 //! Whatever the files say, loading ends with a service or with problems.
 
+use std::sync::Arc;
+
+use hjemmel::schema::compile::Schema;
 use hjemmel::schema::source::Sources;
 use hjemmel::services::passthrough::{settings, wsdl};
 use proptest::prelude::*;
@@ -52,6 +55,36 @@ proptest! {
         let (_, read) = settings::parse(&text);
         if let Err(problems) = read {
             prop_assert!(!problems.is_empty());
+        }
+    }
+}
+
+/// A schema that is still well-formed, with some attributes' values exchanged for each other or for odd ones.
+fn exchanged() -> impl Strategy<Value = String> {
+    let parts: Vec<&str> = XSD.split('"').collect();
+    let odd =
+        ["", "-1", "unbounded", "99999999999", "x:any", "b:Ukendt", "##any", "[a-", "(a*)*b{1,99999}", "b:Brev", "x:integer"];
+    let values: Vec<&str> = parts.iter().skip(1).step_by(2).copied().chain(odd).collect();
+    let edit = (0..parts.len() / 2, 0..values.len());
+    proptest::collection::vec(edit, 1..5).prop_map(move |edits| {
+        let mut parts = parts.clone();
+        for (at, value) in edits {
+            parts[2 * at + 1] = values[value];
+        }
+        parts.join("\"")
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn no_schema_panics(text in exchanged()) {
+        let mut sources = Sources::default();
+        sources.add("brev.xsd", text);
+        match Schema::inspected(Arc::new(sources), ["brev.xsd".to_owned()]) {
+            Ok((_, schema)) => drop(schema.follow(("urn:test:brev", "Brev"), &["Modtager".to_owned(), "Id".to_owned()], Some("art"))),
+            Err(problems) => prop_assert!(!problems.is_empty()),
         }
     }
 }

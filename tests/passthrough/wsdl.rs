@@ -100,7 +100,25 @@ fn what_cannot_be_offered_is_told_with_its_line_and_a_remedy() {
             "brev.wsdl:23: It is bound to MIME parts.",
         ),
     ];
-    for (from, to, expected) in cases {
+    let more = [
+        (
+            "<s:binding tr",
+            "<o:OptimizedMimeSerialization xmlns:o=\"http://schemas.xmlsoap.org/ws/2004/09/policy/optimizedmimeserialization\"/><s:binding tr",
+            "brev.wsdl:19: It asks for MTOM.",
+        ),
+        (
+            "<w:output><s:body",
+            "<w:output><q:noget xmlns:q=\"urn:q\" w:required=\"true\"/><s:body",
+            "brev.wsdl:23: It demands {urn:q}noget, which is not known here.",
+        ),
+        ("<w:types>", "<w:import namespace=\"urn:a\"/><w:types>", "brev.wsdl:4: It imports a document and does not say which."),
+        (
+            "<w:types>",
+            "<w:import namespace=\"urn:a\" location=\"service.wsdl\"/><w:types>",
+            "brev.wsdl:4: It needs service.wsdl,",
+        ),
+    ];
+    for (from, to, expected) in cases.into_iter().chain(more) {
         let told = refused(&borrowed(&changed(from, to)));
         let found = told.iter().find(|problem| problem.starts_with(expected));
         let found = found.unwrap_or_else(|| panic!("{from} → {to}: {told:#?}"));
