@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::cli::lang::Lang;
 use crate::schema::pool::Pool;
 use crate::schema::source::{self, Problem, Sources};
+use crate::services::passthrough::documents;
 use crate::services::passthrough::folder::{self, Contract, Folder};
 use crate::services::passthrough::settings::{FILE, Receiver};
 use crate::services::passthrough::wsdl::{self, Operation, Security, Wsdl};
@@ -359,7 +360,7 @@ fn follow(file: PathBuf, reached: &mut BTreeSet<PathBuf>) {
             continue;
         }
         let Some(document) = source::document(&file).ok().and_then(|text| source::parse(&text).ok()) else { continue };
-        let relative = wsdl::links(&document).into_iter().map(|(_, location)| location);
+        let relative = documents::links(&document).into_iter().map(|(_, location)| location);
         let relative = relative.filter(|location| !location.starts_with('/') && !location.contains(':'));
         next.extend(relative.map(|location| plain(&file.with_file_name("").join(location))));
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
+use super::documents;
 use super::path::Path;
 use super::settings::{self, Offered, Placed, Settings};
 use super::wsdl::{self, Name, Operation, Security, Wsdl};
@@ -123,7 +124,7 @@ fn contract(sources: &Sources, offered: &Offered) -> Result<(Contract, Inspected
     elements(&mut wsdl, &inspected, &mut problems);
     if problems.is_empty() {
         let mut documents: Vec<String> =
-            inspected.documents().iter().map(|document| wsdl::file_of(document).to_owned()).collect();
+            inspected.documents().iter().map(|document| documents::file_of(document).to_owned()).collect();
         documents.dedup();
         Ok((Contract { security: offered.security, wsdl, schema, documents }, inspected))
     } else {
@@ -132,7 +133,7 @@ fn contract(sources: &Sources, offered: &Offered) -> Result<(Contract, Inspected
 }
 
 fn in_file(problem: Problem) -> Problem {
-    let file = wsdl::file_of(&problem.file).to_owned();
+    let file = documents::file_of(&problem.file).to_owned();
     Problem { file, ..problem }
 }
 
@@ -144,10 +145,10 @@ fn missing(sources: &Sources, path: &str) -> Vec<Problem> {
         if !seen.insert(path.clone()) {
             continue;
         }
-        for (line, location) in wsdl::links(&document) {
+        for (line, location) in documents::links(&document) {
             match Sources::resolve(&path, &location) {
                 Some(found) if sources.get(&found).is_some() => next.push(found),
-                found => problems.push(wsdl::absent(&path, line, found, &location)),
+                found => problems.push(documents::absent(&path, line, found, &location)),
             }
         }
     }
