@@ -177,7 +177,8 @@ pub fn run(args: Args, clock: &Clock, input: &mut impl BufRead, out: &mut impl W
             let (admitted, closed) = (verified.admitted, verified.closed);
             writeln!(
                 out,
-                "The log is whole{from}: {entries} entries in {segments} segments; {admitted} calls admitted, {closed} closed."
+                "The log is whole{from}: {entries} entries in {segments} segments; {closed} calls ended, {admitted} were admitted to be \
+                 forwarded (the others were refused before)."
             )?;
             if verified.leftover > 0 {
                 let left = verified.leftover;
