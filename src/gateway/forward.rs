@@ -20,7 +20,7 @@ use crate::outbound::breaker::{Breaker, Pass};
 use crate::outbound::{AnswerBody, Outbound, OutboundError, told};
 use crate::refusal::Refusal;
 use crate::signature::sign::{self, Message};
-use crate::soap::envelope::Version;
+use crate::soap::envelope::{self, Version};
 
 /// The index's answer as it begins to arrive: nothing of it is known to be true yet. Only this module makes one.
 pub struct Answer {
@@ -104,11 +104,7 @@ impl Forward {
 
     /// The signed message. The signature is made off the threads that move everybody's bytes.
     async fn message(&self, grant: Grant, message_id: &str) -> Result<(Bytes, Grant), Refusal> {
-        let transaction = grant.transaction();
-        let header = format!(
-            "<rh:RequestHeader xmlns:rh=\"{}\"><rh:TransactionUUID>{transaction}</rh:TransactionUUID></rh:RequestHeader>",
-            crate::soap::names::REQUEST_HEADER
-        );
+        let header = envelope::request_header(&grant.transaction().to_string());
         let (action, to, message_id) = (self.definition.index_action.clone(), self.address.to_string(), message_id.to_owned());
         let created = self.clock.now();
         let signed = self.signer.sign(move |signer| {

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::refusal::Refusal;
 use crate::signature::key::{Certificate, SigningKey};
 use crate::signature::sign::{self, Message};
-use crate::soap::envelope::Version;
+use crate::soap::envelope::{self, Version};
 use crate::soap::fault;
 
 /// How long a message of ours may be on its way.
@@ -154,13 +154,7 @@ fn wrap(wrapper: &Name, body: Vec<u8>) -> Vec<u8> {
 
 /// The caller's own `TransactionUUID`, echoed; a claim, never signed, never trusted.
 fn request_header(transaction: Option<&str>) -> String {
-    transaction.map_or_else(String::new, |id| {
-        format!(
-            "<rh:RequestHeader xmlns:rh=\"{0}\"><rh:TransactionUUID>{1}</rh:TransactionUUID></rh:RequestHeader>",
-            crate::soap::names::REQUEST_HEADER,
-            fault::escape(id)
-        )
-    })
+    transaction.map_or_else(String::new, envelope::request_header)
 }
 
 fn plain(version: Version, headers: &str, body: &[u8]) -> Bytes {

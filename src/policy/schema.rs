@@ -10,12 +10,18 @@ use crate::refusal::{Detail, Refusal};
 use crate::soap::document::{Child, Element, Elements};
 use crate::soap::strict::is_space;
 
-pub(crate) const YI: &str = "urn:oio:sts:ydelse:ydelseindeks:6";
-pub(crate) const OEI: &str = "urn:oio:sts:ydelse:oekonomiskeffektueringindeks:6";
-pub(crate) const BI: &str = "urn:oio:sts:ydelse:bevillingindeks:6";
-pub(super) const GO: &str = "urn:oio:sts:generelleoperationer:6";
-pub(crate) const GD: &str = "urn:oio:sts:generelledefinitioner:6";
-pub(crate) const SD: &str = "urn:oio:sagdok:3.0.0";
+/// The namespace of the index's operations (`yi`).
+pub const YI: &str = "urn:oio:sts:ydelse:ydelseindeks:6";
+/// The namespace of economic effectuations (`oei`).
+pub const OEI: &str = "urn:oio:sts:ydelse:oekonomiskeffektueringindeks:6";
+/// The namespace of grants (`bi`).
+pub const BI: &str = "urn:oio:sts:ydelse:bevillingindeks:6";
+/// The namespace of the operations' common types (`go`).
+pub const GO: &str = "urn:oio:sts:generelleoperationer:6";
+/// The namespace of the common definitions (`gd`).
+pub const GD: &str = "urn:oio:sts:generelledefinitioner:6";
+/// The namespace of the case and document standard (`sd`).
+pub const SD: &str = "urn:oio:sagdok:3.0.0";
 
 /// Times of registration and of effect, wherever they stand.
 const TEMPORAL: [&str; 5] = ["SoegRegistrering", "SoegVirkning", "SoegStsFraTidspunkt", "SoegStsTilTidspunkt", "Virkning"];

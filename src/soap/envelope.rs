@@ -255,6 +255,14 @@ fn twice(block: Element<'_>) -> Refusal {
     if block.namespace() == WSA { addressing(da, en) } else { structure(da, en) }
 }
 
+/// The platform's `RequestHeader` with this `TransactionUUID`.
+pub fn request_header(transaction: &str) -> String {
+    let transaction = super::fault::escape(transaction);
+    format!(
+        "<rh:RequestHeader xmlns:rh=\"{REQUEST_HEADER}\"><rh:TransactionUUID>{transaction}</rh:TransactionUUID></rh:RequestHeader>"
+    )
+}
+
 /// `RequestHeader/TransactionUUID`. Never trusted, only echoed; one that cannot be echoed whole is left out.
 fn read_transaction(block: Element<'_>, version: Version) -> Result<Option<String>, Refusal> {
     let of_soap_or_signature =

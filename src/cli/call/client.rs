@@ -13,7 +13,7 @@ use crate::outbound::{Outbound, OutboundError};
 use crate::services::terminaladgang::names::{AUTHORITY_CONTEXT_NS, INDEX_ACTION, WRAPPER_ACTION, WRAPPER_NS};
 use crate::signature::key::SigningKey;
 use crate::signature::sign::{self, Message, SignError, Token};
-use crate::soap::envelope::Version;
+use crate::soap::envelope::{self, Version};
 
 /// The greatest answer that is taken, in bytes: the gateway releases 8 MiB at most by default.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -82,11 +82,7 @@ impl Client {
         now: Timestamp,
     ) -> Result<(Bytes, String), ClientError> {
         let message_id = format!("urn:uuid:{}", Uuid::new_v4());
-        let header = format!(
-            "<rh:RequestHeader xmlns:rh=\"{}\"><rh:TransactionUUID>{}</rh:TransactionUUID></rh:RequestHeader>",
-            crate::soap::names::REQUEST_HEADER,
-            Uuid::new_v4()
-        );
+        let header = envelope::request_header(&Uuid::new_v4().to_string());
         let message = Message {
             version: Version::V12,
             action: Some(INDEX_ACTION),

@@ -4,6 +4,8 @@
 //! below it, however large, and only counted. So nothing reaches the judge, let alone the answer, because it was not
 //! recognised, and an object hidden in a `LokalUdvidelseListe` or behind an `xsi:type` is never met.
 
+use crate::policy::schema;
+
 /// The namespaces that the filter reads and writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ns {
@@ -17,11 +19,11 @@ pub(super) enum Ns {
 impl Ns {
     pub(super) fn uri(self) -> &'static str {
         match self {
-            Self::Yi => "urn:oio:sts:ydelse:ydelseindeks:6",
-            Self::Oei => "urn:oio:sts:ydelse:oekonomiskeffektueringindeks:6",
-            Self::Bi => "urn:oio:sts:ydelse:bevillingindeks:6",
-            Self::Gd => "urn:oio:sts:generelledefinitioner:6",
-            Self::Sd => "urn:oio:sagdok:3.0.0",
+            Self::Yi => schema::YI,
+            Self::Oei => schema::OEI,
+            Self::Bi => schema::BI,
+            Self::Gd => schema::GD,
+            Self::Sd => schema::SD,
         }
     }
 

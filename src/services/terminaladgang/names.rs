@@ -3,6 +3,9 @@
 //! The index's names are its own (SF1490, version 6). The wrapper's are inferred, by analogy with the pass-through of
 //! the sister index: should the real ones differ, they change here and in `contract/`, and a test holds the two together.
 
+pub use crate::policy::schema::{BI as BI_NS, GD as GD_NS, GO as GO_NS, OEI as OEI_NS, SD as SD_NS, YI as YI_NS};
+pub use crate::soap::names::REQUEST_HEADER as REQUEST_HEADER_NS;
+
 /// Where the service answers, below the gateway's address.
 pub const SERVICE_PATH: &str = "/service/Ydelse/TerminalAdgang/6";
 /// The service in the catalogue of services, and in agreements.
@@ -19,8 +22,6 @@ pub const WRAPPER_RESPONSE: &str = "FremsoegResponse";
 /// The SOAPAction of the AuthorityContext binding.
 pub const WRAPPER_ACTION: &str = "http://serviceplatformen.dk/xml/wsdl/soap11/Ydelse/TerminalAdgang/6/fremsoeg";
 
-/// The namespace of the index's operations (`yi`).
-pub const YI_NS: &str = "urn:oio:sts:ydelse:ydelseindeks:6";
 /// The index's request, in [`YI_NS`]: the body of the token binding, and the content of the wrapper.
 pub const INDEX_REQUEST: &str = "FremsoegYdelseIndeksInput";
 /// The index's answer, in [`YI_NS`].
@@ -30,22 +31,9 @@ pub const INDEX_ACTION: &str = "http://kombit.dk/sts/ydelseindeks/fremsoeg";
 /// The `wsa:Action` of an answer in the token binding.
 pub const INDEX_RESPONSE_ACTION: &str = "http://kombit.dk/sts/ydelseindeks/fremsoegResponse";
 
-/// The namespace of grants (`bi`).
-pub const BI_NS: &str = "urn:oio:sts:ydelse:bevillingindeks:6";
-/// The namespace of economic effectuations (`oei`).
-pub const OEI_NS: &str = "urn:oio:sts:ydelse:oekonomiskeffektueringindeks:6";
-/// The namespace of the operations' common types (`go`).
-pub const GO_NS: &str = "urn:oio:sts:generelleoperationer:6";
-/// The namespace of the common definitions (`gd`).
-pub const GD_NS: &str = "urn:oio:sts:generelledefinitioner:6";
-/// The namespace of the case and document standard (`sd`).
-pub const SD_NS: &str = "urn:oio:sagdok:3.0.0";
-
 /// The namespace of `AuthorityContext`, which names the authority where no token does.
 pub const AUTHORITY_CONTEXT_NS: &str = "http://serviceplatformen.dk/xml/schemas/AuthorityContext/1/";
 /// The namespace of `CallContext`, the caller's own particulars of the call.
 pub const CALL_CONTEXT_NS: &str = "http://serviceplatformen.dk/xml/schemas/CallContext/1/";
 /// The namespace of `ServiceplatformFault`, the detail of a SOAP fault.
 pub const FAULT_NS: &str = "http://serviceplatformen.dk/xml/schemas/ServiceplatformFault/1/";
-/// The namespace of the SOAP header `RequestHeader`, which holds the `TransactionUUID`.
-pub const REQUEST_HEADER_NS: &str = "http://kombit.dk/xml/schemas/RequestHeader/1/";
