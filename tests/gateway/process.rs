@@ -334,7 +334,9 @@ fn what_the_demo_leaves_in_its_folder_runs_as_it_says_and_fits_eighty_columns() 
         invitation.write(&world).unwrap();
         let text = invitation.text(&world);
         for line in text.lines() {
-            assert!(line.chars().count() <= 80, "{line}");
+            // A path that is longer than a line cannot be folded: how long this program's is depends on where it was built.
+            let is_path = line.trim_start().starts_with('/') && !line.trim_end_matches(" \\").trim().contains(' ');
+            assert!(is_path || line.chars().count() <= 80, "{line}");
         }
         // Where a line is folded depends on how long the program's path is.
         let last = text.rsplit_once("In the folder:").unwrap().1.replace("\\\n  ", "");

@@ -157,10 +157,8 @@ impl Invitation {
         let dir = std::path::absolute(&world.dir).unwrap_or_else(|_| world.dir.clone());
         let beside = format!("{}/", dir.display());
         // Relative to the folder, for absolute ones fit no line.
-        let command = |words: &[String]| {
-            let words: Vec<_> = words.iter().map(|word| word.replacen(&beside, "", 1)).collect();
-            folded(&words)
-        };
+        let relative = |words: &[String]| words.iter().map(|word| word.replacen(&beside, "", 1)).collect::<Vec<_>>();
+        let command = |words: &[String]| folded("", &relative(words));
         let persons: Vec<_> = demo::ALL.iter().map(|(cpr, name)| format!("{cpr} {name}")).collect();
         let persons: Vec<_> = persons.chunks(2).map(|two| two.join(", ")).collect();
         let (service, sts, entity, admin) = (&self.service, &self.sts, self.entity_id, &self.admin);
@@ -168,7 +166,8 @@ impl Invitation {
         let hjemmel = self.call.first().map_or("hjemmel", String::as_str);
         let explain = ["explain", "--config", "./hjemmel.toml", "request.xml", "--answer", "answer.xml"];
         let explain: Vec<_> = std::iter::once(hjemmel).chain(explain).map(str::to_owned).collect();
-        let (curl, call, audit, explain) = (command(&self.curl), command(&self.call), command(&self.audit), command(&explain));
+        let (curl, audit, explain) = (command(&self.curl), command(&self.audit), command(&explain));
+        let call = folded(&format!("echo {} |", self.asks_about), &relative(&self.call));
         format!(
             "The gateway stays up until Ctrl-C. For a client of your own:\n
   service   {service}
@@ -188,13 +187,12 @@ In the folder:\n
 AuthorityContext with curl:\n
   {curl}\n
 The token binding, which curl cannot sign:\n
-  echo {person} | {call}\n
+  {call}\n
 What the gateway makes of a call and its answer, and why:\n
   {explain}\n
 That the audit log is whole:\n
   {audit}\n",
             dir = line(&[dir.display().to_string()]),
-            person = self.asks_about,
         )
     }
 }
@@ -202,9 +200,11 @@ That the audit log is whole:\n
 /// The columns of a terminal.
 const COLUMNS: usize = 80;
 
-/// A command over as many lines as it takes, an option and its value together.
-fn folded(words: &[String]) -> String {
-    let mut parts: Vec<String> = Vec::new();
+/// A command over as many lines as it takes, an option and its value together, behind `before`, which is no word to quote. A
+/// path that is longer than a line stands on one of its own.
+fn folded(before: &str, words: &[String]) -> String {
+    let mut parts: Vec<String> = vec![before.to_owned()];
+    parts.retain(|before| !before.is_empty());
     for (index, word) in words.iter().enumerate() {
         let value = index > 0 && !word.starts_with('-') && words.get(index - 1).is_some_and(|before| before.starts_with('-'));
         match parts.last_mut().filter(|_| value) {
@@ -212,8 +212,8 @@ fn folded(words: &[String]) -> String {
             None => parts.push(line(std::slice::from_ref(word))),
         }
     }
-    // Room for `echo NUMBER | ` before the first, and for the backslash behind each.
-    let (mut text, mut column) = (String::new(), 20);
+    // Each line begins two columns in, and there is room for the backslash behind it.
+    let (mut text, mut column) = (String::new(), 2);
     for part in parts {
         if !text.is_empty() && column + 1 + part.chars().count() > COLUMNS - 2 {
             text.push_str(" \\\n  ");
@@ -245,4 +245,24 @@ fn index_answer(world: &World, input: &[u8]) -> Result<Vec<u8>, WorldError> {
 /// A command as a person pastes it into a shell.
 fn line(words: &[String]) -> String {
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_fits_the_terminal_however_long_the_programs_path_is() {
+        for length in [10, 50, 59, 60, 70, 74, 75, 76, 200] {
+            let path = "p".repeat(length);
+            let words = [path.as_str(), "call", "--env", "client.env"].map(str::to_owned);
+            let text = format!("  {}", folded("echo 6101801234 |", &words));
+            for line in text.lines() {
+                let is_path = line.trim_end_matches(" \\").trim() == path;
+                assert!(is_path || line.chars().count() <= COLUMNS, "a path of {length}: {text}");
+            }
+            let pasted = text.replace(" \\\n ", "");
+            assert_eq!(pasted.trim(), format!("echo 6101801234 | {path} call --env client.env"));
+        }
+    }
 }
