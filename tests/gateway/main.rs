@@ -10,6 +10,7 @@ mod bad_input;
 mod broken_pipe;
 mod directions;
 mod future;
+mod golden;
 mod hostile_answers;
 mod lifetime;
 mod load;
