@@ -12,21 +12,20 @@
 //!    - [`gateway::authenticate`] proves the caller: [`saml`] on [`signature`], or mutual TLS,
 //!    - [`gateway::replay`] lets it through once,
 //!    - [`gateway::agreement`] asks [`agreements`] on both sides,
-//!    - [`gateway::request_policy`] asks [`policy`]: the window, the person, the criteria,
+//!    - [`services::terminaladgang::ask`] asks the law: the window, the person, the criteria,
 //!    - [`gateway::exchange`] makes the record durable and fetches a token ([`sts`]),
 //!    - [`gateway::forward`] calls the index ([`outbound`]),
-//!    - [`gateway::response_policy`] verifies and filters the answer ([`policy::release`]),
+//!    - [`services::terminaladgang::release`] verifies and filters the answer,
 //!    - [`gateway::seal`] answers, or tells the [`refusal`].
 //! 3. [`services`] says what is special about each service; [`config`] what is special about each installation.
 //! 4. [`stub`] stands in for the world outside; [`cli`] is the command line.
 //!
-//! A module imports only what stands below it (`tests/architecture.rs`): base (`clock`, `refusal`, `work`, `soap`, `signature`,
-//! `revocation`, `outbound`), domain (`saml`, `policy`, `agreements`, `audit`, `sts`), `config` and `metrics`, `gateway`, `services`, then
-//! `edge` and `stub`, and `cli` on top.
+//! A module imports only what stands above it in the list of `tests/architecture.rs`.
 
 pub mod address;
 pub mod clock;
 pub mod hex;
+pub mod id;
 pub mod pem;
 pub mod refusal;
 pub mod work;
@@ -39,14 +38,15 @@ pub mod soap;
 
 pub mod agreements;
 pub mod audit;
-pub mod policy;
 pub mod saml;
 pub mod sts;
+pub mod trust;
 
 pub mod gateway;
 pub mod services;
 
 pub mod edge;
+pub mod node;
 pub mod stub;
 
 pub mod config;

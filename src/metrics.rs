@@ -513,8 +513,8 @@ fn gauge_value(value: u64) -> i64 {
 mod tests {
     use super::*;
     use crate::{
-        agreements::Cvr,
         audit::{Binding, Outcome},
+        id::cvr::Cvr,
         refusal::Refusal,
     };
 

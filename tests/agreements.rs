@@ -15,9 +15,10 @@ use std::{
 
 use hjemmel::{
     agreements::{
-        Access, Agreements, CacheSettings, ClientSystem, Cvr, Environment, State, Store, StoreError, StoreSettings, Thumbprint,
+        Access, Agreements, CacheSettings, ClientSystem, Environment, State, Store, StoreError, StoreSettings, Thumbprint,
         import::Import,
     },
+    id::cvr::Cvr,
     refusal::{Detail, Refusal},
 };
 use jiff::Timestamp;

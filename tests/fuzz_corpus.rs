@@ -21,7 +21,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hjemmel::cli::call::question::Question;
-use hjemmel::policy::person::Cpr;
+use hjemmel::id::cpr::Cpr;
 use hjemmel::soap::strict::Token;
 use release_generator::{Tape, case};
 use request::*;

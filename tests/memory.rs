@@ -12,7 +12,7 @@ use hjemmel::cli::call::question::Question;
 use hjemmel::cli::call::words::Said;
 use hjemmel::cli::demo::world::{Options, World};
 use hjemmel::clock::Clock;
-use hjemmel::policy::person::Cpr;
+use hjemmel::id::cpr::Cpr;
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::{KORSBAEK, demo};
 use hjemmel::stub::ydelsesindeks::answer::Padding;

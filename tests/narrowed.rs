@@ -17,7 +17,7 @@ use hjemmel::cli::call::words::Said;
 use hjemmel::cli::demo::world::{Narrowed, Options, World};
 use hjemmel::cli::explain;
 use hjemmel::clock::Clock;
-use hjemmel::policy::person::Cpr;
+use hjemmel::id::cpr::Cpr;
 use hjemmel::soap::document::Document;
 use hjemmel::soap::envelope::Version;
 use hjemmel::soap::strict::Limits;

@@ -10,9 +10,9 @@ use hjemmel::cli::demo::scenes::{Scene, play};
 use hjemmel::cli::demo::world::{Options, World};
 use hjemmel::cli::policy;
 use hjemmel::clock::Clock;
-use hjemmel::policy::diff::{Difference, Effect, differences, is_told};
-use hjemmel::policy::document::Policy;
-use hjemmel::policy::history::{History, HistoryError, Timetable};
+use hjemmel::services::terminaladgang::law::diff::{Difference, Effect, differences, is_told};
+use hjemmel::services::terminaladgang::law::document::Policy;
+use hjemmel::services::terminaladgang::law::history::{History, HistoryError, Timetable};
 use jiff::SignedDuration;
 
 const SHIPPED: &str = include_str!("../policies/terminaladgang-6.toml");
@@ -188,7 +188,7 @@ async fn the_record_names_the_version_that_held_at_the_calls_instant() {
     let clock = Clock::from_fn(move || system.now() + SignedDuration::from_hours(24 * AHEAD.load(Ordering::SeqCst)));
     let options = Options { dir: dir.path().to_owned(), port: 0, seed: 7, persons: 50, clock, extra: String::new() };
     let world = World::start(options).await.unwrap();
-    let copenhagen = hjemmel::policy::dates::copenhagen().unwrap();
+    let copenhagen = hjemmel::services::terminaladgang::law::dates::copenhagen().unwrap();
     let after_tomorrow = world.clock.now().to_zoned(copenhagen).date().tomorrow().unwrap().tomorrow().unwrap();
     let second = next("", &[("\"calendar-months\"", "\"rolling-start\"")])
         .replace("valid-from = 2026-06-01", &format!("valid-from = {after_tomorrow}"));
@@ -282,7 +282,7 @@ fn diff_fails_on_a_widening_in_silence_and_on_nothing_else() {
 #[test]
 fn every_version_that_is_kept_leads_to_the_next_without_a_widening_in_silence() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
-    let history = hjemmel::services::terminaladgang::assemble::read_history(&folder, "terminaladgang-6").unwrap();
+    let history = hjemmel::node::assemble::read_history(&folder, "terminaladgang-6").unwrap();
     let versions = history.versions();
     assert_eq!(versions.last().map(Policy::version), Some(read(SHIPPED).version()), "the file beside history/ is the latest");
     for (old, new) in versions.iter().zip(versions.iter().skip(1)) {

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use hjemmel::policy::document::{Policy, PolicyErrors};
-use hjemmel::policy::release::catalogue::{Field, Guard};
-use hjemmel::policy::rules::{Future, Naive, Outside, PersonCheck, Reading};
+use hjemmel::services::terminaladgang::law::document::{Policy, PolicyErrors};
+use hjemmel::services::terminaladgang::law::release::catalogue::{Field, Guard};
+use hjemmel::services::terminaladgang::law::rules::{Future, Naive, Outside, PersonCheck, Reading};
 
 const FILE: &str = include_str!("../policies/terminaladgang-6.toml");
 

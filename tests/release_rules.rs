@@ -15,8 +15,8 @@ mod release_run;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hjemmel::policy::release::{Ask, Limits};
-use hjemmel::policy::rules::Asked;
+use hjemmel::services::terminaladgang::law::release::{Ask, Limits};
+use hjemmel::services::terminaladgang::law::rules::Asked;
 use release_run::{ask, filter, policy};
 
 const NOW: &str = "2026-11-22T12:00:00Z";

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use hjemmel::policy::document::Policy;
-use hjemmel::policy::release::Words;
 use hjemmel::refusal::Refusal;
+use hjemmel::services::terminaladgang::law::document::Policy;
+use hjemmel::services::terminaladgang::law::release::Words;
 
 const DOCUMENT: &str = include_str!("../docs/law/udbetaling-danmark-8-1.md");
 const POLICY: &str = include_str!("../policies/terminaladgang-6.toml");

@@ -10,7 +10,7 @@ use hjemmel::cli::call::client::Client;
 use hjemmel::cli::call::question::Question;
 use hjemmel::cli::demo::world::{Options, World};
 use hjemmel::clock::Clock;
-use hjemmel::policy::person::Cpr;
+use hjemmel::id::cpr::Cpr;
 use hjemmel::services::terminaladgang::names::SERVICE_PATH;
 use hjemmel::signature::key::SigningKey;
 use hjemmel::sts::Token;

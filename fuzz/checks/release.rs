@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hjemmel::policy::kle::{Constraint, SensitivityConstraint};
-use hjemmel::policy::person::Cpr;
-use hjemmel::policy::release::{Ask, Filter, Filtered, Limits};
-use hjemmel::policy::rules::{Asked, Naive};
+use hjemmel::id::cpr::Cpr;
 use hjemmel::refusal::Refusal;
+use hjemmel::services::terminaladgang::law::kle::{Constraint, SensitivityConstraint};
+use hjemmel::services::terminaladgang::law::release::{Ask, Filter, Filtered, Limits};
+use hjemmel::services::terminaladgang::law::rules::{Asked, Naive};
 use hjemmel::signature::c14n::canonical_bytes;
 use hjemmel::soap::document::{Child, Element};
 use hjemmel::soap::reading::Reading;

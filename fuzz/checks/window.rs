@@ -7,10 +7,10 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
-use hjemmel::policy::document::Policy;
-use hjemmel::policy::kle::Constraint;
-use hjemmel::policy::request::{self, Outcome, Search};
-use hjemmel::policy::window::Window;
+use hjemmel::services::terminaladgang::law::document::Policy;
+use hjemmel::services::terminaladgang::law::kle::Constraint;
+use hjemmel::services::terminaladgang::law::request::{self, Outcome, Search};
+use hjemmel::services::terminaladgang::law::window::Window;
 use hjemmel::signature::c14n::canonical_bytes;
 use hjemmel::soap::document::Document;
 use hjemmel::soap::strict::Limits;

@@ -24,10 +24,10 @@ use moka::{future::Cache, ops::compute::Op};
 use uuid::Uuid;
 
 use super::{
-    cvr::Cvr,
     model::{Agreement, Authority, Environment, Standing, Thumbprint},
     store::{Store, StoreError},
 };
+use crate::id::cvr::Cvr;
 use crate::refusal::Refusal;
 
 /// How long and how much is remembered.

@@ -9,10 +9,8 @@ use jiff::Timestamp;
 use toml::{Spanned, de::DeTable, de::DeValue};
 use uuid::Uuid;
 
-use super::{
-    cvr::Cvr,
-    model::{Agreement, Authority, Environment, Role, Side, State, Thumbprint, is_kle_pattern},
-};
+use super::model::{Agreement, Authority, Environment, Role, Side, State, Thumbprint, is_kle_pattern};
+use crate::id::cvr::Cvr;
 
 /// The longest text of one value, in bytes: names and purposes are sentences, not documents.
 const TEXT_LIMIT: usize = 1000;

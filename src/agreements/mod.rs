@@ -6,14 +6,12 @@
 //! judged at each use.
 
 pub mod cache;
-pub mod cvr;
 pub mod import;
 pub mod model;
 mod place;
 pub mod store;
 
 pub use cache::{Agreements, CacheSettings, ClientSystem};
-pub use cvr::Cvr;
 pub use model::{Agreement, Authority, Decision, Environment, Role, Side, Standing, State, Thumbprint};
 pub use place::{Access, Schema, schema};
 pub use store::{Store, StoreError, StoreSettings};

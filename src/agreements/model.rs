@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::cvr::Cvr;
+use crate::id::cvr::Cvr;
 use crate::refusal::Detail;
 
 /// Which side of the gateway an agreement is for. The authority approves both.

@@ -15,11 +15,11 @@ use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use super::{
-    cvr::Cvr,
     import::Import,
     model::{Agreement, Authority, Decision, Environment, Role, Side, State, Thumbprint},
     place::{Access, Place},
 };
+use crate::id::cvr::Cvr;
 
 /// Reads agreements, each with its certificates, in one statement however many they are. The condition follows.
 macro_rules! agreements_where {

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::seal::Sealed;
-use crate::agreements::{Cvr, Thumbprint};
+use crate::agreements::Thumbprint;
+use crate::id::cvr::Cvr;
 
 /// How the caller proved who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -9,15 +9,15 @@ use jiff::civil::Date;
 
 use crate::cli::cases::{self, PolicyText};
 use crate::cli::lang::Lang;
-use crate::cli::serve;
 use crate::clock::Clock;
-use crate::policy::dates::copenhagen;
-use crate::policy::diff::{self, Effect};
-use crate::policy::document::{Bilingual, Policy};
-use crate::policy::release::Words;
-use crate::policy::release::catalogue::wire_path;
-use crate::policy::window::Window;
-use crate::services::terminaladgang::assemble::read_history;
+use crate::node;
+use crate::node::assemble::read_history;
+use crate::services::terminaladgang::law::dates::copenhagen;
+use crate::services::terminaladgang::law::diff::{self, Effect};
+use crate::services::terminaladgang::law::document::{Bilingual, Policy};
+use crate::services::terminaladgang::law::release::Words;
+use crate::services::terminaladgang::law::release::catalogue::wire_path;
+use crate::services::terminaladgang::law::window::Window;
 
 /// Anything that keeps the command from saying anything, told once to a person.
 pub type PolicyError = Box<dyn std::error::Error + Send + Sync>;
@@ -100,7 +100,7 @@ pub async fn run(args: &Args, clock: &Clock, out: &mut impl Write) -> Result<Exi
 }
 
 fn show(args: &Show, clock: &Clock, out: &mut impl Write) -> Result<(), PolicyError> {
-    let configured = args.config.as_deref().map(|file| serve::load(file, clock)).transpose()?;
+    let configured = args.config.as_deref().map(|file| node::load(file, clock)).transpose()?;
     let dir = configured.as_ref().map_or(&args.dir, |config| &config.policy.directory);
     found_in(dir, &args.name)?;
     let history = read_history(dir, &args.name)?;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::cli::serve::signals::Stop;
 use crate::clock::Clock;
+use crate::node::signals::Stop;
 use crate::saml::trust::{Issuer, Trust};
 use crate::signature::credentials::{Credentials, CredentialsError};
 use crate::signature::key::{Certificate, KeyError};

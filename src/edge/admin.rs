@@ -79,10 +79,10 @@ mod tests {
     use crate::edge::refused::Refusals;
     use crate::edge::serve::{Transport, serve};
     use crate::edge::tls::{Prepared, ServerTls};
-    use crate::gateway::clients::ClientCertificate;
     use crate::metrics::Metrics;
     use crate::outbound::{Outbound, OutboundSettings};
     use crate::stub::pki::{DevPki, KeyBits, Role, for_tests};
+    use crate::trust::clients::ClientCertificate;
     use crate::work::Work;
 
     fn refusals() -> Refusals {

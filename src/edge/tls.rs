@@ -17,11 +17,11 @@ use rustls_pki_types::CertificateDer;
 
 use super::refused::Noting;
 use crate::clock::Clock;
-use crate::gateway::clients::{ClientCertificate, ClientTrust};
 use crate::revocation::domain::Domain;
 use crate::revocation::ocsp::Staple;
 use crate::revocation::verify::RootsError;
 use crate::signature::credentials::Credentials;
+use crate::trust::clients::{ClientCertificate, ClientTrust};
 
 /// The application protocols offered, the better first.
 pub const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];

@@ -11,8 +11,9 @@ use super::definition::Definition;
 use super::persons::Named;
 use super::replay::Fresh;
 use super::step::Check;
-use crate::agreements::{Agreement, Agreements, ClientSystem, Cvr, Environment, Role, Thumbprint};
+use crate::agreements::{Agreement, Agreements, ClientSystem, Environment, Role, Thumbprint};
 use crate::clock::Clock;
+use crate::id::cvr::Cvr;
 use crate::refusal::Refusal;
 
 /// A call that agreements on both sides bear.

@@ -10,25 +10,26 @@ use tower::Service;
 
 use super::answer::Release;
 use super::call::{Call, OfCall};
-use super::clients::ClientTrust;
 use super::definition::{Definition, Name};
 use super::envelope::{Enveloped, Form};
 use super::open::Peer;
 use super::reply::{Proof, Refused};
 use super::step::Step;
-use crate::agreements::{Cvr, Thumbprint};
+use crate::agreements::Thumbprint;
 use crate::audit::Binding;
 use crate::clock::Clock;
-use crate::policy::kle::{Constraint, SensitivityConstraint};
+use crate::id::cvr::Cvr;
 use crate::refusal::{Detail, Refusal};
 use crate::saml::memory::AssertionMemory;
 use crate::saml::privileges::{self, Group};
 use crate::saml::trust::Trust;
 use crate::saml::{self, Expectations, Identity};
+use crate::services::terminaladgang::law::kle::{Constraint, SensitivityConstraint};
 use crate::signature::timestamp::TimeRules;
 use crate::signature::verify::Parts;
 use crate::soap::document::{Element, NodeId};
 use crate::soap::envelope::Envelope;
+use crate::trust::clients::ClientTrust;
 
 /// The identity of a signed message, for the replay memory.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use uuid::Uuid;
 
 use super::call::{Call, OfCall};
 use super::definition::Definition;
-use super::request_policy::Permitted;
 use super::step::Check;
 use crate::audit::Durable;
 use crate::refusal::Refusal;
+use crate::services::terminaladgang::ask::Permitted;
 use crate::sts::Token;
 use crate::sts::cache::TokenCache;
 use crate::sts::client::{Https, StsClient};

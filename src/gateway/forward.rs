@@ -24,12 +24,12 @@ use crate::soap::envelope::{self, Version};
 
 /// The index's answer as it begins to arrive: nothing of it is known to be true yet. Only this module makes one.
 pub struct Answer {
-    pub(super) grant: Grant,
-    pub(super) message_id: String,
-    pub(super) body: AnswerBody,
-    pub(super) deadline: Instant,
-    pub(super) allowed: Duration,
-    pub(super) pass: Pass,
+    pub(crate) grant: Grant,
+    pub(crate) message_id: String,
+    pub(crate) body: AnswerBody,
+    pub(crate) deadline: Instant,
+    pub(crate) allowed: Duration,
+    pub(crate) pass: Pass,
     _private: (),
 }
 

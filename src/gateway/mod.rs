@@ -30,7 +30,7 @@
 //! Nor without the agreements, nor without the policy, nor without the record of admission:
 //!
 //! ```compile_fail
-//! use hjemmel::gateway::{request_policy::{RequestPolicyStep, Permitted}, replay::Fresh, step::Check};
+//! use hjemmel::{gateway::{replay::Fresh, step::Check}, services::terminaladgang::ask::{Permitted, RequestPolicyStep}};
 //! async fn ask(step: &RequestPolicyStep, fresh: Fresh) -> Option<Permitted> {
 //!     step.check(fresh).await.ok()
 //! }
@@ -44,7 +44,7 @@
 //! ```
 //!
 //! ```compile_fail
-//! use hjemmel::gateway::{forward::{Answer, Forward}, request_policy::Permitted, step::Step};
+//! use hjemmel::{gateway::{forward::{Answer, Forward}, step::Step}, services::terminaladgang::ask::Permitted};
 //! async fn send(step: &Forward, permitted: Permitted) -> Option<Answer> {
 //!     step.pass(permitted, ()).await.ok()
 //! }
@@ -63,7 +63,7 @@
 //!
 //! ```compile_fail
 //! use hjemmel::gateway::reply::{Answered, Reply};
-//! use hjemmel::policy::release::Filtered;
+//! use hjemmel::services::terminaladgang::law::release::Filtered;
 //! fn answer(reply: Reply, filtered: Filtered) -> Answered {
 //!     reply.answer(filtered)
 //! }
@@ -80,9 +80,7 @@ pub mod agreement;
 pub mod answer;
 pub mod authenticate;
 pub mod call;
-pub mod clients;
 pub mod definition;
-pub mod domains;
 pub mod envelope;
 pub mod exchange;
 pub mod forward;
@@ -90,8 +88,6 @@ pub mod open;
 pub mod persons;
 pub mod replay;
 pub mod reply;
-pub mod request_policy;
-pub mod response_policy;
 pub mod seal;
 pub mod step;
 
@@ -124,11 +120,11 @@ pub struct Gateway {
     /// Front and back.
     pub agreement: agreement::AgreementStep,
     /// Window, person, criteria.
-    pub request_policy: request_policy::RequestPolicyStep,
+    pub request_policy: crate::services::terminaladgang::ask::RequestPolicyStep,
     /// Durable record, token for the index.
     pub exchange: exchange::ExchangeStep,
     /// Verify and filter.
-    pub response_policy: response_policy::ResponsePolicyStep,
+    pub response_policy: crate::services::terminaladgang::release::ResponsePolicyStep,
     /// The index.
     pub forward: forward::Forward,
 }

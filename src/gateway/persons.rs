@@ -11,7 +11,7 @@ use super::authenticate::Authenticated;
 use super::call::{Call, OfCall};
 use super::step::Check;
 use crate::audit::Sealer;
-use crate::policy::person::Cpr;
+use crate::id::cpr::Cpr;
 use crate::refusal::Refusal;
 use crate::soap::document::Element;
 

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use hjemmel::cli::call::question::Question;
 use hjemmel::cli::demo::world;
-use hjemmel::policy::person::Cpr;
+use hjemmel::id::cpr::Cpr;
 use hjemmel::signature::key::{Certificate, SigningKey};
 use hjemmel::signature::sign::{self, Message};
 use hjemmel::stub::pki::Role;

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hjemmel::policy::document::Policy;
-use hjemmel::policy::kle::{Constraint, SensitivityConstraint};
-use hjemmel::policy::release::{Ask, Filtered};
-use hjemmel::policy::rules::{Asked, Naive};
 use hjemmel::refusal::Refusal;
+use hjemmel::services::terminaladgang::law::document::Policy;
+use hjemmel::services::terminaladgang::law::kle::{Constraint, SensitivityConstraint};
+use hjemmel::services::terminaladgang::law::release::{Ask, Filtered};
+use hjemmel::services::terminaladgang::law::rules::{Asked, Naive};
 
 use super::release_generator::{Asked as AskedFor, Context, NOW, Options};
 use super::release_run::{ask, filter, policy};

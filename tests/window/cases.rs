@@ -1,7 +1,7 @@
 //! What the case files (`cases/window`, tried by `tests/cases.rs`) cannot say: what no policy can list, and what is printed.
 
-use hjemmel::policy::kle::Constraint;
-use hjemmel::policy::rules::{Criterion, RequestRules, SortingElement};
+use hjemmel::services::terminaladgang::law::kle::Constraint;
+use hjemmel::services::terminaladgang::law::rules::{Criterion, RequestRules, SortingElement};
 
 use crate::request::*;
 

@@ -2,8 +2,8 @@
 //! library: civil days counted by hand, months clamped by hand, and the European Union's summer time (from the last
 //! Sunday of March to the last of October, changed at 01:00 UTC, so that midnight of those days keeps the old offset).
 
-use hjemmel::policy::rules::Reading;
-use hjemmel::policy::window::Window;
+use hjemmel::services::terminaladgang::law::rules::Reading;
+use hjemmel::services::terminaladgang::law::window::Window;
 use jiff::Timestamp;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -4,8 +4,8 @@
 //! same through XML from end to end with 3 parts beside the person; `HJEMMEL_EXHAUSTIVE=5` takes one more of each. From 6 on
 //! operands are taken in one order only: the runs before have tried every order.
 
-use hjemmel::policy::algebra::{Date, Effectuation, Tree, Verdict};
-use hjemmel::policy::request::Outcome;
+use hjemmel::services::terminaladgang::law::algebra::{Date, Effectuation, Tree, Verdict};
+use hjemmel::services::terminaladgang::law::request::Outcome;
 
 use crate::reference::{self, Expected, Kind, Place, Written, expected};
 use crate::request::*;
@@ -154,14 +154,14 @@ fn judged(written: &Written) -> Expected {
 }
 
 #[track_caller]
-fn agree_end_to_end(written: &Written, rules: &hjemmel::policy::rules::RequestRules) -> bool {
+fn agree_end_to_end(written: &Written, rules: &hjemmel::services::terminaladgang::law::rules::RequestRules) -> bool {
     let root = match written {
         Written::All(_) | Written::Some(_) => xml(written),
         other => expression("", &[&xml(other)]),
     };
     let searches = |text: &str| text.matches("<yi:SoegOekonomiskEffektueringIndeks>").count();
     let asked = search(&root);
-    let answer = ask_with(&asked, rules, &hjemmel::policy::kle::Constraint::unconstrained());
+    let answer = ask_with(&asked, rules, &hjemmel::services::terminaladgang::law::kle::Constraint::unconstrained());
     let became = match &answer {
         Ok(search) => {
             let added = searches(forwarded(search)) - searches(&asked);
@@ -175,7 +175,9 @@ fn agree_end_to_end(written: &Written, rules: &hjemmel::policy::rules::RequestRu
     };
     assert_eq!(became, expected(written), "{written:?}: {answer:?}");
     if let Ok(search) = answer {
-        let again = ask_with(forwarded(&search), rules, &hjemmel::policy::kle::Constraint::unconstrained()).unwrap();
+        let again =
+            ask_with(forwarded(&search), rules, &hjemmel::services::terminaladgang::law::kle::Constraint::unconstrained())
+                .unwrap();
         assert_eq!(again.outcome(), Outcome::Unchanged, "{written:?}: what is sent is delimited everywhere");
         assert_eq!(forwarded(&again), forwarded(&search), "{written:?}: what is sent is what is read again");
     }

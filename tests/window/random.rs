@@ -1,9 +1,9 @@
 //! Large random expressions, dates at every edge, and bytes at random.
 
-use hjemmel::policy::dates::read;
-use hjemmel::policy::kle::Constraint;
-use hjemmel::policy::request::Outcome;
-use hjemmel::policy::rules::Naive;
+use hjemmel::services::terminaladgang::law::dates::read;
+use hjemmel::services::terminaladgang::law::kle::Constraint;
+use hjemmel::services::terminaladgang::law::request::Outcome;
+use hjemmel::services::terminaladgang::law::rules::Naive;
 use jiff::Timestamp;
 use proptest::prelude::*;
 

@@ -1,11 +1,11 @@
 //! Requests by hand: small functions, one an element, so that a case reads as the search it makes.
 
 use bytes::Bytes;
-use hjemmel::policy::kle::Constraint;
-use hjemmel::policy::request::{Search, check};
-use hjemmel::policy::rules::RequestRules;
-use hjemmel::policy::window::Window;
 use hjemmel::refusal::Refusal;
+use hjemmel::services::terminaladgang::law::kle::Constraint;
+use hjemmel::services::terminaladgang::law::request::{Search, check};
+use hjemmel::services::terminaladgang::law::rules::RequestRules;
+use hjemmel::services::terminaladgang::law::window::Window;
 use hjemmel::soap::document::Document;
 use hjemmel::soap::strict::Limits;
 

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use hjemmel::policy::kle::Constraint;
+use hjemmel::services::terminaladgang::law::kle::Constraint;
 
 use crate::request::*;
 
@@ -74,7 +74,9 @@ fn searches() -> Vec<String> {
 
 fn sent() -> Vec<Vec<u8>> {
     let mut all = rules("include = true\ndirect-lookup = true");
-    use hjemmel::policy::rules::Criterion::{BeloebEfterSkatATP, BeloebSendtTilUdbetaling, BeloebUdbetalt};
+    use hjemmel::services::terminaladgang::law::rules::Criterion::{
+        BeloebEfterSkatATP, BeloebSendtTilUdbetaling, BeloebUdbetalt,
+    };
     all.criteria.extend([BeloebUdbetalt, BeloebSendtTilUdbetaling, BeloebEfterSkatATP]);
     let send = |xml: &String| {
         ask_with(xml, &all, &Constraint::unconstrained()).unwrap_or_else(|refusal| panic!("{refusal}")).forward().to_vec()

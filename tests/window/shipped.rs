@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use hjemmel::policy::document::Policy;
-use hjemmel::policy::kle::Constraint;
-use hjemmel::policy::request::Outcome;
-use hjemmel::policy::rules::{Criterion, SortingElement};
+use hjemmel::services::terminaladgang::law::document::Policy;
+use hjemmel::services::terminaladgang::law::kle::Constraint;
+use hjemmel::services::terminaladgang::law::request::Outcome;
+use hjemmel::services::terminaladgang::law::rules::{Criterion, SortingElement};
 
 use crate::request::*;
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     agreements::{Agreement, Authority, Decision, Standing, State},
-    policy::dates::copenhagen,
+    services::terminaladgang::law::dates::copenhagen,
 };
 
 /// Three lines for each agreement.

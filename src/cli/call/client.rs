@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Limited};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::agreements::Cvr;
+use crate::id::cvr::Cvr;
 use crate::outbound::{Outbound, OutboundError};
 use crate::services::terminaladgang::names::{AUTHORITY_CONTEXT_NS, INDEX_ACTION, WRAPPER_ACTION, WRAPPER_NS};
 use crate::signature::key::SigningKey;

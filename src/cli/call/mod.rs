@@ -15,11 +15,11 @@ use http::Uri;
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 
-use crate::agreements::Cvr;
 use crate::cli::shell::quoted;
 use crate::clock::Clock;
+use crate::id::cpr::Cpr;
+use crate::id::cvr::Cvr;
 use crate::outbound::{Outbound, OutboundSettings, SetupError};
-use crate::policy::person::Cpr;
 use crate::saml::trust::{self, TrustError};
 use crate::signature::credentials::{Credentials, CredentialsError, certificates_from_pem_file};
 use crate::signature::key::{Certificate, KeyError, SigningKey};

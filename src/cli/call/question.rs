@@ -1,6 +1,6 @@
 //! A question in the index's own format: what `fremsoeg` takes.
 
-use crate::policy::person::Cpr;
+use crate::id::cpr::Cpr;
 use crate::services::terminaladgang::names::{BI_NS, GD_NS, GO_NS, OEI_NS, SD_NS, YI_NS};
 use crate::soap::fault::escape;
 

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::CallError;
 use super::client::ClientError;
-use crate::agreements::Cvr;
 use crate::clock::Clock;
+use crate::id::cvr::Cvr;
 use crate::outbound::Outbound;
 use crate::saml::trust::Issuer;
 use crate::signature::key::{Certificate, SigningKey};

@@ -19,8 +19,8 @@ use jiff::civil::Date;
 use jiff::{Timestamp, tz::TimeZone};
 use serde::de::DeserializeOwned;
 
-use crate::policy::dates::copenhagen;
-use crate::policy::document::{Policy, PolicyErrors};
+use crate::services::terminaladgang::law::dates::copenhagen;
+use crate::services::terminaladgang::law::document::{Policy, PolicyErrors};
 
 /// The invented person that the cases ask about. Day 61 to 91 marks a number that is nobody's.
 pub(crate) const P: &str = "6101801234";

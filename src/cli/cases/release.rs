@@ -10,12 +10,12 @@ use serde::Deserialize;
 use super::answer::Answer;
 use super::{P, PolicyText, compare, noon, replaced, with_words};
 use crate::cli::explain::filter;
-use crate::policy::document::Policy;
-use crate::policy::kle::{Constraint, SensitivityConstraint};
-use crate::policy::person::Cpr;
-use crate::policy::release::{Ask, Filter, Filtered, Limits};
-use crate::policy::rules::Asked;
-use crate::policy::window::Window;
+use crate::id::cpr::Cpr;
+use crate::services::terminaladgang::law::document::Policy;
+use crate::services::terminaladgang::law::kle::{Constraint, SensitivityConstraint};
+use crate::services::terminaladgang::law::release::{Ask, Filter, Filtered, Limits};
+use crate::services::terminaladgang::law::rules::Asked;
+use crate::services::terminaladgang::law::window::Window;
 use crate::soap::document::{Document, Element};
 use crate::soap::strict;
 

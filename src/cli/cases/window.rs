@@ -7,11 +7,11 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::{P, PolicyText, Q, compare, noon, replaced, search, with_words};
-use crate::policy::kle::Constraint;
-use crate::policy::request::{self, Outcome, Search};
-use crate::policy::rules::Asked;
-use crate::policy::window::Window;
 use crate::refusal::Refusal;
+use crate::services::terminaladgang::law::kle::Constraint;
+use crate::services::terminaladgang::law::request::{self, Outcome, Search};
+use crate::services::terminaladgang::law::rules::Asked;
+use crate::services::terminaladgang::law::window::Window;
 use crate::soap::document::{Document, Element};
 use crate::soap::strict::{Limits, is_space};
 

@@ -11,18 +11,19 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::agreements::{Cvr, Schema, StoreSettings, schema};
+use crate::agreements::{Schema, StoreSettings, schema};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::gateway::domains::{self, Each};
+use crate::id::cvr::Cvr;
+use crate::node::assemble::{index_outbound, read_signer, read_trust, sts_client, sts_outbound};
 use crate::outbound::lists::Fetcher;
 use crate::outbound::probe::{Met, Step, probe};
 use crate::outbound::{Outbound, OutboundSettings, SetupError};
 use crate::revocation::domain::{Domain, DomainSettings, Lists, Source};
 use crate::revocation::verify::Stapling;
-use crate::services::terminaladgang::assemble::{index_outbound, read_signer, read_trust, sts_client, sts_outbound};
 use crate::signature::credentials::inspect;
 use crate::sts::cache::Source as _;
+use crate::trust::domains::{self, Each};
 
 /// What one peer said.
 #[derive(Debug, Serialize)]

@@ -2,8 +2,6 @@
 //! everything answers that the gateway depends on.
 
 mod connect;
-pub mod examine;
-pub mod files;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,11 +12,11 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use self::connect::{Answer, ask_all, day};
-use self::examine::{Purpose, examine};
-use self::files::{User, Who};
-use crate::agreements::Cvr;
 use crate::clock::Clock;
 use crate::config::{FileRead, Finished, Report};
+use crate::id::cvr::Cvr;
+use crate::node::examine::{Purpose, examine};
+use crate::node::files::{User, Who};
 
 /// Check a configuration and all that it names, without starting anything.
 ///

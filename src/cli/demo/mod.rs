@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::cli::serve::signals::Stop;
 use crate::clock::Clock;
+use crate::node::signals::Stop;
 use invitation::Invitation;
 use scenes::Scene;
 use world::{Options, World, WorldError};

@@ -11,7 +11,7 @@ use crate::cli::call::check_signature;
 use crate::cli::call::client::{Client, Exchange};
 use crate::cli::call::question::Question;
 use crate::cli::call::words::Said;
-use crate::policy::person::Cpr;
+use crate::id::cpr::Cpr;
 use crate::soap::envelope::Version;
 use crate::stub::pki::Role;
 use crate::stub::population::{KORSBAEK, UDK, demo};

@@ -19,11 +19,11 @@ use crate::agreements::import::Import;
 use crate::agreements::{Store, StoreSettings};
 use crate::audit::{self, Record};
 use crate::cli::call::client::Client;
-use crate::cli::serve::{self, Node};
 use crate::clock::Clock;
+use crate::node::{self, Node};
 use crate::outbound::{Outbound, OutboundSettings};
-use crate::policy::document::Policy;
 use crate::saml::trust::{Issuer, Trust};
+use crate::services::terminaladgang::law::document::Policy;
 use crate::services::terminaladgang::names::SERVICE_PATH;
 use crate::signature::credentials::Credentials;
 use crate::signature::key::{Certificate, SigningKey};
@@ -139,10 +139,10 @@ impl World {
     /// What kept it from coming up.
     pub async fn start_narrowed(options: Options, narrowed: &Narrowed) -> Result<Self, WorldError> {
         let (mut world, place) = Self::prepare(options, narrowed).await?;
-        let config = serve::load(&world.configuration, &world.clock)?;
+        let config = node::load(&world.configuration, &world.clock)?;
         let Place { listener, admin, sender } = place;
         let on_close = Box::new(move |record: &Record| drop(sender.send(record.clone())));
-        world.node = Some(serve::start(config, listener, admin, &world.clock, on_close).await?);
+        world.node = Some(node::start(config, listener, admin, &world.clock, on_close).await?);
         Ok(world)
     }
 
@@ -197,8 +197,8 @@ impl World {
         store.import(&import, clock.now()).await?;
         store.close().await;
 
-        let listener = serve::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
-        let admin_listener = serve::bind(any).await?;
+        let listener = node::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+        let admin_listener = node::bind(any).await?;
         let (address, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
         let configuration = dir.join("hjemmel.toml");
         let mut settings: toml::Table = settings(address, admin, &sts_address, index.address()).parse()?;

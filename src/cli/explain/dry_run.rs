@@ -12,34 +12,35 @@ use rustls_pki_types::CertificateDer;
 use super::ExplainError;
 use super::report::{AnswerSaid, DecisionSaid, Explanation, Fact, Outcome, PolicySaid, RuleSaid, Step, UnnamedSaid, Verdict};
 use super::unnamed::unnamed;
-use crate::agreements::{
-    Access, Agreement, Agreements, CacheSettings, ClientSystem, Cvr, Side, Store, StoreSettings, Thumbprint,
-};
+use crate::agreements::{Access, Agreement, Agreements, CacheSettings, ClientSystem, Side, Store, StoreSettings, Thumbprint};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::agreement::{AgreementStep, Borne};
 use crate::gateway::authenticate::{AuthenticateStep, Caller, TokenTrust};
-use crate::gateway::clients::{ClientCertificate, ClientTrust};
 use crate::gateway::definition::Definition;
-use crate::gateway::domains::{self, Each};
 use crate::gateway::envelope;
 use crate::gateway::open::Peer;
-use crate::gateway::request_policy::{Judged, judge};
-use crate::gateway::response_policy::ask;
 use crate::hex;
-use crate::policy::document::Policy;
-use crate::policy::kle::{Constraint, SensitivityConstraint};
-use crate::policy::person::Cpr;
-use crate::policy::release::{Ask, Decision, Filter, Filtered, Limits as ReleaseLimits, ReleaseRules, Words};
-use crate::policy::request::Outcome as WindowOutcome;
+use crate::id::cpr::Cpr;
+use crate::id::cvr::Cvr;
+use crate::node::assemble;
 use crate::refusal::Refusal;
-use crate::services::terminaladgang::assemble;
+use crate::services::terminaladgang::ask::{Judged, judge};
+use crate::services::terminaladgang::law::document::Policy;
+use crate::services::terminaladgang::law::kle::{Constraint, SensitivityConstraint};
+use crate::services::terminaladgang::law::release::{
+    Ask, Decision, Filter, Filtered, Limits as ReleaseLimits, ReleaseRules, Words,
+};
+use crate::services::terminaladgang::law::request::Outcome as WindowOutcome;
+use crate::services::terminaladgang::release::ask;
 use crate::soap::document::{Document, Element, NodeId};
 use crate::soap::envelope::{Envelope, Version};
 use crate::soap::names::{SOAP11, SOAP12};
 use crate::soap::reading::Reading;
 use crate::soap::stream::{StreamError, StreamReader};
 use crate::soap::strict::{Limits, Token};
+use crate::trust::clients::{ClientCertificate, ClientTrust};
+use crate::trust::domains::{self, Each};
 
 /// Everything that the verdicts need, without anything that sends.
 pub(super) struct DryRun {

@@ -14,10 +14,10 @@ use jiff::Timestamp;
 use self::dry_run::DryRun;
 pub(super) use self::dry_run::filter;
 pub use self::report::{AnswerSaid, DecisionSaid, Explanation, Fact, Outcome, PolicySaid, RefusalSaid, Step, Verdict};
-use crate::agreements::Cvr;
 use crate::cli::lang::Lang;
-use crate::cli::serve;
 use crate::clock::Clock;
+use crate::id::cvr::Cvr;
+use crate::node;
 use crate::signature::credentials::certificates_from_pem_file;
 
 /// Anything that keeps the command from saying anything, told once to a person.
@@ -83,7 +83,7 @@ pub async fn run(args: &Args, clock: &Clock, input: &mut impl Read, out: &mut im
 
 async fn explain(args: &Args, clock: &Clock, input: &mut impl Read) -> Result<Explanation, ExplainError> {
     // The configuration is judged by today, for its files are today's; the message by the instant asked about.
-    let config = serve::load(&args.config, clock)?;
+    let config = node::load(&args.config, clock)?;
     let at = args.at.unwrap_or_else(|| clock.now());
     let certificate = args.certificate.as_deref().map(certificates_from_pem_file).transpose()?;
     let stdin = Path::new("-");

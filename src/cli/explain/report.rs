@@ -6,10 +6,10 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::cli::lang::Lang;
-use crate::policy::decision::Decision;
-use crate::policy::release;
-use crate::policy::release::Counts;
 use crate::refusal::Refusal;
+use crate::services::terminaladgang::law::decision::Decision;
+use crate::services::terminaladgang::law::release;
+use crate::services::terminaladgang::law::release::Counts;
 
 /// Everything that was decided.
 #[derive(Debug, Clone, Serialize)]

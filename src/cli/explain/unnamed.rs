@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use crate::policy::release::ReleaseRules;
-use crate::policy::release::catalogue::{Field, R};
-use crate::policy::schema::{BI, GD, OEI, SD, YI, shown};
+use crate::services::terminaladgang::law::release::ReleaseRules;
+use crate::services::terminaladgang::law::release::catalogue::{Field, R};
+use crate::services::terminaladgang::law::schema::{BI, GD, OEI, SD, YI, shown};
 use crate::soap::document::{Document, Element};
 use crate::soap::strict::Limits;
 

@@ -3,7 +3,9 @@
 //! The index's names are its own (SF1490, version 6). The wrapper's are inferred, by analogy with the pass-through of
 //! the sister index: should the real ones differ, they change here and in `contract/`, and a test holds the two together.
 
-pub use crate::policy::schema::{BI as BI_NS, GD as GD_NS, GO as GO_NS, OEI as OEI_NS, SD as SD_NS, YI as YI_NS};
+pub use crate::services::terminaladgang::law::schema::{
+    BI as BI_NS, GD as GD_NS, GO as GO_NS, OEI as OEI_NS, SD as SD_NS, YI as YI_NS,
+};
 pub use crate::soap::names::REQUEST_HEADER as REQUEST_HEADER_NS;
 
 /// Where the service answers, below the gateway's address.

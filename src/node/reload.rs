@@ -21,15 +21,15 @@ use crate::edge::http::RequestBody;
 use crate::edge::router::{InForce, Serving};
 use crate::edge::tls::{self, ServerTls, Shown};
 use crate::gateway::authenticate::TokenTrust;
-use crate::gateway::clients::{ClientCertificate, ClientTrust};
-use crate::gateway::domains::{self, Each};
 use crate::metrics::{Metrics, Reload};
+use crate::node::assemble::{Assembled, Lasting, Tokens, assemble};
 use crate::outbound::lists::Fetcher;
 use crate::revocation::ocsp::{self, StapleError};
 use crate::saml::memory::AssertionMemory;
-use crate::services::terminaladgang::assemble::{Assembled, Lasting, Tokens, assemble};
 use crate::services::terminaladgang::contract::contract;
 use crate::signature::key::Certificate;
+use crate::trust::clients::{ClientCertificate, ClientTrust};
+use crate::trust::domains::{self, Each};
 
 /// Puts configurations in force.
 pub struct Reloader {

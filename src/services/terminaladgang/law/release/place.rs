@@ -4,7 +4,7 @@
 //! below it, however large, and only counted. So nothing reaches the judge, let alone the answer, because it was not
 //! recognised, and an object hidden in a `LokalUdvidelseListe` or behind an `xsi:type` is never met.
 
-use crate::policy::schema;
+use crate::services::terminaladgang::law::schema;
 
 /// The namespaces that the filter reads and writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,22 +13,22 @@ const XML: &str = "text/xml; charset=utf-8";
 /// The address that stands in the WSDL files, to be replaced by the service's own.
 const PLACEHOLDER: &str = "https://localhost/service/Ydelse/TerminalAdgang/6";
 
-const WSDL: &str = include_str!("contract/TerminalAdgang.wsdl");
-const WSDL_TOKEN: &str = include_str!("contract/TerminalAdgang-token.wsdl");
+const WSDL: &str = include_str!("TerminalAdgang.wsdl");
+const WSDL_TOKEN: &str = include_str!("TerminalAdgang-token.wsdl");
 
 /// The schemas by the name under which they are served.
 const SCHEMAS: [(&str, &str); 11] = [
-    ("TerminalAdgang", include_str!("contract/TerminalAdgang.xsd")),
-    ("YdelseIndeks", include_str!("contract/YdelseIndeks.xsd")),
-    ("OekonomiskEffektueringIndeks", include_str!("contract/OekonomiskEffektueringIndeks.xsd")),
-    ("BevillingIndeks", include_str!("contract/BevillingIndeks.xsd")),
-    ("GenerelleOperationer", include_str!("contract/GenerelleOperationer.xsd")),
-    ("GenerelleDefinitioner", include_str!("contract/GenerelleDefinitioner.xsd")),
-    ("SagDok", include_str!("contract/SagDok.xsd")),
-    ("AuthorityContext", include_str!("contract/AuthorityContext.xsd")),
-    ("CallContext", include_str!("contract/CallContext.xsd")),
-    ("ServiceplatformFault", include_str!("contract/ServiceplatformFault.xsd")),
-    ("RequestHeader", include_str!("contract/RequestHeader.xsd")),
+    ("TerminalAdgang", include_str!("TerminalAdgang.xsd")),
+    ("YdelseIndeks", include_str!("YdelseIndeks.xsd")),
+    ("OekonomiskEffektueringIndeks", include_str!("OekonomiskEffektueringIndeks.xsd")),
+    ("BevillingIndeks", include_str!("BevillingIndeks.xsd")),
+    ("GenerelleOperationer", include_str!("GenerelleOperationer.xsd")),
+    ("GenerelleDefinitioner", include_str!("GenerelleDefinitioner.xsd")),
+    ("SagDok", include_str!("SagDok.xsd")),
+    ("AuthorityContext", include_str!("AuthorityContext.xsd")),
+    ("CallContext", include_str!("CallContext.xsd")),
+    ("ServiceplatformFault", include_str!("ServiceplatformFault.xsd")),
+    ("RequestHeader", include_str!("RequestHeader.xsd")),
 ];
 
 /// The document that the query of a GET names, as its media type and its text, or `None` where it names none.

@@ -10,11 +10,11 @@ use super::catalogue::Guard;
 use super::node::{Identifier, Node, Value};
 use super::place::Place;
 use super::{Ask, Limits, ReleaseRules};
-use crate::policy::dates;
-use crate::policy::kle::{Kle, Sensitivity, SensitivityConstraint};
-use crate::policy::person::Cpr;
-use crate::policy::rules::{Future, PersonCheck, Roles};
+use crate::id::cpr::Cpr;
 use crate::refusal::Refusal;
+use crate::services::terminaladgang::law::dates;
+use crate::services::terminaladgang::law::kle::{Kle, Sensitivity, SensitivityConstraint};
+use crate::services::terminaladgang::law::rules::{Future, PersonCheck, Roles};
 
 /// Whose grant it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use super::node::{Identifier, Node, Value, is_uuid};
 use super::place::{Ns, Place};
 use super::write::Writer;
 use super::{Ask, ReleaseRules};
-use crate::policy::dates;
-use crate::policy::kle::Kle;
-use crate::policy::rules::Asked;
+use crate::services::terminaladgang::law::dates;
+use crate::services::terminaladgang::law::kle::Kle;
+use crate::services::terminaladgang::law::rules::Asked;
 use crate::soap::strict::is_char;
 
 /// Whether a value has the form that its rule names.
@@ -27,7 +27,7 @@ pub(super) fn has_form(form: Form, text: &str, ask: &Ask) -> bool {
         Form::Digits(most) => digits(text) && text.len() <= usize::from(most),
         Form::Uuid => is_uuid(text),
         Form::DateTime => dates::read(text, ask.naive).is_some(),
-        Form::DateTimeWithOffset => dates::read(text, crate::policy::rules::Naive::Refuse).is_some(),
+        Form::DateTimeWithOffset => dates::read(text, crate::services::terminaladgang::law::rules::Naive::Refuse).is_some(),
         Form::Amount => amount(usize::MAX),
         Form::AmountTwoDecimals => amount(2),
         Form::Kle => Kle::parse(text).is_some(),

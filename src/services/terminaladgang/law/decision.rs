@@ -122,7 +122,7 @@ impl Decided {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::rules::Reading;
+    use crate::services::terminaladgang::law::rules::Reading;
 
     #[test]
     fn each_decision_is_told_in_both_languages_in_whole_sentences() {

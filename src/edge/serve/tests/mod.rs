@@ -15,12 +15,12 @@ use super::*;
 use crate::clock::Clock;
 use crate::edge::http::plain_refusal;
 use crate::edge::tls::{ALPN, Prepared, provider};
-use crate::gateway::clients::ClientCertificate;
 use crate::metrics::Metrics;
 use crate::outbound::{Outbound, OutboundSettings};
 use crate::refusal::Refusal;
 use crate::signature::credentials::Credentials;
 use crate::stub::pki::{DevPki, KeyBits, Role, for_tests};
+use crate::trust::clients::ClientCertificate;
 
 mod ends;
 mod h2;

@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn every_cause_is_explained_to_operators() {
-        let page = include_str!("../../docs/operations.md");
+        let page = include_str!("../../../docs/operations.md");
         for cause in Cause::ALL {
             assert!(page.contains(&format!("`{}`", cause.label())), "{cause:?}");
         }

@@ -12,10 +12,11 @@ use uuid::Uuid;
 
 use crate::{
     agreements::{
-        Access, Agreement, Cvr, Environment, Side, Standing, State, Store, StoreError, StoreSettings,
+        Access, Agreement, Environment, Side, Standing, State, Store, StoreError, StoreSettings,
         import::{Import, Problem},
     },
     clock::Clock,
+    id::cvr::Cvr,
 };
 
 /// Service agreements: who may call which service, on whose behalf, on what legal basis.

@@ -1,21 +1,21 @@
-//! What the answer may contain: filtered object by object while its signature is verified ([`super::answer`]).
+//! What the answer may contain: filtered object by object while its signature is verified ([`crate::gateway::answer`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tower::Service;
 
-use super::answer::{Release, Sink, Verifier};
-use super::call::{Call, OfCall};
-use super::exchange::Authorised;
-use super::forward::Answer;
-use super::request_policy::Judged;
-use super::step::Step;
-use crate::agreements::Cvr;
+use super::ask::Judged;
 use crate::audit::Record;
-use crate::policy::document::Policy;
-use crate::policy::release::{Ask, Counts, Filter, Limits as ReleaseLimits};
+use crate::gateway::answer::{Release, Sink, Verifier};
+use crate::gateway::call::{Call, OfCall};
+use crate::gateway::exchange::Authorised;
+use crate::gateway::forward::Answer;
+use crate::gateway::step::Step;
+use crate::id::cvr::Cvr;
 use crate::refusal::Refusal;
+use crate::services::terminaladgang::law::document::Policy;
+use crate::services::terminaladgang::law::release::{Ask, Counts, Filter, Limits as ReleaseLimits};
 use crate::signature::verify::VerifiedBody;
 use crate::soap::reading::Reading;
 use crate::soap::stream::StreamError;

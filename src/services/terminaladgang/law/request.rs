@@ -16,10 +16,10 @@ use super::decision::{Decided, Decision};
 use super::delimit;
 use super::forward;
 use super::kle::{Constraint, Kle};
-use super::person::Cpr;
 use super::rules::{Asked, RequestRules, Sorting};
 use super::search::{Effectuation, Expression, Input, Node, Paging};
 use super::window::Window;
+use crate::id::cpr::Cpr;
 use crate::refusal::{Detail, Refusal};
 use crate::soap::document::Element;
 

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::catalogue::{Field, Form, Guard};
-use crate::policy::kle::{Constraint, SensitivityConstraint};
-use crate::policy::person::Cpr;
-use crate::policy::rules::{Asked, Future, Naive, PersonCheck, Roles};
-use crate::policy::window::Window;
+use crate::id::cpr::Cpr;
+use crate::services::terminaladgang::law::kle::{Constraint, SensitivityConstraint};
+use crate::services::terminaladgang::law::rules::{Asked, Future, Naive, PersonCheck, Roles};
+use crate::services::terminaladgang::law::window::Window;
 
 /// What one rule of the policy says in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,15 +35,15 @@ pub struct FieldRule {
     pub form: Form,
 }
 
-/// The release side of a policy, compiled. Made by [`Policy::read`](crate::policy::document::Policy::read) only.
+/// The release side of a policy, compiled. Made by [`Policy::read`](crate::services::terminaladgang::law::document::Policy::read) only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseRules {
-    pub(in crate::policy) fields: Vec<Option<FieldRule>>,
-    pub(in crate::policy) guards: Vec<(Guard, Words)>,
-    pub(in crate::policy) roles: Roles,
-    pub(in crate::policy) person_check: PersonCheck,
-    pub(in crate::policy) future: Future,
-    pub(in crate::policy) empty_status: u16,
+    pub(in crate::services::terminaladgang::law) fields: Vec<Option<FieldRule>>,
+    pub(in crate::services::terminaladgang::law) guards: Vec<(Guard, Words)>,
+    pub(in crate::services::terminaladgang::law) roles: Roles,
+    pub(in crate::services::terminaladgang::law) person_check: PersonCheck,
+    pub(in crate::services::terminaladgang::law) future: Future,
+    pub(in crate::services::terminaladgang::law) empty_status: u16,
 }
 
 impl ReleaseRules {

@@ -6,7 +6,6 @@ pub mod diff;
 pub mod document;
 pub mod history;
 pub mod kle;
-pub mod person;
 pub mod release;
 pub mod rules;
 pub mod window;

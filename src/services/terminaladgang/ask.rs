@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::agreement::Admitted;
-use super::call::{Call, OfCall};
-use super::step::Check;
 use crate::agreements::Agreement;
 use crate::audit;
 use crate::clock::Clock;
-use crate::policy::dates;
-use crate::policy::document::Policy;
-use crate::policy::history::Timetable;
-use crate::policy::kle::{Constraint, SensitivityConstraint};
-use crate::policy::request::{self, Search};
-use crate::policy::rules::{Future, Naive, Outside, PersonCheck};
-use crate::policy::window::Window;
+use crate::gateway::agreement::Admitted;
+use crate::gateway::call::{Call, OfCall};
+use crate::gateway::step::Check;
 use crate::refusal::{Detail, Refusal};
+use crate::services::terminaladgang::law::dates;
+use crate::services::terminaladgang::law::document::Policy;
+use crate::services::terminaladgang::law::history::Timetable;
+use crate::services::terminaladgang::law::kle::{Constraint, SensitivityConstraint};
+use crate::services::terminaladgang::law::request::{self, Search};
+use crate::services::terminaladgang::law::rules::{Future, Naive, Outside, PersonCheck};
+use crate::services::terminaladgang::law::window::Window;
 use crate::soap::document::Element;
 
 /// What the policy made of a request. Opens nothing by itself: the step makes [`Permitted`] of it.

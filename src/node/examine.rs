@@ -13,21 +13,20 @@ use webpki::EndEntityCert;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::files::{Who, can_write_in, can_write_to, others_who_read, reads};
-use crate::agreements::{Cvr, Environment, Schema, StoreSettings, schema};
+use crate::agreements::{Environment, Schema, StoreSettings, schema};
 use crate::audit::{keys, log};
 use crate::clock::Clock;
 use crate::config::{ConnectionLimits, Content, Draft, FileRead, Finished, Listen, Tokens};
 use crate::edge::tls::{self, Shown};
-use crate::gateway::clients::{ClientCertificate, ClientTrust};
-use crate::gateway::domains;
+use crate::id::cvr::Cvr;
+use crate::node::assemble::{definition_of, index_outbound, metadata, read_policies, read_signer, read_trust, sts_outbound};
 use crate::outbound::Outbound;
 use crate::revocation::domain::{Domain, Lists, Source};
 use crate::revocation::ocsp;
 use crate::revocation::verify::Stapling;
-use crate::services::terminaladgang::assemble::{
-    definition_of, index_outbound, metadata, read_policies, read_signer, read_trust, sts_outbound,
-};
 use crate::signature::key::Certificate;
+use crate::trust::clients::{ClientCertificate, ClientTrust};
+use crate::trust::domains;
 
 /// What a configuration is examined for.
 #[derive(Debug, Clone)]

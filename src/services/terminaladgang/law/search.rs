@@ -6,9 +6,9 @@ use super::algebra::{self, Tree};
 use super::criteria::{
     Extension, Line, Owner, Payee, Properties, Reader, collapsed_matching, is_uuid, matching, person, uuid_reference, whole,
 };
-use super::person::Cpr;
 use super::rules::{Asked, Sorting, SortingElement};
 use super::schema::{BI, Children, GD, OEI, Place, SD, YI, invalid};
+use crate::id::cpr::Cpr;
 use crate::refusal::{Detail, Refusal};
 use crate::soap::document::Element;
 

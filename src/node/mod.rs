@@ -1,0 +1,218 @@
+//! A running node: put together from its configuration, started, reloaded, watched and drained.
+
+pub mod assemble;
+pub mod examine;
+pub mod files;
+pub mod log;
+pub mod reload;
+pub mod signals;
+pub mod watch;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::net::TcpListener;
+use tokio::sync::watch::{Receiver, Sender, channel};
+use tokio::task::JoinHandle;
+
+use crate::audit::Audit;
+use crate::clock::Clock;
+use crate::config::{self, Config, Finished, Loaded, Report};
+use crate::edge::admin::Admin;
+use crate::edge::refused::Refusals;
+use crate::edge::router::Router;
+use crate::edge::serve::{Drained, Readiness, Transport, serve};
+use crate::edge::tls::TlsError;
+use crate::gateway::open::Peer;
+use crate::metrics::{self, Metrics};
+use crate::outbound::SetupError;
+use crate::revocation::list::RevocationError;
+use crate::revocation::ocsp::StapleError;
+use crate::revocation::verify::RootsError;
+use crate::work::Work;
+use assemble::{AssembleError, Lasting, OnClose};
+use examine::{Purpose, examine};
+pub use reload::Reloader;
+
+/// Why the gateway does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The configuration.
+    #[error("{0}")]
+    Config(Report),
+    /// What the configuration names.
+    #[error(transparent)]
+    Assemble(#[from] AssembleError),
+    /// Client certificates.
+    #[error("client certificates: {0}")]
+    Clients(#[from] RootsError),
+    /// A revocation list.
+    #[error(transparent)]
+    Revocation(#[from] RevocationError),
+    /// The client that fetches revocation lists.
+    #[error("revocation.roots: {0}")]
+    Fetcher(#[from] SetupError),
+    /// The OCSP response to be stapled.
+    #[error("listen.ocsp_response: {0}")]
+    Staple(#[from] StapleError),
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A listener.
+    #[error("cannot listen on {address}: {error}; free the port or change the setting")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The metrics.
+    #[error("the metrics cannot be registered: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The signal handlers.
+    #[error("signals cannot be received: {0}")]
+    Signal(std::io::Error),
+    /// The log.
+    #[error("the log cannot be written: {0}")]
+    Log(std::io::Error),
+    /// A part of the start that panicked, or was called off.
+    #[error("the start did not come to its end: {0}")]
+    Broken(String),
+}
+
+/// A gateway that runs.
+pub struct Node {
+    stop_admin: Sender<()>,
+    stop: Sender<()>,
+    service: JoinHandle<Drained>,
+    admin: JoinHandle<Drained>,
+    audit: Audit,
+    /// The metrics, for whoever runs the gateway in-process.
+    pub metrics: Arc<Metrics>,
+    /// Reads the configuration anew.
+    pub reloader: Arc<Reloader>,
+}
+
+/// Reads a configuration and what it names, off the threads that serve calls: a file may lie on a disk that hangs.
+///
+/// # Errors
+/// `Config`, with every problem.
+pub async fn read(file: &Path, clock: &Clock) -> Result<Loaded, ServeError> {
+    let Finished { config, problems, warnings, .. } = examine(file, clock, &Purpose::Serve).await;
+    config.map(|config| Loaded { config, warnings }).ok_or(ServeError::Config(problems))
+}
+
+/// Logs what the configuration was warned of.
+pub fn warn_of(loaded: &Loaded) {
+    for warning in loaded.warnings.problems() {
+        tracing::warn!(setting = %warning.setting, "{}", warning.text);
+    }
+}
+
+/// Runs what may wait for a disk.
+async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ServeError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| ServeError::Broken(error.to_string()))
+}
+
+/// Binds a listener.
+///
+/// # Errors
+/// `Listen`.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|error| ServeError::Listen { address, error })
+}
+
+/// Starts the gateway on listeners that are bound already. `on_close` sees every audit record as its call closes.
+///
+/// # Errors
+/// [`ServeError`].
+pub async fn start(
+    config: Config,
+    listener: TcpListener,
+    admin: TcpListener,
+    clock: &Clock,
+    on_close: OnClose,
+) -> Result<Node, ServeError> {
+    let metrics = Arc::new(Metrics::new()?);
+    let limits = config.limits.clone();
+    let lasting = Lasting::open(&config, clock, &metrics, on_close).await?;
+    let (audit, agreements, work) = (lasting.audit.clone(), lasting.agreements.clone(), lasting.work.clone());
+    let reloader = Reloader::start(config, lasting, clock, &metrics)?;
+    let readiness = Readiness::new();
+    let (stop, stopped) = channel(());
+    // The admin listener goes last: while calls drain, /readyz says so.
+    let (stop_admin, admin_stopped) = channel(());
+    let store_answers = Arc::new(AtomicBool::new(true));
+    tokio::spawn(watch::store(agreements, store_answers.clone(), stopped.clone()));
+    tokio::spawn(watch::certificates(reloader.clone(), clock.clone(), stopped.clone()));
+    tokio::spawn(reloader.clone().keep_revocation_fresh(stopped.clone()));
+
+    let (in_force, of_calls) = (reloader.in_force.clone(), metrics.clone());
+    let refusals = Refusals::new("service", metrics.clone());
+    let of_router = refusals.clone();
+    let make = move |peer: crate::edge::serve::Peer| Router {
+        in_force: in_force.clone(),
+        peer: Peer { chain: peer.chain().clone() },
+        address: peer.address(),
+        refusals: of_router.clone(),
+        metrics: of_calls.clone(),
+    };
+    let transport = Transport::Tls(reloader.tls.clone());
+    let service = serve(listener, transport, limits.clone(), work, refusals, readiness.clone(), make, until(stopped.clone()));
+
+    let (shown, ready_audit) = (reloader.clone(), audit.clone());
+    let handler = Admin {
+        metrics: Arc::new(move || shown.show_metrics()),
+        unready: Arc::new(move || {
+            if let Some(trouble) = ready_audit.trouble() {
+                return Some(trouble);
+            }
+            (!store_answers.load(Ordering::Relaxed)).then(|| "the agreements store does not answer".to_owned())
+        }),
+        readiness,
+    };
+    let admin_transport = reloader.admin_tls.clone().map_or(Transport::Plain, Transport::Tls);
+    // What tells of an overload must answer during it.
+    let work = Work::unbounded();
+    let refusals = Refusals::new("admin", metrics.clone());
+    let make = move |_| handler.clone();
+    let admin = serve(admin, admin_transport, limits, work, refusals, Readiness::new(), make, until(admin_stopped));
+    Ok(Node { stop, stop_admin, service: tokio::spawn(service), admin: tokio::spawn(admin), audit, metrics, reloader })
+}
+
+impl Node {
+    /// Drains and stops; gives how many connections had to be cut.
+    pub async fn stop(self, patience: std::time::Duration) -> usize {
+        let _ = self.stop.send(());
+        let cut = self.service.await.map_or(0, |drained| drained.cut);
+        let _ = self.stop_admin.send(());
+        let _ = self.admin.await;
+        if !self.audit.stop(patience).await {
+            tracing::error!("the audit log could not be closed with everything written");
+        }
+        cut
+    }
+}
+
+async fn until(mut stopped: Receiver<()>) {
+    let _ = stopped.changed().await;
+}
+
+fn breaker_state(breaker: &crate::outbound::breaker::Breaker) -> metrics::Breaker {
+    use crate::outbound::breaker::BreakerState;
+    match breaker.state(std::time::Instant::now()) {
+        BreakerState::Closed => metrics::Breaker::Closed,
+        BreakerState::HalfOpen => metrics::Breaker::HalfOpen,
+        BreakerState::Open => metrics::Breaker::Open,
+    }
+}
+
+/// Loads a configuration, for commands that need one.
+///
+/// # Errors
+/// `Config`.
+pub fn load(file: &Path, clock: &Clock) -> Result<Config, ServeError> {
+    config::load(file, clock.now()).map(|loaded| loaded.config).map_err(ServeError::Config)
+}
