@@ -29,8 +29,9 @@ impl Schema {
 impl Inspected {
     /// The paths of the documents that it was made of.
     pub fn documents(&self) -> Vec<String> {
+        let documents = &self.0.set.documents;
         let mut paths: Vec<String> =
-            self.0.set.documents.iter().map(|document| FolderLoader::path(&document.base_uri).to_owned()).collect();
+            documents.iter().filter_map(|document| FolderLoader::inside(&document.base_uri)).map(str::to_owned).collect();
         paths.sort_unstable();
         paths.dedup();
         paths

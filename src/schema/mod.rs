@@ -12,6 +12,7 @@
 
 pub mod compile;
 mod drive;
+mod guard;
 pub mod inspect;
 pub mod pool;
 pub mod source;
