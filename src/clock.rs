@@ -5,7 +5,19 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+
+/// The zone that a day, and a date without an offset, belong to.
+///
+/// The zone data are compiled in, so `None` means a broken build; callers refuse then.
+pub fn copenhagen() -> Option<TimeZone> {
+    TimeZone::get("Europe/Copenhagen").ok()
+}
+
+/// The civil day that it is in Copenhagen.
+pub fn civil_day(instant: Timestamp) -> Option<Date> {
+    Some(instant.to_zoned(copenhagen()?).date())
+}
 
 /// Where the time comes from. Cheap to clone.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hjemmel::audit::Record;
 use hjemmel::cli::demo::world::World;
 use hjemmel::clock::Clock;
-use hjemmel::services::terminaladgang::law::dates::copenhagen;
+use hjemmel::clock::copenhagen;
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::{UDK, demo};
 use hjemmel::stub::ydelsesindeks::mode::FaultMode;

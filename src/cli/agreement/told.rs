@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     agreements::{Agreement, Authority, Decision, Standing, State},
-    services::terminaladgang::law::dates::copenhagen,
+    clock::copenhagen,
 };
 
 /// Three lines for each agreement.

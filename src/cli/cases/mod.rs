@@ -19,7 +19,7 @@ use jiff::civil::Date;
 use jiff::{Timestamp, tz::TimeZone};
 use serde::de::DeserializeOwned;
 
-use crate::services::terminaladgang::law::dates::copenhagen;
+use crate::clock::copenhagen;
 use crate::services::terminaladgang::law::document::{Policy, PolicyErrors};
 
 /// The invented person that the cases ask about. Day 61 to 91 marks a number that is nobody's.

@@ -27,7 +27,7 @@ pub fn tell(world: &World, played: &Played) {
     let record = &played.record;
     if let Some(window) = &record.window_applied {
         let text = |bound: Option<jiff::Timestamp>| {
-            let copenhagen = crate::services::terminaladgang::law::dates::copenhagen();
+            let copenhagen = crate::clock::copenhagen();
             bound.zip(copenhagen).map_or_else(String::new, |(at, zone)| at.to_zoned(zone).strftime("%Y-%m-%d").to_string())
         };
         let how = if record.window_asked.is_some() { "asked for, inside the law's" } else { "inserted" };

@@ -14,10 +14,11 @@
 //! - **`24:00:00`** is the first instant of the next day.
 
 use jiff::civil::{Date, DateTime, Time, date};
-use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
+use jiff::tz::{AmbiguousOffset, Offset};
 use jiff::{Timestamp, ToSpan};
 
 use super::rules::Naive;
+use crate::clock::copenhagen;
 
 /// The instants that one date text may mean, widened outwards to whole milliseconds.
 ///
@@ -41,13 +42,6 @@ impl Readings {
     pub fn inside(&self, from: Timestamp, to: Timestamp) -> bool {
         from <= self.earliest && self.latest < to
     }
-}
-
-/// The zone that the law's "today" and every date without an offset belong to.
-///
-/// The zone data are compiled in, so `None` means a broken build; callers refuse then.
-pub fn copenhagen() -> Option<TimeZone> {
-    TimeZone::get("Europe/Copenhagen").ok()
 }
 
 /// Reads the whole text of an element as a `dateTime`.
@@ -178,6 +172,8 @@ impl Rest<'_> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
 
     fn at(text: &str) -> Timestamp {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::dates::copenhagen;
 use super::document::Policy;
+use crate::clock::copenhagen;
 
 /// Every version of one policy, by the day from which it is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,8 +10,9 @@ use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, ToSpan};
 
-use super::dates::{Readings, copenhagen};
+use super::dates::Readings;
 use super::rules::Reading;
+use crate::clock::copenhagen;
 use crate::refusal::Refusal;
 
 /// A window `[from, to)` of instants. Displayed with Copenhagen's offsets.
