@@ -522,10 +522,14 @@ refusals! {
     AuthorityUnknown, Caller, AfterChange,
         da: "Myndigheden er ikke tilmeldt servicen.", "Få myndigheden tilmeldt, før systemet kalder på dens vegne.",
         en: "The authority is not enrolled with the service.", "Have the authority enrolled before the system calls on its behalf.";
+    /// No route says which system receives the call today.
+    RouteNotFound { sender: String = "11111111".into(), receiver: String = "99999981".into(), day: jiff::civil::Date = jiff::civil::date(2026, 11, 22), others: Detail = Detail::new("den første begynder 2027-01-01", "the first begins on 2027-01-01") }, Caller, AfterChange,
+        da: "Der er ingen rute for servicen fra myndigheden {sender} til myndigheden {receiver} den {day}: {others}.", "Kontrollér den modtagende myndighed i beskeden; er den rigtig, skal myndigheden bestille ruten hos gatewayens drift, som opretter den.",
+        en: "The service has no route from authority {sender} to authority {receiver} on {day}: {others}.", "Check the receiving authority in the message; if it is right, that authority must order the route from the gateway's operators, who add it.";
     /// The store does not answer and nothing fresh enough is remembered.
     AgreementsUnavailable, Gateway, Later,
-        da: "Serviceaftalerne kan ikke slås op i øjeblikket.", "Prøv igen om lidt.",
-        en: "The service agreements cannot be looked up just now.", "Try again shortly.";
+        da: "Serviceaftaler og ruter kan ikke slås op i øjeblikket.", "Prøv igen om lidt.",
+        en: "Service agreements and routes cannot be looked up just now.", "Try again shortly.";
 
     == "The search: person, window, criteria";
 
@@ -633,27 +637,27 @@ refusals! {
         da: "STS'ens adresse svarer med HTTP {status} og ikke med en SOAP-besked.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id; kalder du selv STS'en, så ret adressen.",
         en: "The address of the STS answers with HTTP {status} and not with a SOAP message.", "Try again; if the error persists, contact the gateway's operators and give the Call-id; if you call the STS yourself, correct the address.";
     /// No connection to the index, or it broke.
-    PeerUnavailable, Gateway, Later,
+    IndexUnavailable, Gateway, Later,
         da: "Der er ikke forbindelse til Ydelsesindekset.", "Prøv igen om lidt.",
         en: "The benefit index cannot be reached.", "Try again shortly.";
     /// No whole answer within the deadline.
-    PeerTimeout { seconds: u64 = 30 }, Gateway, Later,
+    IndexTimeout { seconds: u64 = 30 }, Gateway, Later,
         da: "Ydelsesindekset havde ikke afgivet et fuldstændigt svar efter {seconds} sekunder.", "Prøv igen om lidt.",
         en: "The benefit index had not answered in full after {seconds} seconds.", "Try again shortly.";
     /// The circuit breaker is open: the index failed lately and is left alone for a while.
-    PeerResting { seconds: u64 = 5 }, Gateway, Later, http 503,
+    IndexResting { seconds: u64 = 5 }, Gateway, Later, http 503,
         da: "Ydelsesindekset har svigtet gentagne gange og kaldes ikke i øjeblikket.", "Prøv igen om {seconds} sekunder.",
         en: "The benefit index has failed repeatedly and is left alone for now.", "Try again in {seconds} seconds.";
     /// The index answered with a fault.
-    PeerFault, Gateway, Later,
+    IndexFault, Gateway, Later,
         da: "Ydelsesindekset svarede med en fejl.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id.",
         en: "The benefit index answered with a fault.", "Try again; if the error persists, contact the gateway's operators and give the Call-id.";
     /// The index answered something that is not an answer: wrong type, malformed, truncated, unknown root, wrong relation.
-    PeerAnswerInvalid, Gateway, Later,
+    IndexAnswerInvalid, Gateway, Later,
         da: "Ydelsesindeksets svar er ikke gyldigt og kan ikke bruges.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id.",
         en: "The benefit index's answer is not a valid answer and cannot be used.", "Try again; if the error persists, contact the gateway's operators and give the Call-id.";
     /// The index's signature on its answer does not verify.
-    PeerSignatureInvalid, Gateway, Later,
+    IndexSignatureInvalid, Gateway, Later,
         da: "Signaturen på Ydelsesindeksets svar kan ikke verificeres.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id.",
         en: "The signature of the benefit index's answer does not verify.", "Try again; if the error persists, contact the gateway's operators and give the Call-id.";
 
@@ -764,7 +768,7 @@ mod tests {
 
     #[test]
     fn the_error_text_tells_what_consequence_remedy_retry_and_call_id_in_that_order() {
-        let entry = Refusal::PeerResting { seconds: 5 }.entry();
+        let entry = Refusal::IndexResting { seconds: 5 }.entry();
         assert_eq!(
             entry.error_text_da("7f3c"),
             "Ydelsesindekset har svigtet gentagne gange og kaldes ikke i øjeblikket. Kaldet kunne ikke gennemføres; ingen \

@@ -1,7 +1,8 @@
 //! How the gateway asks for agreements: from memory, for a bounded time.
 //!
 //! What is remembered are agreements, never verdicts: whether one holds is judged at each use, against the instant given.
-//! So an agreement that ends at midnight ends at midnight, however fresh or stale the memory is.
+//! So an agreement that ends at midnight ends at midnight, however fresh or stale the memory is. Routes are remembered in the
+//! same way, by their sender.
 //!
 //! Fail rules:
 //! - An entry younger than `refresh` is used as it is; so long may a suspension take to reach a running gateway (and as
@@ -25,10 +26,12 @@ use uuid::Uuid;
 
 use super::{
     model::{Agreement, Authority, Environment, Standing, Thumbprint},
+    route::{OnDay, Route, on_day},
     store::{Store, StoreError},
 };
+use crate::clock::civil_day;
 use crate::id::cvr::Cvr;
-use crate::refusal::Refusal;
+use crate::refusal::{Detail, Refusal};
 
 /// How long and how much is remembered.
 #[derive(Debug, Clone)]
@@ -68,6 +71,8 @@ enum Key {
     Front(ClientSystem, Cvr, Uuid, Environment),
     Back(Uuid, Cvr, Environment),
     BackAll(Uuid, Environment),
+    /// By sender alone: the receiver is whatever a request says, and must not fill the memory.
+    Routes(Uuid, Cvr, Environment),
     Register,
 }
 
@@ -75,6 +80,7 @@ enum Key {
 enum Found {
     Agreements(Vec<Arc<Agreement>>),
     BackAll(BackAll),
+    Routes(Vec<Arc<Route>>),
     Register(Arc<BTreeMap<Cvr, Arc<Authority>>>),
 }
 
@@ -83,6 +89,7 @@ impl Found {
         match self {
             Found::Agreements(agreements) => agreements.is_empty(),
             Found::BackAll(all) => all.candidates.is_empty(),
+            Found::Routes(routes) => routes.is_empty(),
             Found::Register(register) => register.is_empty(),
         }
     }
@@ -216,6 +223,42 @@ impl Agreements {
         if holding.is_empty() { Err(Refusal::BackAgreementNotFound) } else { Ok(holding) }
     }
 
+    /// The route that carries the service's calls from `sender` to `receiver` on the day that it is in Copenhagen at `at`.
+    ///
+    /// # Errors
+    /// [`Refusal::RouteNotFound`], [`Refusal::AgreementsUnavailable`].
+    pub async fn route(
+        &self,
+        service: Uuid,
+        sender: Cvr,
+        receiver: Cvr,
+        environment: &Environment,
+        at: Timestamp,
+    ) -> Result<Arc<Route>, Refusal> {
+        let day = civil_day(at).ok_or(Refusal::Internal)?;
+        let found = self.ask(Key::Routes(service, sender, environment.clone())).await?;
+        let Found::Routes(routes) = &*found else { return Err(Refusal::Internal) };
+        let others = match on_day(routes, sender, receiver, day) {
+            OnDay::Route(route) => return Ok(route),
+            OnDay::Several(one, other) => {
+                tracing::error!(%one, %other, "two routes carry the same calls: end one with `hjemmel route end`");
+                return Err(Refusal::Internal);
+            }
+            OnDay::Nobody { next: Some(next), .. } => {
+                let from = next.period.from();
+                Detail::new(format!("den første begynder {from}"), format!("the first begins on {from}"))
+            }
+            OnDay::Nobody { last: Some(last), .. } => {
+                let to = last.period.to().unwrap_or(day);
+                Detail::new(format!("den seneste ophørte {to}"), format!("the last one ended on {to}"))
+            }
+            OnDay::Nobody { last: None, next: None } => {
+                Detail::new("der er heller ingen på andre dage", "nor is there one on other days")
+            }
+        };
+        Err(Refusal::RouteNotFound { sender: sender.to_string(), receiver: receiver.to_string(), day, others })
+    }
+
     /// One authority of the register.
     ///
     /// # Errors
@@ -318,6 +361,10 @@ impl Agreements {
             Key::BackAll(service, environment) => {
                 let candidates = self.store.back_all(*service, environment).await?.into_iter().map(Arc::new).collect();
                 return Ok(Found::BackAll(BackAll { candidates, holding: Mutex::new(None) }));
+            }
+            Key::Routes(service, sender, environment) => {
+                let routes = self.store.routes_of(*service, *sender, environment).await?;
+                return Ok(Found::Routes(routes.into_iter().map(Arc::new).collect()));
             }
             Key::Register => {
                 let authorities = self.store.authorities().await?.into_iter();

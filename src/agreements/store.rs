@@ -117,7 +117,7 @@ pub struct Imported {
 /// The store. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
-    place: Arc<Place>,
+    pub(super) place: Arc<Place>,
 }
 
 impl Store {
@@ -147,11 +147,11 @@ impl Store {
         self.revision().await.is_ok()
     }
 
-    async fn pool(&self) -> Result<SqlitePool, StoreError> {
+    pub(super) async fn pool(&self) -> Result<SqlitePool, StoreError> {
         Ok(self.place.current().await?.pool)
     }
 
-    /// A value that every write to agreements, certificates or authorities makes anew: while it is the same, so is
+    /// A value that every write to agreements, certificates, authorities or routes makes anew: while it is the same, so is
     /// everything that was read.
     ///
     /// # Errors
@@ -530,11 +530,11 @@ async fn record(
     Ok(())
 }
 
-fn required<T: FromStr>(row: &SqliteRow, column: &'static str) -> Result<T, StoreError> {
+pub(super) fn required<T: FromStr>(row: &SqliteRow, column: &'static str) -> Result<T, StoreError> {
     row.try_get::<String, _>(column)?.parse().map_err(|_| StoreError::Unreadable { column })
 }
 
-fn optional<T: FromStr>(row: &SqliteRow, column: &'static str) -> Result<Option<T>, StoreError> {
+pub(super) fn optional<T: FromStr>(row: &SqliteRow, column: &'static str) -> Result<Option<T>, StoreError> {
     let text: Option<String> = row.try_get(column)?;
     text.map(|text| text.parse().map_err(|_| StoreError::Unreadable { column })).transpose()
 }

@@ -75,6 +75,14 @@ impl fmt::Debug for Paths {
     }
 }
 
+/// Whether paths can be built to these.
+///
+/// # Errors
+/// [`RootsError`].
+pub fn usable_roots(roots: &[CertificateDer<'static>]) -> Result<(), RootsError> {
+    store(roots).map(drop)
+}
+
 fn store(roots: &[CertificateDer<'static>]) -> Result<RootCertStore, RootsError> {
     let mut store = RootCertStore::empty();
     for root in roots {

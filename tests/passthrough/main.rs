@@ -11,7 +11,6 @@
 )]
 
 mod command;
-mod instances;
 mod judges;
 mod official;
 mod property;

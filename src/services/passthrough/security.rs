@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+pub use crate::agreements::Security;
 use crate::schema::source::Sources;
 use crate::soap::document::{Document, Element, NodeId};
 use crate::soap::names::WSU;
@@ -10,25 +11,6 @@ const POLICY: [&str; 2] = ["http://www.w3.org/ns/ws-policy", "http://schemas.xml
 const SECURITY_POLICY: [&str; 2] =
     ["http://docs.oasis-open.org/ws-sx/ws-securitypolicy/200702", "http://schemas.xmlsoap.org/ws/2005/07/securitypolicy"];
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
-
-/// How a caller proves who it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Security {
-    /// OIO IDWS: a signed message with a token.
-    Token,
-    /// Mutual TLS and an AuthorityContext.
-    AuthorityContext,
-}
-
-impl Security {
-    /// As it is written in `service.toml` and shown.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Token => "token",
-            Self::AuthorityContext => "authority-context",
-        }
-    }
-}
 
 /// What the policies of a binding and its port say.
 #[derive(Default)]

@@ -6,6 +6,8 @@
     reason = "a test says no by panicking, and so do its helpers"
 )]
 
+mod routes;
+
 use std::{
     path::{Path, PathBuf},
     process::Command,

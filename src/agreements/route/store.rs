@@ -1,0 +1,433 @@
+//! What the store keeps of routes: the routes, and every change of them.
+//!
+//! That no two routes carry the same calls on one day is asked in the transaction that writes, under the write lock. The
+//! schema asks once more (`migrations/0004_routes.sql`), for whoever writes by other means.
+
+use jiff::{Timestamp, civil::Date};
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use uuid::Uuid;
+
+use super::{Period, ProviderSecurity, Route, Standing, day};
+use crate::{
+    agreements::{
+        model::{Environment, ModelError},
+        security::Security,
+        store::{Store, StoreError, optional, required},
+    },
+    clock::civil_day,
+    id::cvr::Cvr,
+};
+
+/// Who changes routes, when, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Who, by name.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What may happen to a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It was added.
+    Added,
+    /// It was given an end, or another one.
+    Ended,
+}
+
+impl Change {
+    /// The name in the store and on screens.
+    pub fn name(self) -> &'static str {
+        match self {
+            Change::Added => "added",
+            Change::Ended => "ended",
+        }
+    }
+}
+
+/// One change of a route, as the history keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Past {
+    /// What happened.
+    pub change: Change,
+    /// The end that the route had from then on.
+    pub to: Option<Date>,
+    /// Who, when and why.
+    pub decision: Decision,
+}
+
+/// What becomes of routes that are in the way of a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InTheWay {
+    /// They stay, and the new one is refused.
+    Refuse,
+    /// Those that began no later are ended on the new one's first day, unless days would be left without a route.
+    End,
+}
+
+/// What was done to bring routes in.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Added {
+    /// Routes that were not there before.
+    pub added: usize,
+    /// Routes that were there already with the same terms.
+    pub unchanged: usize,
+    /// Those of the unchanged that were ended otherwise since.
+    pub ended_since: Vec<Route>,
+    /// Routes that were ended to make room, as they stand now.
+    pub made_room: Vec<Route>,
+}
+
+/// Why routes could not be changed. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum RouteError {
+    /// The store did not do as asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Routes that cannot be added, each with what is in its way.
+    #[error("nothing was written:\n{}", .0.join("\n"))]
+    Conflicts(Vec<String>),
+    /// No route has this id.
+    #[error("there is no route {0}")]
+    NoSuchRoute(Uuid),
+    /// It has ended already.
+    #[error("route {id} ended on {to}, and what has passed is not altered; add a new route")]
+    AlreadyOver {
+        /// The route.
+        id: Uuid,
+        /// Its end.
+        to: Date,
+    },
+    /// The day has passed.
+    #[error("{on} has passed, and calls were sent by the route since; end it today ({today}) or later")]
+    PastDay {
+        /// The day asked for.
+        on: Date,
+        /// Today.
+        today: Date,
+    },
+    /// The day lies before the route's first.
+    #[error("route {id} begins on {from}; to cancel it before it begins, end it on that day")]
+    BeforeItBegins {
+        /// The route.
+        id: Uuid,
+        /// Its first day.
+        from: Date,
+    },
+    /// With a later end it would carry the calls of another.
+    #[error("route {id} cannot go on until {to}: {}", in_the_way(other))]
+    WouldOverlap {
+        /// The route.
+        id: Uuid,
+        /// The end asked for.
+        to: Date,
+        /// The other.
+        other: Box<Route>,
+    },
+    /// There is no Europe/Copenhagen.
+    #[error("the time zone Europe/Copenhagen is not compiled in; use a complete build")]
+    NoZone,
+}
+
+impl From<sqlx::Error> for RouteError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+fn in_the_way(other: &Route) -> String {
+    let authority = |cvr: Option<Cvr>| cvr.map_or("every authority".to_owned(), |cvr| cvr.to_string());
+    format!(
+        "route {} carries the same calls (from {} to {}), {}",
+        other.id,
+        authority(other.sender),
+        authority(other.receiver),
+        other.period
+    )
+}
+
+/// Reads routes. The condition follows.
+macro_rules! routes_where {
+    () => {
+        "SELECT id, service, environment, sender, receiver, valid_from, valid_to, system, address, entity_id, security, roots,
+             signing_certificates
+         FROM route WHERE "
+    };
+}
+
+impl Store {
+    /// Every route, by service, environment and parties, latest first.
+    ///
+    /// # Errors
+    /// A store that does not answer, or holds what the model does not have.
+    pub async fn routes(&self) -> Result<Vec<Route>, StoreError> {
+        let rows =
+            sqlx::query(concat!(routes_where!(), "TRUE ORDER BY service, environment, sender, receiver, valid_from DESC, id"))
+                .fetch_all(&self.pool().await?)
+                .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// The routes that carry a sender's calls of a service, on whatever day.
+    pub(in crate::agreements) async fn routes_of(
+        &self,
+        service: Uuid,
+        sender: Cvr,
+        environment: &Environment,
+    ) -> Result<Vec<Route>, StoreError> {
+        let rows = sqlx::query(concat!(routes_where!(), "service = ? AND environment = ? AND (sender IS NULL OR sender = ?)"))
+            .bind(service.to_string())
+            .bind(environment.as_str())
+            .bind(sender.to_string())
+            .fetch_all(&self.pool().await?)
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// One route.
+    ///
+    /// # Errors
+    /// [`RouteError::NoSuchRoute`], or a store that does not answer.
+    pub async fn route(&self, id: Uuid) -> Result<Route, RouteError> {
+        let mut connection = self.pool().await?.acquire().await?;
+        find(&mut connection, id).await?.ok_or(RouteError::NoSuchRoute(id))
+    }
+
+    /// Every change of a route, oldest first.
+    ///
+    /// # Errors
+    /// A store that does not answer, or holds what the model does not have.
+    pub async fn route_changes(&self, id: Uuid) -> Result<Vec<Past>, StoreError> {
+        changes(&mut *self.pool().await?.acquire().await?, id).await
+    }
+
+    /// Adds routes, all or none, and again without effect: one with the terms that the store has, and an end that it has or
+    /// has had, is left as it is.
+    ///
+    /// # Errors
+    /// [`RouteError::Conflicts`] with every conflict, or a store that does not answer.
+    pub async fn add_routes(&self, routes: &[Route], in_the_way: InTheWay, decision: &Decision) -> Result<Added, RouteError> {
+        let today = civil_day(decision.at).ok_or(RouteError::NoZone)?;
+        let opened = self.place.current().await?;
+        // IMMEDIATE takes the write lock before anything is read: two additions at once cannot both find the way free.
+        let mut transaction = opened.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let (mut done, mut conflicts) = (Added::default(), Vec::new());
+        for (number, route) in routes.iter().enumerate() {
+            // Of routes that come in together none is ended for another.
+            let together = routes.get(..number).unwrap_or_default();
+            let making_room = (in_the_way == InTheWay::End).then_some(together);
+            if let Err(conflict) = add(&mut transaction, route, making_room, today, decision, &mut done).await? {
+                conflicts.push(format!("route {}: {conflict}", route.id));
+            }
+        }
+        if !conflicts.is_empty() {
+            return Err(RouteError::Conflicts(conflicts)); // dropping the transaction rolls it back
+        }
+        transaction.commit().await?;
+        self.place.holds(&opened).await?;
+        Ok(done)
+    }
+
+    /// Gives a route an end, or another one: from the day `on` it no longer receives. On its first day it never does. Returns
+    /// the route, and whether anything was changed.
+    ///
+    /// # Errors
+    /// [`RouteError`]: no such route, a day that has passed, a route that is over, an end that another route is in the way of.
+    pub async fn end_route(&self, id: Uuid, on: Date, decision: &Decision) -> Result<(Route, bool), RouteError> {
+        let today = civil_day(decision.at).ok_or(RouteError::NoZone)?;
+        let opened = self.place.current().await?;
+        let mut transaction = opened.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let route = find(&mut transaction, id).await?.ok_or(RouteError::NoSuchRoute(id))?;
+        if route.period.to() == Some(on) {
+            return Ok((route, false));
+        }
+        match (route.period.standing(today), route.period.to()) {
+            (Standing::Over | Standing::Cancelled, Some(to)) => return Err(RouteError::AlreadyOver { id, to }),
+            _ if on < today => return Err(RouteError::PastDay { on, today }),
+            _ => {}
+        }
+        let from = route.period.from();
+        let period = route.period.ended_on(on).map_err(|ModelError(_)| RouteError::BeforeItBegins { id, from })?;
+        let route = Route { period, ..route };
+        if let Some(other) = overlapping(&mut transaction, &route).await?.into_iter().next() {
+            return Err(RouteError::WouldOverlap { id, to: on, other: Box::new(other) });
+        }
+        end(&mut transaction, &route, decision).await?;
+        transaction.commit().await?;
+        self.place.holds(&opened).await?;
+        Ok((route, true))
+    }
+}
+
+/// Adds one route, or says what it conflicts with. `making_room`: routes in its way are ended, these excepted.
+async fn add(
+    transaction: &mut SqliteConnection,
+    route: &Route,
+    making_room: Option<&[Route]>,
+    today: Date,
+    decision: &Decision,
+    done: &mut Added,
+) -> Result<Result<(), String>, RouteError> {
+    if let Some(held) = find(transaction, route.id).await? {
+        if !held.has_terms_of(route) {
+            return Ok(Err("the id belongs to a route with other terms already; give it a new id".to_owned()));
+        }
+        if held != *route {
+            if !changes(transaction, held.id).await?.iter().any(|past| past.to == route.period.to()) {
+                return Ok(Err(format!("it is there with another end ({}); change it with `hjemmel route end`", held.period)));
+            }
+            done.ended_since.push(held);
+        }
+        done.unchanged += 1;
+        return Ok(Ok(()));
+    }
+    for other in overlapping(transaction, route).await? {
+        if making_room.is_none_or(|together| together.iter().any(|with| with.id == other.id)) {
+            return Ok(Err(in_the_way(&other)));
+        }
+        let from = route.period.from();
+        let covers = route.period.to().is_none_or(|to| other.period.to().is_some_and(|end| end <= to));
+        match other.period.ended_on(from) {
+            Ok(period) if covers && from >= today => {
+                let other = Route { period, ..other };
+                end(transaction, &other, decision).await?;
+                done.made_room.push(other);
+            }
+            _ if !covers => return Ok(Err(format!("{}, and goes on when this one ends; end it yourself", in_the_way(&other)))),
+            Err(_) => return Ok(Err(format!("{}, and begins later; end it yourself", in_the_way(&other)))),
+            Ok(_) => return Ok(Err(format!("{}, and {from} has passed; begin today ({today}) or later", in_the_way(&other)))),
+        }
+    }
+    insert(transaction, route).await?;
+    record(transaction, route, Change::Added, decision).await?;
+    done.added += 1;
+    Ok(Ok(()))
+}
+
+async fn find(connection: &mut SqliteConnection, id: Uuid) -> Result<Option<Route>, StoreError> {
+    let row = sqlx::query(concat!(routes_where!(), "id = ?")).bind(id.to_string()).fetch_optional(connection).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// The routes beside this one that carry some of its calls on some of its days, earliest first.
+async fn overlapping(connection: &mut SqliteConnection, route: &Route) -> Result<Vec<Route>, StoreError> {
+    let rows = sqlx::query(concat!(
+        routes_where!(),
+        "id <> ?1 AND service = ?2 AND environment = ?3
+         AND (sender IS NULL OR ?4 IS NULL OR sender = ?4) AND (receiver IS NULL OR ?5 IS NULL OR receiver = ?5)
+         AND max(valid_from, ?6) < min(ifnull(valid_to, '~'), ifnull(?7, '~'))
+         ORDER BY valid_from, id"
+    ))
+    .bind(route.id.to_string())
+    .bind(route.service.to_string())
+    .bind(route.environment.as_str())
+    .bind(route.sender.map(|cvr| cvr.to_string()))
+    .bind(route.receiver.map(|cvr| cvr.to_string()))
+    .bind(route.period.from().to_string())
+    .bind(route.period.to().map(|day| day.to_string()))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+async fn insert(connection: &mut SqliteConnection, route: &Route) -> Result<(), StoreError> {
+    let signing_certificates = match &route.security {
+        ProviderSecurity::Token { signing_certificates } => Some(signing_certificates.to_pem()),
+        ProviderSecurity::AuthorityContext => None,
+    };
+    sqlx::query(
+        "INSERT INTO route (id, service, environment, sender, receiver, valid_from, valid_to, system, address, entity_id,
+             security, roots, signing_certificates)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(route.id.to_string())
+    .bind(route.service.to_string())
+    .bind(route.environment.as_str())
+    .bind(route.sender.map(|cvr| cvr.to_string()))
+    .bind(route.receiver.map(|cvr| cvr.to_string()))
+    .bind(route.period.from().to_string())
+    .bind(route.period.to().map(|day| day.to_string()))
+    .bind(route.system.to_string())
+    .bind(route.address.to_string())
+    .bind(route.entity_id.as_str())
+    .bind(route.security.model().name())
+    .bind(route.roots.to_pem())
+    .bind(signing_certificates)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn end(connection: &mut SqliteConnection, route: &Route, decision: &Decision) -> Result<(), StoreError> {
+    sqlx::query("UPDATE route SET valid_to = ? WHERE id = ?")
+        .bind(route.period.to().map(|day| day.to_string()))
+        .bind(route.id.to_string())
+        .execute(&mut *connection)
+        .await?;
+    record(connection, route, Change::Ended, decision).await
+}
+
+async fn record(connection: &mut SqliteConnection, route: &Route, change: Change, decision: &Decision) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO route_change (route, change, valid_to, changed_by, at, reason) VALUES (?, ?, ?, ?, ?, ?)")
+        .bind(route.id.to_string())
+        .bind(change.name())
+        .bind(route.period.to().map(|day| day.to_string()))
+        .bind(&decision.by)
+        .bind(decision.at.to_string())
+        .bind(&decision.reason)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn changes(connection: &mut SqliteConnection, id: Uuid) -> Result<Vec<Past>, StoreError> {
+    let rows = sqlx::query("SELECT change, valid_to, changed_by, at, reason FROM route_change WHERE route = ? ORDER BY sequence")
+        .bind(id.to_string())
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let change = match row.try_get::<String, _>("change")?.as_str() {
+                "added" => Change::Added,
+                "ended" => Change::Ended,
+                _ => return Err(StoreError::Unreadable { column: "change" }),
+            };
+            let decision = Decision { by: row.try_get("changed_by")?, reason: row.try_get("reason")?, at: required(row, "at")? };
+            Ok(Past { change, to: optional_day(row, "valid_to")?, decision })
+        })
+        .collect()
+}
+
+fn read(row: &SqliteRow) -> Result<Route, StoreError> {
+    let from = optional_day(row, "valid_from")?.ok_or(StoreError::Unreadable { column: "valid_from" })?;
+    let period = Period::new(from, None).and_then(|period| match optional_day(row, "valid_to") {
+        Ok(Some(to)) => period.ended_on(to),
+        Ok(None) => Ok(period),
+        Err(_) => Err(ModelError("valid_to")),
+    });
+    let security = match required(row, "security")? {
+        Security::Token => ProviderSecurity::Token { signing_certificates: required(row, "signing_certificates")? },
+        Security::AuthorityContext => ProviderSecurity::AuthorityContext,
+    };
+    Ok(Route {
+        id: required(row, "id")?,
+        service: required(row, "service")?,
+        environment: required(row, "environment")?,
+        sender: optional(row, "sender")?,
+        receiver: optional(row, "receiver")?,
+        period: period.map_err(|ModelError(_)| StoreError::Unreadable { column: "valid_to" })?,
+        system: required(row, "system")?,
+        address: required(row, "address")?,
+        entity_id: required(row, "entity_id")?,
+        security,
+        roots: required(row, "roots")?,
+    })
+}
+
+fn optional_day(row: &SqliteRow, column: &'static str) -> Result<Option<Date>, StoreError> {
+    let text: Option<String> = row.try_get(column)?;
+    text.map(|text| day(&text).map_err(|ModelError(_)| StoreError::Unreadable { column })).transpose()
+}
