@@ -637,27 +637,27 @@ refusals! {
         da: "STS'ens adresse svarer med HTTP {status} og ikke med en SOAP-besked.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id; kalder du selv STS'en, så ret adressen.",
         en: "The address of the STS answers with HTTP {status} and not with a SOAP message.", "Try again; if the error persists, contact the gateway's operators and give the Call-id; if you call the STS yourself, correct the address.";
     /// No connection to the index, or it broke.
-    IndexUnavailable, Gateway, Later,
+    PeerUnavailable, Gateway, Later,
         da: "Der er ikke forbindelse til Ydelsesindekset.", "Prøv igen om lidt.",
         en: "The benefit index cannot be reached.", "Try again shortly.";
     /// No whole answer within the deadline.
-    IndexTimeout { seconds: u64 = 30 }, Gateway, Later,
+    PeerTimeout { seconds: u64 = 30 }, Gateway, Later,
         da: "Ydelsesindekset havde ikke afgivet et fuldstændigt svar efter {seconds} sekunder.", "Prøv igen om lidt.",
         en: "The benefit index had not answered in full after {seconds} seconds.", "Try again shortly.";
     /// The circuit breaker is open: the index failed lately and is left alone for a while.
-    IndexResting { seconds: u64 = 5 }, Gateway, Later, http 503,
+    PeerResting { seconds: u64 = 5 }, Gateway, Later, http 503,
         da: "Ydelsesindekset har svigtet gentagne gange og kaldes ikke i øjeblikket.", "Prøv igen om {seconds} sekunder.",
         en: "The benefit index has failed repeatedly and is left alone for now.", "Try again in {seconds} seconds.";
     /// The index answered with a fault.
-    IndexFault, Gateway, Later,
+    PeerFault, Gateway, Later,
         da: "Ydelsesindekset svarede med en fejl.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id.",
         en: "The benefit index answered with a fault.", "Try again; if the error persists, contact the gateway's operators and give the Call-id.";
     /// The index answered something that is not an answer: wrong type, malformed, truncated, unknown root, wrong relation.
-    IndexAnswerInvalid, Gateway, Later,
+    PeerAnswerInvalid, Gateway, Later,
         da: "Ydelsesindeksets svar er ikke gyldigt og kan ikke bruges.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id.",
         en: "The benefit index's answer is not a valid answer and cannot be used.", "Try again; if the error persists, contact the gateway's operators and give the Call-id.";
     /// The index's signature on its answer does not verify.
-    IndexSignatureInvalid, Gateway, Later,
+    PeerSignatureInvalid, Gateway, Later,
         da: "Signaturen på Ydelsesindeksets svar kan ikke verificeres.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id.",
         en: "The signature of the benefit index's answer does not verify.", "Try again; if the error persists, contact the gateway's operators and give the Call-id.";
 
@@ -768,7 +768,7 @@ mod tests {
 
     #[test]
     fn the_error_text_tells_what_consequence_remedy_retry_and_call_id_in_that_order() {
-        let entry = Refusal::IndexResting { seconds: 5 }.entry();
+        let entry = Refusal::PeerResting { seconds: 5 }.entry();
         assert_eq!(
             entry.error_text_da("7f3c"),
             "Ydelsesindekset har svigtet gentagne gange og kaldes ikke i øjeblikket. Kaldet kunne ikke gennemføres; ingen \

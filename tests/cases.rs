@@ -136,8 +136,8 @@ async fn an_answer_that_comes_out_otherwise_is_told() {
         ("released = []", "not expected"),
         ("removed-by = \"window\"", "must be removed by window"),
         ("answer.owners = \"\"\nremoved-by = \"window\"", "must be removed by window"),
-        ("refused = \"IndexFault\"", "must be refused with IndexFault, and was not"),
-        ("answer.status = \"\"\nrefused = \"IndexFault\"", "was refused: IndexAnswerInvalid"),
+        ("refused = \"PeerFault\"", "must be refused with PeerFault, and was not"),
+        ("answer.status = \"\"\nrefused = \"PeerFault\"", "was refused: PeerAnswerInvalid"),
         ("answer.lines = \"lines()\"\nwithout = []", "lines(…) is not known in an answer"),
         ("filter = [\"alt\"]\nwithout = []", "alt is no part of a payment"),
     ] {

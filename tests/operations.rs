@@ -335,7 +335,7 @@ async fn an_sts_certificate_that_is_gone_from_the_configuration_opens_nothing_an
 
 async fn a_pinned_index_certificate_that_is_exchanged_holds_at_once(node: &Node) {
     node.reload(&[("pki/index-signing.pem", "pki/client-intruder.pem")]).await.unwrap();
-    assert_eq!(node.plays(Scene::Municipality).await.0.as_deref(), Some("IndexSignatureInvalid"));
+    assert_eq!(node.plays(Scene::Municipality).await.0.as_deref(), Some("PeerSignatureInvalid"));
     node.reload(&[]).await.unwrap();
     assert_eq!(node.plays(Scene::Municipality).await.0, None);
 }

@@ -253,7 +253,7 @@ async fn a_forgotten_flow_to_the_index_costs_one_call(node: &Node) {
     node.reload(&node.index, &through(&node.index, relay.port), "").await;
     assert_eq!((node.call().await, node.call().await, relay.opened()), (None, None, 1), "the connection is kept");
     relay.forget();
-    assert_eq!(node.call().await.as_deref(), Some("IndexTimeout"));
+    assert_eq!(node.call().await.as_deref(), Some("PeerTimeout"));
     assert_eq!((node.call().await, relay.opened()), (None, 2));
     let closed = node.metric("hjemmel_outbound_connections_closed_total{cause=\"timed_out\",peer=\"index\"}").await;
     assert_eq!(closed, 1);
@@ -267,11 +267,11 @@ async fn the_breakers_trial_gets_a_connection_of_its_own(node: &Node) {
     for _ in 0..2 {
         assert!(node.call().await.is_some());
     }
-    assert_eq!(node.call().await.as_deref(), Some("IndexResting"));
+    assert_eq!(node.call().await.as_deref(), Some("PeerResting"));
     node.world.index_mode.set(FaultMode::Honest);
     relay.forget();
     let mut outcome = node.call().await;
-    while outcome.as_deref() == Some("IndexResting") {
+    while outcome.as_deref() == Some("PeerResting") {
         outcome = node.call().await;
     }
     assert_eq!((outcome, relay.opened()), (None, 2));
@@ -354,7 +354,7 @@ async fn wrong_addresses_are_told_apart_from_bad_answers(node: &Node) {
     node.reload(&node.sts, &format!("{}/wrong", node.sts), "").await;
     assert_eq!(node.call().await.as_deref(), Some("StsNotSoap"));
     node.reload(&node.index, &format!("{}/wrong", node.index), "").await;
-    assert_eq!(node.call().await.as_deref(), Some("IndexAnswerInvalid"));
+    assert_eq!(node.call().await.as_deref(), Some("PeerAnswerInvalid"));
 }
 
 // ---- revocation lists ----

@@ -350,7 +350,7 @@ fn object(e: Element<'_>, c: &Context, grants: &[Grant]) -> Judged {
 fn expected(answer: &Document, c: &Context) -> Result<Vec<String>, &'static str> {
     let root = answer.root();
     if !root.is(YI, "FremsoegYdelseIndeksOutput") || typed(root) {
-        return Err("IndexAnswerInvalid");
+        return Err("PeerAnswerInvalid");
     }
     let nothing = match &c.asked {
         Asked::Word(word) => *word == "nothing",
@@ -367,18 +367,18 @@ fn expected(answer: &Document, c: &Context) -> Result<Vec<String>, &'static str>
             _ => continue,
         };
         if own < rank || (own == 1) != (rank == 0) {
-            return Err("IndexAnswerInvalid");
+            return Err("PeerAnswerInvalid");
         }
         rank = own;
         match own {
             1 => match value(part, SD, "StatusKode") {
-                _ if typed(part) => return Err("IndexAnswerInvalid"),
+                _ if typed(part) => return Err("PeerAnswerInvalid"),
                 Got::Is(code) if code.trim() == "20" => {}
                 Got::Is(code) if code.trim() == "44" => found = false,
                 Got::Is(code) if code.trim().chars().all(|c| c.is_ascii_digit()) && !code.trim().is_empty() => {
-                    return Err("IndexFault");
+                    return Err("PeerFault");
                 }
-                _ => return Err("IndexAnswerInvalid"),
+                _ => return Err("PeerAnswerInvalid"),
             },
             2 => {
                 let paging: Vec<_> = kids(part, YI, "Paginering");
@@ -400,7 +400,7 @@ fn expected(answer: &Document, c: &Context) -> Result<Vec<String>, &'static str>
                     }
                 }
             }
-            _ if !found => return Err("IndexAnswerInvalid"),
+            _ if !found => return Err("PeerAnswerInvalid"),
             _ if nothing => {}
             _ => match object(part, c, &grants) {
                 Judged::Gone => {}
@@ -414,7 +414,7 @@ fn expected(answer: &Document, c: &Context) -> Result<Vec<String>, &'static str>
         }
     }
     match (rank, unproven) {
-        (0, _) => return Err("IndexAnswerInvalid"),
+        (0, _) => return Err("PeerAnswerInvalid"),
         (_, true) => return Err("PersonUnproven"),
         _ => {}
     }

@@ -335,7 +335,7 @@ async fn who_signs_tokens_and_answers_is_looked_up(node: &Node) {
 
     // Taken up without a signal; the tokens that the gateway holds already were signed by it too.
     let applied = "hjemmel_reload_total{result=\"applied\",what=\"crls\"}";
-    for (role, refusal) in [(Role::StsSigning, "TokenIssuerUntrusted"), (Role::IndexSigning, "IndexSignatureInvalid")] {
+    for (role, refusal) in [(Role::StsSigning, "TokenIssuerUntrusted"), (Role::IndexSigning, "PeerSignatureInvalid")] {
         let before = node.metric(applied).await;
         node.write("signers.crl", node.list(&[role]));
         node.until(applied, |applied| applied > before).await;
@@ -349,7 +349,7 @@ async fn who_signs_tokens_and_answers_is_looked_up(node: &Node) {
 }
 
 async fn the_tls_servers_of_sts_and_index_are_looked_up(node: &Node) {
-    for (section, role, refusal) in [("sts", Role::StsServer, "StsUnavailable"), ("index", Role::IndexServer, "IndexUnavailable")]
+    for (section, role, refusal) in [("sts", Role::StsServer, "StsUnavailable"), ("index", Role::IndexServer, "PeerUnavailable")]
     {
         let roots = "roots = [\"pki/root.pem\", \"pki/issuing.pem\"]";
         let over = format!("[{section}]\n{roots}\ncrls = [\"server.crl\"]\n[revocation]\ninterval = \"1s\"");
@@ -378,7 +378,7 @@ async fn the_tls_servers_of_sts_and_index_are_looked_up(node: &Node) {
 }
 
 async fn a_server_that_must_staple_and_does_not_is_not_spoken_to(node: &Node) {
-    for (section, refusal) in [("sts", "StsUnavailable"), ("index", "IndexUnavailable")] {
+    for (section, refusal) in [("sts", "StsUnavailable"), ("index", "PeerUnavailable")] {
         node.reload(&format!("[{section}]\nrequire_stapling = true")).await.unwrap();
         assert_eq!(node.plays(Scene::AuthorityContext).await.as_deref(), Some(refusal), "{section}");
         node.reload("").await.unwrap();

@@ -69,7 +69,7 @@ pub fn answer(data: &[u8], size: usize, narrow: bool) -> Result<Filtered, Refusa
         match now(reader.next()).map_err(refusal)? {
             Token::Start => break,
             Token::Nothing => {}
-            _ => return Err(Refusal::IndexAnswerInvalid),
+            _ => return Err(Refusal::PeerAnswerInvalid),
         }
     }
     loop {
@@ -87,7 +87,7 @@ pub fn answer(data: &[u8], size: usize, narrow: bool) -> Result<Filtered, Refusa
         match now(reader.next()).map_err(refusal)? {
             Token::Eof => return filter.finish(),
             Token::Nothing => {}
-            _ => return Err(Refusal::IndexAnswerInvalid),
+            _ => return Err(Refusal::PeerAnswerInvalid),
         }
     }
 }

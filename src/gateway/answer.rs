@@ -124,22 +124,22 @@ impl Verifier {
                 Token::Eof => break,
                 Token::End | Token::Nothing => {}
                 Token::Text if reader.read().text().trim().is_empty() => {}
-                _ => return Err(StreamError::Content(Refusal::IndexAnswerInvalid)),
+                _ => return Err(StreamError::Content(Refusal::PeerAnswerInvalid)),
             }
         }
         pending.finish().and_then(|verified| sink.finish(verified)).map_err(StreamError::Content)
     }
 
     fn verify_head(&self, head: &Document, message_id: &str) -> Result<PendingBody, Refusal> {
-        let header = head.root().elements().next().ok_or(Refusal::IndexAnswerInvalid)?;
+        let header = head.root().elements().next().ok_or(Refusal::PeerAnswerInvalid)?;
         let relates = header.only(WSA, "RelatesTo").ok().flatten().and_then(|relates| relates.text());
         // An answer to another call, replayed to this one, would carry somebody else's benefits.
         if relates.as_deref().map(str::trim) != Some(message_id) {
-            return Err(Refusal::IndexAnswerInvalid);
+            return Err(Refusal::PeerAnswerInvalid);
         }
         let mut children = head.root().elements();
-        let (Some(header), Some(body)) = (children.next(), children.next()) else { return Err(Refusal::IndexAnswerInvalid) };
-        let security = header.only(WSSE, "Security").ok().flatten().ok_or(Refusal::IndexSignatureInvalid)?;
+        let (Some(header), Some(body)) = (children.next(), children.next()) else { return Err(Refusal::PeerAnswerInvalid) };
+        let security = header.only(WSSE, "Security").ok().flatten().ok_or(Refusal::PeerSignatureInvalid)?;
         let must_cover = header.elements().filter(|block| block.namespace() == WSA).collect();
         let now = self.clock.now();
         let lists = self.signers.current();
@@ -159,7 +159,7 @@ async fn head(reader: &mut StreamReader<AnswerBody>) -> Result<(Document, usize)
         let is_body = read.depth() == 2 && read.local() == "Body" && read.uris().get(read.uri()) == SOAP12;
         // The head is kept whole to be verified, so it is bounded: an answer's benefits stand in Body, not here.
         if reader.range().end > LARGEST_HEAD {
-            return Err(StreamError::Content(Refusal::IndexAnswerInvalid));
+            return Err(StreamError::Content(Refusal::PeerAnswerInvalid));
         }
         builder.add(token, read, reader.range()).map_err(StreamError::Content)?;
         match token {
@@ -170,11 +170,11 @@ async fn head(reader: &mut StreamReader<AnswerBody>) -> Result<(Document, usize)
                 let root = document.root();
                 let shape: Vec<_> = root.elements().map(|child| child.local()).collect();
                 if !root.is(SOAP12, "Envelope") || shape != ["Header", "Body"] {
-                    return Err(StreamError::Content(Refusal::IndexAnswerInvalid));
+                    return Err(StreamError::Content(Refusal::PeerAnswerInvalid));
                 }
                 return Ok((document, depth));
             }
-            Token::Eof => return Err(StreamError::Content(Refusal::IndexAnswerInvalid)),
+            Token::Eof => return Err(StreamError::Content(Refusal::PeerAnswerInvalid)),
             _ => {}
         }
     }

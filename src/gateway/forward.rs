@@ -57,7 +57,7 @@ impl Forward {
         let pass = self
             .breaker
             .admit(now.into_std())
-            .map_err(|resting| Refusal::IndexResting { seconds: resting.remaining.as_secs().max(1) })?;
+            .map_err(|resting| Refusal::PeerResting { seconds: resting.remaining.as_secs().max(1) })?;
         let message_id = format!("urn:uuid:{}", Uuid::new_v4());
         let (grant, recording) = authorised.part();
         // Signed while the disk turns.
@@ -76,9 +76,9 @@ impl Forward {
                 pass.failed(std::time::Instant::now());
                 tracing::warn!(call = %grant.call().id(), %error, "the index could not be called");
                 return Err(match error {
-                    OutboundError::Timeout => Refusal::IndexTimeout { seconds: self.deadline.as_secs() },
-                    OutboundError::Connect(_) | OutboundError::Broken(_) => Refusal::IndexUnavailable,
-                    OutboundError::Protocol(_) => Refusal::IndexAnswerInvalid,
+                    OutboundError::Timeout => Refusal::PeerTimeout { seconds: self.deadline.as_secs() },
+                    OutboundError::Connect(_) | OutboundError::Broken(_) => Refusal::PeerUnavailable,
+                    OutboundError::Protocol(_) => Refusal::PeerAnswerInvalid,
                 });
             }
         };
@@ -145,9 +145,9 @@ fn acceptable<B>(response: &http::Response<B>) -> Result<(), Refusal> {
     let soap = mime == "application/soap+xml" && !coded;
     match response.status() {
         StatusCode::OK if soap => Ok(()),
-        StatusCode::BAD_REQUEST | StatusCode::INTERNAL_SERVER_ERROR if soap => Err(Refusal::IndexFault),
-        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => Err(Refusal::IndexUnavailable),
-        _ => Err(Refusal::IndexAnswerInvalid),
+        StatusCode::BAD_REQUEST | StatusCode::INTERNAL_SERVER_ERROR if soap => Err(Refusal::PeerFault),
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => Err(Refusal::PeerUnavailable),
+        _ => Err(Refusal::PeerAnswerInvalid),
     }
 }
 

@@ -150,7 +150,7 @@ impl OpenLayer {
 
     fn respond(&self, sealed: Sealed, call: &Call) -> Response<Full<Bytes>> {
         let retry = match &sealed.refusal {
-            Some(Refusal::Overloaded { seconds } | Refusal::ReplayMemoryFull { seconds } | Refusal::IndexResting { seconds }) => {
+            Some(Refusal::Overloaded { seconds } | Refusal::ReplayMemoryFull { seconds } | Refusal::PeerResting { seconds }) => {
                 Some(*seconds)
             }
             _ => None,

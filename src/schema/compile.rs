@@ -6,6 +6,7 @@ use std::sync::Arc;
 use xsd_schema::validation::{SchemaValidator, ValidationFlags};
 use xsd_schema::{SchemaError, SchemaSet, SchemaSetBuilder, TypeKey, XmlTypeCode};
 
+use super::guard;
 use super::source::{FolderLoader, Problem, Sources};
 
 /// A schema and what is known of it. It belongs to one thread: its table of names is not shared.
@@ -83,6 +84,7 @@ impl Schema {
                 remedy: REMEDY.to_owned(),
             });
         }
+        problems.extend(guard::problems(&set));
         if !problems.is_empty() {
             return Err(problems);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use xsd_schema::ids::{ComplexTypeKey, ElementKey};
 use xsd_schema::parser::frames::{ComplexContentResult, ParticleResult, ParticleTerm};
-use xsd_schema::{NameId, TypeKey};
+use xsd_schema::{NameId, SchemaSet, TypeKey};
 
 use super::compile::{Compiled, Schema};
 use super::source::{FolderLoader, Problem, Sources};
@@ -24,13 +24,26 @@ impl Schema {
     pub fn inspected(sources: Arc<Sources>, roots: impl IntoIterator<Item = String>) -> Result<(Self, Inspected), Vec<Problem>> {
         Self::checked(sources, roots).map(|(schema, compiled)| (schema, Inspected(compiled)))
     }
+
+    /// Its declarations to look at.
+    ///
+    /// # Errors
+    /// As [`Schema::new`]; a schema that compiled once compiles again.
+    pub fn inspect(&self) -> Result<Inspected, Vec<Problem>> {
+        self.compile().map(Inspected)
+    }
 }
 
 impl Inspected {
+    pub(super) fn set(&self) -> &SchemaSet {
+        &self.0.set
+    }
+
     /// The paths of the documents that it was made of.
     pub fn documents(&self) -> Vec<String> {
+        let documents = &self.0.set.documents;
         let mut paths: Vec<String> =
-            self.0.set.documents.iter().map(|document| FolderLoader::path(&document.base_uri).to_owned()).collect();
+            documents.iter().filter_map(|document| FolderLoader::inside(&document.base_uri)).map(str::to_owned).collect();
         paths.sort_unstable();
         paths.dedup();
         paths

@@ -12,7 +12,9 @@
 
 pub mod compile;
 mod drive;
+mod guard;
 pub mod inspect;
+pub mod model;
 pub mod pool;
 pub mod source;
 pub mod violation;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use xsd_schema::SchemaError;
-use xsd_schema::parser::resolver::SchemaLoader;
+use xsd_schema::parser::resolver::{EmbeddedLoader, SchemaLoader};
 
 use crate::soap::document::Document;
 use crate::soap::strict::Limits;
@@ -164,7 +164,7 @@ pub fn parse(text: &str) -> Result<Document, String> {
     Document::parse(bytes::Bytes::copy_from_slice(text.as_bytes()), &limits).map_err(|refusal| refusal.entry().en.what)
 }
 
-/// Gives the validator the folder's documents and nothing else.
+/// Gives the validator the folder's documents, and W3C's of the `xml` and XLink attributes, which it carries itself.
 #[derive(Debug)]
 pub(super) struct FolderLoader(pub Arc<Sources>);
 
@@ -172,14 +172,22 @@ impl FolderLoader {
     pub(super) fn uri(path: &str) -> String {
         format!("{BASE}{path}")
     }
+    /// The path of a document of the folder.
+    pub(super) fn inside(uri: &str) -> Option<&str> {
+        uri.strip_prefix(BASE)
+    }
     pub(super) fn path(uri: &str) -> &str {
-        uri.strip_prefix(BASE).unwrap_or(uri)
+        Self::inside(uri).unwrap_or(uri)
     }
 }
 
 impl SchemaLoader for FolderLoader {
     fn load(&self, location: &str) -> Result<String, SchemaError> {
-        match location.strip_prefix(BASE).and_then(|path| self.0.get(path)) {
+        // The attributes `xml:lang` and its like, imported without a location: no document of a service declares them.
+        if EmbeddedLoader::new().can_load(location) {
+            return EmbeddedLoader::new().load(location);
+        }
+        match Self::inside(location).and_then(|path| self.0.get(path)) {
             Some(text) => Ok(text.to_string()),
             None => Err(SchemaError::resolution(format!("{} is not in the folder", Self::path(location)))),
         }

@@ -10,6 +10,7 @@ pub mod pki;
 pub mod population;
 pub mod random;
 pub mod server;
+pub mod service;
 pub mod soap;
 pub mod sts;
 pub mod ydelsesindeks;

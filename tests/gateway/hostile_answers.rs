@@ -318,24 +318,24 @@ fn answers(stage: &Stage) -> Vec<(&'static str, String, Outcome)> {
             Honest,
         ),
         // What is no answer.
-        ("a second answer behind it", format!("{}{}", with(""), alone(&payment(2, &whole))), Fault("IndexAnswerInvalid")),
+        ("a second answer behind it", format!("{}{}", with(""), alone(&payment(2, &whole))), Fault("PeerAnswerInvalid")),
         (
             "another answer's name",
             with(&hidden("")).replace("FremsoegYdelseIndeksOutput", "HentYdelseIndeksOutput"),
-            Fault("IndexAnswerInvalid"),
+            Fault("PeerAnswerInvalid"),
         ),
         (
             "an answer of another version",
             with(&hidden("")).replace("ydelse:ydelseindeks:6", "ydelse:ydelseindeks:5"),
-            Fault("IndexAnswerInvalid"),
+            Fault("PeerAnswerInvalid"),
         ),
-        ("nothing at all", String::new(), Fault("IndexAnswerInvalid")),
+        ("nothing at all", String::new(), Fault("PeerAnswerInvalid")),
         (
             "a fault, signed",
             format!(
                 "<soap:Fault><soap:Code><soap:Value>soap:Receiver</soap:Value></soap:Code><soap:Reason><soap:Text xml:lang=\"da\">{HIDDEN}</soap:Text></soap:Reason></soap:Fault>"
             ),
-            Fault("IndexFault"),
+            Fault("PeerFault"),
         ),
     ]
 }

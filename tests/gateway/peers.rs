@@ -15,23 +15,23 @@ const MARKERS: [&str; 8] =
 fn nothing_that_a_hostile_index_says_reaches_the_caller() {
     on_stage(async |stage| {
         let cases = [
-            (FaultMode::SoapFault, &["IndexFault"][..]),
-            (FaultMode::Status(50), &["IndexFault", "IndexAnswerInvalid", "IndexUnavailable"]),
-            (FaultMode::Truncated, &["IndexAnswerInvalid"]),
-            (FaultMode::Cut, &["IndexUnavailable"]),
-            (FaultMode::Dtd, &["IndexAnswerInvalid"]),
-            (FaultMode::WrongContentType, &["IndexAnswerInvalid"]),
-            (FaultMode::WrongRelation, &["IndexAnswerInvalid"]),
-            (FaultMode::Unsigned, &["IndexSignatureInvalid"]),
-            (FaultMode::WrongSigner, &["IndexSignatureInvalid"]),
-            (FaultMode::Altered, &["IndexSignatureInvalid"]),
-            (FaultMode::TwoAnswers, &["IndexAnswerInvalid"]),
-            (FaultMode::Garbage, &["IndexAnswerInvalid"]),
-            (FaultMode::HugeText(3 * 1024 * 1024), &["IndexAnswerInvalid"]),
-            (FaultMode::GzipClaim, &["IndexAnswerInvalid"]),
-            (FaultMode::Redirect, &["IndexAnswerInvalid"]),
-            (FaultMode::Slow(Duration::from_secs(60)), &["IndexTimeout"]),
-            (FaultMode::Hang, &["IndexTimeout"]),
+            (FaultMode::SoapFault, &["PeerFault"][..]),
+            (FaultMode::Status(50), &["PeerFault", "PeerAnswerInvalid", "PeerUnavailable"]),
+            (FaultMode::Truncated, &["PeerAnswerInvalid"]),
+            (FaultMode::Cut, &["PeerUnavailable"]),
+            (FaultMode::Dtd, &["PeerAnswerInvalid"]),
+            (FaultMode::WrongContentType, &["PeerAnswerInvalid"]),
+            (FaultMode::WrongRelation, &["PeerAnswerInvalid"]),
+            (FaultMode::Unsigned, &["PeerSignatureInvalid"]),
+            (FaultMode::WrongSigner, &["PeerSignatureInvalid"]),
+            (FaultMode::Altered, &["PeerSignatureInvalid"]),
+            (FaultMode::TwoAnswers, &["PeerAnswerInvalid"]),
+            (FaultMode::Garbage, &["PeerAnswerInvalid"]),
+            (FaultMode::HugeText(3 * 1024 * 1024), &["PeerAnswerInvalid"]),
+            (FaultMode::GzipClaim, &["PeerAnswerInvalid"]),
+            (FaultMode::Redirect, &["PeerAnswerInvalid"]),
+            (FaultMode::Slow(Duration::from_secs(60)), &["PeerTimeout"]),
+            (FaultMode::Hang, &["PeerTimeout"]),
         ];
         for (mode, codes) in cases {
             stage.world.index_mode.set(mode);
@@ -72,7 +72,7 @@ fn a_request_that_was_written_is_not_sent_again_though_no_byte_of_an_answer_came
         stage.world.index_mode.set(FaultMode::Reset);
         let before = stage.world.index_requests();
         let answer = stage.ask(demo::UDK_ONLY).await;
-        stage.refused(&answer, "IndexUnavailable");
+        stage.refused(&answer, "PeerUnavailable");
         assert_eq!(stage.world.index_requests(), before + 1, "the index may have looked the person up");
     });
 }

@@ -124,12 +124,12 @@ const CASES: &[(&str, Shown)] = &[
     ("StsRefused", Receiver),
     ("StsAnswerInvalid", Receiver),
     ("StsNotSoap", Receiver),
-    ("IndexUnavailable", Receiver),
-    ("IndexTimeout", Receiver),
-    ("IndexResting", Under(503)),
-    ("IndexFault", Receiver),
-    ("IndexAnswerInvalid", Receiver),
-    ("IndexSignatureInvalid", Receiver),
+    ("PeerUnavailable", Receiver),
+    ("PeerTimeout", Receiver),
+    ("PeerResting", Under(503)),
+    ("PeerFault", Receiver),
+    ("PeerAnswerInvalid", Receiver),
+    ("PeerSignatureInvalid", Receiver),
     ("PersonUnproven", Receiver),
     ("AnswerTooLarge", Receiver),
     ("AuditUnavailable", InProcess),
@@ -532,11 +532,11 @@ fn a_kind_outside_what_the_token_gives_is_refused() {
 fn a_failing_index_is_told_as_the_gateways_fault() {
     on_stage(async |stage| {
         let cases = [
-            ("IndexUnavailable", FaultMode::Reset),
-            ("IndexTimeout", FaultMode::Hang),
-            ("IndexFault", FaultMode::SoapFault),
-            ("IndexAnswerInvalid", FaultMode::Garbage),
-            ("IndexSignatureInvalid", FaultMode::Unsigned),
+            ("PeerUnavailable", FaultMode::Reset),
+            ("PeerTimeout", FaultMode::Hang),
+            ("PeerFault", FaultMode::SoapFault),
+            ("PeerAnswerInvalid", FaultMode::Garbage),
+            ("PeerSignatureInvalid", FaultMode::Unsigned),
         ];
         for (code, mode) in cases {
             for version in BOTH_VERSIONS {
@@ -567,7 +567,7 @@ fn an_index_that_fails_again_and_again_is_left_alone_until_it_recovers() {
         let message = |version| stage.by_tls(version, KORSBAEK, &search(&and(&[&person(P)])));
         stage.world.index_mode.set(FaultMode::Garbage);
         for _ in 0..3 {
-            is_refused(stage, &stage.ask(P).await, "IndexAnswerInvalid", Version::V11);
+            is_refused(stage, &stage.ask(P).await, "PeerAnswerInvalid", Version::V11);
         }
         let rests = crate::stage::admin(stage.world.admin, "/metrics").await.1;
         assert!(
@@ -576,7 +576,7 @@ fn an_index_that_fails_again_and_again_is_left_alone_until_it_recovers() {
         );
         let before = stage.world.index_requests();
         let answer = stage.call(Version::V12, Some(Role::Korsbaek), message(Version::V12)).await;
-        is_refused(stage, &answer, "IndexResting", Version::V12);
+        is_refused(stage, &answer, "PeerResting", Version::V12);
         assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1, "and says when to come again");
         assert_eq!(stage.world.index_requests(), before, "it is left alone");
         stage.world.index_mode.set(FaultMode::Honest);
@@ -585,7 +585,7 @@ fn an_index_that_fails_again_and_again_is_left_alone_until_it_recovers() {
             if answer.status == 200 {
                 break;
             }
-            is_refused(stage, &answer, "IndexResting", Version::V11);
+            is_refused(stage, &answer, "PeerResting", Version::V11);
             tokio::time::sleep(Duration::from_millis(100)).await;
             answer = stage.ask(P).await;
         }

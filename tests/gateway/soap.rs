@@ -54,7 +54,7 @@ fn each_code_of_a_fault_has_its_name_and_its_status_in_each_version() {
         (Refusal::MustUnderstand { headers: unknown }, ("MustUnderstand", 500), ("MustUnderstand", 500, 500)),
         (Refusal::DataEncodingUnknown { place: "x".into() }, ("Client", 500), ("DataEncodingUnknown", 500, 500)),
         (Refusal::RequestInvalid { what: detail }, ("Client", 500), ("Sender", 500, 400)),
-        (Refusal::IndexFault, ("Server", 500), ("Receiver", 500, 500)),
+        (Refusal::PeerFault, ("Server", 500), ("Receiver", 500, 500)),
     ];
     for (refusal, (name11, status11), (name12, usual, by_the_letter)) in table {
         let code = |version| {
@@ -293,7 +293,7 @@ fn only_a_senders_fault_of_soap_1_2_has_the_status_that_the_operator_chose() {
             world.index_mode.set(FaultMode::Unsigned);
             for version in [V12, V11] {
                 let (told, text) = ask(version, &good).await;
-                assert!(told == 500 && text.contains(">IndexSignatureInvalid<"), "{setting:?} {version:?}: {told} {text}");
+                assert!(told == 500 && text.contains(">PeerSignatureInvalid<"), "{setting:?} {version:?}: {told} {text}");
             }
             world.index_mode.set(FaultMode::Honest);
             assert_eq!(ask(V12, &good).await.0, 200, "{setting:?}");

@@ -285,13 +285,13 @@ class Expected:
         """The fault of an answer that is none: not in the schema's order, or with a status other than 20 and 44."""
         order = [NAMES.index(name) for name in map(qualified, children(output, "*")) if name in NAMES]
         if typed(output) or order[:1] != [0] or typed(children(output, NAMES[0])[0]):
-            return "IndexAnswerInvalid"
+            return "PeerAnswerInvalid"
         # What comes first is told first; a second StandardRetur is out of order, whatever it says.
         status = (value(children(output, NAMES[0])[0], "sd:StatusKode") or "").strip(" \t\r\n")
         if status not in ("20", "44"):
-            return "IndexFault" if re.fullmatch("[0-9]+", status) else "IndexAnswerInvalid"
+            return "PeerFault" if re.fullmatch("[0-9]+", status) else "PeerAnswerInvalid"
         if order != sorted(order) or order.count(0) > 1 or (status == "44" and 3 in order):
-            return "IndexAnswerInvalid"
+            return "PeerAnswerInvalid"
         return None
 
     def shows(self, part):

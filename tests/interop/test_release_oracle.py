@@ -391,12 +391,12 @@ class Answer(Case):
 
     def test_any_other_status_of_the_index_is_the_gateways_fault(self):
         for status in ["40", "41", "50", "x"]:
-            self.right(output(status=status), fault="IndexFault" if status.isdigit() else "IndexAnswerInvalid")
+            self.right(output(status=status), fault="PeerFault" if status.isdigit() else "PeerAnswerInvalid")
             self.wrong("outcome", output(status=status), NOTHING)
 
     def test_what_is_no_answer_is_never_passed_on(self):
         for bad in [SOURCE[:-30], "<!DOCTYPE x>" + SOURCE, "<html/>", ""]:
-            self.right(bad, fault="IndexAnswerInvalid")
+            self.right(bad, fault="PeerAnswerInvalid")
             self.wrong("released", bad, RELEASED)
 
     def test_the_counts_stand_before_the_objects(self):

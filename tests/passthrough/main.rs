@@ -11,6 +11,7 @@
 )]
 
 mod command;
+mod instances;
 mod judges;
 mod official;
 mod property;

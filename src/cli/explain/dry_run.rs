@@ -305,7 +305,7 @@ impl DryRun {
             Ok(()) => (filter.finish(), None),
             Err(Halt { refusal, reason }) => (Err(refusal), Some(reason)),
         };
-        if matches!(fed, Err(Refusal::IndexAnswerInvalid)) && reason.is_none() {
+        if matches!(fed, Err(Refusal::PeerAnswerInvalid)) && reason.is_none() {
             reason = Some(Fact::new(
                 "Filen indeholder ikke et fuldstændigt svar: en SOAP-besked med FremsoegYdelseIndeksOutput i Body, eller FremsoegYdelseIndeksOutput alene.",
                 "The file holds no whole answer: a SOAP message with FremsoegYdelseIndeksOutput in its Body, or \
@@ -444,7 +444,7 @@ fn unreadable(error: &StreamError, path: &[String]) -> Halt {
         StreamError::Connection => ("Filen kan ikke læses.".to_owned(), "The file cannot be read.".to_owned()),
     };
     Halt {
-        refusal: Refusal::IndexAnswerInvalid,
+        refusal: Refusal::PeerAnswerInvalid,
         reason: Fact::new(format!("Læsningen standsede efter /{at}. {da}"), format!("Reading stopped after /{at}. {en}")),
     }
 }
@@ -453,11 +453,11 @@ fn unreadable(error: &StreamError, path: &[String]) -> Halt {
 fn halted(refusal: Refusal, path: &[String]) -> Halt {
     let at = path.join("/");
     let (da, en) = match refusal {
-        Refusal::IndexFault => (
+        Refusal::PeerFault => (
             "En SOAP-fejl, eller en StatusKode, der er hverken 20 (fundet) eller 44 (intet fundet).",
             "A SOAP fault, or a StatusKode that is neither 20 (found) nor 44 (nothing found).",
         ),
-        Refusal::IndexAnswerInvalid => (
+        Refusal::PeerAnswerInvalid => (
             "I Body forventes netop ét FremsoegYdelseIndeksOutput (urn:oio:sts:ydelse:ydelseindeks:6): først StandardRetur med StatusKode 20 \
              eller 44, så antal, bevillinger og effektueringer, i den rækkefølge.",
             "Body is to hold exactly one FremsoegYdelseIndeksOutput (urn:oio:sts:ydelse:ydelseindeks:6): first StandardRetur with \

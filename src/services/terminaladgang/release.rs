@@ -60,16 +60,16 @@ impl ResponsePolicyStep {
         // An index that answers nonsense or breaks off is a failing index; a refusal of ours is not its fault.
         let late = tokio::time::Instant::now() >= deadline;
         let outcome = read.map_err(|error| match error {
-            StreamError::Connection if late => Refusal::IndexTimeout { seconds: allowed.as_secs() },
-            StreamError::Connection => Refusal::IndexUnavailable,
+            StreamError::Connection if late => Refusal::PeerTimeout { seconds: allowed.as_secs() },
+            StreamError::Connection => Refusal::PeerUnavailable,
             StreamError::Content(refusal) => as_ours(refusal),
         });
         match &outcome {
             Err(
-                Refusal::IndexTimeout { .. }
-                | Refusal::IndexUnavailable
-                | Refusal::IndexAnswerInvalid
-                | Refusal::IndexSignatureInvalid,
+                Refusal::PeerTimeout { .. }
+                | Refusal::PeerUnavailable
+                | Refusal::PeerAnswerInvalid
+                | Refusal::PeerSignatureInvalid,
             ) => pass.failed(std::time::Instant::now()),
             _ => pass.succeeded(),
         }
@@ -80,8 +80,8 @@ impl ResponsePolicyStep {
 /// The caller must not be told that *its* message is malformed when it is the index's.
 fn as_ours(refusal: Refusal) -> Refusal {
     match refusal {
-        Refusal::IndexFault
-        | Refusal::IndexSignatureInvalid
+        Refusal::PeerFault
+        | Refusal::PeerSignatureInvalid
         | Refusal::PersonUnproven
         | Refusal::AnswerTooLarge { .. }
         | Refusal::Internal => refusal,
@@ -91,8 +91,8 @@ fn as_ours(refusal: Refusal) -> Refusal {
         | Refusal::SignatureAlgorithm { .. }
         | Refusal::SecurityStructure { .. }
         | Refusal::DuplicateId
-        | Refusal::TimestampOutside { .. } => Refusal::IndexSignatureInvalid,
-        _ => Refusal::IndexAnswerInvalid,
+        | Refusal::TimestampOutside { .. } => Refusal::PeerSignatureInvalid,
+        _ => Refusal::PeerAnswerInvalid,
     }
 }
 

@@ -94,16 +94,16 @@ fn paging(node: Node<'_>, rules: &ReleaseRules, ask: &Ask) -> Option<Paging> {
 /// Whether the index found something: 20, or 44 for nothing.
 ///
 /// # Errors
-/// `IndexFault` for any other status; `IndexAnswerInvalid` where there is none, or none that can be trusted.
+/// `PeerFault` for any other status; `PeerAnswerInvalid` where there is none, or none that can be trusted.
 pub(super) fn status(node: Node<'_>) -> Result<bool, Refusal> {
     if node.is_distorted() {
-        return Err(Refusal::IndexAnswerInvalid);
+        return Err(Refusal::PeerAnswerInvalid);
     }
-    let Value::Text(text) = node.value(Place::StatusCode) else { return Err(Refusal::IndexAnswerInvalid) };
+    let Value::Text(text) = node.value(Place::StatusCode) else { return Err(Refusal::PeerAnswerInvalid) };
     match text.trim_matches(is_space) {
         "20" => Ok(true),
         "44" => Ok(false),
-        code if !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_digit()) => Err(Refusal::IndexFault),
-        _ => Err(Refusal::IndexAnswerInvalid),
+        code if !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_digit()) => Err(Refusal::PeerFault),
+        _ => Err(Refusal::PeerAnswerInvalid),
     }
 }

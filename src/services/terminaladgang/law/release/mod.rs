@@ -148,7 +148,7 @@ impl Filter {
     /// Takes the next token of the Body's content (after the Body's start tag, up to but not including its end tag).
     ///
     /// # Errors
-    /// `IndexFault` (a SOAP fault, or a status other than 20 and 44), `IndexAnswerInvalid` (not an answer),
+    /// `PeerFault` (a SOAP fault, or a status other than 20 and 44), `PeerAnswerInvalid` (not an answer),
     /// `AnswerTooLarge`. After an error the filter gives nothing but that error.
     #[inline]
     pub fn feed(&mut self, token: Token, read: &impl Reading) -> Result<(), Refusal> {
@@ -170,7 +170,7 @@ impl Filter {
             Token::End => self.end(),
             Token::Text | Token::CData => self.text(read.text_bytes()),
             Token::Comment | Token::Nothing => Ok(()),
-            Token::Eof => Err(Refusal::IndexAnswerInvalid.into()),
+            Token::Eof => Err(Refusal::PeerAnswerInvalid.into()),
         };
         if let Err(refusal) = &fed {
             self.failed = Some(refusal.clone());
@@ -187,13 +187,13 @@ impl Filter {
     /// The filtered answer, once the Body has ended.
     ///
     /// # Errors
-    /// What [`Filter::feed`] refused; `IndexAnswerInvalid` (half an answer, or none); `PersonUnproven`; `AnswerTooLarge`.
+    /// What [`Filter::feed`] refused; `PeerAnswerInvalid` (half an answer, or none); `PersonUnproven`; `AnswerTooLarge`.
     pub fn finish(self) -> Result<Filtered, Refusal> {
         if let Some(refusal) = self.failed {
             return Err(*refusal);
         }
         if self.stage != Stage::Done {
-            return Err(Refusal::IndexAnswerInvalid);
+            return Err(Refusal::PeerAnswerInvalid);
         }
         // Told rather than passed over in silence: the answer would read "receives nothing".
         if self.unproven {
@@ -221,7 +221,7 @@ impl Filter {
     }
 
     fn end(&mut self) -> Fed {
-        let Some(depth) = self.depth.checked_sub(1) else { return Err(Refusal::IndexAnswerInvalid.into()) };
+        let Some(depth) = self.depth.checked_sub(1) else { return Err(Refusal::PeerAnswerInvalid.into()) };
         self.depth = depth;
         if self.depth == 0 {
             // An answer without a status says nothing.
@@ -241,7 +241,7 @@ impl Filter {
         self.saw(text.len());
         match self.depth {
             0 if text.iter().all(|byte| is_space(char::from(*byte))) => Ok(()),
-            0 => Err(Refusal::IndexAnswerInvalid.into()),
+            0 => Err(Refusal::PeerAnswerInvalid.into()),
             _ => self.collector.text(text, self.ask.limits.object_bytes),
         }
     }
@@ -254,12 +254,12 @@ impl Filter {
     fn root(&mut self, read: &impl Reading) -> Fed {
         let soap = ["http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"];
         match (read.uris().get(read.uri()), read.local()) {
-            (uri, "Fault") if soap.contains(&uri) => Err(Refusal::IndexFault.into()),
+            (uri, "Fault") if soap.contains(&uri) => Err(Refusal::PeerFault.into()),
             (uri, "FremsoegYdelseIndeksOutput") if uri == Ns::Yi.uri() && !collect::is_odd(read) && self.stage == Stage::Body => {
                 self.stage = Stage::Output;
                 Ok(())
             }
-            _ => Err(Refusal::IndexAnswerInvalid.into()),
+            _ => Err(Refusal::PeerAnswerInvalid.into()),
         }
     }
 
@@ -270,7 +270,7 @@ impl Filter {
             _ => self.stage >= Stage::Status && self.stage <= stage,
         };
         self.stage = stage;
-        if allowed { Ok(()) } else { Err(Refusal::IndexAnswerInvalid.into()) }
+        if allowed { Ok(()) } else { Err(Refusal::PeerAnswerInvalid.into()) }
     }
 
     /// A whole child of the output.
@@ -302,7 +302,7 @@ impl Filter {
 
     fn object(&mut self, node: Node<'_>) -> Fed {
         if !self.found {
-            return Err(Refusal::IndexAnswerInvalid.into()); // "not found", and then something
+            return Err(Refusal::PeerAnswerInvalid.into()); // "not found", and then something
         }
         if self.ask.asks_nothing() {
             self.tally.object_removed(self.objects_seen, Guard::NotAsked, node.fields());

@@ -96,7 +96,7 @@ impl ReleaseRules {
 /// Bounds on one answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// What one object may hold in memory while it is judged, in bytes; past it the answer is `IndexAnswerInvalid`.
+    /// What one object may hold in memory while it is judged, in bytes; past it the answer is `PeerAnswerInvalid`.
     pub object_bytes: usize,
     /// What may be released, in bytes; past it the call is refused with `AnswerTooLarge`.
     pub released_bytes: usize,

@@ -1,29 +1,11 @@
-//! The W3C XML Schema test suite, XSD 1.0 part, judged by `hjemmel::schema`, beside a list of every case that is judged
-//! otherwise than the suite says:
-//!
-//! ```text
-//! cargo run --release --example xsd_suite -- FOLDER-OF-THE-SUITE tests/schema/w3c-differences.txt
-//! ```
-//!
-//! Exit status 1 where a case differs that the list does not name, or no longer differs. `--write` writes the list anew.
+//! The suite's groups, as its lists and NIST's names have them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice
-)]
-
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hjemmel::schema::compile::Schema;
-use hjemmel::schema::pool::Pool;
 use hjemmel::schema::source::{self, Sources};
 use hjemmel::soap::document::{Document, Element};
 use hjemmel::soap::strict::Limits;
@@ -32,36 +14,14 @@ const SUITE: &str = "http://www.w3.org/XML/2004/xml-schema-test-suite/";
 const XLINK: &str = "http://www.w3.org/1999/xlink";
 
 /// Schema documents, and instances with what is expected of each.
-struct Group {
-    name: String,
-    schema: Vec<String>,
-    schema_valid: Option<bool>,
-    instances: Vec<(String, bool)>,
+pub struct Group {
+    pub name: String,
+    pub schema: Vec<String>,
+    pub schema_valid: Option<bool>,
+    pub instances: Vec<(String, bool)>,
 }
 
-/// How the cases came out.
-#[derive(Default)]
-struct Count {
-    cases: usize,
-    same: usize,
-    /// Cases with a document that is not strict XML in UTF-8 (DTDs, UTF-16): never read, so never judged.
-    unread: usize,
-    /// Cases that differ, and how.
-    differ: BTreeMap<String, &'static str>,
-}
-
-impl Count {
-    fn judge(&mut self, name: String, expected: bool, got: Result<(), &'static str>) {
-        self.cases += 1;
-        match (expected, got) {
-            (true, Ok(())) | (false, Err(_)) => self.same += 1,
-            (false, Ok(())) => drop(self.differ.insert(name, "accepted")),
-            (true, Err(how)) => drop(self.differ.insert(name, how)),
-        }
-    }
-}
-
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+pub fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     let mut entries: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     entries.sort();
@@ -70,7 +30,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn relative(root: &Path, path: &Path) -> String {
+pub fn relative(root: &Path, path: &Path) -> String {
     path.strip_prefix(root).unwrap().to_string_lossy().into_owned()
 }
 
@@ -101,13 +61,13 @@ fn absolute(text: &str) -> String {
 }
 
 /// A schema or an instance of the suite, or why it is not read.
-fn read(path: &Path) -> Result<String, String> {
+pub fn read(path: &Path) -> Result<String, String> {
     let bytes = fs::read(path).map_err(|error| error.to_string())?;
     let text = String::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())?;
     source::checked(&absolute(&text))
 }
 
-fn parse(text: &str) -> Option<Arc<Document>> {
+pub fn parse(text: &str) -> Option<Arc<Document>> {
     let limits = Limits { depth: 400, attributes: 400, nodes: 2_000_000, text: 4 << 20, ..Limits::default() };
     Document::parse(Bytes::copy_from_slice(text.as_bytes()), &limits).ok().map(Arc::new)
 }
@@ -185,105 +145,13 @@ fn nist(root: &Path, all: &[PathBuf]) -> Vec<Group> {
     found.into_values().collect()
 }
 
-fn judge(root: &Path, sources: &Arc<Sources>, group: &Group, runtime: &tokio::runtime::Runtime, count: &mut Count) {
-    if group.schema.is_empty() {
-        return; // The instances name their schemas themselves, which is never followed here.
-    }
-    if group.schema.iter().any(|path| sources.get(path).is_none()) {
-        count.unread += 1 + group.instances.len();
-        return;
-    }
-    let schema = Schema::new(sources.clone(), group.schema.iter().cloned());
-    let refused = schema.as_ref().err().map_or("", |problems| match problems.first().map(|problem| problem.what.as_str()) {
-        Some(what) if what.contains("is not in the folder") => "schema refused: a document is missing",
-        Some(what) if what.contains("does not resolve") => "schema refused: a type does not resolve",
-        _ => "schema refused: not valid",
-    });
-    if let Some(expected) = group.schema_valid {
-        count.judge(group.name.clone(), expected, schema.as_ref().map(drop).map_err(|_| refused));
-    }
-    let pool = schema.ok().map(|schema| Pool::start(&schema, 1).unwrap());
-    for (path, expected) in &group.instances {
-        let Some(document) = read(&root.join(path)).ok().and_then(|text| parse(&text)) else {
-            count.unread += 1;
-            continue;
-        };
-        let got = match &pool {
-            None => Err(refused),
-            Some(pool) => {
-                let (node, name) = {
-                    let apex = document.root();
-                    (apex.id(), (apex.namespace().to_owned(), apex.local().to_owned()))
-                };
-                match runtime.block_on(pool.validate(document, node, Arc::new(name))) {
-                    Ok(verdict) => verdict.map_err(|_| "refused"),
-                    Err(_) => Err("no verdict"),
-                }
-            }
-        };
-        count.judge(path.clone(), *expected, got);
-    }
-}
-
-fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, list, rest @ ..] = arguments.as_slice() else {
-        eprintln!("usage: xsd_suite FOLDER-OF-THE-SUITE LIST [--write]");
-        std::process::exit(2);
-    };
-    let root = PathBuf::from(folder);
-    let mut all = Vec::new();
-    files(&root, &mut all);
-    let mut sources = Sources::default();
-    for path in all.iter().filter(|path| path.extension().is_some_and(|extension| extension == "xsd")) {
-        if let Ok(text) = read(path) {
-            sources.add(&relative(&root, path), text);
-        }
-    }
-    let sources = Arc::new(sources);
+/// Every group that speaks of XSD 1.0.
+pub fn all(root: &Path, files: &[PathBuf]) -> Vec<Group> {
     // An editor's backup of a list was published with the suite.
     let is_backup = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".#"));
     let is_set =
         |path: &&PathBuf| !is_backup(path) && path.parent().is_some_and(|parent| parent.to_string_lossy().ends_with("Meta"));
-    let mut groups: Vec<Group> = all.iter().filter(is_set).flat_map(|path| groups(&root, path)).collect();
-    groups.extend(nist(&root, &all));
-    if groups.is_empty() {
-        eprintln!("{folder} holds no test suite");
-        std::process::exit(2);
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let mut count = Count::default();
-    for (done, group) in groups.iter().enumerate() {
-        if done % 2000 == 0 {
-            eprintln!("{done} of {} groups", groups.len());
-        }
-        judge(&root, &sources, group, &runtime, &mut count);
-    }
-    let now: BTreeSet<String> = count.differ.iter().map(|(name, how)| format!("{how}\t{name}")).collect();
-    let mut hows: BTreeMap<&str, usize> = BTreeMap::new();
-    count.differ.values().for_each(|how| *hows.entry(how).or_default() += 1);
-    println!(
-        "{} cases, {} as the suite says, {} otherwise: {hows:?}; {} not read",
-        count.cases,
-        count.same,
-        count.differ.len(),
-        count.unread
-    );
-    let text = fs::read_to_string(list).unwrap_or_default();
-    if rest.iter().any(|word| word == "--write") {
-        let kept = text.lines().filter(|line| line.starts_with('#')).map(str::to_owned);
-        fs::write(list, kept.chain(now).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
-        return;
-    }
-    let known: BTreeSet<String> =
-        text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(str::to_owned).collect();
-    for line in now.difference(&known) {
-        println!("NEW\t{line}");
-    }
-    for line in known.difference(&now) {
-        println!("GONE\t{line}");
-    }
-    if now != known {
-        std::process::exit(1);
-    }
+    let mut found: Vec<Group> = files.iter().filter(is_set).flat_map(|path| groups(root, path)).collect();
+    found.extend(nist(root, files));
+    found
 }
