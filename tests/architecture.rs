@@ -272,3 +272,59 @@ fn policy_signature_and_saml_do_no_io_and_know_no_runtime() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Every file of the project, without what was built and what Git keeps.
+fn tree(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            if name != "target" && name != ".git" {
+                tree(&path, found);
+            }
+        } else {
+            found.push(path);
+        }
+    }
+}
+
+/// Whether bytes hold a private key: a PEM section with one in it, or PKCS#1, PKCS#8 or PKCS#12, which begin with a version
+/// where a certificate begins with what was signed.
+fn holds_a_key(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let section = |label: &str| {
+        let begin = format!("-----BEGIN {label}-----");
+        let bodies = text.split(&begin).skip(1).map(|rest| rest.trim_start());
+        bodies.map(|body| body.chars().take_while(|c| c.is_ascii_alphanumeric() || "+/=\n\r".contains(*c)).count()).max()
+    };
+    let labels = ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY"];
+    let version = |at: usize| matches!(bytes.get(at..at + 3), Some([0x02, 0x01, 0x00 | 0x01 | 0x03]));
+    let der = matches!(bytes, [0x30, 0x82, _, _, ..] if version(4)) || matches!(bytes, [0x30, 0x81, _, ..] if version(3));
+    der || text.contains("PRIVATE KEY-----") && labels.iter().filter_map(|label| section(label)).any(|length| length >= 40)
+}
+
+#[test]
+fn a_private_key_is_known_when_it_is_seen() {
+    let section = |label: &str, body: &str| format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n");
+    assert!(holds_a_key(section("PRIVATE KEY", &"A".repeat(64)).as_bytes()));
+    assert!(holds_a_key(section("EC PRIVATE KEY", &"A".repeat(64)).as_bytes()));
+    assert!(holds_a_key(&[0x30, 0x82, 4, 0xa3, 0x02, 0x01, 0x00]));
+    assert!(!holds_a_key(section("CERTIFICATE", &"A".repeat(64)).as_bytes()));
+    assert!(!holds_a_key(&[0x30, 0x82, 4, 0xa3, 0x30, 0x82, 3, 0x8b]));
+}
+
+#[test]
+fn no_key_stands_in_the_tree() {
+    let mut files = Vec::new();
+    tree(Path::new(env!("CARGO_MANIFEST_DIR")), &mut files);
+    assert!(files.len() > 300, "{} files", files.len());
+    let keys: Vec<_> = files.iter().filter(|file| holds_a_key(&fs::read(file).unwrap())).collect();
+    assert!(keys.is_empty(), "{keys:?}");
+}
+
+#[test]
+fn the_folder_of_certificates_is_data_alone() {
+    let mut files = Vec::new();
+    tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("certs"), &mut files);
+    let extensions: BTreeSet<_> = files.iter().filter_map(|file| file.extension()?.to_str()).collect();
+    assert_eq!(extensions, ["cnf", "md", "toml"].into());
+}

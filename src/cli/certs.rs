@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::clock::Clock;
-use crate::stub::pki::{DevPki, KeyBits, PkiError, Role};
+use crate::stub::pki::{DevPki, KeyBits, PkiError, Profiles, Role};
 
 /// Make certificates.
 #[derive(Debug, clap::Args)]
@@ -19,12 +19,23 @@ enum Command {
         /// The folder to write to; made where it does not exist.
         dir: PathBuf,
         /// The size of the RSA keys; OCES3 has 3072.
-        #[arg(long, default_value = "2048", value_parser = ["2048", "3072"])]
-        bits: String,
+        #[arg(long, default_value_t = default_bits(), value_parser = bits)]
+        bits: KeyBits,
         /// Also write each key as PKCS#12, with this password.
         #[arg(long, value_name = "PASSWORD")]
         p12: Option<String>,
     },
+}
+
+fn default_bits() -> KeyBits {
+    Profiles::embedded().ok().and_then(|profiles| profiles.key_bits.first().copied()).unwrap_or_default()
+}
+
+fn bits(text: &str) -> Result<KeyBits, String> {
+    let allowed = &Profiles::embedded().map_err(|error| error.to_string())?.key_bits;
+    let words: Vec<String> = allowed.iter().map(ToString::to_string).collect();
+    let asked = allowed.iter().find(|bits| bits.to_string() == text).copied();
+    asked.ok_or_else(|| format!("keys are made with {} bits", words.join(" or ")))
 }
 
 /// Carries out the command.
@@ -33,10 +44,13 @@ enum Command {
 /// The keys could not be made, or the folder not written to.
 pub fn run(arguments: &Certs, clock: &Clock) -> Result<(), PkiError> {
     let Command::Dev { dir, bits, p12 } = &arguments.command;
-    let bits = if bits == "3072" { KeyBits::Bits3072 } else { KeyBits::Bits2048 };
-    DevPki::generate(clock, bits)?.write(dir, p12.as_deref())?;
+    DevPki::generate(clock, *bits)?.write(dir, p12.as_deref())?;
 
-    println!("Development certificates in {}, valid for 90 days. Trust them nowhere else.\n", dir.display());
+    println!(
+        "Development certificates in {}, valid for {} days. Trust them nowhere else.\n",
+        dir.display(),
+        Profiles::embedded()?.days
+    );
     println!("  {:<20} the root to trust (TLS and tokens); issuing.pem stands between it and the rest", "root.pem");
     for role in Role::ALL {
         println!("  {:<20} {} (CVR {})", format!("{}.pem", role.file_name()), role.purpose(), role.cvr());

@@ -3,10 +3,12 @@
 //!
 //! Like OCES3, every certificate is signed with RSASSA-PSS (SHA-256, salt of 32 bytes), because that is what many tools
 //! trip over, and each leaf names its holder by `organizationIdentifier=NTRDK-<CVR>` and `serialNumber=UI:DK-O:G:<uuid>`.
-//! rcgen cannot sign with PSS. It writes the certificate's content with the algorithm that it knows; `with_pss` then
-//! names PSS in its place and signs the result.
+//! What they say stands in `certs/profiles.toml`.
+//!
+//! rcgen cannot sign with PSS. It signs with the algorithm that it knows; `with_pss` then names PSS in its place and signs
+//! the result.
 
-mod role;
+mod profiles;
 mod rsa_pss;
 mod statements;
 
@@ -16,20 +18,16 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use p12_keystore::{Certificate, KeyStore, KeyStoreEntry, PrivateKey, PrivateKeyChain};
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyUsagePurpose, SanType,
-};
+use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, IsCa, Issuer, SanType};
 use rustls_pki_types::CertificateDer;
+use serde::Deserialize;
 
 use crate::clock::Clock;
 use crate::signature::credentials::Credentials;
-pub use role::Role;
+use profiles::Signature;
+pub use profiles::{Profiles, Role, Usage};
 use rsa_pss::{RsaKey, with_pss};
 pub use statements::{ListKind, OcspStatus};
-
-/// How long development certificates are valid.
-const LIFETIME: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// Why the development PKI could not be made or written.
 #[derive(Debug, thiserror::Error)]
@@ -43,25 +41,36 @@ pub enum PkiError {
     Exists(PathBuf),
 }
 
-/// The size of the RSA keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// The size of the RSA keys, in bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(try_from = "u16")]
 pub enum KeyBits {
-    /// 2048 bits: fast to make, enough for keys that live an hour.
+    /// Fast to make, enough for keys that live an hour.
     #[default]
     Bits2048,
-    /// 3072 bits, as OCES3 demands.
+    /// As OCES3 demands.
     Bits3072,
 }
 
-/// What a certificate may be used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Usage {
-    /// A TLS server on this machine: localhost, 127.0.0.1 and ::1.
-    Server,
-    /// A client system: TLS client, and signatures on messages and tokens.
-    System,
-    /// A responder: signatures on OCSP responses, in the authority's place.
-    Responder,
+impl TryFrom<u16> for KeyBits {
+    type Error = String;
+
+    fn try_from(bits: u16) -> Result<Self, String> {
+        match bits {
+            2048 => Ok(Self::Bits2048),
+            3072 => Ok(Self::Bits3072),
+            other => Err(format!("{other} is no size of an RSA key; 2048 and 3072 are")),
+        }
+    }
+}
+
+impl std::fmt::Display for KeyBits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Bits2048 => "2048",
+            Self::Bits3072 => "3072",
+        })
+    }
 }
 
 /// What a leaf certificate is to say.
@@ -85,6 +94,7 @@ pub struct Leaf {
 
 /// A root, an issuing authority below it, and a certificate for each [`Role`].
 pub struct DevPki {
+    profiles: &'static Profiles,
     root: CertificateDer<'static>,
     issuing: CertificateDer<'static>,
     issuing_params: CertificateParams,
@@ -94,34 +104,38 @@ pub struct DevPki {
 }
 
 impl DevPki {
-    /// Makes the whole PKI in memory, valid from the day before `clock`'s today for 90 days.
+    /// Makes the whole PKI in memory, valid from the day before `clock`'s today for as long as the profiles say.
     ///
     /// # Errors
     /// The random number generator or a library failed.
     pub fn generate(clock: &Clock, bits: KeyBits) -> Result<Self, PkiError> {
+        Self::of(Profiles::embedded()?, clock, bits)
+    }
+
+    fn of(profiles: &'static Profiles, clock: &Clock, bits: KeyBits) -> Result<Self, PkiError> {
         let mut keys = RsaKey::generate_many(bits, Role::ALL.len() + 2)?.into_iter();
         let mut key = || keys.next().ok_or_else(|| PkiError::Made("too few keys".to_owned()));
-        let (not_before, not_after) = validity(clock.now());
+        let (not_before, not_after) = validity(clock.now(), profiles.days);
 
-        let root_params = authority("Hjemmel development root", not_before, not_after)?;
+        let root_params = authority(profiles, &profiles.authority.root, not_before, not_after)?;
         let root_key = key()?;
         let root = root_params.self_signed(&root_key).map_err(made)?;
-        let root = with_pss(root.der(), &root_key)?;
+        let root = signed(profiles, root.der(), &root_key)?;
 
-        let issuing_params = authority("Hjemmel development issuing CA", not_before, not_after)?;
+        let issuing_params = authority(profiles, &profiles.authority.issuing, not_before, not_after)?;
         let issuing_key = key()?;
         let issuing = issuing_params.signed_by(&issuing_key, &Issuer::from_params(&root_params, &root_key)).map_err(made)?;
-        let issuing = with_pss(issuing.der(), &root_key)?;
+        let issuing = signed(profiles, issuing.der(), &root_key)?;
 
-        let mut pki = Self { root, issuing, issuing_params, issuing_key, bits, credentials: BTreeMap::new() };
+        let mut pki = Self { profiles, root, issuing, issuing_params, issuing_key, bits, credentials: BTreeMap::new() };
         for role in Role::ALL {
-            let (_, _, common_name, organization, cvr, uuid, usage) = role.row();
+            let profile = profiles.certificate(role)?;
             let leaf = Leaf {
-                common_name: common_name.to_owned(),
-                organization: organization.to_owned(),
-                cvr: cvr.to_owned(),
-                uuid: uuid.to_owned(),
-                usage,
+                common_name: profile.common_name.clone(),
+                organization: profile.organization.clone(),
+                cvr: role.cvr().to_owned(),
+                uuid: role.uuid().to_owned(),
+                usage: profile.usage,
                 not_before,
                 not_after,
             };
@@ -168,28 +182,20 @@ impl DevPki {
         params.distinguished_name = leaf_subject(leaf);
         params.is_ca = IsCa::ExplicitNoCa;
         params.use_authority_key_identifier_extension = true;
-        match leaf.usage {
-            Usage::Server => {
-                params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
-                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-                params.subject_alt_names = vec![
-                    SanType::DnsName("localhost".try_into().map_err(made)?),
-                    SanType::IpAddress(std::net::Ipv4Addr::LOCALHOST.into()),
-                    SanType::IpAddress(std::net::Ipv6Addr::LOCALHOST.into()),
-                ];
-            }
-            Usage::System => {
-                params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
-                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-            }
-            Usage::Responder => {
-                params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::OcspSigning];
-            }
-        }
+        let purposes = self.profiles.usage(leaf.usage);
+        params.key_usages = purposes.key_usages();
+        params.extended_key_usages = purposes.extended_key_usages();
+        params.subject_alt_names = purposes
+            .names
+            .iter()
+            .map(|name| match name.parse() {
+                Ok(address) => Ok(SanType::IpAddress(address)),
+                Err(_) => Ok(SanType::DnsName(name.as_str().try_into().map_err(made)?)),
+            })
+            .collect::<Result<_, PkiError>>()?;
         let issuer = Issuer::from_params(&self.issuing_params, &self.issuing_key);
         let certificate = params.signed_by(&key, &issuer).map_err(made)?;
-        let certificate = with_pss(certificate.der(), &self.issuing_key)?;
+        let certificate = signed(self.profiles, certificate.der(), &self.issuing_key)?;
         Credentials::new(vec![certificate, self.issuing.clone()], key.private_key()?)
             .ok_or_else(|| PkiError::Made("the certificate does not fit its key".to_owned()))
     }
@@ -261,9 +267,17 @@ pub fn pkcs12(credentials: &Credentials, name: &str, password: &str) -> Result<V
 
 // ---- names and validity ----
 
-fn validity(now: Timestamp) -> (Timestamp, Timestamp) {
+/// A certificate that rcgen has signed, with the signature that the profiles ask for.
+fn signed(profiles: &Profiles, der: &CertificateDer<'static>, issuer: &RsaKey) -> Result<CertificateDer<'static>, PkiError> {
+    match profiles.authority.signature {
+        Signature::RsassaPss => with_pss(der, issuer),
+        Signature::RsaPkcs1 => Ok(der.clone()),
+    }
+}
+
+fn validity(now: Timestamp, days: u16) -> (Timestamp, Timestamp) {
     let day = SignedDuration::from_hours(24);
-    (now.checked_sub(day).unwrap_or(now), now.checked_add(LIFETIME).unwrap_or(now))
+    (now.checked_sub(day).unwrap_or(now), now.checked_add(day * i32::from(days)).unwrap_or(now))
 }
 
 fn params(not_before: Timestamp, not_after: Timestamp) -> Result<CertificateParams, PkiError> {
@@ -278,14 +292,19 @@ fn params(not_before: Timestamp, not_after: Timestamp) -> Result<CertificatePara
     Ok(params)
 }
 
-fn authority(common_name: &str, not_before: Timestamp, not_after: Timestamp) -> Result<CertificateParams, PkiError> {
+fn authority(
+    profiles: &Profiles,
+    common_name: &str,
+    not_before: Timestamp,
+    not_after: Timestamp,
+) -> Result<CertificateParams, PkiError> {
     let mut params = params(not_before, not_after)?;
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CountryName, "DK");
-    params.distinguished_name.push(DnType::OrganizationName, "Hjemmel (development)");
+    params.distinguished_name.push(DnType::CountryName, profiles.authority.country.as_str());
+    params.distinguished_name.push(DnType::OrganizationName, profiles.authority.organization.as_str());
     params.distinguished_name.push(DnType::CommonName, common_name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.key_usages = profiles.authority.key_usages();
     params.use_authority_key_identifier_extension = true;
     Ok(params)
 }
@@ -314,5 +333,7 @@ pub fn for_tests() -> &'static DevPki {
     PKI.get_or_init(|| DevPki::generate(&Clock::system(), KeyBits::Bits2048).unwrap())
 }
 
+#[cfg(test)]
+mod request_tests;
 #[cfg(test)]
 mod tests;

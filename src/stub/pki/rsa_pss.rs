@@ -3,7 +3,7 @@
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{self, KeySize};
-use aws_lc_rs::signature::{KeyPair as _, RSA_PSS_SHA256};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256};
 use rcgen::{PublicKeyData, SignatureAlgorithm, SigningKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::asn1_rs::Sequence;
@@ -11,7 +11,7 @@ use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 
 use super::{KeyBits, PkiError, made};
 
-/// An RSA key as rcgen wants it: it tells its public half, and leaves the signature to [`with_pss`].
+/// An RSA key as rcgen wants it, which signs as rcgen can: with PKCS#1 and SHA-256.
 pub(super) struct RsaKey(rsa::KeyPair);
 
 impl RsaKey {
@@ -61,13 +61,16 @@ impl PublicKeyData for RsaKey {
 }
 
 impl SigningKey for RsaKey {
-    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
-        Ok(Vec::new())
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        let mut signature = vec![0; self.0.public_modulus_len()];
+        let signed = self.0.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature);
+        signed.map_err(|_| rcgen::Error::RemoteKeyError)?;
+        Ok(signature)
     }
 }
 
 /// AlgorithmIdentifier sha256WithRSAEncryption, as rcgen writes it.
-const RSA_PKCS1_SHA256: &[u8] = &[48, 13, 6, 9, 42, 134, 72, 134, 247, 13, 1, 1, 11, 5, 0];
+const SHA256_WITH_RSA: &[u8] = &[48, 13, 6, 9, 42, 134, 72, 134, 247, 13, 1, 1, 11, 5, 0];
 
 /// AlgorithmIdentifier id-RSASSA-PSS with SHA-256, MGF1 with SHA-256 and a salt of 32 bytes (RFC 4055, section 3.1).
 const RSA_PSS_SHA256_SALT32: &[u8] = &[
@@ -111,11 +114,11 @@ fn naming_pss(to_be_signed: &[u8]) -> Result<Vec<u8>, PkiError> {
     let (_, outer) = Sequence::from_der(to_be_signed).map_err(made)?;
     let content = &*outer.content;
     let place = content
-        .windows(RSA_PKCS1_SHA256.len())
-        .position(|window| window == RSA_PKCS1_SHA256)
+        .windows(SHA256_WITH_RSA.len())
+        .position(|window| window == SHA256_WITH_RSA)
         .ok_or_else(|| PkiError::Made("no signature algorithm is named".to_owned()))?;
     let (before, after) = content.split_at(place);
-    let after = after.get(RSA_PKCS1_SHA256.len()..).unwrap_or_default();
+    let after = after.get(SHA256_WITH_RSA.len()..).unwrap_or_default();
     Ok(value(0x30, &[before, RSA_PSS_SHA256_SALT32, after]))
 }
 

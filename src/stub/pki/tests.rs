@@ -179,3 +179,19 @@ fn credentials_do_not_show_their_key_in_debug_output() {
     let made = for_tests().credentials(Role::Udk).unwrap();
     assert_eq!(format!("{made:?}"), format!("Credentials({})", crate::hex::encode(&made.thumbprint())));
 }
+
+/// Most other CAs sign with PKCS#1: a profile that says so is read like the rest.
+#[test]
+fn an_authority_may_sign_with_pkcs1_where_its_profile_says_so() {
+    let text = include_str!("../../../certs/profiles.toml").replace("signature = \"rsassa-pss\"", "signature = \"rsa-pkcs1\"");
+    let profiles: &'static Profiles = Box::leak(Box::new(toml::from_str(&text).unwrap()));
+    let pki = DevPki::of(profiles, &Clock::system(), KeyBits::Bits2048).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    pki.write(dir.path(), None).unwrap();
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let arguments = ["verify", "-CAfile", &path("root.pem"), "-untrusted", &path("issuing.pem"), &path("client-udk.pem")];
+    let Some(verified) = openssl(&arguments) else { return };
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+    let text = openssl(&["x509", "-in", &path("client-udk.pem"), "-noout", "-text"]).unwrap().stdout;
+    assert!(String::from_utf8_lossy(&text).contains("Signature Algorithm: sha256WithRSAEncryption"));
+}
