@@ -17,7 +17,9 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use rustls::ServerConfig;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use rustls_pki_types::CertificateDer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
@@ -39,6 +41,8 @@ pub enum StartError {
     Listen { address: SocketAddr, cause: io::Error },
     #[error("the server certificate cannot be used: {0}; make new ones with `hjemmel certs dev`")]
     Certificate(String),
+    #[error("no answers can be made from the service's schema: {0}")]
+    Schema(String),
 }
 
 /// What answers requests. `None` closes the connection without a byte.
@@ -90,7 +94,24 @@ impl Drop for Running {
 /// # Errors
 /// [`StartError`]: the address is taken, or the certificate cannot be used.
 pub async fn start(address: SocketAddr, credentials: &Credentials, handler: Arc<impl Handler>) -> Result<Running, StartError> {
-    let tls = TlsAcceptor::from(Arc::new(tls(credentials)?));
+    serve(address, tls(credentials, None)?, handler).await
+}
+
+/// The same for callers with a certificate below one of `roots`, and for nobody else.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_mutual(
+    address: SocketAddr,
+    credentials: &Credentials,
+    roots: &[CertificateDer<'static>],
+    handler: Arc<impl Handler>,
+) -> Result<Running, StartError> {
+    serve(address, tls(credentials, Some(roots))?, handler).await
+}
+
+async fn serve(address: SocketAddr, tls: ServerConfig, handler: Arc<impl Handler>) -> Result<Running, StartError> {
+    let tls = TlsAcceptor::from(Arc::new(tls));
     let failed = |cause| StartError::Listen { address, cause };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
@@ -139,14 +160,24 @@ async fn connection(stream: TcpStream, tls: TlsAcceptor, handler: Arc<impl Handl
     }
 }
 
-fn tls(credentials: &Credentials) -> Result<ServerConfig, StartError> {
+fn tls(credentials: &Credentials, clients: Option<&[CertificateDer<'static>]>) -> Result<ServerConfig, StartError> {
     let unusable = |error: rustls::Error| StartError::Certificate(error.to_string());
-    let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-        .map_err(unusable)?
-        .with_no_client_auth()
-        .with_single_cert(credentials.chain().to_vec(), credentials.key().clone_key())
         .map_err(unusable)?;
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(clients) => {
+            let mut roots = RootCertStore::empty();
+            for root in clients {
+                roots.add(root.clone()).map_err(unusable)?;
+            }
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+            builder.with_client_cert_verifier(verifier.map_err(|error| StartError::Certificate(error.to_string()))?)
+        }
+    };
+    let mut config = builder.with_single_cert(credentials.chain().to_vec(), credentials.key().clone_key()).map_err(unusable)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

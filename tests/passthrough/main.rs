@@ -15,6 +15,10 @@ mod instances;
 mod judges;
 mod official;
 mod property;
+mod provider;
 mod settings;
 mod support;
+#[path = "../gateway/wire.rs"]
+#[allow(dead_code)] // the gateway's own tests use the rest
+mod wire;
 mod wsdl;

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use super::value::{Ids, Value, Values};
 use crate::schema::model::{Attribute, Content, Kind, Model, Name, Namespaces, Particle, Term, Wildcard};
+use crate::signature::names::{DSIG, SAML, WSSE, WSSE11, WSU};
 use crate::signature::sign::canonical_content;
 use crate::signature::write;
 use crate::stub::random::Random;
@@ -14,6 +15,8 @@ use crate::stub::random::Random;
 const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 /// The namespace of what the stub itself puts where a schema lets anything in.
 pub const OWN: &str = "urn:hjemmel:stub";
+/// The namespaces of signatures and tokens.
+const SECURITY: [&str; 5] = [DSIG, SAML, WSSE, WSSE11, WSU];
 /// Elements in a message before only what must be there is written.
 const ENOUGH: u32 = 200;
 /// Elements in a message before it is given up: a schema can demand more than a stub should write.
@@ -178,13 +181,18 @@ impl Maker {
         }
     }
 
-    /// The global elements that a wildcard lets in, in the order of their names.
+    /// The global elements that a wildcard lets in, in the order of their names. Parts of signatures and tokens only where
+    /// there is nothing else: a strict receiver takes them for decoys in a signed message.
     fn declared(&self, wildcard: &Wildcard) -> impl Iterator<Item = usize> + use<'_> {
         let wildcard = wildcard.clone();
         let mut found: Vec<(&Name, usize)> = self.model.globals.iter().map(|(name, at)| (name, *at)).collect();
         found.retain(|((namespace, _), at)| {
             wildcard.namespaces.has(namespace) && self.elements.get(*at).is_some_and(|size| *size < NEVER)
         });
+        let plain = |name: &Name| !SECURITY.contains(&name.0.as_str());
+        if found.iter().any(|(name, _)| plain(name)) {
+            found.retain(|(name, _)| plain(name));
+        }
         found.sort_unstable();
         found.into_iter().map(|(_, at)| at)
     }

@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use http_body_util::BodyExt;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -18,20 +18,18 @@ use super::mode::FaultMode;
 use super::names::{REQUEST_HEADER, SEARCH, SEARCH_ANSWER};
 use super::request;
 use crate::clock::Clock;
-use crate::refusal::{Detail, Refusal};
+use crate::refusal::Refusal;
 use crate::saml::trust::Trust;
-use crate::saml::{self, Expectations};
 use crate::signature::credentials::Credentials;
-use crate::signature::key::{Certificate, KeyError, SigningKey};
-use crate::signature::names::{ANONYMOUS, SOAP12, WSA, WSSE, WSU};
+use crate::signature::key::KeyError;
+use crate::signature::names::{ANONYMOUS, SOAP12, WSA, WSU};
 use crate::signature::sign::{Message, SignError, SoapVersion, canonical_content, head_with_certificate, unsigned};
-use crate::signature::verify::Parts;
 use crate::signature::write;
 use crate::soap::document::Document;
 use crate::soap::strict::Limits;
 use crate::stub::population::Population;
 use crate::stub::server::{self, Handler, Reply, Running, StartError, reply, streamed};
-use crate::stub::soap::{self, Envelope, content_type, envelope};
+use crate::stub::soap::{self, Signer, content_type, envelope};
 use crate::stub::sts::Switch;
 
 /// Where searches are sent.
@@ -96,18 +94,6 @@ pub struct Service {
     other: Signer,
 }
 
-#[derive(Clone)]
-struct Signer {
-    certificate: Certificate,
-    key: SigningKey,
-}
-
-impl Signer {
-    fn new(credentials: &Credentials) -> Result<Self, KeyError> {
-        Ok(Self { certificate: Certificate::from_der(credentials.leaf())?, key: SigningKey::from_der(credentials.key())? })
-    }
-}
-
 /// What goes round the body of an answer.
 struct Frame {
     version: SoapVersion,
@@ -144,7 +130,7 @@ impl Service {
             return Err(fault(SoapVersion::V11, "kun SOAP 1.2"));
         }
         let now = self.config.clock.now();
-        let caller = self.authenticate(&document, &parts, now);
+        let caller = soap::authenticate(&document, &parts, &self.config.trust, &self.config.entity_id, SEARCH, now);
         let relates_to = match &caller {
             Ok(message_id) => message_id.clone(),
             // The index tells of an expired token in an answer, not in a fault.
@@ -185,24 +171,6 @@ impl Service {
             },
         };
         Ok((frame, answer))
-    }
-
-    /// The caller's MessageID, once token and message are proven.
-    fn authenticate(&self, document: &Document, parts: &Envelope<'_>, now: Timestamp) -> Result<String, Refusal> {
-        let missing = |what: &str| Refusal::SecurityStructure {
-            what: Detail::new(format!("{what} mangler"), format!("{what} is missing")),
-        };
-        let body = parts.payload.parent().ok_or_else(|| missing("Body"))?;
-        let security = parts.header.only(WSSE, "Security").ok().flatten().ok_or_else(|| missing("Security"))?;
-        let places = Parts { header: parts.header, security, body, must_cover: vec![] };
-        let expectations = Expectations::new(&self.config.trust, &self.config.entity_id);
-        saml::authenticate(document, &places, &expectations, now)?;
-        if soap::header(parts, WSA, "Action").as_deref() != Some(SEARCH) {
-            let what = Detail::new(format!("wsa:Action er ikke {SEARCH}"), format!("wsa:Action is not {SEARCH}"));
-            return Err(Refusal::ActionMismatch { what });
-        }
-        let invalid = || Refusal::AddressingInvalid { what: Detail::new("MessageID mangler", "MessageID is missing") };
-        soap::header(parts, WSA, "MessageID").ok_or_else(invalid)
     }
 
     /// Everything before Body. Writes the body once, into the digest only.

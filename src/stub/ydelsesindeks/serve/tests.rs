@@ -10,7 +10,10 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::outbound::{AnswerBody, Outbound, OutboundError, OutboundSettings};
+use crate::refusal::Detail;
 use crate::saml::trust::Issuer;
+use crate::signature::key::{Certificate, SigningKey};
+use crate::signature::names::WSSE;
 use crate::signature::sign::{canonical_content, with_token};
 use crate::signature::verify::{Parts, verify_whole_response};
 use crate::sts::Token;
