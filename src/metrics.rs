@@ -515,7 +515,6 @@ mod tests {
     use crate::{
         audit::{Binding, Outcome},
         id::cvr::Cvr,
-        refusal::Refusal,
     };
 
     fn record() -> Record {
@@ -551,7 +550,7 @@ mod tests {
     #[test]
     fn every_refusal_has_its_own_code() {
         let metrics = Metrics::new().unwrap();
-        let every = Refusal::every();
+        let every = crate::services::refusals();
         for refusal in &every {
             metrics.observe(&Record { outcome: Some(Outcome::Refused), refusal: Some(refusal.code().to_owned()), ..record() });
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use hjemmel::agreements::import::Import;
 use hjemmel::agreements::{State, Store, StoreSettings};
-use hjemmel::refusal::{Party, Refusal, Retry};
+use hjemmel::refusal::{Party, Retry};
 
 const RULES: &str = include_str!("../deploy/prometheus-rules.yaml");
 const DASHBOARD: &str = include_str!("../deploy/grafana-dashboard.json");
@@ -21,7 +21,7 @@ fn matches(alternative: &str, code: &str) -> bool {
 
 #[test]
 fn every_code_in_an_alert_is_a_code_of_the_gateway() {
-    let every = Refusal::every();
+    let every = hjemmel::services::refusals();
     for alternative in alternatives().concat() {
         assert!(every.iter().any(|refusal| matches(alternative, refusal.code())), "{alternative} matches no code");
     }
@@ -30,7 +30,7 @@ fn every_code_in_an_alert_is_a_code_of_the_gateway() {
 #[test]
 fn the_alert_on_failures_counts_each_failure_that_may_pass_and_nothing_that_a_caller_can_mend() {
     let failures = alternatives().into_iter().next().expect("the rule hjemmel:gateway_failures:rate5m comes first");
-    for refusal in Refusal::every() {
+    for refusal in hjemmel::services::refusals() {
         let entry = refusal.entry();
         let counted = failures.iter().any(|alternative| matches(alternative, entry.code));
         let failure = entry.party == Party::Gateway && entry.retry == Retry::Later;

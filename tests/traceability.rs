@@ -165,7 +165,7 @@ fn record(row: &Row<'_>, known: &BTreeMap<&str, &Words>) -> Vec<String> {
             found.push(format!("{}: {field} is counted by no rule", row.id));
         }
     }
-    let refusals: BTreeSet<&str> = Refusal::every().iter().map(Refusal::code).collect();
+    let refusals: BTreeSet<&str> = hjemmel::services::refusals().iter().map(Refusal::code).collect();
     if let Some((_, named)) = row.record.split_once("`refusal` ") {
         let named = named.split(" where ").next().unwrap_or_default().split(", ");
         found.extend(named.filter(|code| !refusals.contains(code)).map(|code| format!("{}: no refusal {code}", row.id)));

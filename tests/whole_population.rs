@@ -23,6 +23,7 @@ use hjemmel::id::cpr::Cpr;
 use hjemmel::refusal::Refusal;
 use hjemmel::services::terminaladgang::law::document::Policy;
 use hjemmel::services::terminaladgang::law::kle::{Constraint, SensitivityConstraint};
+use hjemmel::services::terminaladgang::law::refusal::LawRefusal;
 use hjemmel::services::terminaladgang::law::release::{Ask, Filter, Filtered, Limits as ReleaseLimits};
 use hjemmel::services::terminaladgang::law::request::{Search, check};
 use hjemmel::services::terminaladgang::law::window::Window;
@@ -236,7 +237,7 @@ fn hold(world: &World, seen: &mut Seen, what: &str, cpr: &str, owners: &[&str], 
             seen.released += shown.len();
             Some(shown)
         }
-        Err(Refusal::PersonUnproven) => {
+        Err(refusal) if refusal == LawRefusal::PersonUnproven.into() => {
             seen.unproven += 1;
             None
         }

@@ -329,7 +329,7 @@ mod tests {
             let mut open = audit.open(Record::new(Uuid::from_u128(3), clock.now(), "terminaladgang")).unwrap();
             open.persons = ["6201801234", "6101801234"].map(|cpr| sealer.seal(open.call, cpr).unwrap()).into();
             open.persons_left_out = 1;
-            open.refused(&crate::refusal::Refusal::PersonSeveral);
+            open.refused(&crate::refusal::Refusal::ServiceAgreementNotFound);
             assert!(audit.stop(std::time::Duration::from_secs(5)).await);
             house
         }

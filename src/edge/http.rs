@@ -114,32 +114,24 @@ impl Limited {
 
 /// A refusal told by HTTP alone, for what is refused before it is known to be SOAP: status, `Retry-After`, plain text.
 pub fn plain_refusal(refusal: &Refusal) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(text(refusal))));
+    let mut response = Response::new(Full::new(Bytes::from(refusal.entry().plain_text())));
     *response.status_mut() = status(refusal);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(TEXT));
-    if let Refusal::Overloaded { seconds } = refusal {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(*seconds));
+    if let Some(seconds) = refusal.entry().retry_after {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }
 
 /// The same in bytes, as the last answer of a connection on which nothing more can be read.
 pub(super) fn last_answer(refusal: &Refusal) -> Vec<u8> {
-    let (status, text) = (status(refusal), text(refusal));
+    let (status, text) = (status(refusal), refusal.entry().plain_text());
     let length = text.len();
     format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-type: {TEXT}\r\ncontent-length: {length}\r\n\r\n{text}")
         .into_bytes()
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";
-
-fn text(refusal: &Refusal) -> String {
-    let entry = refusal.entry();
-    format!(
-        "{}\n{} {} {}\n{} {} {}\n",
-        entry.code, entry.da.what, entry.da.consequence, entry.da.remedy, entry.en.what, entry.en.consequence, entry.en.remedy,
-    )
-}
 
 fn status(refusal: &Refusal) -> StatusCode {
     refusal.entry().http.and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

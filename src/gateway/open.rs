@@ -149,12 +149,7 @@ impl OpenLayer {
     }
 
     fn respond(&self, sealed: Sealed, call: &Call) -> Response<Full<Bytes>> {
-        let retry = match &sealed.refusal {
-            Some(Refusal::Overloaded { seconds } | Refusal::ReplayMemoryFull { seconds } | Refusal::PeerResting { seconds }) => {
-                Some(*seconds)
-            }
-            _ => None,
-        };
+        let retry = sealed.refusal.as_ref().and_then(|refusal| refusal.entry().retry_after);
         let mut response = Response::new(Full::new(sealed.body));
         *response.status_mut() = sealed.status;
         let headers = response.headers_mut();
@@ -178,9 +173,14 @@ fn call_id(now: Timestamp) -> Uuid {
 }
 
 fn unrecorded(refusal: &Refusal) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(refusal.to_string())));
+    let entry = refusal.entry();
+    let mut response = Response::new(Full::new(Bytes::from(entry.plain_text())));
     *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(1));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    if let Some(seconds) = entry.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
     response
 }
 
@@ -188,4 +188,20 @@ fn unrecorded(refusal: &Refusal) -> Response<Full<Bytes>> {
 fn promised(headers: &http::HeaderMap) -> Version {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     if value.to_ascii_lowercase().contains("application/soap+xml") { Version::V12 } else { Version::V11 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_that_has_no_place_in_the_audit_is_told_so_in_both_languages_and_when_to_come_again() {
+        let answer = unrecorded(&Refusal::AuditUnavailable);
+        assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &HeaderValue::from_static("1")));
+        assert_eq!(answer.headers()["content-type"], "text/plain; charset=utf-8");
+        let text = answer.into_body().collect().await.unwrap().to_bytes();
+        let text = std::str::from_utf8(&text).unwrap();
+        assert!(text.starts_with("AuditUnavailable\nKaldet kan ikke registreres i loggen"), "{text}");
+        assert!(text.contains("\nThe call cannot be recorded"), "{text}");
+    }
 }

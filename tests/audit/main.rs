@@ -146,7 +146,7 @@ async fn every_call_ends_in_a_record_and_the_log_is_proven_whole() {
     open.step("forward", Duration::from_micros(1500));
     open.released.objects.insert("released".into(), 2);
     open.served();
-    audit.open(house.record(refused)).unwrap().refused(&Refusal::PersonMissing);
+    audit.open(house.record(refused)).unwrap().refused(&Refusal::ServiceAgreementNotFound);
     drop(audit.open(house.record(abandoned)).unwrap());
     assert!(audit.stop(Duration::from_secs(5)).await);
 
@@ -156,7 +156,7 @@ async fn every_call_ends_in_a_record_and_the_log_is_proven_whole() {
         (of(served).outcome, of(served).timings_us["forward"], of(served).released.objects["released"]),
         (Some(Outcome::Served), 1500, 2)
     );
-    assert_eq!((of(refused).outcome, of(refused).refusal.as_deref()), (Some(Outcome::Refused), Some("PersonMissing")));
+    assert_eq!((of(refused).outcome, of(refused).refusal.as_deref()), (Some(Outcome::Refused), Some("ServiceAgreementNotFound")));
     assert_eq!(of(abandoned).outcome, Some(Outcome::Abandoned));
     let verified = house.verify().unwrap();
     assert_eq!((verified.admitted, verified.closed, verified.unclosed, verified.unsigned), (1, 3, 0, 0));
@@ -681,7 +681,7 @@ proptest! {
                         expected.push(Outcome::Served);
                     }
                     Act::Refuse => {
-                        open.refused(&Refusal::PersonMissing);
+                        open.refused(&Refusal::ServiceAgreementNotFound);
                         expected.push(Outcome::Refused);
                     }
                     Act::Abandon | Act::Restart => {

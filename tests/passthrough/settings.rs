@@ -1,7 +1,8 @@
 //! `service.toml`, read strictly.
 
+use hjemmel::refusal::Audience;
 use hjemmel::services::passthrough::path::Path;
-use hjemmel::services::passthrough::settings::{self, Audience};
+use hjemmel::services::passthrough::settings;
 use hjemmel::soap::document::Document;
 use hjemmel::soap::strict::Limits;
 
@@ -80,7 +81,7 @@ fn an_annotated_file_is_read_whole() {
     let (offered, settings) = settings::parse(&text);
     assert_eq!(offered.iter().map(|offered| offered.wsdl.value.as_str()).collect::<Vec<_>>(), ["a.wsdl", "b.wsdl"]);
     let settings = settings.unwrap();
-    assert_eq!((settings.audience, settings.legal_basis.da.as_str()), (Some(Audience::Slutbruger), "Lov om breve § 1"));
+    assert_eq!((settings.audience, settings.legal_basis.da.as_str()), (Some(Audience::User), "Lov om breve § 1"));
     assert_eq!((settings.limits.request_bytes, settings.limits.deadline.as_secs()), (10 * 1024 * 1024, 30));
 }
 

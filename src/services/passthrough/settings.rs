@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::path::Path;
 use super::wsdl::Security;
 use crate::config::reader::{Gathered, Reader, as_array, as_text, one_of};
+use crate::refusal::Audience;
 use crate::schema::source::Problem;
 
 /// The file's name in the folder.
@@ -51,17 +52,6 @@ pub enum Receiver {
     ImplicitByEntityId,
     /// One provider for all.
     Fixed,
-}
-
-/// For whom the service's own codes are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Audience {
-    /// The caseworker.
-    Slutbruger,
-    /// The authority's administrator.
-    Administrator,
-    /// Operations.
-    Drift,
 }
 
 /// A text in both languages.
@@ -233,11 +223,9 @@ fn rest(root: &mut Reader<'_>, line_of: &dyn Fn(usize) -> usize) -> Option<Setti
     });
     let audience = match root.find("codes") {
         None => Some(None),
-        Some(_) => root.section("codes", |section| {
-            let known =
-                [("SLUTBRUGER", Audience::Slutbruger), ("ADMINISTRATOR", Audience::Administrator), ("DRIFT", Audience::Drift)];
-            section.setting("audience", None, |value| one_of(value, &known)).map(Some)
-        }),
+        Some(_) => {
+            root.section("codes", |section| section.setting("audience", None, |value| one_of(value, &Audience::CODES)).map(Some))
+        }
     };
     let law = root.section("law", |section| {
         let mut text = |key| section.text(key, None);

@@ -80,11 +80,7 @@ impl ResponsePolicyStep {
 /// The caller must not be told that *its* message is malformed when it is the index's.
 fn as_ours(refusal: Refusal) -> Refusal {
     match refusal {
-        Refusal::PeerFault
-        | Refusal::PeerSignatureInvalid
-        | Refusal::PersonUnproven
-        | Refusal::AnswerTooLarge { .. }
-        | Refusal::Internal => refusal,
+        Refusal::PeerFault | Refusal::PeerSignatureInvalid | Refusal::Service(_) | Refusal::Internal => refusal,
         Refusal::SignatureInvalid { .. }
         | Refusal::DigestMismatch { .. }
         | Refusal::SignatureCoverage { .. }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::dates::{self, Readings};
 use super::kle::Kle;
+use super::refusal::LawRefusal;
 use super::rules::RequestRules;
 use super::schema::{Children, GD, GO, OEI, Place, SD, invalid};
 use crate::id::cpr::{Cpr, NotCpr};
@@ -185,7 +186,7 @@ impl Reader<'_> {
         if self.rules.criteria.contains(&criterion) {
             return Ok(());
         }
-        Err(Refusal::CriterionWithheld { criterion: Detail::name(place.element.local()) })
+        Err(LawRefusal::CriterionWithheld { criterion: Detail::name(place.element.local()) }.into())
     }
 
     pub(super) fn properties(self, place: &Place<'_>) -> Result<Properties, Refusal> {
@@ -296,12 +297,13 @@ impl Reader<'_> {
         let owner = &self.rules.roles.owner;
         match role.filter(|role| role.eq_ignore_ascii_case(owner)) {
             Some(role) => Ok(Owner { role, kind, cvr }),
-            None => Err(Refusal::CriterionWithheld {
+            None => Err(LawRefusal::CriterionWithheld {
                 criterion: Detail::new(
                     format!("Aktoer uden Rolle {owner} (Ejer)"),
                     format!("Aktoer without Rolle {owner} (Ejer)"),
                 ),
-            }),
+            }
+            .into()),
         }
     }
 
@@ -314,12 +316,13 @@ impl Reader<'_> {
         let Some(reference) = children.optional(GD, "ReferenceID") else {
             children.end()?;
             // Without a person it would test who else is paid, which is never shown.
-            return Err(Refusal::CriterionWithheld {
+            return Err(LawRefusal::CriterionWithheld {
                 criterion: Detail::new(
                     "OekonomiskEffektueringPart uden ReferenceID",
                     "OekonomiskEffektueringPart without ReferenceID",
                 ),
-            });
+            }
+            .into());
         };
         children.end()?;
         Ok(Payee { role, kind, person: person(&reference)? })
@@ -340,7 +343,7 @@ impl Reader<'_> {
         let text = place.collapsed()?.into_owned();
         match dates::read(&text, self.rules.naive) {
             Some(readings) => Ok(DateText { text, readings }),
-            None => Err(Refusal::DateUnreadable { place: place.path.clone() }),
+            None => Err(LawRefusal::DateUnreadable { place: place.path.clone() }.into()),
         }
     }
 
@@ -392,13 +395,13 @@ impl Reader<'_> {
 pub(super) fn person(reference: &Place<'_>) -> Result<Cpr, Refusal> {
     let mut children = reference.children(&[])?;
     if children.optional(SD, "UUIDIdentifikator").is_some() {
-        return Err(Refusal::PersonScheme);
+        return Err(LawRefusal::PersonScheme.into());
     }
     let urn = children.required(SD, "URNIdentifikator")?;
     children.end()?;
     Cpr::from_urn(&urn.value()?).map_err(|not| match not {
-        NotCpr::Scheme => Refusal::PersonScheme,
-        NotCpr::Number => Refusal::PersonInvalid,
+        NotCpr::Scheme => LawRefusal::PersonScheme.into(),
+        NotCpr::Number => LawRefusal::PersonInvalid.into(),
     })
 }
 

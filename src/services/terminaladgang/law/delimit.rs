@@ -6,6 +6,7 @@ use super::algebra::{Date, Path, Tree, Verdict};
 use super::criteria::{Bound, DateText, Dates, Extension};
 use super::dates;
 use super::decision::{Decided, Decision};
+use super::refusal::LawRefusal;
 use super::request::{AskedWindow, Outcome};
 use super::rules::{Naive, Outside, RequestRules};
 use super::search::{Carrier, Effectuation, Expression, Node};
@@ -81,14 +82,15 @@ fn sound_intervals(search: &Effectuation, outside: Outside, window: &Window) -> 
     for extension in &search.extensions {
         match extension.disposition.as_ref().map(|dates| (&dates.from, &dates.to)) {
             Some((Bound::At(from), Bound::At(to))) if from.readings.earliest() >= to.readings.latest() => {
-                return Err(Refusal::WindowInverted { place: extension.place.clone() });
+                return Err(LawRefusal::WindowInverted { place: extension.place.clone() }.into());
             }
             Some((Bound::Infinite, _) | (_, Bound::Infinite)) if outside == Outside::Refuse => {
-                return Err(Refusal::WindowInfinite {
+                return Err(LawRefusal::WindowInfinite {
                     place: extension.place.clone(),
                     allowed_from: window.from_text(),
                     allowed_to: window.to_text(),
-                });
+                }
+                .into());
             }
             _ => {}
         }
@@ -173,9 +175,11 @@ fn refuse(root: &Expression, verdict: &Verdict, window: &Window) -> Refusal {
     };
     match verdict {
         Verdict::Outside(path) => effectuation(path).map_or(Refusal::Internal, |search| outside_in(search, window)),
-        Verdict::Open(path) => {
-            Refusal::WindowOpen { place: root.at(path).map_or(&*root.place, Node::place).to_owned(), allowed: window.to_string() }
+        Verdict::Open(path) => LawRefusal::WindowOpen {
+            place: root.at(path).map_or(&*root.place, Node::place).to_owned(),
+            allowed: window.to_string(),
         }
+        .into(),
         Verdict::Apart(path) => effectuation(path).map_or(Refusal::Internal, |search| apart(search, window)),
         Verdict::Insert { .. } | Verdict::Keep => Refusal::Internal,
     }
@@ -196,7 +200,7 @@ fn outside_in(search: &Effectuation, window: &Window) -> Refusal {
 }
 
 fn outside(place: &str, asked: &str, window: &Window) -> Refusal {
-    Refusal::WindowOutside { place: place.to_owned(), asked: asked.to_owned(), allowed: window.to_string() }
+    LawRefusal::WindowOutside { place: place.to_owned(), asked: asked.to_owned(), allowed: window.to_string() }.into()
 }
 
 /// Every delimitation that one search asks for.
@@ -213,7 +217,7 @@ fn asked(dates: &Dates) -> String {
 fn apart(search: &Effectuation, window: &Window) -> Refusal {
     let properties = search.properties.iter().map(|of| &of.place);
     let place = properties.chain(search.extensions.iter().map(|of| &of.place)).next();
-    Refusal::WindowApart { place: place.unwrap_or(&search.place).clone(), allowed: window.to_string() }
+    LawRefusal::WindowApart { place: place.unwrap_or(&search.place).clone(), allowed: window.to_string() }.into()
 }
 
 /// What the call itself says about disposition dates, for the audit record.

@@ -6,6 +6,7 @@ pub mod diff;
 pub mod document;
 pub mod history;
 pub mod kle;
+pub mod refusal;
 pub mod release;
 pub mod rules;
 pub mod window;

@@ -16,6 +16,7 @@ use super::decision::{Decided, Decision};
 use super::delimit;
 use super::forward;
 use super::kle::{Constraint, Kle};
+use super::refusal::LawRefusal;
 use super::rules::{Asked, RequestRules, Sorting};
 use super::search::{Effectuation, Expression, Input, Node, Paging};
 use super::window::Window;
@@ -146,15 +147,15 @@ fn bind_person(root: &Expression, decisions: &mut Vec<Decision>) -> Result<Cpr, 
             grants.push(grant);
         }
     });
-    let Some(grant) = grants.first() else { return Err(Refusal::PersonMissing) };
+    let Some(grant) = grants.first() else { return Err(LawRefusal::PersonMissing.into()) };
     // The payee may be a third person, so it binds nothing; naming another would ask about two.
     let payees = root.effectuations().into_iter().flat_map(|search| &search.payees).map(|payee| &payee.person);
     if grants.iter().map(|grant| &grant.person).chain(payees).any(|person| *person != grant.person) {
-        return Err(Refusal::PersonSeveral);
+        return Err(LawRefusal::PersonSeveral.into());
     }
-    let shape = |da: &str, en: &str| Refusal::PersonShape { what: Detail::new(da, en) };
+    let shape = |da: &str, en: &str| LawRefusal::PersonShape { what: Detail::new(da, en) };
     root.tree(&|_| Date::Absent).bound().map_err(|unbound| match unbound {
-        Unbound::NoGrant => Refusal::PersonMissing,
+        Unbound::NoGrant => LawRefusal::PersonMissing,
         Unbound::Root => shape("det yderste udtryk er ikke et AND", "the root is not an AND"),
         Unbound::Below => {
             shape("der står et SoegBevillingIndeks under et OR eller et NOT", "a SoegBevillingIndeks stands below an OR or a NOT")
@@ -170,22 +171,23 @@ fn within_kle(root: &Expression, constraint: &Constraint, decisions: &mut Vec<De
     let searches = root.effectuations();
     let asked: Vec<Kle> = searches.iter().flat_map(|search| &search.lines).filter_map(|line| line.kle.clone()).collect();
     if let Some(outside) = asked.iter().find(|kle| !constraint.permits(kle)) {
-        return Err(Refusal::KleOutside { asked: outside.to_string() });
+        return Err(LawRefusal::KleOutside { asked: outside.to_string() }.into());
     }
     if !constraint.is_constrained() {
         return Ok(asked);
     }
     // A line outside the constraint is removed from the answer and takes the sums with it; the hits must not tell of them.
     if searches.iter().any(|search| tests_sums(search)) {
-        return Err(Refusal::CriterionWithheld { criterion: Detail::name("SamletBruttobeloeb") });
+        return Err(LawRefusal::CriterionWithheld { criterion: Detail::name("SamletBruttobeloeb") }.into());
     }
     if searches.iter().flat_map(|search| &search.lines).any(|line| line.kle.is_none()) {
-        return Err(Refusal::CriterionWithheld {
+        return Err(LawRefusal::CriterionWithheld {
             criterion: Detail::new(
                 "OekonomiskYdelseEffektueringRelation uden Klassifikationsbeskrivelse",
                 "OekonomiskYdelseEffektueringRelation without Klassifikationsbeskrivelse",
             ),
-        });
+        }
+        .into());
     }
     if asked.is_empty() {
         decisions.push(Decision { place: root.place.clone(), decided: Decided::KleKept });

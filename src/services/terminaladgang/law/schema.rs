@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::refusal::LawRefusal;
 use crate::refusal::{Detail, Refusal};
 use crate::soap::document::{Child, Element, Elements};
 use crate::soap::strict::is_space;
@@ -204,14 +205,14 @@ impl<'d> Children<'d> {
             self.parent.namespace() == OEI && ["Egenskaber", "SoegEgenskaberLokalUdvidelse"].contains(&self.parent.local());
         let temporal = element.descendants().find(|inner| TEMPORAL.contains(&inner.local()));
         Some(if date && !at_home {
-            Refusal::DateMisplaced { place: self.below_shown(element) }
+            LawRefusal::DateMisplaced { place: self.below_shown(element) }.into()
         } else if let Some(temporal) = temporal {
-            Refusal::TemporalCriterion { criterion: temporal.local().to_owned() }
+            LawRefusal::TemporalCriterion { criterion: temporal.local().to_owned() }.into()
         } else if self.withheld.contains(&element.local()) {
             // Named to the first field inside: "Egenskaber/Foelsomhed" tells the caller what to remove.
             let field = element.descendants().skip(1).find(|inner| inner.elements().next().is_none());
             let field = field.map(|field| format!("/{}", shown(field.local()))).unwrap_or_default();
-            Refusal::CriterionWithheld { criterion: Detail::name(&format!("{}{field}", element.local())) }
+            LawRefusal::CriterionWithheld { criterion: Detail::name(&format!("{}{field}", element.local())) }.into()
         } else {
             let (name, parent) = (shown(element.local()), self.parent_name());
             let expected: Vec<_> = self.asked.names().collect();

@@ -6,6 +6,7 @@ use super::algebra::{self, Tree};
 use super::criteria::{
     Extension, Line, Owner, Payee, Properties, Reader, collapsed_matching, is_uuid, matching, person, uuid_reference, whole,
 };
+use super::refusal::LawRefusal;
 use super::rules::{Asked, Sorting, SortingElement};
 use super::schema::{BI, Children, GD, OEI, Place, SD, YI, invalid};
 use crate::id::cpr::Cpr;
@@ -103,7 +104,7 @@ impl Reader<'_> {
     fn look_ups(self, children: &mut Children<'_>, name: &'static str) -> Result<Vec<String>, Refusal> {
         let look_ups = children.repeated(YI, name);
         if !look_ups.is_empty() && !self.rules.direct_lookup {
-            return Err(Refusal::DirectLookup { element: name.to_owned() });
+            return Err(LawRefusal::DirectLookup { element: name.to_owned() }.into());
         }
         look_ups.iter().map(|place| matching(place, ("en UUID", "a UUID"), is_uuid)).collect()
     }
@@ -146,7 +147,7 @@ impl Reader<'_> {
         let (operation, mut operands) = self.operands(&place)?;
         match (operands.pop(), operands.is_empty()) {
             (Some(operand), true) => Ok(Node::Not { place: place.path, operation, operand: Box::new(operand) }),
-            _ => Err(Refusal::NotArity { place: place.path }),
+            _ => Err(LawRefusal::NotArity { place: place.path }.into()),
         }
     }
 
@@ -163,24 +164,25 @@ impl Reader<'_> {
         let mut parties = inner.repeated(BI, "Bevillingspart").into_iter();
         inner.end()?;
         let party = match (parties.next(), parties.next()) {
-            (None, _) => return Err(Refusal::PersonMissing),
-            (Some(_), Some(_)) => return Err(Refusal::PersonSeveral),
+            (None, _) => return Err(LawRefusal::PersonMissing.into()),
+            (Some(_), Some(_)) => return Err(LawRefusal::PersonSeveral.into()),
             (Some(party), None) => party,
         };
         let mut inner = party.children(&["Type", "Indeks", "LokalUdvidelseListe", "BrugervendtNoegle", "FuldtNavn"])?;
         let role = inner.optional(GD, "Rolle").map(|role| uuid_reference(&role)).transpose()?;
         let grantee = &self.rules.roles.grantee;
         if role.as_ref().is_some_and(|role| !role.eq_ignore_ascii_case(grantee)) {
-            return Err(Refusal::PersonShape {
+            return Err(LawRefusal::PersonShape {
                 what: Detail::new(
                     format!("{} er ikke i rollen som bevillingsmodtager (Bevillingsmodtager, {grantee})", party.path),
                     format!("{} is not in the role of grantee (Bevillingsmodtager, {grantee})", party.path),
                 ),
-            });
+            }
+            .into());
         }
         let Some(reference) = inner.optional(GD, "ReferenceID") else {
             inner.end()?;
-            return Err(Refusal::PersonMissing);
+            return Err(LawRefusal::PersonMissing.into());
         };
         inner.end()?;
         Ok(Grant { place: place.path.clone(), paging, role, person: person(&reference)? })
@@ -228,7 +230,7 @@ impl Reader<'_> {
         let mut number = |name: &'static str, greatest: u64| {
             let Some(place) = children.optional(SD, name) else { return Ok(None) };
             let number = whole(&place.collapsed()?);
-            number.filter(|number| *number <= greatest).map(Some).ok_or(Refusal::PagingOutside { cap })
+            Ok::<_, Refusal>(Some(number.filter(|number| *number <= greatest).ok_or(LawRefusal::PagingOutside { cap })?))
         };
         Ok(Paging { first: number("FoersteResultatReference", GREATEST_FIRST)?, most: number("MaksimalAntalKvantitet", cap)? })
     }
@@ -270,7 +272,7 @@ impl Reader<'_> {
                         _ => {}
                     }
                 }
-                _ if !self.rules.include => return Err(Refusal::IncludeRefused { element: name.to_owned() }),
+                _ if !self.rules.include => return Err(LawRefusal::IncludeRefused { element: name.to_owned() }.into()),
                 "BevillingInkluder" => include.push((name, one_of(&place, &["bevilgetydelse"])?)),
                 _ => include.push((name, one_of(&place, &["oekonomiskeydelseeffektueringer"])?)),
             }
@@ -286,7 +288,7 @@ impl Reader<'_> {
         while let Some((name, place)) = children.choice(YI, &mut names)? {
             let mut inner = place.children(&[])?;
             let element = inner.required(YI, "Element")?;
-            let withheld = |element: &str| Refusal::SortingWithheld { element: element.to_owned() };
+            let withheld = |element: &str| LawRefusal::SortingWithheld { element: element.to_owned() }.into();
             let element = match (name, one_of(&element, &["Dispositionsdato", "Ydelsesnavn", "FuldtNavn"])?) {
                 ("BevillingSortering", "Ydelsesnavn") => SortingElement::Ydelsesnavn,
                 ("OekonomiskEffektueringSortering", "Dispositionsdato") => SortingElement::Dispositionsdato,

@@ -14,6 +14,7 @@ use crate::id::cpr::Cpr;
 use crate::refusal::Refusal;
 use crate::services::terminaladgang::law::dates;
 use crate::services::terminaladgang::law::kle::{Kle, Sensitivity, SensitivityConstraint};
+use crate::services::terminaladgang::law::refusal::LawRefusal;
 use crate::services::terminaladgang::law::rules::{Future, PersonCheck, Roles};
 
 /// Whose grant it is.
@@ -78,7 +79,7 @@ impl Grants {
             grant.sensitivity |= known.sensitivity;
             grant.proof = agree(Some(known.proof), grant.proof);
         } else if self.0.len() >= limits.grants {
-            return Err(Refusal::AnswerTooLarge { limit: limits.released_bytes });
+            return Err(LawRefusal::AnswerTooLarge { limit: limits.released_bytes }.into());
         }
         self.0.insert(id, grant);
         Ok(())

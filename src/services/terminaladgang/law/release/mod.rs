@@ -36,6 +36,7 @@ use self::node::Node;
 use self::place::{Ns, Place};
 pub use self::terms::{Ask, FieldRule, Limits, ReleaseRules, Words};
 use crate::refusal::Refusal;
+use crate::services::terminaladgang::law::refusal::LawRefusal;
 use crate::soap::reading::Reading;
 use crate::soap::strict::{Token, is_space};
 
@@ -197,7 +198,7 @@ impl Filter {
         }
         // Told rather than passed over in silence: the answer would read "receives nothing".
         if self.unproven {
-            return Err(Refusal::PersonUnproven);
+            return Err(LawRefusal::PersonUnproven.into());
         }
         let mut body = self.head.write(&self.rules, self.released, self.released_lines);
         const END: &[u8] = b"</yi:FremsoegYdelseIndeksOutput>";
@@ -205,7 +206,7 @@ impl Filter {
         body.extend_from_slice(&self.objects);
         body.extend_from_slice(END);
         if body.len() > self.ask.limits.released_bytes {
-            return Err(Refusal::AnswerTooLarge { limit: self.ask.limits.released_bytes });
+            return Err(LawRefusal::AnswerTooLarge { limit: self.ask.limits.released_bytes }.into());
         }
         let (counts, decisions) = self.tally.finish(&self.rules);
         Ok(Filtered { body, counts, decisions, objects_seen: self.objects_seen, bytes_seen: self.bytes_seen })
@@ -322,7 +323,7 @@ impl Filter {
                 self.released += 1;
                 self.objects = writer.into_bytes();
                 if self.objects.len() > self.ask.limits.released_bytes {
-                    return Err(Refusal::AnswerTooLarge { limit: self.ask.limits.released_bytes }.into());
+                    return Err(Refusal::from(LawRefusal::AnswerTooLarge { limit: self.ask.limits.released_bytes }).into());
                 }
             }
         }

@@ -1,0 +1,34 @@
+//! Whether the authorities have agreed to the call.
+
+macro_rules! agreements {
+    ([$next:ident $($then:ident)*] $($table:tt)*) => { $next! { [$($then)*] $($table)*
+
+    == "Service agreements";
+
+    /// No agreement on the front side: this system, this authority, this service, this environment.
+    ServiceAgreementNotFound, Caller, AfterChange, Administrator,
+        da: "Der er ingen serviceaftale for systemet, myndigheden og servicen i dette miljø.", "Anmod om en serviceaftale, og få myndigheden til at godkende den; kontrollér, at systemet kalder med det certifikat, aftalen er indgået for.",
+        en: "There is no service agreement for this system, authority and service in this environment.", "Request a service agreement and have the authority approve it; check that the system calls with the certificate that the agreement is made for.";
+    /// There is one, but it does not hold today.
+    ServiceAgreementNotActive { state: Detail = Detail::name("SUSPENDERET") }, Caller, AfterChange, Administrator,
+        da: "Serviceaftalen er ikke gældende ({state}).", "Få myndigheden til at godkende eller forny aftalen.",
+        en: "The service agreement does not hold (state: {state}).", "Have the authority approve or renew the agreement.";
+    /// No agreement on the back side: nobody approved that the data owner's benefits are shown.
+    BackAgreementNotFound, Caller, AfterChange, Administrator,
+        da: "Der er ingen godkendt serviceaftale mellem servicen og Ydelsesindekset for myndigheden.", "Få myndigheden til også at godkende indeksaftalen, dvs. serviceaftalen om servicens egen adgang til Ydelsesindekset.",
+        en: "There is no approved service agreement between the service and the benefit index for the authority.", "Have the authority approve the agreement on the back side too, that is, the service's own access to the benefit index.";
+    /// The authority is not in the register, or not as one that may call the service.
+    AuthorityUnknown, Caller, AfterChange, Administrator,
+        da: "Myndigheden er ikke tilmeldt servicen.", "Få myndigheden tilmeldt, før systemet kalder på dens vegne.",
+        en: "The authority is not enrolled with the service.", "Have the authority enrolled before the system calls on its behalf.";
+    /// No route says which system receives the call today.
+    RouteNotFound { sender: String = "11111111".into(), receiver: String = "99999981".into(), day: jiff::civil::Date = jiff::civil::date(2026, 11, 22), others: Detail = Detail::new("den første begynder 2027-01-01", "the first begins on 2027-01-01") }, Caller, AfterChange, Administrator,
+        da: "Der er ingen rute for servicen fra myndigheden {sender} til myndigheden {receiver} den {day}: {others}.", "Kontrollér den modtagende myndighed i beskeden; er den rigtig, skal myndigheden bestille ruten hos gatewayens drift, som opretter den.",
+        en: "The service has no route from authority {sender} to authority {receiver} on {day}: {others}.", "Check the receiving authority in the message; if it is right, that authority must order the route from the gateway's operators, who add it.";
+    /// The store does not answer and nothing fresh enough is remembered.
+    AgreementsUnavailable, Gateway, Later, Operations,
+        da: "Serviceaftaler og ruter kan ikke slås op i øjeblikket.", "Prøv igen om lidt.",
+        en: "Service agreements and routes cannot be looked up just now.", "Try again shortly.";
+
+    } };
+}
