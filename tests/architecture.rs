@@ -273,6 +273,20 @@ fn policy_signature_and_saml_do_no_io_and_know_no_runtime() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Those of the tests are kept out of it by Cargo: quick-xml, which judges the scanner there, can read nothing here.
+#[test]
+fn every_dependency_of_the_program_is_named_by_its_code() {
+    let manifest: toml::Table =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap().parse().unwrap();
+    let code: String = sources().iter().map(|source| source.code.to_string()).collect();
+    let words: BTreeSet<&str> = code.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let dependencies = manifest["dependencies"].as_table().unwrap().keys();
+    // The crate's own name, where it is not the package's.
+    let unused: Vec<_> =
+        dependencies.filter(|name| !words.contains(&*name.replace("rustls-webpki", "webpki").replace('-', "_"))).collect();
+    assert!(unused.is_empty(), "{unused:?}");
+}
+
 /// Every file of the project, without what was built and what Git keeps.
 fn tree(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap().flatten() {

@@ -28,7 +28,9 @@ use hjemmel::services::terminaladgang::law::release::{Ask, Filter, Filtered, Lim
 use hjemmel::services::terminaladgang::law::request::{Search, check};
 use hjemmel::services::terminaladgang::law::window::Window;
 use hjemmel::soap::document::{Document, Element};
-use hjemmel::soap::strict::{Limits, Strict, Token};
+use hjemmel::soap::reading::Reading;
+use hjemmel::soap::scan::{End, Scanner};
+use hjemmel::soap::strict::{Limits, Token};
 use hjemmel::stub::population::{Effectuation, Grant, LifeCycle, MUNICIPALITIES, Population, Registration, UDK};
 use hjemmel::stub::ydelsesindeks::answer::Answer;
 use hjemmel::stub::ydelsesindeks::evaluate::{Found, Index, Join};
@@ -113,19 +115,19 @@ fn filtered(world: &World, search: &Search, owners: &[&str], answer: &Answer) ->
     };
     let body = answer.pieces().collect::<Vec<_>>().concat();
     let mut filter = Filter::new(world.policy.release().clone(), ask);
-    let mut strict = Strict::new(Limits { nodes: usize::MAX, ..Limits::default() });
-    let mut reader = quick_xml::Reader::from_reader(body.as_slice());
-    let (mut first, mut buffer) = (true, Vec::new());
-    loop {
-        buffer.clear();
-        let token = strict.accept(&reader.read_event_into(&mut buffer).unwrap(), 0)?;
-        let outermost = std::mem::take(&mut first) || (token == Token::End && strict.depth() == 0);
+    let mut scanner = Scanner::new(Limits { nodes: usize::MAX, ..Limits::default() });
+    scanner.take(&body);
+    scanner.finish(End::Whole);
+    let mut first = true;
+    while let Some(token) = scanner.next()? {
+        let outermost = std::mem::take(&mut first) || (token == Token::End && scanner.depth() == 0);
         match token {
-            Token::Eof => return filter.finish(),
+            Token::Eof => break,
             _ if outermost => {}
-            token => filter.feed(token, &strict)?,
+            token => filter.feed(token, &scanner)?,
         }
     }
+    filter.finish()
 }
 
 /// What the index answers when it is asked as the gateway asks.

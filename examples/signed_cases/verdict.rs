@@ -10,7 +10,8 @@ use hjemmel::signature::verify::{
 };
 use hjemmel::soap::document::{Document, Element};
 use hjemmel::soap::envelope::Envelope;
-use hjemmel::soap::strict::{Limits, Strict, Token};
+use hjemmel::soap::scan::{End, Scanner};
+use hjemmel::soap::strict::{Limits, Token};
 
 use crate::message::Kind;
 
@@ -109,21 +110,16 @@ fn stream(head: &str, whole: &str, inside_from: usize, signer: &Certificate) -> 
         .ok_or(Refusal::SecurityStructure { what: Detail::new("ingen Security", "no Security") })?;
     let parts = Parts { header, security, body, must_cover: Vec::new() };
     let (_, mut pending) = verify_response(&envelope, &parts, std::slice::from_ref(signer))?;
-    let mut strict = Strict::new(Limits::default());
-    let text = whole.trim_start_matches('\u{feff}');
-    let shift = whole.len() - text.len();
-    let mut reader = quick_xml::Reader::from_str(text);
-    loop {
-        let from = usize::try_from(reader.buffer_position()).unwrap();
-        let event = reader
-            .read_event()
-            .map_err(|_| Refusal::MalformedXml { offset: from, reason: Detail::new("i strømmen", "in the stream") })?;
-        let token = strict.accept(&event, from)?;
-        if from + shift >= inside_from {
-            pending.feed(token, &strict)?;
-        }
+    let mut scanner = Scanner::new(Limits::default());
+    scanner.take(whole.as_bytes());
+    scanner.finish(End::Whole);
+    while let Some(token) = scanner.next()? {
         if token == Token::Eof {
-            return pending.finish().map(|_| ());
+            break;
+        }
+        if scanner.range().start >= inside_from {
+            pending.feed(token, &scanner)?;
         }
     }
+    pending.finish().map(|_| ())
 }

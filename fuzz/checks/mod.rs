@@ -7,6 +7,8 @@ pub mod canonicaliser;
 pub mod envelope;
 pub mod reading;
 pub mod release;
+#[path = "../../tests/support/strict.rs"]
+pub mod strict;
 pub mod tokenizer;
 pub mod window;
 

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use hjemmel::refusal::{Detail, Refusal};
 use hjemmel::soap::reading::Reading;
 use hjemmel::soap::scan::{End, Scanner};
-use hjemmel::soap::strict::{Limits, Strict, Token};
+use hjemmel::soap::strict::{Limits, Token};
+
+use super::strict::Strict;
 
 /// Small, so that a fuzzer reaches them.
 const SMALL: Limits = Limits { depth: 6, attributes: 4, declarations: 6, namespaces: 8, nodes: 40, text: 96, name: 24 };

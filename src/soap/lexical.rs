@@ -21,7 +21,11 @@ pub fn is_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..='\u{10FFFF}')
 }
 
-pub(super) fn check_characters(text: &str, offset: usize) -> Result<(), Refusal> {
+/// Holds characters to what XML allows.
+///
+/// # Errors
+/// A character that is none.
+pub fn check_characters(text: &str, offset: usize) -> Result<(), Refusal> {
     match text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) || text.chars().all(is_char) {
         true => Ok(()),
         false => Err(malformed(offset, "et tegn, som XML ikke tillader", "a character that XML forbids")),
@@ -86,7 +90,7 @@ pub(super) fn qname(name: &str) -> Option<(&str, &str)> {
 }
 
 /// An absolute URI of plain ASCII: a scheme, a colon, and only characters that every reader accepts.
-pub(super) fn is_absolute_uri(name: &str) -> bool {
+pub fn is_absolute_uri(name: &str) -> bool {
     let Some(colon) = name.bytes().position(|byte| byte == b':') else { return false };
     let (scheme, rest) = (name.get(..colon).unwrap_or(""), name.get(colon + 1..).unwrap_or(""));
     let mut letters = scheme.bytes();
@@ -121,7 +125,10 @@ fn trim_start(text: &str) -> &str {
 /// Takes the next `name="value"` off a start tag's raw attributes; `None` when only white space is left.
 ///
 /// Strict where lenient readers are not: white space before every attribute, quotes, no `<` in a value.
-pub(super) fn next_attribute(raw: &str, offset: usize) -> Result<Option<(&str, &str, &str)>, Refusal> {
+///
+/// # Errors
+/// What is no attribute.
+pub fn next_attribute(raw: &str, offset: usize) -> Result<Option<(&str, &str, &str)>, Refusal> {
     let rest = trim_start(raw);
     if rest.is_empty() {
         return Ok(None);
@@ -154,7 +161,10 @@ pub(super) fn is_plain_value(raw: &str) -> bool {
 }
 
 /// Appends an attribute's value: references resolved, literal white space turned into spaces (XML 1.0 § 3.3.3).
-pub(super) fn normalise_value(raw: &str, out: &mut String, offset: usize) -> Result<(), Refusal> {
+///
+/// # Errors
+/// A reference that leads nowhere, or a character that may not stand there.
+pub fn normalise_value(raw: &str, out: &mut String, offset: usize) -> Result<(), Refusal> {
     if is_plain_value(raw) {
         out.push_str(raw);
         return Ok(());
@@ -179,7 +189,10 @@ pub(super) fn normalise_value(raw: &str, out: &mut String, offset: usize) -> Res
 }
 
 /// The character behind a reference: one of the five predefined entities, or a number. There is no DTD, so no others.
-pub(super) fn resolve(name: &str, offset: usize) -> Result<char, Refusal> {
+///
+/// # Errors
+/// Any other name or number.
+pub fn resolve(name: &str, offset: usize) -> Result<char, Refusal> {
     let number = |digits: &str, radix: u32| {
         let all = !digits.is_empty() && digits.len() <= 8 && digits.chars().all(|c| c.is_digit(radix));
         all.then(|| u32::from_str_radix(digits, radix).ok()).flatten().and_then(char::from_u32).filter(|c| is_char(*c))
@@ -205,7 +218,10 @@ pub(super) fn resolve(name: &str, offset: usize) -> Result<char, Refusal> {
 }
 
 /// `version="1.0"`, then perhaps `encoding="UTF-8"`, then perhaps `standalone`: nothing else, in that order.
-pub(super) fn check_declaration(raw: &str, offset: usize) -> Result<(), Refusal> {
+///
+/// # Errors
+/// Anything else.
+pub fn check_declaration(raw: &str, offset: usize) -> Result<(), Refusal> {
     let bad = || malformed(offset, "en XML-erklæring, der ikke er velformet", "an XML declaration that is not well-formed");
     let mut rest = raw.strip_prefix("xml").ok_or_else(bad)?;
     let mut expected = ["version", "encoding", "standalone"].iter();

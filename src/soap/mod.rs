@@ -3,7 +3,7 @@
 pub mod document;
 pub mod envelope;
 pub mod fault;
-mod lexical;
+pub mod lexical;
 pub mod names;
 pub mod quote;
 pub mod reading;

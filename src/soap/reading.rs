@@ -1,12 +1,12 @@
 //! What a reader tells of the token that it read last.
 //!
 //! There are two readers. [`Scanner`](super::scan::Scanner) reads requests and answers alike, so that there is one idea of
-//! what a message is; [`Strict`] over quick-xml's events is the judge that it is held against, by
-//! `tests/scanner.rs` and the fuzz target `tokenizer`. Whoever takes tokens takes them from either.
+//! what a message is; the judge over quick-xml's events (`tests/support/strict.rs`), which it is held against by
+//! `tests/scanner.rs` and the fuzz target `tokenizer`, is in no program. Whoever takes tokens takes them from either.
 
 use std::ops::Range;
 
-use super::strict::{Strict, TagAttribute, Uri, Uris};
+use super::strict::{TagAttribute, Uri, Uris};
 
 /// The start tags from the root down to an element, letter for letter, by number: what is decided by them alone may be
 /// remembered by it. The numbers are those of one reader.
@@ -64,35 +64,5 @@ pub trait Reading {
     /// more.
     fn bytes(&self, _: Range<usize>) -> Option<&[u8]> {
         None
-    }
-}
-
-impl Reading for Strict {
-    fn prefix(&self) -> &str {
-        self.tag().prefix()
-    }
-    fn local(&self) -> &str {
-        self.tag().local()
-    }
-    fn uri(&self) -> Uri {
-        self.tag().uri()
-    }
-    fn attributes(&self) -> impl Iterator<Item = TagAttribute<'_>> {
-        self.tag().attributes()
-    }
-    fn declarations(&self) -> impl Iterator<Item = (&str, Uri)> {
-        self.tag().declarations()
-    }
-    fn text(&self) -> &str {
-        Strict::text(self)
-    }
-    fn uris(&self) -> &Uris {
-        Strict::uris(self)
-    }
-    fn depth(&self) -> usize {
-        Strict::depth(self)
-    }
-    fn binding(&self, prefix: &str) -> Option<Uri> {
-        self.bindings().rev().find(|(known, _)| *known == prefix).map(|(_, uri)| uri)
     }
 }

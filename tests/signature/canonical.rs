@@ -8,7 +8,9 @@ use hjemmel::signature::c14n::{Canonicaliser, Exclusive, canonical_bytes, canoni
 use hjemmel::signature::sign::Token as SamlToken;
 use hjemmel::soap::document::Element;
 use hjemmel::soap::scan::{End, Scanner};
-use hjemmel::soap::strict::{Limits, Strict, Token};
+use hjemmel::soap::strict::{Limits, Token};
+
+use crate::strict::Strict;
 
 #[test]
 fn it_writes_what_libxml2_writes() {

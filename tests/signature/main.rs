@@ -20,6 +20,8 @@ mod memory;
 mod oracles;
 mod parties;
 mod responses;
+#[path = "../support/strict.rs"]
+mod strict;
 mod tokens;
 #[path = "../support/xml_documents.rs"]
 mod xml_documents;

@@ -8,7 +8,9 @@ use hjemmel::signature::verify::{PendingBody, verify_response, verify_whole_resp
 use hjemmel::soap::document::Document;
 use hjemmel::soap::reading::Reading;
 use hjemmel::soap::scan::{End, Scanner};
-use hjemmel::soap::strict::{Limits, Strict, Token};
+use hjemmel::soap::strict::{Limits, Token};
+
+use crate::strict::Strict;
 
 pub fn response(version: SoapVersion) -> String {
     let message = Message {
@@ -59,7 +61,7 @@ fn by_strict(xml: &str, mut pending: PendingBody) -> Result<(), Refusal> {
             pending.feed(token, &strict)?;
         }
         match token {
-            Token::Start if strict.tag().local() == "Body" && strict.depth() == 2 => inside = true,
+            Token::Start if strict.local() == "Body" && strict.depth() == 2 => inside = true,
             Token::Eof => break,
             _ => {}
         }

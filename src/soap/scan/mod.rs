@@ -1,8 +1,9 @@
 //! Finds and judges the tokens of a message, an answer's while it arrives: the strict subset of XML, in one pass over the
 //! bytes.
 //!
-//! [`Strict`](super::strict::Strict) judges what quick-xml has found; here both are done at once. Of the two neither knows the other: `tests/scanner.rs` and the fuzz target
-//! `tokenizer` see to it that what is let through here is let through there, with the same meaning.
+//! `tests/support/strict.rs` judges what quick-xml has found; here both are done at once. Of the two neither knows the other:
+//! `tests/scanner.rs` and the fuzz target `tokenizer` see to it that what is let through here is let through there, with the
+//! same meaning.
 //!
 //! What is refused, and where: characters that are none (`input`); tags, names, attributes, namespace declarations
 //! (`tag`); prefixes that are not declared (`scope`); here all the rest, a DTD first of all.
