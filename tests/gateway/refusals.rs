@@ -99,6 +99,7 @@ const CASES: &[(&str, Shown)] = &[
     ("ServiceAgreementNotActive", Sender),
     ("BackAgreementNotFound", Sender),
     ("AuthorityUnknown", Sender),
+    ("RouteNotFound", AtItsStep(500)),
     ("AgreementsUnavailable", Receiver),
     ("StsUnavailable", Receiver),
     ("StsRefused", Receiver),
