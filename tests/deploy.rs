@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use hjemmel::agreements::import::Import;
+use hjemmel::agreements::route::file;
+use hjemmel::agreements::route::store::{Decision, InTheWay};
 use hjemmel::agreements::{State, Store, StoreSettings};
 use hjemmel::refusal::{Party, Retry};
 
@@ -82,5 +84,44 @@ fn the_sample_agreements_explain_every_key_that_an_import_knows() {
     for key in known.split(", ") {
         let stands = AGREEMENTS.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{key} = ")));
         assert!(stands, "{key} is not in deploy/agreements.example.toml");
+    }
+}
+
+const ROUTES: &str = include_str!("../deploy/routes.example.toml");
+
+/// A folder with the certificates that the sample routes name.
+#[allow(clippy::unwrap_used, reason = "a helper of tests says no by panicking")]
+fn certificates() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["ledger-ca.pem", "ledger-signing.pem", "register-ca.pem"] {
+        let made = rcgen::generate_simple_self_signed([format!("{name}.example")]).unwrap();
+        std::fs::write(dir.path().join(name), made.cert.pem()).unwrap();
+    }
+    dir
+}
+
+#[tokio::test]
+async fn the_sample_routes_are_added_once_and_fit_the_sample_configuration() {
+    let dir = certificates();
+    let store = Store::open(&dir.path().join("agreements.sqlite"), &StoreSettings::default()).await.unwrap();
+    let routes = file::parse(ROUTES, dir.path()).unwrap();
+    let at = "2026-11-22T12:00:00Z".parse().unwrap();
+    let decision = Decision { by: "A. Jensen".to_owned(), reason: "prøve".to_owned(), at };
+    assert_eq!(store.add_routes(&routes, InTheWay::Refuse, &decision).await.unwrap().added, 2);
+    assert_eq!(store.add_routes(&routes, InTheWay::Refuse, &decision).await.unwrap().unchanged, 2);
+    let settings: toml::Table = SETTINGS.parse().unwrap();
+    assert!(routes.iter().all(|route| settings["environment"].as_str() == Some(route.environment.as_str())));
+    assert!(routes.iter().any(|route| route.sender.is_none() && route.receiver.is_none()), "a fixed receiver is shown");
+}
+
+#[test]
+fn the_sample_routes_explain_every_key_that_a_route_has() {
+    let unknown = file::parse(&format!("{ROUTES}\nno_such_key = 1\n"), certificates().path()).unwrap_err();
+    let known = unknown[0].message.split_once("known are ").unwrap().1;
+    let first = ROUTES.split("[[route]]").nth(1).unwrap();
+    for key in known.split(", ") {
+        let before = first.split_once(&format!("\n{key} = ")).unwrap_or_else(|| panic!("{key} is not there")).0;
+        let explained = before.lines().next_back().unwrap().starts_with("# ") || key == "valid_to";
+        assert!(explained, "{key} is not explained in deploy/routes.example.toml");
     }
 }

@@ -7,6 +7,7 @@
 //! judged at each use.
 
 pub mod cache;
+mod fields;
 pub mod import;
 pub mod model;
 mod place;
@@ -15,6 +16,7 @@ mod security;
 pub mod store;
 
 pub use cache::{Agreements, CacheSettings, ClientSystem};
+pub use fields::Problem;
 pub use model::{Agreement, Authority, Decision, Environment, Role, Side, Standing, State, Thumbprint};
 pub use place::{Access, Schema, schema};
 pub use route::Route;

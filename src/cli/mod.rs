@@ -14,7 +14,9 @@ pub mod demo;
 pub mod explain;
 mod help;
 mod lang;
+pub mod place;
 pub mod policy;
+pub mod route;
 pub mod serve;
 pub mod service;
 mod shell;
@@ -54,6 +56,8 @@ enum Command {
     Policy(policy::Args),
     /// Service agreements: import, list, show, decide
     Agreement(agreement::Args),
+    /// Routes: which system receives a service's calls, on which days
+    Route(Box<route::Args>),
     /// Pass-through services: a folder of published files and a service.toml each
     Service(service::Args),
     /// The audit log: verify, search, open, retire
@@ -120,6 +124,7 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
             let operator = terminal.then_some(&mut operator as &mut dyn BufRead);
             agreement::run(args, clock, operator, &mut output::Stdout).await.map_err(Into::into).and(done)
         }
+        Command::Route(args) => Ok(route::run(*args, clock, &mut output::Stdout).await?),
         Command::Audit(args) => {
             let result = audit::run(args, clock, &mut io::stdin().lock(), &mut output::Stdout);
             output::Stdout.flush()?;

@@ -9,7 +9,7 @@ use super::reader::{Reader, as_array, as_text};
 use crate::signature::credentials::{Credentials, CredentialsError, certificates_from_pem_file, inspect};
 
 /// How long before a certificate's end the operator is warned.
-const WARN_BEFORE: SignedDuration = SignedDuration::from_hours(30 * 24);
+pub(crate) const WARN_BEFORE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 impl Reader<'_> {
     /// The certificates in PEM files: trust roots or pinned signing keys. One that has expired is no fault, for roots and
@@ -127,7 +127,8 @@ fn said(error: &CredentialsError) -> String {
     error.to_string()
 }
 
-fn ends(not_after: Timestamp, now: Timestamp) -> String {
+/// When a certificate ends, as it looks now.
+pub(crate) fn ends(not_after: Timestamp, now: Timestamp) -> String {
     let verb = if not_after < now { "expired" } else { "expires" };
     format!("{verb} {}", not_after.strftime("%Y-%m-%d"))
 }

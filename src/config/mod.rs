@@ -26,6 +26,7 @@ pub use crate::outbound::ConnectionLimits;
 pub use crate::revocation::domain::{Keeping, Source, WithoutList};
 pub use crate::revocation::verify::Stapling;
 use crate::signature::credentials::{Credentials, inspect};
+pub(crate) use certificates::{WARN_BEFORE, ends};
 pub use draft::{Content, Draft, FileRead, Finished};
 pub use limits::{EdgeLimits, MessageLimits};
 pub use report::{Problem, Report};

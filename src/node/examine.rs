@@ -13,6 +13,7 @@ use webpki::EndEntityCert;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::files::{Who, can_write_in, can_write_to, others_who_read, reads};
+use super::routes;
 use crate::agreements::{Environment, Schema, StoreSettings, schema};
 use crate::audit::{keys, log};
 use crate::clock::Clock;
@@ -58,6 +59,14 @@ pub async fn examine(file: &Path, clock: &Clock, purpose: &Purpose) -> Finished 
             Err(error) => draft.problem("agreements.store", format!("{error}; name the agreements store, or restore it")),
             Ok(Schema { version, latest }) => {
                 let holds = vec![Content { kind: "store", subject: format!("schema {version} of {latest}"), ends: None }];
+                // An older schema is brought up to date by `serve`, and cannot be read before.
+                let environment = draft.sections().environment.clone().filter(|_| version == latest);
+                if let Some(environment) = environment {
+                    match routes::warnings(&store, &environment, clock.now()).await {
+                        Ok(warnings) => warnings.into_iter().for_each(|text| draft.warning("agreements.store", text)),
+                        Err(error) => draft.problem("agreements.store", format!("{error}; restore the agreements store")),
+                    }
+                }
                 draft.note(FileRead { setting: "agreements.store".to_owned(), file: store, holds, secret: false });
             }
         }

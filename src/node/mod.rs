@@ -5,6 +5,7 @@ pub mod examine;
 pub mod files;
 pub mod log;
 pub mod reload;
+mod routes;
 pub mod signals;
 pub mod watch;
 

@@ -1,6 +1,6 @@
 //! Routes through the real store: who receives a call on which day, and what is refused when it is saved.
 
-use std::{sync::Arc, sync::LazyLock, time::Duration};
+use std::{sync::LazyLock, time::Duration};
 
 use hjemmel::{
     agreements::{
@@ -412,27 +412,28 @@ async fn room_is_made_only_where_no_day_of_the_past_is_altered_and_none_is_left_
 }
 
 #[tokio::test]
-async fn of_two_additions_at_once_one_wins() {
+async fn of_processes_that_add_routes_at_once_one_wins_and_the_others_are_told() {
     let dir = tempfile::tempdir().unwrap();
     open(&dir).await.close().await;
-    let dir = Arc::new(dir);
-    let tasks: Vec<_> = (1..=4)
-        .map(|number| {
-            let dir = Arc::clone(&dir);
-            tokio::spawn(async move {
-                let store = open(&dir).await; // connections of its own, as another process has them
-                add(&store, &[route(number, "2026-01-01", None)]).await
-            })
-        })
-        .collect();
-    let mut won = 0;
-    for task in tasks {
-        match task.await.unwrap() {
-            Ok(added) => won += added,
-            Err(error) => assert!(matches!(error, RouteError::Conflicts(_)), "{error}"),
-        }
+    std::fs::write(dir.path().join("ledger.pem"), route(1, "2026-01-01", None).roots.to_pem()).unwrap();
+    let add = |number: u128| {
+        let command = format!(
+            "route add --id {} --service {SERVICE} --environment exttest --sender {SENDER} --receiver {RECEIVER} --from 2026-01-01 \
+             --system {SERVICE} --address https://ledger.example/ --entity-id urn:ledger --security authority-context \
+             --roots ledger.pem --store agreements.sqlite --by A --reason B",
+            Uuid::from_u128(number)
+        );
+        let mut process = tokio::process::Command::new(env!("CARGO_BIN_EXE_hjemmel"));
+        process.args(command.split(' ')).current_dir(dir.path()).kill_on_drop(true).output()
+    };
+    let (one, two, three) = tokio::join!(add(1), add(2), add(3));
+    let ended = [one.unwrap(), two.unwrap(), three.unwrap()];
+    assert_eq!(ended.iter().filter(|output| output.status.success()).count(), 1, "{ended:?}");
+    for output in ended.iter().filter(|output| !output.status.success()) {
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains("carries the same calls (from 99999991 to 11111111)"), "{told}");
     }
-    assert_eq!(won, 1);
+    assert_eq!(open(&dir).await.routes().await.unwrap().len(), 1);
 }
 
 #[tokio::test]

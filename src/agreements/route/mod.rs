@@ -12,6 +12,7 @@
 //! whose receiver is fixed has one route with neither. A general route and a particular one for the same calls overlap like
 //! any other two: the particular one does not win.
 
+pub mod file;
 pub mod store;
 
 use std::{fmt, str::FromStr, sync::Arc};

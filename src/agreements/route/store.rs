@@ -102,7 +102,7 @@ pub enum RouteError {
         to: Date,
     },
     /// The day has passed.
-    #[error("{on} has passed, and calls were sent by the route since; end it today ({today}) or later")]
+    #[error("{on} has passed, and what has passed is not altered; end it today ({today}) or later")]
     PastDay {
         /// The day asked for.
         on: Date,

@@ -11,10 +11,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    agreements::{
-        Access, Agreement, Environment, Side, Standing, State, Store, StoreError, StoreSettings,
-        import::{Import, Problem},
-    },
+    agreements::{Access, Agreement, Environment, Problem, Side, Standing, State, Store, StoreError, import::Import},
+    cli::place::{Place, PlaceError, one_line, with_store},
     clock::Clock,
     id::cvr::Cvr,
 };
@@ -38,17 +36,6 @@ pub struct Args {
     place: Place,
     #[command(subcommand)]
     command: Command,
-}
-
-/// Where the store is.
-#[derive(Debug, clap::Args)]
-struct Place {
-    /// The agreements store (an SQLite file); `import` makes it where it is not
-    #[arg(long, global = true, value_name = "PATH", conflicts_with = "config")]
-    store: Option<PathBuf>,
-    /// The gateway's configuration, of which `[agreements] store` is read
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -165,23 +152,12 @@ struct Decide {
     reason: String,
 }
 
-fn one_line(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if text.is_empty() || text.len() > 1000 || text.chars().any(char::is_control) {
-        return Err("write one line of 1-1000 bytes".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
 /// Why the command did not do as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum AgreementError {
-    /// Neither `--store` nor `--config`.
-    #[error("say where the agreements are: --store PATH or --config FILE")]
-    NoPlace,
-    /// The configuration names no store.
-    #[error("{}: there is no [agreements] store = \"PATH\" in it", .0.display())]
-    NoStoreInConfig(PathBuf),
+    /// It is not known where the store is.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
     /// A file cannot be read.
     #[error("{}: {source}", path.display())]
     File {
@@ -227,11 +203,7 @@ pub async fn run(
     operator: Option<&mut dyn BufRead>,
     out: &mut impl Write,
 ) -> Result<(), AgreementError> {
-    let path = match (args.place.store, args.place.config) {
-        (Some(store), _) => store,
-        (None, Some(config)) => store_of(&config)?,
-        (None, None) => return Err(AgreementError::NoPlace),
-    };
+    let path = args.place.path()?;
     let now = clock.now();
     match args.command {
         Command::Import { file } => {
@@ -247,17 +219,6 @@ pub async fn run(
             with_store(&path, Access::Change, async |store| decide(store, decision, now, operator, out).await).await
         }
     }
-}
-
-async fn with_store(
-    path: &Path,
-    access: Access,
-    work: impl AsyncFnOnce(&Store) -> Result<(), AgreementError>,
-) -> Result<(), AgreementError> {
-    let store = Store::open_to(access, path, &StoreSettings::default()).await?;
-    let done = work(&store).await;
-    store.close().await;
-    done
 }
 
 fn read_import(file: &Path) -> Result<Import, AgreementError> {
@@ -360,17 +321,6 @@ async fn decide_to_open(
     let agreement = store.decide_as_shown(&shown, State::Approved, &decide.by, &decide.reason, now).await?;
     told::decided(&agreement, now, out)?;
     Ok(())
-}
-
-/// Reads `[agreements] store` of a configuration, relative to the configuration's own folder. Only this key: agreements
-/// can be put in order while the rest of the configuration is not yet.
-fn store_of(config: &Path) -> Result<PathBuf, AgreementError> {
-    let text = std::fs::read_to_string(config).map_err(|source| AgreementError::File { path: config.to_owned(), source })?;
-    let missing = || AgreementError::NoStoreInConfig(config.to_owned());
-    let table: toml::Table = text.parse().map_err(|_| missing())?;
-    let store =
-        table.get("agreements").and_then(|section| section.get("store")).and_then(toml::Value::as_str).ok_or_else(missing)?;
-    Ok(config.parent().unwrap_or(Path::new("")).join(store))
 }
 
 #[cfg(test)]

@@ -1,0 +1,94 @@
+//! Where the agreements store is, for the commands that work on it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::agreements::{Access, Environment, Store, StoreError, StoreSettings};
+
+/// Where the store is.
+#[derive(Debug, clap::Args)]
+pub(super) struct Place {
+    /// The agreements store (an SQLite file); `agreement import` makes it where it is not
+    #[arg(long, global = true, value_name = "PATH", conflicts_with = "config")]
+    store: Option<PathBuf>,
+    /// The gateway's configuration, of which `[agreements] store` is read
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Why it is not known where the store is.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// Neither `--store` nor `--config`.
+    #[error("say where the agreements are: --store PATH or --config FILE")]
+    NoPlace,
+    /// The configuration names no store.
+    #[error("{}: there is no [agreements] store = \"PATH\" in it", .0.display())]
+    NoStoreInConfig(PathBuf),
+    /// It is not said for which environment.
+    #[error("say for which environment: --environment NAME, or --config FILE with environment = \"NAME\" in it")]
+    NoEnvironment,
+    /// The configuration cannot be read.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Place {
+    /// The store's path. Of a configuration only `[agreements] store` is read, relative to its own folder: agreements can be
+    /// put in order while the rest of the configuration is not yet.
+    pub(super) fn path(&self) -> Result<PathBuf, PlaceError> {
+        let config = match (&self.store, &self.config) {
+            (Some(store), _) => return Ok(store.clone()),
+            (None, Some(config)) => config,
+            (None, None) => return Err(PlaceError::NoPlace),
+        };
+        let missing = || PlaceError::NoStoreInConfig(config.clone());
+        let table = table(config)?.ok_or_else(missing)?;
+        let store = table.get("agreements").and_then(|section| section.get("store")).and_then(toml::Value::as_str);
+        Ok(config.parent().unwrap_or(Path::new("")).join(store.ok_or_else(missing)?))
+    }
+
+    /// The environment that is given, or the configuration's.
+    pub(super) fn environment(&self, given: Option<Environment>) -> Result<Environment, PlaceError> {
+        let of_config = |config| -> Result<Option<Environment>, PlaceError> {
+            Ok(table(config)?.and_then(|table| table.get("environment")?.as_str()?.parse().ok()))
+        };
+        let known = match (given, &self.config) {
+            (None, Some(config)) => of_config(config)?,
+            (given, _) => given,
+        };
+        known.ok_or(PlaceError::NoEnvironment)
+    }
+}
+
+/// The configuration as TOML, or none where it is not.
+fn table(config: &Path) -> Result<Option<toml::Table>, PlaceError> {
+    let text = std::fs::read_to_string(config).map_err(|source| PlaceError::File { path: config.to_owned(), source })?;
+    Ok(text.parse().ok())
+}
+
+/// Opens the store, does the work, and closes it.
+pub(super) async fn with_store<T, E: From<StoreError>>(
+    path: &Path,
+    access: Access,
+    work: impl AsyncFnOnce(&Store) -> Result<T, E>,
+) -> Result<T, E> {
+    let store = Store::open_to(access, path, &StoreSettings::default()).await?;
+    let done = work(&store).await;
+    store.close().await;
+    done
+}
+
+/// A name or a reason, as a decision keeps it.
+pub(super) fn one_line(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > 1000 || text.chars().any(char::is_control) {
+        return Err("write one line of 1-1000 bytes".to_owned());
+    }
+    Ok(text.to_owned())
+}
