@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use hjemmel::schema::compile::Schema;
 use hjemmel::schema::pool::Pool;
+use hjemmel::schema::source::Sources;
 
 use hjemmel::services::passthrough::folder;
 use hjemmel::services::passthrough::wsdl::Name;
 use hjemmel::soap::document::Document;
 use hjemmel::soap::strict::Limits;
 use hjemmel::stub::service::instance::Maker;
+use proptest::prelude::*;
 
 use crate::support::{official, service};
 
@@ -112,4 +114,167 @@ fn every_message_of_the_message_broker_is_valid_and_varied() {
         ("urn:oio:sts:beskedfordeler:1.0.0", "spec/xsd/BeskedfordelerOperationer.xsd"),
     ];
     every_message("sf1461", &[("token", "spec/wsdl/Beskedfordeler.wsdl")], &imports);
+}
+
+/// The schema `text` alone.
+fn alone(text: &str) -> Schema {
+    let mut sources = Sources::default();
+    sources.add("s.xsd", text);
+    Schema::new(Arc::new(sources), ["s.xsd".to_owned()]).unwrap_or_else(|problems| panic!("{problems:#?}\n{text}"))
+}
+
+/// Sixty messages with the root `{urn:s}Rod`, each valid by our validator and by xmllint.
+fn valid_messages(text: &str) -> Vec<String> {
+    let (schema, root) = (alone(text), Name { namespace: "urn:s".to_owned(), local: "Rod".to_owned() });
+    let (maker, pool) = (maker(&schema), Pool::start(&schema, 1).unwrap());
+    let files = tempfile::tempdir().unwrap();
+    let mut all = Vec::new();
+    for seed in 0..SEEDS {
+        let made = maker.make(&root.namespace, &root.local, seed).unwrap_or_else(|unmade| panic!("{unmade}\n{text}"));
+        judge(&pool, &root, &made).unwrap_or_else(|told| panic!("seed {seed}: {told}\n{text}"));
+        fs::write(files.path().join(format!("{seed}.xml")), &made).unwrap();
+        all.push(String::from_utf8(made).unwrap());
+    }
+    let schema = tempfile::NamedTempFile::new().unwrap();
+    fs::write(schema.path(), text).unwrap();
+    match xmllint(schema.path(), files.path()) {
+        None => println!("NOT RUN: xmllint is not installed"),
+        Some(refused) => assert!(refused.is_empty(), "xmllint: {refused:#?}\n{text}"),
+    }
+    all
+}
+
+/// Everything that a grammar can ask for.
+const ALL: &str = include_str!("fixtures/all.xsd");
+
+#[test]
+fn whatever_a_schema_can_ask_for_is_written_and_what_may_vary_does() {
+    let all = valid_messages(ALL);
+    for part in [
+        "<n1:One>",
+        "<n1:Two>to</n1:Two>",
+        "<Fork>",
+        "<Leaf>",
+        "xsi:type=\"n1:Circle\"",
+        "xsi:type=\"n1:Square\"",
+        "xsi:nil=\"true\"",
+        "<Fixed>true</Fixed>",
+        "<P>",
+        "<Q>",
+        "<B>",
+        " n1:may=\"",
+        "currency=\"DKK\"",
+        "<Union>ingen</Union>",
+        "urn:hjemmel:stub",
+        "n1:Qualified",
+    ] {
+        let with = all.iter().filter(|message| message.contains(part)).count();
+        assert!(with > 0, "{part} in none of {}", all.len());
+    }
+    for part in ["<B>", "xsi:nil", "<Fork>", "n1:Two", "n1:may", "xsi:type=\"n1:Circle\"", "<Union>ingen"] {
+        assert!(all.iter().any(|message| !message.contains(part)), "{part} in every one");
+    }
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len() as u64, SEEDS);
+    assert!(all.iter().all(|message| message.len() < 200_000), "bounded, however a type holds itself");
+}
+
+#[test]
+fn what_cannot_be_written_is_told_by_its_place() {
+    let of = |body: &str| {
+        let text = format!(
+            "<x:schema xmlns:x='http://www.w3.org/2001/XMLSchema' xmlns='urn:s' targetNamespace='urn:s'>\
+             <x:element name='Rod'><x:complexType><x:sequence>{body}</x:sequence></x:complexType></x:element>\
+             <x:complexType name='Endless'><x:sequence><x:element name='A' type='Endless'/></x:sequence></x:complexType>\
+             <x:complexType name='None' abstract='true'/></x:schema>"
+        );
+        maker(&alone(&text))
+            .make("urn:s", "Rod", 1)
+            .map(|made| String::from_utf8(made).unwrap())
+            .map_err(|unmade| unmade.to_string())
+    };
+    assert!(of("<x:element name='E' type='x:ENTITY'/>").unwrap_err().starts_with("/Rod/E: a value of xs:ENTITY"));
+    let block = "<x:element name='G'><x:simpleType><x:restriction base='x:string'><x:pattern value='\\p{IsGreek}'/></x:restriction></x:simpleType></x:element>";
+    assert!(of(block).unwrap_err().contains("/Rod/G: the pattern \\p{IsGreek} names a block"));
+    assert!(of("<x:element name='L' type='Endless'/>").is_err() && of("<x:element name='N' type='None'/>").is_err());
+    // What may be left out is.
+    for (kind, name) in [("x:ENTITY", "E"), ("Endless", "L"), ("None", "N")] {
+        let made = of(&format!("<x:element name='{name}' type='{kind}' minOccurs='0'/>")).unwrap();
+        assert!(!made.contains(&format!("<{name}>")), "{made}");
+    }
+}
+
+/// A content model of elements and groups, nested, from a list of numbers.
+fn content(tape: &mut impl Iterator<Item = u8>, depth: usize, names: &mut usize) -> String {
+    const TYPES: [&str; 12] = [
+        "x:string",
+        "x:int",
+        "x:date",
+        "x:boolean",
+        "x:dateTime",
+        "x:anyURI",
+        "x:base64Binary",
+        "x:decimal",
+        "Small",
+        "Listed",
+        "Kind",
+        "Held",
+    ];
+    let occurs = |tape: &mut dyn Iterator<Item = u8>| {
+        let (min, more) = (tape.next().unwrap_or(1) % 3, tape.next().unwrap_or(0) % 4);
+        let max = if more == 3 { "unbounded".to_owned() } else { (min + more).max(1).to_string() };
+        format!("minOccurs='{min}' maxOccurs='{max}'")
+    };
+    match tape.next().unwrap_or(0) % 5 {
+        kind @ (0 | 1) if depth > 0 => {
+            let group = if kind == 0 { "sequence" } else { "choice" };
+            let parts: String = (0..1 + tape.next().unwrap_or(0) % 3).map(|_| content(tape, depth - 1, names)).collect();
+            format!("<x:{group} {}>{parts}</x:{group}>", occurs(tape))
+        }
+        // Names of their own, so that no two parts of a model can be taken for each other.
+        _ => {
+            *names += 1;
+            let kind = TYPES[tape.next().unwrap_or(0) as usize % TYPES.len()];
+            let more = if tape.next().unwrap_or(0).is_multiple_of(4) { " nillable='true'" } else { "" };
+            format!("<x:element name='e{names}' type='{kind}'{more} {}/>", occurs(tape))
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn messages_of_small_schemas_are_valid(tape in proptest::collection::vec(any::<u8>(), 8..80), low in -50..50_i32, span in 0..100_i32, length in 1..12_u8) {
+        let (mut tape, mut names) = (tape.into_iter(), 0);
+        let (model, held) = (content(&mut tape, 3, &mut names), content(&mut tape, 2, &mut names).replace("'Held'", "'x:string'"));
+        let high = low + span;
+        let text = format!(
+            "<x:schema xmlns:x='http://www.w3.org/2001/XMLSchema' xmlns='urn:s' targetNamespace='urn:s' elementFormDefault='qualified'>\
+             <x:element name='Rod'><x:complexType><x:sequence>{model}</x:sequence></x:complexType></x:element>\
+             <x:complexType name='Held'><x:sequence>{held}<x:element ref='Rod' minOccurs='0'/></x:sequence>\
+             <x:attribute name='a' type='Small'/><x:attribute name='b' type='Kind' use='required'/></x:complexType>\
+             <x:simpleType name='Small'><x:restriction base='x:decimal'><x:minInclusive value='{low}'/><x:maxInclusive value='{high}'/>\
+             <x:fractionDigits value='1'/></x:restriction></x:simpleType>\
+             <x:simpleType name='Listed'><x:list itemType='Kind'/></x:simpleType>\
+             <x:simpleType name='Kind'><x:restriction base='x:token'><x:pattern value='[a-c]{{1,{length}}}|\\d{{{length}}}'/>\
+             <x:maxLength value='{length}'/></x:restriction></x:simpleType></x:schema>"
+        );
+        valid_messages(&text);
+    }
+}
+
+#[test]
+fn no_message_of_the_official_services_holds_a_number_that_could_be_a_persons() {
+    let Some(dir) = official("sf2900", &service(&[("token", "wsdl/token/DistributionService.wsdl")])) else { return };
+    let folder = folder::load(dir.path()).unwrap();
+    let maker = maker(&folder.contracts[0].schema);
+    // Ten digits apart from others, with a day and a month at their beginning.
+    let person = regex::Regex::new(r"(^|[^0-9])(0[1-9]|[12][0-9]|3[01])(0[1-9]|1[0-2])[0-9]{2}-?[0-9]{4}([^0-9]|$)").unwrap();
+    for operation in &folder.contracts[0].wsdl.operations {
+        for seed in 0..SEEDS {
+            let made = maker.make(&operation.request.namespace, &operation.request.local, seed).unwrap();
+            let made = String::from_utf8(made).unwrap();
+            assert!(!person.is_match(&made), "{:?} in {made}", person.find(&made));
+        }
+    }
 }

@@ -261,7 +261,7 @@ async fn a_mode_is_asked_for_by_the_body_by_a_header_or_set_by_the_tester() {
     assert_eq!(provider.letter("stub:honest", &[]).await.0.status, 200);
     assert_eq!(set("nonsense").await.unwrap().status, 400);
     let told = provider.ask("GET", MODE_PATH, None, Bytes::new(), &[]).await.unwrap().text();
-    assert!(told.contains("mode UndeclaredFault\nreceived 5\naccepted 4\nlast send "), "{told}");
+    assert!(told.contains("mode undeclared-fault\nreceived 5\naccepted 4\nlast send "), "{told}");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The ways in which a provider can fail, and the three ways to ask for one.
 
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,6 +86,18 @@ impl FromStr for Mode {
     }
 }
 
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Mode::DeclaredFault(Some(name)) => write!(f, "declared-fault={name}"),
+            Mode::Status(code) => write!(f, "status={code}"),
+            Mode::Slow(pause) => write!(f, "slow={}", pause.as_secs()),
+            Mode::Says(_) => f.write_str("says"),
+            plain => f.write_str(PLAIN.iter().find(|(_, mode)| mode == plain).map_or("?", |(name, _)| name)),
+        }
+    }
+}
+
 impl Mode {
     /// Whether it is about a signature, which only answers to a token have.
     pub fn needs_signature(&self) -> bool {
@@ -122,7 +135,7 @@ mod tests {
     fn every_name_in_the_help_is_read_and_nothing_else() {
         for name in NAMES.split(", ") {
             let text = name.replace("CODE", "503").replace("SECONDS", "2").replace("NAME", "Fejl");
-            assert!(text.parse::<Mode>().is_ok(), "{text}");
+            assert_eq!(text.parse::<Mode>().map(|mode| mode.to_string()), Ok(text.clone()));
         }
         for wrong in ["", "evil", "slow", "slow=601", "slow=-1", "honest=1", "status=99", "declared-fault="] {
             assert!(wrong.parse::<Mode>().is_err(), "{wrong}");

@@ -539,7 +539,7 @@ impl Provider {
         let received = self.config.received.get();
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &received.last);
         let told = format!(
-            "mode {:?}\nreceived {}\naccepted {}\nlast {} {}\n",
+            "mode {}\nreceived {}\naccepted {}\nlast {} {}\n",
             self.config.mode.get(),
             received.count,
             received.accepted,

@@ -167,6 +167,8 @@ impl Values {
         let by_pattern = !patterns.is_empty() && (is_text(built_in) || is_number(built_in));
         for at in 0..TRIES {
             let text = match patterns.first().filter(|_| by_pattern && at % 4 != 3) {
+                // Where a UUID fits, one is meant.
+                Some(_) if at == 0 => random.uuid().to_string(),
                 Some(step) => {
                     // What is too short or too long at first may fit when more or less is repeated.
                     let stretch = [3, 1, 10, 0, 40, 200].get(at / 4 % 6).copied().unwrap_or(3);

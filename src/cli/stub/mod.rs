@@ -1,4 +1,7 @@
-//! `hjemmel stub`: the outside world for development, a token service and a benefit index with invented people.
+//! `hjemmel stub`: the outside world for development, a token service, a benefit index with invented people, and a provider
+//! for any service folder.
+
+mod service;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -46,6 +49,12 @@ enum Command {
     /// It evaluates the boolean tree on a generated population, which is the same for the same seed and day, and signs full
     /// answers, including all that a gateway must take away. It lets in callers with a token from `hjemmel stub sts`.
     Ydelsesindeks(Ydelsesindeks),
+    /// A provider for any service folder: answers by its schema
+    ///
+    /// It proves its caller, by a token from `hjemmel stub sts` or by certificate and AuthorityContext, validates the request,
+    /// and answers with what the schema allows: varied, and the same for the same request. It fails in the ways that a
+    /// request, or its tester, asks for.
+    Service(service::Service),
 }
 
 #[derive(Debug, clap::Args)]
@@ -129,6 +138,8 @@ pub enum StubError {
     Signal(std::io::Error),
     #[error("the token service's entity id and certificate cannot be used: {0}")]
     Trust(String),
+    #[error("{problems}\n{}: no provider for it can be run; `hjemmel service check` tells the same", dir.display())]
+    Folder { dir: PathBuf, problems: String },
 }
 
 /// Runs the stub until it is told to stop.
@@ -142,6 +153,7 @@ pub async fn run(args: &Args, clock: &Clock) -> Result<ExitCode, StubError> {
         let running = match &args.command {
             Command::Sts(sts) => start_token_service(sts, clock).await?,
             Command::Ydelsesindeks(index) => start_index(index, clock).await?,
+            Command::Service(args) => service::start(args, clock).await?,
         };
         println!("Ctrl-C ends it.");
         running.wait().await;
@@ -248,7 +260,7 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent_and_its_help_names_every_mode() {
         Line::command().debug_assert();
-        for (name, word) in [("sts", "bad-signature"), ("ydelsesindeks", "huge-text=BYTES")] {
+        for (name, word) in [("sts", "bad-signature"), ("ydelsesindeks", "huge-text=BYTES"), ("service", "declared-fault=NAME")] {
             let help = Line::command().find_subcommand_mut(name).unwrap().render_long_help().to_string();
             assert!(help.replace('\n', " ").contains(word), "{help}");
         }
@@ -258,6 +270,9 @@ mod tests {
             &["hjemmel", "ydelsesindeks", "--pki", "x", "--join", "sideways"],
             &["hjemmel", "ydelsesindeks", "--pki", "x", "--releasable-bytes", "1"],
             &["hjemmel", "ydelsesindeks", "--pki", "x", "--now", "noon"],
+            &["hjemmel", "service", "--pki", "x"],
+            &["hjemmel", "service", "dir", "--pki", "x", "--mode", "evil"],
+            &["hjemmel", "service", "dir", "--pki", "x", "--security", "none"],
         ] {
             assert!(Line::try_parse_from(wrong).is_err(), "{wrong:?}");
         }
@@ -274,6 +289,7 @@ mod tests {
             let running = match Line::parse_from(line).stub.command {
                 Command::Sts(args) => start_token_service(&args, &Clock::system()).await.unwrap(),
                 Command::Ydelsesindeks(args) => start_index(&args, &Clock::system()).await.unwrap(),
+                Command::Service(args) => service::start(&args, &Clock::system()).await.unwrap(),
             };
             tokio::net::TcpStream::connect(running.address()).await.unwrap();
             let address = running.address();
