@@ -3,7 +3,7 @@
 # Happens:  Apache CXF's client throws the body of a 400 away and tells its user "Could not send Message." alone; the very
 #           same fault with 500 comes out as SOAPFaultException with its text. It reads the 400 only where
 #           org.apache.cxf.transport.process_fault_on_http_400 is set to true.
-# Product:  faults of the sender's go out with 500 (`[service] sender_fault_status`, docs/faults.md, docs/clients/java.md).
+# Product:  faults of the sender's go out with 500 (`[service.NAME] sender_fault_status`, docs/faults.md, docs/clients/java.md).
 #
 # Needs java 17 or later and mvn. Exit 0: CXF still does so. Exit 1: it does something else.
 set -euo pipefail

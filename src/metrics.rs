@@ -22,17 +22,20 @@ use crate::{outbound, saml, sts, work};
 /// Whole calls, in seconds: from an answer out of memory to the longest deadline. The service that this one replaces
 /// shows 516 ms, so there is a bound just below.
 const CALL_SECONDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-/// Single steps, in seconds: from parsing to waiting for the index.
+/// Single steps, in seconds: from parsing to waiting for a peer.
 const STEP_SECONDS: [f64; 13] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 30.0];
 
-/// State of the circuit breaker in front of the index.
+const BREAKER_STATES: [(&str, Breaker); 3] =
+    [("closed", Breaker::Closed), ("half_open", Breaker::HalfOpen), ("open", Breaker::Open)];
+
+/// State of the circuit breaker in front of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Breaker {
     /// Calls pass.
     Closed,
     /// One call tries.
     HalfOpen,
-    /// The index is left alone.
+    /// The peer is left alone.
     Open,
 }
 
@@ -55,6 +58,8 @@ pub struct Metrics {
     resent: IntCounterVec,
     certificate_expiry: GaugeVec,
     breaker: IntGaugeVec,
+    /// The peers that were told of last.
+    peers: Mutex<HashSet<String>>,
     token_cache: IntCounterVec,
     token_cache_entries: IntGauge,
     token_cache_last: Mutex<sts::cache::Stats>,
@@ -115,19 +120,17 @@ impl Metrics {
             )?,
             objects: make.counters(
                 "hjemmel_objects_total",
-                "Index objects, by what was done and the rule that decided.",
+                "Objects of answers, by what was done and the rule that decided.",
                 &["action", "rule"],
             )?,
             fields: make.counters(
                 "hjemmel_fields_total",
-                "Fields of index objects, by what was done and the rule that decided.",
+                "Fields of objects in answers, by what was done and the rule that decided.",
                 &["action", "rule"],
             )?,
             in_flight: make.gauge("hjemmel_inflight_requests", "Calls that are open, from the head of the request on.")?,
-            working: make.gauge(
-                "hjemmel_working_requests",
-                "Calls being worked on: the whole request is here, and the index not waited for.",
-            )?,
+            working: make
+                .gauge("hjemmel_working_requests", "Calls being worked on: the whole request is here, and no peer waited for.")?,
             overload_refusals: make.counter("hjemmel_overload_refusals_total", "Calls refused with 503 for want of room.")?,
             refused_before_call: make.counters(
                 "hjemmel_refused_before_call_total",
@@ -163,6 +166,7 @@ impl Metrics {
                 "State of a circuit breaker: 1 for the one it is in.",
                 &["target", "state"],
             )?,
+            peers: Mutex::default(),
             token_cache: make.counters(
                 "hjemmel_token_cache_requests_total",
                 "Requests for a token, by what the cache did.",
@@ -304,15 +308,37 @@ impl Metrics {
     }
 
     /// Tells for every certificate when it expires, and forgets those that are not configured any more.
-    pub fn certificates_expire(&self, all: &[(&str, Timestamp)]) {
+    pub fn certificates_expire(&self, all: &[(String, Timestamp)]) {
         self.certificate_expiry.reset();
         all.iter().for_each(|(name, at)| self.certificate_expires(name, *at));
     }
 
-    /// Tells the state of the circuit breaker in front of `target`.
-    pub fn breaker(&self, target: &str, state: Breaker) {
+    /// Takes over how each peer fares, and forgets those that are not configured any more. Call it before
+    /// [`render`](Self::render).
+    pub fn observe_peers<'p>(&self, all: impl Iterator<Item = (&'p str, Breaker, &'p outbound::counts::Counts)>) {
+        let mut known = self.peers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut gone = std::mem::take(&mut *known);
+        for (peer, state, counts) in all {
+            self.breaker(peer, state);
+            self.observe_connections(peer, counts);
+            gone.remove(peer);
+            known.insert(peer.to_owned());
+        }
+        gone.iter().for_each(|peer| self.forget(peer));
+    }
+
+    /// A series that is not there cannot be removed, which is as well.
+    fn forget(&self, peer: &str) {
+        let none = outbound::counts::Counts::default();
+        BREAKER_STATES.iter().for_each(|(state, _)| drop(self.breaker.remove_label_values(&[peer, state])));
+        drop(self.connections_opened.remove_label_values(&[peer]));
+        none.closed().for_each(|(cause, _)| drop(self.connections_closed.remove_label_values(&[peer, cause])));
+        none.resent().for_each(|(cause, _)| drop(self.resent.remove_label_values(&[peer, cause])));
+    }
+
+    fn breaker(&self, target: &str, state: Breaker) {
         let target = self.labels.bound("target", target);
-        for (name, of) in [("closed", Breaker::Closed), ("half_open", Breaker::HalfOpen), ("open", Breaker::Open)] {
+        for (name, of) in BREAKER_STATES {
             self.breaker.with_label_values(&[target, name]).set(i64::from(of == state));
         }
     }
@@ -518,7 +544,7 @@ mod tests {
     };
 
     fn record() -> Record {
-        let mut record = Record::new(uuid::Uuid::nil(), "2026-11-22T12:00:00Z".parse().unwrap(), "terminaladgang");
+        let mut record = Record::new(uuid::Uuid::nil(), "2026-11-22T12:00:00Z".parse().unwrap(), "a-service");
         record.operation = Some("fremsoeg".into());
         record.binding = Some(Binding::Token);
         record.outcome = Some(Outcome::Served);
@@ -536,9 +562,9 @@ mod tests {
         metrics.observe(&record);
         let text = metrics.render().unwrap();
         for line in [
-            r#"hjemmel_calls_total{binding="token",code="none",operation="fremsoeg",outcome="served",service="terminaladgang"} 1"#,
-            r#"hjemmel_call_duration_seconds_bucket{operation="fremsoeg",outcome="served",service="terminaladgang",le="0.1"} 0"#,
-            r#"hjemmel_call_duration_seconds_bucket{operation="fremsoeg",outcome="served",service="terminaladgang",le="0.25"} 1"#,
+            r#"hjemmel_calls_total{binding="token",code="none",operation="fremsoeg",outcome="served",service="a-service"} 1"#,
+            r#"hjemmel_call_duration_seconds_bucket{operation="fremsoeg",outcome="served",service="a-service",le="0.1"} 0"#,
+            r#"hjemmel_call_duration_seconds_bucket{operation="fremsoeg",outcome="served",service="a-service",le="0.25"} 1"#,
             r#"hjemmel_step_duration_seconds_sum{step="forward"} 0.09"#,
             r#"hjemmel_objects_total{action="released",rule="released"} 3"#,
             r#"hjemmel_fields_total{action="removed",rule="not-named"} 40"#,
@@ -621,19 +647,19 @@ mod tests {
     #[test]
     fn connections_to_others_are_counted_by_peer_and_cause_as_they_grow() {
         use crate::outbound::counts::{Closed, Counts, Unprocessed};
-        let (metrics, index) = (Metrics::new().unwrap(), Counts::default());
-        index.open();
-        metrics.observe_connections("index", &index);
-        index.open();
-        index.close(Closed::NoPong);
-        index.resend(Unprocessed::Refused);
-        metrics.observe_connections("index", &index);
+        let (metrics, counts) = (Metrics::new().unwrap(), Counts::default());
+        counts.open();
+        metrics.observe_connections("register", &counts);
+        counts.open();
+        counts.close(Closed::NoPong);
+        counts.resend(Unprocessed::Refused);
+        metrics.observe_connections("register", &counts);
         let text = metrics.render().unwrap();
         for line in [
-            r#"hjemmel_outbound_connections_opened_total{peer="index"} 2"#,
-            r#"hjemmel_outbound_connections_closed_total{cause="no_pong",peer="index"} 1"#,
-            r#"hjemmel_outbound_connections_closed_total{cause="timed_out",peer="index"} 0"#,
-            r#"hjemmel_outbound_requests_resent_total{cause="refused",peer="index"} 1"#,
+            r#"hjemmel_outbound_connections_opened_total{peer="register"} 2"#,
+            r#"hjemmel_outbound_connections_closed_total{cause="no_pong",peer="register"} 1"#,
+            r#"hjemmel_outbound_connections_closed_total{cause="timed_out",peer="register"} 0"#,
+            r#"hjemmel_outbound_requests_resent_total{cause="refused",peer="register"} 1"#,
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\nnot in\n{text}");
         }
@@ -642,8 +668,8 @@ mod tests {
     #[test]
     fn gauges_tell_the_present() {
         let metrics = Metrics::new().unwrap();
-        metrics.breaker("index", Breaker::Closed);
-        metrics.breaker("index", Breaker::Open);
+        metrics.breaker("register", Breaker::Closed);
+        metrics.breaker("register", Breaker::Open);
         metrics.certificate_expires("gateway", "2029-01-01T00:00:00Z".parse().unwrap());
         metrics.observe_tokens(sts::cache::Stats { hits: 1, ..Default::default() }, 2);
         metrics.observe_tokens(sts::cache::Stats { hits: 3, ..Default::default() }, 2);
@@ -658,8 +684,8 @@ mod tests {
         let request = metrics.in_flight();
         let text = metrics.render().unwrap();
         for line in [
-            r#"hjemmel_breaker_state{state="closed",target="index"} 0"#,
-            r#"hjemmel_breaker_state{state="open",target="index"} 1"#,
+            r#"hjemmel_breaker_state{state="closed",target="register"} 0"#,
+            r#"hjemmel_breaker_state{state="open",target="register"} 1"#,
             r#"hjemmel_certificate_expiry_timestamp_seconds{name="gateway"} 1861920000"#,
             r#"hjemmel_token_cache_requests_total{result="hit"} 3"#,
             "hjemmel_token_cache_entries 2",

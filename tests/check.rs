@@ -75,9 +75,11 @@ impl Place {
         let mut table = self.original.clone();
         for (setting, value) in changes {
             let value: toml::Table = format!("value = {value}").parse().unwrap();
-            let (section, key) = setting.split_once('.').unwrap();
-            let section = table.entry(section).or_insert_with(|| toml::Table::new().into());
-            section.as_table_mut().unwrap().insert(key.to_owned(), value["value"].clone());
+            let (section, key) = setting.rsplit_once('.').unwrap();
+            let inner = section.split('.').fold(&mut table, |table, name| {
+                table.entry(name).or_insert_with(|| toml::Table::new().into()).as_table_mut().unwrap()
+            });
+            inner.insert(key.to_owned(), value["value"].clone());
         }
         self.file("changed.toml", table.to_string())
     }
@@ -105,7 +107,7 @@ async fn hjemmel(arguments: &[&str], folder: &Path) -> Ended {
 
 /// The line of a setting, or of its section where it is not written.
 fn line_of(text: &str, setting: &str) -> usize {
-    let (section, key) = setting.split_once('.').unwrap_or((setting, ""));
+    let (section, key) = setting.rsplit_once('.').unwrap_or((setting, ""));
     let (mut inside, mut header) = (false, None);
     for (line, number) in text.lines().zip(1..) {
         if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
@@ -152,7 +154,7 @@ async fn what_keeps_the_gateway_from_starting_is_told_by_check_with_line_and_rem
         ("tokens.metadata", "[\"garbage\"]", "tokens.metadata", "garbage: the metadata cannot be read"),
         ("agreements.store", "\"garbage\"", "agreements.store", "is no agreements store"),
         ("agreements.store", "\"/proc/agreements.sqlite\"", "agreements.store", "no file can be made in /proc"),
-        ("policy.directory", "\"other-policies\"", "policy.name", "terminaladgang-6.toml"),
+        ("service.terminaladgang-6.policies", "\"other-policies\"", "service.terminaladgang-6.policy", "terminaladgang-6.toml"),
         ("audit.directory", "\"/proc\"", "audit.directory", "no file can be made in /proc"),
         ("audit.directory", "\"altered\"", "audit.directory", "head.json"),
         ("audit.checkpoint_key", "\"auditor/auditors.key\"", "audit.checkpoint_key", "Ed25519 private key"),
@@ -177,7 +179,7 @@ async fn what_keeps_the_gateway_from_starting_is_told_by_check_with_line_and_rem
     let all = [
         ("listen.crls", "[\"garbage\"]"),
         ("system.key", "\"nowhere.pem\""),
-        ("policy.directory", "\"other-policies\""),
+        ("service.terminaladgang-6.policies", "\"other-policies\""),
         ("agreements.store", "\"garbage\""),
         ("audit.pseudonym_key", "\"garbage\""),
     ];
@@ -326,7 +328,7 @@ async fn everything_that_the_gateway_depends_on_is_asked_and_what_answers_is_tol
     let before = place.world.index_requests();
     let ended = place.check(&[], &["--connect", "--json", "--token", KORSBAEK]).await;
     assert_eq!(ended.code, Some(0), "{}", ended.all());
-    for (peer, role) in [("sts", Role::StsServer), ("index", Role::IndexServer)] {
+    for (peer, role) in [("sts", Role::StsServer), ("peer.ydelsesindeks", Role::IndexServer)] {
         let answer = ended.peer(peer);
         assert_eq!(answer["http_status"], 405, "{answer}");
         assert_eq!(answer["tls"], "TLS 1.3");
@@ -344,7 +346,7 @@ async fn everything_that_the_gateway_depends_on_is_asked_and_what_answers_is_tol
     assert_eq!(place.world.index_requests(), before + 1, "the index was sent one request, a GET without a body");
 
     let text = place.check(&[], &["--connect"]).await.out;
-    assert!(text.contains("index        answers") && text.contains("HTTP 405, TLS 1.3"), "{text}");
+    assert!(text.contains("peer.ydelsesindeks   answers") && text.contains("HTTP 405, TLS 1.3"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -373,10 +375,13 @@ async fn a_peer_that_does_not_answer_as_it_must_fails_with_what_to_do() {
     let at = |running: &Running| format!("\"https://localhost:{}/\"", running.address().port());
     let by_number = odd_at("127.0.0.2:0", pki, 405, None).await;
     let address_by_number = format!("\"https://{}/\"", by_number.address());
-    let address = |value: String| vec![("index.address", value)];
+    let address = |value: String| vec![("peer.ydelsesindeks.address", value)];
     let cases = [
         (address(format!("\"https://{free}/\"")), "ask whether it runs there"),
-        (address("\"https://no-such-host.invalid/\"".to_owned()), "correct index.address, or this machine's name service"),
+        (
+            address("\"https://no-such-host.invalid/\"".to_owned()),
+            "correct peer.ydelsesindeks.address, or this machine's name service",
+        ),
         (address(format!("\"https://localhost:{}/\"", clear_address.port())), "it must speak TLS 1.2 or 1.3"),
         (address(at(&absent)), "HTTP 404; there is nothing at this path"),
         (address(at(&moved)), "HTTP 301; the gateway follows no redirect"),
@@ -384,29 +389,29 @@ async fn a_peer_that_does_not_answer_as_it_must_fails_with_what_to_do() {
         (address(at(&away)), "HTTP 503; it is away or overloaded"),
         (address(at(&slow_clock)), "s behind this machine's, and clock_skew allows 60 s"),
         (
-            vec![("index.address", at(&right)), ("index.roots", "[\"stranger.pem\"]".to_owned())],
-            "which is not below index.roots; add that CA",
+            vec![("peer.ydelsesindeks.address", at(&right)), ("peer.ydelsesindeks.roots", "[\"stranger.pem\"]".to_owned())],
+            "which is not below peer.ydelsesindeks.roots; add that CA",
         ),
-        (address(address_by_number), "its certificate is not for 127.0.0.2; correct index.address"),
+        (address(address_by_number), "its certificate is not for 127.0.0.2; correct peer.ydelsesindeks.address"),
     ];
     for (changes, says) in cases {
         let changes: Vec<_> = changes.iter().map(|(setting, value)| (*setting, value.as_str())).collect();
         let ended = place.check(&changes, &["--connect", "--json"]).await;
         assert_eq!(ended.code, Some(3), "{says}: {}", ended.all());
-        let (index, sts) = (ended.peer("index"), ended.peer("sts"));
+        let (index, sts) = (ended.peer("peer.ydelsesindeks"), ended.peer("sts"));
         assert_eq!((&index["ok"], &sts["ok"]), (&Value::Bool(false), &Value::Bool(true)), "{says}: {}", ended.out);
         let problem = index["problem"].as_str().unwrap();
         assert!(problem.contains(says) && problem.contains(';'), "{says}: {problem}");
         if says.contains("behind") {
             assert!((-7205..=-7195).contains(&index["clock_ahead_seconds"].as_i64().unwrap()), "{index}");
         }
-        let refused = says.contains("certificate is not") || says.contains("index.roots");
+        let refused = says.contains("certificate is not") || says.contains("peer.ydelsesindeks.roots");
         if refused {
             assert_eq!(index["certificate"]["trusted"], false, "what was shown is told: {index}");
         }
     }
-    let text = place.check(&[("index.address", &at(&absent))], &["--connect"]).await;
-    assert!(text.out.contains("index        FAILS"), "{}", text.out);
+    let text = place.check(&[("peer.ydelsesindeks.address", &at(&absent))], &["--connect"]).await;
+    assert!(text.out.contains("peer.ydelsesindeks   FAILS"), "{}", text.out);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -447,4 +452,87 @@ async fn each_list_at_an_address_is_fetched_and_verified() {
         assert_eq!(answer["at"], address.as_str());
         assert!(answer.to_string().contains(says), "{answer}");
     }
+}
+
+/// The world's configuration as it would have been written before services and peers had names.
+fn of_before(settings: &toml::Table) -> String {
+    let mut settings = settings.clone();
+    let take = |settings: &mut toml::Table, section: &str, name: &str| {
+        settings.remove(section).unwrap().as_table_mut().unwrap().remove(name).unwrap().as_table().unwrap().clone()
+    };
+    let mut service = take(&mut settings, "service", "terminaladgang-6");
+    let mut index = take(&mut settings, "peer", "ydelsesindeks");
+    service.retain(|key, _| !["kind", "peer"].contains(&key));
+    settings.insert("udk_cvr".to_owned(), service.remove("udk_cvr").unwrap());
+    let policy = toml::Table::from_iter([("directory".to_owned(), service.remove("policies").unwrap())]);
+    index.remove("entity_id");
+    for (section, table) in [("service", service), ("index", index), ("policy", policy)] {
+        settings.insert(section.to_owned(), table.into());
+    }
+    settings.to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_of_before_is_refused_converted_and_then_means_the_same() {
+    let place = Place::new().await;
+    place.file("old.toml", of_before(&place.original));
+    let refused = hjemmel(&["check", "--config", "old.toml"], &place.world.dir).await;
+    assert_eq!(refused.code, Some(1), "{}", refused.all());
+    assert!(refused.err.contains("`hjemmel check --migrate FILE` writes the new file"), "{}", refused.err);
+
+    let converted = hjemmel(&["check", "--migrate", "old.toml"], &place.world.dir).await;
+    assert_eq!(converted.code, Some(0), "{}", converted.all());
+    assert!(converted.out.starts_with("old.new.toml: written, and in order, 0 warning(s)."), "{}", converted.out);
+    let written: toml::Table = std::fs::read_to_string(place.world.dir.join("old.new.toml")).unwrap().parse().unwrap();
+    assert_eq!(written, place.original);
+
+    let again = hjemmel(&["check", "--migrate", "old.toml"], &place.world.dir).await;
+    assert_eq!(again.code, Some(1), "{}", again.all());
+    assert!(again.err.contains("old.new.toml is there already and is not overwritten"), "{}", again.err);
+    let named = hjemmel(&["check", "--migrate", "old.toml", "--out", "named.toml"], &place.world.dir).await;
+    assert_eq!(named.code, Some(0), "{}", named.all());
+    let present = hjemmel(&["check", "--migrate", "named.toml"], &place.world.dir).await;
+    assert!(present.err.contains("has services or peers with names already"), "{}", present.all());
+}
+
+/// The original with a second service and peer.
+fn with_a_second(place: &Place) -> PathBuf {
+    place.with(&[
+        ("service.anden-1.kind", "\"terminaladgang\""),
+        ("service.anden-1.entity_id", "\"http://entityid.hjemmel.example/service/anden/1\""),
+        ("service.anden-1.service_uuid", "\"7e2c3d9a-6f0b-4a53-9d70-3c1c5f6d2b11\""),
+        ("service.anden-1.path", "\"/service/Anden/1\""),
+        ("service.anden-1.udk_cvr", "\"99999991\""),
+        ("service.anden-1.policies", "\"policies\""),
+        ("service.anden-1.peer", "\"ydelsesindeks\""),
+    ])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_asks_which_service_is_meant_where_there_are_several() {
+    let place = Place::new().await;
+    with_a_second(&place);
+    place.file("request.xml", "<x/>");
+    let commands: [&[&str]; 2] = [&["explain", "request.xml", "--json"], &["policy", "show"]];
+    for command in commands {
+        let command = [command, &["--config", "changed.toml"]].concat();
+        let unsaid = hjemmel(&command, &place.world.dir).await;
+        let says = "the configuration has several services; name one with --service NAME. There are: anden-1, terminaladgang-6";
+        assert!(unsaid.code == Some(1) && unsaid.err.contains(says), "{}", unsaid.all());
+        let wrong = hjemmel(&[command.as_slice(), &["--service", "terminaladgang"]].concat(), &place.world.dir).await;
+        let says = "there is no service terminaladgang in the configuration; did you mean terminaladgang-6? There are: anden-1, ";
+        assert!(wrong.code == Some(1) && wrong.err.contains(says), "{}", wrong.all());
+    }
+    let named = hjemmel(&["policy", "show", "--config", "changed.toml", "--service", "anden-1"], &place.world.dir).await;
+    assert!(named.code == Some(0) && named.out.contains("terminaladgang-6"), "{}", named.all());
+    let explained = ["explain", "request.xml", "--json", "--config", "changed.toml", "--service", "anden-1"];
+    let explained = hjemmel(&explained, &place.world.dir).await;
+    assert_eq!(explained.json()["service"], "anden-1", "{}", explained.all());
+
+    let list = async |service: &str| {
+        hjemmel(&["agreement", "list", "--json", "--config", "changed.toml", "--service", service], &place.world.dir).await
+    };
+    let (first, second) = (list("terminaladgang-6").await.json(), list("anden-1").await.json());
+    assert!(!first.as_array().unwrap().is_empty() && second.as_array().unwrap().is_empty(), "{first} {second}");
+    assert!(list("anden").await.err.contains("did you mean anden-1?"));
 }

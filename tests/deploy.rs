@@ -74,7 +74,12 @@ async fn the_sample_agreements_are_imported_once_and_fit_the_sample_configuratio
         assert!(SETTINGS.contains(&format!("# service_uuid = \"{}\"", agreement.service)), "the default service");
         assert_eq!(agreement.state, State::Approved);
     }
-    assert!(import.authorities.iter().any(|authority| settings["udk_cvr"].as_str() == Some(&authority.cvr.to_string())));
+    assert!(
+        import
+            .authorities
+            .iter()
+            .any(|authority| settings["service"]["terminaladgang-6"]["udk_cvr"].as_str() == Some(&authority.cvr.to_string()))
+    );
 }
 
 #[test]

@@ -64,7 +64,7 @@ async fn ask(client: &Client) -> (u16, bytes::Bytes) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_gateway_holds_what_it_releases_and_not_what_it_reads() {
     let dir = tempfile::tempdir().unwrap();
-    let extra = "[index]\ndeadline = \"5m\"\n".to_owned();
+    let extra = "[peer.ydelsesindeks]\ndeadline = \"5m\"\n".to_owned();
     let options = Options { dir: dir.path().to_path_buf(), port: 0, seed: 1, persons: 600, clock: Clock::system(), extra };
     let world = World::without_gateway(options).await.unwrap();
     let child = Command::new(env!("CARGO_BIN_EXE_hjemmel")).args(["serve", "--config"]).arg(&world.configuration).spawn();

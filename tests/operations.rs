@@ -219,7 +219,7 @@ async fn a_file_that_is_not_in_order_leaves_everything_as_it_was(node: &Node) {
         ("environment = \"demo\"", "environment = \"DEMO\"", "is not an environment"),
         ("sts-metadata.xml", "hjemmel.toml", "metadata"),
         ("pki/index-signing.pem", "pki/none.pem", "none.pem"),
-        ("[policy]\n", "[policy]\nname = \"broken\"\n", "broken"),
+        ("policies = \"policies\"\n", "policies = \"policies\"\npolicy = \"broken\"\n", "broken"),
     ];
     node.write("policies/broken.toml", "id = 1");
     for (number, (from, to, says)) in bad.into_iter().enumerate() {
@@ -237,10 +237,10 @@ async fn another_policy_holds_from_the_next_call_and_one_of_the_future_is_refuse
     let policy = std::fs::read_to_string(node.world.dir.join("policies/terminaladgang-6.toml")).unwrap();
     node.write("policies/second.toml", policy.replace("version = \"1\"", "version = \"2\""));
     node.write("policies/future.toml", policy.replace("valid-from = 2026-01-01", "valid-from = 2099-01-01"));
-    let choose = |name: &str| format!("[policy]\nname = \"{name}\"\n");
-    node.reload(&[("[policy]\n", &choose("second"))]).await.unwrap();
+    let choose = |name: &str| format!("policies = \"policies\"\npolicy = \"{name}\"\n");
+    node.reload(&[("policies = \"policies\"\n", &choose("second"))]).await.unwrap();
     assert_eq!(node.plays(Scene::Municipality).await.1.policy.unwrap().version, "2");
-    let error = node.reload(&[("[policy]\n", &choose("future"))]).await.unwrap_err();
+    let error = node.reload(&[("policies = \"policies\"\n", &choose("future"))]).await.unwrap_err();
     assert!(error.contains("holds from 2099-01-01 only"), "{error}");
     assert_eq!(node.plays(Scene::Municipality).await.1.policy.unwrap().version, "2", "the old one stays");
     node.reload(&[]).await.unwrap();
@@ -350,7 +350,7 @@ async fn check_tells_all_that_is_wrong_with_what_the_file_names(node: &Node) {
     assert_eq!(problems(&[]).await, []);
     node.write("issuing.crl", "not a list");
     let wrong = [
-        ("[policy]\n", "[policy]\nname = \"broken\"\n"),
+        ("policies = \"policies\"\n", "policies = \"policies\"\npolicy = \"broken\"\n"),
         ("https://sts.hjemmel.example/runtime", "https://another.example/"),
         ("audit-keys/checkpoint.key", "audit-keys/pseudonym.key"),
         ("audit-keys/auditors.pub", "pki/root.pem"),
@@ -358,7 +358,7 @@ async fn check_tells_all_that_is_wrong_with_what_the_file_names(node: &Node) {
     ];
     let found = problems(&wrong).await;
     let settings: BTreeSet<_> = found.iter().map(|problem| problem.setting.as_str()).collect();
-    let all = ["audit.auditors", "audit.checkpoint_key", "listen.crls", "policy.name", "tokens"];
+    let all = ["audit.auditors", "audit.checkpoint_key", "listen.crls", "service.terminaladgang-6.policy", "tokens"];
     assert_eq!((settings, found.len()), (BTreeSet::from(all), all.len()), "{found:#?}");
     let says = "is the metadata of https://sts.hjemmel.example/runtime";
     assert!(found.iter().any(|problem| problem.setting == "tokens" && problem.text.contains(says)), "{found:#?}");
@@ -490,7 +490,7 @@ async fn the_metrics_tell_what_happened(node: &Node) {
     assert!(node.metric("hjemmel_replay_memory_messages").await.unwrap() >= 10.0);
     assert!(node.metric("hjemmel_replay_memory_capacity").await.unwrap() >= 1_000_000.0);
     assert_eq!(node.metric("hjemmel_inflight_requests").await, Some(0.0));
-    assert_eq!(node.metric("hjemmel_breaker_state{state=\"closed\",target=\"index\"}").await, Some(1.0));
+    assert_eq!(node.metric("hjemmel_breaker_state{state=\"closed\",target=\"ydelsesindeks\"}").await, Some(1.0));
     assert!(node.metric("hjemmel_reload_timestamp_seconds").await.unwrap() > 1.7e9);
     assert!(node.metric("hjemmel_certificate_expiry_timestamp_seconds{name=\"tokens.metadata\"}").await.unwrap() > 1.7e9);
 }

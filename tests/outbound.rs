@@ -191,13 +191,14 @@ impl Node {
         let dir = tempfile::tempdir().unwrap().keep();
         let system = Clock::system();
         let clock = Clock::from_fn(move || system.now() + SignedDuration::from_hours(AHEAD.load(Ordering::SeqCst)));
-        let extra = "[index]\ndeadline = \"3s\"\nbreaker_failures = 2\nbreaker_rest = \"1s\"\n[sts]\ndeadline = \"3s\"\n";
+        let extra =
+            "[peer.ydelsesindeks]\ndeadline = \"3s\"\nbreaker_failures = 2\nbreaker_rest = \"1s\"\n[sts]\ndeadline = \"3s\"\n";
         let options = Options { dir: dir.clone(), port: 0, seed: 7, persons: 50, clock, extra: extra.to_owned() };
         let world = World::start(options).await.unwrap();
         let original = std::fs::read_to_string(dir.join("hjemmel.toml")).unwrap();
         let table: toml::Table = original.parse().unwrap();
-        let address = |section: &str| table[section]["address"].as_str().unwrap().to_owned();
-        let (index, sts) = (address("index"), address("sts"));
+        let address = |section: &toml::Value| section["address"].as_str().unwrap().to_owned();
+        let (index, sts) = (address(&table["peer"]["ydelsesindeks"]), address(&table["sts"]));
         Self { world, original, index, sts }
     }
 
@@ -255,7 +256,7 @@ async fn a_forgotten_flow_to_the_index_costs_one_call(node: &Node) {
     relay.forget();
     assert_eq!(node.call().await.as_deref(), Some("PeerTimeout"));
     assert_eq!((node.call().await, relay.opened()), (None, 2));
-    let closed = node.metric("hjemmel_outbound_connections_closed_total{cause=\"timed_out\",peer=\"index\"}").await;
+    let closed = node.metric("hjemmel_outbound_connections_closed_total{cause=\"timed_out\",peer=\"ydelsesindeks\"}").await;
     assert_eq!(closed, 1);
 }
 
@@ -288,7 +289,7 @@ async fn the_index_is_reached_anew_when_the_connection_is_old(node: &Node) {
 async fn an_index_that_refuses_or_drains_loses_no_call(node: &Node) {
     let front = Front::of(&node.world, Role::IndexServer, port(&node.index)).await;
     node.reload(&node.index, &through(&node.index, front.port), "").await;
-    refuses_and_drains(node, &front, "index", async || {}).await;
+    refuses_and_drains(node, &front, "ydelsesindeks", async || {}).await;
 }
 
 /// What this process logs.

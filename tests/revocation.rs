@@ -349,7 +349,8 @@ async fn who_signs_tokens_and_answers_is_looked_up(node: &Node) {
 }
 
 async fn the_tls_servers_of_sts_and_index_are_looked_up(node: &Node) {
-    for (section, role, refusal) in [("sts", Role::StsServer, "StsUnavailable"), ("index", Role::IndexServer, "PeerUnavailable")]
+    for (section, role, refusal) in
+        [("sts", Role::StsServer, "StsUnavailable"), ("peer.ydelsesindeks", Role::IndexServer, "PeerUnavailable")]
     {
         let roots = "roots = [\"pki/root.pem\", \"pki/issuing.pem\"]";
         let over = format!("[{section}]\n{roots}\ncrls = [\"server.crl\"]\n[revocation]\ninterval = \"1s\"");
@@ -361,7 +362,7 @@ async fn the_tls_servers_of_sts_and_index_are_looked_up(node: &Node) {
         let before = node.metric(applied).await;
         node.write("server.crl", node.list(&[role]));
         node.until(applied, |applied| applied > before).await;
-        if section == "index" {
+        if section == "peer.ydelsesindeks" {
             assert_eq!(node.plays(Scene::AuthorityContext).await.as_deref(), Some(refusal), "{section}: on a kept connection");
         }
         // Roots in another order make the reload open connections of its own, and fetch tokens of its own.
@@ -378,7 +379,7 @@ async fn the_tls_servers_of_sts_and_index_are_looked_up(node: &Node) {
 }
 
 async fn a_server_that_must_staple_and_does_not_is_not_spoken_to(node: &Node) {
-    for (section, refusal) in [("sts", "StsUnavailable"), ("index", "PeerUnavailable")] {
+    for (section, refusal) in [("sts", "StsUnavailable"), ("peer.ydelsesindeks", "PeerUnavailable")] {
         node.reload(&format!("[{section}]\nrequire_stapling = true")).await.unwrap();
         assert_eq!(node.plays(Scene::AuthorityContext).await.as_deref(), Some(refusal), "{section}");
         node.reload("").await.unwrap();

@@ -61,7 +61,7 @@ impl Stage {
         let dir = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let extra = format!("[index]\naddress = \"https://localhost:{port}{PATH}\"\ndeadline = \"2m\"\n");
+        let extra = format!("[peer.ydelsesindeks]\naddress = \"https://localhost:{port}{PATH}\"\ndeadline = \"2m\"\n");
         let clock = Clock::system();
         let options = Options { dir: dir.path().to_path_buf(), port: 0, seed: 1, persons: 50, clock, extra };
         let world = World::without_gateway(options).await.unwrap();

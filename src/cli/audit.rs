@@ -12,6 +12,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
+use crate::services::Service;
 
 use crate::audit::{
     Record,
@@ -198,7 +199,7 @@ pub fn run(args: Args, clock: &Clock, input: &mut impl BufRead, out: &mut impl W
         }
         Command::Retire { config, before, by, reason, key, yes } => {
             let now = clock.now();
-            let audit = crate::config::load(&config, now).map_err(AuditError::Config)?.config.audit;
+            let audit = crate::config::load::<Service>(&config, now).map_err(AuditError::Config)?.config.audit;
             let days = i64::try_from(audit.retention_days).unwrap_or(i64::MAX);
             if days == 0 {
                 return Err(AuditError::NoRetention);

@@ -21,6 +21,7 @@ pub mod serve;
 pub mod service;
 mod shell;
 pub mod stub;
+mod which;
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;

@@ -3,7 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::which;
 use crate::agreements::{Access, Environment, Store, StoreError, StoreSettings};
+use crate::config::{Draft, ServiceSection};
+use crate::services::Service;
 
 /// Where the store is.
 #[derive(Debug, clap::Args)]
@@ -28,6 +34,9 @@ pub enum PlaceError {
     /// It is not said for which environment.
     #[error("say for which environment: --environment NAME, or --config FILE with environment = \"NAME\" in it")]
     NoEnvironment,
+    /// The service is not known.
+    #[error("{0}")]
+    Service(String),
     /// The configuration cannot be read.
     #[error("{}: {source}", path.display())]
     File {
@@ -63,6 +72,17 @@ impl Place {
             (given, _) => given,
         };
         known.ok_or(PlaceError::NoEnvironment)
+    }
+
+    /// The UUID of a service that is given by it, or by its name in the configuration, as far as that can be read.
+    pub(super) fn service(&self, named: &str, now: Timestamp) -> Result<Uuid, PlaceError> {
+        if let Ok(uuid) = named.parse() {
+            return Ok(uuid);
+        }
+        let unnamed = || PlaceError::Service(format!("{named} is no UUID; to name a service, add --config FILE"));
+        let draft = Draft::<Service>::open(self.config.as_ref().ok_or_else(unnamed)?, now);
+        let (_, service) = which::service(&draft.sections().services, Some(named)).map_err(PlaceError::Service)?;
+        Ok(service.offer().service_uuid)
     }
 }
 

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 
 use crate::cli::cases::{self, PolicyText};
 use crate::cli::lang::Lang;
+use crate::cli::which;
 use crate::clock::Clock;
 use crate::clock::copenhagen;
 use crate::node;
@@ -26,7 +27,7 @@ pub type PolicyError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples, in the project's folder:
   hjemmel policy show terminaladgang-6 --lang da
-  hjemmel policy show terminaladgang-6 --config /etc/hjemmel/hjemmel.toml
+  hjemmel policy show --config /etc/hjemmel/hjemmel.toml
   hjemmel policy cases policies/terminaladgang-6.toml --differing --lang da")]
 pub struct Args {
     #[command(subcommand)]
@@ -45,14 +46,18 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct Show {
-    /// The policy's name, such as terminaladgang-6
-    name: String,
+    /// The policy's name, such as terminaladgang-6; with --config, the one that the service applies
+    #[arg(required_unless_present = "config")]
+    name: Option<String>,
     /// The day to show it for, such as 2026-11-22; today by default
     #[arg(long, value_name = "DATE")]
     at: Option<Date>,
-    /// The gateway's configuration, of which `[policy] directory` is read
+    /// The gateway's configuration, of which `policies` and `policy` in [service.NAME] are read
     #[arg(long, value_name = "FILE", conflicts_with = "dir")]
     config: Option<PathBuf>,
+    /// The service in the configuration; the only one with a policy where there is one alone
+    #[arg(long, value_name = "NAME", requires = "config")]
+    service: Option<String>,
     /// The folder of policies
     #[arg(long, value_name = "DIR", default_value = "policies")]
     dir: PathBuf,
@@ -101,14 +106,17 @@ pub async fn run(args: &Args, clock: &Clock, out: &mut impl Write) -> Result<Exi
 
 fn show(args: &Show, clock: &Clock, out: &mut impl Write) -> Result<(), PolicyError> {
     let configured = args.config.as_deref().map(|file| node::load(file, clock)).transpose()?;
-    let dir = configured.as_ref().map_or(&args.dir, |config| &config.policy.directory);
-    found_in(dir, &args.name)?;
-    let history = read_history(dir, &args.name)?;
+    let service = |config| which::terminaladgang(config, args.service.as_deref());
+    let applied = configured.as_ref().map(|config| service(&config.services)).transpose()?.map(|(_, settings)| &settings.policy);
+    let dir = applied.map_or(&args.dir, |applied| &applied.directory);
+    let name = args.name.as_ref().or(applied.map(|applied| &applied.name)).ok_or("name a policy")?;
+    found_in(dir, name)?;
+    let history = read_history(dir, name)?;
     let zone = copenhagen().ok_or("Europe/Copenhagen is not in the time zone database")?;
     let day = args.at.unwrap_or_else(|| clock.now().to_zoned(zone.clone()).date());
     let policy = history.at(day).ok_or_else(|| {
         let first = history.versions().first().map(Policy::valid_from).unwrap_or_default();
-        format!("{} was not in force on {day}; its first version holds from {first}", args.name)
+        format!("{name} was not in force on {day}; its first version holds from {first}")
     })?;
     // Noon, so that the day is the same whatever the offset.
     let noon = day.at(12, 0, 0, 0).to_zoned(zone)?.timestamp();

@@ -57,9 +57,10 @@ async fn serve_until_told(args: &Args, clock: &Clock, signals: &mut Signals, log
         warn_of(&loaded);
         let config = loaded.config;
         let (patience, address, admin_address) = (config.limits.drain_timeout, config.listen.address, config.admin.address);
+        let services = config.services.keys().cloned().collect::<Vec<_>>().join(", ");
         let (listener, admin) = (bind(address).await?, bind(admin_address).await?);
         let node = start(config, listener, admin, &own_clock, Box::new(|_| {})).await?;
-        tracing::info!(%address, admin = %admin_address, "serving");
+        tracing::info!(%address, admin = %admin_address, services, "serving");
         Ok::<_, ServeError>((node, patience))
     });
     let started = tokio::select! {

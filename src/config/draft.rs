@@ -9,7 +9,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::reader::{Gathered, Reader};
-use super::{Config, Problem, Report, Sections, sections};
+use super::service::{clashes, without_peer};
+use super::{Config, Problem, Report, Sections, ServiceSection, sections};
 
 /// A file that a setting names, and what was read from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,19 +39,19 @@ pub struct Content {
 }
 
 /// A file under examination.
-pub struct Draft {
+pub struct Draft<S> {
     file: PathBuf,
     text: String,
     folder: PathBuf,
-    sections: Sections,
+    sections: Sections<S>,
     gathered: Gathered,
 }
 
 /// A file that has been examined.
 #[derive(Debug)]
-pub struct Finished {
+pub struct Finished<S> {
     /// The configuration. `None`: there are problems.
-    pub config: Option<Config>,
+    pub config: Option<Config<S>>,
     /// What keeps the gateway from starting.
     pub problems: Report,
     /// What does not, and should be mended all the same.
@@ -59,7 +60,7 @@ pub struct Finished {
     pub read: Vec<FileRead>,
 }
 
-impl Draft {
+impl<S: ServiceSection> Draft<S> {
     /// Reads `file`, and the certificates and keys that it names, as of `now`.
     pub fn open(file: &Path, now: Timestamp) -> Self {
         // `hjemmel.toml` has the parent "", which is no folder to the operating system.
@@ -88,7 +89,7 @@ impl Draft {
     }
 
     /// What could be read.
-    pub fn sections(&self) -> &Sections {
+    pub fn sections(&self) -> &Sections<S> {
         &self.sections
     }
 
@@ -121,7 +122,7 @@ impl Draft {
     }
 
     /// Ends the examination.
-    pub fn finish(self) -> Finished {
+    pub fn finish(self) -> Finished<S> {
         let problems = Report::new(&self.file, &self.text, self.gathered.problems.into_inner());
         let warnings = Report::new(&self.file, &self.text, self.gathered.warnings.into_inner());
         let config = if problems.problems().is_empty() { self.sections.whole() } else { None };
@@ -131,24 +132,26 @@ impl Draft {
     /// What the file itself says of a setting that is a text.
     pub fn written(&self, setting: &str) -> Option<String> {
         let (table, _) = DeTable::parse_recoverable(&self.text);
-        let (section, key) = setting.split_once('.')?;
-        Some(find(find(table.get_ref(), section)?.get_ref().as_table()?, key)?.get_ref().as_str()?.to_owned())
+        let (value, whole) = deepest(table.get_ref(), setting)?;
+        value.get_ref().as_str().filter(|_| whole).map(str::to_owned)
     }
 
     fn span(&self, setting: &str) -> Option<Range<usize>> {
         let (table, _) = DeTable::parse_recoverable(&self.text);
-        let (section, key) = setting.split_once('.').unwrap_or((setting, ""));
-        let section = find(table.get_ref(), section)?;
-        let written = section.get_ref().as_table().and_then(|table| find(table, key));
-        Some(written.unwrap_or(section).span())
+        deepest(table.get_ref(), setting).map(|(value, _)| value.span())
     }
 }
 
-fn find<'t, 'a>(table: &'t DeTable<'a>, key: &str) -> Option<&'t Spanned<DeValue<'a>>> {
-    table.iter().find(|(name, _)| name.get_ref().as_ref() == key).map(|(_, value)| value)
+/// The value of a setting such as `peer.NAME.deadline`, or of the innermost of its sections that is written; and whether it
+/// is its own.
+fn deepest<'t, 'a>(table: &'t DeTable<'a>, setting: &str) -> Option<(&'t Spanned<DeValue<'a>>, bool)> {
+    let (key, rest) = setting.split_once('.').unwrap_or((setting, ""));
+    let value = table.iter().find(|(name, _)| name.get_ref().as_ref() == key).map(|(_, value)| value)?;
+    let inner = value.get_ref().as_table().filter(|_| !rest.is_empty()).and_then(|table| deepest(table, rest));
+    Some(inner.unwrap_or((value, rest.is_empty())))
 }
 
-pub(super) fn read(text: &str, folder: &Path, now: Timestamp) -> (Sections, Gathered) {
+pub(super) fn read<S: ServiceSection>(text: &str, folder: &Path, now: Timestamp) -> (Sections<S>, Gathered) {
     let gathered = Gathered::default();
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
@@ -161,7 +164,23 @@ pub(super) fn read(text: &str, folder: &Path, now: Timestamp) -> (Sections, Gath
         return (Sections::default(), gathered);
     }
     let mut root = Reader::root(Some(table.get_ref()), folder, now, &gathered);
-    let sections = sections::read(&mut root);
+    let sections: Sections<S> = sections::read(&mut root);
     root.finish();
+    let placed = |(setting, text): (String, String)| {
+        let span = deepest(table.get_ref(), &setting).map(|(value, _)| value.span());
+        Problem { setting, text, span }
+    };
+    // Peers that are there, even where something is wrong with them: that has been told.
+    let peers = deepest(table.get_ref(), "peer").and_then(|(value, _)| value.get_ref().as_table());
+    let written = peers.into_iter().flatten().map(|(name, _)| name.get_ref().as_ref());
+    let peers: Vec<&str> = written.chain(sections.peers.keys().map(String::as_str)).collect();
+    let wrong = clashes(&sections.services).into_iter().chain(without_peer(&sections.services, &peers));
+    gathered.problems.borrow_mut().extend(wrong.map(placed));
+    let asked: Vec<&str> = sections.services.values().filter_map(ServiceSection::peer).collect();
+    let idle = sections.peers.keys().filter(|name| !asked.contains(&name.as_str()));
+    // Where a service could not be read, nobody knows which peers it names.
+    let readable = gathered.problems.borrow().is_empty();
+    let text = || "is named by no service; remove it, or name it as peer in a [service.NAME]".to_owned();
+    gathered.warnings.borrow_mut().extend(idle.filter(|_| readable).map(|name| placed((format!("peer.{name}"), text()))));
     (sections, gathered)
 }

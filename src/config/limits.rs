@@ -23,7 +23,7 @@ pub struct EdgeLimits {
     pub idle_timeout: Duration,
     /// How many requests are open at once, however far they have come; one more is answered 503.
     pub concurrent_requests: usize,
-    /// How many whole requests are worked on at once for each processor, those not counted that wait for the index; more only
+    /// How many whole requests are worked on at once for each processor, those not counted that wait for a peer; more only
     /// as a burst ([`crate::work`]).
     pub calls_per_processor: usize,
     /// The same while calls have to be refused; at most as many.
@@ -67,7 +67,7 @@ pub struct MessageLimits {
     pub xml_nodes: usize,
     /// How long one text or attribute value may be, in bytes.
     pub xml_text_bytes: usize,
-    /// How large one object of the index's answer may be, in bytes.
+    /// How large one object of a peer's answer may be, in bytes.
     pub object_bytes: usize,
     /// How much may be released in one answer, in bytes.
     pub released_bytes: usize,

@@ -7,11 +7,15 @@
 mod certificates;
 mod draft;
 mod limits;
+mod peer;
 pub(crate) mod reader;
 mod report;
 mod restart;
+mod retired;
 mod sections;
+pub(crate) mod service;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +24,6 @@ use std::time::Duration;
 use http::Uri;
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
-use uuid::Uuid;
 
 pub use crate::outbound::ConnectionLimits;
 pub use crate::revocation::domain::{Keeping, Source, WithoutList};
@@ -29,16 +32,17 @@ use crate::signature::credentials::{Credentials, inspect};
 pub(crate) use certificates::{WARN_BEFORE, ends};
 pub use draft::{Content, Draft, FileRead, Finished};
 pub use limits::{EdgeLimits, MessageLimits};
+pub use peer::{Peer, Reach};
 pub use report::{Problem, Report};
+pub use retired::Retired;
 pub use sections::Sections;
+pub use service::{Binding, Offer, ServiceSection};
 
-/// A checked configuration, certificates and keys read.
+/// A checked configuration, certificates and keys read. `S` is what a service reads of its own section.
 #[derive(Debug)]
-pub struct Config {
+pub struct Config<S> {
     /// The environment whose agreements hold here, such as `prod` or `exttest`.
     pub environment: String,
-    /// The CVR number of Udbetaling Danmark.
-    pub udk_cvr: String,
     /// How far peers' clocks may be from ours.
     pub clock_skew: Duration,
     /// How old a message's Timestamp may be.
@@ -53,8 +57,10 @@ pub struct Config {
     pub admin: Admin,
     /// The gateway's own system certificate: signs answers and messages, and is its TLS client certificate.
     pub system: Credentials,
-    /// The service offered.
-    pub service: Service,
+    /// The services offered, by name.
+    pub services: BTreeMap<String, S>,
+    /// The systems behind the gateway that services name, by name.
+    pub peers: BTreeMap<String, Peer>,
     /// Whose tokens are accepted.
     pub tokens: Tokens,
     /// Revocation of the certificates that sign tokens and answers.
@@ -63,14 +69,10 @@ pub struct Config {
     pub revocation: Revocation,
     /// Where the gateway's own tokens come from.
     pub sts: Sts,
-    /// The benefit index.
-    pub index: Index,
-    /// How long connections to the index, the STS and the sources of lists live.
+    /// How long connections to peers, the STS and the sources of lists live.
     pub outbound: ConnectionLimits,
     /// Service agreements.
     pub agreements: Agreements,
-    /// The policy applied.
-    pub policy: Policy,
     /// The audit log.
     pub audit: Audit,
     /// Limits at the edge.
@@ -79,10 +81,10 @@ pub struct Config {
     pub messages: MessageLimits,
 }
 
-impl Config {
+impl<S> Config<S> {
     /// Each setting that holds certificates of our own or pinned ones, and when the last of them ends: for the metric on
     /// which operators set their alarm.
-    pub fn expiries(&self) -> Vec<(&'static str, Timestamp)> {
+    pub fn expiries(&self) -> Vec<(String, Timestamp)> {
         let own = |credentials: &Credentials| std::slice::from_ref(credentials.leaf()).to_vec();
         let all = [
             ("listen.certificate", own(&self.listen.credentials)),
@@ -93,10 +95,14 @@ impl Config {
             ("signers.authorities", self.signers.authorities.clone()),
             ("revocation.roots", self.revocation.roots.clone()),
             ("sts.roots", self.sts.roots.clone()),
-            ("index.roots", self.index.roots.clone()),
-            ("index.signing_certificates", self.index.signing_certificates.clone()),
         ];
+        let of_peers = self.peers.iter().flat_map(|(name, peer)| {
+            let settings = [("roots", &peer.roots), ("signing_certificates", &peer.signing_certificates)];
+            settings.map(|(key, certificates)| (format!("peer.{name}.{key}"), certificates.clone()))
+        });
         all.into_iter()
+            .map(|(setting, certificates)| (setting.to_owned(), certificates))
+            .chain(of_peers)
             .filter_map(|(setting, certificates)| {
                 let ends = certificates.iter().filter_map(|certificate| inspect(certificate).ok());
                 Some((setting, ends.map(|facts| facts.not_after).max()?))
@@ -112,15 +118,6 @@ pub enum LogFormat {
     Json,
     /// For people.
     Text,
-}
-
-/// How a caller may prove who it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Binding {
-    /// A SAML token and a signed message (OIO IDWS).
-    Token,
-    /// Mutual TLS and an AuthorityContext.
-    AuthorityContext,
 }
 
 /// Where callers come in.
@@ -149,7 +146,7 @@ pub struct DomainLists {
     pub crl_missing: WithoutList,
 }
 
-/// Revocation of the certificates that sign what the gateway believes: tokens of the STS, and the index's answers.
+/// Revocation of the certificates that sign what the gateway believes: tokens of the STS, and answers of peers.
 #[derive(Debug)]
 pub struct Signers {
     /// The CAs whose lists count.
@@ -179,25 +176,6 @@ pub struct Admin {
     pub client_roots: Vec<CertificateDer<'static>>,
     /// Revocation of these clients' certificates.
     pub revocation: DomainLists,
-}
-
-/// The service offered.
-#[derive(Debug)]
-pub struct Service {
-    /// The entity id that tokens must be issued for.
-    pub entity_id: String,
-    /// The service's UUID in agreements.
-    pub service_uuid: Uuid,
-    /// The path of the service.
-    pub path: String,
-    /// The bindings offered, at least one.
-    pub bindings: Vec<Binding>,
-    /// The namespace of the AuthorityContext binding's wrapper.
-    pub wrapper_namespace: String,
-    /// The privilege that a token must hold, where one is demanded.
-    pub privilege_role: Option<String>,
-    /// The HTTP status of a SOAP 1.2 fault that is the sender's: 500 or 400.
-    pub sender_fault_status: u16,
 }
 
 /// Whose tokens are accepted.
@@ -230,33 +208,6 @@ pub struct Sts {
     pub deadline: Duration,
 }
 
-/// The benefit index.
-#[derive(Debug)]
-pub struct Index {
-    /// Its address.
-    pub address: Uri,
-    /// Its entity id: what the gateway's tokens are issued for.
-    pub entity_id: String,
-    /// The CAs of its TLS server.
-    pub roots: Vec<CertificateDer<'static>>,
-    /// Revocation of its TLS certificate.
-    pub revocation: DomainLists,
-    /// Whether its TLS server must staple an OCSP response.
-    pub stapling: Stapling,
-    /// The certificates that may sign its answers.
-    pub signing_certificates: Vec<CertificateDer<'static>>,
-    /// How long connecting may take.
-    pub connect_timeout: Duration,
-    /// How long an answer may take in all.
-    pub deadline: Duration,
-    /// Whether a request that the index says it did not process is sent once more.
-    pub retry: bool,
-    /// How many failures in a row open the circuit breaker.
-    pub breaker_failures: u32,
-    /// How long the index is then left alone.
-    pub breaker_rest: Duration,
-}
-
 /// Service agreements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agreements {
@@ -266,15 +217,6 @@ pub struct Agreements {
     pub cache_ttl: Duration,
     /// How old it may be while the store does not answer.
     pub max_staleness: Duration,
-}
-
-/// The policy applied.
-#[derive(Debug)]
-pub struct Policy {
-    /// The folder of policies.
-    pub directory: PathBuf,
-    /// The policy's name: its file without `.toml`.
-    pub name: String,
 }
 
 /// The audit log.
@@ -300,9 +242,9 @@ pub struct Audit {
 
 /// A configuration, and what will be wrong with it before long.
 #[derive(Debug)]
-pub struct Loaded {
+pub struct Loaded<S> {
     /// The configuration.
-    pub config: Config,
+    pub config: Config<S>,
     /// Certificates that end within 30 days, or have ended beside others that are valid.
     pub warnings: Report,
 }
@@ -311,7 +253,7 @@ pub struct Loaded {
 ///
 /// # Errors
 /// Everything that is wrong, in one [`Report`].
-pub fn load(file: &Path, now: Timestamp) -> Result<Loaded, Report> {
+pub fn load<S: ServiceSection>(file: &Path, now: Timestamp) -> Result<Loaded<S>, Report> {
     let Finished { config, problems, warnings, .. } = Draft::open(file, now).finish();
     config.map(|config| Loaded { config, warnings }).ok_or(problems)
 }

@@ -3,7 +3,7 @@
 //! serde stops at the first error. An operator who has five things to mend should be told five things.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::ops::{Range, RangeInclusive};
@@ -43,7 +43,7 @@ impl Gathered {
 }
 
 /// One table of the file, or the absence of it.
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     gathered: &'a Gathered,
     /// The folder of the file: relative paths in it start here.
     pub(crate) folder: &'a Path,
@@ -86,13 +86,57 @@ impl<'a> Reader<'a> {
             }
             table
         });
+        self.within(key, table, value.map(Spanned::span), read)
+    }
+
+    /// Reads each table in the table `key`, as `[peer.NAME]`, with `read`, and gives those that could be read by their names.
+    pub(crate) fn each<T>(
+        &mut self,
+        key: &'static str,
+        mut read: impl FnMut(&str, &mut Reader<'a>) -> Option<T>,
+    ) -> BTreeMap<String, T> {
+        let Some(value) = self.find(key).or_else(|| self.misspelt_section(key)) else { return BTreeMap::new() };
+        let Some(tables) = value.get_ref().as_table() else {
+            self.problem(key, Some(value.span()), format!("is not a table; write it as [{}.NAME]", self.path(key)));
+            return BTreeMap::new();
+        };
+        let mut found = BTreeMap::new();
+        for (name, value) in tables {
+            let path = format!("{key}.{}", name.get_ref());
+            let Some(table) = value.get_ref().as_table() else {
+                if self.gathered.problems.borrow().iter().any(|problem| problem.setting == self.path(&path)) {
+                    continue;
+                }
+                self.problem(&path, Some(name.span()), format!("stands outside [{key}.NAME]; write it below the header of one"));
+                continue;
+            };
+            let name = name.get_ref().as_ref();
+            if !is_name(name) {
+                let text = "is not a name; use 1 to 64 letters of a-z, digits and hyphens".to_owned();
+                self.problem(&path, Some(value.span()), text);
+                continue;
+            }
+            if let Some(one) = self.within(&path, Some(table), Some(value.span()), |section| read(name, section)) {
+                found.insert(name.to_owned(), one);
+            }
+        }
+        found
+    }
+
+    fn within<T>(
+        &self,
+        key: &str,
+        table: Option<&'a DeTable<'a>>,
+        header: Option<Range<usize>>,
+        read: impl FnOnce(&mut Reader<'a>) -> Option<T>,
+    ) -> Option<T> {
         let mut section = Reader {
             gathered: self.gathered,
             folder: self.folder,
             now: self.now,
             name: self.path(key),
             table,
-            header: value.map(Spanned::span).or(self.header.clone()),
+            header: header.or(self.header.clone()),
             known: BTreeSet::new(),
             excused: Vec::new(),
             missing: Vec::new(),
@@ -100,6 +144,16 @@ impl<'a> Reader<'a> {
         let result = read(&mut section);
         section.finish();
         result
+    }
+
+    /// Reports a section that is not written, unless another turns out to be a slip for it.
+    pub(crate) fn missing_section(&mut self, key: &'static str, text: &str) {
+        self.missing.push((key, text.to_owned()));
+    }
+
+    /// Leaves the keys that nobody asks for unreported: what they mean depends on one that is wrong.
+    pub(crate) fn excuse_the_rest(&mut self) {
+        self.excused.extend(self.table.into_iter().flatten().map(|(key, _)| key.get_ref().as_ref()));
     }
 
     /// Where the section `key` is not written, but one of a name like it is: what stands in that is checked too, so that one
@@ -135,8 +189,7 @@ impl<'a> Reader<'a> {
     }
 
     fn nearest(&self, key: &str) -> Option<&'static str> {
-        let near = self.known.iter().copied().filter(|known| alike(known, key));
-        near.max_by(|one, other| likeness(one, key).total_cmp(&likeness(other, key)))
+        nearest(self.known.iter().copied(), key)
     }
 
     /// Whether any of these keys is given.
@@ -165,14 +218,6 @@ impl<'a> Reader<'a> {
             } else {
                 Err("is not an environment; use 1 to 32 of a-z, 0-9 and hyphen, such as prod".to_owned())
             }
-        })
-    }
-
-    pub(crate) fn cvr(&mut self, key: &'static str) -> Option<String> {
-        self.setting(key, None, |value| {
-            let cvr = as_text(value)?;
-            let fits = cvr.len() == 8 && cvr.bytes().all(|byte| byte.is_ascii_digit());
-            if fits { Ok(cvr) } else { Err("is not a CVR number; write exactly eight digits".to_owned()) }
         })
     }
 
@@ -228,8 +273,8 @@ impl<'a> Reader<'a> {
     }
 
     /// One of the named choices.
-    pub(crate) fn choice<T: Copy + Debug>(&mut self, key: &'static str, default: T, choices: &[(&str, T)]) -> Option<T> {
-        self.setting(key, Some(default), |value| one_of(value, choices))
+    pub(crate) fn choice<T: Copy + Debug>(&mut self, key: &'static str, default: Option<T>, choices: &[(&str, T)]) -> Option<T> {
+        self.setting(key, default, |value| one_of(value, choices))
     }
 
     /// Some of the named choices, at least one, none twice.
@@ -369,10 +414,22 @@ impl<'a> Reader<'a> {
         self.gathered.problems.borrow_mut().push(Problem { setting: self.path(key), text, span });
     }
 
+    /// Reports a problem with the section itself.
+    pub(crate) fn problem_of_section(&self, text: &str) {
+        let problem = Problem { setting: self.name.clone(), text: text.to_owned(), span: self.header.clone() };
+        self.gathered.problems.borrow_mut().push(problem);
+    }
+
     /// Reports a problem with `key` where it stands.
     pub(crate) fn problem_at(&mut self, key: &'static str, text: String) {
         let span = self.find(key).map(Spanned::span).or(self.header.clone());
         self.problem(key, span, text);
+    }
+
+    /// Reports what does not keep the gateway from starting, with `key` where it stands.
+    pub(crate) fn warning_at(&mut self, key: &'static str, text: String) {
+        let span = self.find(key).map(Spanned::span).or(self.header.clone());
+        self.warning(key, span, text);
     }
 
     /// Reports what will be a problem before long.
@@ -382,22 +439,32 @@ impl<'a> Reader<'a> {
 }
 
 /// The names of all sections: one of them is never taken for another misspelt.
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 13] = [
     "outbound",
     "listen",
     "admin",
     "system",
     "service",
+    "peer",
     "tokens",
     "signers",
     "revocation",
     "sts",
-    "index",
     "agreements",
-    "policy",
     "audit",
     "limits",
 ];
+
+/// Whether a service or a peer may be called so: its name stands in settings, log lines and metrics.
+fn is_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=64).contains(&name.len()) && name.bytes().all(plain)
+}
+
+/// The name that another may be a slip for.
+pub(crate) fn nearest<'n>(names: impl Iterator<Item = &'n str>, name: &str) -> Option<&'n str> {
+    names.filter(|known| alike(known, name)).max_by(|one, other| likeness(one, name).total_cmp(&likeness(other, name)))
+}
 
 /// Whether one may be a slip for the other: a letter or two, another case, or one cut short.
 fn alike(one: &str, other: &str) -> bool {

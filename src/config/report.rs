@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// One thing wrong, or soon wrong, with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The setting, such as `index.deadline`; empty where it is the file itself.
+    /// The setting, such as `sts.deadline`; empty where it is the file itself.
     pub setting: String,
     /// What is wrong, and after a semicolon what to do about it.
     pub text: String,

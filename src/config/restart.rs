@@ -2,7 +2,7 @@
 
 use super::Config;
 
-impl Config {
+impl<S> Config<S> {
     /// Puts what only a restart can change back to what `running` has, and gives the names of the settings that differed.
     ///
     /// Sockets, the audit log and the store are held open; the memory against replay was made for `timestamp_max_age` and
@@ -20,8 +20,6 @@ impl Config {
         if self.admin.client_roots.is_empty() != running.admin.client_roots.is_empty() {
             keep.setting("admin.client_roots", &mut self.admin.client_roots, &running.admin.client_roots);
         }
-        keep.setting("index.breaker_failures", &mut self.index.breaker_failures, &running.index.breaker_failures);
-        keep.setting("index.breaker_rest", &mut self.index.breaker_rest, &running.index.breaker_rest);
         keep.setting("agreements", &mut self.agreements, &running.agreements);
         keep.setting("audit", &mut self.audit, &running.audit);
         keep.setting("limits", &mut self.limits, &running.limits);

@@ -1,23 +1,21 @@
 //! The sections of the configuration file, their settings, defaults and ranges.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use uuid::Uuid;
-
 use super::reader::Reader;
 use super::{
-    Admin, Agreements, Audit, Binding, Config, ConnectionLimits, Credentials, DomainLists, EdgeLimits, Index, Keeping, Listen,
-    LogFormat, MessageLimits, Policy, Revocation, Service, Signers, Stapling, Sts, Tokens, WithoutList, limits,
+    Admin, Agreements, Audit, Config, ConnectionLimits, Credentials, DomainLists, EdgeLimits, Keeping, Listen, LogFormat,
+    MessageLimits, Peer, Revocation, ServiceSection, Signers, Stapling, Sts, Tokens, WithoutList, limits, peer, retired,
 };
 
 /// The sections, each as far as it could be read: `None` where a problem with it has been reported.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[allow(missing_docs)] // each is explained in `Config`
-pub struct Sections {
+pub struct Sections<S> {
     pub environment: Option<String>,
-    pub udk_cvr: Option<String>,
     pub clock_skew: Option<Duration>,
     pub timestamp_max_age: Option<Duration>,
     pub replay_capacity: Option<usize>,
@@ -25,25 +23,49 @@ pub struct Sections {
     pub listen: Option<Listen>,
     pub admin: Option<Admin>,
     pub system: Option<Credentials>,
-    pub service: Option<Service>,
+    pub services: BTreeMap<String, S>,
+    pub peers: BTreeMap<String, Peer>,
     pub tokens: Option<Tokens>,
     pub signers: Option<Signers>,
     pub revocation: Option<Revocation>,
     pub sts: Option<Sts>,
-    pub index: Option<Index>,
     pub outbound: Option<ConnectionLimits>,
     pub agreements: Option<Agreements>,
-    pub policy: Option<Policy>,
     pub audit: Option<Audit>,
     pub limits: Option<(EdgeLimits, MessageLimits)>,
 }
 
-impl Sections {
-    pub(super) fn whole(self) -> Option<Config> {
+/// Nothing of a file could be read.
+impl<S> Default for Sections<S> {
+    fn default() -> Self {
+        Self {
+            environment: None,
+            clock_skew: None,
+            timestamp_max_age: None,
+            replay_capacity: None,
+            log_format: None,
+            listen: None,
+            admin: None,
+            system: None,
+            services: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            tokens: None,
+            signers: None,
+            revocation: None,
+            sts: None,
+            outbound: None,
+            agreements: None,
+            audit: None,
+            limits: None,
+        }
+    }
+}
+
+impl<S> Sections<S> {
+    pub(super) fn whole(self) -> Option<Config<S>> {
         let (limits, messages) = self.limits?;
         Some(Config {
             environment: self.environment?,
-            udk_cvr: self.udk_cvr?,
             clock_skew: self.clock_skew?,
             timestamp_max_age: self.timestamp_max_age?,
             replay_capacity: self.replay_capacity?,
@@ -51,15 +73,14 @@ impl Sections {
             listen: self.listen?,
             admin: self.admin?,
             system: self.system?,
-            service: self.service?,
+            services: self.services,
+            peers: self.peers,
             tokens: self.tokens?,
             signers: self.signers?,
             revocation: self.revocation?,
             sts: self.sts?,
-            index: self.index?,
             outbound: self.outbound?,
             agreements: self.agreements?,
-            policy: self.policy?,
             audit: self.audit?,
             limits,
             messages,
@@ -68,26 +89,29 @@ impl Sections {
 }
 
 /// Every setting is asked for before the first `?`, so that each is checked whatever the others are.
-pub(super) fn read(root: &mut Reader<'_>) -> Sections {
+pub(super) fn read<S: ServiceSection>(root: &mut Reader<'_>) -> Sections<S> {
+    let moved = retired::report(root, S::RETIRED);
+    let services = root.each("service", S::read);
+    if !moved && !root.has_any(&["service"]) {
+        root.missing_section("service", "is missing; name each service offered in a section of its own, [service.NAME]");
+    }
     Sections {
         environment: root.environment("environment"),
-        udk_cvr: root.cvr("udk_cvr"),
         clock_skew: root.duration("clock_skew", seconds(60), seconds(0)..=seconds(300)),
         timestamp_max_age: root.duration("timestamp_max_age", seconds(300), seconds(30)..=seconds(3600)),
         replay_capacity: root.size("replay_capacity", 1_000_000, 1_000..=100_000_000),
-        log_format: root.choice("log_format", LogFormat::Json, &[("json", LogFormat::Json), ("text", LogFormat::Text)]),
+        log_format: root.choice("log_format", Some(LogFormat::Json), &[("json", LogFormat::Json), ("text", LogFormat::Text)]),
         listen: root.section("listen", read_listen),
         admin: root.section("admin", read_admin),
         system: root.section("system", Reader::credentials),
-        service: root.section("service", read_service),
+        services,
+        peers: root.each("peer", peer::read),
         tokens: root.section("tokens", read_tokens),
         signers: root.section("signers", read_signers),
         revocation: root.section("revocation", read_revocation),
         sts: root.section("sts", read_sts),
-        index: root.section("index", read_index),
         outbound: root.section("outbound", read_outbound),
         agreements: root.section("agreements", read_agreements),
-        policy: root.section("policy", read_policy),
         audit: root.section("audit", read_audit),
         limits: root.section("limits", |section| limits::read(section)),
     }
@@ -110,14 +134,14 @@ fn read_listen(section: &mut Reader<'_>) -> Option<Listen> {
     })
 }
 
-fn read_lists(section: &mut Reader<'_>) -> Option<DomainLists> {
+pub(super) fn read_lists(section: &mut Reader<'_>) -> Option<DomainLists> {
     let crls = section.sources("crls");
     let choices = [("refuse", WithoutList::Refuse), ("accept", WithoutList::Accept)];
-    let crl_missing = section.choice("crl_missing", WithoutList::Refuse, &choices);
+    let crl_missing = section.choice("crl_missing", Some(WithoutList::Refuse), &choices);
     Some(DomainLists { crls: crls?, crl_missing: crl_missing? })
 }
 
-fn read_stapling(section: &mut Reader<'_>) -> Option<Stapling> {
+pub(super) fn read_stapling(section: &mut Reader<'_>) -> Option<Stapling> {
     let required = section.flag("require_stapling", false)?;
     Some(if required { Stapling::Required } else { Stapling::Optional })
 }
@@ -164,35 +188,6 @@ fn read_admin(section: &mut Reader<'_>) -> Option<Admin> {
     Some(Admin { address, client_roots, revocation })
 }
 
-fn read_service(section: &mut Reader<'_>) -> Option<Service> {
-    let default_uuid = Uuid::from_u128(0x3053ec89_31fe_4206_878b_bba6783d7a88);
-    let entity_id = section.text("entity_id", None);
-    let service_uuid = section.uuid("service_uuid", default_uuid);
-    let path = section.text("path", Some("/service/Ydelse/TerminalAdgang/6"));
-    if path.as_ref().is_some_and(|path| !path.starts_with('/')) {
-        section.problem_at("path", "is not a path; begin it with /".to_owned());
-    }
-    let known = [("token", Binding::Token), ("authority-context", Binding::AuthorityContext)];
-    let bindings = section.choices("bindings", &[Binding::Token], &known);
-    let wrapper_namespace =
-        section.text("wrapper_namespace", Some("http://serviceplatformen.dk/xml/wsdl/soap11/Ydelse/TerminalAdgang/6/"));
-    let privilege_role = section.optional_text("privilege_role");
-    let sender_fault_status = section.setting("sender_fault_status", Some(500), |value| match value.as_integer() {
-        Some(number) if number.radix() == 10 && number.as_str() == "500" => Ok(500),
-        Some(number) if number.radix() == 10 && number.as_str() == "400" => Ok(400),
-        _ => Err("is not one of the two statuses; use 500 or 400".to_owned()),
-    });
-    Some(Service {
-        entity_id: entity_id?,
-        service_uuid: service_uuid?,
-        path: path?,
-        bindings: bindings?,
-        wrapper_namespace: wrapper_namespace?,
-        privilege_role: privilege_role?,
-        sender_fault_status: sender_fault_status?,
-    })
-}
-
 fn read_tokens(section: &mut Reader<'_>) -> Option<Tokens> {
     let issuer = section.optional_text("issuer");
     let metadata = section.files("metadata");
@@ -229,33 +224,6 @@ fn read_sts(section: &mut Reader<'_>) -> Option<Sts> {
     })
 }
 
-fn read_index(section: &mut Reader<'_>) -> Option<Index> {
-    let address = section.https("address");
-    let entity_id = section.text("entity_id", Some("http://entityid.kombit.dk/service/ydi/ydelseindeks/6"));
-    let roots = section.certificates("roots", true);
-    let revocation = read_lists(section);
-    let stapling = read_stapling(section);
-    let signing_certificates = section.certificates("signing_certificates", true);
-    let connect_timeout = section.duration("connect_timeout", seconds(3), seconds(1)..=seconds(60));
-    let deadline = section.duration("deadline", seconds(30), seconds(1)..=seconds(300));
-    let retry = section.flag("retry", true);
-    let breaker_failures = section.number("breaker_failures", 5, 1..=1000);
-    let breaker_rest = section.duration("breaker_rest", seconds(10), seconds(1)..=seconds(600));
-    Some(Index {
-        address: address?,
-        entity_id: entity_id?,
-        roots: roots?,
-        revocation: revocation?,
-        stapling: stapling?,
-        signing_certificates: signing_certificates?,
-        connect_timeout: connect_timeout?,
-        deadline: deadline?,
-        retry: retry?,
-        breaker_failures: u32::try_from(breaker_failures?).ok()?,
-        breaker_rest: breaker_rest?,
-    })
-}
-
 fn read_outbound(section: &mut Reader<'_>) -> Option<ConnectionLimits> {
     let usual = ConnectionLimits::default();
     let idle = section.duration("idle_timeout", usual.idle, seconds(1)..=seconds(3600));
@@ -275,18 +243,6 @@ fn read_agreements(section: &mut Reader<'_>) -> Option<Agreements> {
         section.problem_at("max_staleness", "is shorter than cache_ttl; make it at least as long".to_owned());
     }
     Some(Agreements { store: store?, cache_ttl: cache_ttl?, max_staleness: max_staleness? })
-}
-
-fn read_policy(section: &mut Reader<'_>) -> Option<Policy> {
-    let directory = section.directory("directory");
-    let name = section.text("name", Some("terminaladgang-6"));
-    let (directory, name) = (directory?, name?);
-    let file = directory.join(format!("{name}.toml"));
-    if !file.is_file() {
-        section.problem_at("name", format!("names {}, which is not a file; correct name or directory", file.display()));
-        return None;
-    }
-    Some(Policy { directory, name })
 }
 
 fn read_audit(section: &mut Reader<'_>) -> Option<Audit> {
@@ -310,6 +266,6 @@ fn read_audit(section: &mut Reader<'_>) -> Option<Audit> {
     })
 }
 
-const fn seconds(seconds: u64) -> Duration {
+pub(super) const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }

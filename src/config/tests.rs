@@ -5,7 +5,9 @@ use jiff::SignedDuration;
 use super::draft::read as read_sections;
 use super::reader::Gathered;
 use super::*;
+use crate::cli::check::migrate::migrated;
 use crate::clock::Clock;
+use crate::services::Service;
 use crate::stub::pki::{Leaf, Role, Usage, for_tests, pem, pkcs12};
 
 const EXAMPLE: &str = include_str!("../../deploy/hjemmel.example.toml");
@@ -31,8 +33,11 @@ fn set_up() -> (tempfile::TempDir, String) {
     (dir, EXAMPLE.replace("/etc/hjemmel/", "").replace("/var/lib/hjemmel/", ""))
 }
 
+type Config = super::Config<Service>;
+type Draft = super::Draft<Service>;
+
 fn read(text: &str, folder: &Path, now: Timestamp) -> (Option<Config>, Gathered) {
-    let (sections, gathered) = read_sections(text, folder, now);
+    let (sections, gathered) = read_sections::<Service>(text, folder, now);
     (sections.whole(), gathered)
 }
 
@@ -44,7 +49,7 @@ fn now() -> Timestamp {
 fn refused(dir: &tempfile::TempDir, text: &str) -> String {
     let file = dir.path().join("hjemmel.toml");
     std::fs::write(&file, text).unwrap();
-    load(&file, now()).expect_err("must be refused").to_string()
+    load::<Service>(&file, now()).expect_err("must be refused").to_string()
 }
 
 /// Every setting's value, by its name.
@@ -60,10 +65,10 @@ fn the_example_is_a_good_configuration() {
     let (dir, text) = set_up();
     let file = dir.path().join("hjemmel.toml");
     std::fs::write(&file, &text).unwrap();
-    let loaded = load(&file, now()).unwrap();
+    let loaded = load::<Service>(&file, now()).unwrap();
     assert!(loaded.warnings.problems().is_empty());
     let config = loaded.config;
-    assert_eq!(config.service.service_uuid.to_string(), "3053ec89-31fe-4206-878b-bba6783d7a88");
+    assert_eq!(config.services["terminaladgang-6"].offer().service_uuid.to_string(), "3053ec89-31fe-4206-878b-bba6783d7a88");
     assert_eq!(config.limits, EdgeLimits::default());
     assert_eq!(config.messages, MessageLimits::default());
     assert_eq!(config.system.thumbprint(), for_tests().credentials(Role::GatewayClient).unwrap().thumbprint());
@@ -90,7 +95,10 @@ fn the_example_names_every_setting_and_every_default_it_states_is_the_one_in_the
         }
     }
     // What may be left out and has no default stands in the example as an example.
-    assert_eq!(without_default, ["listen.ocsp_response", "revocation.cache", "service.privilege_role", "tokens.issuer"]);
+    assert_eq!(
+        without_default,
+        ["listen.ocsp_response", "revocation.cache", "service.terminaladgang-6.privilege_role", "tokens.issuer",]
+    );
     for setting in ["ocsp_response", "cache", "privilege_role", "issuer", "pkcs12", "password_file"] {
         assert!(text.contains(&format!("\n#example: {setting} = \"")), "{setting}");
     }
@@ -130,15 +138,18 @@ fn every_problem_comes_in_one_report_with_its_line_and_remedy() {
     let report = refused(&dir, &wrong);
     let line_of = |part: &str| wrong.lines().position(|line| line.contains(part)).unwrap() + 1;
     let expected = [
-        (line_of("udk_cvr"), "udk_cvr: is not a CVR number; write exactly eight digits"),
+        (line_of("udk_cvr"), "service.terminaladgang-6.udk_cvr: is not a CVR number; write exactly eight digits"),
         (line_of("clock_skew ="), "clock_skew: is not a duration; write for instance"),
         (line_of("replay_capacity ="), "replay_capacity: is not a whole number; write it without quotes"),
         (line_of("certs/none.key.pem"), "listen.key: names"),
         (line_of("certs/gateway-client.pem"), "system.certificate: no certificate in"),
-        (line_of("\"password\""), "service.bindings: is not known; use \"token\" or \"authority-context\""),
-        (line_of("[service]"), "service.entity_id: is missing; add entity_id in [service]"),
+        (line_of("\"password\""), "service.terminaladgang-6.bindings: is not known; use \"token\" or \"authority-context\""),
+        (
+            line_of("[service.terminaladgang-6]"),
+            "service.terminaladgang-6.entity_id: is missing; add entity_id in [service.terminaladgang-6]",
+        ),
         (line_of("http://sts"), "sts.address: is not an https address; write for instance"),
-        (line_of("deadlin ="), "index.deadlin: is not a setting; did you mean deadline?"),
+        (line_of("deadlin ="), "peer.ydelsesindeks.deadlin: is not a setting; did you mean deadline?"),
         (line_of("released_bytes"), "limits.released_bytes: is out of range; use 65536 to 268435456"),
     ];
     for (line, text) in expected {
@@ -216,8 +227,8 @@ fn each_kind_of_fault_is_told_with_its_remedy() {
         ("metadata = [\"sts-metadata.xml\"]", "certificates = [\"certs/sts-signing.pem\"]", "tokens.issuer: is missing"),
         ("store = \"agreements.sqlite\"", "store = \"nowhere/agreements.sqlite\"", "whose folder does not exist"),
         ("# max_staleness = \"15m\"", "max_staleness = \"5s\"", "is shorter than cache_ttl"),
-        ("directory = \"policies\"", "directory = \"polices\"", "is not a folder; make it"),
-        ("# name = \"terminaladgang-6\"", "name = \"terminaladgang-7\"", "correct name or directory"),
+        ("policies = \"policies\"", "policies = \"polices\"", "is not a folder; make it"),
+        ("# policy = \"terminaladgang-6\"", "policy = \"terminaladgang-7\"", "correct policy or policies"),
         ("# retry = true", "retry = \"yes\"", "is not true or false"),
         ("udk_cvr = \"99999991\"", "udk_cvr = 99999991", "is integer; write a text in quotes"),
         ("# streams = 64", "streams = -1", "is out of range; use 1 to 1000"),
@@ -263,9 +274,10 @@ fn certificates_that_end_within_thirty_days_are_warned_of() {
     let file = dir.path().join("hjemmel.toml");
     std::fs::write(&file, &text).unwrap();
     let later = now() + SignedDuration::from_hours(65 * 24);
-    let warnings = load(&file, later).unwrap().warnings;
+    let warnings = load::<Service>(&file, later).unwrap().warnings;
     let settings: Vec<_> = warnings.problems().iter().map(|warning| warning.setting.as_str()).collect();
-    for setting in ["listen.certificate", "listen.client_roots", "system.certificate", "index.signing_certificates"] {
+    for setting in ["listen.certificate", "listen.client_roots", "system.certificate", "peer.ydelsesindeks.signing_certificates"]
+    {
         assert!(settings.contains(&setting), "{setting} in {warnings}");
     }
     assert!(warnings.to_string().contains("order its successor now"), "{warnings}");
@@ -273,7 +285,7 @@ fn certificates_that_end_within_thirty_days_are_warned_of() {
 
 #[test]
 fn a_file_that_is_not_there_is_told_like_any_other_problem() {
-    let report = load(Path::new("/nowhere/hjemmel.toml"), now()).unwrap_err();
+    let report = load::<Service>(Path::new("/nowhere/hjemmel.toml"), now()).unwrap_err();
     assert!(report.to_string().starts_with("/nowhere/hjemmel.toml: cannot be read"), "{report}");
 }
 
@@ -296,7 +308,7 @@ fn a_reload_keeps_what_only_a_restart_changes_and_names_it() {
     assert_eq!(fresh.timestamp_max_age, running.timestamp_max_age);
     assert_eq!(fresh.listen.address, running.listen.address);
     assert!(fresh.admin.client_roots.is_empty() && fresh.limits == running.limits && fresh.audit == running.audit);
-    assert!(!fresh.index.retry, "what may change does");
+    assert!(!fresh.peers["ydelsesindeks"].reach.retry, "what may change does");
     assert!(fresh.keep_until_restart(&running).is_empty());
 }
 
@@ -306,13 +318,13 @@ fn a_problem_with_what_a_setting_names_stands_at_that_setting() {
     let file = dir.path().join("hjemmel.toml");
     std::fs::write(&file, &text).unwrap();
     let draft = Draft::open(&file, now());
-    for (setting, text) in [("audit", "b"), ("tokens.metadata", "a"), ("policy.name", "c")] {
+    for (setting, text) in [("audit", "b"), ("tokens.metadata", "a"), ("service.terminaladgang-6.policy", "c")] {
         draft.problem(setting, text.to_owned());
     }
     let report = draft.finish().problems;
     let line_of = |part: &str| text.lines().position(|line| line.starts_with(part)).unwrap() + 1;
     let lines: Vec<_> = report.problems().iter().map(|problem| (problem.text.as_str(), report.line(problem).unwrap())).collect();
-    assert_eq!(lines, [("a", line_of("metadata =")), ("c", line_of("[policy]")), ("b", line_of("[audit]"))]);
+    assert_eq!(lines, [("c", line_of("[service.terminaladgang-6]")), ("a", line_of("metadata =")), ("b", line_of("[audit]"))]);
 }
 
 /// From the configuration's own folder, where its parent is the empty path.
@@ -333,13 +345,13 @@ fn a_misspelt_name_is_told_once_with_its_line_and_the_right_one() {
         (
             "signing_certificates =",
             "signing_certs =",
-            "index.signing_certs: is not a setting; did you mean signing_certificates?",
+            "peer.ydelsesindeks.signing_certs: is not a setting; did you mean signing_certificates?",
         ),
         ("\n[listen]", "\n[lisen]", "lisen: is not a section; did you mean [listen]?"),
         ("\n[agreements]", "\n[agreement]", "agreement: is not a section; did you mean [agreements]?"),
         ("\n[admin]", "\n[Admin]", "Admin: is not a section; did you mean [admin]?"),
         ("udk_cvr =", "udk_crv =", "udk_crv: is not a setting; did you mean udk_cvr?"),
-        ("\n[policy]", "\n[polcy]", "polcy: is not a section; did you mean [policy]?"),
+        ("\n[peer.", "\n[pear.", "pear: is not a section; did you mean [peer]?"),
     ];
     for (from, to, says) in cases {
         let wrong = text.replacen(from, to, 1);
@@ -348,4 +360,134 @@ fn a_misspelt_name_is_told_once_with_its_line_and_the_right_one() {
         assert!(report.contains(&format!("hjemmel.toml:{line}: ")) && report.contains(says), "{to}: {report}");
         assert_eq!(report.matches("hjemmel.toml:").count(), 1, "one slip is told once: {report}");
     }
+}
+
+/// The text from `from` on, up to `to`.
+fn between<'t>(text: &'t str, from: &str, to: &str) -> &'t str {
+    let (_, rest) = text.split_once(from).unwrap();
+    rest.split_once(to).unwrap().0
+}
+
+#[test]
+fn services_and_peers_are_told_apart_by_their_names() {
+    let (dir, text) = set_up();
+    let second = |changes: &[(&str, &str)]| {
+        let mut section = format!("[service.second]{}", between(&text, "[service.terminaladgang-6]", "# Whose tokens"));
+        for (from, to) in changes {
+            assert!(section.contains(from), "{from}");
+            section = section.replace(from, to);
+        }
+        format!("{text}\n{section}")
+    };
+    let told = [
+        "service.terminaladgang-6.path: is /service/Ydelse/TerminalAdgang/6, which is the path of [service.second] too",
+        "service.terminaladgang-6.service_uuid: is 3053ec89-31fe-4206-878b-bba6783d7a88, which is the UUID of [service.second] too",
+        "service.terminaladgang-6.entity_id: is http://gateway.example/service/ydelse/terminaladgang/6, which is the entity id of",
+    ];
+    let report = refused(&dir, &second(&[]));
+    for says in told {
+        assert!(report.contains(says), "{says}\nin\n{report}");
+    }
+    assert_eq!(report.matches("hjemmel.toml:").count(), told.len(), "{report}");
+
+    let own = [
+        ("# path = \"/service/Ydelse/TerminalAdgang/6\"", "path = \"/second\""),
+        ("# service_uuid = \"3053ec89", "service_uuid = \"4053ec89"),
+        ("/service/ydelse/terminaladgang/6\"", "/second\""),
+    ];
+    let both = read(&second(&own), dir.path(), now()).0.unwrap();
+    assert_eq!(both.services.keys().collect::<Vec<_>>(), ["second", "terminaladgang-6"]);
+
+    let report = refused(&dir, &second(&[own.as_slice(), &[("peer = \"ydelsesindeks\"", "peer = \"ydelseindex\"")]].concat()));
+    let says = "service.second.peer: names \"ydelseindex\", and there is no [peer.ydelseindex]; did you mean \"ydelsesindeks\"?";
+    assert!(report.contains(says), "{report}");
+}
+
+#[test]
+fn a_peer_that_no_service_names_is_warned_of() {
+    let (dir, text) = set_up();
+    let idle = format!("[peer.idle]{}", between(&text, "[peer.ydelsesindeks]", "# Connections to peers"));
+    let file = dir.path().join("hjemmel.toml");
+    std::fs::write(&file, format!("{text}\n{idle}")).unwrap();
+    let warnings = load::<Service>(&file, now()).unwrap().warnings;
+    let told: Vec<_> = warnings.problems().iter().map(|warning| (warning.setting.as_str(), warning.text.as_str())).collect();
+    assert_eq!(told, [("peer.idle", "is named by no service; remove it, or name it as peer in a [service.NAME]")]);
+}
+
+#[test]
+fn what_a_service_is_must_be_said_in_one_way() {
+    let (dir, text) = set_up();
+    let kind = "kind = \"terminaladgang\"";
+    let cases = [
+        ("", "kind: is missing; add kind or folder in [service.terminaladgang-6]"),
+        ("kind = \"terminal\"", "kind: is not known; use \"terminaladgang\""),
+        ("kind = \"terminaladgang\"\nfolder = \"policies\"", "folder: is given beside kind; a service has the one or the other"),
+        ("folder = \"policies\"", "service.toml: It cannot be read"),
+    ];
+    for (instead, says) in cases {
+        let report = refused(&dir, &text.replacen(kind, instead, 1));
+        assert!(report.contains(says), "{says}\nin\n{report}");
+    }
+    let report = refused(&dir, &text.replace("[service.terminaladgang-6]", "[service.\"Terminal Adgang\"]"));
+    assert!(report.contains("service.Terminal Adgang: is not a name; use 1 to 64 letters of a-z"), "{report}");
+    let report = refused(&dir, &text.replace("peer.ydelsesindeks", "peer.sts").replace("\"ydelsesindeks\"", "\"sts\""));
+    assert!(report.contains("peer.sts: has a name that the gateway's metrics use themselves; choose another"), "{report}");
+}
+
+/// The file of before services and peers had names: one line for each setting that moved, and nothing that follows from it.
+#[test]
+fn a_setting_of_before_says_where_it_went() {
+    let (dir, text) = set_up();
+    let present = between(&text, "[service.terminaladgang-6]", "# Whose tokens");
+    let service = "[service]\nentity_id = \"http://gateway.example/x\"\npath = \"/x\"\n\n[policy]\ndirectory = \"policies\"\n";
+    let old = text.replace(&format!("[service.terminaladgang-6]{present}"), service).replace("[peer.ydelsesindeks]", "[index]");
+    let old = format!("udk_cvr = \"99999991\"\n{old}");
+    let report = refused(&dir, &old);
+    let moved = [
+        ("udk_cvr = ", "udk_cvr: has moved; write it in [service.NAME]"),
+        ("entity_id = \"http://gateway.example/x\"", "service.entity_id: has moved; write it in [service.NAME]"),
+        ("path = \"/x\"", "service.path: has moved; write it in [service.NAME]"),
+        ("[policy]", "policy: has moved; write policies = \"FOLDER\" and policy = \"NAME\" in [service.NAME]"),
+        ("[index]", "index: has moved; write [peer.NAME], and peer = \"NAME\" in [service.NAME]"),
+    ];
+    for (part, says) in moved {
+        let line = old.lines().position(|line| line.starts_with(part)).unwrap() + 1;
+        assert!(report.contains(&format!("hjemmel.toml:{line}: {says}")), "{says}\nin\n{report}");
+    }
+    assert_eq!(report.matches("hjemmel.toml:").count(), moved.len(), "{report}");
+    assert_eq!(report.matches("`hjemmel check --migrate FILE` writes the new file").count(), moved.len(), "{report}");
+}
+
+/// What the file of 22 November says, every default of it written out, is what its conversion says.
+#[test]
+fn a_file_of_before_means_the_same_in_the_present_form() {
+    let (dir, present) = set_up();
+    let old = include_str!("../../tests/migrate/hjemmel-before-names.toml");
+    let old = old.replace("/etc/hjemmel/", "").replace("/var/lib/hjemmel/", "");
+    let new = migrated(&old).unwrap();
+    assert_eq!(settings(&dir, &new), settings(&dir, &present));
+    for line in old.lines().filter(|line| line.starts_with('#') && !line.starts_with("# name =") && !line.contains("# entity_id"))
+    {
+        assert!(new.lines().any(|kept| kept == line), "{line}");
+    }
+
+    std::fs::write(dir.path().join("policies/mine.toml"), "x").unwrap();
+    let changes = [
+        ("udk_cvr = \"99999991\"", "udk_cvr = \"99999990\""),
+        ("# path = \"/service/Ydelse/TerminalAdgang/6\"", "path = \"/mine\""),
+        ("# sender_fault_status = 500", "sender_fault_status = 400"),
+        ("# entity_id = \"http://entityid.kombit.dk/service/ydi/ydelseindeks/6\"", "entity_id = \"urn:mine\""),
+        ("# breaker_failures = 5", "breaker_failures = 7"),
+        ("# name = \"terminaladgang-6\"", "name = \"mine\""),
+    ];
+    let changed = changes.iter().fold(old, |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1)
+    });
+    let config = read(&migrated(&changed).unwrap(), dir.path(), now()).0.unwrap();
+    let (service, peer) = (&config.services["terminaladgang-6"], &config.peers["ydelsesindeks"]);
+    assert_eq!((service.offer().path.as_str(), service.offer().sender_fault_status), ("/mine", 400));
+    assert_eq!((peer.entity_id.as_str(), peer.reach.breaker_failures), ("urn:mine", 7));
+    let Service::Terminaladgang(settings) = service else { panic!("{service:?}") };
+    assert_eq!((settings.udk.to_string().as_str(), settings.policy.name.as_str()), ("99999990", "mine"));
 }

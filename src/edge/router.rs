@@ -1,5 +1,6 @@
 //! Which service answers: by path and method, before anything of the body is read.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -21,10 +22,11 @@ use crate::refusal::Refusal;
 /// The documents of a service: a query, and the document it names with its media type.
 pub type Documents = Box<dyn Fn(&str) -> Option<(&'static str, String)> + Send + Sync>;
 
-/// One service at its path, of one reading of the configuration.
+/// The services by their paths, without a slash at the end, of one reading of the configuration.
+pub type Services<B> = BTreeMap<String, Serving<B>>;
+
+/// One service.
 pub struct Serving<B> {
-    /// The path, as callers write it.
-    pub path: String,
     /// What GET gives.
     pub documents: Documents,
     /// What POST does, for one caller's connection.
@@ -45,18 +47,18 @@ fn says_one_host<B>(request: &Request<B>) -> bool {
 
 /// What is served now. A reload exchanges all of it in one step: a call is served by the old or by the new, never by some
 /// of each, and one that has begun ends with what it began with.
-pub struct InForce<B>(RwLock<Arc<Serving<B>>>);
+pub struct InForce<B>(RwLock<Arc<Services<B>>>);
 
 impl<B> InForce<B> {
     /// Serves this.
-    pub fn new(serving: Serving<B>) -> Self {
-        Self(RwLock::new(Arc::new(serving)))
+    pub fn new(services: Services<B>) -> Self {
+        Self(RwLock::new(Arc::new(services)))
     }
     /// Serves this instead, from the next call on.
-    pub fn replace(&self, serving: Serving<B>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(serving);
+    pub fn replace(&self, services: Services<B>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(services);
     }
-    fn current(&self) -> Arc<Serving<B>> {
+    fn current(&self) -> Arc<Services<B>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -87,42 +89,42 @@ impl<B> Clone for Router<B> {
     }
 }
 
-impl<B> Serving<B> {
-    /// The document that is asked for, where one is; `None`: a call.
-    fn document(&self, request: &Request<B>) -> Result<Option<Response<Full<Bytes>>>, Cause> {
+/// What a request asks for, by its head.
+enum Asked<'s, B> {
+    /// A call of this service.
+    Call(&'s Serving<B>),
+    /// A document, which is this.
+    Document(Response<Full<Bytes>>),
+    /// What is not there.
+    Refused(Cause, Response<Full<Bytes>>),
+}
+
+impl<'s, B> Asked<'s, B> {
+    fn of(services: &'s Services<B>, request: &Request<B>) -> Self {
+        let refused = |cause, refusal| Self::Refused(cause, plain_refusal(&refusal));
         if !says_one_host(request) {
-            return Err(Cause::HostAmbiguous);
+            return refused(Cause::HostAmbiguous, Refusal::HostAmbiguous);
         }
-        if request.uri().path().trim_end_matches('/') != self.path {
-            return Err(Cause::NoSuchService);
+        let Some(serving) = services.get(request.uri().path().trim_end_matches('/')) else {
+            return refused(Cause::NoSuchService, Refusal::NoSuchService);
+        };
+        if request.method() == Method::POST {
+            return Self::Call(serving);
         }
-        let document = || (self.documents)(request.uri().query().unwrap_or(""));
-        match *request.method() {
-            Method::POST => Ok(None),
-            Method::GET | Method::HEAD => {
-                let (media_type, document) = document().ok_or(Cause::MethodNotAllowed)?;
+        match (request.method(), (serving.documents)(request.uri().query().unwrap_or(""))) {
+            (&Method::GET | &Method::HEAD, Some((media_type, document))) => {
                 let mut response = Response::new(Full::new(Bytes::from(document)));
                 response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-                Ok(Some(response))
+                Self::Document(response)
             }
-            _ => Err(Cause::MethodNotAllowed),
+            (_, document) => {
+                let mut response = plain_refusal(&Refusal::MethodNotAllowed);
+                // RFC 9110, 15.5.6: what may be done at this address, its query included.
+                let allowed = if document.is_some() { "GET, HEAD, POST" } else { "POST" };
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+                Self::Refused(Cause::MethodNotAllowed, response)
+            }
         }
-    }
-
-    fn refuse(&self, request: &Request<B>, cause: Cause) -> Response<Full<Bytes>> {
-        let refusal = match cause {
-            Cause::HostAmbiguous => Refusal::HostAmbiguous,
-            Cause::MethodNotAllowed => Refusal::MethodNotAllowed,
-            _ => Refusal::NoSuchService,
-        };
-        let mut response = plain_refusal(&refusal);
-        if refusal == Refusal::MethodNotAllowed {
-            // RFC 9110, 15.5.6: what may be done at this address, its query included.
-            let is_document = (self.documents)(request.uri().query().unwrap_or("")).is_some();
-            let allowed = HeaderValue::from_static(if is_document { "GET, HEAD, POST" } else { "POST" });
-            response.headers_mut().insert(ALLOW, allowed);
-        }
-        response
     }
 }
 
@@ -144,14 +146,14 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let serving = self.in_force.current();
-        match serving.document(&request) {
-            Err(cause) => {
+        let services = self.in_force.current();
+        match Asked::of(&services, &request) {
+            Asked::Refused(cause, refusal) => {
                 self.refusals.record(self.address, cause, "");
-                Box::pin(std::future::ready(Ok(serving.refuse(&request, cause))))
+                Box::pin(std::future::ready(Ok(refusal)))
             }
-            Ok(Some(document)) => Box::pin(std::future::ready(Ok(document))),
-            Ok(None) => {
+            Asked::Document(document) => Box::pin(std::future::ready(Ok(document))),
+            Asked::Call(serving) => {
                 let under_way = self.metrics.in_flight();
                 let answer = (serving.gateway)(self.peer.clone()).call(request);
                 Box::pin(async move {

@@ -1,5 +1,6 @@
 //! From a checked configuration to a service that answers.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::agreements::{Agreements, CacheSettings, Environment, Store, StoreError, StoreSettings};
 use crate::audit::{Audit, AuditSettings, Record, Sealer, keys};
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config;
 use crate::gateway::Gateway;
 use crate::gateway::agreement::AgreementStep;
 use crate::gateway::answer::Verifier;
@@ -22,8 +23,9 @@ use crate::gateway::open::OpenLayer;
 use crate::gateway::persons::PersonsStep;
 use crate::gateway::replay::{Replay, ReplayMemory};
 use crate::gateway::seal::{SealStep, Signer};
-use crate::id::cvr::Cvr;
 use crate::metrics::Metrics;
+use crate::node::Config;
+use crate::node::domains::domains;
 use crate::outbound::breaker::{Breaker, BreakerSettings};
 use crate::outbound::{ConnectionLimits, Outbound, OutboundSettings, SetupError, counts};
 use crate::revocation::list::RevocationError;
@@ -31,12 +33,14 @@ use crate::revocation::verify::RootsError;
 use crate::saml::memory::{self, AssertionMemory};
 use crate::saml::metadata::Entity;
 use crate::saml::trust::{Issuer, Trust, TrustError};
+use crate::services::Service;
 use crate::services::terminaladgang::ask::RequestPolicyStep;
 use crate::services::terminaladgang::law::document::{Policy, PolicyErrors};
 use crate::services::terminaladgang::law::history::{History, HistoryError, Timetable};
 use crate::services::terminaladgang::law::release;
 use crate::services::terminaladgang::names;
 use crate::services::terminaladgang::release::ResponsePolicyStep;
+use crate::services::terminaladgang::settings::{PolicyFile, Settings};
 use crate::signature::credentials::Credentials;
 use crate::signature::key::{Certificate, KeyError, SigningKey};
 use crate::signature::sign::SignError;
@@ -45,7 +49,7 @@ use crate::soap::strict::Limits;
 use crate::sts::cache::{Counts, TokenCache};
 use crate::sts::client::{Https, StsClient, StsSettings};
 use crate::trust::clients::{ClientCertificate, ClientTrust};
-use crate::trust::domains::{self, Domains, Each};
+use crate::trust::domains::{self, Domains, ListsByDomain, UnknownDomain};
 use crate::work::Work;
 
 /// Why the service cannot start. Each says what to mend.
@@ -92,13 +96,16 @@ pub enum AssembleError {
     /// A revocation list.
     #[error(transparent)]
     Revocation(#[from] RevocationError),
+    /// A section whose certificates nobody judges.
+    #[error(transparent)]
+    Domain(#[from] UnknownDomain),
     /// The gateway's own metadata.
     #[error("the gateway's own metadata cannot be signed: {0}")]
     Metadata(#[from] SignError),
     /// A certificate or key.
     #[error("a certificate or key cannot be used for signatures: {0}")]
     Key(#[from] KeyError),
-    /// TLS towards STS or index.
+    /// TLS towards the STS or a peer.
     #[error(transparent)]
     Outbound(#[from] SetupError),
     /// The agreements.
@@ -129,8 +136,8 @@ pub struct Lasting {
     pub sealer: Arc<Sealer>,
     /// The replay memory.
     pub replay: Arc<ReplayMemory>,
-    /// The breaker before the index.
-    pub breaker: Arc<Breaker>,
+    /// What is known of each peer, by its name.
+    pub peers: BTreeMap<String, Known>,
     /// What the token caches did.
     pub token_counts: Arc<Counts>,
     /// What the memories of verified assertions did.
@@ -139,15 +146,36 @@ pub struct Lasting {
     pub domains: Domains,
     /// The calls that are worked on.
     pub work: Work,
-    /// What became of connections to others.
+    /// What became of connections to others than peers.
     pub connections: Connections,
 }
 
-/// What became of the connections to each peer.
+/// What is known of one peer, from reload to reload.
+#[derive(Clone)]
+pub struct Known {
+    /// Whether it is left alone.
+    pub breaker: Arc<Breaker>,
+    settings: BreakerSettings,
+    /// What became of connections to it.
+    pub connections: Arc<counts::Counts>,
+}
+
+impl Known {
+    /// What is known after a reload: nothing of a peer that is new, and its breaker begins anew where its settings changed.
+    fn of(peer: &config::Peer, before: Option<&Self>) -> Self {
+        let settings = BreakerSettings { failures: peer.reach.breaker_failures, rest: peer.reach.breaker_rest };
+        let same = before.filter(|before| before.settings == settings);
+        Self {
+            breaker: same.map_or_else(|| Arc::new(Breaker::new(settings)), |same| same.breaker.clone()),
+            settings,
+            connections: before.map(|before| before.connections.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+/// What became of the connections to others than peers.
 #[derive(Clone, Default)]
 pub struct Connections {
-    /// The benefit index.
-    pub index: Arc<counts::Counts>,
     /// The security token service.
     pub sts: Arc<counts::Counts>,
     /// The sources of revocation lists.
@@ -164,7 +192,7 @@ impl Lasting {
     /// `Store`, `AuditKeys`, `Audit`, `Revocation`, `Outbound`. A list that cannot be fetched is none of them: what it should
     /// speak for is refused until it comes.
     pub async fn open(config: &Config, clock: &Clock, metrics: &Arc<Metrics>, on_close: OnClose) -> Result<Self, AssembleError> {
-        let mut lists = Each::at_hand(&domains::settings(config), None, clock.now())?;
+        let mut lists = ListsByDomain::at_hand(domains(config), None, clock.now())?;
         let connections = Connections::default();
         for error in
             lists.fetch_missing(&domains::fetcher(&config.revocation, &config.outbound, &connections.lists)?, clock).await
@@ -180,13 +208,12 @@ impl Lasting {
         let audit = start_audit(&config.audit, clock, metrics, on_close)?;
         // A message can be replayed as long as its Timestamp holds: the greatest age and the skew, and twice that to be safe.
         let keep = (config.timestamp_max_age + config.clock_skew) * 2;
-        let breaker = BreakerSettings { failures: config.index.breaker_failures, rest: config.index.breaker_rest };
         Ok(Self {
             agreements: Agreements::new(store, cache),
             audit,
             sealer: Arc::new(keys::sealer(&config.audit.pseudonym_key, &config.audit.auditors)?),
             replay: Arc::new(ReplayMemory::new(config.replay_capacity, keep, clock.now())),
-            breaker: Arc::new(Breaker::new(breaker)),
+            peers: config.peers.iter().map(|(name, peer)| (name.clone(), Known::of(peer, None))).collect(),
             token_counts: Arc::default(),
             assertion_counts: Arc::default(),
             domains: lists.into_domains(),
@@ -194,22 +221,37 @@ impl Lasting {
             connections,
         })
     }
+
+    /// The same for another configuration, before it is put in force.
+    #[must_use]
+    pub fn of(&self, config: &Config, lists: &ListsByDomain) -> Self {
+        let known = |(name, peer): (&String, &config::Peer)| (name.clone(), Known::of(peer, self.peers.get(name)));
+        Self { peers: config.peers.iter().map(known).collect(), domains: self.domains.of(lists), ..self.clone() }
+    }
 }
 
-/// The service, ready to be stacked, and what operators hold on to until the next one takes its place.
-pub struct Assembled {
+/// One service, ready to be stacked.
+pub struct Offered {
     /// The steps.
     pub gateway: Gateway,
     /// The service's names.
     pub definition: Arc<Definition>,
+    /// The path of its address.
+    pub path: String,
+    /// The service's own metadata, signed.
+    pub metadata: Arc<str>,
+}
+
+/// All services, and what operators hold on to until the next ones take their place.
+pub struct Assembled {
+    /// The services.
+    pub services: Vec<Offered>,
     /// Whose tokens are taken.
     pub trust: Arc<TokenTrust>,
     /// What client certificates are judged by.
     pub clients: Arc<ClientTrust>,
     /// The gateway's tokens.
     pub tokens: Tokens,
-    /// The gateway's own metadata, signed.
-    pub metadata: Arc<str>,
 }
 
 /// The gateway's tokens, and what they were fetched with.
@@ -229,14 +271,23 @@ struct FetchedWith {
     certificate: Certificate,
 }
 
-/// Puts the service together. `before`: the tokens of the one that it takes the place of.
+/// What every service shares.
+struct Shared<'a> {
+    config: &'a Config,
+    lasting: &'a Lasting,
+    trust: Arc<TokenTrust>,
+    clients: Arc<ClientTrust>,
+    signer: Arc<Signer>,
+    tokens: Tokens,
+    clock: &'a Clock,
+}
+
+/// Puts the services together. `before`: the tokens of those that they take the place of.
 ///
 /// # Errors
 /// [`AssembleError`].
 pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clock: &Clock) -> Result<Assembled, AssembleError> {
     let now = clock.now();
-    let definition = Arc::new(definition(config));
-    let policies = Arc::new(read_policies(&config.policy, now)?);
     let time = time_rules(config);
     let domains = &lasting.domains;
     // Made anew with the trust it was filled under, and never taken over: a reload costs each token one verification.
@@ -244,73 +295,90 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
         0 => None,
         bytes => Some(AssertionMemory::new(bytes, lasting.assertion_counts.clone())),
     };
-    let trust = read_trust(&config.tokens, now)?.watched(&domains.signers);
+    let trust = read_trust(&config.tokens, now)?.watched(&domains.named(domains::SIGNERS)?);
     let trust = Arc::new(TokenTrust { trust, time, memory });
     let (client_roots, optional) = (&config.listen.client_roots, ClientCertificate::Optional);
-    let clients = Arc::new(ClientTrust::new(client_roots, domains.clients.clone(), optional)?);
+    let clients = Arc::new(ClientTrust::new(client_roots, domains.named(domains::CLIENTS)?, optional)?);
     let signer = Arc::new(read_signer(&config.system)?);
-    let metadata = metadata(&definition, &signer)?;
     let tokens = tokens(config, &trust.trust, &signer, before, lasting, clock)?;
-    let index = OutboundSettings {
-        connections: config.outbound.clone(),
-        counts: lasting.connections.index.clone(),
-        ..index_outbound(&config.index, &config.system)
+    let shared = Shared { config, lasting, trust, clients, signer, tokens, clock };
+    let services = config.services.iter().map(|(name, service)| match service {
+        Service::Terminaladgang(settings) => terminaladgang(name, settings, &shared),
+        // `examine` refuses it by its line before it comes so far.
+        Service::Passthrough(_) => Err(AssembleError::Setting("pass-through services are checked, and not served yet")),
+    });
+    let services = services.collect::<Result<_, _>>()?;
+    let Shared { trust, clients, tokens, .. } = shared;
+    Ok(Assembled { services, trust, clients, tokens })
+}
+
+fn terminaladgang(name: &str, settings: &Settings, shared: &Shared<'_>) -> Result<Offered, AssembleError> {
+    let Shared { config, lasting, trust, clients, signer, tokens, clock } = shared;
+    let (peer, known) = match (config.peers.get(&settings.peer), lasting.peers.get(&settings.peer)) {
+        (Some(peer), Some(known)) => (peer, known),
+        _ => return Err(AssembleError::Setting("a service names a peer that is not there")),
     };
-    let index = Outbound::checked(index, domains.index.clone(), config.index.stapling)?.waited_for_by(&lasting.work);
-    let pinned = config.index.signing_certificates.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
-    let seal = SealStep { definition: definition.clone(), signer: signer.clone(), clock: clock.clone() };
+    let domains = &lasting.domains;
+    let definition = Arc::new(definition_of(name, &config.listen, settings, peer));
+    let policies = Arc::new(read_policies(&settings.policy, clock.now())?);
+    let metadata = metadata(&definition, signer)?;
+    let outbound = OutboundSettings {
+        connections: config.outbound.clone(),
+        counts: known.connections.clone(),
+        ..peer_outbound(peer, &config.system)
+    };
+    let domain = domains.named(&domains::peer(&settings.peer))?;
+    let outbound = Outbound::checked(outbound, domain, peer.stapling)?.waited_for_by(&lasting.work);
+    let pinned = peer.signing_certificates.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
+    let seal = SealStep { definition: definition.clone(), signer: signer.clone(), clock: (*clock).clone() };
 
     let gateway = Gateway {
         open: OpenLayer {
             definition: definition.clone(),
             audit: lasting.audit.clone(),
-            clock: clock.clone(),
+            clock: (*clock).clone(),
             seal: seal.clone(),
             work: lasting.work.clone(),
         },
         seal,
         envelope: EnvelopeStep { definition: definition.clone(), limits: request_limits(config) },
-        authenticate: authenticate(&definition, &trust, &clients, clock),
+        authenticate: authenticate(&definition, trust, clients, clock),
         persons: PersonsStep { sealer: lasting.sealer.clone() },
-        replay: Replay { memory: lasting.replay.clone(), clock: clock.clone() },
-        agreement: agreement(config, &definition, &lasting.agreements, clock)?,
-        request_policy: RequestPolicyStep { policies, clock: clock.clone() },
+        replay: Replay { memory: lasting.replay.clone(), clock: (*clock).clone() },
+        agreement: agreement(&config.environment, settings, &definition, &lasting.agreements, clock)?,
+        request_policy: RequestPolicyStep { policies, clock: (*clock).clone() },
         exchange: ExchangeStep { definition: definition.clone(), tokens: tokens.cache.clone(), work: lasting.work.clone() },
         response_policy: ResponsePolicyStep {
             verifier: Verifier {
                 pinned: Arc::new(pinned),
-                signers: domains.signers.clone(),
-                time,
+                signers: domains.named(domains::SIGNERS)?,
+                time: trust.time,
                 limits: answer_limits(config),
-                clock: clock.clone(),
+                clock: (*clock).clone(),
             },
             release: release_limits(config),
         },
         forward: Forward {
             definition: definition.clone(),
-            outbound: index,
-            address: config.index.address.clone(),
-            deadline: config.index.deadline,
-            breaker: lasting.breaker.clone(),
-            signer,
-            clock: clock.clone(),
+            outbound,
+            address: peer.address.clone(),
+            deadline: peer.deadline,
+            breaker: known.breaker.clone(),
+            signer: signer.clone(),
+            clock: (*clock).clone(),
         },
     };
-    Ok(Assembled { gateway, definition, trust, clients, tokens, metadata })
+    Ok(Offered { gateway, definition, path: settings.offer.path.trim_end_matches('/').to_owned(), metadata })
 }
 
 /// What is special about TerminalAdgang: its names, and what the installation's settings say of them.
-pub fn definition(config: &Config) -> Definition {
-    definition_of(&config.listen, &config.service, &config.index)
-}
-
-/// The same from the sections that it is made of.
-pub fn definition_of(listen: &config::Listen, service: &config::Service, index: &config::Index) -> Definition {
+pub fn definition_of(name: &str, listen: &config::Listen, service: &Settings, index: &config::Peer) -> Definition {
     let public = listen.public_url.to_string();
-    let address = format!("{}{}", public.trim_end_matches('/'), service.path);
+    let offer = &service.offer;
+    let address = format!("{}{}", public.trim_end_matches('/'), offer.path);
     Definition {
-        name: "terminaladgang-6".to_owned(),
-        uuid: service.service_uuid,
+        name: name.to_owned(),
+        uuid: offer.service_uuid,
         operation: names::OPERATION.to_owned(),
         request: Name::new(names::YI_NS, names::INDEX_REQUEST),
         wrapper_request: Name::new(&service.wrapper_namespace, names::WRAPPER_REQUEST),
@@ -320,11 +388,11 @@ pub fn definition_of(listen: &config::Listen, service: &config::Service, index: 
         response_action: names::INDEX_RESPONSE_ACTION.to_owned(),
         wrapper_response_action: format!("{}{}Response", service.wrapper_namespace, names::OPERATION),
         address,
-        entity_id: service.entity_id.clone(),
-        sender_fault_status: service.sender_fault_status,
+        entity_id: offer.entity_id.clone(),
+        sender_fault_status: offer.sender_fault_status,
         bindings: Bindings {
-            token: service.bindings.contains(&config::Binding::Token),
-            authority_context: service.bindings.contains(&config::Binding::AuthorityContext),
+            token: offer.bindings.contains(&config::Binding::Token),
+            authority_context: offer.bindings.contains(&config::Binding::AuthorityContext),
         },
         required_privilege: service.privilege_role.clone(),
         index_entity_id: index.entity_id.clone(),
@@ -358,7 +426,8 @@ pub fn authenticate(
 /// # Errors
 /// `Setting`.
 pub fn agreement(
-    config: &Config,
+    environment: &str,
+    service: &Settings,
     definition: &Arc<Definition>,
     agreements: &Agreements,
     clock: &Clock,
@@ -366,9 +435,9 @@ pub fn agreement(
     Ok(AgreementStep {
         definition: definition.clone(),
         agreements: agreements.clone(),
-        environment: Environment::try_from(config.environment.clone())
+        environment: Environment::try_from(environment.to_owned())
             .map_err(|_| AssembleError::Setting("environment is no name of an environment"))?,
-        udk: config.udk_cvr.parse::<Cvr>().map_err(|_| AssembleError::Setting("udk_cvr is no CVR number"))?,
+        udk: service.udk,
         clock: clock.clone(),
     })
 }
@@ -404,7 +473,7 @@ pub fn request_limits(config: &Config) -> Limits {
 ///
 /// # Errors
 /// As [`read_policies`].
-pub fn read_policy(settings: &config::Policy, now: Timestamp) -> Result<Arc<Policy>, AssembleError> {
+pub fn read_policy(settings: &PolicyFile, now: Timestamp) -> Result<Arc<Policy>, AssembleError> {
     read_policies(settings, now)?.at(now).cloned().ok_or(AssembleError::Setting("no version of the policy is in force"))
 }
 
@@ -412,7 +481,7 @@ pub fn read_policy(settings: &config::Policy, now: Timestamp) -> Result<Arc<Poli
 ///
 /// # Errors
 /// `File`, `Policy`, `History`, `PolicyNotInForce`, `Setting`.
-pub fn read_policies(settings: &config::Policy, now: Timestamp) -> Result<Timetable, AssembleError> {
+pub fn read_policies(settings: &PolicyFile, now: Timestamp) -> Result<Timetable, AssembleError> {
     let history = read_history(&settings.directory, &settings.name)?;
     let from = history.versions().first().map(Policy::valid_from).unwrap_or_default();
     let timetable = Timetable::try_from(history)
@@ -550,7 +619,7 @@ fn tokens(
         counts: lasting.connections.sts.clone(),
         ..sts_outbound(&config.sts)
     };
-    let outbound = Outbound::checked(outbound, lasting.domains.sts.clone(), config.sts.stapling)?;
+    let outbound = Outbound::checked(outbound, lasting.domains.named(domains::STS)?, config.sts.stapling)?;
     let client = sts_client(&config.sts, fetched_with.issuer.clone(), signer, outbound, clock);
     Ok(Tokens { cache: TokenCache::new(client, clock.clone(), lasting.token_counts.clone()), fetched_with })
 }
@@ -568,13 +637,13 @@ pub fn sts_client(sts: &config::Sts, issuer: Issuer, signer: &Signer, outbound: 
     StsClient::new(settings, transport, clock.clone())
 }
 
-/// How the index is reached: with the gateway's own certificate.
-pub fn index_outbound(index: &config::Index, system: &Credentials) -> OutboundSettings {
+/// How a peer is reached: with the gateway's own certificate.
+pub fn peer_outbound(peer: &config::Peer, system: &Credentials) -> OutboundSettings {
     OutboundSettings {
         credentials: Some(system.clone()),
-        connect_timeout: index.connect_timeout,
-        retry: index.retry,
-        ..OutboundSettings::new(index.roots.clone())
+        connect_timeout: peer.reach.connect_timeout,
+        retry: peer.reach.retry,
+        ..OutboundSettings::new(peer.roots.clone())
     }
 }
 

@@ -12,22 +12,27 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use webpki::EndEntityCert;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::Finished;
+use super::domains::domains_of;
 use super::files::{Who, can_write_in, can_write_to, others_who_read, reads};
 use super::routes;
 use crate::agreements::{Environment, Schema, StoreSettings, schema};
 use crate::audit::{keys, log};
 use crate::clock::Clock;
-use crate::config::{ConnectionLimits, Content, Draft, FileRead, Finished, Listen, Tokens};
+use crate::config::{self, ConnectionLimits, Content, FileRead, Listen, Tokens};
 use crate::edge::tls::{self, Shown};
-use crate::id::cvr::Cvr;
-use crate::node::assemble::{definition_of, index_outbound, metadata, read_policies, read_signer, read_trust, sts_outbound};
+use crate::node::assemble::{definition_of, metadata, peer_outbound, read_policies, read_signer, read_trust, sts_outbound};
 use crate::outbound::Outbound;
 use crate::revocation::domain::{Domain, Lists, Source};
 use crate::revocation::ocsp;
 use crate::revocation::verify::Stapling;
+use crate::services::Service;
+use crate::services::terminaladgang::settings::Settings;
 use crate::signature::key::Certificate;
 use crate::trust::clients::{ClientCertificate, ClientTrust};
 use crate::trust::domains;
+
+type Draft = config::Draft<Service>;
 
 /// What a configuration is examined for.
 #[derive(Debug, Clone)]
@@ -91,7 +96,7 @@ impl Examination<'_> {
         self.trusted();
         self.lists();
         self.peers();
-        self.policy();
+        self.services();
         self.audit();
         self.rights();
     }
@@ -115,12 +120,6 @@ impl Examination<'_> {
         if let Some(environment) = &sections.environment {
             let known = Environment::try_from(environment.clone());
             self.look("environment", known.map_err(|_| "is no name of an environment; use 1 to 32 of a-z, 0-9 and hyphen"));
-        }
-        if let Some(cvr) = &sections.udk_cvr {
-            self.look(
-                "udk_cvr",
-                cvr.parse::<Cvr>().map_err(|_| "is no CVR number; write the eight digits of Udbetaling Danmark"),
-            );
         }
     }
 
@@ -227,22 +226,17 @@ impl Examination<'_> {
     }
 
     fn own_certificates(&self) {
-        let sections = self.draft.sections();
-        let Some(system) = &sections.system else { return };
-        let signer = self.look("system", read_signer(system));
-        if let (Some(signer), Some(listen), Some(service), Some(index)) =
-            (signer, &sections.listen, &sections.service, &sections.index)
-        {
-            self.look("service.entity_id", metadata(&definition_of(listen, service, index), &signer));
+        if let Some(system) = &self.draft.sections().system {
+            self.look("system", read_signer(system));
         }
     }
 
     /// Whether there is an issuer, and a key of each that verifies tokens today.
     fn trusted(&self) {
         let sections = self.draft.sections();
-        if let Some(index) = &sections.index {
-            let pinned = index.signing_certificates.iter().try_for_each(|der| Certificate::from_der(der).map(drop));
-            self.look("index.signing_certificates", pinned);
+        for (name, peer) in &sections.peers {
+            let pinned = peer.signing_certificates.iter().try_for_each(|der| Certificate::from_der(der).map(drop));
+            self.look(&format!("peer.{name}.signing_certificates"), pinned);
         }
         let Some(tokens) = &sections.tokens else { return };
         for file in &tokens.metadata {
@@ -273,7 +267,8 @@ impl Examination<'_> {
         if let Some(revocation) = &self.draft.sections().revocation {
             self.look("revocation.roots", domains::fetcher(revocation, &ConnectionLimits::default(), &Arc::default()));
         }
-        for (setting, settings) in domains::settings_of(self.draft.sections()) {
+        for settings in domains_of(self.draft.sections()) {
+            let setting = &format!("{}.crls", settings.name);
             for source in &settings.sources {
                 let Source::File(file) = source else { continue };
                 let alone = crate::revocation::domain::DomainSettings { sources: vec![source.clone()], ..settings.clone() };
@@ -299,14 +294,32 @@ impl Examination<'_> {
         if let Some(sts) = &sections.sts {
             self.look("sts.roots", usable(sts_outbound(sts), Stapling::Optional));
         }
-        if let (Some(index), Some(system)) = (&sections.index, &sections.system) {
-            self.look("index.roots", usable(index_outbound(index, system), Stapling::Optional));
+        for (name, peer) in &sections.peers {
+            if let Some(system) = &sections.system {
+                self.look(&format!("peer.{name}.roots"), usable(peer_outbound(peer, system), Stapling::Optional));
+            }
         }
     }
 
-    fn policy(&self) {
-        if let Some(policy) = &self.draft.sections().policy {
-            self.look("policy.name", read_policies(policy, self.now()));
+    fn services(&self) {
+        for (name, service) in &self.draft.sections().services {
+            match service {
+                Service::Terminaladgang(settings) => self.terminaladgang(name, settings),
+                Service::Passthrough(_) => {
+                    let text = "is a pass-through service, which is checked and not served yet; remove its section";
+                    self.draft.problem(&format!("service.{name}.folder"), text.to_owned());
+                }
+            }
+        }
+    }
+
+    fn terminaladgang(&self, name: &str, settings: &Settings) {
+        let sections = self.draft.sections();
+        self.look(&format!("service.{name}.policy"), read_policies(&settings.policy, self.now()));
+        let signer = sections.system.as_ref().and_then(|system| read_signer(system).ok());
+        if let (Some(signer), Some(listen), Some(peer)) = (signer, &sections.listen, sections.peers.get(&settings.peer)) {
+            let definition = definition_of(name, listen, settings, peer);
+            self.look(&format!("service.{name}.entity_id"), metadata(&definition, &signer));
         }
     }
 
@@ -384,15 +397,17 @@ fn remedy(setting: &str) -> &'static str {
         }
         "listen.ocsp_response" => "fetch the response on this certificate again",
         "system" => "name the certificate and the key that OCES issued together",
-        "service.entity_id" => "write it without characters that XML cannot hold",
         "tokens" | "tokens.metadata" => "fetch the metadata of the token service again, and name it and its issuer",
-        "index.signing_certificates" => "fetch the index's certificates again",
-        "policy.name" => "mend the policy, or name the one that is shipped",
         "audit.directory" => "run `hjemmel audit verify` on the folder, and let the service's own user write there",
         "audit.checkpoint_key" | "audit.pseudonym_key" | "audit.auditors" => {
             "name the file that `hjemmel audit keys` made, and let the service's own user read it"
         }
-        _ => "name the certificates of the right CAs",
+        _ => match (setting.split('.').next(), setting.rsplit('.').next()) {
+            (Some("service"), Some("entity_id")) => "write it without characters that XML cannot hold",
+            (Some("service"), Some("policy")) => "mend the policy, or name the one that is shipped",
+            (Some("peer"), Some("signing_certificates")) => "fetch the peer's certificates again",
+            _ => "name the certificates of the right CAs",
+        },
     }
 }
 

@@ -1,6 +1,7 @@
 //! A running node: put together from its configuration, started, reloaded, watched and drained.
 
 pub mod assemble;
+pub mod domains;
 pub mod examine;
 pub mod files;
 pub mod log;
@@ -20,7 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::audit::Audit;
 use crate::clock::Clock;
-use crate::config::{self, Config, Finished, Loaded, Report};
+use crate::config::{self, Report};
 use crate::edge::admin::Admin;
 use crate::edge::refused::Refusals;
 use crate::edge::router::Router;
@@ -32,10 +33,19 @@ use crate::outbound::SetupError;
 use crate::revocation::list::RevocationError;
 use crate::revocation::ocsp::StapleError;
 use crate::revocation::verify::RootsError;
+use crate::services::Service;
+use crate::trust::domains::UnknownDomain;
 use crate::work::Work;
 use assemble::{AssembleError, Lasting, OnClose};
 use examine::{Purpose, examine};
 pub use reload::Reloader;
+
+/// A checked configuration with the services of this gateway.
+pub type Config = config::Config<Service>;
+/// The same, and what will be wrong with it before long.
+pub type Loaded = config::Loaded<Service>;
+/// The same, or why there is none.
+pub type Finished = config::Finished<Service>;
 
 /// Why the gateway does not run.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +62,9 @@ pub enum ServeError {
     /// A revocation list.
     #[error(transparent)]
     Revocation(#[from] RevocationError),
+    /// A section whose certificates nobody judges.
+    #[error(transparent)]
+    Domain(#[from] UnknownDomain),
     /// The client that fetches revocation lists.
     #[error("revocation.roots: {0}")]
     Fetcher(#[from] SetupError),

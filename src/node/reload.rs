@@ -7,29 +7,29 @@
 //! Agreements need no reload: they are read from the store within `[agreements] cache_ttl`.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::ServeError;
+use super::domains::domains;
+use super::{Config, ServeError};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::edge::http::RequestBody;
-use crate::edge::router::{InForce, Serving};
+use crate::edge::router::{InForce, Services, Serving};
 use crate::edge::tls::{self, ServerTls, Shown};
 use crate::gateway::authenticate::TokenTrust;
 use crate::metrics::{Metrics, Reload};
-use crate::node::assemble::{Assembled, Lasting, Tokens, assemble};
+use crate::node::assemble::{Assembled, Lasting, Offered, Tokens, assemble};
 use crate::outbound::lists::Fetcher;
 use crate::revocation::ocsp::{self, StapleError};
 use crate::saml::memory::AssertionMemory;
 use crate::services::terminaladgang::contract::contract;
 use crate::signature::key::Certificate;
 use crate::trust::clients::{ClientCertificate, ClientTrust};
-use crate::trust::domains::{self, Each};
+use crate::trust::domains::{self, ListsByDomain};
 
 /// Puts configurations in force.
 pub struct Reloader {
@@ -37,7 +37,8 @@ pub struct Reloader {
     running: Mutex<Running>,
     /// Told of every configuration that is put in force.
     exchanged: Notify,
-    lasting: Lasting,
+    /// Exchanged with the configuration, as peers come and go.
+    lasting: RwLock<Lasting>,
     clock: Clock,
     metrics: Arc<Metrics>,
     /// What calls are served with.
@@ -60,12 +61,12 @@ struct Known {
     trust: Arc<TokenTrust>,
     shown: Arc<Shown>,
     fetcher: Fetcher,
-    expiries: Vec<(&'static str, Timestamp)>,
+    expiries: Vec<(String, Timestamp)>,
 }
 
 /// All that one configuration puts in force, known to be in order.
 struct Prepared {
-    serving: Serving<RequestBody>,
+    services: Services<RequestBody>,
     known: Known,
     tls: tls::Prepared,
     admin_tls: Option<tls::Prepared>,
@@ -79,12 +80,12 @@ impl Reloader {
         clock: &Clock,
         metrics: &Arc<Metrics>,
     ) -> Result<Arc<Self>, ServeError> {
-        let Prepared { serving, known, tls, admin_tls } = prepare(&config, &lasting, None, clock)?;
+        let Prepared { services, known, tls, admin_tls } = prepare(&config, &lasting, None, clock)?;
         let reloader = Self {
-            lasting,
+            lasting: RwLock::new(lasting),
             clock: clock.clone(),
             metrics: metrics.clone(),
-            in_force: Arc::new(InForce::new(serving)),
+            in_force: Arc::new(InForce::new(services)),
             tls: Arc::new(ServerTls::new(tls)),
             admin_tls: admin_tls.map(|tls| Arc::new(ServerTls::new(tls))),
             running: Mutex::new(Running { config, known }),
@@ -122,38 +123,42 @@ impl Reloader {
         super::warn_of(&loaded);
         let mut config = loaded.config;
         let differing = config.keep_until_restart(&running.config);
-        let (lasting, before, clock) = (self.lasting.clone(), running.known.tokens.clone(), self.clock.clone());
+        let (lasting, before, clock) = (self.lasting(), running.known.tokens.clone(), self.clock.clone());
         let made = super::off_the_runtime(move || {
-            let lists = Each::at_hand(&domains::settings(&config), Some(&lasting.domains), clock.now())?;
+            let lists = ListsByDomain::at_hand(domains(&config), Some(&lasting.domains), clock.now())?;
+            let lasting = lasting.of(&config, &lists);
             let prepared = prepare(&config, &lasting, Some(&before), &clock)?;
-            Ok::<_, ServeError>((config, lists, prepared))
+            Ok::<_, ServeError>((config, lists, lasting, prepared))
         });
-        let (config, mut lists, prepared) = made.await??;
-        let domains = &self.lasting.domains;
+        let (config, mut lists, lasting, prepared) = made.await??;
         // A list that was never seen is a slip in its address more likely than not: the old lists are better than none.
         if let Some(error) = lists.fetch_missing(&prepared.known.fetcher, &self.clock).await.pop() {
             return Err(error.into());
         }
         // From here on nothing can fail.
-        domains.replace(lists);
+        lasting.domains.replace(lists);
+        *self.lasting.write().unwrap_or_else(PoisonError::into_inner) = lasting;
         self.tls.replace(prepared.tls);
         if let (Some(own), Some(fresh)) = (&self.admin_tls, prepared.admin_tls) {
             own.replace(fresh);
         }
-        self.in_force.replace(prepared.serving);
+        self.in_force.replace(prepared.services);
         *running = Running { config, known: prepared.known };
         self.exchanged.notify_one();
         Ok(differing)
     }
 
+    fn lasting(&self) -> Lasting {
+        self.lasting.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Keeps revocation lists and the stapled OCSP response fresh until the gateway stops. What cannot be used leaves the old
     /// one in force until that one has ended by itself.
     pub(super) async fn keep_revocation_fresh(self: Arc<Self>, mut stopped: watch::Receiver<()>) {
-        let domains = &self.lasting.domains;
         let mut read = Instant::now();
         loop {
             let next_read = read + self.running.lock().await.config.revocation.keeping.interval;
-            let due = domains.due().map_or(next_read, |due| due.min(next_read));
+            let due = self.lasting().domains.due().map_or(next_read, |due| due.min(next_read));
             tokio::select! {
                 _ = stopped.changed() => return,
                 // Other sources, and another pace, maybe.
@@ -170,7 +175,7 @@ impl Reloader {
     /// No lock is held while a list is fetched: a reload need not wait for an authority that does not answer.
     async fn renew_revocation_lists(&self) {
         let fetcher = self.running.lock().await.known.fetcher.clone();
-        let renewed = self.lasting.domains.renew(&fetcher, &self.clock).await;
+        let renewed = self.lasting().domains.renew(&fetcher, &self.clock).await;
         for error in &renewed.errors {
             self.metrics.reloaded(Reload::RevocationLists, None);
             tracing::error!(%error, "a revocation list was refused; the one before it stays in force until it ends");
@@ -196,38 +201,37 @@ impl Reloader {
     }
 
     /// When each configured certificate ends, by setting.
-    pub(super) async fn expiries(&self) -> Vec<(&'static str, Timestamp)> {
+    pub(super) async fn expiries(&self) -> Vec<(String, Timestamp)> {
         self.running.lock().await.known.expiries.clone()
     }
 
     /// The metrics, after taking over into them what is only known here. A reload under way is not waited for: its figures
     /// come next time.
     pub(super) fn show_metrics(&self) -> String {
-        let metrics = &self.metrics;
-        metrics.observe_audit(&self.lasting.audit.stats());
-        metrics.breaker("index", super::breaker_state(&self.lasting.breaker));
-        let connections = &self.lasting.connections;
-        for (peer, counts) in [("index", &connections.index), ("sts", &connections.sts), ("lists", &connections.lists)] {
-            metrics.observe_connections(peer, counts);
-        }
-        metrics.observe_work(self.lasting.work.stats());
+        let (metrics, lasting) = (&self.metrics, self.lasting());
+        metrics.observe_audit(&lasting.audit.stats());
+        let peers = lasting.peers.iter();
+        metrics.observe_peers(peers.map(|(name, peer)| (name.as_str(), super::breaker_state(&peer.breaker), &*peer.connections)));
+        metrics.observe_connections("sts", &lasting.connections.sts);
+        metrics.observe_connections("lists", &lasting.connections.lists);
+        metrics.observe_work(lasting.work.stats());
         metrics.observe_log(super::log::dropped());
-        metrics.observe_replay(self.lasting.replay.len(), self.lasting.replay.capacity());
+        metrics.observe_replay(lasting.replay.len(), lasting.replay.capacity());
         if let Ok(running) = self.running.try_lock() {
             let known = &running.known;
-            metrics.observe_tokens(self.lasting.token_counts.stats(), known.tokens.cache.entries());
+            metrics.observe_tokens(lasting.token_counts.stats(), known.tokens.cache.entries());
             let remembered = known.trust.memory.as_ref().map_or(0, AssertionMemory::entries);
-            metrics.observe_assertions(self.lasting.assertion_counts.stats(), remembered);
+            metrics.observe_assertions(lasting.assertion_counts.stats(), remembered);
             metrics.certificates_expire(&known.expiries);
             metrics.ocsp_response_ends(known.shown.stapled_until());
         }
-        metrics.revocation_lists(&self.lasting.domains.states());
+        metrics.revocation_lists(&lasting.domains.states());
         metrics.render().unwrap_or_default()
     }
 }
 
 fn prepare(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clock: &Clock) -> Result<Prepared, ServeError> {
-    let Assembled { gateway, definition, trust, clients, tokens, metadata } = assemble(config, lasting, before, clock)?;
+    let Assembled { services, trust, clients, tokens } = assemble(config, lasting, before, clock)?;
     let shown = Shown::new(&config.listen.credentials, clock)?;
     let listen = &config.listen;
     shown.staple(staple(listen.ocsp_response.as_deref(), listen.credentials.chain(), clock)?);
@@ -235,24 +239,27 @@ fn prepare(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clock: &
     let admin_tls = match config.admin.client_roots.as_slice() {
         [] => None,
         roots => {
-            let clients = ClientTrust::new(roots, lasting.domains.admin.clone(), ClientCertificate::Required)?;
+            let clients = ClientTrust::new(roots, lasting.domains.named(domains::ADMIN)?, ClientCertificate::Required)?;
             Some(tls::Prepared::new(shown.clone(), clients.verifier().clone())?)
         }
     };
     let mut expiries = config.expiries();
     let issuers = trust.trust.issuers().iter().flat_map(|issuer| issuer.certificates());
-    expiries.extend(issuers.map(Certificate::not_after).max().map(|ends| ("tokens.metadata", ends)));
+    expiries.extend(issuers.map(Certificate::not_after).max().map(|ends| ("tokens.metadata".to_owned(), ends)));
+    let services = services.into_iter().map(serving).collect();
+    let fetcher = domains::fetcher(&config.revocation, &config.outbound, &lasting.connections.lists)?;
+    Ok(Prepared { services, known: Known { tokens, trust, shown, fetcher, expiries }, tls, admin_tls })
+}
+
+/// The path of a service, and what is served there.
+fn serving(service: Offered) -> (String, Serving<RequestBody>) {
+    let Offered { gateway, definition, path, metadata } = service;
     let documents = move |query: &str| match query {
         "metadata" => Some(("application/samlmetadata+xml", metadata.to_string())),
         query => contract(query, &definition.address),
     };
-    let serving = Serving {
-        path: config.service.path.trim_end_matches('/').to_owned(),
-        documents: Box::new(documents),
-        gateway: Box::new(gateway.stack::<RequestBody>()),
-    };
-    let fetcher = domains::fetcher(&config.revocation, &config.outbound, &lasting.connections.lists)?;
-    Ok(Prepared { serving, known: Known { tokens, trust, shown, fetcher, expiries }, tls, admin_tls })
+    let gateway = Box::new(gateway.stack::<RequestBody>());
+    (path, Serving { documents: Box::new(documents), gateway })
 }
 
 /// The OCSP response to be stapled.

@@ -167,7 +167,7 @@ fn faults_md() -> String {
          DRIFT. *Again*: whether to send the call again **later** as it is \
          (as a new message), or only after a **change**; seconds in brackets are those of the header `Retry-After`. *HTTP*: the status where it is not that of a fault, which is 500. \
          SOAP 1.2 gives a fault of the sender's 400 (part 2, table 20); here that is a setting of the gateway's, \
-         `[service] sender_fault_status`, and 500 where it is not set: Apache CXF does not read a body that comes with 400 \
+         `[service.NAME] sender_fault_status`, and 500 where it is not set: Apache CXF does not read a body that comes with 400 \
          unless it is told to, and shows \"Could not send Message\" in place of the fault. Names, dates and numbers in the texts below are samples; each text is followed by its remedy.\n",
     );
     let mut group = "";

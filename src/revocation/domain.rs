@@ -85,11 +85,11 @@ pub struct Keeping {
 #[derive(Debug, Clone)]
 pub struct DomainSettings {
     /// Its name: the section of the configuration.
-    pub name: &'static str,
+    pub name: String,
     /// The CAs that may have signed its lists.
     pub authorities: Vec<CertificateDer<'static>>,
     /// The setting that names these CAs.
-    pub authorities_setting: &'static str,
+    pub authorities_setting: String,
     /// Its lists. Empty: revocation is not asked for.
     pub sources: Vec<Source>,
     /// What holds without a list in force.
@@ -104,7 +104,7 @@ impl DomainSettings {
     }
 
     fn allowed(&self) -> Authorities<'_> {
-        Authorities { certificates: &self.authorities, setting: self.authorities_setting }
+        Authorities { certificates: &self.authorities, setting: &self.authorities_setting }
     }
 
     fn read(&self, file: &Path, now: Timestamp) -> Result<Vec<Arc<RevocationList>>, RevocationError> {
@@ -408,9 +408,9 @@ impl Domain {
         let keeping =
             Keeping { interval: Duration::ZERO, refresh: Duration::ZERO, grace: Duration::ZERO, list_bytes: 0, cache: None };
         let settings = DomainSettings {
-            name: "",
+            name: String::new(),
             authorities: Vec::new(),
-            authorities_setting: "",
+            authorities_setting: String::new(),
             sources: Vec::new(),
             without_list: WithoutList::Accept,
             keeping: Arc::new(keeping),

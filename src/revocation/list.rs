@@ -70,7 +70,7 @@ pub enum RevocationError {
         /// By whom.
         issuer: String,
         /// Where its authorities are configured.
-        setting: &'static str,
+        setting: String,
     },
     /// The signature does not hold.
     #[error("{name}: the signature of {issuer} does not hold; fetch the list again, and find out who changed it")]
@@ -139,7 +139,7 @@ pub struct Authorities<'a> {
     /// The CAs.
     pub certificates: &'a [CertificateDer<'static>],
     /// The setting that names them.
-    pub setting: &'static str,
+    pub setting: &'a str,
 }
 
 impl RevocationList {
@@ -225,7 +225,7 @@ impl RevocationList {
             (Some(_), _) if this_update > now + AHEAD => Err(RevocationError::Future { name, begins: this_update }),
             (Some(signer), _) => Ok(Self { name, issuer, signer, parsed: parsed.into(), this_update, next_update, scope, der }),
             (None, true) => Err(RevocationError::Signature { name, issuer }),
-            (None, false) => Err(RevocationError::Authority { name, issuer, setting: authorities.setting }),
+            (None, false) => Err(RevocationError::Authority { name, issuer, setting: authorities.setting.to_owned() }),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Whether a certificate has been taken back: revocation lists (CRLs) and stapled OCSP responses.
 //!
-//! Each *trust domain* — TLS clients, the admin's clients, the STS's server, the index's server, and those who sign what the
+//! Each *trust domain* — TLS clients, the admin's clients, the STS's server, each peer's server, and those who sign what the
 //! gateway believes — has lists of its own, judged by its own authorities, and a rule of its own for what holds without one:
 //! a CA of one domain has no say in another. [`domain`] holds the lists and keeps them fresh; a [`Fetch`] gets them from
 //! where the configuration says and from nowhere else (an address that stands in a certificate is untrusted); [`verify`]

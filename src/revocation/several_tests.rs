@@ -99,9 +99,9 @@ impl Both {
         let keeping =
             Keeping { interval: Duration::ZERO, refresh: Duration::ZERO, grace: Duration::ZERO, list_bytes: 100_000, cache };
         DomainSettings {
-            name: "listen",
+            name: "listen".to_owned(),
             authorities: self.authorities(),
-            authorities_setting: "listen.client_roots",
+            authorities_setting: "listen.client_roots".to_owned(),
             sources: vec![source],
             without_list,
             keeping: Arc::new(keeping),

@@ -321,9 +321,9 @@ mod tests {
             std::fs::write(&file, for_tests().revocation_list(&[leaf], now - hour, now + hour).unwrap()).unwrap();
             let interval = Duration::from_secs(1);
             let settings = DomainSettings {
-                name: "signers",
+                name: "signers".to_owned(),
                 authorities: vec![for_tests().issuing().clone()],
-                authorities_setting: "signers.authorities",
+                authorities_setting: "signers.authorities".to_owned(),
                 sources: vec![Source::File(file.clone())],
                 without_list: WithoutList::Refuse,
                 keeping: Arc::new(Keeping { interval, refresh: interval, grace, list_bytes: 1 << 20, cache: None }),

@@ -3,10 +3,71 @@
 pub mod passthrough;
 pub mod terminaladgang;
 
+use crate::config::reader::Reader;
+use crate::config::{Offer, Retired, ServiceSection};
 use crate::refusal::Refusal;
 
 /// One of each refusal that the program knows, in the order of `docs/faults.md`: the gateway's own, then those of the services.
 pub fn refusals() -> Vec<Refusal> {
     let law = terminaladgang::law::refusal::LawRefusal::every();
     Refusal::every().into_iter().chain(law.into_iter().map(Refusal::from)).collect()
+}
+
+/// What one `[service.NAME]` says.
+#[derive(Debug)]
+pub enum Service {
+    /// TerminalAdgang.
+    Terminaladgang(Box<terminaladgang::settings::Settings>),
+    /// A folder of published files.
+    Passthrough(Box<passthrough::offered::Offered>),
+}
+
+/// The services with a law of their own, by `kind`.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Terminaladgang,
+}
+
+impl ServiceSection for Service {
+    const RETIRED: &'static [Retired] = terminaladgang::settings::RETIRED;
+
+    fn read(name: &str, section: &mut Reader<'_>) -> Option<Self> {
+        match (section.has_any(&["kind"]), section.has_any(&["folder"])) {
+            (true, true) => {
+                section.problem_at("folder", "is given beside kind; a service has the one or the other".to_owned());
+                section.excuse_the_rest();
+                None
+            }
+            (false, true) => passthrough::offered::read(section).map(|offered| Self::Passthrough(Box::new(offered))),
+            (true, false) => match section.choice("kind", None, &[("terminaladgang", Kind::Terminaladgang)]) {
+                Some(Kind::Terminaladgang) => {
+                    terminaladgang::settings::read(section).map(|settings| Self::Terminaladgang(Box::new(settings)))
+                }
+                None => {
+                    section.excuse_the_rest();
+                    None
+                }
+            },
+            (false, false) => {
+                let text = format!("is missing; add kind or folder in [service.{name}]");
+                section.problem_at("kind", text);
+                section.excuse_the_rest();
+                None
+            }
+        }
+    }
+
+    fn offer(&self) -> &Offer {
+        match self {
+            Self::Terminaladgang(settings) => &settings.offer,
+            Self::Passthrough(offered) => &offered.offer,
+        }
+    }
+
+    fn peer(&self) -> Option<&str> {
+        match self {
+            Self::Terminaladgang(settings) => Some(&settings.peer),
+            Self::Passthrough(_) => None,
+        }
+    }
 }

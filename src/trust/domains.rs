@@ -1,125 +1,50 @@
-//! The trust domains, and whose certificates are looked up in the revocation lists of which.
+//! The trust domains by name: whose certificates are looked up in the revocation lists of which section.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 
 use crate::clock::Clock;
-use crate::config::{Admin, Config, ConnectionLimits, DomainLists, Index, Keeping, Listen, Revocation, Sections, Signers, Sts};
+use crate::config::{ConnectionLimits, DomainLists, Keeping, Revocation};
 use crate::outbound::counts::Counts;
 use crate::outbound::lists::Fetcher;
 use crate::outbound::{OutboundSettings, SetupError};
 use crate::revocation::domain::{Domain, DomainSettings, ListState, Lists, Renewed};
 use crate::revocation::list::RevocationError;
 
-/// One of a kind for each trust domain.
-#[derive(Debug, Clone)]
-pub struct Each<T> {
-    /// TLS clients, and the holders of tokens: `[listen]`.
-    pub clients: T,
-    /// The admin listener's clients: `[admin]`.
-    pub admin: T,
-    /// The STS's TLS server: `[sts]`.
-    pub sts: T,
-    /// The index's TLS server: `[index]`.
-    pub index: T,
-    /// Who signs tokens and answers: `[signers]`.
-    pub signers: T,
+/// TLS clients, and the holders of tokens: `[listen]`.
+pub const CLIENTS: &str = "listen";
+/// The admin listener's clients: `[admin]`.
+pub const ADMIN: &str = "admin";
+/// The STS's TLS server: `[sts]`.
+pub const STS: &str = "sts";
+/// Who signs tokens and answers: `[signers]`.
+pub const SIGNERS: &str = "signers";
+
+/// A peer's TLS server: `[peer.NAME]`.
+pub fn peer(name: &str) -> String {
+    format!("peer.{name}")
 }
 
-impl<T> Each<T> {
-    fn try_map<U, E>(&self, mut of: impl FnMut(&T) -> Result<U, E>) -> Result<Each<U>, E> {
-        Ok(Each {
-            clients: of(&self.clients)?,
-            admin: of(&self.admin)?,
-            sts: of(&self.sts)?,
-            index: of(&self.index)?,
-            signers: of(&self.signers)?,
-        })
-    }
+/// A domain that nothing was configured for.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no trust domain {0}")]
+pub struct UnknownDomain(String);
 
-    fn all(&self) -> [&T; 5] {
-        [&self.clients, &self.admin, &self.sts, &self.index, &self.signers]
-    }
-
-    fn all_mut(&mut self) -> [&mut T; 5] {
-        [&mut self.clients, &mut self.admin, &mut self.sts, &mut self.index, &mut self.signers]
-    }
-}
-
-impl Each<DomainSettings> {
-    /// Each by the setting that names its lists.
-    pub fn by_setting(self) -> [(&'static str, DomainSettings); 5] {
-        [
-            ("listen.crls", self.clients),
-            ("admin.crls", self.admin),
-            ("sts.crls", self.sts),
-            ("index.crls", self.index),
-            ("signers.crls", self.signers),
-        ]
-    }
-}
-
-/// The trust domains of a running gateway: they outlast reloads.
-pub type Domains = Each<Arc<Domain>>;
-
-/// What `config` says of each domain.
-pub fn settings(config: &Config) -> Each<DomainSettings> {
-    let keeping = &config.revocation.keeping;
-    Each {
-        clients: clients(&config.listen, keeping),
-        admin: admin(&config.admin, keeping),
-        sts: sts(&config.sts, keeping),
-        index: index(&config.index, keeping),
-        signers: signers(&config.signers, keeping),
-    }
-}
-
-/// The same of a configuration as far as it could be read, each by the setting that names its lists.
-pub fn settings_of(sections: &Sections) -> Vec<(&'static str, DomainSettings)> {
-    let Some(Revocation { keeping, .. }) = &sections.revocation else { return Vec::new() };
-    let all = [
-        ("listen.crls", sections.listen.as_ref().map(|listen| clients(listen, keeping))),
-        ("admin.crls", sections.admin.as_ref().map(|section| admin(section, keeping))),
-        ("sts.crls", sections.sts.as_ref().map(|section| sts(section, keeping))),
-        ("index.crls", sections.index.as_ref().map(|section| index(section, keeping))),
-        ("signers.crls", sections.signers.as_ref().map(|section| signers(section, keeping))),
-    ];
-    all.into_iter().filter_map(|(setting, settings)| Some((setting, settings?))).collect()
-}
-
-fn clients(listen: &Listen, keeping: &Arc<Keeping>) -> DomainSettings {
-    domain("listen", "listen.client_roots", &listen.client_roots, &listen.revocation, keeping)
-}
-
-fn admin(admin: &Admin, keeping: &Arc<Keeping>) -> DomainSettings {
-    domain("admin", "admin.client_roots", &admin.client_roots, &admin.revocation, keeping)
-}
-
-fn sts(sts: &Sts, keeping: &Arc<Keeping>) -> DomainSettings {
-    domain("sts", "sts.roots", &sts.roots, &sts.revocation, keeping)
-}
-
-fn index(index: &Index, keeping: &Arc<Keeping>) -> DomainSettings {
-    domain("index", "index.roots", &index.roots, &index.revocation, keeping)
-}
-
-fn signers(signers: &Signers, keeping: &Arc<Keeping>) -> DomainSettings {
-    domain("signers", "signers.authorities", &signers.authorities, &signers.revocation, keeping)
-}
-
-fn domain(
-    name: &'static str,
-    setting: &'static str,
+/// What a section says of its domain. `authorities_key`: the section's setting that names the CAs.
+pub fn settings(
+    section: &str,
+    authorities_key: &str,
     authorities: &[CertificateDer<'static>],
     lists: &DomainLists,
     keeping: &Arc<Keeping>,
 ) -> DomainSettings {
     DomainSettings {
-        name,
+        name: section.to_owned(),
         authorities: authorities.to_vec(),
-        authorities_setting: setting,
+        authorities_setting: format!("{section}.{authorities_key}"),
         sources: lists.crls.clone(),
         without_list: lists.crl_missing,
         keeping: keeping.clone(),
@@ -140,23 +65,27 @@ pub fn fetcher(revocation: &Revocation, connections: &ConnectionLimits, counts: 
     Fetcher::new(settings, revocation.timeout, revocation.keeping.list_bytes)
 }
 
-impl Each<Lists> {
+/// The lists of each domain, before they are put in force.
+#[derive(Debug)]
+pub struct ListsByDomain(BTreeMap<String, Lists>);
+
+impl ListsByDomain {
     /// The lists that are at hand without the network.
     ///
     /// # Errors
     /// A file that is no list of one of its domain's authorities.
-    pub fn at_hand(settings: &Each<DomainSettings>, before: Option<&Domains>, now: Timestamp) -> Result<Self, RevocationError> {
-        let before: Vec<_> = before.into_iter().flat_map(|before| before.all().map(|domain| domain.current())).collect();
-        settings.try_map(|settings| {
-            let before = before.iter().find(|lists| lists.settings().name == settings.name);
-            Lists::at_hand(settings.clone(), before.map(Arc::as_ref), now)
-        })
+    pub fn at_hand(settings: Vec<DomainSettings>, before: Option<&Domains>, now: Timestamp) -> Result<Self, RevocationError> {
+        let lists = settings.into_iter().map(|settings| {
+            let before = before.and_then(|before| before.0.get(&settings.name)).map(|domain| domain.current());
+            Ok((settings.name.clone(), Lists::at_hand(settings, before.as_deref(), now)?))
+        });
+        lists.collect::<Result<_, _>>().map(Self)
     }
 
     /// Fetches what is not at hand, and gives what did not come.
     pub async fn fetch_missing(&mut self, fetcher: &Fetcher, clock: &Clock) -> Vec<RevocationError> {
         let mut errors = Vec::new();
-        for lists in self.all_mut() {
+        for lists in self.0.values_mut() {
             errors.extend(lists.fetch_missing(fetcher, clock).await);
         }
         errors
@@ -164,36 +93,52 @@ impl Each<Lists> {
 
     /// Domains with these lists.
     pub fn into_domains(self) -> Domains {
-        let new = |lists| Arc::new(Domain::new(lists));
-        Each {
-            clients: new(self.clients),
-            admin: new(self.admin),
-            sts: new(self.sts),
-            index: new(self.index),
-            signers: new(self.signers),
-        }
+        Domains(self.0.into_iter().map(|(name, lists)| (name, Arc::new(Domain::new(lists)))).collect())
     }
 }
 
+/// The trust domains of a running gateway. Each outlasts the reloads that still name it.
+#[derive(Debug, Clone, Default)]
+pub struct Domains(BTreeMap<String, Arc<Domain>>);
+
 impl Domains {
+    /// The domain of this name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn named(&self, name: &str) -> Result<Arc<Domain>, UnknownDomain> {
+        self.0.get(name).cloned().ok_or_else(|| UnknownDomain(name.to_owned()))
+    }
+
+    /// The domains of another configuration: those that it names too are the same, with what is in force in them; others are
+    /// new, or gone.
+    #[must_use]
+    pub fn of(&self, lists: &ListsByDomain) -> Self {
+        let one = |(name, lists): (&String, &Lists)| {
+            let domain = self.0.get(name).cloned().unwrap_or_else(|| Arc::new(Domain::new(lists.clone())));
+            (name.clone(), domain)
+        };
+        Self(lists.0.iter().map(one).collect())
+    }
+
     /// Puts other lists in force.
-    pub fn replace(&self, lists: Each<Lists>) {
-        self.clients.replace(lists.clients);
-        self.admin.replace(lists.admin);
-        self.sts.replace(lists.sts);
-        self.index.replace(lists.index);
-        self.signers.replace(lists.signers);
+    pub fn replace(&self, lists: ListsByDomain) {
+        for (name, lists) in lists.0 {
+            if let Some(domain) = self.0.get(&name) {
+                domain.replace(lists);
+            }
+        }
     }
 
     /// When a source is to be asked next.
     pub fn due(&self) -> Option<tokio::time::Instant> {
-        self.all().into_iter().filter_map(|domain| domain.due()).min()
+        self.0.values().filter_map(|domain| domain.due()).min()
     }
 
     /// Asks the sources whose time has come.
     pub async fn renew(&self, fetcher: &Fetcher, clock: &Clock) -> Renewed {
         let mut all = Renewed::default();
-        for domain in self.all() {
+        for domain in self.0.values() {
             let one = domain.renew(fetcher, clock).await;
             all.changed |= one.changed;
             all.errors.extend(one.errors);
@@ -203,6 +148,6 @@ impl Domains {
 
     /// What operators are shown of every list.
     pub fn states(&self) -> Vec<ListState> {
-        self.all().into_iter().flat_map(|domain| domain.current().states()).collect()
+        self.0.values().flat_map(|domain| domain.current().states()).collect()
     }
 }

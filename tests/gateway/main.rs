@@ -20,6 +20,7 @@ mod refusals;
 #[allow(dead_code)] // shared with the tests of the window, which use all of it
 #[path = "../window/request.rs"]
 mod request;
+mod services;
 mod silence;
 mod soap;
 mod stage;

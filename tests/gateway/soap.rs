@@ -272,9 +272,11 @@ fn an_answer_names_the_operation_of_the_contract_that_its_request_was_written_by
 
 #[test]
 fn only_a_senders_fault_of_soap_1_2_has_the_status_that_the_operator_chose() {
-    for (setting, sender) in
-        [("", 500), ("[service]\nsender_fault_status = 500\n", 500), ("[service]\nsender_fault_status = 400\n", 400)]
-    {
+    for (setting, sender) in [
+        ("", 500),
+        ("[service.terminaladgang-6]\nsender_fault_status = 500\n", 500),
+        ("[service.terminaladgang-6]\nsender_fault_status = 400\n", 400),
+    ] {
         in_runtime(async {
             let dir = tempfile::tempdir().unwrap();
             let world = World::start(options(dir.path(), Clock::system(), setting)).await.unwrap();

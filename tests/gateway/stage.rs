@@ -47,11 +47,11 @@ pub const XML_TEXT_BYTES: usize = 16 * 1024;
 pub const RELEASED_BYTES: u64 = 128 * 1024;
 
 const SETTINGS: &str = r#"
-[service]
+[service.terminaladgang-6]
 privilege_role = "http://hjemmel.example/roles/usersystemrole/terminaladgang/1"
 [sts]
 deadline = "3s"
-[index]
+[peer.ydelsesindeks]
 deadline = "4s"
 breaker_failures = 3
 breaker_rest = "3s"

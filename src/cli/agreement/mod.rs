@@ -104,23 +104,23 @@ struct Filter {
     /// By the client system's UUID
     #[arg(long, value_name = "UUID")]
     system: Option<Uuid>,
-    /// By the service's UUID
-    #[arg(long, value_name = "UUID")]
-    service: Option<Uuid>,
+    /// By the service: its UUID, or with --config its name there
+    #[arg(long, value_name = "NAME|UUID")]
+    service: Option<String>,
     /// By environment, such as prod or exttest
     #[arg(long, value_name = "NAME")]
     environment: Option<Environment>,
 }
 
 impl Filter {
-    fn takes(&self, agreement: &Agreement, now: Timestamp) -> bool {
+    fn takes(&self, agreement: &Agreement, service: Option<Uuid>, now: Timestamp) -> bool {
         let standing = agreement.standing(now);
         (self.state.is_empty() || self.state.contains(&standing.state()))
             && (!self.holds || standing == Standing::Holds)
             && self.authority.is_none_or(|authority| authority == agreement.authority)
             && self.side.is_none_or(|side| side == agreement.side)
             && self.system.is_none_or(|system| system == agreement.system)
-            && self.service.is_none_or(|service| service == agreement.service)
+            && service.is_none_or(|service| service == agreement.service)
             && self.environment.as_ref().is_none_or(|environment| *environment == agreement.environment)
     }
 }
@@ -212,7 +212,8 @@ pub async fn run(
             with_store(&path, Access::Make, async |store| bring_in(store, &import, now, out).await).await
         }
         Command::List { filter, json } => {
-            with_store(&path, Access::Look, async |store| list(store, &filter, json, now, out).await).await
+            let service = filter.service.as_deref().map(|named| args.place.service(named, now)).transpose()?;
+            with_store(&path, Access::Look, async |store| list(store, &filter, service, json, now, out).await).await
         }
         Command::Show { id, json } => with_store(&path, Access::Look, async |store| show(store, id, json, now, out).await).await,
         Command::Decide(decision) => {
@@ -242,10 +243,17 @@ async fn bring_in(store: &Store, import: &Import, now: Timestamp, out: &mut impl
     Ok(())
 }
 
-async fn list(store: &Store, filter: &Filter, json: bool, now: Timestamp, out: &mut impl Write) -> Result<(), AgreementError> {
+async fn list(
+    store: &Store,
+    filter: &Filter,
+    service: Option<Uuid>,
+    json: bool,
+    now: Timestamp,
+    out: &mut impl Write,
+) -> Result<(), AgreementError> {
     let (authorities, mut agreements) = (store.authorities().await?, store.list().await?);
     let all = agreements.len();
-    agreements.retain(|agreement| filter.takes(agreement, now));
+    agreements.retain(|agreement| filter.takes(agreement, service, now));
     if json {
         told::list_as_json(&agreements, &authorities, now, out)?;
     } else if all == 0 {

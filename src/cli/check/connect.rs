@@ -13,9 +13,9 @@ use tokio::time::Instant;
 
 use crate::agreements::{Schema, StoreSettings, schema};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::id::cvr::Cvr;
-use crate::node::assemble::{index_outbound, read_signer, read_trust, sts_client, sts_outbound};
+use crate::node::Config;
+use crate::node::assemble::{peer_outbound, read_signer, read_trust, sts_client, sts_outbound};
 use crate::outbound::lists::Fetcher;
 use crate::outbound::probe::{Met, Step, probe};
 use crate::outbound::{Outbound, OutboundSettings, SetupError};
@@ -23,13 +23,14 @@ use crate::revocation::domain::{Domain, DomainSettings, Lists, Source};
 use crate::revocation::verify::Stapling;
 use crate::signature::credentials::inspect;
 use crate::sts::cache::Source as _;
-use crate::trust::domains::{self, Each};
+use crate::trust::domains::{self, Domains, ListsByDomain};
+use crate::{config, node};
 
 /// What one peer said.
 #[derive(Debug, Serialize)]
 pub struct Answer {
     /// Who was asked: the section of the configuration.
-    pub peer: &'static str,
+    pub peer: String,
     /// Where.
     pub at: String,
     /// Whether a call could rely on it now.
@@ -79,11 +80,17 @@ pub async fn ask_all(config: &Config, token: Option<&Cvr>, clock: &Clock) -> Vec
     let asked = Asked { config, clock };
     let mut answers = asked.lists().await;
     let domains = asked.domains().await;
-    answers.push(asked.sts(&domains.sts).await);
-    if let Some(authority) = token {
-        answers.push(asked.token(&domains.sts, authority).await);
+    let domain = |name: &str| domains.named(name).unwrap_or_else(|_| Domain::unasked());
+    let sts = domain(domains::STS);
+    answers.push(asked.sts(&sts).await);
+    for (name, peer) in token.iter().flat_map(|_| &config.peers) {
+        if let Some(authority) = token {
+            answers.push(asked.token(&sts, authority, name, &peer.entity_id).await);
+        }
     }
-    answers.push(asked.index(&domains.index).await);
+    for (name, peer) in &config.peers {
+        answers.push(asked.behind(name, peer, &domain(&domains::peer(name))).await);
+    }
     answers.push(asked.store().await);
     answers
 }
@@ -101,18 +108,19 @@ impl Asked<'_> {
     /// Each list that is fetched, on its own.
     async fn lists(&self) -> Vec<Answer> {
         let mut answers = Vec::new();
-        for (setting, settings) in domains::settings(self.config).by_setting() {
+        for settings in node::domains::domains(self.config) {
             for source in &settings.sources {
                 if matches!(source, Source::Address(_)) {
                     let alone = DomainSettings { sources: vec![source.clone()], ..settings.clone() };
-                    answers.push(self.list(setting, alone, source.to_string()).await);
+                    answers.push(self.list(alone, source.to_string()).await);
                 }
             }
         }
         answers
     }
 
-    async fn list(&self, peer: &'static str, mut settings: DomainSettings, at: String) -> Answer {
+    async fn list(&self, mut settings: DomainSettings, at: String) -> Answer {
+        let peer = format!("{}.crls", settings.name);
         // Asked anew, whatever the cache has, and the cache left as it is.
         settings.keeping = Arc::new(crate::revocation::domain::Keeping { cache: None, ..(*settings.keeping).clone() });
         let began = Instant::now();
@@ -154,37 +162,29 @@ impl Asked<'_> {
     }
 
     /// The lists by which peers are judged: those at hand, and those that can be fetched now.
-    async fn domains(&self) -> domains::Domains {
-        let settings = domains::settings(self.config);
-        let lists = Each::at_hand(&settings, None, self.clock.now());
+    async fn domains(&self) -> Domains {
+        let lists = ListsByDomain::at_hand(node::domains::domains(self.config), None, self.clock.now());
         match (lists, self.fetcher()) {
             (Ok(mut lists), Ok(fetcher)) => {
                 // What does not come has been told by `lists`.
                 drop(lists.fetch_missing(&fetcher, self.clock).await);
                 lists.into_domains()
             }
-            _ => Each {
-                clients: Domain::unasked(),
-                admin: Domain::unasked(),
-                sts: Domain::unasked(),
-                index: Domain::unasked(),
-                signers: Domain::unasked(),
-            },
+            _ => Domains::default(),
         }
     }
 
     async fn sts(&self, domain: &Arc<Domain>) -> Answer {
         let sts = &self.config.sts;
         let settings = sts_outbound(sts);
-        let peer = Peer { name: "sts", roots: "sts.roots", shows: None };
+        let peer = Peer { name: "sts".to_owned(), shows: None };
         self.peer(peer, settings, domain, sts.stapling, &sts.address, sts.deadline).await
     }
 
-    async fn index(&self, domain: &Arc<Domain>) -> Answer {
-        let index = &self.config.index;
-        let settings = index_outbound(index, &self.config.system);
-        let peer = Peer { name: "index", roots: "index.roots", shows: Some("system.certificate") };
-        self.peer(peer, settings, domain, index.stapling, &index.address, index.deadline).await
+    async fn behind(&self, name: &str, of: &config::Peer, domain: &Arc<Domain>) -> Answer {
+        let settings = peer_outbound(of, &self.config.system);
+        let peer = Peer { name: domains::peer(name), shows: Some("system.certificate") };
+        self.peer(peer, settings, domain, of.stapling, &of.address, of.deadline).await
     }
 
     async fn peer(
@@ -234,8 +234,8 @@ impl Asked<'_> {
         })
     }
 
-    /// A token for the index, on behalf of an authority: the whole way through the STS.
-    async fn token(&self, domain: &Arc<Domain>, authority: &Cvr) -> Answer {
+    /// A token for a peer, on behalf of an authority: the whole way through the STS.
+    async fn token(&self, domain: &Arc<Domain>, authority: &Cvr, name: &str, entity_id: &str) -> Answer {
         let (config, began) = (self.config, Instant::now());
         let issued = async {
             let now = self.clock.now();
@@ -245,7 +245,7 @@ impl Asked<'_> {
             let outbound = Outbound::checked(sts_outbound(&config.sts), domain.clone(), config.sts.stapling);
             let outbound = outbound.map_err(|error| error.to_string())?;
             let client = sts_client(&config.sts, issuer.clone(), &signer, outbound, self.clock);
-            client.issue(&authority.to_string(), &config.index.entity_id).await.map_err(|refusal| {
+            client.issue(&authority.to_string(), entity_id).await.map_err(|refusal| {
                 let detail = refusal.to_string();
                 format!(
                     "{}: {detail}; see docs/faults.md, and ask whether the STS has an agreement for {} by this gateway's certificate",
@@ -256,20 +256,18 @@ impl Asked<'_> {
         };
         let issued: Result<crate::sts::Token, String> = issued.await;
         let seen = Seen { milliseconds: Some(began.elapsed().as_millis()), ..Seen::default() };
-        let at = config.sts.address.to_string();
+        let (peer, at) = ("sts (token)".to_owned(), config.sts.address.to_string());
         match issued {
             Ok(token) => {
-                let said = format!("a token for {} until {}", authority, token.not_on_or_after());
-                Answer { peer: "sts (token)", at, ok: true, said, problem: None, seen }
+                let said = format!("a token for {authority} at {name} until {}", token.not_on_or_after());
+                Answer { peer, at, ok: true, said, problem: None, seen }
             }
-            Err(problem) => {
-                Answer { peer: "sts (token)", at, ok: false, said: "no token".to_owned(), problem: Some(problem), seen }
-            }
+            Err(problem) => Answer { peer, at, ok: false, said: "no token".to_owned(), problem: Some(problem), seen },
         }
     }
 
     async fn store(&self) -> Answer {
-        let (peer, path, began) = ("agreements", &self.config.agreements.store, Instant::now());
+        let (peer, path, began) = ("agreements".to_owned(), &self.config.agreements.store, Instant::now());
         let at = path.display().to_string();
         if !path.exists() {
             let said = "not there yet: the gateway makes it when it starts, and without agreements refuses every call".to_owned();
@@ -295,19 +293,18 @@ impl Asked<'_> {
 
 /// A peer over TLS.
 struct Peer {
-    name: &'static str,
-    /// The setting of its CAs.
-    roots: &'static str,
+    /// Its section.
+    name: String,
     /// The setting of the certificate that it is shown.
     shows: Option<&'static str>,
 }
 
 impl Peer {
     fn problem(&self, met: &Met, certificate: Option<&Shown>, uri: &http::Uri) -> Option<String> {
-        let (name, roots) = (self.name, self.roots);
+        let name = &self.name;
         if let Some((step, why)) = &met.lost {
             let remedy = match step {
-                Step::Setup => format!("correct {roots}"),
+                Step::Setup => format!("correct {name}.roots"),
                 Step::Name => format!("correct {name}.address, or this machine's name service"),
                 Step::Connect => {
                     "ask whether it runs there, and whether the firewalls between let this machine through".to_owned()
@@ -339,13 +336,13 @@ impl Peer {
     }
 
     fn certificate_problem(&self, why: &str, certificate: Option<&Shown>, uri: &http::Uri) -> String {
-        let (name, roots) = (self.name, self.roots);
+        let name = &self.name;
         let issuer = certificate.map_or("its issuer", |shown| &shown.issuer);
         let (what, remedy) = if why.contains("UnknownIssuer") || why.contains("InvalidSignature") {
             (
-                format!("was issued by {issuer}, which is not below {roots}"),
+                format!("was issued by {issuer}, which is not below {name}.roots"),
                 format!(
-                    "add that CA to {roots} if it is the peer's, which its operators can tell; if not, somebody else answers"
+                    "add that CA to {name}.roots if it is the peer's, which its operators can tell; if not, somebody else answers"
                 ),
             )
         } else if why.contains("NotValidForName") {

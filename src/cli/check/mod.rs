@@ -2,19 +2,22 @@
 //! everything answers that the gateway depends on.
 
 mod connect;
+pub(crate) mod migrate;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Serialize;
 
 use self::connect::{Answer, ask_all, day};
+use self::migrate::migrate;
 use crate::clock::Clock;
-use crate::config::{FileRead, Finished, Report};
+use crate::config::{FileRead, Report};
 use crate::id::cvr::Cvr;
+use crate::node::Finished;
 use crate::node::examine::{Purpose, examine};
 use crate::node::files::{User, Who};
 
@@ -25,8 +28,15 @@ use crate::node::files::{User, Who};
 #[derive(Debug, clap::Args)]
 pub struct Check {
     /// The configuration file
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "migrate")]
+    config: Option<PathBuf>,
+    /// Convert this configuration, of before services and peers had names, to the present form, and check what was written
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    migrate: Option<PathBuf>,
+    /// With --migrate: where the new file is written; beside the old one, ending in .new.toml, where it is not given. Relative
+    /// paths in it start in its own folder
+    #[arg(long, value_name = "NEW", requires = "migrate")]
+    out: Option<PathBuf>,
     /// Also ask STS, index, revocation lists and agreements store whether they answer; no search is sent
     #[arg(long)]
     connect: bool,
@@ -60,16 +70,21 @@ pub async fn run(
         Some(name) => Who::User(User::named(name)?),
         None => Who::Myself,
     };
-    let examined = examine(&arguments.config, clock, &Purpose::Check(who)).await;
+    let file = match (&arguments.migrate, &arguments.config) {
+        (Some(old), _) => migrate(old, arguments.out.as_deref())?,
+        (None, Some(file)) => file.clone(),
+        (None, None) => return Err("name the configuration with --config FILE".into()),
+    };
+    let examined = examine(&file, clock, &Purpose::Check(who)).await;
     let answers = match (&examined.config, arguments.connect) {
         (Some(config), true) => Some(ask_all(config, arguments.token.as_ref(), clock).await),
         _ => None,
     };
     if arguments.json {
-        serde_json::to_writer_pretty(&mut *out, &Said::of(arguments, &examined, answers.as_deref()))?;
+        serde_json::to_writer_pretty(&mut *out, &Said::of(&file, &examined, answers.as_deref()))?;
         writeln!(out)?;
     } else {
-        let text = text(arguments, &examined, answers.as_deref());
+        let text = text(arguments, &file, &examined, answers.as_deref());
         // What keeps the gateway from starting is an error of this command.
         if examined.config.is_some() { write!(out, "{text}")? } else { eprint!("{text}") }
     }
@@ -81,12 +96,13 @@ pub async fn run(
     })
 }
 
-fn text(arguments: &Check, examined: &Finished, answers: Option<&[Answer]>) -> String {
+fn text(arguments: &Check, file: &Path, examined: &Finished, answers: Option<&[Answer]>) -> String {
     let mut text = String::new();
     let (problems, warnings) = (examined.problems.problems().len(), examined.warnings.problems().len());
-    let file = arguments.config.display();
+    let file = file.display();
     // Writing into a String never fails.
     let _ = match problems {
+        0 if arguments.migrate.is_some() => writeln!(text, "{file}: written, and in order, {warnings} warning(s)."),
         0 => writeln!(text, "{file}: in order, {warnings} warning(s)."),
         _ => writeln!(text, "{file}: {problems} problem(s), {warnings} warning(s); the gateway would not start."),
     };
@@ -146,7 +162,7 @@ fn told(text: &mut String, answer: &Answer) {
         1.. => format!("its clock {ahead} s ahead"),
         _ => format!("its clock {} s behind", ahead.unsigned_abs()),
     }));
-    let _ = writeln!(text, "  {:<12} {verdict:<8} {}\n  {:<21} {}", answer.peer, answer.at, "", facts.join(", "));
+    let _ = writeln!(text, "  {:<20} {verdict:<8} {}\n  {:<21} {}", answer.peer, answer.at, "", facts.join(", "));
     if let Some(shown) = &seen.certificate {
         let trusted = if shown.trusted { "trusted" } else { "NOT trusted" };
         let _ = writeln!(
@@ -192,7 +208,7 @@ struct ReadLine<'r> {
 }
 
 impl<'r> Said<'r> {
-    fn of(arguments: &Check, examined: &'r Finished, asked: Option<&'r [Answer]>) -> Self {
+    fn of(file: &Path, examined: &'r Finished, asked: Option<&'r [Answer]>) -> Self {
         let lines = |report: &'r Report| -> Vec<_> {
             let line = |problem: &'r crate::config::Problem| Line {
                 setting: &problem.setting,
@@ -204,7 +220,7 @@ impl<'r> Said<'r> {
         let read =
             |read: &'r FileRead| ReadLine { setting: &read.setting, file: read.file.display().to_string(), holds: &read.holds };
         Self {
-            file: arguments.config.display().to_string(),
+            file: file.display().to_string(),
             starts: examined.config.is_some(),
             problems: lines(&examined.problems),
             warnings: lines(&examined.warnings),

@@ -47,6 +47,10 @@ pub const PRIVILEGE: &str = "http://hjemmel.example/roles/usersystemrole/termina
 pub const INDEX_ENTITY_ID: &str = "http://entityid.kombit.dk/service/ydi/ydelseindeks/6";
 /// The entity id of the demo's security token service.
 pub const STS_ENTITY_ID: &str = "https://sts.hjemmel.example/runtime";
+/// The name of TerminalAdgang in the gateway's configuration, in its log and its audit.
+pub const SERVICE: &str = "terminaladgang-6";
+/// The name of the benefit index in the gateway's configuration.
+pub const INDEX: &str = "ydelsesindeks";
 /// The second municipality, which has a front agreement and no back agreement.
 pub const WITHOUT_BACK: &str = "99999981";
 
@@ -410,18 +414,18 @@ fn agreements(pki: &DevPki, narrowed: &Narrowed) -> Result<String, WorldError> {
 
 fn settings(listen: SocketAddr, admin: SocketAddr, sts: &Uri, index: SocketAddr) -> String {
     format!(
-        "environment = \"demo\"\nudk_cvr = \"{UDK}\"\nlog_format = \"text\"\n\
+        "environment = \"demo\"\nlog_format = \"text\"\n\
          \n[listen]\naddress = \"{listen}\"\npublic_url = \"https://localhost:{}\"\ncertificate = \"pki/{server}.pem\"\n\
          key = \"pki/{server}.key.pem\"\nclient_roots = [\"pki/root.pem\", \"pki/issuing.pem\"]\n\
          \n[admin]\naddress = \"{admin}\"\n\
          \n[system]\ncertificate = \"pki/{system}.pem\"\nkey = \"pki/{system}.key.pem\"\n\
-         \n[service]\nentity_id = \"{ENTITY_ID}\"\nbindings = [\"token\", \"authority-context\"]\n\
-         privilege_role = \"{PRIVILEGE}\"\n\
+         \n[service.{SERVICE}]\nkind = \"terminaladgang\"\nentity_id = \"{ENTITY_ID}\"\n\
+         bindings = [\"token\", \"authority-context\"]\nprivilege_role = \"{PRIVILEGE}\"\nudk_cvr = \"{UDK}\"\n\
+         policies = \"policies\"\npeer = \"{INDEX}\"\n\
          \n[tokens]\nissuer = \"{STS_ENTITY_ID}\"\nmetadata = [\"sts-metadata.xml\"]\n\
          \n[sts]\naddress = \"{sts}\"\nroots = [\"pki/root.pem\"]\n\
-         \n[index]\naddress = \"https://localhost:{}{}\"\nroots = [\"pki/root.pem\"]\nsigning_certificates = [\"pki/{signing}.pem\"]\n\
+         \n[peer.{INDEX}]\naddress = \"https://localhost:{}{}\"\nentity_id = \"{INDEX_ENTITY_ID}\"\nroots = [\"pki/root.pem\"]\nsigning_certificates = [\"pki/{signing}.pem\"]\n\
          \n[agreements]\nstore = \"agreements.sqlite\"\n\
-         \n[policy]\ndirectory = \"policies\"\n\
          \n[audit]\ndirectory = \"audit\"\ncheckpoint_key = \"audit-keys/checkpoint.key\"\npseudonym_key = \"audit-keys/pseudonym.key\"\n\
          auditors = \"audit-keys/auditors.pub\"\n",
         listen.port(),

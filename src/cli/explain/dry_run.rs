@@ -14,7 +14,6 @@ use super::report::{AnswerSaid, DecisionSaid, Explanation, Fact, Outcome, Policy
 use super::unnamed::unnamed;
 use crate::agreements::{Access, Agreement, Agreements, CacheSettings, ClientSystem, Side, Store, StoreSettings, Thumbprint};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::gateway::agreement::{AgreementStep, Borne};
 use crate::gateway::authenticate::{AuthenticateStep, Caller, TokenTrust};
 use crate::gateway::definition::Definition;
@@ -23,7 +22,7 @@ use crate::gateway::open::Peer;
 use crate::hex;
 use crate::id::cpr::Cpr;
 use crate::id::cvr::Cvr;
-use crate::node::assemble;
+use crate::node::{Config, assemble, domains};
 use crate::refusal::Refusal;
 use crate::services::terminaladgang::ask::{Judged, judge};
 use crate::services::terminaladgang::law::document::Policy;
@@ -33,6 +32,7 @@ use crate::services::terminaladgang::law::release::{
 };
 use crate::services::terminaladgang::law::request::Outcome as WindowOutcome;
 use crate::services::terminaladgang::release::ask;
+use crate::services::terminaladgang::settings::Settings;
 use crate::soap::document::{Document, Element, NodeId};
 use crate::soap::envelope::{Envelope, Version};
 use crate::soap::names::{SOAP11, SOAP12};
@@ -40,7 +40,7 @@ use crate::soap::reading::Reading;
 use crate::soap::stream::{StreamError, StreamReader};
 use crate::soap::strict::{Limits, Token};
 use crate::trust::clients::{ClientCertificate, ClientTrust};
-use crate::trust::domains::{self, Each};
+use crate::trust::domains::{CLIENTS, ListsByDomain, SIGNERS};
 
 /// Everything that the verdicts need, without anything that sends.
 pub(super) struct DryRun {
@@ -86,25 +86,28 @@ impl Message {
 impl DryRun {
     pub(super) async fn new(
         config: &Config,
+        (name, service): (&str, &Settings),
         at: Timestamp,
         authority: Option<Cvr>,
         chain: Vec<CertificateDer<'static>>,
     ) -> Result<Self, ExplainError> {
         let clock = Clock::fixed(at);
-        let definition = Arc::new(assemble::definition(config));
+        let index = config.peers.get(&service.peer).ok_or("the service names a peer that is not there")?;
+        let definition = Arc::new(assemble::definition_of(name, &config.listen, service, index));
         // As the gateway would find them started without the network: nothing is asked for a dry run.
-        let domains = Each::at_hand(&domains::settings(config), None, at)?.into_domains();
-        let (trust, time) = (assemble::read_trust(&config.tokens, at)?.watched(&domains.signers), assemble::time_rules(config));
+        let domains = ListsByDomain::at_hand(domains::domains(config), None, at)?.into_domains();
+        let (trust, time) =
+            (assemble::read_trust(&config.tokens, at)?.watched(&domains.named(SIGNERS)?), assemble::time_rules(config));
         let trust = Arc::new(TokenTrust { trust, time, memory: None });
         let optional = ClientCertificate::Optional;
-        let clients = Arc::new(ClientTrust::new(&config.listen.client_roots, domains.clients.clone(), optional)?);
+        let clients = Arc::new(ClientTrust::new(&config.listen.client_roots, domains.named(CLIENTS)?, optional)?);
         let store = Store::open_to(Access::Look, &config.agreements.store, &StoreSettings::default()).await?;
         let agreements = Agreements::new(store.clone(), CacheSettings::default());
         Ok(Self {
             at,
-            policy: assemble::read_policy(&config.policy, at)?,
+            policy: assemble::read_policy(&service.policy, at)?,
             authenticate: assemble::authenticate(&definition, &trust, &clients, &clock),
-            agreement: assemble::agreement(config, &definition, &agreements, &clock)?,
+            agreement: assemble::agreement(&config.environment, service, &definition, &agreements, &clock)?,
             definition,
             store,
             limits: assemble::request_limits(config),
@@ -159,6 +162,7 @@ impl DryRun {
         }
         Ok(Explanation {
             at: self.at.to_string(),
+            service: self.definition.name.clone(),
             outcome,
             policy: PolicySaid {
                 id: self.policy.id().to_owned(),

@@ -15,6 +15,7 @@ use self::dry_run::DryRun;
 pub(super) use self::dry_run::filter;
 pub use self::report::{AnswerSaid, DecisionSaid, Explanation, Fact, Outcome, PolicySaid, RefusalSaid, Step, Verdict};
 use crate::cli::lang::Lang;
+use crate::cli::which;
 use crate::clock::Clock;
 use crate::id::cvr::Cvr;
 use crate::node;
@@ -37,6 +38,9 @@ pub struct Args {
     /// The configuration file: policy, trust, agreements and limits are taken from it
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// The service that the message is for, by its name in the configuration; the only one where there is one alone
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
     /// The message; - reads standard input
     #[arg(value_name = "REQUEST.xml")]
     request: PathBuf,
@@ -84,6 +88,7 @@ pub async fn run(args: &Args, clock: &Clock, input: &mut impl Read, out: &mut im
 async fn explain(args: &Args, clock: &Clock, input: &mut impl Read) -> Result<Explanation, ExplainError> {
     // The configuration is judged by today, for its files are today's; the message by the instant asked about.
     let config = node::load(&args.config, clock)?;
+    let service = which::terminaladgang(&config.services, args.service.as_deref())?;
     let at = args.at.unwrap_or_else(|| clock.now());
     let certificate = args.certificate.as_deref().map(certificates_from_pem_file).transpose()?;
     let stdin = Path::new("-");
@@ -92,7 +97,7 @@ async fn explain(args: &Args, clock: &Clock, input: &mut impl Read) -> Result<Ex
     }
     let request = read(&args.request, input)?;
     let answer = args.answer.as_deref().map(|path| read(path, input)).transpose()?;
-    let mut run = DryRun::new(&config, at, args.authority, certificate.unwrap_or_default()).await?;
+    let mut run = DryRun::new(&config, service, at, args.authority, certificate.unwrap_or_default()).await?;
     let told = run.tell(request, answer, args.show_person).await;
     run.close().await;
     told

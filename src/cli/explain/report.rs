@@ -18,6 +18,8 @@ pub struct Explanation {
     pub at: String,
     /// What becomes of the call.
     pub outcome: Outcome,
+    /// The service that the message was judged for, by its name in the configuration.
+    pub service: String,
     /// The policy that was in force.
     pub policy: PolicySaid,
     /// The steps, in the order of the gateway, up to the first refusal.
@@ -189,6 +191,7 @@ pub(super) fn write(explanation: &Explanation, lang: Lang, out: &mut impl Write)
         lang.word("gælder fra", "in force from")
     )?;
     writeln!(out, "  sha256 {}", policy.digest)?;
+    writeln!(out, "Service: {}", explanation.service)?;
     writeln!(out, "{} {}\n", lang.word("Vurderingstidspunkt:", "Judged as of"), explanation.at)?;
     for step in &explanation.steps {
         let verdict = match step.verdict {

@@ -6,6 +6,7 @@
 
 pub mod documents;
 pub mod folder;
+pub mod offered;
 pub mod path;
 mod security;
 pub mod settings;

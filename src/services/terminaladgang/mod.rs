@@ -5,3 +5,4 @@ pub mod contract;
 pub mod law;
 pub mod names;
 pub mod release;
+pub mod settings;
