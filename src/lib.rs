@@ -6,18 +6,20 @@
 //! # The map, in the order of a request
 //!
 //! 1. [`edge`] accepts the connection: TLS, HTTP, limits, shedding, drain. [`edge::router`] finds the service.
-//! 2. [`gateway`] is the way of a request, one page of steps; each takes what only the step before it can make:
+//! 2. [`services`]: each has a page that stacks the steps of [`gateway`] with what its own law demands between them. Each step
+//!    takes what only the step before it can make:
 //!    - [`gateway::open`] gives the call an id and opens its [`audit`] record,
 //!    - [`gateway::envelope`] reads it: [`soap`], strict and once,
 //!    - [`gateway::authenticate`] proves the caller: [`saml`] on [`signature`], or mutual TLS,
+//!    - [`gateway::persons`] seals everybody named, for the auditors,
 //!    - [`gateway::replay`] lets it through once,
-//!    - [`gateway::agreement`] asks [`agreements`] on both sides,
-//!    - [`services::terminaladgang::ask`] asks the law: the window, the person, the criteria,
+//!    - [`gateway::agreement`] asks [`agreements`] for the one in front, [`gateway::route`] for the one behind,
+//!    - the service judges what is asked: [`services::terminaladgang::ask`] by the law,
 //!    - [`gateway::exchange`] makes the record durable and fetches a token ([`sts`]),
-//!    - [`gateway::forward`] calls the index ([`outbound`]),
-//!    - [`services::terminaladgang::release`] verifies and filters the answer,
+//!    - [`gateway::forward`] calls the [`peer`] ([`outbound`]),
+//!    - [`gateway::answer`] proves the answer while the service decides what of it is released,
 //!    - [`gateway::seal`] answers, or tells the [`refusal`].
-//! 3. [`services`] says what is special about each service; [`config`] what is special about each installation.
+//! 3. [`config`] says what is special about each installation; [`node`] puts it together, reloads and watches it.
 //! 4. [`stub`] stands in for the world outside; [`cli`] is the command line.
 //!
 //! A module imports only what stands above it in the list of `tests/architecture.rs`.
@@ -38,6 +40,7 @@ pub mod soap;
 
 pub mod agreements;
 pub mod audit;
+pub mod peer;
 pub mod saml;
 pub mod sts;
 pub mod trust;

@@ -14,7 +14,7 @@ use tower::Service;
 use super::http::plain_refusal;
 use super::refused::{Cause, Refusals};
 use crate::gateway::GatewayService;
-use crate::gateway::open::Peer;
+use crate::gateway::open::Client;
 use crate::gateway::step::BoxFuture;
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
@@ -30,7 +30,7 @@ pub struct Serving<B> {
     /// What GET gives.
     pub documents: Documents,
     /// What POST does, for one caller's connection.
-    pub gateway: Box<dyn Fn(Peer) -> GatewayService<B> + Send + Sync>,
+    pub gateway: Box<dyn Fn(Client) -> GatewayService<B> + Send + Sync>,
 }
 
 /// RFC 9112, 3.2, and RFC 9113, 8.3.1. Nothing here goes by the host; what stands in front of the gateway may, and two
@@ -68,7 +68,7 @@ pub struct Router<B> {
     /// What is served.
     pub in_force: Arc<InForce<B>>,
     /// The caller.
-    pub peer: Peer,
+    pub client: Client,
     /// Where the caller's connection comes from.
     pub address: SocketAddr,
     /// What is refused before there is a call.
@@ -81,7 +81,7 @@ impl<B> Clone for Router<B> {
     fn clone(&self) -> Self {
         Self {
             in_force: self.in_force.clone(),
-            peer: self.peer.clone(),
+            client: self.client.clone(),
             address: self.address,
             refusals: self.refusals.clone(),
             metrics: self.metrics.clone(),
@@ -155,7 +155,7 @@ where
             Asked::Document(document) => Box::pin(std::future::ready(Ok(document))),
             Asked::Call(serving) => {
                 let under_way = self.metrics.in_flight();
-                let answer = (serving.gateway)(self.peer.clone()).call(request);
+                let answer = (serving.gateway)(self.client.clone()).call(request);
                 Box::pin(async move {
                     let answer = answer.await;
                     drop(under_way);

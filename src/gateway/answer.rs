@@ -1,15 +1,15 @@
-//! The index's answer: its signature is verified while it streams, and what reads it gets its proof at the end.
+//! The peer's answer: verified while it streams, and what reads it gets the proof at the end.
 //!
 //! Two things read the same tokens side by side: the digest of the signed Body, and a [`Sink`], which decides what may
-//! leave. Nothing leaves before both agree: [`Sink::finish`] takes the [`VerifiedBody`] that only a whole Body with the
-//! right digest gives, and a [`Release`] is made of nothing else.
+//! leave. Nothing leaves before both agree: [`Sink::finish`] takes the [`Proven`] that only a whole Body of the peer's own
+//! gives, and a [`Release`] is made of nothing else.
 //!
 //! What a sink lets out needs the proof:
 //!
 //! ```
-//! use hjemmel::{gateway::answer::Release, signature::verify::VerifiedBody};
-//! fn finish(verified: VerifiedBody, body: Vec<u8>) -> Release {
-//!     Release::new(verified, body)
+//! use hjemmel::gateway::answer::{Proven, Release};
+//! fn finish(proven: Proven, body: Vec<u8>) -> Release {
+//!     Release::new(proven, body)
 //! }
 //! ```
 //!
@@ -23,23 +23,23 @@
 //! ```
 //!
 //! ```compile_fail
-//! use hjemmel::{gateway::answer::Release, signature::verify::VerifiedBody};
+//! use hjemmel::gateway::answer::{Proven, Release};
 //! fn finish(body: Vec<u8>) -> Release {
-//!     Release::new(VerifiedBody(()), body)
+//!     Release::new(Proven(()), body)
 //! }
 //! ```
 
-use std::sync::Arc;
-
+use super::exchange::Outgoing;
+use super::forward::Answer;
 use crate::clock::Clock;
 use crate::outbound::AnswerBody;
+use crate::peer::{Peer, Security};
 use crate::refusal::Refusal;
-use crate::revocation::domain::Domain;
-use crate::signature::key::Certificate;
 use crate::signature::timestamp::{self, TimeRules};
 use crate::signature::verify::{Parts, PendingBody, VerifiedBody, verify_response};
 use crate::soap::document::{Document, DocumentBuilder};
-use crate::soap::names::{SOAP12, WSA, WSSE};
+use crate::soap::envelope::Version;
+use crate::soap::names::{WSA, WSSE};
 use crate::soap::reading::Reading;
 use crate::soap::stream::{StreamError, StreamReader};
 use crate::soap::strict::{Limits, Token};
@@ -49,14 +49,25 @@ const LARGEST_HEAD: usize = 256 * 1024;
 /// What there is room for at once, in bytes.
 const USUAL_HEAD: usize = 10 * 1024;
 
-/// The content of an answer's Body that may leave. Made only with the proof that the Body it was read from is signed.
+/// Proof that the whole of a Body is the peer's own: its signature says so, or, where mutual TLS is the peer's security, the
+/// connection on which it came. Only this module makes one.
+#[derive(Debug)]
+pub struct Proven(());
+
+impl From<VerifiedBody> for Proven {
+    fn from(_: VerifiedBody) -> Self {
+        Self(())
+    }
+}
+
+/// The content of an answer's Body that may leave. Made only with the proof that the Body it was read from is the peer's.
 pub struct Release {
     body: Vec<u8>,
 }
 
 impl Release {
-    /// What a [`Sink`] lets out of a verified Body.
-    pub fn new(_: VerifiedBody, body: Vec<u8>) -> Self {
+    /// What is let out of a proven Body.
+    pub fn new(_: Proven, body: Vec<u8>) -> Self {
         Self { body }
     }
     /// The one element of the answer's Body, in exclusive canonical form.
@@ -67,27 +78,26 @@ impl Release {
 
 /// Reads the content of an answer's Body while its signature is checked, and decides what of it may leave.
 pub trait Sink {
+    /// What it makes of the answer.
+    type Out;
+
     /// Takes the next token of the Body's content: after the Body's start tag, up to but not including its end tag.
     ///
     /// # Errors
     /// What is wrong with the answer.
     fn feed(&mut self, token: Token, read: &impl Reading) -> Result<(), Refusal>;
 
-    /// What may leave, once the whole Body was verified.
+    /// What may leave, once the whole Body was proven.
     ///
     /// # Errors
     /// What is wrong with the answer as a whole.
-    fn finish(self, verified: VerifiedBody) -> Result<Release, Refusal>;
+    fn finish(self, proven: Proven) -> Result<Self::Out, Refusal>;
 }
 
-/// Whose answers are taken, and how they are read.
+/// How answers are read.
 #[derive(Clone)]
-pub struct Verifier {
-    /// The index's certificates, pinned.
-    pub pinned: Arc<Vec<Certificate>>,
-    /// The revocation lists in which they are looked up.
-    pub signers: Arc<Domain>,
-    /// How far the index's clock may be from ours.
+pub struct AnswerReader {
+    /// How far a peer's clock may be from ours.
     pub time: TimeRules,
     /// Bounds on the XML of an answer.
     pub limits: Limits,
@@ -95,24 +105,62 @@ pub struct Verifier {
     pub clock: Clock,
 }
 
-impl Verifier {
-    /// Reads the answer to the message `message_id` to its end.
+/// What the Body of an answer is proven by.
+enum Pending {
+    Signature(Box<PendingBody>),
+    Transport,
+}
+
+impl AnswerReader {
+    /// Reads an answer to its end, and tells the peer's breaker how it fared: a peer that answers nonsense or breaks off is a
+    /// failing peer; a refusal of ours is not its fault.
     ///
     /// # Errors
-    /// `Connection` where it broke off; what is wrong with the message, its signature, or what the sink says.
-    pub async fn read<S: Sink>(&self, body: AnswerBody, message_id: &str, mut sink: S) -> Result<Release, StreamError> {
+    /// `PeerTimeout`, `PeerUnavailable` where it broke off; what is wrong with the message, its signature, or what the sink
+    /// says.
+    pub async fn read<P: Outgoing, S: Sink>(&self, answer: Answer<P>, sink: impl FnOnce(&P) -> S) -> Result<S::Out, Refusal> {
+        let Answer { grant, message_id, body, deadline, pass, .. } = answer;
+        let outgoing = grant.outgoing();
+        let peer = outgoing.routed().peer();
+        let read = self.read_body(peer, outgoing.version(), body, &message_id, sink(outgoing)).await;
+        let late = tokio::time::Instant::now() >= deadline;
+        let outcome = read.map_err(|error| match error {
+            StreamError::Connection if late => Refusal::PeerTimeout { seconds: peer.deadline.as_secs() },
+            StreamError::Connection => Refusal::PeerUnavailable,
+            StreamError::Content(refusal) => refusal,
+        });
+        match &outcome {
+            Err(
+                Refusal::PeerTimeout { .. }
+                | Refusal::PeerUnavailable
+                | Refusal::PeerAnswerInvalid
+                | Refusal::PeerSignatureInvalid,
+            ) => pass.failed(std::time::Instant::now()),
+            _ => pass.succeeded(),
+        }
+        outcome
+    }
+
+    async fn read_body<S: Sink>(
+        &self,
+        peer: &Peer,
+        version: Version,
+        body: AnswerBody,
+        message_id: &str,
+        mut sink: S,
+    ) -> Result<S::Out, StreamError> {
         let mut reader = StreamReader::new(body, self.limits);
-        let (head, body_depth) = head(&mut reader).await?;
-        let mut pending = self.verify_head(&head, message_id).map_err(StreamError::Content)?;
+        let (head, body_depth) = head(&mut reader, version).await.map_err(of_peer)?;
+        let mut pending = self.verify_head(peer, &head, message_id).map_err(as_ours)?;
         loop {
-            let token = match reader.ready()? {
+            let token = match reader.ready().map_err(of_peer)? {
                 Some(token) => token,
                 None => {
                     pending.settle(reader.read());
-                    reader.next().await?
+                    reader.next().await.map_err(of_peer)?
                 }
             };
-            pending.feed(token, reader.read()).map_err(StreamError::Content)?;
+            pending.feed(token, reader.read()).map_err(as_ours)?;
             if token == Token::End && reader.read().depth() < body_depth {
                 break;
             }
@@ -120,44 +168,96 @@ impl Verifier {
         }
         // To the end of the document, so that a truncated or trailing one is not taken for whole.
         loop {
-            match reader.next().await? {
+            match reader.next().await.map_err(of_peer)? {
                 Token::Eof => break,
                 Token::End | Token::Nothing => {}
                 Token::Text if reader.read().text().trim().is_empty() => {}
                 _ => return Err(StreamError::Content(Refusal::PeerAnswerInvalid)),
             }
         }
-        pending.finish().and_then(|verified| sink.finish(verified)).map_err(StreamError::Content)
+        let proven = pending.finish().map_err(as_ours)?;
+        sink.finish(proven).map_err(StreamError::Content)
     }
 
-    fn verify_head(&self, head: &Document, message_id: &str) -> Result<PendingBody, Refusal> {
-        let header = head.root().elements().next().ok_or(Refusal::PeerAnswerInvalid)?;
+    fn verify_head(&self, peer: &Peer, head: &Document, message_id: &str) -> Result<Pending, Refusal> {
+        let security = match &peer.security {
+            Security::Token(security) => security,
+            // Nothing in the message proves it; whatever security header it has is not looked at.
+            Security::AuthorityContext => return Ok(Pending::Transport),
+        };
+        let mut children = head.root().elements();
+        let (Some(header), Some(body)) = (children.next(), children.next()) else { return Err(Refusal::PeerAnswerInvalid) };
         let relates = header.only(WSA, "RelatesTo").ok().flatten().and_then(|relates| relates.text());
-        // An answer to another call, replayed to this one, would carry somebody else's benefits.
+        // An answer to another call, replayed to this one, would carry somebody else's data.
         if relates.as_deref().map(str::trim) != Some(message_id) {
             return Err(Refusal::PeerAnswerInvalid);
         }
-        let mut children = head.root().elements();
-        let (Some(header), Some(body)) = (children.next(), children.next()) else { return Err(Refusal::PeerAnswerInvalid) };
-        let security = header.only(WSSE, "Security").ok().flatten().ok_or(Refusal::PeerSignatureInvalid)?;
+        let found = header.only(WSSE, "Security").ok().flatten().ok_or(Refusal::PeerSignatureInvalid)?;
         let must_cover = header.elements().filter(|block| block.namespace() == WSA).collect();
         let now = self.clock.now();
-        let lists = self.signers.current();
-        let standing: Vec<_> = self.pinned.iter().filter(|pinned| lists.refusal(pinned.der(), now).is_none()).cloned().collect();
-        let (message, pending) = verify_response(head, &Parts { header, security, body, must_cover }, &standing)?;
+        let lists = security.signers.current();
+        let pinned = security.pinned.iter();
+        let standing: Vec<_> = pinned.filter(|pinned| lists.refusal(pinned.der(), now).is_none()).cloned().collect();
+        let (message, pending) = verify_response(head, &Parts { header, security: found, body, must_cover }, &standing)?;
         timestamp::check(message.timestamp(), &self.time, now)?;
-        Ok(pending)
+        Ok(Pending::Signature(Box::new(pending)))
     }
 }
 
-/// The Header, whole, and Body's start tag; and how deep Body's content lies.
-async fn head(reader: &mut StreamReader<AnswerBody>) -> Result<(Document, usize), StreamError> {
+impl Pending {
+    #[inline]
+    fn feed(&mut self, token: Token, read: &impl Reading) -> Result<(), Refusal> {
+        match self {
+            Self::Signature(pending) => pending.feed(token, read),
+            Self::Transport => Ok(()),
+        }
+    }
+
+    fn settle(&mut self, read: &impl Reading) {
+        if let Self::Signature(pending) = self {
+            pending.settle(read);
+        }
+    }
+
+    fn finish(self) -> Result<Proven, Refusal> {
+        match self {
+            Self::Signature(pending) => pending.finish().map(Proven::from),
+            Self::Transport => Ok(Proven(())),
+        }
+    }
+}
+
+/// The caller must not be told that *its* message is malformed when it is the peer's.
+fn as_ours(refusal: Refusal) -> StreamError {
+    StreamError::Content(match refusal {
+        Refusal::PeerSignatureInvalid | Refusal::Internal => refusal,
+        Refusal::SignatureInvalid { .. }
+        | Refusal::DigestMismatch { .. }
+        | Refusal::SignatureCoverage { .. }
+        | Refusal::SignatureAlgorithm { .. }
+        | Refusal::SecurityStructure { .. }
+        | Refusal::DuplicateId
+        | Refusal::TimestampOutside { .. } => Refusal::PeerSignatureInvalid,
+        _ => Refusal::PeerAnswerInvalid,
+    })
+}
+
+fn of_peer(error: StreamError) -> StreamError {
+    match error {
+        StreamError::Content(refusal) => as_ours(refusal),
+        StreamError::Connection => error,
+    }
+}
+
+/// The Header, whole, where there is one, and Body's start tag; and how deep Body's content lies.
+async fn head(reader: &mut StreamReader<AnswerBody>, version: Version) -> Result<(Document, usize), StreamError> {
+    let soap = version.namespace();
     let mut builder = DocumentBuilder::with_room_for(USUAL_HEAD);
     loop {
         let token = reader.next().await?;
         let read = reader.read();
-        let is_body = read.depth() == 2 && read.local() == "Body" && read.uris().get(read.uri()) == SOAP12;
-        // The head is kept whole to be verified, so it is bounded: an answer's benefits stand in Body, not here.
+        let is_body = read.depth() == 2 && read.local() == "Body" && read.uris().get(read.uri()) == soap;
+        // The head is kept whole to be verified, so it is bounded: an answer's data stands in Body, not here.
         if reader.range().end > LARGEST_HEAD {
             return Err(StreamError::Content(Refusal::PeerAnswerInvalid));
         }
@@ -168,8 +268,9 @@ async fn head(reader: &mut StreamReader<AnswerBody>) -> Result<(Document, usize)
                 let depth = read.depth();
                 let document = builder.finish(bytes::Bytes::new(), uris).map_err(StreamError::Content)?;
                 let root = document.root();
-                let shape: Vec<_> = root.elements().map(|child| child.local()).collect();
-                if !root.is(SOAP12, "Envelope") || shape != ["Header", "Body"] {
+                let parts: Vec<_> = root.elements().map(|child| (child.namespace(), child.local())).collect();
+                let (header, body) = ((soap, "Header"), (soap, "Body"));
+                if !root.is(soap, "Envelope") || (parts != [header, body] && parts != [body]) {
                     return Err(StreamError::Content(Refusal::PeerAnswerInvalid));
                 }
                 return Ok((document, depth));

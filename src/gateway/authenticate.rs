@@ -10,9 +10,10 @@ use tower::Service;
 
 use super::answer::Release;
 use super::call::{Call, OfCall};
-use super::definition::{Definition, Name};
-use super::envelope::{Enveloped, Form};
-use super::open::Peer;
+use super::context::{self, Contexts};
+use super::definition::{Definition, Shape};
+use super::envelope::Enveloped;
+use super::open::Client;
 use super::reply::{Proof, Refused};
 use super::step::Step;
 use crate::agreements::Thumbprint;
@@ -21,10 +22,9 @@ use crate::clock::Clock;
 use crate::id::cvr::Cvr;
 use crate::refusal::{Detail, Refusal};
 use crate::saml::memory::AssertionMemory;
-use crate::saml::privileges::{self, Group};
+use crate::saml::privileges::Group;
 use crate::saml::trust::Trust;
 use crate::saml::{self, Expectations, Identity};
-use crate::services::terminaladgang::law::kle::{Constraint, SensitivityConstraint};
 use crate::signature::timestamp::TimeRules;
 use crate::signature::verify::Parts;
 use crate::soap::document::{Element, NodeId};
@@ -43,11 +43,11 @@ pub struct Message {
 /// Who calls. Made here and nowhere else.
 pub struct Caller {
     authority: Cvr,
-    thumbprint: [u8; 32],
+    system: [u8; 32],
     binding: Binding,
     message: Option<Message>,
-    kle: Constraint,
-    sensitivity: SensitivityConstraint,
+    /// The token's, and the one of them that the service demands.
+    privileges: Option<(Identity, Option<Arc<str>>)>,
 }
 
 impl Caller {
@@ -56,8 +56,8 @@ impl Caller {
         &self.authority
     }
     /// SHA-256 of the client system's certificate: the token's holder, or the TLS client.
-    pub fn thumbprint(&self) -> &[u8; 32] {
-        &self.thumbprint
+    pub fn system(&self) -> &[u8; 32] {
+        &self.system
     }
     /// How it was proven.
     pub fn binding(&self) -> Binding {
@@ -67,14 +67,17 @@ impl Caller {
     pub fn message(&self) -> Option<&Message> {
         self.message.as_ref()
     }
-    /// The KLE numbers that the token's privileges leave.
-    pub fn kle(&self) -> &Constraint {
-        &self.kle
+    /// The privilege groups by which the token gives the caller's authority access; none where the token names no
+    /// privileges, and in the AuthorityContext binding. Each is an access of its own, narrowed by its constraints.
+    pub fn privileges(&self) -> impl Iterator<Item = &Group> {
+        self.privileges.iter().flat_map(|(identity, needed)| granted(identity, needed.as_deref()))
     }
-    /// The sensitivities that the token's privileges leave.
-    pub fn sensitivity(&self) -> &SensitivityConstraint {
-        &self.sensitivity
-    }
+}
+
+/// The groups for the token's own authority that hold the privilege that is needed.
+fn granted<'i>(identity: &'i Identity, needed: Option<&'i str>) -> impl Iterator<Item = &'i Group> {
+    let gives = move |group: &&Group| needed.is_none_or(|needed| group.privileges().any(|privilege| privilege == needed));
+    identity.privileges().of(identity.cvr()).filter(gives)
 }
 
 /// A message whose caller is proven.
@@ -88,6 +91,10 @@ impl Authenticated {
     /// Who calls.
     pub fn caller(&self) -> &Caller {
         &self.caller
+    }
+    /// The message as it came.
+    pub fn enveloped(&self) -> &Enveloped {
+        &self.enveloped
     }
     /// The request of the operation, without the platform's wrapper. In the token binding the signature covers it.
     pub fn request(&self) -> Option<Element<'_>> {
@@ -122,26 +129,11 @@ pub struct AuthenticateStep {
     pub clients: Arc<ClientTrust>,
     /// The clock.
     pub clock: Clock,
-    /// The CVR claim's place in the AuthorityContext binding.
-    pub authority_context: AuthorityContextNames,
-}
-
-/// Names of the AuthorityContext binding's parts.
-#[derive(Debug, Clone)]
-pub struct AuthorityContextNames {
-    /// `CallContext`.
-    pub call_context: Name,
-    /// What may stand in it, in its namespace.
-    pub call_context_parts: &'static [&'static str],
-    /// `AuthorityContext`.
-    pub authority_context: Name,
-    /// `MunicipalityCVR`.
-    pub municipality_cvr: Name,
 }
 
 impl AuthenticateStep {
     fn prove(&self, enveloped: Enveloped) -> Result<(Authenticated, Proof), Refusal> {
-        let (caller, request, proof) = self.identify(enveloped.envelope(), enveloped.form(), enveloped.peer())?;
+        let (caller, request, proof) = self.identify(enveloped.envelope(), enveloped.shape(), enveloped.client())?;
         Ok((Authenticated { enveloped, caller, request }, proof))
     }
 
@@ -149,18 +141,15 @@ impl AuthenticateStep {
     ///
     /// # Errors
     /// The refusals of the binding that the message shows.
-    pub fn identify(&self, envelope: &Envelope, form: Form, peer: &Peer) -> Result<(Caller, NodeId, Proof), Refusal> {
+    pub fn identify(&self, envelope: &Envelope, shape: &Shape, client: &Client) -> Result<(Caller, NodeId, Proof), Refusal> {
         let payload = envelope.payload().ok_or(Refusal::OperationUnknown)?;
-        let (request, context) = match form {
-            Form::Own => (payload, None),
-            Form::Wrapped => self.unwrap_payload(payload)?,
-        };
+        let Contexts { request, authority } = context::find(payload, &shape.content)?;
         let bindings = self.definition.bindings;
         let missing = || Refusal::SecurityModelMissing { supported: bindings.supported() };
-        let (caller, proof) = match (envelope.security(), context) {
+        let (caller, proof) = match (envelope.security(), authority) {
             (Some(_), Some(_)) => return Err(Refusal::SecurityModelAmbiguous),
             (Some(security), None) if bindings.token => self.by_token(envelope, security)?,
-            (None, Some(context)) if bindings.authority_context => (self.by_tls(peer, context)?, Proof::of_transport()),
+            (None, Some(authority)) if bindings.authority_context => (self.by_tls(client, authority)?, Proof::of_transport()),
             _ => return Err(missing()),
         };
         Ok((caller, request.id(), proof))
@@ -171,66 +160,13 @@ impl AuthenticateStep {
     ///
     /// # Errors
     /// What is wrong with the wrapper or the claim.
-    pub fn claimed(&self, envelope: &Envelope, form: Form) -> Result<Option<(Cvr, NodeId)>, Refusal> {
+    pub fn claimed(&self, envelope: &Envelope, shape: &Shape) -> Result<Option<(Cvr, NodeId)>, Refusal> {
         let payload = envelope.payload().ok_or(Refusal::OperationUnknown)?;
-        if envelope.security().is_some() || form == Form::Own || !self.definition.bindings.authority_context {
+        if envelope.security().is_some() || !self.definition.bindings.authority_context {
             return Ok(None);
         }
-        let (request, context) = self.unwrap_payload(payload)?;
-        context.map(|context| Ok((self.claim(context)?, request.id()))).transpose()
-    }
-
-    /// `CallContext?`, `AuthorityContext?`, then the request: in that order and nothing else.
-    fn unwrap_payload<'d>(&self, wrapper: Element<'d>) -> Result<(Element<'d>, Option<Element<'d>>), Refusal> {
-        let invalid = |da: &str, en: &str| Refusal::RequestInvalid { what: Detail::new(da, en) };
-        if wrapper.has_stray_text() {
-            return Err(invalid(
-                "tekst ved siden af elementerne i det yderste element",
-                "text beside the elements of the wrapper",
-            ));
-        }
-        if wrapper.attributes().next().is_some() {
-            return Err(invalid("en attribut på det yderste element", "an attribute on the wrapper"));
-        }
-        let mut children = wrapper.elements().peekable();
-        if let Some(context) = children.next_if(|child| self.authority_context.call_context.is(*child)) {
-            self.check_call_context(context)?;
-        }
-        let context = children.next_if(|child| self.authority_context.authority_context.is(*child));
-        match (children.next(), children.next()) {
-            (Some(request), None) if self.definition.request.is(request) => Ok((request, context)),
-            _ => Err(invalid(
-                "det yderste element indeholder ikke CallContext (valgfri), AuthorityContext (valgfri) og forespørgslen i denne rækkefølge",
-                "the wrapper does not hold CallContext?, AuthorityContext?, the request, in that order",
-            )),
-        }
-    }
-
-    /// The caller's particulars of the call: nothing is done by them, and nothing stands there that the schema does not have.
-    fn check_call_context<'d>(&self, context: Element<'d>) -> Result<(), Refusal> {
-        let names = &self.authority_context;
-        let mut seen = Vec::new();
-        let known = |part: Element<'d>| {
-            let (local, plain) = (part.local(), part.attributes().next().is_none() && part.elements().next().is_none());
-            let once = !seen.contains(&local);
-            seen.push(local);
-            once && plain && part.namespace() == names.call_context.namespace && names.call_context_parts.contains(&local)
-        };
-        match context.attributes().next().is_none() && !context.has_stray_text() && context.elements().all(known) {
-            true => Ok(()),
-            false => Err(Refusal::RequestInvalid {
-                what: Detail::new(
-                    format!(
-                        "CallContext må højst indeholde ét af hver af {} og ingen attributter",
-                        names.call_context_parts.join(", ")
-                    ),
-                    format!(
-                        "CallContext holds something beside at most one each of {}, without attributes",
-                        names.call_context_parts.join(", ")
-                    ),
-                ),
-            }),
-        }
+        let Contexts { request, authority } = context::find(payload, &shape.content)?;
+        authority.map(|authority| Ok((context::claim(authority)?, request.id()))).transpose()
     }
 
     fn by_token(&self, envelope: &Envelope, security: Element<'_>) -> Result<(Caller, Proof), Refusal> {
@@ -263,85 +199,36 @@ impl AuthenticateStep {
             what: Detail::new("CvrNumberIdentifier er ikke et CVR-nummer", "CvrNumberIdentifier is no CVR number"),
         };
         let authority: Cvr = identity.cvr().parse().map_err(invalid)?;
-        let (kle, sensitivity) = self.privileges(&identity)?;
+        self.check_privileges(&identity)?;
         let message = Some(Message { id, created: identity.message_created() });
         let proof = Proof::of_message(&identity);
-        let thumbprint = *identity.holder().thumbprint();
-        Ok((Caller { authority, thumbprint, binding: Binding::Token, message, kle, sensitivity }, proof))
+        let system = *identity.holder().thumbprint();
+        let privileges = Some((identity, self.definition.required_privilege.clone()));
+        Ok((Caller { authority, system, binding: Binding::Token, message, privileges }, proof))
     }
 
-    /// What the token's privileges for its own authority narrow the answer to.
-    ///
-    /// Each group gives an access of its own, so KLE numbers add up over the groups, and a group that names none gives all.
-    /// Sensitivities do not add up: a value counts only where every group names it. Otherwise one group's kinds could be
-    /// seen at another group's sensitivity, which nobody gave.
-    fn privileges(&self, identity: &Identity) -> Result<(Constraint, SensitivityConstraint), Refusal> {
+    /// The token must give something for its own authority: the privilege that the service demands, and where it names
+    /// privileges at all, one that is not for somebody else's number. What they narrow is for the service's law to say.
+    fn check_privileges(&self, identity: &Identity) -> Result<(), Refusal> {
         let needed = self.definition.required_privilege.as_deref();
-        let gives = |group: &&Group| needed.is_none_or(|needed| group.privileges().any(|privilege| privilege == needed));
-        let groups: Vec<_> = identity.privileges().of(identity.cvr()).filter(gives).collect();
-        // A token whose privileges are all for somebody else's number gives nothing here, also where no role is demanded:
-        // without this it would count as one that narrows nothing.
-        if groups.is_empty() && (needed.is_some() || !identity.privileges().groups().is_empty()) {
-            let needed = match needed {
-                Some(needed) => Detail::name(needed),
-                None => Detail::new("en rettighed for tokenets egen myndighed", "a privilege for the token's own authority"),
-            };
-            return Err(Refusal::PrivilegeMissing { needed });
+        let given = granted(identity, needed).next().is_some();
+        if given || (needed.is_none() && identity.privileges().groups().is_empty()) {
+            return Ok(());
         }
-        let unreadable = |what: &str| Refusal::TokenInvalid {
-            what: Detail::new(
-                format!("en rettigheds afgrænsning kan ikke læses: {what}"),
-                format!("a privilege's constraint cannot be read: {what}"),
-            ),
+        let needed = match needed {
+            Some(needed) => Detail::name(needed),
+            None => Detail::new("en rettighed for tokenets egen myndighed", "a privilege for the token's own authority"),
         };
-        let mut sensitivity = SensitivityConstraint::unconstrained();
-        for values in groups.iter().filter_map(|group| group.constraint(privileges::Constraint::Sensitivity)) {
-            sensitivity = sensitivity.and(values.iter().map(String::as_str)).map_err(|what| unreadable(&what.0))?;
-        }
-        let named: Option<Vec<_>> = groups.iter().map(|group| group.constraint(privileges::Constraint::Kle)).collect();
-        let kle = match named {
-            Some(named) if !named.is_empty() => {
-                let patterns = named.into_iter().flatten().map(String::as_str);
-                Constraint::unconstrained().and(patterns).map_err(|what| unreadable(&what.0))?
-            }
-            _ => Constraint::unconstrained(),
-        };
-        Ok((kle, sensitivity))
+        Err(Refusal::PrivilegeMissing { needed })
     }
 
-    fn by_tls(&self, peer: &Peer, context: Element<'_>) -> Result<Caller, Refusal> {
-        let certificate = peer.chain.first().ok_or(Refusal::ClientCertificateMissing)?;
+    fn by_tls(&self, client: &Client, authority: Element<'_>) -> Result<Caller, Refusal> {
+        let certificate = client.chain.first().ok_or(Refusal::ClientCertificateMissing)?;
         // The handshake may be hours ago: a certificate that ended or was revoked since gives nothing any more.
-        self.clients.still_holds(&peer.chain, self.clock.now())?;
-        let authority = self.claim(context)?;
-        let thumbprint = crate::signature::credentials::thumbprint(certificate);
-        let (kle, sensitivity) = (Constraint::unconstrained(), SensitivityConstraint::unconstrained());
-        Ok(Caller { authority, thumbprint, binding: Binding::AuthorityContext, message: None, kle, sensitivity })
-    }
-
-    fn claim(&self, context: Element<'_>) -> Result<Cvr, Refusal> {
-        let invalid = |da: &str, en: &str| Refusal::AuthorityContextInvalid { what: Detail::new(da, en) };
-        let name = &self.authority_context.municipality_cvr;
-        if context.attributes().chain(context.elements().flat_map(|claim| claim.attributes())).next().is_some() {
-            return Err(invalid(
-                "en attribut på AuthorityContext eller på et af dens elementer",
-                "an attribute on AuthorityContext or inside it",
-            ));
-        }
-        let mut children = context.elements();
-        let claim = match (children.next(), children.next()) {
-            (Some(claim), None) if name.is(claim) && !context.has_stray_text() => claim,
-            _ => {
-                return Err(invalid(
-                    "den indeholder ikke netop ét MunicipalityCVR",
-                    "it does not hold exactly one MunicipalityCVR",
-                ));
-            }
-        };
-        claim
-            .text()
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(|| invalid("MunicipalityCVR er ikke otte cifre", "MunicipalityCVR is not eight digits"))
+        self.clients.still_holds(&client.chain, self.clock.now())?;
+        let authority = context::claim(authority)?;
+        let system = crate::signature::credentials::thumbprint(certificate);
+        Ok(Caller { authority, system, binding: Binding::AuthorityContext, message: None, privileges: None })
     }
 }
 
@@ -362,10 +249,10 @@ where
         let (authenticated, proof) = proven.map_err(|refusal| Refused::new(refusal, None))?;
         call.note(|record| {
             let caller = authenticated.caller();
-            record.operation = Some(self.definition.operation.clone());
+            record.operation = Some(authenticated.enveloped.shape().operation.clone());
             record.binding = Some(caller.binding());
             record.authority = Some(*caller.authority());
-            record.certificate = Some(Thumbprint::from(*caller.thumbprint()));
+            record.certificate = Some(Thumbprint::from(*caller.system()));
         });
         match inner.call(authenticated).await {
             Ok(released) => Ok((released, proof)),

@@ -1,6 +1,9 @@
 //! What one service calls its things. The gateway knows no service by name; `services` fills this in.
 
+use std::sync::Arc;
+
 use crate::address;
+use crate::audit::Binding;
 use crate::soap::document::Element;
 use crate::soap::names::WSA_ANONYMOUS;
 
@@ -34,6 +37,13 @@ pub struct Bindings {
 }
 
 impl Bindings {
+    /// Whether it is one of them.
+    pub fn have(self, binding: Binding) -> bool {
+        match binding {
+            Binding::Token => self.token,
+            Binding::AuthorityContext => self.authority_context,
+        }
+    }
     /// The list as the platform's own fault spells it.
     pub fn supported(self) -> String {
         match (self.token, self.authority_context) {
@@ -46,12 +56,34 @@ impl Bindings {
     }
 }
 
-impl Definition {
-    /// What `wsa:To` may say: the address, in any spelling of it; the entity id, letter by letter, since it is a name (SAML
-    /// Core 1.3.2); or WS-Addressing's anonymous one, likewise (WS-Addressing 1.0, 2.1).
-    pub fn is_addressed(&self, to: &str) -> bool {
-        to == self.entity_id || to == WSA_ANONYMOUS || address::same(to, &self.address)
-    }
+/// What stands in the element of a request's Body beside the request itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// The element is the request.
+    Request,
+    /// The element is a wrapper of the platform's: `CallContext?`, `AuthorityContext?`, and the request, of this name.
+    Wrapped(Name),
+    /// The element is the request, and its schema lets `CallContext?`, `AuthorityContext?` stand first in it.
+    Contexts,
+}
+
+/// One way in which an operation is asked for and answered. An operation may have several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape {
+    /// The operation.
+    pub operation: String,
+    /// The element in a request's Body.
+    pub element: Name,
+    /// What else may stand in it.
+    pub content: Content,
+    /// The security bindings that it is for.
+    pub bindings: Bindings,
+    /// The action of a request.
+    pub action: String,
+    /// The action of an answer.
+    pub answer_action: String,
+    /// What an answer is wrapped in.
+    pub answer_wrapper: Option<Name>,
 }
 
 /// One service's names and settings, as far as the way of a request needs them.
@@ -61,22 +93,8 @@ pub struct Definition {
     pub name: String,
     /// Its UUID in agreements.
     pub uuid: uuid::Uuid,
-    /// The operation.
-    pub operation: String,
-    /// The element of a request, as the index takes it.
-    pub request: Name,
-    /// The wrapper around a request.
-    pub wrapper_request: Name,
-    /// The wrapper around an answer.
-    pub wrapper_response: Name,
-    /// The action that names the operation for a request on its own.
-    pub action: String,
-    /// The action that names it for a request in its wrapper.
-    pub wrapper_action: String,
-    /// The action of an answer on its own.
-    pub response_action: String,
-    /// The action of an answer in its wrapper.
-    pub wrapper_response_action: String,
+    /// How its operations are asked for.
+    pub shapes: Vec<Arc<Shape>>,
     /// The address at which callers reach it.
     pub address: String,
     /// The entity id, which tokens name as audience and recipient.
@@ -86,9 +104,28 @@ pub struct Definition {
     /// The security models.
     pub bindings: Bindings,
     /// A privilege that the token must give for its authority; `None`: the token's authority is enough.
-    pub required_privilege: Option<String>,
-    /// The entity id of the index, for which tokens are fetched.
-    pub index_entity_id: String,
-    /// The action of a request to the index.
-    pub index_action: String,
+    pub required_privilege: Option<Arc<str>>,
+}
+
+impl Definition {
+    /// What `wsa:To` may say: the address, in any spelling of it; the entity id, letter by letter, since it is a name (SAML
+    /// Core 1.3.2); or WS-Addressing's anonymous one, likewise (WS-Addressing 1.0, 2.1).
+    pub fn is_addressed(&self, to: &str) -> bool {
+        to == self.entity_id || to == WSA_ANONYMOUS || address::same(to, &self.address)
+    }
+
+    /// The shape of a message with this element in its Body, `None` where it asks for no operation. Where the element alone
+    /// does not tell, the security binding does, and then the action.
+    pub fn shape(&self, element: Element<'_>, binding: Binding, action: Option<&str>) -> Option<&Arc<Shape>> {
+        let named: Vec<_> = self.shapes.iter().filter(|shape| shape.element.is(element)).collect();
+        let of_binding: Vec<_> = named.iter().copied().filter(|shape| shape.bindings.have(binding)).collect();
+        let fitting = if of_binding.is_empty() { named } else { of_binding };
+        let by_action = fitting.iter().copied().find(|shape| action == Some(&shape.action));
+        by_action.or_else(|| fitting.first().copied())
+    }
+
+    /// Whether an action names the operation of `shape`, in whatever of its shapes.
+    pub fn names(&self, action: &str, shape: &Shape) -> bool {
+        self.shapes.iter().any(|other| other.operation == shape.operation && other.action == action)
+    }
 }

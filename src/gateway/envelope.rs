@@ -1,51 +1,45 @@
 //! From bytes to one SOAP message: the HTTP headers, strict XML, the envelope, and which operation it asks for.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use tower::Service;
 
 use super::answer::Release;
 use super::call::{Call, OfCall};
-use super::definition::Definition;
-use super::open::{Peer, Received};
+use super::definition::{Definition, Shape};
+use super::open::{Client, Received};
 use super::reply::{Answered, Proof, Refused, RefusedReply, Reply};
 use super::step::Step;
+use crate::audit::Binding;
 use crate::refusal::{Detail, Refusal};
-use crate::soap::document::{Document, Element};
+use crate::soap::document::Document;
 use crate::soap::envelope::{Envelope, Version};
 use crate::soap::fault;
 use crate::soap::quote::quotable;
 use crate::soap::strict::Limits;
 
-/// Whether a message's body is the index's own element or the platform's wrapper around it. The answer has the same form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// `FremsoegYdelseIndeksInput` stands in Body.
-    Own,
-    /// `FremsoegRequest` stands in Body.
-    Wrapped,
-}
-
 /// A message that is one SOAP envelope asking for an operation of this service.
 pub struct Enveloped {
     call: Call,
-    peer: Peer,
-    envelope: Envelope,
-    form: Form,
+    client: Client,
+    envelope: Arc<Envelope>,
+    shape: Arc<Shape>,
 }
 
 impl Enveloped {
     /// The connection it came on.
-    pub fn peer(&self) -> &Peer {
-        &self.peer
+    pub fn client(&self) -> &Client {
+        &self.client
     }
     /// The message.
-    pub fn envelope(&self) -> &Envelope {
+    pub fn envelope(&self) -> &Arc<Envelope> {
         &self.envelope
     }
-    /// Its form.
-    pub fn form(&self) -> Form {
-        self.form
+    /// How it asks for its operation.
+    pub fn shape(&self) -> &Arc<Shape> {
+        &self.shape
     }
 }
 
@@ -127,24 +121,22 @@ pub fn read(
     action: Option<&str>,
     definition: &Definition,
     limits: &Limits,
-) -> Result<(Envelope, Form), Refusal> {
+) -> Result<(Envelope, Arc<Shape>), Refusal> {
     let envelope = Envelope::read(Document::parse(body, limits)?)?;
     if envelope.version() != promised {
         let (said, right) = (promised.media_type(), envelope.version().media_type());
         return Err(Refusal::ContentTypeMismatch { said, envelope: envelope.version().name(), right });
     }
     let payload = envelope.payload().ok_or(Refusal::OperationUnknown)?;
-    let form = form(payload, definition)?;
-    let expected = match form {
-        Form::Own => &definition.action,
-        Form::Wrapped => &definition.wrapper_action,
-    };
+    let binding = if envelope.security().is_some() { Binding::Token } else { Binding::AuthorityContext };
+    let named = action.or(envelope.addressing().action.as_deref());
+    let shape = definition.shape(payload, binding, named).cloned().ok_or(Refusal::OperationUnknown)?;
     let by_http = if promised == Version::V11 { "SOAPAction" } else { "action (Content-Type)" };
     // Three places may name the operation; one that names another invites the receiver behind to do that one.
     for (place, named) in [(by_http, action), ("wsa:Action", envelope.addressing().action.as_deref())] {
         match named {
-            Some(named) if named != definition.action && named != definition.wrapper_action => {
-                return Err(Refusal::ActionMismatch { what: differs(place, named, expected) });
+            Some(named) if !definition.names(named, &shape) => {
+                return Err(Refusal::ActionMismatch { what: differs(place, named, &shape.action) });
             }
             _ => {}
         }
@@ -153,7 +145,7 @@ pub fn read(
         Some(to) if !definition.is_addressed(to) => {
             Err(Refusal::AddressingInvalid { what: differs("To", to, &definition.address) })
         }
-        _ => Ok((envelope, form)),
+        _ => Ok((envelope, shape)),
     }
 }
 
@@ -171,22 +163,12 @@ fn differs(place: &str, found: &str, expected: &str) -> Detail {
     }
 }
 
-fn form(payload: Element<'_>, definition: &Definition) -> Result<Form, Refusal> {
-    if definition.request.is(payload) {
-        Ok(Form::Own)
-    } else if definition.wrapper_request.is(payload) {
-        Ok(Form::Wrapped)
-    } else {
-        Err(Refusal::OperationUnknown)
-    }
-}
-
 /// The step. Below it everybody works on one parsed message; above it nobody looks inside.
 #[derive(Clone)]
 pub struct EnvelopeStep {
     /// The service's names.
-    pub definition: std::sync::Arc<Definition>,
-    /// What the reader puts up with.
+    pub definition: Arc<Definition>,
+    /// Bounds on the XML of a request.
     pub limits: Limits,
 }
 
@@ -200,15 +182,15 @@ where
     type Error = RefusedReply;
 
     async fn pass(&self, received: Received, mut inner: S) -> Result<Answered, RefusedReply> {
-        let Received { call, peer, version, action, body, .. } = received;
+        let Received { call, client, version, action, body, .. } = received;
         let started = call.start();
         let result = read(body, version, action.as_deref(), &self.definition, &self.limits);
         call.finish("envelope", started);
-        let (envelope, form) =
+        let (envelope, shape) =
             result.map_err(|refusal| Reply::unproven(fault::version(version, &refusal), &call).refuse(refusal))?;
-        let reply = Reply::to(&envelope, form, &call);
+        let reply = Reply::to(&envelope, &shape, &call);
         call.note(|record| record.caller_transaction = envelope.transaction().and_then(|id| id.parse().ok()));
-        match inner.call(Enveloped { call, peer, envelope, form }).await {
+        match inner.call(Enveloped { call, client, envelope: Arc::new(envelope), shape }).await {
             Ok((released, proof)) => Ok(reply.with(Some(proof)).answer(released)),
             Err(refused) => Err(refused.to(reply)),
         }

@@ -1,5 +1,7 @@
-//! What must be in hand before anything is forwarded: a token for the index, and the record of admission on disk.
+//! What must be in hand before anything is forwarded: a token for the peer, where it takes one, and the record of admission
+//! on disk.
 
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -7,31 +9,42 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::call::{Call, OfCall};
-use super::definition::Definition;
+use super::route::Routed;
 use super::step::Check;
 use crate::audit::Durable;
+use crate::peer::Security;
 use crate::refusal::Refusal;
-use crate::services::terminaladgang::ask::Permitted;
+use crate::soap::envelope::Version;
 use crate::sts::Token;
-use crate::sts::cache::TokenCache;
-use crate::sts::client::{Https, StsClient};
 use crate::work::Work;
 
+/// What a service sends on, once it has judged a call: to whom, on whose behalf, and what.
+pub trait Outgoing: OfCall + Send + Sync + 'static {
+    /// The proof that the call may go on, to whom and for whom.
+    fn routed(&self) -> &Routed;
+    /// The version of SOAP that the peer is spoken to in.
+    fn version(&self) -> Version;
+    /// The action of the request.
+    fn action(&self) -> &str;
+    /// The content of the request's Body, in exclusive canonical form.
+    fn body(&self) -> &[u8];
+}
+
 /// A call that may be forwarded as soon as it is recorded.
-pub struct Authorised {
-    grant: Grant,
+pub struct Authorised<P> {
+    grant: Grant<P>,
     recording: Recording,
 }
 
-impl Authorised {
+impl<P> Authorised<P> {
     /// What the call may ask, and the record that is on its way to the disk: the message may be made meanwhile, and is not
     /// sent without the proof.
-    pub(super) fn part(self) -> (Grant, Recording) {
+    pub(super) fn part(self) -> (Grant<P>, Recording) {
         (self.grant, self.recording)
     }
 }
 
-impl OfCall for Authorised {
+impl<P: OfCall> OfCall for Authorised<P> {
     fn call(&self) -> &Call {
         self.grant.call()
     }
@@ -41,64 +54,73 @@ impl OfCall for Authorised {
 pub(super) type Recording = Pin<Box<dyn Future<Output = Result<Durable, Refusal>> + Send>>;
 
 /// What a call may ask, and with which token.
-pub struct Grant {
-    permitted: Permitted,
-    token: Arc<Token>,
+pub struct Grant<P> {
+    outgoing: P,
+    token: Option<Arc<Token>>,
     transaction: Uuid,
 }
 
-impl Grant {
-    /// The call, and what it may ask.
-    pub fn permitted(&self) -> &Permitted {
-        &self.permitted
+impl<P> Grant<P> {
+    /// What is sent on.
+    pub fn outgoing(&self) -> &P {
+        &self.outgoing
     }
-    /// The gateway's token for the index, for the caller's authority.
-    pub fn token(&self) -> &Token {
-        &self.token
+    /// The gateway's token for the peer, for the caller's authority; none where mutual TLS is the peer's security.
+    pub fn token(&self) -> Option<&Token> {
+        self.token.as_deref()
     }
-    /// The gateway's own `TransactionUUID` for this call: what the index's log knows it by.
+    /// The gateway's own `TransactionUUID` for this call: what the peer's log knows it by.
     pub fn transaction(&self) -> Uuid {
         self.transaction
     }
 }
 
-impl OfCall for Grant {
+impl<P: OfCall> OfCall for Grant<P> {
     fn call(&self) -> &Call {
-        self.permitted.call()
+        self.outgoing.call()
     }
 }
 
 /// The step.
-pub struct ExchangeStep {
-    /// The service's names.
-    pub definition: Arc<Definition>,
-    /// The gateway's tokens.
-    pub tokens: TokenCache<StsClient<Https>>,
-    /// The calls that are worked on.
-    pub work: Work,
+pub struct ExchangeStep<P> {
+    work: Work,
+    outgoing: PhantomData<fn(P)>,
 }
 
-impl Check for ExchangeStep {
-    const NAME: &'static str = "exchange";
-    type In = Permitted;
-    type Out = Authorised;
+impl<P> ExchangeStep<P> {
+    /// `work`: the calls that are worked on.
+    pub fn new(work: Work) -> Self {
+        Self { work, outgoing: PhantomData }
+    }
+}
 
-    async fn check(&self, permitted: Permitted) -> Result<Authorised, Refusal> {
-        let authority = permitted.admitted().authenticated().caller().authority().to_string();
-        // In the record of admission, so that after a crash a durable record still leads to the entry in the index's log.
+impl<P: Outgoing> Check for ExchangeStep<P> {
+    const NAME: &'static str = "exchange";
+    type In = P;
+    type Out = Authorised<P>;
+
+    async fn check(&self, outgoing: P) -> Result<Authorised<P>, Refusal> {
+        let (authority, peer) = (outgoing.routed().authority().to_string(), outgoing.routed().peer().clone());
+        // In the record of admission, so that after a crash a durable record still leads to the entry in the peer's log.
         let transaction = Uuid::new_v4();
-        permitted.call().note(|record| record.own_transaction = Some(transaction));
+        outgoing.call().note(|record| record.own_transaction = Some(transaction));
         // On its way to the disk from here on. While it is waited for, the call is not worked on.
-        let (admission, work) = (permitted.call().admit(), self.work.clone());
+        let (admission, work) = (outgoing.call().admit(), self.work.clone());
         let recording = Box::pin(async move {
             let _away = work.away();
             admission.await
         });
-        // A token at hand is there at once; one that is not is waited for by every call that needs it.
-        let away = self.work.away();
-        let span = tracing::info_span!("exchange", call = %permitted.call().id());
-        let token = self.tokens.token(&authority, &self.definition.index_entity_id).instrument(span).await?;
-        drop(away);
-        Ok(Authorised { grant: Grant { permitted, token, transaction }, recording })
+        let token = match &peer.security {
+            Security::Token(security) => {
+                // A token at hand is there at once; one that is not is waited for by every call that needs it.
+                let away = self.work.away();
+                let span = tracing::info_span!("exchange", call = %outgoing.call().id());
+                let token = security.tokens.token(&authority, &peer.entity_id).instrument(span).await?;
+                drop(away);
+                Some(token)
+            }
+            Security::AuthorityContext => None,
+        };
+        Ok(Authorised { grant: Grant { outgoing, token, transaction }, recording })
     }
 }

@@ -1,127 +1,117 @@
-//! The call to the index: as an OIO IDWS client, whatever binding the caller used.
+//! The call to the peer: by its own security model, whatever binding the caller used.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use tokio::time::Instant;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use super::call::OfCall;
-use super::definition::Definition;
-use super::exchange::{Authorised, Grant};
+use super::exchange::{Authorised, Grant, Outgoing};
 use super::seal::{MESSAGE_LIFETIME, Signer};
 use super::step::Step;
 use crate::audit::Durable;
 use crate::clock::Clock;
-use crate::outbound::breaker::{Breaker, Pass};
-use crate::outbound::{AnswerBody, Outbound, OutboundError, told};
+use crate::outbound::breaker::Pass;
+use crate::outbound::{AnswerBody, OutboundError, told};
+use crate::peer::Peer;
 use crate::refusal::Refusal;
 use crate::signature::sign::{self, Message};
 use crate::soap::envelope::{self, Version};
 
-/// The index's answer as it begins to arrive: nothing of it is known to be true yet. Only this module makes one.
-pub struct Answer {
-    pub(crate) grant: Grant,
-    pub(crate) message_id: String,
-    pub(crate) body: AnswerBody,
-    pub(crate) deadline: Instant,
-    pub(crate) allowed: Duration,
-    pub(crate) pass: Pass,
+/// The peer's answer as it begins to arrive: nothing of it is known to be true yet. Only this module makes one.
+pub struct Answer<P> {
+    pub(super) grant: Grant<P>,
+    pub(super) message_id: String,
+    pub(super) body: AnswerBody,
+    pub(super) deadline: Instant,
+    pub(super) pass: Pass,
     _private: (),
 }
 
 /// The innermost step.
-pub struct Forward {
-    /// The service's names.
-    pub definition: Arc<Definition>,
-    /// The connections to the index.
-    pub outbound: Outbound,
-    /// The index's address.
-    pub address: Uri,
-    /// How long a call may take in all.
-    pub deadline: Duration,
-    /// Leaves an index alone that fails.
-    pub breaker: Arc<Breaker>,
+pub struct Forward<P> {
     /// The gateway's key.
     pub signer: Arc<Signer>,
     /// The clock.
     pub clock: Clock,
+    /// What it sends.
+    pub outgoing: PhantomData<fn(P)>,
 }
 
-impl Forward {
-    async fn send(&self, authorised: Authorised) -> Result<Answer, Refusal> {
+impl<P: Outgoing> Forward<P> {
+    async fn send(&self, authorised: Authorised<P>) -> Result<Answer<P>, Refusal> {
         let now = Instant::now();
-        let pass = self
+        let (grant, recording) = authorised.part();
+        let peer = grant.outgoing().routed().peer().clone();
+        let pass = peer
             .breaker
             .admit(now.into_std())
             .map_err(|resting| Refusal::PeerResting { seconds: resting.remaining.as_secs().max(1) })?;
         let message_id = format!("urn:uuid:{}", Uuid::new_v4());
-        let (grant, recording) = authorised.part();
-        // Signed while the disk turns.
+        let headers = headers(grant.outgoing())?;
+        // Made while the record is being written.
         let (message, grant) = self.message(grant, &message_id).await?;
         let recorded = recording.await?;
         // What failed may have been the connections and not the index.
         if pass.is_trial() {
-            self.outbound.renew_connections();
+            peer.outbound.renew_connections();
         }
-        let deadline = now + self.deadline;
+        let deadline = now + peer.deadline;
         // What is logged of the connection meanwhile names the call.
         let span = tracing::info_span!("forward", call = %grant.call().id());
-        let response = match self.post(recorded, self.headers()?, message, deadline).instrument(span).await {
+        let response = match post(&peer, recorded, headers, message, deadline).instrument(span).await {
             Ok(response) => response,
             Err(error) => {
                 pass.failed(std::time::Instant::now());
-                tracing::warn!(call = %grant.call().id(), %error, "the index could not be called");
+                tracing::warn!(call = %grant.call().id(), peer = &*peer.name, %error, "the peer could not be called");
                 return Err(match error {
-                    OutboundError::Timeout => Refusal::PeerTimeout { seconds: self.deadline.as_secs() },
+                    OutboundError::Timeout => Refusal::PeerTimeout { seconds: peer.deadline.as_secs() },
                     OutboundError::Connect(_) | OutboundError::Broken(_) => Refusal::PeerUnavailable,
                     OutboundError::Protocol(_) => Refusal::PeerAnswerInvalid,
                 });
             }
         };
-        if let Err(refusal) = acceptable(&response) {
+        if let Err(refusal) = acceptable(&response, grant.outgoing().version()) {
             pass.failed(std::time::Instant::now());
             let said = told(response.status(), response.headers());
-            tracing::warn!(call = %grant.call().id(), "the index's address answers with {said}, which is no answer to a search");
+            tracing::warn!(call = %grant.call().id(), peer = &*peer.name, "the peer's address answers with {said}, which is no answer");
             return Err(refusal);
         }
-        Ok(Answer { grant, message_id, body: response.into_body(), deadline, allowed: self.deadline, pass, _private: () })
+        Ok(Answer { grant, message_id, body: response.into_body(), deadline, pass, _private: () })
     }
 
-    /// Only with the proof that the call is recorded does anything leave.
-    async fn post(
-        &self,
-        _recorded: Durable,
-        headers: HeaderMap,
-        message: Bytes,
-        deadline: Instant,
-    ) -> Result<http::Response<AnswerBody>, OutboundError> {
-        self.outbound.post(&self.address, headers, message, deadline).await
-    }
-
-    /// The signed message. The signature is made off the threads that move everybody's bytes.
-    async fn message(&self, grant: Grant, message_id: &str) -> Result<(Bytes, Grant), Refusal> {
+    /// The message: signed where there is a token, off the threads that move everybody's bytes.
+    async fn message(&self, grant: Grant<P>, message_id: &str) -> Result<(Bytes, Grant<P>), Refusal> {
         let header = envelope::request_header(&grant.transaction().to_string());
-        let (action, to, message_id) = (self.definition.index_action.clone(), self.address.to_string(), message_id.to_owned());
+        if grant.token().is_none() {
+            let message = envelope::unsigned(grant.outgoing().version(), &header, grant.outgoing().body());
+            return Ok((message, grant));
+        }
+        let message_id = message_id.to_owned();
         let created = self.clock.now();
         let signed = self.signer.sign(move |signer| {
+            let outgoing = grant.outgoing();
+            let Some(token) = grant.token() else { return Err(Refusal::Internal) };
+            let to = outgoing.routed().peer().address.to_string();
             let message = Message {
-                version: Version::V12,
-                action: Some(&action),
+                version: outgoing.version(),
+                action: Some(outgoing.action()),
                 message_id: &message_id,
                 relates_to: None,
                 to: Some(&to),
                 reply_to: true,
-                framework: false,
+                // The platform's token policy, which is for SOAP 1.1, lists it among the signed headers; the index's does not.
+                framework: outgoing.version() == Version::V11,
                 created,
                 lifetime: MESSAGE_LIFETIME,
                 extra_headers: &[header.as_bytes()],
-                body: grant.permitted().search().forward(),
+                body: outgoing.body(),
             };
-            let signed = sign::with_token(&message, grant.token().assertion(), &signer.key).map_err(|error| {
+            let signed = sign::with_token(&message, token.assertion(), &signer.key).map_err(|error| {
                 tracing::error!(%error, "the gateway's own key did not sign");
                 Refusal::Internal
             })?;
@@ -129,20 +119,42 @@ impl Forward {
         });
         signed.await?
     }
-
-    fn headers(&self) -> Result<HeaderMap, Refusal> {
-        let value = format!("application/soap+xml; charset=utf-8; action=\"{}\"", self.definition.index_action);
-        let value = HeaderValue::from_str(&value).map_err(|_| Refusal::Internal)?;
-        Ok(HeaderMap::from_iter([(header::CONTENT_TYPE, value)]))
-    }
 }
 
-/// Only a SOAP 1.2 message is read on, in one part and uncoded; a redirect is never followed. Faults come with 400 or 500.
-fn acceptable<B>(response: &http::Response<B>) -> Result<(), Refusal> {
+/// Only with the proof that the call is recorded does anything leave.
+async fn post(
+    peer: &Peer,
+    _recorded: Durable,
+    headers: HeaderMap,
+    message: Bytes,
+    deadline: Instant,
+) -> Result<http::Response<AnswerBody>, OutboundError> {
+    peer.outbound.post(&peer.address, headers, message, deadline).await
+}
+
+fn headers(outgoing: &impl Outgoing) -> Result<HeaderMap, Refusal> {
+    let value = |text: String| HeaderValue::from_str(&text).map_err(|_| Refusal::Internal);
+    let action = outgoing.action();
+    Ok(match outgoing.version() {
+        Version::V12 => {
+            let media_type = format!("application/soap+xml; charset=utf-8; action=\"{action}\"");
+            HeaderMap::from_iter([(header::CONTENT_TYPE, value(media_type)?)])
+        }
+        Version::V11 => {
+            let soap_action = HeaderName::from_static("soapaction");
+            let media_type = HeaderValue::from_static("text/xml; charset=utf-8");
+            HeaderMap::from_iter([(header::CONTENT_TYPE, media_type), (soap_action, value(format!("\"{action}\""))?)])
+        }
+    })
+}
+
+/// Only a SOAP message of the version asked in is read on, in one part and uncoded; a redirect is never followed. Faults come
+/// with 400 or 500.
+fn acceptable<B>(response: &http::Response<B>, version: Version) -> Result<(), Refusal> {
     let value = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let mime = value.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     let coded = response.headers().contains_key(header::CONTENT_ENCODING);
-    let soap = mime == "application/soap+xml" && !coded;
+    let soap = mime == version.media_type() && !coded;
     match response.status() {
         StatusCode::OK if soap => Ok(()),
         StatusCode::BAD_REQUEST | StatusCode::INTERNAL_SERVER_ERROR if soap => Err(Refusal::PeerFault),
@@ -151,12 +163,12 @@ fn acceptable<B>(response: &http::Response<B>) -> Result<(), Refusal> {
     }
 }
 
-impl Step<()> for Forward {
-    type In = Authorised;
-    type Out = Answer;
+impl<P: Outgoing> Step<()> for Forward<P> {
+    type In = Authorised<P>;
+    type Out = Answer<P>;
     type Error = Refusal;
 
-    async fn pass(&self, authorised: Authorised, (): ()) -> Result<Answer, Refusal> {
+    async fn pass(&self, authorised: Authorised<P>, (): ()) -> Result<Answer<P>, Refusal> {
         let call = authorised.call().clone();
         let started = call.start();
         let answer = self.send(authorised).await;

@@ -1,12 +1,13 @@
-//! The way of a request, on one page.
+//! The steps that services share. Each service stacks them on a page of its own, with what its law demands between them
+//! ([`crate::services::terminaladgang`] is one such page).
 //!
 //! Each step takes what only the step before it can make (private fields, no other constructor), so a step that is left
 //! out, or put elsewhere, does not compile:
 //!
 //! ```text
 //! http::Request ─open→ Received ─envelope→ Enveloped ─authenticate→ Authenticated ─persons→ Named ─replay→ Fresh
-//!   ─agreement→ Admitted ─request policy→ Permitted ─exchange→ Authorised ─forward→ Answer ─response policy→ Release
-//!   ─seal→ http::Response
+//!   ─agreement→ Admitted … the service's own judgement, which ends in an Outgoing with its proof Routed …
+//!   ─exchange→ Authorised ─forward→ Answer … the service's own Sink, which is given Proven … → Release ─seal→ http::Response
 //! ```
 //!
 //! A step is given what the step before it made, and nothing earlier. This compiles:
@@ -27,30 +28,38 @@
 //! }
 //! ```
 //!
-//! Nor without the agreements, nor without the policy, nor without the record of admission:
+//! Nor without the agreement in front, the one behind, the law, or the record of admission:
 //!
 //! ```compile_fail
-//! use hjemmel::{gateway::{replay::Fresh, step::Check}, services::terminaladgang::ask::{Permitted, RequestPolicyStep}};
-//! async fn ask(step: &RequestPolicyStep, fresh: Fresh) -> Option<Permitted> {
-//!     step.check(fresh).await.ok()
+//! use hjemmel::{gateway::{replay::Fresh, route::{BackAgreements, Routed}}, peer::Peer};
+//! async fn route(back: &BackAgreements, fresh: Fresh, peer: &std::sync::Arc<Peer>) -> Option<Routed> {
+//!     back.route(&fresh, peer).await.ok()
 //! }
 //! ```
 //!
 //! ```compile_fail
-//! use hjemmel::gateway::{agreement::Admitted, exchange::{Authorised, ExchangeStep}, step::Check};
-//! async fn ask(step: &ExchangeStep, admitted: Admitted) -> Option<Authorised> {
+//! use hjemmel::{gateway::{agreement::Admitted, step::Check}, services::terminaladgang::ask::{AskStep, Permitted}};
+//! async fn ask(step: &AskStep, admitted: Admitted) -> Option<Permitted> {
 //!     step.check(admitted).await.ok()
 //! }
 //! ```
 //!
 //! ```compile_fail
+//! use hjemmel::gateway::{exchange::{Authorised, ExchangeStep}, step::Check};
+//! use hjemmel::services::terminaladgang::{ask::Permitted, owners::Owned};
+//! async fn ask(step: &ExchangeStep<Permitted>, owned: Owned) -> Option<Authorised<Permitted>> {
+//!     step.check(owned).await.ok()
+//! }
+//! ```
+//!
+//! ```compile_fail
 //! use hjemmel::{gateway::{forward::{Answer, Forward}, step::Step}, services::terminaladgang::ask::Permitted};
-//! async fn send(step: &Forward, permitted: Permitted) -> Option<Answer> {
+//! async fn send(step: &Forward<Permitted>, permitted: Permitted) -> Option<Answer<Permitted>> {
 //!     step.pass(permitted, ()).await.ok()
 //! }
 //! ```
 //!
-//! On the way back, what is answered is a [`answer::Release`], which only a verified Body gives; a filtered answer alone
+//! On the way back, what is answered is a [`answer::Release`], which only a proven Body gives; a filtered answer alone
 //! is none, and an unproven caller cannot make the gateway sign:
 //!
 //! ```
@@ -80,6 +89,7 @@ pub mod agreement;
 pub mod answer;
 pub mod authenticate;
 pub mod call;
+pub mod context;
 pub mod definition;
 pub mod envelope;
 pub mod exchange;
@@ -88,6 +98,7 @@ pub mod open;
 pub mod persons;
 pub mod replay;
 pub mod reply;
+pub mod route;
 pub mod seal;
 pub mod step;
 
@@ -95,16 +106,12 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::Body;
 use http_body_util::Full;
+use tower::Service;
 use tower::util::BoxCloneSyncService;
-use tower::{Service, ServiceBuilder};
 
-use crate::refusal::Refusal;
-use step::{StepLayer, StepService};
-
-/// The steps of one service, ready to be stacked.
-pub struct Gateway {
+/// The steps that every service begins with, in the order of its page.
+pub struct Front {
     /// Call id and audit record.
     pub open: open::OpenLayer,
     /// Answers and faults.
@@ -117,58 +124,16 @@ pub struct Gateway {
     pub persons: persons::PersonsStep,
     /// Seen before?
     pub replay: replay::Replay,
-    /// Front and back.
+    /// The agreement in front.
     pub agreement: agreement::AgreementStep,
-    /// Window, person, criteria.
-    pub request_policy: crate::services::terminaladgang::ask::RequestPolicyStep,
-    /// Durable record, token for the index.
-    pub exchange: exchange::ExchangeStep,
-    /// Verify and filter.
-    pub response_policy: crate::services::terminaladgang::release::ResponsePolicyStep,
-    /// The index.
-    pub forward: forward::Forward,
-}
-
-impl Gateway {
-    /// Stacks the steps. Read it top-down: this is the way of a request, and the reason why each stands where it does.
-    pub fn stack<B>(self) -> impl Fn(open::Peer) -> GatewayService<B> + Clone
-    where
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<Refusal>,
-    {
-        let stack = ServiceBuilder::new()
-            // First of all: from here on every request ends in a record, even an abandoned one.
-            .layer(self.open)
-            // Around everything that may refuse, for it tells the refusals; inside `open`, which must know the outcome.
-            .layer(StepLayer::new(self.seal))
-            // One parse, before anyone trusts a byte: everything below looks at the same nodes.
-            .layer(StepLayer::new(self.envelope))
-            // Before any look-up: what is not proven buys no work in the stores, and no signed fault.
-            .layer(StepLayer::new(self.authenticate))
-            // Before any other step can refuse: a refused call is found by its person too. After authenticate: an unproven
-            // sender must not fill the log with persons.
-            .layer(StepLayer::new(self.persons))
-            // After authenticate, so that only proven senders fill the memory; before the rest, so that a copy costs nothing.
-            .layer(StepLayer::new(self.replay))
-            // A proven identity has no access by itself: an agreement on each side gives it.
-            .layer(StepLayer::new(self.agreement))
-            // After the agreements, which narrow what may be asked; before the token, so that nothing leaves for a request
-            // that the law does not bear.
-            .layer(StepLayer::new(self.request_policy))
-            // The last thing before the wire: the record of admission is on disk, or nothing is forwarded.
-            .layer(StepLayer::new(self.exchange))
-            // Around forward: what the index answers is verified and filtered before anyone outside sees it.
-            .layer(StepLayer::new(self.response_policy))
-            .service(StepService::innermost(self.forward));
-        move |peer| GatewayService::new(stack.for_peer(peer))
-    }
 }
 
 /// The stack with its types put away.
 pub struct GatewayService<B>(BoxCloneSyncService<Request<B>, Response<Full<Bytes>>, Infallible>);
 
 impl<B> GatewayService<B> {
-    fn new<S>(service: S) -> Self
+    /// Puts them away.
+    pub fn new<S>(service: S) -> Self
     where
         S: Service<Request<B>, Response = Response<Full<Bytes>>, Error = Infallible> + Clone + Send + Sync + 'static,
         S::Future: Send + 'static,

@@ -27,7 +27,7 @@ use crate::work::Work;
 
 /// The other end of the connection, as TLS proved it. Comes from the connection, never from a header.
 #[derive(Debug, Clone, Default)]
-pub struct Peer {
+pub struct Client {
     /// The client's certificate and what it sent of its chain, the certificate first; empty where none was shown. Verified
     /// in the handshake, which may be long ago.
     pub chain: Arc<[CertificateDer<'static>]>,
@@ -36,7 +36,7 @@ pub struct Peer {
 /// A request that has a call id and an open audit record. Only this module makes one.
 pub struct Received {
     pub(super) call: Call,
-    pub(super) peer: Peer,
+    pub(super) client: Client,
     pub(super) version: Version,
     pub(super) action: Option<String>,
     pub(super) body: Bytes,
@@ -67,7 +67,7 @@ pub struct OpenLayer {
 impl<S> Layer<S> for OpenLayer {
     type Service = OpenService<S>;
     fn layer(&self, inner: S) -> Self::Service {
-        OpenService { layer: Arc::new(self.clone()), inner, peer: Peer::default() }
+        OpenService { layer: Arc::new(self.clone()), inner, client: Client::default() }
     }
 }
 
@@ -76,13 +76,13 @@ impl<S> Layer<S> for OpenLayer {
 pub struct OpenService<S> {
     layer: Arc<OpenLayer>,
     inner: S,
-    peer: Peer,
+    client: Client,
 }
 
 impl<S: Clone> OpenService<S> {
     /// The service for one connection.
-    pub fn for_peer(&self, peer: Peer) -> Self {
-        Self { peer, ..self.clone() }
+    pub fn for_client(&self, client: Client) -> Self {
+        Self { client, ..self.clone() }
     }
 }
 
@@ -104,7 +104,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let layer = self.layer.clone();
         let mut inner = self.inner.clone();
-        let peer = self.peer.clone();
+        let client = self.client.clone();
         Box::pin(async move {
             let now = layer.clock.now();
             let record = Record::new(call_id(now), now, &layer.definition.name);
@@ -113,7 +113,7 @@ where
                 // No place for the record that the call will need: it is not begun.
                 Err(refusal) => return Ok(unrecorded(&refusal)),
             };
-            let sealed = match layer.read(request, &call, peer).await {
+            let sealed = match layer.read(request, &call, client).await {
                 // Only now, with the whole request here: see `crate::work`.
                 Ok(received) => match layer.work.enter() {
                     Some(_place) => match inner.call(received).await {
@@ -134,7 +134,7 @@ where
 }
 
 impl OpenLayer {
-    async fn read<B>(&self, request: Request<B>, call: &Call, peer: Peer) -> Result<Received, RefusedReply>
+    async fn read<B>(&self, request: Request<B>, call: &Call, client: Client) -> Result<Received, RefusedReply>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Refusal>,
@@ -145,7 +145,7 @@ impl OpenLayer {
         let refused = |refusal| Reply::unproven(version, call).refuse(refusal);
         // The edge bounds the body in bytes and in time, and says which bound it passed.
         let body = body.collect().await.map_err(|error| refused(error.into()))?;
-        Ok(Received { call: call.clone(), peer, version, action, body: body.to_bytes(), _private: () })
+        Ok(Received { call: call.clone(), client, version, action, body: body.to_bytes(), _private: () })
     }
 
     fn respond(&self, sealed: Sealed, call: &Call) -> Response<Full<Bytes>> {

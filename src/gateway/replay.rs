@@ -138,7 +138,7 @@ impl Check for Replay {
         let authenticated = named.authenticated();
         // Mutual TLS keeps a recorded AuthorityContext call from being sent again by anyone but the system itself.
         if let Some(Message { id, created }) = authenticated.caller().message() {
-            self.memory.remember(authenticated.caller().thumbprint(), id, *created, self.clock.now())?;
+            self.memory.remember(authenticated.caller().system(), id, *created, self.clock.now())?;
         }
         Ok(Fresh { named })
     }

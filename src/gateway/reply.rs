@@ -3,9 +3,11 @@
 //! A fault is signed only once the caller's own signature has been verified, for an unproven sender must not cause RSA
 //! work: what signs is a [`Proof`], and only an [`Identity`] that a verified message gave makes one that does.
 
+use std::sync::Arc;
+
 use super::answer::Release;
 use super::call::{Call, OfCall};
-use super::envelope::Form;
+use super::definition::Shape;
 use crate::refusal::Refusal;
 use crate::saml::Identity;
 use crate::soap::envelope::{Envelope, Version};
@@ -30,7 +32,8 @@ impl Proof {
 /// How to answer this caller.
 pub struct Reply {
     version: Version,
-    form: Form,
+    /// How the request asked; `None` where it could not be read.
+    shape: Option<Arc<Shape>>,
     message_id: Option<String>,
     transaction: Option<String>,
     proof: Option<Proof>,
@@ -40,13 +43,13 @@ pub struct Reply {
 impl Reply {
     /// For a message that could not be read: the version that the HTTP headers promised.
     pub fn unproven(version: Version, call: &Call) -> Self {
-        Self { version, form: Form::Own, message_id: None, transaction: None, proof: None, call: call.clone() }
+        Self { version, shape: None, message_id: None, transaction: None, proof: None, call: call.clone() }
     }
     /// For a message that could.
-    pub fn to(envelope: &Envelope, form: Form, call: &Call) -> Self {
+    pub fn to(envelope: &Envelope, shape: &Arc<Shape>, call: &Call) -> Self {
         Self {
             version: envelope.version(),
-            form,
+            shape: Some(shape.clone()),
             message_id: envelope.addressing().message_id.clone(),
             transaction: envelope.transaction().map(str::to_owned),
             proof: None,
@@ -73,9 +76,9 @@ impl Reply {
     pub fn version(&self) -> Version {
         self.version
     }
-    /// The form of the caller's request, which the answer has too.
-    pub fn form(&self) -> Form {
-        self.form
+    /// How the caller's request asked, which the answer follows.
+    pub fn shape(&self) -> Option<&Arc<Shape>> {
+        self.shape.as_ref()
     }
     /// The caller's MessageID.
     pub fn message_id(&self) -> Option<&str> {

@@ -13,7 +13,6 @@ use tower::Service;
 
 use super::call::OfCall;
 use super::definition::{Definition, Name};
-use super::envelope::Form;
 use super::open::Received;
 use super::reply::{Answered, RefusedReply, Reply};
 use super::step::Step;
@@ -85,15 +84,14 @@ pub struct SealStep {
 impl SealStep {
     async fn answer(&self, answered: Answered) -> Sealed {
         let (released, reply) = answered.part();
-        let (body, action) = match reply.form() {
-            Form::Own => (released.into_body(), &self.definition.response_action),
-            Form::Wrapped => {
-                (wrap(&self.definition.wrapper_response, released.into_body()), &self.definition.wrapper_response_action)
-            }
+        let Some(shape) = reply.shape().cloned() else { return self.refuse(reply.refuse(Refusal::Internal)).await };
+        let body = match &shape.answer_wrapper {
+            Some(wrapper) => wrap(wrapper, released.into_body()),
+            None => released.into_body(),
         };
         let version = reply.version();
         let headers = request_header(reply.transaction());
-        match self.envelope(&reply, headers, body, action).await {
+        match self.envelope(&reply, headers, body, &shape.answer_action).await {
             Ok(body) => Sealed { status: StatusCode::OK, version, body, refusal: None, _private: () },
             Err(refusal) => self.refuse(reply.unsigned().refuse(refusal)).await,
         }
@@ -111,7 +109,7 @@ impl SealStep {
         let bytes = match self.envelope(&reply, headers.clone(), body.clone(), action).await {
             Ok(bytes) => bytes,
             // A fault that cannot be signed is told unsigned rather than not at all.
-            Err(_) => plain(version, &headers, &body),
+            Err(_) => envelope::unsigned(version, &headers, &body),
         };
         Sealed { status, version, body: bytes, refusal: Some(refusal), _private: () }
     }
@@ -119,7 +117,7 @@ impl SealStep {
     /// `headers` go out beside those that are signed.
     async fn envelope(&self, reply: &Reply, headers: String, body: Vec<u8>, action: &str) -> Result<Bytes, Refusal> {
         if !reply.is_signed() {
-            return Ok(plain(reply.version(), &headers, &body));
+            return Ok(envelope::unsigned(reply.version(), &headers, &body));
         }
         let (version, relates_to) = (reply.version(), reply.message_id().map(str::to_owned));
         let (action, created) = (action.to_owned(), self.clock.now());
@@ -155,13 +153,6 @@ fn wrap(wrapper: &Name, body: Vec<u8>) -> Vec<u8> {
 /// The caller's own `TransactionUUID`, echoed; a claim, never signed, never trusted.
 fn request_header(transaction: Option<&str>) -> String {
     transaction.map_or_else(String::new, envelope::request_header)
-}
-
-fn plain(version: Version, headers: &str, body: &[u8]) -> Bytes {
-    let soap = version.namespace();
-    let header = if headers.is_empty() { String::new() } else { format!("<s:Header>{headers}</s:Header>") };
-    let start = format!("<s:Envelope xmlns:s=\"{soap}\">{header}<s:Body>");
-    Bytes::from([start.as_bytes(), body, b"</s:Body></s:Envelope>"].concat())
 }
 
 impl<S> Step<S> for SealStep

@@ -1,6 +1,7 @@
 //! From a checked configuration to a service that answers.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,36 +12,42 @@ use crate::agreements::{Agreements, CacheSettings, Environment, Store, StoreErro
 use crate::audit::{Audit, AuditSettings, Record, Sealer, keys};
 use crate::clock::Clock;
 use crate::config;
-use crate::gateway::Gateway;
+use crate::edge::http::RequestBody;
 use crate::gateway::agreement::AgreementStep;
-use crate::gateway::answer::Verifier;
-use crate::gateway::authenticate::{AuthenticateStep, AuthorityContextNames, TokenTrust};
-use crate::gateway::definition::{Bindings, Definition, Name};
+use crate::gateway::answer::AnswerReader;
+use crate::gateway::authenticate::{AuthenticateStep, TokenTrust};
+use crate::gateway::definition::{Bindings, Content, Definition, Name, Shape};
 use crate::gateway::envelope::EnvelopeStep;
 use crate::gateway::exchange::ExchangeStep;
 use crate::gateway::forward::Forward;
+use crate::gateway::open::Client;
 use crate::gateway::open::OpenLayer;
 use crate::gateway::persons::PersonsStep;
 use crate::gateway::replay::{Replay, ReplayMemory};
+use crate::gateway::route::BackAgreements;
 use crate::gateway::seal::{SealStep, Signer};
+use crate::gateway::{Front, GatewayService};
 use crate::metrics::Metrics;
 use crate::node::Config;
 use crate::node::domains::domains;
 use crate::outbound::breaker::{Breaker, BreakerSettings};
 use crate::outbound::{ConnectionLimits, Outbound, OutboundSettings, SetupError, counts};
+use crate::peer::{Peer, Security, TokenSecurity};
 use crate::revocation::list::RevocationError;
 use crate::revocation::verify::RootsError;
 use crate::saml::memory::{self, AssertionMemory};
 use crate::saml::metadata::Entity;
 use crate::saml::trust::{Issuer, Trust, TrustError};
 use crate::services::Service;
-use crate::services::terminaladgang::ask::RequestPolicyStep;
+use crate::services::terminaladgang::ask::AskStep;
 use crate::services::terminaladgang::law::document::{Policy, PolicyErrors};
 use crate::services::terminaladgang::law::history::{History, HistoryError, Timetable};
 use crate::services::terminaladgang::law::release;
 use crate::services::terminaladgang::names;
-use crate::services::terminaladgang::release::ResponsePolicyStep;
+use crate::services::terminaladgang::owners::{OwnersStep, Register};
+use crate::services::terminaladgang::release::ReleaseStep;
 use crate::services::terminaladgang::settings::{PolicyFile, Settings};
+use crate::services::terminaladgang::{self, Own, persons};
 use crate::signature::credentials::Credentials;
 use crate::signature::key::{Certificate, KeyError, SigningKey};
 use crate::signature::sign::SignError;
@@ -230,10 +237,13 @@ impl Lasting {
     }
 }
 
-/// One service, ready to be stacked.
+/// A service's steps, for one caller's connection.
+pub type Stack = Box<dyn Fn(Client) -> GatewayService<RequestBody> + Send + Sync>;
+
+/// One service, put together.
 pub struct Offered {
-    /// The steps.
-    pub gateway: Gateway,
+    /// Its steps.
+    pub gateway: Stack,
     /// The service's names.
     pub definition: Arc<Definition>,
     /// The path of its address.
@@ -303,7 +313,7 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
     let tokens = tokens(config, &trust.trust, &signer, before, lasting, clock)?;
     let shared = Shared { config, lasting, trust, clients, signer, tokens, clock };
     let services = config.services.iter().map(|(name, service)| match service {
-        Service::Terminaladgang(settings) => terminaladgang(name, settings, &shared),
+        Service::Terminaladgang(settings) => offer_terminaladgang(name, settings, &shared),
         // `examine` refuses it by its line before it comes so far.
         Service::Passthrough(_) => Err(AssembleError::Setting("pass-through services are checked, and not served yet")),
     });
@@ -312,14 +322,14 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
     Ok(Assembled { services, trust, clients, tokens })
 }
 
-fn terminaladgang(name: &str, settings: &Settings, shared: &Shared<'_>) -> Result<Offered, AssembleError> {
+fn offer_terminaladgang(name: &str, settings: &Settings, shared: &Shared<'_>) -> Result<Offered, AssembleError> {
     let Shared { config, lasting, trust, clients, signer, tokens, clock } = shared;
     let (peer, known) = match (config.peers.get(&settings.peer), lasting.peers.get(&settings.peer)) {
         (Some(peer), Some(known)) => (peer, known),
         _ => return Err(AssembleError::Setting("a service names a peer that is not there")),
     };
     let domains = &lasting.domains;
-    let definition = Arc::new(definition_of(name, &config.listen, settings, peer));
+    let definition = Arc::new(definition_of(name, &config.listen, settings));
     let policies = Arc::new(read_policies(&settings.policy, clock.now())?);
     let metadata = metadata(&definition, signer)?;
     let outbound = OutboundSettings {
@@ -330,9 +340,10 @@ fn terminaladgang(name: &str, settings: &Settings, shared: &Shared<'_>) -> Resul
     let domain = domains.named(&domains::peer(&settings.peer))?;
     let outbound = Outbound::checked(outbound, domain, peer.stapling)?.waited_for_by(&lasting.work);
     let pinned = peer.signing_certificates.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
+    let environment = environment(config)?;
     let seal = SealStep { definition: definition.clone(), signer: signer.clone(), clock: (*clock).clone() };
 
-    let gateway = Gateway {
+    let front = Front {
         open: OpenLayer {
             definition: definition.clone(),
             audit: lasting.audit.clone(),
@@ -343,60 +354,78 @@ fn terminaladgang(name: &str, settings: &Settings, shared: &Shared<'_>) -> Resul
         seal,
         envelope: EnvelopeStep { definition: definition.clone(), limits: request_limits(config) },
         authenticate: authenticate(&definition, trust, clients, clock),
-        persons: PersonsStep { sealer: lasting.sealer.clone() },
+        persons: PersonsStep { sealer: lasting.sealer.clone(), find: Arc::new(persons::named) },
         replay: Replay { memory: lasting.replay.clone(), clock: (*clock).clone() },
-        agreement: agreement(&config.environment, settings, &definition, &lasting.agreements, clock)?,
-        request_policy: RequestPolicyStep { policies, clock: (*clock).clone() },
-        exchange: ExchangeStep { definition: definition.clone(), tokens: tokens.cache.clone(), work: lasting.work.clone() },
-        response_policy: ResponsePolicyStep {
-            verifier: Verifier {
-                pinned: Arc::new(pinned),
-                signers: domains.named(domains::SIGNERS)?,
-                time: trust.time,
-                limits: answer_limits(config),
-                clock: (*clock).clone(),
-            },
-            release: release_limits(config),
-        },
-        forward: Forward {
-            definition: definition.clone(),
-            outbound,
-            address: peer.address.clone(),
-            deadline: peer.deadline,
-            breaker: known.breaker.clone(),
-            signer: signer.clone(),
-            clock: (*clock).clone(),
-        },
+        agreement: agreement(&environment, &definition, &lasting.agreements, clock),
     };
+    let index = Arc::new(Peer {
+        name: settings.peer.as_str().into(),
+        address: peer.address.clone(),
+        entity_id: peer.entity_id.clone(),
+        security: Security::Token(TokenSecurity {
+            tokens: tokens.cache.clone(),
+            pinned: Arc::new(pinned),
+            signers: domains.named(domains::SIGNERS)?,
+        }),
+        outbound,
+        deadline: peer.deadline,
+        breaker: known.breaker.clone(),
+    });
+    let own = Own {
+        owners: OwnersStep {
+            back: back_agreements(&environment, &definition, &lasting.agreements, clock),
+            peer: index,
+            register: Register { agreements: lasting.agreements.clone(), udk: settings.udk },
+        },
+        ask: AskStep { policies, clock: (*clock).clone() },
+        exchange: ExchangeStep::new(lasting.work.clone()),
+        release: ReleaseStep {
+            answers: AnswerReader { time: trust.time, limits: answer_limits(config), clock: (*clock).clone() },
+            limits: release_limits(config),
+        },
+        forward: Forward { signer: signer.clone(), clock: (*clock).clone(), outgoing: PhantomData },
+    };
+    let gateway: Stack = Box::new(terminaladgang::stack(front, own));
     Ok(Offered { gateway, definition, path: settings.offer.path.trim_end_matches('/').to_owned(), metadata })
 }
 
 /// What is special about TerminalAdgang: its names, and what the installation's settings say of them.
-pub fn definition_of(name: &str, listen: &config::Listen, service: &Settings, index: &config::Peer) -> Definition {
+pub fn definition_of(name: &str, listen: &config::Listen, service: &Settings) -> Definition {
     let public = listen.public_url.to_string();
     let offer = &service.offer;
     let address = format!("{}{}", public.trim_end_matches('/'), offer.path);
+    let bindings = Bindings {
+        token: offer.bindings.contains(&config::Binding::Token),
+        authority_context: offer.bindings.contains(&config::Binding::AuthorityContext),
+    };
+    let request = Name::new(names::YI_NS, names::INDEX_REQUEST);
+    let own = Shape {
+        operation: names::OPERATION.to_owned(),
+        element: request.clone(),
+        content: Content::Request,
+        bindings,
+        action: names::INDEX_ACTION.to_owned(),
+        answer_action: names::INDEX_RESPONSE_ACTION.to_owned(),
+        answer_wrapper: None,
+    };
+    let wrapped = Shape {
+        operation: names::OPERATION.to_owned(),
+        element: Name::new(&service.wrapper_namespace, names::WRAPPER_REQUEST),
+        content: Content::Wrapped(request),
+        bindings,
+        action: format!("{}{}", service.wrapper_namespace, names::OPERATION),
+        answer_action: format!("{}{}Response", service.wrapper_namespace, names::OPERATION),
+        answer_wrapper: Some(Name::new(&service.wrapper_namespace, names::WRAPPER_RESPONSE)),
+    };
     Definition {
         name: name.to_owned(),
         uuid: offer.service_uuid,
-        operation: names::OPERATION.to_owned(),
-        request: Name::new(names::YI_NS, names::INDEX_REQUEST),
-        wrapper_request: Name::new(&service.wrapper_namespace, names::WRAPPER_REQUEST),
-        wrapper_response: Name::new(&service.wrapper_namespace, names::WRAPPER_RESPONSE),
-        action: names::INDEX_ACTION.to_owned(),
-        wrapper_action: format!("{}{}", service.wrapper_namespace, names::OPERATION),
-        response_action: names::INDEX_RESPONSE_ACTION.to_owned(),
-        wrapper_response_action: format!("{}{}Response", service.wrapper_namespace, names::OPERATION),
+        shapes: vec![Arc::new(own), Arc::new(wrapped)],
         address,
         entity_id: offer.entity_id.clone(),
         sender_fault_status: offer.sender_fault_status,
-        bindings: Bindings {
-            token: offer.bindings.contains(&config::Binding::Token),
-            authority_context: offer.bindings.contains(&config::Binding::AuthorityContext),
-        },
-        required_privilege: service.privilege_role.clone(),
-        index_entity_id: index.entity_id.clone(),
-        index_action: names::INDEX_ACTION.to_owned(),
+        bindings,
+        required_privilege: service.privilege_role.as_deref().map(Arc::from),
     }
 }
 
@@ -407,39 +436,46 @@ pub fn authenticate(
     clients: &Arc<ClientTrust>,
     clock: &Clock,
 ) -> AuthenticateStep {
-    AuthenticateStep {
-        definition: definition.clone(),
-        trust: trust.clone(),
-        clients: clients.clone(),
-        clock: clock.clone(),
-        authority_context: AuthorityContextNames {
-            call_context: Name::new(names::CALL_CONTEXT_NS, "CallContext"),
-            call_context_parts: &["OnBehalfOfUser", "CallersServiceCallIdentifier", "AccountingInfo"],
-            authority_context: Name::new(names::AUTHORITY_CONTEXT_NS, "AuthorityContext"),
-            municipality_cvr: Name::new(names::AUTHORITY_CONTEXT_NS, "MunicipalityCVR"),
-        },
-    }
+    AuthenticateStep { definition: definition.clone(), trust: trust.clone(), clients: clients.clone(), clock: clock.clone() }
 }
 
-/// The step that looks for agreements.
+/// Where this gateway stands.
 ///
 /// # Errors
 /// `Setting`.
+pub fn environment(config: &Config) -> Result<Environment, AssembleError> {
+    Environment::try_from(config.environment.clone())
+        .map_err(|_| AssembleError::Setting("environment is no name of an environment"))
+}
+
+/// The step that looks for the agreement in front.
 pub fn agreement(
-    environment: &str,
-    service: &Settings,
+    environment: &Environment,
     definition: &Arc<Definition>,
     agreements: &Agreements,
     clock: &Clock,
-) -> Result<AgreementStep, AssembleError> {
-    Ok(AgreementStep {
+) -> AgreementStep {
+    AgreementStep {
         definition: definition.clone(),
         agreements: agreements.clone(),
-        environment: Environment::try_from(environment.to_owned())
-            .map_err(|_| AssembleError::Setting("environment is no name of an environment"))?,
-        udk: service.udk,
+        environment: environment.clone(),
         clock: clock.clone(),
-    })
+    }
+}
+
+/// The agreements behind the service.
+pub fn back_agreements(
+    environment: &Environment,
+    definition: &Definition,
+    agreements: &Agreements,
+    clock: &Clock,
+) -> BackAgreements {
+    BackAgreements {
+        service: definition.uuid,
+        agreements: agreements.clone(),
+        environment: environment.clone(),
+        clock: clock.clone(),
+    }
 }
 
 /// How far clocks may be apart, and how old a message may be.

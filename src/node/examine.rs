@@ -317,8 +317,8 @@ impl Examination<'_> {
         let sections = self.draft.sections();
         self.look(&format!("service.{name}.policy"), read_policies(&settings.policy, self.now()));
         let signer = sections.system.as_ref().and_then(|system| read_signer(system).ok());
-        if let (Some(signer), Some(listen), Some(peer)) = (signer, &sections.listen, sections.peers.get(&settings.peer)) {
-            let definition = definition_of(name, listen, settings, peer);
+        if let (Some(signer), Some(listen)) = (signer, &sections.listen) {
+            let definition = definition_of(name, listen, settings);
             self.look(&format!("service.{name}.entity_id"), metadata(&definition, &signer));
         }
     }

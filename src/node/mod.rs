@@ -27,7 +27,7 @@ use crate::edge::refused::Refusals;
 use crate::edge::router::Router;
 use crate::edge::serve::{Drained, Readiness, Transport, serve};
 use crate::edge::tls::TlsError;
-use crate::gateway::open::Peer;
+use crate::gateway::open::Client;
 use crate::metrics::{self, Metrics};
 use crate::outbound::SetupError;
 use crate::revocation::list::RevocationError;
@@ -168,7 +168,7 @@ pub async fn start(
     let of_router = refusals.clone();
     let make = move |peer: crate::edge::serve::Peer| Router {
         in_force: in_force.clone(),
-        peer: Peer { chain: peer.chain().clone() },
+        client: Client { chain: peer.chain().clone() },
         address: peer.address(),
         refusals: of_router.clone(),
         metrics: of_calls.clone(),

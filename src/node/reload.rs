@@ -258,7 +258,6 @@ fn serving(service: Offered) -> (String, Serving<RequestBody>) {
         "metadata" => Some(("application/samlmetadata+xml", metadata.to_string())),
         query => contract(query, &definition.address),
     };
-    let gateway = Box::new(gateway.stack::<RequestBody>());
     (path, Serving { documents: Box::new(documents), gateway })
 }
 

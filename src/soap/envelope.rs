@@ -376,3 +376,11 @@ fn addressing(da: impl Into<String>, en: impl Into<String>) -> Refusal {
 fn short(name: &str) -> String {
     name.chars().take(120).collect()
 }
+
+/// An envelope without a signature: `headers` and the Body's content as they stand.
+pub fn unsigned(version: Version, headers: &str, body: &[u8]) -> bytes::Bytes {
+    let soap = version.namespace();
+    let header = if headers.is_empty() { String::new() } else { format!("<s:Header>{headers}</s:Header>") };
+    let start = format!("<s:Envelope xmlns:s=\"{soap}\">{header}<s:Body>");
+    bytes::Bytes::from([start.as_bytes(), body, b"</s:Body></s:Envelope>"].concat())
+}

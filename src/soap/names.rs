@@ -20,3 +20,7 @@ pub const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 pub const REQUEST_HEADER: &str = "http://kombit.dk/xml/schemas/RequestHeader/1/";
 /// The platform's fault detail.
 pub const SERVICEPLATFORM_FAULT: &str = "http://serviceplatformen.dk/xml/schemas/ServiceplatformFault/1/";
+/// The platform's `AuthorityContext`, which names the authority where no token does.
+pub const AUTHORITY_CONTEXT: &str = "http://serviceplatformen.dk/xml/schemas/AuthorityContext/1/";
+/// The platform's `CallContext`, the caller's own particulars of the call.
+pub const CALL_CONTEXT: &str = "http://serviceplatformen.dk/xml/schemas/CallContext/1/";

@@ -14,16 +14,19 @@ use super::report::{AnswerSaid, DecisionSaid, Explanation, Fact, Outcome, Policy
 use super::unnamed::unnamed;
 use crate::agreements::{Access, Agreement, Agreements, CacheSettings, ClientSystem, Side, Store, StoreSettings, Thumbprint};
 use crate::clock::Clock;
-use crate::gateway::agreement::{AgreementStep, Borne};
+use crate::gateway::agreement::AgreementStep;
 use crate::gateway::authenticate::{AuthenticateStep, Caller, TokenTrust};
 use crate::gateway::definition::Definition;
+use crate::gateway::definition::{Content, Shape};
 use crate::gateway::envelope;
-use crate::gateway::open::Peer;
+use crate::gateway::open::Client;
+use crate::gateway::route::BackAgreements;
 use crate::hex;
 use crate::id::cpr::Cpr;
 use crate::id::cvr::Cvr;
 use crate::node::{Config, assemble, domains};
 use crate::refusal::Refusal;
+use crate::services::terminaladgang::ask::narrowed;
 use crate::services::terminaladgang::ask::{Judged, judge};
 use crate::services::terminaladgang::law::document::Policy;
 use crate::services::terminaladgang::law::kle::{Constraint, SensitivityConstraint};
@@ -31,6 +34,7 @@ use crate::services::terminaladgang::law::release::{
     Ask, Decision, Filter, Filtered, Limits as ReleaseLimits, ReleaseRules, Words,
 };
 use crate::services::terminaladgang::law::request::Outcome as WindowOutcome;
+use crate::services::terminaladgang::owners::{Behind, Register};
 use crate::services::terminaladgang::release::ask;
 use crate::services::terminaladgang::settings::Settings;
 use crate::soap::document::{Document, Element, NodeId};
@@ -49,6 +53,8 @@ pub(super) struct DryRun {
     definition: Arc<Definition>,
     authenticate: AuthenticateStep,
     agreement: AgreementStep,
+    back: BackAgreements,
+    register: Register,
     store: Store,
     limits: Limits,
     answer_limits: Limits,
@@ -63,14 +69,22 @@ enum Message {
     /// The index's own request, without an envelope.
     Bare(Document),
     /// One SOAP message of either binding.
-    Soap(Envelope, envelope::Form),
+    Soap(Envelope, Arc<Shape>),
+}
+
+/// What the agreements on both sides give.
+struct Agreed {
+    front: Arc<Agreement>,
+    back: Arc<Agreement>,
+    owners: BTreeMap<Cvr, String>,
 }
 
 /// Who calls, as far as it is known.
 struct Known {
     client: Option<ClientSystem>,
     authority: Option<Cvr>,
-    token: (Constraint, SensitivityConstraint),
+    /// What the token narrows the answer to.
+    token: Result<(Constraint, SensitivityConstraint), Refusal>,
     request: NodeId,
 }
 
@@ -92,8 +106,8 @@ impl DryRun {
         chain: Vec<CertificateDer<'static>>,
     ) -> Result<Self, ExplainError> {
         let clock = Clock::fixed(at);
-        let index = config.peers.get(&service.peer).ok_or("the service names a peer that is not there")?;
-        let definition = Arc::new(assemble::definition_of(name, &config.listen, service, index));
+        let environment = assemble::environment(config)?;
+        let definition = Arc::new(assemble::definition_of(name, &config.listen, service));
         // As the gateway would find them started without the network: nothing is asked for a dry run.
         let domains = ListsByDomain::at_hand(domains::domains(config), None, at)?.into_domains();
         let (trust, time) =
@@ -107,7 +121,9 @@ impl DryRun {
             at,
             policy: assemble::read_policy(&service.policy, at)?,
             authenticate: assemble::authenticate(&definition, &trust, &clients, &clock),
-            agreement: assemble::agreement(&config.environment, service, &definition, &agreements, &clock)?,
+            agreement: assemble::agreement(&environment, &definition, &agreements, &clock),
+            back: assemble::back_agreements(&environment, &definition, &agreements, &clock),
+            register: Register { agreements, udk: service.udk },
             definition,
             store,
             limits: assemble::request_limits(config),
@@ -140,14 +156,14 @@ impl DryRun {
                 "The answer is not judged, for the request is refused.",
             );
         }
-        if let Some((judged, borne)) = allowed {
+        if let Some((judged, agreed)) = allowed {
             outcome = Outcome::Served;
             let person = judged.search.person().clone();
             let masked = |bytes: &[u8]| mask(bytes, &person, show_person);
             forwarded = Some(masked(judged.search.forward()));
-            match (answer, borne) {
-                (Some(answer), Some(borne)) => {
-                    let mut ask = ask(&judged, &self.policy, &borne.owners, self.release);
+            match (answer, agreed) {
+                (Some(answer), Some(agreed)) => {
+                    let mut ask = ask(&judged, &self.policy, &agreed.owners, self.release);
                     ask.decisions = true;
                     match self.answer(answer.clone(), ask).await {
                         Some(released) => answered = Some(self.said(answer, &released, masked(released.body()))),
@@ -179,11 +195,11 @@ impl DryRun {
     }
 
     /// The steps on the way of a request; `None` once one refused.
-    async fn request(&mut self, request: Bytes) -> Result<Option<(Judged, Option<Borne>)>, ExplainError> {
+    async fn request(&mut self, request: Bytes) -> Result<Option<(Judged, Option<Agreed>)>, ExplainError> {
         let placed = self.place(request);
         let Some(message) = self.note("envelope", placed, |message| vec![placed_at(message)]) else { return Ok(None) };
         let Some(known) = self.identify(&message) else { return Ok(None) };
-        let borne = match (known.client, known.authority) {
+        let agreed = match (known.client, known.authority) {
             (_, None) => {
                 self.unknown(
                     "agreement",
@@ -197,38 +213,44 @@ impl DryRun {
                     Some(client) => client,
                     None => self.only_system(authority).await?,
                 };
-                let borne = self.agreement.bear(client, authority).await;
-                let Some(borne) = self.note("agreement", borne, agreements_said) else { return Ok(None) };
-                Some(borne)
+                let agreed = self.agreed(client, authority).await;
+                let Some(agreed) = self.note("agreement", agreed, agreements_said) else { return Ok(None) };
+                Some(agreed)
             }
         };
-        let agreements: Vec<&Agreement> = borne.iter().flat_map(|borne| [&*borne.front, &*borne.back]).collect();
+        let agreements: Vec<&Agreement> = agreed.iter().flat_map(|agreed| [&*agreed.front, &*agreed.back]).collect();
         let judged = match message.request(known.request) {
-            Some(input) => judge(&self.policy, self.at, input, known.token, &agreements),
+            Some(input) => known.token.and_then(|token| judge(&self.policy, self.at, input, token, &agreements)),
             None => Err(Refusal::Internal),
         };
         let judged = self.note("request_policy", judged, policy_said);
         if let (Some(judged), Some(step)) = (&judged, self.steps.last_mut()) {
             step.decisions = judged.search.decisions().iter().map(DecisionSaid::from).collect();
         }
-        Ok(judged.map(|judged| (judged, borne)))
+        Ok(judged.map(|judged| (judged, agreed)))
+    }
+
+    async fn agreed(&self, client: ClientSystem, authority: Cvr) -> Result<Agreed, Refusal> {
+        let front = self.agreement.front(client, authority).await?;
+        let Behind { back, counterpart } = self.register.behind(&self.back, authority).await?;
+        Ok(Agreed { front, back, owners: counterpart.owners })
     }
 
     fn place(&self, request: Bytes) -> Result<Message, Refusal> {
         let document = Document::parse(request.clone(), &self.limits)?;
-        if self.definition.request.is(document.root()) {
+        if self.definition.shapes.iter().any(|shape| shape.content == Content::Request && shape.element.is(document.root())) {
             return Ok(Message::Bare(document));
         }
         // A file has no HTTP headers, so the version that they would promise is the envelope's own.
         let version = if document.root().namespace() == SOAP11 { Version::V11 } else { Version::V12 };
-        let (envelope, form) = envelope::read(request, version, None, &self.definition, &self.limits)?;
-        Ok(Message::Soap(envelope, form))
+        let (envelope, shape) = envelope::read(request, version, None, &self.definition, &self.limits)?;
+        Ok(Message::Soap(envelope, shape))
     }
 
     fn identify(&mut self, message: &Message) -> Option<Known> {
-        let unconstrained = || (Constraint::unconstrained(), SensitivityConstraint::unconstrained());
+        let unconstrained = || Ok((Constraint::unconstrained(), SensitivityConstraint::unconstrained()));
         let presented = self.chain.first().map(|certificate| ClientSystem::Certificate(Thumbprint::of_der(certificate)));
-        let (envelope, form) = match message {
+        let (envelope, shape) = match message {
             Message::Bare(document) => {
                 self.unknown(
                     "authenticate",
@@ -238,10 +260,10 @@ impl DryRun {
                 let (client, authority, request) = (presented, self.authority, document.root().id());
                 return Some(Known { client, authority, token: unconstrained(), request });
             }
-            Message::Soap(envelope, form) => (envelope, *form),
+            Message::Soap(envelope, shape) => (envelope, shape),
         };
         if self.chain.is_empty()
-            && let Some(claimed) = self.authenticate.claimed(envelope, form).transpose()
+            && let Some(claimed) = self.authenticate.claimed(envelope, shape).transpose()
         {
             let (authority, request) = match claimed {
                 Ok(claimed) => claimed,
@@ -256,9 +278,10 @@ impl DryRun {
             );
             return Some(Known { client: None, authority: Some(authority), token: unconstrained(), request });
         }
-        let peer = Peer { chain: self.chain.clone() };
-        let proven = self.authenticate.identify(envelope, form, &peer).map(|(caller, request, _)| (caller, request));
-        let (caller, request) = self.note("authenticate", proven, |(caller, _)| caller_said(caller))?;
+        let client = Client { chain: self.chain.clone() };
+        let proven = self.authenticate.identify(envelope, shape, &client);
+        let proven = proven.map(|(caller, request, _)| (narrowed(caller.privileges()), caller, request));
+        let (token, caller, request) = self.note("authenticate", proven, |(token, caller, _)| caller_said(caller, token))?;
         if caller.message().is_some() {
             self.unknown(
                 "replay",
@@ -267,9 +290,9 @@ impl DryRun {
             );
         }
         Some(Known {
-            client: Some(ClientSystem::Certificate(Thumbprint::from(*caller.thumbprint()))),
+            client: Some(ClientSystem::Certificate(Thumbprint::from(*caller.system()))),
             authority: Some(*caller.authority()),
-            token: (caller.kle().clone(), caller.sensitivity().clone()),
+            token,
             request,
         })
     }
@@ -484,13 +507,13 @@ fn placed_at(message: &Message) -> Fact {
         Message::Bare(_) => {
             Fact::new("Indeksets egen forespørgsel uden kuvert.", "The index's own request, without an envelope.")
         }
-        Message::Soap(envelope, form) => {
+        Message::Soap(envelope, shape) => {
             let version = envelope.version().name();
-            match form {
-                envelope::Form::Own => {
+            match shape.content {
+                Content::Request | Content::Contexts => {
                     Fact::new(format!("{version}, indeksets egen forespørgsel."), format!("{version}, the index's own request."))
                 }
-                envelope::Form::Wrapped => Fact::new(
+                Content::Wrapped(_) => Fact::new(
                     format!("{version}, platformens FremsoegRequest."),
                     format!("{version}, the platform's FremsoegRequest."),
                 ),
@@ -499,9 +522,9 @@ fn placed_at(message: &Message) -> Fact {
     }
 }
 
-fn caller_said(caller: &Caller) -> Vec<Fact> {
+fn caller_said(caller: &Caller, token: &Result<(Constraint, SensitivityConstraint), Refusal>) -> Vec<Fact> {
     let (authority, binding) = (caller.authority(), caller.binding().name());
-    let thumbprint = hex::encode(caller.thumbprint());
+    let thumbprint = hex::encode(caller.system());
     let mut facts = vec![Fact::new(
         format!("Myndighed {authority}, godtgjort ved {binding}; systemets certifikat (SHA-256) {thumbprint}."),
         format!("Authority {authority}, proven by {binding}; the system's certificate (SHA-256) {thumbprint}."),
@@ -512,18 +535,19 @@ fn caller_said(caller: &Caller) -> Vec<Fact> {
             format!("Message {}, created {}.", message.id, message.created),
         ));
     }
-    if caller.kle().is_constrained() {
+    let Ok((kle, sensitivity)) = token else { return facts };
+    if kle.is_constrained() {
         facts.push(Fact::new("Tokenets rettigheder afgrænser KLE-numre.", "The token's privileges constrain KLE numbers."));
     }
-    if caller.sensitivity().is_constrained() {
+    if sensitivity.is_constrained() {
         facts.push(Fact::new("Tokenets rettigheder afgrænser følsomhed.", "The token's privileges constrain sensitivity."));
     }
     facts
 }
 
-fn agreements_said(borne: &Borne) -> Vec<Fact> {
+fn agreements_said(agreed: &Agreed) -> Vec<Fact> {
     let mut facts = Vec::new();
-    for (side_da, side_en, agreement) in [("Anvenderaftale", "Front", &borne.front), ("Indeksaftale", "Back", &borne.back)] {
+    for (side_da, side_en, agreement) in [("Anvenderaftale", "Front", &agreed.front), ("Indeksaftale", "Back", &agreed.back)] {
         let (id, basis) = (agreement.id, &agreement.legal_basis);
         facts.push(Fact::new(format!("{side_da} {id}, {basis}."), format!("{side_en}: agreement {id}, {basis}.")));
         for (what_da, what_en, list) in
@@ -538,7 +562,7 @@ fn agreements_said(borne: &Borne) -> Vec<Fact> {
             }
         }
     }
-    let owners = borne.owners.iter().map(|(cvr, name)| format!("{name} ({cvr})")).collect::<Vec<_>>().join(", ");
+    let owners = agreed.owners.iter().map(|(cvr, name)| format!("{name} ({cvr})")).collect::<Vec<_>>().join(", ");
     facts.push(Fact::new(
         format!("Der kan udleveres ydelser, som ejes af {owners}."),
         format!("May be shown benefits owned by {owners}."),

@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::names::INDEX_ACTION;
+use super::owners::Owned;
 use crate::agreements::Agreement;
 use crate::audit;
 use crate::clock::Clock;
-use crate::gateway::agreement::Admitted;
 use crate::gateway::call::{Call, OfCall};
+use crate::gateway::exchange::Outgoing;
+use crate::gateway::route::Routed;
 use crate::gateway::step::Check;
 use crate::refusal::{Detail, Refusal};
+use crate::saml::privileges::{self, Group};
 use crate::services::terminaladgang::law::dates;
 use crate::services::terminaladgang::law::document::Policy;
 use crate::services::terminaladgang::law::history::Timetable;
@@ -18,6 +22,7 @@ use crate::services::terminaladgang::law::request::{self, Search};
 use crate::services::terminaladgang::law::rules::{Future, Naive, Outside, PersonCheck};
 use crate::services::terminaladgang::law::window::Window;
 use crate::soap::document::Element;
+use crate::soap::envelope::Version;
 
 /// What the policy made of a request. Opens nothing by itself: the step makes [`Permitted`] of it.
 pub struct Judged {
@@ -58,15 +63,15 @@ pub fn judge(
 
 /// A call that asks for no more than the law gives.
 pub struct Permitted {
-    admitted: Admitted,
+    owned: Owned,
     judged: Judged,
     policy: Arc<Policy>,
 }
 
 impl Permitted {
-    /// The agreements, and who calls.
-    pub fn admitted(&self) -> &Admitted {
-        &self.admitted
+    /// Whose benefits may be shown, the agreements, and who calls.
+    pub fn owned(&self) -> &Owned {
+        &self.owned
     }
     /// The search as it will be sent.
     pub fn search(&self) -> &Search {
@@ -84,27 +89,43 @@ impl Permitted {
 
 impl OfCall for Permitted {
     fn call(&self) -> &Call {
-        self.admitted.call()
+        self.owned.call()
+    }
+}
+
+/// The index is spoken to in SOAP 1.2, whatever the caller used.
+impl Outgoing for Permitted {
+    fn routed(&self) -> &Routed {
+        self.owned.routed()
+    }
+    fn version(&self) -> Version {
+        Version::V12
+    }
+    fn action(&self) -> &str {
+        INDEX_ACTION
+    }
+    fn body(&self) -> &[u8] {
+        self.search().forward()
     }
 }
 
 /// The step.
-pub struct RequestPolicyStep {
+pub struct AskStep {
     /// Every version of the policy; the call's instant decides which holds.
     pub policies: Arc<Timetable>,
     /// The clock.
     pub clock: Clock,
 }
 
-impl Check for RequestPolicyStep {
+impl Check for AskStep {
     const NAME: &'static str = "request_policy";
-    type In = Admitted;
+    type In = Owned;
     type Out = Permitted;
 
-    async fn check(&self, admitted: Admitted) -> Result<Permitted, Refusal> {
+    async fn check(&self, owned: Owned) -> Result<Permitted, Refusal> {
         let now = self.clock.now();
         let policy = self.policies.at(now).cloned().ok_or(Refusal::Internal)?;
-        admitted.call().note(|record| {
+        owned.call().note(|record| {
             record.policy = Some(audit::PolicyRef {
                 id: policy.id().to_owned(),
                 version: policy.version().to_owned(),
@@ -113,13 +134,14 @@ impl Check for RequestPolicyStep {
             record.legal_basis = Some(policy.legal_basis().da.clone());
             record.settings = recorded_decisions(&policy);
         });
+        let admitted = owned.admitted();
         let input = admitted.authenticated().request().ok_or(Refusal::OperationUnknown)?;
         let caller = admitted.authenticated().caller();
-        let token = (caller.kle().clone(), caller.sensitivity().clone());
-        let judged = judge(&policy, now, input, token, &[admitted.front(), admitted.back()])?;
+        let token = narrowed(caller.privileges())?;
+        let judged = judge(&policy, now, input, token, &[admitted.front(), owned.routed().back()])?;
 
         let (search, window) = (&judged.search, judged.search.window());
-        if !admitted.named().holds(search.person()) {
+        if !admitted.named().holds(search.person().expose()) {
             tracing::error!(call = %admitted.call().id(), "the person of a permitted search is not sealed in the record");
             return Err(Refusal::Internal);
         }
@@ -127,7 +149,7 @@ impl Check for RequestPolicyStep {
             record.window_asked = asked(search);
             record.window_applied = Some(audit::Window { from: Some(window.from()), to: Some(window.to()) });
         });
-        Ok(Permitted { admitted, judged, policy })
+        Ok(Permitted { owned, judged, policy })
     }
 }
 
@@ -156,6 +178,37 @@ fn recorded_decisions(policy: &Policy) -> BTreeMap<String, String> {
     };
     let settings = [("person_check", person_check), ("outside", outside), ("future", future)];
     settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// What the token's privileges narrow the answer to.
+///
+/// Each group gives an access of its own, so KLE numbers add up over the groups, and a group that names none gives all.
+/// Sensitivities do not add up: a value counts only where every group names it. Otherwise one group's kinds could be
+/// seen at another group's sensitivity, which nobody gave.
+///
+/// # Errors
+/// `TokenInvalid`, where a constraint cannot be read.
+pub fn narrowed<'g>(groups: impl Iterator<Item = &'g Group>) -> Result<(Constraint, SensitivityConstraint), Refusal> {
+    let unreadable = |what: &str| Refusal::TokenInvalid {
+        what: Detail::new(
+            format!("en rettigheds afgrænsning kan ikke læses: {what}"),
+            format!("a privilege's constraint cannot be read: {what}"),
+        ),
+    };
+    let groups: Vec<_> = groups.collect();
+    let mut sensitivity = SensitivityConstraint::unconstrained();
+    for values in groups.iter().filter_map(|group| group.constraint(privileges::Constraint::Sensitivity)) {
+        sensitivity = sensitivity.and(values.iter().map(String::as_str)).map_err(|what| unreadable(&what.0))?;
+    }
+    let named: Option<Vec<_>> = groups.iter().map(|group| group.constraint(privileges::Constraint::Kle)).collect();
+    let kle = match named {
+        Some(named) if !named.is_empty() => {
+            let patterns = named.into_iter().flatten().map(String::as_str);
+            Constraint::unconstrained().and(patterns).map_err(|what| unreadable(&what.0))?
+        }
+        _ => Constraint::unconstrained(),
+    };
+    Ok((kle, sensitivity))
 }
 
 /// Token and agreements on both sides: each that speaks must permit, so the narrower wins.

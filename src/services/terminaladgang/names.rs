@@ -6,7 +6,10 @@
 pub use crate::services::terminaladgang::law::schema::{
     BI as BI_NS, GD as GD_NS, GO as GO_NS, OEI as OEI_NS, SD as SD_NS, YI as YI_NS,
 };
-pub use crate::soap::names::REQUEST_HEADER as REQUEST_HEADER_NS;
+pub use crate::soap::names::{
+    AUTHORITY_CONTEXT as AUTHORITY_CONTEXT_NS, CALL_CONTEXT as CALL_CONTEXT_NS, REQUEST_HEADER as REQUEST_HEADER_NS,
+    SERVICEPLATFORM_FAULT as FAULT_NS,
+};
 
 /// Where the service answers, below the gateway's address.
 pub const SERVICE_PATH: &str = "/service/Ydelse/TerminalAdgang/6";
@@ -32,10 +35,3 @@ pub const INDEX_RESPONSE: &str = "FremsoegYdelseIndeksOutput";
 pub const INDEX_ACTION: &str = "http://kombit.dk/sts/ydelseindeks/fremsoeg";
 /// The `wsa:Action` of an answer in the token binding.
 pub const INDEX_RESPONSE_ACTION: &str = "http://kombit.dk/sts/ydelseindeks/fremsoegResponse";
-
-/// The namespace of `AuthorityContext`, which names the authority where no token does.
-pub const AUTHORITY_CONTEXT_NS: &str = "http://serviceplatformen.dk/xml/schemas/AuthorityContext/1/";
-/// The namespace of `CallContext`, the caller's own particulars of the call.
-pub const CALL_CONTEXT_NS: &str = "http://serviceplatformen.dk/xml/schemas/CallContext/1/";
-/// The namespace of `ServiceplatformFault`, the detail of a SOAP fault.
-pub const FAULT_NS: &str = "http://serviceplatformen.dk/xml/schemas/ServiceplatformFault/1/";

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tower::Service;
 
-use super::ask::Judged;
+use super::ask::{Judged, Permitted};
 use crate::audit::Record;
-use crate::gateway::answer::{Release, Sink, Verifier};
+use crate::gateway::answer::{AnswerReader, Proven, Release, Sink};
 use crate::gateway::call::{Call, OfCall};
 use crate::gateway::exchange::Authorised;
 use crate::gateway::forward::Answer;
@@ -16,18 +16,16 @@ use crate::id::cvr::Cvr;
 use crate::refusal::Refusal;
 use crate::services::terminaladgang::law::document::Policy;
 use crate::services::terminaladgang::law::release::{Ask, Counts, Filter, Limits as ReleaseLimits};
-use crate::signature::verify::VerifiedBody;
 use crate::soap::reading::Reading;
-use crate::soap::stream::StreamError;
 use crate::soap::strict::Token;
 
 /// The step.
 #[derive(Clone)]
-pub struct ResponsePolicyStep {
-    /// Whose answers are taken.
-    pub verifier: Verifier,
+pub struct ReleaseStep {
+    /// How answers are read.
+    pub answers: AnswerReader,
     /// Bounds on what is held: one object, and what is released, in bytes.
-    pub release: ReleaseLimits,
+    pub limits: ReleaseLimits,
 }
 
 /// The release filter of one call. What it decided is written into the call's record.
@@ -37,58 +35,33 @@ struct Filtering {
 }
 
 impl Sink for Filtering {
+    type Out = Release;
+
     #[inline]
     fn feed(&mut self, token: Token, read: &impl Reading) -> Result<(), Refusal> {
-        self.filter.feed(token, read)
+        self.filter.feed(token, read).map_err(as_ours)
     }
 
-    fn finish(self, verified: VerifiedBody) -> Result<Release, Refusal> {
-        let mut filtered = self.filter.finish()?;
+    fn finish(self, proven: Proven) -> Result<Release, Refusal> {
+        let mut filtered = self.filter.finish().map_err(as_ours)?;
         let counts = filtered.take_counts();
         self.call.note(|record| note(record, counts));
-        Ok(Release::new(verified, filtered.into_body()))
-    }
-}
-
-impl ResponsePolicyStep {
-    async fn filter(&self, answer: Answer) -> Result<Release, Refusal> {
-        let Answer { grant, message_id, body, deadline, allowed, pass, .. } = answer;
-        let permitted = grant.permitted();
-        let ask = ask(permitted.judged(), permitted.policy(), permitted.admitted().owners(), self.release);
-        let filter = Filter::new(permitted.policy().release().clone(), ask);
-        let read = self.verifier.read(body, &message_id, Filtering { filter, call: grant.call().clone() }).await;
-        // An index that answers nonsense or breaks off is a failing index; a refusal of ours is not its fault.
-        let late = tokio::time::Instant::now() >= deadline;
-        let outcome = read.map_err(|error| match error {
-            StreamError::Connection if late => Refusal::PeerTimeout { seconds: allowed.as_secs() },
-            StreamError::Connection => Refusal::PeerUnavailable,
-            StreamError::Content(refusal) => as_ours(refusal),
-        });
-        match &outcome {
-            Err(
-                Refusal::PeerTimeout { .. }
-                | Refusal::PeerUnavailable
-                | Refusal::PeerAnswerInvalid
-                | Refusal::PeerSignatureInvalid,
-            ) => pass.failed(std::time::Instant::now()),
-            _ => pass.succeeded(),
-        }
-        outcome
+        Ok(Release::new(proven, filtered.into_body()))
     }
 }
 
 /// The caller must not be told that *its* message is malformed when it is the index's.
 fn as_ours(refusal: Refusal) -> Refusal {
     match refusal {
-        Refusal::PeerFault | Refusal::PeerSignatureInvalid | Refusal::Service(_) | Refusal::Internal => refusal,
-        Refusal::SignatureInvalid { .. }
-        | Refusal::DigestMismatch { .. }
-        | Refusal::SignatureCoverage { .. }
-        | Refusal::SignatureAlgorithm { .. }
-        | Refusal::SecurityStructure { .. }
-        | Refusal::DuplicateId
-        | Refusal::TimestampOutside { .. } => Refusal::PeerSignatureInvalid,
+        Refusal::PeerFault | Refusal::Service(_) | Refusal::Internal => refusal,
         _ => Refusal::PeerAnswerInvalid,
+    }
+}
+
+impl ReleaseStep {
+    fn sink(&self, permitted: &Permitted) -> Filtering {
+        let ask = ask(permitted.judged(), permitted.policy(), permitted.owned().owners(), self.limits);
+        Filtering { filter: Filter::new(permitted.policy().release().clone(), ask), call: permitted.call().clone() }
     }
 }
 
@@ -119,20 +92,20 @@ fn note(record: &mut Record, counts: Counts) {
     record.removed.fields = counts.fields_removed;
 }
 
-impl<S> Step<S> for ResponsePolicyStep
+impl<S> Step<S> for ReleaseStep
 where
-    S: Service<Authorised, Response = Answer, Error = Refusal> + Send + 'static,
+    S: Service<Authorised<Permitted>, Response = Answer<Permitted>, Error = Refusal> + Send + 'static,
     S::Future: Send,
 {
-    type In = Authorised;
+    type In = Authorised<Permitted>;
     type Out = Release;
     type Error = Refusal;
 
-    async fn pass(&self, authorised: Authorised, mut inner: S) -> Result<Release, Refusal> {
+    async fn pass(&self, authorised: Authorised<Permitted>, mut inner: S) -> Result<Release, Refusal> {
         let call = authorised.call().clone();
         let answer = inner.call(authorised).await?;
         let started = call.start();
-        let released = self.filter(answer).await;
+        let released = self.answers.read(answer, |permitted| self.sink(permitted)).await;
         call.finish("response_policy", started);
         released
     }

@@ -1,0 +1,132 @@
+//! Whose benefits the caller may be shown: the counterpart, by its own agreements.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::agreements::{Agreement, Agreements, Role};
+use crate::gateway::agreement::Admitted;
+use crate::gateway::call::{Call, OfCall};
+use crate::gateway::route::{BackAgreements, Routed};
+use crate::gateway::step::Check;
+use crate::id::cvr::Cvr;
+use crate::peer::Peer;
+use crate::refusal::Refusal;
+
+/// A call that may go on to the index, and whose benefits it may be shown.
+pub struct Owned {
+    admitted: Admitted,
+    routed: Routed,
+    owners: BTreeMap<Cvr, String>,
+}
+
+impl Owned {
+    /// The agreement in front, and who calls.
+    pub fn admitted(&self) -> &Admitted {
+        &self.admitted
+    }
+    /// To whom the call goes on.
+    pub fn routed(&self) -> &Routed {
+        &self.routed
+    }
+    /// Whose benefits the caller may be shown (the counterpart), with the names that our own register has for them.
+    pub fn owners(&self) -> &BTreeMap<Cvr, String> {
+        &self.owners
+    }
+}
+
+impl OfCall for Owned {
+    fn call(&self) -> &Call {
+        self.admitted.call()
+    }
+}
+
+/// Whose benefits may be shown, and the back agreements that say so beside the caller's own.
+pub struct Counterpart {
+    /// With the names of our own register.
+    pub owners: BTreeMap<Cvr, String>,
+    /// The counterpart's back agreements.
+    pub agreements: Vec<Uuid>,
+}
+
+/// What the agreements behind the service give. Opens nothing by itself: the step makes [`Owned`] of it.
+pub struct Behind {
+    /// The caller's own agreement between this service and the index.
+    pub back: Arc<Agreement>,
+    /// Whose benefits may be shown.
+    pub counterpart: Counterpart,
+}
+
+/// The step.
+pub struct OwnersStep {
+    /// The agreements between this service and the index.
+    pub back: BackAgreements,
+    /// The index.
+    pub peer: Arc<Peer>,
+    /// Who may be whom.
+    pub register: Register,
+}
+
+impl Check for OwnersStep {
+    const NAME: &'static str = "owners";
+    type In = Admitted;
+    type Out = Owned;
+
+    async fn check(&self, admitted: Admitted) -> Result<Owned, Refusal> {
+        let authority = *admitted.authenticated().caller().authority();
+        let role = self.register.role(authority).await?;
+        let routed = self.back.route(&admitted, &self.peer).await?;
+        let Counterpart { owners, agreements } = self.register.counterpart(&self.back, role, authority).await?;
+        admitted.call().note(|record| record.back_agreements.extend(agreements));
+        Ok(Owned { admitted, routed, owners })
+    }
+}
+
+/// The register of authorities, and which of them is Udbetaling Danmark here.
+#[derive(Clone)]
+pub struct Register {
+    /// The agreements' register.
+    pub agreements: Agreements,
+    /// Udbetaling Danmark's number here.
+    pub udk: Cvr,
+}
+
+impl Register {
+    /// The verdict on an authority without a call: its own back agreement, and the counterpart.
+    ///
+    /// # Errors
+    /// `AuthorityUnknown`, `BackAgreementNotFound`, `ServiceAgreementNotActive`, `AgreementsUnavailable`.
+    pub async fn behind(&self, back: &BackAgreements, authority: Cvr) -> Result<Behind, Refusal> {
+        let role = self.role(authority).await?;
+        let own = back.of(authority).await?;
+        Ok(Behind { back: own, counterpart: self.counterpart(back, role, authority).await? })
+    }
+
+    async fn role(&self, authority: Cvr) -> Result<Role, Refusal> {
+        let role = self.agreements.authority(authority).await?.role;
+        // Two places say who UDK is, the configuration and the register. Where they differ nobody is UDK.
+        match (role, authority == self.udk) {
+            (Role::Udk, true) | (Role::Municipality, false) => Ok(role),
+            _ => Err(Refusal::AuthorityUnknown),
+        }
+    }
+
+    /// A municipality is shown UDK's benefits; UDK is shown those of the municipalities that approved it.
+    async fn counterpart(&self, back: &BackAgreements, role: Role, authority: Cvr) -> Result<Counterpart, Refusal> {
+        let register = self.agreements.register().await?;
+        if role == Role::Municipality {
+            let udk = register.get(&self.udk).ok_or(Refusal::AuthorityUnknown)?;
+            return Ok(Counterpart { owners: BTreeMap::from([(self.udk, udk.name.clone())]), agreements: Vec::new() });
+        }
+        let approved = self.agreements.back_all(back.service, &back.environment, back.clock.now()).await?;
+        let (mut owners, mut agreements) = (BTreeMap::new(), Vec::new());
+        for (cvr, agreement) in approved.iter() {
+            if let Some(known) = register.get(cvr).filter(|known| *cvr != authority && known.role == Role::Municipality) {
+                owners.insert(*cvr, known.name.clone());
+                agreements.push(agreement.id);
+            }
+        }
+        if owners.is_empty() { Err(Refusal::BackAgreementNotFound) } else { Ok(Counterpart { owners, agreements }) }
+    }
+}
