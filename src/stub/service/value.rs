@@ -11,6 +11,8 @@ use crate::stub::random::Random;
 const TRIES: usize = 400;
 /// How deep lists and unions may nest.
 const NESTED: usize = 8;
+/// The longest value that a type may demand, in characters, bytes or items.
+const LONGEST: u64 = 100_000;
 /// The longest value that is written of one's own accord, in characters.
 const LONG: u64 = 60;
 
@@ -90,6 +92,10 @@ impl Values {
         let simple = model.simple.get(kind).ok_or("a type that is not there")?;
         let deeper = depth.checked_sub(1).ok_or("simple types nest too deep")?;
         let patterns = self.patterns(simple)?;
+        let facets = &simple.facets;
+        if facets.length.or(facets.min_length).is_some_and(|least| least > LONGEST) {
+            return Err("a value longer than a stub writes".to_owned());
+        }
         if let Some(listed) = &simple.facets.enumeration {
             let fitting: Vec<&String> = listed.iter().filter(|value| fit(&patterns, value)).collect();
             let value = random.pick(&fitting).ok_or("no listed value fits the type's patterns")?;
@@ -113,7 +119,6 @@ impl Values {
                 Err("no member of a union gives a value".to_owned())
             }
             Variety::List(item) => {
-                let facets = &simple.facets;
                 let least = facets.length.or(facets.min_length).unwrap_or(0);
                 let most = facets.length.or(facets.max_length).unwrap_or(least + 3).min(least + 3);
                 for _ in 0..TRIES {
@@ -399,8 +404,8 @@ fn number(built_in: &str, facets: &Facets, random: &mut Random) -> String {
         Some(number.div_euclid(unit) + i128::from(up && number.rem_euclid(unit) != 0))
     };
     let unit = 10_i128.pow(scale);
-    let low = bound(&facets.min_inclusive, true).or(bound(&facets.min_exclusive, false).map(|low| low + 1));
-    let high = bound(&facets.max_inclusive, false).or(bound(&facets.max_exclusive, true).map(|high| high - 1));
+    let low = bound(&facets.min_inclusive, true).or(bound(&facets.min_exclusive, false).map(|low| low.saturating_add(1)));
+    let high = bound(&facets.max_inclusive, false).or(bound(&facets.max_exclusive, true).map(|high| high.saturating_sub(1)));
     let digits =
         facets.total_digits.map_or(i128::MAX, |digits| 10_i128.checked_pow(digits).unwrap_or(i128::MAX).saturating_sub(1));
     let mut low = low.unwrap_or(least.saturating_mul(unit)).max(-digits).max(least.saturating_mul(unit));
@@ -413,7 +418,7 @@ fn number(built_in: &str, facets: &Facets, random: &mut Random) -> String {
         high = high.min(low.saturating_add(100_000));
     }
     let span = high.saturating_sub(low).saturating_add(1).max(1);
-    let number = low + i128::from(random.bits()) % span;
+    let number = low.saturating_add(i128::from(random.bits()) % span);
     if scale == 0 {
         return number.to_string();
     }
