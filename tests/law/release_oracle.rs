@@ -1,28 +1,13 @@
 //! The release filter against a reference written apart from it: a plain walk over the whole document, rule by rule.
 //!
 //! Both ways: nothing is released that no rule releases, and whatever a rule releases is still there.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::print_stderr
-)] // a test
 
-#[path = "support/release_context.rs"]
-mod release_context;
-#[path = "support/release_generator.rs"]
-mod release_generator;
-#[path = "support/release_run.rs"]
-mod release_run;
-
+use crate::release_generator::{Asked, BI, Context, GD, GRANTEE, OEI, OWNER, PARTY, SD, Tape, YI};
 use bytes::Bytes;
 use hjemmel::soap::document::{Child, Document, Element};
 use hjemmel::soap::strict::Limits;
 use jiff::Timestamp;
 use proptest::prelude::*;
-use release_generator::{Asked, BI, Context, GD, GRANTEE, OEI, OWNER, PARTY, SD, Tape, YI};
 
 const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
@@ -503,11 +488,11 @@ fn canonical(e: Element<'_>, rendered: &[(String, String)], out: &mut String) {
 }
 
 fn check(tape: &[u8]) -> bool {
-    let (answer, context) = release_generator::case(&mut Tape::new(tape));
+    let (answer, context) = crate::release_generator::case(&mut Tape::new(tape));
     let limits = Limits { nodes: usize::MAX, ..Limits::default() };
     let document = Document::parse(Bytes::from(answer.clone()), &limits).unwrap();
     let expected = expected(&document, &context);
-    let released = release_context::run(&context, &answer);
+    let released = crate::release_context::run(&context, &answer);
     let found = match &released {
         Ok(released) => {
             let text = std::str::from_utf8(released.body()).unwrap();

@@ -17,7 +17,7 @@ use jiff::{ToSpan, civil::Date};
 use proptest::{prelude::*, test_runner::TestRunner};
 use uuid::Uuid;
 
-use crate::{SERVICE, at, exttest, mv};
+use super::{SERVICE, at, exttest, mv};
 
 /// Noon on the day of most tests.
 const NOW: &str = "2026-11-22T12:00:00Z";

@@ -8,8 +8,8 @@ use hjemmel::agreements::route::store::{Decision, InTheWay};
 use hjemmel::agreements::{State, Store, StoreSettings};
 use hjemmel::refusal::{Party, Retry};
 
-const RULES: &str = include_str!("../deploy/prometheus-rules.yaml");
-const DASHBOARD: &str = include_str!("../deploy/grafana-dashboard.json");
+const RULES: &str = include_str!("../../deploy/prometheus-rules.yaml");
+const DASHBOARD: &str = include_str!("../../deploy/grafana-dashboard.json");
 
 /// The alternatives of every `code=~"…"` in the rules: a name, or the beginning of names where it ends in `.*`.
 fn alternatives() -> Vec<Vec<&'static str>> {
@@ -52,8 +52,8 @@ fn the_dashboard_is_json_and_no_panel_is_without_a_query() {
     }
 }
 
-const AGREEMENTS: &str = include_str!("../deploy/agreements.example.toml");
-const SETTINGS: &str = include_str!("../deploy/hjemmel.example.toml");
+const AGREEMENTS: &str = include_str!("../../deploy/agreements.example.toml");
+const SETTINGS: &str = include_str!("../../deploy/hjemmel.example.toml");
 
 #[tokio::test]
 async fn the_sample_agreements_are_imported_once_and_fit_the_sample_configuration() {
@@ -92,7 +92,7 @@ fn the_sample_agreements_explain_every_key_that_an_import_knows() {
     }
 }
 
-const ROUTES: &str = include_str!("../deploy/routes.example.toml");
+const ROUTES: &str = include_str!("../../deploy/routes.example.toml");
 
 /// A folder with the certificates that the sample routes name.
 #[allow(clippy::unwrap_used, reason = "a helper of tests says no by panicking")]

@@ -1,7 +1,6 @@
 //! KLE numbers and sensitivity: what the token's privileges and the agreements give, both sources, the narrower wins.
 //! Through the whole gateway, over real TLS, on the request and on the answer; and the same verdicts from
 //! `hjemmel explain`, which sends nothing.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)] // a test
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

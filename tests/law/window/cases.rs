@@ -1,4 +1,4 @@
-//! What the case files (`cases/window`, tried by `tests/cases.rs`) cannot say: what no policy can list, and what is printed.
+//! What the case files (`cases/window`, tried by `tests/law/cases.rs`) cannot say: what no policy can list, and what is printed.
 
 use hjemmel::services::terminaladgang::law::kle::Constraint;
 use hjemmel::services::terminaladgang::law::rules::{Criterion, RequestRules, SortingElement};

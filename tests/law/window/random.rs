@@ -7,8 +7,8 @@ use hjemmel::services::terminaladgang::law::rules::Naive;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use crate::exhaustive::xml;
-use crate::reference::{Expected, Kind, Place, Written, expected};
+use super::exhaustive::xml;
+use super::reference::{Expected, Kind, Place, Written, expected};
 use crate::request::*;
 
 fn place() -> impl Strategy<Value = (Kind, Place)> {

@@ -1,15 +1,7 @@
 //! Flows that a firewall forgets, names that move, peers that drain or refuse, addresses that are wrong: towards the index,
 //! the security token service and the sources of revocation lists, over real TLS.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test says no by panicking, and so do its helpers"
-)]
 
 use std::collections::HashSet;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -30,6 +22,8 @@ use jiff::SignedDuration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+
+use crate::log;
 
 /// Moves the gateway's clock; TLS itself keeps the machine's.
 static AHEAD: AtomicI64 = AtomicI64::new(0);
@@ -235,9 +229,6 @@ fn through(address: &str, port_instead: u16) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_to_index_and_sts() {
-    // As `serve` writes it.
-    let log = tracing_subscriber::fmt().json().flatten_event(true).with_writer(|| Log).finish();
-    tracing::subscriber::set_global_default(log).unwrap();
     let node = Node::start().await;
     a_forgotten_flow_to_the_index_costs_one_call(&node).await;
     the_breakers_trial_gets_a_connection_of_its_own(&node).await;
@@ -292,34 +283,18 @@ async fn an_index_that_refuses_or_drains_loses_no_call(node: &Node) {
     refuses_and_drains(node, &front, "ydelsesindeks", async || {}).await;
 }
 
-/// What this process logs.
-static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
-
-struct Log;
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        LOG.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// One stream refused, and one GOAWAY: each call is served, and the index saw each once.
 async fn refuses_and_drains(node: &Node, front: &Front, peer: &str, prepare: impl AsyncFn()) {
     let resent = format!("hjemmel_outbound_requests_resent_total{{cause=\"refused\",peer=\"{peer}\"}}");
     let (before, seen) = (node.metric(&resent).await, node.world.index_requests());
     front.refusals.store(1, Ordering::SeqCst);
     prepare().await;
-    LOG.lock().unwrap().clear();
+    let log = log::now();
     let record = play(&node.world, Scene::Municipality).await.unwrap().record;
     assert_eq!((record.refusal, node.metric(&resent).await), (None, before + 1));
-    let lines = String::from_utf8(LOG.lock().unwrap().clone()).unwrap();
-    let line = lines.lines().find(|line| line.contains("it is sent once more")).expect("it is told");
-    assert!(line.contains(&record.call.to_string()), "with the call's id: {line}");
+    let lines = String::from_utf8(log.lines()).unwrap();
+    let mut lines = lines.lines().filter(|line| line.contains("it is sent once more"));
+    assert!(lines.any(|line| line.contains(&record.call.to_string())), "it is told with the call's id");
     let connections = front.connections.load(Ordering::SeqCst);
     front.drains.store(1, Ordering::SeqCst);
     for _ in 0..2 {

@@ -1,23 +1,12 @@
-//! What the case files of the release (`cases/release`, tried by `tests/cases.rs`) cannot say: the same bytes, the counts,
+//! What the case files of the release (`cases/release`, tried by `tests/law/cases.rs`) cannot say: the same bytes, the counts,
 //! what is held in memory, validity by the index's schema. The clock stands still at 2026-11-22.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::print_stderr
-)] // a test
-
-#[path = "support/release_run.rs"]
-mod release_run;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::release_run::{ask, filter, policy};
 use hjemmel::services::terminaladgang::law::release::{Ask, Limits};
 use hjemmel::services::terminaladgang::law::rules::Asked;
-use release_run::{ask, filter, policy};
 
 const NOW: &str = "2026-11-22T12:00:00Z";
 const OWNER: &str = "a91824c4-da1d-47f9-bce2-5d6597879415";

@@ -1,12 +1,5 @@
 //! `hjemmel check` and `hjemmel serve` before anything is served: what keeps the gateway from starting is told by both, and what
 //! it depends on is asked.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test says no by panicking"
-)]
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

@@ -1,10 +1,4 @@
 //! The audit through real files: what is written, what an attacker changes, and what is proven.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test says no by panicking, and so do its helpers"
-)]
 
 mod files;
 mod retirement;

@@ -4,14 +4,6 @@
 //!
 //! The judge below knows neither window, filter nor policy: it computes the window from the calendar, and looks each
 //! released payment up in the population by its UUID.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::print_stderr
-)] // a test
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;

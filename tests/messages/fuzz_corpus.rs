@@ -1,30 +1,13 @@
 //! The fuzz targets' checks on the corpus in `fuzz/corpus`: what was found once, and one of each kind of message.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::print_stdout
-)] // a test
-
-#[path = "../fuzz/checks/mod.rs"]
-mod checks;
-#[path = "support/release_generator.rs"]
-#[allow(dead_code)] // of which this takes the answers
-mod release_generator;
-#[path = "window/request.rs"]
-#[allow(dead_code)] // of which this takes the words
-mod request;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::release_generator::{Tape, case};
+use crate::request::*;
 use hjemmel::cli::call::question::Question;
 use hjemmel::id::cpr::Cpr;
 use hjemmel::soap::strict::Token;
-use release_generator::{Tape, case};
-use request::*;
 
 fn folder(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target)
@@ -40,11 +23,11 @@ fn kept(target: &str) -> Vec<PathBuf> {
 
 #[test]
 fn what_must_hold_of_any_bytes_holds_of_the_corpus() {
-    for (target, check) in checks::ALL {
+    for (target, check) in crate::checks::ALL {
         let files = kept(target);
         assert!(
             files.len() >= 8,
-            "{target} has only {} seeds: `cargo test --test fuzz_corpus -- --ignored` writes them",
+            "{target} has only {} seeds: `cargo test --test messages fuzz_corpus:: -- --ignored` writes them",
             files.len()
         );
         for file in files {
@@ -66,9 +49,9 @@ fn what_must_hold_of_any_bytes_holds_of_the_corpus() {
 #[test]
 fn a_byte_order_mark_may_arrive_in_pieces_and_only_once() {
     let pieces = |data: &str, size| {
-        let mut reader = checks::reading::stream(data.as_bytes(), size);
-        std::iter::from_fn(|| Some(checks::reading::now(reader.next())))
-            .map(|token| token.map_err(checks::reading::refusal))
+        let mut reader = crate::checks::reading::stream(data.as_bytes(), size);
+        std::iter::from_fn(|| Some(crate::checks::reading::now(reader.next())))
+            .map(|token| token.map_err(crate::checks::reading::refusal))
             .take_while(|token| !matches!(token, Ok(Token::Eof)))
             .find_map(Result::err)
     };
@@ -91,7 +74,7 @@ fn the_corpus_reaches_the_rules() {
     assert!(accepted >= 8 && accepted < asked.len(), "{accepted} of {} searches are accepted", asked.len());
     let answers = read("release");
     let released = |data: &&Vec<u8>| {
-        checks::release::answer(data, usize::MAX, false).is_ok_and(|released| released.counts().objects_released > 0)
+        crate::checks::release::answer(data, usize::MAX, false).is_ok_and(|released| released.counts().objects_released > 0)
     };
     assert!(answers.iter().filter(released).count() >= 8, "objects are released");
 }
@@ -286,7 +269,7 @@ fn answers() -> Vec<(bool, String)> {
             continue;
         }
         let body = format!("<e:Body xmlns:e=\"http://www.w3.org/2003/05/soap-envelope\">{answer}</e:Body>");
-        let released = checks::release::answer(body.as_bytes(), usize::MAX, false);
+        let released = crate::checks::release::answer(body.as_bytes(), usize::MAX, false);
         all.push((released.is_ok_and(|released| released.counts().objects_released > 0), body));
     }
     all

@@ -1,6 +1,5 @@
 //! From the words of the law to the rule, from the rule to its cases and to the audit record: the document that says so
 //! is held against the policy file, the tests and the record, so that it cannot grow old.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)] // a test
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,9 +9,9 @@ use hjemmel::refusal::Refusal;
 use hjemmel::services::terminaladgang::law::document::Policy;
 use hjemmel::services::terminaladgang::law::release::Words;
 
-const DOCUMENT: &str = include_str!("../docs/law/udbetaling-danmark-8-1.md");
-const POLICY: &str = include_str!("../policies/terminaladgang-6.toml");
-const RECORD: &str = include_str!("../src/audit/record.rs");
+const DOCUMENT: &str = include_str!("../../docs/law/udbetaling-danmark-8-1.md");
+const POLICY: &str = include_str!("../../policies/terminaladgang-6.toml");
+const RECORD: &str = include_str!("../../src/audit/record.rs");
 
 /// One row of the document's tables.
 struct Row<'d> {
@@ -205,7 +204,7 @@ fn the_check_sees_what_is_missing_or_wrong() {
         ("| `window` ", "| `windows` ", "windows is no rule of the policy"),
         ("release/payment: date-before-the-window", "release/payment: date-that-nobody-tries", "there is no case"),
         ("release/payment: date-before-the-window", "window/person: two-persons", "does not say that it shows it"),
-        ("tests/window/days.rs: the_window", "tests/window/days.rs: a_window", "there is no test"),
+        ("tests/law/window/days.rs: the_window", "tests/law/window/days.rs: a_window", "there is no test"),
         ("`removed.objects.window`", "`removed.objects.windows`", "is counted by no rule"),
         ("`window_asked`", "`window_wished`", "the record has no window_wished"),
         ("DirectLookup", "IndirectLookup", "no refusal IndirectLookup"),
@@ -229,6 +228,7 @@ fn the_check_sees_what_is_missing_or_wrong() {
     assert_eq!(with(&[]), ["window/new: new names no rule"]);
     assert_eq!(with(&["new"]), ["window/new: new shows new, which is no rule"]);
     assert!(with(&["window"]).is_empty());
-    let row = line.split(" | ").map(|cell| if cell.contains("release/") { "`tests/traceability.rs: problems`" } else { cell });
+    let row =
+        line.split(" | ").map(|cell| if cell.contains("release/") { "`tests/law/traceability.rs: problems`" } else { cell });
     assert!(found_in(&row.collect::<Vec<_>>().join(" | ")).contains("window has no case"), "a test alone is no case file");
 }

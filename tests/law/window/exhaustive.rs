@@ -7,7 +7,7 @@
 use hjemmel::services::terminaladgang::law::algebra::{Date, Effectuation, Tree, Verdict};
 use hjemmel::services::terminaladgang::law::request::Outcome;
 
-use crate::reference::{self, Expected, Kind, Place, Written, expected};
+use super::reference::{self, Expected, Kind, Place, Written, expected};
 use crate::request::*;
 
 fn size() -> usize {

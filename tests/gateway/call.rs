@@ -1,5 +1,4 @@
 //! `hjemmel call`, a supplier's first tool, as a process before a running gateway: what it takes, what it says, what it leaves behind.
-#![allow(clippy::unwrap_used, clippy::panic)] // a test
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};

@@ -1,10 +1,4 @@
 //! Agreements through the real store: import, decisions, and what the gateway is told.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test says no by panicking, and so do its helpers"
-)]
 
 mod routes;
 

@@ -1,13 +1,5 @@
 //! Revocation: lists fetched over HTTP, stapled OCSP responses, and every trust domain that asks for them. One world over
 //! real TLS, a real HTTP server for the lists, and lists that the world's own CA signs.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test says no by panicking, and so do its helpers"
-)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,13 +1,5 @@
 //! What operators do to a gateway that runs: reload, rotation of certificates, revocation. Each part is played against one
 //! world over real TLS, and leaves it as it found it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test says no by panicking, and so do its helpers"
-)]
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

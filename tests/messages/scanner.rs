@@ -2,23 +2,11 @@
 //!
 //! Documents are generated, and then torn: bytes changed, left out, doubled, and pieces put in that confuse readers. What
 //! the scanner lets through both others must let through, with the same meaning.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::print_stdout
-)] // a test
-
-#[path = "../fuzz/checks/mod.rs"]
-#[allow(dead_code)] // of which this takes the readers
-mod checks;
 
 use std::process::Command;
 
-use checks::reading::{now, stream};
-use checks::tokenizer::{check, compare, judged, scanned};
+use crate::checks::reading::{now, stream};
+use crate::checks::tokenizer::{check, compare, judged, scanned};
 use hjemmel::refusal::{Detail, Refusal};
 use hjemmel::signature::c14n::{Canonicaliser, Exclusive};
 use hjemmel::soap::reading::Reading;
@@ -342,7 +330,7 @@ fn what_repeats_is_read_and_canonicalised_as_if_it_did_not() {
         for data in [whole.clone().into_bytes(), torn(&mut chance, &whole)] {
             check(&data);
             if seed % 20 == 0 {
-                checks::canonicaliser::check(&data);
+                crate::checks::canonicaliser::check(&data);
             }
             read += usize::from(scanned(&data, |_| usize::MAX, Limits::default()).refused.is_none());
         }
