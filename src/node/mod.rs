@@ -161,6 +161,7 @@ pub async fn start(
     let store_answers = Arc::new(AtomicBool::new(true));
     tokio::spawn(watch::store(agreements, store_answers.clone(), stopped.clone()));
     tokio::spawn(watch::certificates(reloader.clone(), clock.clone(), stopped.clone()));
+    tokio::spawn(watch::routes(reloader.clone(), stopped.clone()));
     tokio::spawn(reloader.clone().keep_revocation_fresh(stopped.clone()));
 
     let (in_force, of_calls) = (reloader.in_force.clone(), metrics.clone());
