@@ -302,6 +302,7 @@ fn tell_one(record: &Record, out: &mut impl Write) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::audit::{Audit, AuditSettings};
+    use crate::services::terminaladgang::law::refusal::LawRefusal;
     use clap::Parser;
 
     #[derive(Debug, Parser)]
@@ -330,7 +331,7 @@ mod tests {
             let mut open = audit.open(Record::new(Uuid::from_u128(3), clock.now(), "terminaladgang")).unwrap();
             open.persons = ["6201801234", "6101801234"].map(|cpr| sealer.seal(open.call, cpr).unwrap()).into();
             open.persons_left_out = 1;
-            open.refused(&crate::refusal::Refusal::ServiceAgreementNotFound);
+            open.refused(&LawRefusal::PersonSeveral.into());
             assert!(audit.stop(std::time::Duration::from_secs(5)).await);
             house
         }
