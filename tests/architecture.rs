@@ -274,6 +274,21 @@ fn policy_signature_and_saml_do_no_io_and_know_no_runtime() {
 }
 
 /// Those of the tests are kept out of it by Cargo: quick-xml, which judges the scanner there, can read nothing here.
+/// What every service goes through, and what belongs to single services: their names come from the configuration.
+const SHARED: &[&str] = &["config", "trust", "metrics", "edge"];
+const OF_A_SERVICE: &[&str] = &["terminaladgang", "ydelse", "index", "indeks", "udk", "policy"];
+
+#[test]
+fn what_every_service_shares_names_none_of_them() {
+    let mut wrong = Vec::new();
+    for source in sources().into_iter().filter(|source| SHARED.contains(&source.module().as_str())) {
+        let text = source.code.to_string().to_lowercase();
+        let named = OF_A_SERVICE.iter().filter(|word| text.contains(**word));
+        wrong.extend(named.map(|word| format!("{} names {word}", source.path.display())));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn every_dependency_of_the_program_is_named_by_its_code() {
     let manifest: toml::Table =

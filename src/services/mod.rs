@@ -28,6 +28,16 @@ enum Kind {
     Terminaladgang,
 }
 
+impl Service {
+    /// The name of the policy that it applies, where it has one.
+    pub fn policy(&self) -> Option<&str> {
+        match self {
+            Self::Terminaladgang(settings) => Some(&settings.policy.name),
+            Self::Passthrough(_) => None,
+        }
+    }
+}
+
 impl ServiceSection for Service {
     const RETIRED: &'static [Retired] = terminaladgang::settings::RETIRED;
 

@@ -488,7 +488,7 @@ async fn a_configuration_of_before_is_refused_converted_and_then_means_the_same(
     assert!(present.err.contains("has services or peers with names already"), "{}", present.all());
 }
 
-/// The original with a second service and peer.
+/// The original with a second service.
 fn with_a_second(place: &Place) -> PathBuf {
     place.with(&[
         ("service.anden-1.kind", "\"terminaladgang\""),
@@ -499,6 +499,22 @@ fn with_a_second(place: &Place) -> PathBuf {
         ("service.anden-1.policies", "\"policies\""),
         ("service.anden-1.peer", "\"ydelsesindeks\""),
     ])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_service_is_told_with_its_address_and_whom_it_asks() {
+    let place = Place::new().await;
+    let file = with_a_second(&place);
+    let check =
+        async |more: &[&str]| hjemmel(&[&["check", "--config", file.to_str().unwrap()], more].concat(), &place.world.dir).await;
+    let told = check(&["--json"]).await.json();
+    let services: Vec<_> = told["offered"].as_array().unwrap().iter().map(|service| &service["service"]).collect();
+    assert_eq!(services, ["anden-1", "terminaladgang-6"], "{told}");
+    assert_eq!(told["offered"][1]["address"], place.world.service.to_string(), "{told}");
+    assert_eq!(told["offered"][0]["bindings"], serde_json::json!(["token"]), "{told}");
+    let index = place.original["peer"]["ydelsesindeks"]["address"].as_str().unwrap();
+    let text = check(&[]).await.out;
+    assert!(text.contains(&format!("by the policy terminaladgang-6 asks ydelsesindeks at {index}\n")), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

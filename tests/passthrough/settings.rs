@@ -1,12 +1,15 @@
 //! `service.toml`, read strictly.
 
+use hjemmel::clock::Clock;
+use hjemmel::config::{Binding, Draft, Offer, ServiceSection};
 use hjemmel::refusal::Audience;
+use hjemmel::services::Service;
 use hjemmel::services::passthrough::path::Path;
 use hjemmel::services::passthrough::settings;
 use hjemmel::soap::document::Document;
 use hjemmel::soap::strict::Limits;
 
-use crate::support::{NO_PERSONS, REST, WSDL, XSD, loaded, refused, service};
+use crate::support::{NO_PERSONS, REST, WSDL, XSD, loaded, refused, service, write};
 
 fn problems(text: &str) -> Vec<String> {
     settings::parse(text).1.map(|_| ()).unwrap_err().iter().map(ToString::to_string).collect()
@@ -141,4 +144,41 @@ fn a_path_finds_every_value_and_no_guess_where_a_value_is_no_plain_text() {
 fn a_service_without_a_word_on_persons_is_refused() {
     let text = service(&[("token", "a.wsdl")]).replace(NO_PERSONS, "[paths]\n");
     assert!(problems(&text)[0].contains("paths.persons is missing"));
+}
+
+/// What a configuration says of a service that is this folder: its problems, and where it is offered.
+fn configured(files: &[(&str, &str)], more: &str) -> (Vec<(String, String)>, Option<Offer>) {
+    let dir = write(files);
+    let file = dir.path().join("hjemmel.toml");
+    std::fs::write(&file, format!("[service.brev]\nfolder = \".\"\n{more}")).unwrap();
+    let draft = Draft::<Service>::open(&file, Clock::system().now());
+    let offer = draft.sections().services.get("brev").map(|service| service.offer().clone());
+    let problems = draft.finish().problems;
+    let own = problems.problems().iter().filter(|problem| problem.setting.starts_with("service."));
+    (own.map(|problem| (problem.setting.clone(), problem.text.clone())).collect(), offer)
+}
+
+#[test]
+fn a_configuration_offers_a_folder_as_its_service_toml_says() {
+    let own = service(&[("token", "a.wsdl")]);
+    let files = [("service.toml", own.as_str()), ("a.wsdl", WSDL), ("brev.xsd", XSD)];
+    let (problems, offer) = configured(&files, "connect_timeout = \"5s\"\nbreaker_failures = 3\nsender_fault_status = 400\n");
+    assert_eq!(problems, []);
+    let offer = offer.unwrap();
+    assert_eq!((offer.path.as_str(), offer.sender_fault_status), ("/service/Brev/1", 400));
+    assert_eq!(offer.service_uuid.to_string(), "11111111-1111-4111-8111-111111111111");
+    assert_eq!((offer.entity_id.as_str(), offer.bindings), ("http://entityid.eksempel.dk/service/brev/1", vec![Binding::Token]));
+
+    let (problems, _) = configured(&files, "path = \"/elsewhere\"\n");
+    assert_eq!(problems[0].0, "service.brev.path", "what the folder says is not said twice: {problems:?}");
+}
+
+#[test]
+fn what_is_wrong_in_a_folder_is_told_at_the_line_that_names_it() {
+    let wrong = service(&[("token", "a.wsdl")]).replace("11111111-1111-4111", "11111111-1111");
+    let (problems, offer) = configured(&[("service.toml", &wrong), ("a.wsdl", WSDL), ("brev.xsd", XSD)], "");
+    assert!(offer.is_none() && problems.len() == 1, "{problems:?}");
+    let (setting, text) = &problems[0];
+    assert_eq!(setting, "service.brev.folder");
+    assert!(text.contains("service.toml:5: service.uuid is not a UUID; write it as"), "{text}");
 }

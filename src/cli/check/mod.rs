@@ -15,11 +15,11 @@ use serde::Serialize;
 use self::connect::{Answer, ask_all, day};
 use self::migrate::migrate;
 use crate::clock::Clock;
-use crate::config::{FileRead, Report};
+use crate::config::{Binding, FileRead, Report, ServiceSection as _};
 use crate::id::cvr::Cvr;
-use crate::node::Finished;
 use crate::node::examine::{Purpose, examine};
 use crate::node::files::{User, Who};
+use crate::node::{Config, Finished};
 
 /// Check a configuration and all that it names, without starting anything.
 ///
@@ -111,6 +111,10 @@ fn text(arguments: &Check, file: &Path, examined: &Finished, answers: Option<&[A
             let _ = write!(text, "\n{title}:\n{report}");
         }
     }
+    if let Some(config) = &examined.config {
+        let _ = writeln!(text, "\nOffered:");
+        offered(config).iter().for_each(|offered| offered.told(&mut text));
+    }
     if !examined.read.is_empty() {
         let _ = writeln!(text, "\nRead:");
     }
@@ -128,6 +132,57 @@ fn text(arguments: &Check, file: &Path, examined: &Finished, answers: Option<&[A
         None => {}
     }
     text
+}
+
+/// A service, and what it asks.
+#[derive(Serialize)]
+struct Offered<'c> {
+    service: &'c str,
+    address: String,
+    entity_id: &'c str,
+    service_uuid: String,
+    bindings: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'c str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer: Option<&'c str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer_address: Option<String>,
+}
+
+fn offered(config: &Config) -> Vec<Offered<'_>> {
+    let public = config.listen.public_url.to_string();
+    let mut all = Vec::new();
+    for (name, service) in &config.services {
+        let (offer, peer) = (service.offer(), service.peer());
+        let binding = |binding: &Binding| match binding {
+            Binding::Token => "token",
+            Binding::AuthorityContext => "authority-context",
+        };
+        all.push(Offered {
+            service: name,
+            address: format!("{}{}", public.trim_end_matches('/'), offer.path),
+            entity_id: &offer.entity_id,
+            service_uuid: offer.service_uuid.to_string(),
+            bindings: offer.bindings.iter().map(binding).collect(),
+            policy: service.policy(),
+            peer,
+            peer_address: peer.and_then(|peer| config.peers.get(peer)).map(|peer| peer.address.to_string()),
+        });
+    }
+    all
+}
+
+impl Offered<'_> {
+    fn told(&self, text: &mut String) {
+        let Self { service, address, entity_id, service_uuid, .. } = self;
+        let _ =
+            writeln!(text, "  {service:<20} {address} ({})\n  {:<20} {entity_id}, {service_uuid}", self.bindings.join(", "), "");
+        if let (Some(peer), Some(at)) = (self.peer, &self.peer_address) {
+            let policy = self.policy.map_or_else(String::new, |policy| format!("by the policy {policy} "));
+            let _ = writeln!(text, "  {:<20} {policy}asks {peer} at {at}", "");
+        }
+    }
 }
 
 /// How many of each kind a file holds, and when the first of them ends.
@@ -186,6 +241,7 @@ struct Said<'r> {
     starts: bool,
     problems: Vec<Line<'r>>,
     warnings: Vec<Line<'r>>,
+    offered: Vec<Offered<'r>>,
     read: Vec<ReadLine<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     asked: Option<&'r [Answer]>,
@@ -224,6 +280,7 @@ impl<'r> Said<'r> {
             starts: examined.config.is_some(),
             problems: lines(&examined.problems),
             warnings: lines(&examined.warnings),
+            offered: examined.config.as_ref().map(offered).unwrap_or_default(),
             read: examined.read.iter().map(read).collect(),
             asked,
         }

@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use uuid::Uuid;
 
@@ -134,9 +135,9 @@ struct One {
     /// The route's id, a UUID; made where it is left out
     #[arg(long, value_name = "UUID")]
     id: Option<Uuid>,
-    /// The service's UUID
-    #[arg(long, value_name = "UUID")]
-    service: Uuid,
+    /// The service: its UUID, or with --config its name there
+    #[arg(long, value_name = "NAME|UUID")]
+    service: String,
     /// The environment, such as prod; else that of the configuration
     #[arg(long, value_name = "NAME")]
     environment: Option<Environment>,
@@ -175,9 +176,9 @@ struct One {
 /// Which routes to list: those that fit everything given.
 #[derive(Debug, clap::Args)]
 struct Filter {
-    /// By the service's UUID
-    #[arg(long, value_name = "UUID")]
-    service: Option<Uuid>,
+    /// By the service: its UUID, or with --config its name there
+    #[arg(long, value_name = "NAME|UUID")]
+    service: Option<String>,
     /// Those that carry this authority's calls, by its CVR number
     #[arg(long, value_name = "CVR")]
     sender: Option<Cvr>,
@@ -199,10 +200,10 @@ struct Filter {
 }
 
 impl Filter {
-    fn takes(&self, route: &Route, today: Date) -> bool {
+    fn takes(&self, route: &Route, service: Option<Uuid>, today: Date) -> bool {
         let on = self.on.or(self.holds.then_some(today));
         let is = |own: Option<Cvr>, asked: Option<Cvr>| asked.is_none() || own.is_none() || own == asked;
-        self.service.is_none_or(|service| service == route.service)
+        service.is_none_or(|service| service == route.service)
             && is(route.sender, self.sender)
             && is(route.receiver, self.receiver)
             && self.system.is_none_or(|system| system == route.system)
@@ -213,9 +214,9 @@ impl Filter {
 
 #[derive(Debug, clap::Args)]
 struct Ask {
-    /// The service's UUID
-    #[arg(long, value_name = "UUID")]
-    service: Uuid,
+    /// The service: its UUID, or with --config its name there
+    #[arg(long, value_name = "NAME|UUID")]
+    service: String,
     /// The authority that sends, by its CVR number
     #[arg(long, value_name = "CVR")]
     sender: Cvr,
@@ -317,7 +318,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
             let decision = decision(decide);
             let routes = match (file, one) {
                 (Some(file), _) => read(&file)?,
-                (None, Some(one)) => vec![one.route(&args.place)?],
+                (None, Some(one)) => vec![one.route(&args.place, now)?],
                 (None, None) => Vec::new(),
             };
             let in_the_way = if replace { InTheWay::End } else { InTheWay::Refuse };
@@ -326,7 +327,8 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
             told::added(&routes, &done, today, out)?;
         }
         Command::List { filter, json } => {
-            with_store(&path, Access::Look, async |store| list(store, &filter, json, today, out).await).await?;
+            let service = filter.service.as_deref().map(|named| args.place.service(named, now)).transpose()?;
+            with_store(&path, Access::Look, async |store| list(store, &filter, service, json, today, out).await).await?;
         }
         Command::Show { id, json } => {
             with_store(&path, Access::Look, async |store| show(store, id, json, today, out).await).await?;
@@ -339,7 +341,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
         }
         Command::Ask(ask) => {
             let question = Question {
-                service: ask.service,
+                service: args.place.service(&ask.service, now)?,
                 sender: ask.sender,
                 receiver: ask.receiver.unwrap_or(ask.sender),
                 environment: args.place.environment(ask.environment)?,
@@ -364,7 +366,7 @@ fn read(path: &Path) -> Result<Vec<Route>, CommandError> {
 }
 
 impl One {
-    fn route(self, place: &Place) -> Result<Route, CommandError> {
+    fn route(self, place: &Place, now: Timestamp) -> Result<Route, CommandError> {
         let certificates = |files: &[PathBuf]| -> Result<Vec<_>, CredentialsError> {
             Ok(files.iter().map(|file| certificates_from_pem_file(file)).collect::<Result<Vec<_>, _>>()?.concat())
         };
@@ -379,7 +381,7 @@ impl One {
         };
         Ok(Route {
             id: self.id.unwrap_or_else(Uuid::new_v4),
-            service: self.service,
+            service: place.service(&self.service, now)?,
             environment: place.environment(self.environment)?,
             sender: self.sender.0,
             receiver: self.receiver.0,
@@ -393,10 +395,17 @@ impl One {
     }
 }
 
-async fn list(store: &Store, filter: &Filter, json: bool, today: Date, out: &mut impl Write) -> Result<(), CommandError> {
+async fn list(
+    store: &Store,
+    filter: &Filter,
+    service: Option<Uuid>,
+    json: bool,
+    today: Date,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
     let mut routes = store.routes().await?;
     let all = routes.len();
-    routes.retain(|route| filter.takes(route, today));
+    routes.retain(|route| filter.takes(route, service, today));
     if json {
         told::list_as_json(&routes, today, out)?;
     } else if all == 0 {

@@ -1,9 +1,12 @@
 //! What `[service.NAME]` says of a pass-through service: its folder, and what depends on the installation.
 
+use std::path::Path;
+
 use super::folder::{self, Folder};
 use super::wsdl::Security;
 use crate::config::reader::Reader;
 use crate::config::{Binding, Offer, Reach, service};
+use crate::schema::source::Problem;
 
 /// The section of a pass-through service, and its folder.
 #[derive(Debug)]
@@ -16,6 +19,19 @@ pub struct Offered {
     pub reach: Reach,
 }
 
+/// A problem in the folder as one of the configuration's: the line of `folder` leads to the file and line in it.
+fn told(folder: &Path, problem: &Problem) -> String {
+    let Problem { file, line, what, remedy } = problem;
+    let line = line.map_or_else(String::new, |line| format!(":{line}"));
+    let (what, remedy) = (what.trim_end_matches('.'), remedy.trim_end_matches('.'));
+    format!("{}{line}: {what}; {}", folder.join(file).display(), lower_first(remedy))
+}
+
+fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
 /// Reads the section and the folder that it names.
 pub(crate) fn read(section: &mut Reader<'_>) -> Option<Offered> {
     let sender_fault_status = service::sender_fault_status(section);
@@ -24,15 +40,12 @@ pub(crate) fn read(section: &mut Reader<'_>) -> Option<Offered> {
     let folder = match folder::load(&path) {
         Ok(folder) => folder,
         Err(problems) => {
-            // Each names its own file; the line is that of the folder.
-            for problem in problems {
-                section.problem_at("folder", format!("{}: {problem}", path.display()));
-            }
+            problems.iter().for_each(|problem| section.problem_at("folder", told(&path, problem)));
             return None;
         }
     };
     for warning in &folder.warnings {
-        section.warning_at("folder", format!("{}: {warning}", path.display()));
+        section.warning_at("folder", told(&path, warning));
     }
     let binding = |security: Security| match security {
         Security::Token => Binding::Token,
