@@ -69,7 +69,7 @@ pub fn answer(data: &[u8], size: usize, narrow: bool) -> Result<Filtered, Refusa
         match now(reader.next()).map_err(refusal)? {
             Token::Start => break,
             Token::Nothing => {}
-            _ => return Err(Refusal::PeerAnswerInvalid),
+            _ => return Err(Refusal::PEER_ANSWER_INVALID),
         }
     }
     loop {
@@ -87,7 +87,7 @@ pub fn answer(data: &[u8], size: usize, narrow: bool) -> Result<Filtered, Refusa
         match now(reader.next()).map_err(refusal)? {
             Token::Eof => return filter.finish(),
             Token::Nothing => {}
-            _ => return Err(Refusal::PeerAnswerInvalid),
+            _ => return Err(Refusal::PEER_ANSWER_INVALID),
         }
     }
 }

@@ -203,7 +203,7 @@ impl Agreements {
         at: Timestamp,
     ) -> Result<Arc<Agreement>, Refusal> {
         let candidates = self.agreements(Key::Back(service, authority, environment.clone())).await?;
-        choose(&candidates, at, Refusal::BackAgreementNotFound)
+        choose(&candidates, at, Refusal::BACK_AGREEMENT_NOT_FOUND)
     }
 
     /// Every authority's back agreement that holds at `at`, at most one an authority: whose benefits UDK may be shown.
@@ -220,7 +220,7 @@ impl Agreements {
             Found::BackAll(all) => all.at(at),
             _ => return Err(Refusal::Internal),
         };
-        if holding.is_empty() { Err(Refusal::BackAgreementNotFound) } else { Ok(holding) }
+        if holding.is_empty() { Err(Refusal::BACK_AGREEMENT_NOT_FOUND) } else { Ok(holding) }
     }
 
     /// The route that carries the service's calls from `sender` to `receiver` on the day that it is in Copenhagen at `at`.
@@ -257,14 +257,6 @@ impl Agreements {
             }
         };
         Err(Refusal::RouteNotFound { sender: sender.to_string(), receiver: receiver.to_string(), day, others })
-    }
-
-    /// Every route, asked of the store and not of memory: for operators, not for calls.
-    ///
-    /// # Errors
-    /// The store does not answer, or holds what the model does not have.
-    pub async fn routes(&self) -> Result<Vec<Route>, StoreError> {
-        self.store.routes().await
     }
 
     /// One authority of the register.

@@ -125,20 +125,20 @@ impl AnswerReader {
         let read = self.read_body(peer, outgoing.version(), body, &message_id, sink(outgoing)).await;
         let late = tokio::time::Instant::now() >= deadline;
         let outcome = read.map_err(|error| match error {
-            StreamError::Connection if late => Refusal::PeerTimeout { seconds: peer.deadline.as_secs() },
-            StreamError::Connection => Refusal::PeerUnavailable,
+            StreamError::Connection if late => Refusal::PeerTimeout { peer: peer.told.clone(), seconds: peer.deadline.as_secs() },
+            StreamError::Connection => Refusal::PEER_UNAVAILABLE,
             StreamError::Content(refusal) => refusal,
         });
         match &outcome {
             Err(
                 Refusal::PeerTimeout { .. }
-                | Refusal::PeerUnavailable
-                | Refusal::PeerAnswerInvalid
-                | Refusal::PeerSignatureInvalid,
+                | Refusal::PeerUnavailable { .. }
+                | Refusal::PeerAnswerInvalid { .. }
+                | Refusal::PeerSignatureInvalid { .. },
             ) => pass.failed(std::time::Instant::now()),
             _ => pass.succeeded(),
         }
-        outcome
+        outcome.map_err(|refusal| refusal.of_peer(&peer.told))
     }
 
     async fn read_body<S: Sink>(
@@ -172,7 +172,7 @@ impl AnswerReader {
                 Token::Eof => break,
                 Token::End | Token::Nothing => {}
                 Token::Text if reader.read().text().trim().is_empty() => {}
-                _ => return Err(StreamError::Content(Refusal::PeerAnswerInvalid)),
+                _ => return Err(StreamError::Content(Refusal::PEER_ANSWER_INVALID)),
             }
         }
         let proven = pending.finish().map_err(as_ours)?;
@@ -186,13 +186,13 @@ impl AnswerReader {
             Security::AuthorityContext => return Ok(Pending::Transport),
         };
         let mut children = head.root().elements();
-        let (Some(header), Some(body)) = (children.next(), children.next()) else { return Err(Refusal::PeerAnswerInvalid) };
+        let (Some(header), Some(body)) = (children.next(), children.next()) else { return Err(Refusal::PEER_ANSWER_INVALID) };
         let relates = header.only(WSA, "RelatesTo").ok().flatten().and_then(|relates| relates.text());
         // An answer to another call, replayed to this one, would carry somebody else's data.
         if relates.as_deref().map(str::trim) != Some(message_id) {
-            return Err(Refusal::PeerAnswerInvalid);
+            return Err(Refusal::PEER_ANSWER_INVALID);
         }
-        let found = header.only(WSSE, "Security").ok().flatten().ok_or(Refusal::PeerSignatureInvalid)?;
+        let found = header.only(WSSE, "Security").ok().flatten().ok_or(Refusal::PEER_SIGNATURE_INVALID)?;
         let must_cover = header.elements().filter(|block| block.namespace() == WSA).collect();
         let now = self.clock.now();
         let lists = security.signers.current();
@@ -230,15 +230,15 @@ impl Pending {
 /// The caller must not be told that *its* message is malformed when it is the peer's.
 fn as_ours(refusal: Refusal) -> StreamError {
     StreamError::Content(match refusal {
-        Refusal::PeerSignatureInvalid | Refusal::Internal => refusal,
+        Refusal::PeerSignatureInvalid { .. } | Refusal::Internal => refusal,
         Refusal::SignatureInvalid { .. }
         | Refusal::DigestMismatch { .. }
         | Refusal::SignatureCoverage { .. }
         | Refusal::SignatureAlgorithm { .. }
         | Refusal::SecurityStructure { .. }
         | Refusal::DuplicateId
-        | Refusal::TimestampOutside { .. } => Refusal::PeerSignatureInvalid,
-        _ => Refusal::PeerAnswerInvalid,
+        | Refusal::TimestampOutside { .. } => Refusal::PEER_SIGNATURE_INVALID,
+        _ => Refusal::PEER_ANSWER_INVALID,
     })
 }
 
@@ -259,7 +259,7 @@ async fn head(reader: &mut StreamReader<AnswerBody>, version: Version) -> Result
         let is_body = read.depth() == 2 && read.local() == "Body" && read.uris().get(read.uri()) == soap;
         // The head is kept whole to be verified, so it is bounded: an answer's data stands in Body, not here.
         if reader.range().end > LARGEST_HEAD {
-            return Err(StreamError::Content(Refusal::PeerAnswerInvalid));
+            return Err(StreamError::Content(Refusal::PEER_ANSWER_INVALID));
         }
         builder.add(token, read, reader.range()).map_err(StreamError::Content)?;
         match token {
@@ -271,11 +271,11 @@ async fn head(reader: &mut StreamReader<AnswerBody>, version: Version) -> Result
                 let parts: Vec<_> = root.elements().map(|child| (child.namespace(), child.local())).collect();
                 let (header, body) = ((soap, "Header"), (soap, "Body"));
                 if !root.is(soap, "Envelope") || (parts != [header, body] && parts != [body]) {
-                    return Err(StreamError::Content(Refusal::PeerAnswerInvalid));
+                    return Err(StreamError::Content(Refusal::PEER_ANSWER_INVALID));
                 }
                 return Ok((document, depth));
             }
-            Token::Eof => return Err(StreamError::Content(Refusal::PeerAnswerInvalid)),
+            Token::Eof => return Err(StreamError::Content(Refusal::PEER_ANSWER_INVALID)),
             _ => {}
         }
     }

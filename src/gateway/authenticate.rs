@@ -142,7 +142,7 @@ impl AuthenticateStep {
     /// # Errors
     /// The refusals of the binding that the message shows.
     pub fn identify(&self, envelope: &Envelope, shape: &Shape, client: &Client) -> Result<(Caller, NodeId, Proof), Refusal> {
-        let payload = envelope.payload().ok_or(Refusal::OperationUnknown)?;
+        let payload = envelope.payload().ok_or_else(|| self.definition.unknown_operation())?;
         let Contexts { request, authority } = context::find(payload, &shape.content)?;
         let bindings = self.definition.bindings;
         let missing = || Refusal::SecurityModelMissing { supported: bindings.supported() };
@@ -161,7 +161,7 @@ impl AuthenticateStep {
     /// # Errors
     /// What is wrong with the wrapper or the claim.
     pub fn claimed(&self, envelope: &Envelope, shape: &Shape) -> Result<Option<(Cvr, NodeId)>, Refusal> {
-        let payload = envelope.payload().ok_or(Refusal::OperationUnknown)?;
+        let payload = envelope.payload().ok_or_else(|| self.definition.unknown_operation())?;
         if envelope.security().is_some() || !self.definition.bindings.authority_context {
             return Ok(None);
         }

@@ -1,9 +1,11 @@
 //! What one service calls its things. The gateway knows no service by name; `services` fills this in.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::address;
 use crate::audit::Binding;
+use crate::refusal::Refusal;
 use crate::soap::document::Element;
 use crate::soap::names::WSA_ANONYMOUS;
 
@@ -122,6 +124,12 @@ impl Definition {
         let fitting = if of_binding.is_empty() { named } else { of_binding };
         let by_action = fitting.iter().copied().find(|shape| action == Some(&shape.action));
         by_action.or_else(|| fitting.first().copied())
+    }
+
+    /// The refusal of a message that asks for none of the operations, which names them.
+    pub fn unknown_operation(&self) -> Refusal {
+        let operations: BTreeSet<&str> = self.shapes.iter().map(|shape| &*shape.operation).collect();
+        Refusal::OperationUnknown { operations: operations.into_iter().collect::<Vec<_>>().join(", ") }
     }
 
     /// Whether an action names the operation of `shape`, in whatever of its shapes.

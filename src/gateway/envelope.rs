@@ -127,10 +127,10 @@ pub fn read(
         let (said, right) = (promised.media_type(), envelope.version().media_type());
         return Err(Refusal::ContentTypeMismatch { said, envelope: envelope.version().name(), right });
     }
-    let payload = envelope.payload().ok_or(Refusal::OperationUnknown)?;
+    let payload = envelope.payload().ok_or_else(|| definition.unknown_operation())?;
     let binding = if envelope.security().is_some() { Binding::Token } else { Binding::AuthorityContext };
     let named = action.or(envelope.addressing().action.as_deref());
-    let shape = definition.shape(payload, binding, named).cloned().ok_or(Refusal::OperationUnknown)?;
+    let shape = definition.shape(payload, binding, named).cloned().ok_or_else(|| definition.unknown_operation())?;
     let by_http = if promised == Version::V11 { "SOAPAction" } else { "action (Content-Type)" };
     // Three places may name the operation; one that names another invites the receiver behind to do that one.
     for (place, named) in [(by_http, action), ("wsa:Action", envelope.addressing().action.as_deref())] {

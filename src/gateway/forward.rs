@@ -50,7 +50,7 @@ impl<P: Outgoing> Forward<P> {
         let pass = peer
             .breaker
             .admit(now.into_std())
-            .map_err(|resting| Refusal::PeerResting { seconds: resting.remaining.as_secs().max(1) })?;
+            .map_err(|resting| Refusal::PeerResting { peer: peer.told.clone(), seconds: resting.remaining.as_secs().max(1) })?;
         let message_id = format!("urn:uuid:{}", Uuid::new_v4());
         let headers = headers(grant.outgoing())?;
         // Made while the record is being written.
@@ -69,9 +69,9 @@ impl<P: Outgoing> Forward<P> {
                 pass.failed(std::time::Instant::now());
                 tracing::warn!(call = %grant.call().id(), peer = &*peer.name, %error, "the peer could not be called");
                 return Err(match error {
-                    OutboundError::Timeout => Refusal::PeerTimeout { seconds: peer.deadline.as_secs() },
-                    OutboundError::Connect(_) | OutboundError::Broken(_) => Refusal::PeerUnavailable,
-                    OutboundError::Protocol(_) => Refusal::PeerAnswerInvalid,
+                    OutboundError::Timeout => Refusal::PeerTimeout { peer: peer.told.clone(), seconds: peer.deadline.as_secs() },
+                    OutboundError::Connect(_) | OutboundError::Broken(_) => Refusal::PeerUnavailable { peer: peer.told.clone() },
+                    OutboundError::Protocol(_) => Refusal::PeerAnswerInvalid { peer: peer.told.clone() },
                 });
             }
         };
@@ -79,7 +79,7 @@ impl<P: Outgoing> Forward<P> {
             pass.failed(std::time::Instant::now());
             let said = told(response.status(), response.headers());
             tracing::warn!(call = %grant.call().id(), peer = &*peer.name, "the peer's address answers with {said}, which is no answer");
-            return Err(refusal);
+            return Err(refusal.of_peer(&peer.told));
         }
         Ok(Answer { grant, message_id, body: response.into_body(), deadline, pass, _private: () })
     }
@@ -157,9 +157,9 @@ fn acceptable<B>(response: &http::Response<B>, version: Version) -> Result<(), R
     let soap = mime == version.media_type() && !coded;
     match response.status() {
         StatusCode::OK if soap => Ok(()),
-        StatusCode::BAD_REQUEST | StatusCode::INTERNAL_SERVER_ERROR if soap => Err(Refusal::PeerFault),
-        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => Err(Refusal::PeerUnavailable),
-        _ => Err(Refusal::PeerAnswerInvalid),
+        StatusCode::BAD_REQUEST | StatusCode::INTERNAL_SERVER_ERROR if soap => Err(Refusal::PEER_FAULT),
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => Err(Refusal::PEER_UNAVAILABLE),
+        _ => Err(Refusal::PEER_ANSWER_INVALID),
     }
 }
 

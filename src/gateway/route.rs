@@ -10,7 +10,7 @@ use crate::agreements::{Agreement, Agreements, Environment};
 use crate::clock::Clock;
 use crate::id::cvr::Cvr;
 use crate::peer::Peer;
-use crate::refusal::Refusal;
+use crate::refusal::{PeerName, Refusal};
 
 /// The proof that an admitted call may go on to a peer, for its authority. Made by [`BackAgreements::route`] alone.
 #[derive(Clone)]
@@ -56,12 +56,13 @@ pub struct BackAgreements {
 }
 
 impl BackAgreements {
-    /// The agreement by which an authority's calls go on.
+    /// The agreement by which an authority's calls go on to the peer of this name.
     ///
     /// # Errors
     /// `BackAgreementNotFound`, `ServiceAgreementNotActive`, `AgreementsUnavailable`.
-    pub async fn of(&self, authority: Cvr) -> Result<Arc<Agreement>, Refusal> {
-        self.agreements.back(self.service, authority, &self.environment, self.clock.now()).await
+    pub async fn of(&self, authority: Cvr, peer: &PeerName) -> Result<Arc<Agreement>, Refusal> {
+        let back = self.agreements.back(self.service, authority, &self.environment, self.clock.now()).await;
+        back.map_err(|refusal| refusal.of_peer(peer))
     }
 
     /// Lets an admitted call go on to `peer`.
@@ -70,7 +71,7 @@ impl BackAgreements {
     /// As [`BackAgreements::of`].
     pub async fn route(&self, admitted: &Admitted, peer: &Arc<Peer>) -> Result<Routed, Refusal> {
         let authority = *admitted.authenticated().caller().authority();
-        let back = self.of(authority).await?;
+        let back = self.of(authority, &peer.told).await?;
         admitted.call().note(|record| record.back_agreements = vec![back.id]);
         Ok(Routed { call: admitted.call().clone(), authority, back, peer: peer.clone() })
     }

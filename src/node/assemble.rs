@@ -360,6 +360,7 @@ fn offer_terminaladgang(name: &str, settings: &Settings, shared: &Shared<'_>) ->
     };
     let index = Arc::new(Peer {
         name: settings.peer.as_str().into(),
+        told: names::index(),
         address: peer.address.clone(),
         entity_id: peer.entity_id.clone(),
         security: Security::Token(TokenSecurity {

@@ -7,6 +7,7 @@ use http::Uri;
 
 use crate::outbound::Outbound;
 use crate::outbound::breaker::Breaker;
+use crate::refusal::PeerName;
 use crate::revocation::domain::Domain;
 use crate::signature::key::Certificate;
 use crate::sts::cache::TokenCache;
@@ -34,6 +35,8 @@ pub struct TokenSecurity {
 pub struct Peer {
     /// Its name in logs and metrics.
     pub name: Arc<str>,
+    /// Its name in what callers are told.
+    pub told: PeerName,
     /// Its address.
     pub address: Uri,
     /// Its entity id, for which tokens are fetched.

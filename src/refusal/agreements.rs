@@ -13,10 +13,10 @@ macro_rules! agreements {
     ServiceAgreementNotActive { state: Detail = Detail::name("SUSPENDERET") }, Caller, AfterChange, Administrator,
         da: "Serviceaftalen er ikke gældende ({state}).", "Få myndigheden til at godkende eller forny aftalen.",
         en: "The service agreement does not hold (state: {state}).", "Have the authority approve or renew the agreement.";
-    /// No agreement on the back side: nobody approved that the data owner's benefits are shown.
-    BackAgreementNotFound, Caller, AfterChange, Administrator,
-        da: "Der er ingen godkendt serviceaftale mellem servicen og Ydelsesindekset for myndigheden.", "Få myndigheden til også at godkende indeksaftalen, dvs. serviceaftalen om servicens egen adgang til Ydelsesindekset.",
-        en: "There is no approved service agreement between the service and the benefit index for the authority.", "Have the authority approve the agreement on the back side too, that is, the service's own access to the benefit index.";
+    /// No agreement on the back side: nobody approved that the service asks the peer on the authority's behalf.
+    BackAgreementNotFound { peer: PeerName = PeerName::sample() }, Caller, AfterChange, Administrator,
+        da: "Der er ingen godkendt serviceaftale mellem servicen og {peer} for myndigheden.", "Få myndigheden til også at godkende serviceaftalen om servicens egen adgang til {peer}.",
+        en: "There is no approved service agreement between the service and {peer} for the authority.", "Have the authority approve the agreement on the back side too, that is, the service's own access to {peer}.";
     /// The authority is not in the register, or not as one that may call the service.
     AuthorityUnknown, Caller, AfterChange, Administrator,
         da: "Myndigheden er ikke tilmeldt servicen.", "Få myndigheden tilmeldt, før systemet kalder på dens vegne.",

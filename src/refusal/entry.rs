@@ -1,5 +1,7 @@
 //! One row of a table of refusals: what the outside sees.
 
+use super::words::Detail;
+
 /// Whose fault a refusal is. Decides the SOAP fault code (`Sender`/`Receiver`, `Client`/`Server` in SOAP 1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Party {
@@ -19,13 +21,16 @@ pub enum Retry {
 }
 
 /// Who can mend it, by the names that the public authorities' own codes have for them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub enum Audience {
     /// The user of the calling system, by asking otherwise: `SLUTBRUGER`.
+    #[serde(rename = "SLUTBRUGER")]
     User,
     /// Who administers the calling system or its agreements, or its supplier: `ADMINISTRATOR`.
+    #[serde(rename = "ADMINISTRATOR")]
     Administrator,
     /// The gateway's operators, and those of what stands behind it: `DRIFT`.
+    #[serde(rename = "DRIFT")]
     Operations,
 }
 
@@ -40,6 +45,18 @@ impl Audience {
             Self::User => "SLUTBRUGER",
             Self::Administrator => "ADMINISTRATOR",
             Self::Operations => "DRIFT",
+        }
+    }
+
+    /// Who that is, in words.
+    pub fn told(self) -> Detail {
+        match self {
+            Self::User => Detail::new("brugeren af det kaldende system", "the user of the calling system"),
+            Self::Administrator => Detail::new(
+                "det kaldende systems administrator eller leverandør",
+                "the administrator or the supplier of the calling system",
+            ),
+            Self::Operations => Detail::new("driften af gatewayen", "the operations of the gateway"),
         }
     }
 }

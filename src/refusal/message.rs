@@ -58,9 +58,9 @@ macro_rules! message {
         da: "Action (SOAPAction, Content-Type eller wsa:Action) og beskedens indhold angiver ikke den samme operation: {what}.", "Brug den soapAction, som WSDL'en angiver for operationen.",
         en: "The action (SOAPAction, Content-Type or wsa:Action) and the message's content do not name the same operation: {what}.", "Use the soapAction that the WSDL gives for the operation.";
     /// Any operation but those of the service.
-    OperationUnknown, Caller, AfterChange, Administrator,
-        da: "Servicen udbyder ikke den kaldte operation.", "Kald operationen fremsoeg, som WSDL'en beskriver den.",
-        en: "The service does not offer the operation.", "Call the operation fremsoeg as the WSDL describes it.";
+    OperationUnknown { operations: String = "fremsoeg".into() }, Caller, AfterChange, Administrator,
+        da: "Servicen udbyder ikke den kaldte operation.", "Kald en operation, som WSDL'en beskriver: {operations}.",
+        en: "The service does not offer the operation.", "Call an operation that the WSDL describes: {operations}.";
     /// What stands in the request is not in the operation's schema.
     RequestInvalid { what: Detail = Detail::new("uventet element Foo i SoegUdtryk", "unexpected element Foo in SoegUdtryk") }, Caller, AfterChange, Administrator,
         da: "Forespørgslen følger ikke skemaet: {what}.", "Ret forespørgslen efter WSDL'en.",

@@ -34,7 +34,7 @@ mod tests;
 pub use entry::{Audience, Entry, Party, Retry, Text};
 pub(crate) use table::refusals;
 pub(crate) use words::Shown;
-pub use words::{Detail, QName, QNames};
+pub use words::{Detail, PeerName, QName, QNames};
 
 // Each group adds its rows and hands the table on to the next; the last makes the enum. The order is that of docs/faults.md.
 http! { [message identity replay agreements peers node refusals]

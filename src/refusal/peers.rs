@@ -21,30 +21,62 @@ macro_rules! peers {
     StsNotSoap { status: u16 = 404 }, Gateway, Later, Operations,
         da: "STS'ens adresse svarer med HTTP {status} og ikke med en SOAP-besked.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id; kalder du selv STS'en, så ret adressen.",
         en: "The address of the STS answers with HTTP {status} and not with a SOAP message.", "Try again; if the error persists, contact the gateway's operators and give the Call-id; if you call the STS yourself, correct the address.";
-    /// No connection to the index, or it broke.
-    PeerUnavailable, Gateway, Later, Operations,
-        da: "Der er ikke forbindelse til Ydelsesindekset.", "Prøv igen om lidt.",
-        en: "The benefit index cannot be reached.", "Try again shortly.";
+    /// No connection to the peer, or it broke.
+    PeerUnavailable { peer: PeerName = PeerName::sample() }, Gateway, Later, Operations,
+        da: "Der er ikke forbindelse til {peer}.", "Prøv igen om lidt.",
+        en: "There is no connection to {peer}.", "Try again shortly.";
     /// No whole answer within the deadline.
-    PeerTimeout { seconds: u64 = 30 }, Gateway, Later, Operations,
-        da: "Ydelsesindekset havde ikke afgivet et fuldstændigt svar efter {seconds} sekunder.", "Prøv igen om lidt.",
-        en: "The benefit index had not answered in full after {seconds} seconds.", "Try again shortly.";
-    /// The circuit breaker is open: the index failed lately and is left alone for a while.
-    PeerResting { seconds: u64 = 5 }, Gateway, Later, Operations, http 503, after *seconds,
-        da: "Ydelsesindekset har svigtet gentagne gange og kaldes ikke i øjeblikket.", "Prøv igen om {seconds} sekunder.",
-        en: "The benefit index has failed repeatedly and is left alone for now.", "Try again in {seconds} seconds.";
-    /// The index answered with a fault.
-    PeerFault, Gateway, Later, Operations,
-        da: "Ydelsesindekset svarede med en fejl.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id.",
-        en: "The benefit index answered with a fault.", "Try again; if the error persists, contact the gateway's operators and give the Call-id.";
-    /// The index answered something that is not an answer: wrong type, malformed, truncated, unknown root, wrong relation.
-    PeerAnswerInvalid, Gateway, Later, Operations,
-        da: "Ydelsesindeksets svar er ikke gyldigt og kan ikke bruges.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id.",
-        en: "The benefit index's answer is not a valid answer and cannot be used.", "Try again; if the error persists, contact the gateway's operators and give the Call-id.";
-    /// The index's signature on its answer does not verify.
-    PeerSignatureInvalid, Gateway, Later, Operations,
-        da: "Signaturen på Ydelsesindeksets svar kan ikke verificeres.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id.",
-        en: "The signature of the benefit index's answer does not verify.", "Try again; if the error persists, contact the gateway's operators and give the Call-id.";
+    PeerTimeout { peer: PeerName = PeerName::sample(), seconds: u64 = 30 }, Gateway, Later, Operations,
+        da: "Der kom ikke et fuldstændigt svar fra {peer} inden for {seconds} sekunder.", "Prøv igen om lidt.",
+        en: "No complete answer came from {peer} within {seconds} seconds.", "Try again shortly.";
+    /// The circuit breaker is open: the peer failed lately and is left alone for a while.
+    PeerResting { peer: PeerName = PeerName::sample(), seconds: u64 = 5 }, Gateway, Later, Operations, http 503, after *seconds,
+        da: "Kaldene til {peer} er mislykkedes gentagne gange, og der sendes ingen i øjeblikket.", "Prøv igen om {seconds} sekunder.",
+        en: "Calls to {peer} have failed repeatedly, and none is sent for now.", "Try again in {seconds} seconds.";
+    /// The peer answered with a fault.
+    PeerFault { peer: PeerName = PeerName::sample() }, Gateway, Later, Operations,
+        da: "Svaret fra {peer} var en fejlmeddelelse.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id.",
+        en: "The answer from {peer} was a fault.", "Try again; if the error persists, contact the gateway's operators and give the Call-id.";
+    /// The peer answered something that is not an answer: wrong type, malformed, truncated, unknown root, wrong relation.
+    PeerAnswerInvalid { peer: PeerName = PeerName::sample() }, Gateway, Later, Operations,
+        da: "Svaret fra {peer} er ikke gyldigt og kan ikke bruges.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id.",
+        en: "The answer from {peer} is not a valid answer and cannot be used.", "Try again; if the error persists, contact the gateway's operators and give the Call-id.";
+    /// The peer's signature on its answer does not verify.
+    PeerSignatureInvalid { peer: PeerName = PeerName::sample() }, Gateway, Later, Operations,
+        da: "Signaturen på svaret fra {peer} kan ikke verificeres.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id.",
+        en: "The signature of the answer from {peer} does not verify.", "Try again; if the error persists, contact the gateway's operators and give the Call-id.";
 
     } };
+}
+
+use super::{PeerName, Refusal};
+
+/// What is found out where nobody knows which peer it is; [`Refusal::of_peer`] names it.
+impl Refusal {
+    /// Nothing was approved towards the peer.
+    pub const BACK_AGREEMENT_NOT_FOUND: Self = Self::BackAgreementNotFound { peer: PeerName::UNNAMED };
+    /// No connection to the peer.
+    pub const PEER_UNAVAILABLE: Self = Self::PeerUnavailable { peer: PeerName::UNNAMED };
+    /// The peer answered with a fault.
+    pub const PEER_FAULT: Self = Self::PeerFault { peer: PeerName::UNNAMED };
+    /// The peer's answer is none.
+    pub const PEER_ANSWER_INVALID: Self = Self::PeerAnswerInvalid { peer: PeerName::UNNAMED };
+    /// The peer's answer is not signed as it must be.
+    pub const PEER_SIGNATURE_INVALID: Self = Self::PeerSignatureInvalid { peer: PeerName::UNNAMED };
+
+    /// The same, told of the peer of this name where none is named yet. Every step that asks a peer ends with it.
+    #[must_use]
+    pub fn of_peer(mut self, name: &PeerName) -> Self {
+        match &mut self {
+            Self::BackAgreementNotFound { peer }
+            | Self::PeerUnavailable { peer }
+            | Self::PeerTimeout { peer, .. }
+            | Self::PeerResting { peer, .. }
+            | Self::PeerFault { peer }
+            | Self::PeerAnswerInvalid { peer }
+            | Self::PeerSignatureInvalid { peer } => peer.name(name),
+            _ => {}
+        }
+        self
+    }
 }

@@ -33,9 +33,28 @@ fn only_what_may_be_sent_again_says_when_and_a_field_of_it_may_say_so() {
     for entry in services::refusals().iter().map(Refusal::entry) {
         assert!(entry.retry_after.is_none() || entry.retry == Retry::Later, "{}", entry.code);
     }
-    assert_eq!(Refusal::PeerResting { seconds: 7 }.entry().retry_after, Some(7));
+    assert_eq!(Refusal::PeerResting { peer: PeerName::UNNAMED, seconds: 7 }.entry().retry_after, Some(7));
     assert_eq!(Refusal::AuditUnavailable.entry().retry_after, Some(1));
     assert_eq!(Refusal::AuthorityUnknown.entry().retry_after, None);
+}
+
+#[test]
+fn what_fails_behind_the_gateway_is_told_of_the_peer_in_each_language_and_the_first_name_stays() {
+    let index = PeerName::new("Ydelsesindekset", "the benefit index");
+    let others = PeerName::named("fordeling");
+    let every = services::refusals().into_iter().filter(|refusal| refusal.code().starts_with("Peer"));
+    assert_eq!(every.count(), 6);
+    for unnamed in
+        [Refusal::PEER_FAULT, Refusal::PEER_ANSWER_INVALID, Refusal::PEER_UNAVAILABLE, Refusal::BACK_AGREEMENT_NOT_FOUND]
+    {
+        let told = unnamed.clone().of_peer(&index).of_peer(&others).entry();
+        assert!(told.da.what.contains("Ydelsesindekset") && told.en.what.contains("the benefit index"), "{told:?}");
+        let told = unnamed.clone().of_peer(&others).entry();
+        assert!(told.da.what.contains("fordeling") && told.en.what.contains("fordeling"), "{told:?}");
+        let told = unnamed.entry();
+        assert!(told.da.what.contains("det bagvedliggende system") && told.en.what.contains("the system behind the service"));
+    }
+    assert_eq!(Refusal::Internal.of_peer(&index), Refusal::Internal);
 }
 
 #[test]
@@ -125,10 +144,10 @@ fn a_clock_is_ahead_or_behind_and_never_minus() {
 
 #[test]
 fn the_error_text_tells_what_consequence_remedy_retry_and_call_id_in_that_order() {
-    let entry = Refusal::PeerResting { seconds: 5 }.entry();
+    let entry = Refusal::PeerResting { peer: PeerName::new("Ydelsesindekset", "the benefit index"), seconds: 5 }.entry();
     assert_eq!(
         entry.error_text_da("7f3c"),
-        "Ydelsesindekset har svigtet gentagne gange og kaldes ikke i øjeblikket. Kaldet kunne ikke gennemføres; ingen \
+        "Kaldene til Ydelsesindekset er mislykkedes gentagne gange, og der sendes ingen i øjeblikket. Kaldet kunne ikke gennemføres; ingen \
          oplysninger er udleveret. Prøv igen om 5 sekunder. Kaldet kan sendes igen som en ny besked. Call-id: 7f3c"
     );
     assert_eq!(

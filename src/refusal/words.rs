@@ -1,6 +1,7 @@
 //! What the fields of a refusal may be, and how each is shown in Danish and in English.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 /// A part of a text that tells in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,37 @@ impl Detail {
     /// The English words.
     pub fn en(&self) -> &str {
         &self.en
+    }
+}
+
+/// What a system behind the gateway is called in a text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PeerName(Option<Arc<Detail>>);
+
+impl PeerName {
+    /// Not known where the refusal was made.
+    pub const UNNAMED: Self = Self(None);
+
+    /// Its name in Danish and in English, as it stands in the middle of a sentence.
+    pub fn new(da: &str, en: &str) -> Self {
+        Self(Some(Arc::new(Detail::new(da, en))))
+    }
+
+    /// One that has the same name in both languages: what the configuration calls it.
+    pub fn named(name: &str) -> Self {
+        Self(Some(Arc::new(Detail::name(name))))
+    }
+
+    /// Takes a name, unless it has one.
+    pub(super) fn name(&mut self, name: &Self) {
+        if self.0.is_none() {
+            self.clone_from(name);
+        }
+    }
+
+    /// For the documentation and tests.
+    pub(super) fn sample() -> Self {
+        Self::new("Ydelsesindekset", "the benefit index")
     }
 }
 
@@ -119,6 +151,21 @@ impl<T: Display> Shown for T {
     }
     fn en(&self) -> &dyn Display {
         self
+    }
+}
+
+impl Shown for PeerName {
+    fn da(&self) -> &dyn Display {
+        match &self.0 {
+            Some(name) => &name.da,
+            None => &"det bagvedliggende system",
+        }
+    }
+    fn en(&self) -> &dyn Display {
+        match &self.0 {
+            Some(name) => &name.en,
+            None => &"the system behind the service",
+        }
     }
 }
 

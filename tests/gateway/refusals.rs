@@ -40,7 +40,7 @@ enum Shown {
     Under(u16),
     /// It takes a failing disk: `process.rs` shows it on a gateway in a process of its own.
     InProcess,
-    /// It takes a certificate that ends or is revoked while its connection lasts: `tests/gateway/operations.rs` shows it over TLS.
+    /// It takes a certificate that ends or is revoked while its connection lasts: `tests/operations.rs` shows it over TLS.
     InOperations,
     /// It takes what cannot be brought about from outside: shown on the step or the fault alone.
     AtItsStep(u16),
@@ -112,6 +112,7 @@ const CASES: &[(&str, Shown)] = &[
     ("PeerAnswerInvalid", Receiver),
     ("PeerSignatureInvalid", Receiver),
     ("AuditUnavailable", InProcess),
+    ("AnswerTooLarge", Receiver),
     ("Internal", AtItsStep(500)),
     ("PersonMissing", Sender),
     ("PersonSeveral", Sender),
@@ -134,7 +135,6 @@ const CASES: &[(&str, Shown)] = &[
     ("IncludeRefused", Sender),
     ("KleOutside", Sender),
     ("PersonUnproven", Receiver),
-    ("AnswerTooLarge", Receiver),
 ];
 
 fn status(shown: Shown) -> u16 {
@@ -172,6 +172,10 @@ fn is_refused(stage: &Stage, answer: &Answer, code: &str, version: Version) {
     };
     let text = answer.text().replace("soap:", "s:");
     assert!(text.contains(party), "{code} in {version:?}: {party} {text}");
+    if code.starts_with("Peer") || code == "BackAgreementNotFound" {
+        let named = text.contains("Ydelsesindekset") && text.contains("the benefit index");
+        assert!(named, "{code} in {version:?} names the system behind the service: {text}");
+    }
     let record = stage.refused(answer, code);
     assert_eq!(record.outcome, Some(Outcome::Refused));
     let key = keys::pseudonym_key(&stage.world.dir.join("audit-keys/pseudonym.key")).unwrap();

@@ -54,7 +54,7 @@ fn each_code_of_a_fault_has_its_name_and_its_status_in_each_version() {
         (Refusal::MustUnderstand { headers: unknown }, ("MustUnderstand", 500), ("MustUnderstand", 500, 500)),
         (Refusal::DataEncodingUnknown { place: "x".into() }, ("Client", 500), ("DataEncodingUnknown", 500, 500)),
         (Refusal::RequestInvalid { what: detail }, ("Client", 500), ("Sender", 500, 400)),
-        (Refusal::PeerFault, ("Server", 500), ("Receiver", 500, 500)),
+        (Refusal::PEER_FAULT, ("Server", 500), ("Receiver", 500, 500)),
     ];
     for (refusal, (name11, status11), (name12, usual, by_the_letter)) in table {
         let code = |version| {

@@ -34,6 +34,7 @@ use crate::services::terminaladgang::law::release::{
     Ask, Decision, Filter, Filtered, Limits as ReleaseLimits, ReleaseRules, Words,
 };
 use crate::services::terminaladgang::law::request::Outcome as WindowOutcome;
+use crate::services::terminaladgang::names;
 use crate::services::terminaladgang::owners::{Behind, Register};
 use crate::services::terminaladgang::release::ask;
 use crate::services::terminaladgang::settings::Settings;
@@ -332,7 +333,7 @@ impl DryRun {
             Ok(()) => (filter.finish(), None),
             Err(Halt { refusal, reason }) => (Err(refusal), Some(reason)),
         };
-        if matches!(fed, Err(Refusal::PeerAnswerInvalid)) && reason.is_none() {
+        if matches!(fed, Err(Refusal::PeerAnswerInvalid { .. })) && reason.is_none() {
             reason = Some(Fact::new(
                 "Filen indeholder ikke et fuldstændigt svar: en SOAP-besked med FremsoegYdelseIndeksOutput i Body, eller FremsoegYdelseIndeksOutput alene.",
                 "The file holds no whole answer: a SOAP message with FremsoegYdelseIndeksOutput in its Body, or \
@@ -471,7 +472,7 @@ fn unreadable(error: &StreamError, path: &[String]) -> Halt {
         StreamError::Connection => ("Filen kan ikke læses.".to_owned(), "The file cannot be read.".to_owned()),
     };
     Halt {
-        refusal: Refusal::PeerAnswerInvalid,
+        refusal: Refusal::PeerAnswerInvalid { peer: names::index() },
         reason: Fact::new(format!("Læsningen standsede efter /{at}. {da}"), format!("Reading stopped after /{at}. {en}")),
     }
 }
@@ -480,11 +481,11 @@ fn unreadable(error: &StreamError, path: &[String]) -> Halt {
 fn halted(refusal: Refusal, path: &[String]) -> Halt {
     let at = path.join("/");
     let (da, en) = match refusal {
-        Refusal::PeerFault => (
+        Refusal::PeerFault { .. } => (
             "En SOAP-fejl, eller en StatusKode, der er hverken 20 (fundet) eller 44 (intet fundet).",
             "A SOAP fault, or a StatusKode that is neither 20 (found) nor 44 (nothing found).",
         ),
-        Refusal::PeerAnswerInvalid => (
+        Refusal::PeerAnswerInvalid { .. } => (
             "I Body forventes netop ét FremsoegYdelseIndeksOutput (urn:oio:sts:ydelse:ydelseindeks:6): først StandardRetur med StatusKode 20 \
              eller 44, så antal, bevillinger og effektueringer, i den rækkefølge.",
             "Body is to hold exactly one FremsoegYdelseIndeksOutput (urn:oio:sts:ydelse:ydelseindeks:6): first StandardRetur with \
@@ -493,7 +494,7 @@ fn halted(refusal: Refusal, path: &[String]) -> Halt {
         _ => ("", ""),
     };
     let reason = Fact::new(format!("Standset ved /{at}. {da}").trim_end(), format!("Stopped at /{at}. {en}").trim_end());
-    Halt { refusal, reason }
+    Halt { refusal: refusal.of_peer(&names::index()), reason }
 }
 
 /// Where a person's number stands, dots: explanations are shown and sent around.

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::cli::lang::Lang;
-use crate::refusal::Refusal;
+use crate::refusal::{Audience, Refusal};
 use crate::services::terminaladgang::law::decision::Decision;
 use crate::services::terminaladgang::law::release;
 use crate::services::terminaladgang::law::release::Counts;
@@ -112,6 +112,8 @@ pub struct DecisionSaid {
 pub struct RefusalSaid {
     /// The code.
     pub code: &'static str,
+    /// Who can mend it.
+    pub audience: Audience,
     /// What and what to do, in Danish.
     pub da: String,
     /// The same in English.
@@ -166,6 +168,7 @@ impl From<&Refusal> for RefusalSaid {
         let entry = refusal.entry();
         Self {
             code: entry.code,
+            audience: entry.audience,
             da: format!("{} {}", entry.da.what, entry.da.remedy),
             en: format!("{} {}", entry.en.what, entry.en.remedy),
         }
@@ -211,6 +214,8 @@ pub(super) fn write(explanation: &Explanation, lang: Lang, out: &mut impl Write)
         if let Some(refusal) = &step.refusal {
             writeln!(out, "    {}", refusal.code)?;
             lang.say(out, "    ", &refusal.da, &refusal.en)?;
+            let who = refusal.audience.told();
+            lang.say(out, "    ", &format!("Rettes af {}.", who.da()), &format!("Mended by {}.", who.en()))?;
         }
     }
     if let Some(forwarded) = &explanation.forwarded {

@@ -21,6 +21,7 @@ use crate::services::terminaladgang::law::kle::{Constraint, SensitivityConstrain
 use crate::services::terminaladgang::law::request::{self, Search};
 use crate::services::terminaladgang::law::rules::{Future, Naive, Outside, PersonCheck};
 use crate::services::terminaladgang::law::window::Window;
+use crate::services::terminaladgang::names;
 use crate::soap::document::Element;
 use crate::soap::envelope::Version;
 
@@ -135,7 +136,10 @@ impl Check for AskStep {
             record.settings = recorded_decisions(&policy);
         });
         let admitted = owned.admitted();
-        let input = admitted.authenticated().request().ok_or(Refusal::OperationUnknown)?;
+        let input = admitted
+            .authenticated()
+            .request()
+            .ok_or_else(|| Refusal::OperationUnknown { operations: names::OPERATION.to_owned() })?;
         let caller = admitted.authenticated().caller();
         let token = narrowed(caller.privileges())?;
         let judged = judge(&policy, now, input, token, &[admitted.front(), owned.routed().back()])?;

@@ -3,6 +3,7 @@
 //! The index's names are its own (SF1490, version 6). The wrapper's are inferred, by analogy with the pass-through of
 //! the sister index: should the real ones differ, they change here and in `contract/`, and a test holds the two together.
 
+use crate::refusal::PeerName;
 pub use crate::services::terminaladgang::law::schema::{
     BI as BI_NS, GD as GD_NS, GO as GO_NS, OEI as OEI_NS, SD as SD_NS, YI as YI_NS,
 };
@@ -35,3 +36,8 @@ pub const INDEX_RESPONSE: &str = "FremsoegYdelseIndeksOutput";
 pub const INDEX_ACTION: &str = "http://kombit.dk/sts/ydelseindeks/fremsoeg";
 /// The `wsa:Action` of an answer in the token binding.
 pub const INDEX_RESPONSE_ACTION: &str = "http://kombit.dk/sts/ydelseindeks/fremsoegResponse";
+
+/// What callers are told that the index is called.
+pub fn index() -> PeerName {
+    PeerName::new("Ydelsesindekset", "the benefit index")
+}

@@ -13,6 +13,7 @@ use crate::gateway::step::Check;
 use crate::id::cvr::Cvr;
 use crate::peer::Peer;
 use crate::refusal::Refusal;
+use crate::services::terminaladgang::names;
 
 /// A call that may go on to the index, and whose benefits it may be shown.
 pub struct Owned {
@@ -99,7 +100,7 @@ impl Register {
     /// `AuthorityUnknown`, `BackAgreementNotFound`, `ServiceAgreementNotActive`, `AgreementsUnavailable`.
     pub async fn behind(&self, back: &BackAgreements, authority: Cvr) -> Result<Behind, Refusal> {
         let role = self.role(authority).await?;
-        let own = back.of(authority).await?;
+        let own = back.of(authority, &names::index()).await?;
         Ok(Behind { back: own, counterpart: self.counterpart(back, role, authority).await? })
     }
 
@@ -119,7 +120,8 @@ impl Register {
             let udk = register.get(&self.udk).ok_or(Refusal::AuthorityUnknown)?;
             return Ok(Counterpart { owners: BTreeMap::from([(self.udk, udk.name.clone())]), agreements: Vec::new() });
         }
-        let approved = self.agreements.back_all(back.service, &back.environment, back.clock.now()).await?;
+        let approved = self.agreements.back_all(back.service, &back.environment, back.clock.now()).await;
+        let approved = approved.map_err(|refusal| refusal.of_peer(&names::index()))?;
         let (mut owners, mut agreements) = (BTreeMap::new(), Vec::new());
         for (cvr, agreement) in approved.iter() {
             if let Some(known) = register.get(cvr).filter(|known| *cvr != authority && known.role == Role::Municipality) {
@@ -127,6 +129,10 @@ impl Register {
                 agreements.push(agreement.id);
             }
         }
-        if owners.is_empty() { Err(Refusal::BackAgreementNotFound) } else { Ok(Counterpart { owners, agreements }) }
+        if owners.is_empty() {
+            Err(Refusal::BackAgreementNotFound { peer: names::index() })
+        } else {
+            Ok(Counterpart { owners, agreements })
+        }
     }
 }

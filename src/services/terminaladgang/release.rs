@@ -53,8 +53,8 @@ impl Sink for Filtering {
 /// The caller must not be told that *its* message is malformed when it is the index's.
 fn as_ours(refusal: Refusal) -> Refusal {
     match refusal {
-        Refusal::PeerFault | Refusal::Service(_) | Refusal::Internal => refusal,
-        _ => Refusal::PeerAnswerInvalid,
+        Refusal::PeerFault { .. } | Refusal::AnswerTooLarge { .. } | Refusal::Service(_) | Refusal::Internal => refusal,
+        _ => Refusal::PEER_ANSWER_INVALID,
     }
 }
 

@@ -95,10 +95,6 @@ refusals! { []
     PersonUnproven, Gateway, AfterChange, User,
         da: "Det kan ikke godtgøres, at alle fundne ydelser vedrører personen.", "Indskrænk søgningen (kortere periode eller færre KLE-numre), så bevillingerne kommer med på samme side; hjælper det ikke, så kontakt gatewayens drift, og oplys Call-id.",
         en: "It cannot be proven that every benefit found concerns the person.", "Narrow the search (a shorter period or fewer KLE numbers), so that the grants come on the page; if that does not help, contact the gateway's operators and give the Call-id.";
-    /// What may be released passes the limit of one answer.
-    AnswerTooLarge { limit: usize = 8388608 }, Gateway, AfterChange, User,
-        da: "Svaret ville blive større end {limit} byte.", "Indskrænk søgningen (kortere periode, færre KLE-numre eller mindre sider).",
-        en: "The answer would be larger than {limit} bytes.", "Narrow the search (a shorter period, fewer KLE numbers or smaller pages).";
 }
 
 impl Table for LawRefusal {

@@ -89,7 +89,7 @@ pub(super) struct Filter {
 impl Reader<'_> {
     pub(super) fn input(self, input: Element<'_>) -> Result<Input, Refusal> {
         if !input.is(YI, "FremsoegYdelseIndeksInput") {
-            return Err(Refusal::OperationUnknown);
+            return Err(Refusal::OperationUnknown { operations: "fremsoeg".to_owned() });
         }
         let mut children = Place::root(input).children(&[])?;
         let grants = self.look_ups(&mut children, "BevillingUuid")?;

@@ -188,6 +188,6 @@ impl Collector {
     fn hold(&mut self, bytes: usize, limit: usize) -> Fed {
         self.held = self.held.saturating_add(bytes);
         // No effectuation or grant is that large; a narrower search would meet it again, so it is the answer's fault.
-        if self.held > limit { Err(Refusal::PeerAnswerInvalid.into()) } else { Ok(()) }
+        if self.held > limit { Err(Refusal::PEER_ANSWER_INVALID.into()) } else { Ok(()) }
     }
 }

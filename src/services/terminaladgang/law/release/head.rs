@@ -97,13 +97,13 @@ fn paging(node: Node<'_>, rules: &ReleaseRules, ask: &Ask) -> Option<Paging> {
 /// `PeerFault` for any other status; `PeerAnswerInvalid` where there is none, or none that can be trusted.
 pub(super) fn status(node: Node<'_>) -> Result<bool, Refusal> {
     if node.is_distorted() {
-        return Err(Refusal::PeerAnswerInvalid);
+        return Err(Refusal::PEER_ANSWER_INVALID);
     }
-    let Value::Text(text) = node.value(Place::StatusCode) else { return Err(Refusal::PeerAnswerInvalid) };
+    let Value::Text(text) = node.value(Place::StatusCode) else { return Err(Refusal::PEER_ANSWER_INVALID) };
     match text.trim_matches(is_space) {
         "20" => Ok(true),
         "44" => Ok(false),
-        code if !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_digit()) => Err(Refusal::PeerFault),
-        _ => Err(Refusal::PeerAnswerInvalid),
+        code if !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_digit()) => Err(Refusal::PEER_FAULT),
+        _ => Err(Refusal::PEER_ANSWER_INVALID),
     }
 }

@@ -11,11 +11,9 @@ use super::node::{Identifier, Node, Value};
 use super::place::Place;
 use super::{Ask, Limits, ReleaseRules};
 use crate::id::cpr::Cpr;
-use crate::id::kle::Kle;
 use crate::refusal::Refusal;
 use crate::services::terminaladgang::law::dates;
-use crate::services::terminaladgang::law::kle::{Sensitivity, SensitivityConstraint};
-use crate::services::terminaladgang::law::refusal::LawRefusal;
+use crate::services::terminaladgang::law::kle::{Kle, Sensitivity, SensitivityConstraint};
 use crate::services::terminaladgang::law::rules::{Future, PersonCheck, Roles};
 
 /// Whose grant it is.
@@ -80,7 +78,7 @@ impl Grants {
             grant.sensitivity |= known.sensitivity;
             grant.proof = agree(Some(known.proof), grant.proof);
         } else if self.0.len() >= limits.grants {
-            return Err(LawRefusal::AnswerTooLarge { limit: limits.released_bytes }.into());
+            return Err(Refusal::AnswerTooLarge { limit: limits.released_bytes });
         }
         self.0.insert(id, grant);
         Ok(())

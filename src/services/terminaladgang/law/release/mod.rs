@@ -171,7 +171,7 @@ impl Filter {
             Token::End => self.end(),
             Token::Text | Token::CData => self.text(read.text_bytes()),
             Token::Comment | Token::Nothing => Ok(()),
-            Token::Eof => Err(Refusal::PeerAnswerInvalid.into()),
+            Token::Eof => Err(Refusal::PEER_ANSWER_INVALID.into()),
         };
         if let Err(refusal) = &fed {
             self.failed = Some(refusal.clone());
@@ -194,7 +194,7 @@ impl Filter {
             return Err(*refusal);
         }
         if self.stage != Stage::Done {
-            return Err(Refusal::PeerAnswerInvalid);
+            return Err(Refusal::PEER_ANSWER_INVALID);
         }
         // Told rather than passed over in silence: the answer would read "receives nothing".
         if self.unproven {
@@ -206,7 +206,7 @@ impl Filter {
         body.extend_from_slice(&self.objects);
         body.extend_from_slice(END);
         if body.len() > self.ask.limits.released_bytes {
-            return Err(LawRefusal::AnswerTooLarge { limit: self.ask.limits.released_bytes }.into());
+            return Err(Refusal::AnswerTooLarge { limit: self.ask.limits.released_bytes });
         }
         let (counts, decisions) = self.tally.finish(&self.rules);
         Ok(Filtered { body, counts, decisions, objects_seen: self.objects_seen, bytes_seen: self.bytes_seen })
@@ -222,7 +222,7 @@ impl Filter {
     }
 
     fn end(&mut self) -> Fed {
-        let Some(depth) = self.depth.checked_sub(1) else { return Err(Refusal::PeerAnswerInvalid.into()) };
+        let Some(depth) = self.depth.checked_sub(1) else { return Err(Refusal::PEER_ANSWER_INVALID.into()) };
         self.depth = depth;
         if self.depth == 0 {
             // An answer without a status says nothing.
@@ -242,7 +242,7 @@ impl Filter {
         self.saw(text.len());
         match self.depth {
             0 if text.iter().all(|byte| is_space(char::from(*byte))) => Ok(()),
-            0 => Err(Refusal::PeerAnswerInvalid.into()),
+            0 => Err(Refusal::PEER_ANSWER_INVALID.into()),
             _ => self.collector.text(text, self.ask.limits.object_bytes),
         }
     }
@@ -255,12 +255,12 @@ impl Filter {
     fn root(&mut self, read: &impl Reading) -> Fed {
         let soap = ["http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"];
         match (read.uris().get(read.uri()), read.local()) {
-            (uri, "Fault") if soap.contains(&uri) => Err(Refusal::PeerFault.into()),
+            (uri, "Fault") if soap.contains(&uri) => Err(Refusal::PEER_FAULT.into()),
             (uri, "FremsoegYdelseIndeksOutput") if uri == Ns::Yi.uri() && !collect::is_odd(read) && self.stage == Stage::Body => {
                 self.stage = Stage::Output;
                 Ok(())
             }
-            _ => Err(Refusal::PeerAnswerInvalid.into()),
+            _ => Err(Refusal::PEER_ANSWER_INVALID.into()),
         }
     }
 
@@ -271,7 +271,7 @@ impl Filter {
             _ => self.stage >= Stage::Status && self.stage <= stage,
         };
         self.stage = stage;
-        if allowed { Ok(()) } else { Err(Refusal::PeerAnswerInvalid.into()) }
+        if allowed { Ok(()) } else { Err(Refusal::PEER_ANSWER_INVALID.into()) }
     }
 
     /// A whole child of the output.
@@ -303,7 +303,7 @@ impl Filter {
 
     fn object(&mut self, node: Node<'_>) -> Fed {
         if !self.found {
-            return Err(Refusal::PeerAnswerInvalid.into()); // "not found", and then something
+            return Err(Refusal::PEER_ANSWER_INVALID.into()); // "not found", and then something
         }
         if self.ask.asks_nothing() {
             self.tally.object_removed(self.objects_seen, Guard::NotAsked, node.fields());
@@ -323,7 +323,7 @@ impl Filter {
                 self.released += 1;
                 self.objects = writer.into_bytes();
                 if self.objects.len() > self.ask.limits.released_bytes {
-                    return Err(Refusal::from(LawRefusal::AnswerTooLarge { limit: self.ask.limits.released_bytes }).into());
+                    return Err(Refusal::AnswerTooLarge { limit: self.ask.limits.released_bytes }.into());
                 }
             }
         }
