@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::path::Path;
 use super::wsdl::Security;
+use crate::agreements::route::EntityId;
 use crate::config::reader::{Gathered, Reader, as_array, as_text, one_of};
 use crate::refusal::Audience;
 use crate::schema::source::Problem;
@@ -180,9 +181,8 @@ fn rest(root: &mut Reader<'_>, line_of: &dyn Fn(usize) -> usize) -> Option<Setti
             as_text(value)?.parse::<Uuid>().map_err(|_| "is not a UUID; write it as 8-4-4-4-12 hexadecimal digits".to_owned())
         });
         let entity_id = section.setting("entity_id", None, |value| {
-            let text = as_text(value)?;
-            let fits = text.contains(':') && !text.contains(|c: char| c.is_whitespace() || c.is_control());
-            if fits { Ok(text) } else { Err("is not an entity id; write the URI by which tokens name the service".to_owned()) }
+            let entity_id = as_text(value)?.parse::<EntityId>();
+            entity_id.map_err(|_| "is not an entity id; write the URI by which tokens name the service".to_owned())
         });
         let path = section.setting("path", None, |value| {
             let text = as_text(value)?;
@@ -244,7 +244,7 @@ fn rest(root: &mut Reader<'_>, line_of: &dyn Fn(usize) -> usize) -> Option<Setti
     let (audience, limits) = (audience?, limits?);
     Some(Settings {
         uuid,
-        entity_id,
+        entity_id: entity_id.to_string(),
         path,
         provider,
         receiver,
