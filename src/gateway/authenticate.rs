@@ -92,10 +92,6 @@ impl Authenticated {
     pub fn caller(&self) -> &Caller {
         &self.caller
     }
-    /// The message as it came.
-    pub fn enveloped(&self) -> &Enveloped {
-        &self.enveloped
-    }
     /// The request of the operation, without the platform's wrapper. In the token binding the signature covers it.
     pub fn request(&self) -> Option<Element<'_>> {
         self.enveloped.envelope().document().element(self.request)

@@ -38,10 +38,6 @@ pub struct Group {
 }
 
 impl Group {
-    /// The authority the privileges hold for.
-    pub fn cvr(&self) -> &str {
-        &self.cvr
-    }
     /// The privileges, as URIs.
     pub fn privileges(&self) -> impl Iterator<Item = &str> {
         self.privileges.iter().map(String::as_str)

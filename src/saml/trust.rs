@@ -266,10 +266,6 @@ impl Trust {
     pub fn issuers(&self) -> &[Issuer] {
         &self.issuers
     }
-    /// What an operator should know; see [`Issuer::warnings`].
-    pub fn warnings(&self, now: Timestamp) -> Vec<String> {
-        self.issuers.iter().flat_map(|issuer| issuer.warnings(now)).collect()
-    }
 }
 
 #[cfg(test)]

@@ -88,8 +88,6 @@ pub struct Played {
     pub scene: Scene,
     /// What was asked, in words.
     pub asked: String,
-    /// What went over the wire.
-    pub exchange: Exchange,
     /// What the answer says.
     pub said: Said,
     /// The audit record.
@@ -149,7 +147,7 @@ pub async fn play(world: &World, scene: Scene) -> Result<Played, WorldError> {
     let took = started.elapsed();
     let record = world.records.recv_timeout(Duration::from_secs(5))?;
     let said = Said::read(&exchange.answer);
-    Ok(Played { scene, asked: asked.to_owned(), exchange, said, record, signed, took })
+    Ok(Played { scene, asked: asked.to_owned(), said, record, signed, took })
 }
 
 async fn by_token(world: &World, scene: Scene, question: &Question) -> Result<(Exchange, Option<bool>), WorldError> {

@@ -301,11 +301,6 @@ impl World {
         self.index.requests()
     }
 
-    /// How many requests have reached the token service.
-    pub fn sts_requests(&self) -> u64 {
-        self.sts.requests()
-    }
-
     /// Takes everything down; gives how many connections had to be cut.
     pub async fn stop(self) -> usize {
         let cut = match self.node {

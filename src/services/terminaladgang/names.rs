@@ -14,8 +14,6 @@ pub use crate::soap::names::{
 
 /// Where the service answers, below the gateway's address.
 pub const SERVICE_PATH: &str = "/service/Ydelse/TerminalAdgang/6";
-/// The service in the catalogue of services, and in agreements.
-pub const SERVICE_UUID: &str = "3053ec89-31fe-4206-878b-bba6783d7a88";
 /// The one operation that the service offers.
 pub const OPERATION: &str = "fremsoeg";
 

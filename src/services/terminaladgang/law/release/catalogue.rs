@@ -254,11 +254,6 @@ guards! {
 }
 
 impl Guard {
-    /// The guard that the policy file spells so.
-    pub fn parse(id: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|guard| guard.id() == id)
-    }
-
     pub(super) fn index(self) -> usize {
         self as usize
     }
