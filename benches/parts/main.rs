@@ -22,7 +22,7 @@
 )] // a measurement that cannot be made must stop
 
 mod measure;
-#[path = "../../tests/signature/parties.rs"]
+#[path = "../../tests/messages/parties.rs"]
 #[allow(dead_code)] // of which this takes the keys
 mod parties;
 mod parts;

@@ -1,7 +1,7 @@
 //! What must hold of any bytes at all.
 //!
 //! Each check takes bytes from a stranger, does with them what the gateway does, and panics where a claim fails. The fuzz
-//! targets call them on what the fuzzer invents; `tests/fuzz_corpus.rs` on the corpus, so that no finding comes back.
+//! targets call them on what the fuzzer invents; `tests/messages/fuzz_corpus.rs` on the corpus, so that no finding comes back.
 
 pub mod canonicaliser;
 pub mod envelope;

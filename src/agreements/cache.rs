@@ -259,6 +259,14 @@ impl Agreements {
         Err(Refusal::RouteNotFound { sender: sender.to_string(), receiver: receiver.to_string(), day, others })
     }
 
+    /// Every route, asked of the store and not of memory: for operators, not for calls.
+    ///
+    /// # Errors
+    /// The store does not answer, or holds what the model does not have.
+    pub async fn routes(&self) -> Result<Vec<Route>, StoreError> {
+        self.store.routes().await
+    }
+
     /// One authority of the register.
     ///
     /// # Errors

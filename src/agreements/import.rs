@@ -9,8 +9,9 @@ use toml::de::DeTable;
 use uuid::Uuid;
 
 use super::fields::{self, Fields, Problem, Reader};
-use super::model::{Agreement, Authority, Environment, Role, Side, State, Thumbprint, is_kle_pattern};
+use super::model::{Agreement, Authority, Environment, Role, Side, State, Thumbprint};
 use crate::id::cvr::Cvr;
+use crate::id::kle::Pattern;
 
 /// What a file holds, once it has been found in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -90,7 +91,7 @@ impl Reader<'_> {
         let legal_basis = fields.text("legal_basis");
         let purpose = fields.text("purpose");
         let kle = fields.list("kle", "a KLE number or pattern such as 32.03.04, 32.03.* or 32.*", |t| {
-            is_kle_pattern(t).then(|| t.to_owned())
+            Pattern::parse(t).is_some().then(|| t.to_owned())
         });
         let sensitivity = fields.list("sensitivity", "a name of A-Z and _", |t| is_sensitivity(t).then(|| t.to_owned()));
         let decided_by = if fields.has("decided_by") { fields.text("decided_by").map(Some) } else { Some(None) };

@@ -384,13 +384,6 @@ pub struct Decision {
     pub reason: Option<String>,
 }
 
-/// Whether `text` is a KLE number or one of the wildcard forms that privileges use (FACTS: `9*`, `99.*`, `99.9*`,
-/// `99.99.*`, `99.99.9*`). A bare `*` is none of them: no constraint is written as an empty list, on purpose.
-pub fn is_kle_pattern(text: &str) -> bool {
-    let form: String = text.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
-    ["99.99.99", "9*", "99.*", "99.9*", "99.99.*", "99.99.9*"].contains(&form.as_str())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -436,16 +429,6 @@ mod tests {
         assert_eq!(with_colons.parse(), Ok(Thumbprint::of_der(b"")));
         let sha1 = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
         assert!(sha1.parse::<Thumbprint>().is_err(), "a SHA-1 thumbprint can be forged");
-    }
-
-    #[test]
-    fn kle_patterns_are_the_documented_forms() {
-        for good in ["32.03.04", "3*", "32.*", "32.0*", "32.03.*", "32.03.0*"] {
-            assert!(is_kle_pattern(good), "{good}");
-        }
-        for bad in ["", "*", "32*", "32", "32.03", "32.03.04*", "32.03.04.05", "a*", "32.**", "٣*", "32.03.04 "] {
-            assert!(!is_kle_pattern(bad), "{bad}");
-        }
     }
 
     #[test]

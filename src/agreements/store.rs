@@ -72,7 +72,7 @@ pub enum StoreError {
         older: bool,
     },
     /// The file was replaced while it was being written to: what was written is in the file that is gone.
-    #[error("{} was replaced by another file while this was being written, so that it may be lost; look at the agreement, and do it again", .0.display())]
+    #[error("{} was replaced by another file while this was being written, so that it may be lost; look whether it is there, and do it again", .0.display())]
     Replaced(PathBuf),
     /// The agreement is not what it was when it was looked at.
     #[error("agreement {0} was changed since it was shown; nothing was written, look at it again")]

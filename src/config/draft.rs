@@ -88,6 +88,11 @@ impl<S: ServiceSection> Draft<S> {
         Self { file: file.to_owned(), text: String::new(), folder: PathBuf::new(), sections, gathered }
     }
 
+    /// Whether nothing is wrong so far.
+    pub fn is_sound(&self) -> bool {
+        self.gathered.problems.borrow().is_empty()
+    }
+
     /// What could be read.
     pub fn sections(&self) -> &Sections<S> {
         &self.sections

@@ -1,15 +1,14 @@
 //! The admin listener: metrics and health, for operators and never for callers.
 
 use std::convert::Infallible;
-use std::future::{Ready, ready};
+use std::future::ready;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use tower::Service;
+use tower::{Service, service_fn};
 
 use super::serve::Readiness;
 
@@ -25,6 +24,14 @@ pub struct Admin {
 }
 
 impl Admin {
+    /// The service for [`super::serve::serve`].
+    pub fn service<B: 'static>(
+        self,
+    ) -> impl Service<Request<B>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+    {
+        service_fn(move |request| ready(Ok(self.answer(&request))))
+    }
+
     /// Answers one request: `/metrics`, `/healthz` (the process lives), `/readyz` (the node takes calls).
     pub fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         const TEXT: &str = "text/plain; charset=utf-8";
@@ -43,21 +50,6 @@ impl Admin {
             },
             _ => text(StatusCode::NOT_FOUND, TEXT, "/metrics, /healthz, /readyz\n".to_owned()),
         }
-    }
-}
-
-/// So that [`super::serve::serve`] can serve it.
-impl<B> Service<Request<B>> for Admin {
-    type Response = Response<Full<Bytes>>;
-    type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        ready(Ok(self.answer(&request)))
     }
 }
 
@@ -132,7 +124,7 @@ mod tests {
             Work::unbounded(),
             refusals(),
             serving,
-            move |_| own.clone(),
+            move |_| own.clone().service(),
             std::future::pending(),
         ));
         for (path, status, says) in [
@@ -166,7 +158,7 @@ mod tests {
             Work::unbounded(),
             refusals(),
             admin.readiness,
-            move |_| own.clone(),
+            move |_| own.clone().service(),
             std::future::pending(),
         ));
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HOST};
 use http::{HeaderValue, Method, Request, Response, Version};
 use http_body_util::Full;
-use tower::Service;
+use tower::{Service, service_fn};
 
 use super::http::plain_refusal;
 use super::refused::{Cause, Refusals};
@@ -128,24 +128,16 @@ impl<'s, B> Asked<'s, B> {
     }
 }
 
-impl<B: Send + 'static> Service<Request<B>> for Router<B>
-where
-    GatewayService<B>: Service<
-            Request<B>,
-            Response = Response<Full<Bytes>>,
-            Error = Infallible,
-            Future = BoxFuture<Result<Response<Full<Bytes>>, Infallible>>,
-        >,
-{
-    type Response = Response<Full<Bytes>>;
-    type Error = Infallible;
-    type Future = BoxFuture<Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Infallible>> {
-        std::task::Poll::Ready(Ok(()))
+impl<B: Send + 'static> Router<B> {
+    /// The service for one connection.
+    pub fn service(
+        self,
+    ) -> impl Service<Request<B>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+    {
+        service_fn(move |request| self.call(request))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&self, request: Request<B>) -> BoxFuture<Result<Response<Full<Bytes>>, Infallible>> {
         let services = self.in_force.current();
         match Asked::of(&services, &request) {
             Asked::Refused(cause, refusal) => {

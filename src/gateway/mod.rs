@@ -107,7 +107,6 @@ use std::convert::Infallible;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use tower::Service;
 use tower::util::BoxCloneSyncService;
 
 /// The steps that every service begins with, in the order of its page.
@@ -129,34 +128,4 @@ pub struct Front {
 }
 
 /// The stack with its types put away.
-pub struct GatewayService<B>(BoxCloneSyncService<Request<B>, Response<Full<Bytes>>, Infallible>);
-
-impl<B> GatewayService<B> {
-    /// Puts them away.
-    pub fn new<S>(service: S) -> Self
-    where
-        S: Service<Request<B>, Response = Response<Full<Bytes>>, Error = Infallible> + Clone + Send + Sync + 'static,
-        S::Future: Send + 'static,
-    {
-        Self(BoxCloneSyncService::new(service))
-    }
-}
-
-impl<B> Clone for GatewayService<B> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<B> Service<Request<B>> for GatewayService<B> {
-    type Response = Response<Full<Bytes>>;
-    type Error = Infallible;
-    type Future = step::BoxFuture<Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Infallible>> {
-        self.0.poll_ready(context)
-    }
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        self.0.call(request)
-    }
-}
+pub type GatewayService<B> = BoxCloneSyncService<Request<B>, Response<Full<Bytes>>, Infallible>;

@@ -10,7 +10,7 @@ use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
-use tower::{Layer, Service};
+use tower::{Layer, Service, service_fn};
 use uuid::Uuid;
 
 use super::call::{Call, OfCall};
@@ -18,7 +18,6 @@ use super::definition::Definition;
 use super::envelope::content_type;
 use super::reply::{RefusedReply, Reply};
 use super::seal::{SealStep, Sealed};
-use super::step::BoxFuture;
 use crate::audit::{Audit, Record};
 use crate::clock::Clock;
 use crate::refusal::Refusal;
@@ -67,7 +66,7 @@ pub struct OpenLayer {
 impl<S> Layer<S> for OpenLayer {
     type Service = OpenService<S>;
     fn layer(&self, inner: S) -> Self::Service {
-        OpenService { layer: Arc::new(self.clone()), inner, client: Client::default() }
+        OpenService { layer: Arc::new(self.clone()), inner }
     }
 }
 
@@ -76,64 +75,69 @@ impl<S> Layer<S> for OpenLayer {
 pub struct OpenService<S> {
     layer: Arc<OpenLayer>,
     inner: S,
-    client: Client,
 }
 
-impl<S: Clone> OpenService<S> {
-    /// The service for one connection.
-    pub fn for_client(&self, client: Client) -> Self {
-        Self { client, ..self.clone() }
-    }
-}
-
-impl<S, B> Service<Request<B>> for OpenService<S>
+impl<S> OpenService<S>
 where
-    S: Service<Received, Response = Sealed, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Received, Response = Sealed, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Refusal>,
 {
-    type Response = Response<Full<Bytes>>;
-    type Error = Infallible;
-    type Future = BoxFuture<Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Infallible>> {
-        std::task::Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let layer = self.layer.clone();
-        let mut inner = self.inner.clone();
-        let client = self.client.clone();
-        Box::pin(async move {
-            let now = layer.clock.now();
-            let record = Record::new(call_id(now), now, &layer.definition.name);
-            let call = match layer.audit.open(record) {
-                Ok(record) => Call::new(record),
-                // No place for the record that the call will need: it is not begun.
-                Err(refusal) => return Ok(unrecorded(&refusal)),
-            };
-            let sealed = match layer.read(request, &call, client).await {
-                // Only now, with the whole request here: see `crate::work`.
-                Ok(received) => match layer.work.enter() {
-                    Some(_place) => match inner.call(received).await {
-                        Ok(sealed) => sealed,
-                        Err(never) => match never {},
-                    },
-                    None => {
-                        let reply = Reply::unproven(received.version, &call);
-                        layer.seal.refuse(reply.refuse(Refusal::Overloaded { seconds: 1 })).await
-                    }
-                },
-                Err(refused) => layer.seal.refuse(refused).await,
-            };
-            call.end(sealed.refusal.as_ref());
-            Ok(layer.respond(sealed, &call))
-        })
+    /// The service for one connection.
+    pub fn for_client<B>(
+        &self,
+        client: Client,
+    ) -> impl Service<Request<B>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+    + use<S, B>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Refusal>,
+    {
+        let (layer, inner) = (self.layer.clone(), self.inner.clone());
+        service_fn(move |request: Request<B>| layer.clone().pass(request, inner.clone(), client.clone()))
     }
 }
 
 impl OpenLayer {
+    async fn pass<S, B>(
+        self: Arc<Self>,
+        request: Request<B>,
+        mut inner: S,
+        client: Client,
+    ) -> Result<Response<Full<Bytes>>, Infallible>
+    where
+        S: Service<Received, Response = Sealed, Error = Infallible>,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Refusal>,
+    {
+        let now = self.clock.now();
+        let record = Record::new(call_id(now), now, &self.definition.name);
+        let call = match self.audit.open(record) {
+            Ok(record) => Call::new(record),
+            // No place for the record that the call will need: it is not begun.
+            Err(refusal) => return Ok(unrecorded(&refusal)),
+        };
+        let sealed = match self.read(request, &call, client).await {
+            // Only now, with the whole request here: see `crate::work`.
+            Ok(received) => match self.work.enter() {
+                Some(_place) => match inner.call(received).await {
+                    Ok(sealed) => sealed,
+                    Err(never) => match never {},
+                },
+                None => {
+                    let reply = Reply::unproven(received.version, &call);
+                    self.seal.refuse(reply.refuse(Refusal::Overloaded { seconds: 1 })).await
+                }
+            },
+            Err(refused) => self.seal.refuse(refused).await,
+        };
+        call.end(sealed.refusal.as_ref());
+        Ok(self.respond(sealed, &call))
+    }
+
     async fn read<B>(&self, request: Request<B>, call: &Call, client: Client) -> Result<Received, RefusedReply>
     where
         B: Body<Data = Bytes> + Send + 'static,

@@ -64,12 +64,17 @@ pub async fn examine(file: &Path, clock: &Clock, purpose: &Purpose) -> Finished 
             Err(error) => draft.problem("agreements.store", format!("{error}; name the agreements store, or restore it")),
             Ok(Schema { version, latest }) => {
                 let holds = vec![Content { kind: "store", subject: format!("schema {version} of {latest}"), ends: None }];
-                // An older schema is brought up to date by `serve`, and cannot be read before.
-                let environment = draft.sections().environment.clone().filter(|_| version == latest);
+                // An older schema is brought up to date by `serve`, and cannot be read before. A section with a problem is not
+                // there to hold a route against.
+                let environment = draft.sections().environment.clone().filter(|_| version == latest && draft.is_sound());
                 if let Some(environment) = environment {
-                    match routes::warnings(&store, &environment, clock.now()).await {
+                    let services = routes::Known::of(&draft.sections().services);
+                    match routes::of_store(&store, &environment, &services, clock.now()).await {
                         Ok(warnings) => warnings.into_iter().for_each(|text| draft.warning("agreements.store", text)),
-                        Err(error) => draft.problem("agreements.store", format!("{error}; restore the agreements store")),
+                        // Calls that need no route are served all the same.
+                        Err(error) => {
+                            draft.warning("agreements.store", format!("its routes cannot be read: {error}; restore it"))
+                        }
                     }
                 }
                 draft.note(FileRead { setting: "agreements.store".to_owned(), file: store, holds, secret: false });

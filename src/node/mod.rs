@@ -161,17 +161,21 @@ pub async fn start(
     let store_answers = Arc::new(AtomicBool::new(true));
     tokio::spawn(watch::store(agreements, store_answers.clone(), stopped.clone()));
     tokio::spawn(watch::certificates(reloader.clone(), clock.clone(), stopped.clone()));
+    tokio::spawn(watch::routes(reloader.clone(), stopped.clone()));
     tokio::spawn(reloader.clone().keep_revocation_fresh(stopped.clone()));
 
     let (in_force, of_calls) = (reloader.in_force.clone(), metrics.clone());
     let refusals = Refusals::new("service", metrics.clone());
     let of_router = refusals.clone();
-    let make = move |peer: crate::edge::serve::Peer| Router {
-        in_force: in_force.clone(),
-        client: Client { chain: peer.chain().clone() },
-        address: peer.address(),
-        refusals: of_router.clone(),
-        metrics: of_calls.clone(),
+    let make = move |peer: crate::edge::serve::Peer| {
+        Router {
+            in_force: in_force.clone(),
+            client: Client { chain: peer.chain().clone() },
+            address: peer.address(),
+            refusals: of_router.clone(),
+            metrics: of_calls.clone(),
+        }
+        .service()
     };
     let transport = Transport::Tls(reloader.tls.clone());
     let service = serve(listener, transport, limits.clone(), work, refusals, readiness.clone(), make, until(stopped.clone()));
@@ -191,6 +195,7 @@ pub async fn start(
     // What tells of an overload must answer during it.
     let work = Work::unbounded();
     let refusals = Refusals::new("admin", metrics.clone());
+    let handler = handler.service();
     let make = move |_| handler.clone();
     let admin = serve(admin, admin_transport, limits, work, refusals, Readiness::new(), make, until(admin_stopped));
     Ok(Node { stop, stop_admin, service: tokio::spawn(service), admin: tokio::spawn(admin), audit, metrics, reloader })

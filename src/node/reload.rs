@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::domains::domains;
 use super::{Config, ServeError};
+use crate::agreements::StoreError;
 use crate::clock::Clock;
 use crate::edge::http::RequestBody;
 use crate::edge::router::{InForce, Services, Serving};
@@ -203,6 +204,16 @@ impl Reloader {
     /// When each configured certificate ends, by setting.
     pub(super) async fn expiries(&self) -> Vec<(String, Timestamp)> {
         self.running.lock().await.known.expiries.clone()
+    }
+
+    /// What an operator is to be told of the stored routes.
+    pub(super) async fn route_warnings(&self) -> Result<Vec<String>, StoreError> {
+        let (environment, services) = {
+            let config = &self.running.lock().await.config;
+            (config.environment.clone(), super::routes::Known::of(&config.services))
+        };
+        let routes = self.lasting().agreements.routes().await?;
+        Ok(super::routes::warnings(&routes, &environment, &services, self.clock.now()))
     }
 
     /// The metrics, after taking over into them what is only known here. A reload under way is not waited for: its figures

@@ -43,6 +43,21 @@ pub(super) async fn certificates(reloader: Arc<Reloader>, clock: Clock, mut stop
     }
 }
 
+/// Tells in the log, once a day, what is wrong with the stored routes. At the start the configuration's examination does.
+pub(super) async fn routes(reloader: Arc<Reloader>, mut stopped: watch::Receiver<()>) {
+    let day = Duration::from_secs(24 * 3600);
+    let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + day, day);
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            _ = tick.tick() => match reloader.route_warnings().await {
+                Ok(warnings) => warnings.iter().for_each(|warning| tracing::warn!(setting = "agreements.store", "{warning}")),
+                Err(error) => tracing::warn!(%error, "the routes cannot be read, so that nothing is told of them"),
+            },
+        }
+    }
+}
+
 /// How long a certificate has left, in the steps at which operators are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Left {

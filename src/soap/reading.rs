@@ -2,7 +2,7 @@
 //!
 //! There are two readers. [`Scanner`](super::scan::Scanner) reads requests and answers alike, so that there is one idea of
 //! what a message is; the judge over quick-xml's events (`tests/support/strict.rs`), which it is held against by
-//! `tests/scanner.rs` and the fuzz target `tokenizer`, is in no program. Whoever takes tokens takes them from either.
+//! `tests/messages/scanner.rs` and the fuzz target `tokenizer`, is in no program. Whoever takes tokens takes them from either.
 
 use std::ops::Range;
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::{Body, Frame};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -30,7 +30,7 @@ use crate::signature::credentials::Credentials;
 /// The longest request that a stub reads, in bytes.
 const LONGEST: usize = 4 * 1024 * 1024;
 
-/// The body of a stub's answer. An error in it cuts the connection.
+/// The body of a stub's answer. An error in it cuts the connection, once what came before it has been sent.
 pub type Reply = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
 /// Why a stub did not start.
@@ -146,17 +146,55 @@ async fn connection(stream: TcpStream, tls: TlsAcceptor, handler: Arc<impl Handl
             let (head, body) = request.into_parts();
             let body = Limited::new(body, LONGEST).collect().await.map_err(|_| io::Error::other("request too long"))?;
             let Some(answer) = handler.answer(Request::from_parts(head, body.to_bytes())).await else {
-                // An error would be told as a reset stream over HTTP/2, which is an answer of a kind.
                 hang_up.notify_one();
                 return std::future::pending().await;
             };
-            Ok::<_, io::Error>(answer)
+            Ok::<_, io::Error>(answer.map(|body| Cutting { body: Some(body), hang_up }))
         }
     });
     let builder = auto::Builder::new(TokioExecutor::new());
+    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
-        _ = builder.serve_connection(TokioIo::new(stream), service) => {}
+        _ = &mut serving => return,
         () = hung_up.notified() => {}
+    }
+    // One more turn writes what was ready when the connection was to be cut.
+    tokio::select! {
+        biased;
+        _ = serving => {}
+        () = std::future::ready(()) => {}
+    }
+}
+
+/// A body whose error cuts the connection. Given to HTTP/2 it would reset the stream, and throw away what was not sent yet,
+/// the head of the answer included.
+struct Cutting {
+    /// `None` once its error came: it neither goes on nor ends.
+    body: Option<UnsyncBoxBody<Bytes, io::Error>>,
+    hang_up: Arc<Notify>,
+}
+
+impl Body for Cutting {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let Some(body) = &mut self.body else { return Poll::Pending };
+        let frame = Pin::new(body).poll_frame(context);
+        if let Poll::Ready(Some(Err(_))) = frame {
+            self.body = None;
+            self.hang_up.notify_one();
+            return Poll::Pending;
+        }
+        frame
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_some_and(Body::is_end_stream)
     }
 }
 
@@ -209,5 +247,43 @@ impl Body for Pieces {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         self.0.poll_recv(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, StatusCode};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::outbound::{Outbound, OutboundSettings};
+    use crate::stub::pki::{Role, for_tests};
+
+    /// Answers three bytes and an error, both there before the head is sent.
+    struct Cuts;
+
+    impl Handler for Cuts {
+        async fn answer(&self, _: Request<Bytes>) -> Option<Reply> {
+            let (sender, pieces) = mpsc::channel(2);
+            sender.try_send(Ok(Bytes::from_static(b"abc"))).unwrap();
+            sender.try_send(Err(io::Error::from(io::ErrorKind::ConnectionReset))).unwrap();
+            Some(streamed(200, "text/plain", pieces))
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_answer_that_is_cut_at_once_arrives_as_far_as_it_went() {
+        let any = ([127, 0, 0, 1], 0).into();
+        let stub = start(any, for_tests().credentials(Role::IndexServer).unwrap(), Arc::new(Cuts)).await.unwrap();
+        let uri = format!("https://localhost:{}/", stub.address().port()).parse().unwrap();
+        let outbound = Outbound::new(OutboundSettings::new(vec![for_tests().root().clone()])).unwrap();
+        for _ in 0..20 {
+            let soon = Instant::now() + Duration::from_secs(10);
+            let mut answer = outbound.post(&uri, HeaderMap::new(), Bytes::new(), soon).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::OK);
+            let first = answer.body_mut().frame().await.unwrap().unwrap().into_data().unwrap();
+            assert_eq!(first, "abc");
+            assert!(answer.into_body().collect().await.is_err(), "and then the connection breaks");
+        }
     }
 }

@@ -13,14 +13,14 @@
 mod arena;
 mod faults;
 #[path = "../support/forge/mod.rs"]
-#[allow(dead_code)] // tests/signature uses the rest
+#[allow(dead_code)] // tests/messages uses the rest
 mod forge;
 mod http;
 mod mutual_tls;
 mod parties;
 mod replay;
-#[path = "../window/request.rs"]
-#[allow(dead_code)] // tests/window uses the rest
+#[path = "../support/request.rs"]
+#[allow(dead_code)] // tests/law/window uses the rest
 mod request;
 mod search;
 mod signature;

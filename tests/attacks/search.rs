@@ -1,6 +1,6 @@
 //! Row 26: searches that go past window and person, from a caller who is who it says and signs what it asks.
 //!
-//! One case a kind of shape and place; every shape is judged in `tests/window`, against a second evaluator.
+//! One case a kind of shape and place; every shape is judged in `tests/law/window`, against a second evaluator.
 
 use hjemmel::signature::sign::{self, Message, SoapVersion};
 use jiff::{SignedDuration, ToSpan, tz::TimeZone};

@@ -1,4 +1,4 @@
-//! Rows 1 to 14 and 16: the messages that `tests/signature` judges by the library, over TLS and with their fault codes.
+//! Rows 1 to 14 and 16: the messages that `tests/messages` judges by the library, over TLS and with their fault codes.
 
 use crate::arena::{Arena, arena};
 use crate::forge::tokens::with_groups;

@@ -4,22 +4,30 @@
 //! the log, the metrics and the audit of the whole run are searched for personal data, tokens and keys, and the audit log
 //! is verified.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
-#![allow(clippy::print_stderr)]
+#![allow(clippy::print_stderr, clippy::print_stdout)]
 
 mod bad_input;
 mod broken_pipe;
+mod call;
+mod check;
+mod deploy;
 mod directions;
 mod future;
 mod golden;
 mod hostile_answers;
 mod lifetime;
 mod load;
+mod log;
+mod narrowed;
+mod operations;
+mod outbound;
 mod peers;
 mod process;
 mod refusals;
 #[allow(dead_code)] // shared with the tests of the window, which use all of it
-#[path = "../window/request.rs"]
+#[path = "../support/request.rs"]
 mod request;
+mod revocation;
 mod services;
 mod silence;
 mod soap;

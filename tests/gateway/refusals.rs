@@ -40,7 +40,7 @@ enum Shown {
     Under(u16),
     /// It takes a failing disk: `process.rs` shows it on a gateway in a process of its own.
     InProcess,
-    /// It takes a certificate that ends or is revoked while its connection lasts: `tests/operations.rs` shows it over TLS.
+    /// It takes a certificate that ends or is revoked while its connection lasts: `tests/gateway/operations.rs` shows it over TLS.
     InOperations,
     /// It takes what cannot be brought about from outside: shown on the step or the fault alone.
     AtItsStep(u16),

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -27,6 +26,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
+use crate::log;
 use crate::wire::{self, Answer, Http, Sent};
 
 pub const WRAPPER: &str = "http://serviceplatformen.dk/xml/wsdl/soap11/Ydelse/TerminalAdgang/6/";
@@ -74,7 +74,7 @@ pub struct Stage {
     pub started: Timestamp,
     secrets: RefCell<Vec<String>>,
     persons: HashSet<Vec<u8>>,
-    log: Log,
+    log: log::Since,
     _dir: tempfile::TempDir,
 }
 
@@ -98,11 +98,7 @@ pub fn on_stage(play: impl AsyncFnOnce(&Stage)) {
 impl Stage {
     async fn build() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber =
-            tracing_subscriber::fmt().json().with_env_filter("warn,hjemmel=trace").with_writer(move || writer.clone()).finish();
-        tracing::subscriber::set_global_default(subscriber).unwrap();
+        let log = log::now();
         let shift = Arc::new(AtomicI64::new(0));
         let own = shift.clone();
         let system = Clock::system();
@@ -351,7 +347,7 @@ impl Stage {
     /// Log, metrics and audit of the whole run so far: no person, token or key; and the audit log is whole.
     async fn clean(&self) {
         let metrics = admin(self.world.admin, "/metrics").await;
-        let mut all = vec![("log".to_owned(), self.log.take()), ("metrics".to_owned(), metrics.1.into_bytes())];
+        let mut all = vec![("log".to_owned(), self.log.lines()), ("metrics".to_owned(), metrics.1.into_bytes())];
         let audit = self.world.dir.join("audit");
         for entry in std::fs::read_dir(&audit).unwrap() {
             let path = entry.unwrap().path();
@@ -450,25 +446,5 @@ impl<'a> Signed<'a> {
             age: SignedDuration::ZERO,
             body: body.into(),
         }
-    }
-}
-
-/// What the gateway logs.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }

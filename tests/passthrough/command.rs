@@ -1,6 +1,7 @@
 //! `hjemmel service`, as an operator runs it.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -142,4 +143,34 @@ fn two_wsdls_that_do_not_say_get_a_binding_each() {
             && place("[authority-context]") < place("b.wsdl")
     );
     assert_eq!(text.matches("the WSDL has no WS-Policy that tells").count(), 2);
+}
+
+#[test]
+fn a_provider_starts_from_a_folder_and_says_where_and_a_folder_with_problems_is_told() {
+    let dir = services();
+    let made =
+        Command::new(env!("CARGO_BIN_EXE_hjemmel")).args(["certs", "dev", "pki"]).current_dir(dir.path()).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let stub = |folder: &str| {
+        Command::new(env!("CARGO_BIN_EXE_hjemmel"))
+            .args(["stub", "service", folder, "--pki", "pki", "--listen", "127.0.0.1:0", "--mode", "slow=1"])
+            .current_dir(dir.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let mut running = stub("brev");
+    let mut said = String::new();
+    let mut lines = BufReader::new(running.stdout.take().unwrap());
+    while !said.contains("Ctrl-C") && lines.read_line(&mut said).unwrap() > 0 {}
+    running.kill().unwrap();
+    running.wait().unwrap();
+    for part in ["https://127.0.0.1:", "/service/Brev/1", "brev, 1 operations", "AuthorityContext", "/stub/mode"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let done = stub("halv").wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(!done.status.success() && told.contains("token.wsdl names ingen.wsdl"), "{told}");
+    assert!(told.contains("no provider for it can be run"), "{told}");
 }

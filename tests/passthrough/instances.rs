@@ -1,4 +1,4 @@
-//! Messages that the stub makes from a schema: valid by our validator and by xmllint, varied, the same for the same seed.
+//! Messages that the stub makes from a schema: valid by our validator, xmllint and the JDK, varied, the same for the same seed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,6 +17,7 @@ use hjemmel::soap::strict::Limits;
 use hjemmel::stub::service::instance::Maker;
 use proptest::prelude::*;
 
+use crate::judges::jdk;
 use crate::support::{official, service};
 
 const SEEDS: u64 = 60;
@@ -86,6 +87,10 @@ fn every_message(what: &str, offered: &[(&str, &str)], imports: &[(&str, &str)])
     match xmllint(&all, files.path()) {
         None => println!("NOT RUN: xmllint is not installed"),
         Some(refused) => assert!(refused.is_empty(), "xmllint: {refused:#?}"),
+    }
+    match jdk(&all, files.path(), written) {
+        None => println!("NOT RUN: the JDK is not installed"),
+        Some(verdicts) => assert_eq!(verdicts.iter().position(|valid| !valid), None, "the JDK, by the file's number"),
     }
     println!("{what}: {written} messages");
 }
@@ -196,6 +201,14 @@ fn what_cannot_be_written_is_told_by_its_place() {
     let block = "<x:element name='G'><x:simpleType><x:restriction base='x:string'><x:pattern value='\\p{IsGreek}'/></x:restriction></x:simpleType></x:element>";
     assert!(of(block).unwrap_err().contains("/Rod/G: the pattern \\p{IsGreek} names a block"));
     assert!(of("<x:element name='L' type='Endless'/>").is_err() && of("<x:element name='N' type='None'/>").is_err());
+    let huge = "<x:sequence minOccurs='2000000000' maxOccurs='unbounded'><x:sequence/></x:sequence>";
+    assert!(of(huge).unwrap_err().contains("larger than a stub writes"));
+    for (base, facet) in [("x:string", "minLength"), ("x:base64Binary", "length"), ("x:NMTOKENS", "minLength")] {
+        let long = format!(
+            "<x:element name='S'><x:simpleType><x:restriction base='{base}'><x:{facet} value='4000000000'/></x:restriction></x:simpleType></x:element>"
+        );
+        assert_eq!(of(&long).unwrap_err(), "/Rod/S: a value longer than a stub writes");
+    }
     // What may be left out is.
     for (kind, name) in [("x:ENTITY", "E"), ("Endless", "L"), ("None", "N")] {
         let made = of(&format!("<x:element name='{name}' type='{kind}' minOccurs='0'/>")).unwrap();

@@ -13,7 +13,7 @@ use hjemmel::soap::strict::Limits;
 
 use crate::support::{official, service};
 
-const DELIVERY: &str = r#"<d:FordelingsobjektAfsendRequest xmlns:d="http://serviceplatformen.dk/xml/wsdl/soap11/DistributionService/3/types"
+pub const DELIVERY: &str = r#"<d:FordelingsobjektAfsendRequest xmlns:d="http://serviceplatformen.dk/xml/wsdl/soap11/DistributionService/3/types"
   xmlns="http://serviceplatformen.dk/xml/wsdl/soap11/DistributionService/2/types">
 <c:CallContext xmlns:c="http://serviceplatformen.dk/xml/schemas/CallContext/1/"><c:OnBehalfOfUser>sagsbehandler 7</c:OnBehalfOfUser></c:CallContext>
 <a:AuthorityContext xmlns:a="http://serviceplatformen.dk/xml/schemas/AuthorityContext/1/"><a:MunicipalityCVR>99000001</a:MunicipalityCVR></a:AuthorityContext>
@@ -89,7 +89,8 @@ fn xmllint(schema: &Path, files: &Path, count: usize) -> Option<Vec<bool>> {
     Some((0..count).map(verdict).collect())
 }
 
-fn jdk(schema: &Path, files: &Path, count: usize) -> Option<Vec<bool>> {
+/// The JDK's verdicts on `0.xml`, `1.xml` and so on; `None` where it is not installed.
+pub fn jdk(schema: &Path, files: &Path, count: usize) -> Option<Vec<bool>> {
     let source = files.join("Judge.java");
     fs::write(&source, JUDGE).unwrap();
     let said = Command::new("java").arg(&source).arg(schema).arg(files).arg(count.to_string()).output().ok()?;

@@ -24,6 +24,7 @@ use hjemmel::stub::{Running, ServiceConfig, start_service};
 use http::Request;
 use jiff::SignedDuration;
 
+use crate::judges::DELIVERY;
 use crate::support::{WSDL, XSD, loaded, official, service};
 use crate::wire::{Answer, Http, Sent, send, tls};
 
@@ -189,7 +190,7 @@ async fn a_token_and_a_valid_request_get_a_valid_signed_answer_that_relates_to_i
 }
 
 #[tokio::test]
-async fn equal_requests_get_equal_answers_and_what_a_platform_adds_does_not_count() {
+async fn equal_requests_get_equal_answers_and_others_get_others() {
     let provider = provider(brev(), Security::Token).await;
     let said = |answer: &Answer| named(&parsed(answer), "Kvittering").unwrap().text().unwrap().into_owned();
     let (once, again) = (provider.letter("1", &[]).await.0, provider.letter("1", &[]).await.0);
@@ -353,6 +354,26 @@ async fn every_operation(what: &str, binding: &str, wsdl: &str) {
         let count = contract.wsdl.operations.len() as u64;
         assert_eq!((provider.received.get().count, provider.received.get().accepted), (count, count));
     }
+}
+
+#[tokio::test]
+async fn contexts_that_a_platform_adds_to_the_body_do_not_change_the_answer() {
+    let wsdl = [("authority-context", "wsdl/context/DistributionService.wsdl")];
+    let Some(dir) = official("sf2900", &service(&wsdl)) else { return };
+    let provider = provider(folder::load(dir.path()).unwrap(), Security::AuthorityContext).await;
+    let start = DELIVERY.find("<c:CallContext").unwrap();
+    let end = DELIVERY.find("<d:anmodning").unwrap();
+    let without = format!("{}{}", &DELIVERY[..start], &DELIVERY[end..]);
+    let mut said = Vec::new();
+    for message in [in_context("", DELIVERY), in_context(CONTEXT, &without)] {
+        let answer = provider.call(Some(Role::GatewayClient), message, &[]).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        said.push(answer.text());
+    }
+    assert_eq!(said[0], said[1]);
+    // The context is demanded all the same.
+    let answer = provider.call(Some(Role::GatewayClient), in_context("", &without), &[]).await.unwrap();
+    assert!(answer.text().contains("MunicipalityCVR"), "{}", answer.text());
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //! bytes.
 //!
 //! `tests/support/strict.rs` judges what quick-xml has found; here both are done at once. Of the two neither knows the other:
-//! `tests/scanner.rs` and the fuzz target `tokenizer` see to it that what is let through here is let through there, with the
+//! `tests/messages/scanner.rs` and the fuzz target `tokenizer` see to it that what is let through here is let through there, with the
 //! same meaning.
 //!
 //! What is refused, and where: characters that are none (`input`); tags, names, attributes, namespace declarations

@@ -19,12 +19,13 @@ pub const OWN: &str = "urn:hjemmel:stub";
 const SECURITY: [&str; 5] = [DSIG, SAML, WSSE, WSSE11, WSU];
 /// Elements in a message before only what must be there is written.
 const ENOUGH: u32 = 200;
-/// Elements in a message before it is given up: a schema can demand more than a stub should write.
+/// Elements and turns in a message before it is given up: a schema can demand more than a stub should write.
 const TOO_MANY: u32 = 20_000;
 /// How deep elements stand in each other before only what must be there is written.
 const DEEP: usize = 16;
 /// How deep elements may stand in each other.
 const TOO_DEEP: usize = 60;
+const TOO_LARGE: &str = "the schema demands a message larger than a stub writes";
 /// A size that nothing has: what cannot be written at all.
 const NEVER: u32 = u32::MAX;
 
@@ -66,6 +67,8 @@ struct Making<'m> {
     random: Random,
     ids: Ids,
     count: u32,
+    /// How often a particle was begun.
+    turns: u32,
     /// The local names of the open elements.
     path: Vec<String>,
     /// The namespaces of the open elements: their prefixes are declared, however the message is canonicalised.
@@ -94,6 +97,7 @@ impl Maker {
             random: Random::new(seed),
             ids: Ids::default(),
             count: 0,
+            turns: 0,
             path: Vec::new(),
             scopes: Vec::new(),
         };
@@ -253,7 +257,7 @@ impl Making<'_> {
         self.count += 1;
         self.path.push(element.name.1.clone());
         if self.count > TOO_MANY || self.path.len() > TOO_DEEP {
-            return Err(self.unmade("the schema demands a message larger than a stub writes"));
+            return Err(self.unmade(TOO_LARGE));
         }
         self.scopes.push(element.name.0.clone());
         let mut node = Node { name: element.name.clone(), attributes: Vec::new(), content: Vec::new() };
@@ -371,6 +375,11 @@ impl Making<'_> {
             }
         }
         for at in 0..times {
+            // An empty sequence, too, may be demanded four thousand million times.
+            self.turns += 1;
+            if self.turns > TOO_MANY {
+                return Err(self.unmade(TOO_LARGE));
+            }
             let (length, before) = (into.len(), (self.path.len(), self.scopes.len()));
             match self.term(&particle.term, into) {
                 Ok(()) => {}

@@ -1,6 +1,6 @@
 //! Messages that are good, and the hands to forge them with. What they are forged into stands in the modules below.
 //!
-//! The same messages are judged by the library (`tests/signature`) and sent over TLS (`tests/attacks`): whoever includes
+//! The same messages are judged by the library (`tests/messages`) and sent over TLS (`tests/attacks`): whoever includes
 //! this module has a module `parties` with the keys, the time and the payload.
 
 pub mod algorithms;

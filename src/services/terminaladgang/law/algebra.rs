@@ -5,7 +5,7 @@
 //! whatever an empty operator means. Two questions are therefore asked of every part `t` of the expression:
 //! [`Tree::forced_when_true`] ("t true forces a date in W") and [`Tree::forced_when_false`] ("t false forces one").
 //!
-//! This module knows no XML: it is checked exhaustively against a separate evaluator (`tests/window/exhaustive.rs`).
+//! This module knows no XML: it is checked exhaustively against a separate evaluator (`tests/law/window/exhaustive.rs`).
 
 /// What one place that may carry a date constraint says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

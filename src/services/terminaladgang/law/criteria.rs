@@ -9,11 +9,11 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::dates::{self, Readings};
-use super::kle::Kle;
 use super::refusal::LawRefusal;
 use super::rules::RequestRules;
 use super::schema::{Children, GD, GO, OEI, Place, SD, invalid};
 use crate::id::cpr::{Cpr, NotCpr};
+use crate::id::kle::Kle;
 use crate::refusal::{Detail, Refusal};
 
 /// A field that a policy may let searches test, spelt as on the wire.

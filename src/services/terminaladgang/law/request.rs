@@ -15,12 +15,13 @@ use super::criteria::Reader;
 use super::decision::{Decided, Decision};
 use super::delimit;
 use super::forward;
-use super::kle::{Constraint, Kle};
+use super::kle::Constraint;
 use super::refusal::LawRefusal;
 use super::rules::{Asked, RequestRules, Sorting};
 use super::search::{Effectuation, Expression, Input, Node, Paging};
 use super::window::Window;
 use crate::id::cpr::Cpr;
+use crate::id::kle::Kle;
 use crate::refusal::{Detail, Refusal};
 use crate::soap::document::Element;
 

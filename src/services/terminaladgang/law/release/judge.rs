@@ -11,9 +11,10 @@ use super::node::{Identifier, Node, Value};
 use super::place::Place;
 use super::{Ask, Limits, ReleaseRules};
 use crate::id::cpr::Cpr;
+use crate::id::kle::Kle;
 use crate::refusal::Refusal;
 use crate::services::terminaladgang::law::dates;
-use crate::services::terminaladgang::law::kle::{Kle, Sensitivity, SensitivityConstraint};
+use crate::services::terminaladgang::law::kle::{Sensitivity, SensitivityConstraint};
 use crate::services::terminaladgang::law::rules::{Future, PersonCheck, Roles};
 
 /// Whose grant it is.

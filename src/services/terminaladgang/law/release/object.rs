@@ -7,8 +7,8 @@ use super::node::{Identifier, Node, Value, is_uuid};
 use super::place::{Ns, Place};
 use super::write::Writer;
 use super::{Ask, ReleaseRules};
+use crate::id::kle::Kle;
 use crate::services::terminaladgang::law::dates;
-use crate::services::terminaladgang::law::kle::Kle;
 use crate::services::terminaladgang::law::rules::Asked;
 use crate::soap::strict::is_char;
 

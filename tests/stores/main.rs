@@ -1,0 +1,11 @@
+//! What is kept on disk, through real files: agreements, routes, and the audit log.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test says no by panicking, and so do its helpers; what did not run is printed"
+)]
+
+mod agreements;
+mod audit;
