@@ -3,16 +3,13 @@
 //! Every choice is drawn from the seed. What must be there always fits, for each component's least size is known before:
 //! where a message grows too deep or too large, the smallest way to its end is taken.
 
-use std::collections::HashMap;
-
+use super::node::{Node, Part, XSI, serialise};
 use super::value::{Ids, Value, Values};
 use crate::schema::model::{Attribute, Content, Kind, Model, Name, Namespaces, Particle, Term, Wildcard};
 use crate::signature::names::{DSIG, SAML, WSSE, WSSE11, WSU};
 use crate::signature::sign::canonical_content;
-use crate::signature::write;
 use crate::stub::random::Random;
 
-const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 /// The namespace of what the stub itself puts where a schema lets anything in.
 pub const OWN: &str = "urn:hjemmel:stub";
 /// The namespaces of signatures and tokens.
@@ -48,17 +45,6 @@ pub struct Maker {
     elements: Vec<u32>,
     complex: Vec<u32>,
     groups: Vec<u32>,
-}
-
-struct Node {
-    name: Name,
-    attributes: Vec<(Name, Value)>,
-    content: Vec<Part>,
-}
-
-enum Part {
-    Value(Value),
-    Node(Node),
 }
 
 /// A message under way.
@@ -458,80 +444,4 @@ impl Making<'_> {
         let text = format!("stub-{}", self.random.below(1000));
         Ok(Node { name: (namespace, "stub".to_owned()), attributes: Vec::new(), content: vec![Part::Value(Value::Text(text))] })
     }
-}
-
-/// The message, every namespace declared on its root.
-fn serialise(root: &Node) -> Vec<u8> {
-    let mut prefixes = HashMap::new();
-    gather(root, &mut prefixes);
-    let mut out = Vec::new();
-    node(root, &prefixes, true, &mut out);
-    out
-}
-
-fn gather(node: &Node, prefixes: &mut HashMap<String, String>) {
-    let mut add = |namespace: &str| {
-        if !namespace.is_empty() && !prefixes.contains_key(namespace) {
-            let prefix = if namespace == XSI { "xsi".to_owned() } else { format!("n{}", prefixes.len() + 1) };
-            prefixes.insert(namespace.to_owned(), prefix);
-        }
-    };
-    add(&node.name.0);
-    for (name, value) in &node.attributes {
-        add(&name.0);
-        if let Value::Name((namespace, _)) = value {
-            add(namespace);
-        }
-    }
-    for part in &node.content {
-        match part {
-            Part::Value(Value::Name((namespace, _))) => {
-                if !namespace.is_empty() && !prefixes.contains_key(namespace) {
-                    prefixes.insert(namespace.clone(), format!("n{}", prefixes.len() + 1));
-                }
-            }
-            Part::Value(Value::Text(_)) => {}
-            Part::Node(child) => gather(child, prefixes),
-        }
-    }
-}
-
-fn qualified(name: &Name, prefixes: &HashMap<String, String>) -> String {
-    match prefixes.get(&name.0) {
-        Some(prefix) => format!("{prefix}:{}", name.1),
-        None => name.1.clone(),
-    }
-}
-
-fn text_of(value: &Value, prefixes: &HashMap<String, String>) -> String {
-    match value {
-        Value::Text(text) => text.clone(),
-        Value::Name(name) => qualified(name, prefixes),
-    }
-}
-
-fn node(node_: &Node, prefixes: &HashMap<String, String>, root: bool, out: &mut Vec<u8>) {
-    let name = qualified(&node_.name, prefixes);
-    out.push(b'<');
-    out.extend_from_slice(name.as_bytes());
-    if root {
-        let mut declared: Vec<_> = prefixes.iter().collect();
-        declared.sort_unstable();
-        for (namespace, prefix) in declared {
-            write::attribute(out, &format!("xmlns:{prefix}"), namespace);
-        }
-    }
-    for (attribute, value) in &node_.attributes {
-        write::attribute(out, &qualified(attribute, prefixes), &text_of(value, prefixes));
-    }
-    out.push(b'>');
-    for part in &node_.content {
-        match part {
-            Part::Value(value) => write::text(out, &text_of(value, prefixes)),
-            Part::Node(child) => node(child, prefixes, false, out),
-        }
-    }
-    out.extend_from_slice(b"</");
-    out.extend_from_slice(name.as_bytes());
-    out.push(b'>');
 }
