@@ -256,8 +256,10 @@ impl Metrics {
         for (step, micros) in &record.timings_us {
             self.step_seconds.with_label_values(&[self.labels.bound("step", step)]).observe(seconds(*micros));
         }
-        self.count("released", &record.released);
-        self.count("removed", &record.removed);
+        if let Some((released, removed)) = record.about.counts() {
+            self.count("released", released);
+            self.count("removed", removed);
+        }
     }
 
     fn count(&self, action: &str, counts: &Counts) {
@@ -539,7 +541,7 @@ fn gauge_value(value: u64) -> i64 {
 mod tests {
     use super::*;
     use crate::{
-        audit::{Binding, Outcome},
+        audit::{About, AboutTerminalAdgang, Binding, Outcome, PolicyRef},
         id::cvr::Cvr,
     };
 
@@ -552,13 +554,23 @@ mod tests {
         record
     }
 
+    /// Of a service that judges an answer, with what it released and removed.
+    fn judged(count: impl FnOnce(&mut Counts, &mut Counts)) -> About {
+        let policy = PolicyRef { id: "a".into(), version: "1".into(), digest: "00".into() };
+        let mut about = AboutTerminalAdgang::new(policy, std::collections::BTreeMap::new());
+        count(&mut about.released, &mut about.removed);
+        about.into()
+    }
+
     #[test]
     fn a_served_call_is_counted_with_its_time_steps_objects_and_fields() {
         let metrics = Metrics::new().unwrap();
         let mut record = record();
         record.timings_us.insert("forward".into(), 90_000);
-        record.released.objects.insert("released".into(), 3);
-        record.removed.fields.insert("not-named".into(), 40);
+        record.about = judged(|released, removed| {
+            released.objects.insert("released".into(), 3);
+            removed.fields.insert("not-named".into(), 40);
+        });
         metrics.observe(&record);
         let text = metrics.render().unwrap();
         for line in [
@@ -594,7 +606,7 @@ mod tests {
         record.authority = Some("99999981".parse::<Cvr>().unwrap());
         record.operation = Some("urn:oio:cpr-nr:6101801234".into());
         record.refusal = Some("99999982".into());
-        record.removed.objects.insert("6101801234".into(), 1);
+        record.about = judged(|_, removed| removed.objects.extend([("6101801234".into(), 1)]));
         metrics.observe(&record);
         let text = metrics.render().unwrap();
         for number in ["99999981", "99999982", "6101801234"] {
@@ -608,7 +620,7 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         for n in 0..1000 {
             let mut record = record();
-            record.removed.fields.insert(format!("rule-{n}"), 1);
+            record.about = judged(|_, removed| removed.fields.extend([(format!("rule-{n}"), 1)]));
             record.operation = Some("x\"} evil 1\n".into());
             metrics.observe(&record);
         }

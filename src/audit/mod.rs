@@ -1,6 +1,7 @@
 //! The audit: one record a call, which nobody can alter, remove or reorder unseen.
 //!
-//! Read in this order: [`record`] (what is written), [`seal`] (how persons are hidden in it), [`chain`] (how one line
+//! Read in this order: [`record`] (what is written of every call), [`about`] (what a service adds), `wire` (how both stand in
+//! the log), [`seal`] (how persons are hidden in it), [`chain`] (how one line
 //! binds the next), [`log`] (the files), [`writer`] (how a call gets its record onto the disk before anything is
 //! forwarded), [`verify`] (how an auditor proves it), [`retire`] (how segments leave when their time is over), [`search`] (how an auditor finds who saw whom), and [`keys`].
 //!
@@ -10,6 +11,7 @@
 //! there (`seal`, the call id is bound in). What it cannot stop: whoever holds the checkpoint key can write history, and
 //! entries after the last checkpoint (at most `checkpoint_interval` of them) are bound by hash but not yet by signature.
 
+pub mod about;
 pub mod chain;
 pub mod keys;
 pub mod log;
@@ -19,8 +21,10 @@ pub mod retire;
 pub mod seal;
 pub mod search;
 pub mod verify;
+mod wire;
 pub mod writer;
 
-pub use record::{Binding, Counts, Outcome, PolicyRef, Record, Window};
-pub use seal::{Auditors, Sealed, Sealer};
+pub use about::{About, AboutPassThrough, AboutTerminalAdgang, Counts, PolicyRef, Window};
+pub use record::{Binding, Outcome, Record};
+pub use seal::{Auditors, DeliveryMark, Sealed, Sealer};
 pub use writer::{Audit, AuditSettings, Durable, OpenRecord, Stats};

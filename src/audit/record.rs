@@ -7,10 +7,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
+use super::about::About;
 use super::seal::Sealed;
+use super::wire::Flat;
 use crate::agreements::Thumbprint;
 use crate::id::cvr::Cvr;
 
@@ -57,43 +59,11 @@ impl Outcome {
     }
 }
 
-/// Which policy decided, so that yesterday's decision can be repeated.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PolicyRef {
-    /// The policy's id, such as `terminaladgang-6`.
-    pub id: String,
-    /// Its version.
-    pub version: String,
-    /// SHA-256 of the file, in hexadecimal.
-    pub digest: String,
-}
-
-/// A stretch of time `[from, to)`; a bound that is absent is infinite.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Window {
-    /// The first instant in it.
-    pub from: Option<Timestamp>,
-    /// The first instant after it.
-    pub to: Option<Timestamp>,
-}
-
-/// How many objects and fields, by the name of the rule that decided on them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Counts {
-    /// Index objects.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub objects: BTreeMap<String, u64>,
-    /// Fields within objects.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub fields: BTreeMap<String, u64>,
-}
-
 /// One call. Made when the call is opened, filled in as it goes, written once when it is admitted and once when it closes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+///
+/// In JSON it is one flat object, without the fields that have no value; see `docs/audit.md`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Flat<'static>")]
 pub struct Record {
     /// The call's id (UUID version 7), which every fault quotes.
     pub call: Uuid,
@@ -102,79 +72,47 @@ pub struct Record {
     /// The service, by its name in the gateway.
     pub service: String,
     /// The operation, once it is known to be one of the service's: never the caller's own text.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
     /// The binding.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub binding: Option<Binding>,
     /// The client system.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_system: Option<Uuid>,
     /// The client system's certificate.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Thumbprint>,
     /// The authority on whose behalf it called. A claim until `front_agreement` is there.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub authority: Option<Cvr>,
     /// The front agreement that admitted it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub front_agreement: Option<Uuid>,
-    /// The back agreements: one for a municipality, several for UDK.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// The back agreements by which it goes on.
     pub back_agreements: Vec<Uuid>,
-    /// The policy that decided.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub policy: Option<PolicyRef>,
     /// The paragraph that gives access.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub legal_basis: Option<String>,
     /// The purpose, from the agreement.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,
-    /// Everybody whom the call names: the person asked about, and in a refused call whoever else.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Everybody whom the call names.
     pub persons: Vec<Sealed>,
-    /// How many more a refused call named than are sealed.
-    #[serde(default, skip_serializing_if = "is_none_left_out")]
+    /// How many more it named than are sealed.
     pub persons_left_out: u64,
-    /// The window that stood in the call; the hull of all, where there were several.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub window_asked: Option<Window>,
-    /// The window that was applied.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub window_applied: Option<Window>,
-    /// Settings that are recorded decisions of the data controller, such as `person_check`, `outside` and `future`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub settings: BTreeMap<String, String>,
-    /// What was released.
-    #[serde(default)]
-    pub released: Counts,
-    /// What was removed.
-    #[serde(default)]
-    pub removed: Counts,
+    /// The caller's own TransactionUUID. Unsigned: kept, never trusted.
+    pub caller_transaction: Option<Uuid>,
+    /// The TransactionUUID that the gateway sends on: the peer's log knows the call by it.
+    pub own_transaction: Option<Uuid>,
     /// How it ended; absent in the record of admission.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
     /// The code of the refusal.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
-    /// The caller's own TransactionUUID. Unsigned: kept, never trusted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub caller_transaction: Option<Uuid>,
-    /// The TransactionUUID that the gateway sends to the index: the index's log knows the call by it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub own_transaction: Option<Uuid>,
     /// What each step took, in microseconds.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub timings_us: BTreeMap<Cow<'static, str>, u64>,
     /// What the whole call took, in microseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_us: Option<u64>,
+    /// What the service adds.
+    pub about: About,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_none_left_out(left_out: &u64) -> bool {
-    *left_out == 0
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Flat::from(self).serialize(serializer)
+    }
 }
 
 impl Record {
@@ -183,8 +121,8 @@ impl Record {
         self.persons.iter().any(|person| person.pseudonym == pseudonym)
     }
 
-    /// What a record of admission must say and this one does not: who, on what basis, about whom, for which time, and
-    /// under which number of ours. A call without it is not admitted, however it came so far.
+    /// What a record of admission must say and this one does not: who, on what basis, under which number of ours, and what
+    /// the service demands. A call without it is not admitted, however it came so far.
     pub fn missing_for_admission(&self) -> Option<&'static str> {
         [
             ("operation", self.operation.is_none()),
@@ -193,15 +131,13 @@ impl Record {
             ("authority", self.authority.is_none()),
             ("front_agreement", self.front_agreement.is_none()),
             ("back_agreements", self.back_agreements.is_empty()),
-            ("policy", self.policy.is_none()),
             ("legal_basis", self.legal_basis.is_none()),
             ("purpose", self.purpose.is_none()),
-            ("persons", self.persons.is_empty()),
-            ("window_applied", self.window_applied.is_none()),
             ("own_transaction", self.own_transaction.is_none()),
         ]
         .into_iter()
         .find_map(|(field, missing)| missing.then_some(field))
+        .or_else(|| self.about.missing_for_admission(&self.persons))
     }
 
     /// The record of a call of which nothing is known yet but where it came in.
@@ -217,22 +153,17 @@ impl Record {
             authority: None,
             front_agreement: None,
             back_agreements: Vec::new(),
-            policy: None,
             legal_basis: None,
             purpose: None,
             persons: Vec::new(),
             persons_left_out: 0,
-            window_asked: None,
-            window_applied: None,
-            settings: BTreeMap::new(),
-            released: Counts::default(),
-            removed: Counts::default(),
             outcome: None,
             refusal: None,
             caller_transaction: None,
             own_transaction: None,
             timings_us: BTreeMap::new(),
             duration_us: None,
+            about: About::Nothing,
         }
     }
 }

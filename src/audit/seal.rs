@@ -30,6 +30,9 @@ use zeroize::Zeroizing;
 /// Names what is sealed and in which form, so that a ciphertext of another use can never be passed off as one of these.
 const INFO: &[u8] = b"hjemmel audit person v1";
 
+/// The same for the ids of deliveries.
+const DELIVERY: &[u8] = b"hjemmel audit delivery v1";
+
 /// A data key is used for so long, and for so many persons, and then forgotten: two multiplications on the curve for each
 /// call would be a twentieth of its cost. What reads the gateway's memory meanwhile sees the persons themselves.
 const KEY_LIFE: Duration = Duration::from_secs(60);
@@ -50,6 +53,12 @@ pub struct Sealed {
     /// The nonce (12 bytes) and the identifier, encrypted under the data key, base64.
     pub ciphertext: String,
 }
+
+/// The id of a delivery, as HMAC-SHA256 in hexadecimal: whoever has the id and the key of pseudonyms finds its calls. The
+/// sender chooses the text of an id, so the log never holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeliveryMark(String);
 
 /// Why a person could not be sealed or opened. Says nothing about the person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -90,6 +99,12 @@ impl PseudonymKey {
         message.extend_from_slice(b"\0cpr\0");
         message.extend_from_slice(cpr.as_bytes());
         Ok(crate::hex::encode(hmac::sign(&self.0, &message).as_ref()))
+    }
+
+    /// The mark of a delivery's id.
+    pub fn delivery(&self, id: &str) -> DeliveryMark {
+        let message = Zeroizing::new([DELIVERY, b"\0", id.as_bytes()].concat());
+        DeliveryMark(crate::hex::encode(hmac::sign(&self.0, &message).as_ref()))
     }
 }
 
@@ -142,6 +157,11 @@ impl Sealer {
     /// Seals to the auditors' public key (32 bytes, X25519).
     pub fn new(pseudonyms: PseudonymKey, auditors: &[u8; 32]) -> Self {
         Self { pseudonyms, auditors: HpkePublicKey(auditors.to_vec()), key: key_id(auditors), data_key: Mutex::default() }
+    }
+
+    /// The mark of a delivery's id.
+    pub fn delivery(&self, id: &str) -> DeliveryMark {
+        self.pseudonyms.delivery(id)
     }
 
     /// Seals a CPR number (ten digits, without hyphen) for the record of one call.

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::services::Service;
 
 use crate::audit::{
-    Record,
+    About, Record,
     keys::{self, KeyError},
     retire::{self, Decision, RetireError, Retirement},
     seal::SealError,
@@ -279,7 +279,6 @@ fn tell_one(record: &Record, out: &mut impl Write) -> io::Result<()> {
         value.as_ref().map_or("-".to_owned(), ToString::to_string)
     }
     let outcome = record.outcome.map_or("admitted, never closed", |outcome| outcome.name());
-    let released: u64 = record.released.objects.values().sum();
     writeln!(out, "{}  call {}  {outcome} {}", record.opened_at, record.call, record.refusal.as_deref().unwrap_or_default())?;
     writeln!(
         out,
@@ -295,7 +294,13 @@ fn tell_one(record: &Record, out: &mut impl Write) -> io::Result<()> {
         or_dash(&record.legal_basis),
         or_dash(&record.purpose)
     )?;
-    writeln!(out, "    objects released {released}")
+    match &record.about {
+        About::Nothing => Ok(()),
+        About::TerminalAdgang(about) => writeln!(out, "    objects released {}", about.released.objects.values().sum::<u64>()),
+        About::PassThrough(about) => {
+            writeln!(out, "    receiver {}, route {}", or_dash(&about.receiver), or_dash(&about.route))
+        }
+    }
 }
 
 #[cfg(test)]

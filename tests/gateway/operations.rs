@@ -206,7 +206,7 @@ async fn the_metadata_of_the_gateway_is_signed_by_the_key_it_names(node: &Node) 
 }
 
 async fn a_file_that_is_not_in_order_leaves_everything_as_it_was(node: &Node) {
-    let digest = node.plays(Scene::Municipality).await.1.policy.unwrap().digest;
+    let digest = node.plays(Scene::Municipality).await.1.about.terminaladgang().unwrap().policy.digest.clone();
     let bad = [
         ("environment = \"demo\"", "environment = \"DEMO\"", "is not an environment"),
         ("sts-metadata.xml", "hjemmel.toml", "metadata"),
@@ -218,7 +218,7 @@ async fn a_file_that_is_not_in_order_leaves_everything_as_it_was(node: &Node) {
         let error = node.reload(&[(from, to)]).await.unwrap_err();
         assert!(error.contains(says), "{error}");
         let (refusal, record) = node.plays(Scene::Municipality).await;
-        assert_eq!((refusal, record.policy.unwrap().digest), (None, digest.clone()), "after {to}");
+        assert_eq!((refusal, record.about.terminaladgang().unwrap().policy.digest.clone()), (None, digest.clone()), "after {to}");
         let refused = node.metric("hjemmel_reload_total{result=\"refused\",what=\"configuration\"}").await;
         assert_eq!(refused, Some((number + 1) as f64));
     }
@@ -231,10 +231,10 @@ async fn another_policy_holds_from_the_next_call_and_one_of_the_future_is_refuse
     node.write("policies/future.toml", policy.replace("valid-from = 2026-01-01", "valid-from = 2099-01-01"));
     let choose = |name: &str| format!("policies = \"policies\"\npolicy = \"{name}\"\n");
     node.reload(&[("policies = \"policies\"\n", &choose("second"))]).await.unwrap();
-    assert_eq!(node.plays(Scene::Municipality).await.1.policy.unwrap().version, "2");
+    assert_eq!(node.plays(Scene::Municipality).await.1.about.terminaladgang().unwrap().policy.version, "2");
     let error = node.reload(&[("policies = \"policies\"\n", &choose("future"))]).await.unwrap_err();
     assert!(error.contains("holds from 2099-01-01 only"), "{error}");
-    assert_eq!(node.plays(Scene::Municipality).await.1.policy.unwrap().version, "2", "the old one stays");
+    assert_eq!(node.plays(Scene::Municipality).await.1.about.terminaladgang().unwrap().policy.version, "2", "the old one stays");
     node.reload(&[]).await.unwrap();
 }
 

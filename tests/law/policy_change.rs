@@ -198,7 +198,7 @@ async fn the_record_names_the_version_that_held_at_the_calls_instant() {
     for (days, text) in [(0, SHIPPED), (1, SHIPPED), (2, &second), (3, &second)] {
         AHEAD.store(days, Ordering::SeqCst);
         let record = play(&world, Scene::Municipality).await.unwrap().record;
-        let (named, policy) = (record.policy.clone().unwrap(), read(text));
+        let (named, policy) = (&record.about.terminaladgang().unwrap().policy, read(text));
         assert_eq!(record.refusal, None, "{days} days on");
         assert_eq!(named.version, policy.version(), "{days} days on");
         assert_eq!(named.digest, hjemmel::hex::encode(policy.digest()), "{days} days on");

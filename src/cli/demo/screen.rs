@@ -2,6 +2,7 @@
 
 use super::scenes::Played;
 use super::world::World;
+use crate::audit::Counts;
 use crate::cli::call::words::Said;
 
 /// One line a call.
@@ -25,18 +26,20 @@ pub fn tell(world: &World, played: &Played) {
     println!("── {} ──", played.scene.title());
     println!("   asked     {}", played.asked);
     let record = &played.record;
-    if let Some(window) = &record.window_applied {
+    let about = record.about.terminaladgang();
+    if let Some((about, window)) = about.and_then(|about| Some((about, about.window_applied?))) {
         let text = |bound: Option<jiff::Timestamp>| {
             let copenhagen = crate::clock::copenhagen();
             bound.zip(copenhagen).map_or_else(String::new, |(at, zone)| at.to_zoned(zone).strftime("%Y-%m-%d").to_string())
         };
-        let how = if record.window_asked.is_some() { "asked for, inside the law's" } else { "inserted" };
+        let how = if about.window_asked.is_some() { "asked for, inside the law's" } else { "inserted" };
         println!("   window    {how}: {} – {} (the end not included)", text(window.from), text(window.to));
     }
     match &played.said {
         Said::Answer { lines, .. } => {
             let sum = |map: &std::collections::BTreeMap<String, u64>| map.values().sum::<u64>();
-            let (released, removed) = (&record.released, &record.removed);
+            let none = Counts::default();
+            let (released, removed) = record.about.counts().unwrap_or((&none, &none));
             println!(
                 "   index     {} objects came with {} fields; {} objects and {} fields are released",
                 sum(&released.objects) + sum(&removed.objects),

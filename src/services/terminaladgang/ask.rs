@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::names::INDEX_ACTION;
 use super::owners::Owned;
 use crate::agreements::Agreement;
-use crate::audit;
+use crate::audit::{self, AboutTerminalAdgang};
 use crate::clock::Clock;
 use crate::gateway::call::{Call, OfCall};
 use crate::gateway::exchange::Outgoing;
@@ -127,13 +127,13 @@ impl Check for AskStep {
         let now = self.clock.now();
         let policy = self.policies.at(now).cloned().ok_or(Refusal::Internal)?;
         owned.call().note(|record| {
-            record.policy = Some(audit::PolicyRef {
+            let decides = audit::PolicyRef {
                 id: policy.id().to_owned(),
                 version: policy.version().to_owned(),
                 digest: crate::hex::encode(policy.digest()),
-            });
+            };
             record.legal_basis = Some(policy.legal_basis().da.clone());
-            record.settings = recorded_decisions(&policy);
+            record.about = AboutTerminalAdgang::new(decides, recorded_decisions(&policy)).into();
         });
         let admitted = owned.admitted();
         let input = admitted
@@ -150,8 +150,10 @@ impl Check for AskStep {
             return Err(Refusal::Internal);
         }
         admitted.call().note(|record| {
-            record.window_asked = asked(search);
-            record.window_applied = Some(audit::Window { from: Some(window.from()), to: Some(window.to()) });
+            if let Some(about) = record.about.terminaladgang_mut() {
+                about.window_asked = asked(search);
+                about.window_applied = Some(audit::Window { from: Some(window.from()), to: Some(window.to()) });
+            }
         });
         Ok(Permitted { owned, judged, policy })
     }

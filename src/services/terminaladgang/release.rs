@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tower::Service;
 
 use super::ask::{Judged, Permitted};
-use crate::audit::Record;
+use crate::audit::AboutTerminalAdgang;
 use crate::gateway::answer::{AnswerReader, Proven, Release, Sink};
 use crate::gateway::call::{Call, OfCall};
 use crate::gateway::exchange::Authorised;
@@ -45,7 +45,11 @@ impl Sink for Filtering {
     fn finish(self, proven: Proven) -> Result<Release, Refusal> {
         let mut filtered = self.filter.finish().map_err(as_ours)?;
         let counts = filtered.take_counts();
-        self.call.note(|record| note(record, counts));
+        self.call.note(|record| {
+            if let Some(about) = record.about.terminaladgang_mut() {
+                note(about, counts);
+            }
+        });
         Ok(Release::new(proven, filtered.into_body()))
     }
 }
@@ -83,13 +87,13 @@ pub fn ask(judged: &Judged, policy: &Policy, owners: &BTreeMap<Cvr, String>, lim
     }
 }
 
-fn note(record: &mut Record, counts: Counts) {
+fn note(about: &mut AboutTerminalAdgang, counts: Counts) {
     if counts.objects_released > 0 {
-        record.released.objects.insert("released".to_owned(), counts.objects_released);
+        about.released.objects.insert("released".to_owned(), counts.objects_released);
     }
-    record.released.fields = counts.fields_released;
-    record.removed.objects = counts.objects_removed;
-    record.removed.fields = counts.fields_removed;
+    about.released.fields = counts.fields_released;
+    about.removed.objects = counts.objects_removed;
+    about.removed.fields = counts.fields_removed;
 }
 
 impl<S> Step<S> for ReleaseStep

@@ -1,10 +1,11 @@
 //! The audit through real files: what is written, what an attacker changes, and what is proven.
 
 mod files;
+mod record;
 mod retirement;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -16,7 +17,8 @@ use std::{
 use hjemmel::{
     agreements::Thumbprint,
     audit::{
-        Audit, AuditSettings, Binding, Outcome, PolicyRef, Record, Window, chain, keys,
+        About, AboutPassThrough, AboutTerminalAdgang, Audit, AuditSettings, Binding, Outcome, PolicyRef, Record, Window, chain,
+        keys,
         log::{LogError, segment_name},
         search::search,
         verify::{Anchor, Failure, Fault, Verified, verify},
@@ -73,12 +75,21 @@ impl House {
         record.authority = Some("11111111".parse().unwrap());
         record.front_agreement = Some(Uuid::from_u128(1));
         record.back_agreements = vec![Uuid::from_u128(2)];
-        record.policy = Some(PolicyRef { id: "terminaladgang-6".into(), version: "1".into(), digest: "00".into() });
+        let policy = PolicyRef { id: "terminaladgang-6".into(), version: "1".into(), digest: "00".into() };
+        let mut about = AboutTerminalAdgang::new(policy, BTreeMap::new());
+        about.window_applied = Some(Window { from: Some(record.opened_at), to: None });
+        record.about = about.into();
         record.legal_basis = Some("LUD § 8, stk. 1".into());
         record.purpose = Some("prøve".into());
-        record.window_applied = Some(Window { from: Some(record.opened_at), to: None });
         record.own_transaction = Some(Uuid::from_u128(n ^ 0xffff));
         record
+    }
+
+    /// The record of call number `n` of a pass-through service, which names no person.
+    fn passed_through(&self, n: u128) -> Record {
+        let mut about = AboutPassThrough::new("00".into());
+        (about.receiver, about.route) = (Some("22222222".parse().unwrap()), Some(Uuid::from_u128(3)));
+        Record { persons: Vec::new(), about: about.into(), ..self.record(n) }
     }
 
     /// Writes `calls` calls, each admitted and served, and stops in good order.
@@ -138,7 +149,7 @@ async fn every_call_ends_in_a_record_and_the_log_is_proven_whole() {
     let mut open = audit.open(house.record(served)).unwrap();
     assert_eq!(open.admit().await.unwrap().call(), Uuid::from_u128(served));
     open.step("forward", Duration::from_micros(1500));
-    open.released.objects.insert("released".into(), 2);
+    open.about.terminaladgang_mut().unwrap().released.objects.insert("released".into(), 2);
     open.served();
     audit.open(house.record(refused)).unwrap().refused(&Refusal::ServiceAgreementNotFound);
     drop(audit.open(house.record(abandoned)).unwrap());
@@ -147,7 +158,7 @@ async fn every_call_ends_in_a_record_and_the_log_is_proven_whole() {
     let calls = search(&house.log(), |_| true).unwrap().calls;
     let of = |n| &calls[&Uuid::from_u128(n)];
     assert_eq!(
-        (of(served).outcome, of(served).timings_us["forward"], of(served).released.objects["released"]),
+        (of(served).outcome, of(served).timings_us["forward"], of(served).about.counts().unwrap().0.objects["released"]),
         (Some(Outcome::Served), 1500, 2)
     );
     assert_eq!((of(refused).outcome, of(refused).refusal.as_deref()), (Some(Outcome::Refused), Some("ServiceAgreementNotFound")));
@@ -173,7 +184,6 @@ async fn the_record_of_admission_is_on_disk_before_the_proof_of_it_is_given() {
 async fn a_call_whose_record_does_not_say_who_why_and_about_whom_is_not_admitted() {
     let house = House::new();
     let audit = house.start(house.settings());
-    type TakeAway = fn(&mut Record);
     let lacks: [(&str, TakeAway); 12] = [
         ("operation", |record| record.operation = None),
         ("binding", |record| record.binding = None),
@@ -181,22 +191,45 @@ async fn a_call_whose_record_does_not_say_who_why_and_about_whom_is_not_admitted
         ("authority", |record| record.authority = None),
         ("front_agreement", |record| record.front_agreement = None),
         ("back_agreements", |record| record.back_agreements.clear()),
-        ("policy", |record| record.policy = None),
+        ("about", |record| record.about = About::Nothing),
         ("legal_basis", |record| record.legal_basis = None),
         ("purpose", |record| record.purpose = None),
         ("persons", |record| record.persons.clear()),
-        ("window_applied", |record| record.window_applied = None),
+        ("window_applied", |record| record.about.terminaladgang_mut().unwrap().window_applied = None),
         ("own_transaction", |record| record.own_transaction = None),
     ];
     for (field, take_away) in lacks {
-        let mut record = house.record(1);
-        assert_eq!(record.missing_for_admission(), None);
-        take_away(&mut record);
-        assert_eq!(record.missing_for_admission(), Some(field));
-        assert_eq!(audit.open(record).unwrap().admit().await.unwrap_err(), Refusal::Internal);
+        refused_without(&audit, house.record(1), field, take_away).await;
     }
     assert!(audit.stop(Duration::from_secs(5)).await);
     assert_eq!(house.verify().unwrap().admitted, 0);
+}
+
+#[tokio::test]
+async fn a_passed_through_call_whose_record_does_not_say_to_whom_and_by_which_route_is_not_admitted() {
+    let house = House::new();
+    let audit = house.start(house.settings());
+    let lacks: [(&str, TakeAway); 3] = [
+        ("about", |record| record.about = About::Nothing),
+        ("receiver", |record| record.about.passthrough_mut().unwrap().receiver = None),
+        ("route", |record| record.about.passthrough_mut().unwrap().route = None),
+    ];
+    for (field, take_away) in lacks {
+        refused_without(&audit, house.passed_through(1), field, take_away).await;
+    }
+    let _ = audit.open(house.passed_through(2)).unwrap().admit().await.unwrap();
+    assert!(audit.stop(Duration::from_secs(5)).await);
+    assert_eq!(house.verify().unwrap().admitted, 1);
+}
+
+type TakeAway = fn(&mut Record);
+
+/// Takes something from a whole record, and sees that the call is refused for want of `field`.
+async fn refused_without(audit: &Audit, mut record: Record, field: &str, take_away: TakeAway) {
+    assert_eq!(record.missing_for_admission(), None);
+    take_away(&mut record);
+    assert_eq!(record.missing_for_admission(), Some(field));
+    assert_eq!(audit.open(record).unwrap().admit().await.unwrap_err(), Refusal::Internal);
 }
 
 #[tokio::test]

@@ -1,0 +1,88 @@
+//! What a service adds to the record of a call, and what it demands of it before the call is admitted: one variant a service.
+//!
+//! A service begins its variant in the first step that is its own ([`About::from`]) and fills it in through the accessor of
+//! that variant, which gives nothing in the record of another service.
+
+mod counts;
+mod passthrough;
+mod terminaladgang;
+
+pub use self::counts::Counts;
+pub use self::passthrough::AboutPassThrough;
+pub use self::terminaladgang::{AboutTerminalAdgang, PolicyRef, Window};
+use super::seal::Sealed;
+
+/// What the service adds to a record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum About {
+    /// Nothing yet: the call was refused, or left, before the service's own steps.
+    #[default]
+    Nothing,
+    /// TerminalAdgang.
+    TerminalAdgang(Box<AboutTerminalAdgang>),
+    /// A service from a folder of published files.
+    PassThrough(Box<AboutPassThrough>),
+}
+
+impl From<AboutTerminalAdgang> for About {
+    fn from(about: AboutTerminalAdgang) -> Self {
+        Self::TerminalAdgang(Box::new(about))
+    }
+}
+
+impl From<AboutPassThrough> for About {
+    fn from(about: AboutPassThrough) -> Self {
+        Self::PassThrough(Box::new(about))
+    }
+}
+
+impl About {
+    /// What TerminalAdgang added; `None` in the record of another service.
+    pub fn terminaladgang(&self) -> Option<&AboutTerminalAdgang> {
+        match self {
+            Self::TerminalAdgang(about) => Some(about),
+            Self::Nothing | Self::PassThrough(_) => None,
+        }
+    }
+
+    /// The same, to fill in.
+    pub fn terminaladgang_mut(&mut self) -> Option<&mut AboutTerminalAdgang> {
+        match self {
+            Self::TerminalAdgang(about) => Some(about),
+            Self::Nothing | Self::PassThrough(_) => None,
+        }
+    }
+
+    /// What a pass-through service added; `None` in the record of another service.
+    pub fn passthrough(&self) -> Option<&AboutPassThrough> {
+        match self {
+            Self::PassThrough(about) => Some(about),
+            Self::Nothing | Self::TerminalAdgang(_) => None,
+        }
+    }
+
+    /// The same, to fill in.
+    pub fn passthrough_mut(&mut self) -> Option<&mut AboutPassThrough> {
+        match self {
+            Self::PassThrough(about) => Some(about),
+            Self::Nothing | Self::TerminalAdgang(_) => None,
+        }
+    }
+
+    /// What was released of an answer and what was removed, where the service judges that.
+    pub fn counts(&self) -> Option<(&Counts, &Counts)> {
+        match self {
+            Self::TerminalAdgang(about) => Some((&about.released, &about.removed)),
+            Self::Nothing | Self::PassThrough(_) => None,
+        }
+    }
+
+    /// What the service demands of a record of admission that names `persons`, and this one does not say.
+    pub(super) fn missing_for_admission(&self, persons: &[Sealed]) -> Option<&'static str> {
+        match self {
+            Self::Nothing => Some("about"),
+            Self::TerminalAdgang(about) => about.missing_for_admission(persons),
+            Self::PassThrough(about) => about.missing_for_admission(),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+use uuid::Uuid;
+
+use crate::audit::seal::DeliveryMark;
+use crate::id::cvr::Cvr;
+
+/// Where a pass-through service sent a call, and by which contract it was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AboutPassThrough {
+    /// SHA-256 of the service's published files, in hexadecimal: what request and answer were validated against.
+    pub schema: String,
+    /// The authority that receives the call.
+    pub receiver: Option<Cvr>,
+    /// The route by which it went on.
+    pub route: Option<Uuid>,
+    /// The delivery's id, where the service has one, as a keyed mark: the caller chooses the text.
+    pub delivery: Option<DeliveryMark>,
+}
+
+impl AboutPassThrough {
+    /// A call that is checked against this contract.
+    pub fn new(schema: String) -> Self {
+        Self { schema, receiver: None, route: None, delivery: None }
+    }
+
+    /// What is missing for an admission: to whom the call goes, and by which route. It need not name a person.
+    pub(super) fn missing_for_admission(&self) -> Option<&'static str> {
+        match self {
+            Self { receiver: None, .. } => Some("receiver"),
+            Self { route: None, .. } => Some("route"),
+            Self { receiver: Some(_), route: Some(_), .. } => None,
+        }
+    }
+}
