@@ -42,6 +42,7 @@ async fn calls() {
     the_file_that_the_demo_writes_is_all_that_a_call_needs(&world);
     a_system_that_shows_its_own_certificate_alone_is_let_in(&world);
     an_option_wins_over_the_file(&world);
+    the_configuration_gives_address_and_entity_id_by_the_services_name(&world);
     what_is_missing_is_said_at_once_and_is_no_fault_of_the_sts(&world);
     what_is_saved_is_what_explain_takes(&world);
     another_certificate_than_the_gateways_is_told_as_what_it_is(&world);
@@ -69,6 +70,22 @@ fn an_option_wins_over_the_file(world: &World) {
     let (code, told) = call(world, &["--env", "client.env", "--authority", "99999981"]);
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("for the authority 99999981"), "{told}");
+}
+
+fn the_configuration_gives_address_and_entity_id_by_the_services_name(world: &World) {
+    let settings = std::fs::read_to_string(world.dir.join("client.env")).unwrap();
+    let own = |line: &&str| !line.contains("SERVICE=") && !line.contains("ENTITY_ID=");
+    std::fs::write(world.dir.join("own.env"), settings.lines().filter(own).collect::<Vec<_>>().join("\n")).unwrap();
+    let with = |more: &[&str]| call(world, &[&["--env", "own.env"], more].concat());
+    for named in [&["--config", "hjemmel.toml"][..], &["--config", "hjemmel.toml", "--service", "terminaladgang-6"]] {
+        let (code, told) = with(named);
+        assert!(code == Some(0) && told.contains("The answer is signed by the gateway."), "{named:?}: {told}");
+    }
+    let (code, told) = with(&["--config", "hjemmel.toml", "--service", "terminaladgang"]);
+    let says = "there is no service terminaladgang in the configuration; did you mean terminaladgang-6?";
+    assert!(code == Some(2) && told.contains(says), "{told}");
+    let (code, told) = with(&["--service", "terminaladgang-6"]);
+    assert!(code == Some(2) && told.contains("--service is no address: terminaladgang-6; a name needs --config FILE"), "{told}");
 }
 
 fn what_is_missing_is_said_at_once_and_is_no_fault_of_the_sts(world: &World) {

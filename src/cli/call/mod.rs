@@ -16,11 +16,14 @@ use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 
 use crate::cli::shell::quoted;
+use crate::cli::which;
 use crate::clock::Clock;
+use crate::config::Draft;
 use crate::id::cpr::Cpr;
 use crate::id::cvr::Cvr;
 use crate::outbound::{Outbound, OutboundSettings, SetupError};
 use crate::saml::trust::{self, TrustError};
+use crate::services::Service;
 use crate::signature::credentials::{Credentials, CredentialsError, certificates_from_pem_file};
 use crate::signature::key::{Certificate, KeyError, SigningKey};
 use crate::signature::timestamp::TimeRules;
@@ -47,9 +50,12 @@ pub struct Args {
     /// A file of settings, one `NAME=value` or `export NAME=value` a line
     #[arg(long, value_name = "FILE")]
     env: Option<PathBuf>,
-    /// The service's address [SERVICE]
-    #[arg(long, value_name = "URL")]
-    service: Option<Uri>,
+    /// The service's address [SERVICE]; with --config its name there, where there are several
+    #[arg(long, value_name = "URL|NAME")]
+    service: Option<String>,
+    /// The gateway's configuration, for whoever has it: the service's address and entity id are taken from there
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// The CA of the gateway's (and the STS's) TLS server, PEM [CA]
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -182,11 +188,38 @@ struct TokenNeeds {
     gateway: Option<PathBuf>,
 }
 
+/// The service that the options name: its address, and its entity id where the configuration tells it.
+fn named(args: &Args, now: Timestamp) -> Result<(Option<Uri>, Option<String>), CallError> {
+    let Some(file) = &args.config else {
+        let unreadable = |text: &String| {
+            CallError::Usage(format!(
+                "--service er ikke en adresse: {text}; et navn kræver også --config FILE\n\
+                 --service is no address: {text}; a name needs --config FILE as well"
+            ))
+        };
+        let address =
+            |text: &String| text.parse::<Uri>().ok().filter(|uri| uri.scheme().is_some()).ok_or_else(|| unreadable(text));
+        return Ok((args.service.as_ref().map(address).transpose()?, None));
+    };
+    let draft = Draft::<Service>::open(file, now);
+    let told = |why: String| {
+        let file = file.display();
+        CallError::Usage(format!("servicen kan ikke findes i {file}\nthe service is not found in {file}: {why}"))
+    };
+    let sections = draft.sections();
+    let (_, service) = which::terminaladgang(&sections.services, args.service.as_deref()).map_err(told)?;
+    let public = sections.listen.as_ref().ok_or_else(|| told("[listen] cannot be read".to_owned()))?.public_url.to_string();
+    let address = format!("{}{}", public.trim_end_matches('/'), service.offer.path);
+    let address = address.parse().map_err(|_| told(format!("{address} is no address")))?;
+    Ok((Some(address), Some(service.offer.entity_id.clone())))
+}
+
 impl Needed {
-    fn gather(args: &Args, environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, CallError> {
+    fn gather(args: &Args, environment: &dyn Fn(&str) -> Option<String>, now: Timestamp) -> Result<Self, CallError> {
         let settings = Settings::read(args, environment)?;
         let mut missing = Missing::default();
-        let service = missing.need(settings.value(args.service.as_ref(), "SERVICE")?, "--service URL", "SERVICE");
+        let (service, entity_id) = named(args, now)?;
+        let service = missing.need(settings.value(service.as_ref(), "SERVICE")?, "--service URL", "SERVICE");
         let ca = missing.need(settings.path(args.ca.as_ref(), "CA"), "--ca FILE", "CA");
         let authority = missing.need(settings.value(args.authority.as_ref(), "AUTHORITY")?, "--authority CVR", "AUTHORITY");
         let pair = match args.p12 {
@@ -203,7 +236,7 @@ impl Needed {
                 let metadata = settings.path(args.sts_metadata.as_ref(), "STS_METADATA");
                 let sts = missing.need(settings.value(args.sts.as_ref(), "STS")?, "--sts URL", "STS");
                 let metadata = missing.need(metadata, "--sts-metadata FILE", "STS_METADATA");
-                let entity_id = settings.value(args.entity_id.as_ref(), "ENTITY_ID")?;
+                let entity_id = settings.value(args.entity_id.as_ref().or(entity_id.as_ref()), "ENTITY_ID")?;
                 let entity_id = missing.need(entity_id, "--entity-id URI", "ENTITY_ID");
                 let gateway = settings.path(args.gateway_cert.as_ref(), "GATEWAY_CERT");
                 sts.zip(metadata).zip(entity_id).map(|((sts, metadata), entity_id)| TokenNeeds {
@@ -247,7 +280,7 @@ pub async fn run(
     input: &mut impl BufRead,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(), CallError> {
-    let needed = Needed::gather(&args, environment)?;
+    let needed = Needed::gather(&args, environment, clock.now())?;
     let mut line = String::new();
     input.read_line(&mut line).map_err(|_| CallError::Person)?;
     let person = Cpr::parse(line.trim()).ok_or(CallError::Person)?;

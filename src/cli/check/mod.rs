@@ -103,6 +103,9 @@ fn text(arguments: &Check, file: &Path, examined: &Finished, answers: Option<&[A
     // Writing into a String never fails.
     let _ = match problems {
         0 if arguments.migrate.is_some() => writeln!(text, "{file}: written, and in order, {warnings} warning(s)."),
+        _ if problems > 0 && arguments.migrate.is_some() => {
+            writeln!(text, "{file}: written, with {problems} problem(s), {warnings} warning(s); the gateway would not start.")
+        }
         0 => writeln!(text, "{file}: in order, {warnings} warning(s)."),
         _ => writeln!(text, "{file}: {problems} problem(s), {warnings} warning(s); the gateway would not start."),
     };
