@@ -4,31 +4,16 @@
 //! The sources are read as Rust tokens, so that `use crate::{a, b}`, a path in an expression and `super::super::a` count
 //! alike; tests do not count, for they may look wherever they like.
 
-#![allow(clippy::unwrap_used)] // a test that cannot read the tree must fail
+#![allow(clippy::unwrap_used, clippy::string_slice)] // a test that cannot read the tree must fail
 
-use std::collections::{BTreeMap, BTreeSet};
+#[path = "support/house.rs"]
+mod house;
+
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use proc_macro2::{TokenStream, TokenTree};
-use quote::ToTokens;
-use syn::Item;
-
-/// From the bottom to the top. A module may import from its own row and those above it in this list. A part of a module that
-/// has a place of its own stands by its path.
-const LAYERS: &[&[&str]] = &[
-    &["clock", "address", "refusal", "hex", "id", "pem", "work", "soap", "signature", "schema", "revocation", "outbound"],
-    &["saml", "agreements", "audit", "sts"],
-    &["config", "metrics"],
-    &["trust", "peer"],
-    &["services::terminaladgang::law"],
-    &["gateway"],
-    &["services"],
-    &["edge"],
-    &["node"],
-    &["stub"],
-    &["cli"],
-];
+use house::{LAYERS, drawn, graph, imports, part, reaches, sources};
 
 /// What still imports what stands above it. Each is to go; none may come.
 const UPWARDS: &[(&str, &str)] = &[];
@@ -43,168 +28,6 @@ const PURE: &[(&str, &[&str])] = &[
     ("saml", &["tokio::", "hyper::", "rustls::", "sqlx"]),
     ("soap", &["hyper::", "rustls::", "sqlx"]),
 ];
-
-/// The part of the tree with a place in the layers that a path leads into.
-fn part(path: &str) -> &str {
-    let named = LAYERS.iter().copied().flatten().filter(|part| path == **part || path.starts_with(&format!("{part}::")));
-    named.max_by_key(|part| part.len()).copied().unwrap_or_else(|| path.split("::").next().unwrap_or(path))
-}
-
-/// A source file of the product.
-struct Source {
-    path: PathBuf,
-    /// Its modules, outermost first: `["gateway", "seal"]`.
-    place: Vec<String>,
-    /// Its code without tests and comments.
-    code: TokenStream,
-}
-
-impl Source {
-    fn module(&self) -> String {
-        match self.place.is_empty() {
-            true => "lib".to_owned(),
-            false => part(&self.place.join("::")).to_owned(),
-        }
-    }
-
-    /// The parts that it names, but its own.
-    fn imports(&self) -> BTreeSet<String> {
-        let mut found = BTreeSet::new();
-        imports(self.code.clone(), &self.place, &mut found);
-        let mut found: BTreeSet<String> = found.iter().map(|path| part(path).to_owned()).collect();
-        found.remove(&self.module());
-        found
-    }
-}
-
-/// Whether an item is there for tests alone.
-fn is_test(item: &Item) -> bool {
-    let attributes = match item {
-        Item::Mod(item) => &item.attrs,
-        Item::Fn(item) => &item.attrs,
-        Item::Use(item) => &item.attrs,
-        Item::Impl(item) => &item.attrs,
-        _ => return false,
-    };
-    attributes
-        .iter()
-        .any(|attribute| attribute.path().is_ident("cfg") && attribute.to_token_stream().to_string().contains("test"))
-}
-
-/// Gathers the paths behind each `crate ::`, and behind `super ::`, from the crate's own level.
-fn imports(code: TokenStream, place: &[String], found: &mut BTreeSet<String>) {
-    let trees: Vec<TokenTree> = code.into_iter().collect();
-    let mut at = 0;
-    while let Some(tree) = trees.get(at) {
-        at += 1;
-        match tree {
-            TokenTree::Group(group) => imports(group.stream(), place, found),
-            TokenTree::Ident(ident) if (ident == "crate" || ident == "super") && is_path(&trees, at) => {
-                // How far down the path leads: `super` in `a::b` is `a`.
-                let mut base = if ident == "crate" { &[][..] } else { above(place) };
-                at += 2;
-                while matches!(trees.get(at), Some(TokenTree::Ident(ident)) if ident == "super") && is_path(&trees, at + 1) {
-                    base = above(base);
-                    at += 3;
-                }
-                let (paths, next) = paths(&trees, at);
-                at = next;
-                let whole = paths.into_iter().map(|path| base.iter().cloned().chain(path).collect::<Vec<_>>().join("::"));
-                found.extend(whole.filter(|path| !path.is_empty()));
-            }
-            _ => {}
-        }
-    }
-}
-
-/// The module that a module stands in.
-fn above(place: &[String]) -> &[String] {
-    place.split_last().map_or(&[], |(_, above)| above)
-}
-
-fn is_path(trees: &[TokenTree], at: usize) -> bool {
-    (at..at + 2).all(|at| matches!(trees.get(at), Some(TokenTree::Punct(p)) if p.as_char() == ':'))
-}
-
-/// The paths that begin here, `a::{b, c::d}` being two, and where the tokens go on.
-fn paths(trees: &[TokenTree], mut at: usize) -> (Vec<Vec<String>>, usize) {
-    let mut path = Vec::new();
-    loop {
-        match trees.get(at) {
-            Some(TokenTree::Ident(name)) => path.push(name.to_string()),
-            Some(TokenTree::Group(group)) if group.delimiter() == proc_macro2::Delimiter::Brace => {
-                let inner: Vec<TokenTree> = group.stream().into_iter().collect();
-                let parts = inner.split(|tree| matches!(tree, TokenTree::Punct(p) if p.as_char() == ','));
-                let parts = parts.filter(|part| !part.is_empty()).flat_map(|part| paths(part, 0).0);
-                return (parts.map(|part| path.iter().cloned().chain(part).collect()).collect(), at + 1);
-            }
-            _ => return (vec![path], at),
-        }
-        match is_path(trees, at + 1) {
-            true => at += 3,
-            false => return (vec![path], at + 1),
-        }
-    }
-}
-
-fn gather(dir: &Path, place: &[String], found: &mut Vec<Source>) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let mut inner = place.to_vec();
-        // Test modules in files of their own are not part of the product.
-        if stem.ends_with("tests") {
-            continue;
-        }
-        if path.is_dir() {
-            inner.push(stem);
-            gather(&path, &inner, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            if !["mod", "lib", "main"].contains(&stem.as_str()) {
-                inner.push(stem);
-            }
-            let file = syn::parse_file(&fs::read_to_string(&path).unwrap()).unwrap();
-            let code = file.items.iter().filter(|item| !is_test(item)).map(ToTokens::to_token_stream).collect();
-            found.push(Source { path, place: inner, code });
-        }
-    }
-}
-
-fn sources() -> Vec<Source> {
-    let mut found = Vec::new();
-    gather(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &[], &mut found);
-    assert!(found.len() > 40, "the tree was not found");
-    found
-}
-
-/// What each top-level module imports, with a file that does.
-fn graph() -> BTreeMap<String, BTreeMap<String, PathBuf>> {
-    let mut graph: BTreeMap<String, BTreeMap<String, PathBuf>> = BTreeMap::new();
-    for source in sources() {
-        let imported = source.imports().into_iter().map(|name| (name, source.path.clone()));
-        graph.entry(source.module()).or_default().extend(imported);
-    }
-    graph.remove("lib");
-    let modules: BTreeSet<String> = graph.keys().cloned().collect();
-    graph.values_mut().for_each(|imported| imported.retain(|name, _| modules.contains(name)));
-    graph
-}
-
-/// Whether a way of imports leads from one module to another.
-fn reaches(graph: &BTreeMap<String, BTreeMap<String, PathBuf>>, from: &str, to: &str) -> bool {
-    let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
-    while let Some(module) = next.pop() {
-        for name in graph.get(module).into_iter().flat_map(BTreeMap::keys) {
-            if name == to {
-                return true;
-            }
-            if seen.insert(name) {
-                next.push(name);
-            }
-        }
-    }
-    false
-}
 
 #[test]
 fn braces_expressions_and_parents_are_imports() {
@@ -356,4 +179,10 @@ fn the_folder_of_certificates_is_data_alone() {
     tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("certs"), &mut files);
     let extensions: BTreeSet<_> = files.iter().filter_map(|file| file.extension()?.to_str()).collect();
     assert_eq!(extensions, ["cnf", "md", "toml"].into());
+}
+
+#[test]
+fn the_picture_of_the_house_is_current() {
+    let shown = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/house.md")).unwrap_or_default();
+    assert!(shown == drawn(), "docs/house.md is of another tree: cargo run --example house draws it anew");
 }
