@@ -65,7 +65,8 @@ async fn ask(client: &Client) -> (u16, bytes::Bytes) {
 async fn the_gateway_holds_what_it_releases_and_not_what_it_reads() {
     let dir = tempfile::tempdir().unwrap();
     let extra = "[peer.ydelsesindeks]\ndeadline = \"5m\"\n".to_owned();
-    let options = Options { dir: dir.path().to_path_buf(), port: 0, seed: 1, persons: 600, clock: Clock::system(), extra };
+    let options =
+        Options { dir: dir.path().to_path_buf(), port: 0, seed: 1, persons: 600, clock: Clock::system(), extra, pki: None };
     let world = World::without_gateway(options).await.unwrap();
     let child = Command::new(env!("CARGO_BIN_EXE_hjemmel")).args(["serve", "--config"]).arg(&world.configuration).spawn();
     let gateway = Gateway(child.unwrap());

@@ -63,7 +63,7 @@ impl Stage {
         let port = listener.local_addr().unwrap().port();
         let extra = format!("[peer.ydelsesindeks]\naddress = \"https://localhost:{port}{PATH}\"\ndeadline = \"2m\"\n");
         let clock = Clock::system();
-        let options = Options { dir: dir.path().to_path_buf(), port: 0, seed: 1, persons: 50, clock, extra };
+        let options = Options { dir: dir.path().to_path_buf(), port: 0, seed: 1, persons: 50, clock, extra, pki: None };
         let world = World::without_gateway(options).await.unwrap();
         let backend = Backend::start(listener, &world.pki, Prepared::new(&world, 0, 0));
         let input = Question::about(Cpr::parse(demo::UDK_ONLY).unwrap()).input();

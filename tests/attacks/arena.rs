@@ -61,7 +61,7 @@ static STARTED: LazyLock<Started> = LazyLock::new(|| {
     let dir = tempfile::tempdir().unwrap();
     // Limits that a test can wait for; none is so short that an honest call meets it on a slow machine.
     let extra = "\n[limits]\nbody_timeout = \"2s\"\nheader_timeout = \"2s\"\n".to_owned();
-    let options = Options { dir: dir.path().to_owned(), port: 0, seed: 1, persons: 50, clock, extra };
+    let options = Options { dir: dir.path().to_owned(), port: 0, seed: 1, persons: 50, clock, extra, pki: None };
     let world = runtime.block_on(World::start(options)).unwrap();
     // An hour later: what was created before the start is refused for that alone, and is no test of anything else.
     CLOCK.store(begin + 3600, Ordering::SeqCst);

@@ -4,10 +4,12 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 use hjemmel::cli::demo::invitation::Invitation;
-use hjemmel::cli::demo::world::{Options, World};
+use hjemmel::cli::demo::world::World;
 use hjemmel::clock::Clock;
 use hjemmel::stub::population::demo;
 use hjemmel::stub::sts::StsMode;
+
+use crate::stage::options;
 
 /// Runs the program beside the demo's files, with nothing in its environment.
 fn hjemmel(world: &World, arguments: &[&str], said: &str) -> Output {
@@ -34,8 +36,7 @@ fn call(world: &World, arguments: &[&str]) -> (Option<i32>, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn calls() {
     let folder = tempfile::tempdir().unwrap();
-    let options =
-        Options { dir: folder.path().join("demo"), port: 0, seed: 1, persons: 60, clock: Clock::system(), extra: String::new() };
+    let options = options(&folder.path().join("demo"), Clock::system(), "");
     let world = World::start(options).await.unwrap();
     Invitation::new(&world).unwrap().write(&world).unwrap();
 

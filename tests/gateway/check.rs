@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hjemmel::cli::demo::world::{Options, World};
+use hjemmel::cli::demo::world::World;
 use hjemmel::clock::Clock;
 use hjemmel::stub::pki::{DevPki, KeyBits, Role, pem};
 use hjemmel::stub::population::KORSBAEK;
@@ -18,6 +18,8 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::process::Command;
+
+use crate::stage::options;
 
 /// Where the stubs of a world run, and its configuration to be changed.
 struct Place {
@@ -51,7 +53,7 @@ impl Ended {
 impl Place {
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap().keep();
-        let options = Options { dir, port: 0, seed: 7, persons: 5, clock: Clock::system(), extra: String::new() };
+        let options = options(&dir, Clock::system(), "");
         let world = World::without_gateway(options).await.unwrap();
         let original = std::fs::read_to_string(&world.configuration).unwrap().parse().unwrap();
         Self { world, original }

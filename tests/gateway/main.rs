@@ -1,8 +1,7 @@
 //! The gateway from outside: real TLS, both bindings, a token service and an index that fail in every way they can.
 //!
-//! One world for all tests, which take turns: each may set how the stubs behave, and leaves them honest. After every test
-//! the log, the metrics and the audit of the whole run are searched for personal data, tokens and keys, and the audit log
-//! is verified.
+//! Each test has a world of its own; they share the keys, which take longest to make. After those that play on the stage
+//! the log, the metrics and the audit are searched for personal data, tokens and keys, and the audit log is verified.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 #![allow(clippy::print_stderr, clippy::print_stdout)]
 

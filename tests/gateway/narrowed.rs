@@ -27,6 +27,8 @@ use hjemmel::stub::ydelsesindeks::evaluate::{Index, Join};
 use hjemmel::stub::ydelsesindeks::request;
 use serde_json::Value;
 
+use crate::stage::options;
+
 const KLE: &str = "http://sts.kombit.dk/constraints/KLE/1";
 const SENSITIVITY: &str = "http://sts.kombit.dk/constraints/foelsomhed/1";
 const CONFIDENTIAL: &str = "FORTROLIGE_PERSONOPLYSNINGER";
@@ -331,8 +333,7 @@ async fn a_message_that_proves_nobody_is_explained_as_far_as_it_goes(world: &Wor
 #[tokio::test(flavor = "multi_thread")]
 async fn token_and_agreement_narrow_together_and_explain_tells_the_same() {
     let dir = tempfile::tempdir().unwrap();
-    let options =
-        Options { dir: dir.path().to_owned(), port: 0, seed: 5, persons: 200, clock: Clock::system(), extra: String::new() };
+    let options = Options { seed: 5, persons: 200, ..options(dir.path(), Clock::system(), "") };
     let world = World::start_narrowed(options, &narrowed()).await.unwrap();
     the_narrower_of_token_and_agreement_decides_what_may_be_asked(&world).await;
     lines_outside_are_removed_and_take_the_sums_with_them(&world).await;

@@ -1,11 +1,9 @@
-//! What operators do to a gateway that runs: reload, rotation of certificates, revocation. Each part is played against one
-//! world over real TLS, and leaves it as it found it.
+//! What operators do to a gateway that runs: reload, rotation of certificates, revocation. Over real TLS, each in a world of its own.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +11,7 @@ use hjemmel::audit::Record;
 use hjemmel::cli::call::client::Client;
 use hjemmel::cli::call::question::Question;
 use hjemmel::cli::demo::scenes::{Scene, play};
-use hjemmel::cli::demo::world::{ENTITY_ID, Options, World};
+use hjemmel::cli::demo::world::{ENTITY_ID, World};
 use hjemmel::clock::Clock;
 use hjemmel::id::cpr::Cpr;
 use hjemmel::node::examine::{Purpose, examine};
@@ -27,24 +25,27 @@ use hjemmel::stub::population::{KORSBAEK, demo};
 use http_body_util::BodyExt;
 use jiff::SignedDuration;
 
-/// Moves the gateway's clock; TLS itself keeps the machine's.
-static AHEAD: AtomicI64 = AtomicI64::new(0);
+use crate::process::comes_to;
+use crate::stage::options;
 
 struct Node {
     world: World,
     /// The configuration as the world wrote it.
     original: String,
+    /// By how many days the gateway's clock is ahead; TLS itself keeps the machine's.
+    ahead: Arc<AtomicI64>,
+    _dir: tempfile::TempDir,
 }
 
 impl Node {
     async fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap().keep();
-        let system = Clock::system();
-        let clock = Clock::from_fn(move || system.now() + SignedDuration::from_hours(24 * AHEAD.load(Ordering::SeqCst)));
-        let options = Options { dir: dir.clone(), port: 0, seed: 7, persons: 50, clock, extra: String::new() };
-        let world = World::start(options).await.unwrap();
-        let original = std::fs::read_to_string(dir.join("hjemmel.toml")).unwrap();
-        Self { world, original }
+        let dir = tempfile::tempdir().unwrap();
+        let (system, ahead) = (Clock::system(), Arc::new(AtomicI64::new(0)));
+        let days = ahead.clone();
+        let clock = Clock::from_fn(move || system.now() + SignedDuration::from_hours(24 * days.load(Ordering::SeqCst)));
+        let world = World::start(options(dir.path(), clock, "")).await.unwrap();
+        let original = std::fs::read_to_string(dir.path().join("hjemmel.toml")).unwrap();
+        Self { world, original, ahead, _dir: dir }
     }
 
     fn write(&self, file: &str, content: impl AsRef<[u8]>) {
@@ -128,40 +129,25 @@ async fn scrape(admin: SocketAddr) -> String {
 /// As the demo names them.
 const CLIENT_ROOTS: &str = "client_roots = [\"pki/root.pem\", \"pki/issuing.pem\"]";
 const CRLS: (&str, &str) = (CLIENT_ROOTS, "client_roots = [\"pki/root.pem\", \"pki/issuing.pem\"]\ncrls = [\"issuing.crl\"]");
+const SYSTEM: &str = "[system]\ncertificate = \"pki/gateway-client.pem\"\nkey = \"pki/gateway-client.key.pem\"";
+
+/// The gateway's own system with the certificate of another.
+fn system(role: Role) -> String {
+    let name = role.file_name();
+    format!("[system]\ncertificate = \"pki/{name}.pem\"\nkey = \"pki/{name}.key.pem\"")
+}
+
 const EVERY_SECOND: (&str, &str) = ("[sts]\n", "[revocation]\ninterval = \"1s\"\n\n[sts]\n");
 
 #[tokio::test(flavor = "multi_thread")]
-async fn operations_of_trust() {
-    let node = Node::start().await;
-    the_metadata_of_the_gateway_is_signed_by_the_key_it_names(&node).await;
-    a_file_that_is_not_in_order_leaves_everything_as_it_was(&node).await;
-    another_policy_holds_from_the_next_call_and_one_of_the_future_is_refused(&node).await;
-    no_call_is_dropped_while_reloads_go_on(&node).await;
-    a_new_server_certificate_is_shown_to_the_next_connection(&node).await;
-    the_gateway_signs_with_its_new_system_certificate_after_a_reload(&node).await;
-    an_sts_certificate_that_is_gone_from_the_configuration_opens_nothing_any_more(&node).await;
-    a_pinned_index_certificate_that_is_exchanged_holds_at_once(&node).await;
-    check_tells_all_that_is_wrong_with_what_the_file_names(&node).await;
-    a_revoked_client_is_refused_on_the_connection_it_has_open_and_on_a_new_one(&node).await;
-    a_revocation_list_is_taken_up_without_a_signal(&node).await;
-    a_token_that_is_remembered_gives_nothing_once_its_holder_is_revoked_or_its_issuer_distrusted(&node).await;
-    a_list_that_its_authority_did_not_sign_is_refused(&node).await;
-    an_overdue_list_refuses_unless_the_operator_chose_otherwise(&node).await;
-    a_client_certificate_that_ends_on_a_long_connection_gives_nothing_any_more(&node).await;
-    a_ca_that_is_no_longer_trusted_gives_nothing_on_the_connection_it_has_open(&node).await;
-    the_metrics_tell_what_happened(&node).await;
-    let (dir, admin, original) = (node.world.dir.clone(), node.world.admin, node.original.clone());
-    assert_eq!(node.world.stop().await, 0);
-    sighup_reloads_the_program_and_never_ends_it(&dir, admin, &original).await;
-}
-
-async fn sighup_reloads_the_program_and_never_ends_it(dir: &Path, admin: SocketAddr, original: &str) {
-    let file = dir.join("hjemmel.toml");
-    std::fs::write(&file, original).unwrap();
+async fn sighup_reloads_the_program_and_never_ends_it() {
+    let Node { world, _dir: dir, .. } = Node::start().await;
+    let (file, admin) = (world.configuration.clone(), world.admin);
+    assert_eq!(world.stop().await, 0, "no connection had to be cut");
     let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_hjemmel"))
         .args(["serve", "--config"])
         .arg(&file)
-        .stderr(std::fs::File::create(dir.join("log")).unwrap())
+        .stderr(std::fs::File::create(dir.path().join("log")).unwrap())
         .spawn()
         .unwrap();
     let signal = |name: &str| {
@@ -176,22 +162,19 @@ async fn sighup_reloads_the_program_and_never_ends_it(dir: &Path, admin: SocketA
     wait_for(admin, &reloads("refused")).await;
     signal("-TERM");
     assert!(program.wait().unwrap().success(), "it drained and ended well");
-    let log = std::fs::read_to_string(dir.join("log")).unwrap();
+    let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
     assert!(log.contains("the old one stays in force") && log.contains("is in force"), "{log}");
 }
 
-/// Waits until the metrics hold `text`; gives up after a minute, however slow the machine.
+/// Waits until the metrics hold `text`.
 async fn wait_for(admin: SocketAddr, text: &str) {
-    for _ in 0..600 {
-        if tokio::net::TcpStream::connect(admin).await.is_ok() && scrape(admin).await.contains(text) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("{text} did not come");
+    let holds = async || tokio::net::TcpStream::connect(admin).await.is_ok() && scrape(admin).await.contains(text);
+    comes_to(text, holds).await;
 }
 
-async fn the_metadata_of_the_gateway_is_signed_by_the_key_it_names(node: &Node) {
+#[tokio::test(flavor = "multi_thread")]
+async fn the_metadata_of_the_gateway_is_signed_by_the_key_it_names() {
+    let node = &Node::start().await;
     let (status, xml) = node.get(&format!("{}?metadata", node.world.service)).await;
     assert_eq!(status, 200);
     let document = Document::parse(xml.clone(), &Limits::default()).unwrap();
@@ -205,7 +188,9 @@ async fn the_metadata_of_the_gateway_is_signed_by_the_key_it_names(node: &Node) 
     assert_eq!(node.get(&format!("{}?metadata", node.world.service)).await.1, xml);
 }
 
-async fn a_file_that_is_not_in_order_leaves_everything_as_it_was(node: &Node) {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_not_in_order_leaves_everything_as_it_was() {
+    let node = &Node::start().await;
     let digest = node.plays(Scene::Municipality).await.1.about.terminaladgang().unwrap().policy.digest.clone();
     let bad = [
         ("environment = \"demo\"", "environment = \"DEMO\"", "is not an environment"),
@@ -225,7 +210,9 @@ async fn a_file_that_is_not_in_order_leaves_everything_as_it_was(node: &Node) {
     assert_eq!(node.metric("hjemmel_reload_total{result=\"applied\",what=\"configuration\"}").await, Some(0.0));
 }
 
-async fn another_policy_holds_from_the_next_call_and_one_of_the_future_is_refused(node: &Node) {
+#[tokio::test(flavor = "multi_thread")]
+async fn another_policy_holds_from_the_next_call_and_one_of_the_future_is_refused() {
+    let node = &Node::start().await;
     let policy = std::fs::read_to_string(node.world.dir.join("policies/terminaladgang-6.toml")).unwrap();
     node.write("policies/second.toml", policy.replace("version = \"1\"", "version = \"2\""));
     node.write("policies/future.toml", policy.replace("valid-from = 2026-01-01", "valid-from = 2099-01-01"));
@@ -235,26 +222,33 @@ async fn another_policy_holds_from_the_next_call_and_one_of_the_future_is_refuse
     let error = node.reload(&[("policies = \"policies\"\n", &choose("future"))]).await.unwrap_err();
     assert!(error.contains("holds from 2099-01-01 only"), "{error}");
     assert_eq!(node.plays(Scene::Municipality).await.1.about.terminaladgang().unwrap().policy.version, "2", "the old one stays");
-    node.reload(&[]).await.unwrap();
 }
 
-async fn no_call_is_dropped_while_reloads_go_on(node: &Node) {
-    let client = node.client();
+#[tokio::test(flavor = "multi_thread")]
+async fn no_call_is_dropped_while_reloads_go_on() {
+    let node = &Node::start().await;
+    let (client, called, reloaded) = (node.client(), tokio::sync::Notify::new(), AtomicBool::new(false));
     let calls = async {
-        for _ in 0..30 {
+        let mut made = 0;
+        while made < 30 || !reloaded.load(Ordering::SeqCst) {
             assert_eq!(node.calls(&client).await, Ok(None));
+            made += 1;
+            called.notify_one();
         }
     };
     let reloads = async {
         for _ in 0..5 {
             node.reload(&[]).await.unwrap();
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            called.notified().await;
         }
+        reloaded.store(true, Ordering::SeqCst);
     };
     tokio::join!(calls, reloads);
 }
 
-async fn a_new_server_certificate_is_shown_to_the_next_connection(node: &Node) {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_server_certificate_is_shown_to_the_next_connection() {
+    let node = &Node::start().await;
     let before = shown(node).await;
     let leaf = leaf(Usage::Server);
     let fresh = node.world.pki.issue(&leaf).unwrap();
@@ -297,12 +291,11 @@ fn leaf(usage: Usage) -> Leaf {
     }
 }
 
-async fn the_gateway_signs_with_its_new_system_certificate_after_a_reload(node: &Node) {
-    let system = "[system]\ncertificate = \"pki/gateway-client.pem\"\nkey = \"pki/gateway-client.key.pem\"";
-    let name = Role::Korsbaek.file_name();
-    let korsbaek = format!("[system]\ncertificate = \"pki/{name}.pem\"\nkey = \"pki/{name}.key.pem\"");
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gateway_signs_with_its_new_system_certificate_after_a_reload() {
+    let node = &Node::start().await;
     // Any system certificate shows it: the metadata names it, and is signed by it.
-    node.reload(&[(system, &korsbaek)]).await.unwrap();
+    node.reload(&[(SYSTEM, &system(Role::Korsbaek))]).await.unwrap();
     let (_, xml) = node.get(&format!("{}?metadata", node.world.service)).await;
     let document = Document::parse(xml, &Limits::default()).unwrap();
     let successor = node.world.pki.credentials(Role::Korsbaek).unwrap();
@@ -314,7 +307,9 @@ async fn the_gateway_signs_with_its_new_system_certificate_after_a_reload(node: 
     assert_eq!(node.plays(Scene::Municipality).await.0, None);
 }
 
-async fn an_sts_certificate_that_is_gone_from_the_configuration_opens_nothing_any_more(node: &Node) {
+#[tokio::test(flavor = "multi_thread")]
+async fn an_sts_certificate_that_is_gone_from_the_configuration_opens_nothing_any_more() {
+    let node = &Node::start().await;
     let other = "certificates = [\"pki/client-intruder.pem\"]";
     let both = format!("metadata = [\"sts-metadata.xml\"]\n{other}");
     node.reload(&[("metadata = [\"sts-metadata.xml\"]", &both)]).await.unwrap();
@@ -325,14 +320,18 @@ async fn an_sts_certificate_that_is_gone_from_the_configuration_opens_nothing_an
     assert_eq!(node.plays(Scene::Municipality).await.0, None);
 }
 
-async fn a_pinned_index_certificate_that_is_exchanged_holds_at_once(node: &Node) {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pinned_index_certificate_that_is_exchanged_holds_at_once() {
+    let node = &Node::start().await;
     node.reload(&[("pki/index-signing.pem", "pki/client-intruder.pem")]).await.unwrap();
     assert_eq!(node.plays(Scene::Municipality).await.0.as_deref(), Some("PeerSignatureInvalid"));
     node.reload(&[]).await.unwrap();
     assert_eq!(node.plays(Scene::Municipality).await.0, None);
 }
 
-async fn check_tells_all_that_is_wrong_with_what_the_file_names(node: &Node) {
+#[tokio::test(flavor = "multi_thread")]
+async fn check_tells_all_that_is_wrong_with_what_the_file_names() {
+    let node = &Node::start().await;
     let problems = async |changes: &[(&str, &str)]| {
         let changed = changes.iter().fold(node.original.clone(), |text, (from, to)| text.replacen(from, to, 1));
         node.write("checked.toml", changed);
@@ -340,6 +339,7 @@ async fn check_tells_all_that_is_wrong_with_what_the_file_names(node: &Node) {
         examine(&file, &Clock::system(), &Purpose::Serve).await.problems.problems().to_vec()
     };
     assert_eq!(problems(&[]).await, []);
+    node.write("policies/broken.toml", "id = 1");
     node.write("issuing.crl", "not a list");
     let wrong = [
         ("policies = \"policies\"\n", "policies = \"policies\"\npolicy = \"broken\"\n"),
@@ -356,7 +356,9 @@ async fn check_tells_all_that_is_wrong_with_what_the_file_names(node: &Node) {
     assert!(found.iter().any(|problem| problem.setting == "tokens" && problem.text.contains(says)), "{found:#?}");
 }
 
-async fn a_revoked_client_is_refused_on_the_connection_it_has_open_and_on_a_new_one(node: &Node) {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_client_is_refused_on_the_connection_it_has_open_and_on_a_new_one() {
+    let node = &Node::start().await;
     node.write("issuing.crl", node.revocation_list(&[Role::Intruder], 10));
     node.reload(&[CRLS]).await.unwrap();
     let client = node.client();
@@ -377,7 +379,9 @@ async fn a_revoked_client_is_refused_on_the_connection_it_has_open_and_on_a_new_
     assert_eq!(node.plays(Scene::Municipality).await.0, None);
 }
 
-async fn a_revocation_list_is_taken_up_without_a_signal(node: &Node) {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_list_is_taken_up_without_a_signal() {
+    let node = &Node::start().await;
     const APPLIED: &str = "hjemmel_reload_total{result=\"applied\",what=\"crls\"}";
     node.write("issuing.crl", node.revocation_list(&[], 10));
     node.reload(&[CRLS, EVERY_SECOND]).await.unwrap();
@@ -386,20 +390,19 @@ async fn a_revocation_list_is_taken_up_without_a_signal(node: &Node) {
     let before = node.metric(APPLIED).await.unwrap();
     let pem_form = pem("X509 CRL", &node.revocation_list(&[Role::Korsbaek], 10));
     node.write("issuing.crl", pem_form);
-    while node.metric(APPLIED).await.unwrap() == before {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    comes_to("the list is taken up", async || node.metric(APPLIED).await.unwrap() > before).await;
     assert_eq!(node.calls(&client).await, Ok(Some("ClientCertificateInvalid".to_owned())));
     assert!(node.calls(&node.client()).await.is_err());
-    node.reload(&[]).await.unwrap();
 }
 
 /// The memory knows what a token says; what reloads and lists change is asked of each call.
-async fn a_token_that_is_remembered_gives_nothing_once_its_holder_is_revoked_or_its_issuer_distrusted(node: &Node) {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_remembered_gives_nothing_once_its_holder_is_revoked_or_its_issuer_distrusted() {
+    let node = &Node::start().await;
     const HITS: &str = "hjemmel_assertion_memory_lookups_total{result=\"hit\"}";
     const APPLIED: &str = "hjemmel_reload_total{result=\"applied\",what=\"crls\"}";
     node.write("issuing.crl", node.revocation_list(&[], 10));
-    node.reload(&[CRLS]).await.unwrap();
+    node.reload(&[CRLS, EVERY_SECOND]).await.unwrap();
     let token = node.world.token(Role::Korsbaek, KORSBAEK).await.unwrap();
     let before = node.metric(HITS).await.unwrap();
     assert_eq!(node.calls_with(&token).await, None);
@@ -410,9 +413,7 @@ async fn a_token_that_is_remembered_gives_nothing_once_its_holder_is_revoked_or_
     // No reload: the memory stays, and the new list is asked all the same.
     let applied = node.metric(APPLIED).await.unwrap();
     node.write("issuing.crl", node.revocation_list(&[Role::Korsbaek], 10));
-    while node.metric(APPLIED).await.unwrap() == applied {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    comes_to("the list is taken up", async || node.metric(APPLIED).await.unwrap() > applied).await;
     assert_eq!(node.calls_with(&token).await.as_deref(), Some("HolderOfKey"));
     assert_eq!(node.metric(HITS).await, Some(before + 2.0), "it was known, and refused");
 
@@ -421,10 +422,11 @@ async fn a_token_that_is_remembered_gives_nothing_once_its_holder_is_revoked_or_
     let other = "certificates = [\"pki/client-intruder.pem\"]";
     node.reload(&[("metadata = [\"sts-metadata.xml\"]", other)]).await.unwrap();
     assert_eq!(node.calls_with(&token).await.as_deref(), Some("TokenIssuerUntrusted"));
-    node.reload(&[]).await.unwrap();
 }
 
-async fn a_list_that_its_authority_did_not_sign_is_refused(node: &Node) {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_its_authority_did_not_sign_is_refused() {
+    let node = &Node::start().await;
     let mut forged = node.revocation_list(&[], 10);
     *forged.last_mut().unwrap() ^= 1;
     node.write("issuing.crl", forged);
@@ -437,7 +439,9 @@ async fn a_list_that_its_authority_did_not_sign_is_refused(node: &Node) {
     assert_eq!(node.plays(Scene::AuthorityContext).await.0, None);
 }
 
-async fn an_overdue_list_refuses_unless_the_operator_chose_otherwise(node: &Node) {
+#[tokio::test(flavor = "multi_thread")]
+async fn an_overdue_list_refuses_unless_the_operator_chose_otherwise() {
+    let node = &Node::start().await;
     node.write("issuing.crl", node.revocation_list(&[Role::Intruder], -2));
     node.reload(&[CRLS]).await.unwrap();
     assert!(node.calls(&node.client()).await.is_err());
@@ -448,20 +452,21 @@ async fn an_overdue_list_refuses_unless_the_operator_chose_otherwise(node: &Node
     assert_eq!(node.plays(Scene::Municipality).await.0, None);
     // A revocation is for good, however old the list is.
     assert!(node.calls(&node.world.client(Some(Role::Intruder)).unwrap()).await.is_err());
-    node.reload(&[]).await.unwrap();
 }
 
-async fn a_client_certificate_that_ends_on_a_long_connection_gives_nothing_any_more(node: &Node) {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_certificate_that_ends_on_a_long_connection_gives_nothing_any_more() {
+    let node = &Node::start().await;
     let client = node.client();
     assert_eq!(node.calls(&client).await, Ok(None));
-    AHEAD.store(91, Ordering::SeqCst);
-    let refusal = node.calls(&client).await;
-    AHEAD.store(0, Ordering::SeqCst);
-    assert_eq!(refusal, Ok(Some("ClientCertificateInvalid".to_owned())));
+    node.ahead.store(91, Ordering::SeqCst);
+    assert_eq!(node.calls(&client).await, Ok(Some("ClientCertificateInvalid".to_owned())));
 }
 
 /// A session that outlived its trust, resumed or kept open, would go on in its name.
-async fn a_ca_that_is_no_longer_trusted_gives_nothing_on_the_connection_it_has_open(node: &Node) {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ca_that_is_no_longer_trusted_gives_nothing_on_the_connection_it_has_open() {
+    let node = &Node::start().await;
     let client = node.client();
     assert_eq!(node.calls(&client).await, Ok(None));
     let other = DevPki::generate(&Clock::system(), KeyBits::Bits2048).unwrap();
@@ -475,7 +480,19 @@ async fn a_ca_that_is_no_longer_trusted_gives_nothing_on_the_connection_it_has_o
     assert_eq!(node.calls(&node.client()).await, Ok(None));
 }
 
-async fn the_metrics_tell_what_happened(node: &Node) {
+#[tokio::test(flavor = "multi_thread")]
+async fn the_metrics_tell_what_happened() {
+    let node = &Node::start().await;
+    let client = node.client();
+    for _ in 0..22 {
+        assert_eq!(node.calls(&client).await, Ok(None));
+    }
+    for _ in 0..10 {
+        assert_eq!(node.plays(Scene::Municipality).await.0, None);
+    }
+    // The STS gives this system no token for the index.
+    node.reload(&[(SYSTEM, &system(Role::Korsbaek))]).await.unwrap();
+    assert_eq!(node.plays(Scene::Municipality).await.0.as_deref(), Some("StsRefused"));
     assert!(node.metric("hjemmel_token_cache_requests_total{result=\"hit\"}").await.unwrap() > 20.0);
     assert!(node.metric("hjemmel_token_cache_requests_total{result=\"miss\"}").await.unwrap() >= 1.0);
     assert!(node.metric("hjemmel_token_cache_requests_total{result=\"failed\"}").await.unwrap() >= 1.0);

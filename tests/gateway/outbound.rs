@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hjemmel::cli::demo::scenes::{Scene, play};
-use hjemmel::cli::demo::world::{Options, World};
+use hjemmel::cli::demo::world::World;
 use hjemmel::clock::Clock;
 use hjemmel::outbound::lists::Fetcher;
 use hjemmel::outbound::{Outbound, OutboundSettings};
@@ -24,9 +24,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::log;
-
-/// Moves the gateway's clock; TLS itself keeps the machine's.
-static AHEAD: AtomicI64 = AtomicI64::new(0);
+use crate::stage::options;
 
 /// Passes bytes on, until it is told to forget: then what is open becomes a black hole, read and never answered nor ended.
 #[derive(Clone)]
@@ -174,6 +172,9 @@ struct Node {
     original: String,
     index: String,
     sts: String,
+    /// By how many hours the gateway's clock is ahead; TLS itself keeps the machine's.
+    ahead: Arc<AtomicI64>,
+    _dir: tempfile::TempDir,
 }
 
 fn port(address: &str) -> u16 {
@@ -182,18 +183,18 @@ fn port(address: &str) -> u16 {
 
 impl Node {
     async fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap().keep();
-        let system = Clock::system();
-        let clock = Clock::from_fn(move || system.now() + SignedDuration::from_hours(AHEAD.load(Ordering::SeqCst)));
+        let dir = tempfile::tempdir().unwrap();
+        let (system, ahead) = (Clock::system(), Arc::new(AtomicI64::new(0)));
+        let hours = ahead.clone();
+        let clock = Clock::from_fn(move || system.now() + SignedDuration::from_hours(hours.load(Ordering::SeqCst)));
         let extra =
             "[peer.ydelsesindeks]\ndeadline = \"3s\"\nbreaker_failures = 2\nbreaker_rest = \"1s\"\n[sts]\ndeadline = \"3s\"\n";
-        let options = Options { dir: dir.clone(), port: 0, seed: 7, persons: 50, clock, extra: extra.to_owned() };
-        let world = World::start(options).await.unwrap();
-        let original = std::fs::read_to_string(dir.join("hjemmel.toml")).unwrap();
+        let world = World::start(options(dir.path(), clock, extra)).await.unwrap();
+        let original = std::fs::read_to_string(dir.path().join("hjemmel.toml")).unwrap();
         let table: toml::Table = original.parse().unwrap();
         let address = |section: &toml::Value| section["address"].as_str().unwrap().to_owned();
         let (index, sts) = (address(&table["peer"]["ydelsesindeks"]), address(&table["sts"]));
-        Self { world, original, index, sts }
+        Self { world, original, index, sts, ahead, _dir: dir }
     }
 
     /// Reloads the original configuration with this address in place of that one, and these settings besides.
@@ -210,7 +211,7 @@ impl Node {
 
     /// The token that the gateway holds has expired: the next call needs a new one.
     fn token_expires(&self) {
-        AHEAD.fetch_add(9, Ordering::SeqCst);
+        self.ahead.fetch_add(9, Ordering::SeqCst);
     }
 
     async fn metric(&self, series: &str) -> u64 {
@@ -228,19 +229,8 @@ fn through(address: &str, port_instead: u16) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_to_index_and_sts() {
-    let node = Node::start().await;
-    a_forgotten_flow_to_the_index_costs_one_call(&node).await;
-    the_breakers_trial_gets_a_connection_of_its_own(&node).await;
-    the_index_is_reached_anew_when_the_connection_is_old(&node).await;
-    an_index_that_refuses_or_drains_loses_no_call(&node).await;
-    a_forgotten_flow_to_the_sts_costs_one_call(&node).await;
-    an_sts_that_refuses_or_drains_loses_no_call(&node).await;
-    wrong_addresses_are_told_apart_from_bad_answers(&node).await;
-    node.world.stop().await;
-}
-
-async fn a_forgotten_flow_to_the_index_costs_one_call(node: &Node) {
+async fn a_forgotten_flow_to_the_index_costs_one_call() {
+    let node = &Node::start().await;
     let relay = Relay::to(port(&node.index)).await;
     node.reload(&node.index, &through(&node.index, relay.port), "").await;
     assert_eq!((node.call().await, node.call().await, relay.opened()), (None, None, 1), "the connection is kept");
@@ -251,7 +241,9 @@ async fn a_forgotten_flow_to_the_index_costs_one_call(node: &Node) {
     assert_eq!(closed, 1);
 }
 
-async fn the_breakers_trial_gets_a_connection_of_its_own(node: &Node) {
+#[tokio::test(flavor = "multi_thread")]
+async fn the_breakers_trial_gets_a_connection_of_its_own() {
+    let node = &Node::start().await;
     let relay = Relay::to(port(&node.index)).await;
     node.reload(&node.index, &through(&node.index, relay.port), "").await;
     // The index fails on a connection that works, so that it is kept; then the flow is forgotten as well.
@@ -269,7 +261,9 @@ async fn the_breakers_trial_gets_a_connection_of_its_own(node: &Node) {
     assert_eq!((outcome, relay.opened()), (None, 2));
 }
 
-async fn the_index_is_reached_anew_when_the_connection_is_old(node: &Node) {
+#[tokio::test(flavor = "multi_thread")]
+async fn the_index_is_reached_anew_when_the_connection_is_old() {
+    let node = &Node::start().await;
     let relay = Relay::to(port(&node.index)).await;
     node.reload(&node.index, &through(&node.index, relay.port), "[outbound]\nlifetime = \"1s\"\n").await;
     while relay.opened() < 3 {
@@ -277,7 +271,9 @@ async fn the_index_is_reached_anew_when_the_connection_is_old(node: &Node) {
     }
 }
 
-async fn an_index_that_refuses_or_drains_loses_no_call(node: &Node) {
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_refuses_or_drains_loses_no_call() {
+    let node = &Node::start().await;
     let front = Front::of(&node.world, Role::IndexServer, port(&node.index)).await;
     node.reload(&node.index, &through(&node.index, front.port), "").await;
     refuses_and_drains(node, &front, "ydelsesindeks", async || {}).await;
@@ -310,7 +306,9 @@ async fn refuses_and_drains(node: &Node, front: &Front, peer: &str, prepare: imp
     assert_eq!(node.call().await, None);
 }
 
-async fn a_forgotten_flow_to_the_sts_costs_one_call(node: &Node) {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forgotten_flow_to_the_sts_costs_one_call() {
+    let node = &Node::start().await;
     let relay = Relay::to(port(&node.sts)).await;
     node.reload(&node.sts, &through(&node.sts, relay.port), "").await;
     assert_eq!((node.call().await, relay.opened()), (None, 1));
@@ -320,13 +318,17 @@ async fn a_forgotten_flow_to_the_sts_costs_one_call(node: &Node) {
     assert_eq!((node.call().await, relay.opened()), (None, 2));
 }
 
-async fn an_sts_that_refuses_or_drains_loses_no_call(node: &Node) {
+#[tokio::test(flavor = "multi_thread")]
+async fn an_sts_that_refuses_or_drains_loses_no_call() {
+    let node = &Node::start().await;
     let front = Front::of(&node.world, Role::StsServer, port(&node.sts)).await;
     node.reload(&node.sts, &through(&node.sts, front.port), "").await;
     refuses_and_drains(node, &front, "sts", async || node.token_expires()).await;
 }
 
-async fn wrong_addresses_are_told_apart_from_bad_answers(node: &Node) {
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_addresses_are_told_apart_from_bad_answers() {
+    let node = &Node::start().await;
     node.reload(&node.sts, &format!("{}/wrong", node.sts), "").await;
     assert_eq!(node.call().await.as_deref(), Some("StsNotSoap"));
     node.reload(&node.index, &format!("{}/wrong", node.index), "").await;

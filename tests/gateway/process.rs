@@ -184,12 +184,12 @@ fn without_a_record_on_disk_nothing_is_forwarded() {
     });
 }
 
-/// Waits until the gateway answers so, for as long as readiness and what is remembered may take.
-async fn comes_to(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+/// Waits until it is so; gives up after a minute, however slow the machine.
+pub async fn comes_to(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let until = Instant::now() + Duration::from_secs(60);
     while !holds().await {
         assert!(Instant::now() < until, "never: {what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

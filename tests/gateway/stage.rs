@@ -1,10 +1,10 @@
-//! The world that all tests share, and what a test says to it.
+//! The world of a test, and what a test says to it.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,14 +16,12 @@ use hjemmel::clock::Clock;
 use hjemmel::signature::key::{Certificate, SigningKey};
 use hjemmel::signature::sign::{self, Message, Token};
 use hjemmel::soap::envelope::Version;
-use hjemmel::stub::pki::Role;
+use hjemmel::stub::pki::{DevPki, KeyBits, Role};
 use hjemmel::stub::population::KORSBAEK;
+use hjemmel::stub::sts::PrivilegeGroup;
 use hjemmel::stub::sts::issue::Assertion;
-use hjemmel::stub::sts::{PrivilegeGroup, StsMode};
-use hjemmel::stub::ydelsesindeks::mode::FaultMode;
 use http::Request;
 use jiff::{SignedDuration, Timestamp};
-use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 use crate::log;
@@ -66,8 +64,6 @@ released_bytes = 131072
 body_timeout = "3s"
 "#;
 
-static STAGE: OnceLock<(Runtime, Mutex<Stage>)> = OnceLock::new();
-
 pub struct Stage {
     pub world: World,
     shift: Arc<AtomicI64>,
@@ -78,19 +74,11 @@ pub struct Stage {
     _dir: tempfile::TempDir,
 }
 
-/// Plays one test when the stage is free.
+/// Plays one test in a world of its own.
 pub fn on_stage(play: impl AsyncFnOnce(&Stage)) {
-    let (runtime, stage) = STAGE.get_or_init(|| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
-        let stage = runtime.block_on(Stage::build());
-        (runtime, Mutex::new(stage))
-    });
-    let stage = stage.lock().unwrap_or_else(PoisonError::into_inner);
-    stage.reset();
-    runtime.block_on(async {
-        stage.settle().await;
+    crate::process::in_runtime(async {
+        let stage = Stage::build().await;
         play(&stage).await;
-        stage.reset();
         stage.clean().await;
     });
 }
@@ -118,27 +106,9 @@ impl Stage {
         Self { world, shift, started, secrets: RefCell::new(secrets), persons, log, _dir: dir }
     }
 
-    /// The stubs honest, whatever the test before left behind. The clock goes on from where it is: the tokens that the
-    /// gateway holds would lie in the future of an earlier one.
-    fn reset(&self) {
-        self.world.index_mode.set(FaultMode::Honest);
-        self.world.sts_mode.set(StsMode::Honest);
-        self.world.padding.set(None);
-    }
-
     /// Moves the clock of everybody.
     pub fn travel(&self, by: SignedDuration) {
         self.shift.fetch_add(by.as_secs(), Ordering::SeqCst);
-    }
-
-    /// Waits until a breaker that the test before left open has closed.
-    async fn settle(&self) {
-        for _ in 0..100 {
-            if self.ask(hjemmel::stub::population::demo::UDK_ONLY).await.status == 200 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
     }
 
     pub fn port(&self) -> u16 {
@@ -344,7 +314,7 @@ impl Stage {
         }
     }
 
-    /// Log, metrics and audit of the whole run so far: no person, token or key; and the audit log is whole.
+    /// Log, metrics and audit since the test began: no person, token or key; and the audit log is whole.
     async fn clean(&self) {
         let metrics = admin(self.world.admin, "/metrics").await;
         let mut all = vec![("log".to_owned(), self.log.lines()), ("metrics".to_owned(), metrics.1.into_bytes())];
@@ -376,7 +346,11 @@ pub async fn admin(address: std::net::SocketAddr, path: &str) -> (u16, String) {
 }
 
 pub fn options(dir: &Path, clock: Clock, extra: &str) -> Options {
-    Options { dir: dir.to_path_buf(), port: 0, seed: 1, persons: 600, clock, extra: extra.to_owned() }
+    // One PKI for all worlds of the process: making keys would be most of what the tests do.
+    static PKI: LazyLock<Arc<DevPki>> =
+        LazyLock::new(|| Arc::new(DevPki::generate(&Clock::system(), KeyBits::Bits2048).unwrap()));
+    let (dir, extra) = (dir.to_path_buf(), extra.to_owned());
+    Options { dir, port: 0, seed: 1, persons: 50, clock, extra, pki: Some(PKI.clone()) }
 }
 
 /// The effectuations of an answer, in words; a fault fails the test.

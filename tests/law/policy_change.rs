@@ -185,7 +185,7 @@ async fn the_record_names_the_version_that_held_at_the_calls_instant() {
     static AHEAD: AtomicI64 = AtomicI64::new(0);
     let (dir, system) = (tempfile::tempdir().unwrap(), Clock::system());
     let clock = Clock::from_fn(move || system.now() + SignedDuration::from_hours(24 * AHEAD.load(Ordering::SeqCst)));
-    let options = Options { dir: dir.path().to_owned(), port: 0, seed: 7, persons: 50, clock, extra: String::new() };
+    let options = Options { dir: dir.path().to_owned(), port: 0, seed: 7, persons: 50, clock, extra: String::new(), pki: None };
     let world = World::start(options).await.unwrap();
     let copenhagen = hjemmel::clock::copenhagen().unwrap();
     let after_tomorrow = world.clock.now().to_zoned(copenhagen).date().tomorrow().unwrap().tomorrow().unwrap();

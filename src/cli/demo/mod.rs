@@ -79,7 +79,8 @@ impl Drop for Temporary {
 async fn show(args: &Args, dir: PathBuf, clock: &Clock, mut told: watch::Receiver<()>) -> Result<ExitCode, WorldError> {
     let started = std::time::Instant::now();
     println!("Making a throw-away PKI, an invented population, and starting STS, index and gateway …");
-    let options = Options { dir, port: args.port, seed: args.seed, persons: 600, clock: clock.clone(), extra: String::new() };
+    let options =
+        Options { dir, port: args.port, seed: args.seed, persons: 600, clock: clock.clone(), extra: String::new(), pki: None };
     let world = tokio::select! {
         world = World::start(options) => world?,
         _ = told.changed() => return Ok(ExitCode::SUCCESS),

@@ -73,6 +73,8 @@ pub struct Options {
     pub clock: Clock,
     /// Settings of the gateway's over the demo's own, as TOML: tables are merged, values take the others' place.
     pub extra: String,
+    /// The throw-away PKI; `None` makes one, which is most of what it takes to bring a world up.
+    pub pki: Option<Arc<DevPki>>,
 }
 
 /// What narrows some callers, by the CVR number of their authority: for tests; in the demo nothing does.
@@ -89,7 +91,7 @@ pub struct World {
     /// The folder with keys, configuration, agreements and audit.
     pub dir: PathBuf,
     /// The throw-away PKI.
-    pub pki: DevPki,
+    pub pki: Arc<DevPki>,
     /// The invented population.
     pub population: Arc<Population>,
     /// How the token service behaves.
@@ -159,9 +161,12 @@ impl World {
     }
 
     async fn prepare(options: Options, narrowed: &Narrowed) -> Result<(Self, Place), WorldError> {
-        let Options { dir, port, seed, persons, clock, extra } = options;
+        let Options { dir, port, seed, persons, clock, extra, pki } = options;
         std::fs::create_dir_all(&dir)?;
-        let pki = DevPki::generate(&clock, KeyBits::Bits2048)?;
+        let pki = match pki {
+            Some(pki) => pki,
+            None => Arc::new(DevPki::generate(&clock, KeyBits::Bits2048)?),
+        };
         pki.write(&dir.join("pki"), None)?;
         audit::keys::generate(&dir.join("audit-keys"))?;
         // As in production: the gateway refuses to start beside the key that opens what it seals.
@@ -433,7 +438,7 @@ fn settings(listen: SocketAddr, admin: SocketAddr, sts: &Uri, index: SocketAddr)
 }
 
 /// Lays `over` over `settings`, table by table.
-fn merge(settings: &mut toml::Table, over: toml::Table) {
+pub fn merge(settings: &mut toml::Table, over: toml::Table) {
     for (name, value) in over {
         match (settings.get_mut(&name), value) {
             (Some(toml::Value::Table(settings)), toml::Value::Table(over)) => merge(settings, over),
