@@ -39,15 +39,6 @@ impl Audience {
     pub const CODES: [(&str, Self); 3] =
         [("SLUTBRUGER", Self::User), ("ADMINISTRATOR", Self::Administrator), ("DRIFT", Self::Operations)];
 
-    /// Its code.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::User => "SLUTBRUGER",
-            Self::Administrator => "ADMINISTRATOR",
-            Self::Operations => "DRIFT",
-        }
-    }
-
     /// Who that is, in words.
     pub fn told(self) -> Detail {
         match self {

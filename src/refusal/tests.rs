@@ -58,9 +58,9 @@ fn what_fails_behind_the_gateway_is_told_of_the_peer_in_each_language_and_the_fi
 }
 
 #[test]
-fn each_audience_is_known_by_its_code() {
+fn each_audience_is_written_by_the_code_it_is_read_by() {
     for (code, audience) in Audience::CODES {
-        assert_eq!(audience.code(), code);
+        assert_eq!(serde_json::to_value(audience).unwrap(), code);
     }
 }
 
