@@ -1,6 +1,7 @@
 //! A record as it stands in the log: one flat object, whose names and order auditors' programs rely on.
 //!
-//! Which service's it is follows from its fields. A record that mixes two services' is not read: nobody wrote it.
+//! Which service's it is follows from its fields ([`About::read`]). A record that mixes two services' is not read: the gateway
+//! did not write it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,13 +10,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::about::{About, AboutPassThrough, AboutTerminalAdgang, Counts, PolicyRef, Window};
+use super::about::{About, Counts, PolicyRef, Window};
 use super::record::{Binding, Outcome, Record};
 use super::seal::{DeliveryMark, Sealed};
 use crate::agreements::Thumbprint;
 use crate::id::cvr::Cvr;
 
-/// Borrows a record to write it; owns what was read.
+/// Borrows a record to write it; owns what was read. Fields that other files of the audit see are of one service each.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Flat<'r> {
@@ -36,9 +37,8 @@ pub(super) struct Flat<'r> {
     front_agreement: Option<Uuid>,
     #[serde(default, skip_serializing_if = "<[Uuid]>::is_empty")]
     back_agreements: Cow<'r, [Uuid]>,
-    /// TerminalAdgang.
     #[serde(skip_serializing_if = "Option::is_none")]
-    policy: Option<Cow<'r, PolicyRef>>,
+    pub(super) policy: Option<Cow<'r, PolicyRef>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     legal_basis: Option<Cow<'r, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,27 +47,24 @@ pub(super) struct Flat<'r> {
     persons: Cow<'r, [Sealed]>,
     #[serde(default, skip_serializing_if = "is_zero")]
     persons_left_out: u64,
-    /// TerminalAdgang, as the next.
     #[serde(skip_serializing_if = "Option::is_none")]
-    window_asked: Option<Window>,
+    pub(super) window_asked: Option<Window>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    window_applied: Option<Window>,
+    pub(super) window_applied: Option<Window>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    settings: Option<Cow<'r, BTreeMap<String, String>>>,
-    /// TerminalAdgang; there and empty, as the next, where nothing of the service is known yet.
+    pub(super) settings: Option<Cow<'r, BTreeMap<String, String>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    released: Option<Cow<'r, Counts>>,
+    pub(super) released: Option<Cow<'r, Counts>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    removed: Option<Cow<'r, Counts>>,
-    /// Pass-through services, as the next three.
+    pub(super) removed: Option<Cow<'r, Counts>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    schema: Option<Cow<'r, str>>,
+    pub(super) schema: Option<Cow<'r, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    receiver: Option<Cvr>,
+    pub(super) receiver: Option<Cvr>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    route: Option<Uuid>,
+    pub(super) route: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    delivery: Option<Cow<'r, DeliveryMark>>,
+    pub(super) delivery: Option<Cow<'r, DeliveryMark>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<Outcome>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,7 +90,7 @@ fn no_timings(timings: &BTreeMap<Cow<'static, str>, u64>) -> bool {
 
 impl<'r> From<&'r Record> for Flat<'r> {
     fn from(record: &'r Record) -> Self {
-        let flat = Self {
+        let mut flat = Self {
             call: record.call,
             opened_at: record.opened_at,
             service: Cow::Borrowed(&record.service),
@@ -125,27 +122,8 @@ impl<'r> From<&'r Record> for Flat<'r> {
             timings_us: Cow::Borrowed(&record.timings_us),
             duration_us: record.duration_us,
         };
-        match &record.about {
-            About::Nothing => {
-                Self { released: Some(Cow::Owned(Counts::default())), removed: Some(Cow::Owned(Counts::default())), ..flat }
-            }
-            About::TerminalAdgang(about) => Self {
-                policy: Some(Cow::Borrowed(&about.policy)),
-                window_asked: about.window_asked,
-                window_applied: about.window_applied,
-                settings: (!about.settings.is_empty()).then_some(Cow::Borrowed(&about.settings)),
-                released: Some(Cow::Borrowed(&about.released)),
-                removed: Some(Cow::Borrowed(&about.removed)),
-                ..flat
-            },
-            About::PassThrough(about) => Self {
-                schema: Some(Cow::Borrowed(&about.schema)),
-                receiver: about.receiver,
-                route: about.route,
-                delivery: about.delivery.as_ref().map(Cow::Borrowed),
-                ..flat
-            },
-        }
+        record.about.write(&mut flat);
+        flat
     }
 }
 
@@ -164,7 +142,7 @@ impl TryFrom<Flat<'_>> for Record {
     type Error = NotARecord;
 
     fn try_from(flat: Flat<'_>) -> Result<Self, NotARecord> {
-        let about = about(&flat)?;
+        let about = About::read(&flat)?;
         Ok(Self {
             call: flat.call,
             opened_at: flat.opened_at,
@@ -188,33 +166,5 @@ impl TryFrom<Flat<'_>> for Record {
             duration_us: flat.duration_us,
             about,
         })
-    }
-}
-
-/// The service's part.
-fn about(flat: &Flat<'_>) -> Result<About, NotARecord> {
-    let counts = [&flat.released, &flat.removed];
-    let counted = counts.into_iter().flatten().any(|counts| !counts.is_empty());
-    let windows = flat.window_asked.is_some() || flat.window_applied.is_some();
-    let terminaladgang = flat.policy.is_some() || windows || flat.settings.is_some() || counted;
-    let passthrough = flat.schema.is_some() || flat.receiver.is_some() || flat.route.is_some() || flat.delivery.is_some();
-    match (terminaladgang, passthrough) {
-        (false, false) => Ok(About::Nothing),
-        (true, false) => {
-            let policy = flat.policy.as_deref().cloned().ok_or(NotARecord::Without("policy"))?;
-            let settings = flat.settings.as_deref().cloned().unwrap_or_default();
-            let mut about = AboutTerminalAdgang::new(policy, settings);
-            (about.window_asked, about.window_applied) = (flat.window_asked, flat.window_applied);
-            about.released = flat.released.as_deref().cloned().unwrap_or_default();
-            about.removed = flat.removed.as_deref().cloned().unwrap_or_default();
-            Ok(about.into())
-        }
-        (false, true) if counts.into_iter().all(Option::is_none) => {
-            let mut about = AboutPassThrough::new(flat.schema.as_deref().ok_or(NotARecord::Without("schema"))?.to_owned());
-            (about.receiver, about.route) = (flat.receiver, flat.route);
-            about.delivery = flat.delivery.as_deref().cloned();
-            Ok(about.into())
-        }
-        (_, true) => Err(NotARecord::Mixed),
     }
 }

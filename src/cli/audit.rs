@@ -86,10 +86,10 @@ enum Command {
         #[arg(long)]
         yes: bool,
     },
-    /// Find every call about a person
+    /// Find every call about a person, or of a delivery
     ///
-    /// Refused calls too, from the step on that knows who calls. The CPR number is read from standard input, never from the command line, where every user of the machine could see
-    /// it and the shell would remember it.
+    /// Refused calls too, from the step on that knows who calls. The CPR number or the delivery's id is read from standard
+    /// input, never from the command line, where every user of the machine could see it and the shell would remember it.
     Search {
         /// The log's directory
         dir: PathBuf,
@@ -97,8 +97,11 @@ enum Command {
         #[arg(long, value_name = "KEY")]
         pseudonym_key: PathBuf,
         /// Read the CPR number (ten digits, with or without hyphen) from standard input
-        #[arg(long, required = true)]
+        #[arg(long, required_unless_present = "delivery_stdin", conflicts_with = "delivery_stdin")]
         cpr_stdin: bool,
+        /// Read the id of a delivery, exactly as its sender wrote it, from standard input
+        #[arg(long)]
+        delivery_stdin: bool,
         /// Only calls from this instant on, such as 2026-11-01T00:00:00+01:00
         #[arg(long, value_name = "INSTANT")]
         from: Option<Timestamp>,
@@ -224,16 +227,20 @@ pub fn run(args: Args, clock: &Clock, input: &mut impl BufRead, out: &mut impl W
                 false => writeln!(out, "Nothing was removed yet; give --yes to remove {} segment files.", plan.files)?,
             }
         }
-        Command::Search { dir, pseudonym_key, cpr_stdin: _, from, to } => {
+        Command::Search { dir, pseudonym_key, cpr_stdin, delivery_stdin: _, from, to } => {
             let mut line = Zeroizing::new(String::new());
-            io::Read::take(input, 64).read_line(&mut line)?;
-            let cpr = Zeroizing::new(line.trim().replacen('-', "", 1));
-            let pseudonym = keys::pseudonym_key(&pseudonym_key)?.pseudonym(&cpr)?;
-            let found = search(&dir, |record| {
-                record.names(&pseudonym)
-                    && from.is_none_or(|from| from <= record.opened_at)
-                    && to.is_none_or(|to| record.opened_at < to)
-            })?;
+            io::Read::take(input, 4096).read_line(&mut line)?;
+            let key = keys::pseudonym_key(&pseudonym_key)?;
+            let at =
+                |record: &Record| from.is_none_or(|from| from <= record.opened_at) && to.is_none_or(|to| record.opened_at < to);
+            let found = if cpr_stdin {
+                let pseudonym = key.pseudonym(&Zeroizing::new(line.trim().replacen('-', "", 1)))?;
+                search(&dir, |record| record.names(&pseudonym) && at(record))?
+            } else {
+                let mark = key.delivery(line.trim());
+                // How many persons a call named is no matter here.
+                Found { crowded: 0, ..search(&dir, |record| record.about.carries(&mark) && at(record))? }
+            };
             tell(&found, out)?;
             if let Some(retired) = retire::read(&dir)?.last() {
                 writeln!(out, "Calls before {} were retired and are not found any more.", retired.last_at)?;
@@ -306,7 +313,7 @@ fn tell_one(record: &Record, out: &mut impl Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::{Audit, AuditSettings};
+    use crate::audit::{AboutPassThrough, Audit, AuditSettings};
     use crate::services::terminaladgang::law::refusal::LawRefusal;
     use clap::Parser;
 
@@ -337,6 +344,11 @@ mod tests {
             open.persons = ["6201801234", "6101801234"].map(|cpr| sealer.seal(open.call, cpr).unwrap()).into();
             open.persons_left_out = 1;
             open.refused(&LawRefusal::PersonSeveral.into());
+            // And a delivery.
+            let mut open = audit.open(Record::new(Uuid::from_u128(5), clock.now(), "finans")).unwrap();
+            let about = AboutPassThrough { delivery: Some(sealer.delivery("LEV-7")), ..AboutPassThrough::new("00".into()) };
+            open.about = AboutPassThrough { receiver: Some("22222222".parse().unwrap()), ..about }.into();
+            open.served();
             assert!(audit.stop(std::time::Duration::from_secs(5)).await);
             house
         }
@@ -412,5 +424,18 @@ mod tests {
                 .unwrap_err()
                 .contains("no record")
         );
+    }
+
+    #[tokio::test]
+    async fn a_delivery_is_found_by_its_id_with_its_receiver_and_no_word_of_persons() {
+        let house = House::new().await;
+        let (log, key) = (house.path("log"), house.path("keys/pseudonym.key"));
+        let search = |id: &str| house.run(&["search", &log, "--pseudonym-key", &key, "--delivery-stdin"], id).unwrap();
+        let found = search("LEV-7\n");
+        assert!(found.contains("receiver 22222222, route -") && found.contains("\n1 calls\n"), "{found}");
+        assert!(!found.contains("LEV-7") && !found.contains("WARNING"), "{found}");
+        assert_eq!(search("lev-7\n"), "0 calls\n");
+        let both = house.run(&["search", &log, "--pseudonym-key", &key, "--cpr-stdin", "--delivery-stdin"], "");
+        assert!(both.is_err() && house.run(&["search", &log, "--pseudonym-key", &key], "").is_err());
     }
 }

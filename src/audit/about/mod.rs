@@ -3,6 +3,8 @@
 //! A service begins its variant in the first step that is its own ([`About::from`]) and fills it in through the accessor of
 //! that variant, which gives nothing in the record of another service.
 
+use std::borrow::Cow;
+
 mod counts;
 mod passthrough;
 mod terminaladgang;
@@ -10,7 +12,8 @@ mod terminaladgang;
 pub use self::counts::Counts;
 pub use self::passthrough::AboutPassThrough;
 pub use self::terminaladgang::{AboutTerminalAdgang, PolicyRef, Window};
-use super::seal::Sealed;
+use super::seal::{DeliveryMark, Sealed};
+use super::wire::{Flat, NotARecord};
 
 /// What the service adds to a record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,12 +80,41 @@ impl About {
         }
     }
 
+    /// Whether the call carries the delivery with this mark.
+    pub fn carries(&self, mark: &DeliveryMark) -> bool {
+        match self {
+            Self::PassThrough(about) => about.delivery.as_ref() == Some(mark),
+            Self::Nothing | Self::TerminalAdgang(_) => false,
+        }
+    }
+
     /// What the service demands of a record of admission that names `persons`, and this one does not say.
     pub(super) fn missing_for_admission(&self, persons: &[Sealed]) -> Option<&'static str> {
         match self {
             Self::Nothing => Some("about"),
             Self::TerminalAdgang(about) => about.missing_for_admission(persons),
             Self::PassThrough(about) => about.missing_for_admission(),
+        }
+    }
+
+    /// Puts it into the record's line.
+    pub(super) fn write<'r>(&'r self, line: &mut Flat<'r>) {
+        match self {
+            // As a service that counts begins: what reads the log has always found both.
+            Self::Nothing => (line.released, line.removed) = (Some(Cow::default()), Some(Cow::default())),
+            Self::TerminalAdgang(about) => about.write(line),
+            Self::PassThrough(about) => about.write(line),
+        }
+    }
+
+    /// What a record's line says.
+    pub(super) fn read(line: &Flat<'_>) -> Result<Self, NotARecord> {
+        let counts = line.released.is_some() || line.removed.is_some();
+        match (AboutTerminalAdgang::is_in(line), AboutPassThrough::is_in(line)) {
+            (false, false) => Ok(Self::Nothing),
+            (true, false) => AboutTerminalAdgang::read(line).map(Self::from),
+            (false, true) if !counts => AboutPassThrough::read(line).map(Self::from),
+            (_, true) => Err(NotARecord::Mixed),
         }
     }
 }

@@ -1,6 +1,9 @@
+use std::borrow::Cow;
+
 use uuid::Uuid;
 
 use crate::audit::seal::DeliveryMark;
+use crate::audit::wire::{Flat, NotARecord};
 use crate::id::cvr::Cvr;
 
 /// Where a pass-through service sent a call, and by which contract it was checked.
@@ -29,5 +32,27 @@ impl AboutPassThrough {
             Self { route: None, .. } => Some("route"),
             Self { receiver: Some(_), route: Some(_), .. } => None,
         }
+    }
+
+    /// Puts it into the record's line.
+    pub(super) fn write<'r>(&'r self, line: &mut Flat<'r>) {
+        line.schema = Some(Cow::Borrowed(&self.schema));
+        (line.receiver, line.route) = (self.receiver, self.route);
+        line.delivery = self.delivery.as_ref().map(Cow::Borrowed);
+    }
+
+    /// Whether a record's line says any of it.
+    pub(super) fn is_in(line: &Flat<'_>) -> bool {
+        line.schema.is_some() || line.receiver.is_some() || line.route.is_some() || line.delivery.is_some()
+    }
+
+    /// What a record's line says of it.
+    pub(super) fn read(line: &Flat<'_>) -> Result<Self, NotARecord> {
+        Ok(Self {
+            schema: line.schema.as_deref().ok_or(NotARecord::Without("schema"))?.to_owned(),
+            receiver: line.receiver,
+            route: line.route,
+            delivery: line.delivery.as_deref().cloned(),
+        })
     }
 }

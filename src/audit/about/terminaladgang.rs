@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -5,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::counts::Counts;
 use crate::audit::seal::Sealed;
+use crate::audit::wire::{Flat, NotARecord};
 
 /// Which policy decided, so that yesterday's decision can be repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,5 +67,32 @@ impl AboutTerminalAdgang {
             Self { window_applied: None, .. } => Some("window_applied"),
             _ => None,
         }
+    }
+
+    /// Puts it into the record's line.
+    pub(super) fn write<'r>(&'r self, line: &mut Flat<'r>) {
+        line.policy = Some(Cow::Borrowed(&self.policy));
+        line.settings = (!self.settings.is_empty()).then_some(Cow::Borrowed(&self.settings));
+        (line.window_asked, line.window_applied) = (self.window_asked, self.window_applied);
+        (line.released, line.removed) = (Some(Cow::Borrowed(&self.released)), Some(Cow::Borrowed(&self.removed)));
+    }
+
+    /// Whether a record's line says any of it.
+    pub(super) fn is_in(line: &Flat<'_>) -> bool {
+        let counted = [&line.released, &line.removed].into_iter().flatten().any(|counts| !counts.is_empty());
+        let windows = line.window_asked.is_some() || line.window_applied.is_some();
+        line.policy.is_some() || line.settings.is_some() || windows || counted
+    }
+
+    /// What a record's line says of it.
+    pub(super) fn read(line: &Flat<'_>) -> Result<Self, NotARecord> {
+        Ok(Self {
+            policy: line.policy.as_deref().cloned().ok_or(NotARecord::Without("policy"))?,
+            settings: line.settings.as_deref().cloned().unwrap_or_default(),
+            window_asked: line.window_asked,
+            window_applied: line.window_applied,
+            released: line.released.as_deref().cloned().unwrap_or_default(),
+            removed: line.removed.as_deref().cloned().unwrap_or_default(),
+        })
     }
 }
