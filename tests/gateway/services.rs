@@ -123,3 +123,31 @@ fn each_peer_is_judged_by_its_own_lists() {
         world.stop().await;
     });
 }
+
+/// Neither a token for one service nor a message that was signed for it opens another, though both stand on one listener, trust
+/// one STS and have the same caller's agreement.
+#[test]
+fn what_was_made_for_one_service_opens_no_other() {
+    in_runtime(async {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World::start(options(dir.path(), Clock::system(), "")).await.unwrap();
+        let alone: toml::Table = std::fs::read_to_string(&world.configuration).unwrap().parse().unwrap();
+        reload(&world, &with_a_second(&alone)).await;
+        let (token, key) = (world.token(Role::Korsbaek, KORSBAEK).await.unwrap(), world.key(Role::Korsbaek).unwrap());
+        let input = search(&and(&[&person(demo::BOTH)]));
+        let (first, mut second) = (world.client(None).unwrap(), world.client(None).unwrap());
+        second.service = format!("https://{}/service/Anden/1", world.service.authority().unwrap()).parse().unwrap();
+        let signed_for = |client: &Client| client.token_message(token.assertion(), &key, input.as_bytes(), world.clock.now());
+        let before = world.index_requests();
+        // Addressed to the second with the first one's token; and addressed to the first, sent to the second.
+        for (message, refusal) in
+            [(signed_for(&second).unwrap().0, "TokenAudience"), (signed_for(&first).unwrap().0, "AddressingInvalid")]
+        {
+            second.send(Version::V12, message).await.unwrap();
+            let record = world.records.recv_timeout(Duration::from_secs(10)).unwrap();
+            assert_eq!((record.service.as_str(), record.refusal.as_deref()), ("anden-1", Some(refusal)));
+        }
+        assert_eq!(world.index_requests(), before, "nothing reached the peer");
+        world.stop().await;
+    });
+}
