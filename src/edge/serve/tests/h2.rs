@@ -39,24 +39,43 @@ fn opening() -> Vec<u8> {
     [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(SETTINGS, 0, 0, &[])].concat()
 }
 
-/// The kind, stream and payload of each frame that comes back within two seconds or until the end.
+/// The kind, stream and payload of each frame that comes back, until the end, or until a ping is answered that was sent once
+/// it was known what became of a stream. Where neither comes: until nothing has come for two seconds.
 async fn answered(edge: &Running, frames: &[Vec<u8>]) -> Vec<(u8, u32, Vec<u8>)> {
+    const LAST: &[u8; 8] = b"the last";
     let mut stream = edge.connect_as(None, &[b"h2"]).await.unwrap();
     // The server may hang up while the rest is still being written.
     let _ = stream.write_all(&[opening(), frames.concat()].concat()).await;
-    let mut answer = Vec::new();
+    let (mut answer, mut pinged) = (Vec::new(), false);
     let mut buffer = [0; 16 * 1024];
     while let Ok(Ok(length @ 1..)) = timeout(Duration::from_secs(2), stream.read(&mut buffer)).await {
         answer.extend_from_slice(&buffer[..length]);
+        let (frames, known) = parsed(&answer);
+        if frames.iter().any(|(kind, _, payload)| *kind == PING && payload == LAST) {
+            break;
+        }
+        if known && !pinged {
+            pinged = true;
+            let _ = stream.write_all(&frame(PING, 0, 0, LAST)).await;
+        }
     }
-    let mut frames = Vec::new();
-    let mut rest = answer.as_slice();
-    while let [a, b, c, kind, _, s1, s2, s3, s4, payload @ ..] = rest {
+    parsed(&answer).0
+}
+
+/// The frames, and whether one of them ends a stream or the connection.
+fn parsed(answer: &[u8]) -> (Vec<(u8, u32, Vec<u8>)>, bool) {
+    let (mut frames, mut known, mut rest) = (Vec::new(), false, answer);
+    while let [a, b, c, kind, flags, s1, s2, s3, s4, payload @ ..] = rest {
         let length = (u32::from_be_bytes([0, *a, *b, *c]) as usize).min(payload.len());
         frames.push((*kind, u32::from_be_bytes([*s1, *s2, *s3, *s4]), payload[..length].to_vec()));
+        known |= match *kind {
+            RST_STREAM | GOAWAY => true,
+            DATA | HEADERS => flags & END_STREAM != 0,
+            _ => false,
+        };
         rest = &payload[length..];
     }
-    frames
+    (frames, known)
 }
 
 /// `:status 200` from HPACK's static table.
