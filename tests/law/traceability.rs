@@ -11,7 +11,7 @@ use hjemmel::services::terminaladgang::law::release::Words;
 
 const DOCUMENT: &str = include_str!("../../docs/law/udbetaling-danmark-8-1.md");
 const POLICY: &str = include_str!("../../policies/terminaladgang-6.toml");
-const RECORD: &str = include_str!("../../src/audit/record.rs");
+const RECORD: &str = concat!(include_str!("../../src/audit/record.rs"), include_str!("../../src/audit/about/terminaladgang.rs"));
 
 /// One row of the document's tables.
 struct Row<'d> {
