@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hjemmel::cli::call::client::Client;
@@ -20,7 +19,7 @@ use hjemmel::stub::ydelsesindeks::mode::FaultMode;
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use crate::process::{Gateway, in_runtime};
+use crate::process::{Gateway, comes_to, in_runtime};
 use crate::request::{and, delimited, search};
 use crate::stage::{admin, options, person};
 
@@ -94,24 +93,20 @@ async fn make_the_calls(world: &World) {
     let before = world.index_requests();
     let message = by_tls(&about(demo::BOTH));
     let call = tokio::spawn(async move { client.send(Version::V11, message).await.map(drop) });
-    while world.index_requests() == before {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    comes_to("the index is asked", async || world.index_requests() > before).await;
     call.abort();
 }
 
 /// What `/metrics` says once it counts every call.
 async fn once_all_are_counted(world: &World) -> String {
-    let until = Instant::now() + Duration::from_secs(20);
-    loop {
-        let text = admin(world.admin, "/metrics").await.1;
+    let mut text = String::new();
+    comes_to("every call is counted", async || {
+        text = admin(world.admin, "/metrics").await.1;
         let counted = text.lines().filter(|line| line.starts_with("hjemmel_calls_total{"));
-        if counted.map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap()).sum::<usize>() == CALLS.len() {
-            return text;
-        }
-        assert!(Instant::now() < until, "never {} calls: {text}", CALLS.len());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+        counted.map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap()).sum::<usize>() == CALLS.len()
+    })
+    .await;
+    text
 }
 
 /// The lines of the audit log, those of a call together, and the others.

@@ -10,15 +10,14 @@ use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::{KORSBAEK, demo};
 use hjemmel::stub::ydelsesindeks::mode::FaultMode;
 
+use crate::process::comes_to;
 use crate::request::{and, search};
 use crate::stage::{PLACES, Stage, admin, lines, on_stage, options, person};
 use crate::wire::{Http, Sent};
 
 /// Waits until so many more requests have reached the index.
 async fn reached(world: &World, count: u64) {
-    while world.index_requests() < count {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    comes_to("so many requests reach the index", async || world.index_requests() >= count).await;
 }
 
 fn good(stage: &Stage, http: Http) -> http::Request<Sent> {

@@ -89,9 +89,7 @@ fn sigterm_drains_the_process_and_closes_the_log() {
         world.index_mode.set(FaultMode::Slow(Duration::from_secs(1)));
         let (before, calling) = (world.index_requests(), client.clone());
         let call = tokio::spawn(async move { ask(&calling).await });
-        while world.index_requests() == before {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        comes_to("the index is asked", async || world.index_requests() > before).await;
         gateway.tell("-TERM");
         let exchange = call.await.unwrap();
         assert_eq!(exchange.status, 200, "the call under way is finished");
@@ -119,9 +117,7 @@ fn after_a_crash_the_record_on_disk_still_leads_to_the_entry_in_the_indexs_log()
             let input = search(&and(&[&person(demo::UDK_ONLY)]));
             client.send(Version::V11, Client::authority_context_message(KORSBAEK.parse().unwrap(), input.as_bytes())).await
         });
-        while world.index_requests() == 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        comes_to("the index is asked", async || world.index_requests() > 0).await;
         gateway.0.kill().unwrap();
         gateway.0.wait().unwrap();
         assert!(call.await.unwrap().is_err(), "the caller was never answered");
@@ -166,12 +162,7 @@ fn without_a_record_on_disk_nothing_is_forwarded() {
         }
 
         limit("unlimited");
-        for _ in 0..200 {
-            if admin(world.admin, "/readyz").await.0 == 200 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        comes_to("it is ready again", async || admin(world.admin, "/readyz").await.0 == 200).await;
         assert_eq!(ask(&client).await.status, 200, "it recovers when the disk does");
         gateway.tell("-TERM");
         assert!(gateway.ended().await);
@@ -254,12 +245,7 @@ fn a_file_of_the_log_that_goes_away_is_told_while_running_at_start_and_by_check_
         let (status, why) = admin(world.admin, "/readyz").await;
         assert!(status == 503 && why.contains("segment-00000001.jsonl was removed or replaced"), "{why}");
         std::fs::rename(&aside, &segment).unwrap();
-        for _ in 0..200 {
-            if admin(world.admin, "/readyz").await.0 == 200 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        comes_to("it is ready again", async || admin(world.admin, "/readyz").await.0 == 200).await;
         assert_eq!(ask(&client).await.status, 200);
         gateway.tell("-TERM");
         assert!(gateway.ended().await);
