@@ -53,7 +53,7 @@ fn digest(document: &Document, signature: Element<'_>, reference: Element<'_>, f
     let algorithm = reference.named(DSIG, "DigestMethod").next()?.attribute("", "Algorithm")?;
     let context = DigestAlgorithm::from_uri(algorithm).ok()?.context();
     let digested = match name(0)? {
-        ENVELOPED => canonicalise(target, &method(prefix_list(*transforms.get(1)?)), Some(signature.id()), context),
+        ENVELOPED => canonicalise(target, &method(prefix_list(*transforms.get(1)?)), &[signature.id()], context),
         STR_TRANSFORM => {
             let inner = transforms[0].descendants().find(|element| element.is(DSIG, "CanonicalizationMethod"))?;
             let token = document.elements().find(|element| element.is(SAML, "Assertion"))?;
@@ -61,9 +61,9 @@ fn digest(document: &Document, signature: Element<'_>, reference: Element<'_>, f
                 TokenForm::Wss4j => Exclusive::new().with_default_on_apex(),
                 TokenForm::Plain => method(prefix_list(inner)),
             };
-            canonicalise(token, &form, None, context)
+            canonicalise(token, &form, &[], context)
         }
-        _ => canonicalise(target, &method(prefix_list(transforms[0])), None, context),
+        _ => canonicalise(target, &method(prefix_list(transforms[0])), &[], context),
     };
     Some(base64::encode(digested.finish().as_ref()))
 }

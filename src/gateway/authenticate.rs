@@ -92,6 +92,10 @@ impl Authenticated {
     pub fn caller(&self) -> &Caller {
         &self.caller
     }
+    /// The message as it came.
+    pub fn enveloped(&self) -> &Enveloped {
+        &self.enveloped
+    }
     /// The request of the operation, without the platform's wrapper. In the token binding the signature covers it.
     pub fn request(&self) -> Option<Element<'_>> {
         self.enveloped.envelope().document().element(self.request)
@@ -138,8 +142,7 @@ impl AuthenticateStep {
     /// # Errors
     /// The refusals of the binding that the message shows.
     pub fn identify(&self, envelope: &Envelope, shape: &Shape, client: &Client) -> Result<(Caller, NodeId, Proof), Refusal> {
-        let payload = envelope.payload().ok_or_else(|| self.definition.unknown_operation())?;
-        let Contexts { request, authority } = context::find(payload, &shape.content)?;
+        let Contexts { request, authority } = context::find(envelope, &shape.content)?;
         let bindings = self.definition.bindings;
         let missing = || Refusal::SecurityModelMissing { supported: bindings.supported() };
         let (caller, proof) = match (envelope.security(), authority) {
@@ -157,11 +160,10 @@ impl AuthenticateStep {
     /// # Errors
     /// What is wrong with the wrapper or the claim.
     pub fn claimed(&self, envelope: &Envelope, shape: &Shape) -> Result<Option<(Cvr, NodeId)>, Refusal> {
-        let payload = envelope.payload().ok_or_else(|| self.definition.unknown_operation())?;
         if envelope.security().is_some() || !self.definition.bindings.authority_context {
             return Ok(None);
         }
-        let Contexts { request, authority } = context::find(payload, &shape.content)?;
+        let Contexts { request, authority } = context::find(envelope, &shape.content)?;
         authority.map(|authority| Ok((context::claim(authority)?, request.id()))).transpose()
     }
 

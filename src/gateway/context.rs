@@ -4,6 +4,7 @@ use super::definition::{Content, Name};
 use crate::id::cvr::Cvr;
 use crate::refusal::{Detail, Refusal};
 use crate::soap::document::Element;
+use crate::soap::envelope::Envelope;
 use crate::soap::names::{AUTHORITY_CONTEXT, CALL_CONTEXT};
 
 /// What may stand in `CallContext`.
@@ -23,11 +24,12 @@ pub fn is_context(element: Element<'_>) -> bool {
     element.is(CALL_CONTEXT, "CallContext") || element.is(AUTHORITY_CONTEXT, "AuthorityContext")
 }
 
-/// Finds them in the element of a request's Body.
+/// Finds them in the element of a request's Body, or where its schema has no place for them, in the Header.
 ///
 /// # Errors
-/// `RequestInvalid`, where something stands there that `content` does not have.
-pub fn find<'d>(payload: Element<'d>, content: &Content) -> Result<Contexts<'d>, Refusal> {
+/// `RequestInvalid`, where something stands there that `content` does not have; `AuthorityContextInvalid` for two headers.
+pub fn find<'d>(envelope: &'d Envelope, content: &Content) -> Result<Contexts<'d>, Refusal> {
+    let payload = envelope.payload().ok_or(Refusal::Internal)?;
     match content {
         Content::Request => Ok(Contexts { request: payload, authority: None }),
         Content::Wrapped(request) => unwrapped(payload, request),
@@ -35,6 +37,16 @@ pub fn find<'d>(payload: Element<'d>, content: &Content) -> Result<Contexts<'d>,
             let mut children = payload.elements().peekable();
             let authority = contexts(&mut children)?;
             Ok(Contexts { request: payload, authority })
+        }
+        Content::Header => {
+            let blocks = envelope.header().into_iter().flat_map(|header| header.elements());
+            let mut authority = blocks.filter(|block| block.is(AUTHORITY_CONTEXT, "AuthorityContext"));
+            match (authority.next(), authority.next()) {
+                (authority, None) => Ok(Contexts { request: payload, authority }),
+                (_, Some(_)) => Err(Refusal::AuthorityContextInvalid {
+                    what: Detail::new("den forekommer to gange i Header", "it stands twice in the Header"),
+                }),
+            }
         }
     }
 }

@@ -67,6 +67,8 @@ pub enum Content {
     Wrapped(Name),
     /// The element is the request, and its schema lets `CallContext?`, `AuthorityContext?` stand first in it.
     Contexts,
+    /// The element is the request, and its schema has no place for them: an AuthorityContext is a header.
+    Header,
 }
 
 /// One way in which an operation is asked for and answered. An operation may have several.
@@ -82,10 +84,18 @@ pub struct Shape {
     pub bindings: Bindings,
     /// The action of a request.
     pub action: String,
+    /// The `SOAPAction` that names it too, where the contract has another for HTTP.
+    pub http_action: Option<String>,
     /// The action of an answer.
     pub answer_action: String,
     /// What an answer is wrapped in.
     pub answer_wrapper: Option<Name>,
+}
+
+impl Shape {
+    fn is_named(&self, action: &str) -> bool {
+        self.action == action || self.http_action.as_deref() == Some(action)
+    }
 }
 
 /// One service's names and settings, as far as the way of a request needs them.
@@ -122,7 +132,7 @@ impl Definition {
         let named: Vec<_> = self.shapes.iter().filter(|shape| shape.element.is(element)).collect();
         let of_binding: Vec<_> = named.iter().copied().filter(|shape| shape.bindings.have(binding)).collect();
         let fitting = if of_binding.is_empty() { named } else { of_binding };
-        let by_action = fitting.iter().copied().find(|shape| action == Some(&shape.action));
+        let by_action = fitting.iter().copied().find(|shape| action.is_some_and(|action| shape.is_named(action)));
         by_action.or_else(|| fitting.first().copied())
     }
 
@@ -134,6 +144,6 @@ impl Definition {
 
     /// Whether an action names the operation of `shape`, in whatever of its shapes.
     pub fn names(&self, action: &str, shape: &Shape) -> bool {
-        self.shapes.iter().any(|other| other.operation == shape.operation && other.action == action)
+        self.shapes.iter().any(|other| other.operation == shape.operation && other.is_named(action))
     }
 }

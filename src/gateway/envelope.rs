@@ -24,7 +24,7 @@ use crate::soap::strict::Limits;
 pub struct Enveloped {
     call: Call,
     client: Client,
-    envelope: Arc<Envelope>,
+    envelope: Envelope,
     shape: Arc<Shape>,
 }
 
@@ -34,7 +34,7 @@ impl Enveloped {
         &self.client
     }
     /// The message.
-    pub fn envelope(&self) -> &Arc<Envelope> {
+    pub fn envelope(&self) -> &Envelope {
         &self.envelope
     }
     /// How it asks for its operation.
@@ -170,6 +170,8 @@ pub struct EnvelopeStep {
     pub definition: Arc<Definition>,
     /// Bounds on the XML of a request.
     pub limits: Limits,
+    /// The largest request that this service takes, in bytes; the listener's own bound comes first.
+    pub largest: usize,
 }
 
 impl<S> Step<S> for EnvelopeStep
@@ -184,13 +186,16 @@ where
     async fn pass(&self, received: Received, mut inner: S) -> Result<Answered, RefusedReply> {
         let Received { call, client, version, action, body, .. } = received;
         let started = call.start();
-        let result = read(body, version, action.as_deref(), &self.definition, &self.limits);
+        let result = match body.len() > self.largest {
+            true => Err(Refusal::BodyTooLarge { limit: self.largest }),
+            false => read(body, version, action.as_deref(), &self.definition, &self.limits),
+        };
         call.finish("envelope", started);
         let (envelope, shape) =
             result.map_err(|refusal| Reply::unproven(fault::version(version, &refusal), &call).refuse(refusal))?;
         let reply = Reply::to(&envelope, &shape, &call);
         call.note(|record| record.caller_transaction = envelope.transaction().and_then(|id| id.parse().ok()));
-        match inner.call(Enveloped { call, client, envelope: Arc::new(envelope), shape }).await {
+        match inner.call(Enveloped { call, client, envelope, shape }).await {
             Ok((released, proof)) => Ok(reply.with(Some(proof)).answer(released)),
             Err(refused) => Err(refused.to(reply)),
         }

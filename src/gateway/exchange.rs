@@ -26,6 +26,14 @@ pub trait Outgoing: OfCall + Send + Sync + 'static {
     fn version(&self) -> Version;
     /// The action of the request.
     fn action(&self) -> &str;
+    /// The action that HTTP names, where the contract has another there.
+    fn http_action(&self) -> &str {
+        self.action()
+    }
+    /// Headers beside those of the gateway.
+    fn headers(&self) -> &str {
+        ""
+    }
     /// The content of the request's Body, in exclusive canonical form.
     fn body(&self) -> &[u8];
 }

@@ -86,7 +86,7 @@ impl<P: Outgoing> Forward<P> {
 
     /// The message: signed where there is a token, off the threads that move everybody's bytes.
     async fn message(&self, grant: Grant<P>, message_id: &str) -> Result<(Bytes, Grant<P>), Refusal> {
-        let header = envelope::request_header(&grant.transaction().to_string());
+        let header = envelope::request_header(&grant.transaction().to_string()) + grant.outgoing().headers();
         if grant.token().is_none() {
             let message = envelope::unsigned(grant.outgoing().version(), &header, grant.outgoing().body());
             return Ok((message, grant));
@@ -134,7 +134,7 @@ async fn post(
 
 fn headers(outgoing: &impl Outgoing) -> Result<HeaderMap, Refusal> {
     let value = |text: String| HeaderValue::from_str(&text).map_err(|_| Refusal::Internal);
-    let action = outgoing.action();
+    let action = outgoing.http_action();
     Ok(match outgoing.version() {
         Version::V12 => {
             let media_type = format!("application/soap+xml; charset=utf-8; action=\"{action}\"");

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
+use super::passthrough;
 use crate::agreements::{Agreements, CacheSettings, Environment, Store, StoreError, StoreSettings};
 use crate::audit::{Audit, AuditSettings, Record, Sealer, keys};
 use crate::clock::Clock;
@@ -22,7 +23,7 @@ use crate::gateway::exchange::ExchangeStep;
 use crate::gateway::forward::Forward;
 use crate::gateway::open::Client;
 use crate::gateway::open::OpenLayer;
-use crate::gateway::persons::PersonsStep;
+use crate::gateway::persons::{Find, PersonsStep};
 use crate::gateway::replay::{Replay, ReplayMemory};
 use crate::gateway::route::BackAgreements;
 use crate::gateway::seal::{SealStep, Signer};
@@ -40,6 +41,7 @@ use crate::saml::metadata::Entity;
 use crate::saml::trust::{Issuer, Trust, TrustError};
 use crate::services::Service;
 use crate::services::terminaladgang::ask::AskStep;
+use crate::services::terminaladgang::contract::contract;
 use crate::services::terminaladgang::law::document::{Policy, PolicyErrors};
 use crate::services::terminaladgang::law::history::{History, HistoryError, Timetable};
 use crate::services::terminaladgang::law::release;
@@ -124,6 +126,9 @@ pub enum AssembleError {
     /// The audit log.
     #[error(transparent)]
     Audit(#[from] crate::audit::log::LogError),
+    /// The threads that validate.
+    #[error("the schema validators cannot be started: {0}")]
+    Validators(std::io::Error),
     /// The metrics.
     #[error("the metrics cannot be registered: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -244,13 +249,16 @@ pub type Stack = Box<dyn Fn(Client) -> GatewayService<RequestBody> + Send + Sync
 pub struct Offered {
     /// Its steps.
     pub gateway: Stack,
-    /// The service's names.
-    pub definition: Arc<Definition>,
     /// The path of its address.
     pub path: String,
     /// The service's own metadata, signed.
     pub metadata: Arc<str>,
+    /// Its contract: what it gives for a query such as `wsdl`.
+    pub contract: Contract,
 }
+
+/// The documents of a service's contract, by the query that asks for one.
+pub type Contract = Box<dyn Fn(&str) -> Option<(&'static str, String)> + Send + Sync>;
 
 /// All services, and what operators hold on to until the next ones take their place.
 pub struct Assembled {
@@ -282,14 +290,14 @@ struct FetchedWith {
 }
 
 /// What every service shares.
-struct Shared<'a> {
-    config: &'a Config,
-    lasting: &'a Lasting,
-    trust: Arc<TokenTrust>,
-    clients: Arc<ClientTrust>,
-    signer: Arc<Signer>,
-    tokens: Tokens,
-    clock: &'a Clock,
+pub(super) struct Shared<'a> {
+    pub(super) config: &'a Config,
+    pub(super) lasting: &'a Lasting,
+    pub(super) trust: Arc<TokenTrust>,
+    pub(super) clients: Arc<ClientTrust>,
+    pub(super) signer: Arc<Signer>,
+    pub(super) tokens: Tokens,
+    pub(super) clock: &'a Clock,
 }
 
 /// Puts the services together. `before`: the tokens of those that they take the place of.
@@ -314,8 +322,7 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
     let shared = Shared { config, lasting, trust, clients, signer, tokens, clock };
     let services = config.services.iter().map(|(name, service)| match service {
         Service::Terminaladgang(settings) => offer_terminaladgang(name, settings, &shared),
-        // `examine` refuses it by its line before it comes so far.
-        Service::Passthrough(_) => Err(AssembleError::Setting("pass-through services are checked, and not served yet")),
+        Service::Passthrough(offered) => passthrough::offer(name, offered, &shared),
     });
     let services = services.collect::<Result<_, _>>()?;
     let Shared { trust, clients, tokens, .. } = shared;
@@ -323,7 +330,7 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
 }
 
 fn offer_terminaladgang(name: &str, settings: &Settings, shared: &Shared<'_>) -> Result<Offered, AssembleError> {
-    let Shared { config, lasting, trust, clients, signer, tokens, clock } = shared;
+    let Shared { config, lasting, trust, signer, tokens, clock, .. } = shared;
     let (peer, known) = match (config.peers.get(&settings.peer), lasting.peers.get(&settings.peer)) {
         (Some(peer), Some(known)) => (peer, known),
         _ => return Err(AssembleError::Setting("a service names a peer that is not there")),
@@ -341,23 +348,8 @@ fn offer_terminaladgang(name: &str, settings: &Settings, shared: &Shared<'_>) ->
     let outbound = Outbound::checked(outbound, domain, peer.stapling)?.waited_for_by(&lasting.work);
     let pinned = peer.signing_certificates.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
     let environment = environment(config)?;
-    let seal = SealStep { definition: definition.clone(), signer: signer.clone(), clock: (*clock).clone() };
-
-    let front = Front {
-        open: OpenLayer {
-            definition: definition.clone(),
-            audit: lasting.audit.clone(),
-            clock: (*clock).clone(),
-            seal: seal.clone(),
-            work: lasting.work.clone(),
-        },
-        seal,
-        envelope: EnvelopeStep { definition: definition.clone(), limits: request_limits(config) },
-        authenticate: authenticate(&definition, trust, clients, clock),
-        persons: PersonsStep { sealer: lasting.sealer.clone(), find: Arc::new(persons::named) },
-        replay: Replay { memory: lasting.replay.clone(), clock: (*clock).clone() },
-        agreement: agreement(&environment, &definition, &lasting.agreements, clock),
-    };
+    let find: Find = Arc::new(persons::named);
+    let front = front(shared, &environment, &definition, usize::MAX, find);
     let index = Arc::new(Peer {
         name: settings.peer.as_str().into(),
         told: names::index(),
@@ -387,7 +379,37 @@ fn offer_terminaladgang(name: &str, settings: &Settings, shared: &Shared<'_>) ->
         forward: Forward { signer: signer.clone(), clock: (*clock).clone(), outgoing: PhantomData },
     };
     let gateway: Stack = Box::new(terminaladgang::stack(front, own));
-    Ok(Offered { gateway, definition, path: settings.offer.path.trim_end_matches('/').to_owned(), metadata })
+    let address = definition.address.clone();
+    let contract: Contract = Box::new(move |query: &str| contract(query, &address));
+    Ok(Offered { gateway, path: settings.offer.path.trim_end_matches('/').to_owned(), metadata, contract })
+}
+
+/// The steps that every service begins with. `largest`: the largest request that it takes, in bytes; `find`: whom it names.
+pub(super) fn front(
+    shared: &Shared<'_>,
+    environment: &Environment,
+    definition: &Arc<Definition>,
+    largest: usize,
+    find: Find,
+) -> Front {
+    let Shared { config, lasting, trust, clients, signer, clock, .. } = shared;
+    let clock = *clock;
+    let seal = SealStep { definition: definition.clone(), signer: signer.clone(), clock: clock.clone() };
+    Front {
+        open: OpenLayer {
+            definition: definition.clone(),
+            audit: lasting.audit.clone(),
+            clock: clock.clone(),
+            seal: seal.clone(),
+            work: lasting.work.clone(),
+        },
+        seal,
+        envelope: EnvelopeStep { definition: definition.clone(), limits: request_limits(config), largest },
+        authenticate: authenticate(definition, trust, clients, clock),
+        persons: PersonsStep { sealer: lasting.sealer.clone(), find },
+        replay: Replay { memory: lasting.replay.clone(), clock: clock.clone() },
+        agreement: agreement(environment, definition, &lasting.agreements, clock),
+    }
 }
 
 /// What is special about TerminalAdgang: its names, and what the installation's settings say of them.
@@ -406,6 +428,7 @@ pub fn definition_of(name: &str, listen: &config::Listen, service: &Settings) ->
         content: Content::Request,
         bindings,
         action: names::INDEX_ACTION.to_owned(),
+        http_action: None,
         answer_action: names::INDEX_RESPONSE_ACTION.to_owned(),
         answer_wrapper: None,
     };
@@ -415,6 +438,7 @@ pub fn definition_of(name: &str, listen: &config::Listen, service: &Settings) ->
         content: Content::Wrapped(request),
         bindings,
         action: format!("{}{}", service.wrapper_namespace, names::OPERATION),
+        http_action: None,
         answer_action: format!("{}{}Response", service.wrapper_namespace, names::OPERATION),
         answer_wrapper: Some(Name::new(&service.wrapper_namespace, names::WRAPPER_RESPONSE)),
     };

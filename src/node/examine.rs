@@ -27,6 +27,7 @@ use crate::revocation::domain::{Domain, Lists, Source};
 use crate::revocation::ocsp;
 use crate::revocation::verify::Stapling;
 use crate::services::Service;
+use crate::services::passthrough::offered::Offered;
 use crate::services::terminaladgang::settings::Settings;
 use crate::signature::key::Certificate;
 use crate::trust::clients::{ClientCertificate, ClientTrust};
@@ -310,11 +311,21 @@ impl Examination<'_> {
         for (name, service) in &self.draft.sections().services {
             match service {
                 Service::Terminaladgang(settings) => self.terminaladgang(name, settings),
-                Service::Passthrough(_) => {
-                    let text = "is a pass-through service, which is checked and not served yet; remove its section";
-                    self.draft.problem(&format!("service.{name}.folder"), text.to_owned());
-                }
+                Service::Passthrough(offered) => self.passthrough(name, offered),
             }
+        }
+    }
+
+    /// What a folder cannot say of itself: how it fits this installation.
+    fn passthrough(&self, name: &str, offered: &Offered) {
+        let Some((limits, _)) = &self.draft.sections().limits else { return };
+        let own = offered.folder.settings.limits.request_bytes;
+        if own > limits.request_bytes {
+            let listener = limits.request_bytes;
+            let text = format!(
+                "takes requests of {own} bytes, and limits.request_bytes lets in {listener} only; raise it or lower the service's"
+            );
+            self.draft.warning(&format!("service.{name}.folder"), text);
         }
     }
 

@@ -5,6 +5,7 @@ pub mod domains;
 pub mod examine;
 pub mod files;
 pub mod log;
+mod passthrough;
 pub mod reload;
 mod routes;
 pub mod signals;

@@ -27,7 +27,6 @@ use crate::node::assemble::{Assembled, Lasting, Offered, Tokens, assemble};
 use crate::outbound::lists::Fetcher;
 use crate::revocation::ocsp::{self, StapleError};
 use crate::saml::memory::AssertionMemory;
-use crate::services::terminaladgang::contract::contract;
 use crate::signature::key::Certificate;
 use crate::trust::clients::{ClientCertificate, ClientTrust};
 use crate::trust::domains::{self, ListsByDomain};
@@ -264,10 +263,10 @@ fn prepare(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clock: &
 
 /// The path of a service, and what is served there.
 fn serving(service: Offered) -> (String, Serving<RequestBody>) {
-    let Offered { gateway, definition, path, metadata } = service;
+    let Offered { gateway, path, metadata, contract } = service;
     let documents = move |query: &str| match query {
         "metadata" => Some(("application/samlmetadata+xml", metadata.to_string())),
-        query => contract(query, &definition.address),
+        query => contract(query),
     };
     (path, Serving { documents: Box::new(documents), gateway })
 }

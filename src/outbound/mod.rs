@@ -37,6 +37,7 @@ use counts::{Closed, Counts, Unprocessed};
 use pool::{Lease, Pool};
 
 /// How the client reaches one peer.
+#[derive(Clone)]
 pub struct OutboundSettings {
     /// The certificates that the peer's server certificate must descend from.
     pub roots: Vec<CertificateDer<'static>>,

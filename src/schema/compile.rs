@@ -1,5 +1,6 @@
 //! From a folder's documents to a schema that can judge, or to what stands in its way.
 
+use aws_lc_rs::digest::{Context, SHA256};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -42,6 +43,20 @@ impl Schema {
         let schema = Self { sources, roots: roots.into_iter().collect() };
         let compiled = schema.compile()?;
         Ok((schema, compiled))
+    }
+
+    /// SHA-256 of its documents and their paths, in hexadecimal.
+    pub fn digest(&self) -> String {
+        let mut digest = Context::new(&SHA256);
+        for path in self.sources.paths() {
+            let text = self.sources.get(path).map_or("", |text| text);
+            // The lengths first, so that no two folders give the same bytes.
+            for part in [path, text] {
+                digest.update(&(part.len() as u64).to_be_bytes());
+                digest.update(part.as_bytes());
+            }
+        }
+        crate::hex::encode(digest.finish().as_ref())
     }
 
     pub(super) fn compile(&self) -> Result<Compiled, Vec<Problem>> {

@@ -10,7 +10,9 @@ use crate::refusal::Refusal;
 /// One of each refusal that the program knows, in the order of `docs/faults.md`: the gateway's own, then those of the services.
 pub fn refusals() -> Vec<Refusal> {
     let law = terminaladgang::law::refusal::LawRefusal::every();
-    Refusal::every().into_iter().chain(law.into_iter().map(Refusal::from)).collect()
+    let contract = passthrough::refusal::ContractRefusal::every();
+    let own = law.into_iter().map(Refusal::from).chain(contract.into_iter().map(Refusal::from));
+    Refusal::every().into_iter().chain(own).collect()
 }
 
 /// What one `[service.NAME]` says.

@@ -318,7 +318,7 @@ impl Parts {
         let whole = [start.as_bytes(), message.body, b"</soap:Body>"];
         let mut context = DigestAlgorithm::Sha256.context();
         if collides {
-            canonicalise(parse(&whole.concat())?.root(), &Exclusive::new(), None, &mut context);
+            canonicalise(parse(&whole.concat())?.root(), &Exclusive::new(), &[], &mut context);
         } else {
             whole.iter().for_each(|part| context.write(part));
         }
@@ -463,7 +463,7 @@ pub fn sign_enveloped_as(prefix: Prefix, xml: &[u8], key: &SigningKey, certifica
         return Err(SignError::Element("is signed already"));
     }
     let mut context = DigestAlgorithm::Sha256.context();
-    canonicalise(root, &Exclusive::new(), None, &mut context);
+    canonicalise(root, &Exclusive::new(), &[], &mut context);
     let digest = base64::encode(context.finish().as_ref());
     let (ds, der) = (prefix.text(), base64::encode(certificate.der()));
     let key_info = format!("<{ds}X509Data><{ds}X509Certificate>{der}</{ds}X509Certificate></{ds}X509Data>");

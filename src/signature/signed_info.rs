@@ -233,7 +233,7 @@ impl<'d> Signature<'d> {
 
     /// SignedInfo as it was signed. Made once, also when several keys are tried.
     pub fn signed_bytes(&self) -> Vec<u8> {
-        canonicalise(self.signed_info, &self.method, None, Vec::with_capacity(room_for(self.signed_info)))
+        canonicalise(self.signed_info, &self.method, &[], Vec::with_capacity(room_for(self.signed_info)))
     }
 
     /// Whether `key` made the signature over `signed`, which is [`Signature::signed_bytes`].
@@ -252,7 +252,7 @@ impl Reference<'_> {
         let same = match &self.transform {
             Transform::Exclusive(method) | Transform::Enveloped(method) => {
                 let omit = omit.map(|element| element.id());
-                canonicalise(element, method, omit, self.digest.context()).finish().as_ref() == self.value
+                canonicalise(element, method, omit.as_slice(), self.digest.context()).finish().as_ref() == self.value
             }
             Transform::Token(_) => false,
         };
@@ -271,7 +271,7 @@ impl Reference<'_> {
             return Ok(claimed);
         }
         let matches =
-            |method: &Exclusive| canonicalise(token, method, None, self.digest.context()).finish().as_ref() == self.value;
+            |method: &Exclusive| canonicalise(token, method, &[], self.digest.context()).finish().as_ref() == self.value;
         // WSS4J writes the default namespace on the apex of a token, and passes over a PrefixList; .NET does neither. Both
         // digest all of the token.
         match matches(method) || matches(&Exclusive::new().with_default_on_apex()) {

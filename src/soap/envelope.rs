@@ -4,6 +4,8 @@
 //! moves a signed Body into a header and puts another in its place (McIntosh & Austel 2005, CVE-2011-1411) is stopped by
 //! [`Envelope::read`] knowing one Body only, and by the verifier comparing places.
 
+use std::sync::Arc;
+
 use std::borrow::Cow;
 
 use super::document::{Attribute, Document, Element, NodeId};
@@ -69,7 +71,7 @@ pub struct Addressing {
 /// A message whose structure is that of one SOAP envelope with one payload.
 #[derive(Debug)]
 pub struct Envelope {
-    document: Document,
+    document: Arc<Document>,
     located: Located,
 }
 
@@ -92,7 +94,7 @@ impl Envelope {
     /// `NotSoap`, `EnvelopeStructure`, `MustUnderstand`, `DataEncodingUnknown`, `AddressingInvalid`.
     pub fn read(document: Document) -> Result<Self, Refusal> {
         let located = Located::find(&document)?;
-        Ok(Self { document, located })
+        Ok(Self { document: Arc::new(document), located })
     }
 
     /// The version of SOAP.
@@ -100,7 +102,7 @@ impl Envelope {
         self.located.version
     }
     /// The whole message.
-    pub fn document(&self) -> &Document {
+    pub fn document(&self) -> &Arc<Document> {
         &self.document
     }
     /// `Header`, where there is one.

@@ -46,6 +46,7 @@ fn narrowed() -> Narrowed {
             (KORSBAEK.to_owned(), vec![(KLE.to_owned(), "32.03.04, 32.06.*".to_owned())]),
             (UDK.to_owned(), vec![(SENSITIVITY.to_owned(), CONFIDENTIAL.to_owned())]),
         ]),
+        ..Narrowed::default()
     }
 }
 

@@ -42,10 +42,12 @@ enum Shown {
     InProcess,
     /// It takes a certificate that ends or is revoked while its connection lasts: `tests/gateway/operations.rs` shows it over TLS.
     InOperations,
+    /// It takes a pass-through service: `tests/passthrough/gateway.rs` shows it.
+    InPassthrough,
     /// It takes what cannot be brought about from outside: shown on the step or the fault alone.
     AtItsStep(u16),
 }
-use Shown::{AtItsStep, InOperations, InProcess, Plain, Receiver, Sender, Under};
+use Shown::{AtItsStep, InOperations, InPassthrough, InProcess, Plain, Receiver, Sender, Under};
 
 /// The list that the table is held against, written by hand so that no change of the table goes unseen.
 const CASES: &[(&str, Shown)] = &[
@@ -99,7 +101,7 @@ const CASES: &[(&str, Shown)] = &[
     ("ServiceAgreementNotActive", Sender),
     ("BackAgreementNotFound", Sender),
     ("AuthorityUnknown", Sender),
-    ("RouteNotFound", AtItsStep(500)),
+    ("RouteNotFound", InPassthrough),
     ("AgreementsUnavailable", Receiver),
     ("StsUnavailable", Receiver),
     ("StsRefused", Receiver),
@@ -135,6 +137,11 @@ const CASES: &[(&str, Shown)] = &[
     ("IncludeRefused", Sender),
     ("KleOutside", Sender),
     ("PersonUnproven", Receiver),
+    ("SchemaViolated", InPassthrough),
+    ("HeaderViolated", InPassthrough),
+    ("ReceiverMissing", InPassthrough),
+    ("AnswerViolated", InPassthrough),
+    ("ProviderAnswerTooLarge", InPassthrough),
 ];
 
 fn status(shown: Shown) -> u16 {

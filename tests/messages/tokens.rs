@@ -352,7 +352,7 @@ fn a_prefixed_token_is_accepted_in_both_forms_that_the_str_transform_has() {
     let canonical = parse(std::str::from_utf8(token.bytes()).unwrap()).unwrap();
     let form = |method: &Exclusive| {
         let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-        canonicalise(canonical.root(), method, None, &mut context);
+        canonicalise(canonical.root(), method, &[], &mut context);
         base64::encode(context.finish().as_ref())
     };
     let wss4j = Exclusive::new().with_default_on_apex();
@@ -368,7 +368,7 @@ fn a_token_may_be_covered_by_its_id_beside_its_reference_but_not_instead_and_not
     let canonical = parse(std::str::from_utf8(token.bytes()).unwrap()).unwrap();
     let digest = |element| {
         let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-        canonicalise(element, &Exclusive::new(), None, &mut context);
+        canonicalise(element, &Exclusive::new(), &[], &mut context);
         base64::encode(context.finish().as_ref())
     };
     let through = reference(&good, "str").to_owned();

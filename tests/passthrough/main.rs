@@ -11,6 +11,7 @@
 )]
 
 mod command;
+mod gateway;
 mod instances;
 mod judges;
 mod official;
@@ -21,4 +22,5 @@ mod support;
 #[path = "../gateway/wire.rs"]
 #[allow(dead_code)] // the gateway's own tests use the rest
 mod wire;
+mod world;
 mod wsdl;

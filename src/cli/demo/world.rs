@@ -77,13 +77,15 @@ pub struct Options {
     pub pki: Option<Arc<DevPki>>,
 }
 
-/// What narrows some callers, by the CVR number of their authority: for tests; in the demo nothing does.
+/// What narrows some callers, by the CVR number of their authority, and what else is there: for tests; in the demo nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Narrowed {
     /// Lines of the front agreement, such as `kle = ["32.03.*"]`.
     pub agreements: BTreeMap<String, String>,
     /// Data constraints of the caller's privileges in its token: name and value.
     pub tokens: BTreeMap<String, Vec<(String, String)>>,
+    /// Entity ids of further services, for which the token service issues tokens too.
+    pub services: Vec<String>,
 }
 
 /// The world, running.
@@ -260,6 +262,14 @@ impl World {
     /// # Errors
     /// The STS's refusal.
     pub async fn token(&self, role: Role, cvr: &str) -> Result<Token, WorldError> {
+        self.token_for(role, cvr, ENTITY_ID).await
+    }
+
+    /// The same for another service.
+    ///
+    /// # Errors
+    /// The STS's refusal.
+    pub async fn token_for(&self, role: Role, cvr: &str, entity_id: &str) -> Result<Token, WorldError> {
         let credentials = self.pki.credentials(role)?;
         let settings = StsSettings {
             to: self.sts_address.to_string(),
@@ -270,7 +280,7 @@ impl World {
         };
         let transport =
             Https { outbound: outbound(&self.pki, None)?, uri: self.sts_address.clone(), timeout: Duration::from_secs(10) };
-        Ok(StsClient::new(settings, transport, self.clock.clone()).issue(cvr, ENTITY_ID).await?)
+        Ok(StsClient::new(settings, transport, self.clock.clone()).issue(cvr, entity_id).await?)
     }
 
     /// The certificate with which the gateway signs.
@@ -348,7 +358,7 @@ fn sts_config(
     let registration = |role: Role, service: &str, authorities: Vec<_>| {
         Ok::<_, WorldError>(Registration {
             system: pki.credentials(role)?.thumbprint(),
-            services: vec![service.to_owned()],
+            services: std::iter::once(service.to_owned()).chain(narrowed.services.iter().cloned()).collect(),
             authorities,
             on_behalf_of: Vec::new(),
         })

@@ -511,7 +511,7 @@ fn placed_at(message: &Message) -> Fact {
         Message::Soap(envelope, shape) => {
             let version = envelope.version().name();
             match shape.content {
-                Content::Request | Content::Contexts => {
+                Content::Request | Content::Contexts | Content::Header => {
                     Fact::new(format!("{version}, indeksets egen forespørgsel."), format!("{version}, the index's own request."))
                 }
                 Content::Wrapped(_) => Fact::new(

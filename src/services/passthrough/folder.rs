@@ -170,6 +170,9 @@ fn elements(wsdl: &mut Wsdl, schema: &Inspected, problems: &mut Vec<Problem>) {
                 remedy: "Import the schema that declares it, or correct its name.".to_owned(),
             });
         }
+        let context = ["AuthorityContext".to_owned()];
+        let request = (operation.request.namespace.as_str(), operation.request.local.as_str());
+        operation.contexts = schema.follow(request, &context, None).is_ok();
         operation.faults.retain(|fault| {
             let known = declared(&fault.element);
             if !known {

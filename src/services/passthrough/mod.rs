@@ -1,13 +1,88 @@
 //! Pass-through services: a folder with published WSDL and XSD files and `service.toml`, and no code.
 //!
 //! 1. [`folder`] loads one, all problems at once: [`settings`] reads `service.toml`, [`documents`] finds what a WSDL imports, [`wsdl`] its
-//!    operations, [`crate::schema`] compiles what a message must look like.
-//! 2. [`path`] names places in a message's body.
+//!    operations, [`crate::schema`] compiles what a message must look like. [`path`] names places in a message's body.
+//! 2. [`side`] is a contract at work; the way of a call is on this page:
+//!
+//! ```text
+//! http::Request ─open→ Received ─envelope→ Enveloped ─authenticate→ Authenticated ─persons→ Named ─replay→ Fresh
+//!   ─agreement→ Admitted ─ask→ Valid ─direct→ Directed ─exchange→ Authorised ─forward→ Answer ─answer→ Release
+//!   ─seal→ http::Response
+//! ```
 
+pub mod answer;
+pub mod ask;
+pub mod content;
+pub mod direct;
 pub mod documents;
 pub mod folder;
 pub mod offered;
 pub mod path;
+pub mod persons;
+pub mod providers;
+pub mod refusal;
 mod security;
 pub mod settings;
+pub mod side;
 pub mod wsdl;
+
+use bytes::Bytes;
+use http_body::Body;
+use tower::ServiceBuilder;
+
+use crate::gateway::exchange::ExchangeStep;
+use crate::gateway::forward::Forward;
+use crate::gateway::open::Client;
+use crate::gateway::step::{StepLayer, StepService};
+use crate::gateway::{Front, GatewayService};
+use crate::refusal::Refusal;
+use answer::AnswerStep;
+use ask::SchemaStep;
+use direct::{DirectStep, Directed};
+
+/// The steps of a pass-through service's own.
+pub struct Own {
+    /// The request by the schema.
+    pub ask: SchemaStep,
+    /// Route, agreement behind, content.
+    pub direct: DirectStep,
+    /// Durable record, token for the provider.
+    pub exchange: ExchangeStep<Directed>,
+    /// The answer, proven and by the schema.
+    pub answer: AnswerStep,
+    /// The provider.
+    pub forward: Forward<Directed>,
+}
+
+/// Stacks the steps. Read it top-down: this is the way of a request, and the reason why each stands where it does.
+pub fn stack<B>(front: Front, own: Own) -> impl Fn(Client) -> GatewayService<B> + Clone
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Refusal>,
+{
+    let stack = ServiceBuilder::new()
+        // First of all: from here on every request ends in a record, even an abandoned one.
+        .layer(front.open)
+        // Around everything that may refuse, for it tells the refusals; inside `open`, which must know the outcome.
+        .layer(StepLayer::new(front.seal))
+        // One parse, before anyone trusts a byte: everything below looks at the same nodes.
+        .layer(StepLayer::new(front.envelope))
+        // Before any look-up: what is not proven buys no work in the stores, and no signed fault.
+        .layer(StepLayer::new(front.authenticate))
+        // Before any other step can refuse: a refused call is found by its persons too.
+        .layer(StepLayer::new(front.persons))
+        // After authenticate, so that only proven senders fill the memory; before the rest, so that a copy costs nothing.
+        .layer(StepLayer::new(front.replay))
+        // A proven identity has no access by itself: an agreement on each side gives it.
+        .layer(StepLayer::new(front.agreement))
+        // After the agreement, so that nobody without one buys the validator's work.
+        .layer(StepLayer::new(own.ask))
+        // After the schema, which says that the receiver stands where it is looked for.
+        .layer(StepLayer::new(own.direct))
+        // The last thing before the wire: the record of admission is on disk, or nothing is forwarded.
+        .layer(StepLayer::new(own.exchange))
+        // Around forward: what the provider answers is proven and judged before anyone outside sees it.
+        .layer(StepLayer::new(own.answer))
+        .service(StepService::innermost(own.forward));
+    move |client| GatewayService::new(stack.for_client(client))
+}

@@ -61,6 +61,8 @@ pub struct Operation {
     pub request: Name,
     /// The element in the answer's body.
     pub answer: Name,
+    /// Whether the schema lets CallContext and AuthorityContext stand first in the request.
+    pub contexts: bool,
     /// Headers that a request has.
     pub request_headers: Vec<Name>,
     /// Headers that an answer has.
@@ -333,6 +335,7 @@ impl<'d> Reader<'d> {
             action,
             request,
             answer,
+            contexts: false,
             request_headers,
             answer_headers,
             faults,

@@ -69,14 +69,14 @@ impl Exclusive {
     }
 }
 
-/// Writes the canonical form of `element`; `omit` leaves out one element below it (the enveloped signature).
-pub fn canonicalise<S: Sink>(element: Element<'_>, method: &Exclusive, omit: Option<NodeId>, sink: S) -> S {
+/// Writes the canonical form of `element`; `omit` leaves out elements below it (the enveloped signature).
+pub fn canonicalise<S: Sink>(element: Element<'_>, method: &Exclusive, omit: &[NodeId], sink: S) -> S {
     let mut canonicaliser = Canonicaliser::new(method.clone(), sink);
     canonicaliser.start_element(element);
     let mut open = vec![element.children()];
     while let Some(children) = open.last_mut() {
         match children.next() {
-            Some(Child::Element(child)) if Some(child.id()) == omit => {}
+            Some(Child::Element(child)) if omit.contains(&child.id()) => {}
             Some(Child::Element(child)) => {
                 canonicaliser.start_element(child);
                 open.push(child.children());
@@ -94,7 +94,7 @@ pub fn canonicalise<S: Sink>(element: Element<'_>, method: &Exclusive, omit: Opt
 
 /// The canonical bytes of `element`.
 pub fn canonical_bytes(element: Element<'_>) -> Vec<u8> {
-    canonicalise(element, &Exclusive::new(), None, Vec::with_capacity(room_for(element)))
+    canonicalise(element, &Exclusive::new(), &[], Vec::with_capacity(room_for(element)))
 }
 
 /// How many bytes the canonical form of `element` is likely to have: as many as it came in, and the declarations that it

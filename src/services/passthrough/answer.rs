@@ -1,0 +1,123 @@
+//! The provider's answer: proven to be its own, and by its schema, before anyone outside sees it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tower::Service;
+
+use super::direct::Directed;
+use super::refusal::ContractRefusal;
+use super::side::Bound;
+use crate::gateway::answer::{AnswerReader, Proven, Release, Sink};
+use crate::gateway::call::OfCall;
+use crate::gateway::exchange::{Authorised, Outgoing};
+use crate::gateway::forward::Answer;
+use crate::gateway::step::Step;
+use crate::refusal::{PeerName, Refusal};
+use crate::signature::c14n::{self, Canonicaliser, Exclusive};
+use crate::soap::document::Document;
+use crate::soap::reading::Reading;
+use crate::soap::strict::{Limits, Token};
+
+/// The step.
+pub struct AnswerStep {
+    /// How answers are read.
+    pub answers: AnswerReader,
+    /// The largest answer, in bytes.
+    pub largest: usize,
+    /// Bounds on the XML of an answer.
+    pub limits: Limits,
+}
+
+/// The content of Body as it is signed: in exclusive canonical form.
+struct Whole {
+    canonicaliser: Canonicaliser<Bounded>,
+    operation: Bound,
+    peer: PeerName,
+}
+
+/// Bytes up to a bound; what goes beyond it is not kept.
+struct Bounded {
+    bytes: Vec<u8>,
+    largest: usize,
+    over: bool,
+}
+
+impl c14n::Sink for Bounded {
+    fn write(&mut self, bytes: &[u8]) {
+        self.over |= self.bytes.len() + bytes.len() > self.largest;
+        if !self.over {
+            self.bytes.extend_from_slice(bytes);
+        }
+    }
+}
+
+/// An answer that is the provider's, and not yet judged.
+struct Unjudged {
+    proven: Proven,
+    body: Vec<u8>,
+    operation: Bound,
+    peer: PeerName,
+}
+
+impl Sink for Whole {
+    type Out = Unjudged;
+
+    fn feed(&mut self, token: Token, read: &impl Reading) -> Result<(), Refusal> {
+        self.canonicaliser.token(token, read);
+        Ok(())
+    }
+
+    fn finish(self, proven: Proven) -> Result<Unjudged, Refusal> {
+        let Bounded { bytes, largest, over } = self.canonicaliser.into_sink();
+        match over {
+            true => Err(ContractRefusal::ProviderAnswerTooLarge { limit: largest }.into()),
+            false => Ok(Unjudged { proven, body: bytes, operation: self.operation, peer: self.peer }),
+        }
+    }
+}
+
+impl AnswerStep {
+    async fn judged(&self, answer: Answer<Directed>) -> Result<Release, Refusal> {
+        let sink = |directed: &Directed| Whole {
+            canonicaliser: Canonicaliser::new(
+                Exclusive::new(),
+                Bounded { bytes: Vec::new(), largest: self.largest, over: false },
+            ),
+            operation: directed.operation().clone(),
+            peer: directed.routed().peer().told.clone(),
+        };
+        let Unjudged { proven, body, operation, peer } = self.answers.read(answer, sink).await?;
+        let document = Document::parse(Bytes::copy_from_slice(&body), &self.limits)
+            .map_err(|_| Refusal::PEER_ANSWER_INVALID.of_peer(&peer))?;
+        let (document, bound) = (Arc::new(document), &operation);
+        let (root, operation) = (document.root().id(), bound.operation().ok_or(Refusal::Internal)?);
+        match bound.judge(document, root, &operation.answer).await? {
+            Ok(()) => Ok(Release::new(proven, body)),
+            Err(violations) => {
+                // For the provider's operations: where, and by which rule, never a value.
+                tracing::error!(operation = %operation.name, places = violations.detail().en(), "a provider's answer breaks the schema");
+                Err(ContractRefusal::AnswerViolated.into())
+            }
+        }
+    }
+}
+
+impl<S> Step<S> for AnswerStep
+where
+    S: Service<Authorised<Directed>, Response = Answer<Directed>, Error = Refusal> + Send + 'static,
+    S::Future: Send,
+{
+    type In = Authorised<Directed>;
+    type Out = Release;
+    type Error = Refusal;
+
+    async fn pass(&self, authorised: Authorised<Directed>, mut inner: S) -> Result<Release, Refusal> {
+        let call = authorised.call().clone();
+        let answer = inner.call(authorised).await?;
+        let started = call.start();
+        let judged = self.judged(answer).await;
+        call.finish("answer_schema", started);
+        judged
+    }
+}

@@ -1,0 +1,145 @@
+//! To whom a request goes: the route of its sender and receiver, the agreement behind, and the content for that provider.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::ask::Valid;
+use super::content::{self, Sent};
+use super::providers::Providers;
+use super::refusal::ContractRefusal;
+use super::settings::Settings;
+use super::side::{Bound, Sides};
+use crate::agreements::Agreements;
+use crate::gateway::call::{Call, OfCall};
+use crate::gateway::exchange::Outgoing;
+use crate::gateway::route::{BackAgreements, Routed};
+use crate::gateway::step::Check;
+use crate::id::cvr::Cvr;
+use crate::refusal::Refusal;
+use crate::soap::document::{Document, Element};
+use crate::soap::envelope::Version;
+use crate::soap::strict::Limits;
+
+/// A request for its provider.
+pub struct Directed {
+    routed: Routed,
+    operation: Bound,
+    action: String,
+    http_action: String,
+    sent: Sent,
+}
+
+impl Directed {
+    /// The operation, as the provider's binding has it.
+    pub fn operation(&self) -> &Bound {
+        &self.operation
+    }
+}
+
+impl OfCall for Directed {
+    fn call(&self) -> &Call {
+        self.routed.call()
+    }
+}
+
+impl Outgoing for Directed {
+    fn routed(&self) -> &Routed {
+        &self.routed
+    }
+    fn version(&self) -> Version {
+        self.operation.version()
+    }
+    fn action(&self) -> &str {
+        &self.action
+    }
+    fn http_action(&self) -> &str {
+        &self.http_action
+    }
+    fn headers(&self) -> &str {
+        &self.sent.headers
+    }
+    fn body(&self) -> &[u8] {
+        &self.sent.body
+    }
+}
+
+/// The step.
+pub struct DirectStep {
+    /// The service.
+    pub sides: Arc<Sides>,
+    /// The routes.
+    pub agreements: Agreements,
+    /// The agreements between this service and its providers.
+    pub back: BackAgreements,
+    /// The providers that routes lead to.
+    pub providers: Arc<Providers>,
+    /// Bounds on the XML of a request.
+    pub limits: Limits,
+}
+
+impl Check for DirectStep {
+    const NAME: &'static str = "route";
+    type In = Valid;
+    type Out = Directed;
+
+    async fn check(&self, valid: Valid) -> Result<Directed, Refusal> {
+        let request = valid.request().ok_or(Refusal::Internal)?;
+        let sender = *valid.admitted().authenticated().caller().authority();
+        let receiver = receiver(self.sides.settings(), request, sender)?;
+        let (service, environment, now) = (self.back.service, &self.back.environment, self.back.clock.now());
+        let route = self.agreements.route(service, sender, receiver, environment, now).await?;
+        let (route_id, peer) = (route.id, self.providers.of(&route)?);
+        valid.call().note(|record| {
+            if let Some(about) = record.about.passthrough_mut() {
+                (about.receiver, about.route) = (Some(receiver), Some(route_id));
+            }
+        });
+        let routed = self.back.route(valid.admitted(), &peer).await?;
+        let security = route.security.model();
+        let bound = self.sides.towards(valid.operation(), security);
+        let operation = bound.operation().ok_or(Refusal::Internal)?;
+        let sent = content::towards(request, operation, security, &sender);
+        if sent.changed {
+            self.judge_again(&bound, &sent).await?;
+        }
+        let action = operation.request_action.clone();
+        let http_action = operation.action.clone().unwrap_or_else(|| action.clone());
+        Ok(Directed { routed, operation: bound, action, http_action, sent })
+    }
+}
+
+impl DirectStep {
+    /// What we changed ourselves must still follow the schema: a contract that demands a context which the provider's binding
+    /// has no use for is a fault of the set-up, not of the caller.
+    async fn judge_again(&self, bound: &Bound, sent: &Sent) -> Result<(), Refusal> {
+        let document = Document::parse(Bytes::copy_from_slice(&sent.body), &self.limits).map_err(|_| Refusal::Internal)?;
+        let (document, operation) = (Arc::new(document), bound.operation().ok_or(Refusal::Internal)?);
+        let root = document.root().id();
+        bound.judge(document, root, &operation.request).await?.map_err(|violations| {
+            tracing::error!(
+                places = violations.detail().en(),
+                "a request breaks the schema once its contexts are the provider's"
+            );
+            Refusal::Internal
+        })
+    }
+}
+
+/// The authority that the request is for: named in it, or where the service has no place for that, the sender's own.
+fn receiver(settings: &Settings, request: Element<'_>, sender: Cvr) -> Result<Cvr, Refusal> {
+    let mut paths = settings.receiver_paths.iter().map(|path| &path.value);
+    let Some(path) = paths.find(|path| path.root() == request.local()) else { return Ok(sender) };
+    let values = path.values(request);
+    let named = match values.as_slice() {
+        [Some(one)] => cvr(one),
+        _ => None,
+    };
+    named.ok_or_else(|| ContractRefusal::ReceiverMissing { path: path.to_string() }.into())
+}
+
+/// `11111111`, or `urn:oio:cvr-nr:11111111`.
+fn cvr(text: &str) -> Option<Cvr> {
+    let text = text.trim();
+    text.strip_prefix("urn:oio:cvr-nr:").unwrap_or(text).parse().ok()
+}

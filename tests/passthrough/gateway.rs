@@ -1,0 +1,291 @@
+//! Calls through a gateway that offers a folder: both bindings to both kinds of provider, and everything that is refused.
+
+use std::time::{Duration, Instant};
+
+use hjemmel::audit::Outcome;
+use hjemmel::stub::pki::Role;
+use hjemmel::stub::population::KORSBAEK;
+use hjemmel::stub::service::mode::Mode;
+use tempfile::TempDir;
+
+use crate::support::write;
+use crate::wire::Answer;
+use crate::world::{BY_CONTEXT, BY_TOKEN, NOBODY, Passing, authority_context, content, named, parsed};
+
+const SERVICE: &str = r#"
+[token]
+wsdl = "token.wsdl"
+[authority-context]
+wsdl = "context.wsdl"
+[service]
+uuid = "22222222-2222-4222-8222-222222222222"
+entity_id = "http://entityid.eksempel.dk/service/post/1"
+path = "/service/Post/1"
+[provider]
+security = "token"
+receiver = "implicit-by-entity-id"
+[paths]
+receiver = ["/Levering/Modtager"]
+persons = ["/Levering/Person"]
+[law]
+legal_basis_da = "Lov om breve § 1"
+legal_basis_en = "Act on letters § 1"
+purpose_da = "At sende breve"
+purpose_en = "To send letters"
+[limits]
+request_bytes = 16384
+answer_bytes = 2048
+deadline = "2s"
+"#;
+
+const WSDL: &str = r##"<?xml version="1.0"?>
+<w:definitions xmlns:w="http://schemas.xmlsoap.org/wsdl/" xmlns:s="http://schemas.xmlsoap.org/wsdl/soap/"
+    xmlns:p="urn:test:post" xmlns:t="urn:test:post:wsdl" xmlns:r="http://kombit.dk/xml/schemas/RequestHeader/1/" targetNamespace="urn:test:post:wsdl">
+  <w:types>
+    <x:schema xmlns:x="http://www.w3.org/2001/XMLSchema">
+      <x:import namespace="urn:test:post" schemaLocation="post.xsd"/>
+      <x:import namespace="http://kombit.dk/xml/schemas/RequestHeader/1/" schemaLocation="header.xsd"/>
+    </x:schema>
+  </w:types>
+  <w:message name="LeverInd"><w:part name="p" element="p:Levering"/></w:message>
+  <w:message name="Hoved"><w:part name="h" element="r:RequestHeader"/></w:message>
+  <w:message name="LeverUd"><w:part name="p" element="p:Kvittering"/></w:message>
+  <w:portType name="Post"><w:operation name="lever"><w:input message="t:LeverInd"/><w:output message="t:LeverUd"/></w:operation></w:portType>
+  <w:binding name="PostSoap" type="t:Post">
+    <s:binding transport="http://schemas.xmlsoap.org/soap/http"/>
+    <w:operation name="lever">
+      <s:operation soapAction="urn:lever"/>
+      <w:input><s:header message="t:Hoved" part="h" use="literal"/><s:body use="literal"/></w:input><w:output><s:body use="literal"/></w:output>
+    </w:operation>
+  </w:binding>
+  <w:service name="Post"><w:port name="PostPort" binding="t:PostSoap"><s:address location="http://localhost/"/></w:port></w:service>
+</w:definitions>
+"##;
+
+const POST: &str = r##"<x:schema xmlns:x="http://www.w3.org/2001/XMLSchema" xmlns:p="urn:test:post" xmlns:a="http://serviceplatformen.dk/xml/schemas/AuthorityContext/1/"
+    xmlns:c="http://serviceplatformen.dk/xml/schemas/CallContext/1/" targetNamespace="urn:test:post" elementFormDefault="qualified">
+  <x:import namespace="http://serviceplatformen.dk/xml/schemas/AuthorityContext/1/" schemaLocation="authority.xsd"/>
+  <x:import namespace="http://serviceplatformen.dk/xml/schemas/CallContext/1/" schemaLocation="call.xsd"/>
+  <x:element name="Levering"><x:complexType><x:sequence>
+    <x:element ref="c:CallContext" minOccurs="0"/><x:element ref="a:AuthorityContext" minOccurs="0"/>
+    <x:element name="Modtager" type="x:string" maxOccurs="2"/>
+    <x:element name="Person" type="x:string" minOccurs="0"/>
+    <x:element name="Antal" type="x:int"/>
+    <x:element name="Fyld" type="x:string" minOccurs="0"/>
+  </x:sequence></x:complexType></x:element>
+  <x:element name="Kvittering"><x:complexType><x:sequence>
+    <x:element name="Kode"><x:simpleType><x:restriction base="x:string"><x:enumeration value="OK"/><x:enumeration value="FEJL"/></x:restriction></x:simpleType></x:element>
+    <x:element name="Tekst" minOccurs="0"><x:simpleType><x:restriction base="x:string"><x:maxLength value="4000"/></x:restriction></x:simpleType></x:element>
+  </x:sequence></x:complexType></x:element>
+</x:schema>
+"##;
+
+const AUTHORITY: &str = r##"<x:schema xmlns:x="http://www.w3.org/2001/XMLSchema" targetNamespace="http://serviceplatformen.dk/xml/schemas/AuthorityContext/1/"
+    elementFormDefault="qualified"><x:element name="AuthorityContext"><x:complexType><x:sequence>
+    <x:element name="MunicipalityCVR"><x:simpleType><x:restriction base="x:string"><x:pattern value="[0-9]{8}"/></x:restriction></x:simpleType></x:element>
+    </x:sequence></x:complexType></x:element></x:schema>"##;
+
+const CALL: &str = r##"<x:schema xmlns:x="http://www.w3.org/2001/XMLSchema" targetNamespace="http://serviceplatformen.dk/xml/schemas/CallContext/1/"
+    elementFormDefault="qualified"><x:element name="CallContext"><x:complexType><x:sequence>
+    <x:element name="OnBehalfOfUser" type="x:string" minOccurs="0"/><x:element name="CallersServiceCallIdentifier" type="x:string" minOccurs="0"/>
+    </x:sequence></x:complexType></x:element></x:schema>"##;
+
+const HEADER: &str = r##"<x:schema xmlns:x="http://www.w3.org/2001/XMLSchema" targetNamespace="http://kombit.dk/xml/schemas/RequestHeader/1/"
+    elementFormDefault="qualified"><x:element name="RequestHeader"><x:complexType><x:sequence>
+    <x:element name="TransactionUUID"><x:simpleType><x:restriction base="x:string"><x:pattern value="[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"/></x:restriction></x:simpleType></x:element>
+    </x:sequence></x:complexType></x:element></x:schema>"##;
+
+/// A person whose number cannot be real.
+const PERSON: &str = "6101801234";
+const CALL_CONTEXT: &str = "<c:CallContext xmlns:c=\"http://serviceplatformen.dk/xml/schemas/CallContext/1/\"><c:CallersServiceCallIdentifier>k1</c:CallersServiceCallIdentifier></c:CallContext>";
+
+fn folder() -> TempDir {
+    let wsdl = WSDL;
+    write(&[
+        ("service.toml", SERVICE),
+        ("token.wsdl", wsdl),
+        ("context.wsdl", wsdl),
+        ("post.xsd", POST),
+        ("authority.xsd", AUTHORITY),
+        ("call.xsd", CALL),
+        ("header.xsd", HEADER),
+    ])
+}
+
+/// A delivery to an authority, with `contexts` in front.
+fn delivery(contexts: &str, receiver: &str, rest: &str) -> String {
+    format!("<p:Levering xmlns:p=\"urn:test:post\">{contexts}<p:Modtager>{receiver}</p:Modtager>{rest}</p:Levering>")
+}
+
+fn plain(receiver: &str) -> String {
+    delivery("", receiver, "<p:Antal>1</p:Antal>")
+}
+
+fn code(answer: &Answer) -> String {
+    let document = parsed(&answer.body);
+    named(&document, "ErrorCode").unwrap_or_else(|| panic!("{}", answer.text())).text().unwrap().into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_by_token_reaches_the_provider_of_its_receiver_as_it_was_signed_and_the_answer_comes_back_as_it_was() {
+    let folder = folder();
+    let passing = Passing::start(folder.path(), "").await;
+    let sent = delivery("", BY_TOKEN, &format!("<p:Person>urn:oio:cpr-nr:{PERSON}</p:Person><p:Antal>7</p:Antal>"));
+    let answer = passing.by_token(&[], &sent).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let received = passing.by_token.received.get();
+    assert_eq!((received.accepted, passing.by_context.received.get().count), (1, 0));
+    assert_eq!(content(&received.last), sent, "what was signed is what arrives");
+    assert!(passing.is_signed(&answer));
+    let kvittering = content(&answer.body);
+    assert!(kvittering.contains("<p:Kode>") || kvittering.contains("Kode>"), "{kvittering}");
+    let record = passing.record();
+    assert_eq!(record.outcome, Some(Outcome::Served));
+    assert_eq!((record.service.as_str(), record.operation.as_deref()), ("pass", Some("lever")));
+    assert_eq!(record.authority.unwrap().to_string(), KORSBAEK);
+    assert_eq!(record.back_agreements.len(), 1);
+    assert_eq!(record.persons.len(), 1, "the person is sealed");
+    let json = serde_json::to_string(&record).unwrap();
+    assert!(!json.contains(PERSON) && json.contains("7a000000-0000-4000-8000-000000000003"), "{json}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_binding_of_a_caller_reaches_each_kind_of_provider_with_the_contexts_that_it_wants() {
+    let folder = folder();
+    let passing = Passing::start(folder.path(), "").await;
+    let own = authority_context(KORSBAEK);
+    let ours = format!(
+        "<AuthorityContext xmlns=\"{}\"><MunicipalityCVR>{KORSBAEK}</MunicipalityCVR></AuthorityContext>",
+        crate::world::AUTHORITY_CONTEXT
+    );
+    let rest = "<p:Antal>1</p:Antal>";
+    let last = |provider: &crate::world::Provider| content(&provider.received.get().last);
+
+    let answer = passing.by_context(Role::Korsbaek, "", &delivery(&own, BY_TOKEN, rest)).await;
+    assert_eq!((answer.status, passing.is_signed(&answer)), (200, false), "{}", answer.text());
+    assert_eq!(last(&passing.by_token), plain(BY_TOKEN), "the token names the authority");
+
+    let both = format!("{CALL_CONTEXT}{own}");
+    let answer = passing.by_context(Role::Korsbaek, "", &delivery(&both, BY_CONTEXT, rest)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(last(&passing.by_context), delivery(&both, BY_CONTEXT, rest), "untouched");
+
+    let answer = passing.by_token(&[], &plain(BY_CONTEXT)).await;
+    assert_eq!((answer.status, passing.is_signed(&answer)), (200, true), "{}", answer.text());
+    assert_eq!(last(&passing.by_context), delivery(&ours, BY_CONTEXT, rest), "the proven authority is named");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_breaks_the_schema_is_refused_by_path_and_rule_without_its_values_and_goes_nowhere() {
+    let folder = folder();
+    let passing = Passing::start(folder.path(), "").await;
+    let answer = passing.by_token(&[], &delivery("", BY_TOKEN, "<p:Antal>hemmeligt</p:Antal>")).await;
+    assert_eq!((answer.status, code(&answer).as_str()), (500, "SchemaViolated"));
+    let text = answer.text();
+    assert!(text.contains("/Levering/Antal") && !text.contains("hemmeligt"), "{text}");
+    assert!(passing.is_signed(&answer), "a proven caller gets a signed fault");
+    assert_eq!(passing.by_token.received.get().count, 0);
+    assert_eq!(passing.record().refusal.as_deref(), Some("SchemaViolated"));
+
+    let bad = "<r:RequestHeader xmlns:r=\"http://kombit.dk/xml/schemas/RequestHeader/1/\"><r:TransactionUUID>7</r:TransactionUUID></r:RequestHeader>";
+    let answer = passing.by_token(&[bad], &plain(BY_TOKEN)).await;
+    assert_eq!(code(&answer), "HeaderViolated", "{}", answer.text());
+    assert!(answer.text().contains("/RequestHeader/TransactionUUID"), "{}", answer.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_is_named_twice_or_has_no_route_gets_nothing() {
+    let folder = folder();
+    let passing = Passing::start(folder.path(), "").await;
+    let twice = delivery("", BY_TOKEN, &format!("<p:Modtager>{BY_CONTEXT}</p:Modtager><p:Antal>1</p:Antal>"));
+    for (sent, due) in [(twice, "ReceiverMissing"), (plain("nobody"), "ReceiverMissing"), (plain(NOBODY), "RouteNotFound")] {
+        let answer = passing.by_token(&[], &sent).await;
+        assert_eq!(code(&answer), due, "{}", answer.text());
+    }
+    assert!(passing.by_token(&[], &plain("nobody")).await.text().contains("/Levering/Modtager"));
+    assert_eq!((passing.by_token.received.get().count, passing.by_context.received.get().count), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_authoritys_context_another_system_and_two_proofs_are_refused() {
+    let folder = folder();
+    let passing = Passing::start(folder.path(), "").await;
+    let rest = "<p:Antal>1</p:Antal>";
+    let own = authority_context(KORSBAEK);
+    let calls = [
+        (Role::Korsbaek, "", delivery(&authority_context("99999981"), BY_TOKEN, rest), "ServiceAgreementNotFound"),
+        (Role::Udk, "", delivery(&own, BY_TOKEN, rest), "ServiceAgreementNotFound"),
+        (Role::Korsbaek, "", plain(BY_TOKEN), "SecurityModelMissing"),
+        (Role::Korsbaek, own.as_str(), plain(BY_TOKEN), "SecurityModelMissing"),
+    ];
+    for (by, header, body, due) in calls {
+        let answer = passing.by_context(by, header, &body).await;
+        assert_eq!(code(&answer), due, "{}", answer.text());
+    }
+    let answer = passing.by_token(&[], &delivery(&own, BY_TOKEN, rest)).await;
+    assert_eq!(code(&answer), "SecurityModelAmbiguous", "{}", answer.text());
+    assert_eq!(passing.by_token.received.get().count, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_provider_answers_amiss_is_its_fault_and_never_handed_on() {
+    let folder = folder();
+    let passing = Passing::start(folder.path(), "").await;
+    let large = format!(
+        "<p:Kvittering xmlns:p=\"urn:test:post\"><p:Kode>OK</p:Kode><p:Tekst>{}</p:Tekst></p:Kvittering>",
+        "x".repeat(3000)
+    );
+    let amiss = [
+        (Mode::Invalid, "AnswerViolated"),
+        (Mode::Says(large.into()), "ProviderAnswerTooLarge"),
+        (Mode::WrongSigner, "PeerSignatureInvalid"),
+        (Mode::Unsigned, "PeerSignatureInvalid"),
+        (Mode::Altered, "PeerSignatureInvalid"),
+        (Mode::WrongRelation, "PeerAnswerInvalid"),
+        (Mode::UndeclaredFault, "PeerFault"),
+        (Mode::Status(404), "PeerAnswerInvalid"),
+        (Mode::Hang, "PeerTimeout"),
+    ];
+    for (mode, due) in amiss {
+        passing.by_token.mode.set(mode.clone());
+        let answer = passing.by_token(&[], &plain(BY_TOKEN)).await;
+        assert_eq!((code(&answer).as_str(), answer.status), (due, if due == "PeerResting" { 503 } else { 500 }), "{mode}");
+        passing.by_token.mode.set(Mode::Honest);
+        // A success in between keeps the breaker closed.
+        assert_eq!(passing.by_token(&[], &plain(BY_TOKEN)).await.status, 200);
+    }
+    passing.by_context.mode.set(Mode::Invalid);
+    let answer = passing.by_token(&[], &plain(BY_CONTEXT)).await;
+    assert_eq!(code(&answer), "AnswerViolated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_over_the_services_own_bound_is_refused_before_it_is_parsed() {
+    let folder = folder();
+    let passing = Passing::start(folder.path(), "").await;
+    let large = delivery("", BY_TOKEN, &format!("<p:Antal>1</p:Antal><p:Fyld>{}</p:Fyld>", "x".repeat(17_000)));
+    let answer = passing.by_context(Role::Korsbaek, "", &large).await;
+    assert_eq!((answer.status, code(&answer).as_str()), (413, "BodyTooLarge"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_hangs_takes_nothing_from_another() {
+    let folder = folder();
+    let passing = Passing::start(folder.path(), "").await;
+    passing.by_token.mode.set(Mode::Hang);
+    let hanging = async { passing.by_token(&[], &plain(BY_TOKEN)).await };
+    let other = async {
+        // Once the first is waiting.
+        let waited = Instant::now();
+        while passing.by_token.received.get().count == 0 {
+            assert!(waited.elapsed() < Duration::from_secs(10), "the first call did not reach its provider");
+            tokio::task::yield_now().await;
+        }
+        let begun = Instant::now();
+        let answer = passing.by_token(&[], &plain(BY_CONTEXT)).await;
+        (answer.status, begun.elapsed())
+    };
+    let (hung, (status, took)) = tokio::join!(hanging, other);
+    assert_eq!((code(&hung).as_str(), status), ("PeerTimeout", 200));
+    assert!(took < Duration::from_secs(2), "{took:?}: it waited for the other");
+}

@@ -1,0 +1,264 @@
+//! A gateway that offers a folder, the providers behind it, and the callers in front.
+
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hjemmel::agreements::import::Import;
+use hjemmel::agreements::route::file;
+use hjemmel::agreements::route::store::{Decision, InTheWay};
+use hjemmel::agreements::{Store, StoreSettings};
+use hjemmel::audit::Record;
+use hjemmel::cli::demo::world::{Narrowed, Options, STS_ENTITY_ID, World};
+use hjemmel::clock::Clock;
+use hjemmel::saml::trust::{Issuer, Trust};
+use hjemmel::services::passthrough::folder::{self, Folder};
+use hjemmel::services::passthrough::wsdl::Security;
+use hjemmel::signature::key::{Certificate, SigningKey};
+use hjemmel::signature::sign::{Message, SoapVersion, canonical_content, with_token};
+use hjemmel::signature::verify::{Parts, verify_whole_response};
+use hjemmel::soap::document::{Document, Element};
+use hjemmel::soap::strict::Limits;
+use hjemmel::stub::pki::{DevPki, KeyBits, Role};
+use hjemmel::stub::population::KORSBAEK;
+use hjemmel::stub::service::mode::Mode;
+use hjemmel::stub::service::serve::Received;
+use hjemmel::stub::sts::Switch;
+use hjemmel::stub::{Running, ServiceConfig, start_service};
+use http::Request;
+use jiff::SignedDuration;
+
+use crate::wire::{Answer, Http, Sent, send, tls};
+
+pub const WSSE: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
+pub const AUTHORITY_CONTEXT: &str = "http://serviceplatformen.dk/xml/schemas/AuthorityContext/1/";
+/// Two authorities that receive: each with a provider, the second of which takes AuthorityContext.
+pub const BY_TOKEN: &str = "11111111";
+pub const BY_CONTEXT: &str = "99999981";
+/// One without a route.
+pub const NOBODY: &str = "99999982";
+
+/// Made once: most of what it takes to bring a world up.
+static PKI: LazyLock<Arc<DevPki>> = LazyLock::new(|| Arc::new(DevPki::generate(&Clock::system(), KeyBits::Bits2048).unwrap()));
+
+/// A provider that runs.
+pub struct Provider {
+    pub mode: Switch<Mode>,
+    pub received: Switch<Received>,
+    entity_id: String,
+    running: Running,
+}
+
+/// Everything, running.
+pub struct Passing {
+    pub world: World,
+    pub folder: Folder,
+    pub by_token: Provider,
+    pub by_context: Provider,
+    _dir: tempfile::TempDir,
+}
+
+async fn provider(world: &World, folder: &Folder, security: Security) -> Provider {
+    let (mode, received) = (Switch::default(), Switch::default());
+    let entity_id = format!("http://entityid.eksempel.dk/{}/1", security.name());
+    let pki = &world.pki;
+    let sts = Certificate::from_der(pki.credentials(Role::StsSigning).unwrap().leaf()).unwrap();
+    let config = ServiceConfig {
+        address: ([127, 0, 0, 1], 0).into(),
+        server: pki.credentials(Role::IndexServer).unwrap().clone(),
+        folder: folder.clone(),
+        security: Some(security),
+        signing: pki.credentials(Role::IndexSigning).unwrap().clone(),
+        trust: Trust::new(vec![Issuer::from_certificates(STS_ENTITY_ID, vec![sts]).unwrap()]),
+        entity_id: entity_id.clone(),
+        clients: vec![pki.root().clone(), pki.issuing().clone()],
+        mode: mode.clone(),
+        received: received.clone(),
+        clock: Clock::system(),
+    };
+    Provider { mode, received, entity_id, running: start_service(config).await.unwrap() }
+}
+
+impl Passing {
+    /// Starts it for the folder at `path`, with more settings of the service's own section.
+    pub async fn start(path: &Path, more: &str) -> Self {
+        let folder = folder::load(path).unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let dir = tempfile::tempdir().unwrap();
+        let entity = |security: Security| format!("http://entityid.eksempel.dk/{}/1", security.name());
+        let services = vec![folder.settings.entity_id.clone(), entity(Security::Token), entity(Security::AuthorityContext)];
+        let extra = format!(
+            "[service.pass]\nfolder = \"{}\"\n{more}\n[limits]\nrequest_bytes = 10485760\n[agreements]\ncache_ttl = \"1s\"\n",
+            path.display()
+        );
+        let options = Options {
+            dir: dir.path().to_owned(),
+            port: 0,
+            seed: 1,
+            persons: 20,
+            clock: Clock::system(),
+            extra,
+            pki: Some(PKI.clone()),
+        };
+        let narrowed = Narrowed { services, ..Narrowed::default() };
+        let world = World::start_narrowed(options, &narrowed).await.unwrap();
+        let by_token = provider(&world, &folder, Security::Token).await;
+        let by_context = provider(&world, &folder, Security::AuthorityContext).await;
+        let passing = Self { world, folder, by_token, by_context, _dir: dir };
+        passing.agree().await;
+        passing
+    }
+
+    /// Agreements on both sides for one authority, and a route to each provider.
+    async fn agree(&self) {
+        let pki = &self.world.pki;
+        let service = self.folder.settings.uuid;
+        let thumbprint = hjemmel::hex::encode(&pki.credentials(Role::Korsbaek).unwrap().thumbprint());
+        let agreement = |id: &str, side: &str, certificates: &str, system: &str| {
+            format!(
+                "\n[[agreement]]\nid = \"{id}\"\nside = \"{side}\"\nsystem = \"{system}\"\ncertificates = [{certificates}]\nservice = \
+                 \"{service}\"\nauthority = \"{KORSBAEK}\"\nenvironment = \"demo\"\nvalid_from = \"2026-01-01T00:00:00Z\"\nstate = \
+                 \"GODKENDT\"\nlegal_basis = \"Lov om breve § 1\"\npurpose = \"At sende breve\"\ndecided_by = \"Underskriver\"\ndecided_at \
+                 = \"2026-01-01T00:00:00Z\"\nreason = \"test\"\n"
+            )
+        };
+        let front =
+            agreement("7a000000-0000-4000-8000-000000000001", "front", &format!("\"{thumbprint}\""), Role::Korsbaek.uuid());
+        let back = agreement("7a000000-0000-4000-8000-000000000002", "back", "", Role::GatewayClient.uuid());
+        let import = Import::parse(&format!("{front}{back}")).unwrap();
+        let store = Store::open(&self.world.dir.join("agreements.sqlite"), &StoreSettings::default()).await.unwrap();
+        store.import(&import, Clock::system().now()).await.unwrap();
+        let route = |n: u8, receiver: &str, provider: &Provider, security: &str, pins: &str| {
+            let system = format!("7a000000-0000-4000-8000-00000000010{n}");
+            format!(
+                "[[route]]\nid = \"7a000000-0000-4000-8000-00000000000{n}\"\nservice = \"{service}\"\nenvironment = \"demo\"\nsender = \
+                 \"{KORSBAEK}\"\nreceiver = \"{receiver}\"\nvalid_from = \"2026-01-01\"\nsystem = \"{system}\"\naddress = \
+                 \"https://localhost:{}{}\"\nentity_id = \"{}\"\nsecurity = \"{security}\"\nroots = [\"pki/root.pem\"]\n{pins}\n",
+                provider.running.address().port(),
+                self.folder.settings.path,
+                provider.entity_id,
+            )
+        };
+        let signing = format!("signing_certificates = [\"pki/{}.pem\"]", Role::IndexSigning.file_name());
+        let routes = [
+            route(3, BY_TOKEN, &self.by_token, "token", &signing),
+            route(4, BY_CONTEXT, &self.by_context, "authority-context", ""),
+        ];
+        let routes = file::parse(&routes.concat(), &self.world.dir).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let decision = Decision { by: "Drift".into(), reason: "test".into(), at: Clock::system().now() };
+        store.add_routes(&routes, InTheWay::Refuse, &decision).await.unwrap();
+        store.close().await;
+    }
+
+    fn version(&self, security: Security) -> SoapVersion {
+        let contract = self.folder.contracts.iter().find(|contract| contract.security == security).unwrap();
+        contract.wsdl.version
+    }
+
+    async fn post(&self, by: Option<Role>, version: SoapVersion, action: &str, body: Bytes) -> Answer {
+        let port = self.world.service.port_u16().unwrap();
+        let credentials = by.map(|role| self.world.pki.credentials(role).unwrap());
+        let stream = tls(self.world.pki.root(), port, credentials, Http::One).await;
+        let request = Request::post(&self.folder.settings.path).header("host", "localhost");
+        let request = match version {
+            SoapVersion::V11 => {
+                request.header("content-type", "text/xml; charset=utf-8").header("soapaction", format!("\"{action}\""))
+            }
+            SoapVersion::V12 => {
+                request.header("content-type", format!("application/soap+xml; charset=utf-8; action=\"{action}\""))
+            }
+        };
+        send(stream, Http::One, request.body(Sent::whole(body)).unwrap()).await.unwrap()
+    }
+
+    /// What the operation with this request element is called by, in a binding.
+    fn action(&self, security: Security, body: &str) -> (String, String) {
+        let document = parsed(body.as_bytes());
+        let root = document.root();
+        let contract = self.folder.contracts.iter().find(|contract| contract.security == security).unwrap();
+        match contract.operation(root.namespace(), root.local(), None) {
+            Some(operation) => {
+                let action = operation.request_action.clone();
+                (operation.action.clone().unwrap_or_else(|| action.clone()), action)
+            }
+            None => ("urn:other".to_owned(), "urn:other".to_owned()),
+        }
+    }
+
+    /// Korsbæk's system, with a token and a signature.
+    pub async fn by_token(&self, headers: &[&str], body: &str) -> Answer {
+        let token = self.world.token_for(Role::Korsbaek, KORSBAEK, &self.folder.settings.entity_id).await.unwrap();
+        let version = self.version(Security::Token);
+        let (http, action) = self.action(Security::Token, body);
+        let headers: Vec<&[u8]> = headers.iter().map(|header| header.as_bytes()).collect();
+        let message = Message {
+            version,
+            action: Some(&action),
+            message_id: &format!("urn:uuid:{}", uuid::Uuid::new_v4()),
+            relates_to: None,
+            to: None,
+            reply_to: true,
+            framework: version == SoapVersion::V11,
+            created: Clock::system().now(),
+            lifetime: SignedDuration::from_mins(5),
+            extra_headers: &headers,
+            body: &canonical_content(body.as_bytes()).unwrap(),
+        };
+        let key = SigningKey::from_der(self.world.pki.credentials(Role::Korsbaek).unwrap().key()).unwrap();
+        let signed = with_token(&message, token.assertion(), &key).unwrap();
+        self.post(None, version, &http, signed.into()).await
+    }
+
+    /// The same system with mutual TLS; `header` stands in the Header.
+    pub async fn by_context(&self, by: Role, header: &str, body: &str) -> Answer {
+        let version = self.version(Security::AuthorityContext);
+        let soap = version.namespace();
+        let message = format!("<s:Envelope xmlns:s=\"{soap}\"><s:Header>{header}</s:Header><s:Body>{body}</s:Body></s:Envelope>");
+        let (http, _) = self.action(Security::AuthorityContext, body);
+        self.post(Some(by), version, &http, message.into()).await
+    }
+
+    /// The audit record of the call that closed last.
+    pub fn record(&self) -> Record {
+        let mut last = self.world.records.recv_timeout(Duration::from_secs(20)).unwrap();
+        while let Ok(record) = self.world.records.try_recv() {
+            last = record;
+        }
+        last
+    }
+
+    /// Whether the gateway's own key signed all of the answer.
+    pub fn is_signed(&self, answer: &Answer) -> bool {
+        let document = parsed(&answer.body);
+        let Some(header) = named(&document, "Header") else { return false };
+        let Some(security) = header.only(WSSE, "Security").unwrap() else { return false };
+        let body = named(&document, "Body").unwrap();
+        let parts = Parts { header, security, body, must_cover: vec![] };
+        let gateway = self.world.gateway_certificate().unwrap();
+        verify_whole_response(&document, &parts, &[gateway]).is_ok_and(|verified| verified.covers(body))
+    }
+}
+
+pub fn parsed(bytes: &[u8]) -> Document {
+    let limits = Limits { nodes: 1_000_000, ..Limits::default() };
+    Document::parse(Bytes::copy_from_slice(bytes), &limits)
+        .unwrap_or_else(|refusal| panic!("{refusal:?}: {}", String::from_utf8_lossy(bytes)))
+}
+
+pub fn named<'d>(document: &'d Document, local: &str) -> Option<Element<'d>> {
+    document.root().descendants().find(|element| element.local() == local)
+}
+
+/// The content of a message's Body, canonical.
+pub fn content(message: &[u8]) -> String {
+    let document = parsed(message);
+    let payload = named(&document, "Body").unwrap().elements().next().unwrap();
+    String::from_utf8(hjemmel::signature::c14n::canonical_bytes(payload)).unwrap()
+}
+
+/// `AuthorityContext`, as a caller writes it.
+pub fn authority_context(cvr: &str) -> String {
+    format!(
+        "<a:AuthorityContext xmlns:a=\"{AUTHORITY_CONTEXT}\"><a:MunicipalityCVR>{cvr}</a:MunicipalityCVR></a:AuthorityContext>"
+    )
+}
