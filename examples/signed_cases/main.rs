@@ -158,7 +158,7 @@ fn canonical_forms(directory: &Path, count: u64, seed: u64) {
         for list in lists {
             let apex = random.below(elements.len() as u64) as usize;
             for apex in [0, apex] {
-                let bytes = canonicalise(elements[apex], &Exclusive::with_prefixes(list), None, Vec::new());
+                let bytes = canonicalise(elements[apex], &Exclusive::with_prefixes(list), &[], Vec::new());
                 let hash: String = digest(&SHA256, &bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
                 write!(line, "\t{apex}:{list}:{hash}").unwrap();
                 forms += 1;

@@ -106,7 +106,7 @@ pub fn seal(mut xml: String, issuer: &Party, holder: &Party, form: TokenForm) ->
             None => {
                 let party = if is_issuers(signature) { issuer } else { holder };
                 let canonicalisation = info.named(DSIG, "CanonicalizationMethod").next()?;
-                let bytes = canonicalise(info, &method(prefix_list(canonicalisation)), None, Vec::new());
+                let bytes = canonicalise(info, &method(prefix_list(canonicalisation)), &[], Vec::new());
                 let algorithm = info.named(DSIG, "SignatureMethod").next()?.attribute("", "Algorithm")?;
                 replace(&xml, signature, VALUE, &base64::encode(&party.sign(algorithm, &bytes)))
             }
