@@ -20,6 +20,7 @@ use crate::services::passthrough::ask::SchemaStep;
 use crate::services::passthrough::direct::DirectStep;
 use crate::services::passthrough::offered::Offered as Settings;
 use crate::services::passthrough::providers::{Providers, Reached};
+use crate::services::passthrough::published::Published;
 use crate::services::passthrough::side::Sides;
 use crate::services::passthrough::{self, Own, persons};
 use crate::soap::strict::Limits;
@@ -84,7 +85,8 @@ pub(super) fn offer(name: &str, settings: &Settings, shared: &Shared<'_>) -> Res
         forward: Forward { signer: signer.clone(), clock: clock.clone(), outgoing: PhantomData },
     };
     let gateway: Stack = Box::new(passthrough::stack(front, own));
-    let contract: Contract = Box::new(|_: &str| None);
+    let published = Published::new(&settings.folder, &definition.address);
+    let contract: Contract = Box::new(move |query: &str| published.get(query));
     Ok(Offered { gateway, path: settings.offer.path.trim_end_matches('/').to_owned(), metadata, contract })
 }
 

@@ -45,6 +45,11 @@ impl Schema {
         Ok((schema, compiled))
     }
 
+    /// Its documents, and what else lies in their folder.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
     /// SHA-256 of its documents and their paths, in hexadecimal.
     pub fn digest(&self) -> String {
         let mut digest = Context::new(&SHA256);

@@ -8,7 +8,10 @@ use hjemmel::stub::population::KORSBAEK;
 use hjemmel::stub::service::mode::Mode;
 use tempfile::TempDir;
 
-use crate::support::write;
+use hjemmel::services::passthrough::wsdl::Security;
+use hjemmel::stub::service::instance::Maker;
+
+use crate::support::{official, service, write};
 use crate::wire::Answer;
 use crate::world::{BY_CONTEXT, BY_TOKEN, NOBODY, Passing, authority_context, content, named, parsed};
 
@@ -288,4 +291,81 @@ async fn a_provider_that_hangs_takes_nothing_from_another() {
     let (hung, (status, took)) = tokio::join!(hanging, other);
     assert_eq!((code(&hung).as_str(), status), ("PeerTimeout", 200));
     assert!(took < Duration::from_secs(2), "{took:?}: it waited for the other");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_contract_is_served_as_it_was_published_with_each_import_at_an_address_of_the_service() {
+    let folder = folder();
+    let passing = Passing::start(folder.path(), "").await;
+    let service = format!("{}{}", passing.address(), "/service/Post/1");
+    let (mut open, mut seen) = (vec!["wsdl".to_owned()], std::collections::BTreeSet::new());
+    while let Some(query) = open.pop().filter(|query| seen.insert(query.clone())) {
+        let answer = passing.get(&format!("/service/Post/1?{query}")).await;
+        assert_eq!(answer.status, 200, "{query}");
+        let text = answer.text();
+        let starts = text.match_indices("ocation=\"").map(|(at, found)| &text[at + found.len()..]);
+        for location in starts.map(|rest| rest.split('"').next().unwrap()) {
+            let rest = location.strip_prefix(&service).unwrap_or_else(|| panic!("?{query} leads to {location}"));
+            open.extend(rest.strip_prefix('?').map(str::to_owned));
+        }
+    }
+    assert_eq!(seen.len(), 5, "{seen:?}");
+    for other in ["wsdl=other", "file=service.toml", "file=../x", "file=", "x"] {
+        assert_eq!(passing.get(&format!("/service/Post/1?{other}")).await.status, 405, "{other} is no document");
+    }
+}
+
+/// Every operation of an official folder, in each binding that it offers, to a provider of each kind. No line of the product
+/// knows its names.
+async fn every_operation(what: &str, offered: &[(&str, &str)]) {
+    let toml = service(offered).replace("receiver = \"fixed\"", "receiver = \"implicit-by-entity-id\"");
+    let Some(dir) = official(what, &toml) else { return };
+    for own in [Security::Token, Security::AuthorityContext] {
+        let passing = Passing::start_for(dir.path(), "", own).await;
+        let mut passed = 0;
+        for contract in &passing.folder.contracts {
+            let maker = Maker::new(contract.schema.inspect().unwrap().model().unwrap());
+            for operation in &contract.wsdl.operations {
+                let name = &operation.request;
+                let make = |seed| String::from_utf8(maker.make(&name.namespace, &name.local, seed).unwrap()).unwrap();
+                // A signed message has one Signature; and a context that the maker invented names nobody.
+                let fits = |body: &String| {
+                    !body.contains("Signature") && !body.contains("AuthorityContext") && !body.contains("CallContext")
+                };
+                let body = (0..500).map(make).find(fits).unwrap();
+                let context = authority_context(KORSBAEK);
+                let answer = match (contract.security, operation.contexts) {
+                    (Security::Token, _) => passing.by_token(&[], &body).await,
+                    (Security::AuthorityContext, false) => passing.by_context(Role::Korsbaek, &context, &body).await,
+                    (Security::AuthorityContext, true) => {
+                        let (start, rest) = body.split_at(body.find('>').unwrap() + 1);
+                        passing.by_context(Role::Korsbaek, "", &format!("{start}{context}{rest}")).await
+                    }
+                };
+                assert_eq!(answer.status, 200, "{what} {}: {}", operation.name, answer.text());
+                assert!(content(&answer.body).contains(&operation.answer.local), "{}", answer.text());
+                let provider = if own == Security::Token { &passing.by_token } else { &passing.by_context };
+                let received = provider.received.get();
+                passed += 1;
+                assert_eq!((received.accepted, received.operation.as_deref()), (passed, Some(operation.name.as_str())));
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_of_the_distribution_service_passes_in_both_bindings_to_both_kinds_of_provider() {
+    let both = [("token", "wsdl/token/DistributionService.wsdl"), ("authority-context", "wsdl/context/DistributionService.wsdl")];
+    every_operation("sf2900", &both).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_of_the_benefit_index_passes_as_its_policy_says_to_both_kinds_of_provider() {
+    every_operation("ydelsesindeks-6", &[("token", "wsdl/YdelseIndeks.wsdl")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_of_the_message_broker_passes_in_both_bindings_to_both_kinds_of_provider() {
+    let wsdl = "spec/wsdl/Beskedfordeler.wsdl";
+    every_operation("sf1461", &[("token", wsdl), ("authority-context", wsdl)]).await;
 }

@@ -83,6 +83,11 @@ async fn provider(world: &World, folder: &Folder, security: Security) -> Provide
 impl Passing {
     /// Starts it for the folder at `path`, with more settings of the service's own section.
     pub async fn start(path: &Path, more: &str) -> Self {
+        Self::start_for(path, more, Security::Token).await
+    }
+
+    /// The same, where the sender's own authority has a provider of this model: for services that name no receiver.
+    pub async fn start_for(path: &Path, more: &str, own: Security) -> Self {
         let folder = folder::load(path).unwrap_or_else(|problems| panic!("{problems:#?}"));
         let dir = tempfile::tempdir().unwrap();
         let entity = |security: Security| format!("http://entityid.eksempel.dk/{}/1", security.name());
@@ -105,12 +110,12 @@ impl Passing {
         let by_token = provider(&world, &folder, Security::Token).await;
         let by_context = provider(&world, &folder, Security::AuthorityContext).await;
         let passing = Self { world, folder, by_token, by_context, _dir: dir };
-        passing.agree().await;
+        passing.agree(own).await;
         passing
     }
 
     /// Agreements on both sides for one authority, and a route to each provider.
-    async fn agree(&self) {
+    async fn agree(&self, own: Security) {
         let pki = &self.world.pki;
         let service = self.folder.settings.uuid;
         let thumbprint = hjemmel::hex::encode(&pki.credentials(Role::Korsbaek).unwrap().thumbprint());
@@ -140,9 +145,13 @@ impl Passing {
             )
         };
         let signing = format!("signing_certificates = [\"pki/{}.pem\"]", Role::IndexSigning.file_name());
+        let (by_token, by_context) = match own {
+            Security::Token => (BY_TOKEN, BY_CONTEXT),
+            Security::AuthorityContext => (BY_CONTEXT, BY_TOKEN),
+        };
         let routes = [
-            route(3, BY_TOKEN, &self.by_token, "token", &signing),
-            route(4, BY_CONTEXT, &self.by_context, "authority-context", ""),
+            route(3, by_token, &self.by_token, "token", &signing),
+            route(4, by_context, &self.by_context, "authority-context", ""),
         ];
         let routes = file::parse(&routes.concat(), &self.world.dir).unwrap_or_else(|problems| panic!("{problems:?}"));
         let decision = Decision { by: "Drift".into(), reason: "test".into(), at: Clock::system().now() };
@@ -169,6 +178,19 @@ impl Passing {
             }
         };
         send(stream, Http::One, request.body(Sent::whole(body)).unwrap()).await.unwrap()
+    }
+
+    /// The gateway's own address, without a path.
+    pub fn address(&self) -> String {
+        format!("https://localhost:{}", self.world.service.port_u16().unwrap())
+    }
+
+    /// What GET gives.
+    pub async fn get(&self, path: &str) -> Answer {
+        let port = self.world.service.port_u16().unwrap();
+        let stream = tls(self.world.pki.root(), port, None, Http::One).await;
+        let request = Request::get(path).header("host", "localhost");
+        send(stream, Http::One, request.body(Sent::whole(Bytes::new())).unwrap()).await.unwrap()
     }
 
     /// What the operation with this request element is called by, in a binding.

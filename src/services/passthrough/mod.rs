@@ -20,6 +20,7 @@ pub mod offered;
 pub mod path;
 pub mod persons;
 pub mod providers;
+pub mod published;
 pub mod refusal;
 mod security;
 pub mod settings;

@@ -12,8 +12,8 @@ use crate::schema::source::{Problem, Sources};
 use crate::soap::document::{Document, Element};
 use crate::soap::envelope::Version;
 
-const SOAP11: &str = "http://schemas.xmlsoap.org/wsdl/soap/";
-const SOAP12: &str = "http://schemas.xmlsoap.org/wsdl/soap12/";
+pub(super) const SOAP11: &str = "http://schemas.xmlsoap.org/wsdl/soap/";
+pub(super) const SOAP12: &str = "http://schemas.xmlsoap.org/wsdl/soap12/";
 const MIME: &str = "http://schemas.xmlsoap.org/wsdl/mime/";
 /// Where `wsam:Action` and its forerunner `wsaw:Action` stand.
 const ACTION: [&str; 2] = ["http://www.w3.org/2007/05/addressing/metadata", "http://www.w3.org/2006/05/addressing/wsdl"];
