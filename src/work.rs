@@ -1,6 +1,6 @@
 //! How many calls the gateway works on at once, so that those it takes are served in time.
 //!
-//! Where more calls come than the processors can bear, each one that is let in makes all others later, until every one of
+//! Where more calls come than the processors can serve, each one that is let in makes all others later, until every one of
 //! them is late. So the calls that are *worked on* are counted: from when the whole request is here, to when the answer is
 //! made, and not while the index or the token service is waited for. A client that sends its body slowly holds nothing, and
 //! an index that takes its time leaves the places to others.

@@ -384,7 +384,7 @@ impl Agreements {
     }
 }
 
-/// The first that holds; candidates stand latest beginning first. Where none does, the latest tells why.
+/// The first that holds; candidates stand latest beginning first. Where none does, the latest says why.
 fn choose(candidates: &[Arc<Agreement>], at: Timestamp, none: Refusal) -> Result<Arc<Agreement>, Refusal> {
     let latest = candidates.first().ok_or(none)?;
     candidates

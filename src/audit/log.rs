@@ -45,7 +45,7 @@ pub enum LogError {
     /// Another process writes this log.
     #[error("{}: another process writes this audit log", .0.display())]
     Locked(PathBuf),
-    /// `head.json` tells of entries that are no longer there, or is itself gone. A crash cannot do that, for they were on
+    /// `head.json` names entries that are no longer there, or is itself gone. A crash cannot do that, for they were on
     /// disk before `head.json` was: somebody removed them. Nothing is written on top of it.
     #[error("{}: the log is shorter than its head says, or the head is gone; run `hjemmel audit verify`", .0.display())]
     Shortened(PathBuf),
@@ -61,7 +61,7 @@ pub enum LogError {
         /// The first that is missing.
         segment: u64,
     },
-    /// The log holds another entry than the one `head.json` tells of.
+    /// The log holds another entry than the one `head.json` names.
     #[error("{}: the log is not the one its head tells of; run `hjemmel audit verify`", .0.display())]
     Altered(PathBuf),
 }
@@ -214,7 +214,7 @@ pub struct Log {
     /// The segment has ended; the next write begins another.
     ended: bool,
     presence: Presence,
-    /// `head.json` could not be written, and that has been told.
+    /// `head.json` could not be written, and that has been reported.
     head_failing: bool,
     /// Held until the log is dropped.
     lock: File,

@@ -243,7 +243,7 @@ pub fn retire(dir: &Path, plan: &Plan) -> Result<(), RetireError> {
     Ok(File::open(dir)?.sync_all()?)
 }
 
-/// The files with torn ends that a segment tells of.
+/// The files with torn ends that a segment names.
 fn torn_ends(path: &Path) -> io::Result<Vec<String>> {
     let (mut lines, mut names) = (Lines::open(path)?, Vec::new());
     while let Some(line) = lines.read()? {

@@ -126,7 +126,7 @@ pub enum Fault {
     /// A segment stands before another but does not end in a checkpoint.
     #[error("the segment does not end in a checkpoint, so its end was cut off")]
     SegmentEnd,
-    /// A checkpoint tells of another entry than the one before it.
+    /// A checkpoint names another entry than the one before it.
     #[error("the checkpoint does not tell of the line before it")]
     CheckpointContent,
     /// None of the keys given signed it.
@@ -144,7 +144,7 @@ pub enum Fault {
     /// The log ends before the checkpoint of `head.json`.
     #[error("the log ends before entry {0}, which head.json tells of: its end was cut off")]
     CutOff(u64),
-    /// The log has another entry than `head.json` tells of.
+    /// The log has another entry than `head.json` names.
     #[error("entry {0} is another than the one head.json tells of")]
     HeadDiffers(u64),
     /// The log ends before an anchor.

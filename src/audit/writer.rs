@@ -335,7 +335,7 @@ impl OpenRecord {
     /// ([`Record::missing_for_admission`]): a step was left out.
     pub fn admit(&mut self) -> impl Future<Output = Result<Durable, Refusal>> + Send + use<> {
         let (call, patience) = (self.record.call, self.audit.patience);
-        // Sent now, awaited later: whoever holds the record need not hold it while the disk turns.
+        // Sent now, awaited later: whoever holds the record need not hold it while it is being written.
         let sent = self.send_admission();
         async move {
             match tokio::time::timeout(patience, sent?).await {
@@ -430,7 +430,7 @@ impl Writer {
             let patience = match failing {
                 true => self.retry,
                 false if self.shelf.is_empty() => self.tick,
-                // More than one batch held, and of these no message tells.
+                // More than one batch held, and of these no message speaks.
                 false => Duration::ZERO,
             };
             let Ok(arrived) = self.gather(receiver, patience) else { break };

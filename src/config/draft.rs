@@ -175,7 +175,7 @@ pub(super) fn read<S: ServiceSection>(text: &str, folder: &Path, now: Timestamp)
         let span = deepest(table.get_ref(), &setting).map(|(value, _)| value.span());
         Problem { setting, text, span }
     };
-    // Peers that are there, even where something is wrong with them: that has been told.
+    // Peers that are there, even where something is wrong with them: that has been reported.
     let peers = deepest(table.get_ref(), "peer").and_then(|(value, _)| value.get_ref().as_table());
     let written = peers.into_iter().flatten().map(|(name, _)| name.get_ref().as_ref());
     let peers: Vec<&str> = written.chain(sections.peers.keys().map(String::as_str)).collect();

@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Where the section `key` is not written, but one of a name like it is: what stands in that is checked too, so that one
-    /// slip is told as one.
+    /// slip is reported as one.
     fn misspelt_section(&mut self, key: &'static str) -> Option<Value<'a>> {
         let like = |name: &str| !SECTIONS.contains(&name) && alike(name, key);
         let (name, value) =

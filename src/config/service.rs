@@ -32,7 +32,7 @@ pub struct Offer {
     pub sender_fault_status: u16,
 }
 
-/// What reads `[service.NAME]`. Everything that it says of the file is told beside all other problems.
+/// What reads `[service.NAME]`. Everything that it says of the file is reported beside all other problems.
 pub trait ServiceSection: Sized + Debug {
     /// Settings that files had before services and peers had names.
     const RETIRED: &'static [Retired];

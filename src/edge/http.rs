@@ -112,7 +112,7 @@ impl Limited {
     }
 }
 
-/// A refusal told by HTTP alone, for what is refused before it is known to be SOAP: status, `Retry-After`, plain text.
+/// A refusal sent by HTTP alone, for what is refused before it is known to be SOAP: status, `Retry-After`, plain text.
 pub fn plain_refusal(refusal: &Refusal) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(refusal.entry().plain_text())));
     *response.status_mut() = status(refusal);

@@ -112,7 +112,7 @@ enum Pending {
 }
 
 impl AnswerReader {
-    /// Reads an answer to its end, and tells the peer's breaker how it fared: a peer that answers nonsense or breaks off is a
+    /// Reads an answer to its end, and reports to the peer's breaker how it fared: a peer that answers nonsense or breaks off is a
     /// failing peer; a refusal of ours is not its fault.
     ///
     /// # Errors

@@ -60,7 +60,7 @@ impl Reply {
     pub fn with(self, proof: Option<Proof>) -> Self {
         Self { proof, ..self }
     }
-    /// The same, not signed: what cannot be signed is told unsigned rather than not at all.
+    /// The same, not signed: what cannot be signed is sent unsigned rather than not at all.
     pub fn unsigned(self) -> Self {
         self.with(None)
     }

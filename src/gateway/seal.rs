@@ -108,7 +108,7 @@ impl SealStep {
         let action = "http://www.w3.org/2005/08/addressing/soap/fault";
         let bytes = match self.envelope(&reply, headers.clone(), body.clone(), action).await {
             Ok(bytes) => bytes,
-            // A fault that cannot be signed is told unsigned rather than not at all.
+            // A fault that cannot be signed is sent unsigned rather than not at all.
             Err(_) => envelope::unsigned(version, &headers, &body),
         };
         Sealed { status, version, body: bytes, refusal: Some(refusal), _private: () }

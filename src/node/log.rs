@@ -42,7 +42,7 @@ struct Queue {
 struct Waiting {
     bytes: Vec<u8>,
     lines: u64,
-    /// Dropped since the log last told of it.
+    /// Dropped since the log last said so.
     untold: u64,
     /// The thread is writing what it took.
     writing: bool,

@@ -193,7 +193,7 @@ pub async fn start(
         readiness,
     };
     let admin_transport = reloader.admin_tls.clone().map_or(Transport::Plain, Transport::Tls);
-    // What tells of an overload must answer during it.
+    // What reports an overload must answer during it.
     let work = Work::unbounded();
     let refusals = Refusals::new("admin", metrics.clone());
     let handler = handler.service();

@@ -65,7 +65,7 @@ pub(super) fn offer(name: &str, settings: &Settings, shared: &Shared<'_>) -> Res
         tokens: tokens.cache.clone(),
         work: lasting.work.clone(),
     });
-    // What is too large is told as that, and not as one text that is too long.
+    // What is too large is reported as that, and not as one text that is too long.
     let xml = Limits { text: limits.answer_bytes.saturating_mul(2), nodes: usize::MAX, ..request_limits(config) };
     let own = Own {
         ask: SchemaStep { sides: sides.clone(), sealer: lasting.sealer.clone() },

@@ -91,7 +91,7 @@ fn store(roots: &[CertificateDer<'static>]) -> Result<RootCertStore, RootsError>
     if store.is_empty() { Err(RootsError::None) } else { Ok(store) }
 }
 
-/// What TLS tells of a path that is none; the other side learns no more than the alert that follows from it.
+/// What TLS reports of a path that is none; the other side learns no more than the alert that follows from it.
 fn refused(error: webpki::Error) -> Error {
     use webpki::Error::{
         CertExpired, CertNotValidForName, CertNotValidYet, CertRevoked, RequiredEkuNotFoundContext, UnknownIssuer,

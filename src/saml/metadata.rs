@@ -5,7 +5,7 @@ use crate::signature::names::{DSIG, METADATA, WSA};
 use crate::signature::sign::{SignError, sign_enveloped};
 use crate::signature::{base64, write};
 
-/// What the metadata tells.
+/// What the metadata says.
 #[derive(Debug, Clone, Copy)]
 pub struct Entity<'a> {
     /// The service's entity id.

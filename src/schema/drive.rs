@@ -206,7 +206,7 @@ fn bindings(set: &SchemaSet, element: Element<'_>) -> NamespaceContextSnapshot {
     snapshot
 }
 
-/// A report in the schema's own names; a name that came with the message could say anything, and is not told.
+/// A report in the schema's own names; a name that came with the message could say anything, and is not reported.
 fn told(compiled: &Compiled, report: &Report) -> Violation {
     let known = |name: &str| match compiled.set.name_table.get(name) {
         Some(NameId(number)) if (number as usize) < compiled.names => name.to_owned(),

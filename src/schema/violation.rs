@@ -2,9 +2,9 @@
 
 use crate::refusal::Detail;
 
-/// How many violations are told one by one.
+/// How many violations are reported one by one.
 pub const TOLD: usize = 20;
-/// How many expected names or values are told.
+/// How many expected names or values are reported.
 pub const EXPECTED: usize = 12;
 
 /// A rule of XML Schema, in words.

@@ -16,7 +16,7 @@ fn read(answer: &Bytes) -> Option<Envelope> {
     Envelope::read(Document::parse(answer.clone(), &limits).ok()?).ok()
 }
 
-/// Whether the answer bears no signature at all.
+/// Whether the answer has no signature at all.
 pub fn none(answer: &Bytes) -> bool {
     read(answer).is_none_or(|envelope| envelope.security().is_none())
 }

@@ -216,7 +216,7 @@ fn noon(day: Date) -> Result<Timestamp, String> {
     day.at(12, 0, 0, 0).to_zoned(zone).map(|noon| noon.timestamp()).map_err(|error| error.to_string())
 }
 
-/// What [`compare`] tells, in Danish; `None` for another deviation.
+/// What [`compare`] says, in Danish; `None` for another deviation.
 pub(super) fn lists_in_danish(trouble: &str) -> Option<String> {
     let (_, lists) = trouble.split_once(": missing ")?;
     let (lacks, more) = lists.split_once(", not expected ")?;

@@ -18,7 +18,7 @@ pub(super) enum Term {
     Text(String),
 }
 
-/// Reads terms, or tells what is wrong with them.
+/// Reads terms, or says what is wrong with them.
 pub(super) fn parse(text: &str) -> Result<Vec<Term>, String> {
     terms(&mut text.chars().peekable(), 0)
 }

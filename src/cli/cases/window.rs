@@ -72,7 +72,7 @@ pub(super) struct Case {
     /// Texts that do not stand in what is sent.
     #[serde(default)]
     not_sent: Vec<String>,
-    /// What the explanation tells.
+    /// What the explanation says.
     #[serde(default)]
     told: Vec<String>,
 }

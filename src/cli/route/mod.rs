@@ -100,7 +100,7 @@ enum Command {
     },
     /// Ask who would receive a call on a day, and if nobody, which routes come nearest
     ///
-    /// Exits 0 where there is a receiver and 1 where there is none. Certificates are told with their end, as of that day.
+    /// Exits 0 where there is a receiver and 1 where there is none. Certificates are shown with their end, as of that day.
     Ask(Ask),
 }
 

@@ -280,7 +280,7 @@ pub(super) fn one_as_json(route: &Route, past: &[Past], today: Date, out: &mut i
     json(&Row { changes: Some(past.iter().map(changed).collect()), ..Row::of(route, today) }, out)
 }
 
-/// Who would receive, or the nearest routes; where each stands is told as of the day asked about.
+/// Who would receive, or the nearest routes; where each stands is shown as of the day asked about.
 #[derive(Serialize)]
 struct Answer {
     day: Date,

@@ -103,7 +103,7 @@ causes! {
     HostAmbiguous "host_ambiguous" "the request does not say without doubt which host it is for (400)";
 }
 
-/// Counts and tells what one listener refuses. Cheap to clone.
+/// Counts and logs what one listener refuses. Cheap to clone.
 #[derive(Clone)]
 pub struct Refusals(Arc<Inner>);
 
@@ -113,7 +113,7 @@ struct Inner {
     told: Mutex<HashMap<Cause, Told>>,
 }
 
-/// What has been told of one cause since a moment.
+/// What has been logged of one cause since a moment.
 struct Told {
     since: Instant,
     lines: u32,
@@ -127,7 +127,7 @@ impl Refusals {
         Self(Arc::new(Inner { listener, metrics, told: Mutex::default() }))
     }
 
-    /// Counts and tells one. `more`: what is known beside the cause, nothing of it about a person.
+    /// Counts and logs one. `more`: what is known beside the cause, nothing of it about a person.
     pub fn record(&self, address: SocketAddr, cause: Cause, more: &str) {
         let listener = self.0.listener;
         self.0.metrics.refused_before_call(listener, cause.label());

@@ -269,7 +269,7 @@ impl Accepted {
         match supervise(Pin::new(&mut connection), phase, &self.limits, draining).await {
             Ended::Closed(ended) => self.told(ended),
             Ended::Lingered => Err("the connection lingered".into()),
-            // What came was no head at all, and that has been told: see `Lingering`.
+            // What came was no head at all, and that has been reported: see `Lingering`.
             Ended::HeadTimeout if writing.is_closed() => self.told(timeout(CLOSING, connection).await?),
             Ended::HeadTimeout => {
                 self.refusals.record(self.address, Cause::HttpHeadTimeout, "");
@@ -309,7 +309,7 @@ impl Accepted {
         self.limited.layer(service, move || refusals.record(address, Cause::Overloaded, ""))
     }
 
-    /// How a connection ended, told where hyper refused what came over it.
+    /// How a connection ended, reported where hyper refused what came over it.
     fn told(&self, ended: Result<(), hyper::Error>) -> Result<(), BoxError> {
         let Err(error) = ended else { return Ok(()) };
         if error.is_parse_too_large() {

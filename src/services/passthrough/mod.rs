@@ -64,7 +64,7 @@ where
     let stack = ServiceBuilder::new()
         // First of all: from here on every request ends in a record, even an abandoned one.
         .layer(front.open)
-        // Around everything that may refuse, for it tells the refusals; inside `open`, which must know the outcome.
+        // Around everything that may refuse, for it sends the refusals; inside `open`, which must know the outcome.
         .layer(StepLayer::new(front.seal))
         // One parse, before anyone trusts a byte: everything below looks at the same nodes.
         .layer(StepLayer::new(front.envelope))

@@ -289,8 +289,8 @@ fn registration_fits(criteria: &EffectuationCriteria, registration: &Registratio
     };
     let kle = |kle: &String| registration.lines.iter().any(|line| line.kle.as_ref() == Some(kle));
     let class = |class: &String| {
-        let bears = |uuid: Uuid| uuid.to_string().eq_ignore_ascii_case(class);
-        registration.lines.iter().any(|line| line.class.is_some_and(bears))
+        let has = |uuid: Uuid| uuid.to_string().eq_ignore_ascii_case(class);
+        registration.lines.iter().any(|line| line.class.is_some_and(has))
     };
     criteria.dates.iter().all(date)
         && criteria.kle.iter().all(kle)

@@ -66,9 +66,9 @@ pub struct EffectuationCriteria {
     pub page: Page,
     /// Disposition dates.
     pub dates: Vec<DateTest>,
-    /// KLE numbers, each borne by some line.
+    /// KLE numbers, each on some line.
     pub kle: Vec<String>,
-    /// Class UUIDs, each borne by some line.
+    /// Class UUIDs, each on some line.
     pub classes: Vec<String>,
     /// Owners' CVR numbers.
     pub owners: Vec<String>,

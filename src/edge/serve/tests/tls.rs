@@ -20,7 +20,7 @@ fn resuming(version: &'static rustls::SupportedProtocolVersion, client: Option<&
     config
 }
 
-/// Connects, makes one call so that tickets would have come, and tells how the handshake went.
+/// Connects, makes one call so that tickets would have come, and reports how the handshake went.
 async fn calls(edge: &Running, config: &Arc<ClientConfig>, name: &'static str) -> std::io::Result<(HandshakeKind, String)> {
     let tcp = TcpStream::connect(edge.address).await?;
     let mut stream = TlsConnector::from(config.clone()).connect(ServerName::try_from(name).unwrap(), tcp).await?;

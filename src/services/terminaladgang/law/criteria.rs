@@ -1,4 +1,4 @@
-//! What a search for effectuations may test: the fields that the answer may show, each by the policy's leave.
+//! What a search for effectuations may test: the fields that the answer may show, each where the policy allows it.
 //!
 //! A search may test only what the answer may show, for the hits themselves would tell the rest. What is not read here
 //! (texts, user keys, names, it-systems, actors beside the owner, `BevilgetYdelseRef`, every extension that is no
@@ -175,7 +175,7 @@ pub(super) struct Payee {
     pub(super) person: Cpr,
 }
 
-/// Reads values and criteria by the policy's leave.
+/// Reads values and criteria as the policy allows.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'r> {
     pub(super) rules: &'r RequestRules,

@@ -155,7 +155,7 @@ impl Policy {
         }
         all
     }
-    /// What changed, version by version, as the file tells it.
+    /// What changed, version by version, as the file says.
     pub fn changelog(&self) -> &[Change] {
         &self.changelog
     }
