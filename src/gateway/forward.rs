@@ -76,7 +76,10 @@ impl<P: Outgoing> Forward<P> {
             }
         };
         if let Err(refusal) = acceptable(&response, grant.outgoing().version()) {
-            pass.failed(std::time::Instant::now());
+            match refusal {
+                Refusal::PeerFault { .. } if grant.outgoing().fault_is_an_answer() => pass.succeeded(),
+                _ => pass.failed(std::time::Instant::now()),
+            }
             let said = told(response.status(), response.headers());
             tracing::warn!(call = %grant.call().id(), peer = &*peer.name, "the peer's address answers with {said}, which is no answer");
             return Err(refusal.of_peer(&peer.told));

@@ -263,6 +263,23 @@ async fn whatever_a_provider_answers_amiss_is_its_fault_and_never_handed_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_refuses_delivery_after_delivery_is_not_shut_out_and_one_that_breaks_off_is() {
+    let folder = folder();
+    let passing = Passing::start(folder.path(), "breaker_failures = 3\nbreaker_rest = \"60s\"").await;
+    passing.by_token.mode.set(Mode::UndeclaredFault);
+    for _ in 0..5 {
+        assert_eq!(code(&passing.by_token(&[], &plain(BY_TOKEN)).await), "PeerFault");
+    }
+    passing.by_token.mode.set(Mode::Reset);
+    for _ in 0..3 {
+        assert_eq!(code(&passing.by_token(&[], &plain(BY_TOKEN)).await), "PeerUnavailable");
+    }
+    let resting = passing.by_token(&[], &plain(BY_TOKEN)).await;
+    assert_eq!((resting.status, code(&resting).as_str()), (503, "PeerResting"));
+    assert_eq!(passing.by_token(&[], &plain(BY_CONTEXT)).await.status, 200, "the other provider has a breaker of its own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_over_the_services_own_bound_is_refused_before_it_is_parsed() {
     let folder = folder();
     let passing = Passing::start(folder.path(), "").await;

@@ -56,6 +56,9 @@ impl Outgoing for Directed {
     fn http_action(&self) -> &str {
         &self.http_action
     }
+    fn fault_is_an_answer(&self) -> bool {
+        true
+    }
     fn headers(&self) -> &str {
         &self.sent.headers
     }
