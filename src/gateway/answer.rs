@@ -62,17 +62,29 @@ impl From<VerifiedBody> for Proven {
 
 /// The content of an answer's Body that may leave. Made only with the proof that the Body it was read from is the peer's.
 pub struct Release {
-    body: Vec<u8>,
+    content: Content,
+}
+
+/// What is let out.
+pub(super) enum Content {
+    /// The one element of the answer's Body, in exclusive canonical form.
+    Body(Vec<u8>),
+    /// The peer's own fault: how it is told, and the element of its detail.
+    Fault(Box<Refusal>, Vec<u8>),
 }
 
 impl Release {
     /// What is let out of a proven Body.
     pub fn new(_: Proven, body: Vec<u8>) -> Self {
-        Self { body }
+        Self { content: Content::Body(body) }
     }
-    /// The one element of the answer's Body, in exclusive canonical form.
-    pub fn into_body(self) -> Vec<u8> {
-        self.body
+    /// A fault of the peer's own: `told` says whose it is, and `detail`, in exclusive canonical form, is what the contract
+    /// declares.
+    pub fn fault(_: Proven, told: Refusal, detail: Vec<u8>) -> Self {
+        Self { content: Content::Fault(Box::new(told), detail) }
+    }
+    pub(super) fn into_content(self) -> Content {
+        self.content
     }
 }
 
@@ -119,7 +131,7 @@ impl AnswerReader {
     /// `PeerTimeout`, `PeerUnavailable` where it broke off; what is wrong with the message, its signature, or what the sink
     /// says.
     pub async fn read<P: Outgoing, S: Sink>(&self, answer: Answer<P>, sink: impl FnOnce(&P) -> S) -> Result<S::Out, Refusal> {
-        let Answer { grant, message_id, body, deadline, pass, .. } = answer;
+        let Answer { grant, message_id, body, deadline, pass, fault, .. } = answer;
         let outgoing = grant.outgoing();
         let peer = outgoing.routed().peer();
         let read = self.read_body(peer, outgoing.version(), body, &message_id, sink(outgoing)).await;
@@ -127,6 +139,10 @@ impl AnswerReader {
         let outcome = read.map_err(|error| match error {
             StreamError::Connection if late => Refusal::PeerTimeout { peer: peer.told.clone(), seconds: peer.deadline.as_secs() },
             StreamError::Connection => Refusal::PEER_UNAVAILABLE,
+            // A fault that proves nothing, as servers send when they fail before they sign, is a fault all the same.
+            StreamError::Content(Refusal::PeerSignatureInvalid { .. } | Refusal::PeerAnswerInvalid { .. }) if fault => {
+                Refusal::PEER_FAULT
+            }
             StreamError::Content(refusal) => refusal,
         });
         match &outcome {

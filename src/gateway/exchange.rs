@@ -30,8 +30,8 @@ pub trait Outgoing: OfCall + Send + Sync + 'static {
     fn http_action(&self) -> &str {
         self.action()
     }
-    /// Whether a SOAP fault is an answer as any other: a provider that refuses what it was sent is not a failing one, and
-    /// its breaker must not shut out the next caller.
+    /// Whether a SOAP fault is an answer, to be read as any other: a provider that refuses what it was sent is not a failing
+    /// one, and its breaker must not shut out the next caller.
     fn fault_is_an_answer(&self) -> bool {
         false
     }

@@ -29,6 +29,7 @@ pub struct Answer<P> {
     pub(super) body: AnswerBody,
     pub(super) deadline: Instant,
     pub(super) pass: Pass,
+    pub(super) fault: bool,
     _private: (),
 }
 
@@ -75,16 +76,17 @@ impl<P: Outgoing> Forward<P> {
                 });
             }
         };
-        if let Err(refusal) = acceptable(&response, grant.outgoing().version()) {
-            match refusal {
-                Refusal::PeerFault { .. } if grant.outgoing().fault_is_an_answer() => pass.succeeded(),
-                _ => pass.failed(std::time::Instant::now()),
-            }
+        let accepted = acceptable(&response, grant.outgoing().version());
+        let fault = matches!(accepted, Err(Refusal::PeerFault { .. })) && grant.outgoing().fault_is_an_answer();
+        if let Err(refusal) = accepted
+            && !fault
+        {
+            pass.failed(std::time::Instant::now());
             let said = told(response.status(), response.headers());
             tracing::warn!(call = %grant.call().id(), peer = &*peer.name, "the peer's address answers with {said}, which is no answer");
             return Err(refusal.of_peer(&peer.told));
         }
-        Ok(Answer { grant, message_id, body: response.into_body(), deadline, pass, _private: () })
+        Ok(Answer { grant, message_id, body: response.into_body(), deadline, pass, fault, _private: () })
     }
 
     /// The message: signed where there is a token, off the threads that move everybody's bytes.
@@ -163,6 +165,13 @@ fn acceptable<B>(response: &http::Response<B>, version: Version) -> Result<(), R
         StatusCode::BAD_REQUEST | StatusCode::INTERNAL_SERVER_ERROR if soap => Err(Refusal::PEER_FAULT),
         StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => Err(Refusal::PEER_UNAVAILABLE),
         _ => Err(Refusal::PEER_ANSWER_INVALID),
+    }
+}
+
+impl<P> Answer<P> {
+    /// Whether it came as a SOAP fault, by its HTTP status.
+    pub fn is_fault(&self) -> bool {
+        self.fault
     }
 }
 

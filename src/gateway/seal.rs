@@ -11,6 +11,7 @@ use http::StatusCode;
 use tokio::sync::Semaphore;
 use tower::Service;
 
+use super::answer::Content;
 use super::call::OfCall;
 use super::definition::{Definition, Name};
 use super::open::Received;
@@ -85,9 +86,10 @@ impl SealStep {
     async fn answer(&self, answered: Answered) -> Sealed {
         let (released, reply) = answered.part();
         let Some(shape) = reply.shape().cloned() else { return self.refuse(reply.refuse(Refusal::Internal)).await };
-        let body = match &shape.answer_wrapper {
-            Some(wrapper) => wrap(wrapper, released.into_body()),
-            None => released.into_body(),
+        let body = match (released.into_content(), &shape.answer_wrapper) {
+            (Content::Fault(told, detail), _) => return self.fault(*told, &String::from_utf8_lossy(&detail), reply).await,
+            (Content::Body(body), Some(wrapper)) => wrap(wrapper, body),
+            (Content::Body(body), None) => body,
         };
         let version = reply.version();
         let headers = request_header(reply.transaction());
@@ -100,10 +102,15 @@ impl SealStep {
     /// A refusal as the caller sees it.
     pub async fn refuse(&self, refused: RefusedReply) -> Sealed {
         let (refusal, reply) = refused.part();
+        self.fault(refusal, "", reply).await
+    }
+
+    /// A refusal, with an element of the peer's own beside it in the detail.
+    async fn fault(&self, refusal: Refusal, beside: &str, reply: Reply) -> Sealed {
         let version = reply.version();
         let status = fault::status(version, &refusal, self.definition.sender_fault_status);
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = fault::body(version, &refusal, &reply.call().id().to_string());
+        let body = fault::body_with(version, &refusal, &reply.call().id().to_string(), beside);
         let headers = request_header(reply.transaction()) + &fault::headers(version, &refusal);
         let action = "http://www.w3.org/2005/08/addressing/soap/fault";
         let bytes = match self.envelope(&reply, headers.clone(), body.clone(), action).await {

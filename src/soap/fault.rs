@@ -59,10 +59,15 @@ impl Code {
 /// The detail's schema is closed: one `Error` a language, Danish first, the code the same, remedy and call id inside the
 /// text. The bytes are in exclusive canonical form and declare their own namespaces.
 pub fn body(version: Version, refusal: &Refusal, call_id: &str) -> Vec<u8> {
+    body_with(version, refusal, call_id, "")
+}
+
+/// The same, with an element in canonical form beside the platform's in the detail: a fault of the provider's own.
+pub fn body_with(version: Version, refusal: &Refusal, call_id: &str, beside: &str) -> Vec<u8> {
     let entry = refusal.entry();
     let (danish, english) = (entry.error_text_da(call_id), entry.error_text_en(call_id));
     let detail = format!(
-        "<spf:ServiceplatformFault xmlns:spf=\"{SERVICEPLATFORM_FAULT}\"><spf:ErrorList>{}{}</spf:ErrorList></spf:ServiceplatformFault>",
+        "<spf:ServiceplatformFault xmlns:spf=\"{SERVICEPLATFORM_FAULT}\"><spf:ErrorList>{}{}</spf:ErrorList></spf:ServiceplatformFault>{beside}",
         error(entry.code, &danish),
         error(entry.code, &english),
     );

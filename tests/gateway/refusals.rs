@@ -140,6 +140,7 @@ const CASES: &[(&str, Shown)] = &[
     ("SchemaViolated", InPassthrough),
     ("HeaderViolated", InPassthrough),
     ("ReceiverMissing", InPassthrough),
+    ("ProviderFault", InPassthrough),
     ("AnswerViolated", InPassthrough),
     ("ProviderAnswerTooLarge", InPassthrough),
 ];

@@ -52,13 +52,15 @@ const WSDL: &str = r##"<?xml version="1.0"?>
   </w:types>
   <w:message name="LeverInd"><w:part name="p" element="p:Levering"/></w:message>
   <w:message name="Hoved"><w:part name="h" element="r:RequestHeader"/></w:message>
+  <w:message name="Afvist"><w:part name="p" element="p:Afvist"/></w:message>
   <w:message name="LeverUd"><w:part name="p" element="p:Kvittering"/></w:message>
-  <w:portType name="Post"><w:operation name="lever"><w:input message="t:LeverInd"/><w:output message="t:LeverUd"/></w:operation></w:portType>
+  <w:portType name="Post"><w:operation name="lever"><w:input message="t:LeverInd"/><w:output message="t:LeverUd"/><w:fault name="afvist" message="t:Afvist"/></w:operation></w:portType>
   <w:binding name="PostSoap" type="t:Post">
     <s:binding transport="http://schemas.xmlsoap.org/soap/http"/>
     <w:operation name="lever">
       <s:operation soapAction="urn:lever"/>
       <w:input><s:header message="t:Hoved" part="h" use="literal"/><s:body use="literal"/></w:input><w:output><s:body use="literal"/></w:output>
+      <w:fault name="afvist"><s:fault name="afvist" use="literal"/></w:fault>
     </w:operation>
   </w:binding>
   <w:service name="Post"><w:port name="PostPort" binding="t:PostSoap"><s:address location="http://localhost/"/></w:port></w:service>
@@ -76,6 +78,7 @@ const POST: &str = r##"<x:schema xmlns:x="http://www.w3.org/2001/XMLSchema" xmln
     <x:element name="Antal" type="x:int"/>
     <x:element name="Fyld" type="x:string" minOccurs="0"/>
   </x:sequence></x:complexType></x:element>
+  <x:element name="Afvist"><x:complexType><x:sequence><x:element name="Aarsag" type="x:string"/></x:sequence></x:complexType></x:element>
   <x:element name="Kvittering"><x:complexType><x:sequence>
     <x:element name="Kode"><x:simpleType><x:restriction base="x:string"><x:enumeration value="OK"/><x:enumeration value="FEJL"/></x:restriction></x:simpleType></x:element>
     <x:element name="Tekst" minOccurs="0"><x:simpleType><x:restriction base="x:string"><x:maxLength value="4000"/></x:restriction></x:simpleType></x:element>
@@ -277,6 +280,30 @@ async fn a_provider_that_refuses_delivery_after_delivery_is_not_shut_out_and_one
     let resting = passing.by_token(&[], &plain(BY_TOKEN)).await;
     assert_eq!((resting.status, code(&resting).as_str()), (503, "PeerResting"));
     assert_eq!(passing.by_token(&[], &plain(BY_CONTEXT)).await.status, 200, "the other provider has a breaker of its own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_that_the_contract_declares_is_handed_on_as_the_providers_and_of_another_nothing_is() {
+    let folder = folder();
+    let passing = Passing::start(folder.path(), "").await;
+    for (receiver, provider) in [(BY_TOKEN, &passing.by_token), (BY_CONTEXT, &passing.by_context)] {
+        provider.mode.set(Mode::DeclaredFault(None));
+        let answer = passing.by_token(&[], &plain(receiver)).await;
+        assert_eq!((answer.status, code(&answer).as_str()), (500, "ProviderFault"), "{}", answer.text());
+        assert!(passing.is_signed(&answer));
+        let document = parsed(&answer.body);
+        let detail = named(&document, "detail").unwrap();
+        let parts: Vec<_> = detail.elements().map(|part| (part.namespace(), part.local())).collect();
+        assert_eq!(parts[1..], [("urn:test:post", "Afvist")], "{}", answer.text());
+        assert!(answer.text().contains("receiving system") && answer.text().contains("modtagerens system"));
+        assert_eq!(passing.record().refusal.as_deref(), Some("ProviderFault"));
+
+        provider.mode.set(Mode::UndeclaredFault);
+        let answer = passing.by_token(&[], &plain(receiver)).await;
+        assert_eq!(code(&answer), "PeerFault");
+        let document = parsed(&answer.body);
+        assert_eq!(named(&document, "detail").unwrap().elements().count(), 1, "{}", answer.text());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

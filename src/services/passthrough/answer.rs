@@ -14,7 +14,7 @@ use crate::gateway::exchange::{Authorised, Outgoing};
 use crate::gateway::forward::Answer;
 use crate::gateway::step::Step;
 use crate::refusal::{PeerName, Refusal};
-use crate::signature::c14n::{self, Canonicaliser, Exclusive};
+use crate::signature::c14n::{self, Canonicaliser, Exclusive, canonical_bytes};
 use crate::soap::document::Document;
 use crate::soap::reading::Reading;
 use crate::soap::strict::{Limits, Token};
@@ -87,10 +87,14 @@ impl AnswerStep {
             operation: directed.operation().clone(),
             peer: directed.routed().peer().told.clone(),
         };
+        let is_fault = answer.is_fault();
         let Unjudged { proven, body, operation, peer } = self.answers.read(answer, sink).await?;
         let document = Document::parse(Bytes::copy_from_slice(&body), &self.limits)
             .map_err(|_| Refusal::PEER_ANSWER_INVALID.of_peer(&peer))?;
         let (document, bound) = (Arc::new(document), &operation);
+        if is_fault {
+            return fault(proven, document, bound, &peer).await;
+        }
         let (root, operation) = (document.root().id(), bound.operation().ok_or(Refusal::Internal)?);
         match bound.judge(document, root, &operation.answer).await? {
             Ok(()) => Ok(Release::new(proven, body)),
@@ -101,6 +105,23 @@ impl AnswerStep {
             }
         }
     }
+}
+
+/// The fault that the contract declares, by the schema: handed on as the provider's. Of any other nothing is.
+async fn fault(proven: Proven, document: Arc<Document>, bound: &Bound, peer: &PeerName) -> Result<Release, Refusal> {
+    let operation = bound.operation().ok_or(Refusal::Internal)?;
+    let details = document.root().elements().filter(|part| matches!(part.local(), "detail" | "Detail"));
+    let elements: Vec<_> = details.flat_map(|detail| detail.elements()).map(|element| element.id()).collect();
+    for id in elements {
+        let Some(element) = document.element(id) else { continue };
+        let declared = operation.faults.iter().find(|fault| element.is(&fault.element.namespace, &fault.element.local));
+        let Some(declared) = declared else { continue };
+        if bound.judge(document.clone(), id, &declared.element).await?.is_ok() {
+            let told = ContractRefusal::ProviderFault { peer: peer.clone(), fault: declared.name.clone() };
+            return Ok(Release::fault(proven, told.into(), canonical_bytes(element)));
+        }
+    }
+    Err(Refusal::PEER_FAULT.of_peer(peer))
 }
 
 impl<S> Step<S> for AnswerStep

@@ -1,6 +1,6 @@
 //! What a pass-through service refuses by its contract.
 
-use crate::refusal::{Detail, Entry, Table, refusals};
+use crate::refusal::{Detail, Entry, PeerName, Table, refusals};
 
 refusals! { []
     /// Every refusal of a pass-through service.
@@ -20,6 +20,10 @@ refusals! { []
     ReceiverMissing { path: String = "/Leverance/ModtagerMyndighed".into() }, Caller, AfterChange, Administrator,
         da: "Den modtagende myndighed er ikke angivet netop én gang i {path}.", "Angiv modtagerens CVR-nummer dér, som otte cifre eller som urn:oio:cvr-nr: fulgt af otte cifre.",
         en: "The receiving authority is not named exactly once in {path}.", "Give the receiver's CVR number there, as eight digits or as urn:oio:cvr-nr: followed by eight digits.";
+    /// The provider refused the request with a fault that the contract declares, which stands in the detail.
+    ProviderFault { peer: PeerName = PeerName::new("modtagerens system 6d0d6e2e", "the receiving system 6d0d6e2e"), fault: String = "TransportKvitteringFault".into() }, Gateway, AfterChange, Administrator,
+        da: "Forespørgslen er modtaget af {peer} og besvaret med fejlen {fault}, som står i detaljen.", "Ret det, som modtagerens fejl angiver, og send forespørgslen igen.",
+        en: "The request was received by {peer} and answered with the fault {fault}, which stands in the detail.", "Correct what the receiver's fault states and send the request again.";
     /// What the provider answered breaks the service's schema.
     AnswerViolated, Gateway, Later, Operations,
         da: "Modtagerens svar følger ikke servicens skema og videregives ikke.", "Spørg modtageren, om leverancen er modtaget, før den sendes igen; oplys Call-id.",
