@@ -27,7 +27,7 @@ pub fn is_context(element: Element<'_>) -> bool {
 /// Finds them in the element of a request's Body, or where its schema has no place for them, in the Header.
 ///
 /// # Errors
-/// `RequestInvalid`, where something stands there that `content` does not have; `AuthorityContextInvalid` for two headers.
+/// `RequestInvalid`, where something stands there that `content` does not have, or a context stands where none is read; `AuthorityContextInvalid` for two headers.
 pub fn find<'d>(envelope: &'d Envelope, content: &Content) -> Result<Contexts<'d>, Refusal> {
     let payload = envelope.payload().ok_or(Refusal::Internal)?;
     match content {
@@ -36,8 +36,10 @@ pub fn find<'d>(envelope: &'d Envelope, content: &Content) -> Result<Contexts<'d
         Content::Contexts => {
             let mut children = payload.elements().peekable();
             let authority = contexts(&mut children)?;
-            Ok(Contexts { request: payload, authority })
+            // One further in is proven by nobody, and the provider might believe it.
+            if children.any(is_context) { Err(misplaced()) } else { Ok(Contexts { request: payload, authority }) }
         }
+        Content::Header if payload.elements().any(|child| child.is(AUTHORITY_CONTEXT, "AuthorityContext")) => Err(misplaced()),
         Content::Header => {
             let blocks = envelope.header().into_iter().flat_map(|header| header.elements());
             let mut authority = blocks.filter(|block| block.is(AUTHORITY_CONTEXT, "AuthorityContext"));
@@ -48,6 +50,15 @@ pub fn find<'d>(envelope: &'d Envelope, content: &Content) -> Result<Contexts<'d
                 }),
             }
         }
+    }
+}
+
+fn misplaced() -> Refusal {
+    Refusal::RequestInvalid {
+        what: Detail::new(
+            "CallContext eller AuthorityContext står et andet sted end først i forespørgslen eller mere end én gang",
+            "CallContext or AuthorityContext stands elsewhere than first in the request, or more than once",
+        ),
     }
 }
 

@@ -80,6 +80,17 @@ impl Inspected {
         }
     }
 
+    /// Whether the element `root` may hold an element of this very name; one that only a wildcard lets in does not count.
+    pub fn holds(&self, root: Name<'_>, child: Name<'_>) -> bool {
+        let mut found = Vec::new();
+        if let Some(kind) = self.global(root.0, root.1).and_then(|element| self.kind(element)) {
+            self.children(kind, child.1, &mut found);
+        }
+        let namespace = self.0.set.name_table.get(child.0);
+        let elements = &self.0.set.arenas.elements;
+        found.iter().filter_map(|key| elements.get(*key)).any(|element| element.target_namespace == namespace)
+    }
+
     fn global(&self, namespace: &str, local: &str) -> Option<ElementKey> {
         let set = &self.0.set;
         let namespace = if namespace.is_empty() { None } else { Some(set.name_table.get(namespace)?) };
@@ -97,21 +108,20 @@ impl Inspected {
     fn children(&self, kind: ComplexTypeKey, local: &str, found: &mut Vec<ElementKey>) -> bool {
         let set = &self.0.set;
         let Some(local) = set.name_table.get(local) else { return false };
-        let (mut next, mut seen) = (Some(kind), HashSet::new());
+        let (mut next, mut seen, mut any) = (Some(kind), HashSet::new(), false);
         while let Some(kind) = next.filter(|kind| seen.insert(*kind)) {
             let Some(data) = set.arenas.complex_types.get(kind) else { break };
             self.named(&data.resolved_content_particle_elements, local, found);
-            if let ComplexContentResult::Complex(content) = &data.content
-                && content.particle.as_ref().is_some_and(|particle| self.particle(particle, local, found, &mut HashSet::new()))
-            {
-                return true;
+            if let ComplexContentResult::Complex(content) = &data.content {
+                any |=
+                    content.particle.as_ref().is_some_and(|particle| self.particle(particle, local, found, &mut HashSet::new()));
             }
             next = match data.resolved_base_type {
                 Some(TypeKey::Complex(base)) => Some(base),
                 _ => None,
             };
         }
-        false
+        any
     }
 
     fn named(&self, elements: &[Option<ElementKey>], local: NameId, found: &mut Vec<ElementKey>) {
@@ -142,13 +152,19 @@ impl Inspected {
                 false
             }
             ParticleTerm::Group(group) => {
-                let mut any = group.particles.iter().any(|particle| self.particle(particle, local, found, seen));
+                // All of them: a wildcard hides no element that stands beside it.
+                let mut any = false;
+                for particle in &group.particles {
+                    any |= self.particle(particle, local, found, seen);
+                }
                 if let Some(name) =
                     group.ref_name.as_ref().map(|name| (name.namespace, name.local_name)).filter(|name| seen.insert(*name))
                     && let Some(named) = set.lookup_model_group(name.0, name.1).and_then(|key| set.arenas.model_groups.get(key))
                 {
                     self.named(&named.resolved_particle_elements, local, found);
-                    any = any || named.particles.iter().any(|particle| self.particle(particle, local, found, seen));
+                    for particle in &named.particles {
+                        any |= self.particle(particle, local, found, seen);
+                    }
                 }
                 any
             }

@@ -106,12 +106,17 @@ const PERSON: &str = "6101801234";
 const CALL_CONTEXT: &str = "<c:CallContext xmlns:c=\"http://serviceplatformen.dk/xml/schemas/CallContext/1/\"><c:CallersServiceCallIdentifier>k1</c:CallersServiceCallIdentifier></c:CallContext>";
 
 fn folder() -> TempDir {
+    with_schema(POST)
+}
+
+/// The folder with another schema.
+fn with_schema(post: &str) -> TempDir {
     let wsdl = WSDL;
     write(&[
         ("service.toml", SERVICE),
         ("token.wsdl", wsdl),
         ("context.wsdl", wsdl),
-        ("post.xsd", POST),
+        ("post.xsd", post),
         ("authority.xsd", AUTHORITY),
         ("call.xsd", CALL),
         ("header.xsd", HEADER),
@@ -412,4 +417,56 @@ async fn every_operation_of_the_benefit_index_passes_as_its_policy_says_to_both_
 async fn every_operation_of_the_message_broker_passes_in_both_bindings_to_both_kinds_of_provider() {
     let wsdl = "spec/wsdl/Beskedfordeler.wsdl";
     every_operation("sf1461", &[("token", wsdl), ("authority-context", wsdl)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authority_that_nobody_proved_reaches_no_provider_from_wherever_the_schema_lets_it_stand() {
+    let further = "<x:element ref=\"a:AuthorityContext\" minOccurs=\"0\"/>";
+    let modtager = "<x:element name=\"Modtager\" type=\"x:string\" maxOccurs=\"2\"/>";
+    let wildcard = "<x:any namespace=\"##other\" processContents=\"lax\" minOccurs=\"0\"/>";
+    let contexts = "<x:element ref=\"c:CallContext\" minOccurs=\"0\"/><x:element ref=\"a:AuthorityContext\" minOccurs=\"0\"/>";
+    assert!(POST.contains(modtager) && POST.contains(contexts));
+    let other = authority_context("99999981");
+    let between = |receiver: &str| {
+        format!(
+            "<p:Levering xmlns:p=\"urn:test:post\"><p:Modtager>{receiver}</p:Modtager>{other}<p:Antal>1</p:Antal></p:Levering>"
+        )
+    };
+    let schemas = [
+        POST.replace(modtager, &format!("{modtager}{further}")),
+        POST.replace(modtager, &format!("{modtager}{wildcard}")).replace(contexts, ""),
+    ];
+    for schema in schemas {
+        let folder = with_schema(&schema);
+        let passing = Passing::start(folder.path(), "").await;
+        for receiver in [BY_TOKEN, BY_CONTEXT] {
+            let answer = passing.by_token(&[], &between(receiver)).await;
+            assert_eq!(answer.status, 500, "{}: {}", receiver, content(&passing.by_context.received.get().last));
+            assert_eq!(code(&answer), "RequestInvalid", "{}", answer.text());
+        }
+        assert_eq!((passing.by_token.received.get().count, passing.by_context.received.get().count), (0, 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_only_a_wildcard_or_an_element_of_its_own_would_take_a_context_the_authority_is_a_header() {
+    let contexts = "<x:element ref=\"c:CallContext\" minOccurs=\"0\"/><x:element ref=\"a:AuthorityContext\" minOccurs=\"0\"/>";
+    let fyld = "<x:element name=\"Fyld\" type=\"x:string\" minOccurs=\"0\"/>";
+    assert!(POST.contains(fyld));
+    let more = [
+        "<x:any namespace=\"##other\" processContents=\"lax\" minOccurs=\"0\"/>",
+        "<x:element name=\"AuthorityContext\" type=\"x:string\" minOccurs=\"0\"/>",
+    ];
+    for more in more {
+        let folder = with_schema(&POST.replace(contexts, "").replace(fyld, &format!("{fyld}{more}")));
+        let passing = Passing::start(folder.path(), "").await;
+        let answer = passing.by_token(&[], &plain(BY_CONTEXT)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let received = passing.by_context.received.get().last.clone();
+        assert_eq!(content(&received), plain(BY_CONTEXT));
+        let document = parsed(&received);
+        let claimed = named(&document, "Header").unwrap().descendants().find(|found| found.local() == "MunicipalityCVR").unwrap();
+        assert_eq!(claimed.text().unwrap(), KORSBAEK);
+        assert_eq!(passing.by_context(Role::Korsbaek, &authority_context(KORSBAEK), &plain(BY_CONTEXT)).await.status, 200);
+    }
 }

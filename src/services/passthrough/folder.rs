@@ -11,6 +11,7 @@ use super::wsdl::{self, Name, Operation, Security, Wsdl};
 use crate::schema::compile::Schema;
 use crate::schema::inspect::Inspected;
 use crate::schema::source::{self, Problem, Sources};
+use crate::soap::names::AUTHORITY_CONTEXT;
 
 /// A binding that is offered: its operations, and what their messages must look like.
 #[derive(Debug, Clone)]
@@ -170,9 +171,8 @@ fn elements(wsdl: &mut Wsdl, schema: &Inspected, problems: &mut Vec<Problem>) {
                 remedy: "Import the schema that declares it, or correct its name.".to_owned(),
             });
         }
-        let context = ["AuthorityContext".to_owned()];
         let request = (operation.request.namespace.as_str(), operation.request.local.as_str());
-        operation.contexts = schema.follow(request, &context, None).is_ok();
+        operation.contexts = schema.holds(request, (AUTHORITY_CONTEXT, "AuthorityContext"));
         operation.faults.retain(|fault| {
             let known = declared(&fault.element);
             if !known {
