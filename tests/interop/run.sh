@@ -96,7 +96,7 @@ status=0
 
 # The gateway that is judged: HJEMMEL_BIN, or this source as it stands.
 if [ -z "${HJEMMEL_BIN:-}" ]; then
-    if command -v cargo >/dev/null && (cd "$root" && cargo build --locked --quiet --bin hjemmel --example release_cases); then
+    if command -v cargo >/dev/null && (cd "$root" && cargo build --locked --quiet --bin hjemmel --example release_cases --example passthrough_world); then
         export HJEMMEL_BIN="$work/../debug/hjemmel"
         rm -rf "$work/cases"
         "$work/../debug/examples/release_cases" "$work/cases" "${HJEMMEL_CASES:-10000}" "${HJEMMEL_SEED:-1}" &&
