@@ -133,7 +133,10 @@ impl Definition {
         let of_binding: Vec<_> = named.iter().copied().filter(|shape| shape.bindings.have(binding)).collect();
         let fitting = if of_binding.is_empty() { named } else { of_binding };
         let by_action = fitting.iter().copied().find(|shape| action.is_some_and(|action| shape.is_named(action)));
-        by_action.or_else(|| fitting.first().copied())
+        // One that names none is taken for what all of them do, never for the first of several operations.
+        let first = fitting.first().copied();
+        let one = |shape: &&Arc<Shape>| action.is_some() || fitting.iter().all(|other| other.operation == shape.operation);
+        by_action.or_else(|| first.filter(one))
     }
 
     /// The refusal of a message that asks for none of the operations, which names them.

@@ -111,7 +111,10 @@ fn folder() -> TempDir {
 
 /// The folder with another schema.
 fn with_schema(post: &str) -> TempDir {
-    let wsdl = WSDL;
+    with(post, WSDL)
+}
+
+fn with(post: &str, wsdl: &str) -> TempDir {
     write(&[
         ("service.toml", SERVICE),
         ("token.wsdl", wsdl),
@@ -469,4 +472,25 @@ async fn where_only_a_wildcard_or_an_element_of_its_own_would_take_a_context_the
         assert_eq!(claimed.text().unwrap(), KORSBAEK);
         assert_eq!(passing.by_context(Role::Korsbaek, &authority_context(KORSBAEK), &plain(BY_CONTEXT)).await.status, 200);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_two_operations_share_and_no_action_tells_apart_is_neither() {
+    let (offered, bound) = ("<w:portType name=\"Post\">", "transport=\"http://schemas.xmlsoap.org/soap/http\"/>");
+    assert!(WSDL.contains(offered) && WSDL.contains(bound));
+    let second = "<w:operation name=\"slet\"><w:input message=\"t:LeverInd\"/><w:output message=\"t:LeverUd\"/></w:operation>";
+    let second_bound = "<w:operation name=\"slet\"><s:operation soapAction=\"urn:slet\"/><w:input><s:body use=\"literal\"/></w:input>\
+                        <w:output><s:body use=\"literal\"/></w:output></w:operation>";
+    let wsdl = WSDL.replace(offered, &format!("{offered}{second}")).replace(bound, &format!("{bound}{second_bound}"));
+    let folder = with(POST, &wsdl);
+    let passing = Passing::start(folder.path(), "").await;
+    let body = delivery(&authority_context(KORSBAEK), BY_CONTEXT, "<p:Antal>1</p:Antal>");
+    for (action, operation) in [("urn:lever", "lever"), ("urn:slet", "slet")] {
+        assert_eq!(passing.by_context_as(action, &body).await.status, 200);
+        assert_eq!(passing.record().operation.as_deref(), Some(operation));
+    }
+    let answer = passing.by_context_as("", &body).await;
+    assert_eq!(code(&answer), "OperationUnknown", "{}", answer.text());
+    assert_eq!(code(&passing.by_context_as("urn:andet", &body).await), "ActionMismatch");
+    assert_eq!(passing.by_context.received.get().count, 2);
 }

@@ -240,6 +240,14 @@ impl Passing {
         self.post(Some(by), version, &http, message.into()).await
     }
 
+    /// Korsbæk's system with mutual TLS, and an action of its own.
+    pub async fn by_context_as(&self, action: &str, body: &str) -> Answer {
+        let version = self.version(Security::AuthorityContext);
+        let soap = version.namespace();
+        let message = format!("<s:Envelope xmlns:s=\"{soap}\"><s:Body>{body}</s:Body></s:Envelope>");
+        self.post(Some(Role::Korsbaek), version, action, message.into()).await
+    }
+
     /// The audit record of the call that closed last.
     pub fn record(&self) -> Record {
         let mut last = self.world.records.recv_timeout(Duration::from_secs(20)).unwrap();
