@@ -223,6 +223,15 @@ class Service:
         read = operation.binding.process_reply(made, operation, answer)
         return etree.fromstring(answer.content).find(f"{{{self.soap}}}Body")[0], read
 
+    def test_the_contract_that_the_gateway_serves_has_the_same_operations(self):
+        for binding in self.offered:
+            with self.subTest(binding):
+                address = f"{self.world.told['service']}?wsdl={binding.replace('-', '')}"
+                served = Client(address, transport=Transport(session=signer.session(), timeout=30)).wsdl.bindings[self.name]
+                published = self.client(binding)[0].wsdl.bindings[self.name]
+                signatures = lambda of: {name: operation.input.signature() for name, operation in of.all().items()}
+                self.assertEqual(signatures(served), signatures(published))
+
     def test_a_provider_that_breaks_its_own_schema_is_not_heard(self):
         for binding in self.offered:
             with self.subTest(binding):
