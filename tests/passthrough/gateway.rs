@@ -111,14 +111,14 @@ fn folder() -> TempDir {
 
 /// The folder with another schema.
 fn with_schema(post: &str) -> TempDir {
-    with(post, WSDL)
+    with(post, WSDL, WSDL)
 }
 
-fn with(post: &str, wsdl: &str) -> TempDir {
+fn with(post: &str, token: &str, context: &str) -> TempDir {
     write(&[
         ("service.toml", SERVICE),
-        ("token.wsdl", wsdl),
-        ("context.wsdl", wsdl),
+        ("token.wsdl", token),
+        ("context.wsdl", context),
         ("post.xsd", post),
         ("authority.xsd", AUTHORITY),
         ("call.xsd", CALL),
@@ -482,15 +482,30 @@ async fn a_request_that_two_operations_share_and_no_action_tells_apart_is_neithe
     let second_bound = "<w:operation name=\"slet\"><s:operation soapAction=\"urn:slet\"/><w:input><s:body use=\"literal\"/></w:input>\
                         <w:output><s:body use=\"literal\"/></w:output></w:operation>";
     let wsdl = WSDL.replace(offered, &format!("{offered}{second}")).replace(bound, &format!("{bound}{second_bound}"));
-    let folder = with(POST, &wsdl);
+    let folder = with(POST, &wsdl, &wsdl);
     let passing = Passing::start(folder.path(), "").await;
     let body = delivery(&authority_context(KORSBAEK), BY_CONTEXT, "<p:Antal>1</p:Antal>");
     for (action, operation) in [("urn:lever", "lever"), ("urn:slet", "slet")] {
-        assert_eq!(passing.by_context_as(action, &body).await.status, 200);
+        assert_eq!(passing.by_context_as(action, "", &body).await.status, 200);
         assert_eq!(passing.record().operation.as_deref(), Some(operation));
     }
-    let answer = passing.by_context_as("", &body).await;
+    let answer = passing.by_context_as("", "", &body).await;
     assert_eq!(code(&answer), "OperationUnknown", "{}", answer.text());
-    assert_eq!(code(&passing.by_context_as("urn:andet", &body).await), "ActionMismatch");
+    assert_eq!(code(&passing.by_context_as("urn:andet", "", &body).await), "ActionMismatch");
     assert_eq!(passing.by_context.received.get().count, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_that_only_the_other_binding_has_is_unknown_and_no_fault_of_the_gateway() {
+    let (offered, bound) = ("<w:portType name=\"Post\">", "transport=\"http://schemas.xmlsoap.org/soap/http\"/>");
+    let second = "<w:operation name=\"slet\"><w:input message=\"t:LeverUd\"/><w:output message=\"t:LeverUd\"/></w:operation>";
+    let second_bound = "<w:operation name=\"slet\"><s:operation soapAction=\"urn:slet\"/><w:input><s:body use=\"literal\"/></w:input>\
+                        <w:output><s:body use=\"literal\"/></w:output></w:operation>";
+    let token = WSDL.replace(offered, &format!("{offered}{second}")).replace(bound, &format!("{bound}{second_bound}"));
+    let folder = with(POST, &token, WSDL);
+    let passing = Passing::start(folder.path(), "").await;
+    let body = "<p:Kvittering xmlns:p=\"urn:test:post\"><p:Kode>OK</p:Kode></p:Kvittering>";
+    let answer = passing.by_context_as("urn:slet", &authority_context(KORSBAEK), body).await;
+    assert_eq!(code(&answer), "OperationUnknown", "{}", answer.text());
+    assert!(answer.text().contains("lever") && !answer.text().contains("slet"), "{}", answer.text());
 }

@@ -241,10 +241,10 @@ impl Passing {
     }
 
     /// Korsbæk's system with mutual TLS, and an action of its own.
-    pub async fn by_context_as(&self, action: &str, body: &str) -> Answer {
+    pub async fn by_context_as(&self, action: &str, header: &str, body: &str) -> Answer {
         let version = self.version(Security::AuthorityContext);
         let soap = version.namespace();
-        let message = format!("<s:Envelope xmlns:s=\"{soap}\"><s:Body>{body}</s:Body></s:Envelope>");
+        let message = format!("<s:Envelope xmlns:s=\"{soap}\"><s:Header>{header}</s:Header><s:Body>{body}</s:Body></s:Envelope>");
         self.post(Some(Role::Korsbaek), version, action, message.into()).await
     }
 

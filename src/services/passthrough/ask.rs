@@ -72,7 +72,8 @@ impl Check for SchemaStep {
             Binding::AuthorityContext => Security::AuthorityContext,
         };
         let name = &enveloped.shape().operation;
-        let bound = self.sides.operation(name, security).ok_or(Refusal::Internal)?;
+        let unknown = || Refusal::OperationUnknown { operations: self.sides.names(security) };
+        let bound = self.sides.operation(name, security).ok_or_else(unknown)?;
         let operation = bound.operation().ok_or(Refusal::Internal)?;
         let settings = self.sides.settings();
         let mut about = AboutPassThrough::new(bound.schema_digest().to_owned());

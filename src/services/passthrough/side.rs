@@ -78,6 +78,14 @@ impl Sides {
         self.sides.iter().flat_map(of_side).collect()
     }
 
+    /// The names of a binding's operations, for whoever asks for another.
+    pub fn names(&self, security: Security) -> String {
+        let sides = self.sides.iter().filter(|side| side.contract.security == security);
+        let names: Vec<&str> =
+            sides.flat_map(|side| &side.contract.wsdl.operations).map(|operation| operation.name.as_str()).collect();
+        names.join(", ")
+    }
+
     /// The operation of a request that came in this binding.
     pub fn operation(self: &Arc<Self>, name: &str, security: Security) -> Option<Bound> {
         let side = self.sides.iter().position(|side| side.contract.security == security)?;
