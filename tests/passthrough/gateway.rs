@@ -315,6 +315,27 @@ async fn a_fault_that_the_contract_declares_is_handed_on_as_the_providers_and_of
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_type_whose_prefix_canonical_form_would_lose_is_refused_and_one_whose_prefix_an_element_uses_passes() {
+    let folder = with_schema(&POST.replace("<x:element name=\"Antal\" type=\"x:int\"/>", "<x:element name=\"Antal\"/>").replace(
+        "<x:element name=\"Afvist\">",
+        "<x:simpleType name=\"Tal\"><x:restriction base=\"x:int\"/></x:simpleType><x:element name=\"Afvist\">",
+    ));
+    let passing = Passing::start(folder.path(), "").await;
+    let xsi = "xmlns:i=\"http://www.w3.org/2001/XMLSchema-instance\"";
+    let lost = format!("<p:Antal {xsi} xmlns:y=\"http://www.w3.org/2001/XMLSchema\" i:type=\"y:int\">7</p:Antal>");
+    let own = authority_context(KORSBAEK);
+    let answer = passing.by_context(Role::Korsbaek, "", &delivery(&own, BY_CONTEXT, &lost)).await;
+    assert_eq!(code(&answer), "SchemaViolated", "{}", answer.text());
+    assert!(answer.text().contains("/Levering/Antal"), "{}", answer.text());
+    assert_eq!(passing.by_context.received.get().count, 0);
+    // Here an element uses the prefix, so that it stays.
+    let kept =
+        "<y:Antal xmlns:i=\"http://www.w3.org/2001/XMLSchema-instance\" xmlns:y=\"urn:test:post\" i:type=\"y:Tal\">7</y:Antal>";
+    let answer = passing.by_context(Role::Korsbaek, "", &delivery(&own, BY_CONTEXT, kept)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_over_the_services_own_bound_is_refused_before_it_is_parsed() {
     let folder = folder();
     let passing = Passing::start(folder.path(), "").await;

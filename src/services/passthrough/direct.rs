@@ -17,8 +17,9 @@ use crate::gateway::route::{BackAgreements, Routed};
 use crate::gateway::step::Check;
 use crate::id::cvr::Cvr;
 use crate::refusal::Refusal;
-use crate::soap::document::{Document, Element};
+use crate::soap::document::{Attribute, Document, Element};
 use crate::soap::envelope::Version;
+use crate::soap::names::XSI;
 use crate::soap::strict::Limits;
 
 /// A request for its provider.
@@ -103,7 +104,9 @@ impl Check for DirectStep {
         let bound = self.sides.towards(valid.operation(), security);
         let operation = bound.operation().ok_or(Refusal::Internal)?;
         let sent = content::towards(request, operation, security, &sender);
-        if sent.changed {
+        // A type's prefix that no element uses loses its declaration in canonical form: such a request is refused, not sent.
+        let is_type = |attribute: Attribute<'_>| attribute.namespace == XSI && attribute.local == "type";
+        if sent.changed || request.descendants().any(|element| element.attributes().any(is_type)) {
             self.judge_again(&bound, &sent).await?;
         }
         let action = operation.request_action.clone();
@@ -120,6 +123,9 @@ impl DirectStep {
         let (document, operation) = (Arc::new(document), bound.operation().ok_or(Refusal::Internal)?);
         let root = document.root().id();
         bound.judge(document, root, &operation.request).await?.map_err(|violations| {
+            if !sent.changed {
+                return ContractRefusal::SchemaViolated { places: violations.detail() }.into();
+            }
             tracing::error!(
                 places = violations.detail().en(),
                 "a request breaks the schema once its contexts are the provider's"

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_lc_rs::digest::{Context, SHA256};
+
 use crate::agreements::route::{ProviderSecurity, Route};
 use crate::outbound::breaker::{Breaker, BreakerSettings};
 use crate::outbound::{Outbound, OutboundSettings};
@@ -11,6 +13,7 @@ use crate::peer::{Peer, Security, TokenSecurity};
 use crate::refusal::{PeerName, Refusal};
 use crate::revocation::domain::Domain;
 use crate::revocation::verify::Stapling;
+use crate::signature::key::Certificate;
 use crate::sts::cache::TokenCache;
 use crate::sts::client::{Https, StsClient};
 use crate::work::Work;
@@ -39,13 +42,24 @@ pub struct Reached {
 /// The providers that have been called.
 pub struct Providers {
     reached: Reached,
-    known: Mutex<HashMap<String, Known>>,
+    known: Mutex<HashMap<[u8; 32], Arc<Peer>>>,
 }
 
-struct Known {
-    /// What the peer was made of: another route may lead to the same system, and a new one to the same address otherwise.
-    made_of: (ProviderSecurity, Vec<u8>),
-    peer: Arc<Peer>,
+/// What a provider is made of. Routes that say the same of it share it, with its breaker; one that says anything else has its own.
+fn made_of(route: &Route) -> [u8; 32] {
+    let address = route.address.uri().to_string();
+    let pinned = route.security.signing_certificates().iter().map(Certificate::der);
+    let parts = [route.system.as_bytes().as_slice(), address.as_bytes(), route.entity_id.as_str().as_bytes()].into_iter();
+    let parts = parts.chain([route.security.model().name().as_bytes()]).chain(pinned);
+    let mut digest = Context::new(&SHA256);
+    for part in parts.chain(route.roots.as_slice().iter().map(AsRef::as_ref)) {
+        // The lengths first, so that no two routes give the same bytes.
+        digest.update(&(part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    let mut key = [0; 32];
+    key.iter_mut().zip(digest.finish().as_ref()).for_each(|(to, from)| *to = *from);
+    key
 }
 
 impl Providers {
@@ -59,21 +73,22 @@ impl Providers {
     /// # Errors
     /// `Internal`, where its certificates cannot be used: they were judged when the route was saved.
     pub fn of(&self, route: &Route) -> Result<Arc<Peer>, Refusal> {
-        let key = format!("{} {}", route.address.uri(), route.entity_id.as_str());
-        let roots: Vec<u8> = route.roots.as_slice().iter().flat_map(|root| root.iter().copied()).collect();
+        let key = made_of(route);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let made_of = (route.security.clone(), roots);
-        if let Some(known) = known.get(&key).filter(|known| known.made_of == made_of) {
-            return Ok(known.peer.clone());
+        if let Some(peer) = known.get(&key) {
+            return Ok(peer.clone());
         }
         if known.len() >= MOST {
-            known.retain(|_, known| Arc::strong_count(&known.peer) > 1);
+            known.retain(|_, peer| Arc::strong_count(peer) > 1);
         }
         let peer = Arc::new(self.make(route).map_err(|error| {
             tracing::error!(route = %route.id, %error, "a route's provider cannot be reached with its certificates");
             Refusal::Internal
         })?);
-        known.insert(key, Known { made_of, peer: peer.clone() });
+        // Where all are in use this one serves the call that it was made for, and is made anew for the next.
+        if known.len() < MOST {
+            known.insert(key, peer.clone());
+        }
         Ok(peer)
     }
 
