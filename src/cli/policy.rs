@@ -13,7 +13,7 @@ use crate::cli::which;
 use crate::clock::Clock;
 use crate::clock::copenhagen;
 use crate::node;
-use crate::node::assemble::read_history;
+use crate::node::terminaladgang::read_history;
 use crate::services::terminaladgang::law::diff::{self, Effect};
 use crate::services::terminaladgang::law::document::{Bilingual, Policy};
 use crate::services::terminaladgang::law::release::Words;

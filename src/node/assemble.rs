@@ -1,26 +1,22 @@
 //! From a checked configuration to a service that answers.
 
 use std::collections::BTreeMap;
-use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
-use super::passthrough;
+use super::{passthrough, terminaladgang};
 use crate::agreements::{Agreements, CacheSettings, Environment, Store, StoreError, StoreSettings};
 use crate::audit::{Audit, AuditSettings, Record, Sealer, keys};
 use crate::clock::Clock;
 use crate::config;
 use crate::edge::http::RequestBody;
 use crate::gateway::agreement::AgreementStep;
-use crate::gateway::answer::AnswerReader;
 use crate::gateway::authenticate::{AuthenticateStep, TokenTrust};
-use crate::gateway::definition::{Bindings, Content, Definition, Name, Shape};
+use crate::gateway::definition::Definition;
 use crate::gateway::envelope::EnvelopeStep;
-use crate::gateway::exchange::ExchangeStep;
-use crate::gateway::forward::Forward;
 use crate::gateway::open::Client;
 use crate::gateway::open::OpenLayer;
 use crate::gateway::persons::{Find, PersonsStep};
@@ -33,23 +29,14 @@ use crate::node::Config;
 use crate::node::domains::domains;
 use crate::outbound::breaker::{Breaker, BreakerSettings};
 use crate::outbound::{ConnectionLimits, Outbound, OutboundSettings, SetupError, counts};
-use crate::peer::{Peer, Security, TokenSecurity};
 use crate::revocation::list::RevocationError;
 use crate::revocation::verify::RootsError;
 use crate::saml::memory::{self, AssertionMemory};
 use crate::saml::metadata::Entity;
 use crate::saml::trust::{Issuer, Trust, TrustError};
 use crate::services::Service;
-use crate::services::terminaladgang::ask::AskStep;
-use crate::services::terminaladgang::contract::contract;
-use crate::services::terminaladgang::law::document::{Policy, PolicyErrors};
-use crate::services::terminaladgang::law::history::{History, HistoryError, Timetable};
-use crate::services::terminaladgang::law::release;
-use crate::services::terminaladgang::names;
-use crate::services::terminaladgang::owners::{OwnersStep, Register};
-use crate::services::terminaladgang::release::ReleaseStep;
-use crate::services::terminaladgang::settings::{PolicyFile, Settings};
-use crate::services::terminaladgang::{self, Own, persons};
+use crate::services::terminaladgang::law::document::PolicyErrors;
+use crate::services::terminaladgang::law::history::HistoryError;
 use crate::signature::credentials::Credentials;
 use crate::signature::key::{Certificate, KeyError, SigningKey};
 use crate::signature::sign::SignError;
@@ -321,67 +308,12 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
     let tokens = tokens(config, &trust.trust, &signer, before, lasting, clock)?;
     let shared = Shared { config, lasting, trust, clients, signer, tokens, clock };
     let services = config.services.iter().map(|(name, service)| match service {
-        Service::Terminaladgang(settings) => offer_terminaladgang(name, settings, &shared),
+        Service::Terminaladgang(settings) => terminaladgang::offer(name, settings, &shared),
         Service::Passthrough(offered) => passthrough::offer(name, offered, &shared),
     });
     let services = services.collect::<Result<_, _>>()?;
     let Shared { trust, clients, tokens, .. } = shared;
     Ok(Assembled { services, trust, clients, tokens })
-}
-
-fn offer_terminaladgang(name: &str, settings: &Settings, shared: &Shared<'_>) -> Result<Offered, AssembleError> {
-    let Shared { config, lasting, trust, signer, tokens, clock, .. } = shared;
-    let (peer, known) = match (config.peers.get(&settings.peer), lasting.peers.get(&settings.peer)) {
-        (Some(peer), Some(known)) => (peer, known),
-        _ => return Err(AssembleError::Setting("a service names a peer that is not there")),
-    };
-    let domains = &lasting.domains;
-    let definition = Arc::new(definition_of(name, &config.listen, settings));
-    let policies = Arc::new(read_policies(&settings.policy, clock.now())?);
-    let metadata = metadata(&definition, signer)?;
-    let outbound = OutboundSettings {
-        connections: config.outbound.clone(),
-        counts: known.connections.clone(),
-        ..peer_outbound(peer, &config.system)
-    };
-    let domain = domains.named(&domains::peer(&settings.peer))?;
-    let outbound = Outbound::checked(outbound, domain, peer.stapling)?.waited_for_by(&lasting.work);
-    let pinned = peer.signing_certificates.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
-    let environment = environment(config)?;
-    let find: Find = Arc::new(persons::named);
-    let front = front(shared, &environment, &definition, usize::MAX, find);
-    let index = Arc::new(Peer {
-        name: settings.peer.as_str().into(),
-        told: names::index(),
-        address: peer.address.clone(),
-        entity_id: peer.entity_id.clone(),
-        security: Security::Token(TokenSecurity {
-            tokens: tokens.cache.clone(),
-            pinned: Arc::new(pinned),
-            signers: domains.named(domains::SIGNERS)?,
-        }),
-        outbound,
-        deadline: peer.deadline,
-        breaker: known.breaker.clone(),
-    });
-    let own = Own {
-        owners: OwnersStep {
-            back: back_agreements(&environment, &definition, &lasting.agreements, clock),
-            peer: index,
-            register: Register { agreements: lasting.agreements.clone(), udk: settings.udk },
-        },
-        ask: AskStep { policies, clock: (*clock).clone() },
-        exchange: ExchangeStep::new(lasting.work.clone()),
-        release: ReleaseStep {
-            answers: AnswerReader { time: trust.time, limits: answer_limits(config), clock: (*clock).clone() },
-            limits: release_limits(config),
-        },
-        forward: Forward { signer: signer.clone(), clock: (*clock).clone(), outgoing: PhantomData },
-    };
-    let gateway: Stack = Box::new(terminaladgang::stack(front, own));
-    let address = definition.address.clone();
-    let contract: Contract = Box::new(move |query: &str| contract(query, &address));
-    Ok(Offered { gateway, path: settings.offer.path.trim_end_matches('/').to_owned(), metadata, contract })
 }
 
 /// The steps that every service begins with. `largest`: the largest request that it takes, in bytes; `find`: whom it names.
@@ -409,48 +341,6 @@ pub(super) fn front(
         persons: PersonsStep { sealer: lasting.sealer.clone(), find },
         replay: Replay { memory: lasting.replay.clone(), clock: clock.clone() },
         agreement: agreement(environment, definition, &lasting.agreements, clock),
-    }
-}
-
-/// What is special about TerminalAdgang: its names, and what the installation's settings say of them.
-pub fn definition_of(name: &str, listen: &config::Listen, service: &Settings) -> Definition {
-    let public = listen.public_url.to_string();
-    let offer = &service.offer;
-    let address = format!("{}{}", public.trim_end_matches('/'), offer.path);
-    let bindings = Bindings {
-        token: offer.bindings.contains(&config::Binding::Token),
-        authority_context: offer.bindings.contains(&config::Binding::AuthorityContext),
-    };
-    let request = Name::new(names::YI_NS, names::INDEX_REQUEST);
-    let own = Shape {
-        operation: names::OPERATION.to_owned(),
-        element: request.clone(),
-        content: Content::Request,
-        bindings,
-        action: names::INDEX_ACTION.to_owned(),
-        http_action: None,
-        answer_action: names::INDEX_RESPONSE_ACTION.to_owned(),
-        answer_wrapper: None,
-    };
-    let wrapped = Shape {
-        operation: names::OPERATION.to_owned(),
-        element: Name::new(&service.wrapper_namespace, names::WRAPPER_REQUEST),
-        content: Content::Wrapped(request),
-        bindings,
-        action: format!("{}{}", service.wrapper_namespace, names::OPERATION),
-        http_action: None,
-        answer_action: format!("{}{}Response", service.wrapper_namespace, names::OPERATION),
-        answer_wrapper: Some(Name::new(&service.wrapper_namespace, names::WRAPPER_RESPONSE)),
-    };
-    Definition {
-        name: name.to_owned(),
-        uuid: offer.service_uuid,
-        shapes: vec![Arc::new(own), Arc::new(wrapped)],
-        address,
-        entity_id: offer.entity_id.clone(),
-        sender_fault_status: offer.sender_fault_status,
-        bindings,
-        required_privilege: service.privilege_role.as_deref().map(Arc::from),
     }
 }
 
@@ -508,69 +398,12 @@ pub fn time_rules(config: &Config) -> TimeRules {
     TimeRules { skew: signed(config.clock_skew), max_age: signed(config.timestamp_max_age), ..TimeRules::default() }
 }
 
-/// The strict reader's bounds for answers of the index: of any length, as no more than one object is held.
-pub fn answer_limits(config: &Config) -> Limits {
-    Limits { nodes: usize::MAX, text: config.messages.object_bytes, ..request_limits(config) }
-}
-
-/// The bounds on what is held of an answer.
-pub fn release_limits(config: &Config) -> release::Limits {
-    release::Limits {
-        object_bytes: config.messages.object_bytes,
-        released_bytes: config.messages.released_bytes,
-        ..release::Limits::default()
-    }
-}
-
 /// The strict reader's bounds for requests.
 pub fn request_limits(config: &Config) -> Limits {
     // Taken apart, so that a limit that is read and not applied does not pass the lints.
     let config::MessageLimits { xml_depth, xml_attributes, xml_nodes, xml_text_bytes, object_bytes: _, released_bytes: _ } =
         config.messages;
     Limits { depth: xml_depth, attributes: xml_attributes, nodes: xml_nodes, text: xml_text_bytes, ..Limits::default() }
-}
-
-/// Reads the version of the policy that is in force at `now`.
-///
-/// # Errors
-/// As [`read_policies`].
-pub fn read_policy(settings: &PolicyFile, now: Timestamp) -> Result<Arc<Policy>, AssembleError> {
-    read_policies(settings, now)?.at(now).cloned().ok_or(AssembleError::Setting("no version of the policy is in force"))
-}
-
-/// Reads every version of the policy, of which one must be in force at `now`.
-///
-/// # Errors
-/// `File`, `Policy`, `History`, `PolicyNotInForce`, `Setting`.
-pub fn read_policies(settings: &PolicyFile, now: Timestamp) -> Result<Timetable, AssembleError> {
-    let history = read_history(&settings.directory, &settings.name)?;
-    let from = history.versions().first().map(Policy::valid_from).unwrap_or_default();
-    let timetable = Timetable::try_from(history)
-        .map_err(|_| AssembleError::Setting("the day from which a version of the policy holds is no day in Europe/Copenhagen"))?;
-    match timetable.at(now) {
-        Some(_) => Ok(timetable),
-        None => Err(AssembleError::PolicyNotInForce { id: settings.name.clone(), from }),
-    }
-}
-
-/// Reads every version of a policy: `NAME.toml`, and those before it in `history/NAME.v*.toml`.
-///
-/// # Errors
-/// `File`, `Policy`, `History`.
-pub fn read_history(directory: &Path, name: &str) -> Result<History, AssembleError> {
-    let mut files = vec![directory.join(format!("{name}.toml"))];
-    let (before, earlier) = (format!("{name}.v"), directory.join("history"));
-    if earlier.is_dir() {
-        let told = |error| AssembleError::File { path: earlier.display().to_string(), error };
-        for entry in std::fs::read_dir(&earlier).map_err(told)? {
-            let file = entry.map_err(told)?.file_name();
-            if file.to_str().is_some_and(|file| file.starts_with(&before) && file.ends_with(".toml")) {
-                files.push(earlier.join(file));
-            }
-        }
-    }
-    let versions = files.iter().map(|path| Ok(Policy::read(&read(path)?, path)?)).collect::<Result<_, AssembleError>>()?;
-    Ok(History::new(versions)?)
 }
 
 /// Reads the trusted STS's: what files and settings give of one issuer is one issuer, so that certificates may overlap
@@ -717,6 +550,6 @@ fn signed(duration: std::time::Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
-fn read(path: &Path) -> Result<String, AssembleError> {
+pub(super) fn read(path: &Path) -> Result<String, AssembleError> {
     std::fs::read_to_string(path).map_err(|error| AssembleError::File { path: path.display().to_string(), error })
 }

@@ -9,6 +9,7 @@ mod passthrough;
 pub mod reload;
 mod routes;
 pub mod signals;
+pub mod terminaladgang;
 pub mod watch;
 
 use std::net::SocketAddr;

@@ -24,7 +24,7 @@ use crate::gateway::route::BackAgreements;
 use crate::hex;
 use crate::id::cpr::Cpr;
 use crate::id::cvr::Cvr;
-use crate::node::{Config, assemble, domains};
+use crate::node::{Config, assemble, domains, terminaladgang};
 use crate::refusal::Refusal;
 use crate::services::terminaladgang::ask::narrowed;
 use crate::services::terminaladgang::ask::{Judged, judge};
@@ -108,7 +108,7 @@ impl DryRun {
     ) -> Result<Self, ExplainError> {
         let clock = Clock::fixed(at);
         let environment = assemble::environment(config)?;
-        let definition = Arc::new(assemble::definition_of(name, &config.listen, service));
+        let definition = Arc::new(terminaladgang::definition_of(name, &config.listen, service));
         // As the gateway would find them started without the network: nothing is asked for a dry run.
         let domains = ListsByDomain::at_hand(domains::domains(config), None, at)?.into_domains();
         let (trust, time) =
@@ -120,7 +120,7 @@ impl DryRun {
         let agreements = Agreements::new(store.clone(), CacheSettings::default());
         Ok(Self {
             at,
-            policy: assemble::read_policy(&service.policy, at)?,
+            policy: terminaladgang::read_policy(&service.policy, at)?,
             authenticate: assemble::authenticate(&definition, &trust, &clients, &clock),
             agreement: assemble::agreement(&environment, &definition, &agreements, &clock),
             back: assemble::back_agreements(&environment, &definition, &agreements, &clock),
@@ -128,8 +128,8 @@ impl DryRun {
             definition,
             store,
             limits: assemble::request_limits(config),
-            answer_limits: assemble::answer_limits(config),
-            release: assemble::release_limits(config),
+            answer_limits: terminaladgang::answer_limits(config),
+            release: terminaladgang::release_limits(config),
             authority,
             chain: chain.into(),
             steps: Vec::new(),
