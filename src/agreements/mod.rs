@@ -21,4 +21,4 @@ pub use model::{Agreement, Authority, Decision, Environment, Role, Side, Standin
 pub use place::{Access, Schema, schema};
 pub use route::Route;
 pub use security::Security;
-pub use store::{Store, StoreError, StoreSettings};
+pub use store::{Change, Store, StoreError, StoreSettings};

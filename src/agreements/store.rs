@@ -11,13 +11,13 @@ use std::{
 };
 
 use jiff::Timestamp;
-use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
+use sqlx::{Row, Sqlite, SqliteConnection, SqlitePool, Transaction, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use super::{
     import::Import,
     model::{Agreement, Authority, Decision, Environment, Role, Side, State, Thumbprint},
-    place::{Access, Place},
+    place::{Access, Opened, Place},
 };
 use crate::id::cvr::Cvr;
 
@@ -289,10 +289,76 @@ impl Store {
         reason: &str,
         at: Timestamp,
     ) -> Result<Agreement, StoreError> {
+        let mut change = self.change().await?;
+        let agreement = change.decide(id, shown, to, by, reason, at).await?;
+        change.commit().await?;
+        Ok(agreement)
+    }
+
+    /// Begins a change: all that is done through it is written in one transaction, or nothing.
+    ///
+    /// # Errors
+    /// A store that does not answer.
+    pub async fn change(&self) -> Result<Change, StoreError> {
         let opened = self.place.current().await?;
-        // IMMEDIATE takes the write lock before the state is read: two decisions at once cannot both see GODKENDT.
-        let mut transaction = opened.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let mut agreement = find(&mut transaction, id).await?.ok_or(StoreError::NoSuchAgreement(id))?;
+        // IMMEDIATE takes the write lock before anything is read: two decisions at once cannot both see GODKENDT.
+        let transaction = opened.pool.begin_with("BEGIN IMMEDIATE").await?;
+        Ok(Change { transaction, opened, place: self.place.clone() })
+    }
+
+    /// Brings authorities and agreements in, all or none, and again without effect: an agreement with the terms that it
+    /// has already, and a decision that it has had already, is left as it is, whatever was decided since. An agreement
+    /// that is there already keeps its parties, and changes state only as [`State::may_be_imported_as`] allows.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflicts`] with every contradiction, [`StoreError::Replaced`], or a store that does not answer.
+    pub async fn import(&self, import: &Import, at: Timestamp) -> Result<Imported, StoreError> {
+        let mut change = self.change().await?;
+        let imported = change.import(import, at).await?;
+        change.commit().await?;
+        Ok(imported)
+    }
+}
+
+/// One change of the store, under its write lock: what is read through it stays so until it is written. Dropped without
+/// [`Change::commit`], it leaves nothing behind.
+pub struct Change {
+    transaction: Transaction<'static, Sqlite>,
+    opened: Opened,
+    place: Arc<Place>,
+}
+
+impl Change {
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// [`StoreError::Replaced`], or a store that does not answer.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.transaction.commit().await?;
+        self.place.holds(&self.opened).await
+    }
+
+    /// What statements of other tables of the store run on, so that they are written with the rest.
+    pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.transaction
+    }
+
+    /// Records a decision on an agreement; refused where it is no longer as `shown`.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchAgreement`], [`StoreError::IllegalTransition`], [`StoreError::ChangedSinceShown`], or a store that
+    /// does not answer.
+    pub async fn decide(
+        &mut self,
+        id: Uuid,
+        shown: Option<&Agreement>,
+        to: State,
+        by: &str,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<Agreement, StoreError> {
+        let transaction = &mut self.transaction;
+        let mut agreement = find(transaction, id).await?.ok_or(StoreError::NoSuchAgreement(id))?;
         if shown.is_some_and(|shown| *shown != agreement) {
             return Err(StoreError::ChangedSinceShown(id));
         }
@@ -304,22 +370,17 @@ impl Store {
         agreement.decided_by = Some(by.to_owned());
         agreement.decided_at = Some(at);
         agreement.reason = Some(reason.to_owned());
-        write(&mut transaction, &agreement).await?;
-        record(&mut transaction, Some(from), &agreement, at).await?;
-        transaction.commit().await?;
-        self.place.holds(&opened).await?;
+        write(transaction, &agreement).await?;
+        record(transaction, Some(from), &agreement, at).await?;
         Ok(agreement)
     }
 
-    /// Brings authorities and agreements in, all or none, and again without effect: an agreement with the terms that it
-    /// has already, and a decision that it has had already, is left as it is, whatever was decided since. An agreement
-    /// that is there already keeps its parties, and changes state only as [`State::may_be_imported_as`] allows.
+    /// As [`Store::import`].
     ///
     /// # Errors
-    /// [`StoreError::Conflicts`] with every contradiction, [`StoreError::Replaced`], or a store that does not answer.
-    pub async fn import(&self, import: &Import, at: Timestamp) -> Result<Imported, StoreError> {
-        let opened = self.place.current().await?;
-        let mut transaction = opened.pool.begin_with("BEGIN IMMEDIATE").await?;
+    /// [`StoreError::Conflicts`] with every contradiction, or a store that does not answer.
+    pub async fn import(&mut self, import: &Import, at: Timestamp) -> Result<Imported, StoreError> {
+        let transaction = &mut self.transaction;
         for authority in &import.authorities {
             sqlx::query(
                 "INSERT INTO authority (cvr, name, role) VALUES (?, ?, ?)
@@ -329,22 +390,17 @@ impl Store {
             .bind(authority.cvr.to_string())
             .bind(&authority.name)
             .bind(authority.role.name())
-            .execute(&mut *transaction)
+            .execute(&mut **transaction)
             .await?;
         }
         let mut imported = Imported::default();
         let mut conflicts = Vec::new();
         for agreement in &import.agreements {
-            if let Err(conflict) = bring_in(&mut transaction, agreement, at, &mut imported).await? {
+            if let Err(conflict) = bring_in(transaction, agreement, at, &mut imported).await? {
                 conflicts.push(format!("agreement {}: {conflict}", agreement.id));
             }
         }
-        if !conflicts.is_empty() {
-            return Err(StoreError::Conflicts(conflicts)); // dropping the transaction rolls it back
-        }
-        transaction.commit().await?;
-        self.place.holds(&opened).await?;
-        Ok(imported)
+        if conflicts.is_empty() { Ok(imported) } else { Err(StoreError::Conflicts(conflicts)) }
     }
 }
 

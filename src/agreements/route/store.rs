@@ -12,7 +12,7 @@ use crate::{
     agreements::{
         model::{Environment, ModelError},
         security::Security,
-        store::{Store, StoreError, optional, required},
+        store::{Change as Writing, Store, StoreError, optional, required},
     },
     clock::civil_day,
     id::cvr::Cvr,
@@ -210,24 +210,9 @@ impl Store {
     /// # Errors
     /// [`RouteError::Conflicts`] with every conflict, or a store that does not answer.
     pub async fn add_routes(&self, routes: &[Route], in_the_way: InTheWay, decision: &Decision) -> Result<Added, RouteError> {
-        let today = civil_day(decision.at).ok_or(RouteError::NoZone)?;
-        let opened = self.place.current().await?;
-        // IMMEDIATE takes the write lock before anything is read: two additions at once cannot both find the way free.
-        let mut transaction = opened.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let (mut done, mut conflicts) = (Added::default(), Vec::new());
-        for (number, route) in routes.iter().enumerate() {
-            // Of routes that come in together none is ended for another.
-            let together = routes.get(..number).unwrap_or_default();
-            let making_room = (in_the_way == InTheWay::End).then_some(together);
-            if let Err(conflict) = add(&mut transaction, route, making_room, today, decision, &mut done).await? {
-                conflicts.push(format!("route {}: {conflict}", route.id));
-            }
-        }
-        if !conflicts.is_empty() {
-            return Err(RouteError::Conflicts(conflicts)); // dropping the transaction rolls it back
-        }
-        transaction.commit().await?;
-        self.place.holds(&opened).await?;
+        let mut change = self.change().await?;
+        let done = change.add_routes(routes, in_the_way, decision).await?;
+        change.commit().await?;
         Ok(done)
     }
 
@@ -237,10 +222,41 @@ impl Store {
     /// # Errors
     /// [`RouteError`]: no such route, a day that has passed, a route that is over, an end that another route is in the way of.
     pub async fn end_route(&self, id: Uuid, on: Date, decision: &Decision) -> Result<(Route, bool), RouteError> {
+        let mut change = self.change().await?;
+        let done = change.end_route(id, on, decision).await?;
+        change.commit().await?;
+        Ok(done)
+    }
+}
+
+impl Writing {
+    /// As [`Store::add_routes`].
+    ///
+    /// # Errors
+    /// [`RouteError::Conflicts`] with every conflict, or a store that does not answer.
+    pub async fn add_routes(&mut self, routes: &[Route], in_the_way: InTheWay, decision: &Decision) -> Result<Added, RouteError> {
         let today = civil_day(decision.at).ok_or(RouteError::NoZone)?;
-        let opened = self.place.current().await?;
-        let mut transaction = opened.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let route = find(&mut transaction, id).await?.ok_or(RouteError::NoSuchRoute(id))?;
+        let transaction = self.connection();
+        let (mut done, mut conflicts) = (Added::default(), Vec::new());
+        for (number, route) in routes.iter().enumerate() {
+            // Of routes that come in together none is ended for another.
+            let together = routes.get(..number).unwrap_or_default();
+            let making_room = (in_the_way == InTheWay::End).then_some(together);
+            if let Err(conflict) = add(transaction, route, making_room, today, decision, &mut done).await? {
+                conflicts.push(format!("route {}: {conflict}", route.id));
+            }
+        }
+        if conflicts.is_empty() { Ok(done) } else { Err(RouteError::Conflicts(conflicts)) }
+    }
+
+    /// As [`Store::end_route`].
+    ///
+    /// # Errors
+    /// [`RouteError`].
+    pub async fn end_route(&mut self, id: Uuid, on: Date, decision: &Decision) -> Result<(Route, bool), RouteError> {
+        let today = civil_day(decision.at).ok_or(RouteError::NoZone)?;
+        let transaction = self.connection();
+        let route = find(transaction, id).await?.ok_or(RouteError::NoSuchRoute(id))?;
         if route.period.to() == Some(on) {
             return Ok((route, false));
         }
@@ -252,12 +268,10 @@ impl Store {
         let from = route.period.from();
         let period = route.period.ended_on(on).map_err(|ModelError(_)| RouteError::BeforeItBegins { id, from })?;
         let route = Route { period, ..route };
-        if let Some(other) = overlapping(&mut transaction, &route).await?.into_iter().next() {
+        if let Some(other) = overlapping(transaction, &route).await?.into_iter().next() {
             return Err(RouteError::WouldOverlap { id, to: on, other: Box::new(other) });
         }
-        end(&mut transaction, &route, decision).await?;
-        transaction.commit().await?;
-        self.place.holds(&opened).await?;
+        end(transaction, &route, decision).await?;
         Ok((route, true))
     }
 }
