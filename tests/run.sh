@@ -6,17 +6,34 @@ cd "$(dirname "$0")/.."
 
 say() { printf '\n== %s\n' "$*"; }
 
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-  missing=()
-  command -v xmlsec1 >/dev/null || missing+=(xmlsec1)
-  command -v xmllint >/dev/null || missing+=(libxml2-utils)
-  command -v curl >/dev/null || missing+=(curl)
-  command -v openssl >/dev/null || missing+=(openssl)
-  if [ "${#missing[@]}" -gt 0 ]; then
-    say "Installing ${missing[*]}"
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null ||
-      echo "could not install ${missing[*]}: the tests that need them will say that they did not run"
+missing=()
+command -v xmlsec1 >/dev/null || missing+=(xmlsec1)
+command -v xmllint >/dev/null || missing+=(libxml2-utils)
+command -v curl >/dev/null || missing+=(curl)
+command -v openssl >/dev/null || missing+=(openssl)
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || missing+=(postgresql)
+[ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
+if [ "${#missing[@]}" -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  say "Installing ${missing[*]}"
+  # The tests start servers of their own: the packages neither make a cluster nor start a service.
+  meanwhile=()
+  if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+    meanwhile+=(/etc/postgresql-common/createcluster.conf)
+    mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
   fi
+  if [ ! -e /usr/sbin/policy-rc.d ]; then
+    meanwhile+=(/usr/sbin/policy-rc.d)
+    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d
+  fi
+  if apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null; then
+    missing=()
+  else
+    echo "could not install ${missing[*]}"
+  fi
+  rm -f "${meanwhile[@]}"
+fi
+if [ "${#missing[@]}" -gt 0 ]; then
+  echo "DID NOT RUN: the tests that need ${missing[*]}; install them (Debian: apt-get install ${missing[*]})"
 fi
 
 say "Formatting and lints"

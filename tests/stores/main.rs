@@ -1,4 +1,4 @@
-//! What is kept on disk, through real files: agreements, routes, and the audit log.
+//! What is kept, through real files and a real PostgreSQL: agreements, routes, and the audit log.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -9,3 +9,7 @@
 
 mod agreements;
 mod audit;
+mod database;
+#[allow(dead_code)] // the other test programs use the rest
+#[path = "../support/postgres/mod.rs"]
+mod postgres;

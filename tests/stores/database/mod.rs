@@ -1,0 +1,3 @@
+//! PostgreSQL as it is in operation: what it does is not ours, and what we see of it is.
+
+mod connection;

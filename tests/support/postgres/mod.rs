@@ -1,0 +1,305 @@
+//! PostgreSQL and PgBouncer for tests: Debian's programs, in a temporary folder, on a port of their own, with TLS.
+//!
+//! A cluster belongs to one test program ([`Cluster::shared`], one database a test) or to one test that stops, kills or
+//! reconfigures it ([`Cluster::own`]). A watcher process ends the server and removes its folder when the pipe to it closes,
+//! so also when the program panics or is killed. The programs get an environment of their own: a clock that is set for the
+//! tests alone does not reach them.
+
+mod bouncer;
+mod certificates;
+mod process;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor};
+
+pub use bouncer::Bouncer;
+use certificates::Certificates;
+pub use certificates::Shown;
+use process::{Folder, Signal, free_port, signal, tree};
+
+/// The role that tests log on as; it owns its databases and is nothing else.
+pub const ROLE: &str = "hjemmel";
+pub const PASSWORD: &str = "only-for-tests";
+
+/// A server of its own.
+pub struct Cluster {
+    programs: PathBuf,
+    folder: Folder,
+    port: u16,
+    databases: AtomicU32,
+    certificates: Certificates,
+}
+
+/// A database that was made for one test.
+pub struct TestDatabase {
+    pub name: String,
+    /// With TLS, verified in full.
+    pub url: String,
+}
+
+impl Cluster {
+    /// The cluster of this test program; nobody stops it. `None`, and a line that says what did not run, without PostgreSQL.
+    pub fn shared() -> Option<&'static Self> {
+        static SHARED: OnceLock<Option<Cluster>> = OnceLock::new();
+        SHARED.get_or_init(Self::own).as_ref().or_else(|| {
+            did_not_run("PostgreSQL", "postgresql");
+            None
+        })
+    }
+
+    /// A cluster for one test, which may do with it as it likes. `None`, and a line that says what did not run, without
+    /// PostgreSQL.
+    pub fn own() -> Option<Self> {
+        let Some(programs) = programs() else {
+            did_not_run("PostgreSQL", "postgresql");
+            return None;
+        };
+        let folder = Folder::new("hjemmel-postgres", END);
+        let certificates = Certificates::make();
+        let mut cluster = Self { programs, folder, port: 0, databases: AtomicU32::new(0), certificates };
+        let data = cluster.data();
+        cluster.run("initdb", &["-U", "postgres", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8", "-D", &data]);
+        cluster.folder.write("data/pg_hba.conf", "local all postgres trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n");
+        cluster.folder.write("root.pem", &cluster.certificates.root);
+        cluster.write_certificate(Shown::Good);
+        cluster.try_ports();
+        cluster.psql(&format!("CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}'"));
+        Some(cluster)
+    }
+
+    /// A free port may be taken by another before the server has it, so several are tried.
+    fn try_ports(&mut self) {
+        for _ in 0..5 {
+            self.port = free_port();
+            let sockets = self.folder.path().display();
+            self.folder.write(
+                "data/postgresql.auto.conf",
+                &format!(
+                    "port = {}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{sockets}'\nssl = on\n\
+                     ssl_cert_file = 'server.pem'\nssl_key_file = 'server.key'\npassword_encryption = 'scram-sha-256'\n\
+                     max_connections = 60\nshared_buffers = '16MB'\nfsync = off\nlog_min_messages = 'warning'\n\
+                     log_line_prefix = '%m %d [%p] '\n",
+                    self.port
+                ),
+            );
+            if self.started() {
+                return;
+            }
+        }
+        panic!("PostgreSQL did not start:\n{}", self.log());
+    }
+
+    fn started(&self) -> bool {
+        let log = self.folder.path().join("log").display().to_string();
+        self.folder
+            .command(&self.programs.join("pg_ctl"))
+            .args(["-D", &self.data(), "-w", "-t", "60", "-l", &log, "start"])
+            .status()
+            .is_ok_and(|status| status.success())
+    }
+
+    /// Starts what was stopped or killed, on the same port.
+    pub fn start(&self) {
+        assert!(self.started(), "PostgreSQL did not start again:\n{}", self.log());
+    }
+
+    /// Stops it as an administrator does who does not wait for clients (`fast`: their connections are ended, open
+    /// transactions rolled back).
+    pub fn stop(&self) {
+        self.run("pg_ctl", &["-D", &self.data(), "-w", "-m", "fast", "stop"]);
+    }
+
+    /// `stop` and `start`.
+    pub fn restart(&self) {
+        self.stop();
+        self.start();
+    }
+
+    /// SIGKILL to the whole server, as if its machine had gone. What was committed is on disk.
+    pub fn kill(&self) {
+        let postmaster = self.postmaster();
+        signal(Signal::Kill, &tree(postmaster));
+        while Path::new(&format!("/proc/{postmaster}/stat")).exists() && !process::is_zombie(postmaster) {
+            std::thread::yield_now();
+        }
+        let _ = fs::remove_file(self.folder.path().join("data/postmaster.pid"));
+    }
+
+    /// Freezes every process of the server until the value is dropped: connections stay open, and nothing answers.
+    pub fn pause(&self) -> Paused {
+        let processes = tree(self.postmaster());
+        signal(Signal::Stop, &processes);
+        Paused(processes)
+    }
+
+    /// The certificate that is shown to those who connect from now on.
+    pub fn show(&self, shown: Shown) {
+        self.write_certificate(shown);
+        self.reload();
+    }
+
+    /// Whether TLS is offered to those who connect from now on.
+    pub fn offer_tls(&self, offered: bool) {
+        self.psql(&format!("ALTER SYSTEM SET ssl = {}", if offered { "on" } else { "off" }));
+        self.reload();
+    }
+
+    /// Changes a setting of the server (`ALTER SYSTEM`) for those who connect from now on.
+    pub fn set(&self, name: &str, value: &str) {
+        self.psql(&format!("ALTER SYSTEM SET {name} = '{value}'"));
+        self.reload();
+    }
+
+    /// Takes the files of configuration up again, and waits until the server has.
+    fn reload(&self) {
+        let asked = self.psql("SELECT pg_conf_load_time()");
+        self.psql("SELECT pg_reload_conf()");
+        while self.psql("SELECT pg_conf_load_time()") == asked {
+            std::thread::yield_now();
+        }
+    }
+
+    /// An empty database, owned by [`ROLE`].
+    pub fn database(&self) -> TestDatabase {
+        self.database_from("template0")
+    }
+
+    /// A copy of `template`, to which nobody may be connected.
+    pub fn database_from(&self, template: &str) -> TestDatabase {
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.psql(&format!("CREATE DATABASE {name} OWNER {ROLE} TEMPLATE {template}"));
+        let url = self.url(&name);
+        TestDatabase { name, url }
+    }
+
+    /// The address of a database.
+    pub fn url(&self, database: &str) -> String {
+        address(self.port, database, &self.root())
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The root that signed the server's certificate.
+    pub fn root(&self) -> PathBuf {
+        self.folder.path().join("root.pem")
+    }
+
+    /// A root that signed nothing here.
+    pub fn another_root(&self) -> PathBuf {
+        self.folder.write("another-root.pem", &self.certificates.another_root);
+        self.folder.path().join("another-root.pem")
+    }
+
+    /// One or more statements as the superuser, through psql; what they answered, unaligned.
+    pub fn psql(&self, sql: &str) -> String {
+        self.psql_in("postgres", sql)
+    }
+
+    pub fn psql_in(&self, database: &str, sql: &str) -> String {
+        let sockets = self.folder.path().display().to_string();
+        let port = self.port.to_string();
+        let common = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres"];
+        self.run("psql", &[&common[..], &["-h", &sockets, "-p", &port, "-d", database, "-c", sql]].concat())
+    }
+
+    /// A connection of the superuser's, for what must stay open: a lock, a transaction.
+    pub async fn superuser(&self, database: &str) -> PgConnection {
+        let options = PgConnectOptions::new_without_pgpass()
+            .socket(self.folder.path())
+            .port(self.port)
+            .username("postgres")
+            .database(database);
+        PgConnection::connect_with(&options).await.unwrap()
+    }
+
+    /// Ends every connection of [`ROLE`] to a database, as an administrator or a fail-over does. How many there were.
+    pub fn terminate(&self, database: &str) -> usize {
+        let ended = self.psql(&format!(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{database}' AND usename = '{ROLE}'"
+        ));
+        ended.trim().parse().unwrap()
+    }
+
+    /// Waits until `sql`, as the superuser, answers `t`.
+    pub async fn wait_until(&self, sql: &str) {
+        let mut connection = self.superuser("postgres").await;
+        loop {
+            let row = connection.fetch_one(AssertSqlSafe(sql.to_owned())).await.unwrap();
+            if sqlx::Row::get::<bool, _>(&row, 0) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// What the server wrote to its log.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    fn data(&self) -> String {
+        self.folder.path().join("data").display().to_string()
+    }
+
+    fn postmaster(&self) -> u32 {
+        let file = fs::read_to_string(self.folder.path().join("data/postmaster.pid")).unwrap();
+        file.lines().next().unwrap().trim().parse().unwrap()
+    }
+
+    fn write_certificate(&self, shown: Shown) {
+        let (certificate, key) = self.certificates.of(shown);
+        self.folder.write("data/server.pem", certificate);
+        self.folder.write("data/server.key", key);
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> String {
+        self.folder.run(&self.programs.join(program), arguments)
+    }
+}
+
+/// A server that stands still.
+pub struct Paused(Vec<u32>);
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        signal(Signal::Continue, &self.0);
+    }
+}
+
+/// What the watcher does at the end, in the cluster's folder.
+const END: &str = "if [ -f data/postmaster.pid ]; then
+  p=$(head -n 1 data/postmaster.pid); all=\"$p $(cat /proc/$p/task/$p/children 2>/dev/null)\"
+  kill -CONT $all; kill -QUIT $p
+  for i in $(seq 100); do [ -f data/postmaster.pid ] || break; sleep 0.1; done
+  kill -KILL $all
+fi";
+
+fn address(port: u16, database: &str, root: &Path) -> String {
+    format!("postgres://{ROLE}:{PASSWORD}@localhost:{port}/{database}?sslmode=verify-full&sslrootcert={}", root.display())
+}
+
+/// Where the programs of the newest PostgreSQL are.
+fn programs() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut found: Vec<(u32, PathBuf)> = versions
+        .filter_map(|version| Some((version.file_name().to_str()?.parse().ok()?, version.path().join("bin"))))
+        .filter(|(_, programs)| programs.join("initdb").exists())
+        .collect();
+    found.sort();
+    let on_path = || std::env::split_paths(&std::env::var_os("PATH")?).find(|folder| folder.join("initdb").exists());
+    found.pop().map(|(_, programs)| programs).or_else(on_path)
+}
+
+fn did_not_run(what: &str, package: &str) {
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    // Past what libtest captures: a test that passes shows nothing of what it printed.
+    let _ = writeln!(std::io::stderr(), "DID NOT RUN: {test}: {what} is not installed (Debian: apt-get install {package})");
+}
