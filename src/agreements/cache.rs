@@ -206,7 +206,7 @@ impl Agreements {
         choose(&candidates, at, Refusal::BACK_AGREEMENT_NOT_FOUND)
     }
 
-    /// Every authority's back agreement that holds at `at`, at most one an authority: whose benefits UDK may be shown.
+    /// Every authority's back agreement that holds at `at`, at most one an authority.
     ///
     /// # Errors
     /// [`Refusal::BackAgreementNotFound`] if none holds, [`Refusal::AgreementsUnavailable`].

@@ -114,6 +114,11 @@ impl<'r, 't, 'd> Fields<'r, 't, 'd> {
         Self { reader, at, table }
     }
 
+    /// A problem of the table as a whole.
+    pub(super) fn problem(&mut self, message: impl Into<String>) {
+        self.reader.problem(self.at.clone(), message);
+    }
+
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.get(key).is_some()
     }
@@ -121,7 +126,7 @@ impl<'r, 't, 'd> Fields<'r, 't, 'd> {
     pub(super) fn value(&mut self, key: &str) -> Option<&'d Spanned<DeValue<'d>>> {
         let value = self.table.get(key);
         if value.is_none() {
-            self.reader.problem(self.at.clone(), format!("{key} is missing"));
+            self.problem(format!("{key} is missing"));
         }
         value
     }

@@ -10,8 +10,47 @@ use uuid::Uuid;
 
 use super::fields::{self, Fields, Problem, Reader};
 use super::model::{Agreement, Authority, Environment, Role, Side, State, Thumbprint};
+use super::scope::Scope;
 use crate::id::cvr::Cvr;
-use crate::id::kle::Pattern;
+
+/// What the services know of what an agreement says in their words. They hand it in.
+#[derive(Debug, Clone, Default)]
+pub struct Vocabulary {
+    /// The roles that an authority may have.
+    pub roles: Vec<&'static str>,
+    /// What an agreement may be narrowed by.
+    pub scope: Vec<&'static ScopeKey>,
+}
+
+/// One thing that an agreement may be narrowed by: in the file, a key of the agreement with a list of texts.
+#[derive(Debug)]
+pub struct ScopeKey {
+    /// The key.
+    pub name: &'static str,
+    /// What each text is, as a problem says it.
+    pub what: &'static str,
+    /// Whether a text is that.
+    pub fits: fn(&str) -> bool,
+}
+
+/// The keys of an agreement that are not of a service.
+const KEYS: [&str; 15] = [
+    "id",
+    "side",
+    "system",
+    "certificates",
+    "service",
+    "authority",
+    "environment",
+    "valid_from",
+    "valid_to",
+    "state",
+    "legal_basis",
+    "purpose",
+    "decided_by",
+    "decided_at",
+    "reason",
+];
 
 /// What a file holds, once it has been found in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,60 +62,39 @@ pub struct Import {
 }
 
 impl Import {
-    /// Reads a file's text.
+    /// Reads a file's text, in which the services' words are those of `vocabulary`.
     ///
     /// # Errors
     /// Every problem found, in the file's order.
-    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
-        fields::read(text, |reader, document| reader.import(document))
+    pub fn parse(text: &str, vocabulary: &Vocabulary) -> Result<Self, Vec<Problem>> {
+        fields::read(text, |reader, document| reader.import(document, vocabulary))
     }
 }
 
 impl Reader<'_> {
-    fn import(&mut self, document: &DeTable<'_>) -> Import {
+    fn import(&mut self, document: &DeTable<'_>, words: &Vocabulary) -> Import {
         let mut import = Import::default();
         self.tables(document, &["authority", "agreement"], |reader, name, at, table| match name {
-            "authority" => import.authorities.extend(reader.authority(at, table)),
-            _ => import.agreements.extend(reader.agreement(at, table)),
+            "authority" => import.authorities.extend(reader.authority(at, table, words)),
+            _ => import.agreements.extend(reader.agreement(at, table, words)),
         });
         self.twice(document, "authority", import.authorities.iter().map(|a| a.cvr.to_string()));
         self.twice(document, "agreement", import.agreements.iter().map(|a| a.id.to_string()));
         import
     }
 
-    fn authority(&mut self, at: Range<usize>, table: &DeTable<'_>) -> Option<Authority> {
+    fn authority(&mut self, at: Range<usize>, table: &DeTable<'_>, words: &Vocabulary) -> Option<Authority> {
         let mut fields = Fields::new(self, at, table, &["cvr", "name", "role"]);
         let cvr = fields.parsed::<Cvr>("cvr", "eight digits, in quotes");
         let name = fields.text("name");
-        let role = fields.one_of("role", &[("udk", Role::Udk), ("municipality", Role::Municipality)]);
+        let roles: Vec<_> = words.roles.iter().map(|role| (*role, *role)).collect();
+        let role = fields.one_of("role", &roles).and_then(|role| role.parse::<Role>().ok());
         Some(Authority { cvr: cvr?, name: name?, role: role? })
     }
 
-    fn agreement(&mut self, at: Range<usize>, table: &DeTable<'_>) -> Option<Agreement> {
-        let mut fields = Fields::new(
-            self,
-            at.clone(),
-            table,
-            &[
-                "id",
-                "side",
-                "system",
-                "certificates",
-                "service",
-                "authority",
-                "environment",
-                "valid_from",
-                "valid_to",
-                "state",
-                "legal_basis",
-                "purpose",
-                "kle",
-                "sensitivity",
-                "decided_by",
-                "decided_at",
-                "reason",
-            ],
-        );
+    fn agreement(&mut self, at: Range<usize>, table: &DeTable<'_>, words: &Vocabulary) -> Option<Agreement> {
+        let known: Vec<_> = KEYS.into_iter().chain(words.scope.iter().map(|key| key.name)).collect();
+        let mut fields = Fields::new(self, at.clone(), table, &known);
         let id = fields.parsed::<Uuid>("id", "a UUID");
         let side = fields.one_of("side", &[("front", Side::Front), ("back", Side::Back)]);
         let system = fields.parsed::<Uuid>("system", "the client system's UUID");
@@ -90,10 +108,7 @@ impl Reader<'_> {
         let state = fields.parsed::<State>("state", "ANMODET, GODKENDT, AFVIST, TRUKKET, SUSPENDERET, OPSAGT or UDLØBET");
         let legal_basis = fields.text("legal_basis");
         let purpose = fields.text("purpose");
-        let kle = fields.list("kle", "a KLE number or pattern such as 32.03.04, 32.03.* or 32.*", |t| {
-            Pattern::parse(t).is_some().then(|| t.to_owned())
-        });
-        let sensitivity = fields.list("sensitivity", "a name of A-Z and _", |t| is_sensitivity(t).then(|| t.to_owned()));
+        let scope = fields.scope(words);
         let decided_by = if fields.has("decided_by") { fields.text("decided_by").map(Some) } else { Some(None) };
         let decided_at = if fields.has("decided_at") { fields.instant("decided_at").map(Some) } else { Some(None) };
         let reason = if fields.has("reason") { fields.text("reason").map(Some) } else { Some(None) };
@@ -110,8 +125,7 @@ impl Reader<'_> {
             state: state?,
             legal_basis: legal_basis?,
             purpose: purpose?,
-            kle: kle?,
-            sensitivity: sensitivity?,
+            scope: scope?,
             decided_by: decided_by?,
             decided_at: decided_at?,
             reason: reason?,
@@ -133,8 +147,25 @@ impl Reader<'_> {
     }
 }
 
-fn is_sensitivity(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')
+impl Fields<'_, '_, '_> {
+    /// What the agreement is narrowed to. An empty list narrows nothing, as one that is left out.
+    fn scope(&mut self, words: &Vocabulary) -> Option<Scope> {
+        let mut entries = Some(Vec::new());
+        for key in &words.scope {
+            match (self.list(key.name, key.what, |text| (key.fits)(text).then(|| text.to_owned())), &mut entries) {
+                (Some(texts), Some(entries)) if !texts.is_empty() => entries.push((key.name.to_owned(), texts.into())),
+                (Some(_), _) => {}
+                (None, _) => entries = None,
+            }
+        }
+        match Scope::of(entries?) {
+            Ok(scope) => Some(scope),
+            Err(error) => {
+                self.problem(error.to_string());
+                None
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,22 @@
 use super::*;
 
+/// A service's words, which only it understands.
+fn vocabulary() -> Vocabulary {
+    const KINDS: ScopeKey =
+        ScopeKey { name: "kinds", what: "a kind in small letters", fits: |text| text.bytes().all(|b| b.is_ascii_lowercase()) };
+    const COLOURS: ScopeKey = ScopeKey { name: "colours", what: "a colour", fits: |_| true };
+    Vocabulary { roles: vec!["payer", "payee"], scope: vec![&KINDS, &COLOURS] }
+}
+
+fn parse(text: &str) -> Result<Import, Vec<Problem>> {
+    Import::parse(text, &vocabulary())
+}
+
 const GOOD: &str = r#"
 [[authority]]
 cvr = "11111111"
 name = "Korsbæk Kommune"
-role = "municipality"
+role = "payer"
 
 [[agreement]]
 id = "0b2c8f4e-5f5e-4c58-9a3e-6a1f0c1d2e3f"
@@ -19,8 +31,8 @@ valid_to = 2028-01-01T00:00:00+01:00
 state = "GODKENDT"
 legal_basis = "LUD § 8, stk. 1"
 purpose = "vurdering af, om oplysningen skal videregives"
-kle = ["32.*", "32.03.04", "32.*"]
-sensitivity = ["IKKE_FORTROLIGE_PERSONOPLYSNINGER"]
+kinds = ["pension", "grant", "pension"]
+colours = []
 decided_by = "underskriver"
 decided_at = 2025-12-15T09:00:00+01:00
 reason = "fagsystem i drift"
@@ -29,22 +41,23 @@ reason = "fagsystem i drift"
 /// `GOOD` with one line replaced, and the problems it is refused for.
 fn problems_with(line_starting: &str, replacement: &str) -> Vec<Problem> {
     let text: Vec<_> = GOOD.lines().map(|line| if line.starts_with(line_starting) { replacement } else { line }).collect();
-    Import::parse(&text.join("\n")).expect_err("the file must be refused")
+    parse(&text.join("\n")).expect_err("the file must be refused")
 }
 
 #[test]
 fn a_good_file_is_read_whole() {
-    let import = Import::parse(GOOD).unwrap();
+    let import = parse(GOOD).unwrap();
     assert_eq!(
         import.authorities,
-        [Authority { cvr: "11111111".parse().unwrap(), name: "Korsbæk Kommune".into(), role: Role::Municipality }]
+        [Authority { cvr: "11111111".parse().unwrap(), name: "Korsbæk Kommune".into(), role: "payer".parse().unwrap() }]
     );
     let [agreement] = import.agreements.as_slice() else { panic!("one agreement") };
     assert_eq!(agreement.side, Side::Front);
     assert_eq!(agreement.state, State::Approved);
     assert_eq!(agreement.valid_from, "2025-12-31T23:00:00Z".parse().unwrap());
     assert_eq!(agreement.valid_to, Some("2027-12-31T23:00:00Z".parse().unwrap()));
-    assert_eq!(agreement.kle, ["32.*", "32.03.04"], "repetition carries no meaning");
+    let scope = r#"{"kinds":["grant","pension"]}"#;
+    assert_eq!(agreement.scope.to_string(), scope, "order and repetition carry no meaning, nor does an empty list");
     assert_eq!(agreement.certificates, [Thumbprint::of_der(b"")]);
 }
 
@@ -62,9 +75,9 @@ fn every_problem_is_reported_at_once_with_its_line() {
         .replace("cvr = \"11111111\"", "cvr = \"1111111\"")
         .replace("side = \"front\"", "side = \"both\"")
         .replace("valid_from = 2026-01-01T00:00:00+01:00", "valid_from = 2026-01-01T00:00:00")
-        .replace("\"32.03.04\"", "\"*\"")
+        .replace("\"grant\"", "\"*\"")
         .replace("purpose = ", "porpoise = ");
-    let problems = Import::parse(&text).unwrap_err();
+    let problems = parse(&text).unwrap_err();
     let lines: Vec<_> = problems.iter().map(|problem| problem.line).collect();
     assert_eq!(lines, [3, 7, 9, 15, 19, 20], "{problems:#?}"); // 7: the missing purpose, told where its agreement begins
 }
@@ -83,9 +96,10 @@ fn each_rule_of_a_value_is_held() {
         ("decided_by", "", "somebody's decision"),
         ("purpose", "purpose = \" \"", "purpose is a text"),
         ("environment", "environment = \"Prod\"", "environment is not"),
-        ("sensitivity", "sensitivity = \"VIP_SAGER\"", "sensitivity is a list"),
+        ("kinds", "kinds = \"grant\"", "kinds is a list"),
+        ("kinds", "kinds = [\"Grant\"]", "kinds holds a value that is not a kind in small letters"),
         ("[[authority]]", "[authority]", "two brackets"),
-        ("role", "role = \"kommune\"", "role is one of udk, municipality"),
+        ("role", "role = \"kommune\"", "role is one of payer, payee"),
         ("name", "name = unquoted", "not TOML"),
     ] {
         let problems = problems_with(key, replacement);
@@ -96,15 +110,25 @@ fn each_rule_of_a_value_is_held() {
 #[test]
 fn two_entries_of_one_id_are_refused_because_order_would_decide() {
     let twice = format!("{GOOD}{GOOD}");
-    let problems = Import::parse(&twice).unwrap_err();
+    let problems = parse(&twice).unwrap_err();
     assert_eq!(problems.iter().filter(|problem| problem.message.contains("more than once")).count(), 2, "{problems:?}");
 }
 
 #[test]
 fn no_text_makes_the_reader_panic() {
     for text in
-        ["", "[[agreement]]", "[[agreement]]\nkle = [[]]", "agreement = [1, \"a\"]", "\u{feff}", "a=\"\\u{110000}\"", "[[[["]
+        ["", "[[agreement]]", "[[agreement]]\nkinds = [[]]", "agreement = [1, \"a\"]", "\u{feff}", "a=\"\\u{110000}\"", "[[[["]
     {
-        let _ = Import::parse(text);
+        let _ = parse(text);
     }
+}
+
+#[test]
+fn a_scope_that_is_too_long_is_a_problem_of_its_agreement() {
+    let kinds = ["\"grant\""; 10].join(", ");
+    assert!(parse(&GOOD.replace("\"grant\"", &kinds)).is_ok(), "repetition is no length");
+    let letters = |n: usize| String::from_utf8(n.to_string().bytes().map(|digit| digit - b'0' + b'a').collect()).unwrap();
+    let kinds: Vec<_> = (0..40_000).map(|n| format!("\"{}\"", letters(n))).collect();
+    let problems = parse(&GOOD.replace("\"grant\"", &kinds.join(", "))).unwrap_err();
+    assert_eq!(problems, [Problem { line: 7, message: "a scope is at most 256 KiB of JSON".to_owned() }]);
 }

@@ -5,6 +5,9 @@
 //! system receives a call that the agreements let through. Registration of a
 //! system gives no access: only an agreement in state GODKENDT, whose time has come and not passed, does, and that is
 //! judged at each use.
+//!
+//! What an agreement is narrowed to ([`Scope`]) and what part an authority plays ([`Role`]) are the services' words, which
+//! they hand in where a file is read ([`Vocabulary`]).
 
 pub mod cache;
 mod fields;
@@ -12,13 +15,16 @@ pub mod import;
 pub mod model;
 mod place;
 pub mod route;
+mod scope;
 mod security;
 pub mod store;
 
 pub use cache::{Agreements, CacheSettings, ClientSystem};
 pub use fields::Problem;
+pub use import::{ScopeKey, Vocabulary};
 pub use model::{Agreement, Authority, Decision, Environment, Role, Side, Standing, State, Thumbprint};
 pub use place::{Access, Schema, schema};
 pub use route::Route;
+pub use scope::Scope;
 pub use security::Security;
 pub use store::{Change, Store, StoreError, StoreSettings};

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::scope::Scope;
 use crate::id::cvr::Cvr;
 use crate::refusal::Detail;
 
@@ -18,7 +19,7 @@ use crate::refusal::Detail;
 pub enum Side {
     /// The client system may call the service on the authority's behalf.
     Front,
-    /// The service may call the benefit index on the authority's behalf.
+    /// The service may call what stands behind it on the authority's behalf.
     Back,
 }
 
@@ -32,24 +33,28 @@ impl Side {
     }
 }
 
-/// What part an authority plays: it decides the direction of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Udbetaling Danmark, who asks about benefits that municipalities own.
-    Udk,
-    /// A municipality, which asks about benefits that Udbetaling Danmark owns.
-    Municipality,
-}
+/// What part an authority plays, by a name that the services interpret: 1–32 of a–z, 0–9 and hyphen.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Role(String);
 
 impl Role {
-    /// The name in files and in the store.
-    pub fn name(self) -> &'static str {
-        match self {
-            Role::Udk => "udk",
-            Role::Municipality => "municipality",
-        }
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
+}
+
+impl FromStr for Role {
+    type Err = ModelError;
+
+    fn from_str(text: &str) -> Result<Self, ModelError> {
+        if is_plain_name(text) { Ok(Self(text.to_owned())) } else { Err(ModelError("a role is 1-32 of a-z, 0-9 and hyphen")) }
+    }
+}
+
+/// What is written in files, paths and commands as it stands.
+fn is_plain_name(text: &str) -> bool {
+    (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// An authority as the gateway's own register has it. The name is the only one that ever reaches an answer.
@@ -59,7 +64,7 @@ pub struct Authority {
     pub cvr: Cvr,
     /// Its name for display.
     pub name: String,
-    /// Its part in the service.
+    /// Its part in the services.
     pub role: Role,
 }
 
@@ -140,9 +145,7 @@ impl FromStr for Environment {
     type Err = ModelError;
 
     fn from_str(text: &str) -> Result<Self, ModelError> {
-        let fits =
-            (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if fits {
+        if is_plain_name(text) {
             Ok(Self(text.to_owned()))
         } else {
             Err(ModelError("an environment is 1-32 of a-z, 0-9 and hyphen, such as prod or exttest"))
@@ -304,7 +307,7 @@ pub struct Agreement {
     pub id: Uuid,
     /// Front or back.
     pub side: Side,
-    /// The client system: on the front the caller's, on the back the service itself as the index knows it.
+    /// The client system: on the front the caller's, on the back the service itself as its peer knows it.
     pub system: Uuid,
     /// The client system's certificates, several while one replaces another. At least one on the front; on the back the
     /// gateway's own certificate is settled by its configuration, so there may be none.
@@ -321,14 +324,12 @@ pub struct Agreement {
     pub valid_to: Option<Timestamp>,
     /// Where it stands.
     pub state: State,
-    /// The paragraph that gives access, as the policy file names it.
+    /// The paragraph that gives access, as the service names it.
     pub legal_basis: String,
     /// What the data may be used for.
     pub purpose: String,
-    /// The KLE numbers it gives, as patterns (`32.03.04`, `9*`, `99.*`, `99.9*`, `99.99.*`, `99.99.9*`). Empty: no constraint.
-    pub kle: Vec<String>,
-    /// The sensitivities it gives. Empty: no constraint.
-    pub sensitivity: Vec<String>,
+    /// What it is narrowed to.
+    pub scope: Scope,
     /// Who decided on the present state.
     pub decided_by: Option<String>,
     /// When.
@@ -432,12 +433,14 @@ mod tests {
     }
 
     #[test]
-    fn environments_are_plain_names() {
+    fn environments_and_roles_are_plain_names() {
         for good in ["prod", "exttest", "demo-2"] {
             assert!(good.parse::<Environment>().is_ok());
+            assert!(good.parse::<Role>().is_ok());
         }
         for bad in ["", "Prod", "prod ", "a/b", &"x".repeat(33)] {
             assert!(bad.parse::<Environment>().is_err(), "{bad:?}");
+            assert!(bad.parse::<Role>().is_err(), "{bad:?}");
         }
     }
 }

@@ -16,15 +16,19 @@ use uuid::Uuid;
 
 use super::{
     import::Import,
-    model::{Agreement, Authority, Decision, Environment, Role, Side, State, Thumbprint},
+    model::{Agreement, Authority, Decision, Environment, Side, State, Thumbprint},
     place::{Access, Opened, Place},
+    scope::Scope,
 };
 use crate::id::cvr::Cvr;
 
-/// Reads agreements, each with its certificates, in one statement however many they are. The condition follows.
+/// Reads agreements, each with its certificates, in one statement however many they are. The condition follows. Each column is
+/// named: of `*`, a connection that is open while another program changes the schema knows the columns of before.
 macro_rules! agreements_where {
     () => {
-        "SELECT *, (SELECT group_concat(thumbprint) FROM agreement_certificate WHERE agreement = agreement.id) AS certificates
+        "SELECT id, side, system, service, authority, environment, valid_from, valid_to, state, legal_basis, purpose, scope,
+             decided_by, decided_at, reason,
+             (SELECT group_concat(thumbprint) FROM agreement_certificate WHERE agreement = agreement.id) AS certificates
          FROM agreement WHERE "
     };
 }
@@ -245,14 +249,7 @@ impl Store {
     pub async fn authorities(&self) -> Result<Vec<Authority>, StoreError> {
         let rows = sqlx::query("SELECT cvr, name, role FROM authority ORDER BY cvr").fetch_all(&self.pool().await?).await?;
         rows.iter()
-            .map(|row| {
-                let role = match row.try_get::<String, _>("role")?.as_str() {
-                    "udk" => Role::Udk,
-                    "municipality" => Role::Municipality,
-                    _ => return Err(StoreError::Unreadable { column: "role" }),
-                };
-                Ok(Authority { cvr: required(row, "cvr")?, name: row.try_get("name")?, role })
-            })
+            .map(|row| Ok(Authority { cvr: required(row, "cvr")?, name: row.try_get("name")?, role: required(row, "role")? }))
             .collect()
     }
 
@@ -389,7 +386,7 @@ impl Change {
             )
             .bind(authority.cvr.to_string())
             .bind(&authority.name)
-            .bind(authority.role.name())
+            .bind(authority.role.as_str())
             .execute(&mut **transaction)
             .await?;
         }
@@ -514,8 +511,7 @@ fn read(row: &SqliteRow) -> Result<Agreement, StoreError> {
         state: required(row, "state")?,
         legal_basis: row.try_get("legal_basis")?,
         purpose: row.try_get("purpose")?,
-        kle: list(row, "kle")?,
-        sensitivity: list(row, "sensitivity")?,
+        scope: Scope::read(row.try_get("scope")?).map_err(|_| StoreError::Unreadable { column: "scope" })?,
         decided_by: row.try_get("decided_by")?,
         decided_at: optional(row, "decided_at")?,
         reason: row.try_get("reason")?,
@@ -525,12 +521,11 @@ fn read(row: &SqliteRow) -> Result<Agreement, StoreError> {
 async fn write(connection: &mut SqliteConnection, agreement: &Agreement) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO agreement (id, side, system, service, authority, environment, valid_from, valid_to, state, legal_basis,
-             purpose, kle, sensitivity, decided_by, decided_at, reason)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             purpose, scope, decided_by, decided_at, reason)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET valid_from = excluded.valid_from, valid_to = excluded.valid_to, state = excluded.state,
-             legal_basis = excluded.legal_basis, purpose = excluded.purpose, kle = excluded.kle,
-             sensitivity = excluded.sensitivity, decided_by = excluded.decided_by, decided_at = excluded.decided_at,
-             reason = excluded.reason",
+             legal_basis = excluded.legal_basis, purpose = excluded.purpose, scope = excluded.scope,
+             decided_by = excluded.decided_by, decided_at = excluded.decided_at, reason = excluded.reason",
     )
     .bind(agreement.id.to_string())
     .bind(agreement.side.name())
@@ -543,8 +538,7 @@ async fn write(connection: &mut SqliteConnection, agreement: &Agreement) -> Resu
     .bind(agreement.state.wire_name())
     .bind(&agreement.legal_basis)
     .bind(&agreement.purpose)
-    .bind(serde_json::json!(agreement.kle).to_string())
-    .bind(serde_json::json!(agreement.sensitivity).to_string())
+    .bind(agreement.scope.to_string())
     .bind(&agreement.decided_by)
     .bind(agreement.decided_at.map(|t| t.to_string()))
     .bind(&agreement.reason)
@@ -593,8 +587,4 @@ pub(super) fn required<T: FromStr>(row: &SqliteRow, column: &'static str) -> Res
 pub(super) fn optional<T: FromStr>(row: &SqliteRow, column: &'static str) -> Result<Option<T>, StoreError> {
     let text: Option<String> = row.try_get(column)?;
     text.map(|text| text.parse().map_err(|_| StoreError::Unreadable { column })).transpose()
-}
-
-fn list(row: &SqliteRow, column: &'static str) -> Result<Vec<String>, StoreError> {
-    serde_json::from_str(&row.try_get::<String, _>(column)?).map_err(|_| StoreError::Unreadable { column })
 }

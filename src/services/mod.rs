@@ -3,6 +3,7 @@
 pub mod passthrough;
 pub mod terminaladgang;
 
+use crate::agreements::Vocabulary;
 use crate::config::reader::Reader;
 use crate::config::{Offer, Retired, ServiceSection};
 use crate::refusal::Refusal;
@@ -13,6 +14,12 @@ pub fn refusals() -> Vec<Refusal> {
     let contract = passthrough::refusal::ContractRefusal::every();
     let own = law.into_iter().map(Refusal::from).chain(contract.into_iter().map(Refusal::from));
     Refusal::every().into_iter().chain(own).collect()
+}
+
+/// What the services know of agreements in their own words.
+pub fn vocabulary() -> Vocabulary {
+    use terminaladgang::scope;
+    Vocabulary { roles: scope::Part::ROLES.map(|(name, _)| name).to_vec(), scope: scope::KEYS.iter().collect() }
 }
 
 /// What one `[service.NAME]` says.

@@ -59,7 +59,7 @@ const SETTINGS: &str = include_str!("../../deploy/hjemmel.example.toml");
 async fn the_sample_agreements_are_imported_once_and_fit_the_sample_configuration() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("agreements.sqlite"), &StoreSettings::default()).await.unwrap();
-    let import = Import::parse(AGREEMENTS).unwrap();
+    let import = Import::parse(AGREEMENTS, &hjemmel::services::vocabulary()).unwrap();
     let at = "2026-11-22T12:00:00Z".parse().unwrap();
     assert_eq!(store.import(&import, at).await.unwrap().added, 2);
     let again = store.import(&import, at).await.unwrap();
@@ -84,7 +84,7 @@ async fn the_sample_agreements_are_imported_once_and_fit_the_sample_configuratio
 
 #[test]
 fn the_sample_agreements_explain_every_key_that_an_import_knows() {
-    let unknown = Import::parse(&format!("{AGREEMENTS}\nno_such_key = 1\n")).unwrap_err();
+    let unknown = Import::parse(&format!("{AGREEMENTS}\nno_such_key = 1\n"), &hjemmel::services::vocabulary()).unwrap_err();
     let known = unknown[0].message.split_once("known are ").unwrap().1;
     for key in known.split(", ") {
         let stands = AGREEMENTS.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{key} = ")));

@@ -526,7 +526,7 @@ async fn import(stage: &Stage, suspended: &str, register: &str) {
         agreement("02", register, "GODKENDT")
     );
     let store = Store::open(&stage.world.dir.join("agreements.sqlite"), &StoreSettings::default()).await.unwrap();
-    let import = Import::parse(&text).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let import = Import::parse(&text, &hjemmel::services::vocabulary()).unwrap_or_else(|problems| panic!("{problems:?}"));
     store.import(&import, stage.world.clock.now()).await.unwrap();
     store.close().await;
     // The register is remembered for a second.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use hjemmel::agreements::import::Import;
+use hjemmel::agreements::{Agreement, Scope, Side, Store, StoreSettings};
 use hjemmel::audit::Outcome;
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::KORSBAEK;
@@ -239,6 +241,25 @@ async fn another_authoritys_context_another_system_and_two_proofs_are_refused() 
     let answer = passing.by_token(&[], &delivery(&own, BY_TOKEN, rest)).await;
     assert_eq!(code(&answer), "SecurityModelAmbiguous", "{}", answer.text());
     assert_eq!(passing.by_token.received.get().count, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agreement_that_is_narrowed_by_what_a_service_without_a_law_cannot_apply_lets_nothing_through() {
+    let folder = folder();
+    for side in [Side::Front, Side::Back] {
+        let passing = Passing::start(folder.path(), "").await;
+        let store = Store::open(&passing.world.dir.join("agreements.sqlite"), &StoreSettings::default()).await.unwrap();
+        let of_service = |agreement: &Agreement| agreement.side == side && agreement.service == passing.folder.settings.uuid;
+        let held = store.list().await.unwrap().into_iter().find(of_service).unwrap();
+        let narrowed = Agreement { scope: Scope::read(r#"{"kle":["32.*"]}"#).unwrap(), ..held };
+        let import = Import { authorities: vec![], agreements: vec![narrowed] };
+        assert_eq!(store.import(&import, passing.world.clock.now()).await.unwrap().changed, 1);
+        store.close().await;
+        let answer = passing.by_token(&[], &plain(BY_TOKEN)).await;
+        assert_eq!(code(&answer), "ServiceAgreementNotActive", "{side:?}: {}", answer.text());
+        assert!(answer.text().contains("afgrænset på en måde, som servicen ikke anvender"), "{}", answer.text());
+        assert_eq!(passing.by_token.received.get().count, 0, "{side:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

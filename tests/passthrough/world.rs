@@ -130,7 +130,7 @@ impl Passing {
         let front =
             agreement("7a000000-0000-4000-8000-000000000001", "front", &format!("\"{thumbprint}\""), Role::Korsbaek.uuid());
         let back = agreement("7a000000-0000-4000-8000-000000000002", "back", "", Role::GatewayClient.uuid());
-        let import = Import::parse(&format!("{front}{back}")).unwrap();
+        let import = Import::parse(&format!("{front}{back}"), &hjemmel::services::vocabulary()).unwrap();
         let store = Store::open(&self.world.dir.join("agreements.sqlite"), &StoreSettings::default()).await.unwrap();
         store.import(&import, Clock::system().now()).await.unwrap();
         let route = |n: u8, receiver: &str, provider: &Provider, security: &str, pins: &str| {

@@ -15,12 +15,13 @@ use crate::{
     cli::place::{Place, PlaceError, one_line, with_store},
     clock::Clock,
     id::cvr::Cvr,
+    services,
 };
 
 /// Service agreements: who may call which service, on whose behalf, on what legal basis.
 ///
 /// A call passes only on two agreements that the authority has approved: one on the front (client system and service) and
-/// one on the back (service and benefit index), each for this environment and this day.
+/// one on the back (service and what stands behind it), each for this environment and this day.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -44,7 +45,7 @@ enum Command {
     ///
     /// The file holds [[authority]] tables (cvr, name, role = "udk" or "municipality") and [[agreement]] tables (id, side =
     /// "front" or "back", system, certificates, service, authority, environment, valid_from, valid_to, state, legal_basis,
-    /// purpose, kle, sensitivity, decided_by, decided_at, reason). Every problem is reported at once, with its line.
+    /// purpose, decided_by, decided_at, reason, and to narrow TerminalAdgang's kle and sensitivity). Every problem is reported at once, with its line.
     /// Importing the same file again changes nothing, whatever was decided since; an import never lifts a suspension.
     Import {
         /// The file
@@ -224,7 +225,7 @@ pub async fn run(
 
 fn read_import(file: &Path) -> Result<Import, AgreementError> {
     let text = std::fs::read_to_string(file).map_err(|source| AgreementError::File { path: file.to_owned(), source })?;
-    Import::parse(&text).map_err(|problems| AgreementError::Import { path: file.to_owned(), problems })
+    Import::parse(&text, &services::vocabulary()).map_err(|problems| AgreementError::Import { path: file.to_owned(), problems })
 }
 
 async fn bring_in(store: &Store, import: &Import, now: Timestamp, out: &mut impl Write) -> Result<(), AgreementError> {

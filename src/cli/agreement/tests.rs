@@ -27,6 +27,7 @@ const FILE: &str = r#"
     state = "ANMODET"
     legal_basis = "LUD § 8, stk. 1"
     purpose = "prøve"
+    kle = ["32.03.*", "32.06.04"]
 "#;
 
 struct House(tempfile::TempDir);
@@ -85,6 +86,7 @@ async fn an_agreement_is_imported_listed_approved_and_shown_with_its_history() {
     assert!(shown.contains("holds now     GODKENDT"), "{shown}");
     assert!(shown.contains("ANMODET -> GODKENDT  A. Prøve  sag 1"), "{shown}");
     assert!(shown.contains("Korsbæk Kommune"), "{shown}");
+    assert!(shown.contains("kle           32.03.*, 32.06.04\nsensitivity   no constraint\n"), "{shown}");
     let again = house.run(&["import", &house.path("agreements.toml")]).await.unwrap();
     assert!(again.starts_with("1 authorities; agreements: 0 added, 0 changed, 1 unchanged\n"), "{again}");
     assert!(again.contains(&format!("agreement {ID} stays GODKENDT")), "{again}");
@@ -215,7 +217,8 @@ async fn json_has_every_field_of_the_file_and_the_history() {
     let shown: serde_json::Value = serde_json::from_str(&house.run(&["show", ID, "--json"]).await.unwrap()).unwrap();
     let in_file: toml::Table = FILE.parse().unwrap();
     let agreement = in_file["agreement"].as_array().unwrap()[0].as_table().unwrap();
-    for (field, value) in agreement.iter().filter(|(field, _)| !["state", "valid_from"].contains(&field.as_str())) {
+    assert_eq!((&shown["kle"], &shown["sensitivity"]), (&serde_json::json!(["32.03.*", "32.06.04"]), &serde_json::json!([])));
+    for (field, value) in agreement.iter().filter(|(field, _)| !["state", "valid_from", "kle"].contains(&field.as_str())) {
         assert_eq!(shown[field].as_str(), value.as_str(), "{field}");
     }
     assert_eq!((shown["valid_from"].as_str(), &shown["valid_to"]), (Some("2025-12-31T23:00:00Z"), &serde_json::Value::Null));

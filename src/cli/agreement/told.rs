@@ -1,14 +1,19 @@
 //! How agreements are printed: for a reader, and as JSON.
 
-use std::io::{self, Write};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{self, Write},
+};
 
 use jiff::{Timestamp, civil::Time};
 use serde::Serialize;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
     agreements::{Agreement, Authority, Decision, Standing, State},
     clock::copenhagen,
+    services,
 };
 
 /// Three lines for each agreement.
@@ -38,7 +43,6 @@ pub(super) fn one(
     now: Timestamp,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let or_none = |items: String| if items.is_empty() { "no constraint".to_owned() } else { items };
     writeln!(out, "id            {}", agreement.id)?;
     writeln!(out, "side          {}", agreement.side.name())?;
     writeln!(out, "holds now     {}", agreement.standing(now).told().en())?;
@@ -57,8 +61,9 @@ pub(super) fn one(
     )?;
     writeln!(out, "legal basis   {}", agreement.legal_basis)?;
     writeln!(out, "purpose       {}", agreement.purpose)?;
-    writeln!(out, "KLE           {}", or_none(agreement.kle.join(", ")))?;
-    writeln!(out, "sensitivity   {}", or_none(agreement.sensitivity.join(", ")))?;
+    for (name, value) in scope(agreement) {
+        writeln!(out, "{name:<13} {}", value.map_or("no constraint".to_owned(), narrowed))?;
+    }
     writeln!(out, "decisions")?;
     for decision in decisions {
         let from = decision.from.map_or("(new)", State::wire_name);
@@ -79,6 +84,18 @@ pub(super) fn decided(agreement: &Agreement, now: Timestamp, out: &mut impl Writ
         Standing::Over => writeln!(out, "it opens nothing, for its time is over: valid_to has passed"),
         Standing::Holds | Standing::State(_) => Ok(()),
     }
+}
+
+/// Everything that an agreement may be narrowed by, and what else this one is narrowed by.
+fn scope(agreement: &Agreement) -> impl Iterator<Item = (&str, Option<&Value>)> {
+    let known = services::vocabulary().scope.into_iter().map(|key| key.name);
+    let names: BTreeSet<&str> = known.chain(agreement.scope.names()).collect();
+    names.into_iter().map(|name| (name, agreement.scope.get(name)))
+}
+
+fn narrowed(to: &Value) -> String {
+    let one = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    to.as_array().map_or_else(|| one(to), |items| items.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
 fn period(agreement: &Agreement, now: Timestamp) -> String {
@@ -123,8 +140,9 @@ struct Row<'a> {
     state: &'static str,
     legal_basis: &'a str,
     purpose: &'a str,
-    kle: &'a [String],
-    sensitivity: &'a [String],
+    /// What it is narrowed to, each under the key of the file.
+    #[serde(flatten)]
+    scope: BTreeMap<&'a str, Value>,
     decided_by: Option<&'a str>,
     decided_at: Option<Timestamp>,
     reason: Option<&'a str>,
@@ -161,8 +179,7 @@ impl<'a> Row<'a> {
             state: agreement.state.wire_name(),
             legal_basis: &agreement.legal_basis,
             purpose: &agreement.purpose,
-            kle: &agreement.kle,
-            sensitivity: &agreement.sensitivity,
+            scope: scope(agreement).map(|(name, value)| (name, value.cloned().unwrap_or_else(|| json!([])))).collect(),
             decided_by: agreement.decided_by.as_deref(),
             decided_at: agreement.decided_at,
             reason: agreement.reason.as_deref(),
@@ -179,7 +196,7 @@ pub(super) fn list_as_json(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let rows: Vec<_> = agreements.iter().map(|agreement| Row::of(agreement, authorities, now)).collect();
-    json(&rows, out)
+    write_json(&rows, out)
 }
 
 /// One agreement with its history.
@@ -198,10 +215,10 @@ pub(super) fn one_as_json(
         recorded_at: decision.at,
         reason: decision.reason.as_deref(),
     });
-    json(&Row { decisions: Some(past.collect()), ..Row::of(agreement, authorities, now) }, out)
+    write_json(&Row { decisions: Some(past.collect()), ..Row::of(agreement, authorities, now) }, out)
 }
 
-fn json(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+fn write_json(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, value)?;
     writeln!(out)
 }

@@ -25,6 +25,7 @@ use crate::outbound::{Outbound, OutboundSettings};
 use crate::saml::trust::{Issuer, Trust};
 use crate::services::terminaladgang::law::document::Policy;
 use crate::services::terminaladgang::names::SERVICE_PATH;
+use crate::services::vocabulary;
 use crate::signature::credentials::Credentials;
 use crate::signature::key::{Certificate, SigningKey};
 use crate::sts::Token;
@@ -204,7 +205,7 @@ impl World {
         let sts_address: Uri = format!("https://localhost:{}{}", sts.address().port(), sts::PATH).parse()?;
         fetch_metadata(&pki, &sts_address, &dir.join("sts-metadata.xml")).await?;
         let store = Store::open(&dir.join("agreements.sqlite"), &StoreSettings::default()).await?;
-        let import = Import::parse(&agreements(&pki, narrowed)?).map_err(|problems| format!("{problems:?}"))?;
+        let import = Import::parse(&agreements(&pki, narrowed)?, &vocabulary()).map_err(|problems| format!("{problems:?}"))?;
         store.import(&import, clock.now()).await?;
         store.close().await;
 

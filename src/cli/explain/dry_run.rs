@@ -37,6 +37,7 @@ use crate::services::terminaladgang::law::request::Outcome as WindowOutcome;
 use crate::services::terminaladgang::names;
 use crate::services::terminaladgang::owners::{Behind, Register};
 use crate::services::terminaladgang::release::ask;
+use crate::services::terminaladgang::scope::Scope;
 use crate::services::terminaladgang::settings::Settings;
 use crate::soap::document::{Document, Element, NodeId};
 use crate::soap::envelope::{Envelope, Version};
@@ -551,8 +552,10 @@ fn agreements_said(agreed: &Agreed) -> Vec<Fact> {
     for (side_da, side_en, agreement) in [("Anvenderaftale", "Front", &agreed.front), ("Indeksaftale", "Back", &agreed.back)] {
         let (id, basis) = (agreement.id, &agreement.legal_basis);
         facts.push(Fact::new(format!("{side_da} {id}, {basis}."), format!("{side_en}: agreement {id}, {basis}.")));
+        // One that this service cannot read is refused by the step after this.
+        let scope = agreement.scope.to::<Scope>().unwrap_or_default();
         for (what_da, what_en, list) in
-            [("KLE-numre", "KLE numbers", &agreement.kle), ("følsomhed", "sensitivity", &agreement.sensitivity)]
+            [("KLE-numre", "KLE numbers", &scope.kle), ("følsomhed", "sensitivity", &scope.sensitivity)]
         {
             if !list.is_empty() {
                 let list = list.join(", ");

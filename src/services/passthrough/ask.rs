@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use super::refusal::ContractRefusal;
 use super::settings::Settings;
 use super::side::{Bound, Sides};
@@ -42,6 +44,11 @@ impl OfCall for Valid {
     }
 }
 
+/// What an agreement may be narrowed to here: nothing, for a message is passed on whole.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Unnarrowed {}
+
 /// The step.
 pub struct SchemaStep {
     /// The service.
@@ -65,6 +72,7 @@ impl Check for SchemaStep {
     type Out = Valid;
 
     async fn check(&self, admitted: Admitted) -> Result<Valid, Refusal> {
+        admitted.front().scope.to::<Unnarrowed>()?;
         let authenticated = admitted.authenticated();
         let enveloped = authenticated.enveloped();
         let security = match authenticated.caller().binding() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::ask::Valid;
+use super::ask::{Unnarrowed, Valid};
 use super::content::{self, Sent};
 use super::providers::Providers;
 use super::refusal::ContractRefusal;
@@ -100,6 +100,7 @@ impl Check for DirectStep {
             }
         });
         let routed = self.back.route(valid.admitted(), &peer).await?;
+        routed.back().scope.to::<Unnarrowed>()?;
         let security = route.security.model();
         let bound = self.sides.towards(valid.operation(), security);
         let operation = bound.operation().ok_or(Refusal::Internal)?;

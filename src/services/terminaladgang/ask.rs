@@ -22,6 +22,7 @@ use crate::services::terminaladgang::law::request::{self, Search};
 use crate::services::terminaladgang::law::rules::{Future, Naive, Outside, PersonCheck};
 use crate::services::terminaladgang::law::window::Window;
 use crate::services::terminaladgang::names;
+use crate::services::terminaladgang::scope::Scope;
 use crate::soap::document::Element;
 use crate::soap::envelope::Version;
 
@@ -226,12 +227,13 @@ fn constraints(
         state: Detail::new(format!("ulæselig afgrænsning {what}"), format!("unreadable constraint {what}")),
     };
     for agreement in agreements {
-        if !agreement.kle.is_empty() {
-            kle = kle.and(agreement.kle.iter().map(String::as_str)).map_err(|what| unreadable(&what.0))?;
+        let scope: Scope = agreement.scope.to()?;
+        if !scope.kle.is_empty() {
+            kle = kle.and(scope.kle.iter().map(String::as_str)).map_err(|what| unreadable(&what.0))?;
         }
-        if !agreement.sensitivity.is_empty() {
-            sensitivity =
-                sensitivity.and(agreement.sensitivity.iter().map(String::as_str)).map_err(|what| unreadable(&what.0))?;
+        if !scope.sensitivity.is_empty() {
+            let named = scope.sensitivity.iter().map(String::as_str);
+            sensitivity = sensitivity.and(named).map_err(|what| unreadable(&what.0))?;
         }
     }
     Ok((kle, sensitivity))

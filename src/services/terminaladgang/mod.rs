@@ -15,6 +15,7 @@ pub mod names;
 pub mod owners;
 pub mod persons;
 pub mod release;
+pub mod scope;
 pub mod settings;
 
 use bytes::Bytes;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::agreements::{Agreement, Agreements, Role};
+use crate::agreements::{Agreement, Agreements};
 use crate::gateway::agreement::Admitted;
 use crate::gateway::call::{Call, OfCall};
 use crate::gateway::route::{BackAgreements, Routed};
@@ -14,6 +14,7 @@ use crate::id::cvr::Cvr;
 use crate::peer::Peer;
 use crate::refusal::Refusal;
 use crate::services::terminaladgang::names;
+use crate::services::terminaladgang::scope::Part;
 
 /// A call that may go on to the index, and whose benefits it may be shown.
 pub struct Owned {
@@ -76,9 +77,9 @@ impl Check for OwnersStep {
 
     async fn check(&self, admitted: Admitted) -> Result<Owned, Refusal> {
         let authority = *admitted.authenticated().caller().authority();
-        let role = self.register.role(authority).await?;
+        let part = self.register.part(authority).await?;
         let routed = self.back.route(&admitted, &self.peer).await?;
-        let Counterpart { owners, agreements } = self.register.counterpart(&self.back, role, authority).await?;
+        let Counterpart { owners, agreements } = self.register.counterpart(&self.back, part, authority).await?;
         admitted.call().note(|record| record.back_agreements.extend(agreements));
         Ok(Owned { admitted, routed, owners })
     }
@@ -99,24 +100,24 @@ impl Register {
     /// # Errors
     /// `AuthorityUnknown`, `BackAgreementNotFound`, `ServiceAgreementNotActive`, `AgreementsUnavailable`.
     pub async fn behind(&self, back: &BackAgreements, authority: Cvr) -> Result<Behind, Refusal> {
-        let role = self.role(authority).await?;
+        let part = self.part(authority).await?;
         let own = back.of(authority, &names::index()).await?;
-        Ok(Behind { back: own, counterpart: self.counterpart(back, role, authority).await? })
+        Ok(Behind { back: own, counterpart: self.counterpart(back, part, authority).await? })
     }
 
-    async fn role(&self, authority: Cvr) -> Result<Role, Refusal> {
-        let role = self.agreements.authority(authority).await?.role;
+    async fn part(&self, authority: Cvr) -> Result<Part, Refusal> {
+        let part = Part::of(&self.agreements.authority(authority).await?.role);
         // Two places say who UDK is, the configuration and the register. Where they differ nobody is UDK.
-        match (role, authority == self.udk) {
-            (Role::Udk, true) | (Role::Municipality, false) => Ok(role),
+        match (part, authority == self.udk) {
+            (Some(part @ Part::Udk), true) | (Some(part @ Part::Municipality), false) => Ok(part),
             _ => Err(Refusal::AuthorityUnknown),
         }
     }
 
     /// A municipality is shown UDK's benefits; UDK is shown those of the municipalities that approved it.
-    async fn counterpart(&self, back: &BackAgreements, role: Role, authority: Cvr) -> Result<Counterpart, Refusal> {
+    async fn counterpart(&self, back: &BackAgreements, part: Part, authority: Cvr) -> Result<Counterpart, Refusal> {
         let register = self.agreements.register().await?;
-        if role == Role::Municipality {
+        if part == Part::Municipality {
             let udk = register.get(&self.udk).ok_or(Refusal::AuthorityUnknown)?;
             return Ok(Counterpart { owners: BTreeMap::from([(self.udk, udk.name.clone())]), agreements: Vec::new() });
         }
@@ -124,7 +125,8 @@ impl Register {
         let approved = approved.map_err(|refusal| refusal.of_peer(&names::index()))?;
         let (mut owners, mut agreements) = (BTreeMap::new(), Vec::new());
         for (cvr, agreement) in approved.iter() {
-            if let Some(known) = register.get(cvr).filter(|known| *cvr != authority && known.role == Role::Municipality) {
+            let known = register.get(cvr).filter(|known| Part::of(&known.role) == Some(Part::Municipality));
+            if let Some(known) = known.filter(|_| *cvr != authority) {
                 owners.insert(*cvr, known.name.clone());
                 agreements.push(agreement.id);
             }

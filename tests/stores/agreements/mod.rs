@@ -96,7 +96,7 @@ impl House {
     async fn with(text: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("agreements.sqlite"), &StoreSettings::default()).await.unwrap();
-        store.import(&Import::parse(text).unwrap(), at("2026-01-02T00:00:00Z")).await.unwrap();
+        store.import(&Import::parse(text, &hjemmel::services::vocabulary()).unwrap(), at("2026-01-02T00:00:00Z")).await.unwrap();
         Self { dir, store }
     }
 
@@ -259,10 +259,10 @@ async fn every_write_that_could_change_an_answer_makes_a_new_revision_and_nothin
     house.store.decide(FRONT, State::Suspended, "underskriver", "prøve", at(NOW)).await.unwrap();
     let suspended = house.store.revision().await.unwrap();
     assert_ne!(suspended, before, "a decision");
-    house.store.import(&Import::parse(AUTHORITIES).unwrap(), at(NOW)).await.unwrap();
+    house.store.import(&Import::parse(AUTHORITIES, &hjemmel::services::vocabulary()).unwrap(), at(NOW)).await.unwrap();
     assert_eq!(house.store.revision().await.unwrap(), suspended, "the same register again");
     let renamed = AUTHORITIES.replace("Prøvekommunen", "Prøve Kommune");
-    house.store.import(&Import::parse(&renamed).unwrap(), at(NOW)).await.unwrap();
+    house.store.import(&Import::parse(&renamed, &hjemmel::services::vocabulary()).unwrap(), at(NOW)).await.unwrap();
     assert_ne!(house.store.revision().await.unwrap(), suspended, "the register");
     let held = house.store.revision().await.unwrap();
     house.store.decide(FRONT, State::Rejected, "underskriver", "prøve", at(NOW)).await.unwrap_err();
@@ -450,7 +450,7 @@ async fn the_register_names_authorities_and_refuses_unknown_ones() {
 async fn importing_the_same_file_again_changes_nothing_whatever_was_decided_since() {
     let requested = [AUTHORITIES, &agreement(FRONT, "front", "11111111", "ANMODET", "2026-01-01", "2027-01-01")].concat();
     let house = House::with(&requested).await;
-    let import = Import::parse(&requested).unwrap();
+    let import = Import::parse(&requested, &hjemmel::services::vocabulary()).unwrap();
     let steps = [None, Some(State::Approved), Some(State::Suspended), Some(State::Approved), Some(State::Terminated)];
     for (made, to) in steps.into_iter().enumerate() {
         if let Some(to) = to {
@@ -473,6 +473,7 @@ async fn an_import_never_lifts_a_suspension_but_may_end_the_agreement() {
         let text = agreement(FRONT, "front", "11111111", state, "2026-01-01", "2027-01-01");
         Import::parse(
             &[AUTHORITIES, &text.replace("2026-01-01T00:00:00+01:00\n        ", "2026-11-21T00:00:00+01:00\n        ")].concat(),
+            &hjemmel::services::vocabulary(),
         )
         .unwrap()
     };
@@ -492,7 +493,7 @@ async fn a_requested_agreement_on_other_terms_never_changes_an_approved_one() {
     let house = House::with(&requested).await;
     house.store.decide(FRONT, State::Approved, "underskriver", "sag", at(NOW)).await.unwrap();
     let approved = house.store.get(FRONT).await.unwrap();
-    let wider = Import::parse(&requested.replace("2027-01-01", "2037-01-01")).unwrap();
+    let wider = Import::parse(&requested.replace("2027-01-01", "2037-01-01"), &hjemmel::services::vocabulary()).unwrap();
     assert!(matches!(house.store.import(&wider, at(NOW)).await, Err(StoreError::Conflicts(_))));
     assert_eq!(house.store.get(FRONT).await.unwrap(), approved);
 }
@@ -500,7 +501,7 @@ async fn a_requested_agreement_on_other_terms_never_changes_an_approved_one() {
 #[tokio::test]
 async fn terms_that_change_by_a_new_approval_have_it_in_their_history() {
     let house = House::with(&both_sides()).await;
-    let mut import = Import::parse(&both_sides()).unwrap();
+    let mut import = Import::parse(&both_sides(), &hjemmel::services::vocabulary()).unwrap();
     import.agreements[0].purpose = "et andet formål".into();
     import.agreements[0].reason = Some("tillæg til aftalen".into());
     assert_eq!(house.store.import(&import, at(NOW)).await.unwrap().changed, 1);
@@ -533,7 +534,7 @@ async fn a_suspension_is_lifted_or_ended_by_a_decision_of_its_own() {
 async fn a_decision_on_what_was_shown_is_refused_where_it_has_changed_since() {
     let house = House::with(&both_sides()).await;
     let shown = house.store.get(FRONT).await.unwrap();
-    let mut import = Import::parse(&both_sides()).unwrap();
+    let mut import = Import::parse(&both_sides(), &hjemmel::services::vocabulary()).unwrap();
     import.agreements[0].purpose = "et andet formål".into();
     house.store.import(&import, at(NOW)).await.unwrap();
     let refused = house.store.decide_as_shown(&shown, State::Suspended, "underskriver", "sag", at(NOW)).await;
@@ -545,7 +546,7 @@ async fn a_decision_on_what_was_shown_is_refused_where_it_has_changed_since() {
 #[tokio::test]
 async fn an_import_is_all_or_nothing_and_reports_every_contradiction() {
     let house = House::with(&both_sides()).await;
-    let mut import = Import::parse(&both_sides()).unwrap();
+    let mut import = Import::parse(&both_sides(), &hjemmel::services::vocabulary()).unwrap();
     import.authorities[0].name = "Et andet navn".into();
     import.agreements[0].system = Uuid::nil();
     import.agreements[1].authority = "99999999".parse().unwrap();
@@ -595,7 +596,7 @@ async fn two_decisions_at_once_end_in_one() {
 async fn agreements_survive_closing_and_opening_the_store() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("agreements.sqlite");
-    let import = Import::parse(&both_sides()).unwrap();
+    let import = Import::parse(&both_sides(), &hjemmel::services::vocabulary()).unwrap();
     let store = Store::open(&path, &StoreSettings::default()).await.unwrap();
     store.import(&import, at(NOW)).await.unwrap();
     store.close().await;
@@ -603,4 +604,71 @@ async fn agreements_survive_closing_and_opening_the_store() {
     let mut held = store.list().await.unwrap();
     held.sort_by_key(|agreement| agreement.id);
     assert_eq!(held, import.agreements, "every field comes back as it was");
+}
+
+/// What the release before wrote for an agreement with these lists.
+const BEFORE: &str = "INSERT INTO agreement (id, side, system, service, authority, environment, valid_from, valid_to, state,
+        legal_basis, purpose, kle, sensitivity, decided_by, decided_at, reason)
+    VALUES (?, 'front', '6d0d6e2e-7d8f-4a54-8a3a-0e7d3f5f9a11', '3053ec89-31fe-4206-878b-bba6783d7a88', '11111111', 'exttest',
+        '2025-12-31T23:00:00Z', NULL, 'GODKENDT', 'LUD § 8, stk. 1', 'prøve', ?, ?, 'prøve', '2025-12-31T23:00:00Z', NULL)";
+
+/// A store of the release before, with a narrowed agreement for each pair of lists.
+async fn store_of_before(dir: &tempfile::TempDir, narrowed: &[(&str, &str)]) -> sqlx::SqlitePool {
+    let before = routes::raw(dir).await;
+    routes::migrations_to(4).run(&before).await.unwrap();
+    for (cvr, name, role) in [("11111111", "Korsbæk Kommune", "municipality"), ("99999991", "Udbetaling Danmark", "udk")] {
+        let authority = sqlx::query("INSERT INTO authority (cvr, name, role) VALUES (?, ?, ?)").bind(cvr).bind(name).bind(role);
+        authority.execute(&before).await.unwrap();
+    }
+    for (number, (kle, sensitivity)) in (1..).zip(narrowed) {
+        let id = Uuid::from_u128(number).to_string();
+        sqlx::query(BEFORE).bind(&id).bind(*kle).bind(*sensitivity).execute(&before).await.unwrap();
+        for certificate in [&b"client"[..], b"client, renewed"] {
+            let thumbprint = Thumbprint::of_der(certificate).to_string();
+            let held = sqlx::query("INSERT INTO agreement_certificate (agreement, thumbprint) VALUES (?, ?)");
+            held.bind(&id).bind(thumbprint).execute(&before).await.unwrap();
+        }
+        let decided = "INSERT INTO agreement_decision (agreement, from_state, to_state, decided_by, decided_at, at, reason)
+             VALUES (?, NULL, 'GODKENDT', 'prøve', '2025-12-31T23:00:00Z', '2026-01-02T00:00:00Z', NULL)";
+        sqlx::query(decided).bind(&id).execute(&before).await.unwrap();
+    }
+    before
+}
+
+#[tokio::test]
+async fn a_store_of_the_release_before_keeps_what_its_agreements_are_narrowed_to_and_the_roles() {
+    let dir = tempfile::tempdir().unwrap();
+    let narrowed = [
+        ("[]", "[]", "{}"),
+        (r#"["32.*","33.03.04"]"#, "[]", r#"{"kle":["32.*","33.03.04"]}"#),
+        ("[]", r#"["VIP_SAGER"]"#, r#"{"sensitivity":["VIP_SAGER"]}"#),
+        (r#"["32.*"]"#, r#"["VIP_SAGER"]"#, r#"{"kle":["32.*"],"sensitivity":["VIP_SAGER"]}"#),
+    ];
+    store_of_before(&dir, &narrowed.map(|(kle, sensitivity, _)| (kle, sensitivity))).await.close().await;
+    let store = Store::open(&dir.path().join("agreements.sqlite"), &StoreSettings::default()).await.unwrap();
+    for (number, (_, _, scope)) in (1..).zip(narrowed) {
+        let held = store.get(Uuid::from_u128(number)).await.unwrap();
+        assert_eq!((held.scope.to_string().as_str(), held.certificates.len()), (scope, 2));
+        assert_eq!(store.decisions(held.id).await.unwrap().len(), 1);
+    }
+    let roles = store.authorities().await.unwrap().into_iter().map(|authority| authority.role.as_str().to_owned());
+    assert_eq!(roles.collect::<Vec<_>>(), ["municipality", "udk"]);
+    // The file that the last of them came from says the same as the store, whose form is canonical.
+    let text = agreement(Uuid::from_u128(4), "front", "11111111", "GODKENDT", "2026-01-01", "2027-01-01")
+        .replace("valid_to = 2027-01-01T00:00:00+01:00", "sensitivity = [\"VIP_SAGER\"]\nkle = [\"32.*\", \"32.*\"]");
+    let import = Import::parse(&text, &hjemmel::services::vocabulary()).unwrap();
+    assert_eq!(store.import(&import, at(NOW)).await.unwrap().unchanged, 1);
+}
+
+#[tokio::test]
+async fn a_row_without_a_scope_or_with_another_spelling_of_one_is_no_agreement() {
+    let house = House::with(&both_sides()).await;
+    let raw = routes::raw(&house.dir).await;
+    for scope in ["", "[]", "{ }", r#"{"kle":["32.*"],"kle":[]}"#] {
+        sqlx::query("UPDATE agreement SET scope = ?").bind(scope).execute(&raw).await.unwrap();
+        let unreadable = house.store.get(FRONT).await;
+        assert!(matches!(unreadable, Err(StoreError::Unreadable { column: "scope" })), "{scope}: {unreadable:?}");
+    }
+    sqlx::query("INSERT INTO authority (cvr, name) VALUES ('99999999', 'uden rolle')").execute(&raw).await.unwrap();
+    assert!(matches!(house.store.authorities().await, Err(StoreError::Unreadable { column: "role" })));
 }

@@ -451,7 +451,7 @@ async fn routes_of_a_store_that_is_restored_by_rename_are_read_from_the_next_cal
 }
 
 /// A store's file, reached without the product.
-async fn raw(dir: &tempfile::TempDir) -> sqlx::SqlitePool {
+pub(super) async fn raw(dir: &tempfile::TempDir) -> sqlx::SqlitePool {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(dir.path().join("agreements.sqlite"));
     sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect_with(options.create_if_missing(true)).await.unwrap()
 }
@@ -486,7 +486,7 @@ async fn the_schema_refuses_what_is_written_by_other_means() {
 }
 
 /// The migrations of this release up to `version`.
-fn migrations_to(version: i64) -> sqlx::migrate::Migrator {
+pub(super) fn migrations_to(version: i64) -> sqlx::migrate::Migrator {
     static ALL: sqlx::migrate::Migrator = sqlx::migrate!();
     sqlx::migrate::Migrator::with_migrations(ALL.iter().filter(|one| one.version <= version).cloned().collect())
 }
