@@ -40,6 +40,7 @@ pub mod soap;
 
 pub mod agreements;
 pub mod audit;
+pub mod objects;
 pub mod peer;
 pub mod saml;
 pub mod sts;

@@ -14,6 +14,7 @@ pub mod demo;
 pub mod explain;
 mod help;
 mod lang;
+pub mod objects;
 pub mod place;
 pub mod policy;
 pub mod route;
@@ -61,6 +62,8 @@ enum Command {
     Route(Box<route::Args>),
     /// Pass-through services: a folder of published files and a service.toml each
     Service(service::Args),
+    /// The object store: its keys, and what it is good for
+    Objects(objects::Args),
     /// The audit log: verify, search, open, retire
     Audit(audit::Args),
     /// Run a token service or a benefit index for development
@@ -131,6 +134,7 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
             output::Stdout.flush()?;
             result.map_err(Into::into).and(done)
         }
+        Command::Objects(args) => objects::run(&args, clock).await.and(done),
         Command::Service(args) => service::run(&args, &mut output::Stdout).await,
         Command::Stub(args) => Ok(stub::run(&args, clock).await?),
         Command::Certs(args) => certs::run(&args, clock).map_err(Into::into).and(done),

@@ -7,6 +7,7 @@
 mod certificates;
 mod draft;
 mod limits;
+mod objects;
 mod peer;
 pub(crate) mod reader;
 mod report;
@@ -75,6 +76,8 @@ pub struct Config<S> {
     pub agreements: Agreements,
     /// The audit log.
     pub audit: Audit,
+    /// Where contents of files lie; `None`: nothing here keeps any.
+    pub objects: Option<crate::objects::Settings>,
     /// Limits at the edge.
     pub limits: EdgeLimits,
     /// Limits on messages and answers.

@@ -89,6 +89,18 @@ impl<'a> Reader<'a> {
         self.within(key, table, value.map(Spanned::span), read)
     }
 
+    /// As [`Reader::section`], of a table that may be absent.
+    pub(crate) fn optional_section<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&mut Reader<'a>) -> Option<T>,
+    ) -> Option<Option<T>> {
+        match self.find(key).or_else(|| self.misspelt_section(key)) {
+            None => Some(None),
+            Some(_) => self.section(key, read).map(Some),
+        }
+    }
+
     /// Reads each table in the table `key`, as `[peer.NAME]`, with `read`, and gives those that could be read by their names.
     pub(crate) fn each<T>(
         &mut self,

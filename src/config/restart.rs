@@ -21,6 +21,7 @@ impl<S> Config<S> {
             keep.setting("admin.client_roots", &mut self.admin.client_roots, &running.admin.client_roots);
         }
         keep.setting("agreements", &mut self.agreements, &running.agreements);
+        keep.setting("objects", &mut self.objects, &running.objects);
         keep.setting("audit", &mut self.audit, &running.audit);
         keep.setting("limits", &mut self.limits, &running.limits);
         differing

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::reader::Reader;
 use super::{
     Admin, Agreements, Audit, Config, ConnectionLimits, Credentials, DomainLists, EdgeLimits, Keeping, Listen, LogFormat,
-    MessageLimits, Peer, Revocation, ServiceSection, Signers, Stapling, Sts, Tokens, WithoutList, limits, peer, retired,
+    MessageLimits, Peer, Revocation, ServiceSection, Signers, Stapling, Sts, Tokens, WithoutList, limits, objects, peer, retired,
 };
 
 /// The sections, each as far as it could be read: `None` where a problem with it has been reported.
@@ -32,6 +32,7 @@ pub struct Sections<S> {
     pub outbound: Option<ConnectionLimits>,
     pub agreements: Option<Agreements>,
     pub audit: Option<Audit>,
+    pub objects: Option<Option<crate::objects::Settings>>,
     pub limits: Option<(EdgeLimits, MessageLimits)>,
 }
 
@@ -56,6 +57,7 @@ impl<S> Default for Sections<S> {
             outbound: None,
             agreements: None,
             audit: None,
+            objects: None,
             limits: None,
         }
     }
@@ -82,6 +84,7 @@ impl<S> Sections<S> {
             outbound: self.outbound?,
             agreements: self.agreements?,
             audit: self.audit?,
+            objects: self.objects?,
             limits,
             messages,
         })
@@ -113,6 +116,7 @@ pub(super) fn read<S: ServiceSection>(root: &mut Reader<'_>) -> Sections<S> {
         outbound: root.section("outbound", read_outbound),
         agreements: root.section("agreements", read_agreements),
         audit: root.section("audit", read_audit),
+        objects: root.optional_section("objects", objects::read),
         limits: root.section("limits", |section| limits::read(section)),
     }
 }

@@ -104,6 +104,55 @@ fn the_example_names_every_setting_and_every_default_it_states_is_the_one_in_the
     }
 }
 
+/// The example with its section of the object store written out.
+fn with_objects(dir: &tempfile::TempDir, text: &str) -> String {
+    for file in ["content.key", "s3.id", "s3.secret"] {
+        std::fs::write(dir.path().join(file), "x").unwrap();
+    }
+    let (before, section) = text.split_once("#example: [objects]").unwrap();
+    let (section, after) = section.split_once("\n\n").unwrap();
+    format!("{before}[objects]{}\n\n{after}", section.replace("#example: ", ""))
+}
+
+#[test]
+fn the_example_of_an_object_store_names_every_setting_and_their_defaults() {
+    let (dir, text) = set_up();
+    let written = with_objects(&dir, &text);
+    let by_example = settings(&dir, &written);
+    let mut given = Vec::new();
+    for (setting, (value, left_out)) in by_example.iter().filter(|(setting, _)| setting.starts_with("objects.")) {
+        assert!(!left_out, "{setting} is not in the example");
+        let key = setting.trim_start_matches("objects.");
+        let without: String =
+            written.lines().filter(|line| !line.starts_with(&format!("{key} = "))).map(|line| line.to_owned() + "\n").collect();
+        let (config, gathered) = read(&without, dir.path(), now());
+        let by_default = gathered.seen.into_inner().into_iter().find(|seen| seen.setting == *setting).unwrap().value;
+        match config.is_some() && key != "endpoint" && key != "roots" && key != "key" {
+            true => assert_eq!(&by_default, value, "{setting}: the example states another default than the code"),
+            false => given.push(key.to_owned()),
+        }
+    }
+    assert_eq!(given, ["access_key_id", "endpoint", "key", "roots", "secret_access_key", "url"]);
+}
+
+#[test]
+fn an_object_store_is_a_folder_or_a_bucket_reached_by_tls() {
+    let (dir, text) = set_up();
+    let text = with_objects(&dir, &text);
+    let with = |from: &str, to: &str| text.replace(from, to);
+    for (from, to, said) in [
+        ("s3://hjemmel/exttest", "file:files", "objects.region: is not a setting"),
+        ("s3://hjemmel/exttest", "/srv/files", "is not the place of an object store"),
+        ("s3://hjemmel/exttest", "s3://Hjemmel", "is not the place of an object store"),
+        ("s3://hjemmel/exttest", "s3://hjemmel/a//b", "is not the place of an object store"),
+        ("https://s3.example", "http://s3.example", "is not an https address"),
+        ("8388608", "1000", "is out of range"),
+    ] {
+        let told = refused(&dir, &with(from, to));
+        assert!(told.contains(said), "{to}: {told}");
+    }
+}
+
 #[test]
 fn what_is_shown_of_a_configuration_holds_no_key() {
     let (dir, text) = set_up();

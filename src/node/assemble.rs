@@ -27,6 +27,7 @@ use crate::gateway::{Front, GatewayService};
 use crate::metrics::Metrics;
 use crate::node::Config;
 use crate::node::domains::domains;
+use crate::objects::Objects;
 use crate::outbound::breaker::{Breaker, BreakerSettings};
 use crate::outbound::{ConnectionLimits, Outbound, OutboundSettings, SetupError, counts};
 use crate::revocation::list::RevocationError;
@@ -107,6 +108,9 @@ pub enum AssembleError {
     /// The agreements.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The object store.
+    #[error(transparent)]
+    Objects(#[from] crate::objects::settings::OpenError),
     /// The audit's keys.
     #[error(transparent)]
     AuditKeys(#[from] keys::KeyError),
@@ -129,6 +133,8 @@ pub enum AssembleError {
 pub struct Lasting {
     /// The agreements.
     pub agreements: Agreements,
+    /// Where contents of files lie.
+    pub objects: Option<Objects>,
     /// The audit.
     pub audit: Audit,
     /// Seals persons for the audit.
@@ -204,11 +210,14 @@ impl Lasting {
             staleness: config.agreements.max_staleness,
             ..CacheSettings::default()
         };
+        let objects = config.objects.as_ref().map(|settings| settings.open()).transpose()?;
+        tokio::spawn(tell_of_objects(objects.clone()));
         let audit = start_audit(&config.audit, clock, metrics, on_close)?;
         // A message can be replayed as long as its Timestamp holds: the greatest age and the skew, and twice that to be safe.
         let keep = (config.timestamp_max_age + config.clock_skew) * 2;
         Ok(Self {
             agreements: Agreements::new(store, cache),
+            objects,
             audit,
             sealer: Arc::new(keys::sealer(&config.audit.pseudonym_key, &config.audit.auditors)?),
             replay: Arc::new(ReplayMemory::new(config.replay_capacity, keep, clock.now())),
@@ -226,6 +235,17 @@ impl Lasting {
     pub fn of(&self, config: &Config, lists: &ListsByDomain) -> Self {
         let known = |(name, peer): (&String, &config::Peer)| (name.clone(), Known::of(peer, self.peers.get(name)));
         Self { peers: config.peers.iter().map(known).collect(), domains: self.domains.of(lists), ..self.clone() }
+    }
+}
+
+/// Asks the object store what it is good for, and logs it. Calls do not depend on it, so that the start does not either.
+async fn tell_of_objects(objects: Option<Objects>) {
+    match objects {
+        None => {}
+        Some(objects) => match objects.probe().await {
+            Ok(found) => tracing::info!(%found, "the object store answers"),
+            Err(error) => tracing::error!(%error, "the object store cannot be used: no file can be taken or handed out"),
+        },
     }
 }
 

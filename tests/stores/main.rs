@@ -1,4 +1,4 @@
-//! What is kept, through real files and a real PostgreSQL: agreements, routes, and the audit log.
+//! What is kept, through real files and a real PostgreSQL: agreements, routes, the audit log, and contents of files.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -10,6 +10,7 @@
 mod agreements;
 mod audit;
 mod database;
+mod objects;
 #[allow(dead_code)] // the other test programs use the rest
 #[path = "../support/postgres/mod.rs"]
 mod postgres;

@@ -13,7 +13,7 @@ use syn::Item;
 /// has a place of its own stands by its path.
 pub const LAYERS: &[&[&str]] = &[
     &["clock", "address", "refusal", "hex", "id", "pem", "work", "soap", "signature", "schema", "revocation", "outbound"],
-    &["saml", "agreements", "audit", "sts"],
+    &["saml", "agreements", "audit", "objects", "sts"],
     &["config", "metrics"],
     &["trust", "peer"],
     &["services::terminaladgang::law"],
