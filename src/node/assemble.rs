@@ -36,6 +36,7 @@ use crate::saml::memory::{self, AssertionMemory};
 use crate::saml::metadata::Entity;
 use crate::saml::trust::{Issuer, Trust, TrustError};
 use crate::services::Service;
+use crate::services::passthrough::providers::Breakers;
 use crate::services::terminaladgang::law::document::PolicyErrors;
 use crate::services::terminaladgang::law::history::HistoryError;
 use crate::signature::credentials::Credentials;
@@ -143,6 +144,8 @@ pub struct Lasting {
     pub replay: Arc<ReplayMemory>,
     /// What is known of each peer, by its name.
     pub peers: BTreeMap<String, Known>,
+    /// What is known of the providers that routes lead to.
+    pub breakers: Arc<Breakers>,
     /// What the token caches did.
     pub token_counts: Arc<Counts>,
     /// What the memories of verified assertions did.
@@ -222,6 +225,7 @@ impl Lasting {
             sealer: Arc::new(keys::sealer(&config.audit.pseudonym_key, &config.audit.auditors)?),
             replay: Arc::new(ReplayMemory::new(config.replay_capacity, keep, clock.now())),
             peers: config.peers.iter().map(|(name, peer)| (name.clone(), Known::of(peer, None))).collect(),
+            breakers: Arc::default(),
             token_counts: Arc::default(),
             assertion_counts: Arc::default(),
             domains: lists.into_domains(),

@@ -59,6 +59,7 @@ pub(super) fn offer(name: &str, settings: &Settings, shared: &Shared<'_>) -> Res
             ..OutboundSettings::new(Vec::new())
         },
         breaker: BreakerSettings { failures: settings.reach.breaker_failures, rest: settings.reach.breaker_rest },
+        breakers: lasting.breakers.clone(),
         deadline: limits.deadline,
         domain: Arc::new(Domain::new(Lists::at_hand(lists, None, clock.now())?)),
         signers: lasting.domains.named(domains::SIGNERS)?,

@@ -59,6 +59,11 @@ pub struct Pass {
 }
 
 impl Breaker {
+    /// What it was made with.
+    pub fn settings(&self) -> BreakerSettings {
+        self.settings
+    }
+
     /// A closed breaker.
     pub fn new(settings: BreakerSettings) -> Self {
         Self { settings, state: Arc::new(Mutex::new(State::Closed { failures: 0 })) }

@@ -1,13 +1,14 @@
 //! The providers that routes lead to: one pool of connections and one breaker each, so that a slow one takes no other's places.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{Context, SHA256};
+use uuid::Uuid;
 
 use crate::agreements::route::{ProviderSecurity, Route};
-use crate::outbound::breaker::{Breaker, BreakerSettings};
+use crate::outbound::breaker::{Breaker, BreakerSettings, BreakerState};
 use crate::outbound::{Outbound, OutboundSettings};
 use crate::peer::{Peer, Security, TokenSecurity};
 use crate::refusal::{PeerName, Refusal};
@@ -25,8 +26,10 @@ const MOST: usize = 4096;
 pub struct Reached {
     /// Everything but a provider's own roots.
     pub outbound: OutboundSettings,
-    /// The breaker of each.
+    /// When one is left alone.
     pub breaker: BreakerSettings,
+    /// What is known already of those that are.
+    pub breakers: Arc<Breakers>,
     /// How long a call may take in all.
     pub deadline: Duration,
     /// The revocation lists that their TLS certificates are looked up in.
@@ -39,14 +42,38 @@ pub struct Reached {
     pub work: Work,
 }
 
+/// What a provider is made of, digested.
+type Key = [u8; 32];
+
+/// The breaker of each provider of each service. They outlive a reload: a provider that is away stays left alone.
+#[derive(Debug, Default)]
+pub struct Breakers(Mutex<HashMap<(Uuid, Key), Arc<Breaker>>>);
+
+impl Breakers {
+    fn of(&self, service: Uuid, provider: Key, settings: BreakerSettings) -> Arc<Breaker> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(breaker) = known.get(&(service, provider)).filter(|breaker| breaker.settings() == settings) {
+            return breaker.clone();
+        }
+        if known.len() >= MOST {
+            known.retain(|_, breaker| breaker.state(Instant::now()) != BreakerState::Closed || Arc::strong_count(breaker) > 1);
+        }
+        let breaker = Arc::new(Breaker::new(settings));
+        if known.len() < MOST {
+            known.insert((service, provider), breaker.clone());
+        }
+        breaker
+    }
+}
+
 /// The providers that have been called.
 pub struct Providers {
     reached: Reached,
-    known: Mutex<HashMap<[u8; 32], Arc<Peer>>>,
+    known: Mutex<HashMap<Key, Arc<Peer>>>,
 }
 
 /// What a provider is made of. Routes that say the same of it share it, with its breaker; one that says anything else has its own.
-fn made_of(route: &Route) -> [u8; 32] {
+fn made_of(route: &Route) -> Key {
     let address = route.address.uri().to_string();
     let pinned = route.security.signing_certificates().iter().map(Certificate::der);
     let parts = [route.system.as_bytes().as_slice(), address.as_bytes(), route.entity_id.as_str().as_bytes()].into_iter();
@@ -74,25 +101,30 @@ impl Providers {
     /// `Internal`, where its certificates cannot be used: they were judged when the route was saved.
     pub fn of(&self, route: &Route) -> Result<Arc<Peer>, Refusal> {
         let key = made_of(route);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(peer) = known.get(&key) {
+        if let Some(peer) = self.known().get(&key) {
             return Ok(peer.clone());
         }
-        if known.len() >= MOST {
-            known.retain(|_, peer| Arc::strong_count(peer) > 1);
-        }
-        let peer = Arc::new(self.make(route).map_err(|error| {
+        // Reading its certificates takes a while, in which calls to others go on. Of two that were made at once one is kept.
+        let peer = Arc::new(self.make(route, key).map_err(|error| {
             tracing::error!(route = %route.id, %error, "a route's provider cannot be reached with its certificates");
             Refusal::Internal
         })?);
-        // Where all are in use this one serves the call that it was made for, and is made anew for the next.
-        if known.len() < MOST {
-            known.insert(key, peer.clone());
+        let mut known = self.known();
+        if known.len() >= MOST {
+            known.retain(|_, peer| Arc::strong_count(peer) > 1);
         }
-        Ok(peer)
+        // Where all are in use this one serves the call that it was made for, and is made anew for the next.
+        match known.len() < MOST {
+            true => Ok(known.entry(key).or_insert(peer).clone()),
+            false => Ok(peer),
+        }
     }
 
-    fn make(&self, route: &Route) -> Result<Peer, crate::outbound::SetupError> {
+    fn known(&self) -> MutexGuard<'_, HashMap<Key, Arc<Peer>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn make(&self, route: &Route, key: Key) -> Result<Peer, crate::outbound::SetupError> {
         let reached = &self.reached;
         let settings = OutboundSettings { roots: route.roots.as_slice().to_vec(), ..reached.outbound.clone() };
         let outbound = Outbound::checked(settings, reached.domain.clone(), Stapling::Optional)?.waited_for_by(&reached.work);
@@ -115,7 +147,51 @@ impl Providers {
             security,
             outbound,
             deadline: reached.deadline,
-            breaker: Arc::new(Breaker::new(reached.breaker)),
+            breaker: reached.breakers.of(route.service, key, reached.breaker),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: BreakerSettings = BreakerSettings { failures: 1, rest: Duration::from_secs(60) };
+
+    fn fail(breaker: &Breaker) {
+        let now = Instant::now();
+        breaker.admit(now).unwrap().failed(now);
+    }
+
+    #[test]
+    fn a_provider_that_is_left_alone_stays_so_over_a_reload() {
+        let breakers = Breakers::default();
+        fail(&breakers.of(Uuid::nil(), [1; 32], SETTINGS));
+        assert!(breakers.of(Uuid::nil(), [1; 32], SETTINGS).admit(Instant::now()).is_err());
+    }
+
+    #[test]
+    fn another_provider_another_service_and_other_settings_begin_anew() {
+        let breakers = Breakers::default();
+        fail(&breakers.of(Uuid::nil(), [1; 32], SETTINGS));
+        let others = [
+            (Uuid::nil(), [2; 32], SETTINGS),
+            (Uuid::max(), [1; 32], SETTINGS),
+            (Uuid::nil(), [1; 32], BreakerSettings { failures: 2, ..SETTINGS }),
+        ];
+        for (service, provider, settings) in others {
+            assert!(breakers.of(service, provider, settings).admit(Instant::now()).is_ok());
+        }
+    }
+
+    #[test]
+    fn of_too_many_those_that_fail_are_remembered() {
+        let breakers = Breakers::default();
+        let number = |n: usize| (n as u64).to_be_bytes().repeat(4).try_into().unwrap();
+        fail(&breakers.of(Uuid::nil(), number(7), SETTINGS));
+        for n in 0..2 * MOST {
+            breakers.of(Uuid::nil(), number(n), SETTINGS);
+        }
+        assert!(breakers.of(Uuid::nil(), number(7), SETTINGS).admit(Instant::now()).is_err());
     }
 }
