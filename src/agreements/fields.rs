@@ -119,6 +119,12 @@ impl<'r, 't, 'd> Fields<'r, 't, 'd> {
         self.reader.problem(self.at.clone(), message);
     }
 
+    /// A problem of one key's value.
+    pub(super) fn problem_at(&mut self, key: &str, message: &str) {
+        let at = self.table.get(key).map_or_else(|| self.at.clone(), Spanned::span);
+        self.reader.problem(at, format!("{key} {message}"));
+    }
+
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.get(key).is_some()
     }

@@ -3,6 +3,7 @@
 //! TOML, with `[[authority]]` and `[[agreement]]` tables. Unknown keys are refused, for a misspelt `valid_to` would be an
 //! agreement without an end; every problem is reported at once, each with its line and its remedy.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml::de::DeTable;
@@ -20,6 +21,8 @@ pub struct Vocabulary {
     pub roles: Vec<&'static str>,
     /// What an agreement may be narrowed by.
     pub scope: Vec<&'static ScopeKey>,
+    /// Where the services are known: the keys of those that may narrow the agreements of each, by its UUID.
+    pub narrowed_by: BTreeMap<Uuid, Vec<&'static str>>,
 }
 
 /// One thing that an agreement may be narrowed by: in the file, a key of the agreement with a list of texts.
@@ -108,7 +111,7 @@ impl Reader<'_> {
         let state = fields.parsed::<State>("state", "ANMODET, GODKENDT, AFVIST, TRUKKET, SUSPENDERET, OPSAGT or UDLØBET");
         let legal_basis = fields.text("legal_basis");
         let purpose = fields.text("purpose");
-        let scope = fields.scope(words);
+        let scope = fields.scope(words, service);
         let decided_by = if fields.has("decided_by") { fields.text("decided_by").map(Some) } else { Some(None) };
         let decided_at = if fields.has("decided_at") { fields.instant("decided_at").map(Some) } else { Some(None) };
         let reason = if fields.has("reason") { fields.text("reason").map(Some) } else { Some(None) };
@@ -149,10 +152,15 @@ impl Reader<'_> {
 
 impl Fields<'_, '_, '_> {
     /// What the agreement is narrowed to. An empty list narrows nothing, as one that is left out.
-    fn scope(&mut self, words: &Vocabulary) -> Option<Scope> {
+    fn scope(&mut self, words: &Vocabulary, service: Option<Uuid>) -> Option<Scope> {
+        let own = service.and_then(|service| words.narrowed_by.get(&service));
         let mut entries = Some(Vec::new());
         for key in &words.scope {
             match (self.list(key.name, key.what, |text| (key.fits)(text).then(|| text.to_owned())), &mut entries) {
+                (Some(texts), _) if !texts.is_empty() && own.is_some_and(|own| !own.contains(&key.name)) => {
+                    self.problem_at(key.name, "narrows nothing of this service, which would refuse the calls; remove it");
+                    entries = None;
+                }
                 (Some(texts), Some(entries)) if !texts.is_empty() => entries.push((key.name.to_owned(), texts.into())),
                 (Some(_), _) => {}
                 (None, _) => entries = None,

@@ -5,7 +5,7 @@ fn vocabulary() -> Vocabulary {
     const KINDS: ScopeKey =
         ScopeKey { name: "kinds", what: "a kind in small letters", fits: |text| text.bytes().all(|b| b.is_ascii_lowercase()) };
     const COLOURS: ScopeKey = ScopeKey { name: "colours", what: "a colour", fits: |_| true };
-    Vocabulary { roles: vec!["payer", "payee"], scope: vec![&KINDS, &COLOURS] }
+    Vocabulary { roles: vec!["payer", "payee"], scope: vec![&KINDS, &COLOURS], narrowed_by: BTreeMap::new() }
 }
 
 fn parse(text: &str) -> Result<Import, Vec<Problem>> {
@@ -131,4 +131,14 @@ fn a_scope_that_is_too_long_is_a_problem_of_its_agreement() {
     let kinds: Vec<_> = (0..40_000).map(|n| format!("\"{}\"", letters(n))).collect();
     let problems = parse(&GOOD.replace("\"grant\"", &kinds.join(", "))).unwrap_err();
     assert_eq!(problems, [Problem { line: 7, message: "a scope is at most 256 KiB of JSON".to_owned() }]);
+}
+
+#[test]
+fn what_a_known_service_does_not_narrow_by_is_a_problem_at_its_line() {
+    let service = "3053ec89-31fe-4206-878b-bba6783d7a88".parse().unwrap();
+    let of = |keys: &[&'static str]| Vocabulary { narrowed_by: BTreeMap::from([(service, keys.to_vec())]), ..vocabulary() };
+    assert!(Import::parse(GOOD, &of(&["kinds"])).is_ok(), "an empty list of another narrows nothing");
+    let problems = Import::parse(GOOD, &of(&["colours"])).unwrap_err();
+    assert_eq!((problems.len(), problems[0].line), (1, 20), "{problems:?}");
+    assert!(problems[0].message.starts_with("kinds narrows nothing of this service"), "{}", problems[0]);
 }

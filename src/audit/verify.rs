@@ -199,12 +199,12 @@ pub fn verify(dir: &Path, keys: &[CheckpointPublicKey], anchors: &[Anchor]) -> R
     segments.retain(|(number, _)| *number > retired);
     walk.found.leftover = (before - segments.len()) as u64;
     let last = segments.len();
-    for (index, (number, path)) in segments.iter().enumerate() {
-        let due = retired + index as u64 + 1;
+    for (at, (number, path)) in segments.iter().enumerate() {
+        let due = retired + at as u64 + 1;
         if *number != due {
             return Err(walk.failure(dir, 0, Fault::SegmentMissing(due)));
         }
-        walk.segment(*number, path, index + 1 == last)?;
+        walk.segment(*number, path, at + 1 == last)?;
     }
     walk.finish(&head_file)
 }

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::which;
-use crate::agreements::{Access, Environment, Store, StoreError, StoreSettings};
+use crate::agreements::{Access, Environment, Store, StoreError, StoreSettings, Vocabulary};
 use crate::config::{Draft, ServiceSection};
-use crate::services::Service;
+use crate::services::{Service, vocabulary, vocabulary_of};
 
 /// Where the store is.
 #[derive(Debug, clap::Args)]
@@ -83,6 +83,14 @@ impl Place {
         let draft = Draft::<Service>::open(self.config.as_ref().ok_or_else(unnamed)?, now);
         let (_, service) = which::service(&draft.sections().services, Some(named)).map_err(PlaceError::Service)?;
         Ok(service.offer().service_uuid)
+    }
+
+    /// What the services know of agreements: those of the configuration, as far as it can be read.
+    pub(super) fn vocabulary(&self, now: Timestamp) -> Vocabulary {
+        match &self.config {
+            Some(config) => vocabulary_of(&Draft::<Service>::open(config, now).sections().services),
+            None => vocabulary(),
+        }
     }
 }
 

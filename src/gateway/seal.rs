@@ -27,7 +27,7 @@ use crate::soap::fault;
 /// How long a message of ours may be on its way.
 pub const MESSAGE_LIFETIME: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
 
-/// The gateway's own key and certificate, for answers to callers and for calls to the index.
+/// The gateway's own key and certificate, for answers to callers and for calls to peers.
 pub struct Signer {
     /// The key.
     pub key: SigningKey,
@@ -136,7 +136,7 @@ impl SealStep {
                 relates_to: relates_to.as_deref(),
                 to: Some(crate::soap::names::WSA_ANONYMOUS),
                 reply_to: false,
-                // The platform's token policy, which is for SOAP 1.1, lists it among the signed headers; the index's does not.
+                // The platform's token policy, which is for SOAP 1.1, lists it among the signed headers; that of SOAP 1.2 does not.
                 framework: version == Version::V11,
                 created,
                 lifetime: MESSAGE_LIFETIME,

@@ -15,7 +15,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::Finished;
 use super::domains::domains_of;
 use super::files::{Who, can_write_in, can_write_to, others_who_read, reads};
-use super::routes;
+use super::{agreements, routes};
 use crate::agreements::{Environment, Schema, StoreSettings, schema};
 use crate::audit::{keys, log};
 use crate::clock::Clock;
@@ -76,6 +76,14 @@ pub async fn examine(file: &Path, clock: &Clock, purpose: &Purpose) -> Finished 
                         // Calls that need no route are served all the same.
                         Err(error) => {
                             draft.warning("agreements.store", format!("its routes cannot be read: {error}; restore it"))
+                        }
+                    }
+                    match agreements::read(&store).await {
+                        Ok(stored) => agreements::warnings(&stored, &environment, &draft.sections().services)
+                            .into_iter()
+                            .for_each(|text| draft.warning("agreements.store", text)),
+                        Err(error) => {
+                            draft.warning("agreements.store", format!("its agreements cannot be read: {error}; restore it"))
                         }
                     }
                 }

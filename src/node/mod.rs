@@ -1,5 +1,6 @@
 //! A running node: put together from its configuration, started, reloaded, watched and drained.
 
+mod agreements;
 pub mod assemble;
 pub mod domains;
 pub mod examine;

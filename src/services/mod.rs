@@ -3,7 +3,9 @@
 pub mod passthrough;
 pub mod terminaladgang;
 
-use crate::agreements::Vocabulary;
+use std::collections::BTreeMap;
+
+use crate::agreements::{Scope, ScopeKey, Vocabulary};
 use crate::config::reader::Reader;
 use crate::config::{Offer, Retired, ServiceSection};
 use crate::refusal::Refusal;
@@ -16,10 +18,21 @@ pub fn refusals() -> Vec<Refusal> {
     Refusal::every().into_iter().chain(own).collect()
 }
 
-/// What the services know of agreements in their own words.
+/// What the services know of agreements in their own words, whatever services a configuration has.
 pub fn vocabulary() -> Vocabulary {
     use terminaladgang::scope;
-    Vocabulary { roles: scope::Part::ROLES.map(|(name, _)| name).to_vec(), scope: scope::KEYS.iter().collect() }
+    Vocabulary {
+        roles: scope::Part::ROLES.map(|(name, _)| name).to_vec(),
+        scope: scope::KEYS.iter().collect(),
+        narrowed_by: BTreeMap::new(),
+    }
+}
+
+/// The same, and what each service of a configuration may be narrowed by.
+pub fn vocabulary_of(services: &BTreeMap<String, Service>) -> Vocabulary {
+    let by = |service: &Service| service.narrowed_by().iter().map(|key| key.name).collect();
+    let narrowed_by = services.values().map(|service| (service.offer().service_uuid, by(service))).collect();
+    Vocabulary { narrowed_by, ..vocabulary() }
 }
 
 /// What one `[service.NAME]` says.
@@ -38,6 +51,22 @@ enum Kind {
 }
 
 impl Service {
+    /// What its agreements may be narrowed by.
+    fn narrowed_by(&self) -> &'static [ScopeKey] {
+        match self {
+            Self::Terminaladgang(_) => terminaladgang::scope::KEYS,
+            Self::Passthrough(_) => &[],
+        }
+    }
+
+    /// Whether it can apply what an agreement is narrowed to; it refuses the calls of one that it cannot.
+    pub fn applies(&self, scope: &Scope) -> bool {
+        match self {
+            Self::Terminaladgang(_) => terminaladgang::ask::applies(scope),
+            Self::Passthrough(_) => scope.is_empty(),
+        }
+    }
+
     /// The name of the policy that it applies, where it has one.
     pub fn policy(&self) -> Option<&str> {
         match self {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hjemmel::agreements::import::Import;
+use hjemmel::agreements::{Agreement, Authority, Scope, Store, StoreSettings};
 use hjemmel::cli::demo::world::World;
 use hjemmel::clock::Clock;
 use hjemmel::stub::pki::{DevPki, KeyBits, Role, pem};
@@ -18,6 +20,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::process::Command;
+use uuid::Uuid;
 
 use crate::stage::options;
 
@@ -256,6 +259,27 @@ async fn what_will_cost_the_operator_a_call_is_warned_of_before() {
     let nobody = place.check(&[], &["--user", "nobody"]).await;
     assert_eq!(nobody.code, Some(1), "{}", nobody.all());
     assert!(nobody.err.contains("nobody may not write in"), "{}", nobody.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_service_can_apply_of_stored_agreements_is_warned_of() {
+    let place = Place::new().await;
+    let warnings = async || place.check(&[], &["--json"]).await.json()["warnings"].to_string();
+    assert!(!warnings().await.contains("agreements.store"), "those of the demo are in order");
+    let store = Store::open(&place.world.dir.join("agreements.sqlite"), &StoreSettings::default()).await.unwrap();
+    let held = store.list().await.unwrap();
+    // As an earlier release imported it.
+    let scope = Scope::read(r#"{"sensitivity":["IKKE_FORTROLIGE_PERSONOPLYSNINGER"]}"#).unwrap();
+    let narrowed = Agreement { scope: scope.clone(), ..held[0].clone() };
+    let elsewhere = Agreement { id: Uuid::from_u128(1), environment: "prod".parse().unwrap(), ..narrowed.clone() };
+    let region = Authority { cvr: "99999989".parse().unwrap(), name: "Prøveregionen".into(), role: "region".parse().unwrap() };
+    let import = Import { authorities: vec![region], agreements: vec![narrowed, elsewhere] };
+    store.import(&import, place.world.clock.now()).await.unwrap();
+    store.close().await;
+    let told = warnings().await;
+    assert!(told.contains("no service knows the role region, of 99999989; import them with role udk or municipality"), "{told}");
+    let narrowed = format!("so that it refuses their calls: {}; import", held[0].id);
+    assert!(told.contains("agreements of service.terminaladgang-6 are narrowed") && told.contains(&narrowed), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

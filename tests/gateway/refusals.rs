@@ -487,13 +487,14 @@ fn a_message_counts_once_and_one_from_before_the_start_not_at_all() {
 fn nobody_calls_without_agreements_on_both_sides() {
     on_stage(async |stage| {
         let before = stage.world.index_requests();
-        let (suspended, register) = ("99999986", "99999985");
-        import(stage, suspended, register).await;
+        let (suspended, register, region) = ("99999986", "99999985", "99999984");
+        import(stage, suspended, register, region).await;
         let cases = [
             ("ServiceAgreementNotFound", Role::Intruder, KORSBAEK),
             ("ServiceAgreementNotActive", Role::Intruder, suspended),
             ("BackAgreementNotFound", Role::OtherMunicipality, "99999981"),
             ("AuthorityUnknown", Role::Intruder, register),
+            ("AuthorityUnknown", Role::Intruder, region),
         ];
         for (code, role, cvr) in cases {
             for version in BOTH_VERSIONS {
@@ -505,8 +506,9 @@ fn nobody_calls_without_agreements_on_both_sides() {
     });
 }
 
-/// An agreement that is suspended, and one of an authority that the register calls UDK and the configuration does not.
-async fn import(stage: &Stage, suspended: &str, register: &str) {
+/// An agreement that is suspended, one of an authority that the register calls UDK and the configuration does not, and one of
+/// an authority whose role the service does not know.
+async fn import(stage: &Stage, suspended: &str, register: &str, region: &str) {
     let role = Role::Intruder;
     let thumbprint: String =
         stage.world.pki.credentials(role).unwrap().thumbprint().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -521,12 +523,16 @@ async fn import(stage: &Stage, suspended: &str, register: &str) {
     };
     let text = format!(
         "[[authority]]\ncvr = \"{suspended}\"\nname = \"Prøveby Kommune\"\nrole = \"municipality\"\n\
-         [[authority]]\ncvr = \"{register}\"\nname = \"En anden\"\nrole = \"udk\"\n{}{}",
+         [[authority]]\ncvr = \"{register}\"\nname = \"En anden\"\nrole = \"udk\"\n\
+         [[authority]]\ncvr = \"{region}\"\nname = \"Prøveregionen\"\nrole = \"region\"\n{}{}{}",
         agreement("01", suspended, "SUSPENDERET"),
-        agreement("02", register, "GODKENDT")
+        agreement("02", register, "GODKENDT"),
+        agreement("03", region, "GODKENDT")
     );
     let store = Store::open(&stage.world.dir.join("agreements.sqlite"), &StoreSettings::default()).await.unwrap();
-    let import = Import::parse(&text, &hjemmel::services::vocabulary()).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let mut vocabulary = hjemmel::services::vocabulary();
+    vocabulary.roles.push("region");
+    let import = Import::parse(&text, &vocabulary).unwrap_or_else(|problems| panic!("{problems:?}"));
     store.import(&import, stage.world.clock.now()).await.unwrap();
     store.close().await;
     // The register is remembered for a second.

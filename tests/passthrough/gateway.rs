@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use hjemmel::agreements::import::Import;
 use hjemmel::agreements::{Agreement, Scope, Side, Store, StoreSettings};
 use hjemmel::audit::Outcome;
+use hjemmel::config::{Draft, ServiceSection as _};
+use hjemmel::services::{Service, vocabulary_of};
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::KORSBAEK;
 use hjemmel::stub::service::mode::Mode;
@@ -260,6 +262,27 @@ async fn an_agreement_that_is_narrowed_by_what_a_service_without_a_law_cannot_ap
         assert!(answer.text().contains("afgrænset på en måde, som servicen ikke anvender"), "{}", answer.text());
         assert_eq!(passing.by_token.received.get().count, 0, "{side:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_beside_the_configuration_refuses_what_would_narrow_an_agreement_of_such_a_service() {
+    let folder = folder();
+    let passing = Passing::start(folder.path(), "").await;
+    let draft = Draft::<Service>::open(&passing.world.configuration, passing.world.clock.now());
+    let vocabulary = vocabulary_of(&draft.sections().services);
+    let told = |service: uuid::Uuid| {
+        let problems =
+            Import::parse(&format!("[[agreement]]\nservice = \"{service}\"\nkle = [\"32.*\"]\n"), &vocabulary).unwrap_err();
+        let problems = problems.into_iter().map(|problem| problem.to_string());
+        problems.filter(|problem| !problem.ends_with("is missing")).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(passing.folder.settings.uuid),
+        ["line 3: kle narrows nothing of this service, which would refuse the calls; remove it"]
+    );
+    let others = draft.sections().services.values().map(|service| service.offer().service_uuid);
+    let terminaladgang = others.into_iter().find(|uuid| *uuid != passing.folder.settings.uuid).unwrap();
+    assert_eq!((told(terminaladgang), told(uuid::Uuid::nil())), (vec![], vec![]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

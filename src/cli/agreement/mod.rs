@@ -11,11 +11,10 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    agreements::{Access, Agreement, Environment, Problem, Side, Standing, State, Store, StoreError, import::Import},
+    agreements::{Access, Agreement, Environment, Problem, Side, Standing, State, Store, StoreError, Vocabulary, import::Import},
     cli::place::{Place, PlaceError, one_line, with_store},
     clock::Clock,
     id::cvr::Cvr,
-    services,
 };
 
 /// Service agreements: who may call which service, on whose behalf, on what legal basis.
@@ -209,7 +208,7 @@ pub async fn run(
     match args.command {
         Command::Import { file } => {
             // Read first: a file that is not in order makes no store.
-            let import = read_import(&file)?;
+            let import = read_import(&file, &args.place.vocabulary(now))?;
             with_store(&path, Access::Make, async |store| bring_in(store, &import, now, out).await).await
         }
         Command::List { filter, json } => {
@@ -223,9 +222,9 @@ pub async fn run(
     }
 }
 
-fn read_import(file: &Path) -> Result<Import, AgreementError> {
+fn read_import(file: &Path, vocabulary: &Vocabulary) -> Result<Import, AgreementError> {
     let text = std::fs::read_to_string(file).map_err(|source| AgreementError::File { path: file.to_owned(), source })?;
-    Import::parse(&text, &services::vocabulary()).map_err(|problems| AgreementError::Import { path: file.to_owned(), problems })
+    Import::parse(&text, vocabulary).map_err(|problems| AgreementError::Import { path: file.to_owned(), problems })
 }
 
 async fn bring_in(store: &Store, import: &Import, now: Timestamp, out: &mut impl Write) -> Result<(), AgreementError> {

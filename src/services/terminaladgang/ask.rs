@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::names::INDEX_ACTION;
 use super::owners::Owned;
-use crate::agreements::Agreement;
+use crate::agreements::{self, Agreement};
 use crate::audit::{self, AboutTerminalAdgang};
 use crate::clock::Clock;
 use crate::gateway::call::{Call, OfCall};
@@ -57,7 +57,7 @@ pub fn judge(
             ),
         });
     }
-    let (kle, sensitivity) = constraints(token, agreements)?;
+    let (kle, sensitivity) = constraints(token, agreements.iter().map(|agreement| &agreement.scope))?;
     let window = Window::at(now, policy.request().reading)?;
     let search = request::check(input, policy.request(), &window, &kle)?;
     Ok(Judged { search, kle, sensitivity })
@@ -218,16 +218,21 @@ pub fn narrowed<'g>(groups: impl Iterator<Item = &'g Group>) -> Result<(Constrai
     Ok((kle, sensitivity))
 }
 
+/// Whether every word of an agreement's scope is one that a call is judged by.
+pub fn applies(scope: &agreements::Scope) -> bool {
+    constraints((Constraint::unconstrained(), SensitivityConstraint::unconstrained()), [scope]).is_ok()
+}
+
 /// Token and agreements on both sides: each that speaks must permit, so the narrower wins.
-fn constraints(
+fn constraints<'s>(
     (mut kle, mut sensitivity): (Constraint, SensitivityConstraint),
-    agreements: &[&Agreement],
+    scopes: impl IntoIterator<Item = &'s agreements::Scope>,
 ) -> Result<(Constraint, SensitivityConstraint), Refusal> {
     let unreadable = |what: &str| Refusal::ServiceAgreementNotActive {
         state: Detail::new(format!("ulæselig afgrænsning {what}"), format!("unreadable constraint {what}")),
     };
-    for agreement in agreements {
-        let scope: Scope = agreement.scope.to()?;
+    for scope in scopes {
+        let scope: Scope = scope.to()?;
         if !scope.kle.is_empty() {
             kle = kle.and(scope.kle.iter().map(String::as_str)).map_err(|what| unreadable(&what.0))?;
         }
