@@ -37,6 +37,7 @@ pub mod revocation;
 pub mod schema;
 pub mod signature;
 pub mod soap;
+pub mod store;
 
 pub mod agreements;
 pub mod audit;

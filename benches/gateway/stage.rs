@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use hjemmel::agreements::{Agreement, Side, Store, StoreSettings, Thumbprint};
+use hjemmel::agreements::{Agreement, Side, Store, Thumbprint};
 use hjemmel::cli::call::client::Client;
 use hjemmel::cli::call::question::Question;
 use hjemmel::cli::demo::world::{Options, World};
@@ -112,7 +112,7 @@ impl Stage {
         }
         let own = format!(
             "[listen]\naddress = \"{address}\"\npublic_url = \"https://localhost:{}\"\n[admin]\naddress = \"{admin}\"\n\
-             [agreements]\nstore = \"{store}\"\n[audit]\ndirectory = \"{audit}\"\n{settings}",
+             [store]\nurl = \"sqlite:{store}\"\n[audit]\ndirectory = \"{audit}\"\n{settings}",
             address.port()
         );
         for (section, values) in own.parse::<toml::Table>().unwrap() {
@@ -129,7 +129,7 @@ impl Stage {
 
     /// Fills a store up with front agreements of other systems.
     async fn fill(&self, store: &Path, count: usize) {
-        let store = Store::open(store, &StoreSettings::default()).await.unwrap();
+        let store = Store::open(&hjemmel::store::Settings::sqlite(store)).await.unwrap();
         let held = store.list().await.unwrap();
         let model = held.iter().find(|agreement| agreement.side == Side::Front).unwrap();
         let another = |number: usize| {

@@ -27,11 +27,12 @@ use uuid::Uuid;
 use super::{
     model::{Agreement, Authority, Environment, Standing, Thumbprint},
     route::{OnDay, Route, on_day},
-    store::{Store, StoreError},
+    store::Store,
 };
 use crate::clock::civil_day;
 use crate::id::cvr::Cvr;
 use crate::refusal::{Detail, Refusal};
+use crate::store::StoreError;
 
 /// How long and how much is remembered.
 #[derive(Debug, Clone)]
@@ -348,7 +349,7 @@ impl Agreements {
     /// What the store says now. Nothing is read that is known already.
     async fn renew(&self, key: &Key, remembered: Option<&Entry>) -> Result<Entry, StoreError> {
         // Asked before the reading, so that a write in between is seen the next time.
-        let revision: Arc<[u8]> = self.store.revision().await?.into();
+        let revision: Arc<[u8]> = self.store.database().revision().await?.into();
         let found = match remembered {
             Some(entry) if entry.revision == revision => Arc::clone(&entry.found),
             _ => Arc::new(self.load(key).await?),

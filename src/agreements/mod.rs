@@ -1,7 +1,7 @@
 //! Service agreements: who may call which service, on whose behalf, on what legal basis, and when.
 //!
 //! Read [`model`] for what an agreement is and how it changes, [`import`] for the file it is brought in by, [`store`] for
-//! what is kept of it, `place` for the file that it lies in, and [`cache`] for how the gateway asks. [`route`] says which
+//! what is kept of it, and [`cache`] for how the gateway asks. [`route`] says which
 //! system receives a call that the agreements let through. Registration of a
 //! system gives no access: only an agreement in state GODKENDT, whose time has come and not passed, does, and that is
 //! judged at each use.
@@ -13,7 +13,6 @@ pub mod cache;
 mod fields;
 pub mod import;
 pub mod model;
-mod place;
 pub mod route;
 mod scope;
 mod security;
@@ -23,8 +22,7 @@ pub use cache::{Agreements, CacheSettings, ClientSystem};
 pub use fields::Problem;
 pub use import::{ScopeKey, Vocabulary};
 pub use model::{Agreement, Authority, Decision, Environment, Role, Side, Standing, State, Thumbprint};
-pub use place::{Access, Schema, schema};
 pub use route::Route;
 pub use scope::Scope;
 pub use security::Security;
-pub use store::{Change, Store, StoreError, StoreSettings};
+pub use store::{AgreementError, Change, Store};

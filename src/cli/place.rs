@@ -7,17 +7,18 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::which;
-use crate::agreements::{Access, Environment, Store, StoreError, StoreSettings, Vocabulary};
-use crate::config::{Draft, ServiceSection};
+use crate::agreements::{Environment, Store, Vocabulary};
+use crate::config::{Draft, Report, ServiceSection, store_of};
 use crate::services::{Service, vocabulary, vocabulary_of};
+use crate::store::{Access, Settings, StoreError};
 
 /// Where the store is.
 #[derive(Debug, clap::Args)]
 pub(super) struct Place {
-    /// The agreements store (an SQLite file); `agreement import` makes it where it is not
+    /// The store, as an SQLite file; `agreement import` makes it where it is not
     #[arg(long, global = true, value_name = "PATH", conflicts_with = "config")]
     store: Option<PathBuf>,
-    /// The gateway's configuration, of which `[agreements] store` is read
+    /// The gateway's configuration, of which `[store]` is read
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -29,8 +30,11 @@ pub enum PlaceError {
     #[error("say where the agreements are: --store PATH or --config FILE")]
     NoPlace,
     /// The configuration names no store.
-    #[error("{}: there is no [agreements] store = \"PATH\" in it", .0.display())]
+    #[error("{}: there is no [store] url = \"sqlite:PATH\" in it", .0.display())]
     NoStoreInConfig(PathBuf),
+    /// What it says of the store is wrong.
+    #[error("{0}")]
+    WrongStore(Report),
     /// It is not said for which environment.
     #[error("say for which environment: --environment NAME, or --config FILE with environment = \"NAME\" in it")]
     NoEnvironment,
@@ -48,18 +52,19 @@ pub enum PlaceError {
 }
 
 impl Place {
-    /// The store's path. Of a configuration only `[agreements] store` is read, relative to its own folder: agreements can be
-    /// put in order while the rest of the configuration is not yet.
-    pub(super) fn path(&self) -> Result<PathBuf, PlaceError> {
-        let config = match (&self.store, &self.config) {
-            (Some(store), _) => return Ok(store.clone()),
-            (None, Some(config)) => config,
-            (None, None) => return Err(PlaceError::NoPlace),
-        };
-        let missing = || PlaceError::NoStoreInConfig(config.clone());
-        let table = table(config)?.ok_or_else(missing)?;
-        let store = table.get("agreements").and_then(|section| section.get("store")).and_then(toml::Value::as_str);
-        Ok(config.parent().unwrap_or(Path::new("")).join(store.ok_or_else(missing)?))
+    /// Where the store is. Of a configuration only `[store]` is read: agreements can be put in order while the rest of the
+    /// configuration is not yet.
+    pub(super) fn settings(&self, now: Timestamp) -> Result<Settings, PlaceError> {
+        match (&self.store, &self.config) {
+            (Some(store), _) => Ok(Settings::sqlite(store)),
+            (None, Some(config)) => {
+                if table(config)?.is_some_and(|table| !table.contains_key("store") && !table.contains_key("agreements")) {
+                    return Err(PlaceError::NoStoreInConfig(config.clone()));
+                }
+                store_of::<Service>(config, now).map_err(PlaceError::WrongStore)
+            }
+            (None, None) => Err(PlaceError::NoPlace),
+        }
     }
 
     /// The environment that is given, or the configuration's.
@@ -102,11 +107,11 @@ fn table(config: &Path) -> Result<Option<toml::Table>, PlaceError> {
 
 /// Opens the store, does the work, and closes it.
 pub(super) async fn with_store<T, E: From<StoreError>>(
-    path: &Path,
+    settings: &Settings,
     access: Access,
     work: impl AsyncFnOnce(&Store) -> Result<T, E>,
 ) -> Result<T, E> {
-    let store = Store::open_to(access, path, &StoreSettings::default()).await?;
+    let store = Store::open_to(access, settings).await?;
     let done = work(&store).await;
     store.close().await;
     done

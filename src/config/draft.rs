@@ -126,6 +126,16 @@ impl<S: ServiceSection> Draft<S> {
         self.gathered.warnings.borrow_mut().push(problem);
     }
 
+    /// The problems of some settings and sections; of all where there is none of these.
+    pub fn problems_of(&self, names: &[&str]) -> Report {
+        let all = self.gathered.problems.borrow();
+        let of = |problem: &&Problem| {
+            names.iter().any(|name| problem.setting.split('.').next() == Some(*name) || problem.setting == *name)
+        };
+        let some: Vec<Problem> = all.iter().filter(of).cloned().collect();
+        Report::new(&self.file, &self.text, if some.is_empty() { all.clone() } else { some })
+    }
+
     /// Ends the examination.
     pub fn finish(self) -> Finished<S> {
         let problems = Report::new(&self.file, &self.text, self.gathered.problems.into_inner());

@@ -15,6 +15,7 @@ mod restart;
 mod retired;
 mod sections;
 pub(crate) mod service;
+mod store;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -72,7 +73,9 @@ pub struct Config<S> {
     pub sts: Sts,
     /// How long connections to peers, the STS and the sources of lists live.
     pub outbound: ConnectionLimits,
-    /// Service agreements.
+    /// Where agreements, routes and what else is kept lie.
+    pub store: crate::store::Settings,
+    /// How agreements are remembered.
     pub agreements: Agreements,
     /// The audit log.
     pub audit: Audit,
@@ -211,11 +214,9 @@ pub struct Sts {
     pub deadline: Duration,
 }
 
-/// Service agreements.
+/// How agreements are remembered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agreements {
-    /// The SQLite file.
-    pub store: PathBuf,
     /// How old a remembered agreement may be before the store is asked again.
     pub cache_ttl: Duration,
     /// How old it may be while the store does not answer.
@@ -259,6 +260,16 @@ pub struct Loaded<S> {
 pub fn load<S: ServiceSection>(file: &Path, now: Timestamp) -> Result<Loaded<S>, Report> {
     let Finished { config, problems, warnings, .. } = Draft::open(file, now).finish();
     config.map(|config| Loaded { config, warnings }).ok_or(problems)
+}
+
+/// What `[store]` of the configuration in `file` says, whatever else is wrong with it.
+///
+/// # Errors
+/// What is wrong with the section.
+pub fn store_of<S: ServiceSection>(file: &Path, now: Timestamp) -> Result<crate::store::Settings, Report> {
+    let draft = Draft::<S>::open(file, now);
+    let store = draft.sections().store.clone();
+    store.ok_or_else(|| draft.problems_of(&["store", "agreements.store", ""]))
 }
 
 #[cfg(test)]

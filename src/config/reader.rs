@@ -315,19 +315,6 @@ impl<'a> Reader<'a> {
         self.setting(key, None, |value| existing(folder.join(as_text(value)?)))
     }
 
-    /// A file that may be made later, in a folder that exists.
-    pub(crate) fn new_file(&mut self, key: &'static str) -> Option<PathBuf> {
-        let folder = self.folder;
-        self.setting(key, None, |value| {
-            let path = folder.join(as_text(value)?);
-            let parent = path.parent().filter(|parent| parent.is_dir());
-            match parent {
-                Some(_) if !path.is_dir() => Ok(path),
-                _ => Err(format!("names {}, whose folder does not exist; make it, or correct the path", path.display())),
-            }
-        })
-    }
-
     /// Notes what a file holds, for the report.
     pub(crate) fn note(&self, key: &str, file: &Path, holds: Vec<Content>, secret: bool) {
         let read = FileRead { setting: self.path(key), file: file.to_owned(), holds, secret };
@@ -451,7 +438,7 @@ impl<'a> Reader<'a> {
 }
 
 /// The names of all sections: one of them is never taken for another misspelt.
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 14] = [
     "outbound",
     "listen",
     "admin",
@@ -462,6 +449,7 @@ const SECTIONS: [&str; 13] = [
     "signers",
     "revocation",
     "sts",
+    "store",
     "agreements",
     "audit",
     "limits",

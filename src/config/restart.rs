@@ -20,6 +20,7 @@ impl<S> Config<S> {
         if self.admin.client_roots.is_empty() != running.admin.client_roots.is_empty() {
             keep.setting("admin.client_roots", &mut self.admin.client_roots, &running.admin.client_roots);
         }
+        keep.setting("store", &mut self.store, &running.store);
         keep.setting("agreements", &mut self.agreements, &running.agreements);
         keep.setting("objects", &mut self.objects, &running.objects);
         keep.setting("audit", &mut self.audit, &running.audit);

@@ -15,6 +15,10 @@ pub struct Retired {
     pub now: &'static str,
 }
 
+/// Where the store was named while it could only be a file of agreements.
+pub(super) const STORE: &[Retired] =
+    &[Retired { section: Some("agreements"), key: "store", now: "url = \"sqlite:PATH\" in [store]" }];
+
 /// Reports the settings of before that are in the file, and says whether there were any.
 pub(super) fn report(root: &mut Reader<'_>, retired: &'static [Retired]) -> bool {
     let mut any = false;

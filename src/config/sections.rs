@@ -9,6 +9,7 @@ use super::reader::Reader;
 use super::{
     Admin, Agreements, Audit, Config, ConnectionLimits, Credentials, DomainLists, EdgeLimits, Keeping, Listen, LogFormat,
     MessageLimits, Peer, Revocation, ServiceSection, Signers, Stapling, Sts, Tokens, WithoutList, limits, objects, peer, retired,
+    store,
 };
 
 /// The sections, each as far as it could be read: `None` where a problem with it has been reported.
@@ -30,6 +31,7 @@ pub struct Sections<S> {
     pub revocation: Option<Revocation>,
     pub sts: Option<Sts>,
     pub outbound: Option<ConnectionLimits>,
+    pub store: Option<crate::store::Settings>,
     pub agreements: Option<Agreements>,
     pub audit: Option<Audit>,
     pub objects: Option<Option<crate::objects::Settings>>,
@@ -55,6 +57,7 @@ impl<S> Default for Sections<S> {
             revocation: None,
             sts: None,
             outbound: None,
+            store: None,
             agreements: None,
             audit: None,
             objects: None,
@@ -82,6 +85,7 @@ impl<S> Sections<S> {
             revocation: self.revocation?,
             sts: self.sts?,
             outbound: self.outbound?,
+            store: self.store?,
             agreements: self.agreements?,
             audit: self.audit?,
             objects: self.objects?,
@@ -94,6 +98,7 @@ impl<S> Sections<S> {
 /// Every setting is asked for before the first `?`, so that each is checked whatever the others are.
 pub(super) fn read<S: ServiceSection>(root: &mut Reader<'_>) -> Sections<S> {
     let moved = retired::report(root, S::RETIRED);
+    let store_moved = retired::report(root, retired::STORE);
     let services = root.each("service", S::read);
     if !moved && !root.has_any(&["service"]) {
         root.missing_section("service", "is missing; name each service offered in a section of its own, [service.NAME]");
@@ -114,6 +119,10 @@ pub(super) fn read<S: ServiceSection>(root: &mut Reader<'_>) -> Sections<S> {
         revocation: root.section("revocation", read_revocation),
         sts: root.section("sts", read_sts),
         outbound: root.section("outbound", read_outbound),
+        store: match store_moved && !root.has_any(&["store"]) {
+            true => None,
+            false => root.section("store", store::read),
+        },
         agreements: root.section("agreements", read_agreements),
         audit: root.section("audit", read_audit),
         objects: root.optional_section("objects", objects::read),
@@ -238,7 +247,7 @@ fn read_outbound(section: &mut Reader<'_>) -> Option<ConnectionLimits> {
 }
 
 fn read_agreements(section: &mut Reader<'_>) -> Option<Agreements> {
-    let store = section.new_file("store");
+    section.known.extend(retired::STORE.iter().map(|retired| retired.key));
     let cache_ttl = section.duration("cache_ttl", seconds(10), seconds(1)..=seconds(600));
     let max_staleness = section.duration("max_staleness", seconds(15 * 60), seconds(1)..=seconds(24 * 3600));
     if let (Some(ttl), Some(staleness)) = (cache_ttl, max_staleness)
@@ -246,7 +255,7 @@ fn read_agreements(section: &mut Reader<'_>) -> Option<Agreements> {
     {
         section.problem_at("max_staleness", "is shorter than cache_ttl; make it at least as long".to_owned());
     }
-    Some(Agreements { store: store?, cache_ttl: cache_ttl?, max_staleness: max_staleness? })
+    Some(Agreements { cache_ttl: cache_ttl?, max_staleness: max_staleness? })
 }
 
 fn read_audit(section: &mut Reader<'_>) -> Option<Audit> {

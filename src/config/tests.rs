@@ -97,10 +97,21 @@ fn the_example_names_every_setting_and_every_default_it_states_is_the_one_in_the
     // What may be left out and has no default stands in the example as an example.
     assert_eq!(
         without_default,
-        ["listen.ocsp_response", "revocation.cache", "service.terminaladgang-6.privilege_role", "tokens.issuer",]
+        [
+            "listen.ocsp_response",
+            "revocation.cache",
+            "service.terminaladgang-6.privilege_role",
+            "store.client_certificate",
+            "store.client_key",
+            "store.direct_url",
+            "store.password_file",
+            "store.tls_roots",
+            "tokens.issuer",
+        ]
     );
-    for setting in ["ocsp_response", "cache", "privilege_role", "issuer", "pkcs12", "password_file"] {
-        assert!(text.contains(&format!("\n#example: {setting} = \"")), "{setting}");
+    let examples = ["ocsp_response", "cache", "privilege_role", "issuer", "pkcs12", "password_file"];
+    for setting in examples.into_iter().chain(["direct_url", "client_certificate", "client_key", "tls_roots"]) {
+        assert!(text.contains(&format!("\n#example: {setting} = ")), "{setting}");
     }
 }
 
@@ -274,7 +285,19 @@ fn each_kind_of_fault_is_told_with_its_remedy() {
         ("# bindings = [\"token\"]", "bindings = \"token\"", "is not a list"),
         ("metadata = [\"sts-metadata.xml\"]", "", "name the security token service's SAML metadata"),
         ("metadata = [\"sts-metadata.xml\"]", "certificates = [\"certs/sts-signing.pem\"]", "tokens.issuer: is missing"),
-        ("store = \"agreements.sqlite\"", "store = \"nowhere/agreements.sqlite\"", "whose folder does not exist"),
+        ("url = \"sqlite:agreements.sqlite\"", "url = \"sqlite:nowhere/agreements.sqlite\"", "whose folder does not exist"),
+        (
+            "url = \"sqlite:agreements.sqlite\"",
+            "url = \"agreements.sqlite\"",
+            "is neither sqlite: nor postgres:; write \"sqlite:PATH\"",
+        ),
+        ("url = \"sqlite:agreements.sqlite\"", "url = \"postgres://h:hemmelig@db/a\"", "password_file"),
+        ("url = \"sqlite:agreements.sqlite\"", "url = \"postgres://h@db/a\"", "tls_roots: is missing"),
+        (
+            "url = \"sqlite:agreements.sqlite\"",
+            "url = \"sqlite:agreements.sqlite\"\ndirect_url = \"postgres://h@db/a\"",
+            "is of a PostgreSQL server",
+        ),
         ("# max_staleness = \"15m\"", "max_staleness = \"5s\"", "is shorter than cache_ttl"),
         ("policies = \"policies\"", "policies = \"polices\"", "is not a folder; make it"),
         ("# policy = \"terminaladgang-6\"", "policy = \"terminaladgang-7\"", "correct policy or policies"),
@@ -397,7 +420,7 @@ fn a_misspelt_name_is_told_once_with_its_line_and_the_right_one() {
             "peer.ydelsesindeks.signing_certs: is not a setting; did you mean signing_certificates?",
         ),
         ("\n[listen]", "\n[lisen]", "lisen: is not a section; did you mean [listen]?"),
-        ("\n[agreements]", "\n[agreement]", "agreement: is not a section; did you mean [agreements]?"),
+        ("\n[store]", "\n[stores]", "stores: is not a section; did you mean [store]?"),
         ("\n[admin]", "\n[Admin]", "Admin: is not a section; did you mean [admin]?"),
         ("udk_cvr =", "udk_crv =", "udk_crv: is not a setting; did you mean udk_cvr?"),
         ("\n[peer.", "\n[pear.", "pear: is not a section; did you mean [peer]?"),

@@ -1,11 +1,11 @@
 //! What of the stored agreements an operator is warned of: what no service can apply, so that every call is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
-use crate::agreements::{Access, Agreement, Authority, State, Store, StoreError, StoreSettings};
+use crate::agreements::{Agreement, Authority, State, Store};
 use crate::config::ServiceSection as _;
 use crate::services::{Service, vocabulary};
+use crate::store::{Access, Settings, StoreError};
 
 /// What a store holds.
 pub(super) struct Stored {
@@ -13,12 +13,12 @@ pub(super) struct Stored {
     agreements: Vec<Agreement>,
 }
 
-/// Reads the store at a path, which is looked at and not written to.
+/// Reads the store, which is looked at and not written to.
 ///
 /// # Errors
 /// The store cannot be read.
-pub(super) async fn read(path: &Path) -> Result<Stored, StoreError> {
-    let store = Store::open_to(Access::Look, path, &StoreSettings::default()).await?;
+pub(super) async fn read(settings: &Settings) -> Result<Stored, StoreError> {
+    let store = Store::open_to(Access::Look, settings).await?;
     let read = async { Ok(Stored { authorities: store.authorities().await?, agreements: store.list().await? }) }.await;
     store.close().await;
     read

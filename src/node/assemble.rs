@@ -8,7 +8,7 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{passthrough, terminaladgang};
-use crate::agreements::{Agreements, CacheSettings, Environment, Store, StoreError, StoreSettings};
+use crate::agreements::{Agreements, CacheSettings, Environment, Store};
 use crate::audit::{Audit, AuditSettings, Record, Sealer, keys};
 use crate::clock::Clock;
 use crate::config;
@@ -44,6 +44,7 @@ use crate::signature::key::{Certificate, KeyError, SigningKey};
 use crate::signature::sign::SignError;
 use crate::signature::timestamp::TimeRules;
 use crate::soap::strict::Limits;
+use crate::store::StoreError;
 use crate::sts::cache::{Counts, TokenCache};
 use crate::sts::client::{Https, StsClient, StsSettings};
 use crate::trust::clients::{ClientCertificate, ClientTrust};
@@ -207,7 +208,7 @@ impl Lasting {
         {
             tracing::error!(%error, "a revocation list is missing: what it should speak for is judged without it until it comes");
         }
-        let store = Store::open(&config.agreements.store, &StoreSettings::default()).await?;
+        let store = Store::open(&config.store).await?;
         let cache = CacheSettings {
             refresh: config.agreements.cache_ttl,
             staleness: config.agreements.max_staleness,

@@ -16,7 +16,7 @@ use super::Finished;
 use super::domains::domains_of;
 use super::files::{Who, can_write_in, can_write_to, others_who_read, reads};
 use super::{agreements, routes};
-use crate::agreements::{Environment, Schema, StoreSettings, schema};
+use crate::agreements::Environment;
 use crate::audit::{keys, log};
 use crate::clock::Clock;
 use crate::config::{self, ConnectionLimits, Content, FileRead, Listen, Tokens};
@@ -31,6 +31,7 @@ use crate::services::Service;
 use crate::services::passthrough::offered::Offered;
 use crate::services::terminaladgang::settings::Settings;
 use crate::signature::key::Certificate;
+use crate::store::{At, Schema, schema};
 use crate::trust::clients::{ClientCertificate, ClientTrust};
 use crate::trust::domains;
 
@@ -60,10 +61,11 @@ pub async fn examine(file: &Path, clock: &Clock, purpose: &Purpose) -> Finished 
     });
     let draft = draft.await.unwrap_or_else(|error| Draft::failed(file, &error.to_string()));
     // What `serve` would find when it opens the store; it makes the one that is not there.
-    let store = draft.sections().agreements.as_ref().map(|agreements| agreements.store.clone()).filter(|store| store.exists());
+    let there = |at: &At| !matches!(at, At::Sqlite(file) if !file.exists());
+    let store = draft.sections().store.clone().filter(|store| there(&store.at));
     if let Some(store) = store {
-        match schema(&store, &StoreSettings::default()).await {
-            Err(error) => draft.problem("agreements.store", format!("{error}; name the agreements store, or restore it")),
+        match schema(&store).await {
+            Err(error) => draft.problem("store.url", format!("{error}; name the store, or restore it")),
             Ok(Schema { version, latest }) => {
                 let holds = vec![Content { kind: "store", subject: format!("schema {version} of {latest}"), ends: None }];
                 // An older schema is brought up to date by `serve`, and cannot be read before. A section with a problem is not
@@ -72,22 +74,19 @@ pub async fn examine(file: &Path, clock: &Clock, purpose: &Purpose) -> Finished 
                 if let Some(environment) = environment {
                     let services = routes::Known::of(&draft.sections().services);
                     match routes::of_store(&store, &environment, &services, clock.now()).await {
-                        Ok(warnings) => warnings.into_iter().for_each(|text| draft.warning("agreements.store", text)),
+                        Ok(warnings) => warnings.into_iter().for_each(|text| draft.warning("store.url", text)),
                         // Calls that need no route are served all the same.
-                        Err(error) => {
-                            draft.warning("agreements.store", format!("its routes cannot be read: {error}; restore it"))
-                        }
+                        Err(error) => draft.warning("store.url", format!("its routes cannot be read: {error}; restore it")),
                     }
                     match agreements::read(&store).await {
                         Ok(stored) => agreements::warnings(&stored, &environment, &draft.sections().services)
                             .into_iter()
-                            .for_each(|text| draft.warning("agreements.store", text)),
-                        Err(error) => {
-                            draft.warning("agreements.store", format!("its agreements cannot be read: {error}; restore it"))
-                        }
+                            .for_each(|text| draft.warning("store.url", text)),
+                        Err(error) => draft.warning("store.url", format!("its agreements cannot be read: {error}; restore it")),
                     }
                 }
-                draft.note(FileRead { setting: "agreements.store".to_owned(), file: store, holds, secret: false });
+                let file = PathBuf::from(store.at.to_string());
+                draft.note(FileRead { setting: "store.url".to_owned(), file, holds, secret: false });
             }
         }
     }
@@ -401,8 +400,8 @@ impl Examination<'_> {
         if let Some(audit) = &sections.audit {
             self.look("audit.directory", can_write_in(&audit.directory, self.who));
         }
-        if let Some(agreements) = &sections.agreements {
-            self.look("agreements.store", can_write_to(&agreements.store, self.who));
+        if let Some(At::Sqlite(file)) = sections.store.as_ref().map(|store| &store.at) {
+            self.look("store.url", can_write_to(file, self.who));
         }
         if let Some(cache) = sections.revocation.as_ref().and_then(|revocation| revocation.keeping.cache.as_ref()) {
             self.look("revocation.cache", can_write_in(cache, self.who));

@@ -16,7 +16,6 @@ use tokio::time::{Instant, sleep_until};
 
 use super::domains::domains;
 use super::{Config, ServeError};
-use crate::agreements::StoreError;
 use crate::clock::Clock;
 use crate::edge::http::RequestBody;
 use crate::edge::router::{InForce, Services, Serving};
@@ -28,6 +27,7 @@ use crate::outbound::lists::Fetcher;
 use crate::revocation::ocsp::{self, StapleError};
 use crate::saml::memory::AssertionMemory;
 use crate::signature::key::Certificate;
+use crate::store::StoreError;
 use crate::trust::clients::{ClientCertificate, ClientTrust};
 use crate::trust::domains::{self, ListsByDomain};
 

@@ -2,31 +2,31 @@
 //! services of the configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use uuid::Uuid;
 
 use crate::agreements::route::Standing;
-use crate::agreements::{Access, Route, Security, Store, StoreError, StoreSettings};
+use crate::agreements::{Route, Security, Store};
 use crate::clock::civil_day;
 use crate::config::{ServiceSection, WARN_BEFORE, ends};
 use crate::services::Service;
 use crate::services::passthrough::settings::Receiver;
 use crate::signature::credentials::inspect;
+use crate::store::{Access, Settings, StoreError};
 
-/// The warnings of the store at a path, which is looked at and not written to.
+/// The warnings of a store, which is looked at and not written to.
 ///
 /// # Errors
 /// The store cannot be read.
 pub(super) async fn of_store(
-    store: &Path,
+    store: &Settings,
     environment: &str,
     services: &[Known],
     now: Timestamp,
 ) -> Result<Vec<String>, StoreError> {
-    let store = Store::open_to(Access::Look, store, &StoreSettings::default()).await?;
+    let store = Store::open_to(Access::Look, store).await?;
     let routes = store.routes().await;
     store.close().await;
     Ok(warnings(&routes?, environment, services, now))
@@ -164,7 +164,7 @@ mod tests {
         ];
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("agreements.sqlite");
-        let store = Store::open(&path, &StoreSettings::default()).await.unwrap();
+        let store = Store::open(&Settings::sqlite(&path)).await.unwrap();
         let decision = Decision { by: "A. Jensen".to_owned(), reason: "sag 7".to_owned(), at: now };
         store.add_routes(&routes, InTheWay::Refuse, &decision).await.unwrap();
         store.close().await;
@@ -172,7 +172,7 @@ mod tests {
         let remedy = "add a route with its successor (`hjemmel route add --replace`)";
         let (first, second) = (Uuid::from_u128(1), Uuid::from_u128(2));
         assert_eq!(
-            of_store(&path, "exttest", &services, now).await.unwrap(),
+            of_store(&Settings::sqlite(&path), "exttest", &services, now).await.unwrap(),
             [
                 format!("TLS root CN=soon of 2 routes, among them {first}, expires 2026-06-30; {remedy}"),
                 format!("signing certificate CN=ended of route {second} expired 2026-05-31; {remedy}"),

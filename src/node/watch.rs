@@ -51,7 +51,7 @@ pub(super) async fn routes(reloader: Arc<Reloader>, mut stopped: watch::Receiver
         tokio::select! {
             _ = stopped.changed() => return,
             _ = tick.tick() => match reloader.route_warnings().await {
-                Ok(warnings) => warnings.iter().for_each(|warning| tracing::warn!(setting = "agreements.store", "{warning}")),
+                Ok(warnings) => warnings.iter().for_each(|warning| tracing::warn!(setting = "store.url", "{warning}")),
                 Err(error) => tracing::warn!(%error, "the routes cannot be read, so that nothing is told of them"),
             },
         }

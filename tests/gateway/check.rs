@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hjemmel::agreements::import::Import;
-use hjemmel::agreements::{Agreement, Authority, Scope, Store, StoreSettings};
+use hjemmel::agreements::{Agreement, Authority, Scope, Store};
 use hjemmel::cli::demo::world::World;
 use hjemmel::clock::Clock;
+use hjemmel::store::Settings;
 use hjemmel::stub::pki::{DevPki, KeyBits, Role, pem};
 use hjemmel::stub::population::KORSBAEK;
 use hjemmel::stub::server::{self, Handler, Reply, Running, reply};
@@ -150,8 +151,8 @@ async fn what_keeps_the_gateway_from_starting_is_told_by_check_with_line_and_rem
         ("system.key", "\"nowhere.pem\"", "system.key", "cannot be read"),
         ("tokens.issuer", "\"https://another.example/\"", "tokens", "is the metadata of"),
         ("tokens.metadata", "[\"garbage\"]", "tokens.metadata", "garbage: the metadata cannot be read"),
-        ("agreements.store", "\"garbage\"", "agreements.store", "is no agreements store"),
-        ("agreements.store", "\"/proc/agreements.sqlite\"", "agreements.store", "no file can be made in /proc"),
+        ("store.url", "\"sqlite:garbage\"", "store.url", "is no agreements store"),
+        ("store.url", "\"sqlite:/proc/agreements.sqlite\"", "store.url", "no file can be made in /proc"),
         ("service.terminaladgang-6.policies", "\"other-policies\"", "service.terminaladgang-6.policy", "terminaladgang-6.toml"),
         ("audit.directory", "\"/proc\"", "audit.directory", "no file can be made in /proc"),
         ("audit.directory", "\"altered\"", "audit.directory", "head.json"),
@@ -178,7 +179,7 @@ async fn what_keeps_the_gateway_from_starting_is_told_by_check_with_line_and_rem
         ("listen.crls", "[\"garbage\"]"),
         ("system.key", "\"nowhere.pem\""),
         ("service.terminaladgang-6.policies", "\"other-policies\""),
-        ("agreements.store", "\"garbage\""),
+        ("store.url", "\"sqlite:garbage\""),
         ("audit.pseudonym_key", "\"garbage\""),
     ];
     let together = place.check(&all, &["--json"]).await.json();
@@ -265,8 +266,8 @@ async fn what_will_cost_the_operator_a_call_is_warned_of_before() {
 async fn what_no_service_can_apply_of_stored_agreements_is_warned_of() {
     let place = Place::new().await;
     let warnings = async || place.check(&[], &["--json"]).await.json()["warnings"].to_string();
-    assert!(!warnings().await.contains("agreements.store"), "those of the demo are in order");
-    let store = Store::open(&place.world.dir.join("agreements.sqlite"), &StoreSettings::default()).await.unwrap();
+    assert!(!warnings().await.contains("store.url"), "those of the demo are in order");
+    let store = Store::open(&Settings::sqlite(&place.world.dir.join("agreements.sqlite"))).await.unwrap();
     let held = store.list().await.unwrap();
     // As an earlier release imported it.
     let scope = Scope::read(r#"{"sensitivity":["IKKE_FORTROLIGE_PERSONOPLYSNINGER"]}"#).unwrap();
@@ -308,7 +309,7 @@ async fn check_runs_in_the_configurations_own_folder_and_tells_what_each_file_ho
         "listen.certificate           ./pki/gateway-server.pem: 2 certificates, valid until ",
         "listen.key                   ./pki/gateway-server.key.pem: 1 private key",
         "tokens.metadata              ./sts-metadata.xml: 1 signing certificate, valid until ",
-        "agreements.store             ./agreements.sqlite: 1 store, schema ",
+        "store.url                    ./agreements.sqlite: 1 store, schema ",
     ] {
         assert!(ended.out.contains(line), "{line}\nin\n{}", ended.out);
     }
@@ -361,7 +362,7 @@ async fn everything_that_the_gateway_depends_on_is_asked_and_what_answers_is_tol
         assert!(answer["milliseconds"].is_u64());
     }
     assert!(ended.peer("sts (token)")["said"].as_str().unwrap().starts_with("a token for"), "{}", ended.out);
-    assert!(ended.peer("agreements")["said"].as_str().unwrap().starts_with("schema "), "{}", ended.out);
+    assert!(ended.peer("store")["said"].as_str().unwrap().starts_with("schema "), "{}", ended.out);
     assert_eq!(place.world.index_requests(), before + 1, "the index was sent one request, a GET without a body");
 
     let text = place.check(&[], &["--connect"]).await.out;
@@ -485,6 +486,9 @@ fn of_before(settings: &toml::Table) -> String {
     settings.insert("udk_cvr".to_owned(), service.remove("udk_cvr").unwrap());
     let policy = toml::Table::from_iter([("directory".to_owned(), service.remove("policies").unwrap())]);
     index.remove("entity_id");
+    let url = settings.remove("store").unwrap()["url"].as_str().unwrap().strip_prefix("sqlite:").unwrap().to_owned();
+    let agreements = settings.entry("agreements").or_insert_with(|| toml::Table::new().into()).as_table_mut().unwrap();
+    agreements.insert("store".to_owned(), url.into());
     for (section, table) in [("service", service), ("index", index), ("policy", policy)] {
         settings.insert(section.to_owned(), table.into());
     }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use hjemmel::agreements::import::Import;
 use hjemmel::agreements::route::file;
 use hjemmel::agreements::route::store::{Decision, InTheWay};
-use hjemmel::agreements::{State, Store, StoreSettings};
+use hjemmel::agreements::{State, Store};
 use hjemmel::refusal::{Party, Retry};
+use hjemmel::store::Settings;
 
 const RULES: &str = include_str!("../../deploy/prometheus-rules.yaml");
 const DASHBOARD: &str = include_str!("../../deploy/grafana-dashboard.json");
@@ -58,7 +59,7 @@ const SETTINGS: &str = include_str!("../../deploy/hjemmel.example.toml");
 #[tokio::test]
 async fn the_sample_agreements_are_imported_once_and_fit_the_sample_configuration() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(&dir.path().join("agreements.sqlite"), &StoreSettings::default()).await.unwrap();
+    let store = Store::open(&Settings::sqlite(&dir.path().join("agreements.sqlite"))).await.unwrap();
     let import = Import::parse(AGREEMENTS, &hjemmel::services::vocabulary()).unwrap();
     let at = "2026-11-22T12:00:00Z".parse().unwrap();
     assert_eq!(store.import(&import, at).await.unwrap().added, 2);
@@ -108,7 +109,7 @@ fn certificates() -> tempfile::TempDir {
 #[tokio::test]
 async fn the_sample_routes_are_added_once_and_fit_the_sample_configuration() {
     let dir = certificates();
-    let store = Store::open(&dir.path().join("agreements.sqlite"), &StoreSettings::default()).await.unwrap();
+    let store = Store::open(&Settings::sqlite(&dir.path().join("agreements.sqlite"))).await.unwrap();
     let routes = file::parse(ROUTES, dir.path()).unwrap();
     let at = "2026-11-22T12:00:00Z".parse().unwrap();
     let decision = Decision { by: "A. Jensen".to_owned(), reason: "prøve".to_owned(), at };

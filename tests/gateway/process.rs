@@ -5,13 +5,14 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use hjemmel::agreements::{State, Store, StoreSettings};
+use hjemmel::agreements::{State, Store};
 use hjemmel::cli::call::client::{Client, Exchange};
 use hjemmel::cli::call::words::Said;
 use hjemmel::cli::demo::invitation::Invitation;
 use hjemmel::cli::demo::world::World;
 use hjemmel::clock::Clock;
 use hjemmel::soap::envelope::Version;
+use hjemmel::store::Settings;
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::{KORSBAEK, demo};
 use hjemmel::stub::ydelsesindeks::mode::FaultMode;
@@ -190,7 +191,7 @@ fn a_store_that_a_restore_replaces_is_obeyed_and_one_that_is_gone_ends_the_calls
         let dir = tempfile::tempdir().unwrap();
         let world = World::without_gateway(options(dir.path(), Clock::system(), "")).await.unwrap();
         let text = std::fs::read_to_string(&world.configuration).unwrap();
-        let short = text.replacen("[agreements]\n", "[agreements]\ncache_ttl = \"1s\"\nmax_staleness = \"1s\"\n", 1);
+        let short = text.replacen("[store]\n", "[agreements]\ncache_ttl = \"1s\"\nmax_staleness = \"1s\"\n[store]\n", 1);
         assert_ne!(text, short);
         std::fs::write(&world.configuration, short).unwrap();
         let gateway = Gateway::start(&world).await;
@@ -204,7 +205,7 @@ fn a_store_that_a_restore_replaces_is_obeyed_and_one_that_is_gone_ends_the_calls
         let (store, copy, away) = (dir.path().join("agreements.sqlite"), dir.path().join("copy"), dir.path().join("away"));
         let mv = |from: &Path, to: &Path| assert!(Command::new("mv").arg("-f").args([from, to]).status().unwrap().success());
         std::fs::copy(&store, &copy).unwrap();
-        let backup = Store::open(&copy, &StoreSettings::default()).await.unwrap();
+        let backup = Store::open(&Settings::sqlite(&copy)).await.unwrap();
         for agreement in backup.list().await.unwrap().iter().filter(|agreement| agreement.authority.to_string() == KORSBAEK) {
             backup.decide(agreement.id, State::Suspended, "Prøve", "prøve", world.clock.now()).await.unwrap();
         }

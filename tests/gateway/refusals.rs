@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use hjemmel::agreements::Store;
 use hjemmel::agreements::import::Import;
-use hjemmel::agreements::{Store, StoreSettings};
 use hjemmel::audit::{Outcome, keys};
 use hjemmel::gateway::replay::ReplayMemory;
 use hjemmel::refusal::Refusal;
 use hjemmel::soap::envelope::Version;
 use hjemmel::soap::fault;
+use hjemmel::store::Settings;
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::{KORSBAEK, demo};
 use hjemmel::stub::sts::StsMode;
@@ -529,7 +530,7 @@ async fn import(stage: &Stage, suspended: &str, register: &str, region: &str) {
         agreement("02", register, "GODKENDT"),
         agreement("03", region, "GODKENDT")
     );
-    let store = Store::open(&stage.world.dir.join("agreements.sqlite"), &StoreSettings::default()).await.unwrap();
+    let store = Store::open(&Settings::sqlite(&stage.world.dir.join("agreements.sqlite"))).await.unwrap();
     let mut vocabulary = hjemmel::services::vocabulary();
     vocabulary.roles.push("region");
     let import = Import::parse(&text, &vocabulary).unwrap_or_else(|problems| panic!("{problems:?}"));

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use hjemmel::agreements::import::Import;
-use hjemmel::agreements::{Agreement, Scope, Side, Store, StoreSettings};
+use hjemmel::agreements::{Agreement, Scope, Side, Store};
 use hjemmel::audit::Outcome;
 use hjemmel::config::{Draft, ServiceSection as _};
 use hjemmel::services::{Service, vocabulary_of};
+use hjemmel::store::Settings;
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::KORSBAEK;
 use hjemmel::stub::service::mode::Mode;
@@ -250,7 +251,7 @@ async fn an_agreement_that_is_narrowed_by_what_a_service_without_a_law_cannot_ap
     let folder = folder();
     for side in [Side::Front, Side::Back] {
         let passing = Passing::start(folder.path(), "").await;
-        let store = Store::open(&passing.world.dir.join("agreements.sqlite"), &StoreSettings::default()).await.unwrap();
+        let store = Store::open(&Settings::sqlite(&passing.world.dir.join("agreements.sqlite"))).await.unwrap();
         let of_service = |agreement: &Agreement| agreement.side == side && agreement.service == passing.folder.settings.uuid;
         let held = store.list().await.unwrap().into_iter().find(of_service).unwrap();
         let narrowed = Agreement { scope: Scope::read(r#"{"kle":["32.*"]}"#).unwrap(), ..held };

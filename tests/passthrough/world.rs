@@ -5,10 +5,10 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use hjemmel::agreements::Store;
 use hjemmel::agreements::import::Import;
 use hjemmel::agreements::route::file;
 use hjemmel::agreements::route::store::{Decision, InTheWay};
-use hjemmel::agreements::{Store, StoreSettings};
 use hjemmel::audit::Record;
 use hjemmel::cli::demo::world::{Narrowed, Options, STS_ENTITY_ID, World};
 use hjemmel::clock::Clock;
@@ -131,7 +131,7 @@ impl Passing {
             agreement("7a000000-0000-4000-8000-000000000001", "front", &format!("\"{thumbprint}\""), Role::Korsbaek.uuid());
         let back = agreement("7a000000-0000-4000-8000-000000000002", "back", "", Role::GatewayClient.uuid());
         let import = Import::parse(&format!("{front}{back}"), &hjemmel::services::vocabulary()).unwrap();
-        let store = Store::open(&self.world.dir.join("agreements.sqlite"), &StoreSettings::default()).await.unwrap();
+        let store = Store::open(&hjemmel::store::Settings::sqlite(&self.world.dir.join("agreements.sqlite"))).await.unwrap();
         store.import(&import, Clock::system().now()).await.unwrap();
         let route = |n: u8, receiver: &str, provider: &Provider, security: &str, pins: &str| {
             let system = format!("7a000000-0000-4000-8000-00000000010{n}");

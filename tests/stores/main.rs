@@ -10,6 +10,7 @@
 mod agreements;
 mod audit;
 mod database;
+mod kept;
 mod objects;
 #[allow(dead_code)] // the other test programs use the rest
 #[path = "../support/postgres/mod.rs"]

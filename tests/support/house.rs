@@ -12,7 +12,21 @@ use syn::Item;
 /// From the bottom to the top. A module may import from its own row and those above it in this list. A part of a module that
 /// has a place of its own stands by its path.
 pub const LAYERS: &[&[&str]] = &[
-    &["clock", "address", "refusal", "hex", "id", "pem", "work", "soap", "signature", "schema", "revocation", "outbound"],
+    &[
+        "clock",
+        "address",
+        "refusal",
+        "hex",
+        "id",
+        "pem",
+        "work",
+        "soap",
+        "signature",
+        "schema",
+        "revocation",
+        "outbound",
+        "store",
+    ],
     &["saml", "agreements", "audit", "objects", "sts"],
     &["config", "metrics"],
     &["trust", "peer"],

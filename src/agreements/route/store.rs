@@ -1,21 +1,21 @@
 //! What the store keeps of routes: the routes, and every change of them.
 //!
 //! That no two routes carry the same calls on one day is asked in the transaction that writes, under the write lock. The
-//! schema asks once more (`migrations/0004_routes.sql`), for whoever writes by other means.
+//! schema asks once more (`route_alone…` in `migrations/`), for whoever writes by other means.
 
 use jiff::{Timestamp, civil::Date};
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use uuid::Uuid;
 
-use super::{Period, ProviderSecurity, Route, Standing, day};
+use super::{Period, ProviderSecurity, Route, Standing};
 use crate::{
     agreements::{
         model::{Environment, ModelError},
         security::Security,
-        store::{Change as Writing, Store, StoreError, optional, required},
+        store::{Change as Writing, Store},
     },
     clock::civil_day,
     id::cvr::Cvr,
+    store::{GaveWay, Row, Session, StoreError, by_dialect, sql, until_it_holds},
 };
 
 /// Who changes routes, when, and why.
@@ -132,9 +132,9 @@ pub enum RouteError {
     NoZone,
 }
 
-impl From<sqlx::Error> for RouteError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error.into())
+impl GaveWay for RouteError {
+    fn gave_way(&self) -> bool {
+        matches!(self, RouteError::Store(error) if error.gave_way())
     }
 }
 
@@ -151,6 +151,9 @@ fn in_the_way(other: &Route) -> String {
 
 /// Reads routes. The condition follows.
 macro_rules! routes_where {
+    ($condition:literal) => {
+        sql(concat!(routes_where!(), $condition))
+    };
     () => {
         "SELECT id, service, environment, sender, receiver, valid_from, valid_to, system, address, entity_id, security, roots,
              signing_certificates
@@ -164,11 +167,9 @@ impl Store {
     /// # Errors
     /// A store that does not answer, or holds what the model does not have.
     pub async fn routes(&self) -> Result<Vec<Route>, StoreError> {
-        let rows =
-            sqlx::query(concat!(routes_where!(), "TRUE ORDER BY service, environment, sender, receiver, valid_from DESC, id"))
-                .fetch_all(&self.pool().await?)
-                .await?;
-        rows.iter().map(read).collect()
+        let query =
+            routes_where!("TRUE ORDER BY service, environment, sender NULLS FIRST, receiver NULLS FIRST, valid_from DESC, id");
+        self.database().all(query).await?.iter().map(read).collect()
     }
 
     /// The routes that carry a sender's calls of a service, on whatever day.
@@ -178,13 +179,11 @@ impl Store {
         sender: Cvr,
         environment: &Environment,
     ) -> Result<Vec<Route>, StoreError> {
-        let rows = sqlx::query(concat!(routes_where!(), "service = ? AND environment = ? AND (sender IS NULL OR sender = ?)"))
-            .bind(service.to_string())
+        let query = routes_where!("service = $1 AND environment = $2 AND (sender IS NULL OR sender = $3)")
+            .bind(service)
             .bind(environment.as_str())
-            .bind(sender.to_string())
-            .fetch_all(&self.pool().await?)
-            .await?;
-        rows.iter().map(read).collect()
+            .bind(sender.to_string());
+        self.database().all(query).await?.iter().map(read).collect()
     }
 
     /// One route.
@@ -192,8 +191,7 @@ impl Store {
     /// # Errors
     /// [`RouteError::NoSuchRoute`], or a store that does not answer.
     pub async fn route(&self, id: Uuid) -> Result<Route, RouteError> {
-        let mut connection = self.pool().await?.acquire().await?;
-        find(&mut connection, id).await?.ok_or(RouteError::NoSuchRoute(id))
+        find(&mut self.database().session().await?, id).await?.ok_or(RouteError::NoSuchRoute(id))
     }
 
     /// Every change of a route, oldest first.
@@ -201,7 +199,7 @@ impl Store {
     /// # Errors
     /// A store that does not answer, or holds what the model does not have.
     pub async fn route_changes(&self, id: Uuid) -> Result<Vec<Past>, StoreError> {
-        changes(&mut *self.pool().await?.acquire().await?, id).await
+        changes(&mut self.database().session().await?, id).await
     }
 
     /// Adds routes, all or none, and again without effect: one with the terms that the store has, and an end that it has or
@@ -210,10 +208,13 @@ impl Store {
     /// # Errors
     /// [`RouteError::Conflicts`] with every conflict, or a store that does not answer.
     pub async fn add_routes(&self, routes: &[Route], in_the_way: InTheWay, decision: &Decision) -> Result<Added, RouteError> {
-        let mut change = self.change().await?;
-        let done = change.add_routes(routes, in_the_way, decision).await?;
-        change.commit().await?;
-        Ok(done)
+        until_it_holds(async || {
+            let mut change = self.change().await?;
+            let done = change.add_routes(routes, in_the_way, decision).await?;
+            change.commit().await?;
+            Ok(done)
+        })
+        .await
     }
 
     /// Gives a route an end, or another one: from the day `on` it no longer receives. On its first day it never does. Returns
@@ -222,10 +223,13 @@ impl Store {
     /// # Errors
     /// [`RouteError`]: no such route, a day that has passed, a route that is over, an end that another route is in the way of.
     pub async fn end_route(&self, id: Uuid, on: Date, decision: &Decision) -> Result<(Route, bool), RouteError> {
-        let mut change = self.change().await?;
-        let done = change.end_route(id, on, decision).await?;
-        change.commit().await?;
-        Ok(done)
+        until_it_holds(async || {
+            let mut change = self.change().await?;
+            let done = change.end_route(id, on, decision).await?;
+            change.commit().await?;
+            Ok(done)
+        })
+        .await
     }
 }
 
@@ -278,7 +282,7 @@ impl Writing {
 
 /// Adds one route, or says what it conflicts with. `making_room`: routes in its way are ended, these excepted.
 async fn add(
-    transaction: &mut SqliteConnection,
+    transaction: &mut Session,
     route: &Route,
     making_room: Option<&[Route]>,
     today: Date,
@@ -321,127 +325,117 @@ async fn add(
     Ok(Ok(()))
 }
 
-async fn find(connection: &mut SqliteConnection, id: Uuid) -> Result<Option<Route>, StoreError> {
-    let row = sqlx::query(concat!(routes_where!(), "id = ?")).bind(id.to_string()).fetch_optional(connection).await?;
-    row.as_ref().map(read).transpose()
+async fn find(session: &mut Session, id: Uuid) -> Result<Option<Route>, StoreError> {
+    session.first(routes_where!("id = $1").bind(id)).await?.as_ref().map(read).transpose()
 }
 
 /// The routes beside this one that carry some of its calls on some of its days, earliest first.
-async fn overlapping(connection: &mut SqliteConnection, route: &Route) -> Result<Vec<Route>, StoreError> {
-    let rows = sqlx::query(concat!(
-        routes_where!(),
-        "id <> ?1 AND service = ?2 AND environment = ?3
-         AND (sender IS NULL OR ?4 IS NULL OR sender = ?4) AND (receiver IS NULL OR ?5 IS NULL OR receiver = ?5)
-         AND max(valid_from, ?6) < min(ifnull(valid_to, '~'), ifnull(?7, '~'))
-         ORDER BY valid_from, id"
-    ))
-    .bind(route.id.to_string())
-    .bind(route.service.to_string())
+async fn overlapping(session: &mut Session, route: &Route) -> Result<Vec<Route>, StoreError> {
+    let query = by_dialect(
+        concat!(
+            routes_where!(),
+            "id <> $1 AND service = $2 AND environment = $3
+             AND (sender IS NULL OR $4 IS NULL OR sender = $4) AND (receiver IS NULL OR $5 IS NULL OR receiver = $5)
+             AND max(valid_from, $6) < min(ifnull(valid_to, '~'), ifnull($7, '~'))
+             ORDER BY valid_from, id"
+        ),
+        concat!(
+            routes_where!(),
+            "id <> $1 AND service = $2 AND environment = $3
+             AND (sender IS NULL OR $4 IS NULL OR sender = $4) AND (receiver IS NULL OR $5 IS NULL OR receiver = $5)
+             AND daterange(valid_from, valid_to) && daterange($6, $7)
+             ORDER BY valid_from, id"
+        ),
+    )
+    .bind(route.id)
+    .bind(route.service)
     .bind(route.environment.as_str())
     .bind(route.sender.map(|cvr| cvr.to_string()))
     .bind(route.receiver.map(|cvr| cvr.to_string()))
-    .bind(route.period.from().to_string())
-    .bind(route.period.to().map(|day| day.to_string()))
-    .fetch_all(connection)
-    .await?;
-    rows.iter().map(read).collect()
+    .bind(route.period.from())
+    .bind(route.period.to());
+    session.all(query).await?.iter().map(read).collect()
 }
 
-async fn insert(connection: &mut SqliteConnection, route: &Route) -> Result<(), StoreError> {
+async fn insert(session: &mut Session, route: &Route) -> Result<(), StoreError> {
     let signing_certificates = match &route.security {
         ProviderSecurity::Token { signing_certificates } => Some(signing_certificates.to_pem()),
         ProviderSecurity::AuthorityContext => None,
     };
-    sqlx::query(
-        "INSERT INTO route (id, service, environment, sender, receiver, valid_from, valid_to, system, address, entity_id,
+    let written =
+        sql("INSERT INTO route (id, service, environment, sender, receiver, valid_from, valid_to, system, address, entity_id,
              security, roots, signing_certificates)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(route.id.to_string())
-    .bind(route.service.to_string())
-    .bind(route.environment.as_str())
-    .bind(route.sender.map(|cvr| cvr.to_string()))
-    .bind(route.receiver.map(|cvr| cvr.to_string()))
-    .bind(route.period.from().to_string())
-    .bind(route.period.to().map(|day| day.to_string()))
-    .bind(route.system.to_string())
-    .bind(route.address.to_string())
-    .bind(route.entity_id.as_str())
-    .bind(route.security.model().name())
-    .bind(route.roots.to_pem())
-    .bind(signing_certificates)
-    .execute(connection)
-    .await?;
-    Ok(())
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
+        .bind(route.id)
+        .bind(route.service)
+        .bind(route.environment.as_str())
+        .bind(route.sender.map(|cvr| cvr.to_string()))
+        .bind(route.receiver.map(|cvr| cvr.to_string()))
+        .bind(route.period.from())
+        .bind(route.period.to())
+        .bind(route.system)
+        .bind(route.address.to_string())
+        .bind(route.entity_id.as_str())
+        .bind(route.security.model().name())
+        .bind(route.roots.to_pem())
+        .bind(signing_certificates);
+    session.execute(written).await.map(drop)
 }
 
-async fn end(connection: &mut SqliteConnection, route: &Route, decision: &Decision) -> Result<(), StoreError> {
-    sqlx::query("UPDATE route SET valid_to = ? WHERE id = ?")
-        .bind(route.period.to().map(|day| day.to_string()))
-        .bind(route.id.to_string())
-        .execute(&mut *connection)
-        .await?;
-    record(connection, route, Change::Ended, decision).await
+async fn end(session: &mut Session, route: &Route, decision: &Decision) -> Result<(), StoreError> {
+    session.execute(sql("UPDATE route SET valid_to = $1 WHERE id = $2").bind(route.period.to()).bind(route.id)).await?;
+    record(session, route, Change::Ended, decision).await
 }
 
-async fn record(connection: &mut SqliteConnection, route: &Route, change: Change, decision: &Decision) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO route_change (route, change, valid_to, changed_by, at, reason) VALUES (?, ?, ?, ?, ?, ?)")
-        .bind(route.id.to_string())
-        .bind(change.name())
-        .bind(route.period.to().map(|day| day.to_string()))
-        .bind(&decision.by)
-        .bind(decision.at.to_string())
-        .bind(&decision.reason)
-        .execute(connection)
-        .await?;
-    Ok(())
+async fn record(session: &mut Session, route: &Route, change: Change, decision: &Decision) -> Result<(), StoreError> {
+    let written =
+        sql("INSERT INTO route_change (route, change, valid_to, changed_by, at, reason) VALUES ($1, $2, $3, $4, $5, $6)")
+            .bind(route.id)
+            .bind(change.name())
+            .bind(route.period.to())
+            .bind(&decision.by)
+            .bind(decision.at)
+            .bind(&decision.reason);
+    session.execute(written).await.map(drop)
 }
 
-async fn changes(connection: &mut SqliteConnection, id: Uuid) -> Result<Vec<Past>, StoreError> {
-    let rows = sqlx::query("SELECT change, valid_to, changed_by, at, reason FROM route_change WHERE route = ? ORDER BY sequence")
-        .bind(id.to_string())
-        .fetch_all(connection)
-        .await?;
+async fn changes(session: &mut Session, id: Uuid) -> Result<Vec<Past>, StoreError> {
+    let query = sql("SELECT change, valid_to, changed_by, at, reason FROM route_change WHERE route = $1 ORDER BY sequence");
+    let rows = session.all(query.bind(id)).await?;
     rows.iter()
         .map(|row| {
-            let change = match row.try_get::<String, _>("change")?.as_str() {
+            let change = match row.get::<String>("change")?.as_str() {
                 "added" => Change::Added,
                 "ended" => Change::Ended,
                 _ => return Err(StoreError::Unreadable { column: "change" }),
             };
-            let decision = Decision { by: row.try_get("changed_by")?, reason: row.try_get("reason")?, at: required(row, "at")? };
-            Ok(Past { change, to: optional_day(row, "valid_to")?, decision })
+            let decision = Decision { by: row.get("changed_by")?, reason: row.get("reason")?, at: row.get("at")? };
+            Ok(Past { change, to: row.maybe("valid_to")?, decision })
         })
         .collect()
 }
 
-fn read(row: &SqliteRow) -> Result<Route, StoreError> {
-    let from = optional_day(row, "valid_from")?.ok_or(StoreError::Unreadable { column: "valid_from" })?;
-    let period = Period::new(from, None).and_then(|period| match optional_day(row, "valid_to") {
+fn read(row: &Row) -> Result<Route, StoreError> {
+    let period = Period::new(row.get("valid_from")?, None).and_then(|period| match row.maybe("valid_to") {
         Ok(Some(to)) => period.ended_on(to),
         Ok(None) => Ok(period),
         Err(_) => Err(ModelError("valid_to")),
     });
-    let security = match required(row, "security")? {
-        Security::Token => ProviderSecurity::Token { signing_certificates: required(row, "signing_certificates")? },
+    let security = match row.parsed("security")? {
+        Security::Token => ProviderSecurity::Token { signing_certificates: row.parsed("signing_certificates")? },
         Security::AuthorityContext => ProviderSecurity::AuthorityContext,
     };
     Ok(Route {
-        id: required(row, "id")?,
-        service: required(row, "service")?,
-        environment: required(row, "environment")?,
-        sender: optional(row, "sender")?,
-        receiver: optional(row, "receiver")?,
+        id: row.get("id")?,
+        service: row.get("service")?,
+        environment: row.parsed("environment")?,
+        sender: row.maybe_parsed("sender")?,
+        receiver: row.maybe_parsed("receiver")?,
         period: period.map_err(|ModelError(_)| StoreError::Unreadable { column: "valid_to" })?,
-        system: required(row, "system")?,
-        address: required(row, "address")?,
-        entity_id: required(row, "entity_id")?,
+        system: row.get("system")?,
+        address: row.parsed("address")?,
+        entity_id: row.parsed("entity_id")?,
         security,
-        roots: required(row, "roots")?,
+        roots: row.parsed("roots")?,
     })
-}
-
-fn optional_day(row: &SqliteRow, column: &'static str) -> Result<Option<Date>, StoreError> {
-    let text: Option<String> = row.try_get(column)?;
-    text.map(|text| day(&text).map_err(|ModelError(_)| StoreError::Unreadable { column })).transpose()
 }

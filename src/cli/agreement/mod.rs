@@ -11,10 +11,11 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    agreements::{Access, Agreement, Environment, Problem, Side, Standing, State, Store, StoreError, Vocabulary, import::Import},
+    agreements::{self, Agreement, Environment, Problem, Side, Standing, State, Store, Vocabulary, import::Import},
     cli::place::{Place, PlaceError, one_line, with_store},
     clock::Clock,
     id::cvr::Cvr,
+    store::{Access, StoreError},
 };
 
 /// Service agreements: who may call which service, on whose behalf, on what legal basis.
@@ -154,7 +155,7 @@ struct Decide {
 
 /// Why the command did not do as asked.
 #[derive(Debug, thiserror::Error)]
-pub enum AgreementError {
+pub enum CommandError {
     /// It is not known where the store is.
     #[error(transparent)]
     Place(#[from] PlaceError),
@@ -183,6 +184,9 @@ pub enum AgreementError {
     /// The store did not do as asked.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The agreements are not as the command would have them.
+    #[error(transparent)]
+    Agreements(#[from] agreements::AgreementError),
     /// The output cannot be written.
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
@@ -196,38 +200,40 @@ fn lines(problems: &[Problem]) -> String {
 /// terminal.
 ///
 /// # Errors
-/// [`AgreementError`]; nothing was changed then, unless it says so.
+/// [`CommandError`]; nothing was changed then, unless it says so.
 pub async fn run(
     args: Args,
     clock: &Clock,
     operator: Option<&mut dyn BufRead>,
     out: &mut impl Write,
-) -> Result<(), AgreementError> {
-    let path = args.place.path()?;
+) -> Result<(), CommandError> {
     let now = clock.now();
+    let settings = args.place.settings(now)?;
     match args.command {
         Command::Import { file } => {
             // Read first: a file that is not in order makes no store.
             let import = read_import(&file, &args.place.vocabulary(now))?;
-            with_store(&path, Access::Make, async |store| bring_in(store, &import, now, out).await).await
+            with_store(&settings, Access::Make, async |store| bring_in(store, &import, now, out).await).await
         }
         Command::List { filter, json } => {
             let service = filter.service.as_deref().map(|named| args.place.service(named, now)).transpose()?;
-            with_store(&path, Access::Look, async |store| list(store, &filter, service, json, now, out).await).await
+            with_store(&settings, Access::Look, async |store| list(store, &filter, service, json, now, out).await).await
         }
-        Command::Show { id, json } => with_store(&path, Access::Look, async |store| show(store, id, json, now, out).await).await,
+        Command::Show { id, json } => {
+            with_store(&settings, Access::Look, async |store| show(store, id, json, now, out).await).await
+        }
         Command::Decide(decision) => {
-            with_store(&path, Access::Change, async |store| decide(store, decision, now, operator, out).await).await
+            with_store(&settings, Access::Change, async |store| decide(store, decision, now, operator, out).await).await
         }
     }
 }
 
-fn read_import(file: &Path, vocabulary: &Vocabulary) -> Result<Import, AgreementError> {
-    let text = std::fs::read_to_string(file).map_err(|source| AgreementError::File { path: file.to_owned(), source })?;
-    Import::parse(&text, vocabulary).map_err(|problems| AgreementError::Import { path: file.to_owned(), problems })
+fn read_import(file: &Path, vocabulary: &Vocabulary) -> Result<Import, CommandError> {
+    let text = std::fs::read_to_string(file).map_err(|source| CommandError::File { path: file.to_owned(), source })?;
+    Import::parse(&text, vocabulary).map_err(|problems| CommandError::Import { path: file.to_owned(), problems })
 }
 
-async fn bring_in(store: &Store, import: &Import, now: Timestamp, out: &mut impl Write) -> Result<(), AgreementError> {
+async fn bring_in(store: &Store, import: &Import, now: Timestamp, out: &mut impl Write) -> Result<(), CommandError> {
     let done = store.import(import, now).await?;
     writeln!(
         out,
@@ -250,7 +256,7 @@ async fn list(
     json: bool,
     now: Timestamp,
     out: &mut impl Write,
-) -> Result<(), AgreementError> {
+) -> Result<(), CommandError> {
     let (authorities, mut agreements) = (store.authorities().await?, store.list().await?);
     let all = agreements.len();
     agreements.retain(|agreement| filter.takes(agreement, service, now));
@@ -266,7 +272,7 @@ async fn list(
     Ok(())
 }
 
-async fn show(store: &Store, id: Uuid, json: bool, now: Timestamp, out: &mut impl Write) -> Result<(), AgreementError> {
+async fn show(store: &Store, id: Uuid, json: bool, now: Timestamp, out: &mut impl Write) -> Result<(), CommandError> {
     let (agreement, authorities) = (store.get(id).await?, store.authorities().await?);
     let decisions = store.decisions(id).await?;
     if json {
@@ -283,7 +289,7 @@ async fn decide(
     now: Timestamp,
     operator: Option<&mut dyn BufRead>,
     out: &mut impl Write,
-) -> Result<(), AgreementError> {
+) -> Result<(), CommandError> {
     let (to, decision) = match decision {
         Decision::Approve(open) => {
             return decide_to_open(store, "Approve this agreement", State::Requested, open, now, operator, out).await;
@@ -310,20 +316,22 @@ async fn decide_to_open(
     now: Timestamp,
     operator: Option<&mut dyn BufRead>,
     out: &mut impl Write,
-) -> Result<(), AgreementError> {
+) -> Result<(), CommandError> {
     let shown = store.get(decide.id).await?;
     if shown.state != from {
-        return Err(StoreError::IllegalTransition { id: decide.id, from: shown.state, to: State::Approved }.into());
+        return Err(
+            agreements::AgreementError::IllegalTransition { id: decide.id, from: shown.state, to: State::Approved }.into()
+        );
     }
     told::one(&shown, &store.decisions(decide.id).await?, &store.authorities().await?, now, out)?;
     if !yes {
-        let operator = operator.ok_or(AgreementError::NobodyToAsk)?;
+        let operator = operator.ok_or(CommandError::NobodyToAsk)?;
         write!(out, "\n{question}, decided by {}: {}? [y/N] ", decide.by, decide.reason)?;
         out.flush()?;
         let mut answer = String::new();
         operator.read_line(&mut answer)?;
         if !["y", "yes", "j", "ja"].contains(&answer.trim().to_lowercase().as_str()) {
-            return Err(AgreementError::Declined);
+            return Err(CommandError::Declined);
         }
     }
     let agreement = store.decide_as_shown(&shown, State::Approved, &decide.by, &decide.reason, now).await?;

@@ -36,7 +36,7 @@ impl House {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("agreements.toml"), FILE).unwrap();
-        std::fs::write(dir.path().join("hjemmel.toml"), "[agreements]\nstore = \"agreements.sqlite\"\n").unwrap();
+        std::fs::write(dir.path().join("hjemmel.toml"), "[store]\nurl = \"sqlite:agreements.sqlite\"\n").unwrap();
         Self(dir)
     }
 
@@ -244,5 +244,5 @@ async fn what_is_refused_says_why_and_what_to_do() {
     let wrong = house.run(&["import", &house.path("agreements.toml")]).await.unwrap_err();
     assert!(wrong.contains("line 16: unknown key porpoise") && wrong.contains("purpose is missing"), "{wrong}");
     std::fs::write(house.path("hjemmel.toml"), "[other]\n").unwrap();
-    assert!(house.run(&["list"]).await.unwrap_err().contains("[agreements] store"));
+    assert!(house.run(&["list"]).await.unwrap_err().contains("[store] url"));
 }

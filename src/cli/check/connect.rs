@@ -11,7 +11,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::agreements::{Schema, StoreSettings, schema};
 use crate::clock::Clock;
 use crate::id::cvr::Cvr;
 use crate::node::Config;
@@ -22,6 +21,7 @@ use crate::outbound::{Outbound, OutboundSettings, SetupError};
 use crate::revocation::domain::{Domain, DomainSettings, Lists, Source};
 use crate::revocation::verify::Stapling;
 use crate::signature::credentials::inspect;
+use crate::store::{At, Schema, schema};
 use crate::sts::cache::Source as _;
 use crate::trust::domains::{self, Domains, ListsByDomain};
 use crate::{config, node};
@@ -267,13 +267,13 @@ impl Asked<'_> {
     }
 
     async fn store(&self) -> Answer {
-        let (peer, path, began) = ("agreements".to_owned(), &self.config.agreements.store, Instant::now());
-        let at = path.display().to_string();
-        if !path.exists() {
+        let (peer, store, began) = ("store".to_owned(), &self.config.store, Instant::now());
+        let at = store.at.to_string();
+        if matches!(&store.at, At::Sqlite(file) if !file.exists()) {
             let said = "not there yet: the gateway makes it when it starts, and without agreements refuses every call".to_owned();
             return Answer { peer, at, ok: true, said, problem: None, seen: Seen::default() };
         }
-        let looked = schema(path, &StoreSettings::default()).await;
+        let looked = schema(store).await;
         let seen = Seen { milliseconds: Some(began.elapsed().as_millis()), ..Seen::default() };
         match looked {
             Ok(Schema { version, latest }) => {
@@ -284,7 +284,7 @@ impl Asked<'_> {
                 Answer { peer, at, ok: true, said, problem: None, seen }
             }
             Err(error) => {
-                let problem = Some(format!("{error}; name the agreements store, or restore it"));
+                let problem = Some(format!("{error}; name the store, or restore it"));
                 Answer { peer, at, ok: false, said: "no answer".to_owned(), problem, seen }
             }
         }

@@ -1,4 +1,5 @@
-//! `hjemmel check --migrate`: a configuration of before services and peers had names, in the present form.
+//! `hjemmel check --migrate`: a configuration of before, in the present form: services and peers have names, and the store a
+//! section of its own.
 //!
 //! The text is spliced where the parser says that a setting or a header stands, so that comments, order, values and whatever
 //! else is in the file stay as their owner wrote them.
@@ -45,14 +46,22 @@ pub fn migrate(file: &Path, out: Option<&Path>) -> Result<PathBuf, String> {
 pub(crate) fn migrated(text: &str) -> Result<String, String> {
     let table = DeTable::parse(text).map_err(|error| format!("is not TOML ({}); correct it first", error.message()))?;
     let file = Old { text, table: table.get_ref() };
+    let mut edits = file.store_in_a_section_of_its_own()?;
     if file.has_names("service") || file.has_names("peer") {
-        return Err("has services or peers with names already; move what is left of the old form by hand".to_owned());
+        if edits.is_empty() {
+            return Err("has services or peers with names already; move what is left of the old form by hand".to_owned());
+        }
+        return Ok(spliced(text, edits));
     }
-    let service = file.section("service")?.ok_or("has no [service]; there is nothing to convert")?;
+    let service = match file.section("service")? {
+        Some(service) => service,
+        None if edits.is_empty() => return Err("has no [service]; there is nothing to convert".to_owned()),
+        None => return Ok(spliced(text, edits)),
+    };
     let (policy, index) = (file.section("policy")?, file.section("index")?);
     let udk = file.top("udk_cvr")?;
 
-    let mut edits = vec![Edit { at: service.header.clone(), with: format!("[service.{SERVICE}]\nkind = \"terminaladgang\"") }];
+    edits.push(Edit { at: service.header.clone(), with: format!("[service.{SERVICE}]\nkind = \"terminaladgang\"") });
     let mut moved = String::new();
     if let Some(udk) = udk {
         moved += &format!("\n{}\n", file.text(&udk).trim_end());
@@ -156,6 +165,32 @@ impl<'t> Old<'t> {
         Ok(Some(Section { header, whole }))
     }
 
+    /// What moves `[agreements] store`, with its comment, to a section before it. Nothing where it is not written.
+    fn store_in_a_section_of_its_own(&self) -> Result<Vec<Edit>, String> {
+        let Some((_, value)) = self.find("agreements").filter(|_| self.has("agreements", "store")) else { return Ok(Vec::new()) };
+        if self.find("store").is_some() {
+            return Err("has a [store] and [agreements] store; remove the one that is not meant".to_owned());
+        }
+        let agreements = self.section("agreements")?.ok_or("has no [agreements]")?;
+        let store = value.get_ref().as_table().into_iter().flatten().find(|(name, _)| name.get_ref().as_ref() == "store");
+        let (name, path) = store.ok_or("has no [agreements] store")?;
+        let written = self.text(&path.span());
+        let quotes = written.len() - written.trim_start_matches(['"', '\'']).len();
+        let quotes = if quotes >= 3 { 3 } else { 1 };
+        let (open, rest) =
+            written.split_at_checked(quotes).filter(|_| path.get_ref().as_str().is_some()).ok_or("store is no text")?;
+        let end = self.text.get(path.span().end..).and_then(|rest| rest.find('\n'));
+        let end = end.map_or(self.text.len(), |end| path.span().end + end + 1);
+        let lines = self.with_comment(name.span().start)..end;
+        let comment = self.text(&(lines.start..name.span().start));
+        let behind = self.text(&(path.span().end..end)).trim_end();
+        let start = agreements.whole.start;
+        Ok(vec![
+            Edit { at: start..start, with: format!("[store]\n{comment}url = {open}sqlite:{rest}{behind}\n\n") },
+            Edit { at: self.and_the_empty_line_behind(lines), with: String::new() },
+        ])
+    }
+
     /// A setting at the top of the file, with its comment and its line's end.
     fn top(&self, key: &str) -> Result<Option<Range<usize>>, String> {
         let Some((name, value)) = self.find(key) else { return Ok(None) };
@@ -222,6 +257,16 @@ mod tests {
                    # name = \"q\"\n[peer.ydelsesindeks]\nentity_id = \"http://entityid.kombit.dk/service/ydi/ydelseindeks/6\"\n\
                    address = \"https://i\"\n";
         assert_eq!(migrated(OLD).unwrap(), new);
+    }
+
+    #[test]
+    fn the_store_goes_with_its_comment_and_nothing_else_is_touched() {
+        let old =
+            "[service.a]\nkind = \"x\"\n\n# Ours.\n[agreements]\n# The file.\nstore = 'a.sqlite' # here\n\ncache_ttl = \"1s\"\n";
+        let new = "[service.a]\nkind = \"x\"\n\n[store]\n# The file.\nurl = 'sqlite:a.sqlite' # here\n\n# Ours.\n[agreements]\ncache_ttl = \"1s\"\n";
+        assert_eq!(migrated(old).unwrap(), new);
+        assert!(migrated(&format!("{old}[store]\nurl = \"sqlite:b\"\n")).unwrap_err().contains("remove the one"));
+        assert!(migrated("agreements = { store = \"a\" }").unwrap_err().contains("write it below a header"));
     }
 
     #[test]

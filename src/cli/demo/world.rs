@@ -15,8 +15,8 @@ use jiff::SignedDuration;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
+use crate::agreements::Store;
 use crate::agreements::import::Import;
-use crate::agreements::{Store, StoreSettings};
 use crate::audit::{self, Record};
 use crate::cli::call::client::Client;
 use crate::clock::Clock;
@@ -28,6 +28,7 @@ use crate::services::terminaladgang::names::SERVICE_PATH;
 use crate::services::vocabulary;
 use crate::signature::credentials::Credentials;
 use crate::signature::key::{Certificate, SigningKey};
+use crate::store::Settings;
 use crate::sts::Token;
 use crate::sts::cache::Source;
 use crate::sts::client::{Https, StsClient, StsSettings};
@@ -204,7 +205,7 @@ impl World {
 
         let sts_address: Uri = format!("https://localhost:{}{}", sts.address().port(), sts::PATH).parse()?;
         fetch_metadata(&pki, &sts_address, &dir.join("sts-metadata.xml")).await?;
-        let store = Store::open(&dir.join("agreements.sqlite"), &StoreSettings::default()).await?;
+        let store = Store::open(&Settings::sqlite(&dir.join("agreements.sqlite"))).await?;
         let import = Import::parse(&agreements(&pki, narrowed)?, &vocabulary()).map_err(|problems| format!("{problems:?}"))?;
         store.import(&import, clock.now()).await?;
         store.close().await;
@@ -436,7 +437,7 @@ fn settings(listen: SocketAddr, admin: SocketAddr, sts: &Uri, index: SocketAddr)
          \n[tokens]\nissuer = \"{STS_ENTITY_ID}\"\nmetadata = [\"sts-metadata.xml\"]\n\
          \n[sts]\naddress = \"{sts}\"\nroots = [\"pki/root.pem\"]\n\
          \n[peer.{INDEX}]\naddress = \"https://localhost:{}{}\"\nentity_id = \"{INDEX_ENTITY_ID}\"\nroots = [\"pki/root.pem\"]\nsigning_certificates = [\"pki/{signing}.pem\"]\n\
-         \n[agreements]\nstore = \"agreements.sqlite\"\n\
+         \n[store]\nurl = \"sqlite:agreements.sqlite\"\n\
          \n[audit]\ndirectory = \"audit\"\ncheckpoint_key = \"audit-keys/checkpoint.key\"\npseudonym_key = \"audit-keys/pseudonym.key\"\n\
          auditors = \"audit-keys/auditors.pub\"\n",
         listen.port(),

@@ -12,7 +12,7 @@ use rustls_pki_types::CertificateDer;
 use super::ExplainError;
 use super::report::{AnswerSaid, DecisionSaid, Explanation, Fact, Outcome, PolicySaid, RuleSaid, Step, UnnamedSaid, Verdict};
 use super::unnamed::unnamed;
-use crate::agreements::{Access, Agreement, Agreements, CacheSettings, ClientSystem, Side, Store, StoreSettings, Thumbprint};
+use crate::agreements::{Agreement, Agreements, CacheSettings, ClientSystem, Side, Store, Thumbprint};
 use crate::clock::Clock;
 use crate::gateway::agreement::AgreementStep;
 use crate::gateway::authenticate::{AuthenticateStep, Caller, TokenTrust};
@@ -45,6 +45,7 @@ use crate::soap::names::{SOAP11, SOAP12};
 use crate::soap::reading::Reading;
 use crate::soap::stream::{StreamError, StreamReader};
 use crate::soap::strict::{Limits, Token};
+use crate::store::Access;
 use crate::trust::clients::{ClientCertificate, ClientTrust};
 use crate::trust::domains::{CLIENTS, ListsByDomain, SIGNERS};
 
@@ -117,7 +118,7 @@ impl DryRun {
         let trust = Arc::new(TokenTrust { trust, time, memory: None });
         let optional = ClientCertificate::Optional;
         let clients = Arc::new(ClientTrust::new(&config.listen.client_roots, domains.named(CLIENTS)?, optional)?);
-        let store = Store::open_to(Access::Look, &config.agreements.store, &StoreSettings::default()).await?;
+        let store = Store::open_to(Access::Look, &config.store).await?;
         let agreements = Agreements::new(store.clone(), CacheSettings::default());
         Ok(Self {
             at,

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     agreements::{
-        Access, Authority, Environment, Problem, Route, Security, Store, StoreError,
+        Authority, Environment, Problem, Route, Security, Store,
         model::ModelError,
         route::{
             Address, CertificatesError, EntityId, OnDay, Period, Pinned, ProviderSecurity, Roots, Standing, day,
@@ -31,6 +31,7 @@ use crate::{
     clock::{Clock, civil_day},
     id::cvr::Cvr,
     signature::credentials::{CredentialsError, certificates_from_pem_file},
+    store::{Access, StoreError},
 };
 
 /// Routes: which system receives a service's calls, between which authorities, and on which days.
@@ -308,8 +309,8 @@ fn lines(problems: &[Problem]) -> String {
 /// # Errors
 /// [`CommandError`].
 pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<ExitCode, CommandError> {
-    let path = args.place.path()?;
     let now = clock.now();
+    let settings = args.place.settings(now)?;
     let today = civil_day(now).ok_or(RouteError::NoZone)?;
     let decision = |decide: Decide| Decision { by: decide.by, reason: decide.reason, at: now };
     match args.command {
@@ -323,20 +324,20 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
             };
             let in_the_way = if replace { InTheWay::End } else { InTheWay::Refuse };
             let added = async |store: &Store| Ok(store.add_routes(&routes, in_the_way, &decision).await?);
-            let done = with_store::<_, CommandError>(&path, Access::Change, added).await?;
+            let done = with_store::<_, CommandError>(&settings, Access::Change, added).await?;
             told::added(&routes, &done, today, out)?;
         }
         Command::List { filter, json } => {
             let service = filter.service.as_deref().map(|named| args.place.service(named, now)).transpose()?;
-            with_store(&path, Access::Look, async |store| list(store, &filter, service, json, today, out).await).await?;
+            with_store(&settings, Access::Look, async |store| list(store, &filter, service, json, today, out).await).await?;
         }
         Command::Show { id, json } => {
-            with_store(&path, Access::Look, async |store| show(store, id, json, today, out).await).await?;
+            with_store(&settings, Access::Look, async |store| show(store, id, json, today, out).await).await?;
         }
         Command::End { id, on, decide } => {
             let decision = decision(decide);
             let ended = async |store: &Store| Ok(store.end_route(id, on, &decision).await?);
-            let (route, changed) = with_store::<_, CommandError>(&path, Access::Change, ended).await?;
+            let (route, changed) = with_store::<_, CommandError>(&settings, Access::Change, ended).await?;
             told::ended(&route, changed, today, out)?;
         }
         Command::Ask(ask) => {
@@ -347,7 +348,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
                 environment: args.place.environment(ask.environment)?,
                 day: ask.on.unwrap_or(today),
             };
-            let (answer, names) = with_store(&path, Access::Look, async |store| answer(store, &question).await).await?;
+            let (answer, names) = with_store(&settings, Access::Look, async |store| answer(store, &question).await).await?;
             if ask.json {
                 told::answer_as_json(&question, &answer, out)?;
             } else {

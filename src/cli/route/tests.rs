@@ -3,7 +3,7 @@
 use clap::Parser;
 
 use super::*;
-use crate::agreements::StoreSettings;
+use crate::store::Settings;
 
 #[derive(Debug, Parser)]
 struct Line {
@@ -49,13 +49,13 @@ impl House {
     /// A store with no routes, a configuration that names it, and the certificates of [`table`].
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let config = "environment = \"exttest\"\n[agreements]\nstore = \"agreements.sqlite\"\n";
+        let config = "environment = \"exttest\"\n[store]\nurl = \"sqlite:agreements.sqlite\"\n";
         for (name, text) in
             [("hjemmel.toml", config), ("ca.pem", &certificate("CA", 2040)), ("ledger.pem", &certificate("ledger", 2026))]
         {
             std::fs::write(dir.path().join(name), text).unwrap();
         }
-        Store::open(&dir.path().join("agreements.sqlite"), &StoreSettings::default()).await.unwrap().close().await;
+        Store::open(&Settings::sqlite(&dir.path().join("agreements.sqlite"))).await.unwrap().close().await;
         Self(dir)
     }
 
@@ -309,7 +309,7 @@ async fn replace_ends_the_route_before_on_the_new_ones_first_day_and_says_so() {
 #[tokio::test]
 async fn without_a_store_or_an_environment_the_command_says_what_to_give() {
     let house = House::new().await;
-    std::fs::write(house.path("hjemmel.toml"), "[agreements]\nstore = \"agreements.sqlite\"\n").unwrap();
+    std::fs::write(house.path("hjemmel.toml"), "[store]\nurl = \"sqlite:agreements.sqlite\"\n").unwrap();
     let ask = ["ask", "--service", SERVICE, "--sender", "99999991"];
     assert!(house.run(&ask).await.unwrap_err().contains("--environment NAME"));
     std::fs::remove_file(house.path("agreements.sqlite")).unwrap();

@@ -11,11 +11,11 @@ use std::{
 
 use hjemmel::{
     agreements::{
-        Access, Agreements, CacheSettings, ClientSystem, Environment, State, Store, StoreError, StoreSettings, Thumbprint,
-        import::Import,
+        AgreementError, Agreements, CacheSettings, ClientSystem, Environment, State, Store, Thumbprint, import::Import,
     },
     id::cvr::Cvr,
     refusal::{Detail, Refusal},
+    store::{Access, Settings, StoreError},
 };
 use jiff::Timestamp;
 use uuid::{Uuid, uuid};
@@ -95,7 +95,7 @@ struct House {
 impl House {
     async fn with(text: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("agreements.sqlite"), &StoreSettings::default()).await.unwrap();
+        let store = Store::open(&Settings::sqlite(&dir.path().join("agreements.sqlite"))).await.unwrap();
         store.import(&Import::parse(text, &hjemmel::services::vocabulary()).unwrap(), at("2026-01-02T00:00:00Z")).await.unwrap();
         Self { dir, store }
     }
@@ -108,7 +108,7 @@ impl House {
     async fn suspended_copy(&self) -> PathBuf {
         let copy = self.dir.path().join("copy.sqlite");
         std::fs::copy(self.path(), &copy).unwrap();
-        let store = Store::open(&copy, &StoreSettings::default()).await.unwrap();
+        let store = Store::open(&Settings::sqlite(&copy)).await.unwrap();
         store.decide(FRONT, State::Suspended, "underskriver", "misbrug", at(NOW)).await.unwrap();
         store.close().await;
         copy
@@ -253,20 +253,20 @@ async fn what_udk_may_see_follows_every_beginning_and_end_though_it_is_worked_ou
 #[tokio::test]
 async fn every_write_that_could_change_an_answer_makes_a_new_revision_and_nothing_else_does() {
     let house = House::with(&both_sides()).await;
-    let before = house.store.revision().await.unwrap();
+    let before = house.store.database().revision().await.unwrap();
     house.store.list().await.unwrap();
-    assert_eq!(house.store.revision().await.unwrap(), before, "reading changes nothing");
+    assert_eq!(house.store.database().revision().await.unwrap(), before, "reading changes nothing");
     house.store.decide(FRONT, State::Suspended, "underskriver", "prøve", at(NOW)).await.unwrap();
-    let suspended = house.store.revision().await.unwrap();
+    let suspended = house.store.database().revision().await.unwrap();
     assert_ne!(suspended, before, "a decision");
     house.store.import(&Import::parse(AUTHORITIES, &hjemmel::services::vocabulary()).unwrap(), at(NOW)).await.unwrap();
-    assert_eq!(house.store.revision().await.unwrap(), suspended, "the same register again");
+    assert_eq!(house.store.database().revision().await.unwrap(), suspended, "the same register again");
     let renamed = AUTHORITIES.replace("Prøvekommunen", "Prøve Kommune");
     house.store.import(&Import::parse(&renamed, &hjemmel::services::vocabulary()).unwrap(), at(NOW)).await.unwrap();
-    assert_ne!(house.store.revision().await.unwrap(), suspended, "the register");
-    let held = house.store.revision().await.unwrap();
+    assert_ne!(house.store.database().revision().await.unwrap(), suspended, "the register");
+    let held = house.store.database().revision().await.unwrap();
     house.store.decide(FRONT, State::Rejected, "underskriver", "prøve", at(NOW)).await.unwrap_err();
-    assert_eq!(house.store.revision().await.unwrap(), held, "what was refused was not written");
+    assert_eq!(house.store.database().revision().await.unwrap(), held, "what was refused was not written");
 }
 
 #[tokio::test]
@@ -318,7 +318,7 @@ async fn a_store_that_another_is_moved_over_is_read_from_the_next_call_on_and_de
     assert_eq!(front().await, Err(Refusal::ServiceAgreementNotActive { state: Detail::name("SUSPENDERET") }));
     assert!(agreements.store_answers().await);
 
-    let command = Store::open_to(Access::Change, &house.path(), &StoreSettings::default()).await.unwrap();
+    let command = Store::open_to(Access::Change, &Settings::sqlite(&house.path())).await.unwrap();
     command.decide(FRONT, State::Approved, "underskriver", "afklaret", at(NOW)).await.unwrap();
     command.close().await;
     assert_eq!(front().await, Ok(FRONT), "a decision made after the restore reaches the gateway");
@@ -411,14 +411,14 @@ async fn who_only_looks_or_decides_never_makes_a_store_and_who_looks_never_write
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("agreements.sqlite");
     for access in [Access::Look, Access::Change] {
-        let missing = Store::open_to(access, &path, &StoreSettings::default()).await.unwrap_err();
+        let missing = Store::open_to(access, &Settings::sqlite(&path)).await.unwrap_err();
         assert!(matches!(missing, StoreError::Missing(_)), "{access:?}: {missing}");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "{access:?}");
     }
     let house = House::with(&both_sides()).await;
     house.store.close().await;
     let before = std::fs::read(house.path()).unwrap();
-    let look = Store::open_to(Access::Look, &house.path(), &StoreSettings::default()).await.unwrap();
+    let look = Store::open_to(Access::Look, &Settings::sqlite(&house.path())).await.unwrap();
     assert_eq!(look.list().await.unwrap().len(), 2);
     look.decide(FRONT, State::Suspended, "x", "y", at(NOW)).await.unwrap_err();
     look.close().await;
@@ -456,12 +456,12 @@ async fn importing_the_same_file_again_changes_nothing_whatever_was_decided_sinc
         if let Some(to) = to {
             house.store.decide(FRONT, to, "underskriver", "sag", at(NOW)).await.unwrap();
         }
-        let (state, revision) = (house.store.get(FRONT).await.unwrap(), house.store.revision().await.unwrap());
+        let (state, revision) = (house.store.get(FRONT).await.unwrap(), house.store.database().revision().await.unwrap());
         let again = house.store.import(&import, at(NOW)).await.unwrap();
         assert_eq!((again.added, again.changed, again.unchanged), (0, 0, 1), "after {to:?}");
         assert_eq!(again.decided_since, Vec::from_iter(to.map(|to| (FRONT, to))), "who imports is told");
         assert_eq!(house.store.get(FRONT).await.unwrap(), state);
-        assert_eq!(house.store.revision().await.unwrap(), revision, "not even the revision");
+        assert_eq!(house.store.database().revision().await.unwrap(), revision, "not even the revision");
         assert_eq!(house.store.decisions(FRONT).await.unwrap().len(), 1 + made, "no decision was made");
     }
 }
@@ -478,7 +478,7 @@ async fn an_import_never_lifts_a_suspension_but_may_end_the_agreement() {
         .unwrap()
     };
     house.store.decide(FRONT, State::Suspended, "underskriver", "misbrug", at(NOW)).await.unwrap();
-    let Err(StoreError::Conflicts(conflicts)) = house.store.import(&file("GODKENDT"), at(NOW)).await else {
+    let Err(AgreementError::Conflicts(conflicts)) = house.store.import(&file("GODKENDT"), at(NOW)).await else {
         panic!("a conflict")
     };
     assert_eq!(conflicts.len(), 1, "{conflicts:?}");
@@ -494,7 +494,7 @@ async fn a_requested_agreement_on_other_terms_never_changes_an_approved_one() {
     house.store.decide(FRONT, State::Approved, "underskriver", "sag", at(NOW)).await.unwrap();
     let approved = house.store.get(FRONT).await.unwrap();
     let wider = Import::parse(&requested.replace("2027-01-01", "2037-01-01"), &hjemmel::services::vocabulary()).unwrap();
-    assert!(matches!(house.store.import(&wider, at(NOW)).await, Err(StoreError::Conflicts(_))));
+    assert!(matches!(house.store.import(&wider, at(NOW)).await, Err(AgreementError::Conflicts(_))));
     assert_eq!(house.store.get(FRONT).await.unwrap(), approved);
 }
 
@@ -538,7 +538,7 @@ async fn a_decision_on_what_was_shown_is_refused_where_it_has_changed_since() {
     import.agreements[0].purpose = "et andet formål".into();
     house.store.import(&import, at(NOW)).await.unwrap();
     let refused = house.store.decide_as_shown(&shown, State::Suspended, "underskriver", "sag", at(NOW)).await;
-    assert!(matches!(refused, Err(StoreError::ChangedSinceShown(FRONT))));
+    assert!(matches!(refused, Err(AgreementError::ChangedSinceShown(FRONT))));
     let shown = house.store.get(FRONT).await.unwrap();
     house.store.decide_as_shown(&shown, State::Suspended, "underskriver", "sag", at(NOW)).await.unwrap();
 }
@@ -550,7 +550,7 @@ async fn an_import_is_all_or_nothing_and_reports_every_contradiction() {
     import.authorities[0].name = "Et andet navn".into();
     import.agreements[0].system = Uuid::nil();
     import.agreements[1].authority = "99999999".parse().unwrap();
-    let Err(StoreError::Conflicts(conflicts)) = house.store.import(&import, at(NOW)).await else { panic!("conflicts") };
+    let Err(AgreementError::Conflicts(conflicts)) = house.store.import(&import, at(NOW)).await else { panic!("conflicts") };
     assert_eq!(conflicts.len(), 2, "{conflicts:?}");
     assert_eq!(house.store.authorities().await.unwrap()[0].name, "Korsbæk Kommune", "nothing of it was written");
 }
@@ -560,9 +560,9 @@ async fn every_decision_is_recorded_and_illegal_ones_are_refused() {
     let house = House::with(&both_sides()).await;
     house.store.decide(FRONT, State::Suspended, "underskriver", "misbrug", at(NOW)).await.unwrap();
     let refused = house.store.decide(FRONT, State::Rejected, "underskriver", "fortrudt", at(NOW)).await;
-    assert!(matches!(refused, Err(StoreError::IllegalTransition { from: State::Suspended, to: State::Rejected, .. })));
+    assert!(matches!(refused, Err(AgreementError::IllegalTransition { from: State::Suspended, to: State::Rejected, .. })));
     let unknown = house.store.decide(Uuid::nil(), State::Approved, "x", "y", at(NOW)).await;
-    assert!(matches!(unknown, Err(StoreError::NoSuchAgreement(_))));
+    assert!(matches!(unknown, Err(AgreementError::NoSuchAgreement(_))));
 
     let decisions = house.store.decisions(FRONT).await.unwrap();
     let steps: Vec<_> = decisions.iter().map(|d| (d.from, d.to, d.by.as_deref(), d.reason.as_deref())).collect();
@@ -597,10 +597,10 @@ async fn agreements_survive_closing_and_opening_the_store() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("agreements.sqlite");
     let import = Import::parse(&both_sides(), &hjemmel::services::vocabulary()).unwrap();
-    let store = Store::open(&path, &StoreSettings::default()).await.unwrap();
+    let store = Store::open(&Settings::sqlite(&path)).await.unwrap();
     store.import(&import, at(NOW)).await.unwrap();
     store.close().await;
-    let store = Store::open(&path, &StoreSettings::default()).await.unwrap();
+    let store = Store::open(&Settings::sqlite(&path)).await.unwrap();
     let mut held = store.list().await.unwrap();
     held.sort_by_key(|agreement| agreement.id);
     assert_eq!(held, import.agreements, "every field comes back as it was");
@@ -645,7 +645,7 @@ async fn a_store_of_the_release_before_keeps_what_its_agreements_are_narrowed_to
         (r#"["32.*"]"#, r#"["VIP_SAGER"]"#, r#"{"kle":["32.*"],"sensitivity":["VIP_SAGER"]}"#),
     ];
     store_of_before(&dir, &narrowed.map(|(kle, sensitivity, _)| (kle, sensitivity))).await.close().await;
-    let store = Store::open(&dir.path().join("agreements.sqlite"), &StoreSettings::default()).await.unwrap();
+    let store = Store::open(&Settings::sqlite(&dir.path().join("agreements.sqlite"))).await.unwrap();
     for (number, (_, _, scope)) in (1..).zip(narrowed) {
         let held = store.get(Uuid::from_u128(number)).await.unwrap();
         assert_eq!((held.scope.to_string().as_str(), held.certificates.len()), (scope, 2));
@@ -667,7 +667,10 @@ async fn a_row_without_a_scope_or_with_another_spelling_of_one_is_no_agreement()
     for scope in ["", "[]", "{ }", r#"{"kle":["32.*"],"kle":[]}"#] {
         sqlx::query("UPDATE agreement SET scope = ?").bind(scope).execute(&raw).await.unwrap();
         let unreadable = house.store.get(FRONT).await;
-        assert!(matches!(unreadable, Err(StoreError::Unreadable { column: "scope" })), "{scope}: {unreadable:?}");
+        assert!(
+            matches!(unreadable, Err(AgreementError::Store(StoreError::Unreadable { column: "scope" }))),
+            "{scope}: {unreadable:?}"
+        );
     }
     sqlx::query("INSERT INTO authority (cvr, name) VALUES ('99999999', 'uden rolle')").execute(&raw).await.unwrap();
     assert!(matches!(house.store.authorities().await, Err(StoreError::Unreadable { column: "role" })));

@@ -2,9 +2,10 @@
 
 use std::{sync::LazyLock, time::Duration};
 
+use hjemmel::store::{Access, Settings};
 use hjemmel::{
     agreements::{
-        Access, Agreements, CacheSettings, Environment, Route, Store, StoreSettings,
+        Agreements, CacheSettings, Environment, Route, Store,
         route::{
             Period, Pinned, ProviderSecurity, Roots, Standing, day,
             store::{Change, Decision, InTheWay, RouteError},
@@ -58,7 +59,7 @@ fn decision(instant: &str) -> Decision {
 }
 
 async fn open(dir: &tempfile::TempDir) -> Store {
-    Store::open(&dir.path().join("agreements.sqlite"), &StoreSettings::default()).await.unwrap()
+    Store::open(&Settings::sqlite(&dir.path().join("agreements.sqlite"))).await.unwrap()
 }
 
 async fn add(store: &Store, routes: &[Route]) -> Result<usize, RouteError> {
@@ -234,13 +235,13 @@ async fn an_added_and_an_ended_route_reach_the_gateway_at_the_next_refresh() {
     let store = open(&dir).await;
     let agreements = cached(&store, Duration::from_secs(3600));
     chosen(&agreements, NOW).await.unwrap_err();
-    let before = store.revision().await.unwrap();
+    let before = store.database().revision().await.unwrap();
     add(&store, &[route(1, "2026-01-01", None)]).await.unwrap();
-    let added = store.revision().await.unwrap();
+    let added = store.database().revision().await.unwrap();
     assert_ne!(added, before, "a cache asks by the revision");
     assert_eq!(chosen(&agreements, NOW).await, Ok(1));
     add(&store, &[route(1, "2026-01-01", None)]).await.unwrap();
-    assert_eq!(store.revision().await.unwrap(), added, "the same route again changes nothing");
+    assert_eq!(store.database().revision().await.unwrap(), added, "the same route again changes nothing");
     end(&store, 1, "2026-11-22").await.unwrap();
     chosen(&agreements, NOW).await.unwrap_err();
 }
@@ -443,7 +444,7 @@ async fn routes_of_a_store_that_is_restored_by_rename_are_read_from_the_next_cal
     add(&store, &[route(1, "2026-01-01", None)]).await.unwrap();
     let agreements = cached(&store, Duration::from_secs(3600));
     assert_eq!(chosen(&agreements, NOW).await, Ok(1));
-    let copy = Store::open(&dir.path().join("copy.sqlite"), &StoreSettings::default()).await.unwrap();
+    let copy = Store::open(&Settings::sqlite(&dir.path().join("copy.sqlite"))).await.unwrap();
     add(&copy, &[route(2, "2026-01-01", None)]).await.unwrap();
     copy.close().await;
     mv(&dir.path().join("copy.sqlite"), &dir.path().join("agreements.sqlite"));
@@ -487,7 +488,7 @@ async fn the_schema_refuses_what_is_written_by_other_means() {
 
 /// The migrations of this release up to `version`.
 pub(super) fn migrations_to(version: i64) -> sqlx::migrate::Migrator {
-    static ALL: sqlx::migrate::Migrator = sqlx::migrate!();
+    static ALL: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
     sqlx::migrate::Migrator::with_migrations(ALL.iter().filter(|one| one.version <= version).cloned().collect())
 }
 
@@ -516,7 +517,7 @@ async fn the_release_before_goes_on_while_this_one_brings_the_store_up_to_date()
 async fn who_looks_at_routes_makes_no_store() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("agreements.sqlite");
-    Store::open_to(Access::Look, &path, &StoreSettings::default()).await.unwrap_err();
+    Store::open_to(Access::Look, &Settings::sqlite(&path)).await.unwrap_err();
     assert!(!path.exists());
 }
 

@@ -1,3 +1,4 @@
 //! PostgreSQL as it is in operation: what it does is not ours, and what we see of it is.
 
 mod connection;
+mod schema;

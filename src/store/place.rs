@@ -18,25 +18,17 @@ use std::{
 
 use sqlx::{
     ConnectOptions, Connection, Row, SqliteConnection, SqlitePool,
+    migrate::MigrateError,
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::sync::Mutex;
 
-use super::store::{StoreError, StoreSettings};
+use super::schema::{APPLIED, Schema, empty, judged};
+use super::settings::Settings;
+use super::{Access, StoreError};
 
-/// The migrations of `migrations/`, compiled in.
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
-
-/// What may be done to the file when it is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Made where it is not there, and its schema brought up to date.
-    Make,
-    /// Refused where it is not there, and its schema brought up to date.
-    Change,
-    /// Refused where it is not there, and nothing of it is written.
-    Look,
-}
+/// The migrations of `migrations/sqlite`, compiled in.
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// A file, whatever its name: device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,16 +36,16 @@ struct Identity(u64, u64);
 
 /// The connections to one file.
 #[derive(Debug, Clone)]
-pub(super) struct Opened {
+pub struct Opened {
     pub(super) pool: SqlitePool,
     file: Identity,
 }
 
 /// A path, and what is open of it.
 #[derive(Debug)]
-pub(super) struct Place {
+pub struct Place {
     path: PathBuf,
-    settings: StoreSettings,
+    settings: Settings,
     access: Access,
     opened: RwLock<Opened>,
     /// Held while it is opened anew, so that many calls at once open it once.
@@ -61,7 +53,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) async fn open(path: &Path, settings: &StoreSettings, access: Access) -> Result<Self, StoreError> {
+    pub(super) async fn open(path: &Path, settings: &Settings, access: Access) -> Result<Self, StoreError> {
         if access == Access::Look {
             look(path, settings).await?;
         } else {
@@ -92,7 +84,7 @@ impl Place {
         }
         let fresh = connect(&self.path, &self.settings, self.access).await?;
         *self.opened.write().unwrap_or_else(PoisonError::into_inner) = fresh.clone();
-        tracing::warn!(store = %self.path.display(), "the agreements store was replaced by another file, which is used from now on");
+        tracing::warn!(store = %self.path.display(), "the store was replaced by another file, which is used from now on");
         Ok(fresh)
     }
 
@@ -140,7 +132,7 @@ fn unreachable_file(path: &Path, cause: io::Error) -> StoreError {
     }
 }
 
-fn options(path: &Path, settings: &StoreSettings) -> SqliteConnectOptions {
+fn options(path: &Path, settings: &Settings) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
@@ -151,7 +143,7 @@ fn options(path: &Path, settings: &StoreSettings) -> SqliteConnectOptions {
 }
 
 /// Brings the file into the state that is needed, on a connection of its own.
-async fn prepare(path: &Path, settings: &StoreSettings, access: Access) -> Result<(), StoreError> {
+async fn prepare(path: &Path, settings: &Settings, access: Access) -> Result<(), StoreError> {
     let make = access == Access::Make;
     if !make {
         identity(path).await?;
@@ -174,75 +166,57 @@ async fn bring_up_to_date(pool: &SqlitePool, path: &Path, make: bool) -> Result<
             return Err(StoreError::NotAStore(path.to_owned()));
         }
     }
-    MIGRATIONS.run(pool).await?;
+    MIGRATIONS.run(pool).await.map_err(|error| match error {
+        MigrateError::VersionMissing(_) => StoreError::OtherSchema { at: path.display().to_string(), older: false },
+        error => error.into(),
+    })?;
     // Changes nothing where it is so already. Where another program has the store open with a log, it stays.
     if let Err(error) = sqlx::query("PRAGMA journal_mode = DELETE").execute(pool).await {
-        tracing::warn!(%error, "the agreements store keeps its write-ahead log until the next start: another program has it open");
+        tracing::warn!(%error, "the store keeps its write-ahead log until the next start: another program has it open");
     }
     Ok(())
 }
 
 /// Makes sure that the file can be read as it is.
-async fn look(path: &Path, settings: &StoreSettings) -> Result<(), StoreError> {
+async fn look(path: &Path, settings: &Settings) -> Result<(), StoreError> {
     identity(path).await?;
     let mut connection = options(path, settings).read_only(true).connect().await.map_err(|error| not_a_database(error, path))?;
     let looked = async {
         is_a_store(&mut connection, path).await?;
-        let found: Option<i64> = sqlx::query("SELECT max(version) FROM _sqlx_migrations WHERE success")
-            .fetch_one(&mut connection)
-            .await?
-            .try_get(0)?;
-        let known = MIGRATIONS.iter().map(|migration| migration.version).max();
-        if found == known { Ok(()) } else { Err(StoreError::OtherSchema { path: path.to_owned(), older: found < known }) }
+        match applied(&mut connection, path).await? {
+            schema if schema.is_current() => Ok(()),
+            _ => Err(StoreError::OtherSchema { at: path.display().to_string(), older: true }),
+        }
     }
     .await;
     connection.close().await?;
     looked
-}
-
-/// How far a store's schema is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Schema {
-    /// The version that it has; 0 where it is empty.
-    pub version: i64,
-    /// The version that this release brings it to when it starts.
-    pub latest: i64,
 }
 
 /// The schema of the store at `path`; nothing of it is written.
 ///
 /// # Errors
 /// What would keep the gateway from opening it: not there, no store, or written by a later release.
-pub async fn schema(path: &Path, settings: &StoreSettings) -> Result<Schema, StoreError> {
+pub(super) async fn schema(path: &Path, settings: &Settings) -> Result<Schema, StoreError> {
     identity(path).await?;
     let mut connection = options(path, settings).read_only(true).connect().await.map_err(|error| not_a_database(error, path))?;
     let looked = async {
-        let latest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
-        let empty = sqlx::query("SELECT 1 FROM sqlite_schema").fetch_optional(&mut connection).await;
-        if matches!(empty, Ok(None)) {
-            return Ok(Schema { version: 0, latest });
+        let nothing = sqlx::query("SELECT 1 FROM sqlite_schema").fetch_optional(&mut connection).await;
+        if matches!(nothing, Ok(None)) {
+            return Ok(empty(&MIGRATIONS));
         }
         is_a_store(&mut connection, path).await?;
-        let applied = sqlx::query("SELECT version, checksum, success FROM _sqlx_migrations ORDER BY version")
-            .fetch_all(&mut connection)
-            .await?;
-        let mut version = 0;
-        for row in &applied {
-            version = row.try_get("version")?;
-            let known = MIGRATIONS.iter().find(|migration| migration.version == version);
-            let known = known.ok_or_else(|| StoreError::OtherSchema { path: path.to_owned(), older: false })?;
-            if known.checksum.as_ref() != row.try_get::<Vec<u8>, _>("checksum")? {
-                return Err(sqlx::migrate::MigrateError::VersionMismatch(version).into());
-            }
-            if !row.try_get::<bool, _>("success")? {
-                return Err(sqlx::migrate::MigrateError::Dirty(version).into());
-            }
-        }
-        Ok(Schema { version, latest })
+        applied(&mut connection, path).await
     }
     .await;
     connection.close().await?;
     looked
+}
+
+async fn applied(connection: &mut SqliteConnection, path: &Path) -> Result<Schema, StoreError> {
+    let rows = sqlx::query(APPLIED).fetch_all(connection).await?;
+    let applied = rows.iter().map(|row| Ok((row.try_get("version")?, row.try_get("checksum")?, row.try_get("success")?)));
+    judged(&applied.collect::<Result<Vec<_>, sqlx::Error>>()?, &MIGRATIONS, &path.display().to_string())
 }
 
 async fn is_a_store(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
@@ -264,7 +238,7 @@ fn not_a_database(error: sqlx::Error, path: &Path) -> StoreError {
 }
 
 /// The pool, every connection of which is to the file that was at the path when the pool was made.
-async fn connect(path: &Path, settings: &StoreSettings, access: Access) -> Result<Opened, StoreError> {
+async fn connect(path: &Path, settings: &Settings, access: Access) -> Result<Opened, StoreError> {
     let file = identity(path).await?;
     let here = path.to_owned();
     let pool = SqlitePoolOptions::new()
@@ -291,7 +265,8 @@ mod tests {
     #[tokio::test]
     async fn what_was_written_to_a_file_that_was_replaced_meanwhile_does_not_count() {
         let dir = tempfile::tempdir().unwrap();
-        let (path, settings) = (dir.path().join("a.sqlite"), StoreSettings::default());
+        let path = dir.path().join("a.sqlite");
+        let settings = Settings::sqlite(&path);
         let place = Place::open(&path, &settings, Access::Make).await.unwrap();
         let written_to = place.current().await.unwrap();
         place.holds(&written_to).await.unwrap();
@@ -304,7 +279,8 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_is_no_database_is_told_to_be_none_whoever_opens_it() {
         let dir = tempfile::tempdir().unwrap();
-        let (path, settings) = (dir.path().join("a.sqlite"), StoreSettings::default());
+        let path = dir.path().join("a.sqlite");
+        let settings = Settings::sqlite(&path);
         std::fs::write(&path, "neither a list nor a database, but long enough to be taken for one: ".repeat(100)).unwrap();
         for access in [Access::Make, Access::Change, Access::Look] {
             let told = Place::open(&path, &settings, access).await.unwrap_err();
@@ -315,7 +291,8 @@ mod tests {
     #[tokio::test]
     async fn who_looks_is_told_that_a_store_is_of_another_release() {
         let dir = tempfile::tempdir().unwrap();
-        let (path, settings) = (dir.path().join("a.sqlite"), StoreSettings::default());
+        let path = dir.path().join("a.sqlite");
+        let settings = Settings::sqlite(&path);
         let place = Place::open(&path, &settings, Access::Make).await.unwrap();
         let pool = place.current().await.unwrap().pool;
         for (change, is_older) in [

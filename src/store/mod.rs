@@ -1,0 +1,219 @@
+//! The store: one database, SQLite or PostgreSQL, that agreements, routes and whatever else is kept share.
+//!
+//! [`Database`] opens it and brings its schema up to date. What asks it takes a [`Session`] to read, and a [`Transaction`] to
+//! write; statements and rows are those of [`value`]. `place` is the SQLite file, `postgres` the server, `pooler` what may stand
+//! before it. The schema is in `migrations/sqlite` and `migrations/postgres`, one folder a dialect.
+
+pub mod place;
+mod pooler;
+mod postgres;
+mod schema;
+pub mod session;
+pub mod settings;
+pub mod value;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::place::Place;
+use self::postgres::Server;
+pub use self::schema::Schema;
+pub use self::session::{GaveWay, Session, Transaction, until_it_holds};
+pub use self::settings::{At, Settings};
+pub use self::value::{Json, Query, Row, by_dialect, sql};
+
+/// What may be done to the store when it is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Made where it is not there, and its schema brought up to date.
+    Make,
+    /// Refused where it is not there, and its schema brought up to date.
+    Change,
+    /// Refused where it is not there, and nothing of it is written.
+    Look,
+}
+
+/// The SQL that a database speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// SQLite's.
+    Sqlite,
+    /// PostgreSQL's.
+    Postgres,
+}
+
+/// Why the store could not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database does not answer, or refuses.
+    #[error("the store does not answer: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A statement was given up.
+    #[error("the store did not answer within {} ms", .0.as_millis())]
+    TooSlow(Duration),
+    /// The server cannot be reached, or not be used as it is. The text says what to do.
+    #[error("the store at {at} cannot be used: {why}")]
+    Unusable {
+        /// Its address.
+        at: String,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// The connection broke while it committed.
+    #[error(
+        "the store's connection broke while it wrote, so that nobody knows whether it did ({0}); look whether it is there, and do it again if not"
+    )]
+    Undecided(String),
+    /// The schema could not be brought up to date.
+    #[error("the store could not be migrated: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// There is no file at the path.
+    #[error("there is no agreements store at {}; `hjemmel agreement import FILE` makes one", .0.display())]
+    Missing(PathBuf),
+    /// The file is empty, damaged, or something else.
+    #[error("{} is no agreements store, or is damaged; put back a whole copy", .0.display())]
+    NotAStore(PathBuf),
+    /// It is of another release, and was not to be written to.
+    #[error(
+        "{at} was written by {} release of hjemmel; {}", if *older { "an earlier" } else { "a later" },
+        if *older { "`hjemmel serve` or `hjemmel agreement import` brings it up to date" } else { "use that release" }
+    )]
+    OtherSchema {
+        /// The store.
+        at: String,
+        /// Whether its schema is older than this release's.
+        older: bool,
+    },
+    /// The file was replaced while it was being written to: what was written is in the file that is gone.
+    #[error("{} was replaced by another file while this was being written, so that it may be lost; look whether it is there, and do it again", .0.display())]
+    Replaced(PathBuf),
+    /// A row holds what the model does not have.
+    #[error("the store holds an unreadable {column}")]
+    Unreadable {
+        /// The column.
+        column: &'static str,
+    },
+}
+
+/// The store. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Database(Kind);
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Sqlite(Arc<Place>),
+    Postgres(Arc<Server>),
+}
+
+impl Database {
+    /// Opens the store for no more than `access` says.
+    ///
+    /// # Errors
+    /// It cannot be reached, is not there and may not be made, or holds another schema.
+    pub async fn open(settings: &Settings, access: Access) -> Result<Self, StoreError> {
+        Ok(Self(match &settings.at {
+            At::Sqlite(path) => Kind::Sqlite(Arc::new(Place::open(path, settings, access).await?)),
+            At::Postgres(server) => Kind::Postgres(Arc::new(Server::open(server, settings, access).await?)),
+        }))
+    }
+
+    /// Which database it is.
+    pub fn dialect(&self) -> Dialect {
+        match self.0 {
+            Kind::Sqlite(_) => Dialect::Sqlite,
+            Kind::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Closes every connection; whatever is asked afterwards fails as an unreachable store does.
+    pub async fn close(&self) {
+        match &self.0 {
+            Kind::Sqlite(place) => place.close().await,
+            Kind::Postgres(server) => server.close().await,
+        }
+    }
+
+    /// A connection to read by. Each statement sees what was committed before it.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn session(&self) -> Result<Session, StoreError> {
+        Ok(Session(match &self.0 {
+            Kind::Sqlite(place) => session::Inner::Sqlite(place.current().await?.pool.acquire().await?),
+            Kind::Postgres(server) => session::Inner::Postgres(server.acquire().await?, server.clone()),
+        }))
+    }
+
+    /// A transaction in which decisions are made: until it ends nobody else changes agreements or routes, so that what it
+    /// reads stays so. It waits for the one before it.
+    ///
+    /// # Errors
+    /// The store does not answer, or others did not end in time.
+    pub async fn begin(&self) -> Result<Transaction, StoreError> {
+        self.begin_as(postgres::ALONE).await
+    }
+
+    /// A transaction beside which others write too. PostgreSQL: READ COMMITTED, so that rows to be changed are locked when
+    /// they are read. SQLite has one writer at a time.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn begin_beside_others(&self) -> Result<Transaction, StoreError> {
+        self.begin_as("").await
+    }
+
+    async fn begin_as(&self, lock: &'static str) -> Result<Transaction, StoreError> {
+        match &self.0 {
+            Kind::Sqlite(place) => {
+                let opened = place.current().await?;
+                // IMMEDIATE takes the write lock before anything is read: two decisions at once cannot both see the old state.
+                let transaction = opened.pool.begin_with("BEGIN IMMEDIATE").await?;
+                let session = Session(session::Inner::SqliteWriting(transaction));
+                Ok(Transaction { session, file: Some((place.clone(), opened)) })
+            }
+            Kind::Postgres(server) => {
+                let transaction = server.begin(lock).await?;
+                let session = Session(session::Inner::PostgresWriting(transaction, server.clone()));
+                Ok(Transaction { session, file: None })
+            }
+        }
+    }
+
+    /// Every row of one statement.
+    ///
+    /// # Errors
+    /// The store does not answer, or refuses.
+    pub async fn all(&self, query: Query) -> Result<Vec<Row>, StoreError> {
+        self.session().await?.all(query).await
+    }
+
+    /// The first row of one statement, if there is one.
+    ///
+    /// # Errors
+    /// The store does not answer, or refuses.
+    pub async fn first(&self, query: Query) -> Result<Option<Row>, StoreError> {
+        self.session().await?.first(query).await
+    }
+
+    /// A value that every write to agreements, certificates, authorities or routes makes anew: while it is the same, so is
+    /// everything that was read of them.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn revision(&self) -> Result<Vec<u8>, StoreError> {
+        let row = self.first(sql("SELECT value FROM revision")).await?;
+        row.ok_or(StoreError::Unreadable { column: "revision" })?.get("value")
+    }
+}
+
+/// How far the store's schema is; nothing of it is written.
+///
+/// # Errors
+/// What would keep the gateway from opening it: not there, no store, or written by a later release.
+pub async fn schema(settings: &Settings) -> Result<Schema, StoreError> {
+    match &settings.at {
+        At::Sqlite(path) => place::schema(path, settings).await,
+        At::Postgres(server) => postgres::schema(server, settings).await,
+    }
+}

@@ -1,0 +1,86 @@
+//! A store of its own for each test, on either database, so that one scenario runs on both.
+
+use std::path::PathBuf;
+
+use hjemmel::store::settings::Postgres;
+use hjemmel::store::{At, Settings};
+use sqlx::{AssertSqlSafe, Connection, Executor};
+
+use crate::postgres::{Cluster, PASSWORD, ROLE};
+
+/// An empty store.
+pub struct Kept {
+    pub settings: Settings,
+    pub dir: tempfile::TempDir,
+    database: Option<String>,
+}
+
+impl Kept {
+    pub fn in_sqlite() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self { settings: Settings::sqlite(&dir.path().join("agreements.sqlite")), dir, database: None }
+    }
+
+    /// `None`, and a line that says what did not run, without PostgreSQL.
+    pub fn in_postgres() -> Option<Self> {
+        let cluster = Cluster::shared()?;
+        let database = cluster.database().name;
+        let (settings, dir) = on(cluster, &database);
+        Some(Self { settings, dir, database: Some(database) })
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.dir.path().join("agreements.sqlite")
+    }
+
+    /// Writes to it by other means than ours.
+    pub async fn execute(&self, sql: &str) -> Result<(), sqlx::Error> {
+        let statement = AssertSqlSafe(sql.to_owned());
+        match &self.database {
+            None => {
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.path()).foreign_keys(true);
+                let mut connection = sqlx::SqliteConnection::connect_with(&options).await?;
+                connection.execute(sqlx::raw_sql(statement)).await?;
+                connection.close().await
+            }
+            Some(database) => {
+                let mut connection = Cluster::shared().unwrap().superuser(database).await;
+                connection.execute(sqlx::raw_sql(statement)).await?;
+                connection.close().await
+            }
+        }
+    }
+}
+
+/// How a cluster's database is reached by TCP, with its password in a file.
+pub fn on(cluster: &Cluster, database: &str) -> (Settings, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let address = format!("postgres://{ROLE}@localhost:{}/{database}", cluster.port());
+    let mut server = Postgres::at(address.parse().unwrap());
+    server.tls_roots = std::fs::read_to_string(cluster.root()).unwrap();
+    let password = dir.path().join("password");
+    std::fs::write(&password, format!("{PASSWORD}\n")).unwrap();
+    server.password_file = Some(password);
+    (Settings::usual(At::Postgres(Box::new(server))), dir)
+}
+
+/// A scenario on each database, a test for each.
+#[macro_export]
+macro_rules! on_both {
+    ($($(#[$note:meta])* $name:ident;)*) => {
+        mod in_sqlite {
+            use $crate::kept::Kept;
+            $($(#[$note])* #[tokio::test] async fn $name() {
+                super::$name(Kept::in_sqlite()).await;
+            })*
+        }
+        mod in_postgres {
+            use $crate::kept::Kept;
+            $($(#[$note])* #[tokio::test] async fn $name() {
+                if let Some(kept) = Kept::in_postgres() {
+                    super::$name(kept).await;
+                }
+            })*
+        }
+    };
+}
