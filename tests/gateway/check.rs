@@ -506,7 +506,9 @@ async fn a_configuration_of_before_is_refused_converted_and_then_means_the_same(
     let converted = hjemmel(&["check", "--migrate", "old.toml"], &place.world.dir).await;
     assert_eq!(converted.code, Some(0), "{}", converted.all());
     assert!(converted.out.starts_with("old.new.toml: written, and in order, 0 warning(s)."), "{}", converted.out);
-    let written: toml::Table = std::fs::read_to_string(place.world.dir.join("old.new.toml")).unwrap().parse().unwrap();
+    let mut written: toml::Table = std::fs::read_to_string(place.world.dir.join("old.new.toml")).unwrap().parse().unwrap();
+    // The section is left where it was, without the setting that was alone in it.
+    assert_eq!(written.remove("agreements"), Some(toml::Table::new().into()));
     assert_eq!(written, place.original);
 
     let again = hjemmel(&["check", "--migrate", "old.toml"], &place.world.dir).await;

@@ -29,8 +29,28 @@ impl Kept {
         Some(Self { settings, dir, database: Some(database) })
     }
 
+    /// Another on the same kind of database.
+    pub fn another(&self) -> Self {
+        match self.database {
+            None => Self::in_sqlite(),
+            Some(_) => Self::in_postgres().unwrap(),
+        }
+    }
+
     pub fn path(&self) -> PathBuf {
         self.dir.path().join("agreements.sqlite")
+    }
+
+    /// Writes `hjemmel.toml` with a `[store]` that leads here.
+    pub fn write_configuration(&self) {
+        let section = match &self.settings.at {
+            At::Sqlite(_) => "url = \"sqlite:agreements.sqlite\"".to_owned(),
+            At::Postgres(server) => {
+                std::fs::write(self.dir.path().join("db-root.pem"), &server.tls_roots).unwrap();
+                format!("url = \"{}\"\ntls_roots = [\"db-root.pem\"]\npassword_file = \"password\"", server.address)
+            }
+        };
+        std::fs::write(self.dir.path().join("hjemmel.toml"), format!("[store]\n{section}\n")).unwrap();
     }
 
     /// Writes to it by other means than ours.

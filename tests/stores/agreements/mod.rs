@@ -20,6 +20,8 @@ use hjemmel::{
 use jiff::Timestamp;
 use uuid::{Uuid, uuid};
 
+use crate::kept::Kept;
+
 const SERVICE: Uuid = uuid!("3053ec89-31fe-4206-878b-bba6783d7a88");
 const SYSTEM: Uuid = uuid!("6d0d6e2e-7d8f-4a54-8a3a-0e7d3f5f9a11");
 const FRONT: Uuid = uuid!("00000000-0000-4000-8000-000000000001");
@@ -88,25 +90,24 @@ fn both_sides() -> String {
 }
 
 struct House {
-    dir: tempfile::TempDir,
+    kept: Kept,
     store: Store,
 }
 
 impl House {
-    async fn with(text: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&Settings::sqlite(&dir.path().join("agreements.sqlite"))).await.unwrap();
+    async fn with(kept: Kept, text: &str) -> Self {
+        let store = Store::open(&kept.settings).await.unwrap();
         store.import(&Import::parse(text, &hjemmel::services::vocabulary()).unwrap(), at("2026-01-02T00:00:00Z")).await.unwrap();
-        Self { dir, store }
+        Self { kept, store }
     }
 
     fn path(&self) -> PathBuf {
-        self.dir.path().join("agreements.sqlite")
+        self.kept.path()
     }
 
     /// A copy of the store, as a backup has it, in which `FRONT` is suspended.
     async fn suspended_copy(&self) -> PathBuf {
-        let copy = self.dir.path().join("copy.sqlite");
+        let copy = self.kept.dir.path().join("copy.sqlite");
         std::fs::copy(self.path(), &copy).unwrap();
         let store = Store::open(&Settings::sqlite(&copy)).await.unwrap();
         store.decide(FRONT, State::Suspended, "underskriver", "misbrug", at(NOW)).await.unwrap();
@@ -123,9 +124,33 @@ impl House {
 
 const NOW: &str = "2026-11-22T12:00:00Z";
 
-#[tokio::test]
-async fn an_approved_agreement_is_found_by_any_of_the_systems_certificates_and_by_its_uuid() {
-    let house = House::with(&both_sides()).await;
+crate::on_both! {
+    an_approved_agreement_is_found_by_any_of_the_systems_certificates_and_by_its_uuid;
+    another_system_authority_service_environment_or_side_finds_nothing;
+    an_agreement_that_is_not_approved_is_told_by_its_state;
+    an_agreement_holds_from_its_first_instant_until_its_end_even_when_it_was_remembered_before;
+    of_several_agreements_over_time_the_one_that_holds_is_chosen;
+    udk_is_shown_only_municipalities_whose_back_agreement_holds;
+    what_udk_may_see_follows_every_beginning_and_end_though_it_is_worked_out_only_once_between_them;
+    every_write_that_could_change_an_answer_makes_a_new_revision_and_nothing_else_does;
+    a_suspension_reaches_the_gateway_at_the_next_refresh;
+    while_the_store_is_away_what_is_remembered_serves_and_the_rest_is_refused;
+    what_is_remembered_stops_serving_once_it_is_too_old;
+    the_register_names_authorities_and_refuses_unknown_ones;
+    importing_the_same_file_again_changes_nothing_whatever_was_decided_since;
+    an_import_never_lifts_a_suspension_but_may_end_the_agreement;
+    a_requested_agreement_on_other_terms_never_changes_an_approved_one;
+    terms_that_change_by_a_new_approval_have_it_in_their_history;
+    a_suspension_is_lifted_or_ended_by_a_decision_of_its_own;
+    a_decision_on_what_was_shown_is_refused_where_it_has_changed_since;
+    an_import_is_all_or_nothing_and_reports_every_contradiction;
+    every_decision_is_recorded_and_illegal_ones_are_refused;
+    two_decisions_at_once_end_in_one;
+    agreements_survive_closing_and_opening_the_store;
+}
+
+async fn an_approved_agreement_is_found_by_any_of_the_systems_certificates_and_by_its_uuid(kept: Kept) {
+    let house = House::with(kept, &both_sides()).await;
     let agreements = house.agreements(Duration::ZERO);
     let renewed = ClientSystem::Certificate(Thumbprint::of_der(b"client, renewed"));
     for client in [certificate(), renewed, ClientSystem::System(SYSTEM)] {
@@ -135,9 +160,9 @@ async fn an_approved_agreement_is_found_by_any_of_the_systems_certificates_and_b
     assert_eq!(agreements.back(SERVICE, korsbaek(), &exttest(), at(NOW)).await.unwrap().id, KORSBAEK_BACK);
 }
 
-#[tokio::test]
-async fn another_system_authority_service_environment_or_side_finds_nothing() {
-    let house = House::with(&both_sides()).await;
+async fn another_system_authority_service_environment_or_side_finds_nothing(kept: Kept) {
+    let another = kept.another();
+    let house = House::with(kept, &both_sides()).await;
     let agreements = house.agreements(Duration::ZERO);
     let stranger = ClientSystem::Certificate(Thumbprint::of_der(b"stranger"));
     let (korsbaek, other) = (korsbaek(), "99999981".parse().unwrap());
@@ -153,27 +178,27 @@ async fn another_system_authority_service_environment_or_side_finds_nothing() {
     }
     assert_eq!(agreements.back(SERVICE, other, &exttest(), at(NOW)).await.unwrap_err(), Refusal::BACK_AGREEMENT_NOT_FOUND);
 
-    let front_only =
-        House::with(&[AUTHORITIES, &agreement(FRONT, "front", "11111111", "GODKENDT", "2026-01-01", "2027-01-01")].concat())
-            .await;
+    let front_only = House::with(
+        another,
+        &[AUTHORITIES, &agreement(FRONT, "front", "11111111", "GODKENDT", "2026-01-01", "2027-01-01")].concat(),
+    )
+    .await;
     let refusal = front_only.agreements(Duration::ZERO).back(SERVICE, korsbaek, &exttest(), at(NOW)).await.unwrap_err();
     assert_eq!(refusal, Refusal::BACK_AGREEMENT_NOT_FOUND, "a front agreement opens nothing on the back");
 }
 
-#[tokio::test]
-async fn an_agreement_that_is_not_approved_is_told_by_its_state() {
+async fn an_agreement_that_is_not_approved_is_told_by_its_state(kept: Kept) {
     for state in State::ALL.into_iter().filter(|state| *state != State::Approved) {
         let text = [AUTHORITIES, &agreement(FRONT, "front", "11111111", state.wire_name(), "2026-01-01", "2027-01-01")].concat();
-        let house = House::with(&text).await;
+        let house = House::with(kept.another(), &text).await;
         let refusal =
             house.agreements(Duration::ZERO).front(certificate(), korsbaek(), SERVICE, &exttest(), at(NOW)).await.unwrap_err();
         assert_eq!(refusal, Refusal::ServiceAgreementNotActive { state: Detail::name(state.wire_name()) });
     }
 }
 
-#[tokio::test]
-async fn an_agreement_holds_from_its_first_instant_until_its_end_even_when_it_was_remembered_before() {
-    let house = House::with(&both_sides()).await;
+async fn an_agreement_holds_from_its_first_instant_until_its_end_even_when_it_was_remembered_before(kept: Kept) {
+    let house = House::with(kept, &both_sides()).await;
     let agreements =
         Agreements::new(house.store.clone(), CacheSettings { refresh: Duration::from_secs(3600), ..CacheSettings::default() });
     let verdict = async |instant: &str| {
@@ -190,8 +215,7 @@ async fn an_agreement_holds_from_its_first_instant_until_its_end_even_when_it_wa
     assert!(state.en().contains("2025-12-31T23:00:00Z"), "the caller is told when it begins: {state:?}");
 }
 
-#[tokio::test]
-async fn of_several_agreements_over_time_the_one_that_holds_is_chosen() {
+async fn of_several_agreements_over_time_the_one_that_holds_is_chosen(kept: Kept) {
     let renewal = Uuid::from_u128(9);
     let text = [
         AUTHORITIES,
@@ -200,7 +224,7 @@ async fn of_several_agreements_over_time_the_one_that_holds_is_chosen() {
         &agreement(Uuid::from_u128(10), "front", "11111111", "AFVIST", "2026-11-26", "2027-12-01"),
     ]
     .concat();
-    let house = House::with(&text).await;
+    let house = House::with(kept.another(), &text).await;
     let agreements = house.agreements(Duration::ZERO);
     let chosen =
         async |instant: &str| agreements.front(certificate(), korsbaek(), SERVICE, &exttest(), at(instant)).await.unwrap().id;
@@ -209,13 +233,12 @@ async fn of_several_agreements_over_time_the_one_that_holds_is_chosen() {
     assert_eq!(chosen("2026-12-24T00:00:00Z").await, renewal, "the old one is over");
 }
 
-#[tokio::test]
-async fn udk_is_shown_only_municipalities_whose_back_agreement_holds() {
+async fn udk_is_shown_only_municipalities_whose_back_agreement_holds(kept: Kept) {
     let other: Cvr = "99999981".parse().unwrap();
     let text = [&both_sides(), &agreement(Uuid::from_u128(3), "back", "99999981", "ANMODET", "2026-01-01", "2027-01-01")]
         .map(String::as_str)
         .concat();
-    let house = House::with(&text).await;
+    let house = House::with(kept.another(), &text).await;
     let agreements = house.agreements(Duration::ZERO);
     let approved =
         async || agreements.back_all(SERVICE, &exttest(), at(NOW)).await.map(|all| all.keys().copied().collect::<Vec<_>>());
@@ -228,10 +251,9 @@ async fn udk_is_shown_only_municipalities_whose_back_agreement_holds() {
     assert_eq!(approved().await, Err(Refusal::BACK_AGREEMENT_NOT_FOUND));
 }
 
-#[tokio::test]
-async fn what_udk_may_see_follows_every_beginning_and_end_though_it_is_worked_out_only_once_between_them() {
+async fn what_udk_may_see_follows_every_beginning_and_end_though_it_is_worked_out_only_once_between_them(kept: Kept) {
     let other = |from, to| agreement(Uuid::from_u128(3), "back", "99999981", "GODKENDT", from, to);
-    let house = House::with(&[both_sides(), other("2026-11-23", "2026-11-25")].concat()).await;
+    let house = House::with(kept, &[both_sides(), other("2026-11-23", "2026-11-25")].concat()).await;
     let settings = CacheSettings { refresh: Duration::from_secs(3600), ..CacheSettings::default() };
     let agreements = Agreements::new(house.store.clone(), settings);
     let shown = async |day: &str| agreements.back_all(SERVICE, &exttest(), at(day)).await.map_or(0, |all| all.len());
@@ -250,9 +272,8 @@ async fn what_udk_may_see_follows_every_beginning_and_end_though_it_is_worked_ou
     }
 }
 
-#[tokio::test]
-async fn every_write_that_could_change_an_answer_makes_a_new_revision_and_nothing_else_does() {
-    let house = House::with(&both_sides()).await;
+async fn every_write_that_could_change_an_answer_makes_a_new_revision_and_nothing_else_does(kept: Kept) {
+    let house = House::with(kept, &both_sides()).await;
     let before = house.store.database().revision().await.unwrap();
     house.store.list().await.unwrap();
     assert_eq!(house.store.database().revision().await.unwrap(), before, "reading changes nothing");
@@ -269,9 +290,8 @@ async fn every_write_that_could_change_an_answer_makes_a_new_revision_and_nothin
     assert_eq!(house.store.database().revision().await.unwrap(), held, "what was refused was not written");
 }
 
-#[tokio::test]
-async fn a_suspension_reaches_the_gateway_at_the_next_refresh() {
-    let house = House::with(&both_sides()).await;
+async fn a_suspension_reaches_the_gateway_at_the_next_refresh(kept: Kept) {
+    let house = House::with(kept, &both_sides()).await;
     let agreements = house.agreements(Duration::from_secs(3600));
     agreements.front(certificate(), korsbaek(), SERVICE, &exttest(), at(NOW)).await.unwrap();
     house.store.decide(FRONT, State::Suspended, "underskriver", "misbrug", at(NOW)).await.unwrap();
@@ -279,9 +299,8 @@ async fn a_suspension_reaches_the_gateway_at_the_next_refresh() {
     assert_eq!(refusal, Refusal::ServiceAgreementNotActive { state: Detail::name("SUSPENDERET") });
 }
 
-#[tokio::test]
-async fn while_the_store_is_away_what_is_remembered_serves_and_the_rest_is_refused() {
-    let house = House::with(&both_sides()).await;
+async fn while_the_store_is_away_what_is_remembered_serves_and_the_rest_is_refused(kept: Kept) {
+    let house = House::with(kept, &both_sides()).await;
     let agreements = house.agreements(Duration::from_secs(3600));
     agreements.front(certificate(), korsbaek(), SERVICE, &exttest(), at(NOW)).await.unwrap();
     let absent = agreements.front(ClientSystem::System(Uuid::nil()), korsbaek(), SERVICE, &exttest(), at(NOW)).await;
@@ -309,7 +328,7 @@ fn mv(from: &Path, to: &Path) {
 
 #[tokio::test]
 async fn a_store_that_another_is_moved_over_is_read_from_the_next_call_on_and_decided_on() {
-    let house = House::with(&both_sides()).await;
+    let house = House::with(Kept::in_sqlite(), &both_sides()).await;
     let agreements = house.agreements(Duration::from_secs(3600));
     let front = async || agreements.front(certificate(), korsbaek(), SERVICE, &exttest(), at(NOW)).await.map(|found| found.id);
     assert_eq!(front().await, Ok(FRONT));
@@ -327,7 +346,7 @@ async fn a_store_that_another_is_moved_over_is_read_from_the_next_call_on_and_de
 
 #[tokio::test]
 async fn many_calls_that_meet_a_replaced_store_at_once_are_all_answered_from_the_new_one() {
-    let house = Arc::new(House::with(&both_sides()).await);
+    let house = Arc::new(House::with(Kept::in_sqlite(), &both_sides()).await);
     mv(&house.suspended_copy().await, &house.path());
     let asked: Vec<_> = (0..50)
         .map(|_| {
@@ -342,7 +361,7 @@ async fn many_calls_that_meet_a_replaced_store_at_once_are_all_answered_from_the
 
 #[tokio::test]
 async fn a_store_that_was_moved_away_is_away_until_it_is_back() {
-    let house = House::with(&both_sides()).await;
+    let house = House::with(Kept::in_sqlite(), &both_sides()).await;
     let patient = house.agreements(Duration::from_secs(3600));
     let strict = house.agreements(Duration::ZERO);
     let front = async |agreements: &Agreements| {
@@ -350,7 +369,7 @@ async fn a_store_that_was_moved_away_is_away_until_it_is_back() {
     };
     assert_eq!((front(&patient).await, front(&strict).await), (Ok(FRONT), Ok(FRONT)));
 
-    let elsewhere = house.dir.path().join("elsewhere.sqlite");
+    let elsewhere = house.kept.dir.path().join("elsewhere.sqlite");
     mv(&house.path(), &elsewhere);
     assert!(!patient.store_answers().await, "readiness tells");
     assert_eq!(front(&patient).await, Ok(FRONT), "what is remembered serves");
@@ -364,14 +383,14 @@ async fn a_store_that_was_moved_away_is_away_until_it_is_back() {
 
 #[tokio::test]
 async fn what_is_no_whole_store_never_takes_its_place_and_is_never_written_to() {
-    let house = House::with(&both_sides()).await;
+    let house = House::with(Kept::in_sqlite(), &both_sides()).await;
     let agreements = house.agreements(Duration::ZERO);
     let whole = std::fs::read(house.path()).unwrap();
     let cut = whole.get(..whole.len() / 2).unwrap();
     for (bytes, what) in
         [(&b""[..], "an empty file"), (&b"not a database, whatever its name says"[..], "text"), (cut, "half a copy")]
     {
-        let other = house.dir.path().join("other.sqlite");
+        let other = house.kept.dir.path().join("other.sqlite");
         std::fs::write(&other, bytes).unwrap();
         mv(&other, &house.path());
         assert!(!agreements.store_answers().await, "{what}: readiness tells");
@@ -379,7 +398,7 @@ async fn what_is_no_whole_store_never_takes_its_place_and_is_never_written_to() 
         assert_eq!(refusal, Refusal::AgreementsUnavailable, "{what}");
         assert_eq!(std::fs::read(house.path()).unwrap(), bytes, "{what} is left as it is");
     }
-    let copy = house.dir.path().join("whole.sqlite");
+    let copy = house.kept.dir.path().join("whole.sqlite");
     std::fs::write(&copy, &whole).unwrap();
     mv(&copy, &house.path());
     assert_eq!(agreements.front(certificate(), korsbaek(), SERVICE, &exttest(), at(NOW)).await.unwrap().id, FRONT);
@@ -388,9 +407,10 @@ async fn what_is_no_whole_store_never_takes_its_place_and_is_never_written_to() 
 #[tokio::test]
 async fn a_copy_that_still_has_a_write_ahead_log_is_taken_and_none_lies_beside_a_store_in_use() {
     use sqlx::{ConnectOptions, Connection};
-    let house = House::with(&both_sides()).await;
+    let house = House::with(Kept::in_sqlite(), &both_sides()).await;
     let beside = || {
-        let names = std::fs::read_dir(house.dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let names =
+            std::fs::read_dir(house.kept.dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.filter(|name| name.ends_with("-wal") || name.ends_with("-shm")).collect::<Vec<_>>()
     };
     assert_eq!(beside(), [""; 0], "SQLite would apply a log to whatever file lies at the store's path");
@@ -415,7 +435,7 @@ async fn who_only_looks_or_decides_never_makes_a_store_and_who_looks_never_write
         assert!(matches!(missing, StoreError::Missing(_)), "{access:?}: {missing}");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "{access:?}");
     }
-    let house = House::with(&both_sides()).await;
+    let house = House::with(Kept::in_sqlite(), &both_sides()).await;
     house.store.close().await;
     let before = std::fs::read(house.path()).unwrap();
     let look = Store::open_to(Access::Look, &Settings::sqlite(&house.path())).await.unwrap();
@@ -423,12 +443,11 @@ async fn who_only_looks_or_decides_never_makes_a_store_and_who_looks_never_write
     look.decide(FRONT, State::Suspended, "x", "y", at(NOW)).await.unwrap_err();
     look.close().await;
     assert_eq!(std::fs::read(house.path()).unwrap(), before);
-    assert_eq!(std::fs::read_dir(house.dir.path()).unwrap().count(), 1, "nothing is left beside it");
+    assert_eq!(std::fs::read_dir(house.kept.dir.path()).unwrap().count(), 1, "nothing is left beside it");
 }
 
-#[tokio::test]
-async fn what_is_remembered_stops_serving_once_it_is_too_old() {
-    let house = House::with(&both_sides()).await;
+async fn what_is_remembered_stops_serving_once_it_is_too_old(kept: Kept) {
+    let house = House::with(kept, &both_sides()).await;
     let agreements = house.agreements(Duration::from_millis(200));
     agreements.front(certificate(), korsbaek(), SERVICE, &exttest(), at(NOW)).await.unwrap();
     house.store.close().await;
@@ -437,19 +456,17 @@ async fn what_is_remembered_stops_serving_once_it_is_too_old() {
     assert_eq!(refusal, Refusal::AgreementsUnavailable);
 }
 
-#[tokio::test]
-async fn the_register_names_authorities_and_refuses_unknown_ones() {
-    let house = House::with(AUTHORITIES).await;
+async fn the_register_names_authorities_and_refuses_unknown_ones(kept: Kept) {
+    let house = House::with(kept, AUTHORITIES).await;
     let agreements = house.agreements(Duration::ZERO);
     assert_eq!(agreements.authority(korsbaek()).await.unwrap().name, "Korsbæk Kommune");
     assert_eq!(agreements.authority("99999999".parse().unwrap()).await.unwrap_err(), Refusal::AuthorityUnknown);
     assert_eq!(agreements.register().await.unwrap().len(), 3);
 }
 
-#[tokio::test]
-async fn importing_the_same_file_again_changes_nothing_whatever_was_decided_since() {
+async fn importing_the_same_file_again_changes_nothing_whatever_was_decided_since(kept: Kept) {
     let requested = [AUTHORITIES, &agreement(FRONT, "front", "11111111", "ANMODET", "2026-01-01", "2027-01-01")].concat();
-    let house = House::with(&requested).await;
+    let house = House::with(kept, &requested).await;
     let import = Import::parse(&requested, &hjemmel::services::vocabulary()).unwrap();
     let steps = [None, Some(State::Approved), Some(State::Suspended), Some(State::Approved), Some(State::Terminated)];
     for (made, to) in steps.into_iter().enumerate() {
@@ -466,9 +483,8 @@ async fn importing_the_same_file_again_changes_nothing_whatever_was_decided_sinc
     }
 }
 
-#[tokio::test]
-async fn an_import_never_lifts_a_suspension_but_may_end_the_agreement() {
-    let house = House::with(&both_sides()).await;
+async fn an_import_never_lifts_a_suspension_but_may_end_the_agreement(kept: Kept) {
+    let house = House::with(kept, &both_sides()).await;
     let file = |state: &str| {
         let text = agreement(FRONT, "front", "11111111", state, "2026-01-01", "2027-01-01");
         Import::parse(
@@ -487,10 +503,9 @@ async fn an_import_never_lifts_a_suspension_but_may_end_the_agreement() {
     assert_eq!(house.store.get(FRONT).await.unwrap().state, State::Terminated);
 }
 
-#[tokio::test]
-async fn a_requested_agreement_on_other_terms_never_changes_an_approved_one() {
+async fn a_requested_agreement_on_other_terms_never_changes_an_approved_one(kept: Kept) {
     let requested = [AUTHORITIES, &agreement(FRONT, "front", "11111111", "ANMODET", "2026-01-01", "2027-01-01")].concat();
-    let house = House::with(&requested).await;
+    let house = House::with(kept, &requested).await;
     house.store.decide(FRONT, State::Approved, "underskriver", "sag", at(NOW)).await.unwrap();
     let approved = house.store.get(FRONT).await.unwrap();
     let wider = Import::parse(&requested.replace("2027-01-01", "2037-01-01"), &hjemmel::services::vocabulary()).unwrap();
@@ -498,9 +513,8 @@ async fn a_requested_agreement_on_other_terms_never_changes_an_approved_one() {
     assert_eq!(house.store.get(FRONT).await.unwrap(), approved);
 }
 
-#[tokio::test]
-async fn terms_that_change_by_a_new_approval_have_it_in_their_history() {
-    let house = House::with(&both_sides()).await;
+async fn terms_that_change_by_a_new_approval_have_it_in_their_history(kept: Kept) {
+    let house = House::with(kept, &both_sides()).await;
     let mut import = Import::parse(&both_sides(), &hjemmel::services::vocabulary()).unwrap();
     import.agreements[0].purpose = "et andet formål".into();
     import.agreements[0].reason = Some("tillæg til aftalen".into());
@@ -510,9 +524,8 @@ async fn terms_that_change_by_a_new_approval_have_it_in_their_history() {
     assert_eq!(last.reason.as_deref(), Some("tillæg til aftalen"));
 }
 
-#[tokio::test]
-async fn a_suspension_is_lifted_or_ended_by_a_decision_of_its_own() {
-    let house = House::with(&both_sides()).await;
+async fn a_suspension_is_lifted_or_ended_by_a_decision_of_its_own(kept: Kept) {
+    let house = House::with(kept, &both_sides()).await;
     let decide = async |id, to, reason| house.store.decide(id, to, "underskriver", reason, at(NOW)).await.unwrap();
     for id in [FRONT, KORSBAEK_BACK] {
         decide(id, State::Suspended, "misbrug").await;
@@ -530,9 +543,8 @@ async fn a_suspension_is_lifted_or_ended_by_a_decision_of_its_own() {
     assert_eq!(found.id, FRONT, "a resumed agreement opens again");
 }
 
-#[tokio::test]
-async fn a_decision_on_what_was_shown_is_refused_where_it_has_changed_since() {
-    let house = House::with(&both_sides()).await;
+async fn a_decision_on_what_was_shown_is_refused_where_it_has_changed_since(kept: Kept) {
+    let house = House::with(kept, &both_sides()).await;
     let shown = house.store.get(FRONT).await.unwrap();
     let mut import = Import::parse(&both_sides(), &hjemmel::services::vocabulary()).unwrap();
     import.agreements[0].purpose = "et andet formål".into();
@@ -543,9 +555,8 @@ async fn a_decision_on_what_was_shown_is_refused_where_it_has_changed_since() {
     house.store.decide_as_shown(&shown, State::Suspended, "underskriver", "sag", at(NOW)).await.unwrap();
 }
 
-#[tokio::test]
-async fn an_import_is_all_or_nothing_and_reports_every_contradiction() {
-    let house = House::with(&both_sides()).await;
+async fn an_import_is_all_or_nothing_and_reports_every_contradiction(kept: Kept) {
+    let house = House::with(kept, &both_sides()).await;
     let mut import = Import::parse(&both_sides(), &hjemmel::services::vocabulary()).unwrap();
     import.authorities[0].name = "Et andet navn".into();
     import.agreements[0].system = Uuid::nil();
@@ -555,9 +566,8 @@ async fn an_import_is_all_or_nothing_and_reports_every_contradiction() {
     assert_eq!(house.store.authorities().await.unwrap()[0].name, "Korsbæk Kommune", "nothing of it was written");
 }
 
-#[tokio::test]
-async fn every_decision_is_recorded_and_illegal_ones_are_refused() {
-    let house = House::with(&both_sides()).await;
+async fn every_decision_is_recorded_and_illegal_ones_are_refused(kept: Kept) {
+    let house = House::with(kept, &both_sides()).await;
     house.store.decide(FRONT, State::Suspended, "underskriver", "misbrug", at(NOW)).await.unwrap();
     let refused = house.store.decide(FRONT, State::Rejected, "underskriver", "fortrudt", at(NOW)).await;
     assert!(matches!(refused, Err(AgreementError::IllegalTransition { from: State::Suspended, to: State::Rejected, .. })));
@@ -575,9 +585,8 @@ async fn every_decision_is_recorded_and_illegal_ones_are_refused() {
     );
 }
 
-#[tokio::test]
-async fn two_decisions_at_once_end_in_one() {
-    let house = Arc::new(House::with(&both_sides()).await);
+async fn two_decisions_at_once_end_in_one(kept: Kept) {
+    let house = Arc::new(House::with(kept, &both_sides()).await);
     let tasks: Vec<_> = [State::Expired, State::Terminated, State::Expired, State::Terminated]
         .into_iter()
         .map(|to| {
@@ -592,15 +601,12 @@ async fn two_decisions_at_once_end_in_one() {
     assert_eq!(made, 1);
 }
 
-#[tokio::test]
-async fn agreements_survive_closing_and_opening_the_store() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("agreements.sqlite");
+async fn agreements_survive_closing_and_opening_the_store(kept: Kept) {
     let import = Import::parse(&both_sides(), &hjemmel::services::vocabulary()).unwrap();
-    let store = Store::open(&Settings::sqlite(&path)).await.unwrap();
+    let store = Store::open(&kept.settings).await.unwrap();
     store.import(&import, at(NOW)).await.unwrap();
     store.close().await;
-    let store = Store::open(&Settings::sqlite(&path)).await.unwrap();
+    let store = Store::open(&kept.settings).await.unwrap();
     let mut held = store.list().await.unwrap();
     held.sort_by_key(|agreement| agreement.id);
     assert_eq!(held, import.agreements, "every field comes back as it was");
@@ -662,8 +668,8 @@ async fn a_store_of_the_release_before_keeps_what_its_agreements_are_narrowed_to
 
 #[tokio::test]
 async fn a_row_without_a_scope_or_with_another_spelling_of_one_is_no_agreement() {
-    let house = House::with(&both_sides()).await;
-    let raw = routes::raw(&house.dir).await;
+    let house = House::with(Kept::in_sqlite(), &both_sides()).await;
+    let raw = routes::raw(&house.kept.dir).await;
     for scope in ["", "[]", "{ }", r#"{"kle":["32.*"],"kle":[]}"#] {
         sqlx::query("UPDATE agreement SET scope = ?").bind(scope).execute(&raw).await.unwrap();
         let unreadable = house.store.get(FRONT).await;
