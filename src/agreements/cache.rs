@@ -7,6 +7,8 @@
 //! Fail rules:
 //! - An entry younger than `refresh` is used as it is; so long may a suspension take to reach a running gateway (and as
 //!   long as the store takes to answer).
+//! - Where the store tells of changes ([`Database::listen`](crate::store::Database::listen)), an entry from before one is asked
+//!   for again at once; so is one from before a write of this program's own.
 //! - An older one is asked for again: whether anything changed, and only if so for itself, by one call at a time while
 //!   the others use what is there. If the store does not answer, the entry still serves until it is `staleness` old;
 //!   past that, and where nothing was remembered, the call is refused with [`Refusal::AgreementsUnavailable`].
@@ -150,6 +152,8 @@ struct Entry {
     found: Arc<Found>,
     /// What the store's revision was before it was read.
     revision: Arc<[u8]>,
+    /// What had been heard of changes before it was read.
+    changes: u64,
     /// When the store last said that this is how it is.
     confirmed: Instant,
     /// When the store is asked again; put off while a call asks, and after a failure, so that a dead store is not waited
@@ -163,7 +167,8 @@ pub struct Agreements {
     store: Store,
     settings: CacheSettings,
     present: Cache<Key, Entry>,
-    absent: Cache<Key, Arc<Found>>,
+    /// Beside it, what had been heard of changes before it was read.
+    absent: Cache<Key, (Arc<Found>, u64)>,
 }
 
 impl Agreements {
@@ -301,22 +306,24 @@ impl Agreements {
 
     async fn ask(&self, key: Key) -> Result<Arc<Found>, Refusal> {
         let keep = self.settings.refresh.max(self.settings.staleness);
+        // Before the store is asked: what is heard of from now on is asked for the next time.
+        let changes = self.store.database().changes();
         let remembered = self.present.get(&key).await.filter(|entry| entry.confirmed.elapsed() < keep);
         match &remembered {
-            Some(entry) if Instant::now() < entry.next => return Ok(Arc::clone(&entry.found)),
-            Some(entry) => self.put_off(&key, entry).await,
+            Some(entry) if entry.changes == changes && Instant::now() < entry.next => return Ok(Arc::clone(&entry.found)),
+            Some(entry) => self.put_off(&key, entry, changes).await,
             None => {
-                if let Some(nothing) = self.absent.get(&key).await {
+                if let Some((nothing, _)) = self.absent.get(&key).await.filter(|(_, before)| *before == changes) {
                     return Ok(nothing);
                 }
             }
         }
-        match self.renew(&key, remembered.as_ref()).await {
+        match self.renew(&key, remembered.as_ref(), changes).await {
             Ok(entry) => {
                 let found = Arc::clone(&entry.found);
                 if found.is_empty() {
                     self.present.invalidate(&key).await;
-                    self.absent.insert(key, Arc::clone(&found)).await;
+                    self.absent.insert(key, (Arc::clone(&found), changes)).await;
                 } else {
                     self.present.insert(key, entry).await;
                 }
@@ -326,7 +333,7 @@ impl Agreements {
                 tracing::warn!(%error, "the agreements store did not answer");
                 match remembered {
                     Some(entry) if entry.confirmed.elapsed() < self.settings.staleness => {
-                        self.put_off(&key, &entry).await;
+                        self.put_off(&key, &entry, changes).await;
                         Ok(entry.found)
                     }
                     _ => Err(Refusal::AgreementsUnavailable),
@@ -337,17 +344,17 @@ impl Agreements {
 
     /// Lets the others use `seen` a while yet. Does nothing where another call has put something newer in its place: what
     /// was withdrawn must not come back.
-    async fn put_off(&self, key: &Key, seen: &Entry) {
+    async fn put_off(&self, key: &Key, seen: &Entry, changes: u64) {
         let next = Instant::now() + self.settings.negative.min(self.settings.refresh);
         let replace = |current: Option<moka::Entry<Key, Entry>>| {
             let same = current.is_some_and(|current| current.value().confirmed == seen.confirmed);
-            ready(if same { Op::Put(Entry { next, ..seen.clone() }) } else { Op::Nop })
+            ready(if same { Op::Put(Entry { next, changes, ..seen.clone() }) } else { Op::Nop })
         };
         self.present.entry_by_ref(key).and_compute_with(replace).await;
     }
 
     /// What the store says now. Nothing is read that is known already.
-    async fn renew(&self, key: &Key, remembered: Option<&Entry>) -> Result<Entry, StoreError> {
+    async fn renew(&self, key: &Key, remembered: Option<&Entry>, changes: u64) -> Result<Entry, StoreError> {
         // Asked before the reading, so that a write in between is seen the next time.
         let revision: Arc<[u8]> = self.store.database().revision().await?.into();
         let found = match remembered {
@@ -355,7 +362,7 @@ impl Agreements {
             _ => Arc::new(self.load(key).await?),
         };
         let confirmed = Instant::now();
-        Ok(Entry { found, revision, confirmed, next: confirmed + self.settings.refresh })
+        Ok(Entry { found, revision, changes, confirmed, next: confirmed + self.settings.refresh })
     }
 
     async fn load(&self, key: &Key) -> Result<Found, StoreError> {

@@ -209,6 +209,7 @@ impl Lasting {
             tracing::error!(%error, "a revocation list is missing: what it should speak for is judged without it until it comes");
         }
         let store = Store::open(&config.store).await?;
+        store.database().listen();
         let cache = CacheSettings {
             refresh: config.agreements.cache_ttl,
             staleness: config.agreements.max_staleness,

@@ -4,6 +4,7 @@
 //! write; statements and rows are those of [`value`]. `place` is the SQLite file, `postgres` the server, `pooler` what may stand
 //! before it. The schema is in `migrations/sqlite` and `migrations/postgres`, one folder a dialect.
 
+mod notices;
 pub mod place;
 mod pooler;
 mod postgres;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::notices::Heard;
 use self::place::Place;
 use self::postgres::Server;
 pub use self::schema::Schema;
@@ -98,7 +100,10 @@ pub enum StoreError {
 
 /// The store. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Database(Kind);
+pub struct Database {
+    kind: Kind,
+    heard: Arc<Heard>,
+}
 
 #[derive(Debug, Clone)]
 enum Kind {
@@ -112,15 +117,34 @@ impl Database {
     /// # Errors
     /// It cannot be reached, is not there and may not be made, or holds another schema.
     pub async fn open(settings: &Settings, access: Access) -> Result<Self, StoreError> {
-        Ok(Self(match &settings.at {
+        let kind = match &settings.at {
             At::Sqlite(path) => Kind::Sqlite(Arc::new(Place::open(path, settings, access).await?)),
             At::Postgres(server) => Kind::Postgres(Arc::new(Server::open(server, settings, access).await?)),
-        }))
+        };
+        Ok(Self { kind, heard: Arc::default() })
+    }
+
+    /// Hears from now on of changes that others make, as long as the store is held. SQLite tells of none.
+    pub fn listen(&self) {
+        if let Kind::Postgres(server) = &self.kind {
+            tokio::spawn(notices::listen(server.direct.clone(), Arc::downgrade(&self.heard)));
+        }
+    }
+
+    /// A number that is another once something may have changed: by this program's own writing at once, by others' where it
+    /// listens.
+    pub fn changes(&self) -> u64 {
+        self.heard.changes()
+    }
+
+    /// Whether others' changes are heard of just now.
+    pub fn is_listening(&self) -> bool {
+        self.heard.is_listening()
     }
 
     /// Which database it is.
     pub fn dialect(&self) -> Dialect {
-        match self.0 {
+        match self.kind {
             Kind::Sqlite(_) => Dialect::Sqlite,
             Kind::Postgres(_) => Dialect::Postgres,
         }
@@ -128,7 +152,7 @@ impl Database {
 
     /// Closes every connection; whatever is asked afterwards fails as an unreachable store does.
     pub async fn close(&self) {
-        match &self.0 {
+        match &self.kind {
             Kind::Sqlite(place) => place.close().await,
             Kind::Postgres(server) => server.close().await,
         }
@@ -139,7 +163,7 @@ impl Database {
     /// # Errors
     /// The store does not answer.
     pub async fn session(&self) -> Result<Session, StoreError> {
-        Ok(Session(match &self.0 {
+        Ok(Session(match &self.kind {
             Kind::Sqlite(place) => session::Inner::Sqlite(place.current().await?.pool.acquire().await?),
             Kind::Postgres(server) => session::Inner::Postgres(server.acquire().await?, server.clone()),
         }))
@@ -164,36 +188,53 @@ impl Database {
     }
 
     async fn begin_as(&self, lock: &'static str) -> Result<Transaction, StoreError> {
-        match &self.0 {
+        match &self.kind {
             Kind::Sqlite(place) => {
                 let opened = place.current().await?;
                 // IMMEDIATE takes the write lock before anything is read: two decisions at once cannot both see the old state.
                 let transaction = opened.pool.begin_with("BEGIN IMMEDIATE").await?;
                 let session = Session(session::Inner::SqliteWriting(transaction));
-                Ok(Transaction { session, file: Some((place.clone(), opened)) })
+                Ok(Transaction { session, file: Some((place.clone(), opened)), heard: self.heard.clone() })
             }
             Kind::Postgres(server) => {
                 let transaction = server.begin(lock).await?;
                 let session = Session(session::Inner::PostgresWriting(transaction, server.clone()));
-                Ok(Transaction { session, file: None })
+                Ok(Transaction { session, file: None, heard: self.heard.clone() })
             }
         }
     }
 
-    /// Every row of one statement.
+    /// Every row of one statement that changes nothing.
     ///
     /// # Errors
     /// The store does not answer, or refuses.
     pub async fn all(&self, query: Query) -> Result<Vec<Row>, StoreError> {
-        self.session().await?.all(query).await
+        match self.session().await?.all(query.clone()).await {
+            Err(error) if self.lost_its_connection(&error) => self.session().await?.all(query).await,
+            done => done,
+        }
     }
 
-    /// The first row of one statement, if there is one.
+    /// The first row of one statement that changes nothing, if there is one.
     ///
     /// # Errors
     /// The store does not answer, or refuses.
     pub async fn first(&self, query: Query) -> Result<Option<Row>, StoreError> {
-        self.session().await?.first(query).await
+        match self.session().await?.first(query.clone()).await {
+            Err(error) if self.lost_its_connection(&error) => self.session().await?.first(query).await,
+            done => done,
+        }
+    }
+
+    /// Whether a reading failed for want of its connection, so that it may be done again on another.
+    fn lost_its_connection(&self, error: &StoreError) -> bool {
+        match &self.kind {
+            Kind::Postgres(server) if postgres::is_lost(error) => {
+                server.begin_anew();
+                true
+            }
+            _ => false,
+        }
     }
 
     /// A value that every write to agreements, certificates, authorities or routes makes anew: while it is the same, so is

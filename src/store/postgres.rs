@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::sync::{PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::migrate::MigrateError;
 use sqlx::pool::PoolConnection;
@@ -31,13 +31,18 @@ const MIGRATION_PATIENCE: &str = "30s";
 /// A connection that was not used for so long is asked whether it is still there.
 const IDLE: Duration = Duration::from_secs(5);
 
+/// A pool that is younger has none of the connections that were lost.
+const YOUNG: Duration = Duration::from_millis(100);
+
 /// A server, and the connections to it.
 #[derive(Debug)]
 pub(super) struct Server {
     at: String,
     options: PgConnectOptions,
+    pub(super) direct: PgConnectOptions,
     limits: Settings,
-    pool: RwLock<PgPool>,
+    /// The pool, and when it was made.
+    pool: RwLock<(PgPool, Instant)>,
 }
 
 impl Server {
@@ -57,12 +62,12 @@ impl Server {
             Access::Look if !schema.is_current() => return Err(StoreError::OtherSchema { at, older: true }),
             _ => {}
         }
-        let pool = RwLock::new(lazily(&options, settings));
-        Ok(Self { at, options, limits: settings.clone(), pool })
+        let pool = RwLock::new((lazily(&options, settings), Instant::now()));
+        Ok(Self { at, options, direct, limits: settings.clone(), pool })
     }
 
     fn pool(&self) -> PgPool {
-        self.pool.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.pool.read().unwrap_or_else(PoisonError::into_inner).0.clone()
     }
 
     pub(super) async fn acquire(&self) -> Result<PoolConnection<Pg>, StoreError> {
@@ -74,7 +79,17 @@ impl Server {
     pub(super) async fn begin(&self, lock: &str) -> Result<sqlx::Transaction<'static, Pg>, StoreError> {
         let (statement, wait) = (self.limits.statement_timeout.as_millis(), self.limits.patience.as_millis());
         let begin = format!("BEGIN; SET LOCAL statement_timeout = {statement}; SET LOCAL lock_timeout = {wait}; {lock}");
-        let begun = self.within(self.pool().begin_with(AssertSqlSafe(begin))).await;
+        let begin = async || {
+            let pool = self.pool();
+            self.within(pool.begin_with(AssertSqlSafe(begin.clone()))).await
+        };
+        let begun = match begin().await {
+            Err(error) if is_lost(&error) => {
+                self.begin_anew();
+                begin().await
+            }
+            begun => begun,
+        };
         begun.map_err(|error| match error {
             StoreError::Database(error) => told(error, &self.at),
             other => other,
@@ -95,10 +110,12 @@ impl Server {
         }
     }
 
-    fn begin_anew(&self) {
+    /// Leaves every connection behind, for where one is lost the others are too. Many are lost at once: the first to notice
+    /// does it for all.
+    pub(super) fn begin_anew(&self) {
         let mut pool = self.pool.write().unwrap_or_else(PoisonError::into_inner);
-        if !pool.is_closed() {
-            let before = std::mem::replace(&mut *pool, lazily(&self.options, &self.limits));
+        if !pool.0.is_closed() && pool.1.elapsed() > YOUNG {
+            let (before, _) = std::mem::replace(&mut *pool, (lazily(&self.options, &self.limits), Instant::now()));
             // Closing waits for what is still out: nobody waits for that.
             tokio::spawn(async move { before.close().await });
         }
@@ -106,6 +123,18 @@ impl Server {
 
     pub(super) async fn close(&self) {
         self.pool().close().await;
+    }
+}
+
+/// Whether the connection was lost, so that the same may succeed on another: what was asked by it alone may be asked again.
+pub(super) fn is_lost(error: &StoreError) -> bool {
+    match error {
+        StoreError::Database(sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed) => true,
+        // admin_shutdown, crash_shutdown, cannot_connect_now, and PgBouncer's "server closed the connection".
+        StoreError::Database(sqlx::Error::Database(error)) => {
+            matches!(error.code().as_deref(), Some("57P01" | "57P02" | "57P03" | "08P01"))
+        }
+        _ => false,
     }
 }
 

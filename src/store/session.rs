@@ -7,6 +7,7 @@ use std::time::Duration;
 use sqlx::pool::PoolConnection;
 use sqlx::{Postgres, Sqlite};
 
+use super::notices::Heard;
 use super::place::{Opened, Place};
 use super::postgres::Server;
 use super::value::{Inner as RowInner, Query, Row};
@@ -86,6 +87,8 @@ pub struct Transaction {
     pub(super) session: Session,
     /// The file that it writes to, which must still be the store when it is done.
     pub(super) file: Option<(Arc<Place>, Opened)>,
+    /// Who is told of the change.
+    pub(super) heard: Arc<Heard>,
 }
 
 impl Deref for Transaction {
@@ -108,11 +111,14 @@ impl Transaction {
     /// # Errors
     /// It was not kept; or, with [`StoreError::Replaced`] and [`StoreError::Undecided`], nobody knows.
     pub async fn commit(self) -> Result<(), StoreError> {
-        match self.session.0 {
-            Inner::SqliteWriting(transaction) => transaction.commit().await?,
-            Inner::PostgresWriting(transaction, server) => server.within(transaction.commit()).await.map_err(undecided)?,
-            Inner::Sqlite(_) | Inner::Postgres(..) => {}
-        }
+        let committed = match self.session.0 {
+            Inner::SqliteWriting(transaction) => transaction.commit().await.map_err(StoreError::from),
+            Inner::PostgresWriting(transaction, server) => server.within(transaction.commit()).await.map_err(undecided),
+            Inner::Sqlite(_) | Inner::Postgres(..) => Ok(()),
+        };
+        // Also where it failed: what was undecided may have been written.
+        self.heard.change();
+        committed?;
         match self.file {
             Some((place, opened)) => place.holds(&opened).await,
             None => Ok(()),

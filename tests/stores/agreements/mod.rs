@@ -22,9 +22,9 @@ use uuid::{Uuid, uuid};
 
 use crate::kept::Kept;
 
-const SERVICE: Uuid = uuid!("3053ec89-31fe-4206-878b-bba6783d7a88");
+pub const SERVICE: Uuid = uuid!("3053ec89-31fe-4206-878b-bba6783d7a88");
 const SYSTEM: Uuid = uuid!("6d0d6e2e-7d8f-4a54-8a3a-0e7d3f5f9a11");
-const FRONT: Uuid = uuid!("00000000-0000-4000-8000-000000000001");
+pub const FRONT: Uuid = uuid!("00000000-0000-4000-8000-000000000001");
 const KORSBAEK_BACK: Uuid = uuid!("00000000-0000-4000-8000-000000000002");
 
 const AUTHORITIES: &str = r#"
@@ -42,16 +42,16 @@ const AUTHORITIES: &str = r#"
     role = "udk"
 "#;
 
-fn at(text: &str) -> Timestamp {
+pub fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
-fn korsbaek() -> Cvr {
+pub fn korsbaek() -> Cvr {
     "11111111".parse().unwrap()
 }
-fn exttest() -> Environment {
+pub fn exttest() -> Environment {
     "exttest".parse().unwrap()
 }
-fn certificate() -> ClientSystem {
+pub fn certificate() -> ClientSystem {
     ClientSystem::Certificate(Thumbprint::of_der(b"client"))
 }
 
@@ -80,7 +80,7 @@ fn agreement(id: Uuid, side: &str, authority: &str, state: &str, from: &str, to:
     )
 }
 
-fn both_sides() -> String {
+pub fn both_sides() -> String {
     [
         AUTHORITIES,
         &agreement(FRONT, "front", "11111111", "GODKENDT", "2026-01-01", "2027-01-01"),
@@ -122,7 +122,7 @@ impl House {
     }
 }
 
-const NOW: &str = "2026-11-22T12:00:00Z";
+pub const NOW: &str = "2026-11-22T12:00:00Z";
 
 crate::on_both! {
     an_approved_agreement_is_found_by_any_of_the_systems_certificates_and_by_its_uuid;

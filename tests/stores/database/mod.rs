@@ -1,4 +1,5 @@
 //! PostgreSQL as it is in operation: what it does is not ours, and what we see of it is.
 
 mod connection;
+mod notices;
 mod schema;

@@ -1,0 +1,162 @@
+//! A decision on one node, and when the others act by it.
+
+use std::time::{Duration, Instant};
+
+use hjemmel::agreements::import::Import;
+use hjemmel::agreements::{Agreements, CacheSettings, State, Store};
+use hjemmel::refusal::Refusal;
+use hjemmel::store::Settings;
+
+use crate::agreements::{FRONT, NOW, SERVICE, at, both_sides, certificate, exttest, korsbaek};
+use crate::kept::{Kept, on};
+use crate::postgres::Cluster;
+
+/// Longer than any test takes: what is seen before was not seen by asking again.
+const NEVER: Duration = Duration::from_secs(3600);
+
+/// A node: its own connections and its own memory.
+struct Node {
+    store: Store,
+    agreements: Agreements,
+}
+
+impl Node {
+    async fn start(settings: &Settings, refresh: Duration) -> Self {
+        let store = Store::open(settings).await.unwrap();
+        let cache = CacheSettings { refresh, staleness: NEVER, negative: refresh, capacity: 100 };
+        Self { agreements: Agreements::new(store.clone(), cache), store }
+    }
+
+    async fn listening(settings: &Settings) -> Self {
+        let node = Self::start(settings, NEVER).await;
+        node.store.database().listen();
+        node.is_listening().await;
+        node
+    }
+
+    async fn is_listening(&self) {
+        while !self.store.database().is_listening() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn lets_through(&self) -> bool {
+        match self.agreements.front(certificate(), korsbaek(), SERVICE, &exttest(), at(NOW)).await {
+            Ok(_) => true,
+            Err(Refusal::ServiceAgreementNotActive { .. } | Refusal::ServiceAgreementNotFound) => false,
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    /// How long it takes until it does, or does no longer.
+    async fn until(&self, lets_through: bool) -> Duration {
+        let began = Instant::now();
+        while self.lets_through().await != lets_through {
+            assert!(began.elapsed() < Duration::from_secs(20), "never");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        began.elapsed()
+    }
+
+    async fn decide(&self, to: State) {
+        self.store.decide(FRONT, to, "underskriver", "sag", at(NOW)).await.unwrap();
+    }
+}
+
+async fn import(store: &Store) {
+    let import = Import::parse(&both_sides(), &hjemmel::services::vocabulary()).unwrap();
+    store.import(&import, at(NOW)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_decision_on_one_node_holds_on_another_within_a_second() {
+    let Some(kept) = Kept::in_postgres() else { return };
+    let one = Node::start(&kept.settings, NEVER).await;
+    let other = Node::listening(&kept.settings).await;
+    assert!(!other.lets_through().await, "that there is none is remembered");
+    import(&one.store).await;
+    assert!(other.until(true).await < Duration::from_secs(1), "an approval");
+    for (to, lets_through) in [(State::Suspended, false), (State::Approved, true), (State::Terminated, false)] {
+        one.decide(to).await;
+        let took = other.until(lets_through).await;
+        assert!(took < Duration::from_secs(1), "{to}: {took:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_notices_it_holds_within_the_time_that_is_remembered() {
+    let Some(kept) = Kept::in_postgres() else { return };
+    let one = Node::start(&kept.settings, NEVER).await;
+    import(&one.store).await;
+    let (soon, never) = (Node::start(&kept.settings, Duration::from_millis(300)).await, Node::start(&kept.settings, NEVER).await);
+    assert!(soon.lets_through().await && never.lets_through().await);
+    one.decide(State::Suspended).await;
+    let took = soon.until(false).await;
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(never.lets_through().await, "it was told of nothing");
+    assert!(!one.lets_through().await, "its own decisions need no notice");
+}
+
+#[tokio::test]
+async fn what_changed_while_nobody_listened_is_asked_for_when_somebody_does_again() {
+    let Some(cluster) = Cluster::own() else { return };
+    let database = cluster.database().name;
+    let (settings, _dir) = on(&cluster, &database);
+    let node = Node::listening(&settings).await;
+    import(&node.store).await;
+    assert!(node.lets_through().await);
+    // The connection is cut, and the change is made by means that tell this program nothing of it.
+    cluster.psql(&format!("ALTER DATABASE {database} ALLOW_CONNECTIONS false"));
+    cluster.terminate(&database);
+    while node.store.database().is_listening() {
+        tokio::task::yield_now().await;
+    }
+    cluster.psql(&format!("ALTER DATABASE {database} ALLOW_CONNECTIONS true"));
+    let suspend = format!("UPDATE agreement SET state = 'SUSPENDERET' WHERE id = '{FRONT}'");
+    cluster.psql_in(&database, &suspend);
+    node.is_listening().await;
+    assert!(node.until(false).await < Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn a_change_by_other_means_is_told_like_any_other() {
+    let Some(kept) = Kept::in_postgres() else { return };
+    let node = Node::listening(&kept.settings).await;
+    import(&node.store).await;
+    assert!(node.lets_through().await);
+    kept.execute("UPDATE agreement SET state = 'SUSPENDERET'").await.unwrap();
+    assert!(node.until(false).await < Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_survived_for_the_bounded_time_and_no_longer() {
+    let Some(cluster) = Cluster::own() else { return };
+    let database = cluster.database().name;
+    let (mut settings, _dir) = on(&cluster, &database);
+    settings.patience = Duration::from_millis(500);
+    let store = Store::open(&settings).await.unwrap();
+    import(&store).await;
+    let remembering = |staleness| {
+        let cache = CacheSettings { refresh: Duration::ZERO, staleness, negative: Duration::ZERO, capacity: 100 };
+        Node { agreements: Agreements::new(store.clone(), cache), store: store.clone() }
+    };
+    let (bounded, strict) = (remembering(NEVER), remembering(Duration::ZERO));
+    assert!(bounded.lets_through().await && strict.lets_through().await);
+    cluster.stop();
+    assert!(bounded.lets_through().await, "what is remembered serves");
+    let refused = strict.agreements.front(certificate(), korsbaek(), SERVICE, &exttest(), at(NOW)).await;
+    assert_eq!(refused.unwrap_err(), Refusal::AgreementsUnavailable, "past max_staleness nothing does");
+    assert!(!store.answers().await, "readiness tells");
+    cluster.start();
+    strict.until_it_answers().await;
+    assert!(strict.lets_through().await);
+}
+
+impl Node {
+    async fn until_it_answers(&self) {
+        let began = Instant::now();
+        while !self.store.answers().await {
+            assert!(began.elapsed() < Duration::from_secs(20), "never");
+        }
+    }
+}
