@@ -62,11 +62,11 @@ impl From<VerifiedBody> for Proven {
 
 /// The content of an answer's Body that may leave. Made only with the proof that the Body it was read from is the peer's.
 pub struct Release {
-    content: Content,
+    content: Released,
 }
 
 /// What is let out.
-pub(super) enum Content {
+pub(super) enum Released {
     /// The one element of the answer's Body, in exclusive canonical form.
     Body(Vec<u8>),
     /// The peer's own fault: how it is told, and the element of its detail.
@@ -76,14 +76,14 @@ pub(super) enum Content {
 impl Release {
     /// What is let out of a proven Body.
     pub fn new(_: Proven, body: Vec<u8>) -> Self {
-        Self { content: Content::Body(body) }
+        Self { content: Released::Body(body) }
     }
     /// A fault of the peer's own: `told` says whose it is, and `detail`, in exclusive canonical form, is what the contract
     /// declares.
     pub fn fault(_: Proven, told: Refusal, detail: Vec<u8>) -> Self {
-        Self { content: Content::Fault(Box::new(told), detail) }
+        Self { content: Released::Fault(Box::new(told), detail) }
     }
-    pub(super) fn into_content(self) -> Content {
+    pub(super) fn into_content(self) -> Released {
         self.content
     }
 }

@@ -142,7 +142,7 @@ impl AuthenticateStep {
     /// # Errors
     /// The refusals of the binding that the message shows.
     pub fn identify(&self, envelope: &Envelope, shape: &Shape, client: &Client) -> Result<(Caller, NodeId, Proof), Refusal> {
-        let Contexts { request, authority } = context::find(envelope, &shape.content)?;
+        let Contexts { request, authority } = context::find(envelope, &shape.layout)?;
         let bindings = self.definition.bindings;
         let missing = || Refusal::SecurityModelMissing { supported: bindings.supported() };
         let (caller, proof) = match (envelope.security(), authority) {
@@ -163,7 +163,7 @@ impl AuthenticateStep {
         if envelope.security().is_some() || !self.definition.bindings.authority_context {
             return Ok(None);
         }
-        let Contexts { request, authority } = context::find(envelope, &shape.content)?;
+        let Contexts { request, authority } = context::find(envelope, &shape.layout)?;
         authority.map(|authority| Ok((context::claim(authority)?, request.id()))).transpose()
     }
 

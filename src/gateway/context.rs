@@ -1,6 +1,6 @@
 //! `CallContext` and `AuthorityContext`: what the platform puts in front of a request, and the authority claimed there.
 
-use super::definition::{Content, Name};
+use super::definition::{Layout, Name};
 use crate::id::cvr::Cvr;
 use crate::refusal::{Detail, Refusal};
 use crate::soap::document::Element;
@@ -27,20 +27,20 @@ pub fn is_context(element: Element<'_>) -> bool {
 /// Finds them in the element of a request's Body, or where its schema has no place for them, in the Header.
 ///
 /// # Errors
-/// `RequestInvalid`, where something stands there that `content` does not have, or a context stands where none is read; `AuthorityContextInvalid` for two headers.
-pub fn find<'d>(envelope: &'d Envelope, content: &Content) -> Result<Contexts<'d>, Refusal> {
+/// `RequestInvalid`, where something stands there that `layout` does not have, or a context stands where none is read; `AuthorityContextInvalid` for two headers.
+pub fn find<'d>(envelope: &'d Envelope, layout: &Layout) -> Result<Contexts<'d>, Refusal> {
     let payload = envelope.payload().ok_or(Refusal::Internal)?;
-    match content {
-        Content::Request => Ok(Contexts { request: payload, authority: None }),
-        Content::Wrapped(request) => unwrapped(payload, request),
-        Content::Contexts => {
+    match layout {
+        Layout::Request => Ok(Contexts { request: payload, authority: None }),
+        Layout::Wrapped(request) => unwrapped(payload, request),
+        Layout::Contexts => {
             let mut children = payload.elements().peekable();
             let authority = contexts(&mut children)?;
             // One further in is proven by nobody, and the provider might believe it.
             if children.any(is_context) { Err(misplaced()) } else { Ok(Contexts { request: payload, authority }) }
         }
-        Content::Header if payload.elements().any(|child| child.is(AUTHORITY_CONTEXT, "AuthorityContext")) => Err(misplaced()),
-        Content::Header => {
+        Layout::Header if payload.elements().any(|child| child.is(AUTHORITY_CONTEXT, "AuthorityContext")) => Err(misplaced()),
+        Layout::Header => {
             let blocks = envelope.header().into_iter().flat_map(|header| header.elements());
             let mut authority = blocks.filter(|block| block.is(AUTHORITY_CONTEXT, "AuthorityContext"));
             match (authority.next(), authority.next()) {

@@ -60,7 +60,7 @@ impl Bindings {
 
 /// What stands in the element of a request's Body beside the request itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
+pub enum Layout {
     /// The element is the request.
     Request,
     /// The element is a wrapper of the platform's: `CallContext?`, `AuthorityContext?`, and the request, of this name.
@@ -79,7 +79,7 @@ pub struct Shape {
     /// The element in a request's Body.
     pub element: Name,
     /// What else may stand in it.
-    pub content: Content,
+    pub layout: Layout,
     /// The security bindings that it is for.
     pub bindings: Bindings,
     /// The action of a request.

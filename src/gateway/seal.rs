@@ -11,7 +11,7 @@ use http::StatusCode;
 use tokio::sync::Semaphore;
 use tower::Service;
 
-use super::answer::Content;
+use super::answer::Released;
 use super::call::OfCall;
 use super::definition::{Definition, Name};
 use super::open::Received;
@@ -87,9 +87,9 @@ impl SealStep {
         let (released, reply) = answered.part();
         let Some(shape) = reply.shape().cloned() else { return self.refuse(reply.refuse(Refusal::Internal)).await };
         let body = match (released.into_content(), &shape.answer_wrapper) {
-            (Content::Fault(told, detail), _) => return self.fault(*told, &String::from_utf8_lossy(&detail), reply).await,
-            (Content::Body(body), Some(wrapper)) => wrap(wrapper, body),
-            (Content::Body(body), None) => body,
+            (Released::Fault(told, detail), _) => return self.fault(*told, &String::from_utf8_lossy(&detail), reply).await,
+            (Released::Body(body), Some(wrapper)) => wrap(wrapper, body),
+            (Released::Body(body), None) => body,
         };
         let version = reply.version();
         let headers = request_header(reply.transaction());

@@ -12,7 +12,7 @@ use super::assemble::{
 };
 use crate::config;
 use crate::gateway::answer::AnswerReader;
-use crate::gateway::definition::{Bindings, Content, Definition, Name, Shape};
+use crate::gateway::definition::{Bindings, Definition, Layout, Name, Shape};
 use crate::gateway::exchange::ExchangeStep;
 use crate::gateway::forward::Forward;
 use crate::gateway::persons::Find;
@@ -105,7 +105,7 @@ pub fn definition_of(name: &str, listen: &config::Listen, service: &Settings) ->
     let own = Shape {
         operation: names::OPERATION.to_owned(),
         element: request.clone(),
-        content: Content::Request,
+        layout: Layout::Request,
         bindings,
         action: names::INDEX_ACTION.to_owned(),
         http_action: None,
@@ -115,7 +115,7 @@ pub fn definition_of(name: &str, listen: &config::Listen, service: &Settings) ->
     let wrapped = Shape {
         operation: names::OPERATION.to_owned(),
         element: Name::new(&service.wrapper_namespace, names::WRAPPER_REQUEST),
-        content: Content::Wrapped(request),
+        layout: Layout::Wrapped(request),
         bindings,
         action: format!("{}{}", service.wrapper_namespace, names::OPERATION),
         http_action: None,

@@ -151,13 +151,14 @@ pub fn canonical_content(xml: &[u8]) -> Result<Vec<u8>, SignError> {
 pub fn with_token(message: &Message<'_>, token: &Token, key: &SigningKey) -> Result<Vec<u8>, SignError> {
     let mut security = Parts::new(message)?;
     security.tokens.extend_from_slice(&token.bytes);
-    let reference = str_to_token(token, Some("str"));
+    let id = security.id("str");
+    let reference = str_to_token(token, Some(&id));
     security.tokens.extend_from_slice(reference.as_bytes());
     let parameters = format!(
         "<wsse:TransformationParameters xmlns:wsse=\"{WSSE}\"><ds:CanonicalizationMethod Algorithm=\"{EXC_C14N}\">\
          </ds:CanonicalizationMethod></wsse:TransformationParameters>"
     );
-    security.reference("str", STR_TRANSFORM, &parameters, &token.canonical);
+    security.reference(&id, STR_TRANSFORM, &parameters, &token.canonical);
     security.finish(message, &str_to_token(token, None), key)
 }
 
@@ -183,7 +184,7 @@ pub fn head_with_certificate(
     certificate: &Certificate,
     key: &SigningKey,
 ) -> Result<Vec<u8>, SignError> {
-    let mut security = Parts::before_body(message);
+    let mut security = Parts::before_body(message, String::new());
     reference(&mut security.references, "body", &[(EXC_C14N, "")], &base64::encode(body_digest));
     let info = security.certificate(certificate);
     security.head(message, &info, key)
@@ -207,6 +208,8 @@ fn str_to_token(token: &Token, id: Option<&str>) -> String {
 
 /// The parts of a message on their way into one.
 struct Parts {
+    /// What our ids begin with: see [`id_prefix`].
+    ids: String,
     headers: Vec<u8>,
     timestamp: String,
     tokens: Vec<u8>,
@@ -216,14 +219,15 @@ struct Parts {
 impl Parts {
     /// Writes and digests what every message signs: addressing headers, Timestamp and Body.
     fn new(message: &Message<'_>) -> Result<Self, SignError> {
-        let mut parts = Self::before_body(message);
+        let mut parts = Self::before_body(message, id_prefix(message.body));
         parts.body(message)?;
         Ok(parts)
     }
 
-    fn before_body(message: &Message<'_>) -> Self {
+    fn before_body(message: &Message<'_>, ids: String) -> Self {
         // Room for what a message usually has.
         let mut parts = Self {
+            ids,
             headers: Vec::with_capacity(2 * 1024),
             timestamp: String::new(),
             tokens: Vec::with_capacity(8 * 1024),
@@ -244,24 +248,24 @@ impl Parts {
                 true => ([" xmlns:soap=\"", soap, "\""], " soap:mustUnderstand=\"1\""),
                 false => (["", "", ""], ""),
             };
-            let start = parts.headers.len();
+            let (id, start) = (parts.id(id), parts.headers.len());
             put(&mut parts.headers, &["<wsa:", name]);
             put(&mut parts.headers, &declaration);
-            put(&mut parts.headers, &[" xmlns:wsa=\"", WSA, "\" xmlns:wsu=\"", WSU, "\" wsu:Id=\"", id, "\"", attribute, ">"]);
+            put(&mut parts.headers, &[" xmlns:wsa=\"", WSA, "\" xmlns:wsu=\"", WSU, "\" wsu:Id=\"", &id, "\"", attribute, ">"]);
             write::text(&mut parts.headers, text);
             put(&mut parts.headers, &["</wsa:", name, ">"]);
-            parts.header(id, start);
+            parts.header(&id, start);
         }
         if message.reply_to {
-            let start = parts.headers.len();
+            let (id, start) = (parts.id("replyto"), parts.headers.len());
             let header = format!(
-                "<wsa:ReplyTo xmlns:wsa=\"{WSA}\" xmlns:wsu=\"{WSU}\" wsu:Id=\"replyto\"><wsa:Address>{ANONYMOUS}</wsa:Address></wsa:ReplyTo>"
+                "<wsa:ReplyTo xmlns:wsa=\"{WSA}\" xmlns:wsu=\"{WSU}\" wsu:Id=\"{id}\"><wsa:Address>{ANONYMOUS}</wsa:Address></wsa:ReplyTo>"
             );
             put(&mut parts.headers, &[&header]);
-            parts.header("replyto", start);
+            parts.header(&id, start);
         }
         if message.framework {
-            let start = parts.headers.len();
+            let (id, start) = (parts.id("framework"), parts.headers.len());
             // Not in an answer: a client that does not know the header would have to refuse all of it.
             let (declaration, attribute) = match message.relates_to {
                 None => (format!(" xmlns:soap=\"{soap}\""), " soap:mustUnderstand=\"1\""),
@@ -269,35 +273,41 @@ impl Parts {
             };
             let header = format!(
                 "<sbf:Framework xmlns:sbf=\"{LIBERTY}\" xmlns:sbfprofile=\"urn:liberty:sb:profile\"{declaration} xmlns:wsu=\"{WSU}\" \
-                 version=\"2.0\" wsu:Id=\"framework\"{attribute} sbfprofile:profile=\"urn:liberty:sb:profile:basic\"></sbf:Framework>"
+                 version=\"2.0\" wsu:Id=\"{id}\"{attribute} sbfprofile:profile=\"urn:liberty:sb:profile:basic\"></sbf:Framework>"
             );
             put(&mut parts.headers, &[&header]);
-            parts.header("framework", start);
+            parts.header(&id, start);
         }
+        let id = parts.id("timestamp");
         let expires = message.created.checked_add(message.lifetime).unwrap_or(message.created);
         let timestamp = format!(
-            "<wsu:Timestamp xmlns:wsu=\"{WSU}\" wsu:Id=\"timestamp\"><wsu:Created>{}</wsu:Created><wsu:Expires>{}</wsu:Expires></wsu:Timestamp>",
+            "<wsu:Timestamp xmlns:wsu=\"{WSU}\" wsu:Id=\"{id}\"><wsu:Created>{}</wsu:Created><wsu:Expires>{}</wsu:Expires></wsu:Timestamp>",
             instant(message.created),
             instant(expires)
         );
-        parts.signed("timestamp", &timestamp);
+        parts.signed(&id, &timestamp);
         parts.timestamp = timestamp;
         parts
     }
 
     /// Puts a certificate in, signed too, and gives the KeyInfo that points at it.
     fn certificate(&mut self, certificate: &Certificate) -> String {
+        let id = self.id("x509");
         let token = format!(
             "<wsse:BinarySecurityToken xmlns:wsse=\"{WSSE}\" xmlns:wsu=\"{WSU}\" EncodingType=\"{BASE64}\" \
-             ValueType=\"{X509V3}\" wsu:Id=\"x509\">{}</wsse:BinarySecurityToken>",
+             ValueType=\"{X509V3}\" wsu:Id=\"{id}\">{}</wsse:BinarySecurityToken>",
             base64::encode(certificate.der())
         );
-        self.signed("x509", &token);
+        self.signed(&id, &token);
         self.tokens.extend_from_slice(token.as_bytes());
         format!(
-            "<wsse:SecurityTokenReference xmlns:wsse=\"{WSSE}\"><wsse:Reference URI=\"#x509\" ValueType=\"{X509V3}\">\
+            "<wsse:SecurityTokenReference xmlns:wsse=\"{WSSE}\"><wsse:Reference URI=\"#{id}\" ValueType=\"{X509V3}\">\
              </wsse:Reference></wsse:SecurityTokenReference>"
         )
+    }
+
+    fn id(&self, name: &str) -> String {
+        [&self.ids, name].concat()
     }
 
     /// Refers to the header that was written last, from `start` on.
@@ -313,7 +323,7 @@ impl Parts {
     /// The content is canonical on its own. It stays so inside Body unless it declares a prefix that Body declares too:
     /// only then must the whole be canonicalised again.
     fn body(&mut self, message: &Message<'_>) -> Result<(), SignError> {
-        let start = body_start(message.version);
+        let start = self.body_start(message.version);
         let collides = [&b"xmlns:soap="[..], b"xmlns:wsu="].iter().any(|declaration| contains(message.body, declaration));
         let whole = [start.as_bytes(), message.body, b"</soap:Body>"];
         let mut context = DigestAlgorithm::Sha256.context();
@@ -322,8 +332,13 @@ impl Parts {
         } else {
             whole.iter().for_each(|part| context.write(part));
         }
-        reference(&mut self.references, "body", &[(EXC_C14N, "")], &base64::encode(context.finish().as_ref()));
+        let id = self.id("body");
+        reference(&mut self.references, &id, &[(EXC_C14N, "")], &base64::encode(context.finish().as_ref()));
         Ok(())
+    }
+
+    fn body_start(&self, version: SoapVersion) -> String {
+        format!("<soap:Body xmlns:soap=\"{}\" xmlns:wsu=\"{WSU}\" wsu:Id=\"{}\">", version.namespace(), self.id("body"))
     }
 
     fn reference(&mut self, id: &str, transform: &str, parameters: &str, canonical: &[u8]) {
@@ -331,8 +346,9 @@ impl Parts {
     }
 
     fn finish(self, message: &Message<'_>, key_info: &str, key: &SigningKey) -> Result<Vec<u8>, SignError> {
+        let start = self.body_start(message.version);
         let head = self.head(message, key_info, key)?;
-        Ok([&head, body_start(message.version).as_bytes(), message.body, b"</soap:Body></soap:Envelope>"].concat())
+        Ok([&head, start.as_bytes(), message.body, b"</soap:Body></soap:Envelope>"].concat())
     }
 
     /// Everything before Body.
@@ -355,8 +371,21 @@ impl Parts {
     }
 }
 
-fn body_start(version: SoapVersion) -> String {
-    format!("<soap:Body xmlns:soap=\"{}\" xmlns:wsu=\"{WSU}\" wsu:Id=\"body\">", version.namespace())
+/// The ids that we give the parts of a message.
+const IDS: [&str; 10] = ["action", "messageid", "relatesto", "to", "replyto", "framework", "timestamp", "x509", "str", "body"];
+
+/// What our ids begin with: nothing, or where this canonical body has one of them itself, what stands nowhere in it. An id that
+/// names two elements is refused by whoever verifies.
+fn id_prefix(body: &[u8]) -> String {
+    let taken = memchr::memmem::find_iter(body, b"=\"").any(|at| {
+        let named = at > 0 && body.get(at - 1).is_some_and(|last| last.eq_ignore_ascii_case(&b'd'));
+        let value = body.get(at + 2..).unwrap_or_default();
+        named && IDS.iter().any(|id| value.strip_prefix(id.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'"')))
+    });
+    if !taken {
+        return String::new();
+    }
+    (1_usize..).map(|number| format!("p{number}-")).find(|prefix| !contains(body, prefix.as_bytes())).unwrap_or_default()
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {

@@ -89,7 +89,7 @@ pub(super) fn locate<'d>(document: &'d Document, parts: &Parts<'d>, profile: Pro
     if profile == Profile::Token && assertion.is_none() {
         return Err(bad("der er ingen Assertion", "there is no Assertion"));
     }
-    only_in_place(document, parts, profile)?;
+    only_in_place(parts, profile)?;
 
     let signature = Signature::read(message_signature)?;
     let mut key_reference = None;
@@ -132,22 +132,24 @@ pub(super) fn locate<'d>(document: &'d Document, parts: &Parts<'d>, profile: Pro
 }
 
 /// Security, Timestamp, Assertion and Signature occur nowhere else: a second one is a decoy for some reader.
-fn only_in_place(document: &Document, parts: &Parts<'_>, profile: Profile) -> Result<(), Refusal> {
+///
+/// A Signature in Body is content (a signed document), and no reader's of ours: the message's is the one child of Security,
+/// the token's stands in the token, and no reference leads into Body.
+fn only_in_place(parts: &Parts<'_>, profile: Profile) -> Result<(), Refusal> {
     let (mut security, mut timestamps, mut assertions, mut signatures) = (0_usize, 0_usize, 0_usize, 0_usize);
-    let whole = match profile {
-        Profile::Token => document.root(),
-        Profile::Certificate => parts.header,
-    };
-    for element in whole.descendants() {
-        // The local name first: it says of nearly every element that it is none of these.
-        let (namespace, found) = match element.local() {
-            "Security" => (WSSE, &mut security),
-            "Timestamp" => (WSU, &mut timestamps),
-            "Assertion" | "EncryptedAssertion" => (SAML, &mut assertions),
-            "Signature" => (DSIG, &mut signatures),
-            _ => continue,
-        };
-        *found += usize::from(element.namespace() == namespace);
+    let body = (profile == Profile::Token).then_some(parts.body);
+    for (part, is_body) in [(Some(parts.header), false), (body, true)] {
+        for element in part.into_iter().flat_map(|part| part.descendants()) {
+            // The local name first: it says of nearly every element that it is none of these.
+            let (namespace, found) = match element.local() {
+                "Security" => (WSSE, &mut security),
+                "Timestamp" => (WSU, &mut timestamps),
+                "Assertion" | "EncryptedAssertion" => (SAML, &mut assertions),
+                "Signature" if !is_body => (DSIG, &mut signatures),
+                _ => continue,
+            };
+            *found += usize::from(element.namespace() == namespace);
+        }
     }
     let tokens = usize::from(profile == Profile::Token);
     let checks = [

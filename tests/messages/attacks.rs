@@ -1,6 +1,8 @@
 //! Attacks on a message that is good until then. Each names its trick and what must stop it.
 
 use hjemmel::signature::names::EXC_C14N;
+use hjemmel::signature::sign::{self, Message, SoapVersion};
+use hjemmel::signature::verify::verify_with_certificate;
 
 use crate::forge::*;
 
@@ -46,6 +48,38 @@ fn a_key_identifier_may_say_its_encoding() {
     let xml = request().replace("<wsse:KeyIdentifier ", &encoding);
     assert_eq!(xml.matches("EncodingType").count(), 2, "in Security and in KeyInfo");
     assert_eq!(accept(&xml).unwrap().cvr(), "11111111");
+}
+
+/// A signed document in a message is everyday, and no business of the message's Signature beyond being covered by it.
+#[test]
+fn a_document_in_body_may_have_a_signature_of_its_own() {
+    let body = XML.replace(END, &format!("{}{END}", wrapping::signed_document()));
+    let body = sign::canonical_content(body.as_bytes()).unwrap();
+    for version in [SoapVersion::V11, SoapVersion::V12] {
+        let message = Message { body: &body, ..message(version) };
+        let xml = String::from_utf8(sign::with_token(&message, &issued(&assertion()), &CLIENT.key).unwrap()).unwrap();
+        assert_eq!(xml.matches("</ds:Signature>").count(), 3, "of the message, its token and the document");
+        assert_eq!(accept(&xml).unwrap().cvr(), "11111111");
+        assert_eq!(accept(&xml.replace("Bilag", "Bilog")).unwrap_err().code(), "DigestMismatch");
+    }
+}
+
+/// What a message holds may have any ids: those of the message go out of their way.
+#[test]
+fn a_body_may_use_the_ids_that_we_give_the_parts_of_a_message() {
+    let ids = ["body", "timestamp", "action", "messageid", "to", "replyto", "framework", "str", "x509", "p1-body"];
+    let inside: String = ids.iter().map(|id| format!("<d:D xmlns:d=\"urn:example:d\" Id=\"{id}\"></d:D>")).collect();
+    let body = XML.replace(END, &format!("{inside}{END}"));
+    let body = sign::canonical_content(body.as_bytes()).unwrap();
+    for version in [SoapVersion::V11, SoapVersion::V12] {
+        let message = Message { body: &body, ..message(version) };
+        let by_token = sign::with_token(&message, &issued(&assertion()), &CLIENT.key).unwrap();
+        assert_eq!(accept(std::str::from_utf8(&by_token).unwrap()).unwrap().cvr(), "11111111");
+        let by_certificate = sign::with_certificate(&message, &CLIENT.certificate, &CLIENT.key).unwrap();
+        let document = parse(std::str::from_utf8(&by_certificate).unwrap()).unwrap();
+        let verified = verify_with_certificate(&document, &parts(&document).unwrap()).unwrap();
+        assert_eq!(verified.certificate().der(), CLIENT.certificate.der());
+    }
 }
 
 /// References to characters are no trick: every reader puts the same characters in their place.

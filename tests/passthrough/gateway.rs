@@ -7,6 +7,9 @@ use hjemmel::agreements::{Agreement, Scope, Side, Store};
 use hjemmel::audit::Outcome;
 use hjemmel::config::{Draft, ServiceSection as _};
 use hjemmel::services::{Service, vocabulary_of};
+use hjemmel::signature::key::{Certificate, SigningKey};
+use hjemmel::signature::sign::sign_enveloped;
+use hjemmel::signature::verify::verify_metadata;
 use hjemmel::store::Settings;
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::KORSBAEK;
@@ -357,6 +360,29 @@ async fn a_fault_that_the_contract_declares_is_handed_on_as_the_providers_and_of
         let document = parsed(&answer.body);
         assert_eq!(named(&document, "detail").unwrap().elements().count(), 1, "{}", answer.text());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signed_document_in_a_message_by_token_reaches_the_provider_with_its_signature_whole() {
+    let any = "<x:any namespace=\"##other\" processContents=\"skip\" minOccurs=\"0\"/>";
+    let fyld = "<x:element name=\"Fyld\" type=\"x:string\" minOccurs=\"0\"/>";
+    let folder = with_schema(&POST.replace(fyld, &format!("{fyld}{any}")));
+    let passing = Passing::start(folder.path(), "").await;
+    let author = passing.world.pki.credentials(Role::OtherMunicipality).unwrap();
+    let key = SigningKey::from_der(author.key()).unwrap();
+    let certificate = Certificate::from_der(author.leaf()).unwrap();
+    // Its id is one that we give a part of a message ourselves.
+    let document = sign_enveloped(b"<d:Brev xmlns:d=\"urn:test:brev\" ID=\"body\">Bilag</d:Brev>", &key, &certificate).unwrap();
+    let document = String::from_utf8(document).unwrap();
+    let sent = delivery("", BY_TOKEN, &format!("<p:Antal>1</p:Antal>{document}"));
+    let answer = passing.by_token(&[], &sent).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let received = passing.by_token.received.get();
+    assert_eq!(received.accepted, 1, "the provider found our signature good beside the document's");
+    let content = content(&received.last);
+    let at = content.find("<d:Brev").unwrap();
+    let document = &content[at..content.find("</d:Brev>").unwrap() + "</d:Brev>".len()];
+    verify_metadata(parsed(document.as_bytes()).root(), &[certificate.key().clone()]).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

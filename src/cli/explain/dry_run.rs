@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::gateway::agreement::AgreementStep;
 use crate::gateway::authenticate::{AuthenticateStep, Caller, TokenTrust};
 use crate::gateway::definition::Definition;
-use crate::gateway::definition::{Content, Shape};
+use crate::gateway::definition::{Layout, Shape};
 use crate::gateway::envelope;
 use crate::gateway::open::Client;
 use crate::gateway::route::BackAgreements;
@@ -241,7 +241,7 @@ impl DryRun {
 
     fn place(&self, request: Bytes) -> Result<Message, Refusal> {
         let document = Document::parse(request.clone(), &self.limits)?;
-        if self.definition.shapes.iter().any(|shape| shape.content == Content::Request && shape.element.is(document.root())) {
+        if self.definition.shapes.iter().any(|shape| shape.layout == Layout::Request && shape.element.is(document.root())) {
             return Ok(Message::Bare(document));
         }
         // A file has no HTTP headers, so the version that they would promise is the envelope's own.
@@ -512,11 +512,11 @@ fn placed_at(message: &Message) -> Fact {
         }
         Message::Soap(envelope, shape) => {
             let version = envelope.version().name();
-            match shape.content {
-                Content::Request | Content::Contexts | Content::Header => {
+            match shape.layout {
+                Layout::Request | Layout::Contexts | Layout::Header => {
                     Fact::new(format!("{version}, indeksets egen forespørgsel."), format!("{version}, the index's own request."))
                 }
-                Content::Wrapped(_) => Fact::new(
+                Layout::Wrapped(_) => Fact::new(
                     format!("{version}, platformens FremsoegRequest."),
                     format!("{version}, the platform's FremsoegRequest."),
                 ),

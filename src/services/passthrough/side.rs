@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::folder::{Contract, Folder};
 use super::settings::Settings;
 use super::wsdl::{Name, Operation, Security};
-use crate::gateway::definition::{self, Bindings, Content, Shape};
+use crate::gateway::definition::{self, Bindings, Layout, Shape};
 use crate::refusal::Refusal;
 use crate::schema::pool::{NoVerdict, Pool};
 use crate::schema::violation::Violations;
@@ -65,7 +65,7 @@ impl Sides {
                 Arc::new(Shape {
                     operation: operation.name.clone(),
                     element: definition::Name::new(&operation.request.namespace, &operation.request.local),
-                    content: if operation.contexts { Content::Contexts } else { Content::Header },
+                    layout: if operation.contexts { Layout::Contexts } else { Layout::Header },
                     bindings,
                     action: operation.request_action.clone(),
                     http_action: operation.action.clone(),

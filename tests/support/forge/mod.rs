@@ -190,6 +190,7 @@ pub fn groups() -> Vec<Group> {
     [
         (1, "a forged assertion is refused wherever the real one went", wrapping::token as fn() -> Vec<Case>),
         (2, "a signed part that was moved away does not cover what stands in its place", wrapping::parts),
+        (2, "a Signature in Body is content and takes nobody's place", wrapping::signatures_in_body),
         (3, "one id names one element whatever the attribute is called", wrapping::ids),
         (4, "a signature that covers too little is refused though it is valid", wrapping::coverage),
         (5, "the reference to the token leads to the one token and nowhere else", references::token),

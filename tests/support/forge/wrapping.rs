@@ -127,6 +127,45 @@ pub fn ids() -> Vec<Case> {
     ]
 }
 
+/// A document that its author signed, as content of Body.
+pub fn signed_document() -> String {
+    let document = "<d:Dokument xmlns:d=\"urn:example:dokument\" ID=\"dok-1\"><d:Tekst>Bilag</d:Tekst></d:Dokument>";
+    String::from_utf8(sign::sign_enveloped(document.as_bytes(), &STRANGER.key, &STRANGER.certificate).unwrap()).unwrap()
+}
+
+/// A Signature in Body is content: it proves nothing of the message, and takes nobody's place.
+pub fn signatures_in_body() -> Vec<Case> {
+    let document = signed_document();
+    let good = request().replace(END, &format!("{document}{END}"));
+    let own = message_signature(&good).to_owned();
+    let moved = |signature: &str, place: &str| good.replacen(signature, "", 1).replace(place, &format!("{signature}{place}"));
+    let of_token = piece(piece(&good, "<Assertion", "</Assertion>"), "<ds:Signature", "</ds:Signature>").to_owned();
+    let body = reference(&good, "body").to_owned();
+    vec![
+        ("altered, where the message was signed with it", good.replace("Bilag", "Bilog"), &["DigestMismatch"]),
+        ("the message's Signature there", moved(&own, END), STRUCTURE),
+        ("the message's Signature there as well", good.replace(END, &format!("{own}{END}")), &["DigestMismatch"]),
+        ("the token's Signature there", moved(&of_token, END), STRUCTURE),
+        ("one in another header beside it", moved(piece(&good, "<d:Dokument", "</d:Dokument>"), "<wsse:Security "), STRUCTURE),
+        (
+            "one that covers Body, which the message's does not",
+            {
+                let without = in_signature(&good, &body, "");
+                resign(&without.replace(END, &format!("{own}{END}")))
+            },
+            COVERAGE,
+        ),
+        (
+            "a reference of the message's Signature into it",
+            signed_again(&good.replace("<d:Tekst>", "<d:Tekst Id=\"text\">"), "#body", "#text"),
+            STRUCTURE,
+        ),
+        ("a reference of the message's Signature to what it signs", signed_again(&good, "#body", "#dok-1"), STRUCTURE),
+        ("with the id of Body", good.replace("\"dok-1\"", "\"body\""), &["DuplicateId"]),
+        ("with the token's ID", good.replace("\"dok-1\"", "\"_token\""), &["DuplicateId"]),
+    ]
+}
+
 /// A signature that covers too little is refused though it is valid.
 pub fn coverage() -> Vec<Case> {
     let good = request();
