@@ -12,7 +12,7 @@
 //!    - [`gateway::envelope`] reads it: [`soap`], strict and once,
 //!    - [`gateway::authenticate`] proves the caller: [`saml`] on [`signature`], or mutual TLS,
 //!    - [`gateway::persons`] seals everybody named, for the auditors,
-//!    - [`gateway::replay`] lets it through once,
+//!    - [`gateway::replay`] lets it through once, by the memory of [`replay`],
 //!    - [`gateway::agreement`] asks [`agreements`] for the one in front, [`gateway::route`] for the one behind,
 //!    - the service judges what is asked: [`services::terminaladgang::ask`] by the law,
 //!    - [`gateway::exchange`] makes the record durable and fetches a token ([`sts`]),
@@ -43,6 +43,7 @@ pub mod agreements;
 pub mod audit;
 pub mod objects;
 pub mod peer;
+pub mod replay;
 pub mod saml;
 pub mod sts;
 pub mod trust;

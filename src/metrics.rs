@@ -17,7 +17,7 @@ use prometheus::{
 
 use crate::audit::{Counts, Record, Stats};
 use crate::revocation::domain::ListState;
-use crate::{outbound, saml, sts, work};
+use crate::{outbound, replay, saml, sts, work};
 
 /// Whole calls, in seconds: from an answer out of memory to the longest deadline. The service that this one replaces
 /// shows 516 ms, so there is a bound just below.
@@ -68,6 +68,7 @@ pub struct Metrics {
     assertions_last: Mutex<saml::memory::Stats>,
     replay: IntGauge,
     replay_capacity: IntGauge,
+    shared_replay: SharedReplay,
     reloads: IntCounterVec,
     reloaded: Gauge,
     crl_next_update: GaugeVec,
@@ -75,6 +76,15 @@ pub struct Metrics {
     crl_failures: IntGaugeVec,
     ocsp_response_ends: Gauge,
     audit: AuditMetrics,
+}
+
+struct SharedReplay {
+    messages: IntCounter,
+    statements: IntCounter,
+    wait_seconds: Counter,
+    failures: IntCounterVec,
+    forgotten: IntCounter,
+    last: Mutex<replay::Stats>,
 }
 
 struct AuditMetrics {
@@ -184,6 +194,28 @@ impl Metrics {
             replay: make.gauge("hjemmel_replay_memory_messages", "Messages remembered against replay.")?,
             replay_capacity: make
                 .gauge("hjemmel_replay_memory_capacity", "Messages that can be remembered; full means that calls are refused.")?,
+            shared_replay: SharedReplay {
+                messages: make
+                    .counter("hjemmel_replay_database_messages_total", "Messages that the shared memory was asked about.")?,
+                statements: make.counter(
+                    "hjemmel_replay_database_statements_total",
+                    "Statements sent to the shared memory, each for one or more messages.",
+                )?,
+                wait_seconds: make.float_counter(
+                    "hjemmel_replay_database_wait_seconds_total",
+                    "Time that calls waited for the shared memory.",
+                )?,
+                failures: make.counters(
+                    "hjemmel_replay_database_failures_total",
+                    "Messages refused because the shared memory could not tell whether they were there before, by cause.",
+                    &["cause"],
+                )?,
+                forgotten: make.counter(
+                    "hjemmel_replay_database_forgotten_total",
+                    "Expired messages that this node deleted from the shared memory.",
+                )?,
+                last: Mutex::default(),
+            },
             reloads: make.counters(
                 "hjemmel_reload_total",
                 "Reloads of the configuration and of revocation lists, by what became of them.",
@@ -233,6 +265,9 @@ impl Metrics {
         }
         for result in ["hit", "miss"] {
             metrics.assertions.with_label_values(&[result]);
+        }
+        for cause in replay::CAUSES {
+            metrics.shared_replay.failures.with_label_values(&[cause]);
         }
         for what in [Reload::Configuration, Reload::RevocationLists, Reload::OcspResponse] {
             for result in ["applied", "refused"] {
@@ -390,6 +425,20 @@ impl Metrics {
     /// Counts somebody who was refused before there was a call.
     pub fn refused_before_call(&self, listener: &'static str, cause: &'static str) {
         self.refused_before_call.with_label_values(&[listener, cause]).inc();
+    }
+
+    /// Takes over what the shared memory against replay did. Call it before [`render`](Self::render).
+    pub fn observe_shared_replay(&self, stats: &replay::Stats) {
+        let shared = &self.shared_replay;
+        let mut last = shared.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        shared.messages.inc_by(stats.messages.saturating_sub(last.messages));
+        shared.statements.inc_by(stats.statements.saturating_sub(last.statements));
+        shared.wait_seconds.inc_by(seconds(stats.waited_us.saturating_sub(last.waited_us)));
+        for ((cause, now), before) in replay::CAUSES.iter().zip(stats.failures).zip(last.failures) {
+            shared.failures.with_label_values(&[cause]).inc_by(now.saturating_sub(before));
+        }
+        shared.forgotten.inc_by(stats.forgotten.saturating_sub(last.forgotten));
+        *last = *stats;
     }
 
     /// Tells how many messages are remembered against replay, and how many can be.

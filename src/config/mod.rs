@@ -49,8 +49,12 @@ pub struct Config<S> {
     pub clock_skew: Duration,
     /// How old a message's Timestamp may be.
     pub timestamp_max_age: Duration,
-    /// How many message ids are remembered against replay; full means refuse.
+    /// Who remembers messages against replay.
+    pub replay_memory: ReplayKept,
+    /// How many message ids a node remembers against replay; full means refuse.
     pub replay_capacity: usize,
+    /// How long a call waits for a shared memory.
+    pub replay_wait: Duration,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Where callers come in.
@@ -115,6 +119,15 @@ impl<S> Config<S> {
             })
             .collect()
     }
+}
+
+/// Who remembers messages against replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplayKept {
+    /// Each node for itself.
+    Node,
+    /// All nodes together, in the store.
+    Database,
 }
 
 /// How log lines look.

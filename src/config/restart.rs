@@ -12,7 +12,9 @@ impl<S> Config<S> {
         let mut keep = Keep(&mut differing);
         keep.setting("clock_skew", &mut self.clock_skew, &running.clock_skew);
         keep.setting("timestamp_max_age", &mut self.timestamp_max_age, &running.timestamp_max_age);
+        keep.setting("replay_memory", &mut self.replay_memory, &running.replay_memory);
         keep.setting("replay_capacity", &mut self.replay_capacity, &running.replay_capacity);
+        keep.setting("replay_wait", &mut self.replay_wait, &running.replay_wait);
         keep.setting("log_format", &mut self.log_format, &running.log_format);
         keep.setting("listen.address", &mut self.listen.address, &running.listen.address);
         keep.setting("admin.address", &mut self.admin.address, &running.admin.address);

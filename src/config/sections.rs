@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::reader::Reader;
 use super::{
     Admin, Agreements, Audit, Config, ConnectionLimits, Credentials, DomainLists, EdgeLimits, Keeping, Listen, LogFormat,
-    MessageLimits, Peer, Revocation, ServiceSection, Signers, Stapling, Sts, Tokens, WithoutList, limits, objects, peer, retired,
-    store,
+    MessageLimits, Peer, ReplayKept, Revocation, ServiceSection, Signers, Stapling, Sts, Tokens, WithoutList, limits, objects,
+    peer, retired, store,
 };
 
 /// The sections, each as far as it could be read: `None` where a problem with it has been reported.
@@ -19,7 +19,9 @@ pub struct Sections<S> {
     pub environment: Option<String>,
     pub clock_skew: Option<Duration>,
     pub timestamp_max_age: Option<Duration>,
+    pub replay_memory: Option<ReplayKept>,
     pub replay_capacity: Option<usize>,
+    pub replay_wait: Option<Duration>,
     pub log_format: Option<LogFormat>,
     pub listen: Option<Listen>,
     pub admin: Option<Admin>,
@@ -45,7 +47,9 @@ impl<S> Default for Sections<S> {
             environment: None,
             clock_skew: None,
             timestamp_max_age: None,
+            replay_memory: None,
             replay_capacity: None,
+            replay_wait: None,
             log_format: None,
             listen: None,
             admin: None,
@@ -73,7 +77,9 @@ impl<S> Sections<S> {
             environment: self.environment?,
             clock_skew: self.clock_skew?,
             timestamp_max_age: self.timestamp_max_age?,
+            replay_memory: self.replay_memory?,
             replay_capacity: self.replay_capacity?,
+            replay_wait: self.replay_wait?,
             log_format: self.log_format?,
             listen: self.listen?,
             admin: self.admin?,
@@ -107,7 +113,13 @@ pub(super) fn read<S: ServiceSection>(root: &mut Reader<'_>) -> Sections<S> {
         environment: root.environment("environment"),
         clock_skew: root.duration("clock_skew", seconds(60), seconds(0)..=seconds(300)),
         timestamp_max_age: root.duration("timestamp_max_age", seconds(300), seconds(30)..=seconds(3600)),
+        replay_memory: root.choice(
+            "replay_memory",
+            Some(ReplayKept::Node),
+            &[("node", ReplayKept::Node), ("database", ReplayKept::Database)],
+        ),
         replay_capacity: root.size("replay_capacity", 1_000_000, 1_000..=100_000_000),
+        replay_wait: root.duration("replay_wait", seconds(2), Duration::from_millis(100)..=seconds(10)),
         log_format: root.choice("log_format", Some(LogFormat::Json), &[("json", LogFormat::Json), ("text", LogFormat::Text)]),
         listen: root.section("listen", read_listen),
         admin: root.section("admin", read_admin),

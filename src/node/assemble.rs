@@ -20,7 +20,7 @@ use crate::gateway::envelope::EnvelopeStep;
 use crate::gateway::open::Client;
 use crate::gateway::open::OpenLayer;
 use crate::gateway::persons::{Find, PersonsStep};
-use crate::gateway::replay::{Replay, ReplayMemory};
+use crate::gateway::replay::Replay;
 use crate::gateway::route::BackAgreements;
 use crate::gateway::seal::{SealStep, Signer};
 use crate::gateway::{Front, GatewayService};
@@ -30,6 +30,9 @@ use crate::node::domains::domains;
 use crate::objects::Objects;
 use crate::outbound::breaker::{Breaker, BreakerSettings};
 use crate::outbound::{ConnectionLimits, Outbound, OutboundSettings, SetupError, counts};
+use crate::replay::ReplayMemory;
+use crate::replay::database::{DatabaseMemory, Rules};
+use crate::replay::node::NodeMemory;
 use crate::revocation::list::RevocationError;
 use crate::revocation::verify::RootsError;
 use crate::saml::memory::{self, AssertionMemory};
@@ -44,7 +47,7 @@ use crate::signature::key::{Certificate, KeyError, SigningKey};
 use crate::signature::sign::SignError;
 use crate::signature::timestamp::TimeRules;
 use crate::soap::strict::Limits;
-use crate::store::StoreError;
+use crate::store::{Database, StoreError};
 use crate::sts::cache::{Counts, TokenCache};
 use crate::sts::client::{Https, StsClient, StsSettings};
 use crate::trust::clients::{ClientCertificate, ClientTrust};
@@ -217,15 +220,14 @@ impl Lasting {
         };
         let objects = config.objects.as_ref().map(|settings| settings.open()).transpose()?;
         tokio::spawn(tell_of_objects(objects.clone()));
+        let replay = replay_memory(config, store.database(), clock).await?;
         let audit = start_audit(&config.audit, clock, metrics, on_close)?;
-        // A message can be replayed as long as its Timestamp holds: the greatest age and the skew, and twice that to be safe.
-        let keep = (config.timestamp_max_age + config.clock_skew) * 2;
         Ok(Self {
             agreements: Agreements::new(store, cache),
             objects,
             audit,
             sealer: Arc::new(keys::sealer(&config.audit.pseudonym_key, &config.audit.auditors)?),
-            replay: Arc::new(ReplayMemory::new(config.replay_capacity, keep, clock.now())),
+            replay: Arc::new(replay),
             peers: config.peers.iter().map(|(name, peer)| (name.clone(), Known::of(peer, None))).collect(),
             breakers: Arc::default(),
             token_counts: Arc::default(),
@@ -253,6 +255,19 @@ async fn tell_of_objects(objects: Option<Objects>) {
             Err(error) => tracing::error!(%error, "the object store cannot be used: no file can be taken or handed out"),
         },
     }
+}
+
+/// The memory against replay that the configuration chose.
+async fn replay_memory(config: &Config, store: &Database, clock: &Clock) -> Result<ReplayMemory, StoreError> {
+    // A message can be replayed as long as its Timestamp holds: the greatest age and the skew, and twice that to be safe.
+    let keep = (config.timestamp_max_age + config.clock_skew) * 2;
+    Ok(match config.replay_memory {
+        config::ReplayKept::Node => ReplayMemory::Node(NodeMemory::new(config.replay_capacity, keep, clock.now())),
+        config::ReplayKept::Database => {
+            let rules = Rules { keep, skew: config.clock_skew, patience: config.replay_wait };
+            ReplayMemory::Database(DatabaseMemory::open(store.clone(), rules, clock.clone()).await?)
+        }
+    })
 }
 
 /// A service's steps, for one caller's connection.

@@ -19,7 +19,7 @@ use super::{agreements, routes};
 use crate::agreements::Environment;
 use crate::audit::{keys, log};
 use crate::clock::Clock;
-use crate::config::{self, ConnectionLimits, Content, FileRead, Listen, Tokens};
+use crate::config::{self, ConnectionLimits, Content, FileRead, Listen, ReplayKept, Tokens};
 use crate::edge::tls::{self, Shown};
 use crate::node::assemble::{metadata, peer_outbound, read_signer, read_trust, sts_outbound};
 use crate::node::terminaladgang::{definition_of, read_policies};
@@ -105,6 +105,7 @@ impl Examination<'_> {
             self.ports();
         }
         self.names();
+        self.replay();
         self.listeners();
         self.own_certificates();
         self.trusted();
@@ -134,6 +135,16 @@ impl Examination<'_> {
         if let Some(environment) = &sections.environment {
             let known = Environment::try_from(environment.clone());
             self.look("environment", known.map_err(|_| "is no name of an environment; use 1 to 32 of a-z, 0-9 and hyphen"));
+        }
+    }
+
+    fn replay(&self) {
+        let sections = self.draft.sections();
+        let shared = sections.store.as_ref().is_some_and(|store| matches!(store.at, At::Postgres(_)));
+        if shared && sections.replay_memory == Some(ReplayKept::Node) {
+            let text = "is \"node\", and the store is PostgreSQL: where several nodes share it, a message passes once on each of them; \
+                        write \"database\", unless this is the only node";
+            self.draft.warning("replay_memory", text.to_owned());
         }
     }
 

@@ -24,6 +24,7 @@ use crate::gateway::authenticate::TokenTrust;
 use crate::metrics::{Metrics, Reload};
 use crate::node::assemble::{Assembled, Lasting, Offered, Tokens, assemble};
 use crate::outbound::lists::Fetcher;
+use crate::replay::ReplayMemory;
 use crate::revocation::ocsp::{self, StapleError};
 use crate::saml::memory::AssertionMemory;
 use crate::signature::key::Certificate;
@@ -226,7 +227,10 @@ impl Reloader {
         metrics.observe_connections("lists", &lasting.connections.lists);
         metrics.observe_work(lasting.work.stats());
         metrics.observe_log(super::log::dropped());
-        metrics.observe_replay(lasting.replay.len(), lasting.replay.capacity());
+        match &*lasting.replay {
+            ReplayMemory::Node(memory) => metrics.observe_replay(memory.len(), memory.capacity()),
+            ReplayMemory::Database(memory) => metrics.observe_shared_replay(&memory.stats()),
+        }
         if let Ok(running) = self.running.try_lock() {
             let known = &running.known;
             metrics.observe_tokens(lasting.token_counts.stats(), known.tokens.cache.entries());

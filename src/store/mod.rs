@@ -150,6 +150,17 @@ impl Database {
         }
     }
 
+    /// Which file a SQLite store is, by device and inode: a copy is another. `None` where it is no file.
+    ///
+    /// # Errors
+    /// There is no file any more.
+    pub async fn file(&self) -> Result<Option<String>, StoreError> {
+        match &self.kind {
+            Kind::Sqlite(place) => place.file().await.map(Some),
+            Kind::Postgres(_) => Ok(None),
+        }
+    }
+
     /// Closes every connection; whatever is asked afterwards fails as an unreachable store does.
     pub async fn close(&self) {
         match &self.kind {

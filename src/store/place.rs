@@ -88,6 +88,12 @@ impl Place {
         Ok(fresh)
     }
 
+    /// Which file it is, by device and inode.
+    pub(super) async fn file(&self) -> Result<String, StoreError> {
+        let Identity(device, inode) = self.current().await?.file;
+        Ok(format!("{device}:{inode}"))
+    }
+
     async fn unchanged(&self) -> Result<Option<Opened>, StoreError> {
         let opened = self.held();
         let same = opened.pool.is_closed() || identity(&self.path).await? == opened.file;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use hjemmel::agreements::Store;
 use hjemmel::agreements::import::Import;
 use hjemmel::audit::{Outcome, keys};
-use hjemmel::gateway::replay::ReplayMemory;
 use hjemmel::refusal::Refusal;
+use hjemmel::replay::{Seen, node::NodeMemory};
 use hjemmel::soap::envelope::Version;
 use hjemmel::soap::fault;
 use hjemmel::store::Settings;
@@ -97,7 +97,9 @@ const CASES: &[(&str, Shown)] = &[
     ("AuthorityContextInvalid", Sender),
     ("Replay", Sender),
     ("ReplayMemoryFull", AtItsStep(503)),
+    ("ReplayMemoryUnavailable", AtItsStep(503)),
     ("CreatedBeforeStart", Sender),
+    ("CreatedBeforeMemory", AtItsStep(500)),
     ("ServiceAgreementNotFound", Sender),
     ("ServiceAgreementNotActive", Sender),
     ("BackAgreementNotFound", Sender),
@@ -693,9 +695,9 @@ fn agreements_are_remembered_while_the_store_fails_and_no_longer() {
 #[test]
 fn what_cannot_be_brought_about_from_outside_is_shown_at_its_step() {
     let started = jiff::Timestamp::from_second(1_800_000_000).unwrap();
-    let memory = ReplayMemory::new(1, Duration::from_secs(60), started);
+    let memory = NodeMemory::new(1, Duration::from_secs(60), started);
     let refusals: BTreeSet<_> = (0..200)
-        .filter_map(|n| memory.remember(b"sender", &format!("urn:uuid:{n}"), started, started).err())
+        .filter_map(|n| memory.remember(Seen::new(b"sender", &format!("urn:uuid:{n}"), started), started).err())
         .map(|refusal| refusal.code())
         .collect();
     assert_eq!(refusals, BTreeSet::from(["ReplayMemoryFull"]));

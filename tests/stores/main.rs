@@ -15,3 +15,4 @@ mod objects;
 #[allow(dead_code)] // the other test programs use the rest
 #[path = "../support/postgres/mod.rs"]
 mod postgres;
+mod replay;

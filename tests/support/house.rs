@@ -27,7 +27,7 @@ pub const LAYERS: &[&[&str]] = &[
         "outbound",
         "store",
     ],
-    &["saml", "agreements", "audit", "objects", "sts"],
+    &["saml", "agreements", "audit", "objects", "replay", "sts"],
     &["config", "metrics"],
     &["trust", "peer"],
     &["services::terminaladgang::law"],

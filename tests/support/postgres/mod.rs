@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use hjemmel::store::settings::{At, Postgres, Settings};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
@@ -66,6 +67,7 @@ impl Cluster {
         let data = cluster.data();
         cluster.run("initdb", &["-U", "postgres", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8", "-D", &data]);
         cluster.folder.write("data/pg_hba.conf", "local all postgres trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n");
+        cluster.folder.write("password", PASSWORD);
         cluster.folder.write("root.pem", &cluster.certificates.root);
         cluster.write_certificate(Shown::Good);
         cluster.try_ports();
@@ -115,6 +117,30 @@ impl Cluster {
         self.run("pg_ctl", &["-D", &self.data(), "-w", "-m", "fast", "stop"]);
     }
 
+    /// Starts it as a standby that then takes over, as after a fail-over: another timeline of the same server.
+    pub fn fail_over(&self) {
+        self.stop();
+        self.folder.write("data/standby.signal", "");
+        self.start();
+        self.run("pg_ctl", &["-D", &self.data(), "-w", "promote"]);
+    }
+
+    /// A database as SQL that makes its tables anew.
+    pub fn dump(&self, database: &str) -> String {
+        let sockets = self.folder.path().display().to_string();
+        let port = self.port.to_string();
+        self.run("pg_dump", &["-U", "postgres", "-h", &sockets, "-p", &port, "--clean", "--if-exists", database])
+    }
+
+    /// Puts a database back from what [`dump`](Self::dump) gave.
+    pub fn restore(&self, database: &str, dump: &str) {
+        self.folder.write("dump.sql", dump);
+        let sockets = self.folder.path().display().to_string();
+        let port = self.port.to_string();
+        let common = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-f", "dump.sql"];
+        self.run("psql", &[&common[..], &["-h", &sockets, "-p", &port, "-d", database]].concat());
+    }
+
     /// `stop` and `start`.
     pub fn restart(&self) {
         self.stop();
@@ -128,7 +154,10 @@ impl Cluster {
         while Path::new(&format!("/proc/{postmaster}/stat")).exists() && !process::is_zombie(postmaster) {
             std::thread::yield_now();
         }
-        let _ = fs::remove_file(self.folder.path().join("data/postmaster.pid"));
+        // Where nobody asks for processes that have ended, their locks look as if they were held.
+        for lock in ["data/postmaster.pid".to_owned(), format!(".s.PGSQL.{}.lock", self.port)] {
+            let _ = fs::remove_file(self.folder.path().join(lock));
+        }
     }
 
     /// Freezes every process of the server until the value is dropped: connections stay open, and nothing answers.
@@ -176,6 +205,23 @@ impl Cluster {
         self.psql(&format!("CREATE DATABASE {name} OWNER {ROLE} TEMPLATE {template}"));
         let url = self.url(&name);
         TestDatabase { name, url }
+    }
+
+    /// How the gateway's store is told to reach a database.
+    pub fn settings(&self, database: &str) -> Settings {
+        self.settings_at(self.port, database)
+    }
+
+    fn settings_at(&self, port: u16, database: &str) -> Settings {
+        let address = format!("postgres://{ROLE}@localhost:{port}/{database}").parse().unwrap();
+        let tls_roots = self.certificates.root.clone();
+        let server = Postgres { tls_roots, password_file: Some(self.password_file()), ..Postgres::at(address) };
+        Settings::usual(At::Postgres(Box::new(server)))
+    }
+
+    /// A file that holds the password of [`ROLE`].
+    pub fn password_file(&self) -> PathBuf {
+        self.folder.path().join("password")
     }
 
     /// The address of a database.

@@ -1,0 +1,441 @@
+//! The memories against replay: one suite on a node's own, SQLite and PostgreSQL, and what the shared one does when its
+//! database goes away.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hjemmel::clock::Clock;
+use hjemmel::refusal::Refusal;
+use hjemmel::replay::database::{DatabaseMemory, Rules};
+use hjemmel::replay::node::NodeMemory;
+use hjemmel::replay::{ReplayMemory, Seen};
+use hjemmel::store::{Access, Database, Settings};
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+use crate::postgres::{Cluster, TestDatabase};
+
+const KEEP: Duration = Duration::from_secs(720);
+const RULES: Rules = Rules { keep: KEEP, skew: Duration::from_secs(60), patience: Duration::from_secs(2) };
+
+const UNAVAILABLE: Result<(), Refusal> = Err(Refusal::ReplayMemoryUnavailable { seconds: 5 });
+
+/// Two nodes that remember messages, in one memory where there is a store; and the time there.
+struct World {
+    nodes: [Arc<ReplayMemory>; 2],
+    now: Timestamp,
+    server: Option<(&'static Cluster, TestDatabase)>,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    /// One of each kind that can be had.
+    async fn all() -> Vec<(&'static str, Self)> {
+        let folder = || tempfile::tempdir().unwrap();
+        let now = Clock::system().now();
+        let node = Arc::new(ReplayMemory::Node(NodeMemory::new(100_000, KEEP, now)));
+        let mut all = vec![("node", Self { nodes: [node.clone(), node], now, server: None, _folder: folder() })];
+        let files = folder();
+        let nodes = shared(&Settings::sqlite(&files.path().join("store.sqlite"))).await;
+        all.push(("SQLite", Self { nodes, now: Clock::system().now(), server: None, _folder: files }));
+        if let Some(cluster) = Cluster::shared() {
+            let database = cluster.database();
+            let nodes = shared(&cluster.settings(&database.name)).await;
+            let now = Clock::system().now();
+            all.push(("PostgreSQL", Self { nodes, now, server: Some((cluster, database)), _folder: folder() }));
+        }
+        all
+    }
+
+    async fn remember(&self, id: &str) -> Result<(), Refusal> {
+        self.asks(0, b"k", id).await
+    }
+
+    /// Asks a node about a message that was made just now.
+    async fn asks(&self, node: usize, sender: &[u8], id: &str) -> Result<(), Refusal> {
+        // PostgreSQL looks at its own clock as well: there rows grow older, and the time stays.
+        let now = if self.server.is_some() { Clock::system().now() } else { self.now };
+        self.nodes[node].remember(Seen::new(sender, id, now), now).await
+    }
+
+    /// Time goes by, and what has expired is forgotten.
+    async fn pass(&mut self, by: Duration) {
+        self.now += by;
+        let mut now = self.now;
+        if let Some((cluster, database)) = &self.server {
+            cluster.psql_in(&database.name, &format!("UPDATE replay_message SET until_us = until_us - {}", by.as_micros()));
+            now = Clock::system().now();
+        }
+        if let ReplayMemory::Database(memory) = &*self.nodes[0] {
+            memory.forget(now).await.unwrap();
+        }
+    }
+}
+
+async fn shared(settings: &Settings) -> [Arc<ReplayMemory>; 2] {
+    [open(settings, RULES).await, open(settings, RULES).await].map(|memory| Arc::new(ReplayMemory::Database(memory)))
+}
+
+async fn open(settings: &Settings, rules: Rules) -> DatabaseMemory {
+    let store = Database::open(settings, Access::Make).await.unwrap();
+    DatabaseMemory::open(store, rules, Clock::system()).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_same_message_passes_once_until_its_timestamp_has_long_expired() {
+    for (kind, mut world) in World::all().await {
+        assert_eq!(world.remember("urn:uuid:1").await, Ok(()), "{kind}");
+        assert_eq!(world.remember("urn:uuid:1").await, Err(Refusal::Replay), "{kind}");
+        world.pass(KEEP - Duration::from_secs(5)).await;
+        assert_eq!(world.remember("urn:uuid:1").await, Err(Refusal::Replay), "{kind}: kept for as long as it could pass");
+        world.pass(Duration::from_secs(10)).await;
+        assert_eq!(world.remember("urn:uuid:1").await, Ok(()), "{kind}: by now the Timestamp check refuses it");
+    }
+}
+
+#[tokio::test]
+async fn one_sender_cannot_use_up_the_ids_of_another() {
+    for (kind, World { nodes: [node, _], now, .. }) in World::all().await {
+        for sender in [b"k", b"l"] {
+            assert_eq!(node.remember(Seen::new(sender, "urn:uuid:1", now), now).await, Ok(()), "{kind}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_created_before_the_memory_was_made_cannot_be_told_from_a_replay() {
+    for (kind, World { nodes: [node, _], now, .. }) in World::all().await {
+        let before = now - SignedDuration::from_hours(1);
+        let refused = node.remember(Seen::new(b"k", "urn:uuid:1", before), now).await.unwrap_err();
+        let due = if kind == "node" { "CreatedBeforeStart" } else { "CreatedBeforeMemory" };
+        assert_eq!(refused.code(), due, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn of_many_copies_at_once_on_two_nodes_one_passes() {
+    for (kind, world) in World::all().await {
+        let World { nodes, now, .. } = &world;
+        let now = *now;
+        let copies: Vec<_> = (0..400)
+            .map(|n| {
+                let (node, message) = (nodes[n % 2].clone(), Seen::new(b"k", &format!("urn:uuid:{}", n / 8), now));
+                tokio::spawn(async move { (message.key, node.remember(message, now).await) })
+            })
+            .collect();
+        let mut passed: HashMap<_, usize> = HashMap::new();
+        for copy in copies {
+            match copy.await.unwrap() {
+                (key, Ok(())) => *passed.entry(key).or_default() += 1,
+                (_, refused) => assert_eq!(refused, Err(Refusal::Replay), "{kind}"),
+            }
+        }
+        assert_eq!(passed.len(), 50, "{kind}");
+        assert!(passed.values().all(|times| *times == 1), "{kind}: {passed:?}");
+    }
+}
+
+/// What a memory does, in a few lines: a message passes unless it passed within the time for which messages are kept.
+#[derive(Default)]
+struct Model(BTreeMap<u8, Timestamp>);
+
+impl Model {
+    fn passes(&mut self, id: u8, now: Timestamp) -> bool {
+        let known = self.0.get(&id).is_some_and(|until| *until >= now);
+        if !known {
+            self.0.insert(id, now + KEEP);
+        }
+        !known
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_comes_in_whatever_order_passes_as_the_model_says() {
+    for (kind, world) in World::all().await {
+        let (world, cases) = (tokio::sync::Mutex::new(world), AtomicUsize::new(0));
+        // Messages by number, on the one node or the other; and pauses, in tenths of the time for which messages are kept,
+        // and a little more, so that no end falls on a question.
+        let step = prop_oneof![8 => (0_u8..12, any::<bool>()).prop_map(Ok), 1 => (1_u32..13).prop_map(Err)];
+        let mut runner = TestRunner::new(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() });
+        let handle = tokio::runtime::Handle::current();
+        let done = tokio::task::block_in_place(|| {
+            runner.run(&prop::collection::vec(step, 1..60), |steps| {
+                handle.block_on(async {
+                    let mut world = world.lock().await;
+                    let case = cases.fetch_add(1, Ordering::Relaxed);
+                    let mut model = Model::default();
+                    for step in &steps {
+                        match *step {
+                            Ok((id, on_second)) => {
+                                let sender = format!("{case:04}");
+                                let asked = world.asks(on_second.into(), sender.as_bytes(), &id.to_string()).await;
+                                let passes = asked.is_ok();
+                                prop_assert_eq!(passes, model.passes(id, world.now), "{} {:?}", id, steps);
+                            }
+                            Err(tenths) => world.pass(KEEP / 10 * tenths + Duration::from_secs(20)).await,
+                        }
+                    }
+                    Ok(())
+                })
+            })
+        });
+        done.unwrap_or_else(|error| panic!("{kind}: {error}"));
+    }
+}
+
+#[tokio::test]
+async fn only_digests_are_kept() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let memory = open(&cluster.settings(&database.name), RULES).await;
+    let now = Clock::system().now();
+    memory.remember(Seen::new(b"key-of-the-sender", "urn:uuid:9c1bcb4e", now), now).await.unwrap();
+    let dump = cluster.dump(&database.name);
+    assert!(dump.contains("replay_message"));
+    let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    for part in ["key-of-the-sender", "9c1bcb4e"] {
+        assert!(!dump.contains(part) && !dump.contains(&hex(part)), "{part}");
+    }
+}
+
+/// Two nodes that are sent every message several times, without a pause, while something happens to their database.
+struct Load {
+    passed: HashMap<String, usize>,
+    refused: BTreeMap<&'static str, usize>,
+}
+
+impl Load {
+    async fn under(settings: &Settings, happens: impl AsyncFnOnce(&dyn Fn() -> usize)) -> Self {
+        let nodes = [Arc::new(open(settings, RULES).await), Arc::new(open(settings, RULES).await)];
+        let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let senders: Vec<_> = (0..8_usize)
+            .map(|sender| {
+                let (nodes, stop, done) = (nodes.clone(), stop.clone(), done.clone());
+                tokio::spawn(async move {
+                    let mut answers = Vec::new();
+                    for n in 0.. {
+                        if stop.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        let id = format!("{sender}-{n}");
+                        let now = Clock::system().now();
+                        let message = Seen::new(b"k", &id, now);
+                        // At once on both, and once more after the answer.
+                        let (one, other) = tokio::join!(nodes[0].remember(message, now), nodes[1].remember(message, now));
+                        let again = nodes[n % 2].remember(message, now).await;
+                        answers.extend([one, other, again].map(|answer| (id.clone(), answer)));
+                        done.fetch_add(1, Ordering::Relaxed);
+                    }
+                    answers
+                })
+            })
+            .collect();
+        happens(&|| done.load(Ordering::Relaxed)).await;
+        stop.store(true, Ordering::Relaxed);
+        let mut load = Self { passed: HashMap::new(), refused: BTreeMap::new() };
+        for sender in senders {
+            for (id, answer) in sender.await.unwrap() {
+                match answer {
+                    Ok(()) => *load.passed.entry(id).or_default() += 1,
+                    Err(refusal) => *load.refused.entry(refusal.code()).or_default() += 1,
+                }
+            }
+        }
+        load
+    }
+
+    fn nothing_passed_twice(&self) {
+        let twice: Vec<_> = self.passed.iter().filter(|(_, times)| **times > 1).collect();
+        assert!(twice.is_empty(), "let through twice: {twice:?}");
+        let other: Vec<_> = self.refused.keys().filter(|code| !["Replay", "ReplayMemoryUnavailable"].contains(code)).collect();
+        assert!(other.is_empty(), "{other:?}");
+    }
+}
+
+/// Waits until so many more messages were answered.
+async fn more(done: &dyn Fn() -> usize, messages: usize) {
+    let due = done() + messages;
+    while done() < due {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_passes_twice_on_two_nodes_while_the_database_restarts_dies_and_loses_connections() {
+    let Some(cluster) = Cluster::own() else { return };
+    let database = cluster.database();
+    let load = Load::under(&cluster.settings(&database.name), async |done| {
+        for _ in 0..2 {
+            more(done, 100).await;
+            cluster.restart();
+            more(done, 100).await;
+            cluster.terminate(&database.name);
+            more(done, 100).await;
+            cluster.kill();
+            cluster.start();
+        }
+        more(done, 100).await;
+    })
+    .await;
+    load.nothing_passed_twice();
+    assert!(load.passed.len() > 500, "passed {}, refused {:?}", load.passed.len(), load.refused);
+    println!("passed {}, refused {:?}", load.passed.len(), load.refused);
+}
+
+#[tokio::test]
+async fn a_message_that_passed_is_known_after_the_database_died_also_where_it_does_not_wait_for_its_disk() {
+    let Some(cluster) = Cluster::own() else { return };
+    let database = cluster.database();
+    cluster.psql("ALTER ROLE hjemmel SET synchronous_commit = off");
+    cluster.psql("ALTER SYSTEM SET wal_writer_delay = '10s'");
+    cluster.restart();
+    let memory = open(&cluster.settings(&database.name), RULES).await;
+    let now = Clock::system().now();
+    for round in 0..5 {
+        let message = Seen::new(b"k", &round.to_string(), now);
+        assert_eq!(memory.remember(message, now).await, Ok(()));
+        cluster.kill();
+        assert_eq!(memory.remember(message, now).await, UNAVAILABLE);
+        cluster.start();
+        let known = memory.remember(message, now).await;
+        assert!(matches!(known, Err(Refusal::Replay) | UNAVAILABLE), "{known:?}");
+        assert_eq!(memory.remember(message, now).await, Err(Refusal::Replay));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_took_over_or_was_restored_remembers_from_then_on() {
+    let Some(cluster) = Cluster::own() else { return };
+    let database = cluster.database();
+    let memory = open(&cluster.settings(&database.name), RULES).await;
+    let now = || Clock::system().now();
+
+    // A standby that had not received the last rows yet takes over.
+    let message = Seen::new(b"k", "before the fail-over", now());
+    assert_eq!(memory.remember(message, now()).await, Ok(()));
+    cluster.fail_over();
+    cluster.psql_in(&database.name, "DELETE FROM replay_message");
+    assert_eq!(settled(&memory, message).await.code(), "CreatedBeforeMemory");
+
+    // A dump is put back.
+    let soon = now() + SignedDuration::from_secs(120);
+    let (message, dump) = (Seen::new(b"k", "after the dump", soon), cluster.dump(&database.name));
+    assert_eq!(memory.remember(message, soon).await, Ok(()), "made after the skew that is waited for");
+    cluster.restore(&database.name, &dump);
+    assert_eq!(settled(&memory, Seen { created: now(), ..message }).await.code(), "CreatedBeforeMemory");
+
+    // A disk's snapshot cannot be told from the disk; an operator says so.
+    let message = Seen::new(b"k", "after the snapshot", soon);
+    assert_eq!(memory.remember(message, soon).await, Ok(()));
+    cluster.psql_in(&database.name, "DELETE FROM replay_message; UPDATE replay_memory SET memory = ''");
+    assert_eq!(settled(&memory, Seen { created: now(), ..message }).await.code(), "CreatedBeforeMemory");
+}
+
+/// What the memory says once it has a connection again; others are asked about until then.
+async fn settled(memory: &DatabaseMemory, message: Seen) -> Refusal {
+    let now = Clock::system().now();
+    for n in 0.. {
+        let other = memory.remember(Seen::new(b"other", &n.to_string(), now), now).await;
+        if !matches!(other, Err(Refusal::ReplayMemoryUnavailable { .. })) {
+            break;
+        }
+    }
+    memory.remember(message, now).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_database_that_stands_still_refuses_in_the_time_that_a_call_may_wait() {
+    let Some(cluster) = Cluster::own() else { return };
+    let settings = cluster.settings(&cluster.database().name);
+    let memory = open(&settings, Rules { patience: Duration::from_millis(300), ..RULES }).await;
+    let now = Clock::system().now();
+    assert_eq!(memory.remember(Seen::new(b"k", "before", now), now).await, Ok(()));
+    let paused = cluster.pause();
+    let asked = std::time::Instant::now();
+    assert_eq!(memory.remember(Seen::new(b"k", "meanwhile", now), now).await, UNAVAILABLE);
+    assert!(asked.elapsed() < Duration::from_millis(1500), "{:?}", asked.elapsed());
+    drop(paused);
+    let mut after = memory.remember(Seen::new(b"k", "after", now), now).await;
+    for n in 0.. {
+        if after.is_ok() || n == 100 {
+            break;
+        }
+        after = memory.remember(Seen::new(b"k", &format!("after {n}"), now), now).await;
+    }
+    assert_eq!(after, Ok(()));
+    let meanwhile = memory.remember(Seen::new(b"k", "meanwhile", now), now).await;
+    assert_eq!(meanwhile, Err(Refusal::Replay), "the call was given up, and its message remembered");
+    let stats = memory.stats();
+    assert!(stats.failures[1] >= 1, "{stats:?}");
+}
+
+#[tokio::test]
+async fn a_lock_that_another_holds_refuses_and_what_waited_for_it_is_remembered() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let memory = open(&cluster.settings(&database.name), Rules { patience: Duration::from_millis(300), ..RULES }).await;
+    let now = Clock::system().now();
+    let mut other = cluster.superuser(&database.name).await;
+    sqlx::raw_sql("BEGIN; LOCK TABLE replay_message").execute(&mut other).await.unwrap();
+    let message = Seen::new(b"k", "1", now);
+    assert_eq!(memory.remember(message, now).await, UNAVAILABLE);
+    sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+    loop {
+        match memory.remember(message, now).await {
+            Err(Refusal::Replay) => break,
+            again => assert_eq!(again, UNAVAILABLE),
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_nodes_with_the_same_messages_in_another_order_never_wait_for_each_other() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let settings = cluster.settings(&database.name);
+    let nodes = [Arc::new(open(&settings, RULES).await), Arc::new(open(&settings, RULES).await)];
+    let now = Clock::system().now();
+    for round in 0..20 {
+        let mut asked = Vec::new();
+        for n in 0..60 {
+            for (node, n) in [(&nodes[0], n), (&nodes[1], 59 - n)] {
+                let (node, message) = (node.clone(), Seen::new(b"k", &format!("{round}-{n}"), now));
+                asked.push(tokio::spawn(async move { node.remember(message, now).await }));
+            }
+        }
+        let mut passed = 0;
+        for answer in asked {
+            match answer.await.unwrap() {
+                Ok(()) => passed += 1,
+                refused => assert_eq!(refused, Err(Refusal::Replay)),
+            }
+        }
+        assert_eq!(passed, 60);
+    }
+    assert!(!cluster.log().contains("deadlock"), "{}", cluster.log());
+}
+
+#[tokio::test]
+async fn expired_messages_are_deleted_in_bounded_steps_and_only_when_every_clock_agrees() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let database = cluster.database();
+    let memory = open(&cluster.settings(&database.name), RULES).await;
+    let fill = "INSERT INTO replay_message SELECT sha256(n::text::bytea), 1 FROM generate_series(1, 2500) n";
+    cluster.psql_in(&database.name, fill);
+    let now = Clock::system().now();
+    assert_eq!(memory.remember(Seen::new(b"k", "1", now), now).await, Ok(()));
+    loop {
+        // The memory's own task does the same.
+        match memory.forget(now).await.unwrap() {
+            0 => break,
+            deleted => assert!(deleted <= 1000, "{deleted}"),
+        }
+    }
+    assert_eq!(cluster.psql_in(&database.name, "SELECT count(*) FROM replay_message").trim(), "1");
+    let years = SignedDuration::from_hours(24 * 1000);
+    assert_eq!(memory.forget(now + years).await.unwrap(), 0, "a node whose clock is years ahead deletes nothing");
+    assert_eq!(memory.remember(Seen::new(b"k", "1", now), now).await, Err(Refusal::Replay));
+}
