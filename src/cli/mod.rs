@@ -21,6 +21,7 @@ pub mod route;
 pub mod serve;
 pub mod service;
 mod shell;
+pub mod store;
 pub mod stub;
 mod which;
 
@@ -62,6 +63,8 @@ enum Command {
     Route(Box<route::Args>),
     /// Pass-through services: a folder of published files and a service.toml each
     Service(service::Args),
+    /// The store of agreements and routes: migrate, status, back up, restore, move
+    Store(store::Args),
     /// The object store: its keys, and what it is good for
     Objects(objects::Args),
     /// The audit log: verify, search, open, retire
@@ -129,6 +132,11 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
             agreement::run(args, clock, operator, &mut output::Stdout).await.map_err(Into::into).and(done)
         }
         Command::Route(args) => Ok(route::run(*args, clock, &mut output::Stdout).await?),
+        Command::Store(args) => {
+            let ended = store::run(args, clock, &mut output::Stdout).await;
+            output::Stdout.flush()?;
+            Ok(if ended? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
         Command::Audit(args) => {
             let result = audit::run(args, clock, &mut io::stdin().lock(), &mut output::Stdout);
             output::Stdout.flush()?;

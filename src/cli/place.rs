@@ -10,17 +10,22 @@ use super::which;
 use crate::agreements::{Environment, Store, Vocabulary};
 use crate::config::{Draft, Report, ServiceSection, store_of};
 use crate::services::{Service, vocabulary, vocabulary_of};
-use crate::store::{Access, Settings, StoreError};
+use crate::store::settings::AddressError;
+use crate::store::{Access, At, Settings, StoreError};
 
 /// Where the store is.
 #[derive(Debug, clap::Args)]
 pub(super) struct Place {
-    /// The store, as an SQLite file; `agreement import` makes it where it is not
-    #[arg(long, global = true, value_name = "PATH", conflicts_with = "config")]
-    store: Option<PathBuf>,
+    /// The store: an SQLite file, which `agreement import` makes where it is not, or postgres:// over a socket
+    #[arg(long, global = true, value_name = "PATH", conflicts_with = "config", value_parser = given)]
+    store: Option<At>,
     /// The gateway's configuration, of which `[store]` is read
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+}
+
+fn given(text: &str) -> Result<At, AddressError> {
+    At::read(text, Path::new(""), true)
 }
 
 /// Why it is not known where the store is.
@@ -56,7 +61,7 @@ impl Place {
     /// configuration is not yet.
     pub(super) fn settings(&self, now: Timestamp) -> Result<Settings, PlaceError> {
         match (&self.store, &self.config) {
-            (Some(store), _) => Ok(Settings::sqlite(store)),
+            (Some(store), _) => Ok(Settings::usual(store.clone())),
             (None, Some(config)) => {
                 if table(config)?.is_some_and(|table| !table.contains_key("store") && !table.contains_key("agreements")) {
                     return Err(PlaceError::NoStoreInConfig(config.clone()));

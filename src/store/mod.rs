@@ -1,9 +1,11 @@
 //! The store: one database, SQLite or PostgreSQL, that agreements, routes and whatever else is kept share.
 //!
 //! [`Database`] opens it and brings its schema up to date. What asks it takes a [`Session`] to read, and a [`Transaction`] to
-//! write; statements and rows are those of [`value`]. `place` is the SQLite file, `postgres` the server, `pooler` what may stand
+//! write; statements and rows are those of [`value`]. [`copies`] and [`moving`] take the whole of it elsewhere. `place` is the SQLite file, `postgres` the server, `pooler` what may stand
 //! before it. The schema is in `migrations/sqlite` and `migrations/postgres`, one folder a dialect.
 
+pub mod copies;
+pub mod moving;
 mod notices;
 pub mod place;
 mod pooler;
@@ -11,6 +13,7 @@ mod postgres;
 mod schema;
 pub mod session;
 pub mod settings;
+mod tables;
 pub mod value;
 
 use std::path::PathBuf;
@@ -90,6 +93,9 @@ pub enum StoreError {
     /// The file was replaced while it was being written to: what was written is in the file that is gone.
     #[error("{} was replaced by another file while this was being written, so that it may be lost; look whether it is there, and do it again", .0.display())]
     Replaced(PathBuf),
+    /// What is stored cannot be moved as it is. Nothing was.
+    #[error("nothing was moved: {0}")]
+    Unmovable(String),
     /// A row holds what the model does not have.
     #[error("the store holds an unreadable {column}")]
     Unreadable {
@@ -215,24 +221,26 @@ impl Database {
         }
     }
 
-    /// Every row of one statement that changes nothing.
+    /// Every row of one statement. One that only reads is done once more where its connection was lost.
     ///
     /// # Errors
     /// The store does not answer, or refuses.
     pub async fn all(&self, query: Query) -> Result<Vec<Row>, StoreError> {
+        let only_reads = query.only_reads();
         match self.session().await?.all(query.clone()).await {
-            Err(error) if self.lost_its_connection(&error) => self.session().await?.all(query).await,
+            Err(error) if only_reads && self.lost_its_connection(&error) => self.session().await?.all(query).await,
             done => done,
         }
     }
 
-    /// The first row of one statement that changes nothing, if there is one.
+    /// The first row of one statement, if there is one. One that only reads is done once more where its connection was lost.
     ///
     /// # Errors
     /// The store does not answer, or refuses.
     pub async fn first(&self, query: Query) -> Result<Option<Row>, StoreError> {
+        let only_reads = query.only_reads();
         match self.session().await?.first(query.clone()).await {
-            Err(error) if self.lost_its_connection(&error) => self.session().await?.first(query).await,
+            Err(error) if only_reads && self.lost_its_connection(&error) => self.session().await?.first(query).await,
             done => done,
         }
     }
@@ -246,6 +254,33 @@ impl Database {
             }
             _ => false,
         }
+    }
+
+    /// How many rows each table has, for operators.
+    ///
+    /// # Errors
+    /// The store does not answer, or has a table that cannot be told.
+    pub async fn counts(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        let mut session = self.session().await?;
+        let mut counts = Vec::new();
+        for table in tables::tables(&mut session).await? {
+            counts.push((table.name.clone(), table.count(&mut session).await?));
+        }
+        Ok(counts)
+    }
+
+    /// Each table but the database's own, with its columns, in order.
+    ///
+    /// # Errors
+    /// The store does not answer, or has a table that cannot be told.
+    pub async fn columns(&self) -> Result<std::collections::BTreeMap<String, Vec<String>>, StoreError> {
+        let tables = tables::tables(&mut self.session().await?).await?;
+        let columns = |table: tables::Table| {
+            let mut names: Vec<String> = table.columns.into_iter().map(|column| column.name).collect();
+            names.sort();
+            (table.name, names)
+        };
+        Ok(tables.into_iter().map(columns).collect())
     }
 
     /// A value that every write to agreements, certificates, authorities or routes makes anew: while it is the same, so is

@@ -138,7 +138,7 @@ fn unreachable_file(path: &Path, cause: io::Error) -> StoreError {
     }
 }
 
-fn options(path: &Path, settings: &Settings) -> SqliteConnectOptions {
+pub(super) fn options(path: &Path, settings: &Settings) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
@@ -184,7 +184,7 @@ async fn bring_up_to_date(pool: &SqlitePool, path: &Path, make: bool) -> Result<
 }
 
 /// Makes sure that the file can be read as it is.
-async fn look(path: &Path, settings: &Settings) -> Result<(), StoreError> {
+pub(super) async fn look(path: &Path, settings: &Settings) -> Result<(), StoreError> {
     identity(path).await?;
     let mut connection = options(path, settings).read_only(true).connect().await.map_err(|error| not_a_database(error, path))?;
     let looked = async {

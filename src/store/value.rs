@@ -11,7 +11,7 @@ use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgRow, PgTypeInfo, PgValueRef};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Decode, Encode, Postgres, Row as _, SqlSafeStr, SqlStr, Sqlite, Type, encode::IsNull};
+use sqlx::{AssertSqlSafe, Decode, Encode, Postgres, Row as _, SqlSafeStr, SqlStr, Sqlite, Type, encode::IsNull};
 use uuid::Uuid;
 
 use super::StoreError;
@@ -34,12 +34,23 @@ pub fn by_dialect(sqlite: &'static str, postgres: &'static str) -> Query {
     Query { sqlite: sqlite.into_sql_str(), postgres: postgres.into_sql_str(), values: Vec::new() }
 }
 
+/// The same where each database spells it its own way.
+pub(crate) fn assembled_for(sqlite: String, postgres: String) -> Query {
+    let [sqlite, postgres] = [sqlite, postgres].map(|text| AssertSqlSafe(text).into_sql_str());
+    Query { sqlite, postgres, values: Vec::new() }
+}
+
 impl Query {
     /// Binds the next parameter.
     #[must_use]
     pub fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         self
+    }
+
+    /// Whether it may be done twice.
+    pub(super) fn only_reads(&self) -> bool {
+        [&self.sqlite, &self.postgres].into_iter().all(|text| text.as_str().starts_with("SELECT "))
     }
 
     pub(super) fn for_sqlite(self) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
@@ -80,6 +91,19 @@ pub enum Value {
     Uuid(Option<Uuid>),
     Instant(Option<Timestamp>),
     Day(Option<Date>),
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Json,
+    Bytes,
+    Number,
+    Flag,
+    Uuid,
+    Instant,
+    Day,
 }
 
 /// A JSON document: `jsonb` in PostgreSQL, text in SQLite.
@@ -157,6 +181,26 @@ impl Row {
         read.map_err(|error| {
             tracing::debug!(%error, column, "a column cannot be read");
             StoreError::Unreadable { column }
+        })
+    }
+
+    /// A column of a kind that is known only now.
+    pub(super) fn value(&self, column: &str, kind: Kind) -> Result<Value, BoxDynError> {
+        fn of<T: Field>(row: &Row, column: &str) -> Result<Option<T>, BoxDynError> {
+            match &row.0 {
+                Inner::Sqlite(row) => T::of_sqlite(row, column),
+                Inner::Postgres(row) => T::of_postgres(row, column),
+            }
+        }
+        Ok(match kind {
+            Kind::Text => Value::Text(of(self, column)?),
+            Kind::Json => Value::Json(of::<Json>(self, column)?.map(|json| json.0)),
+            Kind::Bytes => Value::Bytes(of(self, column)?),
+            Kind::Number => Value::Number(of(self, column)?),
+            Kind::Flag => Value::Flag(of(self, column)?),
+            Kind::Uuid => Value::Uuid(of(self, column)?),
+            Kind::Instant => Value::Instant(of(self, column)?),
+            Kind::Day => Value::Day(of(self, column)?),
         })
     }
 

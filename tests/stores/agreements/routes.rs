@@ -39,7 +39,7 @@ fn period(from: &str, to: Option<&str>) -> Period {
 }
 
 /// The route with number `id` from [`SENDER`] to [`RECEIVER`].
-fn route(id: u128, from: &str, to: Option<&str>) -> Route {
+pub fn route(id: u128, from: &str, to: Option<&str>) -> Route {
     Route {
         id: Uuid::from_u128(id),
         service: SERVICE,
@@ -55,7 +55,7 @@ fn route(id: u128, from: &str, to: Option<&str>) -> Route {
     }
 }
 
-fn decision(instant: &str) -> Decision {
+pub fn decision(instant: &str) -> Decision {
     Decision { by: "A. Jensen".to_owned(), reason: "sag 7".to_owned(), at: at(instant) }
 }
 

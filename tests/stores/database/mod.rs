@@ -3,3 +3,4 @@
 mod connection;
 mod notices;
 mod schema;
+mod whole;
