@@ -41,16 +41,19 @@ pub mod store;
 
 pub mod agreements;
 pub mod audit;
+pub mod decisions;
 pub mod objects;
 pub mod peer;
 pub mod replay;
 pub mod saml;
 pub mod sts;
 pub mod trust;
+pub mod users;
 
 pub mod gateway;
 pub mod services;
 
+pub mod api;
 pub mod edge;
 pub mod node;
 pub mod stub;

@@ -53,6 +53,7 @@ pub struct Metrics {
     overload_refusals: IntCounter,
     log_dropped: IntCounter,
     refused_before_call: IntCounterVec,
+    api_requests: IntCounterVec,
     connections_opened: IntCounterVec,
     connections_closed: IntCounterVec,
     resent: IntCounterVec,
@@ -150,6 +151,11 @@ impl Metrics {
             log_dropped: make.counter(
                 "hjemmel_log_lines_dropped_total",
                 "Log lines dropped because nothing read stderr, or because it could not be written.",
+            )?,
+            api_requests: make.counters(
+                "hjemmel_api_requests_total",
+                "Requests to the API, by path as the contract names it, and by status.",
+                &["path", "status"],
             )?,
             connections_opened: make.counters(
                 "hjemmel_outbound_connections_opened_total",
@@ -439,6 +445,11 @@ impl Metrics {
         }
         shared.forgotten.inc_by(stats.forgotten.saturating_sub(last.forgotten));
         *last = *stats;
+    }
+
+    /// Counts a request to the API.
+    pub fn api_answered(&self, path: &str, status: u16) {
+        self.api_requests.with_label_values(&[path, status.to_string().as_str()]).inc();
     }
 
     /// Tells how many messages are remembered against replay, and how many can be.

@@ -292,6 +292,11 @@ impl Agreements {
         }
     }
 
+    /// The store itself, for whoever decides on what is in it.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Whether the store answers, for readiness.
     pub async fn store_answers(&self) -> bool {
         self.store.answers().await

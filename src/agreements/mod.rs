@@ -13,6 +13,7 @@ pub mod cache;
 mod fields;
 pub mod import;
 pub mod model;
+pub mod page;
 pub mod route;
 mod scope;
 mod security;

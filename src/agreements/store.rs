@@ -15,31 +15,36 @@ use crate::{
     id::cvr::Cvr,
     store::{
         Access, Database, GaveWay, Query, Row, Session, Settings, StoreError, Transaction, by_dialect, sql, until_it_holds,
-        value::to_microsecond,
+        value::{assembled_for, to_microsecond},
     },
 };
 
 /// Reads agreements, each with its certificates, in one statement however many they are. The condition follows. Each column is
 /// named: of `*`, a connection that is open while another program changes the schema knows the columns of before.
+macro_rules! agreements {
+    (sqlite) => {
+        "SELECT id, side, system, service, authority, environment, valid_from, valid_to, state, legal_basis, purpose, scope,
+             decided_by, decided_at, reason,
+             (SELECT group_concat(thumbprint) FROM agreement_certificate WHERE agreement = agreement.id) AS certificates
+         FROM agreement WHERE "
+    };
+    (postgres) => {
+        "SELECT id, side, system, service, authority, environment, valid_from, valid_to, state, legal_basis, purpose, scope,
+             decided_by, decided_at, reason,
+             (SELECT string_agg(thumbprint, ',') FROM agreement_certificate WHERE agreement = agreement.id) AS certificates
+         FROM agreement WHERE "
+    };
+}
+
 macro_rules! agreements_where {
     ($condition:literal) => {
-        by_dialect(
-            concat!(
-                "SELECT id, side, system, service, authority, environment, valid_from, valid_to, state, legal_basis, purpose, scope,
-                     decided_by, decided_at, reason,
-                     (SELECT group_concat(thumbprint) FROM agreement_certificate WHERE agreement = agreement.id) AS certificates
-                 FROM agreement WHERE ",
-                $condition
-            ),
-            concat!(
-                "SELECT id, side, system, service, authority, environment, valid_from, valid_to, state, legal_basis, purpose, scope,
-                     decided_by, decided_at, reason,
-                     (SELECT string_agg(thumbprint, ',') FROM agreement_certificate WHERE agreement = agreement.id) AS certificates
-                 FROM agreement WHERE ",
-                $condition
-            ),
-        )
+        by_dialect(concat!(agreements!(sqlite), $condition), concat!(agreements!(postgres), $condition))
     };
+}
+
+/// The same with a condition that is put together from parts that stand in the code.
+pub(super) fn agreements_that(condition: &str) -> Query {
+    assembled_for(format!("{}{condition}", agreements!(sqlite)), format!("{}{condition}", agreements!(postgres)))
 }
 
 /// Why agreements could not be read or changed. Nothing was written.
@@ -324,6 +329,14 @@ impl Change {
         Ok(agreement)
     }
 
+    /// One agreement, if it is there.
+    ///
+    /// # Errors
+    /// A store that does not answer.
+    pub async fn agreement(&mut self, id: Uuid) -> Result<Option<Agreement>, StoreError> {
+        find(self.connection(), id).await
+    }
+
     /// As [`Store::import`].
     ///
     /// # Errors
@@ -428,7 +441,7 @@ async fn decisions(session: &mut Session, id: Uuid) -> Result<Vec<Decision>, Sto
         .collect()
 }
 
-fn read(row: &Row) -> Result<Agreement, StoreError> {
+pub(super) fn read(row: &Row) -> Result<Agreement, StoreError> {
     let certificates: Option<String> = row.maybe("certificates")?;
     let thumbprints = certificates.iter().flat_map(|list| list.split(','));
     let mut certificates = thumbprints

@@ -12,7 +12,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{record::Record, seal::key_id};
+use super::{decided::Decided, record::Record, seal::key_id};
 
 /// A line's hash.
 pub type Hash = [u8; 32];
@@ -62,6 +62,8 @@ pub enum Event {
     Admitted(Box<Record>),
     /// A call ended.
     Closed(Box<Record>),
+    /// A decision was made on an agreement, a route or a user.
+    Decided(Box<Decided>),
     /// What came before is signed.
     Checkpoint(Checkpoint),
     /// After a crash, bytes that are no whole line were found at the end, and kept aside.

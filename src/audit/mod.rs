@@ -1,6 +1,6 @@
 //! The audit: one record a call, which nobody can alter, remove or reorder unseen.
 //!
-//! Read in this order: [`record`] (what is written of every call), [`about`] (what a service adds), `wire` (how both stand in
+//! Read in this order: [`record`] (what is written of every call), [`about`] (what a service adds), [`decided`] (what is written of a decision on an agreement), `wire` (how both stand in
 //! the log), [`seal`] (how persons are hidden in it), [`chain`] (how one line
 //! binds the next), [`log`] (the files), [`writer`] (how a call gets its record onto the disk before anything is
 //! forwarded), [`verify`] (how an auditor proves it), [`retire`] (how segments leave when their time is over), [`search`] (how an auditor finds who saw whom), and [`keys`].
@@ -13,6 +13,7 @@
 
 pub mod about;
 pub mod chain;
+pub mod decided;
 pub mod keys;
 pub mod log;
 mod presence;
@@ -25,6 +26,7 @@ mod wire;
 pub mod writer;
 
 pub use about::{About, AboutPassThrough, AboutTerminalAdgang, Counts, PolicyRef, Window};
+pub use decided::{Decided, Subject};
 pub use record::{Binding, Outcome, Record};
 pub use seal::{Auditors, DeliveryMark, Sealed, Sealer};
 pub use writer::{Audit, AuditSettings, Durable, OpenRecord, Stats};

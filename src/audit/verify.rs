@@ -61,6 +61,8 @@ pub struct Verified {
     pub segments: u64,
     /// Entries, of every kind.
     pub entries: u64,
+    /// Decisions on agreements, routes and users.
+    pub decided: u64,
     /// Calls admitted.
     pub admitted: u64,
     /// Calls closed.
@@ -309,6 +311,7 @@ impl Walk<'_> {
                 found.closed += 1;
                 self.open.remove(&record.call);
             }
+            Event::Decided(_) => self.found.decided += 1,
             Event::Checkpoint(checkpoint) => {
                 if checkpoint.covers != self.head.sequence
                     || checkpoint.head != crate::hex::encode(&self.head.hash)

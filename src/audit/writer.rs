@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use super::{
     chain::{CheckpointKey, Event, Occasion},
+    decided::Decided,
     log::{Limits, Log, LogError},
     record::{Outcome, Record},
 };
@@ -256,6 +257,20 @@ impl Audit {
             on_its_way: Some(on_its_way),
             audit: self.clone(),
         })
+    }
+
+    /// Puts the record of a decision on disk.
+    ///
+    /// # Errors
+    /// [`Refusal::AuditUnavailable`] when it could not be made durable in time. It may yet be written.
+    pub async fn decided(&self, decided: Decided) -> Result<(), Refusal> {
+        let (reply, durable) = oneshot::channel();
+        let event = Event::Decided(Box::new(decided));
+        self.sender.send(Message::Admit(event, reply)).map_err(|_| Refusal::AuditUnavailable)?;
+        match tokio::time::timeout(self.patience, durable).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Refusal::AuditUnavailable),
+        }
     }
 
     /// Whether calls can be recorded: the last write succeeded, and none hangs. For readiness.

@@ -15,6 +15,7 @@ pub mod explain;
 mod help;
 mod lang;
 pub mod objects;
+pub mod person;
 pub mod place;
 pub mod policy;
 pub mod route;
@@ -23,6 +24,7 @@ pub mod service;
 mod shell;
 pub mod store;
 pub mod stub;
+pub mod user;
 mod which;
 
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -61,6 +63,8 @@ enum Command {
     Agreement(agreement::Args),
     /// Routes: which system receives a service's calls, on which days
     Route(Box<route::Args>),
+    /// Users: who decides on agreements and routes, by certificate and role
+    User(user::Args),
     /// Pass-through services: a folder of published files and a service.toml each
     Service(service::Args),
     /// The store of agreements and routes: migrate, status, back up, restore, move
@@ -137,6 +141,7 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
             output::Stdout.flush()?;
             Ok(if ended? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
+        Command::User(args) => user::run(args, clock, &mut output::Stdout).await.map_err(Into::into).and(done),
         Command::Audit(args) => {
             let result = audit::run(args, clock, &mut io::stdin().lock(), &mut output::Stdout);
             output::Stdout.flush()?;

@@ -60,7 +60,8 @@ async fn serve_until_told(args: &Args, clock: &Clock, signals: &mut Signals, log
         let services = config.services.keys().cloned().collect::<Vec<_>>().join(", ");
         let (listener, admin) = (bind(address).await?, bind(admin_address).await?);
         let node = start(config, listener, admin, &own_clock, Box::new(|_| {})).await?;
-        tracing::info!(%address, admin = %admin_address, services, "serving");
+        let api = node.api().map(|api| api.to_string());
+        tracing::info!(%address, admin = %admin_address, api, services, "serving");
         Ok::<_, ServeError>((node, patience))
     });
     let started = tokio::select! {

@@ -61,6 +61,8 @@ pub struct Config<S> {
     pub listen: Listen,
     /// Where operators look.
     pub admin: Admin,
+    /// Where agreements and routes are administered.
+    pub api: Api,
     /// The gateway's own system certificate: signs answers and messages, and is its TLS client certificate.
     pub system: Credentials,
     /// The services offered, by name.
@@ -101,6 +103,7 @@ impl<S> Config<S> {
             ("listen.client_roots", self.listen.client_roots.clone()),
             ("system.certificate", own(&self.system)),
             ("admin.client_roots", self.admin.client_roots.clone()),
+            ("api.client_roots", self.api.client_roots.clone()),
             ("tokens.certificates", self.tokens.certificates.clone()),
             ("signers.authorities", self.signers.authorities.clone()),
             ("revocation.roots", self.revocation.roots.clone()),
@@ -194,6 +197,18 @@ pub struct Admin {
     /// one of these.
     pub client_roots: Vec<CertificateDer<'static>>,
     /// Revocation of these clients' certificates.
+    pub revocation: DomainLists,
+}
+
+/// Where agreements and routes are administered. The listener is TLS with the certificate of [`Listen`], and demands a
+/// client certificate below one of the roots.
+#[derive(Debug)]
+pub struct Api {
+    /// The address and port listened on; none: no listener.
+    pub address: Option<SocketAddr>,
+    /// The CAs of the users' certificates.
+    pub client_roots: Vec<CertificateDer<'static>>,
+    /// Revocation of the users' certificates.
     pub revocation: DomainLists,
 }
 

@@ -240,11 +240,12 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn socket(&mut self, key: &'static str, default: Option<SocketAddr>) -> Option<SocketAddr> {
-        self.setting(key, default, |value| {
-            as_text(value)?
-                .parse()
-                .map_err(|_| "is not an address and port; write for instance \"0.0.0.0:8443\" or \"[::1]:9464\"".to_owned())
-        })
+        self.setting(key, default, as_socket)
+    }
+
+    /// An address and port that may be absent.
+    pub(crate) fn optional_socket(&mut self, key: &'static str) -> Option<Option<SocketAddr>> {
+        self.setting(key, Some(None), |value| as_socket(value).map(Some))
     }
 
     pub(crate) fn https(&mut self, key: &'static str) -> Option<Uri> {
@@ -438,10 +439,11 @@ impl<'a> Reader<'a> {
 }
 
 /// The names of all sections: one of them is never taken for another misspelt.
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 15] = [
     "outbound",
     "listen",
     "admin",
+    "api",
     "system",
     "service",
     "peer",
@@ -478,6 +480,12 @@ fn alike(one: &str, other: &str) -> bool {
 /// 1 for the same name, 0 for nothing in common.
 fn likeness(one: &str, other: &str) -> f64 {
     strsim::normalized_damerau_levenshtein(&one.to_lowercase(), &other.to_lowercase())
+}
+
+fn as_socket(value: &DeValue<'_>) -> Result<SocketAddr, String> {
+    as_text(value)?
+        .parse()
+        .map_err(|_| "is not an address and port; write for instance \"0.0.0.0:8443\" or \"[::1]:9464\"".to_owned())
 }
 
 pub(crate) fn as_text(value: &DeValue<'_>) -> Result<String, String> {

@@ -22,6 +22,11 @@ impl<S> Config<S> {
         if self.admin.client_roots.is_empty() != running.admin.client_roots.is_empty() {
             keep.setting("admin.client_roots", &mut self.admin.client_roots, &running.admin.client_roots);
         }
+        keep.setting("api.address", &mut self.api.address, &running.api.address);
+        // Without the listener its CAs may go; with it they are exchanged.
+        if self.api.address.is_some() && self.api.client_roots.is_empty() {
+            keep.setting("api.client_roots", &mut self.api.client_roots, &running.api.client_roots);
+        }
         keep.setting("store", &mut self.store, &running.store);
         keep.setting("agreements", &mut self.agreements, &running.agreements);
         keep.setting("objects", &mut self.objects, &running.objects);

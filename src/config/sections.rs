@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::reader::Reader;
 use super::{
-    Admin, Agreements, Audit, Config, ConnectionLimits, Credentials, DomainLists, EdgeLimits, Keeping, Listen, LogFormat,
+    Admin, Agreements, Api, Audit, Config, ConnectionLimits, Credentials, DomainLists, EdgeLimits, Keeping, Listen, LogFormat,
     MessageLimits, Peer, ReplayKept, Revocation, ServiceSection, Signers, Stapling, Sts, Tokens, WithoutList, limits, objects,
     peer, retired, store,
 };
@@ -25,6 +25,7 @@ pub struct Sections<S> {
     pub log_format: Option<LogFormat>,
     pub listen: Option<Listen>,
     pub admin: Option<Admin>,
+    pub api: Option<Api>,
     pub system: Option<Credentials>,
     pub services: BTreeMap<String, S>,
     pub peers: BTreeMap<String, Peer>,
@@ -53,6 +54,7 @@ impl<S> Default for Sections<S> {
             log_format: None,
             listen: None,
             admin: None,
+            api: None,
             system: None,
             services: BTreeMap::new(),
             peers: BTreeMap::new(),
@@ -83,6 +85,7 @@ impl<S> Sections<S> {
             log_format: self.log_format?,
             listen: self.listen?,
             admin: self.admin?,
+            api: self.api?,
             system: self.system?,
             services: self.services,
             peers: self.peers,
@@ -123,6 +126,7 @@ pub(super) fn read<S: ServiceSection>(root: &mut Reader<'_>) -> Sections<S> {
         log_format: root.choice("log_format", Some(LogFormat::Json), &[("json", LogFormat::Json), ("text", LogFormat::Text)]),
         listen: root.section("listen", read_listen),
         admin: root.section("admin", read_admin),
+        api: root.section("api", read_api),
         system: root.section("system", Reader::credentials),
         services,
         peers: root.each("peer", peer::read),
@@ -211,6 +215,20 @@ fn read_admin(section: &mut Reader<'_>) -> Option<Admin> {
         return None;
     }
     Some(Admin { address, client_roots, revocation })
+}
+
+fn read_api(section: &mut Reader<'_>) -> Option<Api> {
+    let address = section.optional_socket("address");
+    let client_roots = section.certificates("client_roots", false);
+    let revocation = read_lists(section);
+    let (address, client_roots, revocation) = (address?, client_roots?, revocation?);
+    // Whoever decides on agreements is known by a certificate: without roots nobody could show one.
+    if address.is_some() && client_roots.is_empty() {
+        let text = "is missing; name the CAs (PEM) whose certificates the users of the API show, or remove address";
+        section.problem_at("client_roots", text.to_owned());
+        return None;
+    }
+    Some(Api { address, client_roots, revocation })
 }
 
 fn read_tokens(section: &mut Reader<'_>) -> Option<Tokens> {

@@ -4,26 +4,27 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Config;
-use crate::config::{Admin, Keeping, Listen, Peer, Sections, ServiceSection, Signers, Sts};
+use crate::config::{Admin, Api, Keeping, Listen, Peer, Sections, ServiceSection, Signers, Sts};
 use crate::revocation::domain::DomainSettings;
-use crate::trust::domains::{ADMIN, CLIENTS, SIGNERS, STS, peer, settings};
+use crate::trust::domains::{ADMIN, API, CLIENTS, SIGNERS, STS, peer, settings};
 
 /// What `config` says of each domain.
 pub fn domains(config: &Config) -> Vec<DomainSettings> {
-    let Config { listen, admin, sts, signers, peers, revocation, .. } = config;
-    each(Some(listen), Some(admin), Some(sts), Some(signers), peers, &revocation.keeping)
+    let Config { listen, admin, api, sts, signers, peers, revocation, .. } = config;
+    each(Some(listen), Some(admin), Some(api), Some(sts), Some(signers), peers, &revocation.keeping)
 }
 
 /// The same of a configuration as far as it could be read.
 pub fn domains_of<S: ServiceSection>(sections: &Sections<S>) -> Vec<DomainSettings> {
     let Some(revocation) = &sections.revocation else { return Vec::new() };
-    let Sections { listen, admin, sts, signers, peers, .. } = sections;
-    each(listen.as_ref(), admin.as_ref(), sts.as_ref(), signers.as_ref(), peers, &revocation.keeping)
+    let Sections { listen, admin, api, sts, signers, peers, .. } = sections;
+    each(listen.as_ref(), admin.as_ref(), api.as_ref(), sts.as_ref(), signers.as_ref(), peers, &revocation.keeping)
 }
 
 fn each(
     listen: Option<&Listen>,
     admin: Option<&Admin>,
+    api: Option<&Api>,
     sts: Option<&Sts>,
     signers: Option<&Signers>,
     peers: &BTreeMap<String, Peer>,
@@ -32,6 +33,7 @@ fn each(
     let fixed = [
         listen.map(|of| settings(CLIENTS, "client_roots", &of.client_roots, &of.revocation, keeping)),
         admin.map(|of| settings(ADMIN, "client_roots", &of.client_roots, &of.revocation, keeping)),
+        api.map(|of| settings(API, "client_roots", &of.client_roots, &of.revocation, keeping)),
         sts.map(|of| settings(STS, "roots", &of.roots, &of.revocation, keeping)),
         signers.map(|of| settings(SIGNERS, "authorities", &of.authorities, &of.revocation, keeping)),
     ];

@@ -150,14 +150,17 @@ impl Examination<'_> {
 
     fn listeners(&self) {
         let sections = self.draft.sections();
-        if let (Some(listen), Some(admin)) = (&sections.listen, &sections.admin)
-            && overlap(listen.address, admin.address)
-        {
-            let text = format!(
-                "is {}, and listen.address is {}: both cannot have one port; choose another",
-                admin.address, listen.address
-            );
-            self.draft.problem("admin.address", text);
+        let own = [
+            ("listen.address", sections.listen.as_ref().map(|listen| listen.address)),
+            ("admin.address", sections.admin.as_ref().map(|admin| admin.address)),
+            ("api.address", sections.api.as_ref().and_then(|api| api.address)),
+        ];
+        let own: Vec<_> = own.into_iter().filter_map(|(setting, address)| Some((setting, address?))).collect();
+        for (at, (setting, address)) in own.iter().enumerate() {
+            if let Some((other, taken)) = own.iter().take(at).find(|(_, taken)| overlap(*taken, *address)) {
+                let text = format!("is {address}, and {other} is {taken}: both cannot have one port; choose another");
+                self.draft.problem(setting, text);
+            }
         }
         let Some(listen) = &sections.listen else { return };
         self.public_url(listen);
@@ -181,11 +184,16 @@ impl Examination<'_> {
                 None => {}
             }
         }
-        if let Some(admin) = sections.admin.as_ref().filter(|admin| !admin.client_roots.is_empty()) {
-            self.issuing_authorities("admin.client_roots", &admin.client_roots);
-            let clients = self.look("admin.client_roots", trust(&admin.client_roots, ClientCertificate::Required));
-            if let (Some(clients), Some(shown)) = (clients, shown) {
-                self.look("admin.client_roots", tls::Prepared::new(shown, clients.verifier().clone()));
+        let demanding = [
+            ("admin.client_roots", sections.admin.as_ref().map(|admin| &admin.client_roots)),
+            ("api.client_roots", sections.api.as_ref().map(|api| &api.client_roots)),
+        ];
+        for (setting, roots) in demanding {
+            let Some(roots) = roots.filter(|roots| !roots.is_empty()) else { continue };
+            self.issuing_authorities(setting, roots);
+            let clients = self.look(setting, trust(roots, ClientCertificate::Required));
+            if let (Some(clients), Some(shown)) = (clients, &shown) {
+                self.look(setting, tls::Prepared::new(shown.clone(), clients.verifier().clone()));
             }
         }
     }
@@ -196,6 +204,7 @@ impl Examination<'_> {
         let addresses = [
             ("listen.address", sections.listen.as_ref().map(|listen| listen.address)),
             ("admin.address", sections.admin.as_ref().map(|admin| admin.address)),
+            ("api.address", sections.api.as_ref().and_then(|api| api.address)),
         ];
         for (setting, address) in addresses.into_iter().filter_map(|(setting, address)| Some((setting, address?))) {
             match std::net::TcpListener::bind(address) {

@@ -7,6 +7,7 @@ pub mod examine;
 pub mod files;
 pub mod log;
 mod passthrough;
+mod record;
 pub mod reload;
 mod routes;
 pub mod signals;
@@ -19,9 +20,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
+use crate::api;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::{self, Report};
@@ -103,6 +107,8 @@ pub enum ServeError {
 pub struct Node {
     stop_admin: Sender<()>,
     stop: Sender<()>,
+    api: Option<(SocketAddr, JoinHandle<Drained>)>,
+    recorder: JoinHandle<()>,
     service: JoinHandle<Drained>,
     admin: JoinHandle<Drained>,
     audit: Audit,
@@ -156,9 +162,52 @@ pub async fn start(
     let limits = config.limits.clone();
     let lasting = Lasting::open(&config, clock, &metrics, on_close).await?;
     let (audit, agreements, work) = (lasting.audit.clone(), lasting.agreements.clone(), lasting.work.clone());
+    let (api_address, audit_directory) = (config.api.address, config.audit.directory.clone());
     let reloader = Reloader::start(config, lasting, clock, &metrics)?;
     let readiness = Readiness::new();
     let (stop, stopped) = channel(());
+    let decided = Arc::new(Notify::new());
+    let recorder = record::Recorder {
+        store: agreements.store().clone(),
+        audit: audit.clone(),
+        directory: audit_directory,
+        clock: clock.clone(),
+        decided: decided.clone(),
+        node: Uuid::new_v4(),
+    };
+    let recorder = tokio::spawn(recorder.run(stopped.clone()));
+    let api = match (api_address, reloader.api.clone()) {
+        (Some(address), Some((tls, clients))) => {
+            let listener = bind(address).await?;
+            let bound = listener.local_addr().map_err(|error| ServeError::Listen { address, error })?;
+            let counted = metrics.clone();
+            let served = api::Served::new(api::Settings {
+                store: agreements.store().clone(),
+                clients,
+                clock: clock.clone(),
+                own: vec![bound, admin.local_addr().map_err(|error| ServeError::Listen { address, error })?],
+                body_bytes: limits.request_bytes,
+                decided,
+                answered: Box::new(move |path, status| counted.api_answered(path, status)),
+            });
+            let make = move |peer: crate::edge::serve::Peer| served.service(peer.chain().clone());
+            let refusals = Refusals::new("api", metrics.clone());
+            // Places of its own: an overload by calls must not keep an authority from suspending an agreement.
+            let work = Work::unbounded();
+            let serving = serve(
+                listener,
+                Transport::Tls(tls),
+                limits.clone(),
+                work,
+                refusals,
+                Readiness::new(),
+                make,
+                until(stopped.clone()),
+            );
+            Some((bound, tokio::spawn(serving)))
+        }
+        _ => None,
+    };
     // The admin listener goes last: while calls drain, /readyz says so.
     let (stop_admin, admin_stopped) = channel(());
     let store_answers = Arc::new(AtomicBool::new(true));
@@ -201,14 +250,34 @@ pub async fn start(
     let handler = handler.service();
     let make = move |_| handler.clone();
     let admin = serve(admin, admin_transport, limits, work, refusals, Readiness::new(), make, until(admin_stopped));
-    Ok(Node { stop, stop_admin, service: tokio::spawn(service), admin: tokio::spawn(admin), audit, metrics, reloader })
+    Ok(Node {
+        stop,
+        stop_admin,
+        api,
+        recorder,
+        service: tokio::spawn(service),
+        admin: tokio::spawn(admin),
+        audit,
+        metrics,
+        reloader,
+    })
 }
 
 impl Node {
+    /// Where the API listens, if there is one.
+    pub fn api(&self) -> Option<SocketAddr> {
+        self.api.as_ref().map(|(address, _)| *address)
+    }
+
     /// Drains and stops; gives how many connections had to be cut.
     pub async fn stop(self, patience: std::time::Duration) -> usize {
         let _ = self.stop.send(());
-        let cut = self.service.await.map_or(0, |drained| drained.cut);
+        let mut cut = self.service.await.map_or(0, |drained| drained.cut);
+        if let Some((_, api)) = self.api {
+            cut += api.await.map_or(0, |drained| drained.cut);
+        }
+        // What was decided while the API drained is written too.
+        let _ = self.recorder.await;
         let _ = self.stop_admin.send(());
         let _ = self.admin.await;
         if !self.audit.stop(patience).await {

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::domains::domains;
 use super::{Config, ServeError};
+use crate::api::Clients;
 use crate::clock::Clock;
 use crate::edge::http::RequestBody;
 use crate::edge::router::{InForce, Services, Serving};
@@ -48,6 +49,8 @@ pub struct Reloader {
     pub(super) tls: Arc<ServerTls>,
     /// TLS towards operators, where the admin listener has it.
     pub(super) admin_tls: Option<Arc<ServerTls>>,
+    /// TLS towards the users of the API, and what their certificates are judged by, where there is an API.
+    pub(super) api: Option<(Arc<ServerTls>, Arc<Clients>)>,
 }
 
 /// What is in force, as far as the next reload and the metrics need to know.
@@ -71,6 +74,7 @@ struct Prepared {
     known: Known,
     tls: tls::Prepared,
     admin_tls: Option<tls::Prepared>,
+    api: Option<(tls::Prepared, Arc<ClientTrust>)>,
 }
 
 impl Reloader {
@@ -81,7 +85,7 @@ impl Reloader {
         clock: &Clock,
         metrics: &Arc<Metrics>,
     ) -> Result<Arc<Self>, ServeError> {
-        let Prepared { services, known, tls, admin_tls } = prepare(&config, &lasting, None, clock)?;
+        let Prepared { services, known, tls, admin_tls, api } = prepare(&config, &lasting, None, clock)?;
         let reloader = Self {
             lasting: RwLock::new(lasting),
             clock: clock.clone(),
@@ -89,6 +93,7 @@ impl Reloader {
             in_force: Arc::new(InForce::new(services)),
             tls: Arc::new(ServerTls::new(tls)),
             admin_tls: admin_tls.map(|tls| Arc::new(ServerTls::new(tls))),
+            api: api.map(|(tls, trust)| (Arc::new(ServerTls::new(tls)), Arc::new(Clients::new(trust)))),
             running: Mutex::new(Running { config, known }),
             exchanged: Notify::new(),
         };
@@ -142,6 +147,10 @@ impl Reloader {
         self.tls.replace(prepared.tls);
         if let (Some(own), Some(fresh)) = (&self.admin_tls, prepared.admin_tls) {
             own.replace(fresh);
+        }
+        if let (Some((tls, clients)), Some((fresh, trust))) = (&self.api, prepared.api) {
+            tls.replace(fresh);
+            clients.replace(trust);
         }
         self.in_force.replace(prepared.services);
         *running = Running { config, known: prepared.known };
@@ -257,12 +266,19 @@ fn prepare(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clock: &
             Some(tls::Prepared::new(shown.clone(), clients.verifier().clone())?)
         }
     };
+    let api = match (config.api.address, config.api.client_roots.as_slice()) {
+        (None, _) | (Some(_), []) => None,
+        (Some(_), roots) => {
+            let clients = ClientTrust::new(roots, lasting.domains.named(domains::API)?, ClientCertificate::Required)?;
+            Some((tls::Prepared::new(shown.clone(), clients.verifier().clone())?, Arc::new(clients)))
+        }
+    };
     let mut expiries = config.expiries();
     let issuers = trust.trust.issuers().iter().flat_map(|issuer| issuer.certificates());
     expiries.extend(issuers.map(Certificate::not_after).max().map(|ends| ("tokens.metadata".to_owned(), ends)));
     let services = services.into_iter().map(serving).collect();
     let fetcher = domains::fetcher(&config.revocation, &config.outbound, &lasting.connections.lists)?;
-    Ok(Prepared { services, known: Known { tokens, trust, shown, fetcher, expiries }, tls, admin_tls })
+    Ok(Prepared { services, known: Known { tokens, trust, shown, fetcher, expiries }, tls, admin_tls, api })
 }
 
 /// The path of a service, and what is served there.

@@ -9,6 +9,7 @@
 //! Fields that tell in words are a [`Detail`], which has both languages; a `String` holds only what reads the same in both:
 //! a name or a place in the message, a date, an address.
 
+pub mod api;
 mod entry;
 mod table;
 mod words;

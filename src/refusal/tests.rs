@@ -4,6 +4,12 @@ use super::*;
 use crate::services;
 use crate::services::terminaladgang::law::refusal::LawRefusal;
 
+/// Those that callers of services see, and those of the API.
+fn every() -> Vec<Refusal> {
+    let of_api = api::ApiRefusal::every().into_iter().map(Refusal::from);
+    services::refusals().into_iter().chain(of_api).collect()
+}
+
 fn texts(refusal: &Refusal) -> [String; 6] {
     let Entry { da, en, .. } = refusal.entry();
     [da.what, da.consequence, da.remedy, en.what, en.consequence, en.remedy]
@@ -11,7 +17,7 @@ fn texts(refusal: &Refusal) -> [String; 6] {
 
 #[test]
 fn every_code_is_its_own_because_callers_act_on_it() {
-    let every = services::refusals();
+    let every = every();
     let mut codes: Vec<_> = every.iter().map(Refusal::code).collect();
     let count = codes.len();
     codes.sort_unstable();
@@ -22,7 +28,7 @@ fn every_code_is_its_own_because_callers_act_on_it() {
 
 #[test]
 fn operations_mend_what_may_pass_and_is_not_the_callers_and_nothing_else() {
-    for entry in services::refusals().iter().map(Refusal::entry) {
+    for entry in every().iter().map(Refusal::entry) {
         let passes = entry.party == Party::Gateway && entry.retry == Retry::Later;
         assert_eq!(entry.audience == Audience::Operations, passes, "{}", entry.code);
     }
@@ -30,7 +36,7 @@ fn operations_mend_what_may_pass_and_is_not_the_callers_and_nothing_else() {
 
 #[test]
 fn only_what_may_be_sent_again_says_when_and_a_field_of_it_may_say_so() {
-    for entry in services::refusals().iter().map(Refusal::entry) {
+    for entry in every().iter().map(Refusal::entry) {
         assert!(entry.retry_after.is_none() || entry.retry == Retry::Later, "{}", entry.code);
     }
     assert_eq!(Refusal::PeerResting { peer: PeerName::UNNAMED, seconds: 7 }.entry().retry_after, Some(7));
@@ -42,7 +48,7 @@ fn only_what_may_be_sent_again_says_when_and_a_field_of_it_may_say_so() {
 fn what_fails_behind_the_gateway_is_told_of_the_peer_in_each_language_and_the_first_name_stays() {
     let index = PeerName::new("Ydelsesindekset", "the benefit index");
     let others = PeerName::named("fordeling");
-    let every = services::refusals().into_iter().filter(|refusal| refusal.code().starts_with("Peer"));
+    let every = every().into_iter().filter(|refusal| refusal.code().starts_with("Peer"));
     assert_eq!(every.count(), 6);
     for unnamed in
         [Refusal::PEER_FAULT, Refusal::PEER_ANSWER_INVALID, Refusal::PEER_UNAVAILABLE, Refusal::BACK_AGREEMENT_NOT_FOUND]
@@ -74,14 +80,14 @@ fn a_refusal_of_a_services_own_shows_what_its_own_table_says() {
 
 #[test]
 fn a_code_is_the_same_with_and_without_its_texts() {
-    for refusal in services::refusals() {
+    for refusal in every() {
         assert_eq!(refusal.code(), refusal.entry().code);
     }
 }
 
 #[test]
 fn every_text_is_whole_sentences_with_its_values_filled_in() {
-    for refusal in services::refusals() {
+    for refusal in every() {
         for text in texts(&refusal) {
             assert!(text.ends_with('.') && text.len() > 10, "{}: {text:?}", refusal.code());
             assert!(!text.contains(['{', '}']) || refusal.code() == "MustUnderstand", "{}: {text:?}", refusal.code());
@@ -93,7 +99,7 @@ fn every_text_is_whole_sentences_with_its_values_filled_in() {
 #[test]
 fn danish_and_english_say_it_in_their_own_words_but_with_the_same_values() {
     let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
-    for refusal in services::refusals() {
+    for refusal in every() {
         let Entry { da, en, .. } = refusal.entry();
         assert_ne!(da.what, en.what, "{}", refusal.code());
         assert_ne!(da.remedy, en.remedy, "{}", refusal.code());
@@ -103,7 +109,7 @@ fn danish_and_english_say_it_in_their_own_words_but_with_the_same_values() {
 
 #[test]
 fn a_danish_text_quotes_nothing_and_tells_its_details_in_danish() {
-    for refusal in services::refusals() {
+    for refusal in every() {
         let Entry { da, en, .. } = refusal.entry();
         assert!(!da.what.contains(['»', '«']), "{}: {}", refusal.code(), da.what);
         // Words that no Danish sentence has, and no name of the field.
@@ -187,10 +193,12 @@ fn faults_md() -> String {
          (as a new message), or only after a **change**; seconds in brackets are those of the header `Retry-After`. *HTTP*: the status where it is not that of a fault, which is 500. \
          SOAP 1.2 gives a fault of the sender's 400 (part 2, table 20); here that is a setting of the gateway's, \
          `[service.NAME] sender_fault_status`, and 500 where it is not set: Apache CXF does not read a body that comes with 400 \
-         unless it is told to, and shows \"Could not send Message\" in place of the fault. Names, dates and numbers in the texts below are samples; each text is followed by its remedy.\n",
+         unless it is told to, and shows \"Could not send Message\" in place of the fault. Names, dates and numbers in the texts below are samples; each text is followed by its remedy.\n\n\
+         What the API refuses stands last: there a refusal is a problem (RFC 9457, `application/problem+json`) with the code \
+         at the end of `type`, in the language that `Accept-Language` asks for ([clients/api.md](clients/api.md)).\n",
     );
     let mut group = "";
-    for entry in services::refusals().iter().map(Refusal::entry) {
+    for entry in every().iter().map(Refusal::entry) {
         if entry.group != group {
             group = entry.group;
             page += &format!(

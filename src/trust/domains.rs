@@ -18,6 +18,8 @@ use crate::revocation::list::RevocationError;
 pub const CLIENTS: &str = "listen";
 /// The admin listener's clients: `[admin]`.
 pub const ADMIN: &str = "admin";
+/// The API's users: `[api]`.
+pub const API: &str = "api";
 /// The STS's TLS server: `[sts]`.
 pub const STS: &str = "sts";
 /// Who signs tokens and answers: `[signers]`.

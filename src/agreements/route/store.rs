@@ -15,7 +15,10 @@ use crate::{
     },
     clock::civil_day,
     id::cvr::Cvr,
-    store::{GaveWay, Row, Session, StoreError, by_dialect, sql, until_it_holds},
+    store::{
+        GaveWay, Row, Session, StoreError, by_dialect, sql, until_it_holds,
+        value::{Value, assembled_for},
+    },
 };
 
 /// Who changes routes, when, and why.
@@ -73,6 +76,8 @@ pub enum InTheWay {
 pub struct Added {
     /// Routes that were not there before.
     pub added: usize,
+    /// Their ids.
+    pub new: Vec<Uuid>,
     /// Routes that were there already with the same terms.
     pub unchanged: usize,
     /// Those of the unchanged that were ended otherwise since.
@@ -172,7 +177,46 @@ impl Store {
         self.database().all(query).await?.iter().map(read).collect()
     }
 
+    /// Routes in the order of their ids, after `after` and at most `limit`: those that carry calls of `party` or to it (none:
+    /// all), of these services (empty: all).
+    ///
+    /// # Errors
+    /// A store that does not answer, or holds what the model does not have.
+    pub async fn route_page(
+        &self,
+        party: Option<Cvr>,
+        services: &[Uuid],
+        after: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<Route>, StoreError> {
+        let (mut statement, mut values) = (concat!(routes_where!(), "TRUE").to_owned(), Vec::<Value>::new());
+        if let Some(party) = party {
+            values.push(party.to_string().into());
+            statement += " AND (sender IS NULL OR receiver IS NULL OR sender = $1 OR receiver = $1)";
+        }
+        if !services.is_empty() {
+            let places: Vec<_> = (1..=services.len()).map(|at| format!("${}", values.len() + at)).collect();
+            statement += &format!(" AND service IN ({})", places.join(", "));
+            values.extend(services.iter().map(|service| Value::from(*service)));
+        }
+        if let Some(after) = after {
+            values.push(after.into());
+            statement += &format!(" AND id > ${}", values.len());
+        }
+        values.push(i64::from(limit).into());
+        statement += &format!(" ORDER BY id LIMIT ${}", values.len());
+        let query = values.into_iter().fold(assembled_for(statement.clone(), statement), |query, value| query.bind(value));
+        self.database().all(query).await?.iter().map(read).collect()
+    }
+
     /// The routes that carry a sender's calls of a service, on whatever day.
+    ///
+    /// # Errors
+    /// A store that does not answer, or holds what the model does not have.
+    pub async fn routes_between(&self, service: Uuid, sender: Cvr, environment: &Environment) -> Result<Vec<Route>, StoreError> {
+        self.routes_of(service, sender, environment).await
+    }
+
     pub(in crate::agreements) async fn routes_of(
         &self,
         service: Uuid,
@@ -253,6 +297,14 @@ impl Writing {
         if conflicts.is_empty() { Ok(done) } else { Err(RouteError::Conflicts(conflicts)) }
     }
 
+    /// One route, if it is there.
+    ///
+    /// # Errors
+    /// A store that does not answer.
+    pub async fn route(&mut self, id: Uuid) -> Result<Option<Route>, RouteError> {
+        Ok(find(self.connection(), id).await?)
+    }
+
     /// As [`Store::end_route`].
     ///
     /// # Errors
@@ -322,6 +374,7 @@ async fn add(
     insert(transaction, route).await?;
     record(transaction, route, Change::Added, decision).await?;
     done.added += 1;
+    done.new.push(route.id);
     Ok(Ok(()))
 }
 

@@ -1,0 +1,189 @@
+//! What every request goes through: who asks, what the query, the header fields and the body say. Each that cannot be read is a
+//! refusal of the table.
+
+use axum::RequestPartsExt;
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, FromRequestParts, Path};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, IF_MATCH};
+use http::request::Parts;
+use http::{HeaderMap, Request};
+use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::{Api, Chain, problem::of_store};
+use crate::agreements::Thumbprint;
+use crate::refusal::api::ApiRefusal;
+use crate::refusal::{Detail, Refusal};
+use crate::users::Actor;
+use crate::users::store::ActorError;
+
+/// The user who asks: the certificate of its connection still holds, and is that of a user who may act now.
+pub struct Caller(pub Actor);
+
+impl std::ops::Deref for Caller {
+    type Target = Actor;
+
+    fn deref(&self) -> &Actor {
+        &self.0
+    }
+}
+
+impl FromRequestParts<Api> for Caller {
+    type Rejection = ApiRefusal;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiRefusal> {
+        let chain = parts.extensions.get::<Chain>().cloned().ok_or(ApiRefusal::ApiInternal)?;
+        let now = api.clock.now();
+        api.clients.current().still_holds(&chain.0, now).map_err(|refusal| {
+            let what = match refusal {
+                Refusal::ClientCertificateInvalid { what } => what,
+                _ => Detail::new("der er ikke vist noget", "none was shown"),
+            };
+            ApiRefusal::ApiCertificateRefused { what }
+        })?;
+        let certificate = chain.0.first().map(|der| Thumbprint::of_der(der)).ok_or(ApiRefusal::ApiInternal)?;
+        match api.store.actor(certificate, None, now).await {
+            Ok(actor) => Ok(Self(actor)),
+            Err(ActorError::Refused(refusal)) => Err(refusal),
+            Err(ActorError::Store(error)) => Err(of_store(error)),
+        }
+    }
+}
+
+/// The id in the path. What is no UUID is the id of nothing.
+pub struct Id(pub Uuid);
+
+impl FromRequestParts<Api> for Id {
+    type Rejection = ApiRefusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, ApiRefusal> {
+        let path: Result<Path<String>, _> = parts.extract().await;
+        let nothing = || ApiRefusal::ApiNotFound { what: Detail::new("post", "entry") };
+        path.ok().and_then(|Path(id)| id.parse().ok()).map(Id).ok_or_else(nothing)
+    }
+}
+
+/// The query. Unknown parameters are refused: a misspelt filter must not show everything.
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<Api> for Query<T> {
+    type Rejection = ApiRefusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, ApiRefusal> {
+        axum::extract::Query::try_from_uri(&parts.uri).map(|axum::extract::Query(query)| Self(query)).map_err(|_| {
+            ApiRefusal::ApiQueryInvalid {
+                parameter: "?".to_owned(),
+                what: Detail::new(
+                    "den er ukendt, gentaget, mangler eller er ikke URL-kodet",
+                    "it is unknown, repeated, missing or not URL-encoded",
+                ),
+            }
+        })
+    }
+}
+
+/// `If-Match`, which every change of something that is there must have: one strong ETag (RFC 9110, 13.1.1).
+pub struct IfMatch(pub String);
+
+impl FromRequestParts<Api> for IfMatch {
+    type Rejection = ApiRefusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, ApiRefusal> {
+        let invalid = || ApiRefusal::ApiHeaderInvalid { field: "If-Match".to_owned() };
+        let value = one(&parts.headers, IF_MATCH.as_str(), invalid)?.ok_or(ApiRefusal::ApiPreconditionMissing)?;
+        let inner = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        // `*` would be a decision on whatever is there.
+        match inner {
+            Some(inner) if !inner.contains('"') => Ok(Self(value.to_owned())),
+            _ => Err(invalid()),
+        }
+    }
+}
+
+impl IfMatch {
+    /// Whether what is to be changed is as it was read.
+    ///
+    /// # Errors
+    /// [`ApiRefusal::ApiPreconditionFailed`].
+    pub fn holds(&self, etag: &str) -> Result<(), ApiRefusal> {
+        if self.0 == etag { Ok(()) } else { Err(ApiRefusal::ApiPreconditionFailed) }
+    }
+}
+
+/// A header field that stands at most once.
+pub fn one<'h>(headers: &'h HeaderMap, name: &str, invalid: impl Fn() -> ApiRefusal) -> Result<Option<&'h str>, ApiRefusal> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| invalid()),
+        (Some(_), Some(_)) => Err(invalid()),
+    }
+}
+
+/// A body of JSON, read whole, with its bytes for the digest of an Idempotency-Key.
+pub struct Json<T> {
+    /// What it says.
+    pub value: T,
+    /// What was sent.
+    pub bytes: Bytes,
+}
+
+impl<T: DeserializeOwned> FromRequest<Api> for Json<T> {
+    type Rejection = ApiRefusal;
+
+    async fn from_request(request: Request<Body>, api: &Api) -> Result<Self, ApiRefusal> {
+        if media_type(request.headers())? != "application/json" {
+            return Err(ApiRefusal::ApiMediaType { expected: Detail::name("application/json") });
+        }
+        let bytes = read(request.into_body(), api.body_bytes).await?;
+        Ok(Self { value: json(&bytes)?, bytes })
+    }
+}
+
+/// JSON, with the refusal that says where it is wrong.
+pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiRefusal> {
+    let told = |error: serde_json::Error| {
+        let (line, column) = (error.line(), error.column());
+        match error.classify() {
+            serde_json::error::Category::Data => ApiRefusal::ApiFieldInvalid {
+                field: format!("{line}:{column}"),
+                what: Detail::new(
+                    "feltet dér er ukendt, mangler, er gentaget eller er af en anden type",
+                    error.to_string().split(" at line").next().unwrap_or_default(),
+                ),
+            },
+            _ => ApiRefusal::ApiBodyUnreadable {
+                place: Detail::new(format!("linje {line}, tegn {column}"), format!("line {line}, column {column}")),
+            },
+        }
+    };
+    // What is no JSON at all is told as such, whatever else is wrong before the place where it breaks off.
+    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map_err(told)?;
+    serde_json::from_slice(bytes).map_err(told)
+}
+
+/// The media type of a body, without its parameters. A coded body is none that is known here.
+pub fn media_type(headers: &HeaderMap) -> Result<String, ApiRefusal> {
+    let expected = || ApiRefusal::ApiMediaType { expected: Detail::name("application/json") };
+    if headers.contains_key(CONTENT_ENCODING) {
+        return Err(expected());
+    }
+    let value = one(headers, CONTENT_TYPE.as_str(), expected)?.ok_or_else(expected)?;
+    let (kind, parameters) = value.split_once(';').unwrap_or((value, ""));
+    let utf8 = parameters.trim().is_empty() || parameters.trim().to_ascii_lowercase().trim_matches('"').ends_with("utf-8");
+    if utf8 { Ok(kind.trim().to_ascii_lowercase()) } else { Err(expected()) }
+}
+
+/// Reads a body to its end; the edge bounds its size and time.
+pub async fn read(body: Body, limit: usize) -> Result<Bytes, ApiRefusal> {
+    let read = body.collect().await.map_err(|error| {
+        let refusal = error.into_inner().downcast::<Refusal>();
+        match refusal.as_deref() {
+            Ok(Refusal::BodyTooLarge { limit }) => ApiRefusal::ApiBodyTooLarge { limit: *limit },
+            _ => ApiRefusal::ApiBodyIncomplete,
+        }
+    })?;
+    let bytes = read.to_bytes();
+    if bytes.len() > limit { Err(ApiRefusal::ApiBodyTooLarge { limit }) } else { Ok(bytes) }
+}

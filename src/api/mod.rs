@@ -1,0 +1,198 @@
+//! `/api/v1`: agreements, routes and what was decided on them, for users known by their certificates.
+//!
+//! It has a listener of its own with mutual TLS (`[api]`), served by the edge as every other. [`problem`] is how it says no,
+//! [`extract`] what every request goes through, and each resource has its file. What is decided is decided in
+//! [`crate::decisions`], as on the command line. The contract is `/openapi.json`, made from the handlers themselves.
+
+pub mod agreements;
+pub mod authorities;
+pub mod extract;
+pub mod history;
+pub mod idempotency;
+pub mod input;
+pub mod meta;
+pub mod page;
+pub mod problem;
+pub mod routes;
+pub mod table;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::MatchedPath;
+use axum::middleware::Next;
+use http::{Request, Response};
+use rustls_pki_types::CertificateDer;
+use tokio::sync::Notify;
+use tower::{Service, ServiceExt, service_fn};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::agreements::Store;
+use crate::clock::Clock;
+use crate::refusal::api::ApiRefusal;
+use crate::trust::clients::ClientTrust;
+use problem::{Language, Matched, render};
+
+/// How long a request may take, its body aside.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What client certificates are judged by; exchanged by a reload.
+#[derive(Debug)]
+pub struct Clients(RwLock<Arc<ClientTrust>>);
+
+impl Clients {
+    /// Judged by this.
+    pub fn new(trust: Arc<ClientTrust>) -> Self {
+        Self(RwLock::new(trust))
+    }
+
+    /// Judged by this from the next request on.
+    pub fn replace(&self, trust: Arc<ClientTrust>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = trust;
+    }
+
+    /// What is judged by now.
+    pub fn current(&self) -> Arc<ClientTrust> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Takes note of a request: its path as the contract names it, and the status of the answer.
+pub type Answered = Box<dyn Fn(&str, u16) + Send + Sync>;
+
+/// What the API works with.
+pub struct Settings {
+    /// The store.
+    pub store: Store,
+    /// What client certificates are judged by.
+    pub clients: Arc<Clients>,
+    /// The time.
+    pub clock: Clock,
+    /// The gateway's own listeners, to which no route may lead.
+    pub own: Vec<SocketAddr>,
+    /// The largest body, in bytes.
+    pub body_bytes: usize,
+    /// Told of every decision, so that it gets into the audit's chain at once.
+    pub decided: Arc<Notify>,
+    /// Told of every request.
+    pub answered: Answered,
+}
+
+/// The API. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    settings: Arc<Settings>,
+    contract: Arc<str>,
+}
+
+/// The API with the ways to it.
+#[derive(Clone)]
+pub struct Served {
+    api: Api,
+    router: Router,
+}
+
+impl std::ops::Deref for Api {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+/// The client's certificate and what it sent of its chain.
+#[derive(Debug, Clone)]
+struct Chain(Arc<[CertificateDer<'static>]>);
+
+/// The id of one request, in its log line and in what it is refused with.
+#[derive(Debug, Clone, Copy)]
+pub struct CallId(pub Uuid);
+
+fn router() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(meta::Contract::openapi())
+        .routes(routes!(meta::whoami))
+        .routes(routes!(meta::openapi))
+        .routes(routes!(meta::problems))
+        .routes(routes!(authorities::list))
+        .routes(routes!(agreements::list, agreements::request))
+        .routes(routes!(agreements::import))
+        .routes(routes!(agreements::export))
+        .routes(routes!(agreements::get))
+        .routes(routes!(history::of_agreement, agreements::decide))
+        .routes(routes!(routes::list, routes::add))
+        .routes(routes!(routes::import))
+        .routes(routes!(routes::export))
+        .routes(routes!(routes::get))
+        .routes(routes!(routes::end))
+        .routes(routes!(history::of_route))
+        .routes(routes!(routes::receiver))
+}
+
+/// The contract, OpenAPI 3.1.
+pub fn contract() -> String {
+    router().into_openapi().to_pretty_json().unwrap_or_default()
+}
+
+/// Notes the path as the contract names it, for the log.
+async fn noted(request: axum::extract::Request, next: Next) -> Response<Body> {
+    let matched = request.extensions().get::<MatchedPath>().map(|path| Matched(path.as_str().to_owned()));
+    let mut response = next.run(request).await;
+    if let Some(matched) = matched {
+        response.extensions_mut().insert(matched);
+    }
+    response
+}
+
+impl Served {
+    /// The API as it is served.
+    pub fn new(settings: Settings) -> Self {
+        let (router, contract) = router().split_for_parts();
+        let contract = contract.to_pretty_json().unwrap_or_default().into();
+        let api = Api { settings: Arc::new(settings), contract };
+        let router = router.layer(axum::middleware::from_fn(noted)).with_state(api.clone());
+        Self { api, router }
+    }
+
+    /// The service for one connection, whose client has shown `chain`.
+    pub fn service<B>(
+        &self,
+        chain: Arc<[CertificateDer<'static>]>,
+    ) -> impl Service<Request<B>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static + use<B>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        let (router, api) = (self.router.clone(), self.clone());
+        service_fn(move |request: Request<B>| {
+            let (router, api, chain) = (router.clone(), api.clone(), chain.clone());
+            async move { Ok(api.api.answer(router, request.map(Body::new), chain).await) }
+        })
+    }
+}
+
+impl Api {
+    async fn answer(&self, router: Router, mut request: Request<Body>, chain: Arc<[CertificateDer<'static>]>) -> Response<Body> {
+        let (call, language) = (CallId(Uuid::now_v7()), Language::asked(request.headers()));
+        let method = request.method().clone();
+        request.extensions_mut().insert(Chain(chain));
+        request.extensions_mut().insert(call);
+        let answered = tokio::time::timeout(DEADLINE, router.oneshot(request)).await;
+        let response = match answered {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(_) => problem::refuse(ApiRefusal::ApiUndecided),
+        };
+        let response = render(response, language, call);
+        let (path, status) = (problem::matched(&response), response.status().as_u16());
+        (self.answered)(path, status);
+        tracing::info!(call = %call.0, method = %method, path, status, "api");
+        response
+    }
+}

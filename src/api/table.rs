@@ -1,0 +1,256 @@
+//! CSV (RFC 4180), and lists that are sent while they are read.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use axum::body::{Body, Bytes};
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::agreements::{AgreementRequest, AgreementView};
+use super::input::wrong;
+use super::routes::{RouteRequest, RouteView};
+use crate::refusal::Detail;
+use crate::refusal::api::ApiRefusal;
+
+/// A body that is sent piece by piece, a few ahead of the client at most.
+pub(super) fn pieces() -> (mpsc::Sender<io::Result<Bytes>>, Body) {
+    let (sender, receiver) = mpsc::channel(2);
+    (sender, Body::new(Pieces(receiver)))
+}
+
+struct Pieces(mpsc::Receiver<io::Result<Bytes>>);
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<io::Result<http_body::Frame<Bytes>>>> {
+        self.0.poll_recv(context).map(|piece| piece.map(|piece| piece.map(http_body::Frame::data)))
+    }
+}
+
+/// Some items of a JSON list.
+pub(super) fn items(views: &[impl Serialize], first: bool, last: bool) -> io::Result<Vec<u8>> {
+    let mut piece = Vec::new();
+    if first {
+        piece.push(b'[');
+    }
+    for (at, view) in views.iter().enumerate() {
+        if !(first && at == 0) {
+            piece.push(b',');
+        }
+        serde_json::to_writer(&mut piece, view)?;
+    }
+    if last {
+        piece.push(b']');
+    }
+    Ok(piece)
+}
+
+/// A text that a spreadsheet would take for a formula has an apostrophe before it, which reading takes off again.
+fn cell(text: &str) -> String {
+    let begins = |text: &str| text.starts_with(['=', '+', '-', '@', '\t', '\r', '\'']);
+    if begins(text) { format!("'{text}") } else { text.to_owned() }
+}
+
+fn text(cell: &str) -> &str {
+    cell.strip_prefix('\'').unwrap_or(cell)
+}
+
+fn written(header: &[&str], first: bool, rows: impl Iterator<Item = Vec<String>>) -> io::Result<Vec<u8>> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    if first {
+        writer.write_record(header)?;
+    }
+    for row in rows {
+        writer.write_record(row.iter().map(|text| cell(text)))?;
+    }
+    writer.into_inner().map_err(|error| io::Error::other(error.to_string()))
+}
+
+const AGREEMENTS: [&str; 16] = [
+    "id",
+    "side",
+    "system",
+    "certificates",
+    "service",
+    "authority",
+    "environment",
+    "valid_from",
+    "valid_to",
+    "legal_basis",
+    "purpose",
+    "scope",
+    "state",
+    "decided_by",
+    "decided_at",
+    "reason",
+];
+
+/// Some agreements; the first with the names of the columns.
+pub(super) fn agreements(views: &[AgreementView], first: bool) -> io::Result<Vec<u8>> {
+    let row = |view: &AgreementView| {
+        vec![
+            view.id.to_string(),
+            view.side.to_owned(),
+            view.system.to_string(),
+            view.certificates.join(" "),
+            view.service.to_string(),
+            view.authority.clone(),
+            view.environment.clone(),
+            view.valid_from.to_string(),
+            view.valid_to.map(|at| at.to_string()).unwrap_or_default(),
+            view.legal_basis.clone(),
+            view.purpose.clone(),
+            if view.scope.is_empty() { String::new() } else { serde_json::json!(view.scope).to_string() },
+            view.state.to_owned(),
+            view.decided_by.clone().unwrap_or_default(),
+            view.decided_at.map(|at| at.to_string()).unwrap_or_default(),
+            view.reason.clone().unwrap_or_default(),
+        ]
+    };
+    written(&AGREEMENTS, first, views.iter().map(row))
+}
+
+const ROUTES: [&str; 12] = [
+    "id",
+    "service",
+    "environment",
+    "sender",
+    "receiver",
+    "valid_from",
+    "valid_to",
+    "system",
+    "address",
+    "entity_id",
+    "roots",
+    "signing_certificates",
+];
+
+/// Some routes; the first with the names of the columns.
+pub(super) fn routes(views: &[RouteView], first: bool) -> io::Result<Vec<u8>> {
+    let row = |view: &RouteView| {
+        vec![
+            view.id.to_string(),
+            view.service.to_string(),
+            view.environment.clone(),
+            view.sender.clone(),
+            view.receiver.clone(),
+            view.valid_from.clone(),
+            view.valid_to.clone().unwrap_or_default(),
+            view.system.to_string(),
+            view.address.clone(),
+            view.entity_id.clone(),
+            view.roots.clone(),
+            view.signing_certificates.clone().unwrap_or_default(),
+        ]
+    };
+    written(&ROUTES, first, views.iter().map(row))
+}
+
+/// One line of CSV, by the names of its columns. A cell that is empty is as one that is not there.
+pub(super) struct Row<'r> {
+    number: u64,
+    cells: BTreeMap<&'r str, &'r str>,
+}
+
+impl Row<'_> {
+    fn take(&mut self, name: &str) -> Option<String> {
+        self.cells.remove(name).map(text).filter(|cell| !cell.is_empty()).map(str::to_owned)
+    }
+
+    fn needed(&mut self, name: &str) -> Result<String, ApiRefusal> {
+        let number = self.number;
+        self.take(name).ok_or_else(|| wrong(&format!("{name}, {number}"), "den mangler", "it is missing"))
+    }
+
+    fn parsed<T: std::str::FromStr>(&mut self, name: &str) -> Result<T, ApiRefusal> {
+        let number = self.number;
+        self.needed(name)?.parse().map_err(|_| wrong(&format!("{name}, {number}"), "den kan ikke læses", "it cannot be read"))
+    }
+
+    fn id(&mut self) -> Result<Option<uuid::Uuid>, ApiRefusal> {
+        if self.cells.get("id").is_none_or(|cell| cell.is_empty()) { Ok(None) } else { self.parsed("id").map(Some) }
+    }
+
+    fn finish(self) -> Result<(), ApiRefusal> {
+        match self.cells.keys().next() {
+            None => Ok(()),
+            Some(_) => Err(wrong("1", "den første linje nævner en ukendt kolonne", "the first line names an unknown column")),
+        }
+    }
+}
+
+/// Reads CSV whose first line names the columns.
+pub(super) fn read<T>(bytes: &[u8], one: impl Fn(&mut Row<'_>) -> Result<T, ApiRefusal>) -> Result<Vec<T>, ApiRefusal> {
+    let unreadable = |error: &csv::Error| {
+        let line = error.position().map_or(1, csv::Position::line);
+        ApiRefusal::ApiBodyUnreadable { place: Detail::new(format!("linje {line}"), format!("line {line}")) }
+    };
+    let mut reader = csv::ReaderBuilder::new().from_reader(bytes);
+    let names = reader.headers().map_err(|error| unreadable(&error))?.clone();
+    let distinct: std::collections::BTreeSet<_> = names.iter().collect();
+    if distinct.len() != names.len() {
+        return Err(wrong("1", "to kolonner har samme navn", "two columns have one name"));
+    }
+    let mut found = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| unreadable(&error))?;
+        let number = record.position().map_or(0, csv::Position::line);
+        let mut row = Row { number, cells: names.iter().zip(record.iter()).collect() };
+        found.push(one(&mut row)?);
+        row.finish()?;
+        if found.len() > super::agreements::IMPORTED {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// A request for an agreement. What an export says of decisions is passed over: an import makes none.
+pub(super) fn request(row: &mut Row<'_>) -> Result<AgreementRequest, ApiRefusal> {
+    for decided in ["state", "decided_by", "decided_at"] {
+        row.take(decided);
+    }
+    let number = row.number;
+    let scope = row.take("scope").map(|text| serde_json::from_str(&text)).transpose();
+    Ok(AgreementRequest {
+        id: row.id()?,
+        side: row.needed("side")?,
+        system: row.parsed("system")?,
+        certificates: row.take("certificates").iter().flat_map(|cell| cell.split(' ')).map(str::to_owned).collect(),
+        service: row.parsed("service")?,
+        authority: row.needed("authority")?,
+        environment: row.needed("environment")?,
+        valid_from: row.needed("valid_from")?,
+        valid_to: row.take("valid_to"),
+        legal_basis: row.needed("legal_basis")?,
+        purpose: row.needed("purpose")?,
+        scope: scope.map_err(|_| wrong(&format!("scope, {number}"), "det er ikke JSON", "it is not JSON"))?.unwrap_or_default(),
+        reason: row.needed("reason")?,
+    })
+}
+
+/// A request for a route.
+pub(super) fn route(row: &mut Row<'_>) -> Result<RouteRequest, ApiRefusal> {
+    Ok(RouteRequest {
+        id: row.id()?,
+        service: row.parsed("service")?,
+        environment: row.needed("environment")?,
+        sender: row.needed("sender")?,
+        receiver: row.needed("receiver")?,
+        valid_from: row.needed("valid_from")?,
+        valid_to: row.take("valid_to"),
+        system: row.parsed("system")?,
+        address: row.needed("address")?,
+        entity_id: row.needed("entity_id")?,
+        roots: row.needed("roots")?,
+        signing_certificates: row.take("signing_certificates"),
+        reason: row.needed("reason")?,
+        replace: false,
+    })
+}

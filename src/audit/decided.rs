@@ -1,0 +1,108 @@
+//! What is written of a decision on an agreement, a route or a user.
+//!
+//! The decision stands in the store, with the name of whoever made it. Here stands that it was made: by which user, proven by
+//! which certificate, on what text. No field has room for a person's name or for words that somebody wrote: of the reason
+//! there is the digest alone.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::chain::{self, Entry, Event};
+use super::log::{self, Lines};
+use crate::agreements::Thumbprint;
+
+/// What was decided on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A service agreement.
+    Agreement,
+    /// A route.
+    Route,
+    /// A user.
+    User,
+}
+
+impl Subject {
+    /// The name in the store, in records and on screens.
+    pub fn name(self) -> &'static str {
+        match self {
+            Subject::Agreement => "agreement",
+            Subject::Route => "route",
+            Subject::User => "user",
+        }
+    }
+}
+
+impl std::str::FromStr for Subject {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::Agreement, Self::Route, Self::User].into_iter().find(|subject| subject.name() == text).ok_or(())
+    }
+}
+
+/// One decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decided {
+    /// The decision's id (UUID version 7). Should it stand in the log more than once, it was made once.
+    pub decision: Uuid,
+    /// When it was made.
+    pub decided_at: Timestamp,
+    /// What was decided on.
+    pub subject: Subject,
+    /// Its id.
+    pub id: Uuid,
+    /// The state before; none for what was not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Cow<'static, str>>,
+    /// The state after.
+    pub to: Cow<'static, str>,
+    /// The user who decided; none: whoever holds the store, at its command line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<Uuid>,
+    /// The role in which it was decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Cow<'static, str>>,
+    /// The certificate by which the user was proven.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Thumbprint>,
+    /// SHA-256 of the signature that the user's key made of the decision, in hexadecimal; none where TLS proved the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature_sha256: Option<String>,
+    /// SHA-256 of the text that was shown to whoever decided, in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shown_sha256: Option<String>,
+    /// SHA-256 of the reason given, in hexadecimal.
+    pub reason_sha256: String,
+}
+
+/// The decisions in a log, each once, in the order in which it was written; and how often each stands in it.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn decisions(dir: &Path) -> std::io::Result<Vec<(Decided, u64)>> {
+    let mut found: Vec<(Decided, u64)> = Vec::new();
+    let mut places: BTreeMap<Uuid, usize> = BTreeMap::new();
+    for (_, path) in log::segments(dir)? {
+        let mut lines = Lines::open(&path)?;
+        while let Some(line) = lines.read()? {
+            let entry = chain::split(line).and_then(|(_, entry)| serde_json::from_slice::<Entry>(entry).ok());
+            let Some(Event::Decided(decided)) = entry.map(|entry| entry.event) else { continue };
+            match places.get(&decided.decision).and_then(|at| found.get_mut(*at)) {
+                Some((_, times)) => *times += 1,
+                None => {
+                    places.insert(decided.decision, found.len());
+                    found.push((*decided, 1));
+                }
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,279 @@
+//! `hjemmel user`: who may operate agreements and routes, by certificate and role.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::person::PersonError;
+use super::place::{Place, PlaceError, one_line, with_store};
+use crate::clock::Clock;
+use crate::decisions::statement::Signer;
+use crate::decisions::{Because, By, DecideError, user};
+use crate::id::cvr::Cvr;
+use crate::signature::credentials::{Credentials, CredentialsError, certificates_from_pem_file};
+use crate::signature::key::{Certificate, KeyError};
+use crate::store::{Access, StoreError, value::to_microsecond};
+use crate::users::rights::Role;
+use crate::users::store::UserError;
+use crate::users::{Kind, NoUser, User};
+
+/// Users: the persons and systems who decide on agreements and routes, over the API or at this command line.
+///
+/// Each is known by its certificates. Roles say what it may do, the CVR number whose agreements and routes it sees. A user is
+/// ended and another added, never altered. Whoever holds the store may add the first; that is recorded as such in the audit's
+/// chain, as is every decision.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hjemmel user add --name \"A. Jensen\" --role signatory --cvr 11111111 \\
+    --certificate jensen.pem --reason \"case 7\" --config hjemmel.toml
+  hjemmel user add --name \"Drift\" --role operator --certificate drift.pem \\
+    --reason \"first operator\" --config hjemmel.toml
+  hjemmel user end ID --reason \"has left\" --config hjemmel.toml
+
+Roles: operator, operator-read-only; supplier-administrator (of a company);
+system-owner, system-responsible, system-administrator,
+infrastructure-responsible, sortiment-administrator, signatory, auditor (of an
+authority). What each may do stands in docs/clients/api.md.")]
+pub struct Args {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Add a user
+    Add(Box<Add>),
+    /// List users: roles, whom they act for, and until when
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one user
+    Show {
+        /// The user's id
+        id: Uuid,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a user from now on; what it decided stays
+    End {
+        /// The user's id
+        id: Uuid,
+        #[command(flatten)]
+        decide: Decide,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Add {
+    /// What it is called
+    #[arg(long, value_parser = one_line)]
+    name: String,
+    /// Whether it is a person or a system; only a person can request and approve
+    #[arg(long, default_value = "person", value_parser = |text: &str| text.parse::<Kind>())]
+    kind: Kind,
+    /// A role; may be given again
+    #[arg(long, value_name = "ROLE", required = true)]
+    role: Vec<Role>,
+    /// The CVR number of the authority or the company that it acts for; none for operators
+    #[arg(long, value_name = "CVR")]
+    cvr: Option<Cvr>,
+    /// A service that its roles are for, by UUID or with --config by name; may be given again; left out: all
+    #[arg(long, value_name = "NAME|UUID")]
+    service: Vec<String>,
+    /// A PEM file with a certificate of its own, which stays its own; may be given again
+    #[arg(long, value_name = "FILE", required = true)]
+    certificate: Vec<PathBuf>,
+    /// The first instant at which it may do anything; now unless given
+    #[arg(long, value_name = "INSTANT")]
+    from: Option<Timestamp>,
+    /// The first instant at which it no longer may; left out: no end
+    #[arg(long, value_name = "INSTANT")]
+    to: Option<Timestamp>,
+    /// The user's id; a new one unless given
+    #[arg(long)]
+    id: Option<Uuid>,
+    #[command(flatten)]
+    decide: Decide,
+}
+
+/// Why, and by whom.
+#[derive(Debug, clap::Args)]
+struct Decide {
+    /// Why, in a sentence
+    #[arg(long, value_name = "TEXT", value_parser = one_line)]
+    reason: String,
+    /// The certificate (PEM) of the operator who decides; left out: whoever holds the store
+    #[arg(long, value_name = "FILE", requires = "signed_key")]
+    signed_certificate: Option<PathBuf>,
+    /// Its key (PEM), which signs the decision
+    #[arg(long, value_name = "FILE", requires = "signed_certificate")]
+    signed_key: Option<PathBuf>,
+}
+
+impl Decide {
+    fn signer(&self) -> Result<Option<Signer>, CommandError> {
+        let (Some(certificate), Some(key)) = (&self.signed_certificate, &self.signed_key) else { return Ok(None) };
+        let credentials = Credentials::from_pem_files(certificate, key).map_err(PersonError::from)?;
+        Ok(Some(Signer::new(&credentials).map_err(PersonError::from)?))
+    }
+}
+
+/// Why the command did not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// It is not known where the store is.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// The store did not do as asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no such user, or it cannot be so.
+    #[error(transparent)]
+    User(#[from] UserError),
+    /// Its parts do not fit each other.
+    #[error("{0}")]
+    NoUser(#[from] NoUser),
+    /// A file with its certificates.
+    #[error("--certificate: {0}")]
+    File(#[from] CredentialsError),
+    /// A certificate.
+    #[error("--certificate: {0}")]
+    Certificate(#[from] KeyError),
+    /// Who decides.
+    #[error(transparent)]
+    Person(#[from] PersonError),
+    /// It may not be decided.
+    #[error(transparent)]
+    Decide(#[from] DecideError),
+    /// The output cannot be written.
+    #[error("the output cannot be written: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Runs the command, and writes what it has to say to `out`.
+///
+/// # Errors
+/// [`CommandError`]; nothing was changed then.
+pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), CommandError> {
+    let now = clock.now();
+    let settings = args.place.settings(now)?;
+    match args.command {
+        Command::Add(add) => {
+            let services = add.service.iter().map(|named| args.place.service(named, now)).collect::<Result<_, _>>()?;
+            let mut certificates = Vec::new();
+            for file in &add.certificate {
+                for der in certificates_from_pem_file(file)?.iter().take(1) {
+                    certificates.push(Certificate::from_der(der)?);
+                }
+            }
+            let user = User {
+                id: add.id.unwrap_or_else(Uuid::new_v4),
+                name: add.name,
+                kind: add.kind,
+                party: add.cvr,
+                roles: add.role,
+                services,
+                certificates: certificates.iter().map(|certificate| (*certificate.thumbprint()).into()).collect(),
+                valid_from: to_microsecond(add.from.unwrap_or(now)),
+                valid_to: add.to.map(to_microsecond),
+            };
+            let user = user.sound()?;
+            let (signer, because) = (add.decide.signer()?, Because::new(add.decide.reason, now));
+            with_store::<_, CommandError>(&settings, Access::Make, async |store| {
+                Ok(user::add(store, signer.as_ref().map(By::Key), &user, &certificates, &because).await?)
+            })
+            .await?;
+            writeln!(out, "added user {}", user.id)?;
+            one(&user, out)?;
+        }
+        Command::List { json } => {
+            let users = with_store::<_, CommandError>(&settings, Access::Look, async |store| Ok(store.users().await?)).await?;
+            if json {
+                as_json(&users.iter().map(Shown::of).collect::<Vec<_>>(), out)?;
+            } else if users.is_empty() {
+                writeln!(out, "There are no users. Add one with `hjemmel user add`.")?;
+            }
+            for user in users.iter().filter(|_| !json) {
+                let roles: Vec<_> = user.roles.iter().map(|role| role.name()).collect();
+                let party = user.party.map_or("-".to_owned(), |cvr| cvr.to_string());
+                let ended = if user.holds(now) { "" } else { "  (does not hold now)" };
+                writeln!(out, "{}  {:6}  {party:8}  {}  {}{ended}", user.id, user.kind, roles.join(", "), user.name)?;
+            }
+        }
+        Command::Show { id, json } => {
+            let user = with_store::<_, CommandError>(&settings, Access::Look, async |store| Ok(store.user(id).await?)).await?;
+            if json { as_json(&Shown::of(&user), out)? } else { one(&user, out)? }
+        }
+        Command::End { id, decide } => {
+            let (signer, because) = (decide.signer()?, Because::new(decide.reason, now));
+            let ended =
+                async |store: &crate::agreements::Store| Ok(user::end(store, signer.as_ref().map(By::Key), id, &because).await?);
+            let user = with_store::<_, CommandError>(&settings, Access::Change, ended).await?;
+            writeln!(out, "user {} ended at {}; the gateway takes none of its certificates any more", user.id, because.at)?;
+        }
+    }
+    Ok(())
+}
+
+fn one(user: &User, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "id            {}", user.id)?;
+    writeln!(out, "name          {}", user.name)?;
+    writeln!(out, "kind          {}", user.kind)?;
+    for role in &user.roles {
+        writeln!(out, "role          {role}")?;
+    }
+    writeln!(out, "acts for      {}", user.party.map_or("the gateway's operators".to_owned(), |cvr| cvr.to_string()))?;
+    match user.services.as_slice() {
+        [] => writeln!(out, "services      all")?,
+        services => services.iter().try_for_each(|service| writeln!(out, "service       {service}"))?,
+    }
+    for certificate in &user.certificates {
+        writeln!(out, "certificate   {certificate} (SHA-256)")?;
+    }
+    writeln!(out, "from          {}", user.valid_from)?;
+    writeln!(out, "to            {}", user.valid_to.map_or("no end".to_owned(), |to| format!("{to} (not included)")))
+}
+
+/// A user for a program.
+#[derive(Serialize)]
+struct Shown<'a> {
+    id: Uuid,
+    name: &'a str,
+    kind: &'static str,
+    cvr: Option<String>,
+    roles: Vec<&'static str>,
+    services: &'a [Uuid],
+    certificates: Vec<String>,
+    valid_from: Timestamp,
+    valid_to: Option<Timestamp>,
+}
+
+impl<'a> Shown<'a> {
+    fn of(user: &'a User) -> Self {
+        Self {
+            id: user.id,
+            name: &user.name,
+            kind: user.kind.name(),
+            cvr: user.party.map(|cvr| cvr.to_string()),
+            roles: user.roles.iter().map(|role| role.name()).collect(),
+            services: &user.services,
+            certificates: user.certificates.iter().map(ToString::to_string).collect(),
+            valid_from: user.valid_from,
+            valid_to: user.valid_to,
+        }
+    }
+}
+
+fn as_json(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)
+}

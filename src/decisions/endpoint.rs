@@ -1,0 +1,106 @@
+//! Where a route may not lead: back into the gateway's own machine, or to what only this machine's network has.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::{
+    agreements::route::Address,
+    refusal::{Detail, api::ApiRefusal},
+};
+
+/// How long a name may take to be looked up.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Refuses an address on the machine itself (`own`: the gateway's other listeners), on the link, or that is nobody's. A name is
+/// looked up, and each of its addresses judged; one that is not known yet is let through, for routes are agreed before systems
+/// stand.
+///
+/// # Errors
+/// [`ApiRefusal::ApiAddressRefused`].
+pub async fn may_lead_to(address: &Address, own: &[SocketAddr]) -> Result<(), ApiRefusal> {
+    let uri = address.uri();
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
+    let port = uri.port_u16().unwrap_or(443);
+    let refused = |(da, en): (&str, &str)| ApiRefusal::ApiAddressRefused { what: Detail::new(da, en) };
+    let lower = host.to_ascii_lowercase();
+    if lower == "localhost" || lower.ends_with(".localhost") {
+        return Err(refused(ITSELF));
+    }
+    let addresses: Vec<IpAddr> = match host.parse() {
+        Ok(ip) => vec![ip],
+        Err(_) => match tokio::time::timeout(PATIENCE, tokio::net::lookup_host((host, port))).await {
+            Ok(Ok(found)) => found.map(|found| found.ip()).collect(),
+            Ok(Err(_)) | Err(_) => Vec::new(),
+        },
+    };
+    for ip in addresses {
+        if let Some(why) = closed(ip) {
+            return Err(refused(why));
+        }
+        if own.contains(&SocketAddr::new(ip.to_canonical(), port)) {
+            return Err(refused(ITSELF));
+        }
+    }
+    Ok(())
+}
+
+const ITSELF: (&str, &str) = ("adressen er på gatewayens egen maskine", "the address is on the gateway's own machine");
+
+/// Why an address is none that a receiver has.
+fn closed(ip: IpAddr) -> Option<(&'static str, &'static str)> {
+    let ip = ip.to_canonical();
+    let link_local = match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    match ip {
+        ip if ip.is_loopback() => Some(ITSELF),
+        ip if ip.is_unspecified() => Some(ITSELF),
+        _ if link_local => Some(("adressen gælder kun på det lokale net (link-local)", "the address is link-local")),
+        ip if ip.is_multicast() => Some(("adressen er en multicast-adresse", "the address is a multicast address")),
+        IpAddr::V4(ip) if ip.is_broadcast() || ip.octets().first() == Some(&0) => {
+            Some(("adressen er ikke en maskines adresse", "the address is not a machine's address"))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn led(address: &str) -> bool {
+        may_lead_to(&address.parse().unwrap(), &["10.1.2.3:9464".parse().unwrap()]).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_route_leads_neither_to_this_machine_nor_to_its_link_however_the_address_is_spelt() {
+        for address in [
+            "https://127.0.0.1/a",
+            "https://127.8.7.6:8443/a",
+            "https://localhost/a",
+            "https://LOCALHOST.:444/a",
+            "https://x.localhost/a",
+            "https://[::1]/a",
+            "https://[::ffff:127.0.0.1]/a",
+            "https://0.0.0.0/a",
+            "https://0.1.2.3/a",
+            "https://[::]/a",
+            "https://169.254.169.254/latest",
+            "https://[fe80::1]/a",
+            "https://224.0.0.1/a",
+            "https://255.255.255.255/a",
+            "https://10.1.2.3:9464/a",
+            "https://[::ffff:10.1.2.3]:9464/a",
+        ] {
+            assert!(!led(address).await, "{address}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_receivers_address_is_taken_also_on_an_internal_network() {
+        for address in ["https://10.1.2.3/a", "https://192.0.2.7:8443/a", "https://[2001:db8::1]/a"] {
+            assert!(led(address).await, "{address}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Decisions on agreements, routes and users: what the API and the command line both do.
+//!
+//! Each checks that the user may ([`crate::users::rights`]) and that what is decided on is as it was shown ([`shown`]), and is
+//! written in one transaction with the proof of who made it ([`record`]). A serving node then puts it in its audit chain
+//! ([`outbox`]).
+
+pub mod agreement;
+pub mod endpoint;
+pub mod outbox;
+pub mod record;
+pub mod route;
+pub mod shown;
+pub mod statement;
+pub mod user;
+
+use jiff::Timestamp;
+
+use crate::{
+    agreements::{AgreementError, Store, route::store::RouteError},
+    refusal::api::ApiRefusal,
+    store::{GaveWay, StoreError, value::to_microsecond},
+    users::{
+        Actor,
+        store::{ActorError, UserError},
+    },
+};
+use record::What;
+use statement::{SignError, Signer};
+
+/// Why something was not decided. Nothing was written, unless it says so.
+#[derive(Debug, thiserror::Error)]
+pub enum DecideError {
+    /// It may not be.
+    #[error(transparent)]
+    Refused(#[from] ApiRefusal),
+    /// The store did not do as asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The key and certificate of whoever decides.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The agreements cannot be so.
+    #[error(transparent)]
+    Agreement(AgreementError),
+    /// The routes cannot be so.
+    #[error(transparent)]
+    Route(RouteError),
+    /// The user cannot be so.
+    #[error(transparent)]
+    User(UserError),
+}
+
+impl From<ActorError> for DecideError {
+    fn from(error: ActorError) -> Self {
+        match error {
+            ActorError::Refused(refusal) => Self::Refused(refusal),
+            ActorError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<AgreementError> for DecideError {
+    fn from(error: AgreementError) -> Self {
+        match error {
+            AgreementError::Store(error) => Self::Store(error),
+            error => Self::Agreement(error),
+        }
+    }
+}
+
+impl GaveWay for DecideError {
+    fn gave_way(&self) -> bool {
+        matches!(self, DecideError::Store(error) if error.gave_way())
+    }
+}
+
+impl From<RouteError> for DecideError {
+    fn from(error: RouteError) -> Self {
+        match error {
+            RouteError::Store(error) => Self::Store(error),
+            error => Self::Route(error),
+        }
+    }
+}
+
+impl From<UserError> for DecideError {
+    fn from(error: UserError) -> Self {
+        match error {
+            UserError::Store(error) => Self::Store(error),
+            error => Self::User(error),
+        }
+    }
+}
+
+/// Why, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Because {
+    /// Why, in a sentence. It stands in the store; the audit's chain has its digest.
+    pub reason: String,
+    /// When, to the microsecond, as the store keeps it.
+    pub at: Timestamp,
+}
+
+impl Because {
+    /// Why, now.
+    pub fn new(reason: String, now: Timestamp) -> Self {
+        Self { reason, at: to_microsecond(now) }
+    }
+}
+
+/// By whom something is decided.
+#[derive(Clone, Copy)]
+pub enum By<'a> {
+    /// A user whom TLS has proven.
+    User(&'a Actor),
+    /// The user to whom this key belongs: it signs what is decided.
+    Key(&'a Signer),
+}
+
+impl By<'_> {
+    /// The user who decides `what`.
+    async fn of(self, store: &Store, what: &What, because: &Because) -> Result<Actor, DecideError> {
+        match self {
+            By::User(actor) => Ok(actor.clone()),
+            By::Key(signer) => signer.sign(store, what, because).await,
+        }
+    }
+
+    /// The user, where nothing is decided yet.
+    async fn who(self, store: &Store, now: Timestamp) -> Result<Actor, DecideError> {
+        match self {
+            By::User(actor) => Ok(actor.clone()),
+            By::Key(signer) => Ok(store.actor(signer.thumbprint(), None, now).await?),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What a person signs at the command line: a decision, word for word, so that the signature is of nothing else.
+
+use jiff::Timestamp;
+
+use super::{Because, DecideError, record::What};
+use crate::{
+    agreements::{Store, Thumbprint},
+    signature::{
+        algorithms::SignatureAlgorithm,
+        base64,
+        credentials::Credentials,
+        key::{Certificate, KeyError, SigningKey},
+    },
+    users::Actor,
+};
+
+/// Why a person's key and certificate cannot sign.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    /// The key or the certificate.
+    #[error("--certificate and --key cannot sign: {0}")]
+    Key(#[from] KeyError),
+    /// They are not a pair.
+    #[error("the key of --key does not belong to the certificate of --certificate; name the pair")]
+    NotAPair,
+    /// The certificate's time.
+    #[error("the certificate of --certificate holds from {from} to {to}, and not now; use one that does")]
+    NotValid {
+        /// From.
+        from: Timestamp,
+        /// To.
+        to: Timestamp,
+    },
+}
+
+/// A person's key and its certificate.
+pub struct Signer {
+    certificate: Certificate,
+    key: SigningKey,
+}
+
+impl Signer {
+    /// Takes a pair.
+    ///
+    /// # Errors
+    /// A key that cannot sign, or one of another certificate.
+    pub fn new(credentials: &Credentials) -> Result<Self, SignError> {
+        let certificate = Certificate::from_der(credentials.leaf())?;
+        let key = SigningKey::from_der(credentials.key())?;
+        if key.belongs_to(&certificate) { Ok(Self { certificate, key }) } else { Err(SignError::NotAPair) }
+    }
+
+    /// The certificate's thumbprint.
+    pub(super) fn thumbprint(&self) -> Thumbprint {
+        Thumbprint::from(*self.certificate.thumbprint())
+    }
+
+    /// Signs a decision, and gives the user to whom the certificate belongs.
+    ///
+    /// # Errors
+    /// [`SignError`].
+    pub async fn sign(&self, store: &Store, what: &What, because: &Because) -> Result<Actor, DecideError> {
+        if !self.certificate.valid_at(because.at) {
+            let (from, to) = (self.certificate.not_before(), self.certificate.not_after());
+            return Err(SignError::NotValid { from, to }.into());
+        }
+        let certificate = self.thumbprint();
+        let signature = self.key.sign(text(certificate, what, because).as_bytes()).map_err(SignError::from)?;
+        Ok(store.actor(certificate, Some(base64::encode(&signature)), because.at).await?)
+    }
+}
+
+/// The statement, as it is signed.
+pub fn text(certificate: Thumbprint, what: &What, because: &Because) -> String {
+    let none = "-".to_owned();
+    format!(
+        "hjemmel decision v1\n{} {}\nfrom {}\nto {}\nshown {}\nreason {}\nat {}\nby {certificate}\n",
+        what.subject.name(),
+        what.id,
+        what.from.as_ref().unwrap_or(&none),
+        what.to,
+        what.shown.as_ref().unwrap_or(&none),
+        because.reason,
+        because.at,
+    )
+}
+
+/// Whether `signature` (base64) is that certificate's of this decision.
+pub fn is_signed(certificate: &Certificate, signature: &str, what: &What, because: &Because) -> bool {
+    let own = Thumbprint::from(*certificate.thumbprint());
+    let key = certificate.key();
+    let statement = text(own, what, because);
+    let signature = base64::decode(signature);
+    signature.is_some_and(|signature| key.verifies(SignatureAlgorithm::RsaSha256, statement.as_bytes(), &signature))
+}

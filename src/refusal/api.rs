@@ -1,0 +1,154 @@
+//! What `/api/v1` refuses, as problems (RFC 9457) and on the command line.
+
+use super::{Detail, Entry, Table, refusals};
+
+refusals! { []
+    /// Every refusal of the API. None of them has changed anything.
+    pub enum ApiRefusal;
+
+    == "The API";
+
+    /// Nothing is at this path.
+    ApiPathUnknown, Caller, AfterChange, Administrator, http 404,
+        da: "Der er intet på denne adresse.", "Find adressen i /openapi.json.",
+        en: "There is nothing at this address.", "Find the address in /openapi.json.";
+    /// The path is there, but not with this method.
+    ApiMethodNotAllowed, Caller, AfterChange, Administrator, http 405,
+        da: "HTTP-metoden kan ikke bruges på denne adresse.", "Brug en af de metoder, som svarets felt Allow nævner.",
+        en: "The HTTP method cannot be used at this address.", "Use one of the methods that the answer's Allow field names.";
+    /// There is none with this id, or it is another's: the two are not told apart.
+    ApiNotFound { what: Detail = Detail::new("serviceaftale", "service agreement") }, Caller, AfterChange, Administrator, http 404,
+        da: "Der er ingen {what} med dette id, som brugeren har adgang til.", "Kontrollér id'et, og at brugeren hører til den rette myndighed eller leverandør.",
+        en: "There is no {what} with this id that the user may see.", "Check the id, and that the user belongs to the right authority or supplier.";
+    /// The certificate that TLS accepted no longer holds.
+    ApiCertificateRefused { what: Detail = Detail::new("det er spærret", "it is revoked") }, Caller, AfterChange, Administrator, http 403,
+        da: "Klientcertifikatet kan ikke bruges: {what}.", "Brug et certifikat, der gælder; driften tilknytter det brugeren.",
+        en: "The client certificate cannot be used: {what}.", "Use a certificate that holds; the operators add it to the user.";
+    /// The certificate belongs to no user.
+    ApiUserUnknown, Caller, AfterChange, Administrator, http 403,
+        da: "Klientcertifikatet hører ikke til nogen bruger.", "Bed gatewayens drift om at oprette brugeren med certifikatet.",
+        en: "The client certificate belongs to no user.", "Ask the gateway's operators to add the user with the certificate.";
+    /// The user's time is over, or has not begun.
+    ApiUserNotActive, Caller, AfterChange, Administrator, http 403,
+        da: "Brugeren er afsluttet eller gælder ikke endnu.", "Bed gatewayens drift om at oprette brugeren på ny, hvis adgangen skal bestå.",
+        en: "The user has ended, or does not hold yet.", "Ask the gateway's operators to add the user anew if access is to go on.";
+    /// None of the user's roles may do it.
+    ApiNotAllowed { action: Detail = Detail::new("godkende serviceaftaler", "approve service agreements") }, Caller, AfterChange, Administrator, http 403,
+        da: "Brugerens roller giver ikke ret til at {action}.", "Få en bruger med en rolle, der må det, til at gøre det; /api/v1/whoami viser rollerne.",
+        en: "The user's roles give no right to {action}.", "Have it done by a user in a role that may; /api/v1/whoami shows the roles.";
+    /// A system tried what takes a person.
+    ApiPersonRequired { action: Detail = Detail::new("godkende serviceaftaler", "approve service agreements") }, Caller, AfterChange, Administrator, http 403,
+        da: "Brugeren er et system, og kun en person kan {action}.", "Lad en person gøre det med sit eget certifikat.",
+        en: "The user is a system, and only a person can {action}.", "Have a person do it with a certificate of their own.";
+    /// It would be done for an authority or a service that the user does not act for.
+    ApiOtherParty, Caller, AfterChange, Administrator, http 403,
+        da: "Brugeren handler ikke for denne myndighed og denne service.", "Angiv brugerens egen myndighed og en service, som brugerens rolle omfatter.",
+        en: "The user does not act for this authority and this service.", "Name the user's own authority, and a service that the user's role covers.";
+    /// Who created it cannot approve it.
+    ApiCreatorApproves, Caller, AfterChange, Administrator, http 403,
+        da: "Den, der har oprettet anmodningen, kan ikke selv godkende den.", "Få en anden person til at godkende.",
+        en: "Whoever created the request cannot approve it.", "Have another person approve it.";
+    /// No authenticated person stands behind the request.
+    ApiCreatorUnknown, Caller, AfterChange, Administrator, http 409,
+        da: "Der står ingen kendt person bag anmodningen, og en godkendelse kræver to.", "Anmod om aftalen på ny som person, og træk denne anmodning tilbage.",
+        en: "No known person stands behind the request, and an approval takes two.", "Request the agreement anew as a person, and withdraw this request.";
+    /// A suspension by somebody who stands above.
+    ApiSuspendedAbove, Caller, AfterChange, Administrator, http 403,
+        da: "Aftalen er suspenderet af en, der står over brugeren.", "Få den, der suspenderede, eller en over denne til at genoptage aftalen.",
+        en: "The agreement was suspended by somebody who stands above the user.", "Have it resumed by whoever suspended it, or by one who stands above.";
+    /// A change without If-Match.
+    ApiPreconditionMissing, Caller, AfterChange, Administrator, http 428,
+        da: "Ændringen har intet If-Match-felt.", "Hent det, der skal ændres, og send dets ETag i If-Match.",
+        en: "The change has no If-Match field.", "Get what is to be changed, and send its ETag in If-Match.";
+    /// It is not what it was.
+    ApiPreconditionFailed, Caller, AfterChange, Administrator, http 412,
+        da: "Det, der skal ændres, er ændret, siden det blev hentet.", "Hent det igen, se på det, og beslut på ny.",
+        en: "What is to be changed has changed since it was read.", "Get it again, look at it, and decide anew.";
+    /// The digest is not of the text that is shown.
+    ApiShownDiffers, Caller, AfterChange, Administrator, http 409,
+        da: "Fingeraftrykket i shown er ikke af den tekst, som aftalen nu viser.", "Hent aftalen, vis feltet text for den, der beslutter, og send text_sha256 i shown.",
+        en: "The digest in shown is not of the text that the agreement now shows.", "Get the agreement, show the field text to whoever decides, and send text_sha256 in shown.";
+    /// Not from this state.
+    ApiTransition { from: Detail = Detail::name("OPSAGT"), to: Detail = Detail::name("GODKENDT") }, Caller, AfterChange, Administrator, http 409,
+        da: "Aftalen er {from} og kan ikke blive {to}.", "Anmod om en ny aftale, eller vælg en beslutning, som tilstanden tillader.",
+        en: "The agreement is {from} and cannot become {to}.", "Request a new agreement, or choose a decision that the state allows.";
+    /// It contradicts what is there.
+    ApiConflict { what: Detail = Detail::new("id'et er i brug", "the id is in use") }, Caller, AfterChange, Administrator, http 409,
+        da: "Ændringen strider mod det, der er der: {what}.", "Ret ændringen, eller ret først det, der er i vejen.",
+        en: "The change contradicts what is there: {what}.", "Correct the change, or first what is in its way.";
+    /// The same key with another request.
+    ApiKeyReused, Caller, AfterChange, Administrator, http 422,
+        da: "Idempotency-Key er brugt før til en anden forespørgsel.", "Brug en ny nøgle til hver forespørgsel, og den samme kun, når den samme sendes igen.",
+        en: "The Idempotency-Key was used before for another request.", "Use a new key for each request, and the same only to send the same again.";
+    /// The first request with this key has no answer yet.
+    ApiKeyPending, Caller, Later, Administrator, http 409, after 2,
+        da: "Den første forespørgsel med denne Idempotency-Key er ikke besvaret endnu.", "Prøv igen om lidt; bliver den aldrig besvaret, så se efter, om den er udført, og brug en ny nøgle.",
+        en: "The first request with this Idempotency-Key has not been answered yet.", "Try again shortly; if it never is, look whether it was carried out, and use a new key.";
+    /// A key that is none.
+    ApiKeyInvalid, Caller, AfterChange, Administrator, http 400,
+        da: "Idempotency-Key er ikke 1 til 64 tegn af A-Z, a-z, 0-9, - og _.", "Brug fx en UUID.",
+        en: "The Idempotency-Key is not 1 to 64 of A-Z, a-z, 0-9, - and _.", "Use a UUID, say.";
+    /// A cursor of another list, or made up.
+    ApiCursorInvalid, Caller, AfterChange, Administrator, http 400,
+        da: "Markøren i after hører ikke til denne liste med disse filtre.", "Brug next fra den forrige side uændret, eller begynd forfra uden after.",
+        en: "The cursor in after is not of this list with these filters.", "Use next from the page before as it is, or begin anew without after.";
+    /// A parameter of the query.
+    ApiQueryInvalid { parameter: String = "limit".into(), what: Detail = Detail::new("skal være 1 til 200", "must be 1 to 200") }, Caller, AfterChange, Administrator, http 400,
+        da: "Parameteren {parameter} kan ikke bruges: {what}.", "Ret den efter /openapi.json.",
+        en: "The parameter {parameter} cannot be used: {what}.", "Correct it by /openapi.json.";
+    /// A header field.
+    ApiHeaderInvalid { field: String = "If-Match".into() }, Caller, AfterChange, Administrator, http 400,
+        da: "Feltet {field} kan ikke læses.", "Ret det efter /openapi.json.",
+        en: "The field {field} cannot be read.", "Correct it by /openapi.json.";
+    /// A body that is no JSON, or CSV.
+    ApiBodyUnreadable { place: Detail = Detail::new("linje 1, tegn 2", "line 1, column 2") }, Caller, AfterChange, Administrator, http 400,
+        da: "Indholdet kan ikke læses ({place}).", "Send gyldig JSON eller CSV i UTF-8.",
+        en: "The body cannot be read ({place}).", "Send valid JSON or CSV in UTF-8.";
+    /// A field of the body.
+    ApiFieldInvalid { field: String = "valid_to".into(), what: Detail = Detail::new("er ikke efter valid_from", "is not after valid_from") }, Caller, AfterChange, Administrator, http 422,
+        da: "Feltet {field} kan ikke bruges: {what}.", "Ret det efter /openapi.json.",
+        en: "The field {field} cannot be used: {what}.", "Correct it by /openapi.json.";
+    /// A body of another kind.
+    ApiMediaType { expected: Detail = Detail::name("application/json") }, Caller, AfterChange, Administrator, http 415,
+        da: "Indholdets Content-Type er ikke {expected}.", "Send indholdet som {expected} uden Content-Encoding.",
+        en: "The body's Content-Type is not {expected}.", "Send the body as {expected} without Content-Encoding.";
+    /// A body beyond the limit.
+    ApiBodyTooLarge { limit: usize = 1_048_576 }, Caller, AfterChange, Administrator, http 413,
+        da: "Indholdet er større end {limit} byte.", "Del det op i flere forespørgsler.",
+        en: "The body is larger than {limit} bytes.", "Divide it into several requests.";
+    /// A body that did not arrive whole, or in time.
+    ApiBodyIncomplete, Caller, Later, Administrator, http 408,
+        da: "Hele indholdet nåede ikke frem i tide.", "Send forespørgslen igen.",
+        en: "The body did not arrive whole and in time.", "Send the request again.";
+    /// An address that leads into the gateway's own machine or network.
+    ApiAddressRefused { what: Detail = Detail::new("adressen er på maskinen selv", "the address is on the machine itself") }, Caller, AfterChange, Administrator, http 422,
+        da: "Modtagerens adresse kan ikke bruges: {what}.", "Angiv en https-adresse, som modtageren har på nettet.",
+        en: "The receiver's address cannot be used: {what}.", "Give an https address that the receiver has on the network.";
+    /// The store does not answer.
+    ApiUnavailable, Gateway, Later, Operations, http 503, after 5,
+        da: "Lageret svarer ikke i øjeblikket.", "Prøv igen om lidt.",
+        en: "The store does not answer just now.", "Try again shortly.";
+    /// Nobody knows whether the change was kept.
+    ApiUndecided, Gateway, Later, Operations, http 503, after 5,
+        da: "Det er ikke til at vide, om ændringen blev gemt.", "Hent det, der skulle ændres, og se efter, før der sendes igen.",
+        en: "It cannot be known whether the change was kept.", "Get what was to be changed, and look, before it is sent again.";
+    /// A fault of the gateway's own.
+    ApiInternal, Gateway, Later, Operations, http 500,
+        da: "Der er sket en intern fejl i gatewayen.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys instance.",
+        en: "An internal error occurred in the gateway.", "Try again; if the error persists, contact the gateway's operators and give instance.";
+}
+
+impl Table for ApiRefusal {
+    fn row(&self) -> Entry {
+        self.entry()
+    }
+}
+
+impl std::fmt::Display for ApiRefusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let entry = self.entry();
+        write!(f, "{}: {} {}", entry.code, entry.en.what, entry.en.remedy)
+    }
+}
+
+impl std::error::Error for ApiRefusal {}

@@ -1,0 +1,209 @@
+//! Who operates the gateway's agreements and routes: persons and systems, each known by its certificates.
+//!
+//! [`rights`] says who may do what, [`store`] what is kept of a user, and [`Actor`] is a user whose certificate has been
+//! proven: nothing is decided without one, but for what the holder of the store does to begin with.
+
+pub mod keys;
+pub mod rights;
+pub mod store;
+
+use std::{fmt, str::FromStr};
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::{agreements::Thumbprint, id::cvr::Cvr, refusal::api::ApiRefusal};
+use rights::{Action, Role, Side};
+
+/// A person, or a system that acts by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A person.
+    Person,
+    /// A system.
+    System,
+}
+
+impl Kind {
+    /// The name in the store and on screens.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Person => "person",
+            Kind::System => "system",
+        }
+    }
+}
+
+impl FromStr for Kind {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "person" => Ok(Kind::Person),
+            "system" => Ok(Kind::System),
+            _ => Err("a user is a person or a system"),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Its identity: the audit's chain has this, and never the name.
+    pub id: Uuid,
+    /// What it is called.
+    pub name: String,
+    /// A person or a system.
+    pub kind: Kind,
+    /// The authority or the company that it acts for; none for the gateway's operators.
+    pub party: Option<Cvr>,
+    /// Its roles, at least one, all of one [`Side`].
+    pub roles: Vec<Role>,
+    /// The services that its roles are for. Empty: all.
+    pub services: Vec<Uuid>,
+    /// Its certificates, several while one replaces another.
+    pub certificates: Vec<Thumbprint>,
+    /// The first instant at which it may do anything.
+    pub valid_from: Timestamp,
+    /// The first instant at which it no longer may; none if it has no end.
+    pub valid_to: Option<Timestamp>,
+}
+
+/// What keeps a user from being one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NoUser(&'static str);
+
+impl User {
+    /// The longest name, in bytes.
+    pub const LONGEST_NAME: usize = 200;
+
+    /// Checks what its parts must be to each other.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn sound(self) -> Result<Self, NoUser> {
+        let side = self.side().ok_or(NoUser("a user has at least one role"))?;
+        let name_fits = (1..=Self::LONGEST_NAME).contains(&self.name.trim().len()) && !self.name.chars().any(char::is_control);
+        match () {
+            () if !name_fits => Err(NoUser("a name is one line of 1-200 bytes without control characters")),
+            () if self.roles.iter().any(|role| role.side() != side) => {
+                Err(NoUser("a user's roles are all an operator's, all a supplier's or all an authority's; make two users"))
+            }
+            () if (side == Side::Operators) != self.party.is_none() => Err(NoUser(
+                "an authority's and a supplier's users have its CVR number, and an operator has none: correct --cvr or the roles",
+            )),
+            () if self.certificates.is_empty() => Err(NoUser("a user has at least one certificate")),
+            () if self.valid_to.is_some_and(|to| to <= self.valid_from) => Err(NoUser("it would end before it begins")),
+            () => Ok(self),
+        }
+    }
+
+    /// Whose it is; none where it has no role.
+    pub fn side(&self) -> Option<Side> {
+        self.roles.first().map(|role| role.side())
+    }
+
+    /// Whether it may do anything at `at`.
+    pub fn holds(&self, at: Timestamp) -> bool {
+        self.valid_from <= at && self.valid_to.is_none_or(|to| at < to)
+    }
+}
+
+/// What a user sees of agreements and routes; it stands in the condition of every query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// Whose.
+    pub whose: Whose,
+    /// Only these services'. Empty: all.
+    pub services: Vec<Uuid>,
+}
+
+/// Whose agreements and routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// Everybody's.
+    Everybody,
+    /// This authority's.
+    Authority(Cvr),
+    /// What this company has requested.
+    Supplier(Cvr),
+    /// Nobody's.
+    Nobody,
+}
+
+impl Scope {
+    /// Whether what belongs to this authority and service, and was requested by this company, is within it.
+    pub fn takes(&self, authority: Cvr, service: Uuid, requested_by: Option<Cvr>) -> bool {
+        let whose = match self.whose {
+            Whose::Everybody => true,
+            Whose::Authority(own) => own == authority,
+            Whose::Supplier(own) => requested_by == Some(own),
+            Whose::Nobody => false,
+        };
+        whose && (self.services.is_empty() || self.services.contains(&service))
+    }
+}
+
+/// A user who has proven to hold the key of one of its certificates. Only [`store`] makes one.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    user: User,
+    certificate: Thumbprint,
+    /// The signature by which it was proven, in base64; none where TLS did.
+    signature: Option<String>,
+}
+
+impl Actor {
+    /// The user.
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// The certificate that was shown.
+    pub fn certificate(&self) -> Thumbprint {
+        self.certificate
+    }
+
+    /// The signature of what is decided, where the command line made one.
+    pub fn signature(&self) -> Option<&str> {
+        self.signature.as_deref()
+    }
+
+    /// The same without a signature, for what follows from a decision and was not signed by itself.
+    pub fn unsigned(&self) -> Self {
+        Self { signature: None, ..self.clone() }
+    }
+
+    /// The role in which it may do this.
+    ///
+    /// # Errors
+    /// [`ApiRefusal::ApiNotAllowed`], [`ApiRefusal::ApiPersonRequired`].
+    pub fn may(&self, action: Action) -> Result<Role, ApiRefusal> {
+        let role = self.user.roles.iter().copied().filter(|role| role.may(action)).max_by_key(|role| role.rank());
+        match role {
+            None => Err(ApiRefusal::ApiNotAllowed { action: action.told() }),
+            Some(_) if action.needs_a_person() && self.user.kind != Kind::Person => {
+                Err(ApiRefusal::ApiPersonRequired { action: action.told() })
+            }
+            Some(role) => Ok(role),
+        }
+    }
+
+    /// What it sees.
+    pub fn scope(&self) -> Scope {
+        let whose = match (self.user.side(), self.user.party) {
+            (Some(Side::Operators), None) => Whose::Everybody,
+            (Some(Side::Authority), Some(own)) => Whose::Authority(own),
+            (Some(Side::Supplier), Some(own)) => Whose::Supplier(own),
+            _ => Whose::Nobody,
+        };
+        Scope { whose, services: self.user.services.clone() }
+    }
+}

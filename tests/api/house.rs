@@ -1,0 +1,219 @@
+//! The API on a listener of its own, with users who have certificates.
+
+use std::sync::{Arc, OnceLock};
+
+use hjemmel::agreements::import::Import;
+use hjemmel::agreements::{Store, Thumbprint, Vocabulary};
+use hjemmel::api::{Clients, Served, Settings};
+use hjemmel::clock::Clock;
+use hjemmel::config::EdgeLimits;
+use hjemmel::decisions::{Because, user};
+use hjemmel::edge::refused::Refusals;
+use hjemmel::edge::serve::{Readiness, Transport, serve};
+use hjemmel::edge::tls::{Prepared, ServerTls};
+use hjemmel::metrics::Metrics;
+use hjemmel::revocation::domain::Domain;
+use hjemmel::signature::credentials::Credentials;
+use hjemmel::signature::key::Certificate;
+use hjemmel::stub::pki::{DevPki, KeyBits, Leaf, Role as Of, Usage};
+use hjemmel::trust::clients::{ClientCertificate, ClientTrust};
+use hjemmel::users::rights::Role;
+use hjemmel::users::{Kind, User};
+use hjemmel::work::Work;
+use http::Request;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::wire::{self, Answer, Http, Sent};
+
+pub const OWN: &str = "11111111";
+pub const OTHER: &str = "99999981";
+pub const COMPANY: &str = "99999991";
+pub const SERVICE: &str = "3053ec89-31fe-4206-878b-bba6783d7a88";
+pub const THUMBPRINT: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+/// The largest body here, in bytes.
+pub const BODY: usize = 256 * 1024;
+
+pub fn pki() -> &'static DevPki {
+    static PKI: OnceLock<DevPki> = OnceLock::new();
+    PKI.get_or_init(|| DevPki::generate(&Clock::system(), KeyBits::Bits2048).unwrap())
+}
+
+/// A certificate for somebody, with a key of its own.
+pub fn certificate(name: &str, cvr: &str) -> Credentials {
+    let now = Clock::system().now();
+    let leaf = Leaf {
+        common_name: name.to_owned(),
+        organization: "Prøve".to_owned(),
+        cvr: cvr.to_owned(),
+        uuid: Uuid::new_v4().to_string(),
+        usage: Usage::System,
+        not_before: now - SignedDuration::from_hours(24),
+        not_after: now + SignedDuration::from_hours(48),
+    };
+    pki().issue(&leaf).unwrap()
+}
+
+/// Who asks: a certificate, and the user whom it belongs to.
+#[derive(Clone)]
+pub struct Who {
+    pub id: Uuid,
+    pub credentials: Credentials,
+}
+
+pub struct House {
+    pub store: Store,
+    pub port: u16,
+    pub operator: Who,
+    pub supplier: Who,
+    pub owner: Who,
+    pub responsible: Who,
+    pub signatory: Who,
+    pub other_signatory: Who,
+    pub _dir: tempfile::TempDir,
+}
+
+impl House {
+    pub async fn build() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&hjemmel::store::Settings::sqlite(&dir.path().join("store.sqlite"))).await.unwrap();
+        Self::on(store, dir).await
+    }
+
+    /// The same on a store that is there.
+    pub async fn on(store: Store, dir: tempfile::TempDir) -> Self {
+        let authorities = format!(
+            "[[authority]]\ncvr = \"{OWN}\"\nname = \"Korsbæk Kommune\"\nrole = \"municipality\"\n\
+             [[authority]]\ncvr = \"{OTHER}\"\nname = \"Andeby Kommune\"\nrole = \"municipality\"\n"
+        );
+        let words = Vocabulary { roles: vec!["municipality", "udk"], ..Vocabulary::default() };
+        store.import(&Import::parse(&authorities, &words).unwrap(), Clock::system().now()).await.unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let roots = [pki().root().clone(), pki().issuing().clone()];
+        let trust = ClientTrust::new(&roots, Domain::unasked(), ClientCertificate::Required).unwrap();
+        let tls = Prepared::with_roots(pki().credentials(Of::GatewayServer).unwrap(), &roots, ClientCertificate::Required);
+        let served = Served::new(Settings {
+            store: store.clone(),
+            clients: Arc::new(Clients::new(Arc::new(trust))),
+            clock: Clock::system(),
+            own: vec!["192.0.2.9:9464".parse().unwrap()],
+            body_bytes: BODY,
+            decided: Arc::new(Notify::new()),
+            answered: Box::new(|_, _| {}),
+        });
+        let limits = EdgeLimits { request_bytes: BODY, ..EdgeLimits::default() };
+        tokio::spawn(serve(
+            listener,
+            Transport::Tls(Arc::new(ServerTls::new(tls.unwrap()))),
+            limits,
+            Work::unbounded(),
+            Refusals::new("api", Arc::new(Metrics::new().unwrap())),
+            Readiness::new(),
+            move |peer| served.service(peer.chain().clone()),
+            std::future::pending(),
+        ));
+        let person = async |name: &str, role, party| user_of(&store, name, Kind::Person, role, party).await;
+        Self {
+            operator: person("O. Drift", Role::Operator, None).await,
+            supplier: person("L. Leverandør", Role::SupplierAdministrator, Some(COMPANY)).await,
+            owner: person("E. Ejer", Role::SystemOwner, Some(OWN)).await,
+            responsible: person("A. Ansvarlig", Role::SystemResponsible, Some(OWN)).await,
+            signatory: person("U. Underskriver", Role::Signatory, Some(OWN)).await,
+            other_signatory: person("A. Anden", Role::Signatory, Some(OTHER)).await,
+            store,
+            port,
+            _dir: dir,
+        }
+    }
+
+    pub async fn ask(&self, who: &Who, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Answer {
+        let body = body.map(|body| serde_json::to_vec(body).unwrap());
+        let json = [("content-type", "application/json")];
+        let all: Vec<_> = if body.is_some() { json.iter().chain(headers).copied().collect() } else { headers.to_vec() };
+        self.send(who, method, path, &all, body.unwrap_or_default()).await
+    }
+
+    pub async fn send(&self, who: &Who, method: &str, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).header("host", format!("localhost:{}", self.port));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let stream = wire::tls(pki().root(), self.port, Some(&who.credentials), Http::One).await;
+        let request = request.header("content-length", body.len()).body(Sent::whole(body)).unwrap();
+        wire::send(stream, Http::One, request).await.unwrap()
+    }
+
+    pub async fn get(&self, who: &Who, path: &str) -> Answer {
+        self.ask(who, "GET", path, &[], None).await
+    }
+
+    /// Requests an agreement for an authority, and gives it as it was answered.
+    pub async fn requested(&self, who: &Who, authority: &str) -> Value {
+        let answer = self.ask(who, "POST", "/api/v1/agreements", &[], Some(&request(authority))).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        value(&answer)
+    }
+
+    pub async fn decide(&self, who: &Who, agreement: &Value, decision: &str) -> Answer {
+        let (id, etag) = (text(agreement, "id"), text(agreement, "etag"));
+        let body = json!({"decision": decision, "reason": "sag 7", "shown": agreement["text_sha256"]});
+        let path = format!("/api/v1/agreements/{id}/decisions");
+        self.ask(who, "POST", &path, &[("if-match", etag)], Some(&body)).await
+    }
+}
+
+/// A user of this role, added by whoever holds the store.
+pub async fn user_of(store: &Store, name: &str, kind: Kind, role: Role, party: Option<&str>) -> Who {
+    let credentials = certificate(name, party.unwrap_or("99999999"));
+    let certificate = Certificate::from_der(credentials.leaf()).unwrap();
+    let user = User {
+        id: Uuid::new_v4(),
+        name: name.to_owned(),
+        kind,
+        party: party.map(|cvr| cvr.parse().unwrap()),
+        roles: vec![role],
+        services: Vec::new(),
+        certificates: vec![Thumbprint::from(*certificate.thumbprint())],
+        valid_from: Clock::system().now() - SignedDuration::from_hours(1),
+        valid_to: None,
+    };
+    let because = Because::new("prøve".to_owned(), Clock::system().now());
+    user::add(store, None, &user.clone().sound().unwrap(), &[certificate], &because).await.unwrap();
+    Who { id: user.id, credentials }
+}
+
+/// A request that is in order.
+pub fn request(authority: &str) -> Value {
+    json!({
+        "side": "front", "system": "00000000-0000-4000-8000-0000000000aa", "certificates": [THUMBPRINT], "service": SERVICE,
+        "authority": authority, "environment": "exttest", "valid_from": "2026-01-01T00:00:00+01:00",
+        "legal_basis": "LUD § 8, stk. 1", "purpose": "prøve", "reason": "sag 1"
+    })
+}
+
+pub fn value(answer: &Answer) -> Value {
+    serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("{} {}", answer.status, answer.text()))
+}
+
+pub fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value[name].as_str().unwrap_or_else(|| panic!("{name} is no text in {value}"))
+}
+
+/// The answer is this problem, whole.
+#[track_caller]
+pub fn is_problem(answer: &Answer, status: u16, code: &str) {
+    assert_eq!(answer.status, status, "{code}: {}", answer.text());
+    assert_eq!(answer.header("content-type"), "application/problem+json", "{code}");
+    let problem = value(answer);
+    assert_eq!(text(&problem, "code"), code, "{problem}");
+    assert_eq!(problem["status"], status, "{problem}");
+    assert_eq!(text(&problem, "type"), format!("/api/v1/problems#{code}"));
+    assert!(
+        text(&problem, "title").ends_with('.') && text(&problem, "detail").ends_with('.'),
+        "it says how to mend it: {problem}"
+    );
+    assert!(text(&problem, "instance").starts_with("urn:uuid:"), "{problem}");
+}

@@ -1,0 +1,123 @@
+//! What HTTP itself can get wrong: each gets a problem that says how to mend it.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::house::{House, OWN, is_problem, request, text, value};
+
+#[tokio::test]
+async fn whatever_is_wrong_with_a_request_is_a_problem() {
+    let house = House::build().await;
+    let who = &house.supplier;
+    is_problem(&house.get(who, "/api/v1/agreement").await, 404, "ApiPathUnknown");
+    is_problem(&house.get(who, "/").await, 404, "ApiPathUnknown");
+    is_problem(&house.get(who, "/api/v1/agreements/not-an-id").await, 404, "ApiNotFound");
+    let refused = house.ask(who, "DELETE", "/api/v1/agreements", &[], None).await;
+    is_problem(&refused, 405, "ApiMethodNotAllowed");
+    let allowed: BTreeSet<_> = refused.header("allow").split(',').map(str::trim).collect();
+    assert!(allowed.is_superset(&["GET", "POST"].into()), "{allowed:?}");
+    for query in [
+        "?limit=0",
+        "?limit=x",
+        "?authority=1",
+        "?state=godkendt",
+        "?side=left",
+        "?service=x",
+        "?nonsense=1",
+        "?limit=1&limit=2",
+        "?environment=%ff",
+    ] {
+        let answer = house.get(who, &format!("/api/v1/agreements{query}")).await;
+        is_problem(&answer, 400, "ApiQueryInvalid");
+    }
+    let post =
+        async |headers: &[(&str, &str)], body: &[u8]| house.send(who, "POST", "/api/v1/agreements", headers, body.into()).await;
+    let good = serde_json::to_vec(&request(OWN)).unwrap();
+    is_problem(&post(&[], &good).await, 415, "ApiMediaType");
+    is_problem(&post(&[("content-type", "text/xml")], &good).await, 415, "ApiMediaType");
+    is_problem(&post(&[("content-type", "application/json; charset=iso-8859-1")], &good).await, 415, "ApiMediaType");
+    is_problem(&post(&[("content-type", "application/json"), ("content-encoding", "gzip")], &good).await, 415, "ApiMediaType");
+    let json = [("content-type", "application/json")];
+    for broken in ["", "{", "[1,", "{\"a\":}", "\u{feff}{}"] {
+        is_problem(&post(&json, broken.as_bytes()).await, 400, "ApiBodyUnreadable");
+    }
+    is_problem(&post(&json, b"\"\xff\"").await, 400, "ApiBodyUnreadable");
+    for wrong in ["{}", "[]", "null", "{\"side\":1}"] {
+        is_problem(&post(&json, wrong.as_bytes()).await, 422, "ApiFieldInvalid");
+    }
+    let twice = String::from_utf8(good.clone()).unwrap().replacen('{', "{\"purpose\":\"en anden\",", 1);
+    is_problem(&post(&json, twice.as_bytes()).await, 422, "ApiFieldInvalid");
+    is_problem(&post(&json, " ".repeat(300_000).as_bytes()).await, 413, "ApiBodyTooLarge");
+    assert!(house.store.list().await.unwrap().is_empty(), "nothing of it was carried out");
+}
+
+#[tokio::test]
+async fn a_problem_is_told_in_the_language_that_was_asked_for() {
+    let house = House::build().await;
+    for (asked, tag, says) in [("en", "en", "Find the address"), ("da", "da", "Find adressen"), ("fr", "da", "Find adressen")] {
+        let answer = house.ask(&house.supplier, "GET", "/nowhere", &[("accept-language", asked)], None).await;
+        assert_eq!(answer.header("content-language"), tag);
+        assert!(text(&value(&answer), "detail").starts_with(says), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn the_contract_describes_every_operation_response_and_bound() {
+    let house = House::build().await;
+    let contract = value(&house.get(&house.supplier, "/openapi.json").await);
+    assert!(text(&contract, "openapi").starts_with("3.1"));
+    let (mut operations, mut ids) = (0, BTreeSet::new());
+    for (path, item) in contract["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            operations += 1;
+            assert!(ids.insert(text(operation, "operationId").to_owned()), "{method} {path}: its id is its own");
+            for status in ["400", "403", "404", "405", "500", "503"] {
+                assert!(operation["responses"].get(status).is_some(), "{method} {path}: {status}");
+            }
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                assert!(!text(response, "description").is_empty(), "{method} {path} {status}");
+                let problem = response["content"].get("application/problem+json").is_some();
+                assert_eq!(problem, status.starts_with(['4', '5']), "{method} {path} {status}");
+            }
+        }
+    }
+    assert_eq!(operations, 19);
+    fn unbounded(place: String, schema: &Value, found: &mut Vec<String>) {
+        let Some(object) = schema.as_object() else { return };
+        let is = |name: &str| match &schema["type"] {
+            Value::String(kind) => kind == name,
+            Value::Array(kinds) => kinds.iter().any(|kind| kind == name),
+            _ => false,
+        };
+        let free = schema.get("enum").is_some() || schema.get("const").is_some();
+        let formatted = matches!(schema["format"].as_str(), Some("uuid" | "date-time"));
+        if is("string") && !free && !formatted && schema.get("maxLength").is_none() {
+            found.push(place.clone());
+        }
+        if is("integer") && schema.get("maximum").is_none() {
+            found.push(place.clone());
+        }
+        if is("array") && schema.get("maxItems").is_none() {
+            found.push(place.clone());
+        }
+        for (name, inner) in object.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            unbounded(format!("{place}.{name}"), inner, found);
+        }
+    }
+    let mut found = Vec::new();
+    for (name, schema) in contract["components"]["schemas"].as_object().unwrap() {
+        unbounded(name.clone(), schema, &mut found);
+    }
+    assert!(found.is_empty(), "without a bound: {found:?}");
+}
+
+#[tokio::test]
+async fn the_types_of_problems_are_described_in_both_languages() {
+    let house = House::build().await;
+    let kinds = value(&house.get(&house.supplier, "/api/v1/problems").await);
+    let codes: BTreeSet<_> = kinds["items"].as_array().unwrap().iter().map(|kind| text(kind, "code").to_owned()).collect();
+    let due: BTreeSet<_> = hjemmel::refusal::api::ApiRefusal::every().iter().map(|refusal| refusal.code().to_owned()).collect();
+    assert_eq!(codes, due);
+    assert_eq!(json!(kinds["items"].as_array().unwrap().len()), json!(codes.len()));
+}

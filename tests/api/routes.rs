@@ -1,0 +1,79 @@
+//! Routes over the API.
+
+use hjemmel::users::Kind;
+use hjemmel::users::rights::Role;
+use serde_json::{Value, json};
+
+use crate::house::{House, OTHER, OWN, SERVICE, is_problem, pki, text, user_of, value};
+
+fn route(receiver: &str, address: &str) -> Value {
+    let root = hjemmel::pem::encode("CERTIFICATE", pki().root()).to_string();
+    json!({
+        "service": SERVICE, "environment": "exttest", "sender": OTHER, "receiver": receiver, "valid_from": "2026-01-01",
+        "system": "00000000-0000-4000-8000-0000000000bb", "address": address, "entity_id": "urn:example:modtager",
+        "roots": root, "reason": "sag 9"
+    })
+}
+
+const GOOD: &str = "https://192.0.2.7/modtag";
+
+#[tokio::test]
+async fn a_route_is_added_found_by_whoever_asks_ended_and_kept() {
+    let house = House::build().await;
+    let added = house.ask(&house.operator, "POST", "/api/v1/routes", &[], Some(&route(OWN, GOOD))).await;
+    assert_eq!(added.status, 201, "{}", added.text());
+    let added = value(&added);
+    let ask = format!("/api/v1/receiver?service={SERVICE}&sender={OTHER}&receiver={OWN}&environment=exttest&on=2026-06-01");
+    let receiver = value(&house.get(&house.signatory, &ask).await);
+    assert_eq!(receiver["route"]["id"], added["id"]);
+    let again = house.ask(&house.operator, "POST", "/api/v1/routes", &[], Some(&route(OWN, GOOD))).await;
+    is_problem(&again, 409, "ApiConflict");
+    let path = format!("/api/v1/routes/{}/end", text(&added, "id"));
+    let body = json!({"on": "2999-01-01", "reason": "nyt system"});
+    is_problem(&house.ask(&house.operator, "POST", &path, &[], Some(&body)).await, 428, "ApiPreconditionMissing");
+    let ended = house.ask(&house.operator, "POST", &path, &[("if-match", text(&added, "etag"))], Some(&body)).await;
+    assert_eq!(text(&value(&ended), "valid_to"), "2999-01-01", "{}", ended.text());
+    let stale = house.ask(&house.operator, "POST", &path, &[("if-match", text(&added, "etag"))], Some(&body)).await;
+    is_problem(&stale, 412, "ApiPreconditionFailed");
+    let past = json!({"on": "2026-02-01", "reason": "for sent"});
+    let etag = text(&value(&ended), "etag").to_owned();
+    is_problem(&house.ask(&house.operator, "POST", &path, &[("if-match", &etag)], Some(&past)).await, 409, "ApiConflict");
+    let history = value(&house.get(&house.operator, &format!("/api/v1/routes/{}/decisions", text(&added, "id"))).await);
+    assert_eq!(history["items"].as_array().unwrap().len(), 2, "{history}");
+    assert_eq!(history["items"][1]["proof"]["user"], house.operator.id.to_string());
+}
+
+#[tokio::test]
+async fn a_route_leads_neither_to_the_machine_itself_nor_to_its_link() {
+    let house = House::build().await;
+    for address in [
+        "https://127.0.0.1/a",
+        "https://localhost:9464/metrics",
+        "https://[::1]/a",
+        "https://169.254.169.254/latest/meta-data",
+        "https://[fe80::1]/a",
+        "https://0.0.0.0/a",
+        "https://192.0.2.9:9464/metrics",
+    ] {
+        let answer = house.ask(&house.operator, "POST", "/api/v1/routes", &[], Some(&route(OWN, address))).await;
+        is_problem(&answer, 422, "ApiAddressRefused");
+    }
+    assert!(house.store.routes().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_authority_says_where_it_receives_and_sees_no_route_of_others() {
+    let house = House::build().await;
+    let network = user_of(&house.store, "I. Infrastruktur", Kind::Person, Role::InfrastructureResponsible, Some(OWN)).await;
+    let others = house.ask(&network, "POST", "/api/v1/routes", &[], Some(&route("99999999", GOOD))).await;
+    is_problem(&others, 403, "ApiOtherParty");
+    let own = house.ask(&network, "POST", "/api/v1/routes", &[], Some(&route(OWN, GOOD))).await;
+    assert_eq!(own.status, 201, "{}", own.text());
+    is_problem(&house.ask(&house.signatory, "POST", "/api/v1/routes", &[], Some(&route(OWN, GOOD))).await, 403, "ApiNotAllowed");
+    let third = user_of(&house.store, "T. Tredje", Kind::Person, Role::InfrastructureResponsible, Some("99999999")).await;
+    let path = format!("/api/v1/routes/{}", text(&value(&own), "id"));
+    is_problem(&house.get(&third, &path).await, 404, "ApiNotFound");
+    assert!(value(&house.get(&third, "/api/v1/routes").await)["items"].as_array().unwrap().is_empty());
+    is_problem(&house.get(&house.supplier, "/api/v1/routes").await, 403, "ApiNotAllowed");
+    assert_eq!(house.get(&house.other_signatory, &path).await.status, 200, "it sends over it");
+}
