@@ -1,5 +1,6 @@
 //! The services that the gateway offers: what is special about each, in one place.
 
+pub mod finance;
 pub mod passthrough;
 pub mod terminaladgang;
 

@@ -11,6 +11,7 @@
 )]
 
 mod command;
+mod finance;
 mod gateway;
 mod instances;
 mod judges;

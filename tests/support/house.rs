@@ -30,7 +30,7 @@ pub const LAYERS: &[&[&str]] = &[
     &["saml", "agreements", "audit", "objects", "replay", "sts", "users", "decisions"],
     &["config", "metrics"],
     &["trust", "peer"],
-    &["services::terminaladgang::law"],
+    &["services::terminaladgang::law", "services::finance::rules"],
     &["gateway"],
     &["services"],
     &["edge", "api"],

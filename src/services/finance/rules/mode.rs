@@ -1,0 +1,96 @@
+//! What each rule does: refuse, warn, or nothing, by rule and sending authority.
+
+use std::collections::BTreeMap;
+
+use crate::id::cvr::Cvr;
+
+/// What a rule does with what it finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The whole delivery is refused.
+    Refuse,
+    /// It is passed on, with a warning in the receipt.
+    Warn,
+    /// It is not looked for.
+    Off,
+}
+
+impl Mode {
+    /// Each by its name in a configuration.
+    pub const NAMES: [(&str, Self); 3] = [("refuse", Self::Refuse), ("warn", Self::Warn), ("off", Self::Off)];
+}
+
+/// The rules that can be set, each with what it does where nothing is said. The ledger's own codes are not among them.
+pub const RULES: [(&str, Mode); 13] = [
+    ("FB001", Mode::Refuse),
+    ("FB002", Mode::Warn),
+    ("FB003", Mode::Refuse),
+    ("FB004", Mode::Refuse),
+    ("FB005", Mode::Refuse),
+    ("FB010", Mode::Refuse),
+    ("FB011", Mode::Refuse),
+    ("FB013", Mode::Refuse),
+    ("FB014", Mode::Refuse),
+    ("FB015", Mode::Refuse),
+    ("FB020", Mode::Warn),
+    ("FB021", Mode::Warn),
+    ("FB040", Mode::Warn),
+];
+
+/// What each rule does for one sender.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Modes(BTreeMap<&'static str, Mode>);
+
+impl Modes {
+    /// What is said, over what holds where nothing is.
+    pub fn new(said: BTreeMap<&'static str, Mode>) -> Self {
+        Self(said)
+    }
+
+    /// What a rule does.
+    pub fn of(&self, code: &str) -> Mode {
+        let default = RULES.iter().find(|(rule, _)| *rule == code).map_or(Mode::Refuse, |(_, mode)| *mode);
+        self.0.get(code).copied().unwrap_or(default)
+    }
+
+    /// The same with what `over` says in the place of what is said here.
+    #[must_use]
+    pub fn with(&self, over: &Self) -> Self {
+        Self(self.0.iter().chain(&over.0).map(|(rule, mode)| (*rule, *mode)).collect())
+    }
+}
+
+/// What the service's settings say.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rules {
+    general: Modes,
+    authorities: BTreeMap<Cvr, Modes>,
+}
+
+impl Rules {
+    /// What holds for all, and what for single authorities beside it.
+    pub fn new(general: Modes, authorities: BTreeMap<Cvr, Modes>) -> Self {
+        let authorities = authorities.into_iter().map(|(authority, own)| (authority, general.with(&own))).collect();
+        Self { general, authorities }
+    }
+
+    /// What holds for this sender.
+    pub fn of(&self, sender: &Cvr) -> &Modes {
+        self.authorities.get(sender).unwrap_or(&self.general)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_s_own_settings_stand_over_the_general_ones_and_these_over_the_defaults() {
+        let modes = |rule, mode| Modes::new([(rule, mode)].into());
+        let (own, other): (Cvr, Cvr) = ("11111111".parse().unwrap(), "99999991".parse().unwrap());
+        let rules = Rules::new(modes("FB020", Mode::Refuse), [(own, modes("FB010", Mode::Off))].into());
+        let of = |sender| ["FB020", "FB010", "FB021", "FB003"].map(|rule| rules.of(sender).of(rule));
+        assert_eq!(of(&own), [Mode::Refuse, Mode::Off, Mode::Warn, Mode::Refuse]);
+        assert_eq!(of(&other), [Mode::Refuse, Mode::Refuse, Mode::Warn, Mode::Refuse]);
+    }
+}

@@ -1,0 +1,221 @@
+//! Value lists (*sortimenter*): which codes a specialist system may send, in versions with a period.
+//!
+//! A [`List`] is one version: part lists with their codes. An authority may supplement it, in the part lists that allow it, by a
+//! list of its own with the same id and version. Days are civil days in Denmark; a last day is included.
+
+pub mod csv;
+pub mod diff;
+pub mod xml;
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use uuid::Uuid;
+
+use crate::id::cvr::Cvr;
+
+/// One version of a value list, common or an authority's supplement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List {
+    /// The value list.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// The version.
+    pub version: String,
+    /// The first day on which it holds.
+    pub from: Date,
+    /// The last; `None` for no end.
+    pub to: Option<Date>,
+    /// The authority whose supplement it is; `None` for what is common to all.
+    pub authority: Option<Cvr>,
+    /// The part lists, by name.
+    pub parts: BTreeMap<String, Part>,
+}
+
+/// A part list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Part {
+    /// Whether authorities may add codes.
+    pub supplement: bool,
+    /// Whether a posting with a code of it must name a party.
+    pub party: bool,
+    /// The codes.
+    pub codes: BTreeMap<String, Entry>,
+}
+
+/// A code.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Entry {
+    /// What it means.
+    pub name: String,
+    /// Its class.
+    pub class: Option<Uuid>,
+    /// Its sensitivity.
+    pub sensitivity: Option<u8>,
+    /// The first day on which it holds, where that is not the version's.
+    pub from: Option<Date>,
+    /// The last.
+    pub to: Option<Date>,
+}
+
+impl Entry {
+    /// Whether it holds on a day on which its version does.
+    pub fn holds_on(&self, day: Date) -> bool {
+        self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to)
+    }
+}
+
+impl List {
+    fn holds_on(&self, day: Date) -> bool {
+        self.from <= day && self.to.is_none_or(|to| day <= to)
+    }
+
+    /// What is wrong with it by itself.
+    ///
+    /// # Errors
+    /// Everything, each in a sentence with what to do.
+    pub fn check(&self) -> Result<(), Vec<String>> {
+        let mut wrong = Vec::new();
+        for (what, text) in [("Version", &self.version), ("Navn", &self.name)] {
+            if text.trim() != text || text.is_empty() {
+                wrong.push(format!("{what} is empty or has white space at its ends; write it without."));
+            }
+        }
+        if self.to.is_some_and(|to| to < self.from) {
+            wrong.push("GyldigTil is before GyldigFra; correct one of them.".to_owned());
+        }
+        if self.parts.values().all(|part| part.codes.is_empty()) {
+            wrong.push("There is no code in it; write at least one.".to_owned());
+        }
+        for (part, content) in &self.parts {
+            for (code, entry) in &content.codes {
+                if [part, code].iter().any(|text| text.is_empty() || text.trim() != text.as_str() || text.chars().count() > 64) {
+                    wrong.push(format!(
+                        "{part}: the code \"{code}\" cannot be sent; use 1 to 64 characters without white space at the ends."
+                    ));
+                }
+                if entry.from.zip(entry.to).is_some_and(|(from, to)| to < from) {
+                    wrong.push(format!("{part}: GyldigTil of {code} is before its GyldigFra; correct one of them."));
+                }
+            }
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    }
+}
+
+/// The value lists of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lists(BTreeMap<Uuid, BTreeMap<String, Version>>);
+
+/// A version, and its supplements.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Version {
+    common: Option<List>,
+    supplements: BTreeMap<Cvr, List>,
+}
+
+/// What is known of the version that a delivery names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing<'l> {
+    /// There is no such list.
+    NoList,
+    /// It has no such version.
+    NoVersion,
+    /// This is it.
+    Known(Known<'l>),
+}
+
+/// A version as it is for one authority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known<'l> {
+    common: &'l List,
+    supplement: Option<&'l List>,
+}
+
+impl Lists {
+    /// The lists, with what is wrong between them.
+    ///
+    /// # Errors
+    /// Everything that keeps them from being used together.
+    pub fn new(lists: impl IntoIterator<Item = List>) -> Result<Self, Vec<String>> {
+        let (mut known, mut wrong): (BTreeMap<Uuid, BTreeMap<String, Version>>, Vec<String>) = (BTreeMap::new(), Vec::new());
+        for list in lists {
+            let version = known.entry(list.id).or_default().entry(list.version.clone()).or_default();
+            let (told, twice) = (told(&list), "stands twice; keep one.");
+            let before = match list.authority {
+                None => version.common.replace(list),
+                Some(authority) => version.supplements.insert(authority, list),
+            };
+            if before.is_some() {
+                wrong.push(format!("{told} {twice}"));
+            }
+        }
+        for version in known.values().flat_map(BTreeMap::values) {
+            for supplement in version.supplements.values() {
+                let told = told(supplement);
+                let Some(common) = &version.common else {
+                    wrong.push(format!(
+                        "{told} supplements a list that is not here; import the common list of that version first."
+                    ));
+                    continue;
+                };
+                let closed = supplement.parts.keys().filter(|part| !common.parts.get(*part).is_some_and(|part| part.supplement));
+                wrong.extend(closed.map(|part| {
+                    format!("{told} has codes in {part}, which the common list does not let authorities supplement; remove them.")
+                }));
+            }
+        }
+        if wrong.is_empty() { Ok(Self(known)) } else { Err(wrong) }
+    }
+
+    /// What is known of a version, as it is for the authority that sends.
+    pub fn standing(&self, id: Uuid, version: &str, sender: Cvr) -> Standing<'_> {
+        let Some(versions) = self.0.get(&id) else { return Standing::NoList };
+        match versions.get(version) {
+            Some(Version { common: Some(common), supplements }) => {
+                Standing::Known(Known { common, supplement: supplements.get(&sender) })
+            }
+            _ => Standing::NoVersion,
+        }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &List> {
+        let versions = self.0.values().flat_map(BTreeMap::values);
+        versions.flat_map(|version| version.common.iter().chain(version.supplements.values()))
+    }
+}
+
+/// A list by name, in a text for operators.
+pub fn told(list: &List) -> String {
+    let of = list.authority.map_or_else(String::new, |authority| format!(" for {authority}"));
+    format!("{} {}{of}", list.id, list.version)
+}
+
+impl<'l> Known<'l> {
+    /// From when the version holds.
+    pub fn from(&self) -> Date {
+        self.common.from
+    }
+
+    /// Whether the version holds on a day.
+    pub fn holds_on(&self, day: Date) -> bool {
+        self.common.holds_on(day)
+    }
+
+    /// Whether a code of this part list demands a party.
+    pub fn demands_party(&self, part: &str) -> bool {
+        self.common.parts.get(part).is_some_and(|part| part.party)
+    }
+
+    /// The entries of a code: the common one and the authority's own; `None` where neither is there. A code that is sent with
+    /// another class than the list's is another code.
+    pub fn code(&self, part: &str, code: &str, class: Option<Uuid>) -> Option<Vec<&'l Entry>> {
+        let lists = [Some(self.common), self.supplement].into_iter().flatten();
+        let entries = lists.filter_map(|list| list.parts.get(part)?.codes.get(code));
+        let same = |entry: &&Entry| class.is_none() || entry.class.is_none() || entry.class == class;
+        let entries: Vec<&Entry> = entries.filter(same).collect();
+        (!entries.is_empty()).then_some(entries)
+    }
+}

@@ -1,0 +1,100 @@
+//! Value lists: what is read from XML and from a spreadsheet, what is refused, and what a new version changes.
+
+use hjemmel::services::finance::rules::sortiment::{List, Lists, csv, diff, xml};
+
+use super::rules::list;
+
+fn empty() -> List {
+    List { parts: std::collections::BTreeMap::new(), ..list() }
+}
+
+const TABLE: &str = "\u{feff}Delsortiment;Kode;Navn;KlasseUUID;Foelsomhedsniveau;GyldigFra;GyldigTil\r\n\
+    Art;22.0;\"Fødevarer; drikke\";;1;;\r\n\
+    Art;040;Øvrige;0b7e2a1c-94d3-4c1e-8f07-5a6b7c8d9e10;3,0;01-02-2026;31-12-2026\r\n\
+    Funktion;5.57.71;Sociale formål;;;;\r\n\
+    ;;;;;;\r\n";
+
+#[test]
+fn what_is_written_is_read_again() {
+    let text = xml::write(&list()).unwrap();
+    assert_eq!(xml::read(text.as_bytes()), Ok(list()), "{text}");
+    let supplement = List { authority: Some("11111111".parse().unwrap()), to: None, ..list() };
+    assert_eq!(xml::read(xml::write(&supplement).unwrap().as_bytes()), Ok(supplement));
+}
+
+#[test]
+fn a_table_of_danish_excel_is_read_as_it_was_meant() {
+    let read = csv::read(TABLE.as_bytes(), empty()).unwrap();
+    let art = &read.parts["Art"].codes;
+    assert_eq!(art["22.0"].name, "Fødevarer; drikke");
+    let other = &art["040"];
+    assert_eq!(
+        (other.sensitivity, other.from, other.to),
+        (Some(3), Some("2026-02-01".parse().unwrap()), Some("2026-12-31".parse().unwrap()))
+    );
+    assert_eq!(read.parts["Funktion"].codes["5.57.71"].name, "Sociale formål");
+    assert_eq!(xml::read(xml::write(&read).unwrap().as_bytes()), Ok(read), "and is the same as XML");
+}
+
+#[test]
+fn what_a_spreadsheet_spoilt_is_told_by_row() {
+    let wrong = |text: &str| csv::read(text.as_bytes(), empty()).unwrap_err().join("\n");
+    let row = |cells: &str| wrong(&format!("Delsortiment;Kode;Navn;KlasseUUID;Foelsomhedsniveau;GyldigFra;GyldigTil\n{cells}\n"));
+    assert!(row("Art;1,23457E+15;;;;;").starts_with("Row 2: Kode was turned into a number"));
+    assert!(row("Art;1;;;;31-02-2026;").contains("Row 2: GyldigFra is not a day"));
+    assert!(row("Art;1;;;2,5;;").contains("Foelsomhedsniveau is not a number"));
+    assert!(row("Art;1;;;;;\nArt;1;;;;;").contains("Row 3: the code 1 of Art stands twice"));
+    assert!(row(";1;;;;;").contains("Delsortiment is empty"));
+    assert!(wrong("Delsortiment,Kode\nArt,1\n").contains("semicolons"));
+    assert!(wrong("Delsortiment;Kode;Farve\nArt;1;rød\n").contains("\"Farve\" is not known"));
+    assert!(wrong("Kode\n1\n").contains("The column Delsortiment is missing"));
+    let latin = [b"Delsortiment;Kode;Navn\nArt;1;".as_slice(), &[0xF8, b'l', b'\n']].concat();
+    assert!(csv::read(&latin, empty()).unwrap_err().join("").contains("CSV UTF-8"));
+}
+
+#[test]
+fn xml_that_is_no_list_is_refused() {
+    let good = xml::write(&list()).unwrap();
+    let wrong = |text: String| xml::read(text.as_bytes()).unwrap_err().join("\n");
+    assert!(wrong(good.replace("<UUID>", "<Farve>rød</Farve><UUID>")).contains("Farve"));
+    assert!(wrong(good.replace(xml::NAMESPACE, "urn:other")).contains(xml::NAMESPACE));
+    assert!(wrong(good.replace("?>\n", "?>\n<!DOCTYPE x [<!ENTITY a 'b'>]>\n")).contains("DTD"));
+    assert!(wrong(good.replace("2026-12-31", "2025-12-31")).contains("GyldigTil is before GyldigFra"));
+    let code = "<Kode>29.1</Kode>";
+    assert!(wrong(good.replacen(code, "<Kode>22.0</Kode>", 1)).contains("22.0 stands twice"));
+}
+
+#[test]
+fn lists_that_do_not_fit_each_other_are_refused() {
+    let own = || List { authority: Some("11111111".parse().unwrap()), ..list() };
+    let wrong = |lists: Vec<List>| Lists::new(lists).unwrap_err().join("\n");
+    assert!(wrong(vec![list(), list()]).contains("stands twice"));
+    assert!(wrong(vec![own()]).contains("supplements a list that is not here"));
+    assert!(wrong(vec![list(), own()]).contains("has codes in Funktion, which the common list does not let"));
+}
+
+#[test]
+fn a_new_version_tells_what_it_widens_and_narrows() {
+    let mut new = list();
+    let art = new.parts.get_mut("Art").unwrap();
+    art.codes.remove("22.0");
+    art.codes.insert(
+        "60.0".to_owned(),
+        hjemmel::services::finance::rules::sortiment::Entry { name: "ny".into(), ..Default::default() },
+    );
+    art.codes.get_mut("ended").unwrap().to = None;
+    art.codes.get_mut("29.1").unwrap().to = Some("2026-06-30".parse().unwrap());
+    new.parts.get_mut("Funktion").unwrap().party = true;
+    let told: Vec<String> = diff::diff(&list(), &new).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "narrows  Art 22.0: gone (kode 22.0)",
+            "narrows  Art 29.1: holds until 2026-06-30, before until the version's end",
+            "widens   Art 60.0: new (ny)",
+            "widens   Art ended: holds until the version's end, before until 2026-11-26",
+            "narrows  Funktion: a posting must name a party",
+        ]
+    );
+    assert!(diff::diff(&list(), &list()).is_empty());
+}
