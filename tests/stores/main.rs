@@ -10,6 +10,7 @@
 mod agreements;
 mod audit;
 mod database;
+mod jobs;
 mod kept;
 mod objects;
 #[allow(dead_code)] // the other test programs use the rest
