@@ -194,7 +194,7 @@ impl Database {
     /// # Errors
     /// The store does not answer, or others did not end in time.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
-        self.begin_as(postgres::ALONE).await
+        self.begin_as(Some(postgres::ALONE)).await
     }
 
     /// A transaction beside which others write too. PostgreSQL: READ COMMITTED, so that rows to be changed are locked when
@@ -203,10 +203,10 @@ impl Database {
     /// # Errors
     /// The store does not answer.
     pub async fn begin_beside_others(&self) -> Result<Transaction, StoreError> {
-        self.begin_as("").await
+        self.begin_as(None).await
     }
 
-    async fn begin_as(&self, lock: &'static str) -> Result<Transaction, StoreError> {
+    async fn begin_as(&self, lock: Option<&'static str>) -> Result<Transaction, StoreError> {
         match &self.kind {
             Kind::Sqlite(place) => {
                 let opened = place.current().await?;

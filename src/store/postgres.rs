@@ -3,6 +3,7 @@
 //! Calls ask by a pool, which may lead through PgBouncer. Migrations and notices need a session of their own, and have the
 //! direct address. TLS is verified, name and chain, wherever the server is asked by TCP.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -35,7 +36,6 @@ const IDLE: Duration = Duration::from_secs(5);
 const YOUNG: Duration = Duration::from_millis(100);
 
 /// A server, and the connections to it.
-#[derive(Debug)]
 pub(super) struct Server {
     at: String,
     options: PgConnectOptions,
@@ -43,6 +43,13 @@ pub(super) struct Server {
     limits: Settings,
     /// The pool, and when it was made.
     pool: RwLock<(PgPool, Instant)>,
+}
+
+/// Its address alone: sqlx's options would show the password.
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Server({})", self.at)
+    }
 }
 
 impl Server {
@@ -76,17 +83,11 @@ impl Server {
 
     /// Begins a transaction, with `lock` held from its beginning. Its limits are its own and not the session's, which may
     /// belong to another the next time.
-    pub(super) async fn begin(&self, lock: &str) -> Result<sqlx::Transaction<'static, Pg>, StoreError> {
-        let (statement, wait) = (self.limits.statement_timeout.as_millis(), self.limits.patience.as_millis());
-        let begin = format!("BEGIN; SET LOCAL statement_timeout = {statement}; SET LOCAL lock_timeout = {wait}; {lock}");
-        let begin = async || {
-            let pool = self.pool();
-            self.within(pool.begin_with(AssertSqlSafe(begin.clone()))).await
-        };
-        let begun = match begin().await {
+    pub(super) async fn begin(&self, lock: Option<&'static str>) -> Result<sqlx::Transaction<'static, Pg>, StoreError> {
+        let begun = match self.begun(lock).await {
             Err(error) if is_lost(&error) => {
                 self.begin_anew();
-                begin().await
+                self.begun(lock).await
             }
             begun => begun,
         };
@@ -94,6 +95,18 @@ impl Server {
             StoreError::Database(error) => told(error, &self.at),
             other => other,
         })
+    }
+
+    async fn begun(&self, lock: Option<&'static str>) -> Result<sqlx::Transaction<'static, Pg>, StoreError> {
+        let (statement, wait) = (self.limits.statement_timeout.as_millis(), self.limits.patience.as_millis());
+        let begin = format!("BEGIN; SET LOCAL statement_timeout = {statement}; SET LOCAL lock_timeout = {wait}");
+        let pool = self.pool();
+        let mut transaction = self.within(pool.begin_with(AssertSqlSafe(begin))).await?;
+        if let Some(lock) = lock {
+            // By itself: where it fails, what was begun is known to be, and rolled back.
+            self.within(raw_sql(lock).execute(&mut *transaction)).await?;
+        }
+        Ok(transaction)
     }
 
     /// Does `work` in the time that a statement may take. One that takes longer leaves its connection behind, and every other
@@ -307,17 +320,22 @@ async fn holder(pool: &PgPool) -> Option<String> {
     row.fetch_one(pool).await.ok()?.try_get("who").ok()
 }
 
+fn not_accepted(error: &dyn std::fmt::Display) -> String {
+    format!(
+        "its certificate is not accepted ({error}); name the CA that issued it in tls_roots, and the host as the certificate does"
+    )
+}
+
 /// What a server's refusal means, and what to do. Whatever else goes wrong is told as it comes.
 fn told(error: sqlx::Error, at: &str) -> StoreError {
     let why = match &error {
+        sqlx::Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => not_accepted(error),
+        sqlx::Error::Tls(error) => not_accepted(error),
         sqlx::Error::Io(error) => format!("it does not answer ({error}); see that it runs, and that its address is right"),
         sqlx::Error::PoolTimedOut => {
             "no connection was free, or none could be made in time; see that it answers, and whether max_connections is enough"
                 .to_owned()
         }
-        sqlx::Error::Tls(error) => format!(
-            "its certificate is not accepted ({error}); name the CA that issued it in tls_roots, and the host as the certificate does"
-        ),
         sqlx::Error::Database(refused) => match refused.code().as_deref() {
             Some("28P01" | "28000") => {
                 format!("it does not admit the user ({}); see password_file and pg_hba.conf", refused.message())

@@ -2,5 +2,6 @@
 
 mod connection;
 mod notices;
+mod reach;
 mod schema;
 mod whole;

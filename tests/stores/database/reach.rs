@@ -1,0 +1,192 @@
+//! How the store's server is reached, and what an operator is told where it is not.
+
+use hjemmel::agreements::{State, Store, import::Import};
+use hjemmel::store::settings::{Address, Postgres};
+use hjemmel::store::{Access, At, Database, Settings, StoreError, sql};
+use sqlx::Executor;
+
+use crate::agreements::{FRONT, NOW, at, both_sides};
+use crate::kept::{Kept, on};
+use crate::postgres::{Bouncer, Cluster, PASSWORD, Shown};
+
+fn server(settings: &mut Settings) -> &mut Postgres {
+    match &mut settings.at {
+        At::Postgres(server) => server,
+        At::Sqlite(_) => panic!("a server"),
+    }
+}
+
+async fn told(settings: &Settings) -> String {
+    match Database::open(settings, Access::Make).await.unwrap_err() {
+        StoreError::Unusable { at, why } => format!("{at}: {why}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn each_thing_that_keeps_the_server_from_being_used_is_told_with_its_remedy() {
+    let Some(cluster) = Cluster::own() else { return };
+    let database = cluster.database().name;
+    let (good, dir) = on(&cluster, &database);
+    let changed = |change: &dyn Fn(&mut Postgres)| {
+        let mut settings = good.clone();
+        change(server(&mut settings));
+        settings
+    };
+    let wrong_password = dir.path().join("wrong");
+    std::fs::write(&wrong_password, "forkert").unwrap();
+    let another_root = std::fs::read_to_string(cluster.another_root()).unwrap();
+    for (settings, says) in [
+        (changed(&|server| server.tls_roots = another_root.clone()), "name the CA that issued it in tls_roots"),
+        (changed(&|server| server.tls_roots.clear()), "name its CAs as tls_roots"),
+        (changed(&|server| server.password_file = Some(wrong_password.clone())), "see password_file and pg_hba.conf"),
+        (changed(&|server| server.password_file = Some(dir.path().join("none"))), "cannot be read"),
+        (changed(&|server| server.address.database = "ingen".to_owned()), "make it with createdb"),
+        (changed(&|server| server.address.port = 1), "it does not answer"),
+    ] {
+        let told = told(&settings).await;
+        assert!(told.contains(says) && !told.contains("forkert"), "{says}\nin\n{told}");
+    }
+    for shown in [Shown::WrongName, Shown::Expired, Shown::WrongRoot] {
+        cluster.show(shown);
+        assert!(told(&good).await.contains("its certificate is not accepted"), "{shown:?}");
+    }
+    cluster.show(Shown::Good);
+    cluster.psql_in(&database, "REVOKE ALL ON SCHEMA public FROM PUBLIC; ALTER SCHEMA public OWNER TO postgres");
+    cluster.psql_in(&database, "GRANT USAGE ON SCHEMA public TO hjemmel");
+    assert!(told(&good).await.contains("run `hjemmel store migrate` as its owner"));
+}
+
+#[tokio::test]
+async fn what_is_shown_of_a_store_holds_no_password() {
+    let Some(kept) = Kept::in_postgres() else { return };
+    let store = Store::open(&kept.settings).await.unwrap();
+    let session = store.database().session().await.unwrap();
+    let transaction = store.database().begin_beside_others().await.unwrap();
+    for shown in [format!("{store:?}"), format!("{:?}", kept.settings), format!("{session:?}"), format!("{transaction:?}")] {
+        assert!(!shown.contains(PASSWORD), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn who_only_looks_makes_no_tables() {
+    let Some(kept) = Kept::in_postgres() else { return };
+    let refused = Database::open(&kept.settings, Access::Look).await.unwrap_err().to_string();
+    assert!(refused.contains("`hjemmel store migrate` makes the tables"), "{refused}");
+}
+
+#[tokio::test]
+async fn nodes_that_start_at_once_make_the_tables_once() {
+    let Some(kept) = Kept::in_postgres() else { return };
+    let open = || Database::open(&kept.settings, Access::Make);
+    let (one, two, three) = tokio::join!(open(), open(), open());
+    let revision = one.unwrap().revision().await.unwrap();
+    assert_eq!(two.unwrap().revision().await.unwrap(), revision);
+    assert_eq!(three.unwrap().revision().await.unwrap(), revision);
+}
+
+#[tokio::test]
+async fn a_pooler_that_keeps_no_statements_apart_is_refused_and_one_that_does_wants_a_direct_address() {
+    let Some(cluster) = Cluster::own() else { return };
+    let Some(bouncer) = Bouncer::before(&cluster, 2) else { return };
+    let database = cluster.database().name;
+    let (direct, _dir) = on(&cluster, &database);
+    let mut pooled = direct.clone();
+    let port = bouncer.url(&database).rsplit_once("localhost:").unwrap().1.split('/').next().unwrap().parse().unwrap();
+    server(&mut pooled).address.port = port;
+    let own: Address = server(&mut direct.clone()).address.clone();
+    let with_direct = {
+        let mut settings = pooled.clone();
+        server(&mut settings).direct = Some(own);
+        settings
+    };
+    if bouncer.version < (1, 21) {
+        for settings in [&pooled, &with_direct] {
+            assert!(told(settings).await.contains("use PgBouncer 1.24 or later"), "PgBouncer {:?}", bouncer.version);
+        }
+    } else {
+        assert!(told(&pooled).await.contains("name the server itself as direct_url"));
+        let store = Store::open(&with_direct).await.unwrap();
+        store.import(&Import::parse(&both_sides(), &hjemmel::services::vocabulary()).unwrap(), at(NOW)).await.unwrap();
+        store.decide(FRONT, State::Suspended, "x", "y", at(NOW)).await.unwrap();
+    }
+    let mut backwards = direct.clone();
+    server(&mut backwards).direct = Some(server(&mut pooled).address.clone());
+    assert!(told(&backwards).await.contains("direct_url leads to a pooler"));
+}
+
+#[tokio::test]
+async fn a_decision_waits_for_another_and_gives_up_in_time_with_nothing_written() {
+    let Some(cluster) = Cluster::own() else { return };
+    let database = cluster.database().name;
+    let (mut settings, _dir) = on(&cluster, &database);
+    settings.patience = std::time::Duration::from_millis(300);
+    let store = Store::open(&settings).await.unwrap();
+    store.import(&Import::parse(&both_sides(), &hjemmel::services::vocabulary()).unwrap(), at(NOW)).await.unwrap();
+    let mut other = cluster.superuser(&database).await;
+    other.execute("BEGIN; LOCK TABLE revision IN EXCLUSIVE MODE").await.unwrap();
+    let refused = store.decide(FRONT, State::Suspended, "x", "y", at(NOW)).await.unwrap_err().to_string();
+    assert!(refused.contains("another writes to it, and did not end in time; do it again"), "{refused}");
+    assert_eq!(store.get(FRONT).await.unwrap().state, State::Approved, "who reads does not wait");
+    other.execute("COMMIT").await.unwrap();
+    store.decide(FRONT, State::Suspended, "x", "y", at(NOW)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_decision_that_the_database_sacrifices_to_another_is_made_again() {
+    let Some(cluster) = Cluster::own() else { return };
+    let database = cluster.database().name;
+    cluster.set("deadlock_timeout", "50ms");
+    let (settings, _dir) = on(&cluster, &database);
+    let store = Store::open(&settings).await.unwrap();
+    store.import(&Import::parse(&both_sides(), &hjemmel::services::vocabulary()).unwrap(), at(NOW)).await.unwrap();
+    // By other means: the row first, and then the revision, which a decision of ours has taken before the row.
+    let mut other = cluster.superuser(&database).await;
+    other.execute("SET deadlock_timeout = '10s'; BEGIN").await.unwrap();
+    other.execute("SELECT FROM agreement FOR UPDATE").await.unwrap();
+    let deciding = tokio::spawn({
+        let store = store.clone();
+        async move { store.decide(FRONT, State::Suspended, "x", "y", at(NOW)).await }
+    });
+    cluster.wait_until("SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = 'hjemmel'").await;
+    other.execute("UPDATE agreement SET reason = 'ved siden af'; COMMIT").await.unwrap();
+    assert_eq!(deciding.await.unwrap().unwrap().state, State::Suspended);
+    assert_eq!(store.decisions(FRONT).await.unwrap().len(), 2, "once");
+}
+
+#[tokio::test]
+async fn a_server_that_stands_still_is_given_up_in_time_and_asked_again_when_it_goes_on() {
+    let Some(cluster) = Cluster::own() else { return };
+    let (mut settings, _dir) = on(&cluster, &cluster.database().name);
+    settings.statement_timeout = std::time::Duration::from_millis(200);
+    settings.patience = std::time::Duration::from_millis(200);
+    let database = Database::open(&settings, Access::Make).await.unwrap();
+    while database.revision().await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    let paused = cluster.pause();
+    for _ in 0..6 {
+        let began = std::time::Instant::now();
+        database.revision().await.unwrap_err();
+        assert!(began.elapsed() < std::time::Duration::from_secs(2), "{:?}", began.elapsed());
+    }
+    drop(paused);
+    while database.revision().await.is_err() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_ended_by_the_server_in_a_transaction() {
+    let Some(kept) = Kept::in_postgres() else { return };
+    let mut settings = kept.settings.clone();
+    settings.statement_timeout = std::time::Duration::from_millis(200);
+    let database = Database::open(&settings, Access::Make).await.unwrap();
+    let mut transaction = database.begin_beside_others().await.unwrap();
+    let ended = transaction.first(sql("SELECT pg_sleep(10)::text AS slept")).await.unwrap_err().to_string();
+    assert!(ended.contains("statement timeout"), "{ended}");
+    drop(transaction);
+    let mut session = database.session().await.unwrap();
+    let setting = session.first(sql("SELECT current_setting('statement_timeout') AS setting")).await.unwrap().unwrap();
+    assert_eq!(setting.get::<String>("setting").unwrap(), "0", "the limit was the transaction's and not the session's");
+}
