@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::services::Service;
 
 use crate::audit::{
-    About, Record,
+    Record,
     keys::{self, KeyError},
     retire::{self, Decision, RetireError, Retirement},
     seal::SealError,
@@ -301,13 +301,7 @@ fn tell_one(record: &Record, out: &mut impl Write) -> io::Result<()> {
         or_dash(&record.legal_basis),
         or_dash(&record.purpose)
     )?;
-    match &record.about {
-        About::Nothing => Ok(()),
-        About::TerminalAdgang(about) => writeln!(out, "    objects released {}", about.released.objects.values().sum::<u64>()),
-        About::PassThrough(about) => {
-            writeln!(out, "    receiver {}, route {}", or_dash(&about.receiver), or_dash(&about.route))
-        }
-    }
+    record.about.summary().map_or(Ok(()), |summary| writeln!(out, "    {summary}"))
 }
 
 #[cfg(test)]

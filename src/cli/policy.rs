@@ -13,12 +13,12 @@ use crate::cli::which;
 use crate::clock::Clock;
 use crate::clock::copenhagen;
 use crate::node;
-use crate::node::terminaladgang::read_history;
 use crate::services::terminaladgang::law::diff::{self, Effect};
 use crate::services::terminaladgang::law::document::{Bilingual, Policy};
 use crate::services::terminaladgang::law::release::Words;
 use crate::services::terminaladgang::law::release::catalogue::wire_path;
 use crate::services::terminaladgang::law::window::Window;
+use crate::services::terminaladgang::policies::read_history;
 
 /// Anything that keeps the command from saying anything, told once to a person.
 pub type PolicyError = Box<dyn std::error::Error + Send + Sync>;

@@ -39,10 +39,7 @@ pub fn terminaladgang<'c>(
     services: &'c BTreeMap<String, Service>,
     wanted: Option<&str>,
 ) -> Result<(&'c str, &'c Settings), String> {
-    let of = |name: &'c str, service: &'c Service| match service {
-        Service::Terminaladgang(settings) => Some((name, &**settings)),
-        Service::Passthrough(_) => None,
-    };
+    let of = |name: &'c str, service: &'c Service| service.terminaladgang().map(|settings| (name, settings));
     if wanted.is_none() {
         let fitting: Vec<_> = services.iter().filter_map(|(name, service)| of(name, service)).collect();
         if let [only] = fitting.as_slice() {

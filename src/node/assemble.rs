@@ -7,46 +7,31 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{passthrough, terminaladgang};
-use crate::agreements::{Agreements, CacheSettings, Environment, Store};
+use crate::agreements::{Agreements, CacheSettings, Store};
 use crate::audit::{Audit, AuditSettings, Record, Sealer, keys};
 use crate::clock::Clock;
 use crate::config;
 use crate::edge::http::RequestBody;
-use crate::gateway::agreement::AgreementStep;
-use crate::gateway::authenticate::{AuthenticateStep, TokenTrust};
-use crate::gateway::definition::Definition;
-use crate::gateway::envelope::EnvelopeStep;
-use crate::gateway::open::Client;
-use crate::gateway::open::OpenLayer;
-use crate::gateway::persons::{Find, PersonsStep};
-use crate::gateway::replay::Replay;
-use crate::gateway::route::BackAgreements;
-use crate::gateway::seal::{SealStep, Signer};
-use crate::gateway::{Front, GatewayService};
+use crate::gateway::authenticate::TokenTrust;
+use crate::gateway::seal::Signer;
 use crate::metrics::Metrics;
 use crate::node::Config;
 use crate::node::domains::domains;
 use crate::objects::Objects;
-use crate::outbound::breaker::{Breaker, BreakerSettings};
 use crate::outbound::{ConnectionLimits, Outbound, OutboundSettings, SetupError, counts};
+use crate::peer::Known;
 use crate::replay::ReplayMemory;
 use crate::replay::database::{DatabaseMemory, Rules};
 use crate::replay::node::NodeMemory;
 use crate::revocation::list::RevocationError;
 use crate::revocation::verify::RootsError;
 use crate::saml::memory::{self, AssertionMemory};
-use crate::saml::metadata::Entity;
 use crate::saml::trust::{Issuer, Trust, TrustError};
-use crate::services::Service;
+use crate::services::parts::{OfferError, Offered, Parts};
 use crate::services::passthrough::providers::Breakers;
-use crate::services::terminaladgang::law::document::PolicyErrors;
-use crate::services::terminaladgang::law::history::HistoryError;
 use crate::signature::credentials::Credentials;
 use crate::signature::key::{Certificate, KeyError, SigningKey};
-use crate::signature::sign::SignError;
 use crate::signature::timestamp::TimeRules;
-use crate::soap::strict::Limits;
 use crate::store::{Database, StoreError};
 use crate::sts::cache::{Counts, TokenCache};
 use crate::sts::client::{Https, StsClient, StsSettings};
@@ -65,20 +50,9 @@ pub enum AssembleError {
         /// Why.
         error: std::io::Error,
     },
-    /// The policy file.
-    #[error("{0}")]
-    Policy(#[from] PolicyErrors),
-    /// A policy's history.
-    #[error("the policy's history is not one: {0}")]
-    History(#[from] HistoryError),
-    /// A policy that is not in force yet.
-    #[error("the policy {id} holds from {from} only; name one that holds today")]
-    PolicyNotInForce {
-        /// Which.
-        id: String,
-        /// From when.
-        from: jiff::civil::Date,
-    },
+    /// A service.
+    #[error(transparent)]
+    Service(#[from] OfferError),
     /// The trusted STS.
     #[error("{0}")]
     Trust(#[from] TrustError),
@@ -101,9 +75,6 @@ pub enum AssembleError {
     /// A section whose certificates nobody judges.
     #[error(transparent)]
     Domain(#[from] UnknownDomain),
-    /// The gateway's own metadata.
-    #[error("the gateway's own metadata cannot be signed: {0}")]
-    Metadata(#[from] SignError),
     /// A certificate or key.
     #[error("a certificate or key cannot be used for signatures: {0}")]
     Key(#[from] KeyError),
@@ -122,9 +93,6 @@ pub enum AssembleError {
     /// The audit log.
     #[error(transparent)]
     Audit(#[from] crate::audit::log::LogError),
-    /// The threads that validate.
-    #[error("the schema validators cannot be started: {0}")]
-    Validators(std::io::Error),
     /// The metrics.
     #[error("the metrics cannot be registered: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -160,29 +128,6 @@ pub struct Lasting {
     pub work: Work,
     /// What became of connections to others than peers.
     pub connections: Connections,
-}
-
-/// What is known of one peer, from reload to reload.
-#[derive(Clone)]
-pub struct Known {
-    /// Whether it is left alone.
-    pub breaker: Arc<Breaker>,
-    settings: BreakerSettings,
-    /// What became of connections to it.
-    pub connections: Arc<counts::Counts>,
-}
-
-impl Known {
-    /// What is known after a reload: nothing of a peer that is new, and its breaker begins anew where its settings changed.
-    fn of(peer: &config::Peer, before: Option<&Self>) -> Self {
-        let settings = BreakerSettings { failures: peer.reach.breaker_failures, rest: peer.reach.breaker_rest };
-        let same = before.filter(|before| before.settings == settings);
-        Self {
-            breaker: same.map_or_else(|| Arc::new(Breaker::new(settings)), |same| same.breaker.clone()),
-            settings,
-            connections: before.map(|before| before.connections.clone()).unwrap_or_default(),
-        }
-    }
 }
 
 /// What became of the connections to others than peers.
@@ -270,28 +215,10 @@ async fn replay_memory(config: &Config, store: &Database, clock: &Clock) -> Resu
     })
 }
 
-/// A service's steps, for one caller's connection.
-pub type Stack = Box<dyn Fn(Client) -> GatewayService<RequestBody> + Send + Sync>;
-
-/// One service, put together.
-pub struct Offered {
-    /// Its steps.
-    pub gateway: Stack,
-    /// The path of its address.
-    pub path: String,
-    /// The service's own metadata, signed.
-    pub metadata: Arc<str>,
-    /// Its contract: what it gives for a query such as `wsdl`.
-    pub contract: Contract,
-}
-
-/// The documents of a service's contract, by the query that asks for one.
-pub type Contract = Box<dyn Fn(&str) -> Option<(&'static str, String)> + Send + Sync>;
-
 /// All services, and what operators hold on to until the next ones take their place.
 pub struct Assembled {
     /// The services.
-    pub services: Vec<Offered>,
+    pub services: Vec<Offered<RequestBody>>,
     /// Whose tokens are taken.
     pub trust: Arc<TokenTrust>,
     /// What client certificates are judged by.
@@ -317,17 +244,6 @@ struct FetchedWith {
     certificate: Certificate,
 }
 
-/// What every service shares.
-pub(super) struct Shared<'a> {
-    pub(super) config: &'a Config,
-    pub(super) lasting: &'a Lasting,
-    pub(super) trust: Arc<TokenTrust>,
-    pub(super) clients: Arc<ClientTrust>,
-    pub(super) signer: Arc<Signer>,
-    pub(super) tokens: Tokens,
-    pub(super) clock: &'a Clock,
-}
-
 /// Puts the services together. `before`: the tokens of those that they take the place of.
 ///
 /// # Errors
@@ -347,104 +263,30 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
     let clients = Arc::new(ClientTrust::new(client_roots, domains.named(domains::CLIENTS)?, optional)?);
     let signer = Arc::new(read_signer(&config.system)?);
     let tokens = tokens(config, &trust.trust, &signer, before, lasting, clock)?;
-    let shared = Shared { config, lasting, trust, clients, signer, tokens, clock };
-    let services = config.services.iter().map(|(name, service)| match service {
-        Service::Terminaladgang(settings) => terminaladgang::offer(name, settings, &shared),
-        Service::Passthrough(offered) => passthrough::offer(name, offered, &shared),
-    });
+    let parts = Parts {
+        config,
+        clock,
+        agreements: &lasting.agreements,
+        audit: &lasting.audit,
+        sealer: &lasting.sealer,
+        replay: &lasting.replay,
+        work: &lasting.work,
+        domains,
+        peers: &lasting.peers,
+        breakers: &lasting.breakers,
+        trust: &trust,
+        clients: &clients,
+        signer: &signer,
+        tokens: &tokens.cache,
+    };
+    let services = config.services.iter().map(|(name, service)| service.assemble(name, &parts));
     let services = services.collect::<Result<_, _>>()?;
-    let Shared { trust, clients, tokens, .. } = shared;
     Ok(Assembled { services, trust, clients, tokens })
-}
-
-/// The steps that every service begins with. `largest`: the largest request that it takes, in bytes; `find`: whom it names.
-pub(super) fn front(
-    shared: &Shared<'_>,
-    environment: &Environment,
-    definition: &Arc<Definition>,
-    largest: usize,
-    find: Find,
-) -> Front {
-    let Shared { config, lasting, trust, clients, signer, clock, .. } = shared;
-    let clock = *clock;
-    let seal = SealStep { definition: definition.clone(), signer: signer.clone(), clock: clock.clone() };
-    Front {
-        open: OpenLayer {
-            definition: definition.clone(),
-            audit: lasting.audit.clone(),
-            clock: clock.clone(),
-            seal: seal.clone(),
-            work: lasting.work.clone(),
-        },
-        seal,
-        envelope: EnvelopeStep { definition: definition.clone(), limits: request_limits(config), largest },
-        authenticate: authenticate(definition, trust, clients, clock),
-        persons: PersonsStep { sealer: lasting.sealer.clone(), find },
-        replay: Replay { memory: lasting.replay.clone(), clock: clock.clone() },
-        agreement: agreement(environment, definition, &lasting.agreements, clock),
-    }
-}
-
-/// The step that proves who calls.
-pub fn authenticate(
-    definition: &Arc<Definition>,
-    trust: &Arc<TokenTrust>,
-    clients: &Arc<ClientTrust>,
-    clock: &Clock,
-) -> AuthenticateStep {
-    AuthenticateStep { definition: definition.clone(), trust: trust.clone(), clients: clients.clone(), clock: clock.clone() }
-}
-
-/// Where this gateway stands.
-///
-/// # Errors
-/// `Setting`.
-pub fn environment(config: &Config) -> Result<Environment, AssembleError> {
-    Environment::try_from(config.environment.clone())
-        .map_err(|_| AssembleError::Setting("environment is no name of an environment"))
-}
-
-/// The step that looks for the agreement in front.
-pub fn agreement(
-    environment: &Environment,
-    definition: &Arc<Definition>,
-    agreements: &Agreements,
-    clock: &Clock,
-) -> AgreementStep {
-    AgreementStep {
-        definition: definition.clone(),
-        agreements: agreements.clone(),
-        environment: environment.clone(),
-        clock: clock.clone(),
-    }
-}
-
-/// The agreements behind the service.
-pub fn back_agreements(
-    environment: &Environment,
-    definition: &Definition,
-    agreements: &Agreements,
-    clock: &Clock,
-) -> BackAgreements {
-    BackAgreements {
-        service: definition.uuid,
-        agreements: agreements.clone(),
-        environment: environment.clone(),
-        clock: clock.clone(),
-    }
 }
 
 /// How far clocks may be apart, and how old a message may be.
 pub fn time_rules(config: &Config) -> TimeRules {
     TimeRules { skew: signed(config.clock_skew), max_age: signed(config.timestamp_max_age), ..TimeRules::default() }
-}
-
-/// The strict reader's bounds for requests.
-pub fn request_limits(config: &Config) -> Limits {
-    // Taken apart, so that a limit that is read and not applied does not pass the lints.
-    let config::MessageLimits { xml_depth, xml_attributes, xml_nodes, xml_text_bytes, object_bytes: _, released_bytes: _ } =
-        config.messages;
-    Limits { depth: xml_depth, attributes: xml_attributes, nodes: xml_nodes, text: xml_text_bytes, ..Limits::default() }
 }
 
 /// Reads the trusted STS's: what files and settings give of one issuer is one issuer, so that certificates may overlap
@@ -489,20 +331,6 @@ pub fn read_signer(system: &Credentials) -> Result<Signer, AssembleError> {
         true => Ok(signer),
         false => Err(AssembleError::Setting("[system] key does not belong to its certificate; name the pair")),
     }
-}
-
-/// What is handed to the STS and to callers. Made once: it costs a signature.
-///
-/// # Errors
-/// `Metadata`, `Setting`.
-pub fn metadata(definition: &Definition, signer: &Signer) -> Result<Arc<str>, AssembleError> {
-    let entity = Entity {
-        entity_id: &definition.entity_id,
-        address: &definition.address,
-        certificates: std::slice::from_ref(&signer.certificate),
-    };
-    let signed = entity.to_signed_xml(&signer.key, &signer.certificate)?;
-    String::from_utf8(signed).map(Arc::from).map_err(|_| AssembleError::Setting("the gateway's metadata is not UTF-8"))
 }
 
 fn start_audit(
@@ -572,16 +400,6 @@ pub fn sts_client(sts: &config::Sts, issuer: Issuer, signer: &Signer, outbound: 
     StsClient::new(settings, transport, clock.clone())
 }
 
-/// How a peer is reached: with the gateway's own certificate.
-pub fn peer_outbound(peer: &config::Peer, system: &Credentials) -> OutboundSettings {
-    OutboundSettings {
-        credentials: Some(system.clone()),
-        connect_timeout: peer.reach.connect_timeout,
-        retry: peer.reach.retry,
-        ..OutboundSettings::new(peer.roots.clone())
-    }
-}
-
 /// How the STS is reached.
 pub fn sts_outbound(sts: &config::Sts) -> OutboundSettings {
     OutboundSettings { connect_timeout: sts.connect_timeout, ..OutboundSettings::new(sts.roots.clone()) }
@@ -591,6 +409,6 @@ fn signed(duration: std::time::Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
-pub(super) fn read(path: &Path) -> Result<String, AssembleError> {
+fn read(path: &Path) -> Result<String, AssembleError> {
     std::fs::read_to_string(path).map_err(|error| AssembleError::File { path: path.display().to_string(), error })
 }

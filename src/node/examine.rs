@@ -21,15 +21,13 @@ use crate::audit::{keys, log};
 use crate::clock::Clock;
 use crate::config::{self, ConnectionLimits, Content, FileRead, Listen, ReplayKept, Tokens};
 use crate::edge::tls::{self, Shown};
-use crate::node::assemble::{metadata, peer_outbound, read_signer, read_trust, sts_outbound};
-use crate::node::terminaladgang::{definition_of, read_policies};
+use crate::node::assemble::{read_signer, read_trust, sts_outbound};
 use crate::outbound::Outbound;
 use crate::revocation::domain::{Domain, Lists, Source};
 use crate::revocation::ocsp;
 use crate::revocation::verify::Stapling;
 use crate::services::Service;
-use crate::services::passthrough::offered::Offered;
-use crate::services::terminaladgang::settings::Settings;
+use crate::services::parts::{Beside, Found, peer_outbound};
 use crate::signature::key::Certificate;
 use crate::store::{At, Schema, schema};
 use crate::trust::clients::{ClientCertificate, ClientTrust};
@@ -336,34 +334,23 @@ impl Examination<'_> {
     }
 
     fn services(&self) {
-        for (name, service) in &self.draft.sections().services {
-            match service {
-                Service::Terminaladgang(settings) => self.terminaladgang(name, settings),
-                Service::Passthrough(offered) => self.passthrough(name, offered),
-            }
-        }
-    }
-
-    /// What a folder cannot say of itself: how it fits this installation.
-    fn passthrough(&self, name: &str, offered: &Offered) {
-        let Some((limits, _)) = &self.draft.sections().limits else { return };
-        let own = offered.folder.settings.limits.request_bytes;
-        if own > limits.request_bytes {
-            let listener = limits.request_bytes;
-            let text = format!(
-                "takes requests of {own} bytes, and limits.request_bytes lets in {listener} only; raise it or lower the service's"
-            );
-            self.draft.warning(&format!("service.{name}.folder"), text);
-        }
-    }
-
-    fn terminaladgang(&self, name: &str, settings: &Settings) {
         let sections = self.draft.sections();
-        self.look(&format!("service.{name}.policy"), read_policies(&settings.policy, self.now()));
         let signer = sections.system.as_ref().and_then(|system| read_signer(system).ok());
-        if let (Some(signer), Some(listen)) = (signer, &sections.listen) {
-            let definition = definition_of(name, listen, settings);
-            self.look(&format!("service.{name}.entity_id"), metadata(&definition, &signer));
+        let beside = Beside {
+            listen: sections.listen.as_ref(),
+            request_bytes: sections.limits.as_ref().map(|(limits, _)| limits.request_bytes),
+            signer: signer.as_ref(),
+            now: self.now(),
+        };
+        for (name, service) in &sections.services {
+            for found in service.examine(name, &beside) {
+                match found {
+                    Found::Problem(key, text) => {
+                        self.look(&format!("service.{name}.{key}"), Err::<(), _>(text));
+                    }
+                    Found::Warning(key, text) => self.draft.warning(&format!("service.{name}.{key}"), text),
+                }
+            }
         }
     }
 

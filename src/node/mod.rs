@@ -6,12 +6,10 @@ pub mod domains;
 pub mod examine;
 pub mod files;
 pub mod log;
-mod passthrough;
 mod record;
 pub mod reload;
 mod routes;
 pub mod signals;
-pub mod terminaladgang;
 pub mod watch;
 
 use std::net::SocketAddr;

@@ -23,11 +23,12 @@ use crate::edge::router::{InForce, Services, Serving};
 use crate::edge::tls::{self, ServerTls, Shown};
 use crate::gateway::authenticate::TokenTrust;
 use crate::metrics::{Metrics, Reload};
-use crate::node::assemble::{Assembled, Lasting, Offered, Tokens, assemble};
+use crate::node::assemble::{Assembled, Lasting, Tokens, assemble};
 use crate::outbound::lists::Fetcher;
 use crate::replay::ReplayMemory;
 use crate::revocation::ocsp::{self, StapleError};
 use crate::saml::memory::AssertionMemory;
+use crate::services::parts::Offered;
 use crate::signature::key::Certificate;
 use crate::store::StoreError;
 use crate::trust::clients::{ClientCertificate, ClientTrust};
@@ -282,7 +283,7 @@ fn prepare(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clock: &
 }
 
 /// The path of a service, and what is served there.
-fn serving(service: Offered) -> (String, Serving<RequestBody>) {
+fn serving(service: Offered<RequestBody>) -> (String, Serving<RequestBody>) {
     let Offered { gateway, path, metadata, contract } = service;
     let documents = move |query: &str| match query {
         "metadata" => Some(("application/samlmetadata+xml", metadata.to_string())),

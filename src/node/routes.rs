@@ -44,13 +44,8 @@ impl Known {
     /// The services of a configuration.
     pub(super) fn of(services: &BTreeMap<String, Service>) -> Vec<Self> {
         let known = |(name, service): (&String, &Service)| {
-            let provider = match service {
-                Service::Terminaladgang(_) => None,
-                Service::Passthrough(offered) => {
-                    let settings = &offered.folder.settings;
-                    Some((name.clone(), settings.provider, settings.receiver == Receiver::Fixed))
-                }
-            };
+            let settings = service.passthrough().map(|offered| &offered.folder.settings);
+            let provider = settings.map(|settings| (name.clone(), settings.provider, settings.receiver == Receiver::Fixed));
             Self { uuid: service.offer().service_uuid, provider }
         };
         services.iter().map(known).collect()

@@ -1,5 +1,7 @@
 //! One system behind us: where it is, how we prove ourselves to it, whose answers are taken, and how it fares.
 
+mod known;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use crate::revocation::domain::Domain;
 use crate::signature::key::Certificate;
 use crate::sts::cache::TokenCache;
 use crate::sts::client::{Https, StsClient};
+pub use known::Known;
 
 /// How a peer and we prove ourselves to each other, beside TLS.
 pub enum Security {

@@ -1,11 +1,16 @@
 //! The services that the gateway offers: what is special about each, in one place.
 
 pub mod finance;
+pub mod parts;
 pub mod passthrough;
 pub mod terminaladgang;
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+use http_body::Body;
+
+use self::parts::{Beside, Found, OfferError, Offered, Parts};
 use crate::agreements::{Scope, ScopeKey, Vocabulary};
 use crate::config::reader::Reader;
 use crate::config::{Offer, Retired, ServiceSection};
@@ -57,6 +62,45 @@ impl Service {
         match self {
             Self::Terminaladgang(_) => terminaladgang::scope::KEYS,
             Self::Passthrough(_) => &[],
+        }
+    }
+
+    /// Puts it together.
+    ///
+    /// # Errors
+    /// [`OfferError`].
+    pub fn assemble<B>(&self, name: &str, parts: &Parts<'_>) -> Result<Offered<B>, OfferError>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Refusal>,
+    {
+        match self {
+            Self::Terminaladgang(settings) => terminaladgang::offer::assemble(name, settings, parts),
+            Self::Passthrough(offered) => passthrough::offer::assemble(name, offered, parts),
+        }
+    }
+
+    /// What does not fit the rest of the configuration.
+    pub fn examine(&self, name: &str, beside: &Beside<'_>) -> Vec<Found> {
+        match self {
+            Self::Terminaladgang(settings) => terminaladgang::offer::examine(name, settings, beside),
+            Self::Passthrough(offered) => passthrough::offer::examine(offered, beside),
+        }
+    }
+
+    /// What its section says, where it is TerminalAdgang.
+    pub fn terminaladgang(&self) -> Option<&terminaladgang::settings::Settings> {
+        match self {
+            Self::Terminaladgang(settings) => Some(settings),
+            Self::Passthrough(_) => None,
+        }
+    }
+
+    /// Its folder, where it is a pass-through service.
+    pub fn passthrough(&self) -> Option<&passthrough::offered::Offered> {
+        match self {
+            Self::Passthrough(offered) => Some(offered),
+            Self::Terminaladgang(_) => None,
         }
     }
 

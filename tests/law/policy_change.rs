@@ -281,7 +281,7 @@ fn diff_fails_on_a_widening_in_silence_and_on_nothing_else() {
 #[test]
 fn every_version_that_is_kept_leads_to_the_next_without_a_widening_in_silence() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
-    let history = hjemmel::node::terminaladgang::read_history(&folder, "terminaladgang-6").unwrap();
+    let history = hjemmel::services::terminaladgang::policies::read_history(&folder, "terminaladgang-6").unwrap();
     let versions = history.versions();
     assert_eq!(versions.last().map(Policy::version), Some(read(SHIPPED).version()), "the file beside history/ is the latest");
     for (old, new) in versions.iter().zip(versions.iter().skip(1)) {

@@ -88,6 +88,15 @@ impl About {
         }
     }
 
+    /// What it comes to, in a line for whoever reads the log.
+    pub fn summary(&self) -> Option<String> {
+        match self {
+            Self::Nothing => None,
+            Self::TerminalAdgang(about) => Some(about.summary()),
+            Self::PassThrough(about) => Some(about.summary()),
+        }
+    }
+
     /// What the service demands of a record of admission that names `persons`, and this one does not say.
     pub(super) fn missing_for_admission(&self, persons: &[Sealed]) -> Option<&'static str> {
         match self {

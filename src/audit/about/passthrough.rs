@@ -25,6 +25,13 @@ impl AboutPassThrough {
         Self { schema, receiver: None, route: None, delivery: None }
     }
 
+    /// To whom it went.
+    pub(super) fn summary(&self) -> String {
+        let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+        let (receiver, route) = (self.receiver.map(|cvr| cvr.to_string()), self.route.map(|id| id.to_string()));
+        format!("receiver {}, route {}", or_dash(receiver), or_dash(route))
+    }
+
     /// What is missing for an admission: to whom the call goes, and by which route. It need not name a person.
     pub(super) fn missing_for_admission(&self) -> Option<&'static str> {
         match self {

@@ -60,6 +60,11 @@ impl AboutTerminalAdgang {
         }
     }
 
+    /// How much was released.
+    pub(super) fn summary(&self) -> String {
+        format!("objects released {}", self.released.objects.values().sum::<u64>())
+    }
+
     /// What is missing for an admission: the person asked about, and for which time.
     pub(super) fn missing_for_admission(&self, persons: &[Sealed]) -> Option<&'static str> {
         match self {

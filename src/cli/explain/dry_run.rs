@@ -24,8 +24,9 @@ use crate::gateway::route::BackAgreements;
 use crate::hex;
 use crate::id::cpr::Cpr;
 use crate::id::cvr::Cvr;
-use crate::node::{Config, assemble, domains, terminaladgang};
+use crate::node::{Config, assemble, domains};
 use crate::refusal::Refusal;
+use crate::services::parts;
 use crate::services::terminaladgang::ask::narrowed;
 use crate::services::terminaladgang::ask::{Judged, judge};
 use crate::services::terminaladgang::law::document::Policy;
@@ -35,7 +36,9 @@ use crate::services::terminaladgang::law::release::{
 };
 use crate::services::terminaladgang::law::request::Outcome as WindowOutcome;
 use crate::services::terminaladgang::names;
+use crate::services::terminaladgang::offer;
 use crate::services::terminaladgang::owners::{Behind, Register};
+use crate::services::terminaladgang::policies::read_policy;
 use crate::services::terminaladgang::release::ask;
 use crate::services::terminaladgang::scope::Scope;
 use crate::services::terminaladgang::settings::Settings;
@@ -109,8 +112,8 @@ impl DryRun {
         chain: Vec<CertificateDer<'static>>,
     ) -> Result<Self, ExplainError> {
         let clock = Clock::fixed(at);
-        let environment = assemble::environment(config)?;
-        let definition = Arc::new(terminaladgang::definition_of(name, &config.listen, service));
+        let environment = parts::environment(config)?;
+        let definition = Arc::new(offer::definition_of(name, &config.listen, service));
         // As the gateway would find them started without the network: nothing is asked for a dry run.
         let domains = ListsByDomain::at_hand(domains::domains(config), None, at)?.into_domains();
         let (trust, time) =
@@ -122,16 +125,16 @@ impl DryRun {
         let agreements = Agreements::new(store.clone(), CacheSettings::default());
         Ok(Self {
             at,
-            policy: terminaladgang::read_policy(&service.policy, at)?,
-            authenticate: assemble::authenticate(&definition, &trust, &clients, &clock),
-            agreement: assemble::agreement(&environment, &definition, &agreements, &clock),
-            back: assemble::back_agreements(&environment, &definition, &agreements, &clock),
+            policy: read_policy(&service.policy, at)?,
+            authenticate: parts::authenticate(&definition, &trust, &clients, &clock),
+            agreement: parts::agreement(&environment, &definition, &agreements, &clock),
+            back: parts::back_agreements(&environment, &definition, &agreements, &clock),
             register: Register { agreements, udk: service.udk },
             definition,
             store,
-            limits: assemble::request_limits(config),
-            answer_limits: terminaladgang::answer_limits(config),
-            release: terminaladgang::release_limits(config),
+            limits: parts::request_limits(config),
+            answer_limits: offer::answer_limits(config),
+            release: offer::release_limits(config),
             authority,
             chain: chain.into(),
             steps: Vec::new(),

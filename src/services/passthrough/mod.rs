@@ -16,6 +16,7 @@ pub mod content;
 pub mod direct;
 pub mod documents;
 pub mod folder;
+pub mod offer;
 pub mod offered;
 pub mod path;
 pub mod persons;

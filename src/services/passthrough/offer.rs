@@ -3,9 +3,17 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::assemble::{
-    AssembleError, Contract, Offered, Shared, Stack, back_agreements, environment, front, metadata, request_limits,
-};
+use bytes::Bytes;
+use http_body::Body;
+
+use super::answer::AnswerStep;
+use super::ask::SchemaStep;
+use super::direct::DirectStep;
+use super::offered::Offered as Settings;
+use super::providers::{Providers, Reached};
+use super::published::Published;
+use super::side::Sides;
+use super::{Own, persons, stack};
 use crate::config::{Binding, Listen};
 use crate::gateway::answer::AnswerReader;
 use crate::gateway::definition::{Bindings, Definition};
@@ -14,33 +22,35 @@ use crate::gateway::forward::Forward;
 use crate::gateway::persons::Find;
 use crate::outbound::OutboundSettings;
 use crate::outbound::breaker::BreakerSettings;
+use crate::refusal::Refusal;
 use crate::revocation::domain::{Domain, DomainSettings, Lists, WithoutList};
-use crate::services::passthrough::answer::AnswerStep;
-use crate::services::passthrough::ask::SchemaStep;
-use crate::services::passthrough::direct::DirectStep;
-use crate::services::passthrough::offered::Offered as Settings;
-use crate::services::passthrough::providers::{Providers, Reached};
-use crate::services::passthrough::published::Published;
-use crate::services::passthrough::side::Sides;
-use crate::services::passthrough::{self, Own, persons};
+use crate::services::parts::{Beside, Contract, Found, OfferError, Offered, Parts, Stack, metadata, request_limits};
 use crate::soap::strict::Limits;
 use crate::trust::domains;
+
+/// The threads that validate are missing.
+#[derive(Debug, thiserror::Error)]
+#[error("the schema validators cannot be started: {0}")]
+struct NoValidators(std::io::Error);
 
 /// Puts it together.
 ///
 /// # Errors
-/// [`AssembleError`].
-pub(super) fn offer(name: &str, settings: &Settings, shared: &Shared<'_>) -> Result<Offered, AssembleError> {
-    let Shared { config, lasting, trust, signer, tokens, clock, .. } = shared;
-    let clock = *clock;
-    let sides = Arc::new(Sides::start(&settings.folder).map_err(AssembleError::Validators)?);
+/// [`OfferError`].
+pub fn assemble<B>(name: &str, settings: &Settings, parts: &Parts<'_>) -> Result<Offered<B>, OfferError>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Refusal>,
+{
+    let Parts { config, clock, work, signer, .. } = *parts;
+    let sides = Sides::start(&settings.folder).map_err(|error| OfferError::Own(Box::new(NoValidators(error))))?;
+    let sides = Arc::new(sides);
     let definition = Arc::new(definition_of(name, &config.listen, settings, &sides));
-    let environment = environment(config)?;
     let metadata = metadata(&definition, signer)?;
     let limits = settings.folder.settings.limits;
     let whom = sides.clone();
     let find: Find = Arc::new(move |request| persons::named(whom.settings(), request));
-    let front = front(shared, &environment, &definition, limits.request_bytes, find);
+    let front = parts.front(&definition, limits.request_bytes, find)?;
     // Nothing says where lists for the providers' CAs are, so revocation is not asked for.
     let lists = DomainSettings {
         name: format!("service.{name}"),
@@ -59,36 +69,50 @@ pub(super) fn offer(name: &str, settings: &Settings, shared: &Shared<'_>) -> Res
             ..OutboundSettings::new(Vec::new())
         },
         breaker: BreakerSettings { failures: settings.reach.breaker_failures, rest: settings.reach.breaker_rest },
-        breakers: lasting.breakers.clone(),
+        breakers: parts.breakers.clone(),
         deadline: limits.deadline,
         domain: Arc::new(Domain::new(Lists::at_hand(lists, None, clock.now())?)),
-        signers: lasting.domains.named(domains::SIGNERS)?,
-        tokens: tokens.cache.clone(),
-        work: lasting.work.clone(),
+        signers: parts.domains.named(domains::SIGNERS)?,
+        tokens: parts.tokens.clone(),
+        work: work.clone(),
     });
     // What is too large is reported as that, and not as one text that is too long.
     let xml = Limits { text: limits.answer_bytes.saturating_mul(2), nodes: usize::MAX, ..request_limits(config) };
     let own = Own {
-        ask: SchemaStep { sides: sides.clone(), sealer: lasting.sealer.clone() },
+        ask: SchemaStep { sides: sides.clone(), sealer: parts.sealer.clone() },
         direct: DirectStep {
             sides,
-            agreements: lasting.agreements.clone(),
-            back: back_agreements(&environment, &definition, &lasting.agreements, clock),
+            agreements: parts.agreements.clone(),
+            back: parts.back_agreements(&definition)?,
             providers: Arc::new(providers),
             limits: request_limits(config),
         },
-        exchange: ExchangeStep::new(lasting.work.clone()),
+        exchange: ExchangeStep::new(work.clone()),
         answer: AnswerStep {
-            answers: AnswerReader { time: trust.time, limits: xml, clock: clock.clone() },
+            answers: AnswerReader { time: parts.trust.time, limits: xml, clock: clock.clone() },
             largest: limits.answer_bytes,
             limits: xml,
         },
         forward: Forward { signer: signer.clone(), clock: clock.clone(), outgoing: PhantomData },
     };
-    let gateway: Stack = Box::new(passthrough::stack(front, own));
+    let gateway: Stack<B> = Box::new(stack(front, own));
     let published = Published::new(&settings.folder, &definition.address);
     let contract: Contract = Box::new(move |query: &str| published.get(query));
     Ok(Offered { gateway, path: settings.offer.path.trim_end_matches('/').to_owned(), metadata, contract })
+}
+
+/// What a folder cannot say of itself: how it fits this installation.
+pub fn examine(offered: &Settings, beside: &Beside<'_>) -> Vec<Found> {
+    let own = offered.folder.settings.limits.request_bytes;
+    match beside.request_bytes {
+        Some(listener) if own > listener => vec![Found::Warning(
+            "folder",
+            format!(
+                "takes requests of {own} bytes, and limits.request_bytes lets in {listener} only; raise it or lower the service's"
+            ),
+        )],
+        _ => Vec::new(),
+    }
 }
 
 fn definition_of(name: &str, listen: &Listen, settings: &Settings, sides: &Sides) -> Definition {
