@@ -1,6 +1,5 @@
--- A page of a list, by each of the filters that there are, and the history of one agreement: among however many.
+-- A page of a list, by its filters (by authority: 0011), and the history of one agreement: among however many.
 
-CREATE INDEX agreement_of_authority ON agreement (authority, id);
 CREATE INDEX agreement_of_service ON agreement (service, id);
 CREATE INDEX agreement_of_system ON agreement (system, id);
 CREATE INDEX agreement_in_state ON agreement (state, id);

@@ -222,6 +222,9 @@ async fn restore(
     for id in &lost.routes {
         writeln!(out, "  route {id} is missing in the copy, or has another end there")?;
     }
+    for (table, rows) in &lost.rows {
+        writeln!(out, "  {rows} row(s) of {table} are not so in the copy")?;
+    }
     let revived = lost.revived().count();
     if revived > 0 {
         writeln!(out, "{revived} agreement(s) that were ended or suspended would be approved again.")?;

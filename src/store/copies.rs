@@ -1,16 +1,18 @@
 //! Copies of an SQLite store: made while it is used, and put back while it is not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{ConnectOptions, Connection, Row as _, SqliteConnection};
 use uuid::Uuid;
 
 use super::place::{self, options};
-use super::{Access, Database, Settings, StoreError, sql};
+use super::tables::tables;
+use super::{Access, Database, Session, Settings, StoreError, moving, session, sql};
 
 /// Copies the store at `from` to `to`, which must not be there. Whoever uses the store goes on.
 ///
@@ -69,12 +71,14 @@ pub struct Lost {
     pub agreements: Vec<(Uuid, Option<String>, String)>,
     /// Routes that would be missing, or have another end.
     pub routes: Vec<Uuid>,
+    /// Tables with rows that the copy has not, or has otherwise, and how many.
+    pub rows: Vec<(String, usize)>,
 }
 
 impl Lost {
     /// Whether the copy lacks nothing that is known of.
     pub fn is_nothing(&self) -> bool {
-        self.known && self.agreements.is_empty() && self.routes.is_empty()
+        self.known && self.rows.is_empty()
     }
 
     /// Agreements that the copy would open again.
@@ -100,9 +104,40 @@ pub async fn lost(store: &Path, copy: &Path) -> Result<Lost, StoreError> {
                 lost.agreements.push((id, before.cloned(), state));
             }
         }
+        lost.rows = rows_lost(store, copy).await?;
         lost.routes = now.routes.into_iter().filter(|(id, end)| held.routes.get(id) != Some(end)).map(|(id, _)| id).collect();
     }
     Ok(lost)
+}
+
+/// Tables with rows that the copy has not, and how many.
+async fn rows_lost(store: &Path, copy: &Path) -> Result<Vec<(String, usize)>, StoreError> {
+    let (here, there) = (rows(store).await?, rows(copy).await?);
+    let lost = here.into_iter().filter_map(|(table, rows)| {
+        let held = there.get(&table);
+        let lost = rows.iter().filter(|row| held.is_none_or(|held| !held.contains(*row))).count();
+        (lost > 0).then_some((table, lost))
+    });
+    Ok(lost.collect())
+}
+
+/// The digest of each row of each table that is put back: not of what begins anew.
+async fn rows(file: &Path) -> Result<BTreeMap<String, BTreeSet<[u8; 32]>>, StoreError> {
+    let readable = options(file, &Settings::sqlite(file)).read_only(true);
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(readable).await?;
+    let read = async {
+        let mut session = Session(session::Inner::Sqlite(pool.acquire().await?));
+        let mut all = BTreeMap::new();
+        for table in tables(&mut session).await? {
+            if !moving::ANEW.contains(&table.name.as_str()) {
+                all.insert(table.name.clone(), table.rows(&mut session).await?.into_iter().collect());
+            }
+        }
+        Ok(all)
+    }
+    .await;
+    pool.close().await;
+    read
 }
 
 struct States {
@@ -208,6 +243,8 @@ pub async fn note(database: &Database, by: &str, at: Timestamp) -> Result<(), St
         "UPDATE revision SET value = uuid_send(gen_random_uuid())",
     );
     transaction.execute(anew).await?;
+    // Also where the database cannot tell a copy from itself: on a disk that was put back.
+    transaction.execute(sql("UPDATE replay_memory SET memory = ''")).await?;
     transaction.commit().await
 }
 

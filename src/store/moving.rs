@@ -5,7 +5,7 @@ use super::{Database, Dialect, StoreError, Transaction};
 
 /// What begins anew where it is moved to: the memory against replay refuses what was created before it began, so that nothing
 /// is let through twice.
-const ANEW: [&str; 2] = ["replay_message", "replay_memory"];
+pub(super) const ANEW: [&str; 2] = ["replay_message", "replay_memory"];
 
 /// A table that was moved.
 #[derive(Debug, Clone, PartialEq, Eq)]

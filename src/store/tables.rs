@@ -106,7 +106,7 @@ async fn of_postgres(session: &mut Session) -> Result<Vec<Table>, StoreError> {
         if OWN.contains(&name.as_str()) {
             continue;
         }
-        let columns = "SELECT attname::text AS name, atttypid::regtype::text AS type, attidentity <> '' AS counted
+        let columns = "SELECT attname::text AS name, atttypid::regtype::text AS type, pg_get_serial_sequence(quote_ident($1), attname) IS NOT NULL AS counted
                        FROM pg_attribute WHERE attrelid = quote_ident($1)::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
         let rows = session.all(sql(columns).bind(&name)).await?;
         let column = |row: &Row| {
@@ -229,14 +229,20 @@ impl Table {
         Ok(())
     }
 
-    /// The digest of its rows, and how many there are.
-    pub(super) async fn digest(&self, session: &mut Session) -> Result<(i64, [u8; 32]), StoreError> {
+    /// The digest of each row.
+    pub(super) async fn rows(&self, session: &mut Session) -> Result<Vec<[u8; 32]>, StoreError> {
         let mut rows: Vec<[u8; 32]> = Vec::new();
         self.read(session, async |page| {
             rows.extend(page.iter().map(|row| of_row(row)));
             Ok(())
         })
         .await?;
+        Ok(rows)
+    }
+
+    /// The digest of its rows, and how many there are.
+    pub(super) async fn digest(&self, session: &mut Session) -> Result<(i64, [u8; 32]), StoreError> {
+        let mut rows = self.rows(session).await?;
         rows.sort_unstable();
         let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
         let mut all = Context::new(&SHA256);

@@ -23,7 +23,7 @@ use uuid::{Uuid, uuid};
 use crate::kept::Kept;
 
 pub const SERVICE: Uuid = uuid!("3053ec89-31fe-4206-878b-bba6783d7a88");
-const SYSTEM: Uuid = uuid!("6d0d6e2e-7d8f-4a54-8a3a-0e7d3f5f9a11");
+pub const SYSTEM: Uuid = uuid!("6d0d6e2e-7d8f-4a54-8a3a-0e7d3f5f9a11");
 pub const FRONT: Uuid = uuid!("00000000-0000-4000-8000-000000000001");
 pub const KORSBAEK_BACK: Uuid = uuid!("00000000-0000-4000-8000-000000000002");
 

@@ -86,6 +86,7 @@ async fn what_a_copy_lacks_is_told_and_must_be_accepted_before_it_is_put_back() 
     for told in [
         &format!("agreement {FRONT} is OPSAGT, and in the copy GODKENDT"),
         "route 00000000-0000-0000-0000-000000000001 is missing in the copy, or has another end there",
+        "1 row(s) of agreement_decision are not so in the copy",
         "1 agreement(s) that were ended or suspended would be approved again",
         "add --as-of 2026-11-22T12:00:00Z to accept it",
     ] {
