@@ -16,9 +16,9 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use hjemmel::cli::call::question::Question;
-use hjemmel::cli::demo::world::World;
 use hjemmel::clock::Clock;
 use hjemmel::id::cpr::Cpr;
+use hjemmel::services::terminaladgang::law::document::Policy;
 use hjemmel::services::terminaladgang::law::kle::Constraint;
 use hjemmel::services::terminaladgang::law::request as policy;
 use hjemmel::services::terminaladgang::law::window::Window;
@@ -27,8 +27,8 @@ use hjemmel::signature::names::ANONYMOUS;
 use hjemmel::signature::sign::{Message, SoapVersion, head_with_certificate};
 use hjemmel::soap::document::Document;
 use hjemmel::soap::strict::Limits;
-use hjemmel::stub::pki::{DevPki, Role};
-use hjemmel::stub::population::demo;
+use hjemmel::stub::pki::Role;
+use hjemmel::stub::population::{Population, demo};
 use hjemmel::stub::sts::Switch;
 use hjemmel::stub::ydelsesindeks::answer::{Answer, Padding};
 use hjemmel::stub::ydelsesindeks::evaluate::{Index, Join};
@@ -41,11 +41,13 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use uuid::Uuid;
+
+use super::keys::Keys;
 
 /// As long as a piece is that is handed to TLS at a time.
 const PIECE: usize = 64 * 1024;
@@ -64,13 +66,12 @@ impl Prepared {
     /// An answer about [`demo::UDK_ONLY`] with about `bytes` bytes of payments, to the nearest whole number of them, one at
     /// the least, of which about `alike` bytes may be released; the rest are thirteen months older. With it comes the grant
     /// that they refer to.
-    pub fn new(world: &World, bytes: u64, alike: u64) -> Self {
-        let policy = world.policy.request();
+    pub fn new(policy: &Policy, population: &Arc<Population>, bytes: u64, alike: u64) -> Self {
+        let policy = policy.request();
         let question = document(Question::about(Cpr::parse(demo::UDK_ONLY).unwrap()).input());
-        let window = Window::at(world.clock.now(), policy.reading).unwrap();
+        let window = Window::at(Clock::system().now(), policy.reading).unwrap();
         let search = policy::check(question.root(), policy, &window, &Constraint::unconstrained()).unwrap();
         let search = request::read(&document(search.forward().to_vec()).root()).unwrap();
-        let population = world.population.clone();
         let mut found = Index::new(population.clone()).search(&search, Join::Pointwise);
         found.effectuations.truncate(1);
         let payment = &population.effectuations[found.effectuations[0]];
@@ -120,15 +121,15 @@ struct Signer {
 
 impl Backend {
     /// Serves on a listener that is bound already. Clients must show a certificate of the PKI.
-    pub fn start(listener: TcpListener, pki: &DevPki, answer: Prepared) -> Self {
+    pub fn start(listener: TcpListener, keys: &Keys, answer: Prepared) -> Self {
         let address = listener.local_addr().unwrap();
-        let signing = pki.credentials(Role::IndexSigning).unwrap();
+        let signing = keys.credentials(Role::IndexSigning);
         let signer = Arc::new(Signer {
             certificate: Certificate::from_der(signing.leaf()).unwrap(),
             key: SigningKey::from_der(signing.key()).unwrap(),
             clock: Clock::system(),
         });
-        let acceptor = TlsAcceptor::from(Arc::new(tls(pki)));
+        let acceptor = TlsAcceptor::from(Arc::new(tls(keys)));
         let (answer, pause) = (Switch::new(answer), Switch::new(Duration::ZERO));
         let request_bytes = Arc::new(AtomicUsize::new(0));
         let (shown, paused, seen) = (answer.clone(), pause.clone(), request_bytes.clone());
@@ -192,12 +193,10 @@ fn message_id(request: &[u8]) -> Option<&str> {
     Some(after.split_once('>')?.1.split_once('<')?.0)
 }
 
-fn tls(pki: &DevPki) -> ServerConfig {
+fn tls(keys: &Keys) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut roots = RootCertStore::empty();
-    roots.add(pki.root().clone()).unwrap();
-    let clients = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone()).build().unwrap();
-    let own = pki.credentials(Role::IndexServer).unwrap();
+    let clients = WebPkiClientVerifier::builder_with_provider(keys.roots().into(), provider.clone()).build().unwrap();
+    let own = keys.credentials(Role::IndexServer);
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .unwrap()

@@ -7,17 +7,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hjemmel::stub::pki::{DevPki, Role};
+use hjemmel::stub::pki::Role;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use rustls::client::Resumption;
-use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
+
+use super::keys::Keys;
 
 /// How a caller of one binding writes its HTTP.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -121,16 +123,14 @@ type Connection = SendRequest<Full<Bytes>>;
 
 impl Caller {
     /// A caller; its handshakes are full ones of TLS 1.3 on X25519, whoever is called.
-    pub fn new(pki: &DevPki, address: SocketAddr, path: &'static str, binding: Binding) -> Self {
+    pub fn new(keys: &Keys, address: SocketAddr, path: &'static str, binding: Binding) -> Self {
         let mut provider = rustls::crypto::aws_lc_rs::default_provider();
         provider.kx_groups = vec![rustls::crypto::aws_lc_rs::kx_group::X25519];
-        let mut roots = RootCertStore::empty();
-        roots.add(pki.root().clone()).unwrap();
-        let own = pki.credentials(Role::Korsbaek).unwrap();
+        let own = keys.credentials(Role::Korsbaek);
         let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
-            .with_root_certificates(roots)
+            .with_root_certificates(keys.roots())
             .with_client_auth_cert(own.chain().to_vec(), own.key().clone_key())
             .unwrap();
         config.resumption = Resumption::disabled();

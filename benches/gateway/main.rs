@@ -7,6 +7,8 @@
 //! cargo bench --bench gateway -- bindings overload  # only these parts: bindings memory handshakes growth overload
 //! cargo bench --bench gateway -- soak 20            # a soak of 20 minutes, into docs/performance/
 //! cargo bench --bench gateway -- drive 8800 20      # answers of that size for 20 s, with nothing beside: for a profiler
+//! cargo bench --bench gateway -- instructions OTHER # instructions of a small call, beside another build's (valgrind)
+//! cargo bench --bench gateway -- beside OTHER       # CPU time of calls, beside another build
 //! ```
 #![allow(
     clippy::unwrap_used,
@@ -19,8 +21,12 @@
 )] // a measurement that cannot be made must stop
 
 mod backend;
+mod beside;
+mod build;
+mod callgrind;
 mod driver;
 mod floor;
+mod keys;
 mod oha;
 mod pass_through;
 mod process;
@@ -60,6 +66,11 @@ async fn run(arguments: &[String]) {
         && name == PASS_THROUGH
     {
         return pass_through::serve(address.parse().unwrap(), backend.parse().unwrap(), Path::new(pki)).await;
+    }
+    match arguments {
+        [what, others @ ..] if what == "instructions" => return beside::instructions(others).await,
+        [what, others @ ..] if what == "beside" => return beside::cpu(others).await,
+        _ => {}
     }
     let given = |name: &str| arguments.iter().any(|argument| argument == name);
     for (program, found) in [("nginx", said("nginx", &["-v"])), ("oha (cargo install oha --locked)", oha::version())] {

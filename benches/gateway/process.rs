@@ -37,14 +37,24 @@ impl Process {
 
     /// Waits until it listens.
     pub fn listens(&mut self, address: std::net::SocketAddr) {
-        let until = Instant::now() + Duration::from_secs(30);
-        while Instant::now() < until && self.child.try_wait().unwrap().is_none() {
+        let until = Instant::now() + Duration::from_mins(3);
+        while Instant::now() < until && self.runs() {
             if std::net::TcpStream::connect(address).is_ok() {
                 return;
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        panic!("nothing listens on {address}: {}", std::fs::read_to_string(&self.log).unwrap());
+        panic!("nothing listens on {address}: {}", self.log());
+    }
+
+    /// Whether it has not ended.
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// What it wrote.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
     }
 
     /// CPU time used so far, user and system, by all threads of the process and of its children, in seconds.

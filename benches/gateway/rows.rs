@@ -34,10 +34,10 @@ const MB: f64 = 1e6;
 /// A size of answer.
 #[derive(Clone, Copy)]
 pub struct Size {
-    name: &'static str,
-    bytes: u64,
+    pub name: &'static str,
+    pub bytes: u64,
     /// How many of them may be released.
-    alike: u64,
+    pub alike: u64,
 }
 
 const fn size(name: &'static str, bytes: u64) -> Size {
@@ -45,13 +45,13 @@ const fn size(name: &'static str, bytes: u64) -> Size {
     Size { name, bytes, alike: if bytes < 1_000_000 { bytes } else { bytes / 20 } }
 }
 
-const SIZES: [Size; 4] = [size("8.8 KB", 8_800), size("97 KB", 97_000), size("1 MB", 1_000_000), size("10 MB", 10_000_000)];
-const SMALL: Size = SIZES[0];
+pub const SIZES: [Size; 4] = [size("8.8 KB", 8_800), size("97 KB", 97_000), size("1 MB", 1_000_000), size("10 MB", 10_000_000)];
+pub const SMALL: Size = SIZES[0];
 const LARGE: Size = SIZES[3];
 
 impl Stage {
     fn answers(&self, size: Size) -> Prepared {
-        let prepared = Prepared::new(&self.world, size.bytes, size.alike);
+        let prepared = self.prepared(size.bytes, size.alike);
         self.backend.answer.set(prepared.clone());
         prepared
     }
@@ -99,7 +99,7 @@ impl Series {
     }
 }
 
-fn milliseconds(seconds: f64) -> String {
+pub fn milliseconds(seconds: f64) -> String {
     format!("{:.3} ms", seconds * 1e3)
 }
 

@@ -22,10 +22,11 @@ use uuid::Uuid;
 
 use super::backend::{Backend, Prepared};
 use super::driver::{Binding, Caller};
+use super::keys::Keys;
 use super::process::{Process, free};
 
 /// The gateway: this build, or another to compare it with.
-fn hjemmel() -> String {
+pub fn hjemmel() -> String {
     std::env::var("HJEMMEL_BENCH_GATEWAY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_hjemmel").to_owned())
 }
 
@@ -33,6 +34,7 @@ fn hjemmel() -> String {
 pub struct Stage {
     pub world: World,
     pub backend: Backend,
+    pub keys: Keys,
     /// A call of the AuthorityContext binding, the same each time.
     pub question: Bytes,
     /// The same in a file, for `oha`.
@@ -65,14 +67,21 @@ impl Stage {
         let clock = Clock::system();
         let options = Options { dir: dir.path().to_path_buf(), port: 0, seed: 1, persons: 50, clock, extra, pki: None };
         let world = World::without_gateway(options).await.unwrap();
-        let backend = Backend::start(listener, &world.pki, Prepared::new(&world, 0, 0));
+        let keys = Keys::of(&world.dir);
+        let answer = Prepared::new(&world.policy, &world.population, 0, 0);
+        let backend = Backend::start(listener, &keys, answer);
         let input = Question::about(Cpr::parse(demo::UDK_ONLY).unwrap()).input();
         let question = Client::authority_context_message(KORSBAEK.parse().unwrap(), &input);
         let question_file = dir.path().join("question.xml");
         std::fs::write(&question_file, &question).unwrap();
         let token = world.token(Role::Korsbaek, KORSBAEK).await.unwrap();
         let key = world.key(Role::Korsbaek).unwrap();
-        Self { world, backend, question, question_file, token, key, _dir: dir }
+        Self { world, backend, keys, question, question_file, token, key, _dir: dir }
+    }
+
+    /// An answer about the person that is asked about.
+    pub fn prepared(&self, bytes: u64, alike: u64) -> Prepared {
+        Prepared::new(&self.world.policy, &self.world.population, bytes, alike)
     }
 
     /// A file of this run.
@@ -82,7 +91,7 @@ impl Stage {
 
     /// A file of the PKI, as a command line wants it.
     pub fn pki_file(&self, role: Role, ending: &str) -> String {
-        self.file("pki").join(format!("{}{ending}", role.file_name())).display().to_string()
+        self.keys.file(role, ending).display().to_string()
     }
 
     /// Signed messages of the token binding for that gateway, each with an id of its own.
@@ -96,7 +105,7 @@ impl Stage {
 
     /// A caller of that peer.
     pub fn caller(&self, peer: &Peer, binding: Binding) -> Caller {
-        Caller::new(&self.world.pki, peer.address, SERVICE_PATH, binding)
+        Caller::new(&self.keys, peer.address, SERVICE_PATH, binding)
     }
 
     /// Starts a gateway under `name`, which only files are called by. `settings` goes over the demo's; with `agreements`

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::backend::Prepared;
 use super::driver::{Binding, Messages, Went, quantile};
 use super::rows::CONNECTIONS;
 use super::stage::Stage;
@@ -18,7 +17,7 @@ const INDEX: [Duration; 2] = [Duration::ZERO, Duration::from_millis(50)];
 /// Five times as many calls as the gateway can serve, beside a tenth of what it can.
 pub async fn overload(stage: &Stage, seconds: f64) -> Vec<Row> {
     let gateway = stage.gateway("overload", "", None).await;
-    stage.backend.answer.set(Prepared::new(&stage.world, 0, 0));
+    stage.backend.answer.set(stage.prepared(0, 0));
     let caller = stage.caller(&gateway, Binding::AuthorityContext);
     let question = &stage.question;
     caller.closed_loop(CONNECTIONS, Messages::Same(question.clone(), 200)).await;
@@ -71,7 +70,7 @@ pub async fn soak(stage: &Stage, length: Duration) -> Vec<Row> {
     const CALLS: usize = 100;
     let gateway = stage.gateway("soak", "", None).await;
     let caller = stage.caller(&gateway, Binding::AuthorityContext);
-    let answers = [8_800, 97_000, 1_000_000].map(|bytes| Prepared::new(&stage.world, bytes, bytes / 20));
+    let answers = [8_800, 97_000, 1_000_000].map(|bytes| stage.prepared(bytes, bytes / 20));
     let (started, mut resident, mut calls) = (Instant::now(), Vec::new(), 0);
     let mut turn = 0;
     while started.elapsed() < length {
