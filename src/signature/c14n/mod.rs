@@ -113,6 +113,8 @@ enum Name {
 struct Open {
     /// Its name, and with it what it declares: where it was written before, that is remembered of its path.
     name: Name,
+    /// Whether it declares anything in canonical form.
+    declares: bool,
     /// How long `strings` and `rendered` were outside this element.
     strings: usize,
     rendered: usize,
@@ -203,7 +205,7 @@ impl<S: Sink> Canonicaliser<S> {
     pub fn gather(&mut self, token: Token, read: &impl Reading) {
         match token {
             Token::Start | Token::Empty | Token::Leaf => {
-                if !self.again(token, read) {
+                if !self.again(token, read) && !self.stands_plainly(token, read) {
                     self.settle(read);
                     self.first(token, read);
                 }
@@ -265,6 +267,39 @@ impl<S: Sink> Canonicaliser<S> {
         }
     }
 
+    /// Takes a start tag that no path remembers and that is canonical as it came: a name, whose prefix means what the open
+    /// elements' declarations say already, or with the one declaration that says so. `false`: it must be written.
+    fn stands_plainly(&mut self, token: Token, read: &impl Reading) -> bool {
+        let (prefix, local) = (read.prefix(), read.local());
+        let name = if prefix.is_empty() { local.len() } else { prefix.len() + 1 + local.len() };
+        if token == Token::Empty || self.open.is_empty() || read.has_attributes() || prefix == "xml" {
+            return false;
+        }
+        let (Some(path), Some(source)) = (read.path(), read.bytes(read.range())) else { return false };
+        let mut declarations = read.declarations();
+        let (first, second) = (declarations.next(), declarations.next());
+        let uri = read.uris().get(read.uri());
+        let must = self.must_render(self.rendered.len(), prefix, uri);
+        // What stands behind the name, letter for letter: no white space, no other quotes, and nothing in the value that is
+        // spelt otherwise.
+        let behind = source.get(name + 1..).unwrap_or(&[]);
+        let declared = match (first, second) {
+            (None, _) if !must && behind.starts_with(b">") => None,
+            (Some((own, _)), None) if must && own == prefix && declares_only(behind, prefix, uri) => Some((prefix, uri)),
+            _ => return false,
+        };
+        if !self.written.remember_plain(path, source.get(1..=name).unwrap_or(&[]), declared) {
+            return false;
+        }
+        if token == Token::Start {
+            let (strings, rendered) = (self.strings.len(), self.rendered.len());
+            self.open.push(Open { name: Name::Of(path), declares: declared.is_some(), strings, rendered });
+        }
+        // As in `again`: what stands in a leaf is canonical.
+        self.stands(read);
+        true
+    }
+
     /// Writes the start tag as it was written before on the same path, and what else the token stands for. `false`: it was
     /// not written before.
     fn again(&mut self, token: Token, read: &impl Reading) -> bool {
@@ -276,7 +311,8 @@ impl<S: Sink> Canonicaliser<S> {
         let Some(path) = read.path() else { return false };
         let Some(tag) = self.written.get(path) else { return false };
         if token == Token::Start {
-            self.open.push(Open { name: Name::Of(path), strings: self.strings.len(), rendered: self.rendered.len() });
+            let (strings, rendered) = (self.strings.len(), self.rendered.len());
+            self.open.push(Open { name: Name::Of(path), declares: tag.declares, strings, rendered });
         }
         // The text of a leaf holds nothing that canonical XML spells otherwise, and its end tag no white space.
         if tag.as_it_stands {
@@ -289,9 +325,9 @@ impl<S: Sink> Canonicaliser<S> {
         match token {
             Token::Leaf => {
                 write::text(&mut self.sink, read.text());
-                self.sink.write(tag.end);
+                tag.end.iter().for_each(|part| self.sink.write(part));
             }
-            Token::Empty => self.sink.write(tag.end),
+            Token::Empty => tag.end.iter().for_each(|part| self.sink.write(part)),
             _ => {}
         }
         true
@@ -318,7 +354,11 @@ impl<S: Sink> Canonicaliser<S> {
     /// Takes an end tag.
     pub fn end(&mut self) {
         match self.open.last().map(|open| &open.name) {
-            Some(Name::Of(path)) => self.sink.write(self.written.get(*path).unwrap_or_default().end),
+            Some(Name::Of(path)) => {
+                for part in self.written.get(*path).unwrap_or_default().end {
+                    self.sink.write(part);
+                }
+            }
             Some(Name::Here(name)) => {
                 self.sink.write(b"</");
                 self.sink.write(self.strings.get(name.clone()).unwrap_or("").as_bytes());
@@ -332,7 +372,7 @@ impl<S: Sink> Canonicaliser<S> {
     /// How long the end tag of the innermost element is in canonical form.
     fn end_length(&self) -> Option<usize> {
         Some(match &self.open.last()?.name {
-            Name::Of(path) => self.written.get(*path).unwrap_or_default().end.len(),
+            Name::Of(path) => self.written.get(*path).unwrap_or_default().end.iter().map(|part| part.len()).sum(),
             Name::Here(name) => name.len() + "</>".len(),
         })
     }
@@ -415,7 +455,8 @@ impl<S: Sink> Canonicaliser<S> {
         tag.push(b'>');
         self.sink.write(&tag);
         self.tag = tag;
-        self.open.push(Open { name: Name::Here(name), strings, rendered });
+        let declares = self.rendered.len() > rendered;
+        self.open.push(Open { name: Name::Here(name), declares, strings, rendered });
     }
 
     /// Declares on the tag that is being written what `prefix` means, unless it does so already, or the open elements'
@@ -441,7 +482,7 @@ impl<S: Sink> Canonicaliser<S> {
     fn must_render(&self, own: usize, prefix: &str, uri: &str) -> bool {
         let string = |range: &Range<usize>| self.strings.get(range.clone()).unwrap_or("");
         let mut inside = own;
-        for open in self.open.iter().rev() {
+        for open in self.open.iter().rev().filter(|open| open.declares) {
             let known = match open.name {
                 Name::Of(path) => self.written.declares(path, prefix),
                 Name::Here(_) => {
@@ -457,6 +498,15 @@ impl<S: Sink> Canonicaliser<S> {
         }
         !uri.is_empty()
     }
+}
+
+/// Whether what stands behind the name in a tag is the declaration of that prefix alone, as canonical XML spells it.
+fn declares_only(behind: &[u8], prefix: &str, uri: &str) -> bool {
+    let value = match prefix {
+        "" => behind.strip_prefix(b" xmlns=\""),
+        _ => behind.strip_prefix(b" xmlns:").and_then(|rest| rest.strip_prefix(prefix.as_bytes())?.strip_prefix(b"=\"")),
+    };
+    !uri.is_empty() && value.and_then(|value| value.strip_prefix(uri.as_bytes())).is_some_and(|rest| rest.starts_with(b"\">"))
 }
 
 fn store(strings: &mut String, parts: &[&str]) -> Range<usize> {

@@ -9,7 +9,7 @@ use crate::soap::reading::Path;
 const LONGEST: usize = 1024;
 
 /// For how many paths there is room at once: a small answer has about as many.
-const USUAL_PATHS: usize = 128;
+const USUAL_PATHS: usize = 192;
 
 /// The tags written below one apex. One allocation serves them all: an answer has a hundred, and may be as short as they.
 #[derive(Default)]
@@ -23,9 +23,9 @@ pub(super) struct Written {
 
 #[derive(Clone)]
 struct Kept {
-    /// In `bytes`.
+    /// In `bytes`. The name has a `>` behind it.
     start: Range<usize>,
-    end: Range<usize>,
+    name: Range<usize>,
     as_it_stands: bool,
     /// In `declarations`.
     declares: Range<usize>,
@@ -35,9 +35,12 @@ struct Kept {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Tag<'w> {
     pub(super) start: &'w [u8],
-    pub(super) end: &'w [u8],
+    /// The end tag: what stands before the name, and the name with its `>`.
+    pub(super) end: [&'w [u8]; 2],
     /// Whether the start tag is written in the source as it is here.
     pub(super) as_it_stands: bool,
+    /// Whether it declares anything.
+    pub(super) declares: bool,
 }
 
 impl Written {
@@ -53,7 +56,8 @@ impl Written {
     pub(super) fn get(&self, path: Path) -> Option<Tag<'_>> {
         let kept = self.kept(path)?;
         let part = |range: &Range<usize>| self.bytes.get(range.clone()).unwrap_or(&[]);
-        Some(Tag { start: part(&kept.start), end: part(&kept.end), as_it_stands: kept.as_it_stands })
+        let (as_it_stands, declares) = (kept.as_it_stands, !kept.declares.is_empty());
+        Some(Tag { start: part(&kept.start), end: [b"</", part(&kept.name)], as_it_stands, declares })
     }
 
     /// The namespace name that the tag on this path declares for a prefix.
@@ -75,23 +79,49 @@ impl Written {
         if start.len() > LONGEST {
             return;
         }
-        if self.tags.is_empty() {
-            self.tags.reserve(USUAL_PATHS);
-            self.declarations.reserve(USUAL_PATHS / 4);
-            self.bytes.reserve(USUAL_PATHS * 64);
-        }
+        self.make_room();
         let first = self.declarations.len();
         for (prefix, uri) in declarations {
             let declared = (self.add(&[prefix.as_bytes()]), self.add(&[uri.as_bytes()]));
             self.declarations.push(declared);
         }
         let declares = first..self.declarations.len();
-        let (start, end) = (self.add(&[start]), self.add(&[b"</", name.as_bytes(), b">"]));
+        let (start, name) = (self.add(&[start]), self.add(&[name.as_bytes(), b">"]));
+        self.keep(path, Kept { start, name, as_it_stands, declares });
+    }
+
+    /// Remembers a tag that is written in the source as it is in canonical form, and what it declares: all that is ever written
+    /// of it anew is its end. `false`: it is too long to be remembered.
+    pub(super) fn remember_plain(&mut self, path: Path, name: &[u8], declared: Option<(&str, &str)>) -> bool {
+        if name.len() > LONGEST {
+            return false;
+        }
+        self.make_room();
+        let first = self.declarations.len();
+        if let Some((prefix, uri)) = declared {
+            let declared = (self.add(&[prefix.as_bytes()]), self.add(&[uri.as_bytes()]));
+            self.declarations.push(declared);
+        }
+        let declares = first..self.declarations.len();
+        let name = self.add(&[name, b">"]);
+        self.keep(path, Kept { start: 0..0, name, as_it_stands: true, declares });
+        true
+    }
+
+    fn make_room(&mut self) {
+        if self.tags.is_empty() {
+            self.tags.reserve(USUAL_PATHS);
+            self.declarations.reserve(USUAL_PATHS / 4);
+            self.bytes.reserve(USUAL_PATHS * 32);
+        }
+    }
+
+    fn keep(&mut self, path: Path, kept: Kept) {
         if self.tags.len() <= path.index() {
             self.tags.resize(path.index() + 1, None);
         }
         if let Some(place) = self.tags.get_mut(path.index()) {
-            *place = Some(Kept { start, end, as_it_stands, declares });
+            *place = Some(kept);
         }
     }
 
