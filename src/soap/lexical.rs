@@ -80,6 +80,32 @@ pub fn is_ncname(name: &str) -> bool {
     characters.next().is_some_and(start) && characters.all(more)
 }
 
+/// How long the prefix is of a qualified name of plain letters: 0 where there is none. `None` says nothing of the name.
+pub(super) fn plain_qname(name: &[u8]) -> Option<usize> {
+    let begins = |name: &[u8]| name.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
+    let plain = |name: &[u8]| begins(name) && all_in_name(name);
+    let Some(colon) = name.iter().position(|byte| *byte == b':') else { return plain(name).then_some(0) };
+    let (prefix, local) = (name.get(..colon)?, name.get(colon + 1..)?);
+    (plain(local) && plain(prefix)).then_some(colon)
+}
+
+/// Whether all of a name are letters, digits, `_`, `-` or `.`: sixteen are looked at together, the last of them again where
+/// they overlap.
+fn all_in_name(name: &[u8]) -> bool {
+    let letter = |byte: u8| {
+        ((byte | 0x20).wrapping_sub(b'a') < 26)
+            | (byte.wrapping_sub(b'0') < 10)
+            | (byte == b'_')
+            | (byte == b'-')
+            | (byte == b'.')
+    };
+    let all = |bytes: &[u8; 16]| bytes.iter().fold(true, |all, byte| all & letter(*byte));
+    match name.last_chunk::<16>() {
+        Some(last) => name.as_chunks::<16>().0.iter().all(all) && all(last),
+        None => name.iter().all(|byte| holds(&IN_NAME, *byte)),
+    }
+}
+
 /// The prefix (empty for none) and the local name of a qualified name; `None` where it is none.
 pub(super) fn qname(name: &str) -> Option<(&str, &str)> {
     let Some(colon) = name.bytes().position(|byte| byte == b':') else {

@@ -23,7 +23,7 @@ use self::input::Input;
 use self::paths::Paths;
 use self::scope::Scope;
 use self::tag::{Known, Opening, Tag, Tags};
-use super::lexical::{check_declaration, resolve};
+use super::lexical::{check_declaration, plain_qname, resolve};
 use super::reading::{Path, Reading};
 use super::strict::{Limits, TagAttribute, Token, Uri, Uris, malformed, too_complex};
 use crate::refusal::Refusal;
@@ -280,7 +280,7 @@ impl Scanner {
         let mut close = memchr(b'>', inside);
         let recognised = close.and_then(|close| inside.get(..=close)).is_some_and(|raw| self.tags.recognise(raw));
         if !recognised {
-            close = self.new_tag()?;
+            close = self.new_tag(close)?;
         }
         let Some(close) = close else { return Ok(None) };
         self.paths.find(self.tags.number());
@@ -317,13 +317,15 @@ impl Scanner {
         Some(tag + length + behind)
     }
 
-    /// Reads a tag that none was like before; where it ends behind its `<`.
-    fn new_tag(&mut self) -> Result<Option<usize>, Box<Refusal>> {
-        let close = self.input.bytes().get(1..).and_then(tag_end);
+    /// Reads a tag that none was like before; where it ends behind its `<`. `first`: where the first `>` stands there.
+    fn new_tag(&mut self, first: Option<usize>) -> Result<Option<usize>, Box<Refusal>> {
+        let inside = self.input.bytes().get(1..).unwrap_or(&[]);
+        let plain = first.and_then(|first| plain_qname(inside.get(..first)?));
+        let close = if plain.is_some() { first } else { tag_end(inside) };
         let Some(length) = self.bounded(close.map(|close| close + 2))? else { return Ok(None) };
         let raw = self.input.part(1..length - 1);
         let Self { scope, uris, limits, from, .. } = self;
-        self.tags.read(raw, &mut Known { scope, uris, limits, offset: *from })?;
+        self.tags.read(raw, plain, &mut Known { scope, uris, limits, offset: *from })?;
         Ok(close)
     }
 

@@ -12,8 +12,10 @@ use crate::soap::strict::Uri;
 
 /// How many paths are remembered.
 const REMEMBERED: usize = 512;
-/// Places in the index; a power of two.
-const PLACES: usize = 2048;
+/// Places in the index, as the power of two: at first, when that fills up, and how many paths that is.
+const PLACE_BITS: u32 = 9;
+const MORE_PLACE_BITS: u32 = 11;
+const FULL: usize = 192;
 /// How many places, from its own on, a path may stand in.
 const NEIGHBOURS: usize = 4;
 
@@ -53,6 +55,7 @@ impl Expected {
 pub(super) struct Paths {
     steps: Vec<Step>,
     index: Vec<u16>,
+    bits: u32,
     /// The path of the last start tag.
     last: u16,
     /// The path of the innermost open element.
@@ -64,7 +67,7 @@ impl Default for Paths {
         // Room for those of a request or a small answer, which have about a hundred.
         let mut steps = Vec::with_capacity(128);
         steps.resize(2, Step::default());
-        Self { steps, index: vec![UNKNOWN; PLACES + NEIGHBOURS], last: UNKNOWN, innermost: DOCUMENT }
+        Self { steps, index: vec![UNKNOWN; room(PLACE_BITS)], bits: PLACE_BITS, last: UNKNOWN, innermost: DOCUMENT }
     }
 }
 
@@ -108,9 +111,11 @@ impl Paths {
     }
 
     fn of(&mut self, tag: u16) -> u16 {
+        if self.steps.len() == FULL && self.bits == PLACE_BITS {
+            self.make_places();
+        }
         let around = self.innermost;
-        let key = u32::from(around) << 16 | u32::from(tag);
-        let place = usize::try_from(key.wrapping_mul(0x9E37_79B1) >> 21).unwrap_or(0);
+        let place = place(around, tag, self.bits);
         for known in self.index.get_mut(place..place + NEIGHBOURS).unwrap_or(&mut []) {
             if *known == UNKNOWN {
                 let Ok(number) = u16::try_from(self.steps.len()) else { return UNKNOWN };
@@ -129,6 +134,19 @@ impl Paths {
         UNKNOWN
     }
 
+    /// More places in the index, for the paths of a large answer.
+    fn make_places(&mut self) {
+        self.bits = MORE_PLACE_BITS;
+        self.index = vec![UNKNOWN; room(self.bits)];
+        for (number, step) in (0..).zip(&self.steps).filter(|(_, step)| step.tag > 0) {
+            let place = place(step.around, step.tag, self.bits);
+            let mut near = self.index.get_mut(place..place + NEIGHBOURS).unwrap_or(&mut []).iter_mut();
+            if let Some(free) = near.find(|known| **known == UNKNOWN) {
+                *free = number;
+            }
+        }
+    }
+
     /// The element of the last start tag is open; what is the path around it, to be given back when it ends.
     pub(super) fn open(&mut self) -> u16 {
         std::mem::replace(&mut self.innermost, self.last)
@@ -138,4 +156,13 @@ impl Paths {
     pub(super) fn close(&mut self, around: u16) {
         self.innermost = around;
     }
+}
+
+fn place(around: u16, tag: u16, bits: u32) -> usize {
+    let key = u32::from(around) << 16 | u32::from(tag);
+    usize::try_from(key.wrapping_mul(0x9E37_79B1) >> (u32::BITS - bits)).unwrap_or(0)
+}
+
+fn room(bits: u32) -> usize {
+    (1 << bits) + NEIGHBOURS
 }

@@ -192,12 +192,40 @@ impl<'t> Tag<'t> {
 }
 
 impl Store {
+    /// Reads a tag that is nothing but a name of plain letters, whose prefix is so long: most tags are.
+    fn read_plain(&mut self, raw: &str, prefix: usize, known: &mut Known<'_>) -> Result<Parts, Refusal> {
+        let (start, attributes, declarations) = self.mark();
+        if start.saturating_add(raw.len().saturating_mul(4)) > LARGEST {
+            return Err(too_long());
+        }
+        within(raw, known.limits)?;
+        let number = known.scope.prefix(raw.get(..prefix).unwrap_or(""), known.limits.namespaces)?;
+        let end = start + raw.len() + 1;
+        for part in [raw, "></", raw, ">"] {
+            self.text.push_str(part);
+        }
+        let local = start + if prefix > 0 { prefix + 1 } else { 0 };
+        Ok(Parts {
+            raw: Part::new(start, end),
+            end: Part::new(end, self.text.len()),
+            name: Part::new(start, end - 1),
+            prefix: Part::new(start, start + prefix),
+            number,
+            local: Part::new(local, end - 1),
+            uri: None,
+            empty: false,
+            attributes: Part::new(attributes, attributes),
+            declarations: Part::new(declarations, declarations),
+            resolved: None,
+        })
+    }
+
     /// Reads the tag that stands so between `<` and `>`: all that does not depend on where it stands.
     fn read(&mut self, raw: &str, known: &mut Known<'_>) -> Result<Parts, Refusal> {
         let (limits, offset) = (known.limits, known.offset);
         let (start, first_attribute, first_declaration) = self.mark();
         if start.saturating_add(raw.len().saturating_mul(4)) > LARGEST {
-            return Err(too_complex("længden af starttags i byte", "the length of start tags in bytes", LARGEST));
+            return Err(too_long());
         }
         self.text.push_str(raw);
         self.text.push('>');
@@ -384,10 +412,19 @@ pub(super) struct Opening<'k> {
     pub(super) offset: usize,
 }
 
-fn split<'n>(name: &'n str, limits: &Limits, offset: usize) -> Result<(&'n str, &'n str), Refusal> {
-    if name.len() > limits.name {
-        return Err(too_complex("længden af et navn i byte", "the length of a name in bytes", limits.name));
+fn too_long() -> Refusal {
+    too_complex("længden af starttags i byte", "the length of start tags in bytes", LARGEST)
+}
+
+fn within(name: &str, limits: &Limits) -> Result<(), Refusal> {
+    match name.len() > limits.name {
+        true => Err(too_complex("længden af et navn i byte", "the length of a name in bytes", limits.name)),
+        false => Ok(()),
     }
+}
+
+fn split<'n>(name: &'n str, limits: &Limits, offset: usize) -> Result<(&'n str, &'n str), Refusal> {
+    within(name, limits)?;
     qname(name).ok_or_else(|| malformed(offset, "et navn, der ikke er velformet", "a name that is not well-formed"))
 }
 
@@ -399,9 +436,10 @@ const WITH_ATTRIBUTES: usize = 128;
 const LONGEST: usize = 512;
 /// How long the text of a [`Store`] may be: less than a number in a [`Part`] can tell.
 const LARGEST: usize = 1 << 30;
-/// Places in the index of the remembered tags: a power of two, and `PLACE_BITS` of them.
-const PLACE_BITS: u32 = 11;
-const PLACES: usize = 1 << PLACE_BITS;
+/// Places in the index of the remembered tags, as the power of two: at first, when that fills up, and how many tags that is.
+const PLACE_BITS: u32 = 9;
+const MORE_PLACE_BITS: u32 = 11;
+const FULL: usize = 192;
 /// How many places, from its own on, a tag may stand in.
 const NEIGHBOURS: usize = 4;
 
@@ -415,6 +453,7 @@ pub(super) struct Tags {
     tags: Vec<Parts>,
     /// From each value of [`place`] on the numbers of tags, 0 for none. They may be others: what is found is compared.
     index: Vec<u16>,
+    bits: u32,
     /// The number of the last tag.
     last: usize,
 }
@@ -429,7 +468,7 @@ impl Default for Tags {
             attributes: Vec::with_capacity(32),
             declarations: Vec::with_capacity(32),
         };
-        Self { store, kept: (0, 0, 0), tags, index: vec![0; PLACES + NEIGHBOURS], last: 0 }
+        Self { store, kept: (0, 0, 0), tags, index: vec![0; room(PLACE_BITS)], bits: PLACE_BITS, last: 0 }
     }
 }
 
@@ -474,7 +513,7 @@ impl Tags {
 
     /// Whether the tag that stands so between `<` and `>`, the `>` included, has been read; it becomes the last one.
     pub(super) fn recognise(&mut self, raw: &[u8]) -> bool {
-        let place = place(raw);
+        let place = place(raw, self.bits);
         for number in self.index.get(place..place + NEIGHBOURS).unwrap_or(&[]) {
             let number = usize::from(*number);
             self.last = number;
@@ -488,14 +527,21 @@ impl Tags {
         false
     }
 
-    /// Reads a tag; it becomes the last one, and is remembered if there is room.
-    pub(super) fn read(&mut self, raw: &str, known: &mut Known<'_>) -> Result<(), Refusal> {
+    /// Reads a tag; it becomes the last one, and is remembered if there is room. `plain`: it is a name of plain letters with a
+    /// prefix of that length.
+    pub(super) fn read(&mut self, raw: &str, plain: Option<usize>, known: &mut Known<'_>) -> Result<(), Refusal> {
         self.last = 0;
         self.store.truncate(self.kept);
-        let parts = self.store.read(raw, known)?;
+        let parts = match plain {
+            Some(prefix) => self.store.read_plain(raw, prefix, known)?,
+            None => self.store.read(raw, known)?,
+        };
         let most = if parts.attributes.length == 0 { REMEMBERED } else { WITH_ATTRIBUTES };
         let number = self.tags.len();
-        if raw.len() <= LONGEST && number <= most && self.index(number, place(self.store.part(parts.raw).as_bytes())) {
+        if number == FULL && self.bits == PLACE_BITS {
+            self.make_places();
+        }
+        if raw.len() <= LONGEST && number <= most && self.index(number, place(self.store.bytes(parts.raw), self.bits)) {
             self.tags.push(parts);
             self.kept = self.store.mark();
             self.last = number;
@@ -503,6 +549,16 @@ impl Tags {
             *first = parts;
         }
         Ok(())
+    }
+
+    /// More places in the index, for the tags of a large answer.
+    fn make_places(&mut self) {
+        self.bits = MORE_PLACE_BITS;
+        self.index = vec![0; room(self.bits)];
+        for number in 1..self.tags.len() {
+            let place = place(self.tag(number).map_or(&[], Tag::raw), self.bits);
+            self.index(number, place);
+        }
     }
 
     /// Puts the number of a tag where its place in the index or one beside it is free, if one is.
@@ -528,11 +584,15 @@ impl Tags {
 
 /// A place in the index. Tags for which there is none left (because somebody wants it so) are read anew each time, as all
 /// would be without the index.
-fn place(raw: &[u8]) -> usize {
+fn place(raw: &[u8], bits: u32) -> usize {
     const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
     let (words, rest) = raw.as_chunks::<8>();
     let word = |hash: u64, word: u64| (hash.rotate_left(23) ^ word).wrapping_mul(FACTOR);
     let hash = words.iter().fold(raw.len() as u64, |hash, eight| word(hash, u64::from_le_bytes(*eight)));
     let last = rest.iter().fold(0, |last, byte| last << 8 | u64::from(*byte));
-    usize::try_from(word(hash, last) >> (u64::BITS - PLACE_BITS)).unwrap_or(0)
+    usize::try_from(word(hash, last) >> (u64::BITS - bits)).unwrap_or(0)
+}
+
+fn room(bits: u32) -> usize {
+    (1 << bits) + NEIGHBOURS
 }
