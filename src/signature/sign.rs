@@ -68,8 +68,10 @@ pub struct Message<'a> {
 pub struct Token {
     bytes: Vec<u8>,
     id: String,
-    /// The canonical form, signature included: what the STR-Transform digests.
-    canonical: Vec<u8>,
+    /// Of the canonical form, signature included: what the STR-Transform gives, for as long as the token is used.
+    digest: String,
+    /// What KeyInfo holds: the reference to it.
+    key_info: String,
 }
 
 impl Token {
@@ -87,7 +89,7 @@ impl Token {
             return Err(SignError::Token("it holds a comment"));
         }
         let id = root.attribute("", "ID").ok_or(SignError::Token("it has no ID"))?.to_owned();
-        Ok(Self { bytes: root.source().to_vec(), id, canonical: canonical_bytes(root) })
+        Ok(Self { bytes: root.source().to_vec(), digest: digest(&canonical_bytes(root)), key_info: str_to_token(&id, None), id })
     }
 
     /// Takes an assertion out of the message around it (an answer of the STS). Its bytes stay; only the namespace
@@ -150,16 +152,14 @@ pub fn canonical_content(xml: &[u8]) -> Result<Vec<u8>, SignError> {
 /// `Key` or `Xml`.
 pub fn with_token(message: &Message<'_>, token: &Token, key: &SigningKey) -> Result<Vec<u8>, SignError> {
     let mut security = Parts::new(message)?;
-    security.tokens.extend_from_slice(&token.bytes);
     let id = security.id("str");
-    let reference = str_to_token(token, Some(&id));
-    security.tokens.extend_from_slice(reference.as_bytes());
+    let to_token = str_to_token(token.id(), Some(&id));
     let parameters = format!(
         "<wsse:TransformationParameters xmlns:wsse=\"{WSSE}\"><ds:CanonicalizationMethod Algorithm=\"{EXC_C14N}\">\
          </ds:CanonicalizationMethod></wsse:TransformationParameters>"
     );
-    security.reference(&id, STR_TRANSFORM, &parameters, &token.canonical);
-    security.finish(message, &str_to_token(token, None), key)
+    reference(&mut security.references, &id, &[(STR_TRANSFORM, &parameters)], &token.digest);
+    security.finish(message, &[&token.bytes, to_token.as_bytes()], &token.key_info, key)
 }
 
 /// Signs a message with a certificate in a BinarySecurityToken: a request to an STS, or a response.
@@ -168,8 +168,8 @@ pub fn with_token(message: &Message<'_>, token: &Token, key: &SigningKey) -> Res
 /// `Key` or `Xml`.
 pub fn with_certificate(message: &Message<'_>, certificate: &Certificate, key: &SigningKey) -> Result<Vec<u8>, SignError> {
     let mut security = Parts::new(message)?;
-    let info = security.certificate(certificate);
-    security.finish(message, &info, key)
+    let (token, info) = security.certificate(certificate);
+    security.finish(message, &[token.as_bytes()], &info, key)
 }
 
 /// As [`with_certificate`], for a body too large to be held: gives what stands before Body, to be followed by the very
@@ -186,14 +186,14 @@ pub fn head_with_certificate(
 ) -> Result<Vec<u8>, SignError> {
     let mut security = Parts::before_body(message, String::new());
     reference(&mut security.references, "body", &[(EXC_C14N, "")], &base64::encode(body_digest));
-    let info = security.certificate(certificate);
-    security.head(message, &info, key)
+    let (token, info) = security.certificate(certificate);
+    security.head(message, &[token.as_bytes()], &info, key, &[])
 }
 
-fn str_to_token(token: &Token, id: Option<&str>) -> String {
+fn str_to_token(token: &str, id: Option<&str>) -> String {
     let mut id_attribute = Vec::new();
     let mut identifier = Vec::new();
-    write::text(&mut identifier, &token.id);
+    write::text(&mut identifier, token);
     if let Some(id) = id {
         write::attribute(&mut id_attribute, "wsu:Id", id);
     }
@@ -212,7 +212,6 @@ struct Parts {
     ids: String,
     headers: Vec<u8>,
     timestamp: String,
-    tokens: Vec<u8>,
     references: Vec<u8>,
 }
 
@@ -230,7 +229,6 @@ impl Parts {
             ids,
             headers: Vec::with_capacity(2 * 1024),
             timestamp: String::new(),
-            tokens: Vec::with_capacity(8 * 1024),
             references: Vec::with_capacity(4 * 1024),
         };
         let soap = message.version.namespace();
@@ -290,8 +288,8 @@ impl Parts {
         parts
     }
 
-    /// Puts a certificate in, signed too, and gives the KeyInfo that points at it.
-    fn certificate(&mut self, certificate: &Certificate) -> String {
+    /// A certificate as a token, signed too, and the KeyInfo that points at it.
+    fn certificate(&mut self, certificate: &Certificate) -> (String, String) {
         let id = self.id("x509");
         let token = format!(
             "<wsse:BinarySecurityToken xmlns:wsse=\"{WSSE}\" xmlns:wsu=\"{WSU}\" EncodingType=\"{BASE64}\" \
@@ -299,11 +297,11 @@ impl Parts {
             base64::encode(certificate.der())
         );
         self.signed(&id, &token);
-        self.tokens.extend_from_slice(token.as_bytes());
-        format!(
+        let info = format!(
             "<wsse:SecurityTokenReference xmlns:wsse=\"{WSSE}\"><wsse:Reference URI=\"#{id}\" ValueType=\"{X509V3}\">\
              </wsse:Reference></wsse:SecurityTokenReference>"
-        )
+        );
+        (token, info)
     }
 
     fn id(&self, name: &str) -> String {
@@ -317,7 +315,7 @@ impl Parts {
     }
 
     fn signed(&mut self, id: &str, canonical: &str) {
-        self.reference(id, EXC_C14N, "", canonical.as_bytes());
+        reference(&mut self.references, id, &[(EXC_C14N, "")], &digest(canonical.as_bytes()));
     }
 
     /// The content is canonical on its own. It stays so inside Body unless it declares a prefix that Body declares too:
@@ -341,33 +339,30 @@ impl Parts {
         format!("<soap:Body xmlns:soap=\"{}\" xmlns:wsu=\"{WSU}\" wsu:Id=\"{}\">", version.namespace(), self.id("body"))
     }
 
-    fn reference(&mut self, id: &str, transform: &str, parameters: &str, canonical: &[u8]) {
-        reference(&mut self.references, id, &[(transform, parameters)], &digest(canonical));
-    }
-
-    fn finish(self, message: &Message<'_>, key_info: &str, key: &SigningKey) -> Result<Vec<u8>, SignError> {
+    fn finish(self, message: &Message<'_>, tokens: &[&[u8]], key_info: &str, key: &SigningKey) -> Result<Vec<u8>, SignError> {
         let start = self.body_start(message.version);
-        let head = self.head(message, key_info, key)?;
-        Ok([&head, start.as_bytes(), message.body, b"</soap:Body></soap:Envelope>"].concat())
+        self.head(message, tokens, key_info, key, &[start.as_bytes(), message.body, b"</soap:Body></soap:Envelope>"])
     }
 
-    /// Everything before Body.
-    fn head(self, message: &Message<'_>, key_info: &str, key: &SigningKey) -> Result<Vec<u8>, SignError> {
-        let soap = message.version.namespace();
+    /// Everything before Body, and what comes `behind` it: a message is written in one piece.
+    fn head(
+        self,
+        message: &Message<'_>,
+        tokens: &[&[u8]],
+        key_info: &str,
+        key: &SigningKey,
+        behind: &[&[u8]],
+    ) -> Result<Vec<u8>, SignError> {
+        let soap = message.version.namespace().as_bytes();
         let signature = signature(Prefix::Ds, &self.references, key_info, key)?;
-        let start = format!("<soap:Envelope xmlns:soap=\"{soap}\"><soap:Header>");
-        let security = format!("<wsse:Security xmlns:wsse=\"{WSSE}\" soap:mustUnderstand=\"1\">");
-        Ok([
-            start.as_bytes(),
-            &self.headers,
-            &message.extra_headers.concat(),
-            security.as_bytes(),
-            self.timestamp.as_bytes(),
-            &self.tokens,
-            &signature,
-            b"</wsse:Security></soap:Header>",
-        ]
-        .concat())
+        let envelope: [&[u8]; 4] = [b"<soap:Envelope xmlns:soap=\"", soap, b"\"><soap:Header>", &self.headers];
+        let security: [&[u8]; 4] =
+            [b"<wsse:Security xmlns:wsse=\"", WSSE.as_bytes(), b"\" soap:mustUnderstand=\"1\">", self.timestamp.as_bytes()];
+        let end: [&[u8]; 2] = [&signature, b"</wsse:Security></soap:Header>"];
+        let parts = [&envelope, message.extra_headers, &security, tokens, &end, behind];
+        let mut whole = Vec::with_capacity(parts.iter().copied().flatten().map(|part| part.len()).sum());
+        parts.iter().copied().flatten().for_each(|part| whole.extend_from_slice(part));
+        Ok(whole)
     }
 }
 
@@ -453,22 +448,21 @@ fn prefixed_reference(out: &mut Vec<u8>, prefix: Prefix, id: &str, transforms: &
 fn signature(prefix: Prefix, references: &[u8], key_info: &str, key: &SigningKey) -> Result<Vec<u8>, SignError> {
     let (ds, declaration) = (prefix.text(), prefix.declaration());
     let method = key.algorithm().uri();
-    let inside = [
-        format!(
-            "<{ds}CanonicalizationMethod Algorithm=\"{EXC_C14N}\"></{ds}CanonicalizationMethod>\
-             <{ds}SignatureMethod Algorithm=\"{method}\"></{ds}SignatureMethod>"
-        )
-        .as_bytes(),
-        references,
-        format!("</{ds}SignedInfo>").as_bytes(),
-    ]
-    .concat();
-    // What is signed declares the namespace; where it stands, Signature has declared it.
-    let signed = [format!("<{ds}SignedInfo {declaration}=\"{DSIG}\">").as_bytes(), &inside].concat();
+    let mut signed = Vec::with_capacity(references.len() + 512);
+    put(&mut signed, &["<", ds, "SignedInfo ", declaration, "=\"", DSIG, "\">"]);
+    let start = signed.len();
+    put(&mut signed, &["<", ds, "CanonicalizationMethod Algorithm=\"", EXC_C14N, "\"></", ds, "CanonicalizationMethod>"]);
+    put(&mut signed, &["<", ds, "SignatureMethod Algorithm=\"", method, "\"></", ds, "SignatureMethod>"]);
+    signed.extend_from_slice(references);
+    put(&mut signed, &["</", ds, "SignedInfo>"]);
     let value = base64::encode(&key.sign(&signed)?);
-    let start = format!("<{ds}Signature {declaration}=\"{DSIG}\"><{ds}SignedInfo>");
-    let end = format!("<{ds}SignatureValue>{value}</{ds}SignatureValue><{ds}KeyInfo>{key_info}</{ds}KeyInfo></{ds}Signature>");
-    Ok([start.as_bytes(), &inside, end.as_bytes()].concat())
+    let mut out = Vec::with_capacity(signed.len() + key_info.len() + value.len() + 256);
+    // What is signed declares the namespace; where it stands, Signature has declared it.
+    put(&mut out, &["<", ds, "Signature ", declaration, "=\"", DSIG, "\"><", ds, "SignedInfo>"]);
+    out.extend_from_slice(signed.get(start..).unwrap_or(&[]));
+    put(&mut out, &["<", ds, "SignatureValue>", &value, "</", ds, "SignatureValue>"]);
+    put(&mut out, &["<", ds, "KeyInfo>", key_info, "</", ds, "KeyInfo></", ds, "Signature>"]);
+    Ok(out)
 }
 
 /// Signs the root element of `xml` by an enveloped signature: an assertion (the Signature goes after its Issuer, where
