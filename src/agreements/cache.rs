@@ -316,12 +316,20 @@ impl Agreements {
         let remembered = self.present.get(&key).await.filter(|entry| entry.confirmed.elapsed() < keep);
         match &remembered {
             Some(entry) if entry.changes == changes && Instant::now() < entry.next => return Ok(Arc::clone(&entry.found)),
-            Some(entry) => self.put_off(&key, entry, changes).await,
+            Some(_) => {}
             None => {
                 if let Some((nothing, _)) = self.absent.get(&key).await.filter(|(_, before)| *before == changes) {
                     return Ok(nothing);
                 }
             }
+        }
+        // On the heap: a query is large, and hardly a call makes one.
+        Box::pin(self.ask_store(key, remembered, changes)).await
+    }
+
+    async fn ask_store(&self, key: Key, remembered: Option<Entry>, changes: u64) -> Result<Arc<Found>, Refusal> {
+        if let Some(entry) = &remembered {
+            self.put_off(&key, entry, changes).await;
         }
         match self.renew(&key, remembered.as_ref(), changes).await {
             Ok(entry) => {

@@ -165,7 +165,7 @@ impl AnswerReader {
         message_id: &str,
         mut sink: S,
     ) -> Result<S::Out, StreamError> {
-        let mut reader = StreamReader::new(body, self.limits);
+        let mut reader = Box::new(StreamReader::new(body, self.limits));
         let (head, body_depth) = head(&mut reader, version).await.map_err(of_peer)?;
         let mut pending = self.verify_head(peer, &head, message_id).map_err(as_ours)?;
         loop {

@@ -212,7 +212,7 @@ impl Outbound {
                 let why = why.ok_or_else(|| classify(failed.error()))?;
                 self.pool.counts.resend(why);
                 tracing::info!(peer = uri.host(), ?why, "the peer processed nothing of a request: it is sent once more");
-                self.attempt(request, deadline).await?.map_err(|failed| classify(failed.error()))?
+                Box::pin(self.attempt(request, deadline)).await?.map_err(|failed| classify(failed.error()))?
             }
         };
         drop(away);

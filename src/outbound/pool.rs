@@ -101,7 +101,8 @@ impl Pool {
                     }
                     lease.close(Closed::Peer);
                 }
-                Next::OpenOwn => return self.open(&origin, uri).await,
+                // On the heap: a handshake is large, and hardly a call makes one.
+                Next::OpenOwn => return Box::pin(self.open(&origin, uri)).await,
                 Next::Wait(_) if waits == WAITS => {
                     return Err(OutboundError::Connect("every connection closed again before it could be used".to_owned()));
                 }

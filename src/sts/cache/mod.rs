@@ -107,13 +107,24 @@ impl<S: Source> TokenCache<S> {
     pub async fn token(&self, authority: &str, service: &str) -> Result<Arc<Token>, Refusal> {
         let now = self.shared.clock.now();
         let key = (authority.to_owned(), service.to_owned());
-        // Single flight: concurrent callers wait for one evaluation of `fetch`, and share its outcome.
-        let entry = self
-            .shared
-            .tokens
-            .entry(key.clone())
-            .or_insert_with_if(self.shared.fetch(authority, service), |entry| !entry.serves(now))
-            .await;
+        if let Some(entry) = self.shared.tokens.get(&key).await.filter(|entry| entry.serves(now)) {
+            count(&self.shared.counts.hits);
+            return self.renewed(entry, key, now);
+        }
+        // On the heap: it holds a whole call of the STS, and hardly a call makes one.
+        Box::pin(self.fetched(authority, service, key, now)).await
+    }
+
+    /// Single flight: concurrent callers wait for one evaluation of `fetch`, and share its outcome.
+    async fn fetched(
+        &self,
+        authority: &str,
+        service: &str,
+        key: (String, String),
+        now: Timestamp,
+    ) -> Result<Arc<Token>, Refusal> {
+        let fetch = self.shared.fetch(authority, service);
+        let entry = self.shared.tokens.entry(key.clone()).or_insert_with_if(fetch, |entry| !entry.serves(now)).await;
         let counts = &self.shared.counts;
         match (entry.is_fresh(), &entry.value().outcome) {
             (true, Ok(_)) => count(&counts.misses),
@@ -121,7 +132,11 @@ impl<S: Source> TokenCache<S> {
             (false, Ok(_)) => count(&counts.hits),
             (false, Err(_)) => {}
         }
-        let entry = entry.into_value();
+        self.renewed(entry.into_value(), key, now)
+    }
+
+    /// What the entry holds; its renewal is begun where it is due.
+    fn renewed(&self, entry: Arc<Entry>, key: (String, String), now: Timestamp) -> Result<Arc<Token>, Refusal> {
         if entry.begins_renewal(now) {
             let shared = Arc::clone(&self.shared);
             tokio::spawn(async move {
