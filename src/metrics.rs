@@ -5,14 +5,14 @@
 //! record carries.
 
 use std::{
-    collections::{HashMap, HashSet},
-    sync::Mutex,
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Mutex, PoisonError, RwLock},
 };
 
 use jiff::Timestamp;
 use prometheus::{
-    Counter, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Counter, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use crate::audit::{Counts, Record, Stats};
@@ -46,6 +46,8 @@ pub struct Metrics {
     calls: IntCounterVec,
     call_seconds: HistogramVec,
     step_seconds: HistogramVec,
+    /// The histogram of each step met so far: every call has ten, and looking one up by its label costs more than counting.
+    steps: RwLock<BTreeMap<String, Histogram>>,
     objects: IntCounterVec,
     fields: IntCounterVec,
     in_flight: IntGauge,
@@ -129,6 +131,7 @@ impl Metrics {
                 &["step"],
                 &STEP_SECONDS,
             )?,
+            steps: RwLock::default(),
             objects: make.counters(
                 "hjemmel_objects_total",
                 "Objects of answers, by what was done and the rule that decided.",
@@ -295,7 +298,7 @@ impl Metrics {
             self.call_seconds.with_label_values(&[service, operation, outcome]).observe(seconds(micros));
         }
         for (step, micros) in &record.timings_us {
-            self.step_seconds.with_label_values(&[self.labels.bound("step", step)]).observe(seconds(*micros));
+            self.step(step, seconds(*micros));
         }
         if let Some((released, removed)) = record.about.counts() {
             self.count("released", released);
@@ -421,6 +424,18 @@ impl Metrics {
     /// Takes over how many log lines were dropped since the process began.
     pub fn observe_log(&self, dropped: u64) {
         self.log_dropped.inc_by(dropped.saturating_sub(self.log_dropped.get()));
+    }
+
+    fn step(&self, step: &str, seconds: f64) {
+        if let Some(known) = self.steps.read().unwrap_or_else(PoisonError::into_inner).get(step) {
+            return known.observe(seconds);
+        }
+        let name = self.labels.bound("step", step);
+        let histogram = self.step_seconds.with_label_values(&[name]);
+        histogram.observe(seconds);
+        if name == step {
+            self.steps.write().unwrap_or_else(PoisonError::into_inner).insert(step.to_owned(), histogram);
+        }
     }
 
     /// Shows the causes for which a listener may refuse somebody before there is a call.
