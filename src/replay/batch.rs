@@ -20,8 +20,9 @@ use crate::refusal::Refusal;
 const BATCH: usize = 512;
 /// Calls that wait at most.
 const QUEUE: usize = 8_192;
-/// How often a statement is sent, in all, where the database let another go first.
-const ATTEMPTS: u32 = 3;
+/// How often a statement is sent, in all, where the database let another go first or a connection was broken: after a restart of the
+/// database every connection of the pool is, and each is found out by itself.
+const ATTEMPTS: u32 = 6;
 
 /// What keeps messages.
 pub(super) trait Keeper: Send + 'static {
@@ -39,15 +40,19 @@ pub(super) struct Kept {
 }
 
 /// Why the keeper gave no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Failure {
     /// Nothing was kept, and the same may succeed at once.
+    #[error("{0}")]
     GaveWay(String),
     /// The connection broke: nobody knows whether the messages are kept. Another connection can be tried.
+    #[error("{0}")]
     Broken(String),
     /// It did not answer in time: nobody knows, and there is no time to try again.
+    #[error("{0}")]
     Slow(String),
     /// Nothing was kept.
+    #[error("{0}")]
     Unavailable(String),
 }
 
@@ -101,7 +106,7 @@ async fn serve(mut keeper: impl Keeper, mut queue: mpsc::Receiver<Waiting>, coun
     while queue.recv_many(&mut waiting, BATCH).await > 0 {
         let asked = ask(&mut keeper, &waiting, &counts).await;
         match (&asked, answers) {
-            (Err(failure), true) => tracing::error!(?failure, "the replay memory does not answer: calls are refused"),
+            (Err(failure), true) => tracing::error!(cause = %failure, "the replay memory does not answer: calls are refused"),
             (Ok(_), false) => tracing::info!("the replay memory answers again"),
             _ => {}
         }
@@ -126,8 +131,8 @@ async fn ask(keeper: &mut impl Keeper, waiting: &[Waiting], counts: &Counts) -> 
         match keeper.keep(&keys, now).await {
             Ok(kept) => return Ok((kept, doubtful)),
             Err(Failure::GaveWay(_)) if attempt < ATTEMPTS => {}
-            // Once more on another connection: what is new there was not kept before, neither by us nor by anybody.
-            Err(Failure::Broken(_)) if !doubtful => doubtful = true,
+            // Again on another connection: what is new there was not kept before, neither by us nor by anybody.
+            Err(Failure::Broken(_)) if attempt < ATTEMPTS => doubtful = true,
             Err(failure) => return Err(failure),
         }
         attempt += 1;
@@ -261,9 +266,9 @@ mod tests {
         let after = queue(script(vec![Line::KeepsAndFails(broken())]));
         assert_eq!(after.remember(seen("1"), at(1)).await, UNAVAILABLE, "kept by us or another: nobody knows");
         assert_eq!(after.remember(seen("1"), at(1)).await, Err(Refusal::Replay));
-        let twice = queue(script(vec![Line::Fails(broken()), Line::Fails(broken())]));
-        assert_eq!(twice.remember(seen("1"), at(1)).await, UNAVAILABLE);
-        assert_eq!(twice.remember(seen("2"), at(1)).await, Ok(()), "the next call is asked about anew");
+        let all = queue(script((0..ATTEMPTS).map(|_| Line::Fails(broken())).collect()));
+        assert_eq!(all.remember(seen("1"), at(1)).await, UNAVAILABLE);
+        assert_eq!(all.remember(seen("2"), at(1)).await, Ok(()), "the next call is asked about anew");
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ mod bad_input;
 mod broken_pipe;
 mod call;
 mod check;
+mod database;
 mod deploy;
 mod directions;
 mod future;
@@ -21,6 +22,9 @@ mod narrowed;
 mod operations;
 mod outbound;
 mod peers;
+#[allow(dead_code)] // tests/stores uses the rest
+#[path = "../support/postgres/mod.rs"]
+mod postgres;
 mod process;
 mod refusals;
 #[allow(dead_code)] // shared with the tests of the window, which use all of it

@@ -58,6 +58,10 @@ impl Bouncer {
         panic!("PgBouncer did not start:\n{}", log(&folder));
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn url(&self, database: &str) -> String {
         address(self.port, database, &self.folder.path().join("root.pem"))
     }

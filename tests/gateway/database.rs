@@ -1,0 +1,354 @@
+//! The gateway on PostgreSQL, in processes of its own: what callers and operators see of a database that is shared, restarts,
+//! stands still, has no connection to spare, or is not who it should be.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hjemmel::cli::call::client::{Client, Exchange};
+use hjemmel::cli::call::words::Said;
+use hjemmel::cli::demo::world::World;
+use hjemmel::clock::Clock;
+use hjemmel::signature::key::SigningKey;
+use hjemmel::signature::sign::Token;
+use hjemmel::soap::envelope::Version;
+use hjemmel::store::{Access, Database, Settings, moving};
+use hjemmel::stub::pki::Role;
+use hjemmel::stub::population::{KORSBAEK, demo};
+
+use crate::postgres::{Bouncer, Cluster, Shown};
+use crate::process::{Gateway, HJEMMEL, comes_to, in_runtime};
+use crate::request::{and, search};
+use crate::stage::{admin, options, person};
+
+/// A world whose gateways keep everything in one database.
+struct Shared {
+    world: World,
+    cluster: Cluster,
+    database: String,
+    dir: tempfile::TempDir,
+}
+
+/// A gateway of a world.
+struct Node {
+    gateway: Gateway,
+    client: Client,
+    admin: std::net::SocketAddr,
+    log: PathBuf,
+}
+
+impl Shared {
+    async fn new() -> Option<Self> {
+        let cluster = Cluster::own()?;
+        let database = cluster.database().name;
+        let dir = tempfile::tempdir().unwrap();
+        let world = World::without_gateway(options(dir.path(), Clock::system(), "")).await.unwrap();
+        let from = Database::open(&Settings::sqlite(&dir.path().join("agreements.sqlite")), Access::Change).await.unwrap();
+        let to = Database::open(&cluster.settings(&database), Access::Make).await.unwrap();
+        moving::moved(&from, &to, |_, _, _| ()).await.unwrap();
+        from.close().await;
+        to.close().await;
+        Some(Self { world, cluster, database, dir })
+    }
+
+    /// The configuration of another node, with its own ports and its own audit log: its file.
+    fn configuration(&self, name: &str, port: u16, more: &str) -> PathBuf {
+        self.configuration_at(name, port, &self.address(self.cluster.port()), more)
+    }
+
+    fn address(&self, port: u16) -> String {
+        format!("postgres://hjemmel@localhost:{port}/{}", self.database)
+    }
+
+    fn configuration_at(&self, name: &str, port: u16, url: &str, more: &str) -> PathBuf {
+        let text = std::fs::read_to_string(&self.world.configuration).unwrap();
+        let mut settings: toml::Table = text.parse().unwrap();
+        let mut set = |section: &str, key: &str, value: String| {
+            let section = settings.entry(section).or_insert_with(|| toml::Table::new().into());
+            section.as_table_mut().unwrap().insert(key.to_owned(), value.into());
+        };
+        set("store", "url", url.to_owned());
+        set("store", "password_file", self.cluster.password_file().display().to_string());
+        set("listen", "address", format!("127.0.0.1:{port}"));
+        set("admin", "address", format!("127.0.0.1:{}", free_port()));
+        set("audit", "directory", format!("audit-{name}"));
+        let store = settings["store"].as_table_mut().unwrap();
+        store.insert("tls_roots".to_owned(), vec![self.cluster.root().display().to_string()].into());
+        std::fs::create_dir_all(self.dir.path().join(format!("audit-{name}"))).unwrap();
+        let file = self.dir.path().join(format!("{name}.toml"));
+        let settings = toml::to_string(&settings).unwrap();
+        std::fs::write(&file, format!("replay_memory = \"database\"\nreplay_wait = \"1s\"\n{more}\n{settings}")).unwrap();
+        file
+    }
+
+    async fn node(&self, name: &str) -> Node {
+        let port = free_port();
+        let file = self.configuration(name, port, "");
+        let log = self.dir.path().join(format!("{name}.log"));
+        let output = std::fs::File::create(&log).unwrap();
+        let child = Command::new(HJEMMEL).args(["serve", "--config"]).arg(&file).stderr(output).spawn().unwrap();
+        let settings: toml::Table = std::fs::read_to_string(&file).unwrap().parse().unwrap();
+        let admin_at = settings["admin"]["address"].as_str().unwrap().parse().unwrap();
+        let mut client = self.world.client(None).unwrap();
+        client.service = format!("https://localhost:{port}{}", client.service.path()).parse().unwrap();
+        let node = Node { gateway: Gateway(child), client, admin: admin_at, log };
+        comes_to(&format!("{name} is ready: {}", node.told()), async || {
+            tokio::net::TcpStream::connect(node.admin).await.is_ok() && admin(node.admin, "/readyz").await.0 == 200
+        })
+        .await;
+        node
+    }
+
+    async fn caller(&self) -> Caller {
+        Caller {
+            signing: self.world.client(None).unwrap(),
+            token: self.world.token(Role::Korsbaek, KORSBAEK).await.unwrap().assertion().clone(),
+            key: self.world.key(Role::Korsbaek).unwrap(),
+        }
+    }
+}
+
+impl Node {
+    fn told(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Sends a message: what came of it.
+    async fn asks(&self, message: &Bytes) -> Outcome {
+        let exchange = self.client.send(Version::V12, message.clone()).await.unwrap();
+        Outcome::of(&exchange)
+    }
+
+    async fn metric(&self, name: &str) -> f64 {
+        let (_, text) = admin(self.admin, "/metrics").await;
+        let line = text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap_or_else(|| panic!("{name}: {text}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+}
+
+/// What a caller is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Outcome {
+    Served,
+    Refused { code: String, status: u16, retry_after: Option<String> },
+}
+
+impl Outcome {
+    fn of(exchange: &Exchange) -> Self {
+        match Said::read(&exchange.answer) {
+            Said::Fault { code, texts } => {
+                assert_eq!(texts.len(), 2, "in Danish and in English");
+                let retry_after = exchange.headers.get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+                Self::Refused { code: code.to_string(), status: exchange.status, retry_after }
+            }
+            _ => {
+                assert_eq!(exchange.status, 200);
+                Self::Served
+            }
+        }
+    }
+
+    fn code(&self) -> &str {
+        match self {
+            Self::Served => "served",
+            Self::Refused { code, .. } => code,
+        }
+    }
+
+    fn unavailable() -> Self {
+        Self::Refused { code: "ReplayMemoryUnavailable".to_owned(), status: 503, retry_after: Some("5".to_owned()) }
+    }
+}
+
+/// Signs messages.
+struct Caller {
+    signing: Client,
+    token: Token,
+    key: SigningKey,
+}
+
+impl Caller {
+    fn message(&self) -> Bytes {
+        let input = search(&and(&[&person(demo::UDK_ONLY)]));
+        self.signing.token_message(&self.token, &self.key, input.as_bytes(), Clock::system().now()).unwrap().0
+    }
+
+    /// A call with a message of its own.
+    async fn calls(&self, node: &Node) -> Outcome {
+        node.asks(&self.message()).await
+    }
+
+    /// Calls until it is served again, with a new message each time.
+    async fn is_served_again(&self, node: &Node) {
+        comes_to(&format!("a call is served: {}", node.told()), async || self.calls(node).await == Outcome::Served).await;
+    }
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn of_two_processes_on_one_database_one_lets_a_message_through_also_while_the_database_restarts() {
+    in_runtime(async {
+        let Some(shared) = Shared::new().await else { return };
+        let nodes = Arc::new([shared.node("one").await, shared.node("two").await]);
+        let caller = Arc::new(shared.caller().await);
+        assert_eq!(caller.calls(&nodes[0]).await, Outcome::Served);
+        assert_eq!(caller.calls(&nodes[1]).await, Outcome::Served);
+
+        let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let senders: Vec<_> = (0..3)
+            .map(|_| {
+                let (nodes, caller, stop, asked) = (nodes.clone(), caller.clone(), stop.clone(), asked.clone());
+                tokio::spawn(async move {
+                    let mut outcomes = Vec::new();
+                    while !stop.load(Ordering::Relaxed) {
+                        let message = caller.message();
+                        // At once on both, and again on each.
+                        let (one, other) = tokio::join!(nodes[0].asks(&message), nodes[1].asks(&message));
+                        outcomes.push([one, other, nodes[0].asks(&message).await, nodes[1].asks(&message).await]);
+                        asked.fetch_add(1, Ordering::Relaxed);
+                    }
+                    outcomes
+                })
+            })
+            .collect();
+        let more = async |messages: usize| {
+            let due = asked.load(Ordering::Relaxed) + messages;
+            comes_to("messages are answered", async || asked.load(Ordering::Relaxed) >= due).await;
+        };
+        let before = shared.world.index_requests();
+        more(10).await;
+        shared.cluster.restart();
+        more(10).await;
+        shared.cluster.terminate(&shared.database);
+        more(10).await;
+        shared.cluster.kill();
+        shared.cluster.start();
+        more(10).await;
+        stop.store(true, Ordering::Relaxed);
+
+        let (mut served, mut refused) = (0, BTreeMap::<String, usize>::new());
+        for sender in senders {
+            for outcomes in sender.await.unwrap() {
+                let times = outcomes.iter().filter(|outcome| **outcome == Outcome::Served).count();
+                assert!(times <= 1, "let through {times} times: {outcomes:?}");
+                served += times;
+                for outcome in outcomes.iter().filter(|outcome| **outcome != Outcome::Served) {
+                    *refused.entry(outcome.code().to_owned()).or_default() += 1;
+                    assert!(outcome.code() != "ReplayMemoryUnavailable" || *outcome == Outcome::unavailable());
+                }
+            }
+        }
+        println!("served {served}, refused {refused:?}");
+        assert!(served >= 20, "{refused:?}");
+        let known = ["Replay", "ReplayMemoryUnavailable"];
+        assert!(refused.keys().all(|code| known.contains(&code.as_str())), "{refused:?}");
+        assert!(shared.world.index_requests() - before <= served as u64 + 8, "nothing reached the index twice");
+        caller.is_served_again(&nodes[0]).await;
+        caller.is_served_again(&nodes[1]).await;
+    });
+}
+
+#[test]
+fn a_database_that_holds_a_lock_has_no_connection_to_spare_or_stands_still_refuses_calls_and_no_longer() {
+    in_runtime(async {
+        let Some(shared) = Shared::new().await else { return };
+        let Shared { cluster, database, .. } = &shared;
+        let (node, caller) = (shared.node("one").await, shared.caller().await);
+        assert_eq!(caller.calls(&node).await, Outcome::Served);
+        let failures = "hjemmel_replay_database_failures_total{cause=\"slow\"}";
+
+        // Another holds the table's lock.
+        let mut other = cluster.superuser(database).await;
+        sqlx::raw_sql("BEGIN; LOCK TABLE replay_message").execute(&mut other).await.unwrap();
+        let asked = Instant::now();
+        let message = caller.message();
+        assert_eq!(node.asks(&message).await, Outcome::unavailable());
+        assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
+        sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+        caller.is_served_again(&node).await;
+        assert_eq!(node.asks(&message).await.code(), "Replay", "what waited was remembered");
+        assert!(node.metric(failures).await >= 1.0);
+
+        // No connection is to be had.
+        cluster.psql("ALTER ROLE hjemmel CONNECTION LIMIT 0");
+        cluster.terminate(database);
+        comes_to("calls are refused", async || caller.calls(&node).await == Outcome::unavailable()).await;
+        cluster.psql("ALTER ROLE hjemmel CONNECTION LIMIT -1");
+        caller.is_served_again(&node).await;
+
+        // The server stands still, with its connections open.
+        let paused = cluster.pause();
+        assert_eq!(caller.calls(&node).await, Outcome::unavailable());
+        drop(paused);
+        caller.is_served_again(&node).await;
+
+        // The server shows another certificate from now on, and whoever is connected has to come again.
+        for shown in [Shown::WrongRoot, Shown::WrongName, Shown::Expired] {
+            cluster.show(shown);
+            cluster.terminate(database);
+            comes_to("calls are refused", async || caller.calls(&node).await == Outcome::unavailable()).await;
+            cluster.show(Shown::Good);
+            caller.is_served_again(&node).await;
+        }
+
+        let log = node.told();
+        let told = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+        assert!(told("the replay memory does not answer") >= 3 && told("the replay memory answers again") >= 3, "{log}");
+        assert!(told("certificate") >= 3, "the operator is told that it is the certificate: {log}");
+        assert_eq!(admin(node.admin, "/readyz").await.0, 200);
+        node.gateway.tell("-TERM");
+        assert!(node.gateway.ended().await);
+    });
+}
+
+/// `hjemmel check`: whether it was content, and what it said.
+fn check(file: &Path) -> (bool, String) {
+    let done = Command::new(HJEMMEL).args(["check", "--config"]).arg(file).output().unwrap();
+    (done.status.success(), String::from_utf8([done.stdout, done.stderr].concat()).unwrap())
+}
+
+#[test]
+fn check_refuses_a_server_that_is_not_who_it_should_be_and_warns_of_a_memory_that_is_not_shared() {
+    in_runtime(async {
+        let Some(shared) = Shared::new().await else { return };
+        let (good, said) = check(&shared.configuration("good", free_port(), ""));
+        assert!(good && !said.contains("replay_memory"), "{said}");
+        let alone = shared.configuration("alone", free_port(), "");
+        let text = std::fs::read_to_string(&alone).unwrap().replace("replay_memory = \"database\"", "replay_memory = \"node\"");
+        std::fs::write(&alone, text).unwrap();
+        let (good, said) = check(&alone);
+        assert!(good && said.contains("replay_memory") && said.contains("a message passes once on each of them"), "{said}");
+        for shown in [Shown::WrongRoot, Shown::WrongName, Shown::Expired] {
+            shared.cluster.show(shown);
+            let (good, said) = check(&shared.configuration("wrong", free_port(), ""));
+            assert!(!good && said.contains("certificate is not accepted") && said.contains("tls_roots"), "{shown:?}: {said}");
+        }
+        shared.cluster.show(Shown::Good);
+        shared.cluster.offer_tls(false);
+        let (good, said) = check(&shared.configuration("plain", free_port(), ""));
+        assert!(!good && said.contains("does not support TLS"), "{said}");
+    });
+}
+
+#[test]
+fn a_pooler_in_transaction_mode_is_taken_where_it_keeps_statements_apart_and_refused_with_the_remedy_where_not() {
+    in_runtime(async {
+        let Some(shared) = Shared::new().await else { return };
+        let Some(bouncer) = Bouncer::before(&shared.cluster, 4) else { return };
+        let file = shared.configuration_at("pooled", free_port(), &shared.address(bouncer.port()), "");
+        let (good, said) = check(&file);
+        if bouncer.version < (1, 21) {
+            assert!(!good && said.contains("use PgBouncer 1.24 or later"), "PgBouncer {:?}: {said}", bouncer.version);
+        } else {
+            // Migrations and notices cannot go through it.
+            assert!(!good && said.contains("direct_url"), "PgBouncer {:?}: {said}", bouncer.version);
+        }
+    });
+}
