@@ -32,7 +32,7 @@ use crate::services::passthrough::providers::Breakers;
 use crate::signature::credentials::Credentials;
 use crate::signature::key::{Certificate, KeyError, SigningKey};
 use crate::signature::timestamp::TimeRules;
-use crate::store::{Database, StoreError};
+use crate::store::{Database, StoreError, copies};
 use crate::sts::cache::{Counts, TokenCache};
 use crate::sts::client::{Https, StsClient, StsSettings};
 use crate::trust::clients::{ClientCertificate, ClientTrust};
@@ -158,6 +158,10 @@ impl Lasting {
         }
         let store = Store::open(&config.store).await?;
         store.database().listen();
+        if let Some((at, decided_to)) = copies::restored(store.database()).await? {
+            let decided_to = decided_to.map_or_else(|| "none".to_owned(), |to| to.to_string());
+            tracing::warn!(%at, %decided_to, "the store was restored from a copy: what was decided between the two is not in it");
+        }
         let cache = CacheSettings {
             refresh: config.agreements.cache_ttl,
             staleness: config.agreements.max_staleness,

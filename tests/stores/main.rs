@@ -17,3 +17,4 @@ mod objects;
 #[path = "../support/postgres/mod.rs"]
 mod postgres;
 mod replay;
+mod retention;
