@@ -12,10 +12,14 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
+use crate::decisions::outbox;
+use crate::decisions::statement::is_signed;
 use crate::services::Service;
+use crate::store::Access;
 
+use crate::agreements::Store;
 use crate::audit::{
-    Record,
+    Decided, Record, decided,
     keys::{self, KeyError},
     retire::{self, Decision, RetireError, Retirement},
     seal::SealError,
@@ -86,6 +90,21 @@ enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// List the decisions on agreements, routes and users that stand in a log
+    ///
+    /// Each with the user who decided, by id, and the certificate that proved it; names and reasons stand in the store alone. With
+    /// --config they are held against the store: what one has and the other has not, or otherwise, is told, and exits 1. Prove
+    /// the log whole with `verify` first.
+    Decisions {
+        /// The log's directory
+        dir: PathBuf,
+        /// The gateway's configuration, whose store the decisions are held against
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Find every call about a person, or of a delivery
     ///
     /// Refused calls too, from the step on that knows who calls. The CPR number or the delivery's id is read from standard
@@ -143,6 +162,12 @@ pub enum AuditError {
     /// Retiring.
     #[error(transparent)]
     Retire(#[from] RetireError),
+    /// Chain and store do not say the same.
+    #[error("THE DECISIONS ARE NOT THOSE OF THE STORE:\n{}", .0.join("\n"))]
+    OtherDecisions(Vec<String>),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
     /// A person.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -192,6 +217,9 @@ pub fn run(args: Args, clock: &Clock, input: &mut impl BufRead, out: &mut impl W
                 writeln!(out, "{} anchors are of entries that were retired; they prove nothing more.", verified.anchors_retired)?;
             }
             writeln!(out, "{} checkpoints, all signed; {} entries since the last one.", verified.checkpoints, verified.unsigned)?;
+            if verified.decided > 0 {
+                writeln!(out, "{} decisions on agreements, routes and users.", verified.decided)?;
+            }
             if verified.unclosed > 0 {
                 writeln!(out, "{} calls were admitted and never closed: in flight, or cut off by a crash.", verified.unclosed)?;
             }
@@ -246,6 +274,32 @@ pub fn run(args: Args, clock: &Clock, input: &mut impl BufRead, out: &mut impl W
                 writeln!(out, "Calls before {} were retired and are not found any more.", retired.last_at)?;
             }
         }
+        Command::Decisions { dir, config, json } => {
+            let found = decided::decisions(&dir)?;
+            if json {
+                let all: Vec<_> = found.iter().map(|(decided, _)| decided).collect();
+                serde_json::to_writer_pretty(&mut *out, &all).map_err(io::Error::from)?;
+                writeln!(out)?;
+            } else {
+                found.iter().try_for_each(|(decided, _)| tell_decision(decided, out))?;
+                writeln!(out, "{} decisions", found.len())?;
+            }
+            if let Some(config) = config {
+                let settings = crate::config::store_of::<Service>(&config, clock.now()).map_err(AuditError::Config)?;
+                let compared =
+                    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(compare(&settings, &found)))?;
+                if !json {
+                    writeln!(
+                        out,
+                        "{} of them are as the store has them, {} signatures verified.",
+                        compared.alike, compared.signed
+                    )?;
+                }
+                if !compared.wrong.is_empty() {
+                    return Err(AuditError::OtherDecisions(compared.wrong));
+                }
+            }
+        }
         Command::Open { dir, key, call } => {
             let auditors = keys::auditors(&key)?;
             let found = search(&dir, |record| record.call == call && !record.persons.is_empty())?;
@@ -261,6 +315,54 @@ pub fn run(args: Args, clock: &Clock, input: &mut impl BufRead, out: &mut impl W
 fn tell_retirement(what: &str, statement: &Retirement, out: &mut impl Write) -> io::Result<()> {
     let Retirement { from, to, sequence, first_at, last_at, at, by, reason, .. } = statement;
     writeln!(out, "Segments {from} to {to} (until entry {sequence}; {first_at} to {last_at}) {what} on {at} by {by}: {reason}")
+}
+
+fn tell_decision(decided: &Decided, out: &mut impl Write) -> io::Result<()> {
+    let dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let from = decided.from.as_deref().unwrap_or("(new)");
+    writeln!(out, "{}  {} {}  {from} -> {}", decided.decided_at, decided.subject.name(), decided.id, decided.to)?;
+    let who = decided.user.map_or_else(|| "whoever holds the store".to_owned(), |user| format!("user {user}"));
+    let (role, certificate) =
+        (dash(decided.role.as_deref().map(str::to_owned)), dash(decided.certificate.map(|c| c.to_string())));
+    writeln!(out, "    decision {}, {who}, role {role}, certificate {certificate}", decided.decision)
+}
+
+/// What came of holding a chain's decisions against the store.
+struct Compared {
+    alike: usize,
+    signed: usize,
+    wrong: Vec<String>,
+}
+
+async fn compare(settings: &crate::store::Settings, found: &[(Decided, u64)]) -> Result<Compared, AuditError> {
+    let store = Store::open_to(Access::Look, settings).await?;
+    let mut compared = Compared { alike: 0, signed: 0, wrong: Vec::new() };
+    let mut kept: std::collections::BTreeMap<Uuid, _> =
+        store.every_decision().await?.into_iter().map(|made| (made.id, made)).collect();
+    for (decided, times) in found {
+        let id = decided.decision;
+        let Some(made) = kept.remove(&id) else {
+            compared.wrong.push(format!("decision {id} stands in the log, and not in the store"));
+            continue;
+        };
+        if *times > 1 {
+            compared.wrong.push(format!("decision {id} stands {times} times in the log"));
+        }
+        if outbox::decided(made.clone()) != *decided {
+            compared.wrong.push(format!("decision {id} is another in the store than in the log"));
+            continue;
+        }
+        compared.alike += 1;
+        if let (Some(signature), Some(thumbprint)) = (&made.signature, made.certificate) {
+            let certificate = store.certificate(thumbprint).await?;
+            match certificate.is_some_and(|certificate| is_signed(&certificate, signature, &made.what, &made.because)) {
+                true => compared.signed += 1,
+                false => compared.wrong.push(format!("decision {id}: its signature is not that user's of this decision")),
+            }
+        }
+    }
+    store.close().await;
+    Ok(compared)
 }
 
 fn tell(found: &Found, out: &mut impl Write) -> io::Result<()> {

@@ -5,6 +5,8 @@
 pub mod output;
 
 pub mod agreement;
+#[cfg(test)]
+mod as_user;
 pub mod audit;
 pub mod call;
 pub mod cases;

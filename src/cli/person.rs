@@ -1,15 +1,46 @@
 //! The person who decides at the command line: known by a certificate, and proven by its key.
 
-use crate::decisions::statement::SignError;
-use crate::signature::credentials::CredentialsError;
+use std::path::PathBuf;
+
+use crate::decisions::statement::{SignError, Signer};
+use crate::signature::credentials::{Credentials, CredentialsError};
+
+/// Who decides.
+#[derive(Debug, clap::Args)]
+pub(super) struct Person {
+    /// The certificate (PEM) of the person who decides, a user of the store (`hjemmel user add`)
+    #[arg(long, value_name = "FILE", required_unless_present = "by")]
+    certificate: Option<PathBuf>,
+    /// Its key (PEM), which signs the decision
+    #[arg(long, value_name = "FILE", required_unless_present = "by")]
+    key: Option<PathBuf>,
+    /// Gone: a name proves nobody
+    #[arg(long, value_name = "NAME", hide = true)]
+    by: Option<String>,
+}
 
 /// Why nobody is proven.
 #[derive(Debug, thiserror::Error)]
 pub enum PersonError {
+    /// A name in place of a key.
+    #[error(
+        "--by is gone, as a name proves nobody: sign with --certificate FILE --key FILE, those of a user (`hjemmel user list` shows them, `hjemmel user add` adds one)"
+    )]
+    ByIsGone,
     /// The files.
     #[error("the certificate and key of whoever decides: {0}")]
     Files(#[from] CredentialsError),
     /// What they hold.
     #[error(transparent)]
     Sign(#[from] SignError),
+}
+
+impl Person {
+    /// Reads the key and its certificate.
+    pub(super) fn signer(&self) -> Result<Signer, PersonError> {
+        match (&self.by, &self.certificate, &self.key) {
+            (None, Some(certificate), Some(key)) => Ok(Signer::new(&Credentials::from_pem_files(certificate, key)?)?),
+            _ => Err(PersonError::ByIsGone),
+        }
+    }
 }

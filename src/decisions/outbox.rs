@@ -81,7 +81,7 @@ impl Store {
 }
 
 /// What the chain has of a decision: no name, and of the words their digest alone.
-fn decided(made: Made) -> Decided {
+pub fn decided(made: Made) -> Decided {
     Decided {
         decision: made.id,
         decided_at: made.because.at,

@@ -99,6 +99,17 @@ fn made_on(subject: Subject, id: Uuid) -> Query {
 }
 
 impl Store {
+    /// Every decision, oldest first.
+    ///
+    /// # Errors
+    /// A store that does not answer, or holds what the model does not have.
+    pub async fn every_decision(&self) -> Result<Vec<Made>, StoreError> {
+        let query =
+            sql("SELECT id, subject, subject_id, from_state, to_state, api_user, party, role, certificate, signature, shown,
+             reason, decided_at, recorded_at, claimed_by FROM decision ORDER BY id");
+        self.database().all(query).await?.iter().map(read).collect()
+    }
+
     /// The decisions made on one thing, oldest first; those of before users had certificates are not among them.
     ///
     /// # Errors

@@ -50,8 +50,8 @@ impl Signer {
         if key.belongs_to(&certificate) { Ok(Self { certificate, key }) } else { Err(SignError::NotAPair) }
     }
 
-    /// The certificate's thumbprint.
-    pub(super) fn thumbprint(&self) -> Thumbprint {
+    /// The certificate's thumbprint, by which the store knows whose it is.
+    pub fn thumbprint(&self) -> Thumbprint {
         Thumbprint::from(*self.certificate.thumbprint())
     }
 

@@ -32,18 +32,19 @@ pub(super) struct Recorder {
 impl Recorder {
     /// Writes what waits until the gateway stops, and then once more.
     pub(super) async fn run(self, mut stopped: watch::Receiver<()>) {
+        let mut last = false;
         loop {
-            let last = tokio::select! {
-                _ = stopped.changed() => true,
-                () = self.decided.notified() => false,
-                () = tokio::time::sleep(EVERY) => false,
-            };
             if let Err(error) = self.write().await {
                 tracing::warn!(%error, "decisions wait for their place in the audit's chain: the store did not answer");
             }
             if last {
                 return;
             }
+            last = tokio::select! {
+                _ = stopped.changed() => true,
+                () = self.decided.notified() => false,
+                () = tokio::time::sleep(EVERY) => false,
+            };
         }
     }
 

@@ -100,6 +100,22 @@ impl Store {
         row.as_ref().map(read).transpose()
     }
 
+    /// A user's certificate, whole.
+    ///
+    /// # Errors
+    /// A store that does not answer, or holds what is none.
+    pub async fn certificate(&self, thumbprint: Thumbprint) -> Result<Option<Certificate>, StoreError> {
+        let query = sql("SELECT certificate FROM api_user_certificate WHERE thumbprint = $1").bind(thumbprint.to_string());
+        let Some(row) = self.database().first(query).await? else { return Ok(None) };
+        let unreadable = || StoreError::Unreadable { column: "certificate" };
+        let pem: String = row.get("certificate")?;
+        let sections = crate::pem::sections(pem.as_bytes(), &[crate::pem::Kind::Certificate]).map_err(|_| unreadable())?;
+        let section = sections.first().ok_or_else(unreadable)?;
+        let certificate = Certificate::from_der(&section.der).map_err(|_| unreadable())?;
+        // What was put in its place would verify what somebody else signed.
+        if Thumbprint::from(*certificate.thumbprint()) == thumbprint { Ok(Some(certificate)) } else { Err(unreadable()) }
+    }
+
     /// The user who showed `certificate`, whose key has been proven: by TLS, or by `signature`.
     ///
     /// # Errors

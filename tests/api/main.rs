@@ -12,6 +12,7 @@ mod house;
 mod wire;
 
 mod agreements;
+mod chain;
 mod http;
 mod routes;
 mod users;

@@ -12,8 +12,16 @@ use uuid::Uuid;
 
 use crate::{
     agreements::{self, Agreement, Environment, Problem, Side, Standing, State, Store, Vocabulary, import::Import},
-    cli::place::{Place, PlaceError, one_line, with_store},
+    cli::{
+        person::{Person, PersonError},
+        place::{Place, PlaceError, one_line, with_store},
+    },
     clock::Clock,
+    decisions::{
+        self, Because, By, DecideError,
+        shown::{sha256, text as shown_text},
+        statement::Signer,
+    },
     id::cvr::Cvr,
     store::{Access, StoreError},
 };
@@ -25,10 +33,14 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  hjemmel agreement import agreements.toml --config hjemmel.toml
+  hjemmel agreement import agreements.toml --reason \"case 7\" \\
+    --certificate drift.pem --key drift.key.pem --config hjemmel.toml
   hjemmel agreement list --authority 11111111 --state ANMODET --config hjemmel.toml
-  hjemmel agreement suspend ID --by \"A. Jensen\" --reason \"misuse\" \\
-    --config hjemmel.toml
+  hjemmel agreement approve ID --reason \"case 7\" --certificate jensen.pem \\
+    --key jensen.key.pem --config hjemmel.toml
+
+Whoever decides signs with a key: `hjemmel user add` says whose certificate it
+is, and in which role. Who requested an agreement does not approve it.
 
 deploy/agreements.example.toml is a file to begin with. A running gateway sees a
 change within agreements.cache_ttl (10 s unless configured otherwise).")]
@@ -44,12 +56,18 @@ enum Command {
     /// Bring authorities and agreements in from a TOML file, all or none
     ///
     /// The file holds [[authority]] tables (cvr, name, role = "udk" or "municipality") and [[agreement]] tables (id, side =
-    /// "front" or "back", system, certificates, service, authority, environment, valid_from, valid_to, state, legal_basis,
+    /// "front" or "back", system, certificates, service, authority, environment, valid_from, valid_to, state = "ANMODET", legal_basis,
     /// purpose, decided_by, decided_at, reason, and to narrow TerminalAdgang's kle and sensitivity). Every problem is reported at once, with its line.
-    /// Importing the same file again changes nothing, whatever was decided since; an import never lifts a suspension.
+    /// Importing the same file again changes nothing, whatever was decided since. An import only requests: approve what it
+    /// brought in with another person's key.
     Import {
         /// The file
         file: PathBuf,
+        #[command(flatten)]
+        person: Person,
+        /// Why, in a sentence
+        #[arg(long, value_name = "TEXT", value_parser = one_line, default_value = "import")]
+        reason: String,
     },
     /// List agreements: where each stands now, its period, system and legal basis
     List {
@@ -145,9 +163,8 @@ struct Open {
 struct Decide {
     /// The agreement's id
     id: Uuid,
-    /// Who decided, by name
-    #[arg(long, value_name = "NAME", value_parser = one_line)]
-    by: String,
+    #[command(flatten)]
+    person: Person,
     /// Why, in a sentence
     #[arg(long, value_name = "TEXT", value_parser = one_line)]
     reason: String,
@@ -187,6 +204,12 @@ pub enum CommandError {
     /// The agreements are not as the command would have them.
     #[error(transparent)]
     Agreements(#[from] agreements::AgreementError),
+    /// Nobody is proven to decide.
+    #[error(transparent)]
+    Person(#[from] PersonError),
+    /// It may not be decided so.
+    #[error(transparent)]
+    Decide(#[from] DecideError),
     /// The output cannot be written.
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
@@ -210,10 +233,11 @@ pub async fn run(
     let now = clock.now();
     let settings = args.place.settings(now)?;
     match args.command {
-        Command::Import { file } => {
+        Command::Import { file, person, reason } => {
             // Read first: a file that is not in order makes no store.
             let import = read_import(&file, &args.place.vocabulary(now))?;
-            with_store(&settings, Access::Make, async |store| bring_in(store, &import, now, out).await).await
+            let (signer, because) = (person.signer()?, Because::new(reason, now));
+            with_store(&settings, Access::Make, async |store| bring_in(store, &signer, &import, &because, out).await).await
         }
         Command::List { filter, json } => {
             let service = filter.service.as_deref().map(|named| args.place.service(named, now)).transpose()?;
@@ -233,8 +257,14 @@ fn read_import(file: &Path, vocabulary: &Vocabulary) -> Result<Import, CommandEr
     Import::parse(&text, vocabulary).map_err(|problems| CommandError::Import { path: file.to_owned(), problems })
 }
 
-async fn bring_in(store: &Store, import: &Import, now: Timestamp, out: &mut impl Write) -> Result<(), CommandError> {
-    let done = store.import(import, now).await?;
+async fn bring_in(
+    store: &Store,
+    signer: &Signer,
+    import: &Import,
+    because: &Because,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    let done = decisions::agreement::request(store, By::Key(signer), import, because).await?;
     writeln!(
         out,
         "{} authorities; agreements: {} added, {} changed, {} unchanged",
@@ -302,9 +332,18 @@ async fn decide(
         Decision::Suspend(decision) => (State::Suspended, decision),
         Decision::Terminate(decision) => (State::Terminated, decision),
     };
-    let agreement = store.decide(decision.id, to, &decision.by, &decision.reason, now).await?;
+    let (signer, because) = (decision.person.signer()?, Because::new(decision.reason, now));
+    let shown = store.get(decision.id).await?;
+    legal(&shown, to)?;
+    let agreement = decisions::agreement::decide(store, By::Key(&signer), &shown, to, &because).await?;
     told::decided(&agreement, now, out)?;
     Ok(())
+}
+
+/// Said in the command's own words, before anything is signed.
+fn legal(agreement: &Agreement, to: State) -> Result<(), CommandError> {
+    let (id, from) = (agreement.id, agreement.state);
+    if from.may_become(to) { Ok(()) } else { Err(agreements::AgreementError::IllegalTransition { id, from, to }.into()) }
 }
 
 /// To GODKENDT, of an agreement in state `from`: shown first, and decided on only as it was shown.
@@ -317,6 +356,8 @@ async fn decide_to_open(
     operator: Option<&mut dyn BufRead>,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
+    let (signer, because) = (decide.person.signer()?, Because::new(decide.reason, now));
+    let who = store.actor(signer.thumbprint(), None, because.at).await.map_err(DecideError::from)?;
     let shown = store.get(decide.id).await?;
     if shown.state != from {
         return Err(
@@ -324,9 +365,11 @@ async fn decide_to_open(
         );
     }
     told::one(&shown, &store.decisions(decide.id).await?, &store.authorities().await?, now, out)?;
+    let text = shown_text(&shown);
+    writeln!(out, "\nThe text that is signed (SHA-256 {}):\n{text}", sha256(&text))?;
     if !yes {
         let operator = operator.ok_or(CommandError::NobodyToAsk)?;
-        write!(out, "\n{question}, decided by {}: {}? [y/N] ", decide.by, decide.reason)?;
+        write!(out, "\n{question}, decided by {}: {}? [y/N] ", who.user().name, because.reason)?;
         out.flush()?;
         let mut answer = String::new();
         operator.read_line(&mut answer)?;
@@ -334,7 +377,7 @@ async fn decide_to_open(
             return Err(CommandError::Declined);
         }
     }
-    let agreement = store.decide_as_shown(&shown, State::Approved, &decide.by, &decide.reason, now).await?;
+    let agreement = decisions::agreement::decide(store, By::Key(&signer), &shown, State::Approved, &because).await?;
     told::decided(&agreement, now, out)?;
     Ok(())
 }

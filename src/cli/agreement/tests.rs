@@ -1,6 +1,7 @@
 //! The command as an operator types it, on a store of its own.
 
 use super::*;
+use crate::cli::as_user;
 use clap::Parser;
 
 #[derive(Debug, Parser)]
@@ -37,11 +38,31 @@ impl House {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("agreements.toml"), FILE).unwrap();
         std::fs::write(dir.path().join("hjemmel.toml"), "[store]\nurl = \"sqlite:agreements.sqlite\"\n").unwrap();
+        as_user::keys(dir.path());
         Self(dir)
     }
 
     fn path(&self, name: &str) -> String {
         self.0.path().join(name).display().to_string()
+    }
+
+    /// The words with the key of whoever stands behind `AS`, which no command line knows.
+    fn signed(&self, words: &[&str]) -> Vec<String> {
+        let mut signed = Vec::new();
+        let mut rest = words.iter();
+        while let Some(word) = rest.next() {
+            match *word {
+                "AS" => signed.extend(as_user::options(self.0.path(), rest.next().unwrap())),
+                word => signed.push(word.to_owned()),
+            }
+        }
+        signed
+    }
+
+    /// Makes the users, and imports the file as the operator.
+    async fn import(&self) -> Result<String, String> {
+        as_user::add_all(&self.0.path().join("agreements.sqlite")).await;
+        self.run(&["import", &self.path("agreements.toml"), "AS", "O. Drift"]).await
     }
 
     /// Runs the command where there is no terminal.
@@ -52,7 +73,9 @@ impl House {
     /// Runs the command at a terminal, where the operator types `answer`: what was printed, and how it ended.
     async fn run_before(&self, answer: Option<&str>, words: &[&str]) -> (String, Result<String, String>) {
         let config = self.path("hjemmel.toml");
-        let line = [&["agreement"], words, &["--config", &config]].concat();
+        let words = self.signed(words);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let line = [&["agreement"], &words[..], &["--config", &config]].concat();
         let args = match Line::try_parse_from(line) {
             Ok(line) => line.args,
             Err(error) => return (String::new(), Err(error.to_string())),
@@ -78,16 +101,16 @@ impl House {
 #[tokio::test]
 async fn an_agreement_is_imported_listed_approved_and_shown_with_its_history() {
     let house = House::new();
-    let imported = house.run(&["import", &house.path("agreements.toml")]).await.unwrap();
+    let imported = house.import().await.unwrap();
     assert_eq!(imported, "1 authorities; agreements: 1 added, 0 changed, 0 unchanged\n");
     assert!(house.run(&["list"]).await.unwrap().contains("ANMODET"));
-    house.run(&["approve", ID, "--by", "A. Prøve", "--reason", "sag 1", "--yes"]).await.unwrap();
+    house.run(&["approve", ID, "AS", "A. Prøve", "--reason", "sag 1", "--yes"]).await.unwrap();
     let shown = house.run(&["show", ID]).await.unwrap();
     assert!(shown.contains("holds now     GODKENDT"), "{shown}");
     assert!(shown.contains("ANMODET -> GODKENDT  A. Prøve  sag 1"), "{shown}");
     assert!(shown.contains("Korsbæk Kommune"), "{shown}");
     assert!(shown.contains("kle           32.03.*, 32.06.04\nsensitivity   no constraint\n"), "{shown}");
-    let again = house.run(&["import", &house.path("agreements.toml")]).await.unwrap();
+    let again = house.import().await.unwrap();
     assert!(again.starts_with("1 authorities; agreements: 0 added, 0 changed, 1 unchanged\n"), "{again}");
     assert!(again.contains(&format!("agreement {ID} stays GODKENDT")), "{again}");
 }
@@ -95,8 +118,8 @@ async fn an_agreement_is_imported_listed_approved_and_shown_with_its_history() {
 #[tokio::test]
 async fn what_is_approved_is_shown_before_it_is_asked_for_and_only_a_yes_approves_it() {
     let house = House::new();
-    house.run(&["import", &house.path("agreements.toml")]).await.unwrap();
-    let approve = ["approve", ID, "--by", "A. Prøve", "--reason", "sag 1"];
+    house.import().await.unwrap();
+    let approve = ["approve", ID, "AS", "A. Prøve", "--reason", "sag 1"];
     for answer in ["", "\n", "n\n", "nej\n", "yesterday\n"] {
         let (printed, ended) = house.run_before(Some(answer), &approve).await;
         assert_eq!(ended.unwrap_err(), "nothing was changed", "{answer:?}");
@@ -110,8 +133,8 @@ async fn what_is_approved_is_shown_before_it_is_asked_for_and_only_a_yes_approve
     assert!(house.run(&["show", ID]).await.unwrap().contains("holds now     ANMODET"));
     for (answer, id) in [("y\n", ID), ("Ja\n", OTHER)] {
         std::fs::write(house.path("agreements.toml"), FILE.replace(ID, id)).unwrap();
-        house.run(&["import", &house.path("agreements.toml")]).await.unwrap();
-        let (_, ended) = house.run_before(Some(answer), &["approve", id, "--by", "A. Prøve", "--reason", "sag 1"]).await;
+        house.import().await.unwrap();
+        let (_, ended) = house.run_before(Some(answer), &["approve", id, "AS", "A. Prøve", "--reason", "sag 1"]).await;
         assert!(ended.unwrap().ends_with(&format!("agreement {id} is now GODKENDT, decided by A. Prøve: sag 1\n")));
     }
     let twice = house.run_before(Some("y\n"), &approve).await;
@@ -121,14 +144,14 @@ async fn what_is_approved_is_shown_before_it_is_asked_for_and_only_a_yes_approve
 #[tokio::test]
 async fn a_suspended_agreement_is_resumed_with_a_yes_or_terminated() {
     let house = House::new();
-    house.run(&["import", &house.path("agreements.toml")]).await.unwrap();
-    house.run(&["approve", ID, "--by", "A. Prøve", "--reason", "sag 1", "--yes"]).await.unwrap();
-    let not_suspended = house.run(&["resume", ID, "--by", "A. Prøve", "--reason", "sag 2", "--yes"]).await.unwrap_err();
+    house.import().await.unwrap();
+    house.run(&["approve", ID, "AS", "A. Prøve", "--reason", "sag 1", "--yes"]).await.unwrap();
+    let not_suspended = house.run(&["resume", ID, "AS", "A. Prøve", "--reason", "sag 2", "--yes"]).await.unwrap_err();
     assert!(not_suspended.contains("is GODKENDT"), "{not_suspended}");
-    house.run(&["suspend", ID, "--by", "A. Prøve", "--reason", "misbrug"]).await.unwrap();
-    let not_requested = house.run(&["approve", ID, "--by", "A. Prøve", "--reason", "sag 2", "--yes"]).await.unwrap_err();
+    house.run(&["suspend", ID, "AS", "A. Prøve", "--reason", "misbrug"]).await.unwrap();
+    let not_requested = house.run(&["approve", ID, "AS", "A. Prøve", "--reason", "sag 2", "--yes"]).await.unwrap_err();
     assert!(not_requested.contains("is SUSPENDERET"), "approving is not resuming: {not_requested}");
-    let (asked, ended) = house.run_before(Some("y\n"), &["resume", ID, "--by", "B. Prøve", "--reason", "afklaret"]).await;
+    let (asked, ended) = house.run_before(Some("y\n"), &["resume", ID, "AS", "B. Prøve", "--reason", "afklaret"]).await;
     ended.unwrap();
     assert!(
         asked.contains("GODKENDT -> SUSPENDERET  A. Prøve  misbrug"),
@@ -136,8 +159,8 @@ async fn a_suspended_agreement_is_resumed_with_a_yes_or_terminated() {
     );
     let shown = house.run(&["show", ID]).await.unwrap();
     assert!(shown.contains("SUSPENDERET -> GODKENDT  B. Prøve  afklaret"), "{shown}");
-    house.run(&["suspend", ID, "--by", "A. Prøve", "--reason", "misbrug igen"]).await.unwrap();
-    let ended = house.run(&["terminate", ID, "--by", "A. Prøve", "--reason", "opsagt"]).await.unwrap();
+    house.run(&["suspend", ID, "AS", "A. Prøve", "--reason", "misbrug igen"]).await.unwrap();
+    let ended = house.run(&["terminate", ID, "AS", "A. Prøve", "--reason", "opsagt"]).await.unwrap();
     assert!(ended.contains("is now OPSAGT"), "{ended}");
 }
 
@@ -145,12 +168,12 @@ async fn a_suspended_agreement_is_resumed_with_a_yes_or_terminated() {
 async fn who_only_looks_makes_no_store_and_neither_does_a_file_that_is_not_in_order() {
     let house = House::new();
     let before = house.files();
-    for words in [&["list"][..], &["list", "--json"], &["show", ID], &["suspend", ID, "--by", "A. Prøve", "--reason", "sag 1"]] {
+    for words in [&["list"][..], &["list", "--json"], &["show", ID], &["suspend", ID, "AS", "A. Prøve", "--reason", "sag 1"]] {
         let missing = house.run(words).await.unwrap_err();
         assert!(missing.contains("there is no agreements store at") && missing.contains("import"), "{missing}");
     }
     std::fs::write(house.path("agreements.toml"), "[[agreement]]\n").unwrap();
-    house.run(&["import", &house.path("agreements.toml")]).await.unwrap_err();
+    house.run(&["import", &house.path("agreements.toml"), "AS", "O. Drift"]).await.unwrap_err();
     assert_eq!(house.files(), before);
 }
 
@@ -163,8 +186,11 @@ async fn a_list_tells_period_system_and_basis_and_shows_what_fits_every_filter()
          decided_by = \"A. Prøve\"\ndecided_at = 2026-01-01T12:00:00+01:00\nstate =",
     );
     let text = format!("{FILE}[[agreement]]{}", more.replace("ANMODET", "GODKENDT"));
-    std::fs::write(house.path("agreements.toml"), text).unwrap();
-    house.run(&["import", &house.path("agreements.toml")]).await.unwrap();
+    // As an earlier release brought it in: an import makes no GODKENDT any more.
+    let import = Import::parse(&text, &crate::services::vocabulary()).unwrap();
+    let store = Store::open(&crate::store::Settings::sqlite(&house.0.path().join("agreements.sqlite"))).await.unwrap();
+    store.import(&import, as_user::now()).await.unwrap();
+    store.close().await;
     let all = house.run(&["list"]).await.unwrap();
     assert!(
         all.contains(&format!(
@@ -212,8 +238,8 @@ async fn a_list_tells_period_system_and_basis_and_shows_what_fits_every_filter()
 #[tokio::test]
 async fn json_has_every_field_of_the_file_and_the_history() {
     let house = House::new();
-    house.run(&["import", &house.path("agreements.toml")]).await.unwrap();
-    house.run(&["approve", ID, "--by", "A. Prøve", "--reason", "sag 1", "--yes"]).await.unwrap();
+    house.import().await.unwrap();
+    house.run(&["approve", ID, "AS", "A. Prøve", "--reason", "sag 1", "--yes"]).await.unwrap();
     let shown: serde_json::Value = serde_json::from_str(&house.run(&["show", ID, "--json"]).await.unwrap()).unwrap();
     let in_file: toml::Table = FILE.parse().unwrap();
     let agreement = in_file["agreement"].as_array().unwrap()[0].as_table().unwrap();
@@ -233,16 +259,74 @@ async fn json_has_every_field_of_the_file_and_the_history() {
 #[tokio::test]
 async fn what_is_refused_says_why_and_what_to_do() {
     let house = House::new();
-    house.run(&["import", &house.path("agreements.toml")]).await.unwrap();
-    let illegal = house.run(&["suspend", ID, "--by", "A. Prøve", "--reason", "sag 2"]).await.unwrap_err();
+    house.import().await.unwrap();
+    let illegal = house.run(&["suspend", ID, "AS", "A. Prøve", "--reason", "sag 2"]).await.unwrap_err();
     assert!(illegal.contains("is ANMODET and cannot become SUSPENDERET"), "{illegal}");
-    let nobody = house.run(&["approve", ID, "--by", " ", "--reason", "sag 2"]).await.unwrap_err();
-    assert!(nobody.contains("one line"), "a decision is somebody's: {nobody}");
-    let reasonless = house.run(&["approve", ID, "--by", "A. Prøve"]).await.unwrap_err();
+    let nobody = house.run(&["approve", ID, "--reason", "sag 2"]).await.unwrap_err();
+    assert!(nobody.contains("--certificate") && nobody.contains("--key"), "a decision is somebody's: {nobody}");
+    let named = house.run(&["approve", ID, "--by", "A. Jensen", "--reason", "sag 2", "--yes"]).await.unwrap_err();
+    assert!(named.contains("--by is gone") && named.contains("hjemmel user add"), "{named}");
+    let reasonless = house.run(&["approve", ID, "AS", "A. Prøve"]).await.unwrap_err();
     assert!(reasonless.contains("--reason"), "{reasonless}");
     std::fs::write(house.path("agreements.toml"), FILE.replace("purpose", "porpoise")).unwrap();
-    let wrong = house.run(&["import", &house.path("agreements.toml")]).await.unwrap_err();
+    let wrong = house.import().await.unwrap_err();
     assert!(wrong.contains("line 16: unknown key porpoise") && wrong.contains("purpose is missing"), "{wrong}");
     std::fs::write(house.path("hjemmel.toml"), "[other]\n").unwrap();
     assert!(house.run(&["list"]).await.unwrap_err().contains("[store] url"));
+}
+
+#[tokio::test]
+async fn a_key_decides_as_the_user_whose_certificate_it_is_and_in_its_role_alone() {
+    let house = House::new();
+    house.import().await.unwrap();
+    let approve = async |who: &str| house.run(&["approve", ID, "AS", who, "--reason", "sag 1", "--yes"]).await;
+    let operator = approve("O. Drift").await.unwrap_err();
+    assert!(operator.contains("ApiNotAllowed"), "{operator}");
+    let stranger = approve("S. Fremmed").await.unwrap_err();
+    assert!(stranger.contains("ApiNotFound"), "another authority's: {stranger}");
+    let [certificate, file, key, _] = as_user::options(house.0.path(), "A. Prøve");
+    let [.., of_another] = as_user::options(house.0.path(), "B. Prøve");
+    let words = ["approve", ID, &certificate, &file, &key, &of_another, "--reason", "sag 1", "--yes"];
+    let mixed = house.run(&words).await.unwrap_err();
+    assert!(mixed.contains("belongs to the private key"), "{mixed}");
+    let approved = approve("A. Prøve").await.unwrap();
+    assert!(approved.contains("decided by A. Prøve: sag 1"), "{approved}");
+}
+
+#[tokio::test]
+async fn what_was_signed_is_verified_by_the_certificate_that_the_store_has_and_nothing_else_is() {
+    let house = House::new();
+    house.import().await.unwrap();
+    house.run(&["approve", ID, "AS", "A. Prøve", "--reason", "sag 1", "--yes"]).await.unwrap();
+    let store = Store::open(&crate::store::Settings::sqlite(&house.0.path().join("agreements.sqlite"))).await.unwrap();
+    let made = store.made_on(crate::audit::Subject::Agreement, ID.parse().unwrap()).await.unwrap().pop().unwrap();
+    let [_, file, ..] = as_user::options(house.0.path(), "A. Prøve");
+    let der = crate::signature::credentials::certificates_from_pem_file(Path::new(&file)).unwrap();
+    let certificate = crate::signature::key::Certificate::from_der(&der[0]).unwrap();
+    let signature = made.signature.clone().unwrap();
+    let verifies = |what: &decisions::record::What, because: &Because| {
+        decisions::statement::is_signed(&certificate, &signature, what, because)
+    };
+    assert!(verifies(&made.what, &made.because));
+    for altered in [
+        decisions::record::What { to: "AFVIST".to_owned(), ..made.what.clone() },
+        decisions::record::What { id: OTHER.parse().unwrap(), ..made.what.clone() },
+        decisions::record::What { shown: Some("0".repeat(64)), ..made.what.clone() },
+    ] {
+        assert!(!verifies(&altered, &made.because), "{altered:?}");
+    }
+    assert!(!verifies(&made.what, &Because { reason: "sag 2".to_owned(), at: made.because.at }));
+}
+
+#[tokio::test]
+async fn an_import_makes_requests_and_never_an_approval() {
+    let house = House::new();
+    let approved = FILE.replace("\"ANMODET\"", "\"GODKENDT\"\n    decided_by = \"A\"\n    decided_at = 2026-01-01T00:00:00Z");
+    std::fs::write(house.path("agreements.toml"), approved).unwrap();
+    let refused = house.import().await.unwrap_err();
+    assert!(refused.contains("an import makes ANMODET alone"), "{refused}");
+    assert_eq!(
+        house.run(&["list"]).await.unwrap(),
+        "There are no agreements. Bring some in with `hjemmel agreement import FILE`.\n"
+    );
 }

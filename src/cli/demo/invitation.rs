@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::world::{ENTITY_ID, STS_ENTITY_ID, WITHOUT_BACK, World, WorldError};
+use super::world::{ENTITY_ID, STS_ENTITY_ID, USERS, WITHOUT_BACK, World, WorldError};
 use crate::cli::call::client::Client;
 use crate::cli::call::question::Question;
 use crate::cli::shell::quoted;
@@ -48,6 +48,9 @@ pub struct Invitation {
     sts_metadata: PathBuf,
     /// Where operators look.
     admin: String,
+    /// Where agreements are administered (/api/v1, /openapi.json), and the users' certificates and keys, by role.
+    api: Option<String>,
+    users: BTreeMap<&'static str, Pair>,
     /// The certificate that every TLS server here chains to.
     root: PathBuf,
     /// The certificates that the gateway signs answers with, and the token service its tokens and answers.
@@ -105,6 +108,8 @@ impl Invitation {
             sts_entity_id: STS_ENTITY_ID,
             sts_metadata,
             admin: format!("http://{}", world.admin),
+            api: world.api().map(|api| format!("https://localhost:{}", api.port())),
+            users: USERS.map(|(role, right, _)| (right.name(), pair(role))).into(),
             root,
             gateway_certificate: gateway,
             sts_certificate: certificate(Role::StsSigning),
@@ -161,6 +166,7 @@ impl Invitation {
         let command = |words: &[String]| folded("", &relative(words));
         let persons: Vec<_> = demo::ALL.iter().map(|(cpr, name)| format!("{cpr} {name}")).collect();
         let persons: Vec<_> = persons.chunks(2).map(|two| two.join(", ")).collect();
+        let api = self.api.as_deref().unwrap_or("-");
         let (service, sts, entity, admin) = (&self.service, &self.sts, self.entity_id, &self.admin);
         let (window, persons) = (self.window.join(" – "), persons.join(",\n            "));
         let hjemmel = self.call.first().map_or("hjemmel", String::as_str);
@@ -177,6 +183,8 @@ impl Invitation {
   window    today {window}
   persons   {persons}
   admin     {admin}/metrics, /healthz, /readyz
+  api       {api}/api/v1, /openapi.json
+            as pki/person-operator, person-supplier, person-signatory
   folder    pki/         keys: NAME.pem with NAME.key.pem; trust root.pem
             auditor/     auditors.key, with which `audit open` opens a person
             client.env   for `hjemmel call --env` and docs/clients

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use http::Uri;
 use http_body_util::BodyExt;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
@@ -20,6 +20,7 @@ use crate::agreements::import::Import;
 use crate::audit::{self, Record};
 use crate::cli::call::client::Client;
 use crate::clock::Clock;
+use crate::decisions::{self, Because};
 use crate::node::{self, Node};
 use crate::outbound::{Outbound, OutboundSettings};
 use crate::saml::trust::{Issuer, Trust};
@@ -40,6 +41,7 @@ use crate::stub::ydelsesindeks::answer::Padding;
 use crate::stub::ydelsesindeks::evaluate::Join;
 use crate::stub::ydelsesindeks::mode::FaultMode;
 use crate::stub::ydelsesindeks::serve::{self as index, IndexConfig, Received, start_ydelsesindeks};
+use crate::users;
 
 /// The entity id of the demo's TerminalAdgang.
 pub const ENTITY_ID: &str = "http://entityid.hjemmel.example/service/ydelse/terminaladgang/6";
@@ -207,7 +209,9 @@ impl World {
         fetch_metadata(&pki, &sts_address, &dir.join("sts-metadata.xml")).await?;
         let store = Store::open(&Settings::sqlite(&dir.join("agreements.sqlite"))).await?;
         let import = Import::parse(&agreements(&pki, narrowed)?, &vocabulary()).map_err(|problems| format!("{problems:?}"))?;
+        // Agreements of before, as they stand: what comes from now on is requested and approved by the users.
         store.import(&import, clock.now()).await?;
+        users(&store, &pki, clock.now()).await?;
         store.close().await;
 
         let listener = node::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
@@ -299,6 +303,11 @@ impl World {
     /// What is wrong with it (the old one stays in force), or that there is no gateway in this process.
     pub async fn reload(&self) -> Result<(), WorldError> {
         Ok(self.node()?.reloader.reload(&self.configuration).await?)
+    }
+
+    /// Where the API is, if the gateway is in this process.
+    pub fn api(&self) -> Option<SocketAddr> {
+        self.node.as_ref().and_then(Node::api)
     }
 
     /// The gateway's metrics.
@@ -424,12 +433,41 @@ fn agreements(pki: &DevPki, narrowed: &Narrowed) -> Result<String, WorldError> {
     Ok(file)
 }
 
+/// The persons of the demo: a role each, a key, and whom they act for.
+pub const USERS: [(Role, users::rights::Role, Option<&str>); 3] = [
+    (Role::PersonOperator, users::rights::Role::Operator, None),
+    (Role::PersonSupplier, users::rights::Role::SupplierAdministrator, Some("99999998")),
+    (Role::PersonSignatory, users::rights::Role::Signatory, Some(KORSBAEK)),
+];
+
+/// Makes the demo's own users.
+async fn users(store: &Store, pki: &DevPki, now: Timestamp) -> Result<(), WorldError> {
+    for (role, right, party) in USERS {
+        let certificate = Certificate::from_der(pki.credentials(role)?.leaf())?;
+        let user = users::User {
+            id: role.uuid().parse()?,
+            name: certificate.subject().split("CN=").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or("Demo").to_owned(),
+            kind: users::Kind::Person,
+            party: party.map(str::parse).transpose()?,
+            roles: vec![right],
+            services: Vec::new(),
+            certificates: vec![(*certificate.thumbprint()).into()],
+            valid_from: now,
+            valid_to: None,
+        };
+        let because = Because::new("demo".to_owned(), now);
+        decisions::user::add(store, None, &user.sound()?, &[certificate], &because).await?;
+    }
+    Ok(())
+}
+
 fn settings(listen: SocketAddr, admin: SocketAddr, sts: &Uri, index: SocketAddr) -> String {
     format!(
         "environment = \"demo\"\nlog_format = \"text\"\n\
          \n[listen]\naddress = \"{listen}\"\npublic_url = \"https://localhost:{}\"\ncertificate = \"pki/{server}.pem\"\n\
          key = \"pki/{server}.key.pem\"\nclient_roots = [\"pki/root.pem\", \"pki/issuing.pem\"]\n\
          \n[admin]\naddress = \"{admin}\"\n\
+         \n[api]\naddress = \"127.0.0.1:0\"\nclient_roots = [\"pki/root.pem\", \"pki/issuing.pem\"]\n\
          \n[system]\ncertificate = \"pki/{system}.pem\"\nkey = \"pki/{system}.key.pem\"\n\
          \n[service.{SERVICE}]\nkind = \"terminaladgang\"\nentity_id = \"{ENTITY_ID}\"\n\
          bindings = [\"token\", \"authority-context\"]\nprivilege_role = \"{PRIVILEGE}\"\nudk_cvr = \"{UDK}\"\n\

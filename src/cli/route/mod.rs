@@ -21,14 +21,16 @@ use crate::{
             Address, CertificatesError, EntityId, OnDay, Period, Pinned, ProviderSecurity, Roots, Standing, day,
             file::{self, Party},
             on_day,
-            store::{Decision, InTheWay, RouteError},
+            store::{InTheWay, RouteError},
         },
     },
     cli::{
         lang::Lang,
+        person::{Person, PersonError},
         place::{Place, PlaceError, one_line, with_store},
     },
     clock::{Clock, civil_day},
+    decisions::{Because, By, DecideError, route as decisions},
     id::cvr::Cvr,
     signature::credentials::{CredentialsError, certificates_from_pem_file},
     store::{Access, StoreError},
@@ -42,12 +44,15 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  hjemmel route add routes.toml --by \"A. Jensen\" --reason \"case 7\" \\
-    --config hjemmel.toml
+  hjemmel route add routes.toml --reason \"case 7\" --certificate drift.pem \\
+    --key drift.key.pem --config hjemmel.toml
   hjemmel route ask --service 3053ec89-31fe-4206-878b-bba6783d7a88 \\
     --sender 99999991 --receiver 11111111 --on 2027-01-01 --config hjemmel.toml
-  hjemmel route end ID --on 2027-01-01 --by \"A. Jensen\" \\
-    --reason \"new ledger\" --config hjemmel.toml
+  hjemmel route end ID --on 2027-01-01 --reason \"new ledger\" \\
+    --certificate drift.pem --key drift.key.pem --config hjemmel.toml
+
+Whoever decides signs with a key: `hjemmel user add` says whose certificate it
+is, and in which role.
 
 A system is changed from a day on with one command: add the new route with
 --replace, and the route before it ends on the new one's first day. So is a
@@ -68,7 +73,9 @@ enum Command {
     /// The file holds [[route]] tables (id, service, environment, sender, receiver, valid_from, valid_to, system, address,
     /// entity_id, security = "token" or "authority-context", roots, signing_certificates). Every problem is reported at once,
     /// with its line. Adding the same file again changes nothing, whatever was ended since.
-    #[command(override_usage = "hjemmel route add <FILE | options of one route> [--replace] --by <NAME> --reason <TEXT>")]
+    #[command(
+        override_usage = "hjemmel route add <FILE | options of one route> [--replace] --reason <TEXT> --certificate <FILE> --key <FILE>"
+    )]
     Add(Box<Add>),
     /// List routes: where each stands today, its period, parties and system
     List {
@@ -108,9 +115,8 @@ enum Command {
 /// Who decides, and why.
 #[derive(Debug, clap::Args)]
 struct Decide {
-    /// Who decided, by name
-    #[arg(long, value_name = "NAME", value_parser = one_line)]
-    by: String,
+    #[command(flatten)]
+    person: Person,
     /// Why, in a sentence
     #[arg(long, value_name = "TEXT", value_parser = one_line)]
     reason: String,
@@ -289,6 +295,12 @@ pub enum CommandError {
     /// The routes could not be changed or read.
     #[error(transparent)]
     Route(#[from] RouteError),
+    /// Nobody is proven to decide.
+    #[error(transparent)]
+    Person(#[from] PersonError),
+    /// It may not be decided so.
+    #[error(transparent)]
+    Decide(#[from] DecideError),
     /// The output cannot be written.
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
@@ -312,18 +324,18 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
     let now = clock.now();
     let settings = args.place.settings(now)?;
     let today = civil_day(now).ok_or(RouteError::NoZone)?;
-    let decision = |decide: Decide| Decision { by: decide.by, reason: decide.reason, at: now };
     match args.command {
         Command::Add(add) => {
             let Add { file, one, replace, decide } = *add;
-            let decision = decision(decide);
+            let (signer, because) = (decide.person.signer()?, Because::new(decide.reason, now));
             let routes = match (file, one) {
                 (Some(file), _) => read(&file)?,
                 (None, Some(one)) => vec![one.route(&args.place, now)?],
                 (None, None) => Vec::new(),
             };
             let in_the_way = if replace { InTheWay::End } else { InTheWay::Refuse };
-            let added = async |store: &Store| Ok(store.add_routes(&routes, in_the_way, &decision).await?);
+            let added =
+                async |store: &Store| Ok(decisions::add(store, By::Key(&signer), &routes, in_the_way, &[], &because).await?);
             let done = with_store::<_, CommandError>(&settings, Access::Change, added).await?;
             told::added(&routes, &done, today, out)?;
         }
@@ -335,8 +347,11 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
             with_store(&settings, Access::Look, async |store| show(store, id, json, today, out).await).await?;
         }
         Command::End { id, on, decide } => {
-            let decision = decision(decide);
-            let ended = async |store: &Store| Ok(store.end_route(id, on, &decision).await?);
+            let (signer, because) = (decide.person.signer()?, Because::new(decide.reason, now));
+            let ended = async |store: &Store| {
+                let shown = store.route(id).await?;
+                Ok(decisions::end_on(store, By::Key(&signer), &shown, on, &because).await?)
+            };
             let (route, changed) = with_store::<_, CommandError>(&settings, Access::Change, ended).await?;
             told::ended(&route, changed, today, out)?;
         }

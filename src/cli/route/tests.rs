@@ -3,7 +3,7 @@
 use clap::Parser;
 
 use super::*;
-use crate::store::Settings;
+use crate::cli::as_user;
 
 #[derive(Debug, Parser)]
 struct Line {
@@ -55,7 +55,8 @@ impl House {
         {
             std::fs::write(dir.path().join(name), text).unwrap();
         }
-        Store::open(&Settings::sqlite(&dir.path().join("agreements.sqlite"))).await.unwrap().close().await;
+        as_user::keys(dir.path());
+        as_user::add_all(&dir.path().join("agreements.sqlite")).await;
         Self(dir)
     }
 
@@ -70,6 +71,19 @@ impl House {
         self.0.path().join(name).display().to_string()
     }
 
+    /// The words with the key of whoever stands behind `AS`, which no command line knows.
+    fn signed(&self, words: &[&str]) -> Vec<String> {
+        let mut signed = Vec::new();
+        let mut rest = words.iter();
+        while let Some(word) = rest.next() {
+            match *word {
+                "AS" => signed.extend(as_user::options(self.0.path(), rest.next().unwrap())),
+                word => signed.push(word.to_owned()),
+            }
+        }
+        signed
+    }
+
     async fn run(&self, words: &[&str]) -> Result<String, String> {
         let (code, printed) = self.run_to_code(words).await?;
         assert_eq!(code, ExitCode::SUCCESS, "{printed}");
@@ -78,7 +92,9 @@ impl House {
 
     async fn run_to_code(&self, words: &[&str]) -> Result<(ExitCode, String), String> {
         let config = self.path("hjemmel.toml");
-        let line = [&["route"], words, &["--config", &config]].concat();
+        let words = self.signed(words);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let line = [&["route"], &words[..], &["--config", &config]].concat();
         let args = Line::try_parse_from(line).map_err(|error| error.to_string())?.args;
         let mut out = Vec::new();
         let clock = Clock::fixed("2026-11-22T12:00:00Z".parse().unwrap());
@@ -88,7 +104,7 @@ impl House {
 
     async fn add(&self, file: &str) -> Result<String, String> {
         std::fs::write(self.path("routes.toml"), file).unwrap();
-        self.run(&["add", &self.path("routes.toml"), "--by", "A. Jensen", "--reason", "sag 7"]).await
+        self.run(&["add", &self.path("routes.toml"), "AS", "O. Drift", "--reason", "sag 7"]).await
     }
 
     async fn ask(&self, more: &[&str]) -> (bool, String) {
@@ -106,7 +122,7 @@ async fn a_route_is_added_from_a_file_listed_shown_with_its_history_and_ended() 
     assert_eq!(house.add(&file).await.unwrap(), "routes: 0 added, 1 unchanged\n");
     let listed = house.run(&["list"]).await.unwrap();
     assert!(listed.starts_with(&format!("{FIRST}  holds      exttest   2026-01-01 – no end\n")), "{listed}");
-    let end = ["end", FIRST, "--on", "2027-01-01", "--by", "B. Hansen", "--reason", "nyt system"];
+    let end = ["end", FIRST, "--on", "2027-01-01", "AS", "O. Drift", "--reason", "nyt system"];
     let ended = house.run(&end).await.unwrap();
     assert_eq!(ended, format!("route {FIRST} ends on 2027-01-01, the first day on which it no longer receives\n"));
     assert!(house.run(&end).await.unwrap().contains("nothing was changed"));
@@ -116,8 +132,8 @@ async fn a_route_is_added_from_a_file_listed_shown_with_its_history_and_ended() 
         "valid to      2027-01-01 (not included)\n",
         "address       https://ledger.example/finans\n",
         "CN=ledger expires 2026-12-31\n",
-        "2026-11-22T12:00:00Z  added, no end  A. Jensen  sag 7\n",
-        "2026-11-22T12:00:00Z  ended, ends 2027-01-01  B. Hansen  nyt system\n",
+        "2026-11-22T12:00:00Z  added, no end  O. Drift  sag 7\n",
+        "2026-11-22T12:00:00Z  ended, ends 2027-01-01  O. Drift  nyt system\n",
     ] {
         assert!(shown.contains(line), "{line:?} in {shown}");
     }
@@ -127,7 +143,7 @@ async fn a_route_is_added_from_a_file_listed_shown_with_its_history_and_ended() 
 async fn a_route_is_added_by_options_with_the_environment_of_the_configuration() {
     let house = House::new().await;
     let (ca, ledger) = (house.path("ca.pem"), house.path("ledger.pem"));
-    let decide = ["--by", "A. Jensen", "--reason", "sag 7"];
+    let decide = ["AS", "O. Drift", "--reason", "sag 7"];
     let add = [
         "add",
         "--service",
@@ -168,13 +184,13 @@ async fn a_route_is_added_by_options_with_the_environment_of_the_configuration()
 #[tokio::test]
 async fn a_file_and_options_are_not_mixed_and_one_of_them_is_needed() {
     let house = House::new().await;
-    let decide = ["--by", "A. Jensen", "--reason", "sag 7"];
+    let decide = ["AS", "O. Drift", "--reason", "sag 7"];
     for words in [&["add", "routes.toml", "--service", SERVICE][..], &["add"], &["add", "--service", SERVICE]] {
         let refused = house.run(&[words, &decide].concat()).await.unwrap_err();
         assert!(refused.contains("Usage:"), "{words:?}: {refused}");
     }
     let nobody = house.run(&["add", "routes.toml"]).await.unwrap_err();
-    assert!(nobody.contains("--by") && nobody.contains("--reason"), "{nobody}");
+    assert!(nobody.contains("--certificate") && nobody.contains("--reason"), "{nobody}");
 }
 
 #[tokio::test]
@@ -263,7 +279,7 @@ async fn a_program_reads_the_same_as_json() {
         assert_eq!((&route["holds"], &route["valid_from"], &route["valid_to"]), (&true.into(), &"2026-01-01".into(), &().into()));
         assert_eq!(route["signing_certificates"][0]["not_after"], "2026-12-31T00:00:00Z");
     }
-    assert_eq!((&shown["changes"][0]["by"], &shown["changes"][0]["change"]), (&"A. Jensen".into(), &"added".into()));
+    assert_eq!((&shown["changes"][0]["by"], &shown["changes"][0]["change"]), (&"O. Drift".into(), &"added".into()));
     let asked = read(&house.ask(&["--json"]).await.1);
     assert_eq!((&asked["route"]["id"], &asked["day"]), (&FIRST.into(), &"2026-11-22".into()));
     let (found, nobody) = house.ask(&["--json", "--on", "2025-01-01"]).await;
@@ -297,7 +313,7 @@ async fn a_list_is_narrowed_by_what_is_given() {
 async fn replace_ends_the_route_before_on_the_new_ones_first_day_and_says_so() {
     let house = House::with_route().await;
     std::fs::write(house.path("next.toml"), table(SECOND, "valid_from = 2027-01-01")).unwrap();
-    let add = ["add", &house.path("next.toml"), "--by", "A. Jensen", "--reason", "nyt system"].map(str::to_owned);
+    let add = ["add", &house.path("next.toml"), "AS", "O. Drift", "--reason", "nyt system"].map(str::to_owned);
     let words: Vec<&str> = add.iter().map(String::as_str).collect();
     let refused = house.run(&words).await.unwrap_err();
     assert!(refused.contains(&format!("route {SECOND}: route {FIRST} carries the same calls")), "{refused}");

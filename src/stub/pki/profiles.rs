@@ -183,11 +183,17 @@ pub enum Role {
     /// A system with a certificate in good order and no agreement at all.
     #[serde(rename = "client-intruder")]
     Intruder,
+    /// A person of the gateway's operators.
+    PersonOperator,
+    /// A person of a supplier.
+    PersonSupplier,
+    /// A person who signs agreements for Korsbæk Kommune.
+    PersonSignatory,
 }
 
 impl Role {
     /// Every role, in the order in which they are shown.
-    pub const ALL: [Role; 10] = [
+    pub const ALL: [Role; 13] = [
         Role::GatewayServer,
         Role::GatewayClient,
         Role::StsServer,
@@ -198,6 +204,9 @@ impl Role {
         Role::Udk,
         Role::OtherMunicipality,
         Role::Intruder,
+        Role::PersonOperator,
+        Role::PersonSupplier,
+        Role::PersonSignatory,
     ];
 
     /// The name of its files, without extension, and of its profile.
@@ -213,6 +222,9 @@ impl Role {
             Role::Udk => "client-udk",
             Role::OtherMunicipality => "client-other",
             Role::Intruder => "client-intruder",
+            Role::PersonOperator => "person-operator",
+            Role::PersonSupplier => "person-supplier",
+            Role::PersonSignatory => "person-signatory",
         }
     }
 

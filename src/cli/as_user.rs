@@ -1,0 +1,72 @@
+//! Users for the tests of commands, with certificates of the time at which those are run.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use jiff::Timestamp;
+
+use crate::agreements::Store;
+use crate::clock::Clock;
+use crate::decisions::{Because, user};
+use crate::signature::key::Certificate;
+use crate::store::Settings;
+use crate::stub::pki::{DevPki, KeyBits, Role as Key};
+use crate::users::rights::Role;
+use crate::users::{Kind, User};
+
+/// When commands are run.
+pub const NOW: &str = "2026-11-22T12:00:00Z";
+
+pub fn now() -> Timestamp {
+    NOW.parse().unwrap()
+}
+
+fn pki() -> &'static DevPki {
+    static PKI: OnceLock<DevPki> = OnceLock::new();
+    PKI.get_or_init(|| DevPki::generate(&Clock::fixed(now()), KeyBits::Bits2048).unwrap())
+}
+
+/// A name, the key that is theirs here, their role, and the authority that they act for.
+const USERS: [(&str, Key, Role, Option<&str>); 4] = [
+    ("O. Drift", Key::GatewayClient, Role::Operator, None),
+    ("A. Prøve", Key::Korsbaek, Role::Signatory, Some("11111111")),
+    ("B. Prøve", Key::OtherMunicipality, Role::Signatory, Some("11111111")),
+    ("S. Fremmed", Key::Udk, Role::Signatory, Some("99999981")),
+];
+
+/// Lays the keys of all in `dir`.
+pub fn keys(dir: &Path) {
+    pki().write(&dir.join("pki"), None).unwrap();
+}
+
+/// The options by which somebody decides.
+pub fn options(dir: &Path, name: &str) -> [String; 4] {
+    let (_, key, ..) = USERS.into_iter().find(|(known, ..)| *known == name).unwrap();
+    let file = |ending: &str| dir.join("pki").join(format!("{}{ending}", key.file_name())).display().to_string();
+    ["--certificate".to_owned(), file(".pem"), "--key".to_owned(), file(".key.pem")]
+}
+
+/// Adds all of them to a store, which is made where it is not there.
+pub async fn add_all(path: &Path) {
+    let store = Store::open(&Settings::sqlite(path)).await.unwrap();
+    for (name, key, role, party) in USERS {
+        let certificate = Certificate::from_der(pki().credentials(key).unwrap().leaf()).unwrap();
+        if store.user_of((*certificate.thumbprint()).into()).await.unwrap().is_some() {
+            continue;
+        }
+        let user = User {
+            id: uuid::Uuid::new_v4(),
+            name: name.to_owned(),
+            kind: Kind::Person,
+            party: party.map(|cvr| cvr.parse().unwrap()),
+            roles: vec![role],
+            services: Vec::new(),
+            certificates: vec![(*certificate.thumbprint()).into()],
+            valid_from: now(),
+            valid_to: None,
+        };
+        let because = Because::new("prøve".to_owned(), now());
+        user::add(&store, None, &user.sound().unwrap(), &[certificate], &because).await.unwrap();
+    }
+    store.close().await;
+}
