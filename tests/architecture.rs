@@ -139,6 +139,22 @@ fn the_judge_of_the_scanner_reads_no_message() {
     assert!(matches!(named.as_slice(), [only] if only.ends_with("services/finance/rules/sortiment/xml.rs")), "{named:?}");
 }
 
+/// Where the services are told apart: there alone does one more of them change anything.
+const TELL_APART: &[&str] = &["src/services/", "src/audit/about/"];
+const VARIANTS: &[&str] = &["Service::Terminaladgang", "Service::Passthrough", "About::TerminalAdgang", "About::PassThrough"];
+
+#[test]
+fn one_more_service_changes_nothing_outside_the_services_and_their_part_of_the_record() {
+    let tells = |path: &Path| TELL_APART.iter().any(|place| path.to_string_lossy().contains(place));
+    let mut wrong = Vec::new();
+    for source in sources().into_iter().filter(|source| !tells(&source.path)) {
+        let text = source.code.to_string().replace(' ', "");
+        let named = VARIANTS.iter().filter(|variant| text.contains(**variant));
+        wrong.extend(named.map(|variant| format!("{} names {variant}: let the service say it", source.path.display())));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn every_dependency_of_the_program_is_named_by_its_code() {
     let manifest: toml::Table =
