@@ -41,6 +41,10 @@ pub trait Outgoing: OfCall + Send + Sync + 'static {
     }
     /// The content of the request's Body, in exclusive canonical form.
     fn body(&self) -> &[u8];
+    /// The prefixes that this form keeps, a PrefixList, where types in it are written with them.
+    fn prefixes(&self) -> &str {
+        ""
+    }
 }
 
 /// A call that may be forwarded as soon as it is recorded.

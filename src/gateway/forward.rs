@@ -116,10 +116,11 @@ impl<P: Outgoing> Forward<P> {
                 extra_headers: &[header.as_bytes()],
                 body: outgoing.body(),
             };
-            let signed = sign::with_token(&message, token.assertion(), &signer.key).map_err(|error| {
-                tracing::error!(%error, "the gateway's own key did not sign");
-                Refusal::Internal
-            })?;
+            let signed =
+                sign::with_token_keeping(&message, outgoing.prefixes(), token.assertion(), &signer.key).map_err(|error| {
+                    tracing::error!(%error, "the gateway's own key did not sign");
+                    Refusal::Internal
+                })?;
             Ok((Bytes::from(signed), grant))
         });
         signed.await?

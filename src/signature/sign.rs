@@ -151,7 +151,15 @@ pub fn canonical_content(xml: &[u8]) -> Result<Vec<u8>, SignError> {
 /// # Errors
 /// `Key` or `Xml`.
 pub fn with_token(message: &Message<'_>, token: &Token, key: &SigningKey) -> Result<Vec<u8>, SignError> {
-    let mut security = Parts::new(message)?;
+    with_token_keeping(message, "", token, key)
+}
+
+/// As [`with_token`], of a body that is canonical with these prefixes: a PrefixList, as types in it need.
+///
+/// # Errors
+/// `Key` or `Xml`.
+pub fn with_token_keeping(message: &Message<'_>, prefixes: &str, token: &Token, key: &SigningKey) -> Result<Vec<u8>, SignError> {
+    let mut security = Parts::new(message, prefixes)?;
     let id = security.id("str");
     let to_token = str_to_token(token.id(), Some(&id));
     let parameters = format!(
@@ -167,7 +175,7 @@ pub fn with_token(message: &Message<'_>, token: &Token, key: &SigningKey) -> Res
 /// # Errors
 /// `Key` or `Xml`.
 pub fn with_certificate(message: &Message<'_>, certificate: &Certificate, key: &SigningKey) -> Result<Vec<u8>, SignError> {
-    let mut security = Parts::new(message)?;
+    let mut security = Parts::new(message, "")?;
     let (token, info) = security.certificate(certificate);
     security.finish(message, &[token.as_bytes()], &info, key)
 }
@@ -217,9 +225,9 @@ struct Parts {
 
 impl Parts {
     /// Writes and digests what every message signs: addressing headers, Timestamp and Body.
-    fn new(message: &Message<'_>) -> Result<Self, SignError> {
+    fn new(message: &Message<'_>, prefixes: &str) -> Result<Self, SignError> {
         let mut parts = Self::before_body(message, id_prefix(message.body));
-        parts.body(message)?;
+        parts.body(message, prefixes)?;
         Ok(parts)
     }
 
@@ -320,18 +328,25 @@ impl Parts {
 
     /// The content is canonical on its own. It stays so inside Body unless it declares a prefix that Body declares too:
     /// only then must the whole be canonicalised again.
-    fn body(&mut self, message: &Message<'_>) -> Result<(), SignError> {
+    fn body(&mut self, message: &Message<'_>, prefixes: &str) -> Result<(), SignError> {
         let start = self.body_start(message.version);
         let collides = [&b"xmlns:soap="[..], b"xmlns:wsu="].iter().any(|declaration| contains(message.body, declaration));
         let whole = [start.as_bytes(), message.body, b"</soap:Body>"];
         let mut context = DigestAlgorithm::Sha256.context();
         if collides {
-            canonicalise(parse(&whole.concat())?.root(), &Exclusive::new(), &[], &mut context);
+            canonicalise(parse(&whole.concat())?.root(), &Exclusive::with_prefixes(prefixes), &[], &mut context);
         } else {
             whole.iter().for_each(|part| context.write(part));
         }
         let id = self.id("body");
-        reference(&mut self.references, &id, &[(EXC_C14N, "")], &base64::encode(context.finish().as_ref()));
+        let mut list = Vec::new();
+        if !prefixes.is_empty() {
+            put(&mut list, &["<ec:InclusiveNamespaces xmlns:ec=\"", EXC_C14N, "\""]);
+            write::attribute(&mut list, "PrefixList", prefixes);
+            put(&mut list, &["></ec:InclusiveNamespaces>"]);
+        }
+        let list = String::from_utf8_lossy(&list);
+        reference(&mut self.references, &id, &[(EXC_C14N, &list)], &base64::encode(context.finish().as_ref()));
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use hjemmel::config::{Draft, ServiceSection as _};
 use hjemmel::services::{Service, vocabulary_of};
 use hjemmel::signature::key::{Certificate, SigningKey};
 use hjemmel::signature::sign::sign_enveloped;
-use hjemmel::signature::verify::verify_metadata;
+use hjemmel::signature::verify::{Parts, RequestSignature, verify_metadata};
 use hjemmel::store::Settings;
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::KORSBAEK;
@@ -385,24 +385,59 @@ async fn a_signed_document_in_a_message_by_token_reaches_the_provider_with_its_s
     verify_metadata(parsed(document.as_bytes()).root(), &[certificate.key().clone()]).unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_type_whose_prefix_canonical_form_would_lose_is_refused_and_one_whose_prefix_an_element_uses_passes() {
-    let folder = with_schema(&POST.replace("<x:element name=\"Antal\" type=\"x:int\"/>", "<x:element name=\"Antal\"/>").replace(
+/// A schema in which an element takes any type.
+fn with_types() -> TempDir {
+    with_schema(&POST.replace("<x:element name=\"Antal\" type=\"x:int\"/>", "<x:element name=\"Antal\"/>").replace(
         "<x:element name=\"Afvist\">",
         "<x:simpleType name=\"Tal\"><x:restriction base=\"x:int\"/></x:simpleType><x:element name=\"Afvist\">",
-    ));
+    ))
+}
+
+/// A type with a prefix that no element uses, as programs of .NET and Java write it.
+const TYPED: &str = "<p:Antal xmlns:i=\"http://www.w3.org/2001/XMLSchema-instance\" xmlns:y=\"http://www.w3.org/2001/XMLSchema\" i:type=\"y:int\">7</p:Antal>";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_type_of_a_request_that_its_connection_proves_keeps_its_prefix_towards_either_kind_of_provider() {
+    let folder = with_types();
     let passing = Passing::start(folder.path(), "").await;
-    let xsi = "xmlns:i=\"http://www.w3.org/2001/XMLSchema-instance\"";
-    let lost = format!("<p:Antal {xsi} xmlns:y=\"http://www.w3.org/2001/XMLSchema\" i:type=\"y:int\">7</p:Antal>");
-    let own = authority_context(KORSBAEK);
-    let answer = passing.by_context(Role::Korsbaek, "", &delivery(&own, BY_CONTEXT, &lost)).await;
+    for (receiver, provider) in [(BY_TOKEN, &passing.by_token), (BY_CONTEXT, &passing.by_context)] {
+        let answer = passing.by_context(Role::Korsbaek, "", &delivery(&authority_context(KORSBAEK), receiver, TYPED)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let received = provider.received.get();
+        assert_eq!(received.accepted, 1);
+        let sent = String::from_utf8(received.last.to_vec()).unwrap();
+        assert!(sent.contains("xmlns:y=\"http://www.w3.org/2001/XMLSchema\"") && sent.contains("i:type=\"y:int\""), "{sent}");
+    }
+    // Our signature says what the prefix stands for: a message in which it stands for something else is not ours.
+    let last = String::from_utf8(passing.by_token.received.get().last.to_vec()).unwrap();
+    assert!(last.contains("PrefixList=\"y\""), "{last}");
+    let verified = |message: &str| {
+        let document = parsed(message.as_bytes());
+        let header = named(&document, "Header").unwrap();
+        let security =
+            header.only("http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd", "Security");
+        let security = security.unwrap().unwrap();
+        let parts = Parts { header, security, body: named(&document, "Body").unwrap(), must_cover: vec![] };
+        let own = Certificate::from_der(passing.world.pki.credentials(Role::GatewayClient).unwrap().leaf()).unwrap();
+        RequestSignature::locate(&document, &parts).unwrap().verify(own.key(), None).map(|_| ())
+    };
+    verified(&last).unwrap();
+    let bound_anew = last.replace("xmlns:y=\"http://www.w3.org/2001/XMLSchema\"", "xmlns:y=\"urn:another\"");
+    assert_eq!(verified(&bound_anew).unwrap_err().code(), "DigestMismatch");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_type_of_a_signed_request_whose_prefix_no_element_uses_is_refused_and_one_that_an_element_uses_passes() {
+    let folder = with_types();
+    let passing = Passing::start(folder.path(), "").await;
+    let answer = passing.by_token(&[], &delivery("", BY_TOKEN, TYPED)).await;
     assert_eq!(code(&answer), "SchemaViolated", "{}", answer.text());
     assert!(answer.text().contains("/Levering/Antal"), "{}", answer.text());
-    assert_eq!(passing.by_context.received.get().count, 0);
-    // Here an element uses the prefix, so that it stays.
+    assert_eq!(passing.by_token.received.get().count, 0);
+    // Here an element uses the prefix, so that the signature covers what it stands for.
     let kept =
         "<y:Antal xmlns:i=\"http://www.w3.org/2001/XMLSchema-instance\" xmlns:y=\"urn:test:post\" i:type=\"y:Tal\">7</y:Antal>";
-    let answer = passing.by_context(Role::Korsbaek, "", &delivery(&own, BY_CONTEXT, kept)).await;
+    let answer = passing.by_token(&[], &delivery("", BY_TOKEN, kept)).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
 

@@ -1,17 +1,21 @@
 //! What the provider is sent: the request as it was signed, but for the contexts, which follow the provider's binding.
 
+use std::collections::BTreeSet;
+
 use super::wsdl::{Operation, Security};
 use crate::gateway::context::is_context;
 use crate::id::cvr::Cvr;
 use crate::signature::c14n::{Exclusive, canonicalise};
-use crate::soap::document::{Element, NodeId};
-use crate::soap::names::{AUTHORITY_CONTEXT, CALL_CONTEXT};
+use crate::soap::document::{Attribute, Element, NodeId};
+use crate::soap::names::{AUTHORITY_CONTEXT, CALL_CONTEXT, XSI};
 
 /// What is sent on.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Sent {
     /// The content of Body, in exclusive canonical form.
     pub body: Vec<u8>,
+    /// The prefixes with which the body is canonical: a PrefixList.
+    pub prefixes: String,
     /// Headers for the provider.
     pub headers: String,
     /// Whether the body is other than what the caller sent: then it is judged by the schema once more.
@@ -22,30 +26,46 @@ pub struct Sent {
 ///
 /// Towards a token nothing stands in front of the request, for the token names the authority. Towards AuthorityContext the
 /// authority that was proven is named: in the body where the schema has a place for it, else in a header.
-pub fn towards(request: Element<'_>, operation: &Operation, security: Security, authority: &Cvr) -> Sent {
+///
+/// `prefixes` are those of types, which canonical form would lose where no element uses them ([`prefixes_of_types`]).
+pub fn towards(request: Element<'_>, operation: &Operation, security: Security, authority: &Cvr, prefixes: String) -> Sent {
     let contexts: Vec<Element<'_>> =
         request.elements().take(2).filter(|child| operation.contexts && is_context(*child)).collect();
     let named = contexts.iter().any(|context| context.is(AUTHORITY_CONTEXT, "AuthorityContext"));
-    let whole = |omit: &[NodeId]| canonicalise(request, &Exclusive::new(), omit, Vec::new());
+    let method = Exclusive::with_prefixes(&prefixes);
+    let whole = |omit: &[NodeId]| canonicalise(request, &method, omit, Vec::new());
     match security {
         Security::Token => {
             let omit: Vec<NodeId> = contexts.iter().map(|context| context.id()).collect();
-            Sent { body: whole(&omit), headers: String::new(), changed: !omit.is_empty() }
+            Sent { body: whole(&omit), prefixes, headers: String::new(), changed: !omit.is_empty() }
         }
         Security::AuthorityContext if !operation.contexts => {
-            Sent { body: whole(&[]), headers: authority_context(authority), changed: false }
+            Sent { body: whole(&[]), prefixes, headers: authority_context(authority), changed: false }
         }
         // It came with mutual TLS, so it names the authority that was proven.
-        Security::AuthorityContext if named => Sent { body: whole(&[]), headers: String::new(), changed: false },
+        Security::AuthorityContext if named => Sent { body: whole(&[]), prefixes, headers: String::new(), changed: false },
         Security::AuthorityContext => {
             let mut body = whole(&[]);
             let call_context = contexts.iter().any(|context| context.is(CALL_CONTEXT, "CallContext"));
             let at = end_of_tag(&body).map(|at| if call_context { behind_call_context(&body, at) } else { at });
             let at = at.unwrap_or(body.len());
             body.splice(at..at, authority_context(authority).into_bytes());
-            Sent { body, headers: String::new(), changed: true }
+            Sent { body, prefixes, headers: String::new(), changed: true }
         }
     }
+}
+
+/// The most prefixes that are kept for types; a PrefixList is no place for more.
+const MOST_PREFIXES: usize = 32;
+
+/// The prefixes that types (`xsi:type`) in the request are written with, as a PrefixList: for a request that is proven by its
+/// connection, all of which came as it was sent. Of a signed one only what the signature covers may go on.
+pub fn prefixes_of_types(request: Element<'_>) -> String {
+    let is_type = |attribute: &Attribute<'_>| attribute.namespace == XSI && attribute.local == "type";
+    let types = request.descendants().flat_map(|element| element.attributes().filter(is_type).map(|attribute| attribute.value));
+    let prefixes: BTreeSet<_> = types.map(|name| name.trim().split_once(':').map_or("#default", |(prefix, _)| prefix)).collect();
+    // What is left out loses its declaration, and is refused.
+    prefixes.into_iter().take(MOST_PREFIXES).collect::<Vec<_>>().join(" ")
 }
 
 fn authority_context(authority: &Cvr) -> String {
@@ -108,7 +128,7 @@ mod tests {
             faults: Vec::new(),
             place: ("x.wsdl".into(), 1),
         };
-        let sent = towards(document.root(), &operation, security, &"11111111".parse().unwrap());
+        let sent = towards(document.root(), &operation, security, &"11111111".parse().unwrap(), String::new());
         (String::from_utf8(sent.body).unwrap(), sent.headers, sent.changed)
     }
 
@@ -149,5 +169,18 @@ mod tests {
         let request = format!("<R xmlns=\"{CALL_CONTEXT}\">{call}<V>1</V></R>");
         let (body, _, _) = sent(&request, true, Security::AuthorityContext);
         assert_eq!(body, format!("<R xmlns=\"{CALL_CONTEXT}\">{call}{OURS}<V>1</V></R>"));
+    }
+
+    #[test]
+    fn the_prefixes_of_types_are_found_each_once_and_no_more_than_a_list_may_have() {
+        let of = |inside: &str| {
+            let request = format!("<x:R xmlns:x=\"urn:x\" xmlns:i=\"{XSI}\" xmlns:b=\"urn:b\" xmlns:a=\"urn:a\">{inside}</x:R>");
+            prefixes_of_types(Document::parse(bytes::Bytes::from(request), &Limits::default()).unwrap().root())
+        };
+        assert_eq!(of("<x:V i:type=\"b:T\"/><x:V i:type=\" a:T \"/><x:V i:type=\"b:U\"/>"), "a b");
+        assert_eq!(of("<x:V i:type=\"T\"/>"), "#default");
+        assert_eq!(of("<x:V type=\"b:T\" i:nil=\"true\"/>"), "");
+        let many: String = (0..100).map(|n| format!("<x:V xmlns:p{n}=\"urn:{n}\" i:type=\"p{n}:T\"/>")).collect();
+        assert_eq!(of(&many).split(' ').count(), MOST_PREFIXES);
     }
 }

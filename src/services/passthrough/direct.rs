@@ -11,15 +11,15 @@ use super::refusal::ContractRefusal;
 use super::settings::Settings;
 use super::side::{Bound, Sides};
 use crate::agreements::Agreements;
+use crate::audit::Binding;
 use crate::gateway::call::{Call, OfCall};
 use crate::gateway::exchange::Outgoing;
 use crate::gateway::route::{BackAgreements, Routed};
 use crate::gateway::step::Check;
 use crate::id::cvr::Cvr;
 use crate::refusal::Refusal;
-use crate::soap::document::{Attribute, Document, Element};
+use crate::soap::document::{Document, Element};
 use crate::soap::envelope::Version;
-use crate::soap::names::XSI;
 use crate::soap::strict::Limits;
 
 /// A request for its provider.
@@ -66,6 +66,9 @@ impl Outgoing for Directed {
     fn body(&self) -> &[u8] {
         &self.sent.body
     }
+    fn prefixes(&self) -> &str {
+        &self.sent.prefixes
+    }
 }
 
 /// The step.
@@ -104,10 +107,16 @@ impl Check for DirectStep {
         let security = route.security.model();
         let bound = self.sides.towards(valid.operation(), security);
         let operation = bound.operation().ok_or(Refusal::Internal)?;
-        let sent = content::towards(request, operation, security, &sender);
-        // A type's prefix that no element uses loses its declaration in canonical form: such a request is refused, not sent.
-        let is_type = |attribute: Attribute<'_>| attribute.namespace == XSI && attribute.local == "type";
-        if sent.changed || request.descendants().any(|element| element.attributes().any(is_type)) {
+        // In canonical form a type's prefix that no element uses loses its declaration. Where the connection proves the whole of
+        // the request, it is kept. Where a signature does, it does not say what the prefix stands for: refused, not sent.
+        let types = content::prefixes_of_types(request);
+        let typed = !types.is_empty();
+        let kept = match valid.admitted().authenticated().caller().binding() {
+            Binding::AuthorityContext => types,
+            Binding::Token => String::new(),
+        };
+        let sent = content::towards(request, operation, security, &sender, kept);
+        if sent.changed || typed {
             self.judge_again(&bound, &sent).await?;
         }
         let action = operation.request_action.clone();
