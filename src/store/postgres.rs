@@ -26,8 +26,8 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres
 /// that what it sees includes what the one before it did.
 pub(super) const ALONE: &str = "LOCK TABLE revision IN EXCLUSIVE MODE";
 
-/// How long a start waits for another that migrates.
-const MIGRATION_PATIENCE: &str = "30s";
+/// How long a start waits for another that migrates, by the patience of a decision: 30 seconds with the usual one.
+const MIGRATION_PATIENCE: u32 = 15;
 
 /// A connection that was not used for so long is asked whether it is still there.
 const IDLE: Duration = Duration::from_secs(5);
@@ -61,7 +61,9 @@ impl Server {
         fit(&options, server, settings).await?;
         let schema = look(&direct, direct_at).await?;
         match access {
-            Access::Make | Access::Change if !schema.is_current() => migrate(&direct, direct_at).await?,
+            Access::Make | Access::Change if !schema.is_current() => {
+                migrate(&direct, direct_at, settings.patience * MIGRATION_PATIENCE).await?
+            }
             Access::Look if schema.version == 0 => {
                 let why = "it holds no store yet; `hjemmel store migrate` makes the tables".to_owned();
                 return Err(StoreError::Unusable { at, why });
@@ -273,11 +275,11 @@ async fn applied(connection: &mut PgConnection) -> Result<Option<Vec<Applied>>, 
 
 /// Brings the schema up to date. Of several nodes that start at once one does it, and the others wait. The lock belongs to the
 /// connection, and is gone with it, however it ends.
-async fn migrate(direct: &PgConnectOptions, at: &Address) -> Result<(), StoreError> {
+async fn migrate(direct: &PgConnectOptions, at: &Address, patience: Duration) -> Result<(), StoreError> {
     let at = at.to_string();
-    let options = PgPoolOptions::new().max_connections(1).after_connect(|connection, _| {
+    let options = PgPoolOptions::new().max_connections(1).after_connect(move |connection, _| {
         Box::pin(async move {
-            let wait = AssertSqlSafe(format!("SET lock_timeout = '{MIGRATION_PATIENCE}'"));
+            let wait = AssertSqlSafe(format!("SET lock_timeout = {}", patience.as_millis()));
             raw_sql(wait).execute(connection).await.map(drop)
         })
     });
@@ -293,7 +295,7 @@ async fn migrate(direct: &PgConnectOptions, at: &Address) -> Result<(), StoreErr
         error if waited_too_long(&error) => {
             let holder = holder.unwrap_or_else(|| "another session".to_owned());
             let why = format!(
-                "{holder} has held the lock on its migrations for more than {MIGRATION_PATIENCE}; if that is no hjemmel at work, end it \
+                "{holder} has held the lock on its migrations for more than {patience:?}; if that is no hjemmel at work, end it \
                  with pg_terminate_backend, and start again"
             );
             StoreError::Unusable { at, why }

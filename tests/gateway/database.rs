@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use hjemmel::agreements::{State, Store};
 use hjemmel::cli::call::client::{Client, Exchange};
 use hjemmel::cli::call::words::Said;
 use hjemmel::cli::demo::world::World;
@@ -86,8 +87,13 @@ impl Shared {
     }
 
     async fn node(&self, name: &str) -> Node {
+        self.node_with(name, "").await
+    }
+
+    /// With more settings, of the top level or with a section's name before them.
+    async fn node_with(&self, name: &str, more: &str) -> Node {
         let port = free_port();
-        let file = self.configuration(name, port, "");
+        let file = self.configuration(name, port, more);
         let log = self.dir.path().join(format!("{name}.log"));
         let output = std::fs::File::create(&log).unwrap();
         let child = Command::new(HJEMMEL).args(["serve", "--config"]).arg(&file).stderr(output).spawn().unwrap();
@@ -252,6 +258,35 @@ fn of_two_processes_on_one_database_one_lets_a_message_through_also_while_the_da
         assert!(shared.world.index_requests() - before <= served as u64 + 8, "nothing reached the index twice");
         caller.is_served_again(&nodes[0]).await;
         caller.is_served_again(&nodes[1]).await;
+    });
+}
+
+#[test]
+fn a_suspension_holds_in_every_process_long_before_they_would_ask_again() {
+    in_runtime(async {
+        let Some(shared) = Shared::new().await else { return };
+        let remembering = "agreements.cache_ttl = \"10m\"";
+        let nodes = [shared.node_with("one", remembering).await, shared.node_with("other", remembering).await];
+        let caller = shared.caller().await;
+        let listening = "SELECT count(*) = 2 FROM pg_stat_activity WHERE query = 'LISTEN \"hjemmel_revision\"'";
+        shared.cluster.wait_until(listening).await;
+        for node in &nodes {
+            assert_eq!(caller.calls(node).await, Outcome::Served);
+        }
+        let store = Store::open(&shared.cluster.settings(&shared.database)).await.unwrap();
+        let agreements = store.list().await.unwrap();
+        for agreement in agreements.iter().filter(|agreement| agreement.authority.to_string() == KORSBAEK) {
+            store.decide(agreement.id, State::Suspended, "Prøve", "prøve", shared.world.clock.now()).await.unwrap();
+        }
+        let began = Instant::now();
+        for node in &nodes {
+            let suspended =
+                async || matches!(caller.calls(node).await, Outcome::Refused { code, .. } if code == "ServiceAgreementNotActive");
+            while !suspended().await {
+                assert!(began.elapsed() < Duration::from_secs(1), "{}", node.told());
+            }
+        }
+        println!("both refuse {:?} after the decision", began.elapsed());
     });
 }
 

@@ -86,6 +86,25 @@ async fn nodes_that_start_at_once_make_the_tables_once() {
 }
 
 #[tokio::test]
+async fn a_lock_on_the_migrations_that_does_not_go_is_told_with_who_holds_it() {
+    use sqlx::migrate::Migrate as _;
+    let Some(cluster) = Cluster::own() else { return };
+    let database = cluster.database().name;
+    let (mut settings, _dir) = on(&cluster, &database);
+    settings.patience = std::time::Duration::from_millis(100);
+    let mut other = cluster.superuser(&database).await;
+    other.lock().await.unwrap();
+    let row = other.fetch_one("SELECT pg_backend_pid()::text").await.unwrap();
+    let holder: String = sqlx::Row::get(&row, 0);
+    let refused = told(&settings).await;
+    assert!(refused.contains(&format!("process {holder} ")) && refused.contains("pg_terminate_backend"), "{refused}");
+    other.unlock().await.unwrap();
+    Database::open(&settings, Access::Make).await.unwrap();
+    let left = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
+    assert_eq!(cluster.psql(left).trim(), "0", "the lock is gone with the connection");
+}
+
+#[tokio::test]
 async fn a_pooler_that_keeps_no_statements_apart_is_refused_and_one_that_does_wants_a_direct_address() {
     let Some(cluster) = Cluster::own() else { return };
     let Some(bouncer) = Bouncer::before(&cluster, 2) else { return };
