@@ -16,7 +16,7 @@ impl Count {
     pub fn read(text: &str) -> Self {
         let mut names: HashMap<(&str, &str), &str> = HashMap::new();
         let mut functions: HashMap<String, (u64, bool)> = HashMap::new();
-        let (mut function, mut file, mut called) = ("", "", false);
+        let (mut function, mut own, mut file, mut called) = ("", "", "", false);
         for line in text.lines() {
             if let Some((key @ ("fn" | "fl" | "fi" | "fe" | "cfn" | "cfi" | "cfl"), value)) = line.split_once('=') {
                 let space = if key.ends_with("fn") { "fn" } else { "fl" };
@@ -24,9 +24,9 @@ impl Count {
                 let name = if name.is_empty() { names.get(&(space, id)).copied().unwrap_or(id) } else { name };
                 names.insert((space, id), name);
                 match key {
-                    "fn" => function = name,
-                    // `fi` and `fe` name what was inlined.
-                    "fl" => file = name,
+                    "fn" => (function, own) = (name, file),
+                    // Within a function they name what was inlined.
+                    "fl" | "fi" | "fe" => file = name,
                     _ => {}
                 }
             } else if line.starts_with("calls=") {
@@ -37,7 +37,7 @@ impl Count {
                 if !std::mem::take(&mut called) {
                     let entry = functions.entry(function.to_owned()).or_default();
                     entry.0 += cost;
-                    entry.1 |= function.starts_with("aws_lc_") || file.contains("aws-lc-sys");
+                    entry.1 |= function.starts_with("aws_lc_") || own.contains("/aws-lc/");
                 }
             }
         }
