@@ -46,6 +46,8 @@ pub struct Caller {
     system: [u8; 32],
     binding: Binding,
     message: Option<Message>,
+    /// See [`Caller::proves_prefix`].
+    prefixes: Vec<Box<str>>,
     /// The token's, and the one of them that the service demands.
     privileges: Option<(Identity, Option<Arc<str>>)>,
 }
@@ -66,6 +68,14 @@ impl Caller {
     /// The signed message's identity; none in the AuthorityContext binding.
     pub fn message(&self) -> Option<&Message> {
         self.message.as_ref()
+    }
+    /// Whether it is proven what this prefix (the empty one: the default namespace) stands for in the request, also where no
+    /// element uses it: by a signature only of the prefixes that its PrefixList names, by the connection of all.
+    pub fn proves_prefix(&self, prefix: &str) -> bool {
+        match self.binding {
+            Binding::Token => self.prefixes.iter().any(|named| **named == *prefix),
+            Binding::AuthorityContext => true,
+        }
     }
     /// The privilege groups by which the token gives the caller's authority access; none where the token names no
     /// privileges, and in the AuthorityContext binding. Each is an access of its own, narrowed by its constraints.
@@ -191,7 +201,7 @@ impl AuthenticateStep {
         let usual = Expectations::new(trust, &self.definition.entity_id);
         let expectations = Expectations { time: *time, memory: memory.as_ref(), ..usual };
         let now = self.clock.now();
-        let (identity, _) = saml::authenticate(envelope.document(), &parts, &expectations, now)?;
+        let (identity, request) = saml::authenticate(envelope.document(), &parts, &expectations, now)?;
         self.clients.holder_stands(identity.holder().der(), now)?;
         let invalid = |_| Refusal::TokenInvalid {
             what: Detail::new("CvrNumberIdentifier er ikke et CVR-nummer", "CvrNumberIdentifier is no CVR number"),
@@ -202,7 +212,17 @@ impl AuthenticateStep {
         let proof = Proof::of_message(&identity);
         let system = *identity.holder().thumbprint();
         let privileges = Some((identity, self.definition.required_privilege.clone()));
-        Ok((Caller { authority, system, binding: Binding::Token, message, privileges }, proof))
+        Ok((
+            Caller {
+                authority,
+                system,
+                binding: Binding::Token,
+                message,
+                prefixes: request.body_prefixes().to_vec(),
+                privileges,
+            },
+            proof,
+        ))
     }
 
     /// The token must give something for its own authority: the privilege that the service demands, and where it names
@@ -226,7 +246,14 @@ impl AuthenticateStep {
         self.clients.still_holds(&client.chain, self.clock.now())?;
         let authority = context::claim(authority)?;
         let system = crate::signature::credentials::thumbprint(certificate);
-        Ok(Caller { authority, system, binding: Binding::AuthorityContext, message: None, privileges: None })
+        Ok(Caller {
+            authority,
+            system,
+            binding: Binding::AuthorityContext,
+            message: None,
+            prefixes: Vec::new(),
+            privileges: None,
+        })
     }
 }
 

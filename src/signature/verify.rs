@@ -315,17 +315,20 @@ impl<'d> RequestSignature<'d> {
         if let Err(refusal) = self.located.verify_signature(holder, &self.located.signature.signed_bytes()) {
             return Err(self.altered().unwrap_or(refusal));
         }
-        let mut token_digest = None;
+        let (mut token_digest, mut body_prefixes) = (None, Vec::new());
         for (reference, element) in self.located.digested() {
-            match reference.transform {
+            match &reference.transform {
                 Transform::Token(_) => token_digest = Some(reference.check_token(element, known)?),
                 _ => reference.check(element, None)?,
+            }
+            if let (true, Transform::Exclusive(method)) = (element == self.body, &reference.transform) {
+                body_prefixes = method.prefixes().to_vec();
             }
         }
         let token_digest =
             token_digest.ok_or_else(|| bad("ingen Reference henviser til Assertion", "no Reference leads to the Assertion"))?;
         let Located { resolved, timestamp, .. } = self.located;
-        Ok(VerifiedRequest { covered: resolved, timestamp, body: self.body, token_digest })
+        Ok(VerifiedRequest { covered: resolved, timestamp, body: self.body, body_prefixes, token_digest })
     }
 }
 
@@ -346,6 +349,7 @@ pub struct VerifiedRequest<'d> {
     covered: Vec<Element<'d>>,
     timestamp: Element<'d>,
     body: Element<'d>,
+    body_prefixes: Vec<Box<str>>,
     token_digest: TokenDigest,
 }
 
@@ -361,6 +365,10 @@ impl<'d> VerifiedRequest<'d> {
     /// Body.
     pub fn body(&self) -> Element<'d> {
         self.body
+    }
+    /// The prefixes whose every declaration in Body the signature covers, though no element uses them: its PrefixList.
+    pub fn body_prefixes(&self) -> &[Box<str>] {
+        &self.body_prefixes
     }
     /// The digest of the assertion, as the signature has it.
     pub fn token_digest(&self) -> &TokenDigest {

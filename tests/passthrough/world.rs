@@ -15,8 +15,9 @@ use hjemmel::clock::Clock;
 use hjemmel::saml::trust::{Issuer, Trust};
 use hjemmel::services::passthrough::folder::{self, Folder};
 use hjemmel::services::passthrough::wsdl::Security;
+use hjemmel::signature::c14n::{Exclusive, canonicalise};
 use hjemmel::signature::key::{Certificate, SigningKey};
-use hjemmel::signature::sign::{Message, SoapVersion, canonical_content, with_token};
+use hjemmel::signature::sign::{Message, SoapVersion, with_token_keeping};
 use hjemmel::signature::verify::{Parts, verify_whole_response};
 use hjemmel::soap::document::{Document, Element};
 use hjemmel::soap::strict::Limits;
@@ -209,9 +210,21 @@ impl Passing {
 
     /// Korsbæk's system, with a token and a signature.
     pub async fn by_token(&self, headers: &[&str], body: &str) -> Answer {
+        let signed = self.signed(headers, body, "").await;
+        self.send_signed(body, signed).await
+    }
+
+    /// Sends a message of the token binding as it is; `body` is of its operation.
+    pub async fn send_signed(&self, body: &str, message: String) -> Answer {
+        let (http, _) = self.action(Security::Token, body);
+        self.post(None, self.version(Security::Token), &http, message.into()).await
+    }
+
+    /// Such a message, in whose signature Body has this PrefixList.
+    pub async fn signed(&self, headers: &[&str], body: &str, prefixes: &str) -> String {
         let token = self.world.token_for(Role::Korsbaek, KORSBAEK, &self.folder.settings.entity_id).await.unwrap();
         let version = self.version(Security::Token);
-        let (http, action) = self.action(Security::Token, body);
+        let (_, action) = self.action(Security::Token, body);
         let headers: Vec<&[u8]> = headers.iter().map(|header| header.as_bytes()).collect();
         let message = Message {
             version,
@@ -224,11 +237,10 @@ impl Passing {
             created: Clock::system().now(),
             lifetime: SignedDuration::from_mins(5),
             extra_headers: &headers,
-            body: &canonical_content(body.as_bytes()).unwrap(),
+            body: &canonicalise(parsed(body.as_bytes()).root(), &Exclusive::with_prefixes(prefixes), &[], Vec::new()),
         };
         let key = SigningKey::from_der(self.world.pki.credentials(Role::Korsbaek).unwrap().key()).unwrap();
-        let signed = with_token(&message, token.assertion(), &key).unwrap();
-        self.post(None, version, &http, signed.into()).await
+        String::from_utf8(with_token_keeping(&message, prefixes, token.assertion(), &key).unwrap()).unwrap()
     }
 
     /// The same system with mutual TLS; `header` stands in the Header.

@@ -58,14 +58,17 @@ pub fn towards(request: Element<'_>, operation: &Operation, security: Security, 
 /// The most prefixes that are kept for types; a PrefixList is no place for more.
 const MOST_PREFIXES: usize = 32;
 
-/// The prefixes that types (`xsi:type`) in the request are written with, as a PrefixList: for a request that is proven by its
-/// connection, all of which came as it was sent. Of a signed one only what the signature covers may go on.
-pub fn prefixes_of_types(request: Element<'_>) -> String {
+/// The prefixes that types (`xsi:type`) in the request are written with; the default namespace is the empty one.
+pub fn prefixes_of_types(request: Element<'_>) -> BTreeSet<&str> {
     let is_type = |attribute: &Attribute<'_>| attribute.namespace == XSI && attribute.local == "type";
     let types = request.descendants().flat_map(|element| element.attributes().filter(is_type).map(|attribute| attribute.value));
-    let prefixes: BTreeSet<_> = types.map(|name| name.trim().split_once(':').map_or("#default", |(prefix, _)| prefix)).collect();
-    // What is left out loses its declaration, and is refused.
-    prefixes.into_iter().take(MOST_PREFIXES).collect::<Vec<_>>().join(" ")
+    types.map(|name| name.trim().split_once(':').map_or("", |(prefix, _)| prefix)).collect()
+}
+
+/// As many of them as a PrefixList may have. What is left out loses its declaration, and is refused.
+pub fn prefix_list<'p>(prefixes: impl Iterator<Item = &'p str>) -> String {
+    let named = prefixes.map(|prefix| if prefix.is_empty() { "#default" } else { prefix });
+    named.take(MOST_PREFIXES).collect::<Vec<_>>().join(" ")
 }
 
 fn authority_context(authority: &Cvr) -> String {
@@ -175,7 +178,8 @@ mod tests {
     fn the_prefixes_of_types_are_found_each_once_and_no_more_than_a_list_may_have() {
         let of = |inside: &str| {
             let request = format!("<x:R xmlns:x=\"urn:x\" xmlns:i=\"{XSI}\" xmlns:b=\"urn:b\" xmlns:a=\"urn:a\">{inside}</x:R>");
-            prefixes_of_types(Document::parse(bytes::Bytes::from(request), &Limits::default()).unwrap().root())
+            let document = Document::parse(bytes::Bytes::from(request), &Limits::default()).unwrap();
+            prefix_list(prefixes_of_types(document.root()).into_iter())
         };
         assert_eq!(of("<x:V i:type=\"b:T\"/><x:V i:type=\" a:T \"/><x:V i:type=\"b:U\"/>"), "a b");
         assert_eq!(of("<x:V i:type=\"T\"/>"), "#default");

@@ -11,13 +11,14 @@ use super::refusal::ContractRefusal;
 use super::settings::Settings;
 use super::side::{Bound, Sides};
 use crate::agreements::Agreements;
-use crate::audit::Binding;
 use crate::gateway::call::{Call, OfCall};
 use crate::gateway::exchange::Outgoing;
 use crate::gateway::route::{BackAgreements, Routed};
 use crate::gateway::step::Check;
 use crate::id::cvr::Cvr;
 use crate::refusal::Refusal;
+use crate::schema::violation::Violations;
+use crate::signature::c14n::{Exclusive, canonicalise};
 use crate::soap::document::{Document, Element};
 use crate::soap::envelope::Version;
 use crate::soap::strict::Limits;
@@ -107,16 +108,18 @@ impl Check for DirectStep {
         let security = route.security.model();
         let bound = self.sides.towards(valid.operation(), security);
         let operation = bound.operation().ok_or(Refusal::Internal)?;
-        // In canonical form a type's prefix that no element uses loses its declaration. Where the connection proves the whole of
-        // the request, it is kept. Where a signature does, it does not say what the prefix stands for: refused, not sent.
+        // In canonical form a type's prefix that no element uses loses its declaration. It is kept where it is proven what the
+        // prefix stands for; otherwise anybody could have made another type of it, and the request is refused, not sent.
         let types = content::prefixes_of_types(request);
-        let typed = !types.is_empty();
-        let kept = match valid.admitted().authenticated().caller().binding() {
-            Binding::AuthorityContext => types,
-            Binding::Token => String::new(),
-        };
+        let caller = valid.admitted().authenticated().caller();
+        let kept = content::prefix_list(types.iter().copied().filter(|prefix| caller.proves_prefix(prefix)));
+        if !types.is_empty() {
+            let proven = canonicalise(request, &Exclusive::with_prefixes(&kept), &[], Vec::new());
+            let judged = self.judge(valid.operation(), &proven).await?;
+            judged.map_err(|violations| ContractRefusal::SchemaViolated { places: violations.detail() })?;
+        }
         let sent = content::towards(request, operation, security, &sender, kept);
-        if sent.changed || typed {
+        if sent.changed {
             self.judge_again(&bound, &sent).await?;
         }
         let action = operation.request_action.clone();
@@ -129,19 +132,21 @@ impl DirectStep {
     /// What we changed ourselves must still follow the schema: a contract that demands a context which the provider's binding
     /// has no use for is a fault of the set-up, not of the caller.
     async fn judge_again(&self, bound: &Bound, sent: &Sent) -> Result<(), Refusal> {
-        let document = Document::parse(Bytes::copy_from_slice(&sent.body), &self.limits).map_err(|_| Refusal::Internal)?;
-        let (document, operation) = (Arc::new(document), bound.operation().ok_or(Refusal::Internal)?);
-        let root = document.root().id();
-        bound.judge(document, root, &operation.request).await?.map_err(|violations| {
-            if !sent.changed {
-                return ContractRefusal::SchemaViolated { places: violations.detail() }.into();
-            }
+        self.judge(bound, &sent.body).await?.map_err(|violations| {
             tracing::error!(
                 places = violations.detail().en(),
                 "a request breaks the schema once its contexts are the provider's"
             );
             Refusal::Internal
         })
+    }
+
+    /// Judges a request in canonical form.
+    async fn judge(&self, bound: &Bound, body: &[u8]) -> Result<Result<(), Violations>, Refusal> {
+        let document = Document::parse(Bytes::copy_from_slice(body), &self.limits).map_err(|_| Refusal::Internal)?;
+        let (document, operation) = (Arc::new(document), bound.operation().ok_or(Refusal::Internal)?);
+        let root = document.root().id();
+        bound.judge(document, root, &operation.request).await
     }
 }
 

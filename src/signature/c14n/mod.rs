@@ -57,6 +57,11 @@ impl Exclusive {
         Self { inclusive, apex_default: false }
     }
 
+    /// The prefixes of the PrefixList; the default namespace is the empty one.
+    pub fn prefixes(&self) -> &[Box<str>] {
+        &self.inclusive
+    }
+
     /// The same, in the form that WSS4J gives the apex of an STR-Transform: the default namespace is written on it
     /// always, as `xmlns=""` where there is none (WSS 1.1, § 8.3).
     #[must_use]
