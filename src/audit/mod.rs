@@ -25,7 +25,7 @@ pub mod verify;
 mod wire;
 pub mod writer;
 
-pub use about::{About, AboutPassThrough, AboutTerminalAdgang, Counts, PolicyRef, Window};
+pub use about::{About, AboutFinance, AboutPassThrough, AboutTerminalAdgang, Counts, FinanceFigures, PolicyRef, Window};
 pub use decided::{Decided, Subject};
 pub use record::{Binding, Outcome, Record};
 pub use seal::{Auditors, DeliveryMark, Sealed, Sealer};

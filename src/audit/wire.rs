@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::about::{About, Counts, PolicyRef, Window};
+use super::about::{About, Counts, FinanceFigures, PolicyRef, Window};
 use super::record::{Binding, Outcome, Record};
 use super::seal::{DeliveryMark, Sealed};
 use crate::agreements::Thumbprint;
@@ -66,6 +66,8 @@ pub(super) struct Flat<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) delivery: Option<Cow<'r, DeliveryMark>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) finance: Option<Cow<'r, FinanceFigures>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<Outcome>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refusal: Option<Cow<'r, str>>,
@@ -115,6 +117,7 @@ impl<'r> From<&'r Record> for Flat<'r> {
             receiver: None,
             route: None,
             delivery: None,
+            finance: None,
             outcome: record.outcome,
             refusal: record.refusal.as_deref().map(Cow::Borrowed),
             caller_transaction: record.caller_transaction,

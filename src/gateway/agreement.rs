@@ -28,6 +28,10 @@ impl Admitted {
     pub fn named(&self) -> &Named {
         self.fresh.named()
     }
+    /// Proof of the agreement, which outlives the request.
+    pub fn agreed(&self) -> Agreed {
+        Agreed(())
+    }
     /// The agreement between the client system and this service.
     pub fn front(&self) -> &Arc<Agreement> {
         &self.front
@@ -39,6 +43,10 @@ impl OfCall for Admitted {
         self.authenticated().call()
     }
 }
+
+/// Proof that an authority has agreed to the caller's calls. Made by [`Admitted::agreed`] alone.
+#[derive(Debug, Clone, Copy)]
+pub struct Agreed(());
 
 /// The step.
 pub struct AgreementStep {

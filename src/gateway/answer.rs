@@ -29,6 +29,7 @@
 //! }
 //! ```
 
+use super::agreement::Agreed;
 use super::exchange::Outgoing;
 use super::forward::Answer;
 use crate::clock::Clock;
@@ -71,6 +72,8 @@ pub(super) enum Released {
     Body(Vec<u8>),
     /// The peer's own fault: how it is told, and the element of its detail.
     Fault(Box<Refusal>, Vec<u8>),
+    /// A refusal in the service's own words.
+    Refusal(Box<Refusal>, Vec<u8>),
 }
 
 impl Release {
@@ -82,6 +85,19 @@ impl Release {
     /// declares.
     pub fn fault(_: Proven, told: Refusal, detail: Vec<u8>) -> Self {
         Self { content: Released::Fault(Box::new(told), detail) }
+    }
+    /// A refusal in the service's own words, where its contract has an answer for that: `told` is what the record says, and `body`, in exclusive
+    /// canonical form, goes out in the place of a fault. Nothing of a peer's is in it. Who has no agreement gets a fault.
+    pub fn refusal(_: Agreed, told: Refusal, body: Vec<u8>) -> Self {
+        Self { content: Released::Refusal(Box::new(told), body) }
+    }
+    /// The same with what the service adds to the peer's answer, where there is one.
+    #[must_use]
+    pub fn amended(self, amend: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Self {
+        match self.content {
+            Released::Body(body) => Self { content: Released::Body(amend(body)) },
+            content => Self { content },
+        }
     }
     pub(super) fn into_content(self) -> Released {
         self.content

@@ -86,7 +86,12 @@ impl SealStep {
     async fn answer(&self, answered: Answered) -> Sealed {
         let (released, reply) = answered.part();
         let Some(shape) = reply.shape().cloned() else { return self.refuse(reply.refuse(Refusal::Internal)).await };
+        let mut refusal = None;
         let body = match (released.into_content(), &shape.answer_wrapper) {
+            (Released::Refusal(told, body), _) => {
+                refusal = Some(*told);
+                body
+            }
             (Released::Fault(told, detail), _) => return self.fault(*told, &String::from_utf8_lossy(&detail), reply).await,
             (Released::Body(body), Some(wrapper)) => wrap(wrapper, body),
             (Released::Body(body), None) => body,
@@ -94,7 +99,7 @@ impl SealStep {
         let version = reply.version();
         let headers = request_header(reply.transaction());
         match self.envelope(&reply, headers, body, &shape.answer_action).await {
-            Ok(body) => Sealed { status: StatusCode::OK, version, body, refusal: None, _private: () },
+            Ok(body) => Sealed { status: StatusCode::OK, version, body, refusal, _private: () },
             Err(refusal) => self.refuse(reply.unsigned().refuse(refusal)).await,
         }
     }

@@ -20,7 +20,9 @@ use crate::refusal::Refusal;
 pub fn refusals() -> Vec<Refusal> {
     let law = terminaladgang::law::refusal::LawRefusal::every();
     let contract = passthrough::refusal::ContractRefusal::every();
+    let finance = finance::rules::table::Rule::every();
     let own = law.into_iter().map(Refusal::from).chain(contract.into_iter().map(Refusal::from));
+    let own = own.chain(finance.into_iter().map(Refusal::from));
     Refusal::every().into_iter().chain(own).collect()
 }
 
@@ -48,12 +50,15 @@ pub enum Service {
     Terminaladgang(Box<terminaladgang::settings::Settings>),
     /// A folder of published files.
     Passthrough(Box<passthrough::offered::Offered>),
+    /// SF1590_A Finans: such a folder, and rules.
+    Finance(Box<finance::settings::Settings>),
 }
 
-/// The services with a law of their own, by `kind`.
+/// The services with a law or rules of their own, by `kind`.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Terminaladgang,
+    Finance,
 }
 
 impl Service {
@@ -61,7 +66,7 @@ impl Service {
     fn narrowed_by(&self) -> &'static [ScopeKey] {
         match self {
             Self::Terminaladgang(_) => terminaladgang::scope::KEYS,
-            Self::Passthrough(_) => &[],
+            Self::Passthrough(_) | Self::Finance(_) => &[],
         }
     }
 
@@ -77,6 +82,7 @@ impl Service {
         match self {
             Self::Terminaladgang(settings) => terminaladgang::offer::assemble(name, settings, parts),
             Self::Passthrough(offered) => passthrough::offer::assemble(name, offered, parts),
+            Self::Finance(settings) => finance::offer::assemble(name, settings, parts),
         }
     }
 
@@ -85,6 +91,7 @@ impl Service {
         match self {
             Self::Terminaladgang(settings) => terminaladgang::offer::examine(name, settings, beside),
             Self::Passthrough(offered) => passthrough::offer::examine(offered, beside),
+            Self::Finance(settings) => passthrough::offer::examine(&settings.offered, beside),
         }
     }
 
@@ -92,14 +99,15 @@ impl Service {
     pub fn terminaladgang(&self) -> Option<&terminaladgang::settings::Settings> {
         match self {
             Self::Terminaladgang(settings) => Some(settings),
-            Self::Passthrough(_) => None,
+            Self::Passthrough(_) | Self::Finance(_) => None,
         }
     }
 
-    /// Its folder, where it is a pass-through service.
+    /// Its folder, where it is a pass-through service, with rules or without.
     pub fn passthrough(&self) -> Option<&passthrough::offered::Offered> {
         match self {
             Self::Passthrough(offered) => Some(offered),
+            Self::Finance(settings) => Some(&settings.offered),
             Self::Terminaladgang(_) => None,
         }
     }
@@ -108,7 +116,7 @@ impl Service {
     pub fn applies(&self, scope: &Scope) -> bool {
         match self {
             Self::Terminaladgang(_) => terminaladgang::ask::applies(scope),
-            Self::Passthrough(_) => scope.is_empty(),
+            Self::Passthrough(_) | Self::Finance(_) => scope.is_empty(),
         }
     }
 
@@ -116,7 +124,7 @@ impl Service {
     pub fn policy(&self) -> Option<&str> {
         match self {
             Self::Terminaladgang(settings) => Some(&settings.policy.name),
-            Self::Passthrough(_) => None,
+            Self::Passthrough(_) | Self::Finance(_) => None,
         }
     }
 }
@@ -125,14 +133,16 @@ impl ServiceSection for Service {
     const RETIRED: &'static [Retired] = terminaladgang::settings::RETIRED;
 
     fn read(name: &str, section: &mut Reader<'_>) -> Option<Self> {
+        let kinds = [("terminaladgang", Kind::Terminaladgang), ("finance", Kind::Finance)];
         match (section.has_any(&["kind"]), section.has_any(&["folder"])) {
-            (true, true) => {
-                section.problem_at("folder", "is given beside kind; a service has the one or the other".to_owned());
-                section.excuse_the_rest();
-                None
-            }
             (false, true) => passthrough::offered::read(section).map(|offered| Self::Passthrough(Box::new(offered))),
-            (true, false) => match section.choice("kind", None, &[("terminaladgang", Kind::Terminaladgang)]) {
+            (true, with_folder) => match section.choice("kind", None, &kinds) {
+                Some(Kind::Finance) => finance::settings::read(section).map(|settings| Self::Finance(Box::new(settings))),
+                Some(Kind::Terminaladgang) if with_folder => {
+                    section.problem_at("folder", "is given beside kind; a service has the one or the other".to_owned());
+                    section.excuse_the_rest();
+                    None
+                }
                 Some(Kind::Terminaladgang) => {
                     terminaladgang::settings::read(section).map(|settings| Self::Terminaladgang(Box::new(settings)))
                 }
@@ -154,13 +164,14 @@ impl ServiceSection for Service {
         match self {
             Self::Terminaladgang(settings) => &settings.offer,
             Self::Passthrough(offered) => &offered.offer,
+            Self::Finance(settings) => &settings.offered.offer,
         }
     }
 
     fn peer(&self) -> Option<&str> {
         match self {
             Self::Terminaladgang(settings) => Some(&settings.peer),
-            Self::Passthrough(_) => None,
+            Self::Passthrough(_) | Self::Finance(_) => None,
         }
     }
 }

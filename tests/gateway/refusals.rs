@@ -45,10 +45,12 @@ enum Shown {
     InOperations,
     /// It takes a pass-through service: `tests/passthrough/gateway.rs` shows it.
     InPassthrough,
+    /// As a receipt of SF1590_A Finans, the platform's or the ledger's: `tests/passthrough/finance/gateway.rs` shows it.
+    InFinance,
     /// It takes what cannot be brought about from outside: shown on the step or the fault alone.
     AtItsStep(u16),
 }
-use Shown::{AtItsStep, InOperations, InPassthrough, InProcess, Plain, Receiver, Sender, Under};
+use Shown::{AtItsStep, InFinance, InOperations, InPassthrough, InProcess, Plain, Receiver, Sender, Under};
 
 /// The list that the table is held against, written by hand so that no change of the table goes unseen.
 const CASES: &[(&str, Shown)] = &[
@@ -146,6 +148,22 @@ const CASES: &[(&str, Shown)] = &[
     ("ProviderFault", InPassthrough),
     ("AnswerViolated", InPassthrough),
     ("ProviderAnswerTooLarge", InPassthrough),
+    ("FB001", InFinance),
+    ("FB002", InFinance),
+    ("FB003", InFinance),
+    ("FB004", InFinance),
+    ("FB005", InFinance),
+    ("FB010", InFinance),
+    ("FB011", InFinance),
+    ("FB012", InFinance),
+    ("FB013", InFinance),
+    ("FB014", InFinance),
+    ("FB015", InFinance),
+    ("FB020", InFinance),
+    ("FB021", InFinance),
+    ("FB022", InFinance),
+    ("FB040", InFinance),
+    ("FB090", InFinance),
 ];
 
 fn status(shown: Shown) -> u16 {

@@ -74,6 +74,7 @@ async fn provider(folder: Folder, security: Security) -> Provider {
         clients: vec![pki().root().clone()],
         mode: mode.clone(),
         received: received.clone(),
+        content: None,
         clock: Clock::system(),
     };
     Provider { running: start_service(config).await.unwrap(), mode, received, folder }

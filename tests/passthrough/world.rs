@@ -24,7 +24,7 @@ use hjemmel::soap::strict::Limits;
 use hjemmel::stub::pki::{DevPki, KeyBits, Role};
 use hjemmel::stub::population::KORSBAEK;
 use hjemmel::stub::service::mode::Mode;
-use hjemmel::stub::service::serve::Received;
+use hjemmel::stub::service::serve::{Content, Received};
 use hjemmel::stub::sts::Switch;
 use hjemmel::stub::{Running, ServiceConfig, start_service};
 use http::Request;
@@ -60,7 +60,7 @@ pub struct Passing {
     _dir: tempfile::TempDir,
 }
 
-async fn provider(world: &World, folder: &Folder, security: Security) -> Provider {
+async fn provider(world: &World, folder: &Folder, security: Security, content: Option<Arc<dyn Content>>) -> Provider {
     let (mode, received) = (Switch::default(), Switch::default());
     let entity_id = format!("http://entityid.eksempel.dk/{}/1", security.name());
     let pki = &world.pki;
@@ -76,6 +76,7 @@ async fn provider(world: &World, folder: &Folder, security: Security) -> Provide
         clients: vec![pki.root().clone(), pki.issuing().clone()],
         mode: mode.clone(),
         received: received.clone(),
+        content,
         clock: Clock::system(),
     };
     Provider { mode, received, entity_id, running: start_service(config).await.unwrap() }
@@ -89,6 +90,11 @@ impl Passing {
 
     /// The same, where the sender's own authority has a provider of this model: for services that name no receiver.
     pub async fn start_for(path: &Path, more: &str, own: Security) -> Self {
+        Self::start_with(path, more, own, None).await
+    }
+
+    /// The same with providers that answer with this content.
+    pub async fn start_with(path: &Path, more: &str, own: Security, content: Option<Arc<dyn Content>>) -> Self {
         let folder = folder::load(path).unwrap_or_else(|problems| panic!("{problems:#?}"));
         let dir = tempfile::tempdir().unwrap();
         let entity = |security: Security| format!("http://entityid.eksempel.dk/{}/1", security.name());
@@ -108,8 +114,8 @@ impl Passing {
         };
         let narrowed = Narrowed { services, ..Narrowed::default() };
         let world = World::start_narrowed(options, &narrowed).await.unwrap();
-        let by_token = provider(&world, &folder, Security::Token).await;
-        let by_context = provider(&world, &folder, Security::AuthorityContext).await;
+        let by_token = provider(&world, &folder, Security::Token, content.clone()).await;
+        let by_context = provider(&world, &folder, Security::AuthorityContext, content).await;
         let passing = Self { world, folder, by_token, by_context, _dir: dir };
         passing.agree(own).await;
         passing

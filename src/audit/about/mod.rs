@@ -6,10 +6,12 @@
 use std::borrow::Cow;
 
 mod counts;
+mod finance;
 mod passthrough;
 mod terminaladgang;
 
 pub use self::counts::Counts;
+pub use self::finance::{AboutFinance, FinanceFigures};
 pub use self::passthrough::AboutPassThrough;
 pub use self::terminaladgang::{AboutTerminalAdgang, PolicyRef, Window};
 use super::seal::{DeliveryMark, Sealed};
@@ -25,6 +27,8 @@ pub enum About {
     TerminalAdgang(Box<AboutTerminalAdgang>),
     /// A service from a folder of published files.
     PassThrough(Box<AboutPassThrough>),
+    /// SF1590_A Finans.
+    Finance(Box<AboutFinance>),
 }
 
 impl From<AboutTerminalAdgang> for About {
@@ -39,12 +43,18 @@ impl From<AboutPassThrough> for About {
     }
 }
 
+impl From<AboutFinance> for About {
+    fn from(about: AboutFinance) -> Self {
+        Self::Finance(Box::new(about))
+    }
+}
+
 impl About {
     /// What TerminalAdgang added; `None` in the record of another service.
     pub fn terminaladgang(&self) -> Option<&AboutTerminalAdgang> {
         match self {
             Self::TerminalAdgang(about) => Some(about),
-            Self::Nothing | Self::PassThrough(_) => None,
+            Self::Nothing | Self::PassThrough(_) | Self::Finance(_) => None,
         }
     }
 
@@ -52,7 +62,7 @@ impl About {
     pub fn terminaladgang_mut(&mut self) -> Option<&mut AboutTerminalAdgang> {
         match self {
             Self::TerminalAdgang(about) => Some(about),
-            Self::Nothing | Self::PassThrough(_) => None,
+            Self::Nothing | Self::PassThrough(_) | Self::Finance(_) => None,
         }
     }
 
@@ -60,6 +70,7 @@ impl About {
     pub fn passthrough(&self) -> Option<&AboutPassThrough> {
         match self {
             Self::PassThrough(about) => Some(about),
+            Self::Finance(about) => Some(&about.pass),
             Self::Nothing | Self::TerminalAdgang(_) => None,
         }
     }
@@ -68,7 +79,24 @@ impl About {
     pub fn passthrough_mut(&mut self) -> Option<&mut AboutPassThrough> {
         match self {
             Self::PassThrough(about) => Some(about),
+            Self::Finance(about) => Some(&mut about.pass),
             Self::Nothing | Self::TerminalAdgang(_) => None,
+        }
+    }
+
+    /// What Finans added, to fill in; `None` in the record of another service.
+    pub fn finance_mut(&mut self) -> Option<&mut AboutFinance> {
+        match self {
+            Self::Finance(about) => Some(about),
+            Self::Nothing | Self::TerminalAdgang(_) | Self::PassThrough(_) => None,
+        }
+    }
+
+    /// The same, to read.
+    pub fn finance(&self) -> Option<&AboutFinance> {
+        match self {
+            Self::Finance(about) => Some(about),
+            Self::Nothing | Self::TerminalAdgang(_) | Self::PassThrough(_) => None,
         }
     }
 
@@ -76,7 +104,7 @@ impl About {
     pub fn counts(&self) -> Option<(&Counts, &Counts)> {
         match self {
             Self::TerminalAdgang(about) => Some((&about.released, &about.removed)),
-            Self::Nothing | Self::PassThrough(_) => None,
+            Self::Nothing | Self::PassThrough(_) | Self::Finance(_) => None,
         }
     }
 
@@ -84,6 +112,7 @@ impl About {
     pub fn carries(&self, mark: &DeliveryMark) -> bool {
         match self {
             Self::PassThrough(about) => about.delivery.as_ref() == Some(mark),
+            Self::Finance(about) => about.pass.delivery.as_ref() == Some(mark),
             Self::Nothing | Self::TerminalAdgang(_) => false,
         }
     }
@@ -94,6 +123,7 @@ impl About {
             Self::Nothing => None,
             Self::TerminalAdgang(about) => Some(about.summary()),
             Self::PassThrough(about) => Some(about.summary()),
+            Self::Finance(about) => Some(about.summary()),
         }
     }
 
@@ -103,6 +133,7 @@ impl About {
             Self::Nothing => Some("about"),
             Self::TerminalAdgang(about) => about.missing_for_admission(persons),
             Self::PassThrough(about) => about.missing_for_admission(),
+            Self::Finance(about) => about.pass.missing_for_admission(),
         }
     }
 
@@ -113,6 +144,7 @@ impl About {
             Self::Nothing => (line.released, line.removed) = (Some(Cow::default()), Some(Cow::default())),
             Self::TerminalAdgang(about) => about.write(line),
             Self::PassThrough(about) => about.write(line),
+            Self::Finance(about) => about.write(line),
         }
     }
 
@@ -120,8 +152,11 @@ impl About {
     pub(super) fn read(line: &Flat<'_>) -> Result<Self, NotARecord> {
         let counts = line.released.is_some() || line.removed.is_some();
         match (AboutTerminalAdgang::is_in(line), AboutPassThrough::is_in(line)) {
+            (false, _) if line.finance.is_some() && line.schema.is_none() => Err(NotARecord::Without("schema")),
             (false, false) => Ok(Self::Nothing),
+            (true, _) if line.finance.is_some() => Err(NotARecord::Mixed),
             (true, false) => AboutTerminalAdgang::read(line).map(Self::from),
+            (false, true) if !counts && line.finance.is_some() => AboutFinance::read(line).map(Self::from),
             (false, true) if !counts => AboutPassThrough::read(line).map(Self::from),
             (_, true) => Err(NotARecord::Mixed),
         }

@@ -104,16 +104,23 @@ impl Client {
     /// # Errors
     /// [`ClientError::Outbound`], [`ClientError::Unreadable`].
     pub async fn send(&self, version: Version, message: Bytes) -> Result<Exchange, ClientError> {
+        let action = if version == Version::V11 { WRAPPER_ACTION } else { INDEX_ACTION };
+        self.send_as(version, action, message).await
+    }
+
+    /// The same with this action.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn send_as(&self, version: Version, action: &str, message: Bytes) -> Result<Exchange, ClientError> {
+        let value = |text: &str| HeaderValue::from_str(text).map_err(|_| ClientError::Unreadable);
         let content_type = match version {
             Version::V11 => HeaderValue::from_static("text/xml; charset=utf-8"),
-            Version::V12 => HeaderValue::from_static(
-                "application/soap+xml; charset=utf-8; action=\"http://kombit.dk/sts/ydelseindeks/fremsoeg\"",
-            ),
+            Version::V12 => value(&format!("application/soap+xml; charset=utf-8; action=\"{action}\""))?,
         };
         let mut headers = HeaderMap::from_iter([(header::CONTENT_TYPE, content_type)]);
         if version == Version::V11 {
-            let action = format!("\"{WRAPPER_ACTION}\"");
-            headers.insert("soapaction", HeaderValue::from_str(&action).map_err(|_| ClientError::Unreadable)?);
+            headers.insert("soapaction", value(&format!("\"{action}\""))?);
         }
         let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
         let response = self.outbound.post(&self.service, headers, message.clone(), deadline).await?;

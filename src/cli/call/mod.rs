@@ -1,6 +1,7 @@
 //! `hjemmel call`: ask the service as a supplier's system would, with either binding, and read the answer in words.
 
 pub mod client;
+mod finance;
 pub mod question;
 mod settings;
 mod signer;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use http::Uri;
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
+use uuid::Uuid;
 
 use crate::cli::shell::quoted;
 use crate::cli::which;
@@ -47,6 +49,11 @@ use words::Said;
     echo 6101801234 | hjemmel call --env demo/client.env\n  \
     echo 6101801234 | hjemmel call --env demo/client.env --binding authority-context")]
 pub struct Args {
+    /// What to call: without it TerminalAdgang; `finance` sends sample deliveries of vouchers (SF1590_A)
+    #[arg(value_enum)]
+    what: Option<What>,
+    #[command(flatten)]
+    finance: finance::Options,
     /// A file of settings, one `NAME=value` or `export NAME=value` a line
     #[arg(long, value_name = "FILE")]
     env: Option<PathBuf>,
@@ -106,6 +113,12 @@ pub struct Args {
     /// their owner alone can read them. Prints how `hjemmel explain` tells what the gateway decided about them
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum What {
+    /// Deliveries of vouchers
+    Finance,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -174,6 +187,8 @@ struct Needed {
     service: Uri,
     authority: Cvr,
     credentials: Credentials,
+    /// The it-system, for what names it.
+    system: Option<Uuid>,
     /// Where the certificate stands, for `hjemmel explain`.
     certificate: Option<PathBuf>,
     roots: Vec<CertificateDer<'static>>,
@@ -222,6 +237,7 @@ impl Needed {
         let service = missing.need(settings.value(service.as_ref(), "SERVICE")?, "--service URL", "SERVICE");
         let ca = missing.need(settings.path(args.ca.as_ref(), "CA"), "--ca FILE", "CA");
         let authority = missing.need(settings.value(args.authority.as_ref(), "AUTHORITY")?, "--authority CVR", "AUTHORITY");
+        let system = settings.value(args.finance.system.as_ref(), "SYSTEM")?;
         let pair = match args.p12 {
             Some(_) => None,
             None => {
@@ -258,6 +274,7 @@ impl Needed {
                 service,
                 authority,
                 credentials,
+                system,
                 certificate: pair.map(|(certificate, _)| certificate),
                 roots: certificates_from_pem_file(&ca)?,
                 token,
@@ -281,13 +298,17 @@ pub async fn run(
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(), CallError> {
     let needed = Needed::gather(&args, environment, clock.now())?;
-    let mut line = String::new();
-    input.read_line(&mut line).map_err(|_| CallError::Person)?;
-    let person = Cpr::parse(line.trim()).ok_or(CallError::Person)?;
     let outbound = Outbound::new(OutboundSettings {
         credentials: Some(needed.credentials.clone()),
         ..OutboundSettings::new(needed.roots.clone())
     })?;
+    if args.what == Some(What::Finance) {
+        let client = Client { outbound, service: needed.service.clone() };
+        return finance::run(&args, &needed, &client, clock).await;
+    }
+    let mut line = String::new();
+    input.read_line(&mut line).map_err(|_| CallError::Person)?;
+    let person = Cpr::parse(line.trim()).ok_or(CallError::Person)?;
     let question = Question { person: Some(person), period: args.from.clone().zip(args.to.clone()), kle: args.kle.clone() };
     let client = Client { outbound: outbound.clone(), service: needed.service.clone() };
     let (exchange, unsigned) = match &needed.token {

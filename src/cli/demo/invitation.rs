@@ -128,7 +128,7 @@ impl Invitation {
     }
 
     /// The settings of the sample clients in `docs/clients`, as a shell reads them: Korsbæk's system.
-    fn settings(&self) -> String {
+    pub(super) fn settings(&self) -> String {
         let Some(System { pair, authority }) = self.systems.get("korsbaek") else { return String::new() };
         let file = |path: &PathBuf| path.display().to_string();
         let settings = [
@@ -188,6 +188,7 @@ impl Invitation {
   folder    pki/         keys: NAME.pem with NAME.key.pem; trust root.pem
             auditor/     auditors.key, with which `audit open` opens a person
             client.env   for `hjemmel call --env` and docs/clients
+            finance.env  for `hjemmel call finance --sample --env`
             demo.json    all of this, for programs
             request.xml  a call, and answer.xml what the index answers to it\n
 In the folder:\n

@@ -1,5 +1,6 @@
 //! `hjemmel demo`: the gateway at work, with a whole world around it on loopback.
 
+pub mod finance;
 pub mod invitation;
 pub mod scenes;
 pub mod screen;
@@ -13,9 +14,10 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::node::signals::Stop;
+use finance::Finance;
 use invitation::Invitation;
 use scenes::Scene;
-use world::{Options, World, WorldError};
+use world::{Narrowed, Options, World, WorldError};
 
 /// Show the gateway at work: calls that are served, calls that are refused, and why.
 ///
@@ -79,36 +81,47 @@ impl Drop for Temporary {
 async fn show(args: &Args, dir: PathBuf, clock: &Clock, mut told: watch::Receiver<()>) -> Result<ExitCode, WorldError> {
     let started = std::time::Instant::now();
     println!("Making a throw-away PKI, an invented population, and starting STS, index and gateway …");
-    let options =
-        Options { dir, port: args.port, seed: args.seed, persons: 600, clock: clock.clone(), extra: String::new(), pki: None };
+    finance::write(&dir)?;
+    let extra = finance::settings();
+    let options = Options { dir, port: args.port, seed: args.seed, persons: 600, clock: clock.clone(), extra, pki: None };
+    let services = vec![finance::entity_id()?, finance::LEDGER_ENTITY_ID.to_owned()];
+    let narrowed = Narrowed { services, ..Narrowed::default() };
     let world = tokio::select! {
-        world = World::start(options) => world?,
+        world = World::start_narrowed(options, &narrowed) => world?,
         _ = told.changed() => return Ok(ExitCode::SUCCESS),
     };
+    let finance = Finance::start(&world).await?;
     println!("All up after {:.1} s.\n", started.elapsed().as_secs_f64());
     let shown = tokio::select! {
-        shown = play(args, &world) => shown,
+        shown = play(args, &world, &finance) => shown,
         _ = told.changed() => {
             println!("\nStopping.");
             Ok(ExitCode::SUCCESS)
         }
     };
     world.stop().await;
+    finance.stop().await;
     shown
 }
 
-async fn play(args: &Args, world: &World) -> Result<ExitCode, WorldError> {
+async fn play(args: &Args, world: &World, finance: &Finance) -> Result<ExitCode, WorldError> {
     let mut unexpected = 0;
     for scene in Scene::ALL {
         let played = scenes::play(world, scene).await?;
         unexpected += usize::from(!played.as_expected());
         if args.once { screen::line(&played) } else { screen::tell(world, &played) }
     }
+    for scene in finance::Scene::ALL {
+        let played = finance.play(world, scene).await?;
+        unexpected += usize::from(!played.as_expected);
+        if args.once { screen::finance_line(&played) } else { screen::finance(&played) }
+    }
     if args.once {
-        println!("\n{} outcomes, {unexpected} not as expected.", Scene::ALL.len());
+        println!("\n{} outcomes, {unexpected} not as expected.", Scene::ALL.len() + finance::Scene::ALL.len());
         return Ok(if unexpected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     let invitation = Invitation::new(world)?;
+    finance.invite(world, &invitation)?;
     invitation.write(world)?;
     print!("{}", invitation.text(world));
     // Until it is told to stop.

@@ -1,5 +1,6 @@
 //! The demo's screen: the question, the window, what came and what was let out, with the reason for each kind.
 
+use super::finance;
 use super::scenes::Played;
 use super::world::World;
 use crate::audit::Counts;
@@ -19,6 +20,20 @@ pub fn line(played: &Played) {
         None => "",
     };
     println!("{verdict} {:<80} {outcome}{signed} ({} ms)", played.scene.title(), played.took.as_millis());
+}
+
+/// One line a delivery.
+pub fn finance_line(played: &finance::Played) {
+    let verdict = if played.as_expected { "ok " } else { "NOT AS EXPECTED" };
+    println!("{verdict} {:<80} {}", played.scene.title(), played.code);
+}
+
+/// The whole story of a delivery.
+pub fn finance(played: &finance::Played) {
+    println!("── {} ──", played.scene.title());
+    println!("   receipt   {}", played.code);
+    played.lines.iter().for_each(|line| println!("   {line}"));
+    println!("{}", if played.as_expected { "" } else { "   NOT AS EXPECTED\n" });
 }
 
 /// The whole story of a call.

@@ -15,6 +15,7 @@ use crate::node::signals::Stop;
 use crate::saml::trust::{Issuer, Trust};
 use crate::signature::credentials::{Credentials, CredentialsError};
 use crate::signature::key::{Certificate, KeyError};
+use crate::stub::finance::ledger::Ledger;
 use crate::stub::pki::Role;
 use crate::stub::population::{Population, demo};
 use crate::stub::server::{Running, StartError};
@@ -55,6 +56,12 @@ enum Command {
     /// and answers with what the schema allows: varied, and the same for the same request. It fails in the ways that a
     /// request, or its tester, asks for.
     Service(service::Service),
+    /// A ledger for SF1590_A Finans: books in memory, and answers with a receipt by voucher
+    ///
+    /// DIR is the folder of the contract, policies/services/finansbilag. What it says follows from the delivery: a booking date before
+    /// 2026 is in a closed period (FB012), the code 9999 has no account (FB022), a voucher that does not balance is rejected (FB010);
+    /// all else is accepted, each posting with its account. The same LeveranceID gets the same receipt. It fails as `stub service` does.
+    Ledger(service::Service),
 }
 
 #[derive(Debug, clap::Args)]
@@ -153,7 +160,8 @@ pub async fn run(args: &Args, clock: &Clock) -> Result<ExitCode, StubError> {
         let running = match &args.command {
             Command::Sts(sts) => start_token_service(sts, clock).await?,
             Command::Ydelsesindeks(index) => start_index(index, clock).await?,
-            Command::Service(args) => service::start(args, clock).await?,
+            Command::Service(args) => service::start(args, None, clock).await?,
+            Command::Ledger(args) => service::start(args, Some(Arc::new(Ledger::default())), clock).await?,
         };
         println!("Ctrl-C ends it.");
         running.wait().await;
@@ -289,7 +297,7 @@ mod tests {
             let running = match Line::parse_from(line).stub.command {
                 Command::Sts(args) => start_token_service(&args, &Clock::system()).await.unwrap(),
                 Command::Ydelsesindeks(args) => start_index(&args, &Clock::system()).await.unwrap(),
-                Command::Service(args) => service::start(&args, &Clock::system()).await.unwrap(),
+                Command::Service(args) | Command::Ledger(args) => service::start(&args, None, &Clock::system()).await.unwrap(),
             };
             tokio::net::TcpStream::connect(running.address()).await.unwrap();
             let address = running.address();

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -15,7 +16,7 @@ use crate::signature::key::Certificate;
 use crate::stub::pki::Role;
 use crate::stub::server::Running;
 use crate::stub::service::mode::{self, Mode};
-use crate::stub::service::serve::{MODE_HEADER, MODE_PATH, ServiceConfig, start_service};
+use crate::stub::service::serve::{Content, MODE_HEADER, MODE_PATH, ServiceConfig, start_service};
 use crate::stub::sts::Switch;
 
 /// The folder, where to listen, and how to behave.
@@ -64,7 +65,7 @@ fn security(text: &str) -> Result<Security, String> {
     known.into_iter().find(|known| known.name() == text).ok_or_else(|| "write token or authority-context".to_owned())
 }
 
-pub(super) async fn start(args: &Service, clock: &Clock) -> Result<Running, StubError> {
+pub(super) async fn start(args: &Service, content: Option<Arc<dyn Content>>, clock: &Clock) -> Result<Running, StubError> {
     let pki = &args.pki;
     let folder = folder::load(&args.dir).map_err(|problems| {
         let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
@@ -87,6 +88,7 @@ pub(super) async fn start(args: &Service, clock: &Clock) -> Result<Running, Stub
         clients: certificates_from_pem_file(&pki.join("root.pem"))?,
         mode: Switch::new(args.mode.clone()),
         received: Switch::default(),
+        content,
         clock: at(args.now, clock),
     };
     let running = start_service(config).await?;

@@ -15,6 +15,7 @@ use super::published::Published;
 use super::side::Sides;
 use super::{Own, persons, stack};
 use crate::config::{Binding, Listen};
+use crate::gateway::Front;
 use crate::gateway::answer::AnswerReader;
 use crate::gateway::definition::{Bindings, Definition};
 use crate::gateway::exchange::ExchangeStep;
@@ -42,6 +43,19 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Refusal>,
 {
+    stacked(name, settings, parts, |front, own| Box::new(stack(front, own)))
+}
+
+/// The same with the steps as `stack` puts them together.
+///
+/// # Errors
+/// [`OfferError`].
+pub fn stacked<B>(
+    name: &str,
+    settings: &Settings,
+    parts: &Parts<'_>,
+    stack: impl FnOnce(Front, Own) -> Stack<B>,
+) -> Result<Offered<B>, OfferError> {
     let Parts { config, clock, work, signer, .. } = *parts;
     let sides = Sides::start(&settings.folder).map_err(|error| OfferError::Own(Box::new(NoValidators(error))))?;
     let sides = Arc::new(sides);
@@ -95,7 +109,7 @@ where
         },
         forward: Forward { signer: signer.clone(), clock: clock.clone(), outgoing: PhantomData },
     };
-    let gateway: Stack<B> = Box::new(stack(front, own));
+    let gateway = stack(front, own);
     let published = Published::new(&settings.folder, &definition.address);
     let contract: Contract = Box::new(move |query: &str| published.get(query));
     Ok(Offered { gateway, path: settings.offer.path.trim_end_matches('/').to_owned(), metadata, contract })

@@ -67,8 +67,16 @@ pub struct ServiceConfig {
     pub mode: Switch<Mode>,
     /// What reached it.
     pub received: Switch<Received>,
+    /// What an honest answer says; `None` for whatever the schema allows.
+    pub content: Option<Arc<dyn Content>>,
     /// The time.
     pub clock: Clock,
+}
+
+/// A provider that understands what it is asked.
+pub trait Content: std::fmt::Debug + Send + Sync {
+    /// The answer to a request that is in order, canonical; `None` where it understands nothing. It is validated before it is sent.
+    fn answer(&self, request: Element<'_>) -> Option<Vec<u8>>;
 }
 
 /// What reached the provider.
@@ -316,7 +324,7 @@ impl Provider {
                 let made = made(operation.answer.clone()).await?;
                 (200, operation.answer_action.clone(), self.broken(&made, &operation.answer).await?)
             }
-            _ => (200, operation.answer_action.clone(), made(operation.answer.clone()).await?),
+            _ => (200, operation.answer_action.clone(), self.honest(call, &operation.answer).await.map_err(|why| own(&why))?),
         };
         let mut headers = Vec::new();
         for name in &operation.answer_headers {
@@ -336,6 +344,16 @@ impl Provider {
             return Ok(streamed(status, content_type(call.version), pieces));
         }
         Ok(reply(status, content_type(call.version), envelope))
+    }
+
+    async fn honest(&self, call: &Call, name: &Name) -> Result<Vec<u8>, String> {
+        let Some(content) = &self.config.content else { return self.make(name, call.seed).await };
+        let answer = call.document.element(call.payload).and_then(|request| content.answer(request));
+        let answer = answer.ok_or("the request is not understood")?;
+        match self.judge(&answer, name).await? {
+            Ok(()) => Ok(answer),
+            Err(violations) => Err(violations.detail().en().to_owned()),
+        }
     }
 
     fn write(&self, call: &Call, mode: &Mode, action: &str, headers: &[Vec<u8>], body: &[u8]) -> Result<Vec<u8>, String> {

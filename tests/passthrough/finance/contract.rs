@@ -27,7 +27,7 @@ fn schema() -> Schema {
 
 static POOL: LazyLock<Pool> = LazyLock::new(|| Pool::start(&schema(), 2).unwrap());
 
-async fn judged(xml: &str, root: &str) -> Result<(), String> {
+pub async fn judged(xml: &str, root: &str) -> Result<(), String> {
     let document = Arc::new(parsed(xml.as_bytes()));
     let node = document.root().id();
     let verdict = POOL.validate(document, node, Arc::new((NAMESPACE.to_owned(), root.to_owned()))).await.unwrap();

@@ -1,7 +1,9 @@
 //! SF1590_A Finans: the contract of our own, the rules, the value lists, and calls through a gateway that offers it.
 
 mod contract;
+mod gateway;
 mod rules;
+mod settings;
 mod sortiment;
 
 use std::path::PathBuf;

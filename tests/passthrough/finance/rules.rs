@@ -50,10 +50,10 @@ fn codes(verdict: &Verdict) -> BTreeSet<&'static str> {
     verdict.findings.iter().map(|finding| finding.rule.code()).collect()
 }
 
-type Plant = fn(&mut Sample);
+pub type Plant = fn(&mut Sample);
 
 /// One fault that can be planted in a voucher with at least two postings, and the code that must come of it alone.
-const FAULTS: [(&str, Plant); 27] = [
+pub const FAULTS: [(&str, Plant); 27] = [
     ("FB001", |sample| sample.sender = "22222222".to_owned()),
     ("FB001", |sample| sample.system = LIST.to_string()),
     ("FB002", |sample| sample.list[0] = "00000000-0000-4000-8000-000000000000".to_owned()),

@@ -365,7 +365,7 @@ fn is_possible(party: &str) -> bool {
 }
 
 /// A code of the sender's as a text may say it: not one that holds what may be a person's number.
-fn sayable(code: &str) -> Option<String> {
+pub fn sayable(code: &str) -> Option<String> {
     let digits: Vec<u8> = code.bytes().filter(|byte| !matches!(byte, b' ' | b'-')).collect();
     let person = |ten: &[u8]| std::str::from_utf8(ten).ok().and_then(Cpr::parse).is_some();
     (!digits.windows(10).any(person)).then(|| code.to_owned())

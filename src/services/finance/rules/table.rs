@@ -74,9 +74,9 @@ refusals! { []
         da: "Bilaget {voucher}, postering {posting}: {what}.", "Angiv den part, posteringen vedrører, med et nummer, der findes.",
         en: "Voucher {voucher}, posting {posting}: {what}.", "Give the party that the posting is about, by a number that exists.";
     /// The ledger does not answer.
-    FB090 { peer: PeerName = PeerName::new("modtagerens system 6d0d6e2e", "the receiving system 6d0d6e2e") }, Gateway, Later, Operations,
-        da: "Der kom intet svar, der kan bruges, fra {peer}; det vides ikke, om bilagene er bogført.", "Send leverancen igen med samme LeveranceID, eller spørg bogføringssystemet, om den er modtaget.",
-        en: "No usable answer came from {peer}; it is not known whether the vouchers are booked.", "Send the delivery again with the same LeveranceID, or ask the ledger whether it has it.";
+    FB090 { peer: PeerName = PeerName::new("modtagerens system 6d0d6e2e", "the receiving system 6d0d6e2e"), sent: Detail = Detail::new("det vides ikke, om bilagene er bogført", "it is not known whether the vouchers are booked") }, Gateway, Later, Operations,
+        da: "Der kom intet svar, der kan bruges, fra {peer}; {sent}.", "Send leverancen igen med samme LeveranceID, eller spørg bogføringssystemet, om den er modtaget.",
+        en: "No usable answer came from {peer}; {sent}.", "Send the delivery again with the same LeveranceID, or ask the ledger whether it has it.";
 }
 
 impl Table for Rule {

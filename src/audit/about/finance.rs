@@ -1,0 +1,91 @@
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::passthrough::AboutPassThrough;
+use crate::audit::wire::{Flat, NotARecord};
+
+/// A delivery of vouchers: where it went, as of every pass-through service, and what was in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AboutFinance {
+    /// Where it went, and by which contract it was checked.
+    pub pass: AboutPassThrough,
+    /// What was in it.
+    pub figures: FinanceFigures,
+}
+
+/// Ids, counts and sums of a delivery, and what became of it. No party, no text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FinanceFigures {
+    /// The delivery's id: a UUID, by the schema.
+    pub delivery: Uuid,
+    /// How many vouchers.
+    pub vouchers: u64,
+    /// How many postings.
+    pub postings: u64,
+    /// The sum of the debit postings, in kroner with two decimals.
+    pub debit: String,
+    /// The sum of the credit postings.
+    pub credit: String,
+    /// The value list.
+    pub list: Uuid,
+    /// Its version, unless that could hold a person's number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub list_version: Option<String>,
+    /// Whether it was a test.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub trial: bool,
+    /// What the rules found and told, counted by code.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub findings: BTreeMap<String, u64>,
+    /// What they found beyond that.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub findings_left_out: u64,
+    /// The code of the ledger's receipt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
+    /// How many vouchers the ledger accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<u64>,
+    /// How many it rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<u64>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+impl AboutFinance {
+    /// What it comes to, in a line.
+    pub(super) fn summary(&self) -> String {
+        let FinanceFigures { delivery, vouchers, postings, debit, credit, findings, receipt, .. } = &self.figures;
+        let found: String = findings.iter().map(|(code, count)| format!(", {code} ×{count}")).collect();
+        let receipt = receipt.as_deref().unwrap_or("–");
+        let pass = self.pass.summary();
+        format!(
+            "{pass}, delivery {delivery}, {vouchers} vouchers, {postings} postings, debit {debit}, credit {credit}, receipt {receipt}{found}"
+        )
+    }
+
+    /// Puts it into the record's line.
+    pub(super) fn write<'r>(&'r self, line: &mut Flat<'r>) {
+        self.pass.write(line);
+        line.finance = Some(Cow::Borrowed(&self.figures));
+    }
+
+    /// What a record's line says of it.
+    pub(super) fn read(line: &Flat<'_>) -> Result<Self, NotARecord> {
+        let figures = line.finance.as_deref().cloned().ok_or(NotARecord::Without("finance"))?;
+        Ok(Self { pass: AboutPassThrough::read(line)?, figures })
+    }
+}

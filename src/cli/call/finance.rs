@@ -1,0 +1,156 @@
+//! `hjemmel call finance --sample`: the source integration test of a specialist system's side, as a command. Deliveries that are valid, varied and at
+//! the bounds of the schema are sent, and each answer is reported on a line.
+
+use bytes::Bytes;
+use jiff::SignedDuration;
+use uuid::Uuid;
+
+use super::client::{Client, ClientError};
+use super::{Args, CallError, Needed, check_signature, token};
+use crate::cli::demo::finance::told;
+use crate::clock::{Clock, civil_day};
+use crate::id::cvr::Cvr;
+use crate::saml::trust::Issuer;
+use crate::services::finance::rules::delivery::NAMESPACE;
+use crate::signature::credentials::certificates_from_pem_file;
+use crate::signature::key::{Certificate, SigningKey};
+use crate::signature::sign::{Message, Token, canonical_content, with_token};
+use crate::soap::document::Document;
+use crate::soap::envelope::Version;
+use crate::soap::names::{AUTHORITY_CONTEXT, SOAP11};
+use crate::soap::strict::Limits;
+
+use crate::stub::finance::sample::{Parties, Sample};
+
+/// What a delivery needs that no other call does.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// finance: send sample deliveries, invented and valid, the last of them at the bounds of the schema
+    #[arg(long)]
+    sample: bool,
+    /// finance: the it-system that sends, as the service agreement names it [SYSTEM]
+    #[arg(long, value_name = "UUID")]
+    pub(super) system: Option<Uuid>,
+    /// finance: the authority whose ledger receives; your own where it is not given
+    #[arg(long, value_name = "CVR")]
+    receiver: Option<Cvr>,
+    /// finance: how many deliveries
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    count: u16,
+    /// finance: what the deliveries follow from; the same seed gives the same ones, ids included
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+fn usage(da: &str, en: &str) -> CallError {
+    CallError::Usage(format!("{da}\n{en}"))
+}
+
+/// Sends the deliveries.
+///
+/// # Errors
+/// [`CallError`]; [`CallError::Fault`] where an answer was no receipt of the ledger's.
+pub(super) async fn run(args: &Args, needed: &Needed, client: &Client, clock: &Clock) -> Result<(), CallError> {
+    let options = &args.finance;
+    if !options.sample {
+        return Err(usage(
+            "angiv --sample; andre leverancer sendes ikke herfra",
+            "give --sample; no other deliveries are sent from here",
+        ));
+    }
+    let missing = || usage("et kald til finance kræver --system UUID", "a call of finance needs --system UUID");
+    let day = civil_day(clock.now()).ok_or_else(|| usage("uret viser ingen dag", "the clock shows no day"))?;
+    let parties = Parties {
+        system: needed.system.ok_or_else(missing)?,
+        sender: needed.authority,
+        receiver: options.receiver.unwrap_or(needed.authority),
+        day,
+    };
+    let token = match &needed.token {
+        None => None,
+        Some(needs) => {
+            let path = &needs.metadata;
+            let bytes = std::fs::read(path).map_err(|error| CallError::File { path: path.clone(), error })?;
+            let order = token::Order {
+                sts: &needs.sts,
+                issuer: Issuer::from_metadata(Bytes::from(bytes), None, clock.now())?,
+                certificate: Certificate::from_der(needed.credentials.leaf())?,
+                key: SigningKey::from_der(needed.credentials.key())?,
+                authority: needed.authority,
+                entity_id: &needs.entity_id,
+            };
+            Some(token::fetch(order, client.outbound.clone(), clock).await?)
+        }
+    };
+    let seed = options.seed.unwrap_or_else(|| u64::try_from(clock.now().as_microsecond()).unwrap_or_default());
+    let mut without = 0;
+    for number in 0..options.count {
+        let own = seed.wrapping_add(u64::from(number));
+        let last = number + 1 == options.count;
+        let sample = match last {
+            true => Sample::boundaries(own, &parties),
+            false => Sample::ordinary(own, &parties, 1 + usize::from(number) % 5),
+        };
+        let answer = send(needed, client, token.as_ref(), &sample, clock).await?;
+        if args.xml {
+            println!("--- answer\n{}\n---", String::from_utf8_lossy(&answer));
+        }
+        let limits = Limits { nodes: 2_000_000, ..Limits::default() };
+        let (code, lines) = match Document::parse(answer, &limits) {
+            Ok(document) => told(document.root()),
+            Err(_) => ("no XML".to_owned(), Vec::new()),
+        };
+        let what = if last { "bounds of the schema" } else { "ordinary" };
+        println!("{:>4}  {}  {} vouchers, {what}: {code}", number + 1, sample.id, sample.vouchers.len());
+        let accepted = code == "ACCEPTERET";
+        lines.iter().filter(|_| !accepted).for_each(|line| println!("        {line}"));
+        without += u16::from(!accepted);
+    }
+    println!("{} deliveries sent, {} accepted, {without} not (seed {seed})", options.count, options.count - without);
+    if without > 0 { Err(CallError::Fault) } else { Ok(()) }
+}
+
+async fn send(
+    needed: &Needed,
+    client: &Client,
+    token: Option<&Token>,
+    sample: &Sample,
+    clock: &Clock,
+) -> Result<Bytes, CallError> {
+    let action = format!("{NAMESPACE}:ModtagFinansbilagStraksleverance");
+    let Some(token) = token else {
+        let context = format!(
+            "<a:AuthorityContext xmlns:a=\"{AUTHORITY_CONTEXT}\"><a:MunicipalityCVR>{}</a:MunicipalityCVR></a:AuthorityContext>",
+            needed.authority
+        );
+        let body = sample.request(&context);
+        let message = format!("<s:Envelope xmlns:s=\"{SOAP11}\"><s:Body>{body}</s:Body></s:Envelope>");
+        return Ok(client.send_as(Version::V11, &action, message.into()).await?.answer);
+    };
+    let message_id = format!("urn:uuid:{}", Uuid::new_v4());
+    let message = Message {
+        version: Version::V11,
+        action: Some(&action),
+        message_id: &message_id,
+        relates_to: None,
+        to: Some(&client.service.to_string()),
+        reply_to: true,
+        framework: true,
+        created: clock.now(),
+        lifetime: SignedDuration::from_mins(5),
+        extra_headers: &[],
+        body: &canonical_content(sample.request("").as_bytes()).map_err(ClientError::from)?,
+    };
+    let key = SigningKey::from_der(needed.credentials.key())?;
+    let signed = with_token(&message, token, &key).map_err(ClientError::from)?;
+    let answer = client.send_as(Version::V11, &action, signed.into()).await?.answer;
+    if let Some(file) = needed.token.as_ref().and_then(|needs| needs.gateway.as_ref()) {
+        let pinned: Vec<_> =
+            certificates_from_pem_file(file)?.iter().take(1).map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
+        check_signature(&answer, &pinned, &message_id, clock.now()).map_err(|refusal| {
+            let entry = refusal.entry();
+            CallError::Answer(format!("{}\n{}", entry.da.what, entry.en.what))
+        })?;
+    }
+    Ok(answer)
+}

@@ -1,0 +1,167 @@
+//! The receipt as the platform writes it: its own where it refuses, and what it adds to the ledger's.
+
+use uuid::Uuid;
+
+use super::rules::delivery::NAMESPACE;
+use super::rules::table::Rule;
+use super::rules::{Finding, Place, Severity, Verdict};
+use crate::refusal::{Audience, Entry, Refusal};
+use crate::signature::c14n::canonical_bytes;
+use crate::signature::sign::canonical_content;
+use crate::soap::document::{Document, Element};
+use crate::soap::fault::escape;
+use crate::soap::strict::Limits;
+
+/// The namespace of the platform's shared receipt.
+const SHARED: &str = "http://serviceplatformen.dk/xml/schemas/kvittering/1/";
+
+/// What follows from a finding, in Danish and in English.
+fn consequence(finding: &Finding) -> (&'static str, &'static str) {
+    match finding.severity {
+        // Whether it was passed on is what nobody knows.
+        _ if matches!(finding.rule, Rule::FB090 { .. }) => (
+            "Der er ingen kvittering fra bogføringssystemet; bilagene er ikke afleveret.",
+            "There is no receipt from the ledger; the vouchers are not handed over.",
+        ),
+        Severity::Error => {
+            ("Hele leverancen er afvist; intet er sendt videre.", "The whole delivery is refused; nothing was passed on.")
+        }
+        Severity::Warning => ("Leverancen er sendt videre.", "The delivery was passed on."),
+    }
+}
+
+/// The code of an audience.
+pub fn audience(audience: Audience) -> &'static str {
+    Audience::CODES.iter().find(|(_, known)| *known == audience).map_or("DRIFT", |(code, _)| code)
+}
+
+/// An element of the contract, with text. Its prefix is that of [`root`].
+pub fn element(name: &str, text: &str) -> String {
+    format!("<fb:{name}>{}</fb:{name}>", escape(text))
+}
+
+/// The content of a `Fejl`: a row of the table at a place.
+pub fn error(entry: &Entry, severity: &str, (da, en): (&str, &str), place: &Place) -> String {
+    let both =
+        |name: &str, da: &str, en: &str| format!("{}<fb:{name} sprog=\"en\">{}</fb:{name}>", element(name, da), escape(en));
+    let optional = |name: &str, text: Option<String>| text.map_or_else(String::new, |text| element(name, &text));
+    [
+        element("FejlKode", entry.code),
+        element("Alvor", severity),
+        element("Maalgruppe", audience(entry.audience)),
+        both("Tekst", &entry.da.what, &entry.en.what),
+        both("Konsekvens", da, en),
+        both("Handling", &entry.da.remedy, &entry.en.remedy),
+        optional("PosteringNummer", place.posting.map(|number| number.to_string())),
+        optional("Delsortiment", place.part.clone()),
+        optional("SortimentKode", place.code.clone()),
+    ]
+    .concat()
+}
+
+/// `Platform`: what the platform found.
+fn platform(findings: &[Finding], left_out: u64) -> String {
+    let one = |finding: &Finding| {
+        let severity = match finding.severity {
+            Severity::Error => "FEJL",
+            Severity::Warning => "ADVARSEL",
+        };
+        let told = error(&finding.rule.entry(), severity, consequence(finding), &finding.place);
+        let voucher = finding.place.voucher.map_or_else(String::new, |voucher| element("BilagID", &voucher.to_string()));
+        format!("<fb:Fejl>{told}{voucher}</fb:Fejl>")
+    };
+    let more = if left_out > 0 { element("Udeladt", &left_out.min(999_999_999).to_string()) } else { String::new() };
+    format!("<fb:Platform>{}{more}</fb:Platform>", findings.iter().map(one).collect::<String>())
+}
+
+/// A whole receipt with this content, in exclusive canonical form.
+///
+/// # Errors
+/// `Internal`: the content is of our own making.
+pub fn root(content: &str) -> Result<Vec<u8>, Refusal> {
+    let xml =
+        format!("<fb:FinansbilagKvittering xmlns:fb=\"{NAMESPACE}\" xmlns:kv=\"{SHARED}\">{content}</fb:FinansbilagKvittering>");
+    canonical_content(xml.as_bytes()).map_err(|_| Refusal::Internal)
+}
+
+/// The shared receipt, and in its list of errors a code and a text for each.
+pub fn shared(name: &str, code_name: &str, code: &str, errors: &[(&str, &str)]) -> String {
+    let one = |(code, text): &(&str, &str)| {
+        format!("<kv:Fejl><kv:FejlKode>{}</kv:FejlKode><kv:FejlTekst>{}</kv:FejlTekst></kv:Fejl>", escape(code), escape(text))
+    };
+    let list = errors.iter().map(one).collect::<String>();
+    let list = if list.is_empty() { list } else { format!("<kv:FejlListe>{list}</kv:FejlListe>") };
+    format!("<kv:{name}><kv:{code_name}>{code}</kv:{code_name}>{list}</kv:{name}>")
+}
+
+/// The platform's own receipt: the whole delivery is refused.
+///
+/// # Errors
+/// `Internal`.
+pub fn refused(delivery: Uuid, findings: &[Finding], left_out: u64) -> Result<Vec<u8>, Refusal> {
+    let entries: Vec<Entry> = findings.iter().map(|finding| finding.rule.entry()).collect();
+    let errors: Vec<(&str, &str)> = entries.iter().map(|entry| (entry.code, entry.da.what.as_str())).collect();
+    let transport = shared("TransportKvittering", "TransportValideringsKode", "FEJL", &errors);
+    root(&format!("{}{transport}{}", element("LeveranceID", &delivery.to_string()), platform(findings, left_out)))
+}
+
+/// The same for what went wrong behind the rules.
+///
+/// # Errors
+/// `Internal`.
+pub fn refused_for(delivery: Uuid, rule: Rule) -> Result<Vec<u8>, Refusal> {
+    refused(delivery, &[Finding { rule, severity: Severity::Error, place: Place::default() }], 0)
+}
+
+/// What a ledger's receipt says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Said {
+    /// The delivery that it is about.
+    pub delivery: String,
+    /// ACCEPTERET, AFVIST …
+    pub code: String,
+    /// How many vouchers were accepted.
+    pub accepted: u64,
+    /// How many were rejected.
+    pub rejected: u64,
+}
+
+/// A ledger's receipt as it is to leave: with the platform's warnings, unless the ledger filled in their place itself; and what it says. `None`
+/// where it cannot be read: the schema has judged it, so it is passed on as it is.
+pub fn passed_on(receipt: &[u8], verdict: &Verdict) -> Option<(Vec<u8>, Said)> {
+    let parse = |bytes: Vec<u8>| Document::parse(bytes.into(), &Limits { nodes: usize::MAX, ..Limits::default() }).ok();
+    let document = parse(receipt.to_vec())?;
+    let said = said(document.root());
+    let taken = document.root().elements().any(|child| child.is(NAMESPACE, "Platform"));
+    if verdict.findings.is_empty() || taken {
+        return Some((receipt.to_vec(), said));
+    }
+    let end = receipt.windows(2).rposition(|pair| pair == b"</")?;
+    let platform = platform(&verdict.findings, verdict.left_out).replacen(
+        "<fb:Platform>",
+        &format!("<fb:Platform xmlns:fb=\"{NAMESPACE}\">"),
+        1,
+    );
+    let (before, after) = receipt.split_at_checked(end)?;
+    let amended = parse([before, platform.as_bytes(), after].concat())?;
+    Some((canonical_bytes(amended.root()), said))
+}
+
+fn said(receipt: Element<'_>) -> Said {
+    let text = |parent: Element<'_>, namespace: &str, name: &str| {
+        parent.elements().find(|child| child.is(namespace, name)).and_then(|found| found.text()).unwrap_or_default().into_owned()
+    };
+    let business = receipt.elements().find(|child| child.is(SHARED, "Forretningskvittering"));
+    let transport = receipt.elements().find(|child| child.is(SHARED, "TransportKvittering"));
+    let code = business.map(|found| text(found, SHARED, "ForretningsValideringsKode"));
+    let code = code.or_else(|| transport.map(|found| text(found, SHARED, "TransportValideringsKode")));
+    let results = receipt.elements().filter(|child| child.is(NAMESPACE, "BilagResultat"));
+    let (mut accepted, mut rejected) = (0, 0);
+    for result in results {
+        match text(result, NAMESPACE, "Resultat").as_str() {
+            "ACCEPTERET" => accepted += 1,
+            _ => rejected += 1,
+        }
+    }
+    Said { delivery: text(receipt, NAMESPACE, "LeveranceID"), code: code.unwrap_or_default(), accepted, rejected }
+}

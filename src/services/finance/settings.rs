@@ -1,0 +1,92 @@
+//! What `[service.NAME]` says of a service of this kind: its folder, what each rule does, and where the value lists lie.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::rules::delivery::NAMESPACE;
+use super::rules::mode::{Mode, Modes, RULES, Rules};
+use super::rules::sortiment::Lists;
+use super::shelf::Shelf;
+use crate::config::reader::Reader;
+use crate::id::cvr::Cvr;
+use crate::services::passthrough::offered::{self, Offered};
+use crate::services::passthrough::wsdl::Name;
+
+/// The section.
+#[derive(Debug)]
+pub struct Settings {
+    /// The folder of the contract, and what every pass-through service says.
+    pub offered: Offered,
+    /// What each rule does.
+    pub rules: Arc<Rules>,
+    /// The value lists; `None` where no code is to be judged.
+    pub lists: Option<Arc<Lists>>,
+}
+
+/// Reads the section.
+pub(crate) fn read(section: &mut Reader<'_>) -> Option<Settings> {
+    let rules = section.optional_section("rules", modes);
+    let authorities = section.each("authority", |name, section| {
+        let cvr = name.parse::<Cvr>();
+        if cvr.is_err() {
+            section.problem_of_section("is no authority; name it by its CVR number, eight digits");
+        }
+        let own = section.optional_section("rules", modes);
+        Some((cvr.ok()?, own?.unwrap_or_default()))
+    });
+    let lists = lists(section);
+    let offered = offered::read(section)?;
+    if let Some(other) = other_contract(&offered) {
+        section.problem_at(
+            "folder",
+            format!(
+                "has the message {other}, and a service of this kind has FinansbilagLeverance; name its folder, or leave out kind"
+            ),
+        );
+        return None;
+    }
+    let rules = Rules::new(rules?.unwrap_or_default(), authorities.into_values().collect::<BTreeMap<_, _>>());
+    Some(Settings { offered, rules: Arc::new(rules), lists: lists?.map(Arc::new) })
+}
+
+fn modes(section: &mut Reader<'_>) -> Option<Modes> {
+    let said = RULES.iter().filter(|(rule, _)| section.has_any(&[*rule])).map(|(rule, _)| *rule).collect::<Vec<_>>();
+    let mut modes = BTreeMap::new();
+    let mut whole = true;
+    for (rule, default) in RULES {
+        // Read in any case, so that a misspelt one is told with the nearest.
+        match section.choice(rule, Some(default), &Mode::NAMES) {
+            Some(mode) if said.contains(&rule) => drop(modes.insert(rule, mode)),
+            Some(_) => {}
+            None => whole = false,
+        }
+    }
+    whole.then(|| Modes::new(modes))
+}
+
+fn lists(section: &mut Reader<'_>) -> Option<Option<Lists>> {
+    let Some(folder) = section.optional_directory("sortiment")? else { return Some(None) };
+    match Shelf::at(&folder).read() {
+        Ok(lists) => Some(Some(lists)),
+        Err(problems) => {
+            for problem in problems {
+                section.problem_at("sortiment", problem.trim_end_matches('.').to_owned());
+            }
+            None
+        }
+    }
+}
+
+/// A message that is not the contract's: the rules would look for what is not there.
+fn other_contract(offered: &Offered) -> Option<&Name> {
+    let is = |name: &&Name, local: &str| name.namespace == NAMESPACE && name.local == local;
+    let operations = offered.folder.contracts.iter().flat_map(|contract| &contract.wsdl.operations);
+    operations
+        .flat_map(|operation| {
+            let request = Some(&operation.request).filter(|name| !is(name, "ModtagFinansbilagStraksleveranceRequest"));
+            let answer = Some(&operation.answer).filter(|name| !is(name, "FinansbilagKvittering"));
+            [request, answer]
+        })
+        .flatten()
+        .next()
+}

@@ -1,0 +1,254 @@
+//! Calls through a gateway that offers the service with its rules: what the ledger gets, what the sender hears, what is recorded.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::Arc;
+
+use hjemmel::audit::{Outcome, Record};
+use hjemmel::services::finance::rules::delivery::NAMESPACE;
+use hjemmel::services::finance::rules::sortiment::xml;
+use hjemmel::services::passthrough::wsdl::Security;
+use hjemmel::stub::finance::ledger::{Ledger, UNMAPPED};
+use hjemmel::stub::finance::sample::{Parties, Sample};
+use hjemmel::stub::pki::Role;
+use hjemmel::stub::population::KORSBAEK;
+use hjemmel::stub::service::mode::Mode;
+use tempfile::TempDir;
+
+use super::contract::judged;
+use super::folder;
+use super::rules::list;
+use crate::wire::Answer;
+use crate::world::{BY_CONTEXT, BY_TOKEN, NOBODY, Passing, authority_context, content, named, parsed};
+
+struct Finance {
+    passing: Passing,
+    ledger: Arc<Ledger>,
+    _lists: TempDir,
+}
+
+impl Finance {
+    async fn start(more: &str) -> Self {
+        let lists = tempfile::tempdir().unwrap();
+        fs::write(lists.path().join("list.xml"), xml::write(&list()).unwrap()).unwrap();
+        let ledger = Arc::new(Ledger::default());
+        let section = format!("kind = \"finance\"\nsortiment = \"{}\"\n{more}", lists.path().display());
+        let passing = Passing::start_with(&folder(), &section, Security::Token, Some(ledger.clone())).await;
+        Self { passing, ledger, _lists: lists }
+    }
+
+    /// What Korsbæk's system sends to the ledger of `receiver`.
+    fn sample(seed: u64, receiver: &str, vouchers: usize) -> Sample {
+        let system = Role::Korsbaek.uuid().parse().unwrap();
+        let (sender, receiver) = (KORSBAEK.parse().unwrap(), receiver.parse().unwrap());
+        Sample::ordinary(seed, &Parties { system, sender, receiver, day: jiff::civil::date(2026, 11, 27) }, vouchers)
+    }
+
+    async fn send(&self, sample: &Sample) -> (Answer, Record) {
+        let answer = self.passing.by_token(&[], &sample.request("")).await;
+        (answer, self.passing.record())
+    }
+}
+
+fn texts(xml: &str, name: &str) -> Vec<String> {
+    let document = parsed(xml.as_bytes());
+    let found = document.root().descendants().filter(|element| element.local() == name);
+    found.map(|element| element.text().unwrap().into_owned()).collect()
+}
+
+/// The receipt in an answer, valid by the contract.
+async fn receipt(answer: &Answer) -> String {
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let receipt = content(&answer.body);
+    assert_eq!(judged(&receipt, "FinansbilagKvittering").await, Ok(()), "{receipt}");
+    receipt
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_is_accepted_in_both_bindings_by_ledgers_of_both_models() {
+    let finance = Finance::start("").await;
+    let mut seed = 0;
+    for (receiver, by_token) in [(BY_TOKEN, true), (BY_TOKEN, false), (BY_CONTEXT, true), (BY_CONTEXT, false)] {
+        seed += 1;
+        let sample = Finance::sample(seed, receiver, 3);
+        let answer = match by_token {
+            true => finance.passing.by_token(&[], &sample.request("")).await,
+            false => finance.passing.by_context(Role::Korsbaek, "", &sample.request(&authority_context(KORSBAEK))).await,
+        };
+        let receipt = receipt(&answer).await;
+        assert_eq!(finance.passing.is_signed(&answer), by_token);
+        assert_eq!(texts(&receipt, "LeveranceID"), std::slice::from_ref(&sample.id));
+        assert_eq!(texts(&receipt, "ForretningsValideringsKode"), ["ACCEPTERET"]);
+        let ids: Vec<String> = sample.vouchers.iter().map(|voucher| voucher.id.clone()).collect();
+        assert_eq!(texts(&receipt, "BilagID"), ids);
+        assert!(!receipt.contains("Platform"), "{receipt}");
+        // What the ledger booked is what was sent.
+        let ledger = if receiver == BY_TOKEN { &finance.passing.by_token } else { &finance.passing.by_context };
+        let got = ledger.received.get().last;
+        let delivery = parsed(&got);
+        let delivery = hjemmel::signature::c14n::canonical_bytes(named(&delivery, "FinansbilagLeverance").unwrap());
+        assert_eq!(String::from_utf8(delivery).unwrap(), sample.delivery());
+        let record = finance.passing.record();
+        let about = record.about.finance().unwrap();
+        assert_eq!(record.outcome, Some(Outcome::Served));
+        assert_eq!(about.pass.receiver.unwrap().to_string(), receiver);
+        assert_eq!((about.figures.delivery.to_string(), about.figures.vouchers), (sample.id.clone(), 3));
+        assert_eq!(about.figures.postings, sample.vouchers.iter().map(|voucher| voucher.postings.len() as u64).sum::<u64>());
+        assert_eq!((about.figures.receipt.as_deref(), about.figures.accepted), (Some("ACCEPTERET"), Some(3)));
+        assert_eq!(about.figures.debit, about.figures.credit);
+    }
+    assert!(finance.ledger.booked().values().all(|count| *count == 1));
+    assert_eq!(finance.ledger.booked().len(), 12);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_s_verdict_by_voucher_is_passed_on_with_whom_it_is_for() {
+    let finance = Finance::start("[service.pass.rules]\nFB010 = \"off\"\nFB002 = \"off\"\nFB020 = \"off\"").await;
+    let mut sample = Finance::sample(7, BY_TOKEN, 4);
+    sample.vouchers[0].date = "2025-12-31".to_owned();
+    sample.vouchers[1].postings[0].codes[0][1] = UNMAPPED.to_owned();
+    sample.vouchers[2].postings[0].side = "K";
+    let (answer, record) = finance.send(&sample).await;
+    let receipt = receipt(&answer).await;
+    assert_eq!(texts(&receipt, "ForretningsValideringsKode"), ["AFVIST"]);
+    assert_eq!(texts(&receipt, "Resultat"), ["AFVIST", "AFVIST", "AFVIST", "ACCEPTERET"]);
+    let of_vouchers = |name| {
+        texts(
+            &receipt
+                .split_once("<fb:BilagResultat>")
+                .map(|(_, rest)| {
+                    format!(
+                        "<fb:R xmlns:fb=\"{NAMESPACE}\"><fb:BilagResultat>{}</fb:R>",
+                        rest.replace("</fb:FinansbilagKvittering>", "")
+                    )
+                })
+                .unwrap(),
+            name,
+        )
+    };
+    assert_eq!(of_vouchers("FejlKode"), ["FB012", "FB022", "FB010"]);
+    assert_eq!(of_vouchers("Maalgruppe"), ["SLUTBRUGER", "ADMINISTRATOR", "SLUTBRUGER"]);
+    assert_eq!(of_vouchers("SortimentKode"), [UNMAPPED]);
+    let about = record.about.finance().unwrap();
+    assert_eq!((about.figures.accepted, about.figures.rejected), (Some(1), Some(3)));
+    assert_eq!(record.outcome, Some(Outcome::Served), "the call was served; what the ledger says is the ledger's");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_refuses_tells_the_sender_all_and_the_ledger_nothing() {
+    let refuse = "[service.pass.rules]\nFB002 = \"refuse\"\nFB020 = \"refuse\"\nFB021 = \"refuse\"\nFB040 = \"refuse\"";
+    let finance = Finance::start(refuse).await;
+    let mut seen = BTreeSet::new();
+    for (at, (code, plant)) in super::rules::FAULTS.iter().enumerate() {
+        let mut sample = Finance::sample(at as u64, BY_TOKEN, 2);
+        plant(&mut sample);
+        let (answer, record) = finance.send(&sample).await;
+        let receipt = receipt(&answer).await;
+        assert!(finance.passing.is_signed(&answer));
+        assert_eq!(texts(&receipt, "TransportValideringsKode"), ["FEJL"], "{code}");
+        assert_eq!(texts(&receipt, "LeveranceID"), [sample.id]);
+        let codes: BTreeSet<String> = texts(&receipt, "FejlKode").into_iter().collect();
+        assert_eq!(codes, [(*code).to_owned()].into(), "{receipt}");
+        assert_eq!(texts(&receipt, "Alvor").first().map(String::as_str), Some("FEJL"));
+        assert!(receipt.contains("Hele leverancen er afvist") && receipt.contains("The whole delivery is refused"));
+        assert_eq!((record.outcome, record.refusal.as_deref()), (Some(Outcome::Refused), Some(*code)));
+        assert_eq!(record.about.finance().unwrap().figures.findings.keys().collect::<Vec<_>>(), [code]);
+        for party in ["urn:oio", "6101801234", "7202811235", "8503823236", "3102801234"] {
+            assert!(!receipt.contains(party), "{receipt}");
+        }
+        seen.insert(*code);
+    }
+    assert_eq!(seen.len(), 13);
+    assert_eq!(finance.passing.by_token.received.get().count, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_warning_stands_in_the_ledger_s_receipt_and_stops_nothing() {
+    let finance = Finance::start("[service.pass.authority.11111111.rules]\nFB010 = \"warn\"").await;
+    let mut sample = Finance::sample(1, BY_TOKEN, 2);
+    sample.vouchers[0].postings[0].codes[0][1] = "4711".to_owned();
+    sample.vouchers[1].postings[0].side = "K";
+    sample.vouchers[1].postings[0].amount = "1.00".to_owned();
+    let (answer, record) = finance.send(&sample).await;
+    let receipt = receipt(&answer).await;
+    assert!(finance.passing.is_signed(&answer), "what was added is signed too");
+    assert_eq!(texts(&receipt, "ForretningsValideringsKode"), ["AFVIST"], "by the ledger, for the voucher that does not balance");
+    let (ledger, platform) = receipt.split_once("<fb:Platform>").unwrap();
+    assert!(
+        ledger.contains("FB010") && platform.contains("<fb:FejlKode>FB020</fb:FejlKode><fb:Alvor>ADVARSEL</fb:Alvor>"),
+        "{receipt}"
+    );
+    assert!(platform.contains("<fb:SortimentKode>4711</fb:SortimentKode>") && platform.contains("Leverancen er sendt videre."));
+    assert_eq!(record.about.finance().unwrap().figures.findings.len(), 2);
+    // The same in the prefix and order of another ledger, which declares the namespace as its default.
+    let says = |text: &str| finance.passing.by_token.mode.set(Mode::Says(text.into()));
+    let shared = "http://serviceplatformen.dk/xml/schemas/kvittering/1/";
+    let of = |id: &str, more: &str| {
+        format!(
+            "<FinansbilagKvittering xmlns=\"{NAMESPACE}\"><LeveranceID>{id}</LeveranceID><k:Forretningskvittering xmlns:k=\"{shared}\"><k:ForretningsValideringsKode>ACCEPTERET</k:ForretningsValideringsKode></k:Forretningskvittering><BilagResultat><BilagID>{id}</BilagID><Resultat>ACCEPTERET</Resultat></BilagResultat>{more}</FinansbilagKvittering>"
+        )
+    };
+    sample.id = "0b7e2a1c-94d3-4c1e-8f07-5a6b7c8d9e10".to_owned();
+    says(&of(&sample.id, ""));
+    let (answer, _) = finance.send(&sample).await;
+    assert!(finance.passing.is_signed(&answer));
+    assert!(self::receipt(&answer).await.contains("FB020"));
+    // A ledger that takes the platform's place is passed on as it answered.
+    let own = "<Platform><Fejl><FejlKode>X001</FejlKode><Alvor>INFORMATION</Alvor><Maalgruppe>DRIFT</Maalgruppe><Tekst>a</Tekst><Konsekvens>b</Konsekvens><Handling>c</Handling></Fejl></Platform>";
+    says(&of(&sample.id, own));
+    let (answer, _) = finance.send(&sample).await;
+    assert_eq!(texts(&self::receipt(&answer).await, "FejlKode"), ["X001"]);
+    // A receipt for another delivery is none.
+    says(&of("0b7e2a1c-94d3-4c1e-8f07-5a6b7c8d9e11", ""));
+    let (answer, record) = finance.send(&sample).await;
+    assert_eq!(texts(&self::receipt(&answer).await, "FejlKode"), ["FB090", "FB090"]);
+    assert_eq!(record.refusal.as_deref(), Some("AnswerViolated"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_behind_the_rules_has_a_code_of_the_service_and_its_cause_in_the_record() {
+    let finance = Finance::start("").await;
+    let (answer, record) = finance.send(&Finance::sample(1, NOBODY, 1)).await;
+    let told = receipt(&answer).await;
+    assert_eq!(texts(&told, "FejlKode"), ["FB001", "FB001"]);
+    assert!(told.contains(NOBODY) && texts(&told, "Maalgruppe") == ["ADMINISTRATOR"], "{told}");
+    assert_eq!(record.refusal.as_deref(), Some("RouteNotFound"));
+    for (at, (mode, cause)) in [
+        (Mode::UndeclaredFault, "PeerFault"),
+        (Mode::Invalid, "AnswerViolated"),
+        (Mode::Unsigned, "PeerSignatureInvalid"),
+        (Mode::Cut, "PeerUnavailable"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        finance.passing.by_token.mode.set(mode);
+        let (answer, record) = finance.send(&Finance::sample(10 + at as u64, BY_TOKEN, 1)).await;
+        let told = receipt(&answer).await;
+        assert_eq!(texts(&told, "FejlKode"), ["FB090", "FB090"], "{cause}");
+        assert_eq!(texts(&told, "Maalgruppe"), ["DRIFT"]);
+        assert!(!told.contains("intet er sendt videre") && told.contains("det vides ikke"), "{told}");
+        assert!(!told.contains("6101801234"), "{told}");
+        assert_eq!(record.refusal.as_deref(), Some(cause));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_s_vouchers_with_one_wrong_sum_are_refused_as_a_whole_and_a_bad_element_by_its_path() {
+    let finance = Finance::start("").await;
+    let mut sample = Finance::sample(3, BY_TOKEN, 450);
+    assert!(sample.vouchers.iter().map(|voucher| voucher.postings.len()).sum::<usize>() > 1_500);
+    sample.control[3] = Some("0.02".to_owned());
+    let (answer, record) = finance.send(&sample).await;
+    assert_eq!(texts(&receipt(&answer).await, "FejlKode"), ["FB005", "FB005"]);
+    assert_eq!(record.about.finance().unwrap().figures.vouchers, 450);
+    assert_eq!((record.persons.len(), record.persons_left_out), (3, 0), "each party sealed, once");
+    sample.control[3] = None;
+    let (answer, _) = finance.send(&sample).await;
+    assert_eq!(texts(&receipt(&answer).await, "ForretningsValideringsKode"), ["ACCEPTERET"]);
+    sample.vouchers[0].postings[0].amount = "12,50".to_owned();
+    let (answer, record) = finance.send(&sample).await;
+    assert_eq!((answer.status, record.refusal.as_deref()), (500, Some("SchemaViolated")));
+    let path = "/ModtagFinansbilagStraksleveranceRequest/FinansbilagLeverance/Finansbilag/Finanspostering/Beloeb";
+    assert!(answer.text().contains(path) && !answer.text().contains("12,50"), "{}", answer.text());
+}

@@ -1,0 +1,87 @@
+//! `[service.NAME]` of this kind: what is read, and what is refused with the place and a remedy.
+
+use std::fs;
+
+use hjemmel::clock::Clock;
+use hjemmel::config::Draft;
+use hjemmel::services::Service;
+use hjemmel::services::finance::rules::mode::Mode;
+use hjemmel::services::finance::rules::sortiment::xml;
+use hjemmel::services::finance::settings::Settings;
+use hjemmel::services::finance::shelf::{NotAdded, Shelf};
+
+use super::folder;
+use super::rules::list;
+
+/// What a file whose one service is this section has wrong in it; `look` sees the service as it was read.
+fn read(section: &str, look: impl FnOnce(&Settings)) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("hjemmel.toml");
+    fs::write(&file, format!("[service.finansbilag]\n{section}")).unwrap();
+    let draft = Draft::<Service>::open(&file, Clock::system().now());
+    if let Some(Service::Finance(settings)) = draft.sections().services.get("finansbilag") {
+        look(settings);
+    }
+    let problems = draft.finish().problems;
+    let own = problems.problems().iter().filter(|problem| problem.setting.starts_with("service."));
+    own.map(|problem| format!("{}: {}", problem.setting, problem.text)).collect::<Vec<_>>().join("\n")
+}
+
+fn section(more: &str) -> String {
+    format!("kind = \"finance\"\nfolder = \"{}\"\n{more}", folder().display())
+}
+
+#[test]
+fn rules_are_read_by_rule_and_authority() {
+    let lists = tempfile::tempdir().unwrap();
+    Shelf::at(lists.path()).add(&list()).unwrap();
+    let more = format!(
+        "sortiment = \"{}\"\n[service.finansbilag.rules]\nFB020 = \"refuse\"\n[service.finansbilag.authority.11111111.rules]\nFB010 = \"off\"\n",
+        lists.path().display()
+    );
+    let mut seen = false;
+    let told = read(&section(&more), |settings| {
+        let of = |cvr: &str| ["FB020", "FB010"].map(|rule| settings.rules.of(&cvr.parse().unwrap()).of(rule));
+        assert_eq!((of("11111111"), of("99999991")), ([Mode::Refuse, Mode::Off], [Mode::Refuse, Mode::Refuse]));
+        assert_eq!(settings.lists.as_ref().unwrap().all().count(), 1);
+        seen = true;
+    });
+    assert_eq!((told.as_str(), seen), ("", true));
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    let told = |more: &str| read(&section(more), |_| {});
+    assert!(
+        told("[service.finansbilag.rules]\nFB02 = \"warn\"\n").contains("did you mean"),
+        "{}",
+        told("[service.finansbilag.rules]\nFB02 = \"warn\"\n")
+    );
+    assert!(told("[service.finansbilag.rules]\nFB012 = \"warn\"\n").contains("FB012"), "the ledger's own codes cannot be set");
+    assert!(told("[service.finansbilag.rules]\nFB020 = \"maybe\"\n").contains("FB020"));
+    assert!(told("[service.finansbilag.authority.korsbaek.rules]\nFB020 = \"off\"\n").contains("CVR number"));
+    let bad = tempfile::tempdir().unwrap();
+    fs::write(bad.path().join("a.xml"), xml::write(&list()).unwrap().replace("2026-12-31", "2020-12-31")).unwrap();
+    assert!(told(&format!("sortiment = \"{}\"\n", bad.path().display())).contains("GyldigTil is before GyldigFra"));
+    let other = crate::support::write(&[]);
+    assert!(read(&format!("kind = \"finance\"\nfolder = \"{}\"\n", other.path().display()), |_| {}).contains("service.toml"));
+}
+
+#[test]
+fn a_version_is_added_once_and_never_altered() {
+    let dir = tempfile::tempdir().unwrap();
+    let shelf = Shelf::at(dir.path());
+    assert!(shelf.add(&list()).unwrap());
+    assert!(!shelf.add(&list()).unwrap(), "the same again changes nothing");
+    let mut altered = list();
+    altered.name.push('x');
+    assert!(matches!(shelf.add(&altered), Err(NotAdded::Altered(_))));
+    altered.version = "2026/2 ø".to_owned();
+    assert!(shelf.add(&altered).unwrap());
+    let known: Vec<String> = shelf.read().unwrap().all().map(|list| list.version.clone()).collect();
+    assert_eq!(known, ["2026.1", "2026/2 ø"]);
+    let mut orphan = list();
+    (orphan.version, orphan.authority) = ("2027.1".to_owned(), Some("11111111".parse().unwrap()));
+    assert!(matches!(shelf.add(&orphan), Err(NotAdded::Wrong(_))));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left of what was not added");
+}
