@@ -92,8 +92,8 @@ where
             None => body,
         });
         if let Some(said) = said {
-            if said.delivery != head.id.to_string() {
-                tracing::error!("a ledger's receipt is for another delivery");
+            if !said.whole || said.delivery != head.id.to_string() {
+                tracing::error!("a ledger's receipt is for another delivery, or not whole");
                 let told = Refusal::from(ContractRefusal::AnswerViolated);
                 let body = receipt::refused_for(head.id, as_rule(&told).ok_or(Refusal::Internal)?)?;
                 return Ok(Release::refusal(agreed, told, body));

@@ -116,6 +116,8 @@ pub fn refused_for(delivery: Uuid, rule: Rule) -> Result<Vec<u8>, Refusal> {
 /// What a ledger's receipt says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Said {
+    /// Whether it is the one receipt or the other, and a business receipt has results: the schema cannot say so for every client's tools.
+    pub whole: bool,
     /// The delivery that it is about.
     pub delivery: String,
     /// ACCEPTERET, AFVIST …
@@ -163,5 +165,10 @@ fn said(receipt: Element<'_>) -> Said {
             _ => rejected += 1,
         }
     }
-    Said { delivery: text(receipt, NAMESPACE, "LeveranceID"), code: code.unwrap_or_default(), accepted, rejected }
+    let whole = match (transport, business) {
+        (Some(_), None) => accepted + rejected == 0,
+        (None, Some(_)) => accepted + rejected > 0,
+        _ => false,
+    };
+    Said { whole, delivery: text(receipt, NAMESPACE, "LeveranceID"), code: code.unwrap_or_default(), accepted, rejected }
 }

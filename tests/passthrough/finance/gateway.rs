@@ -198,11 +198,22 @@ async fn a_warning_stands_in_the_ledger_s_receipt_and_stops_nothing() {
     says(&of(&sample.id, own));
     let (answer, _) = finance.send(&sample).await;
     assert_eq!(texts(&self::receipt(&answer).await, "FejlKode"), ["X001"]);
-    // A receipt for another delivery is none.
-    says(&of("0b7e2a1c-94d3-4c1e-8f07-5a6b7c8d9e11", ""));
-    let (answer, record) = finance.send(&sample).await;
-    assert_eq!(texts(&self::receipt(&answer).await, "FejlKode"), ["FB090", "FB090"]);
-    assert_eq!(record.refusal.as_deref(), Some("AnswerViolated"));
+    // A receipt for another delivery is none, and neither is one that says nothing, or nothing of any voucher.
+    let empty = |inside: &str| {
+        format!(
+            "<FinansbilagKvittering xmlns=\"{NAMESPACE}\"><LeveranceID>{}</LeveranceID>{inside}</FinansbilagKvittering>",
+            sample.id
+        )
+    };
+    let without = format!(
+        "<k:Forretningskvittering xmlns:k=\"{shared}\"><k:ForretningsValideringsKode>ACCEPTERET</k:ForretningsValideringsKode></k:Forretningskvittering>"
+    );
+    for none in [of("0b7e2a1c-94d3-4c1e-8f07-5a6b7c8d9e11", ""), empty(""), empty(&without)] {
+        says(&none);
+        let (answer, record) = finance.send(&sample).await;
+        assert_eq!(texts(&self::receipt(&answer).await, "FejlKode"), ["FB090", "FB090"]);
+        assert_eq!(record.refusal.as_deref(), Some("AnswerViolated"));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 mod contract;
 mod gateway;
+mod oracle;
 mod rules;
 mod settings;
 mod sortiment;
