@@ -5,6 +5,7 @@
 //! cargo bench --bench gateway                       # the whole table, into docs/performance/
 //! cargo bench --bench gateway -- --quick            # the same in a minute or two, into target/: to see that it works
 //! cargo bench --bench gateway -- bindings overload  # only these parts: bindings memory handshakes growth overload
+//! cargo bench --bench gateway -- stores             # PostgreSQL beside SQLite, into docs/performance/
 //! cargo bench --bench gateway -- soak 20            # a soak of 20 minutes, into docs/performance/
 //! cargo bench --bench gateway -- drive 8800 20      # answers of that size for 20 s, with nothing beside: for a profiler
 //! cargo bench --bench gateway -- instructions OTHER # instructions of a small call, beside another build's (valgrind)
@@ -29,9 +30,13 @@ mod floor;
 mod keys;
 mod oha;
 mod pass_through;
+#[allow(dead_code, unused_imports)] // the tests use the rest
+#[path = "../../tests/support/postgres/mod.rs"]
+mod postgres;
 mod process;
 mod rows;
 mod stage;
+mod stores;
 mod strain;
 mod table;
 
@@ -73,6 +78,14 @@ async fn run(arguments: &[String]) {
         _ => {}
     }
     let given = |name: &str| arguments.iter().any(|argument| argument == name);
+    if given("stores") {
+        let effort = if given("--quick") { QUICK } else { FULL };
+        let row = stores::stores(&stage::Stage::new().await, effort).await.expect("PostgreSQL is installed");
+        let table = Table { on: surroundings(effort), rows: vec![row] };
+        println!("{}", table.markdown());
+        let folder = if given("--quick") { "target/gateway" } else { "docs/performance" };
+        return table.save(Path::new(folder), "stores", "PostgreSQL beside SQLite");
+    }
     for (program, found) in [("nginx", said("nginx", &["-v"])), ("oha (cargo install oha --locked)", oha::version())] {
         assert!(!found.is_empty(), "{program} is not installed; see docs/performance.md");
     }

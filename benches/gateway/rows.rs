@@ -50,7 +50,7 @@ pub const SMALL: Size = SIZES[0];
 const LARGE: Size = SIZES[3];
 
 impl Stage {
-    fn answers(&self, size: Size) -> Prepared {
+    pub fn answers(&self, size: Size) -> Prepared {
         let prepared = self.prepared(size.bytes, size.alike);
         self.backend.answer.set(prepared.clone());
         prepared
@@ -201,7 +201,7 @@ pub async fn drive(stage: &Stage, bytes: u64, seconds: f64) {
 }
 
 /// So many calls of the token binding, each a message of its own: CPU time a call, and the answer's length.
-async fn token_round(stage: &Stage, gateway: &Peer, calls: usize) -> (f64, usize) {
+pub async fn token_round(stage: &Stage, gateway: &Peer, calls: usize) -> (f64, usize) {
     let messages = Messages::Each(stage.signed(gateway, calls).await);
     let caller = stage.caller(gateway, Binding::Token);
     let (went, cpu) = accounted(gateway, async || caller.closed_loop(CONNECTIONS, messages).await).await;

@@ -119,12 +119,20 @@ impl Stage {
         if let Some(agreements) = agreements {
             self.fill(&self.file(&store), agreements).await;
         }
+        let store_of_its_own = format!("[store]\nurl = \"sqlite:{store}\"\n");
+        let store = if settings.contains("[store]") { "" } else { &store_of_its_own };
+        // What stands before the sections comes first.
+        let (top, settings) = settings.split_at(settings.find('[').unwrap_or(settings.len()));
         let own = format!(
-            "[listen]\naddress = \"{address}\"\npublic_url = \"https://localhost:{}\"\n[admin]\naddress = \"{admin}\"\n\
-             [store]\nurl = \"sqlite:{store}\"\n[audit]\ndirectory = \"{audit}\"\n{settings}",
+            "{top}[listen]\naddress = \"{address}\"\npublic_url = \"https://localhost:{}\"\n[admin]\naddress = \"{admin}\"\n\
+             {store}[audit]\ndirectory = \"{audit}\"\n{settings}",
             address.port()
         );
         for (section, values) in own.parse::<toml::Table>().unwrap() {
+            if !values.is_table() {
+                config.insert(section, values);
+                continue;
+            }
             let table = config.entry(section).or_insert_with(|| toml::Table::new().into()).as_table_mut().unwrap();
             table.extend(values.as_table().unwrap().clone());
         }

@@ -21,7 +21,7 @@ use hjemmel::store::{Access, Database, Settings, moving};
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::{KORSBAEK, demo};
 
-use crate::postgres::{Bouncer, Cluster, Shown};
+use crate::postgres::{Cluster, Shown};
 use crate::process::{Gateway, HJEMMEL, comes_to, in_runtime};
 use crate::request::{and, search};
 use crate::stage::{admin, options, person};
@@ -58,21 +58,13 @@ impl Shared {
 
     /// The configuration of another node, with its own ports and its own audit log: its file.
     fn configuration(&self, name: &str, port: u16, more: &str) -> PathBuf {
-        self.configuration_at(name, port, &self.address(self.cluster.port()), more)
-    }
-
-    fn address(&self, port: u16) -> String {
-        format!("postgres://hjemmel@localhost:{port}/{}", self.database)
-    }
-
-    fn configuration_at(&self, name: &str, port: u16, url: &str, more: &str) -> PathBuf {
         let text = std::fs::read_to_string(&self.world.configuration).unwrap();
         let mut settings: toml::Table = text.parse().unwrap();
         let mut set = |section: &str, key: &str, value: String| {
             let section = settings.entry(section).or_insert_with(|| toml::Table::new().into());
             section.as_table_mut().unwrap().insert(key.to_owned(), value.into());
         };
-        set("store", "url", url.to_owned());
+        set("store", "url", format!("postgres://hjemmel@localhost:{}/{}", self.cluster.port(), self.database));
         set("store", "password_file", self.cluster.password_file().display().to_string());
         set("listen", "address", format!("127.0.0.1:{port}"));
         set("admin", "address", format!("127.0.0.1:{}", free_port()));
@@ -369,21 +361,5 @@ fn check_refuses_a_server_that_is_not_who_it_should_be_and_warns_of_a_memory_tha
         shared.cluster.offer_tls(false);
         let (good, said) = check(&shared.configuration("plain", free_port(), ""));
         assert!(!good && said.contains("does not support TLS"), "{said}");
-    });
-}
-
-#[test]
-fn a_pooler_in_transaction_mode_is_taken_where_it_keeps_statements_apart_and_refused_with_the_remedy_where_not() {
-    in_runtime(async {
-        let Some(shared) = Shared::new().await else { return };
-        let Some(bouncer) = Bouncer::before(&shared.cluster, 4) else { return };
-        let file = shared.configuration_at("pooled", free_port(), &shared.address(bouncer.port()), "");
-        let (good, said) = check(&file);
-        if bouncer.version < (1, 21) {
-            assert!(!good && said.contains("use PgBouncer 1.24 or later"), "PgBouncer {:?}: {said}", bouncer.version);
-        } else {
-            // Migrations and notices cannot go through it.
-            assert!(!good && said.contains("direct_url"), "PgBouncer {:?}: {said}", bouncer.version);
-        }
     });
 }

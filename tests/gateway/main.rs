@@ -22,7 +22,7 @@ mod narrowed;
 mod operations;
 mod outbound;
 mod peers;
-#[allow(dead_code)] // tests/stores uses the rest
+#[allow(dead_code, unused_imports)] // tests/stores uses the rest
 #[path = "../support/postgres/mod.rs"]
 mod postgres;
 mod process;

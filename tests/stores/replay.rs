@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use crate::postgres::{Cluster, TestDatabase};
+use crate::postgres::{Bouncer, Cluster, Mode, TestDatabase};
 
 const KEEP: Duration = Duration::from_secs(720);
 const RULES: Rules = Rules { keep: KEEP, skew: Duration::from_secs(60), patience: Duration::from_secs(2) };
@@ -283,6 +283,39 @@ async fn nothing_passes_twice_on_two_nodes_while_the_database_restarts_dies_and_
     load.nothing_passed_twice();
     assert!(load.passed.len() > 500, "passed {}, refused {:?}", load.passed.len(), load.refused);
     println!("passed {}, refused {:?}", load.passed.len(), load.refused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_passes_twice_through_a_pooler_that_is_restarted() {
+    let Some(cluster) = Cluster::own() else { return };
+    let Some(bouncer) = Bouncer::before(&cluster, Mode::Session, 20) else { return };
+    let database = cluster.database();
+    let load = Load::under(&cluster.settings_at(bouncer.port(), &database.name), async |done| {
+        for _ in 0..3 {
+            more(done, 100).await;
+            bouncer.restart();
+            more(done, 100).await;
+            cluster.terminate(&database.name);
+        }
+        more(done, 100).await;
+    })
+    .await;
+    load.nothing_passed_twice();
+    assert!(load.passed.len() > 400, "passed {}, refused {:?}", load.passed.len(), load.refused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_passes_twice_and_nothing_is_refused_where_the_database_isolates_more_than_is_needed() {
+    let Some(cluster) = Cluster::own() else { return };
+    for level in ["repeatable read", "serializable"] {
+        cluster.psql(&format!("ALTER ROLE hjemmel SET default_transaction_isolation = '{level}'"));
+        let database = cluster.database();
+        let load = Load::under(&cluster.settings(&database.name), async |done| more(done, 300).await).await;
+        load.nothing_passed_twice();
+        assert!(load.passed.len() >= 300, "{level}: passed {}, refused {:?}", load.passed.len(), load.refused);
+        let unavailable = load.refused.get("ReplayMemoryUnavailable").copied().unwrap_or_default();
+        assert!(unavailable * 20 < load.passed.len(), "{level}: {:?}", load.refused);
+    }
 }
 
 #[tokio::test]

@@ -1,100 +1,101 @@
-//! Connections to a server that shows what it should not, goes away, or stands still.
+//! The store on a server that goes away, has no connection to spare, or lets another go first.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{Connection, Error};
+use hjemmel::store::{Access, Database, Settings, StoreError, sql, until_it_holds};
+use tokio::sync::Barrier;
 
-use crate::postgres::{Bouncer, Cluster, Shown};
+use crate::postgres::Cluster;
 
-async fn one(url: &str) -> Result<i32, Error> {
-    let options: PgConnectOptions = url.parse()?;
-    let mut connection = sqlx::PgConnection::connect_with(&options).await?;
-    sqlx::query_scalar("SELECT 1").fetch_one(&mut connection).await
+async fn open(settings: &Settings) -> Result<Database, StoreError> {
+    Database::open(settings, Access::Make).await
 }
 
-/// Without a server it is asked again and again for as long as it may take to get a connection.
-fn pool(url: &str) -> PgPool {
-    PgPoolOptions::new().max_connections(3).acquire_timeout(Duration::from_secs(2)).connect_lazy(url).unwrap()
+async fn asks(store: &Database) -> Result<i64, StoreError> {
+    let row = store.first(sql("SELECT count(*) AS known FROM job")).await?;
+    row.ok_or(StoreError::Unreadable { column: "known" })?.get("known")
 }
 
-#[tokio::test]
-async fn each_test_has_a_database_of_its_own() {
-    let Some(cluster) = Cluster::shared() else { return };
-    let (one, other) = (cluster.database(), cluster.database());
-    let pool = pool(&one.url);
-    sqlx::query("CREATE TABLE t (x int)").execute(&pool).await.unwrap();
-    let seen = cluster.psql_in(&other.name, "SELECT count(*) FROM pg_tables WHERE tablename = 't'");
-    assert_eq!(seen.trim(), "0");
-}
-
-#[tokio::test]
-async fn a_server_that_is_not_who_it_should_be_is_not_talked_to() {
-    let Some(cluster) = Cluster::own() else { return };
-    let database = cluster.database();
-    assert_eq!(one(&database.url).await.unwrap(), 1);
-    for shown in [Shown::WrongName, Shown::Expired, Shown::WrongRoot] {
-        cluster.show(shown);
-        let refused = one(&database.url).await.unwrap_err();
-        assert!(matches!(refused, Error::Tls(_) | Error::Io(_)), "{shown:?}: {refused:?}");
+/// Asks until there is an answer: a connection is made anew.
+async fn answer(store: &Database) -> i64 {
+    loop {
+        if let Ok(known) = asks(store).await {
+            return known;
+        }
     }
-    cluster.show(Shown::Good);
-    let root = cluster.root().display().to_string();
-    let other = database.url.replace(&root, &cluster.another_root().display().to_string());
-    assert!(one(&other).await.is_err(), "a root that did not sign the certificate");
-    cluster.offer_tls(false);
-    let refused = one(&database.url).await.unwrap_err();
-    assert!(matches!(refused, Error::Tls(_)), "{refused:?}");
-    cluster.offer_tls(true);
-    assert_eq!(one(&database.url).await.unwrap(), 1);
+}
+
+fn add(kind: &str) -> hjemmel::store::Query {
+    sql("INSERT INTO job (kind, payload, state, attempts, added_us, due_us) VALUES ($1, '', 'waiting', 0, 0, 0)").bind(kind)
 }
 
 #[tokio::test]
-async fn a_pool_outlives_its_server_however_that_ended() {
+async fn the_store_outlives_its_server_however_that_ended_and_keeps_what_was_committed() {
     let Some(cluster) = Cluster::own() else { return };
-    let pool = pool(&cluster.database().url);
-    let add = async || sqlx::query("INSERT INTO t VALUES (1)").execute(&pool).await;
-    sqlx::query("CREATE TABLE t (x int)").execute(&pool).await.unwrap();
-    add().await.unwrap();
-    cluster.restart();
-    add().await.unwrap();
-    cluster.kill();
-    assert!(add().await.is_err());
-    cluster.start();
-    add().await.unwrap();
-    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM t").fetch_one(&pool).await.unwrap();
-    assert_eq!(kept, 3);
+    let store = open(&cluster.settings(&cluster.database().name)).await.unwrap();
+    for (n, end) in [Cluster::stop, Cluster::kill].into_iter().enumerate() {
+        let mut transaction = store.begin_beside_others().await.unwrap();
+        transaction.execute(add(&format!("kept {n}"))).await.unwrap();
+        transaction.commit().await.unwrap();
+        let mut lost = store.begin_beside_others().await.unwrap();
+        lost.execute(add("other")).await.unwrap();
+        end(&cluster);
+        assert!(lost.commit().await.is_err(), "what was not committed is told as lost");
+        assert!(asks(&store).await.is_err());
+        cluster.start();
+        assert_eq!(answer(&store).await, n as i64 + 1);
+    }
 }
 
 #[tokio::test]
-async fn a_server_that_stands_still_answers_when_it_goes_on() {
+async fn a_pool_and_a_server_without_a_connection_to_spare_say_so_in_time() {
     let Some(cluster) = Cluster::own() else { return };
-    let pool = pool(&cluster.database().url);
-    sqlx::query("SELECT 1").execute(&pool).await.unwrap();
-    let paused = cluster.pause();
-    let mut asked = Box::pin(sqlx::query_scalar::<_, i32>("SELECT 1").fetch_one(&pool));
-    assert!(tokio::time::timeout(Duration::from_millis(200), &mut asked).await.is_err());
-    drop(paused);
-    assert_eq!(asked.await.unwrap(), 1);
+    let mut settings = cluster.settings(&cluster.database().name);
+    (settings.max_connections, settings.patience) = (1, Duration::from_millis(500));
+    let store = open(&settings).await.unwrap();
+    let only = store.session().await.unwrap();
+    let refused = asks(&store).await.unwrap_err().to_string();
+    assert!(refused.contains("no connection was free") && refused.contains("max_connections"), "{refused}");
+    drop(only);
+    assert_eq!(answer(&store).await, 0);
+    cluster.psql("ALTER ROLE hjemmel CONNECTION LIMIT 1");
+    let refused = open(&settings).await.unwrap_err().to_string();
+    assert!(refused.contains("lower max_connections or let the server take more"), "{refused}");
 }
 
 #[tokio::test]
-async fn pgbouncer_is_reached_with_tls_on_both_sides_and_may_be_restarted() {
+async fn of_two_that_would_not_have_come_out_so_one_after_the_other_one_is_done_again() {
     let Some(cluster) = Cluster::own() else { return };
-    let Some(bouncer) = Bouncer::before(&cluster, 2) else { return };
-    let database = cluster.database();
-    // Debian 12's PgBouncer 1.18 knows no named statements, so none is used outside a transaction.
-    let ask = async || {
-        let options: PgConnectOptions = bouncer.url(&database.name).parse().unwrap();
-        let mut connection = sqlx::PgConnection::connect_with(&options).await?;
-        let mut transaction = connection.begin().await?;
-        let answer = sqlx::query_scalar::<_, i32>("SELECT 1").persistent(false).fetch_one(&mut *transaction).await?;
-        transaction.commit().await?;
-        Ok::<_, Error>(answer)
-    };
-    assert_eq!(ask().await.unwrap(), 1, "PgBouncer {:?}", bouncer.version);
-    let tls = cluster.psql("SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'hjemmel'");
-    assert_eq!(tls.trim(), "t");
-    bouncer.restart();
-    assert_eq!(ask().await.unwrap(), 1);
+    cluster.psql("ALTER ROLE hjemmel SET default_transaction_isolation = 'serializable'");
+    let store = open(&cluster.settings(&cluster.database().name)).await.unwrap();
+    let met = Arc::new(Barrier::new(2));
+    let both = ["one", "other"].map(|kind| {
+        let (store, met) = (store.clone(), met.clone());
+        tokio::spawn(async move {
+            let mut attempts = 0;
+            until_it_holds(|| {
+                attempts += 1;
+                let (store, met, first) = (store.clone(), met.clone(), attempts == 1);
+                async move {
+                    let mut transaction = store.begin_beside_others().await?;
+                    let row = transaction.first(sql("SELECT count(*) AS known FROM job")).await?;
+                    let known: i64 = row.ok_or(StoreError::Unreadable { column: "known" })?.get("known")?;
+                    if first {
+                        met.wait().await;
+                    }
+                    // The first alone adds one: two that both saw none would both.
+                    if known == 0 {
+                        transaction.execute(add(kind)).await?;
+                    }
+                    transaction.commit().await
+                }
+            })
+            .await
+        })
+    });
+    for one in both {
+        one.await.unwrap().unwrap();
+    }
+    assert_eq!(asks(&store).await.unwrap(), 1);
 }

@@ -7,7 +7,7 @@ use sqlx::Executor;
 
 use crate::agreements::{FRONT, NOW, at, both_sides};
 use crate::kept::{Kept, on};
-use crate::postgres::{Bouncer, Cluster, PASSWORD, Shown};
+use crate::postgres::{Bouncer, Cluster, Mode, PASSWORD, Shown};
 
 fn server(settings: &mut Settings) -> &mut Postgres {
     match &mut settings.at {
@@ -107,12 +107,11 @@ async fn a_lock_on_the_migrations_that_does_not_go_is_told_with_who_holds_it() {
 #[tokio::test]
 async fn a_pooler_that_keeps_no_statements_apart_is_refused_and_one_that_does_wants_a_direct_address() {
     let Some(cluster) = Cluster::own() else { return };
-    let Some(bouncer) = Bouncer::before(&cluster, 2) else { return };
+    let Some(bouncer) = Bouncer::before(&cluster, Mode::Transaction, 2) else { return };
     let database = cluster.database().name;
     let (direct, _dir) = on(&cluster, &database);
     let mut pooled = direct.clone();
-    let port = bouncer.url(&database).rsplit_once("localhost:").unwrap().1.split('/').next().unwrap().parse().unwrap();
-    server(&mut pooled).address.port = port;
+    server(&mut pooled).address.port = bouncer.port();
     let own: Address = server(&mut direct.clone()).address.clone();
     let with_direct = {
         let mut settings = pooled.clone();

@@ -1,4 +1,4 @@
-//! PgBouncer in transaction mode, before a cluster of the tests.
+//! PgBouncer, before a cluster of the tests.
 
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -12,6 +12,15 @@ const PROGRAM: &str = "/usr/sbin/pgbouncer";
 /// What the watcher does at the end, in PgBouncer's folder.
 const END: &str = "if [ -f pid ]; then p=$(cat pid); kill -CONT $p; kill -KILL $p; fi";
 
+/// Whom a connection to the server is given to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// A client, for as long as it is connected.
+    Session,
+    /// Each transaction.
+    Transaction,
+}
+
 /// A PgBouncer of its own.
 pub struct Bouncer {
     folder: Folder,
@@ -22,9 +31,9 @@ pub struct Bouncer {
 }
 
 impl Bouncer {
-    /// Before `cluster`, with at most `pool` connections to each of its databases. `None`, and a line that says what did not
+    /// Before `cluster`, in `mode`, with at most `pool` connections to each of its databases. `None`, and a line that says what did not
     /// run, without PgBouncer.
-    pub fn before(cluster: &Cluster, pool: usize) -> Option<Self> {
+    pub fn before(cluster: &Cluster, mode: Mode, pool: usize) -> Option<Self> {
         if !Path::new(PROGRAM).exists() {
             did_not_run("PgBouncer", "pgbouncer");
             return None;
@@ -38,12 +47,13 @@ impl Bouncer {
         for _ in 0..5 {
             let port = free_port();
             let path = folder.path().display();
+            let mode = if mode == Mode::Session { "session" } else { "transaction" };
             folder.write(
                 "pgbouncer.ini",
                 &format!(
                     "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
                      unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {path}/users\npidfile = {path}/pid\n\
-                     logfile = {path}/log\npool_mode = transaction\ndefault_pool_size = {pool}\n\
+                     logfile = {path}/log\npool_mode = {mode}\ndefault_pool_size = {pool}\n\
                      ignore_startup_parameters = extra_float_digits\nserver_login_retry = 0.2\n\
                      client_tls_sslmode = require\nclient_tls_cert_file = {path}/server.pem\n\
                      client_tls_key_file = {path}/server.key\nserver_tls_sslmode = verify-full\n\

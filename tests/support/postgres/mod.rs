@@ -19,7 +19,7 @@ use hjemmel::store::settings::{At, Postgres, Settings};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
-pub use bouncer::Bouncer;
+pub use bouncer::{Bouncer, Mode};
 use certificates::Certificates;
 pub use certificates::Shown;
 use process::{Folder, Signal, free_port, signal, tree};
@@ -212,7 +212,7 @@ impl Cluster {
         self.settings_at(self.port, database)
     }
 
-    fn settings_at(&self, port: u16, database: &str) -> Settings {
+    pub fn settings_at(&self, port: u16, database: &str) -> Settings {
         let address = format!("postgres://{ROLE}@localhost:{port}/{database}").parse().unwrap();
         let tls_roots = self.certificates.root.clone();
         let server = Postgres { tls_roots, password_file: Some(self.password_file()), ..Postgres::at(address) };
