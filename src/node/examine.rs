@@ -63,6 +63,10 @@ pub async fn examine(file: &Path, clock: &Clock, purpose: &Purpose) -> Finished 
     let store = draft.sections().store.clone().filter(|store| there(&store.at));
     if let Some(store) = store {
         match schema(&store).await {
+            // A reload must not wait for the database: what is remembered serves. A start finds it out when it opens the store.
+            Err(error) if matches!((purpose, &store.at), (Purpose::Serve, At::Postgres(_))) && error.is_away() => {
+                draft.warning("store.url", format!("{error}; until it answers, agreements.max_staleness bounds what is served"));
+            }
             Err(error) => draft.problem("store.url", format!("{error}; name the store, or restore it")),
             Ok(Schema { version, latest }) => {
                 let holds = vec![Content { kind: "store", subject: format!("schema {version} of {latest}"), ends: None }];

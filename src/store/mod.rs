@@ -106,6 +106,13 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether the store may answer the next time, as it is.
+    pub fn is_away(&self) -> bool {
+        matches!(self, StoreError::Database(_) | StoreError::TooSlow(_) | StoreError::Unusable { .. })
+    }
+}
+
 /// The store. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Database {

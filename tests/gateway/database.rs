@@ -283,6 +283,24 @@ fn a_suspension_holds_in_every_process_long_before_they_would_ask_again() {
 }
 
 #[test]
+fn a_reload_is_taken_while_the_database_is_away_and_a_start_is_not() {
+    in_runtime(async {
+        let Some(shared) = Shared::new().await else { return };
+        let node = shared.node("one").await;
+        shared.cluster.stop();
+        let applied = r#"hjemmel_reload_total{result="applied",what="configuration"}"#;
+        assert_eq!(node.metric(applied).await, 0.0);
+        node.gateway.tell("-HUP");
+        comes_to("the reload is taken", async || node.metric(applied).await == 1.0).await;
+        assert!(node.told().contains("agreements.max_staleness bounds what is served"), "{}", node.told());
+        let another = shared.configuration("other", free_port(), "");
+        let started = Command::new(HJEMMEL).args(["serve", "--config"]).arg(&another).output().unwrap();
+        let told = String::from_utf8_lossy(&started.stderr).into_owned();
+        assert!(!started.status.success() && told.contains("it does not answer"), "{told}");
+    });
+}
+
+#[test]
 fn a_database_that_holds_a_lock_has_no_connection_to_spare_or_stands_still_refuses_calls_and_no_longer() {
     in_runtime(async {
         let Some(shared) = Shared::new().await else { return };
