@@ -489,7 +489,7 @@ pub struct DecisionRequest {
 /// Decides on an agreement: approve, reject, withdraw, suspend, resume, end. Whoever requested it cannot approve it.
 #[utoipa::path(post, operation_id = "decideOnAgreement", path = "/api/v1/agreements/{id}/decisions", tag = "agreements", request_body = DecisionRequest,
     params(("id" = Uuid, Path, description = "The agreement."),
-        ("If-Match" = String, Header, description = "The agreement's ETag.", max_length = 200),
+        ("If-Match" = String, Header, description = "The agreement's ETag.", max_length = 200, pattern = "^\"[0-9a-f]{64}\"$"),
         ("Idempotency-Key" = Option<String>, Header, description = "The same request sent again with it is not done again.", max_length = 64, pattern = "^[A-Za-z0-9_-]{1,64}$")),
     responses((status = 200, description = "The agreement as it is now.", body = AgreementView,
         headers(("ETag" = String, description = "What If-Match takes."))), WriteProblems))]

@@ -11,6 +11,7 @@ use utoipa::{Modify, OpenApi, ToSchema};
 use uuid::Uuid;
 
 use super::Api;
+use super::agreements::{FormatName, SideName, StateName};
 use super::extract::Caller;
 use super::problem::{Problem, ReadProblems, audience};
 use crate::refusal::api::ApiRefusal;
@@ -31,7 +32,7 @@ use crate::refusal::api::ApiRefusal;
         (name = "authorities", description = "The register of authorities."),
         (name = "meta", description = "The API itself.")
     ),
-    components(schemas(Problem)),
+    components(schemas(Problem, SideName, StateName, FormatName)),
     modifiers(&MutualTls),
     security(("mutualTLS" = []))
 )]

@@ -307,7 +307,7 @@ pub struct EndRequest {
 /// Gives a route an end, or another one.
 #[utoipa::path(post, operation_id = "endRoute", path = "/api/v1/routes/{id}/end", tag = "routes", request_body = EndRequest,
     params(("id" = Uuid, Path, description = "The route."),
-        ("If-Match" = String, Header, description = "The route's ETag.", max_length = 200),
+        ("If-Match" = String, Header, description = "The route's ETag.", max_length = 200, pattern = "^\"[0-9a-f]{64}\"$"),
         ("Idempotency-Key" = Option<String>, Header, description = "The same request sent again with it is not done again.", max_length = 64, pattern = "^[A-Za-z0-9_-]{1,64}$")),
     responses((status = 200, description = "The route as it is now.", body = RouteView,
         headers(("ETag" = String, description = "What If-Match takes."))), WriteProblems))]

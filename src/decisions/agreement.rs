@@ -68,8 +68,20 @@ pub async fn request(store: &Store, by: By<'_>, import: &Import, because: &Becau
     let mut change = store.change().await?;
     let mut fresh = Vec::new();
     for asked in asked {
-        if change.agreement(asked.0).await?.is_none() {
-            fresh.push(asked);
+        let wanted = import.agreements.iter().find(|agreement| agreement.id == asked.0);
+        match change.agreement(asked.0).await? {
+            None => fresh.push(asked),
+            Some(held) if wanted.is_some_and(|wanted| wanted.has_terms_of(&held)) => {}
+            // Terms of a request that somebody else made would be approved as that person's.
+            Some(held) => {
+                return Err(ApiRefusal::ApiConflict {
+                    what: Detail::new(
+                        format!("id'et {} er i brug af en aftale med andre vilkår; giv den nye et nyt id", held.id),
+                        format!("the id {} is of an agreement with other terms; give the new one a new id", held.id),
+                    ),
+                }
+                .into());
+            }
         }
     }
     let imported = change.import(&import, because.at).await?;

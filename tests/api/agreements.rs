@@ -260,6 +260,19 @@ async fn every_wrong_value_is_told_by_its_field_and_nothing_is_kept() {
 }
 
 #[tokio::test]
+async fn nobody_alters_a_request_that_somebody_else_made() {
+    let house = House::build().await;
+    let asked = house.requested(&house.supplier, OWN).await;
+    let mut wider = request(OWN);
+    (wider["id"], wider["purpose"]) = (asked["id"].clone(), json!("noget andet"));
+    for (path, body) in [("/api/v1/agreements", wider.clone()), ("/api/v1/agreements/import", json!([wider]))] {
+        is_problem(&house.ask(&house.responsible, "POST", path, &[], Some(&body)).await, 409, "ApiConflict");
+    }
+    let held = house.store.get(text(&asked, "id").parse().unwrap()).await.unwrap();
+    assert_eq!(held.purpose, "prøve");
+}
+
+#[tokio::test]
 async fn what_is_exported_is_imported_again_as_requests_all_or_none() {
     let house = House::build().await;
     let asked = house.requested(&house.supplier, OWN).await;

@@ -105,6 +105,10 @@ async fn the_contract_describes_every_operation_response_and_bound() {
             unbounded(format!("{place}.{name}"), inner, found);
         }
     }
+    let whole = contract.to_string();
+    for named in whole.split("#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(contract["components"]["schemas"].get(named).is_some(), "{named} is referred to and not there");
+    }
     let mut found = Vec::new();
     for (name, schema) in contract["components"]["schemas"].as_object().unwrap() {
         unbounded(name.clone(), schema, &mut found);

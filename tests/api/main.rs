@@ -3,10 +3,17 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "a test says no by panicking, and so do its helpers"
 )]
 
 mod house;
+#[allow(dead_code)] // the other test programs use the rest
+#[path = "../stores/kept.rs"]
+mod kept;
+#[allow(dead_code, unused_imports)] // as above
+#[path = "../support/postgres/mod.rs"]
+mod postgres;
 #[allow(dead_code)] // the other test programs use the rest
 #[path = "../gateway/wire.rs"]
 mod wire;
@@ -14,5 +21,6 @@ mod wire;
 mod agreements;
 mod chain;
 mod http;
+mod on_postgres;
 mod routes;
 mod users;

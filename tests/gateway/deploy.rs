@@ -65,8 +65,10 @@ async fn the_sample_agreements_are_imported_once_and_fit_the_sample_configuratio
     assert_eq!(store.import(&import, at).await.unwrap().added, 2);
     let again = store.import(&import, at).await.unwrap();
     assert_eq!((again.added, again.changed, again.unchanged), (0, 0, 2));
-    let requested = import.agreements.iter().find(|agreement| agreement.state == State::Requested).unwrap();
-    store.decide(requested.id, State::Approved, "A. Underskriver", "prøve", at).await.unwrap();
+    for requested in &import.agreements {
+        assert_eq!(requested.state, State::Requested, "an import makes no other");
+        store.decide(requested.id, State::Approved, "A. Underskriver", "prøve", at).await.unwrap();
+    }
     assert_eq!(store.import(&import, at).await.unwrap().unchanged, 2, "and once more after the approval that it asks for");
 
     let settings: toml::Table = SETTINGS.parse().unwrap();

@@ -1,0 +1,70 @@
+//! The same on PostgreSQL: what the API asks of its tables, in that dialect.
+
+use hjemmel::agreements::Store;
+use hjemmel::audit::Subject;
+use hjemmel::clock::Clock;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::house::{House, OWN, SERVICE, is_problem, request, text, value};
+use crate::kept::Kept;
+
+#[tokio::test]
+async fn on_postgres_an_agreement_is_requested_once_found_decided_by_one_of_two_and_waits_for_the_chain() {
+    let Some(kept) = Kept::in_postgres() else { return };
+    let store = Store::open(&kept.settings).await.unwrap();
+    let house = House::on(store, tempfile::tempdir().unwrap()).await;
+    let key = [("idempotency-key", "en-gang")];
+    let ask = async |body: &serde_json::Value| house.ask(&house.supplier, "POST", "/api/v1/agreements", &key, Some(body)).await;
+    let (first, again) = (ask(&request(OWN)).await, ask(&request(OWN)).await);
+    assert_eq!((first.status, &first.body), (201, &again.body), "{}", first.text());
+    let asked = value(&first);
+    let path =
+        format!("/api/v1/agreements?authority={OWN}&service={SERVICE}&state=ANMODET&side=front&environment=exttest&limit=1");
+    for who in [&house.supplier, &house.signatory, &house.operator] {
+        let page = value(&house.get(who, &path).await);
+        assert_eq!(page["items"][0]["id"], asked["id"], "{page}");
+    }
+    assert!(value(&house.get(&house.other_signatory, &path).await)["items"].as_array().unwrap().is_empty());
+    let (one, other) =
+        tokio::join!(house.decide(&house.signatory, &asked, "approve"), house.decide(&house.signatory, &asked, "reject"));
+    let mut statuses = [one.status, other.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 412], "{} {}", one.text(), other.text());
+
+    let root = hjemmel::pem::encode("CERTIFICATE", crate::house::pki().root()).to_string();
+    let route = json!({
+        "service": SERVICE, "environment": "exttest", "sender": "every", "receiver": OWN, "valid_from": "2026-01-01",
+        "system": SERVICE, "address": "https://192.0.2.7/a", "entity_id": "urn:example:a", "roots": root, "reason": "sag 9"
+    });
+    let added = house.ask(&house.operator, "POST", "/api/v1/routes", &[], Some(&route)).await;
+    assert_eq!(added.status, 201, "{}", added.text());
+    let routes = value(&house.get(&house.signatory, &format!("/api/v1/routes?service={SERVICE}&limit=1")).await);
+    assert_eq!(routes["items"][0]["id"], value(&added)["id"], "{routes}");
+    let end = format!("/api/v1/routes/{}/end", text(&value(&added), "id"));
+    let body = json!({"on": "2999-01-01", "reason": "slut"});
+    let ended = house.ask(&house.operator, "POST", &end, &[("if-match", text(&value(&added), "etag"))], Some(&body)).await;
+    assert_eq!(ended.status, 200, "{}", ended.text());
+
+    let (node, other, now) = (Uuid::new_v4(), Uuid::new_v4(), Clock::system().now());
+    let claimed = house.store.claim_unrecorded(node, now).await.unwrap();
+    assert_eq!(claimed.iter().filter(|waiting| waiting.decided.subject == Subject::Agreement).count(), 2);
+    assert!(claimed.iter().all(|waiting| !waiting.again));
+    assert!(house.store.claim_unrecorded(other, now).await.unwrap().is_empty(), "what one node claims no other takes");
+    let late = now + jiff::SignedDuration::from_secs(61);
+    let taken = house.store.claim_unrecorded(other, late).await.unwrap();
+    assert!(taken.len() == claimed.len() && taken.iter().all(|waiting| waiting.again), "from a node that has gone, they are");
+    for waiting in &taken {
+        house.store.recorded(waiting.decided.decision, late).await.unwrap();
+    }
+    assert!(house.store.claim_unrecorded(node, late).await.unwrap().is_empty());
+    hjemmel::decisions::user::end(
+        &house.store,
+        None,
+        house.signatory.id,
+        &hjemmel::decisions::Because::new("fratrådt".to_owned(), now),
+    )
+    .await
+    .unwrap();
+    is_problem(&house.get(&house.signatory, "/api/v1/whoami").await, 403, "ApiUserNotActive");
+}

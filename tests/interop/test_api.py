@@ -1,0 +1,117 @@
+"""The API as others see it: schemathesis tries what its contract allows and forbids, and a client that openapi-python-client
+generates from the contract takes an agreement through its life."""
+
+import importlib
+import os
+import ssl
+import subprocess
+import sys
+import time
+import unittest
+from pathlib import Path
+
+import requests
+
+import demo
+
+WORK = Path(os.environ.get("HJEMMEL_INTEROP", "/tmp"))
+TOOLS = Path(sys.executable).parent
+HERE = Path(__file__).parent
+
+
+@unittest.skipUnless(demo.binary(), "DID NOT RUN: the API before schemathesis and a generated client: no gateway")
+class Api(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.demo = demo.Demo(demo.binary())
+        cls.told = cls.demo.told
+        cls.root = cls.told["root"]
+        cls.contract = cls.demo.dir / "openapi.json"
+        answer = requests.get(cls.told["api"] + "/openapi.json", cert=cls.pair("operator"), verify=cls.root, timeout=30)
+        answer.raise_for_status()
+        cls.contract.write_bytes(answer.content)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.demo.stop()
+
+    @classmethod
+    def pair(cls, role):
+        return cls.told["users"][role]["certificate"], cls.told["users"][role]["key"]
+
+    def test_schemathesis_finds_nothing(self):
+        for role in ("operator", "supplier-administrator", "signatory"):
+            with self.subTest(role=role):
+                certificate, key = self.pair(role)
+                command = [TOOLS / "schemathesis", "--config-file", HERE / "schemathesis.toml", "run", self.contract, "--url", self.told["api"], "--tls-verify", self.root]
+                command += ["--request-cert", certificate, "--request-cert-key", key, "--seed", "1", "--max-examples", "20"]
+                # Schema-valid and wrong all the same: a period that ends before it begins, PEM that is no certificate. No
+                # schema says that; the answer is a documented 422.
+                command += ["--phases", "examples,coverage,fuzzing,stateful", "--exclude-checks", "positive_data_acceptance"]
+                ran = subprocess.run(command, capture_output=True, text=True, timeout=900)
+                (WORK / f"schemathesis-{role}.log").write_text(ran.stdout + ran.stderr)
+                self.assertEqual(ran.returncode, 0, ran.stdout[-6000:] + ran.stderr[-2000:])
+                self.assertNotIn("Unresolvable references", ran.stdout)
+
+    def called(self):
+        """What a system without an agreement of before is answered, asking for Korsbæk Kommune."""
+        pki = self.demo.dir / "pki"
+        cert = (str(pki / "client-intruder.pem"), str(pki / "client-intruder.key.pem"))
+        headers = {"Content-Type": "text/xml; charset=utf-8"}
+        body = (self.demo.dir / "request.xml").read_bytes()
+        return requests.post(self.told["service"], data=body, headers=headers, cert=cert, verify=self.root, timeout=30).status_code
+
+    def until(self, status):
+        deadline = time.monotonic() + 60
+        while self.called() != status:
+            self.assertLess(time.monotonic(), deadline, f"no call was answered {status}")
+            time.sleep(0.5)
+
+    def test_a_generated_client_takes_an_agreement_through_its_life(self):
+        package = self.demo.dir / "generated"
+        command = [TOOLS / "openapi-python-client", "generate", "--path", self.contract, "--meta", "none"]
+        made = subprocess.run([*command, "--output-path", package / "hjemmel_api"], capture_output=True, text=True, timeout=300)
+        self.assertTrue((package / "hjemmel_api" / "client.py").exists(), made.stdout + made.stderr)
+        sys.path.insert(0, str(package))
+        client = importlib.import_module("hjemmel_api.client")
+        models = importlib.import_module("hjemmel_api.models")
+        of_agreements = lambda name: importlib.import_module(f"hjemmel_api.api.agreements.{name}")
+
+        def user(role):
+            context = ssl.create_default_context(cafile=self.root)
+            context.load_cert_chain(*self.pair(role))
+            return client.Client(base_url=self.told["api"], verify_ssl=context)
+
+        supplier, signatory = user("supplier-administrator"), user("signatory")
+        thumbprint = subprocess.run(
+            ["openssl", "x509", "-in", self.demo.dir / "pki/client-intruder.pem", "-noout", "-fingerprint", "-sha256"],
+            capture_output=True, text=True, check=True).stdout.split("=")[1].strip().replace(":", "").lower()
+        self.until(500)
+        asked = of_agreements("request_agreement").sync(client=supplier, body=models.AgreementRequest.from_dict({
+            "side": "front", "system": "5a0c7b52-6a5e-4b0e-9d53-0a1f3c6b100a", "certificates": [thumbprint],
+            "service": "3053ec89-31fe-4206-878b-bba6783d7a88", "authority": "11111111", "environment": "demo",
+            "valid_from": "2026-01-01T00:00:00+01:00", "legal_basis": "Lov om Udbetaling Danmark § 8, stk. 1",
+            "purpose": "prøve", "reason": "sag 1"}))
+        self.assertIsInstance(asked, models.AgreementView, asked)
+
+        def decide(who, agreement, decision):
+            body = models.DecisionRequest.from_dict({"decision": decision, "reason": "sag 1", "shown": agreement.text_sha256})
+            return of_agreements("decide_on_agreement").sync(agreement.id, client=who, body=body, if_match=agreement.etag)
+
+        refused = decide(supplier, asked, "approve")
+        self.assertEqual(getattr(refused, "code", None), "ApiNotAllowed", refused)
+        listed = of_agreements("list_agreements").sync(client=signatory, authority="11111111", limit=200)
+        self.assertIn(asked.id, [agreement.id for agreement in listed.items])
+        shown = of_agreements("get_agreement").sync(asked.id, client=signatory)
+        approved = decide(signatory, shown, "approve")
+        self.assertEqual(approved.state, "GODKENDT")
+        self.until(200)
+        ended = decide(supplier, approved, "end")
+        self.assertEqual(ended.state, "OPSAGT")
+        self.until(500)
+        history = of_agreements("list_agreement_decisions").sync(asked.id, client=signatory)
+        self.assertEqual([item.to for item in history.items], ["ANMODET", "GODKENDT", "OPSAGT"])
+
+
+if __name__ == "__main__":
+    unittest.main()
