@@ -4,7 +4,7 @@
 //! under a name of no meaning, encrypted under a key of its own ([`frames`]). That key is sealed with a key of the
 //! installation ([`keys`]) and stands in the row alone: without the row no copy or old version of the content can be read.
 //!
-//! Read [`settings`] for where the store is, [`write`] and [`read`] for how contents go in and out, and [`probe`] for what is
+//! Read [`settings`] for where the store is, [`mod@write`] and [`read`] for how contents go in and out, and [`probe`] for what is
 //! asked of a store before it is used. Nothing here claims, locks or counts by the store's conditions: several S3-compatible
 //! stores let two win. Claims stand in the database.
 
