@@ -239,6 +239,13 @@ impl<'a> Reader<'a> {
         })
     }
 
+    pub(crate) fn instant(&mut self, key: &'static str) -> Option<Timestamp> {
+        self.setting(key, None, |value| {
+            const FORM: &str = "is not an instant; write it in quotes, for instance \"2026-12-01T08:00:00+01:00\"";
+            as_text(value).ok().and_then(|text| text.parse().ok()).ok_or_else(|| FORM.to_owned())
+        })
+    }
+
     pub(crate) fn socket(&mut self, key: &'static str, default: Option<SocketAddr>) -> Option<SocketAddr> {
         self.setting(key, default, as_socket)
     }

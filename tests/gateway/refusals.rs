@@ -153,6 +153,7 @@ const CASES: &[(&str, Shown)] = &[
     ("FB003", InFinance),
     ("FB004", InFinance),
     ("FB005", InFinance),
+    ("FB006", InFinance),
     ("FB010", InFinance),
     ("FB011", InFinance),
     ("FB012", InFinance),

@@ -69,13 +69,15 @@ def judged(root, known, caller, system):
         tell("FB001")
     if text(root, "AfsenderItSystem") != system:
         tell("FB001")
+    trial = text(root, "Proeve") in ("true", "1")
+    if trial:  # The time for tests is not open.
+        tell("FB006")
     same = text(root, "SortimentReference/UUID") == known["id"] and text(root, "SortimentReference/Version") == known["version"]
     if not same or day(text(root, "SortimentReference/GyldigFra")) != known["from"]:
         tell("FB002")
     for name in ("SumDebet", "SumKredit"):
         if not two(text(root, "Kontrol/" + name)):
             tell("FB011")
-    trial = text(root, "Proeve") in ("true", "1")
     ids, sums, count, vouchers = set(), {"D": Decimal(0), "K": Decimal(0)}, 0, root.findall(FB + "Finansbilag")
     for voucher in vouchers:
         own, on, balance, last = text(voucher, "BilagID"), day(text(voucher, "Bogfoeringsdato")), Decimal(0), None

@@ -125,7 +125,11 @@ pub fn write(dir: &Path) -> std::io::Result<()> {
 
 /// What the gateway's configuration says of it.
 pub fn settings() -> String {
-    format!("[service.{SERVICE}]\nkind = \"finance\"\nfolder = \"services/finansbilag\"\n[limits]\nrequest_bytes = 16777216\n")
+    format!(
+        "[service.{SERVICE}]\nkind = \"finance\"\nfolder = \"services/finansbilag\"\n\
+         [service.{SERVICE}.authority.{KORSBAEK}.proeve]\nfrom = \"2026-01-01T00:00:00Z\"\nto = \"2100-01-01T00:00:00Z\"\n\
+         [limits]\nrequest_bytes = 16777216\n"
+    )
 }
 
 /// The entity id that tokens for it are issued for.

@@ -10,8 +10,10 @@ use super::rules::delivery::{Head, NAMESPACE};
 use super::rules::mode::Rules;
 use super::rules::sortiment::Lists;
 use super::rules::table::Rule;
+use super::rules::trial::Openings;
 use super::rules::{Against, Verdict, judge, sayable};
 use crate::audit::{AboutFinance, FinanceFigures};
+use crate::clock::Clock;
 use crate::gateway::answer::Release;
 use crate::gateway::call::OfCall;
 use crate::gateway::step::Step;
@@ -20,20 +22,26 @@ use crate::services::passthrough::ask::Valid;
 use crate::services::passthrough::refusal::ContractRefusal;
 
 /// The step.
+#[derive(Clone)]
 pub struct RulesStep {
     /// What each rule does.
     pub rules: Arc<Rules>,
     /// The value lists.
     pub lists: Option<Arc<Lists>>,
+    /// When tests are taken.
+    pub trials: Arc<Openings>,
+    /// The clock.
+    pub clock: Clock,
 }
 
 impl RulesStep {
-    fn judged(rules: &Rules, lists: Option<&Lists>, valid: &Valid) -> Result<(Head, Verdict), Refusal> {
+    fn judged(&self, valid: &Valid) -> Result<(Head, Verdict), Refusal> {
         let request = valid.request().ok_or(Refusal::Internal)?;
         let delivery = request.elements().find(|child| child.is(NAMESPACE, "FinansbilagLeverance")).ok_or(Refusal::Internal)?;
         let caller = *valid.admitted().authenticated().caller().authority();
         let system = valid.admitted().front().system;
-        let against = Against { modes: rules.of(&caller), lists, caller, system };
+        let trials = self.trials.are_open(&caller, self.clock.now());
+        let against = Against { modes: self.rules.of(&caller), lists: self.lists.as_deref(), caller, system, trials };
         judge(delivery, against).map_err(|unreadable| {
             tracing::error!(%unreadable, "the rules and the schema do not fit each other");
             Refusal::Internal
@@ -53,10 +61,10 @@ where
     async fn pass(&self, valid: Valid, mut inner: S) -> Result<Release, Refusal> {
         let call = valid.call().clone();
         let started = call.start();
-        let (rules, lists) = (self.rules.clone(), self.lists.clone());
+        let rules = self.clone();
         // A month's vouchers take milliseconds, in which the runtime's thread would move nobody else's bytes.
         let work = move || {
-            let judged = Self::judged(&rules, lists.as_deref(), &valid);
+            let judged = rules.judged(&valid);
             (valid, judged)
         };
         let (valid, judged) = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Internal)?;

@@ -19,6 +19,11 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Refusal>,
 {
-    let rules = RulesStep { rules: settings.rules.clone(), lists: settings.lists.clone() };
+    let rules = RulesStep {
+        rules: settings.rules.clone(),
+        lists: settings.lists.clone(),
+        trials: settings.trials.clone(),
+        clock: parts.clock.clone(),
+    };
     stacked(name, &settings.offered, parts, |front, own| Box::new(stack(front, own, rules)))
 }

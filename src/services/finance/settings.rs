@@ -1,4 +1,5 @@
-//! What `[service.NAME]` says of a service of this kind: its folder, what each rule does, and where the value lists lie.
+//! What `[service.NAME]` says of a service of this kind: its folder, what each rule does, where the value lists lie, and when tests
+//! are taken.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,6 +7,7 @@ use std::sync::Arc;
 use super::rules::delivery::NAMESPACE;
 use super::rules::mode::{Mode, Modes, RULES, Rules};
 use super::rules::sortiment::Lists;
+use super::rules::trial::{Opening, Openings};
 use super::shelf::Shelf;
 use crate::config::reader::Reader;
 use crate::id::cvr::Cvr;
@@ -21,6 +23,8 @@ pub struct Settings {
     pub rules: Arc<Rules>,
     /// The value lists; `None` where no code is to be judged.
     pub lists: Option<Arc<Lists>>,
+    /// When tests are taken, by sending authority.
+    pub trials: Arc<Openings>,
 }
 
 /// Reads the section.
@@ -32,7 +36,8 @@ pub(crate) fn read(section: &mut Reader<'_>) -> Option<Settings> {
             section.problem_of_section("is no authority; name it by its CVR number, eight digits");
         }
         let own = section.optional_section("rules", modes);
-        Some((cvr.ok()?, own?.unwrap_or_default()))
+        let trials = section.optional_section("proeve", opening);
+        Some((cvr.ok()?, own?.unwrap_or_default(), trials?))
     });
     let lists = lists(section);
     let offered = offered::read(section)?;
@@ -45,8 +50,19 @@ pub(crate) fn read(section: &mut Reader<'_>) -> Option<Settings> {
         );
         return None;
     }
-    let rules = Rules::new(rules?.unwrap_or_default(), authorities.into_values().collect::<BTreeMap<_, _>>());
-    Some(Settings { offered, rules: Arc::new(rules), lists: lists?.map(Arc::new) })
+    let trials = authorities.values().filter_map(|(cvr, _, trials)| Some((*cvr, (*trials)?))).collect();
+    let own = authorities.into_values().map(|(cvr, own, _)| (cvr, own)).collect();
+    let rules = Rules::new(rules?.unwrap_or_default(), own);
+    Some(Settings { offered, rules: Arc::new(rules), lists: lists?.map(Arc::new), trials: Arc::new(Openings::new(trials)) })
+}
+
+fn opening(section: &mut Reader<'_>) -> Option<Opening> {
+    let (from, to) = (section.instant("from"), section.instant("to"));
+    let opening = Opening::new(from?, to?);
+    if opening.is_none() {
+        section.problem_at("to", "is not after from; write the instant at which the time for tests ends".to_owned());
+    }
+    opening
 }
 
 fn modes(section: &mut Reader<'_>) -> Option<Modes> {

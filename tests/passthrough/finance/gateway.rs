@@ -11,7 +11,7 @@ use hjemmel::services::passthrough::wsdl::Security;
 use hjemmel::stub::finance::ledger::{Ledger, UNMAPPED};
 use hjemmel::stub::finance::sample::{Parties, Sample};
 use hjemmel::stub::pki::Role;
-use hjemmel::stub::population::KORSBAEK;
+use hjemmel::stub::population::{KORSBAEK, UDK};
 use hjemmel::stub::service::mode::Mode;
 use tempfile::TempDir;
 
@@ -213,6 +213,44 @@ async fn a_warning_stands_in_the_ledger_s_receipt_and_stops_nothing() {
         let (answer, record) = finance.send(&sample).await;
         assert_eq!(texts(&self::receipt(&answer).await, "FejlKode"), ["FB090", "FB090"]);
         assert_eq!(record.refusal.as_deref(), Some("AnswerViolated"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_reaches_the_ledger_only_within_the_time_that_is_open_for_the_authority_that_sends() {
+    let now = hjemmel::clock::Clock::system().now();
+    let hours = |hours| now + jiff::SignedDuration::from_hours(hours);
+    let time = |cvr: &str, from, to| {
+        format!("[service.pass.authority.{cvr}.proeve]\nfrom = \"{}\"\nto = \"{}\"\n", hours(from), hours(to))
+    };
+    let mut seed = 0;
+    for (open, taken) in [
+        (String::new(), false),
+        (time(KORSBAEK, -2, -1), false),
+        (time(KORSBAEK, 24, 25), false),
+        (time(UDK, -1, 24), false),
+        (time(KORSBAEK, -1, 24), true),
+    ] {
+        let finance = Finance::start(&open).await;
+        seed += 1;
+        let mut sample = Finance::sample(seed, BY_TOKEN, 1);
+        sample.trial = true;
+        let (answer, record) = finance.send(&sample).await;
+        let told = receipt(&answer).await;
+        assert!(record.about.finance().unwrap().figures.trial);
+        assert_eq!(finance.passing.by_token.received.get().count, u64::from(taken), "{open}");
+        if taken {
+            assert_eq!(texts(&told, "ForretningsValideringsKode"), ["ACCEPTERET"]);
+            continue;
+        }
+        assert_eq!(texts(&told, "TransportValideringsKode"), ["FEJL"]);
+        assert_eq!(texts(&told, "FejlKode"), ["FB006", "FB006"], "{open}");
+        assert_eq!(texts(&told, "Maalgruppe"), ["ADMINISTRATOR"]);
+        assert!(told.contains("åbne et tidsrum for prøver") && told.contains("open a time for tests"), "{told}");
+        assert_eq!((record.outcome, record.refusal.as_deref()), (Some(Outcome::Refused), Some("FB006")));
+        // The same that is no test is passed on.
+        let (answer, _) = finance.send(&Finance::sample(seed + 10, BY_TOKEN, 1)).await;
+        assert_eq!(texts(&receipt(&answer).await, "ForretningsValideringsKode"), ["ACCEPTERET"]);
     }
 }
 

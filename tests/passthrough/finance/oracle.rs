@@ -97,7 +97,7 @@ fn python_finds_the_same_in_any_delivery() {
     // All refuse, so that none is put behind another.
     let modes = Modes::new(RULES.iter().map(|(rule, _)| (*rule, Mode::Refuse)).collect());
     let parties = parties();
-    let against = Against { modes: &modes, lists: Some(&lists), caller: parties.sender, system: parties.system };
+    let against = Against { modes: &modes, lists: Some(&lists), caller: parties.sender, system: parties.system, trials: false };
     let mut ours = Vec::new();
     for seed in 0..3_000 {
         let xml = torn(seed).delivery();

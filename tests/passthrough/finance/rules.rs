@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hjemmel::services::finance::rules::mode::{Mode, Modes, RULES};
 use hjemmel::services::finance::rules::sortiment::{Entry, List, Lists, Part};
+use hjemmel::services::finance::rules::trial::{Opening, Openings};
 use hjemmel::services::finance::rules::{Against, MOST, Severity, Verdict, judge};
 use hjemmel::stub::finance::sample::{FUNCTIONS, KINDS, LIST, Posting, Sample, VERSION, VERSION_FROM};
+use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use proptest::prelude::*;
 
@@ -35,11 +37,15 @@ pub fn list() -> List {
     }
 }
 
-fn judged_with(sample: &Sample, modes: &Modes, lists: Option<&Lists>) -> Verdict {
+fn judged_against(sample: &Sample, modes: &Modes, lists: Option<&Lists>, trials: bool) -> Verdict {
     let document = parsed(sample.delivery().as_bytes());
     let parties = parties();
-    let against = Against { modes, lists, caller: parties.sender, system: parties.system };
+    let against = Against { modes, lists, caller: parties.sender, system: parties.system, trials };
     judge(document.root(), against).unwrap().1
+}
+
+fn judged_with(sample: &Sample, modes: &Modes, lists: Option<&Lists>) -> Verdict {
+    judged_against(sample, modes, lists, true)
 }
 
 fn judged(sample: &Sample) -> Verdict {
@@ -152,6 +158,31 @@ fn a_test_may_have_amounts_of_nothing() {
 }
 
 #[test]
+fn a_test_outside_the_time_for_tests_is_refused_whatever_is_set_and_no_other_delivery_is() {
+    let off = Modes::new(RULES.iter().map(|(rule, _)| (*rule, Mode::Off)).collect());
+    let mut sample = Sample::ordinary(1, &parties(), 2);
+    assert!(judged_against(&sample, &off, None, false).findings.is_empty());
+    sample.trial = true;
+    let verdict = judged_against(&sample, &off, None, false);
+    assert_eq!((codes(&verdict), verdict.findings.len()), (["FB006"].into(), 1));
+    assert!(verdict.refused().is_some());
+    assert!(judged_against(&sample, &off, None, true).findings.is_empty());
+}
+
+#[test]
+fn a_time_for_tests_begins_with_its_first_instant_and_ends_before_its_last_and_is_the_authority_s_own() {
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let (from, to) = (at("2026-12-01T07:00:00Z"), at("2026-12-01T15:00:00Z"));
+    assert_eq!((Opening::new(to, from), Opening::new(from, from)), (None, None));
+    let (own, other) = (parties().sender, parties().receiver);
+    let openings = Openings::new([(own, Opening::new(from, to).unwrap())].into());
+    let open = ["2026-12-01T06:59:59.999Z", "2026-12-01T07:00:00Z", "2026-12-01T14:59:59.999Z", "2026-12-01T15:00:00Z"]
+        .map(|instant| openings.are_open(&own, at(instant)));
+    assert_eq!(open, [false, true, true, false]);
+    assert!(!openings.are_open(&other, from) && !Openings::default().are_open(&own, from));
+}
+
+#[test]
 fn white_space_around_a_number_and_cdata_change_nothing() {
     let sample = Sample::ordinary(3, &parties(), 2);
     let amount = &sample.vouchers[0].postings[0].amount;
@@ -160,7 +191,7 @@ fn white_space_around_a_number_and_cdata_change_nothing() {
     let odd = odd.replace(&format!("<fb:BilagID>{id}"), &format!("<fb:BilagID><![CDATA[{}]]>{}", &id[..8], &id[8..]));
     let document = parsed(odd.as_bytes());
     let (parties, modes) = (parties(), Modes::default());
-    let against = Against { modes: &modes, lists: None, caller: parties.sender, system: parties.system };
+    let against = Against { modes: &modes, lists: None, caller: parties.sender, system: parties.system, trials: true };
     assert_eq!(judge(document.root(), against).unwrap().1, judged_with(&sample, &modes, None));
 }
 

@@ -68,6 +68,30 @@ fn what_cannot_be_meant_is_refused() {
 }
 
 #[test]
+fn a_time_for_tests_is_read_by_authority_and_one_that_cannot_be_meant_is_refused() {
+    let of = |more: &str| section(&format!("[service.finansbilag.authority.11111111.proeve]\n{more}"));
+    let mut seen = false;
+    let from_to = "from = \"2026-12-01T08:00:00+01:00\"\nto = \"2026-12-01T16:00:00+01:00\"\n";
+    let told = read(&of(from_to), |settings| {
+        let open = |cvr: &str, at: &str| settings.trials.are_open(&cvr.parse().unwrap(), at.parse().unwrap());
+        assert!(open("11111111", "2026-12-01T07:00:00Z") && !open("11111111", "2026-12-01T15:00:00Z"));
+        assert!(!open("99999991", "2026-12-01T07:00:00Z"));
+        seen = true;
+    });
+    assert_eq!((told.as_str(), seen), ("", true));
+    for (more, says) in [
+        ("from = \"2026-12-01T08:00:00Z\"\n", "proeve.to: is missing"),
+        ("from = \"2026-12-01\"\nto = \"2026-12-02T08:00:00Z\"\n", "proeve.from: is not an instant"),
+        ("from = 2026-12-01T08:00:00Z\nto = \"2026-12-02T08:00:00Z\"\n", "write it in quotes"),
+        ("from = \"2026-12-02T08:00:00Z\"\nto = \"2026-12-02T08:00:00Z\"\n", "proeve.to: is not after from"),
+        ("from = \"2026-12-01T08:00:00Z\"\nuntil = \"2026-12-02T08:00:00Z\"\n", "proeve.until"),
+    ] {
+        let told = read(&of(more), |_| {});
+        assert!(told.contains(says), "{says}\nin\n{told}");
+    }
+}
+
+#[test]
 fn a_version_is_added_once_and_never_altered() {
     let dir = tempfile::tempdir().unwrap();
     let shelf = Shelf::at(dir.path());

@@ -9,6 +9,7 @@ pub mod mode;
 pub mod money;
 pub mod sortiment;
 pub mod table;
+pub mod trial;
 
 use std::collections::HashSet;
 
@@ -105,6 +106,8 @@ pub struct Against<'a> {
     pub caller: Cvr,
     /// The it-system of its agreement.
     pub system: Uuid,
+    /// Whether a time for its tests is open.
+    pub trials: bool,
 }
 
 /// Judges a delivery.
@@ -199,6 +202,9 @@ impl<'a> Judge<'a> {
                 "AfsenderItSystem is not the it-system of the service agreement",
             );
             self.find(Place::default(), || Rule::FB001 { what: Detail::new(da, en) }, "FB001");
+        }
+        if head.trial && !against.trials {
+            self.find(Place::default(), || Rule::FB006 { authority: against.caller.to_string() }, "FB006");
         }
         let what = match &self.standing {
             None => None,

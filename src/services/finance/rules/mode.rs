@@ -20,7 +20,8 @@ impl Mode {
     pub const NAMES: [(&str, Self); 3] = [("refuse", Self::Refuse), ("warn", Self::Warn), ("off", Self::Off)];
 }
 
-/// The rules that can be set, each with what it does where nothing is said. The ledger's own codes are not among them.
+/// The rules that can be set, each with what it does where nothing is said. The ledger's own codes are not among them,
+/// and neither is FB006: a test outside its time is always refused.
 pub const RULES: [(&str, Mode); 13] = [
     ("FB001", Mode::Refuse),
     ("FB002", Mode::Warn),

@@ -33,6 +33,10 @@ refusals! { []
     FB005 { stated: String = "2.00".into(), found: String = "1.00".into() }, Caller, AfterChange, Administrator,
         da: "SumKredit er angivet til {stated}, og kreditposteringerne er i alt {found}.", "Dan leverancen igen med kontrolafsnittet summeret af de posteringer, der sendes.",
         en: "SumKredit is stated as {stated}, and the credit postings sum to {found}.", "Make the delivery anew with the control section summed from the postings that are sent.";
+    /// A test outside the time that is open for tests of the sending authority. No setting turns it off.
+    FB006 { authority: String = "11111111".into() }, Caller, AfterChange, Administrator,
+        da: "Leverancen er en prøve (Proeve), og der er ikke åbnet for prøver fra myndigheden {authority} nu.", "Få myndighedens systemansvarlige til at åbne et tidsrum for prøver; send kun leverancen uden Proeve, hvis bilagene skal bogføres.",
+        en: "The delivery is a test (Proeve), and no time for tests of the authority {authority} is open now.", "Have the authority's system responsible open a time for tests; send the delivery without Proeve only if the vouchers are to be booked.";
     /// A voucher's debit and credit differ.
     FB010 { voucher: Uuid = SAMPLE, date: Date = jiff::civil::date(2026, 11, 22) }, Caller, AfterChange, User,
         da: "Bilaget {voucher} stemmer ikke den {date}: debet og kredit er ikke lige store.", "Ret bilagets posteringer, så debet og kredit er lige store.",
