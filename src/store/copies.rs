@@ -10,7 +10,7 @@ use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{ConnectOptions, Connection, Row as _, SqliteConnection};
 use uuid::Uuid;
 
-use super::place::{self, options};
+use super::place::{self, to_read};
 use super::tables::tables;
 use super::{Access, Database, Session, Settings, StoreError, moving, session, sql};
 
@@ -34,7 +34,7 @@ pub async fn backup(from: &Path, to: &Path) -> Result<(), StoreError> {
 }
 
 async fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let mut connection = options(from, &Settings::sqlite(from)).read_only(true).connect().await?;
+    let mut connection = to_read(from, &Settings::sqlite(from)).await.connect().await?;
     let name = to.to_str().ok_or_else(|| unusable(to, "its name is not UTF-8"))?;
     sqlx::query("VACUUM INTO ?").bind(name).execute(&mut connection).await?;
     connection.close().await?;
@@ -49,7 +49,7 @@ async fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
 /// It is not.
 pub async fn whole(file: &Path) -> Result<(), StoreError> {
     let schema = super::schema(&Settings::sqlite(file)).await?;
-    let mut connection = options(file, &Settings::sqlite(file)).read_only(true).connect().await?;
+    let mut connection = to_read(file, &Settings::sqlite(file)).await.connect().await?;
     let checked = check(&mut connection).await;
     connection.close().await?;
     if schema.version == 0 || !checked? { Err(StoreError::NotAStore(file.to_owned())) } else { Ok(()) }
@@ -123,7 +123,7 @@ async fn rows_lost(store: &Path, copy: &Path) -> Result<Vec<(String, usize)>, St
 
 /// The digest of each row of each table that is put back: not of what begins anew.
 async fn rows(file: &Path) -> Result<BTreeMap<String, BTreeSet<[u8; 32]>>, StoreError> {
-    let readable = options(file, &Settings::sqlite(file)).read_only(true);
+    let readable = to_read(file, &Settings::sqlite(file)).await;
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(readable).await?;
     let read = async {
         let mut session = Session(session::Inner::Sqlite(pool.acquire().await?));
@@ -149,7 +149,7 @@ struct States {
 /// What a store of this or an earlier release says, with nothing of it written.
 async fn states(file: &Path) -> Result<States, StoreError> {
     let unreadable = |column| move |_| StoreError::Unreadable { column };
-    let mut connection = options(file, &Settings::sqlite(file)).read_only(true).connect().await?;
+    let mut connection = to_read(file, &Settings::sqlite(file)).await.connect().await?;
     let read = async {
         let agreements = sqlx::query("SELECT id, state FROM agreement").fetch_all(&mut connection).await?;
         let routes = sqlx::query("SELECT id, valid_to FROM route").fetch_all(&mut connection).await;

@@ -148,6 +148,22 @@ pub(super) fn options(path: &Path, settings: &Settings) -> SqliteConnectOptions 
         .busy_timeout(settings.patience)
 }
 
+/// To read alone. Whoever was killed while it wrote left a journal, and SQLite reads nothing before what was half written is
+/// taken back, which a connection that only reads cannot do: one that may write does it first. A journal of a process that
+/// lives is left to it by SQLite's locks.
+pub(super) async fn to_read(path: &Path, settings: &Settings) -> SqliteConnectOptions {
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-journal");
+    if tokio::fs::metadata(&journal).await.is_ok() {
+        // Where it may not write either, reading says so.
+        if let Ok(mut connection) = options(path, settings).connect().await {
+            let _ = sqlx::query("SELECT 1 FROM sqlite_schema").fetch_optional(&mut connection).await;
+            let _ = connection.close().await;
+        }
+    }
+    options(path, settings).read_only(true)
+}
+
 /// Brings the file into the state that is needed, on a connection of its own.
 async fn prepare(path: &Path, settings: &Settings, access: Access) -> Result<(), StoreError> {
     let make = access == Access::Make;
@@ -186,7 +202,7 @@ async fn bring_up_to_date(pool: &SqlitePool, path: &Path, make: bool) -> Result<
 /// Makes sure that the file can be read as it is.
 pub(super) async fn look(path: &Path, settings: &Settings) -> Result<(), StoreError> {
     identity(path).await?;
-    let mut connection = options(path, settings).read_only(true).connect().await.map_err(|error| not_a_database(error, path))?;
+    let mut connection = to_read(path, settings).await.connect().await.map_err(|error| not_a_database(error, path))?;
     let looked = async {
         is_a_store(&mut connection, path).await?;
         match applied(&mut connection, path).await? {
@@ -205,7 +221,7 @@ pub(super) async fn look(path: &Path, settings: &Settings) -> Result<(), StoreEr
 /// What would keep the gateway from opening it: not there, no store, or written by a later release.
 pub(super) async fn schema(path: &Path, settings: &Settings) -> Result<Schema, StoreError> {
     identity(path).await?;
-    let mut connection = options(path, settings).read_only(true).connect().await.map_err(|error| not_a_database(error, path))?;
+    let mut connection = to_read(path, settings).await.connect().await.map_err(|error| not_a_database(error, path))?;
     let looked = async {
         let nothing = sqlx::query("SELECT 1 FROM sqlite_schema").fetch_optional(&mut connection).await;
         if matches!(nothing, Ok(None)) {
@@ -247,6 +263,10 @@ fn not_a_database(error: sqlx::Error, path: &Path) -> StoreError {
 async fn connect(path: &Path, settings: &Settings, access: Access) -> Result<Opened, StoreError> {
     let file = identity(path).await?;
     let here = path.to_owned();
+    let options = match access {
+        Access::Look => to_read(path, settings).await,
+        Access::Make | Access::Change => options(path, settings),
+    };
     let pool = SqlitePoolOptions::new()
         .max_connections(settings.max_connections.max(1))
         .acquire_timeout(settings.patience)
@@ -259,7 +279,7 @@ async fn connect(path: &Path, settings: &Settings, access: Access) -> Result<Ope
                 }
             })
         })
-        .connect_with(options(path, settings).read_only(access == Access::Look))
+        .connect_with(options)
         .await?;
     Ok(Opened { pool, file })
 }
@@ -280,6 +300,37 @@ mod tests {
         std::fs::rename(dir.path().join("b.sqlite"), &path).unwrap();
         assert!(matches!(place.holds(&written_to).await, Err(StoreError::Replaced(_))));
         place.holds(&place.current().await.unwrap()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_store_whose_writer_was_killed_is_as_before_that_write_for_whoever_opens_it_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.sqlite");
+        let settings = Settings::sqlite(&path);
+        Place::open(&path, &settings, Access::Make).await.unwrap().close().await;
+        let mut writer = options(&path, &settings).connect().await.unwrap();
+        // More than fits in memory, so that a part of it is in the file before it is committed.
+        for statement in [
+            "PRAGMA cache_size = 1",
+            "BEGIN IMMEDIATE",
+            "CREATE TABLE half (text TEXT)",
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
+             INSERT INTO half SELECT hex(randomblob(1000)) FROM n",
+        ] {
+            sqlx::query(statement).execute(&mut writer).await.unwrap();
+        }
+        for (name, access) in [("schema", None), ("look", Some(Access::Look)), ("change", Some(Access::Change))] {
+            let left = dir.path().join(name);
+            std::fs::copy(&path, &left).unwrap();
+            std::fs::copy(dir.path().join("a.sqlite-journal"), dir.path().join(format!("{name}-journal"))).unwrap();
+            match access {
+                None => assert!(schema(&left, &settings).await.unwrap().is_current()),
+                Some(access) => Place::open(&left, &settings, access).await.unwrap().close().await,
+            }
+            let mut reader = options(&left, &settings).read_only(true).connect().await.unwrap();
+            let half = sqlx::query("SELECT 1 FROM sqlite_schema WHERE name = 'half'").fetch_optional(&mut reader).await;
+            assert!(half.unwrap().is_none(), "{name}");
+        }
     }
 
     #[tokio::test]
