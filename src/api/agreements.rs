@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::extract::{Caller, Id, IfMatch, Json, Query, json, media_type, read};
 use super::idempotency::{Answer, digest, once};
-use super::input::{instant, line, list as items, parsed, wrong, wrong_parameter};
+use super::input::{instant, line, list as items, named_once, one_reason, parsed, wrong, wrong_parameter};
 use super::page::{self, after, cursor, limit};
 use super::problem::{ReadProblems, WriteProblems, of_agreement, of_decision, of_store};
 use super::{Api, table};
@@ -312,7 +312,7 @@ pub struct AgreementRequest {
     #[schema(min_length = 1, max_length = 1000)]
     pub purpose: String,
     /// What it is narrowed to, in the service's words, such as `kle` and `sensitivity`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "named_once")]
     pub scope: BTreeMap<String, Vec<String>>,
     /// Why it is asked for.
     #[schema(min_length = 1, max_length = 1000)]
@@ -557,12 +557,12 @@ pub async fn import(State(api): State<Api>, caller: Caller, headers: HeaderMap, 
         }
     };
     if requests.is_empty() || requests.len() > IMPORTED {
-        return Err(wrong("", format!("der skal være 1 til {IMPORTED}"), format!("there must be 1 to {IMPORTED}")));
+        return Err(wrong("[]", format!("der skal være 1 til {IMPORTED}"), format!("there must be 1 to {IMPORTED}")));
     }
     let read = requests.into_iter().map(AgreementRequest::read).collect::<Result<Vec<_>, _>>()?;
+    let reason = one_reason(read.iter().map(|(_, reason)| reason.as_str()))?;
     let (own, actor) = (api.clone(), caller.0.clone());
     let work = async move {
-        let reason = read.first().map(|(_, reason)| reason.clone()).unwrap_or_default();
         let agreements: Vec<_> = read.into_iter().map(|(agreement, _)| agreement).collect();
         let mut authorities: Vec<_> = agreements.iter().map(|agreement| agreement.authority).collect();
         authorities.sort_unstable();

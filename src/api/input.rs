@@ -1,8 +1,11 @@
 //! What the values of a request must be, and how one that is not so is told.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use jiff::{Timestamp, civil::Date};
+use serde::Deserializer;
+use serde::de::{MapAccess, Visitor};
 
 use crate::agreements::route::day;
 use crate::refusal::Detail;
@@ -40,9 +43,47 @@ pub fn line(field: &str, text: &str) -> Result<String, ApiRefusal> {
     }
 }
 
-/// Control characters, and those that turn the direction of text or break lines without being one.
+/// Control characters, and those that turn the direction of text, break lines or are not seen at all.
 fn is_unseen(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// A map whose names stand once each: of a repeated one it would be left open which holds.
+pub fn named_once<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, Vec<String>>, D::Error> {
+    struct Once;
+    impl<'de> Visitor<'de> for Once {
+        type Value = BTreeMap<String, Vec<String>>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a map")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+            let mut found = BTreeMap::new();
+            while let Some((name, values)) = entries.next_entry()? {
+                if found.insert(name, values).is_some() {
+                    return Err(serde::de::Error::custom("a name is repeated"));
+                }
+            }
+            Ok(found)
+        }
+    }
+    from.deserialize_map(Once)
+}
+
+/// The reason of an import: one decision has one, so that none of several is dropped.
+pub fn one_reason<'r>(mut reasons: impl Iterator<Item = &'r str>) -> Result<String, ApiRefusal> {
+    let first = reasons.next().unwrap_or_default();
+    if reasons.any(|reason| reason != first) {
+        return Err(wrong(
+            "reason",
+            "en import har én begrundelse, ens overalt",
+            "an import has one reason, the same throughout",
+        ));
+    }
+    Ok(first.to_owned())
 }
 
 /// A value of another type.
@@ -85,9 +126,24 @@ mod tests {
     #[test]
     fn a_text_is_one_line_that_does_nothing_to_whoever_shows_it() {
         assert_eq!(line("purpose", "  Opkrævning § 8 ").unwrap(), "Opkrævning § 8");
-        for bad in
-            ["", "  ", "a\r\nBcc: x", "a\nb", "a\tb", "a\u{7}", "a\u{0}b", "a\u{202e}b", "a\u{2028}b", "=1+1", "+1", "-1", "@a"]
-        {
+        for bad in [
+            "",
+            "  ",
+            "a\r\nBcc: x",
+            "a\nb",
+            "a\tb",
+            "a\u{7}",
+            "a\u{0}b",
+            "a\u{202e}b",
+            "a\u{61c}b",
+            "a\u{200b}b",
+            "\u{ad}=1",
+            "a\u{2028}b",
+            "=1+1",
+            "+1",
+            "-1",
+            "@a",
+        ] {
             assert!(matches!(line("purpose", bad), Err(ApiRefusal::ApiFieldInvalid { .. })), "{bad:?}");
         }
         assert!(line("purpose", &"æ".repeat(501)).is_err());

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::agreements::{Format, IMPORTED, ImportDone, file};
 use super::extract::{Caller, Id, IfMatch, Json, Query, json, media_type, read};
 use super::idempotency::{Answer, digest, once};
-use super::input::{civil, line, parsed, wrong, wrong_parameter};
+use super::input::{civil, line, one_reason, parsed, wrong, wrong_parameter};
 use super::page::{self, after, cursor, limit};
 use super::problem::{ReadProblems, WriteProblems, of_decision, of_store};
 use super::{Api, table};
@@ -353,12 +353,12 @@ pub async fn import(State(api): State<Api>, caller: Caller, headers: HeaderMap, 
         }
     };
     if requests.is_empty() || requests.len() > IMPORTED {
-        return Err(wrong("", format!("der skal være 1 til {IMPORTED}"), format!("there must be 1 to {IMPORTED}")));
+        return Err(wrong("[]", format!("der skal være 1 til {IMPORTED}"), format!("there must be 1 to {IMPORTED}")));
     }
     let read = requests.into_iter().map(RouteRequest::read).collect::<Result<Vec<_>, _>>()?;
+    let reason = one_reason(read.iter().map(|(.., reason)| reason.as_str()))?;
     let (own, actor) = (api.clone(), caller.0.clone());
     let work = async move {
-        let reason = read.first().map(|(.., reason)| reason.clone()).unwrap_or_default();
         let routes: Vec<_> = read.into_iter().map(|(route, ..)| route).collect();
         let because = Because::new(reason, own.clock.now());
         let done = decisions::add(&own.store, By::User(&actor), &routes, InTheWay::Refuse, &own.own, &because).await;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::agreements::{AgreementRequest, AgreementView};
-use super::input::wrong;
+use super::input::{named_once, wrong};
 use super::routes::{RouteRequest, RouteView};
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
@@ -185,10 +185,19 @@ impl Row<'_> {
     }
 }
 
+/// The line at which a record begins. The reader's own count is behind where lines end with CR LF: it stands before the LF.
+fn line_at(bytes: &[u8], position: &csv::Position) -> u64 {
+    let at = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+    let (before, rest) = bytes.split_at_checked(at).unwrap_or((bytes, &[]));
+    let gaps = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    let lines = before.iter().chain(gaps).filter(|byte| **byte == b'\n').count();
+    u64::try_from(lines).unwrap_or(u64::MAX).saturating_add(1)
+}
+
 /// Reads CSV whose first line names the columns.
 pub(super) fn read<T>(bytes: &[u8], one: impl Fn(&mut Row<'_>) -> Result<T, ApiRefusal>) -> Result<Vec<T>, ApiRefusal> {
     let unreadable = |error: &csv::Error| {
-        let line = error.position().map_or(1, csv::Position::line);
+        let line = error.position().map_or(1, |position| line_at(bytes, position));
         ApiRefusal::ApiBodyUnreadable { place: Detail::new(format!("linje {line}"), format!("line {line}")) }
     };
     let mut reader = csv::ReaderBuilder::new().from_reader(bytes);
@@ -200,7 +209,7 @@ pub(super) fn read<T>(bytes: &[u8], one: impl Fn(&mut Row<'_>) -> Result<T, ApiR
     let mut found = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|error| unreadable(&error))?;
-        let number = record.position().map_or(0, csv::Position::line);
+        let number = record.position().map_or(0, |position| line_at(bytes, position));
         let mut row = Row { number, cells: names.iter().zip(record.iter()).collect() };
         found.push(one(&mut row)?);
         row.finish()?;
@@ -217,7 +226,12 @@ pub(super) fn request(row: &mut Row<'_>) -> Result<AgreementRequest, ApiRefusal>
         row.take(decided);
     }
     let number = row.number;
-    let scope = row.take("scope").map(|text| serde_json::from_str(&text)).transpose();
+    let read = |text: String| {
+        let mut json = serde_json::Deserializer::from_str(&text);
+        let scope = named_once(&mut json)?;
+        json.end().map(|()| scope)
+    };
+    let scope = row.take("scope").map(read).transpose();
     Ok(AgreementRequest {
         id: row.id()?,
         side: row.needed("side")?,
@@ -230,7 +244,15 @@ pub(super) fn request(row: &mut Row<'_>) -> Result<AgreementRequest, ApiRefusal>
         valid_to: row.take("valid_to"),
         legal_basis: row.needed("legal_basis")?,
         purpose: row.needed("purpose")?,
-        scope: scope.map_err(|_| wrong(&format!("scope, {number}"), "det er ikke JSON", "it is not JSON"))?.unwrap_or_default(),
+        scope: scope
+            .map_err(|_| {
+                wrong(
+                    &format!("scope, {number}"),
+                    "det er ikke JSON med hvert navn én gang",
+                    "it is not JSON with each name once",
+                )
+            })?
+            .unwrap_or_default(),
         reason: row.needed("reason")?,
     })
 }
@@ -253,4 +275,23 @@ pub(super) fn route(row: &mut Row<'_>) -> Result<RouteRequest, ApiRefusal> {
         reason: row.needed("reason")?,
         replace: false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        format!("{:?}", read(text.as_bytes(), request).map(|found| found.len()).unwrap_err())
+    }
+
+    #[test]
+    fn a_refusal_names_the_line_that_an_editor_shows_however_lines_end() {
+        for end in ["\n", "\r\n"] {
+            let lines = ["side,system", "front,x,y"].join(end);
+            assert!(refused(&lines).contains("line 2"), "{end:?} {}", refused(&lines));
+            let lines = ["side,system", "front,x"].join(end);
+            assert!(refused(&lines).contains("system, 2"), "{end:?} {}", refused(&lines));
+        }
+    }
 }

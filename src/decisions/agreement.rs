@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Because, By, DecideError, record::What, shown};
+use super::{Because, By, DecideError, each_once, record::What, shown};
 use crate::{
     agreements::{Agreement, AgreementError, State, Store, import::Import, store::Imported},
     audit::Subject,
@@ -42,6 +42,7 @@ pub async fn request(store: &Store, by: By<'_>, import: &Import, because: &Becau
     };
     let agreements: Vec<_> = import.agreements.iter().map(kept).collect();
     let import = Import { authorities: import.authorities.clone(), agreements };
+    each_once(import.agreements.iter().map(|agreement| agreement.id))?;
     let mut asked = Vec::new();
     for agreement in &import.agreements {
         let what = what(agreement, None, State::Requested);

@@ -1,6 +1,6 @@
 //! Where a route may not lead: back into the gateway's own machine, or to what only this machine's network has.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::{
@@ -26,6 +26,13 @@ pub async fn may_lead_to(address: &Address, own: &[SocketAddr]) -> Result<(), Ap
     if lower == "localhost" || lower.ends_with(".localhost") {
         return Err(refused(ITSELF));
     }
+    // A zone names one of this machine's own links.
+    if host.contains('%') {
+        return Err(refused(ON_THE_LINK));
+    }
+    if port == 0 {
+        return Err(refused(NOBODYS));
+    }
     let addresses: Vec<IpAddr> = match host.parse() {
         Ok(ip) => vec![ip],
         Err(_) => match tokio::time::timeout(PATIENCE, tokio::net::lookup_host((host, port))).await {
@@ -33,7 +40,7 @@ pub async fn may_lead_to(address: &Address, own: &[SocketAddr]) -> Result<(), Ap
             Ok(Err(_)) | Err(_) => Vec::new(),
         },
     };
-    for ip in addresses {
+    for ip in addresses.into_iter().flat_map(|ip| std::iter::once(ip).chain(embedded(ip).map(IpAddr::V4))) {
         if let Some(why) = closed(ip) {
             return Err(refused(why));
         }
@@ -46,6 +53,22 @@ pub async fn may_lead_to(address: &Address, own: &[SocketAddr]) -> Result<(), Ap
 
 const ITSELF: (&str, &str) = ("adressen er på gatewayens egen maskine", "the address is on the gateway's own machine");
 
+const ON_THE_LINK: (&str, &str) = ("adressen gælder kun på det lokale net (link-local)", "the address is link-local");
+const NOBODYS: (&str, &str) = ("adressen er ikke en maskines adresse", "the address is not a machine's address");
+
+/// The IPv4 address that an IPv6 address leads on to: IPv4-compatible, through NAT64 (RFC 6052) or 6to4 (RFC 3056).
+fn embedded(ip: IpAddr) -> Option<Ipv4Addr> {
+    let IpAddr::V6(ip) = ip else { return None };
+    match ip.segments() {
+        // `::` and `::1` are addresses of their own.
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
+        [0, 0, 0, 0, 0, 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+            Some(Ipv4Addr::from_bits((u32::from(high) << 16) | u32::from(low)))
+        }
+        _ => None,
+    }
+}
+
 /// Why an address is none that a receiver has.
 fn closed(ip: IpAddr) -> Option<(&'static str, &'static str)> {
     let ip = ip.to_canonical();
@@ -56,11 +79,9 @@ fn closed(ip: IpAddr) -> Option<(&'static str, &'static str)> {
     match ip {
         ip if ip.is_loopback() => Some(ITSELF),
         ip if ip.is_unspecified() => Some(ITSELF),
-        _ if link_local => Some(("adressen gælder kun på det lokale net (link-local)", "the address is link-local")),
+        _ if link_local => Some(ON_THE_LINK),
         ip if ip.is_multicast() => Some(("adressen er en multicast-adresse", "the address is a multicast address")),
-        IpAddr::V4(ip) if ip.is_broadcast() || ip.octets().first() == Some(&0) => {
-            Some(("adressen er ikke en maskines adresse", "the address is not a machine's address"))
-        }
+        IpAddr::V4(ip) if ip.is_broadcast() || ip.octets().first() == Some(&0) => Some(NOBODYS),
         _ => None,
     }
 }
@@ -92,6 +113,14 @@ mod tests {
             "https://255.255.255.255/a",
             "https://10.1.2.3:9464/a",
             "https://[::ffff:10.1.2.3]:9464/a",
+            "https://[fe80::1%25eth0]/a",
+            "https://[::1%25lo]/a",
+            "https://10.1.2.4:0/a",
+            "https://[::127.0.0.1]/a",
+            "https://[64:ff9b::127.0.0.1]/a",
+            "https://[64:ff9b::a9fe:a9fe]/a",
+            "https://[2002:7f00:1::]/a",
+            "https://[64:ff9b::10.1.2.3]:9464/a",
         ] {
             assert!(!led(address).await, "{address}");
         }
@@ -99,7 +128,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_receivers_address_is_taken_also_on_an_internal_network() {
-        for address in ["https://10.1.2.3/a", "https://192.0.2.7:8443/a", "https://[2001:db8::1]/a"] {
+        for address in
+            ["https://10.1.2.3/a", "https://192.0.2.7:8443/a", "https://[2001:db8::1]/a", "https://[64:ff9b::10.1.2.3]/a"]
+        {
             assert!(led(address).await, "{address}");
         }
     }

@@ -13,11 +13,14 @@ pub mod shown;
 pub mod statement;
 pub mod user;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use crate::{
     agreements::{AgreementError, Store, route::store::RouteError},
-    refusal::api::ApiRefusal,
+    refusal::{Detail, api::ApiRefusal},
     store::{GaveWay, StoreError, value::to_microsecond},
     users::{
         Actor,
@@ -26,6 +29,17 @@ use crate::{
 };
 use record::What;
 use statement::{SignError, Signer};
+
+/// Of two that come in together with one id, it would be open which was decided on.
+fn each_once(ids: impl Iterator<Item = Uuid>) -> Result<(), ApiRefusal> {
+    let mut seen = BTreeSet::new();
+    match { ids }.find(|id| !seen.insert(*id)) {
+        None => Ok(()),
+        Some(id) => Err(ApiRefusal::ApiConflict {
+            what: Detail::new(format!("id'et {id} står to gange"), format!("the id {id} stands twice")),
+        }),
+    }
+}
 
 /// Why something was not decided. Nothing was written, unless it says so.
 #[derive(Debug, thiserror::Error)]

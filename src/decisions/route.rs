@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use jiff::civil::Date;
 use uuid::Uuid;
 
-use super::{Because, By, DecideError, endpoint, record::What, shown};
+use super::{Because, By, DecideError, each_once, endpoint, record::What, shown};
 use crate::{
     agreements::{
         Route, Store,
@@ -76,6 +76,7 @@ pub async fn add(
     own: &[SocketAddr],
     because: &Because,
 ) -> Result<Added, DecideError> {
+    each_once(routes.iter().map(|route| route.id))?;
     let mut asked = Vec::new();
     for route in routes {
         let what =

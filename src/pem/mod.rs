@@ -93,6 +93,11 @@ pub enum PemError {
     ByteOrderMark,
     #[error("is DER and not PEM; convert it with `openssl x509 -inform DER` or `openssl pkey -inform DER`")]
     Der,
+    /// A key with its certificates in PKCS#12, as certificates are often handed out.
+    #[error(
+        "is PKCS#12 and not PEM; take the key out with `openssl pkcs12 -nocerts -nodes` and the certificates with `openssl pkcs12 -nokeys`"
+    )]
+    Pkcs12,
     #[error("is not PEM: it is not text; convert it with `openssl x509` or `openssl pkey`")]
     NotText,
     #[error(
@@ -133,6 +138,12 @@ fn remedy(kind: Kind) -> &'static str {
 pub fn sections(bytes: &[u8], wanted: &[Kind]) -> Result<Vec<Section>, PemError> {
     match bytes {
         [0xEF, 0xBB, 0xBF, ..] | [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] => return Err(PemError::ByteOrderMark),
+        [0x30, 0x80, 2, 1, 3, ..]
+        | [0x30, 0x81, _, 2, 1, 3, ..]
+        | [0x30, 0x82, _, _, 2, 1, 3, ..]
+        | [0x30, 0x83, _, _, _, 2, 1, 3, ..] => {
+            return Err(PemError::Pkcs12);
+        }
         [0x30, second, ..] if !second.is_ascii_graphic() => return Err(PemError::Der),
         _ => {}
     }

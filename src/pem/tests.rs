@@ -92,6 +92,8 @@ fn what_is_not_understood_is_refused_with_its_section_and_line() {
             one().replace("CERTIFICATE-----\nA", "CERTIFICATE-----\nComment: x\nA").into(),
             "unknown header in section 1".to_owned(),
         ),
+        ("PKCS#12", vec![0x30, 0x82, 9, 9, 2, 1, 3, 0x30], "is PKCS#12 and not PEM; take the key out with".to_owned()),
+        ("a key in DER", vec![0x30, 0x82, 9, 9, 2, 1, 0, 0x30], "is DER and not PEM".to_owned()),
         ("DER", vec![0x30, 0x82, 1, 2], "is DER and not PEM".to_owned()),
         ("bytes", vec![0x80, 0x82, 1, 2], "is not text".to_owned()),
     ];

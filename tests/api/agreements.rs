@@ -273,6 +273,38 @@ async fn nobody_alters_a_request_that_somebody_else_made() {
 }
 
 #[tokio::test]
+async fn an_import_with_an_id_twice_or_with_several_reasons_brings_nothing_in() {
+    let house = House::build().await;
+    let import = async |body: &Value| house.ask(&house.supplier, "POST", "/api/v1/agreements/import", &[], Some(body)).await;
+    let one = |id: &str, purpose: &str, reason: &str| {
+        let mut one = request(OWN);
+        (one["id"], one["purpose"], one["reason"]) = (json!(id), json!(purpose), json!(reason));
+        one
+    };
+    let (first, second) = ("00000000-0000-4000-8000-000000000071", "00000000-0000-4000-8000-000000000072");
+    let twice = json!([one(first, "prøve", "sag 1"), one(first, "noget andet", "sag 1")]);
+    is_problem(&import(&twice).await, 409, "ApiConflict");
+    let reasons = json!([one(first, "prøve", "sag 1"), one(second, "prøve", "sag 2")]);
+    is_problem(&import(&reasons).await, 422, "ApiFieldInvalid");
+    assert!(house.store.list().await.unwrap().is_empty());
+    let done = import(&json!([one(first, "prøve", "sag 1"), one(second, "prøve", "sag 1")])).await;
+    assert_eq!(value(&done), json!({"added": 2, "unchanged": 0}), "{}", done.text());
+}
+
+#[tokio::test]
+async fn a_scope_that_names_something_twice_is_refused_rather_than_read_as_the_last() {
+    let house = House::build().await;
+    let plain = request(OWN).to_string();
+    let body = plain.replacen('{', r#"{"scope": {"kle": ["32.03.04"], "kle": ["32.06.04"]}, "#, 1);
+    let json = [("content-type", "application/json")];
+    let answer = house.send(&house.supplier, "POST", "/api/v1/agreements", &json, body.clone().into()).await;
+    is_problem(&answer, 422, "ApiFieldInvalid");
+    let once = body.replacen(r#", "kle": ["32.06.04"]"#, "", 1);
+    let answer = house.send(&house.supplier, "POST", "/api/v1/agreements", &json, once.into()).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+}
+
+#[tokio::test]
 async fn what_is_exported_is_imported_again_as_requests_all_or_none() {
     let house = House::build().await;
     let asked = house.requested(&house.supplier, OWN).await;

@@ -44,6 +44,19 @@ async fn a_route_is_added_found_by_whoever_asks_ended_and_kept() {
 }
 
 #[tokio::test]
+async fn an_import_of_routes_with_an_id_twice_or_with_several_reasons_brings_nothing_in() {
+    let house = House::build().await;
+    let mut one = route(OWN, GOOD);
+    one["id"] = json!("00000000-0000-4000-8000-000000000071");
+    let mut other = route(OTHER, GOOD);
+    other["reason"] = json!("sag 10");
+    for (body, status, code) in [(json!([one, one]), 409, "ApiConflict"), (json!([one, other]), 422, "ApiFieldInvalid")] {
+        is_problem(&house.ask(&house.operator, "POST", "/api/v1/routes/import", &[], Some(&body)).await, status, code);
+    }
+    assert_eq!(value(&house.get(&house.operator, "/api/v1/routes").await)["items"], json!([]));
+}
+
+#[tokio::test]
 async fn a_route_leads_neither_to_the_machine_itself_nor_to_its_link() {
     let house = House::build().await;
     for address in [

@@ -102,6 +102,7 @@ enum Decision {
     /// Record that the authority lifted a suspension; shows the agreement and asks first
     Resume(Open),
     /// End an approved or suspended agreement for good
+    #[command(alias = "end")] // as the API says
     Terminate(Decide),
 }
 
