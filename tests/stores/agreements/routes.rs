@@ -11,8 +11,13 @@ use hjemmel::{
             store::{Change, Decision, InTheWay, RouteError},
         },
     },
+    clock::Clock,
+    decisions::{Because, user},
     id::cvr::Cvr,
     refusal::{Detail, Refusal},
+    signature::key::Certificate,
+    stub::pki::{DevPki, KeyBits, Role as Key},
+    users::{Kind, User, rights::Role},
 };
 use jiff::{ToSpan, civil::Date};
 use proptest::{prelude::*, test_runner::TestRunner};
@@ -108,7 +113,7 @@ crate::on_both! {
     an_end_can_be_put_off_until_another_route_is_in_the_way;
     a_new_route_can_end_the_one_before_it_in_the_same_stroke;
     room_is_made_only_where_no_day_of_the_past_is_altered_and_none_is_left_without_a_route;
-    of_nodes_that_add_routes_at_once_one_wins_and_the_others_are_told;
+    of_processes_that_add_routes_at_once_one_wins_and_the_others_are_told;
     the_schema_refuses_what_is_written_by_other_means;
 }
 
@@ -401,25 +406,51 @@ async fn room_is_made_only_where_no_day_of_the_past_is_altered_and_none_is_left_
     assert_eq!(store.routes().await.unwrap(), [route(1, "2026-01-01", None)], "nothing was written");
 }
 
-async fn of_nodes_that_add_routes_at_once_one_wins_and_the_others_are_told(kept: Kept) {
-    let nodes = [open(&kept).await, open(&kept).await, open(&kept).await];
-    let adding = (1..).zip(nodes).map(|(number, node)| {
-        // Each on connections of its own, as a process has them.
-        tokio::spawn(async move { add(&node, &[route(number, "2026-01-01", None)]).await })
-    });
-    let adding: Vec<_> = adding.collect();
-    let mut added = 0;
-    for ended in adding {
-        match ended.await.unwrap() {
-            Ok(one) => added += one,
-            refused => {
-                let told = conflicts(refused).join("\n");
-                assert!(told.contains("carries the same calls (from 99999991 to 11111111)"), "{told}");
-            }
-        }
+async fn of_processes_that_add_routes_at_once_one_wins_and_the_others_are_told(kept: Kept) {
+    let store = open(&kept).await;
+    let pki = DevPki::generate(&Clock::system(), KeyBits::Bits2048).unwrap();
+    pki.write(&kept.dir.path().join("pki"), None).unwrap();
+    add_operator(&store, pki.credentials(Key::GatewayClient).unwrap().leaf()).await;
+    store.close().await;
+    kept.write_configuration();
+    std::fs::write(kept.dir.path().join("ledger.pem"), route(1, "2026-01-01", None).roots.to_pem()).unwrap();
+    let add = |number: u128| {
+        let command = format!(
+            "route add --id {} --service {SERVICE} --environment exttest --sender {SENDER} --receiver {RECEIVER} --from 2026-01-01 \
+             --system {SERVICE} --address https://ledger.example/ --entity-id urn:ledger --security authority-context \
+             --roots ledger.pem --config hjemmel.toml --reason B --certificate pki/{key}.pem --key pki/{key}.key.pem",
+            Uuid::from_u128(number),
+            key = Key::GatewayClient.file_name()
+        );
+        let mut process = tokio::process::Command::new(env!("CARGO_BIN_EXE_hjemmel"));
+        process.args(command.split(' ')).current_dir(kept.dir.path()).kill_on_drop(true).output()
+    };
+    let (one, two, three) = tokio::join!(add(1), add(2), add(3));
+    let ended = [one.unwrap(), two.unwrap(), three.unwrap()];
+    assert_eq!(ended.iter().filter(|output| output.status.success()).count(), 1, "{ended:?}");
+    for output in ended.iter().filter(|output| !output.status.success()) {
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains("carries the same calls (from 99999991 to 11111111)"), "{told}");
     }
-    assert_eq!(added, 1);
     assert_eq!(open(&kept).await.routes().await.unwrap().len(), 1);
+}
+
+/// Adds an operator whose certificate this is: processes decide at the real time.
+async fn add_operator(store: &Store, leaf: &rustls_pki_types::CertificateDer<'_>) {
+    let (certificate, now) = (Certificate::from_der(leaf).unwrap(), Clock::system().now());
+    let user = User {
+        id: Uuid::from_u128(77),
+        name: "O. Drift".to_owned(),
+        kind: Kind::Person,
+        party: None,
+        roles: vec![Role::Operator],
+        services: Vec::new(),
+        certificates: vec![(*certificate.thumbprint()).into()],
+        valid_from: now,
+        valid_to: None,
+    };
+    let because = Because::new("prøve".to_owned(), now);
+    user::add(store, None, &user.sound().unwrap(), &[certificate], &because).await.unwrap();
 }
 
 #[tokio::test]
