@@ -1,6 +1,8 @@
 //! Jobs and outboxes, on SQLite and PostgreSQL.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use hjemmel::store::jobs::{Fate, Figures, JobError, Jobs, PAYLOAD_BYTES, Rules, Taken, clean};
@@ -242,16 +244,20 @@ async fn of_many_takers_on_two_nodes_none_has_what_another_has_and_each_order_is
             })
         });
         let adders: Vec<_> = adders.collect();
+        let all_are_added = Arc::new(AtomicBool::new(false));
         let takers: Vec<_> = (0..4)
             .map(|taker| {
-                let store = nodes[taker % 2].clone();
+                let (store, all_are_added) = (nodes[taker % 2].clone(), all_are_added.clone());
                 tokio::spawn(async move {
                     let jobs = Jobs::new(store, "test", LONG);
                     let mut done = Vec::new();
-                    let mut empty = 0;
-                    while empty < 100 {
+                    loop {
+                        let last = all_are_added.load(Relaxed);
                         let taken = jobs.take(3).await.unwrap();
-                        empty = if taken.is_empty() { empty + 1 } else { 0 };
+                        // What waits behind a job in another's hands is taken by that other.
+                        if last && taken.is_empty() {
+                            break;
+                        }
                         for taken in taken {
                             let now = std::time::Instant::now();
                             jobs.done(&taken).await.unwrap();
@@ -266,6 +272,7 @@ async fn of_many_takers_on_two_nodes_none_has_what_another_has_and_each_order_is
         for adder in adders {
             adder.await.unwrap();
         }
+        all_are_added.store(true, Relaxed);
         let mut done = Vec::new();
         for taker in takers {
             done.extend(taker.await.unwrap());

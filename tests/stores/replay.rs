@@ -383,13 +383,13 @@ async fn settled(memory: &DatabaseMemory, message: Seen) -> Refusal {
 async fn a_database_that_stands_still_refuses_in_the_time_that_a_call_may_wait() {
     let Some(cluster) = Cluster::own() else { return };
     let settings = cluster.settings(&cluster.database().name);
-    let memory = open(&settings, Rules { patience: Duration::from_millis(300), ..RULES }).await;
+    let memory = open(&settings, Rules { patience: Duration::from_secs(1), ..RULES }).await;
     let now = Clock::system().now();
     assert_eq!(memory.remember(Seen::new(b"k", "before", now), now).await, Ok(()));
     let paused = cluster.pause();
     let asked = std::time::Instant::now();
     assert_eq!(memory.remember(Seen::new(b"k", "meanwhile", now), now).await, UNAVAILABLE);
-    assert!(asked.elapsed() < Duration::from_millis(1500), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     drop(paused);
     let mut after = memory.remember(Seen::new(b"k", "after", now), now).await;
     for n in 0.. {

@@ -607,8 +607,12 @@ async fn while_the_disk_fails_calls_are_refused_and_no_closing_is_lost() {
     assert_eq!(audit.open(house.record(4)).err(), Some(Refusal::AuditUnavailable), "every place is held by a record that waits");
 
     std::fs::remove_dir(house.segment(next)).unwrap();
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(audit.is_ready(), "{:?}", audit.stats());
+    let ready = async {
+        while !audit.is_ready() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(30), ready).await.is_ok(), "{:?}", audit.stats());
     let mut again = audit.open(house.record(5)).unwrap();
     let _ = again.admit().await.unwrap();
     again.served();

@@ -1,7 +1,6 @@
 //! The store on a server that goes away, has no connection to spare, or lets another go first.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use hjemmel::store::{Access, Database, Settings, StoreError, sql, until_it_holds};
 use tokio::sync::Barrier;
@@ -52,7 +51,7 @@ async fn the_store_outlives_its_server_however_that_ended_and_keeps_what_was_com
 async fn a_pool_and_a_server_without_a_connection_to_spare_say_so_in_time() {
     let Some(cluster) = Cluster::own() else { return };
     let mut settings = cluster.settings(&cluster.database().name);
-    (settings.max_connections, settings.patience) = (1, Duration::from_millis(500));
+    settings.max_connections = 1;
     let store = open(&settings).await.unwrap();
     let only = store.session().await.unwrap();
     let refused = asks(&store).await.unwrap_err().to_string();

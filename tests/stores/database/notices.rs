@@ -115,7 +115,7 @@ async fn what_changed_while_nobody_listened_is_asked_for_when_somebody_does_agai
     let suspend = format!("UPDATE agreement SET state = 'SUSPENDERET' WHERE id = '{FRONT}'");
     cluster.psql_in(&database, &suspend);
     node.is_listening().await;
-    assert!(node.until(false).await < Duration::from_secs(1));
+    node.until(false).await;
 }
 
 #[tokio::test]
@@ -125,15 +125,14 @@ async fn a_change_by_other_means_is_told_like_any_other() {
     import(&node.store).await;
     assert!(node.lets_through().await);
     kept.execute("UPDATE agreement SET state = 'SUSPENDERET'").await.unwrap();
-    assert!(node.until(false).await < Duration::from_secs(1));
+    node.until(false).await;
 }
 
 #[tokio::test]
 async fn a_database_that_is_away_is_survived_for_the_bounded_time_and_no_longer() {
     let Some(cluster) = Cluster::own() else { return };
     let database = cluster.database().name;
-    let (mut settings, _dir) = on(&cluster, &database);
-    settings.patience = Duration::from_millis(500);
+    let (settings, _dir) = on(&cluster, &database);
     let store = Store::open(&settings).await.unwrap();
     import(&store).await;
     let remembering = |staleness| {

@@ -91,7 +91,7 @@ async fn a_lock_on_the_migrations_that_does_not_go_is_told_with_who_holds_it() {
     let Some(cluster) = Cluster::own() else { return };
     let database = cluster.database().name;
     let (mut settings, _dir) = on(&cluster, &database);
-    settings.patience = std::time::Duration::from_millis(100);
+    settings.patience = std::time::Duration::from_millis(300);
     let mut other = cluster.superuser(&database).await;
     other.lock().await.unwrap();
     let row = other.fetch_one("SELECT pg_backend_pid()::text").await.unwrap();
@@ -99,6 +99,7 @@ async fn a_lock_on_the_migrations_that_does_not_go_is_told_with_who_holds_it() {
     let refused = told(&settings).await;
     assert!(refused.contains(&format!("process {holder} ")) && refused.contains("pg_terminate_backend"), "{refused}");
     other.unlock().await.unwrap();
+    settings.patience = on(&cluster, &database).0.patience;
     Database::open(&settings, Access::Make).await.unwrap();
     let left = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
     assert_eq!(cluster.psql(left).trim(), "0", "the lock is gone with the connection");
@@ -137,8 +138,8 @@ async fn a_pooler_that_keeps_no_statements_apart_is_refused_and_one_that_does_wa
 async fn a_decision_waits_for_another_and_gives_up_in_time_with_nothing_written() {
     let Some(cluster) = Cluster::own() else { return };
     let database = cluster.database().name;
-    let (mut settings, _dir) = on(&cluster, &database);
-    settings.patience = std::time::Duration::from_millis(300);
+    // The usual patience: it bounds the way to a connection, too, which a busy machine makes long.
+    let (settings, _dir) = on(&cluster, &database);
     let store = Store::open(&settings).await.unwrap();
     store.import(&Import::parse(&both_sides(), &hjemmel::services::vocabulary()).unwrap(), at(NOW)).await.unwrap();
     let mut other = cluster.superuser(&database).await;
@@ -177,7 +178,7 @@ async fn a_server_that_stands_still_is_given_up_in_time_and_asked_again_when_it_
     let Some(cluster) = Cluster::own() else { return };
     let (mut settings, _dir) = on(&cluster, &cluster.database().name);
     settings.statement_timeout = std::time::Duration::from_millis(200);
-    settings.patience = std::time::Duration::from_millis(200);
+    settings.patience = std::time::Duration::from_millis(500);
     let database = Database::open(&settings, Access::Make).await.unwrap();
     while database.revision().await.is_err() {
         tokio::task::yield_now().await;
@@ -186,7 +187,7 @@ async fn a_server_that_stands_still_is_given_up_in_time_and_asked_again_when_it_
     for _ in 0..6 {
         let began = std::time::Instant::now();
         database.revision().await.unwrap_err();
-        assert!(began.elapsed() < std::time::Duration::from_secs(2), "{:?}", began.elapsed());
+        assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
     }
     drop(paused);
     while database.revision().await.is_err() {
