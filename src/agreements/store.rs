@@ -395,7 +395,7 @@ async fn bring_in(
     }
     if held.state != agreement.state && !held.state.may_be_imported_as(agreement.state) {
         return Ok(Err(format!(
-            "it is {0} and an import cannot make it {1}; write state = \"{0}\", or give the renewed agreement a new id",
+            "it is {0} and an import cannot make it {1}; decide on it, or give the renewed agreement a new id",
             held.state, agreement.state
         )));
     }
