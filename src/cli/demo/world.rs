@@ -467,7 +467,7 @@ fn settings(listen: SocketAddr, admin: SocketAddr, sts: &Uri, index: SocketAddr)
          \n[listen]\naddress = \"{listen}\"\npublic_url = \"https://localhost:{}\"\ncertificate = \"pki/{server}.pem\"\n\
          key = \"pki/{server}.key.pem\"\nclient_roots = [\"pki/root.pem\", \"pki/issuing.pem\"]\n\
          \n[admin]\naddress = \"{admin}\"\n\
-         \n[api]\naddress = \"127.0.0.1:0\"\nclient_roots = [\"pki/root.pem\"]\n\
+         \n[api]\naddress = \"127.0.0.1:0\"\nclient_roots = [\"pki/issuing.pem\", \"pki/root.pem\"]\n\
          \n[system]\ncertificate = \"pki/{system}.pem\"\nkey = \"pki/{system}.key.pem\"\n\
          \n[service.{SERVICE}]\nkind = \"terminaladgang\"\nentity_id = \"{ENTITY_ID}\"\n\
          bindings = [\"token\", \"authority-context\"]\nprivilege_role = \"{PRIVILEGE}\"\nudk_cvr = \"{UDK}\"\n\
