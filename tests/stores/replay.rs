@@ -28,6 +28,7 @@ struct World {
     nodes: [Arc<ReplayMemory>; 2],
     now: Timestamp,
     server: Option<(&'static Cluster, TestDatabase)>,
+    clock: Clock,
     _folder: tempfile::TempDir,
 }
 
@@ -37,15 +38,18 @@ impl World {
         let folder = || tempfile::tempdir().unwrap();
         let now = Clock::system().now();
         let node = Arc::new(ReplayMemory::Node(NodeMemory::new(100_000, KEEP, now)));
-        let mut all = vec![("node", Self { nodes: [node.clone(), node], now, server: None, _folder: folder() })];
+        let mut all =
+            vec![("node", Self { nodes: [node.clone(), node], now, server: None, clock: Clock::system(), _folder: folder() })];
         let files = folder();
-        let nodes = shared(&Settings::sqlite(&files.path().join("store.sqlite"))).await;
-        all.push(("SQLite", Self { nodes, now: Clock::system().now(), server: None, _folder: files }));
+        let clock = Clock::system();
+        let nodes = shared(&Settings::sqlite(&files.path().join("store.sqlite")), &clock).await;
+        all.push(("SQLite", Self { nodes, now: clock.now(), server: None, clock, _folder: files }));
         if let Some(cluster) = Cluster::shared() {
             let database = cluster.database();
-            let nodes = shared(&cluster.settings(&database.name)).await;
-            let now = Clock::system().now();
-            all.push(("PostgreSQL", Self { nodes, now, server: Some((cluster, database)), _folder: folder() }));
+            let clock = clock_of(cluster, &database);
+            let nodes = shared(&cluster.settings(&database.name), &clock).await;
+            let now = clock.now();
+            all.push(("PostgreSQL", Self { nodes, now, server: Some((cluster, database)), clock, _folder: folder() }));
         }
         all
     }
@@ -57,7 +61,7 @@ impl World {
     /// Asks a node about a message that was made just now.
     async fn asks(&self, node: usize, sender: &[u8], id: &str) -> Result<(), Refusal> {
         // PostgreSQL looks at its own clock as well: there rows grow older, and the time stays.
-        let now = if self.server.is_some() { Clock::system().now() } else { self.now };
+        let now = if self.server.is_some() { self.clock.now() } else { self.now };
         self.nodes[node].remember(Seen::new(sender, id, now), now).await
     }
 
@@ -67,7 +71,7 @@ impl World {
         let mut now = self.now;
         if let Some((cluster, database)) = &self.server {
             cluster.psql_in(&database.name, &format!("UPDATE replay_message SET until_us = until_us - {}", by.as_micros()));
-            now = Clock::system().now();
+            now = self.clock.now();
         }
         if let ReplayMemory::Database(memory) = &*self.nodes[0] {
             memory.forget(now).await.unwrap();
@@ -75,13 +79,29 @@ impl World {
     }
 }
 
-async fn shared(settings: &Settings) -> [Arc<ReplayMemory>; 2] {
-    [open(settings, RULES).await, open(settings, RULES).await].map(|memory| Arc::new(ReplayMemory::Database(memory)))
+/// The server's clock, as the nodes of an installation share it: `tests/days.sh` moves that of this program alone.
+fn clock_of(cluster: &Cluster, database: &TestDatabase) -> Clock {
+    let server: f64 = cluster.psql_in(&database.name, "SELECT extract(epoch FROM clock_timestamp())").trim().parse().unwrap();
+    let apart = SignedDuration::from_secs(server as i64 - Clock::system().now().as_second());
+    if apart.abs() < SignedDuration::from_mins(1) {
+        Clock::system()
+    } else {
+        Clock::from_fn(move || Clock::system().now() + apart)
+    }
+}
+
+async fn shared(settings: &Settings, clock: &Clock) -> [Arc<ReplayMemory>; 2] {
+    [open_at(settings, RULES, clock).await, open_at(settings, RULES, clock).await]
+        .map(|memory| Arc::new(ReplayMemory::Database(memory)))
 }
 
 async fn open(settings: &Settings, rules: Rules) -> DatabaseMemory {
+    open_at(settings, rules, &Clock::system()).await
+}
+
+async fn open_at(settings: &Settings, rules: Rules, clock: &Clock) -> DatabaseMemory {
     let store = Database::open(settings, Access::Make).await.unwrap();
-    DatabaseMemory::open(store, rules, Clock::system()).await.unwrap()
+    DatabaseMemory::open(store, rules, clock.clone()).await.unwrap()
 }
 
 #[tokio::test]
