@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 /// A temporary folder, owned by the user that the server runs as.
 pub struct Folder {
@@ -90,7 +91,11 @@ fn unprivileged() -> (u32, u32) {
 
 /// A port that nobody listens on at the moment.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Not of those that the kernel gives out: while a server is down its port would go to whoever asks for any.
+    let first = (std::process::id() % 12_000) as u16;
+    let ports = std::iter::repeat_with(|| 20_000 + first.wrapping_add(NEXT.fetch_add(7, Ordering::Relaxed)) % 12_000);
+    ports.take(12_000).find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 #[derive(Debug, Clone, Copy)]
