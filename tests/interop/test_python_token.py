@@ -266,7 +266,7 @@ class Token(unittest.TestCase):
             ("MediaTypeRefused", 415, {"Content-Type": "application/json"}, security.sent),
             ("MediaTypeRefused", 415, {"Content-Type": 'multipart/related; type="application/xop+xml"; boundary=x'}, security.sent),
             ("ContentCodingRefused", 415, {"Content-Type": soap, "Content-Encoding": "gzip"}, security.sent),
-            ("BodyTooLarge", 413, {"Content-Type": soap}, security.sent + b" " * (1 << 20)),
+            ("BodyTooLarge", 413, {"Content-Type": soap}, security.sent + b" " * (1 << 24)),  # the demo takes 16 MiB, for vouchers
             ("MalformedXml", 500, {"Content-Type": soap}, security.sent[:-10]),
             ("DtdRefused", 500, {"Content-Type": soap}, b"<!DOCTYPE x>" + security.sent),
             ("NotSoap", 500, {"Content-Type": soap}, b"<x/>"),
