@@ -47,7 +47,9 @@ class Api(unittest.TestCase):
                 command += ["--request-cert", certificate, "--request-cert-key", key, "--seed", "1", "--max-examples", "20"]
                 # Schema-valid and wrong all the same: a period that ends before it begins, PEM that is no certificate. No
                 # schema says that; the answer is a documented 422.
-                command += ["--phases", "examples,coverage,fuzzing,stateful", "--exclude-checks", "positive_data_acceptance"]
+                # Fuzzing depends on more than its seed, and what it finds once it need not find again: it is asked for by hand.
+                phases = "examples,coverage,stateful" + (",fuzzing" if os.environ.get("HJEMMEL_API_FUZZING") else "")
+                command += ["--phases", phases, "--exclude-checks", "positive_data_acceptance"]
                 ran = subprocess.run(command, capture_output=True, text=True, timeout=900)
                 (WORK / f"schemathesis-{role}.log").write_text(ran.stdout + ran.stderr)
                 self.assertEqual(ran.returncode, 0, ran.stdout[-6000:] + ran.stderr[-2000:])
