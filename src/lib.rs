@@ -50,6 +50,7 @@ pub mod sts;
 pub mod trust;
 pub mod users;
 
+pub mod files;
 pub mod gateway;
 pub mod services;
 

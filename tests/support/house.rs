@@ -31,7 +31,7 @@ pub const LAYERS: &[&[&str]] = &[
     &["config", "metrics"],
     &["trust", "peer"],
     &["services::terminaladgang::law", "services::finance::rules"],
-    &["gateway"],
+    &["gateway", "files"],
     &["services"],
     &["edge", "api"],
     &["node"],
