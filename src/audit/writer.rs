@@ -121,6 +121,8 @@ struct Counters {
     waiting: AtomicU64,
     /// Calls that are open and may yet ask for admission.
     on_their_way: AtomicUsize,
+    /// Whether the thread that writes is gone.
+    ended: AtomicBool,
 }
 
 impl Counters {
@@ -138,6 +140,7 @@ impl Counters {
             sequence: zero(),
             waiting: zero(),
             on_their_way: AtomicUsize::new(0),
+            ended: AtomicBool::new(false),
         }
     }
 
@@ -276,6 +279,11 @@ impl Audit {
     /// Whether calls can be recorded: the last write succeeded, and none hangs. For readiness.
     pub fn is_ready(&self) -> bool {
         self.counters.is_ready(self.patience)
+    }
+
+    /// Whether the thread that writes is gone: only a new process can record calls again.
+    pub fn has_ended(&self) -> bool {
+        self.counters.ended.load(Relaxed)
     }
 
     /// Why calls cannot be recorded just now, for readiness.
@@ -566,6 +574,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         // However the thread ends, nobody may think that calls are still recorded.
         self.counters.ready.store(false, Relaxed);
+        self.counters.ended.store(true, Relaxed);
     }
 }
 

@@ -20,6 +20,7 @@ pub mod objects;
 pub mod person;
 pub mod place;
 pub mod policy;
+pub mod ready;
 pub mod route;
 pub mod serve;
 pub mod service;
@@ -34,7 +35,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::clock::Clock;
 
@@ -56,6 +57,8 @@ enum Command {
     Serve(serve::Args),
     /// Check a configuration, every problem in one report
     Check(check::Check),
+    /// Ask a running gateway whether it takes calls
+    Ready(ready::Args),
     /// Ask the service, as a client system does
     Call(Box<call::Args>),
     /// Explain what the gateway decides about a message, without sending it
@@ -82,6 +85,11 @@ enum Command {
     Stub(Box<stub::Args>),
     /// Certificates for development
     Certs(certs::Certs),
+}
+
+/// The command line as a whole, for its manual and completions (`examples/manual.rs`).
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the command that the arguments name.
@@ -122,6 +130,7 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
         Command::Demo(args) => demo::run(args, clock).await,
         Command::Serve(args) => Ok(serve::run(&args, clock).await?),
         Command::Check(args) => check::run(&args, clock, &mut output::Stdout).await,
+        Command::Ready(args) => ready::run(&args).await.and(done),
         Command::Call(args) => {
             let environment = |name: &str| std::env::var(name).ok();
             match call::run(*args, clock, &mut io::stdin().lock(), &environment).await {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::node::log::Log;
+use crate::node::manager::Manager;
 use crate::node::signals::Signals;
 use crate::node::{ServeError, bind, read, start, warn_of};
 
@@ -14,6 +15,9 @@ use crate::node::{ServeError, bind, read, start, warn_of};
 /// SIGHUP reads the configuration anew without dropping a call; a file that is not in order leaves the old one in force.
 /// It serves until SIGTERM or SIGINT, then drains: no new connection is taken, calls under way finish within
 /// `[limits] drain_timeout`, and the audit log is closed with a signed checkpoint. A start that waits ends at once.
+///
+/// A service manager that sets NOTIFY_SOCKET (systemd with Type=notify) is told when it serves, reloads and drains, and its
+/// watchdog is fed while all that a call needs of the process works.
 ///
 /// The log goes to stderr. HJEMMEL_LOG in the environment says what is written: error, warn, info (the default), debug or
 /// trace, or other levels for single parts, as HJEMMEL_LOG=info,hjemmel::edge=debug.
@@ -50,6 +54,7 @@ pub async fn run(args: &Args, clock: &Clock) -> Result<ExitCode, ServeError> {
 }
 
 async fn serve_until_told(args: &Args, clock: &Clock, signals: &mut Signals, log: &Log) -> Result<(), ServeError> {
+    let manager = Manager::of_environment().map_err(ServeError::Manager)?;
     let (file, own_clock, own_log) = (args.config.clone(), clock.clone(), log.clone());
     let mut starting = tokio::spawn(async move {
         let loaded = read(&file, &own_clock).await?;
@@ -78,19 +83,31 @@ async fn serve_until_told(args: &Args, clock: &Clock, signals: &mut Signals, log
         }
     };
     let (node, patience) = started.map_err(|error| ServeError::Broken(error.to_string()))??;
+    manager.ready("serving").await;
+    let feeding = manager.feed(node.pulse.clone());
     loop {
         tokio::select! {
             () = signals.stop.received() => break,
-            _ = signals.hangup.recv() => tokio::select! {
-                // What came of it has been logged and counted; the gateway goes on either way.
-                _ = node.reloader.reload(&args.config) => {}
-                // Nothing has been exchanged yet: a reload exchanges everything after its last pause.
-                () = signals.stop.received() => break,
-            },
+            _ = signals.hangup.recv() => {
+                manager.reloading().await;
+                tokio::select! {
+                    // What came of it has been logged and counted; the gateway goes on either way.
+                    reloaded = node.reloader.reload(&args.config) => manager.ready(match reloaded {
+                        Ok(()) => "serving",
+                        Err(_) => "serving; the last reload was refused, see the log",
+                    }).await,
+                    // Nothing has been exchanged yet: a reload exchanges everything after its last pause.
+                    () = signals.stop.received() => break,
+                }
+            }
         }
     }
     tracing::info!("draining");
+    manager.stopping().await;
     let cut = node.stop(patience).await;
+    if let Some(feeding) = feeding {
+        feeding.abort();
+    }
     tracing::info!(cut, "stopped");
     Ok(())
 }

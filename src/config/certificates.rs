@@ -5,7 +5,7 @@ use rustls_pki_types::CertificateDer;
 use toml::Spanned;
 
 use super::Content;
-use super::reader::{Reader, as_array, as_text};
+use super::reader::{Reader, as_array, as_text, placed};
 use crate::signature::credentials::{Credentials, CredentialsError, certificates_from_pem_file, inspect};
 
 /// How long before a certificate's end the operator is warned.
@@ -22,7 +22,7 @@ impl Reader<'_> {
         let found = self.setting(key, default, |value| {
             let mut all = Vec::new();
             for item in as_array(value)? {
-                let file = folder.join(as_text(item.get_ref())?);
+                let file = placed(folder, &as_text(item.get_ref())?)?;
                 let certificates = certificates_from_pem_file(&file).map_err(|error| said(&error))?;
                 read.push((file.clone(), certificates.iter().map(content).collect::<Vec<_>>()));
                 for certificate in certificates {

@@ -332,7 +332,7 @@ impl<'a> Reader<'a> {
     /// A file that can be read.
     pub(crate) fn file(&mut self, key: &'static str) -> Option<PathBuf> {
         let folder = self.folder;
-        self.setting(key, None, |value| readable(folder.join(as_text(value)?)))
+        self.setting(key, None, |value| readable(placed(folder, &as_text(value)?)?))
     }
 
     /// A folder that exists; none by default.
@@ -344,7 +344,7 @@ impl<'a> Reader<'a> {
     /// A file that can be read; none by default.
     pub(crate) fn optional_file(&mut self, key: &'static str) -> Option<Option<PathBuf>> {
         let folder = self.folder;
-        self.setting(key, Some(None), |value| readable(folder.join(as_text(value)?)).map(Some))
+        self.setting(key, Some(None), |value| readable(placed(folder, &as_text(value)?)?).map(Some))
     }
 
     /// Files that can be read, and http or https addresses; none by default.
@@ -352,7 +352,7 @@ impl<'a> Reader<'a> {
         let folder = self.folder;
         self.setting(key, Some(Vec::new()), |value| {
             let source = |text: String| match text.split_once("://") {
-                None => readable(folder.join(text)).map(Source::File),
+                None => readable(placed(folder, &text)?).map(Source::File),
                 Some(_) => {
                     let uri: Option<Uri> = text.parse().ok();
                     let known = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https"));
@@ -372,7 +372,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn files(&mut self, key: &'static str) -> Option<Vec<PathBuf>> {
         let folder = self.folder;
         self.setting(key, Some(Vec::new()), |value| {
-            as_array(value)?.iter().map(|item| readable(folder.join(as_text(item.get_ref())?))).collect()
+            as_array(value)?.iter().map(|item| readable(placed(folder, &as_text(item.get_ref())?)?)).collect()
         })
     }
 
@@ -521,6 +521,23 @@ pub(crate) fn one_of<T: Copy>(value: &DeValue<'_>, choices: &[(&str, T)]) -> Res
 fn within<T: PartialOrd + Debug>(value: T, range: &RangeInclusive<T>) -> Result<T, String> {
     if range.contains(&value) { Ok(value) } else { Err(format!("is out of range; use {:?} to {:?}", range.start(), range.end())) }
 }
+
+/// Where a file that a setting names lies: seen from the folder of the configuration, or among the credentials that the service
+/// manager hands to the process (`LoadCredential=` of systemd).
+pub(crate) fn placed(folder: &Path, text: &str) -> Result<PathBuf, String> {
+    let Some(name) = text.strip_prefix(CREDENTIALS) else { return Ok(folder.join(text)) };
+    match std::env::var_os("CREDENTIALS_DIRECTORY").filter(|given| !given.is_empty()) {
+        Some(given) => Ok(Path::new(&given).join(name)),
+        None => {
+            Err("names a credential, and $CREDENTIALS_DIRECTORY is not set; it is where the process is started by a unit with \
+                     LoadCredential="
+                .to_owned())
+        }
+    }
+}
+
+/// How a path among the credentials begins.
+const CREDENTIALS: &str = "$CREDENTIALS_DIRECTORY/";
 
 fn existing(path: PathBuf) -> Result<PathBuf, String> {
     match path.is_dir() {

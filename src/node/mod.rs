@@ -6,6 +6,7 @@ pub mod domains;
 pub mod examine;
 pub mod files;
 pub mod log;
+pub mod manager;
 mod record;
 pub mod reload;
 mod routes;
@@ -43,6 +44,7 @@ use crate::trust::domains::UnknownDomain;
 use crate::work::Work;
 use assemble::{AssembleError, Lasting, OnClose};
 use examine::{Purpose, examine};
+use manager::Pulse;
 pub use reload::Reloader;
 
 /// A checked configuration with the services of this gateway.
@@ -96,6 +98,9 @@ pub enum ServeError {
     /// The log.
     #[error("the log cannot be written: {0}")]
     Log(std::io::Error),
+    /// The service manager.
+    #[error("NOTIFY_SOCKET names no socket that can be told that the gateway serves: {0}; start it by its unit, or unset it")]
+    Manager(std::io::Error),
     /// A part of the start that panicked, or was called off.
     #[error("the start did not come to its end: {0}")]
     Broken(String),
@@ -114,6 +119,8 @@ pub struct Node {
     pub metrics: Arc<Metrics>,
     /// Reads the configuration anew.
     pub reloader: Arc<Reloader>,
+    /// Whether all that a call needs of this process still works, for the service manager's watchdog.
+    pub pulse: Pulse,
 }
 
 /// Reads a configuration and what it names, off the threads that serve calls: a file may lie on a disk that hangs.
@@ -206,6 +213,8 @@ pub async fn start(
         }
         _ => None,
     };
+    let of_admin = Readiness::new();
+    let pulse = Pulse::new(vec![readiness.clone(), of_admin.clone()], audit.clone());
     // The admin listener goes last: while calls drain, /readyz says so.
     let (stop_admin, admin_stopped) = channel(());
     let store_answers = Arc::new(AtomicBool::new(true));
@@ -247,7 +256,7 @@ pub async fn start(
     let refusals = Refusals::new("admin", metrics.clone());
     let handler = handler.service();
     let make = move |_| handler.clone();
-    let admin = serve(admin, admin_transport, limits, work, refusals, Readiness::new(), make, until(admin_stopped));
+    let admin = serve(admin, admin_transport, limits, work, refusals, of_admin, make, until(admin_stopped));
     Ok(Node {
         stop,
         stop_admin,
@@ -258,6 +267,7 @@ pub async fn start(
         audit,
         metrics,
         reloader,
+        pulse,
     })
 }
 

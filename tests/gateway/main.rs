@@ -18,6 +18,7 @@ mod hostile_answers;
 mod lifetime;
 mod load;
 mod log;
+mod manager;
 mod narrowed;
 mod operations;
 mod outbound;

@@ -67,23 +67,44 @@ impl Peer {
     }
 }
 
-/// Whether this node takes calls; false from the moment it drains. Cheap to clone.
+/// Whether a listener takes connections; false from the moment it drains. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Readiness(Arc<AtomicBool>);
+pub struct Readiness(Arc<Listening>);
+
+#[derive(Debug)]
+struct Listening {
+    ready: AtomicBool,
+    /// How many times whoever accepts was asked whether it still does, and up to which time it answered.
+    asked: watch::Sender<u64>,
+    answered: watch::Sender<u64>,
+}
 
 impl Readiness {
     /// Not ready yet.
     pub fn new() -> Self {
-        Self(Arc::new(AtomicBool::new(false)))
+        let (asked, answered) = (watch::Sender::new(0), watch::Sender::new(0));
+        Self(Arc::new(Listening { ready: AtomicBool::new(false), asked, answered }))
     }
 
-    /// Whether the node takes calls.
+    /// Whether the listener takes connections.
     pub fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.ready.load(Ordering::Acquire)
+    }
+
+    /// Completes when the loop that accepts connections has taken its turn: never where it hangs or has ended.
+    pub async fn accepts(&self) {
+        let mut answered = self.0.answered.subscribe();
+        let mut this = 0;
+        self.0.asked.send_modify(|asked| {
+            *asked += 1;
+            this = *asked;
+        });
+        // The sender is ours, so there is no error.
+        let _ = answered.wait_for(|answered| *answered >= this).await;
     }
 
     fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Release);
+        self.0.ready.store(ready, Ordering::Release);
     }
 }
 
@@ -137,11 +158,16 @@ where
     let (drain, draining) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
+    let mut asked = readiness.0.asked.subscribe();
     readiness.set(true);
 
     loop {
         let accepted = tokio::select! {
             () = &mut shutdown => break,
+            Ok(()) = asked.changed() => {
+                readiness.0.answered.send_replace(*asked.borrow_and_update());
+                continue;
+            }
             Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
