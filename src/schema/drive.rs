@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use xsd_schema::namespace::NamespaceContextSnapshot;
+use xsd_schema::parser::frames::ComplexContentResult;
 use xsd_schema::validation::{
     InstancePath, PathStep, SchemaValidator, ValidationError, ValidationRuntime, ValidationSink, ValidationWarning,
 };
@@ -16,9 +17,17 @@ use crate::soap::strict::is_space;
 
 const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
-/// What the validator reported. Its own words are dropped where they arrive, for they quote values.
+/// What the validator reported, of which the first are kept. Its own words are dropped where they arrive, for they quote values.
 #[derive(Clone, Default)]
-struct Reports(Rc<RefCell<Vec<Report>>>);
+struct Reports(Rc<RefCell<Reported>>);
+
+#[derive(Default)]
+struct Reported {
+    kept: Vec<Report>,
+    /// For how many of them it was said what was expected.
+    explained: usize,
+    count: usize,
+}
 
 struct Report {
     constraint: &'static str,
@@ -28,8 +37,12 @@ struct Report {
 
 impl ValidationSink for Reports {
     fn on_error(&mut self, error: ValidationError) {
-        let path = error.instance_path().cloned();
-        self.0.borrow_mut().push(Report { constraint: error.constraint, path, expected: Vec::new() });
+        let mut reported = self.0.borrow_mut();
+        reported.count += 1;
+        if reported.kept.len() < TOLD {
+            let path = error.instance_path().cloned();
+            reported.kept.push(Report { constraint: error.constraint, path, expected: Vec::new() });
+        }
     }
     fn on_warning(&mut self, _: ValidationWarning) {}
 }
@@ -44,38 +57,31 @@ pub(super) fn validate(
     apex: Element<'_>,
     root: (&str, &str),
 ) -> Result<(), Violations> {
-    // The library takes an undeclared root that names its own xsi:type, as the recommendation allows.
-    if !apex.is(root.0, root.1) {
-        let violation =
-            Violation { path: "/".to_owned(), rule: Rule::Root, constraint: "cvc-elt.1", expected: vec![root.1.to_owned()] };
-        return Err(Violations { told: vec![violation], count: 1 });
+    if let Some(violations) = other_root(apex, root) {
+        return Err(violations);
     }
-    let reports = run(compiled, validator, apex, false);
-    if reports.is_empty() {
+    if run(compiled, validator, apex, false).is_ok() {
         return Ok(());
     }
     // Once more, slower, to say what was expected where: only a message that is refused costs that.
-    let reports = run(compiled, validator, apex, true);
-    let told = reports.iter().take(TOLD).map(|report| told(compiled, report)).collect();
-    Err(Violations { told, count: reports.len() })
+    run(compiled, validator, apex, true)
 }
 
-fn run(compiled: &Compiled, validator: &SchemaValidator<'_>, apex: Element<'_>, explain: bool) -> Vec<Report> {
-    let reports = Reports::default();
-    let runtime = validator.start_run(reports.clone());
-    let mut drive = Drive { compiled, runtime, reports: reports.clone(), explain, scopes: vec![bindings(&compiled.set, apex)] };
+/// The library takes an undeclared root that names its own xsi:type, as the recommendation allows.
+pub(super) fn other_root(apex: Element<'_>, root: (&str, &str)) -> Option<Violations> {
+    let violation =
+        || Violation { path: "/".to_owned(), rule: Rule::Root, constraint: "cvc-elt.1", expected: vec![root.1.to_owned()] };
+    (!apex.is(root.0, root.1)).then(|| Violations { told: vec![violation()], count: 1 })
+}
+
+fn run(compiled: &Compiled, validator: &SchemaValidator<'_>, apex: Element<'_>, explain: bool) -> Result<(), Violations> {
+    let mut drive = Drive::new(compiled, validator, apex, explain);
     drive.element(apex);
-    if let Err(error) = drive.runtime.end_validation() {
-        drive.reports.clone().on_error(error);
-    }
-    if let Some(failure) = drive.runtime.operational_failure() {
-        drive.reports.clone().on_error(failure.clone());
-    }
-    drop(drive);
-    reports.0.take()
+    drive.finish()
 }
 
-struct Drive<'c, 'v> {
+/// One run of the validator over a message.
+pub(super) struct Drive<'c, 'v> {
     compiled: &'c Compiled,
     runtime: ValidationRuntime<'v, Reports>,
     reports: Reports,
@@ -84,9 +90,50 @@ struct Drive<'c, 'v> {
     scopes: Vec<NamespaceContextSnapshot>,
 }
 
-impl Drive<'_, '_> {
+/// An element whose end has not come.
+pub(super) struct Open {
+    kind: Option<TypeKey>,
+    nil: bool,
+    declares: bool,
+}
+
+impl<'c, 'v> Drive<'c, 'v> {
+    /// A run that begins with this element. `explain` says what was expected where something is wrong.
+    pub(super) fn new(compiled: &'c Compiled, validator: &'v SchemaValidator<'_>, apex: Element<'_>, explain: bool) -> Self {
+        let reports = Reports::default();
+        let runtime = validator.start_run(reports.clone());
+        Self { compiled, runtime, reports, explain, scopes: vec![bindings(&compiled.set, apex)] }
+    }
+
+    /// Whether nothing was wrong so far.
+    pub(super) fn is_clean(&self) -> bool {
+        self.reports.0.borrow().count == 0
+    }
+
+    /// The verdict, once the element that it began with has ended.
+    pub(super) fn finish(mut self) -> Result<(), Violations> {
+        if let Err(error) = self.runtime.end_validation() {
+            self.reports.on_error(error);
+        }
+        if let Some(failure) = self.runtime.operational_failure() {
+            self.reports.clone().on_error(failure.clone());
+        }
+        let reported = self.reports.0.borrow();
+        if reported.count == 0 {
+            return Ok(());
+        }
+        Err(Violations { told: reported.kept.iter().map(|report| told(self.compiled, report)).collect(), count: reported.count })
+    }
+
     /// Depth is bounded by the strict reader's limit, far below what a worker's stack holds.
     fn element(&mut self, element: Element<'_>) {
+        let open = self.begin(element);
+        self.content(element, &open);
+        self.end(&open);
+    }
+
+    /// An element's start tag.
+    pub(super) fn begin(&mut self, element: Element<'_>) -> Open {
         let declares = element.declarations().next().is_some();
         if declares {
             self.scopes.push(bindings(&self.compiled.set, element));
@@ -97,27 +144,40 @@ impl Drive<'_, '_> {
         let info = self.runtime.validate_element(element.local(), element.namespace(), kind, nil, &scope);
         self.explain(|| before);
         for attribute in element.attributes() {
-            let info = self.runtime.validate_attribute(attribute.local, attribute.namespace, attribute.value);
+            let of_instances = attribute.namespace == XSI;
+            // Never followed, so it need not come before what it is about, as the library would have it.
+            if of_instances && ["schemaLocation", "noNamespaceSchemaLocation"].contains(&attribute.local) {
+                continue;
+            }
+            // The library lets any name of this namespace stand at an element of a simple type, and refuses every other attribute.
+            let unknown = of_instances && !["type", "nil"].contains(&attribute.local);
+            let simple = matches!(info.schema_type, Some(TypeKey::Simple(_)));
+            let namespace = if unknown && simple { "" } else { attribute.namespace };
+            let attributed = self.runtime.validate_attribute(attribute.local, namespace, attribute.value);
             let set = &self.compiled.set;
-            self.explain(|| info.schema_type.map(|kind| describe(set, kind)).unwrap_or_default());
+            self.explain(|| attributed.schema_type.map(|kind| describe(set, kind)).unwrap_or_default());
         }
         let required = self.required();
         self.runtime.validate_end_of_attributes_novalue();
         self.explain(|| required);
-        self.content(element, info.schema_type);
+        let nil = nil.is_some_and(|nil| ["true", "1"].contains(&nil.trim_matches(is_space)));
+        Open { kind: info.schema_type, nil, declares }
+    }
+
+    /// Its end tag.
+    pub(super) fn end(&mut self, open: &Open) {
         let before = self.expecting();
         self.runtime.validate_end_element_novalue();
         let set = &self.compiled.set;
-        self.explain(|| {
-            if before.is_empty() { info.schema_type.map(|kind| describe(set, kind)).unwrap_or_default() } else { before }
-        });
-        if declares {
+        self.explain(|| if before.is_empty() { open.kind.map(|kind| describe(set, kind)).unwrap_or_default() } else { before });
+        if open.declares {
             self.scopes.pop();
         }
     }
 
-    fn content(&mut self, element: Element<'_>, kind: Option<TypeKey>) {
-        let base64 = kind.is_some_and(|kind| self.compiled.base64.contains(&kind));
+    /// What stands between the two, or the next part of it, which ends where no text goes on.
+    pub(super) fn content(&mut self, element: Element<'_>, open: &Open) {
+        let base64 = open.kind.is_some_and(|kind| self.compiled.base64.contains(&kind));
         let mut run = String::new();
         for child in element.children() {
             match child {
@@ -125,21 +185,24 @@ impl Drive<'_, '_> {
                 Child::Text { text, .. } => run.push_str(text),
                 Child::Comment => {}
                 Child::Element(child) => {
-                    self.text(&mut run);
+                    self.text(&mut run, open);
                     self.element(child);
                 }
             }
         }
-        self.text(&mut run);
+        self.text(&mut run, open);
     }
 
     /// A whole run of text: in pieces it would be judged in pieces.
-    fn text(&mut self, run: &mut String) {
+    fn text(&mut self, run: &mut String, open: &Open) {
         if run.is_empty() {
             return;
         }
         if run.chars().all(is_space) {
             self.runtime.validate_whitespace(run);
+        } else if run.trim().is_empty() && (open.nil || !has_value(&self.compiled.set, open.kind)) {
+            // A no-break space is a character like any other in XML; the library takes it for none.
+            self.runtime.validate_text("x");
         } else {
             self.runtime.validate_text(run);
         }
@@ -152,9 +215,9 @@ impl Drive<'_, '_> {
         if !self.explain {
             return;
         }
-        let mut reports = self.reports.0.borrow_mut();
-        let told = reports.iter().rev().take_while(|report| report.expected.is_empty()).count();
-        if told == 0 {
+        let mut reported = self.reports.0.borrow_mut();
+        let explained = reported.explained;
+        if explained == reported.kept.len() {
             return;
         }
         let mut expected = expected();
@@ -162,9 +225,10 @@ impl Drive<'_, '_> {
             expected.truncate(EXPECTED);
             expected.push("…".to_owned());
         }
-        for report in reports.iter_mut().rev().take(told) {
+        for report in reported.kept.iter_mut().skip(explained) {
             report.expected.clone_from(&expected);
         }
+        reported.explained = reported.kept.len();
     }
 
     fn expecting(&self) -> Vec<String> {
@@ -182,6 +246,17 @@ impl Drive<'_, '_> {
         let names = &self.compiled.set.name_table;
         let attributes = self.runtime.get_expected_attributes();
         attributes.iter().filter(|a| a.required).map(|a| format!("@{}", names.resolve(a.local_name))).collect()
+    }
+}
+
+/// Whether an element of this type holds a value, of which every character counts.
+fn has_value(set: &SchemaSet, kind: Option<TypeKey>) -> bool {
+    match kind {
+        Some(TypeKey::Simple(_)) => true,
+        Some(TypeKey::Complex(key)) => {
+            set.arenas.complex_types.get(key).is_some_and(|data| matches!(data.content, ComplexContentResult::Simple(_)))
+        }
+        None => false,
     }
 }
 

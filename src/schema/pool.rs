@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 use xsd_schema::validation::{SchemaValidator, ValidationFlags};
 
-use super::compile::Schema;
+use super::compile::{Compiled, Schema};
 use super::drive;
 use super::violation::Violations;
 use crate::soap::document::{Document, NodeId};
@@ -65,6 +65,12 @@ impl Pool {
     }
 }
 
+/// A validator that reports what is wrong, and nothing else.
+pub(super) fn validator(compiled: &Compiled) -> SchemaValidator<'_> {
+    let flags = ValidationFlags::default() - ValidationFlags::BUILD_PSVI_TYPED_VALUES - ValidationFlags::REPORT_WARNINGS;
+    SchemaValidator::new(&compiled.set, flags)
+}
+
 fn next(waiting: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv()
 }
@@ -82,8 +88,7 @@ fn work(schema: &Schema, waiting: &Mutex<mpsc::Receiver<Job>>) {
                 return;
             }
         };
-        let flags = ValidationFlags::default() - ValidationFlags::BUILD_PSVI_TYPED_VALUES - ValidationFlags::REPORT_WARNINGS;
-        let validator = SchemaValidator::new(&compiled.set, flags);
+        let validator = validator(&compiled);
         while compiled.set.name_table.len() < 2 * compiled.names {
             let Some(Job { document, node, root, answer }) = next(waiting) else { return };
             let judge = || document.element(node).map(|apex| drive::validate(&compiled, &validator, apex, (&root.0, &root.1)));

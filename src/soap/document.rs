@@ -25,7 +25,7 @@ enum Kind {
     Comment,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Node {
     kind: Kind,
     parent: Option<NodeId>,
@@ -42,7 +42,7 @@ struct Node {
     source: Range<usize>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct AttributeNode {
     prefix: Range<u32>,
     local: Range<u32>,
@@ -128,8 +128,8 @@ impl Document {
     }
 }
 
-/// Builds a document token by token: a whole one in [`Document::parse`], or the head of one whose rest streams past.
-#[derive(Default)]
+/// Builds a document token by token: a whole one in [`Document::parse`], or a part of one whose rest streams past.
+#[derive(Default, Clone)]
 pub struct DocumentBuilder {
     /// Characters, which are looked at as such once, when the document is whole.
     text: Vec<u8>,
@@ -193,6 +193,16 @@ impl DocumentBuilder {
             Token::Leaf => return Err(Refusal::Internal),
         }
         Ok(())
+    }
+
+    /// Whether the last child of the root is an element of this name.
+    pub fn ends_with(&self, (namespace, local): (&str, &str), uris: &Uris) -> bool {
+        let node = |id: Option<NodeId>| id.and_then(|id| self.nodes.get(id.0 as usize));
+        node(node(self.root).and_then(|root| root.last_child)).is_some_and(|node| {
+            node.kind == Kind::Element
+                && self.text.get(node.local.start as usize..node.local.end as usize) == Some(local.as_bytes())
+                && uris.get(node.uri) == namespace
+        })
     }
 
     fn store(&mut self, text: &[u8]) -> Result<Range<u32>, Refusal> {

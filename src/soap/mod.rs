@@ -5,6 +5,7 @@ pub mod envelope;
 pub mod fault;
 pub mod lexical;
 pub mod names;
+pub mod pieces;
 pub mod quote;
 pub mod reading;
 pub mod scan;

@@ -79,6 +79,38 @@ fn attributes_are_judged_like_elements() {
 }
 
 #[test]
+fn of_the_attributes_of_instances_only_their_own_names_stand_and_locations_stand_anywhere() {
+    let schema = schema(&[("brev.xsd", BREV)]).unwrap();
+    let xsi = "xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance'";
+    let with = |on_root: &str, on_simple: &str| {
+        let content = format!("<Modtager {xsi} {on_simple}>6101801234</Modtager><Dato>2026-11-28</Dato>");
+        verdict(&schema, &format!("<Brev xmlns='{NAME}' nummer='1' {xsi} {on_root}>{content}</Brev>"))
+    };
+    for location in ["xsi:schemaLocation='urn:test:brev other.xsd'", "xsi:noNamespaceSchemaLocation='other.xsd'"] {
+        assert_eq!(with(location, location), Ok(()), "libraries of clients write it at the element that they marshal");
+    }
+    for (on_root, on_simple, path) in [("xsi:kind='1'", "", "/Brev/@?"), ("", "xsi:kind='1'", "/Brev/Modtager/@?")] {
+        let violations = with(on_root, on_simple).unwrap_err();
+        assert_eq!(violations.count, 1, "{violations:?}");
+        assert_eq!((violations.told[0].rule, violations.told[0].path.as_str()), (Rule::AttributeUnknown, path));
+    }
+}
+
+#[test]
+fn a_no_break_space_is_no_white_space() {
+    let schema = schema(&[("brev.xsd", BREV)]).unwrap();
+    for space in ["\u{a0}", "\u{2003}", "\u{85}", " \u{3000}\n"] {
+        let between = verdict(&schema, &brev(&format!("<Modtager>6101801234</Modtager>{space}<Dato>2026-11-28</Dato>")));
+        assert_eq!(between.unwrap_err().told[0].rule, Rule::Text, "{space:?}");
+        let within = |value: &str| verdict(&schema, &brev(&format!("<Modtager>6101801234</Modtager>{value}")));
+        for value in ["<Dato>S2026-11-28</Dato>", "<Dato>2026-11-28S</Dato>", "<Dato>2026-11-28</Dato><Beloeb>S5</Beloeb>"] {
+            assert!(within(&value.replace('S', space)).is_err(), "{space:?} {value}");
+        }
+        assert_eq!(verdict(&schema, &brev(&format!("{GOOD}<Kort>{space}</Kort>"))), Ok(()), "a text like any other");
+    }
+}
+
+#[test]
 fn neither_a_value_nor_a_name_that_the_schema_does_not_have_is_told() {
     let schema = schema(&[("brev.xsd", BREV)]).unwrap();
     const SECRET: &str = "6212345678";

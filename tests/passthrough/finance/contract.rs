@@ -18,7 +18,7 @@ use crate::world::parsed;
 
 const REQUEST: &str = "ModtagFinansbilagStraksleveranceRequest";
 
-fn schema() -> Schema {
+pub fn schema() -> Schema {
     let folder = folder::load(&folder()).unwrap_or_else(|problems| panic!("{problems:#?}"));
     assert!(folder.warnings.is_empty(), "{:?}", folder.warnings);
     assert_eq!(folder.contracts.len(), 2);
@@ -56,7 +56,7 @@ fn with(xml: &str, element: &str, text: &str) -> String {
 }
 
 /// Element, what it may be, what it may not be.
-fn bounds() -> Vec<(&'static str, Vec<String>, Vec<String>)> {
+pub fn bounds() -> Vec<(&'static str, Vec<String>, Vec<String>)> {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     let text = |longest: usize| (vec!["x".to_owned(), "æ".repeat(longest)], vec![String::new(), "æ".repeat(longest + 1)]);
     let uuid = || {

@@ -1,7 +1,10 @@
 //! SF1590_A Finans: the contract of our own, the rules, the value lists, and calls through a gateway that offers it.
 
 mod contract;
+mod file;
 mod gateway;
+mod judges;
+mod mutate;
 mod oracle;
 mod rules;
 mod settings;
