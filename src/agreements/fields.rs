@@ -6,8 +6,7 @@ use std::{collections::BTreeSet, fmt, ops::Range, str::FromStr};
 use jiff::{Timestamp, civil::Date};
 use toml::{Spanned, de::DeTable, de::DeValue};
 
-/// The longest text of one value, in bytes: names and purposes are sentences, not documents.
-const TEXT_LIMIT: usize = 1000;
+use crate::text::{self, LONGEST};
 
 /// One thing that is wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,12 +138,15 @@ impl<'r, 't, 'd> Fields<'r, 't, 'd> {
 
     pub(super) fn text(&mut self, key: &str) -> Option<String> {
         let value = self.value(key)?;
-        match value.get_ref().as_str() {
-            Some(text) if !text.trim().is_empty() && text.len() <= TEXT_LIMIT && !text.chars().any(char::is_control) => {
-                Some(text.to_owned())
+        match value.get_ref().as_str().map(text::line) {
+            Some(Ok(line)) => Some(line),
+            Some(Err(unfit)) => {
+                let why = unfit.told();
+                self.reader.problem(value.span(), format!("{key} is a text of 1-{LONGEST} characters on one line: {}", why.en()));
+                None
             }
-            _ => {
-                self.reader.problem(value.span(), format!("{key} is a text in quotes of 1-{TEXT_LIMIT} bytes on one line"));
+            None => {
+                self.reader.problem(value.span(), format!("{key} is a text in quotes"));
                 None
             }
         }
@@ -177,7 +179,7 @@ impl<'r, 't, 'd> Fields<'r, 't, 'd> {
             DeValue::Datetime(datetime) => datetime.to_string(),
             other => other.as_str().unwrap_or_default().to_owned(),
         };
-        let instant = text.parse().ok();
+        let instant = text::instant(&text);
         if instant.is_none() {
             self.reader.problem(value.span(), format!("{key} is not an instant with an offset; write 2026-01-01T00:00:00+01:00"));
         }

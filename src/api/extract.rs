@@ -6,11 +6,12 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, IF_MATCH};
 use http::request::Parts;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, Uri};
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use super::input::Object;
 use super::{Api, Chain, problem::of_store};
 use crate::agreements::Thumbprint;
 use crate::refusal::api::ApiRefusal;
@@ -60,26 +61,38 @@ impl FromRequestParts<Api> for Id {
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, ApiRefusal> {
         let path: Result<Path<String>, _> = parts.extract().await;
         let nothing = || ApiRefusal::ApiNotFound { what: Detail::new("post", "entry") };
-        path.ok().and_then(|Path(id)| id.parse().ok()).map(Id).ok_or_else(nothing)
+        path.ok().and_then(|Path(id)| crate::text::uuid(&id)).map(Id).ok_or_else(nothing)
     }
 }
 
 /// The query. Unknown parameters are refused: a misspelt filter must not show everything.
 pub struct Query<T>(pub T);
 
+impl<T> Query<T> {
+    /// Of a query that the contract does not have.
+    pub(super) fn unknown() -> ApiRefusal {
+        ApiRefusal::ApiQueryInvalid {
+            parameter: "?".to_owned(),
+            what: Detail::new(
+                "den er ukendt, gentaget, mangler eller er ikke URL-kodet",
+                "it is unknown, repeated, missing or not URL-encoded",
+            ),
+        }
+    }
+}
+
+impl<T: DeserializeOwned> Query<T> {
+    pub(super) fn read(uri: &Uri) -> Result<Self, ApiRefusal> {
+        let read = axum::extract::Query::try_from_uri(uri);
+        read.map(|axum::extract::Query(query)| Self(query)).map_err(|_| Self::unknown())
+    }
+}
+
 impl<T: DeserializeOwned> FromRequestParts<Api> for Query<T> {
     type Rejection = ApiRefusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, ApiRefusal> {
-        axum::extract::Query::try_from_uri(&parts.uri).map(|axum::extract::Query(query)| Self(query)).map_err(|_| {
-            ApiRefusal::ApiQueryInvalid {
-                parameter: "?".to_owned(),
-                what: Detail::new(
-                    "den er ukendt, gentaget, mangler eller er ikke URL-kodet",
-                    "it is unknown, repeated, missing or not URL-encoded",
-                ),
-            }
-        })
+        Self::read(&parts.uri)
     }
 }
 
@@ -137,7 +150,8 @@ impl<T: DeserializeOwned> FromRequest<Api> for Json<T> {
             return Err(ApiRefusal::ApiMediaType { expected: Detail::name("application/json") });
         }
         let bytes = read(request.into_body(), api.body_bytes).await?;
-        Ok(Self { value: json(&bytes)?, bytes })
+        let Object(value) = json(&bytes)?;
+        Ok(Self { value, bytes })
     }
 }
 
@@ -170,9 +184,10 @@ pub fn media_type(headers: &HeaderMap) -> Result<String, ApiRefusal> {
         return Err(expected());
     }
     let value = one(headers, CONTENT_TYPE.as_str(), expected)?.ok_or_else(expected)?;
-    let (kind, parameters) = value.split_once(';').unwrap_or((value, ""));
-    let utf8 = parameters.trim().is_empty() || parameters.trim().to_ascii_lowercase().trim_matches('"').ends_with("utf-8");
-    if utf8 { Ok(kind.trim().to_ascii_lowercase()) } else { Err(expected()) }
+    let mut parts = value.split(';').map(|part| part.trim().to_ascii_lowercase());
+    let kind = parts.next().unwrap_or_default();
+    let mut charsets = parts.filter_map(|parameter| parameter.strip_prefix("charset=").map(str::to_owned));
+    if charsets.all(|charset| charset.trim_matches('"') == "utf-8") { Ok(kind) } else { Err(expected()) }
 }
 
 /// Reads a body to its end; the edge bounds its size and time.

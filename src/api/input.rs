@@ -1,18 +1,19 @@
 //! What the values of a request must be, and how one that is not so is told.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 use jiff::{Timestamp, civil::Date};
-use serde::Deserializer;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use uuid::Uuid;
 
 use crate::agreements::route::day;
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
-
-/// The longest text, in bytes.
-pub const LONGEST: usize = 1000;
+use crate::text;
 
 /// A field whose value cannot be used.
 pub fn wrong(field: &str, da: impl Into<String>, en: impl Into<String>) -> ApiRefusal {
@@ -24,30 +25,49 @@ pub fn wrong_parameter(parameter: &str, da: impl Into<String>, en: impl Into<Str
     ApiRefusal::ApiQueryInvalid { parameter: parameter.to_owned(), what: Detail::new(da, en) }
 }
 
-/// One line of text that people read: no control characters, for it will stand in lists, mails and headers, and none of the
-/// beginnings that make a spreadsheet take it for a formula.
+/// One line of text that people read.
 pub fn line(field: &str, text: &str) -> Result<String, ApiRefusal> {
-    let text = text.trim();
-    match text {
-        "" => Err(wrong(field, "det er tomt", "it is empty")),
-        text if text.len() > LONGEST => {
-            Err(wrong(field, format!("det er længere end {LONGEST} byte"), format!("it is longer than {LONGEST} bytes")))
+    text::line(text).map_err(|unfit| ApiRefusal::ApiFieldInvalid { field: field.to_owned(), what: unfit.told() })
+}
+
+/// What the contract calls an object, and nothing else: of itself serde takes a list of a struct's fields for it too.
+#[derive(Debug)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(entries)).map(Object)
+            }
         }
-        text if text.chars().any(is_unseen) => {
-            Err(wrong(field, "det indeholder kontroltegn eller linjeskift", "it holds control characters or line breaks"))
-        }
-        text if text.starts_with(['=', '+', '-', '@']) => {
-            Err(wrong(field, "det begynder med =, +, - eller @", "it begins with =, +, - or @"))
-        }
-        text => Ok(text.to_owned()),
+        from.deserialize_map(Fields(PhantomData))
     }
 }
 
-/// Control characters, and those that turn the direction of text, break lines or are not seen at all.
-fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(c, '\u{2060}'..='\u{2069}' | '\u{feff}')
+/// A UUID as the contract has it.
+pub fn uuid<'de, D: Deserializer<'de>>(from: D) -> Result<Uuid, D::Error> {
+    text::uuid(&String::deserialize(from)?).ok_or_else(|| serde::de::Error::custom("it is not a UUID"))
+}
+
+/// The same, or null.
+pub fn maybe_uuid<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Uuid>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    let read = |text: String| text::uuid(&text).ok_or_else(|| serde::de::Error::custom("it is not a UUID"));
+    text.map(read).transpose()
+}
+
+/// A text of at most so many characters, which is not for people.
+pub fn within<'t>(field: &str, text: &'t str, most: usize) -> Result<&'t str, ApiRefusal> {
+    let long = || wrong(field, format!("det er længere end {most} tegn"), format!("it is longer than {most} characters"));
+    if text.chars().count() > most { Err(long()) } else { Ok(text) }
 }
 
 /// A map whose names stand once each: of a repeated one it would be left open which holds.
@@ -73,17 +93,10 @@ pub fn named_once<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String,
     from.deserialize_map(Once)
 }
 
-/// The reason of an import: one decision has one, so that none of several is dropped.
-pub fn one_reason<'r>(mut reasons: impl Iterator<Item = &'r str>) -> Result<String, ApiRefusal> {
-    let first = reasons.next().unwrap_or_default();
-    if reasons.any(|reason| reason != first) {
-        return Err(wrong(
-            "reason",
-            "en import har én begrundelse, ens overalt",
-            "an import has one reason, the same throughout",
-        ));
-    }
-    Ok(first.to_owned())
+/// A UUID of the query.
+pub fn uuid_parameter(name: &str, text: Option<&str>) -> Result<Option<Uuid>, ApiRefusal> {
+    let read = |text| text::uuid(text).ok_or_else(|| wrong_parameter(name, "det er ikke en UUID", "it is not a UUID"));
+    text.map(read).transpose()
 }
 
 /// A value of another type.
@@ -93,12 +106,13 @@ pub fn parsed<T: FromStr>(field: &str, text: &str, da: &str, en: &str) -> Result
 
 /// An instant with an offset.
 pub fn instant(field: &str, text: &str) -> Result<Timestamp, ApiRefusal> {
-    parsed(
-        field,
-        text,
-        "det er ikke et tidspunkt med tidszone; skriv fx 2027-01-01T00:00:00+01:00",
-        "it is not an instant with an offset; write 2027-01-01T00:00:00+01:00, say",
-    )
+    text::instant(text).ok_or_else(|| {
+        wrong(
+            field,
+            "det er ikke et tidspunkt med tidszone; skriv fx 2027-01-01T00:00:00+01:00",
+            "it is not an instant with an offset; write 2027-01-01T00:00:00+01:00, say",
+        )
+    })
 }
 
 /// A civil day.
@@ -117,35 +131,4 @@ pub fn list<T>(
         return Err(wrong(field, format!("der er flere end {most}"), format!("there are more than {most}")));
     }
     items.iter().map(|item| read(item)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_is_one_line_that_does_nothing_to_whoever_shows_it() {
-        assert_eq!(line("purpose", "  Opkrævning § 8 ").unwrap(), "Opkrævning § 8");
-        for bad in [
-            "",
-            "  ",
-            "a\r\nBcc: x",
-            "a\nb",
-            "a\tb",
-            "a\u{7}",
-            "a\u{0}b",
-            "a\u{202e}b",
-            "a\u{61c}b",
-            "a\u{200b}b",
-            "\u{ad}=1",
-            "a\u{2028}b",
-            "=1+1",
-            "+1",
-            "-1",
-            "@a",
-        ] {
-            assert!(matches!(line("purpose", bad), Err(ApiRefusal::ApiFieldInvalid { .. })), "{bad:?}");
-        }
-        assert!(line("purpose", &"æ".repeat(501)).is_err());
-    }
 }

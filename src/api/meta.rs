@@ -11,8 +11,9 @@ use utoipa::{Modify, OpenApi, ToSchema};
 use uuid::Uuid;
 
 use super::Api;
-use super::agreements::{FormatName, SideName, StateName};
+use super::agreements::filter::{SideName, StateName};
 use super::extract::Caller;
+use super::files::FormatName;
 use super::problem::{Problem, ReadProblems, audience};
 use crate::refusal::api::ApiRefusal;
 

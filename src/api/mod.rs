@@ -7,6 +7,7 @@
 pub mod agreements;
 pub mod authorities;
 pub mod extract;
+pub mod files;
 pub mod history;
 pub mod idempotency;
 pub mod input;
@@ -16,6 +17,7 @@ pub mod problem;
 pub mod routes;
 pub mod table;
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -23,13 +25,15 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::MatchedPath;
+use axum::extract::{MatchedPath, State};
 use axum::middleware::Next;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::Notify;
 use tower::{Service, ServiceExt, service_fn};
 use utoipa::OpenApi;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
@@ -38,6 +42,7 @@ use crate::agreements::Store;
 use crate::clock::Clock;
 use crate::refusal::api::ApiRefusal;
 use crate::trust::clients::ClientTrust;
+use extract::Query;
 use problem::{Language, Matched, render};
 
 /// How long a request may take, its body aside.
@@ -121,11 +126,11 @@ fn router() -> OpenApiRouter<Api> {
         .routes(routes!(meta::openapi))
         .routes(routes!(meta::problems))
         .routes(routes!(authorities::list))
-        .routes(routes!(agreements::list, agreements::request))
-        .routes(routes!(agreements::import))
+        .routes(routes!(agreements::list, agreements::request::request))
+        .routes(routes!(agreements::request::import))
         .routes(routes!(agreements::export))
         .routes(routes!(agreements::get))
-        .routes(routes!(history::of_agreement, agreements::decide))
+        .routes(routes!(history::of_agreement, agreements::decide::decide))
         .routes(routes!(routes::list, routes::add))
         .routes(routes!(routes::import))
         .routes(routes!(routes::export))
@@ -140,10 +145,46 @@ pub fn contract() -> String {
     router().into_openapi().to_pretty_json().unwrap_or_default()
 }
 
-/// Notes the path as the contract names it, for the log.
-async fn noted(request: axum::extract::Request, next: Next) -> Response<Body> {
+/// The parameters that the contract names in the query, by path and method.
+#[derive(Clone)]
+struct Queries(Arc<HashMap<(String, Method), Vec<String>>>);
+
+impl Queries {
+    fn of(contract: &utoipa::openapi::OpenApi) -> Self {
+        let mut named = HashMap::new();
+        for (path, item) in &contract.paths.paths {
+            for (method, operation) in [(Method::GET, &item.get), (Method::POST, &item.post)] {
+                let parameters = operation.iter().flat_map(|operation| operation.parameters.iter().flatten());
+                let of_query = parameters.filter_map(|parameter| match parameter {
+                    RefOr::T(Parameter { name, parameter_in: ParameterIn::Query, .. }) => Some(name.clone()),
+                    _ => None,
+                });
+                named.insert((path.clone(), method), of_query.collect());
+            }
+        }
+        Self(Arc::new(named))
+    }
+
+    /// Refuses what the contract does not name, also where nothing reads the query: a misspelt filter must not be passed over.
+    fn take(&self, request: &axum::extract::Request) -> Result<(), ApiRefusal> {
+        let Some(path) = request.extensions().get::<MatchedPath>() else { return Ok(()) };
+        let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+        let Some(named) = self.0.get(&(path.as_str().to_owned(), method.clone())) else { return Ok(()) };
+        let asked = Query::<Vec<(String, String)>>::read(request.uri())?.0;
+        match asked.iter().all(|(name, _)| named.contains(name)) {
+            true => Ok(()),
+            false => Err(Query::<()>::unknown()),
+        }
+    }
+}
+
+/// Judges the query, and notes the path as the contract names it, for the log.
+async fn noted(State(queries): State<Queries>, request: axum::extract::Request, next: Next) -> Response<Body> {
     let matched = request.extensions().get::<MatchedPath>().map(|path| Matched(path.as_str().to_owned()));
-    let mut response = next.run(request).await;
+    let mut response = match queries.take(&request) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => problem::refuse(refusal),
+    };
     if let Some(matched) = matched {
         response.extensions_mut().insert(matched);
     }
@@ -154,9 +195,10 @@ impl Served {
     /// The API as it is served.
     pub fn new(settings: Settings) -> Self {
         let (router, contract) = router().split_for_parts();
+        let queries = Queries::of(&contract);
         let contract = contract.to_pretty_json().unwrap_or_default().into();
         let api = Api { settings: Arc::new(settings), contract };
-        let router = router.layer(axum::middleware::from_fn(noted)).with_state(api.clone());
+        let router = router.layer(axum::middleware::from_fn_with_state(queries, noted)).with_state(api.clone());
         Self { api, router }
     }
 

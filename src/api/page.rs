@@ -19,7 +19,7 @@ pub const USUAL: u32 = 50;
 /// [`ApiRefusal::ApiQueryInvalid`].
 pub fn limit(asked: Option<&str>) -> Result<u32, ApiRefusal> {
     let Some(asked) = asked else { return Ok(USUAL) };
-    let plain = !asked.is_empty() && asked.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = !asked.starts_with('0') && asked.bytes().all(|byte| byte.is_ascii_digit());
     asked
         .parse()
         .ok()
@@ -36,6 +36,14 @@ pub fn list(name: &str, filters: &impl std::fmt::Debug, user: Uuid) -> String {
 pub fn cursor(last: Uuid, list: &str) -> String {
     let check = sha256(&format!("cursor v1 {last} {list}"));
     URL_SAFE_NO_PAD.encode(format!("{last}{}", check.get(..16).unwrap_or_default()))
+}
+
+/// What of `found` stands on the page, where one more than `many` was asked for, and the cursor of the next.
+pub fn cut<T>(mut found: Vec<T>, many: u32, list: &str, id: impl Fn(&T) -> Uuid) -> (Vec<T>, Option<String>) {
+    let more = found.len() > many as usize;
+    found.truncate(many as usize);
+    let next = found.last().filter(|_| more).map(|last| cursor(id(last), list));
+    (found, next)
 }
 
 /// The id after which the page begins.
@@ -80,7 +88,7 @@ mod tests {
     #[test]
     fn a_page_has_one_to_two_hundred() {
         assert_eq!((limit(None).unwrap(), limit(Some("1")).unwrap(), limit(Some("200")).unwrap()), (50, 1, 200));
-        for bad in ["0", "201", "-1", "+5", "5 ", "", "1e2", "99999999999999999999"] {
+        for bad in ["0", "201", "-1", "+5", "05", "5 ", "", "1e2", "5.0", "٥", "99999999999999999999"] {
             assert!(limit(Some(bad)).is_err(), "{bad:?}");
         }
     }

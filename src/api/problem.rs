@@ -148,6 +148,11 @@ pub(super) fn render(mut response: Response<Body>, language: Language, call: Cal
     response
 }
 
+/// The answer where the listener has no room for a request with these header fields.
+pub fn overloaded(headers: &HeaderMap) -> Response<Body> {
+    render(refuse(ApiRefusal::ApiOverloaded), Language::asked(headers), CallId(uuid::Uuid::now_v7()))
+}
+
 pub(super) fn audience(audience: Audience) -> &'static str {
     Audience::CODES.iter().find(|(_, known)| *known == audience).map_or("DRIFT", |(code, _)| code)
 }

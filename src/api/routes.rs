@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::ETAG;
@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::agreements::{Format, IMPORTED, ImportDone, file};
-use super::extract::{Caller, Id, IfMatch, Json, Query, json, media_type, read};
+use super::extract::{Caller, Id, IfMatch, Json, Query};
+use super::files::{self, Format, ImportDone, one_reason, requested, the_same};
 use super::idempotency::{Answer, digest, once};
-use super::input::{civil, line, one_reason, parsed, wrong, wrong_parameter};
-use super::page::{self, after, cursor, limit};
+use super::input::{civil, line, maybe_uuid, parsed, uuid, uuid_parameter, within, wrong, wrong_parameter};
+use super::page::{self, after, limit};
 use super::problem::{ReadProblems, WriteProblems, of_decision, of_store};
 use super::{Api, table};
 use crate::agreements::Environment;
@@ -137,11 +137,7 @@ pub struct ListQuery {
     responses((status = 200, description = "A page of routes.", body = RoutePage), ReadProblems))]
 pub async fn list(State(api): State<Api>, caller: Caller, Query(query): Query<ListQuery>) -> Result<Response, ApiRefusal> {
     caller.may(Action::SeeRoutes)?;
-    let service: Option<Uuid> = query
-        .service
-        .as_deref()
-        .map(|text| text.parse().map_err(|_| wrong_parameter("service", "det er ikke en UUID", "it is not a UUID")))
-        .transpose()?;
+    let service = uuid_parameter("service", query.service.as_deref())?;
     let own = page::list("routes", &service, caller.user().id);
     let (many, from) = (limit(query.limit.as_deref())?, after(query.after.as_deref(), &own)?);
     let services = match service {
@@ -150,10 +146,8 @@ pub async fn list(State(api): State<Api>, caller: Caller, Query(query): Query<Li
         Some(_) => return Ok(axum::Json(RoutePage { items: Vec::new(), next: None }).into_response()),
         None => caller.user().services.clone(),
     };
-    let mut found = api.store.route_page(party(&caller)?, &services, from, many + 1).await.map_err(of_store)?;
-    let more = found.len() > many as usize;
-    found.truncate(many as usize);
-    let next = found.last().filter(|_| more).map(|last| cursor(last.id, &own));
+    let found = api.store.route_page(party(&caller)?, &services, from, many + 1).await.map_err(of_store)?;
+    let (found, next) = page::cut(found, many, &own, |route| route.id);
     Ok(axum::Json(RoutePage { items: found.iter().map(RouteView::of).collect(), next }).into_response())
 }
 
@@ -167,14 +161,18 @@ pub async fn get(State(api): State<Api>, caller: Caller, Id(id): Id) -> Result<R
     Ok(([(ETAG, etag)], axum::Json(view)).into_response())
 }
 
+/// The longest text of certificates, in characters; the contract says it too.
+const LONGEST_PEM: usize = 200_000;
+
 /// A route that is to be added.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RouteRequest {
     /// Its id, where the client chooses it; otherwise one is made.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe_uuid")]
     pub id: Option<Uuid>,
     /// The service whose calls it carries.
+    #[serde(deserialize_with = "uuid")]
     pub service: Uuid,
     /// Where it holds.
     #[schema(pattern = "^[a-z0-9-]{1,32}$", max_length = 32)]
@@ -193,6 +191,7 @@ pub struct RouteRequest {
     #[schema(format = "date", max_length = 10)]
     pub valid_to: Option<String>,
     /// The system that receives.
+    #[serde(deserialize_with = "uuid")]
     pub system: Uuid,
     /// Where it is called, over https. An address on the gateway's own machine or link is refused.
     #[schema(format = "uri", max_length = 1000)]
@@ -201,16 +200,16 @@ pub struct RouteRequest {
     #[schema(min_length = 1, max_length = 1000)]
     pub entity_id: String,
     /// The CAs of its TLS certificate, as PEM; 1 to 16.
-    #[schema(max_length = 200000)]
+    #[schema(max_length = 200_000)]
     pub roots: String,
     /// The certificates that sign its answers, as PEM, 1 to 16; left out: nothing is signed (AuthorityContext).
     #[serde(default)]
-    #[schema(max_length = 200000)]
+    #[schema(max_length = 200_000)]
     pub signing_certificates: Option<String>,
     /// Why.
     #[schema(min_length = 1, max_length = 1000)]
     pub reason: String,
-    /// Whether routes in its way are ended on its first day.
+    /// Whether routes in its way are ended on its first day; in an import the same throughout.
     #[serde(default)]
     pub replace: bool,
 }
@@ -227,6 +226,7 @@ impl RouteRequest {
         let pem = ("det er ikke 1 til 16 brugbare certifikater i PEM", "it is not 1 to 16 usable certificates in PEM");
         let security = match self.signing_certificates.as_deref() {
             Some(text) => {
+                let text = within("signing_certificates", text, LONGEST_PEM)?;
                 ProviderSecurity::Token { signing_certificates: parsed::<Pinned>("signing_certificates", text, pem.0, pem.1)? }
             }
             None => ProviderSecurity::AuthorityContext,
@@ -252,7 +252,7 @@ impl RouteRequest {
             )?,
             entity_id: parsed::<EntityId>("entity_id", &self.entity_id, "det er ikke en URI", "it is not a URI")?,
             security,
-            roots: parsed::<Roots>("roots", &self.roots, pem.0, pem.1)?,
+            roots: parsed::<Roots>("roots", within("roots", &self.roots, LONGEST_PEM)?, pem.0, pem.1)?,
         };
         let in_the_way = if self.replace { InTheWay::End } else { InTheWay::Refuse };
         Ok((route, in_the_way, line("reason", &self.reason)?))
@@ -341,27 +341,17 @@ pub async fn end(
     responses((status = 200, description = "What was done.", body = ImportDone), WriteProblems))]
 pub async fn import(State(api): State<Api>, caller: Caller, headers: HeaderMap, body: Body) -> Result<Answer, ApiRefusal> {
     caller.may(Action::AddRoute)?;
-    let kind = media_type(&headers)?;
-    let bytes = read(body, api.body_bytes).await?;
-    let requests: Vec<RouteRequest> = match kind.as_str() {
-        "application/json" => json(&bytes)?,
-        "text/csv" => table::read(&bytes, table::route)?,
-        _ => {
-            return Err(ApiRefusal::ApiMediaType {
-                expected: Detail::new("application/json eller text/csv", "application/json or text/csv"),
-            });
-        }
-    };
-    if requests.is_empty() || requests.len() > IMPORTED {
-        return Err(wrong("[]", format!("der skal være 1 til {IMPORTED}"), format!("there must be 1 to {IMPORTED}")));
-    }
+    let (requests, kind, bytes) = requested(&api, &headers, body, table::route).await?;
     let read = requests.into_iter().map(RouteRequest::read).collect::<Result<Vec<_>, _>>()?;
     let reason = one_reason(read.iter().map(|(.., reason)| reason.as_str()))?;
+    let (da, en) = ("en import har ét replace, ens overalt", "an import has one replace, the same throughout");
+    let in_the_way = the_same(read.iter().map(|(_, in_the_way, _)| *in_the_way), "replace", da, en)?;
+    let in_the_way = in_the_way.unwrap_or(InTheWay::Refuse);
     let (own, actor) = (api.clone(), caller.0.clone());
     let work = async move {
         let routes: Vec<_> = read.into_iter().map(|(route, ..)| route).collect();
         let because = Because::new(reason, own.clock.now());
-        let done = decisions::add(&own.store, By::User(&actor), &routes, InTheWay::Refuse, &own.own, &because).await;
+        let done = decisions::add(&own.store, By::User(&actor), &routes, in_the_way, &own.own, &because).await;
         let done = done.map_err(of_decision)?;
         own.decided.notify_one();
         Answer::new(StatusCode::OK, &ImportDone { added: done.added, unchanged: done.unchanged })
@@ -375,29 +365,11 @@ pub async fn import(State(api): State<Api>, caller: Caller, headers: HeaderMap, 
 pub async fn export(State(api): State<Api>, caller: Caller, Query(format): Query<Format>) -> Result<Response, ApiRefusal> {
     caller.may(Action::SeeRoutes)?;
     let (csv, party, services) = (format.is_csv()?, party(&caller)?, caller.user().services.clone());
-    let (sender, pieces) = table::pieces();
-    tokio::spawn(async move {
-        let (mut from, mut first) = (None, true);
-        loop {
-            let found = match api.store.route_page(party, &services, from, page::MOST).await {
-                Ok(found) => found,
-                Err(error) => {
-                    tracing::warn!(%error, "an export was cut short");
-                    let _ = sender.send(Err(std::io::Error::other("the store does not answer"))).await;
-                    return;
-                }
-            };
-            let views: Vec<_> = found.iter().map(RouteView::of).collect();
-            from = found.last().map(|last| last.id);
-            let last = found.len() < page::MOST as usize;
-            let piece = if csv { table::routes(&views, first) } else { table::items(&views, first, last) };
-            if sender.send(piece.map(Bytes::from)).await.is_err() || last {
-                return;
-            }
-            first = false;
-        }
-    });
-    Ok(file("routes", csv, pieces))
+    let after = move |after| {
+        let (api, services) = (api.clone(), services.clone());
+        async move { Ok(api.store.route_page(party, &services, after, page::MOST).await?.iter().map(RouteView::of).collect()) }
+    };
+    Ok(files::exported("routes", csv, after, |view: &RouteView| view.id, table::routes))
 }
 
 /// Who is asked about.
@@ -442,8 +414,7 @@ pub struct Receiver {
 pub async fn receiver(State(api): State<Api>, caller: Caller, Query(asked): Query<Question>) -> Result<Response, ApiRefusal> {
     caller.may(Action::SeeRoutes)?;
     let wrong_cvr = |name: &'static str| move |_| wrong_parameter(name, "det er ikke otte cifre", "it is not eight digits");
-    let service: Uuid =
-        asked.service.parse().map_err(|_| wrong_parameter("service", "det er ikke en UUID", "it is not a UUID"))?;
+    let service = uuid_parameter("service", Some(&asked.service))?.ok_or(ApiRefusal::ApiInternal)?;
     let (sender, receiver): (Cvr, Cvr) =
         (asked.sender.parse().map_err(wrong_cvr("sender"))?, asked.receiver.parse().map_err(wrong_cvr("receiver"))?);
     let environment: Environment = asked.environment.parse().map_err(|_| {

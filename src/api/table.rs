@@ -6,8 +6,10 @@ use std::io;
 use axum::body::{Body, Bytes};
 use serde::Serialize;
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
-use super::agreements::{AgreementRequest, AgreementView};
+use super::agreements::request::AgreementRequest;
+use super::agreements::view::AgreementView;
 use super::input::{named_once, wrong};
 use super::routes::{RouteRequest, RouteView};
 use crate::refusal::Detail;
@@ -168,13 +170,30 @@ impl Row<'_> {
         self.take(name).ok_or_else(|| wrong(&format!("{name}, {number}"), "den mangler", "it is missing"))
     }
 
-    fn parsed<T: std::str::FromStr>(&mut self, name: &str) -> Result<T, ApiRefusal> {
-        let number = self.number;
-        self.needed(name)?.parse().map_err(|_| wrong(&format!("{name}, {number}"), "den kan ikke læses", "it cannot be read"))
+    fn uuid(&mut self, name: &str) -> Result<Uuid, ApiRefusal> {
+        let text = self.needed(name)?;
+        self.as_uuid(name, &text)
     }
 
-    fn id(&mut self) -> Result<Option<uuid::Uuid>, ApiRefusal> {
-        if self.cells.get("id").is_none_or(|cell| cell.is_empty()) { Ok(None) } else { self.parsed("id").map(Some) }
+    fn maybe_uuid(&mut self, name: &str) -> Result<Option<Uuid>, ApiRefusal> {
+        self.take(name).map(|text| self.as_uuid(name, &text)).transpose()
+    }
+
+    fn as_uuid(&self, name: &str, text: &str) -> Result<Uuid, ApiRefusal> {
+        let wrong = || wrong(&format!("{name}, {}", self.number), "det er ikke en UUID", "it is not a UUID");
+        crate::text::uuid(text).ok_or_else(wrong)
+    }
+
+    /// Left out it is false.
+    fn flag(&mut self, name: &str) -> Result<bool, ApiRefusal> {
+        let number = self.number;
+        match self.take(name).as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => {
+                Err(wrong(&format!("{name}, {number}"), "det er hverken true eller false", "it is neither true nor false"))
+            }
+        }
     }
 
     fn finish(self) -> Result<(), ApiRefusal> {
@@ -213,7 +232,7 @@ pub(super) fn read<T>(bytes: &[u8], one: impl Fn(&mut Row<'_>) -> Result<T, ApiR
         let mut row = Row { number, cells: names.iter().zip(record.iter()).collect() };
         found.push(one(&mut row)?);
         row.finish()?;
-        if found.len() > super::agreements::IMPORTED {
+        if found.len() > super::files::IMPORTED {
             break;
         }
     }
@@ -233,11 +252,11 @@ pub(super) fn request(row: &mut Row<'_>) -> Result<AgreementRequest, ApiRefusal>
     };
     let scope = row.take("scope").map(read).transpose();
     Ok(AgreementRequest {
-        id: row.id()?,
+        id: row.maybe_uuid("id")?,
         side: row.needed("side")?,
-        system: row.parsed("system")?,
+        system: row.uuid("system")?,
         certificates: row.take("certificates").iter().flat_map(|cell| cell.split(' ')).map(str::to_owned).collect(),
-        service: row.parsed("service")?,
+        service: row.uuid("service")?,
         authority: row.needed("authority")?,
         environment: row.needed("environment")?,
         valid_from: row.needed("valid_from")?,
@@ -260,20 +279,20 @@ pub(super) fn request(row: &mut Row<'_>) -> Result<AgreementRequest, ApiRefusal>
 /// A request for a route.
 pub(super) fn route(row: &mut Row<'_>) -> Result<RouteRequest, ApiRefusal> {
     Ok(RouteRequest {
-        id: row.id()?,
-        service: row.parsed("service")?,
+        id: row.maybe_uuid("id")?,
+        service: row.uuid("service")?,
         environment: row.needed("environment")?,
         sender: row.needed("sender")?,
         receiver: row.needed("receiver")?,
         valid_from: row.needed("valid_from")?,
         valid_to: row.take("valid_to"),
-        system: row.parsed("system")?,
+        system: row.uuid("system")?,
         address: row.needed("address")?,
         entity_id: row.needed("entity_id")?,
         roots: row.needed("roots")?,
         signing_certificates: row.take("signing_certificates"),
         reason: row.needed("reason")?,
-        replace: false,
+        replace: row.flag("replace")?,
     })
 }
 

@@ -12,6 +12,7 @@ use crate::config::{Draft, Report, ServiceSection, store_of};
 use crate::services::{Service, vocabulary, vocabulary_of};
 use crate::store::settings::AddressError;
 use crate::store::{Access, At, Settings, StoreError};
+use crate::text::{self, LONGEST};
 
 /// Where the store is.
 #[derive(Debug, clap::Args)]
@@ -124,9 +125,5 @@ pub(super) async fn with_store<T, E: From<StoreError>>(
 
 /// A name or a reason, as a decision keeps it.
 pub(super) fn one_line(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if text.is_empty() || text.len() > 1000 || text.chars().any(char::is_control) {
-        return Err("write one line of 1-1000 bytes".to_owned());
-    }
-    Ok(text.to_owned())
+    text::line(text).map_err(|unfit| format!("write one line of 1-{LONGEST} characters: {}", unfit.told().en()))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
@@ -54,11 +54,11 @@ impl Limited {
         }
     }
 
-    /// Puts the limits around `service`. `overloaded` is told of each request for which there is no room.
+    /// Puts the limits around `service`. `overloaded` answers each request for which there is no room.
     pub fn layer<S, B>(
         &self,
         service: S,
-        overloaded: impl Fn() + Clone + Send + 'static,
+        overloaded: impl Fn(&HeaderMap) -> Response<ResponseBody> + Clone + Send + 'static,
     ) -> BoxCloneService<Request<Incoming>, Response<ResponseBody>, BoxError>
     where
         S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
@@ -71,20 +71,19 @@ impl Limited {
             // Before anything of the body is read or understood: a call too many must cost next to nothing.
             let place = this.place();
             let service = service.clone();
-            if place.is_none() {
-                overloaded();
-            }
+            let refused = place.is_none().then(|| overloaded(request.headers()));
             let version = request.version();
             let (given_up, rest) = oneshot::channel();
             // Its clock runs from here, whoever reads it.
             let request = request.map(|body| RequestBody::new(body, this.body_bytes, this.body_timeout, given_up));
             async move {
-                let mut response = match place {
-                    None => {
+                let _place = place;
+                let mut response = match refused {
+                    Some(refused) => {
                         drop(request);
-                        plain_refusal(&Refusal::Overloaded { seconds: RETRY_AFTER_SECONDS }).map(boxed)
+                        refused
                     }
-                    Some(_place) => match service.oneshot(request).await {
+                    None => match service.oneshot(request).await {
                         Ok(response) => response.map(boxed),
                         Err(never) => match never {},
                     },
@@ -112,6 +111,11 @@ impl Limited {
     }
 }
 
+/// What a service's caller is told where there is no room.
+pub(super) fn overloaded() -> Response<ResponseBody> {
+    plain_refusal(&Refusal::Overloaded { seconds: RETRY_AFTER_SECONDS }).map(boxed)
+}
+
 /// A refusal sent by HTTP alone, for what is refused before it is known to be SOAP: status, `Retry-After`, plain text.
 pub fn plain_refusal(refusal: &Refusal) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(refusal.entry().plain_text())));
@@ -137,7 +141,8 @@ fn status(refusal: &Refusal) -> StatusCode {
     refusal.entry().http.and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-fn boxed<B>(body: B) -> ResponseBody
+/// A body as the edge sends it.
+pub fn boxed<B>(body: B) -> ResponseBody
 where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,

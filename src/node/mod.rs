@@ -29,6 +29,7 @@ use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::{self, Report};
 use crate::edge::admin::Admin;
+use crate::edge::http::boxed;
 use crate::edge::refused::Refusals;
 use crate::edge::router::Router;
 use crate::edge::serve::{Drained, Readiness, Transport, serve};
@@ -196,7 +197,7 @@ pub async fn start(
                 answered: Box::new(move |path, status| counted.api_answered(path, status)),
             });
             let make = move |peer: crate::edge::serve::Peer| served.service(peer.chain().clone());
-            let refusals = Refusals::new("api", metrics.clone());
+            let refusals = Refusals::answering("api", metrics.clone(), |headers| api::problem::overloaded(headers).map(boxed));
             // Places of its own: an overload by calls must not keep an authority from suspending an agreement.
             let work = Work::unbounded();
             let serving = serve(

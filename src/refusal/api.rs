@@ -124,6 +124,10 @@ refusals! { []
     ApiAddressRefused { what: Detail = Detail::new("adressen er på maskinen selv", "the address is on the machine itself") }, Caller, AfterChange, Administrator, http 422,
         da: "Modtagerens adresse kan ikke bruges: {what}.", "Angiv en https-adresse, som modtageren har på nettet.",
         en: "The receiver's address cannot be used: {what}.", "Give an https address that the receiver has on the network.";
+    /// Every place is taken.
+    ApiOverloaded, Gateway, Later, Operations, http 503, after 1,
+        da: "Gatewayens API har ikke plads til flere forespørgsler i øjeblikket.", "Prøv igen om lidt.",
+        en: "The gateway's API has no room for more requests just now.", "Try again shortly.";
     /// The store does not answer.
     ApiUnavailable, Gateway, Later, Operations, http 503, after 5,
         da: "Lageret svarer ikke i øjeblikket.", "Prøv igen om lidt.",

@@ -4,10 +4,12 @@ use std::sync::{Arc, OnceLock};
 
 use hjemmel::agreements::import::Import;
 use hjemmel::agreements::{Store, Thumbprint, Vocabulary};
+use hjemmel::api::problem::overloaded;
 use hjemmel::api::{Clients, Served, Settings};
 use hjemmel::clock::Clock;
 use hjemmel::config::EdgeLimits;
 use hjemmel::decisions::{Because, user};
+use hjemmel::edge::http::boxed;
 use hjemmel::edge::refused::Refusals;
 use hjemmel::edge::serve::{Readiness, Transport, serve};
 use hjemmel::edge::tls::{Prepared, ServerTls};
@@ -84,6 +86,11 @@ impl House {
 
     /// The same on a store that is there.
     pub async fn on(store: Store, dir: tempfile::TempDir) -> Self {
+        Self::within(EdgeLimits { request_bytes: BODY, ..EdgeLimits::default() }, store, dir).await
+    }
+
+    /// The same within other limits.
+    pub async fn within(limits: EdgeLimits, store: Store, dir: tempfile::TempDir) -> Self {
         let authorities = format!(
             "[[authority]]\ncvr = \"{OWN}\"\nname = \"Korsbæk Kommune\"\nrole = \"municipality\"\n\
              [[authority]]\ncvr = \"{OTHER}\"\nname = \"Andeby Kommune\"\nrole = \"municipality\"\n"
@@ -104,13 +111,12 @@ impl House {
             decided: Arc::new(Notify::new()),
             answered: Box::new(|_, _| {}),
         });
-        let limits = EdgeLimits { request_bytes: BODY, ..EdgeLimits::default() };
         tokio::spawn(serve(
             listener,
             Transport::Tls(Arc::new(ServerTls::new(tls.unwrap()))),
             limits,
             Work::unbounded(),
-            Refusals::new("api", Arc::new(Metrics::new().unwrap())),
+            Refusals::answering("api", Arc::new(Metrics::new().unwrap()), |headers| overloaded(headers).map(boxed)),
             Readiness::new(),
             move |peer| served.service(peer.chain().clone()),
             std::future::pending(),

@@ -20,6 +20,7 @@ mod wire;
 
 mod agreements;
 mod chain;
+mod contract;
 mod http;
 mod on_postgres;
 mod routes;

@@ -57,6 +57,44 @@ async fn an_import_of_routes_with_an_id_twice_or_with_several_reasons_brings_not
 }
 
 #[tokio::test]
+async fn an_import_ends_the_routes_in_its_way_where_it_says_so_throughout() {
+    let house = House::build().await;
+    let today = hjemmel::clock::civil_day(hjemmel::clock::Clock::system().now()).unwrap();
+    let first = house.ask(&house.operator, "POST", "/api/v1/routes", &[], Some(&route(OWN, GOOD))).await;
+    let first = text(&value(&first), "id").to_owned();
+    let mut next = route(OWN, "https://192.0.2.8/modtag");
+    next["valid_from"] = json!(today.to_string());
+    let import = async |body: &Value| house.ask(&house.operator, "POST", "/api/v1/routes/import", &[], Some(body)).await;
+    is_problem(&import(&json!([next])).await, 409, "ApiConflict");
+    let mut other = route("99999999", GOOD);
+    next["replace"] = json!(true);
+    is_problem(&import(&json!([next, other])).await, 422, "ApiFieldInvalid");
+    other["replace"] = json!(true);
+    let done = import(&json!([next, other])).await;
+    assert_eq!(value(&done), json!({"added": 2, "unchanged": 0}), "{}", done.text());
+    let ended = value(&house.get(&house.operator, &format!("/api/v1/routes/{first}")).await);
+    assert_eq!(text(&ended, "valid_to"), today.to_string());
+}
+
+#[tokio::test]
+async fn a_csv_of_routes_may_replace_too() {
+    let house = House::build().await;
+    let today = hjemmel::clock::civil_day(hjemmel::clock::Clock::system().now()).unwrap();
+    let first = house.ask(&house.operator, "POST", "/api/v1/routes", &[], Some(&route(OWN, GOOD))).await;
+    let csv = house.get(&house.operator, "/api/v1/routes/export?format=csv").await.text();
+    let (header, row) = csv.split_once("\r\n").unwrap();
+    let row = row.trim_end().replace(text(&value(&first), "id"), "").replace("2026-01-01", &today.to_string());
+    let import = async |flag: &str| {
+        let body = format!("{header},reason,replace\r\n{row},sag 9,{flag}\r\n");
+        house.send(&house.operator, "POST", "/api/v1/routes/import", &[("content-type", "text/csv")], body.into()).await
+    };
+    is_problem(&import("ja").await, 422, "ApiFieldInvalid");
+    is_problem(&import("").await, 409, "ApiConflict");
+    let done = import("true").await;
+    assert_eq!(value(&done), json!({"added": 1, "unchanged": 0}), "{}", done.text());
+}
+
+#[tokio::test]
 async fn a_route_leads_neither_to_the_machine_itself_nor_to_its_link() {
     let house = House::build().await;
     for address in [

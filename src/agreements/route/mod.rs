@@ -189,7 +189,7 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, ModelError> {
         let not = ModelError("an address is https, with a host and without user, query or fragment: https://host.example/path");
         // `Uri` leaves a fragment out without a word.
-        if text.len() > Self::LONGEST || text.contains(['#', '@', '?']) {
+        if text.len() > Self::LONGEST || text.contains(['#', '@', '?']) || !is_of_a_uri(text) {
             return Err(not);
         }
         let uri: Option<Uri> = text.parse().ok();
@@ -197,6 +197,13 @@ impl FromStr for Address {
             .map(Self)
             .ok_or(not)
     }
+}
+
+/// Whether it has the characters of a URI alone (RFC 3986, 2): `Uri` takes others in a path too.
+fn is_of_a_uri(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
+    let escaped = |rest: &str| rest.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
+    text.bytes().all(plain) && text.split('%').skip(1).all(escaped)
 }
 
 impl fmt::Display for Address {
@@ -223,9 +230,7 @@ impl FromStr for EntityId {
     type Err = ModelError;
 
     fn from_str(text: &str) -> Result<Self, ModelError> {
-        let fits = (1..=Self::LONGEST).contains(&text.len())
-            && text.contains(':')
-            && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+        let fits = (1..=Self::LONGEST).contains(&text.len()) && text.contains(':') && is_of_a_uri(text);
         if fits { Ok(Self(text.to_owned())) } else { Err(ModelError("an entity id is a URI without white space")) }
     }
 }

@@ -11,8 +11,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ::http::{HeaderMap, Response};
 use tokio::time::Instant;
 
+use super::http::{self, ResponseBody};
 use crate::metrics::Metrics;
 pub(super) use certificate::Shown;
 pub(super) use tls::{Noting, accepting, cause};
@@ -111,7 +113,11 @@ struct Inner {
     listener: &'static str,
     metrics: Arc<Metrics>,
     told: Mutex<HashMap<Cause, Told>>,
+    overloaded: Overloaded,
 }
+
+/// Answers a request, of which these are the header fields, where there is no room for it.
+pub type Overloaded = fn(&HeaderMap) -> Response<ResponseBody>;
 
 /// What has been logged of one cause since a moment.
 struct Told {
@@ -123,8 +129,18 @@ struct Told {
 impl Refusals {
     /// For the listener of this name.
     pub fn new(listener: &'static str, metrics: Arc<Metrics>) -> Self {
+        Self::answering(listener, metrics, |_| http::overloaded())
+    }
+
+    /// For a listener that answers an overload in its own words.
+    pub fn answering(listener: &'static str, metrics: Arc<Metrics>, overloaded: Overloaded) -> Self {
         metrics.may_refuse_before_call(listener, Cause::ALL.iter().map(|cause| cause.label()));
-        Self(Arc::new(Inner { listener, metrics, told: Mutex::default() }))
+        Self(Arc::new(Inner { listener, metrics, told: Mutex::default(), overloaded }))
+    }
+
+    /// The answer where there is no room.
+    pub(super) fn overloaded(&self, headers: &HeaderMap) -> Response<ResponseBody> {
+        (self.0.overloaded)(headers)
     }
 
     /// Counts and logs one. `more`: what is known beside the cause, nothing of it about a person.

@@ -332,7 +332,10 @@ impl Accepted {
         B::Error: Into<BoxError>,
     {
         let (refusals, address) = (self.refusals.clone(), self.address);
-        self.limited.layer(service, move || refusals.record(address, Cause::Overloaded, ""))
+        self.limited.layer(service, move |headers| {
+            refusals.record(address, Cause::Overloaded, "");
+            refusals.overloaded(headers)
+        })
     }
 
     /// How a connection ended, reported where hyper refused what came over it.

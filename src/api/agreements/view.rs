@@ -1,0 +1,104 @@
+//! An agreement as the API shows it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::agreements::{Agreement, Standing};
+use crate::decisions::shown;
+
+/// A service agreement.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AgreementView {
+    /// Its id.
+    pub id: Uuid,
+    /// `front`: a client system may call the service. `back`: the service may call what stands behind it.
+    #[schema(max_length = 5)]
+    pub side: &'static str,
+    /// The client system; on the back the service itself, as what stands behind it knows it.
+    pub system: Uuid,
+    /// SHA-256 of the client system's certificates, in hexadecimal.
+    #[schema(max_items = 16)]
+    pub certificates: Vec<String>,
+    /// The service.
+    pub service: Uuid,
+    /// The authority on whose behalf is called, by its CVR number.
+    #[schema(pattern = "^[0-9]{8}$", max_length = 8)]
+    pub authority: String,
+    /// Where it holds.
+    #[schema(pattern = "^[a-z0-9-]{1,32}$", max_length = 32)]
+    pub environment: String,
+    /// The first instant at which it holds.
+    pub valid_from: Timestamp,
+    /// The first instant at which it no longer holds; null if it has no end.
+    pub valid_to: Option<Timestamp>,
+    /// What was last decided: ANMODET, GODKENDT, AFVIST, TRUKKET, SUSPENDERET, OPSAGT or UDLØBET.
+    #[schema(max_length = 11)]
+    pub state: &'static str,
+    /// Where it stands now, its period counted.
+    #[schema(max_length = 11)]
+    pub stands: &'static str,
+    /// Whether it opens anything now.
+    pub holds: bool,
+    /// The paragraph that gives access.
+    #[schema(max_length = 1000)]
+    pub legal_basis: String,
+    /// What the data may be used for.
+    #[schema(max_length = 1000)]
+    pub purpose: String,
+    /// What it is narrowed to, in the service's words.
+    pub scope: BTreeMap<String, serde_json::Value>,
+    /// Who made the last decision, by name.
+    #[schema(max_length = 1000)]
+    pub decided_by: Option<String>,
+    /// When.
+    pub decided_at: Option<Timestamp>,
+    /// Why.
+    #[schema(max_length = 1000)]
+    pub reason: Option<String>,
+    /// The text that is to be shown to whoever decides.
+    #[schema(max_length = 300000)]
+    pub text: String,
+    /// SHA-256 of the text, in hexadecimal: what a decision sends as `shown`.
+    #[schema(pattern = "^[0-9a-f]{64}$", max_length = 64)]
+    pub text_sha256: String,
+    /// The agreement's ETag, as it stands in the header field of that name: what a decision sends in `If-Match`.
+    #[schema(max_length = 66)]
+    pub etag: String,
+}
+
+impl AgreementView {
+    pub(super) fn of(agreement: &Agreement, now: Timestamp) -> Self {
+        let (standing, text) = (agreement.standing(now), shown::text(agreement));
+        Self {
+            id: agreement.id,
+            side: agreement.side.name(),
+            system: agreement.system,
+            certificates: agreement.certificates.iter().map(ToString::to_string).collect(),
+            service: agreement.service,
+            authority: agreement.authority.to_string(),
+            environment: agreement.environment.as_str().to_owned(),
+            valid_from: agreement.valid_from,
+            valid_to: agreement.valid_to,
+            state: agreement.state.wire_name(),
+            stands: standing.state().wire_name(),
+            holds: standing == Standing::Holds,
+            legal_basis: agreement.legal_basis.clone(),
+            purpose: agreement.purpose.clone(),
+            scope: agreement
+                .scope
+                .names()
+                .filter_map(|name| Some((name.to_owned(), agreement.scope.get(name)?.clone())))
+                .collect(),
+            decided_by: agreement.decided_by.clone(),
+            decided_at: agreement.decided_at,
+            reason: agreement.reason.clone(),
+            text_sha256: shown::sha256(&text),
+            text,
+            etag: shown::etag(agreement),
+        }
+    }
+}
