@@ -297,6 +297,11 @@ impl Change {
         &mut self.0
     }
 
+    /// The same, for jobs that are done once it is committed.
+    pub(crate) fn transaction(&mut self) -> &mut Transaction {
+        &mut self.0
+    }
+
     /// Records a decision on an agreement; refused where it is no longer as `shown`.
     ///
     /// # Errors

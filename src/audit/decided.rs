@@ -1,4 +1,4 @@
-//! What is written of a decision on an agreement, a route or a user.
+//! What is written of a decision on an agreement, a route, a user or a value list.
 //!
 //! The decision stands in the store, with the name of whoever made it. Here stands that it was made: by which user, proven by
 //! which certificate, on what text. No field has room for a person's name or for words that somebody wrote: of the reason
@@ -26,15 +26,24 @@ pub enum Subject {
     Route,
     /// A user.
     User,
+    /// A version of a value list.
+    Sortiment,
+    /// Who gets the versions of value lists.
+    SortimentSubscription,
 }
 
 impl Subject {
+    /// Every subject.
+    pub const ALL: [Self; 5] = [Self::Agreement, Self::Route, Self::User, Self::Sortiment, Self::SortimentSubscription];
+
     /// The name in the store, in records and on screens.
     pub fn name(self) -> &'static str {
         match self {
             Subject::Agreement => "agreement",
             Subject::Route => "route",
             Subject::User => "user",
+            Subject::Sortiment => "sortiment",
+            Subject::SortimentSubscription => "sortiment_subscription",
         }
     }
 }
@@ -43,7 +52,7 @@ impl std::str::FromStr for Subject {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Agreement, Self::Route, Self::User].into_iter().find(|subject| subject.name() == text).ok_or(())
+        Self::ALL.into_iter().find(|subject| subject.name() == text).ok_or(())
     }
 }
 

@@ -73,8 +73,8 @@ enum Command {
     User(user::Args),
     /// Pass-through services: a folder of published files and a service.toml each
     Service(service::Args),
-    /// Value lists of SF1590_A Finans: import, show, and what a version changes
-    Sortiment(sortiment::Args),
+    /// Value lists of SF1590_A Finans: import, publish, what a version changes, who gets it
+    Sortiment(Box<sortiment::Args>),
     /// The store of agreements and routes: migrate, status, back up, restore, move
     Store(store::Args),
     /// The object store: its keys, and what it is good for
@@ -162,7 +162,7 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
             result.map_err(Into::into).and(done)
         }
         Command::Objects(args) => objects::run(&args, clock).await.and(done),
-        Command::Sortiment(args) => sortiment::run(args, clock, &mut output::Stdout),
+        Command::Sortiment(args) => Ok(sortiment::run(*args, clock, &mut output::Stdout).await?),
         Command::Service(args) => service::run(&args, &mut output::Stdout).await,
         Command::Stub(args) => Ok(stub::run(&args, clock).await?),
         Command::Certs(args) => certs::run(&args, clock).map_err(Into::into).and(done),

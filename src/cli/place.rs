@@ -96,6 +96,11 @@ impl Place {
         Ok(service.offer().service_uuid)
     }
 
+    /// The configuration, as far as it can be read; none where a store is given.
+    pub(super) fn draft(&self, now: Timestamp) -> Option<Draft<Service>> {
+        self.config.as_ref().map(|config| Draft::open(config, now))
+    }
+
     /// What the services know of agreements: those of the configuration, as far as it can be read.
     pub(super) fn vocabulary(&self, now: Timestamp) -> Vocabulary {
         match &self.config {

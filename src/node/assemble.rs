@@ -27,6 +27,7 @@ use crate::revocation::list::RevocationError;
 use crate::revocation::verify::RootsError;
 use crate::saml::memory::{self, AssertionMemory};
 use crate::saml::trust::{Issuer, Trust, TrustError};
+use crate::services::finance::lists::memory::Memories;
 use crate::services::parts::{OfferError, Offered, Parts};
 use crate::services::passthrough::providers::Breakers;
 use crate::signature::credentials::Credentials;
@@ -118,6 +119,8 @@ pub struct Lasting {
     pub peers: BTreeMap<String, Known>,
     /// What is known of the providers that routes lead to.
     pub breakers: Arc<Breakers>,
+    /// What is known of each service's value lists.
+    pub sortimenter: Arc<Memories>,
     /// What the token caches did.
     pub token_counts: Arc<Counts>,
     /// What the memories of verified assertions did.
@@ -179,6 +182,7 @@ impl Lasting {
             replay: Arc::new(replay),
             peers: config.peers.iter().map(|(name, peer)| (name.clone(), Known::of(peer, None))).collect(),
             breakers: Arc::default(),
+            sortimenter: Arc::default(),
             token_counts: Arc::default(),
             assertion_counts: Arc::default(),
             domains: lists.into_domains(),
@@ -278,6 +282,7 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
         domains,
         peers: &lasting.peers,
         breakers: &lasting.breakers,
+        sortimenter: &lasting.sortimenter,
         trust: &trust,
         clients: &clients,
         signer: &signer,

@@ -27,8 +27,8 @@ macro_rules! agreements {
         en: "The service has no route from authority {sender} to authority {receiver} on {day}: {others}.", "Check the receiving authority in the message; if it is right, that authority must order the route from the gateway's operators, who add it.";
     /// The store does not answer and nothing fresh enough is remembered.
     AgreementsUnavailable, Gateway, Later, Operations,
-        da: "Serviceaftaler og ruter kan ikke slås op i øjeblikket.", "Prøv igen om lidt.",
-        en: "Service agreements and routes cannot be looked up just now.", "Try again shortly.";
+        da: "Serviceaftaler, ruter eller sortimenter kan ikke slås op i øjeblikket.", "Prøv igen om lidt.",
+        en: "Service agreements, routes or value lists cannot be looked up just now.", "Try again shortly.";
 
     } };
 }

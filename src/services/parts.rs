@@ -26,6 +26,7 @@ use crate::peer::Known;
 use crate::replay::ReplayMemory;
 use crate::revocation::list::RevocationError;
 use crate::saml::metadata::Entity;
+use crate::services::finance::lists::memory::Memories;
 use crate::services::passthrough::providers::Breakers;
 use crate::signature::credentials::Credentials;
 use crate::signature::key::KeyError;
@@ -85,6 +86,8 @@ pub struct Parts<'a> {
     pub peers: &'a BTreeMap<String, Known>,
     /// What is known of the providers that routes lead to.
     pub breakers: &'a Arc<Breakers>,
+    /// What is known of each service's value lists.
+    pub sortimenter: &'a Arc<Memories>,
     /// Whose tokens are taken.
     pub trust: &'a Arc<TokenTrust>,
     /// What client certificates are judged by.

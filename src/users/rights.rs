@@ -24,7 +24,7 @@ pub enum Role {
     SystemAdministrator,
     /// The authority's responsible for its infrastructure: endpoints and routes.
     InfrastructureResponsible,
-    /// The authority's administrator of its assortment of systems.
+    /// The authority's administrator of its value lists (*sortimenter*).
     SortimentAdministrator,
     /// Who signs agreements for the authority, for all services or for some.
     Signatory,
@@ -111,6 +111,8 @@ impl Role {
             ],
             AddRoute | EndRoute => &[Operator, InfrastructureResponsible],
             ManageUsers | ManageAuthorities => &[Operator],
+            PublishSortiment => &[Operator, SortimentAdministrator],
+            SubscribeSortiment => &[Operator, SystemResponsible, SystemAdministrator, SortimentAdministrator],
         };
         allowed.contains(&self)
     }
@@ -177,11 +179,15 @@ pub enum Action {
     ManageUsers,
     /// Add authorities to the register, and rename them.
     ManageAuthorities,
+    /// Publish a version of a value list.
+    PublishSortiment,
+    /// Say which system gets the versions of value lists, and end that.
+    SubscribeSortiment,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 14] = [
+    pub const ALL: [Action; 16] = [
         SeeAgreements,
         RequestAgreement,
         ApproveAgreement,
@@ -196,6 +202,8 @@ impl Action {
         EndRoute,
         ManageUsers,
         ManageAuthorities,
+        PublishSortiment,
+        SubscribeSortiment,
     ];
 
     /// The action that takes an agreement from one state to another.
@@ -215,9 +223,10 @@ impl Action {
     /// two persons stand behind every agreement that holds.
     pub fn needs_a_person(self) -> bool {
         match self {
-            RequestAgreement | ApproveAgreement | ResumeAgreement | AddRoute | ManageUsers | ManageAuthorities => true,
+            RequestAgreement | ApproveAgreement | ResumeAgreement | AddRoute | ManageUsers | ManageAuthorities
+            | PublishSortiment => true,
             SeeAgreements | RejectAgreement | WithdrawAgreement | SuspendAgreement | EndAgreement | SeeAuthorities
-            | SeeRoutes | EndRoute => false,
+            | SeeRoutes | EndRoute | SubscribeSortiment => false,
         }
     }
 
@@ -238,6 +247,8 @@ impl Action {
             EndRoute => ("afslutte ruter", "end routes"),
             ManageAuthorities => ("ændre myndighedsregisteret", "change the register of authorities"),
             ManageUsers => ("oprette og afslutte brugere", "add and end users"),
+            PublishSortiment => ("offentliggøre sortimenter", "publish value lists"),
+            SubscribeSortiment => ("oprette og afslutte abonnementer på sortimenter", "subscribe to value lists and end that"),
         };
         Detail::new(da, en)
     }
@@ -249,7 +260,7 @@ mod tests {
 
     /// Written by hand from who the public sources say requests, signs and runs: a column a role in the order of
     /// [`Role::ALL`], `x` where it may.
-    const TABLE: [(Action, &str); 14] = [
+    const TABLE: [(Action, &str); 16] = [
         //                   op ro su ow re ad in so si au
         (SeeAgreements, "     x  x  x  x  x  x  x  x  x  x"),
         (RequestAgreement, "  x  .  x  .  x  x  .  .  .  ."),
@@ -265,6 +276,8 @@ mod tests {
         (EndRoute, "          x  .  .  .  .  .  x  .  .  ."),
         (ManageUsers, "       x  .  .  .  .  .  .  .  .  ."),
         (ManageAuthorities, " x  .  .  .  .  .  .  .  .  ."),
+        (PublishSortiment, "  x  .  .  .  .  .  .  x  .  ."),
+        (SubscribeSortiment, "x  .  .  .  x  x  .  x  .  ."),
     ];
 
     #[test]
@@ -283,7 +296,7 @@ mod tests {
     fn who_only_looks_changes_nothing() {
         for action in Action::ALL {
             let looks = matches!(action, SeeAgreements | SeeAuthorities | SeeRoutes);
-            for role in [OperatorReadOnly, Auditor, SortimentAdministrator] {
+            for role in [OperatorReadOnly, Auditor] {
                 assert!(looks || !role.may(action), "{role} {action:?}");
             }
         }

@@ -18,3 +18,4 @@ mod objects;
 mod postgres;
 mod replay;
 mod retention;
+mod sortiment;

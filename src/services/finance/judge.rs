@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tower::Service;
 
+use super::lists::Held;
 use super::receipt;
 use super::rules::delivery::{Head, NAMESPACE};
 use super::rules::mode::Rules;
@@ -27,7 +28,7 @@ pub struct RulesStep {
     /// What each rule does.
     pub rules: Arc<Rules>,
     /// The value lists.
-    pub lists: Option<Arc<Lists>>,
+    pub lists: Held,
     /// When tests are taken.
     pub trials: Arc<Openings>,
     /// The clock.
@@ -35,13 +36,13 @@ pub struct RulesStep {
 }
 
 impl RulesStep {
-    fn judged(&self, valid: &Valid) -> Result<(Head, Verdict), Refusal> {
+    fn judged(&self, valid: &Valid, lists: Option<&Lists>) -> Result<(Head, Verdict), Refusal> {
         let request = valid.request().ok_or(Refusal::Internal)?;
         let delivery = request.elements().find(|child| child.is(NAMESPACE, "FinansbilagLeverance")).ok_or(Refusal::Internal)?;
         let caller = *valid.admitted().authenticated().caller().authority();
         let system = valid.admitted().front().system;
         let trials = self.trials.are_open(&caller, self.clock.now());
-        let against = Against { modes: self.rules.of(&caller), lists: self.lists.as_deref(), caller, system, trials };
+        let against = Against { modes: self.rules.of(&caller), lists, caller, system, trials };
         judge(delivery, against).map_err(|unreadable| {
             tracing::error!(%unreadable, "the rules and the schema do not fit each other");
             Refusal::Internal
@@ -62,9 +63,10 @@ where
         let call = valid.call().clone();
         let started = call.start();
         let rules = self.clone();
+        let lists = self.lists.now().await?;
         // A month's vouchers take milliseconds, in which the runtime's thread would move nobody else's bytes.
         let work = move || {
-            let judged = rules.judged(&valid);
+            let judged = rules.judged(&valid, lists.as_deref());
             (valid, judged)
         };
         let (valid, judged) = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Internal)?;

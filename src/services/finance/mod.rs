@@ -9,10 +9,11 @@
 //!
 //! - [`rules`] judges a delivery beyond its schema; [`judge`] is that on the way of a call, and [`receipt`] what the caller gets of it.
 //! - [`file`] judges a delivery that comes as a file, by the same schema and rules.
-//! - [`offer`] puts the service together; [`settings`] reads `[service.NAME]`; [`shelf`] is where value lists lie.
+//! - [`offer`] puts the service together; [`settings`] reads `[service.NAME]`; [`lists`] is where value lists lie, or [`shelf`].
 
 pub mod file;
 pub mod judge;
+pub mod lists;
 pub mod offer;
 pub mod receipt;
 pub mod rules;

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::lists::{Source, publish};
 use super::rules::delivery::NAMESPACE;
 use super::rules::mode::{Mode, Modes, RULES, Rules};
-use super::rules::sortiment::Lists;
 use super::rules::trial::{Opening, Openings};
 use super::shelf::Shelf;
 use crate::config::reader::Reader;
@@ -21,8 +21,10 @@ pub struct Settings {
     pub offered: Offered,
     /// What each rule does.
     pub rules: Arc<Rules>,
-    /// The value lists; `None` where no code is to be judged.
-    pub lists: Option<Arc<Lists>>,
+    /// Where the value lists lie.
+    pub lists: Source,
+    /// How many days ahead a version is published.
+    pub notice: u16,
     /// When tests are taken, by sending authority.
     pub trials: Arc<Openings>,
 }
@@ -40,6 +42,7 @@ pub(crate) fn read(section: &mut Reader<'_>) -> Option<Settings> {
         Some((cvr.ok()?, own?.unwrap_or_default(), trials?))
     });
     let lists = lists(section);
+    let notice = section.number("sortiment_notice_days", u64::from(publish::DAYS), 0..=365);
     let offered = offered::read(section)?;
     if let Some(other) = other_contract(&offered) {
         section.problem_at(
@@ -53,7 +56,13 @@ pub(crate) fn read(section: &mut Reader<'_>) -> Option<Settings> {
     let trials = authorities.values().filter_map(|(cvr, _, trials)| Some((*cvr, (*trials)?))).collect();
     let own = authorities.into_values().map(|(cvr, own, _)| (cvr, own)).collect();
     let rules = Rules::new(rules?.unwrap_or_default(), own);
-    Some(Settings { offered, rules: Arc::new(rules), lists: lists?.map(Arc::new), trials: Arc::new(Openings::new(trials)) })
+    Some(Settings {
+        offered,
+        rules: Arc::new(rules),
+        lists: lists?,
+        notice: u16::try_from(notice?).ok()?,
+        trials: Arc::new(Openings::new(trials)),
+    })
 }
 
 fn opening(section: &mut Reader<'_>) -> Option<Opening> {
@@ -80,10 +89,16 @@ fn modes(section: &mut Reader<'_>) -> Option<Modes> {
     whole.then(|| Modes::new(modes))
 }
 
-fn lists(section: &mut Reader<'_>) -> Option<Option<Lists>> {
-    let Some(folder) = section.optional_directory("sortiment")? else { return Some(None) };
+/// `store`, or a folder.
+fn lists(section: &mut Reader<'_>) -> Option<Source> {
+    match section.optional_text("sortiment")?.as_deref() {
+        None => return Some(Source::None),
+        Some("store") => return Some(Source::Store),
+        Some(_) => {}
+    }
+    let folder = section.optional_directory("sortiment")??;
     match Shelf::at(&folder).read() {
-        Ok(lists) => Some(Some(lists)),
+        Ok(lists) => Some(Source::Folder(Arc::new(lists))),
         Err(problems) => {
             for problem in problems {
                 section.problem_at("sortiment", problem.trim_end_matches('.').to_owned());

@@ -1,4 +1,4 @@
-//! Where a service's value lists lie: a folder with a file for each version. The one place that knows so.
+//! Value lists in a folder, a file for each version: for a demo, a test, and whoever keeps them by other means than the store.
 
 use std::fs;
 use std::io::{self, Write};
@@ -80,7 +80,7 @@ impl Shelf {
     /// [`NotAdded`]; the folder is as it was.
     pub fn add(&self, list: &List) -> Result<bool, NotAdded> {
         let known = self.read().map_err(NotAdded::Wrong)?;
-        let same = |other: &&List| (other.id, &other.version, other.authority) == (list.id, &list.version, list.authority);
+        let same = |other: &&List| told(other) == told(list);
         match known.all().find(same) {
             Some(other) if other == list => return Ok(false),
             Some(other) => return Err(NotAdded::Altered(told(other))),
@@ -109,7 +109,7 @@ fn tempfile_beside(path: &Path) -> io::Result<(PathBuf, fs::File)> {
 fn file_name(list: &List) -> String {
     let plain: String = list.version.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
     let digest = if plain == list.version { String::new() } else { format!("-{:08x}", short(&list.version)) };
-    let of = list.authority.map_or_else(String::new, |authority| format!("_{authority}"));
+    let of = list.authority.map_or_else(String::new, |authority| format!("_{authority}_{}", list.from));
     format!("{}_{plain}{digest}{of}.xml", list.id)
 }
 

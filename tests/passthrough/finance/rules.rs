@@ -283,6 +283,53 @@ fn an_authority_s_own_codes_hold_for_it_alone() {
     }
 }
 
+#[test]
+fn a_version_holds_until_the_end_of_its_last_day_whoever_s_day_it_is() {
+    let until = |to: &str| Lists::new([List { to: Some(to.parse().unwrap()), ..list() }]).unwrap();
+    let sample = Sample::ordinary(1, &parties(), 2);
+    let dates: BTreeSet<&str> = sample.vouchers.iter().map(|voucher| voucher.date.as_str()).collect();
+    let last = dates.last().unwrap();
+    let day: Date = last.parse().unwrap();
+    let found = |lists: &Lists| codes(&judged_with(&sample, &Modes::default(), Some(lists)));
+    assert_eq!(found(&until(last)), BTreeSet::new());
+    assert_eq!(found(&until(&day.yesterday().unwrap().to_string())), ["FB002"].into(), "it ended yesterday");
+}
+
+#[test]
+fn of_an_authority_s_supplements_the_one_holds_that_began_last() {
+    let own = |code: &str, from: &str, to: Option<&str>| List {
+        authority: Some(parties().sender),
+        from: from.parse().unwrap(),
+        to: to.map(|to| to.parse().unwrap()),
+        parts: [("Art".to_owned(), Part { codes: [(code.to_owned(), Entry::default())].into(), ..Part::default() })].into(),
+        ..list()
+    };
+    let lists = Lists::new([
+        list(),
+        own("egen", "2026-02-01", None),
+        own("ny", "2026-06-01", Some("2026-11-29")),
+        own("senere", "2026-12-01", None),
+    ])
+    .unwrap();
+    let found = |kode: &str, date: &str| {
+        let mut sample = Sample::ordinary(1, &parties(), 1);
+        code(&mut sample, "Art", kode);
+        sample.vouchers[0].date = date.to_owned();
+        codes(&judged_with(&sample, &Modes::default(), Some(&lists)))
+    };
+    let none = BTreeSet::new();
+    assert_eq!(found("egen", "2026-05-31"), none);
+    assert_eq!(found("egen", "2026-06-01"), ["FB021"].into(), "another took its place");
+    assert_eq!(found("ny", "2026-05-31"), ["FB021"].into(), "not begun");
+    assert_eq!(found("ny", "2026-11-29"), none);
+    assert_eq!(found("ny", "2026-11-30"), ["FB021"].into(), "ended, and the one before does not come back");
+    assert_eq!(found("egen", "2026-11-30"), ["FB021"].into());
+    assert_eq!(found("senere", "2026-12-01"), none);
+    assert_eq!(found("aldrig", "2026-12-01"), ["FB020"].into());
+    let early = Lists::new([list(), own("egen", "2025-12-31", None)]).unwrap_err().join("");
+    assert!(early.contains("begins on a day on which the common list does not hold"), "{early}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 

@@ -5,6 +5,7 @@ use std::fs;
 use hjemmel::clock::Clock;
 use hjemmel::config::Draft;
 use hjemmel::services::Service;
+use hjemmel::services::finance::lists::Source;
 use hjemmel::services::finance::rules::mode::Mode;
 use hjemmel::services::finance::rules::sortiment::xml;
 use hjemmel::services::finance::settings::Settings;
@@ -43,10 +44,25 @@ fn rules_are_read_by_rule_and_authority() {
     let told = read(&section(&more), |settings| {
         let of = |cvr: &str| ["FB020", "FB010"].map(|rule| settings.rules.of(&cvr.parse().unwrap()).of(rule));
         assert_eq!((of("11111111"), of("99999991")), ([Mode::Refuse, Mode::Off], [Mode::Refuse, Mode::Refuse]));
-        assert_eq!(settings.lists.as_ref().unwrap().all().count(), 1);
+        let Source::Folder(lists) = &settings.lists else { panic!("{:?}", settings.lists) };
+        assert_eq!((lists.all().count(), settings.notice), (1, 30));
         seen = true;
     });
     assert_eq!((told.as_str(), seen), ("", true));
+}
+
+#[test]
+fn the_store_is_named_in_the_place_of_a_folder() {
+    let mut seen = false;
+    let told = read(&section("sortiment = \"store\"\nsortiment_notice_days = 45\n"), |settings| {
+        assert!(matches!(settings.lists, Source::Store));
+        seen = settings.notice == 45;
+    });
+    assert_eq!((told.as_str(), seen), ("", true));
+    let told = read(&section("sortiment = \"stor\"\n"), |_| {});
+    assert!(told.contains("service.finansbilag.sortiment"), "{told}");
+    let told = read(&section("sortiment = \"store\"\nsortiment_notice_days = 366\n"), |_| {});
+    assert!(told.contains("sortiment_notice_days") && told.contains("365"), "{told}");
 }
 
 #[test]

@@ -304,9 +304,9 @@ impl<'a> Judge<'a> {
             let (part, told) = (sayable(&code.part), sayable(&code.code));
             let place = Place { voucher: Some(voucher.id), posting: Some(posting.number), part, code: told };
             let (voucher, date, posting) = (voucher.id, voucher.date, posting.number);
-            match list.code(&code.part, &code.code, code.class) {
-                Some(known) if known.iter().any(|known| known.holds_on(date)) => {}
-                Some(_) => {
+            match list.code(&code.part, &code.code, code.class, date) {
+                Some(true) => {}
+                Some(false) => {
                     let rule = || Rule::FB021 { voucher, posting, code: named(code), date };
                     self.find(place, rule, "FB021");
                 }

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use csv::{ReaderBuilder, StringRecord};
 use jiff::civil::Date;
 
-use super::{Entry, List};
+use super::xml::LARGEST;
+use super::{Entry, List, MOST_CODES};
 
 /// The columns, in any order; the last five may be left out.
 pub const COLUMNS: [&str; 7] = ["Delsortiment", "Kode", "Navn", "KlasseUUID", "Foelsomhedsniveau", "GyldigFra", "GyldigTil"];
@@ -18,10 +19,11 @@ const MOST: usize = 50;
 
 /// What the table does not say: the list, without codes, and of part lists what holds for them.
 pub fn read(bytes: &[u8], about: List) -> Result<List, Vec<String>> {
+    if bytes.len() > LARGEST {
+        return Err(vec![format!("The file has more than {LARGEST} bytes; divide the list.")]);
+    }
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes).map_err(|_| {
-        vec!["The file is not UTF-8; in Excel choose \"CSV UTF-8\" when saving, or æ, ø and å are lost.".to_owned()]
-    })?;
+    let text = std::str::from_utf8(bytes).map_err(|error| vec![no_utf8(bytes, error.valid_up_to())])?;
     let first = text.lines().next().unwrap_or_default();
     let semicolon = first.contains(';') || !first.contains(',');
     if !semicolon {
@@ -54,6 +56,10 @@ pub fn read(bytes: &[u8], about: List) -> Result<List, Vec<String>> {
             wrong.push("There are more; correct these first.".to_owned());
             break;
         }
+        if row >= MOST_CODES {
+            wrong.push(format!("There are more than {MOST_CODES} rows; divide the list."));
+            break;
+        }
         let record = match record {
             Ok(record) => record,
             Err(error) => {
@@ -78,6 +84,17 @@ pub fn read(bytes: &[u8], about: List) -> Result<List, Vec<String>> {
         wrong.extend(list.check().err().unwrap_or_default());
     }
     if wrong.is_empty() { Ok(list) } else { Err(wrong) }
+}
+
+/// What a file is instead of UTF-8, as far as its bytes tell.
+fn no_utf8(bytes: &[u8], at: usize) -> String {
+    let before = bytes.get(..at).unwrap_or_default();
+    let row = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let what = match bytes {
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => "is UTF-16 (\"Unicode Text\")".to_owned(),
+        _ => format!("is not UTF-8 but, by a letter in row {row}, Windows-1252 or the like (plain \"CSV\")"),
+    };
+    format!("The file {what}; save it in Excel as \"CSV UTF-8\", or æ, ø and å are lost.")
 }
 
 fn code(record: &StringRecord, columns: &BTreeMap<&str, usize>) -> Result<(String, String, Entry), String> {

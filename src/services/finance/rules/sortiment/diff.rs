@@ -48,19 +48,18 @@ pub fn diff(old: &List, new: &List) -> Vec<Change> {
     let none = Part::default();
     for part in old.parts.keys().chain(new.parts.keys()).collect::<BTreeSet<_>>() {
         let (before, after) = (old.parts.get(part).unwrap_or(&none), new.parts.get(part).unwrap_or(&none));
-        for (was, is, demand, leave) in
-            [(before.party, after.party, "a posting must name a party", "a posting need not name a party")]
-        {
-            match (was, is) {
-                (false, true) => tell(Direction::Narrows, format!("{part}: {demand}")),
-                (true, false) => tell(Direction::Widens, format!("{part}: {leave}")),
+        // Of a part list that is new or gone its codes tell all.
+        if old.parts.contains_key(part) && new.parts.contains_key(part) {
+            match (before.party, after.party) {
+                (false, true) => tell(Direction::Narrows, format!("{part}: a posting must name a party")),
+                (true, false) => tell(Direction::Widens, format!("{part}: a posting need not name a party")),
                 _ => {}
             }
-        }
-        match (before.supplement, after.supplement) {
-            (false, true) => tell(Direction::Widens, format!("{part}: authorities may add codes")),
-            (true, false) => tell(Direction::Narrows, format!("{part}: authorities may no longer add codes")),
-            _ => {}
+            match (before.supplement, after.supplement) {
+                (false, true) => tell(Direction::Widens, format!("{part}: authorities may add codes")),
+                (true, false) => tell(Direction::Narrows, format!("{part}: authorities may no longer add codes")),
+                _ => {}
+            }
         }
         for code in before.codes.keys().chain(after.codes.keys()).collect::<BTreeSet<_>>() {
             match (before.codes.get(code), after.codes.get(code)) {

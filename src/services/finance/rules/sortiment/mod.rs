@@ -1,18 +1,26 @@
 //! Value lists (*sortimenter*): which codes a specialist system may send, in versions with a period.
 //!
-//! A [`List`] is one version: part lists with their codes. An authority may supplement it, in the part lists that allow it, by a
-//! list of its own with the same id and version. Days are civil days in Denmark; a last day is included.
+//! A [`List`] is one version: part lists with their codes. An authority may supplement it, in the part lists that allow it, by
+//! lists of its own with the same id and version: on a day the one holds that began last. Days are civil days in Denmark; a last
+//! day is included.
 
 pub mod csv;
 pub mod diff;
 pub mod xml;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use uuid::Uuid;
 
 use crate::id::cvr::Cvr;
+
+/// The most codes of one version.
+pub const MOST_CODES: usize = 100_000;
+
+/// How many problems of a list are told.
+const MOST_TOLD: usize = 50;
 
 /// One version of a value list, common or an authority's supplement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +79,11 @@ impl List {
         self.from <= day && self.to.is_none_or(|to| day <= to)
     }
 
+    /// How many codes it has.
+    pub fn codes(&self) -> usize {
+        self.parts.values().map(|part| part.codes.len()).sum()
+    }
+
     /// What is wrong with it by itself.
     ///
     /// # Errors
@@ -85,8 +98,10 @@ impl List {
         if self.to.is_some_and(|to| to < self.from) {
             wrong.push("GyldigTil is before GyldigFra; correct one of them.".to_owned());
         }
-        if self.parts.values().all(|part| part.codes.is_empty()) {
-            wrong.push("There is no code in it; write at least one.".to_owned());
+        match self.codes() {
+            0 => wrong.push("There is no code in it; write at least one.".to_owned()),
+            1..=MOST_CODES => {}
+            more => wrong.push(format!("There are {more} codes in it, and {MOST_CODES} is the most; divide the list.")),
         }
         for (part, content) in &self.parts {
             for (code, entry) in &content.codes {
@@ -100,6 +115,10 @@ impl List {
                 }
             }
         }
+        if wrong.len() > MOST_TOLD {
+            wrong.truncate(MOST_TOLD);
+            wrong.push("There are more; correct these first.".to_owned());
+        }
         if wrong.is_empty() { Ok(()) } else { Err(wrong) }
     }
 }
@@ -111,8 +130,9 @@ pub struct Lists(BTreeMap<Uuid, BTreeMap<String, Version>>);
 /// A version, and its supplements.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Version {
-    common: Option<List>,
-    supplements: BTreeMap<Cvr, List>,
+    common: Option<Arc<List>>,
+    /// Of each authority, by first day.
+    supplements: BTreeMap<Cvr, BTreeMap<Date, Arc<List>>>,
 }
 
 /// What is known of the version that a delivery names.
@@ -130,7 +150,7 @@ pub enum Standing<'l> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known<'l> {
     common: &'l List,
-    supplement: Option<&'l List>,
+    supplements: Option<&'l BTreeMap<Date, Arc<List>>>,
 }
 
 impl Lists {
@@ -138,21 +158,22 @@ impl Lists {
     ///
     /// # Errors
     /// Everything that keeps them from being used together.
-    pub fn new(lists: impl IntoIterator<Item = List>) -> Result<Self, Vec<String>> {
+    pub fn new<L: Into<Arc<List>>>(lists: impl IntoIterator<Item = L>) -> Result<Self, Vec<String>> {
         let (mut known, mut wrong): (BTreeMap<Uuid, BTreeMap<String, Version>>, Vec<String>) = (BTreeMap::new(), Vec::new());
         for list in lists {
+            let list: Arc<List> = list.into();
             let version = known.entry(list.id).or_default().entry(list.version.clone()).or_default();
             let (told, twice) = (told(&list), "stands twice; keep one.");
             let before = match list.authority {
                 None => version.common.replace(list),
-                Some(authority) => version.supplements.insert(authority, list),
+                Some(authority) => version.supplements.entry(authority).or_default().insert(list.from, list),
             };
             if before.is_some() {
                 wrong.push(format!("{told} {twice}"));
             }
         }
         for version in known.values().flat_map(BTreeMap::values) {
-            for supplement in version.supplements.values() {
+            for supplement in version.supplements.values().flat_map(BTreeMap::values) {
                 let told = told(supplement);
                 let Some(common) = &version.common else {
                     wrong.push(format!(
@@ -160,6 +181,10 @@ impl Lists {
                     ));
                     continue;
                 };
+                let within = common.from <= supplement.from && common.to.is_none_or(|to| supplement.from <= to);
+                if !within {
+                    wrong.push(format!("{told} begins on a day on which the common list does not hold; correct GyldigFra."));
+                }
                 let closed = supplement.parts.keys().filter(|part| !common.parts.get(*part).is_some_and(|part| part.supplement));
                 wrong.extend(closed.map(|part| {
                     format!("{told} has codes in {part}, which the common list does not let authorities supplement; remove them.")
@@ -174,7 +199,7 @@ impl Lists {
         let Some(versions) = self.0.get(&id) else { return Standing::NoList };
         match versions.get(version) {
             Some(Version { common: Some(common), supplements }) => {
-                Standing::Known(Known { common, supplement: supplements.get(&sender) })
+                Standing::Known(Known { common, supplements: supplements.get(&sender) })
             }
             _ => Standing::NoVersion,
         }
@@ -183,13 +208,15 @@ impl Lists {
     /// All of them.
     pub fn all(&self) -> impl Iterator<Item = &List> {
         let versions = self.0.values().flat_map(BTreeMap::values);
-        versions.flat_map(|version| version.common.iter().chain(version.supplements.values()))
+        let lists =
+            versions.flat_map(|version| version.common.iter().chain(version.supplements.values().flat_map(BTreeMap::values)));
+        lists.map(Arc::as_ref)
     }
 }
 
 /// A list by name, in a text for operators.
 pub fn told(list: &List) -> String {
-    let of = list.authority.map_or_else(String::new, |authority| format!(" for {authority}"));
+    let of = list.authority.map_or_else(String::new, |authority| format!(" for {authority} from {}", list.from));
     format!("{} {}{of}", list.id, list.version)
 }
 
@@ -209,13 +236,21 @@ impl<'l> Known<'l> {
         self.common.parts.get(part).is_some_and(|part| part.party)
     }
 
-    /// The entries of a code: the common one and the authority's own; `None` where neither is there. A code that is sent with
-    /// another class than the list's is another code.
-    pub fn code(&self, part: &str, code: &str, class: Option<Uuid>) -> Option<Vec<&'l Entry>> {
-        let lists = [Some(self.common), self.supplement].into_iter().flatten();
-        let entries = lists.filter_map(|list| list.parts.get(part)?.codes.get(code));
-        let same = |entry: &&Entry| class.is_none() || entry.class.is_none() || entry.class == class;
-        let entries: Vec<&Entry> = entries.filter(same).collect();
-        (!entries.is_empty()).then_some(entries)
+    /// Whether a code holds on a day, in the common list or in the supplement of that day; `None` where neither has it. A code
+    /// that is sent with another class than the list's is another code.
+    pub fn code(&self, part: &str, code: &str, class: Option<Uuid>, day: Date) -> Option<bool> {
+        let supplements = self.supplements.into_iter().flatten();
+        // Of those that have begun the last takes the place of the others; one that begins later is known, and does not hold.
+        let in_force = self.supplements.and_then(|all| all.range(..=day).next_back()).map(|(from, _)| *from);
+        let own = supplements.map(|(from, list)| (list.as_ref(), Some(*from) == in_force && list.holds_on(day)));
+        let mut known = None;
+        for (list, in_force) in [(self.common, true)].into_iter().chain(own) {
+            let entry = list.parts.get(part).and_then(|part| part.codes.get(code));
+            let same = |entry: &&Entry| class.is_none() || entry.class.is_none() || entry.class == class;
+            if let Some(entry) = entry.filter(same) {
+                known = Some(known == Some(true) || in_force && entry.holds_on(day));
+            }
+        }
+        known
     }
 }

@@ -1,0 +1,184 @@
+//! To publish a version: ahead of the day on which it takes force, so that ledgers can map what it changes.
+
+use jiff::civil::Date;
+use jiff::{Span, Timestamp};
+use uuid::Uuid;
+
+use super::kept::{Head, MOST_VERSIONS};
+use super::subscription::{self, Subscription};
+use crate::agreements::Store;
+use crate::audit::Subject;
+use crate::clock::civil_day;
+use crate::decisions::record::What;
+use crate::decisions::shown::sha256;
+use crate::decisions::sortiment::{Decision, For, decide};
+use crate::decisions::{Because, By, DecideError};
+use crate::services::finance::rules::sortiment::diff::{Change, diff};
+use crate::services::finance::rules::sortiment::{List, told, xml};
+use crate::store::StoreError;
+use crate::store::jobs::JobError;
+use crate::users::rights::Action;
+
+/// How many days ahead a version is published, where no setting says so.
+pub const DAYS: u16 = 30;
+
+/// How long ahead it must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notice {
+    /// In days.
+    pub days: u16,
+    /// Whether sooner is meant.
+    pub sooner: bool,
+}
+
+/// A version beside the one before it: what whoever decides is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// Where it is in the store.
+    pub head: Head,
+    /// The whole of it.
+    pub list: List,
+    /// The version before it; `None` for the first.
+    pub before: Option<List>,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// How many days ahead.
+    pub ahead: i32,
+    /// The subscriptions for which a delivery waits.
+    pub deliveries: Vec<Subscription>,
+}
+
+/// Why nothing was published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// It may not be, or the store did not do as asked.
+    #[error(transparent)]
+    Decide(#[from] DecideError),
+    /// There is no such version.
+    #[error("there is no version of a value list with the id {0}; `hjemmel sortiment list` shows them")]
+    NoSuch(Uuid),
+    /// It is published.
+    #[error("{head} was published at {at} already")]
+    Already {
+        /// The version.
+        head: Box<Head>,
+        /// When.
+        at: Timestamp,
+    },
+    /// It would take force too soon.
+    #[error(
+        "{head} holds from {from}, {}, and {days} days are needed, so that ledgers can map it; let it hold from {earliest}, or publish it with --sooner and a reason", in_days(*.ahead)
+    )]
+    TooSoon {
+        /// The version.
+        head: Box<Head>,
+        /// The first day on which it holds.
+        from: Date,
+        /// In how many days that is.
+        ahead: i32,
+        /// How many are needed.
+        days: u16,
+        /// The first day that would do.
+        earliest: Date,
+    },
+    /// It does not fit what is published.
+    #[error("{}", .0.join("\n"))]
+    Wrong(Vec<String>),
+    /// Somebody imported another content.
+    #[error("{0} is not as it was shown any more; look at it again")]
+    ChangedSinceShown(Box<Head>),
+    /// A delivery could not be written down.
+    #[error(transparent)]
+    Job(#[from] JobError),
+}
+
+impl From<StoreError> for PublishError {
+    fn from(error: StoreError) -> Self {
+        Self::Decide(error.into())
+    }
+}
+
+fn in_days(ahead: i32) -> String {
+    match ahead {
+        1 => "tomorrow".to_owned(),
+        2.. => format!("in {ahead} days"),
+        0 => "today".to_owned(),
+        _ => "which has passed".to_owned(),
+    }
+}
+
+impl Proposal {
+    /// Reads a version, and the published one before it.
+    ///
+    /// # Errors
+    /// [`PublishError::NoSuch`], or a store that does not answer.
+    pub async fn of(store: &Store, id: Uuid) -> Result<Self, PublishError> {
+        let head = store.sortiment(id).await?.ok_or(PublishError::NoSuch(id))?;
+        let list = store.sortiment_content(&head).await?;
+        let published = store.published(head.service).await?;
+        let before = published.iter().filter(|other| head.follows(other)).max_by_key(|other| (other.from, other.published_at));
+        let before = match before {
+            Some(before) => Some(store.sortiment_content(before).await?),
+            None => None,
+        };
+        Ok(Self { head, list, before })
+    }
+
+    /// What it changes; nothing is told of the first version of a list, which has all that it has.
+    pub fn changes(&self) -> Vec<Change> {
+        self.before.as_ref().map(|before| diff(before, &self.list)).unwrap_or_default()
+    }
+
+    /// The text that is signed: the whole version, against which, and what it changes.
+    fn text(&self) -> Result<String, PublishError> {
+        let whole = xml::write(&self.list).map_err(|error| PublishError::Wrong(vec![error]))?;
+        let against = self.before.as_ref().map_or_else(|| "nothing".to_owned(), told);
+        let changes: String = self.changes().iter().map(|change| format!("{change}\n")).collect();
+        Ok(format!("{whole}against {against}\n{changes}"))
+    }
+
+    /// Publishes it. From then on it stays as it is, and its codes are known on its days.
+    ///
+    /// # Errors
+    /// [`PublishError`]: a user who may not, a version that would take force too soon, that does not fit, or that was altered.
+    pub async fn publish(&self, store: &Store, by: By<'_>, notice: Notice, because: &Because) -> Result<Published, PublishError> {
+        let head = || Box::new(self.head.clone());
+        if let Some(at) = self.head.published_at {
+            return Err(PublishError::Already { head: head(), at });
+        }
+        let today = civil_day(because.at).ok_or_else(|| PublishError::Wrong(vec!["the zone of Copenhagen is missing".into()]))?;
+        let ahead = today.until(self.head.from).map_or(i32::MIN, |span| span.get_days());
+        let soon = ahead < i32::from(notice.days);
+        if soon && !notice.sooner {
+            let earliest = today.saturating_add(Span::new().days(notice.days));
+            return Err(PublishError::TooSoon { head: head(), from: self.head.from, ahead, days: notice.days, earliest });
+        }
+        let published = store.published(self.head.service).await?.len();
+        if published >= MOST_VERSIONS {
+            return Err(PublishError::Wrong(vec![format!(
+                "{published} versions are published, and {MOST_VERSIONS} is the most."
+            )]));
+        }
+        store.lists_with(self.head.service, self.list.clone()).await?.map_err(PublishError::Wrong)?;
+        let what = What {
+            subject: Subject::Sortiment,
+            id: self.head.id,
+            from: Some("draft".to_owned()),
+            // Whoever reads the chain sees which ones were not known in time.
+            to: if soon { format!("published {ahead} days ahead of {}", notice.days) } else { "published".to_owned() },
+            shown: Some(sha256(&self.text()?)),
+        };
+        let whose = self.head.authority.map_or(For::All, For::Own);
+        let decision = Decision { what, action: Action::PublishSortiment, whose, service: self.head.service, because };
+        let deliveries = decide(store, by, decision, async |change| {
+            if !change.publish_sortiment(&self.head, because.at).await? {
+                return Err(PublishError::ChangedSinceShown(head()));
+            }
+            subscription::write_down(store, change, &self.head).await
+        });
+        Ok(Published { ahead, deliveries: deliveries.await? })
+    }
+}
