@@ -72,6 +72,8 @@ pub struct Metrics {
     replay: IntGauge,
     replay_capacity: IntGauge,
     shared_replay: SharedReplay,
+    deliveries: IntCounterVec,
+    deliveries_last: Mutex<BTreeMap<&'static str, u64>>,
     reloads: IntCounterVec,
     reloaded: Gauge,
     crl_next_update: GaugeVec,
@@ -225,6 +227,12 @@ impl Metrics {
                 )?,
                 last: Mutex::default(),
             },
+            deliveries: make.counters(
+                "hjemmel_deliveries_total",
+                "Deliveries that were known before or whose answer was lost, by what became of them; \"unknown\": nobody here knows whether the receiver has it.",
+                &["what"],
+            )?,
+            deliveries_last: Mutex::default(),
             reloads: make.counters(
                 "hjemmel_reload_total",
                 "Reloads of the configuration and of revocation lists, by what became of them.",
@@ -284,6 +292,15 @@ impl Metrics {
             }
         }
         Ok(metrics)
+    }
+
+    /// Takes over what became of deliveries that were known before. Call it before [`render`](Self::render).
+    pub fn observe_deliveries(&self, stats: &[(&'static str, u64)]) {
+        let mut last = self.deliveries_last.lock().unwrap_or_else(PoisonError::into_inner);
+        for (what, count) in stats {
+            let before = last.insert(what, *count).unwrap_or_default();
+            self.deliveries.with_label_values(&[*what]).inc_by(count.saturating_sub(before));
+        }
     }
 
     /// Counts a call by the record that closes it. Give this to [`crate::audit::Audit::start`].

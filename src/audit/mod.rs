@@ -28,5 +28,5 @@ pub mod writer;
 pub use about::{About, AboutFinance, AboutPassThrough, AboutTerminalAdgang, Counts, FinanceFigures, PolicyRef, Window};
 pub use decided::{Decided, Subject};
 pub use record::{Binding, Outcome, Record};
-pub use seal::{Auditors, DeliveryMark, Sealed, Sealer};
+pub use seal::{Auditors, DeliveryMark, Marker, Sealed, Sealer};
 pub use writer::{Audit, AuditSettings, Durable, OpenRecord, Stats};

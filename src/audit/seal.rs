@@ -108,6 +108,30 @@ impl PseudonymKey {
     }
 }
 
+/// A keyed digest of something that is no person, such as a delivery: HMAC-SHA256 over its purpose and parts. Whoever has the store
+/// cannot tell what a mark stands for, not even by trying.
+pub struct Marker(hmac::Context);
+
+impl Marker {
+    /// Takes a part, its length first, so that no two lists of parts give the same bytes.
+    #[must_use]
+    pub fn part(mut self, part: &[u8]) -> Self {
+        self.0.update(&(part.len() as u64).to_be_bytes());
+        self.0.update(part);
+        self
+    }
+    /// Takes the next bytes of the last part, whose length is not known before.
+    pub fn rest(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+    /// The mark.
+    pub fn finish(self) -> [u8; 32] {
+        let mut mark = [0; 32];
+        mark.iter_mut().zip(self.0.sign().as_ref()).for_each(|(to, from)| *to = *from);
+        mark
+    }
+}
+
 impl std::fmt::Debug for PseudonymKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("PseudonymKey")
@@ -162,6 +186,11 @@ impl Sealer {
     /// The mark of a delivery's id.
     pub fn delivery(&self, id: &str) -> DeliveryMark {
         self.pseudonyms.delivery(id)
+    }
+
+    /// Begins a mark for this purpose.
+    pub fn marker(&self, purpose: &str) -> Marker {
+        Marker(hmac::Context::with_key(&self.pseudonyms.0)).part(purpose.as_bytes())
     }
 
     /// Seals a CPR number (ten digits, without hyphen) for the record of one call.

@@ -66,6 +66,8 @@ pub(super) struct Flat<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) delivery: Option<Cow<'r, DeliveryMark>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) repeated: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) finance: Option<Cow<'r, FinanceFigures>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<Outcome>,
@@ -117,6 +119,7 @@ impl<'r> From<&'r Record> for Flat<'r> {
             receiver: None,
             route: None,
             delivery: None,
+            repeated: None,
             finance: None,
             outcome: record.outcome,
             refusal: record.refusal.as_deref().map(Cow::Borrowed),

@@ -407,7 +407,7 @@ fn written(read: &[Wsdl]) -> String {
     }
     text.push_str(
         "[provider]\nsecurity = \"\"   # say: how the gateway proves itself to the provider, \"token\" or \"authority-context\"\n\
-         receiver = \"\"   # say: \"implicit-by-entity-id\" (by routes) or \"fixed\" (one provider for all)\n\n\
+         receiver = \"\"   # say: \"implicit-by-entity-id\" (by routes) or \"fixed\" (one provider for all)\n# ask_again = true   # say: whether it answers an id that it has with the receipt of before, and does nothing twice\n\n\
          [paths]\n# receiver = [\"/Element/…\"]     # say: where a request names the receiving authority, if it does\n\
          # idempotency = [\"/Element/…\"]  # say: where a request has the id by which it is known again, if it has one\n\
          # persons = [\"/Element/…\"]      # say: where messages hold persons, or [] where none does\n\n\

@@ -5,6 +5,7 @@
 //! file's own folder. A key that is not a setting is refused: a misspelt limit must not silently be no limit.
 
 mod certificates;
+mod deliveries;
 mod draft;
 mod limits;
 mod objects;
@@ -32,6 +33,7 @@ pub use crate::revocation::domain::{Keeping, Source, WithoutList};
 pub use crate::revocation::verify::Stapling;
 use crate::signature::credentials::{Credentials, inspect};
 pub(crate) use certificates::{WARN_BEFORE, ends};
+pub use deliveries::Deliveries;
 pub use draft::{Content, Draft, FileRead, Finished};
 pub use limits::{EdgeLimits, MessageLimits};
 pub use peer::{Peer, Reach};
@@ -87,6 +89,8 @@ pub struct Config<S> {
     pub audit: Audit,
     /// Where contents of files lie; `None`: nothing here keeps any.
     pub objects: Option<crate::objects::Settings>,
+    /// The keys of the memory of deliveries; `None`: no service here has one.
+    pub deliveries: Option<Deliveries>,
     /// Limits at the edge.
     pub limits: EdgeLimits,
     /// Limits on messages and answers.

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::reader::Reader;
 use super::{
-    Admin, Agreements, Api, Audit, Config, ConnectionLimits, Credentials, DomainLists, EdgeLimits, Keeping, Listen, LogFormat,
-    MessageLimits, Peer, ReplayKept, Revocation, ServiceSection, Signers, Stapling, Sts, Tokens, WithoutList, limits, objects,
-    peer, retired, store,
+    Admin, Agreements, Api, Audit, Config, ConnectionLimits, Credentials, Deliveries, DomainLists, EdgeLimits, Keeping, Listen,
+    LogFormat, MessageLimits, Peer, ReplayKept, Revocation, ServiceSection, Signers, Stapling, Sts, Tokens, WithoutList,
+    deliveries, limits, objects, peer, retired, store,
 };
 
 /// The sections, each as far as it could be read: `None` where a problem with it has been reported.
@@ -38,6 +38,7 @@ pub struct Sections<S> {
     pub agreements: Option<Agreements>,
     pub audit: Option<Audit>,
     pub objects: Option<Option<crate::objects::Settings>>,
+    pub deliveries: Option<Option<Deliveries>>,
     pub limits: Option<(EdgeLimits, MessageLimits)>,
 }
 
@@ -67,6 +68,7 @@ impl<S> Default for Sections<S> {
             agreements: None,
             audit: None,
             objects: None,
+            deliveries: None,
             limits: None,
         }
     }
@@ -98,6 +100,7 @@ impl<S> Sections<S> {
             agreements: self.agreements?,
             audit: self.audit?,
             objects: self.objects?,
+            deliveries: self.deliveries?,
             limits,
             messages,
         })
@@ -142,6 +145,7 @@ pub(super) fn read<S: ServiceSection>(root: &mut Reader<'_>) -> Sections<S> {
         agreements: root.section("agreements", read_agreements),
         audit: root.section("audit", read_audit),
         objects: root.optional_section("objects", objects::read),
+        deliveries: root.optional_section("deliveries", deliveries::read),
         limits: root.section("limits", |section| limits::read(section)),
     }
 }

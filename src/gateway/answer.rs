@@ -33,6 +33,7 @@ use super::agreement::Agreed;
 use super::exchange::Outgoing;
 use super::forward::Answer;
 use crate::clock::Clock;
+use crate::objects::{ContentKeys, NotSealed};
 use crate::outbound::AnswerBody;
 use crate::peer::{Peer, Security};
 use crate::refusal::Refusal;
@@ -90,6 +91,30 @@ impl Release {
     /// canonical form, goes out in the place of a fault. Nothing of a peer's is in it. Who has no agreement gets a fault.
     pub fn refusal(_: Agreed, told: Refusal, body: Vec<u8>) -> Self {
         Self { content: Released::Refusal(Box::new(told), body) }
+    }
+    /// What is let out of a Body, encrypted for the store's row `of`; `None` where it is no Body of a peer's.
+    ///
+    /// # Errors
+    /// [`NotSealed`].
+    pub fn sealed(&self, keys: &ContentKeys, of: &[u8]) -> Result<Option<Vec<u8>>, NotSealed> {
+        match &self.content {
+            Released::Body(body) => keys.seal_text(of, body).map(Some),
+            Released::Fault(..) | Released::Refusal(..) => Ok(None),
+        }
+    }
+    /// What was let out before, and [`Release::sealed`] for this row since: that it opens is the proof that it is that.
+    ///
+    /// # Errors
+    /// [`NotSealed`].
+    pub fn again(_: Agreed, keys: &ContentKeys, of: &[u8], sealed: &[u8]) -> Result<Self, NotSealed> {
+        Ok(Self { content: Released::Body(keys.open_text(of, sealed)?) })
+    }
+    /// The Body, where it is one.
+    pub fn body(&self) -> Option<&[u8]> {
+        match &self.content {
+            Released::Body(body) => Some(body),
+            Released::Fault(..) | Released::Refusal(..) => None,
+        }
     }
     /// The same with what the service adds to the peer's answer, where there is one.
     #[must_use]

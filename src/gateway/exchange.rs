@@ -35,6 +35,15 @@ pub trait Outgoing: OfCall + Send + Sync + 'static {
     fn fault_is_an_answer(&self) -> bool {
         false
     }
+    /// Said just before anything leaves; an error keeps it from leaving.
+    ///
+    /// # Errors
+    /// Why it must not leave any more.
+    fn leaving(&self) -> Result<(), Refusal> {
+        Ok(())
+    }
+    /// Said where nothing left after all, because no connection came about.
+    fn stayed(&self) {}
     /// Headers beside those of the gateway.
     fn headers(&self) -> &str {
         ""

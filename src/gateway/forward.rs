@@ -61,6 +61,7 @@ impl<P: Outgoing> Forward<P> {
         if pass.is_trial() {
             peer.outbound.renew_connections();
         }
+        grant.outgoing().leaving()?;
         let deadline = now + peer.deadline;
         // What is logged of the connection meanwhile names the call.
         let span = tracing::info_span!("forward", call = %grant.call().id());
@@ -68,6 +69,9 @@ impl<P: Outgoing> Forward<P> {
             Ok(response) => response,
             Err(error) => {
                 pass.failed(std::time::Instant::now());
+                if matches!(error, OutboundError::Connect(_)) {
+                    grant.outgoing().stayed();
+                }
                 tracing::warn!(call = %grant.call().id(), peer = &*peer.name, %error, "the peer could not be called");
                 return Err(match error {
                     OutboundError::Timeout => Refusal::PeerTimeout { peer: peer.told.clone(), seconds: peer.deadline.as_secs() },

@@ -29,6 +29,7 @@ use crate::saml::memory::{self, AssertionMemory};
 use crate::saml::trust::{Issuer, Trust, TrustError};
 use crate::services::finance::lists::memory::Memories;
 use crate::services::parts::{OfferError, Offered, Parts};
+use crate::services::passthrough::deliveries;
 use crate::services::passthrough::providers::Breakers;
 use crate::signature::credentials::Credentials;
 use crate::signature::key::{Certificate, KeyError, SigningKey};
@@ -121,6 +122,8 @@ pub struct Lasting {
     pub breakers: Arc<Breakers>,
     /// What is known of each service's value lists.
     pub sortimenter: Arc<Memories>,
+    /// What became of deliveries that were known before.
+    pub deliveries: Arc<deliveries::counts::Counts>,
     /// What the token caches did.
     pub token_counts: Arc<Counts>,
     /// What the memories of verified assertions did.
@@ -183,6 +186,7 @@ impl Lasting {
             peers: config.peers.iter().map(|(name, peer)| (name.clone(), Known::of(peer, None))).collect(),
             breakers: Arc::default(),
             sortimenter: Arc::default(),
+            deliveries: Arc::default(),
             token_counts: Arc::default(),
             assertion_counts: Arc::default(),
             domains: lists.into_domains(),
@@ -283,6 +287,7 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
         peers: &lasting.peers,
         breakers: &lasting.breakers,
         sortimenter: &lasting.sortimenter,
+        deliveries: &lasting.deliveries,
         trust: &trust,
         clients: &clients,
         signer: &signer,

@@ -22,6 +22,8 @@ use crate::clock::Clock;
 use crate::config::{self, ConnectionLimits, Content, FileRead, Listen, ReplayKept, Tokens};
 use crate::edge::tls::{self, Shown};
 use crate::node::assemble::{read_signer, read_trust, sts_outbound};
+use crate::objects::ContentKeys;
+use crate::objects::settings::Place;
 use crate::outbound::Outbound;
 use crate::revocation::domain::{Domain, Lists, Source};
 use crate::revocation::ocsp;
@@ -115,6 +117,7 @@ impl Examination<'_> {
         self.peers();
         self.services();
         self.audit();
+        self.deliveries();
         self.rights();
     }
 
@@ -344,6 +347,7 @@ impl Examination<'_> {
             listen: sections.listen.as_ref(),
             request_bytes: sections.limits.as_ref().map(|(limits, _)| limits.request_bytes),
             signer: signer.as_ref(),
+            deliveries: sections.deliveries.as_ref().is_none_or(Option::is_some),
             now: self.now(),
         };
         for (name, service) in &sections.services {
@@ -375,6 +379,34 @@ impl Examination<'_> {
                 file.display()
             );
             self.draft.problem("audit.auditors", text);
+        }
+    }
+
+    /// The keys of the memory of deliveries: usable, and not where what they open is copied.
+    fn deliveries(&self) {
+        let sections = self.draft.sections();
+        let Some(Some(deliveries)) = &sections.deliveries else { return };
+        self.look("deliveries.key", ContentKeys::read(&deliveries.key, &deliveries.earlier_keys));
+        let canonical = |path: &Path| std::fs::canonicalize(path).ok();
+        let store = match sections.store.as_ref().map(|store| &store.at) {
+            Some(At::Sqlite(file)) => file.parent().and_then(canonical),
+            _ => None,
+        };
+        let objects = match sections.objects.as_ref().and_then(Option::as_ref).map(|objects| &objects.place) {
+            Some(Place::Folder(folder)) => canonical(folder),
+            _ => None,
+        };
+        for key in std::iter::once(&deliveries.key).chain(&deliveries.earlier_keys) {
+            let folder = canonical(key).and_then(|key| key.parent().map(Path::to_owned));
+            let beside = folder.is_some() && folder == store;
+            let inside = folder.zip(objects.as_ref()).is_some_and(|(folder, objects)| folder.starts_with(objects));
+            if beside || inside {
+                let text = format!(
+                    "{} lies in the folder of the store, so that whoever copies that has the receipts and their key; move it to a folder of its own",
+                    key.display()
+                );
+                self.draft.problem("deliveries.key", text);
+            }
         }
     }
 

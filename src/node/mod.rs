@@ -169,6 +169,7 @@ pub async fn start(
     let lasting = Lasting::open(&config, clock, &metrics, on_close).await?;
     let (audit, agreements, work) = (lasting.audit.clone(), lasting.agreements.clone(), lasting.work.clone());
     let (api_address, audit_directory) = (config.api.address, config.audit.directory.clone());
+    let counts = lasting.deliveries.clone();
     let reloader = Reloader::start(config, lasting, clock, &metrics)?;
     let readiness = Readiness::new();
     let (stop, stopped) = channel(());
@@ -219,6 +220,7 @@ pub async fn start(
     // The admin listener goes last: while calls drain, /readyz says so.
     let (stop_admin, admin_stopped) = channel(());
     let store_answers = Arc::new(AtomicBool::new(true));
+    tokio::spawn(watch::deliveries(agreements.store().database().clone(), counts, stopped.clone()));
     tokio::spawn(watch::store(agreements, store_answers.clone(), stopped.clone()));
     tokio::spawn(watch::certificates(reloader.clone(), clock.clone(), stopped.clone()));
     tokio::spawn(watch::routes(reloader.clone(), stopped.clone()));

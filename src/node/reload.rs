@@ -243,6 +243,7 @@ impl Reloader {
         }
         if let Ok(running) = self.running.try_lock() {
             let known = &running.known;
+            metrics.observe_deliveries(&lasting.deliveries.stats());
             metrics.observe_tokens(lasting.token_counts.stats(), known.tokens.cache.entries());
             let remembered = known.trust.memory.as_ref().map_or(0, AssertionMemory::entries);
             metrics.observe_assertions(lasting.assertion_counts.stats(), remembered);

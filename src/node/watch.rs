@@ -10,6 +10,9 @@ use tokio::sync::watch;
 use super::reload::Reloader;
 use crate::agreements::Agreements;
 use crate::clock::Clock;
+use crate::services::passthrough::deliveries::counts::Counts;
+use crate::services::passthrough::deliveries::look_after;
+use crate::store::Database;
 
 /// Asks the store now and then, so that readiness costs no query.
 pub(super) async fn store(agreements: Agreements, answers: Arc<AtomicBool>, mut stopped: watch::Receiver<()>) {
@@ -19,6 +22,14 @@ pub(super) async fn store(agreements: Agreements, answers: Arc<AtomicBool>, mut 
             _ = stopped.changed() => return,
             _ = tick.tick() => answers.store(agreements.store_answers().await, Ordering::Relaxed),
         }
+    }
+}
+
+/// Looks for deliveries whose node went, and forgets those whose days are over.
+pub(super) async fn deliveries(store: Database, counts: Arc<Counts>, mut stopped: watch::Receiver<()>) {
+    tokio::select! {
+        _ = stopped.changed() => {}
+        () = look_after(store, counts) => {}
     }
 }
 

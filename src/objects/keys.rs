@@ -35,7 +35,14 @@ impl FileKey {
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedKey([u8; SEALED]);
 
+/// A text of a row could not be encrypted, or does not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("what the store keeps encrypted does not open with the keys at hand; name the file of the key that it is under")]
+pub struct NotSealed;
+
 const FORM: u8 = 1;
+/// The form of a text that is encrypted itself.
+const TEXT: u8 = 2;
 const ID: usize = 8;
 const SEALED: usize = 1 + ID + 12 + 48;
 
@@ -146,6 +153,34 @@ impl ContentKeys {
         <[u8; 32]>::try_from(&*opened).map(|key| FileKey(Zeroizing::new(key))).map_err(|_| damaged())
     }
 
+    /// Encrypts a short text for its row; `of` says which row, and must be the same when it is opened.
+    ///
+    /// Bytes: 2 (the form), 8 of the installation key's id, 12 of nonce, the ciphertext with its tag.
+    ///
+    /// # Errors
+    /// [`NotSealed`].
+    pub fn seal_text(&self, of: &[u8], text: &[u8]) -> Result<Vec<u8>, NotSealed> {
+        let mut sealed = text.to_vec();
+        let nonce = self.current.key.seal_in_place_append_tag(Aad::from(of), &mut sealed).map_err(|_| NotSealed)?;
+        Ok([&[TEXT], self.current.id.as_slice(), nonce.as_ref().as_slice(), sealed.as_slice()].concat())
+    }
+
+    /// Opens what [`ContentKeys::seal_text`] made of the same row.
+    ///
+    /// # Errors
+    /// [`NotSealed`]: it was altered, belongs to another row, or is under a key that is not at hand.
+    pub fn open_text(&self, of: &[u8], sealed: &[u8]) -> Result<Vec<u8>, NotSealed> {
+        let (head, rest) = sealed.split_at_checked(1 + ID).ok_or(NotSealed)?;
+        let (nonce, sealed) = rest.split_at_checked(12).ok_or(NotSealed)?;
+        let is_named = |held: &&ContentKey| head.first() == Some(&TEXT) && head.get(1..) == Some(held.id.as_slice());
+        let held = std::iter::once(&self.current).chain(&self.earlier).find(is_named).ok_or(NotSealed)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| NotSealed)?;
+        let mut opened = sealed.to_vec();
+        let length = held.key.open_in_place(nonce, Aad::from(of), &mut opened).map_err(|_| NotSealed)?.len();
+        opened.truncate(length);
+        Ok(opened)
+    }
+
     /// The same key sealed with the installation's present key, where it is under an earlier one: for replacing that.
     ///
     /// # Errors
@@ -214,6 +249,24 @@ pub(super) mod tests {
         assert_eq!(keys.open(&SealedKey::from_bytes(sealed.as_bytes()).unwrap(), name).unwrap().bytes(), key.bytes());
         assert!(matches!(keys.open(&sealed, ObjectName::random()), Err(ObjectError::Damaged(_))));
         assert!(matches!(others.open(&sealed, name), Err(ObjectError::OtherKey { key, .. }) if key == keys.id()));
+    }
+
+    #[test]
+    fn a_text_opens_for_its_own_row_under_a_key_at_hand_and_not_where_it_was_altered() {
+        let dir = tempfile::tempdir().unwrap();
+        let before = keys(dir.path(), "a.key", &[]);
+        let sealed = before.seal_text(b"row 1", b"a receipt").unwrap();
+        assert!(!sealed.windows(9).any(|bytes| bytes == b"a receipt"));
+        assert_eq!(before.open_text(b"row 1", &sealed).unwrap(), b"a receipt");
+        assert_eq!(keys(dir.path(), "b.key", &["a.key"]).open_text(b"row 1", &sealed).unwrap(), b"a receipt");
+        assert_eq!(keys(dir.path(), "b.key", &[]).open_text(b"row 1", &sealed), Err(NotSealed));
+        assert_eq!(before.open_text(b"row 2", &sealed), Err(NotSealed));
+        for at in 0..sealed.len() {
+            let mut altered = sealed.clone();
+            altered[at] ^= 1;
+            assert_eq!(before.open_text(b"row 1", &altered), Err(NotSealed), "byte {at}");
+        }
+        assert_eq!(before.open_text(b"row 1", &sealed[..20]), Err(NotSealed));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use object_store::{ObjectStore, ObjectStoreExt};
 
-pub use keys::{ContentKeys, SealedKey};
+pub use keys::{ContentKeys, NotSealed, SealedKey};
 pub use name::ObjectName;
 pub use read::Reading;
 pub use settings::Settings;

@@ -27,6 +27,7 @@ use crate::replay::ReplayMemory;
 use crate::revocation::list::RevocationError;
 use crate::saml::metadata::Entity;
 use crate::services::finance::lists::memory::Memories;
+use crate::services::passthrough::deliveries::counts;
 use crate::services::passthrough::providers::Breakers;
 use crate::signature::credentials::Credentials;
 use crate::signature::key::KeyError;
@@ -88,6 +89,8 @@ pub struct Parts<'a> {
     pub breakers: &'a Arc<Breakers>,
     /// What is known of each service's value lists.
     pub sortimenter: &'a Arc<Memories>,
+    /// What became of deliveries that were known before.
+    pub deliveries: &'a Arc<counts::Counts>,
     /// Whose tokens are taken.
     pub trust: &'a Arc<TokenTrust>,
     /// What client certificates are judged by.
@@ -124,6 +127,8 @@ pub struct Beside<'a> {
     pub request_bytes: Option<usize>,
     /// The gateway's own key.
     pub signer: Option<&'a Signer>,
+    /// Whether there are keys for a memory of deliveries.
+    pub deliveries: bool,
     /// Now.
     pub now: Timestamp,
 }

@@ -111,13 +111,23 @@ impl Transaction {
     /// # Errors
     /// It was not kept; or, with [`StoreError::Replaced`] and [`StoreError::Undecided`], nobody knows.
     pub async fn commit(self) -> Result<(), StoreError> {
+        let heard = self.heard.clone();
+        let kept = self.commit_aside().await;
+        // Also where it failed: what was undecided may have been written.
+        heard.change();
+        kept
+    }
+
+    /// The same for what nobody remembers of the store, such as a delivery: agreements and routes are not read anew for it.
+    ///
+    /// # Errors
+    /// As [`Transaction::commit`].
+    pub async fn commit_aside(self) -> Result<(), StoreError> {
         let committed = match self.session.0 {
             Inner::SqliteWriting(transaction) => transaction.commit().await.map_err(StoreError::from),
             Inner::PostgresWriting(transaction, server) => server.within(transaction.commit()).await.map_err(undecided),
             Inner::Sqlite(_) | Inner::Postgres(..) => Ok(()),
         };
-        // Also where it failed: what was undecided may have been written.
-        self.heard.change();
         committed?;
         match self.file {
             Some((place, opened)) => place.holds(&opened).await,

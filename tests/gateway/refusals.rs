@@ -43,9 +43,9 @@ enum Shown {
     InProcess,
     /// It takes a certificate that ends or is revoked while its connection lasts: `tests/gateway/operations.rs` shows it over TLS.
     InOperations,
-    /// It takes a pass-through service: `tests/passthrough/gateway.rs` shows it.
+    /// It takes a pass-through service: `gateway.rs` and `deliveries.rs` in `tests/passthrough/` show it.
     InPassthrough,
-    /// As a receipt of SF1590_A Finans, the platform's or the ledger's: `tests/passthrough/finance/gateway.rs` shows it.
+    /// As a receipt of SF1590_A Finans, the platform's or the ledger's: `gateway.rs` and `deliveries.rs` in `tests/passthrough/finance/` show it.
     InFinance,
     /// It takes what cannot be brought about from outside: shown on the step or the fault alone.
     AtItsStep(u16),
@@ -146,6 +146,10 @@ const CASES: &[(&str, Shown)] = &[
     ("HeaderViolated", InPassthrough),
     ("ReceiverMissing", InPassthrough),
     ("ProviderFault", InPassthrough),
+    ("DeliveryAltered", InPassthrough),
+    ("DeliveryUnderWay", InPassthrough),
+    ("DeliveryUnknown", InPassthrough),
+    ("DeliveriesUnavailable", InPassthrough),
     ("AnswerViolated", InPassthrough),
     ("ProviderAnswerTooLarge", InPassthrough),
     ("FB001", InFinance),
@@ -160,9 +164,13 @@ const CASES: &[(&str, Shown)] = &[
     ("FB013", InFinance),
     ("FB014", InFinance),
     ("FB015", InFinance),
+    ("FB016", InFinance),
     ("FB020", InFinance),
     ("FB021", InFinance),
     ("FB022", InFinance),
+    ("FB030", InFinance),
+    ("FB031", InFinance),
+    ("FB032", InFinance),
     ("FB040", InFinance),
     ("FB090", InFinance),
 ];

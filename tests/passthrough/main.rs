@@ -11,6 +11,7 @@
 )]
 
 mod command;
+mod deliveries;
 mod finance;
 mod gateway;
 mod instances;

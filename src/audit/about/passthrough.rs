@@ -17,19 +17,22 @@ pub struct AboutPassThrough {
     pub route: Option<Uuid>,
     /// The delivery's id, where the service has one, as a keyed mark: the caller chooses the text.
     pub delivery: Option<DeliveryMark>,
+    /// Whether it was answered with the receipt of before, and nothing passed on.
+    pub repeated: bool,
 }
 
 impl AboutPassThrough {
     /// A call that is checked against this contract.
     pub fn new(schema: String) -> Self {
-        Self { schema, receiver: None, route: None, delivery: None }
+        Self { schema, receiver: None, route: None, delivery: None, repeated: false }
     }
 
     /// To whom it went.
     pub(super) fn summary(&self) -> String {
         let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
         let (receiver, route) = (self.receiver.map(|cvr| cvr.to_string()), self.route.map(|id| id.to_string()));
-        format!("receiver {}, route {}", or_dash(receiver), or_dash(route))
+        let repeated = if self.repeated { ", the receipt of before" } else { "" };
+        format!("receiver {}, route {}{repeated}", or_dash(receiver), or_dash(route))
     }
 
     /// What is missing for an admission: to whom the call goes, and by which route. It need not name a person.
@@ -46,6 +49,7 @@ impl AboutPassThrough {
         line.schema = Some(Cow::Borrowed(&self.schema));
         (line.receiver, line.route) = (self.receiver, self.route);
         line.delivery = self.delivery.as_ref().map(Cow::Borrowed);
+        line.repeated = self.repeated.then_some(true);
     }
 
     /// Whether a record's line says any of it.
@@ -60,6 +64,7 @@ impl AboutPassThrough {
             receiver: line.receiver,
             route: line.route,
             delivery: line.delivery.as_deref().cloned(),
+            repeated: line.repeated == Some(true),
         })
     }
 }

@@ -178,6 +178,8 @@ impl World {
         // As in production: the gateway refuses to start beside the key that opens what it seals.
         std::fs::create_dir_all(dir.join("auditor"))?;
         std::fs::rename(dir.join("audit-keys/auditors.key"), dir.join("auditor/auditors.key"))?;
+        std::fs::create_dir_all(dir.join("delivery-keys"))?;
+        crate::objects::keys::generate(&dir.join("delivery-keys/deliveries.key"))?;
         std::fs::create_dir_all(dir.join("audit"))?;
         std::fs::create_dir_all(dir.join("policies"))?;
         std::fs::write(dir.join("policies/terminaladgang-6.toml"), POLICY)?;
@@ -477,7 +479,7 @@ fn settings(listen: SocketAddr, admin: SocketAddr, sts: &Uri, index: SocketAddr)
          \n[peer.{INDEX}]\naddress = \"https://localhost:{}{}\"\nentity_id = \"{INDEX_ENTITY_ID}\"\nroots = [\"pki/root.pem\"]\nsigning_certificates = [\"pki/{signing}.pem\"]\n\
          \n[store]\nurl = \"sqlite:agreements.sqlite\"\n\
          \n[audit]\ndirectory = \"audit\"\ncheckpoint_key = \"audit-keys/checkpoint.key\"\npseudonym_key = \"audit-keys/pseudonym.key\"\n\
-         auditors = \"audit-keys/auditors.pub\"\n",
+         auditors = \"audit-keys/auditors.pub\"\n\n[deliveries]\nkey = \"delivery-keys/deliveries.key\"\n",
         listen.port(),
         index.port(),
         index::PATH,

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tower::Service;
+use uuid::Uuid;
 
 use super::lists::Held;
-use super::receipt;
+use super::receipt::{self, Said};
 use super::rules::delivery::{Head, NAMESPACE};
 use super::rules::mode::Rules;
 use super::rules::sortiment::Lists;
@@ -14,12 +15,14 @@ use super::rules::table::Rule;
 use super::rules::trial::Openings;
 use super::rules::{Against, Verdict, judge, sayable};
 use crate::audit::{AboutFinance, FinanceFigures};
-use crate::clock::Clock;
+use crate::clock::{Clock, civil_day};
+use crate::gateway::agreement::Agreed;
 use crate::gateway::answer::Release;
-use crate::gateway::call::OfCall;
+use crate::gateway::call::{Call, OfCall};
 use crate::gateway::step::Step;
 use crate::refusal::{Detail, PeerName, Refusal};
 use crate::services::passthrough::ask::Valid;
+use crate::services::passthrough::deliveries::{Claim, Claimed, Deliveries, Earlier, Items, Known};
 use crate::services::passthrough::refusal::ContractRefusal;
 
 /// The step.
@@ -31,6 +34,8 @@ pub struct RulesStep {
     pub lists: Held,
     /// When tests are taken.
     pub trials: Arc<Openings>,
+    /// What was passed on before.
+    pub deliveries: Arc<Deliveries>,
     /// The clock.
     pub clock: Clock,
 }
@@ -52,7 +57,7 @@ impl RulesStep {
 
 impl<S> Step<S> for RulesStep
 where
-    S: Service<Valid, Response = Release, Error = Refusal> + Send + 'static,
+    S: Service<Claimed, Response = Release, Error = Refusal> + Send + 'static,
     S::Future: Send,
 {
     type In = Valid;
@@ -72,59 +77,166 @@ where
         let (valid, judged) = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Internal)?;
         call.finish("rules", started);
         let (head, verdict) = judged?;
-        let figures = figures(&head, &verdict);
+        let agreed = valid.admitted().agreed();
+        let modes = self.rules.of(valid.admitted().authenticated().caller().authority());
+        let about = figures(&head, &verdict);
         call.note(|record| {
             if let Some(pass) = record.about.passthrough_mut() {
-                record.about = AboutFinance { pass: pass.clone(), figures }.into();
+                record.about = AboutFinance { pass: pass.clone(), figures: about }.into();
             }
         });
-        let agreed = valid.admitted().agreed();
+        let started = call.start();
         if let Some(first) = verdict.refused() {
+            // What was answered before keeps its receipt, whatever the rules say by now.
+            let before = self.deliveries.answered(valid).await;
+            call.finish("deliveries", started);
+            return match before? {
+                Some(release) => Ok(repeated(&call, release)),
+                None => Ok(Release::refusal(
+                    agreed,
+                    first.rule.clone().into(),
+                    receipt::refused(head.id, &verdict.findings, verdict.left_out)?,
+                )),
+            };
+        }
+        let claim = self.deliveries.claim(valid, &items(&head, &verdict)).await;
+        call.finish("deliveries", started);
+        let (claimed, hold, known) = match claim {
+            Ok(Claim::Answered(release)) => return Ok(repeated(&call, release)),
+            Ok(Claim::Go { claimed, hold, known }) => (claimed, hold, known),
+            Err(refusal) => return in_own_words(agreed, head.id, refusal),
+        };
+        let verdict = verdict.clone().with(modes, of_earlier(&verdict.vouchers, known));
+        if let Some(first) = verdict.refused() {
+            self.deliveries.given_back(hold).await;
+            note_findings(&call, &verdict);
             let body = receipt::refused(head.id, &verdict.findings, verdict.left_out)?;
             return Ok(Release::refusal(agreed, first.rule.clone().into(), body));
         }
-        let answered = match inner.call(valid).await {
-            Ok(release) => release,
-            Err(refusal) => match as_rule(&refusal) {
-                Some(rule) => {
-                    let body = receipt::refused_for(head.id, rule)?;
-                    return Ok(Release::refusal(agreed, refusal, body));
-                }
-                None => return Err(refusal),
-            },
+        note_findings(&call, &verdict);
+        let (delivery, answer) = (head.id, inner.call(*claimed));
+        let whole = async move {
+            // The steps behind go with the call, which may outlive its caller.
+            let _inner = inner;
+            passed_on(&call, &head, &verdict, answer.await?)
         };
-        let mut said = None;
-        let answered = answered.amended(|body| match receipt::passed_on(&body, &verdict) {
-            Some((amended, heard)) => {
-                said = Some(heard);
-                amended
-            }
-            None => body,
-        });
-        if let Some(said) = said {
-            if !said.whole || said.delivery != head.id.to_string() {
-                tracing::error!("a ledger's receipt is for another delivery, or not whole");
-                let told = Refusal::from(ContractRefusal::AnswerViolated);
-                let body = receipt::refused_for(head.id, as_rule(&told).ok_or(Refusal::Internal)?)?;
-                return Ok(Release::refusal(agreed, told, body));
-            }
-            call.note(|record| {
-                if let Some(about) = record.about.finance_mut() {
-                    about.figures.receipt = Some(said.code);
-                    (about.figures.accepted, about.figures.rejected) = (Some(said.accepted), Some(said.rejected));
-                }
-            });
+        match self.deliveries.settled(hold, whole).await {
+            Ok(release) => Ok(release),
+            Err(refusal) => in_own_words(agreed, delivery, refusal),
         }
-        Ok(answered)
+    }
+}
+
+/// The ledger's receipt as it is to leave, and the vouchers that it accepts.
+fn passed_on(call: &Call, head: &Head, verdict: &Verdict, answered: Release) -> Result<(Release, Vec<Uuid>), Refusal> {
+    let mut said = None;
+    let answered = answered.amended(|body| match receipt::passed_on(&body, verdict) {
+        Some((amended, heard)) => {
+            said = Some(heard);
+            amended
+        }
+        None => body,
+    });
+    let Some(said) = said else { return Ok((answered, Vec::new())) };
+    if !said.whole || said.delivery != head.id.to_string() {
+        tracing::error!("a ledger's receipt is for another delivery, or not whole");
+        return Err(ContractRefusal::AnswerViolated.into());
+    }
+    note_receipt(call, &said);
+    Ok((answered, said.accepted))
+}
+
+/// The receipt of before.
+fn repeated(call: &Call, release: Release) -> Release {
+    if let Some(said) = release.body().and_then(receipt::read) {
+        note_receipt(call, &said);
+    }
+    release
+}
+
+fn note_receipt(call: &Call, said: &Said) {
+    call.note(|record| {
+        if let Some(about) = record.about.finance_mut() {
+            about.figures.receipt = Some(said.code.clone());
+            (about.figures.accepted, about.figures.rejected) = (Some(said.accepted.len() as u64), Some(said.rejected));
+        }
+    });
+}
+
+fn note_findings(call: &Call, verdict: &Verdict) {
+    let (findings, left_out) = (counted(verdict), verdict.left_out);
+    call.note(|record| {
+        if let Some(about) = record.about.finance_mut() {
+            (about.figures.findings, about.figures.findings_left_out) = (findings, left_out);
+        }
+    });
+}
+
+/// A refusal of what is behind the rules as a receipt, where the service has a code for it.
+fn in_own_words(agreed: Agreed, delivery: Uuid, refusal: Refusal) -> Result<Release, Refusal> {
+    match as_rule(&refusal) {
+        Some(rule) => {
+            let body = receipt::refused_for(delivery, rule.clone())?;
+            // The record names the cause, unless the code is the cause.
+            let told = if matches!(rule, Rule::FB030 | Rule::FB032) { rule.into() } else { refusal };
+            Ok(Release::refusal(agreed, told, body))
+        }
+        None => Err(refusal),
+    }
+}
+
+/// The vouchers of a delivery, each of which is accepted once. A test books nothing.
+fn items(head: &Head, verdict: &Verdict) -> Items {
+    if head.trial {
+        return Items::default();
+    }
+    Items {
+        receiver: Some(head.receiver),
+        own: verdict.vouchers.iter().map(|(voucher, _)| *voucher).collect(),
+        refers: verdict.vouchers.iter().filter_map(|(_, corrects)| *corrects).collect(),
+    }
+}
+
+/// What the memory of deliveries says of these vouchers.
+fn of_earlier(vouchers: &[(Uuid, Option<Uuid>)], known: Known) -> Vec<(Rule, Uuid)> {
+    let elsewhere: BTreeMap<Uuid, Earlier> = known.elsewhere.into_iter().collect();
+    let mut found = Vec::new();
+    for (voucher, corrects) in vouchers {
+        if let Some(earlier) = elsewhere.get(voucher) {
+            found.push((Rule::FB031 { voucher: *voucher, what: told(earlier) }, *voucher));
+        }
+        if let Some(corrects) = corrects.filter(|corrects| known.unknown.contains(corrects)) {
+            found.push((Rule::FB016 { voucher: *voucher, corrects }, *voucher));
+        }
+    }
+    found
+}
+
+/// An earlier delivery in words: its receipt, as far as that is kept.
+fn told(earlier: &Earlier) -> Detail {
+    let Some(at) = earlier.accepted else {
+        return Detail::new(
+            "det er i en leverance, som bogføringssystemet ikke har svaret på endnu",
+            "it is in a delivery that the ledger has not answered yet",
+        );
+    };
+    let day = civil_day(at).map_or_else(|| at.to_string(), |day| day.to_string());
+    let said = earlier.receipt.as_ref().and_then(|receipt| receipt::read(receipt));
+    let said = said.filter(|said| said.code.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'));
+    match said.and_then(|said| Some((said.delivery.parse::<Uuid>().ok()?, said.code))) {
+        Some((delivery, code)) => Detail::new(
+            format!("bogført {day} med leverancen {delivery}, kvittering {code}"),
+            format!("booked on {day} with delivery {delivery}, receipt {code}"),
+        ),
+        None => Detail::new(
+            format!("bogført {day}; kvitteringen opbevares ikke længere"),
+            format!("booked on {day}; the receipt is no longer kept"),
+        ),
     }
 }
 
 /// What the record says of a delivery.
 fn figures(head: &Head, verdict: &Verdict) -> FinanceFigures {
-    let mut findings: BTreeMap<String, u64> = BTreeMap::new();
-    for finding in &verdict.findings {
-        *findings.entry(finding.rule.code().to_owned()).or_default() += 1;
-    }
     let totals = verdict.totals;
     FinanceFigures {
         delivery: head.id,
@@ -135,12 +247,21 @@ fn figures(head: &Head, verdict: &Verdict) -> FinanceFigures {
         list: head.list,
         list_version: sayable(&head.version),
         trial: head.trial,
-        findings,
+        findings: counted(verdict),
         findings_left_out: verdict.left_out,
         receipt: None,
         accepted: None,
         rejected: None,
     }
+}
+
+/// How often each rule found something that is told.
+fn counted(verdict: &Verdict) -> BTreeMap<String, u64> {
+    let mut findings: BTreeMap<String, u64> = BTreeMap::new();
+    for finding in &verdict.findings {
+        *findings.entry(finding.rule.code().to_owned()).or_default() += 1;
+    }
+    findings
 }
 
 /// What went wrong behind the rules as a code of the service's own, where it has one.
@@ -168,7 +289,9 @@ fn as_rule(refusal: &Refusal) -> Option<Rule> {
         | Refusal::PeerFault { peer }
         | Refusal::PeerAnswerInvalid { peer }
         | Refusal::PeerSignatureInvalid { peer } => none(peer, unknown()),
-        Refusal::Service(entry) if ["AnswerViolated", "ProviderAnswerTooLarge"].contains(&entry.code) => {
+        Refusal::Service(entry) if entry.code == "DeliveryAltered" => Some(Rule::FB030),
+        Refusal::Service(entry) if entry.code == "DeliveryUnderWay" => Some(Rule::FB032),
+        Refusal::Service(entry) if ["DeliveryUnknown", "AnswerViolated", "ProviderAnswerTooLarge"].contains(&entry.code) => {
             none(&PeerName::UNNAMED, unknown())
         }
         _ => None,

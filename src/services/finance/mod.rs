@@ -3,7 +3,7 @@
 //! The way of a call is that of a pass-through service ([`super::passthrough`]), with the rules between the schema and the route:
 //!
 //! ```text
-//! … ─agreement→ Admitted ─ask→ Valid ─rules→ Valid ─direct→ Directed ─exchange→ Authorised ─forward→ Answer ─answer→ Release
+//! … ─agreement→ Admitted ─ask→ Valid ─rules→ Claimed ─direct→ Directed ─exchange→ Authorised ─forward→ Answer ─answer→ Release
 //!   ─rules→ Release ─seal→ http::Response
 //! ```
 //!
@@ -47,7 +47,7 @@ where
         .layer(StepLayer::new(front.agreement))
         .layer(StepLayer::new(own.ask))
         // After the schema, which says that what the rules look for is there; before the route, for a delivery that is refused as a whole
-        // has no receiver. Around all that is behind, so that the ledger's receipt leaves with what the rules warned of.
+        // has no receiver. It asks the memory of deliveries itself: a delivery that a rule refuses is none that was passed on. Around all that is behind, so that the ledger's receipt leaves with what the rules warned of.
         .layer(StepLayer::new(rules))
         .layer(StepLayer::new(own.direct))
         .layer(StepLayer::new(own.exchange))

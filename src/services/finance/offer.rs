@@ -21,13 +21,17 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Refusal>,
 {
-    let rules = RulesStep {
+    let rules = |deliveries| RulesStep {
+        deliveries,
         rules: settings.rules.clone(),
         lists: held(settings, parts),
         trials: settings.trials.clone(),
         clock: parts.clock.clone(),
     };
-    stacked(name, &settings.offered, parts, |front, own| Box::new(stack(front, own, rules)))
+    stacked(name, &settings.offered, parts, |front, own| {
+        let rules = rules(own.deliveries.clone());
+        Box::new(stack(front, own, rules))
+    })
 }
 
 /// The value lists as calls ask for them. Those of the store are read now, so that no call waits for them.

@@ -23,6 +23,10 @@ fn consequence(finding: &Finding) -> (&'static str, &'static str) {
             "Der er ingen kvittering fra bogføringssystemet; bilagene er ikke afleveret.",
             "There is no receipt from the ledger; the vouchers are not handed over.",
         ),
+        _ if matches!(finding.rule, Rule::FB032) => (
+            "Leverancen er ikke sendt videre igen; den første afsendelse er ikke afsluttet.",
+            "The delivery was not passed on again; the first has not ended.",
+        ),
         Severity::Error => {
             ("Hele leverancen er afvist; intet er sendt videre.", "The whole delivery is refused; nothing was passed on.")
         }
@@ -122,8 +126,8 @@ pub struct Said {
     pub delivery: String,
     /// ACCEPTERET, AFVIST …
     pub code: String,
-    /// How many vouchers were accepted.
-    pub accepted: u64,
+    /// The vouchers that were accepted.
+    pub accepted: Vec<Uuid>,
     /// How many were rejected.
     pub rejected: u64,
 }
@@ -149,6 +153,12 @@ pub fn passed_on(receipt: &[u8], verdict: &Verdict) -> Option<(Vec<u8>, Said)> {
     Some((canonical_bytes(amended.root()), said))
 }
 
+/// What a receipt says that is kept of an earlier delivery.
+pub fn read(receipt: &[u8]) -> Option<Said> {
+    let document = Document::parse(receipt.to_vec().into(), &Limits { nodes: usize::MAX, ..Limits::default() }).ok()?;
+    Some(said(document.root()))
+}
+
 fn said(receipt: Element<'_>) -> Said {
     let text = |parent: Element<'_>, namespace: &str, name: &str| {
         parent.elements().find(|child| child.is(namespace, name)).and_then(|found| found.text()).unwrap_or_default().into_owned()
@@ -158,16 +168,17 @@ fn said(receipt: Element<'_>) -> Said {
     let code = business.map(|found| text(found, SHARED, "ForretningsValideringsKode"));
     let code = code.or_else(|| transport.map(|found| text(found, SHARED, "TransportValideringsKode")));
     let results = receipt.elements().filter(|child| child.is(NAMESPACE, "BilagResultat"));
-    let (mut accepted, mut rejected) = (0, 0);
+    let (mut accepted, mut rejected) = (Vec::new(), 0);
     for result in results {
-        match text(result, NAMESPACE, "Resultat").as_str() {
-            "ACCEPTERET" => accepted += 1,
+        match (text(result, NAMESPACE, "Resultat").as_str(), text(result, NAMESPACE, "BilagID").parse()) {
+            ("ACCEPTERET", Ok(voucher)) => accepted.push(voucher),
             _ => rejected += 1,
         }
     }
+    let results = accepted.len() as u64 + rejected;
     let whole = match (transport, business) {
-        (Some(_), None) => accepted + rejected == 0,
-        (None, Some(_)) => accepted + rejected > 0,
+        (Some(_), None) => results == 0,
+        (None, Some(_)) => results > 0,
         _ => false,
     };
     Said { whole, delivery: text(receipt, NAMESPACE, "LeveranceID"), code: code.unwrap_or_default(), accepted, rejected }

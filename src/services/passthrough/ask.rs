@@ -58,7 +58,7 @@ pub struct SchemaStep {
 }
 
 /// The id by which a delivery is known again, where the service has one and the request just one of it.
-fn delivery(settings: &Settings, request: Element<'_>) -> Option<String> {
+pub(super) fn delivery(settings: &Settings, request: Element<'_>) -> Option<String> {
     let path = settings.idempotency.iter().map(|path| &path.value).find(|path| path.root() == request.local())?;
     match path.values(request).as_slice() {
         [Some(id)] => Some(id.clone().into_owned()),

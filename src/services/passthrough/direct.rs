@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::ask::{Unnarrowed, Valid};
+use super::ask::Unnarrowed;
 use super::content::{self, Sent};
+use super::deliveries::{Claimed, Held};
 use super::providers::Providers;
 use super::refusal::ContractRefusal;
 use super::settings::Settings;
@@ -26,6 +27,7 @@ use crate::soap::strict::Limits;
 /// A request for its provider.
 pub struct Directed {
     routed: Routed,
+    held: Option<Arc<Held>>,
     operation: Bound,
     action: String,
     http_action: String,
@@ -61,6 +63,12 @@ impl Outgoing for Directed {
     fn fault_is_an_answer(&self) -> bool {
         true
     }
+    fn leaving(&self) -> Result<(), Refusal> {
+        self.held.as_ref().map_or(Ok(()), |held| held.may_leave())
+    }
+    fn stayed(&self) {
+        self.held.iter().for_each(|held| held.stayed());
+    }
     fn headers(&self) -> &str {
         &self.sent.headers
     }
@@ -88,10 +96,11 @@ pub struct DirectStep {
 
 impl Check for DirectStep {
     const NAME: &'static str = "route";
-    type In = Valid;
+    type In = Claimed;
     type Out = Directed;
 
-    async fn check(&self, valid: Valid) -> Result<Directed, Refusal> {
+    async fn check(&self, claimed: Claimed) -> Result<Directed, Refusal> {
+        let (valid, held) = claimed.part();
         let request = valid.request().ok_or(Refusal::Internal)?;
         let sender = *valid.admitted().authenticated().caller().authority();
         let receiver = receiver(self.sides.settings(), request, sender)?;
@@ -124,7 +133,7 @@ impl Check for DirectStep {
         }
         let action = operation.request_action.clone();
         let http_action = operation.action.clone().unwrap_or_else(|| action.clone());
-        Ok(Directed { routed, operation: bound, action, http_action, sent })
+        Ok(Directed { routed, held, operation: bound, action, http_action, sent })
     }
 }
 

@@ -6,13 +6,14 @@
 //!
 //! ```text
 //! http::Request ─open→ Received ─envelope→ Enveloped ─authenticate→ Authenticated ─persons→ Named ─replay→ Fresh
-//!   ─agreement→ Admitted ─ask→ Valid ─direct→ Directed ─exchange→ Authorised ─forward→ Answer ─answer→ Release
-//!   ─seal→ http::Response
+//!   ─agreement→ Admitted ─ask→ Valid ─deliveries→ Claimed ─direct→ Directed ─exchange→ Authorised ─forward→ Answer
+//!   ─answer→ Release ─deliveries→ Release ─seal→ http::Response
 //! ```
 
 pub mod answer;
 pub mod ask;
 pub mod content;
+pub mod deliveries;
 pub mod direct;
 pub mod documents;
 pub mod folder;
@@ -28,6 +29,8 @@ pub mod settings;
 pub mod side;
 pub mod wsdl;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http_body::Body;
 use tower::ServiceBuilder;
@@ -40,12 +43,15 @@ use crate::gateway::{Front, GatewayService};
 use crate::refusal::Refusal;
 use answer::AnswerStep;
 use ask::SchemaStep;
+use deliveries::{Deliveries, DeliveriesStep};
 use direct::{DirectStep, Directed};
 
 /// The steps of a pass-through service's own.
 pub struct Own {
     /// The request by the schema.
     pub ask: SchemaStep,
+    /// What was passed on before.
+    pub deliveries: Arc<Deliveries>,
     /// Route, agreement behind, content.
     pub direct: DirectStep,
     /// Durable record, token for the provider.
@@ -79,6 +85,9 @@ where
         .layer(StepLayer::new(front.agreement))
         // After the agreement, so that nobody without one buys the validator's work.
         .layer(StepLayer::new(own.ask))
+        // After the schema, which says where a delivery's id stands. Around all that is behind, so that what came of it is remembered; before
+        // the route, for what was answered keeps its answer when routes change.
+        .layer(StepLayer::new(DeliveriesStep(own.deliveries)))
         // After the schema, which says that the receiver stands where it is looked for.
         .layer(StepLayer::new(own.direct))
         // The last thing before the wire: the record of admission is on disk, or nothing is forwarded.

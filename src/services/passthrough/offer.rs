@@ -8,6 +8,7 @@ use http_body::Body;
 
 use super::answer::AnswerStep;
 use super::ask::SchemaStep;
+use super::deliveries::{Deliveries, Kept};
 use super::direct::DirectStep;
 use super::offered::Offered as Settings;
 use super::providers::{Providers, Reached};
@@ -21,6 +22,7 @@ use crate::gateway::definition::{Bindings, Definition};
 use crate::gateway::exchange::ExchangeStep;
 use crate::gateway::forward::Forward;
 use crate::gateway::persons::Find;
+use crate::objects::ContentKeys;
 use crate::outbound::OutboundSettings;
 use crate::outbound::breaker::BreakerSettings;
 use crate::refusal::Refusal;
@@ -92,7 +94,20 @@ pub fn stacked<B>(
     });
     // What is too large is reported as that, and not as one text that is too long.
     let xml = Limits { text: limits.answer_bytes.saturating_mul(2), nodes: usize::MAX, ..request_limits(config) };
+    let deliveries = Deliveries {
+        service: definition.uuid,
+        rules: settings.deliveries.clone(),
+        sides: sides.clone(),
+        kept: match settings.folder.settings.idempotency.is_empty() {
+            true => None,
+            false => Some(kept(parts)?),
+        },
+        work: work.clone(),
+        counts: parts.deliveries.clone(),
+        room: Deliveries::room(),
+    };
     let own = Own {
+        deliveries: Arc::new(deliveries),
         ask: SchemaStep { sides: sides.clone(), sealer: parts.sealer.clone() },
         direct: DirectStep {
             sides,
@@ -115,10 +130,24 @@ pub fn stacked<B>(
     Ok(Offered { gateway, path: settings.offer.path.trim_end_matches('/').to_owned(), metadata, contract })
 }
 
+/// Where deliveries are remembered, and under which keys.
+fn kept(parts: &Parts<'_>) -> Result<Kept, OfferError> {
+    let keys = parts.config.deliveries.as_ref().ok_or(OfferError::Setting(NO_KEY))?;
+    let keys = ContentKeys::read(&keys.key, &keys.earlier_keys).map_err(|error| OfferError::Own(Box::new(error)))?;
+    Ok(Kept::new(parts.agreements.store().database().clone(), Arc::new(keys), parts.sealer.clone()))
+}
+
+const NO_KEY: &str = "knows deliveries by an id (paths.idempotency in its service.toml), and [deliveries] names no key for their receipts; \
+                      make one with `hjemmel objects key FILE` and name it as key there";
+
 /// What a folder cannot say of itself: how it fits this installation.
 pub fn examine(offered: &Settings, beside: &Beside<'_>) -> Vec<Found> {
     let own = offered.folder.settings.limits.request_bytes;
-    match beside.request_bytes {
+    let mut found = Vec::new();
+    if !beside.deliveries && !offered.folder.settings.idempotency.is_empty() {
+        found.push(Found::Problem("folder", NO_KEY.to_owned()));
+    }
+    found.extend(match beside.request_bytes {
         Some(listener) if own > listener => vec![Found::Warning(
             "folder",
             format!(
@@ -126,7 +155,8 @@ pub fn examine(offered: &Settings, beside: &Beside<'_>) -> Vec<Found> {
             ),
         )],
         _ => Vec::new(),
-    }
+    });
+    found
 }
 
 fn definition_of(name: &str, listen: &Listen, settings: &Settings, sides: &Sides) -> Definition {

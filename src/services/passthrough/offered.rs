@@ -1,7 +1,9 @@
 //! What `[service.NAME]` says of a pass-through service: its folder, and what depends on the installation.
 
 use std::path::Path;
+use std::time::Duration;
 
+use super::deliveries::Rules;
 use super::folder::{self, Folder};
 use super::wsdl::Security;
 use crate::config::reader::Reader;
@@ -15,6 +17,8 @@ pub struct Offered {
     pub folder: Folder,
     /// Where and as what it is offered: what `service.toml` says.
     pub offer: Offer,
+    /// How deliveries are remembered.
+    pub deliveries: Rules,
     /// How each provider is reached, whose address and certificates the routes give.
     pub reach: Reach,
 }
@@ -36,6 +40,15 @@ fn lower_first(text: &str) -> String {
 pub(crate) fn read(section: &mut Reader<'_>) -> Option<Offered> {
     let sender_fault_status = service::sender_fault_status(section);
     let reach = Reach::read(section);
+    let deliveries = section.section("deliveries", |section| {
+        let days = |days: u64| Duration::from_secs(days * 24 * 3600);
+        let keep = section.number("days", 40, 1..=400);
+        let keep_items = section.number("accepted_days", 400, 1..=4_000);
+        let wait = section.duration("wait", Duration::from_secs(10), Duration::ZERO..=Duration::from_secs(60));
+        let whatever_came = section.choice("other_content", Some(false), &[("refuse", false), ("same-receipt", true)]);
+        let (keep, keep_items) = (days(keep?), days(keep_items?));
+        Some(Rules { keep, keep_items: keep_items.max(keep), wait: wait?, whatever_came: whatever_came? })
+    });
     let path = section.directory("folder")?;
     let folder = match folder::load(&path) {
         Ok(folder) => folder,
@@ -58,5 +71,12 @@ pub(crate) fn read(section: &mut Reader<'_>) -> Option<Offered> {
         bindings: folder.contracts.iter().map(|contract| binding(contract.security)).collect(),
         sender_fault_status: sender_fault_status?,
     };
-    Some(Offered { folder, offer, reach: reach? })
+    if folder.settings.idempotency.is_empty() && section.has_any(&["deliveries"]) {
+        section.problem_at(
+            "deliveries",
+            "is given, and the service names no path of an id (paths.idempotency in its service.toml), so nothing is remembered; remove it"
+                .to_owned(),
+        );
+    }
+    Some(Offered { folder, offer, deliveries: deliveries?, reach: reach? })
 }

@@ -92,6 +92,8 @@ pub struct Settings {
     pub receiver_paths: Vec<Placed<Path>>,
     /// Where a request has the id by which it is known again.
     pub idempotency: Vec<Placed<Path>>,
+    /// Whether a provider may be asked once more with the same id, because it answers that with the receipt of before and does nothing twice.
+    pub ask_again: bool,
     /// Where requests and answers hold persons: sealed in the audit, never told.
     pub persons: Vec<Placed<Path>>,
     /// For whom the service's own codes are; `None` where it has none.
@@ -209,9 +211,10 @@ fn rest(root: &mut Reader<'_>, line_of: &dyn Fn(usize) -> usize) -> Option<Setti
         let receiver = section.setting("receiver", None, |value| {
             one_of(value, &[("implicit-by-entity-id", Receiver::ImplicitByEntityId), ("fixed", Receiver::Fixed)])
         });
-        Some((security?, receiver?))
+        let ask_again = section.flag("ask_again", false);
+        Some((security?, receiver?, ask_again?))
     });
-    let fixed = provider.is_some_and(|(_, receiver)| receiver == Receiver::Fixed);
+    let fixed = provider.is_some_and(|(_, receiver, _)| receiver == Receiver::Fixed);
     let paths = root.section("paths", |section| {
         let receiver = paths(section, "receiver", Some(Vec::new()), line_of);
         if fixed && receiver.as_ref().is_some_and(|paths| !paths.is_empty()) {
@@ -239,7 +242,8 @@ fn rest(root: &mut Reader<'_>, line_of: &dyn Fn(usize) -> usize) -> Option<Setti
         let deadline = section.duration("deadline", DEADLINE, DEADLINES);
         Some(CallLimits { request_bytes: request?, answer_bytes: answer?, deadline: deadline? })
     });
-    let ((uuid, entity_id, path), (provider, receiver), (receiver_paths, idempotency, persons)) = (service?, provider?, paths?);
+    let ((uuid, entity_id, path), (provider, receiver, ask_again), (receiver_paths, idempotency, persons)) =
+        (service?, provider?, paths?);
     let (legal_basis, purpose) = law?;
     let (audience, limits) = (audience?, limits?);
     Some(Settings {
@@ -250,6 +254,7 @@ fn rest(root: &mut Reader<'_>, line_of: &dyn Fn(usize) -> usize) -> Option<Setti
         receiver,
         receiver_paths,
         idempotency,
+        ask_again,
         persons,
         audience,
         legal_basis,

@@ -21,14 +21,14 @@ use super::rules::list;
 use crate::wire::Answer;
 use crate::world::{BY_CONTEXT, BY_TOKEN, NOBODY, Passing, authority_context, content, named, parsed};
 
-struct Finance {
-    passing: Passing,
-    ledger: Arc<Ledger>,
+pub struct Finance {
+    pub passing: Passing,
+    pub ledger: Arc<Ledger>,
     _lists: TempDir,
 }
 
 impl Finance {
-    async fn start(more: &str) -> Self {
+    pub async fn start(more: &str) -> Self {
         let lists = tempfile::tempdir().unwrap();
         fs::write(lists.path().join("list.xml"), xml::write(&list()).unwrap()).unwrap();
         let ledger = Arc::new(Ledger::default());
@@ -38,26 +38,26 @@ impl Finance {
     }
 
     /// What Korsbæk's system sends to the ledger of `receiver`.
-    fn sample(seed: u64, receiver: &str, vouchers: usize) -> Sample {
+    pub fn sample(seed: u64, receiver: &str, vouchers: usize) -> Sample {
         let system = Role::Korsbaek.uuid().parse().unwrap();
         let (sender, receiver) = (KORSBAEK.parse().unwrap(), receiver.parse().unwrap());
         Sample::ordinary(seed, &Parties { system, sender, receiver, day: jiff::civil::date(2026, 11, 27) }, vouchers)
     }
 
-    async fn send(&self, sample: &Sample) -> (Answer, Record) {
+    pub async fn send(&self, sample: &Sample) -> (Answer, Record) {
         let answer = self.passing.by_token(&[], &sample.request("")).await;
         (answer, self.passing.record())
     }
 }
 
-fn texts(xml: &str, name: &str) -> Vec<String> {
+pub fn texts(xml: &str, name: &str) -> Vec<String> {
     let document = parsed(xml.as_bytes());
     let found = document.root().descendants().filter(|element| element.local() == name);
     found.map(|element| element.text().unwrap().into_owned()).collect()
 }
 
 /// The receipt in an answer, valid by the contract.
-async fn receipt(answer: &Answer) -> String {
+pub async fn receipt(answer: &Answer) -> String {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let receipt = content(&answer.body);
     assert_eq!(judged(&receipt, "FinansbilagKvittering").await, Ok(()), "{receipt}");
@@ -188,17 +188,26 @@ async fn a_warning_stands_in_the_ledger_s_receipt_and_stops_nothing() {
             "<FinansbilagKvittering xmlns=\"{NAMESPACE}\"><LeveranceID>{id}</LeveranceID><k:Forretningskvittering xmlns:k=\"{shared}\"><k:ForretningsValideringsKode>ACCEPTERET</k:ForretningsValideringsKode></k:Forretningskvittering><BilagResultat><BilagID>{id}</BilagID><Resultat>ACCEPTERET</Resultat></BilagResultat>{more}</FinansbilagKvittering>"
         )
     };
-    sample.id = "0b7e2a1c-94d3-4c1e-8f07-5a6b7c8d9e10".to_owned();
+    let mut next = 100;
+    let mut fresh = || {
+        next += 1;
+        let mut sample = Finance::sample(next, BY_TOKEN, 2);
+        sample.vouchers[0].postings[0].codes[0][1] = "4711".to_owned();
+        sample
+    };
+    let mut sample = fresh();
     says(&of(&sample.id, ""));
     let (answer, _) = finance.send(&sample).await;
     assert!(finance.passing.is_signed(&answer));
     assert!(self::receipt(&answer).await.contains("FB020"));
     // A ledger that takes the platform's place is passed on as it answered.
     let own = "<Platform><Fejl><FejlKode>X001</FejlKode><Alvor>INFORMATION</Alvor><Maalgruppe>DRIFT</Maalgruppe><Tekst>a</Tekst><Konsekvens>b</Konsekvens><Handling>c</Handling></Fejl></Platform>";
+    sample = fresh();
     says(&of(&sample.id, own));
     let (answer, _) = finance.send(&sample).await;
     assert_eq!(texts(&self::receipt(&answer).await, "FejlKode"), ["X001"]);
     // A receipt for another delivery is none, and neither is one that says nothing, or nothing of any voucher.
+    sample = fresh();
     let empty = |inside: &str| {
         format!(
             "<FinansbilagKvittering xmlns=\"{NAMESPACE}\"><LeveranceID>{}</LeveranceID>{inside}</FinansbilagKvittering>",

@@ -1,6 +1,7 @@
 //! SF1590_A Finans: the contract of our own, the rules, the value lists, and calls through a gateway that offers it.
 
 mod contract;
+mod deliveries;
 mod file;
 mod gateway;
 mod judges;

@@ -145,7 +145,8 @@ fn each_planted_fault_is_found_as_what_it_is_and_nothing_else_is() {
             assert_eq!(verdict.refused().is_some(), default == Mode::Refuse, "{code}");
         }
     }
-    let planted: BTreeSet<&str> = FAULTS.iter().map(|(code, _)| *code).collect();
+    // What earlier deliveries were is not in a delivery: see `deliveries`.
+    let planted: BTreeSet<&str> = FAULTS.iter().map(|(code, _)| *code).chain(["FB016", "FB031"]).collect();
     assert_eq!(planted, RULES.iter().map(|(rule, _)| *rule).collect(), "every rule that can be set has a fault of its own here");
 }
 

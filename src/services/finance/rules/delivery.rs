@@ -64,6 +64,8 @@ pub struct Voucher {
     pub id: Uuid,
     /// The day on which it is booked.
     pub date: Date,
+    /// The voucher that it corrects.
+    pub corrects: Option<Uuid>,
 }
 
 /// On which side a posting stands.
@@ -197,7 +199,8 @@ impl Voucher {
     /// # Errors
     /// [`Unreadable`].
     pub fn read(voucher: Element<'_>) -> Result<Self, Unreadable> {
-        Ok(Self { id: uuid(voucher, "BilagID")?, date: value(voucher, "Bogfoeringsdato", date)? })
+        let corrects = find(voucher, "ErstatterBilagID").map(|_| uuid(voucher, "ErstatterBilagID")).transpose()?;
+        Ok(Self { id: uuid(voucher, "BilagID")?, date: value(voucher, "Bogfoeringsdato", date)?, corrects })
     }
 }
 

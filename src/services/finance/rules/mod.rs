@@ -1,7 +1,7 @@
 //! The rules of a delivery beyond its schema: pre-checks, for it is the ledger that validates.
 //!
 //! [`Judge`] is fed voucher by voucher and posting by posting, so that a file of a gigabyte is judged by the same code as a call:
-//! what it keeps is sums, counts and 16 bytes for each voucher, and at most [`MOST`] findings of each severity. The verdict is on
+//! what it keeps is sums, counts and the ids of each voucher, and at most [`MOST`] findings of each severity. The verdict is on
 //! the whole delivery; which voucher stands is for the ledger to say. No I/O here, and no clock: dates come from the delivery.
 
 pub mod delivery;
@@ -86,12 +86,32 @@ pub struct Verdict {
     pub left_out: u64,
     /// What is in it.
     pub totals: Totals,
+    /// Its vouchers, in order, and which each corrects.
+    pub vouchers: Vec<(Uuid, Option<Uuid>)>,
 }
 
 impl Verdict {
     /// The error for which the delivery is refused: the first. `None`: it is passed on.
     pub fn refused(&self) -> Option<&Finding> {
         self.findings.first().filter(|finding| finding.severity == Severity::Error)
+    }
+
+    /// The same with what was found when earlier deliveries were looked up, each as its rule is set.
+    #[must_use]
+    pub fn with(mut self, modes: &Modes, more: impl IntoIterator<Item = (Rule, Uuid)>) -> Self {
+        for (rule, voucher) in more {
+            let severity = match modes.of(rule.code()) {
+                Mode::Off => continue,
+                Mode::Refuse => Severity::Error,
+                Mode::Warn => Severity::Warning,
+            };
+            self.findings.push(Finding { rule, severity, place: Place { voucher: Some(voucher), ..Place::default() } });
+        }
+        // Errors first, each in the order in which they were found.
+        self.findings.sort_by_key(|finding| finding.severity);
+        self.left_out += self.findings.len().saturating_sub(MOST) as u64;
+        self.findings.truncate(MOST);
+        self
     }
 }
 
@@ -140,6 +160,7 @@ pub struct Judge<'a> {
     against: Against<'a>,
     standing: Option<Standing<'a>>,
     seen: HashSet<Uuid>,
+    vouchers: Vec<(Uuid, Option<Uuid>)>,
     totals: Totals,
     open: Option<Open>,
     errors: Found,
@@ -165,6 +186,7 @@ impl<'a> Judge<'a> {
             against,
             standing,
             seen: HashSet::new(),
+            vouchers: Vec::new(),
             totals: Totals::default(),
             open: None,
             errors: Found::default(),
@@ -231,6 +253,7 @@ impl<'a> Judge<'a> {
         self.close();
         self.totals.vouchers += 1;
         let place = || Place { voucher: Some(voucher.id), ..Place::default() };
+        self.vouchers.push((voucher.id, voucher.corrects));
         if !self.seen.insert(voucher.id) {
             self.find(place(), || Rule::FB013 { voucher: voucher.id }, "FB013");
         }
@@ -356,7 +379,7 @@ impl<'a> Judge<'a> {
         findings.extend(self.warnings.told);
         findings.truncate(MOST);
         let left_out = all - findings.len() as u64;
-        Verdict { findings, left_out, totals: self.totals }
+        Verdict { findings, left_out, totals: self.totals, vouchers: self.vouchers }
     }
 }
 

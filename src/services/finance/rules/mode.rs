@@ -22,7 +22,7 @@ impl Mode {
 
 /// The rules that can be set, each with what it does where nothing is said. The ledger's own codes are not among them,
 /// and neither is FB006: a test outside its time is always refused.
-pub const RULES: [(&str, Mode); 13] = [
+pub const RULES: [(&str, Mode); 15] = [
     ("FB001", Mode::Refuse),
     ("FB002", Mode::Warn),
     ("FB003", Mode::Refuse),
@@ -33,8 +33,10 @@ pub const RULES: [(&str, Mode); 13] = [
     ("FB013", Mode::Refuse),
     ("FB014", Mode::Refuse),
     ("FB015", Mode::Refuse),
+    ("FB016", Mode::Warn),
     ("FB020", Mode::Warn),
     ("FB021", Mode::Warn),
+    ("FB031", Mode::Refuse),
     ("FB040", Mode::Warn),
 ];
 

@@ -61,6 +61,10 @@ refusals! { []
     FB015 { voucher: Uuid = SAMPLE, posting: u32 = 2 }, Caller, AfterChange, User,
         da: "Bilaget {voucher}: postering {posting} har beløbet 0,00, og leverancen er ikke en prøve.", "Fjern posteringen, eller ret dens beløb.",
         en: "Voucher {voucher}: posting {posting} has the amount 0.00, and the delivery is not a test.", "Remove the posting or correct its amount.";
+    /// A voucher that is corrected by another, and that nobody knows.
+    FB016 { voucher: Uuid = SAMPLE, corrects: Uuid = Uuid::from_u128(0x9d1c_0a52_3f0e_4d0b_9a53_0d6a_3c1b_7e02) }, Caller, AfterChange, Administrator,
+        da: "Bilaget {voucher} erstatter bilaget {corrects}, som platformen ikke har set accepteret.", "Kontrollér ErstatterBilagID; et bilag, der er accepteret for længe siden eller uden om platformen, kender den ikke.",
+        en: "The voucher {voucher} replaces the voucher {corrects}, which the platform has not seen accepted.", "Check ErstatterBilagID; a voucher that was accepted too long ago, or past the platform, is not known to it.";
     /// A code that the value list does not have.
     FB020 { voucher: Uuid = SAMPLE, posting: u32 = 2, code: Detail = Detail::new("koden 4711 i Art", "code 4711 of Art") }, Caller, AfterChange, User,
         da: "Bilaget {voucher}, postering {posting}: {code} findes ikke i sortimentet.", "Vælg en kode fra sortimentet, eller få koden optaget i det.",
@@ -73,6 +77,18 @@ refusals! { []
     FB022 { voucher: Uuid = SAMPLE, posting: u32 = 2, code: Detail = Detail::new("koden 4711 i Art", "code 4711 of Art") }, Caller, AfterChange, Administrator,
         da: "Bilaget {voucher}, postering {posting}: {code} har ingen konto i bogføringssystemet.", "Bogføringssystemets administrator retter oversættelsestabellen; derefter sendes bilaget igen i en ny leverance.",
         en: "Voucher {voucher}, posting {posting}: {code} has no account in the ledger.", "The ledger's administrator corrects the mapping table; then the voucher is sent again in a new delivery.";
+    /// A delivery's id that was used with other content.
+    FB030, Caller, AfterChange, Administrator,
+        da: "LeveranceID er brugt før til en leverance med andet indhold.", "Send den oprindelige leverance igen uændret for at få dens kvittering, eller giv den nye leverance sit eget LeveranceID.",
+        en: "The LeveranceID was used before for a delivery with other content.", "Send the original delivery again unchanged to get its receipt, or give the new delivery a LeveranceID of its own.";
+    /// A voucher that was accepted in another delivery, or that another delivery has under way.
+    FB031 { voucher: Uuid = SAMPLE, what: Detail = Detail::new("bogført 2026-11-22 med leverancen 9d1c0a52-3f0e-4d0b-9a53-0d6a3c1b7e03, kvittering ACCEPTERET", "booked on 2026-11-22 with delivery 9d1c0a52-3f0e-4d0b-9a53-0d6a3c1b7e03, receipt ACCEPTERET") }, Caller, AfterChange, Administrator,
+        da: "Bilaget {voucher} er sendt før: {what}.", "Fjern bilaget fra leverancen; skal det rettes, så send et nyt bilag med ErstatterBilagID.",
+        en: "The voucher {voucher} was sent before: {what}.", "Remove the voucher from the delivery; if it is to be corrected, send a new voucher with ErstatterBilagID.";
+    /// The same delivery is being passed on at this moment.
+    FB032, Caller, Later, Administrator,
+        da: "Leverancen er under behandling: den er sendt videre, og bogføringssystemet har endnu ikke svaret.", "Vent et øjeblik, og send leverancen igen uændret med samme LeveranceID for at få dens kvittering.",
+        en: "The delivery is being processed: it was passed on, and the ledger has not answered yet.", "Wait a moment, and send the delivery again unchanged with the same LeveranceID to get its receipt.";
     /// A party that is missing where the value list demands one, or that cannot exist.
     FB040 { voucher: Uuid = SAMPLE, posting: u32 = 2, what: Detail = Detail::new("parten mangler", "the party is missing") }, Caller, AfterChange, User,
         da: "Bilaget {voucher}, postering {posting}: {what}.", "Angiv den part, posteringen vedrører, med et nummer, der findes.",

@@ -1,0 +1,558 @@
+//! The memory of deliveries: what a service knows again by an id, such as a delivery of vouchers, is passed on once.
+//!
+//! - An attempt claims its delivery in the store before anything is passed on ([`Deliveries::claim`]), and for no longer than a lease. Of
+//!   several at once, on whatever node, one has it; the others wait a bounded time, and hear that it is under way.
+//! - The answer is kept, encrypted, before the caller has it ([`Deliveries::settle`]). The same content sent again gets it again, signed
+//!   anew. What failed before anything left is forgotten; what failed afterwards is *unknown*: the receiver is asked once more with the
+//!   same id where `service.toml` says that it may be, and the caller is told to ask it where not.
+//! - An attempt whose node was killed is unknown when its lease ends. An attempt that is late passes nothing on any more
+//!   ([`Held::may_leave`]), so nobody else has begun by then.
+//! - Whose a delivery is stands in its mark: service, authority and client system. Another sender's id gives nothing.
+//! - Marks and contents are keyed digests, receipts are encrypted: a copy of the store tells nothing of them.
+
+pub mod counts;
+pub mod rows;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep};
+use tower::Service;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use self::counts::{Counts, What};
+use self::rows::{Asked, Elsewhere, Rows, Standing};
+use super::ask::{Valid, delivery};
+use super::refusal::ContractRefusal;
+use super::side::Sides;
+use crate::audit::{Marker, Sealer};
+use crate::gateway::answer::Release;
+use crate::gateway::call::{Call, OfCall};
+use crate::gateway::context::is_context;
+use crate::gateway::step::Step;
+use crate::id::cvr::Cvr;
+use crate::objects::ContentKeys;
+use crate::refusal::Refusal;
+use crate::signature::c14n::{self, Exclusive, canonicalise};
+use crate::soap::document::NodeId;
+use crate::store::{Database, StoreError};
+use crate::work::Work;
+
+/// A keyed digest.
+pub type Mark = [u8; 32];
+
+/// How much longer than its receiver's deadline an attempt has its delivery: for a token, a signature, and the record of admission.
+const MARGIN: Duration = Duration::from_secs(60);
+/// How soon, and then how seldom, whoever waits looks again.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// Calls at once whose callers may have hung up.
+const AT_ONCE: usize = 1_024;
+/// How often it is looked for what nobody has any more, and what is to be forgotten.
+const LOOKED_AFTER: Duration = Duration::from_secs(60);
+/// How often an answer is tried to be kept.
+const TRIES: u32 = 3;
+
+/// What a service says of its memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// For how long receipts are kept.
+    pub keep: Duration,
+    /// For how long it is remembered what was accepted.
+    pub keep_items: Duration,
+    /// How long a second of the same waits for the first.
+    pub wait: Duration,
+    /// Whether an id that was used gives its receipt whatever the content is.
+    pub whatever_came: bool,
+}
+
+/// The memory of one service's deliveries.
+pub struct Deliveries {
+    /// The service, as agreements name it.
+    pub service: Uuid,
+    /// What it says.
+    pub rules: Rules,
+    /// How long its receivers have, and the contract.
+    pub sides: Arc<Sides>,
+    /// Where it is kept; `None` where the service has no id to know anything by.
+    pub kept: Option<Kept>,
+    /// The calls that are worked on.
+    pub work: Work,
+    /// What became of them.
+    pub counts: Arc<Counts>,
+    /// Room for calls whose callers may have hung up.
+    pub room: Arc<Semaphore>,
+}
+
+/// Where deliveries are kept, and under which keys.
+#[derive(Clone)]
+pub struct Kept {
+    rows: Rows,
+    keys: Arc<ContentKeys>,
+    sealer: Arc<Sealer>,
+}
+
+impl Kept {
+    /// In this store; receipts under `keys`, marks by `sealer`.
+    pub fn new(store: Database, keys: Arc<ContentKeys>, sealer: Arc<Sealer>) -> Self {
+        Self { rows: Rows(store), keys, sealer }
+    }
+}
+
+/// What is in a delivery, and what it speaks of, in the service's own ids.
+#[derive(Debug, Default)]
+pub struct Items {
+    /// The authority in whose books they are.
+    pub receiver: Option<Cvr>,
+    /// Things that may be accepted once.
+    pub own: Vec<Uuid>,
+    /// Things of other deliveries that it refers to.
+    pub refers: Vec<Uuid>,
+}
+
+/// A request that may go on: its delivery is this attempt's, or the service knows none. Made by [`Deliveries::claim`] alone.
+pub struct Claimed {
+    valid: Valid,
+    held: Option<Arc<Held>>,
+}
+
+impl Claimed {
+    pub(super) fn part(self) -> (Valid, Option<Arc<Held>>) {
+        (self.valid, self.held)
+    }
+}
+
+impl OfCall for Claimed {
+    fn call(&self) -> &Call {
+        self.valid.call()
+    }
+}
+
+/// A delivery that an attempt has.
+#[derive(Debug)]
+pub struct Held {
+    mark: Mark,
+    holder: Uuid,
+    /// Whether an earlier attempt may have passed it on.
+    again: bool,
+    until: Instant,
+    left: AtomicBool,
+}
+
+impl Held {
+    /// Said just before it leaves.
+    ///
+    /// # Errors
+    /// `DeliveriesUnavailable`: so late that its receiver could be answering when another attempt has it.
+    pub(super) fn may_leave(&self) -> Result<(), Refusal> {
+        if Instant::now() > self.until {
+            tracing::warn!("a delivery was not passed on: it took too long until it could be");
+            return Err(ContractRefusal::DeliveriesUnavailable.into());
+        }
+        self.left.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Said where it did not leave after all.
+    pub(super) fn stayed(&self) {
+        self.left.store(false, Ordering::SeqCst);
+    }
+}
+
+/// What is known of items, in the service's own ids.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Its items that another delivery has.
+    pub elsewhere: Vec<(Uuid, Earlier)>,
+    /// Those referred to that nobody knows as accepted.
+    pub unknown: Vec<Uuid>,
+}
+
+/// Another delivery that has an item.
+#[derive(Debug, Clone)]
+pub struct Earlier {
+    /// Whether it was accepted there, and when; `None`: the delivery was not answered yet.
+    pub accepted: Option<jiff::Timestamp>,
+    /// Its receipt, where that is still kept.
+    pub receipt: Option<Arc<[u8]>>,
+}
+
+/// What is known of a delivery that is to be passed on.
+pub enum Claim {
+    /// It may go on.
+    Go {
+        /// The proof.
+        claimed: Box<Claimed>,
+        /// What settles it afterwards.
+        hold: Hold,
+        /// What is known of its items.
+        known: Known,
+    },
+    /// It was answered before.
+    Answered(Release),
+}
+
+/// A claim that must be settled.
+pub struct Hold {
+    /// `None`: the service knows no deliveries.
+    held: Option<Arc<Held>>,
+    items: BTreeMap<Uuid, Mark>,
+}
+
+/// A content goes into its mark as it is written in canonical form.
+struct Digest(Marker);
+
+impl c14n::Sink for Digest {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.rest(bytes);
+    }
+}
+
+/// Whose delivery, and what is in it.
+struct Marks {
+    delivery: Mark,
+    content: Mark,
+}
+
+impl Deliveries {
+    /// The room that calls share whose callers may have hung up.
+    pub fn room() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(AT_ONCE))
+    }
+
+    fn marks(&self, kept: &Kept, valid: &Valid) -> Option<Marks> {
+        let request = valid.request()?;
+        let id = delivery(self.sides.settings(), request)?;
+        let caller = valid.admitted().authenticated().caller();
+        let system = valid.admitted().front().system;
+        let whose = kept.sealer.marker("delivery").part(self.service.as_bytes()).part(caller.authority().to_string().as_bytes());
+        let mark = whose.part(system.as_bytes()).part(id.as_bytes()).finish();
+        // The contexts say how it is sent, not what.
+        let contexts = valid.operation().operation().is_some_and(|operation| operation.contexts);
+        let contexts: Vec<NodeId> =
+            request.elements().take(2).filter(|child| contexts && is_context(*child)).map(|child| child.id()).collect();
+        let content = kept.sealer.marker("content of a delivery").part(&mark);
+        let Digest(content) = canonicalise(request, &Exclusive::new(), &contexts, Digest(content));
+        Some(Marks { delivery: mark, content: content.finish() })
+    }
+
+    /// The marks of a request. A large one takes a while to read, in which the runtime's thread would move nobody else's bytes.
+    async fn marked(self: &Arc<Self>, valid: Valid) -> Result<(Valid, Option<Marks>), Refusal> {
+        let this = self.clone();
+        let work = move || {
+            let marks = this.kept.as_ref().and_then(|kept| this.marks(kept, &valid));
+            (valid, marks)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Internal)
+    }
+
+    fn item(&self, kept: &Kept, valid: &Valid, receiver: Option<Cvr>, item: Uuid) -> Mark {
+        let sender = valid.admitted().authenticated().caller().authority().to_string();
+        let receiver = receiver.map_or_else(String::new, |receiver| receiver.to_string());
+        let mark = kept.sealer.marker("item of a delivery").part(self.service.as_bytes()).part(sender.as_bytes());
+        mark.part(receiver.as_bytes()).part(item.as_bytes()).finish()
+    }
+
+    fn lease(&self) -> Duration {
+        self.sides.settings().limits.deadline + MARGIN
+    }
+
+    /// The receipt of a delivery that was answered before, for a request that is not to be passed on whatever is known of it.
+    ///
+    /// # Errors
+    /// `DeliveriesUnavailable`.
+    pub async fn answered(self: &Arc<Self>, valid: Valid) -> Result<Option<Release>, Refusal> {
+        let Some(kept) = &self.kept else { return Ok(None) };
+        let (valid, marks) = self.marked(valid).await?;
+        let Some(marks) = marks else { return Ok(None) };
+        let found = {
+            let _away = self.work.away();
+            kept.rows.look(marks.delivery, marks.content).await.map_err(|error| self.unavailable(&error))?
+        };
+        match found {
+            Some(Standing { receipt: Some(receipt), same, .. }) if same || self.rules.whatever_came => {
+                self.again(kept, &valid, marks.delivery, &receipt).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Claims the delivery of a request, or says what became of it before.
+    ///
+    /// # Errors
+    /// `DeliveryAltered`, `DeliveryUnderWay`, `DeliveryUnknown`, `DeliveriesUnavailable`.
+    pub async fn claim(self: &Arc<Self>, valid: Valid, items: &Items) -> Result<Claim, Refusal> {
+        let none = |valid| Claim::Go {
+            claimed: Box::new(Claimed { valid, held: None }),
+            hold: Hold { held: None, items: BTreeMap::new() },
+            known: Known::default(),
+        };
+        let Some(kept) = &self.kept else { return Ok(none(valid)) };
+        let (valid, marks) = self.marked(valid).await?;
+        let Some(marks) = marks else { return Ok(none(valid)) };
+        let mark_of = |item: &Uuid| (self.item(kept, &valid, items.receiver, *item), *item);
+        let own: BTreeMap<Mark, Uuid> = items.own.iter().map(mark_of).collect();
+        let refers: BTreeMap<Mark, Uuid> = items.refers.iter().map(mark_of).collect();
+        let (own_marks, refers_marks): (Vec<Mark>, Vec<Mark>) = (own.keys().copied().collect(), refers.keys().copied().collect());
+        let begun = Instant::now();
+        let holder = Uuid::new_v4();
+        let asked = Asked {
+            mark: marks.delivery,
+            content: marks.content,
+            holder,
+            call: valid.call().id(),
+            lease: self.lease(),
+            keep: self.rules.keep,
+            again: self.sides.settings().ask_again,
+            items: &own_marks,
+            refers: &refers_marks,
+        };
+        let found = {
+            let _away = self.work.away();
+            self.found(kept, &asked, begun).await?
+        };
+        match found {
+            Standing { mine: true, tries, elsewhere, known, .. } => {
+                if tries > 1 {
+                    tracing::warn!(call = %valid.call().id(), "the answer to a delivery was lost before: its receiver is asked once more with the same id");
+                    self.counts.add(What::AskedAgain, 1);
+                }
+                let until = begun + MARGIN;
+                let held = Held { mark: marks.delivery, holder, again: tries > 1, until, left: AtomicBool::new(false) };
+                let held = Arc::new(held);
+                let known = match self.known(kept, &own, &refers, &elsewhere, &known).await {
+                    Ok(known) => known,
+                    Err(error) => {
+                        self.release(kept, &held).await;
+                        return Err(self.unavailable(&error));
+                    }
+                };
+                let items = own.into_iter().map(|(mark, item)| (item, mark)).collect();
+                let hold = Hold { held: Some(held.clone()), items };
+                Ok(Claim::Go { hold, claimed: Box::new(Claimed { valid, held: Some(held) }), known })
+            }
+            Standing { receipt: Some(receipt), .. } => self.again(kept, &valid, marks.delivery, &receipt).map(Claim::Answered),
+            Standing { unknown: true, .. } => {
+                self.counts.add(What::Unanswered, 1);
+                Err(ContractRefusal::DeliveryUnknown.into())
+            }
+            _ => {
+                self.counts.add(What::UnderWay, 1);
+                Err(ContractRefusal::DeliveryUnderWay.into())
+            }
+        }
+    }
+
+    /// How the delivery stands once nobody else has it, or the time to wait is over.
+    async fn found(&self, kept: &Kept, asked: &Asked<'_>, begun: Instant) -> Result<Standing, Refusal> {
+        let (mut pause, last) = PAUSES;
+        loop {
+            let found = kept.rows.claim(asked).await.map_err(|error| self.unavailable(&error))?;
+            if !(found.same || self.rules.whatever_came && found.receipt.is_some()) {
+                self.counts.add(What::Altered, 1);
+                return Err(ContractRefusal::DeliveryAltered.into());
+            }
+            let under_way = |found: &Standing| !found.mine && found.receipt.is_none() && !found.unknown;
+            if !under_way(&found) {
+                return Ok(found);
+            }
+            // Looked at without being written to, until there is something to claim.
+            loop {
+                let left = self.rules.wait.saturating_sub(begun.elapsed());
+                if left.is_zero() {
+                    return Ok(found);
+                }
+                sleep(pause.min(left)).await;
+                pause = (pause * 2).min(last);
+                match kept.rows.look(asked.mark, asked.content).await.map_err(|error| self.unavailable(&error))? {
+                    Some(standing) if under_way(&standing) => {}
+                    _ => break,
+                }
+            }
+        }
+    }
+
+    async fn known(
+        &self,
+        kept: &Kept,
+        own: &BTreeMap<Mark, Uuid>,
+        refers: &BTreeMap<Mark, Uuid>,
+        elsewhere: &[Elsewhere],
+        known: &[Mark],
+    ) -> Result<Known, StoreError> {
+        let mut receipts: BTreeMap<Mark, Option<Arc<[u8]>>> = BTreeMap::new();
+        let mut found = Vec::new();
+        for Elsewhere { item, delivery, accepted_us } in elsewhere {
+            // As many as are told; a sender who sends a month again needs no more of them.
+            if !receipts.contains_key(delivery) && receipts.len() < 20 {
+                let sealed = kept.rows.receipt(*delivery).await?;
+                let opened = sealed.and_then(|sealed| kept.keys.open_text(delivery, &sealed).ok());
+                receipts.insert(*delivery, opened.map(Arc::from));
+            }
+            let accepted = accepted_us.and_then(|at| jiff::Timestamp::from_microsecond(at).ok());
+            let receipt = receipts.get(delivery).cloned().flatten();
+            found.extend(own.get(item).map(|item| (*item, Earlier { accepted, receipt })));
+        }
+        let unknown = refers.iter().filter(|(mark, _)| !known.contains(mark)).map(|(_, item)| *item).collect();
+        Ok(Known { elsewhere: found, unknown })
+    }
+
+    fn again(&self, kept: &Kept, valid: &Valid, mark: Mark, receipt: &[u8]) -> Result<Release, Refusal> {
+        let again = Release::again(valid.admitted().agreed(), &kept.keys, &mark, receipt).map_err(|error| {
+            tracing::error!(%error, "the receipt of an earlier delivery cannot be read");
+            Refusal::from(ContractRefusal::DeliveriesUnavailable)
+        })?;
+        self.counts.add(What::Repeated, 1);
+        valid.call().note(|record| {
+            if let Some(about) = record.about.passthrough_mut() {
+                about.repeated = true;
+            }
+        });
+        Ok(again)
+    }
+
+    fn unavailable(&self, error: &StoreError) -> Refusal {
+        tracing::error!(%error, "the memory of deliveries does not answer");
+        self.counts.add(What::StoreFailed, 1);
+        ContractRefusal::DeliveriesUnavailable.into()
+    }
+
+    /// Passes a claimed delivery on, and remembers what came of it. It is not called off where the caller hangs up: whoever sends it
+    /// again is answered by what came of it. `inner` gives the answer, and which items were accepted.
+    ///
+    /// # Errors
+    /// Those of `inner`.
+    pub async fn settled(
+        self: &Arc<Self>,
+        hold: Hold,
+        inner: impl Future<Output = Result<(Release, Vec<Uuid>), Refusal>> + Send + 'static,
+    ) -> Result<Release, Refusal> {
+        let (Some(held), Some(kept)) = (hold.held, self.kept.clone()) else { return inner.await.map(|(release, _)| release) };
+        let room = self.room.clone().acquire_owned().await.map_err(|_| Refusal::Internal)?;
+        let (this, items) = (self.clone(), hold.items);
+        let whole = async move {
+            let _room = room;
+            let outcome = inner.await;
+            let _away = this.work.away();
+            match &outcome {
+                Ok((release, accepted)) => {
+                    let accepted: Vec<Mark> = accepted.iter().filter_map(|item| items.get(item).copied()).collect();
+                    this.keep(&kept, &held, release, &accepted).await;
+                }
+                Err(_) => this.release(&kept, &held).await,
+            }
+            outcome.map(|(release, _)| release)
+        };
+        tokio::spawn(whole.in_current_span()).await.unwrap_or(Err(Refusal::Internal))
+    }
+
+    /// Gives a claim back of which nothing is to be passed on.
+    pub async fn given_back(&self, hold: Hold) {
+        if let (Some(held), Some(kept)) = (hold.held, &self.kept) {
+            let _away = self.work.away();
+            self.release(kept, &held).await;
+        }
+    }
+
+    async fn keep(&self, kept: &Kept, held: &Held, release: &Release, accepted: &[Mark]) {
+        let sealed = match release.sealed(&kept.keys, &held.mark) {
+            Ok(Some(sealed)) => sealed,
+            // The receiver refused it by a fault of its contract: it has nothing of it, and the id may be used again.
+            Ok(None) => return self.told_of(kept.rows.free(held.mark, held.holder).await),
+            Err(error) => {
+                tracing::error!(%error, "a receipt could not be encrypted, and is not kept");
+                return self.release(kept, held).await;
+            }
+        };
+        for attempt in 1..=TRIES {
+            let kept = kept.rows.answer(held.mark, &sealed, accepted, self.rules.keep_items).await;
+            match kept {
+                // The caller has the receipt all the same; when the lease ends the delivery is unknown, and is asked for again.
+                done if done.is_ok() || attempt == TRIES => return self.told_of(done),
+                _ => sleep(PAUSES.0 * attempt).await,
+            }
+        }
+    }
+
+    /// What becomes of a claim without an answer.
+    async fn release(&self, kept: &Kept, held: &Held) {
+        let left = held.left.load(Ordering::SeqCst);
+        if left {
+            tracing::error!(
+                "a delivery was passed on and its answer is lost: nobody here knows whether its receiver has it; see docs/failures.md"
+            );
+            self.counts.add(What::Unknown, 1);
+        }
+        self.told_of(match left || held.again {
+            true => kept.rows.unknown(held.mark, held.holder).await,
+            false => kept.rows.free(held.mark, held.holder).await,
+        });
+    }
+
+    fn told_of(&self, written: Result<(), StoreError>) {
+        if let Err(error) = written {
+            tracing::error!(%error, "what came of a delivery could not be kept: it counts as unknown when its lease ends");
+            self.counts.add(What::StoreFailed, 1);
+        }
+    }
+}
+
+/// The step of a service without rules of its own.
+pub struct DeliveriesStep(pub Arc<Deliveries>);
+
+impl<S> Step<S> for DeliveriesStep
+where
+    S: Service<Claimed, Response = Release, Error = Refusal> + Send + 'static,
+    S::Future: Send,
+{
+    type In = Valid;
+    type Out = Release;
+    type Error = Refusal;
+
+    async fn pass(&self, valid: Valid, mut inner: S) -> Result<Release, Refusal> {
+        let call = valid.call().clone();
+        let started = call.start();
+        let claim = self.0.claim(valid, &Items::default()).await;
+        call.finish("deliveries", started);
+        match claim? {
+            Claim::Answered(release) => Ok(release),
+            Claim::Go { claimed, hold, .. } => {
+                let answer = inner.call(*claimed);
+                // The service goes with the call, which may outlive its caller.
+                let whole = async move {
+                    let _inner = inner;
+                    answer.await.map(|release| (release, Vec::new()))
+                };
+                self.0.settled(hold, whole).await
+            }
+        }
+    }
+}
+
+/// Marks deliveries as unknown whose node was killed, and forgets those whose days are over. Runs as long as the process.
+pub async fn look_after(store: Database, counts: Arc<Counts>) {
+    let rows = Rows(store);
+    loop {
+        match rows.abandoned().await {
+            Ok(calls) => {
+                for call in &calls {
+                    tracing::error!(
+                        %call,
+                        "a delivery was being passed on when its node went: nobody here knows whether its receiver has it; see docs/failures.md"
+                    );
+                }
+                counts.add(What::Unknown, calls.len() as u64);
+            }
+            Err(error) => tracing::warn!(%error, "deliveries whose node went could not be looked for"),
+        }
+        match rows.forget().await {
+            Ok(forgotten) if rows::may_be_more(forgotten) => continue,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "deliveries whose days are over could not be forgotten"),
+        }
+        sleep(LOOKED_AFTER).await;
+    }
+}

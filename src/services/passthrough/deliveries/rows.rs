@@ -1,0 +1,355 @@
+//! The tables `delivery` and `delivery_item`. Each question is one statement, so that it costs one round trip to a PostgreSQL server;
+//! SQLite, which has no server, does the same in a transaction.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::Mark;
+use crate::store::{Database, Dialect, Query, Row, StoreError, by_dialect, sql};
+
+/// The database's clock, in microseconds since the Unix epoch: the clocks of nodes do not matter.
+macro_rules! piece {
+    (sqlite, NOW) => {
+        "CAST(unixepoch('subsec') * 1000000 AS INTEGER)"
+    };
+    (postgres, NOW) => {
+        "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+    };
+    // Whether this attempt gets what another had: the same content, and either it asked before and did not hear the answer, or nobody
+    // has it any more and it may be asked for again.
+    ($dialect:ident, FREE) => {
+        concat!(
+            "(held.state <> 'answered' AND held.content = excluded.content AND (held.holder = excluded.holder
+               OR ($7 = 1 AND (held.state = 'unknown' OR held.held_until_us < ",
+            piece!($dialect, NOW),
+            "))))"
+        )
+    };
+    ($dialect:ident, $text:literal) => {
+        $text
+    };
+}
+
+macro_rules! text {
+    ($dialect:ident: $($piece:tt)+) => {
+        concat!($(piece!($dialect, $piece)),+)
+    };
+}
+
+macro_rules! statement {
+    ($($piece:tt)+) => {
+        by_dialect(text!(sqlite: $($piece)+), text!(postgres: $($piece)+))
+    };
+}
+
+/// `$1` mark, `$2` content, `$3` holder, `$4` call, `$5` how long it is held, `$6` how long it is kept, `$7` whether it may be asked again.
+/// Answers with the row as it stands then.
+macro_rules! claim {
+    ($dialect:ident) => {
+        text!($dialect:
+            "INSERT INTO delivery AS held (mark, content, state, holder, call, tries, held_until_us, changed_us, until_us)
+             VALUES ($1, $2, 'under way', $3, $4, 1, " NOW " + $5, " NOW ", " NOW " + $6)
+             ON CONFLICT (mark) DO UPDATE SET
+               tries = CASE WHEN " FREE " AND held.holder <> excluded.holder THEN held.tries + 1 ELSE held.tries END,
+               state = CASE WHEN " FREE " THEN 'under way' ELSE held.state END,
+               call = CASE WHEN " FREE " THEN excluded.call ELSE held.call END,
+               held_until_us = CASE WHEN " FREE " THEN excluded.held_until_us ELSE held.held_until_us END,
+               changed_us = CASE WHEN " FREE " THEN excluded.changed_us ELSE held.changed_us END,
+               holder = CASE WHEN " FREE " THEN excluded.holder ELSE held.holder END
+             RETURNING holder = $3 AS mine, content = $2 AS same, state, tries, receipt, held_until_us < " NOW " AS over"
+        )
+    };
+}
+
+/// The claim, the items of what was claimed (`$8`: their marks, one after the other, each once), and which of `$9` are known to be accepted. The
+/// commit is waited for, whatever the server does otherwise.
+const CLAIM: &str = concat!(
+    "WITH claimed AS (",
+    claim!(postgres),
+    "), own AS (
+         INSERT INTO delivery_item AS held (mark, delivery, until_us)
+         SELECT substring($8 FROM n * 32 + 1 FOR 32), $1, ",
+    piece!(postgres, NOW),
+    " + $6
+         FROM generate_series(0, length($8) / 32 - 1) AS n, claimed WHERE claimed.mine ORDER BY 1
+         ON CONFLICT (mark) DO UPDATE SET delivery = held.delivery RETURNING mark, delivery, accepted_us
+     )
+     SELECT claimed.*,
+         (SELECT string_agg(own.mark || own.delivery || int8send(coalesce(own.accepted_us, -1)), ''::bytea)
+          FROM own WHERE own.delivery <> $1) AS elsewhere,
+         (SELECT string_agg(mark, ''::bytea) FROM delivery_item WHERE accepted_us IS NOT NULL AND mark IN
+             (SELECT substring($9 FROM n * 32 + 1 FOR 32) FROM generate_series(0, length($9) / 32 - 1) AS n)) AS known,
+         (SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')
+             THEN set_config('synchronous_commit', 'on', true) END) AS durable
+     FROM claimed"
+);
+
+/// `$1` the delivery, `$2` the marks of its items, `$3` how long they are kept.
+const ITEMS_SQLITE: &str = concat!(
+    "WITH RECURSIVE asked (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM asked WHERE (n + 2) * 32 <= length($2))
+     INSERT INTO delivery_item (mark, delivery, until_us) SELECT substr($2, n * 32 + 1, 32), $1, ",
+    piece!(sqlite, NOW),
+    " + $3 FROM asked WHERE true
+     ON CONFLICT (mark) DO UPDATE SET delivery = delivery
+     RETURNING mark, delivery, accepted_us"
+);
+
+const KNOWN_SQLITE: &str =
+    "WITH RECURSIVE asked (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM asked WHERE (n + 2) * 32 <= length($1))
+     SELECT mark FROM delivery_item WHERE accepted_us IS NOT NULL AND mark IN (SELECT substr($1, n * 32 + 1, 32) FROM asked)";
+
+/// `$1` the delivery, `$2` its receipt, `$3` the marks of what was accepted, `$4` how long these are kept.
+const ANSWER: &str = concat!(
+    "WITH kept AS (UPDATE delivery SET state = 'answered', receipt = $2, changed_us = ",
+    piece!(postgres, NOW),
+    " WHERE mark = $1 AND state <> 'answered' RETURNING mark),
+     accepted AS (SELECT substring($3 FROM n * 32 + 1 FOR 32) AS mark FROM generate_series(0, length($3) / 32 - 1) AS n),
+     booked AS (UPDATE delivery_item SET accepted_us = coalesce(accepted_us, ",
+    piece!(postgres, NOW),
+    "), until_us = ",
+    piece!(postgres, NOW),
+    " + $4 WHERE delivery = $1 AND mark IN (SELECT mark FROM accepted) RETURNING mark),
+     rejected AS (DELETE FROM delivery_item WHERE delivery = $1 AND mark NOT IN (SELECT mark FROM accepted) RETURNING mark)
+     SELECT (SELECT count(*) FROM kept) AS kept,
+         (SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')
+             THEN set_config('synchronous_commit', 'on', true) END) AS durable"
+);
+
+const BOOKED_SQLITE: &str = concat!(
+    "WITH RECURSIVE asked (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM asked WHERE (n + 2) * 32 <= length($2))
+     UPDATE delivery_item SET accepted_us = coalesce(accepted_us, ",
+    piece!(sqlite, NOW),
+    "), until_us = ",
+    piece!(sqlite, NOW),
+    " + $3 WHERE delivery = $1 AND mark IN (SELECT substr($2, n * 32 + 1, 32) FROM asked)"
+);
+
+/// Rows that one statement changes at most, where nobody waits for it.
+const AT_ONCE: i64 = 1_000;
+
+/// What an attempt asks for.
+pub struct Asked<'a> {
+    /// Whose delivery it is.
+    pub mark: Mark,
+    /// What is in it.
+    pub content: Mark,
+    /// This attempt.
+    pub holder: Uuid,
+    /// Its call.
+    pub call: Uuid,
+    /// For how long it has the delivery.
+    pub lease: Duration,
+    /// For how long the delivery is remembered.
+    pub keep: Duration,
+    /// Whether the receiver may be asked once more.
+    pub again: bool,
+    /// The items in it.
+    pub items: &'a [Mark],
+    /// Items of other deliveries that it speaks of.
+    pub refers: &'a [Mark],
+}
+
+/// A delivery as the store has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether this attempt has it.
+    pub mine: bool,
+    /// Whether it has the content that was asked about.
+    pub same: bool,
+    /// How often it was tried.
+    pub tries: i64,
+    /// The receipt, encrypted, where it is answered.
+    pub receipt: Option<Vec<u8>>,
+    /// Whether nobody knows what became of it.
+    pub unknown: bool,
+    /// Its items that another delivery has.
+    pub elsewhere: Vec<Elsewhere>,
+    /// Those referred to that are known to be accepted.
+    pub known: Vec<Mark>,
+}
+
+/// An item that another delivery has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The item.
+    pub item: Mark,
+    /// The delivery.
+    pub delivery: Mark,
+    /// When it was accepted, in microseconds; `None`: the delivery was not answered yet.
+    pub accepted_us: Option<i64>,
+}
+
+/// The tables.
+#[derive(Debug, Clone)]
+pub struct Rows(pub Database);
+
+impl Rows {
+    /// Claims a delivery for an attempt, or says how it stands. Where a connection is lost it may be asked again: the attempt is the same.
+    pub async fn claim(&self, asked: &Asked<'_>) -> Result<Standing, StoreError> {
+        match self.claim_once(asked).await {
+            Err(error) if error.is_away() || matches!(error, StoreError::Undecided(_)) => self.claim_once(asked).await,
+            done => done,
+        }
+    }
+
+    async fn claim_once(&self, asked: &Asked<'_>) -> Result<Standing, StoreError> {
+        let Asked { mark, content, holder, call, lease, keep, again, .. } = *asked;
+        let (items, refers) = (asked.items.as_flattened(), asked.refers.as_flattened());
+        let bound = |query: Query| {
+            let query = query.bind(mark.as_slice()).bind(content.as_slice()).bind(holder).bind(call);
+            query.bind(microseconds(lease)).bind(microseconds(keep)).bind(i64::from(again))
+        };
+        let gone = || StoreError::Unreadable { column: "mark" };
+        match self.0.dialect() {
+            Dialect::Postgres => {
+                let row = self.0.first(bound(sql(CLAIM)).bind(items).bind(refers)).await?.ok_or_else(gone)?;
+                let elsewhere = row.maybe::<Vec<u8>>("elsewhere")?.unwrap_or_default();
+                let known = row.maybe::<Vec<u8>>("known")?.unwrap_or_default();
+                let one = |bytes: &[u8]| {
+                    let (marks, at) = bytes.split_at_checked(64)?;
+                    let (item, delivery) = marks.split_at_checked(32)?;
+                    let at = i64::from_be_bytes(at.try_into().ok()?);
+                    let (item, delivery) = (item.try_into().ok()?, delivery.try_into().ok()?);
+                    Some(Elsewhere { item, delivery, accepted_us: Some(at).filter(|at| *at >= 0) })
+                };
+                Ok(Standing {
+                    elsewhere: elsewhere.chunks(72).filter_map(one).collect(),
+                    known: known.as_chunks().0.to_vec(),
+                    ..standing(&row)?
+                })
+            }
+            Dialect::Sqlite => {
+                let mut transaction = self.0.begin_beside_others().await?;
+                let row = transaction.first(bound(sql(claim!(sqlite)))).await?.ok_or_else(gone)?;
+                let mut found = standing(&row)?;
+                if found.mine && !items.is_empty() {
+                    let query = sql(ITEMS_SQLITE).bind(mark.as_slice()).bind(items).bind(microseconds(keep));
+                    for row in transaction.all(query).await? {
+                        let delivery = taken(&row, "delivery")?;
+                        if delivery != mark {
+                            let accepted_us = row.maybe("accepted_us")?;
+                            found.elsewhere.push(Elsewhere { item: taken(&row, "mark")?, delivery, accepted_us });
+                        }
+                    }
+                }
+                if found.mine && !refers.is_empty() {
+                    let rows = transaction.all(sql(KNOWN_SQLITE).bind(refers)).await?;
+                    found.known = rows.iter().map(|row| taken(row, "mark")).collect::<Result<_, _>>()?;
+                }
+                transaction.commit_aside().await?;
+                Ok(found)
+            }
+        }
+    }
+
+    /// How a delivery stands, for whoever does not claim it.
+    pub async fn look(&self, mark: Mark, content: Mark) -> Result<Option<Standing>, StoreError> {
+        let query = statement!(
+            "SELECT false AS mine, content = $2 AS same, state, tries, receipt, held_until_us < " NOW " AS over FROM delivery WHERE mark = $1"
+        );
+        let row = self.0.first(query.bind(mark.as_slice()).bind(content.as_slice())).await?;
+        row.as_ref().map(standing).transpose()
+    }
+
+    /// The receipts of other deliveries, encrypted, as far as they are remembered.
+    pub async fn receipt(&self, mark: Mark) -> Result<Option<Vec<u8>>, StoreError> {
+        let row = self.0.first(sql("SELECT receipt FROM delivery WHERE mark = $1").bind(mark.as_slice())).await?;
+        row.map(|row| row.maybe("receipt")).transpose().map(Option::flatten)
+    }
+
+    /// Remembers an answer, and which of the items were accepted; the others are free for another delivery.
+    pub async fn answer(&self, mark: Mark, receipt: &[u8], accepted: &[Mark], keep: Duration) -> Result<(), StoreError> {
+        let (mark, accepted, keep) = (mark.as_slice(), accepted.as_flattened(), microseconds(keep));
+        if self.0.dialect() == Dialect::Postgres {
+            let query = sql(ANSWER).bind(mark).bind(receipt).bind(accepted).bind(keep);
+            return self.0.first(query).await.map(drop);
+        }
+        let mut transaction = self.0.begin_beside_others().await?;
+        let answer = statement!(
+            "UPDATE delivery SET state = 'answered', receipt = $2, changed_us = " NOW " WHERE mark = $1 AND state <> 'answered'"
+        );
+        transaction.execute(answer.bind(mark).bind(receipt)).await?;
+        if !accepted.is_empty() {
+            transaction.execute(sql(BOOKED_SQLITE).bind(mark).bind(accepted).bind(keep)).await?;
+        }
+        let rejected = sql("DELETE FROM delivery_item WHERE delivery = $1 AND accepted_us IS NULL");
+        transaction.execute(rejected.bind(mark)).await?;
+        transaction.commit_aside().await
+    }
+
+    /// Nobody knows what became of it.
+    pub async fn unknown(&self, mark: Mark, holder: Uuid) -> Result<(), StoreError> {
+        let query = statement!(
+            "UPDATE delivery SET state = 'unknown', changed_us = " NOW " WHERE mark = $1 AND holder = $2 AND state = 'under way'"
+        );
+        self.0.session().await?.execute(query.bind(mark.as_slice()).bind(holder)).await.map(drop)
+    }
+
+    /// Forgets a delivery of which nothing was passed on.
+    pub async fn free(&self, mark: Mark, holder: Uuid) -> Result<(), StoreError> {
+        const GONE: &str = "DELETE FROM delivery WHERE mark = $1 AND holder = $2 AND state = 'under way'";
+        if self.0.dialect() == Dialect::Postgres {
+            let query =
+                sql("WITH gone AS (DELETE FROM delivery WHERE mark = $1 AND holder = $2 AND state = 'under way' RETURNING mark)
+                 DELETE FROM delivery_item WHERE delivery IN (SELECT mark FROM gone) AND accepted_us IS NULL");
+            return self.0.session().await?.execute(query.bind(mark.as_slice()).bind(holder)).await.map(drop);
+        }
+        let mut transaction = self.0.begin_beside_others().await?;
+        if transaction.execute(sql(GONE).bind(mark.as_slice()).bind(holder)).await? > 0 {
+            let items = sql("DELETE FROM delivery_item WHERE delivery = $1 AND accepted_us IS NULL");
+            transaction.execute(items.bind(mark.as_slice())).await?;
+        }
+        transaction.commit_aside().await
+    }
+
+    /// Deliveries whose attempt ended without a word, such as that of a node that was killed: nobody knows what became of them. Gives
+    /// the calls.
+    pub async fn abandoned(&self) -> Result<Vec<Uuid>, StoreError> {
+        let query = statement!(
+            "UPDATE delivery SET state = 'unknown', changed_us = " NOW " WHERE mark IN (SELECT mark FROM delivery
+               WHERE state = 'under way' AND held_until_us < " NOW " ORDER BY held_until_us LIMIT $1) AND state = 'under way'
+               AND held_until_us < " NOW " RETURNING call"
+        );
+        self.0.all(query.bind(AT_ONCE)).await?.iter().map(|row| row.get("call")).collect()
+    }
+
+    /// Forgets what was kept for as long as was agreed, a bounded number at a time; how many there were.
+    pub async fn forget(&self) -> Result<u64, StoreError> {
+        let mut session = self.0.session().await?;
+        let deliveries = statement!(
+            "DELETE FROM delivery WHERE mark IN (SELECT mark FROM delivery WHERE until_us < " NOW " ORDER BY until_us LIMIT $1)"
+        );
+        let items = statement!(
+            "DELETE FROM delivery_item WHERE mark IN (SELECT mark FROM delivery_item WHERE until_us < " NOW " ORDER BY until_us LIMIT $1)"
+        );
+        let gone = session.execute(deliveries.bind(AT_ONCE)).await?;
+        Ok(gone.max(session.execute(items.bind(AT_ONCE)).await?))
+    }
+}
+
+/// Whether as many were forgotten as are at once, so that there may be more.
+pub fn may_be_more(forgotten: u64) -> bool {
+    forgotten >= AT_ONCE.unsigned_abs()
+}
+
+fn standing(row: &Row) -> Result<Standing, StoreError> {
+    let (state, over): (String, bool) = (row.get("state")?, row.get("over")?);
+    Ok(Standing {
+        mine: row.get::<bool>("mine")? && state == "under way",
+        same: row.get("same")?,
+        tries: row.get("tries")?,
+        receipt: row.maybe("receipt")?,
+        unknown: state == "unknown" || (state == "under way" && over),
+        elsewhere: Vec::new(),
+        known: Vec::new(),
+    })
+}
+
+fn taken(row: &Row, column: &'static str) -> Result<Mark, StoreError> {
+    row.get::<Vec<u8>>(column)?.try_into().map_err(|_| StoreError::Unreadable { column })
+}
+
+fn microseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 4)
+}

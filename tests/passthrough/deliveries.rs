@@ -1,0 +1,110 @@
+//! The memory of deliveries of a service without rules: one is passed on once, whatever the contract.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hjemmel::stub::finance::sample::{Parties, Sample};
+use hjemmel::stub::pki::Role;
+use hjemmel::stub::population::KORSBAEK;
+use hjemmel::stub::service::mode::Mode;
+
+use crate::wire::Answer;
+use crate::world::{BY_TOKEN, Passing, content};
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("policies/services/finansbilag")
+}
+
+/// The contract of vouchers as a folder without code, whose receiver may not be asked again.
+fn without_asking_again(dir: &Path) -> PathBuf {
+    let to = dir.join("service");
+    std::fs::create_dir(&to).unwrap();
+    for file in std::fs::read_dir(folder()).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+    let text = std::fs::read_to_string(to.join("service.toml")).unwrap();
+    assert!(text.contains("ask_again = true\n"));
+    std::fs::write(to.join("service.toml"), text.replace("ask_again = true\n", "")).unwrap();
+    to
+}
+
+fn request(seed: u64) -> String {
+    let system = Role::Korsbaek.uuid().parse().unwrap();
+    let (sender, receiver) = (KORSBAEK.parse().unwrap(), BY_TOKEN.parse().unwrap());
+    Sample::ordinary(seed, &Parties { system, sender, receiver, day: jiff::civil::date(2026, 11, 27) }, 1).request("")
+}
+
+fn is_fault(answer: &Answer, code: &str) {
+    assert!(answer.text().contains(&format!(">{code}<")), "{code}: {}", answer.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_is_answered_again_and_other_content_under_its_id_is_refused() {
+    let passing = Passing::start(&folder(), "").await;
+    let first = passing.by_token(&[], &request(1)).await;
+    assert_eq!(first.status, 200, "{}", first.text());
+    let again = passing.by_token(&[], &request(1)).await;
+    assert!(passing.is_signed(&again) && again.body != first.body, "signed anew, in answer to another message");
+    assert_eq!(content(&again.body), content(&first.body));
+    assert!(passing.record().about.passthrough_mut().unwrap().repeated);
+    is_fault(&passing.by_token(&[], &request(1).replace("08:30:00", "08:30:01")).await, "DeliveryAltered");
+    assert_eq!(passing.by_token.received.get().count, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_under_way_is_told_and_what_was_lost_is_not_asked_for_where_the_service_does_not_say_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let passing = Passing::start(&without_asking_again(dir.path()), "[service.pass.deliveries]\nwait = \"0s\"").await;
+    passing.by_token.mode.set(Mode::Slow(Duration::from_secs(3)));
+    let body = request(2);
+    let second = async {
+        while passing.by_token.received.get().count == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        passing.by_token(&[], &body).await
+    };
+    let (first, second) = tokio::join!(passing.by_token(&[], &body), second);
+    assert_eq!(first.status, 200, "{}", first.text());
+    is_fault(&second, "DeliveryUnderWay");
+    passing.by_token.mode.set(Mode::Cut);
+    is_fault(&passing.by_token(&[], &request(3)).await, "PeerUnavailable");
+    passing.by_token.mode.set(Mode::Honest);
+    is_fault(&passing.by_token(&[], &request(3)).await, "DeliveryUnknown");
+    assert_eq!(passing.by_token.received.get().count, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_of_the_contract_leaves_the_id_free_and_a_caller_who_hangs_up_hears_the_answer_later() {
+    let passing = Passing::start(&folder(), "").await;
+    passing.by_token.mode.set(Mode::DeclaredFault(None));
+    is_fault(&passing.by_token(&[], &request(4)).await, "ProviderFault");
+    passing.by_token.mode.set(Mode::Slow(Duration::from_secs(1)));
+    let body = request(4);
+    {
+        let call = passing.by_token(&[], &body);
+        let seen = async {
+            while passing.by_token.received.get().count < 2 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::select! {
+            _ = call => panic!("it answered at once"),
+            () = seen => {}
+        }
+    }
+    let again = passing.by_token(&[], &body).await;
+    assert_eq!(again.status, 200, "{}", again.text());
+    assert_eq!(passing.by_token.received.get().count, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_store_nothing_is_passed_on() {
+    let passing = Passing::start(&folder(), "").await;
+    assert_eq!(passing.by_token(&[], &request(5)).await.status, 200);
+    let store = passing.world.dir.join("agreements.sqlite");
+    std::fs::rename(&store, store.with_extension("away")).unwrap();
+    is_fault(&passing.by_token(&[], &request(6)).await, "DeliveriesUnavailable");
+    is_fault(&passing.by_token(&[], &request(5)).await, "DeliveriesUnavailable");
+    assert_eq!(passing.by_token.received.get().count, 1);
+}
