@@ -105,6 +105,11 @@ struct AuditMetrics {
 }
 
 impl Metrics {
+    /// Where a part of the gateway registers metrics of its own.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// Registers every metric.
     ///
     /// # Errors

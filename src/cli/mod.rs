@@ -24,6 +24,7 @@ pub mod ready;
 pub mod route;
 pub mod serve;
 pub mod service;
+pub mod sftp;
 mod shell;
 pub mod sortiment;
 pub mod store;
@@ -79,6 +80,8 @@ enum Command {
     Store(store::Args),
     /// The object store: its keys, and what it is good for
     Objects(objects::Args),
+    /// The SFTP server: its host keys
+    Sftp(sftp::Args),
     /// The audit log: verify, search, open, retire
     Audit(audit::Args),
     /// Run a token service or a benefit index for development
@@ -162,6 +165,7 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
             result.map_err(Into::into).and(done)
         }
         Command::Objects(args) => objects::run(&args, clock).await.and(done),
+        Command::Sftp(args) => sftp::run(&args).and(done),
         Command::Sortiment(args) => Ok(sortiment::run(*args, clock, &mut output::Stdout).await?),
         Command::Service(args) => service::run(&args, &mut output::Stdout).await,
         Command::Stub(args) => Ok(stub::run(&args, clock).await?),

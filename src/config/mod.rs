@@ -16,6 +16,7 @@ mod restart;
 mod retired;
 mod sections;
 pub(crate) mod service;
+mod sftp;
 mod store;
 
 use std::collections::BTreeMap;
@@ -41,6 +42,7 @@ pub use report::{Problem, Report};
 pub use retired::Retired;
 pub use sections::Sections;
 pub use service::{Binding, Offer, ServiceSection};
+pub use sftp::{Sftp, SftpLimits};
 
 /// A checked configuration, certificates and keys read. `S` is what a service reads of its own section.
 #[derive(Debug)]
@@ -91,6 +93,8 @@ pub struct Config<S> {
     pub objects: Option<crate::objects::Settings>,
     /// The keys of the memory of deliveries; `None`: no service here has one.
     pub deliveries: Option<Deliveries>,
+    /// The SFTP server; `None`: there is none.
+    pub sftp: Option<Sftp>,
     /// Limits at the edge.
     pub limits: EdgeLimits,
     /// Limits on messages and answers.

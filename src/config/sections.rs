@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::reader::Reader;
 use super::{
     Admin, Agreements, Api, Audit, Config, ConnectionLimits, Credentials, Deliveries, DomainLists, EdgeLimits, Keeping, Listen,
-    LogFormat, MessageLimits, Peer, ReplayKept, Revocation, ServiceSection, Signers, Stapling, Sts, Tokens, WithoutList,
-    deliveries, limits, objects, peer, retired, store,
+    LogFormat, MessageLimits, Peer, ReplayKept, Revocation, ServiceSection, Sftp, Signers, Stapling, Sts, Tokens, WithoutList,
+    deliveries, limits, objects, peer, retired, sftp, store,
 };
 
 /// The sections, each as far as it could be read: `None` where a problem with it has been reported.
@@ -39,6 +39,7 @@ pub struct Sections<S> {
     pub audit: Option<Audit>,
     pub objects: Option<Option<crate::objects::Settings>>,
     pub deliveries: Option<Option<Deliveries>>,
+    pub sftp: Option<Option<Sftp>>,
     pub limits: Option<(EdgeLimits, MessageLimits)>,
 }
 
@@ -69,6 +70,7 @@ impl<S> Default for Sections<S> {
             audit: None,
             objects: None,
             deliveries: None,
+            sftp: None,
             limits: None,
         }
     }
@@ -101,6 +103,7 @@ impl<S> Sections<S> {
             audit: self.audit?,
             objects: self.objects?,
             deliveries: self.deliveries?,
+            sftp: self.sftp?,
             limits,
             messages,
         })
@@ -146,6 +149,7 @@ pub(super) fn read<S: ServiceSection>(root: &mut Reader<'_>) -> Sections<S> {
         audit: root.section("audit", read_audit),
         objects: root.optional_section("objects", objects::read),
         deliveries: root.optional_section("deliveries", deliveries::read),
+        sftp: root.optional_section("sftp", sftp::read),
         limits: root.section("limits", |section| limits::read(section)),
     }
 }

@@ -116,14 +116,32 @@ fn the_example_names_every_setting_and_every_default_it_states_is_the_one_in_the
     }
 }
 
-/// The example with its section of the object store written out.
-fn with_objects(dir: &tempfile::TempDir, text: &str) -> String {
-    for file in ["content.key", "s3.id", "s3.secret"] {
+/// The example with a section written out that it shows as an example.
+fn with_section(dir: &tempfile::TempDir, text: &str, name: &str, files: &[&str]) -> String {
+    for file in files {
         std::fs::write(dir.path().join(file), "x").unwrap();
     }
-    let (before, section) = text.split_once("#example: [objects]").unwrap();
+    let (before, section) = text.split_once(&format!("#example: [{name}]")).unwrap();
     let (section, after) = section.split_once("\n\n").unwrap();
-    format!("{before}[objects]{}\n\n{after}", section.replace("#example: ", ""))
+    format!("{before}[{name}]{}\n\n{after}", section.replace("#example: ", ""))
+}
+
+fn with_objects(dir: &tempfile::TempDir, text: &str) -> String {
+    with_section(dir, text, "objects", &["content.key", "s3.id", "s3.secret"])
+}
+
+#[test]
+fn the_example_of_an_sftp_server_states_the_defaults() {
+    let (dir, text) = set_up();
+    let files = ["sftp-ed25519.key", "sftp-ecdsa.key"];
+    let written = with_section(&dir, &text, "sftp", &files);
+    assert!(settings(&dir, &written).iter().all(|(setting, (_, left_out))| !setting.starts_with("sftp.") || !left_out));
+    let (config, _) = read(&written, dir.path(), now());
+    let sftp = config.unwrap().sftp.unwrap();
+    assert_eq!(sftp.limits, SftpLimits::default());
+    assert_eq!(sftp.host_keys, files.map(|file| dir.path().join(file)));
+    let none = written.replace(r#"["sftp-ed25519.key", "sftp-ecdsa.key"]"#, "[]");
+    assert!(refused(&dir, &none).contains("hjemmel sftp host-key new"));
 }
 
 #[test]

@@ -9,4 +9,5 @@ pub mod linger;
 pub mod refused;
 pub mod router;
 pub mod serve;
+pub mod sftp;
 pub mod tls;

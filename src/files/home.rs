@@ -132,9 +132,6 @@ pub trait Home: Send + Sync + 'static {
     /// [`Problem::KeyNotAllowed`]; or the answer is not known, and the operation alone is refused.
     fn admitted(&self) -> impl Future<Output = Result<(), Problem>> + Send;
 
-    /// The largest file that may be written, in bytes. The door refuses a write beyond it before it asks for anything.
-    fn largest_file(&self) -> u64;
-
     /// The file of that name. A file that is being written is not there before it is closed.
     ///
     /// # Errors
@@ -196,7 +193,7 @@ pub trait File: Send + 'static {
     /// It cannot be read.
     fn read_at(&mut self, offset: u64, length: u32) -> impl Future<Output = Result<Bytes, Problem>> + Send;
 
-    /// Writes at `offset`; a gap before it reads as zeros and must cost no memory.
+    /// Writes at `offset`, which is untrusted and may be near 2⁶⁴; a gap before it reads as zeros and must cost no memory.
     ///
     /// # Errors
     /// [`Problem::Denied`] where it was opened for reading; [`Problem::NoSpace`], [`Problem::TooLarge`]. What was refused is

@@ -141,10 +141,6 @@ impl home::Home for PlainHome {
         self.homes.holds(self.user, self.key).map(|_| ()).ok_or(Problem::KeyNotAllowed)
     }
 
-    fn largest_file(&self) -> u64 {
-        self.homes.0.largest_file
-    }
-
     async fn stat(&self, folder: Folder, name: &Name) -> Result<Entry, Problem> {
         let (folder, name) = (self.folder(folder), name.clone());
         blocking(move || entry_at(&place_of(&folder, &name)?)).await

@@ -2,6 +2,7 @@
 //! for any service folder.
 
 mod service;
+mod sftp;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
+use crate::edge::sftp::host_keys::HostKeyError;
 use crate::node::signals::Stop;
 use crate::saml::trust::{Issuer, Trust};
 use crate::signature::credentials::{Credentials, CredentialsError};
@@ -62,6 +64,8 @@ enum Command {
     /// 2026 is in a closed period (FB012), the code 9999 has no account (FB022), a voucher that does not balance is rejected (FB010);
     /// all else is accepted, each posting with its account. The same LeveranceID gets the same receipt. It fails as `stub service` does.
     Ledger(service::Service),
+    /// The SFTP server over plain folders: to try a client with
+    Sftp(sftp::Sftp),
 }
 
 #[derive(Debug, clap::Args)]
@@ -147,6 +151,14 @@ pub enum StubError {
     Trust(String),
     #[error("{problems}\n{}: no provider for it can be run; `hjemmel service check` tells the same", dir.display())]
     Folder { dir: PathBuf, problems: String },
+    #[error(transparent)]
+    HostKey(#[from] HostKeyError),
+    #[error("{} holds no public key of SSH: {why}", file.display())]
+    UserKey { file: PathBuf, why: String },
+    #[error("the homes cannot be served: {0}")]
+    Homes(std::io::Error),
+    #[error("the metrics cannot be registered: {0}")]
+    Metrics(#[from] prometheus::Error),
 }
 
 /// Runs the stub until it is told to stop.
@@ -162,6 +174,7 @@ pub async fn run(args: &Args, clock: &Clock) -> Result<ExitCode, StubError> {
             Command::Ydelsesindeks(index) => start_index(index, clock).await?,
             Command::Service(args) => service::start(args, None, clock).await?,
             Command::Ledger(args) => service::start(args, Some(Arc::new(Ledger::default())), clock).await?,
+            Command::Sftp(args) => return sftp::serve(args, clock).await,
         };
         println!("Ctrl-C ends it.");
         running.wait().await;
@@ -298,6 +311,7 @@ mod tests {
                 Command::Sts(args) => start_token_service(&args, &Clock::system()).await.unwrap(),
                 Command::Ydelsesindeks(args) => start_index(&args, &Clock::system()).await.unwrap(),
                 Command::Service(args) | Command::Ledger(args) => service::start(&args, None, &Clock::system()).await.unwrap(),
+                Command::Sftp(_) => panic!("neither of the two"),
             };
             tokio::net::TcpStream::connect(running.address()).await.unwrap();
             let address = running.address();

@@ -7,6 +7,7 @@ mod certificate;
 mod tls;
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -112,8 +113,17 @@ pub struct Refusals(Arc<Inner>);
 struct Inner {
     listener: &'static str,
     metrics: Arc<Metrics>,
-    told: Mutex<HashMap<Cause, Told>>,
+    lines: Lines<Cause>,
     overloaded: Overloaded,
+}
+
+/// Lines of a log, of which there are few of one cause within a minute.
+pub struct Lines<C>(Mutex<HashMap<C, Told>>);
+
+impl<C> Default for Lines<C> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
 }
 
 /// Answers a request, of which these are the header fields, where there is no room for it.
@@ -135,7 +145,7 @@ impl Refusals {
     /// For a listener that answers an overload in its own words.
     pub fn answering(listener: &'static str, metrics: Arc<Metrics>, overloaded: Overloaded) -> Self {
         metrics.may_refuse_before_call(listener, Cause::ALL.iter().map(|cause| cause.label()));
-        Self(Arc::new(Inner { listener, metrics, told: Mutex::default(), overloaded }))
+        Self(Arc::new(Inner { listener, metrics, lines: Lines::default(), overloaded }))
     }
 
     /// The answer where there is no room.
@@ -150,14 +160,16 @@ impl Refusals {
         // A load balancer that looks whether the port is open does this every few seconds.
         if cause == Cause::Closed {
             tracing::debug!(listener, %address, cause = cause.label(), "{}", cause.words());
-        } else if let Some(left_out) = self.may_tell(cause, Instant::now()) {
+        } else if let Some(left_out) = self.0.lines.may_tell(cause, Instant::now()) {
             tracing::warn!(listener, %address, cause = cause.label(), left_out, "refused before any call: {}{more}", cause.words());
         }
     }
+}
 
+impl<C: Eq + Hash> Lines<C> {
     /// Whether another line may be written of this cause, and how many were not since the last.
-    fn may_tell(&self, cause: Cause, now: Instant) -> Option<u64> {
-        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn may_tell(&self, cause: C, now: Instant) -> Option<u64> {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let told = told.entry(cause).or_insert(Told { since: now, lines: 0, left_out: 0 });
         if now.duration_since(told.since) >= EVERY {
             (told.since, told.lines) = (now, 0);
@@ -177,9 +189,9 @@ mod tests {
 
     #[test]
     fn ten_lines_a_minute_are_told_of_a_cause_and_the_next_says_how_many_were_left_out() {
-        let refusals = Refusals::new("service", Arc::new(Metrics::new().unwrap()));
+        let lines = Lines::default();
         let began = Instant::now();
-        let told = |cause, after| refusals.may_tell(cause, began + Duration::from_secs(after));
+        let told = |cause, after| lines.may_tell(cause, began + Duration::from_secs(after));
         assert!((0..10).all(|_| told(Cause::Expired, 1) == Some(0)));
         assert!((0..25).all(|_| told(Cause::Expired, 59).is_none()));
         assert_eq!(told(Cause::Revoked, 59), Some(0), "each cause has lines of its own");

@@ -1,0 +1,436 @@
+//! The requests of one channel, done one after the other on the user's home.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
+use russh_sftp::de;
+use russh_sftp::extensions::{FsyncExtension, HardlinkExtension, StatvfsExtension};
+use russh_sftp::protocol::{FileAttributes, Open, OpenFlags, Packet, StatusCode};
+
+use super::answers;
+use super::busy::{Busy, Held};
+use super::counts::Counts;
+use super::packets::{Incoming, LONGEST_PACKET, MOST_DATA, handle_of};
+use super::place::{Place, absolute};
+use crate::clock::Clock;
+use crate::files::home::{Entry, File, Folder, Home, Opening, Problem};
+use crate::files::name::Name;
+
+/// Files and folders that one channel may have open.
+pub const HANDLES: usize = 128;
+/// Files in one answer to READDIR: longer answers broke clients.
+const PAGE: usize = 100;
+/// Files that a channel remembers to have put.
+const REMEMBERED: usize = 1024;
+
+/// Whether the session goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// It does.
+    GoOn,
+    /// Its key is no longer allowed.
+    End,
+}
+
+/// What a channel has open and remembers.
+pub struct Operations<H: Home> {
+    home: Arc<H>,
+    clock: Clock,
+    since: Timestamp,
+    handles: HashMap<u32, Opened<H::File>>,
+    next: u32,
+    put: Put,
+    busy: Busy,
+    counts: Counts,
+}
+
+enum Opened<F> {
+    Folder(Listing),
+    File {
+        file: F,
+        /// Where it is written.
+        name: Option<Name>,
+        append: bool,
+        /// While it is open, a node that drains waits.
+        held: Held,
+    },
+}
+
+enum Listing {
+    Root,
+    /// After which name it goes on; `None`: from the start.
+    Of(Folder, Option<Name>),
+    Done,
+}
+
+/// The files that this channel put, and their attributes then. A file is taken away when its trigger closes, and most clients
+/// ask for it by name afterwards: if it were gone they would report failure and send again.
+#[derive(Default)]
+struct Put {
+    entries: HashMap<Name, Entry>,
+    order: VecDeque<Name>,
+}
+
+impl Put {
+    fn insert(&mut self, entry: Entry) {
+        let name = entry.name.clone();
+        if self.entries.insert(name.clone(), entry).is_none() {
+            self.order.push_back(name);
+        }
+        while self.order.len() > REMEMBERED {
+            if let Some(oldest) = self.order.pop_front() {
+                self.entries.remove(&oldest);
+            }
+        }
+    }
+
+    fn remove(&mut self, name: &Name) -> Option<Entry> {
+        let entry = self.entries.remove(name)?;
+        self.order.retain(|other| other != name);
+        Some(entry)
+    }
+}
+
+type Done = Result<Packet, Problem>;
+
+impl<H: Home> Operations<H> {
+    /// Nothing open.
+    pub fn new(home: Arc<H>, clock: Clock, busy: Busy, counts: Counts) -> Self {
+        let since = clock.now();
+        Self { home, clock, since, handles: HashMap::new(), next: 0, put: Put::default(), busy, counts }
+    }
+
+    /// Does one request, and writes the answer behind what stands in `out`.
+    pub async fn answer(&mut self, request: Incoming, out: &mut BytesMut) -> Then {
+        let id = match &request {
+            Incoming::Init => {
+                answers::write(out, answers::version());
+                return Then::GoOn;
+            }
+            Incoming::Refused(id, code) => {
+                answers::write(out, answers::refused(*id, *code));
+                return Then::GoOn;
+            }
+            Incoming::Read { id, .. } => *id,
+            Incoming::Request(packet) => packet.get_request_id(),
+        };
+        if let Err(problem) = self.home.admitted().await {
+            answers::write(out, answers::problem(id, &problem));
+            return if problem == Problem::KeyNotAllowed { Then::End } else { Then::GoOn };
+        }
+        let done = match request {
+            Incoming::Read { handle, offset, length, .. } => match self.read(handle, offset, length).await {
+                Ok(bytes) if bytes.is_empty() => Ok(answers::end(id)),
+                Ok(bytes) => {
+                    self.counts.moved(bytes.len() as u64, 0);
+                    answers::data(out, id, &bytes);
+                    return Then::GoOn;
+                }
+                Err(Wrong::Handle) => Ok(answers::refused(id, StatusCode::Failure)),
+                Err(Wrong::Problem(problem)) => Err(problem),
+            },
+            Incoming::Request(packet) => self.request(id, *packet).await,
+            Incoming::Init | Incoming::Refused(..) => return Then::GoOn,
+        };
+        match done {
+            Ok(packet) => answers::write(out, packet),
+            Err(Problem::KeyNotAllowed) => {
+                answers::write(out, answers::problem(id, &Problem::KeyNotAllowed));
+                return Then::End;
+            }
+            Err(problem) => answers::write(out, answers::problem(id, &problem)),
+        }
+        Then::GoOn
+    }
+
+    async fn request(&mut self, id: u32, packet: Packet) -> Done {
+        match packet {
+            Packet::Open(open) => self.open(id, &open).await,
+            Packet::Close(close) => self.close(id, &close.handle).await,
+            Packet::Write(write) => self.write(id, &write.handle, write.offset, write.data.into()).await,
+            Packet::Stat(stat) => self.stat(id, &stat.path).await,
+            Packet::Lstat(stat) => self.stat(id, &stat.path).await,
+            Packet::Fstat(stat) => match self.opened(&stat.handle) {
+                Some(Opened::File { file, .. }) => Ok(answers::attributes(id, answers::of_file(&file.entry()))),
+                Some(Opened::Folder(_)) => Ok(answers::attributes(id, answers::of_folder(self.since))),
+                None => Ok(answers::refused(id, StatusCode::Failure)),
+            },
+            Packet::SetStat(set) => self.set_by_path(id, &set.path, &set.attrs).await,
+            Packet::FSetStat(set) => self.set_by_handle(id, &set.handle, &set.attrs).await,
+            Packet::OpenDir(open) => match Place::of(&open.path) {
+                Place::Root => Ok(self.keep(id, Opened::Folder(Listing::Root))),
+                Place::Folder(folder) => Ok(self.keep(id, Opened::Folder(Listing::Of(folder, None)))),
+                _ => Err(Problem::NoSuchFile),
+            },
+            Packet::ReadDir(read) => self.list(id, &read.handle).await,
+            Packet::Remove(remove) => match Place::of(&remove.filename) {
+                Place::File(folder, name) => {
+                    self.home.remove(folder, &name).await?;
+                    if folder == Folder::Out {
+                        self.put.remove(&name);
+                    }
+                    Ok(answers::done(id))
+                }
+                Place::Root | Place::Folder(_) => Ok(answers::refused(id, StatusCode::Failure)),
+                Place::NoName(_) | Place::Elsewhere => Err(Problem::NoSuchFile),
+            },
+            // Clients that upload trees make each folder first, and go on at FAILURE alone.
+            Packet::MkDir(make) => match Place::of(&make.path) {
+                Place::Root | Place::Folder(_) => Err(Problem::Exists),
+                Place::File(folder, name) if self.there(folder, &name).await.is_ok() => Err(Problem::Exists),
+                _ => Err(Problem::Denied),
+            },
+            Packet::RmDir(remove) => match Place::of(&remove.path) {
+                Place::Root | Place::Folder(_) => Err(Problem::Denied),
+                Place::File(folder, name) if self.there(folder, &name).await.is_ok() => {
+                    Ok(answers::refused(id, StatusCode::Failure))
+                }
+                _ => Err(Problem::NoSuchFile),
+            },
+            Packet::RealPath(real) => Ok(answers::path(id, absolute(&real.path))),
+            Packet::Rename(rename) => self.rename(id, &rename.oldpath, &rename.newpath, false).await,
+            Packet::Extended(extended) => self.extended(id, &extended.request, extended.data.into()).await,
+            _ => Ok(answers::refused(id, StatusCode::OpUnsupported)),
+        }
+    }
+
+    async fn extended(&mut self, id: u32, request: &str, mut data: Bytes) -> Done {
+        let unreadable = answers::refused(id, StatusCode::BadMessage);
+        match request {
+            "posix-rename@openssh.com" => match de::from_bytes::<HardlinkExtension>(&mut data) {
+                Ok(paths) => self.rename(id, &paths.oldpath, &paths.newpath, true).await,
+                Err(_) => Ok(unreadable),
+            },
+            "fsync@openssh.com" => match de::from_bytes::<FsyncExtension>(&mut data).ok().map(|sync| self.opened(&sync.handle)) {
+                Some(Some(Opened::File { file, .. })) => file.sync().await.map(|()| answers::done(id)),
+                Some(_) => Ok(answers::refused(id, StatusCode::Failure)),
+                None => Ok(unreadable),
+            },
+            "statvfs@openssh.com" => match de::from_bytes::<StatvfsExtension>(&mut data) {
+                Ok(_) => self.quota(id).await,
+                Err(_) => Ok(unreadable),
+            },
+            "limits@openssh.com" => {
+                let limits = [u64::from(LONGEST_PACKET), u64::from(MOST_DATA), u64::from(MOST_DATA), HANDLES as u64];
+                Ok(answers::numbers(id, &limits))
+            }
+            _ => Ok(answers::refused(id, StatusCode::OpUnsupported)),
+        }
+    }
+
+    /// The quota as a file system would tell it.
+    async fn quota(&mut self, id: u32) -> Done {
+        const BLOCK: u64 = 4096;
+        /// What no limit looks like.
+        const ALL: u64 = 1 << 50;
+        let quota = self.home.quota().await?;
+        let blocks = quota.bytes_limit.map_or(ALL, |limit| limit / BLOCK);
+        let free = blocks.saturating_sub(quota.bytes_used.div_ceil(BLOCK));
+        let files = quota.files_limit.unwrap_or(ALL);
+        let files_free = files.saturating_sub(quota.files_used);
+        let longest = Name::LONGEST as u64;
+        Ok(answers::numbers(id, &[BLOCK, BLOCK, blocks, free, free, files, files_free, files_free, 0, 0, longest]))
+    }
+
+    fn opened(&mut self, handle: &str) -> Option<&mut Opened<H::File>> {
+        self.handles.get_mut(&handle_of(handle)?)
+    }
+
+    fn keep(&mut self, id: u32, open: Opened<H::File>) -> Packet {
+        if self.handles.len() >= HANDLES {
+            return answers::status(id, StatusCode::Failure, "For mange åbne filer.", "Too many open files.");
+        }
+        // A number that is still open is not given again.
+        while self.handles.contains_key(&self.next) {
+            self.next = self.next.wrapping_add(1);
+        }
+        self.handles.insert(self.next, open);
+        let handle = self.next;
+        self.next = self.next.wrapping_add(1);
+        answers::handle(id, handle)
+    }
+
+    async fn open(&mut self, id: u32, open: &Open) -> Done {
+        if self.handles.len() >= HANDLES {
+            return Ok(answers::status(id, StatusCode::Failure, "For mange åbne filer.", "Too many open files."));
+        }
+        let flags = open.pflags;
+        let (folder, name) = match Place::of(&open.filename) {
+            Place::File(folder, name) => (folder, name),
+            Place::Root | Place::Folder(_) => return Ok(answers::refused(id, StatusCode::Failure)),
+            Place::NoName(_) if flags.contains(OpenFlags::CREATE) => return Err(Problem::NameNotAllowed),
+            Place::Elsewhere if flags.contains(OpenFlags::CREATE) => return Err(Problem::Denied),
+            Place::NoName(_) | Place::Elsewhere => return Err(Problem::NoSuchFile),
+        };
+        if !flags.intersects(OpenFlags::WRITE | OpenFlags::APPEND | OpenFlags::CREATE | OpenFlags::TRUNCATE) {
+            let file = self.home.read(folder, &name).await?;
+            return Ok(self.keep(id, Opened::File { file, name: None, append: false, held: self.busy.hold() }));
+        }
+        if folder == Folder::In {
+            return Err(Problem::Denied);
+        }
+        let create = flags.contains(OpenFlags::CREATE);
+        let how = Opening {
+            create,
+            new_only: create && flags.contains(OpenFlags::EXCLUDE),
+            truncate: flags.contains(OpenFlags::TRUNCATE),
+        };
+        let file = self.home.write(&name, how).await?;
+        let append = flags.contains(OpenFlags::APPEND);
+        Ok(self.keep(id, Opened::File { file, name: Some(name), append, held: self.busy.hold() }))
+    }
+
+    async fn close(&mut self, id: u32, handle: &str) -> Done {
+        match handle_of(handle).and_then(|handle| self.handles.remove(&handle)) {
+            Some(Opened::Folder(_)) => Ok(answers::done(id)),
+            Some(Opened::File { file, name, held, .. }) => {
+                let entry = file.entry();
+                file.close().await?;
+                if name.is_some() {
+                    self.put.insert(entry);
+                }
+                drop(held);
+                Ok(answers::done(id))
+            }
+            None => Ok(answers::refused(id, StatusCode::Failure)),
+        }
+    }
+
+    async fn read(&mut self, handle: Option<u32>, offset: u64, length: u32) -> Result<Bytes, Wrong> {
+        match handle.and_then(|handle| self.handles.get_mut(&handle)) {
+            Some(Opened::File { file, .. }) => file.read_at(offset, length).await.map_err(Wrong::Problem),
+            _ => Err(Wrong::Handle),
+        }
+    }
+
+    async fn write(&mut self, id: u32, handle: &str, offset: u64, bytes: Bytes) -> Done {
+        match self.opened(handle) {
+            Some(Opened::File { file, append, .. }) => {
+                // Whoever appends does not know the end, and sends 0.
+                let offset = if *append { file.entry().size } else { offset };
+                let written = bytes.len() as u64;
+                file.write_at(offset, bytes).await?;
+                self.counts.moved(0, written);
+                Ok(answers::done(id))
+            }
+            _ => Ok(answers::refused(id, StatusCode::Failure)),
+        }
+    }
+
+    /// The file of this name that the channel is writing.
+    fn being_written(&mut self, name: &Name) -> Option<&mut H::File> {
+        self.handles.values_mut().find_map(|open| match open {
+            Opened::File { file, name: Some(written), .. } if written == name => Some(file),
+            _ => None,
+        })
+    }
+
+    /// The file of a name, as this session sees it: what it writes now and what it has put is there to it.
+    async fn there(&mut self, folder: Folder, name: &Name) -> Result<Entry, Problem> {
+        if folder == Folder::Out
+            && let Some(file) = self.being_written(name)
+        {
+            return Ok(file.entry());
+        }
+        match self.home.stat(folder, name).await {
+            Err(Problem::NoSuchFile) if folder == Folder::Out => self.put.entries.get(name).cloned().ok_or(Problem::NoSuchFile),
+            found => found,
+        }
+    }
+
+    async fn stat(&mut self, id: u32, path: &str) -> Done {
+        let attrs = match Place::of(path) {
+            Place::Root | Place::Folder(_) => answers::of_folder(self.since),
+            Place::File(folder, name) => answers::of_file(&self.there(folder, &name).await?),
+            Place::NoName(_) | Place::Elsewhere => return Err(Problem::NoSuchFile),
+        };
+        Ok(answers::attributes(id, attrs))
+    }
+
+    /// A size cuts the file; times, owner and mode are answered OK and have no effect.
+    async fn set_by_path(&mut self, id: u32, path: &str, attrs: &FileAttributes) -> Done {
+        let (folder, name) = match Place::of(path) {
+            Place::Root | Place::Folder(_) => return Ok(answers::done(id)),
+            Place::File(folder, name) => (folder, name),
+            Place::NoName(_) | Place::Elsewhere => return Err(Problem::NoSuchFile),
+        };
+        let there = self.there(folder, &name).await?;
+        match attrs.size {
+            Some(size) if size != there.size => {
+                if folder == Folder::In {
+                    return Err(Problem::Denied);
+                }
+                if let Some(file) = self.being_written(&name) {
+                    file.set_size(size).await?;
+                } else {
+                    let mut file = self.home.write(&name, Opening { create: false, new_only: false, truncate: false }).await?;
+                    file.set_size(size).await?;
+                    let entry = file.entry();
+                    file.close().await?;
+                    self.put.insert(entry);
+                }
+            }
+            _ => {}
+        }
+        Ok(answers::done(id))
+    }
+
+    async fn set_by_handle(&mut self, id: u32, handle: &str, attrs: &FileAttributes) -> Done {
+        match (self.opened(handle), attrs.size) {
+            (Some(Opened::File { file, .. }), Some(size)) if size != file.entry().size => {
+                file.set_size(size).await.map(|()| answers::done(id))
+            }
+            (Some(_), _) => Ok(answers::done(id)),
+            (None, _) => Ok(answers::refused(id, StatusCode::Failure)),
+        }
+    }
+
+    async fn list(&mut self, id: u32, handle: &str) -> Done {
+        let (now, since, home) = (self.clock.now(), self.since, self.home.clone());
+        let folder_line = |name| answers::folder_line(name, since, now);
+        let Some(Opened::Folder(listing)) = self.opened(handle) else { return Ok(answers::refused(id, StatusCode::Failure)) };
+        let mut lines = Vec::new();
+        match listing {
+            Listing::Root => {
+                lines.extend([".", ".."].map(folder_line));
+                lines.extend(Folder::ALL.map(|folder| folder_line(folder.name())));
+                *listing = Listing::Done;
+            }
+            Listing::Of(folder, after) => {
+                if after.is_none() {
+                    lines.extend([".", ".."].map(folder_line));
+                }
+                let page = home.list(*folder, after.as_ref(), PAGE - lines.len()).await?;
+                lines.extend(page.iter().map(|entry| answers::file_line(entry, now)));
+                *listing = match page.last() {
+                    Some(last) => Listing::Of(*folder, Some(last.name.clone())),
+                    None => Listing::Done,
+                };
+            }
+            Listing::Done => {}
+        }
+        Ok(if lines.is_empty() { answers::end(id) } else { answers::listing(id, lines) })
+    }
+
+    async fn rename(&mut self, id: u32, from: &str, to: &str, replace: bool) -> Done {
+        let (from, to) = match (Place::of(from), Place::of(to)) {
+            (Place::File(Folder::Out, from), Place::File(Folder::Out, to)) => (from, to),
+            (Place::File(Folder::Out, _), Place::NoName(_)) => return Err(Problem::NameNotAllowed),
+            (Place::NoName(_) | Place::Elsewhere, _) => return Err(Problem::NoSuchFile),
+            _ => return Err(Problem::Denied),
+        };
+        let entry = self.home.stat(Folder::Out, &from).await?;
+        self.home.rename(&from, &to, replace).await?;
+        self.put.remove(&from);
+        self.put.insert(Entry { name: to, ..entry });
+        Ok(answers::done(id))
+    }
+}
+
+/// Why nothing was read.
+enum Wrong {
+    Handle,
+    Problem(Problem),
+}

@@ -1,0 +1,456 @@
+//! The server over a socket, with russh's client and plain folders behind it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::{BufMut, BytesMut};
+use prometheus::Registry;
+use russh::client::{self, AuthResult};
+use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
+use russh_sftp::client::RawSftpSession;
+use russh_sftp::client::error::Error as Wrong;
+use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::host_keys::Kind;
+use super::*;
+use crate::files::home::Fingerprint;
+use crate::stub::files::PlainHomes;
+
+struct Anyone;
+
+impl client::Handler for Anyone {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, _key: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
+        Ok(true)
+    }
+}
+
+type Client = client::Handle<Anyone>;
+
+/// A server, its homes, and the key of the user `KY`.
+struct World {
+    folder: tempfile::TempDir,
+    homes: PlainHomes,
+    key: Arc<PrivateKey>,
+    counts: Counts,
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<Drained>,
+}
+
+const LARGEST: u64 = 64 << 20;
+
+fn fingerprint(key: &PrivateKey) -> Fingerprint {
+    Fingerprint(key.public_key().fingerprint(HashAlg::Sha256).sha256().unwrap())
+}
+
+fn new_key() -> PrivateKey {
+    PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519).unwrap()
+}
+
+impl World {
+    async fn new(limits: SftpLimits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let homes = PlainHomes::new(folder.path().join("homes"), LARGEST);
+        let key = new_key();
+        homes.allow("KY", vec![fingerprint(&key)]).unwrap();
+        let host_key = host_keys::generate(&folder.path().join("host.key"), Kind::Ed25519).unwrap();
+        let counts = Counts::new(&Registry::new()).unwrap();
+        let door = Door::new(homes.clone(), vec![host_key], limits, counts.clone(), Clock::system());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = tokio::spawn(door.serve(listener, async move { drop(stopped.await) }));
+        Self { folder, homes, key: Arc::new(key), counts, address, stop: Some(stop), serving }
+    }
+
+    async fn connect(&self) -> Client {
+        client::connect(Arc::new(client::Config::default()), self.address, Anyone).await.unwrap()
+    }
+
+    async fn log_on(&self, user: &str, key: Arc<PrivateKey>) -> (Client, AuthResult) {
+        let mut client = self.connect().await;
+        let result = client.authenticate_publickey(user, PrivateKeyWithHashAlg::new(key, None)).await.unwrap();
+        (client, result)
+    }
+
+    async fn logged_on(&self) -> Client {
+        let (client, result) = self.log_on("KY", self.key.clone()).await;
+        assert!(result.success());
+        client
+    }
+
+    async fn sftp(&self) -> (Client, RawSftpSession) {
+        let client = self.logged_on().await;
+        let channel = client.channel_open_session().await.unwrap();
+        channel.request_subsystem(true, "sftp").await.unwrap();
+        let sftp = RawSftpSession::new(channel.into_stream());
+        assert_eq!(sftp.init().await.unwrap().version, 3);
+        (client, sftp)
+    }
+
+    fn out(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join("homes/KY/OUT").join(name)
+    }
+}
+
+fn status<T>(result: Result<T, Wrong>) -> StatusCode {
+    match result {
+        Ok(_) => StatusCode::Ok,
+        Err(Wrong::Status(status)) => status.status_code,
+        Err(other) => panic!("{other}"),
+    }
+}
+
+fn none() -> FileAttributes {
+    FileAttributes::empty()
+}
+
+fn quick() -> SftpLimits {
+    SftpLimits { refusal_time: Duration::from_millis(200), ..SftpLimits::default() }
+}
+
+const WRITE: OpenFlags = OpenFlags::WRITE.union(OpenFlags::CREATE).union(OpenFlags::TRUNCATE);
+
+#[tokio::test]
+async fn an_unknown_user_and_a_wrong_key_get_the_same_answer_and_a_right_key_none_of_their_time() {
+    let world = World::new(quick()).await;
+    let mut answers = Vec::new();
+    for user in ["KY", "UKENDT", "ky"] {
+        let began = Instant::now();
+        let (_client, result) = world.log_on(user, Arc::new(new_key())).await;
+        assert!(began.elapsed() >= Duration::from_millis(200), "{user}");
+        answers.push(format!("{result:?}"));
+    }
+    assert!(answers[0].contains("PublicKey") && !answers[0].contains("Password"), "{}", answers[0]);
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    world.logged_on().await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_disabled_in_mid_session_is_refused_at_the_next_operation() {
+    let world = World::new(quick()).await;
+    let (_client, sftp) = world.sftp().await;
+    let handle = sftp.open("OUT/x", WRITE, none()).await.unwrap().handle;
+    world.homes.allow("KY", vec![]).unwrap();
+    assert_eq!(status(sftp.write(handle, 0, b"x".to_vec()).await), StatusCode::PermissionDenied);
+    assert!(sftp.stat("OUT").await.is_err(), "the session has ended");
+    assert_eq!(world.counts.refused_so_far(Refused::KeyNotAllowed), 1);
+    assert!(!world.out("x").exists());
+}
+
+#[tokio::test]
+async fn a_write_far_beyond_the_end_is_refused_and_so_is_the_close() {
+    let world = World::new(quick()).await;
+    let (_client, sftp) = world.sftp().await;
+    for offset in [1 << 62, u64::MAX, LARGEST] {
+        let handle = sftp.open("OUT/x", WRITE, none()).await.unwrap().handle;
+        assert_eq!(status(sftp.write(&handle, offset, b"x".to_vec()).await), StatusCode::Failure);
+        assert_eq!(status(sftp.close(handle).await), StatusCode::Failure);
+        assert!(!world.out("x").exists());
+    }
+}
+
+#[tokio::test]
+async fn ten_thousand_open_files_are_not_held() {
+    let world = World::new(quick()).await;
+    std::fs::write(world.out("x"), "x").unwrap();
+    let (_client, sftp) = world.sftp().await;
+    let mut opened = Vec::new();
+    for _ in 0..10_000 {
+        match sftp.open("OUT/x", OpenFlags::READ, none()).await {
+            Ok(handle) => opened.push(handle.handle),
+            Err(error) => assert_eq!(status::<()>(Err(error)), StatusCode::Failure),
+        }
+    }
+    assert_eq!(opened.len(), operations::HANDLES);
+    sftp.close(opened.pop().unwrap()).await.unwrap();
+    assert!(sftp.open("OUT/x", OpenFlags::READ, none()).await.is_ok());
+}
+
+#[tokio::test]
+async fn nothing_of_ssh_but_sftp_is_offered_and_what_was_asked_for_is_recorded() {
+    let world = World::new(quick()).await;
+    let client = world.logged_on().await;
+    assert!(client.channel_open_direct_tcpip("127.0.0.1", 80, "127.0.0.1", 1).await.is_err());
+    assert!(client.channel_open_direct_streamlocal("/run/docker.sock").await.is_err());
+    assert!(client.channel_open_x11("127.0.0.1", 1).await.is_err());
+    assert!(client.tcpip_forward("127.0.0.1", 0).await.is_err());
+    assert!(client.streamlocal_forward("/tmp/socket").await.is_err());
+    let mut channel = client.channel_open_session().await.unwrap();
+    channel.request_shell(true).await.unwrap();
+    channel.exec(true, "scp -t .").await.unwrap();
+    channel.request_pty(true, "xterm", 80, 25, 0, 0, &[]).await.unwrap();
+    channel.set_env(true, "LANG", "da_DK").await.unwrap();
+    channel.request_x11(true, false, "MIT-MAGIC-COOKIE-1", "00", 0).await.unwrap();
+    channel.agent_forward(true).await.unwrap();
+    channel.request_subsystem(true, "netconf").await.unwrap();
+    let mut refused = 0;
+    while refused < 7 {
+        match channel.wait().await {
+            Some(russh::ChannelMsg::Failure) => refused += 1,
+            Some(russh::ChannelMsg::Success) | None => panic!("after {refused}"),
+            Some(_) => {}
+        }
+    }
+    for (cause, times) in [
+        (Refused::Forwarding, 2),
+        (Refused::Socket, 2),
+        (Refused::X11, 2),
+        (Refused::Shell, 1),
+        (Refused::Exec, 1),
+        (Refused::Terminal, 1),
+        (Refused::Environment, 1),
+        (Refused::Agent, 1),
+        (Refused::Subsystem, 1),
+    ] {
+        assert_eq!(world.counts.refused_so_far(cause), times, "{cause:?}");
+    }
+    // And SFTP on the same channel all the same.
+    channel.request_subsystem(true, "sftp").await.unwrap();
+    assert!(matches!(channel.wait().await, Some(russh::ChannelMsg::Success)));
+}
+
+#[tokio::test]
+async fn connections_that_never_log_on_are_bounded_and_others_are_served() {
+    let limits = SftpLimits { waiting: 16, waiting_of_address: 8, ..quick() };
+    let world = World::new(limits).await;
+    let mut silent = Vec::new();
+    for _ in 0..500 {
+        silent.push(TcpStream::connect(world.address).await.unwrap());
+    }
+    let (_client, sftp) = world.sftp().await;
+    assert!(sftp.stat("/IN").await.is_ok());
+    assert!(world.counts.refused_so_far(Refused::TooManyWaiting) >= 490);
+    // Those that gave way were closed.
+    let mut closed = 0;
+    for stream in &mut silent[..400] {
+        let mut id = Vec::new();
+        closed += usize::from(timeout(Duration::from_secs(5), stream.read_to_end(&mut id)).await.is_ok());
+    }
+    assert_eq!(closed, 400);
+}
+
+#[tokio::test]
+async fn who_does_not_log_on_in_time_is_closed_however_alive() {
+    let limits = SftpLimits { log_on_timeout: Duration::from_millis(300), ..quick() };
+    let world = World::new(limits).await;
+    let mut silent = TcpStream::connect(world.address).await.unwrap();
+    let handshaken = world.connect().await;
+    let mut id = Vec::new();
+    silent.read_to_end(&mut id).await.unwrap();
+    assert!(id.starts_with(b"SSH-2.0-Hjemmel\r\n"), "{id:?}");
+    let ended = async {
+        while !handshaken.is_closed() {
+            tokio::task::yield_now().await
+        }
+    };
+    timeout(Duration::from_secs(10), ended).await.unwrap();
+    assert_eq!(world.counts.refused_so_far(Refused::LogOnTimeout), 2);
+}
+
+#[tokio::test]
+async fn an_address_with_too_many_failures_is_not_answered() {
+    let limits = SftpLimits { failures: 3, failures_within: Duration::from_secs(2), ..quick() };
+    let world = World::new(limits).await;
+    for number in 1..=3 {
+        let (client, result) = world.log_on("KY", Arc::new(new_key())).await;
+        assert!(!result.success());
+        drop(client);
+        let counted = async {
+            while world.counts.refused_so_far(Refused::LogOnFailed) < number {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(10), counted).await.unwrap();
+    }
+    let mut stream = TcpStream::connect(world.address).await.unwrap();
+    assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0);
+    // A right key was tried meanwhile: it lengthens nothing.
+    let served = async {
+        while client::connect(Arc::default(), world.address, Anyone).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_secs(10), served).await.unwrap();
+    world.logged_on().await;
+}
+
+/// A READ as it is on the wire.
+fn read_request(into: &mut BytesMut, id: u32, handle: &str, offset: u64, length: u32) {
+    into.put_u32(1 + 4 + 4 + 8 + 8 + 4);
+    into.put_u8(5);
+    into.put_u32(id);
+    into.put_u32(8);
+    into.put_slice(handle.as_bytes());
+    into.put_u64(offset);
+    into.put_u32(length);
+}
+
+#[tokio::test]
+async fn a_client_may_ask_for_a_whole_file_before_it_reads_any_of_it() {
+    const PIECES: u32 = 20_000;
+    const PIECE: u32 = 1024;
+    let world = World::new(quick()).await;
+    let content: Vec<u8> = (0..PIECES * PIECE).map(|at| (at % 251) as u8).collect();
+    std::fs::write(world.out("x"), &content).unwrap();
+    let client = world.logged_on().await;
+    let channel = client.channel_open_session().await.unwrap();
+    channel.request_subsystem(true, "sftp").await.unwrap();
+    let mut stream = channel.into_stream();
+    let mut open = BytesMut::new();
+    open.put_slice(&[0, 0, 0, 5, 1, 0, 0, 0, 3]);
+    open.put_slice(&[0, 0, 0, 22, 3, 0, 0, 0, 1, 0, 0, 0, 5]);
+    open.put_slice(b"OUT/x");
+    open.put_slice(&[0, 0, 0, 1, 0, 0, 0, 0]);
+    (0..PIECES).for_each(|piece| read_request(&mut open, piece, "00000000", u64::from(piece * PIECE), PIECE));
+    stream.write_all(&open).await.unwrap();
+    let mut packet = async || {
+        let length = stream.read_u32().await.unwrap() as usize;
+        let mut packet = vec![0; length];
+        stream.read_exact(&mut packet).await.unwrap();
+        packet
+    };
+    assert_eq!((packet().await[0], packet().await[0]), (2, 102));
+    for piece in content.chunks(PIECE as usize) {
+        assert!(packet().await.ends_with(piece));
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_its_trigger_took_is_still_there_to_the_session_that_put_it() {
+    let world = World::new(quick()).await;
+    let (_client, sftp) = world.sftp().await;
+    let put = async |name: &str| {
+        let handle = sftp.open(name, WRITE, none()).await.unwrap().handle;
+        assert_eq!(sftp.stat(name).await.unwrap().attrs.size, Some(0), "while it is written");
+        sftp.write(&handle, 0, b"content".to_vec()).await.unwrap();
+        sftp.close(handle).await.unwrap();
+    };
+    put("OUT/x").await;
+    put("/OUT/x.trigger.partial").await;
+    sftp.rename("OUT/x.trigger.partial", "OUT/x.trigger").await.unwrap();
+    assert!(!world.out("x").exists());
+    for name in ["OUT/x", "/OUT/x.trigger"] {
+        assert_eq!(sftp.stat(name).await.unwrap().attrs.size, Some(7), "{name}");
+        assert_eq!(sftp.lstat(name).await.unwrap().attrs.size, Some(7), "{name}");
+        let times = FileAttributes { mtime: Some(1), atime: Some(1), ..none() };
+        assert_eq!(status(sftp.setstat(name, times).await), StatusCode::Ok);
+    }
+    let listing = sftp.opendir("/OUT").await.unwrap().handle;
+    let names: Vec<_> = sftp.readdir(&listing).await.unwrap().files.into_iter().map(|file| file.filename).collect();
+    assert_eq!(names, [".", ".."]);
+    assert_eq!(status(sftp.readdir(&listing).await), StatusCode::Eof);
+    let (_other_client, other) = world.sftp().await;
+    assert_eq!(status(other.stat("OUT/x").await), StatusCode::NoSuchFile);
+}
+
+#[tokio::test]
+async fn statuses_are_those_that_clients_go_on_at() {
+    let world = World::new(quick()).await;
+    std::fs::write(world.out("a"), "0123456789").unwrap();
+    std::fs::write(world.out("b"), "b").unwrap();
+    let (_client, sftp) = world.sftp().await;
+    for (path, due) in [("OUT", StatusCode::Failure), ("OUT/a", StatusCode::Failure), ("OUT/new", StatusCode::PermissionDenied)] {
+        assert_eq!(status(sftp.mkdir(path, none()).await), due, "{path}");
+    }
+    for path in ["OUT/c", "elsewhere", "OUT/a/b", "OUT/\u{FFFD}", "IN/x"] {
+        assert_eq!(status(sftp.stat(path).await), StatusCode::NoSuchFile, "{path}");
+    }
+    assert_eq!(status(sftp.rename("OUT/a", "OUT/b").await), StatusCode::Failure);
+    assert_eq!(status(sftp.rename("OUT/a", "IN/a").await), StatusCode::PermissionDenied);
+    assert_eq!(status(sftp.rename("OUT/none", "OUT/d").await), StatusCode::NoSuchFile);
+    assert_eq!(status(sftp.open("IN/x", WRITE, none()).await), StatusCode::PermissionDenied);
+    assert_eq!(status(sftp.open("OUT/\u{FFFD}", WRITE, none()).await), StatusCode::PermissionDenied);
+    assert_eq!(status(sftp.open("OUT/b", WRITE | OpenFlags::EXCLUDE, none()).await), StatusCode::Failure);
+    assert_eq!(status(sftp.symlink("OUT/a", "OUT/l").await), StatusCode::OpUnsupported);
+    // scp overwrites in place and cuts the tail afterwards.
+    let both = OpenFlags::READ | OpenFlags::WRITE;
+    let handle = sftp.open("OUT/a", both, none()).await.unwrap().handle;
+    assert_eq!(sftp.read(&handle, 8, 100).await.unwrap().data, b"89");
+    assert_eq!(status(sftp.read(&handle, 10, 100).await), StatusCode::Eof);
+    let size = |size| FileAttributes { size: Some(size), ..none() };
+    assert_eq!(status(sftp.fsetstat(&handle, size(4)).await), StatusCode::Ok);
+    sftp.close(handle).await.unwrap();
+    assert_eq!(std::fs::read(world.out("a")).unwrap(), b"0123");
+    // Whoever appends sends 0.
+    let handle = sftp.open("OUT/a", OpenFlags::WRITE | OpenFlags::APPEND, none()).await.unwrap().handle;
+    sftp.write(&handle, 0, b"45".to_vec()).await.unwrap();
+    assert_eq!(status(sftp.open("OUT/a", WRITE, none()).await), StatusCode::Failure, "it is being written");
+    sftp.close(handle).await.unwrap();
+    assert_eq!(std::fs::read(world.out("a")).unwrap(), b"012345");
+    assert_eq!(status(sftp.setstat("OUT/a", size(1)).await), StatusCode::Ok);
+    assert_eq!(std::fs::read(world.out("a")).unwrap(), b"0");
+}
+
+#[tokio::test]
+async fn a_listing_comes_in_answers_of_a_hundred_at_most() {
+    let world = World::new(quick()).await;
+    (0..250).for_each(|number| std::fs::write(world.out(&format!("{number:03}")), "x").unwrap());
+    let (_client, sftp) = world.sftp().await;
+    let handle = sftp.opendir("OUT").await.unwrap().handle;
+    let mut names = Vec::new();
+    while let Ok(page) = sftp.readdir(&handle).await {
+        assert!(page.files.len() <= 100);
+        names.extend(page.files.into_iter().map(|file| file.filename));
+    }
+    assert_eq!(names.len(), 252);
+    assert_eq!(names.last().map(String::as_str), Some("249"));
+}
+
+#[tokio::test]
+async fn a_drain_ends_what_is_idle_and_lets_a_transfer_finish() {
+    let mut world = World::new(quick()).await;
+    let (idle, _idle_sftp) = world.sftp().await;
+    let (_client, sftp) = world.sftp().await;
+    let handle = sftp.open("OUT/x", WRITE, none()).await.unwrap().handle;
+    world.stop.take().unwrap().send(()).unwrap();
+    let ended = async {
+        while !idle.is_closed() {
+            tokio::task::yield_now().await
+        }
+    };
+    timeout(Duration::from_secs(10), ended).await.unwrap();
+    assert!(TcpStream::connect(world.address).await.is_err());
+    sftp.write(&handle, 0, b"whole".to_vec()).await.unwrap();
+    sftp.close(handle).await.unwrap();
+    assert_eq!(std::fs::read(world.out("x")).unwrap(), b"whole");
+    let drained = timeout(Duration::from_secs(10), &mut world.serving).await.unwrap().unwrap();
+    assert_eq!(drained.cut, 0);
+}
+
+#[tokio::test]
+async fn a_session_that_dies_leaves_nothing() {
+    let world = World::new(quick()).await;
+    let (client, sftp) = world.sftp().await;
+    let handle = sftp.open("OUT/x", WRITE, none()).await.unwrap().handle;
+    sftp.write(&handle, 0, b"half".to_vec()).await.unwrap();
+    drop((client, sftp));
+    let staged = world.folder.path().join("homes/KY/STAGED");
+    let gone = async {
+        while std::fs::read_dir(&staged).unwrap().count() > 0 {
+            tokio::task::yield_now().await
+        }
+    };
+    timeout(Duration::from_secs(10), gone).await.unwrap();
+    assert!(!world.out("x").exists());
+}
+
+#[tokio::test]
+async fn what_is_no_sftp_ends_the_channel_and_not_the_server() {
+    let world = World::new(quick()).await;
+    let client = world.logged_on().await;
+    let channel = client.channel_open_session().await.unwrap();
+    channel.request_subsystem(true, "sftp").await.unwrap();
+    let mut stream = channel.into_stream();
+    stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    let mut rest = Vec::new();
+    timeout(Duration::from_secs(10), stream.read_to_end(&mut rest)).await.unwrap().unwrap();
+    assert!(rest.is_empty());
+    assert_eq!(world.counts.refused_so_far(Refused::NotSftp), 1);
+    world.sftp().await;
+}

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Real SFTP clients against `hjemmel stub sftp`: the server with plain folders behind it. What cannot be had says DID NOT RUN.
+#
+#   tests/interop/sftp/run.sh                  every client, some two minutes once the clients are there
+#   tests/interop/sftp/run.sh --long           with 10,000 files and 1 GB each way
+#   tests/interop/sftp/run.sh paramiko lftp    these clients alone
+#
+# HJEMMEL names the program (default: target/release/hjemmel, else target/debug/hjemmel); the clients are put in target/interop/sftp.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../../.." && pwd)
+program=${HJEMMEL:-$root/target/release/hjemmel}
+[ -x "$program" ] || program=$root/target/debug/hjemmel
+[ -x "$program" ] || { echo "build the program first: cargo build --release"; exit 1; }
+tools=$root/target/interop/sftp
+mkdir -p "$tools"
+
+# Each pinned; a failure to fetch one is told below as DID NOT RUN.
+[ -x "$tools/venv/bin/python" ] || python3 -m venv "$tools/venv"
+"$tools/venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/drivers/requirements.txt" >"$tools/pip.log" 2>&1 || true
+if command -v npm >/dev/null && [ ! -d "$tools/node/node_modules" ]; then
+  mkdir -p "$tools/node"
+  (cd "$tools/node" && npm install --silent --no-audit --no-fund ssh2@1.17.0 ssh2-sftp-client@12.1.0 >npm.log 2>&1) || true
+fi
+if command -v go >/dev/null && [ ! -x "$tools/go/driver" ]; then
+  mkdir -p "$tools/go"
+  cp "$here/drivers/driver.go" "$tools/go/main.go"
+  (cd "$tools/go" && { [ -f go.mod ] || go mod init driver; } && go get github.com/pkg/sftp@v1.13.10 golang.org/x/crypto@v0.45.0 &&
+    go build -o driver .) >"$tools/go/go.log" 2>&1 || true
+fi
+if command -v mvn >/dev/null && [ ! -d "$tools/java/target/dependency" ]; then
+  mkdir -p "$tools/java/src/main/java"
+  cp "$here"/drivers/*.java "$tools/java/src/main/java/" 2>/dev/null || true
+  cp "$here/drivers/pom.xml" "$tools/java/"
+  (cd "$tools/java" && mvn -q -B dependency:copy-dependencies compile) >"$tools/java/mvn.log" 2>&1 || true
+fi
+exec python3 "$here/clients.py" --program "$program" --tools "$tools" "$@"
