@@ -54,7 +54,7 @@ pub(super) fn items(views: &[impl Serialize], first: bool, last: bool) -> io::Re
 }
 
 /// A text that a spreadsheet would take for a formula has an apostrophe before it, which reading takes off again.
-fn cell(text: &str) -> String {
+pub fn cell(text: &str) -> String {
     let begins = |text: &str| text.starts_with(['=', '+', '-', '@', '\t', '\r', '\'']);
     if begins(text) { format!("'{text}") } else { text.to_owned() }
 }

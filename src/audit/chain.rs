@@ -12,7 +12,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{decided::Decided, record::Record, seal::key_id};
+use super::{decided::Decided, question::Question, record::Record, seal::key_id};
 
 /// A line's hash.
 pub type Hash = [u8; 32];
@@ -64,6 +64,8 @@ pub enum Event {
     Closed(Box<Record>),
     /// A decision was made on an agreement, a route or a user.
     Decided(Box<Decided>),
+    /// An auditor asked a question of the logs.
+    Asked(Box<Question>),
     /// What came before is signed.
     Checkpoint(Checkpoint),
     /// After a crash, bytes that are no whole line were found at the end, and kept aside.

@@ -1,9 +1,9 @@
 //! The audit: one record a call, which nobody can alter, remove or reorder unseen.
 //!
-//! Read in this order: [`record`] (what is written of every call), [`about`] (what a service adds), [`decided`] (what is written of a decision on an agreement), `wire` (how both stand in
+//! Read in this order: [`record`] (what is written of every call), [`about`] (what a service adds), [`decided`] (what is written of a decision on an agreement), [`question`] (what is written of an auditor's question), `wire` (how both stand in
 //! the log), [`seal`] (how persons are hidden in it), [`chain`] (how one line
 //! binds the next), [`log`] (the files), [`writer`] (how a call gets its record onto the disk before anything is
-//! forwarded), [`verify`] (how an auditor proves it), [`retire`] (how segments leave when their time is over), [`search`] (how an auditor finds who saw whom), and [`keys`].
+//! forwarded), [`verify`] (how an auditor proves it), [`retire`] (how segments leave when their time is over), [`search`] and [`reading`] (how an auditor finds who saw whom), and [`keys`].
 //!
 //! What it stops, and where: a record altered, removed, reordered or put in breaks the chain of hashes (`chain`); a chain
 //! made anew needs the checkpoint key (`verify`, signatures); a log cut short contradicts `head.json` and the lines that
@@ -17,6 +17,8 @@ pub mod decided;
 pub mod keys;
 pub mod log;
 mod presence;
+pub mod question;
+pub mod reading;
 pub mod record;
 pub mod retire;
 pub mod seal;
@@ -25,7 +27,9 @@ pub mod verify;
 mod wire;
 pub mod writer;
 
-pub use about::{About, AboutFinance, AboutPassThrough, AboutTerminalAdgang, Counts, FinanceFigures, PolicyRef, Window};
+pub use about::{
+    About, AboutFinance, AboutPassThrough, AboutTerminalAdgang, AskedFor, Counts, FinanceFigures, PolicyRef, Window,
+};
 pub use decided::{Decided, Subject};
 pub use record::{Binding, Outcome, Record};
 pub use seal::{Auditors, DeliveryMark, Marker, Sealed, Sealer};

@@ -259,7 +259,7 @@ fn torn_ends(path: &Path) -> io::Result<Vec<String>> {
 
 /// One line of a length that people write, without ten digits in a row (a hyphen or blank among them or not), which could be
 /// a person's number.
-fn is_plain(text: &str) -> bool {
+pub(super) fn is_plain(text: &str) -> bool {
     let mut run = 0;
     let number = text.chars().any(|character| {
         run = match character {

@@ -63,6 +63,8 @@ pub struct Verified {
     pub entries: u64,
     /// Decisions on agreements, routes and users.
     pub decided: u64,
+    /// Questions of auditors.
+    pub asked: u64,
     /// Calls admitted.
     pub admitted: u64,
     /// Calls closed.
@@ -312,6 +314,7 @@ impl Walk<'_> {
                 self.open.remove(&record.call);
             }
             Event::Decided(_) => self.found.decided += 1,
+            Event::Asked(_) => self.found.asked += 1,
             Event::Checkpoint(checkpoint) => {
                 if checkpoint.covers != self.head.sequence
                     || checkpoint.head != crate::hex::encode(&self.head.hash)

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::about::{About, Counts, FinanceFigures, PolicyRef, Window};
+use super::about::{About, AskedFor, Counts, FinanceFigures, PolicyRef, Window};
 use super::record::{Binding, Outcome, Record};
 use super::seal::{DeliveryMark, Sealed};
 use crate::agreements::Thumbprint;
@@ -47,6 +47,8 @@ pub(super) struct Flat<'r> {
     persons: Cow<'r, [Sealed]>,
     #[serde(default, skip_serializing_if = "is_zero")]
     persons_left_out: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) asked: Option<Cow<'r, AskedFor>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) window_asked: Option<Window>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,6 +112,7 @@ impl<'r> From<&'r Record> for Flat<'r> {
             purpose: record.purpose.as_deref().map(Cow::Borrowed),
             persons: Cow::Borrowed(&record.persons),
             persons_left_out: record.persons_left_out,
+            asked: None,
             window_asked: None,
             window_applied: None,
             settings: None,

@@ -82,7 +82,7 @@ enum Command {
     Objects(objects::Args),
     /// The SFTP server: its host keys
     Sftp(sftp::Args),
-    /// The audit log: verify, search, open, retire
+    /// The audit log: verify, report, search, open, retire
     Audit(audit::Args),
     /// Run a token service or a benefit index for development
     Stub(Box<stub::Args>),
@@ -160,7 +160,7 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
         }
         Command::User(args) => user::run(args, clock, &mut output::Stdout).await.map_err(Into::into).and(done),
         Command::Audit(args) => {
-            let result = audit::run(args, clock, &mut io::stdin().lock(), &mut output::Stdout);
+            let result = audit::run(args, clock, &mut io::stdin().lock(), &mut output::Stdout, &mut io::stderr());
             output::Stdout.flush()?;
             result.map_err(Into::into).and(done)
         }

@@ -28,6 +28,7 @@ mod peers;
 mod postgres;
 mod process;
 mod refusals;
+mod report;
 #[allow(dead_code)] // shared with the tests of the window, which use all of it
 #[path = "../support/request.rs"]
 mod request;

@@ -147,6 +147,13 @@ fn counts_and_decisions_name_the_rules_and_no_values() {
     assert_eq!(counts.fields_removed.get("net-amounts"), Some(&1));
     // BrugervendtNoegle, UdbetaltTekst, TilstandListe, the line's grant (UUID and id), two names.
     assert_eq!(counts.fields_removed.get("unnamed"), Some(&7), "{counts:?}");
+    // Where they stood, as the policy spells it: one is a field that the policy switches off, the others stand where no rule is.
+    let places = serde_json::to_value(&counts.places_removed).unwrap();
+    assert_eq!(places["net-amounts"], serde_json::json!({ "E/oei:BeloebUdbetalt": 1 }), "{places}");
+    assert_eq!(places["unnamed"], serde_json::json!({ "*": 7 }), "{places}");
+    let by_place: std::collections::BTreeMap<_, u64> =
+        counts.places_removed.iter().map(|(rule, places)| (rule.clone(), places.values().sum())).collect();
+    assert_eq!(by_place, counts.fields_removed, "each removed field has one place");
     let decisions = serde_json::to_string(released.decisions().unwrap()).unwrap();
     assert!(decisions.contains("oei:Egenskaber/oei:SamletBruttobeloeb") && !decisions.contains("7001"), "{decisions}");
 }

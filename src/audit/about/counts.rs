@@ -12,6 +12,9 @@ pub struct Counts {
     /// Fields within objects.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, u64>,
+    /// Of removed fields: where they stood, by the rule. Older records do not have it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub places: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
 impl Counts {

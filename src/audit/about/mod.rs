@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 mod counts;
+pub mod facts;
 mod finance;
 mod passthrough;
 mod terminaladgang;
@@ -13,7 +14,7 @@ mod terminaladgang;
 pub use self::counts::Counts;
 pub use self::finance::{AboutFinance, FinanceFigures};
 pub use self::passthrough::AboutPassThrough;
-pub use self::terminaladgang::{AboutTerminalAdgang, PolicyRef, Window};
+pub use self::terminaladgang::{AboutTerminalAdgang, AskedFor, PolicyRef, Window};
 use super::seal::{DeliveryMark, Sealed};
 use super::wire::{Flat, NotARecord};
 

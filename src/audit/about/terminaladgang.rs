@@ -30,6 +30,32 @@ pub struct Window {
     pub to: Option<Timestamp>,
 }
 
+/// What a search asked for beside its person and window: names of the contract and of the classification, never the caller's text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskedFor {
+    /// What it tested, by the names of the contract.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub criteria: Vec<String>,
+    /// The kinds of benefit that it named, the first of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kle: Vec<String>,
+    /// How many more.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub kle_left_out: u64,
+    /// What it was to be sorted by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sorting: Vec<String>,
+    /// Which parts of the answer it wanted to see; absent: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Vec<String>>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// What TerminalAdgang decided, from the step on that chooses the policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AboutTerminalAdgang {
@@ -37,6 +63,8 @@ pub struct AboutTerminalAdgang {
     pub policy: PolicyRef,
     /// Settings that are recorded decisions of the data controller, such as `person_check`, `outside` and `future`.
     pub settings: BTreeMap<String, String>,
+    /// What was asked for. Older records do not have it.
+    pub asked: Option<AskedFor>,
     /// The window that stood in the call; the hull of all, where there were several.
     pub window_asked: Option<Window>,
     /// The window that was applied.
@@ -53,6 +81,7 @@ impl AboutTerminalAdgang {
         Self {
             policy,
             settings,
+            asked: None,
             window_asked: None,
             window_applied: None,
             released: Counts::default(),
@@ -78,6 +107,7 @@ impl AboutTerminalAdgang {
     pub(super) fn write<'r>(&'r self, line: &mut Flat<'r>) {
         line.policy = Some(Cow::Borrowed(&self.policy));
         line.settings = (!self.settings.is_empty()).then_some(Cow::Borrowed(&self.settings));
+        line.asked = self.asked.as_ref().map(Cow::Borrowed);
         (line.window_asked, line.window_applied) = (self.window_asked, self.window_applied);
         (line.released, line.removed) = (Some(Cow::Borrowed(&self.released)), Some(Cow::Borrowed(&self.removed)));
     }
@@ -86,7 +116,7 @@ impl AboutTerminalAdgang {
     pub(super) fn is_in(line: &Flat<'_>) -> bool {
         let counted = [&line.released, &line.removed].into_iter().flatten().any(|counts| !counts.is_empty());
         let windows = line.window_asked.is_some() || line.window_applied.is_some();
-        line.policy.is_some() || line.settings.is_some() || windows || counted
+        line.policy.is_some() || line.asked.is_some() || line.settings.is_some() || windows || counted
     }
 
     /// What a record's line says of it.
@@ -94,6 +124,7 @@ impl AboutTerminalAdgang {
         Ok(Self {
             policy: line.policy.as_deref().cloned().ok_or(NotARecord::Without("policy"))?,
             settings: line.settings.as_deref().cloned().unwrap_or_default(),
+            asked: line.asked.as_deref().cloned(),
             window_asked: line.window_asked,
             window_applied: line.window_applied,
             released: line.released.as_deref().cloned().unwrap_or_default(),

@@ -19,7 +19,7 @@ use crate::services::terminaladgang::law::document::Policy;
 use crate::services::terminaladgang::law::history::Timetable;
 use crate::services::terminaladgang::law::kle::{Constraint, SensitivityConstraint};
 use crate::services::terminaladgang::law::request::{self, Search};
-use crate::services::terminaladgang::law::rules::{Future, Naive, Outside, PersonCheck};
+use crate::services::terminaladgang::law::rules::{Asked, Future, Naive, Outside, PersonCheck};
 use crate::services::terminaladgang::law::window::Window;
 use crate::services::terminaladgang::names;
 use crate::services::terminaladgang::scope::Scope;
@@ -152,6 +152,7 @@ impl Check for AskStep {
         }
         admitted.call().note(|record| {
             if let Some(about) = record.about.terminaladgang_mut() {
+                about.asked = Some(asked_for(search));
                 about.window_asked = asked(search);
                 about.window_applied = Some(audit::Window { from: Some(window.from()), to: Some(window.to()) });
             }
@@ -167,6 +168,33 @@ fn asked(search: &Search) -> Option<audit::Window> {
     let from = windows.iter().filter_map(|asked| reads(&asked.from)).map(|date| date.earliest()).min();
     let to = windows.iter().filter_map(|asked| reads(asked.to.as_ref().unwrap_or(&asked.from))).map(|date| date.latest()).max();
     (!windows.is_empty()).then_some(audit::Window { from, to })
+}
+
+/// The most KLE numbers that a record holds; the rest is counted.
+const KLE_TOLD: usize = 50;
+
+/// What else the call asked for, in names of the contract.
+fn asked_for(search: &Search) -> audit::AskedFor {
+    let parts = match search.asked() {
+        Asked::Everything => None,
+        Asked::Nothing => Some(Vec::new()),
+        Asked::Parts { properties, actors, lines } => {
+            let parts = [(properties, "egenskaber"), (actors, "aktoer"), (lines, "oekonomiskeydelseeffektueringer")];
+            Some(parts.into_iter().filter(|(asked, _)| *asked).map(|(_, name)| name.to_owned()).collect())
+        }
+    };
+    let mut kle: Vec<_> = search.kle_asked().iter().map(ToString::to_string).collect();
+    kle.sort_unstable();
+    kle.dedup();
+    let left_out = kle.len().saturating_sub(KLE_TOLD);
+    kle.truncate(KLE_TOLD);
+    audit::AskedFor {
+        criteria: search.tested().map(|criterion| criterion.name().to_owned()).collect(),
+        kle,
+        kle_left_out: left_out as u64,
+        sorting: search.sorting().iter().map(|key| key.element.as_str().to_owned()).collect(),
+        parts,
+    }
 }
 
 /// The settings by which the data controller departs from the documented service, named in every record.

@@ -94,6 +94,7 @@ fn note(about: &mut AboutTerminalAdgang, counts: Counts) {
     about.released.fields = counts.fields_released;
     about.removed.objects = counts.objects_removed;
     about.removed.fields = counts.fields_removed;
+    about.removed.places = counts.places_removed;
 }
 
 impl<S> Step<S> for ReleaseStep

@@ -120,7 +120,8 @@ fn window() -> impl Strategy<Value = Window> {
 
 fn counts() -> impl Strategy<Value = Counts> {
     let by_rule = || btree_map("[a-z-]{1,9}", any::<u64>(), 0..3);
-    (by_rule(), by_rule()).prop_map(|(objects, fields)| Counts { objects, fields })
+    let places = || btree_map("[a-z-]{1,9}", btree_map("[A-Z/a-z]{1,9}", any::<u64>(), 1..3), 0..3);
+    (by_rule(), by_rule(), places()).prop_map(|(objects, fields, places)| Counts { objects, fields, places })
 }
 
 fn terminaladgang() -> impl Strategy<Value = About> {

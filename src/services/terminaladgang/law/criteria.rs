@@ -5,6 +5,8 @@
 //! interval search) is refused by its name.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
@@ -17,7 +19,7 @@ use crate::id::kle::Kle;
 use crate::refusal::{Detail, Refusal};
 
 /// A field that a policy may let searches test, spelt as on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 pub enum Criterion {
     /// The disposition date: the window itself.
     Dispositionsdato,
@@ -67,6 +69,11 @@ impl Criterion {
         ("Ejer", Self::Ejer),
         ("OekonomiskEffektueringPart", Self::OekonomiskEffektueringPart),
     ];
+
+    /// Its name in a policy.
+    pub fn name(self) -> &'static str {
+        Self::EVERY.into_iter().find(|(_, criterion)| *criterion == self).map_or("", |(name, _)| name)
+    }
 
     /// The criterion of this name.
     pub fn named(name: &str) -> Option<Self> {
@@ -179,11 +186,14 @@ pub(super) struct Payee {
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'r> {
     pub(super) rules: &'r RequestRules,
+    /// What the search was found to test.
+    pub(super) tested: &'r RefCell<BTreeSet<Criterion>>,
 }
 
 impl Reader<'_> {
     pub(super) fn allow(self, criterion: Criterion, place: &Place<'_>) -> Result<(), Refusal> {
         if self.rules.criteria.contains(&criterion) {
+            self.tested.borrow_mut().insert(criterion);
             return Ok(());
         }
         Err(LawRefusal::CriterionWithheld { criterion: Detail::name(place.element.local()) }.into())

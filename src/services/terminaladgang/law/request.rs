@@ -8,10 +8,12 @@
 //! nothing, a second element, a value split by a comment (`schema`); a criterion that tests what is never shown
 //! (`criteria`); a payee in the person's stead, a search without a person ([`super::algebra::Tree::bound`], `bind_person`).
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::algebra::{Date, Unbound};
-use super::criteria::Reader;
+use super::criteria::{Criterion, Reader};
 use super::decision::{Decided, Decision};
 use super::delimit;
 use super::forward;
@@ -67,6 +69,7 @@ pub struct Search {
     asked: Asked,
     sorting: Vec<Sorting>,
     kle_asked: Vec<Kle>,
+    tested: BTreeSet<Criterion>,
     decisions: Vec<Decision>,
 }
 
@@ -103,6 +106,10 @@ impl Search {
     pub fn kle_asked(&self) -> &[Kle] {
         &self.kle_asked
     }
+    /// What the search tests.
+    pub fn tested(&self) -> impl Iterator<Item = Criterion> {
+        self.tested.iter().copied()
+    }
     /// What was decided, and why.
     pub fn decisions(&self) -> &[Decision] {
         &self.decisions
@@ -125,7 +132,8 @@ impl fmt::Debug for Search {
 /// `SortingWithheld`, `IncludeRefused`, `PagingOutside`, `NotArity`, the `Person…`, `Date…` and `Window…` refusals,
 /// `KleOutside`.
 pub fn check(input: Element<'_>, rules: &RequestRules, window: &Window, constraint: &Constraint) -> Result<Search, Refusal> {
-    let mut input = Reader { rules }.input(input)?;
+    let tested = RefCell::default();
+    let mut input = Reader { rules, tested: &tested }.input(input)?;
     let mut decisions = Vec::new();
 
     let person = bind_person(&input.root, &mut decisions)?;
@@ -137,7 +145,18 @@ pub fn check(input: Element<'_>, rules: &RequestRules, window: &Window, constrai
 
     let forward = forward::write(&input);
     let sorting = input.sorting.unwrap_or_default();
-    Ok(Search { person, outcome, window: *window, asked_windows, forward, asked, sorting, kle_asked, decisions })
+    Ok(Search {
+        person,
+        outcome,
+        window: *window,
+        asked_windows,
+        forward,
+        asked,
+        sorting,
+        kle_asked,
+        tested: tested.into_inner(),
+        decisions,
+    })
 }
 
 /// The search is about one person, and everything in it is bound to that person.

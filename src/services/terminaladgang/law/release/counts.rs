@@ -19,7 +19,12 @@ pub struct Counts {
     pub fields_released: BTreeMap<String, u64>,
     /// Fields removed, by rule.
     pub fields_removed: BTreeMap<String, u64>,
+    /// The same once more, by rule and by the place of the field as the policy spells it; [`ELSEWHERE`] for what stands at none.
+    pub places_removed: BTreeMap<String, BTreeMap<String, u64>>,
 }
+
+/// Fields that the gateway knows no place for, and those of objects that were removed whole.
+pub const ELSEWHERE: &str = "*";
 
 /// One verdict, for `hjemmel explain`. Holds no value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -45,6 +50,8 @@ pub(super) struct Tally {
     fields_released: [u64; Field::ALL.len()],
     fields_off: [u64; Field::ALL.len()],
     fields_removed: [u64; Guard::ALL.len()],
+    /// Those of `fields_removed` whose place is known.
+    places_removed: [[u64; Field::ALL.len()]; Guard::ALL.len()],
     decisions: Option<Vec<(u64, Judged, bool)>>,
 }
 
@@ -96,7 +103,15 @@ impl Tally {
 
     pub(super) fn field_removed(&mut self, object: u64, field: Field, guard: Guard, many: u64) {
         add(&mut self.fields_removed, guard.index(), many);
+        self.place_removed(field, guard, many);
         self.decide(object, Judged::Field(field, Some(guard)), false);
+    }
+
+    /// Of the fields that are counted as removed for this reason, so many stood here.
+    pub(super) fn place_removed(&mut self, field: Field, guard: Guard, many: u64) {
+        if let Some(places) = self.places_removed.get_mut(guard.index()) {
+            add(places, field.index(), many);
+        }
     }
 
     /// Several fields of one object that one rule removes together.
@@ -113,10 +128,15 @@ impl Tally {
         for (guard, (objects, fields)) in Guard::ALL.iter().zip(self.objects_removed.into_iter().zip(self.fields_removed)) {
             note(&mut counts.objects_removed, guard.id(), objects);
             note(&mut counts.fields_removed, guard.id(), fields);
+            let places = self.places_removed.get(guard.index()).map_or(&[][..], |places| places);
+            let named: u64 =
+                Field::ALL.iter().zip(places).map(|(field, many)| counts.removed_at(guard.id(), field.path(), *many)).sum();
+            counts.removed_at(guard.id(), ELSEWHERE, fields.saturating_sub(named));
         }
         for (field, (released, off)) in Field::ALL.iter().zip(self.fields_released.into_iter().zip(self.fields_off)) {
             note(&mut counts.fields_released, rules.rule_of(*field), released);
             note(&mut counts.fields_removed, rules.rule_of(*field), off);
+            counts.removed_at(rules.rule_of(*field), field.path(), off);
         }
         (counts, self.decisions(rules))
     }
@@ -124,6 +144,16 @@ impl Tally {
     /// What was decided until now, where it is kept.
     pub(super) fn decisions(&self, rules: &ReleaseRules) -> Option<Vec<Decision>> {
         self.decisions.as_ref().map(|decisions| decisions.iter().map(|each| name(*each, rules)).collect())
+    }
+}
+
+impl Counts {
+    /// Adds to the places, and gives back what was added.
+    fn removed_at(&mut self, rule: &str, place: &str, many: u64) -> u64 {
+        if many > 0 {
+            note(self.places_removed.entry(rule.to_owned()).or_default(), place, many);
+        }
+        many
     }
 }
 

@@ -38,6 +38,36 @@ pub(super) fn has_form(form: Form, text: &str, ask: &Ask) -> bool {
     }
 }
 
+/// Where the fields of a part stand in it.
+fn places(part: Place) -> &'static [(Place, Field)] {
+    match part {
+        Place::Properties => &[
+            (Place::PeriodStart, Field::PeriodStart),
+            (Place::PeriodEnd, Field::PeriodEnd),
+            (Place::GrossAmount, Field::GrossAmount),
+            (Place::DispositionDate, Field::DispositionDate),
+            (Place::NetAmount, Field::NetAmount),
+            (Place::SentAmount, Field::SentAmount),
+            (Place::PaidAmount, Field::PaidAmount),
+        ],
+        Place::Line => &[
+            (Place::Role, Field::LineRole),
+            (Place::Type, Field::LineType),
+            (Place::Index, Field::LineIndex),
+            (Place::Reference, Field::LineClass),
+            (Place::LineStart, Field::LineStart),
+            (Place::LineEnd, Field::LineEnd),
+            (Place::LineAmount, Field::LineAmount),
+            (Place::LineKle, Field::LineKle),
+        ],
+        Place::Actor => &[(Place::Role, Field::OwnerRole), (Place::Type, Field::OwnerType), (Place::Cvr, Field::OwnerCvr)],
+        Place::Party => {
+            &[(Place::Role, Field::PartyRole), (Place::Type, Field::PartyType), (Place::Reference, Field::PartyReference)]
+        }
+        _ => &[],
+    }
+}
+
 /// Writes one effectuation.
 pub(super) struct ObjectWriter<'a> {
     rules: &'a ReleaseRules,
@@ -227,6 +257,9 @@ impl<'a> ObjectWriter<'a> {
 
     fn part_removed(&mut self, node: Node<'_>, guard: Guard) {
         self.counted += node.fields();
+        for (place, field) in places(node.place()) {
+            self.tally.place_removed(*field, guard, node.at(*place).fields);
+        }
         self.tally.part_removed(self.number, guard, node.fields());
     }
 

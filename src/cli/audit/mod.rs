@@ -1,5 +1,8 @@
 //! `hjemmel audit`: make the audit's keys, prove a log whole, ask who saw whom.
 
+mod period;
+mod report;
+
 use std::{
     io::{self, BufRead, Write},
     path::PathBuf,
@@ -21,6 +24,7 @@ use crate::agreements::Store;
 use crate::audit::{
     Decided, Record, decided,
     keys::{self, KeyError},
+    question::{self, Question, QuestionError},
     retire::{self, Decision, RetireError, Retirement},
     seal::SealError,
     search::{Found, search},
@@ -128,14 +132,28 @@ enum Command {
         #[arg(long, value_name = "INSTANT")]
         to: Option<Timestamp>,
     },
-    /// Open the sealed person of one call (everybody a refused call named), with the auditors' private key
+    /// Answer an auditor's question over the logs of one or several nodes
+    ///
+    /// Who looked, when, on what basis and agreement, by which version of the rules; what was asked, what was released, and what was
+    /// removed and why. Every question is put on record in the auditors' own log first, with who asked and why. Exits 1 where a log
+    /// is not as it should be: the answer may then lack something.
+    Report(Box<report::Args>),
+    /// List the questions that stand in the auditors' own log
+    Questions {
+        /// The auditors' log
+        dir: PathBuf,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Open the sealed person of one call (everybody a refused call named), or of a question, with the auditors' private key
     Open {
         /// The log's directory
         dir: PathBuf,
         /// auditors.key
         #[arg(long, value_name = "KEY")]
         key: PathBuf,
-        /// The call's id, as a fault or a search tells it
+        /// The id of the call, as a fault or a report tells it, or of the question
         #[arg(long, value_name = "ID")]
         call: Uuid,
     },
@@ -168,6 +186,21 @@ pub enum AuditError {
     /// The store.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
+    /// The names for a report.
+    #[error("{0}")]
+    Names(report::NamesError),
+    /// A question that is not on record.
+    #[error(transparent)]
+    Question(#[from] QuestionError),
+    /// One folder named twice.
+    #[error("{} is named twice; name each log once", .0.display())]
+    Twice(PathBuf),
+    /// A time that holds no instant.
+    #[error("--to ends before --from begins")]
+    NoTime,
+    /// An answer that may lack something.
+    #[error("a log is not as it should be, so the answer may lack calls; run `hjemmel audit verify` on each")]
+    Doubtful,
     /// A person.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -179,11 +212,18 @@ pub enum AuditError {
     Io(#[from] io::Error),
 }
 
-/// Runs the command: reads what it is told to from `input`, and writes what it has to say to `out`.
+/// Runs the command: reads what it is told to from `input`, and writes what it has to say to `out`; how far a
+/// long work has come, to `aside`.
 ///
 /// # Errors
 /// [`AuditError`]; [`AuditError::NotWhole`] is the verdict of `verify`.
-pub fn run(args: Args, clock: &Clock, input: &mut impl BufRead, out: &mut impl Write) -> Result<(), AuditError> {
+pub fn run(
+    args: Args,
+    clock: &Clock,
+    input: &mut impl BufRead,
+    out: &mut impl Write,
+    aside: &mut impl Write,
+) -> Result<(), AuditError> {
     match args.command {
         Command::Keys { dir } => {
             for path in keys::generate(&dir)? {
@@ -219,6 +259,9 @@ pub fn run(args: Args, clock: &Clock, input: &mut impl BufRead, out: &mut impl W
             writeln!(out, "{} checkpoints, all signed; {} entries since the last one.", verified.checkpoints, verified.unsigned)?;
             if verified.decided > 0 {
                 writeln!(out, "{} decisions on agreements, routes and users.", verified.decided)?;
+            }
+            if verified.asked > 0 {
+                writeln!(out, "{} questions of auditors.", verified.asked)?;
             }
             if verified.unclosed > 0 {
                 writeln!(out, "{} calls were admitted and never closed: in flight, or cut off by a crash.", verified.unclosed)?;
@@ -300,8 +343,25 @@ pub fn run(args: Args, clock: &Clock, input: &mut impl BufRead, out: &mut impl W
                 }
             }
         }
+        Command::Report(args) => report::run(*args, clock, input, out, aside)?,
+        Command::Questions { dir, json } => {
+            let found = question::questions(&dir)?;
+            if json {
+                serde_json::to_writer_pretty(&mut *out, &found).map_err(io::Error::from)?;
+                writeln!(out)?;
+            } else {
+                found.iter().try_for_each(|question| tell_question(question, out))?;
+                writeln!(out, "{} questions", found.len())?;
+            }
+        }
         Command::Open { dir, key, call } => {
             let auditors = keys::auditors(&key)?;
+            if let Some(person) =
+                question::questions(&dir)?.iter().find(|asked| asked.question == call).and_then(|q| q.person.as_ref())
+            {
+                writeln!(out, "{}", auditors.open(call, person)?.as_str())?;
+                return Ok(());
+            }
             let found = search(&dir, |record| record.call == call && !record.persons.is_empty())?;
             let record = found.calls.get(&call).ok_or(AuditError::NoPerson(call))?;
             for sealed in &record.persons {
@@ -325,6 +385,21 @@ fn tell_decision(decided: &Decided, out: &mut impl Write) -> io::Result<()> {
     let (role, certificate) =
         (dash(decided.role.as_deref().map(str::to_owned)), dash(decided.certificate.map(|c| c.to_string())));
     writeln!(out, "    decision {}, {who}, role {role}, certificate {certificate}", decided.decision)
+}
+
+fn tell_question(question: &Question, out: &mut impl Write) -> io::Result<()> {
+    let Question { question: id, asked_at, by, reason, person, call, authority, certificate, from, to, logs } = question;
+    writeln!(out, "{asked_at}  question {id}  {by}: {reason}")?;
+    let about = [
+        person.as_ref().map(|_| "a person, sealed".to_owned()),
+        call.map(|call| format!("call {call}")),
+        authority.map(|cvr| format!("authority {cvr}")),
+        certificate.map(|certificate| format!("certificate {certificate}")),
+        from.map(|at| format!("from {at}")),
+        to.map(|at| format!("before {at}")),
+        Some(format!("{} logs", logs.len())),
+    ];
+    writeln!(out, "    {}", about.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 /// What came of holding a chain's decisions against the store.
@@ -456,7 +531,7 @@ mod tests {
         fn run(&self, words: &[&str], input: &str) -> Result<String, String> {
             let args = Line::try_parse_from([&["audit"], words].concat()).map_err(|error| error.to_string())?.args;
             let mut out = Vec::new();
-            run(args, &Clock::fixed("2026-11-22T12:00:00Z".parse().unwrap()), &mut input.as_bytes(), &mut out)
+            run(args, &Clock::fixed("2026-11-22T12:00:00Z".parse().unwrap()), &mut input.as_bytes(), &mut out, &mut io::sink())
                 .map_err(|error| error.to_string())?;
             Ok(String::from_utf8(out).unwrap())
         }
@@ -533,5 +608,71 @@ mod tests {
         assert_eq!(search("lev-7\n"), "0 calls\n");
         let both = house.run(&["search", &log, "--pseudonym-key", &key, "--cpr-stdin", "--delivery-stdin"], "");
         assert!(both.is_err() && house.run(&["search", &log, "--pseudonym-key", &key], "").is_err());
+    }
+
+    /// The words of a report over the log of the house, and what it is about.
+    fn report(house: &House, more: &[&str], input: &str) -> Result<String, String> {
+        let (log, questions) = (house.path("log"), house.path("questions"));
+        let key = house.path("keys/checkpoint.key");
+        let ours = ["--questions", &questions, "--questions-key", &key, "--by", "R. Visor", "--reason", "tilsyn"];
+        house.run(&[&["report", &log], &ours[..], more].concat(), input)
+    }
+
+    #[tokio::test]
+    async fn services_without_release_tell_where_a_call_went_and_an_old_record_says_what_it_does_not_hold() {
+        use crate::audit::{AboutFinance, AboutTerminalAdgang, FinanceFigures, PolicyRef};
+        let house = House::new().await;
+        let clock = Clock::fixed("2026-11-22T13:00:00Z".parse().unwrap());
+        let key = keys::checkpoint_key(house.path("keys/checkpoint.key").as_ref()).unwrap();
+        let audit = Audit::start(AuditSettings::in_dir(house.path("log")), key, clock.clone(), |_| {}).unwrap();
+        let mut open = audit.open(Record::new(Uuid::from_u128(7), clock.now(), "finans")).unwrap();
+        open.authority = Some("33333333".parse().unwrap());
+        open.purpose = Some("=HYPERLINK(\"https://example.org\")".to_owned());
+        let pass = AboutPassThrough { receiver: Some("22222222".parse().unwrap()), ..AboutPassThrough::new("ab".into()) };
+        let figures = serde_json::json!({
+            "delivery": Uuid::from_u128(8), "vouchers": 2, "postings": 5, "debit": "10.00", "credit": "10.00",
+            "list": Uuid::from_u128(9), "findings": { "FB010": 3 }, "receipt": "FB016", "accepted": 1, "rejected": 1,
+        });
+        let figures: FinanceFigures = serde_json::from_value(figures).unwrap();
+        open.about = AboutFinance { pass, figures }.into();
+        open.served();
+        // As a gateway of before wrote it: removed fields without their places, and nothing of what was searched on.
+        let mut open = audit.open(Record::new(Uuid::from_u128(9), clock.now(), "terminaladgang")).unwrap();
+        open.authority = Some("44444444".parse().unwrap());
+        let policy = PolicyRef { id: "terminaladgang-6".into(), version: "1".into(), digest: "cd".into() };
+        let mut about = AboutTerminalAdgang::new(policy, std::collections::BTreeMap::new());
+        about.removed.fields.insert("net-amounts".into(), 4);
+        open.about = about.into();
+        open.served();
+        assert!(audit.stop(std::time::Duration::from_secs(5)).await);
+
+        let told = report(&house, &["--authority", "33333333", "--lang", "en"], "").unwrap();
+        for words in [
+            "receiver: 22222222",
+            "vouchers: 2",
+            "debit, DKK: 10.00",
+            "FB010 ×3",
+            "receipt: FB016",
+            "vouchers rejected: 1",
+            "judged by: contract",
+            "the whole answer, unchanged",
+            "\n1 calls\n",
+        ] {
+            assert!(told.contains(words), "{words}: {told}");
+        }
+        let table = report(&house, &["--authority", "33333333", "--format", "csv"], "").unwrap();
+        assert!(table.contains("\"'=HYPERLINK(\"\"https") && !table.contains(",\"=") && !table.contains(",="), "{table}");
+        let old = report(&house, &["--authority", "44444444"], "").unwrap();
+        for words in ["hvilke felter: ikke registreret", "4 felter net-amounts", "søgt på: ikke registreret"] {
+            assert!(old.contains(words), "{words}: {old}");
+        }
+        let both = report(&house, &["--from", "22.11.2026", "--to", "22.11.2026", "--count", "--lang", "en"], "").unwrap();
+        assert!(
+            both.contains("from 2026-11-22 00:00:00 +01:00") && both.contains("until, not included, 2026-11-23 00:00:00 +01:00"),
+            "{both}"
+        );
+        assert!(both.ends_with("\n5 calls\n"), "{both}");
+        assert!(report(&house, &["--from", "23.11.2026"], "").unwrap().ends_with("\n0 kald\n"));
+        assert!(report(&house, &["--from", "23.11.2026", "--to", "21.11.2026"], "").unwrap_err().contains("ends before"));
     }
 }

@@ -1,0 +1,219 @@
+//! What the service's part of a record says, for a reader who does not know the service.
+
+use super::counts::Counts;
+use super::terminaladgang::Window;
+use super::{About, AboutFinance, AboutPassThrough, AboutTerminalAdgang};
+use crate::id::cvr::Cvr;
+
+/// A name for programs, and what it is called in both languages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Label {
+    /// For programs.
+    pub key: &'static str,
+    /// In Danish.
+    pub da: &'static str,
+    /// In English.
+    pub en: &'static str,
+}
+
+const fn label(key: &'static str, da: &'static str, en: &'static str) -> Label {
+    Label { key, da, en }
+}
+
+/// One thing that a record says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// Words of this program.
+    Words(Label),
+    /// A name, a number or an id.
+    Text(String),
+    /// A stretch of time.
+    Window(Window),
+    /// An authority.
+    Authority(Cvr),
+    /// The code of a finding or a receipt, and how often.
+    Code(String, u64),
+}
+
+/// What something is, and each of its values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// What.
+    pub what: Label,
+    /// Its values.
+    pub values: Vec<Value>,
+}
+
+fn fact(what: Label, values: impl IntoIterator<Item = Value>) -> Fact {
+    Fact { what, values: values.into_iter().collect() }
+}
+
+fn texts(what: Label, values: impl IntoIterator<Item = impl ToString>) -> Fact {
+    fact(what, values.into_iter().map(|value| Value::Text(value.to_string())))
+}
+
+/// By what a call was judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JudgedBy {
+    /// What it is.
+    pub what: Label,
+    /// Its name, where it has one.
+    pub name: Option<String>,
+    /// Its version, where it has one.
+    pub version: Option<String>,
+    /// SHA-256 of it, in hexadecimal.
+    pub digest: String,
+}
+
+/// What was released of an answer, and what was removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Released<'r> {
+    /// Released, by rule.
+    pub released: &'r Counts,
+    /// Removed, by rule.
+    pub removed: &'r Counts,
+}
+
+impl Released<'_> {
+    /// Whether the record says where the removed fields stood. Older records do not.
+    pub fn places_recorded(&self) -> bool {
+        self.removed.fields.is_empty() || !self.removed.places.is_empty()
+    }
+}
+
+/// What the service's part of a record says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts<'r> {
+    /// By what the call was judged.
+    pub judged_by: Option<JudgedBy>,
+    /// What was asked for.
+    pub asked: Vec<Fact>,
+    /// What was decided, and what became of it.
+    pub decided: Vec<Fact>,
+    /// What was released and removed, where the service judges that; none: an answer passes whole or not at all.
+    pub released: Option<Released<'r>>,
+}
+
+const WINDOW_ASKED: Label = label("window_asked", "spurgt om tiden", "time asked for");
+const WINDOW_APPLIED: Label = label("window_applied", "besvaret for tiden", "time answered for");
+const CRITERIA: Label = label("criteria", "søgt på", "searched on");
+const KLE: Label = label("kle", "KLE-numre", "KLE numbers");
+const SORTING: Label = label("sorting", "sorteret efter", "sorted by");
+const PARTS: Label = label("parts", "ønskede dele af svaret", "parts of the answer wanted");
+const SETTINGS: Label = label("settings", "den dataansvarliges valg", "choices of the data controller");
+const RECEIVER: Label = label("receiver", "modtager", "receiver");
+const ROUTE: Label = label("route", "rute", "route");
+const NONE: Value = Value::Words(label("none", "ingen", "none"));
+const ALL: Value = Value::Words(label("all", "alle", "all"));
+const NO_DATES: Value = Value::Words(label("none_given", "ingen datoer i kaldet", "no dates in the call"));
+const NOT_RECORDED: Value = Value::Words(label("not_recorded", "ikke registreret", "not recorded"));
+
+impl About {
+    /// What it says.
+    pub fn facts(&self) -> Facts<'_> {
+        match self {
+            Self::Nothing => Facts::default(),
+            Self::TerminalAdgang(about) => about.facts(),
+            Self::PassThrough(about) => about.facts(),
+            Self::Finance(about) => about.facts(),
+        }
+    }
+}
+
+impl AboutTerminalAdgang {
+    fn facts(&self) -> Facts<'_> {
+        let mut asked = vec![fact(WINDOW_ASKED, [self.window_asked.map_or(NO_DATES, Value::Window)])];
+        match &self.asked {
+            None => asked.push(fact(CRITERIA, [NOT_RECORDED])),
+            Some(of) => {
+                asked.push(texts(CRITERIA, &of.criteria));
+                let more = (of.kle_left_out > 0).then(|| format!("+{}", of.kle_left_out));
+                asked.push(texts(KLE, of.kle.iter().cloned().chain(more)));
+                asked.push(texts(SORTING, &of.sorting));
+                asked.push(match &of.parts {
+                    None => fact(PARTS, [ALL]),
+                    Some(parts) if parts.is_empty() => fact(PARTS, [NONE]),
+                    Some(parts) => texts(PARTS, parts),
+                });
+            }
+        }
+        asked.retain(|fact| !fact.values.is_empty());
+        let mut decided = vec![fact(WINDOW_APPLIED, self.window_applied.map(Value::Window))];
+        decided.push(texts(SETTINGS, self.settings.iter().map(|(name, value)| format!("{name}={value}"))));
+        decided.retain(|fact| !fact.values.is_empty());
+        Facts {
+            judged_by: Some(JudgedBy {
+                what: label("policy", "regelsæt", "policy"),
+                name: Some(self.policy.id.clone()),
+                version: Some(self.policy.version.clone()),
+                digest: self.policy.digest.clone(),
+            }),
+            asked,
+            decided,
+            released: Some(Released { released: &self.released, removed: &self.removed }),
+        }
+    }
+}
+
+impl AboutPassThrough {
+    fn facts(&self) -> Facts<'_> {
+        let decided = [fact(RECEIVER, self.receiver.map(Value::Authority)), texts(ROUTE, self.route)]
+            .into_iter()
+            .filter(|f| !f.values.is_empty());
+        Facts {
+            judged_by: Some(JudgedBy {
+                what: label("contract", "kontrakt", "contract"),
+                name: None,
+                version: None,
+                digest: self.schema.clone(),
+            }),
+            asked: Vec::new(),
+            decided: decided.collect(),
+            released: None,
+        }
+    }
+}
+
+impl AboutFinance {
+    fn facts(&self) -> Facts<'_> {
+        let of = &self.figures;
+        let mut facts = self.pass.facts();
+        facts.asked = vec![
+            texts(label("delivery", "leverance", "delivery"), [of.delivery]),
+            texts(label("vouchers", "bilag", "vouchers"), [of.vouchers]),
+            texts(label("postings", "posteringer", "postings"), [of.postings]),
+            texts(label("debit", "debet, kr.", "debit, DKK"), [&of.debit]),
+            texts(label("credit", "kredit, kr.", "credit, DKK"), [&of.credit]),
+            texts(label("list", "sortiment", "value list"), [of.list]),
+            texts(label("list_version", "sortimentets version", "version of the value list"), &of.list_version),
+        ];
+        if of.trial {
+            let trial = label("trial", "prøve", "trial");
+            facts.asked.push(fact(trial, [Value::Words(label("yes", "ja", "yes"))]));
+        }
+        let mut findings: Vec<_> = of.findings.iter().map(|(code, many)| Value::Code(code.clone(), *many)).collect();
+        findings.extend((of.findings_left_out > 0).then(|| Value::Text(format!("+{}", of.findings_left_out))));
+        facts.decided.extend([
+            fact(label("findings", "reglerne fandt", "findings of the rules"), findings),
+            fact(label("receipt", "kvittering", "receipt"), of.receipt.iter().map(|code| Value::Code(code.clone(), 1))),
+            texts(label("accepted", "bilag godtaget", "vouchers accepted"), of.accepted),
+            texts(label("rejected", "bilag afvist", "vouchers rejected"), of.rejected),
+        ]);
+        for facts in [&mut facts.asked, &mut facts.decided] {
+            facts.retain(|fact| !fact.values.is_empty());
+        }
+        facts
+    }
+}
+
+/// What a place is called, as a record has it: the names of the contract, without what stands before every one of them.
+pub fn place(path: &str) -> String {
+    let path = match path.split_once('/') {
+        Some(("E", rest)) => format!("Egenskaber/{rest}"),
+        Some(("Y", rest)) => format!("Ydelse/{rest}"),
+        Some(("R", rest)) => rest.trim_start_matches("oei:Registrering/oei:RelationListe/").to_owned(),
+        _ => path.to_owned(),
+    };
+    let step = |step: &str| step.split_once(':').map_or(step, |(_, local)| local).to_owned();
+    path.split('/').map(step).collect::<Vec<_>>().join("/")
+}

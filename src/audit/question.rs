@@ -1,0 +1,119 @@
+//! What is written of a question that an auditor asked of the logs: the auditors have a log of their own, in the form of
+//! every other, and a question is answered only once it stands there.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::chain::{self, CheckpointKey, Entry, Event, Occasion};
+use super::log::{self, Lines, Log, LogError};
+use super::retire::is_plain;
+use super::seal::Sealed;
+use super::writer::AuditSettings;
+use crate::agreements::Thumbprint;
+use crate::id::cvr::Cvr;
+
+/// One question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// Its id (UUID version 7).
+    pub question: Uuid,
+    /// When it was asked.
+    pub asked_at: Timestamp,
+    /// Who asked.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// The person asked about, sealed as in the record of a call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub person: Option<Sealed>,
+    /// The call asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<Uuid>,
+    /// The authority asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authority: Option<Cvr>,
+    /// The certificate asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Thumbprint>,
+    /// Calls from this instant on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// Calls before this instant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Timestamp>,
+    /// How far each log that was asked had come.
+    pub logs: Vec<Seen>,
+}
+
+/// How far a log had come, by its last checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    /// The number of the entry that the checkpoint covers; 0 where there was none.
+    pub sequence: u64,
+    /// Its line's hash, in hexadecimal.
+    pub hash: String,
+}
+
+impl Seen {
+    /// How far the log of a folder has come.
+    ///
+    /// # Errors
+    /// When its head cannot be read.
+    pub fn of(dir: &Path) -> std::io::Result<Self> {
+        let head = log::read_head(dir)?;
+        Ok(head.map_or(Self { sequence: 0, hash: String::new() }, |head| Self { sequence: head.covers, hash: head.head }))
+    }
+}
+
+/// Why a question is not on record, and therefore not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum QuestionError {
+    /// A text that cannot stand in a log.
+    #[error("--by and --reason are one line of 1 to 200 characters each, and never hold a person's number")]
+    Text,
+    /// The auditors' log.
+    #[error("the question is not on record, so it is not answered: {0}")]
+    Log(#[from] LogError),
+    /// Its disk.
+    #[error("the question is not on record, so it is not answered: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// The questions in a log, in the order in which they were asked.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn questions(dir: &Path) -> std::io::Result<Vec<Question>> {
+    let mut found = Vec::new();
+    for (_, path) in log::segments(dir)? {
+        let mut lines = Lines::open(&path)?;
+        while let Some(line) = lines.read()? {
+            let entry = chain::split(line).and_then(|(_, entry)| serde_json::from_slice::<Entry>(entry).ok());
+            if let Some(Event::Asked(question)) = entry.map(|entry| entry.event) {
+                found.push(*question);
+            }
+        }
+    }
+    Ok(found)
+}
+
+impl Question {
+    /// Puts it into the auditors' log, which is begun where there is none, and signs it.
+    ///
+    /// # Errors
+    /// [`QuestionError`].
+    pub fn record(self, dir: &Path, key: CheckpointKey) -> Result<(), QuestionError> {
+        if !is_plain(&self.by) || !is_plain(&self.reason) {
+            return Err(QuestionError::Text);
+        }
+        let at = self.asked_at;
+        let mut log = Log::open(dir, key, AuditSettings::in_dir(dir).limits, at)?;
+        log.append(at, &[Event::Asked(Box::new(self))])?;
+        Ok(log.checkpoint(at, Occasion::Stopped)?)
+    }
+}

@@ -1,0 +1,313 @@
+//! `hjemmel audit report`: who looked, when, on what basis, by which rules; what was asked, released and removed, and why.
+
+mod account;
+mod names;
+mod row;
+mod write;
+
+use std::collections::HashMap;
+use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use self::account::Account;
+use self::names::Names;
+pub use self::names::NamesError;
+use self::row::Telling;
+use self::write::{Foot, Format, Head, Report};
+use super::AuditError;
+use super::period::Period;
+use crate::agreements::Thumbprint;
+use crate::audit::chain::Event;
+use crate::audit::question::{Question, Seen};
+use crate::audit::reading::Readings;
+use crate::audit::{Record, keys};
+use crate::cli::lang::Lang;
+use crate::clock::{Clock, copenhagen};
+use crate::id::cvr::Cvr;
+use crate::services::Service;
+
+/// How often progress is told.
+const TOLD_EVERY: Duration = Duration::from_secs(2);
+
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("asked").required(true).multiple(true).args(["person", "call", "authority", "certificate", "from", "to", "year"]))]
+#[command(after_help = "Examples:
+  hjemmel audit report node1/audit node2/audit --call 0199… --questions questions --questions-key questions.key \\
+    --by \"A. Jensen\" --reason \"aktindsigt 2026-114\"
+  echo 6101801234 | hjemmel audit report node1/audit node2/audit --person --pseudonym-key pseudonym.key --auditors-pub auditors.pub \\
+    --from \"november 2026\" --questions questions --questions-key questions.key --by \"A. Jensen\" --reason \"klage 7\"
+  hjemmel audit report node1/audit node2/audit --authority 11111111 --year 2026 --format csv --questions questions \\
+    --questions-key questions.key --by \"A. Jensen\" --reason \"årlig redegørelse\"")]
+pub struct Args {
+    /// The folders of the nodes' logs, each once
+    #[arg(required = true, value_name = "DIR")]
+    logs: Vec<PathBuf>,
+    /// Calls about a person, whose CPR number is read from standard input: on a command line every user could see it
+    #[arg(long, requires = "pseudonym_key", requires = "auditors_pub")]
+    person: bool,
+    /// The call with this id, as a fault quotes it
+    #[arg(long, value_name = "ID")]
+    call: Option<Uuid>,
+    /// Calls on behalf of this authority
+    #[arg(long, value_name = "CVR")]
+    authority: Option<Cvr>,
+    /// Calls by this certificate: all that it did
+    #[arg(long, value_name = "SHA256")]
+    certificate: Option<Thumbprint>,
+    /// Calls from this day, month or year on: 2026-11-03, 3.11.2026, 3/11-2026, "3. november 2026", 2026-11, "november 2026", 2026
+    #[arg(long, value_name = "DATE")]
+    from: Option<Period>,
+    /// Calls until and with this day, month or year; an instant is not included
+    #[arg(long, value_name = "DATE")]
+    to: Option<Period>,
+    /// Calls of one year, counted: by service, operation, legal basis, purpose and outcome
+    #[arg(long, value_name = "YEAR", conflicts_with_all = ["from", "to"])]
+    year: Option<Period>,
+    /// Count the calls instead of telling each
+    #[arg(long)]
+    count: bool,
+    /// pseudonym.key; again for each that a node has had
+    #[arg(long, value_name = "KEY")]
+    pseudonym_key: Vec<PathBuf>,
+    /// auditors.pub, to which the person is sealed in the auditors' own log
+    #[arg(long, value_name = "PUB")]
+    auditors_pub: Option<PathBuf>,
+    /// The folder of the auditors' own log, which is begun where there is none: every question stands in it before it is answered
+    #[arg(long, value_name = "DIR")]
+    questions: PathBuf,
+    /// The key that signs the auditors' own log: a checkpoint.key, not that of a gateway
+    #[arg(long, value_name = "KEY")]
+    questions_key: PathBuf,
+    /// Who asks, for the auditors' log
+    #[arg(long, value_name = "NAME")]
+    by: String,
+    /// Why, for the auditors' log
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// The gateway's configuration, for the names of authorities (from its store) and the words of the rules (from its policies)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A folder of policies, for the words of the rules
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
+    /// What to write
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// Which words to print
+    #[arg(long, value_enum, default_value = "da")]
+    lang: Lang,
+}
+
+/// What calls are sought.
+struct Sought {
+    pseudonyms: Vec<String>,
+    call: Option<Uuid>,
+    authority: Option<Cvr>,
+    certificate: Option<Thumbprint>,
+    from: Option<jiff::Timestamp>,
+    to: Option<jiff::Timestamp>,
+}
+
+impl Sought {
+    fn at(&self, record: &Record) -> bool {
+        self.from.is_none_or(|from| from <= record.opened_at) && self.to.is_none_or(|to| record.opened_at < to)
+    }
+
+    fn is(&self, record: &Record) -> bool {
+        self.at(record)
+            && self.call.is_none_or(|call| record.call == call)
+            && self.authority.is_none_or(|cvr| record.authority == Some(cvr))
+            && self.certificate.is_none_or(|certificate| record.certificate == Some(certificate))
+            && (self.pseudonyms.is_empty() || self.pseudonyms.iter().any(|pseudonym| record.names(pseudonym)))
+    }
+}
+
+/// Answers the question, once it is on record.
+///
+/// # Errors
+/// [`AuditError`]; [`AuditError::Doubtful`] after an answer that may lack something.
+pub fn run(
+    args: Args,
+    clock: &Clock,
+    input: &mut impl BufRead,
+    out: &mut impl Write,
+    aside: &mut impl Write,
+) -> Result<(), AuditError> {
+    let now = clock.now();
+    let zone = copenhagen().ok_or_else(|| io::Error::other("Europe/Copenhagen is not in the time zone database"))?;
+    let mut names = Names::default();
+    if let Some(folder) = &args.policies {
+        names.read_folder(folder).map_err(AuditError::Names)?;
+    }
+    if let Some(file) = &args.config {
+        let loaded = crate::config::load::<Service>(file, now).map_err(AuditError::Config)?;
+        names.read_services(loaded.config.services.values()).map_err(AuditError::Names)?;
+        let settings = crate::config::store_of::<Service>(file, now).map_err(AuditError::Config)?;
+        let reading = names.read_store(&settings);
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(reading)).map_err(AuditError::Names)?;
+    }
+    let (question, sought) = question(&args, now, input)?;
+    let telling = Telling { names: &names, lang: args.lang, zone };
+    let head = head(&args, &question, &sought, &telling);
+    // Opened first, so that a question about folders that are none is not one.
+    let mut readings = Readings::open(&args.logs)?;
+    question.record(&args.questions, keys::checkpoint_key(&args.questions_key)?)?;
+
+    let counted = args.count || args.year.is_some();
+    let mut report = Report::begin(out, args.format, args.lang, &head, counted)?;
+    let mut answer =
+        Answer { report: &mut report, telling: &telling, logs: &head.logs, account: counted.then(Account::default), found: 0 };
+    let (mut open, mut crowded, mut told) = (HashMap::<Uuid, (usize, Box<Record>)>::new(), 0_u64, Instant::now());
+    while let Some((log, entry)) = readings.next_entry()? {
+        match entry.event {
+            Event::Admitted(record) if sought.is(&record) => drop(open.insert(record.call, (log, record))),
+            Event::Closed(record) => {
+                open.remove(&record.call);
+                crowded += u64::from(record.persons_left_out > 0 && sought.at(&record));
+                if sought.is(&record) {
+                    answer.take(log, &record)?;
+                }
+            }
+            _ => {}
+        }
+        if told.elapsed() >= TOLD_EVERY {
+            told = Instant::now();
+            let ((read, all), found) = (readings.progress(), answer.found);
+            let mib = |bytes: u64| bytes >> 20;
+            writeln!(aside, "{} / {} MiB, {found} …", mib(read), mib(all))?;
+        }
+    }
+    let mut unfinished: Vec<_> = open.into_values().collect();
+    unfinished.sort_by_key(|(_, record)| record.call);
+    unfinished.iter().try_for_each(|(log, record)| answer.take(*log, record))?;
+    let (account, found) = (answer.account.take(), answer.found);
+    if let Some(account) = &account {
+        report.account(account, |cvr| cvr.parse().map_or_else(|_| cvr.to_owned(), |cvr| telling.authority(cvr).to_string()))?;
+    }
+    let foot = foot(&readings, found, if args.person { crowded } else { 0 }, &sought, &telling);
+    report.end(&foot, aside)?;
+    if foot.whole { Ok(()) } else { Err(AuditError::Doubtful) }
+}
+
+/// What is found goes out at once, or is counted.
+struct Answer<'a, 'o, W> {
+    report: &'a mut Report<'o, W>,
+    telling: &'a Telling<'a>,
+    logs: &'a [String],
+    account: Option<Account>,
+    found: u64,
+}
+
+impl<W: Write> Answer<'_, '_, W> {
+    fn take(&mut self, log: usize, record: &Record) -> io::Result<()> {
+        self.found += 1;
+        match &mut self.account {
+            Some(account) => account.count(record),
+            None => {
+                let log = self.logs.get(log).map_or("", String::as_str);
+                self.report.call(&self.telling.row(log, record))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The question as it goes on record, and what it seeks.
+fn question(args: &Args, now: jiff::Timestamp, input: &mut impl BufRead) -> Result<(Question, Sought), AuditError> {
+    let mut places = std::collections::BTreeSet::new();
+    for dir in &args.logs {
+        if !places
+            .insert(dir.canonicalize().map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", dir.display())))?)
+        {
+            return Err(AuditError::Twice(dir.clone()));
+        }
+    }
+    let (mut pseudonyms, mut person, id) = (Vec::new(), None, Uuid::now_v7());
+    if args.person {
+        let mut line = Zeroizing::new(String::new());
+        io::Read::take(input, 4096).read_line(&mut line)?;
+        let cpr = Zeroizing::new(line.trim().replacen('-', "", 1));
+        for key in &args.pseudonym_key {
+            pseudonyms.push(keys::pseudonym_key(key)?.pseudonym(&cpr)?);
+        }
+        if let (Some(key), Some(auditors)) = (args.pseudonym_key.first(), &args.auditors_pub) {
+            person = Some(keys::sealer(key, auditors)?.seal(id, &cpr)?);
+        }
+    }
+    let from = args.from.or(args.year).map(|period| period.from);
+    let to = args.to.or(args.year).map(|period| period.to);
+    if from.zip(to).is_some_and(|(from, to)| to <= from) {
+        return Err(AuditError::NoTime);
+    }
+    let (call, authority, certificate) = (args.call, args.authority, args.certificate);
+    let sought = Sought { pseudonyms, call, authority, certificate, from, to };
+    let logs = args.logs.iter().map(|dir| Seen::of(dir)).collect::<Result<_, _>>()?;
+    let (by, reason) = (args.by.trim().to_owned(), args.reason.trim().to_owned());
+    Ok((Question { question: id, asked_at: now, by, reason, person, call, authority, certificate, from, to, logs }, sought))
+}
+
+fn head(args: &Args, question: &Question, sought: &Sought, telling: &Telling<'_>) -> Head {
+    let lang = args.lang;
+    let mut about = Vec::new();
+    if args.person {
+        about.push(lang.word("en person (forseglet i revisorernes log)", "a person (sealed in the auditors' log)"));
+    }
+    about.extend(sought.call.map(|call| format!("{} {call}", lang.word("kald", "call"))));
+    about.extend(sought.authority.map(|cvr| format!("{} {}", lang.word("myndighed", "authority"), telling.authority(cvr))));
+    about.extend(sought.certificate.map(|of| format!("{} {of}", lang.word("certifikat", "certificate"))));
+    about.extend(sought.from.map(|at| format!("{} {}", lang.word("fra og med", "from"), telling.when(at))));
+    about.extend(sought.to.map(|at| format!("{} {}", lang.word("til, ikke med,", "until, not included,"), telling.when(at))));
+    Head {
+        question: question.question,
+        asked_at: telling.when(question.asked_at),
+        by: question.by.clone(),
+        reason: question.reason.clone(),
+        about,
+        logs: args.logs.iter().map(|dir| dir.display().to_string()).collect(),
+    }
+}
+
+/// What the reader must know of the answer.
+fn foot(readings: &Readings, calls: u64, crowded: u64, sought: &Sought, telling: &Telling<'_>) -> Foot {
+    let (lang, mut notes, mut whole) = (telling.lang, Vec::new(), true);
+    for (dir, doubts) in readings.doubts().filter(|(_, doubts)| doubts.any()) {
+        whole = false;
+        let dir = dir.display();
+        let mut say =
+            |da: String, en: String| notes.push(lang.word(&format!("ADVARSEL: {dir}: {da}"), &format!("WARNING: {dir}: {en}")));
+        let (unreadable, broken) = (doubts.unreadable, doubts.broken);
+        if unreadable > 0 {
+            say(format!("{unreadable} linjer kan ikke læses"), format!("{unreadable} lines cannot be read"));
+        }
+        if broken > 0 {
+            say(format!("kæden er brudt {broken} steder"), format!("the chain is broken in {broken} places"));
+        }
+        if let Some(segment) = doubts.missing {
+            say(format!("segment {segment} mangler"), format!("segment {segment} is missing"));
+        }
+        if doubts.cut_off {
+            let da = "loggen er kortere, end head.json siger, eller head.json mangler".to_owned();
+            say(da, "the log is shorter than head.json says, or head.json is missing".to_owned());
+        }
+    }
+    for (dir, retired) in readings.retired() {
+        if sought.from.is_none_or(|from| from <= retired.last_at) {
+            let (dir, at) = (dir.display(), telling.when(retired.last_at));
+            notes.push(lang.word(
+                &format!("{dir}: Kald til og med {at} er slettet efter opbevaringsfristen og findes ikke mere."),
+                &format!("{dir}: Calls until {at} were retired when their time was over, and are not found any more."),
+            ));
+        }
+    }
+    if crowded > 0 {
+        notes.push(lang.word(
+            &format!("ADVARSEL: {crowded} kald nævnte flere personer, end en post forsegler; hvert af dem kan også angå denne."),
+            &format!("WARNING: {crowded} calls named more persons than a record seals; any of them may be about this one."),
+        ));
+    }
+    Foot { calls, notes, whole }
+}
