@@ -30,11 +30,26 @@ pub enum Subject {
     Sortiment,
     /// Who gets the versions of value lists.
     SortimentSubscription,
+    /// A user of the SFTP service.
+    SftpUser,
+    /// A route order, the agreement for files.
+    FileOrder,
+    /// A file that is handed over.
+    Transfer,
 }
 
 impl Subject {
     /// Every subject.
-    pub const ALL: [Self; 5] = [Self::Agreement, Self::Route, Self::User, Self::Sortiment, Self::SortimentSubscription];
+    pub const ALL: [Self; 8] = [
+        Self::Agreement,
+        Self::Route,
+        Self::User,
+        Self::Sortiment,
+        Self::SortimentSubscription,
+        Self::SftpUser,
+        Self::FileOrder,
+        Self::Transfer,
+    ];
 
     /// The name in the store, in records and on screens.
     pub fn name(self) -> &'static str {
@@ -44,6 +59,9 @@ impl Subject {
             Subject::User => "user",
             Subject::Sortiment => "sortiment",
             Subject::SortimentSubscription => "sortiment_subscription",
+            Subject::SftpUser => "sftp_user",
+            Subject::FileOrder => "file_order",
+            Subject::Transfer => "transfer",
         }
     }
 }

@@ -77,7 +77,7 @@ pub struct Record {
     pub binding: Option<Binding>,
     /// The client system.
     pub client_system: Option<Uuid>,
-    /// The client system's certificate.
+    /// The client system's certificate; of a file, the SHA-256 of the SSH key.
     pub certificate: Option<Thumbprint>,
     /// The authority on whose behalf it called. A claim until `front_agreement` is there.
     pub authority: Option<Cvr>,
@@ -126,7 +126,8 @@ impl Record {
     pub fn missing_for_admission(&self) -> Option<&'static str> {
         [
             ("operation", self.operation.is_none()),
-            ("binding", self.binding.is_none()),
+            // A file has none: its certificate is the fingerprint of the key that its sender was logged on with.
+            ("binding", self.binding.is_none() && !matches!(self.about, About::File(_))),
             ("certificate", self.certificate.is_none()),
             ("authority", self.authority.is_none()),
             ("front_agreement", self.front_agreement.is_none()),

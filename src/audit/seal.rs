@@ -101,6 +101,12 @@ impl PseudonymKey {
         Ok(crate::hex::encode(hmac::sign(&self.0, &message).as_ref()))
     }
 
+    /// The pseudonym of a file's name, in hexadecimal.
+    fn file(&self, name: &str) -> String {
+        let message = Zeroizing::new([INFO, b"\0file\0", name.as_bytes()].concat());
+        crate::hex::encode(hmac::sign(&self.0, &message).as_ref())
+    }
+
     /// The mark of a delivery's id.
     pub fn delivery(&self, id: &str) -> DeliveryMark {
         let message = Zeroizing::new([DELIVERY, b"\0", id.as_bytes()].concat());
@@ -198,14 +204,25 @@ impl Sealer {
     /// # Errors
     /// [`SealError::NotACpr`], [`SealError::Encryption`].
     pub fn seal(&self, call: Uuid, cpr: &str) -> Result<Sealed, SealError> {
-        let pseudonym = self.pseudonyms.pseudonym(cpr)?;
+        self.sealed(call, self.pseudonyms.pseudonym(cpr)?, cpr)
+    }
+
+    /// Seals the name of a file, which can hold a person's data, for the record of one call. Equal names have equal pseudonyms.
+    ///
+    /// # Errors
+    /// [`SealError::Encryption`].
+    pub fn seal_name(&self, call: Uuid, name: &str) -> Result<Sealed, SealError> {
+        self.sealed(call, self.pseudonyms.file(name), name)
+    }
+
+    fn sealed(&self, call: Uuid, pseudonym: String, text: &str) -> Result<Sealed, SealError> {
         let mut held = self.data_key.lock().unwrap_or_else(PoisonError::into_inner);
         let data_key = match held.take().filter(|key| !key.is_spent()) {
             Some(key) => held.insert(key),
             None => held.insert(DataKey::new(&self.auditors)?),
         };
         data_key.uses += 1;
-        let mut sealed = cpr.as_bytes().to_vec();
+        let mut sealed = text.as_bytes().to_vec();
         let nonce =
             data_key.key.seal_in_place_append_tag(Aad::from(call.as_bytes()), &mut sealed).map_err(|_| SealError::Encryption)?;
         sealed.splice(..0, *nonce.as_ref());

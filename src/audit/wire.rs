@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::about::{About, AskedFor, Counts, FinanceFigures, PolicyRef, Window};
+use super::about::{About, AboutFile, AskedFor, Counts, FinanceFigures, PolicyRef, Window};
 use super::record::{Binding, Outcome, Record};
 use super::seal::{DeliveryMark, Sealed};
 use crate::agreements::Thumbprint;
@@ -72,6 +72,8 @@ pub(super) struct Flat<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) finance: Option<Cow<'r, FinanceFigures>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) file: Option<Cow<'r, AboutFile>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<Outcome>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refusal: Option<Cow<'r, str>>,
@@ -124,6 +126,7 @@ impl<'r> From<&'r Record> for Flat<'r> {
             delivery: None,
             repeated: None,
             finance: None,
+            file: None,
             outcome: record.outcome,
             refusal: record.refusal.as_deref().map(Cow::Borrowed),
             caller_transaction: record.caller_transaction,

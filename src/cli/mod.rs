@@ -29,6 +29,7 @@ mod shell;
 pub mod sortiment;
 pub mod store;
 pub mod stub;
+pub mod transfers;
 pub mod user;
 mod which;
 
@@ -72,6 +73,10 @@ enum Command {
     Route(Box<route::Args>),
     /// Users: who decides on agreements and routes, by certificate and role
     User(user::Args),
+    /// The SFTP service: its host keys, its users with their keys, and route orders
+    Sftp(Box<sftp::Args>),
+    /// Files that were handed over: list, show, try again, deliver again
+    Transfers(transfers::Args),
     /// Pass-through services: a folder of published files and a service.toml each
     Service(service::Args),
     /// Value lists of SF1590_A Finans: import, publish, what a version changes, who gets it
@@ -80,8 +85,6 @@ enum Command {
     Store(store::Args),
     /// The object store: its keys, and what it is good for
     Objects(objects::Args),
-    /// The SFTP server: its host keys
-    Sftp(sftp::Args),
     /// The audit log: verify, report, search, open, retire
     Audit(audit::Args),
     /// Run a token service or a benefit index for development
@@ -158,6 +161,8 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
             output::Stdout.flush()?;
             Ok(if ended? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
+        Command::Sftp(args) => sftp::run(*args, clock, &mut output::Stdout).await.map_err(Into::into).and(done),
+        Command::Transfers(args) => transfers::run(args, clock, &mut output::Stdout).await.map_err(Into::into).and(done),
         Command::User(args) => user::run(args, clock, &mut output::Stdout).await.map_err(Into::into).and(done),
         Command::Audit(args) => {
             let result = audit::run(args, clock, &mut io::stdin().lock(), &mut output::Stdout, &mut io::stderr());
@@ -165,7 +170,6 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
             result.map_err(Into::into).and(done)
         }
         Command::Objects(args) => objects::run(&args, clock).await.and(done),
-        Command::Sftp(args) => sftp::run(&args).and(done),
         Command::Sortiment(args) => Ok(sortiment::run(*args, clock, &mut output::Stdout).await?),
         Command::Service(args) => service::run(&args, &mut output::Stdout).await,
         Command::Stub(args) => Ok(stub::run(&args, clock).await?),

@@ -107,10 +107,10 @@ struct Add {
 
 /// Why, and by whom.
 #[derive(Debug, clap::Args)]
-struct Decide {
+pub(super) struct Decide {
     /// Why, in a sentence
     #[arg(long, value_name = "TEXT", value_parser = one_line)]
-    reason: String,
+    pub(super) reason: String,
     /// The certificate (PEM) of the operator who decides; left out: whoever holds the store
     #[arg(long, value_name = "FILE", requires = "signed_key")]
     signed_certificate: Option<PathBuf>,
@@ -120,10 +120,9 @@ struct Decide {
 }
 
 impl Decide {
-    fn signer(&self) -> Result<Option<Signer>, CommandError> {
+    pub(super) fn signer(&self) -> Result<Option<Signer>, PersonError> {
         let (Some(certificate), Some(key)) = (&self.signed_certificate, &self.signed_key) else { return Ok(None) };
-        let credentials = Credentials::from_pem_files(certificate, key).map_err(PersonError::from)?;
-        Ok(Some(Signer::new(&credentials).map_err(PersonError::from)?))
+        Ok(Some(Signer::new(&Credentials::from_pem_files(certificate, key)?)?))
     }
 }
 

@@ -134,7 +134,7 @@ pub enum By<'a> {
 
 impl By<'_> {
     /// The user who decides `what`.
-    async fn of(self, store: &Store, what: &What, because: &Because) -> Result<Actor, DecideError> {
+    pub(crate) async fn of(self, store: &Store, what: &What, because: &Because) -> Result<Actor, DecideError> {
         match self {
             By::User(actor) => Ok(actor.clone()),
             By::Key(signer) => signer.sign(store, what, because).await,

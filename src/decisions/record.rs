@@ -55,7 +55,7 @@ impl Change {
     ///
     /// # Errors
     /// A store that does not answer.
-    pub(super) async fn made_by(
+    pub(crate) async fn made_by(
         &mut self,
         by: Option<(&Actor, Role)>,
         what: &What,
@@ -86,7 +86,7 @@ impl Change {
     }
 
     /// The decisions made on one thing, oldest first.
-    pub(super) async fn made_on(&mut self, subject: Subject, id: Uuid) -> Result<Vec<Made>, StoreError> {
+    pub(crate) async fn made_on(&mut self, subject: Subject, id: Uuid) -> Result<Vec<Made>, StoreError> {
         self.connection().all(made_on(subject, id)).await?.iter().map(read).collect()
     }
 }

@@ -3,7 +3,7 @@
 use std::mem;
 
 use aws_lc_rs::digest::{Context, SHA256};
-use object_store::{MultipartUpload, ObjectStoreExt, PutMode, PutPayload};
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use tokio::task::JoinHandle;
 
 use super::frames::{Frames, PIECE, stored_length};
@@ -98,7 +98,7 @@ impl Writing {
         self.seal(true)?;
         let rest = mem::take(&mut self.part);
         let written = match self.upload.take() {
-            None => self.put(rest).await,
+            None => put(self.objects.store.as_ref(), self.name, rest).await,
             Some(mut upload) => {
                 let written = self.complete(upload.as_mut(), rest).await;
                 if written.is_err() {
@@ -158,10 +158,6 @@ impl Writing {
         }
     }
 
-    async fn put(&self, content: Vec<u8>) -> object_store::Result<()> {
-        self.objects.store.put_opts(&self.name.path(), PutPayload::from(content), PutMode::Create.into()).await.map(|_| ())
-    }
-
     async fn complete(&mut self, upload: &mut dyn MultipartUpload, rest: Vec<u8>) -> object_store::Result<()> {
         self.arrived().await?;
         if !rest.is_empty() {
@@ -169,6 +165,10 @@ impl Writing {
         }
         upload.complete().await.map(|_| ())
     }
+}
+
+async fn put(store: &dyn ObjectStore, name: ObjectName, content: Vec<u8>) -> object_store::Result<()> {
+    store.put_opts(&name.path(), PutPayload::from(content), PutMode::Create.into()).await.map(|_| ())
 }
 
 impl Drop for Writing {

@@ -4,10 +4,11 @@ use super::*;
 use crate::services;
 use crate::services::terminaladgang::law::refusal::LawRefusal;
 
-/// Those that callers of services see, and those of the API.
+/// Those that callers of services see, those that receipts of files say, and those of the API.
 fn every() -> Vec<Refusal> {
     let of_api = api::ApiRefusal::every().into_iter().map(Refusal::from);
-    services::refusals().into_iter().chain(of_api).collect()
+    let of_files = crate::files::codes::Code::every().into_iter().map(Refusal::from);
+    services::refusals().into_iter().chain(of_files).chain(of_api).collect()
 }
 
 fn texts(refusal: &Refusal) -> [String; 6] {
@@ -194,6 +195,7 @@ fn faults_md() -> String {
          SOAP 1.2 gives a fault of the sender's 400 (part 2, table 20); here that is a setting of the gateway's, \
          `[service.NAME] sender_fault_status`, and 500 where it is not set: Apache CXF does not read a body that comes with 400 \
          unless it is told to, and shows \"Could not send Message\" in place of the fault. Names, dates and numbers in the texts below are samples; each text is followed by its remedy.\n\n\
+         What is told of files stands in receipts (`.sftpreceipt`), in Danish: `FIL1010` has the ErrorCode 1010 there.\n\n\
          What the API refuses stands last: there a refusal is a problem (RFC 9457, `application/problem+json`) with the code \
          at the end of `type`, in the language that `Accept-Language` asks for ([clients/api.md](clients/api.md)).\n",
     );

@@ -10,6 +10,7 @@
 mod agreements;
 mod audit;
 mod database;
+mod files;
 mod jobs;
 mod kept;
 mod objects;

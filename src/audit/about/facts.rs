@@ -2,7 +2,7 @@
 
 use super::counts::Counts;
 use super::terminaladgang::Window;
-use super::{About, AboutFinance, AboutPassThrough, AboutTerminalAdgang};
+use super::{About, AboutFile, AboutFinance, AboutPassThrough, AboutTerminalAdgang};
 use crate::id::cvr::Cvr;
 
 /// A name for programs, and what it is called in both languages.
@@ -116,6 +116,7 @@ impl About {
             Self::TerminalAdgang(about) => about.facts(),
             Self::PassThrough(about) => about.facts(),
             Self::Finance(about) => about.facts(),
+            Self::File(about) => about.facts(),
         }
     }
 }
@@ -171,6 +172,18 @@ impl AboutPassThrough {
             decided: decided.collect(),
             released: None,
         }
+    }
+}
+
+impl AboutFile {
+    fn facts(&self) -> Facts<'_> {
+        let asked = vec![
+            texts(label("bytes", "filens størrelse, bytes", "size of the file, bytes"), [self.bytes]),
+            texts(label("sha256", "filens SHA-256", "SHA-256 of the file"), [&self.sha256]),
+            texts(label("recipients", "modtagende SFTP-brugere", "receiving SFTP users"), &self.recipients),
+        ];
+        let decided = vec![fact(RECEIVER, self.receiver.map(Value::Authority))];
+        Facts { judged_by: None, asked, decided, released: None }
     }
 }
 

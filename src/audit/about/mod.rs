@@ -7,11 +7,13 @@ use std::borrow::Cow;
 
 mod counts;
 pub mod facts;
+mod file;
 mod finance;
 mod passthrough;
 mod terminaladgang;
 
 pub use self::counts::Counts;
+pub use self::file::AboutFile;
 pub use self::finance::{AboutFinance, FinanceFigures};
 pub use self::passthrough::AboutPassThrough;
 pub use self::terminaladgang::{AboutTerminalAdgang, AskedFor, PolicyRef, Window};
@@ -30,6 +32,14 @@ pub enum About {
     PassThrough(Box<AboutPassThrough>),
     /// SF1590_A Finans.
     Finance(Box<AboutFinance>),
+    /// A file that one system hands to another.
+    File(Box<AboutFile>),
+}
+
+impl From<AboutFile> for About {
+    fn from(about: AboutFile) -> Self {
+        Self::File(Box::new(about))
+    }
 }
 
 impl From<AboutTerminalAdgang> for About {
@@ -55,7 +65,7 @@ impl About {
     pub fn terminaladgang(&self) -> Option<&AboutTerminalAdgang> {
         match self {
             Self::TerminalAdgang(about) => Some(about),
-            Self::Nothing | Self::PassThrough(_) | Self::Finance(_) => None,
+            Self::Nothing | Self::PassThrough(_) | Self::Finance(_) | Self::File(_) => None,
         }
     }
 
@@ -63,7 +73,7 @@ impl About {
     pub fn terminaladgang_mut(&mut self) -> Option<&mut AboutTerminalAdgang> {
         match self {
             Self::TerminalAdgang(about) => Some(about),
-            Self::Nothing | Self::PassThrough(_) | Self::Finance(_) => None,
+            Self::Nothing | Self::PassThrough(_) | Self::Finance(_) | Self::File(_) => None,
         }
     }
 
@@ -72,7 +82,7 @@ impl About {
         match self {
             Self::PassThrough(about) => Some(about),
             Self::Finance(about) => Some(&about.pass),
-            Self::Nothing | Self::TerminalAdgang(_) => None,
+            Self::Nothing | Self::TerminalAdgang(_) | Self::File(_) => None,
         }
     }
 
@@ -81,7 +91,7 @@ impl About {
         match self {
             Self::PassThrough(about) => Some(about),
             Self::Finance(about) => Some(&mut about.pass),
-            Self::Nothing | Self::TerminalAdgang(_) => None,
+            Self::Nothing | Self::TerminalAdgang(_) | Self::File(_) => None,
         }
     }
 
@@ -89,7 +99,7 @@ impl About {
     pub fn finance_mut(&mut self) -> Option<&mut AboutFinance> {
         match self {
             Self::Finance(about) => Some(about),
-            Self::Nothing | Self::TerminalAdgang(_) | Self::PassThrough(_) => None,
+            Self::Nothing | Self::TerminalAdgang(_) | Self::PassThrough(_) | Self::File(_) => None,
         }
     }
 
@@ -97,7 +107,7 @@ impl About {
     pub fn finance(&self) -> Option<&AboutFinance> {
         match self {
             Self::Finance(about) => Some(about),
-            Self::Nothing | Self::TerminalAdgang(_) | Self::PassThrough(_) => None,
+            Self::Nothing | Self::TerminalAdgang(_) | Self::PassThrough(_) | Self::File(_) => None,
         }
     }
 
@@ -105,7 +115,7 @@ impl About {
     pub fn counts(&self) -> Option<(&Counts, &Counts)> {
         match self {
             Self::TerminalAdgang(about) => Some((&about.released, &about.removed)),
-            Self::Nothing | Self::PassThrough(_) | Self::Finance(_) => None,
+            Self::Nothing | Self::PassThrough(_) | Self::Finance(_) | Self::File(_) => None,
         }
     }
 
@@ -114,7 +124,7 @@ impl About {
         match self {
             Self::PassThrough(about) => about.delivery.as_ref() == Some(mark),
             Self::Finance(about) => about.pass.delivery.as_ref() == Some(mark),
-            Self::Nothing | Self::TerminalAdgang(_) => false,
+            Self::Nothing | Self::TerminalAdgang(_) | Self::File(_) => false,
         }
     }
 
@@ -125,6 +135,7 @@ impl About {
             Self::TerminalAdgang(about) => Some(about.summary()),
             Self::PassThrough(about) => Some(about.summary()),
             Self::Finance(about) => Some(about.summary()),
+            Self::File(about) => Some(about.summary()),
         }
     }
 
@@ -135,6 +146,7 @@ impl About {
             Self::TerminalAdgang(about) => about.missing_for_admission(persons),
             Self::PassThrough(about) => about.missing_for_admission(),
             Self::Finance(about) => about.pass.missing_for_admission(),
+            Self::File(about) => about.missing_for_admission(),
         }
     }
 
@@ -146,12 +158,17 @@ impl About {
             Self::TerminalAdgang(about) => about.write(line),
             Self::PassThrough(about) => about.write(line),
             Self::Finance(about) => about.write(line),
+            Self::File(about) => about.write(line),
         }
     }
 
     /// What a record's line says.
     pub(super) fn read(line: &Flat<'_>) -> Result<Self, NotARecord> {
         let counts = line.released.is_some() || line.removed.is_some();
+        if let Some(file) = line.file.as_deref() {
+            let others = counts || AboutTerminalAdgang::is_in(line) || AboutPassThrough::is_in(line) || line.finance.is_some();
+            return if others { Err(NotARecord::Mixed) } else { Ok(file.clone().into()) };
+        }
         match (AboutTerminalAdgang::is_in(line), AboutPassThrough::is_in(line)) {
             (false, _) if line.finance.is_some() && line.schema.is_none() => Err(NotARecord::Without("schema")),
             (false, false) => Ok(Self::Nothing),

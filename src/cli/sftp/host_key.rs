@@ -1,24 +1,10 @@
-//! `hjemmel sftp`: the SFTP server's own keys.
+//! `hjemmel sftp host-key`: the SFTP server's own keys.
 
 use std::path::{Path, PathBuf};
 
 use russh::keys::PrivateKey;
 
 use crate::edge::sftp::host_keys::{self, Kind};
-
-/// The SFTP server.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum Command {
-    /// The keys by which clients know the server
-    #[command(subcommand)]
-    HostKey(HostKey),
-}
 
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = "\
@@ -29,7 +15,7 @@ Examples:
 
 [sftp] host_keys in the configuration names the files. Tell users the fingerprints by a way that they trust; before a key is
 replaced, tell them the new one in good time: a client that knows the old one alone refuses to connect.")]
-enum HostKey {
+pub(super) enum HostKey {
     /// Make a key in a file that is not there yet, readable by its owner alone
     New {
         /// Of which kind
@@ -53,14 +39,14 @@ enum HostKey {
 ///
 /// # Errors
 /// A file that cannot be made or read.
-pub fn run(args: &Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+pub(super) fn run(command: &HostKey) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let show = |file: &Path, key: &PrivateKey, host: &str| {
         let (fingerprint, line) = host_keys::told(key);
         println!("{}\n  fingerprint     {fingerprint}\n  known_hosts     {host} {line}", file.display());
     };
-    match &args.command {
-        Command::HostKey(HostKey::New { kind, file }) => show(file, &host_keys::generate(file, *kind)?, "sftp.example.dk"),
-        Command::HostKey(HostKey::Show { files, host }) => {
+    match command {
+        HostKey::New { kind, file } => show(file, &host_keys::generate(file, *kind)?, "sftp.example.dk"),
+        HostKey::Show { files, host } => {
             for (file, key) in files.iter().zip(host_keys::read(files)?) {
                 show(file, &key, host);
             }

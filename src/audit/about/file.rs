@@ -1,0 +1,46 @@
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::audit::seal::Sealed;
+use crate::audit::wire::Flat;
+use crate::id::cvr::Cvr;
+
+/// A file that one system hands to others. Its name can hold a person's data, and is sealed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AboutFile {
+    /// Its name, sealed to the auditors.
+    pub name: Sealed,
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of its content, in hexadecimal.
+    pub sha256: String,
+    /// The receiving users.
+    pub recipients: Vec<Uuid>,
+    /// The authority that receives it; of several recipients, the first's.
+    pub receiver: Option<Cvr>,
+}
+
+impl AboutFile {
+    /// What it comes to, in a line.
+    pub(super) fn summary(&self) -> String {
+        let receiver = self.receiver.map_or("-".to_owned(), |cvr| cvr.to_string());
+        format!("file of {} bytes to {} recipients, receiver {receiver}", self.bytes, self.recipients.len())
+    }
+
+    /// What is missing for an admission: who receives it.
+    pub(super) fn missing_for_admission(&self) -> Option<&'static str> {
+        match self {
+            Self { receiver: None, .. } => Some("receiver"),
+            Self { recipients, .. } if recipients.is_empty() => Some("recipients"),
+            Self { .. } => None,
+        }
+    }
+
+    /// Puts it into the record's line.
+    pub(super) fn write<'r>(&'r self, line: &mut Flat<'r>) {
+        line.file = Some(Cow::Borrowed(self));
+    }
+}

@@ -1,0 +1,144 @@
+//! The commands as they are typed: two people make a route, and nobody alone.
+
+use clap::Parser;
+
+use crate::cli::{as_user, sftp, transfers};
+use crate::clock::Clock;
+
+#[derive(Debug, Parser)]
+struct Sftp {
+    #[command(flatten)]
+    args: sftp::Args,
+}
+
+#[derive(Debug, Parser)]
+struct Transfers {
+    #[command(flatten)]
+    args: transfers::Args,
+}
+
+/// A public key of Ed25519; nobody has its private half.
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f prod";
+
+struct House(tempfile::TempDir);
+
+impl House {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        as_user::keys(dir.path());
+        as_user::add_all(&dir.path().join("store.sqlite")).await;
+        std::fs::write(dir.path().join("key.pub"), KEY).unwrap();
+        Self(dir)
+    }
+
+    async fn run(&self, line: &str, more: &[&str], by: Option<&str>) -> Result<String, String> {
+        let clock = Clock::fixed(as_user::now());
+        let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        words.extend(more.iter().map(|word| (*word).to_owned()));
+        words.extend(["--store".to_owned(), self.0.path().join("store.sqlite").display().to_string()]);
+        if let Some(by) = by {
+            words.extend(as_user::options(self.0.path(), by));
+        }
+        let mut out = Vec::new();
+        let done = match words.first().map(String::as_str) {
+            Some("sftp") => {
+                let args = Sftp::try_parse_from(words).map_err(|error| error.to_string())?.args;
+                sftp::run(args, &clock, &mut out).await.map_err(|error| error.to_string())
+            }
+            _ => {
+                let args = Transfers::try_parse_from(words).map_err(|error| error.to_string())?.args;
+                transfers::run(args, &clock, &mut out).await.map_err(|error| error.to_string())
+            }
+        };
+        done.map(|()| String::from_utf8(out).unwrap())
+    }
+
+    async fn with_users() -> Self {
+        let house = Self::new().await;
+        for name in ["KY_SFTP", "OPUS_SFTP"] {
+            let line = format!(
+                "sftp user add {name} --system 72393598-70fe-467f-b68c-65643e5c5e90 --cvr 11111111 --environment exttest --reason sag"
+            );
+            house.run(&line, &[], None).await.unwrap();
+        }
+        house
+    }
+
+    async fn request(&self, by: &str, more: &[&str]) -> Result<String, String> {
+        let line = "sftp order request --from KY_SFTP --to OPUS_SFTP --sender-authority 11111111 --recipient-authority 11111111 --purpose bogføring --reason sag";
+        let more: Vec<&str> = ["--legal-basis", "Bogføringsloven § 6"].iter().chain(more).copied().collect();
+        let said = self.run(line, &more, Some(by)).await?;
+        Ok(said.split(' ').nth(3).unwrap().trim_end_matches(';').to_owned())
+    }
+}
+
+#[tokio::test]
+async fn a_route_order_is_requested_by_one_person_and_approved_by_a_signatory_of_the_recipients_authority() {
+    let house = House::with_users().await;
+    let id = house.request("O. Drift", &["--inf-ref", "X_1"]).await.unwrap();
+    let decide = async |what: &str, by: &str| house.run(&format!("sftp order {what} {id} --reason sag"), &[], Some(by)).await;
+    let refused = decide("approve", "O. Drift").await.unwrap_err();
+    assert!(refused.contains("ApiNotAllowed"), "{refused}");
+    let refused = decide("approve", "S. Fremmed").await.unwrap_err();
+    assert!(refused.contains("ApiNotFound"), "another authority's: {refused}");
+    assert!(decide("approve", "A. Prøve").await.unwrap().contains("GODKENDT"));
+    assert!(decide("suspend", "A. Prøve").await.unwrap().contains("SUSPENDERET"));
+    assert!(decide("resume", "B. Prøve").await.unwrap().contains("GODKENDT"));
+    assert!(decide("reject", "A. Prøve").await.is_err(), "what was approved is not rejected");
+    let shown = house.run(&format!("sftp order show {id}"), &[], None).await.unwrap();
+    assert!(shown.contains("hjemmel: Bogføringsloven § 6\n") && shown.contains("InfRef: X_1\n"), "{shown}");
+    assert!(decide("end", "A. Prøve").await.unwrap().contains("OPSAGT"));
+}
+
+#[tokio::test]
+async fn two_orders_for_the_same_files_are_refused_when_they_are_saved() {
+    let house = House::with_users().await;
+    house.request("O. Drift", &["--pattern", "KY_*.xml"]).await.unwrap();
+    let refused = house.request("O. Drift", &["--pattern", "*_FINANS*"]).await.unwrap_err();
+    assert!(refused.contains("carries the same files"), "{refused}");
+    house.request("O. Drift", &["--pattern", "ANDET*"]).await.unwrap();
+    house.request("O. Drift", &["--inf-ref", "A\u{30a}_1"]).await.unwrap();
+    let refused = house.request("O. Drift", &["--inf-ref", "\u{c5}_1"]).await.unwrap_err();
+    assert!(refused.contains("carries the same files"), "{refused}");
+    let ended = ["--inf-ref", "B_1", "--valid-to", "2026-12-01"];
+    house.request("O. Drift", &ended).await.unwrap();
+    house.request("O. Drift", &["--inf-ref", "B_1", "--valid-from", "2026-12-01"]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_user_gets_a_key_from_its_pub_file_and_loses_it_and_no_private_key_is_taken() {
+    let house = House::with_users().await;
+    let path = house.0.path().join("key.pub").display().to_string();
+    let add = async |path: &str| house.run("sftp key add KY_SFTP --label prod --reason sag", &[path], None).await;
+    let said = add(&path).await.unwrap();
+    let fingerprint = said.trim().rsplit(' ').next().unwrap().to_owned();
+    assert!(fingerprint.starts_with("SHA256:") && fingerprint.len() == 50, "{said}");
+    assert!(add(&path).await.unwrap_err().contains("already"));
+    for (name, text) in [
+        ("private", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"),
+        ("dss", "ssh-dss AAAAB3NzaC1kc3M= x"),
+        ("half", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAB x"),
+        ("empty", ""),
+    ] {
+        let path = house.0.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        assert!(add(&path.display().to_string()).await.is_err(), "{name}");
+    }
+    assert!(house.run("sftp key list KY_SFTP", &[], None).await.unwrap().contains("no end  last used never  prod"));
+    house.run(&format!("sftp key disable KY_SFTP {fingerprint} --reason sag"), &[], None).await.unwrap();
+    assert!(house.run("sftp key list KY_SFTP", &[], None).await.unwrap().contains("disabled"));
+    house.run("sftp user disable KY_SFTP --reason sag", &[], None).await.unwrap();
+    assert!(house.run("sftp user show KY_SFTP", &[], None).await.unwrap().contains("cannot log on"));
+    assert!(house.run("sftp user show ky_sftp", &[], None).await.is_err(), "upper and lower case are different names");
+    assert!(house.run("sftp user list", &[], None).await.unwrap().contains("OPUS_SFTP"));
+}
+
+#[tokio::test]
+async fn a_transfer_that_is_not_there_is_told() {
+    let house = House::new().await;
+    assert_eq!(house.run("transfers list", &[], None).await.unwrap(), "There are no transfers.\n");
+    for line in ["transfers show ID", "transfers retry ID --reason sag", "transfers redeliver ID --to OPUS_SFTP --reason sag"] {
+        let line = line.replace("ID", "00000000-0000-4000-8000-000000000001");
+        assert!(house.run(&line, &[], None).await.is_err(), "{line}");
+    }
+}

@@ -1,0 +1,231 @@
+//! The core as one thing: where it keeps what, and what it waits for.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::home::Problem;
+use super::name::Name;
+use crate::agreements::Environment;
+use crate::audit::{Audit, Sealer};
+use crate::clock::Clock;
+use crate::objects::{ObjectError, Objects};
+use crate::refusal::Refusal;
+use crate::store::jobs::{JobError, Jobs, Rules};
+use crate::store::{Database, GaveWay, StoreError};
+
+/// What may be set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whose users may log on.
+    pub environment: Environment,
+    /// A folder on this machine's disk for what is being written.
+    pub staging: PathBuf,
+    /// The largest file, in bytes.
+    pub largest_file: u64,
+    /// For how long a trigger waits for its data file.
+    pub wait_for_data: Duration,
+    /// For how many days a transfer that has ended is remembered.
+    pub history_days: i64,
+}
+
+impl Settings {
+    /// The defaults.
+    pub fn usual(environment: Environment, staging: PathBuf) -> Self {
+        Self { environment, staging, largest_file: 2_000_000_000, wait_for_data: Duration::from_secs(15 * 60), history_days: 90 }
+    }
+}
+
+/// A place in the way of a file at which a process may die.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The content is in the object store; no row names it.
+    Stored,
+    /// The upload is in OUT.
+    Uploaded,
+    /// The trigger has been taken; its job waits.
+    Triggered,
+    /// The trigger has been judged; nothing is recorded.
+    Judged,
+    /// The admission is in the audit.
+    Admitted,
+    /// Everything is written and nothing is committed.
+    Written,
+    /// It is delivered; the record is not closed.
+    Delivered,
+}
+
+impl Step {
+    /// Each, in the order of a file's way.
+    pub const ALL: [Step; 7] =
+        [Step::Stored, Step::Uploaded, Step::Triggered, Step::Judged, Step::Admitted, Step::Written, Step::Delivered];
+}
+
+/// What a test does at a step.
+type AtStep = Arc<dyn Fn(Step) + Send + Sync>;
+
+/// What the core stands on.
+pub struct Parts {
+    /// Users, orders, transfers.
+    pub database: Database,
+    /// Contents.
+    pub objects: Objects,
+    /// Where each delivery is recorded before it is made.
+    pub audit: Audit,
+    /// Hides names of files in it.
+    pub sealer: Arc<Sealer>,
+    /// The time.
+    pub clock: Clock,
+}
+
+pub(super) struct Inner {
+    pub(super) parts: Parts,
+    pub(super) settings: Settings,
+    pub(super) jobs: Jobs,
+    /// Something may be due.
+    pub(super) due: Notify,
+    /// Names that are being written by sessions of this node.
+    writing: Mutex<HashSet<(Uuid, String)>>,
+    at_step: Option<AtStep>,
+}
+
+/// The core. Cheap to clone.
+#[derive(Clone)]
+pub struct Files(pub(super) Arc<Inner>);
+
+impl std::fmt::Debug for Files {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Files")
+    }
+}
+
+/// The kind of the jobs that deliver.
+pub const JOBS: &str = "files";
+
+/// How a delivery is tried: for some hours, then its sender is told.
+pub const RULES: Rules = Rules {
+    lease: Duration::from_secs(120),
+    attempts: 12,
+    first_pause: Duration::from_secs(2),
+    longest_pause: Duration::from_secs(15 * 60),
+};
+
+impl Files {
+    /// Takes its parts.
+    pub fn new(parts: Parts, settings: Settings) -> Self {
+        Self::with(parts, settings, RULES, None)
+    }
+
+    /// The same, with other rules for its jobs, and something that is done at each step: how tests kill it there.
+    pub fn with(parts: Parts, settings: Settings, rules: Rules, at_step: Option<AtStep>) -> Self {
+        let jobs = Jobs::new(parts.database.clone(), JOBS, rules);
+        Self(Arc::new(Inner { parts, settings, jobs, due: Notify::new(), writing: Mutex::default(), at_step }))
+    }
+
+    pub(super) fn database(&self) -> &Database {
+        &self.0.parts.database
+    }
+
+    pub(super) fn objects(&self) -> &Objects {
+        &self.0.parts.objects
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.0.parts.clock.now()
+    }
+
+    pub(super) fn reached(&self, step: Step) {
+        if let Some(at_step) = &self.0.at_step {
+            at_step(step);
+        }
+    }
+
+    pub(super) fn wait_until(&self, now: Timestamp) -> Timestamp {
+        SignedDuration::try_from(self.0.settings.wait_for_data).ok().and_then(|wait| now.checked_add(wait).ok()).unwrap_or(now)
+    }
+
+    /// Takes a name for writing; none where a session of this node has it.
+    pub(super) fn take_name(&self, owner: Uuid, name: &Name) -> Option<Written> {
+        let key = (owner, name.key().to_owned());
+        let mut writing = self.0.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        writing.insert(key.clone()).then(|| Written { files: self.clone(), key })
+    }
+}
+
+/// A name that is being written, until it is dropped.
+pub(super) struct Written {
+    files: Files,
+    key: (Uuid, String),
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        self.files.0.writing.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}
+
+/// Why the core could not do as asked. Names no file and no person.
+#[derive(Debug, thiserror::Error)]
+pub enum Failed {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A job.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// The object store.
+    #[error(transparent)]
+    Objects(#[from] ObjectError),
+    /// The audit.
+    #[error("{0}")]
+    Audit(#[from] Refusal),
+    /// The disk for staged files.
+    #[error("the folder for files that are being sent (files.staging): {0}")]
+    Staging(#[from] std::io::Error),
+    /// The name of a file cannot be sealed.
+    #[error("{0}")]
+    Seal(#[from] crate::audit::seal::SealError),
+    /// What a caller is told.
+    #[error("it was refused")]
+    Told(Problem),
+}
+
+impl GaveWay for Failed {
+    fn gave_way(&self) -> bool {
+        match self {
+            Failed::Store(error) => error.gave_way(),
+            Failed::Job(error) => error.gave_way(),
+            _ => false,
+        }
+    }
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Self::Told(problem)
+    }
+}
+
+impl From<Failed> for Problem {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Told(problem) => problem,
+            Failed::Objects(ObjectError::Full) => Problem::NoSpace,
+            Failed::Objects(ObjectError::TooLong { .. }) => Problem::TooLarge,
+            Failed::Staging(error)
+                if matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) =>
+            {
+                Problem::NoSpace
+            }
+            other => {
+                tracing::warn!(error = %other, "a file could not be handled");
+                Problem::Unavailable
+            }
+        }
+    }
+}

@@ -1,0 +1,491 @@
+//! A taken trigger becomes a delivery, or a receipt that says why not.
+//!
+//! Read [`Files::settle`] top-down: judged, recorded, and then everything in one transaction: recipients have the file with its
+//! metadata, the sender has its receipt, and the job is done, or nothing of it. So a process that dies at any line leaves the
+//! job to another, which begins anew. Delivered twice is not possible: the transaction takes the transfer out of its state.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes as Shared;
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::codes::Code;
+use super::core::{Failed, Files, Step};
+use super::home::Folder;
+use super::judge::{Known, Way, judge};
+use super::name::Name;
+use super::orders;
+use super::shelf::{self, Bytes, Kind, Lying};
+use super::transfers::{self, State, Transfer};
+use super::users::{self, User, us};
+use super::xml::trigger::Trigger;
+use super::xml::written::{Root, metadata};
+use crate::agreements::Thumbprint;
+use crate::audit::{AboutFile, Durable, OpenRecord, Record};
+use crate::clock::civil_day;
+use crate::refusal::Detail;
+use crate::store::jobs::{Fate, Taken};
+use crate::store::{Session, StoreError, until_it_holds};
+
+/// How many jobs a node takes at a time.
+const AT_ONCE: u32 = 8;
+/// How often it looks for jobs that other nodes added, where nothing wakes it.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// What became of a trigger.
+enum Found {
+    /// It goes.
+    Go(Box<Trigger>, Vec<Way>, Lying),
+    /// The same file of the same submission was delivered before.
+    Again(Uuid),
+    /// Nothing but the data file is missing, and there is time yet.
+    Wait,
+    /// It is refused.
+    Refused(Vec<Code>),
+}
+
+impl Files {
+    /// Does what is due, for ever. It ends with the future: what was under way is another's, after its lease.
+    pub async fn work(&self) {
+        loop {
+            match self.work_once().await {
+                Ok(0) => drop(tokio::time::timeout(LOOK, self.0.due.notified()).await),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "transfers of files cannot be gone on with");
+                    tokio::time::sleep(LOOK).await;
+                }
+            }
+        }
+    }
+
+    /// Does what is due now, and says how many jobs that were.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn work_once(&self) -> Result<usize, Failed> {
+        let taken = self.0.jobs.take(AT_ONCE).await?;
+        let done = taken.len();
+        let mut under_way = tokio::task::JoinSet::new();
+        for job in taken {
+            let files = self.clone();
+            under_way.spawn(async move { files.tried(&job).await });
+        }
+        while let Some(ended) = under_way.join_next().await {
+            if let Ok(Err(error)) = ended {
+                tracing::warn!(%error, "a transfer could not be written down");
+            }
+        }
+        Ok(done)
+    }
+
+    /// One attempt, and what follows where it failed.
+    async fn tried(&self, job: &Taken) -> Result<(), Failed> {
+        let Some(id) = Uuid::from_slice(&job.payload).ok() else {
+            return Ok(self.0.jobs.done(job).await?);
+        };
+        let Err(error) = self.settle(id, job).await else { return Ok(()) };
+        tracing::warn!(%error, transfer = %id, attempt = job.attempt, "a file could not be delivered");
+        match self.0.jobs.failed(job, &error.to_string()).await? {
+            Fate::Again(_) => Ok(()),
+            Fate::Dead => self.give_up(id).await,
+        }
+    }
+
+    /// Nothing became of it in all attempts: its sender is told.
+    pub(super) async fn give_up(&self, id: Uuid) -> Result<(), Failed> {
+        until_it_holds(async || {
+            let mut transaction = self.database().begin_beside_others().await?;
+            let Some(sender) = transfers::with_id(&mut transaction, id).await?.map(|transfer| transfer.sender) else {
+                return Ok(());
+            };
+            shelf::lock_home(&mut transaction, sender).await?;
+            if let Some(transfer) = transfers::locked(&mut transaction, id).await?
+                && matches!(transfer.state, State::Taken | State::Awaits)
+            {
+                self.refused(&mut transaction, &transfer, &[Code::FIL1091]).await?;
+                transaction.commit().await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Judges a transfer and delivers it, or tells its sender why not.
+    async fn settle(&self, id: Uuid, job: &Taken) -> Result<(), Failed> {
+        let Some(transfer) = transfers::with_id(&mut self.database().session().await?, id).await? else {
+            return Ok(self.0.jobs.done(job).await?);
+        };
+        if !matches!(transfer.state, State::Taken | State::Awaits) {
+            return Ok(self.0.jobs.done(job).await?);
+        }
+        let (sender, found) = self.judged(&transfer).await?;
+        self.reached(Step::Judged);
+        match found {
+            Found::Go(trigger, ways, data) => self.deliver(&transfer, &sender, &trigger, &ways, &data, job).await,
+            other => until_it_holds(async || self.told(&transfer, &other, job).await).await,
+        }
+    }
+
+    /// Gathers what the checks ask for, and checks.
+    async fn judged(&self, transfer: &Transfer) -> Result<(User, Found), Failed> {
+        let now = self.now();
+        let unreadable = |column| Failed::Store(StoreError::Unreadable { column });
+        let mut session = self.database().session().await?;
+        let sender = users::with_id(&mut session, transfer.sender).await?.ok_or_else(|| unreadable("sender"))?;
+        let data = held(&mut session, transfer).await?;
+        let orders = orders::of_sender(&mut session, sender.id).await?;
+        let read = super::xml::trigger::read(&transfer.trigger);
+        let named = read.as_ref().map_or(&[][..], |trigger| trigger.recipients.as_slice());
+        let mut known: BTreeMap<Uuid, User> = BTreeMap::new();
+        for name in named {
+            if let Some(user) = users::named(&mut session, name).await? {
+                known.insert(user.id, user);
+            }
+        }
+        for order in &orders {
+            if !known.contains_key(&order.recipient)
+                && let Some(user) = users::with_id(&mut session, order.recipient).await?
+            {
+                known.insert(user.id, user);
+            }
+        }
+        // One whose time is over is as one that is disabled.
+        let known: Vec<User> =
+            known.into_values().map(|user| User { disabled: user.disabled || !user.is_open(now), ..user }).collect();
+        let routing = read.as_ref().ok().and_then(|trigger| trigger.routing.as_ref());
+        let inf_ref_is_known = match routing {
+            Some(routing) => orders::knows(&mut session, &routing.inf_ref).await?,
+            None => false,
+        };
+        let judged = judge(
+            &transfer.trigger,
+            &Known {
+                name: &transfer.name,
+                sender: &sender,
+                found: data.as_ref().map(|data| data.size),
+                waited: self.0.settings.wait_for_data.as_secs() / 60,
+                orders: &orders,
+                users: &known,
+                inf_ref_is_known,
+                today: civil_day(now).ok_or_else(|| unreadable("today"))?,
+            },
+        );
+        let found = match (judged, data) {
+            (Err(codes), None)
+                if matches!(codes.as_slice(), [Code::FIL1010 { .. }]) && transfer.wait_until.is_some_and(|until| now < until) =>
+            {
+                Found::Wait
+            }
+            (Err(codes), _) => Found::Refused(codes),
+            (Ok(_), None) => return Err(unreadable("content")),
+            (Ok((trigger, ways)), Some(data)) => self.besides(&mut session, transfer, trigger, ways, data).await?,
+        };
+        Ok((sender, found))
+    }
+
+    /// What only the store knows: whether the submission's id was used, and whether the recipients have room.
+    async fn besides(
+        &self,
+        session: &mut Session,
+        transfer: &Transfer,
+        trigger: Trigger,
+        ways: Vec<Way>,
+        data: Lying,
+    ) -> Result<Found, Failed> {
+        let sha256 = content(session, &data).await?.sha256;
+        if let Some(routing) = &trigger.routing
+            && let Some((earlier, digest)) =
+                transfers::earlier(session, transfer.sender, routing.transaction, &transfer.name).await?
+        {
+            return Ok(if digest == sha256 { Found::Again(earlier) } else { Found::Refused(vec![Code::FIL1035]) });
+        }
+        let codes = hindrances(session, transfer, &ways, data.size).await?;
+        Ok(if codes.is_empty() { Found::Go(Box::new(trigger), ways, data) } else { Found::Refused(codes) })
+    }
+
+    /// What is not a delivery, in one transaction with the end of the job.
+    async fn told(&self, transfer: &Transfer, found: &Found, job: &Taken) -> Result<(), Failed> {
+        let now = self.now();
+        let mut transaction = self.database().begin_beside_others().await?;
+        shelf::lock_home(&mut transaction, transfer.sender).await?;
+        self.0.jobs.done_with(&mut transaction, job).await?;
+        let Some(transfer) = transfers::locked(&mut transaction, transfer.id).await? else {
+            return Ok(transaction.commit().await?);
+        };
+        let mut released = None;
+        match found {
+            Found::Wait => {
+                // The file may have come since it was looked for: then it has added a job, and this one leaves it alone.
+                if transfer.job == Some(job.id) {
+                    transfers::set(&mut transaction, transfer.id, State::Awaits, None).await?;
+                }
+            }
+            Found::Refused(codes) => self.refused(&mut transaction, &transfer, codes).await?,
+            Found::Again(earlier) => {
+                if let Some(data) = held(&mut transaction, &transfer).await? {
+                    shelf::remove(&mut transaction, &data).await?;
+                    if let Bytes::Content(content) = data.bytes {
+                        released = shelf::release(&mut transaction, content, now).await?.then_some(content);
+                    }
+                }
+                transfers::refuse(&mut transaction, transfer.id, &[], now).await?;
+                let id = senders_file_id(&transfer);
+                transfers::receipt(&mut transaction, (transfer.sender, *earlier, &transfer.name), id.as_deref(), &[], now)
+                    .await?;
+            }
+            Found::Go(..) => {}
+        }
+        transaction.commit().await?;
+        self.dropped(released).await;
+        Ok(())
+    }
+
+    /// The sender is told, and has its data file back in OUT.
+    pub(super) async fn refused(&self, session: &mut Session, transfer: &Transfer, codes: &[Code]) -> Result<(), StoreError> {
+        let now = self.now();
+        transfers::refuse(session, transfer.id, codes, now).await?;
+        let back = crate::store::sql("UPDATE home_file SET held = $1, transfer = NULL WHERE transfer = $2 AND kind = 'upload'");
+        session.execute(back.bind(false).bind(transfer.id)).await?;
+        let id = senders_file_id(transfer);
+        transfers::receipt(session, (transfer.sender, transfer.id, &transfer.name), id.as_deref(), codes, now).await
+    }
+
+    /// Records the admission, and delivers to every recipient or to none.
+    async fn deliver(
+        &self,
+        transfer: &Transfer,
+        sender: &User,
+        trigger: &Trigger,
+        ways: &[Way],
+        data: &Lying,
+        job: &Taken,
+    ) -> Result<(), Failed> {
+        let object = content(&mut self.database().session().await?, data).await?;
+        let record = self.record(transfer, sender, ways, &object)?;
+        let mut record = self.0.parts.audit.open(record)?;
+        let durable = record.admit().await?;
+        self.reached(Step::Admitted);
+        // Each recipient asks the store to be let in before the lease ends.
+        self.0.jobs.keep(job).await?;
+        let delivered = until_it_holds(async || self.written(transfer, trigger, ways, data, &object.sha256, job, &durable).await);
+        match delivered.await {
+            Ok(true) => {
+                self.reached(Step::Delivered);
+                record.served();
+                Ok(())
+            }
+            // Something changed since it was judged: judged anew at the next attempt.
+            Ok(false) => {
+                closed(record);
+                self.0.due.notify_one();
+                Err(Failed::Store(StoreError::Unreadable { column: "the recipients' homes as they were judged" }))
+            }
+            Err(error) => {
+                closed(record);
+                Err(error)
+            }
+        }
+    }
+
+    /// All of a delivery, in one transaction. `false`: it is no longer as it was judged, and nothing was written.
+    #[allow(clippy::too_many_arguments)] // what was judged, and the proof that it was recorded
+    async fn written(
+        &self,
+        transfer: &Transfer,
+        trigger: &Trigger,
+        ways: &[Way],
+        data: &Lying,
+        sha256: &[u8; 32],
+        job: &Taken,
+        _recorded: &Durable,
+    ) -> Result<bool, Failed> {
+        let now = self.now();
+        let Bytes::Content(content) = data.bytes else { return Ok(false) };
+        let mut transaction = self.database().begin_beside_others().await?;
+        // In one order, so that two deliveries to the same homes never wait for each other.
+        let mut homes: Vec<Uuid> = ways.iter().map(|way| way.to.id).chain([transfer.sender]).collect();
+        homes.sort_unstable();
+        for home in homes {
+            shelf::lock_home(&mut transaction, home).await?;
+        }
+        self.0.jobs.done_with(&mut transaction, job).await?;
+        let still = transfers::locked(&mut transaction, transfer.id).await?;
+        let held = held(&mut transaction, transfer).await?;
+        let as_judged = still.is_some_and(|still| matches!(still.state, State::Taken | State::Awaits))
+            && held.is_some_and(|held| held.id == data.id)
+            && hindrances(&mut transaction, transfer, ways, data.size).await?.is_empty();
+        if !as_judged || !self.orders_hold(&mut transaction, trigger, ways, now).await? {
+            return Ok(false);
+        }
+        shelf::remove(&mut transaction, data).await?;
+        for way in ways {
+            let modified_us = transfers::stamp(&mut transaction, way.to.id, now).await?;
+            let root = if way.to.older_root { Root::Trigger } else { Root::FileMetadata };
+            let body = metadata(transfer.id, trigger, &way.to.name, root).into_bytes();
+            let name = suffixed(&transfer.name, ".metadata")?;
+            let beside = Lying {
+                id: Uuid::now_v7(),
+                owner: way.to.id,
+                folder: Folder::In,
+                name,
+                kind: Kind::Metadata,
+                transfer: Some(transfer.id),
+                held: false,
+                size: body.len() as u64,
+                modified_us,
+                bytes: Bytes::Here(body),
+                is_read: false,
+            };
+            shelf::add(&mut transaction, &beside).await?;
+            let file = Lying {
+                id: Uuid::now_v7(),
+                name: transfer.name.clone(),
+                kind: Kind::Data,
+                size: data.size,
+                bytes: Bytes::Content(content),
+                ..beside
+            };
+            shelf::add(&mut transaction, &file).await?;
+            noted(&mut transaction, transfer.id, way, now).await?;
+        }
+        let transaction_id = trigger.routing.as_ref().map(|routing| routing.transaction);
+        transfers::delivered(&mut transaction, transfer.id, transaction_id, content, sha256).await?;
+        let id = trigger.senders_file_id.as_deref();
+        transfers::receipt(&mut transaction, (transfer.sender, transfer.id, &transfer.name), id, &[], now).await?;
+        self.reached(Step::Written);
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Whether every order may still be used.
+    async fn orders_hold(&self, session: &mut Session, trigger: &Trigger, ways: &[Way], now: Timestamp) -> Result<bool, Failed> {
+        let Some(today) = civil_day(now) else { return Ok(false) };
+        let on = trigger.routing.as_ref().map_or(today, |routing| routing.on);
+        for way in ways {
+            match orders::with_id(session, way.order.id).await {
+                Ok(order) if order.usable(on).is_ok() => {}
+                Ok(_) | Err(orders::OrderError::NoSuchOrder(_)) => return Ok(false),
+                Err(orders::OrderError::Store(error)) => return Err(error.into()),
+                Err(_) => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// What the audit has of a delivery: no name of a file in the clear.
+    fn record(
+        &self,
+        transfer: &Transfer,
+        sender: &User,
+        ways: &[Way],
+        object: &crate::objects::Object,
+    ) -> Result<Record, Failed> {
+        let mut record = Record::new(Uuid::now_v7(), self.now(), "files");
+        let name = self.0.parts.sealer.seal_name(record.call, transfer.name.spelt())?;
+        record.operation = Some("AfleverFil".to_owned());
+        record.client_system = Some(sender.system);
+        record.certificate = Some(Thumbprint::from(transfer.fingerprint.0));
+        record.own_transaction = Some(transfer.id);
+        if let Some(first) = ways.first() {
+            record.authority = Some(first.order.sender_authority);
+            record.front_agreement = Some(first.order.id);
+            record.legal_basis = Some(first.order.legal_basis.clone());
+            record.purpose = Some(first.order.purpose.clone());
+        }
+        record.back_agreements = ways.iter().map(|way| way.order.id).collect();
+        record.about = AboutFile {
+            name,
+            bytes: object.length,
+            sha256: crate::hex::encode(&object.sha256),
+            recipients: ways.iter().map(|way| way.to.id).collect(),
+            receiver: ways.first().map(|way| way.order.recipient_authority),
+        }
+        .into();
+        Ok(record)
+    }
+
+    /// Deletes a content that nobody refers to any more. Where that fails it is done later: its key is gone already.
+    pub(super) async fn dropped(&self, content: Option<Uuid>) {
+        let Some(content) = content else { return };
+        let deleted = self.objects().delete(&crate::objects::ObjectName::of(content)).await;
+        let forgotten = async { shelf::forget(&mut self.database().session().await?, content).await };
+        if let Err(error) = deleted {
+            tracing::warn!(%error, "a content that is in use by nothing stays in the object store until it is cleaned up");
+        } else if let Err(error) = forgotten.await {
+            tracing::debug!(%error, "the row of a deleted content stays until it is cleaned up");
+        }
+    }
+}
+
+fn closed(record: OpenRecord) {
+    record.refused(&crate::refusal::Refusal::Internal);
+}
+
+/// The name of what stands beside a file.
+pub(super) fn suffixed(name: &Name, suffix: &str) -> Result<Name, StoreError> {
+    Name::new(&format!("{}{suffix}", name.spelt())).map_err(|_| StoreError::Unreadable { column: "name" })
+}
+
+fn senders_file_id(transfer: &Transfer) -> Option<String> {
+    super::xml::trigger::read(&transfer.trigger).ok()?.senders_file_id
+}
+
+/// The data file that a transfer has.
+pub(super) async fn held(session: &mut Session, transfer: &Transfer) -> Result<Option<Lying>, StoreError> {
+    let file = shelf::find(session, transfer.sender, Folder::Out, &transfer.name).await?;
+    Ok(file.filter(|file| file.held && file.transfer == Some(transfer.id)))
+}
+
+async fn content(session: &mut Session, data: &Lying) -> Result<crate::objects::Object, StoreError> {
+    match data.bytes {
+        Bytes::Content(content) => shelf::object(session, content).await,
+        Bytes::Here(_) => Err(StoreError::Unreadable { column: "content" }),
+    }
+}
+
+/// What at the recipients stands in the way: the name is taken there, or there is no room.
+async fn hindrances(session: &mut Session, transfer: &Transfer, ways: &[Way], size: u64) -> Result<Vec<Code>, StoreError> {
+    let beside = suffixed(&transfer.name, ".metadata")?;
+    let mut codes = Vec::new();
+    for (at, way) in ways.iter().enumerate() {
+        let recipient = at + 1;
+        for name in [&transfer.name, &beside] {
+            if shelf::find(session, way.to.id, Folder::In, name).await?.is_some() {
+                codes.push(Code::FIL1040 { recipient });
+                break;
+            }
+        }
+        let Some(to) = users::with_id(session, way.to.id).await? else { continue };
+        if to.used.bytes.saturating_add(size) > to.bytes_limit {
+            let what = Detail::new(
+                format!("modtager nr. {recipient} har ikke plads"),
+                format!("recipient number {recipient} has no room"),
+            );
+            codes.push(Code::FIL1060 { what });
+        }
+    }
+    Ok(codes)
+}
+
+async fn noted(session: &mut Session, transfer: Uuid, way: &Way, now: Timestamp) -> Result<(), StoreError> {
+    let after = |duration: SignedDuration| now.checked_add(duration).unwrap_or(now);
+    let note = crate::store::sql(
+        "INSERT INTO file_delivery (transfer, recipient, file_order, state, delivered_us, alarm_us, delete_us)
+         VALUES ($1, $2, $3, 'KLAR', $4, $5, $6)",
+    )
+    .bind(transfer)
+    .bind(way.to.id)
+    .bind(way.order.id)
+    .bind(us(now))
+    .bind(us(after(SignedDuration::from_hours(way.order.alarm_hours))))
+    .bind(us(after(SignedDuration::from_hours(24 * way.order.delete_days))));
+    session.execute(note).await.map(drop)
+}
+
+/// Bytes as a door hands them on.
+pub(super) fn shared(bytes: Vec<u8>) -> Shared {
+    Shared::from(bytes)
+}

@@ -1,0 +1,632 @@
+//! What doors ask ([`super::home`]), answered by the store.
+
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes as Shared;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::codes::Code;
+use super::core::{Failed, Files, Step, Written};
+use super::deliver::shared;
+use super::home::{Account, Entry, File, Fingerprint, Folder, Home, Homes, Opening, Problem, Quota, Told};
+use super::name::Name;
+use super::shelf::{self, Bytes, Kind, Lying};
+use super::staged::Staged;
+use super::transfers::{self, State, Transfer};
+use super::users::{self, us};
+use super::xml::trigger::LARGEST as LARGEST_TRIGGER;
+use crate::objects::{Object, Reading};
+use crate::store::{Session, StoreError, Transaction, until_it_holds};
+
+/// For how long a session believes that its key is allowed: asked before each read and write, the store would do nothing else.
+const BELIEVED: Duration = Duration::from_millis(250);
+/// How much of a staged file goes to the object store at a time.
+const PIECE: usize = 256 * 1024;
+/// What a trigger's name ends in.
+const TRIGGER: &str = ".trigger";
+
+impl Homes for Files {
+    type Home = SessionHome;
+
+    async fn account(&self, name: &str) -> Result<Option<Account>, Problem> {
+        let found = async {
+            let mut session = self.database().session().await?;
+            users::may_log_on(&mut session, name, &self.0.settings.environment, self.now()).await
+        };
+        let found = found.await.map_err(Failed::from)?;
+        Ok(found.map(|(id, keys)| Account { id, keys }))
+    }
+
+    async fn enter(&self, user: Uuid, key: Fingerprint, _from: IpAddr) -> Result<SessionHome, Problem> {
+        let home = SessionHome { files: self.clone(), user, key, believed: Mutex::new(None) };
+        home.admitted().await?;
+        let noted = async { users::saw(&mut self.database().session().await?, user, key, self.now()).await };
+        noted.await.map_err(Failed::from)?;
+        Ok(home)
+    }
+}
+
+/// A user's home in one session.
+pub struct SessionHome {
+    files: Files,
+    user: Uuid,
+    key: Fingerprint,
+    believed: Mutex<Option<Instant>>,
+}
+
+fn entry(file: &Lying) -> Entry {
+    Entry {
+        name: file.name.clone(),
+        size: file.size,
+        modified: Timestamp::from_microsecond(file.modified_us).unwrap_or(Timestamp::UNIX_EPOCH),
+    }
+}
+
+/// The data file's name, where this is a trigger's.
+fn triggered(name: &Name) -> Option<Name> {
+    name.spelt().strip_suffix(TRIGGER).and_then(|name| Name::new(name).ok())
+}
+
+fn told(code: &Code) -> Problem {
+    let entry = code.entry();
+    let text = |text: &crate::refusal::Text| format!("{} {} {}", code.number(), text.what, text.remedy);
+    Problem::Refused(Told { danish: text(&entry.da).into(), english: text(&entry.en).into() })
+}
+
+impl SessionHome {
+    async fn seen(&self, folder: Folder, name: &Name) -> Result<Lying, Failed> {
+        let found = shelf::find(&mut self.files.database().session().await?, self.user, folder, name).await?;
+        found.filter(|file| !file.held).ok_or(Failed::Told(Problem::NoSuchFile))
+    }
+
+    async fn removed(&self, folder: Folder, name: &Name) -> Result<(), Failed> {
+        let now = self.files.now();
+        let mut transaction = self.files.database().begin_beside_others().await?;
+        shelf::lock_home(&mut transaction, self.user).await?;
+        let found = shelf::find(&mut transaction, self.user, folder, name).await?;
+        let file = found.filter(|file| !file.held).ok_or(Failed::Told(Problem::NoSuchFile))?;
+        let released = self.files.taken_away(&mut transaction, &file, now).await?;
+        transaction.commit().await?;
+        self.files.dropped(released).await;
+        Ok(())
+    }
+
+    async fn renamed(&self, from: &Name, to: &Name, replace: bool) -> Result<(), Failed> {
+        let now = self.files.now();
+        // A trigger is read before anything is locked.
+        let trigger = match triggered(to) {
+            Some(name) => Some((name, self.files.small(&self.seen(Folder::Out, from).await?).await?)),
+            None => None,
+        };
+        let mut transaction = self.files.database().begin_beside_others().await?;
+        shelf::lock_home(&mut transaction, self.user).await?;
+        let found = shelf::find(&mut transaction, self.user, Folder::Out, from).await?;
+        let file = found.filter(|file| !file.held).ok_or(Failed::Told(Problem::NoSuchFile))?;
+        if from == to && trigger.is_none() {
+            transfers::rename(&mut transaction, file.id, to).await?;
+            return Ok(transaction.commit().await?);
+        }
+        let mut released = Vec::new();
+        if let Some(there) = shelf::find(&mut transaction, self.user, Folder::Out, to).await?.filter(|there| there.id != file.id)
+        {
+            if there.held {
+                drop(transaction);
+                return Err(self.refuse(to, Code::FIL1012).await);
+            }
+            if !replace {
+                return Err(Problem::Exists.into());
+            }
+            released.extend(self.files.taken_away(&mut transaction, &there, now).await?);
+        }
+        match trigger {
+            Some((name, bytes)) => {
+                released.extend(self.files.taken_away(&mut transaction, &file, now).await?);
+                if !self.files.trigger(&mut transaction, (self.user, self.key), &name, bytes).await? {
+                    drop(transaction);
+                    return Err(self.refuse(&name, Code::FIL1012).await);
+                }
+            }
+            None => {
+                transfers::rename(&mut transaction, file.id, to).await?;
+                self.files.arrived(&mut transaction, &Lying { name: to.clone(), ..file }).await?;
+            }
+        }
+        transaction.commit().await?;
+        self.files.0.due.notify_one();
+        for content in released {
+            self.files.dropped(Some(content)).await;
+        }
+        Ok(())
+    }
+
+    /// What a refusal on the wire says, also as a receipt: many clients do not show the former.
+    async fn refuse(&self, name: &Name, code: Code) -> Failed {
+        let about = triggered(name).unwrap_or_else(|| name.clone());
+        let codes = [code.clone()];
+        let written = until_it_holds(async || -> Result<(), StoreError> {
+            let mut transaction = self.files.database().begin_beside_others().await?;
+            let now = self.files.now();
+            // Of no transfer: the one that is under way keeps its own answer.
+            transfers::refusal(&mut transaction, (self.user, Uuid::now_v7(), &about), &codes, now).await?;
+            transaction.commit().await
+        });
+        match written.await {
+            Ok(()) => Failed::Told(told(&code)),
+            Err(error) => error.into(),
+        }
+    }
+}
+
+impl Home for SessionHome {
+    type File = Opened;
+
+    async fn admitted(&self) -> Result<(), Problem> {
+        let believed = *self.believed.lock().unwrap_or_else(PoisonError::into_inner);
+        if believed.is_some_and(|at| at.elapsed() < BELIEVED) {
+            return Ok(());
+        }
+        let asked = async {
+            let mut session = self.files.database().session().await?;
+            users::may_go_on(&mut session, self.user, self.key, self.files.now()).await
+        };
+        match asked.await.map_err(Failed::from)? {
+            true => {
+                *self.believed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                Ok(())
+            }
+            false => Err(Problem::KeyNotAllowed),
+        }
+    }
+
+    async fn stat(&self, folder: Folder, name: &Name) -> Result<Entry, Problem> {
+        Ok(entry(&self.seen(folder, name).await?))
+    }
+
+    async fn list(&self, folder: Folder, after: Option<&Name>, at_most: usize) -> Result<Vec<Entry>, Problem> {
+        let listed = async {
+            let mut session = self.files.database().session().await?;
+            shelf::page(&mut session, self.user, folder, after, at_most).await
+        };
+        Ok(listed.await.map_err(Failed::from)?.iter().map(entry).collect())
+    }
+
+    async fn read(&self, folder: Folder, name: &Name) -> Result<Opened, Problem> {
+        let file = self.seen(folder, name).await?;
+        Ok(self.files.opened(file).await?)
+    }
+
+    async fn write(&self, name: &Name, how: Opening) -> Result<Opened, Problem> {
+        let taken = self.files.take_name(self.user, name).ok_or(Problem::Busy)?;
+        let found = async { shelf::find(&mut self.files.database().session().await?, self.user, Folder::Out, name).await };
+        let found = found.await.map_err(Failed::from)?;
+        match &found {
+            Some(file) if file.held => return Err(self.refuse(name, Code::FIL1012).await.into()),
+            Some(_) if how.create && how.new_only => return Err(Problem::Exists),
+            None if !how.create => return Err(Problem::NoSuchFile),
+            _ => {}
+        }
+        let staged = Staged::new(&self.files.0.settings.staging).await.map_err(Failed::from)?;
+        let mut writing = Writing {
+            files: self.files.clone(),
+            user: self.user,
+            key: self.key,
+            name: name.clone(),
+            staged,
+            modified: self.files.now(),
+            refused: None,
+            _taken: taken,
+        };
+        if let Some(file) = found.filter(|_| !how.truncate) {
+            let mut old = self.files.opened(file).await?;
+            let mut offset = 0;
+            loop {
+                let bytes = old.read_at(offset, PIECE as u32).await?;
+                if bytes.is_empty() {
+                    break;
+                }
+                let length = bytes.len() as u64;
+                writing.staged.write_at(offset, bytes).await.map_err(Failed::from)?;
+                offset += length;
+            }
+        }
+        Ok(Opened::Written(Box::new(writing)))
+    }
+
+    async fn remove(&self, folder: Folder, name: &Name) -> Result<(), Problem> {
+        Ok(until_it_holds(async || self.removed(folder, name).await).await?)
+    }
+
+    async fn rename(&self, from: &Name, to: &Name, replace: bool) -> Result<(), Problem> {
+        Ok(until_it_holds(async || self.renamed(from, to, replace).await).await?)
+    }
+
+    async fn quota(&self) -> Result<Quota, Problem> {
+        let user = async { users::with_id(&mut self.files.database().session().await?, self.user).await };
+        let user = user.await.map_err(Failed::from)?.ok_or(Problem::KeyNotAllowed)?;
+        Ok(Quota {
+            bytes_used: user.used.bytes,
+            bytes_limit: Some(user.bytes_limit),
+            files_used: user.used.files,
+            files_limit: None,
+        })
+    }
+}
+
+/// An open file.
+pub enum Opened {
+    /// To be read.
+    Read(Box<ReadFile>),
+    /// To be written, in OUT.
+    Written(Box<Writing>),
+}
+
+/// A file that is read. It stays readable when its row goes: its key was taken along.
+pub struct ReadFile {
+    files: Files,
+    file: Lying,
+    source: Source,
+    /// Whether all of it was read.
+    whole: bool,
+}
+
+enum Source {
+    Here(Shared),
+    Store(Box<Stored>),
+}
+
+/// A content of the object store, with what was read of it last and where that stands.
+struct Stored {
+    object: Object,
+    reading: Option<Reading>,
+    ahead: (u64, Shared),
+}
+
+/// A file that is written.
+pub struct Writing {
+    files: Files,
+    user: Uuid,
+    key: Fingerprint,
+    name: Name,
+    staged: Staged,
+    modified: Timestamp,
+    refused: Option<Problem>,
+    _taken: Written,
+}
+
+impl ReadFile {
+    async fn read(&mut self, offset: u64, length: usize) -> Result<Shared, Failed> {
+        let end = offset.saturating_add(length as u64).min(self.file.size);
+        let read = match &mut self.source {
+            Source::Here(body) => {
+                let from = usize::try_from(offset).unwrap_or(usize::MAX).min(body.len());
+                body.slice(from..from.saturating_add(length).min(body.len()))
+            }
+            Source::Store(_) if offset >= self.file.size => Shared::new(),
+            Source::Store(stored) => {
+                let Stored { object, reading, ahead } = stored.as_mut();
+                let mut out = Vec::new();
+                let mut at = offset;
+                while at < end {
+                    let (from, held) = &*ahead;
+                    let skip =
+                        at.checked_sub(*from).and_then(|skip| usize::try_from(skip).ok()).filter(|skip| *skip < held.len());
+                    if let Some(skip) = skip {
+                        let upto = held.len().min(skip.saturating_add(usize::try_from(end - at).unwrap_or(usize::MAX)));
+                        let piece = held.slice(skip..upto);
+                        at += piece.len() as u64;
+                        // What is asked for lies in one piece nearly always, and is handed on as it is.
+                        if out.is_empty() && at >= end {
+                            self.whole |= at >= self.file.size;
+                            return Ok(piece);
+                        }
+                        out.extend_from_slice(&piece);
+                        continue;
+                    }
+                    let fresh = match reading.take() {
+                        Some(reading) if reading.position() == at => reading,
+                        _ => self.files.objects().read(object, at).await?,
+                    };
+                    let fresh = reading.insert(fresh);
+                    match fresh.next().await? {
+                        Some(bytes) => *ahead = (at, bytes),
+                        None => break,
+                    }
+                }
+                Shared::from(out)
+            }
+        };
+        self.whole |= end >= self.file.size;
+        Ok(read)
+    }
+}
+
+impl Writing {
+    /// What was refused stays so: a later write that is taken would leave a hole.
+    async fn changed(&mut self, size: u64, change: impl AsyncFnOnce(&mut Staged) -> std::io::Result<()>) -> Result<(), Problem> {
+        if let Some(problem) = &self.refused {
+            return Err(problem.clone());
+        }
+        let done = match size > self.files.0.settings.largest_file {
+            true => Err(Problem::TooLarge),
+            false => change(&mut self.staged).await.map_err(|error| Failed::from(error).into()),
+        };
+        self.modified = self.files.now();
+        if let Err(problem) = &done {
+            self.refused = Some(problem.clone());
+        }
+        done
+    }
+
+    fn home(&self) -> SessionHome {
+        SessionHome { files: self.files.clone(), user: self.user, key: self.key, believed: Mutex::new(None) }
+    }
+
+    /// It is there from now on.
+    async fn close(self) -> Result<(), Failed> {
+        let refused = match &self.refused {
+            None => None,
+            Some(Problem::TooLarge) => Some(too_large(self.files.0.settings.largest_file)),
+            Some(Problem::NoSpace) => Some(no_room()),
+            Some(problem) => return Err(problem.clone().into()),
+        };
+        if let Some(code) = refused {
+            return Err(self.home().refuse(&self.name, code).await);
+        }
+        if let Some(name) = triggered(&self.name) {
+            // One byte more than a trigger may have tells that it is too large.
+            let bytes = self.staged.read_at(0, LARGEST_TRIGGER + 1).await?;
+            return self.trigger(&name, bytes.to_vec()).await;
+        }
+        let object = self.stored().await?;
+        self.files.reached(Step::Stored);
+        let done = until_it_holds(async || self.uploaded(&object).await).await;
+        match done {
+            Ok(released) => {
+                self.files.reached(Step::Uploaded);
+                self.files.0.due.notify_one();
+                self.files.dropped(released).await;
+                Ok(())
+            }
+            Err(Failed::Told(Problem::Busy)) => Err(self.home().refuse(&self.name, Code::FIL1012).await),
+            Err(Failed::Told(Problem::NoSpace)) => Err(self.home().refuse(&self.name, no_room()).await),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The staged bytes, in the object store. A row says so before they are there.
+    async fn stored(&self) -> Result<Object, Failed> {
+        self.staged.sync().await?;
+        let mut writing = self.files.objects().begin(self.files.0.settings.largest_file)?;
+        let name = writing.name();
+        shelf::announce(&mut self.files.database().session().await?, name, self.files.now()).await?;
+        let mut offset = 0;
+        while offset < self.staged.size() {
+            let piece = self.staged.read_at(offset, PIECE).await?;
+            offset += piece.len() as u64;
+            writing.write(&piece).await?;
+        }
+        Ok(writing.finish().await?)
+    }
+
+    /// The row in OUT; what had the name goes. Returns a content to delete.
+    async fn uploaded(&self, object: &Object) -> Result<Option<Uuid>, Failed> {
+        let now = self.files.now();
+        let mut transaction = self.files.database().begin_beside_others().await?;
+        shelf::lock_home(&mut transaction, self.user).await?;
+        let mut released = None;
+        if let Some(there) = shelf::find(&mut transaction, self.user, Folder::Out, &self.name).await? {
+            if there.held {
+                return Err(Problem::Busy.into());
+            }
+            released = self.files.taken_away(&mut transaction, &there, now).await?;
+        }
+        let user = users::with_id(&mut transaction, self.user).await?.ok_or(Failed::Told(Problem::KeyNotAllowed))?;
+        if user.used.bytes.saturating_add(object.length) > user.bytes_limit {
+            return Err(Problem::NoSpace.into());
+        }
+        let content = shelf::keep(&mut transaction, object).await?;
+        let file = Lying {
+            id: Uuid::now_v7(),
+            owner: self.user,
+            folder: Folder::Out,
+            name: self.name.clone(),
+            kind: Kind::Upload,
+            transfer: None,
+            held: false,
+            size: object.length,
+            modified_us: us(now),
+            bytes: Bytes::Content(content),
+            is_read: false,
+        };
+        shelf::add(&mut transaction, &file).await?;
+        self.files.arrived(&mut transaction, &file).await?;
+        transaction.commit().await?;
+        Ok(released)
+    }
+
+    async fn trigger(&self, name: &Name, bytes: Vec<u8>) -> Result<(), Failed> {
+        let taken = until_it_holds(async || -> Result<bool, Failed> {
+            let mut transaction = self.files.database().begin_beside_others().await?;
+            shelf::lock_home(&mut transaction, self.user).await?;
+            let taken = self.files.trigger(&mut transaction, (self.user, self.key), name, bytes.clone()).await?;
+            transaction.commit().await?;
+            Ok(taken)
+        });
+        if !taken.await? {
+            return Err(self.home().refuse(name, Code::FIL1012).await);
+        }
+        self.files.reached(Step::Triggered);
+        self.files.0.due.notify_one();
+        Ok(())
+    }
+}
+
+fn too_large(limit: u64) -> Code {
+    let what =
+        crate::refusal::Detail::new(format!("højst {limit} bytes er tilladt"), format!("{limit} bytes are allowed at most"));
+    Code::FIL1060 { what }
+}
+
+fn no_room() -> Code {
+    Code::FIL1060 {
+        what: crate::refusal::Detail::new("afsenderens plads eller disken er brugt", "the sender's space or the disk is used"),
+    }
+}
+
+impl File for Opened {
+    fn entry(&self) -> Entry {
+        match self {
+            Opened::Read(read) => entry(&read.file),
+            Opened::Written(writing) => {
+                Entry { name: writing.name.clone(), size: writing.staged.size(), modified: writing.modified }
+            }
+        }
+    }
+
+    async fn read_at(&mut self, offset: u64, length: u32) -> Result<Shared, Problem> {
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        match self {
+            Opened::Read(read) => Ok(read.read(offset, length).await?),
+            Opened::Written(writing) => Ok(writing.staged.read_at(offset, length).await.map_err(Failed::from)?),
+        }
+    }
+
+    async fn write_at(&mut self, offset: u64, bytes: Shared) -> Result<(), Problem> {
+        let Opened::Written(writing) = self else { return Err(Problem::Denied) };
+        let end = offset.saturating_add(bytes.len() as u64);
+        writing.changed(end, async |staged| staged.write_at(offset, bytes).await).await
+    }
+
+    async fn set_size(&mut self, size: u64) -> Result<(), Problem> {
+        let Opened::Written(writing) = self else { return Err(Problem::Denied) };
+        writing.changed(size, async |staged| staged.set_size(size).await).await
+    }
+
+    async fn sync(&mut self) -> Result<(), Problem> {
+        match self {
+            Opened::Read(_) => Ok(()),
+            Opened::Written(writing) => Ok(writing.staged.sync().await.map_err(Failed::from)?),
+        }
+    }
+
+    async fn close(self) -> Result<(), Problem> {
+        match self {
+            Opened::Written(writing) => Ok(writing.close().await?),
+            Opened::Read(read) if read.whole && read.file.folder == Folder::In && !read.file.is_read => {
+                Ok(until_it_holds(async || read.files.fetched(&read.file).await).await?)
+            }
+            Opened::Read(_) => Ok(()),
+        }
+    }
+}
+
+impl Files {
+    async fn opened(&self, file: Lying) -> Result<Opened, Failed> {
+        let source = match &file.bytes {
+            Bytes::Here(body) => Source::Here(shared(body.clone())),
+            Bytes::Content(content) => {
+                let object = shelf::object(&mut self.database().session().await?, *content).await?;
+                Source::Store(Box::new(Stored { object, reading: None, ahead: (0, Shared::new()) }))
+            }
+        };
+        let whole = file.size == 0;
+        Ok(Opened::Read(Box::new(ReadFile { files: self.clone(), file, source, whole })))
+    }
+
+    /// The whole of a file that is to be a trigger, or one byte more than a trigger may have.
+    async fn small(&self, file: &Lying) -> Result<Vec<u8>, Failed> {
+        let Opened::Read(mut read) = self.opened(file.clone()).await? else { return Ok(Vec::new()) };
+        Ok(read.read(0, LARGEST_TRIGGER + 1).await?.to_vec())
+    }
+
+    /// A data file has come to lie in OUT: a trigger may wait for it.
+    async fn arrived(&self, transaction: &mut Transaction, file: &Lying) -> Result<(), Failed> {
+        let waiting = transfers::open(transaction, file.owner, &file.name).await?;
+        let Some(transfer) = waiting.filter(|transfer| transfer.state == State::Awaits) else { return Ok(()) };
+        hold(transaction, file.id, transfer.id).await?;
+        self.go_on(transaction, transfer.id, State::Taken).await
+    }
+
+    /// Takes a trigger. `false`: another one of that name is under way; the same one once more is taken and changes nothing.
+    async fn trigger(
+        &self,
+        transaction: &mut Transaction,
+        (sender, fingerprint): (Uuid, Fingerprint),
+        name: &Name,
+        bytes: Vec<u8>,
+    ) -> Result<bool, Failed> {
+        if let Some(open) = transfers::open(transaction, sender, name).await? {
+            return Ok(open.trigger == bytes);
+        }
+        let now = self.now();
+        let data = shelf::find(transaction, sender, Folder::Out, name).await?.filter(|file| !file.held);
+        let state = if data.is_some() { State::Taken } else { State::Awaits };
+        let transfer = Transfer {
+            id: Uuid::new_v4(),
+            sender,
+            fingerprint,
+            state,
+            name: name.clone(),
+            trigger: bytes,
+            content: None,
+            codes: String::new(),
+            job: None,
+            received: now,
+            wait_until: Some(self.wait_until(now)),
+            ended: None,
+        };
+        transfers::add(transaction, &transfer).await?;
+        if let Some(data) = data {
+            hold(transaction, data.id, transfer.id).await?;
+        }
+        self.go_on(transaction, transfer.id, state).await?;
+        Ok(true)
+    }
+
+    /// Adds the job that goes on with a transfer.
+    pub(super) async fn go_on(&self, transaction: &mut Transaction, transfer: Uuid, state: State) -> Result<(), Failed> {
+        let job = self.0.jobs.add(transaction, transfer.as_bytes(), None).await?;
+        Ok(transfers::set(transaction, transfer, state, Some(job)).await?)
+    }
+
+    /// Takes a file out of a home, and says what follows for its transfer. Returns a content to delete once it is committed.
+    pub(super) async fn taken_away(
+        &self,
+        session: &mut Session,
+        file: &Lying,
+        now: Timestamp,
+    ) -> Result<Option<Uuid>, StoreError> {
+        if !shelf::remove(session, file).await? {
+            return Ok(None);
+        }
+        if let (Kind::Data, Some(transfer)) = (file.kind, file.transfer) {
+            transfers::removed(session, transfer, file.owner, now).await?;
+        }
+        match file.bytes {
+            Bytes::Content(content) if shelf::release(session, content, now).await? => Ok(Some(content)),
+            _ => Ok(None),
+        }
+    }
+
+    /// A file in IN was read to its end.
+    async fn fetched(&self, file: &Lying) -> Result<(), Failed> {
+        let now = self.now();
+        let mut transaction = self.database().begin_beside_others().await?;
+        shelf::lock_home(&mut transaction, file.owner).await?;
+        let read = crate::store::sql("UPDATE home_file SET read_us = $1 WHERE id = $2 AND read_us IS NULL");
+        transaction.execute(read.bind(us(now)).bind(file.id)).await?;
+        if let (Kind::Data, Some(transfer)) = (file.kind, file.transfer) {
+            transfers::fetched(&mut transaction, transfer, file.owner, now).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+}
+
+/// An upload is its transfer's from now on.
+async fn hold(session: &mut Session, file: Uuid, transfer: Uuid) -> Result<(), StoreError> {
+    let hold = crate::store::sql("UPDATE home_file SET held = $1, transfer = $2 WHERE id = $3");
+    session.execute(hold.bind(true).bind(transfer).bind(file)).await.map(drop)
+}

@@ -1,0 +1,133 @@
+//! What operators do with single transfers: try one again, deliver one once more.
+
+use jiff::SignedDuration;
+use uuid::Uuid;
+
+use super::deliver::suffixed;
+use super::home::Folder;
+use super::shelf::{self, Bytes, Kind, Lying};
+use super::transfers::{self, Fetched, State};
+use super::users::{self, us};
+use super::xml::{trigger, written};
+use super::{core, orders};
+use crate::clock::Clock;
+use crate::store::jobs::{JobError, Jobs};
+use crate::store::{Database, StoreError, Transaction, sql};
+
+/// Why it was not done. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum OperateError {
+    /// The store did not do as asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The jobs.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// The order of the delivery.
+    #[error(transparent)]
+    Order(#[from] orders::OrderError),
+    /// There is none.
+    #[error("there is no transfer {0}")]
+    NoSuchTransfer(Uuid),
+    /// It is in another state.
+    #[error("the transfer is {0}; {1}")]
+    State(&'static str, &'static str),
+    /// The data file is gone.
+    #[error("the data file is no longer in the sender's OUT; have the sender send it again")]
+    NoData,
+    /// No copy is kept any more.
+    #[error("no copy of the content is kept any more; have the sender send it again")]
+    NoCopy,
+    /// It was not delivered to that user.
+    #[error("the transfer was not delivered to {0}; `hjemmel transfers show` lists its recipients")]
+    NotARecipient(String),
+    /// The recipient has it.
+    #[error("the recipient has a file of that name in IN; it is fetched or removed first")]
+    StillThere,
+}
+
+/// Tries a refused transfer again, as after its order was approved: the same trigger, the same id, the data file that is in OUT.
+///
+/// # Errors
+/// [`OperateError`].
+pub async fn retry(database: &Database, transaction: &mut Transaction, id: Uuid) -> Result<(), OperateError> {
+    let seen = transfers::with_id(transaction, id).await?.ok_or(OperateError::NoSuchTransfer(id))?;
+    shelf::lock_home(transaction, seen.sender).await?;
+    let transfer = transfers::locked(transaction, id).await?.ok_or(OperateError::NoSuchTransfer(id))?;
+    if transfer.state != State::Refused {
+        return Err(OperateError::State(transfer.state.name(), "only one that is AFVIST is tried again"));
+    }
+    if transfers::open(transaction, transfer.sender, &transfer.name).await?.is_some() {
+        return Err(OperateError::State(transfer.state.name(), "and another of that name is under way"));
+    }
+    let data = shelf::find(transaction, transfer.sender, Folder::Out, &transfer.name).await?;
+    let data = data.filter(|file| !file.held).ok_or(OperateError::NoData)?;
+    let hold = sql("UPDATE home_file SET held = $1, transfer = $2 WHERE id = $3").bind(true).bind(id).bind(data.id);
+    transaction.execute(hold).await?;
+    let begin = sql("UPDATE transfer SET codes = '', ended_us = NULL WHERE id = $1").bind(id);
+    transaction.execute(begin).await?;
+    let job = Jobs::new(database.clone(), core::JOBS, core::RULES).add(transaction, id.as_bytes(), None).await?;
+    Ok(transfers::set(transaction, id, State::Taken, Some(job)).await?)
+}
+
+/// Delivers a transfer once more to one of its recipients, from the copy that is kept.
+///
+/// # Errors
+/// [`OperateError`].
+pub async fn redeliver(transaction: &mut Transaction, id: Uuid, recipient: &str, clock: &Clock) -> Result<(), OperateError> {
+    let now = clock.now();
+    let not_his = || OperateError::NotARecipient(recipient.to_owned());
+    let user = users::named(transaction, recipient).await?.ok_or_else(not_his)?;
+    shelf::lock_home(transaction, user.id).await?;
+    let transfer = transfers::locked(transaction, id).await?.ok_or(OperateError::NoSuchTransfer(id))?;
+    let deliveries = transfers::deliveries(transaction, id).await?;
+    let delivery = deliveries.iter().find(|delivery| delivery.recipient == user.id).ok_or_else(not_his)?;
+    let content = transfer.content.ok_or(OperateError::NoCopy)?;
+    let object = shelf::object(transaction, content).await?;
+    let told = trigger::read(&transfer.trigger).map_err(|_| OperateError::NoCopy)?;
+    if shelf::find(transaction, user.id, Folder::In, &transfer.name).await?.is_some() {
+        return Err(OperateError::StillThere);
+    }
+    let beside = suffixed(&transfer.name, ".metadata")?;
+    if let Some(old) = shelf::find(transaction, user.id, Folder::In, &beside).await? {
+        shelf::remove(transaction, &old).await?;
+    }
+    let modified_us = transfers::stamp(transaction, user.id, now).await?;
+    let root = if user.older_root { written::Root::Trigger } else { written::Root::FileMetadata };
+    let body = written::metadata(id, &told, &user.name, root).into_bytes();
+    let metadata = Lying {
+        id: Uuid::now_v7(),
+        owner: user.id,
+        folder: Folder::In,
+        name: beside,
+        kind: Kind::Metadata,
+        transfer: Some(id),
+        held: false,
+        size: body.len() as u64,
+        modified_us,
+        bytes: Bytes::Here(body),
+        is_read: false,
+    };
+    shelf::add(transaction, &metadata).await?;
+    let file = Lying {
+        id: Uuid::now_v7(),
+        name: transfer.name.clone(),
+        kind: Kind::Data,
+        size: object.length,
+        bytes: Bytes::Content(content),
+        ..metadata
+    };
+    shelf::add(transaction, &file).await?;
+    let order = orders::with_id(transaction, delivery.order).await?;
+    let after = |hours: i64| us(now.checked_add(SignedDuration::from_hours(hours)).unwrap_or(now));
+    let again = sql("UPDATE file_delivery SET state = $1, ended_us = NULL, alarm_us = $2, delete_us = $3
+                     WHERE transfer = $4 AND recipient = $5")
+    .bind(Fetched::Again.name())
+    .bind(after(order.alarm_hours))
+    .bind(after(24 * order.delete_days))
+    .bind(id)
+    .bind(user.id);
+    transaction.execute(again).await?;
+    transaction.execute(sql("UPDATE transfer SET ended_us = NULL, keep_until_us = NULL WHERE id = $1").bind(id)).await?;
+    Ok(())
+}
