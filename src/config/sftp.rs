@@ -14,6 +14,12 @@ pub struct Sftp {
     pub address: SocketAddr,
     /// The files of its host keys: one of each kind at the least; the first of a kind is the one shown.
     pub host_keys: Vec<PathBuf>,
+    /// A folder on this machine's disk for what is being sent.
+    pub staging: PathBuf,
+    /// The largest file, in bytes.
+    pub largest_file: u64,
+    /// For how long a trigger waits for its data file.
+    pub wait_for_data: Duration,
     /// What clients may use.
     pub limits: SftpLimits,
 }
@@ -64,6 +70,10 @@ pub(super) fn read(section: &mut Reader<'_>) -> Option<Sftp> {
     let standard = SftpLimits::default();
     let address = section.socket("address", Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 2222))));
     let host_keys = section.files("host_keys");
+    let staging = section.directory("staging");
+    // The platform's own limit.
+    let largest_file = section.number("largest_file", 2_000_000_000, 1 << 20..=1 << 40);
+    let wait_for_data = section.duration("wait_for_data", seconds(15 * 60), seconds(1)..=seconds(24 * 3600));
     let log_on_timeout = section.duration("log_on_timeout", standard.log_on_timeout, seconds(2)..=seconds(55));
     let refusal_time = section.duration("refusal_time", standard.refusal_time, Duration::from_millis(100)..=seconds(5));
     let waiting = section.size("waiting", standard.waiting, 16..=10_000);
@@ -92,5 +102,12 @@ pub(super) fn read(section: &mut Reader<'_>) -> Option<Sftp> {
         }
         !keys.is_empty()
     });
-    Some(Sftp { address: address?, host_keys: host_keys?, limits })
+    Some(Sftp {
+        address: address?,
+        host_keys: host_keys?,
+        staging: staging?,
+        largest_file: largest_file?,
+        wait_for_data: wait_for_data?,
+        limits,
+    })
 }

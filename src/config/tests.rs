@@ -134,11 +134,13 @@ fn with_objects(dir: &tempfile::TempDir, text: &str) -> String {
 fn the_example_of_an_sftp_server_states_the_defaults() {
     let (dir, text) = set_up();
     let files = ["sftp-ed25519.key", "sftp-ecdsa.key"];
+    std::fs::create_dir(dir.path().join("staging")).unwrap();
     let written = with_section(&dir, &text, "sftp", &files);
     assert!(settings(&dir, &written).iter().all(|(setting, (_, left_out))| !setting.starts_with("sftp.") || !left_out));
     let (config, _) = read(&written, dir.path(), now());
     let sftp = config.unwrap().sftp.unwrap();
     assert_eq!(sftp.limits, SftpLimits::default());
+    assert_eq!((sftp.largest_file, sftp.wait_for_data), (2_000_000_000, std::time::Duration::from_secs(15 * 60)));
     assert_eq!(sftp.host_keys, files.map(|file| dir.path().join(file)));
     let none = written.replace(r#"["sftp-ed25519.key", "sftp-ecdsa.key"]"#, "[]");
     assert!(refused(&dir, &none).contains("hjemmel sftp host-key new"));

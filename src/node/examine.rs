@@ -20,6 +20,7 @@ use crate::agreements::Environment;
 use crate::audit::{keys, log};
 use crate::clock::Clock;
 use crate::config::{self, ConnectionLimits, Content, FileRead, Listen, ReplayKept, Tokens};
+use crate::edge::sftp::host_keys;
 use crate::edge::tls::{self, Shown};
 use crate::node::assemble::{read_signer, read_trust, sts_outbound};
 use crate::objects::ContentKeys;
@@ -118,6 +119,7 @@ impl Examination<'_> {
         self.services();
         self.audit();
         self.deliveries();
+        self.sftp();
         self.rights();
     }
 
@@ -159,6 +161,7 @@ impl Examination<'_> {
             ("listen.address", sections.listen.as_ref().map(|listen| listen.address)),
             ("admin.address", sections.admin.as_ref().map(|admin| admin.address)),
             ("api.address", sections.api.as_ref().and_then(|api| api.address)),
+            ("sftp.address", sections.sftp.as_ref().and_then(|sftp| Some(sftp.as_ref()?.address))),
         ];
         let own: Vec<_> = own.into_iter().filter_map(|(setting, address)| Some((setting, address?))).collect();
         for (at, (setting, address)) in own.iter().enumerate() {
@@ -210,6 +213,7 @@ impl Examination<'_> {
             ("listen.address", sections.listen.as_ref().map(|listen| listen.address)),
             ("admin.address", sections.admin.as_ref().map(|admin| admin.address)),
             ("api.address", sections.api.as_ref().and_then(|api| api.address)),
+            ("sftp.address", sections.sftp.as_ref().and_then(|sftp| Some(sftp.as_ref()?.address))),
         ];
         for (setting, address) in addresses.into_iter().filter_map(|(setting, address)| Some((setting, address?))) {
             match std::net::TcpListener::bind(address) {
@@ -410,6 +414,20 @@ impl Examination<'_> {
         }
     }
 
+    /// The SFTP server's host keys, and where its files would lie.
+    fn sftp(&self) {
+        let sections = self.draft.sections();
+        let Some(Some(sftp)) = &sections.sftp else { return };
+        self.look("sftp.host_keys", host_keys::read(&sftp.host_keys));
+        for file in &sftp.host_keys {
+            self.note("sftp.host_keys", file, vec![Content { kind: "private key", subject: String::new(), ends: None }], true);
+        }
+        if matches!(sections.objects, Some(None)) {
+            let text = "needs [objects], where the contents of files lie; deploy/hjemmel.example.toml shows one";
+            self.draft.problem("sftp", text.to_owned());
+        }
+    }
+
     /// Files beside the configuration and the audit's keys that open sealed persons.
     fn auditors_private_keys(&self) -> Vec<PathBuf> {
         /// No key is longer. Files of the kernel tell no size, and some of them never end.
@@ -449,6 +467,9 @@ impl Examination<'_> {
         if let Some(cache) = sections.revocation.as_ref().and_then(|revocation| revocation.keeping.cache.as_ref()) {
             self.look("revocation.cache", can_write_in(cache, self.who));
         }
+        if let Some(Some(sftp)) = &sections.sftp {
+            self.look("sftp.staging", can_write_in(&sftp.staging, self.who));
+        }
     }
 
     fn note(&self, setting: &str, file: &Path, holds: Vec<Content>, secret: bool) {
@@ -465,6 +486,8 @@ fn remedy(setting: &str) -> &'static str {
         "listen.ocsp_response" => "fetch the response on this certificate again",
         "system" => "name the certificate and the key that OCES issued together",
         "tokens" | "tokens.metadata" => "fetch the metadata of the token service again, and name it and its issuer",
+        "sftp.host_keys" => "make one with `hjemmel sftp host-key new FILE`, and let the service's own user read it",
+        "sftp.staging" => "let the service's own user write there",
         "audit.directory" => "run `hjemmel audit verify` on the folder, and let the service's own user write there",
         "audit.checkpoint_key" | "audit.pseudonym_key" | "audit.auditors" => {
             "name the file that `hjemmel audit keys` made, and let the service's own user read it"

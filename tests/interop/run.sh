@@ -120,6 +120,17 @@ else
     did_not_run "the object store before an S3-compatible server: no gateway, or no cargo to run its tests"
 fi
 
+# Real SFTP clients before `hjemmel stub sftp`.
+if [ -x "${HJEMMEL_BIN:-}" ]; then
+    HJEMMEL="$HJEMMEL_BIN" "$here/sftp/run.sh" --within 150 >"$work/sftp.log" 2>&1 || { status=1; tail -40 "$work/sftp.log" >&2; }
+    grep -E '^(ok|FAIL|[0-9]+ clients)' "$work/sftp.log" || true
+    while IFS= read -r reason; do
+        did_not_run "the SFTP client $reason"
+    done < <(sed -n 's/^DID NOT RUN  //p' "$work/sftp.log")
+else
+    did_not_run "SFTP clients: no gateway"
+fi
+
 cd "$here"
 "$python" -B -m unittest discover -s "$here" -p 'test_*.py' -v >"$work/tests.log" 2>&1 || status=1
 grep -E '^(test_|ERROR|FAIL|Ran |OK|FAILED|Traceback|AssertionError)|skipped' "$work/tests.log" || true
