@@ -15,7 +15,7 @@ to=$(realpath -m "${1:-target/debian}")
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 export PATH="$root/target/tools/bin:$PATH"
 
-if [ "$(cargo-deb --version 2>/dev/null)" != "$version" ]; then
+if [ "$(cargo-deb --version 2>/dev/null)" != "cargo-deb $version" ]; then
   cargo install --locked --quiet --root target/tools --version "$version" cargo-deb
 fi
 
@@ -47,4 +47,5 @@ CHANGELOG
 
 mkdir -p "$to"
 export SOURCE_DATE_EPOCH=$at
-CARGO_TARGET_DIR=$root/target/deb cargo-deb --no-build --dbgsym --output "$to"
+# A program that was built elsewhere is packed to be tried, not to be kept: quickly rather than small.
+CARGO_TARGET_DIR=$root/target/deb cargo-deb --no-build --dbgsym ${HJEMMEL_PROGRAM:+--fast} --output "$to"

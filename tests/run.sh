@@ -13,6 +13,10 @@ command -v curl >/dev/null || missing+=(curl)
 command -v openssl >/dev/null || missing+=(openssl)
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || missing+=(postgresql)
 [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
+# What docs/install.md sets up, and the machines that it is played on.
+[ -x /usr/sbin/haproxy ] || missing+=(haproxy)
+command -v promtool >/dev/null || missing+=(prometheus)
+command -v systemd-nspawn >/dev/null || missing+=(systemd-container)
 if [ "${#missing[@]}" -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   say "Installing ${missing[*]}"
   # The tests start servers of their own: the packages neither make a cluster nor start a service.
@@ -83,6 +87,14 @@ if command -v valgrind >/dev/null; then
   cargo bench --locked --quiet --bench parts -- --instructions --gate
 else
   echo "DID NOT RUN: valgrind is not installed; instructions were not counted"
+fi
+
+say "From nothing to serving: docs/install.md, command by command, on three machines"
+# With the debug build, as the tests above left it. cargo-deb is built once, into target/tools.
+if [ "$(id -u)" = 0 ] && command -v systemd-nspawn >/dev/null; then
+  tests/install/run.py
+else
+  echo "DID NOT RUN: the commands of docs/install.md and the package; they need root and systemd-container"
 fi
 
 say "Tools and clients that this project did not write"
