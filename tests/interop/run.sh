@@ -17,10 +17,13 @@ mkdir -p "$work"
 missing=()
 did_not_run() { missing+=("$1"); echo "DID NOT RUN: $1" >&2; }
 
-# xmllint, xmlsec1 and PHP, from Debian where we may install them.
+# xmllint, xmlsec1, PHP, promtool and buildah, from Debian where we may install them.
 tools=()
 command -v xmllint >/dev/null || tools+=(libxml2-utils)
 command -v xmlsec1 >/dev/null || tools+=(xmlsec1)
+command -v promtool >/dev/null || tools+=(prometheus)
+command -v buildah >/dev/null || tools+=(buildah)
+command -v busybox >/dev/null || tools+=(busybox-static)
 php -r 'exit((int) !extension_loaded("soap"));' 2>/dev/null || tools+=(php-cli php-soap)
 if [ ${#tools[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${tools[@]}"; } >"$work/apt.log" 2>&1 ||
