@@ -133,3 +133,37 @@ fn the_sample_routes_explain_every_key_that_a_route_has() {
         assert!(explained, "{key} is not explained in deploy/routes.example.toml");
     }
 }
+
+/// Every Rust source below a folder, as one text.
+fn sources(folder: &std::path::Path) -> String {
+    let mut all = String::new();
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        match path.is_dir() {
+            true => all += &sources(&path),
+            false if path.extension().is_some_and(|extension| extension == "rs") => {
+                all += &std::fs::read_to_string(&path).unwrap()
+            }
+            false => {}
+        }
+    }
+    all
+}
+
+#[test]
+fn every_test_that_the_page_of_losses_names_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let code = sources(&root.join("src")) + &sources(&root.join("tests"));
+    let page = include_str!("../../docs/losses.md");
+    let mut named = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Loss")) {
+        let tests: Vec<_> = row.split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty(), "{row}");
+        for test in tests {
+            let there = if test.contains('/') { root.join(test).exists() } else { code.contains(&format!("fn {test}(")) };
+            assert!(there, "{test}, in: {row}");
+            named += 1;
+        }
+    }
+    assert!(named >= 20, "{named}");
+}

@@ -92,7 +92,11 @@ class Machine:
             time.sleep(0.2)
         else:
             self.log.seek(0)
-            raise RuntimeError(f"{self.name} did not boot: {self.log.read()[-2000:]}")
+            console = self.log.read()
+            if "Welcome to" not in console:
+                # Not even begun: containers without rights of their own may not boot others.
+                did_not_run(f"systemd-nspawn boots nothing here: {console.strip()[-300:]}")
+            raise RuntimeError(f"{self.name} did not boot: {console[-2000:]}")
         self.sh(f"ip addr add {MACHINES[self.name]}/24 dev host0; ip link set host0 up; ip link set lo up")
 
     def sh(self, command, check=True):
