@@ -17,6 +17,9 @@ mod gateway;
 mod instances;
 mod judges;
 mod official;
+#[path = "../support/postgres/mod.rs"]
+#[allow(dead_code, unused_imports)] // the tests of the stores use the rest
+mod postgres;
 mod property;
 mod provider;
 mod settings;

@@ -95,6 +95,15 @@ impl Passing {
 
     /// The same with providers that answer with this content.
     pub async fn start_with(path: &Path, more: &str, own: Security, content: Option<Arc<dyn Content>>) -> Self {
+        Self::set_up(path, more, own, content, true).await
+    }
+
+    /// The same without the gateway, which somebody else runs from the world's configuration.
+    pub async fn without_gateway(path: &Path, more: &str, content: Arc<dyn Content>) -> Self {
+        Self::set_up(path, more, Security::Token, Some(content), false).await
+    }
+
+    async fn set_up(path: &Path, more: &str, own: Security, content: Option<Arc<dyn Content>>, served: bool) -> Self {
         let folder = folder::load(path).unwrap_or_else(|problems| panic!("{problems:#?}"));
         let dir = tempfile::tempdir().unwrap();
         let entity = |security: Security| format!("http://entityid.eksempel.dk/{}/1", security.name());
@@ -113,7 +122,10 @@ impl Passing {
             pki: Some(PKI.clone()),
         };
         let narrowed = Narrowed { services, ..Narrowed::default() };
-        let world = World::start_narrowed(options, &narrowed).await.unwrap();
+        let world = match served {
+            true => World::start_narrowed(options, &narrowed).await.unwrap(),
+            false => World::narrowed_without_gateway(options, &narrowed).await.unwrap(),
+        };
         let by_token = provider(&world, &folder, Security::Token, content.clone()).await;
         let by_context = provider(&world, &folder, Security::AuthorityContext, content).await;
         let passing = Self { world, folder, by_token, by_context, _dir: dir };
@@ -172,10 +184,20 @@ impl Passing {
     }
 
     async fn post(&self, by: Option<Role>, version: SoapVersion, action: &str, body: Bytes) -> Answer {
-        let port = self.world.service.port_u16().unwrap();
-        let credentials = by.map(|role| self.world.pki.credentials(role).unwrap());
-        let stream = tls(self.world.pki.root(), port, credentials, Http::One).await;
-        let request = Request::post(&self.folder.settings.path).header("host", "localhost");
+        self.post_to(self.world.service.port_u16().unwrap(), by, version, action, body).await
+    }
+
+    /// What posts to the gateway at this port, and holds nothing of the world.
+    fn post_to(
+        &self,
+        port: u16,
+        by: Option<Role>,
+        version: SoapVersion,
+        action: &str,
+        body: Bytes,
+    ) -> impl Future<Output = Answer> + Send + use<> {
+        let (pki, path) = (self.world.pki.clone(), self.folder.settings.path.clone());
+        let request = Request::post(&path).header("host", "localhost");
         let request = match version {
             SoapVersion::V11 => {
                 request.header("content-type", "text/xml; charset=utf-8").header("soapaction", format!("\"{action}\""))
@@ -184,7 +206,12 @@ impl Passing {
                 request.header("content-type", format!("application/soap+xml; charset=utf-8; action=\"{action}\""))
             }
         };
-        send(stream, Http::One, request.body(Sent::whole(body)).unwrap()).await.unwrap()
+        let request = request.body(Sent::whole(body)).unwrap();
+        async move {
+            let credentials = by.map(|role| pki.credentials(role).unwrap());
+            let stream = tls(pki.root(), port, credentials, Http::One).await;
+            send(stream, Http::One, request).await.unwrap()
+        }
     }
 
     /// The gateway's own address, without a path.
@@ -224,6 +251,12 @@ impl Passing {
     pub async fn send_signed(&self, body: &str, message: String) -> Answer {
         let (http, _) = self.action(Security::Token, body);
         self.post(None, self.version(Security::Token), &http, message.into()).await
+    }
+
+    /// The same to the gateway at this port.
+    pub fn send_signed_to(&self, port: u16, body: &str, message: String) -> impl Future<Output = Answer> + Send + use<> {
+        let (http, _) = self.action(Security::Token, body);
+        self.post_to(port, None, self.version(Security::Token), &http, message.into())
     }
 
     /// Such a message, in whose signature Body has this PrefixList.

@@ -163,7 +163,15 @@ impl World {
     /// # Errors
     /// What kept it from coming up.
     pub async fn without_gateway(options: Options) -> Result<Self, WorldError> {
-        Ok(Self::prepare(options, &Narrowed::default()).await?.0)
+        Self::narrowed_without_gateway(options, &Narrowed::default()).await
+    }
+
+    /// The same with some callers narrowed.
+    ///
+    /// # Errors
+    /// What kept it from coming up.
+    pub async fn narrowed_without_gateway(options: Options, narrowed: &Narrowed) -> Result<Self, WorldError> {
+        Ok(Self::prepare(options, narrowed).await?.0)
     }
 
     async fn prepare(options: Options, narrowed: &Narrowed) -> Result<(Self, Place), WorldError> {

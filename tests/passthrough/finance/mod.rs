@@ -5,6 +5,7 @@ mod deliveries;
 mod file;
 mod gateway;
 mod judges;
+mod killed;
 mod mutate;
 mod oracle;
 mod rules;

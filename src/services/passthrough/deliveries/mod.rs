@@ -1,12 +1,12 @@
 //! The memory of deliveries: what a service knows again by an id, such as a delivery of vouchers, is passed on once.
 //!
-//! - An attempt claims its delivery in the store before anything is passed on ([`Deliveries::claim`]), and for no longer than a lease. Of
-//!   several at once, on whatever node, one has it; the others wait a bounded time, and hear that it is under way.
+//! - An attempt claims its delivery in the store before anything is passed on ([`Deliveries::claim`]), for a lease that it renews as long as
+//!   its receiver takes. Of several at once, on whatever node, one has it; the others wait a bounded time, and hear that it is under way.
 //! - The answer is kept, encrypted, before the caller has it ([`Deliveries::settle`]). The same content sent again gets it again, signed
 //!   anew. What failed before anything left is forgotten; what failed afterwards is *unknown*: the receiver is asked once more with the
 //!   same id where `service.toml` says that it may be, and the caller is told to ask it where not.
-//! - An attempt whose node was killed is unknown when its lease ends. An attempt that is late passes nothing on any more
-//!   ([`Held::may_leave`]), so nobody else has begun by then.
+//! - An attempt whose node was killed is unknown when its lease ends. An attempt whose lease could not be renewed passes nothing on any more
+//!   ([`Held::may_leave`]): nobody else has begun by then.
 //! - Whose a delivery is stands in its mark: service, authority and client system. Another sender's id gives nothing.
 //! - Marks and contents are keyed digests, receipts are encrypted: a copy of the store tells nothing of them.
 
@@ -14,8 +14,9 @@ pub mod counts;
 pub mod rows;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -45,8 +46,12 @@ use crate::work::Work;
 /// A keyed digest.
 pub type Mark = [u8; 32];
 
-/// How much longer than its receiver's deadline an attempt has its delivery: for a token, a signature, and the record of admission.
-const MARGIN: Duration = Duration::from_secs(60);
+/// For how long an attempt has its delivery without saying so again.
+const LEASE: Duration = Duration::from_secs(20);
+/// How often it says so.
+const RENEWED: Duration = Duration::from_secs(5);
+/// Nothing leaves with less of the lease left.
+const LEFT: Duration = Duration::from_secs(5);
 /// How soon, and then how seldom, whoever waits looks again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// Calls at once whose callers may have hung up.
@@ -138,7 +143,7 @@ pub struct Held {
     holder: Uuid,
     /// Whether an earlier attempt may have passed it on.
     again: bool,
-    until: Instant,
+    until: Mutex<Instant>,
     left: AtomicBool,
 }
 
@@ -146,10 +151,10 @@ impl Held {
     /// Said just before it leaves.
     ///
     /// # Errors
-    /// `DeliveriesUnavailable`: so late that its receiver could be answering when another attempt has it.
+    /// `DeliveriesUnavailable`: its lease ends, so that another attempt may have it.
     pub(super) fn may_leave(&self) -> Result<(), Refusal> {
-        if Instant::now() > self.until {
-            tracing::warn!("a delivery was not passed on: it took too long until it could be");
+        if Instant::now() + LEFT > *self.until.lock().unwrap_or_else(PoisonError::into_inner) {
+            tracing::warn!("a delivery was not passed on: its claim could not be renewed in time");
             return Err(ContractRefusal::DeliveriesUnavailable.into());
         }
         self.left.store(true, Ordering::SeqCst);
@@ -256,10 +261,6 @@ impl Deliveries {
         mark.part(receiver.as_bytes()).part(item.as_bytes()).finish()
     }
 
-    fn lease(&self) -> Duration {
-        self.sides.settings().limits.deadline + MARGIN
-    }
-
     /// The receipt of a delivery that was answered before, for a request that is not to be passed on whatever is known of it.
     ///
     /// # Errors
@@ -304,13 +305,13 @@ impl Deliveries {
             content: marks.content,
             holder,
             call: valid.call().id(),
-            lease: self.lease(),
+            lease: LEASE,
             keep: self.rules.keep,
             again: self.sides.settings().ask_again,
             items: &own_marks,
             refers: &refers_marks,
         };
-        let found = {
+        let (found, since) = {
             let _away = self.work.away();
             self.found(kept, &asked, begun).await?
         };
@@ -320,7 +321,7 @@ impl Deliveries {
                     tracing::warn!(call = %valid.call().id(), "the answer to a delivery was lost before: its receiver is asked once more with the same id");
                     self.counts.add(What::AskedAgain, 1);
                 }
-                let until = begun + MARGIN;
+                let until = Mutex::new(since + LEASE);
                 let held = Held { mark: marks.delivery, holder, again: tries > 1, until, left: AtomicBool::new(false) };
                 let held = Arc::new(held);
                 let known = match self.known(kept, &own, &refers, &elsewhere, &known).await {
@@ -346,10 +347,11 @@ impl Deliveries {
         }
     }
 
-    /// How the delivery stands once nobody else has it, or the time to wait is over.
-    async fn found(&self, kept: &Kept, asked: &Asked<'_>, begun: Instant) -> Result<Standing, Refusal> {
+    /// How the delivery stands once nobody else has it, or the time to wait is over; and when that was asked.
+    async fn found(&self, kept: &Kept, asked: &Asked<'_>, begun: Instant) -> Result<(Standing, Instant), Refusal> {
         let (mut pause, last) = PAUSES;
         loop {
+            let since = Instant::now();
             let found = kept.rows.claim(asked).await.map_err(|error| self.unavailable(&error))?;
             if !(found.same || self.rules.whatever_came && found.receipt.is_some()) {
                 self.counts.add(What::Altered, 1);
@@ -357,13 +359,13 @@ impl Deliveries {
             }
             let under_way = |found: &Standing| !found.mine && found.receipt.is_none() && !found.unknown;
             if !under_way(&found) {
-                return Ok(found);
+                return Ok((found, since));
             }
             // Looked at without being written to, until there is something to claim.
             loop {
                 let left = self.rules.wait.saturating_sub(begun.elapsed());
                 if left.is_zero() {
-                    return Ok(found);
+                    return Ok((found, since));
                 }
                 sleep(pause.min(left)).await;
                 pause = (pause * 2).min(last);
@@ -435,7 +437,10 @@ impl Deliveries {
         let (this, items) = (self.clone(), hold.items);
         let whole = async move {
             let _room = room;
-            let outcome = inner.await;
+            let outcome = tokio::select! {
+                outcome = inner => outcome,
+                never = renew(&kept.rows, &held) => match never {},
+            };
             let _away = this.work.away();
             match &outcome {
                 Ok((release, accepted)) => {
@@ -496,6 +501,19 @@ impl Deliveries {
         if let Err(error) = written {
             tracing::error!(%error, "what came of a delivery could not be kept: it counts as unknown when its lease ends");
             self.counts.add(What::StoreFailed, 1);
+        }
+    }
+}
+
+/// Says that an attempt still has its delivery, as long as it is asked.
+async fn renew(rows: &Rows, held: &Held) -> Infallible {
+    loop {
+        sleep(RENEWED).await;
+        let since = Instant::now();
+        match rows.renew(held.mark, held.holder, LEASE).await {
+            Ok(true) => *held.until.lock().unwrap_or_else(PoisonError::into_inner) = since + LEASE,
+            Ok(false) => tracing::warn!("a delivery is another attempt's by now: this one's claim was not renewed in time"),
+            Err(error) => tracing::warn!(%error, "the claim of a delivery could not be renewed"),
         }
     }
 }

@@ -278,6 +278,13 @@ impl Rows {
         transaction.commit_aside().await
     }
 
+    /// Goes on with a claim; `false`: another attempt has it, or it has ended.
+    pub async fn renew(&self, mark: Mark, holder: Uuid, lease: Duration) -> Result<bool, StoreError> {
+        let query = statement!("UPDATE delivery SET held_until_us = " NOW " + $3 WHERE mark = $1 AND holder = $2 AND state = 'under way'");
+        let query = query.bind(mark.as_slice()).bind(holder).bind(microseconds(lease));
+        Ok(self.0.session().await?.execute(query).await? > 0)
+    }
+
     /// Nobody knows what became of it.
     pub async fn unknown(&self, mark: Mark, holder: Uuid) -> Result<(), StoreError> {
         let query = statement!(

@@ -1,0 +1,374 @@
+//! The gateway is killed (SIGKILL of a process of its own) at each point between receiving a delivery and answering it, is started again, and
+//! gets the delivery once more. The ledger counts what it was given and what it booked: nothing twice, nothing lost.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use hjemmel::services::finance::rules::delivery::{Head, NAMESPACE};
+use hjemmel::soap::document::Element;
+use hjemmel::store::{Access, Database, Dialect, Settings, Transaction, moving, sql};
+use hjemmel::stub::finance::ledger::Ledger;
+use hjemmel::stub::finance::sample::Sample;
+use hjemmel::stub::service::serve::Content;
+use hjemmel::stub::sts::StsMode;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinHandle;
+
+use super::folder;
+use super::gateway::{Finance, receipt, texts};
+use crate::postgres::Cluster;
+use crate::wire::Answer;
+use crate::world::{BY_TOKEN, Passing, content};
+
+/// Where the ledger stands still until it is let go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Still {
+    /// Nowhere.
+    No,
+    /// It has the delivery, and has not booked it; let go, it never does.
+    BeforeBooking,
+    /// It has booked it, and has not answered.
+    AfterBooking,
+}
+
+/// A ledger that stands still where it is told to, and counts how often each delivery came.
+#[derive(Debug)]
+struct Held {
+    ledger: Ledger,
+    given: Mutex<BTreeMap<String, u64>>,
+    still: Mutex<(Still, bool)>,
+    changed: Condvar,
+}
+
+impl Held {
+    fn stand(&self, still: Still) {
+        *self.still.lock().unwrap() = (still, false);
+    }
+    fn stands(&self) -> bool {
+        self.still.lock().unwrap().1
+    }
+    fn go(&self) {
+        *self.still.lock().unwrap() = (Still::No, false);
+        self.changed.notify_all();
+    }
+    fn wait(&self) {
+        let mut still = self.still.lock().unwrap();
+        still.1 = true;
+        while still.0 != Still::No {
+            still = self.changed.wait(still).unwrap();
+        }
+    }
+}
+
+impl Content for Held {
+    fn answer(&self, request: Element<'_>) -> Option<Vec<u8>> {
+        let delivery = request.elements().find(|child| child.is(NAMESPACE, "FinansbilagLeverance"))?;
+        *self.given.lock().unwrap().entry(Head::read(delivery).unwrap().id.to_string()).or_default() += 1;
+        let still = self.still.lock().unwrap().0;
+        match still {
+            Still::No => self.ledger.answer(request),
+            Still::BeforeBooking => {
+                self.wait();
+                None
+            }
+            Still::AfterBooking => {
+                let receipt = self.ledger.answer(request);
+                self.wait();
+                receipt
+            }
+        }
+    }
+}
+
+/// A gateway in a process of its own.
+struct Gateway {
+    child: Child,
+    port: u16,
+}
+
+impl Gateway {
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+struct Scene {
+    passing: Passing,
+    ledger: Arc<Held>,
+    store: Settings,
+    cluster: Option<Cluster>,
+    database: Database,
+    nodes: u8,
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Waits until it is so, and fails where the delivery is answered first.
+async fn comes_before(what: &str, sent: &mut JoinHandle<Answer>, mut holds: impl AsyncFnMut() -> bool) {
+    comes_to(what, async || {
+        if sent.is_finished() && !holds().await {
+            panic!("{what}: before it, {:?}", (&mut *sent).await.map(|answer| content(&answer.body)));
+        }
+        holds().await
+    })
+    .await;
+}
+
+async fn comes_to(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(90);
+    while !holds().await {
+        assert!(Instant::now() < until, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+async fn is_ready(admin: u16) -> bool {
+    let Ok(mut stream) = tokio::net::TcpStream::connect(("127.0.0.1", admin)).await else { return false };
+    let mut text = String::new();
+    let asked = stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await;
+    asked.is_ok() && stream.read_to_string(&mut text).await.is_ok() && text.starts_with("HTTP/1.1 200")
+}
+
+impl Scene {
+    async fn new(dialect: Dialect) -> Option<Self> {
+        let cluster = match dialect {
+            Dialect::Sqlite => None,
+            Dialect::Postgres => Some(Cluster::own()?),
+        };
+        let ledger = Arc::new(Held {
+            ledger: Ledger::default(),
+            given: Mutex::default(),
+            still: Mutex::new((Still::No, false)),
+            changed: Condvar::new(),
+        });
+        let more = "kind = \"finance\"\n[service.pass.deliveries]\nwait = \"30s\"";
+        let passing = Passing::without_gateway(&folder(), more, ledger.clone()).await;
+        let mut store = Settings::sqlite(&passing.world.dir.join("agreements.sqlite"));
+        if let Some(cluster) = &cluster {
+            let from = Database::open(&store, Access::Change).await.unwrap();
+            store = cluster.settings(&cluster.database().name);
+            let to = Database::open(&store, Access::Make).await.unwrap();
+            moving::moved(&from, &to, |_, _, _| ()).await.unwrap();
+            from.close().await;
+            to.close().await;
+        }
+        let database = Database::open(&store, Access::Change).await.unwrap();
+        Some(Self { passing, ledger, store, cluster, database, nodes: 0 })
+    }
+
+    fn configuration(&self, port: u16, admin: u16, name: &str) -> PathBuf {
+        let dir = &self.passing.world.dir;
+        let text = std::fs::read_to_string(&self.passing.world.configuration).unwrap();
+        let mut settings: toml::Table = text.parse().unwrap();
+        let mut set = |section: &str, key: &str, value: toml::Value| {
+            let section = settings.entry(section).or_insert_with(|| toml::Table::new().into());
+            section.as_table_mut().unwrap().insert(key.to_owned(), value);
+        };
+        if let Some(cluster) = &self.cluster {
+            set("store", "url", self.store.at.to_string().into());
+            set("store", "password_file", cluster.password_file().display().to_string().into());
+            set("store", "tls_roots", vec![cluster.root().display().to_string()].into());
+        }
+        set("listen", "address", format!("127.0.0.1:{port}").into());
+        set("admin", "address", format!("127.0.0.1:{admin}").into());
+        set("audit", "directory", format!("audit-{name}").into());
+        std::fs::create_dir_all(dir.join(format!("audit-{name}"))).unwrap();
+        let file = dir.join(format!("{name}.toml"));
+        std::fs::write(&file, toml::to_string(&settings).unwrap()).unwrap();
+        file
+    }
+
+    /// Starts a node and waits until it serves. A free port may be taken by another before the node has it.
+    async fn node(&mut self) -> Gateway {
+        for _ in 0..5 {
+            self.nodes += 1;
+            let (port, admin, name) = (free_port(), free_port(), format!("node-{}", self.nodes));
+            let file = self.configuration(port, admin, &name);
+            let log = self.passing.world.dir.join(format!("{name}.log"));
+            let output = std::fs::File::create(&log).unwrap();
+            let hjemmel = Path::new(env!("CARGO_BIN_EXE_hjemmel"));
+            let child = Command::new(hjemmel).args(["serve", "--config"]).arg(&file).stderr(output).spawn().unwrap();
+            let mut gateway = Gateway { child, port };
+            let mut ended = false;
+            comes_to("the gateway is ready", async || {
+                ended = gateway.child.try_wait().unwrap().is_some();
+                ended || is_ready(admin).await
+            })
+            .await;
+            if !ended {
+                return gateway;
+            }
+            println!("{}", std::fs::read_to_string(&log).unwrap());
+        }
+        panic!("no gateway started");
+    }
+
+    /// Sends a delivery; what comes of it, where something does.
+    async fn send(&self, to: u16, sample: &Sample) -> JoinHandle<Answer> {
+        let body = sample.request("");
+        let message = self.passing.signed(&[], &body, "").await;
+        tokio::spawn(self.passing.send_signed_to(to, &body, message))
+    }
+
+    async fn states(&self) -> BTreeMap<String, i64> {
+        let rows = self.database.all(sql("SELECT state, count(*) AS many FROM delivery GROUP BY state")).await.unwrap();
+        rows.iter().map(|row| (row.get("state").unwrap(), row.get("many").unwrap())).collect()
+    }
+
+    async fn under_way(&self) -> bool {
+        self.states().await.contains_key("under way")
+    }
+
+    /// Keeps everybody else from writing what is known of deliveries.
+    async fn hold(&self) -> Transaction {
+        let mut held = self.database.begin_beside_others().await.unwrap();
+        if held.dialect() == Dialect::Postgres {
+            held.execute(sql("LOCK TABLE delivery IN EXCLUSIVE MODE")).await.unwrap();
+        }
+        held
+    }
+
+    /// Kills a node at this point of a delivery.
+    async fn killed(&mut self, at: Point, sample: &Sample) {
+        let node = self.node().await;
+        match at {
+            Point::BeforeTheClaim => {
+                let held = self.hold().await;
+                let sent = self.send(node.port, sample).await;
+                // The node waits for the store, which tells nobody.
+                tokio::time::sleep(Duration::from_millis(700)).await;
+                node.kill();
+                drop(held);
+                assert!(sent.await.is_err());
+            }
+            Point::BeforeForwarding => {
+                let body = sample.request("");
+                let message = self.passing.signed(&[], &body, "").await;
+                self.passing.world.sts_mode.set(StsMode::Slow(Duration::from_secs(60)));
+                let mut sent = tokio::spawn(self.passing.send_signed_to(node.port, &body, message));
+                comes_before("it is claimed", &mut sent, async || self.under_way().await).await;
+                node.kill();
+                self.passing.world.sts_mode.set(StsMode::Honest);
+                assert!(sent.await.is_err());
+            }
+            Point::BeforeBooking | Point::AfterBooking => {
+                self.ledger.stand(if at == Point::AfterBooking { Still::AfterBooking } else { Still::BeforeBooking });
+                let mut sent = self.send(node.port, sample).await;
+                comes_before("the ledger has it", &mut sent, async || self.ledger.stands()).await;
+                node.kill();
+                self.ledger.go();
+                assert!(sent.await.is_err());
+            }
+            Point::BeforeTheReceiptIsKept => {
+                self.ledger.stand(Still::AfterBooking);
+                let mut sent = self.send(node.port, sample).await;
+                comes_before("the ledger has it", &mut sent, async || self.ledger.stands()).await;
+                let held = self.hold().await;
+                self.ledger.go();
+                // The ledger answers, and the node waits for the store.
+                tokio::time::sleep(Duration::from_millis(700)).await;
+                node.kill();
+                drop(held);
+                assert!(sent.await.is_err());
+            }
+            Point::WhenTheReceiptIsKept => {
+                let before = self.states().await.get("answered").copied();
+                let sent = self.send(node.port, sample).await;
+                comes_to("it is answered", async || self.states().await.get("answered").copied() != before).await;
+                node.kill();
+                // Whether the sender has it is chance.
+                let _ = sent.await;
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Point {
+    BeforeTheClaim,
+    BeforeForwarding,
+    BeforeBooking,
+    AfterBooking,
+    BeforeTheReceiptIsKept,
+    WhenTheReceiptIsKept,
+}
+
+/// Each point, and how often the ledger is given the delivery in all: once more where it had it and its answer was lost.
+const POINTS: [(Point, u64); 6] = [
+    (Point::BeforeTheClaim, 1),
+    (Point::BeforeForwarding, 1),
+    (Point::BeforeBooking, 2),
+    (Point::AfterBooking, 2),
+    (Point::BeforeTheReceiptIsKept, 2),
+    (Point::WhenTheReceiptIsKept, 1),
+];
+
+async fn nothing_twice_and_nothing_lost(scene: &mut Scene) {
+    let samples: Vec<Sample> = (0..POINTS.len()).map(|at| Finance::sample(500 + at as u64, BY_TOKEN, 2)).collect();
+    for ((at, _), sample) in POINTS.iter().zip(&samples) {
+        scene.killed(*at, sample).await;
+    }
+    let node = scene.node().await;
+    let mut again = Vec::new();
+    for sample in &samples {
+        again.push(scene.send(node.port, sample).await);
+    }
+    for (((at, given), sample), answer) in POINTS.iter().zip(&samples).zip(again) {
+        let receipt = receipt(&answer.await.unwrap()).await;
+        assert_eq!(texts(&receipt, "ForretningsValideringsKode"), ["ACCEPTERET"], "{at:?}: {receipt}");
+        let times = scene.ledger.given.lock().unwrap().get(&sample.id).copied();
+        assert_eq!(times, Some(*given), "{at:?}");
+        // And once more: the ledger hears nothing of it.
+        let third = super::gateway::receipt(&scene.send(node.port, sample).await.await.unwrap()).await;
+        assert_eq!(third, receipt, "{at:?}");
+        assert_eq!(scene.ledger.given.lock().unwrap().get(&sample.id).copied(), times);
+    }
+    let booked = scene.ledger.ledger.booked();
+    assert_eq!(booked.len(), 2 * POINTS.len(), "nothing is lost");
+    assert!(booked.values().all(|times| *times == 1), "nothing is booked twice: {booked:?}");
+    node.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_is_killed_at_any_point_books_nothing_twice_and_loses_nothing_with_sqlite() {
+    let mut scene = Scene::new(Dialect::Sqlite).await.unwrap();
+    nothing_twice_and_nothing_lost(&mut scene).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_is_killed_at_any_point_books_nothing_twice_and_loses_nothing_with_postgresql() {
+    let Some(mut scene) = Scene::new(Dialect::Postgres).await else { return };
+    nothing_twice_and_nothing_lost(&mut scene).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_eight_equal_deliveries_to_two_nodes_at_once_one_reaches_the_ledger() {
+    let Some(mut scene) = Scene::new(Dialect::Postgres).await else { return };
+    let (first, second) = (scene.node().await, scene.node().await);
+    let sample = Finance::sample(600, BY_TOKEN, 3);
+    let mut sent = Vec::new();
+    for at in 0..8 {
+        let port = if at % 2 == 0 { first.port } else { second.port };
+        sent.push(scene.send(port, &sample).await);
+    }
+    let mut receipts = std::collections::BTreeSet::new();
+    for answer in sent {
+        receipts.insert(receipt(&answer.await.unwrap()).await);
+    }
+    assert_eq!(receipts.len(), 1, "{receipts:?}");
+    assert_eq!(scene.ledger.given.lock().unwrap().get(&sample.id), Some(&1));
+    assert!(scene.ledger.ledger.booked().values().all(|times| *times == 1));
+}
