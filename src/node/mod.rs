@@ -10,6 +10,7 @@ pub mod manager;
 mod record;
 pub mod reload;
 mod routes;
+pub mod sftp;
 pub mod signals;
 pub mod watch;
 
@@ -33,6 +34,7 @@ use crate::edge::http::boxed;
 use crate::edge::refused::Refusals;
 use crate::edge::router::Router;
 use crate::edge::serve::{Drained, Readiness, Transport, serve};
+use crate::edge::sftp::host_keys::HostKeyError;
 use crate::edge::tls::TlsError;
 use crate::gateway::open::Client;
 use crate::metrics::{self, Metrics};
@@ -102,6 +104,12 @@ pub enum ServeError {
     /// The service manager.
     #[error("NOTIFY_SOCKET names no socket that can be told that the gateway serves: {0}; start it by its unit, or unset it")]
     Manager(std::io::Error),
+    /// A host key of the SFTP server.
+    #[error("sftp.host_keys: {0}")]
+    HostKey(#[from] HostKeyError),
+    /// The SFTP server without a place for its files.
+    #[error("[sftp] needs [objects], where the contents of files lie; deploy/hjemmel.example.toml shows one")]
+    NoObjects,
     /// A part of the start that panicked, or was called off.
     #[error("the start did not come to its end: {0}")]
     Broken(String),
@@ -112,6 +120,7 @@ pub struct Node {
     stop_admin: Sender<()>,
     stop: Sender<()>,
     api: Option<(SocketAddr, JoinHandle<Drained>)>,
+    sftp: Option<(SocketAddr, JoinHandle<Drained>)>,
     recorder: JoinHandle<()>,
     service: JoinHandle<Drained>,
     admin: JoinHandle<Drained>,
@@ -170,6 +179,7 @@ pub async fn start(
     let (audit, agreements, work) = (lasting.audit.clone(), lasting.agreements.clone(), lasting.work.clone());
     let (api_address, audit_directory) = (config.api.address, config.audit.directory.clone());
     let counts = lasting.deliveries.clone();
+    let mailboxes = sftp::mailboxes(&config, &lasting, clock)?;
     let reloader = Reloader::start(config, lasting, clock, &metrics)?;
     let readiness = Readiness::new();
     let (stop, stopped) = channel(());
@@ -217,6 +227,10 @@ pub async fn start(
     };
     let of_admin = Readiness::new();
     let pulse = Pulse::new(vec![readiness.clone(), of_admin.clone()], audit.clone());
+    let sftp = match mailboxes {
+        Some((settings, files)) => Some(sftp::open(&settings, files, &metrics, clock, stopped.clone()).await?),
+        None => None,
+    };
     // The admin listener goes last: while calls drain, /readyz says so.
     let (stop_admin, admin_stopped) = channel(());
     let store_answers = Arc::new(AtomicBool::new(true));
@@ -264,6 +278,7 @@ pub async fn start(
         stop,
         stop_admin,
         api,
+        sftp,
         recorder,
         service: tokio::spawn(service),
         admin: tokio::spawn(admin),
@@ -280,12 +295,20 @@ impl Node {
         self.api.as_ref().map(|(address, _)| *address)
     }
 
+    /// Where the SFTP server listens, if there is one.
+    pub fn sftp(&self) -> Option<SocketAddr> {
+        self.sftp.as_ref().map(|(address, _)| *address)
+    }
+
     /// Drains and stops; gives how many connections had to be cut.
     pub async fn stop(self, patience: std::time::Duration) -> usize {
         let _ = self.stop.send(());
         let mut cut = self.service.await.map_or(0, |drained| drained.cut);
         if let Some((_, api)) = self.api {
             cut += api.await.map_or(0, |drained| drained.cut);
+        }
+        if let Some((_, sftp)) = self.sftp {
+            cut += sftp.await.map_or(0, |drained| drained.cut);
         }
         // What was decided while the API drained is written too.
         let _ = self.recorder.await;
