@@ -11,8 +11,9 @@ use super::extract::one;
 use super::problem::of_store;
 use crate::decisions::shown::sha256;
 use crate::refusal::api::ApiRefusal;
+use crate::store::value::to_microsecond;
 use crate::users::Actor;
-use crate::users::keys::Claim;
+use crate::users::keys::{Key, Known};
 
 /// The header field.
 pub const FIELD: &str = "idempotency-key";
@@ -31,6 +32,11 @@ impl Answer {
     pub fn new(status: StatusCode, body: &impl Serialize) -> Result<Self, ApiRefusal> {
         let body = serde_json::to_string(body).map_err(|_| ApiRefusal::ApiInternal)?;
         Ok(Self { status: status.as_u16(), body, etag: None, location: None })
+    }
+
+    /// As the store keeps it with a key.
+    pub fn kept(&self) -> Result<String, ApiRefusal> {
+        serde_json::to_string(self).map_err(|_| ApiRefusal::ApiInternal)
     }
 
     /// With the ETag of what it shows.
@@ -66,50 +72,50 @@ pub fn digest(parts: &[&str], body: &[u8]) -> String {
     sha256(&format!("{parts:?} {}", crate::hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body).as_ref())))
 }
 
-/// Does `work` once for a key. It is not called off where the client hangs up: whoever asks again is answered by what came of it.
+/// Does `work` once for a key; it keeps the answer in the transaction of what it does ([`crate::decisions::Kept`]). It is not
+/// called off where the client hangs up.
 ///
 /// # Errors
-/// Those of `work`, after which the key is free again; and those of the key.
-pub async fn once(
+/// Those of `work`, after which the key is as free as before; and those of the key.
+pub async fn once<F>(
     api: &Api,
     actor: &Actor,
     headers: &HeaderMap,
     digest: String,
-    work: impl Future<Output = Result<Answer, ApiRefusal>> + Send + 'static,
-) -> Result<Answer, ApiRefusal> {
-    let Some(key) = key(headers)? else { return done(tokio::spawn(work).await) };
-    let (user, now) = (actor.user().id, api.clock.now());
-    match api.store.claim_key(user, &key, &digest, now).await.map_err(of_store)? {
-        Claim::First => {}
-        Claim::Other => return Err(ApiRefusal::ApiKeyReused),
-        Claim::Pending => return Err(ApiRefusal::ApiKeyPending),
-        Claim::Answered(answer) => return serde_json::from_str(&answer).map_err(|_| ApiRefusal::ApiInternal),
+    work: impl FnOnce(Option<Key>) -> F,
+) -> Result<Answer, ApiRefusal>
+where
+    F: Future<Output = Result<Answer, ApiRefusal>> + Send + 'static,
+{
+    let Some(name) = name(headers)? else { return done(tokio::spawn(work(None)).await) };
+    let key = Key { user: actor.user().id, name, digest, at: to_microsecond(api.clock.now()) };
+    if let Some(answer) = answered(api, &key).await? {
+        return Ok(answer);
     }
-    let store = api.store.clone();
-    let all = async move {
-        let answer = work.await;
-        let kept = match &answer {
-            Ok(answer) => match serde_json::to_string(answer) {
-                Ok(text) => store.answer_key(user, &key, &text).await,
-                Err(_) => Ok(()),
-            },
-            // Whether it was kept is not known, so that the key is not free for another try.
-            Err(ApiRefusal::ApiUndecided | ApiRefusal::ApiInternal) => Ok(()),
-            Err(_) => store.free_key(user, &key).await,
-        };
-        if let Err(error) = kept {
-            tracing::warn!(%error, "what came of a request with an Idempotency-Key could not be kept");
-        }
-        answer
-    };
-    done(tokio::spawn(all).await)
+    let ended = done(tokio::spawn(work(Some(key.clone()))).await);
+    match ended {
+        Ok(answer) => Ok(answer),
+        // The same request may have been done at the same time, and this one have found that; or it was done, and the store's
+        // word for it lost.
+        Err(refusal) => answered(api, &key).await.ok().flatten().ok_or(refusal),
+    }
+}
+
+/// What the request was answered, if it was done.
+async fn answered(api: &Api, key: &Key) -> Result<Option<Answer>, ApiRefusal> {
+    match api.store.known_key(key).await.map_err(of_store)? {
+        Known::Nothing => Ok(None),
+        Known::Other => Err(ApiRefusal::ApiKeyReused),
+        Known::Pending => Err(ApiRefusal::ApiKeyPending),
+        Known::Answered(answer) => serde_json::from_str(&answer).map(Some).map_err(|_| ApiRefusal::ApiInternal),
+    }
 }
 
 fn done(ended: Result<Result<Answer, ApiRefusal>, tokio::task::JoinError>) -> Result<Answer, ApiRefusal> {
     ended.unwrap_or(Err(ApiRefusal::ApiInternal))
 }
 
-fn key(headers: &HeaderMap) -> Result<Option<String>, ApiRefusal> {
+fn name(headers: &HeaderMap) -> Result<Option<String>, ApiRefusal> {
     let Some(key) = one(headers, FIELD, || ApiRefusal::ApiKeyInvalid)? else { return Ok(None) };
     let fits = (1..=64).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     if fits { Ok(Some(key.to_owned())) } else { Err(ApiRefusal::ApiKeyInvalid) }

@@ -154,7 +154,9 @@ impl Queries {
         let mut named = HashMap::new();
         for (path, item) in &contract.paths.paths {
             for (method, operation) in [(Method::GET, &item.get), (Method::POST, &item.post)] {
-                let parameters = operation.iter().flat_map(|operation| operation.parameters.iter().flatten());
+                // A method that the path does not have is refused as that.
+                let Some(operation) = operation else { continue };
+                let parameters = operation.parameters.iter().flatten();
                 let of_query = parameters.filter_map(|parameter| match parameter {
                     RefOr::T(Parameter { name, parameter_in: ParameterIn::Query, .. }) => Some(name.clone()),
                     _ => None,

@@ -20,15 +20,16 @@ use super::problem::{ReadProblems, WriteProblems, of_decision, of_store};
 use super::{Api, table};
 use crate::agreements::Environment;
 use crate::agreements::route::file::Party;
-use crate::agreements::route::store::InTheWay;
+use crate::agreements::route::store::{Added, InTheWay};
 use crate::agreements::route::{Address, EntityId, OnDay, Period, Pinned, ProviderSecurity, Roots, Route, on_day};
 use crate::clock::civil_day;
 use crate::decisions::route as decisions;
 use crate::decisions::shown;
-use crate::decisions::{Because, By};
+use crate::decisions::{Because, By, Kept};
 use crate::id::cvr::Cvr;
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
+use crate::users::keys::Key;
 use crate::users::rights::Action;
 use crate::users::{Actor, Whose};
 
@@ -273,21 +274,21 @@ pub async fn add(
     caller.may(Action::AddRoute)?;
     let (route, in_the_way, reason) = value.read()?;
     let (own, actor) = (api.clone(), caller.0.clone());
-    let work = async move {
+    let work = |key: Option<Key>| async move {
         let because = Because::new(reason, own.clock.now());
-        let routes = [route];
-        let done = decisions::add(&own.store, By::User(&actor), &routes, in_the_way, &own.own, &because).await;
-        let done = done.map_err(of_decision)?;
-        let [route] = routes;
-        if done.new.is_empty() {
-            return Err(ApiRefusal::ApiConflict {
-                what: Detail::new("der er en rute med id'et", "there is a route with the id"),
-            });
+        let view = RouteView::of(&route);
+        let place = format!("/api/v1/routes/{}", route.id);
+        let answer = Answer::new(StatusCode::CREATED, &view)?.etag(view.etag.clone()).location(place);
+        let is_there =
+            || ApiRefusal::ApiConflict { what: Detail::new("der er en rute med id'et", "there is a route with the id") };
+        let kept = |done: &Added| if done.new.is_empty() { Err(is_there()) } else { answer.kept() };
+        let kept = key.as_ref().map(|key| Kept { key, answer: &kept });
+        let done = decisions::add(&own.store, By::User(&actor), &[route], in_the_way, &own.own, &because, kept).await;
+        if done.map_err(of_decision)?.new.is_empty() {
+            return Err(is_there());
         }
         own.decided.notify_one();
-        let view = RouteView::of(&route);
-        let etag = view.etag.clone();
-        Ok(Answer::new(StatusCode::CREATED, &view)?.etag(etag).location(format!("/api/v1/routes/{}", route.id)))
+        Ok(answer)
     };
     once(&api, &caller, &headers, digest(&["add route"], &bytes), work).await
 }
@@ -321,15 +322,19 @@ pub async fn end(
 ) -> Result<Answer, ApiRefusal> {
     let (on, reason) = (civil("on", &value.on)?, line("reason", &value.reason)?);
     let (own, actor, matching) = (api.clone(), caller.0.clone(), if_match.0.clone());
-    let work = async move {
+    let work = |key: Option<Key>| async move {
         let route = decisions::seen(&own.store, &actor, id).await.map_err(of_decision)?;
         IfMatch(matching).holds(&shown::etag_of_route(&route))?;
         let because = Because::new(reason, own.clock.now());
-        let ended = decisions::end_on(&own.store, By::User(&actor), &route, on, &because).await.map_err(of_decision)?;
+        let answer = |ended: &(Route, bool)| {
+            let view = RouteView::of(&ended.0);
+            Ok::<_, ApiRefusal>(Answer::new(StatusCode::OK, &view)?.etag(view.etag.clone()))
+        };
+        let kept = |ended: &(Route, bool)| answer(ended)?.kept();
+        let kept = key.as_ref().map(|key| Kept { key, answer: &kept });
+        let ended = decisions::end_on(&own.store, By::User(&actor), &route, on, &because, kept).await.map_err(of_decision)?;
         own.decided.notify_one();
-        let view = RouteView::of(&ended.0);
-        let etag = view.etag.clone();
-        Ok(Answer::new(StatusCode::OK, &view)?.etag(etag))
+        answer(&ended)
     };
     once(&api, &caller, &headers, digest(&["end route", &id.to_string(), &if_match.0], &bytes), work).await
 }
@@ -348,13 +353,16 @@ pub async fn import(State(api): State<Api>, caller: Caller, headers: HeaderMap, 
     let in_the_way = the_same(read.iter().map(|(_, in_the_way, _)| *in_the_way), "replace", da, en)?;
     let in_the_way = in_the_way.unwrap_or(InTheWay::Refuse);
     let (own, actor) = (api.clone(), caller.0.clone());
-    let work = async move {
+    let work = |key: Option<Key>| async move {
         let routes: Vec<_> = read.into_iter().map(|(route, ..)| route).collect();
         let because = Because::new(reason, own.clock.now());
-        let done = decisions::add(&own.store, By::User(&actor), &routes, in_the_way, &own.own, &because).await;
+        let answer = |done: &Added| Answer::new(StatusCode::OK, &ImportDone { added: done.added, unchanged: done.unchanged });
+        let kept = |done: &Added| answer(done)?.kept();
+        let kept = key.as_ref().map(|key| Kept { key, answer: &kept });
+        let done = decisions::add(&own.store, By::User(&actor), &routes, in_the_way, &own.own, &because, kept).await;
         let done = done.map_err(of_decision)?;
         own.decided.notify_one();
-        Answer::new(StatusCode::OK, &ImportDone { added: done.added, unchanged: done.unchanged })
+        answer(&done)
     };
     once(&api, &caller, &headers, digest(&["import routes", &kind], &bytes), work).await
 }

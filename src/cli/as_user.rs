@@ -54,8 +54,10 @@ pub async fn add_all(path: &Path) {
         if store.user_of((*certificate.thumbprint()).into()).await.unwrap().is_some() {
             continue;
         }
+        let id = uuid::Uuid::new_v4();
         let user = User {
-            id: uuid::Uuid::new_v4(),
+            id,
+            person: id,
             name: name.to_owned(),
             kind: Kind::Person,
             party: party.map(|cvr| cvr.parse().unwrap()),

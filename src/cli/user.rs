@@ -1,7 +1,7 @@
 //! `hjemmel user`: who may operate agreements and routes, by certificate and role.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::person::PersonError;
 use super::place::{Place, PlaceError, one_line, with_store};
+use crate::agreements::{Store, Thumbprint};
 use crate::clock::Clock;
 use crate::decisions::statement::Signer;
 use crate::decisions::{Because, By, DecideError, user};
@@ -32,6 +33,8 @@ Examples:
     --certificate jensen.pem --reason \"case 7\" --config hjemmel.toml
   hjemmel user add --name \"Drift\" --role operator --certificate drift.pem \\
     --reason \"first operator\" --config hjemmel.toml
+  hjemmel user add-certificate ID --certificate new.pem --reason \"renewed\" \\
+    --signed-certificate drift.pem --signed-key drift.key.pem --config hjemmel.toml
   hjemmel user end ID --reason \"has left\" --config hjemmel.toml
 
 Roles: operator, operator-read-only; supplier-administrator (of a company);
@@ -62,6 +65,26 @@ enum Command {
         /// As JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Give a user a further certificate, beside those that it has; decided by another person
+    AddCertificate {
+        /// The user's id
+        id: Uuid,
+        /// A PEM file with the certificate
+        #[arg(long, value_name = "FILE")]
+        certificate: PathBuf,
+        #[command(flatten)]
+        decide: Decide,
+    },
+    /// End one of a user's certificates from now on; the user has another one
+    EndCertificate {
+        /// The user's id
+        id: Uuid,
+        /// SHA-256 of the certificate, as `hjemmel user show` has it
+        #[arg(long, value_name = "SHA256")]
+        thumbprint: Thumbprint,
+        #[command(flatten)]
+        decide: Decide,
     },
     /// End a user from now on; what it decided stays
     End {
@@ -101,6 +124,9 @@ struct Add {
     /// The user's id; a new one unless given
     #[arg(long)]
     id: Option<Uuid>,
+    /// Where the person has another user already: that user's person, as `hjemmel user show` has it. Of one person's users none approves what another requested
+    #[arg(long, value_name = "UUID")]
+    person: Option<Uuid>,
     #[command(flatten)]
     decide: Decide,
 }
@@ -147,6 +173,16 @@ pub enum CommandError {
     /// A certificate.
     #[error("--certificate: {0}")]
     Certificate(#[from] KeyError),
+    /// A certificate whose time is over.
+    #[error("--certificate: {} holds from {from} to {to}, and not now; order another", file.display())]
+    NotValid {
+        /// The file.
+        file: PathBuf,
+        /// From.
+        from: Timestamp,
+        /// To.
+        to: Timestamp,
+    },
     /// Who decides.
     #[error(transparent)]
     Person(#[from] PersonError),
@@ -168,14 +204,12 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
     match args.command {
         Command::Add(add) => {
             let services = add.service.iter().map(|named| args.place.service(named, now)).collect::<Result<_, _>>()?;
-            let mut certificates = Vec::new();
-            for file in &add.certificate {
-                for der in certificates_from_pem_file(file)?.iter().take(1) {
-                    certificates.push(Certificate::from_der(der)?);
-                }
-            }
+            let certificates =
+                add.certificate.iter().map(|file| own_certificate(file, now)).collect::<Result<Vec<_>, CommandError>>()?;
+            let id = add.id.unwrap_or_else(Uuid::new_v4);
             let user = User {
-                id: add.id.unwrap_or_else(Uuid::new_v4),
+                id,
+                person: add.person.unwrap_or(id),
                 name: add.name,
                 kind: add.kind,
                 party: add.cvr,
@@ -187,12 +221,22 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
             };
             let user = user.sound()?;
             let (signer, because) = (add.decide.signer()?, Because::new(add.decide.reason, now));
-            with_store::<_, CommandError>(&settings, Access::Make, async |store| {
-                Ok(user::add(store, signer.as_ref().map(By::Key), &user, &certificates, &because).await?)
+            let namesakes = with_store::<_, CommandError>(&settings, Access::Make, async |store| {
+                user::add(store, signer.as_ref().map(By::Key), &user, &certificates, &because).await?;
+                let others = store.users().await?;
+                Ok(others.into_iter().filter(|other| other.name == user.name && other.person != user.person).collect::<Vec<_>>())
             })
             .await?;
             writeln!(out, "added user {}", user.id)?;
             one(&user, out)?;
+            certificates.iter().try_for_each(|certificate| says_what_it_cannot(certificate, out))?;
+            for other in namesakes {
+                writeln!(
+                    out,
+                    "user {} has the same name. If both are one person, end this user and add it anew with --person {}",
+                    other.id, other.person
+                )?;
+            }
         }
         Command::List { json } => {
             let users = with_store::<_, CommandError>(&settings, Access::Look, async |store| Ok(store.users().await?)).await?;
@@ -212,10 +256,25 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
             let user = with_store::<_, CommandError>(&settings, Access::Look, async |store| Ok(store.user(id).await?)).await?;
             if json { as_json(&Shown::of(&user), out)? } else { one(&user, out)? }
         }
+        Command::AddCertificate { id, certificate, decide } => {
+            let (signer, because) = (decide.signer()?, Because::new(decide.reason, now));
+            let certificate = own_certificate(&certificate, now)?;
+            says_what_it_cannot(&certificate, out)?;
+            let added = async |store: &Store| {
+                Ok(user::add_certificate(store, signer.as_ref().map(By::Key), id, certificate, &because).await?)
+            };
+            one(&with_store::<_, CommandError>(&settings, Access::Change, added).await?, out)?;
+        }
+        Command::EndCertificate { id, thumbprint, decide } => {
+            let (signer, because) = (decide.signer()?, Because::new(decide.reason, now));
+            let ended = async |store: &Store| {
+                Ok(user::end_certificate(store, signer.as_ref().map(By::Key), id, thumbprint, &because).await?)
+            };
+            one(&with_store::<_, CommandError>(&settings, Access::Change, ended).await?, out)?;
+        }
         Command::End { id, decide } => {
             let (signer, because) = (decide.signer()?, Because::new(decide.reason, now));
-            let ended =
-                async |store: &crate::agreements::Store| Ok(user::end(store, signer.as_ref().map(By::Key), id, &because).await?);
+            let ended = async |store: &Store| Ok(user::end(store, signer.as_ref().map(By::Key), id, &because).await?);
             let user = with_store::<_, CommandError>(&settings, Access::Change, ended).await?;
             writeln!(out, "user {} ended at {}; the gateway takes none of its certificates any more", user.id, because.at)?;
         }
@@ -223,8 +282,31 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
     Ok(())
 }
 
+/// The first certificate of a file, which is to be a user's: it holds now, or begins later.
+fn own_certificate(file: &Path, now: Timestamp) -> Result<Certificate, CommandError> {
+    let read = certificates_from_pem_file(file)?;
+    let certificate = Certificate::from_der(read.first().ok_or(KeyError::NotCertificate)?)?;
+    if certificate.not_after() <= now {
+        let (from, to) = (certificate.not_before(), certificate.not_after());
+        return Err(CommandError::NotValid { file: file.to_owned(), from, to });
+    }
+    Ok(certificate)
+}
+
+fn says_what_it_cannot(certificate: &Certificate, out: &mut impl Write) -> io::Result<()> {
+    if certificate.key().is_rsa() {
+        return Ok(());
+    }
+    let thumbprint = Thumbprint::from(*certificate.thumbprint());
+    writeln!(
+        out,
+        "certificate {thumbprint} has an elliptic key: it proves its user over the API, and cannot sign at the command line (RSA alone can)"
+    )
+}
+
 fn one(user: &User, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "id            {}", user.id)?;
+    writeln!(out, "person        {}", user.person)?;
     writeln!(out, "name          {}", user.name)?;
     writeln!(out, "kind          {}", user.kind)?;
     for role in &user.roles {
@@ -246,6 +328,7 @@ fn one(user: &User, out: &mut impl Write) -> io::Result<()> {
 #[derive(Serialize)]
 struct Shown<'a> {
     id: Uuid,
+    person: Uuid,
     name: &'a str,
     kind: &'static str,
     cvr: Option<String>,
@@ -260,6 +343,7 @@ impl<'a> Shown<'a> {
     fn of(user: &'a User) -> Self {
         Self {
             id: user.id,
+            person: user.person,
             name: &user.name,
             kind: user.kind.name(),
             cvr: user.party.map(|cvr| cvr.to_string()),

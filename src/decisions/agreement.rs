@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Because, By, DecideError, each_once, record::What, shown};
+use super::{Because, By, DecideError, Kept, each_once, record::What, shown};
 use crate::{
     agreements::{Agreement, AgreementError, State, Store, import::Import, store::Imported},
     audit::Subject,
@@ -33,14 +33,20 @@ fn not_found() -> ApiRefusal {
 ///
 /// # Errors
 /// [`DecideError`]: a user who may not, an authority or a service that the user does not act for, what contradicts the store.
-pub async fn request(store: &Store, by: By<'_>, import: &Import, because: &Because) -> Result<Imported, DecideError> {
+pub async fn request(
+    store: &Store,
+    by: By<'_>,
+    import: &Import,
+    because: &Because,
+    kept: Option<Kept<'_, Imported>>,
+) -> Result<Imported, DecideError> {
     // As the store keeps them, so that the text that is signed is the one that is shown later.
-    let kept = |agreement: &Agreement| Agreement {
+    let as_stored = |agreement: &Agreement| Agreement {
         valid_from: to_microsecond(agreement.valid_from),
         valid_to: agreement.valid_to.map(to_microsecond),
         ..agreement.clone()
     };
-    let agreements: Vec<_> = import.agreements.iter().map(kept).collect();
+    let agreements: Vec<_> = import.agreements.iter().map(as_stored).collect();
     let import = Import { authorities: import.authorities.clone(), agreements };
     each_once(import.agreements.iter().map(|agreement| agreement.id))?;
     let mut asked = Vec::new();
@@ -89,6 +95,7 @@ pub async fn request(store: &Store, by: By<'_>, import: &Import, because: &Becau
     for (_, actor, role, what) in &fresh {
         change.made_by(Some((actor, *role)), what, because).await?;
     }
+    Kept::keep(kept, &mut change, &imported).await?;
     change.commit().await?;
     Ok(imported)
 }
@@ -110,6 +117,7 @@ pub async fn decide(
     shown: &Agreement,
     to: State,
     because: &Because,
+    kept: Option<Kept<'_, Agreement>>,
 ) -> Result<Agreement, DecideError> {
     let transition =
         || ApiRefusal::ApiTransition { from: Detail::name(shown.state.wire_name()), to: Detail::name(to.wire_name()) };
@@ -130,7 +138,8 @@ pub async fn decide(
     match action {
         Action::ApproveAgreement => {
             let creator = created.and_then(|created| created.user).ok_or(ApiRefusal::ApiCreatorUnknown)?;
-            if creator == actor.user().id {
+            // By person: one with two users is not two.
+            if store.user(creator).await?.person == actor.user().person {
                 return Err(ApiRefusal::ApiCreatorApproves.into());
             }
         }
@@ -152,6 +161,7 @@ pub async fn decide(
             }
         })?;
     change.made_by(Some((&actor, role)), &what, because).await?;
+    Kept::keep(kept, &mut change, &agreement).await?;
     change.commit().await?;
     Ok(agreement)
 }

@@ -20,11 +20,12 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    agreements::{AgreementError, Store, route::store::RouteError},
+    agreements::{AgreementError, Change, Store, route::store::RouteError},
     refusal::{Detail, api::ApiRefusal},
     store::{GaveWay, StoreError, value::to_microsecond},
     users::{
         Actor,
+        keys::Key,
         store::{ActorError, UserError},
     },
 };
@@ -123,6 +124,26 @@ impl Because {
     }
 }
 
+/// What a request with an Idempotency-Key is answered, kept in the transaction of what it does: the one is there exactly when
+/// the other is.
+pub struct Kept<'a, T> {
+    /// The key.
+    pub key: &'a Key,
+    /// The answer, of what was done.
+    pub answer: &'a (dyn Fn(&T) -> Result<String, ApiRefusal> + Send + Sync),
+}
+
+impl<T> Kept<'_, T> {
+    async fn keep(kept: Option<Kept<'_, T>>, change: &mut Change, done: &T) -> Result<(), DecideError> {
+        let Some(Kept { key, answer }) = kept else { return Ok(()) };
+        match change.keep_answer(key, &answer(done)?).await? {
+            true => Ok(()),
+            // Another request with the key was answered meanwhile, or is under way on a node of the release before.
+            false => Err(ApiRefusal::ApiKeyPending.into()),
+        }
+    }
+}
+
 /// By whom something is decided.
 #[derive(Clone, Copy)]
 pub enum By<'a> {
@@ -138,6 +159,14 @@ impl By<'_> {
         match self {
             By::User(actor) => Ok(actor.clone()),
             By::Key(signer) => signer.sign(store, what, because).await,
+        }
+    }
+
+    /// The same user, who also decides what follows from it, and signs that too.
+    fn also(self, actor: &Actor, what: &What, because: &Because) -> Result<Actor, DecideError> {
+        match self {
+            By::User(_) => Ok(actor.clone()),
+            By::Key(signer) => Ok(actor.signing(signer.signature(what, because)?)),
         }
     }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use jiff::civil::Date;
 use uuid::Uuid;
 
-use super::{Because, By, DecideError, each_once, endpoint, record::What, shown};
+use super::{Because, By, DecideError, Kept, each_once, endpoint, record::What, shown};
 use crate::{
     agreements::{
         Route, Store,
@@ -75,6 +75,7 @@ pub async fn add(
     in_the_way: InTheWay,
     own: &[SocketAddr],
     because: &Because,
+    kept: Option<Kept<'_, Added>>,
 ) -> Result<Added, DecideError> {
     each_once(routes.iter().map(|route| route.id))?;
     let mut asked = Vec::new();
@@ -100,8 +101,10 @@ pub async fn add(
         if !acts_for(actor, route) {
             return Err(ApiRefusal::ApiOtherParty.into());
         }
-        change.made_by(Some((&actor.unsigned(), *role)), &ended(route, "in the way".to_owned()), because).await?;
+        let what = ended(route, "in the way".to_owned());
+        change.made_by(Some((&by.also(actor, &what, because)?, *role)), &what, because).await?;
     }
+    Kept::keep(kept, &mut change, &done).await?;
     change.commit().await?;
     Ok(done)
 }
@@ -110,7 +113,14 @@ pub async fn add(
 ///
 /// # Errors
 /// [`DecideError`]: a user who may not, another's route, a day that has passed, what changed since it was `shown`.
-pub async fn end_on(store: &Store, by: By<'_>, shown: &Route, on: Date, because: &Because) -> Result<(Route, bool), DecideError> {
+pub async fn end_on(
+    store: &Store,
+    by: By<'_>,
+    shown: &Route,
+    on: Date,
+    because: &Because,
+    kept: Option<Kept<'_, (Route, bool)>>,
+) -> Result<(Route, bool), DecideError> {
     let period = shown.period.ended_on(on).map_err(|_| RouteError::BeforeItBegins { id: shown.id, from: shown.period.from() })?;
     let what = ended(&Route { period, ..shown.clone() }, end(shown));
     let actor = by.of(store, &what, because).await?;
@@ -126,12 +136,13 @@ pub async fn end_on(store: &Store, by: By<'_>, shown: &Route, on: Date, because:
     if change.route(shown.id).await?.as_ref() != Some(shown) {
         return Err(ApiRefusal::ApiPreconditionFailed.into());
     }
-    let (route, changed) = change.end_route(shown.id, on, &decision).await?;
-    if changed {
+    let done = change.end_route(shown.id, on, &decision).await?;
+    if done.1 {
         change.made_by(Some((&actor, role)), &what, because).await?;
     }
+    Kept::keep(kept, &mut change, &done).await?;
     change.commit().await?;
-    Ok((route, changed))
+    Ok(done)
 }
 
 /// A route that the user may see.

@@ -64,9 +64,13 @@ impl Signer {
             let (from, to) = (self.certificate.not_before(), self.certificate.not_after());
             return Err(SignError::NotValid { from, to }.into());
         }
-        let certificate = self.thumbprint();
-        let signature = self.key.sign(text(certificate, what, because).as_bytes()).map_err(SignError::from)?;
-        Ok(store.actor(certificate, Some(base64::encode(&signature)), because.at).await?)
+        let signature = self.signature(what, because)?;
+        Ok(store.actor(self.thumbprint(), Some(signature), because.at).await?)
+    }
+
+    /// The signature of a decision, in base64.
+    pub(super) fn signature(&self, what: &What, because: &Because) -> Result<String, SignError> {
+        Ok(base64::encode(&self.key.sign(text(self.thumbprint(), what, because).as_bytes())?))
     }
 }
 

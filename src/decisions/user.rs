@@ -1,4 +1,4 @@
-//! Decisions on users: to add one, and to end one.
+//! Decisions on users: to add one or a further certificate, and to end either.
 //!
 //! Whoever holds the store may do both without a certificate, as the first user has to come from somewhere, and whoever holds
 //! the store could write to it by other means. That it was so is recorded.
@@ -7,18 +7,23 @@ use uuid::Uuid;
 
 use super::{Because, By, DecideError, record::What, shown};
 use crate::{
-    agreements::Store,
+    agreements::{Store, Thumbprint},
     audit::Subject,
     signature::key::Certificate,
-    users::{User, rights::Action},
+    users::{
+        Actor, User,
+        rights::{Action, Role},
+        store::UserError,
+    },
 };
 
 /// What a user is, a line each. The name is left out: the digest must not tell who it is to whoever guesses names.
 fn text(user: &User) -> String {
     let texts = |items: Vec<String>| items.join(" ");
     format!(
-        "user: {}\nkind: {}\nparty: {}\nroles: {}\nservices: {}\ncertificates: {}\n",
+        "user: {}\nperson: {}\nkind: {}\nparty: {}\nroles: {}\nservices: {}\ncertificates: {}\n",
         user.id,
+        user.person,
         user.kind,
         user.party.map_or("-".to_owned(), |cvr| cvr.to_string()),
         texts(user.roles.iter().map(ToString::to_string).collect()),
@@ -30,6 +35,14 @@ fn text(user: &User) -> String {
 fn what(user: &User, from: Option<&str>, to: &str) -> What {
     let shown = Some(shown::sha256(&text(user)));
     What { subject: Subject::User, id: user.id, from: from.map(str::to_owned), to: to.to_owned(), shown }
+}
+
+/// Who decides on users, where it is not whoever holds the store.
+async fn proven(store: &Store, by: Option<By<'_>>, what: &What, because: &Because) -> Result<Option<(Actor, Role)>, DecideError> {
+    let Some(by) = by else { return Ok(None) };
+    let actor = by.of(store, what, because).await?;
+    let role = actor.may(Action::ManageUsers)?;
+    Ok(Some((actor, role)))
 }
 
 /// Adds a user. `by` none: whoever holds the store.
@@ -44,18 +57,61 @@ pub async fn add(
     because: &Because,
 ) -> Result<(), DecideError> {
     let what = what(user, None, "added");
-    let proven = match by {
-        Some(by) => {
-            let actor = by.of(store, &what, because).await?;
-            let role = actor.may(Action::ManageUsers)?;
-            Some((actor, role))
-        }
-        None => None,
-    };
+    let proven = proven(store, by, &what, because).await?;
     let mut change = store.change().await?;
     change.add_user(user, certificates).await?;
     change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &what, because).await?;
     Ok(change.commit().await?)
+}
+
+/// Gives a user a further certificate, decided by another person than the user's.
+///
+/// # Errors
+/// [`DecideError`].
+pub async fn add_certificate(
+    store: &Store,
+    by: Option<By<'_>>,
+    id: Uuid,
+    certificate: Certificate,
+    because: &Because,
+) -> Result<User, DecideError> {
+    let mut user = store.user(id).await?;
+    user.certificates.push(Thumbprint::from(*certificate.thumbprint()));
+    user.certificates.sort();
+    let what = what(&user, Some("added"), "certificate added");
+    let proven = proven(store, by, &what, because).await?;
+    if proven.as_ref().is_some_and(|(actor, _)| actor.user().person == user.person) {
+        return Err(UserError::OwnCertificate.into());
+    }
+    let mut change = store.change().await?;
+    change.user(id, because.at).await?;
+    change.add_certificates(id, &[certificate]).await?;
+    change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &what, because).await?;
+    change.commit().await?;
+    Ok(user)
+}
+
+/// Ends one of a user's certificates from now on; the user has others. Also the user's own person may, whose key was lost.
+///
+/// # Errors
+/// [`DecideError`].
+pub async fn end_certificate(
+    store: &Store,
+    by: Option<By<'_>>,
+    id: Uuid,
+    certificate: Thumbprint,
+    because: &Because,
+) -> Result<User, DecideError> {
+    let mut user = store.user(id).await?;
+    user.certificates.retain(|held| *held != certificate);
+    let what = what(&user, Some("added"), "certificate ended");
+    let proven = proven(store, by, &what, because).await?;
+    let mut change = store.change().await?;
+    let held = change.user(id, because.at).await?;
+    change.end_certificate(&held, certificate, because.at).await?;
+    change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &what, because).await?;
+    change.commit().await?;
+    Ok(user)
 }
 
 /// Ends a user from now on.
@@ -64,14 +120,7 @@ pub async fn add(
 /// [`DecideError`].
 pub async fn end(store: &Store, by: Option<By<'_>>, id: Uuid, because: &Because) -> Result<User, DecideError> {
     let what = what(&store.user(id).await?, Some("added"), "ended");
-    let proven = match by {
-        Some(by) => {
-            let actor = by.of(store, &what, because).await?;
-            let role = actor.may(Action::ManageUsers)?;
-            Some((actor, role))
-        }
-        None => None,
-    };
+    let proven = proven(store, by, &what, because).await?;
     let mut change = store.change().await?;
     let user = change.end_user(id, because.at).await?;
     change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &what, because).await?;

@@ -131,6 +131,11 @@ impl VerificationKey {
         Ok(Self { parsed: Arc::new(parsed), spki: spki.raw.into() })
     }
 
+    /// Whether it verifies RSA signatures, and not those of elliptic curves.
+    pub fn is_rsa(&self) -> bool {
+        matches!(&*self.parsed, Parsed::Rsa(_))
+    }
+
     /// Whether `signature`, in the form that XML Signature writes it, is this key's over `message`.
     ///
     /// An algorithm of another family than the key's is simply not a signature by this key.

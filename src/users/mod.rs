@@ -57,6 +57,8 @@ impl fmt::Display for Kind {
 pub struct User {
     /// Its identity: the audit's chain has this, and never the name.
     pub id: Uuid,
+    /// The person, who may have other users too; of a user that is the person's only one, or a system, its own id.
+    pub person: Uuid,
     /// What it is called.
     pub name: String,
     /// A person or a system.
@@ -67,7 +69,7 @@ pub struct User {
     pub roles: Vec<Role>,
     /// The services that its roles are for. Empty: all.
     pub services: Vec<Uuid>,
-    /// Its certificates, several while one replaces another.
+    /// Its certificates that were not ended, several while one replaces another.
     pub certificates: Vec<Thumbprint>,
     /// The first instant at which it may do anything.
     pub valid_from: Timestamp,
@@ -99,6 +101,9 @@ impl User {
             () if (side == Side::Operators) != self.party.is_none() => Err(NoUser(
                 "an authority's and a supplier's users have its CVR number, and an operator has none: correct --cvr or the roles",
             )),
+            () if self.kind == Kind::System && self.person != self.id => {
+                Err(NoUser("a system is no person's: leave out --person"))
+            }
             () if self.certificates.is_empty() => Err(NoUser("a user has at least one certificate")),
             () if self.valid_to.is_some_and(|to| to <= self.valid_from) => Err(NoUser("it would end before it begins")),
             () => Ok(self),
@@ -176,9 +181,9 @@ impl Actor {
         self.signature.as_deref()
     }
 
-    /// The same without a signature, for what follows from a decision and was not signed by itself.
-    pub fn unsigned(&self) -> Self {
-        Self { signature: None, ..self.clone() }
+    /// The same with the signature of another decision.
+    pub(crate) fn signing(&self, signature: String) -> Self {
+        Self { signature: Some(signature), ..self.clone() }
     }
 
     /// The role in which it may do this.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Actor, User};
 use crate::{
     agreements::{Change, Store, Thumbprint},
-    refusal::api::ApiRefusal,
+    refusal::{Detail, api::ApiRefusal},
     signature::key::Certificate,
     store::{GaveWay, Query, Row, StoreError, by_dialect, sql},
 };
@@ -16,14 +16,14 @@ macro_rules! users_where {
     ($condition:literal) => {
         by_dialect(
             concat!(
-                "SELECT id, name, kind, party, roles, services, valid_from, valid_to,
-                     (SELECT group_concat(thumbprint) FROM api_user_certificate WHERE api_user = u.id) AS certificates
+                "SELECT id, person, name, kind, party, roles, services, valid_from, valid_to,
+                     (SELECT group_concat(thumbprint) FROM api_user_certificate WHERE api_user = u.id AND ended_at IS NULL) AS certificates
                  FROM api_user AS u WHERE ",
                 $condition
             ),
             concat!(
-                "SELECT id, name, kind, party, roles, services, valid_from, valid_to,
-                     (SELECT string_agg(thumbprint, ',') FROM api_user_certificate WHERE api_user = u.id) AS certificates
+                "SELECT id, person, name, kind, party, roles, services, valid_from, valid_to,
+                     (SELECT string_agg(thumbprint, ',') FROM api_user_certificate WHERE api_user = u.id AND ended_at IS NULL) AS certificates
                  FROM api_user AS u WHERE ",
                 $condition
             ),
@@ -56,6 +56,23 @@ pub enum UserError {
     /// No user has this id.
     #[error("there is no user {0}")]
     NoSuchUser(Uuid),
+    /// No user is this person's.
+    #[error("no user has the person {0}; `hjemmel user show` of the person's first user names it")]
+    NoSuchPerson(Uuid),
+    /// The certificate is not that user's, or was ended.
+    #[error("the certificate {certificate} is none of user {user}'s, or was ended before; `hjemmel user show {user}` lists them")]
+    NoSuchCertificate {
+        /// The certificate.
+        certificate: Thumbprint,
+        /// The user.
+        user: Uuid,
+    },
+    /// It is the only one.
+    #[error("it is the only certificate of user {0}; add its successor first, or end the user")]
+    LastCertificate(Uuid),
+    /// Whose certificate it is to be decides on it.
+    #[error("a person does not give themselves a further certificate; have another operator decide")]
+    OwnCertificate,
     /// The user has ended.
     #[error("user {id} ended at {at}; add a new user")]
     AlreadyOver {
@@ -125,6 +142,10 @@ impl Store {
         if !user.holds(now) {
             return Err(ApiRefusal::ApiUserNotActive.into());
         }
+        if !user.certificates.contains(&certificate) {
+            let what = Detail::new("det er afsluttet for brugeren", "it was ended for the user");
+            return Err(ApiRefusal::ApiCertificateRefused { what }.into());
+        }
         Ok(Actor { user, certificate, signature })
     }
 }
@@ -150,9 +171,15 @@ impl Change {
         if connection.first(by_id(user.id)).await?.is_some() {
             return Err(UserError::IdTaken(user.id));
         }
+        let person = Some(user.person).filter(|person| *person != user.id);
+        if let Some(person) = person {
+            let known =
+                sql("SELECT 1 AS known FROM api_user WHERE kind = 'person' AND (person = $1 OR (id = $1 AND person IS NULL))");
+            connection.first(known.bind(person)).await?.ok_or(UserError::NoSuchPerson(person))?;
+        }
         let list = |items: Vec<String>| serde_json::json!(items).to_string();
-        let added = sql("INSERT INTO api_user (id, name, kind, party, roles, services, valid_from, valid_to)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+        let added = sql("INSERT INTO api_user (id, name, kind, party, roles, services, valid_from, valid_to, person)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
         .bind(user.id)
         .bind(&user.name)
         .bind(user.kind.name())
@@ -160,8 +187,18 @@ impl Change {
         .bind(list(user.roles.iter().map(ToString::to_string).collect()))
         .bind(list(user.services.iter().map(ToString::to_string).collect()))
         .bind(user.valid_from)
-        .bind(user.valid_to);
+        .bind(user.valid_to)
+        .bind(person);
         connection.execute(added).await?;
+        self.add_certificates(user.id, certificates).await
+    }
+
+    /// Gives a user certificates, beside those that it has.
+    ///
+    /// # Errors
+    /// [`UserError::CertificateTaken`], or a store that does not answer.
+    pub async fn add_certificates(&mut self, user: Uuid, certificates: &[Certificate]) -> Result<(), UserError> {
+        let connection = self.connection();
         for certificate in certificates {
             let thumbprint = Thumbprint::from(*certificate.thumbprint());
             let taken = sql("SELECT api_user FROM api_user_certificate WHERE thumbprint = $1").bind(thumbprint.to_string());
@@ -170,11 +207,40 @@ impl Change {
             }
             let given = sql("INSERT INTO api_user_certificate (thumbprint, api_user, certificate) VALUES ($1, $2, $3)")
                 .bind(thumbprint.to_string())
-                .bind(user.id)
+                .bind(user)
                 .bind(crate::pem::encode("CERTIFICATE", certificate.der()).to_string());
             connection.execute(given).await?;
         }
         Ok(())
+    }
+
+    /// A user as it is within this change; one that has not ended.
+    ///
+    /// # Errors
+    /// [`UserError::NoSuchUser`], [`UserError::AlreadyOver`], or a store that does not answer.
+    pub async fn user(&mut self, id: Uuid, at: Timestamp) -> Result<User, UserError> {
+        let row = self.connection().first(by_id(id)).await?;
+        let user = row.as_ref().map(read).transpose()?.ok_or(UserError::NoSuchUser(id))?;
+        match user.valid_to.filter(|over| *over <= at) {
+            Some(over) => Err(UserError::AlreadyOver { id, at: over }),
+            None => Ok(user),
+        }
+    }
+
+    /// Ends a certificate of a user, which has others.
+    ///
+    /// # Errors
+    /// [`UserError::NoSuchCertificate`], [`UserError::LastCertificate`], or a store that does not answer.
+    pub async fn end_certificate(&mut self, user: &User, certificate: Thumbprint, at: Timestamp) -> Result<(), UserError> {
+        match user.certificates.as_slice() {
+            held if !held.contains(&certificate) => Err(UserError::NoSuchCertificate { certificate, user: user.id }),
+            [_] => Err(UserError::LastCertificate(user.id)),
+            _ => {
+                let ended = sql("UPDATE api_user_certificate SET ended_at = $1 WHERE thumbprint = $2 AND ended_at IS NULL");
+                self.connection().execute(ended.bind(at).bind(certificate.to_string())).await?;
+                Ok(())
+            }
+        }
     }
 
     /// Ends a user at `at`.
@@ -182,13 +248,8 @@ impl Change {
     /// # Errors
     /// [`UserError::NoSuchUser`], [`UserError::AlreadyOver`], or a store that does not answer.
     pub async fn end_user(&mut self, id: Uuid, at: Timestamp) -> Result<User, UserError> {
-        let connection = self.connection();
-        let row = connection.first(by_id(id)).await?;
-        let user = row.as_ref().map(read).transpose()?.ok_or(UserError::NoSuchUser(id))?;
-        if let Some(over) = user.valid_to.filter(|over| *over <= at) {
-            return Err(UserError::AlreadyOver { id, at: over });
-        }
-        connection.execute(sql("UPDATE api_user SET valid_to = $1 WHERE id = $2").bind(at).bind(id)).await?;
+        let user = self.user(id, at).await?;
+        self.connection().execute(sql("UPDATE api_user SET valid_to = $1 WHERE id = $2").bind(at).bind(id)).await?;
         Ok(User { valid_to: Some(at), ..user })
     }
 }
@@ -204,8 +265,10 @@ fn read(row: &Row) -> Result<User, StoreError> {
     let certificates: Vec<_> = certificates.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect();
     let mut certificates: Vec<Thumbprint> = each(&certificates, "thumbprint")?;
     certificates.sort();
+    let id = row.get("id")?;
     let user = User {
-        id: row.get("id")?,
+        id,
+        person: row.maybe("person")?.unwrap_or(id),
         name: row.get("name")?,
         kind: row.parsed("kind")?,
         party: row.maybe_parsed("party")?,

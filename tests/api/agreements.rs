@@ -1,7 +1,9 @@
 //! The life of an agreement: who may do what, to what they were shown, once.
 
+use hjemmel::agreements::Vocabulary;
 use hjemmel::audit::Subject;
 use hjemmel::users::Kind;
+use hjemmel::users::keys::Key;
 use hjemmel::users::rights::Role;
 use serde_json::{Value, json};
 
@@ -39,6 +41,7 @@ async fn whoever_created_a_request_does_not_approve_it_also_in_both_roles() {
     let credentials = crate::house::certificate("B. Begge", OWN);
     let certificate = hjemmel::signature::key::Certificate::from_der(credentials.leaf()).unwrap();
     both.id = uuid::Uuid::new_v4();
+    both.person = both.id;
     both.roles = vec![Role::SystemResponsible, Role::Signatory];
     both.certificates = vec![(*certificate.thumbprint()).into()];
     let because = hjemmel::decisions::Because::new("prøve".to_owned(), hjemmel::clock::Clock::system().now());
@@ -188,6 +191,58 @@ async fn the_same_idempotency_key_does_a_thing_once_and_another_body_is_refused(
     let ask = async |body: &Value| house.ask(&house.supplier, "POST", "/api/v1/agreements", &refused, Some(body)).await;
     is_problem(&ask(&wrong).await, 409, "ApiConflict");
     assert_eq!(ask(&request(OWN)).await.status, 201, "what changed nothing keeps no key");
+}
+
+#[tokio::test]
+async fn of_one_request_sent_twice_at_once_both_are_answered_and_one_is_done() {
+    let house = House::build().await;
+    for number in 0..5 {
+        let key = format!("samtidig-{number}");
+        let headers = [("idempotency-key", key.as_str())];
+        let body = request(OWN);
+        let ask = async || house.ask(&house.supplier, "POST", "/api/v1/agreements", &headers, Some(&body)).await;
+        let (one, other) = tokio::join!(ask(), ask());
+        assert_eq!((one.status, other.status), (201, 201), "{} {}", one.text(), other.text());
+        assert_eq!(one.body, other.body);
+        assert_eq!(house.store.list().await.unwrap().len(), number + 1);
+    }
+    let asked = house.requested(&house.supplier, OWN).await;
+    let path = format!("/api/v1/agreements/{}/decisions", text(&asked, "id"));
+    let body = json!({"decision": "approve", "reason": "sag 7", "shown": asked["text_sha256"]});
+    let headers = [("if-match", text(&asked, "etag")), ("idempotency-key", "beslutning")];
+    let decide = async || house.ask(&house.signatory, "POST", &path, &headers, Some(&body)).await;
+    let (one, other) = tokio::join!(decide(), decide());
+    assert_eq!((one.status, other.status), (200, 200), "{} {}", one.text(), other.text());
+    assert_eq!((&one.body, decide().await.body), (&other.body, one.body.clone()), "though the ETag is another by now");
+}
+
+#[tokio::test]
+async fn what_a_request_does_is_not_kept_where_its_answer_cannot_be() {
+    let house = House::build().await;
+    let now = hjemmel::clock::Clock::system().now();
+    let mut change = house.store.change().await.unwrap();
+    let key = Key { user: house.supplier.id, name: "optaget".to_owned(), digest: String::new(), at: now };
+    change.keep_answer(&key, "{}").await.unwrap();
+    change.commit().await.unwrap();
+    let because = hjemmel::decisions::Because::new("sag 1".to_owned(), now);
+    let file = "[[agreement]]\nid = \"00000000-0000-4000-8000-000000000001\"\nside = \"front\"\n\
+        system = \"00000000-0000-4000-8000-0000000000aa\"\nservice = \"3053ec89-31fe-4206-878b-bba6783d7a88\"\n\
+        certificates = [\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"]\n\
+        authority = \"11111111\"\nenvironment = \"exttest\"\nvalid_from = 2026-01-01T00:00:00Z\nstate = \"ANMODET\"\n\
+        legal_basis = \"LUD § 8\"\npurpose = \"prøve\"\n";
+    let import =
+        hjemmel::agreements::import::Import::parse(file, &Vocabulary { roles: vec!["municipality"], ..Vocabulary::default() })
+            .unwrap();
+    let signer = hjemmel::decisions::statement::Signer::new(&house.supplier.credentials).unwrap();
+    let answer = |_: &hjemmel::agreements::store::Imported| Ok("{}".to_owned());
+    let kept = Some(hjemmel::decisions::Kept { key: &key, answer: &answer });
+    let by = hjemmel::decisions::By::Key(&signer);
+    let refused = hjemmel::decisions::agreement::request(&house.store, by, &import, &because, kept).await.unwrap_err();
+    assert!(refused.to_string().contains("ApiKeyPending"), "{refused}");
+    assert!(house.store.list().await.unwrap().is_empty(), "neither the one nor the other");
+    assert_eq!(house.store.forget_keys(now).await.unwrap(), 0);
+    let later = now + hjemmel::users::keys::KEPT + jiff::SignedDuration::from_secs(1);
+    assert_eq!(house.store.forget_keys(later).await.unwrap(), 1);
 }
 
 #[tokio::test]

@@ -175,8 +175,10 @@ impl House {
 pub async fn user_of(store: &Store, name: &str, kind: Kind, role: Role, party: Option<&str>) -> Who {
     let credentials = certificate(name, party.unwrap_or("99999999"));
     let certificate = Certificate::from_der(credentials.leaf()).unwrap();
+    let id = Uuid::new_v4();
     let user = User {
-        id: Uuid::new_v4(),
+        id,
+        person: id,
         name: name.to_owned(),
         kind,
         party: party.map(|cvr| cvr.parse().unwrap()),

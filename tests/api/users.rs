@@ -1,9 +1,12 @@
 //! Who gets in.
 
+use hjemmel::agreements::Thumbprint;
 use hjemmel::clock::Clock;
 use hjemmel::decisions::{Because, user};
+use hjemmel::signature::key::Certificate;
 use hjemmel::users::Kind;
 use hjemmel::users::rights::Role;
+use hjemmel::users::store::UserError;
 use http::Request;
 
 use crate::house::{House, OWN, Who, certificate, is_problem, pki, request, text, user_of, value};
@@ -85,4 +88,77 @@ async fn a_certificate_belongs_to_one_user_for_ever() {
     assert!(taken.to_string().contains("belongs to user"), "{taken}");
     let answer = house.ask(&house.supplier, "POST", "/api/v1/agreements", &[], Some(&request(OWN))).await;
     assert_eq!(answer.status, 201);
+}
+
+fn because() -> Because {
+    Because::new("prøve".to_owned(), Clock::system().now())
+}
+
+#[tokio::test]
+async fn one_person_with_two_users_does_not_approve_what_they_requested() {
+    let house = House::build().await;
+    let asked = house.requested(&house.responsible, OWN).await;
+    let first = house.store.user(house.responsible.id).await.unwrap();
+    let credentials = certificate("A. Ansvarlig igen", OWN);
+    let key = Certificate::from_der(credentials.leaf()).unwrap();
+    let mut second = hjemmel::users::User {
+        id: uuid::Uuid::new_v4(),
+        person: uuid::Uuid::new_v4(),
+        roles: vec![Role::Signatory],
+        certificates: vec![(*key.thumbprint()).into()],
+        ..first.clone()
+    };
+    let unknown = user::add(&house.store, None, &second, std::slice::from_ref(&key), &because()).await.unwrap_err();
+    assert!(unknown.to_string().contains("no user has the person"), "{unknown}");
+    second.person = first.person;
+    user::add(&house.store, None, &second, &[key], &because()).await.unwrap();
+    assert_eq!(house.store.user(second.id).await.unwrap().person, first.id);
+    let twin = Who { id: second.id, credentials };
+    is_problem(&house.decide(&twin, &asked, "approve").await, 403, "ApiCreatorApproves");
+    assert_eq!(house.decide(&house.signatory, &asked, "approve").await.status, 200);
+    let others = house.requested(&house.supplier, OWN).await;
+    assert_eq!(house.decide(&twin, &others, "approve").await.status, 200, "another person's request");
+}
+
+#[tokio::test]
+async fn a_user_has_the_old_and_the_new_certificate_until_the_old_is_ended() {
+    let house = House::build().await;
+    let renewed = certificate("U. Underskriver 2", OWN);
+    let key = Certificate::from_der(renewed.leaf()).unwrap();
+    let new = Thumbprint::from(*key.thumbprint());
+    let old = house.store.user(house.signatory.id).await.unwrap().certificates[0];
+    let by_renewed = Who { id: house.signatory.id, credentials: renewed };
+    let last = user::end_certificate(&house.store, None, house.signatory.id, old, &because()).await.unwrap_err();
+    assert!(last.to_string().contains("the only certificate"), "{last}");
+    is_problem(&house.get(&by_renewed, "/api/v1/whoami").await, 403, "ApiUserUnknown");
+    user::add_certificate(&house.store, None, house.signatory.id, key.clone(), &because()).await.unwrap();
+    for who in [&house.signatory, &by_renewed] {
+        assert_eq!(text(&value(&house.get(who, "/api/v1/whoami").await), "id"), house.signatory.id.to_string());
+    }
+    let asked = house.requested(&house.supplier, OWN).await;
+    assert_eq!(house.decide(&by_renewed, &asked, "approve").await.status, 200);
+    let taken = user::add_certificate(&house.store, None, house.operator.id, key, &because()).await.unwrap_err();
+    assert!(taken.to_string().contains("belongs to user"), "{taken}");
+    user::end_certificate(&house.store, None, house.signatory.id, old, &because()).await.unwrap();
+    is_problem(&house.get(&house.signatory, "/api/v1/whoami").await, 403, "ApiCertificateRefused");
+    assert_eq!(house.get(&by_renewed, "/api/v1/whoami").await.status, 200);
+    assert!(house.store.certificate(old).await.unwrap().is_some(), "what it signed can be verified");
+    let again = user::end_certificate(&house.store, None, house.signatory.id, old, &because()).await;
+    assert!(matches!(again, Err(hjemmel::decisions::DecideError::User(UserError::NoSuchCertificate { .. }))));
+    assert_eq!(house.store.user(house.signatory.id).await.unwrap().certificates, [new]);
+}
+
+#[tokio::test]
+async fn a_person_does_not_give_themselves_a_further_certificate() {
+    let house = House::build().await;
+    let signer = hjemmel::decisions::statement::Signer::new(&house.operator.credentials).unwrap();
+    let key = |name| Certificate::from_der(certificate(name, OWN).leaf()).unwrap();
+    let by = Some(hjemmel::decisions::By::Key(&signer));
+    let own = user::add_certificate(&house.store, by, house.operator.id, key("O. Drift 2"), &because()).await.unwrap_err();
+    assert!(own.to_string().contains("have another operator decide"), "{own}");
+    user::add_certificate(&house.store, by, house.signatory.id, key("U. Underskriver 2"), &because()).await.unwrap();
+    let made = house.store.made_on(hjemmel::audit::Subject::User, house.signatory.id).await.unwrap();
+    let last = made.last().unwrap();
+    assert_eq!((last.what.to.as_str(), last.user), ("certificate added", Some(house.operator.id)));
+    assert!(last.signature.is_some());
 }

@@ -109,8 +109,10 @@ impl House {
             (SIGNATORY, Role::Signatory, Some(KORSBAEK)),
         ] {
             let certificate = Certificate::from_der(pki().credentials(key).unwrap().leaf()).unwrap();
+            let id = Uuid::new_v4();
             let user = User {
-                id: Uuid::new_v4(),
+                id,
+                person: id,
                 name: role.to_string(),
                 kind: Kind::Person,
                 party: party.map(cvr),

@@ -6,16 +6,17 @@ use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 use super::AgreementView;
-use crate::agreements::State as Stands;
+use crate::agreements::{Agreement, State as Stands};
 use crate::api::Api;
 use crate::api::extract::{Caller, Id, IfMatch, Json};
 use crate::api::idempotency::{Answer, digest, once};
 use crate::api::input::line;
 use crate::api::problem::{WriteProblems, of_decision};
 use crate::decisions::agreement as decisions;
-use crate::decisions::{Because, By, shown};
+use crate::decisions::{Because, By, Kept, shown};
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
+use crate::users::keys::Key;
 
 /// What is decided.
 #[derive(Debug, Clone, Copy, ToSchema)]
@@ -95,7 +96,7 @@ pub async fn decide(
 ) -> Result<Answer, ApiRefusal> {
     let reason = line("reason", &value.reason)?;
     let (own, actor, matching) = (api.clone(), caller.0.clone(), if_match.0.clone());
-    let work = async move {
+    let work = |key: Option<Key>| async move {
         let agreement = decisions::seen(&own.store, &actor, id).await.map_err(of_decision)?;
         IfMatch(matching).holds(&shown::etag(&agreement))?;
         if value.shown != shown::sha256(&shown::text(&agreement)) {
@@ -107,11 +108,16 @@ pub async fn decide(
             return Err(ApiRefusal::ApiTransition { from, to });
         }
         let because = Because::new(reason, own.clock.now());
-        let decided = decisions::decide(&own.store, By::User(&actor), &agreement, to, &because).await.map_err(of_decision)?;
+        let answer = |decided: &Agreement| {
+            let view = AgreementView::of(decided, because.at);
+            Ok::<_, ApiRefusal>(Answer::new(StatusCode::OK, &view)?.etag(view.etag.clone()))
+        };
+        let kept = |decided: &Agreement| answer(decided)?.kept();
+        let kept = key.as_ref().map(|key| Kept { key, answer: &kept });
+        let decided = decisions::decide(&own.store, By::User(&actor), &agreement, to, &because, kept).await;
+        let decided = decided.map_err(of_decision)?;
         own.decided.notify_one();
-        let view = AgreementView::of(&decided, own.clock.now());
-        let etag = view.etag.clone();
-        Ok(Answer::new(StatusCode::OK, &view)?.etag(etag))
+        answer(&decided)
     };
     once(&api, &caller, &headers, digest(&["decide", &id.to_string(), &if_match.0], &bytes), work).await
 }

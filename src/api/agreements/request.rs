@@ -12,19 +12,22 @@ use uuid::Uuid;
 use super::AgreementView;
 use super::filter::{SideName, side_of};
 use crate::agreements::import::Import;
+use crate::agreements::store::Imported;
 use crate::agreements::{Agreement, Environment, Scope, Side, State as Stands, Thumbprint};
 use crate::api::extract::{Caller, Json};
 use crate::api::files::{ImportDone, one_reason, requested};
 use crate::api::idempotency::{Answer, digest, once};
 use crate::api::input::{instant, line, list as items, maybe_uuid, named_once, parsed, uuid, wrong};
-use crate::api::problem::{WriteProblems, of_agreement, of_decision, of_store};
+use crate::api::problem::{WriteProblems, of_decision, of_store};
 use crate::api::{Api, table};
 use crate::decisions::agreement as decisions;
-use crate::decisions::{Because, By};
+use crate::decisions::{Because, By, Kept};
 use crate::id::cvr::Cvr;
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
 use crate::services;
+use crate::store::value::to_microsecond;
+use crate::users::keys::Key;
 use crate::users::rights::Action;
 
 /// What is asked for.
@@ -109,8 +112,9 @@ impl AgreementRequest {
                 "det er ikke 1 til 32 tegn af a-z, 0-9 og bindestreg",
                 "it is not 1 to 32 of a-z, 0-9 and hyphen",
             )?,
-            valid_from,
-            valid_to,
+            // As the store keeps them.
+            valid_from: to_microsecond(valid_from),
+            valid_to: valid_to.map(to_microsecond),
             state: Stands::Requested,
             legal_basis: line("legal_basis", &self.legal_basis)?,
             purpose: line("purpose", &self.purpose)?,
@@ -163,24 +167,31 @@ pub async fn request(
     caller.may(Action::RequestAgreement)?;
     let (agreement, reason) = value.read()?;
     let (own, actor) = (api.clone(), caller.0.clone());
-    let work = async move {
+    let work = |key: Option<Key>| async move {
         let id = agreement.id;
         let because = Because::new(reason, own.clock.now());
         in_register(&own, agreement.authority).await?;
+        let view = AgreementView::of(&agreement, because.at);
+        let answer =
+            Answer::new(StatusCode::CREATED, &view)?.etag(view.etag.clone()).location(format!("/api/v1/agreements/{id}"));
+        let kept = |done: &Imported| match done.added {
+            0 => Err(is_there()),
+            _ => answer.kept(),
+        };
+        let kept = key.as_ref().map(|key| Kept { key, answer: &kept });
         let import = Import { authorities: Vec::new(), agreements: vec![agreement] };
-        let done = decisions::request(&own.store, By::User(&actor), &import, &because).await.map_err(of_decision)?;
+        let done = decisions::request(&own.store, By::User(&actor), &import, &because, kept).await.map_err(of_decision)?;
         if done.added == 0 {
-            return Err(ApiRefusal::ApiConflict {
-                what: Detail::new("der er en aftale med id'et", "there is an agreement with the id"),
-            });
+            return Err(is_there());
         }
         own.decided.notify_one();
-        let made = own.store.get(id).await.map_err(of_agreement)?;
-        let view = AgreementView::of(&made, own.clock.now());
-        let etag = view.etag.clone();
-        Ok(Answer::new(StatusCode::CREATED, &view)?.etag(etag).location(format!("/api/v1/agreements/{id}")))
+        Ok(answer)
     };
     once(&api, &caller, &headers, digest(&["request"], &bytes), work).await
+}
+
+fn is_there() -> ApiRefusal {
+    ApiRefusal::ApiConflict { what: Detail::new("der er en aftale med id'et", "there is an agreement with the id") }
 }
 
 async fn in_register(api: &Api, authority: Cvr) -> Result<(), ApiRefusal> {
@@ -206,7 +217,7 @@ pub async fn import(State(api): State<Api>, caller: Caller, headers: HeaderMap, 
     let read = requests.into_iter().map(AgreementRequest::read).collect::<Result<Vec<_>, _>>()?;
     let reason = one_reason(read.iter().map(|(_, reason)| reason.as_str()))?;
     let (own, actor) = (api.clone(), caller.0.clone());
-    let work = async move {
+    let work = |key: Option<Key>| async move {
         let agreements: Vec<_> = read.into_iter().map(|(agreement, _)| agreement).collect();
         let mut authorities: Vec<_> = agreements.iter().map(|agreement| agreement.authority).collect();
         authorities.sort_unstable();
@@ -216,9 +227,14 @@ pub async fn import(State(api): State<Api>, caller: Caller, headers: HeaderMap, 
         }
         let because = Because::new(reason, own.clock.now());
         let import = Import { authorities: Vec::new(), agreements };
-        let done = decisions::request(&own.store, By::User(&actor), &import, &because).await.map_err(of_decision)?;
+        let answer = |done: &Imported| {
+            Answer::new(StatusCode::OK, &ImportDone { added: done.added, unchanged: done.unchanged + done.changed })
+        };
+        let kept = |done: &Imported| answer(done)?.kept();
+        let kept = key.as_ref().map(|key| Kept { key, answer: &kept });
+        let done = decisions::request(&own.store, By::User(&actor), &import, &because, kept).await.map_err(of_decision)?;
         own.decided.notify_one();
-        Answer::new(StatusCode::OK, &ImportDone { added: done.added, unchanged: done.unchanged + done.changed })
+        answer(&done)
     };
     once(&api, &caller, &headers, digest(&["import", &kind], &bytes), work).await
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    agreements::{self, Agreement, Environment, Problem, Side, Standing, State, Store, Vocabulary, import::Import},
+    agreements::{self, Agreement, Environment, Problem, Side, Standing, State, Store, Vocabulary, import::Import, page::Wanted},
     cli::{
         person::{Person, PersonError},
         place::{Place, PlaceError, one_line, with_store},
@@ -23,6 +23,7 @@ use crate::{
         statement::Signer,
     },
     id::cvr::Cvr,
+    refusal::api::ApiRefusal,
     store::{Access, StoreError},
 };
 
@@ -133,15 +134,23 @@ struct Filter {
 }
 
 impl Filter {
-    fn takes(&self, agreement: &Agreement, service: Option<Uuid>, now: Timestamp) -> bool {
+    /// What the store is asked for.
+    fn wanted(&self, service: Option<Uuid>) -> Wanted {
+        Wanted {
+            authority: self.authority,
+            side: self.side,
+            system: self.system,
+            service,
+            environment: self.environment.clone(),
+            limit: u32::MAX,
+            ..Wanted::default()
+        }
+    }
+
+    /// Where it stands depends on the time, and is not asked of the store.
+    fn takes(&self, agreement: &Agreement, now: Timestamp) -> bool {
         let standing = agreement.standing(now);
-        (self.state.is_empty() || self.state.contains(&standing.state()))
-            && (!self.holds || standing == Standing::Holds)
-            && self.authority.is_none_or(|authority| authority == agreement.authority)
-            && self.side.is_none_or(|side| side == agreement.side)
-            && self.system.is_none_or(|system| system == agreement.system)
-            && service.is_none_or(|service| service == agreement.service)
-            && self.environment.as_ref().is_none_or(|environment| *environment == agreement.environment)
+        (self.state.is_empty() || self.state.contains(&standing.state())) && (!self.holds || standing == Standing::Holds)
     }
 }
 
@@ -169,6 +178,9 @@ struct Decide {
     /// Why, in a sentence
     #[arg(long, value_name = "TEXT", value_parser = one_line)]
     reason: String,
+    /// SHA-256 of the text that was looked at (`hjemmel agreement show`): of any other nothing is decided
+    #[arg(long, value_name = "SHA256")]
+    shown: Option<String>,
 }
 
 /// Why the command did not do as asked.
@@ -265,7 +277,7 @@ async fn bring_in(
     because: &Because,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
-    let done = decisions::agreement::request(store, By::Key(signer), import, because).await?;
+    let done = decisions::agreement::request(store, By::Key(signer), import, because, None).await?;
     writeln!(
         out,
         "{} authorities; agreements: {} added, {} changed, {} unchanged",
@@ -288,15 +300,18 @@ async fn list(
     now: Timestamp,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
-    let (authorities, mut agreements) = (store.authorities().await?, store.list().await?);
-    let all = agreements.len();
-    agreements.retain(|agreement| filter.takes(agreement, service, now));
+    let authorities = store.authorities().await?;
+    // What the store can leave out is not read: among 100,000 an authority's are found as fast as among few.
+    let mut agreements = store.page(&filter.wanted(service)).await?;
+    agreements.retain(|agreement| filter.takes(agreement, now));
+    agreements.sort_by_key(|agreement| std::cmp::Reverse((agreement.valid_from, agreement.id)));
     if json {
         told::list_as_json(&agreements, &authorities, now, out)?;
-    } else if all == 0 {
-        writeln!(out, "There are no agreements. Bring some in with `hjemmel agreement import FILE`.")?;
     } else if agreements.is_empty() {
-        writeln!(out, "None of {all} agreements fits.")?;
+        match store.page(&Wanted { limit: 1, ..Wanted::default() }).await?.is_empty() {
+            true => writeln!(out, "There are no agreements. Bring some in with `hjemmel agreement import FILE`.")?,
+            false => writeln!(out, "There are agreements, and none of them fits.")?,
+        }
     } else {
         told::list(&agreements, &authorities, now, out)?;
     }
@@ -310,6 +325,7 @@ async fn show(store: &Store, id: Uuid, json: bool, now: Timestamp, out: &mut imp
         told::one_as_json(&agreement, &decisions, &authorities, now, out)?;
     } else {
         told::one(&agreement, &decisions, &authorities, now, out)?;
+        writeln!(out, "text          {} (SHA-256, as --shown takes it)", sha256(&shown_text(&agreement)))?;
     }
     Ok(())
 }
@@ -336,8 +352,20 @@ async fn decide(
     let (signer, because) = (decision.person.signer()?, Because::new(decision.reason, now));
     let shown = store.get(decision.id).await?;
     legal(&shown, to)?;
-    let agreement = decisions::agreement::decide(store, By::Key(&signer), &shown, to, &because).await?;
+    tell_text(&shown, decision.shown.as_deref(), out)?;
+    let agreement = decisions::agreement::decide(store, By::Key(&signer), &shown, to, &because, None).await?;
     told::decided(&agreement, now, out)?;
+    Ok(())
+}
+
+/// Shows the text whose digest is signed; it is the one that was looked at before, where that is said.
+fn tell_text(agreement: &Agreement, seen: Option<&str>, out: &mut impl Write) -> Result<(), CommandError> {
+    let text = shown_text(agreement);
+    let digest = sha256(&text);
+    if seen.is_some_and(|seen| !seen.eq_ignore_ascii_case(&digest)) {
+        return Err(DecideError::from(ApiRefusal::ApiShownDiffers).into());
+    }
+    writeln!(out, "\nThe text that is signed (SHA-256 {digest}):\n{text}")?;
     Ok(())
 }
 
@@ -366,8 +394,7 @@ async fn decide_to_open(
         );
     }
     told::one(&shown, &store.decisions(decide.id).await?, &store.authorities().await?, now, out)?;
-    let text = shown_text(&shown);
-    writeln!(out, "\nThe text that is signed (SHA-256 {}):\n{text}", sha256(&text))?;
+    tell_text(&shown, decide.shown.as_deref(), out)?;
     if !yes {
         let operator = operator.ok_or(CommandError::NobodyToAsk)?;
         write!(out, "\n{question}, decided by {}: {}? [y/N] ", who.user().name, because.reason)?;
@@ -378,7 +405,7 @@ async fn decide_to_open(
             return Err(CommandError::Declined);
         }
     }
-    let agreement = decisions::agreement::decide(store, By::Key(&signer), &shown, State::Approved, &because).await?;
+    let agreement = decisions::agreement::decide(store, By::Key(&signer), &shown, State::Approved, &because, None).await?;
     told::decided(&agreement, now, out)?;
     Ok(())
 }

@@ -222,7 +222,7 @@ async fn a_list_tells_period_system_and_basis_and_shows_what_fits_every_filter()
         for id in [ID, OTHER] {
             assert_eq!(listed.contains(id), fits.contains(&id), "{filter:?}: {listed}");
         }
-        assert_eq!(listed == "None of 2 agreements fits.\n", fits.is_empty(), "{listed}");
+        assert_eq!(listed == "There are agreements, and none of them fits.\n", fits.is_empty(), "{listed}");
         let json: Vec<serde_json::Value> =
             serde_json::from_str(&house.run(&[&["list", "--json"], filter].concat()).await.unwrap()).unwrap();
         let mut ids: Vec<_> = json.iter().map(|row| row["id"].as_str().unwrap()).collect();
@@ -329,4 +329,22 @@ async fn an_import_makes_requests_and_never_an_approval() {
         house.run(&["list"]).await.unwrap(),
         "There are no agreements. Bring some in with `hjemmel agreement import FILE`.\n"
     );
+}
+
+#[tokio::test]
+async fn what_closes_an_agreement_is_shown_too_and_binds_to_the_text_that_was_looked_at() {
+    let house = House::new();
+    house.import().await.unwrap();
+    house.run(&["approve", ID, "AS", "A. Prøve", "--reason", "sag 1", "--yes"]).await.unwrap();
+    let shown = house.run(&["show", ID]).await.unwrap();
+    let digest = shown.lines().find_map(|line| line.strip_prefix("text          ")?.split(' ').next()).unwrap().to_owned();
+    let suspend = ["suspend", ID, "AS", "A. Prøve", "--reason", "sag 2", "--shown"];
+    let other = house.run(&[&suspend[..], &[&"0".repeat(64)]].concat()).await.unwrap_err();
+    assert!(other.contains("ApiShownDiffers"), "{other}");
+    assert!(house.run(&["show", ID]).await.unwrap().contains("holds now     GODKENDT"));
+    let done = house.run(&[&suspend[..], &[&digest]].concat()).await.unwrap();
+    assert!(done.contains(&format!("The text that is signed (SHA-256 {digest})")) && done.contains("hjemmel: LUD § 8"), "{done}");
+    let store = Store::open(&crate::store::Settings::sqlite(&house.0.path().join("agreements.sqlite"))).await.unwrap();
+    let made = store.made_on(crate::audit::Subject::Agreement, ID.parse().unwrap()).await.unwrap();
+    assert_eq!(made.last().unwrap().what.shown, Some(digest));
 }

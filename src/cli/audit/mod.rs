@@ -337,6 +337,20 @@ pub fn run(
                         "{} of them are as the store has them, {} signatures verified.",
                         compared.alike, compared.signed
                     )?;
+                    if compared.waiting > 0 {
+                        writeln!(
+                            out,
+                            "{} of the store wait for their place in a log: a gateway that serves puts them there.",
+                            compared.waiting
+                        )?;
+                    }
+                    if compared.elsewhere > 0 {
+                        writeln!(
+                            out,
+                            "{} of the store were put in a log, and do not stand in this one: look in those of the other nodes, and of before. Where there is none, they are missing.",
+                            compared.elsewhere
+                        )?;
+                    }
                 }
                 if !compared.wrong.is_empty() {
                     return Err(AuditError::OtherDecisions(compared.wrong));
@@ -406,12 +420,16 @@ fn tell_question(question: &Question, out: &mut impl Write) -> io::Result<()> {
 struct Compared {
     alike: usize,
     signed: usize,
+    /// Decisions of the store that no node has put in a log yet.
+    waiting: usize,
+    /// Those that were put in one, and are not in this.
+    elsewhere: usize,
     wrong: Vec<String>,
 }
 
 async fn compare(settings: &crate::store::Settings, found: &[(Decided, u64)]) -> Result<Compared, AuditError> {
     let store = Store::open_to(Access::Look, settings).await?;
-    let mut compared = Compared { alike: 0, signed: 0, wrong: Vec::new() };
+    let mut compared = Compared { alike: 0, signed: 0, waiting: 0, elsewhere: 0, wrong: Vec::new() };
     let mut kept: std::collections::BTreeMap<Uuid, _> =
         store.every_decision().await?.into_iter().map(|made| (made.id, made)).collect();
     for (decided, times) in found {
@@ -436,6 +454,8 @@ async fn compare(settings: &crate::store::Settings, found: &[(Decided, u64)]) ->
             }
         }
     }
+    compared.waiting = kept.values().filter(|made| made.recorded_at.is_none()).count();
+    compared.elsewhere = kept.len() - compared.waiting;
     store.close().await;
     Ok(compared)
 }

@@ -456,6 +456,7 @@ async fn users(store: &Store, pki: &DevPki, now: Timestamp) -> Result<(), WorldE
         let certificate = Certificate::from_der(pki.credentials(role)?.leaf())?;
         let user = users::User {
             id: role.uuid().parse()?,
+            person: role.uuid().parse()?,
             name: certificate.subject().split("CN=").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or("Demo").to_owned(),
             kind: users::Kind::Person,
             party: party.map(str::parse).transpose()?,

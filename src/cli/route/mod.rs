@@ -334,8 +334,9 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
                 (None, None) => Vec::new(),
             };
             let in_the_way = if replace { InTheWay::End } else { InTheWay::Refuse };
-            let added =
-                async |store: &Store| Ok(decisions::add(store, By::Key(&signer), &routes, in_the_way, &[], &because).await?);
+            let added = async |store: &Store| {
+                Ok(decisions::add(store, By::Key(&signer), &routes, in_the_way, &[], &because, None).await?)
+            };
             let done = with_store::<_, CommandError>(&settings, Access::Change, added).await?;
             told::added(&routes, &done, today, out)?;
         }
@@ -350,7 +351,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
             let (signer, because) = (decide.person.signer()?, Because::new(decide.reason, now));
             let ended = async |store: &Store| {
                 let shown = store.route(id).await?;
-                Ok(decisions::end_on(store, By::Key(&signer), &shown, on, &because).await?)
+                Ok(decisions::end_on(store, By::Key(&signer), &shown, on, &because, None).await?)
             };
             let (route, changed) = with_store::<_, CommandError>(&settings, Access::Change, ended).await?;
             told::ended(&route, changed, today, out)?;

@@ -334,3 +334,19 @@ async fn without_a_store_or_an_environment_the_command_says_what_to_give() {
     }
     assert!(!std::path::Path::new(&house.path("agreements.sqlite")).exists());
 }
+
+#[tokio::test]
+async fn a_route_that_is_ended_to_make_room_is_signed_for_as_the_new_one_is() {
+    let house = House::with_route().await;
+    std::fs::write(house.0.path().join("routes.toml"), table(SECOND, "valid_from = 2027-01-01")).unwrap();
+    let words = ["add", &house.path("routes.toml"), "AS", "O. Drift", "--reason", "sag 1", "--replace"];
+    house.run(&words).await.unwrap();
+    let store = Store::open(&crate::store::Settings::sqlite(&house.0.path().join("agreements.sqlite"))).await.unwrap();
+    for id in [FIRST, SECOND] {
+        let made = store.made_on(crate::audit::Subject::Route, id.parse().unwrap()).await.unwrap();
+        let last = made.last().unwrap();
+        let certificate = store.certificate(last.certificate.unwrap()).await.unwrap().unwrap();
+        let signature = last.signature.as_deref().unwrap();
+        assert!(crate::decisions::statement::is_signed(&certificate, signature, &last.what, &last.because), "{id}");
+    }
+}

@@ -440,6 +440,7 @@ async fn add_operator(store: &Store, leaf: &rustls_pki_types::CertificateDer<'_>
     let (certificate, now) = (Certificate::from_der(leaf).unwrap(), Clock::system().now());
     let user = User {
         id: Uuid::from_u128(77),
+        person: Uuid::from_u128(77),
         name: "O. Drift".to_owned(),
         kind: Kind::Person,
         party: None,
