@@ -17,6 +17,7 @@ use prometheus::{
 
 use crate::audit::{Counts, Record, Stats};
 use crate::revocation::domain::ListState;
+use crate::store::jobs::Figures;
 use crate::{outbound, replay, saml, sts, work};
 
 /// Whole calls, in seconds: from an answer out of memory to the longest deadline. The service that this one replaces
@@ -74,6 +75,9 @@ pub struct Metrics {
     shared_replay: SharedReplay,
     deliveries: IntCounterVec,
     deliveries_last: Mutex<BTreeMap<&'static str, u64>>,
+    jobs: IntGaugeVec,
+    jobs_oldest: GaugeVec,
+    hears_changes: IntGauge,
     reloads: IntCounterVec,
     reloaded: Gauge,
     crl_next_update: GaugeVec,
@@ -238,6 +242,20 @@ impl Metrics {
                 &["what"],
             )?,
             deliveries_last: Mutex::default(),
+            jobs: make.gauges(
+                "hjemmel_jobs",
+                "Jobs in the store by kind and state: waiting, or dead, which is given up and waits for somebody to look at it.",
+                &["kind", "state"],
+            )?,
+            jobs_oldest: make.float_gauges(
+                "hjemmel_jobs_oldest_seconds",
+                "For how long the oldest job of a kind that is not done has waited.",
+                &["kind"],
+            )?,
+            hears_changes: make.gauge(
+                "hjemmel_store_hears_changes",
+                "Whether the node hears at once what others change in PostgreSQL: 1. At 0 it sees it within agreements.cache_ttl. 1 too with SQLite.",
+            )?,
             reloads: make.counters(
                 "hjemmel_reload_total",
                 "Reloads of the configuration and of revocation lists, by what became of them.",
@@ -487,6 +505,22 @@ impl Metrics {
     /// Counts a request to the API.
     pub fn api_answered(&self, path: &str, status: u16) {
         self.api_requests.with_label_values(&[path, status.to_string().as_str()]).inc();
+    }
+
+    /// Tells how jobs fare, by kind; a kind that has none any more is told as none.
+    pub fn observe_jobs(&self, kinds: &[(String, Figures)]) {
+        self.jobs.reset();
+        self.jobs_oldest.reset();
+        for (kind, figures) in kinds {
+            self.jobs.with_label_values(&[kind, "waiting"]).set(gauge_value(figures.waiting));
+            self.jobs.with_label_values(&[kind, "dead"]).set(gauge_value(figures.dead));
+            self.jobs_oldest.with_label_values(&[kind]).set(figures.oldest.as_secs_f64());
+        }
+    }
+
+    /// Tells whether others' changes of the store are heard of at once.
+    pub fn observe_notices(&self, heard: bool) {
+        self.hears_changes.set(i64::from(heard));
     }
 
     /// Tells how many messages are remembered against replay, and how many can be.
@@ -785,6 +819,10 @@ mod tests {
         metrics.observe_assertions(saml::memory::Stats { hits: 4, misses: 1 }, 1);
         metrics.observe_assertions(saml::memory::Stats { hits: 9, misses: 1 }, 1);
         metrics.observe_replay(7, 100);
+        let jobs = Figures { waiting: 3, dead: 1, oldest: std::time::Duration::from_millis(2500) };
+        metrics.observe_jobs(&[("gone".to_owned(), Figures::default())]);
+        metrics.observe_jobs(&[("delivery".to_owned(), jobs)]);
+        metrics.observe_notices(true);
         metrics.observe_work(work::Stats { working: 3, refused: 4 });
         metrics.observe_work(work::Stats { working: 2, refused: 5 });
         metrics.observe_log(6);
@@ -802,6 +840,10 @@ mod tests {
             r#"hjemmel_assertion_memory_lookups_total{result="miss"} 1"#,
             "hjemmel_assertion_memory_entries 1",
             "hjemmel_replay_memory_messages 7",
+            "hjemmel_jobs{kind=\"delivery\",state=\"dead\"} 1",
+            "hjemmel_jobs{kind=\"delivery\",state=\"waiting\"} 3",
+            "hjemmel_jobs_oldest_seconds{kind=\"delivery\"} 2.5",
+            "hjemmel_store_hears_changes 1",
             "hjemmel_replay_memory_capacity 100",
             r#"hjemmel_reload_total{result="refused",what="configuration"} 1"#,
             r#"hjemmel_reload_total{result="applied",what="configuration"} 0"#,

@@ -235,6 +235,7 @@ pub async fn start(
     let (stop_admin, admin_stopped) = channel(());
     let store_answers = Arc::new(AtomicBool::new(true));
     tokio::spawn(watch::deliveries(agreements.store().database().clone(), counts, stopped.clone()));
+    tokio::spawn(watch::chores(agreements.store().clone(), metrics.clone(), clock.clone(), stopped.clone()));
     tokio::spawn(watch::store(agreements, store_answers.clone(), stopped.clone()));
     tokio::spawn(watch::certificates(reloader.clone(), clock.clone(), stopped.clone()));
     tokio::spawn(watch::routes(reloader.clone(), stopped.clone()));

@@ -8,11 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 use super::reload::Reloader;
-use crate::agreements::Agreements;
+use crate::agreements::{Agreements, Store};
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 use crate::services::passthrough::deliveries::counts::Counts;
 use crate::services::passthrough::deliveries::look_after;
-use crate::store::Database;
+use crate::store::{Database, Dialect, StoreError, jobs};
 
 /// Asks the store now and then, so that readiness costs no query.
 pub(super) async fn store(agreements: Agreements, answers: Arc<AtomicBool>, mut stopped: watch::Receiver<()>) {
@@ -31,6 +32,56 @@ pub(super) async fn deliveries(store: Database, counts: Arc<Counts>, mut stopped
         _ = stopped.changed() => {}
         () = look_after(store, counts) => {}
     }
+}
+
+/// How often jobs are counted.
+const COUNTED: Duration = Duration::from_secs(30);
+/// Every how many counts what is over is deleted: once an hour.
+const CLEANED: u64 = 120;
+/// For how long a job that was done can be looked at.
+const DONE_JOBS_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The most jobs that one statement deletes.
+const BATCH: u32 = 1000;
+
+/// Counts jobs for the metrics, and deletes from the store what its time is over of: jobs that were done, and answers to requests
+/// with an Idempotency-Key. The memory against replay deletes its own. On several nodes each does so; it does no harm.
+pub(super) async fn chores(store: Store, metrics: Arc<Metrics>, clock: Clock, mut stopped: watch::Receiver<()>) {
+    let mut tick = tokio::time::interval(COUNTED);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for count in 0_u64.. {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            _ = tick.tick() => {}
+        }
+        let database = store.database();
+        metrics.observe_notices(database.dialect() == Dialect::Sqlite || database.is_listening());
+        match jobs::figures(database).await {
+            Ok(kinds) => metrics.observe_jobs(&kinds),
+            Err(error) => tracing::warn!(%error, "jobs could not be counted: the store did not answer"),
+        }
+        if count % CLEANED == 0
+            && let Err(error) = clean(&store, clock.now()).await
+        {
+            tracing::warn!(%error, "what is over could not be deleted from the store; it is tried again in an hour");
+        }
+    }
+}
+
+/// Deletes what is over.
+async fn clean(store: &Store, now: Timestamp) -> Result<(), StoreError> {
+    let keys = store.forget_keys(now).await?;
+    let mut done = 0;
+    loop {
+        let deleted = jobs::clean(store.database(), DONE_JOBS_KEPT, BATCH).await?;
+        done += deleted;
+        if deleted < u64::from(BATCH) {
+            break;
+        }
+    }
+    if keys + done > 0 {
+        tracing::info!(jobs = done, idempotency_keys = keys, "deleted from the store what was over");
+    }
+    Ok(())
 }
 
 /// Tells in the log, at the start and once a day, which certificates end before long.

@@ -298,19 +298,31 @@ impl Jobs {
     /// # Errors
     /// The store does not answer.
     pub async fn figures(&self) -> Result<Figures, StoreError> {
-        let count = statement!(
-            "SELECT count(CASE WHEN state = 'waiting' THEN 1 END) AS waiting, count(CASE WHEN state = 'dead' THEN 1 END) AS dead,
-                 coalesce(" NOW " - min(CASE WHEN state = 'waiting' THEN added_us END), 0) AS oldest_us
-             FROM job WHERE kind = $1 AND state <> 'done'"
-        );
-        let row = self.store.first(count.bind(self.kind)).await?.ok_or(StoreError::Unreadable { column: "waiting" })?;
+        let all = figures(&self.store).await?;
+        Ok(all.into_iter().find(|(kind, _)| kind == self.kind).map(|(_, figures)| figures).unwrap_or_default())
+    }
+}
+
+/// How the jobs of each kind fare that has any which are not done.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn figures(store: &Database) -> Result<Vec<(String, Figures)>, StoreError> {
+    let count = statement!(
+        "SELECT kind, count(CASE WHEN state = 'waiting' THEN 1 END) AS waiting, count(CASE WHEN state = 'dead' THEN 1 END) AS dead,
+             coalesce(" NOW " - min(CASE WHEN state = 'waiting' THEN added_us END), 0) AS oldest_us
+         FROM job WHERE state <> 'done' GROUP BY kind"
+    );
+    let of_kind = |row: &super::Row| {
         let positive = |column| Ok::<_, StoreError>(u64::try_from(row.get::<i64>(column)?).unwrap_or_default());
-        Ok(Figures {
+        let figures = Figures {
             waiting: positive("waiting")?,
             dead: positive("dead")?,
             oldest: Duration::from_micros(positive("oldest_us")?),
-        })
-    }
+        };
+        Ok((row.get("kind")?, figures))
+    };
+    store.all(count).await?.iter().map(of_kind).collect()
 }
 
 /// Deletes jobs of every kind that have been done for longer than `after`, `most` of them at most; how many there were.

@@ -223,6 +223,8 @@ async fn a_job_that_is_too_large_is_not_added() {
         transaction.commit().await.unwrap();
         assert_eq!(jobs.take(1).await.unwrap()[0].payload.len(), PAYLOAD_BYTES, "{}", world.kind);
         let Figures { waiting, dead, oldest } = jobs.figures().await.unwrap();
+        let kinds = hjemmel::store::jobs::figures(&world.store).await.unwrap();
+        assert!(kinds.iter().any(|(kind, of)| kind == jobs.kind() && (of.waiting, of.dead) == (waiting, dead)), "{kinds:?}");
         assert_eq!((waiting, dead), (1, 0), "{}", world.kind);
         assert!(oldest < Duration::from_secs(60), "{}: {oldest:?}", world.kind);
     }
