@@ -22,6 +22,7 @@ mod agreements;
 mod chain;
 mod contract;
 mod http;
+mod many;
 mod on_postgres;
 mod routes;
 mod users;
