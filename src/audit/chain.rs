@@ -12,7 +12,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{decided::Decided, question::Question, record::Record, seal::key_id};
+use super::{anchors::Anchored, decided::Decided, question::Question, record::Record, seal::key_id};
 
 /// A line's hash.
 pub type Hash = [u8; 32];
@@ -66,6 +66,8 @@ pub enum Event {
     Decided(Box<Decided>),
     /// An auditor asked a question of the logs.
     Asked(Box<Question>),
+    /// How far the log of another node had come.
+    Anchored(Box<Anchored>),
     /// What came before is signed.
     Checkpoint(Checkpoint),
     /// After a crash, bytes that are no whole line were found at the end, and kept aside.

@@ -3,7 +3,7 @@
 //! Read in this order: [`record`] (what is written of every call), [`about`] (what a service adds), [`decided`] (what is written of a decision on an agreement), [`question`] (what is written of an auditor's question), `wire` (how both stand in
 //! the log), [`seal`] (how persons are hidden in it), [`chain`] (how one line
 //! binds the next), [`log`] (the files), [`writer`] (how a call gets its record onto the disk before anything is
-//! forwarded), [`verify`] (how an auditor proves it), [`retire`] (how segments leave when their time is over), [`search`] and [`reading`] (how an auditor finds who saw whom), and [`keys`].
+//! forwarded), [`verify`] (how an auditor proves it), [`anchors`] (what is kept of a chain away from its own disk), [`retire`] (how segments leave when their time is over), [`search`] and [`reading`] (how an auditor finds who saw whom), and [`keys`].
 //!
 //! What it stops, and where: a record altered, removed, reordered or put in breaks the chain of hashes (`chain`); a chain
 //! made anew needs the checkpoint key (`verify`, signatures); a log cut short contradicts `head.json` and the lines that
@@ -12,6 +12,7 @@
 //! entries after the last checkpoint (at most `checkpoint_interval` of them) are bound by hash but not yet by signature.
 
 pub mod about;
+pub mod anchors;
 pub mod chain;
 pub mod decided;
 pub mod keys;

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{
+    anchors::{self, Latest},
     chain::{self, Broken, Checkpoint, CheckpointPublicKey, Event, Hash, Head, Occasion},
     log::{self, Lines},
     retire::{self, Retirement},
@@ -89,6 +90,8 @@ pub struct Verified {
     pub leftover: u64,
     /// Anchors of entries that are retired: there is nothing left to hold them against.
     pub anchors_retired: u64,
+    /// How far the logs of other nodes had come, as this one was told.
+    pub anchored: Latest,
     /// Each segment's end.
     pub ends: Vec<SegmentEnd>,
 }
@@ -315,6 +318,7 @@ impl Walk<'_> {
             }
             Event::Decided(_) => self.found.decided += 1,
             Event::Asked(_) => self.found.asked += 1,
+            Event::Anchored(anchored) => anchors::take(&mut self.found.anchored, (**anchored).clone()),
             Event::Checkpoint(checkpoint) => {
                 if checkpoint.covers != self.head.sequence
                     || checkpoint.head != crate::hex::encode(&self.head.hash)

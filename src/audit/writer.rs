@@ -23,6 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
 
 use super::{
+    anchors::Anchored,
     chain::{CheckpointKey, Event, Occasion},
     decided::Decided,
     log::{Limits, Log, LogError},
@@ -267,8 +268,19 @@ impl Audit {
     /// # Errors
     /// [`Refusal::AuditUnavailable`] when it could not be made durable in time. It may yet be written.
     pub async fn decided(&self, decided: Decided) -> Result<(), Refusal> {
+        self.put(Event::Decided(Box::new(decided))).await
+    }
+
+    /// Puts on disk how far the log of another node had come.
+    ///
+    /// # Errors
+    /// As [`Audit::decided`].
+    pub async fn anchored(&self, anchored: Anchored) -> Result<(), Refusal> {
+        self.put(Event::Anchored(Box::new(anchored))).await
+    }
+
+    async fn put(&self, event: Event) -> Result<(), Refusal> {
         let (reply, durable) = oneshot::channel();
-        let event = Event::Decided(Box::new(decided));
         self.sender.send(Message::Admit(event, reply)).map_err(|_| Refusal::AuditUnavailable)?;
         match tokio::time::timeout(self.patience, durable).await {
             Ok(Ok(())) => Ok(()),

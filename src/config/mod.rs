@@ -276,6 +276,8 @@ pub struct Audit {
     pub checkpoint_interval: Duration,
     /// How long an admission may wait for others that are on their way, to share their `fsync`.
     pub commit_delay: Duration,
+    /// How often the checkpoint of another node goes into this node's chain, at the least.
+    pub anchor_interval: Duration,
     /// How many days a record is kept at the least, before `hjemmel audit retire` may remove it; 0: for ever.
     pub retention_days: u64,
 }

@@ -304,6 +304,7 @@ fn read_audit(section: &mut Reader<'_>) -> Option<Audit> {
     let segment_bytes = section.number("segment_bytes", 64 << 20, 1 << 20..=1 << 32);
     let checkpoint_interval = section.duration("checkpoint_interval", seconds(10), seconds(1)..=seconds(3600));
     let commit_delay = section.duration("commit_delay", Duration::from_millis(2), seconds(0)..=Duration::from_millis(20));
+    let anchor_interval = section.duration("anchor_interval", seconds(600), seconds(1)..=seconds(24 * 3600));
     let retention_days = section.number("retention_days", 0, 0..=36_525);
     Some(Audit {
         directory: directory?,
@@ -313,6 +314,7 @@ fn read_audit(section: &mut Reader<'_>) -> Option<Audit> {
         segment_bytes: segment_bytes?,
         checkpoint_interval: checkpoint_interval?,
         commit_delay: commit_delay?,
+        anchor_interval: anchor_interval?,
         retention_days: retention_days?,
     })
 }

@@ -1,6 +1,7 @@
 //! A running node: put together from its configuration, started, reloaded, watched and drained.
 
 mod agreements;
+mod anchor;
 pub mod assemble;
 pub mod domains;
 pub mod examine;
@@ -177,6 +178,7 @@ pub async fn start(
     let limits = config.limits.clone();
     let lasting = Lasting::open(&config, clock, &metrics, on_close).await?;
     let (audit, agreements, work) = (lasting.audit.clone(), lasting.agreements.clone(), lasting.work.clone());
+    let (checkpoint_interval, anchor_interval) = (config.audit.checkpoint_interval, config.audit.anchor_interval);
     let (api_address, audit_directory) = (config.api.address, config.audit.directory.clone());
     let counts = lasting.deliveries.clone();
     let mailboxes = sftp::mailboxes(&config, &lasting, clock)?;
@@ -184,6 +186,15 @@ pub async fn start(
     let readiness = Readiness::new();
     let (stop, stopped) = channel(());
     let decided = Arc::new(Notify::new());
+    let anchorer = anchor::Anchorer {
+        store: agreements.store().clone(),
+        audit: audit.clone(),
+        directory: audit_directory.clone(),
+        clock: clock.clone(),
+        every: checkpoint_interval,
+        in_chain_every: anchor_interval,
+    };
+    tokio::spawn(anchorer.run(stopped.clone()));
     let recorder = record::Recorder {
         store: agreements.store().clone(),
         audit: audit.clone(),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hjemmel::agreements::{State, Store};
+use hjemmel::audit::anchors;
 use hjemmel::cli::call::client::{Client, Exchange};
 use hjemmel::cli::call::words::Said;
 use hjemmel::cli::demo::world::World;
@@ -17,7 +18,7 @@ use hjemmel::clock::Clock;
 use hjemmel::signature::key::SigningKey;
 use hjemmel::signature::sign::Token;
 use hjemmel::soap::envelope::Version;
-use hjemmel::store::{Access, Database, Settings, moving};
+use hjemmel::store::{Access, Database, Settings, moving, sql};
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::{KORSBAEK, demo};
 
@@ -69,6 +70,8 @@ impl Shared {
         set("listen", "address", format!("127.0.0.1:{port}"));
         set("admin", "address", format!("127.0.0.1:{}", free_port()));
         set("audit", "directory", format!("audit-{name}"));
+        set("audit", "checkpoint_interval", "1s".to_owned());
+        set("audit", "anchor_interval", "1s".to_owned());
         let store = settings["store"].as_table_mut().unwrap();
         store.insert("tls_roots".to_owned(), vec![self.cluster.root().display().to_string()].into());
         std::fs::create_dir_all(self.dir.path().join(format!("audit-{name}"))).unwrap();
@@ -392,5 +395,105 @@ fn check_refuses_a_server_that_is_not_who_it_should_be_and_warns_of_a_memory_tha
         shared.cluster.offer_tls(false);
         let (good, said) = check(&shared.configuration("plain", free_port(), ""));
         assert!(!good && said.contains("does not support TLS"), "{said}");
+    });
+}
+
+/// The last entry of a log that the store tells of, and the one that another node's log tells of.
+async fn anchored(shared: &Shared, log: &str, other: &str) -> (u64, u64) {
+    let folder = |name: &str| shared.dir.path().join(format!("audit-{name}"));
+    let Some(name) = anchors::name_of(&folder(log)).unwrap() else { return (0, 0) };
+    let database = Database::open(&shared.cluster.settings(&shared.database), Access::Look).await.unwrap();
+    let last = |latest: &anchors::Latest| {
+        latest.get(&name).and_then(|of| of.values().next_back()).map_or(0, |checkpoint| checkpoint.covers)
+    };
+    let kept = last(&anchors::kept(&database).await.unwrap());
+    database.close().await;
+    // Read here line by line: what the other node's chain says of this one.
+    let text = std::fs::read_to_string(folder(other).join("segment-00000001.jsonl")).unwrap();
+    let told = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let told = told.map(|line| line["entry"]["event"]["anchored"].clone());
+    let told = told.filter(|anchored| anchored["log"] == name.to_string().as_str());
+    (kept, told.filter_map(|anchored| anchored["checkpoint"]["covers"].as_u64()).max().unwrap_or(0))
+}
+
+#[test]
+fn a_log_whose_end_was_cut_off_or_that_is_gone_is_told_by_the_store_and_by_the_other_nodes_log_also_after_kills() {
+    in_runtime(async {
+        let Some(shared) = Shared::new().await else { return };
+        let folder = |name: &str| shared.dir.path().join(name);
+        let verify = |dirs: &[&str], config: bool| {
+            let mut command = Command::new(HJEMMEL);
+            command.current_dir(shared.dir.path()).args(["audit", "verify", "--key", "audit-keys/checkpoint.pub"]).args(dirs);
+            if config {
+                command.args(["--config", "one.toml"]);
+            }
+            let said = command.output().unwrap();
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            (said.status.success(), text(&said.stdout) + &text(&said.stderr))
+        };
+        let caller = shared.caller().await;
+        let (one, two) = (shared.node("one").await, shared.node("two").await);
+        assert_eq!(caller.calls(&one).await, Outcome::Served);
+        comes_to("both know of the log", async || {
+            let (kept, told) = anchored(&shared, "one", "two").await;
+            kept > 0 && told > 0
+        })
+        .await;
+        // What somebody puts back later: the head first, for the log grows past it.
+        std::fs::create_dir(folder("early")).unwrap();
+        for file in ["head.json", "log-id", "segment-00000001.jsonl"] {
+            std::fs::copy(folder("audit-one").join(file), folder("early").join(file)).unwrap();
+        }
+        let early = std::fs::read_to_string(folder("early/segment-00000001.jsonl")).unwrap();
+        let whole_lines = early.rfind('\n').unwrap() + 1;
+        std::fs::write(folder("early/segment-00000001.jsonl"), &early[..whole_lines]).unwrap();
+
+        // Killed while it anchors, wherever that is, and started again.
+        let mut one = one;
+        for _ in 0..3 {
+            assert_eq!(caller.calls(&one).await, Outcome::Served);
+            one.gateway.tell("-KILL");
+            assert!(!one.gateway.ended().await);
+            one = shared.node("one").await;
+        }
+        assert_eq!(caller.calls(&one).await, Outcome::Served);
+        let due = early[..whole_lines].lines().count() as u64;
+        comes_to("both know of what came after", async || {
+            let (kept, told) = anchored(&shared, "one", "two").await;
+            kept > due && told > due
+        })
+        .await;
+        for node in [one, two] {
+            node.gateway.tell("-TERM");
+            assert!(node.gateway.ended().await);
+        }
+        let (whole, said) = verify(&["audit-one", "audit-two"], true);
+        assert!(whole && said.matches("anchors of the store and of other nodes' logs hold").count() == 2, "{said}");
+        let (whole, said) = verify(&["audit-one", "audit-two"], false);
+        assert!(whole, "{said}");
+
+        // The end is cut off, and the head rolled back: the log alone contradicts nothing.
+        let (whole, said) = verify(&["early"], false);
+        assert!(whole, "{said}");
+        let (whole, said) = verify(&["early", "audit-two"], false);
+        assert!(!whole && said.contains("its end was cut off") && said.contains("another node's log says so"), "{said}");
+        let (whole, said) = verify(&["early", "audit-two"], true);
+        assert!(!whole && said.contains("NOT WHOLE") && said.contains("its end was cut off"), "{said}");
+
+        // It is gone with its folder.
+        let name = anchors::name_of(&folder("audit-one")).unwrap().unwrap();
+        let (whole, said) = verify(&["audit-two"], true);
+        let gone = format!("none of the folders is the log {name}, which had entry ");
+        assert!(!whole && said.contains(&gone) && said.contains("the store tells of it"), "{said}");
+        assert!(said.contains("another node's log tells of it"), "{said}");
+
+        // Nobody takes an anchor back, not even with the store in hand.
+        let database = Database::open(&shared.cluster.settings(&shared.database), Access::Change).await.unwrap();
+        for statement in ["DELETE FROM audit_anchor", "UPDATE audit_anchor SET covers = 1", "TRUNCATE audit_anchor"] {
+            let mut transaction = database.begin_beside_others().await.unwrap();
+            let refused = transaction.execute(sql(statement)).await.unwrap_err().to_string();
+            assert!(refused.contains("an anchor of an audit log"), "{statement}: {refused}");
+        }
+        database.close().await;
     });
 }

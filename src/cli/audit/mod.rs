@@ -1,6 +1,7 @@
 //! `hjemmel audit`: make the audit's keys, prove a log whole, ask who saw whom.
 
 mod period;
+mod proof;
 mod report;
 
 use std::{
@@ -22,13 +23,13 @@ use crate::store::Access;
 
 use crate::agreements::Store;
 use crate::audit::{
-    Decided, Record, decided,
+    Decided, Record, anchors, decided,
     keys::{self, KeyError},
     question::{self, Question, QuestionError},
     retire::{self, Decision, RetireError, Retirement},
     seal::SealError,
     search::{Found, search},
-    verify::{Anchor, Failure, verify},
+    verify::{Anchor, Failure},
 };
 
 /// The audit log: make its keys, prove it whole, ask it who saw whom and why.
@@ -55,19 +56,25 @@ enum Command {
     },
     /// Prove that nothing in a log was altered, removed, reordered, put in or cut off
     ///
-    /// Says exactly where it is not so. A log may be verified while it is being written.
+    /// Says exactly where it is not so. A log may be verified while it is being written. Of several, those of all nodes, each is held
+    /// against what the others say of it; with --config also against the store: an end that was cut off, or a log that is gone with its
+    /// folder, is told.
     #[command(
         after_help = "The gateway logs `audit checkpoint sequence=N hash=H` as it goes. Kept away from the gateway's disk, N:H is an anchor: it shows a log that was rolled back together with its head.json."
     )]
     Verify {
-        /// The log's directory
-        dir: PathBuf,
+        /// The directories of the logs
+        #[arg(required = true, value_name = "DIR")]
+        dirs: Vec<PathBuf>,
         /// checkpoint.pub; again for each key that signed a part of the log
         #[arg(long, value_name = "PUB", required = true)]
         key: Vec<PathBuf>,
         /// An entry's number and hash, kept elsewhere; may be given again
         #[arg(long, value_name = "NUMBER:HASH")]
         anchor: Vec<Anchor>,
+        /// The gateway's configuration, whose store tells how far each log had come
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
     },
     /// Remove segments whose time is over, and leave a signed statement of it
     ///
@@ -168,6 +175,12 @@ pub enum AuditError {
     /// The log is not whole.
     #[error("THE LOG IS NOT WHOLE: {0}")]
     NotWhole(#[from] Box<Failure>),
+    /// Of several logs.
+    #[error("THE LOGS ARE NOT WHOLE:\n{}", .0.join("\n"))]
+    NotAllWhole(Vec<String>),
+    /// An anchor beside several logs.
+    #[error("--anchor is of one log; name that log alone")]
+    WhoseAnchor,
     /// The configuration.
     #[error("{0}")]
     Config(crate::config::Report),
@@ -235,41 +248,19 @@ pub fn run(
                 "Move auditors.key to the auditors now: the gateway must not be able to open what it sealed, and does not start beside it."
             )?;
         }
-        Command::Verify { dir, key, anchor } => {
+        Command::Verify { dirs, key, anchor, config } => {
             let keys = key.iter().map(|path| keys::checkpoint_public_key(path)).collect::<Result<Vec<_>, _>>()?;
-            let verified = verify(&dir, &keys, &anchor)?;
-            for retired in &verified.retired {
-                tell_retirement("were retired", retired, out)?;
+            if dirs.len() > 1 && !anchor.is_empty() {
+                return Err(AuditError::WhoseAnchor);
             }
-            let (entries, segments, first) = (verified.entries, verified.segments, verified.sequence - verified.entries + 1);
-            let from = if first > 1 { format!(" from entry {first} on") } else { String::new() };
-            let (admitted, closed) = (verified.admitted, verified.closed);
-            writeln!(
-                out,
-                "The log is whole{from}: {entries} entries in {segments} segments; {closed} calls ended, {admitted} were admitted to be \
-                 forwarded (the others were refused before)."
-            )?;
-            if verified.leftover > 0 {
-                let left = verified.leftover;
-                writeln!(out, "{left} segments that were retired are still there; run `hjemmel audit retire` again.")?;
-            }
-            if verified.anchors_retired > 0 {
-                writeln!(out, "{} anchors are of entries that were retired; they prove nothing more.", verified.anchors_retired)?;
-            }
-            writeln!(out, "{} checkpoints, all signed; {} entries since the last one.", verified.checkpoints, verified.unsigned)?;
-            if verified.decided > 0 {
-                writeln!(out, "{} decisions on agreements, routes and users.", verified.decided)?;
-            }
-            if verified.asked > 0 {
-                writeln!(out, "{} questions of auditors.", verified.asked)?;
-            }
-            if verified.unclosed > 0 {
-                writeln!(out, "{} calls were admitted and never closed: in flight, or cut off by a crash.", verified.unclosed)?;
-            }
-            if verified.torn > 0 {
-                writeln!(out, "{} torn ends were kept aside after a crash.", verified.torn)?;
-            }
-            writeln!(out, "Anchor to keep elsewhere: {}:{}", verified.sequence, verified.hash)?;
+            let kept = match config {
+                None => anchors::Latest::new(),
+                Some(config) => {
+                    let settings = crate::config::store_of::<Service>(&config, clock.now()).map_err(AuditError::Config)?;
+                    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(proof::kept(&settings)))?
+                }
+            };
+            proof::prove(&dirs, &proof::Against { keys: &keys, given: &anchor, kept }, out)?;
         }
         Command::Retire { config, before, by, reason, key, yes } => {
             let now = clock.now();

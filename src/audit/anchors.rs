@@ -1,0 +1,135 @@
+//! How far each node's chain has come, kept away from the node's own disk: in the store, and in the chain of another node.
+//!
+//! A log whose end was cut off together with its `head.json`, and a log that is gone with its folder, contradict nothing that is
+//! left on their own disk. What is kept here they contradict. Each log has a name of its own, made with it, in the file `log-id`.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::chain::Checkpoint;
+use super::verify::Anchor;
+use crate::store::{Database, StoreError, sql};
+
+/// The file that names a log.
+const FILE: &str = "log-id";
+
+/// How far a log had come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Anchored {
+    /// The log.
+    pub log: Uuid,
+    /// Its last checkpoint then.
+    pub checkpoint: Checkpoint,
+}
+
+/// The last anchor of each segment of each log.
+pub type Latest = BTreeMap<Uuid, BTreeMap<u64, Checkpoint>>;
+
+/// Takes an anchor among the others, where it is further on than what is there.
+pub fn take(latest: &mut Latest, Anchored { log, checkpoint }: Anchored) {
+    let of_log = latest.entry(log).or_default();
+    if of_log.get(&checkpoint.segment).is_none_or(|known| known.covers < checkpoint.covers) {
+        of_log.insert(checkpoint.segment, checkpoint);
+    }
+}
+
+/// The anchors as `verify` takes them. One whose hash is none can be of no log.
+pub fn of_log(latest: &Latest, log: Uuid) -> Vec<Anchor> {
+    let checkpoints = latest.get(&log).into_iter().flatten();
+    checkpoints
+        .map(|(_, checkpoint)| Anchor {
+            sequence: checkpoint.covers,
+            hash: crate::hex::decode(&checkpoint.head).unwrap_or([0; 32]),
+        })
+        .collect()
+}
+
+/// The name of a log; none where it was not given one yet.
+///
+/// # Errors
+/// The file cannot be read, or holds no name.
+pub fn name_of(dir: &Path) -> io::Result<Option<Uuid>> {
+    match std::fs::read_to_string(dir.join(FILE)) {
+        Ok(text) => {
+            text.trim().parse().map(Some).map_err(|_| io::Error::other(format!("{FILE} does not hold the name of a log")))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The name of a log, which is given one where it has none.
+///
+/// # Errors
+/// The file cannot be read or made.
+pub fn named(dir: &Path) -> io::Result<Uuid> {
+    if let Some(name) = name_of(dir)? {
+        return Ok(name);
+    }
+    let (name, new) = (Uuid::new_v4(), dir.join(format!("{FILE}.new")));
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&new)?;
+    writeln!(file, "{name}")?;
+    file.sync_all()?;
+    std::fs::rename(&new, dir.join(FILE))?;
+    std::fs::File::open(dir)?.sync_all()?;
+    Ok(name)
+}
+
+/// Keeps an anchor in the store. One that is behind what the store has changes nothing.
+///
+/// # Errors
+/// A store that does not answer.
+pub async fn keep(database: &Database, anchored: &Anchored, at: Timestamp) -> Result<(), StoreError> {
+    let Anchored { log, checkpoint } = anchored;
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let text = serde_json::to_string(checkpoint).unwrap_or_default();
+    let mut transaction = database.begin_beside_others().await?;
+    let kept = sql("INSERT INTO audit_anchor (log, segment, covers, signed_checkpoint, anchored_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (log, segment) DO UPDATE
+         SET covers = excluded.covers, signed_checkpoint = excluded.signed_checkpoint, anchored_at = excluded.anchored_at
+         WHERE audit_anchor.covers < excluded.covers");
+    let kept = kept.bind(*log).bind(number(checkpoint.segment)).bind(number(checkpoint.covers)).bind(text).bind(at);
+    transaction.execute(kept).await?;
+    transaction.commit().await
+}
+
+/// Every anchor in the store.
+///
+/// # Errors
+/// A store that does not answer, or holds what is no checkpoint.
+pub async fn kept(database: &Database) -> Result<Latest, StoreError> {
+    let mut latest = Latest::new();
+    for row in database.all(sql("SELECT log, signed_checkpoint FROM audit_anchor ORDER BY log, segment")).await? {
+        let text: String = row.get("signed_checkpoint")?;
+        let checkpoint = serde_json::from_str(&text).map_err(|_| StoreError::Unreadable { column: "signed_checkpoint" })?;
+        take(&mut latest, Anchored { log: row.get("log")?, checkpoint });
+    }
+    Ok(latest)
+}
+
+/// Of each log, the last anchor in the store.
+///
+/// # Errors
+/// As [`kept`].
+pub async fn last_of_each(database: &Database) -> Result<Vec<Anchored>, StoreError> {
+    let rows = database
+        .all(sql(
+            "SELECT log, signed_checkpoint FROM audit_anchor
+             WHERE segment = (SELECT MAX(last.segment) FROM audit_anchor AS last WHERE last.log = audit_anchor.log) ORDER BY log",
+        ))
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let text: String = row.get("signed_checkpoint")?;
+            let checkpoint = serde_json::from_str(&text).map_err(|_| StoreError::Unreadable { column: "signed_checkpoint" })?;
+            Ok(Anchored { log: row.get("log")?, checkpoint })
+        })
+        .collect()
+}
