@@ -1,8 +1,11 @@
 //! The memory of deliveries of a service without rules: one is passed on once, whatever the contract.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
+use hjemmel::stub::finance::ledger::Ledger;
 use hjemmel::stub::finance::sample::{Parties, Sample};
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::KORSBAEK;
@@ -107,4 +110,26 @@ async fn without_the_store_nothing_is_passed_on() {
     is_fault(&passing.by_token(&[], &request(6)).await, "DeliveriesUnavailable");
     is_fault(&passing.by_token(&[], &request(5)).await, "DeliveriesUnavailable");
     assert_eq!(passing.by_token.received.get().count, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_lies_with_the_store_and_a_service_without_one_are_refused_by_check() {
+    let passing = Passing::without_gateway(&folder(), "", Arc::new(Ledger::default())).await;
+    let world = &passing.world;
+    let text = std::fs::read_to_string(&world.configuration).unwrap();
+    let key = world.dir.join("delivery-keys/deliveries.key");
+    let checked = |settings: &str| {
+        std::fs::write(&world.configuration, settings).unwrap();
+        let told = Command::new(env!("CARGO_BIN_EXE_hjemmel")).args(["check", "--config"]).arg(&world.configuration).output();
+        let told = told.unwrap();
+        (told.status.success(), String::from_utf8_lossy(&told.stdout).into_owned() + &String::from_utf8_lossy(&told.stderr))
+    };
+    assert!(checked(&text).0, "{}", checked(&text).1);
+    std::fs::copy(&key, world.dir.join("deliveries.key")).unwrap();
+    let (sound, told) = checked(&text.replace("delivery-keys/deliveries.key", "deliveries.key"));
+    assert!(!sound && told.contains("deliveries.key") && told.contains("lies in the folder of the store"), "{told}");
+    let mut settings: toml::Table = text.parse().unwrap();
+    settings.remove("deliveries").unwrap();
+    let (sound, told) = checked(&toml::to_string(&settings).unwrap());
+    assert!(!sound && told.contains("hjemmel objects key FILE"), "{told}");
 }

@@ -64,6 +64,8 @@ const CONTRACT: [(&str, &str); 8] = [
 pub enum Scene {
     /// All vouchers are booked.
     Accepted,
+    /// It is sent twice, and gets one receipt.
+    Twice,
     /// The ledger books some and rejects some.
     Rejected,
     /// The schema refuses it.
@@ -76,12 +78,13 @@ pub enum Scene {
 
 impl Scene {
     /// All of them, in order.
-    pub const ALL: [Scene; 5] = [Scene::Accepted, Scene::Rejected, Scene::Schema, Scene::Control, Scene::NoRoute];
+    pub const ALL: [Scene; 6] = [Scene::Accepted, Scene::Twice, Scene::Rejected, Scene::Schema, Scene::Control, Scene::NoRoute];
 
     /// What happens, in a line.
     pub fn title(self) -> &'static str {
         match self {
             Scene::Accepted => "Korsbæk Kommune delivers vouchers to its ledger (Finans, token, SOAP 1.1)",
+            Scene::Twice => "a delivery that is sent twice: the same receipt, and the ledger hears of it once",
             Scene::Rejected => "a delivery of which the ledger rejects two vouchers, each to whom can mend it",
             Scene::Schema => "a delivery with an amount that the schema refuses",
             Scene::Control => "a delivery whose control section does not add up",
@@ -92,7 +95,7 @@ impl Scene {
     /// The code that must come of it: of the receipt, or of the fault.
     pub fn expected(self) -> &'static str {
         match self {
-            Scene::Accepted => "ACCEPTERET",
+            Scene::Accepted | Scene::Twice => "ACCEPTERET",
             Scene::Rejected => "AFVIST",
             Scene::Schema => "SchemaViolated",
             Scene::Control => "FB004",
@@ -239,13 +242,27 @@ impl Finance {
             (Scene::Control, _) => sample.control = [None, None, Some("0.01".to_owned()), None],
             _ => {}
         }
+        let (mut code, mut lines, _) = self.answered(world, &sample).await?;
+        let mut as_expected = code == scene.expected();
+        if scene == Scene::Twice {
+            let first = lines.clone();
+            let (again, told, passed_on) = self.answered(world, &sample).await?;
+            as_expected = as_expected && again == code && told == first && !passed_on;
+            (code, lines) = (again, told);
+        }
+        Ok(Played { scene, as_expected, code, lines })
+    }
+
+    /// What comes of a delivery: its code, what the answer says, and whether it was passed on.
+    async fn answered(&self, world: &World, sample: &Sample) -> Result<(String, Vec<String>, bool), WorldError> {
         let answer = self.send(world, &sample.request("")).await?;
         // The record of the call is this scene's: the next takes its own.
-        world.records.recv_timeout(std::time::Duration::from_secs(5))?;
+        let mut record = world.records.recv_timeout(std::time::Duration::from_secs(5))?;
+        let passed_on = record.about.passthrough_mut().is_some_and(|about| !about.repeated);
         let document =
             Document::parse(answer, &Limits { nodes: 1_000_000, ..Limits::default() }).map_err(|_| "no XML came back")?;
         let (code, lines) = told(document.root());
-        Ok(Played { scene, as_expected: code == scene.expected(), code, lines })
+        Ok((code, lines, passed_on))
     }
 
     async fn send(&self, world: &World, request: &str) -> Result<Bytes, WorldError> {

@@ -60,6 +60,25 @@ async fn the_same_delivery_again_gets_the_same_receipt_and_the_ledger_nothing() 
     assert_eq!(finance.passing.by_token.received.get().count, 1);
     assert!(finance.ledger.booked().values().all(|times| *times == 1));
     assert_eq!(counted(&finance.passing, "repeated").await, 2);
+    // The log is whole, and says of each call whether it was passed on.
+    let dir = &finance.passing.world.dir;
+    let key = hjemmel::audit::keys::checkpoint_public_key(&dir.join("audit-keys/checkpoint.pub")).unwrap();
+    hjemmel::audit::verify::verify(&dir.join("audit"), &[key], &[]).unwrap();
+    let found = || hjemmel::audit::search::search(&dir.join("audit"), |record| record.about.finance().is_some()).unwrap().calls;
+    let mut calls = found();
+    // A record that closes is on the disk a moment after its answer has left.
+    for _ in 0..500 {
+        if calls.len() == 3 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        calls = found();
+    }
+    let mut repeated: Vec<bool> = calls.values().map(|record| record.about.finance().unwrap().pass.repeated).collect();
+    repeated.sort_unstable();
+    assert_eq!(repeated, [false, true, true]);
+    let ids = calls.values().map(|record| record.about.finance().unwrap().figures.delivery.to_string());
+    assert!(ids.into_iter().all(|id| id == sample.id));
 }
 
 #[tokio::test(flavor = "multi_thread")]
