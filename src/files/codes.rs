@@ -27,9 +27,9 @@ refusals! { []
         da: "Filnavnet er ikke tilladt: {what}.", "Giv filen et andet navn, og send datafil og triggerfil på ny.",
         en: "The file name is not allowed: {what}.", "Give the file another name, and send data file and trigger again.";
     /// The data file did not come in time.
-    FIL1010 { minutes: u64 = 15 }, Caller, AfterChange, Administrator,
-        da: "Triggerfilen peger på en datafil, som ikke ligger i OUT efter {minutes} minutter.", "Læg datafilen først og triggerfilen bagefter, og send begge igen.",
-        en: "The trigger names a data file that is not in OUT after {minutes} minutes.", "Put the data file first and the trigger after it, and send both again.";
+    FIL1010, Caller, AfterChange, Administrator,
+        da: "Triggerfilen peger på en datafil, som ikke ligger i OUT.", "Læg datafilen først og triggerfilen bagefter, og send begge igen.",
+        en: "The trigger names a data file that is not in OUT.", "Put the data file first and the trigger after it, and send both again.";
     /// Its size is another.
     FIL1011 { stated: u64 = 48_213, found: u64 = 48_000 }, Caller, AfterChange, Administrator,
         da: "SizeInBytes er {stated}, og datafilen i OUT er på {found} bytes.", "Send datafilen hel, og skriv dens størrelse i bytes i triggerfilen.",
@@ -119,7 +119,7 @@ impl Code {
             Code::FIL1002 { .. } => "Triggerfil følger ikke skemaet",
             Code::FIL1003 => "Filnavn er forskelligt",
             Code::FIL1004 { .. } => "Filnavn er ikke tilladt",
-            Code::FIL1010 { .. } => "Datafil mangler",
+            Code::FIL1010 => "Datafil mangler",
             Code::FIL1011 { .. } => "Datafilens størrelse er forkert",
             Code::FIL1012 => "Ændret efter triggerfilen",
             Code::FIL1020 => "Afsender er en anden",

@@ -166,7 +166,6 @@ impl Files {
                 name: &transfer.name,
                 sender: &sender,
                 found: data.as_ref().map(|data| data.size),
-                waited: self.0.settings.wait_for_data.as_secs() / 60,
                 orders: &orders,
                 users: &known,
                 inf_ref_is_known,
@@ -175,7 +174,7 @@ impl Files {
         );
         let found = match (judged, data) {
             (Err(codes), None)
-                if matches!(codes.as_slice(), [Code::FIL1010 { .. }]) && transfer.wait_until.is_some_and(|until| now < until) =>
+                if matches!(codes.as_slice(), [Code::FIL1010]) && transfer.wait_until.is_some_and(|until| now < until) =>
             {
                 Found::Wait
             }

@@ -26,8 +26,6 @@ pub struct Known<'k> {
     pub sender: &'k User,
     /// The size of the data file, if it is there.
     pub found: Option<u64>,
-    /// For how long it was waited for, in minutes.
-    pub waited: u64,
     /// The sender's orders, in any state.
     pub orders: &'k [Order],
     /// The users that the trigger or an order names.
@@ -74,7 +72,7 @@ pub fn name_is_allowed(name: &str) -> Result<(), Code> {
 /// # Errors
 /// Every code, the most useful first.
 pub fn judge(bytes: &[u8], known: &Known<'_>) -> Result<(Trigger, Vec<Way>), Vec<Code>> {
-    let missing = known.found.is_none().then_some(Code::FIL1010 { minutes: known.waited });
+    let missing = known.found.is_none().then_some(Code::FIL1010);
     let trigger = match trigger::read(bytes) {
         Ok(trigger) => trigger,
         Err(mut codes) => {

@@ -12,6 +12,7 @@
 
 pub mod codes;
 pub mod core;
+pub mod counts;
 pub mod decide;
 pub mod deliver;
 pub mod door;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::codes::Code;
 use super::core::{Failed, Files};
+use super::counts::Counts;
 use super::deliver::suffixed;
 use super::home::Folder;
 use super::shelf::{self, Kind, lying_where};
@@ -42,11 +43,15 @@ pub struct Figures {
 }
 
 impl Files {
-    /// Sweeps for ever.
-    pub async fn keep_sweeping(&self) {
+    /// Sweeps for ever, and shows how files fare.
+    pub async fn keep_sweeping(&self, counts: &Counts) {
         loop {
             if let Err(error) = self.sweep().await {
                 tracing::warn!(%error, "transfers of files could not be cleaned up");
+            }
+            match self.figures().await {
+                Ok(figures) => counts.show(&figures),
+                Err(error) => tracing::warn!(%error, "it is not known how transfers of files fare"),
             }
             tokio::time::sleep(EVERY).await;
         }
@@ -61,8 +66,10 @@ impl Files {
         let before = |days: i64| us(now.checked_sub(SignedDuration::from_hours(24 * days)).unwrap_or(now));
         for transfer in self
             .due(
-                sql("SELECT id FROM transfer WHERE state = 'AFVENTER_DATAFIL' AND job IS NULL AND wait_until_us <= $1
-            ORDER BY wait_until_us LIMIT $2"),
+                // Also one whose job was given up: whoever took it never said what became of it.
+                sql("SELECT id FROM transfer WHERE state = 'AFVENTER_DATAFIL' AND wait_until_us <= $1
+                         AND NOT EXISTS (SELECT 1 FROM job WHERE job.id = transfer.job AND job.state = 'waiting')
+                     ORDER BY wait_until_us LIMIT $2"),
                 us(now),
             )
             .await?
@@ -129,7 +136,7 @@ impl Files {
     async fn waited(&self, transfer: Uuid) -> Result<(), Failed> {
         let mut transaction = self.database().begin_beside_others().await?;
         let found = transfers::locked(&mut transaction, transfer).await?;
-        if found.is_some_and(|transfer| transfer.state == State::Awaits && transfer.job.is_none()) {
+        if found.is_some_and(|transfer| transfer.state == State::Awaits) {
             self.go_on(&mut transaction, transfer, State::Awaits).await?;
             transaction.commit().await?;
             self.0.due.notify_one();

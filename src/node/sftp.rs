@@ -14,6 +14,7 @@ use crate::edge::serve::Drained;
 use crate::edge::sftp::counts::Counts;
 use crate::edge::sftp::{Door, host_keys};
 use crate::files::core::{Files, Parts, Settings};
+use crate::files::counts::Counts as FileCounts;
 use crate::metrics::Metrics;
 
 /// The mailboxes that the server opens on, where it is configured.
@@ -52,10 +53,11 @@ pub async fn open(
     let paths = settings.host_keys.clone();
     let keys = off_the_runtime(move || host_keys::read(&paths)).await??;
     let (working, told) = (files.clone(), stopped.clone());
+    let figures = FileCounts::new(metrics.registry())?;
     tokio::spawn(async move {
         tokio::select! {
             () = working.work() => {}
-            () = working.keep_sweeping() => {}
+            () = working.keep_sweeping(&figures) => {}
             () = until(told) => {}
         }
     });
