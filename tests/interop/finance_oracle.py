@@ -1,7 +1,8 @@
 """The rules of SF1590_A Finans told a second time, from docs/services.md and docs/faults.md, over Python's own XML reader and decimals.
 
-Arguments: a folder with list.xml (a value list), the caller's CVR number and its it-system; deliveries are the files *.delivery in it. For each, by
-name, a JSON line with what must be found, in the order of the delivery: code, voucher, posting.
+Argument: a folder with lists/*.xml (value lists, common ones and supplements), and for each case NAME.delivery and NAME.json, which says what the
+delivery is held against: caller, system, whether a time for tests is open, what each rule does ("modes"), and whether there are value lists.
+For each, by name, a JSON line: [NAME, findings, how many were left out, totals], a finding being [code, severity, voucher, posting].
 """
 
 import json
@@ -14,11 +15,21 @@ from xml.etree import ElementTree
 
 FB = "{urn:hjemmel:oekonomi:finansbilag:1}"
 LIST = "{urn:hjemmel:oekonomi:sortiment:1}"
+# What a rule does where nothing is said; FB006 cannot be set.
+DEFAULTS = {"FB002": "warn", "FB020": "warn", "FB021": "warn", "FB040": "warn"}
+MOST = 20
 
 
 def text(element, path):
+    """A text as it stands, and as nothing where the element is not there."""
     found = element.find("/".join(FB + part for part in path.split("/")))
-    return None if found is None else (found.text or "").strip()
+    return None if found is None else (found.text or "")
+
+
+def value(element, path):
+    """A number, date or boolean: white space around it does not count."""
+    found = text(element, path)
+    return None if found is None else found.strip(" \t\r\n")
 
 
 def day(written):
@@ -32,11 +43,14 @@ def within(on, first, last):
 def value_list(path):
     root = ElementTree.parse(path).getroot()
     get = lambda element, name: element.findtext(LIST + name)
-    parts = {}
-    for part in root.findall(LIST + "Delsortiment"):
-        codes = {get(e, "Kode"): (day(get(e, "GyldigFra")), day(get(e, "GyldigTil"))) for e in part.findall(LIST + "Element")}
-        parts[part.get("navn")] = (part.get("kraeverPart") == "true", codes)
-    return {"id": get(root, "UUID"), "version": get(root, "Version"), "from": day(get(root, "GyldigFra")), "to": day(get(root, "GyldigTil")), "parts": parts}
+    codes = lambda part: {
+        get(e, "Kode"): (get(e, "KlasseUUID"), day(get(e, "GyldigFra")), day(get(e, "GyldigTil"))) for e in part.findall(LIST + "Element")
+    }
+    parts = {part.get("navn"): (part.get("kraeverPart") == "true", codes(part)) for part in root.findall(LIST + "Delsortiment")}
+    return {
+        "id": get(root, "UUID"), "version": get(root, "Version"), "authority": get(root, "Myndighed"),
+        "from": day(get(root, "GyldigFra")), "to": day(get(root, "GyldigTil")), "parts": parts,
+    }
 
 
 def cpr_can_be(number):
@@ -61,75 +75,90 @@ def party_can_be(party):
     return cpr_can_be(number) if scheme == "urn:oio:cpr-nr" else number[0] != "0"
 
 
-def judged(root, known, caller, system):
+def judged(root, lists, case):
     found = []
-    tell = lambda code, voucher=None, posting=None: found.append([code, voucher, posting])
+
+    def tell(code, voucher=None, posting=None):
+        mode = "refuse" if code == "FB006" else case["modes"].get(code, DEFAULTS.get(code, "refuse"))
+        if mode != "off":
+            found.append([code, mode, voucher, posting])
+
     two = lambda amount: re.fullmatch(r"[0-9]+\.[0-9]{2}", amount) is not None
-    if text(root, "AfsenderMyndighed") != "urn:oio:cvr-nr:" + caller:
+    sender = text(root, "AfsenderMyndighed").removeprefix("urn:oio:cvr-nr:")
+    if sender != case["caller"]:
         tell("FB001")
-    if text(root, "AfsenderItSystem") != system:
+    if text(root, "AfsenderItSystem") != case["system"]:
         tell("FB001")
-    trial = text(root, "Proeve") in ("true", "1")
-    if trial:  # The time for tests is not open.
+    trial = value(root, "Proeve") in ("true", "1")
+    if trial and not case["trials"]:
         tell("FB006")
-    same = text(root, "SortimentReference/UUID") == known["id"] and text(root, "SortimentReference/Version") == known["version"]
-    if not same or day(text(root, "SortimentReference/GyldigFra")) != known["from"]:
+    named = (text(root, "SortimentReference/UUID"), text(root, "SortimentReference/Version"))
+    of_version = [known for known in lists if (known["id"], known["version"]) == named]
+    common = next((known for known in of_version if known["authority"] is None), None)
+    own = next((known for known in of_version if known["authority"] == sender), None)
+    if case["lists"] and (common is None or day(value(root, "SortimentReference/GyldigFra")) != common["from"]):
         tell("FB002")
+    same = case["lists"] and common is not None
     for name in ("SumDebet", "SumKredit"):
-        if not two(text(root, "Kontrol/" + name)):
+        if not two(value(root, "Kontrol/" + name)):
             tell("FB011")
     ids, sums, count, vouchers = set(), {"D": Decimal(0), "K": Decimal(0)}, 0, root.findall(FB + "Finansbilag")
     for voucher in vouchers:
-        own, on, balance, last = text(voucher, "BilagID"), day(text(voucher, "Bogfoeringsdato")), Decimal(0), None
-        if own in ids:
-            tell("FB013", own)
-        ids.add(own)
-        holds = same and within(on, known["from"], known["to"])
+        of, on, balance, last = text(voucher, "BilagID"), day(value(voucher, "Bogfoeringsdato")), Decimal(0), None
+        if of in ids:
+            tell("FB013", of)
+        ids.add(of)
+        holds = same and within(on, common["from"], common["to"])
         if same and not holds:
-            tell("FB002", own)
+            tell("FB002", of)
         for posting in voucher.findall(FB + "Finanspostering"):
             count += 1
-            number, side, amount = int(text(posting, "PosteringNummer")), text(posting, "DebetKredit"), text(posting, "Beloeb")
+            number, side, amount = int(value(posting, "PosteringNummer")), text(posting, "DebetKredit"), value(posting, "Beloeb")
             sums[side] += Decimal(amount)
             balance += Decimal(amount) if side == "D" else -Decimal(amount)
             if last is not None and number <= last:
-                tell("FB014", own, number)
+                tell("FB014", of, number)
             last = number
             if not two(amount):
-                tell("FB011", own, number)
+                tell("FB011", of, number)
             if Decimal(amount) == 0 and not trial:
-                tell("FB015", own, number)
+                tell("FB015", of, number)
             demands = False
-            if holds:
-                for element in posting.findall(f"{FB}Kontering/{FB}Element"):
-                    needs, codes = known["parts"].get(text(element, "Delsortiment"), (False, {}))
-                    demands = demands or needs
-                    code = text(element, "Kode")
-                    if code not in codes:
-                        tell("FB020", own, number)
-                    elif not within(on, *codes[code]):
-                        tell("FB021", own, number)
+            for element in posting.findall(f"{FB}Kontering/{FB}Element") if holds else []:
+                part, code, wanted = text(element, "Delsortiment"), text(element, "Kode"), text(element, "KlasseUUID")
+                # What is common and what the authority added; only the common list says that a party is demanded.
+                demands = demands or common["parts"].get(part, (False, {}))[0]
+                entries = [known["parts"][part][1][code] for known in (common, own) if known and code in known["parts"].get(part, (False, {}))[1]]
+                entries = [entry for entry in entries if wanted is None or entry[0] is None or entry[0] == wanted]
+                if not entries:
+                    tell("FB020", of, number)
+                elif not any(within(on, first, end) for _, first, end in entries):
+                    tell("FB021", of, number)
             party = text(posting, "Part")
             if (party is None and demands) or (party is not None and not party_can_be(party)):
-                tell("FB040", own, number)
+                tell("FB040", of, number)
         if balance != 0:
-            tell("FB010", own)
-    if int(text(root, "Kontrol/AntalBilag")) != len(vouchers):
+            tell("FB010", of)
+    if int(value(root, "Kontrol/AntalBilag")) != len(vouchers):
         tell("FB003")
-    if int(text(root, "Kontrol/AntalPosteringer")) != count:
+    if int(value(root, "Kontrol/AntalPosteringer")) != count:
         tell("FB003")
-    if Decimal(text(root, "Kontrol/SumDebet")) != sums["D"]:
+    if Decimal(value(root, "Kontrol/SumDebet")) != sums["D"]:
         tell("FB004")
-    if Decimal(text(root, "Kontrol/SumKredit")) != sums["K"]:
+    if Decimal(value(root, "Kontrol/SumKredit")) != sums["K"]:
         tell("FB005")
-    return found
+    # What refuses goes first, each in the order of the delivery; the first twenty are told.
+    found.sort(key=lambda finding: finding[1] != "refuse")
+    totals = [len(vouchers), count, f"{sums['D']:.2f}", f"{sums['K']:.2f}"]
+    return [found[:MOST], max(0, len(found) - MOST), totals]
 
 
 def main():
-    folder, caller, system = sys.argv[1:]
-    known = value_list(Path(folder) / "list.xml")
-    for path in sorted(Path(folder).glob("*.delivery")):
-        print(json.dumps([path.stem, judged(ElementTree.parse(path).getroot(), known, caller, system)]))
+    folder = Path(sys.argv[1])
+    lists = [value_list(path) for path in folder.glob("lists/*.xml")]
+    for path in sorted(folder.glob("*.delivery")):
+        case = json.loads(path.with_suffix(".json").read_text())
+        print(json.dumps([path.stem, *judged(ElementTree.parse(path).getroot(), lists, case)]))
 
 
 if __name__ == "__main__":
