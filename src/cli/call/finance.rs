@@ -1,12 +1,15 @@
 //! `hjemmel call finance --sample`: the source integration test of a specialist system's side, as a command. Deliveries that are valid, varied and at
-//! the bounds of the schema are sent, and each answer is reported on a line.
+//! the bounds of the schema are sent, and such as must be refused; what was sent, what was expected and what came is reported of each.
+
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use jiff::SignedDuration;
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::client::{Client, ClientError};
-use super::{Args, CallError, Needed, check_signature, token};
+use super::{Args, CallError, Needed, check_signature, token, write_private};
 use crate::cli::demo::finance::told;
 use crate::clock::{Clock, civil_day};
 use crate::id::cvr::Cvr;
@@ -20,12 +23,13 @@ use crate::soap::envelope::Version;
 use crate::soap::names::{AUTHORITY_CONTEXT, SOAP11};
 use crate::soap::strict::Limits;
 
+use crate::stub::finance::refused::CASES;
 use crate::stub::finance::sample::{Parties, Sample};
 
 /// What a delivery needs that no other call does.
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    /// finance: send sample deliveries, invented and valid, the last of them at the bounds of the schema
+    /// finance: send sample deliveries, invented: valid ones, the last of them at the bounds of the schema, and such as must be refused
     #[arg(long)]
     sample: bool,
     /// finance: the it-system that sends, as the service agreement names it [SYSTEM]
@@ -34,12 +38,75 @@ pub(super) struct Options {
     /// finance: the authority whose ledger receives; your own where it is not given
     #[arg(long, value_name = "CVR")]
     receiver: Option<Cvr>,
-    /// finance: how many deliveries
+    /// finance: how many valid deliveries
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     count: u16,
     /// finance: what the deliveries follow from; the same seed gives the same ones, ids included
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// finance: leave out the deliveries that must be refused
+    #[arg(long)]
+    valid_only: bool,
+    /// finance: write what was sent, expected and answered to this file too, as JSON
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+/// What the ledger says of a delivery that it books whole.
+const ACCEPTED: &str = "ACCEPTERET";
+
+/// A delivery, and what must come of it.
+struct Planned {
+    what: &'static str,
+    expected: &'static str,
+    id: String,
+    /// By what stands in front of the delivery.
+    request: Box<dyn Fn(&str) -> String>,
+}
+
+/// What came of it.
+#[derive(Serialize)]
+struct Line {
+    sent: &'static str,
+    delivery: String,
+    expected: &'static str,
+    got: String,
+    as_expected: bool,
+    /// What the answer says, in words.
+    said: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Report<'l> {
+    service: String,
+    seed: u64,
+    sent: usize,
+    otherwise: usize,
+    deliveries: &'l [Line],
+}
+
+/// Every delivery of a run.
+fn planned(options: &Options, seed: u64, parties: Parties) -> Vec<Planned> {
+    let valid = (0..options.count).map(|number| {
+        let own = seed.wrapping_add(u64::from(number));
+        let last = number + 1 == options.count;
+        let (what, sample) = match last {
+            true => ("valid, at the bounds of the schema", Sample::boundaries(own, &parties)),
+            false => ("valid", Sample::ordinary(own, &parties, 1 + usize::from(number) % 5)),
+        };
+        Planned { what, expected: ACCEPTED, id: sample.id.clone(), request: Box::new(move |context| sample.request(context)) }
+    });
+    let refused = CASES.iter().zip(u64::from(options.count)..).map(|(case, number)| {
+        let own = seed.wrapping_add(number);
+        let id = case.request(own, &parties, "").0;
+        Planned {
+            what: case.what,
+            expected: case.code,
+            id,
+            request: Box::new(move |context| case.request(own, &parties, context).1),
+        }
+    });
+    valid.chain(refused.filter(|_| !options.valid_only)).collect()
 }
 
 fn usage(da: &str, en: &str) -> CallError {
@@ -49,7 +116,7 @@ fn usage(da: &str, en: &str) -> CallError {
 /// Sends the deliveries.
 ///
 /// # Errors
-/// [`CallError`]; [`CallError::Fault`] where an answer was no receipt of the ledger's.
+/// [`CallError`]; [`CallError::Otherwise`] where an answer was another than was expected.
 pub(super) async fn run(args: &Args, needed: &Needed, client: &Client, clock: &Clock) -> Result<(), CallError> {
     let options = &args.finance;
     if !options.sample {
@@ -83,38 +150,40 @@ pub(super) async fn run(args: &Args, needed: &Needed, client: &Client, clock: &C
         }
     };
     let seed = options.seed.unwrap_or_else(|| u64::try_from(clock.now().as_microsecond()).unwrap_or_default());
-    let mut without = 0;
-    for number in 0..options.count {
-        let own = seed.wrapping_add(u64::from(number));
-        let last = number + 1 == options.count;
-        let sample = match last {
-            true => Sample::boundaries(own, &parties),
-            false => Sample::ordinary(own, &parties, 1 + usize::from(number) % 5),
-        };
-        let answer = send(needed, client, token.as_ref(), &sample, clock).await?;
+    let mut lines = Vec::new();
+    for planned in planned(options, seed, parties) {
+        let answer = send(needed, client, token.as_ref(), &planned, clock).await?;
         if args.xml {
             println!("--- answer\n{}\n---", String::from_utf8_lossy(&answer));
         }
         let limits = Limits { nodes: 2_000_000, ..Limits::default() };
-        let (code, lines) = match Document::parse(answer, &limits) {
+        let (got, said) = match Document::parse(answer, &limits) {
             Ok(document) => told(document.root()),
             Err(_) => ("no XML".to_owned(), Vec::new()),
         };
-        let what = if last { "bounds of the schema" } else { "ordinary" };
-        println!("{:>4}  {}  {} vouchers, {what}: {code}", number + 1, sample.id, sample.vouchers.len());
-        let accepted = code == "ACCEPTERET";
-        lines.iter().filter(|_| !accepted).for_each(|line| println!("        {line}"));
-        without += u16::from(!accepted);
+        let Planned { what: sent, expected, id: delivery, .. } = planned;
+        let line = Line { sent, delivery, expected, as_expected: got == expected, got, said };
+        let mark = if line.as_expected { "ok" } else { "OTHERWISE" };
+        println!("{:>4}  {mark:<9}  {}  {sent}: expected {expected}, got {}", lines.len() + 1, line.delivery, line.got);
+        line.said.iter().filter(|_| !line.as_expected).for_each(|said| println!("        {said}"));
+        lines.push(line);
     }
-    println!("{} deliveries sent, {} accepted, {without} not (seed {seed})", options.count, options.count - without);
-    if without > 0 { Err(CallError::Fault) } else { Ok(()) }
+    let otherwise = lines.iter().filter(|line| !line.as_expected).count();
+    println!("{} deliveries sent, {} as expected, {otherwise} otherwise (seed {seed})", lines.len(), lines.len() - otherwise);
+    if let Some(path) = &options.report {
+        let report = Report { service: client.service.to_string(), seed, sent: lines.len(), otherwise, deliveries: &lines };
+        let json = serde_json::to_vec_pretty(&report).map_err(|error| std::io::Error::other(error.to_string()));
+        // What a platform or a ledger answers may say more than it should.
+        json.and_then(|json| write_private(path, &json)).map_err(|error| CallError::File { path: path.clone(), error })?;
+    }
+    if otherwise > 0 { Err(CallError::Otherwise { count: otherwise }) } else { Ok(()) }
 }
 
 async fn send(
     needed: &Needed,
     client: &Client,
     token: Option<&Token>,
-    sample: &Sample,
+    planned: &Planned,
     clock: &Clock,
 ) -> Result<Bytes, CallError> {
     let action = format!("{NAMESPACE}:ModtagFinansbilagStraksleverance");
@@ -123,7 +192,7 @@ async fn send(
             "<a:AuthorityContext xmlns:a=\"{AUTHORITY_CONTEXT}\"><a:MunicipalityCVR>{}</a:MunicipalityCVR></a:AuthorityContext>",
             needed.authority
         );
-        let body = sample.request(&context);
+        let body = (planned.request)(&context);
         let message = format!("<s:Envelope xmlns:s=\"{SOAP11}\"><s:Body>{body}</s:Body></s:Envelope>");
         return Ok(client.send_as(Version::V11, &action, message.into()).await?.answer);
     };
@@ -139,7 +208,7 @@ async fn send(
         created: clock.now(),
         lifetime: SignedDuration::from_mins(5),
         extra_headers: &[],
-        body: &canonical_content(sample.request("").as_bytes()).map_err(ClientError::from)?,
+        body: &canonical_content((planned.request)("").as_bytes()).map_err(ClientError::from)?,
     };
     let key = SigningKey::from_der(needed.credentials.key())?;
     let signed = with_token(&message, token, &key).map_err(ClientError::from)?;

@@ -180,6 +180,15 @@ pub enum CallError {
     /// The service answered with a fault.
     #[error("servicen svarede med en fejl · the service answered with a fault")]
     Fault,
+    /// Sample deliveries were answered otherwise than they must be.
+    #[error(
+        "{count} leverancer blev besvaret anderledes end forventet; linjerne med OTHERWISE viser hvilke\n\
+         {count} deliveries were answered otherwise than expected; the lines with OTHERWISE show which"
+    )]
+    Otherwise {
+        /// How many.
+        count: usize,
+    },
 }
 
 /// What a call needs, from wherever it was given.

@@ -62,7 +62,9 @@ enum Command {
     ///
     /// DIR is the folder of the contract, policies/services/finansbilag. What it says follows from the delivery: a booking date before
     /// 2026 is in a closed period (FB012), the code 9999 has no account (FB022), a voucher that does not balance is rejected (FB010);
-    /// all else is accepted, each posting with its account. The same LeveranceID gets the same receipt. It fails as `stub service` does.
+    /// all else is accepted, each posting with its account. The same LeveranceID gets the same receipt. It fails as `stub service` does: a word
+    /// such as stub:slow=2, stub:declared-fault, stub:reset (nothing is booked) or stub:cut (booked, and the answer is lost) in a text, such
+    /// as Bilagstekst, asks for it. GET /stub/done tells each voucher that was booked, and how many times.
     Ledger(service::Service),
     /// The SFTP server over plain folders: to try a client with
     Sftp(sftp::Sftp),

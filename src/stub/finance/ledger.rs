@@ -147,4 +147,15 @@ impl Content for Ledger {
     fn answer(&self, request: Element<'_>) -> Option<Vec<u8>> {
         self.receive(request)
     }
+
+    /// Each voucher that was booked, and how many times: more than once is what must never be.
+    fn done(&self) -> Option<String> {
+        let booked = self.booked();
+        let lines: String = booked.iter().map(|(voucher, times)| format!("{voucher} {times}\n")).collect();
+        Some(format!(
+            "booked {} vouchers, {} more than once\n{lines}",
+            booked.len(),
+            booked.values().filter(|times| **times > 1).count()
+        ))
+    }
 }

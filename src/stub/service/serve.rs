@@ -33,6 +33,8 @@ use crate::stub::sts::Switch;
 
 /// Where the mode is asked for and set: `GET` and `PUT`.
 pub const MODE_PATH: &str = "/stub/mode";
+/// Where a tester sees what the content has done: `GET`.
+pub const DONE_PATH: &str = "/stub/done";
 /// The HTTP header in which a caller asks for a mode.
 pub const MODE_HEADER: &str = "stub-mode";
 /// How many answers are made before the schema counts as one that the stub cannot follow: keys come out right by chance.
@@ -77,6 +79,11 @@ pub struct ServiceConfig {
 pub trait Content: std::fmt::Debug + Send + Sync {
     /// The answer to a request that is in order, canonical; `None` where it understands nothing. It is validated before it is sent.
     fn answer(&self, request: Element<'_>) -> Option<Vec<u8>>;
+
+    /// What it has done so far, a line each, for testers; `None` where it does nothing.
+    fn done(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What reached the provider.
@@ -526,6 +533,13 @@ impl Handler for Arc<Provider> {
     async fn answer(&self, request: Request<Bytes>) -> Option<Reply> {
         if request.uri().path() == MODE_PATH {
             return Some(self.mode(&request));
+        }
+        if request.uri().path() == DONE_PATH {
+            let done = self.config.content.as_ref().and_then(|content| content.done());
+            return Some(done.map_or_else(
+                || reply(404, "text/plain", "This provider does nothing that it could tell of.\n"),
+                |done| reply(200, "text/plain; charset=utf-8", done),
+            ));
         }
         let path = &self.config.folder.settings.path;
         if request.uri().path() != path {
