@@ -299,6 +299,16 @@ impl Passing {
         self.post(Some(Role::Korsbaek), version, action, message.into()).await
     }
 
+    /// What `/metrics` says.
+    pub async fn metrics(&self) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut stream = tokio::net::TcpStream::connect(self.world.admin).await.unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
     /// The audit record of the call that closed last.
     pub fn record(&self) -> Record {
         let mut last = self.world.records.recv_timeout(Duration::from_secs(20)).unwrap();

@@ -39,9 +39,14 @@ impl Finance {
 
     /// What Korsbæk's system sends to the ledger of `receiver`.
     pub fn sample(seed: u64, receiver: &str, vouchers: usize) -> Sample {
+        Sample::ordinary(seed, &Self::parties(receiver), vouchers)
+    }
+
+    /// Korsbæk's system, and the ledger of `receiver`.
+    pub fn parties(receiver: &str) -> Parties {
         let system = Role::Korsbaek.uuid().parse().unwrap();
         let (sender, receiver) = (KORSBAEK.parse().unwrap(), receiver.parse().unwrap());
-        Sample::ordinary(seed, &Parties { system, sender, receiver, day: jiff::civil::date(2026, 11, 27) }, vouchers)
+        Parties { system, sender, receiver, day: jiff::civil::date(2026, 11, 27) }
     }
 
     pub async fn send(&self, sample: &Sample) -> (Answer, Record) {

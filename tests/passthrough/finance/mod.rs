@@ -1,5 +1,6 @@
 //! SF1590_A Finans: the contract of our own, the rules, the value lists, and calls through a gateway that offers it.
 
+mod bad;
 mod contract;
 mod deliveries;
 mod file;

@@ -1,0 +1,195 @@
+//! What a sender does wrong, each with its fault, through a gateway; and that no part of a party is told in the clear wherever it stands.
+
+use std::collections::BTreeSet;
+
+use hjemmel::audit::Outcome;
+use hjemmel::services::finance::rules::delivery::NAMESPACE;
+use hjemmel::stub::finance::refused::CASES;
+use hjemmel::stub::finance::sample::Sample;
+use hjemmel::stub::pki::Role;
+use hjemmel::stub::population::KORSBAEK;
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::gateway::{Finance, receipt, texts};
+use crate::world::{BY_TOKEN, authority_context};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_delivery_that_a_source_must_see_refused_is_refused_with_its_code_in_both_bindings() {
+    let finance = Finance::start("").await;
+    let parties = Finance::parties(BY_TOKEN);
+    for (seed, case) in (500..).zip(CASES) {
+        for by_token in [true, false] {
+            let context = if by_token { String::new() } else { authority_context(KORSBAEK) };
+            let (_, request) = case.request(seed, &parties, &context);
+            let answer = match by_token {
+                true => finance.passing.by_token(&[], &request).await,
+                false => finance.passing.by_context(Role::Korsbaek, "", &request).await,
+            };
+            let record = finance.passing.record();
+            assert_eq!((record.outcome, record.refusal.as_deref()), (Some(Outcome::Refused), Some(case.code)), "{}", case.what);
+            if case.code == "SchemaViolated" {
+                assert!(answer.status == 500 && answer.text().contains(case.code), "{}: {}", case.what, answer.text());
+            } else {
+                let codes: BTreeSet<String> = texts(&receipt(&answer).await, "FejlKode").into_iter().collect();
+                assert_eq!(codes, [case.code.to_owned()].into(), "{}", case.what);
+            }
+        }
+    }
+    assert_eq!(finance.passing.by_token.received.get().count, 0, "the ledger saw none of them");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_namespaces_are_refused_as_what_they_are() {
+    let finance = Finance::start("").await;
+    let good = Finance::sample(1, BY_TOKEN, 2).request("");
+    let other = NAMESPACE.replace(":1", ":2");
+    for (request, code) in [
+        // The whole request, the delivery in it, and the request alone.
+        (good.replace(NAMESPACE, &other), "OperationUnknown"),
+        (
+            good.replacen("<fb:FinansbilagLeverance>", &format!("<fb:FinansbilagLeverance xmlns:fb=\"{other}\">"), 1),
+            "SchemaViolated",
+        ),
+        (
+            good.replace("<fb:Kode>", "<fb:Kode xmlns:fb=\"http://serviceplatformen.dk/xml/schemas/kvittering/1/\">"),
+            "SchemaViolated",
+        ),
+        (good.replace("<fb:Kontrol>", "<Kontrol>").replace("</fb:Kontrol>", "</Kontrol>"), "SchemaViolated"),
+        // The file of mass delivery is no call.
+        (Finance::sample(1, BY_TOKEN, 2).delivery(), "OperationUnknown"),
+    ] {
+        let answer = finance.passing.by_token(&[], &request).await;
+        let record = finance.passing.record();
+        assert_eq!(record.refusal.as_deref(), Some(code), "{}", answer.text());
+        assert!(answer.status == 500 && answer.text().contains(code), "{}", answer.text());
+    }
+    assert_eq!(finance.passing.by_token.received.get().count, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_megabytes_are_passed_on_and_what_is_larger_than_the_limit_is_refused_before_it_is_read() {
+    let finance = Finance::start("").await;
+    let mut sample = Finance::sample(2, BY_TOKEN, 1);
+    let voucher = sample.vouchers[0].clone();
+    // Vouchers with much text, so that reading them is not most of the test.
+    let filled = |at: usize| {
+        let mut voucher = voucher.clone();
+        voucher.id = format!("00000000-0000-4000-8000-{at:012}");
+        voucher.after = vec![("Bilagstekst", "ø".repeat(255))];
+        voucher
+    };
+    while sample.request("").len() < 9_000_000 {
+        let from = sample.vouchers.len();
+        sample.vouchers.extend((from..from + 500).map(filled));
+    }
+    let answer = finance.passing.by_token(&[], &sample.request("")).await;
+    let record = finance.passing.record();
+    assert_eq!(texts(&receipt(&answer).await, "ForretningsValideringsKode"), ["ACCEPTERET"]);
+    assert_eq!(record.about.finance().unwrap().figures.vouchers as usize, sample.vouchers.len());
+    let more = sample.vouchers.len();
+    sample.vouchers.extend((more..more + 2_000).map(filled));
+    let answer = finance.passing.by_token(&[], &sample.request("")).await;
+    assert_eq!((answer.status, finance.passing.by_token.received.get().count), (500, 1), "{}", answer.text());
+    assert!(answer.text().contains("BodyTooLarge") && answer.text().contains("10485760"), "{}", answer.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_list_that_ended_yesterday_and_a_day_of_the_wrong_zone_are_refused_with_their_day() {
+    let refuse = "[service.pass.rules]\nFB002 = \"refuse\"\nFB021 = \"refuse\"";
+    let finance = Finance::start(refuse).await;
+    // The list holds to the end of the year, the code "ended" to the 26th of November.
+    for (date, code, expected) in [
+        ("2026-12-31", "22.0", None),
+        ("2027-01-01", "22.0", Some("FB002")),
+        ("2026-11-26", "ended", None),
+        ("2026-11-27", "ended", Some("FB021")),
+    ] {
+        let mut sample = Finance::sample(u64::from(date.as_bytes()[9]) + code.len() as u64, BY_TOKEN, 1);
+        sample.vouchers[0].date = date.to_owned();
+        sample.vouchers[0].postings[0].codes = vec![["Art".to_owned(), code.to_owned(), String::new()]];
+        let (answer, record) = finance.send(&sample).await;
+        let told = receipt(&answer).await;
+        assert_eq!(record.refusal.as_deref(), expected, "{date} {code}: {told}");
+        assert!(expected.is_none() || told.contains(date), "it names the day: {told}");
+    }
+    // A system that takes its days from UTC books the last hour of a Danish day's eve a day early, and its last instant a day late.
+    for (instant, danish) in
+        [("2026-12-31T22:59:59Z", "2026-12-31"), ("2026-12-31T23:30:00Z", "2027-01-01"), ("2027-06-30T22:00:00Z", "2027-07-01")]
+    {
+        let instant: Timestamp = instant.parse().unwrap();
+        let day = instant.to_zoned(TimeZone::get("Europe/Copenhagen").unwrap()).date();
+        assert_eq!(day.to_string(), danish);
+        let mut sample = Finance::sample(900 + u64::from(day.day().unsigned_abs()), BY_TOKEN, 1);
+        // What was sent when says nothing of the day on which it is booked.
+        sample.sent = instant.to_string();
+        sample.vouchers[0].date = danish.to_owned();
+        let (answer, record) = finance.send(&sample).await;
+        let holds = danish < "2027-01-01";
+        assert_eq!(record.refusal.as_deref(), if holds { None } else { Some("FB002") }, "{instant}");
+        assert!(holds || receipt(&answer).await.contains(danish));
+        // A day with a zone is no day here.
+        sample.vouchers[0].date = format!("{danish}Z");
+        assert_eq!(finance.send(&sample).await.1.refusal.as_deref(), Some("SchemaViolated"));
+    }
+}
+
+/// Numbers that nobody has: their days are of no month.
+fn number(at: usize) -> String {
+    format!("{:02}0180{:04}", 61 + at % 31, 1000 + at)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_in_any_text_or_place_of_a_delivery_is_in_no_answer_record_or_metric_in_the_clear() {
+    let refuse = "[service.pass.rules]\nFB002 = \"refuse\"\nFB020 = \"refuse\"\nFB021 = \"refuse\"\nFB040 = \"refuse\"";
+    let finance = Finance::start(refuse).await;
+    let whole = |seed: u64| {
+        let parties = Finance::parties(BY_TOKEN);
+        let mut sample = Sample::boundaries(seed, &parties);
+        sample.vouchers.remove(0);
+        sample
+    };
+    // Each element in turn, by its place: the number is all of its text, or stands in it with the URN and with a hyphen.
+    let base = whole(1).request("");
+    let leaves: Vec<&str> = base.split("</fb:").filter_map(|part| part.split('>').next()).collect();
+    let leaves: BTreeSet<&str> = leaves.into_iter().filter(|name| base.contains(&format!("<fb:{name}>"))).collect();
+    assert!(leaves.len() > 30, "{leaves:?}");
+    let (mut sent, mut refused) = (0, 0);
+    for (at, leaf) in leaves.iter().enumerate() {
+        let person = number(at);
+        let hyphened = format!("{}-{}", &person[..6], &person[6..]);
+        for (turn, text) in [person.clone(), format!("urn:oio:cpr-nr:{person}"), format!("Vedr. {hyphened}")].iter().enumerate() {
+            let request = whole((at * 3 + turn) as u64 + 10).request("");
+            let start = format!("<fb:{leaf}>");
+            let from = request.find(&start).unwrap() + start.len();
+            let to = from + request[from..].find(&format!("</fb:{leaf}>")).unwrap();
+            let request = format!("{}{text}{}", &request[..from], &request[to..]);
+            let answer = finance.passing.by_token(&[], &request).await;
+            let record = finance.passing.record();
+            let told = serde_json::to_string(&record).unwrap();
+            sent += 1;
+            refused += usize::from(record.refusal.is_some());
+            for hidden in [&person, &hyphened] {
+                // The ledger's own answer may name the code that it was sent, to the one who sent it.
+                assert!(record.refusal.is_none() || !answer.text().contains(hidden.as_str()), "{leaf}: {}", answer.text());
+                assert!(!told.contains(hidden.as_str()), "{leaf}: {told}");
+            }
+        }
+    }
+    assert!(refused > 60 && refused < sent, "{refused} of {sent} refused");
+    let metrics = finance.passing.metrics().await;
+    let files: Vec<String> = walk(&finance.passing.world.dir).into_iter().filter(|path| !path.ends_with(".pem")).collect();
+    assert!(metrics.contains("hjemmel_"), "{metrics}");
+    for at in 0..leaves.len() {
+        assert!(!metrics.contains(&number(at)));
+        for file in &files {
+            let bytes = std::fs::read(file).unwrap_or_default();
+            assert!(memchr::memmem::find(&bytes, number(at).as_bytes()).is_none(), "{} stands in {file}", number(at));
+        }
+    }
+}
+
+/// Every file below a folder.
+fn walk(folder: &std::path::Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path.display().to_string()] }).collect()
+}
