@@ -46,7 +46,7 @@ fi
 
 index_wsdl="${HJEMMEL_REFERENCE:-$root/../shared/reference}/ydelsesindeks-6/wsdl/YdelseIndeks.wsdl"
 # The Java judges, each anew when its sources change. Java 17 and Maven are not installed for them.
-java_sources() { cat "$here/$1/pom.xml" "$here/$1"/src/main/java/dk/hjemmel/interop/*.java "$root"/src/services/terminaladgang/contract/*; }
+java_sources() { cat "$here/$1/pom.xml" "$here/$1"/src/main/java/dk/hjemmel/interop/*.java "$root"/src/services/terminaladgang/contract/* "$root"/policies/services/finansbilag/*; }
 build_java() {
     if ! command -v java >/dev/null || ! command -v mvn >/dev/null; then
         did_not_run "the $1 judge: no java or no mvn"

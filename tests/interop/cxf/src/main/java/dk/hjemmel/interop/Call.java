@@ -69,7 +69,7 @@ public final class Call {
     private final Keys keys;
     private final TLSClientParameters tls = new TLSClientParameters();
 
-    private Call(Map<String, String> options) throws Exception {
+    Call(Map<String, String> options) throws Exception {
         this.options = options;
         this.keys = Keys.of(file("cert"), file("key"));
         tls.setSSLSocketFactory(Keys.tls(file("ca")).getSocketFactory());
@@ -77,7 +77,7 @@ public final class Call {
         HttpsURLConnection.setDefaultSSLSocketFactory(tls.getSSLSocketFactory());
     }
 
-    public static void main(String[] arguments) throws Exception {
+    static Map<String, String> options(String[] arguments) {
         Map<String, String> options = new HashMap<>();
         for (int i = 0; i + 1 < arguments.length; i += 2) {
             options.put(arguments[i].substring(2), arguments[i + 1]);
@@ -87,7 +87,11 @@ public final class Call {
         Bus bus = BusFactory.getDefaultBus();
         // Signed by hand here, as suppliers do who have no policy; docs/clients/java leaves it to the policy engine.
         bus.getExtension(PolicyEngine.class).setEnabled(false);
-        Call call = new Call(options);
+        return options;
+    }
+
+    public static void main(String[] arguments) throws Exception {
+        Call call = new Call(options(arguments));
         try {
             call.ask(call.token());
             System.exit(0);
@@ -102,13 +106,21 @@ public final class Call {
         return Path.of(options.get(option));
     }
 
-    private void wire(Client client, Element token, String peer) throws Exception {
+    /** Makes a client sign with the token, or with the certificate, and trust answers of this peer. */
+    void wire(Client client, Element token, String peer) throws Exception {
         ((HTTPConduit) client.getConduit()).setTlsClientParameters(tls);
         Signed.wire(client, keys, token, Keys.pinned(file(peer)));
     }
 
+    /** Makes a client show this system's certificate in TLS. */
+    void showCertificate(Client client) throws Exception {
+        TLSClientParameters mutual = new TLSClientParameters();
+        mutual.setSSLSocketFactory(Keys.tls(file("ca"), file("cert"), file("key")).getSocketFactory());
+        ((HTTPConduit) client.getConduit()).setTlsClientParameters(mutual);
+    }
+
     /** WS-Trust Issue: a token for the service, for the authority, bound to this system's key. */
-    private Element token() throws Exception {
+    Element token() throws Exception {
         String request = """
                 <wst:RequestSecurityToken xmlns:wst="%s" Context="urn:uuid:%s">\
                 <wst:TokenType>http://docs.oasis-open.org/wss/oasis-wss-saml-token-profile-1.1#SAMLV2.0</wst:TokenType>\

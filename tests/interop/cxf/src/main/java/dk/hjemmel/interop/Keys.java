@@ -11,6 +11,7 @@ import java.security.cert.X509Certificate;
 import java.security.spec.PKCS8EncodedKeySpec;
 import java.util.Base64;
 import java.util.List;
+import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
 import org.apache.wss4j.common.crypto.Crypto;
@@ -22,12 +23,16 @@ record Keys(Crypto crypto, X509Certificate certificate) {
     static final String PASSWORD = "in memory only";
 
     static Keys of(Path certificate, Path key) throws Exception {
+        return new Keys(crypto(store(certificate, key)), certificates(certificate).get(0));
+    }
+
+    private static KeyStore store(Path certificate, Path key) throws Exception {
         List<X509Certificate> chain = certificates(certificate);
         String pem = Files.readString(key).replaceAll("-----[^-]+-----|\\s", "");
         KeyStore store = empty();
         store.setKeyEntry(ALIAS, KeyFactory.getInstance("RSA").generatePrivate(new PKCS8EncodedKeySpec(Base64.getDecoder().decode(pem))),
                 PASSWORD.toCharArray(), chain.toArray(Certificate[]::new));
-        return new Keys(crypto(store), chain.get(0));
+        return store;
     }
 
     /** What verifies signatures of exactly this certificate. */
@@ -39,6 +44,17 @@ record Keys(Crypto crypto, X509Certificate certificate) {
 
     /** TLS that trusts exactly these authorities. */
     static SSLContext tls(Path roots) throws Exception {
+        return tls(roots, null);
+    }
+
+    /** The same, where this certificate is shown. */
+    static SSLContext tls(Path roots, Path certificate, Path key) throws Exception {
+        KeyManagerFactory own = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
+        own.init(store(certificate, key), PASSWORD.toCharArray());
+        return tls(roots, own);
+    }
+
+    private static SSLContext tls(Path roots, KeyManagerFactory own) throws Exception {
         KeyStore store = empty();
         for (X509Certificate root : certificates(roots)) {
             store.setCertificateEntry(root.getSubjectX500Principal().getName(), root);
@@ -46,7 +62,7 @@ record Keys(Crypto crypto, X509Certificate certificate) {
         TrustManagerFactory trust = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
         trust.init(store);
         SSLContext context = SSLContext.getInstance("TLS");
-        context.init(null, trust.getTrustManagers(), null);
+        context.init(own == null ? null : own.getKeyManagers(), trust.getTrustManagers(), null);
         return context;
     }
 

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import javax.xml.soap.SOAPMessage;
+import org.apache.cxf.binding.soap.SoapBinding;
 import org.apache.cxf.binding.soap.SoapMessage;
 import org.apache.cxf.binding.soap.interceptor.AbstractSoapInterceptor;
 import org.apache.cxf.binding.soap.saaj.SAAJOutInterceptor;
@@ -61,8 +62,9 @@ final class Signed extends AbstractSoapInterceptor {
         verify.setProperty("action", "Timestamp Signature");
         // Only named so that loadCrypto above is asked.
         verify.setProperty("signatureVerificationPropRefId", "peer");
+        String soap = client.getEndpoint().getBinding() instanceof SoapBinding bound ? bound.getSoapVersion().getNamespace() : "";
         CryptoCoverageChecker covered = new CryptoCoverageChecker();
-        covered.setPrefixes(Map.of("s", "http://www.w3.org/2003/05/soap-envelope", "wsa", WSA, "wsu", WSConstants.WSU_NS));
+        covered.setPrefixes(Map.of("s", soap, "wsa", WSA, "wsu", WSConstants.WSU_NS));
         covered.setXPaths(List.of("/s:Envelope/s:Body", "/s:Envelope/s:Header/wsa:*", "//wsu:Timestamp").stream()
                 .map(path -> new XPathExpression(path, CoverageType.SIGNED)).toList());
         // A fault that comes before the caller is proven is unsigned by design; it tells what to mend and releases nothing.
