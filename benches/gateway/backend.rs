@@ -193,7 +193,8 @@ fn message_id(request: &[u8]) -> Option<&str> {
     Some(after.split_once('>')?.1.split_once('<')?.0)
 }
 
-fn tls(keys: &Keys) -> ServerConfig {
+/// The TLS of a backend: clients show a certificate of the PKI.
+pub fn tls(keys: &Keys) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let clients = WebPkiClientVerifier::builder_with_provider(keys.roots().into(), provider.clone()).build().unwrap();
     let own = keys.credentials(Role::IndexServer);

@@ -26,6 +26,8 @@ use super::keys::Keys;
 pub enum Binding {
     AuthorityContext,
     Token,
+    /// AuthorityContext, to SF1590_A Finans.
+    Vouchers,
 }
 
 impl Binding {
@@ -35,6 +37,13 @@ impl Binding {
             Binding::AuthorityContext => vec![
                 ("content-type", "text/xml; charset=utf-8".to_owned()),
                 ("soapaction", format!("\"{}\"", hjemmel::services::terminaladgang::names::WRAPPER_ACTION)),
+            ],
+            Binding::Vouchers => vec![
+                ("content-type", "text/xml; charset=utf-8".to_owned()),
+                (
+                    "soapaction",
+                    format!("\"{}:ModtagFinansbilagStraksleverance\"", hjemmel::services::finance::rules::delivery::NAMESPACE),
+                ),
             ],
             Binding::Token => {
                 let action = hjemmel::services::terminaladgang::names::INDEX_ACTION;

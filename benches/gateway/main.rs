@@ -6,6 +6,7 @@
 //! cargo bench --bench gateway -- --quick            # the same in a minute or two, into target/: to see that it works
 //! cargo bench --bench gateway -- bindings overload  # only these parts: bindings memory handshakes growth overload
 //! cargo bench --bench gateway -- stores             # PostgreSQL beside SQLite, into docs/performance/
+//! cargo bench --bench gateway -- finance            # SF1590_A Finans beside nginx, libxml2 and the JDK, into docs/performance/
 //! cargo bench --bench gateway -- soak 20            # a soak of 20 minutes, into docs/performance/
 //! cargo bench --bench gateway -- drive 8800 20      # answers of that size for 20 s, with nothing beside: for a profiler
 //! cargo bench --bench gateway -- instructions OTHER # instructions of a small call, beside another build's (valgrind)
@@ -26,6 +27,7 @@ mod beside;
 mod build;
 mod callgrind;
 mod driver;
+mod finance;
 mod floor;
 mod keys;
 mod oha;
@@ -85,6 +87,18 @@ async fn run(arguments: &[String]) {
         println!("{}", table.markdown());
         let folder = if given("--quick") { "target/gateway" } else { "docs/performance" };
         return table.save(Path::new(folder), "stores", "PostgreSQL beside SQLite");
+    }
+    if given("finance") {
+        let quick = given("--quick");
+        let effort = if quick { QUICK } else { FULL };
+        let rows = finance::rows(&stage::Stage::new().await, effort).await;
+        let mut on = surroundings(effort);
+        on.push(("libxml2", said("xml2-config", &["--version"]).trim().to_owned()));
+        on.push(("JDK", said("java", &["--version"]).lines().next().unwrap_or_default().to_owned()));
+        let table = Table { on, rows };
+        println!("{}", table.markdown());
+        let folder = if quick { "target/gateway" } else { "docs/performance" };
+        return table.save(Path::new(folder), "finance", "SF1590_A Finans beside its peers");
     }
     for (program, found) in [("nginx", said("nginx", &["-v"])), ("oha (cargo install oha --locked)", oha::version())] {
         assert!(!found.is_empty(), "{program} is not installed; see docs/performance.md");

@@ -67,7 +67,7 @@ impl Stage {
 }
 
 /// What `work` cost the peer, in seconds of CPU time.
-async fn accounted<T>(peer: &Peer, work: impl AsyncFnOnce() -> T) -> (T, f64) {
+pub async fn accounted<T>(peer: &Peer, work: impl AsyncFnOnce() -> T) -> (T, f64) {
     let before = peer.process.cpu();
     let result = work().await;
     // What the peer still does for these calls is theirs.

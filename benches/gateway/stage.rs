@@ -162,15 +162,19 @@ impl Stage {
 
     /// nginx as a plain pass-through with mutual TLS on both sides, its answers not spooled to disk.
     pub fn nginx(&self) -> Peer {
+        self.nginx_for("nginx", SERVICE_PATH, self.backend.address, PATH)
+    }
+
+    /// The same in files of this name, for another service and what stands behind it; bodies stay in memory.
+    pub fn nginx_for(&self, name: &str, path: &str, backend: SocketAddr, behind: &str) -> Peer {
         let address = free();
         let [cert, key] = [".pem", ".key.pem"].map(|ending| self.pki_file(Role::GatewayServer, ending));
         let [own_cert, own_key] = [".pem", ".key.pem"].map(|ending| self.pki_file(Role::GatewayClient, ending));
         let (root, dir) = (self.file("pki/root.pem").display().to_string(), self.world.dir.display());
-        let backend = self.backend.address;
         let config = format!(
-            "user root; worker_processes auto; pid {dir}/nginx.pid; error_log {dir}/nginx-error.log warn;\n\
+            "user root; worker_processes auto; pid {dir}/{name}.pid; error_log {dir}/{name}-error.log warn;\n\
              events {{ worker_connections 4096; }}\n\
-             http {{\n  access_log off; client_body_temp_path {dir}/nginx-body; proxy_temp_path {dir}/nginx-proxy;\n\
+             http {{\n  access_log off; client_body_temp_path {dir}/nginx-body; proxy_temp_path {dir}/nginx-proxy; client_max_body_size 32m; client_body_buffer_size 16m;\n\
              \x20 fastcgi_temp_path {dir}/nginx-f; uwsgi_temp_path {dir}/nginx-u; scgi_temp_path {dir}/nginx-s;\n\
              \x20 keepalive_requests 1000000000;\n\
              \x20 upstream index {{ server {backend}; keepalive 64; keepalive_requests 1000000000; }}\n\
@@ -178,15 +182,15 @@ impl Stage {
              \x20   ssl_client_certificate {root}; ssl_verify_client on; ssl_protocols TLSv1.2 TLSv1.3;\n\
              \x20   ssl_verify_depth 3; ssl_session_cache off; ssl_session_tickets off;\n\
              \x20   location / {{ return 404; }}\n\
-             \x20   location {SERVICE_PATH} {{\n      proxy_pass https://index{PATH}; proxy_http_version 1.1; proxy_set_header Connection \"\";\n\
+             \x20   location {path} {{\n      proxy_pass https://index{behind}; proxy_http_version 1.1; proxy_set_header Connection \"\";\n\
              \x20     proxy_ssl_certificate {own_cert}; proxy_ssl_certificate_key {own_key}; proxy_ssl_verify on; proxy_ssl_verify_depth 3;\n\
              \x20     proxy_ssl_trusted_certificate {root}; proxy_ssl_name localhost; proxy_ssl_protocols TLSv1.2 TLSv1.3;\n\
              \x20     proxy_max_temp_file_size 0;\n    }}\n  }}\n}}\n"
         );
-        let file = self.file("nginx.conf");
+        let file = self.file(&format!("{name}.conf"));
         std::fs::write(&file, config).unwrap();
         let arguments = ["-c", file.to_str().unwrap(), "-g", "daemon off;"];
-        let mut process = Process::start("nginx", &arguments, &self.file("nginx.log"));
+        let mut process = Process::start("nginx", &arguments, &self.file(&format!("{name}.log")));
         process.listens(address);
         Peer { name: "nginx", address, process }
     }
