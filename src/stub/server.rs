@@ -28,7 +28,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::signature::credentials::Credentials;
 
 /// The longest request that a stub reads, in bytes.
-const LONGEST: usize = 4 * 1024 * 1024;
+const LONGEST: usize = 32 * 1024 * 1024;
 
 /// The body of a stub's answer. An error in it cuts the connection, once what came before it has been sent.
 pub type Reply = Response<UnsyncBoxBody<Bytes, io::Error>>;

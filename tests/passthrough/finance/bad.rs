@@ -20,7 +20,7 @@ async fn each_delivery_that_a_source_must_see_refused_is_refused_with_its_code_i
     for (seed, case) in (500..).zip(CASES) {
         for by_token in [true, false] {
             let context = if by_token { String::new() } else { authority_context(KORSBAEK) };
-            let (_, request) = case.request(seed, &parties, &context);
+            let (_, request) = case.request(if by_token { seed } else { seed + 100 }, &parties, &context);
             let answer = match by_token {
                 true => finance.passing.by_token(&[], &request).await,
                 false => finance.passing.by_context(Role::Korsbaek, "", &request).await,
@@ -47,7 +47,11 @@ async fn other_namespaces_are_refused_as_what_they_are() {
         // The whole request, the delivery in it, and the request alone.
         (good.replace(NAMESPACE, &other), "OperationUnknown"),
         (
-            good.replacen("<fb:FinansbilagLeverance>", &format!("<fb:FinansbilagLeverance xmlns:fb=\"{other}\">"), 1),
+            good.replacen(
+                &format!("<fb:FinansbilagLeverance xmlns:fb=\"{NAMESPACE}\">"),
+                &format!("<fb:FinansbilagLeverance xmlns:fb=\"{other}\">"),
+                1,
+            ),
             "SchemaViolated",
         ),
         (
@@ -78,18 +82,25 @@ async fn ten_megabytes_are_passed_on_and_what_is_larger_than_the_limit_is_refuse
         voucher.after = vec![("Bilagstekst", "ø".repeat(255))];
         voucher
     };
-    while sample.request("").len() < 9_000_000 {
+    while sample.request("").len() < 9_500_000 {
         let from = sample.vouchers.len();
-        sample.vouchers.extend((from..from + 500).map(filled));
+        sample.vouchers.extend((from..from + 200).map(filled));
     }
     let answer = finance.passing.by_token(&[], &sample.request("")).await;
     let record = finance.passing.record();
-    assert_eq!(texts(&receipt(&answer).await, "ForretningsValideringsKode"), ["ACCEPTERET"]);
+    let told = receipt(&answer).await;
+    assert_eq!(
+        texts(&told, "ForretningsValideringsKode"),
+        ["ACCEPTERET"],
+        "{:?} {:?}",
+        texts(&told, "FejlKode"),
+        texts(&told, "FejlTekst")
+    );
     assert_eq!(record.about.finance().unwrap().figures.vouchers as usize, sample.vouchers.len());
     let more = sample.vouchers.len();
     sample.vouchers.extend((more..more + 2_000).map(filled));
     let answer = finance.passing.by_token(&[], &sample.request("")).await;
-    assert_eq!((answer.status, finance.passing.by_token.received.get().count), (500, 1), "{}", answer.text());
+    assert_eq!((answer.status, finance.passing.by_token.received.get().count), (413, 1), "{}", answer.text());
     assert!(answer.text().contains("BodyTooLarge") && answer.text().contains("10485760"), "{}", answer.text());
 }
 
@@ -98,13 +109,13 @@ async fn a_value_list_that_ended_yesterday_and_a_day_of_the_wrong_zone_are_refus
     let refuse = "[service.pass.rules]\nFB002 = \"refuse\"\nFB021 = \"refuse\"";
     let finance = Finance::start(refuse).await;
     // The list holds to the end of the year, the code "ended" to the 26th of November.
-    for (date, code, expected) in [
+    for (seed, (date, code, expected)) in (700..).zip([
         ("2026-12-31", "22.0", None),
         ("2027-01-01", "22.0", Some("FB002")),
         ("2026-11-26", "ended", None),
         ("2026-11-27", "ended", Some("FB021")),
-    ] {
-        let mut sample = Finance::sample(u64::from(date.as_bytes()[9]) + code.len() as u64, BY_TOKEN, 1);
+    ]) {
+        let mut sample = Finance::sample(seed, BY_TOKEN, 1);
         sample.vouchers[0].date = date.to_owned();
         sample.vouchers[0].postings[0].codes = vec![["Art".to_owned(), code.to_owned(), String::new()]];
         let (answer, record) = finance.send(&sample).await;
@@ -113,13 +124,15 @@ async fn a_value_list_that_ended_yesterday_and_a_day_of_the_wrong_zone_are_refus
         assert!(expected.is_none() || told.contains(date), "it names the day: {told}");
     }
     // A system that takes its days from UTC books the last hour of a Danish day's eve a day early, and its last instant a day late.
-    for (instant, danish) in
-        [("2026-12-31T22:59:59Z", "2026-12-31"), ("2026-12-31T23:30:00Z", "2027-01-01"), ("2027-06-30T22:00:00Z", "2027-07-01")]
-    {
+    for (seed, (instant, danish)) in (900..).zip([
+        ("2026-12-31T22:59:59Z", "2026-12-31"),
+        ("2026-12-31T23:30:00Z", "2027-01-01"),
+        ("2027-06-30T22:00:00Z", "2027-07-01"),
+    ]) {
         let instant: Timestamp = instant.parse().unwrap();
         let day = instant.to_zoned(TimeZone::get("Europe/Copenhagen").unwrap()).date();
         assert_eq!(day.to_string(), danish);
-        let mut sample = Finance::sample(900 + u64::from(day.day().unsigned_abs()), BY_TOKEN, 1);
+        let mut sample = Finance::sample(seed, BY_TOKEN, 1);
         // What was sent when says nothing of the day on which it is booked.
         sample.sent = instant.to_string();
         sample.vouchers[0].date = danish.to_owned();
@@ -152,6 +165,9 @@ async fn a_number_in_any_text_or_place_of_a_delivery_is_in_no_answer_record_or_m
     let base = whole(1).request("");
     let leaves: Vec<&str> = base.split("</fb:").filter_map(|part| part.split('>').next()).collect();
     let leaves: BTreeSet<&str> = leaves.into_iter().filter(|name| base.contains(&format!("<fb:{name}>"))).collect();
+    // An amount is told as a sum, whatever its digits.
+    let amounts = ["Beloeb", "SumDebet", "SumKredit"];
+    let leaves: BTreeSet<&str> = leaves.into_iter().filter(|leaf| !amounts.contains(leaf)).collect();
     assert!(leaves.len() > 30, "{leaves:?}");
     let (mut sent, mut refused) = (0, 0);
     for (at, leaf) in leaves.iter().enumerate() {

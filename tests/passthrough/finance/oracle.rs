@@ -243,7 +243,9 @@ async fn python_finds_the_same_in_any_delivery() {
     }
     assert!((200..4_000).contains(&clean) && left_out > 0, "{clean} without a fault, {left_out} with more than are told");
     // Every rule was met, refusing and warning, so that it was compared and not only never found.
-    for (rule, mode) in RULES.iter().flat_map(|(rule, _)| [(*rule, "refuse"), (*rule, "warn")]).chain([("FB006", "refuse")]) {
+    // FB016 and FB031 need a memory of earlier deliveries, which is not asked here.
+    let judged = RULES.iter().filter(|(rule, _)| !["FB016", "FB031"].contains(rule));
+    for (rule, mode) in judged.flat_map(|(rule, _)| [(*rule, "refuse"), (*rule, "warn")]).chain([("FB006", "refuse")]) {
         let times = seen.get(&(rule.to_owned(), mode.to_owned())).copied().unwrap_or_default();
         assert!(times >= 10, "{rule} {mode}: {times} times, of {seen:?}");
     }
