@@ -93,7 +93,7 @@ pub async fn cpu(others: &[String]) {
             for round in 0..=ROUNDS {
                 for ((program, build), costs) in builds.iter().zip(&mut costs) {
                     let messages = match binding {
-                        Binding::AuthorityContext => Messages::Same(question(), calls),
+                        Binding::AuthorityContext | Binding::Vouchers => Messages::Same(question(), calls),
                         Binding::Token => Messages::Each(build.signed(calls)),
                     };
                     let before = build.gateway.cpu();
