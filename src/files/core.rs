@@ -185,7 +185,7 @@ pub enum Failed {
     #[error("{0}")]
     Audit(#[from] Refusal),
     /// The disk for staged files.
-    #[error("the folder for files that are being sent (files.staging): {0}")]
+    #[error("the folder for files that are being sent (sftp.staging): {0}")]
     Staging(#[from] std::io::Error),
     /// The name of a file cannot be sealed.
     #[error("{0}")]
