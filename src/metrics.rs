@@ -4,6 +4,8 @@
 //! (a stranger could claim a million of them), never anything about a person. `Labels` holds that line whatever a
 //! record carries.
 
+mod finance;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::{Mutex, PoisonError, RwLock},
@@ -70,6 +72,7 @@ pub struct Metrics {
     assertions: IntCounterVec,
     assertions_entries: IntGauge,
     assertions_last: Mutex<saml::memory::Stats>,
+    finance: finance::FinanceMetrics,
     replay: IntGauge,
     replay_capacity: IntGauge,
     shared_replay: SharedReplay,
@@ -256,6 +259,7 @@ impl Metrics {
                 "hjemmel_store_hears_changes",
                 "Whether the node hears at once what others change in PostgreSQL: 1. At 0 it sees it within agreements.cache_ttl. 1 too with SQLite.",
             )?,
+            finance: finance::FinanceMetrics::register(&make)?,
             reloads: make.counters(
                 "hjemmel_reload_total",
                 "Reloads of the configuration and of revocation lists, by what became of them.",
@@ -339,6 +343,9 @@ impl Metrics {
         }
         for (step, micros) in &record.timings_us {
             self.step(step, seconds(*micros));
+        }
+        if let Some(about) = record.about.finance() {
+            self.finance.observe(&self.labels, record, &about.figures);
         }
         if let Some((released, removed)) = record.about.counts() {
             self.count("released", released);
@@ -672,7 +679,7 @@ fn gauge_value(value: u64) -> i64 {
 mod tests {
     use super::*;
     use crate::{
-        audit::{About, AboutTerminalAdgang, Binding, Outcome, PolicyRef},
+        audit::{About, AboutFinance, AboutPassThrough, AboutTerminalAdgang, Binding, FinanceFigures, Outcome, PolicyRef},
         id::cvr::Cvr,
     };
 
@@ -691,6 +698,62 @@ mod tests {
         let mut about = AboutTerminalAdgang::new(policy, std::collections::BTreeMap::new());
         count(&mut about.released, &mut about.removed);
         about.into()
+    }
+
+    #[test]
+    fn a_delivery_is_counted_by_what_became_of_it_and_its_errors_by_whom_they_are_for() {
+        let metrics = Metrics::new().unwrap();
+        let figures = |receipt: Option<&str>, findings: &[&str], audiences: &[(&str, u64)]| FinanceFigures {
+            delivery: uuid::Uuid::nil(),
+            vouchers: 4,
+            postings: 8,
+            debit: "1.00".into(),
+            credit: "1.00".into(),
+            list: uuid::Uuid::nil(),
+            list_version: None,
+            trial: false,
+            findings: findings.iter().map(|code| ((*code).to_owned(), 1)).collect(),
+            audiences: audiences.iter().map(|(audience, count)| ((*audience).to_owned(), *count)).collect(),
+            repeated: false,
+            findings_left_out: 0,
+            receipt: receipt.map(str::to_owned),
+            accepted: receipt.map(|_| 1),
+            rejected: receipt.map(|_| 3),
+        };
+        for (figures, refusal) in [
+            (figures(Some("ACCEPTERET"), &[], &[]), None),
+            (figures(Some("AFVIST"), &["FB020"], &[("SLUTBRUGER", 3), ("ADMINISTRATOR", 1)]), None),
+            (figures(None, &["FB010"], &[("SLUTBRUGER", 1)]), Some("FB010")),
+            (figures(None, &["FB020"], &[("DRIFT", 1)]), Some("PeerTimeout")),
+            (FinanceFigures { repeated: true, ..figures(Some("ACCEPTERET"), &["FB020"], &[("SLUTBRUGER", 9)]) }, None),
+            // What a ledger wrote of a person's stays out.
+            (figures(Some("MODTAGET"), &[], &[("6101801234", 1)]), None),
+        ] {
+            let pass = AboutPassThrough::new("00".to_owned());
+            let outcome = if refusal.is_some() { Outcome::Refused } else { Outcome::Served };
+            let refusal = refusal.map(Into::into);
+            let about = AboutFinance { pass, figures }.into();
+            metrics.observe(&Record { about, outcome: Some(outcome), refusal, ..record() });
+        }
+        let text = metrics.render().unwrap();
+        for line in [
+            r#"hjemmel_finance_deliveries_total{outcome="accepted",service="a-service"} 1"#,
+            r#"hjemmel_finance_deliveries_total{outcome="rejected",service="a-service"} 1"#,
+            r#"hjemmel_finance_deliveries_total{outcome="refused",service="a-service"} 1"#,
+            r#"hjemmel_finance_deliveries_total{outcome="unanswered",service="a-service"} 1"#,
+            r#"hjemmel_finance_deliveries_total{outcome="received",service="a-service"} 1"#,
+            r#"hjemmel_finance_deliveries_total{outcome="repeated",service="a-service"} 1"#,
+            r#"hjemmel_finance_vouchers_total{outcome="accepted",service="a-service"} 3"#,
+            r#"hjemmel_finance_vouchers_total{outcome="rejected",service="a-service"} 9"#,
+            r#"hjemmel_finance_findings_total{code="FB020",service="a-service"} 2"#,
+            r#"hjemmel_finance_errors_total{audience="SLUTBRUGER",service="a-service"} 4"#,
+            r#"hjemmel_finance_errors_total{audience="ADMINISTRATOR",service="a-service"} 1"#,
+            r#"hjemmel_finance_errors_total{audience="DRIFT",service="a-service"} 1"#,
+            r#"hjemmel_finance_errors_total{audience="other",service="a-service"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line}\nin\n{text}");
+        }
+        assert!(!text.contains("6101801234"));
     }
 
     #[test]

@@ -171,7 +171,7 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
         }
         Command::Objects(args) => objects::run(&args, clock).await.and(done),
         Command::Sortiment(args) => Ok(sortiment::run(*args, clock, &mut output::Stdout).await?),
-        Command::Service(args) => service::run(&args, &mut output::Stdout).await,
+        Command::Service(args) => service::run(&args, clock, &mut output::Stdout).await,
         Command::Stub(args) => Ok(stub::run(&args, clock).await?),
         Command::Certs(args) => certs::run(&args, clock).map_err(Into::into).and(done),
     }

@@ -8,8 +8,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::cli::lang::Lang;
+use crate::cli::which;
+use crate::clock::Clock;
+use crate::config::Draft;
 use crate::schema::pool::Pool;
 use crate::schema::source::{self, Problem, Sources};
+use crate::services::Service;
+use crate::services::finance::lists::Source;
 use crate::services::passthrough::documents;
 use crate::services::passthrough::folder::{self, Contract, Folder};
 use crate::services::passthrough::settings::{FILE, Receiver};
@@ -30,6 +35,7 @@ const DOCUMENTS: usize = 500;
 Examples:
   hjemmel service new DistributionService/wsdl/token/DistributionService.wsdl
   hjemmel service check policies/services/distribution
+  hjemmel service show finansbilag --config hjemmel.toml
   hjemmel service validate policies/services/distribution request.xml --lang da
 
 `new` writes service.toml with what it found; a person answers each \"# say:\".")]
@@ -53,8 +59,11 @@ enum Command {
     },
     /// Show a service: operations, elements, actions, bindings, documents, persons
     Show {
-        /// The folder
+        /// The folder; with --config the name of the service
         dir: PathBuf,
+        /// The gateway's configuration: also what its settings say, and which of them
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
     },
     /// Judge a message by the schema, in the words that a caller gets: exits 1 where it breaks it
     Validate {
@@ -83,7 +92,7 @@ enum Command {
 ///
 /// # Errors
 /// Files that cannot be read, and what is wrong in them.
-pub async fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, ServiceError> {
+pub async fn run(args: &Args, clock: &Clock, out: &mut impl Write) -> Result<ExitCode, ServiceError> {
     match &args.command {
         Command::New { wsdl } => new(wsdl, out),
         Command::Check { dir } => match folder::load(dir) {
@@ -99,8 +108,12 @@ pub async fn run(args: &Args, out: &mut impl Write) -> Result<ExitCode, ServiceE
                 Ok(ExitCode::FAILURE)
             }
         },
-        Command::Show { dir } => {
+        Command::Show { dir, config: None } => {
             show(&loaded(dir)?, out)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Show { dir: name, config: Some(config) } => {
+            show_of(&name.to_string_lossy(), config, clock, out)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Validate { dir, file, operation, answer, lang } => {
@@ -199,6 +212,34 @@ fn show(folder: &Folder, out: &mut impl Write) -> io::Result<()> {
         writeln!(out)?;
     }
     warn(&folder.warnings, out)
+}
+
+/// A service of a configuration, with what its settings say.
+fn show_of(name: &str, config: &Path, clock: &Clock, out: &mut impl Write) -> Result<(), ServiceError> {
+    let draft = Draft::<Service>::open(config, clock.now());
+    let service = which::service(&draft.sections().services, Some(name)).map(|(_, service)| service);
+    let Ok(service) = service else {
+        // What is wrong with it is told as `hjemmel check` tells it.
+        let (told, problems) = (service.err().unwrap_or_default(), draft.finish().problems);
+        return Err(format!("{told}\n{problems}").into());
+    };
+    let folder = service.passthrough().ok_or_else(|| format!("{name} is no folder: see `hjemmel check --config`"))?;
+    show(&folder.folder, out)?;
+    let Service::Finance(settings) = service else { return Ok(()) };
+    writeln!(out, "\nrules")?;
+    for (rule, mode, said) in settings.rules.general() {
+        let source = if said { format!("[service.{name}.rules]") } else { "by default".to_owned() };
+        writeln!(out, "  {rule}  {:<6}  {source}", mode.name())?;
+    }
+    for (authority, rule, mode) in settings.rules.own() {
+        writeln!(out, "  {rule}  {:<6}  [service.{name}.authority.{authority}.rules], for what {authority} sends", mode.name())?;
+    }
+    match &settings.lists {
+        Source::None => writeln!(out, "\nvalue lists  none: no code is judged"),
+        Source::Folder(lists) => writeln!(out, "\nvalue lists  {} versions, of a folder", lists.all().count()),
+        Source::Store => writeln!(out, "\nvalue lists  what the store has published, {} days ahead", settings.notice),
+    }?;
+    Ok(())
 }
 
 fn shown(operation: &Operation, out: &mut impl Write) -> io::Result<()> {

@@ -41,6 +41,12 @@ pub struct FinanceFigures {
     /// What the rules found and told, counted by code.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub findings: BTreeMap<String, u64>,
+    /// What receipts told, the platform's and the ledger's, counted by whom it is for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub audiences: BTreeMap<String, u64>,
+    /// Whether the receipt is that of the same delivery before.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub repeated: bool,
     /// What they found beyond that.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub findings_left_out: u64,

@@ -1,6 +1,6 @@
 //! The demo's second service: SF1590_A Finans, with a ledger behind it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -116,6 +116,36 @@ pub struct Played {
     pub as_expected: bool,
 }
 
+/// A ledger of one's own in the place of the demo's.
+#[derive(Debug, Clone, clap::Args)]
+pub struct OwnLedger {
+    /// Your own ledger in the place of the demo's: its https address. It takes tokens of the demo's token service, and may be
+    /// started once the demo is up
+    #[arg(long = "ledger", value_name = "URI", requires = "dir")]
+    address: Option<String>,
+    /// Its entity id, for which tokens are issued
+    #[arg(long = "ledger-entity-id", value_name = "URI", default_value = LEDGER_ENTITY_ID, requires = "address")]
+    entity_id: String,
+    /// The CAs of its TLS certificate (PEM); those of the demo where it is not given
+    #[arg(long = "ledger-roots", value_name = "FILE", requires = "address")]
+    roots: Option<PathBuf>,
+    /// The certificate that it signs receipts with (PEM); the demo's DIR/pki/index-signing.pem where it is not given
+    #[arg(long = "ledger-certificate", value_name = "FILE", requires = "address")]
+    certificate: Option<PathBuf>,
+}
+
+impl OwnLedger {
+    /// Whether there is one.
+    pub fn is_given(&self) -> bool {
+        self.address.is_some()
+    }
+
+    /// The entity id for which tokens are issued.
+    pub fn entity_id(&self) -> &str {
+        &self.entity_id
+    }
+}
+
 /// Writes the contract below `dir`.
 ///
 /// # Errors
@@ -157,7 +187,7 @@ impl Finance {
     ///
     /// # Errors
     /// What kept it from coming up.
-    pub async fn start(world: &World) -> Result<Self, WorldError> {
+    pub async fn start(world: &World, own: &OwnLedger) -> Result<Self, WorldError> {
         let folder = folder::load(&world.dir.join("services/finansbilag"));
         let folder = folder.map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
         let pki = &world.pki;
@@ -179,12 +209,12 @@ impl Finance {
         .await?;
         let service = format!("https://{}{}", world.service.authority().ok_or("no address")?, folder.settings.path).parse()?;
         let finance = Self { folder, service, running };
-        finance.agree(world).await?;
+        finance.agree(world, own).await?;
         Ok(finance)
     }
 
     /// An agreement on each side, and the route.
-    async fn agree(&self, world: &World) -> Result<(), WorldError> {
+    async fn agree(&self, world: &World, own: &OwnLedger) -> Result<(), WorldError> {
         let service = self.folder.settings.uuid;
         let thumbprint = crate::hex::encode(&world.pki.credentials(Role::Korsbaek)?.thumbprint());
         let agreement = |id: u128, side: &str, system: &str, certificates: &str| {
@@ -199,14 +229,23 @@ impl Finance {
         let front = agreement(1, "front", Role::Korsbaek.uuid(), &format!("\"{thumbprint}\""));
         let back = agreement(2, "back", Role::GatewayClient.uuid(), "");
         let import = Import::parse(&format!("{front}{back}"), &vocabulary()).map_err(|problems| format!("{problems:?}"))?;
+        let demo_s = || format!("https://localhost:{}{}", self.running.address().port(), self.folder.settings.path);
+        let address = own.address.clone().unwrap_or_else(demo_s);
+        // From where the command was called: the other paths begin in the demo's folder.
+        let file = |given: &Option<PathBuf>, demo_s: String| match given {
+            Some(path) => std::path::absolute(path).map(|path| path.display().to_string()),
+            None => Ok(demo_s),
+        };
+        let roots = file(&own.roots, "pki/root.pem".to_owned())?;
+        let certificate = file(&own.certificate, format!("pki/{}.pem", Role::IndexSigning.file_name()))?;
         let route = format!(
             "[[route]]\nid = \"5a9e0000-0000-4000-8000-000000010003\"\nservice = \"{service}\"\nenvironment = \"demo\"\nsender = \
              \"{KORSBAEK}\"\nreceiver = \"{KORSBAEK}\"\nvalid_from = \"2026-01-01\"\nsystem = \"5a9e0000-0000-4000-8000-000000010004\"\n\
-             address = \"https://localhost:{}{}\"\nentity_id = \"{LEDGER_ENTITY_ID}\"\nsecurity = \"token\"\nroots = [\"pki/root.pem\"]\n\
-             signing_certificates = [\"pki/{}.pem\"]\n",
-            self.running.address().port(),
-            self.folder.settings.path,
-            Role::IndexSigning.file_name(),
+             address = {}\nentity_id = {}\nsecurity = \"token\"\nroots = [{}]\nsigning_certificates = [{}]\n",
+            toml::Value::from(address),
+            toml::Value::from(own.entity_id.clone()),
+            toml::Value::from(roots),
+            toml::Value::from(certificate),
         );
         let routes = file::parse(&route, &world.dir).map_err(|problems| format!("{problems:?}"))?;
         let store = Store::open(&Settings::sqlite(&world.dir.join("agreements.sqlite"))).await?;

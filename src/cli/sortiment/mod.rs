@@ -1,6 +1,8 @@
 //! `hjemmel sortiment`: value lists. Import one, publish it, and say who gets it.
 
 mod subscribe;
+#[cfg(test)]
+mod tests;
 mod told;
 
 use std::io::{self, Write};

@@ -104,7 +104,7 @@ where
         let (claimed, hold, known) = match claim {
             Ok(Claim::Answered(release)) => return Ok(repeated(&call, release)),
             Ok(Claim::Go { claimed, hold, known }) => (claimed, hold, known),
-            Err(refusal) => return in_own_words(agreed, head.id, refusal),
+            Err(refusal) => return in_own_words(&call, agreed, head.id, refusal),
         };
         let verdict = verdict.clone().with(modes, of_earlier(&verdict.vouchers, known));
         if let Some(first) = verdict.refused() {
@@ -114,15 +114,15 @@ where
             return Ok(Release::refusal(agreed, first.rule.clone().into(), body));
         }
         note_findings(&call, &verdict);
-        let (delivery, answer) = (head.id, inner.call(*claimed));
+        let (delivery, answer, of_call) = (head.id, inner.call(*claimed), call.clone());
         let whole = async move {
             // The steps behind go with the call, which may outlive its caller.
             let _inner = inner;
-            passed_on(&call, &head, &verdict, answer.await?)
+            passed_on(&of_call, &head, &verdict, answer.await?)
         };
         match self.deliveries.settled(hold, whole).await {
             Ok(release) => Ok(release),
-            Err(refusal) => in_own_words(agreed, delivery, refusal),
+            Err(refusal) => in_own_words(&call, agreed, delivery, refusal),
         }
     }
 }
@@ -143,6 +143,7 @@ fn passed_on(call: &Call, head: &Head, verdict: &Verdict, answered: Release) -> 
         return Err(ContractRefusal::AnswerViolated.into());
     }
     note_receipt(call, &said);
+    count(call, said.audiences);
     Ok((answered, said.accepted))
 }
 
@@ -151,6 +152,11 @@ fn repeated(call: &Call, release: Release) -> Release {
     if let Some(said) = release.body().and_then(receipt::read) {
         note_receipt(call, &said);
     }
+    call.note(|record| {
+        if let Some(about) = record.about.finance_mut() {
+            about.figures.repeated = true;
+        }
+    });
     release
 }
 
@@ -167,15 +173,17 @@ fn note_findings(call: &Call, verdict: &Verdict) {
     let (findings, left_out) = (counted(verdict), verdict.left_out);
     call.note(|record| {
         if let Some(about) = record.about.finance_mut() {
+            about.figures.audiences = audiences(verdict);
             (about.figures.findings, about.figures.findings_left_out) = (findings, left_out);
         }
     });
 }
 
 /// A refusal of what is behind the rules as a receipt, where the service has a code for it.
-fn in_own_words(agreed: Agreed, delivery: Uuid, refusal: Refusal) -> Result<Release, Refusal> {
+fn in_own_words(call: &Call, agreed: Agreed, delivery: Uuid, refusal: Refusal) -> Result<Release, Refusal> {
     match as_rule(&refusal) {
         Some(rule) => {
+            count(call, [(receipt::audience(rule.entry().audience).to_owned(), 1)]);
             let body = receipt::refused_for(delivery, rule.clone())?;
             // The record names the cause, unless the code is the cause.
             let told = if matches!(rule, Rule::FB030 | Rule::FB032) { rule.into() } else { refusal };
@@ -235,6 +243,17 @@ fn told(earlier: &Earlier) -> Detail {
     }
 }
 
+/// Counts what a receipt tells by whom it is for.
+fn count(call: &Call, told: impl IntoIterator<Item = (String, u64)>) {
+    call.note(|record| {
+        if let Some(about) = record.about.finance_mut() {
+            for (audience, count) in told {
+                *about.figures.audiences.entry(audience).or_default() += count;
+            }
+        }
+    });
+}
+
 /// What the record says of a delivery.
 fn figures(head: &Head, verdict: &Verdict) -> FinanceFigures {
     let totals = verdict.totals;
@@ -248,11 +267,22 @@ fn figures(head: &Head, verdict: &Verdict) -> FinanceFigures {
         list_version: sayable(&head.version),
         trial: head.trial,
         findings: counted(verdict),
+        audiences: audiences(verdict),
+        repeated: false,
         findings_left_out: verdict.left_out,
         receipt: None,
         accepted: None,
         rejected: None,
     }
+}
+
+/// For whom what is told is, counted.
+fn audiences(verdict: &Verdict) -> BTreeMap<String, u64> {
+    let mut audiences: BTreeMap<String, u64> = BTreeMap::new();
+    for finding in &verdict.findings {
+        *audiences.entry(receipt::audience(finding.rule.entry().audience).to_owned()).or_default() += 1;
+    }
+    audiences
 }
 
 /// How often each rule found something that is told.

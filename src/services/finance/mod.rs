@@ -11,6 +11,8 @@
 //! - [`file`] judges a delivery that comes as a file, by the same schema and rules.
 //! - [`offer`] puts the service together; [`settings`] reads `[service.NAME]`; [`lists`] is where value lists lie, or [`shelf`].
 
+#[cfg(test)]
+mod faults_page;
 pub mod file;
 pub mod judge;
 pub mod lists;

@@ -1,5 +1,7 @@
 //! The receipt as the platform writes it: its own where it refuses, and what it adds to the ledger's.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use super::rules::delivery::NAMESPACE;
@@ -16,7 +18,7 @@ use crate::soap::strict::Limits;
 const SHARED: &str = "http://serviceplatformen.dk/xml/schemas/kvittering/1/";
 
 /// What follows from a finding, in Danish and in English.
-fn consequence(finding: &Finding) -> (&'static str, &'static str) {
+pub(super) fn consequence(finding: &Finding) -> (&'static str, &'static str) {
     match finding.severity {
         // Whether it was passed on is what nobody knows.
         _ if matches!(finding.rule, Rule::FB090 { .. }) => (
@@ -130,6 +132,8 @@ pub struct Said {
     pub accepted: Vec<Uuid>,
     /// How many were rejected.
     pub rejected: u64,
+    /// Its errors, counted by whom they are for.
+    pub audiences: BTreeMap<String, u64>,
 }
 
 /// A ledger's receipt as it is to leave: with the platform's warnings, unless the ledger filled in their place itself; and what it says. `None`
@@ -168,8 +172,11 @@ fn said(receipt: Element<'_>) -> Said {
     let code = business.map(|found| text(found, SHARED, "ForretningsValideringsKode"));
     let code = code.or_else(|| transport.map(|found| text(found, SHARED, "TransportValideringsKode")));
     let results = receipt.elements().filter(|child| child.is(NAMESPACE, "BilagResultat"));
-    let (mut accepted, mut rejected) = (Vec::new(), 0);
+    let (mut accepted, mut rejected, mut audiences) = (Vec::new(), 0, BTreeMap::<String, u64>::new());
     for result in results {
+        for error in result.elements().filter(|child| child.is(NAMESPACE, "Fejl")) {
+            *audiences.entry(text(error, NAMESPACE, "Maalgruppe")).or_default() += 1;
+        }
         match (text(result, NAMESPACE, "Resultat").as_str(), text(result, NAMESPACE, "BilagID").parse()) {
             ("ACCEPTERET", Ok(voucher)) => accepted.push(voucher),
             _ => rejected += 1,
@@ -181,5 +188,12 @@ fn said(receipt: Element<'_>) -> Said {
         (None, Some(_)) => results > 0,
         _ => false,
     };
-    Said { whole, delivery: text(receipt, NAMESPACE, "LeveranceID"), code: code.unwrap_or_default(), accepted, rejected }
+    Said {
+        whole,
+        delivery: text(receipt, NAMESPACE, "LeveranceID"),
+        code: code.unwrap_or_default(),
+        accepted,
+        rejected,
+        audiences,
+    }
 }

@@ -9,7 +9,7 @@ use super::rules::delivery::NAMESPACE;
 use super::rules::mode::{Mode, Modes, RULES, Rules};
 use super::rules::trial::{Opening, Openings};
 use super::shelf::Shelf;
-use crate::config::reader::Reader;
+use crate::config::reader::{Reader, one_of};
 use crate::id::cvr::Cvr;
 use crate::services::passthrough::offered::{self, Offered};
 use crate::services::passthrough::wsdl::Name;
@@ -37,7 +37,7 @@ pub(crate) fn read(section: &mut Reader<'_>) -> Option<Settings> {
         if cvr.is_err() {
             section.problem_of_section("is no authority; name it by its CVR number, eight digits");
         }
-        let own = section.optional_section("rules", modes);
+        let own = section.optional_section("rules", own_modes);
         let trials = section.optional_section("proeve", opening);
         Some((cvr.ok()?, own?.unwrap_or_default(), trials?))
     });
@@ -83,6 +83,20 @@ fn modes(section: &mut Reader<'_>) -> Option<Modes> {
         match section.choice(rule, Some(default), &Mode::NAMES) {
             Some(mode) if said.contains(&rule) => drop(modes.insert(rule, mode)),
             Some(_) => {}
+            None => whole = false,
+        }
+    }
+    whole.then(|| Modes::new(modes))
+}
+
+/// What an authority's own settings say: where they say nothing the general ones hold, and not the default.
+fn own_modes(section: &mut Reader<'_>) -> Option<Modes> {
+    let mut modes = BTreeMap::new();
+    let mut whole = true;
+    for (rule, _) in RULES {
+        match section.setting(rule, Some(None), |value| one_of(value, &Mode::NAMES).map(Some)) {
+            Some(Some(mode)) => drop(modes.insert(rule, mode)),
+            Some(None) => {}
             None => whole = false,
         }
     }

@@ -3,16 +3,26 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use hjemmel::agreements::Store;
 use hjemmel::audit::{Outcome, Record};
+use hjemmel::clock::Clock;
+use hjemmel::decisions::statement::Signer;
+use hjemmel::decisions::{Because, By, user};
+use hjemmel::services::finance::lists::kept::Imported;
+use hjemmel::services::finance::lists::publish::{Notice, Proposal};
 use hjemmel::services::finance::rules::delivery::NAMESPACE;
 use hjemmel::services::finance::rules::sortiment::xml;
 use hjemmel::services::passthrough::wsdl::Security;
+use hjemmel::signature::key::Certificate;
+use hjemmel::store::Settings;
 use hjemmel::stub::finance::ledger::{Ledger, UNMAPPED};
 use hjemmel::stub::finance::sample::{Parties, Sample};
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::{KORSBAEK, UDK};
 use hjemmel::stub::service::mode::Mode;
+use hjemmel::users::{Kind, User, rights};
 use tempfile::TempDir;
 
 use super::contract::judged;
@@ -136,6 +146,8 @@ async fn a_ledger_s_verdict_by_voucher_is_passed_on_with_whom_it_is_for() {
     assert_eq!(of_vouchers("SortimentKode"), [UNMAPPED]);
     let about = record.about.finance().unwrap();
     assert_eq!((about.figures.accepted, about.figures.rejected), (Some(1), Some(3)));
+    let audiences: Vec<_> = about.figures.audiences.iter().map(|(audience, count)| (audience.as_str(), *count)).collect();
+    assert_eq!(audiences, [("ADMINISTRATOR", 1), ("SLUTBRUGER", 2)]);
     assert_eq!(record.outcome, Some(Outcome::Served), "the call was served; what the ledger says is the ledger's");
 }
 
@@ -314,4 +326,48 @@ async fn a_month_s_vouchers_with_one_wrong_sum_are_refused_as_a_whole_and_a_bad_
     assert_eq!((answer.status, record.refusal.as_deref()), (500, Some("SchemaViolated")));
     let path = "/ModtagFinansbilagStraksleveranceRequest/FinansbilagLeverance/Finansbilag/Finanspostering/Beloeb";
     assert!(answer.text().contains(path) && !answer.text().contains("12,50"), "{}", answer.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_of_the_store_is_known_to_calls_once_it_is_published() {
+    let ledger = Arc::new(Ledger::default());
+    let section = "kind = \"finance\"\nsortiment = \"store\"\n[service.pass.rules]\nFB002 = \"refuse\"\n";
+    let passing = Passing::start_with(&folder(), section, Security::Token, Some(ledger.clone())).await;
+    let send = async |seed| {
+        let sample = Finance::sample(seed, BY_TOKEN, 1);
+        let answer = passing.by_token(&[], &sample.request("")).await;
+        receipt(&answer).await
+    };
+    assert!(send(1).await.contains("FB002"), "nothing is published");
+    let store = Store::open(&Settings::sqlite(&passing.world.dir.join("agreements.sqlite"))).await.unwrap();
+    let now = Clock::system().now();
+    let credentials = passing.world.pki.credentials(Role::Intruder).unwrap();
+    let certificate = Certificate::from_der(credentials.leaf()).unwrap();
+    let operator = User {
+        id: uuid::Uuid::new_v4(),
+        name: "drift".to_owned(),
+        kind: Kind::Person,
+        party: None,
+        roles: vec![rights::Role::Operator],
+        services: Vec::new(),
+        certificates: vec![(*certificate.thumbprint()).into()],
+        valid_from: now,
+        valid_to: None,
+    };
+    let because = Because::new("sag 7".to_owned(), now);
+    user::add(&store, None, &operator, &[certificate], &because).await.unwrap();
+    let service = passing.folder.settings.uuid;
+    let Imported::Draft(id) = store.import_sortiment(service, &list(), now).await.unwrap() else { panic!("a draft") };
+    let proposal = Proposal::of(&store, id).await.unwrap();
+    let signer = Signer::new(credentials).unwrap();
+    proposal.publish(&store, By::Key(&signer), Notice { days: 30, sooner: true }, &because).await.unwrap();
+    // SQLite tells nobody: it is asked for within cache_ttl, a second here.
+    let began = Instant::now();
+    let mut seed = 2;
+    while send(seed).await.contains("FB002") {
+        assert!(began.elapsed() < Duration::from_secs(20), "never");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        seed += 1;
+    }
+    assert_eq!(ledger.booked().len(), 1);
 }

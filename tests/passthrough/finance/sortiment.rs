@@ -2,6 +2,8 @@
 
 use hjemmel::services::finance::rules::sortiment::{List, Lists, csv, diff, xml};
 
+use proptest::prelude::*;
+
 use super::rules::list;
 
 fn empty() -> List {
@@ -97,4 +99,59 @@ fn a_new_version_tells_what_it_widens_and_narrows() {
         ]
     );
     assert!(diff::diff(&list(), &list()).is_empty());
+}
+
+/// Cells as a spreadsheet may have them, and such as it should not.
+fn cell() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[0-9.]{0,6}",
+        "\\PC{0,8}",
+        Just("31-12-2026".to_owned()),
+        Just("\"en \"\"; to\"".to_owned()),
+        Just("\"".to_owned()),
+        Just("1,23457E+15".to_owned()),
+        Just("0b7e2a1c-94d3-4c1e-8f07-5a6b7c8d9e10".to_owned()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    /// Whatever a table holds: refused with a word of each fault, or read as what is written and read again.
+    #[test]
+    fn a_table_is_refused_in_words_or_read_as_it_stays(rows in proptest::collection::vec(proptest::collection::vec(cell(), 0..8), 0..6)) {
+        let mut text = "\u{feff}Delsortiment;Kode;Navn;KlasseUUID;Foelsomhedsniveau;GyldigFra;GyldigTil\r\n".to_owned();
+        for row in rows {
+            text += &row.join(";");
+            text += "\r\n";
+        }
+        match csv::read(text.as_bytes(), empty()) {
+            Ok(read) => {
+                let written = xml::write(&read).unwrap();
+                prop_assert_eq!(xml::read(written.as_bytes()), Ok(read), "{}", written);
+            }
+            Err(told) => prop_assert!(!told.is_empty() && told.iter().all(|told| told.ends_with('.'))),
+        }
+    }
+
+    /// Whatever bytes come, as a table or as XML, the answer is words.
+    #[test]
+    fn bytes_of_any_kind_are_answered(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        prop_assert!(csv::read(&bytes, empty()).is_err());
+        prop_assert!(xml::read(&bytes).is_err());
+    }
+
+    /// A list with some bytes altered is another list, the same, or refused; never a half of one.
+    #[test]
+    fn altered_xml_is_refused_or_read_as_it_stays(changes in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..4)) {
+        let mut bytes = xml::write(&list()).unwrap().into_bytes();
+        for (at, byte) in changes {
+            let at = at % bytes.len();
+            bytes[at] = byte;
+        }
+        match xml::read(&bytes) {
+            Ok(read) => prop_assert_eq!(xml::read(xml::write(&read).unwrap().as_bytes()), Ok(read)),
+            Err(told) => prop_assert!(!told.is_empty()),
+        }
+    }
 }

@@ -18,6 +18,15 @@ pub enum Mode {
 impl Mode {
     /// Each by its name in a configuration.
     pub const NAMES: [(&str, Self); 3] = [("refuse", Self::Refuse), ("warn", Self::Warn), ("off", Self::Off)];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Warn => "warn",
+            Self::Off => "off",
+        }
+    }
 }
 
 /// The rules that can be set, each with what it does where nothing is said. The ledger's own codes are not among them,
@@ -67,14 +76,27 @@ impl Modes {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rules {
     general: Modes,
+    /// What each says itself.
+    own: BTreeMap<Cvr, Modes>,
+    /// The same over the general ones.
     authorities: BTreeMap<Cvr, Modes>,
 }
 
 impl Rules {
     /// What holds for all, and what for single authorities beside it.
     pub fn new(general: Modes, authorities: BTreeMap<Cvr, Modes>) -> Self {
-        let authorities = authorities.into_iter().map(|(authority, own)| (authority, general.with(&own))).collect();
-        Self { general, authorities }
+        let over = authorities.iter().map(|(authority, own)| (*authority, general.with(own))).collect();
+        Self { general, own: authorities, authorities: over }
+    }
+
+    /// Every rule with what it does for all, and whether a setting says so; in the order of the table.
+    pub fn general(&self) -> impl Iterator<Item = (&'static str, Mode, bool)> {
+        RULES.iter().map(|(rule, _)| (*rule, self.general.of(rule), self.general.0.contains_key(rule)))
+    }
+
+    /// What single authorities' settings say.
+    pub fn own(&self) -> impl Iterator<Item = (Cvr, &'static str, Mode)> {
+        self.own.iter().flat_map(|(authority, own)| own.0.iter().map(|(rule, mode)| (*authority, *rule, *mode)))
     }
 
     /// What holds for this sender.

@@ -1,0 +1,125 @@
+//! The command as a person types it, on a store of its own.
+
+use clap::Parser;
+
+use super::*;
+use crate::cli::as_user;
+
+#[derive(Debug, Parser)]
+struct Line {
+    #[command(flatten)]
+    args: Args,
+}
+
+const SERVICE: &str = "15900000-0000-4000-8000-000000000001";
+const LIST: &str = "1c5b4a56-0b9e-4d0f-8f5c-5a0f1590a001";
+
+struct Desk {
+    dir: tempfile::TempDir,
+}
+
+impl Desk {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        as_user::keys(dir.path());
+        as_user::add_all(&dir.path().join("store.sqlite")).await;
+        Self { dir }
+    }
+
+    fn table(&self, name: &str, rows: &str) -> String {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, format!("\u{feff}Delsortiment;Kode;Navn;Foelsomhedsniveau\r\n{rows}")).unwrap();
+        path.display().to_string()
+    }
+
+    async fn types(&self, words: &[&str]) -> Result<String, String> {
+        let store = self.dir.path().join("store.sqlite").display().to_string();
+        let all = ["sortiment", "--store", &store, "--service", SERVICE].into_iter().chain(words.iter().copied());
+        let line = Line::try_parse_from(all).map_err(|error| error.to_string())?;
+        let mut out = Vec::new();
+        match run(line.args, &Clock::fixed(as_user::now()), &mut out).await {
+            Ok(_) => Ok(String::from_utf8(out).unwrap()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    async fn types_as(&self, who: &str, words: &[&str]) -> Result<String, String> {
+        let options = as_user::options(self.dir.path(), who);
+        let all: Vec<&str> = words.iter().copied().chain(options.iter().map(String::as_str)).collect();
+        self.types(&all).await
+    }
+}
+
+fn import<'a>(file: &'a str, version: &'a str, from: &'a str) -> Vec<&'a str> {
+    vec!["import", file, "--uuid", LIST, "--navn", "Sociale ydelser", "--version", version, "--from", from, "--supplement", "Art"]
+}
+
+/// The id at the beginning of the line of a listing that says `what`.
+fn id(listing: &str, what: &str) -> String {
+    let line = listing.lines().find(|line| line.contains(what)).unwrap();
+    line.split_whitespace().next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_table_becomes_a_draft_is_shown_with_what_it_changes_and_published_by_a_person() {
+    let desk = Desk::new().await;
+    let first = desk.table("a.csv", "Art;22.0;Fødevarer;1\r\nArt;29.1;Tjenester;3,0\r\n");
+    let told = desk.types(&import(&first, "2027.1", "2027-01-01")).await.unwrap();
+    assert!(told.contains("is a draft now") && told.contains("it is the first, with 2 codes"), "{told}");
+    let draft = id(&desk.types(&["list"]).await.unwrap(), "draft");
+    let system = "6d0d6e2e-7d8f-4a54-8a3a-0e7d3f5f9a11";
+    let subscribe = ["subscribe", "--authority", "11111111", "--system", system, "--structure", "_2", "--reason", "sag 8"];
+    assert!(desk.types_as("O. Drift", &subscribe).await.unwrap().contains("SortimentOverfør_2"));
+    let publish = ["publish", &draft, "--reason", "sag 7"];
+    let refused = desk.types_as("A. Prøve", &publish).await.unwrap_err();
+    assert!(refused.contains("publish value lists"), "{refused}");
+    let told = desk.types_as("O. Drift", &publish).await.unwrap();
+    assert!(told.contains("is published, 40 days ahead; it holds from 2027-01-01"), "{told}");
+    assert!(told.contains(&format!("waits to be delivered to system {system} of 11111111 as SortimentOverfør_2")), "{told}");
+    assert!(told.contains("no file service yet"), "{told}");
+    // The next one is held against it.
+    let second = desk.table("b.csv", "Art;22.0;Fødevarer;1\r\nArt;40.5;Øvrige;1\r\n");
+    let told = desk.types(&import(&second, "2026.9", "2026-12-01")).await.unwrap();
+    assert!(told.contains("it is the first"), "of before the published one: {told}");
+    let told = desk.types(&import(&second, "2027.2", "2027-02-01")).await.unwrap();
+    for line in ["narrows  Art 29.1: gone (Tjenester)", "widens   Art 40.5: new (Øvrige)", "1 narrow, 1 widen, 2 in all"] {
+        assert!(told.contains(line), "{line}\nin\n{told}");
+    }
+    let soon = id(&desk.types(&["list"]).await.unwrap(), "2026.9");
+    let refused = desk.types_as("O. Drift", &["publish", &soon, "--reason", "sag 9"]).await.unwrap_err();
+    assert!(refused.contains("in 9 days, and 30 days are needed") && refused.contains("from 2026-12-22"), "{refused}");
+    let told = desk.types_as("O. Drift", &["publish", &soon, "--reason", "sag 9", "--sooner"]).await.unwrap();
+    assert!(told.contains("9 days ahead"), "{told}");
+    let listed = desk.types(&["list"]).await.unwrap();
+    assert_eq!(listed.lines().filter(|line| line.contains("  published  ")).count(), 2, "{listed}");
+    let subscriptions = desk.types(&["subscriptions"]).await.unwrap();
+    assert!(subscriptions.contains("2 deliveries wait, 0 were given up"), "{subscriptions}");
+    let subscription = id(&subscriptions, system);
+    assert!(desk.types_as("O. Drift", &["unsubscribe", &subscription, "--reason", "slut"]).await.is_ok());
+    assert!(desk.types(&["drop", &soon]).await.unwrap_err().contains("a published version stays"));
+}
+
+#[tokio::test]
+async fn what_is_shown_as_xml_is_imported_again_as_the_same() {
+    let desk = Desk::new().await;
+    let first = desk.table("a.csv", "Art;22.0;\"Fødevarer; drikke\";1\r\n");
+    desk.types(&import(&first, "2027.1", "2027-01-01")).await.unwrap();
+    let draft = id(&desk.types(&["list"]).await.unwrap(), "draft");
+    let file = desk.dir.path().join("a.xml").display().to_string();
+    std::fs::write(&file, desk.types(&["show", &draft, "--xml"]).await.unwrap()).unwrap();
+    let told = desk.types(&["import", &file]).await.unwrap();
+    assert!(told.contains("is there already, just so"), "{told}");
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_utf_8_is_refused_with_the_row_and_what_to_choose() {
+    let desk = Desk::new().await;
+    let path = desk.dir.path().join("latin.csv");
+    std::fs::write(&path, b"Delsortiment;Kode;Navn\r\nArt;1;Mad\r\nArt;2;\xD8vrige\r\n").unwrap();
+    let told = desk.types(&import(&path.display().to_string(), "2027.1", "2027-01-01")).await.unwrap_err();
+    assert!(told.contains("row 3, Windows-1252") && told.contains("\"CSV UTF-8\""), "{told}");
+    let utf16: Vec<u8> = "\u{feff}Delsortiment;Kode\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(&path, utf16).unwrap();
+    let told = desk.types(&import(&path.display().to_string(), "2027.1", "2027-01-01")).await.unwrap_err();
+    assert!(told.contains("UTF-16"), "{told}");
+}
