@@ -86,3 +86,35 @@ fn next(own: Uuid, all: Vec<Anchored>) -> Option<Anchored> {
 fn is_due(known: &Anchored, now: &Anchored, time: bool) -> bool {
     known.log != now.log || known.checkpoint.segment != now.checkpoint.segment || (time && known != now)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The anchor of log `log` at an entry of a segment.
+    fn at(log: u128, segment: u64, covers: u64) -> Anchored {
+        let checkpoint = serde_json::json!({
+            "covers": covers, "head": "", "segment": segment, "at": "2026-11-29T09:00:00Z", "occasion": "due", "key": "", "signature": "",
+        });
+        Anchored { log: Uuid::from_u128(log), checkpoint: serde_json::from_value(checkpoint).unwrap() }
+    }
+
+    #[test]
+    fn each_log_is_told_of_by_exactly_one_other_and_none_by_itself() {
+        let all = || (1..=4).map(|log| at(log, 1, 7)).collect::<Vec<_>>();
+        let told: Vec<_> = (1..=4).map(|own| next(Uuid::from_u128(own), all()).unwrap().log.as_u128()).collect();
+        assert_eq!(told, [2, 3, 4, 1]);
+        assert_eq!(next(Uuid::from_u128(1), vec![at(1, 1, 7)]), None, "alone");
+        assert_eq!(next(Uuid::from_u128(1), Vec::new()), None, "before the first anchor");
+    }
+
+    #[test]
+    fn two_idle_nodes_do_not_answer_each_others_entries_before_it_is_time() {
+        let known = at(2, 1, 7);
+        assert!(!is_due(&known, &at(2, 1, 9), false), "an entry more");
+        assert!(is_due(&known, &at(2, 1, 9), true), "it is time");
+        assert!(!is_due(&known, &known, true), "nothing came");
+        assert!(is_due(&known, &at(2, 2, 9), false), "a segment has begun");
+        assert!(is_due(&known, &at(3, 1, 7), false), "another node is the next");
+    }
+}
