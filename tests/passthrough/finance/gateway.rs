@@ -343,8 +343,10 @@ async fn a_version_of_the_store_is_known_to_calls_once_it_is_published() {
     let now = Clock::system().now();
     let credentials = passing.world.pki.credentials(Role::Intruder).unwrap();
     let certificate = Certificate::from_der(credentials.leaf()).unwrap();
+    let person = uuid::Uuid::new_v4();
     let operator = User {
-        id: uuid::Uuid::new_v4(),
+        id: person,
+        person,
         name: "drift".to_owned(),
         kind: Kind::Person,
         party: None,
