@@ -22,8 +22,9 @@ async fn log_on_key(world: &World, user: &str) {
     let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&path).status().await.unwrap();
     assert!(made.success());
     let key: PublicKey = std::fs::read_to_string(path.with_extension("pub")).unwrap().parse().unwrap();
+    let now = *world.now.lock().unwrap();
     let mut transaction = world.database.begin().await.unwrap();
-    users::add_key(&mut transaction, id(user), &key, "client", None, *world.now.lock().unwrap()).await.unwrap();
+    users::add_key(&mut transaction, id(user), &key, "client", None, now).await.unwrap();
     transaction.commit().await.unwrap();
 }
 

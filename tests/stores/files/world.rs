@@ -194,7 +194,7 @@ impl World {
     /// The numbers in a receipt.
     pub async fn codes(&self, name: &str) -> Vec<u32> {
         let text = self.receipt(name).await.unwrap_or_else(|| panic!("{}: a receipt", self.kind));
-        text.split("<ErrorCode>").skip(1).map(|rest| rest[..4].parse().unwrap()).collect()
+        text.split("<ErrorCode>").skip(1).map(|rest| rest.get(..4).unwrap().parse().unwrap()).collect()
     }
 
     pub async fn send(&self, name: &str, content: &[u8]) {
