@@ -41,8 +41,8 @@ Examples:
     --version 2027.1 --from 2027-01-01 --config hjemmel.toml
   hjemmel sortiment diff ID --config hjemmel.toml
   hjemmel sortiment publish ID --reason \"sag 7\" --certificate drift.pem --key drift.key.pem --config hjemmel.toml
-  hjemmel sortiment subscribe --authority 11111111 --system UUID --structure 1 --reason \"sag 8\" \\
-    --certificate drift.pem --key drift.key.pem --config hjemmel.toml")]
+  hjemmel sortiment subscribe --authority 11111111 --system 3053ec89-31fe-4206-878b-bba6783d7a88 --structure 1 \\
+    --reason \"sag 8\" --certificate drift.pem --key drift.key.pem --config hjemmel.toml")]
 pub struct Args {
     #[command(flatten)]
     place: Place,
