@@ -67,6 +67,24 @@ fn xml_that_is_no_list_is_refused() {
 }
 
 #[test]
+fn a_list_holds_no_text_that_does_something_to_whoever_shows_it() {
+    let good = xml::write(&list()).unwrap();
+    let code = "<Kode>29.1</Kode>";
+    for bad in ["29&#10;narrows  Art: gone", "29\u{202e}1", "29\u{9b}2J", "=1+1", "@SUM(A1)", "-2+3"] {
+        let wrong = xml::read(good.replacen(code, &format!("<Kode>{bad}</Kode>"), 1).as_bytes()).unwrap_err().join("\n");
+        assert!(wrong.contains("cannot be used") && !wrong.contains(['\n', '\u{202e}', '\u{9b}']), "{wrong}");
+    }
+    let name = "<Navn>29&#10;2</Navn>";
+    assert!(xml::read(good.replacen(code, &format!("{code}{name}"), 1).as_bytes()).is_err());
+    let table = |text: String| csv::read(text.as_bytes(), empty()).unwrap_err().join("\n");
+    let long = table(format!("Delsortiment;Kode\r\nArt;\"{}", "x;\r\n".repeat(100_000)));
+    assert!(long.len() < 1_000, "{} bytes", long.len());
+    let unknown = table("Delsortiment;Kode;\u{1b}[2J\r\nArt;1;2".to_owned());
+    assert!(unknown.contains("is not known") && !unknown.contains('\u{1b}'), "{unknown}");
+    assert!(table("Delsortiment;Kode\r\nArt;1\u{0}".to_owned()).contains("cannot be used"));
+}
+
+#[test]
 fn lists_that_do_not_fit_each_other_are_refused() {
     let own = || List { authority: Some("11111111".parse().unwrap()), ..list() };
     let wrong = |lists: Vec<List>| Lists::new(lists).unwrap_err().join("\n");

@@ -8,7 +8,7 @@ use csv::{ReaderBuilder, StringRecord};
 use jiff::civil::Date;
 
 use super::xml::LARGEST;
-use super::{Entry, List, MOST_CODES};
+use super::{Entry, List, MOST_CODES, shown};
 
 /// The columns, in any order; the last five may be left out.
 pub const COLUMNS: [&str; 7] = ["Delsortiment", "Kode", "Navn", "KlasseUUID", "Foelsomhedsniveau", "GyldigFra", "GyldigTil"];
@@ -41,7 +41,7 @@ pub fn read(bytes: &[u8], about: List) -> Result<List, Vec<String>> {
             Some(_) => {}
             // Excel writes columns that once held something.
             None if name.is_empty() => {}
-            None => wrong.push(format!("The column \"{name}\" is not known; the columns are {}.", COLUMNS.join(", "))),
+            None => wrong.push(format!("The column \"{}\" is not known; the columns are {}.", shown(name), COLUMNS.join(", "))),
         }
     }
     let missing = COLUMNS.iter().take(NEEDED).filter(|column| !columns.contains_key(*column));
@@ -74,7 +74,7 @@ pub fn read(bytes: &[u8], about: List) -> Result<List, Vec<String>> {
             Ok((part, code, entry)) => {
                 let own = list.parts.entry(part.clone()).or_default();
                 if own.codes.insert(code.clone(), entry).is_some() {
-                    wrong.push(format!("Row {line}: the code {code} of {part} stands twice; keep one."));
+                    wrong.push(format!("Row {line}: the code {} of {} stands twice; keep one.", shown(&code), shown(&part)));
                 }
             }
             Err(what) => wrong.push(format!("Row {line}: {what}")),

@@ -15,6 +15,7 @@ use jiff::civil::Date;
 use uuid::Uuid;
 
 use crate::id::cvr::Cvr;
+use crate::text::line;
 
 /// The most codes of one version.
 pub const MOST_CODES: usize = 100_000;
@@ -91,8 +92,12 @@ impl List {
     pub fn check(&self) -> Result<(), Vec<String>> {
         let mut wrong = Vec::new();
         for (what, text) in [("Version", &self.version), ("Navn", &self.name)] {
-            if text.trim() != text || text.is_empty() {
-                wrong.push(format!("{what} is empty or has white space at its ends; write it without."));
+            match line(text) {
+                Ok(_) if text.trim() != text => {
+                    wrong.push(format!("{what} is empty or has white space at its ends; write it without."));
+                }
+                Ok(_) => {}
+                Err(unfit) => wrong.push(format!("{what} cannot be used: {}; correct it.", unfit.told().en())),
             }
         }
         if self.to.is_some_and(|to| to < self.from) {
@@ -104,14 +109,28 @@ impl List {
             more => wrong.push(format!("There are {more} codes in it, and {MOST_CODES} is the most; divide the list.")),
         }
         for (part, content) in &self.parts {
+            let told = shown(part);
             for (code, entry) in &content.codes {
-                if [part, code].iter().any(|text| text.is_empty() || text.trim() != text.as_str() || text.chars().count() > 64) {
+                // Whoever publishes the list signs what the screen says of it, and others open it as a table.
+                let unfit = [part, code].into_iter().chain(Some(&entry.name).filter(|name| !name.is_empty()));
+                if let Some(unfit) = unfit.filter_map(|text| line(text).err()).next() {
+                    let (code, unfit) = (shown(code), unfit.told());
                     wrong.push(format!(
-                        "{part}: the code \"{code}\" cannot be sent; use 1 to 64 characters without white space at the ends."
+                        "{told}: the code \"{code}\", the name of it or of its part list cannot be used: {}; correct it.",
+                        unfit.en()
                     ));
                 }
+                if [part, code].iter().any(|text| text.is_empty() || text.trim() != text.as_str() || text.chars().count() > 64) {
+                    wrong.push(format!(
+                        "{told}: the code \"{}\" cannot be sent; use 1 to 64 characters without white space at the ends.",
+                        shown(code)
+                    ));
+                }
+                if entry.sensitivity.is_some_and(|level| !(1..=9).contains(&level)) {
+                    wrong.push(format!("{told}: Foelsomhedsniveau of {} is not a number from 1 to 9; correct it.", shown(code)));
+                }
                 if entry.from.zip(entry.to).is_some_and(|(from, to)| to < from) {
-                    wrong.push(format!("{part}: GyldigTil of {code} is before its GyldigFra; correct one of them."));
+                    wrong.push(format!("{told}: GyldigTil of {} is before its GyldigFra; correct one of them.", shown(code)));
                 }
             }
         }
@@ -212,6 +231,11 @@ impl Lists {
             versions.flat_map(|version| version.common.iter().chain(version.supplements.values().flat_map(BTreeMap::values)));
         lists.map(Arc::as_ref)
     }
+}
+
+/// A text of a file as a problem may show it: its beginning, and nothing that acts on the screen.
+fn shown(text: &str) -> String {
+    text.chars().take(64).flat_map(char::escape_debug).collect()
 }
 
 /// A list by name, in a text for operators.

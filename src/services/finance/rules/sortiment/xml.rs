@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Entry, List, Part};
+use super::{Entry, List, Part, shown};
 use crate::id::cvr::Cvr;
 use crate::soap::document::Document;
 use crate::soap::strict::Limits;
@@ -101,7 +101,7 @@ pub fn read(bytes: &[u8]) -> Result<List, Vec<String>> {
     };
     for part in written.parts {
         if list.parts.contains_key(&part.name) {
-            wrong.push(format!("The part list {} stands twice; make one of them.", part.name));
+            wrong.push(format!("The part list {} stands twice; make one of them.", shown(&part.name)));
         }
         let own = list.parts.entry(part.name.clone()).or_insert_with(|| Part {
             supplement: part.supplement,
@@ -110,7 +110,7 @@ pub fn read(bytes: &[u8]) -> Result<List, Vec<String>> {
         });
         for WrittenCode { code, name, class, sensitivity, from, to } in part.codes {
             if own.codes.insert(code.clone(), Entry { name, class, sensitivity, from, to }).is_some() {
-                wrong.push(format!("{}: the code {code} stands twice; keep one.", part.name));
+                wrong.push(format!("{}: the code {} stands twice; keep one.", shown(&part.name), shown(&code)));
             }
         }
     }
