@@ -488,6 +488,7 @@ fn remedy(setting: &str) -> &'static str {
         "tokens" | "tokens.metadata" => "fetch the metadata of the token service again, and name it and its issuer",
         "sftp.host_keys" => "make one with `hjemmel sftp host-key new FILE`, and let the service's own user read it",
         "sftp.staging" => "let the service's own user write there",
+        "deliveries.key" | "objects.key" => "name the file that `hjemmel objects key FILE` made",
         "audit.directory" => "run `hjemmel audit verify` on the folder, and let the service's own user write there",
         "audit.checkpoint_key" | "audit.pseudonym_key" | "audit.auditors" => {
             "name the file that `hjemmel audit keys` made, and let the service's own user read it"

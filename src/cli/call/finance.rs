@@ -85,8 +85,16 @@ struct Report<'l> {
     deliveries: &'l [Line],
 }
 
+/// Seeds that are neighbours lie apart, so that two runs do not send other content with an id of the other (SplitMix64's last step).
+fn apart(seed: u64) -> u64 {
+    let seed = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let seed = (seed ^ (seed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    seed ^ (seed >> 31)
+}
+
 /// Every delivery of a run.
 fn planned(options: &Options, seed: u64, parties: Parties) -> Vec<Planned> {
+    let seed = apart(seed);
     let valid = (0..options.count).map(|number| {
         let own = seed.wrapping_add(u64::from(number));
         let last = number + 1 == options.count;
