@@ -22,7 +22,7 @@ use crate::gateway::call::{Call, OfCall};
 use crate::gateway::step::Step;
 use crate::refusal::{Detail, PeerName, Refusal};
 use crate::services::passthrough::ask::Valid;
-use crate::services::passthrough::deliveries::{Claim, Claimed, Deliveries, Earlier, Items, Known};
+use crate::services::passthrough::deliveries::{Before, Claim, Claimed, Deliveries, Earlier, Items, Known};
 use crate::services::passthrough::refusal::ContractRefusal;
 
 /// The step.
@@ -86,25 +86,31 @@ where
             }
         });
         let started = call.start();
-        if let Some(first) = verdict.refused() {
-            // What was answered before keeps its receipt, whatever the rules say by now.
-            let before = self.deliveries.answered(valid).await;
-            call.finish("deliveries", started);
-            return match before? {
-                Some(release) => Ok(repeated(&call, release)),
-                None => Ok(Release::refusal(
-                    agreed,
-                    first.rule.clone().into(),
-                    receipt::refused(head.id, &verdict.findings, verdict.left_out)?,
-                )),
-            };
-        }
+        let (valid, verdict) = match verdict.refused() {
+            None => (valid, verdict),
+            Some(first) => {
+                // What was answered before keeps its receipt, and what was passed on is asked for, whatever the rules say by now.
+                let before = self.deliveries.before(valid).await;
+                match before.inspect_err(|_| call.finish("deliveries", started))? {
+                    Before::PassedOn(valid) => (*valid, verdict.without_findings()),
+                    Before::Answered(release) => {
+                        call.finish("deliveries", started);
+                        return Ok(repeated(&call, release));
+                    }
+                    Before::Nothing => {
+                        call.finish("deliveries", started);
+                        let body = receipt::refused(head.id, &verdict.findings, verdict.left_out)?;
+                        return Ok(Release::refusal(agreed, first.rule.clone().into(), body));
+                    }
+                }
+            }
+        };
         let claim = self.deliveries.claim(valid, &items(&head, &verdict)).await;
         call.finish("deliveries", started);
         let (claimed, hold, known) = match claim {
             Ok(Claim::Answered(release)) => return Ok(repeated(&call, release)),
             Ok(Claim::Go { claimed, hold, known }) => (claimed, hold, known),
-            Err(refusal) => return in_own_words(&call, agreed, head.id, refusal),
+            Err(refusal) => return in_own_words(&call, agreed, head.id, refusal, None),
         };
         let verdict = verdict.clone().with(modes, of_earlier(&verdict.vouchers, known));
         if let Some(first) = verdict.refused() {
@@ -114,6 +120,7 @@ where
             return Ok(Release::refusal(agreed, first.rule.clone().into(), body));
         }
         note_findings(&call, &verdict);
+        let trace = hold.trace();
         let (delivery, answer, of_call) = (head.id, inner.call(*claimed), call.clone());
         let whole = async move {
             // The steps behind go with the call, which may outlive its caller.
@@ -122,7 +129,7 @@ where
         };
         match self.deliveries.settled(hold, whole).await {
             Ok(release) => Ok(release),
-            Err(refusal) => in_own_words(&call, agreed, delivery, refusal),
+            Err(refusal) => in_own_words(&call, agreed, delivery, refusal, trace.may_be_there()),
         }
     }
 }
@@ -137,11 +144,15 @@ fn passed_on(call: &Call, head: &Head, verdict: &Verdict, answered: Release) -> 
         }
         None => body,
     });
-    let Some(said) = said else { return Ok((answered, Vec::new())) };
-    if !said.whole || said.delivery != head.id.to_string() {
-        tracing::error!("a ledger's receipt is for another delivery, or not whole");
-        return Err(ContractRefusal::AnswerViolated.into());
+    // What the ledger's contract lets it refuse by is a fault, which has no receipt.
+    if answered.body().is_none() {
+        return Ok((answered, Vec::new()));
     }
+    let vouchers = verdict.vouchers.iter().map(|(voucher, _)| *voucher);
+    let Some(said) = said.filter(|said| said.answers(head.id, vouchers)) else {
+        tracing::error!("a ledger's receipt is for another delivery, or does not judge each of its vouchers and no other");
+        return Err(ContractRefusal::AnswerViolated.into());
+    };
     note_receipt(call, &said);
     count(call, said.audiences);
     Ok((answered, said.accepted))
@@ -164,7 +175,8 @@ fn note_receipt(call: &Call, said: &Said) {
     call.note(|record| {
         if let Some(about) = record.about.finance_mut() {
             about.figures.receipt = Some(said.code.clone());
-            (about.figures.accepted, about.figures.rejected) = (Some(said.accepted.len() as u64), Some(said.rejected));
+            (about.figures.accepted, about.figures.rejected) =
+                (Some(said.accepted.len() as u64), Some(said.rejected.len() as u64));
         }
     });
 }
@@ -179,9 +191,10 @@ fn note_findings(call: &Call, verdict: &Verdict) {
     });
 }
 
-/// A refusal of what is behind the rules as a receipt, where the service has a code for it.
-fn in_own_words(call: &Call, agreed: Agreed, delivery: Uuid, refusal: Refusal) -> Result<Release, Refusal> {
-    match as_rule(&refusal) {
+/// A refusal of what is behind the rules as a receipt, where the service has a code for it. `there`: whether the ledger may have the delivery, as
+/// far as that is known.
+fn in_own_words(call: &Call, agreed: Agreed, delivery: Uuid, refusal: Refusal, there: Option<bool>) -> Result<Release, Refusal> {
+    match as_rule(&refusal, there) {
         Some(rule) => {
             count(call, [(receipt::audience(rule.entry().audience).to_owned(), 1)]);
             let body = receipt::refused_for(delivery, rule.clone())?;
@@ -295,9 +308,14 @@ fn counted(verdict: &Verdict) -> BTreeMap<String, u64> {
 }
 
 /// What went wrong behind the rules as a code of the service's own, where it has one.
-fn as_rule(refusal: &Refusal) -> Option<Rule> {
-    let unknown = || Detail::new("det vides ikke, om bilagene er bogført", "it is not known whether the vouchers are booked");
-    let none = |peer: &PeerName, sent| Some(Rule::FB090 { peer: peer.clone(), sent });
+fn as_rule(refusal: &Refusal, there: Option<bool>) -> Option<Rule> {
+    let none = |peer: &PeerName, otherwise| {
+        let sent = match there.unwrap_or(otherwise) {
+            true => Detail::new("det vides ikke, om bilagene er bogført", "it is not known whether the vouchers are booked"),
+            false => Detail::new("leverancen er ikke sendt videre", "the delivery was not passed on"),
+        };
+        Some(Rule::FB090 { peer: peer.clone(), sent })
+    };
     match refusal {
         Refusal::RouteNotFound { receiver, .. } => Some(Rule::FB001 {
             what: Detail::new(
@@ -311,18 +329,16 @@ fn as_rule(refusal: &Refusal) -> Option<Rule> {
                 "the authority has not approved the agreement on the ledger",
             ),
         }),
-        Refusal::PeerResting { peer, .. } => {
-            none(peer, Detail::new("leverancen er ikke sendt videre", "the delivery was not passed on"))
-        }
+        Refusal::PeerResting { peer, .. } => none(peer, false),
         Refusal::PeerUnavailable { peer }
         | Refusal::PeerTimeout { peer, .. }
         | Refusal::PeerFault { peer }
         | Refusal::PeerAnswerInvalid { peer }
-        | Refusal::PeerSignatureInvalid { peer } => none(peer, unknown()),
+        | Refusal::PeerSignatureInvalid { peer } => none(peer, true),
         Refusal::Service(entry) if entry.code == "DeliveryAltered" => Some(Rule::FB030),
         Refusal::Service(entry) if entry.code == "DeliveryUnderWay" => Some(Rule::FB032),
         Refusal::Service(entry) if ["DeliveryUnknown", "AnswerViolated", "ProviderAnswerTooLarge"].contains(&entry.code) => {
-            none(&PeerName::UNNAMED, unknown())
+            none(&PeerName::UNNAMED, true)
         }
         _ => None,
     }

@@ -1,6 +1,6 @@
 //! The receipt as the platform writes it: its own where it refuses, and what it adds to the ledger's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
@@ -122,22 +122,39 @@ pub fn refused_for(delivery: Uuid, rule: Rule) -> Result<Vec<u8>, Refusal> {
 /// What a ledger's receipt says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Said {
-    /// Whether it is the one receipt or the other, and a business receipt has results: the schema cannot say so for every client's tools.
-    pub whole: bool,
+    /// Whether it is a ledger's own receipt, and not the platform's refusal of the whole delivery; `None`: it is neither, or both, for the
+    /// schema cannot say so for every client's tools.
+    pub business: Option<bool>,
     /// The delivery that it is about.
     pub delivery: String,
     /// ACCEPTERET, AFVIST …
     pub code: String,
     /// The vouchers that were accepted.
     pub accepted: Vec<Uuid>,
-    /// How many were rejected.
-    pub rejected: u64,
+    /// Those that were rejected.
+    pub rejected: Vec<Uuid>,
     /// Its errors, counted by whom they are for.
     pub audiences: BTreeMap<String, u64>,
 }
 
+impl Said {
+    /// Whether it answers a delivery of these vouchers: with a verdict on each of them and on no other, and the whole as the vouchers are. A voucher
+    /// of which nothing was said could be booked once more in another delivery.
+    pub fn answers(&self, delivery: Uuid, vouchers: impl IntoIterator<Item = Uuid>) -> bool {
+        let (accepted, rejected) = (BTreeSet::from_iter(&self.accepted), BTreeSet::from_iter(&self.rejected));
+        let judged = BTreeSet::from_iter(accepted.union(&rejected).map(|voucher| **voucher));
+        let whole = match (self.business, self.code.as_str()) {
+            (Some(false), "FEJL") => judged.is_empty(),
+            (Some(true), "ACCEPTERET") => rejected.is_empty() && judged == BTreeSet::from_iter(vouchers),
+            (Some(true), "AFVIST") => !rejected.is_empty() && judged == BTreeSet::from_iter(vouchers),
+            _ => false,
+        };
+        whole && accepted.is_disjoint(&rejected) && self.delivery == delivery.to_string()
+    }
+}
+
 /// A ledger's receipt as it is to leave: with the platform's warnings, unless the ledger filled in their place itself; and what it says. `None`
-/// where it cannot be read: the schema has judged it, so it is passed on as it is.
+/// where it cannot be read.
 pub fn passed_on(receipt: &[u8], verdict: &Verdict) -> Option<(Vec<u8>, Said)> {
     let parse = |bytes: Vec<u8>| Document::parse(bytes.into(), &Limits { nodes: usize::MAX, ..Limits::default() }).ok();
     let document = parse(receipt.to_vec())?;
@@ -146,13 +163,12 @@ pub fn passed_on(receipt: &[u8], verdict: &Verdict) -> Option<(Vec<u8>, Said)> {
     if verdict.findings.is_empty() || taken {
         return Some((receipt.to_vec(), said));
     }
-    let end = receipt.windows(2).rposition(|pair| pair == b"</")?;
     let platform = platform(&verdict.findings, verdict.left_out).replacen(
         "<fb:Platform>",
         &format!("<fb:Platform xmlns:fb=\"{NAMESPACE}\">"),
         1,
     );
-    let (before, after) = receipt.split_at_checked(end)?;
+    let (before, after) = receipt.split_at_checked(receipt.windows(2).rposition(|pair| pair == b"</")?)?;
     let amended = parse([before, platform.as_bytes(), after].concat())?;
     Some((canonical_bytes(amended.root()), said))
 }
@@ -172,24 +188,25 @@ fn said(receipt: Element<'_>) -> Said {
     let code = business.map(|found| text(found, SHARED, "ForretningsValideringsKode"));
     let code = code.or_else(|| transport.map(|found| text(found, SHARED, "TransportValideringsKode")));
     let results = receipt.elements().filter(|child| child.is(NAMESPACE, "BilagResultat"));
-    let (mut accepted, mut rejected, mut audiences) = (Vec::new(), 0, BTreeMap::<String, u64>::new());
+    let (mut accepted, mut rejected, mut audiences) = (Vec::new(), Vec::new(), BTreeMap::<String, u64>::new());
     for result in results {
         for error in result.elements().filter(|child| child.is(NAMESPACE, "Fejl")) {
             *audiences.entry(text(error, NAMESPACE, "Maalgruppe")).or_default() += 1;
         }
-        match (text(result, NAMESPACE, "Resultat").as_str(), text(result, NAMESPACE, "BilagID").parse()) {
-            ("ACCEPTERET", Ok(voucher)) => accepted.push(voucher),
-            _ => rejected += 1,
+        // The schema has judged that it is an id.
+        let voucher = text(result, NAMESPACE, "BilagID").parse().unwrap_or_default();
+        match text(result, NAMESPACE, "Resultat").as_str() {
+            "ACCEPTERET" => accepted.push(voucher),
+            _ => rejected.push(voucher),
         }
     }
-    let results = accepted.len() as u64 + rejected;
-    let whole = match (transport, business) {
-        (Some(_), None) => results == 0,
-        (None, Some(_)) => results > 0,
-        _ => false,
+    let business = match (transport, business) {
+        (Some(_), None) => Some(false),
+        (None, Some(_)) => Some(true),
+        _ => None,
     };
     Said {
-        whole,
+        business,
         delivery: text(receipt, NAMESPACE, "LeveranceID"),
         code: code.unwrap_or_default(),
         accepted,

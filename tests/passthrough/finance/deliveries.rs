@@ -87,6 +87,11 @@ async fn a_receipt_is_given_again_although_a_rule_would_refuse_the_delivery_now(
     let sample = Finance::sample(2, BY_TOKEN, 1);
     let (first, _) = finance.send(&sample).await;
     let first = receipt(&first).await;
+    finance.passing.by_token.mode.set(Mode::Cut);
+    let lost = Finance::sample(20, BY_TOKEN, 1);
+    let (answer, _) = finance.send(&lost).await;
+    assert_eq!(code(&receipt(&answer).await), "FB090");
+    finance.passing.by_token.mode.set(Mode::Honest);
     let file = &finance.passing.world.configuration;
     let text = std::fs::read_to_string(file).unwrap();
     // The value list has ended since, and codes outside one are refused.
@@ -100,6 +105,31 @@ async fn a_receipt_is_given_again_although_a_rule_would_refuse_the_delivery_now(
     assert_eq!(receipt(&again).await, first);
     let (other, _) = finance.send(&Finance::sample(3, BY_TOKEN, 1)).await;
     assert_eq!(code(&receipt(&other).await), "FB002", "as a new one is");
+    // It was let pass, and booked: that it is refused and never left would not be true.
+    let (again, _) = finance.send(&lost).await;
+    assert_eq!(texts(&receipt(&again).await, "ForretningsValideringsKode"), ["ACCEPTERET"]);
+    assert_eq!(finance.ledger.booked().values().copied().max(), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_nothing_left_is_told_of_a_delivery_of_which_nothing_ever_did_alone() {
+    let finance = Finance::start("").await;
+    let lost = Finance::sample(23, BY_TOKEN, 1);
+    finance.passing.by_token.mode.set(Mode::Cut);
+    let mut told = String::new();
+    let mut rests = false;
+    for _ in 0..40 {
+        let (answer, record) = finance.send(&lost).await;
+        told = receipt(&answer).await;
+        rests = record.refusal.as_deref() == Some("PeerResting");
+        if rests {
+            break;
+        }
+    }
+    assert!(rests, "the ledger is left alone after some failures");
+    assert!(told.contains("det vides ikke, om bilagene er bogført") && !told.contains("ikke sendt videre"), "{told}");
+    let (answer, _) = finance.send(&Finance::sample(24, BY_TOKEN, 1)).await;
+    assert!(receipt(&answer).await.contains("leverancen er ikke sendt videre"), "of another one it is known");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,6 +209,25 @@ async fn a_lost_answer_is_asked_for_once_more_and_books_nothing_twice() {
     assert_eq!(finance.ledger.booked().len(), 2);
     let (third, _) = finance.send(&sample).await;
     assert_eq!(receipt(&third).await, receipt(&again).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_of_the_ledger_that_is_asked_again_leaves_what_it_may_have_booked_as_it_was() {
+    let finance = Finance::start("").await;
+    let sample = Finance::sample(21, BY_TOKEN, 1);
+    finance.passing.by_token.mode.set(Mode::Cut);
+    finance.send(&sample).await;
+    finance.passing.by_token.mode.set(Mode::DeclaredFault(None));
+    let (faulted, _) = finance.send(&sample).await;
+    assert_eq!(faulted.status, 500, "the ledger's own fault");
+    finance.passing.by_token.mode.set(Mode::Honest);
+    let mut other = Finance::sample(22, BY_TOKEN, 1);
+    other.vouchers = sample.vouchers.clone();
+    let (answer, _) = finance.send(&other).await;
+    assert_eq!(code(&receipt(&answer).await), "FB031", "it was booked before the answer was lost");
+    let (again, _) = finance.send(&sample).await;
+    assert_eq!(texts(&receipt(&again).await, "ForretningsValideringsKode"), ["ACCEPTERET"]);
+    assert_eq!(finance.ledger.booked().values().copied().max(), Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -200,10 +200,20 @@ async fn a_warning_stands_in_the_ledger_s_receipt_and_stops_nothing() {
     // The same in the prefix and order of another ledger, which declares the namespace as its default.
     let says = |text: &str| finance.passing.by_token.mode.set(Mode::Says(text.into()));
     let shared = "http://serviceplatformen.dk/xml/schemas/kvittering/1/";
-    let of = |id: &str, more: &str| {
+    let results = |judged: &[(&str, &str)]| -> String {
+        let one = |(id, result): &(&str, &str)| {
+            format!("<BilagResultat><BilagID>{id}</BilagID><Resultat>{result}</Resultat></BilagResultat>")
+        };
+        judged.iter().map(one).collect()
+    };
+    let receipt_of = |id: &str, code: &str, results: &str| {
         format!(
-            "<FinansbilagKvittering xmlns=\"{NAMESPACE}\"><LeveranceID>{id}</LeveranceID><k:Forretningskvittering xmlns:k=\"{shared}\"><k:ForretningsValideringsKode>ACCEPTERET</k:ForretningsValideringsKode></k:Forretningskvittering><BilagResultat><BilagID>{id}</BilagID><Resultat>ACCEPTERET</Resultat></BilagResultat>{more}</FinansbilagKvittering>"
+            "<FinansbilagKvittering xmlns=\"{NAMESPACE}\"><LeveranceID>{id}</LeveranceID><k:Forretningskvittering xmlns:k=\"{shared}\"><k:ForretningsValideringsKode>{code}</k:ForretningsValideringsKode></k:Forretningskvittering>{results}</FinansbilagKvittering>"
         )
+    };
+    let of = |id: &str, sample: &Sample, more: &str| {
+        let judged: Vec<(&str, &str)> = sample.vouchers.iter().map(|voucher| (voucher.id.as_str(), "ACCEPTERET")).collect();
+        receipt_of(id, "ACCEPTERET", &(results(&judged) + more))
     };
     let mut next = 100;
     let mut fresh = || {
@@ -213,17 +223,17 @@ async fn a_warning_stands_in_the_ledger_s_receipt_and_stops_nothing() {
         sample
     };
     let mut sample = fresh();
-    says(&of(&sample.id, ""));
+    says(&of(&sample.id, &sample, ""));
     let (answer, _) = finance.send(&sample).await;
     assert!(finance.passing.is_signed(&answer));
     assert!(self::receipt(&answer).await.contains("FB020"));
     // A ledger that takes the platform's place is passed on as it answered.
     let own = "<Platform><Fejl><FejlKode>X001</FejlKode><Alvor>INFORMATION</Alvor><Maalgruppe>DRIFT</Maalgruppe><Tekst>a</Tekst><Konsekvens>b</Konsekvens><Handling>c</Handling></Fejl></Platform>";
     sample = fresh();
-    says(&of(&sample.id, own));
+    says(&of(&sample.id, &sample, own));
     let (answer, _) = finance.send(&sample).await;
     assert_eq!(texts(&self::receipt(&answer).await, "FejlKode"), ["X001"]);
-    // A receipt for another delivery is none, and neither is one that says nothing, or nothing of any voucher.
+    // A receipt for another delivery is none, and neither is one that does not judge each voucher, judges another, or is not as its vouchers are.
     sample = fresh();
     let empty = |inside: &str| {
         format!(
@@ -231,10 +241,26 @@ async fn a_warning_stands_in_the_ledger_s_receipt_and_stops_nothing() {
             sample.id
         )
     };
-    let without = format!(
-        "<k:Forretningskvittering xmlns:k=\"{shared}\"><k:ForretningsValideringsKode>ACCEPTERET</k:ForretningsValideringsKode></k:Forretningskvittering>"
+    let [first, second] = [&sample.vouchers[0].id, &sample.vouchers[1].id].map(String::as_str);
+    let judged = |code: &str, judged: &[(&str, &str)]| receipt_of(&sample.id, code, &results(judged));
+    let (accepted, rejected, other) = ("ACCEPTERET", "AFVIST", "0b7e2a1c-94d3-4c1e-8f07-5a6b7c8d9e11");
+    let transport = format!(
+        "<k:TransportKvittering xmlns:k=\"{shared}\"><k:TransportValideringsKode>OK</k:TransportValideringsKode></k:TransportKvittering>"
     );
-    for none in [of("0b7e2a1c-94d3-4c1e-8f07-5a6b7c8d9e11", ""), empty(""), empty(&without)] {
+    for none in [
+        of(other, &sample, ""),
+        empty(""),
+        empty(&transport),
+        judged(accepted, &[]),
+        judged(accepted, &[(first, accepted)]),
+        judged(rejected, &[(first, rejected)]),
+        judged(accepted, &[(first, accepted), (second, accepted), (other, accepted)]),
+        judged(accepted, &[(first, accepted), (other, accepted)]),
+        judged(accepted, &[(first, accepted), (second, rejected)]),
+        judged(rejected, &[(first, accepted), (second, accepted)]),
+        judged(rejected, &[(first, accepted), (second, rejected), (second, accepted)]),
+        judged("MODTAGET", &[(first, accepted), (second, accepted)]),
+    ] {
         says(&none);
         let (answer, record) = finance.send(&sample).await;
         assert_eq!(texts(&self::receipt(&answer).await, "FejlKode"), ["FB090", "FB090"]);

@@ -200,6 +200,33 @@ pub enum Claim {
     Answered(Release),
 }
 
+/// What is known of a delivery before it is judged.
+pub enum Before {
+    /// Nothing, or of the id with other content.
+    Nothing,
+    /// Its receipt.
+    Answered(Release),
+    /// It was let pass before, and what came of that is not known here: it is to be claimed, whatever it would be judged now.
+    PassedOn(Box<Valid>),
+}
+
+/// Whether a delivery may be with its receiver, once its attempt has ended.
+pub struct Trace(Option<Arc<Held>>);
+
+impl Trace {
+    /// Whether it may be; `None`: the service knows no deliveries.
+    pub fn may_be_there(&self) -> Option<bool> {
+        self.0.as_ref().map(|held| held.again || held.left.load(Ordering::SeqCst))
+    }
+}
+
+impl Hold {
+    /// What tells afterwards whether it was passed on.
+    pub fn trace(&self) -> Trace {
+        Trace(self.held.clone())
+    }
+}
+
 /// A claim that must be settled.
 pub struct Hold {
     /// `None`: the service knows no deliveries.
@@ -261,23 +288,24 @@ impl Deliveries {
         mark.part(receiver.as_bytes()).part(item.as_bytes()).finish()
     }
 
-    /// The receipt of a delivery that was answered before, for a request that is not to be passed on whatever is known of it.
+    /// What is known of a request that is not to be passed on as it is judged now.
     ///
     /// # Errors
     /// `DeliveriesUnavailable`.
-    pub async fn answered(self: &Arc<Self>, valid: Valid) -> Result<Option<Release>, Refusal> {
-        let Some(kept) = &self.kept else { return Ok(None) };
+    pub async fn before(self: &Arc<Self>, valid: Valid) -> Result<Before, Refusal> {
+        let Some(kept) = &self.kept else { return Ok(Before::Nothing) };
         let (valid, marks) = self.marked(valid).await?;
-        let Some(marks) = marks else { return Ok(None) };
+        let Some(marks) = marks else { return Ok(Before::Nothing) };
         let found = {
             let _away = self.work.away();
             kept.rows.look(marks.delivery, marks.content).await.map_err(|error| self.unavailable(&error))?
         };
         match found {
             Some(Standing { receipt: Some(receipt), same, .. }) if same || self.rules.whatever_came => {
-                self.again(kept, &valid, marks.delivery, &receipt).map(Some)
+                self.again(kept, &valid, marks.delivery, &receipt).map(Before::Answered)
             }
-            _ => Ok(None),
+            Some(Standing { receipt: None, same: true, .. }) => Ok(Before::PassedOn(Box::new(valid))),
+            _ => Ok(Before::Nothing),
         }
     }
 
@@ -465,7 +493,9 @@ impl Deliveries {
     async fn keep(&self, kept: &Kept, held: &Held, release: &Release, accepted: &[Mark]) {
         let sealed = match release.sealed(&kept.keys, &held.mark) {
             Ok(Some(sealed)) => sealed,
-            // The receiver refused it by a fault of its contract: it has nothing of it, and the id may be used again.
+            // The receiver refused it by a fault of its contract: it has nothing of it, and the id may be used again. Where an earlier attempt may
+            // have left it there, a fault says nothing of that one.
+            Ok(None) if held.again => return self.told_of(kept.rows.unknown(held.mark, held.holder).await),
             Ok(None) => return self.told_of(kept.rows.free(held.mark, held.holder).await),
             Err(error) => {
                 tracing::error!(%error, "a receipt could not be encrypted, and is not kept");
