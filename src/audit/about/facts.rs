@@ -158,9 +158,19 @@ impl AboutTerminalAdgang {
 
 impl AboutPassThrough {
     fn facts(&self) -> Facts<'_> {
-        let decided = [fact(RECEIVER, self.receiver.map(Value::Authority)), texts(ROUTE, self.route)]
-            .into_iter()
-            .filter(|f| !f.values.is_empty());
+        // Whoever adds up what was handed over must not count it twice.
+        let again = self.repeated.then_some(Value::Words(label(
+            "again",
+            "svaret fra før, givet igen",
+            "the answer of before, given again",
+        )));
+        let decided = [
+            fact(label("repeated", "leverancen var sendt før", "the delivery was sent before"), again),
+            fact(RECEIVER, self.receiver.map(Value::Authority)),
+            texts(ROUTE, self.route),
+        ]
+        .into_iter()
+        .filter(|f| !f.values.is_empty());
         Facts {
             judged_by: Some(JudgedBy {
                 what: label("contract", "kontrakt", "contract"),

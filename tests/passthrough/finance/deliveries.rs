@@ -54,6 +54,8 @@ async fn the_same_delivery_again_gets_the_same_receipt_and_the_ledger_nothing() 
     let about = record.about.finance().unwrap();
     assert_eq!((record.outcome, about.pass.repeated), (Some(Outcome::Served), true));
     assert_eq!((about.figures.receipt.as_deref(), about.figures.accepted), (Some("ACCEPTERET"), Some(2)));
+    let decided = record.about.facts().decided;
+    assert!(decided.iter().any(|fact| fact.what.key == "repeated"), "an auditor does not count it twice: {decided:?}");
     // In the other binding it is the same delivery: its contexts are no part of the content.
     let by_context = finance.passing.by_context(Role::Korsbaek, "", &sample.request(&authority_context(KORSBAEK))).await;
     assert_eq!(receipt(&by_context).await, first);

@@ -237,8 +237,8 @@ impl<'o, W: Write> Report<'o, W> {
         match &row.judged_by {
             Some(by) => {
                 let version = by.version.as_ref().map_or_else(String::new, |version| format!(" version {version}"));
-                let name = by.name.as_deref().unwrap_or_default();
-                say("bedømt efter", "judged by", format!("{} {name}{version}, SHA-256 {}", by.what, by.sha256))?;
+                let name = by.name.as_ref().map_or_else(String::new, |name| format!(" {name}"));
+                say("bedømt efter", "judged by", format!("{}{name}{version}, SHA-256 {}", by.what, by.sha256))?;
             }
             None => say(
                 "bedømt efter",
