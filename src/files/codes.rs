@@ -12,8 +12,8 @@ refusals! { []
 
     /// The trigger is not well-formed XML, or has a DTD.
     FIL1001 { what: Detail = Detail::new("ved byte 17 mangler et sluttag", "at byte 17 an end tag is missing") }, Caller, AfterChange, Administrator,
-        da: "Triggerfilen er ikke velformet XML: {what}.", "Dan triggerfilen igen som XML i UTF-8 uden DTD, og send den på ny.",
-        en: "The trigger is not well-formed XML: {what}.", "Make the trigger anew as XML in UTF-8 without a DTD, and send it again.";
+        da: "Triggerfilen kan ikke læses som XML: {what}.", "Dan triggerfilen igen som XML i UTF-8 uden DTD, og send den på ny.",
+        en: "The trigger cannot be read as XML: {what}.", "Make the trigger anew as XML in UTF-8 without a DTD, and send it again.";
     /// The trigger is not as its schema says.
     FIL1002 { what: Detail = Detail::new("FileDescriptor mangler SizeInBytes", "FileDescriptor lacks SizeInBytes") }, Caller, AfterChange, Administrator,
         da: "Triggerfilen følger ikke skemaet (SFTPTypes.xsd): {what}.", "Ret triggerfilen efter skemaet, og send den på ny.",
@@ -72,8 +72,8 @@ refusals! { []
         en: "SenderIt-system in the trigger is not the it-system that the user belongs to.", "Write the UUID of your own it-system in SenderIt-system.";
     /// The id was used for another content.
     FIL1035, Caller, AfterChange, Administrator,
-        da: "TransactionId og FileName er brugt før, med et andet indhold.", "Brug et nyt TransactionId til en ny fil; det samme bruges kun, når den samme fil sendes igen.",
-        en: "TransactionId and FileName were used before, with other content.", "Use a new TransactionId for a new file; the same is for sending the same file again.";
+        da: "TransactionId og FileName er brugt før, med et andet indhold eller til andre modtagere.", "Brug et nyt TransactionId; det samme bruges kun, når den samme fil sendes igen til de samme modtagere.",
+        en: "TransactionId and FileName were used before, with other content or for other recipients.", "Use a new TransactionId; the same is only for sending the same file to the same recipients again.";
     /// The recipient has a file of that name.
     FIL1040 { recipient: usize = 1 }, Caller, AfterChange, Administrator,
         da: "Modtager nr. {recipient} har allerede en fil med dette navn i sin IN-mappe.", "Giv filen et nyt navn, eller vent, til modtageren har hentet og slettet den første.",
@@ -96,8 +96,8 @@ refusals! { []
         en: "A passing fault of the platform delays the file.", "Wait for the final receipt; the platform tries again by itself.";
     /// It was tried to the end.
     FIL1091, Gateway, Later, Operations,
-        da: "Filen kunne ikke leveres på grund af en fejl på platformen.", "Send triggerfilen igen; hjælper det ikke, så giv platformens drift FileTransferUUID.",
-        en: "The file could not be delivered because of a fault of the platform.", "Send the trigger again; if that does not help, give the platform's operations the FileTransferUUID.";
+        da: "Filen kunne ikke leveres på grund af en fejl på platformen.", "Send triggerfilen igen, og filen før den, hvis den ikke ligger i OUT; hjælper det ikke, så giv platformens drift FileTransferUUID.",
+        en: "The file could not be delivered because of a fault of the platform.", "Send the trigger again, and the file before it if it is not in OUT; if that does not help, give the platform's operations the FileTransferUUID.";
 }
 
 impl Table for Code {

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::codes::Code;
 use super::core::{Failed, Files, Step};
 use super::home::Folder;
-use super::judge::{Known, Way, judge};
+use super::judge::{Judged, Known, Way, judge};
 use super::name::Name;
 use super::orders;
 use super::shelf::{self, Bytes, Kind, Lying};
@@ -106,7 +106,11 @@ impl Files {
                 && matches!(transfer.state, State::Taken | State::Awaits)
             {
                 self.refused(&mut transaction, &transfer, &[Code::FIL1091]).await?;
+                // Its sender has been told: a dead job that nobody can go on with would keep its alert up for ever.
+                let over = crate::store::sql("DELETE FROM job WHERE id = $1 AND state = 'dead'");
+                transaction.execute(over.bind(transfer.job)).await?;
                 transaction.commit().await?;
+                tracing::error!(transfer = %id, "a file was given up after all attempts, and its sender told (1091)");
             }
             Ok(())
         })
@@ -160,7 +164,7 @@ impl Files {
             Some(routing) => orders::knows(&mut session, &routing.inf_ref).await?,
             None => false,
         };
-        let judged = judge(
+        let Judged { trigger, ways, mut codes } = judge(
             &transfer.trigger,
             &Known {
                 name: &transfer.name,
@@ -172,37 +176,25 @@ impl Files {
                 today: civil_day(now).ok_or_else(|| unreadable("today"))?,
             },
         );
-        let found = match (judged, data) {
-            (Err(codes), None)
-                if matches!(codes.as_slice(), [Code::FIL1010]) && transfer.wait_until.is_some_and(|until| now < until) =>
-            {
-                Found::Wait
+        if matches!(codes.as_slice(), [Code::FIL1010]) && transfer.wait_until.is_some_and(|until| now < until) {
+            return Ok((sender, Found::Wait));
+        }
+        if let (Some(trigger), Some(data)) = (&trigger, &data) {
+            match used(&mut session, transfer, trigger, &ways, data).await? {
+                Used::Not => {}
+                Used::Same(earlier) if codes.is_empty() => return Ok((sender, Found::Again(earlier))),
+                // Its name is taken at the recipients by itself.
+                Used::Same(_) => return Ok((sender, Found::Refused(codes))),
+                Used::Otherwise => codes.push(Code::FIL1035),
             }
-            (Err(codes), _) => Found::Refused(codes),
-            (Ok(_), None) => return Err(unreadable("content")),
-            (Ok((trigger, ways)), Some(data)) => self.besides(&mut session, transfer, trigger, ways, data).await?,
+            codes.extend(hindrances(&mut session, transfer, &ways, data.size).await?);
+        }
+        let found = match (trigger, data) {
+            (Some(trigger), Some(data)) if codes.is_empty() => Found::Go(Box::new(trigger), ways, data),
+            _ if codes.is_empty() => return Err(unreadable("content")),
+            _ => Found::Refused(codes),
         };
         Ok((sender, found))
-    }
-
-    /// What only the store knows: whether the submission's id was used, and whether the recipients have room.
-    async fn besides(
-        &self,
-        session: &mut Session,
-        transfer: &Transfer,
-        trigger: Trigger,
-        ways: Vec<Way>,
-        data: Lying,
-    ) -> Result<Found, Failed> {
-        let sha256 = content(session, &data).await?.sha256;
-        if let Some(routing) = &trigger.routing
-            && let Some((earlier, digest)) =
-                transfers::earlier(session, transfer.sender, routing.transaction, &transfer.name).await?
-        {
-            return Ok(if digest == sha256 { Found::Again(earlier) } else { Found::Refused(vec![Code::FIL1035]) });
-        }
-        let codes = hindrances(session, transfer, &ways, data.size).await?;
-        Ok(if codes.is_empty() { Found::Go(Box::new(trigger), ways, data) } else { Found::Refused(codes) })
     }
 
     /// What is not a delivery, in one transaction with the end of the job.
@@ -445,13 +437,39 @@ async fn content(session: &mut Session, data: &Lying) -> Result<crate::objects::
     }
 }
 
+/// Whether the id of a submission was used for this file before.
+enum Used {
+    Not,
+    /// By this transfer, which delivered the same content to all of these recipients.
+    Same(Uuid),
+    /// For another content, or without one of these recipients: answered with the first receipt, it would never have the file.
+    Otherwise,
+}
+
+async fn used(
+    session: &mut Session,
+    transfer: &Transfer,
+    trigger: &Trigger,
+    ways: &[Way],
+    data: &Lying,
+) -> Result<Used, StoreError> {
+    let Some(routing) = &trigger.routing else { return Ok(Used::Not) };
+    let earlier = transfers::earlier(session, transfer.sender, routing.transaction, &transfer.name).await?;
+    let Some((earlier, digest)) = earlier else { return Ok(Used::Not) };
+    let had = transfers::deliveries(session, earlier).await?;
+    let all_had = ways.iter().all(|way| had.iter().any(|delivery| delivery.recipient == way.to.id));
+    let same = all_had && digest == content(session, data).await?.sha256;
+    Ok(if same { Used::Same(earlier) } else { Used::Otherwise })
+}
+
 /// What at the recipients stands in the way: the name is taken there, or there is no room.
 async fn hindrances(session: &mut Session, transfer: &Transfer, ways: &[Way], size: u64) -> Result<Vec<Code>, StoreError> {
-    let beside = suffixed(&transfer.name, ".metadata")?;
+    // A name that leaves no room for it is refused by itself (1004).
+    let beside = suffixed(&transfer.name, ".metadata").ok();
     let mut codes = Vec::new();
-    for (at, way) in ways.iter().enumerate() {
-        let recipient = at + 1;
-        for name in [&transfer.name, &beside] {
+    for way in ways {
+        let recipient = way.number;
+        for name in [Some(&transfer.name), beside.as_ref()].into_iter().flatten() {
             if shelf::find(session, way.to.id, Folder::In, name).await?.is_some() {
                 codes.push(Code::FIL1040 { recipient });
                 break;

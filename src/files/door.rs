@@ -142,6 +142,14 @@ impl SessionHome {
         Ok(())
     }
 
+    /// How large a file may become that takes the place of another.
+    async fn room(&self, replaced: Option<&Lying>) -> Result<u64, Failed> {
+        let user = users::with_id(&mut self.files.database().session().await?, self.user).await?;
+        let user = user.ok_or(Failed::Told(Problem::KeyNotAllowed))?;
+        let others = user.used.bytes.saturating_sub(replaced.map_or(0, |file| file.size));
+        Ok(user.bytes_limit.saturating_sub(others))
+    }
+
     /// What a refusal on the wire says, also as a receipt: many clients do not show the former.
     async fn refuse(&self, name: &Name, code: Code) -> Failed {
         let about = triggered(name).unwrap_or_else(|| name.clone());
@@ -208,6 +216,11 @@ impl Home for SessionHome {
             None if !how.create => return Err(Problem::NoSuchFile),
             _ => {}
         }
+        // A trigger does not stay: a home that its file fills can still send the file on.
+        let room = match triggered(name) {
+            Some(_) => u64::MAX,
+            None => self.room(found.as_ref()).await?,
+        };
         let staged = Staged::new(&self.files.0.settings.staging).await.map_err(Failed::from)?;
         let mut writing = Writing {
             files: self.files.clone(),
@@ -215,6 +228,7 @@ impl Home for SessionHome {
             key: self.key,
             name: name.clone(),
             staged,
+            room,
             modified: self.files.now(),
             refused: None,
             _taken: taken,
@@ -291,6 +305,8 @@ pub struct Writing {
     key: Fingerprint,
     name: Name,
     staged: Staged,
+    /// How large it may become within the quota, as it was at the opening.
+    room: u64,
     modified: Timestamp,
     refused: Option<Problem>,
     _taken: Written,
@@ -344,18 +360,25 @@ impl ReadFile {
 }
 
 impl Writing {
-    /// What was refused stays so: a later write that is taken would leave a hole.
+    /// What was refused stays so: a later write that is taken would leave a hole. The receipt says why.
     async fn changed(&mut self, size: u64, change: impl AsyncFnOnce(&mut Staged) -> std::io::Result<()>) -> Result<(), Problem> {
         if let Some(problem) = &self.refused {
             return Err(problem.clone());
         }
-        let done = match size > self.files.0.settings.largest_file {
-            true => Err(Problem::TooLarge),
-            false => change(&mut self.staged).await.map_err(|error| Failed::from(error).into()),
+        let done = if size > self.files.0.settings.largest_file {
+            Err(Problem::TooLarge)
+        } else if size > self.room {
+            Err(Problem::NoSpace)
+        } else {
+            change(&mut self.staged).await.map_err(|error| Failed::from(error).into())
         };
         self.modified = self.files.now();
         if let Err(problem) = &done {
-            self.refused = Some(problem.clone());
+            // Told at once: a client that goes away now closes nothing.
+            self.refused = Some(match self.failed(problem).await {
+                Failed::Told(told) => told,
+                _ => problem.clone(),
+            });
         }
         done
     }
@@ -364,23 +387,32 @@ impl Writing {
         SessionHome { files: self.files.clone(), user: self.user, key: self.key, believed: Mutex::new(None) }
     }
 
+    /// Why nothing became of the file, also as a receipt.
+    async fn failed(&self, problem: &Problem) -> Failed {
+        let code = match problem {
+            Problem::TooLarge => too_large(self.files.0.settings.largest_file),
+            Problem::NoSpace => no_room(),
+            Problem::Busy => Code::FIL1012,
+            Problem::Unavailable => Code::FIL1091,
+            other => return other.clone().into(),
+        };
+        self.home().refuse(&self.name, code).await
+    }
+
     /// It is there from now on.
     async fn close(self) -> Result<(), Failed> {
-        let refused = match &self.refused {
-            None => None,
-            Some(Problem::TooLarge) => Some(too_large(self.files.0.settings.largest_file)),
-            Some(Problem::NoSpace) => Some(no_room()),
-            Some(problem) => return Err(problem.clone().into()),
-        };
-        if let Some(code) = refused {
-            return Err(self.home().refuse(&self.name, code).await);
+        if let Some(problem) = &self.refused {
+            return Err(self.failed(problem).await);
         }
         if let Some(name) = triggered(&self.name) {
             // One byte more than a trigger may have tells that it is too large.
             let bytes = self.staged.read_at(0, LARGEST_TRIGGER + 1).await?;
             return self.trigger(&name, bytes.to_vec()).await;
         }
-        let object = self.stored().await?;
+        let object = match self.stored().await {
+            Ok(object) => object,
+            Err(error) => return Err(self.failed(&error.into()).await),
+        };
         self.files.reached(Step::Stored);
         let done = until_it_holds(async || self.uploaded(&object).await).await;
         match done {
@@ -390,9 +422,12 @@ impl Writing {
                 self.files.dropped(released).await;
                 Ok(())
             }
-            Err(Failed::Told(Problem::Busy)) => Err(self.home().refuse(&self.name, Code::FIL1012).await),
-            Err(Failed::Told(Problem::NoSpace)) => Err(self.home().refuse(&self.name, no_room()).await),
-            Err(error) => Err(error),
+            Err(Failed::Told(problem)) => {
+                // Nothing was committed: whoever is refused again and again must not fill the object store.
+                self.files.dropped(Some(object.name.uuid())).await;
+                Err(self.failed(&problem).await)
+            }
+            Err(error) => Err(self.failed(&error.into()).await),
         }
     }
 

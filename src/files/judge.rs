@@ -41,6 +41,8 @@ pub struct Known<'k> {
 pub struct Way {
     /// The recipient.
     pub to: User,
+    /// Which it is in the trigger, from 1.
+    pub number: usize,
     /// The order.
     pub order: Order,
 }
@@ -49,7 +51,10 @@ pub struct Way {
 ///
 /// # Errors
 /// Why not.
-pub fn name_is_allowed(name: &str) -> Result<(), Code> {
+pub fn name_is_allowed(name: &Name) -> Result<(), Code> {
+    // What is added to a name must fit in both of its forms.
+    let longest = name.spelt().len().max(name.key().len());
+    let name = name.spelt();
     let lower = name.to_lowercase();
     let refused = |da: &str, en: &str| Err(Code::FIL1004 { what: Detail::new(da, en) });
     match () {
@@ -60,25 +65,32 @@ pub fn name_is_allowed(name: &str) -> Result<(), Code> {
         () if name.contains(['\\', ':']) => refused("det indeholder \\ eller :", "it has \\ or : in it"),
         () if name.starts_with('-') => refused("det begynder med -", "it begins with -"),
         () if name.ends_with(['.', ' ']) => refused("det ender på punktum eller mellemrum", "it ends in a dot or a space"),
-        () if name.len() > LONGEST_NAME => {
+        () if longest > LONGEST_NAME => {
             refused(&format!("det fylder mere end {LONGEST_NAME} bytes"), &format!("it has more than {LONGEST_NAME} bytes"))
         }
         () => Ok(()),
     }
 }
 
+/// What was found of a trigger.
+pub struct Judged {
+    /// What it says, where it can be read.
+    pub trigger: Option<Trigger>,
+    /// The recipients that it may go to.
+    pub ways: Vec<Way>,
+    /// All that is wrong, the most useful first. What the store alone knows follows.
+    pub codes: Vec<Code>,
+}
+
 /// Judges a trigger.
-///
-/// # Errors
-/// Every code, the most useful first.
-pub fn judge(bytes: &[u8], known: &Known<'_>) -> Result<(Trigger, Vec<Way>), Vec<Code>> {
+pub fn judge(bytes: &[u8], known: &Known<'_>) -> Judged {
     let missing = known.found.is_none().then_some(Code::FIL1010);
     let trigger = match trigger::read(bytes) {
         Ok(trigger) => trigger,
         Err(mut codes) => {
-            codes.extend(name_is_allowed(known.name.spelt()).err());
+            codes.extend(name_is_allowed(known.name).err());
             codes.extend(missing);
-            return Err(codes);
+            return Judged { trigger: None, ways: Vec::new(), codes };
         }
     };
     let mut codes = Vec::new();
@@ -88,7 +100,7 @@ pub fn judge(bytes: &[u8], known: &Known<'_>) -> Result<(Trigger, Vec<Way>), Vec
     if Name::new(&trigger.file_name).ok().as_ref() != Some(known.name) {
         codes.push(Code::FIL1003);
     }
-    codes.extend(name_is_allowed(known.name.spelt()).err());
+    codes.extend(name_is_allowed(known.name).err());
     codes.extend(missing);
     if let Some(found) = known.found.filter(|found| *found != trigger.size) {
         codes.push(Code::FIL1011 { stated: trigger.size, found });
@@ -98,34 +110,33 @@ pub fn judge(bytes: &[u8], known: &Known<'_>) -> Result<(Trigger, Vec<Way>), Vec
     {
         codes.push(Code::FIL1034);
     }
-    let ways = if trigger.recipients.iter().any(|recipient| recipient == ROUTED) {
-        routed(&trigger, known).map(|way| vec![way]).map_err(|code| vec![code])
+    let (ways, wrong) = if trigger.recipients.iter().any(|recipient| recipient == ROUTED) {
+        match routed(&trigger, known) {
+            Ok(way) => (vec![way], Vec::new()),
+            Err(code) => (Vec::new(), vec![code]),
+        }
     } else {
         named(&trigger, known)
     };
-    match ways {
-        Ok(ways) => {
-            let size = known.found.unwrap_or(trigger.size);
-            if let Some(limit) = ways.iter().map(|way| way.order.largest_bytes).min().filter(|limit| size > *limit) {
-                let what =
-                    Detail::new(format!("ruteordren tillader {limit} bytes"), format!("the route order allows {limit} bytes"));
-                codes.push(Code::FIL1060 { what });
-            }
-            if codes.is_empty() { Ok((trigger, ways)) } else { Err(codes) }
-        }
-        Err(found) => {
-            codes.extend(found);
-            Err(codes)
-        }
+    codes.extend(wrong);
+    let size = known.found.unwrap_or(trigger.size);
+    if let Some(limit) = ways.iter().map(|way| way.order.largest_bytes).min().filter(|limit| size > *limit) {
+        let what = Detail::new(format!("ruteordren tillader {limit} bytes"), format!("the route order allows {limit} bytes"));
+        codes.push(Code::FIL1060 { what });
     }
+    Judged { trigger: Some(trigger), ways, codes }
 }
 
 /// Whether an order is for these authorities and systems.
-fn is_for(order: &Order, routing: &Routing, users: &[User]) -> bool {
+fn is_between(order: &Order, routing: &Routing, users: &[User]) -> bool {
     let system = |wanted: &Uuid| users.iter().any(|user| user.id == order.recipient && user.system == *wanted);
-    order.inf_ref.as_ref().is_some_and(|inf_ref| same_inf_ref(inf_ref, &routing.inf_ref))
-        && (order.sender_authority, order.recipient_authority) == (routing.sender_authority, routing.recipient_authority)
+    (order.sender_authority, order.recipient_authority) == (routing.sender_authority, routing.recipient_authority)
         && routing.recipient_system.as_ref().is_none_or(system)
+}
+
+/// Whether it is for this integration too.
+fn is_for(order: &Order, routing: &Routing, users: &[User]) -> bool {
+    order.inf_ref.as_ref().is_some_and(|inf_ref| same_inf_ref(inf_ref, &routing.inf_ref)) && is_between(order, routing, users)
 }
 
 /// Of these orders the one that holds on the day; the reason of the last where none does.
@@ -161,7 +172,7 @@ fn routed(trigger: &Trigger, known: &Known<'_>) -> Result<Way, Code> {
     if !is_open(to, known) {
         return Err(Code::FIL1022 { recipient: 1 });
     }
-    Ok(Way { to: to.clone(), order: order.clone() })
+    Ok(Way { to: to.clone(), number: 1, order: order.clone() })
 }
 
 fn carries(order: &Order, name: &Name) -> bool {
@@ -173,8 +184,8 @@ fn is_open(user: &User, known: &Known<'_>) -> bool {
     !user.disabled && user.environment == known.sender.environment
 }
 
-/// The ways of a file whose sender names the recipients: each by the order of the pair.
-fn named(trigger: &Trigger, known: &Known<'_>) -> Result<Vec<Way>, Vec<Code>> {
+/// The ways of a file whose sender names the recipients, each by the order of the pair, and what is wrong with the others.
+fn named(trigger: &Trigger, known: &Known<'_>) -> (Vec<Way>, Vec<Code>) {
     let (mut ways, mut codes) = (Vec::new(), Vec::new());
     for (at, name) in trigger.recipients.iter().enumerate() {
         let recipient = at + 1;
@@ -189,18 +200,22 @@ fn named(trigger: &Trigger, known: &Known<'_>) -> Result<Vec<Way>, Vec<Code>> {
         let for_inf_ref = |routing: &Routing| -> Vec<&Order> {
             of_pair.iter().copied().filter(|order| is_for(order, routing, known.users)).collect()
         };
-        // An order for the InfRef goes before one for names of files.
+        // An order for the InfRef goes before one for names of files; either is for the authorities that the trigger names.
         let orders = match trigger.routing.as_ref().map(for_inf_ref) {
             Some(orders) if !orders.is_empty() => orders,
-            _ => of_pair.into_iter().filter(|order| order.inf_ref.is_none()).collect(),
+            _ => {
+                let between =
+                    |order: &Order| trigger.routing.as_ref().is_none_or(|routing| is_between(order, routing, known.users));
+                of_pair.into_iter().filter(|order| order.inf_ref.is_none() && between(order)).collect()
+            }
         };
         let on = trigger.routing.as_ref().map_or(known.today, |routing| routing.on);
         match only(&orders, on) {
             Ok(Some(_)) if !is_open(to, known) => codes.push(Code::FIL1022 { recipient }),
-            Ok(Some(order)) => ways.push(Way { to: to.clone(), order: order.clone() }),
+            Ok(Some(order)) => ways.push(Way { to: to.clone(), number: recipient, order: order.clone() }),
             Ok(None) => codes.push(unknown),
             Err(code) => codes.push(code),
         }
     }
-    if codes.is_empty() { Ok(ways) } else { Err(codes) }
+    (ways, codes)
 }

@@ -78,10 +78,9 @@ impl Files {
         }
         for transfer in self
             .due(
-                sql(
-                    "SELECT t.id FROM transfer AS t LEFT JOIN job AS j ON j.id = t.job
-            WHERE t.state = 'MODTAGET' AND t.received_us <= $1 AND (j.id IS NULL OR j.state <> 'waiting') ORDER BY t.id LIMIT $2",
-                ),
+                sql("SELECT t.id FROM transfer AS t LEFT JOIN job AS j ON j.id = t.job
+            WHERE (t.state = 'MODTAGET' OR t.state = 'AFVENTER_DATAFIL' AND t.job IS NOT NULL) AND t.received_us <= $1
+                AND (j.id IS NULL OR j.state <> 'waiting') ORDER BY t.id LIMIT $2"),
                 us(now),
             )
             .await?

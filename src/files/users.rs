@@ -80,8 +80,11 @@ pub enum UserError {
     #[error("there is no SFTP user {0}")]
     NoSuchUser(String),
     /// It has this key already.
-    #[error("the user has the key {0} already")]
+    #[error("the user has the key {0} already; `hjemmel sftp key list` shows its keys")]
     KeyTaken(Fingerprint),
+    /// It had it, and whoever disabled it had a reason.
+    #[error("the key {0} of this user is disabled, and stays so; have the user make a new one, and add that")]
+    KeyDisabled(Fingerprint),
     /// It has no such key.
     #[error("the user has no key {0}")]
     NoSuchKey(String),
@@ -255,7 +258,7 @@ pub async fn change(session: &mut Session, user: &User, changed: &Changed) -> Re
 /// Gives a user a key.
 ///
 /// # Errors
-/// [`UserError::KeyTaken`], or the store.
+/// [`UserError::KeyTaken`], [`UserError::KeyDisabled`], or the store.
 pub async fn add_key(
     session: &mut Session,
     user: Uuid,
@@ -265,8 +268,8 @@ pub async fn add_key(
     now: Timestamp,
 ) -> Result<(), UserError> {
     let fingerprint = key.fingerprint();
-    if keys(session, user).await?.iter().any(|held| held.fingerprint == fingerprint) {
-        return Err(UserError::KeyTaken(fingerprint));
+    if let Some(held) = keys(session, user).await?.iter().find(|held| held.fingerprint == fingerprint) {
+        return Err(if held.disabled { UserError::KeyDisabled(fingerprint) } else { UserError::KeyTaken(fingerprint) });
     }
     let add = sql("INSERT INTO sftp_key (sftp_user, fingerprint, label, public_key, disabled, valid_to_us, added_us)
                    VALUES ($1, $2, $3, $4, $5, $6, $7)")

@@ -14,7 +14,7 @@ use super::NAMESPACE;
 use crate::clock::{civil_day, copenhagen};
 use crate::files::codes::Code;
 use crate::id::cvr::Cvr;
-use crate::refusal::Detail;
+use crate::refusal::{Detail, Refusal};
 use crate::signature::c14n::canonical_bytes;
 use crate::soap::document::{Child, Document, Element};
 use crate::soap::strict::Limits;
@@ -90,20 +90,43 @@ pub fn same_inf_ref(one: &str, other: &str) -> bool {
 pub fn read(bytes: &[u8]) -> Result<Trigger, Vec<Code>> {
     let not_xml = |da: String, en: String| vec![Code::FIL1001 { what: Detail::new(da, en) }];
     if bytes.len() > LARGEST {
-        return Err(not_xml(format!("den er større end {LARGEST} bytes"), format!("it has more than {LARGEST} bytes")));
+        return Err(not_xml(
+            format!("den er større end {LARGEST} bytes; højst {RECIPIENTS} modtagere er tilladt"),
+            format!("it has more than {LARGEST} bytes; {RECIPIENTS} recipients are allowed at most"),
+        ));
     }
     let limits = Limits { nodes: 10_000, depth: 32, ..Limits::default() };
     let document = Document::parse(Bytes::copy_from_slice(bytes), &limits).map_err(|refusal| {
-        // The reader says where; what stands there it does not repeat.
-        let entry = refusal.entry();
-        let plain = |text: &str| text.trim_end_matches('.').to_owned();
-        not_xml(plain(&entry.da.what), plain(&entry.en.what))
+        let (da, en) = unreadable(&refusal);
+        not_xml(da, en)
     })?;
     let mut reader = Reader { wrong: Vec::new() };
     let trigger = reader.trigger(document.root());
     match trigger {
         Some(trigger) if reader.wrong.is_empty() => Ok(trigger),
         _ => Err(reader.wrong),
+    }
+}
+
+/// What the strict reader found, without its words about messages and SOAP. It says where; what stands there it does not repeat.
+fn unreadable(refusal: &Refusal) -> (String, String) {
+    let both = |da: &str, en: &str| (da.to_owned(), en.to_owned());
+    match refusal {
+        Refusal::MalformedXml { offset, reason } => {
+            (format!("byte {offset}: {}", reason.da()), format!("byte {offset}: {}", reason.en()))
+        }
+        Refusal::XmlTooComplex { what, limit } => {
+            (format!("{}: højst {limit}", what.da()), format!("{}: at most {limit}", what.en()))
+        }
+        Refusal::DtdRefused => both("den indeholder en DTD (DOCTYPE)", "it has a DTD (DOCTYPE)"),
+        Refusal::ProcessingInstructionRefused => {
+            both("den indeholder en behandlingsinstruktion (<?…?>)", "it has a processing instruction (<?…?>)")
+        }
+        Refusal::EncodingRefused => both("den er ikke kodet i UTF-8", "it is not in UTF-8"),
+        other => {
+            let entry = other.entry();
+            both(entry.da.what.trim_end_matches('.'), entry.en.what.trim_end_matches('.'))
+        }
     }
 }
 

@@ -208,7 +208,7 @@ async fn the_same_submission_sent_again_is_answered_and_not_delivered_again_and_
         assert_eq!(world.receipt(NAME).await.unwrap(), first, "{}: the same answer", world.kind);
         assert_eq!(world.list(OTHER, Folder::In).await, [format!("{NAME}.metadata")], "{}: once", world.kind);
         send(b"<andet/>").await;
-        assert_eq!(world.codes(NAME).await, [1035], "{}", world.kind);
+        assert_eq!(world.codes(NAME).await, [1035, 1040], "{}: the first one's metadata still lies there", world.kind);
     }
 }
 
@@ -427,6 +427,8 @@ async fn a_key_that_is_disabled_and_a_user_that_has_ended_do_nothing_more() {
 
 #[tokio::test]
 async fn a_name_that_would_forge_a_receipt_or_fits_no_disk_goes_nowhere() {
+    // 124 bytes, and 247 in NFC: with `.trigger` it is a name, with `.metadata` it is none.
+    let longer = format!("{}x", "\u{958}".repeat(41));
     for world in World::all().await {
         let sender = world.home(SENDER).await;
         for (at, wrong) in
@@ -436,6 +438,12 @@ async fn a_name_that_would_forge_a_receipt_or_fits_no_disk_goes_nowhere() {
             world.settle().await;
             assert_eq!(world.codes(wrong).await, [1004, 1010], "{}: {wrong}", world.kind);
         }
+        world.pass(SignedDuration::from_secs(1));
+        put(&sender, &longer, b"x").await.unwrap();
+        put(&sender, &format!("{longer}.trigger"), trigger(&longer, 1).as_bytes()).await.unwrap();
+        world.settle().await;
+        let newest = transfers::newest(&mut world.database.session().await.unwrap(), None, 1).await.unwrap().remove(0);
+        assert_eq!(newest.codes, "1004", "{}", world.kind);
     }
 }
 
@@ -460,5 +468,126 @@ async fn what_cannot_be_delivered_in_all_attempts_is_told_to_its_sender_and_its_
         put(&sender, &format!("{NAME}.trigger"), trigger(NAME, CONTENT.len()).as_bytes()).await.unwrap();
         world.settle().await;
         assert!(world.receipt(NAME).await.unwrap().contains("SUCCESS"), "{}", world.kind);
+    }
+}
+
+#[tokio::test]
+async fn the_same_submission_to_a_recipient_that_has_not_had_it_is_not_answered_with_the_first_success() {
+    for world in World::all().await {
+        world.order(order(SENDER, OTHER)).await;
+        let sender = world.home(SENDER).await;
+        let send = async |to: &[&str]| {
+            put(&sender, NAME, CONTENT).await.unwrap();
+            let trigger = trigger_to(NAME, CONTENT.len(), SENDER, to, &routing("X_1", 1));
+            put(&sender, &format!("{NAME}.trigger"), trigger.as_bytes()).await.unwrap();
+            world.settle().await;
+        };
+        send(&[RECIPIENT]).await;
+        assert!(world.receipt(NAME).await.unwrap().contains("SUCCESS"), "{}", world.kind);
+        send(&[OTHER]).await;
+        assert_eq!(world.codes(NAME).await, [1035], "{}", world.kind);
+        assert_eq!(world.list(OTHER, Folder::In).await, [""; 0], "{}", world.kind);
+        send(&[RECIPIENT]).await;
+        assert!(world.receipt(NAME).await.unwrap().contains("SUCCESS"), "{}: the same once more", world.kind);
+    }
+}
+
+#[tokio::test]
+async fn what_the_store_alone_knows_stands_in_the_same_receipt_as_what_is_wrong_with_the_trigger() {
+    for world in World::all().await {
+        let sender = world.home(SENDER).await;
+        put(&sender, NAME, CONTENT).await.unwrap();
+        let first = trigger_to(NAME, CONTENT.len(), SENDER, &[RECIPIENT], &routing("X_1", 1));
+        put(&sender, &format!("{NAME}.trigger"), first.as_bytes()).await.unwrap();
+        world.settle().await;
+        put(&sender, NAME, b"<andet/>").await.unwrap();
+        let wrong = trigger_to(NAME, 99, SENDER, &["UKENDT", RECIPIENT], &routing("X_1", 1));
+        put(&sender, &format!("{NAME}.trigger"), wrong.as_bytes()).await.unwrap();
+        world.settle().await;
+        assert_eq!(world.codes(NAME).await, [1011, 1021, 1035, 1040], "{}", world.kind);
+        let receipt = world.receipt(NAME).await.unwrap();
+        assert!(receipt.contains("Modtager nr. 2 har allerede"), "{}: as the trigger counts them: {receipt}", world.kind);
+    }
+}
+
+#[tokio::test]
+async fn an_order_for_names_of_files_is_for_its_own_authorities_alone() {
+    for world in World::all().await {
+        let sender = world.home(SENDER).await;
+        let others = routing("X_1", 1).replace("11111111</RecipientAuthority", "22222222</RecipientAuthority");
+        put(&sender, NAME, CONTENT).await.unwrap();
+        let trigger = trigger_to(NAME, CONTENT.len(), SENDER, &[RECIPIENT], &others);
+        put(&sender, &format!("{NAME}.trigger"), trigger.as_bytes()).await.unwrap();
+        world.settle().await;
+        assert_eq!(world.codes(NAME).await, [1021], "{}", world.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_trigger_whose_job_died_while_it_waited_for_its_file_is_answered_too() {
+    for world in World::all().await {
+        let sender = world.home(SENDER).await;
+        put(&sender, &format!("{NAME}.trigger"), trigger(NAME, CONTENT.len()).as_bytes()).await.unwrap();
+        // As the store does where every process that took it was killed.
+        world.database.session().await.unwrap().execute(sql("UPDATE job SET state = 'dead'")).await.unwrap();
+        world.files.sweep().await.unwrap();
+        assert_eq!(world.codes(NAME).await, [1091], "{}", world.kind);
+        let dead = world.database.all(sql("SELECT id FROM job WHERE state = 'dead'")).await.unwrap();
+        assert!(dead.is_empty(), "{}: its sender is told, and nothing keeps an alert up", world.kind);
+        world.send(NAME, CONTENT).await;
+        assert!(world.receipt(NAME).await.unwrap().contains("SUCCESS"), "{}", world.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_the_object_store_does_not_take_is_told_of_in_a_receipt() {
+    for world in World::all().await {
+        let sender = world.home(SENDER).await;
+        let (objects, away) = (world.folder.join("objects"), world.folder.join("away"));
+        if objects.exists() {
+            std::fs::rename(&objects, &away).unwrap();
+        }
+        // A file where the folder was: nobody can write into it, root neither.
+        std::fs::write(&objects, b"").unwrap();
+        assert!(put(&sender, NAME, CONTENT).await.is_err(), "{}", world.kind);
+        assert_eq!(world.codes(NAME).await, [1091], "{}", world.kind);
+        assert_eq!(world.list(SENDER, Folder::Out).await, [""; 0], "{}", world.kind);
+        std::fs::remove_file(&objects).unwrap();
+        std::fs::create_dir(&objects).unwrap();
+        world.send(NAME, CONTENT).await;
+        assert!(world.receipt(NAME).await.unwrap().contains("SUCCESS"), "{}", world.kind);
+    }
+}
+
+#[tokio::test]
+async fn what_a_quota_refuses_is_refused_at_the_write_and_leaves_nothing_in_the_object_store() {
+    for world in World::all().await {
+        let mut transaction = world.database.begin().await.unwrap();
+        let user = users::named(&mut transaction, SENDER).await.unwrap().unwrap();
+        let changed = Changed { bytes_limit: Some(1_500), ..Changed::default() };
+        users::change(&mut transaction, &user, &changed).await.unwrap();
+        transaction.commit().await.unwrap();
+        let sender = world.home(SENDER).await;
+        let mut large = sender.write(&name("large"), ANEW).await.unwrap();
+        assert_eq!(large.write_at(0, vec![0; 1_501].into()).await, Err(Problem::NoSpace), "{}", world.kind);
+        // A client that goes away now has its receipt.
+        drop(large);
+        assert_eq!(world.codes("large").await, [1060], "{}", world.kind);
+        sender.remove(Folder::In, &name("large.sftpreceipt")).await.unwrap();
+        // Two at once, each of which there is room for.
+        let (mut one, mut two) =
+            (sender.write(&name("one"), ANEW).await.unwrap(), sender.write(&name("two"), ANEW).await.unwrap());
+        one.write_at(0, vec![0; 1_000].into()).await.unwrap();
+        two.write_at(0, vec![0; 1_000].into()).await.unwrap();
+        one.close().await.unwrap();
+        assert!(matches!(two.close().await, Err(Problem::Refused(_))), "{}", world.kind);
+        assert_eq!(contents(&world), 1, "{}", world.kind);
+        // The file that is there gives way to a new one of its name, and a trigger takes no room.
+        let home = world.home(SENDER).await;
+        home.remove(Folder::In, &name("two.sftpreceipt")).await.unwrap();
+        put(&home, "one", &[0; 1_500]).await.unwrap();
+        put(&home, "one.trigger", trigger("one", 1_500).as_bytes()).await.unwrap();
+        world.settle().await;
+        assert!(world.receipt("one").await.unwrap().contains("SUCCESS"), "{}", world.kind);
     }
 }

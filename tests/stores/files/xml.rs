@@ -218,3 +218,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_trigger_that_cannot_be_read_is_told_of_as_a_trigger_and_not_as_a_message_of_soap() {
+    for wrong in [
+        "",
+        "<Trigger",
+        "<!DOCTYPE a><a/>",
+        "<?php x?><a/>",
+        "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><a/>",
+        &"<a>".repeat(40),
+        &" ".repeat(70_000),
+    ] {
+        let codes = read(wrong).unwrap_err();
+        assert_eq!(numbers(&codes), [1001], "{wrong:.40}");
+        let entry = codes[0].entry();
+        for text in [entry.da.what, entry.en.what] {
+            assert!(!["SOAP", "Besked", "message"].iter().any(|word| text.contains(word)), "{text}");
+        }
+    }
+}
