@@ -1,4 +1,4 @@
-//! What is written of a decision on an agreement, a route, a user or a value list.
+//! What is written of a decision on an agreement, a route, a user, a value list or a time for tests.
 //!
 //! The decision stands in the store, with the name of whoever made it. Here stands that it was made: by which user, proven by
 //! which certificate, on what text. No field has room for a person's name or for words that somebody wrote: of the reason
@@ -30,6 +30,8 @@ pub enum Subject {
     Sortiment,
     /// Who gets the versions of value lists.
     SortimentSubscription,
+    /// A time within which an authority's deliveries may be tests.
+    Trial,
     /// A user of the SFTP service.
     SftpUser,
     /// A route order, the agreement for files.
@@ -40,12 +42,13 @@ pub enum Subject {
 
 impl Subject {
     /// Every subject.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Agreement,
         Self::Route,
         Self::User,
         Self::Sortiment,
         Self::SortimentSubscription,
+        Self::Trial,
         Self::SftpUser,
         Self::FileOrder,
         Self::Transfer,
@@ -59,6 +62,7 @@ impl Subject {
             Subject::User => "user",
             Subject::Sortiment => "sortiment",
             Subject::SortimentSubscription => "sortiment_subscription",
+            Subject::Trial => "trial",
             Subject::SftpUser => "sftp_user",
             Subject::FileOrder => "file_order",
             Subject::Transfer => "transfer",

@@ -27,11 +27,12 @@ fn pki() -> &'static DevPki {
 }
 
 /// A name, the key that is theirs here, their role, and the authority that they act for.
-const USERS: [(&str, Key, Role, Option<&str>); 4] = [
+const USERS: [(&str, Key, Role, Option<&str>); 5] = [
     ("O. Drift", Key::GatewayClient, Role::Operator, None),
     ("A. Prøve", Key::Korsbaek, Role::Signatory, Some("11111111")),
     ("B. Prøve", Key::OtherMunicipality, Role::Signatory, Some("11111111")),
     ("S. Fremmed", Key::Udk, Role::Signatory, Some("99999981")),
+    ("R. Ansvarlig", Key::Intruder, Role::SystemResponsible, Some("11111111")),
 ];
 
 /// Lays the keys of all in `dir`.

@@ -30,6 +30,7 @@ pub mod sortiment;
 pub mod store;
 pub mod stub;
 pub mod transfers;
+pub mod trial;
 pub mod user;
 mod which;
 
@@ -81,6 +82,8 @@ enum Command {
     Service(service::Args),
     /// Value lists of SF1590_A Finans: import, publish, what a version changes, who gets it
     Sortiment(Box<sortiment::Args>),
+    /// Times within which tests of vouchers (Proeve) are taken: open, list, end
+    Trial(Box<trial::Args>),
     /// The store of agreements and routes: migrate, status, back up, restore, move
     Store(store::Args),
     /// The object store: its keys, and what it is good for
@@ -171,6 +174,7 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
         }
         Command::Objects(args) => objects::run(&args, clock).await.and(done),
         Command::Sortiment(args) => Ok(sortiment::run(*args, clock, &mut output::Stdout).await?),
+        Command::Trial(args) => Ok(trial::run(*args, clock, &mut output::Stdout).await?),
         Command::Service(args) => service::run(&args, clock, &mut output::Stdout).await,
         Command::Stub(args) => Ok(stub::run(&args, clock).await?),
         Command::Certs(args) => certs::run(&args, clock).map_err(Into::into).and(done),

@@ -96,6 +96,29 @@ impl Place {
         Ok(service.offer().service_uuid)
     }
 
+    /// Every service of the kind "finance", and how many days ahead its value lists are published, in the configuration, as far as that can be read.
+    pub(super) fn finance(&self, now: Timestamp) -> Vec<(Uuid, u16)> {
+        let Some(draft) = self.draft(now) else { return Vec::new() };
+        let services = draft.sections().services.values();
+        let finance = services.filter_map(|service| match service {
+            Service::Finance(settings) => Some((settings.offered.offer.service_uuid, settings.notice)),
+            _ => None,
+        });
+        finance.collect()
+    }
+
+    /// The service that is named, or the one of the kind "finance" where there is one alone.
+    pub(super) fn finance_service(&self, named: Option<&str>, now: Timestamp) -> Result<Uuid, PlaceError> {
+        match (named, self.finance(now).as_slice()) {
+            (Some(named), _) => self.service(named, now),
+            (None, [(only, _)]) => Ok(*only),
+            (None, _) => Err(PlaceError::Service(
+                "say for which service: --service UUID, or --config FILE and --service NAME, unless it has one with kind = \"finance\""
+                    .to_owned(),
+            )),
+        }
+    }
+
     /// The configuration, as far as it can be read; none where a store is given.
     pub(super) fn draft(&self, now: Timestamp) -> Option<Draft<Service>> {
         self.config.as_ref().map(|config| Draft::open(config, now))

@@ -7,14 +7,20 @@ use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
+use crate::agreements::Store;
 use crate::cli::lang::Lang;
+use crate::cli::place::with_store;
 use crate::cli::which;
 use crate::clock::Clock;
-use crate::config::Draft;
+use crate::config::{Draft, store_of};
 use crate::schema::pool::Pool;
 use crate::schema::source::{self, Problem, Sources};
 use crate::services::Service;
 use crate::services::finance::lists::Source;
+use crate::services::finance::rules::trial::Opening;
+use crate::services::finance::settings::Settings as Finance;
 use crate::services::passthrough::documents;
 use crate::services::passthrough::folder::{self, Contract, Folder};
 use crate::services::passthrough::settings::{FILE, Receiver};
@@ -22,6 +28,7 @@ use crate::services::passthrough::wsdl::{self, Operation, Security, Wsdl};
 use crate::soap::document::{Document, Element};
 use crate::soap::names::{SOAP11, SOAP12};
 use crate::soap::strict::Limits;
+use crate::store::Access;
 
 /// Whatever keeps the command from saying anything.
 pub type ServiceError = Box<dyn std::error::Error + Send + Sync>;
@@ -113,7 +120,7 @@ pub async fn run(args: &Args, clock: &Clock, out: &mut impl Write) -> Result<Exi
             Ok(ExitCode::SUCCESS)
         }
         Command::Show { dir: name, config: Some(config) } => {
-            show_of(&name.to_string_lossy(), config, clock, out)?;
+            show_of(&name.to_string_lossy(), config, clock, out).await?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Validate { dir, file, operation, answer, lang } => {
@@ -215,8 +222,9 @@ fn show(folder: &Folder, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// A service of a configuration, with what its settings say.
-fn show_of(name: &str, config: &Path, clock: &Clock, out: &mut impl Write) -> Result<(), ServiceError> {
-    let draft = Draft::<Service>::open(config, clock.now());
+async fn show_of(name: &str, config: &Path, clock: &Clock, out: &mut impl Write) -> Result<(), ServiceError> {
+    let now = clock.now();
+    let draft = Draft::<Service>::open(config, now);
     let service = which::service(&draft.sections().services, Some(name)).map(|(_, service)| service);
     let Ok(service) = service else {
         // What is wrong with it is told as `hjemmel check` tells it.
@@ -239,6 +247,41 @@ fn show_of(name: &str, config: &Path, clock: &Clock, out: &mut impl Write) -> Re
         Source::Folder(lists) => writeln!(out, "\nvalue lists  {} versions, of a folder", lists.all().count()),
         Source::Store => writeln!(out, "\nvalue lists  what the store has published, {} days ahead", settings.notice),
     }?;
+    tests_of(name, settings, config, now, out).await
+}
+
+/// When tests are taken: what the settings say, and what the store has open or to come.
+async fn tests_of(
+    name: &str,
+    settings: &Finance,
+    config: &Path,
+    now: Timestamp,
+    out: &mut impl Write,
+) -> Result<(), ServiceError> {
+    writeln!(out, "\ntests (Proeve), refused at any other time")?;
+    for (authority, Opening { from, to }) in settings.trials.all() {
+        writeln!(out, "  {authority}  {from} – {to}  [service.{name}.authority.{authority}.proeve]")?;
+    }
+    let service = settings.offered.offer.service_uuid;
+    let store = store_of::<Service>(config, now).map_err(|report| report.to_string());
+    let kept = match store {
+        Ok(store) => with_store(&store, Access::Look, async |store: &Store| store.trials(service).await)
+            .await
+            .map_err(|error| error.to_string()),
+        Err(told) => Err(told),
+    };
+    match kept {
+        Ok(trials) => {
+            for trial in trials.iter().filter(|trial| !trial.is_over(now)) {
+                writeln!(
+                    out,
+                    "  {}  {} – {}  in the store, {}",
+                    trial.authority, trial.opening.from, trial.opening.to, trial.id
+                )?;
+            }
+        }
+        Err(told) => writeln!(out, "  what the store has open cannot be read: {told}")?,
+    }
     Ok(())
 }
 

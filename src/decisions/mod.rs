@@ -1,4 +1,4 @@
-//! Decisions on agreements, routes, users and value lists: what the API and the command line both do.
+//! Decisions on agreements, routes, users and what services keep: what the API and the command line both do.
 //!
 //! Each checks that the user may ([`crate::users::rights`]) and that what is decided on is as it was shown ([`shown`]), and is
 //! written in one transaction with the proof of who made it ([`record`]). A serving node then puts it in its audit chain
@@ -9,8 +9,8 @@ pub mod endpoint;
 pub mod outbox;
 pub mod record;
 pub mod route;
+pub mod service;
 pub mod shown;
-pub mod sortiment;
 pub mod statement;
 pub mod user;
 

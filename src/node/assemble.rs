@@ -27,7 +27,9 @@ use crate::revocation::list::RevocationError;
 use crate::revocation::verify::RootsError;
 use crate::saml::memory::{self, AssertionMemory};
 use crate::saml::trust::{Issuer, Trust, TrustError};
-use crate::services::finance::lists::memory::Memories;
+use crate::services::finance::lists::published::Published;
+use crate::services::finance::memory::Memories;
+use crate::services::finance::rules::trial::Openings;
 use crate::services::parts::{OfferError, Offered, Parts};
 use crate::services::passthrough::deliveries;
 use crate::services::passthrough::providers::Breakers;
@@ -121,7 +123,9 @@ pub struct Lasting {
     /// What is known of the providers that routes lead to.
     pub breakers: Arc<Breakers>,
     /// What is known of each service's value lists.
-    pub sortimenter: Arc<Memories>,
+    pub sortimenter: Arc<Memories<Published>>,
+    /// What is known of each service's times for tests.
+    pub trials: Arc<Memories<Arc<Openings>>>,
     /// What became of deliveries that were known before.
     pub deliveries: Arc<deliveries::counts::Counts>,
     /// What the token caches did.
@@ -186,6 +190,7 @@ impl Lasting {
             peers: config.peers.iter().map(|(name, peer)| (name.clone(), Known::of(peer, None))).collect(),
             breakers: Arc::default(),
             sortimenter: Arc::default(),
+            trials: Arc::default(),
             deliveries: Arc::default(),
             token_counts: Arc::default(),
             assertion_counts: Arc::default(),
@@ -287,6 +292,7 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
         peers: &lasting.peers,
         breakers: &lasting.breakers,
         sortimenter: &lasting.sortimenter,
+        trials: &lasting.trials,
         deliveries: &lasting.deliveries,
         trust: &trust,
         clients: &clients,

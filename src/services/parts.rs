@@ -26,7 +26,9 @@ use crate::peer::Known;
 use crate::replay::ReplayMemory;
 use crate::revocation::list::RevocationError;
 use crate::saml::metadata::Entity;
-use crate::services::finance::lists::memory::Memories;
+use crate::services::finance::lists::published::Published;
+use crate::services::finance::memory::Memories;
+use crate::services::finance::rules::trial::Openings;
 use crate::services::passthrough::deliveries::counts;
 use crate::services::passthrough::providers::Breakers;
 use crate::signature::credentials::Credentials;
@@ -88,7 +90,9 @@ pub struct Parts<'a> {
     /// What is known of the providers that routes lead to.
     pub breakers: &'a Arc<Breakers>,
     /// What is known of each service's value lists.
-    pub sortimenter: &'a Arc<Memories>,
+    pub sortimenter: &'a Arc<Memories<Published>>,
+    /// What is known of each service's times for tests.
+    pub trials: &'a Arc<Memories<Arc<Openings>>>,
     /// What became of deliveries that were known before.
     pub deliveries: &'a Arc<counts::Counts>,
     /// Whose tokens are taken.

@@ -113,6 +113,8 @@ impl Role {
             ManageUsers | ManageAuthorities => &[Operator],
             PublishSortiment => &[Operator, SortimentAdministrator],
             SubscribeSortiment => &[Operator, SystemResponsible, SystemAdministrator, SortimentAdministrator],
+            OpenTrials => &[Operator, SystemResponsible],
+            EndTrials => &[Operator, SystemOwner, SystemResponsible],
         };
         allowed.contains(&self)
     }
@@ -183,11 +185,15 @@ pub enum Action {
     PublishSortiment,
     /// Say which system gets the versions of value lists, and end that.
     SubscribeSortiment,
+    /// Open a time within which an authority's deliveries may be tests.
+    OpenTrials,
+    /// End one.
+    EndTrials,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 16] = [
+    pub const ALL: [Action; 18] = [
         SeeAgreements,
         RequestAgreement,
         ApproveAgreement,
@@ -204,6 +210,8 @@ impl Action {
         ManageAuthorities,
         PublishSortiment,
         SubscribeSortiment,
+        OpenTrials,
+        EndTrials,
     ];
 
     /// The action that takes an agreement from one state to another.
@@ -224,9 +232,9 @@ impl Action {
     pub fn needs_a_person(self) -> bool {
         match self {
             RequestAgreement | ApproveAgreement | ResumeAgreement | AddRoute | ManageUsers | ManageAuthorities
-            | PublishSortiment => true,
+            | PublishSortiment | OpenTrials => true,
             SeeAgreements | RejectAgreement | WithdrawAgreement | SuspendAgreement | EndAgreement | SeeAuthorities
-            | SeeRoutes | EndRoute | SubscribeSortiment => false,
+            | SeeRoutes | EndRoute | SubscribeSortiment | EndTrials => false,
         }
     }
 
@@ -249,6 +257,8 @@ impl Action {
             ManageUsers => ("oprette og afslutte brugere", "add and end users"),
             PublishSortiment => ("offentliggøre sortimenter", "publish value lists"),
             SubscribeSortiment => ("oprette og afslutte abonnementer på sortimenter", "subscribe to value lists and end that"),
+            OpenTrials => ("åbne tidsrum for prøver", "open times for tests"),
+            EndTrials => ("lukke tidsrum for prøver", "end times for tests"),
         };
         Detail::new(da, en)
     }
@@ -260,7 +270,7 @@ mod tests {
 
     /// Written by hand from who the public sources say requests, signs and runs: a column a role in the order of
     /// [`Role::ALL`], `x` where it may.
-    const TABLE: [(Action, &str); 16] = [
+    const TABLE: [(Action, &str); 18] = [
         //                   op ro su ow re ad in so si au
         (SeeAgreements, "     x  x  x  x  x  x  x  x  x  x"),
         (RequestAgreement, "  x  .  x  .  x  x  .  .  .  ."),
@@ -278,6 +288,8 @@ mod tests {
         (ManageAuthorities, " x  .  .  .  .  .  .  .  .  ."),
         (PublishSortiment, "  x  .  .  .  .  .  .  x  .  ."),
         (SubscribeSortiment, "x  .  .  .  x  x  .  x  .  ."),
+        (OpenTrials, "        x  .  .  .  x  .  .  .  .  ."),
+        (EndTrials, "         x  .  .  x  x  .  .  .  .  ."),
     ];
 
     #[test]

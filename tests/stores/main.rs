@@ -14,9 +14,11 @@ mod files;
 mod jobs;
 mod kept;
 mod objects;
+mod people;
 #[allow(dead_code)] // the other test programs use the rest
 #[path = "../support/postgres/mod.rs"]
 mod postgres;
 mod replay;
 mod retention;
 mod sortiment;
+mod trials;

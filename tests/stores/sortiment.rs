@@ -1,39 +1,35 @@
 //! Value lists in the store: drafts, who publishes them and when, who gets them, and when calls know them.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use hjemmel::agreements::Store;
 use hjemmel::audit::Subject;
-use hjemmel::clock::Clock;
-use hjemmel::decisions::statement::Signer;
-use hjemmel::decisions::{Because, By, DecideError, user};
+use hjemmel::decisions::{By, DecideError};
 use hjemmel::id::cvr::Cvr;
 use hjemmel::refusal::Refusal;
 use hjemmel::refusal::api::ApiRefusal;
 use hjemmel::services::finance::lists::kept::{ImportError, Imported};
-use hjemmel::services::finance::lists::memory::{Memory, Pace};
 use hjemmel::services::finance::lists::publish::{Notice, Proposal, PublishError, Published};
+use hjemmel::services::finance::lists::published;
 use hjemmel::services::finance::lists::subscription::{self, Delivery, Structure, Subscription, SubscriptionError};
+use hjemmel::services::finance::memory::{self, Pace};
 use hjemmel::services::finance::rules::sortiment::{Entry, List, MOST_CODES, Part, Standing};
-use hjemmel::signature::key::Certificate;
 use hjemmel::store::StoreError;
-use hjemmel::stub::pki::{DevPki, KeyBits, Role as Key};
+use hjemmel::stub::pki::Role as Key;
 use hjemmel::users::rights::Role;
-use hjemmel::users::{Kind, User};
-use jiff::Timestamp;
 use jiff::civil::Date;
 use uuid::Uuid;
 
 use crate::kept::Kept;
 use crate::on_both;
+use crate::people::{self, NOW, at, because, signer};
+
+type Memory = memory::Memory<published::Published>;
 
 const SERVICE: Uuid = Uuid::from_u128(0x1590);
 const LIST: Uuid = Uuid::from_u128(0x1590_a001);
 const KORSBAEK: &str = "11111111";
-/// A Sunday in winter: Copenhagen is an hour ahead of UTC.
-const NOW: &str = "2026-11-29T12:00:00Z";
 
 /// Longer than any test takes: what is seen before was not seen by asking again.
 const NEVER: Duration = Duration::from_secs(3600);
@@ -47,10 +43,6 @@ on_both! {
     what_is_written_by_other_means_is_refused_or_found;
     what_is_remembered_serves_while_the_store_is_away;
     tens_of_thousands_of_codes_are_kept_and_read_whole;
-}
-
-fn at(instant: &str) -> Timestamp {
-    instant.parse().unwrap()
 }
 
 fn day(day: &str) -> Date {
@@ -85,11 +77,6 @@ fn supplement(authority: &str, name: &str, from: &str, part: &str) -> List {
     List { authority: Some(cvr(authority)), parts, ..version(name, from, 1) }
 }
 
-fn pki() -> &'static DevPki {
-    static PKI: LazyLock<DevPki> = LazyLock::new(|| DevPki::generate(&Clock::fixed(at(NOW)), KeyBits::Bits2048).unwrap());
-    &PKI
-}
-
 const OPERATOR: Key = Key::GatewayClient;
 const ADMINISTRATOR: Key = Key::Korsbaek;
 const OTHER_ADMINISTRATOR: Key = Key::OtherMunicipality;
@@ -102,28 +89,13 @@ struct House {
 impl House {
     async fn in_store(kept: &Kept) -> Self {
         let store = Store::open(&kept.settings).await.unwrap();
-        for (key, role, party) in [
+        let people = [
             (OPERATOR, Role::Operator, None),
             (ADMINISTRATOR, Role::SortimentAdministrator, Some(KORSBAEK)),
             (OTHER_ADMINISTRATOR, Role::SortimentAdministrator, Some("99999981")),
             (SIGNATORY, Role::Signatory, Some(KORSBAEK)),
-        ] {
-            let certificate = Certificate::from_der(pki().credentials(key).unwrap().leaf()).unwrap();
-            let id = Uuid::new_v4();
-            let user = User {
-                id,
-                person: id,
-                name: role.to_string(),
-                kind: Kind::Person,
-                party: party.map(cvr),
-                roles: vec![role],
-                services: Vec::new(),
-                certificates: vec![(*certificate.thumbprint()).into()],
-                valid_from: at("2026-11-01T00:00:00Z"),
-                valid_to: None,
-            };
-            user::add(&store, None, &user, &[certificate], &because(NOW)).await.unwrap();
-        }
+        ];
+        people::add(&store, &people).await;
         Self { store }
     }
 
@@ -152,17 +124,9 @@ impl House {
 const IN_TIME: Notice = Notice { days: 30, sooner: false };
 const SOONER: Notice = Notice { days: 30, sooner: true };
 
-fn signer(key: Key) -> Signer {
-    Signer::new(pki().credentials(key).unwrap()).unwrap()
-}
-
-fn because(now: &str) -> Because {
-    Because::new("sag 7".to_owned(), at(now))
-}
-
 /// Whether calls of Korsbæk know a code on a day, by this version; `None` where they do not know the version.
 async fn knows(memory: &Memory, name: &str, code: &str, on: &str) -> Option<Option<bool>> {
-    let lists = memory.now().await.unwrap();
+    let lists = memory.now().await.unwrap().lists;
     match lists.standing(LIST, name, cvr(KORSBAEK)) {
         Standing::Known(known) => Some(known.code("Art", code, None, day(on))),
         Standing::NoList | Standing::NoVersion => None,

@@ -19,7 +19,6 @@ use crate::agreements::Store;
 use crate::clock::{Clock, civil_day};
 use crate::decisions::{Because, By};
 use crate::id::cvr::Cvr;
-use crate::services::Service;
 use crate::services::finance::lists::kept::{ImportError, Imported};
 use crate::services::finance::lists::publish::{DAYS, Notice, Proposal, PublishError};
 use crate::services::finance::lists::subscription::SubscriptionError;
@@ -253,31 +252,13 @@ impl House {
         with_store(&self.place.settings(self.now)?, access, work).await
     }
 
-    /// The service, and how many days ahead its versions are published.
-    fn of_configuration(&self) -> Vec<(Uuid, u16)> {
-        let Some(draft) = self.place.draft(self.now) else { return Vec::new() };
-        let services = draft.sections().services.values();
-        let finance = services.filter_map(|service| match service {
-            Service::Finance(settings) => Some((settings.offered.offer.service_uuid, settings.notice)),
-            _ => None,
-        });
-        finance.collect()
-    }
-
     fn service(&self) -> Result<Uuid, CommandError> {
-        match (&self.service, self.of_configuration().as_slice()) {
-            (Some(named), _) => Ok(self.place.service(named, self.now)?),
-            (None, [(only, _)]) => Ok(*only),
-            (None, _) => Err(CommandError::Given(
-                "say for which service: --service UUID, or --config FILE and --service NAME, unless it has one with kind = \"finance\""
-                    .to_owned(),
-            )),
-        }
+        Ok(self.place.finance_service(self.service.as_deref(), self.now)?)
     }
 
     fn notice(&self) -> u16 {
         let service = self.service().ok();
-        self.of_configuration().iter().find(|(uuid, _)| Some(*uuid) == service).map_or(DAYS, |(_, notice)| *notice)
+        self.place.finance(self.now).iter().find(|(uuid, _)| Some(*uuid) == service).map_or(DAYS, |(_, notice)| *notice)
     }
 
     async fn import(&self, import: &Import, out: &mut impl Write) -> Result<(), CommandError> {

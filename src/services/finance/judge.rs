@@ -12,8 +12,8 @@ use super::rules::delivery::{Head, NAMESPACE};
 use super::rules::mode::Rules;
 use super::rules::sortiment::Lists;
 use super::rules::table::Rule;
-use super::rules::trial::Openings;
 use super::rules::{Against, Verdict, judge, sayable};
+use super::trials::Trials;
 use crate::audit::{AboutFinance, FinanceFigures};
 use crate::clock::{Clock, civil_day};
 use crate::gateway::agreement::Agreed;
@@ -24,6 +24,7 @@ use crate::refusal::{Detail, PeerName, Refusal};
 use crate::services::passthrough::ask::Valid;
 use crate::services::passthrough::deliveries::{Before, Claim, Claimed, Deliveries, Earlier, Items, Known};
 use crate::services::passthrough::refusal::ContractRefusal;
+use crate::soap::document::Element;
 
 /// The step.
 #[derive(Clone)]
@@ -33,7 +34,7 @@ pub struct RulesStep {
     /// The value lists.
     pub lists: Held,
     /// When tests are taken.
-    pub trials: Arc<Openings>,
+    pub trials: Trials,
     /// What was passed on before.
     pub deliveries: Arc<Deliveries>,
     /// The clock.
@@ -41,18 +42,30 @@ pub struct RulesStep {
 }
 
 impl RulesStep {
-    fn judged(&self, valid: &Valid, lists: Option<&Lists>) -> Result<(Head, Verdict), Refusal> {
-        let request = valid.request().ok_or(Refusal::Internal)?;
-        let delivery = request.elements().find(|child| child.is(NAMESPACE, "FinansbilagLeverance")).ok_or(Refusal::Internal)?;
+    fn judged(&self, valid: &Valid, lists: Option<&Lists>, trials: bool) -> Result<(Head, Verdict), Refusal> {
+        let delivery = delivery(valid).ok_or(Refusal::Internal)?;
         let caller = *valid.admitted().authenticated().caller().authority();
         let system = valid.admitted().front().system;
-        let trials = self.trials.are_open(&caller, self.clock.now());
         let against = Against { modes: self.rules.of(&caller), lists, caller, system, trials };
         judge(delivery, against).map_err(|unreadable| {
             tracing::error!(%unreadable, "the rules and the schema do not fit each other");
             Refusal::Internal
         })
     }
+
+    /// Whether a time for tests is open to the caller; what says nothing of a test is not asked for.
+    async fn takes_test(&self, valid: &Valid) -> Result<bool, Refusal> {
+        // It stands in front of the vouchers, of which there are thousands.
+        let head = |child: &Element<'_>| !child.is(NAMESPACE, "Finansbilag");
+        let said = delivery(valid)
+            .is_some_and(|delivery| delivery.elements().take_while(head).any(|child| child.is(NAMESPACE, "Proeve")));
+        let caller = *valid.admitted().authenticated().caller().authority();
+        Ok(said && self.trials.are_open(&caller, self.clock.now()).await?)
+    }
+}
+
+fn delivery(valid: &Valid) -> Option<Element<'_>> {
+    valid.request()?.elements().find(|child| child.is(NAMESPACE, "FinansbilagLeverance"))
 }
 
 impl<S> Step<S> for RulesStep
@@ -69,9 +82,10 @@ where
         let started = call.start();
         let rules = self.clone();
         let lists = self.lists.now().await?;
+        let trials = self.takes_test(&valid).await?;
         // A month's vouchers take milliseconds, in which the runtime's thread would move nobody else's bytes.
         let work = move || {
-            let judged = rules.judged(&valid, lists.as_deref());
+            let judged = rules.judged(&valid, lists.as_deref(), trials);
             (valid, judged)
         };
         let (valid, judged) = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Internal)?;

@@ -9,18 +9,21 @@
 //!
 //! - [`rules`] judges a delivery beyond its schema; [`judge`] is that on the way of a call, and [`receipt`] what the caller gets of it.
 //! - [`file`] judges a delivery that comes as a file, by the same schema and rules.
-//! - [`offer`] puts the service together; [`settings`] reads `[service.NAME]`; [`lists`] is where value lists lie, or [`shelf`].
+//! - [`offer`] puts the service together; [`settings`] reads `[service.NAME]`; [`lists`] is where value lists lie, or [`shelf`];
+//!   [`trials`] is when tests are taken, and [`memory`] how calls ask for what the store has of both.
 
 #[cfg(test)]
 mod faults_page;
 pub mod file;
 pub mod judge;
 pub mod lists;
+pub mod memory;
 pub mod offer;
 pub mod receipt;
 pub mod rules;
 pub mod settings;
 pub mod shelf;
+pub mod trials;
 
 use bytes::Bytes;
 use http_body::Body;

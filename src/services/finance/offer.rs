@@ -1,16 +1,22 @@
 //! SF1590_A Finans put together: a pass-through service with its rules.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body::Body;
 
 use super::judge::RulesStep;
-use super::lists::memory::Pace;
 use super::lists::{Held, Source};
+use super::memory::Pace;
 use super::settings::Settings;
 use super::stack;
+use super::trials::Trials;
 use crate::refusal::Refusal;
 use crate::services::parts::{OfferError, Offered, Parts};
 use crate::services::passthrough::offer::stacked;
+
+/// How often a test asks whether anything of the store is another.
+const OFTEN: Duration = Duration::from_millis(500);
 
 /// Puts it together.
 ///
@@ -25,7 +31,7 @@ where
         deliveries,
         rules: settings.rules.clone(),
         lists: held(settings, parts),
-        trials: settings.trials.clone(),
+        trials: trials(settings, parts),
         clock: parts.clock.clone(),
     };
     stacked(name, &settings.offered, parts, |front, own| {
@@ -40,9 +46,7 @@ fn held(settings: &Settings, parts: &Parts<'_>) -> Held {
         Source::None => Held::None,
         Source::Folder(lists) => Held::Fixed(lists.clone()),
         Source::Store => {
-            let agreements = &parts.config.agreements;
-            let pace = Pace { refresh: agreements.cache_ttl, staleness: agreements.max_staleness };
-            let memory = parts.sortimenter.of(settings.offered.offer.service_uuid, parts.agreements.store(), pace);
+            let memory = parts.sortimenter.of(settings.offered.offer.service_uuid, parts.agreements.store(), pace(parts));
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
                 let memory = memory.clone();
                 // What it fails for is logged there, and asked for again by the first call.
@@ -51,4 +55,18 @@ fn held(settings: &Settings, parts: &Parts<'_>) -> Held {
             Held::Stored(memory)
         }
     }
+}
+
+/// When tests are taken. Only tests ask, so that the store is not read before the first of them; and for a test it is asked often
+/// enough that one that was ended is refused within a second, whether the store tells of changes or not.
+fn trials(settings: &Settings, parts: &Parts<'_>) -> Trials {
+    let pace = pace(parts);
+    let pace = Pace { refresh: pace.refresh.min(OFTEN), ..pace };
+    let kept = parts.trials.of(settings.offered.offer.service_uuid, parts.agreements.store(), pace);
+    Trials { said: settings.trials.clone(), kept }
+}
+
+fn pace(parts: &Parts<'_>) -> Pace {
+    let agreements = &parts.config.agreements;
+    Pace { refresh: agreements.cache_ttl, staleness: agreements.max_staleness }
 }

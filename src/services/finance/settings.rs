@@ -25,7 +25,7 @@ pub struct Settings {
     pub lists: Source,
     /// How many days ahead a version is published.
     pub notice: u16,
-    /// When tests are taken, by sending authority.
+    /// When tests are taken, by sending authority, beside what the store has.
     pub trials: Arc<Openings>,
 }
 
@@ -53,7 +53,8 @@ pub(crate) fn read(section: &mut Reader<'_>) -> Option<Settings> {
         );
         return None;
     }
-    let trials = authorities.values().filter_map(|(cvr, _, trials)| Some((*cvr, (*trials)?))).collect();
+    let trials = authorities.values().filter_map(|(cvr, _, trials)| Some((*cvr, (*trials)?)));
+    let trials = Openings::new(trials);
     let own = authorities.into_values().map(|(cvr, own, _)| (cvr, own)).collect();
     let rules = Rules::new(rules?.unwrap_or_default(), own);
     Some(Settings {
@@ -61,7 +62,7 @@ pub(crate) fn read(section: &mut Reader<'_>) -> Option<Settings> {
         rules: Arc::new(rules),
         lists: lists?,
         notice: u16::try_from(notice?).ok()?,
-        trials: Arc::new(Openings::new(trials)),
+        trials: Arc::new(trials),
     })
 }
 

@@ -14,6 +14,7 @@ use hjemmel::services::finance::lists::kept::Imported;
 use hjemmel::services::finance::lists::publish::{Notice, Proposal};
 use hjemmel::services::finance::rules::delivery::NAMESPACE;
 use hjemmel::services::finance::rules::sortiment::xml;
+use hjemmel::services::finance::trials::Trial;
 use hjemmel::services::passthrough::wsdl::Security;
 use hjemmel::signature::key::Certificate;
 use hjemmel::store::Settings;
@@ -354,17 +355,8 @@ async fn a_month_s_vouchers_with_one_wrong_sum_are_refused_as_a_whole_and_a_bad_
     assert!(answer.text().contains(path) && !answer.text().contains("12,50"), "{}", answer.text());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_version_of_the_store_is_known_to_calls_once_it_is_published() {
-    let ledger = Arc::new(Ledger::default());
-    let section = "kind = \"finance\"\nsortiment = \"store\"\n[service.pass.rules]\nFB002 = \"refuse\"\n";
-    let passing = Passing::start_with(&folder(), section, Security::Token, Some(ledger.clone())).await;
-    let send = async |seed| {
-        let sample = Finance::sample(seed, BY_TOKEN, 1);
-        let answer = passing.by_token(&[], &sample.request("")).await;
-        receipt(&answer).await
-    };
-    assert!(send(1).await.contains("FB002"), "nothing is published");
+/// An operator of the gateway's store, which another process has open.
+async fn operator(passing: &Passing) -> (Store, Signer, Because) {
     let store = Store::open(&Settings::sqlite(&passing.world.dir.join("agreements.sqlite"))).await.unwrap();
     let now = Clock::system().now();
     let credentials = passing.world.pki.credentials(Role::Intruder).unwrap();
@@ -384,10 +376,65 @@ async fn a_version_of_the_store_is_known_to_calls_once_it_is_published() {
     };
     let because = Because::new("sag 7".to_owned(), now);
     user::add(&store, None, &operator, &[certificate], &because).await.unwrap();
+    (store, Signer::new(credentials).unwrap(), because)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_is_taken_while_a_time_of_the_store_is_open_and_refused_within_a_second_of_its_end() {
+    let finance = Finance::start("").await;
+    let (store, signer, because) = operator(&finance.passing).await;
+    let mut seed = 0;
+    let mut refused = async || {
+        seed += 1;
+        let mut sample = Finance::sample(seed, BY_TOKEN, 1);
+        sample.trial = true;
+        let (answer, record) = finance.send(&sample).await;
+        receipt(&answer).await;
+        record.refusal
+    };
+    let in_force = Duration::from_secs(1);
+    let trial = |authority: &str| {
+        let to = because.at + jiff::SignedDuration::from_hours(1);
+        Trial::new(finance.passing.folder.settings.uuid, authority.parse().unwrap(), because.at, to, because.at).unwrap()
+    };
+    let (own, others) = (trial(KORSBAEK), trial(UDK));
+    others.open(&store, By::Key(&signer), &because).await.unwrap();
+    assert_eq!(refused().await.as_deref(), Some("FB006"), "another authority's");
+    own.open(&store, By::Key(&signer), &because).await.unwrap();
+    for end in [false, true] {
+        if end {
+            own.end(&store, By::Key(&signer), &because).await.unwrap();
+        }
+        let (began, expected) = (Instant::now(), end.then_some("FB006"));
+        loop {
+            let sent = began.elapsed();
+            if refused().await.as_deref() == expected {
+                break;
+            }
+            assert!(sent < in_force, "ended: {end}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    let booked = finance.passing.by_token.received.get().count;
+    assert_eq!(refused().await.as_deref(), Some("FB006"));
+    assert_eq!(finance.passing.by_token.received.get().count, booked, "nothing reaches the ledger");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_of_the_store_is_known_to_calls_once_it_is_published() {
+    let ledger = Arc::new(Ledger::default());
+    let section = "kind = \"finance\"\nsortiment = \"store\"\n[service.pass.rules]\nFB002 = \"refuse\"\n";
+    let passing = Passing::start_with(&folder(), section, Security::Token, Some(ledger.clone())).await;
+    let send = async |seed| {
+        let sample = Finance::sample(seed, BY_TOKEN, 1);
+        let answer = passing.by_token(&[], &sample.request("")).await;
+        receipt(&answer).await
+    };
+    assert!(send(1).await.contains("FB002"), "nothing is published");
+    let (store, signer, because) = operator(&passing).await;
     let service = passing.folder.settings.uuid;
-    let Imported::Draft(id) = store.import_sortiment(service, &list(), now).await.unwrap() else { panic!("a draft") };
+    let Imported::Draft(id) = store.import_sortiment(service, &list(), because.at).await.unwrap() else { panic!("a draft") };
     let proposal = Proposal::of(&store, id).await.unwrap();
-    let signer = Signer::new(credentials).unwrap();
     proposal.publish(&store, By::Key(&signer), Notice { days: 30, sooner: true }, &because).await.unwrap();
     // SQLite tells nobody: it is asked for within cache_ttl, a second here.
     let began = Instant::now();

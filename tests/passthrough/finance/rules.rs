@@ -176,7 +176,7 @@ fn a_time_for_tests_begins_with_its_first_instant_and_ends_before_its_last_and_i
     let (from, to) = (at("2026-12-01T07:00:00Z"), at("2026-12-01T15:00:00Z"));
     assert_eq!((Opening::new(to, from), Opening::new(from, from)), (None, None));
     let (own, other) = (parties().sender, parties().receiver);
-    let openings = Openings::new([(own, Opening::new(from, to).unwrap())].into());
+    let openings = Openings::new([(own, Opening::new(from, to).unwrap())]);
     let open = ["2026-12-01T06:59:59.999Z", "2026-12-01T07:00:00Z", "2026-12-01T14:59:59.999Z", "2026-12-01T15:00:00Z"]
         .map(|instant| openings.are_open(&own, at(instant)));
     assert_eq!(open, [false, true, true, false]);

@@ -1,16 +1,17 @@
 //! Where a service's value lists come from, and how they are changed.
 //!
 //! They lie in the store ([`kept`]), where a version is a draft until it is published ([`publish`]) and those who subscribe are
-//! told ([`subscription`]); calls ask [`memory`]. A folder of files ([`super::shelf`]) is the other place, for a demo or a test.
+//! told ([`subscription`]); calls remember what is [`published`]. A folder of files ([`super::shelf`]) is the other place, for a demo or a test.
 
 pub mod kept;
-pub mod memory;
 pub mod publish;
+pub mod published;
 pub mod subscription;
 
 use std::sync::Arc;
 
-use self::memory::Memory;
+use self::published::Published;
+use super::memory::Memory;
 use super::rules::sortiment::Lists;
 use crate::refusal::Refusal;
 
@@ -34,7 +35,7 @@ pub enum Held {
     /// What was read at start.
     Fixed(Arc<Lists>),
     /// What is published in the store.
-    Stored(Arc<Memory>),
+    Stored(Arc<Memory<Published>>),
 }
 
 impl Held {
@@ -46,7 +47,7 @@ impl Held {
         Ok(match self {
             Self::None => None,
             Self::Fixed(lists) => Some(lists.clone()),
-            Self::Stored(memory) => Some(memory.now().await?),
+            Self::Stored(memory) => Some(memory.now().await?.lists),
         })
     }
 }

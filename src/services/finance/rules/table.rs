@@ -35,8 +35,8 @@ refusals! { []
         en: "SumKredit is stated as {stated}, and the credit postings sum to {found}.", "Make the delivery anew with the control section summed from the postings that are sent.";
     /// A test outside the time that is open for tests of the sending authority. No setting turns it off.
     FB006 { authority: String = "11111111".into() }, Caller, AfterChange, Administrator,
-        da: "Leverancen er en prøve (Proeve), og der er ikke åbnet for prøver fra myndigheden {authority} nu.", "Få myndighedens systemansvarlige til at åbne et tidsrum for prøver; send kun leverancen uden Proeve, hvis bilagene skal bogføres.",
-        en: "The delivery is a test (Proeve), and no time for tests of the authority {authority} is open now.", "Have the authority's system responsible open a time for tests; send the delivery without Proeve only if the vouchers are to be booked.";
+        da: "Leverancen er en prøve (Proeve), og der er ikke åbnet for prøver fra myndigheden {authority} nu.", "Få myndighedens systemansvarlige til at åbne et tidsrum for prøver (hjemmel trial open); send kun leverancen uden Proeve, hvis bilagene skal bogføres.",
+        en: "The delivery is a test (Proeve), and no time for tests of the authority {authority} is open now.", "Have the authority's system responsible open a time for tests (hjemmel trial open); send the delivery without Proeve only if the vouchers are to be booked.";
     /// A voucher's debit and credit differ.
     FB010 { voucher: Uuid = SAMPLE, date: Date = jiff::civil::date(2026, 11, 22) }, Caller, AfterChange, User,
         da: "Bilaget {voucher} stemmer ikke den {date}: debet og kredit er ikke lige store.", "Ret bilagets posteringer, så debet og kredit er lige store.",

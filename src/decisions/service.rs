@@ -1,4 +1,4 @@
-//! Decisions on value lists: to publish a version, and which system gets them. What is written is the service's own.
+//! Decisions on what a service keeps itself: value lists, who gets them, and times for tests. What is written is the service's own.
 
 use uuid::Uuid;
 
