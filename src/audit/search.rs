@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, io, path::Path};
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{
@@ -25,31 +26,66 @@ pub struct Found {
     pub unreadable: u64,
 }
 
+/// A call as its records tell it.
+#[derive(Debug)]
+pub struct Followed {
+    /// When the record of admission was written: from then on it may have been forwarded.
+    pub admitted: Option<Timestamp>,
+    /// When the closing record was written.
+    pub closed: Option<Timestamp>,
+    /// The last record.
+    pub record: Record,
+}
+
 /// Finds the calls whose record `matches`. A call is judged by each of its records alone.
 ///
 /// # Errors
 /// When a file cannot be read.
 pub fn search(dir: &Path, matches: impl Fn(&Record) -> bool) -> io::Result<Found> {
     let mut found = Found::default();
+    each(dir, |entry| match entry.map(|entry| entry.event) {
+        Some(Event::Closed(record)) => {
+            found.crowded += u64::from(record.persons_left_out > 0);
+            if matches(&record) {
+                found.calls.insert(record.call, *record);
+            }
+        }
+        Some(Event::Admitted(record)) if matches(&record) => {
+            found.calls.entry(record.call).or_insert(*record);
+        }
+        Some(_) => {}
+        None => found.unreadable += 1,
+    })?;
+    Ok(found)
+}
+
+/// The same with the times at which their records were written, and how many lines could not be read.
+///
+/// # Errors
+/// As [`search`].
+pub fn follow(dir: &Path, matches: impl Fn(&Record) -> bool) -> io::Result<(Vec<Followed>, u64)> {
+    let (mut calls, mut unreadable) = (BTreeMap::<Uuid, Followed>::new(), 0);
+    each(dir, |entry| match entry.map(|entry| (entry.at, entry.event)) {
+        Some((at, Event::Admitted(record))) if matches(&record) => {
+            calls.insert(record.call, Followed { admitted: Some(at), closed: None, record: *record });
+        }
+        Some((at, Event::Closed(record))) if matches(&record) => {
+            let admitted = calls.get(&record.call).and_then(|call| call.admitted);
+            calls.insert(record.call, Followed { admitted, closed: Some(at), record: *record });
+        }
+        Some(_) => {}
+        None => unreadable += 1,
+    })?;
+    Ok((calls.into_values().collect(), unreadable))
+}
+
+/// Each entry of a log in turn; `None` where a line cannot be read.
+fn each(dir: &Path, mut take: impl FnMut(Option<Entry>)) -> io::Result<()> {
     for (_, path) in log::segments(dir)? {
         let mut lines = Lines::open(&path)?;
         while let Some(line) = lines.read()? {
-            let entry = chain::split(line).and_then(|(_, entry)| serde_json::from_slice::<Entry>(entry).ok());
-            let event = entry.map(|entry| entry.event);
-            if matches!(&event, Some(Event::Closed(record)) if record.persons_left_out > 0) {
-                found.crowded += 1;
-            }
-            match event {
-                Some(Event::Admitted(record)) if matches(&record) => {
-                    found.calls.entry(record.call).or_insert(*record);
-                }
-                Some(Event::Closed(record)) if matches(&record) => {
-                    found.calls.insert(record.call, *record);
-                }
-                Some(_) => {}
-                None => found.unreadable += 1,
-            }
+            take(chain::split(line).and_then(|(_, entry)| serde_json::from_slice::<Entry>(entry).ok()));
         }
     }
-    Ok(found)
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! `hjemmel audit`: make the audit's keys, prove a log whole, ask who saw whom.
 
+mod delivery;
 mod period;
 mod proof;
 mod report;
@@ -37,6 +38,7 @@ use crate::audit::{
 #[command(after_help = "Examples:
   hjemmel audit verify /var/lib/hjemmel/audit --key checkpoint.pub
   echo 6101801234 | hjemmel audit search /var/lib/hjemmel/audit --pseudonym-key pseudonym.key --cpr-stdin
+  hjemmel audit delivery 0b7e2a1c-94d3-4c1e-8f07-5a6b7c8d9e11 /var/lib/hjemmel/audit
   hjemmel audit retire --config /etc/hjemmel/hjemmel.toml --before 2021-12-01 --by \"A. Jensen\" --reason \"time is over\"")]
 pub struct Args {
     #[command(subcommand)]
@@ -145,6 +147,19 @@ enum Command {
     /// removed and why. Every question is put on record in the auditors' own log first, with who asked and why. Exits 1 where a log
     /// is not as it should be: the answer may then lack something.
     Report(Box<report::Args>),
+    /// Follow a delivery step by step: what became of it in the gateway, and what to mend where it went no further
+    ///
+    /// Of a delivery that was sent several times each call is shown. One that was refused before its content was read stands in the
+    /// log without its id: follow it by the call id of the fault. No person is told. Exits 1 where a call did not end with an
+    /// answer, or its receipt is not ACCEPTERET.
+    Delivery {
+        /// The LeveranceID, or the id of a call
+        #[arg(value_name = "ID")]
+        id: Uuid,
+        /// The directories of the logs, of all nodes
+        #[arg(required = true, value_name = "DIR")]
+        dirs: Vec<PathBuf>,
+    },
     /// List the questions that stand in the auditors' own log
     Questions {
         /// The auditors' log
@@ -214,6 +229,14 @@ pub enum AuditError {
     /// An answer that may lack something.
     #[error("a log is not as it should be, so the answer may lack calls; run `hjemmel audit verify` on each")]
     Doubtful,
+    /// No record of a delivery.
+    #[error(
+        "the logs have no delivery and no call {0}; one that was refused before its content was read is found by the call id of its fault alone"
+    )]
+    NoDelivery(Uuid),
+    /// A delivery that was followed, and did not arrive whole.
+    #[error("the delivery was not accepted; mend what its steps tell")]
+    NotAccepted,
     /// A person.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -349,6 +372,7 @@ pub fn run(
             }
         }
         Command::Report(args) => report::run(*args, clock, input, out, aside)?,
+        Command::Delivery { id, dirs } => delivery::tell(id, &dirs, out)?,
         Command::Questions { dir, json } => {
             let found = question::questions(&dir)?;
             if json {

@@ -9,7 +9,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::client::{Client, ClientError};
-use super::{Args, CallError, Needed, check_signature, token, write_private};
+use super::words::Said;
+use super::{Args, CallError, Needed, check_signature, signer, token, verify, write_private};
 use crate::cli::demo::finance::told;
 use crate::clock::{Clock, civil_day};
 use crate::id::cvr::Cvr;
@@ -32,6 +33,8 @@ pub(super) struct Options {
     /// finance: send sample deliveries, invented: valid ones, the last of them at the bounds of the schema, and such as must be refused
     #[arg(long)]
     sample: bool,
+    #[command(flatten)]
+    verify: verify::TestOptions,
     /// finance: the it-system that sends, as the service agreement names it [SYSTEM]
     #[arg(long, value_name = "UUID")]
     pub(super) system: Option<Uuid>,
@@ -117,7 +120,7 @@ fn planned(options: &Options, seed: u64, parties: Parties) -> Vec<Planned> {
     valid.chain(refused.filter(|_| !options.valid_only)).collect()
 }
 
-fn usage(da: &str, en: &str) -> CallError {
+pub(super) fn usage(da: &str, en: &str) -> CallError {
     CallError::Usage(format!("{da}\n{en}"))
 }
 
@@ -127,14 +130,18 @@ fn usage(da: &str, en: &str) -> CallError {
 /// [`CallError`]; [`CallError::Otherwise`] where an answer was another than was expected.
 pub(super) async fn run(args: &Args, needed: &Needed, client: &Client, clock: &Clock) -> Result<(), CallError> {
     let options = &args.finance;
-    if !options.sample {
+    if !options.sample && !options.verify.verify {
         return Err(usage(
-            "angiv --sample; andre leverancer sendes ikke herfra",
-            "give --sample; no other deliveries are sent from here",
+            "angiv --sample eller --verify; andre leverancer sendes ikke herfra",
+            "give --sample or --verify; no other deliveries are sent from here",
         ));
     }
     let missing = || usage("et kald til finance kræver --system UUID", "a call of finance needs --system UUID");
-    let day = civil_day(clock.now()).ok_or_else(|| usage("uret viser ingen dag", "the clock shows no day"))?;
+    let day = options
+        .verify
+        .day
+        .or_else(|| civil_day(clock.now()))
+        .ok_or_else(|| usage("uret viser ingen dag", "the clock shows no day"))?;
     let parties = Parties {
         system: needed.system.ok_or_else(missing)?,
         sender: needed.authority,
@@ -157,10 +164,20 @@ pub(super) async fn run(args: &Args, needed: &Needed, client: &Client, clock: &C
             Some(token::fetch(order, client.outbound.clone(), clock).await?)
         }
     };
+    if options.verify.verify {
+        let (file, service) = (options.report.clone(), client.service.to_string());
+        let test = verify::Test::plan(&options.verify, file, service, &parties, clock.now())?;
+        println!("{}", test.announcement());
+        let answer = send(needed, client, token.as_ref(), &|context: &str| test.request(context), clock).await?;
+        if args.xml {
+            println!("--- answer\n{}\n---", String::from_utf8_lossy(&answer));
+        }
+        return test.conclude(answer);
+    }
     let seed = options.seed.unwrap_or_else(|| u64::try_from(clock.now().as_microsecond()).unwrap_or_default());
     let mut lines = Vec::new();
     for planned in planned(options, seed, parties) {
-        let answer = send(needed, client, token.as_ref(), &planned, clock).await?;
+        let answer = send(needed, client, token.as_ref(), &planned.request, clock).await?;
         if args.xml {
             println!("--- answer\n{}\n---", String::from_utf8_lossy(&answer));
         }
@@ -191,7 +208,7 @@ async fn send(
     needed: &Needed,
     client: &Client,
     token: Option<&Token>,
-    planned: &Planned,
+    request: &dyn Fn(&str) -> String,
     clock: &Clock,
 ) -> Result<Bytes, CallError> {
     let action = format!("{NAMESPACE}:ModtagFinansbilagStraksleverance");
@@ -200,7 +217,7 @@ async fn send(
             "<a:AuthorityContext xmlns:a=\"{AUTHORITY_CONTEXT}\"><a:MunicipalityCVR>{}</a:MunicipalityCVR></a:AuthorityContext>",
             needed.authority
         );
-        let body = (planned.request)(&context);
+        let body = request(&context);
         let message = format!("<s:Envelope xmlns:s=\"{SOAP11}\"><s:Body>{body}</s:Body></s:Envelope>");
         return Ok(client.send_as(Version::V11, &action, message.into()).await?.answer);
     };
@@ -216,7 +233,7 @@ async fn send(
         created: clock.now(),
         lifetime: SignedDuration::from_mins(5),
         extra_headers: &[],
-        body: &canonical_content((planned.request)("").as_bytes()).map_err(ClientError::from)?,
+        body: &canonical_content(request("").as_bytes()).map_err(ClientError::from)?,
     };
     let key = SigningKey::from_der(needed.credentials.key())?;
     let signed = with_token(&message, token, &key).map_err(ClientError::from)?;
@@ -224,10 +241,16 @@ async fn send(
     if let Some(file) = needed.token.as_ref().and_then(|needs| needs.gateway.as_ref()) {
         let pinned: Vec<_> =
             certificates_from_pem_file(file)?.iter().take(1).map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
-        check_signature(&answer, &pinned, &message_id, clock.now()).map_err(|refusal| {
-            let entry = refusal.entry();
-            CallError::Answer(format!("{}\n{}", entry.da.what, entry.en.what))
-        })?;
+        match check_signature(&answer, &pinned, &message_id, clock.now()) {
+            Ok(()) => {}
+            Err(_) if signer::none(&answer) && matches!(Said::read(&answer), Said::Fault { .. }) => {
+                println!("The fault is not signed by the gateway: it came before your own signature was verified.");
+            }
+            Err(refusal) => {
+                let entry = refusal.entry();
+                return Err(CallError::Answer(format!("{}\n{}", entry.da.what, entry.en.what)));
+            }
+        }
     }
     Ok(answer)
 }

@@ -6,6 +6,7 @@ pub mod question;
 mod settings;
 mod signer;
 mod token;
+mod verify;
 pub mod words;
 
 use std::io::{BufRead, Write};
@@ -49,7 +50,7 @@ use words::Said;
     echo 6101801234 | hjemmel call --env demo/client.env\n  \
     echo 6101801234 | hjemmel call --env demo/client.env --binding authority-context")]
 pub struct Args {
-    /// What to call: without it TerminalAdgang; `finance` sends sample deliveries of vouchers (SF1590_A)
+    /// What to call: without it TerminalAdgang; `finance` sends sample deliveries of vouchers, or the verification test (SF1590_A)
     #[arg(value_enum)]
     what: Option<What>,
     #[command(flatten)]
@@ -188,6 +189,17 @@ pub enum CallError {
     Otherwise {
         /// How many.
         count: usize,
+    },
+    /// Codes of a verification test led to no account.
+    #[error(
+        "{landed} af {codes} koder ramte en konto; linjerne med MISSED viser, hvad der skal rettes, og af hvem\n\
+         {landed} of {codes} codes landed on an account; the lines with MISSED show what is to be mended, and by whom"
+    )]
+    NotLanded {
+        /// How many did.
+        landed: usize,
+        /// Of how many.
+        codes: usize,
     },
 }
 

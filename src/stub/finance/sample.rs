@@ -4,16 +4,19 @@
 
 use std::fmt::Write as _;
 
-use jiff::civil::Date;
+use jiff::civil::{Date, date};
 use uuid::Uuid;
 
 use crate::id::cvr::Cvr;
 use crate::services::finance::rules::delivery::{CVR_URN, NAMESPACE};
+use crate::services::finance::rules::sortiment::{Entry, List, Part};
 use crate::soap::fault::escape;
 use crate::stub::random::Random;
 
 /// The value list of samples.
 pub const LIST: Uuid = Uuid::from_u128(0x1c5b_4a56_0b9e_4d0f_8f5c_5a0f_1590_a001);
+/// Its name.
+const NAME: &str = "Sociale ydelser";
 /// Its version.
 pub const VERSION: &str = "2026.1";
 /// From when it holds.
@@ -109,6 +112,23 @@ fn oere(amount: &str) -> u64 {
     whole.parse::<u64>().unwrap_or_default() * 100 + decimals.parse::<u64>().unwrap_or_default()
 }
 
+/// The value list that samples name, as a whole.
+pub fn list() -> List {
+    let part = |codes: &[&str]| {
+        let codes = codes.iter().map(|code| ((*code).to_owned(), Entry::default())).collect();
+        Part { codes, ..Part::default() }
+    };
+    List {
+        id: LIST,
+        name: NAME.to_owned(),
+        version: VERSION.to_owned(),
+        from: date(2026, 1, 1),
+        to: None,
+        authority: None,
+        parts: [("Art".to_owned(), part(&KINDS)), ("Funktion".to_owned(), part(&FUNCTIONS))].into(),
+    }
+}
+
 impl Sample {
     /// A delivery in which nothing is wrong, with so many vouchers.
     pub fn ordinary(seed: u64, parties: &Parties, vouchers: usize) -> Self {
@@ -120,7 +140,7 @@ impl Sample {
             sender: parties.sender.to_string(),
             receiver: parties.receiver.to_string(),
             sent: format!("{day}T08:30:00+01:00"),
-            list: [LIST.to_string(), "Sociale ydelser".to_owned(), VERSION.to_owned(), VERSION_FROM.to_owned()],
+            list: [LIST.to_string(), NAME.to_owned(), VERSION.to_owned(), VERSION_FROM.to_owned()],
             control: [None, None, None, None],
             trial: false,
             vouchers: (0..vouchers).map(|_| Voucher::ordinary(&mut random, &day)).collect(),

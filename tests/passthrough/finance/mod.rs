@@ -12,6 +12,7 @@ mod oracle;
 mod rules;
 mod settings;
 mod sortiment;
+mod verify;
 
 use std::path::PathBuf;
 

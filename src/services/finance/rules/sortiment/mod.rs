@@ -255,6 +255,22 @@ impl<'l> Known<'l> {
         self.common.holds_on(day)
     }
 
+    /// Each code that holds on a day, by part list: of two entries for one code, the supplement's.
+    pub fn codes(&self, day: Date) -> impl Iterator<Item = (&'l str, &'l str, &'l Entry)> {
+        let own = self.supplements.into_iter().flat_map(BTreeMap::values).map(Arc::as_ref);
+        let mut codes = BTreeMap::new();
+        for list in std::iter::once(self.common).chain(own) {
+            for (part, content) in &list.parts {
+                for (code, entry) in &content.codes {
+                    if self.code(part, code, entry.class, day) == Some(true) {
+                        codes.insert((part.as_str(), code.as_str()), entry);
+                    }
+                }
+            }
+        }
+        codes.into_iter().map(|((part, code), entry)| (part, code, entry))
+    }
+
     /// Whether a code of this part list demands a party.
     pub fn demands_party(&self, part: &str) -> bool {
         self.common.parts.get(part).is_some_and(|part| part.party)
