@@ -36,7 +36,7 @@ const TOLD_EVERY: Duration = Duration::from_secs(2);
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("asked").required(true).multiple(true).args(["person", "call", "authority", "certificate", "from", "to", "year"]))]
 #[command(after_help = "Examples:
-  hjemmel audit report node1/audit node2/audit --call 0199… --questions questions --questions-key questions.key \\
+  hjemmel audit report node1/audit node2/audit --call ID --questions questions --questions-key questions.key \\
     --by \"A. Jensen\" --reason \"aktindsigt 2026-114\"
   echo 6101801234 | hjemmel audit report node1/audit node2/audit --person --pseudonym-key pseudonym.key --auditors-pub auditors.pub \\
     --from \"november 2026\" --questions questions --questions-key questions.key --by \"A. Jensen\" --reason \"klage 7\"
