@@ -137,6 +137,13 @@ def expected(text, said):
 LATER = {
     "hjemmel_crl_next_update_timestamp_seconds": "no revocation list is configured",
     "hjemmel_crl_failures_in_a_row": "no revocation list is configured",
+    "hjemmel_files": "the page's gateways take no files",
+    "hjemmel_files_oldest_seconds": "the page's gateways take no files",
+    "hjemmel_finance_deliveries_total": "the page's gateways offer no finance service",
+    "hjemmel_finance_errors_total": "the page's gateways offer no finance service",
+    "hjemmel_finance_findings_total": "the page's gateways offer no finance service",
+    "hjemmel_finance_vouchers_total": "the page's gateways offer no finance service",
+    "hjemmel_jobs": "nothing has left a job",
 }
 
 
