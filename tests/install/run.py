@@ -157,9 +157,14 @@ def watched(front):
     if len(names) < 20:
         raise RuntimeError(f"too few metrics found in the rules and the dashboard: {names}")
     lacking, later = [], []
+    # A rule's own series comes with the next evaluation that finds two scrapes to compare.
+    until = time.time() + 150
     for name in sorted(names):
         query = f"count by (instance) (last_over_time({name}[10m]))" if name not in recorded else f"count(last_over_time({name}[10m]))"
-        found = front.sh(f"promtool query instant http://localhost:9090 '{query}'").stdout.count("=>")
+        while not (found := front.sh(f"promtool query instant http://localhost:9090 '{query}'").stdout.count("=>")):
+            if name in LATER or time.time() > until:
+                break
+            time.sleep(2)
         if not found:
             (later if name in LATER else lacking).append(name)
     if lacking:
