@@ -186,7 +186,7 @@ impl Jobs {
         let take = statement!(
             "WITH next AS MATERIALIZED (
                  SELECT id FROM job AS waiting
-                 WHERE kind = $1 AND state = 'waiting' AND due_us <= " NOW "
+                 WHERE kind = $1 AND state = 'waiting' AND due_us <= " NOW " AND attempts < $5
                    AND (in_order IS NULL OR NOT EXISTS (
                        SELECT 1 FROM job AS earlier
                        WHERE earlier.kind = waiting.kind AND earlier.in_order = waiting.in_order AND earlier.id < waiting.id
@@ -197,6 +197,8 @@ impl Jobs {
              WHERE id IN (SELECT id FROM next) RETURNING id, payload, in_order, attempts"
         );
         let take = take.bind(self.kind).bind(i64::from(most)).bind(lease).bind(microseconds(self.rules.lease));
+        // Its last lease may have ended since those that are given up were looked for.
+        let take = take.bind(i64::from(self.rules.attempts));
         let rows = session.all(take).await?;
         let mut taken = rows
             .iter()
