@@ -1,6 +1,6 @@
 //! A taken trigger becomes a delivery, or a receipt that says why not.
 //!
-//! Read [`Files::settle`] top-down: judged, recorded, and then everything in one transaction: recipients have the file with its
+//! Read `Files::settle` top-down: judged, recorded, and then everything in one transaction: recipients have the file with its
 //! metadata, the sender has its receipt, and the job is done, or nothing of it. So a process that dies at any line leaves the
 //! job to another, which begins anew. Delivered twice is not possible: the transaction takes the transfer out of its state.
 

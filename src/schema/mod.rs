@@ -4,7 +4,7 @@
 //! 2. [`compile`] makes a schema of them, or says what of it could not be taken: an import that is missing, a type that
 //!    does not resolve, a DTD. A schema is never "valid" because a part of it was not understood.
 //! 3. [`pool`] validates the very nodes that the signature covered, on threads that each own a schema.
-//!    [`file`] does the same for a document that is larger than memory, piece by piece.
+//!    [`mod@file`] does the same for a document that is larger than memory, piece by piece.
 //! 4. [`violation`] says which element breaks which rule and what was expected, in Danish and English, and never a value.
 //!
 //! The validator is the library `xsd-schema` (docs/decisions/schema.md). Its messages quote values and its names stay in

@@ -1,8 +1,8 @@
 //! The SFTP server: version 3 over SSH, public keys alone.
 //!
-//! A connection comes through the [`doorman`], proves a key ([`session`]), and opens a channel. Its bytes become requests
-//! ([`packets`]), which wait in a [`queue`] and are done one after the other ([`operations`]) on the user's home
-//! ([`crate::files::home`]), the path read by [`place`], the answer written by [`answers`]. The cryptography and the framing of SSH are
+//! A connection comes through the `doorman`, proves a key (`session`), and opens a channel. Its bytes become requests
+//! (`packets`), which wait in a `queue` and are done one after the other (`operations`) on the user's home
+//! ([`crate::files::home`]), the path read by `place`, the answer written by `answers`. The cryptography and the framing of SSH are
 //! russh's, the forms of the packets russh-sftp's; the loop over them is ours (`docs/decisions/sftp.md`).
 
 mod answers;

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! - [`rules`] judges a delivery beyond its schema; [`judge`] is that on the way of a call, and [`receipt`] what the caller gets of it.
-//! - [`file`] judges a delivery that comes as a file, by the same schema and rules.
+//! - [`mod@file`] judges a delivery that comes as a file, by the same schema and rules.
 //! - [`offer`] puts the service together; [`settings`] reads `[service.NAME]`; [`lists`] is where value lists lie, or [`shelf`];
 //!   [`trials`] is when tests are taken, and [`memory`] how calls ask for what the store has of both.
 

@@ -2,11 +2,11 @@
 //!
 //! - An attempt claims its delivery in the store before anything is passed on ([`Deliveries::claim`]), for a lease that it renews as long as
 //!   its receiver takes. Of several at once, on whatever node, one has it; the others wait a bounded time, and hear that it is under way.
-//! - The answer is kept, encrypted, before the caller has it ([`Deliveries::settle`]). The same content sent again gets it again, signed
+//! - The answer is kept, encrypted, before the caller has it ([`Deliveries::settled`]). The same content sent again gets it again, signed
 //!   anew. What failed before anything left is forgotten; what failed afterwards is *unknown*: the receiver is asked once more with the
 //!   same id where `service.toml` says that it may be, and the caller is told to ask it where not.
 //! - An attempt whose node was killed is unknown when its lease ends. An attempt whose lease could not be renewed passes nothing on any more
-//!   ([`Held::may_leave`]): nobody else has begun by then.
+//!   (`Held::may_leave`): nobody else has begun by then.
 //! - Whose a delivery is stands in its mark: service, authority and client system. Another sender's id gives nothing.
 //! - Marks and contents are keyed digests, receipts are encrypted: a copy of the store tells nothing of them.
 

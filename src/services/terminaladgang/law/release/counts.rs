@@ -19,7 +19,7 @@ pub struct Counts {
     pub fields_released: BTreeMap<String, u64>,
     /// Fields removed, by rule.
     pub fields_removed: BTreeMap<String, u64>,
-    /// The same once more, by rule and by the place of the field as the policy spells it; [`ELSEWHERE`] for what stands at none.
+    /// The same once more, by rule and by the place of the field as the policy spells it; `ELSEWHERE` for what stands at none.
     pub places_removed: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
