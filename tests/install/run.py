@@ -237,6 +237,12 @@ def beside_the_page(machines):
     exposure = gateway.sh("systemd-analyze security hjemmel.service --no-pager | tail -1").stdout
     print(f"ok  systemd: {exposure.strip()}")
 
+    # The page ends with a suspension, and the restarts above began the counting anew: each gateway serves a call again before anybody looks.
+    gateway.sh("systemd-run --pipe --wait --quiet -p User=hjemmel -p LoadCredential=keys:/etc/hjemmel/keys -p WorkingDirectory=/srv/dev/pki "
+               "hjemmel agreement resume 00000000-0000-4000-8000-000000000001 --yes --reason tried "
+               "--certificate person-signatory.pem --key person-signatory.key.pem --config /etc/hjemmel/hjemmel.toml")
+    for name in ("gateway-1", "gateway-2"):
+        machines[name].sh("sleep 1; echo 6101801234 | hjemmel call --env /srv/dev/client.env")
     watched(machines["front"])
     gateway.sh("apt-get purge -y hjemmel")
     left = gateway.sh("ls -d /etc/hjemmel/keys /var/lib/hjemmel/audit; ls /usr/bin/hjemmel /lib/systemd/system/hjemmel.service 2>&1 || true").stdout
