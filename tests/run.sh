@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Passes the tests, and installs what they need where it can (Debian packages as root, Python packages into target/).
 # What could not run is said by name at the end of each part; nothing is skipped in silence.
-set -euo pipefail
+# A part that fails does not keep the others from running: the failed ones are named at the end.
+set -uo pipefail
 cd "$(dirname "$0")/.."
 
 say() { printf '\n== %s\n' "$*"; }
@@ -40,62 +41,81 @@ if [ "${#missing[@]}" -gt 0 ]; then
   echo "DID NOT RUN: the tests that need ${missing[*]}; install them (Debian: apt-get install ${missing[*]})"
 fi
 
-say "Formatting and lints"
-cargo fmt --check
-cargo clippy --locked --all-targets -- -D warnings
-RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+mkdir -p target
+failed=()
+part() { say "$1" && "${@:2}" || failed+=("$1"); }
 
-say "Dependencies: bans, licences, sources"
-# Building cargo-deny takes longer than all else here, so it is built only where asked for, once, into target/tools.
-export PATH="$PWD/target/tools/bin:$PATH"
-if ! command -v cargo-deny >/dev/null && [ -n "${HJEMMEL_INSTALL_TOOLS:-}" ]; then
-  cargo install --locked --quiet --root target/tools cargo-deny ||
-    echo "could not install cargo-deny: the check of dependencies will say that it did not run"
-fi
-if command -v cargo-deny >/dev/null; then
-  cargo deny --log-level error check bans licenses sources
+lints() {
+  cargo fmt --check && cargo clippy --locked --all-targets -- -D warnings && RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+}
+
+dependencies() {
+  # Building cargo-deny takes longer than all else here, so it is built only where asked for, once, into target/tools.
+  export PATH="$PWD/target/tools/bin:$PATH"
+  if ! command -v cargo-deny >/dev/null && [ -n "${HJEMMEL_INSTALL_TOOLS:-}" ]; then
+    cargo install --locked --quiet --root target/tools cargo-deny ||
+      echo "could not install cargo-deny: the check of dependencies will say that it did not run"
+  fi
+  if ! command -v cargo-deny >/dev/null; then
+    echo "DID NOT RUN: bans, licences, sources and advisories; cargo-deny is not installed (HJEMMEL_INSTALL_TOOLS=1 builds it)"
+    return
+  fi
+  cargo deny --log-level error check bans licenses sources || return
   if cargo deny --log-level error check advisories 2>target/advisories.log; then
     echo "advisories: checked"
   elif grep -q 'failed to fetch advisory database' target/advisories.log; then
     echo "DID NOT RUN: advisories; the advisory database (github.com/rustsec/advisory-db) cannot be had from here"
   else
     cat target/advisories.log
-    exit 1
+    return 1
   fi
-else
-  echo "DID NOT RUN: bans, licences, sources and advisories; cargo-deny is not installed (HJEMMEL_INSTALL_TOOLS=1 builds it)"
-fi
+}
 
-say "Tests"
-cargo test --locked
+suite() { cargo test --locked --no-fail-fast 2>&1 | tee target/suite.log; }
 
-say "The tests on another day"
 # A leap day more than a year on: certificates, tokens, agreements and windows made today are all over by then. tests/days.sh
 # without --quick passes the whole suite on six days.
-tests/days.sh --quick 2028-02-29 || { [ "$?" = 3 ] || exit 1; }
+another_day() { tests/days.sh --quick 2028-02-29 || [ "$?" = 3 ]; }
 
+cost() {
+  if command -v valgrind >/dev/null; then
+    cargo bench --locked --quiet --bench parts -- --instructions --gate
+  else
+    echo "DID NOT RUN: valgrind is not installed; instructions were not counted"
+  fi
+}
+
+# With the debug build, as the tests left it. cargo-deb is built once, into target/tools.
+install_page() {
+  if [ "$(id -u)" = 0 ] && command -v systemd-nspawn >/dev/null; then
+    tests/install/run.py
+  else
+    echo "DID NOT RUN: the commands of docs/install.md and the package; they need root and systemd-container"
+  fi
+}
+
+part "Formatting and lints" lints
+part "Dependencies: bans, licences, sources" dependencies
+part "Tests" suite
+part "The tests on another day" another_day
 # The program that this builds runs the demo too: `cargo run` would build every library once more, for the tests' own
 # libraries ask some of them for further features.
-say "Memory: 200 MB pass through, 1 MB is released"
-cargo test --locked --release --quiet --test memory
+part "Memory: 200 MB pass through, 1 MB is released" cargo test --locked --release --quiet --test memory
+part "The demo, once: every outcome as expected" "${CARGO_TARGET_DIR:-target}/release/hjemmel" demo --once
+part "Cost: no part more than 1.05 times what it did, in instructions" cost
 
-say "The demo, once: every outcome as expected"
-"${CARGO_TARGET_DIR:-target}/release/hjemmel" demo --once
+# These two mostly wait, and for different things.
+install_page >target/install.log 2>&1 &
+installed=$!
+part "Tools and clients that this project did not write" tests/interop/run.sh
+wait "$installed"
+installed=$?
+told() { cat target/install.log && return "$installed"; }
+part "From nothing to serving: docs/install.md, command by command, on three machines" told
 
-say "Cost: no part more than 1.05 times what it did, in instructions"
-if command -v valgrind >/dev/null; then
-  cargo bench --locked --quiet --bench parts -- --instructions --gate
-else
-  echo "DID NOT RUN: valgrind is not installed; instructions were not counted"
+if [ "${#failed[@]}" -gt 0 ]; then
+  say "Failed"
+  printf '%s\n' "${failed[@]}"
+  grep -E -A8 '^---- .* ----$|^error' target/suite.log | tail -80
+  exit 1
 fi
-
-say "From nothing to serving: docs/install.md, command by command, on three machines"
-# With the debug build, as the tests above left it. cargo-deb is built once, into target/tools.
-if [ "$(id -u)" = 0 ] && command -v systemd-nspawn >/dev/null; then
-  tests/install/run.py
-else
-  echo "DID NOT RUN: the commands of docs/install.md and the package; they need root and systemd-container"
-fi
-
-say "Tools and clients that this project did not write"
-tests/interop/run.sh
