@@ -196,7 +196,7 @@ impl Database {
     }
 
     /// A transaction in which decisions are made: until it ends nobody else changes agreements or routes, so that what it
-    /// reads stays so. It waits for the one before it.
+    /// reads stays so. It waits for the one before it. Once it is committed, what is remembered of them is asked for anew.
     ///
     /// # Errors
     /// The store does not answer, or others did not end in time.
@@ -204,8 +204,9 @@ impl Database {
         self.begin_as(Some(postgres::ALONE)).await
     }
 
-    /// A transaction beside which others write too. PostgreSQL: READ COMMITTED, so that rows to be changed are locked when
-    /// they are read. SQLite has one writer at a time.
+    /// A transaction beside which others write too, such as of a delivery, a file or a job: it changes nothing that is
+    /// remembered (see [`Database::revision`]), and nothing is asked for anew because of it. PostgreSQL: READ COMMITTED, so
+    /// that rows to be changed are locked when they are read. SQLite has one writer at a time.
     ///
     /// # Errors
     /// The store does not answer.
@@ -214,18 +215,19 @@ impl Database {
     }
 
     async fn begin_as(&self, lock: Option<&'static str>) -> Result<Transaction, StoreError> {
+        let heard = lock.map(|_| self.heard.clone());
         match &self.kind {
             Kind::Sqlite(place) => {
                 let opened = place.current().await?;
                 // IMMEDIATE takes the write lock before anything is read: two decisions at once cannot both see the old state.
                 let transaction = opened.pool.begin_with("BEGIN IMMEDIATE").await?;
                 let session = Session(session::Inner::SqliteWriting(transaction));
-                Ok(Transaction { session, file: Some((place.clone(), opened)), heard: self.heard.clone() })
+                Ok(Transaction { session, file: Some((place.clone(), opened)), heard })
             }
             Kind::Postgres(server) => {
                 let transaction = server.begin(lock).await?;
                 let session = Session(session::Inner::PostgresWriting(transaction, server.clone()));
-                Ok(Transaction { session, file: None, heard: self.heard.clone() })
+                Ok(Transaction { session, file: None, heard })
             }
         }
     }

@@ -87,8 +87,8 @@ pub struct Transaction {
     pub(super) session: Session,
     /// The file that it writes to, which must still be the store when it is done.
     pub(super) file: Option<(Arc<Place>, Opened)>,
-    /// Who is told of the change.
-    pub(super) heard: Arc<Heard>,
+    /// Who is told of the change, where it may be one of what the program remembers.
+    pub(super) heard: Option<Arc<Heard>>,
 }
 
 impl Deref for Transaction {
@@ -111,25 +111,18 @@ impl Transaction {
     /// # Errors
     /// It was not kept; or, with [`StoreError::Replaced`] and [`StoreError::Undecided`], nobody knows.
     pub async fn commit(self) -> Result<(), StoreError> {
-        let heard = self.heard.clone();
-        let kept = self.commit_aside().await;
-        // Also where it failed: what was undecided may have been written.
-        heard.change();
-        kept
-    }
-
-    /// The same for what nobody remembers of the store, such as a delivery: agreements and routes are not read anew for it.
-    ///
-    /// # Errors
-    /// As [`Transaction::commit`].
-    pub async fn commit_aside(self) -> Result<(), StoreError> {
-        let committed = match self.session.0 {
+        let Self { session, file, heard } = self;
+        let committed = match session.0 {
             Inner::SqliteWriting(transaction) => transaction.commit().await.map_err(StoreError::from),
             Inner::PostgresWriting(transaction, server) => server.within(transaction.commit()).await.map_err(undecided),
             Inner::Sqlite(_) | Inner::Postgres(..) => Ok(()),
         };
+        // Also where it failed: what was undecided may have been written.
+        if let Some(heard) = heard {
+            heard.change();
+        }
         committed?;
-        match self.file {
+        match file {
             Some((place, opened)) => place.holds(&opened).await,
             None => Ok(()),
         }

@@ -6,6 +6,7 @@ use hjemmel::agreements::import::Import;
 use hjemmel::agreements::{Agreements, CacheSettings, State, Store};
 use hjemmel::refusal::Refusal;
 use hjemmel::store::Settings;
+use hjemmel::store::jobs::{Jobs, Rules};
 
 use crate::agreements::{FRONT, NOW, SERVICE, at, both_sides, certificate, exttest, korsbaek};
 use crate::kept::{Kept, on};
@@ -61,6 +62,38 @@ impl Node {
     async fn decide(&self, to: State) {
         self.store.decide(FRONT, to, "underskriver", "sag", at(NOW)).await.unwrap();
     }
+}
+
+crate::on_both! {
+    what_nobody_remembers_is_written_without_anything_being_asked_for_anew_and_a_decision_is_heard;
+}
+
+async fn what_nobody_remembers_is_written_without_anything_being_asked_for_anew_and_a_decision_is_heard(kept: Kept) {
+    let store = Store::open(&kept.settings).await.unwrap();
+    import(&store).await;
+    // A memory that refuses as soon as it asks and is not answered.
+    let cache = CacheSettings { refresh: NEVER, staleness: Duration::ZERO, negative: NEVER, capacity: 100 };
+    let node = Node { agreements: Agreements::new(store.clone(), cache), store };
+    assert!(node.lets_through().await);
+    let database = node.store.database();
+    kept.execute("ALTER TABLE revision RENAME TO not_to_be_asked").await.unwrap();
+    let jobs = Jobs::new(database.clone(), "test", Rules::default());
+    let before = database.changes();
+    for _ in 0..20 {
+        let mut transaction = database.begin_beside_others().await.unwrap();
+        jobs.add(&mut transaction, b"a delivery", None).await.unwrap();
+        transaction.commit().await.unwrap();
+        assert!(node.lets_through().await, "what is remembered serves");
+    }
+    assert_eq!(database.changes() - before, 0, "nobody was woken");
+
+    // On PostgreSQL a decision takes the revision's lock, so it must be there.
+    kept.execute("ALTER TABLE not_to_be_asked RENAME TO revision").await.unwrap();
+    database.begin().await.unwrap().commit().await.unwrap();
+    assert_eq!(database.changes() - before, 1, "a decision is heard, once");
+    kept.execute("ALTER TABLE revision RENAME TO not_to_be_asked").await.unwrap();
+    let asked = node.agreements.front(certificate(), korsbaek(), SERVICE, &exttest(), at(NOW)).await;
+    assert_eq!(asked.unwrap_err(), Refusal::AgreementsUnavailable, "and asked about");
 }
 
 async fn import(store: &Store) {

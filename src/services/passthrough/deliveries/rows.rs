@@ -237,7 +237,7 @@ impl Rows {
                     let rows = transaction.all(sql(KNOWN_SQLITE).bind(refers)).await?;
                     found.known = rows.iter().map(|row| taken(row, "mark")).collect::<Result<_, _>>()?;
                 }
-                transaction.commit_aside().await?;
+                transaction.commit().await?;
                 Ok(found)
             }
         }
@@ -275,7 +275,7 @@ impl Rows {
         }
         let rejected = sql("DELETE FROM delivery_item WHERE delivery = $1 AND accepted_us IS NULL");
         transaction.execute(rejected.bind(mark)).await?;
-        transaction.commit_aside().await
+        transaction.commit().await
     }
 
     /// Goes on with a claim; `false`: another attempt has it, or it has ended.
@@ -307,7 +307,7 @@ impl Rows {
             let items = sql("DELETE FROM delivery_item WHERE delivery = $1 AND accepted_us IS NULL");
             transaction.execute(items.bind(mark.as_slice())).await?;
         }
-        transaction.commit_aside().await
+        transaction.commit().await
     }
 
     /// Deliveries whose attempt ended without a word, such as that of a node that was killed: nobody knows what became of them. Gives
