@@ -8,7 +8,14 @@
 //! Several calls a processor are always taken. More are taken as a burst, which is worked off in no time. Where a burst does
 //! not end, it is no burst but overload: from then on only as many are worked on as keep the processors busy, so that each
 //! of them is quick, and the others are refused, until none has had to be for a while.
+//!
+//! Under overload each caller has a share: as many calls a second as were taken in the second before, divided by the callers
+//! who made any. Whoever asks for no more than that is not refused; what is left is for those who ask for more. So a caller
+//! who asks too much is refused, and not the others beside it. [`Shares`] does the same for what is held rather than done.
 
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +25,32 @@ const BURST: Duration = Duration::from_millis(100);
 const BURST_OF: i64 = 4;
 /// No burst is let in before no call has been refused for this long.
 const CALM: Duration = Duration::from_secs(1);
+
+/// Shares are counted by the second.
+const WINDOW: Duration = Duration::from_secs(1);
+/// So many callers are told apart within a second; further ones have no share that they could be under.
+const CALLERS: usize = 10_000;
+
+/// A caller, as far as shares go: what a connection proves of whoever is at its other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Who {
+    /// The certificate that it showed in TLS, by its SHA-256.
+    Certificate([u8; 32]),
+    /// It showed none: where it comes from.
+    Address(IpAddr),
+    /// Nothing is known; all such are one.
+    #[default]
+    Anybody,
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Certificate(thumbprint) => write!(f, "certificate {}", crate::hex::encode(thumbprint)),
+            Self::Address(_) | Self::Anybody => f.write_str("no certificate"),
+        }
+    }
+}
 
 /// The calls that are worked on, and the limit on them. Cheap to clone; clones share it.
 #[derive(Debug, Clone)]
@@ -38,6 +71,46 @@ struct State {
     full_since: Option<Instant>,
     last_refused: Option<Instant>,
     refused: u64,
+    /// This second and the one before it.
+    now: Window,
+    before: Window,
+}
+
+/// What happened within a second.
+#[derive(Debug, Default)]
+struct Window {
+    since: Option<Instant>,
+    /// How many calls each caller made, whatever became of them.
+    asked: HashMap<Who, u32>,
+    /// How many were taken, of all.
+    taken: u64,
+}
+
+impl State {
+    /// Notes a call, whatever becomes of it.
+    fn asks(&mut self, who: Who, now: Instant) {
+        let since = *self.now.since.get_or_insert(now);
+        let past = now.duration_since(since);
+        if past >= WINDOW {
+            let over = std::mem::replace(&mut self.now, Window { since: Some(now), ..Window::default() });
+            // Where nobody asked for a whole second nothing is known of it.
+            self.before = if past < 2 * WINDOW { over } else { Window::default() };
+        }
+        let room = self.now.asked.len() < CALLERS;
+        match self.now.asked.get_mut(&who) {
+            Some(asked) => *asked = asked.saturating_add(1),
+            None if room => drop(self.now.asked.insert(who, 1)),
+            None => {}
+        }
+    }
+
+    /// Whether a caller asks for no more than its share.
+    fn is_within_its_share(&self, who: Who) -> bool {
+        let Some(asks) = self.now.asked.get(&who) else { return false };
+        let asked = (*asks).max(self.before.asked.get(&who).copied().unwrap_or(0));
+        let callers = self.before.asked.len().max(1) as u64;
+        u64::from(asked) <= (self.before.taken / callers).max(1)
+    }
 }
 
 /// What [`Work`] did so far.
@@ -77,23 +150,31 @@ impl Work {
         Self::new(usize::MAX, usize::MAX)
     }
 
-    /// A place for one more call, whose whole request is here; `None`: it is to be refused, and counts as such.
-    pub fn enter(&self) -> Option<Place> {
-        self.enter_at(Instant::now())
+    /// A place for one more call of this caller, whose whole request is here; `None`: it is to be refused, and counts as such.
+    pub fn enter(&self, who: Who) -> Option<Place> {
+        self.enter_at(who, Instant::now())
     }
 
-    fn enter_at(&self, now: Instant) -> Option<Place> {
+    fn enter_at(&self, who: Who, now: Instant) -> Option<Place> {
         let mut state = self.state();
-        if !self.takes(&mut state, now) {
+        if !self.takes(&mut state, who, now) {
             return None;
         }
+        state.now.taken += 1;
         self.add(&mut state, now);
         Some(Place(self.clone()))
     }
 
-    /// Whether a call would be taken now; it counts as refused if not. So a call too many is known before any of it is read.
-    pub fn has_room(&self) -> bool {
-        self.takes(&mut self.state(), Instant::now())
+    /// Whether a call of this caller would be taken now; it counts as refused if not. So a call too many is known before any
+    /// of it is read. Each call is asked about once.
+    pub fn has_room(&self, who: Who) -> bool {
+        self.has_room_at(who, Instant::now())
+    }
+
+    fn has_room_at(&self, who: Who, now: Instant) -> bool {
+        let mut state = self.state();
+        state.asks(who, now);
+        self.takes(&mut state, who, now)
     }
 
     /// Counts a call as refused that another limit refused.
@@ -113,7 +194,7 @@ impl Work {
         Stats { working: state.working, refused: state.refused }
     }
 
-    fn takes(&self, state: &mut State, now: Instant) -> bool {
+    fn takes(&self, state: &mut State, who: Who, now: Instant) -> bool {
         if state.working < self.0.overloaded {
             return true;
         }
@@ -123,6 +204,9 @@ impl Work {
             return true;
         }
         state.last_refused = Some(now);
+        if state.working < self.0.usual.saturating_mul(BURST_OF) && state.is_within_its_share(who) {
+            return true;
+        }
         state.refused += 1;
         false
     }
@@ -158,19 +242,186 @@ impl Drop for Away {
     }
 }
 
+/// So many times as many as are free may one caller hold: alone four fifths of all, beside another as greedy four ninths.
+const OF_THE_FREE: usize = 4;
+
+/// Places that callers hold for as long as they like, of which none can take all: there is always one for another. Cheap to
+/// clone; clones share it.
+#[derive(Debug, Clone)]
+pub struct Shares(Arc<Mutex<Held>>);
+
+#[derive(Debug)]
+struct Held {
+    free: usize,
+    by: HashMap<Who, usize>,
+}
+
+/// One held place. Given back when dropped.
+#[derive(Debug)]
+#[must_use = "the place is held while this is"]
+pub struct Share(Shares, Who);
+
+impl Shares {
+    /// So many places.
+    pub fn new(places: usize) -> Self {
+        Self(Arc::new(Mutex::new(Held { free: places, by: HashMap::new() })))
+    }
+
+    /// A place for this caller; `None` where none is free, or it holds too many of them.
+    pub fn take(&self, who: Who) -> Option<Share> {
+        let mut held = self.held();
+        let own = held.by.get(&who).copied().unwrap_or(0);
+        if own >= held.free.saturating_mul(OF_THE_FREE) {
+            return None;
+        }
+        held.free -= 1;
+        held.by.insert(who, own + 1);
+        Some(Share(self.clone(), who))
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut held = self.0.held();
+        held.free += 1;
+        // Nobody is remembered who holds nothing.
+        match held.by.get_mut(&self.1) {
+            Some(own) if *own > 1 => *own -= 1,
+            _ => drop(held.by.remove(&self.1)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn enter(work: &Work, calls: usize, now: Instant) -> Vec<Place> {
-        (0..calls).map_while(|_| work.enter_at(now)).collect()
+        (0..calls).map_while(|_| work.enter_at(Who::Anybody, now)).collect()
+    }
+
+    fn who(number: u8) -> Who {
+        Who::Certificate([number; 32])
+    }
+
+    /// Calls of these callers within a second, one after the other, each worked on for as long as `work_takes`: how many of each
+    /// were taken, and how many were worked on at once.
+    fn second(work: &Work, began: Instant, asked: &[(u8, usize)], work_takes: Duration) -> (HashMap<u8, usize>, i64) {
+        let mut calls: Vec<(Duration, u8)> = asked
+            .iter()
+            .flat_map(|(number, times)| {
+                let (number, times) = (*number, *times);
+                // Spread over the second, each caller at its own pace.
+                (0..times)
+                    .map(move |n| (WINDOW.mul_f64((n as f64 + 0.5 + f64::from(number) / 200.0) / (times as f64 + 1.0)), number))
+            })
+            .collect();
+        calls.sort();
+        let (mut taken, mut most, mut under_way) = (HashMap::new(), 0, Vec::<(Duration, Place)>::new());
+        for (at, number) in calls {
+            under_way.retain(|(until, _)| *until > at);
+            let now = began + at;
+            if work.has_room_at(who(number), now)
+                && let Some(place) = work.enter_at(who(number), now)
+            {
+                under_way.push((at + work_takes, place));
+                *taken.entry(number).or_default() += 1;
+                most = most.max(work.stats().working);
+            }
+        }
+        (taken, most)
+    }
+
+    #[test]
+    fn of_98_callers_of_whom_one_asks_50_times_as_much_the_others_are_all_served_under_overload() {
+        // Two processors, and two calls at once on each keep them busy: 500 calls a second. 97 callers make 388, one 200.
+        let (work, took) = (Work::new(16, 4), Duration::from_millis(8));
+        let quiet: Vec<(u8, usize)> = (1..98).map(|number| (number, 4)).collect();
+        let all: Vec<_> = quiet.iter().copied().chain([(0, 200)]).collect();
+        let began = Instant::now();
+        drop(enter(&work, 100, began));
+        let (mut served, mut refused) = (HashMap::new(), work.stats().refused);
+        assert!(refused > 0, "it is overloaded");
+        for n in 0..5 {
+            served = second(&work, began + WINDOW * n, &all, took).0;
+            assert!(work.stats().refused > refused, "and stays so");
+            refused = work.stats().refused;
+        }
+        for (number, times) in quiet {
+            assert_eq!(served.get(&number), Some(&times), "caller {number} is served whole");
+        }
+        assert!(served.get(&0).copied().unwrap_or(0) < 200, "the one that asks too much is refused: {:?}", served.get(&0));
+    }
+
+    #[test]
+    fn a_caller_alone_has_no_more_under_overload_for_being_alone() {
+        let (work, places, now) = overloaded();
+        drop(places);
+        let held: Vec<_> =
+            (0..100).map_while(|_| work.has_room_at(who(1), now).then(|| work.enter_at(who(1), now))).flatten().collect();
+        assert_eq!(held.len(), 2);
+    }
+
+    #[test]
+    fn callers_who_all_ask_too_much_have_no_more_under_overload_together() {
+        let (work, places, began) = overloaded();
+        drop(places);
+        let all: Vec<_> = (1..11).map(|number| (number, 300)).collect();
+        // In the first second nobody is known to ask too much.
+        second(&work, began, &all, Duration::from_millis(20));
+        for n in 1..4 {
+            assert_eq!(second(&work, began + WINDOW * n, &all, Duration::from_millis(20)).1, 2);
+        }
+    }
+
+    #[test]
+    fn so_many_callers_that_they_cannot_be_told_apart_are_bounded() {
+        let (work, _places, now) = overloaded();
+        for n in 0..3 * CALLERS as u32 {
+            let mut thumbprint = [0; 32];
+            thumbprint[..4].copy_from_slice(&n.to_be_bytes());
+            work.has_room_at(Who::Certificate(thumbprint), now);
+        }
+        assert_eq!(work.state().now.asked.len(), CALLERS);
+    }
+
+    #[test]
+    fn no_caller_can_hold_every_place_and_alone_it_can_hold_four_fifths() {
+        let shares = Shares::new(256);
+        let take = |number, most: usize| (0..most).map_while(|_| shares.take(who(number))).collect::<Vec<_>>();
+        let greedy = take(1, 1000);
+        assert_eq!(greedy.len(), 205, "four fifths");
+        for number in 2..50 {
+            assert_eq!(take(number, 1).len(), 1, "another has a place: {number}");
+        }
+        let beside = take(2, 1000);
+        assert_eq!(beside.len(), 41, "four fifths of what is left");
+        drop(greedy);
+        assert_eq!(take(1, 1000).len(), 172, "four fifths of what is free");
+        drop(beside);
+        assert_eq!(shares.held().by.len(), 0, "who holds nothing is not remembered");
+        assert_eq!(shares.held().free, 256);
+    }
+
+    #[test]
+    fn where_there_are_few_places_one_caller_may_hold_them_all_until_another_comes() {
+        for places in 1..=3 {
+            let shares = Shares::new(places);
+            let held: Vec<_> = (0..9).map_while(|_| shares.take(Who::Anybody)).collect();
+            assert_eq!(held.len(), places);
+        }
+        assert!(Shares::new(0).take(Who::Anybody).is_none());
     }
 
     /// Six places, two under overload; all are taken, and a burst has just been refused.
     fn overloaded() -> (Work, Vec<Place>, Instant) {
         let (work, now) = (Work::new(6, 2), Instant::now());
         let places = enter(&work, 6, now);
-        assert!(work.enter_at(now + BURST).is_none());
+        assert!(work.enter_at(Who::Anybody, now + BURST).is_none());
         (work, places, now + BURST)
     }
 
@@ -181,7 +432,7 @@ mod tests {
         for _ in 0..1000 {
             now += BURST;
             places.pop();
-            places.extend(work.enter_at(now));
+            places.extend(work.enter_at(Who::Anybody, now));
             assert_eq!(places.len(), 6);
         }
         assert_eq!(work.stats(), Stats { working: 6, refused: 0 });
@@ -207,14 +458,17 @@ mod tests {
     fn a_burst_that_does_not_end_is_overload() {
         let (work, now) = (Work::new(6, 2), Instant::now());
         let mut places = enter(&work, 10, now);
-        places.extend(work.enter_at(now + BURST / 2));
+        places.extend(work.enter_at(Who::Anybody, now + BURST / 2));
         assert_eq!(places.len(), 11, "not yet");
         let now = now + BURST;
-        assert!(work.enter_at(now).is_none(), "as many as usual have been there for as long as a burst may take");
+        assert!(work.enter_at(Who::Anybody, now).is_none(), "as many as usual have been there for as long as a burst may take");
         places.truncate(2);
-        assert!(work.enter_at(now).is_none(), "fewer than usual are worked on until it is over: each of them is quick");
+        assert!(
+            work.enter_at(Who::Anybody, now).is_none(),
+            "fewer than usual are worked on until it is over: each of them is quick"
+        );
         places.truncate(1);
-        places.extend(work.enter_at(now));
+        places.extend(work.enter_at(Who::Anybody, now));
         assert_eq!(places.len(), 2, "a place that is free is given away, overload or not");
         assert_eq!(work.stats(), Stats { working: 2, refused: 2 });
     }
@@ -237,22 +491,22 @@ mod tests {
         drop(places);
         let mut waiting = Vec::new();
         for _ in 0..300 {
-            let place = work.enter_at(now).expect("an index that takes its time must not fill the gateway");
+            let place = work.enter_at(Who::Anybody, now).expect("an index that takes its time must not fill the gateway");
             waiting.push((work.away(), place));
         }
         // All answers come at once: none of these calls is refused so late, and new ones are until they are done.
         let back: Vec<_> = waiting.into_iter().map(|(away, place)| (drop(away), place)).collect();
         assert_eq!(work.stats().working, 300);
-        assert!(work.enter_at(now).is_none());
+        assert!(work.enter_at(Who::Anybody, now).is_none());
         drop(back);
         assert_eq!(work.stats().working, 0, "nothing is counted twice or lost");
-        assert!(work.enter_at(now).is_some());
+        assert!(work.enter_at(Who::Anybody, now).is_some());
     }
 
     #[test]
     fn asking_for_room_takes_none() {
         let work = Work::new(1, 1);
-        assert!(work.has_room() && work.has_room());
+        assert!(work.has_room(Who::Anybody) && work.has_room(Who::Anybody));
         assert_eq!(work.stats(), Stats { working: 0, refused: 0 });
     }
 }

@@ -13,8 +13,9 @@ use crate::node::{ServeError, bind, read, start, warn_of};
 /// Run the gateway.
 ///
 /// SIGHUP reads the configuration anew without dropping a call; a file that is not in order leaves the old one in force.
-/// It serves until SIGTERM or SIGINT, then drains: no new connection is taken, calls under way finish within
-/// `[limits] drain_timeout`, and the audit log is closed with a signed checkpoint. A start that waits ends at once.
+/// It serves until SIGTERM or SIGINT, then drains: for `[limits] drain_delay` it serves on and sends callers elsewhere, then no
+/// new connection is taken, calls under way finish within `[limits] drain_timeout`, and the audit log is closed with a signed
+/// checkpoint. A start that waits ends at once.
 ///
 /// A service manager that sets NOTIFY_SOCKET (systemd with Type=notify) is told when it serves, reloads and drains, and its
 /// watchdog is fed while all that a call needs of the process works.

@@ -32,6 +32,8 @@ pub struct EdgeLimits {
     pub connections: usize,
     /// How many requests are open at once on one HTTP/2 connection.
     pub streams: u32,
+    /// How long a node that is told to stop takes calls yet, while it says that it goes.
+    pub drain_delay: Duration,
     /// How long calls under way may take to finish once the node drains.
     pub drain_timeout: Duration,
 }
@@ -51,6 +53,7 @@ impl Default for EdgeLimits {
             calls_per_processor_overloaded: 2,
             connections: 1024,
             streams: 64,
+            drain_delay: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(30),
         }
     }
@@ -103,6 +106,7 @@ pub(super) fn read(section: &mut Reader<'_>) -> Option<(EdgeLimits, MessageLimit
     let header_timeout = section.duration("header_timeout", edge.header_timeout, short.clone());
     let body_timeout = section.duration("body_timeout", edge.body_timeout, short);
     let idle_timeout = section.duration("idle_timeout", edge.idle_timeout, long.clone());
+    let drain_delay = section.duration("drain_delay", edge.drain_delay, Duration::ZERO..=Duration::from_secs(300));
     let drain_timeout = section.duration("drain_timeout", edge.drain_timeout, long);
     let concurrent_requests = section.size("concurrent_requests", edge.concurrent_requests, 1..=100_000);
     let calls_per_processor = section.size("calls_per_processor", edge.calls_per_processor, 1..=100_000);
@@ -132,6 +136,7 @@ pub(super) fn read(section: &mut Reader<'_>) -> Option<(EdgeLimits, MessageLimit
         calls_per_processor_overloaded: calls_per_processor_overloaded?,
         connections: connections?,
         streams: u32::try_from(streams?).ok()?,
+        drain_delay: drain_delay?,
         drain_timeout: drain_timeout?,
     };
     let message = MessageLimits {

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -13,14 +12,14 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, timeout_at};
 use tower::util::BoxCloneService;
 use tower::{Service, ServiceExt, service_fn};
 
 use crate::config::EdgeLimits;
 use crate::refusal::Refusal;
-use crate::work::Work;
+use crate::work::{Share, Shares, Who, Work};
 
 /// Any error, boxed.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -37,7 +36,7 @@ const READ_THOUGH_REFUSED: u64 = 64 * 1024;
 /// What is put around the service, the same places shared by every connection.
 #[derive(Clone)]
 pub struct Limited {
-    places: Arc<Semaphore>,
+    places: Shares,
     work: Work,
     body_bytes: usize,
     body_timeout: Duration,
@@ -47,16 +46,18 @@ impl Limited {
     /// As many places, and as large and slow a body, as `limits` says; and only while `work` has room.
     pub fn new(limits: &EdgeLimits, work: Work) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(limits.concurrent_requests)),
+            places: Shares::new(limits.concurrent_requests),
             work,
             body_bytes: limits.request_bytes,
             body_timeout: limits.body_timeout,
         }
     }
 
-    /// Puts the limits around `service`. `overloaded` answers each request for which there is no room.
+    /// Puts the limits around `service`, for the connection of one caller. `overloaded` answers each request for which there
+    /// is no room.
     pub fn layer<S, B>(
         &self,
+        who: Who,
         service: S,
         overloaded: impl Fn(&HeaderMap) -> Response<ResponseBody> + Clone + Send + 'static,
     ) -> BoxCloneService<Request<Incoming>, Response<ResponseBody>, BoxError>
@@ -69,7 +70,7 @@ impl Limited {
         let this = self.clone();
         BoxCloneService::new(service_fn(move |request: Request<Incoming>| {
             // Before anything of the body is read or understood: a call too many must cost next to nothing.
-            let place = this.place();
+            let place = this.place(who);
             let service = service.clone();
             let refused = place.is_none().then(|| overloaded(request.headers()));
             let version = request.version();
@@ -99,11 +100,11 @@ impl Limited {
 
     /// A place among the open requests. One among the calls worked on is taken when the whole request is here: a client
     /// that sends half a body must not hold what few there are of those.
-    fn place(&self) -> Option<OwnedSemaphorePermit> {
-        if !self.work.has_room() {
+    fn place(&self, who: Who) -> Option<Share> {
+        if !self.work.has_room(who) {
             return None;
         }
-        let place = self.places.clone().try_acquire_owned().ok();
+        let place = self.places.take(who);
         if place.is_none() {
             self.work.refuse();
         }

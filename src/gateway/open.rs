@@ -22,7 +22,7 @@ use crate::audit::{Audit, Record};
 use crate::clock::Clock;
 use crate::refusal::Refusal;
 use crate::soap::envelope::Version;
-use crate::work::Work;
+use crate::work::{Who, Work};
 
 /// The other end of the connection, as TLS proved it. Comes from the connection, never from a header.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +30,8 @@ pub struct Client {
     /// The client's certificate and what it sent of its chain, the certificate first; empty where none was shown. Verified
     /// in the handshake, which may be long ago.
     pub chain: Arc<[CertificateDer<'static>]>,
+    /// Whose share of the gateway its calls come from.
+    pub who: Who,
 }
 
 /// A request that has a call id and an open audit record. Only this module makes one.
@@ -120,9 +122,10 @@ impl OpenLayer {
             // No place for the record that the call will need: it is not begun.
             Err(refusal) => return Ok(unrecorded(&refusal)),
         };
+        let who = client.who;
         let sealed = match self.read(request, &call, client).await {
             // Only now, with the whole request here: see `crate::work`.
-            Ok(received) => match self.work.enter() {
+            Ok(received) => match self.work.enter(who) {
                 Some(_place) => match inner.call(received).await {
                     Ok(sealed) => sealed,
                     Err(never) => match never {},

@@ -19,6 +19,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -29,7 +30,7 @@ use uuid::Uuid;
 use crate::api;
 use crate::audit::Audit;
 use crate::clock::Clock;
-use crate::config::{self, Report};
+use crate::config::{self, EdgeLimits, Report};
 use crate::edge::admin::Admin;
 use crate::edge::http::boxed;
 use crate::edge::refused::Refusals;
@@ -123,6 +124,7 @@ pub struct Node {
     api: Option<(SocketAddr, JoinHandle<Drained>)>,
     sftp: Option<(SocketAddr, JoinHandle<Drained>)>,
     recorder: JoinHandle<()>,
+    stop_recorder: Sender<()>,
     service: JoinHandle<Drained>,
     admin: JoinHandle<Drained>,
     audit: Audit,
@@ -203,7 +205,9 @@ pub async fn start(
         decided: decided.clone(),
         node: Uuid::new_v4(),
     };
-    let recorder = tokio::spawn(recorder.run(stopped.clone()));
+    // What is decided while the API drains is recorded too.
+    let (stop_recorder, recorder_stopped) = channel(());
+    let recorder = tokio::spawn(recorder.run(recorder_stopped));
     let api = match (api_address, reloader.api.clone()) {
         (Some(address), Some((tls, clients))) => {
             let listener = bind(address).await?;
@@ -258,7 +262,7 @@ pub async fn start(
     let make = move |peer: crate::edge::serve::Peer| {
         Router {
             in_force: in_force.clone(),
-            client: Client { chain: peer.chain().clone() },
+            client: Client { chain: peer.chain().clone(), who: peer.who() },
             address: peer.address(),
             refusals: of_router.clone(),
             metrics: of_calls.clone(),
@@ -285,6 +289,8 @@ pub async fn start(
     let refusals = Refusals::new("admin", metrics.clone());
     let handler = handler.service();
     let make = move |_| handler.clone();
+    // It is told to stop when all others have ended.
+    let limits = EdgeLimits { drain_delay: Duration::ZERO, ..limits };
     let admin = serve(admin, admin_transport, limits, work, refusals, of_admin, make, until(admin_stopped));
     Ok(Node {
         stop,
@@ -292,6 +298,7 @@ pub async fn start(
         api,
         sftp,
         recorder,
+        stop_recorder,
         service: tokio::spawn(service),
         admin: tokio::spawn(admin),
         audit,
@@ -322,7 +329,7 @@ impl Node {
         if let Some((_, sftp)) = self.sftp {
             cut += sftp.await.map_or(0, |drained| drained.cut);
         }
-        // What was decided while the API drained is written too.
+        let _ = self.stop_recorder.send(());
         let _ = self.recorder.await;
         let _ = self.stop_admin.send(());
         let _ = self.admin.await;

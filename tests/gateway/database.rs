@@ -22,29 +22,31 @@ use hjemmel::store::{Access, Database, Settings, moving, sql};
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::{KORSBAEK, demo};
 
-use crate::postgres::{Cluster, Shown};
+use crate::postgres::{Cluster, Shown, free_port};
 use crate::process::{Gateway, HJEMMEL, comes_to, in_runtime};
 use crate::request::{and, search};
 use crate::stage::{admin, options, person};
 
 /// A world whose gateways keep everything in one database.
-struct Shared {
-    world: World,
-    cluster: Cluster,
-    database: String,
-    dir: tempfile::TempDir,
+pub struct Shared {
+    pub world: World,
+    pub cluster: Cluster,
+    pub database: String,
+    /// Where the nodes reach the database, where that is not the cluster itself: a pooler's port.
+    pub pooler: Option<u16>,
+    pub dir: tempfile::TempDir,
 }
 
 /// A gateway of a world.
-struct Node {
-    gateway: Gateway,
+pub struct Node {
+    pub gateway: Gateway,
     client: Client,
-    admin: std::net::SocketAddr,
+    pub admin: std::net::SocketAddr,
     log: PathBuf,
 }
 
 impl Shared {
-    async fn new() -> Option<Self> {
+    pub async fn new() -> Option<Self> {
         let cluster = Cluster::own()?;
         let database = cluster.database().name;
         let dir = tempfile::tempdir().unwrap();
@@ -54,18 +56,22 @@ impl Shared {
         moving::moved(&from, &to, |_, _, _| ()).await.unwrap();
         from.close().await;
         to.close().await;
-        Some(Self { world, cluster, database, dir })
+        Some(Self { world, cluster, database, pooler: None, dir })
     }
 
     /// The configuration of another node, with its own ports and its own audit log: its file.
-    fn configuration(&self, name: &str, port: u16, more: &str) -> PathBuf {
+    pub fn configuration(&self, name: &str, port: u16, more: &str) -> PathBuf {
         let text = std::fs::read_to_string(&self.world.configuration).unwrap();
         let mut settings: toml::Table = text.parse().unwrap();
         let mut set = |section: &str, key: &str, value: String| {
             let section = settings.entry(section).or_insert_with(|| toml::Table::new().into());
             section.as_table_mut().unwrap().insert(key.to_owned(), value.into());
         };
-        set("store", "url", format!("postgres://hjemmel@localhost:{}/{}", self.cluster.port(), self.database));
+        let database = |port: u16| format!("postgres://hjemmel@localhost:{port}/{}", self.database);
+        set("store", "url", database(self.pooler.unwrap_or(self.cluster.port())));
+        if self.pooler.is_some() {
+            set("store", "direct_url", database(self.cluster.port()));
+        }
         set("store", "password_file", self.cluster.password_file().display().to_string());
         set("listen", "address", format!("127.0.0.1:{port}"));
         set("admin", "address", format!("127.0.0.1:{}", free_port()));
@@ -98,12 +104,16 @@ impl Shared {
 
     /// `None` where it ended before it was ready.
     async fn started(&self, name: &str, more: &str) -> Option<Node> {
-        let port = free_port();
-        let file = self.configuration(name, port, more);
+        self.launched(name, &self.configuration(name, free_port(), more)).await
+    }
+
+    /// Starts a node, or starts it again, as its configuration says. `None` where it ended before it was ready.
+    pub async fn launched(&self, name: &str, file: &Path) -> Option<Node> {
         let log = self.dir.path().join(format!("{name}.log"));
-        let output = std::fs::File::create(&log).unwrap();
-        let child = Command::new(HJEMMEL).args(["serve", "--config"]).arg(&file).stderr(output).spawn().unwrap();
-        let settings: toml::Table = std::fs::read_to_string(&file).unwrap().parse().unwrap();
+        let output = std::fs::File::options().create(true).append(true).open(&log).unwrap();
+        let child = Command::new(HJEMMEL).args(["serve", "--config"]).arg(file).stderr(output).spawn().unwrap();
+        let settings: toml::Table = std::fs::read_to_string(file).unwrap().parse().unwrap();
+        let port = settings["listen"]["address"].as_str().unwrap().rsplit(':').next().unwrap();
         let admin_at = settings["admin"]["address"].as_str().unwrap().parse().unwrap();
         let mut client = self.world.client(None).unwrap();
         client.service = format!("https://localhost:{port}{}", client.service.path()).parse().unwrap();
@@ -117,7 +127,7 @@ impl Shared {
         (!ended).then_some(node)
     }
 
-    async fn caller(&self) -> Caller {
+    pub async fn caller(&self) -> Caller {
         Caller {
             signing: self.world.client(None).unwrap(),
             token: self.world.token(Role::Korsbaek, KORSBAEK).await.unwrap().assertion().clone(),
@@ -127,7 +137,7 @@ impl Shared {
 }
 
 impl Node {
-    fn told(&self) -> String {
+    pub fn told(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
@@ -179,14 +189,14 @@ impl Outcome {
 }
 
 /// Signs messages.
-struct Caller {
+pub struct Caller {
     signing: Client,
     token: Token,
     key: SigningKey,
 }
 
 impl Caller {
-    fn message(&self) -> Bytes {
+    pub fn message(&self) -> Bytes {
         let input = search(&and(&[&person(demo::UDK_ONLY)]));
         self.signing.token_message(&self.token, &self.key, input.as_bytes(), Clock::system().now()).unwrap().0
     }
@@ -200,10 +210,6 @@ impl Caller {
     async fn is_served_again(&self, node: &Node) {
         comes_to(&format!("a call is served: {}", node.told()), async || self.calls(node).await == Outcome::Served).await;
     }
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[test]

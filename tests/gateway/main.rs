@@ -20,6 +20,7 @@ mod load;
 mod log;
 mod manager;
 mod narrowed;
+mod nodes;
 mod operations;
 mod outbound;
 mod peers;

@@ -86,7 +86,7 @@ class Kubernetes(unittest.TestCase):
         self.assertEqual(budget["selector"], stateful["selector"])
         container = stateful["template"]["spec"]["containers"][0]
         waits = container["lifecycle"]["preStop"]["sleep"]["seconds"]
-        self.assertGreater(stateful["template"]["spec"]["terminationGracePeriodSeconds"], waits + 30, "limits.drain_timeout")
+        self.assertGreater(stateful["template"]["spec"]["terminationGracePeriodSeconds"], waits + 5 + 30, "limits.drain_delay and drain_timeout")
         self.assertEqual(stateful["persistentVolumeClaimRetentionPolicy"], {"whenDeleted": "Retain", "whenScaled": "Retain"}, "records of an authority")
 
     def test_prometheus_reaches_the_metrics_and_callers_the_service_alone(self):

@@ -488,7 +488,8 @@ fn settings(listen: SocketAddr, admin: SocketAddr, sts: &Uri, index: SocketAddr)
          \n[peer.{INDEX}]\naddress = \"https://localhost:{}{}\"\nentity_id = \"{INDEX_ENTITY_ID}\"\nroots = [\"pki/root.pem\"]\nsigning_certificates = [\"pki/{signing}.pem\"]\n\
          \n[store]\nurl = \"sqlite:agreements.sqlite\"\n\
          \n[audit]\ndirectory = \"audit\"\ncheckpoint_key = \"audit-keys/checkpoint.key\"\npseudonym_key = \"audit-keys/pseudonym.key\"\n\
-         auditors = \"audit-keys/auditors.pub\"\n\n[deliveries]\nkey = \"delivery-keys/deliveries.key\"\n",
+         auditors = \"audit-keys/auditors.pub\"\n\n[deliveries]\nkey = \"delivery-keys/deliveries.key\"\n\
+         \n[limits]\ndrain_delay = \"0s\"\n",
         listen.port(),
         index.port(),
         index::PATH,

@@ -284,7 +284,7 @@ impl DryRun {
             );
             return Some(Known { client: None, authority: Some(authority), token: unconstrained(), request });
         }
-        let client = Client { chain: self.chain.clone() };
+        let client = Client { chain: self.chain.clone(), ..Client::default() };
         let proven = self.authenticate.identify(envelope, shape, &client);
         let proven = proven.map(|(caller, request, _)| (narrowed(caller.privileges()), caller, request));
         let (token, caller, request) = self.note("authenticate", proven, |(token, caller, _)| caller_said(caller, token))?;

@@ -17,7 +17,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -42,7 +43,8 @@ use super::refused::{self, Cause, Refusals};
 use super::tls::ServerTls;
 use crate::config::EdgeLimits;
 use crate::refusal::Refusal;
-use crate::work::Work;
+use crate::signature::credentials::thumbprint;
+use crate::work::{Shares, Who, Work};
 
 /// How long a connection that was asked to close may take before it is cut, or the idle timeout where that is shorter.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -64,6 +66,14 @@ impl Peer {
     /// its key proven, in the handshake. It may have expired since, on a connection that lasts.
     pub fn chain(&self) -> &Arc<[CertificateDer<'static>]> {
         &self.chain
+    }
+
+    /// Who it is, as far as a share of the gateway goes.
+    pub fn who(&self) -> Who {
+        match self.chain.first() {
+            Some(certificate) => Who::Certificate(thumbprint(certificate)),
+            None => Who::Address(self.address.ip()),
+        }
     }
 }
 
@@ -123,6 +133,16 @@ pub enum Transport {
     Plain,
 }
 
+/// How far a listener is on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Leaving {
+    No,
+    /// Calls are served, and those who have made theirs are sent elsewhere.
+    Soon,
+    /// Nothing new is taken.
+    Now,
+}
+
 /// How a drain ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drained {
@@ -130,8 +150,10 @@ pub struct Drained {
     pub cut: usize,
 }
 
-/// Serves `listener` until `shutdown` completes, then drains: no new connection is accepted, calls under way finish within
-/// the drain timeout, and what is left is cut. `make` gives the service for one connection; a call for which `work` has no
+/// Serves `listener` until `shutdown` completes, then drains. For the drain delay it is not ready, and serves as before but
+/// for sending each client elsewhere after its call: a client whose connection is closed at once may have sent a call into it
+/// already. Then no new connection is accepted, calls under way finish within the drain timeout, and what is left is cut.
+/// `make` gives the service for one connection; a call for which `work` has no
 /// room does not reach it. `refusals` is told of all that is refused before it.
 #[allow(clippy::too_many_arguments)] // each is another part of the node's
 pub async fn serve<M, S, B>(
@@ -155,33 +177,28 @@ where
     let limits = Arc::new(limits);
     let limited = Limited::new(&limits, work);
     let places = Arc::new(Semaphore::new(limits.connections));
-    let (drain, draining) = watch::channel(());
+    let shares = Shares::new(limits.connections);
+    let (drain, draining) = watch::channel(Leaving::No);
     let mut connections = JoinSet::new();
-    let mut shutdown = pin!(shutdown);
+    let delay = limits.drain_delay;
+    let mut over = pin!(async {
+        shutdown.await;
+        readiness.set(false);
+        if !delay.is_zero() {
+            let _ = drain.send(Leaving::Soon);
+            tokio::time::sleep(delay).await;
+        }
+    });
     let mut asked = readiness.0.asked.subscribe();
     readiness.set(true);
-
-    loop {
-        let accepted = tokio::select! {
-            () = &mut shutdown => break,
-            Ok(()) = asked.changed() => {
-                readiness.0.answered.send_replace(*asked.borrow_and_update());
-                continue;
-            }
-            Some(_) = connections.join_next() => continue,
-            accepted = listener.accept() => accepted,
-        };
-        let Ok((stream, address)) = accepted else {
-            // Out of file descriptors, most likely: accepting again at once would spin.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
+    let admit = |connections: &mut JoinSet<()>, stream: TcpStream, address: SocketAddr| {
         // Closed at once rather than left waiting, so that the caller or its load balancer turns elsewhere.
         let Ok(place) = places.clone().try_acquire_owned() else {
             refusals.record(address, Cause::TooManyConnections, "");
-            continue;
+            return;
         };
-        let accepted = Accepted { address, limits: limits.clone(), limited: limited.clone(), refusals: refusals.clone() };
+        let (limits, limited, shares, refusals) = (limits.clone(), limited.clone(), shares.clone(), refusals.clone());
+        let accepted = Accepted { address, limits, limited, shares, refusals };
         let (transport, make, draining) = (transport.clone(), make.clone(), draining.clone());
         connections.spawn(async move {
             let _place = place;
@@ -190,11 +207,36 @@ where
                 debug!(%address, %error, "connection ended");
             }
         });
+    };
+
+    loop {
+        let accepted = tokio::select! {
+            () = &mut over => break,
+            Ok(()) = asked.changed() => {
+                readiness.0.answered.send_replace(*asked.borrow_and_update());
+                continue;
+            }
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, address)) => admit(&mut connections, stream, address),
+            // Out of file descriptors, most likely: accepting again at once would spin.
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
     }
 
-    readiness.set(false);
-    drop(listener);
-    let _ = drain.send(());
+    // What the kernel has accepted already is served: closing the port would reset it.
+    if let Ok(listener) = listener.into_std() {
+        for (stream, address) in std::iter::from_fn(|| listener.accept().ok()).take(limits.connections) {
+            if stream.set_nonblocking(true).is_ok()
+                && let Ok(stream) = TcpStream::from_std(stream)
+            {
+                admit(&mut connections, stream, address);
+            }
+        }
+    }
+    let _ = drain.send(Leaving::Now);
     let all_ended = async { while connections.join_next().await.is_some() {} };
     let _ = timeout(limits.drain_timeout, all_ended).await;
     let cut = connections.len();
@@ -207,6 +249,8 @@ struct Accepted {
     address: SocketAddr,
     limits: Arc<EdgeLimits>,
     limited: Limited,
+    /// Connections, of which no caller can have all.
+    shares: Shares,
     refusals: Refusals,
 }
 
@@ -216,7 +260,7 @@ impl Accepted {
         stream: TcpStream,
         transport: &Transport,
         make: M,
-        draining: watch::Receiver<()>,
+        draining: watch::Receiver<Leaving>,
     ) -> Result<(), BoxError>
     where
         M: Fn(Peer) -> S,
@@ -226,20 +270,28 @@ impl Accepted {
         B::Error: Into<BoxError>,
     {
         let address = self.address;
-        match transport {
-            Transport::Plain => self.http1(stream, make(Peer { address, chain: Arc::default() }), draining).await,
-            Transport::Tls(tls) => {
-                let Some(stream) = self.handshake(stream, tls).await? else { return Ok(()) };
-                let (_, session) = stream.get_ref();
-                let chain: Arc<[_]> =
-                    session.peer_certificates().unwrap_or_default().iter().cloned().map(CertificateDer::into_owned).collect();
-                // The protocol is what TLS agreed on, not what the first bytes look like.
-                if session.alpn_protocol() == Some(b"h2") {
-                    self.http2(stream, make(Peer { address, chain }), draining).await
-                } else {
-                    self.http1(stream, make(Peer { address, chain }), draining).await
-                }
-            }
+        let Transport::Tls(tls) = transport else {
+            return self.http1(stream, Peer { address, chain: Arc::default() }, make, draining).await;
+        };
+        let Some(stream) = self.handshake(stream, tls).await? else { return Ok(()) };
+        let (_, session) = stream.get_ref();
+        let chain: Arc<[_]> =
+            session.peer_certificates().unwrap_or_default().iter().cloned().map(CertificateDer::into_owned).collect();
+        let peer = Peer { address, chain };
+        // Only now is it known who it is.
+        let Some(_share) = self.shares.take(peer.who()) else {
+            self.refusals.record(
+                address,
+                Cause::TooManyConnections,
+                &format!("; of these, the most by one caller: {}", peer.who()),
+            );
+            return Ok(());
+        };
+        // The protocol is what TLS agreed on, not what the first bytes look like.
+        if session.alpn_protocol() == Some(b"h2") {
+            self.http2(stream, peer, make, draining).await
+        } else {
+            self.http1(stream, peer, make, draining).await
         }
     }
 
@@ -279,20 +331,27 @@ impl Accepted {
         }
     }
 
-    async fn http1<S, B>(&self, stream: impl Stream, service: S, draining: watch::Receiver<()>) -> Result<(), BoxError>
+    async fn http1<M, S, B>(
+        &self,
+        stream: impl Stream,
+        peer: Peer,
+        make: M,
+        draining: watch::Receiver<Leaving>,
+    ) -> Result<(), BoxError>
     where
+        M: Fn(Peer) -> S,
         S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
         S::Future: Send,
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
         let phase = watch::Sender::new(Phase::Idle(Instant::now()));
-        let service = counted(self.limited(service), phase.clone());
+        let service = counted(self.limited(peer, make), phase.clone(), Some(draining.clone()));
         let stream = Lingering::new(stream);
         let writing = stream.writing();
         let io = TokioIo::new(first_byte(stream, phase.clone()));
         let mut connection = http1(&self.limits).serve_connection(io, service);
-        match supervise(Pin::new(&mut connection), phase, &self.limits, draining).await {
+        match supervise(Pin::new(&mut connection), Http::One, phase, &self.limits, draining).await {
             Ended::Closed(ended) => self.told(ended),
             Ended::Lingered => Err("the connection lingered".into()),
             // What came was no head at all, and that has been reported: see `Lingering`.
@@ -308,32 +367,40 @@ impl Accepted {
         }
     }
 
-    async fn http2<S, B>(&self, stream: impl Stream, service: S, draining: watch::Receiver<()>) -> Result<(), BoxError>
+    async fn http2<M, S, B>(
+        &self,
+        stream: impl Stream,
+        peer: Peer,
+        make: M,
+        draining: watch::Receiver<Leaving>,
+    ) -> Result<(), BoxError>
     where
+        M: Fn(Peer) -> S,
         S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
         S::Future: Send,
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
         let phase = watch::Sender::new(Phase::Idle(Instant::now()));
-        let service = counted(self.limited(service), phase.clone());
+        let service = counted(self.limited(peer, make), phase.clone(), None);
         let connection = pin!(http2(&self.limits).serve_connection(TokioIo::new(Lingering::new(stream)), service));
-        match supervise(connection, phase, &self.limits, draining).await {
+        match supervise(connection, Http::Two, phase, &self.limits, draining).await {
             Ended::Closed(ended) => self.told(ended),
             Ended::HeadTimeout | Ended::Lingered => Err("the connection lingered".into()),
         }
     }
 
-    fn limited<S, B>(&self, service: S) -> BoxCloneService<Request<Incoming>, Response<ResponseBody>, BoxError>
+    fn limited<M, S, B>(&self, peer: Peer, make: M) -> BoxCloneService<Request<Incoming>, Response<ResponseBody>, BoxError>
     where
+        M: Fn(Peer) -> S,
         S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
         S::Future: Send,
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let (refusals, address) = (self.refusals.clone(), self.address);
-        self.limited.layer(service, move |headers| {
-            refusals.record(address, Cause::Overloaded, "");
+        let (refusals, address, who) = (self.refusals.clone(), self.address, peer.who());
+        self.limited.layer(who, make(peer), move |headers| {
+            refusals.record(address, Cause::Overloaded, &format!(" to {who}"));
             refusals.overloaded(headers)
         })
     }
@@ -415,6 +482,15 @@ impl Phase {
     }
 }
 
+/// Which HTTP a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Http {
+    /// Told that it ends by an answer.
+    One,
+    /// Told by GOAWAY, which loses no request.
+    Two,
+}
+
 /// How a connection came to its end.
 enum Ended {
     /// By itself, or because it was asked to.
@@ -428,29 +504,46 @@ enum Ended {
 /// Runs a connection until it ends, drains, or lingers in a phase.
 async fn supervise<C>(
     mut connection: Pin<&mut C>,
+    http: Http,
     phase: watch::Sender<Phase>,
     limits: &EdgeLimits,
-    mut draining: watch::Receiver<()>,
+    mut draining: watch::Receiver<Leaving>,
 ) -> Ended
 where
     C: GracefulConnection<Error = hyper::Error>,
 {
     let mut changes = phase.subscribe();
     let mut cut_at: Option<Instant> = None;
-    let mut drains = false;
+    let (mut called, mut told, opened) = (false, false, opened(&phase));
+    // One that comes while the listener leaves makes its call first.
+    let first_call_by = (*draining.borrow() != Leaving::No).then(|| Instant::now() + CLOSING);
     loop {
         let now_in = *changes.borrow_and_update();
+        // A call may be over before anybody looks.
+        called |= match now_in {
+            Phase::Idle(since) => Some(since) != opened,
+            Phase::Head(_) => false,
+            Phase::Busy(_) => true,
+        };
+        let leaving = *draining.borrow_and_update();
+        let tell = match leaving {
+            Leaving::No => false,
+            Leaving::Soon => http == Http::Two && called,
+            Leaving::Now => called || first_call_by.is_none(),
+        };
+        if tell && !told {
+            told = true;
+            connection.as_mut().graceful_shutdown();
+        }
         let ends = match (now_in, cut_at) {
             (Phase::Busy(_), _) => None,
             (_, Some(cut_at)) => Some(cut_at),
+            (waiting, None) if leaving == Leaving::Now && !told => waiting.ends(limits).min(first_call_by),
             (waiting, None) => waiting.ends(limits),
         };
         tokio::select! {
             ended = connection.as_mut() => return Ended::Closed(ended),
-            _ = draining.changed(), if !drains => {
-                drains = true;
-                connection.as_mut().graceful_shutdown();
-            }
+            _ = draining.changed(), if leaving != Leaving::Now => {}
             _ = changes.changed() => {}
             () = sleep_until(ends.unwrap_or_else(Instant::now)), if ends.is_some() => {
                 if matches!(now_in, Phase::Head(_)) {
@@ -463,6 +556,14 @@ where
                 connection.as_mut().graceful_shutdown();
             }
         }
+    }
+}
+
+/// Since when a connection is idle on which nothing has come.
+fn opened(phase: &watch::Sender<Phase>) -> Option<Instant> {
+    match *phase.borrow() {
+        Phase::Idle(since) => Some(since),
+        _ => None,
     }
 }
 
@@ -492,10 +593,12 @@ impl Drop for Busy {
     }
 }
 
-/// The service as hyper calls it, the connection being busy from the request's head to the answer's last frame.
+/// The service as hyper calls it, the connection being busy from the request's head to the answer's last frame. Where the
+/// listener is `leaving`, the answer ends the connection.
 fn counted<S>(
     service: S,
     phase: watch::Sender<Phase>,
+    leaving: Option<watch::Receiver<Leaving>>,
 ) -> impl hyper::service::HttpService<
     Incoming,
     ResBody = Held,
@@ -509,7 +612,14 @@ where
     hyper::service::service_fn(move |request: Request<Incoming>| {
         let busy = Busy::begin(&phase);
         let response = service.clone().oneshot(request);
-        async move { Ok::<_, BoxError>(response.await?.map(|body| Held { body, _busy: busy })) }
+        let leaving = leaving.clone();
+        async move {
+            let mut response = response.await?;
+            if leaving.is_some_and(|leaving| *leaving.borrow() != Leaving::No) {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, BoxError>(response.map(|body| Held { body, _busy: busy }))
+        }
     })
 }
 

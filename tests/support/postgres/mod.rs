@@ -22,7 +22,8 @@ use sqlx::{AssertSqlSafe, Connection, Executor};
 pub use bouncer::{Bouncer, Mode};
 use certificates::Certificates;
 pub use certificates::Shown;
-use process::{Folder, Signal, free_port, signal, tree};
+pub use process::free_port;
+use process::{Folder, Signal, signal, tree};
 
 /// The role that tests log on as; it owns its databases and is nothing else.
 pub const ROLE: &str = "hjemmel";

@@ -98,6 +98,11 @@ impl Running {
     }
 
     async fn connect_as(&self, client: Option<&Credentials>, alpn: &[&[u8]]) -> std::io::Result<TlsStream<TcpStream>> {
+        self.over(TcpStream::connect(self.address).await?, client, alpn).await
+    }
+
+    /// TLS over a connection that is there.
+    async fn over(&self, tcp: TcpStream, client: Option<&Credentials>, alpn: &[&[u8]]) -> std::io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(for_tests().root().clone()).unwrap();
         let builder = ClientConfig::builder_with_provider(provider())
@@ -109,7 +114,6 @@ impl Running {
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-        let tcp = TcpStream::connect(self.address).await?;
         let name = ServerName::try_from("localhost").unwrap();
         TlsConnector::from(Arc::new(config)).connect(name, tcp).await
     }
@@ -142,7 +146,12 @@ fn answers(text: &str) -> usize {
 }
 
 fn small() -> EdgeLimits {
-    EdgeLimits { request_bytes: 100, ..EdgeLimits::default() }
+    EdgeLimits { request_bytes: 100, drain_delay: Duration::ZERO, ..EdgeLimits::default() }
+}
+
+/// A caller without a certificate, who asks as much as it likes.
+fn local() -> Who {
+    Who::Address([127, 0, 0, 1].into())
 }
 
 /// A second PKI, of another CA.
@@ -449,8 +458,8 @@ async fn a_call_for_which_there_is_no_room_is_refused_unread_and_its_connection_
     };
     assert!(ask("3 bytes, anonymous").await.starts_with("HTTP/1.1 200"));
     // The one place is taken, for as long as no burst takes.
-    let place = work.enter().unwrap();
-    while work.has_room() {
+    let place = work.enter(local()).unwrap();
+    while work.has_room(local()) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let refused = ask("\n").await;
@@ -512,6 +521,72 @@ async fn a_call_that_outlasts_the_drain_is_cut_and_counted() {
     edge.arrived.notified().await;
     edge.stop();
     assert_eq!(edge.task.await.unwrap(), Drained { cut: 1 });
+}
+
+/// Longer than any test takes: what happens happens before it is over.
+const A_WHILE: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+async fn a_listener_that_leaves_serves_who_is_connected_and_who_comes_and_sends_them_elsewhere_by_its_answers() {
+    let mut edge = start(EdgeLimits { drain_delay: A_WHILE, ..small() }).await;
+    let call = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nhej";
+    let (mut idle, mut steady) = (edge.connect().await, h2(&edge).await);
+    assert_eq!(steady.send_request(h2_post("/", b"hej")).await.unwrap().status(), 200);
+    edge.stop();
+    while edge.readiness.is_ready() {
+        tokio::task::yield_now().await;
+    }
+    for (name, stream) in [("that stood idle", &mut idle), ("that comes", &mut edge.connect().await)] {
+        let answer = exchange(stream, call).await;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "a connection {name}: {answer}");
+    }
+    // GOAWAY: a client learns that it must open another connection before it sends a request.
+    while !steady.is_closed() {
+        tokio::task::yield_now().await;
+    }
+    let mut newcomer = h2(&edge).await;
+    assert_eq!(newcomer.send_request(h2_post("/", b"hej")).await.unwrap().status(), 200, "HTTP/2 that comes");
+}
+
+#[tokio::test]
+async fn a_listener_closes_its_port_and_what_is_idle_when_its_time_is_up() {
+    let mut edge = start(EdgeLimits { drain_delay: Duration::from_millis(200), ..small() }).await;
+    let mut idle = edge.connect().await;
+    assert!(pooled_once(&mut idle).await.contains("200 OK"));
+    edge.stop();
+    assert_eq!(exchange(&mut idle, b"").await, "");
+    assert_eq!(edge.task.await.unwrap(), Drained { cut: 0 });
+    assert!(TcpStream::connect(edge.address).await.is_err(), "nobody listens any more");
+}
+
+/// One call, after which the connection stands open.
+async fn pooled_once(stream: &mut TlsStream<TcpStream>) -> String {
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nhej").await.unwrap();
+    let mut answer = String::new();
+    while !answer.ends_with("3 bytes, anonymous") {
+        let mut piece = [0; 4096];
+        let read = stream.read(&mut piece).await.unwrap();
+        assert!(read > 0, "{answer}");
+        answer.push_str(std::str::from_utf8(&piece[..read]).unwrap());
+    }
+    answer
+}
+
+#[tokio::test]
+async fn who_was_connected_by_the_kernel_when_the_port_closed_is_served() {
+    for _ in 0..8 {
+        let mut edge = start(small()).await;
+        // One thread runs everything here: the listener sees all of these and the order to stop in one moment.
+        let connected: Vec<_> = (0..4).map(|_| std::net::TcpStream::connect(edge.address).unwrap()).collect();
+        edge.stop();
+        for stream in connected {
+            stream.set_nonblocking(true).unwrap();
+            let mut stream = edge.over(TcpStream::from_std(stream).unwrap(), None, &[b"http/1.1"]).await.unwrap();
+            let answer = exchange(&mut stream, &post("/", "hej")).await;
+            assert!(answer.contains("200 OK") && answer.contains("connection: close"), "{answer}");
+        }
+        assert_eq!(edge.task.await.unwrap(), Drained { cut: 0 });
+    }
 }
 
 // ---- HTTP/2 ----
