@@ -27,8 +27,9 @@ fn pki() -> &'static DevPki {
 }
 
 /// A name, the key that is theirs here, their role, and the authority that they act for.
-const USERS: [(&str, Key, Role, Option<&str>); 5] = [
+const USERS: [(&str, Key, Role, Option<&str>); 6] = [
     ("O. Drift", Key::GatewayClient, Role::Operator, None),
+    ("I. Drift", Key::PersonOperator, Role::Operator, None),
     ("A. Prøve", Key::Korsbaek, Role::Signatory, Some("11111111")),
     ("B. Prøve", Key::OtherMunicipality, Role::Signatory, Some("11111111")),
     ("S. Fremmed", Key::Udk, Role::Signatory, Some("99999981")),

@@ -16,6 +16,7 @@ pub mod demo;
 pub mod explain;
 mod help;
 mod lang;
+mod made;
 pub mod objects;
 pub mod person;
 pub mod place;

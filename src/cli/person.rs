@@ -36,6 +36,11 @@ pub enum PersonError {
 }
 
 impl Person {
+    /// Whoever holds these, where a command has options of its own for them.
+    pub(super) fn of(certificate: &Option<PathBuf>, key: &Option<PathBuf>) -> Self {
+        Self { certificate: certificate.clone(), key: key.clone(), by: None }
+    }
+
     /// Reads the key and its certificate.
     pub(super) fn signer(&self) -> Result<Signer, PersonError> {
         match (&self.by, &self.certificate, &self.key) {

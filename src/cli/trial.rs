@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::made;
 use super::person::{Person, PersonError};
 use super::place::{Place, PlaceError, one_line, with_store};
 use crate::agreements::Store;
@@ -108,7 +109,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
             let (signer, because) = (person.signer()?, Because::new(reason, now));
             let service = place.finance_service(service.as_deref(), now)?;
             let trial = Trial::new(service, authority, from.unwrap_or(because.at), to, now)?;
-            let open = async |store: &Store| trial.open(store, By::Key(&signer), &because).await;
+            let open = async |store: &Store| trial.open(store, By::Key(&signer), &because, None).await;
             with_store(&settings, Access::Change, open).await?;
             let Opening { from, to } = trial.opening;
             writeln!(out, "{}: tests of {authority} are taken from {from} until {to}, and then no more", trial.id)?;
@@ -119,7 +120,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
         }
         Command::End { id, reason, person } => {
             let (signer, because) = (person.signer()?, Because::new(reason, now));
-            let end = async |store: &Store| store.trial(id).await?.end(store, By::Key(&signer), &because).await;
+            let end = async |store: &Store| store.trial(id).await?.end(store, By::Key(&signer), &because, None).await;
             with_store(&settings, Access::Change, end).await?;
             writeln!(out, "{id} is ended; a test is refused unless another time is open")?;
         }
@@ -136,11 +137,7 @@ async fn list(store: &Store, service: Uuid, all: bool, now: Timestamp, out: &mut
     let users = store.users().await?;
     for trial in shown {
         writeln!(out, "{}", told(trial, now))?;
-        for made in store.made_on(Subject::Trial, trial.id).await? {
-            let who = users.iter().find(|user| Some(user.id) == made.user).map_or("-", |user| user.name.as_str());
-            let role = made.role.map_or_else(|| "-".to_owned(), |role| role.to_string());
-            writeln!(out, "    {}: {} at {}, by {who} as {role}", made.because.reason, made.what.to, made.because.at)?;
-        }
+        made::told(&store.made_on(Subject::Trial, trial.id).await?, &users, out)?;
     }
     Ok(())
 }

@@ -2,12 +2,15 @@
 
 use uuid::Uuid;
 
-use super::{Because, By, DecideError, record::What};
+use super::{Because, By, DecideError, Kept, record::What};
 use crate::{
     agreements::{Change, Store},
     id::cvr::Cvr,
     refusal::api::ApiRefusal,
-    users::{Actor, Whose, rights::Action},
+    users::{
+        Actor, Whose,
+        rights::{Action, Role},
+    },
 };
 
 /// For whom something is decided.
@@ -48,25 +51,68 @@ pub struct Decision<'a> {
     pub because: &'a Because,
 }
 
-/// Decides: `write` writes what is decided, and who decided stands beside it, both or neither.
-///
-/// # Errors
-/// [`DecideError`]: a user who may not, what is another's; and those of `write`.
-pub async fn decide<T, E: From<DecideError>>(
-    store: &Store,
-    by: By<'_>,
-    decision: Decision<'_>,
-    write: impl AsyncFnOnce(&mut Change) -> Result<T, E>,
-) -> Result<T, E> {
-    let Decision { what, action, whose, service, because } = decision;
-    let actor = by.of(store, &what, because).await?;
-    let role = actor.may(action).map_err(DecideError::from)?;
-    if !whose.is_for(&actor, service) {
-        return Err(DecideError::from(ApiRefusal::ApiOtherParty).into());
+impl<'a> Decision<'a> {
+    /// Begins it, where the user may: what is decided is written to [`Deciding::change`], and who decided stands beside it, both
+    /// or neither.
+    ///
+    /// # Errors
+    /// [`DecideError`]: a user who may not, what is another's.
+    pub async fn begin(self, store: &Store, by: By<'a>) -> Result<Deciding<'a>, DecideError> {
+        let actor = by.of(store, &self.what, self.because).await?;
+        let role = actor.may(self.action)?;
+        if !self.whose.is_for(&actor, self.service) {
+            return Err(ApiRefusal::ApiOtherParty.into());
+        }
+        Ok(Deciding { change: store.change().await?, by, actor, role, decision: self, also: Vec::new() })
     }
-    let mut change = store.change().await.map_err(DecideError::from)?;
-    let done = write(&mut change).await?;
-    change.made_by(Some((&actor, role)), &what, because).await.map_err(DecideError::from)?;
-    change.commit().await.map_err(DecideError::from)?;
-    Ok(done)
+}
+
+/// A decision that is under way. Dropped, it leaves nothing.
+pub struct Deciding<'a> {
+    /// What is decided is written here.
+    pub change: Change,
+    by: By<'a>,
+    actor: Actor,
+    role: Role,
+    decision: Decision<'a>,
+    also: Vec<(Actor, What)>,
+}
+
+impl Deciding<'_> {
+    /// The person who decides.
+    pub fn person(&self) -> Uuid {
+        self.actor.user().person
+    }
+
+    /// What follows from it on something else, which the same person signs too.
+    ///
+    /// # Errors
+    /// [`DecideError::Sign`].
+    pub fn also(&mut self, what: What) -> Result<(), DecideError> {
+        let actor = self.by.also(&self.actor, &what, self.decision.because)?;
+        self.also.push((actor, what));
+        Ok(())
+    }
+
+    /// Keeps what was written, with who decided, and the answer of whoever sent an Idempotency-Key.
+    ///
+    /// # Errors
+    /// [`DecideError`]; nothing is kept then.
+    pub async fn keep<T>(mut self, kept: Option<Kept<'_, T>>, done: &T) -> Result<(), DecideError> {
+        let because = self.decision.because;
+        self.change.made_by(Some((&self.actor, self.role)), &self.decision.what, because).await?;
+        for (actor, what) in &self.also {
+            self.change.made_by(Some((actor, self.role)), what, because).await?;
+        }
+        self.leave(kept, done).await
+    }
+
+    /// Keeps the answer alone, where it was so already.
+    ///
+    /// # Errors
+    /// [`DecideError`].
+    pub async fn leave<T>(mut self, kept: Option<Kept<'_, T>>, done: &T) -> Result<(), DecideError> {
+        Kept::keep(kept, &mut self.change, done).await?;
+        Ok(self.change.commit().await?)
+    }
 }

@@ -52,6 +52,14 @@ refusals! { []
     ApiCreatorUnknown, Caller, AfterChange, Administrator, http 409,
         da: "Der står ingen kendt person bag anmodningen, og en godkendelse kræver to.", "Anmod om aftalen på ny som person, og træk denne anmodning tilbage.",
         en: "No known person stands behind the request, and an approval takes two.", "Request the agreement anew as a person, and withdraw this request.";
+    /// Who brought it in cannot publish it.
+    ApiImporterPublishes, Caller, AfterChange, Administrator, http 403,
+        da: "Den, der har importeret sortimentet, kan ikke selv offentliggøre det.", "Få en anden person til at offentliggøre det.",
+        en: "Whoever imported the value list cannot publish it.", "Have another person publish it.";
+    /// No authenticated person stands behind the draft.
+    ApiImporterUnknown, Caller, AfterChange, Administrator, http 409,
+        da: "Der står ingen kendt person bag udkastet, og en offentliggørelse kræver to.", "Importér sortimentet på ny som person, og få en anden til at offentliggøre det.",
+        en: "No known person stands behind the draft, and a publication takes two.", "Import the value list anew as a person, and have another publish it.";
     /// A suspension by somebody who stands above.
     ApiSuspendedAbove, Caller, AfterChange, Administrator, http 403,
         da: "Aftalen er suspenderet af en, der står over brugeren.", "Få den, der suspenderede, eller en over denne til at genoptage aftalen.",

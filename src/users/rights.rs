@@ -98,7 +98,7 @@ impl Role {
             WithdrawAgreement => &[Operator, SupplierAdministrator, SystemResponsible, SystemAdministrator],
             SuspendAgreement | ResumeAgreement => &[Operator, SystemOwner, SystemResponsible, Signatory],
             EndAgreement => &[SupplierAdministrator, SystemOwner, SystemResponsible, Signatory],
-            SeeRoutes => &[
+            SeeRoutes | SeeSubscriptions | SeeTrials => &[
                 Operator,
                 OperatorReadOnly,
                 SystemOwner,
@@ -111,7 +111,8 @@ impl Role {
             ],
             AddRoute | EndRoute => &[Operator, InfrastructureResponsible],
             ManageUsers | ManageAuthorities => &[Operator],
-            PublishSortiment => &[Operator, SortimentAdministrator],
+            SeeSortiment => &Self::ALL,
+            ImportSortiment | PublishSortiment => &[Operator, SortimentAdministrator],
             SubscribeSortiment => &[Operator, SystemResponsible, SystemAdministrator, SortimentAdministrator],
             OpenTrials => &[Operator, SystemResponsible],
             EndTrials => &[Operator, SystemOwner, SystemResponsible],
@@ -181,10 +182,18 @@ pub enum Action {
     ManageUsers,
     /// Add authorities to the register, and rename them.
     ManageAuthorities,
+    /// Look at value lists: published ones, and one's own drafts.
+    SeeSortiment,
+    /// Bring in a version of a value list as a draft, and remove a draft.
+    ImportSortiment,
     /// Publish a version of a value list.
     PublishSortiment,
+    /// Look at who gets the versions of value lists.
+    SeeSubscriptions,
     /// Say which system gets the versions of value lists, and end that.
     SubscribeSortiment,
+    /// Look at the times within which deliveries may be tests.
+    SeeTrials,
     /// Open a time within which an authority's deliveries may be tests.
     OpenTrials,
     /// End one.
@@ -193,7 +202,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 18] = [
+    pub const ALL: [Action; 22] = [
         SeeAgreements,
         RequestAgreement,
         ApproveAgreement,
@@ -208,8 +217,12 @@ impl Action {
         EndRoute,
         ManageUsers,
         ManageAuthorities,
+        SeeSortiment,
+        ImportSortiment,
         PublishSortiment,
+        SeeSubscriptions,
         SubscribeSortiment,
+        SeeTrials,
         OpenTrials,
         EndTrials,
     ];
@@ -228,13 +241,13 @@ impl Action {
     }
 
     /// Whether a system may not do it by itself. What creates an agreement and what opens one each stand for a person, so that
-    /// two persons stand behind every agreement that holds.
+    /// two persons stand behind every agreement that holds, and behind every value list.
     pub fn needs_a_person(self) -> bool {
         match self {
             RequestAgreement | ApproveAgreement | ResumeAgreement | AddRoute | ManageUsers | ManageAuthorities
-            | PublishSortiment | OpenTrials => true,
+            | ImportSortiment | PublishSortiment | OpenTrials => true,
             SeeAgreements | RejectAgreement | WithdrawAgreement | SuspendAgreement | EndAgreement | SeeAuthorities
-            | SeeRoutes | EndRoute | SubscribeSortiment | EndTrials => false,
+            | SeeRoutes | EndRoute | SeeSortiment | SeeSubscriptions | SubscribeSortiment | SeeTrials | EndTrials => false,
         }
     }
 
@@ -255,8 +268,12 @@ impl Action {
             EndRoute => ("afslutte ruter", "end routes"),
             ManageAuthorities => ("ændre myndighedsregisteret", "change the register of authorities"),
             ManageUsers => ("oprette og afslutte brugere", "add and end users"),
+            SeeSortiment => ("se sortimenter", "see value lists"),
+            ImportSortiment => ("importere og fjerne udkast til sortimenter", "import and remove drafts of value lists"),
             PublishSortiment => ("offentliggøre sortimenter", "publish value lists"),
+            SeeSubscriptions => ("se abonnementer på sortimenter", "see subscriptions to value lists"),
             SubscribeSortiment => ("oprette og afslutte abonnementer på sortimenter", "subscribe to value lists and end that"),
+            SeeTrials => ("se tidsrum for prøver", "see times for tests"),
             OpenTrials => ("åbne tidsrum for prøver", "open times for tests"),
             EndTrials => ("lukke tidsrum for prøver", "end times for tests"),
         };
@@ -270,7 +287,7 @@ mod tests {
 
     /// Written by hand from who the public sources say requests, signs and runs: a column a role in the order of
     /// [`Role::ALL`], `x` where it may.
-    const TABLE: [(Action, &str); 18] = [
+    const TABLE: [(Action, &str); 22] = [
         //                   op ro su ow re ad in so si au
         (SeeAgreements, "     x  x  x  x  x  x  x  x  x  x"),
         (RequestAgreement, "  x  .  x  .  x  x  .  .  .  ."),
@@ -286,8 +303,12 @@ mod tests {
         (EndRoute, "          x  .  .  .  .  .  x  .  .  ."),
         (ManageUsers, "       x  .  .  .  .  .  .  .  .  ."),
         (ManageAuthorities, " x  .  .  .  .  .  .  .  .  ."),
+        (SeeSortiment, "      x  x  x  x  x  x  x  x  x  x"),
+        (ImportSortiment, "   x  .  .  .  .  .  .  x  .  ."),
         (PublishSortiment, "  x  .  .  .  .  .  .  x  .  ."),
+        (SeeSubscriptions, "  x  x  .  x  x  x  x  x  x  x"),
         (SubscribeSortiment, "x  .  .  .  x  x  .  x  .  ."),
+        (SeeTrials, "         x  x  .  x  x  x  x  x  x  x"),
         (OpenTrials, "        x  .  .  .  x  .  .  .  .  ."),
         (EndTrials, "         x  .  .  x  x  .  .  .  .  ."),
     ];
@@ -307,7 +328,8 @@ mod tests {
     #[test]
     fn who_only_looks_changes_nothing() {
         for action in Action::ALL {
-            let looks = matches!(action, SeeAgreements | SeeAuthorities | SeeRoutes);
+            let looks =
+                matches!(action, SeeAgreements | SeeAuthorities | SeeRoutes | SeeSortiment | SeeSubscriptions | SeeTrials);
             for role in [OperatorReadOnly, Auditor] {
                 assert!(looks || !role.may(action), "{role} {action:?}");
             }

@@ -25,25 +25,40 @@ fn pki() -> &'static DevPki {
     &PKI
 }
 
+/// The certificate of a key.
+pub fn certificate(key: Key) -> Certificate {
+    Certificate::from_der(pki().credentials(key).unwrap().leaf()).unwrap()
+}
+
 /// Adds them as users: the key that is theirs, their role, and the authority that they act for.
 pub async fn add(store: &Store, people: &[(Key, Role, Option<&str>)]) {
     for (key, role, party) in people {
-        let certificate = Certificate::from_der(pki().credentials(*key).unwrap().leaf()).unwrap();
         let id = Uuid::new_v4();
-        let user = User {
-            id,
-            person: id,
-            name: role.to_string(),
-            kind: Kind::Person,
-            party: party.map(|cvr| cvr.parse().unwrap()),
-            roles: vec![*role],
-            services: Vec::new(),
-            certificates: vec![(*certificate.thumbprint()).into()],
-            valid_from: at("2026-11-01T00:00:00Z"),
-            valid_to: None,
-        };
-        user::add(store, None, &user, &[certificate], &because(NOW)).await.unwrap();
+        add_user(store, id, id, *key, *role, *party).await;
     }
+}
+
+/// Adds another user of a person who has one.
+pub async fn another_of(store: &Store, person: Uuid, key: Key, role: Role) -> Key {
+    add_user(store, Uuid::new_v4(), person, key, role, None).await;
+    key
+}
+
+async fn add_user(store: &Store, id: Uuid, person: Uuid, key: Key, role: Role, party: Option<&str>) {
+    let certificate = certificate(key);
+    let user = User {
+        id,
+        person,
+        name: role.to_string(),
+        kind: Kind::Person,
+        party: party.map(|cvr| cvr.parse().unwrap()),
+        roles: vec![role],
+        services: Vec::new(),
+        certificates: vec![(*certificate.thumbprint()).into()],
+        valid_from: at("2026-11-01T00:00:00Z"),
+        valid_to: None,
+    };
+    user::add(store, None, &user, &[certificate], &because(NOW)).await.unwrap();
 }
 
 pub fn signer(key: Key) -> Signer {

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use hjemmel::agreements::Store;
+use hjemmel::agreements::{Store, Thumbprint};
 use hjemmel::audit::Subject;
-use hjemmel::decisions::{By, DecideError};
+use hjemmel::decisions::{By, DecideError, statement};
 use hjemmel::id::cvr::Cvr;
 use hjemmel::refusal::Refusal;
 use hjemmel::refusal::api::ApiRefusal;
-use hjemmel::services::finance::lists::kept::{ImportError, Imported};
+use hjemmel::services::finance::lists::draft::{self, DraftError, Imported};
 use hjemmel::services::finance::lists::publish::{Notice, Proposal, PublishError, Published};
 use hjemmel::services::finance::lists::published;
 use hjemmel::services::finance::lists::subscription::{self, Delivery, Structure, Subscription, SubscriptionError};
@@ -37,6 +37,8 @@ const NEVER: Duration = Duration::from_secs(3600);
 on_both! {
     a_draft_is_known_to_no_call_and_replaced_and_a_published_version_stays_as_it_is;
     a_common_list_is_published_by_an_operator_and_a_supplement_by_its_own_authority_alone;
+    whoever_imported_a_version_does_not_publish_it_and_the_chain_says_who_each_was;
+    a_draft_that_nobody_known_imported_is_published_once_somebody_has;
     a_version_that_would_take_force_too_soon_is_refused_unless_that_is_meant;
     a_supplement_to_what_is_not_published_or_closed_is_not_published;
     each_system_gets_what_it_subscribes_to_in_its_structure_and_in_order;
@@ -78,6 +80,8 @@ fn supplement(authority: &str, name: &str, from: &str, part: &str) -> List {
 }
 
 const OPERATOR: Key = Key::GatewayClient;
+/// An operator too, who brings versions in.
+const IMPORTER: Key = Key::PersonOperator;
 const ADMINISTRATOR: Key = Key::Korsbaek;
 const OTHER_ADMINISTRATOR: Key = Key::OtherMunicipality;
 const SIGNATORY: Key = Key::Udk;
@@ -91,6 +95,7 @@ impl House {
         let store = Store::open(&kept.settings).await.unwrap();
         let people = [
             (OPERATOR, Role::Operator, None),
+            (IMPORTER, Role::Operator, None),
             (ADMINISTRATOR, Role::SortimentAdministrator, Some(KORSBAEK)),
             (OTHER_ADMINISTRATOR, Role::SortimentAdministrator, Some("99999981")),
             (SIGNATORY, Role::Signatory, Some(KORSBAEK)),
@@ -100,13 +105,21 @@ impl House {
     }
 
     async fn import(&self, list: &List) -> Uuid {
-        match self.store.import_sortiment(SERVICE, list, at(NOW)).await.unwrap() {
-            Imported::Draft(id) | Imported::Replaced(id) | Imported::Same(id) => id,
-        }
+        self.import_by(IMPORTER, list).await.unwrap().id()
+    }
+
+    async fn import_by(&self, who: Key, list: &List) -> Result<Imported, DraftError> {
+        let (by, because) = (signer(who), because(NOW));
+        Ok(draft::import(&self.store, SERVICE, list, By::Key(&by), &because, None).await?.0)
+    }
+
+    async fn remove(&self, who: Key, id: Uuid) -> Result<(), DraftError> {
+        draft::remove(&self.store, id, By::Key(&signer(who)), &because(NOW), None).await.map(drop)
     }
 
     async fn publish(&self, id: Uuid, by: Key, notice: Notice, now: &str) -> Result<Published, PublishError> {
-        Proposal::of(&self.store, id).await?.publish(&self.store, By::Key(&signer(by)), notice, &because(now)).await
+        let by = signer(by);
+        Proposal::of(&self.store, id).await?.publish(&self.store, By::Key(&by), notice, &because(now), None).await
     }
 
     /// Imports and publishes, whenever it takes force.
@@ -138,22 +151,22 @@ async fn a_draft_is_known_to_no_call_and_replaced_and_a_published_version_stays_
     let memory = house.memory();
     let first = house.import(&version("2027.1", "2027-01-01", 2)).await;
     assert_eq!(knows(&memory, "2027.1", "1", "2027-01-01").await, None, "a draft");
-    let same = house.store.import_sortiment(SERVICE, &version("2027.1", "2027-01-01", 2), at(NOW)).await;
+    let same = house.import_by(OPERATOR, &version("2027.1", "2027-01-01", 2)).await;
     assert_eq!(same.unwrap(), Imported::Same(first));
     let shown = Proposal::of(&house.store, first).await.unwrap();
     let second = house.import(&version("2027.1", "2027-01-01", 3)).await;
     assert_ne!(first, second);
-    let gone = shown.publish(&house.store, By::Key(&signer(OPERATOR)), IN_TIME, &because(NOW)).await;
+    let gone = shown.publish(&house.store, By::Key(&signer(OPERATOR)), IN_TIME, &because(NOW), None).await;
     assert!(matches!(gone, Err(PublishError::ChangedSinceShown(_))), "what was shown is not what would be published");
     assert_eq!(house.publish(second, OPERATOR, IN_TIME, NOW).await.unwrap().ahead, 33);
     assert_eq!(knows(&memory, "2027.1", "3", "2027-01-01").await, Some(Some(true)));
     assert_eq!(knows(&memory, "2027.1", "4", "2027-01-01").await, Some(None));
-    let altered = house.store.import_sortiment(SERVICE, &version("2027.1", "2027-01-01", 4), at(NOW)).await;
-    assert!(matches!(altered, Err(ImportError::Published(_))));
-    assert!(!house.store.drop_sortiment(second).await.unwrap());
+    let altered = house.import_by(IMPORTER, &version("2027.1", "2027-01-01", 4)).await;
+    assert!(matches!(altered, Err(DraftError::Published(_))));
+    assert!(matches!(house.remove(IMPORTER, second).await, Err(DraftError::NoDraft(_))));
     assert!(matches!(house.publish(second, OPERATOR, IN_TIME, NOW).await, Err(PublishError::Already { .. })));
     let draft = house.import(&version("2027.2", "2027-06-01", 1)).await;
-    assert!(house.store.drop_sortiment(draft).await.unwrap());
+    house.remove(IMPORTER, draft).await.unwrap();
     assert_eq!(house.store.sortimenter(SERVICE).await.unwrap().len(), 1);
 }
 
@@ -172,10 +185,78 @@ async fn a_common_list_is_published_by_an_operator_and_a_supplement_by_its_own_a
     assert_eq!(knows(&house.memory(), "2027.1", "egen", "2027-01-01").await, Some(Some(true)));
     let waiting = house.store.claim_unrecorded(Uuid::new_v4(), at(NOW)).await.unwrap();
     let waiting: Vec<_> = waiting.into_iter().map(|waiting| waiting.decided).collect();
-    let of_lists: Vec<_> = waiting.iter().filter(|decided| decided.subject == Subject::Sortiment).collect();
+    let of_lists: Vec<_> =
+        waiting.iter().filter(|decided| decided.subject == Subject::Sortiment && decided.to != "draft").collect();
     assert_eq!(of_lists.iter().map(|decided| decided.id).collect::<Vec<_>>(), [common, own], "what waits for the audit's chain");
     assert!(of_lists.iter().all(|decided| decided.to == "published" && decided.signature_sha256.is_some()));
     assert!(of_lists.iter().all(|decided| decided.shown_sha256.is_some() && decided.user.is_some()));
+}
+
+async fn whoever_imported_a_version_does_not_publish_it_and_the_chain_says_who_each_was(kept: Kept) {
+    let house = House::in_store(&kept).await;
+    // The same person with another certificate and user is the same person.
+    let importer = house.store.user_of(thumbprint(IMPORTER)).await.unwrap().unwrap();
+    let again = people::another_of(&house.store, importer.person, Key::PersonSupplier, Role::Operator).await;
+    let common = house.import(&version("2027.1", "2027-01-01", 2)).await;
+    for own in [IMPORTER, again] {
+        let refused = house.publish(common, own, IN_TIME, NOW).await;
+        assert!(
+            matches!(refused, Err(PublishError::Decide(DecideError::Refused(ApiRefusal::ApiImporterPublishes)))),
+            "{own:?}: {refused:?}"
+        );
+    }
+    assert!(matches!(house.import_by(ADMINISTRATOR, &version("2027.2", "2027-01-01", 2)).await, Err(DraftError::Decide(_))));
+    assert!(matches!(house.remove(ADMINISTRATOR, common).await, Err(DraftError::Decide(_))), "another's draft");
+    house.publish(common, OPERATOR, IN_TIME, NOW).await.unwrap();
+    let first = house.import(&version("2027.3", "2027-01-01", 2)).await;
+    let second = house.import_by(OPERATOR, &version("2027.3", "2027-01-01", 3)).await.unwrap().id();
+    assert!(house.publish(second, OPERATOR, IN_TIME, NOW).await.is_err(), "who replaced a draft imported it");
+    house.remove(IMPORTER, second).await.unwrap();
+    let operator = house.store.user_of(thumbprint(OPERATOR)).await.unwrap().unwrap();
+    let (replaced, [i, o]) = (format!("replaced by {second}"), [importer.id, operator.id]);
+    let expected = [
+        (common, "draft", i),
+        (common, "published", o),
+        (first, "draft", i),
+        (first, replaced.as_str(), o),
+        (second, "draft", o),
+        (second, "removed", i),
+    ];
+    let waiting = house.store.claim_unrecorded(Uuid::new_v4(), at(NOW)).await.unwrap();
+    let mut told: Vec<_> = waiting.iter().map(|waiting| &waiting.decided).filter(|it| it.subject == Subject::Sortiment).collect();
+    assert!(told.iter().all(|it| it.signature_sha256.is_some() && it.shown_sha256.is_some()));
+    told.sort_by_key(|it| expected.iter().position(|(id, to, _)| (*id, *to) == (it.id, &*it.to)));
+    let told: Vec<_> = told.into_iter().map(|it| (it.id, &*it.to, it.user.unwrap())).collect();
+    assert_eq!(told, expected);
+    for made in house.store.every_decision().await.unwrap().iter().filter(|made| made.what.subject == Subject::Sortiment) {
+        let certificate = made.certificate.unwrap();
+        let key = [IMPORTER, OPERATOR].into_iter().find(|key| thumbprint(*key) == certificate).unwrap();
+        let signature = made.signature.as_deref().unwrap();
+        assert!(statement::is_signed(&people::certificate(key), signature, &made.what, &made.because), "{:?}", made.what);
+    }
+}
+
+async fn a_draft_that_nobody_known_imported_is_published_once_somebody_has(kept: Kept) {
+    let house = House::in_store(&kept).await;
+    let list = version("2027.1", "2027-01-01", 2);
+    let id = house.import(&list).await;
+    house.store.close().await;
+    // As a release before this one left it: a draft without a decision.
+    let old = Uuid::from_u128(7);
+    let columns = "service, list, name, version, authority, valid_from, valid_to, sha256, imported_at, published_at";
+    kept.execute(&format!("INSERT INTO sortiment (id, {columns}) SELECT '{old}', service, list, name, 'gammel', authority, valid_from, valid_to, sha256, imported_at, published_at FROM sortiment WHERE id = '{id}'")).await.unwrap();
+    let house = House { store: Store::open(&kept.settings).await.unwrap() };
+    let mut unknown = Proposal::of(&house.store, id).await.unwrap();
+    unknown.head.id = old;
+    let refused = unknown.publish(&house.store, By::Key(&signer(OPERATOR)), IN_TIME, &because(NOW), None).await;
+    assert!(matches!(refused, Err(PublishError::Decide(DecideError::Refused(ApiRefusal::ApiImporterUnknown)))), "{refused:?}");
+    let known = house.import_by(IMPORTER, &List { version: "gammel".to_owned(), ..list }).await.unwrap();
+    assert!(matches!(known, Imported::Replaced(new) if new != old), "{known:?}");
+    house.publish(known.id(), OPERATOR, IN_TIME, NOW).await.unwrap();
+}
+
+fn thumbprint(key: Key) -> Thumbprint {
+    Thumbprint::from(*people::certificate(key).thumbprint())
 }
 
 fn is_refused(outcome: Result<Published, PublishError>) -> bool {
@@ -201,7 +282,7 @@ async fn a_version_that_would_take_force_too_soon_is_refused_unless_that_is_mean
     assert_eq!(house.publish(soon, OPERATOR, SOONER, NOW).await.unwrap().ahead, 2);
     let waiting = house.store.claim_unrecorded(Uuid::new_v4(), at(NOW)).await.unwrap();
     let told: Vec<_> = waiting.iter().filter(|waiting| waiting.decided.id == soon).map(|waiting| &*waiting.decided.to).collect();
-    assert_eq!(told, ["published 2 days ahead of 30"], "the chain says that it was sooner");
+    assert_eq!(told, ["draft", "published 2 days ahead of 30"], "the chain says that it was sooner");
 }
 
 async fn a_supplement_to_what_is_not_published_or_closed_is_not_published(kept: Kept) {
@@ -225,7 +306,8 @@ async fn each_system_gets_what_it_subscribes_to_in_its_structure_and_in_order(ke
     let of = |authority: &str, system: u128, list: Option<Uuid>, structure| {
         Subscription::new(SERVICE, cvr(authority), Uuid::from_u128(system), list, structure, now)
     };
-    let begin = async |subscription: &Subscription, by: Key| subscription.begin(store, By::Key(&signer(by)), &because(NOW)).await;
+    let begin =
+        async |subscription: &Subscription, by: Key| subscription.begin(store, By::Key(&signer(by)), &because(NOW), None).await;
     let all = of(KORSBAEK, 1, None, Structure::One);
     let other_list = of(KORSBAEK, 2, Some(Uuid::from_u128(7)), Structure::One);
     let others = of("99999981", 3, Some(LIST), Structure::Two);
@@ -252,8 +334,8 @@ async fn each_system_gets_what_it_subscribes_to_in_its_structure_and_in_order(ke
     }
     let expected = [(all.id, common, Structure::One), (others.id, common, Structure::Two), (all.id, own, Structure::One)];
     assert_eq!(delivered, expected, "what is common goes to both, the supplement to its authority, after it");
-    others.end(store, By::Key(&signer(OTHER_ADMINISTRATOR)), &because(NOW)).await.unwrap();
-    let again = others.end(store, By::Key(&signer(OTHER_ADMINISTRATOR)), &because(NOW)).await;
+    others.end(store, By::Key(&signer(OTHER_ADMINISTRATOR)), &because(NOW), None).await.unwrap();
+    let again = others.end(store, By::Key(&signer(OTHER_ADMINISTRATOR)), &because(NOW), None).await;
     assert!(matches!(again, Err(SubscriptionError::NoSuch(_))));
     house.published(&version("2027.2", "2027-06-01", 2), OPERATOR).await;
     assert_eq!(store.sortiment_deliveries().await.unwrap().waiting, 1);
@@ -303,18 +385,19 @@ async fn what_is_remembered_serves_while_the_store_is_away(kept: Kept) {
 
 async fn tens_of_thousands_of_codes_are_kept_and_read_whole(kept: Kept) {
     let house = House::in_store(&kept).await;
-    let large = version("2027.1", "2027-01-01", 30_000);
+    let many = std::env::var("HJEMMEL_CODES").map_or(30_000, |many| many.parse().unwrap());
+    let large = version("2027.1", "2027-01-01", many);
     let began = Instant::now();
     let id = house.import(&large).await;
     let imported = began.elapsed();
     house.publish(id, OPERATOR, IN_TIME, NOW).await.unwrap();
     let (memory, began) = (house.memory(), Instant::now());
-    assert_eq!(knows(&memory, "2027.1", "30000", "2027-01-01").await, Some(Some(true)));
+    assert_eq!(knows(&memory, "2027.1", &many.to_string(), "2027-01-01").await, Some(Some(true)));
     let read = began.elapsed();
-    println!("30,000 codes: imported in {imported:?}, read in {read:?}");
+    println!("{many} codes: imported in {imported:?}, read in {read:?}");
     let head = house.store.sortiment(id).await.unwrap().unwrap();
     assert_eq!(house.store.sortiment_content(&head).await.unwrap(), large);
-    let too_large = house.store.import_sortiment(SERVICE, &version("2027.2", "2027-06-01", MOST_CODES + 1), at(NOW)).await;
+    let too_large = house.import_by(IMPORTER, &version("2027.2", "2027-06-01", MOST_CODES + 1)).await;
     assert!(too_large.unwrap_err().to_string().contains("divide the list"));
 }
 

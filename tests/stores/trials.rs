@@ -63,7 +63,7 @@ fn korsbaeks() -> Trial {
 }
 
 async fn open(store: &Store, trial: &Trial, by: Key) -> Result<(), TrialError> {
-    trial.open(store, By::Key(&signer(by)), &because(NOW)).await
+    trial.open(store, By::Key(&signer(by)), &because(NOW), None).await
 }
 
 fn trials_of(store: &Store, service: Uuid, refresh: Duration) -> Trials {
@@ -107,7 +107,7 @@ async fn only_the_authoritys_system_responsible_and_an_operator_open_a_time_and_
     open(&store, &on_behalf, OPERATOR).await.unwrap();
     let ended = |by: Key| {
         let (store, trial) = (store.clone(), trial.clone());
-        async move { trial.end(&store, By::Key(&signer(by)), &because(NOW)).await }
+        async move { trial.end(&store, By::Key(&signer(by)), &because(NOW), None).await }
     };
     assert!(ended(OTHER_RESPONSIBLE).await.is_err() && ended(SIGNATORY).await.is_err());
     ended(RESPONSIBLE).await.unwrap();
@@ -152,7 +152,7 @@ async fn what_is_ended_is_refused_on_another_handle_within_a_second(kept: Kept) 
     };
     open(&store, &trial, RESPONSIBLE).await.unwrap();
     within_a_second(true).await;
-    trial.end(&store, By::Key(&signer(OPERATOR)), &because(NOW)).await.unwrap();
+    trial.end(&store, By::Key(&signer(OPERATOR)), &because(NOW), None).await.unwrap();
     within_a_second(false).await;
 }
 
@@ -177,10 +177,10 @@ async fn a_time_that_is_empty_past_long_far_ahead_or_one_too_many_is_refused(kep
     open(&store, &others, OTHER_RESPONSIBLE).await.unwrap();
     // Those that have passed count no more, and are not ended.
     let past = store.trials(SERVICE).await.unwrap().pop().unwrap();
-    let late = past.end(&store, By::Key(&signer(OPERATOR)), &because(TO)).await;
+    let late = past.end(&store, By::Key(&signer(OPERATOR)), &because(TO), None).await;
     assert!(matches!(late, Err(TrialError::NoSuch(_))), "{late:?}");
     let next = Trial::new(SERVICE, KORSBAEK.parse().unwrap(), at(TO), at("2026-12-01T15:00:00Z"), at(TO)).unwrap();
-    next.open(&store, By::Key(&signer(RESPONSIBLE)), &because(TO)).await.unwrap();
+    next.open(&store, By::Key(&signer(RESPONSIBLE)), &because(TO), None).await.unwrap();
 }
 
 async fn settings_and_store_open_the_union_and_a_store_that_is_away_opens_nothing(kept: Kept) {
@@ -210,7 +210,7 @@ async fn what_is_opened_is_never_altered_or_deleted(kept: Kept) {
     ] {
         assert!(kept.execute(statement).await.is_err(), "{statement}");
     }
-    trial.end(&store, By::Key(&signer(RESPONSIBLE)), &because(NOW)).await.unwrap();
+    trial.end(&store, By::Key(&signer(RESPONSIBLE)), &because(NOW), None).await.unwrap();
     assert!(kept.execute("UPDATE trial SET ended_at = NULL").await.is_err(), "what has ended stays so");
     let listed = store.trials(SERVICE).await.unwrap();
     assert_eq!(listed, [Trial { ended: Some(at(NOW)), ..trial }]);

@@ -8,18 +8,21 @@ mod told;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use uuid::Uuid;
 
+use super::made;
 use super::person::{Person, PersonError};
 use super::place::{Place, PlaceError, one_line, with_store};
 use crate::agreements::Store;
+use crate::audit::Subject;
 use crate::clock::{Clock, civil_day};
 use crate::decisions::{Because, By};
 use crate::id::cvr::Cvr;
-use crate::services::finance::lists::kept::{ImportError, Imported};
+use crate::services::finance::lists::draft::{self, DraftError, Imported};
 use crate::services::finance::lists::publish::{DAYS, Notice, Proposal, PublishError};
 use crate::services::finance::lists::subscription::SubscriptionError;
 use crate::services::finance::rules::sortiment::{List, Part, csv, told, xml};
@@ -28,8 +31,9 @@ use crate::store::{Access, StoreError};
 
 /// Value lists (sortimenter) of SF1590_A Finans: which codes a specialist system may send.
 ///
-/// They lie in the gateway's store. `import` makes a draft; a person publishes it, ahead of the day on which it takes force. A
-/// common list is published by an operator, an authority's supplement by its sortiment administrator.
+/// They lie in the gateway's store. `import` makes a draft; another person publishes it, ahead of the day on which it takes
+/// force. A common list is imported and published by operators, an authority's supplement published by its sortiment
+/// administrator; an operator may import it for them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A file is one version: XML, or a table that Excel saved as \"CSV UTF-8\" (columns Delsortiment;Kode;Navn;KlasseUUID;Foelsomhedsniveau;\
@@ -37,9 +41,9 @@ GyldigFra;GyldigTil), of which the options say what it is.
 
 Examples:
   hjemmel sortiment import art.csv --uuid 1c5b4a56-0b9e-4d0f-8f5c-5a0f1590a001 --navn \"Sociale ydelser\" \\
-    --version 2027.1 --from 2027-01-01 --config hjemmel.toml
+    --version 2027.1 --from 2027-01-01 --reason \"sag 7\" --certificate drift.pem --key drift.key.pem --config hjemmel.toml
   hjemmel sortiment diff ID --config hjemmel.toml
-  hjemmel sortiment publish ID --reason \"sag 7\" --certificate drift.pem --key drift.key.pem --config hjemmel.toml
+  hjemmel sortiment publish ID --reason \"sag 7\" --certificate kollega.pem --key kollega.key.pem --config hjemmel.toml
   hjemmel sortiment subscribe --authority 11111111 --system 3053ec89-31fe-4206-878b-bba6783d7a88 --structure 1 \\
     --reason \"sag 8\" --certificate drift.pem --key drift.key.pem --config hjemmel.toml")]
 pub struct Args {
@@ -54,9 +58,9 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Bring in a version as a draft, checked, and say what it changes
+    /// Bring in a version as a draft, checked, and say what it changes; another person publishes it
     Import(Box<Import>),
-    /// List the versions of the store: drafts, published, in force
+    /// List the versions of the store: drafts, published, in force; of each who decided on it, and why
     List,
     /// Show a version, or every version in a folder
     Show {
@@ -93,6 +97,11 @@ enum Command {
     Drop {
         /// Its id in the store
         id: Uuid,
+        /// Why, in a sentence
+        #[arg(long, value_name = "TEXT", value_parser = one_line)]
+        reason: String,
+        #[command(flatten)]
+        person: Person,
     },
     /// Let a system get each version that is published
     Subscribe(subscribe::Subscribe),
@@ -115,8 +124,17 @@ struct Import {
     /// The file: .xml or .csv
     file: PathBuf,
     /// A folder of files in the place of the store, for a service whose `sortiment` names it
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["store", "config"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["store", "config", "certificate", "key", "reason"])]
     into: Option<PathBuf>,
+    /// Why, in a sentence
+    #[arg(long, value_name = "TEXT", value_parser = one_line, required_unless_present = "into")]
+    reason: Option<String>,
+    /// The certificate (PEM) of the person who imports, a user of the store (`hjemmel user add`)
+    #[arg(long, value_name = "FILE", required_unless_present = "into")]
+    certificate: Option<PathBuf>,
+    /// Its key (PEM), which signs the import
+    #[arg(long, value_name = "FILE", required_unless_present = "into")]
+    key: Option<PathBuf>,
     /// CSV: the id of the value list
     #[arg(long, value_name = "UUID")]
     uuid: Option<Uuid>,
@@ -155,9 +173,9 @@ pub enum CommandError {
     /// Who decides.
     #[error(transparent)]
     Person(#[from] PersonError),
-    /// The version cannot be imported.
+    /// The version cannot be imported, or the draft not removed.
     #[error(transparent)]
-    Import(#[from] ImportError),
+    Draft(#[from] DraftError),
     /// It cannot be added to the folder.
     #[error(transparent)]
     NotAdded(#[from] NotAdded),
@@ -205,7 +223,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
             let because = Because::new(reason, now);
             let done = house.within(Access::Change, async |store| {
                 let proposal = Proposal::of(store, id).await?;
-                let published = proposal.publish(store, By::Key(&signer), Notice { days, sooner }, &because).await?;
+                let published = proposal.publish(store, By::Key(&signer), Notice { days, sooner }, &because, None).await?;
                 Ok((proposal, published))
             });
             let (proposal, published) = done.await?;
@@ -217,17 +235,19 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
             )?;
             told::deliveries(&published.deliveries, out)?;
         }
-        Command::Drop { id } => match house.within(Access::Change, async |store| Ok(store.drop_sortiment(id).await?)).await? {
-            true => writeln!(out, "the draft {id} is removed")?,
-            false => return Err(CommandError::Given(format!("there is no draft {id}; a published version stays"))),
-        },
+        Command::Drop { id, reason, person } => {
+            let (signer, because) = (person.signer()?, Because::new(reason, now));
+            let removed =
+                house.within(Access::Change, async |store| Ok(draft::remove(store, id, By::Key(&signer), &because, None).await?));
+            writeln!(out, "the draft {} is removed, {id}", removed.await?)?;
+        }
         Command::Subscribe(subscribe) => house.subscribe(subscribe, out).await?,
         Command::Subscriptions => house.subscriptions(out).await?,
         Command::Unsubscribe { id, reason, person } => {
             let (signer, because) = (person.signer()?, Because::new(reason, now));
             let ended = house.within(Access::Change, async |store| {
                 let subscription = store.sortiment_subscription(id).await?;
-                Ok(subscription.end(store, By::Key(&signer), &because).await?)
+                Ok(subscription.end(store, By::Key(&signer), &because, None).await?)
             });
             ended.await?;
             writeln!(out, "subscription {id} ended; what is written down to be delivered still is")?;
@@ -263,10 +283,11 @@ impl House {
 
     async fn import(&self, import: &Import, out: &mut impl Write) -> Result<(), CommandError> {
         let (service, list, days) = (self.service()?, given(import)?, self.notice());
-        let done = self.within(Access::Make, async |store| {
-            let imported = store.import_sortiment(service, &list, self.now).await?;
-            let (Imported::Draft(id) | Imported::Replaced(id) | Imported::Same(id)) = imported;
-            Ok((imported, Proposal::of(store, id).await?))
+        let signer = Person::of(&import.certificate, &import.key).signer()?;
+        let because = Because::new(import.reason.clone().unwrap_or_default(), self.now);
+        let done = self.within(Access::Change, async |store| {
+            let (imported, _) = draft::import(store, service, &list, By::Key(&signer), &because, None).await?;
+            Ok((imported, Proposal::of(store, imported.id()).await?))
         });
         let (imported, proposal) = done.await?;
         let head = &proposal.head;
@@ -280,24 +301,36 @@ impl House {
         if ahead < i32::from(days) {
             writeln!(out, "warning: it holds from {}, and is to be published {days} days before; choose a later day", head.from)?;
         }
-        Ok(writeln!(out, "no call knows it until it is published: hjemmel sortiment publish {}", head.id)?)
+        Ok(writeln!(out, "no call knows it until another person has published it: hjemmel sortiment publish {}", head.id)?)
     }
 
     async fn list(&self, out: &mut impl Write) -> Result<(), CommandError> {
         let service = self.service()?;
-        let heads = self.within(Access::Look, async |store| Ok(store.sortimenter(service).await?)).await?;
+        let read = async |store: &Store| {
+            let mut known = Vec::new();
+            for head in store.sortimenter(service).await? {
+                let made = store.made_on(Subject::Sortiment, head.id).await?;
+                known.push((head, made));
+            }
+            Ok((known, store.users().await?))
+        };
+        let (heads, users) = self.within(Access::Look, read).await?;
         if heads.is_empty() {
             writeln!(out, "There are no value lists. Bring one in with `hjemmel sortiment import`.")?;
         }
         let today = civil_day(self.now);
-        Ok(heads.iter().try_for_each(|head| told::head(head, today, out))?)
+        for (head, made) in &heads {
+            told::head(head, today, out)?;
+            made::told(made, &users, out)?;
+        }
+        Ok(())
     }
 
     /// A version of the store by its id, or one of a file.
     async fn version(&self, which: &Path) -> Result<List, CommandError> {
         match which.to_str().and_then(|text| text.parse::<Uuid>().ok()) {
             Some(id) => {
-                let read = async |store: &Store| Ok(Proposal::of(store, id).await?.list);
+                let read = async |store: &Store| Ok(Arc::unwrap_or_clone(Proposal::of(store, id).await?.list));
                 self.within(Access::Look, read).await
             }
             None => read(which),

@@ -38,7 +38,8 @@ impl House {
         let Subscribe { authority, system, structure, list, reason, person } = asked;
         let (signer, because) = (person.signer()?, Because::new(reason, self.now));
         let subscription = Subscription::new(self.service()?, authority, system, list, structure, because.at);
-        let begun = async |store: &crate::agreements::Store| Ok(subscription.begin(store, By::Key(&signer), &because).await?);
+        let begun =
+            async |store: &crate::agreements::Store| Ok(subscription.begin(store, By::Key(&signer), &because, None).await?);
         self.within(Access::Change, begun).await?;
         Ok(writeln!(
             out,

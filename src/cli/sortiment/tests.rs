@@ -12,6 +12,8 @@ struct Line {
 }
 
 const SERVICE: &str = "15900000-0000-4000-8000-000000000001";
+/// Who brings versions in.
+const IMPORTER: &str = "I. Drift";
 const LIST: &str = "1c5b4a56-0b9e-4d0f-8f5c-5a0f1590a001";
 
 struct Desk {
@@ -51,7 +53,8 @@ impl Desk {
 }
 
 fn import<'a>(file: &'a str, version: &'a str, from: &'a str) -> Vec<&'a str> {
-    vec!["import", file, "--uuid", LIST, "--navn", "Sociale ydelser", "--version", version, "--from", from, "--supplement", "Art"]
+    let about = ["--uuid", LIST, "--navn", "Sociale ydelser", "--version", version, "--from", from, "--supplement", "Art"];
+    ["import", file, "--reason", "sag 6"].into_iter().chain(about).collect()
 }
 
 /// The id at the beginning of the line of a listing that says `what`.
@@ -64,7 +67,7 @@ fn id(listing: &str, what: &str) -> String {
 async fn a_table_becomes_a_draft_is_shown_with_what_it_changes_and_published_by_a_person() {
     let desk = Desk::new().await;
     let first = desk.table("a.csv", "Art;22.0;Fødevarer;1\r\nArt;29.1;Tjenester;3,0\r\n");
-    let told = desk.types(&import(&first, "2027.1", "2027-01-01")).await.unwrap();
+    let told = desk.types_as(IMPORTER, &import(&first, "2027.1", "2027-01-01")).await.unwrap();
     assert!(told.contains("is a draft now") && told.contains("it is the first, with 2 codes"), "{told}");
     let draft = id(&desk.types(&["list"]).await.unwrap(), "draft");
     let system = "6d0d6e2e-7d8f-4a54-8a3a-0e7d3f5f9a11";
@@ -73,15 +76,17 @@ async fn a_table_becomes_a_draft_is_shown_with_what_it_changes_and_published_by_
     let publish = ["publish", &draft, "--reason", "sag 7"];
     let refused = desk.types_as("A. Prøve", &publish).await.unwrap_err();
     assert!(refused.contains("publish value lists"), "{refused}");
+    let refused = desk.types_as(IMPORTER, &publish).await.unwrap_err();
+    assert!(refused.contains("Whoever imported the value list cannot publish it"), "{refused}");
     let told = desk.types_as("O. Drift", &publish).await.unwrap();
     assert!(told.contains("is published, 40 days ahead; it holds from 2027-01-01"), "{told}");
     assert!(told.contains(&format!("waits to be delivered to system {system} of 11111111 as SortimentOverfør_2")), "{told}");
     assert!(told.contains("no file service yet"), "{told}");
     // The next one is held against it.
     let second = desk.table("b.csv", "Art;22.0;Fødevarer;1\r\nArt;40.5;Øvrige;1\r\n");
-    let told = desk.types(&import(&second, "2026.9", "2026-12-01")).await.unwrap();
+    let told = desk.types_as(IMPORTER, &import(&second, "2026.9", "2026-12-01")).await.unwrap();
     assert!(told.contains("it is the first"), "of before the published one: {told}");
-    let told = desk.types(&import(&second, "2027.2", "2027-02-01")).await.unwrap();
+    let told = desk.types_as(IMPORTER, &import(&second, "2027.2", "2027-02-01")).await.unwrap();
     for line in ["narrows  Art 29.1: gone (Tjenester)", "widens   Art 40.5: new (Øvrige)", "1 narrow, 1 widen, 2 in all"] {
         assert!(told.contains(line), "{line}\nin\n{told}");
     }
@@ -96,18 +101,51 @@ async fn a_table_becomes_a_draft_is_shown_with_what_it_changes_and_published_by_
     assert!(subscriptions.contains("2 deliveries wait, 0 were given up"), "{subscriptions}");
     let subscription = id(&subscriptions, system);
     assert!(desk.types_as("O. Drift", &["unsubscribe", &subscription, "--reason", "slut"]).await.is_ok());
-    assert!(desk.types(&["drop", &soon]).await.unwrap_err().contains("a published version stays"));
+    let drop = ["drop", &soon, "--reason", "sag 9"];
+    assert!(desk.types_as("O. Drift", &drop).await.unwrap_err().contains("a published version stays"));
+}
+
+#[tokio::test]
+async fn a_listing_says_who_imported_a_version_who_published_it_and_why() {
+    let desk = Desk::new().await;
+    let first = desk.table("a.csv", "Art;22.0;Fødevarer;1\r\n");
+    let nobody = desk.types(&import(&first, "2027.1", "2027-01-01")).await.unwrap_err();
+    assert!(nobody.contains("--certificate"), "{nobody}");
+    let refused = desk.types_as("A. Prøve", &import(&first, "2027.1", "2027-01-01")).await.unwrap_err();
+    assert!(refused.contains("import and remove drafts of value lists"), "{refused}");
+    desk.types_as(IMPORTER, &import(&first, "2027.1", "2027-01-01")).await.unwrap();
+    let draft = id(&desk.types(&["list"]).await.unwrap(), "draft");
+    desk.types_as("O. Drift", &["publish", &draft, "--reason", "sag 7"]).await.unwrap();
+    let listed = desk.types(&["list"]).await.unwrap();
+    let told: Vec<&str> = listed.lines().skip(1).map(str::trim).collect();
+    let at = as_user::NOW;
+    let expected =
+        [format!("sag 6: draft at {at}, by I. Drift as operator"), format!("sag 7: published at {at}, by O. Drift as operator")];
+    assert_eq!(told, expected, "{listed}");
+}
+
+#[tokio::test]
+async fn a_draft_is_removed_by_a_person() {
+    let desk = Desk::new().await;
+    let first = desk.table("a.csv", "Art;22.0;Fødevarer;1\r\n");
+    desk.types_as(IMPORTER, &import(&first, "2027.1", "2027-01-01")).await.unwrap();
+    let draft = id(&desk.types(&["list"]).await.unwrap(), "draft");
+    let drop = ["drop", &draft, "--reason", "fejl i filen"];
+    assert!(desk.types(&drop).await.unwrap_err().contains("--certificate"), "nobody decides");
+    assert!(desk.types_as("A. Prøve", &drop).await.is_err());
+    assert!(desk.types_as(IMPORTER, &drop).await.unwrap().contains("is removed"));
+    assert!(desk.types(&["list"]).await.unwrap().contains("There are no value lists"));
 }
 
 #[tokio::test]
 async fn what_is_shown_as_xml_is_imported_again_as_the_same() {
     let desk = Desk::new().await;
     let first = desk.table("a.csv", "Art;22.0;\"Fødevarer; drikke\";1\r\n");
-    desk.types(&import(&first, "2027.1", "2027-01-01")).await.unwrap();
+    desk.types_as(IMPORTER, &import(&first, "2027.1", "2027-01-01")).await.unwrap();
     let draft = id(&desk.types(&["list"]).await.unwrap(), "draft");
     let file = desk.dir.path().join("a.xml").display().to_string();
     std::fs::write(&file, desk.types(&["show", &draft, "--xml"]).await.unwrap()).unwrap();
-    let told = desk.types(&["import", &file]).await.unwrap();
+    let told = desk.types_as(IMPORTER, &["import", &file, "--reason", "sag 6"]).await.unwrap();
     assert!(told.contains("is there already, just so"), "{told}");
 }
 
@@ -116,10 +154,10 @@ async fn a_table_that_is_not_utf_8_is_refused_with_the_row_and_what_to_choose() 
     let desk = Desk::new().await;
     let path = desk.dir.path().join("latin.csv");
     std::fs::write(&path, b"Delsortiment;Kode;Navn\r\nArt;1;Mad\r\nArt;2;\xD8vrige\r\n").unwrap();
-    let told = desk.types(&import(&path.display().to_string(), "2027.1", "2027-01-01")).await.unwrap_err();
+    let told = desk.types_as(IMPORTER, &import(&path.display().to_string(), "2027.1", "2027-01-01")).await.unwrap_err();
     assert!(told.contains("row 3, Windows-1252") && told.contains("\"CSV UTF-8\""), "{told}");
     let utf16: Vec<u8> = "\u{feff}Delsortiment;Kode\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     std::fs::write(&path, utf16).unwrap();
-    let told = desk.types(&import(&path.display().to_string(), "2027.1", "2027-01-01")).await.unwrap_err();
+    let told = desk.types_as(IMPORTER, &import(&path.display().to_string(), "2027.1", "2027-01-01")).await.unwrap_err();
     assert!(told.contains("UTF-16"), "{told}");
 }

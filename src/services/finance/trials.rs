@@ -10,9 +10,9 @@ use super::rules::trial::{Opening, Openings};
 use crate::agreements::Store;
 use crate::audit::Subject;
 use crate::decisions::record::What;
-use crate::decisions::service::{Decision, For, decide};
+use crate::decisions::service::{Decision, For};
 use crate::decisions::shown::sha256;
-use crate::decisions::{Because, By, DecideError};
+use crate::decisions::{Because, By, DecideError, Kept};
 use crate::id::cvr::Cvr;
 use crate::refusal::Refusal;
 use crate::store::value::to_microsecond;
@@ -165,45 +165,55 @@ impl Trial {
     ///
     /// # Errors
     /// [`TrialError`]: a user who may not, or too many.
-    pub async fn open(&self, store: &Store, by: By<'_>, because: &Because) -> Result<(), TrialError> {
+    pub async fn open(
+        &self,
+        store: &Store,
+        by: By<'_>,
+        because: &Because,
+        kept: Option<Kept<'_, Self>>,
+    ) -> Result<(), TrialError> {
         // Whoever reads the chain sees for how long.
         let what = self.what(None, format!("open from {} to {}", self.opening.from, self.opening.to));
-        decide(store, by, self.decision(what, Action::OpenTrials, because), async |change| {
-            let session = change.connection();
-            let known = trials_where!("service = $1 AND authority = $2 AND ended_at IS NULL");
-            let known = session.all(known.bind(self.service).bind(self.authority.to_string())).await?;
-            let known = known.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-            if known.iter().filter(|trial| !trial.is_over(because.at)).count() >= MOST_OPEN {
-                return Err(TrialError::TooMany(self.authority));
-            }
-            let opened = sql("INSERT INTO trial (id, service, authority, opens_at, closes_at, opened_at)
-                 VALUES ($1, $2, $3, $4, $5, $6)")
-            .bind(self.id)
-            .bind(self.service)
-            .bind(self.authority.to_string())
-            .bind(self.opening.from)
-            .bind(self.opening.to)
-            .bind(self.opened);
-            session.execute(opened).await?;
-            Ok(())
-        })
-        .await
+        let mut deciding = self.decision(what, Action::OpenTrials, because).begin(store, by).await?;
+        let session = deciding.change.connection();
+        let known = trials_where!("service = $1 AND authority = $2 AND ended_at IS NULL");
+        let known = session.all(known.bind(self.service).bind(self.authority.to_string())).await?;
+        let known = known.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        if known.iter().filter(|trial| !trial.is_over(because.at)).count() >= MOST_OPEN {
+            return Err(TrialError::TooMany(self.authority));
+        }
+        let opened = sql("INSERT INTO trial (id, service, authority, opens_at, closes_at, opened_at)
+             VALUES ($1, $2, $3, $4, $5, $6)")
+        .bind(self.id)
+        .bind(self.service)
+        .bind(self.authority.to_string())
+        .bind(self.opening.from)
+        .bind(self.opening.to)
+        .bind(self.opened);
+        session.execute(opened).await?;
+        Ok(deciding.keep(kept, self).await?)
     }
 
     /// Ends it before its time.
     ///
     /// # Errors
     /// [`TrialError`]: a user who may not, or one that is over.
-    pub async fn end(&self, store: &Store, by: By<'_>, because: &Because) -> Result<(), TrialError> {
+    pub async fn end(
+        &self,
+        store: &Store,
+        by: By<'_>,
+        because: &Because,
+        kept: Option<Kept<'_, Self>>,
+    ) -> Result<Self, TrialError> {
         let what = self.what(Some("open"), "ended".to_owned());
-        decide(store, by, self.decision(what, Action::EndTrials, because), async |change| {
-            let ended = sql("UPDATE trial SET ended_at = $1 WHERE id = $2 AND ended_at IS NULL").bind(because.at).bind(self.id);
-            match self.opening.to <= because.at || change.connection().execute(ended).await? == 0 {
-                true => Err(TrialError::NoSuch(self.id)),
-                false => Ok(()),
-            }
-        })
-        .await
+        let mut deciding = self.decision(what, Action::EndTrials, because).begin(store, by).await?;
+        let ended = sql("UPDATE trial SET ended_at = $1 WHERE id = $2 AND ended_at IS NULL").bind(because.at).bind(self.id);
+        if self.opening.to <= because.at || deciding.change.connection().execute(ended).await? == 0 {
+            return Err(TrialError::NoSuch(self.id));
+        }
+        let ended = Self { ended: Some(because.at), ..self.clone() };
+        deciding.keep(kept, &ended).await?;
+        Ok(ended)
     }
 }
 

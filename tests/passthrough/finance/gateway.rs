@@ -10,7 +10,7 @@ use hjemmel::audit::{Outcome, Record};
 use hjemmel::clock::Clock;
 use hjemmel::decisions::statement::Signer;
 use hjemmel::decisions::{Because, By, user};
-use hjemmel::services::finance::lists::kept::Imported;
+use hjemmel::services::finance::lists::draft;
 use hjemmel::services::finance::lists::publish::{Notice, Proposal};
 use hjemmel::services::finance::rules::delivery::NAMESPACE;
 use hjemmel::services::finance::rules::sortiment::xml;
@@ -359,7 +359,14 @@ async fn a_month_s_vouchers_with_one_wrong_sum_are_refused_as_a_whole_and_a_bad_
 async fn operator(passing: &Passing) -> (Store, Signer, Because) {
     let store = Store::open(&Settings::sqlite(&passing.world.dir.join("agreements.sqlite"))).await.unwrap();
     let now = Clock::system().now();
-    let credentials = passing.world.pki.credentials(Role::Intruder).unwrap();
+    let signer = operator_with(&store, passing, Role::Intruder).await;
+    (store, signer, Because::new("sag 7".to_owned(), now))
+}
+
+/// A person of the operators who has this key.
+async fn operator_with(store: &Store, passing: &Passing, key: Role) -> Signer {
+    let now = Clock::system().now();
+    let credentials = passing.world.pki.credentials(key).unwrap();
     let certificate = Certificate::from_der(credentials.leaf()).unwrap();
     let person = uuid::Uuid::new_v4();
     let operator = User {
@@ -375,8 +382,8 @@ async fn operator(passing: &Passing) -> (Store, Signer, Because) {
         valid_to: None,
     };
     let because = Because::new("sag 7".to_owned(), now);
-    user::add(&store, None, &operator, &[certificate], &because).await.unwrap();
-    (store, Signer::new(credentials).unwrap(), because)
+    user::add(store, None, &operator, &[certificate], &because).await.unwrap();
+    Signer::new(credentials).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -398,12 +405,12 @@ async fn a_test_is_taken_while_a_time_of_the_store_is_open_and_refused_within_a_
         Trial::new(finance.passing.folder.settings.uuid, authority.parse().unwrap(), because.at, to, because.at).unwrap()
     };
     let (own, others) = (trial(KORSBAEK), trial(UDK));
-    others.open(&store, By::Key(&signer), &because).await.unwrap();
+    others.open(&store, By::Key(&signer), &because, None).await.unwrap();
     assert_eq!(refused().await.as_deref(), Some("FB006"), "another authority's");
-    own.open(&store, By::Key(&signer), &because).await.unwrap();
+    own.open(&store, By::Key(&signer), &because, None).await.unwrap();
     for end in [false, true] {
         if end {
-            own.end(&store, By::Key(&signer), &because).await.unwrap();
+            own.end(&store, By::Key(&signer), &because, None).await.unwrap();
         }
         let (began, expected) = (Instant::now(), end.then_some("FB006"));
         loop {
@@ -433,9 +440,11 @@ async fn a_version_of_the_store_is_known_to_calls_once_it_is_published() {
     assert!(send(1).await.contains("FB002"), "nothing is published");
     let (store, signer, because) = operator(&passing).await;
     let service = passing.folder.settings.uuid;
-    let Imported::Draft(id) = store.import_sortiment(service, &list(), because.at).await.unwrap() else { panic!("a draft") };
-    let proposal = Proposal::of(&store, id).await.unwrap();
-    proposal.publish(&store, By::Key(&signer), Notice { days: 30, sooner: true }, &because).await.unwrap();
+    let importer = operator_with(&store, &passing, Role::Udk).await;
+    let (imported, _) = draft::import(&store, service, &list(), By::Key(&importer), &because, None).await.unwrap();
+    let proposal = Proposal::of(&store, imported.id()).await.unwrap();
+    let soon = Notice { days: 30, sooner: true };
+    proposal.publish(&store, By::Key(&signer), soon, &because, None).await.unwrap();
     // SQLite tells nobody: it is asked for within cache_ttl, a second here.
     let began = Instant::now();
     let mut seed = 2;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
@@ -13,17 +14,16 @@ use uuid::Uuid;
 
 use crate::agreements::{Change, Store};
 use crate::id::cvr::Cvr;
+use crate::services::finance::page::Page;
 use crate::services::finance::rules::sortiment::{Entry, List, Lists, MOST_CODES, Part, told, xml};
-use crate::store::value::{Value, assembled_for, to_microsecond};
-use crate::store::{Query, Row, Session, StoreError, sql};
+use crate::store::value::assembled_for;
+use crate::store::{Query, Row, StoreError, sql};
 
 /// The most versions that a service may have published.
 pub const MOST_VERSIONS: usize = 10_000;
 
 /// Codes read at once.
 const PAGE: usize = 5_000;
-/// Codes written by one statement: SQLite takes 32,766 parameters.
-const ROWS: usize = 1_000;
 
 /// A version, without its codes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,31 +78,6 @@ impl Head {
     }
 }
 
-/// What an import did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Imported {
-    /// It is a new draft.
-    Draft(Uuid),
-    /// It took the place of a draft of the same version.
-    Replaced(Uuid),
-    /// It was there already, just so.
-    Same(Uuid),
-}
-
-/// Why a version was not imported. Nothing was written.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// The store did not do as asked.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// What is wrong with it, each in a sentence.
-    #[error("{}", .0.join("\n"))]
-    Wrong(Vec<String>),
-    /// It is published, and senders rely on it.
-    #[error("{0} is published, with other content, and stays so; import the change as a new version")]
-    Published(Box<Head>),
-}
-
 /// SHA-256 of the whole content, in hexadecimal.
 ///
 /// # Errors
@@ -112,17 +87,83 @@ pub fn sha256(list: &List) -> Result<String, String> {
 }
 
 /// Reads heads. The condition follows.
-macro_rules! heads_where {
-    ($condition:literal) => {
-        sql(concat!(
-            "SELECT id, service, list, name, version, authority, valid_from, valid_to, sha256, imported_at, published_at
-             FROM sortiment WHERE ",
-            $condition
-        ))
+macro_rules! heads {
+    () => {
+        "SELECT id, service, list, name, version, authority, valid_from, valid_to, sha256, imported_at, published_at
+         FROM sortiment WHERE "
     };
 }
 
+macro_rules! heads_where {
+    ($condition:literal) => {
+        sql(concat!(heads!(), $condition))
+    };
+}
+
+/// Which versions of value lists a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Of this service.
+    pub service: Option<Uuid>,
+    /// Of these services. Empty: all.
+    pub services: Vec<Uuid>,
+    /// Versions of this value list.
+    pub list: Option<Uuid>,
+    /// Published ones, or drafts.
+    pub published: Option<bool>,
+    /// What the user sees.
+    pub seen: Seen,
+    /// After this one.
+    pub after: Option<Uuid>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Which versions somebody sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Seen {
+    /// What is published for all.
+    #[default]
+    Published,
+    /// That, and this authority's own supplements and drafts.
+    AndOwn(Cvr),
+    /// Everything.
+    All,
+}
+
+impl Seen {
+    /// Whether this version is seen.
+    pub fn takes(self, head: &Head) -> bool {
+        match self {
+            Self::All => true,
+            Self::AndOwn(own) if head.authority == Some(own) => true,
+            Self::AndOwn(_) | Self::Published => head.authority.is_none() && head.published_at.is_some(),
+        }
+    }
+}
+
 impl Store {
+    /// The versions wanted, in the order of their ids.
+    ///
+    /// # Errors
+    /// A store that does not answer, or holds what the model does not have.
+    pub async fn sortiment_page(&self, wanted: &Wanted) -> Result<Vec<Head>, StoreError> {
+        let page = match wanted.seen {
+            Seen::All => Page::of(heads!()),
+            Seen::Published => Page::of(heads!()).that("authority IS NULL AND published_at IS NOT NULL"),
+            Seen::AndOwn(own) => {
+                Page::of(heads!()).with("authority IS NULL AND published_at IS NOT NULL OR authority = ?", own.to_string())
+            }
+        };
+        let page = page.with_any("service = ?", wanted.service).with_any("list = ?", wanted.list).of_services(&wanted.services);
+        let page = match wanted.published {
+            None => page,
+            Some(true) => page.that("published_at IS NOT NULL"),
+            Some(false) => page.that("published_at IS NULL"),
+        };
+        self.database().all(page.after(wanted.after, wanted.limit)).await?.iter().map(read).collect()
+    }
+
     /// The versions of a service, published ones and drafts, by list, authority and first day.
     ///
     /// # Errors
@@ -190,60 +231,13 @@ impl Store {
     }
 
     /// The published lists of a service, with `more` beside them.
-    pub(super) async fn lists_with(&self, service: Uuid, more: List) -> Result<Result<Lists, Vec<String>>, StoreError> {
+    pub(super) async fn lists_with(&self, service: Uuid, more: Arc<List>) -> Result<Result<Lists, Vec<String>>, StoreError> {
         let mut all = Vec::new();
         for head in self.published(service).await?.iter().filter(|head| head.list == more.id && head.version == more.version) {
-            all.push(self.sortiment_content(head).await?);
+            all.push(Arc::new(self.sortiment_content(head).await?));
         }
         all.push(more);
         Ok(Lists::new(all))
-    }
-
-    /// Imports a version as a draft; a draft of the same version is replaced. A supplement needs its common version, published
-    /// or not, only when it is published.
-    ///
-    /// # Errors
-    /// [`ImportError`].
-    pub async fn import_sortiment(&self, service: Uuid, list: &List, now: Timestamp) -> Result<Imported, ImportError> {
-        list.check().map_err(ImportError::Wrong)?;
-        let sha256 = sha256(list).map_err(|error| ImportError::Wrong(vec![error]))?;
-        let mut change = self.change().await?;
-        let session = change.connection();
-        let same = match list.authority {
-            None => heads_where!("service = $1 AND list = $2 AND version = $3 AND authority IS NULL"),
-            Some(_) => {
-                heads_where!("service = $1 AND list = $2 AND version = $3 AND authority = $4 AND valid_from = $5")
-            }
-        };
-        let same = same.bind(service).bind(list.id).bind(&list.version);
-        let same = match list.authority {
-            None => same,
-            Some(authority) => same.bind(authority.to_string()).bind(list.from),
-        };
-        let held = session.first(same).await?.as_ref().map(read).transpose()?;
-        if let Some(held) = &held {
-            match held.published_at {
-                _ if held.sha256 == sha256 => return Ok(Imported::Same(held.id)),
-                Some(_) => return Err(ImportError::Published(Box::new(held.clone()))),
-                None => session.execute(sql("DELETE FROM sortiment WHERE id = $1").bind(held.id)).await?,
-            };
-        }
-        let id = Uuid::now_v7();
-        insert(session, id, service, list, &sha256, to_microsecond(now)).await?;
-        change.commit().await?;
-        Ok(if held.is_some() { Imported::Replaced(id) } else { Imported::Draft(id) })
-    }
-
-    /// Removes a draft. `false`: there is none of this id.
-    ///
-    /// # Errors
-    /// A store that does not answer.
-    pub async fn drop_sortiment(&self, id: Uuid) -> Result<bool, StoreError> {
-        let mut change = self.change().await?;
-        let dropped = sql("DELETE FROM sortiment WHERE id = $1 AND published_at IS NULL").bind(id);
-        let dropped = change.connection().execute(dropped).await?;
-        change.commit().await?;
-        Ok(dropped > 0)
     }
 }
 
@@ -256,63 +250,16 @@ impl Change {
     }
 }
 
-async fn insert(
-    session: &mut Session,
-    id: Uuid,
-    service: Uuid,
-    list: &List,
-    sha256: &str,
-    at: Timestamp,
-) -> Result<(), StoreError> {
-    let head =
-        sql("INSERT INTO sortiment (id, service, list, name, version, authority, valid_from, valid_to, sha256, imported_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
-        .bind(id)
-        .bind(service)
-        .bind(list.id)
-        .bind(&list.name)
-        .bind(&list.version)
-        .bind(list.authority.map(|authority| authority.to_string()))
-        .bind(list.from)
-        .bind(list.to)
-        .bind(sha256)
-        .bind(at);
-    session.execute(head).await?;
-    for (name, part) in &list.parts {
-        let part = sql("INSERT INTO sortiment_part (sortiment, part, supplemented, party_demanded) VALUES ($1, $2, $3, $4)")
-            .bind(id)
-            .bind(name)
-            .bind(part.supplement)
-            .bind(part.party);
-        session.execute(part).await?;
-    }
-    let mut codes = list.parts.iter().flat_map(|(name, part)| part.codes.iter().map(move |(code, entry)| (name, code, entry)));
-    loop {
-        let rows: Vec<_> = codes.by_ref().take(ROWS).collect();
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let places = |row: usize| {
-            let at = row * 7 + 1;
-            format!("($1, ${}, ${}, ${}, ${}, ${}, ${}, ${})", at + 1, at + 2, at + 3, at + 4, at + 5, at + 6, at + 7)
-        };
-        let places = (0..rows.len()).map(places).collect::<Vec<_>>().join(", ");
-        let text = format!(
-            "INSERT INTO sortiment_code (sortiment, part, code, name, class, sensitivity, valid_from, valid_to) VALUES {places}"
-        );
-        let values = rows.into_iter().flat_map(|(part, code, entry)| {
-            [
-                Value::from(part),
-                code.into(),
-                (&entry.name).into(),
-                entry.class.into(),
-                entry.sensitivity.map(i64::from).into(),
-                entry.from.into(),
-                entry.to.into(),
-            ]
-        });
-        let query = values.fold(assembled_for(text.clone(), text).bind(id), Query::bind);
-        session.execute(query).await?;
+/// The version of the store that has the name of this one.
+pub(super) fn held(head: &Head) -> Query {
+    let same = match head.authority {
+        None => heads_where!("service = $1 AND list = $2 AND version = $3 AND authority IS NULL"),
+        Some(_) => heads_where!("service = $1 AND list = $2 AND version = $3 AND authority = $4 AND valid_from = $5"),
+    };
+    let same = same.bind(head.service).bind(head.list).bind(&head.version);
+    match head.authority {
+        None => same,
+        Some(authority) => same.bind(authority.to_string()).bind(head.from),
     }
 }
 
@@ -329,7 +276,7 @@ fn entry(row: &Row) -> Result<(String, String, Entry), StoreError> {
     Ok((row.get("part")?, row.get("code")?, entry))
 }
 
-fn read(row: &Row) -> Result<Head, StoreError> {
+pub(super) fn read(row: &Row) -> Result<Head, StoreError> {
     Ok(Head {
         id: row.get("id")?,
         service: row.get("service")?,

@@ -1,18 +1,22 @@
 //! To publish a version: ahead of the day on which it takes force, so that ledgers can map what it changes.
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 use jiff::{Span, Timestamp};
 use uuid::Uuid;
 
+use super::draft;
 use super::kept::{Head, MOST_VERSIONS};
 use super::subscription::{self, Subscription};
 use crate::agreements::Store;
 use crate::audit::Subject;
 use crate::clock::civil_day;
 use crate::decisions::record::What;
-use crate::decisions::service::{Decision, For, decide};
+use crate::decisions::service::{Decision, For};
 use crate::decisions::shown::sha256;
-use crate::decisions::{Because, By, DecideError};
+use crate::decisions::{Because, By, DecideError, Kept};
+use crate::refusal::api::ApiRefusal;
 use crate::services::finance::rules::sortiment::diff::{Change, diff};
 use crate::services::finance::rules::sortiment::{List, told, xml};
 use crate::store::StoreError;
@@ -37,14 +41,16 @@ pub struct Proposal {
     /// Where it is in the store.
     pub head: Head,
     /// The whole of it.
-    pub list: List,
+    pub list: Arc<List>,
     /// The version before it; `None` for the first.
-    pub before: Option<List>,
+    pub before: Option<Arc<List>>,
 }
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
+    /// The version as it is now.
+    pub head: Head,
     /// How many days ahead.
     pub ahead: i32,
     /// The subscriptions for which a delivery waits.
@@ -117,11 +123,11 @@ impl Proposal {
     /// [`PublishError::NoSuch`], or a store that does not answer.
     pub async fn of(store: &Store, id: Uuid) -> Result<Self, PublishError> {
         let head = store.sortiment(id).await?.ok_or(PublishError::NoSuch(id))?;
-        let list = store.sortiment_content(&head).await?;
+        let list = Arc::new(store.sortiment_content(&head).await?);
         let published = store.published(head.service).await?;
         let before = published.iter().filter(|other| head.follows(other)).max_by_key(|other| (other.from, other.published_at));
         let before = match before {
-            Some(before) => Some(store.sortiment_content(before).await?),
+            Some(before) => Some(Arc::new(store.sortiment_content(before).await?)),
             None => None,
         };
         Ok(Self { head, list, before })
@@ -132,19 +138,39 @@ impl Proposal {
         self.before.as_ref().map(|before| diff(before, &self.list)).unwrap_or_default()
     }
 
-    /// The text that is signed: the whole version, against which, and what it changes.
-    fn text(&self) -> Result<String, PublishError> {
+    /// The text that is shown and signed: the whole version, against which, and what it changes.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn text(&self) -> Result<String, PublishError> {
         let whole = xml::write(&self.list).map_err(|error| PublishError::Wrong(vec![error]))?;
-        let against = self.before.as_ref().map_or_else(|| "nothing".to_owned(), told);
+        let against = self.before.as_deref().map_or_else(|| "nothing".to_owned(), told);
         let changes: String = self.changes().iter().map(|change| format!("{change}\n")).collect();
         Ok(format!("{whole}against {against}\n{changes}"))
+    }
+
+    /// The digest of that text. It is made off the runtime's threads: a list may have a hundred thousand codes.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub async fn shown(&self) -> Result<String, PublishError> {
+        let own = self.clone();
+        let made = tokio::task::spawn_blocking(move || own.text().map(|text| sha256(&text)));
+        made.await.map_err(|_| StoreError::Unreadable { column: "sortiment" })?
     }
 
     /// Publishes it. From then on it stays as it is, and its codes are known on its days.
     ///
     /// # Errors
-    /// [`PublishError`]: a user who may not, a version that would take force too soon, that does not fit, or that was altered.
-    pub async fn publish(&self, store: &Store, by: By<'_>, notice: Notice, because: &Because) -> Result<Published, PublishError> {
+    /// [`PublishError`]: a user who may not, or who imported it; a version that would take force too soon, that does not fit, or that was altered.
+    pub async fn publish(
+        &self,
+        store: &Store,
+        by: By<'_>,
+        notice: Notice,
+        because: &Because,
+        kept: Option<Kept<'_, Published>>,
+    ) -> Result<Published, PublishError> {
         let head = || Box::new(self.head.clone());
         if let Some(at) = self.head.published_at {
             return Err(PublishError::Already { head: head(), at });
@@ -166,19 +192,27 @@ impl Proposal {
         let what = What {
             subject: Subject::Sortiment,
             id: self.head.id,
-            from: Some("draft".to_owned()),
+            from: Some(draft::DRAFT.to_owned()),
             // Whoever reads the chain sees which ones were not known in time.
             to: if soon { format!("published {ahead} days ahead of {}", notice.days) } else { "published".to_owned() },
-            shown: Some(sha256(&self.text()?)),
+            shown: Some(self.shown().await?),
         };
         let whose = self.head.authority.map_or(For::All, For::Own);
         let decision = Decision { what, action: Action::PublishSortiment, whose, service: self.head.service, because };
-        let deliveries = decide(store, by, decision, async |change| {
-            if !change.publish_sortiment(&self.head, because.at).await? {
-                return Err(PublishError::ChangedSinceShown(head()));
-            }
-            subscription::write_down(store, change, &self.head).await
-        });
-        Ok(Published { ahead, deliveries: deliveries.await? })
+        let mut deciding = decision.begin(store, by).await?;
+        let importer = draft::importer(&mut deciding, self.head.id).await?;
+        let importer = importer.ok_or(DecideError::Refused(ApiRefusal::ApiImporterUnknown))?;
+        // By person: one with two users is not two.
+        if store.user(importer).await.map_err(DecideError::from)?.person == deciding.person() {
+            return Err(DecideError::Refused(ApiRefusal::ApiImporterPublishes).into());
+        }
+        if !deciding.change.publish_sortiment(&self.head, because.at).await? {
+            return Err(PublishError::ChangedSinceShown(head()));
+        }
+        let deliveries = subscription::write_down(store, &mut deciding.change, &self.head).await?;
+        let head = Head { published_at: Some(because.at), ..self.head.clone() };
+        let published = Published { head, ahead, deliveries };
+        deciding.keep(kept, &published).await?;
+        Ok(published)
     }
 }

@@ -13,9 +13,9 @@ use super::publish::PublishError;
 use crate::agreements::{Change, Store};
 use crate::audit::Subject;
 use crate::decisions::record::What;
-use crate::decisions::service::{Decision, For, decide};
+use crate::decisions::service::{Decision, For};
 use crate::decisions::shown::sha256;
-use crate::decisions::{Because, By, DecideError};
+use crate::decisions::{Because, By, DecideError, Kept};
 use crate::id::cvr::Cvr;
 use crate::store::jobs::{Figures, Jobs, Rules};
 use crate::store::{Row, StoreError, sql};
@@ -152,45 +152,53 @@ impl Subscription {
     ///
     /// # Errors
     /// [`SubscriptionError`].
-    pub async fn begin(&self, store: &Store, by: By<'_>, because: &Because) -> Result<(), SubscriptionError> {
-        let decision = self.decision(self.what(None, "subscribed"), because);
-        decide(store, by, decision, async |change| {
-            let session = change.connection();
-            let known = session.all(open().bind(self.service)).await?;
-            for other in known.iter().map(read).collect::<Result<Vec<_>, _>>()? {
-                if (other.authority, other.system, other.list) == (self.authority, self.system, self.list) {
-                    return Err(SubscriptionError::Twice(other.id));
-                }
+    pub async fn begin(
+        &self,
+        store: &Store,
+        by: By<'_>,
+        because: &Because,
+        kept: Option<Kept<'_, Self>>,
+    ) -> Result<(), SubscriptionError> {
+        let mut deciding = self.decision(self.what(None, "subscribed"), because).begin(store, by).await?;
+        let session = deciding.change.connection();
+        let known = session.all(open().bind(self.service)).await?;
+        for other in known.iter().map(read).collect::<Result<Vec<_>, _>>()? {
+            if (other.authority, other.system, other.list) == (self.authority, self.system, self.list) {
+                return Err(SubscriptionError::Twice(other.id));
             }
-            let begun = sql("INSERT INTO sortiment_subscription (id, service, authority, system, list, structure, subscribed_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7)")
-            .bind(self.id)
-            .bind(self.service)
-            .bind(self.authority.to_string())
-            .bind(self.system)
-            .bind(self.list)
-            .bind(self.structure.number())
-            .bind(self.since);
-            session.execute(begun).await?;
-            Ok(())
-        })
-        .await
+        }
+        let begun = sql("INSERT INTO sortiment_subscription (id, service, authority, system, list, structure, subscribed_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)")
+        .bind(self.id)
+        .bind(self.service)
+        .bind(self.authority.to_string())
+        .bind(self.system)
+        .bind(self.list)
+        .bind(self.structure.number())
+        .bind(self.since);
+        session.execute(begun).await?;
+        Ok(deciding.keep(kept, self).await?)
     }
 
     /// Ends it. What waits to be delivered still is.
     ///
     /// # Errors
     /// [`SubscriptionError`].
-    pub async fn end(&self, store: &Store, by: By<'_>, because: &Because) -> Result<(), SubscriptionError> {
-        let decision = self.decision(self.what(Some("subscribed"), "ended"), because);
-        decide(store, by, decision, async |change| {
-            let ended = sql("UPDATE sortiment_subscription SET ended_at = $1 WHERE id = $2 AND ended_at IS NULL");
-            match change.connection().execute(ended.bind(because.at).bind(self.id)).await? {
-                0 => Err(SubscriptionError::NoSuch(self.id)),
-                _ => Ok(()),
-            }
-        })
-        .await
+    pub async fn end(
+        &self,
+        store: &Store,
+        by: By<'_>,
+        because: &Because,
+        kept: Option<Kept<'_, Self>>,
+    ) -> Result<Self, SubscriptionError> {
+        let mut deciding = self.decision(self.what(Some("subscribed"), "ended"), because).begin(store, by).await?;
+        let ended = sql("UPDATE sortiment_subscription SET ended_at = $1 WHERE id = $2 AND ended_at IS NULL");
+        if deciding.change.connection().execute(ended.bind(because.at).bind(self.id)).await? == 0 {
+            return Err(SubscriptionError::NoSuch(self.id));
+        }
+        let ended = Self { ended: Some(because.at), ..self.clone() };
+        deciding.keep(kept, &ended).await?;
+        Ok(ended)
     }
 }
 

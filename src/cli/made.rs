@@ -1,0 +1,16 @@
+//! What was decided on something, in a listing: why, what, when, and by whom.
+
+use std::io::{self, Write};
+
+use crate::decisions::record::Made;
+use crate::users::User;
+
+/// A line for each decision.
+pub(super) fn told(made: &[Made], users: &[User], out: &mut impl Write) -> io::Result<()> {
+    for made in made {
+        let who = users.iter().find(|user| Some(user.id) == made.user).map_or("-", |user| user.name.as_str());
+        let role = made.role.map_or_else(|| "-".to_owned(), |role| role.to_string());
+        writeln!(out, "    {}: {} at {}, by {who} as {role}", made.because.reason, made.what.to, made.because.at)?;
+    }
+    Ok(())
+}
