@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use hjemmel::signature::credentials::Credentials;
 use hjemmel::stub::pki::Role;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
 use rustls::client::Resumption;
+use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -95,6 +96,15 @@ impl Went {
         self.reopened += other.reopened;
         self.answer_bytes = self.answer_bytes.max(other.answer_bytes);
     }
+    /// Of several who called beside one another.
+    pub fn together(all: Vec<Self>) -> Self {
+        let mut together = Self::default();
+        let seconds = all.iter().map(|went| went.seconds).fold(0.0, f64::max);
+        all.into_iter().for_each(|went| together.add(went));
+        together.served.sort_by(f64::total_cmp);
+        together.refused.sort_by(f64::total_cmp);
+        Self { seconds, ..together }
+    }
     fn sorted(mut self, started: Instant) -> Self {
         self.seconds = started.elapsed().as_secs_f64();
         self.served.sort_by(f64::total_cmp);
@@ -133,13 +143,17 @@ type Connection = SendRequest<Full<Bytes>>;
 impl Caller {
     /// A caller; its handshakes are full ones of TLS 1.3 on X25519, whoever is called.
     pub fn new(keys: &Keys, address: SocketAddr, path: &'static str, binding: Binding) -> Self {
+        Self::with(keys.roots(), &keys.credentials(Role::Korsbaek), address, path, binding)
+    }
+
+    /// The same with a certificate of its own.
+    pub fn with(roots: RootCertStore, own: &Credentials, address: SocketAddr, path: &'static str, binding: Binding) -> Self {
         let mut provider = rustls::crypto::aws_lc_rs::default_provider();
         provider.kx_groups = vec![rustls::crypto::aws_lc_rs::kx_group::X25519];
-        let own = keys.credentials(Role::Korsbaek);
         let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
-            .with_root_certificates(keys.roots())
+            .with_root_certificates(roots)
             .with_client_auth_cert(own.chain().to_vec(), own.key().clone_key())
             .unwrap();
         config.resumption = Resumption::disabled();

@@ -6,6 +6,8 @@
 //! cargo bench --bench gateway -- --quick            # the same in a minute or two, into target/: to see that it works
 //! cargo bench --bench gateway -- bindings overload  # only these parts: bindings memory handshakes growth overload
 //! cargo bench --bench gateway -- stores             # PostgreSQL beside SQLite, into docs/performance/
+//! cargo bench --bench gateway -- fair               # 98 callers of whom one asks 50 times as often, into docs/performance/
+//! cargo bench --bench gateway -- nodes              # two nodes behind a balancer beside one, into docs/performance/
 //! cargo bench --bench gateway -- finance            # SF1590_A Finans beside nginx, libxml2 and the JDK, into docs/performance/
 //! cargo bench --bench gateway -- soak 20            # a soak of 20 minutes, into docs/performance/
 //! cargo bench --bench gateway -- drive 8800 20      # answers of that size for 20 s, with nothing beside: for a profiler
@@ -27,9 +29,11 @@ mod beside;
 mod build;
 mod callgrind;
 mod driver;
+mod fair;
 mod finance;
 mod floor;
 mod keys;
+mod nodes;
 mod oha;
 mod pass_through;
 #[allow(dead_code, unused_imports)] // the tests use the rest
@@ -87,6 +91,18 @@ async fn run(arguments: &[String]) {
         println!("{}", table.markdown());
         let folder = if given("--quick") { "target/gateway" } else { "docs/performance" };
         return table.save(Path::new(folder), "stores", "PostgreSQL beside SQLite");
+    }
+    if given("fair") || given("nodes") {
+        let (quick, stage) = (given("--quick"), stage::Stage::new().await);
+        let effort = if quick { QUICK } else { FULL };
+        let (name, title, rows) = if given("fair") {
+            ("fair", "One busy caller beside 97", fair::fair(&stage, effort.seconds * 5.0).await)
+        } else {
+            ("nodes", "Two nodes beside one", nodes::nodes(&stage, effort).await.expect("PostgreSQL and HAProxy are installed"))
+        };
+        let table = Table { on: surroundings(effort), rows };
+        println!("{}", table.markdown());
+        return table.save(Path::new(if quick { "target/gateway" } else { "docs/performance" }), name, title);
     }
     if given("finance") {
         let quick = given("--quick");

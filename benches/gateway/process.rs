@@ -59,8 +59,7 @@ impl Process {
 
     /// CPU time used so far, user and system, by all threads of the process and of its children, in seconds.
     pub fn cpu(&self) -> f64 {
-        let ticks: u64 = family(self.id()).iter().map(|process| process.ticks).sum();
-        ticks as f64 / *TICKS
+        cpu_of(self.id())
     }
 
     /// A line of the status of the process and its children, added up, in bytes: `VmHWM` is the greatest resident size.
@@ -87,6 +86,12 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The same of any process and its children.
+pub fn cpu_of(process: u32) -> f64 {
+    let ticks: u64 = family(process).iter().map(|process| process.ticks).sum();
+    ticks as f64 / *TICKS
 }
 
 /// What `/proc/PID/stat` says of one process.

@@ -348,7 +348,7 @@ async fn agreements(stage: &Stage, effort: Effort) -> Row {
 
 async fn clients(stage: &Stage, effort: Effort) -> Row {
     eprintln!("growth to {} clients", effort.clients);
-    let settings = format!("[limits]\nconnections = {}\nidle_timeout = \"30m\"\n", effort.clients + 1000);
+    let settings = format!("[limits]\nconnections = {}\nidle_timeout = \"30m\"\n", effort.clients * 2);
     let few = stage.gateway("clients-few", &settings, None).await;
     let many = stage.gateway("clients-many", &settings, None).await;
     let before = many.process.memory("VmRSS");

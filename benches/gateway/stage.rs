@@ -25,6 +25,9 @@ use super::driver::{Binding, Caller};
 use super::keys::Keys;
 use super::process::{Process, free};
 
+/// About so many agreements the demo has itself.
+const DEMOS: usize = 8;
+
 /// The gateway: this build, or another to compare it with.
 pub fn hjemmel() -> String {
     std::env::var("HJEMMEL_BENCH_GATEWAY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_hjemmel").to_owned())
@@ -111,13 +114,28 @@ impl Stage {
     /// Starts a gateway under `name`, which only files are called by. `settings` goes over the demo's; with `agreements`
     /// its store is filled up to so many.
     pub async fn gateway(&self, name: &str, settings: &str, agreements: Option<usize>) -> Peer {
+        let strangers: Vec<_> = (0..agreements.unwrap_or(0)).map(|number| Thumbprint::of_der(&number.to_be_bytes())).collect();
+        self.gateway_that_knows(name, settings, strangers.get(DEMOS..).unwrap_or_default()).await
+    }
+
+    /// The same, which has a front agreement for each of these certificates too.
+    pub async fn gateway_that_knows(&self, name: &str, settings: &str, certificates: &[Thumbprint]) -> Peer {
+        let (file, address) = self.configured(name, settings, certificates).await;
+        let arguments = ["serve", "--config", file.to_str().unwrap()];
+        let mut process = Process::start(&hjemmel(), &arguments, &self.file(&format!("{name}.log")));
+        process.listens(address);
+        Peer { name: "hjemmel", address, process }
+    }
+
+    /// The configuration of a gateway with a store, ports and an audit log of its own, and where it will listen.
+    pub async fn configured(&self, name: &str, settings: &str, certificates: &[Thumbprint]) -> (PathBuf, SocketAddr) {
         let (address, admin) = (free(), free());
         let mut config: toml::Table = std::fs::read_to_string(&self.world.configuration).unwrap().parse().unwrap();
         let (store, audit) = (format!("{name}.sqlite"), format!("audit-{name}"));
         std::fs::copy(self.file("agreements.sqlite"), self.file(&store)).unwrap();
         std::fs::create_dir_all(self.file(&audit)).unwrap();
-        if let Some(agreements) = agreements {
-            self.fill(&self.file(&store), agreements).await;
+        if !certificates.is_empty() {
+            self.fill(&self.file(&store), certificates).await;
         }
         let store_of_its_own = format!("[store]\nurl = \"sqlite:{store}\"\n");
         let store = if settings.contains("[store]") { "" } else { &store_of_its_own };
@@ -138,23 +156,19 @@ impl Stage {
         }
         let file = self.file(&format!("{name}.toml"));
         std::fs::write(&file, config.to_string()).unwrap();
-        let arguments = ["serve", "--config", file.to_str().unwrap()];
-        let mut process = Process::start(&hjemmel(), &arguments, &self.file(&format!("{name}.log")));
-        process.listens(address);
-        Peer { name: "hjemmel", address, process }
+        (file, address)
     }
 
-    /// Fills a store up with front agreements of other systems.
-    async fn fill(&self, store: &Path, count: usize) {
+    /// Adds front agreements of other systems to a store.
+    async fn fill(&self, store: &Path, certificates: &[Thumbprint]) {
         let store = Store::open(&hjemmel::store::Settings::sqlite(store)).await.unwrap();
         let held = store.list().await.unwrap();
         let model = held.iter().find(|agreement| agreement.side == Side::Front).unwrap();
-        let another = |number: usize| {
+        let another = |(number, certificate): (usize, &Thumbprint)| {
             let id = Uuid::from_u128(0x6000_0000_0000_4000_8000_0000_0000_0000 + number as u128);
-            let certificates = vec![Thumbprint::of_der(&number.to_be_bytes())];
-            Agreement { id, system: id, certificates, ..model.clone() }
+            Agreement { id, system: id, certificates: vec![*certificate], ..model.clone() }
         };
-        let agreements = (held.len()..count).map(another).collect();
+        let agreements = certificates.iter().enumerate().map(another).collect();
         let import = hjemmel::agreements::import::Import { authorities: Vec::new(), agreements };
         store.import(&import, self.world.clock.now()).await.unwrap();
         store.close().await;

@@ -286,6 +286,10 @@ impl Pending {
 
 /// The caller must not be told that *its* message is malformed when it is the peer's.
 fn as_ours(refusal: Refusal) -> StreamError {
+    // The caller can do nothing about it, so it learns no times; whoever operates the gateway needs them.
+    if let Refusal::TimestampOutside { theirs, ours, .. } = &refusal {
+        tracing::warn!(%theirs, %ours, "a peer's answer is of another time than this node's clock says; compare both with NTP");
+    }
     StreamError::Content(match refusal {
         Refusal::PeerSignatureInvalid { .. } | Refusal::Internal => refusal,
         Refusal::SignatureInvalid { .. }

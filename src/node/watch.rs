@@ -84,31 +84,37 @@ async fn clean(store: &Store, now: Timestamp) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Tells in the log, at the start and once a day, which certificates end before long.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Tells in the log, at the start, once a day and when one has ended, which certificates end before long.
 pub(super) async fn certificates(reloader: Arc<Reloader>, clock: Clock, mut stopped: watch::Receiver<()>) {
-    let mut tick = tokio::time::interval(Duration::from_secs(24 * 3600));
     loop {
+        let (all, now) = (reloader.expiries().await, clock.now());
+        for (setting, ends) in &all {
+            match Left::until(*ends, now) {
+                Left::Enough => {}
+                Left::Days60 => tracing::info!(setting, %ends, "certificate ends within 60 days: order its successor"),
+                Left::Days30 => tracing::warn!(setting, %ends, "certificate ends within 30 days: order its successor now"),
+                Left::Days7 => tracing::error!(setting, %ends, "certificate ends within 7 days: put its successor in place"),
+                Left::None => tracing::error!(setting, %ends, "certificate has ended: calls that need it are refused"),
+            }
+        }
         tokio::select! {
             _ = stopped.changed() => return,
-            _ = tick.tick() => {
-                for (setting, ends) in reloader.expiries().await {
-                    match Left::until(ends, clock.now()) {
-                        Left::Enough => {}
-                        Left::Days60 => tracing::info!(setting, %ends, "certificate ends within 60 days: order its successor"),
-                        Left::Days30 => tracing::warn!(setting, %ends, "certificate ends within 30 days: order its successor now"),
-                        Left::Days7 => tracing::error!(setting, %ends, "certificate ends within 7 days: put its successor in place"),
-                        Left::None => tracing::error!(setting, %ends, "certificate has ended: calls that need it are refused"),
-                    }
-                }
-            }
+            () = tokio::time::sleep(until_told_again(all.iter().map(|(_, ends)| *ends), now)) => {}
         }
     }
 }
 
+/// A day, or until the next certificate has ended.
+fn until_told_again(ends: impl Iterator<Item = Timestamp>, now: Timestamp) -> Duration {
+    let left = ends.filter_map(|ends| Duration::try_from(ends.duration_since(now)).ok()).filter(|left| !left.is_zero());
+    left.min().map_or(DAY, |next| (next + Duration::from_secs(1)).min(DAY))
+}
+
 /// Tells in the log, once a day, what is wrong with the stored routes. At the start the configuration's examination does.
 pub(super) async fn routes(reloader: Arc<Reloader>, mut stopped: watch::Receiver<()>) {
-    let day = Duration::from_secs(24 * 3600);
-    let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + day, day);
+    let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + DAY, DAY);
     loop {
         tokio::select! {
             _ = stopped.changed() => return,
@@ -147,6 +153,16 @@ impl Left {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_a_certificate_is_told_when_it_comes_and_otherwise_once_a_day() {
+        let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+        let told =
+            |ends: &[i64]| until_told_again(ends.iter().map(|hours| now + SignedDuration::from_hours(*hours)), now).as_secs();
+        assert_eq!(told(&[]), 24 * 3600);
+        assert_eq!(told(&[-5, 0, 100]), 24 * 3600, "what has ended is told of daily");
+        assert_eq!(told(&[-5, 7, 3]), 3 * 3600 + 1);
+    }
 
     #[test]
     fn the_warning_grows_at_60_30_and_7_days() {

@@ -198,6 +198,8 @@ impl Statement {
         if self.issuer != issuer.entity_id() || !issuer.trusts(&self.signer, now) {
             return Err(Refusal::TokenIssuerUntrusted);
         }
+        // First: where clocks differ, this is the refusal that tells both.
+        self.conditions.holds(skew, now)?;
         if self.issued.duration_since(now) > skew {
             return Err(invalid("IssueInstant ligger i fremtiden", "IssueInstant lies in the future"));
         }
@@ -209,7 +211,6 @@ impl Statement {
                 format!("it lives for {life} seconds; {allowed} are allowed"),
             ));
         }
-        self.conditions.holds(skew, now)?;
         if self.sessions.authenticated.is_some_and(|instant| instant.duration_since(now) > skew) {
             return Err(invalid("AuthnInstant ligger i fremtiden", "AuthnInstant lies in the future"));
         }

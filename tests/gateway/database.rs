@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -34,6 +34,8 @@ pub struct Shared {
     pub database: String,
     /// Where the nodes reach the database, where that is not the cluster itself: a pooler's port.
     pub pooler: Option<u16>,
+    /// The same where it is an address that leads to whichever server is the first at the moment.
+    pub leads_to: Option<u16>,
     pub dir: tempfile::TempDir,
 }
 
@@ -56,7 +58,7 @@ impl Shared {
         moving::moved(&from, &to, |_, _, _| ()).await.unwrap();
         from.close().await;
         to.close().await;
-        Some(Self { world, cluster, database, pooler: None, dir })
+        Some(Self { world, cluster, database, pooler: None, leads_to: None, dir })
     }
 
     /// The configuration of another node, with its own ports and its own audit log: its file.
@@ -68,9 +70,10 @@ impl Shared {
             section.as_table_mut().unwrap().insert(key.to_owned(), value.into());
         };
         let database = |port: u16| format!("postgres://hjemmel@localhost:{port}/{}", self.database);
-        set("store", "url", database(self.pooler.unwrap_or(self.cluster.port())));
+        let direct = self.leads_to.unwrap_or(self.cluster.port());
+        set("store", "url", database(self.pooler.unwrap_or(direct)));
         if self.pooler.is_some() {
-            set("store", "direct_url", database(self.cluster.port()));
+            set("store", "direct_url", database(direct));
         }
         set("store", "password_file", self.cluster.password_file().display().to_string());
         set("listen", "address", format!("127.0.0.1:{port}"));
@@ -87,7 +90,7 @@ impl Shared {
         file
     }
 
-    async fn node(&self, name: &str) -> Node {
+    pub async fn node(&self, name: &str) -> Node {
         self.node_with(name, "").await
     }
 
@@ -109,9 +112,19 @@ impl Shared {
 
     /// Starts a node, or starts it again, as its configuration says. `None` where it ended before it was ready.
     pub async fn launched(&self, name: &str, file: &Path) -> Option<Node> {
+        self.launched_in(name, file, &[]).await
+    }
+
+    /// The same with this in its environment.
+    pub async fn launched_in(&self, name: &str, file: &Path, environment: &[(&str, String)]) -> Option<Node> {
         let log = self.dir.path().join(format!("{name}.log"));
         let output = std::fs::File::options().create(true).append(true).open(&log).unwrap();
-        let child = Command::new(HJEMMEL).args(["serve", "--config"]).arg(file).stderr(output).spawn().unwrap();
+        let mut serve = Command::new(HJEMMEL);
+        serve.args(["serve", "--config"]).arg(file).stderr(output);
+        if !environment.is_empty() {
+            serve.env_remove("FAKETIME").envs(environment.iter().map(|(name, value)| (name, value)));
+        }
+        let child = serve.spawn().unwrap();
         let settings: toml::Table = std::fs::read_to_string(file).unwrap().parse().unwrap();
         let port = settings["listen"]["address"].as_str().unwrap().rsplit(':').next().unwrap();
         let admin_at = settings["admin"]["address"].as_str().unwrap().parse().unwrap();
@@ -128,11 +141,7 @@ impl Shared {
     }
 
     pub async fn caller(&self) -> Caller {
-        Caller {
-            signing: self.world.client(None).unwrap(),
-            token: self.world.token(Role::Korsbaek, KORSBAEK).await.unwrap().assertion().clone(),
-            key: self.world.key(Role::Korsbaek).unwrap(),
-        }
+        Caller::of(&self.world).await
     }
 }
 
@@ -142,7 +151,7 @@ impl Node {
     }
 
     /// Sends a message: what came of it.
-    async fn asks(&self, message: &Bytes) -> Outcome {
+    pub async fn asks(&self, message: &Bytes) -> Outcome {
         let exchange = self.client.send(Version::V12, message.clone()).await.unwrap();
         Outcome::of(&exchange)
     }
@@ -156,7 +165,7 @@ impl Node {
 
 /// What a caller is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Outcome {
+pub enum Outcome {
     Served,
     Refused { code: String, status: u16, retry_after: Option<String> },
 }
@@ -176,7 +185,7 @@ impl Outcome {
         }
     }
 
-    fn code(&self) -> &str {
+    pub fn code(&self) -> &str {
         match self {
             Self::Served => "served",
             Self::Refused { code, .. } => code,
@@ -196,18 +205,26 @@ pub struct Caller {
 }
 
 impl Caller {
+    pub async fn of(world: &World) -> Self {
+        Self {
+            signing: world.client(None).unwrap(),
+            token: world.token(Role::Korsbaek, KORSBAEK).await.unwrap().assertion().clone(),
+            key: world.key(Role::Korsbaek).unwrap(),
+        }
+    }
+
     pub fn message(&self) -> Bytes {
         let input = search(&and(&[&person(demo::UDK_ONLY)]));
         self.signing.token_message(&self.token, &self.key, input.as_bytes(), Clock::system().now()).unwrap().0
     }
 
     /// A call with a message of its own.
-    async fn calls(&self, node: &Node) -> Outcome {
+    pub async fn calls(&self, node: &Node) -> Outcome {
         node.asks(&self.message()).await
     }
 
     /// Calls until it is served again, with a new message each time.
-    async fn is_served_again(&self, node: &Node) {
+    pub async fn is_served_again(&self, node: &Node) {
         comes_to(&format!("a call is served: {}", node.told()), async || self.calls(node).await == Outcome::Served).await;
     }
 }
@@ -272,6 +289,79 @@ fn of_two_processes_on_one_database_one_lets_a_message_through_also_while_the_da
         assert!(shared.world.index_requests() - before <= served as u64 + 8, "nothing reached the index twice");
         caller.is_served_again(&nodes[0]).await;
         caller.is_served_again(&nodes[1]).await;
+    });
+}
+
+/// An address that leads to a server, and later to another, as one that fails over does.
+struct Address {
+    port: u16,
+    leads_to: Arc<AtomicU16>,
+}
+
+impl Address {
+    async fn of(cluster: &Cluster) -> Self {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let (port, leads_to) = (listener.local_addr().unwrap().port(), Arc::new(AtomicU16::new(cluster.port())));
+        let to = leads_to.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let to = to.load(Ordering::SeqCst);
+                tokio::spawn(async move {
+                    if let Ok(mut server) = tokio::net::TcpStream::connect(("127.0.0.1", to)).await {
+                        let _ = tokio::io::copy_bidirectional(&mut stream, &mut server).await;
+                    }
+                });
+            }
+        });
+        Self { port, leads_to }
+    }
+}
+
+#[test]
+fn a_standby_that_takes_over_lets_nothing_through_twice_obeys_what_was_decided_and_serves_new_messages() {
+    in_runtime(async {
+        let Some(mut shared) = Shared::new().await else { return };
+        let address = Address::of(&shared.cluster).await;
+        shared.leads_to = Some(address.port);
+        let standby = shared.cluster.standby(true).await;
+        let short = "clock_skew = \"2s\"";
+        let nodes = [shared.node_with("one", short).await, shared.node_with("two", short).await];
+        let caller = shared.caller().await;
+        let mut served = Vec::new();
+        for n in 0..20 {
+            let message = caller.message();
+            if nodes[n % 2].asks(&message).await == Outcome::Served {
+                served.push(message);
+            }
+        }
+        assert_eq!(served.len(), 20);
+        // A decision that stands: of the agreements of another authority, for the calls must go on.
+        let store = Store::open(&shared.cluster.settings(&shared.database)).await.unwrap();
+        let agreements = store.list().await.unwrap();
+        let other = agreements.iter().find(|agreement| agreement.authority.to_string() != KORSBAEK).unwrap().id;
+        store.decide(other, State::Suspended, "Prøve", "prøve", shared.world.clock.now()).await.unwrap();
+        store.close().await;
+
+        shared.cluster.kill();
+        assert_eq!(caller.calls(&nodes[0]).await, Outcome::unavailable(), "without a database nothing passes");
+        address.leads_to.store(standby.port(), Ordering::SeqCst);
+        // Still a standby: it takes no writes, so no message can be remembered.
+        assert_eq!(caller.calls(&nodes[1]).await, Outcome::unavailable());
+        standby.promote();
+        for node in &nodes {
+            caller.is_served_again(node).await;
+        }
+        for message in &served {
+            for node in &nodes {
+                let again = node.asks(message).await;
+                assert!(["Replay", "CreatedBeforeMemory"].contains(&again.code()), "{again:?}");
+            }
+        }
+        let store = Store::open(&standby.settings(&shared.database)).await.unwrap();
+        assert_eq!(store.get(other).await.unwrap().state, State::Suspended);
+        store.close().await;
+        let told = nodes[0].told() + &nodes[1].told();
+        assert!(told.contains("another server took over"), "{told}");
     });
 }
 

@@ -9,6 +9,7 @@ mod bad_input;
 mod broken_pipe;
 mod call;
 mod check;
+mod clock;
 mod database;
 mod deploy;
 mod directions;

@@ -102,7 +102,7 @@ impl Balancer {
             socket.read_to_string(&mut text).await.unwrap();
             let up =
                 |name: &&str| text.lines().any(|line| line.starts_with(&format!("gateways,{name},")) && line.contains(",UP,"));
-            NAMES.iter().all(|name| up(name))
+            NAMES.iter().all(up)
         })
         .await;
     }
@@ -134,13 +134,14 @@ struct Kept {
 }
 
 /// A client's connection, which it keeps from call to call as long as it is told that it may.
-enum Connection {
+pub enum Connection {
     One(http1::SendRequest<Full<Bytes>>),
     Two(http2::SendRequest<Full<Bytes>>),
 }
 
 /// A request that failed; and whether nobody can have read it, so that it may be sent again.
-struct Failed {
+#[derive(Debug)]
+pub struct Failed {
     how: String,
     unsent: bool,
 }
@@ -158,7 +159,7 @@ impl Failed {
 }
 
 impl Connection {
-    async fn open(tls: &TlsConnector, at: SocketAddr, http: Http) -> Result<Self, String> {
+    pub async fn open(tls: &TlsConnector, at: SocketAddr, http: Http) -> Result<Self, String> {
         let opened = async {
             let stream = TcpStream::connect(at).await.map_err(|error| format!("no connection: {error}"))?;
             let _ = stream.set_nodelay(true);
@@ -183,14 +184,14 @@ impl Connection {
     }
 
     /// Whether a call may be sent over it, as far as it is known.
-    async fn is_open(&mut self) -> bool {
+    pub async fn is_open(&mut self) -> bool {
         match self {
             Self::One(sender) => sender.ready().await.is_ok(),
             Self::Two(sender) => sender.ready().await.is_ok(),
         }
     }
 
-    async fn send(&mut self, message: Bytes) -> Result<Response<Incoming>, Failed> {
+    pub async fn send(&mut self, message: Bytes) -> Result<Response<Incoming>, Failed> {
         let content = format!("application/soap+xml; charset=utf-8; action=\"{INDEX_ACTION}\"");
         let request = match self {
             Self::One(_) => Request::post(SERVICE_PATH).header(header::HOST, "localhost"),

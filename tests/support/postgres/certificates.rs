@@ -16,6 +16,7 @@ pub enum Shown {
     WrongRoot,
 }
 
+#[derive(Clone)]
 /// Certificates and keys, as PEM. They hold on any day that a test may be passed on.
 pub struct Certificates {
     pub root: String,

@@ -67,17 +67,44 @@ impl Cluster {
         let mut cluster = Self { programs, folder, port: 0, databases: AtomicU32::new(0), certificates };
         let data = cluster.data();
         cluster.run("initdb", &["-U", "postgres", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8", "-D", &data]);
-        cluster.folder.write("data/pg_hba.conf", "local all postgres trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n");
+        cluster
+            .folder
+            .write("data/pg_hba.conf", "local all,replication postgres trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n");
         cluster.folder.write("password", PASSWORD);
         cluster.folder.write("root.pem", &cluster.certificates.root);
         cluster.write_certificate(Shown::Good);
-        cluster.try_ports();
+        cluster.try_ports("");
         cluster.psql(&format!("CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}'"));
         Some(cluster)
     }
 
+    /// A standby that follows this one by streaming replication. With `synchronous` nothing is committed here from now on that
+    /// it has not, too.
+    pub async fn standby(&self, synchronous: bool) -> Self {
+        let folder = Folder::new("hjemmel-postgres", END);
+        let certificates = self.certificates.clone();
+        let mut standby = Self { programs: self.programs.clone(), folder, port: 0, databases: AtomicU32::new(0), certificates };
+        let (data, sockets, port) = (standby.data(), self.folder.path().display().to_string(), self.port.to_string());
+        let taken = ["-D", &data, "-h", &sockets, "-p", &port, "-U", "postgres", "-X", "stream", "-c", "fast", "--no-sync"];
+        standby.run("pg_basebackup", &taken);
+        standby.folder.write("password", PASSWORD);
+        standby.folder.write("root.pem", &standby.certificates.root);
+        standby.folder.write("data/standby.signal", "");
+        standby.try_ports(&format!("primary_conninfo = 'host={sockets} port={port} user=postgres'\n"));
+        if synchronous {
+            self.set("synchronous_standby_names", "*");
+            self.wait_until("SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'sync'").await;
+        }
+        standby
+    }
+
+    /// A standby takes over.
+    pub fn promote(&self) {
+        self.run("pg_ctl", &["-D", &self.data(), "-w", "promote"]);
+    }
+
     /// A free port may be taken by another before the server has it, so several are tried.
-    fn try_ports(&mut self) {
+    fn try_ports(&mut self, more: &str) {
         for _ in 0..5 {
             self.port = free_port();
             let sockets = self.folder.path().display();
@@ -87,7 +114,7 @@ impl Cluster {
                     "port = {}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{sockets}'\nssl = on\n\
                      ssl_cert_file = 'server.pem'\nssl_key_file = 'server.key'\npassword_encryption = 'scram-sha-256'\n\
                      max_connections = 60\nshared_buffers = '16MB'\nfsync = off\nlog_min_messages = 'warning'\n\
-                     log_line_prefix = '%m %d [%p] '\n",
+                     log_line_prefix = '%m %d [%p] '\n{more}",
                     self.port
                 ),
             );
@@ -123,7 +150,7 @@ impl Cluster {
         self.stop();
         self.folder.write("data/standby.signal", "");
         self.start();
-        self.run("pg_ctl", &["-D", &self.data(), "-w", "promote"]);
+        self.promote();
     }
 
     /// A database as SQL that makes its tables anew.
@@ -296,7 +323,8 @@ impl Cluster {
         self.folder.path().join("data").display().to_string()
     }
 
-    fn postmaster(&self) -> u32 {
+    /// The server's first process, of which all others are children.
+    pub fn postmaster(&self) -> u32 {
         let file = fs::read_to_string(self.folder.path().join("data/postmaster.pid")).unwrap();
         file.lines().next().unwrap().trim().parse().unwrap()
     }

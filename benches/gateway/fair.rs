@@ -1,0 +1,113 @@
+//! Whether one busy authority makes others late: 98 callers with a certificate each, of whom one asks 50 times as often.
+
+use std::time::Duration;
+
+use hjemmel::agreements::Thumbprint;
+use hjemmel::services::terminaladgang::names::SERVICE_PATH;
+use hjemmel::signature::credentials::Credentials;
+use hjemmel::stub::pki::{Leaf, Usage};
+use hjemmel::stub::population::KORSBAEK;
+use jiff::SignedDuration;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::driver::{Binding, Caller, Messages, Went, quantile};
+use super::rows::CONNECTIONS;
+use super::stage::Stage;
+use super::table::Row;
+
+const CALLERS: usize = 98;
+const BUSY: f64 = 50.0;
+/// How much of what the gateway can serve the others ask for together: with the busy one it is more than can be served.
+const OTHERS: f64 = 0.7;
+/// How long the index takes: none at all, and as long as a quick one takes.
+const INDEX: [Duration; 2] = [Duration::ZERO, Duration::from_millis(50)];
+
+/// The others' p95 beside the busy one and alone, at one index's pace and another's.
+pub async fn fair(stage: &Stage, seconds: f64) -> Vec<Row> {
+    let callers: Vec<Credentials> = tokio::task::block_in_place(|| (0..CALLERS).map(|number| own(stage, number)).collect());
+    let known: Vec<_> = callers.iter().map(|own| Thumbprint::of_der(own.leaf())).collect();
+    let gateway = stage.gateway_that_knows("fair", "", &known).await;
+    stage.backend.answer.set(stage.prepared(0, 0));
+    let caller =
+        |own: &Credentials| Caller::with(stage.keys.roots(), own, gateway.address, SERVICE_PATH, Binding::AuthorityContext);
+    let callers: Vec<Caller> = callers.iter().map(caller).collect();
+    let question = &stage.question;
+    callers[0].closed_loop(CONNECTIONS, Messages::Same(question.clone(), 200)).await;
+    let full = callers[0].closed_loop(CONNECTIONS, Messages::Same(question.clone(), 1500)).await;
+    let capacity = full.served.len() as f64 / full.seconds;
+    let each = capacity * OTHERS / (CALLERS - 1) as f64;
+    let mut rows = Vec::new();
+    for index in INDEX {
+        eprintln!(
+            "fair: {capacity:.0} calls a second are served at most; each of {} asks for {each:.2}, one for {:.0}",
+            CALLERS - 1,
+            each * BUSY
+        );
+        stage.backend.pause.set(index);
+        let alone = others(&callers, question, each, seconds).await;
+        let busy = callers[0].open_loop(64, question, each * BUSY, seconds);
+        let (beside, busy) = tokio::join!(others(&callers, question, each, seconds), busy);
+        rows.push(row(index, capacity, &alone, &beside, &busy));
+    }
+    stage.backend.pause.set(Duration::ZERO);
+    rows
+}
+
+/// A client system of its own.
+fn own(stage: &Stage, number: usize) -> Credentials {
+    let now = stage.world.clock.now();
+    let leaf = Leaf {
+        common_name: format!("System {number}"),
+        organization: "Korsbæk Kommune".to_owned(),
+        cvr: KORSBAEK.to_owned(),
+        uuid: uuid::Uuid::from_u128(0x7000_0000_0000_4000_8000_0000_0000_0000 + number as u128).to_string(),
+        usage: Usage::System,
+        not_before: now - SignedDuration::from_hours(24),
+        not_after: now + SignedDuration::from_hours(48),
+    };
+    stage.world.pki.issue(&leaf).unwrap()
+}
+
+/// All but the first, each at its own pace and not all at once.
+async fn others(callers: &[Caller], question: &bytes::Bytes, each: f64, seconds: f64) -> Went {
+    let mut tasks = JoinSet::new();
+    for (number, caller) in callers.iter().enumerate().skip(1) {
+        let (caller, question) = (caller.clone(), question.clone());
+        tasks.spawn(async move {
+            tokio::time::sleep(Duration::from_secs_f64(number as f64 / CALLERS as f64 / each)).await;
+            caller.open_loop(2, &question, each, seconds).await
+        });
+    }
+    Went::together(tasks.join_all().await)
+}
+
+fn row(index: Duration, capacity: f64, alone: &Went, beside: &Went, busy: &Went) -> Row {
+    let [quiet, late] = [alone, beside].map(|went| quantile(&went.served, 0.95));
+    let told = |went: &Went| format!("{} served, {} refused, {} failed", went.served.len(), went.refused.len(), went.failed);
+    Row {
+        what: format!(
+            "p95 of {} callers beside one that asks {BUSY:.0} times as often, index takes {} ms, vs without it",
+            CALLERS - 1,
+            index.as_millis()
+        ),
+        value: late / quiet,
+        unit: "×",
+        goal: Some(1.5),
+        detail: format!(
+            "{:.1} ms against {:.1} ms; capacity {capacity:.0} calls a second, of which the others ask for {:.0} %; beside it {}, without it {}; \
+             the busy one {}",
+            late * 1e3,
+            quiet * 1e3,
+            OTHERS * 100.0,
+            told(beside),
+            told(alone),
+            told(busy),
+        ),
+        samples: json!({
+            "capacity": capacity, "alone_ms": alone.served.iter().map(|took| took * 1e3).collect::<Vec<_>>(),
+            "beside_ms": beside.served.iter().map(|took| took * 1e3).collect::<Vec<_>>(),
+            "refused": [alone.refused.len(), beside.refused.len(), busy.refused.len()],
+        }),
+    }
+}
