@@ -123,10 +123,10 @@ else
     did_not_run "the object store before an S3-compatible server: no gateway, or no cargo to run its tests"
 fi
 
-# Real SFTP clients before `hjemmel stub sftp`.
+# Real SFTP clients before `hjemmel stub sftp` and before the mailboxes of `hjemmel serve`, and a hostile one.
 if [ -x "${HJEMMEL_BIN:-}" ]; then
     HJEMMEL="$HJEMMEL_BIN" "$here/sftp/run.sh" --within 150 >"$work/sftp.log" 2>&1 || { status=1; tail -40 "$work/sftp.log" >&2; }
-    grep -E '^(ok|FAIL|[0-9]+ clients)' "$work/sftp.log" || true
+    grep -E '^(before|ok|FAIL|[0-9]+ clients|[0-9]+ hostile|every hostile)' "$work/sftp.log" || true
     while IFS= read -r reason; do
         did_not_run "the SFTP client $reason"
     done < <(sed -n 's/^DID NOT RUN  //p' "$work/sftp.log")

@@ -1,4 +1,4 @@
-"""What real clients do, against `hjemmel stub sftp`. Run by run.sh."""
+"""What real clients do, before `hjemmel stub sftp` and before the mailboxes of `hjemmel serve`. Run by run.sh."""
 
 import argparse
 import contextlib
@@ -9,14 +9,17 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.parse
+import uuid
 from pathlib import Path
 
 HERE = Path(__file__).parent
+UNHURRIED = 3600
 REKEY = 1 << 20  # every transfer below renews its keys several times
 
 
@@ -36,9 +39,9 @@ def run(*command, stdin="", wait=120, env=None):
 
 
 class World:
-    """The server, its homes and a user's keys."""
+    """A server with the user KY, its keys, and what lies in its home."""
 
-    def __init__(self, program, folder, *more):
+    def __init__(self, program, folder):
         self.folder = Path(folder)
         self.program = program
         for name, kind in (("user", "ed25519"), ("rsa", "rsa"), ("wrong", "ed25519")):
@@ -51,23 +54,20 @@ class World:
             self.host_keys.append(file)
         shown = run(program, "sftp", "host-key", "show", *self.host_keys)
         self.fingerprints = re.findall(r"SHA256:\S+", shown)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.home = self.folder / "homes" / "KY"
-        keys = [part for name in ("user", "rsa") for part in ("--user", f"KY={self.folder / name}.pub")]
-        hosts = [part for file in self.host_keys for part in ("--host-key", file)]
-        self.log = open(self.folder / "server.log", "w")
-        command = [program, "stub", "sftp", "--listen", f"127.0.0.1:{self.port}", "--root", self.folder / "homes", *keys, *hosts, *more]
-        self.server = subprocess.Popen([str(part) for part in command], stdout=self.log, stderr=self.log)
+        self.port = free_port()
         known = run(program, "sftp", "host-key", "show", "--host", f"[127.0.0.1]:{self.port}", *self.host_keys)
         lines = re.findall(r"known_hosts\s+(.*)", known)
         (self.folder / "known_hosts").write_text("\n".join(lines) + "\n")
-        for _ in range(200):
+
+    def start(self, *command):
+        self.log = open(self.folder / "server.log", "w")
+        self.server = subprocess.Popen([str(part) for part in command], stdout=self.log, stderr=self.log)
+        until = time.monotonic() + 60
+        while time.monotonic() < until and self.server.poll() is None:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
                 return
             time.sleep(0.05)
-        raise SystemExit(f"the server did not start: {(self.folder / 'server.log').read_text()}")
+        raise SystemExit(f"the server did not start: {(self.folder / 'server.log').read_text()[-3000:]}")
 
     def stop(self):
         self.server.send_signal(signal.SIGTERM)
@@ -83,14 +83,168 @@ class World:
         }
         return [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
 
+    def resident(self):
+        status = Path(f"/proc/{self.server.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+
+    def same(self, local, remote):
+        got = self.read(remote)
+        assert Path(local).read_bytes() == got, f"{local} and {remote} differ: {len(got)} bytes"
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+class Plain(World):
+    """`hjemmel stub sftp`: homes that are folders."""
+
+    real = False
+
+    def __init__(self, program, folder, rekey):
+        super().__init__(program, folder)
+        self.home = self.folder / "homes" / "KY"
+        keys = [part for name in ("user", "rsa") for part in ("--user", f"KY={self.folder / name}.pub")]
+        hosts = [part for file in self.host_keys for part in ("--host-key", file)]
+        self.start(program, "stub", "sftp", "--listen", f"127.0.0.1:{self.port}", "--root", self.folder / "homes", *keys, *hosts,
+                   "--rekey-bytes", rekey, "--failures", 1000)
+
     def clear(self):
         for name in ("IN", "OUT", "STAGED"):
             for file in (self.home / name).iterdir():
                 file.unlink()
 
-    def resident(self):
-        status = Path(f"/proc/{self.server.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
+    def read(self, remote):
+        return (self.home / remote).read_bytes()
+
+    def write(self, remote, content):
+        (self.home / remote).write_bytes(content)
+
+    def names(self, folder):
+        return sorted(os.listdir(self.home / folder))
+
+    def closed(self):
+        """Whether nothing is being written."""
+        return not os.listdir(self.home / "STAGED")
+
+    def fill(self, number):
+        for name in range(number):
+            (self.home / "IN" / f"{name:05}.xml").write_text("x")
+
+
+class Mailboxes(World):
+    """`hjemmel serve`: the real mailboxes, with users, keys and route orders made by the commands of docs/operations.md. What lies there
+    is looked at by OpenSSH's client over one connection a user."""
+
+    real = True
+    PARTNER = "OPUS"
+
+    def __init__(self, program, folder, rekey, more="failures = 1000\n"):
+        super().__init__(program, folder)
+        made = self.folder / "world"
+        # Its STS's metadata, certificates and keys; the world itself is not needed.
+        run(program, "demo", "--once", "--dir", made, wait=300)
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", self.folder / "partner")
+        run(program, "objects", "key", self.folder / "content.key")
+        for name in ("staging", "objects", "audit"):
+            (self.folder / name).mkdir()
+        text = (made / "hjemmel.toml").read_text()
+        text = re.sub(r'(?m)^(address = "127\.0\.0\.1:)\d+"', lambda found: f'{found[1]}{free_port()}"', text)
+        text = re.sub(r'(?m)^url = "sqlite:[^"]*"', f'url = "sqlite:{self.folder}/store.sqlite"', text)
+        text = re.sub(r'(?m)^directory = "[^"]*"', f'directory = "{self.folder}/audit"', text)
+        files = ", ".join(f'"{file}"' for file in self.host_keys)
+        text += (f'\n[objects]\nurl = "file:{self.folder}/objects"\nkey = "{self.folder}/content.key"\n'
+                 f'\n[sftp]\naddress = "127.0.0.1:{self.port}"\nhost_keys = [{files}]\nstaging = "{self.folder}/staging"\n'
+                 f'rekey_bytes = {rekey}\n{more}')
+        self.admin = re.search(r'\[admin\][^\[]*?address = "([^"]+)"', text)[1]
+        self.config = made / "mailboxes.toml"
+        self.config.write_text(text)
+        self.people(made / "pki")
+        self.start(program, "serve", "--config", self.config)
+        self.store = sqlite3.connect(self.folder / "store.sqlite", timeout=30, isolation_level=None)
+
+    def people(self, pki):
+        """Two systems with a key each, and an order each way: requested by one person and approved by another."""
+        def hjemmel(*arguments):
+            return run(self.program, *arguments, "--config", self.config)
+
+        def who(name):
+            return ["--certificate", pki / f"{name}.pem", "--key", pki / f"{name}.key.pem"]
+
+        why = ["--reason", "client matrix"]
+        hjemmel("user", "add", "--name", "O. Drift", "--role", "operator", "--certificate", pki / "client-udk.pem", *why)
+        hjemmel("user", "add", "--name", "A. Prøve", "--role", "signatory", "--cvr", "11111111", "--certificate",
+                pki / "client-korsbaek.pem", *why)
+        for name, keys in (("KY", ("user", "rsa")), (self.PARTNER, ("partner",))):
+            hjemmel("sftp", "user", "add", name, "--system", uuid.uuid4(), "--cvr", "11111111", *why)
+            for key in keys:
+                hjemmel("sftp", "key", "add", name, self.folder / f"{key}.pub", "--label", key, *why)
+        for sender, recipient in (("KY", self.PARTNER), (self.PARTNER, "KY")):
+            said = hjemmel("sftp", "order", "request", "--from", sender, "--to", recipient, "--pattern", "*", "--sender-authority", "11111111",
+                           "--recipient-authority", "11111111", "--legal-basis", "Bogføringsloven § 6", "--purpose", "Prøve",
+                           *who("client-udk"), *why)
+            order = re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", said)[0]
+            hjemmel("sftp", "order", "approve", order, "--yes", *who("client-korsbaek"), *why)
+
+    def look(self, *lines, user="KY"):
+        key = "user" if user == "KY" else "partner"
+        shared = ["-o", "ControlMaster=auto", "-o", f"ControlPath={self.folder}/{user}.ctl", "-o", "ControlPersist=120"]
+        return run("sftp", "-q", *self.ssh_options(key), *shared, "-P", self.port, "-b", "-", f"{user}@127.0.0.1",
+                   stdin="\n".join(lines) + "\n", wait=300)
+
+    def stop(self):
+        for user in ("KY", self.PARTNER):
+            subprocess.run(["ssh", "-o", f"ControlPath={self.folder}/{user}.ctl", "-O", "exit", "x"], capture_output=True)
+        self.store.close()
+        super().stop()
+
+    def clear(self):
+        """Nothing in the homes, at once: a thousand names are removed one by one otherwise."""
+        for statement in ("DELETE FROM home_file", "UPDATE sftp_user SET bytes_used = 0, files_used = 0"):
+            self.store.execute(statement)
+
+    def read(self, remote, user="KY"):
+        got = self.folder / f"seen-{uuid.uuid4()}"
+        self.look(f'get "{remote}" "{got}"', user=user)
+        content = got.read_bytes()
+        got.unlink()
+        return content
+
+    def write(self, remote, content, user="KY"):
+        file = self.folder / f"laid-{uuid.uuid4()}"
+        file.write_bytes(content)
+        self.look(f'put "{file}" "{remote}"', user=user)
+        file.unlink()
+
+    def names(self, folder, user="KY"):
+        return sorted(line for line in self.look(f"cd {folder}", "ls -1", user=user).splitlines() if line and not line.startswith("sftp>"))
+
+    def closed(self):
+        return not os.listdir(f"/proc/{self.server.pid}/fd") or not any(
+            ".staged" in os.readlink(file) for file in Path(f"/proc/{self.server.pid}/fd").iterdir() if os.path.islink(file))
+
+    def comes(self, name, user="KY"):
+        until = time.monotonic() + 60
+        while name not in (names := self.names("IN", user)):
+            assert time.monotonic() < until, f"{name} does not come to IN of {user}: {names}"
+            time.sleep(0.1)
+
+    def fill(self, number):
+        """As many receipts as if so many files had been answered."""
+        owner, = self.store.execute("SELECT id FROM sftp_user WHERE name = 'KY'").fetchone()
+        now = time.time_ns() // 1000
+        rows = [(str(uuid.uuid4()), owner, f"{name:05}.xml", f"{name:05}.xml", now, b"x") for name in range(number)]
+        self.store.execute("BEGIN IMMEDIATE")
+        self.store.executemany("INSERT INTO home_file (id, owner, folder, name, name_key, kind, held, size, modified_us, body) "
+                               "VALUES (?, ?, 'IN', ?, ?, 'receipt', 0, 1, ?, ?)", rows)
+        self.store.execute("COMMIT")
+
+    def trigger(self, name, size, sender="KY", recipient=PARTNER):
+        return (f'<ns2:Trigger xmlns:ns2="http://serviceplatformen.dk/xml/wsdl/soap11/SFTP/1/types"><FileDescriptor><FileName>{name}</FileName>'
+                f"<SizeInBytes>{size}</SizeInBytes><Sender>{sender}</Sender><SendersFileId>fil-1</SendersFileId><Recipients>{recipient}"
+                "</Recipients></FileDescriptor><FileContentDescriptor></FileContentDescriptor></ns2:Trigger>")
 
 
 # Each client: `put`, `get`, `names`, `remove`, `rename` as far as it has them; each raises Failed where the client does.
@@ -163,7 +317,7 @@ class Sshfs:
         (shutil.copy2 if preserve else shutil.copyfile)(local, self.mount / remote)
         # Its close does not wait for the server's.
         for _ in range(100):
-            if not os.listdir(self.world.home / "STAGED"):
+            if self.world.closed():
                 return
             time.sleep(0.05)
         raise Failed("never closed")
@@ -496,7 +650,7 @@ def content(world, name, size):
 def a_file_goes_up_and_comes_down_whole_over_renewed_keys(client, world):
     five = content(world, "five", 5_000_001)
     client.put(five, "OUT/five")
-    same(five, world.home / "OUT/five")
+    world.same(five, "OUT/five")
     back = world.folder / "back"
     back.unlink(missing_ok=True)
     client.get("OUT/five", back)
@@ -506,28 +660,30 @@ def a_file_goes_up_and_comes_down_whole_over_renewed_keys(client, world):
 def an_empty_file_is_a_file(client, world):
     empty = content(world, "empty", 0)
     client.put(empty, "OUT/empty")
-    assert (world.home / "OUT/empty").stat().st_size == 0
+    assert world.read("OUT/empty") == b""
 
 
 def a_shorter_file_over_a_longer_leaves_no_tail(client, world):
     client.put(content(world, "longer", 300_000), "OUT/file")
     short = content(world, "shorter", 1_000)
     client.put(short, "OUT/file")
-    same(short, world.home / "OUT/file")
+    world.same(short, "OUT/file")
 
 
 def preserved_times_are_no_failure(client, world):
     file = content(world, "times", 1_000)
     client.put(file, "OUT/times", preserve=True)
-    same(file, world.home / "OUT/times")
+    world.same(file, "OUT/times")
 
 
 def a_trigger_takes_the_file_and_the_client_sees_success(client, world):
+    if world.real:
+        return a_file_goes_to_its_recipient_and_another_comes_back(client, world)
     data, trigger = content(world, "data", 100_000), content(world, "trigger", 500)
     client.put(data, "OUT/data")
     client.put(trigger, "OUT/data.trigger")
-    same(data, world.home / "IN/data")
-    assert sorted(os.listdir(world.home / "OUT")) == []
+    world.same(data, "IN/data")
+    assert world.names("OUT") == []
     if not client.names:
         return
     assert sorted(client.names("IN")) == ["data", "data.sftpreceipt"], client.names("IN")
@@ -537,13 +693,59 @@ def a_trigger_takes_the_file_and_the_client_sees_success(client, world):
     assert got.read_text() == "SUCCESS"
     client.remove("IN/data.sftpreceipt")
     client.remove("IN/data")
-    assert os.listdir(world.home / "IN") == []
+    assert world.names("IN") == []
+
+
+def a_file_goes_to_its_recipient_and_another_comes_back(client, world):
+    """Through the mailboxes: data and trigger out, receipt in; then a file of the partner's with its metadata, fetched and removed."""
+    # A name of its own each time: the recipient has the earlier ones.
+    name, answer = f"data-{uuid.uuid4()}", f"svar-{uuid.uuid4()}"
+    data, trigger = content(world, "data", 100_000), world.folder / "data.trigger"
+    trigger.write_text(world.trigger(name, 100_000))
+    client.put(data, f"OUT/{name}")
+    client.put(trigger, f"OUT/{name}.trigger")
+    world.comes(f"{name}.sftpreceipt")
+    assert world.names("OUT") == []
+    got = world.folder / "got"
+    got.unlink(missing_ok=True)
+    client.get(f"IN/{name}.sftpreceipt", got)
+    assert "<Message>SUCCESS</Message>" in got.read_text(), got.read_text()
+    assert world.read(f"IN/{name}", world.PARTNER) == data.read_bytes()
+    assert f"<Recipients>{world.PARTNER}</Recipients>" in world.read(f"IN/{name}.metadata", world.PARTNER).decode()
+    world.write(f"OUT/{answer}", b"svar", world.PARTNER)
+    world.write(f"OUT/{answer}.trigger", world.trigger(answer, 4, world.PARTNER, "KY").encode(), world.PARTNER)
+    world.comes(answer)
+    got.unlink()
+    client.get(f"IN/{answer}", got)
+    assert got.read_bytes() == b"svar"
+    if client.names:
+        assert sorted(client.names("IN")) == sorted([f"{name}.sftpreceipt", answer, f"{answer}.metadata"]), client.names("IN")
+        for file in (f"{name}.sftpreceipt", answer, f"{answer}.metadata"):
+            client.remove(f"IN/{file}")
+        assert world.names("IN") == []
+
+
+def a_refused_file_has_a_receipt_with_each_reason_and_stays(client, world):
+    if not world.real:
+        return False
+    name = f"wrong-{uuid.uuid4()}"
+    data, trigger = content(world, "data", 100_000), world.folder / "data.trigger"
+    trigger.write_text(world.trigger(name, 99_999, "KY", "UKENDT"))
+    client.put(data, f"OUT/{name}")
+    client.put(trigger, f"OUT/{name}.trigger")
+    world.comes(f"{name}.sftpreceipt")
+    got = world.folder / "got"
+    got.unlink(missing_ok=True)
+    client.get(f"IN/{name}.sftpreceipt", got)
+    codes = re.findall(r"<ErrorCode>(\d+)<", got.read_text())
+    assert codes == ["1011", "1021"], codes
+    assert world.names("OUT") == [name]
 
 
 def danish_letters_stand_in_names(client, world):
     file = content(world, "name", 100)
     client.put(file, "OUT/Sortiment Overført ÆØÅ.xml")
-    assert os.listdir(world.home / "OUT") == ["Sortiment Overført ÆØÅ.xml"]
+    assert world.names("OUT") == ["Sortiment Overført ÆØÅ.xml"]
     if client.names:
         assert client.names("OUT") == ["Sortiment Overført ÆØÅ.xml"]
 
@@ -551,35 +753,35 @@ def danish_letters_stand_in_names(client, world):
 def a_rename_onto_a_name_that_is_there_is_refused_or_replaces(client, world):
     if not client.rename:
         return False
-    (world.home / "OUT/a").write_text("a")
-    (world.home / "OUT/b").write_text("b")
+    world.write("OUT/a", b"a")
+    world.write("OUT/b", b"b")
     client.rename("OUT/a", "OUT/c")
-    assert (world.home / "OUT/c").read_text() == "a"
+    assert world.read("OUT/c") == b"a"
     # posix-rename replaces, the rename of version 3 fails; no client may be told the one and see the other.
     try:
         client.rename("OUT/c", "OUT/b")
-        assert (world.home / "OUT/b").read_text() == "a"
+        assert world.read("OUT/b") == b"a"
     except Failed:
-        assert (world.home / "OUT/b").read_text() == "b" and (world.home / "OUT/c").exists()
+        assert world.read("OUT/b") == b"b" and "c" in world.names("OUT")
 
 
 def an_upload_is_resumed(client, world):
     if not getattr(client, "resume", None):
         return False
     whole = content(world, "whole", 400_000)
-    (world.home / "OUT/resumed").write_bytes(whole.read_bytes()[:150_000])
+    world.write("OUT/resumed", whole.read_bytes()[:150_000])
     client.resume(whole, "OUT/resumed")
-    same(whole, world.home / "OUT/resumed")
+    world.same(whole, "OUT/resumed")
 
 
 def what_is_appended_stands_at_the_end(client, world):
     if not getattr(client, "append", None):
         return False
-    (world.home / "OUT/log").write_text("first ")
+    world.write("OUT/log", b"first ")
     more = world.folder / "more"
     more.write_text("second")
     client.append(more, "OUT/log")
-    assert (world.home / "OUT/log").read_text() == "first second"
+    assert world.read("OUT/log") == b"first second"
 
 
 def in_takes_nothing_and_the_client_says_so(client, world):
@@ -589,14 +791,13 @@ def in_takes_nothing_and_the_client_says_so(client, world):
         pass
     else:
         raise AssertionError("no failure was reported")
-    assert os.listdir(world.home / "IN") == []
+    assert world.names("IN") == []
 
 
 def many_files_are_listed(client, world, number=1_000):
     if not client.names:
         return False
-    for name in range(number):
-        (world.home / "IN" / f"{name:05}.xml").write_text("x")
+    world.fill(number)
     found = client.names("IN")
     assert len(found) == number and len(set(found)) == number, len(found)
 
@@ -608,7 +809,7 @@ def ten_thousand_files_are_listed(client, world):
 def a_gigabyte_goes_up_and_comes_down(client, world):
     gigabyte = content(world, "gigabyte", 1 << 30)
     client.put(gigabyte, "OUT/gigabyte")
-    same(gigabyte, world.home / "OUT/gigabyte")
+    world.same(gigabyte, "OUT/gigabyte")
     back = world.folder / "back"
     back.unlink(missing_ok=True)
     client.get("OUT/gigabyte", back)
@@ -630,11 +831,27 @@ SCENARIOS = [
     in_takes_nothing_and_the_client_says_so,
     many_files_are_listed,
 ]
+# Before the mailboxes, where the store makes a difference.
+REAL = [
+    a_file_goes_up_and_comes_down_whole_over_renewed_keys,
+    a_shorter_file_over_a_longer_leaves_no_tail,
+    preserved_times_are_no_failure,
+    a_trigger_takes_the_file_and_the_client_sees_success,
+    a_refused_file_has_a_receipt_with_each_reason_and_stays,
+    danish_letters_stand_in_names,
+    a_rename_onto_a_name_that_is_there_is_refused_or_replaces,
+    an_upload_is_resumed,
+    what_is_appended_stands_at_the_end,
+    in_takes_nothing_and_the_client_says_so,
+]
 FEW = [
     a_file_goes_up_and_comes_down_whole_over_renewed_keys,
     preserved_times_are_no_failure,
     a_trigger_takes_the_file_and_the_client_sees_success,
 ]
+FEW_REAL = [preserved_times_are_no_failure, a_trigger_takes_the_file_and_the_client_sees_success]
+# They take long to renew their keys at each megabyte, or for the start of a process for each step.
+SLOW = ("psftp", "pscp", "paramiko", "asyncssh", "ssh2", "ssh2-sftp-client")
 LONG = [ten_thousand_files_are_listed, a_gigabyte_goes_up_and_comes_down]
 
 # What a client cannot do, or says nothing of; each was seen against OpenSSH's own server too.
@@ -674,46 +891,96 @@ def what_openssh_is_told_of_the_server(world):
                               input="", capture_output=True, text=True, timeout=30).returncode != 0, more
 
 
+def spsftp_sends_and_reads_by_the_older_root_alone(world, tools):
+    """The real package: its `send`, and its `recv`, which knows metadata by the root `ns2:Trigger`."""
+    python = Path(tools) / "spsftp/bin/python"
+    if subprocess.run([python, "-c", "import spsftp"], capture_output=True).returncode:
+        raise Unavailable("spsftp of PyPI")
+    # It takes RSA keys in PEM alone.
+    key = world.folder / "pem"
+    shutil.copyfile(world.folder / "rsa", key)
+    key.chmod(0o600)
+    run("ssh-keygen", "-q", "-p", "-m", "PEM", "-N", "", "-P", "", "-f", key)
+
+    def exchange():
+        name, answer = f"sp-{uuid.uuid4()}", f"svar-{uuid.uuid4()}"
+        world.write(f"OUT/{answer}", b"svar", world.PARTNER)
+        world.write(f"OUT/{answer}.trigger", world.trigger(answer, 4, world.PARTNER, "KY").encode(), world.PARTNER)
+        world.comes(answer)
+        said = run(python, HERE / "drivers/spsftp_driver.py", world.port, key, name, answer, world.PARTNER)
+        world.comes(f"{name}.sftpreceipt")
+        assert "<Message>SUCCESS</Message>" in world.read(f"IN/{name}.sftpreceipt").decode()
+        assert world.read(f"IN/{name}", world.PARTNER) == b"content of " + name.encode()
+        return said.splitlines()
+
+    def older(switch):
+        run(world.program, "sftp", "user", "change", "KY", "--older-root", switch, "--reason", "prøve", "--config", world.config)
+
+    assert exchange() == ["sent", "kept from it: KeyError('ns2:Trigger')"]
+    older("true")
+    assert exchange() == ["sent", "read svar"]
+    older("false")
+
+
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--program", required=True)
     arguments.add_argument("--tools", required=True)
     arguments.add_argument("--long", action="store_true")
-    arguments.add_argument("--within", type=float, default=3600, help="begin with no client after so many seconds")
+    arguments.add_argument("--within", type=float, default=UNHURRIED, help="begin with no client after so many seconds")
+    arguments.add_argument("--before", choices=["stub", "mailboxes", "both"], default="both", help="before which server")
     arguments.add_argument("clients", nargs="*", metavar="CLIENT", help=", ".join(CLIENTS))
     given = arguments.parse_args()
     unknown = set(given.clients) - set(CLIENTS)
     if unknown:
         arguments.error(f"no such client: {', '.join(unknown)}")
-    deadline = time.monotonic() + given.within
-    failed = []
+    began, failed = time.monotonic(), []
     # With keys renewed at each megabyte a gigabyte takes an hour in Python.
-    for rekey, scenarios in [(REKEY, SCENARIOS), (256 << 20, LONG)][: 2 if given.long else 1]:
+    rounds = [("stub", Plain, REKEY, SCENARIOS, FEW, 0.6), ("mailboxes", Mailboxes, REKEY, REAL, FEW_REAL, 1)]
+    if given.long:
+        rounds += [("stub", Plain, 256 << 20, LONG, LONG, 1), ("mailboxes", Mailboxes, 256 << 20, LONG, LONG, 1)]
+    for name, kind, rekey, scenarios, few, part in rounds:
+        if given.before not in (name, "both"):
+            continue
         with tempfile.TemporaryDirectory(prefix="hjemmel-sftp-") as folder:
-            world = World(given.program, folder, "--rekey-bytes", rekey, "--failures", 1000)
+            world = kind(given.program, folder, rekey)
+            print(f"before the {name}:")
             try:
-                failed += round_of(world, given, scenarios, deadline)
+                deadline = began + given.within * (part if given.before == "both" else 1)
+                failed += round_of(world, given, scenarios, few, deadline)
             finally:
                 world.stop()
     return 1 if failed else 0
 
 
-def round_of(world, given, scenarios, deadline):
+def round_of(world, given, scenarios, few, deadline):
     failed, ran, missing = [], 0, 0
-    if not given.clients and scenarios is SCENARIOS:
+    if not given.clients and scenarios is not LONG:
         try:
             what_openssh_is_told_of_the_server(world)
             print("ok    what OpenSSH is told of the server")
-        except AssertionError as error:
+            if world.real:
+                world.clear()
+                ten_thousand_files_are_listed(OpenSsh(world, given.tools), world)
+                print("ok    ten thousand files are listed to OpenSSH")
+                world.clear()
+                try:
+                    spsftp_sends_and_reads_by_the_older_root_alone(world, given.tools)
+                    print("ok    spsftp sends, and reads by the older root alone")
+                except Unavailable as why:
+                    missing += 1
+                    print(f"DID NOT RUN  spsftp: needs {why}")
+        except (AssertionError, Failed) as error:
             failed.append("openssh")
             print(f"FAIL  what OpenSSH is told of the server: {error}")
     for name in given.clients or CLIENTS:
         if time.monotonic() > deadline:
             missing += 1
-            print(f"DID NOT RUN  {name}: no time left")
+            print(f"DID NOT RUN  {name}: no time left before {'the mailboxes' if world.real else 'the stub'}")
             continue
         world.clear()
-        few = getattr(CLIENTS[name], "slow", False) and scenarios is SCENARIOS and not given.clients and not given.long
+        slow = getattr(CLIENTS[name], "slow", False) or name in SLOW and (world.real or given.within < UNHURRIED)
+        slow = slow and not given.clients and not given.long
         try:
             client = CLIENTS[name](world, given.tools)
         except Unavailable as why:
@@ -721,7 +988,10 @@ def round_of(world, given, scenarios, deadline):
             print(f"DID NOT RUN  {name}: needs {why}")
             continue
         began, done, wrong = time.monotonic(), 0, []
-        for scenario in FEW if few else scenarios:
+        for scenario in few if slow else scenarios:
+            # It is the same before the stub.
+            if world.real and given.within < UNHURRIED and scenario is a_file_goes_up_and_comes_down_whole_over_renewed_keys:
+                continue
             if (name, scenario.__name__) in KNOWN:
                 continue
             world.clear()

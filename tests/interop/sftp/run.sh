@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
-# Real SFTP clients against `hjemmel stub sftp`: the server with plain folders behind it. What cannot be had says DID NOT RUN.
+# Real SFTP clients before `hjemmel stub sftp`, the server with plain folders behind it, and before the mailboxes of `hjemmel serve`, with
+# users, route orders, triggers and receipts. What cannot be had says DID NOT RUN.
 #
-#   tests/interop/sftp/run.sh                  every client, some two minutes once the clients are there
+#   tests/interop/sftp/run.sh                  every client before both, some three minutes once the clients are there
+#   tests/interop/sftp/run.sh --before stub    before one of them (or mailboxes)
 #   tests/interop/sftp/run.sh --long           with 10,000 files and 1 GB each way
 #   tests/interop/sftp/run.sh paramiko lftp    these clients alone
+#
+# And then what a hostile client can take from the others (hostile.py), but where single clients are asked for.
 #
 # HJEMMEL names the program (default: target/release/hjemmel, else target/debug/hjemmel); the clients are put in target/interop/sftp.
 set -euo pipefail
@@ -18,6 +22,8 @@ mkdir -p "$tools"
 # Each pinned; a failure to fetch one is told below as DID NOT RUN.
 [ -x "$tools/venv/bin/python" ] || python3 -m venv "$tools/venv"
 "$tools/venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/drivers/requirements.txt" >"$tools/pip.log" 2>&1 || true
+[ -x "$tools/spsftp/bin/python" ] || python3 -m venv "$tools/spsftp"
+"$tools/spsftp/bin/pip" install --quiet --disable-pip-version-check spsftp==0.0.1 paramiko==2.12.0 xmltodict==0.12.0 >"$tools/spsftp.log" 2>&1 || true
 if command -v npm >/dev/null && [ ! -d "$tools/node/node_modules" ]; then
   mkdir -p "$tools/node"
   (cd "$tools/node" && npm install --silent --no-audit --no-fund ssh2@1.17.0 ssh2-sftp-client@12.1.0 >npm.log 2>&1) || true
@@ -34,4 +40,10 @@ if command -v mvn >/dev/null && [ ! -d "$tools/java/target/dependency" ]; then
   cp "$here/drivers/pom.xml" "$tools/java/"
   (cd "$tools/java" && mvn -q -B dependency:copy-dependencies compile) >"$tools/java/mvn.log" 2>&1 || true
 fi
-exec python3 "$here/clients.py" --program "$program" --tools "$tools" "$@"
+status=0
+python3 "$here/clients.py" --program "$program" --tools "$tools" "$@" || status=1
+# A hostile client beside them, but where single clients were asked for.
+if [ -z "${1:-}" ] || [ "$1" = --within ] || [ "$1" = --long ]; then
+  "$tools/venv/bin/python" "$here/hostile.py" --program "$program" || status=1
+fi
+exit $status

@@ -1,0 +1,367 @@
+"""What a hostile client can take from the others before the mailboxes of `hjemmel serve`: nothing. Run by run.sh with the virtual environment's Python.
+
+Each case says how much the server's memory grew at its height, and that OpenSSH's client, from another address, was served meanwhile."""
+
+import argparse
+import contextlib
+import logging
+import re
+import resource
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+
+import paramiko
+
+from clients import Mailboxes, run
+from wire import answer, channel_of, opened, packet, text
+
+# Impossible as a number of a person: no day is 71.
+NUMBER = "7101901234"
+# What hostile clients may make the server hold in all, in kB.
+MOST = 128 << 10
+
+
+class World(Mailboxes):
+    def served(self, within=20):
+        """OpenSSH's client from another address: a connection of its own, a file put, listed and removed."""
+        began = time.monotonic()
+        run("sftp", "-q", "-o", "BindAddress=127.0.0.2", *self.ssh_options("partner"), "-P", self.port, "-b", "-", f"{self.PARTNER}@127.0.0.1",
+            stdin=f"put {self.folder}/user.pub OUT/alive\nls -1 OUT\nrm OUT/alive\n", wait=within)
+        return time.monotonic() - began
+
+    def metric(self, line):
+        with urllib.request.urlopen(f"http://{self.admin}/metrics") as answer:
+            shown = answer.read().decode()
+        found = re.search(rf"^{re.escape(line)} (\S+)$", shown, re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    def refused(self, cause):
+        return self.metric(f'hjemmel_sftp_refused_total{{cause="{cause}"}}')
+
+    def session(self):
+        transport = paramiko.Transport(("127.0.0.1", self.port))
+        transport.connect(username="KY", pkey=paramiko.Ed25519Key.from_private_key_file(str(self.folder / "user")))
+        return transport
+
+
+@contextlib.contextmanager
+def watched(world):
+    """The server's memory at its height, and that others are served."""
+    height, over = [0], threading.Event()
+
+    def look():
+        while not over.wait(0.05):
+            height[0] = max(height[0], world.resident())
+
+    watching = threading.Thread(target=look)
+    watching.start()
+    try:
+        yield
+        took = world.served()
+    finally:
+        over.set()
+        watching.join()
+    # Since the start: what an earlier case took stays with the process.
+    grew = height[0] - world.at_start
+    print(f"      memory {grew} kB above that at the start, another client served in {took:.1f} s")
+    assert grew < MOST, f"{grew} kB"
+
+
+def five_thousand_connections_that_never_log_on_are_bounded(world):
+    with watched(world):
+        held = []
+        for _ in range(5_000):
+            with contextlib.suppress(OSError):
+                held.append(socket.create_connection(("127.0.0.1", world.port), 5))
+        assert len(held) > 4_900, len(held)
+        assert world.metric("hjemmel_sftp_waiting") <= 256
+        world.served()
+        for one in held:
+            one.close()
+    assert world.refused("too_many_waiting") > 4_000
+
+
+def a_thousand_log_ons_a_second_are_bounded(world):
+    """As far as this machine makes so many: a greeting and the beginning of a key exchange each."""
+    begun, over = [0], time.monotonic() + 5
+
+    def flood():
+        while time.monotonic() < over:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", world.port), 2) as one:
+                one.sendall(b"SSH-2.0-flood\r\n" + struct.pack(">IB", 0x7FFFFFFF, 4) + b"\x14" * 64)
+                begun[0] += 1
+
+    with watched(world):
+        floods = [threading.Thread(target=flood) for _ in range(8)]
+        for one in floods:
+            one.start()
+        world.served()
+        for one in floods:
+            one.join()
+    print(f"      {begun[0] / 5:.0f} connections a second")
+    assert begun[0] > 100
+
+
+def wrong_keys_get_an_address_banned_and_no_other_and_each_answer_takes_as_long(world):
+    def refused(user, key):
+        began = time.monotonic()
+        transport = paramiko.Transport(("127.0.0.1", world.port))
+        try:
+            transport.connect(username=user, pkey=key)
+            raise AssertionError("it was let in")
+        except paramiko.AuthenticationException as error:
+            return time.monotonic() - began, str(error)
+        finally:
+            transport.close()
+
+    wrong = paramiko.Ed25519Key.from_private_key_file(str(world.folder / "wrong"))
+    tries = {user: [refused(user, wrong) for _ in range(5)] for user in ("KY", "UKENDT")}
+    assert len({words for told in tries.values() for _, words in told}) == 1, tries
+    known, unknown = (statistics.median(took for took, _ in told) for told in tries.values())
+    print(f"      a known user's wrong key {known:.3f} s, an unknown user {unknown:.3f} s")
+    assert abs(known - unknown) < 0.25, (known, unknown)
+    # As many more as make a ban; who comes from elsewhere is let in all the same.
+    for _ in range(15):
+        with contextlib.suppress(Exception):
+            refused("KY", wrong)
+    until = time.monotonic() + 30
+    while not world.refused("banned"):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", world.port), 2) as one:
+            one.recv(1)
+        assert time.monotonic() < until, "no ban"
+    world.served()
+    # It ends by itself; nothing that came meanwhile makes it longer.
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", world.port), 2) as one:
+            if one.recv(4) == b"SSH-":
+                return
+        assert time.monotonic() < until + 30, "the ban does not end"
+        time.sleep(0.5)
+
+
+def ten_thousand_open_handles_are_not_held(world):
+    with watched(world):
+        transport = world.session()
+        held = 0
+        for _ in range(8):
+            channel = channel_of(transport)
+            assert opened(channel, "OUT/held", 0x1A)
+            for _ in range(1_250):
+                # The same file for writing is busy; a folder is a handle too.
+                channel.sendall(packet(11, struct.pack(">I", 2) + text("IN")))
+                held += answer(channel)[0] == 102
+        try:
+            transport.open_session(timeout=10)
+            raise AssertionError("a ninth channel")
+        except (paramiko.SSHException, EOFError):
+            pass
+        transport.close()
+    assert held <= 8 * 128, held
+    assert world.refused("channels") >= 1
+
+
+def endless_pipelining_without_reading_holds_a_bounded_room(world):
+    world.write("OUT/large", b"x" * (4 << 20))
+    with watched(world):
+        over, sent = time.monotonic() + 8, [0]
+        transports = []
+
+        def flood():
+            transport = world.session()
+            # What comes is never read; nor is the window made wider for it.
+            channel = channel_of(transport)
+            handle = opened(channel, "OUT/large", 1)
+            transports.append(transport)
+            reads = b"".join(packet(5, struct.pack(">I", id) + text(handle[:8]) + struct.pack(">QI", 0, 200_000)) for id in range(500))
+            channel.settimeout(2)
+            with contextlib.suppress(OSError, EOFError):
+                while time.monotonic() < over:
+                    sent[0] += channel.send(reads)
+
+        floods = [threading.Thread(target=flood) for _ in range(6)]
+        for one in floods:
+            one.start()
+        world.served()
+        for one in floods:
+            one.join()
+        for transport in transports:
+            transport.close()
+    print(f"      {sent[0] / 33:.0f} READs of 200 kB asked for")
+    assert sent[0] > 100_000
+
+
+def a_write_at_two_to_the_62_is_refused_with_a_receipt_and_takes_no_disk(world):
+    with watched(world):
+        transport = world.session()
+        channel = channel_of(transport)
+        for offset in (1 << 62, (1 << 64) - 1, 10 << 40):
+            handle = opened(channel, "OUT/far", 0x1A)
+            channel.sendall(packet(6, struct.pack(">I", 3) + text(handle[:8]) + struct.pack(">Q", offset) + text(b"x")))
+            assert answer(channel)[8] == 4
+            channel.sendall(packet(4, struct.pack(">I", 4) + text(handle[:8])))
+            assert answer(channel)[8] == 4, "the close fails too"
+        transport.close()
+    assert "1060" in world.read("IN/far.sftpreceipt").decode()
+    assert world.names("OUT") == []
+
+
+def clients_that_drip_keep_nobody_waiting(world):
+    with watched(world):
+        drips = [world.session() for _ in range(40)]
+        channels = [channel_of(transport) for transport in drips]
+        stat = packet(17, struct.pack(">I", 9) + text("OUT"))
+        for byte in stat[:-1]:
+            for channel in channels:
+                channel.sendall(bytes([byte]))
+        world.served()
+        for channel in channels:
+            channel.sendall(stat[-1:])
+        assert all(answer(channel)[0] == 105 for channel in channels)
+        for transport in drips:
+            transport.close()
+
+
+def lengths_that_lie_end_their_channel_alone(world):
+    with watched(world):
+        transport = world.session()
+        for length in (0, 0x7FFFFFFF, 0xFFFFFFFF):
+            channel = channel_of(transport)
+            channel.sendall(struct.pack(">I", length) + b"\x05" * 64)
+            try:
+                while channel.recv(1000):
+                    pass
+            except EOFError:
+                pass
+            channel.close()
+        assert channel_of(transport), "the connection goes on"
+        transport.close()
+    assert world.refused("not_sftp") >= 2
+
+
+def what_is_not_sftp_is_refused_and_recorded(world):
+    causes = ("port_forwarding", "socket", "x11", "agent", "shell", "exec", "terminal", "subsystem")
+    before = {cause: world.refused(cause) for cause in causes}
+    transport = world.session()
+
+    def no(attempt):
+        try:
+            attempt()
+        except (paramiko.SSHException, EOFError):
+            return
+        raise AssertionError("it was given")
+
+    no(lambda: transport.open_channel("direct-tcpip", ("127.0.0.1", 22), ("127.0.0.1", 1), timeout=10))
+    no(lambda: transport.open_channel("x11", src_addr=("127.0.0.1", 1), timeout=10))
+    no(lambda: transport.request_port_forward("127.0.0.1", 0))
+    for ask in ("invoke_shell", "get_pty", "request_x11"):
+        no(getattr(transport.open_session(), ask))
+    no(lambda: transport.open_session().exec_command("id"))
+    no(lambda: transport.open_session().invoke_subsystem("netconf"))
+    transport.close()
+    options = [*world.ssh_options(), "-p", str(world.port), "KY@127.0.0.1"]
+    subprocess.run(["ssh", "-A", "-o", "ForwardAgent=yes", *options, "true"], capture_output=True, timeout=30)
+    subprocess.run(["ssh", "-o", "ExitOnForwardFailure=yes", "-N", "-R", f"{world.folder}/remote.sock:127.0.0.1:1", *options],
+                   capture_output=True, timeout=30)
+    for cause in causes:
+        if cause != "agent":  # ssh asks for it only where there is one
+            assert world.refused(cause) > before[cause], cause
+    assert not (world.folder / "remote.sock").exists()
+
+
+def a_key_that_is_disabled_ends_its_session_at_the_next_operation(world):
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", world.folder / "third")
+    why = ["--reason", "prøve", "--config", world.config]
+    run(world.program, "sftp", "key", "add", "KY", world.folder / "third.pub", "--label", "third", *why)
+    transport = paramiko.Transport(("127.0.0.1", world.port))
+    transport.connect(username="KY", pkey=paramiko.Ed25519Key.from_private_key_file(str(world.folder / "third")))
+    channel = channel_of(transport)
+    handle = opened(channel, "OUT/half", 0x1A)
+    fingerprint = run("ssh-keygen", "-l", "-f", world.folder / "third.pub").split()[1]
+    run(world.program, "sftp", "key", "disable", "KY", fingerprint, *why)
+    time.sleep(0.3)  # for so long a session believes its key
+    channel.sendall(packet(6, struct.pack(">I", 3) + text(handle[:8]) + struct.pack(">Q", 0) + text(b"x")))
+    assert answer(channel)[8] == 3, "permission denied"
+    transport.join(10)
+    assert not transport.is_active()
+    assert world.names("OUT") == [] and world.refused("key_not_allowed") >= 1
+
+
+def a_number_of_a_person_in_names_and_elements_stands_in_no_log_metric_or_audit(world):
+    for name in (f"{NUMBER}.xml", f"KY_{NUMBER[:6]}-{NUMBER[6:]}.xml"):
+        trigger = world.trigger(name, 4).replace("<SendersFileId>fil-1", f"<p{NUMBER}/><SendersFileId>{NUMBER}")
+        world.write(f"OUT/{name}", b"data")
+        world.write(f"OUT/{name}.trigger", trigger.encode())
+        world.comes(f"{name}.sftpreceipt")
+        receipt = world.read(f"IN/{name}.sftpreceipt").decode()
+        assert "<ErrorCode>1002" in receipt, receipt
+        assert NUMBER not in re.sub(r"<SendersFileId>[^<]*</SendersFileId>", "", receipt), receipt
+        world.write(f"OUT/{name}.trigger", world.trigger(name, 4).encode())
+        world.comes(name, world.PARTNER)
+    # Renames, wrong handles and refusals with that name, too.
+    world.write(f"OUT/{NUMBER}", b"x")
+    with contextlib.suppress(Exception):
+        world.look(f"rename OUT/{NUMBER} IN/{NUMBER}")
+    with urllib.request.urlopen(f"http://{world.admin}/metrics") as shown:
+        told = [shown.read()]
+    told += [file.read_bytes() for file in [world.folder / "server.log", *(world.folder / "audit").rglob("*")] if file.is_file()]
+    for part in (NUMBER, f"{NUMBER[:6]}-{NUMBER[6:]}"):
+        assert not any(part.encode() in text for text in told), part
+
+
+CASES = [
+    what_is_not_sftp_is_refused_and_recorded,
+    a_key_that_is_disabled_ends_its_session_at_the_next_operation,
+    a_write_at_two_to_the_62_is_refused_with_a_receipt_and_takes_no_disk,
+    lengths_that_lie_end_their_channel_alone,
+    a_number_of_a_person_in_names_and_elements_stands_in_no_log_metric_or_audit,
+    clients_that_drip_keep_nobody_waiting,
+    ten_thousand_open_handles_are_not_held,
+    endless_pipelining_without_reading_holds_a_bounded_room,
+    five_thousand_connections_that_never_log_on_are_bounded,
+    a_thousand_log_ons_a_second_are_bounded,
+    wrong_keys_get_an_address_banned_and_no_other_and_each_answer_takes_as_long,
+]
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--program", required=True)
+    arguments.add_argument("cases", nargs="*")
+    given = arguments.parse_args()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 20_000) if hard != resource.RLIM_INFINITY else 20_000, hard))
+    # It tells each refusal with its stack.
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+    failed = 0
+    with tempfile.TemporaryDirectory(prefix="hjemmel-hostile-") as folder:
+        world = World(given.program, folder, 256 << 20, more="failures = 20\nfailures_within = \"5s\"\n")
+        world.served()
+        world.at_start = world.resident()
+        try:
+            for case in CASES:
+                if given.cases and case.__name__ not in given.cases:
+                    continue
+                world.clear()
+                began = time.monotonic()
+                try:
+                    case(world)
+                    print(f"ok    {case.__name__} ({time.monotonic() - began:.1f} s)")
+                except Exception as error:  # each case is judged by itself
+                    failed += 1
+                    print(f"FAIL  {case.__name__}: {type(error).__name__}: {str(error)[:800]}")
+                sys.stdout.flush()
+        finally:
+            world.stop()
+    print(f"{failed} hostile cases failed" if failed else "every hostile case is bounded")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
