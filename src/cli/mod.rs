@@ -7,6 +7,7 @@ pub mod output;
 pub mod agreement;
 #[cfg(test)]
 mod as_user;
+mod ask;
 pub mod audit;
 pub mod call;
 pub mod cases;
@@ -134,6 +135,11 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Who answers where a command asks; none where there is no terminal.
+fn operator<'a>(stdin: &'a mut io::StdinLock<'static>) -> Option<&'a mut dyn BufRead> {
+    (io::stdin().is_terminal() && io::stdout().is_terminal()).then_some(stdin as &mut dyn BufRead)
+}
+
 async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::error::Error + Send + Sync>> {
     let done = Ok(ExitCode::SUCCESS);
     match command {
@@ -154,10 +160,8 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
         Command::Explain(args) => explain::run(&args, clock, &mut io::stdin().lock(), &mut output::Stdout).await,
         Command::Policy(args) => policy::run(&args, clock, &mut output::Stdout).await,
         Command::Agreement(args) => {
-            let mut operator = io::stdin().lock();
-            let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-            let operator = terminal.then_some(&mut operator as &mut dyn BufRead);
-            agreement::run(args, clock, operator, &mut output::Stdout).await.map_err(Into::into).and(done)
+            let mut stdin = io::stdin().lock();
+            agreement::run(args, clock, operator(&mut stdin), &mut output::Stdout).await.map_err(Into::into).and(done)
         }
         Command::Route(args) => Ok(route::run(*args, clock, &mut output::Stdout).await?),
         Command::Store(args) => {
@@ -165,7 +169,10 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
             output::Stdout.flush()?;
             Ok(if ended? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
-        Command::Sftp(args) => sftp::run(*args, clock, &mut output::Stdout).await.map_err(Into::into).and(done),
+        Command::Sftp(args) => {
+            let mut stdin = io::stdin().lock();
+            sftp::run(*args, clock, operator(&mut stdin), &mut output::Stdout).await.map_err(Into::into).and(done)
+        }
         Command::Transfers(args) => transfers::run(args, clock, &mut output::Stdout).await.map_err(Into::into).and(done),
         Command::User(args) => user::run(args, clock, &mut output::Stdout).await.map_err(Into::into).and(done),
         Command::Audit(args) => {

@@ -126,7 +126,11 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
             }
             for transfer in transfers {
                 let name = if names { format!("  {}", transfer.name.spelt()) } else { String::new() };
-                let codes = if transfer.codes.is_empty() { String::new() } else { format!("  {}", transfer.codes) };
+                let codes = match transfer.repeats {
+                    Some(earlier) => format!("  the same as {earlier}"),
+                    None if transfer.codes.is_empty() => String::new(),
+                    None => format!("  {}", transfer.codes),
+                };
                 let sender = named(&users, transfer.sender);
                 writeln!(out, "{}  {}  {:16}  {sender}{codes}{name}", transfer.id, transfer.received, transfer.state.name())?;
             }
@@ -185,6 +189,9 @@ fn one(transfer: &Transfer, deliveries: &[Delivery], users: &[User], names: bool
     }
     if !transfer.codes.is_empty() {
         writeln!(out, "codes         {} (docs/faults.md)", transfer.codes)?;
+    }
+    if let Some(earlier) = transfer.repeats {
+        writeln!(out, "the same as   {earlier}, whose receipt its sender got")?;
     }
     for delivery in deliveries {
         let fetched = delivery.fetched.map_or(String::new(), |at| format!(", fetched {at}"));

@@ -47,6 +47,8 @@ pub struct SftpLimits {
     pub rekey_bytes: usize,
     /// How long transfers may take to finish once the node drains.
     pub drain_timeout: Duration,
+    /// How long a client that has filled its room may read no answer. No setting: tests shorten it.
+    pub stalled_after: Duration,
 }
 
 impl Default for SftpLimits {
@@ -62,6 +64,7 @@ impl Default for SftpLimits {
             failures_within: Duration::from_secs(600),
             rekey_bytes: 1 << 30,
             drain_timeout: Duration::from_secs(30),
+            stalled_after: Duration::from_secs(60),
         }
     }
 }
@@ -95,6 +98,7 @@ pub(super) fn read(section: &mut Reader<'_>) -> Option<Sftp> {
         failures_within: failures_within?,
         rekey_bytes: rekey_bytes?,
         drain_timeout: drain_timeout?,
+        stalled_after: standard.stalled_after,
     };
     let host_keys = host_keys.filter(|keys| {
         if keys.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,12 +33,21 @@ pub struct Settings {
     pub wait_for_data: Duration,
     /// For how many days a transfer that has ended is remembered.
     pub history_days: i64,
+    /// The disk of the staging folder is full where less than so many bytes are free.
+    pub least_free: u64,
 }
 
 impl Settings {
     /// The defaults.
     pub fn usual(environment: Environment, staging: PathBuf) -> Self {
-        Self { environment, staging, largest_file: 2_000_000_000, wait_for_data: Duration::from_secs(15 * 60), history_days: 90 }
+        Self {
+            environment,
+            staging,
+            largest_file: 2_000_000_000,
+            wait_for_data: Duration::from_secs(15 * 60),
+            history_days: 90,
+            least_free: 64 << 20,
+        }
     }
 }
 
@@ -70,6 +80,7 @@ impl Step {
 type AtStep = Arc<dyn Fn(Step) + Send + Sync>;
 
 /// What the core stands on.
+#[derive(Clone)]
 pub struct Parts {
     /// Users, orders, transfers.
     pub database: Database,
@@ -91,6 +102,8 @@ pub(super) struct Inner {
     pub(super) due: Notify,
     /// Names that are being written by sessions of this node.
     writing: Mutex<HashSet<(Uuid, String)>>,
+    /// Whether there is room in the staging folder, as it was last looked at.
+    staging_is_full: AtomicBool,
     at_step: Option<AtStep>,
 }
 
@@ -124,7 +137,15 @@ impl Files {
     /// The same, with other rules for its jobs, and something that is done at each step: how tests kill it there.
     pub fn with(parts: Parts, settings: Settings, rules: Rules, at_step: Option<AtStep>) -> Self {
         let jobs = Jobs::new(parts.database.clone(), JOBS, rules);
-        Self(Arc::new(Inner { parts, settings, jobs, due: Notify::new(), writing: Mutex::default(), at_step }))
+        Self(Arc::new(Inner {
+            parts,
+            settings,
+            jobs,
+            due: Notify::new(),
+            writing: Mutex::default(),
+            staging_is_full: AtomicBool::new(false),
+            at_step,
+        }))
     }
 
     pub(super) fn database(&self) -> &Database {
@@ -147,6 +168,42 @@ impl Files {
 
     pub(super) fn wait_until(&self, now: Timestamp) -> Timestamp {
         SignedDuration::try_from(self.0.settings.wait_for_data).ok().and_then(|wait| now.checked_add(wait).ok()).unwrap_or(now)
+    }
+
+    pub(super) fn staging_is_full(&self) -> bool {
+        self.0.staging_is_full.load(Ordering::Relaxed)
+    }
+
+    /// Why this node cannot take files, for whoever asks whether it is ready.
+    pub fn trouble(&self) -> Option<&'static str> {
+        self.staging_is_full().then_some("the disk for files that are being sent (sftp.staging) is full")
+    }
+
+    /// Looks how much room the staging folder has, in bytes: what is written when there is none is refused.
+    pub async fn look_at_staging(&self) -> std::io::Result<u64> {
+        let free = super::staged::free(&self.0.settings.staging).await?;
+        let is_full = free < self.0.settings.least_free;
+        if self.0.staging_is_full.swap(is_full, Ordering::Relaxed) != is_full {
+            match is_full {
+                true => tracing::error!(
+                    free,
+                    "the disk for files that are being sent (sftp.staging) is full; uploads are refused until there is room"
+                ),
+                false => tracing::info!(free, "the disk for files that are being sent (sftp.staging) has room again"),
+            }
+        }
+        Ok(free)
+    }
+
+    /// Looks for ever, and shows it.
+    pub async fn keep_looking_at_staging(&self, counts: &super::counts::Counts) {
+        loop {
+            match self.look_at_staging().await {
+                Ok(free) => counts.staging(free),
+                Err(error) => tracing::warn!(%error, "it is not known how much room sftp.staging has"),
+            }
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
     }
 
     /// Takes a name for writing; none where a session of this node has it.
@@ -215,12 +272,12 @@ impl From<Failed> for Problem {
     fn from(failed: Failed) -> Self {
         match failed {
             Failed::Told(problem) => problem,
-            Failed::Objects(ObjectError::Full) => Problem::NoSpace,
+            Failed::Objects(ObjectError::Full) => Problem::DiskFull,
             Failed::Objects(ObjectError::TooLong { .. }) => Problem::TooLarge,
             Failed::Staging(error)
                 if matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) =>
             {
-                Problem::NoSpace
+                Problem::DiskFull
             }
             other => {
                 tracing::warn!(error = %other, "a file could not be handled");

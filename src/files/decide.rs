@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::home::Fingerprint;
 use super::key::PublicKey;
+use super::monitoring::{self, Monitoring, MonitoringError};
 use super::operate::{self, OperateError};
 use super::orders::{self, Order, OrderError};
 use super::users::{self, Changed, User, UserError};
@@ -38,6 +39,9 @@ pub enum FileDecideError {
     /// The transfer.
     #[error(transparent)]
     Operate(#[from] OperateError),
+    /// The monitoring order.
+    #[error(transparent)]
+    Monitoring(#[from] MonitoringError),
 }
 
 impl From<StoreError> for FileDecideError {
@@ -171,6 +175,44 @@ pub async fn disable_key(
 ) -> Result<(), FileDecideError> {
     let what = on_user(user.id, "key disabled", &format!("{}\n{key}\n", user.name));
     to_user(store, by, what, because, async |change| users::disable_key(change.connection(), user.id, key).await).await
+}
+
+/// Adds a monitoring order of a user.
+///
+/// # Errors
+/// [`FileDecideError`].
+pub async fn monitor(
+    store: &Store,
+    by: Option<By<'_>>,
+    user: &User,
+    order: Monitoring,
+    because: &Because,
+) -> Result<(), FileDecideError> {
+    let order = order.sound()?;
+    let what = on_user(user.id, "monitoring added", &monitoring::text(&order, user));
+    let proven = operator(store, by, &what, because).await?;
+    let mut change = store.change().await?;
+    monitoring::add(change.connection(), &order).await?;
+    change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &what, because).await?;
+    Ok(change.commit().await?)
+}
+
+/// Ends a monitoring order.
+///
+/// # Errors
+/// [`FileDecideError`].
+pub async fn end_monitoring(store: &Store, by: Option<By<'_>>, id: Uuid, because: &Because) -> Result<(), FileDecideError> {
+    let mut session = store.database().session().await?;
+    let order = monitoring::with_id(&mut session, id).await?;
+    let user = users::with_id(&mut session, order.user).await?;
+    drop(session);
+    let user = user.ok_or_else(|| UserError::NoSuchUser(order.user.to_string()))?;
+    let what = on_user(user.id, "monitoring ended", &monitoring::text(&order, &user));
+    let proven = operator(store, by, &what, because).await?;
+    let mut change = store.change().await?;
+    monitoring::end(change.connection(), id, because.at).await?;
+    change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &what, because).await?;
+    Ok(change.commit().await?)
 }
 
 fn on_order(order: &Order, from: Option<State>, to: State) -> What {

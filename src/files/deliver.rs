@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes as Shared;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::codes::Code;
 use super::core::{Failed, Files, Step};
 use super::home::Folder;
 use super::judge::{Judged, Known, Way, judge};
+use super::monitoring;
 use super::name::Name;
 use super::orders;
 use super::shelf::{self, Bytes, Kind, Lying};
@@ -222,7 +223,7 @@ impl Files {
                         released = shelf::release(&mut transaction, content, now).await?.then_some(content);
                     }
                 }
-                transfers::refuse(&mut transaction, transfer.id, &[], now).await?;
+                transfers::repeated(&mut transaction, transfer.id, *earlier, now).await?;
                 let id = senders_file_id(&transfer);
                 transfers::receipt(&mut transaction, (transfer.sender, *earlier, &transfer.name), id.as_deref(), &[], now)
                     .await?;
@@ -312,6 +313,7 @@ impl Files {
             return Ok(false);
         }
         shelf::remove(&mut transaction, data).await?;
+        let inf_ref = trigger.routing.as_ref().map(|routing| routing.inf_ref.as_str());
         for way in ways {
             let modified_us = transfers::stamp(&mut transaction, way.to.id, now).await?;
             let root = if way.to.older_root { Root::Trigger } else { Root::FileMetadata };
@@ -340,8 +342,10 @@ impl Files {
                 ..beside
             };
             shelf::add(&mut transaction, &file).await?;
-            noted(&mut transaction, transfer.id, way, now).await?;
+            noted(&mut transaction, transfer, way, inf_ref, now).await?;
+            monitoring::heard(&mut transaction, way.to.id, transfer.name.spelt(), inf_ref, now).await?;
         }
+        monitoring::heard(&mut transaction, transfer.sender, transfer.name.spelt(), inf_ref, now).await?;
         let transaction_id = trigger.routing.as_ref().map(|routing| routing.transaction);
         transfers::delivered(&mut transaction, transfer.id, transaction_id, content, sha256).await?;
         let id = trigger.senders_file_id.as_deref();
@@ -487,18 +491,24 @@ async fn hindrances(session: &mut Session, transfer: &Transfer, ways: &[Way], si
     Ok(codes)
 }
 
-async fn noted(session: &mut Session, transfer: Uuid, way: &Way, now: Timestamp) -> Result<(), StoreError> {
-    let after = |duration: SignedDuration| now.checked_add(duration).unwrap_or(now);
+async fn noted(
+    session: &mut Session,
+    transfer: &Transfer,
+    way: &Way,
+    inf_ref: Option<&str>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (alarm_us, delete_us) = monitoring::due(session, &way.order, transfer.name.spelt(), inf_ref, now).await?;
     let note = crate::store::sql(
         "INSERT INTO file_delivery (transfer, recipient, file_order, state, delivered_us, alarm_us, delete_us)
          VALUES ($1, $2, $3, 'KLAR', $4, $5, $6)",
     )
-    .bind(transfer)
+    .bind(transfer.id)
     .bind(way.to.id)
     .bind(way.order.id)
     .bind(us(now))
-    .bind(us(after(SignedDuration::from_hours(way.order.alarm_hours))))
-    .bind(us(after(SignedDuration::from_hours(24 * way.order.delete_days))));
+    .bind(alarm_us)
+    .bind(delete_us);
     session.execute(note).await.map(drop)
 }
 

@@ -196,7 +196,7 @@ pub trait File: Send + 'static {
     /// Writes at `offset`, which is untrusted and may be near 2⁶⁴; a gap before it reads as zeros and must cost no memory.
     ///
     /// # Errors
-    /// [`Problem::Denied`] where it was opened for reading; [`Problem::NoSpace`], [`Problem::TooLarge`]. What was refused is
+    /// [`Problem::Denied`] where it was opened for reading; [`Problem::NoSpace`], [`Problem::DiskFull`], [`Problem::TooLarge`]. What was refused is
     /// remembered: the close fails too, and the sender gets a receipt.
     fn write_at(&mut self, offset: u64, bytes: Bytes) -> impl Future<Output = Result<(), Problem>> + Send;
 
@@ -229,8 +229,10 @@ pub enum Problem {
     Exists,
     /// Not allowed here: writing in IN, say.
     Denied,
-    /// The quota is used, or the disk is full.
+    /// The quota is used.
     NoSpace,
+    /// The platform's own disk, or its object store, is full.
+    DiskFull,
     /// More than the largest file.
     TooLarge,
     /// The name is being written.
@@ -264,6 +266,10 @@ impl Problem {
             Problem::NoSpace => (
                 "Pladsen er brugt. Slet eller hent filer, og send igen.",
                 "The space is used. Remove or fetch files, and send again.",
+            ),
+            Problem::DiskFull => (
+                "Platformens disk er fuld; driften er alarmeret. Vent, og send igen.",
+                "The platform's disk is full; its operators are told. Wait, and send again.",
             ),
             Problem::TooLarge => ("Filen er større end tilladt.", "The file is larger than allowed."),
             Problem::Busy => ("En fil med dette navn er ved at blive sendt.", "A file of this name is being sent."),

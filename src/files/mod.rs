@@ -6,8 +6,8 @@
 //! The way of a file: a door writes it ([`door`], `staged`) until it lies in OUT (`shelf`: the rows of all homes). Its trigger
 //! makes a transfer ([`transfers`]) and a job in one transaction; any node takes the job ([`deliver`]), judges the trigger
 //! ([`mod@judge`], by [`orders`] between [`users`]), records the admission, and delivers to all recipients in one transaction, or
-//! writes a receipt with every code ([`codes`]). [`sweep`] is what time does: waits that end, files that nobody fetched, copies
-//! whose days are over. Contents lie encrypted in the object store; names of files can hold persons' data, and stand in the
+//! writes a receipt with every code ([`codes`]). [`sweep`] is what time does: waits that end, files that nobody fetched, users
+//! from whom nothing comes ([`monitoring`]), copies whose days are over. Contents lie encrypted in the object store; names of files can hold persons' data, and stand in the
 //! store's rows alone.
 
 pub mod codes;
@@ -19,6 +19,7 @@ pub mod door;
 pub mod home;
 pub mod judge;
 pub mod key;
+pub mod monitoring;
 pub mod name;
 pub mod operate;
 pub mod orders;

@@ -1,13 +1,13 @@
 //! What operators do with single transfers: try one again, deliver one once more.
 
-use jiff::SignedDuration;
 use uuid::Uuid;
 
 use super::deliver::suffixed;
 use super::home::Folder;
+use super::monitoring;
 use super::shelf::{self, Bytes, Kind, Lying};
 use super::transfers::{self, Fetched, State};
-use super::users::{self, us};
+use super::users;
 use super::xml::{trigger, written};
 use super::{core, orders};
 use crate::clock::Clock;
@@ -119,12 +119,13 @@ pub async fn redeliver(transaction: &mut Transaction, id: Uuid, recipient: &str,
     };
     shelf::add(transaction, &file).await?;
     let order = orders::with_id(transaction, delivery.order).await?;
-    let after = |hours: i64| us(now.checked_add(SignedDuration::from_hours(hours)).unwrap_or(now));
-    let again = sql("UPDATE file_delivery SET state = $1, ended_us = NULL, alarm_us = $2, delete_us = $3
+    let inf_ref = told.routing.as_ref().map(|routing| routing.inf_ref.as_str());
+    let (alarm_us, delete_us) = monitoring::due(transaction, &order, transfer.name.spelt(), inf_ref, now).await?;
+    let again = sql("UPDATE file_delivery SET state = $1, ended_us = NULL, told_us = NULL, alarm_us = $2, delete_us = $3
                      WHERE transfer = $4 AND recipient = $5")
     .bind(Fetched::Again.name())
-    .bind(after(order.alarm_hours))
-    .bind(after(24 * order.delete_days))
+    .bind(alarm_us)
+    .bind(delete_us)
     .bind(id)
     .bind(user.id);
     transaction.execute(again).await?;

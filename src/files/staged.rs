@@ -22,6 +22,16 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
+/// The bytes that are free for us on the disk of a folder.
+pub(super) async fn free(folder: &Path) -> io::Result<u64> {
+    let folder = folder.to_owned();
+    aside(move || {
+        let disk = rustix::fs::statvfs(&folder)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    })
+    .await
+}
+
 impl Staged {
     pub(super) async fn new(folder: &Path) -> io::Result<Self> {
         let path = folder.join(format!("{}.staged", Uuid::new_v4()));

@@ -11,19 +11,24 @@ use super::core::{Failed, Files};
 use super::counts::Counts;
 use super::deliver::suffixed;
 use super::home::Folder;
+use super::monitoring::{self, MonitoringError};
 use super::shelf::{self, Kind, lying_where};
 use super::transfers::{self, Fetched, State};
-use super::users::us;
-use crate::store::{Query, Session, StoreError, jobs, sql, until_it_holds};
+use super::users::{self, us};
+use crate::store::{Query, Row, Session, StoreError, jobs, sql, until_it_holds};
 
 /// The most rows of a kind at a time.
 const MOST: u32 = 200;
+/// The most times that in one sweep.
+const PAGES: usize = 25;
+/// The most rows of a kind that a sweep names in the log.
+const NAMED: u32 = 10;
 /// How often [`Files::keep_sweeping`] does it.
 const EVERY: Duration = Duration::from_secs(30);
 /// For how many days a receipt lies in IN, and metadata whose file is gone.
 const RECEIPT_DAYS: i64 = 30;
 /// After how long a content that nothing refers to is not one that is being sent any more.
-const ABANDONED: SignedDuration = SignedDuration::from_hours(48);
+const ABANDONED_DAYS: i64 = 2;
 /// How long jobs that are done stay.
 const JOBS_STAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -40,14 +45,85 @@ pub struct Figures {
     pub unfetched: u64,
     /// Files in OUT for more than a day without a trigger.
     pub without_trigger: u64,
+    /// Monitoring orders with no file within their rhythm.
+    pub silent: u64,
+    /// Users that may log on and whose homes are nine tenths full.
+    pub nearly_full: u64,
+}
+
+/// What time does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    /// A trigger's wait for its file is over.
+    Waited,
+    /// A job that was given up: whoever took it never said what became of it.
+    GivenUp,
+    /// A delivery that was not fetched within its hours.
+    Unfetched,
+    /// A monitoring order without a file within its rhythm.
+    Silent,
+    /// A delivery whose days are over.
+    Expired,
+    /// A copy whose days are over.
+    Copy,
+    /// A receipt or metadata that has lain long enough.
+    Told,
+    /// A transfer that ended long ago.
+    History,
+}
+
+impl Due {
+    const ALL: [Self; 8] =
+        [Self::Waited, Self::GivenUp, Self::Unfetched, Self::Silent, Self::Expired, Self::Copy, Self::Told, Self::History];
+
+    /// The rows that it is due to at an instant, a page of them.
+    fn rows(self) -> &'static str {
+        match self {
+            Due::Waited => {
+                "SELECT id FROM transfer WHERE state = 'AFVENTER_DATAFIL' AND wait_until_us <= $1
+                     AND NOT EXISTS (SELECT 1 FROM job WHERE job.id = transfer.job AND job.state = 'waiting')
+                 ORDER BY wait_until_us LIMIT $2 OFFSET $3"
+            }
+            Due::GivenUp => {
+                "SELECT t.id AS id FROM transfer AS t LEFT JOIN job AS j ON j.id = t.job
+                 WHERE (t.state = 'MODTAGET' OR t.state = 'AFVENTER_DATAFIL' AND t.job IS NOT NULL) AND t.received_us <= $1
+                     AND (j.id IS NULL OR j.state <> 'waiting') ORDER BY t.id LIMIT $2 OFFSET $3"
+            }
+            Due::Unfetched => {
+                "SELECT transfer AS id, recipient FROM file_delivery WHERE state IN ('KLAR', 'GENLEVERET') AND told_us IS NULL
+                     AND alarm_us <= $1 ORDER BY alarm_us LIMIT $2 OFFSET $3"
+            }
+            Due::Silent => monitoring::UNTOLD,
+            Due::Expired => {
+                "SELECT transfer AS id, recipient FROM file_delivery WHERE ended_us IS NULL AND delete_us <= $1
+                 ORDER BY delete_us LIMIT $2 OFFSET $3"
+            }
+            Due::Copy => {
+                "SELECT id FROM transfer WHERE keep_until_us <= $1 AND content IS NOT NULL
+                 ORDER BY keep_until_us LIMIT $2 OFFSET $3"
+            }
+            Due::Told => {
+                "SELECT id FROM home_file WHERE kind IN ('receipt', 'metadata') AND modified_us <= $1
+                     AND NOT EXISTS (SELECT 1 FROM file_delivery WHERE file_delivery.transfer = home_file.transfer
+                         AND file_delivery.recipient = home_file.owner AND ended_us IS NULL)
+                 ORDER BY modified_us LIMIT $2 OFFSET $3"
+            }
+            Due::History => {
+                "SELECT id FROM transfer WHERE ended_us <= $1 AND content IS NULL
+                     AND NOT EXISTS (SELECT 1 FROM home_file WHERE home_file.transfer = transfer.id)
+                 ORDER BY ended_us LIMIT $2 OFFSET $3"
+            }
+        }
+    }
 }
 
 impl Files {
     /// Sweeps for ever, and shows how files fare.
     pub async fn keep_sweeping(&self, counts: &Counts) {
         loop {
-            if let Err(error) = self.sweep().await {
-                tracing::warn!(%error, "transfers of files could not be cleaned up");
+            match self.sweep().await {
+                Ok(left) => counts.left(left),
+                Err(error) => tracing::warn!(%error, "transfers of files could not be cleaned up"),
             }
             match self.figures().await {
                 Ok(figures) => counts.show(&figures),
@@ -57,78 +133,107 @@ impl Files {
         }
     }
 
-    /// Does what is due now.
+    /// Does what is due now. Returns how many rows could not be gone on with: each is told, and keeps no other from its turn.
     ///
     /// # Errors
     /// The store does not answer. What was done stays done.
-    pub async fn sweep(&self) -> Result<(), Failed> {
-        let now = self.now();
-        let before = |days: i64| us(now.checked_sub(SignedDuration::from_hours(24 * days)).unwrap_or(now));
-        for transfer in self
-            .due(
-                // Also one whose job was given up: whoever took it never said what became of it.
-                sql("SELECT id FROM transfer WHERE state = 'AFVENTER_DATAFIL' AND wait_until_us <= $1
-                         AND NOT EXISTS (SELECT 1 FROM job WHERE job.id = transfer.job AND job.state = 'waiting')
-                     ORDER BY wait_until_us LIMIT $2"),
-                us(now),
-            )
-            .await?
-        {
-            until_it_holds(async || self.waited(transfer).await).await?;
+    pub async fn sweep(&self) -> Result<u64, Failed> {
+        let mut left = 0;
+        for due in Due::ALL {
+            left += self.each(due).await?;
         }
-        for transfer in self
-            .due(
-                sql("SELECT t.id FROM transfer AS t LEFT JOIN job AS j ON j.id = t.job
-            WHERE (t.state = 'MODTAGET' OR t.state = 'AFVENTER_DATAFIL' AND t.job IS NOT NULL) AND t.received_us <= $1
-                AND (j.id IS NULL OR j.state <> 'waiting') ORDER BY t.id LIMIT $2"),
-                us(now),
-            )
-            .await?
-        {
-            self.give_up(transfer).await?;
-        }
-        let lying = sql(
-            "SELECT transfer, recipient FROM file_delivery WHERE ended_us IS NULL AND delete_us <= $1 ORDER BY delete_us LIMIT $2",
-        );
-        for row in self.database().all(lying.bind(us(now)).bind(i64::from(MOST))).await? {
-            let (transfer, recipient) = (row.get("transfer")?, row.get("recipient")?);
-            let released = until_it_holds(async || self.expired(transfer, recipient).await).await?;
-            self.dropped(released).await;
-        }
-        for transfer in self
-            .due(
-                sql("SELECT id FROM transfer WHERE keep_until_us <= $1 AND content IS NOT NULL ORDER BY keep_until_us LIMIT $2"),
-                us(now),
-            )
-            .await?
-        {
-            let released = until_it_holds(async || self.copy_is_over(transfer).await).await?;
-            self.dropped(released).await;
-        }
-        let old = lying_where!(
-            "kind IN ('receipt', 'metadata') AND modified_us <= $1 AND NOT EXISTS (SELECT 1 FROM file_delivery
-            WHERE file_delivery.transfer = home_file.transfer AND file_delivery.recipient = home_file.owner AND ended_us IS NULL)
-            ORDER BY modified_us LIMIT $2"
-        );
-        let old = self.database().all(old.bind(before(RECEIPT_DAYS)).bind(i64::from(MOST))).await?;
-        for row in &old {
-            let file = shelf::read(row)?;
-            let mut transaction = self.database().begin_beside_others().await?;
-            self.taken_away(&mut transaction, &file, now).await?;
-            transaction.commit().await?;
-        }
-        self.history(before(self.0.settings.history_days)).await?;
-        let idle = us(now.checked_sub(ABANDONED).unwrap_or(now));
+        let idle = self.before(ABANDONED_DAYS);
         for content in shelf::abandoned(&mut self.database().session().await?, idle, MOST).await? {
             self.dropped(Some(content)).await;
         }
         jobs::clean(self.database(), JOBS_STAY, 1_000).await?;
+        Ok(left)
+    }
+
+    fn before(&self, days: i64) -> i64 {
+        us(self.now()) - days * 24 * 3_600_000_000
+    }
+
+    /// Does what is due to each row, to some thousand at the most. Returns to how many it could not be done.
+    async fn each(&self, due: Due) -> Result<u64, Failed> {
+        let until_us = match due {
+            Due::Told => self.before(RECEIPT_DAYS),
+            Due::History => self.before(self.0.settings.history_days),
+            _ => us(self.now()),
+        };
+        let mut left = 0_u32;
+        for _ in 0..PAGES {
+            let page = sql(due.rows()).bind(until_us).bind(i64::from(MOST)).bind(i64::from(left));
+            let rows = self.database().all(page).await?;
+            for row in &rows {
+                match self.one(due, row).await {
+                    Ok(()) => {}
+                    Err(Failed::Store(error)) if error.is_away() => return Err(error.into()),
+                    Err(error) => {
+                        left += 1;
+                        if left <= NAMED {
+                            let of = row.get::<Uuid>("id").ok();
+                            tracing::warn!(%error, ?due, ?of, "a file cannot be gone on with; it is left, and tried at each sweep");
+                        }
+                    }
+                }
+            }
+            if rows.len() < MOST as usize {
+                break;
+            }
+        }
+        Ok(u64::from(left))
+    }
+
+    async fn one(&self, due: Due, row: &Row) -> Result<(), Failed> {
+        let id = row.get("id")?;
+        match due {
+            Due::Waited => until_it_holds(async || self.waited(id).await).await,
+            Due::GivenUp => self.give_up(id).await,
+            Due::Unfetched => self.tell_unfetched(id, row.get("recipient")?).await,
+            Due::Silent => self.tell_silent(id).await,
+            Due::Expired => {
+                let recipient = row.get("recipient")?;
+                let released = until_it_holds(async || self.expired(id, recipient).await).await?;
+                self.dropped(released).await;
+                Ok(())
+            }
+            Due::Copy => {
+                let released = until_it_holds(async || self.copy_is_over(id).await).await?;
+                self.dropped(released).await;
+                Ok(())
+            }
+            Due::Told => self.told_long_ago(id).await,
+            Due::History => self.forgotten(id).await,
+        }
+    }
+
+    /// Nobody fetched a file within its hours: told once.
+    async fn tell_unfetched(&self, transfer: Uuid, recipient: Uuid) -> Result<(), Failed> {
+        let tell = sql("UPDATE file_delivery SET told_us = $1 WHERE transfer = $2 AND recipient = $3 AND told_us IS NULL");
+        if self.database().session().await?.execute(tell.bind(us(self.now())).bind(transfer).bind(recipient)).await? == 1 {
+            tracing::warn!(%transfer, %recipient, "a file was not fetched within the hours of its monitoring order");
+        }
         Ok(())
     }
 
-    async fn due(&self, query: Query, until_us: i64) -> Result<Vec<Uuid>, StoreError> {
-        let rows = self.database().all(query.bind(until_us).bind(i64::from(MOST))).await?;
-        rows.iter().map(|row| row.get("id")).collect()
+    /// A user has been silent for longer than expected: told once, until there is a file again.
+    async fn tell_silent(&self, order: Uuid) -> Result<(), Failed> {
+        let now = self.now();
+        let mut session = self.database().session().await?;
+        let order = match monitoring::with_id(&mut session, order).await {
+            Ok(order) => order,
+            Err(MonitoringError::Store(error)) => return Err(error.into()),
+            Err(_) => return Ok(()),
+        };
+        let Some(since) = order.silent_since(now) else { return Ok(()) };
+        let user = users::with_id(&mut session, order.user).await?.ok_or(StoreError::Unreadable { column: "sftp_user" })?;
+        let cause = monitoring::cause(&mut session, &user, since, now).await?;
+        if monitoring::told(&mut session, order.id, now).await? {
+            let (monitoring, cause) = (order.id, cause.words());
+            tracing::warn!(%monitoring, user = %user.id, %since, cause, "no file within the rhythm of a monitoring order");
+        }
+        Ok(())
     }
 
     /// The data file did not come: it is judged for the last time.
@@ -199,18 +304,24 @@ impl Files {
         Ok(released)
     }
 
-    /// Transfers that ended long ago are forgotten, name and trigger with them.
-    async fn history(&self, before_us: i64) -> Result<(), Failed> {
-        let old = sql("SELECT id FROM transfer WHERE ended_us <= $1 AND content IS NULL
-            AND NOT EXISTS (SELECT 1 FROM home_file WHERE home_file.transfer = transfer.id) ORDER BY ended_us LIMIT $2");
-        for transfer in self.due(old, before_us).await? {
-            let mut transaction = self.database().begin_beside_others().await?;
-            for delete in [sql("DELETE FROM file_delivery WHERE transfer = $1"), sql("DELETE FROM transfer WHERE id = $1")] {
-                transaction.execute(delete.bind(transfer)).await?;
-            }
+    /// A receipt, or metadata whose file is gone, has lain long enough.
+    async fn told_long_ago(&self, file: Uuid) -> Result<(), Failed> {
+        let mut transaction = self.database().begin_beside_others().await?;
+        let row = transaction.first(lying_where!("id = $1").bind(file)).await?;
+        if let Some(file) = row.as_ref().map(shelf::read).transpose()? {
+            self.taken_away(&mut transaction, &file, self.now()).await?;
             transaction.commit().await?;
         }
         Ok(())
+    }
+
+    /// A transfer that ended long ago is forgotten, name and trigger with it.
+    async fn forgotten(&self, transfer: Uuid) -> Result<(), Failed> {
+        let mut transaction = self.database().begin_beside_others().await?;
+        for delete in [sql("DELETE FROM file_delivery WHERE transfer = $1"), sql("DELETE FROM transfer WHERE id = $1")] {
+            transaction.execute(delete.bind(transfer)).await?;
+        }
+        Ok(transaction.commit().await?)
     }
 
     /// How files fare.
@@ -238,6 +349,12 @@ impl Files {
                 &mut session,
                 sql("SELECT count(*) AS n FROM home_file WHERE kind = 'upload' AND transfer IS NULL AND modified_us <= $1")
                     .bind(day_ago),
+            )
+            .await?,
+            silent: monitoring::silent(&mut session, now).await?,
+            nearly_full: counted(
+                &mut session,
+                sql("SELECT count(*) AS n FROM sftp_user WHERE NOT disabled AND bytes_used / 9 >= bytes_limit / 10"),
             )
             .await?,
         })

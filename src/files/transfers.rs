@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::codes::Code;
 use super::home::{Fingerprint, Folder};
 use super::name::Name;
-use super::shelf::{self, Bytes, Kind, Lying};
+use super::shelf::{self, Bytes, Kind, Lying, lying_where};
 use super::users::us;
 use super::xml::written;
 use crate::store::{Query, Row, Session, StoreError, by_dialect, sql};
@@ -20,6 +20,9 @@ pub enum State {
     Awaits,
     /// AFVIST: its sender has been told why.
     Refused,
+    /// GENTAGET: the same was delivered before, and its sender has the receipt of that. In the store it is AFVIST, and `repeats`
+    /// says of which.
+    Repeated,
     /// KLAR: every recipient has it; where it stands with each is in its deliveries.
     Delivered,
 }
@@ -31,6 +34,7 @@ impl State {
             State::Taken => "MODTAGET",
             State::Awaits => "AFVENTER_DATAFIL",
             State::Refused => "AFVIST",
+            State::Repeated => "GENTAGET",
             State::Delivered => "KLAR",
         }
     }
@@ -59,6 +63,8 @@ pub struct Transfer {
     pub content: Option<Uuid>,
     /// The codes that it was refused for.
     pub codes: String,
+    /// The one that delivered the same before, whose receipt was the answer.
+    pub repeats: Option<Uuid>,
     /// The job that has it.
     pub job: Option<i64>,
     /// When the trigger came.
@@ -124,8 +130,8 @@ macro_rules! transfers_where {
     };
     (@ $condition:literal) => {
         concat!(
-            "SELECT id, sender, fingerprint, state, name, trigger_xml, content, codes, job, received_us, wait_until_us, ended_us
-             FROM transfer WHERE ",
+            "SELECT id, sender, fingerprint, state, name, trigger_xml, content, codes, repeats, job, received_us, wait_until_us,
+                 ended_us FROM transfer WHERE ",
             $condition
         )
     };
@@ -138,15 +144,17 @@ fn maybe_instant(row: &Row, column: &'static str) -> Result<Option<Timestamp>, S
 fn read(row: &Row) -> Result<Transfer, StoreError> {
     let unreadable = |column| StoreError::Unreadable { column };
     let (state, name): (String, String) = (row.get("state")?, row.get("name")?);
+    let (state, repeats) = (State::named(&state).ok_or(unreadable("state"))?, row.maybe("repeats")?);
     Ok(Transfer {
         id: row.get("id")?,
         sender: row.get("sender")?,
         fingerprint: row.get::<String>("fingerprint")?.parse().map_err(|()| unreadable("fingerprint"))?,
-        state: State::named(&state).ok_or(unreadable("state"))?,
+        state: if repeats.is_some() { State::Repeated } else { state },
         name: Name::new(&name).map_err(|_| unreadable("name"))?,
         trigger: row.get("trigger_xml")?,
         content: row.maybe("content")?,
         codes: row.get("codes")?,
+        repeats,
         job: row.maybe("job")?,
         received: maybe_instant(row, "received_us")?.ok_or(unreadable("received_us"))?,
         wait_until: maybe_instant(row, "wait_until_us")?,
@@ -247,6 +255,12 @@ pub(super) async fn refuse(session: &mut Session, id: Uuid, codes: &[Code], now:
     session.execute(refuse.bind(codes.join(" ")).bind(us(now)).bind(id)).await.map(drop)
 }
 
+/// It was answered with the receipt of `earlier`, which delivered the same.
+pub(super) async fn repeated(session: &mut Session, id: Uuid, earlier: Uuid, now: Timestamp) -> Result<(), StoreError> {
+    refuse(session, id, &[], now).await?;
+    session.execute(sql("UPDATE transfer SET repeats = $1 WHERE id = $2").bind(earlier).bind(id)).await.map(drop)
+}
+
 /// It was delivered.
 pub(super) async fn delivered(
     session: &mut Session,
@@ -342,14 +356,24 @@ pub(super) async fn stamp(session: &mut Session, owner: Uuid, now: Timestamp) ->
     row.ok_or(StoreError::Unreadable { column: "newest_us" })?.get("newest_us")
 }
 
-/// A receipt of what was never a transfer: refused at the door.
+/// Receipts of refusals at the door that a home keeps: a client that tries for ever must not fill it.
+pub const REFUSALS_KEPT: i64 = 100;
+
+/// A receipt of what was never a transfer: refused at the door. Where a home has as many as it may, the oldest goes.
 pub(super) async fn refusal(
     session: &mut Session,
     (sender, id, name): (Uuid, Uuid, &Name),
     codes: &[Code],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    write_receipt(session, (sender, id, name), None, None, codes, now).await
+    write_receipt(session, (sender, id, name), None, None, codes, now).await?;
+    let beyond = lying_where!(
+        "owner = $1 AND kind = 'receipt' AND transfer IS NULL ORDER BY modified_us DESC, id DESC LIMIT 100 OFFSET $2"
+    );
+    for row in session.all(beyond.bind(sender).bind(REFUSALS_KEPT)).await? {
+        shelf::remove(session, &shelf::read(&row)?).await?;
+    }
+    Ok(())
 }
 
 /// A recipient read a file to its end.

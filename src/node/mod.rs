@@ -38,6 +38,7 @@ use crate::edge::router::Router;
 use crate::edge::serve::{Drained, Readiness, Transport, serve};
 use crate::edge::sftp::host_keys::HostKeyError;
 use crate::edge::tls::TlsError;
+use crate::files::Files;
 use crate::gateway::open::Client;
 use crate::metrics::{self, Metrics};
 use crate::outbound::SetupError;
@@ -242,6 +243,7 @@ pub async fn start(
     };
     let of_admin = Readiness::new();
     let pulse = Pulse::new(vec![readiness.clone(), of_admin.clone()], audit.clone());
+    let files = mailboxes.as_ref().map(|(_, files)| files.clone());
     let sftp = match mailboxes {
         Some((settings, files)) => Some(sftp::open(&settings, files, &metrics, clock, stopped.clone()).await?),
         None => None,
@@ -279,7 +281,10 @@ pub async fn start(
             if let Some(trouble) = ready_audit.trouble() {
                 return Some(trouble);
             }
-            (!store_answers.load(Ordering::Relaxed)).then(|| "the agreements store does not answer".to_owned())
+            if !store_answers.load(Ordering::Relaxed) {
+                return Some("the agreements store does not answer".to_owned());
+            }
+            files.as_ref().and_then(Files::trouble).map(str::to_owned)
         }),
         readiness,
     };

@@ -58,6 +58,7 @@ pub async fn open(
         tokio::select! {
             () = working.work() => {}
             () = working.keep_sweeping(&figures) => {}
+            () = working.keep_looking_at_staging(&figures) => {}
             () = until(told) => {}
         }
     });

@@ -83,7 +83,7 @@ fn problem(error: &io::Error) -> Problem {
     match error.kind() {
         io::ErrorKind::NotFound => Problem::NoSuchFile,
         io::ErrorKind::AlreadyExists => Problem::Exists,
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Problem::NoSpace,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Problem::DiskFull,
         io::ErrorKind::FileTooLarge => Problem::TooLarge,
         _ => Problem::Unavailable,
     }

@@ -13,6 +13,7 @@ mod clock;
 mod database;
 mod deploy;
 mod directions;
+mod files;
 mod future;
 mod golden;
 mod hostile_answers;

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::{
     agreements::{self, Agreement, Environment, Problem, Side, Standing, State, Store, Vocabulary, import::Import, page::Wanted},
     cli::{
+        ask::{NotAgreed, agreed},
         person::{Person, PersonError},
         place::{Place, PlaceError, one_line, with_store},
     },
@@ -205,12 +206,9 @@ pub enum CommandError {
         /// Every problem.
         problems: Vec<Problem>,
     },
-    /// What is shown is to be agreed to, and nobody is there to do it.
-    #[error("nothing was changed: there is no terminal to ask at whether this is what the authority decided; add --yes")]
-    NobodyToAsk,
-    /// The answer was not yes.
-    #[error("nothing was changed")]
-    Declined,
+    /// What is shown was not agreed to.
+    #[error(transparent)]
+    NotAgreed(#[from] NotAgreed),
     /// The store did not do as asked.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -396,14 +394,7 @@ async fn decide_to_open(
     told::one(&shown, &store.decisions(decide.id).await?, &store.authorities().await?, now, out)?;
     tell_text(&shown, decide.shown.as_deref(), out)?;
     if !yes {
-        let operator = operator.ok_or(CommandError::NobodyToAsk)?;
-        write!(out, "\n{question}, decided by {}: {}? [y/N] ", who.user().name, because.reason)?;
-        out.flush()?;
-        let mut answer = String::new();
-        operator.read_line(&mut answer)?;
-        if !["y", "yes", "j", "ja"].contains(&answer.trim().to_lowercase().as_str()) {
-            return Err(CommandError::Declined);
-        }
+        agreed(&format!("{question}, decided by {}: {}", who.user().name, because.reason), operator, out)?;
     }
     let agreement = decisions::agreement::decide(store, By::Key(&signer), &shown, State::Approved, &because, None).await?;
     told::decided(&agreement, now, out)?;

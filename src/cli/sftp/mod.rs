@@ -1,13 +1,15 @@
 //! `hjemmel sftp`: the server's host keys, and who hands files to whom, by which key and which order.
 
 mod host_key;
+mod monitor;
 mod order;
 #[cfg(test)]
 mod tests;
 mod user;
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 
+use super::ask::NotAgreed;
 use super::person::PersonError;
 use super::place::{Place, PlaceError};
 use crate::agreements::Store;
@@ -59,6 +61,9 @@ enum Command {
     /// Route orders: request, list, show, decide
     #[command(subcommand)]
     Order(order::Order),
+    /// Monitoring orders: rhythm, alarm and clean-up of a user's files
+    #[command(subcommand)]
+    Monitor(monitor::Monitor),
 }
 
 /// Why the command did not do as asked. Nothing was changed.
@@ -79,6 +84,9 @@ pub enum CommandError {
     /// The order.
     #[error(transparent)]
     Order(#[from] OrderError),
+    /// What is shown was not agreed to.
+    #[error(transparent)]
+    NotAgreed(#[from] NotAgreed),
     /// The user.
     #[error(transparent)]
     User(#[from] UserError),
@@ -112,16 +120,22 @@ impl From<DecideError> for CommandError {
     }
 }
 
-/// Runs the command, and writes what it has to say to `out`.
+/// Runs the command, and writes what it has to say to `out`. `operator` answers where it asks; none where there is no terminal.
 ///
 /// # Errors
 /// [`CommandError`].
-pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), CommandError> {
+pub async fn run(
+    args: Args,
+    clock: &Clock,
+    operator: Option<&mut dyn BufRead>,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
     match args.command {
         Command::HostKey(command) => host_key::run(&command).map_err(CommandError::HostKey),
         Command::User(command) => user::run(command, &args.place, clock, out).await,
         Command::Key(command) => user::run_key(command, &args.place, clock, out).await,
-        Command::Order(command) => order::run(command, &args.place, clock, out).await,
+        Command::Order(command) => order::run(command, &args.place, clock, operator, out).await,
+        Command::Monitor(command) => monitor::run(command, &args.place, clock, out).await,
     }
 }
 

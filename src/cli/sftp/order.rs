@@ -1,6 +1,6 @@
 //! `hjemmel sftp order`: the agreement for files.
 
-use std::io::Write;
+use std::io::{BufRead, Write};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -9,14 +9,17 @@ use uuid::Uuid;
 use super::{CommandError, user_named};
 use crate::agreements::route::day;
 use crate::agreements::{State, Store};
+use crate::cli::ask::agreed;
 use crate::cli::person::Person;
 use crate::cli::place::{Place, one_line, with_store};
 use crate::clock::{Clock, civil_day};
-use crate::decisions::{Because, By};
+use crate::decisions::shown::sha256;
+use crate::decisions::{Because, By, DecideError};
 use crate::files::decide;
 use crate::files::orders::{self, OrderError};
-use crate::files::users;
+use crate::files::users::{self, User};
 use crate::id::cvr::Cvr;
+use crate::refusal::api::ApiRefusal;
 use crate::store::{Access, StoreError};
 
 #[derive(Debug, clap::Subcommand)]
@@ -30,16 +33,16 @@ pub(super) enum Order {
         /// Its id
         id: Uuid,
     },
-    /// Approve one, as a signatory of the recipient's authority
-    Approve(Decide),
+    /// Approve one, as a signatory of the recipient's authority; shows it and asks first
+    Approve(Open),
     /// Reject a request
     Reject(Decide),
     /// Take a request back
     Withdraw(Decide),
     /// Suspend one: files by it are refused with 1032 until it is resumed
     Suspend(Decide),
-    /// Resume a suspended one
-    Resume(Decide),
+    /// Resume a suspended one; shows it and asks first
+    Resume(Open),
     /// End one for good
     End(Decide),
 }
@@ -50,6 +53,19 @@ pub(super) struct Decide {
     id: Uuid,
     #[command(flatten)]
     who: Who,
+    /// SHA-256 of the text that was looked at (`hjemmel sftp order show`): of any other nothing is decided
+    #[arg(long, value_name = "SHA256")]
+    shown: Option<String>,
+}
+
+/// A decision that lets files through.
+#[derive(Debug, clap::Args)]
+pub(super) struct Open {
+    #[command(flatten)]
+    decide: Decide,
+    /// Do not ask, as in a script
+    #[arg(long)]
+    yes: bool,
 }
 
 /// Who decides, and why.
@@ -110,10 +126,16 @@ pub(super) struct Request {
     who: Who,
 }
 
-pub(super) async fn run(command: Order, place: &Place, clock: &Clock, out: &mut impl Write) -> Result<(), CommandError> {
+pub(super) async fn run(
+    command: Order,
+    place: &Place,
+    clock: &Clock,
+    operator: Option<&mut dyn BufRead>,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
     let now = clock.now();
     let settings = place.settings(now)?;
-    let (decided, to) = match command {
+    let (decided, to, ask) = match command {
         Order::Request(request) => {
             let done = with_store(&settings, Access::Change, async |store| requested(store, *request, now).await).await?;
             writeln!(out, "requested route order {}; a signatory of {} approves it", done.id, done.recipient_authority)?;
@@ -137,21 +159,30 @@ pub(super) async fn run(command: Order, place: &Place, clock: &Clock, out: &mut 
             return Ok(());
         }
         Order::Show { id } => {
-            let order = with_store(&settings, Access::Look, async |store| one(store, id).await).await?;
-            write!(out, "{}", decide::text(&order))?;
+            let (order, users) = with_store(&settings, Access::Look, async |store| with_users(store, id).await).await?;
+            let digest = told(&order, &users, out)?;
+            writeln!(out, "tekst: {digest} (SHA-256, as --shown takes it)")?;
             return Ok(());
         }
-        Order::Approve(decided) => (decided, State::Approved),
-        Order::Reject(decided) => (decided, State::Rejected),
-        Order::Withdraw(decided) => (decided, State::Withdrawn),
-        Order::Suspend(decided) => (decided, State::Suspended),
-        Order::Resume(decided) => (decided, State::Approved),
-        Order::End(decided) => (decided, State::Terminated),
+        Order::Approve(open) => (open.decide, State::Approved, (!open.yes).then_some("Approve this route order")),
+        Order::Reject(decided) => (decided, State::Rejected, None),
+        Order::Withdraw(decided) => (decided, State::Withdrawn, None),
+        Order::Suspend(decided) => (decided, State::Suspended, None),
+        Order::Resume(open) => (open.decide, State::Approved, (!open.yes).then_some("Resume this route order")),
+        Order::End(decided) => (decided, State::Terminated, None),
     };
     let signer = decided.who.person.signer()?;
     let because = Because::new(decided.who.reason, now);
     with_store::<_, CommandError>(&settings, Access::Change, async |store| {
-        let shown = one(store, decided.id).await?;
+        let who = store.actor(signer.thumbprint(), None, now).await.map_err(DecideError::from)?;
+        let (shown, users) = with_users(store, decided.id).await?;
+        let digest = told(&shown, &users, out)?;
+        if decided.shown.is_some_and(|seen| !seen.eq_ignore_ascii_case(&digest)) {
+            return Err(DecideError::from(ApiRefusal::ApiShownDiffers).into());
+        }
+        if let Some(question) = ask {
+            agreed(&format!("{question}, decided by {}: {}", who.user().name, because.reason), operator, out)?;
+        }
         Ok(decide::decide(store, By::Key(&signer), &shown, to, &because).await?)
     })
     .await?;
@@ -159,8 +190,25 @@ pub(super) async fn run(command: Order, place: &Place, clock: &Clock, out: &mut 
     Ok(())
 }
 
-async fn one(store: &Store, id: Uuid) -> Result<orders::Order, CommandError> {
-    Ok(orders::with_id(&mut store.database().session().await?, id).await?)
+/// An order, its sender and its recipient.
+async fn with_users(store: &Store, id: Uuid) -> Result<(orders::Order, [Option<User>; 2]), CommandError> {
+    let mut session = store.database().session().await?;
+    let order = orders::with_id(&mut session, id).await?;
+    let sender = users::with_id(&mut session, order.sender).await?;
+    let recipient = users::with_id(&mut session, order.recipient).await?;
+    Ok((order, [sender, recipient]))
+}
+
+/// Shows who the users are and the text that is signed, and gives its digest.
+fn told(order: &orders::Order, users: &[Option<User>; 2], out: &mut impl Write) -> std::io::Result<String> {
+    for (user, what) in users.iter().zip(["from", "to"]) {
+        let Some(user) = user else { continue };
+        writeln!(out, "{what:13} {} (it-system {}, CVR {}, {})", user.name, user.system, user.authority, user.environment)?;
+    }
+    let text = decide::text(order);
+    let digest = sha256(&text);
+    writeln!(out, "\nThe text that is signed (SHA-256 {digest}):\n{text}")?;
+    Ok(digest)
 }
 
 async fn requested(store: &Store, request: Request, now: Timestamp) -> Result<orders::Order, CommandError> {

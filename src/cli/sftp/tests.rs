@@ -1,6 +1,9 @@
 //! The commands as they are typed: two people make a route, and nobody alone.
 
+use std::io::BufRead;
+
 use clap::Parser;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::cli::{as_user, sftp, transfers};
 use crate::clock::Clock;
@@ -32,7 +35,19 @@ impl House {
     }
 
     async fn run(&self, line: &str, more: &[&str], by: Option<&str>) -> Result<String, String> {
-        let clock = Clock::fixed(as_user::now());
+        self.run_at(as_user::now(), None, line, more, by).await.1
+    }
+
+    /// At an instant and, where an answer is given, at a terminal: what was printed, and how it ended.
+    async fn run_at(
+        &self,
+        now: Timestamp,
+        answer: Option<&str>,
+        line: &str,
+        more: &[&str],
+        by: Option<&str>,
+    ) -> (String, Result<String, String>) {
+        let clock = Clock::fixed(now);
         let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
         words.extend(more.iter().map(|word| (*word).to_owned()));
         words.extend(["--store".to_owned(), self.0.path().join("store.sqlite").display().to_string()]);
@@ -40,17 +55,20 @@ impl House {
             words.extend(as_user::options(self.0.path(), by));
         }
         let mut out = Vec::new();
+        let mut typed = answer.unwrap_or_default().as_bytes();
+        let operator = answer.is_some().then_some(&mut typed as &mut dyn BufRead);
         let done = match words.first().map(String::as_str) {
-            Some("sftp") => {
-                let args = Sftp::try_parse_from(words).map_err(|error| error.to_string())?.args;
-                sftp::run(args, &clock, &mut out).await.map_err(|error| error.to_string())
-            }
-            _ => {
-                let args = Transfers::try_parse_from(words).map_err(|error| error.to_string())?.args;
-                transfers::run(args, &clock, &mut out).await.map_err(|error| error.to_string())
-            }
+            Some("sftp") => match Sftp::try_parse_from(words) {
+                Ok(line) => sftp::run(line.args, &clock, operator, &mut out).await.map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            },
+            _ => match Transfers::try_parse_from(words) {
+                Ok(line) => transfers::run(line.args, &clock, &mut out).await.map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            },
         };
-        done.map(|()| String::from_utf8(out).unwrap())
+        let printed = String::from_utf8(out).unwrap();
+        (printed.clone(), done.map(|()| printed))
     }
 
     async fn with_users() -> Self {
@@ -76,7 +94,10 @@ impl House {
 async fn a_route_order_is_requested_by_one_person_and_approved_by_a_signatory_of_the_recipients_authority() {
     let house = House::with_users().await;
     let id = house.request("O. Drift", &["--inf-ref", "X_1"]).await.unwrap();
-    let decide = async |what: &str, by: &str| house.run(&format!("sftp order {what} {id} --reason sag"), &[], Some(by)).await;
+    let decide = async |what: &str, by: &str| {
+        let yes: &[&str] = if ["approve", "resume"].contains(&what) { &["--yes"] } else { &[] };
+        house.run(&format!("sftp order {what} {id} --reason sag"), yes, Some(by)).await
+    };
     let refused = decide("approve", "O. Drift").await.unwrap_err();
     assert!(refused.contains("ApiNotAllowed"), "{refused}");
     let refused = decide("approve", "S. Fremmed").await.unwrap_err();
@@ -88,6 +109,62 @@ async fn a_route_order_is_requested_by_one_person_and_approved_by_a_signatory_of
     let shown = house.run(&format!("sftp order show {id}"), &[], None).await.unwrap();
     assert!(shown.contains("hjemmel: Bogføringsloven § 6\n") && shown.contains("InfRef: X_1\n"), "{shown}");
     assert!(decide("end", "A. Prøve").await.unwrap().contains("OPSAGT"));
+}
+
+#[tokio::test]
+async fn a_route_order_is_shown_before_it_is_asked_for_and_only_a_yes_to_what_was_looked_at_approves_it() {
+    let house = House::with_users().await;
+    let id = house.request("O. Drift", &["--inf-ref", "X_1"]).await.unwrap();
+    let line = format!("sftp order approve {id} --reason sag");
+    for answer in ["", "\n", "n\n", "yesterday\n"] {
+        let (printed, ended) = house.run_at(as_user::now(), Some(answer), &line, &[], Some("A. Prøve")).await;
+        assert_eq!(ended.unwrap_err(), "nothing was changed", "{answer:?}");
+        let question = printed.find("Approve this route order, decided by A. Prøve: sag? [y/N]").unwrap();
+        for shown in ["KY_SFTP", "OPUS_SFTP", "hjemmel: Bogføringsloven § 6\n", "alarm efter (timer): 24\n"] {
+            assert!(printed.find(shown).unwrap() < question, "{shown} stands before the question: {printed}");
+        }
+    }
+    let nobody = house.run(&line, &[], Some("A. Prøve")).await.unwrap_err();
+    assert!(nobody.contains("add --yes"), "{nobody}");
+    let other = house.run(&line, &["--yes", "--shown", &"0".repeat(64)], Some("A. Prøve")).await.unwrap_err();
+    assert!(other.contains("ApiShownDiffers"), "{other}");
+    let shown = house.run(&format!("sftp order show {id}"), &[], None).await.unwrap();
+    assert!(shown.contains("ANMODET"), "{shown}");
+    let digest = shown.lines().find_map(|line| line.strip_prefix("tekst: ")?.split(' ').next()).unwrap().to_owned();
+    let (_, ended) = house.run_at(as_user::now(), Some("ja\n"), &line, &["--shown", &digest], Some("A. Prøve")).await;
+    assert!(ended.unwrap().contains("GODKENDT"));
+    // The text of what is suspended is another.
+    let suspended = house.run(&format!("sftp order suspend {id} --reason sag"), &["--shown", &digest], Some("A. Prøve")).await;
+    assert!(suspended.unwrap_err().contains("ApiShownDiffers"));
+    house.run(&format!("sftp order suspend {id} --reason sag"), &[], Some("A. Prøve")).await.unwrap();
+    let resume = format!("sftp order resume {id} --reason sag");
+    let (printed, ended) = house.run_at(as_user::now(), Some("nej\n"), &resume, &[], Some("A. Prøve")).await;
+    assert!(ended.is_err() && printed.contains("Resume this route order"), "{printed}");
+}
+
+#[tokio::test]
+async fn a_monitoring_order_is_added_and_its_list_tells_who_is_silent_why_and_who_is_told() {
+    let house = House::with_users().await;
+    let add =
+        "sftp monitor add OPUS_SFTP --rhythm-hours 24 --alarm-hours 8 --delete-days 20 --tell drift@example.dk --reason sag";
+    let said = house.run(add, &["--inf-ref", "X_1"], None).await.unwrap();
+    let id = said.split(' ').nth(2).unwrap().to_owned();
+    assert!(house.run(add, &["--inf-ref", "X_1"], None).await.unwrap_err().contains(&id), "there is one of a kind");
+    assert!(house.run(add, &[], None).await.is_err(), "for which files?");
+    let wrong = house.run(&add.replace("drift@example.dk", "Hans"), &["--pattern", "*"], None).await.unwrap_err();
+    assert!(wrong.contains("functional mailbox"), "{wrong}");
+    let list = house.run("sftp monitor list", &[], None).await.unwrap();
+    assert!(
+        list.contains("OPUS_SFTP  X_1  every 24 h, alarm after 8 h, deleted after 20 days, tells drift@example.dk"),
+        "{list}"
+    );
+    assert!(!list.contains("SILENT"), "{list}");
+    let later = as_user::now() + SignedDuration::from_hours(25);
+    let (list, _) = house.run_at(later, None, "sftp monitor list", &[], None).await;
+    assert!(list.contains("SILENT        since 2026-11-22T12:00:00Z: the user has no key that may be used"), "{list}");
+    house.run(&format!("sftp monitor end {id} --reason sag"), &[], None).await.unwrap();
+    assert!(house.run(&format!("sftp monitor end {id} --reason sag"), &[], None).await.is_err());
+    assert!(house.run("sftp monitor list", &[], None).await.unwrap().contains("There are no monitoring orders"));
 }
 
 #[tokio::test]

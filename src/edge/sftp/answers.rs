@@ -46,9 +46,13 @@ pub fn code(problem: &Problem) -> StatusCode {
     match problem {
         Problem::NoSuchFile => StatusCode::NoSuchFile,
         Problem::Denied | Problem::NameNotAllowed | Problem::KeyNotAllowed => StatusCode::PermissionDenied,
-        Problem::Exists | Problem::NoSpace | Problem::TooLarge | Problem::Busy | Problem::Unavailable | Problem::Refused(_) => {
-            StatusCode::Failure
-        }
+        Problem::Exists
+        | Problem::NoSpace
+        | Problem::DiskFull
+        | Problem::TooLarge
+        | Problem::Busy
+        | Problem::Unavailable
+        | Problem::Refused(_) => StatusCode::Failure,
     }
 }
 

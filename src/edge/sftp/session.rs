@@ -28,8 +28,8 @@ use crate::files::home::{Fingerprint, Homes, Problem};
 const CHANNELS: usize = 8;
 /// Answers are gathered to about this many bytes where more requests wait: fewer packets, and full ones.
 const GATHERED: usize = 128 << 10;
-/// How long a full room may stand still.
-const STALLED: Duration = Duration::from_secs(60);
+/// How long whoever is told that the session ends may take to hear it.
+const LAST_WORDS: Duration = Duration::from_secs(60);
 
 /// What a connection's tasks share.
 pub struct Shared<D: Homes> {
@@ -46,6 +46,13 @@ pub struct Shared<D: Homes> {
 impl<D: Homes> Shared<D> {
     fn refused(&self, cause: Refused) {
         self.door.counts.refused(cause, self.from);
+    }
+
+    /// Refuses a channel of a kind that is not offered to anybody.
+    async fn prohibited(&self, cause: Refused, reply: ChannelOpenHandle) -> Result<(), russh::Error> {
+        self.refused(cause);
+        reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
+        Ok(())
     }
 }
 
@@ -274,9 +281,7 @@ impl<D: Homes> Handler for Session<D> {
         reply: ChannelOpenHandle,
         _ssh: &mut Ssh,
     ) -> Result<(), russh::Error> {
-        self.shared.refused(Refused::X11);
-        reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
-        Ok(())
+        self.shared.prohibited(Refused::X11, reply).await
     }
 
     async fn channel_open_direct_tcpip(
@@ -289,9 +294,7 @@ impl<D: Homes> Handler for Session<D> {
         reply: ChannelOpenHandle,
         _ssh: &mut Ssh,
     ) -> Result<(), russh::Error> {
-        self.shared.refused(Refused::Forwarding);
-        reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
-        Ok(())
+        self.shared.prohibited(Refused::Forwarding, reply).await
     }
 
     async fn channel_open_forwarded_tcpip(
@@ -304,9 +307,7 @@ impl<D: Homes> Handler for Session<D> {
         reply: ChannelOpenHandle,
         _ssh: &mut Ssh,
     ) -> Result<(), russh::Error> {
-        self.shared.refused(Refused::Forwarding);
-        reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
-        Ok(())
+        self.shared.prohibited(Refused::Forwarding, reply).await
     }
 
     async fn channel_open_direct_streamlocal(
@@ -316,9 +317,7 @@ impl<D: Homes> Handler for Session<D> {
         reply: ChannelOpenHandle,
         _ssh: &mut Ssh,
     ) -> Result<(), russh::Error> {
-        self.shared.refused(Refused::Socket);
-        reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
-        Ok(())
+        self.shared.prohibited(Refused::Socket, reply).await
     }
 
     async fn tcpip_forward(&mut self, _address: &str, _port: &mut u32, _ssh: &mut Ssh) -> Result<bool, russh::Error> {
@@ -391,7 +390,7 @@ impl<D: Homes> WayBack<D> {
             return;
         }
         let mut sending = pin!(self.gone.run_until_cancelled(self.write.data_bytes(answers)));
-        while timeout(STALLED, &mut sending).await.is_err() {
+        while timeout(self.shared.door.limits.stalled_after, &mut sending).await.is_err() {
             if self.shared.room.is_full() {
                 self.shared.refused(Refused::Stalled);
                 self.shared.cut.cancel();
@@ -405,6 +404,6 @@ impl<D: Homes> WayBack<D> {
         self.send(answers).await;
         let told = Problem::KeyNotAllowed.told();
         let words = format!("{} / {}", told.danish, told.english);
-        let _ = timeout(STALLED, self.ssh.disconnect(Disconnect::ByApplication, words, "da".to_owned())).await;
+        let _ = timeout(LAST_WORDS, self.ssh.disconnect(Disconnect::ByApplication, words, "da".to_owned())).await;
     }
 }

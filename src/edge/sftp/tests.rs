@@ -454,3 +454,221 @@ async fn what_is_no_sftp_ends_the_channel_and_not_the_server() {
     assert_eq!(world.counts.refused_so_far(Refused::NotSftp), 1);
     world.sftp().await;
 }
+
+/// A client's way to the server, through which answers stop coming once `stop` is told.
+async fn way_that_can_stop(to: SocketAddr) -> (SocketAddr, watch::Sender<bool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, mut stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        let (client, _) = listener.accept().await.unwrap();
+        let server = TcpStream::connect(to).await.unwrap();
+        let ((mut from_client, mut to_client), (mut from_server, mut to_server)) = (client.into_split(), server.into_split());
+        let asks = async {
+            let _ = tokio::io::copy(&mut from_client, &mut to_server).await;
+        };
+        let answers = async {
+            let stop = async { drop(stopped.wait_for(|stopped| *stopped).await) };
+            tokio::select! {
+                _ = tokio::io::copy(&mut from_server, &mut to_client) => {}
+                () = stop => std::future::pending().await,
+            }
+        };
+        tokio::join!(asks, answers);
+    });
+    (address, stop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_fills_its_room_and_reads_no_answer_is_closed_and_recorded_and_others_are_served() {
+    let world = World::new(SftpLimits { stalled_after: Duration::from_millis(500), ..quick() }).await;
+    std::fs::write(world.out("x"), vec![7; 20 << 20]).unwrap();
+    let (way, stop) = way_that_can_stop(world.address).await;
+    let mut client = client::connect(Arc::default(), way, Anyone).await.unwrap();
+    let key = PrivateKeyWithHashAlg::new(world.key.clone(), None);
+    assert!(client.authenticate_publickey("KY", key).await.unwrap().success());
+    let channel = client.channel_open_session().await.unwrap();
+    channel.request_subsystem(true, "sftp").await.unwrap();
+    // More answers than any buffer on the way holds, and more questions than there is room for.
+    let mut asked = BytesMut::new();
+    asked.put_slice(&[0, 0, 0, 5, 1, 0, 0, 0, 3]);
+    asked.put_slice(&[0, 0, 0, 22, 3, 0, 0, 0, 1, 0, 0, 0, 5]);
+    asked.put_slice(b"OUT/x");
+    asked.put_slice(&[0, 0, 0, 1, 0, 0, 0, 0]);
+    (0..1_000).for_each(|piece| read_request(&mut asked, piece, "00000000", 0, 200_000));
+    for _ in 0..5_000 {
+        asked.put_slice(&[0, 0, 0, 12, 17, 0, 0, 0, 9, 0, 0, 0, 3]);
+        asked.put_slice(b"OUT");
+    }
+    stop.send(true).unwrap();
+    let _ = channel.data(&asked[..]).await;
+    let closed = async {
+        while world.counts.refused_so_far(Refused::Stalled) == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(60), closed).await.expect("it is closed");
+    let (_other, sftp) = world.sftp().await;
+    assert!(sftp.stat("OUT/x").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_client_that_pauses_is_waited_for_while_it_leaves_room() {
+    let world = World::new(SftpLimits { stalled_after: Duration::from_millis(100), ..quick() }).await;
+    std::fs::write(world.out("x"), vec![7; 8 << 20]).unwrap();
+    let client = world.logged_on().await;
+    let channel = client.channel_open_session().await.unwrap();
+    channel.request_subsystem(true, "sftp").await.unwrap();
+    let mut stream = channel.into_stream();
+    let mut asked = BytesMut::new();
+    asked.put_slice(&[0, 0, 0, 5, 1, 0, 0, 0, 3]);
+    asked.put_slice(&[0, 0, 0, 22, 3, 0, 0, 0, 1, 0, 0, 0, 5]);
+    asked.put_slice(b"OUT/x");
+    asked.put_slice(&[0, 0, 0, 1, 0, 0, 0, 0]);
+    (0..80).for_each(|piece| read_request(&mut asked, piece, "00000000", u64::from(piece) * 100_000, 100_000));
+    stream.write_all(&asked).await.unwrap();
+    // Several times as long as a client with a full room is waited for.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut all = 0;
+    while all < 80 * 100_000 {
+        let length = stream.read_u32().await.unwrap() as usize;
+        let mut packet = vec![0; length];
+        stream.read_exact(&mut packet).await.unwrap();
+        all += if packet[0] == 103 { length - 9 } else { 0 };
+    }
+    assert_eq!(world.counts.refused_so_far(Refused::Stalled), 0);
+}
+
+/// A request with one path of any bytes: OPEN to write (3), or STAT (17).
+fn by_path(kind: u8, id: u32, path: &[u8]) -> BytesMut {
+    let mut packet = BytesMut::new();
+    packet.put_u8(kind);
+    packet.put_u32(id);
+    packet.put_u32(path.len() as u32);
+    packet.put_slice(path);
+    if kind == 3 {
+        packet.put_slice(&[0, 0, 0, 0x1a, 0, 0, 0, 0]);
+    }
+    let mut framed = BytesMut::new();
+    framed.put_u32(packet.len() as u32);
+    framed.put_slice(&packet);
+    framed
+}
+
+#[tokio::test]
+async fn a_name_of_an_odd_form_is_refused_or_stands_as_it_is_spelt_and_nothing_lies_outside_the_home() {
+    let world = World::new(quick()).await;
+    let client = world.logged_on().await;
+    let channel = client.channel_open_session().await.unwrap();
+    channel.request_subsystem(true, "sftp").await.unwrap();
+    let mut stream = channel.into_stream();
+    stream.write_all(&[0, 0, 0, 5, 1, 0, 0, 0, 3]).await.unwrap();
+    let mut packet = async |request: &[u8]| {
+        stream.write_all(request).await.unwrap();
+        let length = stream.read_u32().await.unwrap() as usize;
+        let mut packet = vec![0; length];
+        stream.read_exact(&mut packet).await.unwrap();
+        packet
+    };
+    assert_eq!(packet(&[]).await[0], 2);
+    let long = |bytes: usize| [b"OUT/".to_vec(), vec![b'x'; bytes]].concat();
+    let refused: Vec<Vec<u8>> = [
+        &b"OUT/\xff\xfe"[..],
+        b"OUT/\xc0\xae\xc0\xae",
+        b"OUT/\xed\xa0\x80",
+        "OUT/\u{fffd}".as_bytes(),
+        b"OUT/a\0b",
+        b"OUT/a\nb",
+        b"OUT/a\rb",
+        b"OUT/\x1b[2J",
+        b"OUT/\x7f",
+        "OUT/a\u{85}b".as_bytes(),
+        "OUT/a\u{2028}b".as_bytes(),
+        b"",
+        b"/",
+        b".",
+        b"..",
+        b"OUT",
+        b"OUT/.",
+        b"OUT/..",
+        b"OUT/../../etc/passwd",
+        b"/OUT/../IN/x",
+        b"OUT/a/b",
+        b"IN/x",
+        b"out/x",
+        b"/etc/passwd",
+        b"STAGED/x",
+        b"../KY/OUT/x",
+    ]
+    .map(<[u8]>::to_vec)
+    .into_iter()
+    .chain([long(256), long(5_000), long(100_000)])
+    .collect();
+    for path in &refused {
+        let answer = packet(&by_path(3, 7, path)).await;
+        assert!(answer[0] == 101 && answer[8] != 0, "{}: {answer:?}", String::from_utf8_lossy(path));
+    }
+    let taken: Vec<Vec<u8>> = [
+        "OUT/Æblegrød Å.xml",
+        "OUT/A\u{30a}",
+        "OUT/-rf",
+        "OUT/~",
+        "OUT/*",
+        "OUT/$(reboot)",
+        "OUT/a;b|c&d",
+        "OUT/ ",
+        "OUT/..x",
+        "OUT/CON",
+        "OUT/\u{202e}gpj.exe",
+        "OUT/#1",
+        "OUT/\u{1f512}",
+        "OUT/%2e%2e",
+        "OUT/a\\b",
+    ]
+    .map(|path| path.as_bytes().to_vec())
+    .into_iter()
+    .chain([long(255)])
+    .collect();
+    for path in &taken {
+        let answer = packet(&by_path(3, 8, path)).await;
+        assert_eq!(answer[0], 102, "{}", String::from_utf8_lossy(path));
+        let close = [&[0, 0, 0, 17, 4][..], &answer[1..]].concat();
+        assert_eq!(packet(&close).await[8], 0, "{}", String::from_utf8_lossy(path));
+    }
+    let mut lies: Vec<_> =
+        std::fs::read_dir(world.out("")).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    lies.sort();
+    let mut due: Vec<_> = taken.iter().map(|path| String::from_utf8(path[4..].to_vec()).unwrap()).collect();
+    due.sort();
+    assert_eq!(lies, due);
+    let homes = std::fs::read_dir(world.folder.path().join("homes")).unwrap().count();
+    let in_home = std::fs::read_dir(world.folder.path().join("homes/KY")).unwrap().count();
+    assert_eq!((homes, in_home), (1, 3), "IN, OUT and STAGED of KY");
+    assert_eq!(std::fs::read_dir(world.folder.path().join("homes/KY/STAGED")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_request_that_drips_in_byte_by_byte_is_answered_and_keeps_nobody_waiting() {
+    let world = World::new(quick()).await;
+    std::fs::write(world.out("x"), "x").unwrap();
+    let slow = world.logged_on().await;
+    let channel = slow.channel_open_session().await.unwrap();
+    channel.request_subsystem(true, "sftp").await.unwrap();
+    let mut stream = channel.into_stream();
+    let mut asked = BytesMut::from(&[0, 0, 0, 5, 1, 0, 0, 0, 3][..]);
+    asked.extend_from_slice(&by_path(17, 5, b"OUT/x"));
+    let (_other, sftp) = world.sftp().await;
+    for byte in &asked {
+        stream.write_all(&[*byte]).await.unwrap();
+        stream.flush().await.unwrap();
+        assert!(sftp.stat("OUT/x").await.is_ok());
+    }
+    let mut answers = Vec::new();
+    while answers.len() < 2 {
+        let length = stream.read_u32().await.unwrap() as usize;
+        let mut packet = vec![0; length];
+        stream.read_exact(&mut packet).await.unwrap();
+        answers.push(packet[0]);
+    }
+    assert_eq!(answers, [2, 105]);
+}

@@ -58,7 +58,7 @@ async fn child() {
     };
     let settings = settings(&folder, (!database.is_empty()).then_some(*database));
     let database = Database::open(&settings, Access::Make).await.unwrap();
-    let files = files_in(&folder, database, Arc::new(Mutex::new(now())), RULES, Some(Arc::new(at_step))).await;
+    let files = files_in(&folder, parts_in(&folder, database, Arc::new(Mutex::new(now()))), RULES, Some(Arc::new(at_step)));
     let sender = home(&files, SENDER).await;
     put(&sender, NAME, CONTENT).await.unwrap();
     put(&sender, &format!("{NAME}.trigger"), trigger(NAME, CONTENT.len()).as_bytes()).await.unwrap();
@@ -74,7 +74,7 @@ async fn killed_at_each_step(database: impl Fn() -> Option<String>) {
         let store = Database::open(&settings, Access::Make).await.unwrap();
         populate(&store, now()).await;
         // The keys are made before the process that is killed needs them.
-        drop(files_in(folder, store.clone(), Arc::new(Mutex::new(now())), RULES, None).await);
+        drop(parts_in(folder, store.clone(), Arc::new(Mutex::new(now()))));
         store.close().await;
         let ended = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "files::killed::child", "--nocapture"])
@@ -86,7 +86,7 @@ async fn killed_at_each_step(database: impl Fn() -> Option<String>) {
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(9), "{step:?}");
 
         let store = Database::open(&settings, Access::Change).await.unwrap();
-        let files = files_in(folder, store.clone(), Arc::new(Mutex::new(now())), RULES, None).await;
+        let files = files_in(folder, parts_in(folder, store.clone(), Arc::new(Mutex::new(now()))), RULES, None);
         let (sender, recipient) = (home(&files, SENDER).await, home(&files, RECIPIENT).await);
         let seen = list(&recipient, Folder::In).await;
         assert!(seen.is_empty() || seen == [NAME.to_owned(), format!("{NAME}.metadata")], "{step:?}: all or nothing: {seen:?}");

@@ -1,7 +1,9 @@
 //! Files from one system to another, on SQLite and PostgreSQL.
 
+mod bounds;
 mod door;
 mod killed;
+mod monitoring;
 mod way;
 mod world;
 mod xml;

@@ -41,6 +41,7 @@ pub const RULES: Rules = Rules {
 pub struct World {
     pub kind: &'static str,
     pub files: Files,
+    pub parts: Parts,
     pub database: Database,
     pub folder: PathBuf,
     pub now: Arc<Mutex<Timestamp>>,
@@ -79,14 +80,8 @@ pub fn order(sender: &str, recipient: &str) -> Order {
     }
 }
 
-/// The core over what lies in a folder, for a test or for a process that it kills.
-pub async fn files_in(
-    folder: &Path,
-    database: Database,
-    now: Arc<Mutex<Timestamp>>,
-    rules: Rules,
-    at_step: Option<Arc<dyn Fn(Step) + Send + Sync>>,
-) -> Files {
+/// What the core stands on, in a folder.
+pub fn parts_in(folder: &Path, database: Database, now: Arc<Mutex<Timestamp>>) -> Parts {
     let audit_keys = folder.join("audit-keys");
     if !audit_keys.exists() {
         keys::generate(&audit_keys).unwrap();
@@ -100,7 +95,11 @@ pub async fn files_in(
     let place = Place::Folder(folder.join("objects"));
     let objects =
         hjemmel::objects::Settings { place, key: folder.join("content.key"), earlier_keys: vec![], part_bytes: 1 << 20 };
-    let parts = Parts { database, objects: objects.open().unwrap(), audit, sealer: Arc::new(sealer), clock };
+    Parts { database, objects: objects.open().unwrap(), audit, sealer: Arc::new(sealer), clock }
+}
+
+/// The core over what lies in a folder, for a test or for a process that it kills.
+pub fn files_in(folder: &Path, parts: Parts, rules: Rules, at_step: Option<Arc<dyn Fn(Step) + Send + Sync>>) -> Files {
     let mut settings = Settings::usual("test".parse().unwrap(), folder.join("staging"));
     settings.largest_file = 2_000_000;
     Files::with(parts, settings, rules, at_step)
@@ -144,9 +143,10 @@ impl World {
             let now: Timestamp = "2026-11-29T10:00:00Z".parse().unwrap();
             populate(&database, now).await;
             let now = Arc::new(Mutex::new(now));
-            let files = files_in(temporary.path(), database.clone(), now.clone(), RULES, None).await;
+            let parts = parts_in(temporary.path(), database.clone(), now.clone());
+            let files = files_in(temporary.path(), parts.clone(), RULES, None);
             let folder = temporary.path().to_owned();
-            worlds.push(Self { kind, files, database, folder, now, _temporary: Some(temporary) });
+            worlds.push(Self { kind, files, parts, database, folder, now, _temporary: Some(temporary) });
         }
         worlds
     }

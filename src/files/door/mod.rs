@@ -1,4 +1,7 @@
-//! What doors ask ([`super::home`]), answered by the store.
+//! What doors ask ([`crate::files::home`]), answered by the store.
+
+mod reading;
+mod writing;
 
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -8,17 +11,16 @@ use bytes::Bytes as Shared;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::codes::Code;
-use super::core::{Failed, Files, Step, Written};
-use super::deliver::shared;
-use super::home::{Account, Entry, File, Fingerprint, Folder, Home, Homes, Opening, Problem, Quota, Told};
-use super::name::Name;
-use super::shelf::{self, Bytes, Kind, Lying};
-use super::staged::Staged;
-use super::transfers::{self, State, Transfer};
-use super::users::{self, us};
-use super::xml::trigger::LARGEST as LARGEST_TRIGGER;
-use crate::objects::{Object, Reading};
+use self::reading::ReadFile;
+use self::writing::Writing;
+use crate::files::codes::Code;
+use crate::files::core::{Failed, Files};
+use crate::files::home::{Account, Entry, File, Fingerprint, Folder, Home, Homes, Opening, Problem, Quota, Told};
+use crate::files::name::Name;
+use crate::files::shelf::{self, Bytes, Kind, Lying};
+use crate::files::staged::Staged;
+use crate::files::transfers::{self, State, Transfer};
+use crate::files::users;
 use crate::store::{Session, StoreError, Transaction, until_it_holds};
 
 /// For how long a session believes that its key is allowed: asked before each read and write, the store would do nothing else.
@@ -203,7 +205,7 @@ impl Home for SessionHome {
 
     async fn read(&self, folder: Folder, name: &Name) -> Result<Opened, Problem> {
         let file = self.seen(folder, name).await?;
-        Ok(self.files.opened(file).await?)
+        Ok(Opened::Read(Box::new(self.files.opened(file).await?)))
     }
 
     async fn write(&self, name: &Name, how: Opening) -> Result<Opened, Problem> {
@@ -237,7 +239,7 @@ impl Home for SessionHome {
             let mut old = self.files.opened(file).await?;
             let mut offset = 0;
             loop {
-                let bytes = old.read_at(offset, PIECE as u32).await?;
+                let bytes = old.read(offset, PIECE).await?;
                 if bytes.is_empty() {
                     break;
                 }
@@ -277,247 +279,11 @@ pub enum Opened {
     Written(Box<Writing>),
 }
 
-/// A file that is read. It stays readable when its row goes: its key was taken along.
-pub struct ReadFile {
-    files: Files,
-    file: Lying,
-    source: Source,
-    /// Whether all of it was read.
-    whole: bool,
-}
-
-enum Source {
-    Here(Shared),
-    Store(Box<Stored>),
-}
-
-/// A content of the object store, with what was read of it last and where that stands.
-struct Stored {
-    object: Object,
-    reading: Option<Reading>,
-    ahead: (u64, Shared),
-}
-
-/// A file that is written.
-pub struct Writing {
-    files: Files,
-    user: Uuid,
-    key: Fingerprint,
-    name: Name,
-    staged: Staged,
-    /// How large it may become within the quota, as it was at the opening.
-    room: u64,
-    modified: Timestamp,
-    refused: Option<Problem>,
-    _taken: Written,
-}
-
-impl ReadFile {
-    async fn read(&mut self, offset: u64, length: usize) -> Result<Shared, Failed> {
-        let end = offset.saturating_add(length as u64).min(self.file.size);
-        let read = match &mut self.source {
-            Source::Here(body) => {
-                let from = usize::try_from(offset).unwrap_or(usize::MAX).min(body.len());
-                body.slice(from..from.saturating_add(length).min(body.len()))
-            }
-            Source::Store(_) if offset >= self.file.size => Shared::new(),
-            Source::Store(stored) => {
-                let Stored { object, reading, ahead } = stored.as_mut();
-                let mut out = Vec::new();
-                let mut at = offset;
-                while at < end {
-                    let (from, held) = &*ahead;
-                    let skip =
-                        at.checked_sub(*from).and_then(|skip| usize::try_from(skip).ok()).filter(|skip| *skip < held.len());
-                    if let Some(skip) = skip {
-                        let upto = held.len().min(skip.saturating_add(usize::try_from(end - at).unwrap_or(usize::MAX)));
-                        let piece = held.slice(skip..upto);
-                        at += piece.len() as u64;
-                        // What is asked for lies in one piece nearly always, and is handed on as it is.
-                        if out.is_empty() && at >= end {
-                            self.whole |= at >= self.file.size;
-                            return Ok(piece);
-                        }
-                        out.extend_from_slice(&piece);
-                        continue;
-                    }
-                    let fresh = match reading.take() {
-                        Some(reading) if reading.position() == at => reading,
-                        _ => self.files.objects().read(object, at).await?,
-                    };
-                    let fresh = reading.insert(fresh);
-                    match fresh.next().await? {
-                        Some(bytes) => *ahead = (at, bytes),
-                        None => break,
-                    }
-                }
-                Shared::from(out)
-            }
-        };
-        self.whole |= end >= self.file.size;
-        Ok(read)
-    }
-}
-
-impl Writing {
-    /// What was refused stays so: a later write that is taken would leave a hole. The receipt says why.
-    async fn changed(&mut self, size: u64, change: impl AsyncFnOnce(&mut Staged) -> std::io::Result<()>) -> Result<(), Problem> {
-        if let Some(problem) = &self.refused {
-            return Err(problem.clone());
-        }
-        let done = if size > self.files.0.settings.largest_file {
-            Err(Problem::TooLarge)
-        } else if size > self.room {
-            Err(Problem::NoSpace)
-        } else {
-            change(&mut self.staged).await.map_err(|error| Failed::from(error).into())
-        };
-        self.modified = self.files.now();
-        if let Err(problem) = &done {
-            // Told at once: a client that goes away now closes nothing.
-            self.refused = Some(match self.failed(problem).await {
-                Failed::Told(told) => told,
-                _ => problem.clone(),
-            });
-        }
-        done
-    }
-
-    fn home(&self) -> SessionHome {
-        SessionHome { files: self.files.clone(), user: self.user, key: self.key, believed: Mutex::new(None) }
-    }
-
-    /// Why nothing became of the file, also as a receipt.
-    async fn failed(&self, problem: &Problem) -> Failed {
-        let code = match problem {
-            Problem::TooLarge => too_large(self.files.0.settings.largest_file),
-            Problem::NoSpace => no_room(),
-            Problem::Busy => Code::FIL1012,
-            Problem::Unavailable => Code::FIL1091,
-            other => return other.clone().into(),
-        };
-        self.home().refuse(&self.name, code).await
-    }
-
-    /// It is there from now on.
-    async fn close(self) -> Result<(), Failed> {
-        if let Some(problem) = &self.refused {
-            return Err(self.failed(problem).await);
-        }
-        if let Some(name) = triggered(&self.name) {
-            // One byte more than a trigger may have tells that it is too large.
-            let bytes = self.staged.read_at(0, LARGEST_TRIGGER + 1).await?;
-            return self.trigger(&name, bytes.to_vec()).await;
-        }
-        let object = match self.stored().await {
-            Ok(object) => object,
-            Err(error) => return Err(self.failed(&error.into()).await),
-        };
-        self.files.reached(Step::Stored);
-        let done = until_it_holds(async || self.uploaded(&object).await).await;
-        match done {
-            Ok(released) => {
-                self.files.reached(Step::Uploaded);
-                self.files.0.due.notify_one();
-                self.files.dropped(released).await;
-                Ok(())
-            }
-            Err(Failed::Told(problem)) => {
-                // Nothing was committed: whoever is refused again and again must not fill the object store.
-                self.files.dropped(Some(object.name.uuid())).await;
-                Err(self.failed(&problem).await)
-            }
-            Err(error) => Err(self.failed(&error.into()).await),
-        }
-    }
-
-    /// The staged bytes, in the object store. A row says so before they are there.
-    async fn stored(&self) -> Result<Object, Failed> {
-        self.staged.sync().await?;
-        let mut writing = self.files.objects().begin(self.files.0.settings.largest_file)?;
-        let name = writing.name();
-        shelf::announce(&mut self.files.database().session().await?, name, self.files.now()).await?;
-        let mut offset = 0;
-        while offset < self.staged.size() {
-            let piece = self.staged.read_at(offset, PIECE).await?;
-            offset += piece.len() as u64;
-            writing.write(&piece).await?;
-        }
-        Ok(writing.finish().await?)
-    }
-
-    /// The row in OUT; what had the name goes. Returns a content to delete.
-    async fn uploaded(&self, object: &Object) -> Result<Option<Uuid>, Failed> {
-        let now = self.files.now();
-        let mut transaction = self.files.database().begin_beside_others().await?;
-        shelf::lock_home(&mut transaction, self.user).await?;
-        let mut released = None;
-        if let Some(there) = shelf::find(&mut transaction, self.user, Folder::Out, &self.name).await? {
-            if there.held {
-                return Err(Problem::Busy.into());
-            }
-            released = self.files.taken_away(&mut transaction, &there, now).await?;
-        }
-        let user = users::with_id(&mut transaction, self.user).await?.ok_or(Failed::Told(Problem::KeyNotAllowed))?;
-        if user.used.bytes.saturating_add(object.length) > user.bytes_limit {
-            return Err(Problem::NoSpace.into());
-        }
-        let content = shelf::keep(&mut transaction, object).await?;
-        let file = Lying {
-            id: Uuid::now_v7(),
-            owner: self.user,
-            folder: Folder::Out,
-            name: self.name.clone(),
-            kind: Kind::Upload,
-            transfer: None,
-            held: false,
-            size: object.length,
-            modified_us: us(now),
-            bytes: Bytes::Content(content),
-            is_read: false,
-        };
-        shelf::add(&mut transaction, &file).await?;
-        self.files.arrived(&mut transaction, &file).await?;
-        transaction.commit().await?;
-        Ok(released)
-    }
-
-    async fn trigger(&self, name: &Name, bytes: Vec<u8>) -> Result<(), Failed> {
-        let taken = until_it_holds(async || -> Result<bool, Failed> {
-            let mut transaction = self.files.database().begin_beside_others().await?;
-            shelf::lock_home(&mut transaction, self.user).await?;
-            let taken = self.files.trigger(&mut transaction, (self.user, self.key), name, bytes.clone()).await?;
-            transaction.commit().await?;
-            Ok(taken)
-        });
-        if !taken.await? {
-            return Err(self.home().refuse(name, Code::FIL1012).await);
-        }
-        self.files.reached(Step::Triggered);
-        self.files.0.due.notify_one();
-        Ok(())
-    }
-}
-
-fn too_large(limit: u64) -> Code {
-    let what =
-        crate::refusal::Detail::new(format!("højst {limit} bytes er tilladt"), format!("{limit} bytes are allowed at most"));
-    Code::FIL1060 { what }
-}
-
-fn no_room() -> Code {
-    Code::FIL1060 {
-        what: crate::refusal::Detail::new("afsenderens plads eller disken er brugt", "the sender's space or the disk is used"),
-    }
-}
-
 impl File for Opened {
     fn entry(&self) -> Entry {
         match self {
             Opened::Read(read) => entry(&read.file),
-            Opened::Written(writing) => {
-                Entry { name: writing.name.clone(), size: writing.staged.size(), modified: writing.modified }
-            }
+            Opened::Written(writing) => writing.entry(),
         }
     }
 
@@ -550,33 +316,12 @@ impl File for Opened {
     async fn close(self) -> Result<(), Problem> {
         match self {
             Opened::Written(writing) => Ok(writing.close().await?),
-            Opened::Read(read) if read.whole && read.file.folder == Folder::In && !read.file.is_read => {
-                Ok(until_it_holds(async || read.files.fetched(&read.file).await).await?)
-            }
-            Opened::Read(_) => Ok(()),
+            Opened::Read(read) => Ok(read.close().await?),
         }
     }
 }
 
 impl Files {
-    async fn opened(&self, file: Lying) -> Result<Opened, Failed> {
-        let source = match &file.bytes {
-            Bytes::Here(body) => Source::Here(shared(body.clone())),
-            Bytes::Content(content) => {
-                let object = shelf::object(&mut self.database().session().await?, *content).await?;
-                Source::Store(Box::new(Stored { object, reading: None, ahead: (0, Shared::new()) }))
-            }
-        };
-        let whole = file.size == 0;
-        Ok(Opened::Read(Box::new(ReadFile { files: self.clone(), file, source, whole })))
-    }
-
-    /// The whole of a file that is to be a trigger, or one byte more than a trigger may have.
-    async fn small(&self, file: &Lying) -> Result<Vec<u8>, Failed> {
-        let Opened::Read(mut read) = self.opened(file.clone()).await? else { return Ok(Vec::new()) };
-        Ok(read.read(0, LARGEST_TRIGGER + 1).await?.to_vec())
-    }
-
     /// A data file has come to lie in OUT: a trigger may wait for it.
     async fn arrived(&self, transaction: &mut Transaction, file: &Lying) -> Result<(), Failed> {
         let waiting = transfers::open(transaction, file.owner, &file.name).await?;
@@ -608,6 +353,7 @@ impl Files {
             trigger: bytes,
             content: None,
             codes: String::new(),
+            repeats: None,
             job: None,
             received: now,
             wait_until: Some(self.wait_until(now)),
@@ -644,19 +390,6 @@ impl Files {
             Bytes::Content(content) if shelf::release(session, content, now).await? => Ok(Some(content)),
             _ => Ok(None),
         }
-    }
-
-    /// A file in IN was read to its end.
-    async fn fetched(&self, file: &Lying) -> Result<(), Failed> {
-        let now = self.now();
-        let mut transaction = self.database().begin_beside_others().await?;
-        shelf::lock_home(&mut transaction, file.owner).await?;
-        let read = crate::store::sql("UPDATE home_file SET read_us = $1 WHERE id = $2 AND read_us IS NULL");
-        transaction.execute(read.bind(us(now)).bind(file.id)).await?;
-        if let (Kind::Data, Some(transfer)) = (file.kind, file.transfer) {
-            transfers::fetched(&mut transaction, transfer, file.owner, now).await?;
-        }
-        Ok(transaction.commit().await?)
     }
 }
 

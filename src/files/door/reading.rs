@@ -1,0 +1,123 @@
+//! A file that is read, from the object store or from its row.
+
+use bytes::Bytes as Shared;
+
+use crate::files::core::{Failed, Files};
+use crate::files::deliver::shared;
+use crate::files::home::Folder;
+use crate::files::shelf::{self, Bytes, Kind, Lying};
+use crate::files::transfers;
+use crate::files::users::us;
+use crate::files::xml::trigger::LARGEST as LARGEST_TRIGGER;
+use crate::objects::{Object, Reading};
+use crate::store::until_it_holds;
+
+/// A file that is read. It stays readable when its row goes: its key was taken along.
+pub struct ReadFile {
+    files: Files,
+    pub(super) file: Lying,
+    source: Source,
+    /// Whether all of it was read.
+    whole: bool,
+}
+
+enum Source {
+    Here(Shared),
+    Store(Box<Stored>),
+}
+
+/// A content of the object store, with what was read of it last and where that stands.
+struct Stored {
+    object: Object,
+    reading: Option<Reading>,
+    ahead: (u64, Shared),
+}
+
+impl ReadFile {
+    /// Up to `length` bytes from `offset`.
+    pub(super) async fn read(&mut self, offset: u64, length: usize) -> Result<Shared, Failed> {
+        let end = offset.saturating_add(length as u64).min(self.file.size);
+        let read = match &mut self.source {
+            Source::Here(body) => {
+                let from = usize::try_from(offset).unwrap_or(usize::MAX).min(body.len());
+                body.slice(from..from.saturating_add(length).min(body.len()))
+            }
+            Source::Store(_) if offset >= self.file.size => Shared::new(),
+            Source::Store(stored) => {
+                let Stored { object, reading, ahead } = stored.as_mut();
+                let mut out = Vec::new();
+                let mut at = offset;
+                while at < end {
+                    let (from, held) = &*ahead;
+                    let skip =
+                        at.checked_sub(*from).and_then(|skip| usize::try_from(skip).ok()).filter(|skip| *skip < held.len());
+                    if let Some(skip) = skip {
+                        let upto = held.len().min(skip.saturating_add(usize::try_from(end - at).unwrap_or(usize::MAX)));
+                        let piece = held.slice(skip..upto);
+                        at += piece.len() as u64;
+                        // What is asked for lies in one piece nearly always, and is handed on as it is.
+                        if out.is_empty() && at >= end {
+                            self.whole |= at >= self.file.size;
+                            return Ok(piece);
+                        }
+                        out.extend_from_slice(&piece);
+                        continue;
+                    }
+                    let fresh = match reading.take() {
+                        Some(reading) if reading.position() == at => reading,
+                        _ => self.files.objects().read(object, at).await?,
+                    };
+                    let fresh = reading.insert(fresh);
+                    match fresh.next().await? {
+                        Some(bytes) => *ahead = (at, bytes),
+                        None => break,
+                    }
+                }
+                Shared::from(out)
+            }
+        };
+        self.whole |= end >= self.file.size;
+        Ok(read)
+    }
+
+    /// The end: a file of IN that was read to its end was fetched.
+    pub(super) async fn close(self) -> Result<(), Failed> {
+        match self.whole && self.file.folder == Folder::In && !self.file.is_read {
+            true => until_it_holds(async || self.files.fetched(&self.file).await).await,
+            false => Ok(()),
+        }
+    }
+}
+
+impl Files {
+    /// Opens a file for reading.
+    pub(super) async fn opened(&self, file: Lying) -> Result<ReadFile, Failed> {
+        let source = match &file.bytes {
+            Bytes::Here(body) => Source::Here(shared(body.clone())),
+            Bytes::Content(content) => {
+                let object = shelf::object(&mut self.database().session().await?, *content).await?;
+                Source::Store(Box::new(Stored { object, reading: None, ahead: (0, Shared::new()) }))
+            }
+        };
+        let whole = file.size == 0;
+        Ok(ReadFile { files: self.clone(), file, source, whole })
+    }
+
+    /// The whole of a file that is to be a trigger, or one byte more than a trigger may have.
+    pub(super) async fn small(&self, file: &Lying) -> Result<Vec<u8>, Failed> {
+        Ok(self.opened(file.clone()).await?.read(0, LARGEST_TRIGGER + 1).await?.to_vec())
+    }
+
+    /// A file in IN was read to its end.
+    async fn fetched(&self, file: &Lying) -> Result<(), Failed> {
+        let now = self.now();
+        let mut transaction = self.database().begin_beside_others().await?;
+        shelf::lock_home(&mut transaction, file.owner).await?;
+        let read = crate::store::sql("UPDATE home_file SET read_us = $1 WHERE id = $2 AND read_us IS NULL");
+        transaction.execute(read.bind(us(now)).bind(file.id)).await?;
+        if let (Kind::Data, Some(transfer)) = (file.kind, file.transfer) {
+            transfers::fetched(&mut transaction, transfer, file.owner, now).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+}
