@@ -9,9 +9,9 @@ use jiff::SignedDuration;
 use uuid::Uuid;
 
 use super::invitation::Invitation;
+use super::persons::Persons;
 use super::world::{STS_ENTITY_ID, World, WorldError};
 use crate::agreements::Store;
-use crate::agreements::import::Import;
 use crate::agreements::route::file;
 use crate::agreements::route::store::{Decision, InTheWay};
 use crate::cli::call::client::Client;
@@ -21,7 +21,6 @@ use crate::saml::trust::{Issuer, Trust};
 use crate::services::finance::rules::delivery::NAMESPACE;
 use crate::services::passthrough::folder::{self, Folder};
 use crate::services::passthrough::wsdl::Security;
-use crate::services::vocabulary;
 use crate::signature::key::Certificate;
 use crate::signature::sign::{Message, canonical_content, with_token};
 use crate::soap::document::{Document, Element};
@@ -222,13 +221,11 @@ impl Finance {
             format!(
                 "[[agreement]]\nid = \"{id}\"\nside = \"{side}\"\nsystem = \"{system}\"\ncertificates = [{certificates}]\nservice = \
                  \"{service}\"\nauthority = \"{KORSBAEK}\"\nenvironment = \"demo\"\nvalid_from = \"2026-01-01T00:00:00Z\"\nstate = \
-                 \"GODKENDT\"\nlegal_basis = \"Lov om kommunernes styrelse §§ 45 og 57\"\npurpose = \"At bogføre finansbilag\"\n\
-                 decided_by = \"Demo Underskriver\"\ndecided_at = \"2026-01-01T00:00:00Z\"\nreason = \"demo\"\n"
+                 \"ANMODET\"\nlegal_basis = \"Lov om kommunernes styrelse §§ 45 og 57\"\npurpose = \"At bogføre finansbilag\"\n"
             )
         };
         let front = agreement(1, "front", Role::Korsbaek.uuid(), &format!("\"{thumbprint}\""));
         let back = agreement(2, "back", Role::GatewayClient.uuid(), "");
-        let import = Import::parse(&format!("{front}{back}"), &vocabulary()).map_err(|problems| format!("{problems:?}"))?;
         let demo_s = || format!("https://localhost:{}{}", self.running.address().port(), self.folder.settings.path);
         let address = own.address.clone().unwrap_or_else(demo_s);
         // From where the command was called: the other paths begin in the demo's folder.
@@ -249,7 +246,8 @@ impl Finance {
         );
         let routes = file::parse(&route, &world.dir).map_err(|problems| format!("{problems:?}"))?;
         let store = Store::open(&Settings::sqlite(&world.dir.join("agreements.sqlite"))).await?;
-        store.import(&import, world.clock.now()).await?;
+        Persons::known(&world.pki)?.agree(&store, &format!("{front}{back}"), world.clock.now()).await?;
+        // Not by a decision, which refuses a route to this machine.
         let decision = Decision { by: "Demo Drift".to_owned(), reason: "demo".to_owned(), at: world.clock.now() };
         store.add_routes(&routes, InTheWay::Refuse, &decision).await?;
         store.close().await;

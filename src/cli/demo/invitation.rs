@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::world::{ENTITY_ID, STS_ENTITY_ID, USERS, WITHOUT_BACK, World, WorldError};
+use super::persons::USERS;
+use super::world::{ENTITY_ID, STS_ENTITY_ID, WITHOUT_BACK, World, WorldError};
 use crate::cli::call::client::Client;
 use crate::cli::call::question::Question;
 use crate::cli::shell::quoted;

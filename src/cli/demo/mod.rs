@@ -2,6 +2,7 @@
 
 pub mod finance;
 pub mod invitation;
+mod persons;
 pub mod scenes;
 pub mod screen;
 pub mod world;

@@ -11,22 +11,20 @@ use std::time::Duration;
 
 use http::Uri;
 use http_body_util::BodyExt;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
+use super::persons::Persons;
 use crate::agreements::Store;
-use crate::agreements::import::Import;
 use crate::audit::{self, Record};
 use crate::cli::call::client::Client;
 use crate::clock::Clock;
-use crate::decisions::{self, Because};
 use crate::node::{self, Node};
 use crate::outbound::{Outbound, OutboundSettings};
 use crate::saml::trust::{Issuer, Trust};
 use crate::services::terminaladgang::law::document::Policy;
 use crate::services::terminaladgang::names::SERVICE_PATH;
-use crate::services::vocabulary;
 use crate::signature::credentials::Credentials;
 use crate::signature::key::{Certificate, SigningKey};
 use crate::store::Settings;
@@ -41,7 +39,6 @@ use crate::stub::ydelsesindeks::answer::Padding;
 use crate::stub::ydelsesindeks::evaluate::Join;
 use crate::stub::ydelsesindeks::mode::FaultMode;
 use crate::stub::ydelsesindeks::serve::{self as index, IndexConfig, Received, start_ydelsesindeks};
-use crate::users;
 
 /// The entity id of the demo's TerminalAdgang.
 pub const ENTITY_ID: &str = "http://entityid.hjemmel.example/service/ydelse/terminaladgang/6";
@@ -218,10 +215,8 @@ impl World {
         let sts_address: Uri = format!("https://localhost:{}{}", sts.address().port(), sts::PATH).parse()?;
         fetch_metadata(&pki, &sts_address, &dir.join("sts-metadata.xml")).await?;
         let store = Store::open(&Settings::sqlite(&dir.join("agreements.sqlite"))).await?;
-        let import = Import::parse(&agreements(&pki, narrowed)?, &vocabulary()).map_err(|problems| format!("{problems:?}"))?;
-        // Agreements of before, as they stand: what comes from now on is requested and approved by the users.
-        store.import(&import, clock.now()).await?;
-        users(&store, &pki, clock.now()).await?;
+        let persons = Persons::added(&store, &pki, clock.now()).await?;
+        persons.agree(&store, &agreements(&pki, narrowed)?, clock.now()).await?;
         store.close().await;
 
         let listener = node::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
@@ -425,10 +420,9 @@ fn agreements(pki: &DevPki, narrowed: &Narrowed) -> Result<String, WorldError> {
         format!(
             "\n[[agreement]]\nid = \"{id}\"\nside = \"{side}\"\nsystem = \"{system}\"\ncertificates = [{certificates}]\n\
              service = \"3053ec89-31fe-4206-878b-bba6783d7a88\"\nauthority = \"{cvr}\"\nenvironment = \"demo\"\n\
-             valid_from = \"2026-01-01T00:00:00Z\"\nstate = \"GODKENDT\"\n\
+             valid_from = \"2026-01-01T00:00:00Z\"\nstate = \"ANMODET\"\n\
              legal_basis = \"Lov om Udbetaling Danmark § 8, stk. 1\"\n\
-             purpose = \"Vurdering af videregivelse, jf. §§ 6, 7 og 9, og opgaver efter den sociale og beskæftigelsesmæssige lovgivning\"\n\
-             decided_by = \"Demo Underskriver\"\ndecided_at = \"2026-01-01T00:00:00Z\"\nreason = \"demo\"\n"
+             purpose = \"Vurdering af videregivelse, jf. §§ 6, 7 og 9, og opgaver efter den sociale og beskæftigelsesmæssige lovgivning\"\n"
         )
     };
     for (role, cvr) in [(Role::Korsbaek, KORSBAEK), (Role::Udk, UDK), (Role::OtherMunicipality, WITHOUT_BACK)] {
@@ -441,35 +435,6 @@ fn agreements(pki: &DevPki, narrowed: &Narrowed) -> Result<String, WorldError> {
         file += &agreement("back", cvr, Role::GatewayClient.uuid().parse()?, "");
     }
     Ok(file)
-}
-
-/// The persons of the demo: a role each, a key, and whom they act for.
-pub const USERS: [(Role, users::rights::Role, Option<&str>); 3] = [
-    (Role::PersonOperator, users::rights::Role::Operator, None),
-    (Role::PersonSupplier, users::rights::Role::SupplierAdministrator, Some("99999998")),
-    (Role::PersonSignatory, users::rights::Role::Signatory, Some(KORSBAEK)),
-];
-
-/// Makes the demo's own users.
-async fn users(store: &Store, pki: &DevPki, now: Timestamp) -> Result<(), WorldError> {
-    for (role, right, party) in USERS {
-        let certificate = Certificate::from_der(pki.credentials(role)?.leaf())?;
-        let user = users::User {
-            id: role.uuid().parse()?,
-            person: role.uuid().parse()?,
-            name: certificate.subject().split("CN=").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or("Demo").to_owned(),
-            kind: users::Kind::Person,
-            party: party.map(str::parse).transpose()?,
-            roles: vec![right],
-            services: Vec::new(),
-            certificates: vec![(*certificate.thumbprint()).into()],
-            valid_from: now,
-            valid_to: None,
-        };
-        let because = Because::new("demo".to_owned(), now);
-        decisions::user::add(store, None, &user.sound()?, &[certificate], &because).await?;
-    }
-    Ok(())
 }
 
 fn settings(listen: SocketAddr, admin: SocketAddr, sts: &Uri, index: SocketAddr) -> String {

@@ -177,6 +177,14 @@ impl DevPki {
         self.sign(leaf, RsaKey::generate(self.bits)?)
     }
 
+    /// Issues one more certificate for the key of `role`: of another organisation, say. Making a key is most of what one costs.
+    ///
+    /// # Errors
+    /// As [`DevPki::issue`].
+    pub fn issue_to(&self, role: Role, leaf: &Leaf) -> Result<Credentials, PkiError> {
+        self.sign(leaf, RsaKey::of(self.credentials(role)?.key())?)
+    }
+
     fn sign(&self, leaf: &Leaf, key: RsaKey) -> Result<Credentials, PkiError> {
         let mut params = params(leaf.not_before, leaf.not_after)?;
         params.distinguished_name = leaf_subject(leaf);

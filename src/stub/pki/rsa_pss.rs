@@ -19,6 +19,10 @@ impl RsaKey {
         Self(pair)
     }
 
+    pub(super) fn of(key: &PrivateKeyDer<'_>) -> Result<Self, PkiError> {
+        rsa::KeyPair::from_pkcs8(key.secret_der()).map(Self).map_err(made)
+    }
+
     pub(super) fn generate(bits: KeyBits) -> Result<Self, PkiError> {
         let size = match bits {
             KeyBits::Bits2048 => KeySize::Rsa2048,
