@@ -81,6 +81,7 @@ pub struct Metrics {
     jobs: IntGaugeVec,
     jobs_oldest: GaugeVec,
     hears_changes: IntGauge,
+    put_back: IntGauge,
     reloads: IntCounterVec,
     reloaded: Gauge,
     crl_next_update: GaugeVec,
@@ -258,6 +259,10 @@ impl Metrics {
             hears_changes: make.gauge(
                 "hjemmel_store_hears_changes",
                 "Whether the node hears at once what others change in PostgreSQL: 1. At 0 it sees it within agreements.cache_ttl. 1 too with SQLite.",
+            )?,
+            put_back: make.gauge(
+                "hjemmel_store_put_back",
+                "Whether the store is an earlier state than this node has seen, so that nothing of it is believed and calls are refused: 1.",
             )?,
             finance: finance::FinanceMetrics::register(&make)?,
             reloads: make.counters(
@@ -528,6 +533,11 @@ impl Metrics {
     /// Tells whether others' changes of the store are heard of at once.
     pub fn observe_notices(&self, heard: bool) {
         self.hears_changes.set(i64::from(heard));
+    }
+
+    /// Tells whether the store is an earlier state that was put back.
+    pub fn observe_put_back(&self, is: bool) {
+        self.put_back.set(i64::from(is));
     }
 
     /// Tells how many messages are remembered against replay, and how many can be.
@@ -886,6 +896,7 @@ mod tests {
         metrics.observe_jobs(&[("gone".to_owned(), Figures::default())]);
         metrics.observe_jobs(&[("delivery".to_owned(), jobs)]);
         metrics.observe_notices(true);
+        metrics.observe_put_back(true);
         metrics.observe_work(work::Stats { working: 3, refused: 4 });
         metrics.observe_work(work::Stats { working: 2, refused: 5 });
         metrics.observe_log(6);
@@ -907,6 +918,7 @@ mod tests {
             "hjemmel_jobs{kind=\"delivery\",state=\"waiting\"} 3",
             "hjemmel_jobs_oldest_seconds{kind=\"delivery\"} 2.5",
             "hjemmel_store_hears_changes 1",
+            "hjemmel_store_put_back 1",
             "hjemmel_replay_memory_capacity 100",
             r#"hjemmel_reload_total{result="refused",what="configuration"} 1"#,
             r#"hjemmel_reload_total{result="applied",what="configuration"} 0"#,

@@ -11,7 +11,8 @@
 //!   for again at once; so is one from before a write of this program's own.
 //! - An older one is asked for again: whether anything changed, and only if so for itself, by one call at a time while
 //!   the others use what is there. If the store does not answer, the entry still serves until it is `staleness` old;
-//!   past that, and where nothing was remembered, the call is refused with [`Refusal::AgreementsUnavailable`].
+//!   past that, and where nothing was remembered, the call is refused with [`Refusal::AgreementsUnavailable`]; so is it at
+//!   once where the store is an earlier state that was put back ([`crate::store::seen`]).
 //! - That nothing was found is remembered for `negative` only, apart from what was found: a stranger who asks for a
 //!   million absent agreements cannot push the present ones out. It never serves while the store is away.
 
@@ -345,6 +346,11 @@ impl Agreements {
             Err(error) => {
                 tracing::warn!(%error, "the agreements store did not answer");
                 match remembered {
+                    // It may have been read of the state that was put back.
+                    _ if error.is_put_back() => {
+                        self.present.invalidate(&key).await;
+                        Err(Refusal::AgreementsUnavailable)
+                    }
                     Some(entry) if entry.confirmed.elapsed() < self.settings.staleness => {
                         self.put_off(&key, &entry, changes).await;
                         Ok(entry.found)

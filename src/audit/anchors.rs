@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::chain::Checkpoint;
+use super::log::make_private_dir;
 use super::verify::Anchor;
 use crate::store::{Database, StoreError, sql};
 
@@ -73,6 +74,7 @@ pub fn named(dir: &Path) -> io::Result<Uuid> {
     if let Some(name) = name_of(dir)? {
         return Ok(name);
     }
+    make_private_dir(dir)?;
     let (name, new) = (Uuid::new_v4(), dir.join(format!("{FILE}.new")));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&new)?;
     writeln!(file, "{name}")?;

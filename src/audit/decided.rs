@@ -38,11 +38,13 @@ pub enum Subject {
     FileOrder,
     /// A file that is handed over.
     Transfer,
+    /// The store itself, that it was put back from a copy.
+    Store,
 }
 
 impl Subject {
     /// Every subject.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Agreement,
         Self::Route,
         Self::User,
@@ -52,6 +54,7 @@ impl Subject {
         Self::SftpUser,
         Self::FileOrder,
         Self::Transfer,
+        Self::Store,
     ];
 
     /// The name in the store, in records and on screens.
@@ -66,6 +69,7 @@ impl Subject {
             Subject::SftpUser => "sftp_user",
             Subject::FileOrder => "file_order",
             Subject::Transfer => "transfer",
+            Subject::Store => "store",
         }
     }
 }

@@ -75,9 +75,10 @@ enum Command {
         #[arg(long, value_name = "INSTANT")]
         as_of: Option<Timestamp>,
     },
-    /// Note that a PostgreSQL store was restored by its own tools, before the gateway is started on it
+    /// Accept a store that was put back by other means: `pg_restore`, a snapshot of a disk, a file that was copied over it
     ///
-    /// What it noted is told by `status` and in the log at each start.
+    /// Until then a gateway that has seen it further on does not start on it, and one that serves refuses calls. The memory against
+    /// replay begins anew. It stands in the audit log, and is told by `status` and in the log at each start.
     Restored {
         /// Who restored, by name
         #[arg(long, value_name = "NAME", value_parser = one_line)]

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::agreements::{Agreements, CacheSettings, Store};
+use crate::audit::anchors;
 use crate::audit::{Audit, AuditSettings, Record, Sealer, keys};
 use crate::clock::Clock;
 use crate::config;
@@ -36,6 +37,7 @@ use crate::services::passthrough::providers::Breakers;
 use crate::signature::credentials::Credentials;
 use crate::signature::key::{Certificate, KeyError, SigningKey};
 use crate::signature::timestamp::TimeRules;
+use crate::store::seen::Sight;
 use crate::store::{Database, StoreError, copies};
 use crate::sts::cache::{Counts, TokenCache};
 use crate::sts::client::{Https, StsClient, StsSettings};
@@ -158,7 +160,12 @@ impl Lasting {
     /// # Errors
     /// `Store`, `AuditKeys`, `Audit`, `Revocation`, `Outbound`. A list that cannot be fetched is none of them: what it should
     /// speak for is refused until it comes.
-    pub async fn open(config: &Config, clock: &Clock, metrics: &Arc<Metrics>, on_close: OnClose) -> Result<Self, AssembleError> {
+    pub async fn open(
+        config: &Config,
+        clock: &Clock,
+        metrics: &Arc<Metrics>,
+        on_close: OnClose,
+    ) -> Result<(Self, Sight), AssembleError> {
         let mut lists = ListsByDomain::at_hand(domains(config), None, clock.now())?;
         let connections = Connections::default();
         for error in
@@ -167,6 +174,9 @@ impl Lasting {
             tracing::error!(%error, "a revocation list is missing: what it should speak for is judged without it until it comes");
         }
         let store = Store::open(&config.store).await?;
+        let sight = sight(store.database(), &config.audit.directory).await?;
+        // A store that was put back is refused before anything of it is read.
+        sight.examine().await?;
         store.database().listen();
         if let Some((at, decided_to)) = copies::restored(store.database()).await? {
             let decided_to = decided_to.map_or_else(|| "none".to_owned(), |to| to.to_string());
@@ -181,7 +191,7 @@ impl Lasting {
         tokio::spawn(tell_of_objects(objects.clone()));
         let replay = replay_memory(config, store.database(), clock).await?;
         let audit = start_audit(&config.audit, clock, metrics, on_close)?;
-        Ok(Self {
+        let lasting = Self {
             agreements: Agreements::new(store, cache),
             objects,
             audit,
@@ -197,7 +207,8 @@ impl Lasting {
             domains: lists.into_domains(),
             work: Work::for_processors(config.limits.calls_per_processor, config.limits.calls_per_processor_overloaded),
             connections,
-        })
+        };
+        Ok((lasting, sight))
     }
 
     /// The same for another configuration, before it is put in force.
@@ -206,6 +217,20 @@ impl Lasting {
         let known = |(name, peer): (&String, &config::Peer)| (name.clone(), Known::of(peer, self.peers.get(name)));
         Self { peers: config.peers.iter().map(known).collect(), domains: self.domains.of(lists), ..self.clone() }
     }
+}
+
+/// What this node has kept of its store, beside its audit log.
+async fn sight(store: &Database, directory: &Path) -> Result<Sight, AssembleError> {
+    let named = {
+        let directory = directory.to_owned();
+        move || anchors::named(&directory)
+    };
+    let node = tokio::task::spawn_blocking(named).await.map_err(std::io::Error::other).flatten();
+    match node {
+        Ok(node) => Sight::open(store, node, directory).await,
+        Err(error) => Err(error),
+    }
+    .map_err(|error| AssembleError::File { path: directory.display().to_string(), error })
 }
 
 /// Asks the object store what it is good for, and logs it. Calls do not depend on it, so that the start does not either.

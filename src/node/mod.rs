@@ -126,6 +126,7 @@ pub struct Node {
     sftp: Option<(SocketAddr, JoinHandle<Drained>)>,
     recorder: JoinHandle<()>,
     stop_recorder: Sender<()>,
+    sight: JoinHandle<()>,
     service: JoinHandle<Drained>,
     admin: JoinHandle<Drained>,
     audit: Audit,
@@ -179,7 +180,7 @@ pub async fn start(
 ) -> Result<Node, ServeError> {
     let metrics = Arc::new(Metrics::new()?);
     let limits = config.limits.clone();
-    let lasting = Lasting::open(&config, clock, &metrics, on_close).await?;
+    let (lasting, sight) = Lasting::open(&config, clock, &metrics, on_close).await?;
     let (audit, agreements, work) = (lasting.audit.clone(), lasting.agreements.clone(), lasting.work.clone());
     let (checkpoint_interval, anchor_interval) = (config.audit.checkpoint_interval, config.audit.anchor_interval);
     let (api_address, audit_directory) = (config.api.address, config.audit.directory.clone());
@@ -251,6 +252,9 @@ pub async fn start(
     // The admin listener goes last: while calls drain, /readyz says so.
     let (stop_admin, admin_stopped) = channel(());
     let store_answers = Arc::new(AtomicBool::new(true));
+    let database = agreements.store().database().clone();
+    // To the end of it: calls that drain still decide by the store.
+    let sight = tokio::spawn(watch::sight(sight, metrics.clone(), clock.clone(), admin_stopped.clone()));
     tokio::spawn(watch::deliveries(agreements.store().database().clone(), counts, stopped.clone()));
     tokio::spawn(watch::chores(agreements.store().clone(), metrics.clone(), clock.clone(), stopped.clone()));
     tokio::spawn(watch::store(agreements, store_answers.clone(), stopped.clone()));
@@ -281,6 +285,9 @@ pub async fn start(
             if let Some(trouble) = ready_audit.trouble() {
                 return Some(trouble);
             }
+            if database.doubted().is_some() {
+                return Some("the store is an earlier state, put back; `hjemmel store restored` accepts it".to_owned());
+            }
             if !store_answers.load(Ordering::Relaxed) {
                 return Some("the agreements store does not answer".to_owned());
             }
@@ -304,6 +311,7 @@ pub async fn start(
         sftp,
         recorder,
         stop_recorder,
+        sight,
         service: tokio::spawn(service),
         admin: tokio::spawn(admin),
         audit,
@@ -337,6 +345,7 @@ impl Node {
         let _ = self.stop_recorder.send(());
         let _ = self.recorder.await;
         let _ = self.stop_admin.send(());
+        let _ = self.sight.await;
         let _ = self.admin.await;
         if !self.audit.stop(patience).await {
             tracing::error!("the audit log could not be closed with everything written");

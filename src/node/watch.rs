@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::services::passthrough::deliveries::counts::Counts;
 use crate::services::passthrough::deliveries::look_after;
+use crate::store::seen::Sight;
 use crate::store::{Database, Dialect, StoreError, jobs};
 
 /// Asks the store now and then, so that readiness costs no query.
@@ -24,6 +25,37 @@ pub(super) async fn store(agreements: Agreements, answers: Arc<AtomicBool>, mut 
             _ = tick.tick() => answers.store(agreements.store_answers().await, Ordering::Relaxed),
         }
     }
+}
+
+/// How often it is looked whether the store was put back.
+const LOOKED: Duration = Duration::from_secs(1);
+/// How long a stopping node waits for the store to take its last word.
+const LEAVING: Duration = Duration::from_secs(2);
+
+/// Looks whether the store is as far as this node has seen it, and keeps how far it is.
+pub(super) async fn sight(mut sight: Sight, metrics: Arc<Metrics>, clock: Clock, mut stopped: watch::Receiver<()>) {
+    let mut tick = tokio::time::interval(LOOKED);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut trouble = None;
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => break,
+            _ = tick.tick() => {}
+        }
+        let looked = sight.look(clock.now()).await;
+        metrics.observe_put_back(looked.as_ref().is_err_and(StoreError::is_put_back));
+        let told = looked.as_ref().err().map(ToString::to_string);
+        match &looked {
+            // Once for each trouble: a store that is away is told of elsewhere too.
+            Err(_) if told == trouble => {}
+            Err(error) if error.is_put_back() => tracing::error!(%error, "nothing of the store is believed: calls are refused"),
+            Err(error) => tracing::warn!(%error, "it cannot be kept how far the store has come"),
+            Ok(()) if trouble.is_some() => tracing::info!("the store is as far as this node has seen it"),
+            Ok(()) => {}
+        }
+        trouble = told;
+    }
+    let _ = tokio::time::timeout(LEAVING, sight.leave(clock.now())).await;
 }
 
 /// Looks for deliveries whose node went, and forgets those whose days are over.

@@ -13,10 +13,12 @@
 //! - The memory knows since when it remembers. A copy that was restored, or a standby that took over and may lack the last
 //!   rows, is another memory: its rows say so by the server's identity, its timeline and the table's oid (SQLite: the file's
 //!   device and inode). What was created before that, or by a clock that is ahead in the first `clock_skew` after it, is refused.
+//! - A disk's snapshot and rows filled in from a dump say the same of themselves as before. So each statement asks, too, for the
+//!   last row that this node knows to be there, its own or another's, for as long as none may have deleted it.
 
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::task::AbortHandle;
@@ -43,7 +45,7 @@ macro_rules! clock {
     };
 }
 
-/// `$1` the keys, one after the other; `$2` now; `$3` how long. Where the database does not wait for its disk by itself, this
+/// `$1` the keys, one after the other; `$2` now; `$3` how long; `$4` a row that must be there. Where the database does not wait for its disk by itself, this
 /// transaction does.
 const KEEP: &str = concat!(
     "INSERT INTO replay_message (key, until_us)
@@ -58,18 +60,25 @@ const KEEP: &str = concat!(
          coalesce((SELECT memory = ",
     memory!(),
     " FROM replay_memory), false) AS same,
+         (SELECT count(*) FROM replay_message WHERE key = $4) AS witnesses,
          (SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')
              THEN set_config('synchronous_commit', 'on', true) END) AS durable"
 );
 
-/// The same, and `$4` which memory it is.
+/// The same, and `$5` which memory it is.
 const KEEP_SQLITE: &str =
     "WITH RECURSIVE asked (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM asked WHERE (n + 2) * 32 <= length($1))
      INSERT INTO replay_message (key, until_us) SELECT substr($1, n * 32 + 1, 32), $2 + $3 FROM asked WHERE true
      ON CONFLICT (key) DO NOTHING
      RETURNING key,
          (SELECT since_us FROM replay_memory) AS since_us,
-         coalesce((SELECT memory = $4 FROM replay_memory), 0) AS same";
+         coalesce((SELECT memory = $5 FROM replay_memory), 0) AS same,
+         (SELECT count(*) FROM replay_message WHERE key = $4) AS witnesses";
+
+/// The row that is kept longest, and whether there is `$1`.
+const LOOK: &str = "SELECT (SELECT count(*) FROM replay_message WHERE key = $1) AS witnesses, last.key, last.until_us
+     FROM (SELECT 1 AS one) AS always
+     LEFT JOIN (SELECT key, until_us FROM replay_message ORDER BY until_us DESC LIMIT 1) AS last ON TRUE";
 
 /// `$1` now, `$2` how much longer where there was another memory before. Answers since when this one remembers.
 const SETTLE: &str = concat!(
@@ -100,6 +109,8 @@ const FORGET_SQLITE: &str =
 const FORGET_AT_ONCE: u32 = 1_000;
 /// How often it is looked for rows to delete.
 const FORGET_EVERY: Duration = Duration::from_secs(10);
+/// How often it is looked what others let through.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How the memory remembers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +128,7 @@ pub struct DatabaseMemory {
     rows: Rows,
     queue: Queue,
     counts: Arc<Counts>,
-    forgetting: AbortHandle,
+    tasks: [AbortHandle; 2],
 }
 
 impl DatabaseMemory {
@@ -126,12 +137,14 @@ impl DatabaseMemory {
     /// # Errors
     /// The store does not answer.
     pub async fn open(store: Database, rules: Rules, clock: Clock) -> Result<Self, StoreError> {
-        let rows = Rows { store, rules };
+        let rows = Rows { store, rules, witness: Arc::default() };
         rows.settle(clock.now()).await?;
         rows.begin_file_anew(clock.now()).await?;
         let counts = Arc::new(Counts::default());
-        let forgetting = tokio::spawn(forget(rows.clone(), clock, counts.clone())).abort_handle();
-        Ok(Self { queue: Queue::start(rows.clone(), rules.patience, counts.clone()), rows, counts, forgetting })
+        let forgetting = tokio::spawn(forget(rows.clone(), clock.clone(), counts.clone())).abort_handle();
+        let looking = tokio::spawn(look(rows.clone(), clock)).abort_handle();
+        let queue = Queue::start(rows.clone(), rules.patience, counts.clone());
+        Ok(Self { queue, rows, counts, tasks: [forgetting, looking] })
     }
 
     /// Remembers a message, or says why it may not pass.
@@ -151,6 +164,14 @@ impl DatabaseMemory {
         self.rows.forget(now).await
     }
 
+    /// Looks what other nodes let through, so that it is known here if it is gone. It is done every second without being asked.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn look(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.rows.look(now).await
+    }
+
     /// What it did since the start.
     pub fn stats(&self) -> Stats {
         self.counts.stats()
@@ -159,7 +180,7 @@ impl DatabaseMemory {
 
 impl Drop for DatabaseMemory {
     fn drop(&mut self) {
-        self.forgetting.abort();
+        self.tasks.iter().for_each(AbortHandle::abort);
     }
 }
 
@@ -168,6 +189,8 @@ impl Drop for DatabaseMemory {
 struct Rows {
     store: Database,
     rules: Rules,
+    /// The last row that is known to be there, and when it was seen.
+    witness: Arc<Mutex<Option<(Key, Instant, Timestamp)>>>,
 }
 
 impl Rows {
@@ -191,18 +214,60 @@ impl Rows {
     async fn insert(&self, keys: &[Key], now: Timestamp) -> Result<(HashSet<Key>, Option<Timestamp>), StoreError> {
         let statement = self.by_dialect(KEEP_SQLITE, KEEP).bind(keys.as_flattened());
         let statement = statement.bind(now.as_microsecond()).bind(microseconds(self.rules.keep));
-        let statement = self.of_this_file(statement).await?;
+        let witness = self.witness(now);
+        let statement = self.of_this_file(statement.bind(witness.map(|key| key.to_vec()).unwrap_or_default())).await?;
         let mut new = HashSet::new();
         let mut since = Some(Timestamp::MIN);
         for row in self.store.all(statement).await? {
             let key = Key::try_from(row.get::<Vec<u8>>("key")?).map_err(|_| StoreError::Unreadable { column: "key" })?;
             new.insert(key);
-            since = match row.get::<bool>("same")? {
+            let whole = witness.is_none() || row.get::<i64>("witnesses")? > 0;
+            since = match whole && row.get::<bool>("same")? {
                 true => Timestamp::from_microsecond(row.get("since_us")?).ok(),
                 false => None,
             };
         }
+        match new.iter().next() {
+            Some(_) if since.is_none() => self.begin_anew().await?,
+            Some(key) => self.saw(*key, now),
+            None => {}
+        }
         Ok((new, since))
+    }
+
+    /// The row that must be there: none is deleted in the first half of its time, also where this node's clock was set.
+    fn witness(&self, now: Timestamp) -> Option<Key> {
+        let witness = *self.witness.lock().unwrap_or_else(PoisonError::into_inner);
+        let half = self.rules.keep / 2;
+        let is_young = |at: Timestamp| now.duration_since(at).unsigned_abs() < half;
+        witness.filter(|(_, seen, at)| seen.elapsed() < half && is_young(*at)).map(|(key, ..)| key)
+    }
+
+    fn saw(&self, key: Key, now: Timestamp) {
+        *self.witness.lock().unwrap_or_else(PoisonError::into_inner) = Some((key, Instant::now(), now));
+    }
+
+    /// Looks for a row that another node let through, so that this one knows of it before it is asked.
+    async fn look(&self, now: Timestamp) -> Result<(), StoreError> {
+        let known = self.witness(now);
+        let query = sql(LOOK).bind(known.map(|key| key.to_vec()).unwrap_or_default());
+        let Some(row) = self.store.first(query).await? else { return Ok(()) };
+        if known.is_some() && row.get::<i64>("witnesses")? == 0 {
+            return self.begin_anew().await;
+        }
+        // In the first half of its time, and unless a call was faster.
+        let until = row.maybe::<i64>("until_us")?.unwrap_or_default();
+        if until > now.as_microsecond() + microseconds(self.rules.keep / 2) && self.witness(now) == known {
+            let key = Key::try_from(row.get::<Vec<u8>>("key")?).map_err(|_| StoreError::Unreadable { column: "key" })?;
+            self.saw(key, now);
+        }
+        Ok(())
+    }
+
+    /// Has the memory begin anew, whatever it says of itself.
+    async fn begin_anew(&self) -> Result<(), StoreError> {
+        *self.witness.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.store.session().await?.execute(sql("UPDATE replay_memory SET memory = ''")).await.map(drop)
     }
 
     async fn since(&self) -> Result<Timestamp, StoreError> {
@@ -271,6 +336,14 @@ async fn forget(rows: Rows, clock: Clock, counts: Arc<Counts>) {
             Err(error) => tracing::warn!(%error, "expired messages could not be deleted from the replay memory"),
         }
         tokio::time::sleep(FORGET_EVERY).await;
+    }
+}
+
+async fn look(rows: Rows, clock: Clock) {
+    loop {
+        // What cannot be looked at now is told by the calls.
+        let _ = rows.look(clock.now()).await;
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

@@ -245,6 +245,10 @@ pub async fn note(database: &Database, by: &str, at: Timestamp) -> Result<(), St
     transaction.execute(anew).await?;
     // Also where the database cannot tell a copy from itself: on a disk that was put back.
     transaction.execute(sql("UPDATE replay_memory SET memory = ''")).await?;
+    // So that it stands in the audit's chain too.
+    let decided = sql("INSERT INTO decision (id, subject, subject_id, to_state, reason, decided_at)
+         SELECT $1, 'store', store, 'RESTORED', $2, $3 FROM revision");
+    transaction.execute(decided.bind(Uuid::now_v7()).bind(format!("put back by {by}")).bind(at)).await?;
     transaction.commit().await
 }
 

@@ -13,13 +13,14 @@ pub mod place;
 mod pooler;
 mod postgres;
 mod schema;
+pub mod seen;
 pub mod session;
 pub mod settings;
 mod tables;
 pub mod value;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use self::notices::Heard;
@@ -95,6 +96,16 @@ pub enum StoreError {
     /// The file was replaced while it was being written to: what was written is in the file that is gone.
     #[error("{} was replaced by another file while this was being written, so that it may be lost; look whether it is there, and do it again", .0.display())]
     Replaced(PathBuf),
+    /// It is an earlier state than this node has seen, and nobody has said that it was put back.
+    #[error(
+        "the store at {at} is an earlier state than this node has seen: {why}. Put back the one that was there; or accept this one with `hjemmel store restored --by NAME`, see with `hjemmel audit decisions` what was decided since, and decide it again"
+    )]
+    PutBack {
+        /// The store.
+        at: String,
+        /// What is missing in it.
+        why: String,
+    },
     /// What is stored cannot be moved as it is. Nothing was.
     #[error("nothing was moved: {0}")]
     Unmovable(String),
@@ -109,7 +120,15 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the store may answer the next time, as it is.
     pub fn is_away(&self) -> bool {
-        matches!(self, StoreError::Database(_) | StoreError::TooSlow(_) | StoreError::Unusable { .. })
+        matches!(
+            self,
+            StoreError::Database(_) | StoreError::TooSlow(_) | StoreError::Unusable { .. } | StoreError::PutBack { .. }
+        )
+    }
+
+    /// Whether nothing may be believed that was read of the store, not even what is remembered of it.
+    pub fn is_put_back(&self) -> bool {
+        matches!(self, StoreError::PutBack { .. })
     }
 }
 
@@ -118,6 +137,8 @@ impl StoreError {
 pub struct Database {
     kind: Kind,
     heard: Arc<Heard>,
+    /// What is missing in a store that was put back: nothing of it is believed meanwhile.
+    doubt: Arc<RwLock<Option<Arc<str>>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -136,7 +157,7 @@ impl Database {
             At::Sqlite(path) => Kind::Sqlite(Arc::new(Place::open(path, settings, access).await?)),
             At::Postgres(server) => Kind::Postgres(Arc::new(Server::open(server, settings, access).await?)),
         };
-        Ok(Self { kind, heard: Arc::default() })
+        Ok(Self { kind, heard: Arc::default(), doubt: Arc::default() })
     }
 
     /// Hears from now on of changes that others make, as long as the store is held. SQLite tells of none.
@@ -184,11 +205,46 @@ impl Database {
         }
     }
 
+    /// Its address, for whoever is told of it.
+    fn told_as(&self) -> String {
+        match &self.kind {
+            Kind::Sqlite(place) => place.path().display().to_string(),
+            Kind::Postgres(server) => server.at().to_owned(),
+        }
+    }
+
+    /// Says what is missing in the store, so that nothing of it is believed, also not what is remembered; or that nothing is.
+    fn doubt(&self, why: Option<&str>) {
+        let mut doubt = self.doubt.write().unwrap_or_else(PoisonError::into_inner);
+        if doubt.as_deref() != why {
+            *doubt = why.map(Arc::from);
+            self.heard.change();
+        }
+    }
+
+    /// What is missing in the store, where it is an earlier state that was put back.
+    pub fn doubted(&self) -> Option<Arc<str>> {
+        self.doubt.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn believed(&self) -> Result<(), StoreError> {
+        match self.doubted() {
+            Some(why) => Err(StoreError::PutBack { at: self.told_as(), why: why.to_string() }),
+            None => Ok(()),
+        }
+    }
+
     /// A connection to read by. Each statement sees what was committed before it.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// The store does not answer, or was put back.
     pub async fn session(&self) -> Result<Session, StoreError> {
+        self.believed()?;
+        self.session_in_doubt().await
+    }
+
+    /// The same of a store that may have been put back.
+    async fn session_in_doubt(&self) -> Result<Session, StoreError> {
         Ok(Session(match &self.kind {
             Kind::Sqlite(place) => session::Inner::Sqlite(place.current().await?.pool.acquire().await?),
             Kind::Postgres(server) => session::Inner::Postgres(server.acquire().await?, server.clone()),
@@ -215,6 +271,7 @@ impl Database {
     }
 
     async fn begin_as(&self, lock: Option<&'static str>) -> Result<Transaction, StoreError> {
+        self.believed()?;
         let heard = lock.map(|_| self.heard.clone());
         match &self.kind {
             Kind::Sqlite(place) => {

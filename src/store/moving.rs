@@ -4,8 +4,8 @@ use super::tables::{Table, names, tables};
 use super::{Database, Dialect, StoreError, Transaction};
 
 /// What begins anew where it is moved to: the memory against replay refuses what was created before it began, so that nothing
-/// is let through twice.
-pub(super) const ANEW: [&str; 2] = ["replay_message", "replay_memory"];
+/// is let through twice; and how far each node has seen the store come, which another store has not.
+pub(super) const ANEW: [&str; 3] = ["replay_message", "replay_memory", "store_seen"];
 
 /// A table that was moved.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -88,6 +88,10 @@ impl Place {
         Ok(fresh)
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Which file it is, by device and inode.
     pub(super) async fn file(&self) -> Result<String, StoreError> {
         let Identity(device, inode) = self.current().await?.file;

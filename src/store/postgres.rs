@@ -75,6 +75,10 @@ impl Server {
         Ok(Self { at, options, direct, limits: settings.clone(), pool })
     }
 
+    pub(super) fn at(&self) -> &str {
+        &self.at
+    }
+
     fn pool(&self) -> PgPool {
         self.pool.read().unwrap_or_else(PoisonError::into_inner).0.clone()
     }

@@ -15,6 +15,8 @@ use hjemmel::cli::call::client::{Client, Exchange};
 use hjemmel::cli::call::words::Said;
 use hjemmel::cli::demo::world::World;
 use hjemmel::clock::Clock;
+use hjemmel::decisions::statement::Signer;
+use hjemmel::decisions::{self, Because, By};
 use hjemmel::signature::key::SigningKey;
 use hjemmel::signature::sign::Token;
 use hjemmel::soap::envelope::Version;
@@ -391,6 +393,54 @@ fn a_suspension_holds_in_every_process_long_before_they_would_ask_again() {
             }
         }
         println!("both refuse {:?} after the decision", began.elapsed());
+    });
+}
+
+#[test]
+fn a_database_that_was_put_back_under_a_gateway_opens_nothing_until_somebody_accepts_it() {
+    in_runtime(async {
+        let Some(shared) = Shared::new().await else { return };
+        let (node, caller) = (shared.node("one").await, shared.caller().await);
+        assert_eq!(caller.calls(&node).await, Outcome::Served);
+        let dump = shared.cluster.dump(&shared.database);
+
+        let store = Store::open(&shared.cluster.settings(&shared.database)).await.unwrap();
+        let signatory = Signer::new(shared.world.pki.credentials(Role::PersonSignatory).unwrap()).unwrap();
+        let because = Because::new("sag 7".to_owned(), shared.world.clock.now());
+        for shown in store.list().await.unwrap().iter().filter(|agreement| agreement.authority.to_string() == KORSBAEK) {
+            let by = By::Key(&signatory);
+            decisions::agreement::decide(&store, by, shown, State::Suspended, &because, None).await.unwrap();
+        }
+        comes_to("the suspension holds", async || caller.calls(&node).await.code() == "ServiceAgreementNotActive").await;
+        let last = store.every_decision().await.unwrap().last().unwrap().id.to_string();
+        let seen = shared.dir.path().join("audit-one/store-seen.json");
+        comes_to("the node has seen it", async || std::fs::read_to_string(&seen).is_ok_and(|text| text.contains(&last))).await;
+
+        shared.cluster.restore(&shared.database, &dump);
+        comes_to("it is told", async || node.metric("hjemmel_store_put_back").await == 1.0).await;
+        assert_eq!(caller.calls(&node).await.code(), "ReplayMemoryUnavailable");
+        let (status, text) = admin(node.admin, "/readyz").await;
+        assert!(status == 503 && text.contains("earlier state"), "{text}");
+        let told = node.told();
+        assert!(told.contains("nothing of the store is believed") && told.contains(&last), "{told}");
+
+        node.gateway.tell("-TERM");
+        assert!(node.gateway.ended().await);
+        let file = shared.dir.path().join("one.toml");
+        let hjemmel = |arguments: &[&str]| Command::new(HJEMMEL).args(arguments).arg("--config").arg(&file).output().unwrap();
+        let started = hjemmel(&["serve"]);
+        let told = String::from_utf8_lossy(&started.stderr).into_owned();
+        assert!(!started.status.success() && told.contains("earlier state than this node has seen"), "{told}");
+        assert!(hjemmel(&["store", "restored", "--by", "A. Jensen"]).status.success());
+        let node = shared.node("one").await;
+        // What was sent before it was accepted cannot be told from a replay.
+        assert_eq!(caller.calls(&node).await.code(), "CreatedBeforeMemory");
+        let log = shared.dir.path().join("audit-one");
+        comes_to("that it was accepted stands in the audit log", async || {
+            let decisions = hjemmel::audit::decided::decisions(&log).unwrap();
+            decisions.iter().any(|(decided, _)| (decided.subject.name(), &*decided.to) == ("store", "RESTORED"))
+        })
+        .await;
     });
 }
 

@@ -204,7 +204,9 @@ fn a_store_that_a_restore_replaces_is_obeyed_and_one_that_is_gone_ends_the_calls
 
         let (store, copy, away) = (dir.path().join("agreements.sqlite"), dir.path().join("copy"), dir.path().join("away"));
         let mv = |from: &Path, to: &Path| assert!(Command::new("mv").arg("-f").args([from, to]).status().unwrap().success());
-        std::fs::copy(&store, &copy).unwrap();
+        // Nobody writes to it meanwhile, so that the copy is as far as the gateway has seen the store.
+        mv(&store, &away);
+        std::fs::copy(&away, &copy).unwrap();
         let backup = Store::open(&Settings::sqlite(&copy)).await.unwrap();
         for agreement in backup.list().await.unwrap().iter().filter(|agreement| agreement.authority.to_string() == KORSBAEK) {
             backup.decide(agreement.id, State::Suspended, "Prøve", "prøve", world.clock.now()).await.unwrap();
@@ -220,6 +222,36 @@ fn a_store_that_a_restore_replaces_is_obeyed_and_one_that_is_gone_ends_the_calls
         mv(&away, &store);
         comes_to("it is ready again", async || admin(world.admin, "/readyz").await.0 == 200).await;
         assert_eq!(code().await.as_deref(), Some("ServiceAgreementNotActive"));
+        gateway.tell("-TERM");
+        assert!(gateway.ended().await);
+    });
+}
+
+#[test]
+fn a_copy_that_was_written_over_the_store_keeps_the_gateway_from_starting_until_somebody_accepts_it() {
+    in_runtime(async {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World::without_gateway(options(dir.path(), Clock::system(), "")).await.unwrap();
+        let once = async || {
+            let gateway = Gateway::start(&world).await;
+            gateway.tell("-TERM");
+            assert!(gateway.ended().await);
+        };
+        once().await;
+        let (file, copy) = (dir.path().join("agreements.sqlite"), dir.path().join("copy"));
+        std::fs::copy(&file, &copy).unwrap();
+        // A node that serves counts up, also where nobody decides anything.
+        once().await;
+        std::fs::copy(&copy, &file).unwrap();
+        let hjemmel = |arguments: &[&str]| {
+            Command::new(HJEMMEL).args(arguments).arg("--config").arg(&world.configuration).output().unwrap()
+        };
+        let started = hjemmel(&["serve"]);
+        let told = String::from_utf8_lossy(&started.stderr).into_owned();
+        assert!(!started.status.success() && told.contains("earlier state than this node has seen"), "{told}");
+        assert!(hjemmel(&["store", "restored", "--by", "A. Jensen"]).status.success());
+        let gateway = Gateway::start(&world).await;
+        assert_eq!(ask(&world.client(Some(Role::Korsbaek)).unwrap()).await.status, 200);
         gateway.tell("-TERM");
         assert!(gateway.ended().await);
     });

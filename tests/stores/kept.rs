@@ -29,6 +29,11 @@ impl Kept {
         Some(Self { settings, dir, database: Some(database) })
     }
 
+    /// A database of a cluster of one's own.
+    pub fn of(settings: Settings, dir: tempfile::TempDir) -> Self {
+        Self { settings, dir, database: None }
+    }
+
     /// Another on the same kind of database.
     pub fn another(&self) -> Self {
         match self.database {

@@ -133,6 +133,11 @@ impl<T: Content> Memory<T> {
             Ok(entry) => entry,
             Err(error) => {
                 tracing::warn!(%error, service = %self.service, "the {} cannot be read from the store", T::WHAT);
+                // It may have been read of the state that was put back.
+                if error.is_put_back() {
+                    *self.entry.write().unwrap_or_else(PoisonError::into_inner) = None;
+                    return Err(Refusal::AgreementsUnavailable);
+                }
                 let entry = before.filter(|entry| self.serves(entry)).ok_or(Refusal::AgreementsUnavailable)?;
                 Entry { changes, next: Instant::now() + REST.min(self.pace.refresh), ..entry }
             }

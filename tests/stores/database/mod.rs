@@ -5,4 +5,5 @@ mod many;
 mod notices;
 mod reach;
 mod schema;
+mod seen;
 mod whole;

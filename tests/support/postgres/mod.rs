@@ -169,6 +169,37 @@ impl Cluster {
         self.run("psql", &[&common[..], &["-h", &sockets, "-p", &port, "-d", database]].concat());
     }
 
+    /// Keeps a snapshot of the server's disk as it is now.
+    pub fn snapshot(&self) {
+        self.stop();
+        self.folder.run(Path::new("/bin/cp"), &["-a", "data", "snapshot"]);
+        self.start();
+    }
+
+    /// Puts the disk back as the last [`snapshot`](Self::snapshot) has it: to the server itself nothing has happened since.
+    pub fn put_disk_back(&self) {
+        self.stop();
+        self.folder.run(Path::new("/bin/rm"), &["-r", "data"]);
+        self.folder.run(Path::new("/bin/mv"), &["snapshot", "data"]);
+        self.start();
+    }
+
+    /// The rows of a database alone, as SQL that fills them in.
+    pub fn rows(&self, database: &str) -> String {
+        let sockets = self.folder.path().display().to_string();
+        let port = self.port.to_string();
+        self.run("pg_dump", &["-U", "postgres", "-h", &sockets, "-p", &port, "--data-only", database])
+    }
+
+    /// Puts the rows of what [`rows`](Self::rows) gave in the place of those that are there, as only a superuser can: no trigger
+    /// is asked.
+    pub fn put_rows_back(&self, database: &str, rows: &str) {
+        let all = "SELECT string_agg(quote_ident(relname), ', ') FROM pg_class
+                   WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
+        let tables = self.psql_in(database, all);
+        self.restore(database, &format!("SET session_replication_role = replica; TRUNCATE {};\n{rows}", tables.trim()));
+    }
+
     /// `stop` and `start`.
     pub fn restart(&self) {
         self.stop();
