@@ -107,7 +107,7 @@ impl Finance {
 
     async fn gateway(&self, stage: &Stage, name: &str, more: &str) -> Peer {
         let settings = format!(
-            "[service.finance]\nkind = \"finance\"\nfolder = \"{}\"\n[service.finance.rules]\nFB002 = \"off\"\n{more}[limits]\nrequest_bytes = 16777216\nxml_nodes = 1000000\n",
+            "[service.finance]\nkind = \"finance\"\nfolder = \"{}\"\n[service.finance.rules]\nFB002 = \"off\"\n{more}[limits]\nrequest_bytes = 16777216\n",
             self.path.display()
         );
         stage.gateway(name, &settings, None).await

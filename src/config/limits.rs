@@ -66,7 +66,7 @@ pub struct MessageLimits {
     pub xml_depth: usize,
     /// How many attributes one element may have, namespace declarations included.
     pub xml_attributes: usize,
-    /// How many elements, texts and comments a message may have.
+    /// How many elements, texts and comments a message may have; it follows from `request_bytes` unless it is set.
     pub xml_nodes: usize,
     /// How long one text or attribute value may be, in bytes.
     pub xml_text_bytes: usize,
@@ -118,7 +118,10 @@ pub(super) fn read(section: &mut Reader<'_>) -> Option<(EdgeLimits, MessageLimit
     let streams = section.number("streams", edge.streams.into(), 1..=1000);
     let xml_depth = section.size("xml_depth", message.xml_depth, 32..=1000);
     let xml_attributes = section.size("xml_attributes", message.xml_attributes, 16..=1000);
-    let xml_nodes = section.size("xml_nodes", message.xml_nodes, 1000..=10_000_000);
+    // A message that may be so large may also have the nodes that such a one has: dense vouchers have one for each 17 bytes.
+    let times = request_bytes.unwrap_or(0).div_ceil(edge.request_bytes);
+    let nodes = message.xml_nodes.saturating_mul(times.max(1));
+    let xml_nodes = section.size("xml_nodes", nodes, 1000..=10_000_000);
     let xml_text_bytes = section.size("xml_text_bytes", message.xml_text_bytes, 16 * KIB..=64 * MIB);
     let object_bytes = section.size("object_bytes", message.object_bytes, 16 * KIB..=64 * MIB);
     let released_bytes = section.size("released_bytes", message.released_bytes, 64 * KIB..=256 * MIB);

@@ -119,6 +119,7 @@ impl Examination<'_> {
         self.services();
         self.audit();
         self.deliveries();
+        self.objects();
         self.sftp();
         self.rights();
     }
@@ -386,12 +387,13 @@ impl Examination<'_> {
         }
     }
 
-    /// The keys of the memory of deliveries: usable, and not where what they open is copied.
+    /// The keys of the memory of deliveries: usable, of this use alone, and not where what they open is copied.
     fn deliveries(&self) {
         let sections = self.draft.sections();
         let Some(Some(deliveries)) = &sections.deliveries else { return };
         self.look("deliveries.key", ContentKeys::read(&deliveries.key, &deliveries.earlier_keys));
-        let canonical = |path: &Path| std::fs::canonicalize(path).ok();
+        let keys: Vec<&Path> = std::iter::once(&deliveries.key).chain(&deliveries.earlier_keys).map(PathBuf::as_path).collect();
+        self.apart("deliveries.key", &keys);
         let store = match sections.store.as_ref().map(|store| &store.at) {
             Some(At::Sqlite(file)) => file.parent().and_then(canonical),
             _ => None,
@@ -400,8 +402,8 @@ impl Examination<'_> {
             Some(Place::Folder(folder)) => canonical(folder),
             _ => None,
         };
-        for key in std::iter::once(&deliveries.key).chain(&deliveries.earlier_keys) {
-            let folder = canonical(key).and_then(|key| key.parent().map(Path::to_owned));
+        for key in keys {
+            let folder = folder_of(key);
             let beside = folder.is_some() && folder == store;
             let inside = folder.zip(objects.as_ref()).is_some_and(|(folder, objects)| folder.starts_with(objects));
             if beside || inside {
@@ -410,6 +412,38 @@ impl Examination<'_> {
                     key.display()
                 );
                 self.draft.problem("deliveries.key", text);
+            }
+        }
+    }
+
+    /// The keys of the object store: of this use alone.
+    fn objects(&self) {
+        let Some(Some(objects)) = &self.draft.sections().objects else { return };
+        let keys: Vec<&Path> = std::iter::once(&objects.key).chain(&objects.earlier_keys).map(PathBuf::as_path).collect();
+        self.apart("objects.key", &keys);
+    }
+
+    /// Keys that encrypt what is kept, apart from the audit's: a key has one use, and whoever is given the audit's log to read is
+    /// not given what opens anything else.
+    fn apart(&self, setting: &str, keys: &[&Path]) {
+        let Some(audit) = &self.draft.sections().audit else { return };
+        let log = canonical(&audit.directory);
+        for key in keys {
+            for (other, file) in [("pseudonym_key", &audit.pseudonym_key), ("checkpoint_key", &audit.checkpoint_key)] {
+                if same_content(key, file) {
+                    let text = format!(
+                        "{} is also audit.{other}, and a key that serves two uses cannot be exchanged or given out for one; make another with `hjemmel objects key FILE`",
+                        key.display()
+                    );
+                    self.draft.problem(setting, text);
+                }
+            }
+            if folder_of(key).zip(log.as_ref()).is_some_and(|(folder, log)| folder.starts_with(log)) {
+                let text = format!(
+                    "{} lies in the audit's folder, which is copied to those who verify it; move it to a folder of its own",
+                    key.display()
+                );
+                self.draft.problem(setting, text);
             }
         }
     }
@@ -532,6 +566,25 @@ fn normal_form(written: &str) -> Option<String> {
     let normal = format!("{}://{}{path}", scheme.to_lowercase(), host.to_lowercase());
     (normal != written).then_some(normal)
 }
+
+fn canonical(path: &Path) -> Option<PathBuf> {
+    std::fs::canonicalize(path).ok()
+}
+
+/// The folder in which a file lies, links followed.
+fn folder_of(file: &Path) -> Option<PathBuf> {
+    Some(canonical(file)?.parent()?.to_owned())
+}
+
+/// Whether two key files hold the same, under one name or as copies.
+fn same_content(one: &Path, other: &Path) -> bool {
+    let small = |file: &Path| std::fs::metadata(file).ok().filter(|found| found.is_file() && found.len() <= MOST_OF_A_KEY);
+    let read = |file: &Path| small(file).and_then(|_| std::fs::read(file).ok());
+    read(one).zip(read(other)).is_some_and(|(one, other)| one.trim_ascii() == other.trim_ascii())
+}
+
+/// The largest key file that is compared, in bytes.
+const MOST_OF_A_KEY: u64 = 64 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -133,3 +133,31 @@ async fn a_key_that_lies_with_the_store_and_a_service_without_one_are_refused_by
     let (sound, told) = checked(&toml::to_string(&settings).unwrap());
     assert!(!sound && told.contains("hjemmel objects key FILE"), "{told}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_serves_the_audit_too_or_lies_in_its_folder_is_refused_by_check_and_at_start() {
+    let passing = Passing::without_gateway(&folder(), "", Arc::new(Ledger::default())).await;
+    let world = &passing.world;
+    let text = std::fs::read_to_string(&world.configuration).unwrap();
+    let refused = |key: &str, said: &str| {
+        let settings = text.replace("delivery-keys/deliveries.key", key);
+        assert_ne!(settings, text);
+        std::fs::write(&world.configuration, settings).unwrap();
+        for command in ["check", "serve"] {
+            let told = Command::new(env!("CARGO_BIN_EXE_hjemmel"))
+                .args([command, "--config"])
+                .arg(&world.configuration)
+                .output()
+                .unwrap();
+            let all = String::from_utf8_lossy(&told.stdout).into_owned() + &String::from_utf8_lossy(&told.stderr);
+            assert!(!told.status.success() && all.contains("deliveries.key") && all.contains(said), "{command} {key}: {all}");
+        }
+    };
+    refused("audit-keys/pseudonym.key", "is also audit.pseudonym_key");
+    let copy = world.dir.join("delivery-keys/copy.key");
+    std::fs::copy(world.dir.join("audit-keys/pseudonym.key"), &copy).unwrap();
+    refused("delivery-keys/copy.key", "is also audit.pseudonym_key");
+    std::fs::create_dir_all(world.dir.join("audit")).unwrap();
+    std::fs::copy(world.dir.join("delivery-keys/deliveries.key"), world.dir.join("audit/deliveries.key")).unwrap();
+    refused("audit/deliveries.key", "lies in the audit's folder");
+}

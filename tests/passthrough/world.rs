@@ -109,7 +109,7 @@ impl Passing {
         let entity = |security: Security| format!("http://entityid.eksempel.dk/{}/1", security.name());
         let services = vec![folder.settings.entity_id.clone(), entity(Security::Token), entity(Security::AuthorityContext)];
         let extra = format!(
-            "[service.pass]\nfolder = \"{}\"\n{more}\n[limits]\nrequest_bytes = 10485760\nxml_nodes = 1000000\n[agreements]\ncache_ttl = \"1s\"\n",
+            "[service.pass]\nfolder = \"{}\"\n{more}\n[limits]\nrequest_bytes = 10485760\n[agreements]\ncache_ttl = \"1s\"\n",
             path.display()
         );
         let options = Options {
