@@ -34,6 +34,7 @@ pub mod stub;
 pub mod transfers;
 pub mod trial;
 pub mod user;
+pub mod verify_connection;
 mod which;
 
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -86,6 +87,8 @@ enum Command {
     Sortiment(Box<sortiment::Args>),
     /// Times within which tests of vouchers (Proeve) are taken: open, list, end
     Trial(Box<trial::Args>),
+    /// The steps of a verification test of vouchers: each done or missing, and what to mend
+    VerifyConnection(verify_connection::Args),
     /// The store of agreements and routes: migrate, status, back up, restore, move
     Store(store::Args),
     /// The object store: its keys, and what it is good for
@@ -183,6 +186,11 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
         Command::Objects(args) => objects::run(&args, clock).await.and(done),
         Command::Sortiment(args) => Ok(sortiment::run(*args, clock, &mut output::Stdout).await?),
         Command::Trial(args) => Ok(trial::run(*args, clock, &mut output::Stdout).await?),
+        Command::VerifyConnection(args) => {
+            let ended = verify_connection::run(&args, &mut output::Stdout);
+            output::Stdout.flush()?;
+            Ok(ended?)
+        }
         Command::Service(args) => service::run(&args, clock, &mut output::Stdout).await,
         Command::Stub(args) => Ok(stub::run(&args, clock).await?),
         Command::Certs(args) => certs::run(&args, clock).map_err(Into::into).and(done),

@@ -33,8 +33,62 @@ const FORWARDED: &str = "forward";
 const ANSWERED: [&str; 5] =
     ["PeerFault", "PeerAnswerInvalid", "PeerSignatureInvalid", "AnswerViolated", "ProviderAnswerTooLarge"];
 
-/// Tells of each call that carried the delivery, or of the call with this id.
-pub(super) fn tell(id: Uuid, dirs: &[PathBuf], out: &mut impl Write) -> Result<(), AuditError> {
+/// How a step of a call went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Went {
+    /// It was taken.
+    Done,
+    /// It refused.
+    Failed,
+    /// The call did not get so far.
+    Missing,
+}
+
+/// Where a call got to.
+struct Way {
+    /// Whether it was what came back from the ledger that cannot be used.
+    of_answer: bool,
+    /// Whether a step refused it.
+    refused: bool,
+    /// The step that was taken last.
+    last: Option<usize>,
+}
+
+impl Way {
+    /// What was refused was refused by the step that was taken last; what came back from the ledger is judged by none of these.
+    fn of(record: &Record) -> Self {
+        let figures = record.about.finance().map(|about| &about.figures);
+        let of_answer = record.refusal.as_deref().is_some_and(|code| ANSWERED.contains(&code));
+        let last = STEPS.iter().rposition(|(name, _)| record.timings_us.contains_key(*name));
+        let refused = record.outcome == Some(Outcome::Refused) && !of_answer;
+        // After a rule has refused it is still asked whether the delivery was answered before.
+        let by_rule = figures
+            .zip(record.refusal.as_ref())
+            .is_some_and(|(figures, code)| figures.findings.contains_key(code) && !OF_EARLIER.contains(&code.as_str()));
+        let last = if by_rule { STEPS.iter().position(|(name, _)| *name == RULES) } else { last };
+        Self { of_answer, refused, last }
+    }
+
+    fn step(&self, record: &Record, at: usize, name: &str) -> Went {
+        match () {
+            () if self.refused && self.last == Some(at) => Went::Failed,
+            () if self.refused && self.last.is_none_or(|last| last < at) => Went::Missing,
+            () if record.timings_us.contains_key(name) => Went::Done,
+            () => Went::Missing,
+        }
+    }
+}
+
+/// Each step of a call, in the order of its way. One that it did not need is left out: a later one was taken, or it was accepted.
+pub(in crate::cli) fn steps(record: &Record) -> Vec<(&'static str, Went)> {
+    let (way, accepted) = (Way::of(record), is_accepted(record));
+    let steps = STEPS.iter().enumerate().map(|(at, (name, step))| (at, *step, way.step(record, at, name)));
+    let needed = |at: usize, went: Went| went != Went::Missing || !accepted && way.last.is_none_or(|last| last < at);
+    steps.filter(|(at, _, went)| needed(*at, *went)).map(|(_, step, went)| (step, went)).collect()
+}
+
+/// The calls that carried the delivery, or the call with this id, oldest first, and how many lines could not be read.
+pub(in crate::cli) fn calls_of(id: Uuid, dirs: &[PathBuf]) -> io::Result<(Vec<Followed>, u64)> {
     let is_it = |record: &Record| record.call == id || record.about.finance().is_some_and(|about| about.figures.delivery == id);
     let (mut calls, mut unreadable) = (Vec::new(), 0);
     for dir in dirs {
@@ -43,6 +97,12 @@ pub(super) fn tell(id: Uuid, dirs: &[PathBuf], out: &mut impl Write) -> Result<(
         unreadable += doubtful;
     }
     calls.sort_by_key(|call| call.record.opened_at);
+    Ok((calls, unreadable))
+}
+
+/// Tells of each call that carried the delivery, or of the call with this id.
+pub(super) fn tell(id: Uuid, dirs: &[PathBuf], out: &mut impl Write) -> Result<(), AuditError> {
+    let (calls, unreadable) = calls_of(id, dirs)?;
     let mut accepted = true;
     for call in &calls {
         tell_one(call, out)?;
@@ -58,7 +118,7 @@ pub(super) fn tell(id: Uuid, dirs: &[PathBuf], out: &mut impl Write) -> Result<(
     }
 }
 
-fn is_accepted(record: &Record) -> bool {
+pub(in crate::cli) fn is_accepted(record: &Record) -> bool {
     let receipt = record.about.finance().and_then(|about| about.figures.receipt.as_deref());
     record.outcome == Some(Outcome::Served) && receipt.is_none_or(|receipt| receipt == "ACCEPTERET")
 }
@@ -73,18 +133,13 @@ fn tell_one(call: &Followed, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "call {} of {}", record.call, record.service)?;
     line(out, "ok", "received", &record.opened_at.to_string())?;
     let figures = record.about.finance().map(|about| &about.figures);
-    // What was refused was refused by the step that was taken last; what came back from the ledger is judged by none of these.
-    let of_answer = record.refusal.as_deref().is_some_and(|code| ANSWERED.contains(&code));
-    let taken = |name: &str| record.timings_us.contains_key(name);
-    let last = STEPS.iter().rposition(|(name, _)| taken(name));
-    let refused = record.outcome == Some(Outcome::Refused) && !of_answer;
-    // After a rule has refused it is still asked whether the delivery was answered before.
-    let by_rule = figures
-        .zip(record.refusal.as_ref())
-        .is_some_and(|(figures, code)| figures.findings.contains_key(code) && !OF_EARLIER.contains(&code.as_str()));
-    let last = if by_rule { STEPS.iter().position(|(name, _)| *name == RULES) } else { last };
-    for (at, (name, step)) in STEPS.iter().enumerate().filter(|(_, (name, _))| taken(name)) {
-        let failed = refused && Some(at) == last;
+    let way = Way::of(record);
+    for (at, (name, step)) in STEPS.iter().enumerate() {
+        let went = way.step(record, at, name);
+        if went == Went::Missing {
+            continue;
+        }
+        let failed = went == Went::Failed;
         let mut more = format!("{:.1} ms", record.timings_us.get(*name).map_or(0.0, |us| *us as f64 / 1000.0));
         match *name {
             "authenticate" if !failed => {
@@ -106,14 +161,11 @@ fn tell_one(call: &Followed, out: &mut impl Write) -> io::Result<()> {
             _ => {}
         }
         line(out, if failed { "FAILED" } else { "ok" }, step, &more)?;
-        if failed {
-            break;
-        }
     }
-    if refused && last.is_none() {
+    if way.refused && way.last.is_none() {
         line(out, "FAILED", "message taken", "")?;
     }
-    tell_end(record, of_answer, out)?;
+    tell_end(record, out)?;
     let end = |at: &Option<_>| {
         at.map_or_else(
             || "no record yet: it is under way, or the gateway was stopped".to_owned(),
@@ -124,12 +176,12 @@ fn tell_one(call: &Followed, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// What came of it, and what is to be mended.
-fn tell_end(record: &Record, of_answer: bool, out: &mut impl Write) -> io::Result<()> {
+pub(in crate::cli) fn tell_end(record: &Record, out: &mut impl Write) -> io::Result<()> {
     let about = record.about.finance();
     if about.is_some_and(|about| about.pass.repeated || about.figures.repeated) {
         line(out, "ok", "not forwarded", "it was known, and got the receipt of before")?;
     }
-    if of_answer {
+    if Way::of(record).of_answer {
         line(out, "FAILED", "answered", "the receiver's answer cannot be used")?;
     }
     if record.outcome == Some(Outcome::Abandoned) {

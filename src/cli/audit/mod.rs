@@ -1,6 +1,6 @@
 //! `hjemmel audit`: make the audit's keys, prove a log whole, ask who saw whom.
 
-mod delivery;
+pub(super) mod delivery;
 mod period;
 mod proof;
 mod report;

@@ -6,7 +6,7 @@ pub mod question;
 mod settings;
 mod signer;
 mod token;
-mod verify;
+pub(super) mod verify;
 pub mod words;
 
 use std::io::{BufRead, Write};
@@ -157,6 +157,9 @@ pub enum CallError {
         /// Why.
         error: std::io::Error,
     },
+    /// What was found cannot be shown.
+    #[error("resultatet kan ikke skrives ud · the output cannot be written: {0}")]
+    Output(std::io::Error),
     /// The STS's metadata.
     #[error(transparent)]
     Trust(#[from] TrustError),

@@ -2,17 +2,19 @@
 //! 0.01 alike, goes to the ledger in one delivery; the receipt tells the account that each code led to, or why it led to none.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::finance::usage;
 use super::words::Said;
 use super::{CallError, write_private};
+use crate::cli::output::Stdout;
 use crate::services::finance::receipt;
 use crate::services::finance::rules::delivery::{CVR_URN, NAMESPACE};
 use crate::services::finance::rules::sortiment::{self, Known, List, Lists, Part, Standing, csv, xml};
@@ -74,14 +76,14 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 /// A text in both languages.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Both {
     da: String,
     en: String,
 }
 
 /// What a receipt tells of a line, or of the whole delivery.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Told {
     code: String,
     severity: String,
@@ -94,7 +96,7 @@ struct Told {
 }
 
 /// A code, and where it landed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Line {
     part: String,
     code: String,
@@ -110,18 +112,21 @@ struct Line {
 }
 
 /// What is kept of a run.
-#[derive(Serialize)]
-struct Report {
+#[derive(Serialize, Deserialize)]
+pub(in crate::cli) struct Report {
     service: String,
-    delivery: String,
+    /// The delivery's id.
+    pub(in crate::cli) delivery: Uuid,
     proeve: bool,
     day: Date,
     list: Uuid,
     list_name: String,
     version: String,
     receipt: String,
-    codes: usize,
-    landed: usize,
+    /// How many codes were sent.
+    pub(in crate::cli) codes: usize,
+    /// How many of them landed on an account.
+    pub(in crate::cli) landed: usize,
     /// What was told of the delivery and of no line.
     told: Vec<Told>,
     /// How many findings the platform left out.
@@ -183,9 +188,9 @@ impl Test {
                 ));
             }
         }
-        let numbered = lines.iter().zip(1..);
+        let (id, numbered) = (Uuid::new_v4(), lines.iter().zip(1..));
         let sample = Sample {
-            id: Uuid::new_v4().to_string(),
+            id: id.to_string(),
             system: parties.system.to_string(),
             sender: parties.sender.to_string(),
             receiver: parties.receiver.to_string(),
@@ -197,7 +202,7 @@ impl Test {
         };
         let report = Report {
             service,
-            delivery: sample.id.clone(),
+            delivery: id,
             proeve: options.proeve,
             day: parties.day,
             list: list.id,
@@ -221,11 +226,7 @@ impl Test {
 
     /// What is sent, in a line: the id stands on the screen before anything can go wrong.
     pub(super) fn announcement(&self) -> String {
-        let Report { delivery, codes, list, version, day, .. } = &self.report;
-        let booked = if self.report.proeve { "sent as a test (Proeve)" } else { "to be booked" };
-        format!(
-            "delivery {delivery}: {codes} codes of {list} {version}, {AMOUNT} each in debit and credit, dated {day}, {booked}"
-        )
+        self.report.announcement()
     }
 
     /// Reads the answer, and tells of each line.
@@ -244,7 +245,7 @@ impl Test {
             self.report.told.push(fault);
             self.report.refused_unread = true;
         }
-        self.report.print();
+        self.report.write(&mut Stdout).map_err(CallError::Output)?;
         let Report { landed, codes, .. } = self.report;
         if let Some(path) = &self.file {
             let json = serde_json::to_vec_pretty(&self.report).map_err(|error| std::io::Error::other(error.to_string()));
@@ -381,12 +382,10 @@ impl Told {
         }
     }
 
-    fn print(&self) {
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let Self { code, severity, audience, what, remedy, .. } = self;
-        println!("        {severity} {code} to {audience}: {} {}", what.da, remedy.da);
-        if !what.en.is_empty() {
-            println!("        {} {}", what.en, remedy.en);
-        }
+        writeln!(out, "        {severity} {code} to {audience}: {} {}", what.da, remedy.da)?;
+        if what.en.is_empty() { Ok(()) } else { writeln!(out, "        {} {}", what.en, remedy.en) }
     }
 }
 
@@ -416,9 +415,42 @@ impl Report {
         self.landed = self.lines.iter().filter(|line| line.landed).count();
     }
 
-    fn print(&self) {
-        let Self { receipt, delivery, codes, landed, left_out, .. } = self;
-        for (line, number) in self.lines.iter().zip(1..) {
+    /// The report that a run has kept.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is no such report.
+    pub(in crate::cli) fn kept(path: &Path) -> io::Result<Self> {
+        let bytes = std::fs::read(path)?;
+        serde_json::from_slice(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    /// What was sent, in a line.
+    pub(in crate::cli) fn announcement(&self) -> String {
+        let Self { delivery, codes, list, version, day, .. } = self;
+        let booked = if self.proeve { "sent as a test (Proeve)" } else { "to be booked" };
+        format!(
+            "delivery {delivery}: {codes} codes of {list} {version}, {AMOUNT} each in debit and credit, dated {day}, {booked}"
+        )
+    }
+
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let Self { receipt, delivery, codes, landed, .. } = self;
+        self.write_lines(|_| true, out)?;
+        writeln!(out, "{landed} of {codes} codes landed (delivery {delivery}, {receipt})")?;
+        let followed = match self.refused_unread {
+            true => "CALL-ID".to_owned(),
+            false => delivery.to_string(),
+        };
+        writeln!(out, "the platform's operator follows it with: hjemmel audit delivery {followed} AUDIT-DIR")
+    }
+
+    /// What did not land, and what to mend.
+    pub(in crate::cli) fn write_missed(&self, out: &mut impl Write) -> io::Result<()> {
+        self.write_lines(|line| !line.landed, out)
+    }
+
+    fn write_lines(&self, shown: impl Fn(&Line) -> bool, out: &mut impl Write) -> io::Result<()> {
+        for (line, number) in self.lines.iter().zip(1..).filter(|(line, _)| shown(line)) {
             let account = match (&line.debit, &line.credit) {
                 (Some(debit), Some(credit)) if debit == credit => format!("account {debit}"),
                 (Some(debit), Some(credit)) => format!("account {debit} in debit, {credit} in credit"),
@@ -426,22 +458,17 @@ impl Report {
             };
             let mark = if line.landed { "ok" } else { "MISSED" };
             let name = if line.name.is_empty() { String::new() } else { format!(" ({})", line.name) };
-            println!("{number:>5}  {mark:<6}  {} {}{name}: {account}", line.part, line.code);
-            line.told.iter().for_each(Told::print);
+            writeln!(out, "{number:>5}  {mark:<6}  {} {}{name}: {account}", line.part, line.code)?;
+            line.told.iter().try_for_each(|told| told.write(out))?;
         }
         if !self.told.is_empty() {
-            println!("of the whole delivery:");
-            self.told.iter().for_each(Told::print);
+            writeln!(out, "of the whole delivery:")?;
+            self.told.iter().try_for_each(|told| told.write(out))?;
         }
-        if *left_out > 0 {
-            println!("the platform found {left_out} more, which it does not list; mend these first");
+        if self.left_out > 0 {
+            writeln!(out, "the platform found {} more, which it does not list; mend these first", self.left_out)?;
         }
-        println!("{landed} of {codes} codes landed (delivery {delivery}, {receipt})");
-        let followed = match self.refused_unread {
-            true => "CALL-ID",
-            false => delivery,
-        };
-        println!("the platform's operator follows it with: hjemmel audit delivery {followed} AUDIT-DIR");
+        Ok(())
     }
 }
 

@@ -189,3 +189,84 @@ async fn what_the_platform_refuses_is_told_of_the_whole_delivery_and_the_operato
     let (code, said) = hjemmel(house.dir(), &arguments);
     assert!(code == Some(2) && said.contains("no value list holds on 2027-01-01"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_command_shows_each_step_of_a_test_done_or_missing_and_what_to_mend() {
+    let house = House::start("").await;
+    let given = ["--sortiment", "list.xml", "--day", "2026-11-27"];
+    let (_, _, report) = house.verify(&given);
+    let id = report["delivery"].as_str().unwrap();
+    house.followed(id);
+    let ask = |more: &[&str]| hjemmel(house.dir(), &[&["verify-connection"][..], more].concat());
+    let (code, told) = ask(&["--report", "report.json", "audit"]);
+    assert_eq!(code, Some(0), "{told}");
+    let steps = [
+        &format!("test sent: delivery {id}: 8 codes"),
+        "received by the platform: call ",
+        "identity proven",
+        "agreement of the sender",
+        "schema",
+        "rules",
+        "route and agreement of the platform",
+        "recorded, token",
+        "forwarded",
+        "accepted by the ledger",
+        "every code landed: 8 of 8",
+    ];
+    let at: Vec<_> =
+        steps.iter().map(|step| told.find(&format!("  done     {step}")).unwrap_or_else(|| panic!("{step}: {told}"))).collect();
+    assert!(at.is_sorted() && !told.contains("MISSING") && !told.contains("unseen"), "{told}");
+    // Each side alone sees its own.
+    let (code, told) = ask(&["--report", "report.json"]);
+    assert!(code == Some(0) && told.contains(&format!("unseen   way through the platform: the platform's operator sees: hjemmel verify-connection --delivery {id} AUDIT-DIR")), "{told}");
+    let (code, told) = ask(&["--delivery", id, "audit"]);
+    assert!(
+        code == Some(0) && told.contains("  unseen   test sent") && told.contains("  done     accepted by the ledger"),
+        "{told}"
+    );
+
+    // Refused by a rule: what comes after it is missing, and the remedy is told.
+    let (_, _, report) = house.verify(&[&given[..], &["--proeve"]].concat());
+    house.followed(report["delivery"].as_str().unwrap());
+    let (code, told) = ask(&["--report", "report.json", "audit"]);
+    assert_eq!(code, Some(1), "{told}");
+    for step in [
+        "rules: it refused",
+        "route and agreement of the platform",
+        "recorded, token",
+        "forwarded",
+        "accepted by the ledger",
+        "every code landed: 0 of 8",
+    ] {
+        assert!(told.contains(&format!("  MISSING  {step}")), "{step}: {told}");
+    }
+    assert!(told.contains("  done     schema") && told.contains("FB006, to mend by ADMINISTRATOR: Få myndighedens"), "{told}");
+
+    // A code without an account.
+    fs::write(house.dir().join("own.csv"), "Delsortiment;Kode\r\nArt;22.0\r\nArt;9999\r\n").unwrap();
+    let (id, of) = (
+        LIST.to_string(),
+        ["--sortiment", "own.csv", "--list-name", "x", "--list-version", VERSION, "--list-from", "2026-01-01"],
+    );
+    let (_, _, report) = house.verify(&[&of[..], &["--list", &id, "--day", "2026-11-27"]].concat());
+    house.followed(report["delivery"].as_str().unwrap());
+    let (code, told) = ask(&["--report", "report.json", "audit"]);
+    assert!(
+        code == Some(1)
+            && told.contains("MISSING  accepted by the ledger")
+            && told.contains("MISSING  every code landed: 1 of 2"),
+        "{told}"
+    );
+    assert!(
+        told.contains("MISSED  Art 9999: no account")
+            && told.contains("FB022 to ADMINISTRATOR")
+            && !told.contains("ok      Art 22.0"),
+        "{told}"
+    );
+
+    // Nothing came to the platform.
+    let (code, told) = ask(&["--delivery", "00000000-0000-4000-8000-000000000000", "audit"]);
+    assert!(code == Some(1) && told.contains("MISSING  received by the platform") && told.contains("--delivery"), "{told}");
+    let (code, told) = ask(&["--report", "own.csv", "audit"]);
+    assert!(code == Some(1) && told.contains("own.csv") && told.contains("call finance --verify --report FILE"), "{told}");
+}
