@@ -1,4 +1,4 @@
-//! What was decided on an agreement or a route: who, when, why, and on what proof.
+//! What was decided on an agreement, a route, a value list, a subscription or a time for tests: who, when, why, and on what proof.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::Api;
 use super::extract::{Caller, Id};
 use super::problem::{ReadProblems, of_decision, of_store};
+use super::{trials, value_lists};
 use crate::audit::Subject;
 use crate::decisions::record::Made;
 use crate::decisions::{agreement, route};
@@ -123,6 +124,48 @@ pub async fn of_route(State(api): State<Api>, caller: Caller, Id(id): Id) -> Res
             decided_at: Some(past.decision.at),
             reason: Some(past.decision.reason),
             proof: made.iter().find(|made| made.because.at == past.decision.at).map(Proof::of),
+        })
+        .collect();
+    Ok(axum::Json(History { items }).into_response())
+}
+
+/// What was decided on a version of a value list: who imported it, who published it.
+#[utoipa::path(get, operation_id = "listValueListDecisions", path = "/api/v1/value-lists/{id}/decisions", tag = "value lists", params(("id" = Uuid, Path, description = "The version.")),
+    responses((status = 200, description = "The decisions, oldest first.", body = History), ReadProblems))]
+pub async fn of_value_list(State(api): State<Api>, caller: Caller, Id(id): Id) -> Result<Response, ApiRefusal> {
+    value_lists::is_seen(&api, &caller, id).await?;
+    of(&api, Subject::Sortiment, id).await
+}
+
+/// What was decided on a subscription to value lists.
+#[utoipa::path(get, operation_id = "listValueListSubscriptionDecisions", path = "/api/v1/value-list-subscriptions/{id}/decisions", tag = "value lists", params(("id" = Uuid, Path, description = "The subscription.")),
+    responses((status = 200, description = "The decisions, oldest first.", body = History), ReadProblems))]
+pub async fn of_subscription(State(api): State<Api>, caller: Caller, Id(id): Id) -> Result<Response, ApiRefusal> {
+    value_lists::subscriptions::seen(&api, &caller, id).await?;
+    of(&api, Subject::SortimentSubscription, id).await
+}
+
+/// What was decided on a time for tests: who opened it, who ended it.
+#[utoipa::path(get, operation_id = "listTrialDecisions", path = "/api/v1/trials/{id}/decisions", tag = "trials", params(("id" = Uuid, Path, description = "The time for tests.")),
+    responses((status = 200, description = "The decisions, oldest first.", body = History), ReadProblems))]
+pub async fn of_trial(State(api): State<Api>, caller: Caller, Id(id): Id) -> Result<Response, ApiRefusal> {
+    trials::seen(&api, &caller, id).await?;
+    of(&api, Subject::Trial, id).await
+}
+
+async fn of(api: &Api, subject: Subject, id: Uuid) -> Result<Response, ApiRefusal> {
+    let made = api.store.made_on(subject, id).await.map_err(of_store)?;
+    let users = api.store.users().await.map_err(of_store)?;
+    let name = |made: &Made| users.iter().find(|user| Some(user.id) == made.user).map(|user| user.name.clone());
+    let items = made
+        .iter()
+        .map(|made| DecisionView {
+            from: made.what.from.clone(),
+            to: made.what.to.clone(),
+            by: name(made),
+            decided_at: Some(made.because.at),
+            reason: Some(made.because.reason.clone()),
+            proof: Some(Proof::of(made)),
         })
         .collect();
     Ok(axum::Json(History { items }).into_response())

@@ -15,6 +15,7 @@ use super::agreements::filter::{SideName, StateName};
 use super::extract::Caller;
 use super::files::FormatName;
 use super::problem::{Problem, ReadProblems, audience};
+use super::value_lists::PublishedName;
 use crate::refusal::api::ApiRefusal;
 
 /// The contract, to which the router adds its paths.
@@ -23,7 +24,7 @@ use crate::refusal::api::ApiRefusal;
     info(
         title = "Hjemmel",
         version = "1",
-        description = "Service agreements and routes. Every user is known by a client certificate (mutual TLS). Refusals are problems (RFC 9457), in Danish or English by Accept-Language.",
+        description = "Service agreements, routes, value lists and times for tests. Every user is known by a client certificate (mutual TLS). Refusals are problems (RFC 9457), in Danish or English by Accept-Language.",
         license(name = "MPL-2.0", identifier = "MPL-2.0")
     ),
     servers((url = "/", description = "The gateway's API listener.")),
@@ -31,9 +32,11 @@ use crate::refusal::api::ApiRefusal;
         (name = "agreements", description = "Service agreements: request, decide, look up."),
         (name = "routes", description = "Which system receives a service's calls, on which days."),
         (name = "authorities", description = "The register of authorities."),
+        (name = "value lists", description = "Versions of value lists: import a draft, publish it, say who gets it."),
+        (name = "trials", description = "The times within which an authority's deliveries may be tests."),
         (name = "meta", description = "The API itself.")
     ),
-    components(schemas(Problem, SideName, StateName, FormatName)),
+    components(schemas(Problem, SideName, StateName, FormatName, PublishedName)),
     modifiers(&MutualTls),
     security(("mutualTLS" = []))
 )]

@@ -1,4 +1,4 @@
-//! `/api/v1`: agreements, routes and what was decided on them, for users known by their certificates.
+//! `/api/v1`: agreements, routes, value lists, times for tests and what was decided on them, for users known by their certificates.
 //!
 //! It has a listener of its own with mutual TLS (`[api]`), served by the edge as every other. [`problem`] is how it says no,
 //! [`extract`] what every request goes through, and each resource has its file. What is decided is decided in
@@ -15,7 +15,10 @@ pub mod meta;
 pub mod page;
 pub mod problem;
 pub mod routes;
+pub mod service;
 pub mod table;
+pub mod trials;
+pub mod value_lists;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -41,6 +44,7 @@ use uuid::Uuid;
 use crate::agreements::Store;
 use crate::clock::Clock;
 use crate::refusal::api::ApiRefusal;
+use crate::services::finance::lists::publish::Notices;
 use crate::trust::clients::ClientTrust;
 use extract::Query;
 use problem::{Language, Matched, render};
@@ -82,6 +86,8 @@ pub struct Settings {
     pub clock: Clock,
     /// The gateway's own listeners, to which no route may lead.
     pub own: Vec<SocketAddr>,
+    /// How many days ahead value lists are published.
+    pub notices: Arc<Notices>,
     /// The largest body, in bytes.
     pub body_bytes: usize,
     /// Told of every decision, so that it gets into the audit's chain at once.
@@ -138,6 +144,22 @@ fn router() -> OpenApiRouter<Api> {
         .routes(routes!(routes::end))
         .routes(routes!(history::of_route))
         .routes(routes!(routes::receiver))
+        .routes(routes!(value_lists::list, value_lists::change::import))
+        .routes(routes!(value_lists::get))
+        .routes(routes!(value_lists::content))
+        .routes(routes!(value_lists::text))
+        .routes(routes!(value_lists::changes))
+        .routes(routes!(value_lists::change::remove))
+        .routes(routes!(value_lists::change::publish))
+        .routes(routes!(history::of_value_list))
+        .routes(routes!(value_lists::subscriptions::list, value_lists::subscriptions::subscribe))
+        .routes(routes!(value_lists::subscriptions::get))
+        .routes(routes!(value_lists::subscriptions::end))
+        .routes(routes!(history::of_subscription))
+        .routes(routes!(trials::list, trials::open))
+        .routes(routes!(trials::get))
+        .routes(routes!(trials::end))
+        .routes(routes!(history::of_trial))
 }
 
 /// The contract, OpenAPI 3.1.

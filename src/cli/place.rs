@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::which;
 use crate::agreements::{Environment, Store, Vocabulary};
 use crate::config::{Draft, Report, ServiceSection, store_of};
-use crate::services::{Service, vocabulary, vocabulary_of};
+use crate::services::{Service, notices, vocabulary, vocabulary_of};
 use crate::store::settings::AddressError;
 use crate::store::{Access, At, Settings, StoreError};
 use crate::text::{self, LONGEST};
@@ -99,12 +99,7 @@ impl Place {
     /// Every service of the kind "finance", and how many days ahead its value lists are published, in the configuration, as far as that can be read.
     pub(super) fn finance(&self, now: Timestamp) -> Vec<(Uuid, u16)> {
         let Some(draft) = self.draft(now) else { return Vec::new() };
-        let services = draft.sections().services.values();
-        let finance = services.filter_map(|service| match service {
-            Service::Finance(settings) => Some((settings.offered.offer.service_uuid, settings.notice)),
-            _ => None,
-        });
-        finance.collect()
+        notices(&draft.sections().services).into_iter().collect()
     }
 
     /// The service that is named, or the one of the kind "finance" where there is one alone.

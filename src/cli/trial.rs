@@ -145,12 +145,7 @@ async fn list(store: &Store, service: Uuid, all: bool, now: Timestamp, out: &mut
 /// A line of a listing.
 pub(super) fn told(trial: &Trial, now: Timestamp) -> String {
     let Opening { from, to } = trial.opening;
-    let state = match trial.ended {
-        Some(_) => "ended",
-        None if to <= now => "over",
-        None if now < from => "to come",
-        None => "open",
-    };
+    let state = trial.stands(now);
     format!("{}  {state:7}  {}  {from} – {to}", trial.id, trial.authority)
 }
 

@@ -220,6 +220,7 @@ pub async fn start(
                 clients,
                 clock: clock.clone(),
                 own: vec![bound, admin.local_addr().map_err(|error| ServeError::Listen { address, error })?],
+                notices: reloader.notices.clone(),
                 body_bytes: limits.request_bytes,
                 decided,
                 answered: Box::new(move |path, status| counted.api_answered(path, status)),

@@ -28,6 +28,8 @@ use crate::outbound::lists::Fetcher;
 use crate::replay::ReplayMemory;
 use crate::revocation::ocsp::{self, StapleError};
 use crate::saml::memory::AssertionMemory;
+use crate::services::finance::lists::publish::Notices;
+use crate::services::notices;
 use crate::services::parts::Offered;
 use crate::signature::key::Certificate;
 use crate::store::StoreError;
@@ -52,6 +54,8 @@ pub struct Reloader {
     pub(super) admin_tls: Option<Arc<ServerTls>>,
     /// TLS towards the users of the API, and what their certificates are judged by, where there is an API.
     pub(super) api: Option<(Arc<ServerTls>, Arc<Clients>)>,
+    /// How many days ahead value lists are published.
+    pub(super) notices: Arc<Notices>,
 }
 
 /// What is in force, as far as the next reload and the metrics need to know.
@@ -95,6 +99,7 @@ impl Reloader {
             tls: Arc::new(ServerTls::new(tls)),
             admin_tls: admin_tls.map(|tls| Arc::new(ServerTls::new(tls))),
             api: api.map(|(tls, trust)| (Arc::new(ServerTls::new(tls)), Arc::new(Clients::new(trust)))),
+            notices: Arc::new(Notices::new(notices(&config.services))),
             running: Mutex::new(Running { config, known }),
             exchanged: Notify::new(),
         };
@@ -153,6 +158,7 @@ impl Reloader {
             tls.replace(fresh);
             clients.replace(trust);
         }
+        self.notices.replace(notices(&config.services));
         self.in_force.replace(prepared.services);
         *running = Running { config, known: prepared.known };
         self.exchanged.notify_one();

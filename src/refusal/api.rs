@@ -74,8 +74,8 @@ refusals! { []
         en: "What is to be changed has changed since it was read.", "Get it again, look at it, and decide anew.";
     /// The digest is not of the text that is shown.
     ApiShownDiffers, Caller, AfterChange, Administrator, http 409,
-        da: "Fingeraftrykket i shown er ikke af den tekst, som aftalen nu viser.", "Hent aftalen, vis feltet text for den, der beslutter, og send text_sha256 i shown.",
-        en: "The digest in shown is not of the text that the agreement now shows.", "Get the agreement, show the field text to whoever decides, and send text_sha256 in shown.";
+        da: "Fingeraftrykket i shown er ikke af den tekst, der nu vises.", "Hent det, der besluttes om, vis teksten for den, der beslutter, og send text_sha256 i shown.",
+        en: "The digest in shown is not of the text that is now shown.", "Get what is decided on, show the text to whoever decides, and send text_sha256 in shown.";
     /// Not from this state.
     ApiTransition { from: Detail = Detail::name("OPSAGT"), to: Detail = Detail::name("GODKENDT") }, Caller, AfterChange, Administrator, http 409,
         da: "Aftalen er {from} og kan ikke blive {to}.", "Anmod om en ny aftale, eller vælg en beslutning, som tilstanden tillader.",

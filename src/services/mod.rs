@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http_body::Body;
+use uuid::Uuid;
 
 use self::parts::{Beside, Found, OfferError, Offered, Parts};
 use crate::agreements::{Scope, ScopeKey, Vocabulary};
@@ -41,6 +42,15 @@ pub fn vocabulary_of(services: &BTreeMap<String, Service>) -> Vocabulary {
     let by = |service: &Service| service.narrowed_by().iter().map(|key| key.name).collect();
     let narrowed_by = services.values().map(|service| (service.offer().service_uuid, by(service))).collect();
     Vocabulary { narrowed_by, ..vocabulary() }
+}
+
+/// How many days ahead the value lists of each service are published.
+pub fn notices(services: &BTreeMap<String, Service>) -> BTreeMap<Uuid, u16> {
+    let notice = |service: &Service| match service {
+        Service::Finance(settings) => Some((settings.offered.offer.service_uuid, settings.notice)),
+        Service::Terminaladgang(_) | Service::Passthrough(_) => None,
+    };
+    services.values().filter_map(notice).collect()
 }
 
 /// What one `[service.NAME]` says.

@@ -107,6 +107,7 @@ impl House {
             clients: Arc::new(Clients::new(Arc::new(trust))),
             clock: Clock::system(),
             own: vec!["192.0.2.9:9464".parse().unwrap()],
+            notices: Arc::default(),
             body_bytes: BODY,
             decided: Arc::new(Notify::new()),
             answered: Box::new(|_, _| {}),

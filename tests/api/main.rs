@@ -25,4 +25,6 @@ mod http;
 mod many;
 mod on_postgres;
 mod routes;
+mod trials;
 mod users;
+mod value_lists;

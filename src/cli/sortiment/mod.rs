@@ -432,11 +432,5 @@ fn table(import: &Import) -> Result<List, CommandError> {
         parts: import.supplement.iter().chain(&import.party).map(part).collect(),
     };
     let list = csv::read(&bytes(&import.file)?, about);
-    let list = list.map_err(|problems| CommandError::Given(format!("{}:\n{}", import.file.display(), problems.join("\n"))))?;
-    if let Some((name, _)) = list.parts.iter().find(|(_, part)| part.codes.is_empty()) {
-        return Err(CommandError::Given(format!(
-            "an option names the part list {name}, and the table has no code of it; correct its name"
-        )));
-    }
-    Ok(list)
+    list.map_err(|problems| CommandError::Given(format!("{}:\n{}", import.file.display(), problems.join("\n"))))
 }

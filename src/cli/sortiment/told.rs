@@ -11,13 +11,7 @@ use crate::services::finance::rules::sortiment::diff::{Change, Direction, diff};
 use crate::services::finance::rules::sortiment::{List, told};
 
 pub(super) fn head(head: &Head, today: Option<Date>, out: &mut impl Write) -> io::Result<()> {
-    let ended = head.to.is_some_and(|to| today.is_some_and(|today| to < today));
-    let state = match head.published_at {
-        None => "draft",
-        Some(_) if today.is_some_and(|today| today < head.from) => "published",
-        Some(_) if ended => "ended",
-        Some(_) => "in force",
-    };
+    let state = head.stands(today);
     let until = head.to.map_or_else(|| "no end".to_owned(), |to| to.to_string());
     writeln!(out, "{}  {state:9}  {} – {until}  {head}  {}", head.id, head.from, head.name)
 }

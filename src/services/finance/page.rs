@@ -2,8 +2,32 @@
 
 use uuid::Uuid;
 
+use crate::id::cvr::Cvr;
 use crate::store::Query;
 use crate::store::value::{Value, assembled_for};
+
+/// What of an authority and a service to list.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Of this service.
+    pub service: Option<Uuid>,
+    /// Of these services. Empty: all.
+    pub services: Vec<Uuid>,
+    /// Of this authority.
+    pub authority: Option<Cvr>,
+    /// After this one.
+    pub after: Option<Uuid>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl Wanted {
+    /// The statement, of what is read up to `WHERE`.
+    pub fn of(&self, select: &'static str) -> Query {
+        let page = Page::of(select).with_any("service = ?", self.service).of_services(&self.services);
+        page.with_any("authority = ?", self.authority.map(|cvr| cvr.to_string())).after(self.after, self.limit)
+    }
+}
 
 /// A statement whose conditions are put together.
 #[derive(Debug, Clone)]

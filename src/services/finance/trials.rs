@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::memory::{Content, Memory};
+use super::page::Wanted;
 use super::rules::trial::{Opening, Openings};
 use crate::agreements::Store;
 use crate::audit::Subject;
@@ -29,9 +30,15 @@ pub const MOST_OPEN: usize = 20;
 const MOST_KNOWN: i64 = 10_000;
 
 /// Reads openings. The condition follows.
+macro_rules! trials {
+    () => {
+        "SELECT id, service, authority, opens_at, closes_at, opened_at, ended_at FROM trial WHERE "
+    };
+}
+
 macro_rules! trials_where {
     ($condition:literal) => {
-        sql(concat!("SELECT id, service, authority, opens_at, closes_at, opened_at, ended_at FROM trial WHERE ", $condition))
+        sql(concat!(trials!(), $condition))
     };
 }
 
@@ -151,6 +158,17 @@ impl Trial {
         self.ended.is_some() || self.opening.to <= at
     }
 
+    /// Where it stands at an instant: `to-come`, `open`, `over` by itself or `ended` before.
+    pub fn stands(&self, at: Timestamp) -> &'static str {
+        let Opening { from, to } = self.opening;
+        match self.ended {
+            Some(_) => "ended",
+            None if to <= at => "over",
+            None if at < from => "to-come",
+            None => "open",
+        }
+    }
+
     fn what(&self, from: Option<&str>, to: String) -> What {
         let Self { id, service, authority, opening: Opening { from: opens, to: closes }, .. } = self;
         let text = format!("prøver: {id}\nservice: {service}\nmyndighed: {authority}\nåbnes: {opens}\nlukkes: {closes}\n");
@@ -218,6 +236,14 @@ impl Trial {
 }
 
 impl Store {
+    /// The times for tests wanted, in the order of their ids.
+    ///
+    /// # Errors
+    /// A store that does not answer, or holds what the model does not have.
+    pub async fn trial_page(&self, wanted: &Wanted) -> Result<Vec<Trial>, StoreError> {
+        self.database().all(wanted.of(trials!())).await?.iter().map(read).collect()
+    }
+
     /// The times for tests of a service, those that are over too: at most the last thousand, the newest first.
     ///
     /// # Errors

@@ -72,6 +72,17 @@ impl Head {
         }
     }
 
+    /// Where it stands on a day: `draft`, `published` (its first day is to come), `in-force` or `ended`.
+    pub fn stands(&self, today: Option<Date>) -> &'static str {
+        let is = |what: &dyn Fn(Date) -> bool| today.is_some_and(what);
+        match self.published_at {
+            None => "draft",
+            Some(_) if is(&|today| today < self.from) => "published",
+            Some(_) if is(&|today| self.to.is_some_and(|to| to < today)) => "ended",
+            Some(_) => "in-force",
+        }
+    }
+
     /// Whether it is a version of the same list, for the same authority.
     pub fn follows(&self, other: &Self) -> bool {
         (self.service, self.list, self.authority) == (other.service, other.list, other.authority) && other.from < self.from

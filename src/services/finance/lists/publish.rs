@@ -1,6 +1,7 @@
 //! To publish a version: ahead of the day on which it takes force, so that ledgers can map what it changes.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::civil::Date;
 use jiff::{Span, Timestamp};
@@ -33,6 +34,27 @@ pub struct Notice {
     pub days: u16,
     /// Whether sooner is meant.
     pub sooner: bool,
+}
+
+/// How many days ahead the value lists of each service are published; exchanged by a reload.
+#[derive(Debug, Default)]
+pub struct Notices(RwLock<BTreeMap<Uuid, u16>>);
+
+impl Notices {
+    /// As the configuration has them, by service.
+    pub fn new(days: BTreeMap<Uuid, u16>) -> Self {
+        Self(RwLock::new(days))
+    }
+
+    /// These from now on.
+    pub fn replace(&self, days: BTreeMap<Uuid, u16>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = days;
+    }
+
+    /// How many days for a service.
+    pub fn of(&self, service: Uuid) -> u16 {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&service).copied().unwrap_or(DAYS)
+    }
 }
 
 /// A version beside the one before it: what whoever decides is shown.

@@ -17,6 +17,7 @@ use crate::decisions::service::{Decision, For};
 use crate::decisions::shown::sha256;
 use crate::decisions::{Because, By, DecideError, Kept};
 use crate::id::cvr::Cvr;
+use crate::services::finance::page::Wanted;
 use crate::store::jobs::{Figures, Jobs, Rules};
 use crate::store::{Row, StoreError, sql};
 use crate::users::rights::Action;
@@ -36,7 +37,17 @@ pub enum Structure {
 }
 
 impl Structure {
-    fn number(self) -> i64 {
+    /// The one with this number.
+    pub fn of(number: i64) -> Option<Self> {
+        match number {
+            1 => Some(Self::One),
+            2 => Some(Self::Two),
+            _ => None,
+        }
+    }
+
+    /// Its number.
+    pub fn number(self) -> i64 {
         match self {
             Self::One => 1,
             Self::Two => 2,
@@ -233,6 +244,16 @@ impl Store {
         self.database().all(query.bind(service)).await?.iter().map(read).collect()
     }
 
+    /// The subscriptions wanted, in the order of their ids.
+    ///
+    /// # Errors
+    /// A store that does not answer, or holds what the model does not have.
+    pub async fn sortiment_subscription_page(&self, wanted: &Wanted) -> Result<Vec<Subscription>, StoreError> {
+        let query = wanted.of("SELECT id, service, authority, system, list, structure, subscribed_at, ended_at
+             FROM sortiment_subscription WHERE ");
+        self.database().all(query).await?.iter().map(read).collect()
+    }
+
     /// One subscription.
     ///
     /// # Errors
@@ -260,11 +281,7 @@ fn open() -> crate::store::Query {
 }
 
 fn read(row: &Row) -> Result<Subscription, StoreError> {
-    let structure = match row.get::<i64>("structure")? {
-        1 => Structure::One,
-        2 => Structure::Two,
-        _ => return Err(StoreError::Unreadable { column: "structure" }),
-    };
+    let structure = Structure::of(row.get("structure")?).ok_or(StoreError::Unreadable { column: "structure" })?;
     Ok(Subscription {
         id: row.get("id")?,
         service: row.get("service")?,

@@ -80,6 +80,9 @@ pub fn read(bytes: &[u8], about: List) -> Result<List, Vec<String>> {
             Err(what) => wrong.push(format!("Row {line}: {what}")),
         }
     }
+    for (name, _) in list.parts.iter().filter(|(_, part)| part.codes.is_empty()) {
+        wrong.push(format!("The part list {} is named, and the table has no code of it; correct its name.", shown(name)));
+    }
     if wrong.is_empty() {
         wrong.extend(list.check().err().unwrap_or_default());
     }

@@ -18,6 +18,17 @@ pub enum Direction {
     Says,
 }
 
+impl Direction {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Narrows => "narrows",
+            Self::Widens => "widens",
+            Self::Says => "says",
+        }
+    }
+}
+
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -29,12 +40,7 @@ pub struct Change {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let direction = match self.direction {
-            Direction::Narrows => "narrows",
-            Direction::Widens => "widens ",
-            Direction::Says => "says   ",
-        };
-        write!(f, "{direction}  {}", self.what)
+        write!(f, "{:7}  {}", self.direction.name(), self.what)
     }
 }
 
