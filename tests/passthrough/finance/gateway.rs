@@ -378,7 +378,8 @@ async fn operator_with(store: &Store, passing: &Passing, key: Role) -> Signer {
         roles: vec![rights::Role::Operator],
         services: Vec::new(),
         certificates: vec![(*certificate.thumbprint()).into()],
-        valid_from: now,
+        // Before whatever instant the test decides at.
+        valid_from: now - jiff::SignedDuration::from_hours(1),
         valid_to: None,
     };
     let because = Because::new("sag 7".to_owned(), now);
