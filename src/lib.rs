@@ -41,6 +41,7 @@ pub mod soap;
 pub mod store;
 
 pub mod agreements;
+pub mod archive;
 pub mod audit;
 pub mod decisions;
 pub mod objects;

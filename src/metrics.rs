@@ -109,6 +109,12 @@ struct AuditMetrics {
     sequence: Gauge,
     waiting: IntGauge,
     open_calls: IntGauge,
+    archived: IntCounter,
+    archive_failures: IntCounter,
+    archive_waiting: IntGauge,
+    archive_waiting_seconds: IntGauge,
+    anchored: Gauge,
+    anchor_failures: IntCounter,
     last: Mutex<Stats>,
 }
 
@@ -304,6 +310,21 @@ impl Metrics {
                 sequence: make.float_gauge("hjemmel_audit_sequence", "Number of the last entry of the audit log on disk.")?,
                 waiting: make.gauge("hjemmel_audit_waiting_records", "Closing records that wait for the disk to come back.")?,
                 open_calls: make.gauge("hjemmel_audit_open_calls", "Calls whose record is open.")?,
+                archived: make.counter("hjemmel_audit_archived_segments_total", "Segments put in the archive and read back.")?,
+                archive_failures: make
+                    .counter("hjemmel_audit_archive_failures_total", "Segments that could not be put in the archive, by tries.")?,
+                archive_waiting: make.gauge(
+                    "hjemmel_audit_archive_waiting_segments",
+                    "Segments that have ended and are not in the archive; 0 where there is none.",
+                )?,
+                archive_waiting_seconds: make
+                    .gauge("hjemmel_audit_archive_waiting_seconds", "How long ago the first of them ended.")?,
+                anchored: make.float_gauge(
+                    "hjemmel_audit_anchored_timestamp_seconds",
+                    "When the log's last checkpoint was last known to be anchored in the store, in seconds since the Unix epoch; 0: never.",
+                )?,
+                anchor_failures: make
+                    .counter("hjemmel_audit_anchor_failures_total", "Checkpoints that could not be anchored, by tries.")?,
                 last: Mutex::default(),
             },
             registry,
@@ -363,6 +384,30 @@ impl Metrics {
             for (rule, count) in by_rule {
                 family.with_label_values(&[action, self.labels.bound("rule", rule)]).inc_by(*count);
             }
+        }
+    }
+
+    /// A segment was put in the archive.
+    pub fn audit_segment_archived(&self) {
+        self.audit.archived.inc();
+    }
+
+    /// A segment could not be put in the archive.
+    pub fn audit_archive_failed(&self) {
+        self.audit.archive_failures.inc();
+    }
+
+    /// How many segments wait for the archive, and since how many seconds the first of them does.
+    pub fn audit_waits_for_archive(&self, segments: u64, seconds: i64) {
+        self.audit.archive_waiting.set(gauge_value(segments));
+        self.audit.archive_waiting_seconds.set(seconds);
+    }
+
+    /// The audit log's checkpoints are anchored as of now, or (`None`) could not be.
+    pub fn audit_anchored(&self, at: Option<Timestamp>) {
+        match at {
+            Some(at) => self.audit.anchored.set(at.as_second() as f64),
+            None => self.audit.anchor_failures.inc(),
         }
     }
 

@@ -28,13 +28,16 @@ pub struct Anchored {
     pub log: Uuid,
     /// Its last checkpoint then.
     pub checkpoint: Checkpoint,
+    /// Whether it is a log of auditors' questions, and no node's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub questions: bool,
 }
 
 /// The last anchor of each segment of each log.
 pub type Latest = BTreeMap<Uuid, BTreeMap<u64, Checkpoint>>;
 
 /// Takes an anchor among the others, where it is further on than what is there.
-pub fn take(latest: &mut Latest, Anchored { log, checkpoint }: Anchored) {
+pub fn take(latest: &mut Latest, Anchored { log, checkpoint, .. }: Anchored) {
     let of_log = latest.entry(log).or_default();
     if of_log.get(&checkpoint.segment).is_none_or(|known| known.covers < checkpoint.covers) {
         of_log.insert(checkpoint.segment, checkpoint);
@@ -66,7 +69,7 @@ pub fn name_of(dir: &Path) -> io::Result<Option<Uuid>> {
     }
 }
 
-/// The name of a log, which is given one where it has none.
+/// The name of a log, which is given one where it has none. Of several that ask at once all are told the same.
 ///
 /// # Errors
 /// The file cannot be read or made.
@@ -75,13 +78,19 @@ pub fn named(dir: &Path) -> io::Result<Uuid> {
         return Ok(name);
     }
     make_private_dir(dir)?;
-    let (name, new) = (Uuid::new_v4(), dir.join(format!("{FILE}.new")));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&new)?;
+    let name = Uuid::new_v4();
+    let new = dir.join(format!("{FILE}.{name}"));
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&new)?;
     writeln!(file, "{name}")?;
     file.sync_all()?;
-    std::fs::rename(&new, dir.join(FILE))?;
-    std::fs::File::open(dir)?.sync_all()?;
-    Ok(name)
+    // A link, unlike a rename, never takes the place of what another has put there meanwhile.
+    let linked = std::fs::hard_link(&new, dir.join(FILE));
+    std::fs::remove_file(&new)?;
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => std::fs::File::open(dir)?.sync_all()?,
+    }
+    name_of(dir)?.ok_or_else(|| io::Error::other(format!("{FILE} was removed while it was made")))
 }
 
 /// Keeps an anchor in the store. One that is behind what the store has changes nothing.
@@ -89,7 +98,7 @@ pub fn named(dir: &Path) -> io::Result<Uuid> {
 /// # Errors
 /// A store that does not answer.
 pub async fn keep(database: &Database, anchored: &Anchored, at: Timestamp) -> Result<(), StoreError> {
-    let Anchored { log, checkpoint } = anchored;
+    let Anchored { log, checkpoint, .. } = anchored;
     let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let text = serde_json::to_string(checkpoint).unwrap_or_default();
     let mut transaction = database.begin_beside_others().await?;
@@ -109,9 +118,7 @@ pub async fn keep(database: &Database, anchored: &Anchored, at: Timestamp) -> Re
 pub async fn kept(database: &Database) -> Result<Latest, StoreError> {
     let mut latest = Latest::new();
     for row in database.all(sql("SELECT log, signed_checkpoint FROM audit_anchor ORDER BY log, segment")).await? {
-        let text: String = row.get("signed_checkpoint")?;
-        let checkpoint = serde_json::from_str(&text).map_err(|_| StoreError::Unreadable { column: "signed_checkpoint" })?;
-        take(&mut latest, Anchored { log: row.get("log")?, checkpoint });
+        take(&mut latest, anchored_of(&row)?);
     }
     Ok(latest)
 }
@@ -127,11 +134,90 @@ pub async fn last_of_each(database: &Database) -> Result<Vec<Anchored>, StoreErr
              WHERE segment = (SELECT MAX(last.segment) FROM audit_anchor AS last WHERE last.log = audit_anchor.log) ORDER BY log",
         ))
         .await?;
-    rows.iter()
-        .map(|row| {
-            let text: String = row.get("signed_checkpoint")?;
-            let checkpoint = serde_json::from_str(&text).map_err(|_| StoreError::Unreadable { column: "signed_checkpoint" })?;
-            Ok(Anchored { log: row.get("log")?, checkpoint })
-        })
-        .collect()
+    rows.iter().map(anchored_of).collect()
+}
+
+/// What the store knows of logs.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// The last anchor of each segment of each node's log.
+    pub nodes: Latest,
+    /// The last anchor of each log of auditors' questions.
+    pub questions: Latest,
+    /// SHA-256, in hexadecimal, of each segment that was put in the archive, by log.
+    pub archived: BTreeMap<Uuid, BTreeMap<u64, String>>,
+}
+
+impl Known {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// As [`kept`].
+    pub async fn of(database: &Database) -> Result<Self, StoreError> {
+        let mut known = Self { nodes: kept(database).await?, ..Self::default() };
+        for anchored in last_questions(database).await? {
+            take(&mut known.questions, anchored);
+        }
+        for row in database.all(sql("SELECT log, segment, sha256 FROM audit_archived ORDER BY log, segment")).await? {
+            let (log, segment): (Uuid, i64) = (row.get("log")?, row.get("segment")?);
+            let of_log = known.archived.entry(log).or_default();
+            of_log.insert(u64::try_from(segment).unwrap_or_default(), row.get("sha256")?);
+        }
+        Ok(known)
+    }
+}
+
+/// The segments of a log that the store knows to be in the archive.
+///
+/// # Errors
+/// A store that does not answer.
+pub async fn archived(database: &Database, log: Uuid) -> Result<std::collections::BTreeSet<u64>, StoreError> {
+    let rows = database.all(sql("SELECT segment FROM audit_archived WHERE log = $1").bind(log)).await?;
+    let segment = |row: &crate::store::Row| row.get::<i64>("segment").map(|segment| u64::try_from(segment).unwrap_or_default());
+    rows.iter().map(segment).collect()
+}
+
+/// Tells the store that a segment is in the archive; told again, it changes nothing.
+///
+/// # Errors
+/// A store that does not answer.
+pub async fn tell_archived(database: &Database, log: Uuid, segment: u64, sha256: &str, at: Timestamp) -> Result<(), StoreError> {
+    let mut transaction = database.begin_beside_others().await?;
+    let told = sql("INSERT INTO audit_archived (log, segment, sha256, archived_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (log, segment) DO NOTHING");
+    let segment = i64::try_from(segment).unwrap_or(i64::MAX);
+    transaction.execute(told.bind(log).bind(segment).bind(sha256.to_owned()).bind(at)).await?;
+    transaction.commit().await
+}
+
+/// Keeps an anchor of a log of questions in the store.
+///
+/// # Errors
+/// A store that does not answer.
+pub async fn keep_question(database: &Database, anchored: &Anchored, at: Timestamp) -> Result<(), StoreError> {
+    let Anchored { log, checkpoint, .. } = anchored;
+    let text = serde_json::to_string(checkpoint).unwrap_or_default();
+    let mut transaction = database.begin_beside_others().await?;
+    let kept = sql("INSERT INTO audit_question_anchor (log, covers, signed_checkpoint, anchored_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (log) DO UPDATE
+         SET covers = excluded.covers, signed_checkpoint = excluded.signed_checkpoint, anchored_at = excluded.anchored_at
+         WHERE audit_question_anchor.covers < excluded.covers");
+    let covers = i64::try_from(checkpoint.covers).unwrap_or(i64::MAX);
+    transaction.execute(kept.bind(*log).bind(covers).bind(text).bind(at)).await?;
+    transaction.commit().await
+}
+
+/// The anchors of logs of questions.
+///
+/// # Errors
+/// As [`kept`].
+pub async fn last_questions(database: &Database) -> Result<Vec<Anchored>, StoreError> {
+    let rows = database.all(sql("SELECT log, signed_checkpoint FROM audit_question_anchor ORDER BY log")).await?;
+    rows.iter().map(|row| Ok(Anchored { questions: true, ..anchored_of(row)? })).collect()
+}
+
+fn anchored_of(row: &crate::store::Row) -> Result<Anchored, StoreError> {
+    let text: String = row.get("signed_checkpoint")?;
+    let checkpoint = serde_json::from_str(&text).map_err(|_| StoreError::Unreadable { column: "signed_checkpoint" })?;
+    Ok(Anchored { log: row.get("log")?, checkpoint, questions: false })
 }

@@ -117,7 +117,7 @@ pub fn read_head(dir: &Path) -> io::Result<Option<Checkpoint>> {
 
 /// The lines of one segment, one at a time.
 pub struct Lines {
-    reader: BufReader<File>,
+    reader: BufReader<Box<dyn Read + Send>>,
     line: Vec<u8>,
     /// The number of the line read last, from 1.
     pub number: u64,
@@ -129,7 +129,12 @@ impl Lines {
     /// # Errors
     /// When it cannot be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { reader: BufReader::new(File::open(path)?), line: Vec::new(), number: 0 })
+        Ok(Self::of(Box::new(File::open(path)?)))
+    }
+
+    /// The lines of these bytes.
+    pub fn of(bytes: Box<dyn Read + Send>) -> Self {
+        Self { reader: BufReader::new(bytes), line: Vec::new(), number: 0 }
     }
 
     /// The next line with its newline; one without is the file's torn end, or longer than any record.
@@ -460,7 +465,7 @@ impl Torn {
 }
 
 /// Whether a torn end may have this name, which comes from the log and must not lead out of the directory.
-pub(super) fn is_torn_name(name: &str) -> bool {
+pub fn is_torn_name(name: &str) -> bool {
     name.starts_with("torn-") && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`record`] (what is written of every call), [`about`] (what a service adds), [`decided`] (what is written of a decision on an agreement), [`question`] (what is written of an auditor's question), `wire` (how both stand in
 //! the log), [`seal`] (how persons are hidden in it), [`chain`] (how one line
-//! binds the next), [`log`] (the files), [`writer`] (how a call gets its record onto the disk before anything is
+//! binds the next), [`log`] (the files), [`place`] (where they are read from), [`writer`] (how a call gets its record onto the disk before anything is
 //! forwarded), [`verify`] (how an auditor proves it), [`anchors`] (what is kept of a chain away from its own disk), [`retire`] (how segments leave when their time is over), [`search`] and [`reading`] (how an auditor finds who saw whom), and [`keys`].
 //!
 //! What it stops, and where: a record altered, removed, reordered or put in breaks the chain of hashes (`chain`); a chain
@@ -17,6 +17,7 @@ pub mod chain;
 pub mod decided;
 pub mod keys;
 pub mod log;
+pub mod place;
 mod presence;
 pub mod question;
 pub mod reading;

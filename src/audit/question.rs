@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::chain::{self, CheckpointKey, Entry, Event, Occasion};
 use super::log::{self, Lines, Log, LogError};
+use super::place::Place;
 use super::retire::is_plain;
 use super::seal::Sealed;
 use super::writer::AuditSettings;
@@ -60,13 +61,32 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// How far the log of a folder has come.
+    /// How far a log has come in the place in which it is furthest. Of one that is not written there, where its last segment begins.
     ///
     /// # Errors
-    /// When its head cannot be read.
-    pub fn of(dir: &Path) -> std::io::Result<Self> {
-        let head = log::read_head(dir)?;
-        Ok(head.map_or(Self { sequence: 0, hash: String::new() }, |head| Self { sequence: head.covers, hash: head.head }))
+    /// A place that cannot be read.
+    pub fn of(places: &[Box<dyn Place>]) -> std::io::Result<Self> {
+        let mut seen = Self { sequence: 0, hash: String::new() };
+        for place in places {
+            let found = match (place.head()?, place.segments()?.last()) {
+                (Some(head), _) => Self { sequence: head.covers, hash: head.head },
+                (None, Some((last, _))) if !place.is_written_here() => {
+                    let mut lines = Lines::of(place.open(*last)?);
+                    let first = lines.read()?.and_then(chain::split).map(|(_, entry)| serde_json::from_slice::<Entry>(entry));
+                    match first.transpose()? {
+                        Some(Entry { seq, event: Event::Segment { previous, .. }, .. }) => {
+                            Self { sequence: seq.saturating_sub(1), hash: previous }
+                        }
+                        _ => continue,
+                    }
+                }
+                _ => continue,
+            };
+            if found.sequence > seen.sequence {
+                seen = found;
+            }
+        }
+        Ok(seen)
     }
 }
 

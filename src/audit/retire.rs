@@ -20,7 +20,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     chain::{self, CheckpointKey, CheckpointPublicKey, Event, Hash, Head},
     log::{self, Lines},
-    verify::{Failure, Verified, verify},
+    place::Place,
+    verify::{Failure, Verified, verify_at},
 };
 
 /// The file of the statements.
@@ -91,6 +92,14 @@ pub fn read(dir: &Path) -> io::Result<Vec<Retirement>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
+    parse(&bytes)
+}
+
+/// The statements in these bytes, one a line, each continuing the one before.
+///
+/// # Errors
+/// They are not as [`retire`] writes them.
+pub fn parse(bytes: &[u8]) -> io::Result<Vec<Retirement>> {
     let mut statements: Vec<Retirement> = Vec::new();
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         let statement: Retirement = serde_json::from_slice(line)?;
@@ -105,7 +114,11 @@ pub fn read(dir: &Path) -> io::Result<Vec<Retirement>> {
     Ok(statements)
 }
 
-fn line_of(statement: &Retirement) -> io::Result<Vec<u8>> {
+/// A statement as it is written, its line end included.
+///
+/// # Errors
+/// It cannot be written.
+pub fn line_of(statement: &Retirement) -> io::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(statement)?;
     line.push(b'\n');
     Ok(line)
@@ -134,7 +147,7 @@ pub enum RetireError {
     #[error("[audit] retention_days keeps everything from {0} on; give an earlier --before")]
     Kept(Timestamp),
     /// No segment ends before the date.
-    #[error("no whole segment, ended and signed, is older than that; the last segment always stays")]
+    #[error("no whole segment, ended and signed, is older than that; where the log is written, its last segment always stays")]
     Nothing,
     /// A text that cannot stand in a statement.
     #[error("--by and --reason are one line of 1 to {LONGEST} characters each, and never hold a person's number")]
@@ -154,16 +167,17 @@ pub struct Plan {
     pub statement: Option<Retirement>,
     /// How many segment files go.
     pub files: u64,
-    last: u64,
+    /// The last segment that goes, or is gone.
+    pub last: u64,
 }
 
 /// Proves the log whole, and finds the segments that the decision lets go: from the first on, each ended and signed, each
-/// wholly older. The last one always stays. `keys` are those of every part of the log; `key` signs.
+/// wholly older. Where the log is written, its last one always stays. `keys` are those of every part of the log; `key` signs.
 ///
 /// # Errors
 /// [`RetireError`].
 pub fn plan(
-    dir: &Path,
+    place: &dyn Place,
     key: &CheckpointKey,
     keys: &[CheckpointPublicKey],
     decision: &Decision,
@@ -175,8 +189,11 @@ pub fn plan(
     if !is_plain(&decision.by) || !is_plain(&decision.reason) {
         return Err(RetireError::Text);
     }
-    let Verified { ends, leftover, retired, .. } = verify(dir, keys, &[])?;
-    let ended = ends.split_last().map_or(&[][..], |(_, ended)| ended);
+    let Verified { ends, leftover, retired, .. } = verify_at(place, keys, &[])?;
+    let ended = match place.is_written_here() {
+        true => ends.split_last().map_or(&[][..], |(_, ended)| ended),
+        false => &ends,
+    };
     let going = ended.iter().take_while(|end| end.last_at < decision.before);
     let (files, last) = (going.clone().count() as u64 + leftover, going.last());
     let statement = match (last, ended.first()) {
@@ -244,7 +261,10 @@ pub fn retire(dir: &Path, plan: &Plan) -> Result<(), RetireError> {
 }
 
 /// The files with torn ends that a segment names.
-fn torn_ends(path: &Path) -> io::Result<Vec<String>> {
+///
+/// # Errors
+/// The segment cannot be read.
+pub fn torn_ends(path: &Path) -> io::Result<Vec<String>> {
     let (mut lines, mut names) = (Lines::open(path)?, Vec::new());
     while let Some(line) = lines.read()? {
         let entry = chain::split(line).and_then(|(_, entry)| serde_json::from_slice::<chain::Entry>(entry).ok());

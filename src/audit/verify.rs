@@ -7,7 +7,7 @@
 //! each checkpoint).
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     fmt, io,
     path::{Path, PathBuf},
     str::FromStr,
@@ -20,6 +20,7 @@ use super::{
     anchors::{self, Latest},
     chain::{self, Broken, Checkpoint, CheckpointPublicKey, Event, Hash, Head, Occasion},
     log::{self, Lines},
+    place::{Folder, Place},
     retire::{self, Retirement},
 };
 
@@ -92,6 +93,8 @@ pub struct Verified {
     pub anchors_retired: u64,
     /// How far the logs of other nodes had come, as this one was told.
     pub anchored: Latest,
+    /// Those of them that are logs of auditors' questions.
+    pub of_questions: BTreeSet<Uuid>,
     /// Each segment's end.
     pub ends: Vec<SegmentEnd>,
 }
@@ -186,8 +189,17 @@ impl std::error::Error for Failure {}
 /// # Errors
 /// The first place, in the log's order, where it is not whole.
 pub fn verify(dir: &Path, keys: &[CheckpointPublicKey], anchors: &[Anchor]) -> Result<Verified, Box<Failure>> {
+    verify_at(&Folder::from(dir), keys, anchors)
+}
+
+/// The same of a log at any place. Where it is not written, every segment must have ended, and nothing tells how far it goes on
+/// elsewhere.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_at(place: &dyn Place, keys: &[CheckpointPublicKey], anchors: &[Anchor]) -> Result<Verified, Box<Failure>> {
     let mut walk = Walk {
-        dir,
+        place,
         keys,
         anchors,
         expected: None,
@@ -197,23 +209,23 @@ pub fn verify(dir: &Path, keys: &[CheckpointPublicKey], anchors: &[Anchor]) -> R
         seen_head: false,
     };
     // Read before the segments: a log that is being written grows past it meanwhile, never falls behind it.
-    let head_file = dir.join("head.json");
-    walk.expected = log::read_head(dir).map_err(|error| walk.failure(&head_file, 0, Fault::Io(error.to_string())))?;
-    let mut segments = log::segments(dir).map_err(|error| walk.failure(dir, 0, Fault::Io(error.to_string())))?;
+    walk.expected = place.head().map_err(|error| walk.failure("head.json", 0, Fault::Io(error.to_string())))?;
+    let segments = place.segments().map_err(|error| walk.failure("", 0, Fault::Io(error.to_string())))?;
+    let mut segments: Vec<_> = segments.into_iter().map(|(number, _)| number).collect();
     // Read after the names of the segments: one that went meanwhile was stated first.
     let retired = walk.retired()?;
     let before = segments.len();
-    segments.retain(|(number, _)| *number > retired);
+    segments.retain(|number| *number > retired);
     walk.found.leftover = (before - segments.len()) as u64;
     let last = segments.len();
-    for (at, (number, path)) in segments.iter().enumerate() {
+    for (at, number) in segments.iter().enumerate() {
         let due = retired + at as u64 + 1;
         if *number != due {
-            return Err(walk.failure(dir, 0, Fault::SegmentMissing(due)));
+            return Err(walk.failure("", 0, Fault::SegmentMissing(due)));
         }
-        walk.segment(*number, path, at + 1 == last)?;
+        walk.segment(*number, place.is_written_here() && at + 1 == last)?;
     }
-    walk.finish(&head_file)
+    walk.finish()
 }
 
 impl Head {
@@ -223,7 +235,7 @@ impl Head {
 }
 
 struct Walk<'a> {
-    dir: &'a Path,
+    place: &'a dyn Place,
     keys: &'a [CheckpointPublicKey],
     anchors: &'a [Anchor],
     expected: Option<Checkpoint>,
@@ -235,21 +247,21 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn failure(&self, file: &Path, line: u64, fault: Fault) -> Box<Failure> {
-        Box::new(Failure { file: file.to_owned(), line, good_until: self.head.sequence, fault })
+    fn failure(&self, name: &str, line: u64, fault: Fault) -> Box<Failure> {
+        Box::new(Failure { file: self.place.file(name), line, good_until: self.head.sequence, fault })
     }
 
     /// Judges the statements, takes up the chain after the last, and gives the last segment that was retired.
     fn retired(&mut self) -> Result<u64, Box<Failure>> {
-        let file = self.dir.join(retire::FILE);
-        let read = retire::read(self.dir).map_err(|error| self.failure(&file, 0, Fault::Io(error.to_string())))?;
+        let file = retire::FILE;
+        let read = self.place.retired().map_err(|error| self.failure(file, 0, Fault::Io(error.to_string())))?;
         for (line, statement) in (1..).zip(&read) {
             if !statement.is_signed_by(self.keys) {
-                return Err(self.failure(&file, line, Fault::RetirementSignature(statement.from, statement.to)));
+                return Err(self.failure(file, line, Fault::RetirementSignature(statement.from, statement.to)));
             }
-            self.head = statement.head().ok_or_else(|| self.failure(&file, line, Fault::RetirementEnd))?;
+            self.head = statement.head().ok_or_else(|| self.failure(file, line, Fault::RetirementEnd))?;
             if let Some(anchor) = self.anchors.iter().find(|anchor| self.head.contradicts(anchor)) {
-                return Err(self.failure(&file, line, Fault::AnchorDiffers(anchor.sequence)));
+                return Err(self.failure(file, line, Fault::AnchorDiffers(anchor.sequence)));
             }
         }
         self.found.anchors_retired = self.anchors.iter().filter(|anchor| anchor.sequence < self.head.sequence).count() as u64;
@@ -258,9 +270,11 @@ impl Walk<'_> {
         Ok(last)
     }
 
-    fn segment(&mut self, number: u64, path: &Path, last: bool) -> Result<(), Box<Failure>> {
-        let cannot_read = |walk: &Self, error: io::Error| walk.failure(path, 0, Fault::Io(error.to_string()));
-        let mut lines = Lines::open(path).map_err(|error| cannot_read(self, error))?;
+    /// `open`: whether it may be one that has not ended.
+    fn segment(&mut self, number: u64, open: bool) -> Result<(), Box<Failure>> {
+        let name = log::segment_name(number);
+        let cannot_read = |walk: &Self, error: io::Error| walk.failure(&name, 0, Fault::Io(error.to_string()));
+        let mut lines = self.place.open(number).map(Lines::of).map_err(|error| cannot_read(self, error))?;
         let (mut ended, mut first_at, mut last_at) = (false, None, Timestamp::UNIX_EPOCH);
         loop {
             let line = match lines.read() {
@@ -268,7 +282,7 @@ impl Walk<'_> {
                 Ok(None) => break,
                 Err(error) => return Err(cannot_read(self, error)),
             };
-            if last && !line.ends_with(b"\n") && log::is_being_written(self.dir) {
+            if open && !line.ends_with(b"\n") && self.place.is_being_written() {
                 break;
             }
             let (entry, head) = match chain::follow(&self.head, line) {
@@ -276,25 +290,25 @@ impl Walk<'_> {
                 // A first line that does not follow from what was retired: the statement is of another log, or segments after
                 // those that it names are gone.
                 Err(Broken::Hash) if self.found.segments == 0 && lines.number == 1 && !self.found.retired.is_empty() => {
-                    return Err(self.failure(path, 1, Fault::RetirementEnd));
+                    return Err(self.failure(&name, 1, Fault::RetirementEnd));
                 }
-                Err(broken) => return Err(self.failure(path, lines.number, broken.into())),
+                Err(broken) => return Err(self.failure(&name, lines.number, broken.into())),
             };
             let begins = matches!(&entry.event, Event::Segment { number: stated, previous }
                 if *stated == number && *previous == crate::hex::encode(&self.head.hash));
             if begins != (lines.number == 1) {
-                return Err(self.failure(path, lines.number, Fault::SegmentBegin));
+                return Err(self.failure(&name, lines.number, Fault::SegmentBegin));
             }
             ended = matches!(&entry.event, Event::Checkpoint(checkpoint) if checkpoint.occasion == Occasion::SegmentEnd);
             if let Err(fault) = self.event(&entry.event, number, &head) {
-                return Err(self.failure(path, lines.number, fault));
+                return Err(self.failure(&name, lines.number, fault));
             }
             self.head = head;
             last_at = entry.at;
             first_at.get_or_insert(entry.at);
         }
-        if !last && !ended {
-            return Err(self.failure(path, lines.number.saturating_sub(1), Fault::SegmentEnd));
+        if !open && !ended {
+            return Err(self.failure(&name, lines.number.saturating_sub(1), Fault::SegmentEnd));
         }
         self.found.segments += 1;
         self.found.ends.extend(first_at.map(|first_at| SegmentEnd { number, head: self.head, first_at, last_at }));
@@ -318,7 +332,12 @@ impl Walk<'_> {
             }
             Event::Decided(_) => self.found.decided += 1,
             Event::Asked(_) => self.found.asked += 1,
-            Event::Anchored(anchored) => anchors::take(&mut self.found.anchored, (**anchored).clone()),
+            Event::Anchored(anchored) => {
+                if anchored.questions {
+                    self.found.of_questions.insert(anchored.log);
+                }
+                anchors::take(&mut self.found.anchored, (**anchored).clone());
+            }
             Event::Checkpoint(checkpoint) => {
                 if checkpoint.covers != self.head.sequence
                     || checkpoint.head != crate::hex::encode(&self.head.hash)
@@ -342,7 +361,7 @@ impl Walk<'_> {
             }
             Event::Torn { sha256, kept_as, .. } => {
                 found.torn += 1;
-                if !is_kept(self.dir, kept_as, sha256) {
+                if !self.place.keeps(kept_as, sha256) {
                     return Err(Fault::TornFile(kept_as.clone()));
                 }
             }
@@ -353,13 +372,18 @@ impl Walk<'_> {
         }
     }
 
-    fn finish(mut self, head_file: &Path) -> Result<Verified, Box<Failure>> {
-        let fault = if self.found.segments == 0 {
+    fn finish(mut self) -> Result<Verified, Box<Failure>> {
+        let here = self.place.is_written_here();
+        // What was written was archived and is over; the statements tell how far the chain had come.
+        let all_retired = !here && self.found.segments == 0 && !self.found.retired.is_empty();
+        let fault = if self.found.segments == 0 && !all_retired {
             Some(Fault::Empty)
         } else if let Some(anchor) = self.anchors.iter().find(|anchor| anchor.sequence > self.head.sequence) {
             Some(Fault::BeforeAnchor(anchor.sequence))
-        } else if self.found.checkpoints == 0 {
+        } else if self.found.checkpoints == 0 && !all_retired {
             Some(Fault::NoCheckpoint)
+        } else if !here {
+            None
         } else {
             match &self.expected {
                 None => Some(Fault::HeadMissing),
@@ -370,16 +394,11 @@ impl Walk<'_> {
             }
         };
         if let Some(fault) = fault {
-            return Err(self.failure(head_file, 0, fault));
+            return Err(self.failure(if here { "head.json" } else { "" }, 0, fault));
         }
         self.found.unclosed = self.open.len() as u64;
         self.found.sequence = self.head.sequence;
         self.found.hash = crate::hex::encode(&self.head.hash);
         Ok(self.found)
     }
-}
-
-/// Whether the file beside the segments still holds what was kept aside.
-fn is_kept(dir: &Path, name: &str, sha256: &str) -> bool {
-    log::is_torn_name(name) && log::sha256_of(&dir.join(name)).is_ok_and(|found| found == sha256)
 }

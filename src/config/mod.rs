@@ -278,8 +278,19 @@ pub struct Audit {
     pub commit_delay: Duration,
     /// How often the checkpoint of another node goes into this node's chain, at the least.
     pub anchor_interval: Duration,
+    /// Where segments that have ended are shipped to.
+    pub archive: Option<Archive>,
     /// How many days a record is kept at the least, before `hjemmel audit retire` may remove it; 0: for ever.
     pub retention_days: u64,
+}
+
+/// Where segments of the audit log are shipped to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archive {
+    /// A folder or a bucket.
+    pub at: crate::objects::settings::Place,
+    /// How many days a segment stays on the node's disk at the least once it is in the archive; 0: as long as records are kept.
+    pub local_days: u64,
 }
 
 /// A configuration, and what will be wrong with it before long.
@@ -308,6 +319,16 @@ pub fn store_of<S: ServiceSection>(file: &Path, now: Timestamp) -> Result<crate:
     let draft = Draft::<S>::open(file, now);
     let store = draft.sections().store.clone();
     store.ok_or_else(|| draft.problems_of(&["store", "agreements.store", ""]))
+}
+
+/// What `[audit.archive]` of the configuration in `file` says, whatever else is wrong with it.
+///
+/// # Errors
+/// What is wrong with the section.
+pub fn archive_of<S: ServiceSection>(file: &Path, now: Timestamp) -> Result<Option<Archive>, Report> {
+    let draft = Draft::<S>::open(file, now);
+    let archive = draft.sections().archive.clone();
+    archive.ok_or_else(|| draft.problems_of(&["audit", "audit.archive", ""]))
 }
 
 #[cfg(test)]

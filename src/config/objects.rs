@@ -13,16 +13,20 @@ enum Url {
     Bucket { bucket: String, prefix: String },
 }
 
+/// A folder or a bucket.
+pub(super) fn read_place(section: &mut Reader<'_>) -> Option<Place> {
+    match url(section)? {
+        Url::Folder(path) => Some(Place::Folder(path)),
+        Url::Bucket { bucket, prefix } => Some(Place::S3(Box::new(s3(section, bucket, prefix)?))),
+    }
+}
+
 pub(super) fn read(section: &mut Reader<'_>) -> Option<Settings> {
-    let url = url(section);
+    let place = read_place(section);
     let key = section.file("key");
     let earlier_keys = section.files("earlier_keys");
     let part_bytes = section.size("part_bytes", 8 << 20, 5 << 20..=64 << 20);
-    let place = match url? {
-        Url::Folder(path) => Place::Folder(path),
-        Url::Bucket { bucket, prefix } => Place::S3(Box::new(s3(section, bucket, prefix)?)),
-    };
-    Some(Settings { place, key: key?, earlier_keys: earlier_keys?, part_bytes: part_bytes? })
+    Some(Settings { place: place?, key: key?, earlier_keys: earlier_keys?, part_bytes: part_bytes? })
 }
 
 fn url(section: &mut Reader<'_>) -> Option<Url> {

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use super::reader::Reader;
 use super::{
-    Admin, Agreements, Api, Audit, Config, ConnectionLimits, Credentials, Deliveries, DomainLists, EdgeLimits, Keeping, Listen,
-    LogFormat, MessageLimits, Peer, ReplayKept, Revocation, ServiceSection, Sftp, Signers, Stapling, Sts, Tokens, WithoutList,
-    deliveries, limits, objects, peer, retired, sftp, store,
+    Admin, Agreements, Api, Archive, Audit, Config, ConnectionLimits, Credentials, Deliveries, DomainLists, EdgeLimits, Keeping,
+    Listen, LogFormat, MessageLimits, Peer, ReplayKept, Revocation, ServiceSection, Sftp, Signers, Stapling, Sts, Tokens,
+    WithoutList, deliveries, limits, objects, peer, retired, sftp, store,
 };
+use crate::objects::settings::Place::Folder;
 
 /// The sections, each as far as it could be read: `None` where a problem with it has been reported.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub struct Sections<S> {
     pub store: Option<crate::store::Settings>,
     pub agreements: Option<Agreements>,
     pub audit: Option<Audit>,
+    /// That of `audit` alone, for commands that need no more of the section.
+    pub archive: Option<Option<Archive>>,
     pub objects: Option<Option<crate::objects::Settings>>,
     pub deliveries: Option<Option<Deliveries>>,
     pub sftp: Option<Option<Sftp>>,
@@ -68,6 +71,7 @@ impl<S> Default for Sections<S> {
             store: None,
             agreements: None,
             audit: None,
+            archive: None,
             objects: None,
             deliveries: None,
             sftp: None,
@@ -118,6 +122,8 @@ pub(super) fn read<S: ServiceSection>(root: &mut Reader<'_>) -> Sections<S> {
     if !moved && !root.has_any(&["service"]) {
         root.missing_section("service", "is missing; name each service offered in a section of its own, [service.NAME]");
     }
+    let mut archive = None;
+    let audit = root.section("audit", |section| read_audit(section, &mut archive));
     Sections {
         environment: root.environment("environment"),
         clock_skew: root.duration("clock_skew", seconds(60), seconds(0)..=seconds(300)),
@@ -146,7 +152,8 @@ pub(super) fn read<S: ServiceSection>(root: &mut Reader<'_>) -> Sections<S> {
             false => root.section("store", store::read),
         },
         agreements: root.section("agreements", read_agreements),
-        audit: root.section("audit", read_audit),
+        audit,
+        archive,
         objects: root.optional_section("objects", objects::read),
         deliveries: root.optional_section("deliveries", deliveries::read),
         sftp: root.optional_section("sftp", sftp::read),
@@ -296,7 +303,7 @@ fn read_agreements(section: &mut Reader<'_>) -> Option<Agreements> {
     Some(Agreements { cache_ttl: cache_ttl?, max_staleness: max_staleness? })
 }
 
-fn read_audit(section: &mut Reader<'_>) -> Option<Audit> {
+fn read_audit(section: &mut Reader<'_>, alone: &mut Option<Option<Archive>>) -> Option<Audit> {
     let directory = section.directory("directory");
     let checkpoint_key = section.file("checkpoint_key");
     let pseudonym_key = section.file("pseudonym_key");
@@ -306,6 +313,18 @@ fn read_audit(section: &mut Reader<'_>) -> Option<Audit> {
     let commit_delay = section.duration("commit_delay", Duration::from_millis(2), seconds(0)..=Duration::from_millis(20));
     let anchor_interval = section.duration("anchor_interval", seconds(600), seconds(1)..=seconds(24 * 3600));
     let retention_days = section.number("retention_days", 0, 0..=36_525);
+    let archive = section.optional_section("archive", |section| {
+        let at = objects::read_place(section);
+        let local_days = section.number("local_days", 0, 0..=36_525);
+        Some(Archive { at: at?, local_days: local_days? })
+    });
+    alone.clone_from(&archive);
+    if let (Some(directory), Some(Some(Archive { at: Folder(archive), .. }))) = (&directory, &archive)
+        && (archive.starts_with(directory) || directory.starts_with(archive))
+    {
+        let text = "is the folder of the audit log, or one lies in the other; what takes the one takes both: name another";
+        section.problem_at("archive", text.to_owned());
+    }
     Some(Audit {
         directory: directory?,
         checkpoint_key: checkpoint_key?,
@@ -315,6 +334,7 @@ fn read_audit(section: &mut Reader<'_>) -> Option<Audit> {
         checkpoint_interval: checkpoint_interval?,
         commit_delay: commit_delay?,
         anchor_interval: anchor_interval?,
+        archive: archive?,
         retention_days: retention_days?,
     })
 }

@@ -1,6 +1,8 @@
 //! Keeps how far this node's audit chain has come in the store, and that of the next node in this node's chain.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -11,6 +13,7 @@ use crate::audit::anchors::{self, Anchored};
 use crate::audit::chain::Checkpoint;
 use crate::audit::{Audit, log};
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 
 /// What anchors.
 pub(super) struct Anchorer {
@@ -19,6 +22,7 @@ pub(super) struct Anchorer {
     /// The folder of the audit.
     pub(super) directory: PathBuf,
     pub(super) clock: Clock,
+    pub(super) metrics: Arc<Metrics>,
     /// How often the store is told.
     pub(super) every: Duration,
     /// How often the other node's checkpoint is written into this node's chain, at the most while it stays in one segment.
@@ -30,6 +34,7 @@ pub(super) struct Anchorer {
 struct Before {
     own: Option<Checkpoint>,
     other: Option<(Anchored, Instant)>,
+    questions: BTreeMap<Uuid, (Anchored, Instant)>,
     failing: bool,
 }
 
@@ -48,6 +53,7 @@ impl Anchorer {
                 _ => {}
             }
             before.failing = anchored.is_err();
+            self.metrics.audit_anchored(anchored.is_ok().then(|| self.clock.now()));
             tokio::select! {
                 _ = stopped.changed() => return,
                 () = tokio::time::sleep(self.every) => {}
@@ -61,7 +67,7 @@ impl Anchorer {
         let (own, head) = tokio::task::spawn_blocking(read).await??;
         let database = self.store.database();
         if let Some(checkpoint) = head.filter(|head| before.own.as_ref() != Some(head)) {
-            let anchored = Anchored { log: own, checkpoint };
+            let anchored = Anchored { log: own, checkpoint, questions: false };
             anchors::keep(database, &anchored, self.clock.now()).await?;
             before.own = Some(anchored.checkpoint);
         }
@@ -70,6 +76,17 @@ impl Anchorer {
         {
             self.audit.anchored(other.clone()).await.map_err(|refusal| refusal.code())?;
             before.other = Some((other, Instant::now()));
+        }
+        // Auditors' own logs anchor nothing themselves, so each node tells of them.
+        for asked in anchors::last_questions(database).await? {
+            let due = before
+                .questions
+                .get(&asked.log)
+                .is_none_or(|(known, at)| is_due(known, &asked, at.elapsed() >= self.in_chain_every));
+            if due {
+                self.audit.anchored(asked.clone()).await.map_err(|refusal| refusal.code())?;
+                before.questions.insert(asked.log, (asked, Instant::now()));
+            }
         }
         Ok(())
     }
@@ -96,7 +113,7 @@ mod tests {
         let checkpoint = serde_json::json!({
             "covers": covers, "head": "", "segment": segment, "at": "2026-11-29T09:00:00Z", "occasion": "due", "key": "", "signature": "",
         });
-        Anchored { log: Uuid::from_u128(log), checkpoint: serde_json::from_value(checkpoint).unwrap() }
+        Anchored { log: Uuid::from_u128(log), checkpoint: serde_json::from_value(checkpoint).unwrap(), questions: false }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod record;
 pub mod reload;
 mod routes;
 pub mod sftp;
+mod ship;
 pub mod signals;
 pub mod watch;
 
@@ -28,6 +29,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::api;
+use crate::archive::ship::Shipper;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::config::{self, EdgeLimits, Report};
@@ -110,6 +112,9 @@ pub enum ServeError {
     /// A host key of the SFTP server.
     #[error("sftp.host_keys: {0}")]
     HostKey(#[from] HostKeyError),
+    /// What tells which segments are in the archive.
+    #[error("audit.directory: archived.jsonl cannot be read or mended: {0}; look at the folder's rights and its disk")]
+    Archive(std::io::Error),
     /// The SFTP server without a place for its files.
     #[error("[sftp] needs [objects], where the contents of files lie; deploy/hjemmel.example.toml shows one")]
     NoObjects,
@@ -184,6 +189,7 @@ pub async fn start(
     let (audit, agreements, work) = (lasting.audit.clone(), lasting.agreements.clone(), lasting.work.clone());
     let (checkpoint_interval, anchor_interval) = (config.audit.checkpoint_interval, config.audit.anchor_interval);
     let (api_address, audit_directory) = (config.api.address, config.audit.directory.clone());
+    let archive = config.audit.archive.as_ref().map(|archive| archive.at.clone());
     let counts = lasting.deliveries.clone();
     let mailboxes = sftp::mailboxes(&config, &lasting, clock)?;
     let reloader = Reloader::start(config, lasting, clock, &metrics)?;
@@ -195,10 +201,18 @@ pub async fn start(
         audit: audit.clone(),
         directory: audit_directory.clone(),
         clock: clock.clone(),
+        metrics: metrics.clone(),
         every: checkpoint_interval,
         in_chain_every: anchor_interval,
     };
     tokio::spawn(anchorer.run(stopped.clone()));
+    if let Some(at) = archive {
+        let directory = audit_directory.clone();
+        let shipper = off_the_runtime(move || Shipper::open(&directory)).await?.map_err(ServeError::Archive)?;
+        let (store, clock, metrics) = (agreements.store().clone(), clock.clone(), metrics.clone());
+        let archiver = ship::Archiver { at, shipper, store, clock, metrics, every: checkpoint_interval };
+        tokio::spawn(archiver.run(stopped.clone()));
+    }
     let recorder = record::Recorder {
         store: agreements.store().clone(),
         audit: audit.clone(),

@@ -102,12 +102,21 @@ impl Settings {
     /// [`OpenError`].
     pub fn open(&self) -> Result<Objects, OpenError> {
         let keys = Arc::new(ContentKeys::read(&self.key, &self.earlier_keys)?);
-        let store: Arc<dyn ObjectStore> = match &self.place {
+        Ok(Objects::new(self.place.open()?, keys, self.part_bytes))
+    }
+}
+
+impl Place {
+    /// Makes ready what reaches the place. Nothing is asked of it yet.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(&self) -> Result<Arc<dyn ObjectStore>, OpenError> {
+        Ok(match self {
             Place::Folder(path) => Arc::new(folder(path)?),
             Place::S3(s3) if s3.prefix.is_empty() => Arc::new(s3.open()?),
             Place::S3(s3) => Arc::new(PrefixStore::new(s3.open()?, s3.prefix.as_str())),
-        };
-        Ok(Objects::new(store, keys, self.part_bytes))
+        })
     }
 }
 

@@ -27,7 +27,9 @@ use hjemmel::stub::population::{KORSBAEK, demo};
 use crate::postgres::{Cluster, Shown, free_port};
 use crate::process::{Gateway, HJEMMEL, comes_to, in_runtime};
 use crate::request::{and, search};
-use crate::stage::{admin, options, person};
+use crate::stage::{admin, options, person, try_admin};
+
+mod archive;
 
 /// A world whose gateways keep everything in one database.
 pub struct Shared {
@@ -88,7 +90,9 @@ impl Shared {
         std::fs::create_dir_all(self.dir.path().join(format!("audit-{name}"))).unwrap();
         let file = self.dir.path().join(format!("{name}.toml"));
         let settings = toml::to_string(&settings).unwrap();
-        std::fs::write(&file, format!("replay_memory = \"database\"\nreplay_wait = \"1s\"\n{more}\n{settings}")).unwrap();
+        let (top, sections) = more.split_at(more.find('[').unwrap_or(more.len()));
+        let text = format!("replay_memory = \"database\"\nreplay_wait = \"1s\"\n{top}\n{settings}\n{sections}");
+        std::fs::write(&file, text).unwrap();
         file
     }
 
@@ -96,7 +100,7 @@ impl Shared {
         self.node_with(name, "").await
     }
 
-    /// With more settings, of the top level or with a section's name before them.
+    /// With more settings: of the top level, and then whole sections.
     async fn node_with(&self, name: &str, more: &str) -> Node {
         // A free port may be taken by another before the node has it, so several are tried.
         for _ in 0..5 {
@@ -136,7 +140,7 @@ impl Shared {
         let mut ended = false;
         comes_to(&format!("{name} is ready: {}", node.told()), async || {
             ended = node.gateway.0.try_wait().unwrap().is_some();
-            ended || tokio::net::TcpStream::connect(node.admin).await.is_ok() && admin(node.admin, "/readyz").await.0 == 200
+            ended || try_admin(node.admin, "/readyz").await.is_ok_and(|(status, _)| status == 200)
         })
         .await;
         (!ended).then_some(node)

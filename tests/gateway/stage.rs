@@ -337,12 +337,18 @@ impl Stage {
 
 /// GET on the admin listener: status and text.
 pub async fn admin(address: std::net::SocketAddr, path: &str) -> (u16, String) {
+    try_admin(address, path).await.unwrap()
+}
+
+/// The same of a process that may end meanwhile.
+pub async fn try_admin(address: std::net::SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
+    let mut stream = tokio::net::TcpStream::connect(address).await?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).await?;
     let mut text = String::new();
-    stream.read_to_string(&mut text).await.unwrap();
-    (text[9..12].parse().unwrap(), text)
+    stream.read_to_string(&mut text).await?;
+    let status = text.get(9..12).and_then(|status| status.parse().ok());
+    status.map(|status| (status, text)).ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
 }
 
 pub fn options(dir: &Path, clock: Clock, extra: &str) -> Options {

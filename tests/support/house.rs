@@ -30,7 +30,7 @@ pub const LAYERS: &[&[&str]] = &[
     ],
     &["saml", "agreements", "audit", "objects", "replay", "sts", "users", "decisions"],
     &["config", "metrics"],
-    &["trust", "peer"],
+    &["trust", "peer", "archive"],
     &["services::terminaladgang::law", "services::finance::rules"],
     &["gateway", "files"],
     &["services"],

@@ -1,33 +1,37 @@
 //! `hjemmel audit`: make the audit's keys, prove a log whole, ask who saw whom.
 
 pub(super) mod delivery;
+mod given;
 mod period;
 mod proof;
 mod report;
+mod retire;
 
 use std::{
     io::{self, BufRead, Write},
     path::PathBuf,
 };
 
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp};
+use jiff::Timestamp;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use self::given::wait;
 use crate::clock::Clock;
 use crate::decisions::outbox;
 use crate::decisions::statement::is_signed;
+use crate::objects::settings::OpenError;
 use crate::services::Service;
 use crate::store::Access;
 
 use crate::agreements::Store;
+use crate::archive::ArchiveError;
+use crate::archive::retire::LeaveError;
 use crate::audit::{
-    Decided, Record, anchors, decided,
+    Decided, Record, decided,
     keys::{self, KeyError},
     question::{self, Question, QuestionError},
-    retire::{self, Decision, RetireError, Retirement},
+    retire::{RetireError, Retirement},
     seal::SealError,
     search::{Found, search},
     verify::{Anchor, Failure},
@@ -65,9 +69,12 @@ enum Command {
         after_help = "The gateway logs `audit checkpoint sequence=N hash=H` as it goes. Kept away from the gateway's disk, N:H is an anchor: it shows a log that was rolled back together with its head.json."
     )]
     Verify {
-        /// The directories of the logs
-        #[arg(required = true, value_name = "DIR")]
+        /// The directories of the logs, or of an archive with those of all nodes
+        #[arg(required_unless_present = "archive", value_name = "DIR")]
         dirs: Vec<PathBuf>,
+        /// The archive of all nodes' logs that [audit.archive] of the configuration names
+        #[arg(long, requires = "config")]
+        archive: bool,
         /// checkpoint.pub; again for each key that signed a part of the log
         #[arg(long, value_name = "PUB", required = true)]
         key: Vec<PathBuf>,
@@ -83,26 +90,10 @@ enum Command {
     /// The log is proven whole first. Removed are whole segments, from the first on, each ended and signed and wholly older than
     /// the date; the last one always stays, and nothing that [audit] retention_days keeps is touched. The gateway may run
     /// meanwhile. `verify` tells afterwards that the log is whole from there on, and what the statement says.
-    Retire {
-        /// The gateway's configuration file, for [audit] directory, checkpoint_key and retention_days
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
-        /// Remove what was written before this day (Europe/Copenhagen), such as 2021-12-01
-        #[arg(long, value_name = "DATE")]
-        before: Date,
-        /// Who decided, for the statement
-        #[arg(long, value_name = "NAME")]
-        by: String,
-        /// Why, for the statement
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
-        /// checkpoint.pub of a key that signed an earlier part of the log; may be given again
-        #[arg(long, value_name = "PUB")]
-        key: Vec<PathBuf>,
-        /// Remove them; without this the command only tells what it would remove
-        #[arg(long)]
-        yes: bool,
-    },
+    ///
+    /// Where [audit.archive] is set, nothing leaves this disk that the archive does not give back, and [audit.archive] local_days says
+    /// how long it stays here. With --archive the segments leave the archive, those of every node.
+    Retire(retire::Args),
     /// List the decisions on agreements, routes and users that stand in a log
     ///
     /// Each with the user who decided, by id, and the certificate that proved it; names and reasons stand in the store alone. With
@@ -208,6 +199,21 @@ pub enum AuditError {
     /// Retiring.
     #[error(transparent)]
     Retire(#[from] RetireError),
+    /// Removing what is in the archive, or from it.
+    #[error(transparent)]
+    Leave(#[from] LeaveError),
+    /// The archive.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The settings of the archive.
+    #[error("[audit.archive]: {0}")]
+    Open(#[from] OpenError),
+    /// No archive is configured.
+    #[error("{} has no [audit.archive]; deploy/hjemmel.example.toml shows one", .0.display())]
+    NoArchive(PathBuf),
+    /// An archive without a log.
+    #[error("THE LOGS ARE NOT WHOLE: the archive has no log at all")]
+    EmptyArchive,
     /// Chain and store do not say the same.
     #[error("THE DECISIONS ARE NOT THOSE OF THE STORE:\n{}", .0.join("\n"))]
     OtherDecisions(Vec<String>),
@@ -220,9 +226,6 @@ pub enum AuditError {
     /// A question that is not on record.
     #[error(transparent)]
     Question(#[from] QuestionError),
-    /// One folder named twice.
-    #[error("{} is named twice; name each log once", .0.display())]
-    Twice(PathBuf),
     /// A time that holds no instant.
     #[error("--to ends before --from begins")]
     NoTime,
@@ -271,47 +274,24 @@ pub fn run(
                 "Move auditors.key to the auditors now: the gateway must not be able to open what it sealed, and does not start beside it."
             )?;
         }
-        Command::Verify { dirs, key, anchor, config } => {
+        Command::Verify { dirs, archive, key, anchor, config } => {
             let keys = key.iter().map(|path| keys::checkpoint_public_key(path)).collect::<Result<Vec<_>, _>>()?;
-            if dirs.len() > 1 && !anchor.is_empty() {
+            let of_config = |config: PathBuf| -> Result<_, AuditError> {
+                let settings = crate::config::store_of::<Service>(&config, clock.now()).map_err(AuditError::Config)?;
+                let archive = archive.then(|| given::archive(&config, clock.now())).transpose()?;
+                Ok((Some(wait(proof::known(&settings))?), archive))
+            };
+            let (known, archive) = config.map_or(Ok((None, None)), of_config)?;
+            let places = given::places(&dirs, archive.as_ref())?;
+            if places.len() > 1 && !anchor.is_empty() {
                 return Err(AuditError::WhoseAnchor);
             }
-            let kept = match config {
-                None => anchors::Latest::new(),
-                Some(config) => {
-                    let settings = crate::config::store_of::<Service>(&config, clock.now()).map_err(AuditError::Config)?;
-                    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(proof::kept(&settings)))?
-                }
-            };
-            proof::prove(&dirs, &proof::Against { keys: &keys, given: &anchor, kept }, out)?;
+            if places.is_empty() {
+                return Err(AuditError::EmptyArchive);
+            }
+            proof::prove(places, &proof::Against { keys: &keys, given: &anchor, known }, out)?;
         }
-        Command::Retire { config, before, by, reason, key, yes } => {
-            let now = clock.now();
-            let audit = crate::config::load::<Service>(&config, now).map_err(AuditError::Config)?.config.audit;
-            let days = i64::try_from(audit.retention_days).unwrap_or(i64::MAX);
-            if days == 0 {
-                return Err(AuditError::NoRetention);
-            }
-            let zone = TimeZone::get("Europe/Copenhagen")?;
-            let kept_from = now.to_zoned(zone.clone()).checked_sub(Span::new().try_days(days)?)?.timestamp();
-            let decision = Decision { before: before.to_zoned(zone)?.timestamp(), kept_from, by, reason };
-            let own = keys::checkpoint_key(&audit.checkpoint_key)?;
-            let mut known = vec![own.public()];
-            for path in &key {
-                known.push(keys::checkpoint_public_key(path)?);
-            }
-            let plan = retire::plan(&audit.directory, &own, &known, &decision, now)?;
-            if yes {
-                retire::retire(&audit.directory, &plan)?;
-            }
-            if let Some(statement) = &plan.statement {
-                tell_retirement(if yes { "were retired" } else { "would be retired" }, statement, out)?;
-            }
-            match yes {
-                true => writeln!(out, "{} segment files were removed.", plan.files)?,
-                false => writeln!(out, "Nothing was removed yet; give --yes to remove {} segment files.", plan.files)?,
-            }
-        }
+        Command::Retire(args) => retire::run(&args, clock.now(), out)?,
         Command::Search { dir, pseudonym_key, cpr_stdin, delivery_stdin: _, from, to } => {
             let mut line = Zeroizing::new(String::new());
             io::Read::take(input, 4096).read_line(&mut line)?;
@@ -327,7 +307,7 @@ pub fn run(
                 Found { crowded: 0, ..search(&dir, |record| record.about.carries(&mark) && at(record))? }
             };
             tell(&found, out)?;
-            if let Some(retired) = retire::read(&dir)?.last() {
+            if let Some(retired) = crate::audit::retire::read(&dir)?.last() {
                 writeln!(out, "Calls before {} were retired and are not found any more.", retired.last_at)?;
             }
         }
@@ -343,8 +323,7 @@ pub fn run(
             }
             if let Some(config) = config {
                 let settings = crate::config::store_of::<Service>(&config, clock.now()).map_err(AuditError::Config)?;
-                let compared =
-                    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(compare(&settings, &found)))?;
+                let compared = wait(compare(&settings, &found))?;
                 if !json {
                     writeln!(
                         out,

@@ -1,5 +1,6 @@
 //! The audit through real files: what is written, what an attacker changes, and what is proven.
 
+mod archive;
 mod files;
 mod record;
 mod retirement;

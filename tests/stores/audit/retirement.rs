@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hjemmel::audit::retire::{self, Decision, Plan, RetireError, Retirement};
-use hjemmel::audit::{keys, verify::Fault};
+use hjemmel::audit::{keys, place::Folder, verify::Fault};
 use jiff::Timestamp;
 
 use super::*;
@@ -20,7 +20,7 @@ fn decision() -> Decision {
 impl House {
     fn plan(&self, decision: &Decision) -> Result<Plan, RetireError> {
         let key = keys::checkpoint_key(&self.key("checkpoint.key")).unwrap();
-        retire::plan(&self.log(), &key, &[key.public()], decision, later())
+        retire::plan(&Folder(self.log()), &key, &[key.public()], decision, later())
     }
 
     /// Retires all segments but the last.

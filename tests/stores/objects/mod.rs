@@ -1,6 +1,6 @@
 //! Contents in the object store: in a folder, in memory, and in an S3-compatible store where HJEMMEL_S3 names one.
 
-mod broken;
+pub mod broken;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -303,7 +303,7 @@ async fn a_store_that_is_away_is_not_usable() {
 
 /// The S3-compatible store that the environment names: `HJEMMEL_S3` its address, `HJEMMEL_S3_ROOT` its CA (PEM). Its bucket
 /// `hjemmel` is there; it takes any access key.
-fn in_s3(dir: &Path, prefix: &str) -> Option<Objects> {
+pub fn place_in_s3(dir: &Path, prefix: &str) -> Option<Place> {
     let Ok(endpoint) = std::env::var("HJEMMEL_S3") else {
         println!("DID NOT RUN: HJEMMEL_S3 names no S3-compatible store (tests/interop/run.sh starts one)");
         return None;
@@ -328,8 +328,12 @@ fn in_s3(dir: &Path, prefix: &str) -> Option<Objects> {
         bulk_delete: true,
         timeout: Duration::from_secs(30),
     };
-    let settings = Settings { place: Place::S3(Box::new(s3)), key: key(dir), earlier_keys: vec![], part_bytes: 5 << 20 };
-    Some(settings.open().unwrap())
+    Some(Place::S3(Box::new(s3)))
+}
+
+fn in_s3(dir: &Path, prefix: &str) -> Option<Objects> {
+    let place = place_in_s3(dir, prefix)?;
+    Some(Settings { place, key: key(dir), earlier_keys: vec![], part_bytes: 5 << 20 }.open().unwrap())
 }
 
 #[tokio::test]

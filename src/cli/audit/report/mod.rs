@@ -7,7 +7,7 @@ mod write;
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
@@ -19,16 +19,21 @@ pub use self::names::NamesError;
 use self::row::Telling;
 use self::write::{Foot, Format, Head, Report};
 use super::AuditError;
+use super::given::{self, wait};
 use super::period::Period;
+use crate::agreements::Store;
 use crate::agreements::Thumbprint;
+use crate::audit::anchors::{self, Anchored};
 use crate::audit::chain::Event;
+use crate::audit::log::read_head;
 use crate::audit::question::{Question, Seen};
-use crate::audit::reading::Readings;
+use crate::audit::reading::{Readings, by_log};
 use crate::audit::{Record, keys};
 use crate::cli::lang::Lang;
 use crate::clock::{Clock, copenhagen};
 use crate::id::cvr::Cvr;
 use crate::services::Service;
+use crate::store::{Access, Settings};
 
 /// How often progress is told.
 const TOLD_EVERY: Duration = Duration::from_secs(2);
@@ -43,9 +48,12 @@ const TOLD_EVERY: Duration = Duration::from_secs(2);
   hjemmel audit report node1/audit node2/audit --authority 11111111 --year 2026 --format csv --questions questions \\
     --questions-key questions.key --by \"A. Jensen\" --reason \"årlig redegørelse\"")]
 pub struct Args {
-    /// The folders of the nodes' logs, each once
-    #[arg(required = true, value_name = "DIR")]
+    /// The folders of the nodes' logs, copies of them, or an archive's; a log that is given several times counts once
+    #[arg(required_unless_present = "archive", value_name = "DIR")]
     logs: Vec<PathBuf>,
+    /// The archive of all nodes' logs that [audit.archive] of the configuration names
+    #[arg(long, requires = "config")]
+    archive: bool,
     /// Calls about a person, whose CPR number is read from standard input: on a command line every user could see it
     #[arg(long, requires = "pseudonym_key", requires = "auditors_pub")]
     person: bool,
@@ -143,19 +151,37 @@ pub fn run(
     if let Some(folder) = &args.policies {
         names.read_folder(folder).map_err(AuditError::Names)?;
     }
+    let mut settings = None;
     if let Some(file) = &args.config {
         let loaded = crate::config::load::<Service>(file, now).map_err(AuditError::Config)?;
         names.read_services(loaded.config.services.values()).map_err(AuditError::Names)?;
-        let settings = crate::config::store_of::<Service>(file, now).map_err(AuditError::Config)?;
-        let reading = names.read_store(&settings);
-        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(reading)).map_err(AuditError::Names)?;
+        let found = crate::config::store_of::<Service>(file, now).map_err(AuditError::Config)?;
+        wait(names.read_store(&found)).map_err(AuditError::Names)?;
+        settings = Some(found);
     }
-    let (question, sought) = question(&args, now, input)?;
+    let archive = match &args.config {
+        Some(config) if args.archive => Some(given::archive(config, now)?),
+        _ => None,
+    };
+    let places = by_log(given::places(&args.logs, archive.as_ref())?)?;
+    let seen = places.iter().map(|places| Seen::of(places)).collect::<Result<_, _>>()?;
+    let (question, sought) = question(&args, now, seen, input)?;
     let telling = Telling { names: &names, lang: args.lang, zone };
-    let head = head(&args, &question, &sought, &telling);
     // Opened first, so that a question about folders that are none is not one.
-    let mut readings = Readings::open(&args.logs)?;
+    let mut readings = Readings::open(places)?;
+    let head = head(&args, &question, &sought, &telling, readings.names());
     question.record(&args.questions, keys::checkpoint_key(&args.questions_key)?)?;
+    let anchored = match &settings {
+        Some(settings) => wait(anchor(&args.questions, settings, now)),
+        None => Ok(()),
+    };
+    if let Err(error) = anchored {
+        let words = args.lang.word(
+            "ADVARSEL: spørgsmålet står i revisorernes log, men kunne ikke forankres i databasen",
+            "WARNING: the question is on record, but could not be anchored in the store",
+        );
+        writeln!(aside, "{words}: {error}")?;
+    }
 
     let counted = args.count || args.year.is_some();
     let mut report = Report::begin(out, args.format, args.lang, &head, counted)?;
@@ -216,16 +242,23 @@ impl<W: Write> Answer<'_, '_, W> {
     }
 }
 
+/// Tells the store how far the auditors' own log has come with this question.
+async fn anchor(questions: &Path, settings: &Settings, now: jiff::Timestamp) -> Result<(), AuditError> {
+    let Some(checkpoint) = read_head(questions)? else { return Ok(()) };
+    let anchored = Anchored { log: anchors::named(questions)?, checkpoint, questions: true };
+    let store = Store::open_to(Access::Change, settings).await?;
+    let kept = anchors::keep_question(store.database(), &anchored, now).await;
+    store.close().await;
+    Ok(kept?)
+}
+
 /// The question as it goes on record, and what it seeks.
-fn question(args: &Args, now: jiff::Timestamp, input: &mut impl BufRead) -> Result<(Question, Sought), AuditError> {
-    let mut places = std::collections::BTreeSet::new();
-    for dir in &args.logs {
-        if !places
-            .insert(dir.canonicalize().map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", dir.display())))?)
-        {
-            return Err(AuditError::Twice(dir.clone()));
-        }
-    }
+fn question(
+    args: &Args,
+    now: jiff::Timestamp,
+    logs: Vec<Seen>,
+    input: &mut impl BufRead,
+) -> Result<(Question, Sought), AuditError> {
     let (mut pseudonyms, mut person, id) = (Vec::new(), None, Uuid::now_v7());
     if args.person {
         let mut line = Zeroizing::new(String::new());
@@ -245,12 +278,11 @@ fn question(args: &Args, now: jiff::Timestamp, input: &mut impl BufRead) -> Resu
     }
     let (call, authority, certificate) = (args.call, args.authority, args.certificate);
     let sought = Sought { pseudonyms, call, authority, certificate, from, to };
-    let logs = args.logs.iter().map(|dir| Seen::of(dir)).collect::<Result<_, _>>()?;
     let (by, reason) = (args.by.trim().to_owned(), args.reason.trim().to_owned());
     Ok((Question { question: id, asked_at: now, by, reason, person, call, authority, certificate, from, to, logs }, sought))
 }
 
-fn head(args: &Args, question: &Question, sought: &Sought, telling: &Telling<'_>) -> Head {
+fn head(args: &Args, question: &Question, sought: &Sought, telling: &Telling<'_>, logs: Vec<String>) -> Head {
     let lang = args.lang;
     let mut about = Vec::new();
     if args.person {
@@ -267,7 +299,7 @@ fn head(args: &Args, question: &Question, sought: &Sought, telling: &Telling<'_>
         by: question.by.clone(),
         reason: question.reason.clone(),
         about,
-        logs: args.logs.iter().map(|dir| dir.display().to_string()).collect(),
+        logs,
     }
 }
 
@@ -276,7 +308,6 @@ fn foot(readings: &Readings, calls: u64, crowded: u64, sought: &Sought, telling:
     let (lang, mut notes, mut whole) = (telling.lang, Vec::new(), true);
     for (dir, doubts) in readings.doubts().filter(|(_, doubts)| doubts.any()) {
         whole = false;
-        let dir = dir.display();
         let mut say =
             |da: String, en: String| notes.push(lang.word(&format!("ADVARSEL: {dir}: {da}"), &format!("WARNING: {dir}: {en}")));
         let (unreadable, broken) = (doubts.unreadable, doubts.broken);
@@ -296,7 +327,7 @@ fn foot(readings: &Readings, calls: u64, crowded: u64, sought: &Sought, telling:
     }
     for (dir, retired) in readings.retired() {
         if sought.from.is_none_or(|from| from <= retired.last_at) {
-            let (dir, at) = (dir.display(), telling.when(retired.last_at));
+            let at = telling.when(retired.last_at);
             notes.push(lang.word(
                 &format!("{dir}: Kald til og med {at} er slettet efter opbevaringsfristen og findes ikke mere."),
                 &format!("{dir}: Calls until {at} were retired when their time was over, and are not found any more."),

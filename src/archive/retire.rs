@@ -1,0 +1,89 @@
+//! How segments leave a node's disk once they are in the archive, and the archive once their time is over.
+//!
+//! Both times a signed statement is written first, and stays: in the node's `retired.jsonl`, or beside the segments in the archive.
+
+use std::path::Path;
+
+use super::place::Archived;
+use super::{Archive, ArchiveError, Content};
+use crate::audit::retire::{self, Plan, Retirement};
+use crate::audit::{anchors, log};
+
+/// Why nothing was removed.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaveError {
+    /// The archive has not got it.
+    #[error("the archive does not have segment {0} as it is here, so nothing is removed; a gateway that serves ships it")]
+    NotArchived(u64),
+    /// Another was faster.
+    #[error(
+        "another `hjemmel audit retire` stated something else of this log; nothing was removed, look with `hjemmel audit verify`"
+    )]
+    Contended,
+    /// The archive.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The log's folder.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl Archive {
+    /// Whether the archive gives back every segment of the folder that the plan would remove, byte for byte.
+    ///
+    /// # Errors
+    /// [`LeaveError::NotArchived`] of the first that it does not.
+    pub async fn holds(&self, directory: &Path, plan: &Plan) -> Result<(), LeaveError> {
+        let name = anchors::named(directory)?;
+        for (number, path) in log::segments(directory)?.into_iter().filter(|(number, _)| *number <= plan.last) {
+            let (file, bytes) = (path.clone(), std::fs::metadata(&path)?.len());
+            let digest = tokio::task::spawn_blocking(move || log::sha256_of(&file)).await.map_err(std::io::Error::other)??;
+            let at = super::place(name, super::segment(number, &digest));
+            if !self.gives_back(&at, &Content { bytes, sha256: digest }).await? {
+                return Err(LeaveError::NotArchived(number));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the statement beside the segments, and then removes those that it names, with their torn ends.
+    ///
+    /// # Errors
+    /// [`LeaveError::Contended`], [`LeaveError::Archive`]. What was stated and is still there goes with the next run.
+    pub async fn retire(&self, archived: &Archived, plan: &Plan) -> Result<(), LeaveError> {
+        let log = archived.name();
+        if let Some(statement) = &plan.statement {
+            let line = retire::line_of(statement)?;
+            let name = super::place(log, super::statement(statement.from, &super::sha256(&line)));
+            self.put_bytes(&name, line).await?;
+            // No condition of a store is relied on: whoever sees two statements takes their own back.
+            if !self.log(log).await.is_ok_and(|now| now.statements().last() == Some(statement)) {
+                self.delete(&name).await?;
+                return Err(LeaveError::Contended);
+            }
+        }
+        let leaving = archived.shelf().segments.iter().filter(|(number, _)| **number <= plan.last);
+        for (number, content) in leaving {
+            self.delete(&super::place(log, super::segment(*number, &content.sha256))).await?;
+        }
+        for (torn, digest) in archived.shelf().torn.keys() {
+            // That of the last one may be named in the segment after it, which stays.
+            if torn_of(torn).is_some_and(|number| number < plan.last) {
+                self.delete(&super::place(log, super::torn_end(torn, digest))).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The segment in which a torn end was found: it names it, or the one after it does.
+fn torn_of(name: &str) -> Option<u64> {
+    name.strip_prefix("torn-")?.split('-').next()?.parse().ok()
+}
+
+impl Archived {
+    /// The statements of what left the archive.
+    pub fn statements(&self) -> &[Retirement] {
+        &self.statements
+    }
+}

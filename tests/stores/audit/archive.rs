@@ -1,0 +1,346 @@
+//! Segments in the archive: how they get there, what somebody does to them, and how they leave.
+
+use clap::Parser;
+use hjemmel::archive::ship::{Shipper, Waiting};
+use hjemmel::archive::{Archive, ArchiveError};
+use hjemmel::audit::anchors::{self, Anchored};
+use hjemmel::audit::log::read_head;
+use hjemmel::cli::audit::{Args, run};
+use hjemmel::objects::settings::Place as At;
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+
+use super::*;
+use crate::objects::broken::{Broken, Fault};
+
+#[derive(Debug, Parser)]
+struct Line {
+    #[command(flatten)]
+    args: Args,
+}
+
+/// Runs `hjemmel audit` with these words.
+fn audit(words: &[&str]) -> Result<String, String> {
+    let args = Line::try_parse_from([&["audit"], words].concat()).map_err(|error| error.to_string())?.args;
+    let (mut out, clock) = (Vec::new(), Clock::fixed("2026-11-22T12:00:00Z".parse().unwrap()));
+    run(args, &clock, &mut std::io::empty(), &mut out, &mut std::io::sink()).map_err(|error| error.to_string())?;
+    Ok(String::from_utf8(out).unwrap())
+}
+
+impl House {
+    fn at(&self) -> PathBuf {
+        self.dir.path().join("archive")
+    }
+
+    fn archive(&self) -> Archive {
+        Archive::open(&At::Folder(self.at())).unwrap()
+    }
+
+    fn name(&self) -> Uuid {
+        anchors::named(&self.log()).unwrap()
+    }
+
+    async fn ship(&self, archive: &Archive) -> usize {
+        let shipper = Shipper::open(&self.log()).unwrap();
+        let mut shipped = 0;
+        while shipper.ship_next(archive).await.unwrap().is_some() {
+            shipped += 1;
+        }
+        assert_eq!(shipper.waiting().unwrap(), Waiting::default());
+        shipped
+    }
+
+    /// What lies in the archive of a segment of a log.
+    fn archived(&self, log: Uuid, segment: u64) -> PathBuf {
+        let begins = format!("segment-{segment:08}-");
+        let found = std::fs::read_dir(self.at().join(log.to_string())).unwrap().map(|entry| entry.unwrap().path());
+        let mut found = found.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(&begins));
+        found.next().unwrap_or_else(|| panic!("segment {segment} is not in the archive"))
+    }
+
+    fn prove(&self, places: &[&Path]) -> Result<String, String> {
+        let places: Vec<_> = places.iter().map(|place| place.to_str().unwrap()).collect();
+        let key = self.key("checkpoint.pub");
+        audit(&[&["verify", "--key", key.to_str().unwrap()], &places[..]].concat())
+    }
+
+    /// How many calls a report over these places counts.
+    fn calls_in(&self, places: &[&Path]) -> String {
+        let places: Vec<_> = places.iter().map(|place| place.to_str().unwrap()).collect();
+        let (questions, key) = (self.dir.path().join("questions"), self.key("checkpoint.key"));
+        let asked = ["--questions", questions.to_str().unwrap(), "--questions-key", key.to_str().unwrap(), "--by", "R. Visor"];
+        let of = ["--reason", "tilsyn", "--authority", "11111111", "--lang", "en", "--count"];
+        let told = audit(&[&["report"], &places[..], &asked, &of].concat()).unwrap();
+        told.lines().last().unwrap().to_owned()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_segment_that_has_ended_is_in_the_archive_byte_for_byte_and_the_log_is_proven_from_there_alone() {
+    let house = House::new();
+    house.write(small_segments(&house), 0..20).await;
+    let segments = house.verify().unwrap().segments;
+    let shipped = house.ship(&house.archive()).await as u64;
+    assert!(shipped + 1 == segments && shipped > 3, "the last is open: {shipped} of {segments}");
+    for number in 1..=shipped {
+        assert_eq!(std::fs::read(house.archived(house.name(), number)).unwrap(), std::fs::read(house.segment(number)).unwrap());
+    }
+    let said = house.prove(&[&house.at()]).unwrap();
+    assert!(said.contains(&format!("in {shipped} segments")), "{said}");
+    // Once more, with nothing remembered: nothing is sent twice, and nothing is there twice.
+    std::fs::remove_file(house.log().join("archived.jsonl")).unwrap();
+    assert_eq!(house.ship(&house.archive()).await as u64, shipped);
+    assert_eq!(std::fs::read_dir(house.at().join(house.name().to_string())).unwrap().count() as u64, shipped);
+}
+
+#[test]
+fn of_many_that_name_a_log_at_once_all_are_told_the_same() {
+    for _ in 0..20 {
+        let dir = tempfile::tempdir().unwrap();
+        let names = std::thread::scope(|scope| {
+            let asked: Vec<_> = (0..8).map(|_| scope.spawn(|| anchors::named(dir.path()).unwrap())).collect();
+            asked.into_iter().map(|thread| thread.join().unwrap()).collect::<BTreeSet<_>>()
+        });
+        assert_eq!(names.len(), 1);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing else is left");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_crash_left_of_a_mark_or_in_the_archive_is_made_whole_by_the_next_start() {
+    let house = House::new();
+    house.write(small_segments(&house), 0..20).await;
+    let shipped = house.ship(&house.archive()).await;
+    let marks = house.log().join("archived.jsonl");
+    let text = std::fs::read(&marks).unwrap();
+    for cut in [0, 1, text.len() / 2, text.len() - 1] {
+        std::fs::write(&marks, &text[..cut]).unwrap();
+        house.ship(&house.archive()).await;
+        assert_eq!(std::fs::read(&marks).unwrap(), text, "cut at {cut}");
+    }
+    // Half an object under the right name, as a store that lies about its writes would have it.
+    std::fs::remove_file(&marks).unwrap();
+    let third = house.archived(house.name(), 3);
+    let whole = std::fs::read(&third).unwrap();
+    std::fs::write(&third, &whole[..whole.len() / 2]).unwrap();
+    assert_eq!(house.ship(&house.archive()).await, shipped);
+    assert_eq!(std::fs::read(&third).unwrap(), whole);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_away_full_or_loses_its_answers_keeps_nothing_from_arriving_later() {
+    let house = House::new();
+    house.write(small_segments(&house), 0..20).await;
+    let segments = house.verify().unwrap().segments;
+    let memory: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let shipper = Shipper::open(&house.log()).unwrap();
+    let waiting = Waiting { segments: segments - 1, since: Some("2026-11-22T12:00:00Z".parse().unwrap()) };
+    for fault in [Fault::Away, Fault::Full, Fault::AnswerLost] {
+        let broken = Archive::of(Arc::new(Broken(memory.clone(), fault)), "broken");
+        let error = shipper.ship_next(&broken).await.unwrap_err();
+        assert!(matches!(error, ArchiveError::Unavailable(_)), "{fault:?}: {error}");
+        assert_eq!(shipper.waiting().unwrap(), waiting, "{fault:?}");
+    }
+    // A bucket that ignores conditions is as good as any.
+    let archive = Archive::of(Arc::new(Broken(memory, Fault::Overwrites)), "memory");
+    assert_eq!(house.ship(&archive).await as u64, segments - 1);
+    assert_eq!(archive.shelf(house.name()).await.unwrap().segments.len() as u64, segments - 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_segment_that_was_altered_removed_or_put_there_by_somebody_is_told() {
+    let house = House::new();
+    house.write(small_segments(&house), 0..20).await;
+    house.ship(&house.archive()).await;
+    let file = house.archived(house.name(), 2);
+    let whole = std::fs::read(&file).unwrap();
+    // A byte of a person's seal, so that every line is still one.
+    let mut altered = whole.clone();
+    let at = whole.windows(12).position(|window| window == b"ciphertext\":").unwrap() + 20;
+    altered[at] = if altered[at] == b'A' { b'B' } else { b'A' };
+    std::fs::write(&file, &altered).unwrap();
+    assert!(house.prove(&[&house.at()]).unwrap_err().contains("NOT WHOLE"));
+    // The same under the name that it would have: there are two then.
+    let digest = |bytes: &[u8]| {
+        let sum = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+        sum.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    std::fs::write(&file, &whole).unwrap();
+    let other = file.with_file_name(format!("segment-00000002-{}.jsonl", digest(&altered)));
+    std::fs::write(&other, &altered).unwrap();
+    assert!(house.prove(&[&house.at()]).unwrap_err().contains("two things for one"));
+    std::fs::remove_file(&file).unwrap();
+    assert!(house.prove(&[&house.at()]).unwrap_err().contains("NOT WHOLE"), "in the place of the other");
+    std::fs::remove_file(&other).unwrap();
+    assert!(house.prove(&[&house.at()]).unwrap_err().contains("segment 2 is missing"));
+    std::fs::write(&file, &whole).unwrap();
+    house.prove(&[&house.at()]).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_that_was_cut_and_a_log_that_vanished_are_told_by_the_other_nodes_log_in_the_archive() {
+    let one = House::new();
+    one.write(small_segments(&one), 0..20).await;
+    let (head, log) = (read_head(&one.log()).unwrap().unwrap(), one.name());
+    // The other node has the same keys and archive, and tells of this one.
+    let two = House::new();
+    for key in ["checkpoint.key", "checkpoint.pub"] {
+        std::fs::copy(one.key(key), two.key(key)).unwrap();
+    }
+    let audit = two.start(small_segments(&two));
+    audit.anchored(Anchored { log, checkpoint: head.clone(), questions: false }).await.unwrap();
+    assert!(audit.stop(Duration::from_secs(5)).await);
+    two.write(small_segments(&two), 20..40).await;
+    one.ship(&one.archive()).await;
+    two.ship(&one.archive()).await;
+    let said = one.prove(&[&one.at()]).unwrap();
+    assert!(said.contains(&format!("had come to entry {} in segment {}", head.covers, head.segment)), "{said}");
+    assert!(said.contains("that one is on its node"), "{said}");
+
+    let (last, aside) = (one.archived(log, head.segment - 1), one.dir.path().join("aside"));
+    std::fs::rename(&last, &aside).unwrap();
+    let said = one.prove(&[&one.at()]).unwrap_err();
+    assert!(said.contains("as another node's log tells, and are not here"), "{said}");
+    // With the node's folder beside it nothing is missing.
+    let said = one.prove(&[&one.at(), &one.log()]).unwrap();
+    assert!(!said.contains("is on its node"), "{said}");
+    std::fs::rename(&aside, &last).unwrap();
+
+    std::fs::rename(one.at().join(log.to_string()), &aside).unwrap();
+    let said = one.prove(&[&one.at()]).unwrap_err();
+    assert!(said.contains(&format!("none of the folders is the log {log}, which had entry {}", head.covers)), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_given_twice_counts_once_and_copies_that_part_are_told() {
+    let house = House::new();
+    house.write(small_segments(&house), 0..12).await;
+    let early = house.dir.path().join("early");
+    house.name();
+    copy(&house.log(), &early);
+    house.write(small_segments(&house), 12..20).await;
+    house.ship(&house.archive()).await;
+    for places in [vec![house.log()], vec![house.log(), house.at()], vec![early.clone(), house.at(), house.log()]] {
+        let places: Vec<&Path> = places.iter().map(PathBuf::as_path).collect();
+        assert_eq!(house.calls_in(&places), "20 calls", "{places:?}");
+        house.prove(&places).unwrap();
+    }
+    assert_eq!(house.calls_in(&[&early, &early]), "12 calls");
+    // A log without a name is known by how it begins.
+    std::fs::remove_file(early.join("log-id")).unwrap();
+    assert_eq!(house.calls_in(&[&early, &house.log()]), "20 calls");
+
+    // Somebody went on with the copy: two logs of one name.
+    let other = House { dir: tempfile::tempdir().unwrap() };
+    copy(&early, &other.log());
+    copy(&house.dir.path().join("keys"), &other.dir.path().join("keys"));
+    std::fs::write(other.log().join("log-id"), house.name().to_string()).unwrap();
+    other.write(small_segments(&other), 100..103).await;
+    let said = house.prove(&[&other.log(), &house.log()]).unwrap_err();
+    assert!(said.contains("another copy of the log says so"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_leaves_the_disk_that_the_archive_does_not_give_back_and_what_leaves_the_archive_is_stated_there() {
+    use hjemmel::archive::retire::LeaveError;
+    use hjemmel::audit::place::Folder;
+    use hjemmel::audit::retire::{self, Decision};
+    let house = House::new();
+    house.write(small_segments(&house), 0..20).await;
+    let archive = house.archive();
+    let later = "2026-11-23T00:00:00Z".parse().unwrap();
+    let key = keys::checkpoint_key(&house.key("checkpoint.key")).unwrap();
+    let decision = Decision { before: later, kept_from: later, by: "Dataansvarlig".into(), reason: "fristen er udløbet".into() };
+    let here = || retire::plan(&Folder(house.log()), &key, &[key.public()], &decision, later).unwrap();
+    assert!(matches!(archive.holds(&house.log(), &here()).await, Err(LeaveError::NotArchived(1))));
+    house.ship(&archive).await;
+    archive.holds(&house.log(), &here()).await.unwrap();
+    let third = house.archived(house.name(), 3);
+    let whole = std::fs::read(&third).unwrap();
+    std::fs::write(&third, whole.to_ascii_uppercase()).unwrap();
+    assert!(matches!(archive.holds(&house.log(), &here()).await, Err(LeaveError::NotArchived(3))), "it is asked for each byte");
+    std::fs::write(&third, &whole).unwrap();
+
+    // The disk first: what the archive has counts on, and both together are whole from the beginning.
+    retire::retire(&house.log(), &here()).unwrap();
+    assert_eq!(house.calls_in(&[&house.log(), &house.at()]), "20 calls");
+    assert!(house.prove(&[&house.at()]).unwrap().starts_with("The log is whole: "));
+
+    // Then the archive, from which everything may go.
+    let log = archive.log(house.name()).await.unwrap();
+    let plan = retire::plan(&log, &key, &[key.public()], &decision, later).unwrap();
+    archive.retire(&log, &plan).await.unwrap();
+    let said = house.prove(&[&house.at()]).unwrap();
+    let statement = plan.statement.clone().unwrap();
+    assert!(said.contains("were retired on 2026-11-23T00:00:00Z by Dataansvarlig: fristen er udløbet"), "{said}");
+    assert!(said.contains(&format!("from entry {} on: 0 entries", statement.sequence + 1)), "{said}");
+    assert!(archive.shelf(house.name()).await.unwrap().segments.is_empty());
+    // A decision that was carried out twice is taken once.
+    archive.retire(&log, &plan).await.unwrap();
+    // What comes later continues from the statement.
+    house.write(small_segments(&house), 20..40).await;
+    house.ship(&archive).await;
+    let said = house.prove(&[&house.at(), &house.log()]).unwrap();
+    assert!(said.contains(&format!("The log is whole from entry {} on", statement.sequence + 1)), "{said}");
+
+    // Segments that somebody takes with a statement of their own are not excused by it.
+    let own = house.dir.path().join("own");
+    keys::generate(&own).unwrap();
+    let own = keys::checkpoint_key(&own.join("checkpoint.key")).unwrap();
+    let log = archive.log(house.name()).await.unwrap();
+    let plan = retire::plan(&log, &own, &[key.public()], &decision, later).unwrap();
+    archive.retire(&log, &plan).await.unwrap();
+    assert!(house.prove(&[&house.at()]).unwrap_err().contains("not signed by any key given"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_torn_end_goes_with_its_segment_and_a_log_that_was_retired_before_there_was_an_archive_says_so_there() {
+    let house = House::new();
+    house.write(small_segments(&house), 0..10).await;
+    let retired = house.retire();
+    let last = house.verify().unwrap().ends.last().unwrap().number;
+    let mut segment = std::fs::OpenOptions::new().append(true).open(house.segment(last)).unwrap();
+    std::io::Write::write_all(&mut segment, b"{\"hash\":\"torn").unwrap();
+    house.write(small_segments(&house), 10..30).await;
+    house.ship(&house.archive()).await;
+    let said = house.prove(&[&house.at()]).unwrap();
+    assert!(said.contains("1 torn ends") && said.contains(&format!("from entry {} on", retired.sequence + 1)), "{said}");
+    let kept = std::fs::read_dir(house.at().join(house.name().to_string())).unwrap().map(|entry| entry.unwrap().path());
+    let torn = kept.into_iter().find(|path| path.extension().unwrap() == "bin").unwrap();
+    std::fs::write(&torn, b"{\"hash\":\"t0rn").unwrap();
+    assert!(house.prove(&[&house.at()]).unwrap_err().contains("missing or altered"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_archive_is_the_same_in_an_s3_compatible_store_also_of_segments_longer_than_a_part() {
+    let house = House::new();
+    let Some(at) = crate::objects::place_in_s3(house.dir.path(), "audit") else { return };
+    let archive = Archive::open(&at).unwrap();
+    house.write(small_segments(&house), 0..20).await;
+    let segments = house.verify().unwrap().segments;
+    assert_eq!(house.ship(&archive).await as u64, segments - 1);
+    std::fs::remove_file(house.log().join("archived.jsonl")).unwrap();
+    assert_eq!(house.ship(&archive).await as u64, segments - 1, "once more");
+    assert!(archive.logs().await.unwrap().contains(&house.name()));
+    let log = archive.log(house.name()).await.unwrap();
+    let key = keys::checkpoint_key(&house.key("checkpoint.key")).unwrap();
+    let verified = hjemmel::audit::verify::verify_at(&log, &[key.public()], &[]).unwrap();
+    assert_eq!(verified.segments, segments - 1);
+    let later = "2026-11-23T00:00:00Z".parse().unwrap();
+    let decision = hjemmel::audit::retire::Decision { before: later, kept_from: later, by: "D".into(), reason: "frist".into() };
+    let plan = hjemmel::audit::retire::plan(&log, &key, &[key.public()], &decision, later).unwrap();
+    archive.retire(&log, &plan).await.unwrap();
+    let shelf = archive.shelf(house.name()).await.unwrap();
+    assert!(shelf.segments.is_empty() && shelf.statements.len() == 1);
+
+    let long = house.dir.path().join("long");
+    std::fs::write(&long, vec![b'x'; (20 << 20) + 7]).unwrap();
+    let content = hjemmel::archive::Content { bytes: (20 << 20) + 7, sha256: hjemmel::audit::log::sha256_of(&long).unwrap() };
+    let name = object_store::path::Path::from("long/one");
+    archive.put(&name, &long, &content).await.unwrap();
+    assert!(archive.gives_back(&name, &content).await.unwrap());
+    // A file that is another than it was said to be is taken back, whatever was sent of it.
+    let other = hjemmel::archive::Content { sha256: "00".repeat(32), ..content };
+    let refused = archive.put(&object_store::path::Path::from("long/two"), &long, &other).await.unwrap_err();
+    assert!(matches!(refused, ArchiveError::Changed(_)), "{refused}");
+}
