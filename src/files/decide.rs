@@ -290,7 +290,9 @@ pub async fn decide(store: &Store, by: By<'_>, shown: &Order, to: State, because
         Action::ApproveAgreement => {
             let created = made.iter().find(|made| made.what.to == State::Requested.wire_name());
             let creator = created.and_then(|created| created.user).ok_or(ApiRefusal::ApiCreatorUnknown)?;
-            if creator == actor.user().id {
+            // By person: one with two users is not two.
+            let creator = store.user(creator).await.map_err(DecideError::from)?;
+            if creator.person == actor.user().person {
                 return Err(ApiRefusal::ApiCreatorApproves.into());
             }
         }
