@@ -34,22 +34,26 @@ impl FromRequestParts<Api> for Caller {
     type Rejection = ApiRefusal;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiRefusal> {
-        let chain = parts.extensions.get::<Chain>().cloned().ok_or(ApiRefusal::ApiInternal)?;
-        let now = api.clock.now();
-        api.clients.current().still_holds(&chain.0, now).map_err(|refusal| {
-            let what = match refusal {
-                Refusal::ClientCertificateInvalid { what } => what,
-                _ => Detail::new("der er ikke vist noget", "none was shown"),
-            };
-            ApiRefusal::ApiCertificateRefused { what }
-        })?;
-        let certificate = chain.0.first().map(|der| Thumbprint::of_der(der)).ok_or(ApiRefusal::ApiInternal)?;
-        match api.store.actor(certificate, None, now).await {
+        let certificate = client_certificate(parts, api)?;
+        match api.store.actor(certificate, None, api.clock.now()).await {
             Ok(actor) => Ok(Self(actor)),
             Err(ActorError::Refused(refusal)) => Err(refusal),
             Err(ActorError::Store(error)) => Err(of_store(error)),
         }
     }
+}
+
+/// The certificate of the connection, which still holds.
+pub(super) fn client_certificate(parts: &Parts, api: &Api) -> Result<Thumbprint, ApiRefusal> {
+    let chain = parts.extensions.get::<Chain>().cloned().ok_or(ApiRefusal::ApiInternal)?;
+    api.clients.current().still_holds(&chain.0, api.clock.now()).map_err(|refusal| {
+        let what = match refusal {
+            Refusal::ClientCertificateInvalid { what } => what,
+            _ => Detail::new("der er ikke vist noget", "none was shown"),
+        };
+        ApiRefusal::ApiCertificateRefused { what }
+    })?;
+    chain.0.first().map(|der| Thumbprint::of_der(der)).ok_or(ApiRefusal::ApiInternal)
 }
 
 /// The id in the path. What is no UUID is the id of nothing.
@@ -190,15 +194,18 @@ pub fn media_type(headers: &HeaderMap) -> Result<String, ApiRefusal> {
     if charsets.all(|charset| charset.trim_matches('"') == "utf-8") { Ok(kind) } else { Err(expected()) }
 }
 
+/// What the edge says of a body.
+pub(super) fn body_refusal(error: axum::Error) -> ApiRefusal {
+    let refusal = error.into_inner().downcast::<Refusal>();
+    match refusal.as_deref() {
+        Ok(Refusal::BodyTooLarge { limit }) => ApiRefusal::ApiBodyTooLarge { limit: *limit },
+        _ => ApiRefusal::ApiBodyIncomplete,
+    }
+}
+
 /// Reads a body to its end; the edge bounds its size and time.
 pub async fn read(body: Body, limit: usize) -> Result<Bytes, ApiRefusal> {
-    let read = body.collect().await.map_err(|error| {
-        let refusal = error.into_inner().downcast::<Refusal>();
-        match refusal.as_deref() {
-            Ok(Refusal::BodyTooLarge { limit }) => ApiRefusal::ApiBodyTooLarge { limit: *limit },
-            _ => ApiRefusal::ApiBodyIncomplete,
-        }
-    })?;
+    let read = body.collect().await.map_err(body_refusal)?;
     let bytes = read.to_bytes();
     if bytes.len() > limit { Err(ApiRefusal::ApiBodyTooLarge { limit }) } else { Ok(bytes) }
 }

@@ -11,6 +11,7 @@ pub mod files;
 pub mod history;
 pub mod idempotency;
 pub mod input;
+pub mod mailboxes;
 pub mod meta;
 pub mod page;
 pub mod problem;
@@ -43,6 +44,7 @@ use uuid::Uuid;
 
 use crate::agreements::Store;
 use crate::clock::Clock;
+use crate::files::partner::core::Mailboxes;
 use crate::refusal::api::ApiRefusal;
 use crate::services::finance::lists::publish::Notices;
 use crate::trust::clients::ClientTrust;
@@ -51,6 +53,8 @@ use problem::{Language, Matched, render};
 
 /// How long a request may take, its body aside.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// How long a delivery of a file may take, its body within.
+const UPLOAD: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// What client certificates are judged by; exchanged by a reload.
 #[derive(Debug)]
@@ -84,6 +88,8 @@ pub struct Settings {
     pub clients: Arc<Clients>,
     /// The time.
     pub clock: Clock,
+    /// The mailboxes of partner agreements, where there is a place for their files.
+    pub mailboxes: Option<Mailboxes>,
     /// The gateway's own listeners, to which no route may lead.
     pub own: Vec<SocketAddr>,
     /// How many days ahead value lists are published.
@@ -160,6 +166,14 @@ fn router() -> OpenApiRouter<Api> {
         .routes(routes!(trials::get))
         .routes(routes!(trials::end))
         .routes(routes!(history::of_trial))
+        .routes(routes!(mailboxes::list))
+        .routes(routes!(mailboxes::inbox))
+        .routes(routes!(mailboxes::arrived))
+        .routes(routes!(mailboxes::content))
+        .routes(routes!(mailboxes::confirm))
+        .routes(routes!(mailboxes::outbox))
+        .routes(routes!(mailboxes::delivered, mailboxes::deliver))
+        .routes(routes!(mailboxes::status))
 }
 
 /// The contract, OpenAPI 3.1.
@@ -175,7 +189,7 @@ impl Queries {
     fn of(contract: &utoipa::openapi::OpenApi) -> Self {
         let mut named = HashMap::new();
         for (path, item) in &contract.paths.paths {
-            for (method, operation) in [(Method::GET, &item.get), (Method::POST, &item.post)] {
+            for (method, operation) in [(Method::GET, &item.get), (Method::POST, &item.post), (Method::PUT, &item.put)] {
                 // A method that the path does not have is refused as that.
                 let Some(operation) = operation else { continue };
                 let parameters = operation.parameters.iter().flatten();
@@ -249,7 +263,8 @@ impl Api {
         let method = request.method().clone();
         request.extensions_mut().insert(Chain(chain));
         request.extensions_mut().insert(call);
-        let answered = tokio::time::timeout(DEADLINE, router.oneshot(request)).await;
+        let within = if method == Method::PUT { UPLOAD } else { DEADLINE };
+        let answered = tokio::time::timeout(within, router.oneshot(request)).await;
         let response = match answered {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},

@@ -230,6 +230,8 @@ fn of_route(error: RouteError) -> ApiRefusal {
 pub struct ReadProblems;
 /// What changing may be refused with.
 pub struct WriteProblems;
+/// What fetching and delivering files may be refused with.
+pub struct FileProblems;
 
 const READ: &[(&str, &str)] = &[
     ("400", "A parameter or a header field cannot be read."),
@@ -248,6 +250,9 @@ const WRITE: &[(&str, &str)] = &[
     ("422", "A field has a value that it may not have, or the Idempotency-Key was used for another request."),
     ("428", "If-Match is missing."),
 ];
+
+const FILE: &[(&str, &str)] =
+    &[("410", "The file's content is deleted."), ("416", "The file does not have that range, or more than one was asked for.")];
 
 fn described(rows: &[(&str, &str)]) -> BTreeMap<String, RefOr<Described>> {
     let schema = || ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
@@ -268,6 +273,15 @@ impl IntoResponses for WriteProblems {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
         let mut all = described(READ);
         all.extend(described(WRITE));
+        all
+    }
+}
+
+impl IntoResponses for FileProblems {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        let mut all = described(READ);
+        all.extend(described(WRITE));
+        all.extend(described(FILE));
         all
     }
 }
@@ -304,8 +318,7 @@ mod tests {
                 assert_eq!(response.headers()[CONTENT_TYPE], MEDIA_TYPE, "{code}");
                 assert_eq!(response.headers()[CONTENT_LANGUAGE], language.tag());
             }
-            let documented = described(READ).contains_key(&refusal.entry().http.unwrap().to_string())
-                || described(WRITE).contains_key(&refusal.entry().http.unwrap().to_string());
+            let documented = FileProblems::responses().contains_key(&refusal.entry().http.unwrap().to_string());
             assert!(documented, "{code}: its status is in the contract");
         }
     }

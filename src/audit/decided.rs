@@ -40,11 +40,19 @@ pub enum Subject {
     Transfer,
     /// The store itself, that it was put back from a copy.
     Store,
+    /// A partner agreement.
+    Mailbox,
+    /// A user of mailboxes.
+    MailboxUser,
+    /// What was asked for on partner agreements and their users.
+    MailboxRequest,
+    /// A file in a mailbox.
+    MailboxFile,
 }
 
 impl Subject {
     /// Every subject.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Agreement,
         Self::Route,
         Self::User,
@@ -55,6 +63,10 @@ impl Subject {
         Self::FileOrder,
         Self::Transfer,
         Self::Store,
+        Self::Mailbox,
+        Self::MailboxUser,
+        Self::MailboxRequest,
+        Self::MailboxFile,
     ];
 
     /// The name in the store, in records and on screens.
@@ -70,6 +82,10 @@ impl Subject {
             Subject::FileOrder => "file_order",
             Subject::Transfer => "transfer",
             Subject::Store => "store",
+            Subject::Mailbox => "mailbox",
+            Subject::MailboxUser => "mailbox_user",
+            Subject::MailboxRequest => "mailbox_request",
+            Subject::MailboxFile => "mailbox_file",
         }
     }
 }

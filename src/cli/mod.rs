@@ -18,6 +18,7 @@ pub mod explain;
 mod help;
 mod lang;
 mod made;
+pub mod mailbox;
 pub mod objects;
 pub mod person;
 pub mod place;
@@ -79,6 +80,8 @@ enum Command {
     User(user::Args),
     /// The SFTP service: its host keys, its users with their keys, and route orders
     Sftp(Box<sftp::Args>),
+    /// Mailboxes of partner agreements: agreements, users, what is asked for and decided
+    Mailbox(Box<mailbox::Args>),
     /// Files that were handed over: list, show, try again, deliver again
     Transfers(transfers::Args),
     /// Pass-through services: a folder of published files and a service.toml each
@@ -176,6 +179,7 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
             let mut stdin = io::stdin().lock();
             sftp::run(*args, clock, operator(&mut stdin), &mut output::Stdout).await.map_err(Into::into).and(done)
         }
+        Command::Mailbox(args) => Ok(mailbox::run(*args, clock, &mut output::Stdout).await?),
         Command::Transfers(args) => transfers::run(args, clock, &mut output::Stdout).await.map_err(Into::into).and(done),
         Command::User(args) => user::run(args, clock, &mut output::Stdout).await.map_err(Into::into).and(done),
         Command::Audit(args) => {

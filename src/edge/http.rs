@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep, timeout_at};
 use tower::util::BoxCloneService;
 use tower::{Service, ServiceExt, service_fn};
 
+use super::room::Room;
 use crate::config::EdgeLimits;
 use crate::refusal::Refusal;
 use crate::work::{Share, Shares, Who, Work};
@@ -32,6 +33,8 @@ const RETRY_AFTER_SECONDS: u64 = 1;
 /// A body of up to so many bytes is read to its end though its request is refused, so that the connection lives on: HTTP/1.1
 /// can only close one that holds an unread body, and the next handshake would cost more than the request.
 const READ_THOUGH_REFUSED: u64 = 64 * 1024;
+/// Bytes a second below which a large body is given up.
+const SLOWEST: u64 = 16 * 1024;
 
 /// What is put around the service, the same places shared by every connection.
 #[derive(Clone)]
@@ -76,7 +79,9 @@ impl Limited {
             let version = request.version();
             let (given_up, rest) = oneshot::channel();
             // Its clock runs from here, whoever reads it.
-            let request = request.map(|body| RequestBody::new(body, this.body_bytes, this.body_timeout, given_up));
+            let room = Room::new(this.body_bytes);
+            let mut request = request.map(|body| RequestBody::new(body, room.clone(), this.body_timeout, given_up));
+            request.extensions_mut().insert(room);
             async move {
                 let _place = place;
                 let mut response = match refused {
@@ -156,9 +161,10 @@ where
 pub struct RequestBody {
     /// `None` once it has been read to its end.
     inner: Option<Incoming>,
-    limit: usize,
+    room: Room,
     received: usize,
     timeout: Duration,
+    begun: Instant,
     deadline: Pin<Box<Sleep>>,
     /// Whether a limit was passed, or the client hung up: then nothing more of it is read.
     failed: bool,
@@ -205,10 +211,11 @@ impl Drop for RequestBody {
 }
 
 impl RequestBody {
-    fn new(inner: Incoming, limit: usize, timeout: Duration, given_up: oneshot::Sender<Rest>) -> Self {
-        let deadline = Box::pin(tokio::time::sleep(timeout));
+    fn new(inner: Incoming, room: Room, timeout: Duration, given_up: oneshot::Sender<Rest>) -> Self {
+        let begun = Instant::now();
+        let deadline = Box::pin(tokio::time::sleep_until(begun + timeout));
         let given_up = Some(given_up);
-        Self { inner: Some(inner), limit, received: 0, timeout, deadline, failed: false, given_up }
+        Self { inner: Some(inner), room, received: 0, timeout, begun, deadline, failed: false, given_up }
     }
 
     /// Whether the client has declared a body so large that reading it to its end, only to refuse it, is not worth it.
@@ -225,7 +232,21 @@ impl RequestBody {
     /// A body over the limit is read on and thrown away until twice the limit before it is refused. Otherwise the
     /// connection would be closed while the client still writes, and the reset would reach it before the refusal does.
     fn drained_to(&self) -> usize {
-        self.limit.saturating_mul(2)
+        self.room.bytes().saturating_mul(2)
+    }
+
+    /// Whether its time is up. Of a body that may be larger than others, what has come is given the time of the slowest line.
+    fn is_late(&mut self, context: &mut Context<'_>) -> bool {
+        if self.deadline.as_mut().poll(context).is_pending() {
+            return false;
+        }
+        let received = u64::try_from(self.received).unwrap_or(u64::MAX);
+        let latest = self.begun + self.timeout + Duration::from_secs(received / SLOWEST);
+        if !self.room.is_raised() || latest <= Instant::now() {
+            return true;
+        }
+        self.deadline.as_mut().reset(latest);
+        self.deadline.as_mut().poll(context).is_ready()
     }
 }
 
@@ -234,14 +255,15 @@ impl Body for RequestBody {
     type Error = Refusal;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Refusal>>> {
-        let too_large = Refusal::BodyTooLarge { limit: self.limit };
+        let limit = self.room.bytes();
+        let too_large = Refusal::BodyTooLarge { limit };
         if self.hopeless() {
             return self.fail(too_large);
         }
         loop {
             let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
             let polled = Pin::new(inner).poll_frame(context);
-            if polled.is_pending() && self.deadline.as_mut().poll(context).is_ready() {
+            if polled.is_pending() && self.is_late(context) {
                 let seconds = self.timeout.as_secs();
                 return self.fail(Refusal::BodyTimeout { seconds });
             }
@@ -255,21 +277,21 @@ impl Body for RequestBody {
                     if self.received > self.drained_to() {
                         return self.fail(too_large);
                     }
-                    if self.received <= self.limit {
+                    if self.received <= limit {
                         return Poll::Ready(Some(Ok(Frame::data(data))));
                     }
                 }
                 Some(Err(_)) => return self.fail(Refusal::BodyIncomplete),
                 None => {
                     self.inner = None;
-                    return Poll::Ready((self.received > self.limit).then_some(Err(too_large)));
+                    return Poll::Ready((self.received > limit).then_some(Err(too_large)));
                 }
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.received <= self.limit && self.inner.as_ref().is_none_or(Body::is_end_stream)
+        self.received <= self.room.bytes() && self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {

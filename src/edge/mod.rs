@@ -7,6 +7,7 @@ pub mod admin;
 pub mod http;
 pub mod linger;
 pub mod refused;
+pub mod room;
 pub mod router;
 pub mod serve;
 pub mod sftp;

@@ -214,6 +214,18 @@ impl Files {
     }
 }
 
+/// Deletes a content that nobody refers to any more. Where that fails it is done later: its key is gone already.
+pub(super) async fn drop_content(parts: &Parts, content: Option<Uuid>) {
+    let Some(content) = content else { return };
+    let deleted = parts.objects.delete(&crate::objects::ObjectName::of(content)).await;
+    let forgotten = async { super::shelf::forget(&mut parts.database.session().await?, content).await };
+    if let Err(error) = deleted {
+        tracing::warn!(%error, "a content that is in use by nothing stays in the object store until it is cleaned up");
+    } else if let Err(error) = forgotten.await {
+        tracing::debug!(%error, "the row of a deleted content stays until it is cleaned up");
+    }
+}
+
 /// A name that is being written, until it is dropped.
 pub(super) struct Written {
     files: Files,

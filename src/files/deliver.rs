@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::codes::Code;
-use super::core::{Failed, Files, Step};
+use super::core::{Failed, Files, Step, drop_content};
 use super::home::Folder;
 use super::judge::{Judged, Known, Way, judge};
 use super::monitoring;
@@ -404,14 +404,7 @@ impl Files {
 
     /// Deletes a content that nobody refers to any more. Where that fails it is done later: its key is gone already.
     pub(super) async fn dropped(&self, content: Option<Uuid>) {
-        let Some(content) = content else { return };
-        let deleted = self.objects().delete(&crate::objects::ObjectName::of(content)).await;
-        let forgotten = async { shelf::forget(&mut self.database().session().await?, content).await };
-        if let Err(error) = deleted {
-            tracing::warn!(%error, "a content that is in use by nothing stays in the object store until it is cleaned up");
-        } else if let Err(error) = forgotten.await {
-            tracing::debug!(%error, "the row of a deleted content stays until it is cleaned up");
-        }
+        drop_content(&self.0.parts, content).await;
     }
 }
 

@@ -23,6 +23,7 @@ pub mod monitoring;
 pub mod name;
 pub mod operate;
 pub mod orders;
+pub mod partner;
 mod shelf;
 mod staged;
 pub mod sweep;

@@ -7,6 +7,7 @@ pub mod domains;
 pub mod examine;
 pub mod files;
 pub mod log;
+mod mailboxes;
 pub mod manager;
 mod record;
 pub mod reload;
@@ -191,7 +192,8 @@ pub async fn start(
     let (api_address, audit_directory) = (config.api.address, config.audit.directory.clone());
     let archive = config.audit.archive.as_ref().map(|archive| archive.at.clone());
     let counts = lasting.deliveries.clone();
-    let mailboxes = sftp::mailboxes(&config, &lasting, clock)?;
+    let homes = sftp::mailboxes(&config, &lasting, clock)?;
+    let mailboxes = mailboxes::open(&config, &lasting, clock)?;
     let reloader = Reloader::start(config, lasting, clock, &metrics)?;
     let readiness = Readiness::new();
     let (stop, stopped) = channel(());
@@ -233,6 +235,7 @@ pub async fn start(
                 store: agreements.store().clone(),
                 clients,
                 clock: clock.clone(),
+                mailboxes: mailboxes.clone(),
                 own: vec![bound, admin.local_addr().map_err(|error| ServeError::Listen { address, error })?],
                 notices: reloader.notices.clone(),
                 body_bytes: limits.request_bytes,
@@ -259,8 +262,11 @@ pub async fn start(
     };
     let of_admin = Readiness::new();
     let pulse = Pulse::new(vec![readiness.clone(), of_admin.clone()], audit.clone());
-    let files = mailboxes.as_ref().map(|(_, files)| files.clone());
-    let sftp = match mailboxes {
+    if let Some(mailboxes) = mailboxes {
+        mailboxes::run(mailboxes, &metrics, stopped.clone())?;
+    }
+    let files = homes.as_ref().map(|(_, files)| files.clone());
+    let sftp = match homes {
         Some((settings, files)) => Some(sftp::open(&settings, files, &metrics, clock, stopped.clone()).await?),
         None => None,
     };

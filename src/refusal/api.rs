@@ -132,6 +132,46 @@ refusals! { []
     ApiAddressRefused { what: Detail = Detail::new("adressen er på maskinen selv", "the address is on the machine itself") }, Caller, AfterChange, Administrator, http 422,
         da: "Modtagerens adresse kan ikke bruges: {what}.", "Angiv en https-adresse, som modtageren har på nettet.",
         en: "The receiver's address cannot be used: {what}.", "Give an https address that the receiver has on the network.";
+    /// A certificate that no mailbox user may use: the same words whatever the cause.
+    MailboxRefused, Caller, AfterChange, Administrator, http 403,
+        da: "Klientcertifikatet giver ikke adgang til postkasser.", "Kontrollér, at certifikatet er det, der er oprettet; myndighedens administrator kan se, om brugeren er spærret eller udløbet.",
+        en: "The client certificate gives no access to mailboxes.", "Check that it is the certificate that was registered; the authority's administrator can see whether the user is blocked or has expired.";
+    /// The user has another right on the agreement.
+    MailboxRight { action: Detail = Detail::new("aflevere filer", "deliver files") }, Caller, AfterChange, Administrator, http 403,
+        da: "Brugeren har ikke ret til at {action} på partneraftalen.", "Anmod om rettigheden (hjemmel mailbox user rights), eller brug en anden bruger.",
+        en: "The user has no right to {action} on the partner agreement.", "Ask for the right (hjemmel mailbox user rights), or use another user.";
+    /// The agreement is suspended or closed.
+    MailboxNotActive { state: Detail = Detail::name("SUSPENDERET") }, Caller, AfterChange, Administrator, http 403,
+        da: "Partneraftalen er {state}.", "Få aftalen genoptaget, eller brug en aftale, der er AKTIV.",
+        en: "The partner agreement is {state}.", "Have the agreement resumed, or use one that is AKTIV.";
+    /// Stream or alias: the same words for each, and whether the other party is there.
+    MailboxNotAgreed, Caller, AfterChange, Administrator, http 403,
+        da: "Datastrøm og alias hører ikke til partneraftalen i dag, eller modparten har ikke aftalt det samme.", "Kontrollér datastrømmens kode, og at aliasset gælder i dag; anmod ellers om en ændring af partneraftalen.",
+        en: "Stream and alias do not belong to the partner agreement today, or the other party has not agreed to the same.", "Check the stream's code and that the alias holds today; otherwise ask for a change of the partner agreement.";
+    /// A name that a recipient cannot keep a file under everywhere.
+    MailboxName { what: Detail = Detail::new("det indeholder \\ eller :", "it has \\ or : in it") }, Caller, AfterChange, Administrator, http 422,
+        da: "Filnavnet er ikke tilladt: {what}.", "Giv filen et andet navn, og aflever den igen.",
+        en: "The file name is not allowed: {what}.", "Give the file another name, and deliver it again.";
+    /// Larger than agreed.
+    MailboxTooLarge { limit: u64 = 100_000_000 }, Caller, AfterChange, Administrator, http 413,
+        da: "Filen er større end de {limit} bytes, der er aftalt for datastrømmen.", "Del filen op, eller få grænsen ændret i partneraftalen.",
+        en: "The file is larger than the {limit} bytes agreed for the stream.", "Divide the file, or have the limit changed in the partner agreement.";
+    /// The same id with other content.
+    MailboxDeliveryReused, Caller, AfterChange, Administrator, http 409,
+        da: "Afleveringens id er brugt før til en anden fil.", "Brug et nyt id til hver fil, og det samme kun, når den samme fil sendes igen.",
+        en: "The delivery's id was used before for another file.", "Use a new id for each file, and the same only to send the same file again.";
+    /// Size or SHA-256 is another than stated.
+    MailboxContentDiffers, Caller, AfterChange, Administrator, http 422,
+        da: "Filens størrelse eller SHA-256 er en anden end den oplyste.", "Beregn dem af filen, som den er, og send igen; intet er gemt eller bekræftet.",
+        en: "The file's size or SHA-256 is another than stated.", "Compute them of the file as it is, and send again; nothing was kept or confirmed.";
+    /// Its days are over.
+    MailboxFileGone, Caller, AfterChange, Administrator, http 410,
+        da: "Filens indhold er slettet, da dens dage er gået.", "Bed afsenderen om at aflevere filen igen.",
+        en: "The file's content is deleted, for its days are over.", "Ask its sender to deliver it again.";
+    /// A range that the file does not have, or more than one.
+    MailboxRange { size: u64 = 48_213 }, Caller, AfterChange, Administrator, http 416,
+        da: "Range kan ikke bruges: filen har {size} bytes, og der hentes ét område ad gangen.", "Bed om ét område inden for filen, eller om hele filen.",
+        en: "The Range cannot be used: the file has {size} bytes, and one range is fetched at a time.", "Ask for one range within the file, or for all of it.";
     /// Every place is taken.
     ApiOverloaded, Gateway, Later, Operations, http 503, after 1,
         da: "Gatewayens API har ikke plads til flere forespørgsler i øjeblikket.", "Prøv igen om lidt.",

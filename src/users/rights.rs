@@ -116,6 +116,7 @@ impl Role {
             SubscribeSortiment => &[Operator, SystemResponsible, SystemAdministrator, SortimentAdministrator],
             OpenTrials => &[Operator, SystemResponsible],
             EndTrials => &[Operator, SystemOwner, SystemResponsible],
+            ExceptFile => &[Operator, SystemOwner, SystemResponsible, SystemAdministrator],
         };
         allowed.contains(&self)
     }
@@ -198,11 +199,13 @@ pub enum Action {
     OpenTrials,
     /// End one.
     EndTrials,
+    /// Except a rejected file of a mailbox from the daily check.
+    ExceptFile,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 22] = [
+    pub const ALL: [Action; 23] = [
         SeeAgreements,
         RequestAgreement,
         ApproveAgreement,
@@ -225,6 +228,7 @@ impl Action {
         SeeTrials,
         OpenTrials,
         EndTrials,
+        ExceptFile,
     ];
 
     /// The action that takes an agreement from one state to another.
@@ -245,7 +249,7 @@ impl Action {
     pub fn needs_a_person(self) -> bool {
         match self {
             RequestAgreement | ApproveAgreement | ResumeAgreement | AddRoute | ManageUsers | ManageAuthorities
-            | ImportSortiment | PublishSortiment | OpenTrials => true,
+            | ImportSortiment | PublishSortiment | OpenTrials | ExceptFile => true,
             SeeAgreements | RejectAgreement | WithdrawAgreement | SuspendAgreement | EndAgreement | SeeAuthorities
             | SeeRoutes | EndRoute | SeeSortiment | SeeSubscriptions | SubscribeSortiment | SeeTrials | EndTrials => false,
         }
@@ -276,6 +280,7 @@ impl Action {
             SeeTrials => ("se tidsrum for prøver", "see times for tests"),
             OpenTrials => ("åbne tidsrum for prøver", "open times for tests"),
             EndTrials => ("lukke tidsrum for prøver", "end times for tests"),
+            ExceptFile => ("undtage afviste filer", "except rejected files"),
         };
         Detail::new(da, en)
     }
@@ -287,7 +292,7 @@ mod tests {
 
     /// Written by hand from who the public sources say requests, signs and runs: a column a role in the order of
     /// [`Role::ALL`], `x` where it may.
-    const TABLE: [(Action, &str); 22] = [
+    const TABLE: [(Action, &str); 23] = [
         //                   op ro su ow re ad in so si au
         (SeeAgreements, "     x  x  x  x  x  x  x  x  x  x"),
         (RequestAgreement, "  x  .  x  .  x  x  .  .  .  ."),
@@ -311,6 +316,7 @@ mod tests {
         (SeeTrials, "         x  x  .  x  x  x  x  x  x  x"),
         (OpenTrials, "        x  .  .  .  x  .  .  .  .  ."),
         (EndTrials, "         x  .  .  x  x  .  .  .  .  ."),
+        (ExceptFile, "        x  .  .  x  x  x  .  .  .  ."),
     ];
 
     #[test]

@@ -68,6 +68,7 @@ pub struct Who {
 pub struct House {
     pub store: Store,
     pub port: u16,
+    pub mailboxes: hjemmel::files::partner::core::Mailboxes,
     pub operator: Who,
     pub supplier: Who,
     pub owner: Who,
@@ -102,7 +103,9 @@ impl House {
         let roots = [pki().root().clone(), pki().issuing().clone()];
         let trust = ClientTrust::new(&roots, Domain::unasked(), ClientCertificate::Required).unwrap();
         let tls = Prepared::with_roots(pki().credentials(Of::GatewayServer).unwrap(), &roots, ClientCertificate::Required);
+        let mailboxes = crate::mailboxes::open(&store, dir.path());
         let served = Served::new(Settings {
+            mailboxes: Some(mailboxes.clone()),
             store: store.clone(),
             clients: Arc::new(Clients::new(Arc::new(trust))),
             clock: Clock::system(),
@@ -131,6 +134,7 @@ impl House {
             signatory: person("U. Underskriver", Role::Signatory, Some(OWN)).await,
             other_signatory: person("A. Anden", Role::Signatory, Some(OTHER)).await,
             store,
+            mailboxes,
             port,
             _dir: dir,
         }

@@ -22,6 +22,7 @@ mod agreements;
 mod chain;
 mod contract;
 mod http;
+mod mailboxes;
 mod many;
 mod on_postgres;
 mod routes;

@@ -3,6 +3,7 @@
 mod bounds;
 mod door;
 mod killed;
+mod mailboxes;
 mod monitoring;
 mod way;
 mod world;

@@ -1,0 +1,406 @@
+//! `hjemmel mailbox fetch` and `deliver`: for a scheduled job. What breaks is gone on with, and no file stands under its name before all
+//! of it is there and is what it should be. Builds wherever Rust does.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::CommandError;
+use super::client::{Api, Connection, Failure, next};
+use crate::files::partner::agreement::Number;
+
+/// The exit code where it may be tried again later, where somebody must look, and where a delivered file was rejected.
+pub(super) const AGAIN: u8 = 3;
+pub(super) const REFUSED: u8 = 4;
+pub(super) const REJECTED: u8 = 5;
+
+/// Fetch what is in an inbox, confirm it, and remember the place
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit code: 0 all is fetched; 3 something passing, run it again; 4 refused, or a file cannot be kept: somebody must look.
+Run again, it goes on where it broke off. In the folder stand .ID.part (what has come of a file) and .PA00001.next (the place).
+
+Examples:
+  hjemmel mailbox fetch --agreement PA00001 --into /srv/loen --api https://gateway.example.dk:8444 \\
+    --ca ca.pem --cert loen.pem --key loen.key.pem")]
+pub(super) struct Fetch {
+    #[command(flatten)]
+    connection: Connection,
+    /// The agreement
+    #[arg(long, value_name = "NUMBER")]
+    agreement: Number,
+    /// The folder
+    #[arg(long, value_name = "DIR")]
+    into: PathBuf,
+    /// Say the files' names too; a name can hold a person's data, and the lines go to the journal
+    #[arg(long)]
+    names: bool,
+}
+
+/// Deliver files, and wait for their validation
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit code: 0 all are delivered, and none was rejected meanwhile; 3 something passing, run it again; 4 refused; 5 a file is AFVIST.
+A file that was delivered before, unchanged since, is not delivered twice.
+
+Examples:
+  hjemmel mailbox deliver loen.txt --agreement PA85858 --stream LOENPOSTER --alias LOENGRUPPE:4711 \\
+    --api https://gateway.example.dk:8444 --ca ca.pem --cert loen.pem --key loen.key.pem")]
+pub(super) struct Deliver {
+    #[command(flatten)]
+    connection: Connection,
+    /// The agreement
+    #[arg(long, value_name = "NUMBER")]
+    agreement: Number,
+    /// The stream's code
+    #[arg(long, value_name = "CODE")]
+    stream: String,
+    /// The alias: its kind, a colon and its code, as LOENGRUPPE:4711
+    #[arg(long, value_name = "KIND:CODE", value_parser = alias)]
+    alias: (String, String),
+    /// Seconds to wait for the validation; 0: not at all
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    wait: u64,
+    /// Say the files' names too; a name can hold a person's data, and the lines go to the journal
+    #[arg(long)]
+    names: bool,
+    /// The files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+fn alias(text: &str) -> Result<(String, String), String> {
+    let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
+    let wrong = "an alias is its kind, a colon and its code, as LOENGRUPPE:4711";
+    let (kind, code) = text.split_once(':').filter(|(kind, code)| plain(kind) && plain(code)).ok_or(wrong)?;
+    Ok((kind.to_owned(), code.to_owned()))
+}
+
+/// Why a file did not go.
+#[derive(Debug, thiserror::Error)]
+enum MoveError {
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    #[error("{}: {error}", path.display())]
+    File { path: PathBuf, error: io::Error },
+    #[error("what came is not what the gateway says it is; it is fetched anew next time")]
+    Differs,
+}
+
+impl MoveError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Failed(Failure::Passing(_)) | Self::Differs => AGAIN,
+            Self::Failed(Failure::Refused(_)) | Self::File { .. } => REFUSED,
+        }
+    }
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> MoveError + '_ {
+    |error| MoveError::File { path: path.to_owned(), error }
+}
+
+/// Does it, and again where something passing was in the way, with growing pauses.
+async fn tried<T>(attempts: u32, mut once: impl AsyncFnMut() -> Result<T, MoveError>) -> Result<T, MoveError> {
+    let mut attempt = 0;
+    loop {
+        match once().await {
+            Err(error) if error.code() == AGAIN && attempt < attempts => {
+                attempt += 1;
+                tokio::time::sleep(Duration::from_millis(250) * 2_u32.saturating_pow(attempt.min(6))).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// A line that is written over, where somebody looks.
+fn progress(part: u64, whole: u64) {
+    let mut err = io::stderr();
+    if err.is_terminal() && whole > 0 {
+        // Nobody is told where it cannot be shown.
+        let _ = write!(err, "\r{:3} %{}", part.saturating_mul(100) / whole, if part >= whole { "\r     \r" } else { "" });
+    }
+}
+
+fn digest_of(path: &Path) -> io::Result<(u64, String)> {
+    let (mut file, mut context, mut size) = (File::open(path)?, Context::new(&SHA256), 0);
+    let mut piece = vec![0; 256 * 1024];
+    loop {
+        let length = file.read(&mut piece)?;
+        if length == 0 {
+            return Ok((size, crate::hex::encode(context.finish().as_ref())));
+        }
+        size += length as u64;
+        context.update(piece.get(..length).unwrap_or_default());
+    }
+}
+
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+/// What a file is called here: nothing that leads elsewhere, hides it, or that a system cannot hold.
+fn local(name: &str, id: &str) -> String {
+    let bad = |c: char| c.is_control() || "<>:\"/\\|?*".contains(c);
+    let name: String = name.chars().map(|c| if bad(c) { '_' } else { c }).collect();
+    let name = name.trim_end_matches(['.', ' ']);
+    let stem = name.split('.').next().unwrap_or_default().to_ascii_uppercase();
+    let device = ["CON", "PRN", "AUX", "NUL"].contains(&stem.as_str())
+        || (stem.len() == 4
+            && (stem.starts_with("COM") || stem.starts_with("LPT"))
+            && stem.ends_with(|c: char| c.is_ascii_digit()));
+    if name.is_empty() || name.starts_with('.') || device { format!("{id}_{name}") } else { name.to_owned() }
+}
+
+/// A file that an inbox lists.
+struct Listed {
+    id: String,
+    name: String,
+    size: u64,
+    sha256: String,
+}
+
+impl Listed {
+    /// What is still to be fetched.
+    fn of(item: &Value) -> Option<Self> {
+        let text = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
+        // It names a file here.
+        let id = text("id").filter(|id| id.parse::<Uuid>().is_ok())?;
+        let wanted = text("transport")? == "KLAR" && item.get("deleted") == Some(&Value::Bool(false));
+        let size = item.get("size")?.as_u64()?;
+        wanted.then_some(Self { id, name: text("name")?, size, sha256: text("sha256")? })
+    }
+}
+
+/// Fetches all of a file into its part, from where it broke off, and gives it its name.
+async fn kept(api: &Api, of: Number, file: &Listed, into: &Path) -> Result<(), MoveError> {
+    let part = into.join(format!(".{}.part", file.id));
+    let opened = part.clone();
+    let open = move || OpenOptions::new().create(true).append(true).open(opened);
+    let mut out = aside(open).await.map_err(at(&part))?;
+    let mut there = out.metadata().map_err(at(&part))?.len();
+    if there > file.size {
+        out.set_len(0).map_err(at(&part))?;
+        there = 0;
+    }
+    if there < file.size {
+        let path = format!("/api/v1/mailboxes/{of}/inbox/{}/content", file.id);
+        let (goes_on, mut body) = api.content(&path, there, &format!("\"{}\"", file.sha256)).await?;
+        if !goes_on {
+            out.set_len(0).map_err(at(&part))?;
+            there = 0;
+        }
+        while let Some(bytes) = next(&mut body).await? {
+            there += bytes.len() as u64;
+            if there > file.size {
+                break;
+            }
+            let (back, written) = tokio::task::spawn_blocking(move || {
+                let written = out.write_all(&bytes);
+                (out, written)
+            })
+            .await
+            .map_err(|error| at(&part)(io::Error::other(error)))?;
+            out = back;
+            written.map_err(at(&part))?;
+            progress(there, file.size);
+        }
+        if there < file.size {
+            return Err(Failure::Passing("the content broke off".to_owned()).into());
+        }
+    }
+    aside(move || out.sync_all()).await.map_err(at(&part))?;
+    let read = part.clone();
+    let (size, sha256) = aside(move || digest_of(&read)).await.map_err(at(&part))?;
+    if (size, &sha256) != (file.size, &file.sha256) {
+        std::fs::remove_file(&part).map_err(at(&part))?;
+        return Err(MoveError::Differs);
+    }
+    let name = local(&file.name, &file.id);
+    let mut to = into.join(&name);
+    if to.exists() {
+        let there = to.clone();
+        // It was kept, and its confirmation was lost.
+        if aside(move || digest_of(&there)).await.is_ok_and(|there| there == (file.size, file.sha256.clone())) {
+            std::fs::remove_file(&part).map_err(at(&part))?;
+            return Ok(());
+        }
+        // Nothing that is here is written over.
+        to = into.join(format!("{}_{name}", file.id));
+    }
+    std::fs::rename(&part, &to).map_err(at(&to))
+}
+
+/// The place that the last run came to.
+fn place(into: &Path, of: Number) -> PathBuf {
+    into.join(format!(".{of}.next"))
+}
+
+fn remember(path: &Path, next: &str) -> io::Result<()> {
+    let fresh = path.with_extension("fresh");
+    let mut file = File::create(&fresh)?;
+    file.write_all(next.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&fresh, path)
+}
+
+pub(super) async fn fetch(args: Fetch, out: &mut impl Write) -> Result<ExitCode, CommandError> {
+    let Fetch { connection, agreement, into, names } = args;
+    let api = Api::new(&connection)?;
+    std::fs::create_dir_all(&into).map_err(|error| CommandError::File { path: into.clone(), error })?;
+    let held = place(&into, agreement);
+    let after = std::fs::read_to_string(&held).unwrap_or_default();
+    let mut after = Some(after.trim().to_owned()).filter(|text| text.parse::<u64>().is_ok()).unwrap_or_else(|| "0".to_owned());
+    let (mut fetched, mut failed, mut code) = (0, 0, 0);
+    loop {
+        let list = format!("/api/v1/mailboxes/{agreement}/inbox?after={after}&limit=200");
+        let page = match tried(connection.attempts, async || Ok(api.get(&list).await?)).await {
+            Ok(page) => page,
+            Err(error) => {
+                writeln!(out, "mailbox fetch {agreement}: {error}")?;
+                code = code.max(error.code());
+                break;
+            }
+        };
+        for item in page.get("items").and_then(Value::as_array).into_iter().flatten() {
+            let Some(file) = Listed::of(item) else { continue };
+            let name = if names { format!(" {:?}", file.name) } else { String::new() };
+            let confirm = format!("/api/v1/mailboxes/{agreement}/inbox/{}/confirm", file.id);
+            let done = tried(connection.attempts, async || kept(&api, agreement, &file, &into).await).await;
+            let done = match done {
+                Ok(()) => {
+                    let sha256 = json!({"sha256": file.sha256});
+                    tried(connection.attempts, async || Ok(api.post(&confirm, &sha256).await?)).await.map(drop)
+                }
+                Err(error) => Err(error),
+            };
+            match done {
+                Ok(()) => {
+                    fetched += 1;
+                    writeln!(out, "mailbox fetch {agreement}: {} fetched and confirmed, {} bytes{name}", file.id, file.size)?;
+                }
+                Err(error) => {
+                    failed += 1;
+                    code = code.max(error.code());
+                    writeln!(out, "mailbox fetch {agreement}: {} is not fetched{name}: {error}", file.id)?;
+                }
+            }
+        }
+        let next = page.get("next").and_then(Value::as_str).unwrap_or(&after).to_owned();
+        // What failed is looked for again.
+        if failed == 0 && next != after {
+            remember(&held, &next).map_err(|error| CommandError::File { path: held.clone(), error })?;
+        }
+        after = next;
+        if page.get("more") != Some(&Value::Bool(true)) {
+            break;
+        }
+    }
+    writeln!(out, "mailbox fetch {agreement}: {fetched} files fetched, {failed} failed")?;
+    Ok(ExitCode::from(code))
+}
+
+/// The id of a delivery: the same as long as the file is the same, so that a job that is run again delivers nothing twice.
+fn delivery_id(args: &Deliver, name: &str, sha256: &str, modified: u128) -> Uuid {
+    let (kind, code) = &args.alias;
+    let text = format!("{} {} {kind} {code} {sha256} {modified} {name}", args.agreement, args.stream);
+    let digest = crate::decisions::shown::sha256(&text);
+    let bytes = crate::hex::decode::<32>(&digest).unwrap_or_default();
+    let mut first = [0; 16];
+    first.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+    uuid::Builder::from_random_bytes(first).into_uuid()
+}
+
+fn encoded(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    name.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+async fn delivered(api: &Api, args: &Deliver, path: &Path) -> Result<Value, MoveError> {
+    let read = path.to_owned();
+    let (size, sha256) = aside(move || digest_of(&read)).await.map_err(at(path))?;
+    let modified = path.metadata().and_then(|data| data.modified()).map_err(at(path))?;
+    let modified = modified.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let id = delivery_id(args, &name, &sha256, modified);
+    let (kind, code) = &args.alias;
+    let of = format!("/api/v1/mailboxes/{}/outbox/{id}", args.agreement);
+    let put = format!("{of}?stream={}&alias_kind={kind}&alias={code}&size={size}&sha256={sha256}", encoded(&args.stream));
+    let mut file = tried(args.connection.attempts, async || {
+        // It may be there: the last answer was lost, or the job was run before.
+        match api.get(&of).await {
+            Err(Failure::Refused(why)) if why.starts_with("404 ") => {}
+            known => return Ok(known?),
+        }
+        Ok(api.put(&put, &encoded(&name), (path, size), move |sent| progress(sent, size)).await?)
+    })
+    .await?;
+    let until = tokio::time::Instant::now() + Duration::from_secs(args.wait);
+    while file.get("validation").and_then(Value::as_str) == Some("MODTAGET") && tokio::time::Instant::now() < until {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        file = tried(args.connection.attempts, async || Ok(api.get(&of).await?)).await?;
+    }
+    Ok(file)
+}
+
+pub(super) async fn deliver(args: Deliver, out: &mut impl Write) -> Result<ExitCode, CommandError> {
+    let api = Api::new(&args.connection)?;
+    let (mut code, mut done, mut failed) = (0, 0, 0);
+    let agreement = args.agreement;
+    for path in &args.files {
+        let name = if args.names { format!(" {:?}", path.display().to_string()) } else { String::new() };
+        match delivered(&api, &args, path).await {
+            Ok(file) => {
+                let text = |of: &Value, name: &str| of.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+                let (id, validation) = (text(&file, "delivery"), text(&file, "validation"));
+                writeln!(out, "mailbox deliver {agreement}: {id} is {validation}{name}")?;
+                for remark in file.get("remarks").and_then(Value::as_array).into_iter().flatten() {
+                    writeln!(out, "  {} {} {}", text(remark, "code"), text(remark, "da"), text(remark, "remedy_da"))?;
+                    writeln!(out, "  {} {} {}", text(remark, "code"), text(remark, "en"), text(remark, "remedy_en"))?;
+                }
+                if validation == "AFVIST" {
+                    code = code.max(REJECTED);
+                    failed += 1;
+                } else {
+                    done += 1;
+                }
+            }
+            Err(error) => {
+                code = code.max(error.code());
+                failed += 1;
+                writeln!(out, "mailbox deliver {agreement}: a file is not delivered{name}: {error}")?;
+            }
+        }
+    }
+    writeln!(out, "mailbox deliver {agreement}: {done} files delivered, {failed} failed or rejected")?;
+    Ok(ExitCode::from(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_from_elsewhere_leads_nowhere_and_every_system_can_hold_it() {
+        for (name, due) in [
+            ("løn 11.txt", "løn 11.txt"),
+            ("../../etc/passwd", "ID_.._.._etc_passwd"),
+            ("C:\\x", "C__x"),
+            (".profile", "ID_.profile"),
+            ("NUL.txt", "ID_NUL.txt"),
+            ("com1", "ID_com1"),
+            ("command.txt", "command.txt"),
+            ("a. .", "a"),
+            ("...", "ID_"),
+        ] {
+            assert_eq!(local(name, "ID"), due, "{name:?}");
+        }
+    }
+}

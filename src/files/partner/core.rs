@@ -1,0 +1,315 @@
+//! The mailboxes as one thing: where they keep what, and who has come in.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::agreement::{self, Agreement, Number, Standing};
+use super::rows::File;
+use super::users::{self, Right, User};
+use super::validate::Registry;
+use crate::agreements::{Environment, Thumbprint};
+use crate::audit::{AboutFile, Durable, OpenRecord, Record};
+use crate::files::core::{Failed, Parts};
+use crate::files::name::Name;
+use crate::objects::ObjectError;
+use crate::refusal::Detail;
+use crate::refusal::api::ApiRefusal;
+use crate::store::jobs::{JobError, Jobs, Rules};
+use crate::store::{Database, GaveWay, Session, StoreError};
+
+/// Contents on their way in or out at once, of all users and of one.
+const PASSING: usize = 64;
+const PASSING_OF_USER: usize = 8;
+/// How often it is written down that a user was seen.
+const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(60);
+
+/// The kind of the jobs that judge.
+pub const JOBS: &str = "mailboxes";
+
+/// How a judgement is tried.
+pub const RULES: Rules = Rules {
+    lease: Duration::from_secs(120),
+    attempts: 12,
+    first_pause: Duration::from_secs(2),
+    longest_pause: Duration::from_secs(15 * 60),
+};
+
+/// A place in a file's way at which a process may die.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The content is in the object store; no row names it.
+    Stored,
+    /// The delivery is in the audit.
+    Admitted,
+    /// It is in the outbox, and its judgement waits.
+    Taken,
+    /// It is judged, and nothing is written.
+    Judged,
+    /// The judgement is written and not committed.
+    Written,
+}
+
+impl Step {
+    /// Each, in the order of a file's way.
+    pub const ALL: [Step; 5] = [Step::Stored, Step::Admitted, Step::Taken, Step::Judged, Step::Written];
+}
+
+/// What a test does at a step.
+type AtStep = Arc<dyn Fn(Step) + Send + Sync>;
+
+pub(super) struct Inner {
+    pub(super) parts: Parts,
+    pub(super) environment: Environment,
+    pub(super) registry: Registry,
+    pub(super) jobs: Jobs,
+    /// A judgement may be due.
+    pub(super) due: Notify,
+    passing: Mutex<HashMap<Uuid, usize>>,
+    at_step: Option<AtStep>,
+}
+
+/// The mailboxes. Cheap to clone.
+#[derive(Clone)]
+pub struct Mailboxes(pub(super) Arc<Inner>);
+
+/// Why it was not done. Names no file and no person.
+#[derive(Debug, thiserror::Error)]
+pub enum MailboxError {
+    /// What the caller is told.
+    #[error(transparent)]
+    Refused(#[from] ApiRefusal),
+    /// What is no business of the caller's.
+    #[error(transparent)]
+    Failed(#[from] Failed),
+}
+
+impl From<StoreError> for MailboxError {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<JobError> for MailboxError {
+    fn from(error: JobError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<ObjectError> for MailboxError {
+    fn from(error: ObjectError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl GaveWay for MailboxError {
+    fn gave_way(&self) -> bool {
+        matches!(self, Self::Failed(failed) if failed.gave_way())
+    }
+}
+
+/// A user who has shown its certificate.
+#[derive(Debug, Clone)]
+pub struct Entered {
+    /// The user.
+    pub user: User,
+    /// The certificate.
+    pub certificate: Thumbprint,
+}
+
+/// What a user is about to do on an agreement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Look at it.
+    See,
+    /// Fetch and confirm.
+    Fetch,
+    /// Deliver.
+    Deliver,
+}
+
+/// A file or an agreement that is not there, or is another's: the two are not told apart.
+pub(super) fn nothing(da: &str, en: &str) -> ApiRefusal {
+    ApiRefusal::ApiNotFound { what: Detail::new(da, en) }
+}
+
+impl Mailboxes {
+    /// Takes its parts.
+    pub fn new(parts: Parts, environment: Environment, registry: Registry) -> Self {
+        Self::with(parts, environment, registry, RULES, None)
+    }
+
+    /// The same, with other rules for its jobs, and something that is done at each step: how tests kill it there.
+    pub fn with(parts: Parts, environment: Environment, registry: Registry, rules: Rules, at_step: Option<AtStep>) -> Self {
+        let jobs = Jobs::new(parts.database.clone(), JOBS, rules);
+        Self(Arc::new(Inner { parts, environment, registry, jobs, due: Notify::new(), passing: Mutex::default(), at_step }))
+    }
+
+    pub(super) fn database(&self) -> &Database {
+        &self.0.parts.database
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.0.parts.clock.now()
+    }
+
+    pub(super) fn reached(&self, step: Step) {
+        if let Some(at_step) = &self.0.at_step {
+            at_step(step);
+        }
+    }
+
+    /// Lets in the user to whom a certificate belongs.
+    ///
+    /// # Errors
+    /// [`ApiRefusal::MailboxRefused`], in the same words whether there is no such user or it may not be used.
+    pub async fn enter(&self, certificate: Thumbprint) -> Result<Entered, MailboxError> {
+        let (now, mut session) = (self.now(), self.database().session().await?);
+        let found = users::of_certificate(&mut session, certificate).await?;
+        let Some(user) = found.filter(|user| user.environment == self.0.environment) else {
+            return Err(ApiRefusal::MailboxRefused.into());
+        };
+        if !user.is_open(now) {
+            users::saw(&mut session, user.id, false, now).await?;
+            return Err(ApiRefusal::MailboxRefused.into());
+        }
+        if user.seen.is_none_or(|seen| now.duration_since(seen) >= SEEN_EVERY) {
+            users::saw(&mut session, user.id, true, now).await?;
+        }
+        Ok(Entered { user, certificate })
+    }
+
+    /// The agreement, where the user may do this on it now.
+    ///
+    /// # Errors
+    /// [`ApiRefusal::ApiNotFound`] for one that it has nothing to do with; [`ApiRefusal::MailboxRight`],
+    /// [`ApiRefusal::MailboxNotActive`].
+    pub async fn agreement(&self, entered: &Entered, number: Number, purpose: Purpose) -> Result<Agreement, MailboxError> {
+        let right = entered.user.right(number).ok_or_else(|| nothing("partneraftale", "partner agreement"))?;
+        let held = agreement::numbered(&mut self.database().session().await?, number).await?;
+        let held = held.ok_or_else(|| nothing("partneraftale", "partner agreement"))?;
+        allowed(&held, right, purpose)?;
+        Ok(held)
+    }
+
+    /// A place among the contents that are on their way.
+    ///
+    /// # Errors
+    /// [`ApiRefusal::ApiOverloaded`].
+    pub(super) fn passing(&self, user: Uuid) -> Result<Passing, MailboxError> {
+        let mut passing = self.0.passing.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = passing.get(&user).copied().unwrap_or(0);
+        if own >= PASSING_OF_USER || passing.values().sum::<usize>() >= PASSING {
+            return Err(ApiRefusal::ApiOverloaded.into());
+        }
+        passing.insert(user, own + 1);
+        Ok(Passing { mailboxes: self.clone(), user })
+    }
+
+    /// Writes down, durably, that a file is about to be handed over: no name of a file in the clear.
+    pub(super) async fn admitted(
+        &self,
+        operation: &str,
+        entered: &Entered,
+        file: &Moved<'_>,
+    ) -> Result<(OpenRecord, Durable), MailboxError> {
+        let mut record = Record::new(Uuid::now_v7(), self.now(), "files");
+        let name = self.0.parts.sealer.seal_name(record.call, file.name.spelt()).map_err(Failed::from)?;
+        record.operation = Some(operation.to_owned());
+        record.client_system = Some(entered.user.id);
+        record.certificate = Some(entered.certificate);
+        record.own_transaction = Some(file.id);
+        record.authority = Some(file.own.terms.owner);
+        record.front_agreement = Some(file.own.id);
+        record.back_agreements = vec![file.other];
+        record.legal_basis = Some(file.own.terms.legal_basis.clone());
+        record.purpose = Some(file.own.terms.purpose.clone());
+        record.about = AboutFile {
+            name,
+            bytes: file.size,
+            sha256: file.sha256.to_owned(),
+            recipients: vec![file.recipient],
+            receiver: Some(file.receiver),
+        }
+        .into();
+        let mut open = self.0.parts.audit.open(record).map_err(Failed::from)?;
+        let recorded = open.admit().await.map_err(Failed::from)?;
+        Ok((open, recorded))
+    }
+}
+
+/// A file as the audit has it.
+pub(super) struct Moved<'m> {
+    pub(super) id: Uuid,
+    pub(super) name: &'m Name,
+    pub(super) size: u64,
+    pub(super) sha256: &'m str,
+    /// The agreement on which it is done.
+    pub(super) own: &'m Agreement,
+    pub(super) other: Uuid,
+    pub(super) recipient: Uuid,
+    pub(super) receiver: crate::id::cvr::Cvr,
+}
+
+impl<'m> Moved<'m> {
+    /// A file that is fetched.
+    pub(super) fn fetched(file: &'m File, own: &'m Agreement) -> Self {
+        let (recipient, receiver) = (own.id, own.terms.owner);
+        Self {
+            id: file.id,
+            name: &file.name,
+            size: file.size,
+            sha256: &file.sha256,
+            own,
+            other: file.sender,
+            recipient,
+            receiver,
+        }
+    }
+}
+
+pub(super) fn allowed(held: &Agreement, right: Right, purpose: Purpose) -> Result<(), ApiRefusal> {
+    let refused = match purpose {
+        Purpose::Fetch if !right.fetches => Some(Detail::new("hente filer", "fetch files")),
+        Purpose::Deliver if !right.delivers => Some(Detail::new("aflevere filer", "deliver files")),
+        _ => None,
+    };
+    if let Some(action) = refused {
+        return Err(ApiRefusal::MailboxRight { action });
+    }
+    // What was handed over stays seen after the end.
+    if purpose != Purpose::See && held.standing != Standing::Active {
+        return Err(ApiRefusal::MailboxNotActive { state: Detail::name(held.standing.name()) });
+    }
+    Ok(())
+}
+
+/// Locks the rows of agreements until the transaction ends, always in one order, so that two never wait for each other.
+pub(super) async fn lock(session: &mut Session, mailboxes: &[Uuid]) -> Result<(), StoreError> {
+    let mut mailboxes = mailboxes.to_vec();
+    mailboxes.sort_unstable();
+    for mailbox in mailboxes {
+        session.execute(crate::store::sql("UPDATE mailbox SET sent = sent WHERE id = $1").bind(mailbox)).await?;
+    }
+    Ok(())
+}
+
+/// A content on its way, until it is dropped.
+pub(super) struct Passing {
+    mailboxes: Mailboxes,
+    user: Uuid,
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        let mut passing = self.mailboxes.0.passing.lock().unwrap_or_else(PoisonError::into_inner);
+        match passing.get_mut(&self.user) {
+            Some(1) | None => drop(passing.remove(&self.user)),
+            Some(own) => *own -= 1,
+        }
+    }
+}

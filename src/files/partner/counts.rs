@@ -1,0 +1,58 @@
+//! What Prometheus sees of mailboxes. No agreement, no name.
+
+use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
+
+use super::silence::{Cause, Silent};
+use super::work::Figures;
+
+/// The gauges.
+#[derive(Debug, Clone)]
+pub struct Counts {
+    files: IntGaugeVec,
+    oldest: IntGauge,
+    silent: IntGaugeVec,
+}
+
+impl Counts {
+    /// Registers them.
+    ///
+    /// # Errors
+    /// Only when a metric of the same name is there.
+    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let files = Opts::new(
+            "hjemmel_mailbox_files",
+            "Files of mailboxes by where they stand: unjudged, unfetched (approved more than a day ago and not confirmed).",
+        );
+        let silent = Opts::new(
+            "hjemmel_mailbox_silent",
+            "Streams of mailboxes on which nothing was exchanged within the agreed rhythm, by likely cause.",
+        );
+        let oldest = IntGauge::new(
+            "hjemmel_mailbox_oldest_seconds",
+            "For how long the oldest file of a mailbox that is not validated waits for it.",
+        )?;
+        registry.register(Box::new(oldest.clone()))?;
+        let (files, silent) = (IntGaugeVec::new(files, &["state"])?, IntGaugeVec::new(silent, &["cause"])?);
+        let counts = Self { files, oldest, silent };
+        registry.register(Box::new(counts.files.clone()))?;
+        registry.register(Box::new(counts.silent.clone()))?;
+        counts.show(&Figures::default());
+        counts.silent(&[]);
+        Ok(counts)
+    }
+
+    /// Shows how files fare.
+    pub fn show(&self, figures: &Figures) {
+        self.files.with_label_values(&["unjudged"]).set(figures.unjudged);
+        self.files.with_label_values(&["unfetched"]).set(figures.unfetched);
+        self.oldest.set(figures.oldest_seconds);
+    }
+
+    /// Shows which streams are silent.
+    pub fn silent(&self, silent: &[Silent]) {
+        for cause in Cause::ALL {
+            let many = silent.iter().filter(|silent| silent.cause == cause).count();
+            self.silent.with_label_values(&[cause.name()]).set(i64::try_from(many).unwrap_or(i64::MAX));
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! A file comes in: it is taken only where stream and alias belong to the agreement today, and what came is what was announced.
+
+use uuid::Uuid;
+
+use super::agreement::{self, Agreement, Direction, Number, Standing, Stream};
+use super::core::{Entered, MailboxError, Mailboxes, Moved, Passing, Purpose, Step, allowed, lock};
+use super::rows::{self, File};
+use super::users;
+use crate::audit::Durable;
+use crate::clock::civil_day;
+use crate::files::codes::Code;
+use crate::files::core::{Failed, drop_content};
+use crate::files::judge::name_is_allowed;
+use crate::files::name::Name;
+use crate::files::shelf;
+use crate::files::users::us;
+use crate::objects::{Object, ObjectError, Writing};
+use crate::refusal::api::ApiRefusal;
+use crate::store::{Session, StoreError, sql, until_it_holds};
+
+/// Days that a file lies where nobody confirms it.
+pub const UNFETCHED_DAYS: i64 = 60;
+
+/// What is about to come.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The agreement that it comes from.
+    pub number: Number,
+    /// The id that its sender gives it: the same once more is the same delivery.
+    pub delivery: Uuid,
+    /// The stream's code.
+    pub stream: String,
+    /// The alias's kind and code.
+    pub alias: (String, String),
+    /// What its sender calls it.
+    pub name: Name,
+    /// Its size in bytes.
+    pub size: u64,
+    /// SHA-256 of its content, in hexadecimal.
+    pub sha256: String,
+}
+
+/// What to do with a delivery.
+pub enum Begun {
+    /// It was taken before; nothing of it is read.
+    Known(Box<File>),
+    /// Its content is taken.
+    Take(Box<Receiving>),
+}
+
+/// Where a delivery leads.
+struct Way {
+    own: Agreement,
+    stream: Stream,
+    to: Agreement,
+}
+
+/// A content that comes in. Dropped before [`Receiving::close`], it leaves nothing.
+pub struct Receiving {
+    mailboxes: Mailboxes,
+    entered: Entered,
+    delivery: Delivery,
+    writing: Writing,
+    _passing: Passing,
+}
+
+fn not_agreed() -> MailboxError {
+    ApiRefusal::MailboxNotAgreed.into()
+}
+
+impl Mailboxes {
+    /// Where a delivery leads as things stand, for a user who may deliver it.
+    async fn way(&self, session: &mut Session, entered: &Entered, delivery: &Delivery) -> Result<Way, MailboxError> {
+        let missing = || super::core::nothing("partneraftale", "partner agreement");
+        let today = civil_day(self.now()).ok_or(StoreError::Unreadable { column: "today" })?;
+        let right = entered.user.right(delivery.number).ok_or_else(missing)?;
+        let own = agreement::numbered(session, delivery.number).await?.ok_or_else(missing)?;
+        allowed(&own, right, Purpose::Deliver)?;
+        let stream = own.terms.stream(&delivery.stream, Direction::Out).cloned().ok_or_else(not_agreed)?;
+        let (kind, code) = (&delivery.alias.0, &delivery.alias.1);
+        let to = match stream.counterpart {
+            // An institution sends for its own alias.
+            Some(counterpart) if own.terms.has_alias(kind, code, today) => agreement::numbered(session, counterpart).await?,
+            Some(_) => None,
+            // A central system sends to whoever has the alias.
+            None => {
+                let found = agreement::with_alias(session, kind, code, today).await?;
+                found.into_iter().find(|held| held.terms.environment == self.0.environment)
+            }
+        };
+        // The other party has agreed to it too: one of the two names the other, and neither names somebody else.
+        let takes = |held: &Agreement| {
+            let theirs = held.terms.stream(&delivery.stream, Direction::In);
+            let agreed = theirs.is_some_and(|theirs| match (stream.counterpart, theirs.counterpart) {
+                (_, Some(named)) => named == delivery.number,
+                (ours, None) => ours.is_some(),
+            });
+            agreed && held.id != own.id && held.standing == Standing::Active
+        };
+        let to = to.filter(|held| takes(held)).ok_or_else(not_agreed)?;
+        Ok(Way { own, stream, to })
+    }
+
+    /// Begins a delivery.
+    ///
+    /// # Errors
+    /// [`MailboxError`]: stream or alias not agreed, too large, an id that was used for something else.
+    pub async fn deliver(&self, entered: &Entered, delivery: Delivery) -> Result<Begun, MailboxError> {
+        if let Err(Code::FIL1004 { what }) = name_is_allowed(&delivery.name) {
+            return Err(ApiRefusal::MailboxName { what }.into());
+        }
+        let mut session = self.database().session().await?;
+        let way = self.way(&mut session, entered, &delivery).await?;
+        if let Some(known) = known(&mut session, &way.own, &delivery).await? {
+            return Ok(Begun::Known(Box::new(known)));
+        }
+        if delivery.size > way.stream.largest_bytes {
+            return Err(ApiRefusal::MailboxTooLarge { limit: way.stream.largest_bytes }.into());
+        }
+        let passing = self.passing(entered.user.id)?;
+        let writing = self.0.parts.objects.begin(delivery.size)?;
+        shelf::announce(&mut session, writing.name(), self.now()).await?;
+        let (mailboxes, entered) = (self.clone(), entered.clone());
+        Ok(Begun::Take(Box::new(Receiving { mailboxes, entered, delivery, writing, _passing: passing })))
+    }
+}
+
+/// The same delivery, if it was taken before.
+async fn known(session: &mut Session, own: &Agreement, delivery: &Delivery) -> Result<Option<File>, MailboxError> {
+    let Some(file) = rows::delivered(session, own.id, delivery.delivery).await? else { return Ok(None) };
+    let same = (&file.stream, &file.alias_kind, &file.alias_code, &file.name, file.size, &file.sha256)
+        == (&delivery.stream, &delivery.alias.0, &delivery.alias.1, &delivery.name, delivery.size, &delivery.sha256);
+    if same { Ok(Some(file)) } else { Err(ApiRefusal::MailboxDeliveryReused.into()) }
+}
+
+fn differs() -> MailboxError {
+    ApiRefusal::MailboxContentDiffers.into()
+}
+
+impl Receiving {
+    /// Takes more of the content.
+    ///
+    /// # Errors
+    /// [`ApiRefusal::MailboxContentDiffers`] beyond the size that was announced; the object store.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), MailboxError> {
+        self.writing.write(bytes).await.map_err(|error| match error {
+            ObjectError::TooLong { .. } => differs(),
+            error => error.into(),
+        })
+    }
+
+    /// Ends the content: from then on the file is in the outbox, and its judgement waits; or nothing of it is left.
+    ///
+    /// # Errors
+    /// [`MailboxError`].
+    pub async fn close(self) -> Result<File, MailboxError> {
+        let Self { mailboxes, entered, delivery, writing, _passing } = self;
+        if writing.length() != delivery.size {
+            writing.abandon().await;
+            return Err(differs());
+        }
+        let object = writing.finish().await?;
+        mailboxes.reached(Step::Stored);
+        let taken = match crate::hex::encode(&object.sha256) == delivery.sha256 {
+            true => mailboxes.taken(&entered, &delivery, &object).await,
+            false => Err(differs()),
+        };
+        match &taken {
+            Ok(file) if file.content == Some(object.name.uuid()) => mailboxes.0.due.notify_one(),
+            // Somebody else's delivery of the same was quicker, or it is refused.
+            Ok(_) | Err(MailboxError::Refused(_)) => drop_content(&mailboxes.0.parts, Some(object.name.uuid())).await,
+            // Whether it was kept is not known; what is in use by nothing is cleaned up later.
+            Err(MailboxError::Failed(_)) => {}
+        }
+        taken
+    }
+}
+
+impl Mailboxes {
+    async fn taken(&self, entered: &Entered, delivery: &Delivery, object: &Object) -> Result<File, MailboxError> {
+        let way = self.way(&mut self.database().session().await?, entered, delivery).await?;
+        let id = Uuid::now_v7();
+        let moved = Moved {
+            id,
+            name: &delivery.name,
+            size: delivery.size,
+            sha256: &delivery.sha256,
+            own: &way.own,
+            other: way.to.id,
+            recipient: way.to.id,
+            receiver: way.to.terms.owner,
+        };
+        let (record, recorded) = self.admitted("AfleverFil", entered, &moved).await?;
+        self.reached(Step::Admitted);
+        match until_it_holds(async || self.written(entered, delivery, object, id, &recorded).await).await {
+            Ok(file) => {
+                self.reached(Step::Taken);
+                record.served();
+                Ok(file)
+            }
+            Err(error) => {
+                record.refused(&crate::refusal::Refusal::Internal);
+                Err(error)
+            }
+        }
+    }
+
+    async fn written(
+        &self,
+        entered: &Entered,
+        delivery: &Delivery,
+        object: &Object,
+        id: Uuid,
+        _recorded: &Durable,
+    ) -> Result<File, MailboxError> {
+        let now = self.now();
+        let mut transaction = self.database().begin_beside_others().await?;
+        let own = agreement::numbered(&mut transaction, delivery.number).await?.ok_or_else(not_agreed)?;
+        lock(&mut transaction, &[own.id]).await?;
+        // A user that was blocked, or terms that changed, while the content came.
+        let user = users::of_certificate(&mut transaction, entered.certificate).await?.filter(|user| user.is_open(now));
+        let entered = Entered { user: user.ok_or(ApiRefusal::MailboxRefused)?, certificate: entered.certificate };
+        let way = self.way(&mut transaction, &entered, delivery).await?;
+        if let Some(known) = known(&mut transaction, &way.own, delivery).await? {
+            return Ok(known);
+        }
+        let content = shelf::keep(&mut transaction, object).await?;
+        let sent = rows::next(&mut transaction, way.own.id, false).await?;
+        let job = self.0.jobs.add(&mut transaction, id.as_bytes(), None).await?;
+        let days = jiff::SignedDuration::from_hours(24 * UNFETCHED_DAYS);
+        let add = sql("INSERT INTO mailbox_file (id, delivery, sender, recipient, stream, alias_kind, alias_code, name, size, sha256, content,
+                 validation, transport, received_us, delivered_by, delete_us, keep_days, sent, job)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'MODTAGET', 'KLAR', $12, $13, $14, $15, $16, $17)")
+        .bind(id)
+        .bind(delivery.delivery)
+        .bind(way.own.id)
+        .bind(way.to.id)
+        .bind(&delivery.stream)
+        .bind(&delivery.alias.0)
+        .bind(&delivery.alias.1)
+        .bind(delivery.name.spelt())
+        .bind(i64::try_from(delivery.size).unwrap_or(i64::MAX))
+        .bind(&delivery.sha256)
+        .bind(content)
+        .bind(us(now))
+        .bind(entered.user.id)
+        .bind(us(now.checked_add(days).unwrap_or(now)))
+        .bind(i64::from(way.stream.keep_days))
+        .bind(sent)
+        .bind(job);
+        transaction.execute(add).await?;
+        let file = rows::with_id(&mut transaction, id).await?.ok_or(StoreError::Unreadable { column: "mailbox_file" })?;
+        transaction.commit().await.map_err(Failed::from)?;
+        Ok(file)
+    }
+}

@@ -1,0 +1,529 @@
+//! What one person asks for and another decides on: an agreement or other terms of one, its resumption; a user, its end, a new
+//! certificate, its unblocking, other rights. What only takes away is done by one person at once: an agreement is suspended or
+//! closed, a user blocked.
+//!
+//! A signatory of the authority that the agreement is with approves. Of two users of one person, the one does not approve what the
+//! other asked for.
+
+use std::fmt::Write as _;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::agreement::{self, Agreement, AgreementError, Number, Standing, Terms};
+use super::users::{self, Right, User, UserError};
+use crate::agreements::{Change, Environment, Store, Thumbprint};
+use crate::audit::Subject;
+use crate::decisions::record::What;
+use crate::decisions::shown::sha256;
+use crate::decisions::{Because, By, DecideError};
+use crate::files::users::{instant, us};
+use crate::id::cvr::Cvr;
+use crate::refusal::Detail;
+use crate::refusal::api::ApiRefusal;
+use crate::store::{Row, Session, StoreError, sql};
+use crate::users::rights::{Action, Side};
+use crate::users::{Actor, Whose};
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wanted {
+    /// An agreement, or other terms of the one with that number.
+    Agreement(Terms),
+    /// That a suspended agreement goes on.
+    Resume(Number),
+    /// A user.
+    User {
+        /// Its name.
+        name: String,
+        /// Its certificate.
+        certificate: Thumbprint,
+        /// The first instant at which it may no longer be used.
+        valid_to: Option<Timestamp>,
+        /// What it may do.
+        rights: Vec<Right>,
+    },
+    /// The end of a user.
+    Delete(String),
+    /// Another certificate of a user; the ones that it has end.
+    NewKey {
+        /// The user.
+        name: String,
+        /// The certificate.
+        certificate: Thumbprint,
+    },
+    /// That a blocked user may be used again.
+    Unblock(String),
+    /// Other rights of a user, on agreements of one authority.
+    Rights {
+        /// The user.
+        name: String,
+        /// What it may do from then on.
+        rights: Vec<Right>,
+    },
+}
+
+/// Where a request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Nobody has decided.
+    Asked,
+    /// It was carried out.
+    Approved,
+    /// It was refused.
+    Rejected,
+    /// It was taken back.
+    Withdrawn,
+}
+
+impl State {
+    const ALL: [Self; 4] = [Self::Asked, Self::Approved, Self::Rejected, Self::Withdrawn];
+
+    /// The name in the store and on screens.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Asked => "ANMODET",
+            Self::Approved => "GODKENDT",
+            Self::Rejected => "AFVIST",
+            Self::Withdrawn => "TRUKKET",
+        }
+    }
+}
+
+impl FromStr for State {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|known| known.name() == text).ok_or(())
+    }
+}
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Its identity.
+    pub id: Uuid,
+    /// Whose signatory decides.
+    pub authority: Cvr,
+    /// Where it stands.
+    pub state: State,
+    /// What is asked for.
+    pub wanted: Wanted,
+    /// When.
+    pub requested: Timestamp,
+}
+
+/// Why it was not done. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// It may not be, or the store did not do as asked.
+    #[error(transparent)]
+    Decide(#[from] DecideError),
+    /// The agreement.
+    #[error(transparent)]
+    Agreement(#[from] AgreementError),
+    /// The user.
+    #[error(transparent)]
+    User(#[from] UserError),
+    /// There is none.
+    #[error("there is no request {0}; `hjemmel mailbox request list` shows those that there are")]
+    NoSuch(Uuid),
+    /// The agreements of one request are one authority's.
+    #[error("the rights are on agreements of several authorities or none; ask for those of one authority at a time")]
+    SeveralAuthorities,
+    /// There is nothing to resume.
+    #[error("{0} is {1}; only a suspended agreement is resumed")]
+    NotSuspended(Number, &'static str),
+}
+
+impl From<StoreError> for RequestError {
+    fn from(error: StoreError) -> Self {
+        Self::Decide(error.into())
+    }
+}
+
+impl From<ApiRefusal> for RequestError {
+    fn from(refusal: ApiRefusal) -> Self {
+        Self::Decide(refusal.into())
+    }
+}
+
+impl Wanted {
+    fn rights(text: &mut String, rights: &[Right]) {
+        let or = |may: bool| if may { "ja" } else { "nej" };
+        for right in rights {
+            let _ = writeln!(text, "aftale: {}; henter: {}; afleverer: {}", right.number, or(right.fetches), or(right.delivers));
+        }
+    }
+
+    /// What is asked for, a line each: what whoever decides is shown and signs.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Agreement(terms) => format!("partneraftale\n{}", toml::to_string(terms).unwrap_or_default()),
+            Self::Resume(number) => format!("genoptag partneraftale: {number}\n"),
+            Self::User { name, certificate, valid_to, rights } => {
+                let to = valid_to.map_or("-".to_owned(), |to| to.to_string());
+                let mut text = format!("opret bruger: {name}\ncertifikat (SHA-256): {certificate}\nudløber: {to}\n");
+                Self::rights(&mut text, rights);
+                text
+            }
+            Self::Delete(name) => format!("slet bruger: {name}\n"),
+            Self::NewKey { name, certificate } => {
+                format!("nyt certifikat til bruger: {name}\ncertifikat (SHA-256): {certificate}\nde hidtidige ophører\n")
+            }
+            Self::Unblock(name) => format!("ophæv spærring af bruger: {name}\n"),
+            Self::Rights { name, rights } => {
+                let mut text = format!("rettigheder for bruger: {name}\n");
+                Self::rights(&mut text, rights);
+                text
+            }
+        }
+    }
+}
+
+impl Request {
+    /// What whoever decides is shown and signs.
+    pub fn text(&self) -> String {
+        format!("anmodning: {}\nmyndighed (CVR): {}\n{}", self.id, self.authority, self.wanted.text())
+    }
+
+    fn what(&self, from: Option<State>, to: State) -> What {
+        What {
+            subject: Subject::MailboxRequest,
+            id: self.id,
+            from: from.map(|from| from.name().to_owned()),
+            to: to.name().to_owned(),
+            shown: Some(sha256(&self.text())),
+        }
+    }
+}
+
+async fn agreement_of(session: &mut Session, number: Number) -> Result<Agreement, AgreementError> {
+    agreement::numbered(session, number).await?.ok_or(AgreementError::NoSuch(number))
+}
+
+/// The one authority, and the one environment, whose agreements these are.
+async fn authority_of(session: &mut Session, rights: &[Right]) -> Result<(Cvr, Environment), RequestError> {
+    let mut found: Option<(Cvr, Environment)> = None;
+    for right in rights {
+        let terms = agreement_of(session, right.number).await?.terms;
+        let of = (terms.owner, terms.environment);
+        if found.as_ref().is_some_and(|found| *found != of) {
+            return Err(RequestError::SeveralAuthorities);
+        }
+        found = Some(of);
+    }
+    found.ok_or(RequestError::SeveralAuthorities)
+}
+
+fn standing(user: &User, due: users::Standing) -> Result<(), UserError> {
+    if user.standing == due { Ok(()) } else { Err(UserError::Standing(user.name.clone(), user.standing.name())) }
+}
+
+async fn living(session: &mut Session, name: &str) -> Result<User, UserError> {
+    let user = users::known(session, name).await?;
+    match user.standing {
+        users::Standing::Deleted => Err(UserError::Standing(user.name, user.standing.name())),
+        _ => Ok(user),
+    }
+}
+
+/// Whose signatory decides on it; and that it could be carried out as things stand.
+async fn judged(session: &mut Session, wanted: &Wanted) -> Result<Cvr, RequestError> {
+    Ok(match wanted {
+        Wanted::Agreement(terms) => {
+            agreement::fit(session, terms).await?;
+            terms.owner
+        }
+        Wanted::Resume(number) => {
+            let held = agreement_of(session, *number).await?;
+            if held.standing != Standing::Suspended {
+                return Err(RequestError::NotSuspended(*number, held.standing.name()));
+            }
+            held.terms.owner
+        }
+        Wanted::User { name, certificate, rights, .. } => {
+            users::fit(session, name, *certificate).await?;
+            authority_of(session, rights).await?.0
+        }
+        Wanted::Delete(name) => living(session, name).await?.authority,
+        Wanted::NewKey { name, certificate } => {
+            users::certificate_is_free(session, *certificate).await?;
+            living(session, name).await?.authority
+        }
+        Wanted::Unblock(name) => {
+            let user = users::known(session, name).await?;
+            standing(&user, users::Standing::Blocked)?;
+            user.authority
+        }
+        Wanted::Rights { name, rights } => {
+            let user = living(session, name).await?;
+            let (authority, environment) = authority_of(session, rights).await?;
+            if environment != user.environment {
+                return Err(UserError::NoSuch(name.clone()).into());
+            }
+            authority
+        }
+    })
+}
+
+/// Carries out what was approved.
+async fn carried_out(session: &mut Session, wanted: &Wanted, now: Timestamp) -> Result<(), RequestError> {
+    // What has changed since it was asked for is found here.
+    judged(session, wanted).await?;
+    match wanted {
+        Wanted::Agreement(terms) => drop(agreement::put(session, terms, now).await?),
+        Wanted::Resume(number) => {
+            let held = agreement_of(session, *number).await?;
+            agreement::stand(session, held.id, Standing::Active).await?;
+        }
+        Wanted::User { name, certificate, valid_to, rights } => {
+            let (authority, environment) = authority_of(session, rights).await?;
+            let user = User {
+                id: Uuid::now_v7(),
+                name: name.clone(),
+                environment,
+                authority,
+                standing: users::Standing::Active,
+                valid_to: *valid_to,
+                seen: None,
+                certificates: vec![*certificate],
+                rights: Vec::new(),
+            };
+            users::add(session, &user, now).await?;
+            given(session, user.id, rights).await?;
+        }
+        Wanted::Delete(name) => {
+            let user = living(session, name).await?;
+            users::stand(session, user.id, users::Standing::Deleted).await?;
+        }
+        Wanted::NewKey { name, certificate } => {
+            let user = living(session, name).await?;
+            users::certify(session, user.id, *certificate, now).await?;
+            users::end_others(session, user.id, *certificate, now).await?;
+        }
+        Wanted::Unblock(name) => {
+            let user = users::known(session, name).await?;
+            users::stand(session, user.id, users::Standing::Active).await?;
+        }
+        Wanted::Rights { name, rights } => {
+            let user = living(session, name).await?;
+            given(session, user.id, rights).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn given(session: &mut Session, user: Uuid, rights: &[Right]) -> Result<(), RequestError> {
+    for right in rights {
+        let mailbox = agreement_of(session, right.number).await?;
+        users::give(session, user, mailbox.id, *right).await?;
+    }
+    Ok(())
+}
+
+/// Whether a user may have to do with what is an authority's. A supplier asks any authority, and decides nothing.
+fn is_of(actor: &Actor, authority: Cvr, asks: bool) -> bool {
+    let scope = actor.scope();
+    let whose = match scope.whose {
+        Whose::Everybody => true,
+        Whose::Authority(own) => own == authority,
+        Whose::Supplier(_) => asks && actor.user().side() == Some(Side::Supplier),
+        Whose::Nobody => false,
+    };
+    // A role for single services is for none of mailboxes.
+    whose && scope.services.is_empty()
+}
+
+fn nothing() -> ApiRefusal {
+    ApiRefusal::ApiNotFound { what: Detail::new("anmodning", "request") }
+}
+
+/// Asks for something.
+///
+/// # Errors
+/// [`RequestError`]: a user who may not, or what cannot be.
+pub async fn request(store: &Store, by: By<'_>, wanted: Wanted, because: &Because) -> Result<Request, RequestError> {
+    let wanted = match wanted {
+        Wanted::Agreement(terms) => Wanted::Agreement(terms.sound()?),
+        other => other,
+    };
+    let authority = judged(&mut store.database().session().await?, &wanted).await?;
+    let request = Request { id: Uuid::now_v7(), authority, state: State::Asked, wanted, requested: because.at };
+    let what = request.what(None, State::Asked);
+    let actor = by.of(store, &what, because).await?;
+    let role = actor.may(Action::RequestAgreement)?;
+    if !is_of(&actor, authority, true) {
+        return Err(ApiRefusal::ApiOtherParty.into());
+    }
+    let mut change = store.change().await?;
+    let content = serde_json::to_string(&request.wanted).map_err(|_| ApiRefusal::ApiInternal)?;
+    let add = sql("INSERT INTO mailbox_request (id, authority, state, content, requested_us) VALUES ($1, $2, $3, $4, $5)");
+    let add = add.bind(request.id).bind(authority.to_string()).bind(State::Asked.name()).bind(content);
+    change.connection().execute(add.bind(us(because.at))).await?;
+    change.made_by(Some((&actor, role)), &what, because).await?;
+    change.commit().await?;
+    Ok(request)
+}
+
+/// Decides on a request as it was shown; an approved one is carried out in the same transaction.
+///
+/// # Errors
+/// [`RequestError`]: a user who may not, one who asked for it, what has changed since.
+pub async fn decide(store: &Store, by: By<'_>, shown: &Request, to: State, because: &Because) -> Result<(), RequestError> {
+    let action = match to {
+        State::Approved => Action::ApproveAgreement,
+        State::Rejected => Action::RejectAgreement,
+        _ => Action::WithdrawAgreement,
+    };
+    let what = shown.what(Some(State::Asked), to);
+    let actor = by.of(store, &what, because).await?;
+    let role = actor.may(action)?;
+    let mut change = store.change().await?;
+    let held = with_id(change.connection(), shown.id).await?;
+    if !is_of(&actor, held.authority, action == Action::WithdrawAgreement) {
+        return Err(nothing().into());
+    }
+    if held.state != State::Asked {
+        let (from, to) = (Detail::name(held.state.name()), Detail::name(to.name()));
+        return Err(ApiRefusal::ApiTransition { from, to }.into());
+    }
+    if held != *shown {
+        return Err(ApiRefusal::ApiPreconditionFailed.into());
+    }
+    let asked = change.made_on(Subject::MailboxRequest, held.id).await?;
+    let asker = asked.first().and_then(|made| made.user).ok_or(ApiRefusal::ApiCreatorUnknown)?;
+    let asker = store.user(asker).await.map_err(DecideError::from)?;
+    if to == State::Approved && asker.person == actor.user().person {
+        return Err(ApiRefusal::ApiCreatorApproves.into());
+    }
+    if to == State::Withdrawn && matches!(actor.scope().whose, Whose::Supplier(own) if asker.party != Some(own)) {
+        return Err(nothing().into());
+    }
+    if let (State::Approved, Wanted::Unblock(name)) = (to, &held.wanted) {
+        let user = users::known(change.connection(), name).await?;
+        not_who_blocked(store, &mut change, &user, &actor).await?;
+    }
+    if to == State::Approved {
+        carried_out(change.connection(), &held.wanted, because.at).await?;
+    }
+    let decided = sql("UPDATE mailbox_request SET state = $1 WHERE id = $2").bind(to.name()).bind(held.id);
+    change.connection().execute(decided).await?;
+    change.made_by(Some((&actor, role)), &what, because).await?;
+    Ok(change.commit().await?)
+}
+
+/// Whoever blocked a user does not let it in again.
+async fn not_who_blocked(store: &Store, change: &mut Change, user: &User, actor: &Actor) -> Result<(), RequestError> {
+    let made = change.made_on(Subject::MailboxUser, user.id).await?;
+    let blocker = made.iter().rev().find(|made| made.what.to == users::Standing::Blocked.name()).and_then(|made| made.user);
+    if let Some(blocker) = blocker
+        && store.user(blocker).await.map_err(DecideError::from)?.person == actor.user().person
+    {
+        return Err(ApiRefusal::ApiCreatorApproves.into());
+    }
+    Ok(())
+}
+
+/// Suspends an agreement, or closes it.
+///
+/// # Errors
+/// [`RequestError`].
+pub async fn end(store: &Store, by: By<'_>, number: Number, to: Standing, because: &Because) -> Result<(), RequestError> {
+    let action = if to == Standing::Closed { Action::EndAgreement } else { Action::SuspendAgreement };
+    let held = agreement_of(&mut store.database().session().await?, number).await?;
+    let what = What {
+        subject: Subject::Mailbox,
+        id: held.id,
+        from: Some(held.standing.name().to_owned()),
+        to: to.name().to_owned(),
+        shown: Some(sha256(&Wanted::Agreement(held.terms.clone()).text())),
+    };
+    let actor = by.of(store, &what, because).await?;
+    let role = actor.may(action)?;
+    let mut change = store.change().await?;
+    let now = agreement_of(change.connection(), number).await?;
+    let allowed = match to {
+        Standing::Suspended => now.standing == Standing::Active,
+        Standing::Closed => now.standing != Standing::Closed,
+        Standing::Active => false,
+    };
+    if !is_of(&actor, now.terms.owner, false) {
+        return Err(ApiRefusal::ApiNotFound { what: Detail::new("partneraftale", "partner agreement") }.into());
+    }
+    if now != held {
+        return Err(ApiRefusal::ApiPreconditionFailed.into());
+    }
+    if !allowed {
+        let (from, to) = (Detail::name(now.standing.name()), Detail::name(to.name()));
+        return Err(ApiRefusal::ApiTransition { from, to }.into());
+    }
+    agreement::stand(change.connection(), now.id, to).await?;
+    change.made_by(Some((&actor, role)), &what, because).await?;
+    Ok(change.commit().await?)
+}
+
+/// Blocks a user, at once.
+///
+/// # Errors
+/// [`RequestError`].
+pub async fn block(store: &Store, by: By<'_>, name: &str, because: &Because) -> Result<(), RequestError> {
+    let held = users::known(&mut store.database().session().await?, name).await?;
+    let what = What {
+        subject: Subject::MailboxUser,
+        id: held.id,
+        from: Some(held.standing.name().to_owned()),
+        to: users::Standing::Blocked.name().to_owned(),
+        shown: Some(sha256(&held.name)),
+    };
+    let actor = by.of(store, &what, because).await?;
+    let role = actor.may(Action::SuspendAgreement)?;
+    let mut change = store.change().await?;
+    let user = users::known(change.connection(), name).await?;
+    if !is_of(&actor, user.authority, false) {
+        return Err(UserError::NoSuch(name.to_owned()).into());
+    }
+    standing(&user, users::Standing::Active)?;
+    users::stand(change.connection(), user.id, users::Standing::Blocked).await?;
+    change.made_by(Some((&actor, role)), &what, because).await?;
+    Ok(change.commit().await?)
+}
+
+fn read(row: &Row) -> Result<Request, StoreError> {
+    let unreadable = |column| StoreError::Unreadable { column };
+    let (state, content): (String, String) = (row.get("state")?, row.get("content")?);
+    Ok(Request {
+        id: row.get("id")?,
+        authority: row.parsed("authority")?,
+        state: state.parse().map_err(|()| unreadable("state"))?,
+        wanted: serde_json::from_str(&content).map_err(|_| unreadable("content"))?,
+        requested: instant(row.get("requested_us")?, "requested_us")?,
+    })
+}
+
+/// Requests, the newest first: those that wait, or at most a thousand of all.
+///
+/// # Errors
+/// The store.
+pub async fn all(session: &mut Session, waiting: bool) -> Result<Vec<Request>, StoreError> {
+    let query = match waiting {
+        true => sql(
+            "SELECT id, authority, state, content, requested_us FROM mailbox_request WHERE state = 'ANMODET' ORDER BY id DESC",
+        ),
+        false => sql("SELECT id, authority, state, content, requested_us FROM mailbox_request ORDER BY id DESC LIMIT 1000"),
+    };
+    session.all(query).await?.iter().map(read).collect()
+}
+
+/// One request.
+///
+/// # Errors
+/// [`RequestError::NoSuch`], or the store.
+pub async fn with_id(session: &mut Session, id: Uuid) -> Result<Request, RequestError> {
+    let query = sql("SELECT id, authority, state, content, requested_us FROM mailbox_request WHERE id = $1");
+    let row = session.first(query.bind(id)).await?;
+    row.as_ref().map(read).transpose()?.ok_or(RequestError::NoSuch(id))
+}

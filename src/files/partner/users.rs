@@ -1,0 +1,315 @@
+//! Users of mailboxes: systems that deliver and fetch for one agreement or for many, known by their certificates. There are no
+//! passwords.
+
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::agreement::Number;
+use crate::agreements::{Environment, Thumbprint};
+use crate::files::users::{instant, is_name, us};
+use crate::id::cvr::Cvr;
+use crate::store::{Row, Session, StoreError, sql};
+
+/// Where a user stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It may be used.
+    Active,
+    /// It is blocked until a second person unblocks it.
+    Blocked,
+    /// It is deleted. Its name is not given out again, for files name it.
+    Deleted,
+}
+
+impl Standing {
+    /// The name in the store and on screens.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "AKTIV",
+            Self::Blocked => "SPAERRET",
+            Self::Deleted => "SLETTET",
+        }
+    }
+}
+
+impl FromStr for Standing {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::Active, Self::Blocked, Self::Deleted].into_iter().find(|known| known.name() == text).ok_or(())
+    }
+}
+
+/// What a user may do on one agreement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Right {
+    /// The agreement.
+    pub number: Number,
+    /// Whether it fetches and confirms.
+    pub fetches: bool,
+    /// Whether it delivers.
+    pub delivers: bool,
+}
+
+/// `PA85858=fetch,deliver`; `PA85858=none` takes the rights away.
+impl FromStr for Right {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong =
+            || "a right is an agreement's number, = and fetch, deliver, both or none, as PA85858=fetch,deliver".to_owned();
+        let (number, rights) = text.split_once('=').ok_or_else(wrong)?;
+        let number = number.parse().map_err(|_| wrong())?;
+        let mut right = Right { number, fetches: false, delivers: false };
+        for word in rights.split(',').filter(|_| rights != "none") {
+            match word {
+                "fetch" if !right.fetches => right.fetches = true,
+                "deliver" if !right.delivers => right.delivers = true,
+                _ => return Err(wrong()),
+            }
+        }
+        Ok(right)
+    }
+}
+
+/// A user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Its identity, which logs and records have.
+    pub id: Uuid,
+    /// Its name, exactly so.
+    pub name: String,
+    /// Where it may be used.
+    pub environment: Environment,
+    /// Whose signatory approves what is asked for it.
+    pub authority: Cvr,
+    /// Where it stands.
+    pub standing: Standing,
+    /// The first instant at which it may no longer be used.
+    pub valid_to: Option<Timestamp>,
+    /// When it was last let in.
+    pub seen: Option<Timestamp>,
+    /// Its certificates.
+    pub certificates: Vec<Thumbprint>,
+    /// What it may do, by agreement.
+    pub rights: Vec<Right>,
+}
+
+/// Why a user cannot be as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum UserError {
+    /// The store did not do as asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The name.
+    #[error("a mailbox user's name has 1-255 of the characters A-Z, a-z, 0-9, _, . and -")]
+    Name,
+    /// The name is in use, or was.
+    #[error("there is, or was, a mailbox user {0}; choose another name")]
+    Taken(String),
+    /// Somebody has the certificate, or had it.
+    #[error("the certificate {0} is, or was, a mailbox user's; order another")]
+    CertificateTaken(Thumbprint),
+    /// There is none.
+    #[error("there is no mailbox user {0}; names are exact, upper and lower case too: `hjemmel mailbox user list`")]
+    NoSuch(String),
+    /// It is in another state.
+    #[error("mailbox user {0} is {1}")]
+    Standing(String, &'static str),
+}
+
+impl User {
+    /// Whether it may be used at an instant.
+    pub fn is_open(&self, at: Timestamp) -> bool {
+        self.standing == Standing::Active && self.valid_to.is_none_or(|to| at < to)
+    }
+
+    /// What it may do on an agreement.
+    pub fn right(&self, number: Number) -> Option<Right> {
+        self.rights.iter().copied().find(|right| right.number == number)
+    }
+}
+
+macro_rules! users_where {
+    ($condition:literal) => {
+        sql(concat!("SELECT id, name, environment, authority, state, valid_to_us, seen_us FROM mailbox_user WHERE ", $condition))
+    };
+}
+
+async fn whole(session: &mut Session, row: &Row) -> Result<User, StoreError> {
+    let id: Uuid = row.get("id")?;
+    let certificates =
+        sql("SELECT thumbprint FROM mailbox_user_certificate WHERE mailbox_user = $1 AND ended_us IS NULL ORDER BY thumbprint");
+    let certificates = session.all(certificates.bind(id)).await?;
+    let rights = sql("SELECT b.number, r.fetches, r.delivers FROM mailbox_right AS r JOIN mailbox AS b ON b.id = r.mailbox
+         WHERE r.mailbox_user = $1 ORDER BY b.number");
+    let rights = session.all(rights.bind(id)).await?;
+    let right =
+        |row: &Row| Ok(Right { number: row.parsed("number")?, fetches: row.get("fetches")?, delivers: row.get("delivers")? });
+    let at = |column| row.maybe::<i64>(column)?.map(|us| instant(us, column)).transpose();
+    let state: String = row.get("state")?;
+    Ok(User {
+        id,
+        name: row.get("name")?,
+        environment: row.parsed("environment")?,
+        authority: row.parsed("authority")?,
+        standing: state.parse().map_err(|()| StoreError::Unreadable { column: "state" })?,
+        valid_to: at("valid_to_us")?,
+        seen: at("seen_us")?,
+        certificates: certificates.iter().map(|row| row.parsed("thumbprint")).collect::<Result<_, _>>()?,
+        rights: rights.iter().map(right).collect::<Result<_, StoreError>>()?,
+    })
+}
+
+/// Every user, by name.
+///
+/// # Errors
+/// The store.
+pub async fn all(session: &mut Session) -> Result<Vec<User>, StoreError> {
+    let rows = session.all(users_where!("TRUE ORDER BY name")).await?;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in &rows {
+        found.push(whole(session, row).await?);
+    }
+    Ok(found)
+}
+
+/// The user of exactly this name.
+///
+/// # Errors
+/// The store.
+pub async fn named(session: &mut Session, name: &str) -> Result<Option<User>, StoreError> {
+    match session.first(users_where!("name = $1").bind(name)).await? {
+        Some(row) => whole(session, &row).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The same, or that there is none.
+///
+/// # Errors
+/// [`UserError::NoSuch`], or the store.
+pub async fn known(session: &mut Session, name: &str) -> Result<User, UserError> {
+    named(session, name).await?.ok_or_else(|| UserError::NoSuch(name.to_owned()))
+}
+
+/// The user to whom a certificate belongs.
+///
+/// # Errors
+/// The store.
+pub async fn of_certificate(session: &mut Session, certificate: Thumbprint) -> Result<Option<User>, StoreError> {
+    let query =
+        users_where!("id = (SELECT mailbox_user FROM mailbox_user_certificate WHERE thumbprint = $1 AND ended_us IS NULL)");
+    match session.first(query.bind(certificate.to_string())).await? {
+        Some(row) => whole(session, &row).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Notes that a user was let in, or refused.
+///
+/// # Errors
+/// The store.
+pub async fn saw(session: &mut Session, user: Uuid, let_in: bool, now: Timestamp) -> Result<(), StoreError> {
+    let saw = match let_in {
+        true => sql("UPDATE mailbox_user SET seen_us = $1 WHERE id = $2"),
+        false => sql("UPDATE mailbox_user SET refused_us = $1 WHERE id = $2"),
+    };
+    session.execute(saw.bind(us(now)).bind(user)).await.map(drop)
+}
+
+/// Whether a user can be added as asked.
+///
+/// # Errors
+/// [`UserError`].
+pub async fn fit(session: &mut Session, name: &str, certificate: Thumbprint) -> Result<(), UserError> {
+    if !is_name(name) {
+        return Err(UserError::Name);
+    }
+    if named(session, name).await?.is_some() {
+        return Err(UserError::Taken(name.to_owned()));
+    }
+    certificate_is_free(session, certificate).await
+}
+
+/// Whether a certificate was never a mailbox user's.
+///
+/// # Errors
+/// [`UserError::CertificateTaken`], or the store.
+pub async fn certificate_is_free(session: &mut Session, certificate: Thumbprint) -> Result<(), UserError> {
+    let held = sql("SELECT mailbox_user FROM mailbox_user_certificate WHERE thumbprint = $1").bind(certificate.to_string());
+    match session.first(held).await? {
+        None => Ok(()),
+        Some(_) => Err(UserError::CertificateTaken(certificate)),
+    }
+}
+
+/// Adds a user with its certificate; its rights are given by [`give`].
+///
+/// # Errors
+/// As [`fit`].
+pub async fn add(session: &mut Session, user: &User, now: Timestamp) -> Result<(), UserError> {
+    for certificate in &user.certificates {
+        fit(session, &user.name, *certificate).await?;
+    }
+    let add = sql("INSERT INTO mailbox_user (id, name, environment, authority, state, valid_to_us, added_us)
+         VALUES ($1, $2, $3, $4, 'AKTIV', $5, $6)")
+    .bind(user.id)
+    .bind(&user.name)
+    .bind(user.environment.to_string())
+    .bind(user.authority.to_string())
+    .bind(user.valid_to.map(us))
+    .bind(us(now));
+    session.execute(add).await?;
+    for certificate in &user.certificates {
+        certify(session, user.id, *certificate, now).await?;
+    }
+    Ok(())
+}
+
+/// Gives a user a certificate.
+///
+/// # Errors
+/// [`UserError::CertificateTaken`], or the store.
+pub async fn certify(session: &mut Session, user: Uuid, certificate: Thumbprint, now: Timestamp) -> Result<(), UserError> {
+    certificate_is_free(session, certificate).await?;
+    let add = sql("INSERT INTO mailbox_user_certificate (thumbprint, mailbox_user, added_us) VALUES ($1, $2, $3)");
+    session.execute(add.bind(certificate.to_string()).bind(user).bind(us(now))).await?;
+    Ok(())
+}
+
+/// Ends a user's certificates but one.
+///
+/// # Errors
+/// The store.
+pub async fn end_others(session: &mut Session, user: Uuid, but: Thumbprint, now: Timestamp) -> Result<(), StoreError> {
+    let end = sql(
+        "UPDATE mailbox_user_certificate SET ended_us = $1 WHERE mailbox_user = $2 AND thumbprint <> $3 AND ended_us IS NULL",
+    );
+    session.execute(end.bind(us(now)).bind(user).bind(but.to_string())).await.map(drop)
+}
+
+/// Gives a user rights on an agreement, or takes them away.
+///
+/// # Errors
+/// The store.
+pub async fn give(session: &mut Session, user: Uuid, mailbox: Uuid, right: Right) -> Result<(), StoreError> {
+    let gone = sql("DELETE FROM mailbox_right WHERE mailbox_user = $1 AND mailbox = $2");
+    session.execute(gone.bind(user).bind(mailbox)).await?;
+    if right.fetches || right.delivers {
+        let give = sql("INSERT INTO mailbox_right (mailbox_user, mailbox, fetches, delivers) VALUES ($1, $2, $3, $4)");
+        session.execute(give.bind(user).bind(mailbox).bind(right.fetches).bind(right.delivers)).await?;
+    }
+    Ok(())
+}
+
+/// Gives a user another standing.
+///
+/// # Errors
+/// The store.
+pub async fn stand(session: &mut Session, user: Uuid, standing: Standing) -> Result<(), StoreError> {
+    session.execute(sql("UPDATE mailbox_user SET state = $1 WHERE id = $2").bind(standing.name()).bind(user)).await.map(drop)
+}

@@ -1,0 +1,253 @@
+//! What happens to files without anybody asking: they are judged, and they go when their days are over.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::agreement;
+use super::core::{MailboxError, Mailboxes, Step, lock};
+use super::counts::Counts;
+use super::rows::{self, File, Validation};
+use super::silence::Heard;
+use super::validate::{Context, Remark, Validates};
+use crate::clock::civil_day;
+use crate::files::core::{Failed, drop_content};
+use crate::files::shelf;
+use crate::files::users::us;
+use crate::store::jobs::{self, Fate, Taken};
+use crate::store::{StoreError, sql, until_it_holds};
+
+/// How many are judged at a time.
+const AT_ONCE: u32 = 4;
+/// How often a node looks for what others added, where nothing wakes it.
+const LOOK: Duration = Duration::from_secs(2);
+/// How often the sweep comes by, and how much it takes at a time.
+const EVERY: Duration = Duration::from_secs(30);
+const MOST: u32 = 200;
+/// A content that came to nothing.
+const ABANDONED: SignedDuration = SignedDuration::from_hours(48);
+/// Days that what is known of a file outlives its content, and that a rejected file's content lies.
+const HISTORY_DAYS: i64 = 90;
+const REJECTED_DAYS: i64 = 14;
+const JOBS_STAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn given_up() -> Remark {
+    Remark {
+        code: "VP091".to_owned(),
+        da: "Filen kunne ikke valideres på grund af en fejl hos platformen.".to_owned(),
+        en: "The file could not be validated for a fault of the platform's.".to_owned(),
+        remedy_da: "Aflever filen igen med et nyt id; afvises den igen, så kontakt driften.".to_owned(),
+        remedy_en: "Deliver the file again under a new id; if it is rejected again, contact the operators.".to_owned(),
+    }
+}
+
+impl Mailboxes {
+    /// Judges what is due, for ever.
+    pub async fn work(&self) {
+        loop {
+            match self.work_once().await {
+                Ok(0) => drop(tokio::time::timeout(LOOK, self.0.due.notified()).await),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "files of mailboxes cannot be judged");
+                    tokio::time::sleep(LOOK).await;
+                }
+            }
+        }
+    }
+
+    /// Judges what is due now, and says how many that were.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn work_once(&self) -> Result<usize, MailboxError> {
+        let taken = self.0.jobs.take(AT_ONCE).await?;
+        let done = taken.len();
+        for job in taken {
+            if let Err(error) = self.tried(&job).await {
+                tracing::warn!(%error, "the judgement of a file could not be written down");
+            }
+        }
+        Ok(done)
+    }
+
+    async fn tried(&self, job: &Taken) -> Result<(), MailboxError> {
+        let Some(id) = Uuid::from_slice(&job.payload).ok() else { return Ok(self.0.jobs.done(job).await?) };
+        let Err(error) = self.settle(id, job).await else { return Ok(()) };
+        tracing::warn!(%error, file = %id, attempt = job.attempt, "a file of a mailbox could not be judged");
+        match self.0.jobs.failed(job, &error.to_string()).await? {
+            Fate::Again(_) => Ok(()),
+            Fate::Dead => {
+                until_it_holds(async || self.judged(id, None, &[given_up()]).await).await?;
+                tracing::error!(file = %id, "a file of a mailbox was given up after all attempts, and is AFVIST (VP091)");
+                Ok(())
+            }
+        }
+    }
+
+    async fn settle(&self, id: Uuid, job: &Taken) -> Result<(), MailboxError> {
+        let file = rows::with_id(&mut self.database().session().await?, id).await?;
+        let Some(file) = file.filter(|file| file.validation == Validation::Received) else {
+            return Ok(self.0.jobs.done(job).await?);
+        };
+        let remarks = self.remarks(&file, job).await?;
+        self.reached(Step::Judged);
+        until_it_holds(async || self.judged(id, Some(job), &remarks).await).await
+    }
+
+    /// Reads all of a file through its stream's validator.
+    async fn remarks(&self, file: &File, job: &Taken) -> Result<Vec<Remark>, MailboxError> {
+        let unreadable = |column| Failed::Store(StoreError::Unreadable { column });
+        let mut session = self.database().session().await?;
+        let own = agreement::with_id(&mut session, file.sender).await?.ok_or_else(|| unreadable("sender"))?;
+        let object = shelf::object(&mut session, file.content.ok_or_else(|| unreadable("content"))?).await?;
+        drop(session);
+        // By the terms of the day on which it was taken, where they still say so.
+        let Some(stream) = own.terms.stream(&file.stream, agreement::Direction::Out).cloned() else { return Ok(Vec::new()) };
+        let context = Context {
+            alias_kind: file.alias_kind.clone(),
+            alias_code: file.alias_code.clone(),
+            on: civil_day(file.received).ok_or_else(|| unreadable("received_us"))?,
+            terms: own.terms,
+        };
+        let validator = stream.validator.make(&self.0.registry, &context);
+        let mut validator: Box<dyn Validates> = validator.ok_or_else(|| unreadable("validator (it is not on this node)"))?;
+        let mut reading = self.0.parts.objects.read(&object, 0).await?;
+        let mut kept = std::time::Instant::now();
+        while let Some(bytes) = reading.next().await? {
+            let taken = tokio::task::spawn_blocking(move || {
+                validator.take(&bytes);
+                validator
+            });
+            validator = taken.await.map_err(|error| Failed::Staging(std::io::Error::other(error)))?;
+            if kept.elapsed() > Duration::from_secs(20) {
+                self.0.jobs.keep(job).await?;
+                kept = std::time::Instant::now();
+            }
+        }
+        let ended = tokio::task::spawn_blocking(move || validator.end());
+        Ok(ended.await.map_err(|error| Failed::Staging(std::io::Error::other(error)))?)
+    }
+
+    /// Writes down the judgement, in one transaction with the end of the job: an approved file comes into its inbox.
+    async fn judged(&self, id: Uuid, job: Option<&Taken>, remarks: &[Remark]) -> Result<(), MailboxError> {
+        let now = self.now();
+        let mut transaction = self.database().begin_beside_others().await?;
+        let file = rows::with_id(&mut transaction, id).await?;
+        let Some(file) = file else { return Ok(()) };
+        lock(&mut transaction, &[file.recipient]).await?;
+        if let Some(job) = job {
+            self.0.jobs.done_with(&mut transaction, job).await?;
+        } else {
+            let over = sql("DELETE FROM job WHERE id = $1 AND state = 'dead'").bind(file.job);
+            transaction.execute(over).await?;
+        }
+        let told = serde_json::to_string(remarks).map_err(|_| StoreError::Unreadable { column: "remarks" })?;
+        if remarks.is_empty() {
+            let number = rows::next(&mut transaction, file.recipient, true).await?;
+            let approve = sql("UPDATE mailbox_file SET validation = 'GODKENDT', number = $1, job = NULL
+                 WHERE id = $2 AND validation = 'MODTAGET'");
+            transaction.execute(approve.bind(number).bind(id)).await?;
+        } else {
+            let delete = now.checked_add(SignedDuration::from_hours(24 * REJECTED_DAYS)).unwrap_or(now);
+            let reject = sql("UPDATE mailbox_file SET validation = 'AFVIST', remarks = $1, delete_us = $2, job = NULL
+                 WHERE id = $3 AND validation = 'MODTAGET'");
+            transaction.execute(reject.bind(told).bind(us(delete)).bind(id)).await?;
+        }
+        self.reached(Step::Written);
+        Ok(transaction.commit().await?)
+    }
+
+    /// Sweeps for ever, shows how files fare, and tells of streams that are silent.
+    pub async fn keep_sweeping(&self, counts: &Counts) {
+        let mut heard = Heard::default();
+        loop {
+            if let Err(error) = self.sweep().await {
+                tracing::warn!(%error, "files of mailboxes could not be cleaned up");
+            }
+            match self.silent().await {
+                Ok(silent) => {
+                    counts.silent(&silent);
+                    heard.tell(&silent);
+                }
+                Err(error) => tracing::warn!(%error, "it is not known which streams of mailboxes are silent"),
+            }
+            match self.figures().await {
+                Ok(figures) => counts.show(&figures),
+                Err(error) => tracing::warn!(%error, "it is not known how files of mailboxes fare"),
+            }
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+
+    /// Takes away what is due now.
+    ///
+    /// # Errors
+    /// The store does not answer. What was done stays done.
+    pub async fn sweep(&self) -> Result<(), MailboxError> {
+        let now = self.now();
+        let before = |hours: i64| us(now.checked_sub(SignedDuration::from_hours(hours)).unwrap_or(now));
+        let due = sql("SELECT id FROM mailbox_file WHERE delete_us <= $1 AND content IS NOT NULL ORDER BY delete_us LIMIT $2");
+        for row in self.database().all(due.bind(us(now)).bind(i64::from(MOST))).await? {
+            let id: Uuid = row.get("id")?;
+            let released = until_it_holds(async || self.ended(id, now).await).await?;
+            drop_content(&self.0.parts, released).await;
+        }
+        let old = sql("DELETE FROM mailbox_file WHERE content IS NULL AND delete_us <= $1").bind(before(24 * HISTORY_DAYS));
+        self.database().session().await?.execute(old).await?;
+        let idle = us(now.checked_sub(ABANDONED).unwrap_or(now));
+        for content in shelf::abandoned(&mut self.database().session().await?, idle, MOST).await? {
+            drop_content(&self.0.parts, Some(content)).await;
+        }
+        jobs::clean(self.database(), JOBS_STAY, 1_000).await?;
+        Ok(())
+    }
+
+    /// A file's days are over: its content goes, and its key with it.
+    async fn ended(&self, id: Uuid, now: Timestamp) -> Result<Option<Uuid>, MailboxError> {
+        let mut transaction = self.database().begin_beside_others().await?;
+        let end = sql(
+            "UPDATE mailbox_file SET content = NULL, transport = CASE WHEN transport = 'KLAR' THEN 'UDLOEBET' ELSE transport END
+             WHERE id = $1 AND content IS NOT NULL AND delete_us <= $2",
+        );
+        let content = rows::with_id(&mut transaction, id).await?.and_then(|file| file.content);
+        if transaction.execute(end.bind(id).bind(us(now))).await? == 0 {
+            return Ok(None);
+        }
+        let released = match content {
+            Some(content) => shelf::release(&mut transaction, content, now).await?.then_some(content),
+            None => None,
+        };
+        transaction.commit().await?;
+        Ok(released)
+    }
+
+    /// How files fare.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn figures(&self) -> Result<Figures, StoreError> {
+        let unreadable = || StoreError::Unreadable { column: "n" };
+        let (now, mut session) = (self.now(), self.database().session().await?);
+        let day_ago = us(now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(now));
+        let unjudged = sql("SELECT count(*) AS n, min(received_us) AS oldest FROM mailbox_file WHERE validation = 'MODTAGET'");
+        let unjudged = session.first(unjudged).await?.ok_or_else(unreadable)?;
+        let oldest = unjudged.maybe::<i64>("oldest")?.map_or(0, |oldest| us(now).saturating_sub(oldest) / 1_000_000);
+        let unfetched = sql("SELECT count(*) AS n FROM mailbox_file WHERE validation = 'GODKENDT' AND transport = 'KLAR'
+             AND received_us <= $1");
+        let unfetched = session.first(unfetched.bind(day_ago)).await?.ok_or_else(unreadable)?;
+        Ok(Figures { unjudged: unjudged.get("n")?, oldest_seconds: oldest, unfetched: unfetched.get("n")? })
+    }
+}
+
+/// How files fare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Figures {
+    /// Files that wait for their judgement.
+    pub unjudged: i64,
+    /// For how long the oldest of them has waited, in seconds.
+    pub oldest_seconds: i64,
+    /// Files that were approved more than a day ago and that nobody has confirmed.
+    pub unfetched: i64,
+}

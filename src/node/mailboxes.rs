@@ -1,0 +1,49 @@
+//! The mailboxes of a running node: they are there where the API is, and a place for files.
+
+use tokio::sync::watch::Receiver;
+
+use super::assemble::{AssembleError, Lasting};
+use super::{Config, ServeError, until};
+use crate::agreements::Environment;
+use crate::clock::Clock;
+use crate::files::core::Parts;
+use crate::files::partner::core::Mailboxes;
+use crate::files::partner::counts::Counts;
+use crate::files::partner::validate::Registry;
+use crate::metrics::Metrics;
+
+/// The mailboxes, where the configuration has `[api]` and `[objects]`.
+///
+/// # Errors
+/// The environment has no name that agreements could have.
+pub fn open(config: &Config, lasting: &Lasting, clock: &Clock) -> Result<Option<Mailboxes>, ServeError> {
+    let (Some(_), Some(objects)) = (config.api.address, lasting.objects.clone()) else { return Ok(None) };
+    let environment: Environment = config
+        .environment
+        .parse()
+        .map_err(|_| AssembleError::Setting("environment is none; write 1 to 32 of a-z, 0-9 and hyphen"))?;
+    let parts = Parts {
+        database: lasting.agreements.store().database().clone(),
+        objects,
+        audit: lasting.audit.clone(),
+        sealer: lasting.sealer.clone(),
+        clock: clock.clone(),
+    };
+    Ok(Some(Mailboxes::new(parts, environment, Registry::default())))
+}
+
+/// Judges files and cleans up after them until the node stops.
+///
+/// # Errors
+/// A metric of the same name is there.
+pub fn run(mailboxes: Mailboxes, metrics: &Metrics, stopped: Receiver<()>) -> Result<(), ServeError> {
+    let counts = Counts::new(metrics.registry())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            () = mailboxes.work() => {}
+            () = mailboxes.keep_sweeping(&counts) => {}
+            () = until(stopped) => {}
+        }
+    });
+    Ok(())
+}

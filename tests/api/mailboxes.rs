@@ -1,0 +1,373 @@
+//! Mailboxes over HTTP: what is the door's own; what the mailboxes decide is tried in `tests/stores`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hjemmel::agreements::{Store, Thumbprint};
+use hjemmel::audit::{Audit, AuditSettings, keys};
+use hjemmel::clock::Clock;
+use hjemmel::files::core::Parts;
+use hjemmel::files::partner::agreement::{self, Terms};
+use hjemmel::files::partner::core::Mailboxes;
+use hjemmel::files::partner::users::{self, Right, User};
+use hjemmel::files::partner::validate::Registry;
+use hjemmel::objects::settings::Place;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::house::{BODY, House, Who, certificate, is_problem, text, value};
+
+/// The mailboxes of a house.
+pub fn open(store: &Store, folder: &Path) -> Mailboxes {
+    let audit_keys = folder.join("audit-keys");
+    keys::generate(&audit_keys).unwrap();
+    hjemmel::objects::keys::generate(&folder.join("content.key")).unwrap();
+    let checkpoint = keys::checkpoint_key(&audit_keys.join("checkpoint.key")).unwrap();
+    let audit = Audit::start(AuditSettings::in_dir(folder.join("audit")), checkpoint, Clock::system(), |_| {}).unwrap();
+    let sealer = keys::sealer(&audit_keys.join("pseudonym.key"), &audit_keys.join("auditors.pub")).unwrap();
+    let place = Place::Folder(folder.join("objects"));
+    let objects =
+        hjemmel::objects::Settings { place, key: folder.join("content.key"), earlier_keys: vec![], part_bytes: 5 << 20 };
+    let (database, objects, clock) = (store.database().clone(), objects.open().unwrap(), Clock::system());
+    Mailboxes::new(
+        Parts { database, objects, audit, sealer: Arc::new(sealer), clock },
+        "test".parse().unwrap(),
+        Registry::default(),
+    )
+}
+
+/// An institution, a central system and a stranger, each with a system of its own.
+struct Parties {
+    own: Who,
+    central: Who,
+    stranger: Who,
+}
+
+impl Parties {
+    async fn of(house: &House) -> Self {
+        let streams = "[[alias]]\nkind = 'LOENGRUPPE'\ncode = '4711'\nvalid_from = '2020-01-01'\n\
+                       [[stream]]\ncode = 'LOENPOSTER'\ndirection = 'UD'\ncounterpart = 'PA00001'\n";
+        let own = party(house, "PA85858", streams).await;
+        let central = party(house, "PA00001", "[[stream]]\ncode = 'LOENPOSTER'\ndirection = 'IND'\n").await;
+        Self { own, central, stranger: party(house, "PA99999", "").await }
+    }
+}
+
+async fn party(house: &House, number: &str, rest: &str) -> Who {
+    let head = format!(
+        "number = '{number}'\nowner = '11111111'\nenvironment = 'test'\nlegal_basis = 'a'\npurpose = 'b'\n\
+         contact = {{ email = 'a@b.example', phone = '1' }}\n{rest}"
+    );
+    let terms = toml::from_str::<Terms>(&head).unwrap().sound().unwrap();
+    let (credentials, id, now) = (certificate(number, "11111111"), Uuid::now_v7(), Clock::system().now());
+    let mut transaction = house.store.database().begin().await.unwrap();
+    let mailbox = agreement::put(&mut transaction, &terms, now).await.unwrap();
+    let user = User {
+        id,
+        name: format!("BRUGER_{number}"),
+        environment: "test".parse().unwrap(),
+        authority: "11111111".parse().unwrap(),
+        standing: users::Standing::Active,
+        valid_to: None,
+        seen: None,
+        certificates: vec![Thumbprint::of_der(credentials.leaf())],
+        rights: Vec::new(),
+    };
+    users::add(&mut transaction, &user, now).await.unwrap();
+    let right = Right { number: terms.number, fetches: true, delivers: true };
+    users::give(&mut transaction, id, mailbox, right).await.unwrap();
+    transaction.commit().await.unwrap();
+    Who { id, credentials }
+}
+
+fn digest(content: &[u8]) -> Vec<u8> {
+    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content).as_ref().to_vec()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn place(delivery: Uuid, content: &[u8]) -> String {
+    let (size, sha256) = (content.len(), hex(&digest(content)));
+    format!(
+        "/api/v1/mailboxes/PA85858/outbox/{delivery}?stream=LOENPOSTER&alias_kind=LOENGRUPPE&alias=4711&size={size}&sha256={sha256}"
+    )
+}
+
+async fn delivered(house: &House, who: &Who, content: &[u8]) -> Value {
+    let name = [("file-name", "l%C3%B8n.txt")];
+    let answer = house.send(who, "PUT", &place(Uuid::new_v4(), content), &name, content.to_vec()).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    while house.mailboxes.work_once().await.unwrap() > 0 {}
+    value(&answer)
+}
+
+#[tokio::test]
+async fn a_file_larger_than_other_requests_may_be_is_delivered_listed_fetched_in_parts_and_confirmed() {
+    let house = House::build().await;
+    let Parties { own, central, .. } = Parties::of(&house).await;
+    let content: Vec<u8> = (0..BODY * 9).map(|at| u8::try_from(at % 251).unwrap()).collect();
+    let file = delivered(&house, &own, &content).await;
+    assert_eq!((text(&file, "validation"), text(&file, "name"), text(&file, "to")), ("MODTAGET", "løn.txt", "PA00001"));
+
+    let listed = house.get(&central, "/api/v1/mailboxes/PA00001/inbox").await;
+    let page = value(&listed);
+    assert_eq!((text(&page["items"][0], "id"), text(&page, "next"), &page["more"]), (text(&file, "id"), "1", &json!(false)));
+    let unchanged = [("if-none-match", listed.header("etag"))];
+    assert_eq!(house.ask(&central, "GET", "/api/v1/mailboxes/PA00001/inbox", &unchanged, None).await.status, 304);
+    let since = house.get(&central, "/api/v1/mailboxes/PA00001/inbox?after=1").await;
+    assert_eq!((value(&since)["items"].as_array().unwrap().len(), text(&value(&since), "next")), (0, "1"));
+
+    let path = format!("/api/v1/mailboxes/PA00001/inbox/{}", text(&file, "id"));
+    let whole = house.get(&central, &format!("{path}/content")).await;
+    assert_eq!((whole.status, whole.header("content-length")), (200, content.len().to_string().as_str()));
+    assert!(whole.body == content, "byte for byte");
+    assert_eq!(whole.header("repr-digest"), format!("sha-256=:{}:", STANDARD.encode(digest(&content))));
+    assert_eq!(whole.header("file-name"), "l%C3%B8n.txt");
+    let half = content.len() / 2;
+    let rest = [("range", format!("bytes={half}-")), ("if-range", whole.header("etag").to_owned())];
+    let rest: Vec<_> = rest.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let part = house.ask(&central, "GET", &format!("{path}/content"), &rest, None).await;
+    assert_eq!(part.status, 206, "{}", part.text());
+    assert_eq!(part.header("content-range"), format!("bytes {half}-{}/{}", content.len() - 1, content.len()));
+    assert!(part.body == content[half..]);
+
+    let sha256 = json!({"sha256": text(&file, "sha256")});
+    let once = house.ask(&central, "POST", &format!("{path}/confirm"), &[], Some(&sha256)).await;
+    assert_eq!((once.status, text(&value(&once), "transport")), (200, "AFHENTET"), "{}", once.text());
+    let again = house.ask(&central, "POST", &format!("{path}/confirm"), &[], Some(&sha256)).await;
+    assert_eq!(value(&once), value(&again));
+    let seen = house.get(&own, &format!("/api/v1/mailboxes/PA85858/outbox/{}", text(&file, "delivery"))).await;
+    assert_eq!(text(&value(&seen), "fetched_by"), "BRUGER_PA00001", "its sender sees who has it");
+    let status = value(&house.get(&own, "/api/v1/mailboxes/PA85858/status").await);
+    assert_eq!((&status["settled"], text(&status, "en")), (&json!(true), "All 1 files are GODKENDT."));
+    let mailboxes = value(&house.get(&own, "/api/v1/mailboxes").await);
+    assert_eq!(mailboxes["items"][0]["delivered"], json!(["LOENPOSTER"]), "{mailboxes}");
+}
+
+#[tokio::test]
+async fn the_same_delivery_sent_again_is_answered_without_being_taken() {
+    let house = House::build().await;
+    let Parties { own, central, .. } = Parties::of(&house).await;
+    let path = place(Uuid::new_v4(), b"a");
+    let name = [("file-name", "a.txt"), ("content-type", "application/octet-stream")];
+    assert_eq!(house.send(&own, "PUT", &path, &name, b"a".to_vec()).await.status, 201);
+    assert_eq!(house.send(&own, "PUT", &path, &name, b"a".to_vec()).await.status, 200);
+    is_problem(&house.send(&own, "PUT", &path, &[("file-name", "b.txt")], b"a".to_vec()).await, 409, "MailboxDeliveryReused");
+    while house.mailboxes.work_once().await.unwrap() > 0 {}
+    let page = value(&house.get(&central, "/api/v1/mailboxes/PA00001/inbox").await);
+    assert_eq!(page["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn another_agreements_file_is_the_same_404_as_none() {
+    let house = House::build().await;
+    let Parties { own, stranger, .. } = Parties::of(&house).await;
+    let file = delivered(&house, &own, b"hemmeligt").await;
+    let id = text(&file, "id");
+    let told = async |path: String| {
+        let answer = house.get(&stranger, &path).await;
+        is_problem(&answer, 404, "ApiNotFound");
+        let mut problem = value(&answer);
+        problem["instance"] = json!(null);
+        problem.to_string()
+    };
+    for rest in ["", "/content"] {
+        let there = told(format!("/api/v1/mailboxes/PA99999/inbox/{id}{rest}")).await;
+        let nowhere = told(format!("/api/v1/mailboxes/PA99999/inbox/{}{rest}", Uuid::new_v4())).await;
+        assert_eq!(there, nowhere);
+        let theirs = told(format!("/api/v1/mailboxes/PA00001/inbox/{id}{rest}")).await;
+        let nobodys = told(format!("/api/v1/mailboxes/PA12345/inbox/{id}{rest}")).await;
+        assert_eq!(theirs, nobodys);
+        assert_eq!(theirs, told(format!("/api/v1/mailboxes/pa00001/inbox/{id}{rest}")).await);
+    }
+    let sha256 = json!({"sha256": text(&file, "sha256")});
+    let confirmed =
+        house.ask(&stranger, "POST", &format!("/api/v1/mailboxes/PA99999/inbox/{id}/confirm"), &[], Some(&sha256)).await;
+    is_problem(&confirmed, 404, "ApiNotFound");
+}
+
+#[tokio::test]
+async fn a_thousand_ranges_are_refused_and_so_is_one_that_the_file_does_not_have() {
+    let house = House::build().await;
+    let Parties { own, central, .. } = Parties::of(&house).await;
+    let file = delivered(&house, &own, b"0123456789").await;
+    let path = format!("/api/v1/mailboxes/PA00001/inbox/{}/content", text(&file, "id"));
+    let many = format!("bytes={}", vec!["0-1"; 1000].join(","));
+    for range in [many.as_str(), "bytes=0-1,2-3", "bytes=10-", "bytes=9-1", "bytes=x"] {
+        let answer = house.ask(&central, "GET", &path, &[("range", range)], None).await;
+        is_problem(&answer, 416, "MailboxRange");
+        assert_eq!(answer.header("content-range"), "bytes */10");
+    }
+    let stale = [("range", "bytes=5-"), ("if-range", "\"0000\"")];
+    let answer = house.ask(&central, "GET", &path, &stale, None).await;
+    assert_eq!((answer.status, &answer.body[..]), (200, &b"0123456789"[..]), "a range of another version is all of this one");
+}
+
+#[tokio::test]
+async fn users_of_the_api_are_none_of_mailboxes_and_the_other_way_round() {
+    let house = House::build().await;
+    let Parties { own, .. } = Parties::of(&house).await;
+    is_problem(&house.get(&house.operator, "/api/v1/mailboxes").await, 403, "MailboxRefused");
+    is_problem(&house.get(&own, "/api/v1/agreements").await, 403, "ApiUserUnknown");
+    let nobody = Who { id: Uuid::nil(), credentials: certificate("ingen", "11111111") };
+    is_problem(&house.get(&nobody, "/api/v1/mailboxes").await, 403, "MailboxRefused");
+}
+
+#[tokio::test]
+async fn what_is_not_let_in_sends_no_more_than_any_request_may() {
+    let house = House::build().await;
+    let Parties { own, stranger, .. } = Parties::of(&house).await;
+    let content = vec![0; BODY * 3];
+    let name = [("file-name", "a.txt")];
+    let refused = house.send(&stranger, "PUT", &place(Uuid::new_v4(), &content), &name, content.clone()).await;
+    is_problem(&refused, 404, "ApiNotFound");
+    // More than was announced is not read on for.
+    let short = place(Uuid::new_v4(), b"a");
+    let refused = house.send(&own, "PUT", &short, &name, content).await;
+    assert!(refused.status == 413 || refused.status == 422, "{}", refused.text());
+}
+
+#[tokio::test]
+async fn a_number_like_a_persons_in_a_name_stands_in_no_refusal() {
+    let house = House::build().await;
+    let Parties { own, .. } = Parties::of(&house).await;
+    for name in ["6105998888%2Fa", "6105998888:a", "6105998888%00", "6105998888.trigger", "6105998888%"] {
+        let answer = house.send(&own, "PUT", &place(Uuid::new_v4(), b"a"), &[("file-name", name)], b"a".to_vec()).await;
+        assert!(answer.status == 422 || answer.status == 400, "{name}: {}", answer.text());
+        assert!(!answer.text().contains("6105998888"), "{}", answer.text());
+    }
+    let without = house.send(&own, "PUT", &place(Uuid::new_v4(), b"a"), &[], b"a".to_vec()).await;
+    is_problem(&without, 400, "ApiHeaderInvalid");
+    let coded = [("file-name", "a"), ("content-encoding", "gzip")];
+    is_problem(&house.send(&own, "PUT", &place(Uuid::new_v4(), b"a"), &coded, b"a".to_vec()).await, 415, "ApiMediaType");
+}
+
+#[derive(Debug, clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    args: hjemmel::cli::mailbox::Args,
+}
+
+fn pem(kind: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", lines.join("\n"))
+}
+
+/// A partner's machine: its certificate, and folders.
+struct Machine(tempfile::TempDir, u16);
+
+impl Machine {
+    fn of(house: &House, who: &Who) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: String| std::fs::write(dir.path().join(name), text).unwrap();
+        let chain: String = who.credentials.chain().iter().map(|der| pem("CERTIFICATE", der)).collect();
+        write("cert.pem", chain);
+        write("key.pem", pem("PRIVATE KEY", who.credentials.key().secret_der()));
+        write("ca.pem", pem("CERTIFICATE", crate::house::pki().root()));
+        Self(dir, house.port)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+
+    /// Types a command, and gives its exit code and what it says.
+    async fn types(&self, words: &[&str]) -> (std::process::ExitCode, String) {
+        let api = format!("https://localhost:{}", self.1);
+        let (ca, cert, key) = (self.path("ca.pem"), self.path("cert.pem"), self.path("key.pem"));
+        let connection = ["--api", &api, "--ca", &ca, "--cert", &cert, "--key", &key, "--attempts", "1"];
+        let all = ["mailbox"].iter().chain(words).chain(&connection);
+        let line = <Line as clap::Parser>::try_parse_from(all).unwrap();
+        let mut out = Vec::new();
+        let code = hjemmel::cli::mailbox::run(line.args, &Clock::system(), &mut out).await.unwrap();
+        (code, String::from_utf8(out).unwrap())
+    }
+
+    async fn fetches(&self) -> (std::process::ExitCode, String) {
+        self.types(&["fetch", "--agreement", "PA00001", "--into", &self.path("in")]).await
+    }
+
+    async fn delivers(&self, file: &str, alias: &str) -> (std::process::ExitCode, String) {
+        let words = ["deliver", file, "--agreement", "PA85858", "--stream", "LOENPOSTER", "--wait", "0", "--alias", alias];
+        self.types(&words).await
+    }
+
+    fn there(&self) -> Vec<String> {
+        let read = std::fs::read_dir(self.0.path().join("in")).unwrap();
+        let mut names: Vec<String> = read.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+fn is(code: std::process::ExitCode, due: u8, said: &str) {
+    assert_eq!(format!("{code:?}"), format!("{:?}", std::process::ExitCode::from(due)), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scheduled_job_delivers_once_fetches_what_came_and_goes_on_where_it_broke_off() {
+    let house = House::build().await;
+    let Parties { own, central, .. } = Parties::of(&house).await;
+    let (sender, recipient) = (Machine::of(&house, &own), Machine::of(&house, &central));
+    let content: Vec<u8> = (0..700_000_u32).map(|at| u8::try_from(at % 253).unwrap()).collect();
+    let file = sender.path("løn.txt");
+    std::fs::write(&file, &content).unwrap();
+    for _ in 0..2 {
+        let (code, said) = sender.delivers(&file, "LOENGRUPPE:4711").await;
+        is(code, 0, &said);
+        assert!(said.contains("1 files delivered, 0 failed") && !said.contains("løn"), "{said}");
+        while house.mailboxes.work_once().await.unwrap() > 0 {}
+    }
+    let (code, said) = sender.delivers(&file, "LOENGRUPPE:4712").await;
+    is(code, 4, &said);
+    assert!(said.contains("MailboxNotAgreed"), "{said}");
+
+    let page = value(&house.get(&central, "/api/v1/mailboxes/PA00001/inbox").await);
+    assert_eq!(page["items"].as_array().unwrap().len(), 1, "run twice, delivered once");
+    let id = text(&page["items"][0], "id");
+    // The run before broke off in the middle; and there is another file of that name.
+    std::fs::create_dir(recipient.path("in")).unwrap();
+    std::fs::write(recipient.path(&format!("in/.{id}.part")), &content[..300_000]).unwrap();
+    std::fs::write(recipient.path("in/løn.txt"), "anden").unwrap();
+    let (code, said) = recipient.fetches().await;
+    is(code, 0, &said);
+    assert_eq!(recipient.there(), [".PA00001.next".to_owned(), format!("{id}_løn.txt"), "løn.txt".to_owned()]);
+    assert!(std::fs::read(recipient.path(&format!("in/{id}_løn.txt"))).unwrap() == content);
+    assert_eq!(std::fs::read_to_string(recipient.path("in/løn.txt")).unwrap(), "anden", "nothing is written over");
+    let (code, said) = recipient.fetches().await;
+    is(code, 0, &said);
+    assert!(said.contains("0 files fetched, 0 failed"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_that_is_damaged_is_fetched_anew_and_what_cannot_be_reached_is_tried_later() {
+    let house = House::build().await;
+    let Parties { own, central, stranger } = Parties::of(&house).await;
+    let file = delivered(&house, &own, b"0123456789").await;
+    let recipient = Machine::of(&house, &central);
+    std::fs::create_dir(recipient.path("in")).unwrap();
+    std::fs::write(recipient.path(&format!("in/.{}.part", text(&file, "id"))), "XXXXX").unwrap();
+    let (code, said) = recipient.fetches().await;
+    is(code, 0, &said);
+    assert_eq!(std::fs::read_to_string(recipient.path("in/løn.txt")).unwrap(), "0123456789");
+    // Kept, and its confirmation lost: it is confirmed, and not kept twice.
+    let again = delivered(&house, &own, b"0123456789").await;
+    assert_ne!(text(&again, "id"), text(&file, "id"));
+    let (code, said) = recipient.fetches().await;
+    is(code, 0, &said);
+    assert_eq!(recipient.there(), [".PA00001.next", "løn.txt"]);
+
+    let (code, said) = Machine::of(&house, &stranger).fetches().await;
+    is(code, 4, &said);
+    let mut elsewhere = Machine::of(&house, &central);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.1 = free.local_addr().unwrap().port();
+    drop(free);
+    let (code, said) = elsewhere.fetches().await;
+    is(code, 3, &said);
+}

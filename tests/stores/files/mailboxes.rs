@@ -1,0 +1,531 @@
+//! Mailboxes of partner agreements, on SQLite and PostgreSQL: an institution and a central system.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use hjemmel::agreements::Thumbprint;
+use hjemmel::audit::{Audit, AuditSettings, keys};
+use hjemmel::clock::Clock;
+use hjemmel::files::core::Parts;
+use hjemmel::files::partner::agreement::{self, Number, Standing, Terms};
+use hjemmel::files::partner::core::{Entered, MailboxError, Mailboxes, Step};
+use hjemmel::files::partner::deliver::{Begun, Delivery};
+use hjemmel::files::partner::fetch::Which;
+use hjemmel::files::partner::rows::{File, Transport, Validation};
+use hjemmel::files::partner::silence::Cause;
+use hjemmel::files::partner::status;
+use hjemmel::files::partner::users::{self, Right, User};
+use hjemmel::files::partner::validate::Registry;
+use hjemmel::objects::settings::Place;
+use hjemmel::refusal::api::ApiRefusal;
+use hjemmel::store::{Access, Database, jobs::Rules};
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::world::{self, name};
+use crate::postgres::Cluster;
+
+const INSTITUTION: &str = "PA85858";
+const CENTRAL: &str = "PA00001";
+const STRANGER: &str = "PA99999";
+
+const RULES: Rules = Rules { lease: std::time::Duration::from_millis(300), ..world::RULES };
+
+struct Post {
+    kind: &'static str,
+    mailboxes: Mailboxes,
+    database: Database,
+    folder: std::path::PathBuf,
+    now: Arc<Mutex<Timestamp>>,
+    _temporary: tempfile::TempDir,
+}
+
+fn number(text: &str) -> Number {
+    text.parse().unwrap()
+}
+
+fn terms(of: &str, rest: &str) -> Terms {
+    let head = format!(
+        "number = '{of}'\nowner = '11111111'\nenvironment = 'test'\nlegal_basis = 'Regnskabsbekendtgørelsen § 20'\n\
+         purpose = 'Løn'\ncontact = {{ email = 'loen@kommune.example', phone = '+45 00000000' }}\n{rest}"
+    );
+    toml::from_str::<Terms>(&head).unwrap().sound().unwrap()
+}
+
+const OWN: &str = "[[alias]]\nkind = 'LOENGRUPPE'\ncode = '4711'\nvalid_from = '2026-01-01'\nvalid_to = '2027-01-01'\n\
+    [[stream]]\ncode = 'LOENPOSTER'\ndirection = 'UD'\ncounterpart = 'PA00001'\nlargest_bytes = 1000000\nrhythm_hours = 24\n\
+    [stream.validator.control]\nseparator = ';'\nposting = 'P'\ncontrol = 'K'\ncircle = 2\nside = 3\namount = 4\nchart = 2\ncount = 3\n\
+    debit = 4\ncredit = 5\nalias_kind = 'LOENGRUPPE'\ncharts = ['2026']\n\
+    [[stream]]\ncode = 'LOENRESULTAT'\ndirection = 'IND'\ncounterpart = 'PA00001'\nrhythm_hours = 24\nkeep_days = 3\n";
+const OF_CENTRAL: &str =
+    "[[stream]]\ncode = 'LOENPOSTER'\ndirection = 'IND'\n[[stream]]\ncode = 'LOENRESULTAT'\ndirection = 'UD'\nkeep_days = 3\n";
+
+const GOOD: &[u8] = b"P;4711;D;10,50\nP;4711;K;10,50\nK;2026;2;10,50;10,50\n";
+
+fn mailboxes(
+    folder: &std::path::Path,
+    database: Database,
+    now: Arc<Mutex<Timestamp>>,
+    at_step: Option<Arc<dyn Fn(Step) + Send + Sync>>,
+    audit: &str,
+) -> Mailboxes {
+    let audit_keys = folder.join("audit-keys");
+    if !audit_keys.exists() {
+        keys::generate(&audit_keys).unwrap();
+        hjemmel::objects::keys::generate(&folder.join("content.key")).unwrap();
+    }
+    let clock = Clock::from_fn(move || *now.lock().unwrap());
+    let checkpoint = keys::checkpoint_key(&audit_keys.join("checkpoint.key")).unwrap();
+    let audit = Audit::start(AuditSettings::in_dir(folder.join(audit)), checkpoint, clock.clone(), |_| {}).unwrap();
+    let sealer = keys::sealer(&audit_keys.join("pseudonym.key"), &audit_keys.join("auditors.pub")).unwrap();
+    let place = Place::Folder(folder.join("objects"));
+    let objects =
+        hjemmel::objects::Settings { place, key: folder.join("content.key"), earlier_keys: vec![], part_bytes: 1 << 20 };
+    let parts = Parts { database, objects: objects.open().unwrap(), audit, sealer: Arc::new(sealer), clock };
+    Mailboxes::with(parts, "test".parse().unwrap(), Registry::default(), RULES, at_step)
+}
+
+fn certificate(of: &str) -> Thumbprint {
+    Thumbprint::of_der(of.as_bytes())
+}
+
+impl Post {
+    /// One on SQLite and, where it is there, one on PostgreSQL.
+    async fn all() -> Vec<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut all = vec![("SQLite", hjemmel::store::Settings::sqlite(&folder.path().join("store.sqlite")), folder)];
+        if let Some(cluster) = Cluster::shared() {
+            all.push(("PostgreSQL", cluster.settings(&cluster.database().name), tempfile::tempdir().unwrap()));
+        }
+        let mut posts = Vec::new();
+        for (kind, settings, temporary) in all {
+            let database = Database::open(&settings, Access::Make).await.unwrap();
+            let at: Timestamp = "2026-11-29T10:00:00Z".parse().unwrap();
+            let mut transaction = database.begin().await.unwrap();
+            for (of, rest) in [(INSTITUTION, OWN), (CENTRAL, OF_CENTRAL), (STRANGER, "")] {
+                agreement::put(&mut transaction, &terms(of, rest), at).await.unwrap();
+            }
+            for of in [INSTITUTION, CENTRAL, STRANGER] {
+                let user = User {
+                    id: Uuid::now_v7(),
+                    name: format!("BRUGER_{of}"),
+                    environment: "test".parse().unwrap(),
+                    authority: "11111111".parse().unwrap(),
+                    standing: users::Standing::Active,
+                    valid_to: None,
+                    seen: None,
+                    certificates: vec![certificate(of)],
+                    rights: Vec::new(),
+                };
+                users::add(&mut transaction, &user, at).await.unwrap();
+                let held = agreement::numbered(&mut transaction, number(of)).await.unwrap().unwrap();
+                let right = Right { number: number(of), fetches: true, delivers: true };
+                users::give(&mut transaction, user.id, held.id, right).await.unwrap();
+            }
+            transaction.commit().await.unwrap();
+            let now = Arc::new(Mutex::new(at));
+            let mailboxes = mailboxes(temporary.path(), database.clone(), now.clone(), None, "audit");
+            let folder = temporary.path().to_owned();
+            posts.push(Self { kind, mailboxes, database, folder, now, _temporary: temporary });
+        }
+        posts
+    }
+
+    fn pass(&self, hours: i64) {
+        let mut now = self.now.lock().unwrap();
+        *now = now.checked_add(SignedDuration::from_hours(hours)).unwrap();
+    }
+
+    async fn enter(&self, of: &str) -> Entered {
+        self.mailboxes.enter(certificate(of)).await.unwrap()
+    }
+
+    async fn settle(&self) {
+        while self.mailboxes.work_once().await.unwrap() > 0 {}
+    }
+
+    /// An institution's delivery, and its judgement.
+    async fn delivered(&self, content: &[u8]) -> File {
+        let file = deliver(&self.mailboxes, &self.enter(INSTITUTION).await, delivery(content), content).await.unwrap();
+        self.settle().await;
+        let entered = self.enter(INSTITUTION).await;
+        self.mailboxes.file(&entered, number(INSTITUTION), Which::Outbox, file.delivery).await.unwrap()
+    }
+
+    async fn inbox(&self, of: &str, after: i64) -> Vec<File> {
+        self.mailboxes.list(&self.enter(of).await, number(of), Which::Inbox, after, 100).await.unwrap()
+    }
+
+    async fn set(&self, of: &str, standing: Standing) {
+        let mut transaction = self.database.begin().await.unwrap();
+        let held = agreement::numbered(&mut transaction, number(of)).await.unwrap().unwrap();
+        agreement::stand(&mut transaction, held.id, standing).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    async fn put(&self, terms: Terms) {
+        let mut transaction = self.database.begin().await.unwrap();
+        agreement::put(&mut transaction, &terms, *self.now.lock().unwrap()).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+}
+
+fn digest(content: &[u8]) -> String {
+    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn delivery(content: &[u8]) -> Delivery {
+    Delivery {
+        number: number(INSTITUTION),
+        delivery: Uuid::new_v4(),
+        stream: "LOENPOSTER".to_owned(),
+        alias: ("LOENGRUPPE".to_owned(), "4711".to_owned()),
+        name: name("løn.txt"),
+        size: content.len() as u64,
+        sha256: digest(content),
+    }
+}
+
+async fn deliver(mailboxes: &Mailboxes, entered: &Entered, delivery: Delivery, content: &[u8]) -> Result<File, MailboxError> {
+    match mailboxes.deliver(entered, delivery).await? {
+        Begun::Known(file) => Ok(*file),
+        Begun::Take(mut receiving) => {
+            for piece in content.chunks(7) {
+                receiving.write(piece).await?;
+            }
+            receiving.close().await
+        }
+    }
+}
+
+async fn read(mailboxes: &Mailboxes, entered: &Entered, of: &str, file: &File, from: u64) -> Result<Vec<u8>, MailboxError> {
+    let mut sending = mailboxes.open(entered, number(of), file.id, from..file.size).await?;
+    let mut all = Vec::new();
+    while let Some(bytes) = sending.next().await? {
+        all.extend_from_slice(&bytes);
+    }
+    Ok(all)
+}
+
+#[track_caller]
+fn refused<T>(done: Result<T, MailboxError>, due: &str) {
+    match done {
+        Err(MailboxError::Refused(refusal)) => assert_eq!(refusal.code(), due),
+        Err(error) => panic!("{due}: {error}"),
+        Ok(_) => panic!("{due}: it was done"),
+    }
+}
+
+#[tokio::test]
+async fn what_an_institution_delivers_is_judged_fetched_confirmed_and_deleted_after_the_agreed_days() {
+    for post in Post::all().await {
+        let file = post.delivered(GOOD).await;
+        assert_eq!((file.validation, file.transport), (Validation::Approved, Transport::Ready), "{}", post.kind);
+        let central = post.enter(CENTRAL).await;
+        let inbox = post.inbox(CENTRAL, 0).await;
+        assert_eq!((inbox.len(), inbox[0].name.spelt(), inbox[0].from), (1, "løn.txt", number(INSTITUTION)));
+        assert_eq!(read(&post.mailboxes, &central, CENTRAL, &inbox[0], 0).await.unwrap(), GOOD);
+        assert_eq!(read(&post.mailboxes, &central, CENTRAL, &inbox[0], 10).await.unwrap(), &GOOD[10..], "from any byte on");
+        let wrong = post.mailboxes.confirm(&central, number(CENTRAL), file.id, &digest(b"other")).await;
+        refused(wrong, "MailboxContentDiffers");
+        let once = post.mailboxes.confirm(&central, number(CENTRAL), file.id, &digest(GOOD)).await.unwrap();
+        assert_eq!((once.transport, once.fetched_by.as_deref()), (Transport::Fetched, Some("BRUGER_PA00001")));
+        post.pass(1);
+        let again = post.mailboxes.confirm(&central, number(CENTRAL), file.id, &digest(GOOD)).await.unwrap();
+        assert_eq!(once, again, "once more changes nothing");
+        // The stream's own days are 14 where nothing is said.
+        post.pass(13 * 24);
+        post.mailboxes.sweep().await.unwrap();
+        assert!(read(&post.mailboxes, &central, CENTRAL, &file, 0).await.is_ok());
+        post.pass(24);
+        post.mailboxes.sweep().await.unwrap();
+        refused(read(&post.mailboxes, &central, CENTRAL, &file, 0).await, "MailboxFileGone");
+        let objects: Vec<_> = walk(&post.folder.join("objects"));
+        assert!(objects.is_empty(), "{}: the content is gone, not only its row: {objects:?}", post.kind);
+        post.pass(91 * 24);
+        post.mailboxes.sweep().await.unwrap();
+        assert!(post.inbox(CENTRAL, 0).await.is_empty(), "and so is what is known of it");
+    }
+}
+
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let Ok(read) = std::fs::read_dir(folder) else { return Vec::new() };
+    read.flatten().flat_map(|entry| if entry.path().is_dir() { walk(&entry.path()) } else { vec![entry.path()] }).collect()
+}
+
+#[tokio::test]
+async fn a_file_is_taken_only_where_stream_and_alias_belong_to_the_agreement_that_day() {
+    for post in Post::all().await {
+        let own = post.enter(INSTITUTION).await;
+        let changed = |change: fn(&mut Delivery)| {
+            let mut delivery = delivery(GOOD);
+            change(&mut delivery);
+            delivery
+        };
+        for wrong in [
+            changed(|delivery| delivery.stream = "LOENRESULTAT".to_owned()),
+            changed(|delivery| delivery.stream = "loenposter".to_owned()),
+            changed(|delivery| delivery.alias.1 = "4712".to_owned()),
+            changed(|delivery| delivery.alias.0 = "BOGFOERINGSKREDS".to_owned()),
+        ] {
+            refused(deliver(&post.mailboxes, &own, wrong, GOOD).await, "MailboxNotAgreed");
+        }
+        refused(deliver(&post.mailboxes, &own, changed(|delivery| delivery.number = number(CENTRAL)), GOOD).await, "ApiNotFound");
+        refused(deliver(&post.mailboxes, &own, changed(|delivery| delivery.size = 1_000_001), GOOD).await, "MailboxTooLarge");
+        refused(deliver(&post.mailboxes, &own, changed(|delivery| delivery.name = name("a:b")), GOOD).await, "MailboxName");
+        post.put(terms(CENTRAL, "")).await;
+        refused(deliver(&post.mailboxes, &own, delivery(GOOD), GOOD).await, "MailboxNotAgreed");
+        post.put(terms(CENTRAL, OF_CENTRAL)).await;
+        post.set(CENTRAL, Standing::Suspended).await;
+        refused(deliver(&post.mailboxes, &own, delivery(GOOD), GOOD).await, "MailboxNotAgreed");
+        post.set(CENTRAL, Standing::Active).await;
+        post.set(INSTITUTION, Standing::Suspended).await;
+        refused(deliver(&post.mailboxes, &own, delivery(GOOD), GOOD).await, "MailboxNotActive");
+        post.set(INSTITUTION, Standing::Active).await;
+        deliver(&post.mailboxes, &own, delivery(GOOD), GOOD).await.unwrap();
+        // The alias ends with the year.
+        post.pass(24 * 40);
+        refused(deliver(&post.mailboxes, &own, delivery(GOOD), GOOD).await, "MailboxNotAgreed");
+    }
+}
+
+#[tokio::test]
+async fn a_central_system_reaches_whoever_has_the_alias() {
+    for post in Post::all().await {
+        let central = post.enter(CENTRAL).await;
+        let of = |alias: &str| Delivery {
+            number: number(CENTRAL),
+            stream: "LOENRESULTAT".to_owned(),
+            alias: ("LOENGRUPPE".to_owned(), alias.to_owned()),
+            ..delivery(b"resultat")
+        };
+        refused(deliver(&post.mailboxes, &central, of("4712"), b"resultat").await, "MailboxNotAgreed");
+        deliver(&post.mailboxes, &central, of("4711"), b"resultat").await.unwrap();
+        post.settle().await;
+        let inbox = post.inbox(INSTITUTION, 0).await;
+        assert_eq!(inbox.iter().map(|file| file.from).collect::<Vec<_>>(), [number(CENTRAL)], "{}", post.kind);
+        // Another institution that has the alias, and has not agreed with the central system, gets nothing.
+        post.put(terms(INSTITUTION, &OWN.replace("'2027-01-01'", "'2026-11-29'"))).await;
+        post.put(terms(STRANGER, "[[alias]]\nkind = 'LOENGRUPPE'\ncode = '4711'\nvalid_from = '2026-11-29'\n")).await;
+        refused(deliver(&post.mailboxes, &central, of("4711"), b"resultat").await, "MailboxNotAgreed");
+    }
+}
+
+#[tokio::test]
+async fn another_agreements_file_is_as_none_in_each_way() {
+    for post in Post::all().await {
+        let file = post.delivered(GOOD).await;
+        let stranger = post.enter(STRANGER).await;
+        let (theirs, own) = (number(CENTRAL), number(STRANGER));
+        let mut seen = Vec::new();
+        for (of, which, id) in [
+            (theirs, Which::Inbox, file.id),
+            (own, Which::Inbox, file.id),
+            (own, Which::Inbox, Uuid::new_v4()),
+            (own, Which::Outbox, file.delivery),
+            (own, Which::Outbox, Uuid::new_v4()),
+            (number("PA12345"), Which::Inbox, file.id),
+        ] {
+            seen.push(post.mailboxes.file(&stranger, of, which, id).await.map(drop).unwrap_err().to_string());
+        }
+        let [agreement, file_there, no_file, .., no_agreement] = seen.as_slice() else { panic!("six") };
+        assert_eq!((file_there, agreement), (no_file, no_agreement), "{}: the same words", post.kind);
+        refused(read(&post.mailboxes, &stranger, STRANGER, &file, 0).await, "ApiNotFound");
+        refused(post.mailboxes.confirm(&stranger, own, file.id, &digest(GOOD)).await, "ApiNotFound");
+        // Its sender does not fetch it either.
+        let sender = post.enter(INSTITUTION).await;
+        refused(read(&post.mailboxes, &sender, INSTITUTION, &file, 0).await, "ApiNotFound");
+    }
+}
+
+#[tokio::test]
+async fn the_same_delivery_again_is_one_file_and_another_under_its_id_is_refused() {
+    for post in Post::all().await {
+        let own = post.enter(INSTITUTION).await;
+        let first = delivery(GOOD);
+        let (one, two) = tokio::join!(
+            deliver(&post.mailboxes, &own, first.clone(), GOOD),
+            deliver(&post.mailboxes, &own, first.clone(), GOOD)
+        );
+        assert_eq!(one.unwrap().id, two.unwrap().id, "{}: also at once", post.kind);
+        let other = Delivery { name: name("anden.txt"), ..first };
+        refused(deliver(&post.mailboxes, &own, other, GOOD).await, "MailboxDeliveryReused");
+        post.settle().await;
+        assert_eq!(post.inbox(CENTRAL, 0).await.len(), 1);
+        assert_eq!(walk(&post.folder.join("objects")).len(), 1, "{}: what lost leaves nothing", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_content_that_is_not_what_was_announced_leaves_nothing() {
+    for post in Post::all().await {
+        let own = post.enter(INSTITUTION).await;
+        for content in [&GOOD[1..], &[GOOD, b"x"].concat(), &GOOD.to_ascii_lowercase()] {
+            refused(deliver(&post.mailboxes, &own, delivery(GOOD), content).await, "MailboxContentDiffers");
+        }
+        let begun = post.mailboxes.deliver(&own, delivery(GOOD)).await.unwrap();
+        drop(begun);
+        post.settle().await;
+        assert!(post.inbox(CENTRAL, 0).await.is_empty());
+        assert!(walk(&post.folder.join("objects")).is_empty(), "{}", post.kind);
+        assert!(post.mailboxes.list(&own, number(INSTITUTION), Which::Outbox, 0, 10).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_rejected_file_is_fetched_by_nobody_and_told_with_codes() {
+    for post in Post::all().await {
+        let bad = b"P;4711;D;10,50\nK;2026;2;10,50;1,00\n";
+        let file = post.delivered(bad).await;
+        let codes: Vec<&str> = file.remarks.iter().map(|remark| remark.code.as_str()).collect();
+        assert_eq!((file.validation, codes.as_slice()), (Validation::Rejected, &["VP003", "VP005"][..]), "{}", post.kind);
+        assert!(post.inbox(CENTRAL, 0).await.is_empty());
+        refused(read(&post.mailboxes, &post.enter(CENTRAL).await, CENTRAL, &file, 0).await, "ApiNotFound");
+        post.delivered(GOOD).await;
+        let mut session = post.database.session().await.unwrap();
+        let day = jiff::civil::date(2026, 11, 29);
+        let found = status::status(&mut session, file.sender, day, day).await.unwrap();
+        assert_eq!((found.is_settled(), found.counts), (false, [0, 1, 1, 0]));
+        assert_eq!(found.line().en(), "Not all are GODKENDT: 1 of 2 files are; 1 are AFVIST, 0 MODTAGET and 0 UNDTAGET.");
+        assert_eq!(found.exceptions.iter().map(|file| file.id).collect::<Vec<_>>(), [file.id]);
+        let before = day.yesterday().unwrap();
+        let found = status::status(&mut session, file.sender, before, before).await.unwrap();
+        assert_eq!((found.is_settled(), found.line().en()), (true, "No files were delivered."));
+    }
+}
+
+#[tokio::test]
+async fn a_user_that_is_blocked_expired_deleted_or_unknown_is_refused_in_the_same_words() {
+    for post in Post::all().await {
+        let mut told = vec![post.mailboxes.enter(certificate("nobody")).await.unwrap_err().to_string()];
+        for standing in [users::Standing::Blocked, users::Standing::Deleted] {
+            let entered = post.enter(INSTITUTION).await;
+            let Begun::Take(receiving) = post.mailboxes.deliver(&entered, delivery(b"")).await.unwrap() else { panic!("new") };
+            let mut session = post.database.session().await.unwrap();
+            users::stand(&mut session, entered.user.id, standing).await.unwrap();
+            refused(receiving.close().await, "MailboxRefused");
+            told.push(post.mailboxes.enter(certificate(INSTITUTION)).await.unwrap_err().to_string());
+            users::stand(&mut session, entered.user.id, users::Standing::Active).await.unwrap();
+        }
+        told.dedup();
+        assert_eq!(told.len(), 1, "{}: {told:?}", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_dies_at_any_step_loses_nothing_and_hands_nothing_over_twice() {
+    for post in Post::all().await {
+        for (at, step) in Step::ALL.into_iter().enumerate() {
+            let armed = Arc::new(AtomicBool::new(true));
+            let (own_armed, delivery) = (armed.clone(), delivery(GOOD));
+            let dies: Arc<dyn Fn(Step) + Send + Sync> = Arc::new(move |reached| {
+                if reached == step && own_armed.swap(false, Ordering::SeqCst) {
+                    panic!("it dies here");
+                }
+            });
+            let dying = mailboxes(&post.folder, post.database.clone(), post.now.clone(), Some(dies), &format!("audit-{at}"));
+            let entered = post.enter(INSTITUTION).await;
+            let first = delivery.clone();
+            let died = tokio::spawn(async move {
+                deliver(&dying, &entered, first, GOOD).await.unwrap();
+                dying.work_once().await.unwrap();
+            });
+            assert!(died.await.unwrap_err().is_panic(), "{} {step:?}", post.kind);
+            // Its sender does not know what became of it, and sends it again; another node judges once the lease is over.
+            deliver(&post.mailboxes, &post.enter(INSTITUTION).await, delivery.clone(), GOOD).await.unwrap();
+            let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+            while post.inbox(CENTRAL, 0).await.len() <= at {
+                assert!(std::time::Instant::now() < deadline, "{} {step:?}: it never arrives", post.kind);
+                post.mailboxes.work_once().await.unwrap();
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+            let inbox = post.inbox(CENTRAL, 0).await;
+            let once = inbox.iter().filter(|file| file.delivery == delivery.delivery).count();
+            assert_eq!((once, inbox.len()), (1, at + 1), "{} {step:?}", post.kind);
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_goes_on_from_the_last_place_misses_nothing_however_many_deliver_at_once() {
+    for post in Post::all().await {
+        let own = post.enter(INSTITUTION).await;
+        let mut under_way = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let (mailboxes, own) = (post.mailboxes.clone(), own.clone());
+            under_way.spawn(async move { deliver(&mailboxes, &own, delivery(GOOD), GOOD).await.unwrap() });
+        }
+        let (mut after, mut seen) = (0, Vec::new());
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while seen.len() < 8 {
+            assert!(std::time::Instant::now() < deadline, "{}: {} came", post.kind, seen.len());
+            post.mailboxes.work_once().await.unwrap();
+            for file in post.inbox(CENTRAL, after).await {
+                after = file.number.unwrap();
+                seen.push(file.id);
+            }
+            tokio::task::yield_now().await;
+        }
+        under_way.join_all().await;
+        let all: Vec<_> = post.inbox(CENTRAL, 0).await.into_iter().map(|file| file.id).collect();
+        assert_eq!(seen, all, "{}", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_silent_stream_names_its_likely_cause() {
+    for post in Post::all().await {
+        let causes = async || {
+            let silent = post.mailboxes.silent().await.unwrap();
+            silent.into_iter().map(|silent| (silent.stream, silent.cause)).collect::<Vec<_>>()
+        };
+        let told = |out: Cause, back: Cause| vec![("LOENPOSTER".to_owned(), out), ("LOENRESULTAT".to_owned(), back)];
+        assert_eq!(causes().await, [], "{}", post.kind);
+        post.pass(25);
+        assert_eq!(causes().await, told(Cause::NeverConnected, Cause::NothingSent), "{}", post.kind);
+        post.enter(INSTITUTION).await;
+        assert_eq!(causes().await, told(Cause::NothingDelivered, Cause::NothingSent), "{}", post.kind);
+        let central = post.enter(CENTRAL).await;
+        let result = Delivery { number: number(CENTRAL), stream: "LOENRESULTAT".to_owned(), ..delivery(b"r") };
+        deliver(&post.mailboxes, &central, result, b"r").await.unwrap();
+        post.settle().await;
+        assert_eq!(causes().await, told(Cause::NothingDelivered, Cause::NothingFetched), "{}", post.kind);
+        let entered = post.enter(INSTITUTION).await;
+        let mut session = post.database.session().await.unwrap();
+        users::stand(&mut session, entered.user.id, users::Standing::Blocked).await.unwrap();
+        post.pass(1);
+        assert!(post.mailboxes.enter(certificate(INSTITUTION)).await.is_err());
+        assert_eq!(causes().await, told(Cause::LogOnRefused, Cause::LogOnRefused), "{}", post.kind);
+        users::stand(&mut session, entered.user.id, users::Standing::Active).await.unwrap();
+        // One that waits here for its judgement is our own fault, until it is judged.
+        deliver(&post.mailboxes, &entered, delivery(GOOD), GOOD).await.unwrap();
+        post.pass(25);
+        assert!(causes().await.contains(&("LOENPOSTER".to_owned(), Cause::OwnFault)), "{}", post.kind);
+        post.settle().await;
+        let (inbox, own) = (post.inbox(INSTITUTION, 0).await, post.enter(INSTITUTION).await);
+        post.mailboxes.confirm(&own, number(INSTITUTION), inbox[0].id, &inbox[0].sha256).await.unwrap();
+        deliver(&post.mailboxes, &own, delivery(GOOD), GOOD).await.unwrap();
+        assert_eq!(causes().await, [], "{}: an exchange ends it", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn one_user_sends_so_many_files_at_once_and_no_more() {
+    let post = Post::all().await.remove(0);
+    let own = post.enter(INSTITUTION).await;
+    let mut open = Vec::new();
+    let refusal = loop {
+        match post.mailboxes.deliver(&own, delivery(GOOD)).await {
+            Ok(Begun::Take(receiving)) => open.push(receiving),
+            Ok(Begun::Known(_)) => panic!("each is new"),
+            Err(error) => break error,
+        }
+        assert!(open.len() < 100, "without an end");
+    };
+    assert!(matches!(refusal, MailboxError::Refused(ApiRefusal::ApiOverloaded)), "{refusal}");
+    let central = post.enter(CENTRAL).await;
+    let result = Delivery { number: number(CENTRAL), stream: "LOENRESULTAT".to_owned(), ..delivery(b"r") };
+    deliver(&post.mailboxes, &central, result, b"r").await.unwrap();
+    open.pop();
+    deliver(&post.mailboxes, &own, delivery(GOOD), GOOD).await.unwrap();
+}
