@@ -16,13 +16,17 @@ use crate::services::passthrough::deliveries::look_after;
 use crate::store::seen::Sight;
 use crate::store::{Database, Dialect, StoreError, jobs};
 
-/// Asks the store now and then, so that readiness costs no query.
+/// Asks the store now and then, so that readiness costs no query. All nodes ask the same one: a node that were not ready as soon as
+/// it fails would be gone with all others, and callers would find nobody where they could be served from memory or told why not.
 pub(super) async fn store(agreements: Agreements, answers: Arc<AtomicBool>, mut stopped: watch::Receiver<()>) {
-    let mut tick = tokio::time::interval(Duration::from_secs(5));
+    let mut failed = 0;
     loop {
+        failed = if agreements.store_answers().await { 0 } else { failed + 1 };
+        let (ready, again) = after(failed);
+        answers.store(ready, Ordering::Relaxed);
         tokio::select! {
             _ = stopped.changed() => return,
-            _ = tick.tick() => answers.store(agreements.store_answers().await, Ordering::Relaxed),
+            () = tokio::time::sleep(again) => {}
         }
     }
 }
@@ -56,6 +60,14 @@ pub(super) async fn sight(mut sight: Sight, metrics: Arc<Metrics>, clock: Clock,
         trouble = told;
     }
     let _ = tokio::time::timeout(LEAVING, sight.leave(clock.now())).await;
+}
+
+/// Whether the store counts as there after it has failed so many times in a row, and when it is asked again: soon where it has.
+fn after(failed: u32) -> (bool, Duration) {
+    match failed {
+        0 => (true, Duration::from_secs(5)),
+        _ => (failed < 4, Duration::from_secs(1)),
+    }
 }
 
 /// Looks for deliveries whose node went, and forgets those whose days are over.
@@ -185,6 +197,16 @@ impl Left {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_store_that_restarts_leaves_its_nodes_ready_and_one_that_stays_away_does_not_until_it_is_back() {
+        assert_eq!(after(0), (true, Duration::from_secs(5)));
+        for blip in 1..=3 {
+            assert_eq!(after(blip), (true, Duration::from_secs(1)));
+        }
+        assert_eq!(after(4), (false, Duration::from_secs(1)), "within five seconds and as long as four answers may take");
+        assert_eq!(after(1000), (false, Duration::from_secs(1)), "it is asked again each second, for it may be back");
+    }
 
     #[test]
     fn the_end_of_a_certificate_is_told_when_it_comes_and_otherwise_once_a_day() {

@@ -35,7 +35,7 @@ use crate::process::{HJEMMEL, comes_to, in_runtime};
 use crate::wire::Http;
 
 const NAMES: [&str; 2] = ["one", "two"];
-/// How often one call in so many is sent again, to each node.
+/// Of so many calls one is sent again, to each node.
 const REPLAYED: usize = 4;
 /// Between two calls of a worker, so that the load is what a quiet day brings.
 const PAUSE: Duration = Duration::from_millis(15);
@@ -53,11 +53,13 @@ enum Phase {
 const PHASES: [Phase; 5] =
     [Phase::Nothing, Phase::RollingRestart, Phase::PoolerRestarts, Phase::NodeIsKilled, Phase::DatabaseRestarts];
 
-/// HAProxy as docs/install.md has it, which asks each node whether it is ready.
+/// HAProxy as docs/install.md has it, which asks each node whether it is ready. Without a time for its check it would take one
+/// that answers late, on a machine that is busy, for gone.
 struct Balancer {
     child: Child,
     port: u16,
     told: PathBuf,
+    log: PathBuf,
 }
 
 impl Drop for Balancer {
@@ -77,20 +79,30 @@ impl Balancer {
         }
         let (port, told, file) = (free_port(), dir.join("balancer.sock"), dir.join("haproxy.cfg"));
         let server = |name: &str, place: &Place| {
-            format!("  server {name} {} check port {} inter 200ms fall 1 rise 1\n", place.service, place.admin.port())
+            format!("  server {name} {} check port {} inter 300ms fall 2 rise 1\n", place.service, place.admin.port())
         };
         let servers: String = NAMES.iter().zip(nodes).map(|(name, place)| server(name, place)).collect();
         let config = format!(
-            "global\n  stats socket {}\n  maxconn 1000\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 5m\n  timeout server 5m\n\
+            "global\n  stats socket {}\n  maxconn 1000\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout check 10s\n  timeout client 5m\n  timeout server 5m\n\
              frontend front\n  bind 127.0.0.1:{port}\n  default_backend gateways\n\
              backend gateways\n  balance roundrobin\n  option redispatch 1\n  retries 3\n\
              \x20 option httpchk\n  http-check send meth GET uri /readyz ver HTTP/1.1 hdr host gateway\n{servers}",
             told.display()
         );
         std::fs::write(&file, config).unwrap();
-        let log = std::fs::File::create(dir.join("haproxy.log")).unwrap();
-        let child = Command::new(program).arg("-db").arg("-f").arg(&file).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        Some(Self { child, port, told })
+        let log = dir.join("haproxy.log");
+        let output = std::fs::File::create(&log).unwrap();
+        // A clock that is set for the tests alone is none of its own.
+        let child = Command::new(program)
+            .env_clear()
+            .arg("-db")
+            .arg("-f")
+            .arg(&file)
+            .stdout(Stdio::null())
+            .stderr(output)
+            .spawn()
+            .unwrap();
+        Some(Self { child, port, told, log })
     }
 
     /// Waits until it sends calls to both nodes.
@@ -401,6 +413,7 @@ impl Played {
 
     /// As an operator restarts for a new release: one node after the other, each ready before the next.
     async fn restart_in_turn(&mut self) {
+        self.balancer.has_both().await;
         for node in [0, 1] {
             let going = self.nodes[node].take().unwrap();
             let told = going.told();
@@ -538,7 +551,7 @@ impl Account {
 #[test]
 fn two_nodes_lose_no_call_to_rolling_restarts_and_record_all_and_pass_nothing_twice_through_kills_and_outages() {
     let seconds = std::env::var("HJEMMEL_NODES_SECONDS").ok().map(|seconds| seconds.parse().expect("a number of seconds"));
-    let (least, drain_delay) = seconds.map_or((Duration::ZERO, "1s"), |seconds| (Duration::from_secs(seconds), "3s"));
+    let (least, drain_delay) = seconds.map_or((Duration::ZERO, "2s"), |seconds| (Duration::from_secs(seconds), "5s"));
     in_runtime(async {
         let Some(mut played) = Played::new(drain_delay).await else { return };
         let kinds = [(Http::One, true), (Http::One, true), (Http::Two, true), (Http::One, false)];
@@ -556,6 +569,8 @@ fn two_nodes_lose_no_call_to_rolling_restarts_and_record_all_and_pass_nothing_tw
         }
         let account = Account::of(calls, rounds);
         println!("{:.0} s\n{}", began.elapsed().as_secs_f64(), account.shown());
+        let balancer = std::fs::read_to_string(&played.balancer.log).unwrap();
+        balancer.lines().filter(|line| line.contains("no server available")).for_each(|line| println!("{line}"));
         for node in played.nodes.into_iter().flatten() {
             node.gateway.tell("-TERM");
             assert!(node.gateway.ended().await);

@@ -470,6 +470,49 @@ async fn a_call_for_which_there_is_no_room_is_refused_unread_and_its_connection_
 }
 
 #[tokio::test]
+async fn beside_a_caller_who_asks_too_much_one_with_another_certificate_is_served() {
+    let work = Work::new(1, 1);
+    let edge = start_with(small(), work.clone()).await;
+    let [busy, other] = [Role::Korsbaek, Role::GatewayClient].map(|role| for_tests().credentials(role).unwrap());
+    let who = Who::Certificate(thumbprint(busy.leaf()));
+    let place = work.enter(who).unwrap();
+    while work.has_room(who) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let status = async |own: &Credentials| {
+        let mut stream = edge.connect_as(Some(own), &[b"http/1.1"]).await.unwrap();
+        exchange(&mut stream, &post("/", "hej")).await.split_whitespace().nth(1).unwrap().to_owned()
+    };
+    assert_eq!(status(busy).await, "503");
+    assert_eq!(status(other).await, "200");
+    assert_eq!(status(busy).await, "503");
+    drop(place);
+    assert_eq!(status(busy).await, "200");
+}
+
+#[tokio::test]
+async fn one_caller_cannot_hold_every_connection() {
+    let edge = start(EdgeLimits { connections: 5, ..small() }).await;
+    let [greedy, other] = [Role::Korsbaek, Role::GatewayClient].map(|role| for_tests().credentials(role).unwrap());
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        let mut stream = edge.connect_as(Some(greedy), &[b"http/1.1"]).await.unwrap();
+        assert!(pooled_once(&mut stream, "certificate").await.contains("200 OK"));
+        held.push(stream);
+    }
+    let mut fifth = edge.connect_as(Some(greedy), &[b"http/1.1"]).await.unwrap();
+    assert_eq!(exchange(&mut fifth, &post("/", "hej")).await, "", "four fifths is all it gets");
+    edge.counts(Cause::TooManyConnections).await;
+    let another = async {
+        // The place of the fifth is free again in a moment.
+        while edge.connect_as(Some(other), &[b"http/1.1"]).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), another).await.expect("there is one for another");
+}
+
+#[tokio::test]
 async fn a_connection_too_many_is_closed_at_once() {
     let edge = start(EdgeLimits { connections: 1, ..small() }).await;
     let first = edge.connect().await;
@@ -552,7 +595,7 @@ async fn a_listener_that_leaves_serves_who_is_connected_and_who_comes_and_sends_
 async fn a_listener_closes_its_port_and_what_is_idle_when_its_time_is_up() {
     let mut edge = start(EdgeLimits { drain_delay: Duration::from_millis(200), ..small() }).await;
     let mut idle = edge.connect().await;
-    assert!(pooled_once(&mut idle).await.contains("200 OK"));
+    assert!(pooled_once(&mut idle, "anonymous").await.contains("200 OK"));
     edge.stop();
     assert_eq!(exchange(&mut idle, b"").await, "");
     assert_eq!(edge.task.await.unwrap(), Drained { cut: 0 });
@@ -560,10 +603,10 @@ async fn a_listener_closes_its_port_and_what_is_idle_when_its_time_is_up() {
 }
 
 /// One call, after which the connection stands open.
-async fn pooled_once(stream: &mut TlsStream<TcpStream>) -> String {
+async fn pooled_once(stream: &mut TlsStream<TcpStream>, seen_as: &str) -> String {
     stream.write_all(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nhej").await.unwrap();
     let mut answer = String::new();
-    while !answer.ends_with("3 bytes, anonymous") {
+    while !answer.ends_with(&format!("3 bytes, {seen_as}")) {
         let mut piece = [0; 4096];
         let read = stream.read(&mut piece).await.unwrap();
         assert!(read > 0, "{answer}");

@@ -12,7 +12,7 @@ impl Running {
     }
 
     /// Waits until one has been counted, and nothing else.
-    async fn counts(&self, cause: Cause) {
+    pub(super) async fn counts(&self, cause: Cause) {
         let counted = async {
             while self.refused(cause) == 0 {
                 tokio::time::sleep(Duration::from_millis(10)).await;
