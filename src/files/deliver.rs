@@ -343,9 +343,8 @@ impl Files {
             };
             shelf::add(&mut transaction, &file).await?;
             noted(&mut transaction, transfer, way, inf_ref, now).await?;
-            monitoring::heard(&mut transaction, way.to.id, transfer.name.spelt(), inf_ref, now).await?;
         }
-        monitoring::heard(&mut transaction, transfer.sender, transfer.name.spelt(), inf_ref, now).await?;
+        monitoring::sent(&mut transaction, transfer.sender, transfer.name.spelt(), inf_ref, now).await?;
         let transaction_id = trigger.routing.as_ref().map(|routing| routing.transaction);
         transfers::delivered(&mut transaction, transfer.id, transaction_id, content, sha256).await?;
         let id = trigger.senders_file_id.as_deref();
@@ -491,7 +490,7 @@ async fn noted(
     inf_ref: Option<&str>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let (alarm_us, delete_us) = monitoring::due(session, &way.order, transfer.name.spelt(), inf_ref, now).await?;
+    let (alarm_us, delete_us) = monitoring::received(session, &way.order, transfer.name.spelt(), inf_ref, now).await?;
     let note = crate::store::sql(
         "INSERT INTO file_delivery (transfer, recipient, file_order, state, delivered_us, alarm_us, delete_us)
          VALUES ($1, $2, $3, 'KLAR', $4, $5, $6)",

@@ -215,30 +215,41 @@ pub async fn end(session: &mut Session, id: Uuid, now: Timestamp) -> Result<(), 
     }
 }
 
-/// A file is sent or received by a user: no order that it fits is silent. The user's home is locked.
-pub(super) async fn heard(
-    session: &mut Session,
-    user: Uuid,
-    name: &str,
-    inf_ref: Option<&str>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    for order in of_user(session, user).await?.iter().filter(|order| order.is_for(name, inf_ref)) {
+/// Notes that there is a file for these orders: none of them is silent. The user's home is locked.
+async fn noted(session: &mut Session, orders: &[Monitoring], now: Timestamp) -> Result<(), StoreError> {
+    for order in orders {
         let heard = sql("UPDATE file_monitoring SET last_us = $1, silent_us = NULL WHERE id = $2");
         session.execute(heard.bind(us(now)).bind(order.id)).await?;
     }
     Ok(())
 }
 
-/// When a file that is delivered now raises an alarm, and when it is deleted, in microseconds.
-pub(super) async fn due(
+async fn for_file(session: &mut Session, user: Uuid, name: &str, inf_ref: Option<&str>) -> Result<Vec<Monitoring>, StoreError> {
+    Ok(of_user(session, user).await?.into_iter().filter(|order| order.is_for(name, inf_ref)).collect())
+}
+
+/// A user sends a file.
+pub(super) async fn sent(
+    session: &mut Session,
+    sender: Uuid,
+    name: &str,
+    inf_ref: Option<&str>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let orders = for_file(session, sender, name, inf_ref).await?;
+    noted(session, &orders, now).await
+}
+
+/// The recipient of a route order receives a file: when it raises an alarm, and when it is deleted, in microseconds.
+pub(super) async fn received(
     session: &mut Session,
     order: &Order,
     name: &str,
     inf_ref: Option<&str>,
     now: Timestamp,
 ) -> Result<(i64, i64), StoreError> {
-    let own: Vec<Monitoring> = of_user(session, order.recipient).await?.into_iter().filter(|o| o.is_for(name, inf_ref)).collect();
+    let own = for_file(session, order.recipient, name, inf_ref).await?;
+    noted(session, &own, now).await?;
     let alarm = own.iter().map(|order| order.alarm_hours).min().unwrap_or(order.alarm_hours);
     let delete = own.iter().map(|order| order.delete_days).max().unwrap_or(order.delete_days);
     Ok((us(now).saturating_add(alarm * HOUR_US), us(now).saturating_add(delete * 24 * HOUR_US)))

@@ -120,7 +120,7 @@ pub async fn redeliver(transaction: &mut Transaction, id: Uuid, recipient: &str,
     shelf::add(transaction, &file).await?;
     let order = orders::with_id(transaction, delivery.order).await?;
     let inf_ref = told.routing.as_ref().map(|routing| routing.inf_ref.as_str());
-    let (alarm_us, delete_us) = monitoring::due(transaction, &order, transfer.name.spelt(), inf_ref, now).await?;
+    let (alarm_us, delete_us) = monitoring::received(transaction, &order, transfer.name.spelt(), inf_ref, now).await?;
     let again = sql("UPDATE file_delivery SET state = $1, ended_us = NULL, told_us = NULL, alarm_us = $2, delete_us = $3
                      WHERE transfer = $4 AND recipient = $5")
     .bind(Fetched::Again.name())

@@ -5,8 +5,13 @@ use std::io::BufRead;
 use clap::Parser;
 use jiff::{SignedDuration, Timestamp};
 
+use uuid::Uuid;
+
+use crate::agreements::Store;
 use crate::cli::{as_user, sftp, transfers};
 use crate::clock::Clock;
+use crate::files::users;
+use crate::store::{Settings, sql};
 
 #[derive(Debug, Parser)]
 struct Sftp {
@@ -218,4 +223,27 @@ async fn a_transfer_that_is_not_there_is_told() {
         let line = line.replace("ID", "00000000-0000-4000-8000-000000000001");
         assert!(house.run(&line, &[], None).await.is_err(), "{line}");
     }
+}
+
+#[tokio::test]
+async fn a_repeated_submission_is_listed_with_the_one_that_delivered_it() {
+    let house = House::with_users().await;
+    let store = Store::open(&Settings::sqlite(&house.0.path().join("store.sqlite"))).await.unwrap();
+    let sender = users::named(&mut store.database().session().await.unwrap(), "KY_SFTP").await.unwrap().unwrap().id;
+    let (first, again) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    for (id, state, repeats) in [(first, "KLAR", None), (again, "AFVIST", Some(first))] {
+        let add = sql("INSERT INTO transfer (id, sender, fingerprint, state, name, name_key, trigger_xml, received_us, repeats)
+                       VALUES ($1, $2, 'SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', $3, 'x', 'x', $4, 0, $5)");
+        let nothing: &[u8] = &[];
+        let add = add.bind(id).bind(sender).bind(state).bind(nothing).bind(repeats);
+        store.database().session().await.unwrap().execute(add).await.unwrap();
+    }
+    store.close().await;
+    let list = house.run("transfers list", &[], None).await.unwrap();
+    assert!(list.contains(&format!("GENTAGET          KY_SFTP  the same as {first}")), "{list}");
+    assert!(list.contains("KLAR              KY_SFTP\n"), "{list}");
+    let shown = house.run(&format!("transfers show {again}"), &[], None).await.unwrap();
+    assert!(shown.contains("state         GENTAGET\n") && shown.contains(&format!("the same as   {first}")), "{shown}");
+    let retried = house.run(&format!("transfers retry {again} --reason sag"), &[], None).await.unwrap_err();
+    assert!(retried.contains("only one that is AFVIST"), "{retried}");
 }
