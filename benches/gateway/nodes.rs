@@ -178,7 +178,9 @@ async fn heard(cluster: &Cluster, database: &str, effort: Effort) -> Row {
     for round in 0..rounds {
         let to = if round % 2 == 0 { State::Suspended } else { State::Approved };
         let began = Instant::now();
-        one.decide(front.id, to, "måling", "måling", now).await.unwrap();
+        let mut change = one.change().await.unwrap();
+        change.decide(front.id, None, to, "måling", "måling", now).await.unwrap();
+        change.commit().await.unwrap();
         let committed = Instant::now();
         while holds().await != (to == State::Approved) {
             tokio::task::yield_now().await;

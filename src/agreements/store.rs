@@ -212,48 +212,6 @@ impl Store {
             .collect()
     }
 
-    /// Records a decision on an agreement, in one transaction.
-    ///
-    /// # Errors
-    /// [`AgreementError::NoSuchAgreement`], [`AgreementError::IllegalTransition`], [`StoreError::Replaced`], or a store that does
-    /// not answer.
-    pub async fn decide(&self, id: Uuid, to: State, by: &str, reason: &str, at: Timestamp) -> Result<Agreement, AgreementError> {
-        self.decide_on(id, None, to, by, reason, at).await
-    }
-
-    /// As [`Store::decide`], of an agreement that somebody has looked at: refused where it is no longer as `shown`.
-    ///
-    /// # Errors
-    /// [`AgreementError::ChangedSinceShown`], and those of [`Store::decide`].
-    pub async fn decide_as_shown(
-        &self,
-        shown: &Agreement,
-        to: State,
-        by: &str,
-        reason: &str,
-        at: Timestamp,
-    ) -> Result<Agreement, AgreementError> {
-        self.decide_on(shown.id, Some(shown), to, by, reason, at).await
-    }
-
-    async fn decide_on(
-        &self,
-        id: Uuid,
-        shown: Option<&Agreement>,
-        to: State,
-        by: &str,
-        reason: &str,
-        at: Timestamp,
-    ) -> Result<Agreement, AgreementError> {
-        until_it_holds(async || {
-            let mut change = self.change().await?;
-            let agreement = change.decide(id, shown, to, by, reason, at).await?;
-            change.commit().await?;
-            Ok(agreement)
-        })
-        .await
-    }
-
     /// Begins a change: all that is done through it is written in one transaction, or nothing.
     ///
     /// # Errors

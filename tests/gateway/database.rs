@@ -24,6 +24,7 @@ use hjemmel::store::{Access, Database, Settings, moving, sql};
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::{KORSBAEK, demo};
 
+use crate::decides::Decides;
 use crate::postgres::{Cluster, Shown, free_port};
 use crate::process::{Gateway, HJEMMEL, comes_to, in_runtime};
 use crate::request::{and, search};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::decides::Decides;
 use hjemmel::agreements::import::Import;
 use hjemmel::agreements::route::file;
 use hjemmel::agreements::route::store::{Decision, InTheWay};

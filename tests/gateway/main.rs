@@ -11,6 +11,9 @@ mod call;
 mod check;
 mod clock;
 mod database;
+#[allow(dead_code)] // the other test programs use the rest
+#[path = "../support/decides.rs"]
+mod decides;
 mod deploy;
 mod directions;
 mod files;

@@ -17,6 +17,7 @@ use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::{KORSBAEK, demo};
 use hjemmel::stub::ydelsesindeks::mode::FaultMode;
 
+use crate::decides::Decides;
 use crate::request::{and, search};
 use crate::stage::{admin, options, person};
 

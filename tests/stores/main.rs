@@ -10,6 +10,8 @@
 mod agreements;
 mod audit;
 mod database;
+#[path = "../support/decides.rs"]
+mod decides;
 mod files;
 mod jobs;
 mod kept;

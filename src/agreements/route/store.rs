@@ -260,21 +260,6 @@ impl Store {
         })
         .await
     }
-
-    /// Gives a route an end, or another one: from the day `on` it no longer receives. On its first day it never does. Returns
-    /// the route, and whether anything was changed.
-    ///
-    /// # Errors
-    /// [`RouteError`]: no such route, a day that has passed, a route that is over, an end that another route is in the way of.
-    pub async fn end_route(&self, id: Uuid, on: Date, decision: &Decision) -> Result<(Route, bool), RouteError> {
-        until_it_holds(async || {
-            let mut change = self.change().await?;
-            let done = change.end_route(id, on, decision).await?;
-            change.commit().await?;
-            Ok(done)
-        })
-        .await
-    }
 }
 
 impl Writing {
@@ -305,10 +290,11 @@ impl Writing {
         Ok(find(self.connection(), id).await?)
     }
 
-    /// As [`Store::end_route`].
+    /// Gives a route an end, or another one: from the day `on` it no longer receives. On its first day it never does. Returns
+    /// the route, and whether anything was changed.
     ///
     /// # Errors
-    /// [`RouteError`].
+    /// [`RouteError`]: no such route, a day that has passed, a route that is over, an end that another route is in the way of.
     pub async fn end_route(&mut self, id: Uuid, on: Date, decision: &Decision) -> Result<(Route, bool), RouteError> {
         let today = civil_day(decision.at).ok_or(RouteError::NoZone)?;
         let transaction = self.connection();

@@ -20,6 +20,7 @@ use hjemmel::{
 use jiff::Timestamp;
 use uuid::{Uuid, uuid};
 
+use crate::decides::Decides;
 use crate::kept::Kept;
 
 pub const SERVICE: Uuid = uuid!("3053ec89-31fe-4206-878b-bba6783d7a88");

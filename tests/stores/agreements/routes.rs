@@ -24,6 +24,7 @@ use proptest::{prelude::*, test_runner::TestRunner};
 use uuid::Uuid;
 
 use super::{SERVICE, at, exttest, mv};
+use crate::decides::Decides;
 use crate::kept::Kept;
 
 /// Noon on the day of most tests.

@@ -9,6 +9,7 @@ use hjemmel::store::Settings;
 use hjemmel::store::jobs::{Jobs, Rules};
 
 use crate::agreements::{FRONT, NOW, SERVICE, at, both_sides, certificate, exttest, korsbaek};
+use crate::decides::Decides;
 use crate::kept::{Kept, on};
 use crate::postgres::Cluster;
 

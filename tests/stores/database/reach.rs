@@ -6,6 +6,7 @@ use hjemmel::store::{Access, At, Database, Settings, StoreError, sql};
 use sqlx::Executor;
 
 use crate::agreements::{FRONT, NOW, at, both_sides};
+use crate::decides::Decides;
 use crate::kept::{Kept, on};
 use crate::postgres::{Bouncer, Cluster, Mode, PASSWORD, Shown};
 

@@ -9,6 +9,7 @@ use hjemmel::agreements::{State, Store, import::Import};
 use hjemmel::store::{Access, Database, Settings, StoreError, copies, moving, sql};
 
 use crate::agreements::{FRONT, KORSBAEK_BACK, NOW, at, both_sides, routes};
+use crate::decides::Decides;
 use crate::kept::Kept;
 
 async fn filled(settings: &Settings) -> Store {
