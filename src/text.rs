@@ -1,6 +1,7 @@
 //! What texts, instants and ids must be, whichever way they come in: by the API, the command line or a file.
 
 use jiff::Timestamp;
+use memchr::memchr_iter;
 use uuid::Uuid;
 
 use crate::refusal::Detail;
@@ -96,9 +97,22 @@ pub fn uuid(text: &str) -> Option<Uuid> {
     text.parse::<uuid::fmt::Hyphenated>().ok().map(uuid::fmt::Hyphenated::into_uuid)
 }
 
+/// The line, from 1, in which the byte at `offset` stands. Asked for each key of a file, so that it must be fast.
+pub fn line_at(text: &[u8], offset: usize) -> usize {
+    1 + memchr_iter(b'\n', text.get(..offset).unwrap_or(text)).count()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_begins_after_the_one_before_it_has_ended() {
+        let text = b"one\r\ntwo\n\nfour";
+        for (offset, line) in [(0, 1), (4, 1), (5, 2), (8, 2), (9, 3), (10, 4), (14, 4), (99, 4)] {
+            assert_eq!(line_at(text, offset), line, "{offset}");
+        }
+    }
 
     #[test]
     fn a_text_is_one_line_that_does_nothing_to_whoever_shows_it() {

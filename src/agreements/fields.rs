@@ -51,8 +51,7 @@ pub(super) struct Reader<'t> {
 
 impl Reader<'_> {
     pub(super) fn problem(&mut self, at: Range<usize>, message: impl Into<String>) {
-        let before = self.text.as_bytes().get(..at.start).unwrap_or_default();
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let line = text::line_at(self.text.as_bytes(), at.start);
         self.problems.push(Problem { line, message: message.into() });
     }
 

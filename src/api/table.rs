@@ -14,6 +14,7 @@ use super::input::{named_once, wrong};
 use super::routes::{RouteRequest, RouteView};
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
+use crate::text;
 
 /// A body that is sent piece by piece, a few ahead of the client at most.
 pub(super) fn pieces() -> (mpsc::Sender<io::Result<Bytes>>, Body) {
@@ -207,10 +208,9 @@ impl Row<'_> {
 /// The line at which a record begins. The reader's own count is behind where lines end with CR LF: it stands before the LF.
 fn line_at(bytes: &[u8], position: &csv::Position) -> u64 {
     let at = usize::try_from(position.byte()).unwrap_or(usize::MAX);
-    let (before, rest) = bytes.split_at_checked(at).unwrap_or((bytes, &[]));
-    let gaps = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
-    let lines = before.iter().chain(gaps).filter(|byte| **byte == b'\n').count();
-    u64::try_from(lines).unwrap_or(u64::MAX).saturating_add(1)
+    let rest = bytes.get(at..).unwrap_or_default();
+    let gaps = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    u64::try_from(text::line_at(bytes, at.saturating_add(gaps))).unwrap_or(u64::MAX)
 }
 
 /// Reads CSV whose first line names the columns.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::text::line_at;
+
 /// One thing wrong, or soon wrong, with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -36,8 +38,7 @@ impl Report {
 
     /// The line a problem stands in, counted from 1; `None` where it has none.
     pub fn line(&self, problem: &Problem) -> Option<usize> {
-        let before = self.source.get(..problem.span.as_ref()?.start)?;
-        Some(before.matches('\n').count() + 1)
+        Some(line_at(self.source.as_bytes(), problem.span.as_ref()?.start))
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::schema::source::{self, Problem, Sources};
 use crate::soap::document::{Document, Element};
+use crate::text::line_at;
 
 /// WSDL 1.1.
 pub(super) const WSDL: &str = "http://schemas.xmlsoap.org/wsdl/";
@@ -93,8 +94,7 @@ pub fn links(document: &Document) -> Vec<(usize, String)> {
 
 /// The line on which an element begins, from 1.
 pub(super) fn line(element: Element<'_>) -> usize {
-    let before = element.document().source().get(..element.source_range().start).unwrap_or_default();
-    1 + before.iter().filter(|byte| **byte == b'\n').count()
+    line_at(element.document().source(), element.source_range().start)
 }
 
 /// A schema inside a WSDL as a document of its own: with the prefixes that the WSDL declares, on the same lines.

@@ -15,6 +15,7 @@ use crate::agreements::route::EntityId;
 use crate::config::reader::{Gathered, Reader, as_array, as_text, one_of};
 use crate::refusal::Audience;
 use crate::schema::source::Problem;
+use crate::text::line_at;
 
 /// The file's name in the folder.
 pub const FILE: &str = "service.toml";
@@ -126,7 +127,7 @@ pub fn read(folder: &FilePath) -> (Vec<Offered>, Result<Settings, Vec<Problem>>)
 
 /// Reads the text of a `service.toml`.
 pub fn parse(text: &str) -> (Vec<Offered>, Result<Settings, Vec<Problem>>) {
-    let line_of = |offset: usize| 1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
+    let line_of = |offset: usize| line_at(text.as_bytes(), offset);
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         let told = errors.iter().map(|error| Problem {

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 
 use super::xml::LARGEST;
 use super::{Entry, List, MOST_CODES, shown};
+use crate::text::line_at;
 
 /// The columns, in any order; the last five may be left out.
 pub const COLUMNS: [&str; 7] = ["Delsortiment", "Kode", "Navn", "KlasseUUID", "Foelsomhedsniveau", "GyldigFra", "GyldigTil"];
@@ -91,8 +92,7 @@ pub fn read(bytes: &[u8], about: List) -> Result<List, Vec<String>> {
 
 /// What a file is instead of UTF-8, as far as its bytes tell.
 fn no_utf8(bytes: &[u8], at: usize) -> String {
-    let before = bytes.get(..at).unwrap_or_default();
-    let row = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let row = line_at(bytes, at);
     let what = match bytes {
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => "is UTF-16 (\"Unicode Text\")".to_owned(),
         _ => format!("is not UTF-8 but, by a letter in row {row}, Windows-1252 or the like (plain \"CSV\")"),

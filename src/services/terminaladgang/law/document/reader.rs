@@ -6,6 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::PolicyError;
+use crate::text::line_at;
 
 /// The file being read, and what is wrong with it so far.
 pub(super) struct Reader<'t> {
@@ -60,7 +61,7 @@ impl<'t> Reader<'t> {
     }
 
     fn line_at(&self, offset: usize) -> usize {
-        1 + self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+        line_at(self.text.as_bytes(), offset)
     }
 
     fn section<'s>(&self, table: DeTable<'s>, line: usize) -> Section<'s> {
@@ -173,9 +174,10 @@ impl<'t> Reader<'t> {
     /// A list of texts that is not empty, each with its line.
     pub(super) fn texts(&mut self, section: &Section<'_>, key: &str) -> Vec<(String, usize)> {
         let text = self.text;
-        let line_at = |offset: usize| 1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
         self.take(section, key, "a list of texts that is not empty", |value| {
-            let one = |item: &Spanned<DeValue<'_>>| Some((item.get_ref().as_str()?.to_owned(), line_at(item.span().start)));
+            let one = |item: &Spanned<DeValue<'_>>| {
+                Some((item.get_ref().as_str()?.to_owned(), line_at(text.as_bytes(), item.span().start)))
+            };
             value.as_array()?.iter().map(one).collect::<Option<Vec<_>>>().filter(|texts| !texts.is_empty())
         })
         .unwrap_or_default()
