@@ -165,7 +165,8 @@ impl Post {
 
     async fn put(&self, terms: Terms) {
         let mut transaction = self.database.begin().await.unwrap();
-        agreement::put(&mut transaction, &terms, *self.now.lock().unwrap()).await.unwrap();
+        let now = *self.now.lock().unwrap();
+        agreement::put(&mut transaction, &terms, now).await.unwrap();
         transaction.commit().await.unwrap();
     }
 }
