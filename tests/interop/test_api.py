@@ -52,7 +52,7 @@ class Api(unittest.TestCase):
                 # Its generator once took all of a machine's memory; what it finds is kept apart from what it remembers.
                 command += ["--generation-database", "none"]
                 limits = lambda: resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
-                ran = subprocess.run(command, capture_output=True, text=True, timeout=300, preexec_fn=limits)
+                ran = subprocess.run(command, capture_output=True, text=True, timeout=900, preexec_fn=limits)
                 (WORK / f"schemathesis-{role}.log").write_text(ran.stdout + ran.stderr)
                 self.assertEqual(ran.returncode, 0, ran.stdout[-6000:] + ran.stderr[-2000:])
                 self.assertNotIn("Unresolvable references", ran.stdout)
