@@ -370,8 +370,8 @@ impl Metrics {
         for (step, micros) in &record.timings_us {
             self.step(step, seconds(*micros));
         }
-        if let Some(about) = record.about.finance() {
-            self.finance.observe(&self.labels, record, &about.figures);
+        if let Some(figures) = record.about.vouchers() {
+            self.finance.observe(&self.labels, record, figures);
         }
         if let Some((released, removed)) = record.about.counts() {
             self.count("released", released);

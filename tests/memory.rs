@@ -204,7 +204,7 @@ fn judge_and_tell(bytes: u64) {
     let idle = memory("VmRSS");
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
     let started = std::time::Instant::now();
-    let (_, verdict) = file::judge(&schema, || Ok(Delivery::of(bytes)), against).unwrap();
+    let verdict = file::judge(&schema, || Ok(Delivery::of(bytes)), against).unwrap().verdict;
     let totals = verdict.totals;
     println!(
         "judged: {} KB over {idle} KB when idle, at most, for {} MB with {} vouchers and {} postings, in {:.1} s",

@@ -1,5 +1,6 @@
 //! `hjemmel transfers`: files that were handed over.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use uuid::Uuid;
@@ -10,6 +11,7 @@ use super::user::Decide;
 use crate::agreements::Store;
 use crate::clock::Clock;
 use crate::decisions::{Because, By};
+use crate::files::answers::{self, Awaited, Standing};
 use crate::files::decide::{FileDecideError, Operation, operate};
 use crate::files::operate::OperateError;
 use crate::files::transfers::{self, Delivery, Transfer};
@@ -118,9 +120,14 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
                     Some(name) => Some(of(name).ok_or_else(|| CommandError::NoSuchUser(name.clone()))?),
                     None => None,
                 };
-                Ok::<_, CommandError>((transfers::newest(&mut session, sender, most).await?, users))
+                let found = transfers::newest(&mut session, sender, most).await?;
+                let mut answered = BTreeMap::new();
+                for transfer in &found {
+                    answered.extend(answers::of(&mut session, transfer.id).await?.map(|awaited| (transfer.id, awaited)));
+                }
+                Ok::<_, CommandError>((found, answered, users))
             };
-            let (transfers, users) = with_store(&settings, Access::Look, list).await?;
+            let (transfers, answered, users) = with_store(&settings, Access::Look, list).await?;
             if transfers.is_empty() {
                 writeln!(out, "There are no transfers.")?;
             }
@@ -132,7 +139,10 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
                     None => format!("  {}", transfer.codes),
                 };
                 let sender = named(&users, transfer.sender);
-                writeln!(out, "{}  {}  {:16}  {sender}{codes}{name}", transfer.id, transfer.received, transfer.state.name())?;
+                let answer = answered.get(&transfer.id).filter(|awaited| awaited.standing != Standing::Taken);
+                let answer = answer.map_or(String::new(), |awaited| format!("  answer {}", awaited.standing.name()));
+                let state = transfer.state.name();
+                writeln!(out, "{}  {}  {state:16}  {sender}{codes}{answer}{name}", transfer.id, transfer.received)?;
             }
         }
         Command::Show { id, names } => {
@@ -140,10 +150,14 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
                 let mut session = store.database().session().await?;
                 let found = transfers::with_id(&mut session, id).await?.ok_or(OperateError::NoSuchTransfer(id))?;
                 let deliveries = transfers::deliveries(&mut session, id).await?;
-                Ok::<_, CommandError>((found, deliveries, users::all(&mut session).await?))
+                let awaited = answers::of(&mut session, id).await?;
+                Ok::<_, CommandError>((found, deliveries, awaited, users::all(&mut session).await?))
             };
-            let (transfer, deliveries, users) = with_store(&settings, Access::Look, show).await?;
+            let (transfer, deliveries, awaited, users) = with_store(&settings, Access::Look, show).await?;
             one(&transfer, &deliveries, &users, names, out)?;
+            if let Some(awaited) = awaited {
+                answer(&awaited, out)?;
+            }
         }
         Command::Retry { id, decide } => {
             done(&settings, id, Operation::Retry, decide, clock).await?;
@@ -173,6 +187,17 @@ async fn done(
 
 fn named(users: &[User], id: Uuid) -> &str {
     users.iter().find(|user| user.id == id).map_or("-", |user| user.name.as_str())
+}
+
+/// What the recipient made of it, or by when it is to say so.
+fn answer(awaited: &Awaited, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "delivery      {}", awaited.subject)?;
+    let at = |at: Option<jiff::Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    let state = awaited.standing.name();
+    match awaited.answer {
+        Some(by) => writeln!(out, "answer        {state} at {}, by transfer {by}", at(awaited.answered)),
+        None => writeln!(out, "answer        {state}, due {}, taken until {}", at(awaited.due), at(awaited.last)),
+    }
 }
 
 fn one(transfer: &Transfer, deliveries: &[Delivery], users: &[User], names: bool, out: &mut impl Write) -> io::Result<()> {

@@ -90,6 +90,10 @@ refusals! { []
     FIL1070 { days: i64 = 30 }, Caller, AfterChange, Administrator,
         da: "Filen er ikke hentet inden for {days} dage og er slettet hos modtageren.", "Spørg modtageren, om filen stadig er nødvendig, og send den på ny.",
         en: "The file was not fetched within {days} days, and was deleted at the recipient.", "Ask the recipient whether the file is still needed, and send it again.";
+    /// Its recipient never said what became of it.
+    FIL1071 { days: i64 = 40 }, Caller, AfterChange, Administrator,
+        da: "Modtageren har ikke sendt en forretningskvittering inden for {days} dage.", "Spørg modtageren, om filen er behandlet; send ikke indholdet igen under nye numre, før det vides.",
+        en: "The recipient has sent no business receipt within {days} days.", "Ask the recipient whether the file was processed; do not send its content again under new ids before that is known.";
     /// Something behind fails; nothing has to be sent again.
     FIL1090, Gateway, Later, Operations,
         da: "En forbigående fejl på platformen forsinker filen.", "Vent på den endelige kvittering; platformen prøver igen af sig selv.",
@@ -135,6 +139,7 @@ impl Code {
             Code::FIL1050 { .. } => "Indhold er afvist",
             Code::FIL1060 { .. } => "For stor, eller plads er brugt",
             Code::FIL1070 { .. } => "Ikke hentet i tide",
+            Code::FIL1071 { .. } => "Ikke besvaret i tide",
             Code::FIL1090 => "Forbigående fejl",
             Code::FIL1091 => "Intern fejl",
         }
@@ -142,8 +147,12 @@ impl Code {
 
     /// The description in a receipt: what is wrong and what to do, in Danish.
     pub fn description(&self) -> String {
-        let text = self.entry().da;
-        format!("{} {}", text.what, text.remedy)
+        let entry = self.entry();
+        match self {
+            // What a service's rules found: each is complete by itself, in both languages.
+            Code::FIL1050 { .. } => format!("{} / {}", entry.da.what, entry.en.what),
+            _ => format!("{} {}", entry.da.what, entry.da.remedy),
+        }
     }
 }
 

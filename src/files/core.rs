@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
+use super::content::{self, Contents, Passing};
 use super::home::Problem;
 use super::name::Name;
 use crate::agreements::Environment;
@@ -92,6 +93,8 @@ pub struct Parts {
     pub sealer: Arc<Sealer>,
     /// The time.
     pub clock: Clock,
+    /// What contents must be, by their InfRef.
+    pub contents: Arc<Contents>,
 }
 
 pub(super) struct Inner {
@@ -100,6 +103,8 @@ pub(super) struct Inner {
     pub(super) jobs: Jobs,
     /// Something may be due.
     pub(super) due: Notify,
+    /// Places for contents that are being judged.
+    pub(super) judging: Arc<Semaphore>,
     /// Names that are being written by sessions of this node.
     writing: Mutex<HashSet<(Uuid, String)>>,
     /// Whether there is room in the staging folder, as it was last looked at.
@@ -142,10 +147,17 @@ impl Files {
             settings,
             jobs,
             due: Notify::new(),
+            judging: Arc::new(Semaphore::new(content::AT_ONCE)),
             writing: Mutex::default(),
             staging_is_full: AtomicBool::new(false),
             at_step,
         }))
+    }
+
+    /// The same as if it were this instant.
+    pub fn as_of(&self, at: Timestamp) -> Self {
+        let parts = Parts { clock: Clock::fixed(at), ..self.0.parts.clone() };
+        Self::new(parts, self.0.settings.clone())
     }
 
     pub(super) fn database(&self) -> &Database {
@@ -259,6 +271,9 @@ pub enum Failed {
     /// The name of a file cannot be sealed.
     #[error("{0}")]
     Seal(#[from] crate::audit::seal::SealError),
+    /// The content, of which a rule says nothing now.
+    #[error(transparent)]
+    Content(#[from] Passing),
     /// What a caller is told.
     #[error("it was refused")]
     Told(Problem),

@@ -27,7 +27,7 @@ impl Counts {
         let standing = IntGaugeVec::new(
             Opts::new(
                 "hjemmel_files",
-                "Files by where they stand: taken, awaiting_data, unfetched (beyond the hours of their order), without_trigger (in OUT for more than a day), stuck (left by the last sweep of this node).",
+                "Files by where they stand: taken, awaiting_data, unfetched (beyond the hours of their order), without_trigger (in OUT for more than a day), unanswered (beyond the days for a business receipt), stuck (left by the last sweep of this node).",
             ),
             &["state"],
         )?;
@@ -67,6 +67,7 @@ impl Counts {
             ("awaiting_data", figures.awaiting),
             ("unfetched", figures.unfetched),
             ("without_trigger", figures.without_trigger),
+            ("unanswered", figures.unanswered),
         ];
         self.silent.set(shown(figures.silent));
         self.nearly_full.set(shown(figures.nearly_full));

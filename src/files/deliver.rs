@@ -5,6 +5,7 @@
 //! job to another, which begins anew. Delivered twice is not possible: the transaction takes the transfer out of its state.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes as Shared;
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::codes::Code;
+use super::content::{Candidate, Content, ContentRule, Judgement, Passed, Passing};
 use super::core::{Failed, Files, Step, drop_content};
 use super::home::Folder;
 use super::judge::{Judged, Known, Way, judge};
@@ -22,7 +24,7 @@ use super::shelf::{self, Bytes, Kind, Lying};
 use super::transfers::{self, State, Transfer};
 use super::users::{self, User, us};
 use super::xml::trigger::Trigger;
-use super::xml::written::{Root, metadata};
+use super::xml::written::{Answer, Root, metadata};
 use crate::agreements::Thumbprint;
 use crate::audit::{AboutFile, Durable, OpenRecord, Record};
 use crate::clock::civil_day;
@@ -35,10 +37,13 @@ const AT_ONCE: u32 = 8;
 /// How often it looks for jobs that other nodes added, where nothing wakes it.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// At which failed attempt its sender is told that a file takes longer.
+const TOLD_AT: u32 = 2;
+
 /// What became of a trigger.
 enum Found {
     /// It goes.
-    Go(Box<Trigger>, Vec<Way>, Lying),
+    Go(Box<Go>),
     /// The same file of the same submission was delivered before.
     Again(Uuid),
     /// Nothing but the data file is missing, and there is time yet.
@@ -47,13 +52,38 @@ enum Found {
     Refused(Vec<Code>),
 }
 
+/// A file that may be delivered.
+struct Go {
+    trigger: Trigger,
+    ways: Vec<Way>,
+    data: Lying,
+    /// By which rule its content was judged, and what that found.
+    checked: Option<(Arc<dyn ContentRule>, Passed)>,
+}
+
 impl Files {
     /// Does what is due, for ever. It ends with the future: what was under way is another's, after its lease.
     pub async fn work(&self) {
+        let mut under_way = tokio::task::JoinSet::new();
         loop {
-            match self.work_once().await {
-                Ok(0) => drop(tokio::time::timeout(LOOK, self.0.due.notified()).await),
-                Ok(_) => {}
+            while let Some(ended) = under_way.try_join_next() {
+                told_of(ended);
+            }
+            // A content of a gigabyte takes a minute to judge, and the others go on meanwhile.
+            let room = AT_ONCE.saturating_sub(u32::try_from(under_way.len()).unwrap_or(AT_ONCE));
+            let taken = match room {
+                0 => Ok(Vec::new()),
+                room => self.0.jobs.take(room).await,
+            };
+            match taken {
+                Ok(taken) if taken.is_empty() => tokio::select! {
+                    Some(ended) = under_way.join_next() => told_of(ended),
+                    _ = tokio::time::timeout(LOOK, self.0.due.notified()) => {}
+                },
+                Ok(taken) => taken.into_iter().for_each(|job| {
+                    let files = self.clone();
+                    under_way.spawn(async move { files.tried(&job).await });
+                }),
                 Err(error) => {
                     tracing::warn!(%error, "transfers of files cannot be gone on with");
                     tokio::time::sleep(LOOK).await;
@@ -75,9 +105,7 @@ impl Files {
             under_way.spawn(async move { files.tried(&job).await });
         }
         while let Some(ended) = under_way.join_next().await {
-            if let Ok(Err(error)) = ended {
-                tracing::warn!(%error, "a transfer could not be written down");
-            }
+            told_of(ended);
         }
         Ok(done)
     }
@@ -90,13 +118,37 @@ impl Files {
         let Err(error) = self.settle(id, job).await else { return Ok(()) };
         tracing::warn!(%error, transfer = %id, attempt = job.attempt, "a file could not be delivered");
         match self.0.jobs.failed(job, &error.to_string()).await? {
+            // Not at once: most passing faults are over before anybody looks.
+            Fate::Again(_) if job.attempt == TOLD_AT => self.delayed(id).await,
             Fate::Again(_) => Ok(()),
             Fate::Dead => self.give_up(id).await,
         }
     }
 
+    /// Its sender hears that it takes longer; the final receipt takes this one's place.
+    async fn delayed(&self, id: Uuid) -> Result<(), Failed> {
+        until_it_holds(async || {
+            let mut transaction = self.database().begin_beside_others().await?;
+            let Some(sender) = transfers::with_id(&mut transaction, id).await?.map(|transfer| transfer.sender) else {
+                return Ok(());
+            };
+            shelf::lock_home(&mut transaction, sender).await?;
+            if let Some(transfer) = transfers::locked(&mut transaction, id).await?.filter(|found| found.state == State::Taken) {
+                let (about, file) = ((sender, id, &transfer.name), senders_file_id(&transfer));
+                transfers::receipt(&mut transaction, about, file.as_deref(), &Answer::Refused(&[Code::FIL1090]), self.now())
+                    .await?;
+                transaction.commit().await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Nothing became of it in all attempts: its sender is told.
     pub(super) async fn give_up(&self, id: Uuid) -> Result<(), Failed> {
+        if let Some(transfer) = transfers::with_id(&mut self.database().session().await?, id).await? {
+            self.content_given_up(&transfer).await?;
+        }
         until_it_holds(async || {
             let mut transaction = self.database().begin_beside_others().await?;
             let Some(sender) = transfers::with_id(&mut transaction, id).await?.map(|transfer| transfer.sender) else {
@@ -127,10 +179,72 @@ impl Files {
             return Ok(self.0.jobs.done(job).await?);
         }
         let (sender, found) = self.judged(&transfer).await?;
+        let found = match found {
+            Found::Go(go) => self.content_judged(&transfer, &sender, *go, job).await?,
+            other => other,
+        };
         self.reached(Step::Judged);
         match found {
-            Found::Go(trigger, ways, data) => self.deliver(&transfer, &sender, &trigger, &ways, &data, job).await,
-            other => until_it_holds(async || self.told(&transfer, &other, job).await).await,
+            Found::Go(go) => self.deliver(&transfer, &sender, &go, job).await,
+            other => {
+                // Before it is told, so that a process that dies in between tells it again.
+                if matches!(other, Found::Refused(_)) {
+                    self.content_given_up(&transfer).await?;
+                }
+                until_it_holds(async || self.told(&transfer, &other, job).await).await
+            }
+        }
+    }
+
+    /// The rule for the content of a transfer, where its InfRef has one.
+    fn rule(&self, trigger: &Trigger) -> Option<Arc<dyn ContentRule>> {
+        self.0.parts.contents.of(&trigger.routing.as_ref()?.inf_ref)
+    }
+
+    /// Judges the content, which nothing else stands in the way of. No lock is held meanwhile, and the job stays this node's.
+    async fn content_judged(&self, transfer: &Transfer, sender: &User, go: Go, job: &Taken) -> Result<Found, Failed> {
+        let (Some(rule), Some(first)) = (self.rule(&go.trigger), go.ways.first()) else { return Ok(Found::Go(Box::new(go))) };
+        let judged = async {
+            let place = self.0.judging.clone().acquire_owned().await.map_err(|_| Passing("the node stops".to_owned()))?;
+            let object = content(&mut self.database().session().await?, &go.data).await?;
+            let candidate = Candidate {
+                transfer: transfer.id,
+                name: transfer.name.clone(),
+                sender: sender.id,
+                sender_name: sender.name.clone(),
+                system: sender.system,
+                sender_authority: first.order.sender_authority,
+                recipient_authority: first.order.recipient_authority,
+                recipients: go.ways.iter().map(|way| (way.to.id, way.to.system)).collect(),
+                content: Content::new(self.objects().clone(), object, place),
+                now: self.now(),
+            };
+            Ok::<_, Failed>(rule.judge(candidate).await?)
+        };
+        let judgement = self.kept_while(job, judged).await?;
+        Ok(match judgement {
+            Judgement::Passed(passed) => Found::Go(Box::new(Go { checked: Some((rule, *passed)), ..go })),
+            Judgement::Refused(codes) => Found::Refused(codes),
+        })
+    }
+
+    /// Does what may take longer than the lease of a job.
+    async fn kept_while<T>(&self, job: &Taken, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = tokio::time::sleep(self.0.jobs.lease() / 4) => self.0.jobs.keep(job).await?,
+            }
+        }
+    }
+
+    /// Frees what the rule of a transfer's content has taken for it.
+    async fn content_given_up(&self, transfer: &Transfer) -> Result<(), Failed> {
+        let Ok(trigger) = super::xml::trigger::read(&transfer.trigger) else { return Ok(()) };
+        match self.rule(&trigger) {
+            Some(rule) => Ok(rule.given_up(transfer.id).await?),
+            None => Ok(()),
         }
     }
 
@@ -191,7 +305,7 @@ impl Files {
             codes.extend(hindrances(&mut session, transfer, &ways, data.size).await?);
         }
         let found = match (trigger, data) {
-            (Some(trigger), Some(data)) if codes.is_empty() => Found::Go(Box::new(trigger), ways, data),
+            (Some(trigger), Some(data)) if codes.is_empty() => Found::Go(Box::new(Go { trigger, ways, data, checked: None })),
             _ if codes.is_empty() => return Err(unreadable("content")),
             _ => Found::Refused(codes),
         };
@@ -225,8 +339,8 @@ impl Files {
                 }
                 transfers::repeated(&mut transaction, transfer.id, *earlier, now).await?;
                 let id = senders_file_id(&transfer);
-                transfers::receipt(&mut transaction, (transfer.sender, *earlier, &transfer.name), id.as_deref(), &[], now)
-                    .await?;
+                let about = (transfer.sender, *earlier, &transfer.name);
+                transfers::receipt(&mut transaction, about, id.as_deref(), &Answer::Delivered(&[]), now).await?;
             }
             Found::Go(..) => {}
         }
@@ -242,27 +356,20 @@ impl Files {
         let back = crate::store::sql("UPDATE home_file SET held = $1, transfer = NULL WHERE transfer = $2 AND kind = 'upload'");
         session.execute(back.bind(false).bind(transfer.id)).await?;
         let id = senders_file_id(transfer);
-        transfers::receipt(session, (transfer.sender, transfer.id, &transfer.name), id.as_deref(), codes, now).await
+        let about = (transfer.sender, transfer.id, &transfer.name);
+        transfers::receipt(session, about, id.as_deref(), &Answer::Refused(codes), now).await
     }
 
     /// Records the admission, and delivers to every recipient or to none.
-    async fn deliver(
-        &self,
-        transfer: &Transfer,
-        sender: &User,
-        trigger: &Trigger,
-        ways: &[Way],
-        data: &Lying,
-        job: &Taken,
-    ) -> Result<(), Failed> {
-        let object = content(&mut self.database().session().await?, data).await?;
-        let record = self.record(transfer, sender, ways, &object)?;
+    async fn deliver(&self, transfer: &Transfer, sender: &User, go: &Go, job: &Taken) -> Result<(), Failed> {
+        let object = content(&mut self.database().session().await?, &go.data).await?;
+        let record = self.record(transfer, sender, go, &object)?;
         let mut record = self.0.parts.audit.open(record)?;
         let durable = record.admit().await?;
         self.reached(Step::Admitted);
         // Each recipient asks the store to be let in before the lease ends.
         self.0.jobs.keep(job).await?;
-        let delivered = until_it_holds(async || self.written(transfer, trigger, ways, data, &object.sha256, job, &durable).await);
+        let delivered = until_it_holds(async || self.written(transfer, go, &object.sha256, job, &durable).await);
         match delivered.await {
             Ok(true) => {
                 self.reached(Step::Delivered);
@@ -283,13 +390,10 @@ impl Files {
     }
 
     /// All of a delivery, in one transaction. `false`: it is no longer as it was judged, and nothing was written.
-    #[allow(clippy::too_many_arguments)] // what was judged, and the proof that it was recorded
     async fn written(
         &self,
         transfer: &Transfer,
-        trigger: &Trigger,
-        ways: &[Way],
-        data: &Lying,
+        Go { trigger, ways, data, checked }: &Go,
         sha256: &[u8; 32],
         job: &Taken,
         _recorded: &Durable,
@@ -347,8 +451,13 @@ impl Files {
         monitoring::sent(&mut transaction, transfer.sender, transfer.name.spelt(), inf_ref, now).await?;
         let transaction_id = trigger.routing.as_ref().map(|routing| routing.transaction);
         transfers::delivered(&mut transaction, transfer.id, transaction_id, content, sha256).await?;
-        let id = trigger.senders_file_id.as_deref();
-        transfers::receipt(&mut transaction, (transfer.sender, transfer.id, &transfer.name), id, &[], now).await?;
+        let mut warnings: &[Detail] = &[];
+        if let Some((rule, passed)) = checked {
+            rule.delivered(&mut transaction, transfer.id, passed, now).await?;
+            warnings = &passed.warnings;
+        }
+        let (id, about) = (trigger.senders_file_id.as_deref(), (transfer.sender, transfer.id, &transfer.name));
+        transfers::receipt(&mut transaction, about, id, &Answer::Delivered(warnings), now).await?;
         self.reached(Step::Written);
         transaction.commit().await?;
         Ok(true)
@@ -374,7 +483,7 @@ impl Files {
         &self,
         transfer: &Transfer,
         sender: &User,
-        ways: &[Way],
+        Go { ways, checked, .. }: &Go,
         object: &crate::objects::Object,
     ) -> Result<Record, Failed> {
         let mut record = Record::new(Uuid::now_v7(), self.now(), "files");
@@ -396,6 +505,7 @@ impl Files {
             sha256: crate::hex::encode(&object.sha256),
             recipients: ways.iter().map(|way| way.to.id).collect(),
             receiver: ways.first().map(|way| way.order.recipient_authority),
+            finance: checked.as_ref().and_then(|(_, passed)| passed.figures.clone()),
         }
         .into();
         Ok(record)
@@ -404,6 +514,14 @@ impl Files {
     /// Deletes a content that nobody refers to any more. Where that fails it is done later: its key is gone already.
     pub(super) async fn dropped(&self, content: Option<Uuid>) {
         drop_content(&self.0.parts, content).await;
+    }
+}
+
+fn told_of(ended: Result<Result<(), Failed>, tokio::task::JoinError>) {
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "a transfer could not be written down"),
+        Err(error) => tracing::error!(%error, "a transfer was not gone on with; it is taken again when its lease ends"),
     }
 }
 

@@ -5,12 +5,16 @@
 //!
 //! The way of a file: a door writes it ([`door`], `staged`) until it lies in OUT (`shelf`: the rows of all homes). Its trigger
 //! makes a transfer ([`transfers`]) and a job in one transaction; any node takes the job ([`deliver`]), judges the trigger
-//! ([`mod@judge`], by [`orders`] between [`users`]), records the admission, and delivers to all recipients in one transaction, or
-//! writes a receipt with every code ([`codes`]). [`sweep`] is what time does: waits that end, files that nobody fetched, users
-//! from whom nothing comes ([`monitoring`]), copies whose days are over. Contents lie encrypted in the object store; names of files can hold persons' data, and stand in the
+//! ([`mod@judge`], by [`orders`] between [`users`]) and its file's content ([`content`], by the rules of a service), records the
+//! admission, and delivers to all recipients in one transaction, or writes a receipt with every code ([`codes`]). A content that is
+//! answered by its recipient has a clock ([`answers`]). [`submit`] sends what is the platform's own. [`sweep`] is what time does:
+//! waits that end, files that nobody fetched, users from whom nothing comes ([`monitoring`]), copies whose days are over. Contents
+//! lie encrypted in the object store; names of files can hold persons' data, and stand in the
 //! store's rows alone.
 
+pub mod answers;
 pub mod codes;
+pub mod content;
 pub mod core;
 pub mod counts;
 pub mod decide;
@@ -26,6 +30,7 @@ pub mod orders;
 pub mod partner;
 mod shelf;
 mod staged;
+pub mod submit;
 pub mod sweep;
 pub mod transfers;
 pub mod users;

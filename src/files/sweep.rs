@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
+use super::answers;
 use super::codes::Code;
 use super::core::{Failed, Files};
 use super::counts::Counts;
@@ -15,6 +16,7 @@ use super::monitoring::{self, MonitoringError};
 use super::shelf::{self, Kind, lying_where};
 use super::transfers::{self, Fetched, State};
 use super::users::{self, us};
+use super::xml::written::Answer;
 use crate::store::{Query, Row, Session, StoreError, jobs, sql, until_it_holds};
 
 /// The most rows of a kind at a time.
@@ -47,6 +49,8 @@ pub struct Figures {
     pub without_trigger: u64,
     /// Monitoring orders with no file within their rhythm.
     pub silent: u64,
+    /// Files that their recipients have not answered within the days for it.
+    pub unanswered: u64,
     /// Users that may log on and whose homes are nine tenths full.
     pub nearly_full: u64,
 }
@@ -62,6 +66,10 @@ enum Due {
     Unfetched,
     /// A monitoring order without a file within its rhythm.
     Silent,
+    /// A file that its recipient has not answered in time.
+    Overdue,
+    /// A file whose answer is not taken any more.
+    Lapsed,
     /// A delivery whose days are over.
     Expired,
     /// A copy whose days are over.
@@ -73,8 +81,18 @@ enum Due {
 }
 
 impl Due {
-    const ALL: [Self; 8] =
-        [Self::Waited, Self::GivenUp, Self::Unfetched, Self::Silent, Self::Expired, Self::Copy, Self::Told, Self::History];
+    const ALL: [Self; 10] = [
+        Self::Waited,
+        Self::GivenUp,
+        Self::Unfetched,
+        Self::Silent,
+        Self::Overdue,
+        Self::Lapsed,
+        Self::Expired,
+        Self::Copy,
+        Self::Told,
+        Self::History,
+    ];
 
     /// The rows that it is due to at an instant, a page of them.
     fn rows(self) -> &'static str {
@@ -94,6 +112,14 @@ impl Due {
                      AND alarm_us <= $1 ORDER BY alarm_us LIMIT $2 OFFSET $3"
             }
             Due::Silent => monitoring::UNTOLD,
+            Due::Overdue => {
+                "SELECT transfer AS id FROM file_answer WHERE state = 'AFVENTER' AND due_us <= $1
+                 ORDER BY due_us LIMIT $2 OFFSET $3"
+            }
+            Due::Lapsed => {
+                "SELECT transfer AS id FROM file_answer WHERE state IN ('AFVENTER', 'FORSINKET') AND last_us <= $1
+                 ORDER BY last_us LIMIT $2 OFFSET $3"
+            }
             Due::Expired => {
                 "SELECT transfer AS id, recipient FROM file_delivery WHERE ended_us IS NULL AND delete_us <= $1
                  ORDER BY delete_us LIMIT $2 OFFSET $3"
@@ -192,6 +218,8 @@ impl Files {
             Due::GivenUp => self.give_up(id).await,
             Due::Unfetched => self.tell_unfetched(id, row.get("recipient")?).await,
             Due::Silent => self.tell_silent(id).await,
+            Due::Overdue => self.overdue(id).await,
+            Due::Lapsed => until_it_holds(async || self.lapsed(id).await).await,
             Due::Expired => {
                 let recipient = row.get("recipient")?;
                 let released = until_it_holds(async || self.expired(id, recipient).await).await?;
@@ -280,11 +308,34 @@ impl Files {
         }
         if unfetched {
             let days = (now.as_second() - delivery.delivered.as_second()) / (24 * 60 * 60);
-            transfers::receipt(&mut transaction, (found.sender, transfer, &found.name), None, &[Code::FIL1070 { days }], now)
-                .await?;
+            let (about, codes) = ((found.sender, transfer, &found.name), [Code::FIL1070 { days }]);
+            transfers::receipt(&mut transaction, about, None, &Answer::Refused(&codes), now).await?;
         }
         transaction.commit().await?;
         Ok(released)
+    }
+
+    /// A recipient should have answered by now: told once.
+    async fn overdue(&self, transfer: Uuid) -> Result<(), Failed> {
+        if answers::overdue(&mut self.database().session().await?, transfer, self.now()).await? {
+            tracing::warn!(%transfer, days = answers::DUE, "a file was not answered by its recipient in time");
+        }
+        Ok(())
+    }
+
+    /// No answer is taken any more: the sender is told.
+    async fn lapsed(&self, transfer: Uuid) -> Result<(), Failed> {
+        let now = self.now();
+        let mut transaction = self.database().begin_beside_others().await?;
+        let Some(found) = transfers::with_id(&mut transaction, transfer).await? else { return Ok(()) };
+        shelf::lock_home(&mut transaction, found.sender).await?;
+        if answers::lapsed(&mut transaction, transfer, now).await? {
+            let (about, codes) = ((found.sender, transfer, &found.name), [Code::FIL1071 { days: answers::LAST }]);
+            transfers::receipt(&mut transaction, about, None, &Answer::Refused(&codes), now).await?;
+            transaction.commit().await?;
+            tracing::error!(%transfer, "a file was never answered by its recipient, and its sender told (1071)");
+        }
+        Ok(())
     }
 
     async fn copy_is_over(&self, transfer: Uuid) -> Result<Option<Uuid>, Failed> {
@@ -318,7 +369,11 @@ impl Files {
     /// A transfer that ended long ago is forgotten, name and trigger with it.
     async fn forgotten(&self, transfer: Uuid) -> Result<(), Failed> {
         let mut transaction = self.database().begin_beside_others().await?;
-        for delete in [sql("DELETE FROM file_delivery WHERE transfer = $1"), sql("DELETE FROM transfer WHERE id = $1")] {
+        for delete in [
+            sql("DELETE FROM file_answer WHERE transfer = $1"),
+            sql("DELETE FROM file_delivery WHERE transfer = $1"),
+            sql("DELETE FROM transfer WHERE id = $1"),
+        ] {
             transaction.execute(delete.bind(transfer)).await?;
         }
         Ok(transaction.commit().await?)
@@ -351,6 +406,7 @@ impl Files {
                     .bind(day_ago),
             )
             .await?,
+            unanswered: counted(&mut session, sql("SELECT count(*) AS n FROM file_answer WHERE state = 'FORSINKET'")).await?,
             silent: monitoring::silent(&mut session, now).await?,
             nearly_full: counted(
                 &mut session,

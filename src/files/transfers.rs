@@ -8,7 +8,7 @@ use super::home::{Fingerprint, Folder};
 use super::name::Name;
 use super::shelf::{self, Bytes, Kind, Lying, lying_where};
 use super::users::us;
-use super::xml::written;
+use super::xml::written::{self, Answer};
 use crate::store::{Query, Row, Session, StoreError, by_dialect, sql};
 
 /// Where a transfer stands as a whole.
@@ -290,10 +290,10 @@ pub(super) async fn receipt(
     session: &mut Session,
     about: (Uuid, Uuid, &Name),
     senders_file_id: Option<&str>,
-    codes: &[Code],
+    answer: &Answer<'_>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    write_receipt(session, about, Some(about.1), senders_file_id, codes, now).await
+    write_receipt(session, about, Some(about.1), senders_file_id, answer, now).await
 }
 
 async fn write_receipt(
@@ -301,10 +301,10 @@ async fn write_receipt(
     (sender, transfer, name): (Uuid, Uuid, &Name),
     of: Option<Uuid>,
     senders_file_id: Option<&str>,
-    codes: &[Code],
+    answer: &Answer<'_>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let body = written::receipt(transfer, senders_file_id, codes).into_bytes();
+    let body = written::receipt(transfer, senders_file_id, answer).into_bytes();
     let plain = named(&format!("{}.sftpreceipt", name.spelt()), transfer)?;
     shelf::lock_home(session, sender).await?;
     if let Some(older) = shelf::find(session, sender, Folder::In, &plain).await? {
@@ -366,7 +366,7 @@ pub(super) async fn refusal(
     codes: &[Code],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    write_receipt(session, (sender, id, name), None, None, codes, now).await?;
+    write_receipt(session, (sender, id, name), None, None, &Answer::Refused(codes), now).await?;
     let beyond = lying_where!(
         "owner = $1 AND kind = 'receipt' AND transfer IS NULL ORDER BY modified_us DESC, id DESC LIMIT 100 OFFSET $2"
     );

@@ -13,6 +13,7 @@ use crate::audit::{Audit, AuditSettings, Record, Sealer, keys};
 use crate::clock::Clock;
 use crate::config;
 use crate::edge::http::RequestBody;
+use crate::files::content::{ByInfRef, Contents, composed};
 use crate::gateway::authenticate::TokenTrust;
 use crate::gateway::seal::Signer;
 use crate::metrics::Metrics;
@@ -130,6 +131,8 @@ pub struct Lasting {
     pub trials: Arc<Memories<Arc<Openings>>>,
     /// What became of deliveries that were known before.
     pub deliveries: Arc<deliveries::counts::Counts>,
+    /// What contents of files must be, by InfRef.
+    pub contents: Arc<Contents>,
     /// What the token caches did.
     pub token_counts: Arc<Counts>,
     /// What the memories of verified assertions did.
@@ -202,6 +205,7 @@ impl Lasting {
             sortimenter: Arc::default(),
             trials: Arc::default(),
             deliveries: Arc::default(),
+            contents: Arc::default(),
             token_counts: Arc::default(),
             assertion_counts: Arc::default(),
             domains: lists.into_domains(),
@@ -267,6 +271,8 @@ pub struct Assembled {
     pub clients: Arc<ClientTrust>,
     /// The gateway's tokens.
     pub tokens: Tokens,
+    /// What contents of files must be, by InfRef.
+    pub contents: ByInfRef,
 }
 
 /// The gateway's tokens, and what they were fetched with.
@@ -326,7 +332,19 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
     };
     let services = config.services.iter().map(|(name, service)| service.assemble(name, &parts));
     let services = services.collect::<Result<_, _>>()?;
-    Ok(Assembled { services, trust, clients, tokens })
+    let mut contents = ByInfRef::new();
+    if config.sftp.is_some() {
+        for service in config.services.values() {
+            for (inf_ref, rule) in service.contents(&parts)? {
+                if contents.insert(composed(&inf_ref), rule).is_some() {
+                    return Err(AssembleError::Setting(
+                        "two services judge files of one InfRef; give each its own in vouchers_inf_ref and answers_inf_ref",
+                    ));
+                }
+            }
+        }
+    }
+    Ok(Assembled { services, trust, clients, tokens, contents })
 }
 
 /// How far clocks may be apart, and how old a message may be.

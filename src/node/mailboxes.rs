@@ -28,6 +28,7 @@ pub fn open(config: &Config, lasting: &Lasting, clock: &Clock) -> Result<Option<
         audit: lasting.audit.clone(),
         sealer: lasting.sealer.clone(),
         clock: clock.clone(),
+        contents: lasting.contents.clone(),
     };
     Ok(Some(Mailboxes::new(parts, environment, Registry::default())))
 }

@@ -136,6 +136,8 @@ pub struct Node {
     service: JoinHandle<Drained>,
     admin: JoinHandle<Drained>,
     audit: Audit,
+    /// The mailboxes, for the same.
+    pub files: Option<crate::files::Files>,
     /// The metrics, for whoever runs the gateway in-process.
     pub metrics: Arc<Metrics>,
     /// Reads the configuration anew.
@@ -265,9 +267,10 @@ pub async fn start(
     if let Some(mailboxes) = mailboxes {
         mailboxes::run(mailboxes, &metrics, stopped.clone())?;
     }
-    let files = homes.as_ref().map(|(_, files)| files.clone());
+    let files = homes.as_ref().map(|(_, files, _)| files.clone());
+    let of_files = files.clone();
     let sftp = match homes {
-        Some((settings, files)) => Some(sftp::open(&settings, files, &metrics, clock, stopped.clone()).await?),
+        Some((settings, files, lists)) => Some(sftp::open(&settings, (files, lists), &metrics, clock, stopped.clone()).await?),
         None => None,
     };
     // The admin listener goes last: while calls drain, /readyz says so.
@@ -330,6 +333,7 @@ pub async fn start(
         stop_admin,
         api,
         sftp,
+        files: of_files,
         recorder,
         stop_recorder,
         sight,

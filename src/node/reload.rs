@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::edge::http::RequestBody;
 use crate::edge::router::{InForce, Services, Serving};
 use crate::edge::tls::{self, ServerTls, Shown};
+use crate::files::content::ByInfRef;
 use crate::gateway::authenticate::TokenTrust;
 use crate::metrics::{Metrics, Reload};
 use crate::node::assemble::{Assembled, Lasting, Tokens, assemble};
@@ -76,6 +77,7 @@ struct Known {
 /// All that one configuration puts in force, known to be in order.
 struct Prepared {
     services: Services<RequestBody>,
+    contents: ByInfRef,
     known: Known,
     tls: tls::Prepared,
     admin_tls: Option<tls::Prepared>,
@@ -90,7 +92,8 @@ impl Reloader {
         clock: &Clock,
         metrics: &Arc<Metrics>,
     ) -> Result<Arc<Self>, ServeError> {
-        let Prepared { services, known, tls, admin_tls, api } = prepare(&config, &lasting, None, clock)?;
+        let Prepared { services, contents, known, tls, admin_tls, api } = prepare(&config, &lasting, None, clock)?;
+        lasting.contents.replace(contents);
         let reloader = Self {
             lasting: RwLock::new(lasting),
             clock: clock.clone(),
@@ -149,6 +152,7 @@ impl Reloader {
         }
         // From here on nothing can fail.
         lasting.domains.replace(lists);
+        lasting.contents.replace(prepared.contents);
         *self.lasting.write().unwrap_or_else(PoisonError::into_inner) = lasting;
         self.tls.replace(prepared.tls);
         if let (Some(own), Some(fresh)) = (&self.admin_tls, prepared.admin_tls) {
@@ -262,7 +266,7 @@ impl Reloader {
 }
 
 fn prepare(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clock: &Clock) -> Result<Prepared, ServeError> {
-    let Assembled { services, trust, clients, tokens } = assemble(config, lasting, before, clock)?;
+    let Assembled { services, trust, clients, tokens, contents } = assemble(config, lasting, before, clock)?;
     let shown = Shown::new(&config.listen.credentials, clock)?;
     let listen = &config.listen;
     shown.staple(staple(listen.ocsp_response.as_deref(), listen.credentials.chain(), clock)?);
@@ -286,7 +290,7 @@ fn prepare(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clock: &
     expiries.extend(issuers.map(Certificate::not_after).max().map(|ends| ("tokens.metadata".to_owned(), ends)));
     let services = services.into_iter().map(serving).collect();
     let fetcher = domains::fetcher(&config.revocation, &config.outbound, &lasting.connections.lists)?;
-    Ok(Prepared { services, known: Known { tokens, trust, shown, fetcher, expiries }, tls, admin_tls, api })
+    Ok(Prepared { services, contents, known: Known { tokens, trust, shown, fetcher, expiries }, tls, admin_tls, api })
 }
 
 /// The path of a service, and what is served there.

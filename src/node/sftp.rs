@@ -16,12 +16,13 @@ use crate::edge::sftp::{Door, host_keys};
 use crate::files::core::{Files, Parts, Settings};
 use crate::files::counts::Counts as FileCounts;
 use crate::metrics::Metrics;
+use crate::services::finance::files::lists::{self, Worker};
 
 /// The mailboxes that the server opens on, where it is configured.
 ///
 /// # Errors
 /// There is no place for their files.
-pub fn mailboxes(config: &Config, lasting: &Lasting, clock: &Clock) -> Result<Option<(Sftp, Files)>, ServeError> {
+pub fn mailboxes(config: &Config, lasting: &Lasting, clock: &Clock) -> Result<Option<(Sftp, Files, Worker)>, ServeError> {
     let Some(settings) = config.sftp.clone() else { return Ok(None) };
     let environment: Environment = config
         .environment
@@ -33,10 +34,14 @@ pub fn mailboxes(config: &Config, lasting: &Lasting, clock: &Clock) -> Result<Op
         audit: lasting.audit.clone(),
         sealer: lasting.sealer.clone(),
         clock: clock.clone(),
+        contents: lasting.contents.clone(),
     };
     let usual = Settings::usual(environment, settings.staging.clone());
     let of_files = Settings { largest_file: settings.largest_file, wait_for_data: settings.wait_for_data, ..usual };
-    Ok(Some((settings, Files::new(parts, of_files))))
+    let files = Files::new(parts, of_files);
+    let senders = lists::senders(config.services.values().filter_map(|service| service.finance()));
+    let worker = Worker::new(files.clone(), lasting.agreements.store().clone(), clock.clone(), senders);
+    Ok(Some((settings, files, worker)))
 }
 
 /// Opens the server on its mailboxes, and goes on with transfers. It drains once told to stop.
@@ -45,7 +50,7 @@ pub fn mailboxes(config: &Config, lasting: &Lasting, clock: &Clock) -> Result<Op
 /// A host key that cannot be used, an address that is taken.
 pub async fn open(
     settings: &Sftp,
-    files: Files,
+    (files, lists): (Files, Worker),
     metrics: &Metrics,
     clock: &Clock,
     stopped: Receiver<()>,
@@ -59,6 +64,7 @@ pub async fn open(
             () = working.work() => {}
             () = working.keep_sweeping(&figures) => {}
             () = working.keep_looking_at_staging(&figures) => {}
+            () = lists.work() => {}
             () = until(told) => {}
         }
     });

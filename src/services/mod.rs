@@ -15,6 +15,7 @@ use self::parts::{Beside, Found, OfferError, Offered, Parts};
 use crate::agreements::{Scope, ScopeKey, Vocabulary};
 use crate::config::reader::Reader;
 use crate::config::{Offer, Retired, ServiceSection};
+use crate::files::content::ByInfRef;
 use crate::refusal::Refusal;
 
 /// One of each refusal that the program knows, in the order of `docs/faults.md`: the gateway's own, then those of the services.
@@ -96,12 +97,31 @@ impl Service {
         }
     }
 
+    /// What contents of files must be for it, by InfRef.
+    ///
+    /// # Errors
+    /// [`OfferError`].
+    pub fn contents(&self, parts: &Parts<'_>) -> Result<ByInfRef, OfferError> {
+        match self {
+            Self::Terminaladgang(_) | Self::Passthrough(_) => Ok(ByInfRef::new()),
+            Self::Finance(settings) => finance::files::contents(settings, parts),
+        }
+    }
+
     /// What does not fit the rest of the configuration.
     pub fn examine(&self, name: &str, beside: &Beside<'_>) -> Vec<Found> {
         match self {
             Self::Terminaladgang(settings) => terminaladgang::offer::examine(name, settings, beside),
             Self::Passthrough(offered) => passthrough::offer::examine(offered, beside),
             Self::Finance(settings) => passthrough::offer::examine(&settings.offered, beside),
+        }
+    }
+
+    /// What its section says, where it is SF1590_A Finans.
+    pub fn finance(&self) -> Option<&finance::settings::Settings> {
+        match self {
+            Self::Finance(settings) => Some(settings),
+            Self::Terminaladgang(_) | Self::Passthrough(_) => None,
         }
     }
 

@@ -153,6 +153,11 @@ impl Jobs {
         self.kind
     }
 
+    /// For how long whoever takes one has it.
+    pub fn lease(&self) -> Duration {
+        self.rules.lease
+    }
+
     /// Adds a job; it is there when `transaction` is committed. With an `order` it is done after all that were added to the same
     /// order before it; whoever else adds to that order waits for this transaction.
     ///

@@ -352,7 +352,7 @@ fn what_the_demo_leaves_in_its_folder_runs_as_it_says_and_fits_eighty_columns() 
         let world = World::without_gateway(options(dir.path(), Clock::system(), "")).await.unwrap();
         let invitation = Invitation::new(&world).unwrap();
         invitation.write(&world).unwrap();
-        let text = invitation.text(&world);
+        let text = invitation.text(&world, ([127, 0, 0, 1], 65_535).into());
         for line in text.lines() {
             // A path that is longer than a line cannot be folded: how long this program's is depends on where it was built.
             let is_path = line.trim_start().starts_with('/') && !line.trim_end_matches(" \\").trim().contains(' ');

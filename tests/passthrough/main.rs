@@ -16,7 +16,13 @@ mod finance;
 mod gateway;
 mod instances;
 mod judges;
+#[path = "../stores/files/world.rs"]
+#[allow(dead_code)] // the tests of files use the rest
+mod mailboxes;
 mod official;
+#[path = "../stores/people.rs"]
+#[allow(dead_code)] // the tests of the stores use the rest
+mod people;
 #[path = "../support/postgres/mod.rs"]
 #[allow(dead_code, unused_imports)] // the tests of the stores use the rest
 mod postgres;

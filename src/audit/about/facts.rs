@@ -2,7 +2,7 @@
 
 use super::counts::Counts;
 use super::terminaladgang::Window;
-use super::{About, AboutFile, AboutFinance, AboutPassThrough, AboutTerminalAdgang};
+use super::{About, AboutFile, AboutFinance, AboutPassThrough, AboutTerminalAdgang, FinanceFigures};
 use crate::id::cvr::Cvr;
 
 /// A name for programs, and what it is called in both languages.
@@ -193,15 +193,27 @@ impl AboutFile {
             texts(label("recipients", "modtagende SFTP-brugere", "receiving SFTP users"), &self.recipients),
         ];
         let decided = vec![fact(RECEIVER, self.receiver.map(Value::Authority))];
-        Facts { judged_by: None, asked, decided, released: None }
+        let mut facts = Facts { judged_by: None, asked, decided, released: None };
+        if let Some(figures) = &self.finance {
+            figures.add_to(&mut facts);
+        }
+        facts
     }
 }
 
 impl AboutFinance {
     fn facts(&self) -> Facts<'_> {
-        let of = &self.figures;
         let mut facts = self.pass.facts();
-        facts.asked = vec![
+        facts.asked.clear();
+        self.figures.add_to(&mut facts);
+        facts
+    }
+}
+
+impl FinanceFigures {
+    fn add_to(&self, facts: &mut Facts<'_>) {
+        let of = self;
+        facts.asked.extend([
             texts(label("delivery", "leverance", "delivery"), [of.delivery]),
             texts(label("vouchers", "bilag", "vouchers"), [of.vouchers]),
             texts(label("postings", "posteringer", "postings"), [of.postings]),
@@ -209,7 +221,7 @@ impl AboutFinance {
             texts(label("credit", "kredit, kr.", "credit, DKK"), [&of.credit]),
             texts(label("list", "sortiment", "value list"), [of.list]),
             texts(label("list_version", "sortimentets version", "version of the value list"), &of.list_version),
-        ];
+        ]);
         if of.trial {
             let trial = label("trial", "prøve", "trial");
             facts.asked.push(fact(trial, [Value::Words(label("yes", "ja", "yes"))]));
@@ -225,7 +237,6 @@ impl AboutFinance {
         for facts in [&mut facts.asked, &mut facts.decided] {
             facts.retain(|fact| !fact.values.is_empty());
         }
-        facts
     }
 }
 

@@ -3,6 +3,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::FinanceFigures;
 use crate::audit::seal::Sealed;
 use crate::audit::wire::Flat;
 use crate::id::cvr::Cvr;
@@ -21,13 +22,17 @@ pub struct AboutFile {
     pub recipients: Vec<Uuid>,
     /// The authority that receives it; of several recipients, the first's.
     pub receiver: Option<Cvr>,
+    /// What is in it, where it is a delivery of vouchers or the answer to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finance: Option<FinanceFigures>,
 }
 
 impl AboutFile {
     /// What it comes to, in a line.
     pub(super) fn summary(&self) -> String {
         let receiver = self.receiver.map_or("-".to_owned(), |cvr| cvr.to_string());
-        format!("file of {} bytes to {} recipients, receiver {receiver}", self.bytes, self.recipients.len())
+        let finance = self.finance.as_ref().map_or(String::new(), |figures| format!(", {}", figures.summary()));
+        format!("file of {} bytes to {} recipients, receiver {receiver}{finance}", self.bytes, self.recipients.len())
     }
 
     /// What is missing for an admission: who receives it.

@@ -71,16 +71,22 @@ fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
+impl FinanceFigures {
+    /// What it comes to, in a line.
+    pub(super) fn summary(&self) -> String {
+        let Self { delivery, vouchers, postings, debit, credit, findings, receipt, .. } = self;
+        let found: String = findings.iter().map(|(code, count)| format!(", {code} ×{count}")).collect();
+        let receipt = receipt.as_deref().unwrap_or("–");
+        format!(
+            "delivery {delivery}, {vouchers} vouchers, {postings} postings, debit {debit}, credit {credit}, receipt {receipt}{found}"
+        )
+    }
+}
+
 impl AboutFinance {
     /// What it comes to, in a line.
     pub(super) fn summary(&self) -> String {
-        let FinanceFigures { delivery, vouchers, postings, debit, credit, findings, receipt, .. } = &self.figures;
-        let found: String = findings.iter().map(|(code, count)| format!(", {code} ×{count}")).collect();
-        let receipt = receipt.as_deref().unwrap_or("–");
-        let pass = self.pass.summary();
-        format!(
-            "{pass}, delivery {delivery}, {vouchers} vouchers, {postings} postings, debit {debit}, credit {credit}, receipt {receipt}{found}"
-        )
+        format!("{}, {}", self.pass.summary(), self.figures.summary())
     }
 
     /// Puts it into the record's line.

@@ -111,6 +111,15 @@ impl About {
         }
     }
 
+    /// What was in a delivery of vouchers, by whatever way it came.
+    pub fn vouchers(&self) -> Option<&FinanceFigures> {
+        match self {
+            Self::Finance(about) => Some(&about.figures),
+            Self::File(about) => about.finance.as_ref(),
+            Self::Nothing | Self::TerminalAdgang(_) | Self::PassThrough(_) => None,
+        }
+    }
+
     /// What was released of an answer and what was removed, where the service judges that.
     pub fn counts(&self) -> Option<(&Counts, &Counts)> {
         match self {

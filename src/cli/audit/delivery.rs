@@ -57,7 +57,7 @@ struct Way {
 impl Way {
     /// What was refused was refused by the step that was taken last; what came back from the ledger is judged by none of these.
     fn of(record: &Record) -> Self {
-        let figures = record.about.finance().map(|about| &about.figures);
+        let figures = record.about.vouchers();
         let of_answer = record.refusal.as_deref().is_some_and(|code| ANSWERED.contains(&code));
         let last = STEPS.iter().rposition(|(name, _)| record.timings_us.contains_key(*name));
         let refused = record.outcome == Some(Outcome::Refused) && !of_answer;
@@ -89,7 +89,7 @@ pub(in crate::cli) fn steps(record: &Record) -> Vec<(&'static str, Went)> {
 
 /// The calls that carried the delivery, or the call with this id, oldest first, and how many lines could not be read.
 pub(in crate::cli) fn calls_of(id: Uuid, dirs: &[PathBuf]) -> io::Result<(Vec<Followed>, u64)> {
-    let is_it = |record: &Record| record.call == id || record.about.finance().is_some_and(|about| about.figures.delivery == id);
+    let is_it = |record: &Record| record.call == id || record.about.vouchers().is_some_and(|figures| figures.delivery == id);
     let (mut calls, mut unreadable) = (Vec::new(), 0);
     for dir in dirs {
         let (found, doubtful) = follow(dir, is_it)?;
@@ -119,7 +119,7 @@ pub(super) fn tell(id: Uuid, dirs: &[PathBuf], out: &mut impl Write) -> Result<(
 }
 
 pub(in crate::cli) fn is_accepted(record: &Record) -> bool {
-    let receipt = record.about.finance().and_then(|about| about.figures.receipt.as_deref());
+    let receipt = record.about.vouchers().and_then(|figures| figures.receipt.as_deref());
     record.outcome == Some(Outcome::Served) && receipt.is_none_or(|receipt| receipt == "ACCEPTERET")
 }
 
@@ -132,7 +132,7 @@ fn tell_one(call: &Followed, out: &mut impl Write) -> io::Result<()> {
     let dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
     writeln!(out, "call {} of {}", record.call, record.service)?;
     line(out, "ok", "received", &record.opened_at.to_string())?;
-    let figures = record.about.finance().map(|about| &about.figures);
+    let figures = record.about.vouchers();
     let way = Way::of(record);
     for (at, (name, step)) in STEPS.iter().enumerate() {
         let went = way.step(record, at, name);
@@ -177,8 +177,8 @@ fn tell_one(call: &Followed, out: &mut impl Write) -> io::Result<()> {
 
 /// What came of it, and what is to be mended.
 pub(in crate::cli) fn tell_end(record: &Record, out: &mut impl Write) -> io::Result<()> {
-    let about = record.about.finance();
-    if about.is_some_and(|about| about.pass.repeated || about.figures.repeated) {
+    let about = record.about.vouchers();
+    if about.is_some_and(|about| about.repeated) || record.about.passthrough().is_some_and(|pass| pass.repeated) {
         line(out, "ok", "not forwarded", "it was known, and got the receipt of before")?;
     }
     if Way::of(record).of_answer {
@@ -192,7 +192,7 @@ pub(in crate::cli) fn tell_end(record: &Record, out: &mut impl Write) -> io::Res
             "the sender hung up before there was an answer; it gets it by sending the same delivery again",
         )?;
     }
-    if let Some(figures) = about.map(|about| &about.figures)
+    if let Some(figures) = about
         && let Some(code) = &figures.receipt
     {
         let (accepted, rejected) = (figures.accepted.unwrap_or_default(), figures.rejected.unwrap_or_default());

@@ -159,7 +159,7 @@ impl Invitation {
     }
 
     /// For a person, in eighty columns: what a client needs, and last the lines to paste.
-    pub fn text(&self, world: &World) -> String {
+    pub fn text(&self, world: &World, sftp: std::net::SocketAddr) -> String {
         let dir = std::path::absolute(&world.dir).unwrap_or_else(|_| world.dir.clone());
         let beside = format!("{}/", dir.display());
         // Relative to the folder, for absolute ones fit no line.
@@ -186,11 +186,14 @@ impl Invitation {
   admin     {admin}/metrics, /healthz, /readyz
   api       {api}/api/v1, /openapi.json
             as pki/person-operator, person-supplier, person-signatory
+  sftp      sftp -P {sftp} -i sftp/korsbaek.key KORSBAEK_FAG@localhost
   folder    pki/         keys: NAME.pem with NAME.key.pem; trust root.pem
             auditor/     auditors.key, with which `audit open` opens a person
             client.env   for `hjemmel call --env` and docs/clients
             finance.env  for `hjemmel call finance --sample --env`
             demo.json    all of this, for programs
+            sftp/        korsbaek.key, ledger.key: users of the SFTP server
+            files/       a file of vouchers with its trigger, to put into OUT
             request.xml  a call, and answer.xml what the index answers to it\n
 In the folder:\n
   cd {dir}\n
@@ -203,6 +206,7 @@ What the gateway makes of a call and its answer, and why:\n
 That the audit log is whole:\n
   {audit}\n",
             dir = line(&[dir.display().to_string()]),
+            sftp = sftp.port(),
         )
     }
 }

@@ -1,5 +1,6 @@
 //! `hjemmel demo`: the gateway at work, with a whole world around it on loopback.
 
+pub mod files;
 pub mod finance;
 pub mod invitation;
 mod persons;
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::node::signals::Stop;
+use files::Mailboxes;
 use finance::{Finance, OwnLedger};
 use invitation::Invitation;
 use scenes::Scene;
@@ -85,7 +87,8 @@ async fn show(args: &Args, dir: PathBuf, clock: &Clock, mut told: watch::Receive
     let started = std::time::Instant::now();
     println!("Making a throw-away PKI, an invented population, and starting STS, index and gateway …");
     finance::write(&dir)?;
-    let extra = finance::settings();
+    files::write(&dir)?;
+    let extra = finance::settings() + &files::settings();
     let options = Options { dir, port: args.port, seed: args.seed, persons: 600, clock: clock.clone(), extra, pki: None };
     let services = vec![finance::entity_id()?, args.ledger.entity_id().to_owned()];
     let narrowed = Narrowed { services, ..Narrowed::default() };
@@ -94,9 +97,10 @@ async fn show(args: &Args, dir: PathBuf, clock: &Clock, mut told: watch::Receive
         _ = told.changed() => return Ok(ExitCode::SUCCESS),
     };
     let finance = Finance::start(&world, &args.ledger).await?;
+    let mailboxes = Mailboxes::start(&world).await?;
     println!("All up after {:.1} s.\n", started.elapsed().as_secs_f64());
     let shown = tokio::select! {
-        shown = play(args, &world, &finance) => shown,
+        shown = play(args, &world, &finance, &mailboxes) => shown,
         _ = told.changed() => {
             println!("\nStopping.");
             Ok(ExitCode::SUCCESS)
@@ -107,7 +111,7 @@ async fn show(args: &Args, dir: PathBuf, clock: &Clock, mut told: watch::Receive
     shown
 }
 
-async fn play(args: &Args, world: &World, finance: &Finance) -> Result<ExitCode, WorldError> {
+async fn play(args: &Args, world: &World, finance: &Finance, mailboxes: &Mailboxes) -> Result<ExitCode, WorldError> {
     let mut unexpected = 0;
     for scene in Scene::ALL {
         let played = scenes::play(world, scene).await?;
@@ -121,14 +125,21 @@ async fn play(args: &Args, world: &World, finance: &Finance) -> Result<ExitCode,
         unexpected += usize::from(!played.as_expected);
         if args.once { screen::finance_line(&played) } else { screen::finance(&played) }
     }
+    for scene in files::Scene::ALL {
+        let played = mailboxes.play(world, scene).await?;
+        unexpected += usize::from(!played.as_expected);
+        if args.once { screen::file_line(&played) } else { screen::file(&played) }
+    }
     if args.once {
-        println!("\n{} outcomes, {unexpected} not as expected.", Scene::ALL.len() + of_finance.len());
+        let outcomes = Scene::ALL.len() + of_finance.len() + files::Scene::ALL.len();
+        println!("\n{outcomes} outcomes, {unexpected} not as expected.");
         return Ok(if unexpected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     let invitation = Invitation::new(world)?;
     finance.invite(world, &invitation)?;
+    mailboxes.invite(world)?;
     invitation.write(world)?;
-    print!("{}", invitation.text(world));
+    print!("{}", invitation.text(world, mailboxes.address()));
     // Until it is told to stop.
     std::future::pending().await
 }

@@ -1,5 +1,6 @@
 //! The demo's screen: the question, the window, what came and what was let out, with the reason for each kind.
 
+use super::files;
 use super::finance;
 use super::scenes::Played;
 use super::world::World;
@@ -34,6 +35,39 @@ pub fn finance(played: &finance::Played) {
     println!("   receipt   {}", played.code);
     played.lines.iter().for_each(|line| println!("   {line}"));
     println!("{}", if played.as_expected { "" } else { "   NOT AS EXPECTED\n" });
+}
+
+/// One line a file.
+pub fn file_line(played: &files::Played) {
+    let verdict = if played.as_expected { "ok " } else { "NOT AS EXPECTED" };
+    println!("{verdict} {:<80} {}", played.scene.title(), played.code);
+}
+
+/// The whole story of a file, in eighty columns.
+pub fn file(played: &files::Played) {
+    println!("── {} ──", played.scene.title());
+    played.lines.iter().for_each(|line| print!("{}", wrapped(line)));
+    println!("{}", if played.as_expected { "" } else { "   NOT AS EXPECTED\n" });
+}
+
+/// A line over as many as it takes, each behind three columns and those that the line begins with; a word that is longer than a line
+/// stands on one of its own.
+fn wrapped(line: &str) -> String {
+    let indent = " ".repeat(3 + line.len() - line.trim_start().len());
+    let (mut text, mut column) = (indent.clone(), indent.len());
+    for word in line.split_whitespace() {
+        let length = word.chars().count();
+        if column > indent.len() && column + 1 + length > 80 {
+            text += &format!("\n{indent}");
+            column = indent.len();
+        } else if column > indent.len() {
+            text.push(' ');
+            column += 1;
+        }
+        text += word;
+        column += length;
+    }
+    text + "\n"
 }
 
 /// The whole story of a call.

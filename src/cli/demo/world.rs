@@ -315,6 +315,20 @@ impl World {
         self.node.as_ref().and_then(Node::api)
     }
 
+    /// Where the SFTP server listens, if the gateway is in this process and has one.
+    pub fn sftp(&self) -> Option<SocketAddr> {
+        self.node.as_ref().and_then(Node::sftp)
+    }
+
+    /// Does what time does to files, as if it were this instant.
+    ///
+    /// # Errors
+    /// There are no files in this process, or the store does not answer.
+    pub async fn sweep_files(&self, at: jiff::Timestamp) -> Result<(), WorldError> {
+        let files = self.node()?.files.as_ref().ok_or("there are no mailboxes")?;
+        Ok(files.as_of(at).sweep().await.map(drop)?)
+    }
+
     /// The gateway's metrics.
     ///
     /// # Errors

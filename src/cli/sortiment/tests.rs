@@ -81,7 +81,7 @@ async fn a_table_becomes_a_draft_is_shown_with_what_it_changes_and_published_by_
     let told = desk.types_as("O. Drift", &publish).await.unwrap();
     assert!(told.contains("is published, 40 days ahead; it holds from 2027-01-01"), "{told}");
     assert!(told.contains(&format!("waits to be delivered to system {system} of 11111111 as SortimentOverfør_2")), "{told}");
-    assert!(told.contains("no file service yet"), "{told}");
+    assert!(told.contains("as the user that sortiment_user names"), "{told}");
     // The next one is held against it.
     let second = desk.table("b.csv", "Art;22.0;Fødevarer;1\r\nArt;40.5;Øvrige;1\r\n");
     let told = desk.types_as(IMPORTER, &import(&second, "2026.9", "2026-12-01")).await.unwrap();

@@ -41,7 +41,7 @@ pub(super) fn deliveries(to: &[Subscription], out: &mut impl Write) -> io::Resul
         writeln!(out, "waits to be delivered to system {system} of {authority} as {}", structure.name())?;
     }
     if !to.is_empty() {
-        writeln!(out, "this release has no file service yet: what waits is delivered when there is one")?;
+        writeln!(out, "a node with [sftp] sends it as a file, as the user that sortiment_user names")?;
     }
     Ok(())
 }

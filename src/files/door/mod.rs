@@ -331,7 +331,7 @@ impl Files {
     }
 
     /// Takes a trigger. `false`: another one of that name is under way; the same one once more is taken and changes nothing.
-    async fn trigger(
+    pub(super) async fn trigger(
         &self,
         transaction: &mut Transaction,
         (sender, fingerprint): (Uuid, Fingerprint),

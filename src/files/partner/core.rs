@@ -234,6 +234,7 @@ impl Mailboxes {
             sha256: file.sha256.to_owned(),
             recipients: vec![file.recipient],
             receiver: Some(file.receiver),
+            finance: None,
         }
         .into();
         let mut open = self.0.parts.audit.open(record).map_err(Failed::from)?;

@@ -1,5 +1,6 @@
 //! The XML of Serviceplatformen's SFTP service: [`trigger`] is read, [`written`] is metadata and receipts.
 
+pub mod business;
 pub mod trigger;
 pub mod written;
 

@@ -3,11 +3,14 @@
 
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::NAMESPACE;
 use super::trigger::Trigger;
 use crate::files::codes::Code;
+use crate::id::cvr::Cvr;
+use crate::refusal::Detail;
 use crate::soap::fault::escape;
 
 /// Which root the metadata has.
@@ -56,13 +59,87 @@ pub fn metadata(transfer: Uuid, trigger: &Trigger, recipient: &str, root: Root) 
     document(root.name(), &text)
 }
 
-/// The receipt to the sender: of success where there are no codes, or each of them.
-pub fn receipt(transfer: Uuid, senders_file_id: Option<&str>, codes: &[Code]) -> String {
+/// A trigger of the platform's own, to a recipient that it names.
+#[derive(Debug)]
+pub struct Routed<'a> {
+    /// The data file.
+    pub file: &'a str,
+    /// Its size, in bytes.
+    pub size: u64,
+    /// The sending user.
+    pub sender: &'a str,
+    /// The receiving one.
+    pub recipient: &'a str,
+    /// The integration.
+    pub inf_ref: &'a str,
+    /// The sender's it-system.
+    pub sender_system: Uuid,
+    /// The authority that is sent for.
+    pub sender_authority: Cvr,
+    /// One for all files of a submission.
+    pub transaction: Uuid,
+    /// When it was made.
+    pub sent_at: Timestamp,
+    /// The recipient's it-system.
+    pub recipient_system: Uuid,
+    /// The authority that receives.
+    pub recipient_authority: Cvr,
+}
+
+/// Writes a trigger.
+pub fn trigger(of: &Routed<'_>) -> String {
+    let mut text = String::new();
+    let _ = write!(
+        text,
+        "  <FileDescriptor>\n    <FileName>{}</FileName>\n    <SizeInBytes>{}</SizeInBytes>\n    <Sender>{}</Sender>\n    \
+         <Recipients>{}</Recipients>\n  </FileDescriptor>\n  <FileContentDescriptor>\n    <SFTPDynamicRoutingInfo>\n      \
+         <InfRef>{}</InfRef>\n      <SenderIt-system>{}</SenderIt-system>\n      \
+         <SenderAuthority>urn:oio:cvr-nr:{}</SenderAuthority>\n      <TransactionId>{}</TransactionId>\n      \
+         <SenderTimestamp>{}</SenderTimestamp>\n      <RecipientIt-system>{}</RecipientIt-system>\n      \
+         <RecipientAuthority>urn:oio:cvr-nr:{}</RecipientAuthority>\n    </SFTPDynamicRoutingInfo>\n  </FileContentDescriptor>\n",
+        escape(of.file),
+        of.size,
+        escape(of.sender),
+        escape(of.recipient),
+        escape(of.inf_ref),
+        of.sender_system,
+        of.sender_authority,
+        of.transaction,
+        of.sent_at,
+        of.recipient_system,
+        of.recipient_authority,
+    );
+    document("Trigger", &text)
+}
+
+/// What a receipt says.
+#[derive(Debug, Clone, Copy)]
+pub enum Answer<'a> {
+    /// It is delivered; this was found in it all the same.
+    Delivered(&'a [Detail]),
+    /// It is not, for each of these.
+    Refused(&'a [Code]),
+}
+
+/// A warning beside a success, which the schema has no place for: `SUCCESS` stands alone there.
+fn comment(warning: &Detail) -> String {
+    // Two hyphens end a comment, wherever they stand.
+    let plain = |text: &str| text.replace("--", "- -").trim_end_matches('-').to_owned();
+    format!("  <!-- {} / {} -->\n", plain(warning.da()), plain(warning.en()))
+}
+
+/// The receipt to the sender.
+pub fn receipt(transfer: Uuid, senders_file_id: Option<&str>, answer: &Answer<'_>) -> String {
     let mut text = format!("  <FileTransferUUID>{transfer}</FileTransferUUID>\n");
     if let Some(id) = senders_file_id {
         let _ = writeln!(text, "  <SendersFileId>{}</SendersFileId>", escape(id));
     }
-    if codes.is_empty() {
+    let codes = match answer {
+        Answer::Refused(codes) => *codes,
+        Answer::Delivered(_) => &[],
+    };
+    if let Answer::Delivered(warnings) = answer {
+        text += &warnings.iter().map(comment).collect::<String>();
         text += "  <Receipt>\n    <Message>SUCCESS</Message>\n  </Receipt>\n";
     }
     for code in codes {

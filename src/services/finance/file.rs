@@ -11,9 +11,10 @@ use std::io::{self, Read};
 
 use super::rules::delivery::{Head, NAMESPACE, Posting, Unreadable, Voucher, postings, vouchers};
 use super::rules::{Against, Judge, Verdict};
+use super::said::Says;
 use crate::refusal::Refusal;
 use crate::schema::compile::Schema;
-use crate::schema::file::{Pieces as Judged, validating};
+use crate::schema::file::{Pieces as Validated, validating};
 use crate::services::passthrough::refusal::ContractRefusal;
 use crate::soap::document::Document;
 use crate::soap::pieces::{Pieces, Unread};
@@ -24,16 +25,23 @@ pub const LARGEST: u64 = 1 << 30;
 /// The longest voucher, in bytes. What stands in front of the first counts with it.
 pub const LONGEST_VOUCHER: usize = 4 * 1024 * 1024;
 
+/// A delivery that the schema allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// What stands in front of the vouchers.
+    pub head: Head,
+    /// What the rules say.
+    pub verdict: Verdict,
+    /// A digest of what it says ([`Says`]).
+    pub says: [u8; 32],
+}
+
 /// Judges the delivery in a file. `open` gives its bytes from the beginning; it is asked a second time where the schema is broken,
 /// to say what was expected.
 ///
 /// # Errors
 /// `Content`: as a call with the same content is refused, by schema or before it; a voucher that is too long is `XmlTooComplex`.
-pub fn judge<R: Read>(
-    schema: &Schema,
-    open: impl Fn() -> io::Result<R>,
-    against: Against<'_>,
-) -> Result<(Head, Verdict), Unread> {
+pub fn judge<R: Read>(schema: &Schema, open: impl Fn() -> io::Result<R>, against: Against<'_>) -> Result<Judged, Unread> {
     let read = |explain: bool| -> Result<_, Unread> {
         let limits = Limits { nodes: 200_000, ..Limits::default() };
         let bytes = Limited { from: open()?, left: LARGEST };
@@ -68,16 +76,18 @@ impl<R: Read> Read for Limited<R> {
     }
 }
 
-type Outcome = Result<Option<(Head, Verdict)>, Unread>;
+type Outcome = Result<Option<Judged>, Unread>;
 
 /// The verdict of the rules; `None` where the schema is broken.
-fn verdict<R: Read>(pieces: &mut Pieces<R>, mut judged: Judged<'_>, against: Against<'_>) -> Outcome {
+fn verdict<R: Read>(pieces: &mut Pieces<R>, mut judged: Validated<'_>, against: Against<'_>) -> Outcome {
     let Some(first) = pieces.next_piece()? else { return Ok(None) };
     if !judged.take(&first)? {
         return Ok(None);
     }
     // An empty delivery has a head and no voucher, which only its end says.
     let Ok(head) = Head::read(first.root()) else { return Ok(None) };
+    let mut says = Says::begin(first.root());
+    says.children(first.root());
     let mut judge = Judge::new(&head, against);
     rules(&mut judge, &first)?;
     drop(first);
@@ -86,12 +96,13 @@ fn verdict<R: Read>(pieces: &mut Pieces<R>, mut judged: Judged<'_>, against: Aga
             return Ok(None);
         }
         rules(&mut judge, &piece)?;
+        says.children(piece.root());
     }
     if judged.finish().is_err() {
         return Ok(None);
     }
     let verdict = judge.finish();
-    Ok(Some((head, verdict)))
+    Ok(Some(Judged { head, verdict, says: says.finish() }))
 }
 
 fn rules(judge: &mut Judge<'_>, piece: &Document) -> Result<(), Refusal> {
@@ -109,7 +120,7 @@ fn rules(judge: &mut Judge<'_>, piece: &Document) -> Result<(), Refusal> {
 }
 
 /// What breaks the schema, in words.
-fn explained<R: Read>(pieces: &mut Pieces<R>, mut judged: Judged<'_>) -> Outcome {
+fn explained<R: Read>(pieces: &mut Pieces<R>, mut judged: Validated<'_>) -> Outcome {
     while let Some(piece) = pieces.next_piece()? {
         judged.take(&piece)?;
     }

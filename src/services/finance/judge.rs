@@ -13,6 +13,7 @@ use super::rules::mode::Rules;
 use super::rules::sortiment::Lists;
 use super::rules::table::Rule;
 use super::rules::{Against, Verdict, judge, sayable};
+use super::said::Says;
 use super::trials::Trials;
 use crate::audit::{AboutFinance, FinanceFigures};
 use crate::clock::{Clock, civil_day};
@@ -42,15 +43,18 @@ pub struct RulesStep {
 }
 
 impl RulesStep {
-    fn judged(&self, valid: &Valid, lists: Option<&Lists>, trials: bool) -> Result<(Head, Verdict), Refusal> {
+    fn judged(&self, valid: &Valid, lists: Option<&Lists>, trials: bool) -> Result<(Head, Verdict, [u8; 32]), Refusal> {
         let delivery = delivery(valid).ok_or(Refusal::Internal)?;
         let caller = *valid.admitted().authenticated().caller().authority();
         let system = valid.admitted().front().system;
         let against = Against { modes: self.rules.of(&caller), lists, caller, system, trials };
-        judge(delivery, against).map_err(|unreadable| {
+        let (head, verdict) = judge(delivery, against).map_err(|unreadable| {
             tracing::error!(%unreadable, "the rules and the schema do not fit each other");
             Refusal::Internal
-        })
+        })?;
+        let mut says = Says::begin(delivery);
+        says.children(delivery);
+        Ok((head, verdict, says.finish()))
     }
 
     /// Whether a time for tests is open to the caller; what says nothing of a test is not asked for.
@@ -90,7 +94,7 @@ where
         };
         let (valid, judged) = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Internal)?;
         call.finish("rules", started);
-        let (head, verdict) = judged?;
+        let (head, verdict, says) = judged?;
         let agreed = valid.admitted().agreed();
         let modes = self.rules.of(valid.admitted().authenticated().caller().authority());
         let about = figures(&head, &verdict);
@@ -104,7 +108,7 @@ where
             None => (valid, verdict),
             Some(first) => {
                 // What was answered before keeps its receipt, and what was passed on is asked for, whatever the rules say by now.
-                let before = self.deliveries.before(valid).await;
+                let before = self.deliveries.before(valid, Some(says)).await;
                 match before.inspect_err(|_| call.finish("deliveries", started))? {
                     Before::PassedOn(valid) => (*valid, verdict.without_findings()),
                     Before::Answered(release) => {
@@ -119,7 +123,7 @@ where
                 }
             }
         };
-        let claim = self.deliveries.claim(valid, &items(&head, &verdict)).await;
+        let claim = self.deliveries.claim(valid, &items(&head, &verdict, says)).await;
         call.finish("deliveries", started);
         let (claimed, hold, known) = match claim {
             Ok(Claim::Answered(release)) => return Ok(repeated(&call, release)),
@@ -221,14 +225,15 @@ fn in_own_words(call: &Call, agreed: Agreed, delivery: Uuid, refusal: Refusal, t
 }
 
 /// The vouchers of a delivery, each of which is accepted once. A test books nothing.
-fn items(head: &Head, verdict: &Verdict) -> Items {
+fn items(head: &Head, verdict: &Verdict, says: [u8; 32]) -> Items {
     if head.trial {
-        return Items::default();
+        return Items { says: Some(says), ..Items::default() };
     }
     Items {
         receiver: Some(head.receiver),
         own: verdict.vouchers.iter().map(|(voucher, _)| *voucher).collect(),
         refers: verdict.vouchers.iter().filter_map(|(_, corrects)| *corrects).collect(),
+        says: Some(says),
     }
 }
 
@@ -248,7 +253,7 @@ fn of_earlier(vouchers: &[(Uuid, Option<Uuid>)], known: Known) -> Vec<(Rule, Uui
 }
 
 /// An earlier delivery in words: its receipt, as far as that is kept.
-fn told(earlier: &Earlier) -> Detail {
+pub(super) fn told(earlier: &Earlier) -> Detail {
     let Some(at) = earlier.accepted else {
         return Detail::new(
             "det er i en leverance, som bogføringssystemet ikke har svaret på endnu",
@@ -282,7 +287,7 @@ fn count(call: &Call, told: impl IntoIterator<Item = (String, u64)>) {
 }
 
 /// What the record says of a delivery.
-fn figures(head: &Head, verdict: &Verdict) -> FinanceFigures {
+pub(super) fn figures(head: &Head, verdict: &Verdict) -> FinanceFigures {
     let totals = verdict.totals;
     FinanceFigures {
         delivery: head.id,

@@ -8,13 +8,15 @@
 //! ```
 //!
 //! - [`rules`] judges a delivery beyond its schema; [`judge`] is that on the way of a call, and [`receipt`] what the caller gets of it.
-//! - [`mod@file`] judges a delivery that comes as a file, by the same schema and rules.
+//! - [`mod@file`] judges a delivery that comes as a file, by the same schema and rules; [`files`] is that between mailboxes, with the
+//!   ledgers' answers. [`said`] is what a delivery says, whichever way it comes.
 //! - [`offer`] puts the service together; [`settings`] reads `[service.NAME]`; [`lists`] is where value lists lie, or [`shelf`];
 //!   [`trials`] is when tests are taken, and [`memory`] how calls ask for what the store has of both.
 
 #[cfg(test)]
 mod faults_page;
 pub mod file;
+pub mod files;
 pub mod judge;
 pub mod lists;
 pub mod memory;
@@ -22,6 +24,7 @@ pub mod offer;
 pub mod page;
 pub mod receipt;
 pub mod rules;
+pub mod said;
 pub mod settings;
 pub mod shelf;
 pub mod trials;

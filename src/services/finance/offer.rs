@@ -41,7 +41,7 @@ where
 }
 
 /// The value lists as calls ask for them. Those of the store are read now, so that no call waits for them.
-fn held(settings: &Settings, parts: &Parts<'_>) -> Held {
+pub(super) fn held(settings: &Settings, parts: &Parts<'_>) -> Held {
     match &settings.lists {
         Source::None => Held::None,
         Source::Folder(lists) => Held::Fixed(lists.clone()),
@@ -59,7 +59,7 @@ fn held(settings: &Settings, parts: &Parts<'_>) -> Held {
 
 /// When tests are taken. Only tests ask, so that the store is not read before the first of them; and for a test it is asked often
 /// enough that one that was ended is refused within a second, whether the store tells of changes or not.
-fn trials(settings: &Settings, parts: &Parts<'_>) -> Trials {
+pub(super) fn trials(settings: &Settings, parts: &Parts<'_>) -> Trials {
     let pace = pace(parts);
     let pace = Pace { refresh: pace.refresh.min(OFTEN), ..pace };
     let kept = parts.trials.of(settings.offered.offer.service_uuid, parts.agreements.store(), pace);

@@ -179,6 +179,21 @@ pub fn read(receipt: &[u8]) -> Option<Said> {
     Some(said(document.root()))
 }
 
+/// Hears what a part of a receipt says, its first part first: each is the root with some of its children.
+pub fn hear(part: Element<'_>, so_far: &mut Option<Said>) {
+    let more = said(part);
+    match so_far {
+        None => *so_far = Some(more),
+        Some(heard) => {
+            heard.accepted.extend(more.accepted);
+            heard.rejected.extend(more.rejected);
+            for (audience, count) in more.audiences {
+                *heard.audiences.entry(audience).or_default() += count;
+            }
+        }
+    }
+}
+
 fn said(receipt: Element<'_>) -> Said {
     let text = |parent: Element<'_>, namespace: &str, name: &str| {
         parent.elements().find(|child| child.is(namespace, name)).and_then(|found| found.text()).unwrap_or_default().into_owned()

@@ -14,6 +14,10 @@ use crate::id::cvr::Cvr;
 use crate::services::passthrough::offered::{self, Offered};
 use crate::services::passthrough::wsdl::Name;
 
+/// What deliveries by file are called, and ledgers' answers to them, where no setting says so.
+const VOUCHERS: &str = "SF1590_A_IF02-03";
+const ANSWERS: &str = "SF1590_A_IF04";
+
 /// The section.
 #[derive(Debug)]
 pub struct Settings {
@@ -27,6 +31,12 @@ pub struct Settings {
     pub notice: u16,
     /// When tests are taken, by sending authority, beside what the store has.
     pub trials: Arc<Openings>,
+    /// The InfRef of deliveries by file.
+    pub vouchers_inf_ref: String,
+    /// That of ledgers' answers by file.
+    pub answers_inf_ref: String,
+    /// The SFTP user as which published value lists are sent to those who subscribe; without one they wait.
+    pub sortiment_user: Option<String>,
 }
 
 /// Reads the section.
@@ -43,6 +53,9 @@ pub(crate) fn read(section: &mut Reader<'_>) -> Option<Settings> {
     });
     let lists = lists(section);
     let notice = section.number("sortiment_notice_days", u64::from(publish::DAYS), 0..=365);
+    let vouchers_inf_ref = section.optional_text("vouchers_inf_ref");
+    let answers_inf_ref = section.optional_text("answers_inf_ref");
+    let sortiment_user = section.optional_text("sortiment_user");
     let offered = offered::read(section)?;
     if let Some(other) = other_contract(&offered) {
         section.problem_at(
@@ -63,6 +76,9 @@ pub(crate) fn read(section: &mut Reader<'_>) -> Option<Settings> {
         lists: lists?,
         notice: u16::try_from(notice?).ok()?,
         trials: Arc::new(trials),
+        vouchers_inf_ref: vouchers_inf_ref?.unwrap_or_else(|| VOUCHERS.to_owned()),
+        answers_inf_ref: answers_inf_ref?.unwrap_or_else(|| ANSWERS.to_owned()),
+        sortiment_user: sortiment_user?,
     })
 }
 

@@ -131,7 +131,10 @@ pub fn stacked<B>(
 }
 
 /// Where deliveries are remembered, and under which keys.
-fn kept(parts: &Parts<'_>) -> Result<Kept, OfferError> {
+///
+/// # Errors
+/// [`OfferError`]: there is no key, or it cannot be read.
+pub fn kept(parts: &Parts<'_>) -> Result<Kept, OfferError> {
     let keys = parts.config.deliveries.as_ref().ok_or(OfferError::Setting(NO_KEY))?;
     let keys = ContentKeys::read(&keys.key, &keys.earlier_keys).map_err(|error| OfferError::Own(Box::new(error)))?;
     Ok(Kept::new(parts.agreements.store().database().clone(), Arc::new(keys), parts.sealer.clone()))

@@ -22,7 +22,8 @@ use crate::services::finance::rules::Place;
 use crate::services::finance::rules::delivery::{Head, NAMESPACE, Posting, Side, Voucher, postings, vouchers};
 use crate::services::finance::rules::money::Oere;
 use crate::services::finance::rules::table::Rule;
-use crate::soap::document::Element;
+use crate::soap::document::{Document, Element};
+use crate::soap::strict::Limits;
 use crate::stub::service::serve::Content;
 
 /// The code that no account stands behind.
@@ -57,7 +58,16 @@ impl Ledger {
     }
 
     fn receive(&self, request: Element<'_>) -> Option<Vec<u8>> {
-        let delivery = request.elements().find(|child| child.is(NAMESPACE, "FinansbilagLeverance"))?;
+        self.book(request.elements().find(|child| child.is(NAMESPACE, "FinansbilagLeverance"))?)
+    }
+
+    /// Takes a delivery that came as a file; `None`: it is none.
+    pub fn by_file(&self, file: &[u8]) -> Option<Vec<u8>> {
+        let limits = Limits { nodes: usize::MAX, ..Limits::default() };
+        self.book(Document::parse(file.to_vec().into(), &limits).ok()?.root())
+    }
+
+    fn book(&self, delivery: Element<'_>) -> Option<Vec<u8>> {
         let head = Head::read(delivery).ok()?;
         let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(receipt) = books.receipts.get(&head.id) {

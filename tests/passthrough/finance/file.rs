@@ -41,7 +41,8 @@ type Told = Result<(Head, Verdict), (String, String)>;
 
 fn as_file(schema: &Schema, xml: &[u8], seed: u64) -> Told {
     let (modes, lists) = (Modes::default(), Lists::new([list()]).unwrap());
-    file::judge(schema, || Ok(Dribble(xml, Random::new(seed))), against(&modes, &lists)).map_err(|unread| match unread {
+    let judged = file::judge(schema, || Ok(Dribble(xml, Random::new(seed))), against(&modes, &lists));
+    judged.map(|judged| (judged.head, judged.verdict)).map_err(|unread| match unread {
         Unread::Content(Refusal::Service(entry)) => (entry.code.to_owned(), entry.en.what.clone()),
         Unread::Content(refusal) => (refusal.code().to_owned(), String::new()),
         Unread::File(error) => panic!("{error}"),

@@ -4,6 +4,7 @@ mod bad;
 mod contract;
 mod deliveries;
 mod file;
+mod files;
 mod gateway;
 mod judges;
 mod killed;

@@ -45,6 +45,7 @@ pub struct World {
     pub database: Database,
     pub folder: PathBuf,
     pub now: Arc<Mutex<Timestamp>>,
+    pub store: hjemmel::store::Settings,
     _temporary: Option<tempfile::TempDir>,
 }
 
@@ -95,7 +96,8 @@ pub fn parts_in(folder: &Path, database: Database, now: Arc<Mutex<Timestamp>>) -
     let place = Place::Folder(folder.join("objects"));
     let objects =
         hjemmel::objects::Settings { place, key: folder.join("content.key"), earlier_keys: vec![], part_bytes: 1 << 20 };
-    Parts { database, objects: objects.open().unwrap(), audit, sealer: Arc::new(sealer), clock }
+    let (sealer, contents) = (Arc::new(sealer), Arc::default());
+    Parts { database, objects: objects.open().unwrap(), audit, sealer, clock, contents }
 }
 
 /// The core over what lies in a folder, for a test or for a process that it kills.
@@ -146,7 +148,7 @@ impl World {
             let parts = parts_in(temporary.path(), database.clone(), now.clone());
             let files = files_in(temporary.path(), parts.clone(), RULES, None);
             let folder = temporary.path().to_owned();
-            worlds.push(Self { kind, files, parts, database, folder, now, _temporary: Some(temporary) });
+            worlds.push(Self { kind, files, parts, database, folder, now, store: settings, _temporary: Some(temporary) });
         }
         worlds
     }

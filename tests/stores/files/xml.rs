@@ -8,7 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hjemmel::files::codes::Code;
 use hjemmel::files::xml::trigger::{self, Trigger};
-use hjemmel::files::xml::written::{Root, metadata, receipt};
+use hjemmel::files::xml::written::{self, Answer, Root, Routed, metadata, receipt};
+use hjemmel::refusal::Detail;
 use hjemmel::schema::{compile::Schema, pool::Pool, source::Sources};
 use hjemmel::soap::document::Document;
 use hjemmel::soap::strict::Limits;
@@ -106,8 +107,23 @@ fn the_official_samples_are_read_and_what_is_written_of_them_is_valid() {
         assert!(judges.ours(&text), "{sample}");
         assert_eq!(numbers(&read(&text).unwrap_err()), [1002], "{sample} is no trigger");
     }
-    judges.take(&receipt(Uuid::from_u128(1), Some("a < b & c"), &[]));
-    judges.take(&receipt(Uuid::from_u128(1), None, &Code::every()));
+    judges.take(&receipt(Uuid::from_u128(1), Some("a < b & c"), &Answer::Delivered(&[])));
+    let warning = Detail::new("a -- b < c & d -", "a");
+    judges.take(&receipt(Uuid::from_u128(1), None, &Answer::Delivered(&[warning])));
+    judges.take(&written::trigger(&Routed {
+        file: "a & b.xml",
+        size: 1,
+        sender: "A",
+        recipient: "B",
+        inf_ref: "SortimentOverf\u{f8}r_1",
+        sender_system: Uuid::from_u128(1),
+        sender_authority: "11111111".parse().unwrap(),
+        transaction: Uuid::from_u128(2),
+        sent_at: "2026-11-29T10:00:00Z".parse().unwrap(),
+        recipient_system: Uuid::from_u128(3),
+        recipient_authority: "11111111".parse().unwrap(),
+    }));
+    judges.take(&receipt(Uuid::from_u128(1), None, &Answer::Refused(&Code::every())));
 }
 
 #[test]

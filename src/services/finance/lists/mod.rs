@@ -1,13 +1,15 @@
 //! Where a service's value lists come from, and how they are changed.
 //!
 //! They lie in the store ([`kept`]), where a version is a [`draft`] until it is published ([`publish`]) and those who subscribe are
-//! told ([`subscription`]); calls remember what is [`published`]. A folder of files ([`super::shelf`]) is the other place, for a demo or a test.
+//! told ([`subscription`]), each by a file ([`mod@transfer`]); calls remember what is [`published`]. A folder of files
+//! ([`super::shelf`]) is the other place, for a demo or a test.
 
 pub mod draft;
 pub mod kept;
 pub mod publish;
 pub mod published;
 pub mod subscription;
+pub mod transfer;
 
 use std::sync::Arc;
 

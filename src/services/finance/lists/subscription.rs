@@ -2,7 +2,9 @@
 //!
 //! With each version that is published a delivery is written down for each subscription that it concerns, in the transaction that
 //! publishes it: a job of the kind [`KIND`], in the order of the subscription. The job names the version and the subscription;
-//! whoever delivers files takes it, writes the file, and finishes it. Until then it waits.
+//! the worker ([`crate::services::finance::files::lists`]) takes it, sends the file, and finishes it.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -24,6 +26,14 @@ use crate::users::rights::Action;
 
 /// The kind of the jobs that deliver versions.
 pub const KIND: &str = "sortiment-delivery";
+
+/// How they are tried: for a fortnight, in which a route order that is missing can be approved.
+const RULES: Rules = Rules {
+    lease: Duration::from_secs(300),
+    attempts: 64,
+    first_pause: Duration::from_secs(30),
+    longest_pause: Duration::from_secs(6 * 3600),
+};
 
 /// The field's structures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -215,7 +225,7 @@ impl Subscription {
 
 /// The deliveries that wait, for whoever delivers files.
 pub fn deliveries(store: &Store) -> Jobs {
-    Jobs::new(store.database().clone(), KIND, Rules::default())
+    Jobs::new(store.database().clone(), KIND, RULES)
 }
 
 /// Writes down a delivery of a version for each subscription that it concerns.

@@ -10,6 +10,7 @@
 //! - Whose a delivery is stands in its mark: service, authority and client system. Another sender's id gives nothing.
 //! - Marks and contents are keyed digests, receipts are encrypted: a copy of the store tells nothing of them.
 
+pub mod by_file;
 pub mod counts;
 pub mod rows;
 
@@ -105,6 +106,37 @@ impl Kept {
     pub fn new(store: Database, keys: Arc<ContentKeys>, sealer: Arc<Sealer>) -> Self {
         Self { rows: Rows(store), keys, sealer }
     }
+
+    /// What is known of another delivery; `receipts`: those that were read before.
+    async fn earlier(&self, place: &Elsewhere, receipts: &mut BTreeMap<Mark, Option<Arc<[u8]>>>) -> Result<Earlier, StoreError> {
+        let Elsewhere { delivery, accepted_us, .. } = place;
+        // As many as are told; a sender who sends a month again needs no more of them.
+        if !receipts.contains_key(delivery) && receipts.len() < 20 {
+            let sealed = self.rows.receipt(*delivery).await?;
+            let opened = sealed.and_then(|sealed| self.keys.open_text(delivery, &sealed).ok());
+            receipts.insert(*delivery, opened.map(Arc::from));
+        }
+        let accepted = accepted_us.and_then(|at| jiff::Timestamp::from_microsecond(at).ok());
+        Ok(Earlier { accepted, receipt: receipts.get(delivery).cloned().flatten() })
+    }
+
+    /// Whose delivery.
+    fn delivery(&self, service: Uuid, sender: &Cvr, system: Uuid, id: &str) -> Mark {
+        let whose = self.sealer.marker("delivery").part(service.as_bytes()).part(sender.to_string().as_bytes());
+        whose.part(system.as_bytes()).part(id.as_bytes()).finish()
+    }
+
+    /// What is in it, by a digest of what it says.
+    fn content(&self, delivery: &Mark, says: &[u8; 32]) -> Mark {
+        self.sealer.marker("what a delivery says").part(delivery).part(says).finish()
+    }
+
+    /// Something in a delivery.
+    fn item(&self, service: Uuid, sender: &Cvr, receiver: Option<Cvr>, item: Uuid) -> Mark {
+        let receiver = receiver.map_or_else(String::new, |receiver| receiver.to_string());
+        let mark = self.sealer.marker("item of a delivery").part(service.as_bytes()).part(sender.to_string().as_bytes());
+        mark.part(receiver.as_bytes()).part(item.as_bytes()).finish()
+    }
 }
 
 /// What is in a delivery, and what it speaks of, in the service's own ids.
@@ -116,6 +148,8 @@ pub struct Items {
     pub own: Vec<Uuid>,
     /// Things of other deliveries that it refers to.
     pub refers: Vec<Uuid>,
+    /// A digest of what the delivery says, where the service knows that better than its bytes do; `None`: the message's canonical form.
+    pub says: Option<[u8; 32]>,
 }
 
 /// A request that may go on: its delivery is this attempt's, or the service knows none. Made by [`Deliveries::claim`] alone.
@@ -255,13 +289,15 @@ impl Deliveries {
         Arc::new(Semaphore::new(AT_ONCE))
     }
 
-    fn marks(&self, kept: &Kept, valid: &Valid) -> Option<Marks> {
+    fn marks(&self, kept: &Kept, valid: &Valid, says: Option<&[u8; 32]>) -> Option<Marks> {
         let request = valid.request()?;
         let id = delivery(self.sides.settings(), request)?;
         let caller = valid.admitted().authenticated().caller();
         let system = valid.admitted().front().system;
-        let whose = kept.sealer.marker("delivery").part(self.service.as_bytes()).part(caller.authority().to_string().as_bytes());
-        let mark = whose.part(system.as_bytes()).part(id.as_bytes()).finish();
+        let mark = kept.delivery(self.service, caller.authority(), system, &id);
+        if let Some(says) = says {
+            return Some(Marks { delivery: mark, content: kept.content(&mark, says) });
+        }
         // The contexts say how it is sent, not what.
         let contexts = valid.operation().operation().is_some_and(|operation| operation.contexts);
         let contexts: Vec<NodeId> =
@@ -272,29 +308,26 @@ impl Deliveries {
     }
 
     /// The marks of a request. A large one takes a while to read, in which the runtime's thread would move nobody else's bytes.
-    async fn marked(self: &Arc<Self>, valid: Valid) -> Result<(Valid, Option<Marks>), Refusal> {
+    async fn marked(self: &Arc<Self>, valid: Valid, says: Option<[u8; 32]>) -> Result<(Valid, Option<Marks>), Refusal> {
         let this = self.clone();
         let work = move || {
-            let marks = this.kept.as_ref().and_then(|kept| this.marks(kept, &valid));
+            let marks = this.kept.as_ref().and_then(|kept| this.marks(kept, &valid, says.as_ref()));
             (valid, marks)
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Internal)
     }
 
     fn item(&self, kept: &Kept, valid: &Valid, receiver: Option<Cvr>, item: Uuid) -> Mark {
-        let sender = valid.admitted().authenticated().caller().authority().to_string();
-        let receiver = receiver.map_or_else(String::new, |receiver| receiver.to_string());
-        let mark = kept.sealer.marker("item of a delivery").part(self.service.as_bytes()).part(sender.as_bytes());
-        mark.part(receiver.as_bytes()).part(item.as_bytes()).finish()
+        kept.item(self.service, valid.admitted().authenticated().caller().authority(), receiver, item)
     }
 
     /// What is known of a request that is not to be passed on as it is judged now.
     ///
     /// # Errors
     /// `DeliveriesUnavailable`.
-    pub async fn before(self: &Arc<Self>, valid: Valid) -> Result<Before, Refusal> {
+    pub async fn before(self: &Arc<Self>, valid: Valid, says: Option<[u8; 32]>) -> Result<Before, Refusal> {
         let Some(kept) = &self.kept else { return Ok(Before::Nothing) };
-        let (valid, marks) = self.marked(valid).await?;
+        let (valid, marks) = self.marked(valid, says).await?;
         let Some(marks) = marks else { return Ok(Before::Nothing) };
         let found = {
             let _away = self.work.away();
@@ -320,7 +353,7 @@ impl Deliveries {
             known: Known::default(),
         };
         let Some(kept) = &self.kept else { return Ok(none(valid)) };
-        let (valid, marks) = self.marked(valid).await?;
+        let (valid, marks) = self.marked(valid, items.says).await?;
         let Some(marks) = marks else { return Ok(none(valid)) };
         let mark_of = |item: &Uuid| (self.item(kept, &valid, items.receiver, *item), *item);
         let own: BTreeMap<Mark, Uuid> = items.own.iter().map(mark_of).collect();
@@ -415,16 +448,9 @@ impl Deliveries {
     ) -> Result<Known, StoreError> {
         let mut receipts: BTreeMap<Mark, Option<Arc<[u8]>>> = BTreeMap::new();
         let mut found = Vec::new();
-        for Elsewhere { item, delivery, accepted_us } in elsewhere {
-            // As many as are told; a sender who sends a month again needs no more of them.
-            if !receipts.contains_key(delivery) && receipts.len() < 20 {
-                let sealed = kept.rows.receipt(*delivery).await?;
-                let opened = sealed.and_then(|sealed| kept.keys.open_text(delivery, &sealed).ok());
-                receipts.insert(*delivery, opened.map(Arc::from));
-            }
-            let accepted = accepted_us.and_then(|at| jiff::Timestamp::from_microsecond(at).ok());
-            let receipt = receipts.get(delivery).cloned().flatten();
-            found.extend(own.get(item).map(|item| (*item, Earlier { accepted, receipt })));
+        for place in elsewhere {
+            let earlier = kept.earlier(place, &mut receipts).await?;
+            found.extend(own.get(&place.item).map(|item| (*item, earlier)));
         }
         let unknown = refers.iter().filter(|(mark, _)| !known.contains(mark)).map(|(_, item)| *item).collect();
         Ok(Known { elsewhere: found, unknown })

@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Mark;
-use crate::store::{Database, Dialect, Query, Row, StoreError, by_dialect, sql};
+use crate::store::{Database, Dialect, Query, Row, Session, StoreError, by_dialect, sql};
 
 /// The database's clock, in microseconds since the Unix epoch: the clocks of nodes do not matter.
 macro_rules! piece {
@@ -94,6 +94,35 @@ const ITEMS_SQLITE: &str = concat!(
      ON CONFLICT (mark) DO UPDATE SET delivery = delivery
      RETURNING mark, delivery, accepted_us"
 );
+
+/// The same in PostgreSQL, without the claim.
+const ITEMS_POSTGRES: &str = concat!(
+    "INSERT INTO delivery_item AS held (mark, delivery, until_us)
+     SELECT substring($2 FROM n * 32 + 1 FOR 32), $1, ",
+    piece!(postgres, NOW),
+    " + $3 FROM generate_series(0, length($2) / 32 - 1) AS n ORDER BY 1
+     ON CONFLICT (mark) DO UPDATE SET delivery = held.delivery RETURNING mark, delivery, accepted_us"
+);
+
+const KNOWN_POSTGRES: &str = "SELECT mark FROM delivery_item WHERE accepted_us IS NOT NULL AND mark IN
+     (SELECT substring($1 FROM n * 32 + 1 FOR 32) FROM generate_series(0, length($1) / 32 - 1) AS n)";
+
+/// How many of the items `$2` the delivery `$1` has; and what to do with those.
+const OF_DELIVERY: [(&str, &str); 2] = [
+    (
+        "WITH RECURSIVE asked (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM asked WHERE (n + 2) * 32 <= length($2))
+         SELECT count(*) AS n FROM delivery_item WHERE delivery = $1 AND mark IN (SELECT substr($2, n * 32 + 1, 32) FROM asked)",
+        "SELECT count(*) AS n FROM delivery_item WHERE delivery = $1 AND mark IN
+         (SELECT substring($2 FROM n * 32 + 1 FOR 32) FROM generate_series(0, length($2) / 32 - 1) AS n)",
+    ),
+    (
+        "WITH RECURSIVE asked (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM asked WHERE (n + 2) * 32 <= length($2))
+         DELETE FROM delivery_item WHERE delivery = $1 AND accepted_us IS NULL
+             AND mark IN (SELECT substr($2, n * 32 + 1, 32) FROM asked)",
+        "DELETE FROM delivery_item WHERE delivery = $1 AND accepted_us IS NULL AND mark IN
+         (SELECT substring($2 FROM n * 32 + 1 FOR 32) FROM generate_series(0, length($2) / 32 - 1) AS n)",
+    ),
+];
 
 const KNOWN_SQLITE: &str =
     "WITH RECURSIVE asked (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM asked WHERE (n + 2) * 32 <= length($1))
@@ -241,6 +270,87 @@ impl Rows {
                 Ok(found)
             }
         }
+    }
+
+    /// Takes items, each once, for a delivery that is claimed. Gives those that another has. May be asked again.
+    pub async fn take(&self, delivery: Mark, items: &[Mark], keep: Duration) -> Result<Vec<Elsewhere>, StoreError> {
+        if items.is_empty() {
+            return Ok(Vec::new());
+        }
+        let query = by_dialect(ITEMS_SQLITE, ITEMS_POSTGRES);
+        let query = query.bind(delivery.as_slice()).bind(items.as_flattened()).bind(microseconds(keep));
+        let mut transaction = self.0.begin_beside_others().await?;
+        let mut elsewhere = Vec::new();
+        for row in transaction.all(query).await? {
+            let other = taken(&row, "delivery")?;
+            if other != delivery {
+                elsewhere.push(Elsewhere { item: taken(&row, "mark")?, delivery: other, accepted_us: row.maybe("accepted_us")? });
+            }
+        }
+        transaction.commit().await?;
+        Ok(elsewhere)
+    }
+
+    /// Which of these items are known to be accepted.
+    pub async fn known(&self, items: &[Mark]) -> Result<Vec<Mark>, StoreError> {
+        if items.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = self.0.all(by_dialect(KNOWN_SQLITE, KNOWN_POSTGRES).bind(items.as_flattened())).await?;
+        rows.iter().map(|row| taken(row, "mark")).collect()
+    }
+
+    /// How many items a delivery has; of `among`, where that is given.
+    pub async fn count(&self, delivery: Mark, among: Option<&[Mark]>) -> Result<u64, StoreError> {
+        let [(sqlite, postgres), _] = OF_DELIVERY;
+        let query = match among {
+            Some([]) => return Ok(0),
+            Some(among) => by_dialect(sqlite, postgres).bind(delivery.as_slice()).bind(among.as_flattened()),
+            None => sql("SELECT count(*) AS n FROM delivery_item WHERE delivery = $1").bind(delivery.as_slice()),
+        };
+        let row = self.0.first(query).await?.ok_or(StoreError::Unreadable { column: "n" })?;
+        u64::try_from(row.get::<i64>("n")?).map_err(|_| StoreError::Unreadable { column: "n" })
+    }
+
+    /// Items that were not accepted are free for another delivery.
+    pub async fn let_go(session: &mut Session, delivery: Mark, items: &[Mark]) -> Result<(), StoreError> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        let [_, (sqlite, postgres)] = OF_DELIVERY;
+        let query = by_dialect(sqlite, postgres).bind(delivery.as_slice()).bind(items.as_flattened());
+        session.execute(query).await.map(drop)
+    }
+
+    /// The same for every item of a delivery.
+    pub async fn let_all_go(session: &mut Session, delivery: Mark) -> Result<(), StoreError> {
+        let query = sql("DELETE FROM delivery_item WHERE delivery = $1 AND accepted_us IS NULL");
+        session.execute(query.bind(delivery.as_slice())).await.map(drop)
+    }
+
+    /// Whether an attempt has a delivery.
+    pub async fn is_held_by(&self, delivery: Mark, holder: Uuid) -> Result<bool, StoreError> {
+        let query = sql("SELECT mark FROM delivery WHERE mark = $1 AND holder = $2 AND state = 'under way'");
+        Ok(self.0.first(query.bind(delivery.as_slice()).bind(holder)).await?.is_some())
+    }
+
+    /// A delivery is answered, and what it still has is accepted.
+    pub async fn answered_with(
+        session: &mut Session,
+        delivery: Mark,
+        receipt: &[u8],
+        keep: Duration,
+        keep_items: Duration,
+    ) -> Result<(), StoreError> {
+        let answer = statement!(
+            "UPDATE delivery SET state = 'answered', receipt = $2, changed_us = " NOW ", until_us = " NOW " + $3
+             WHERE mark = $1 AND state <> 'answered'"
+        );
+        session.execute(answer.bind(delivery.as_slice()).bind(receipt).bind(microseconds(keep))).await?;
+        let booked = statement!(
+            "UPDATE delivery_item SET accepted_us = coalesce(accepted_us, " NOW "), until_us = " NOW " + $2 WHERE delivery = $1"
+        );
+        session.execute(booked.bind(delivery.as_slice()).bind(microseconds(keep_items))).await.map(drop)
     }
 
     /// How a delivery stands, for whoever does not claim it.
