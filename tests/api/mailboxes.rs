@@ -32,7 +32,7 @@ pub fn open(store: &Store, folder: &Path) -> Mailboxes {
         hjemmel::objects::Settings { place, key: folder.join("content.key"), earlier_keys: vec![], part_bytes: 5 << 20 };
     let (database, objects, clock) = (store.database().clone(), objects.open().unwrap(), Clock::system());
     Mailboxes::new(
-        Parts { database, objects, audit, sealer: Arc::new(sealer), clock },
+        Parts { database, objects, audit, sealer: Arc::new(sealer), clock, contents: Arc::default() },
         "test".parse().unwrap(),
         Registry::default(),
     )

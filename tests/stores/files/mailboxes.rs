@@ -81,7 +81,8 @@ fn mailboxes(
     let place = Place::Folder(folder.join("objects"));
     let objects =
         hjemmel::objects::Settings { place, key: folder.join("content.key"), earlier_keys: vec![], part_bytes: 1 << 20 };
-    let parts = Parts { database, objects: objects.open().unwrap(), audit, sealer: Arc::new(sealer), clock };
+    let parts =
+        Parts { database, objects: objects.open().unwrap(), audit, sealer: Arc::new(sealer), clock, contents: Arc::default() };
     Mailboxes::with(parts, "test".parse().unwrap(), Registry::default(), RULES, at_step)
 }
 
