@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use hjemmel::agreements::Store;
 use hjemmel::audit::{About, FinanceFigures, keys, search::search};
+use hjemmel::clock::Clock;
 use hjemmel::decisions::By;
 use hjemmel::files::answers::{self, Awaited};
 use hjemmel::files::content::ByInfRef;
 use hjemmel::files::core::Step;
-use hjemmel::files::home::{File, Folder, Home};
+use hjemmel::files::home::{Folder, Home};
 use hjemmel::files::orders::{self, Order};
 use hjemmel::files::transfers;
 use hjemmel::files::users::{self, User};
@@ -437,7 +438,7 @@ async fn beside(finance: &Finance, folder: &Path) -> hjemmel::files::Files {
     let dir = &finance.passing.world.dir;
     let store = Settings::sqlite(&dir.join("agreements.sqlite"));
     let database = Database::open(&store, Access::Change).await.unwrap();
-    let now = Timestamp::now();
+    let now = Clock::system().now();
     let mut transaction = database.begin().await.unwrap();
     for (at, user, system, authority) in
         [(1, SENDER, Role::Korsbaek.uuid().parse().unwrap(), KORSBAEK), (2, RECIPIENT, id("ledger"), BY_TOKEN)]
