@@ -30,6 +30,7 @@ pub mod hex;
 pub mod id;
 pub mod pem;
 pub mod refusal;
+pub mod telemetry;
 pub mod text;
 pub mod work;
 

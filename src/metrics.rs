@@ -57,6 +57,7 @@ pub struct Metrics {
     working: IntGauge,
     overload_refusals: IntCounter,
     log_dropped: IntCounter,
+    traces_lost: IntCounter,
     refused_before_call: IntCounterVec,
     api_requests: IntCounterVec,
     connections_opened: IntCounterVec,
@@ -175,6 +176,10 @@ impl Metrics {
             log_dropped: make.counter(
                 "hjemmel_log_lines_dropped_total",
                 "Log lines dropped because nothing read stderr, or because it could not be written.",
+            )?,
+            traces_lost: make.counter(
+                "hjemmel_trace_batches_lost_total",
+                "Batches of spans that no collector took; 0 where nothing is traced.",
             )?,
             api_requests: make.counters(
                 "hjemmel_api_requests_total",
@@ -521,6 +526,11 @@ impl Metrics {
     /// Takes over how many log lines were dropped since the process began.
     pub fn observe_log(&self, dropped: u64) {
         self.log_dropped.inc_by(dropped.saturating_sub(self.log_dropped.get()));
+    }
+
+    /// Takes over how many batches of spans were lost since the process began.
+    pub fn observe_traces(&self, lost: u64) {
+        self.traces_lost.inc_by(lost.saturating_sub(self.traces_lost.get()));
     }
 
     fn step(&self, step: &str, seconds: f64) {

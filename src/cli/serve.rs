@@ -50,6 +50,8 @@ pub async fn run(args: &Args, clock: &Clock) -> Result<ExitCode, ServeError> {
             ExitCode::FAILURE
         }
     };
+    // What waits for a collector goes, or is lost.
+    let _ = tokio::task::spawn_blocking(|| crate::telemetry::stop(LAST_WORDS)).await;
     log.flush(LAST_WORDS);
     Ok(code)
 }
@@ -60,6 +62,9 @@ async fn serve_until_told(args: &Args, clock: &Clock, signals: &mut Signals, log
     let mut starting = tokio::spawn(async move {
         let loaded = read(&file, &own_clock).await?;
         own_log.subscribe(loaded.config.log_format);
+        if let Some(settings) = &loaded.config.telemetry {
+            crate::telemetry::start(settings, &loaded.config.environment)?;
+        }
         warn_of(&loaded);
         let config = loaded.config;
         let (patience, address, admin_address) = (config.limits.drain_timeout, config.listen.address, config.admin.address);

@@ -61,6 +61,8 @@ pub struct Config<S> {
     pub replay_wait: Duration,
     /// How log lines look.
     pub log_format: LogFormat,
+    /// Where traces are sent; `None`: nothing is traced.
+    pub telemetry: Option<crate::telemetry::Settings>,
     /// Where callers come in.
     pub listen: Listen,
     /// Where operators look.

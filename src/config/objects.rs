@@ -1,6 +1,7 @@
 //! `[objects]`: where contents of files lie, and the keys that they are encrypted under.
 
 use http::Uri;
+use toml::de::DeValue;
 
 use super::reader::{Reader, as_text};
 use super::sections::seconds;
@@ -51,19 +52,21 @@ fn url(section: &mut Reader<'_>) -> Option<Url> {
     })
 }
 
+/// An address in TLS, or of a server beside the gateway.
+pub(super) fn https_or_loopback(value: &DeValue<'_>) -> Option<Uri> {
+    let uri: Uri = as_text(value).ok()?.parse().ok()?;
+    let fits = match (uri.scheme_str(), uri.host()) {
+        (Some("https"), Some(host)) => !host.is_empty(),
+        (Some("http"), Some(host)) => ["127.0.0.1", "[::1]", "localhost"].contains(&host),
+        _ => false,
+    };
+    fits.then_some(uri)
+}
+
 fn s3(section: &mut Reader<'_>, bucket: String, prefix: String) -> Option<S3> {
-    let endpoint = section.setting("endpoint", Some(None), |value| {
-        let uri: Option<Uri> = as_text(value)?.parse().ok();
-        let fits = |uri: &Uri| match (uri.scheme_str(), uri.host()) {
-            (Some("https"), Some(host)) => !host.is_empty(),
-            // For a server that was started beside the gateway to try it.
-            (Some("http"), Some(host)) => ["127.0.0.1", "[::1]", "localhost"].contains(&host),
-            _ => false,
-        };
-        match uri.filter(fits) {
-            Some(uri) => Ok(Some(uri.to_string().trim_end_matches('/').to_owned())),
-            None => Err("is not an https address; write for instance \"https://s3.example\"".to_owned()),
-        }
+    let endpoint = section.setting("endpoint", Some(None), |value| match https_or_loopback(value) {
+        Some(uri) => Ok(Some(uri.to_string().trim_end_matches('/').to_owned())),
+        None => Err("is not an https address; write for instance \"https://s3.example\"".to_owned()),
     });
     let region = section.text("region", Some("us-east-1"));
     let roots = section.certificates("roots", false);

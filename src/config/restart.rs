@@ -16,6 +16,7 @@ impl<S> Config<S> {
         keep.setting("replay_capacity", &mut self.replay_capacity, &running.replay_capacity);
         keep.setting("replay_wait", &mut self.replay_wait, &running.replay_wait);
         keep.setting("log_format", &mut self.log_format, &running.log_format);
+        keep.setting("telemetry", &mut self.telemetry, &running.telemetry);
         keep.setting("listen.address", &mut self.listen.address, &running.listen.address);
         keep.setting("admin.address", &mut self.admin.address, &running.admin.address);
         // From TLS to none or back; other CAs are taken over.

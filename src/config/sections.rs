@@ -12,6 +12,7 @@ use super::{
     WithoutList, deliveries, limits, objects, peer, retired, sftp, store,
 };
 use crate::objects::settings::Place::Folder;
+use crate::telemetry::Callers;
 
 /// The sections, each as far as it could be read: `None` where a problem with it has been reported.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub struct Sections<S> {
     pub replay_capacity: Option<usize>,
     pub replay_wait: Option<Duration>,
     pub log_format: Option<LogFormat>,
+    pub telemetry: Option<Option<crate::telemetry::Settings>>,
     pub listen: Option<Listen>,
     pub admin: Option<Admin>,
     pub api: Option<Api>,
@@ -57,6 +59,7 @@ impl<S> Default for Sections<S> {
             replay_capacity: None,
             replay_wait: None,
             log_format: None,
+            telemetry: None,
             listen: None,
             admin: None,
             api: None,
@@ -91,6 +94,7 @@ impl<S> Sections<S> {
             replay_capacity: self.replay_capacity?,
             replay_wait: self.replay_wait?,
             log_format: self.log_format?,
+            telemetry: self.telemetry?,
             listen: self.listen?,
             admin: self.admin?,
             api: self.api?,
@@ -136,6 +140,7 @@ pub(super) fn read<S: ServiceSection>(root: &mut Reader<'_>) -> Sections<S> {
         replay_capacity: root.size("replay_capacity", 1_000_000, 1_000..=100_000_000),
         replay_wait: root.duration("replay_wait", seconds(2), Duration::from_millis(100)..=seconds(10)),
         log_format: root.choice("log_format", Some(LogFormat::Json), &[("json", LogFormat::Json), ("text", LogFormat::Text)]),
+        telemetry: root.optional_section("telemetry", read_telemetry),
         listen: root.section("listen", read_listen),
         admin: root.section("admin", read_admin),
         api: root.section("api", read_api),
@@ -337,6 +342,25 @@ fn read_audit(section: &mut Reader<'_>, alone: &mut Option<Option<Archive>>) -> 
         archive: archive?,
         retention_days: retention_days?,
     })
+}
+
+fn read_telemetry(section: &mut Reader<'_>) -> Option<crate::telemetry::Settings> {
+    let url = section.setting("url", None, |value| {
+        objects::https_or_loopback(value).ok_or_else(|| {
+            "is not an https address, nor an http one of the loopback; write for instance \"https://collector.example:4318/v1/traces\"".to_owned()
+        })
+    });
+    let roots = section.certificates("roots", false);
+    let per_mille = section.number("per_mille", 100, 0..=1000);
+    let choices = [("link", Callers::Link), ("ignore", Callers::Ignore)];
+    let callers = section.choice("callers", Some(Callers::Link), &choices);
+    let peers = section.flag("peers", true);
+    let (url, roots) = (url?, roots?);
+    if url.scheme_str() == Some("https") && roots.is_empty() {
+        section.problem_at("roots", "is missing; name the CAs (PEM) of the collector's TLS server".to_owned());
+        return None;
+    }
+    Some(crate::telemetry::Settings { url, roots, per_mille: per_mille?, callers: callers?, peers: peers? })
 }
 
 pub(super) const fn seconds(seconds: u64) -> Duration {

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::audit::{Durable, OpenRecord, Record};
 use crate::refusal::Refusal;
+use crate::telemetry::Trace;
 
 /// The call's id and its record, shared by the steps. Cheap to clone.
 ///
@@ -16,6 +17,7 @@ use crate::refusal::Refusal;
 pub struct Call {
     id: Uuid,
     record: Arc<Mutex<OpenRecord>>,
+    trace: Option<Arc<Trace>>,
 }
 
 /// A value that belongs to a call.
@@ -25,9 +27,13 @@ pub trait OfCall {
 }
 
 impl Call {
-    /// A call that has just begun.
-    pub fn new(record: OpenRecord) -> Self {
-        Self { id: record.call, record: Arc::new(Mutex::new(record)) }
+    /// A call that has just begun, and its trace where it has one.
+    pub fn new(record: OpenRecord, trace: Option<Trace>) -> Self {
+        Self { id: record.call, record: Arc::new(Mutex::new(record)), trace: trace.map(Arc::new) }
+    }
+    /// Its trace; `None` where nothing is traced.
+    pub fn trace(&self) -> Option<&Trace> {
+        self.trace.as_deref()
     }
     /// The id that faults, logs and audit share.
     pub fn id(&self) -> Uuid {
@@ -46,7 +52,13 @@ impl Call {
     }
     /// How the call ended.
     pub fn end(&self, refusal: Option<&Refusal>) {
-        self.record.lock().unwrap_or_else(PoisonError::into_inner).end(refusal);
+        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        record.end(refusal);
+        if let Some(trace) = &self.trace {
+            let binding = record.binding.map(|binding| binding.name().to_owned());
+            let facts = [("hjemmel.operation", record.operation.clone()), ("hjemmel.binding", binding)];
+            trace.end(&self.id, &facts, refusal.map(Refusal::code));
+        }
     }
     /// The beginning of a step.
     pub fn start(&self) -> Instant {
@@ -55,5 +67,8 @@ impl Call {
     /// The end of a step: what it took goes into the record.
     pub fn finish(&self, step: &'static str, started: Instant) {
         self.record.lock().unwrap_or_else(PoisonError::into_inner).step(step, started.elapsed());
+        if let Some(trace) = &self.trace {
+            trace.step(step, started);
+        }
     }
 }

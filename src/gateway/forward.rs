@@ -53,7 +53,7 @@ impl<P: Outgoing> Forward<P> {
             .admit(now.into_std())
             .map_err(|resting| Refusal::PeerResting { peer: peer.told.clone(), seconds: resting.remaining.as_secs().max(1) })?;
         let message_id = format!("urn:uuid:{}", Uuid::new_v4());
-        let headers = headers(grant.outgoing())?;
+        let mut headers = headers(grant.outgoing())?;
         // Made while the record is being written.
         let (message, grant) = self.message(grant, &message_id).await?;
         let recorded = recording.await?;
@@ -64,9 +64,18 @@ impl<P: Outgoing> Forward<P> {
         grant.outgoing().leaving()?;
         let deadline = now + peer.deadline;
         // What is logged of the connection meanwhile names the call.
+        let mut outward = grant.call().trace().map(|trace| trace.towards(&peer.name));
+        if let Some(outward) = &outward {
+            outward.tell(&mut headers);
+        }
         let span = tracing::info_span!("forward", call = %grant.call().id());
         let response = match post(&peer, recorded, headers, message, deadline).instrument(span).await {
-            Ok(response) => response,
+            Ok(response) => {
+                if let Some(outward) = &mut outward {
+                    outward.answered(response.status().as_u16());
+                }
+                response
+            }
             Err(error) => {
                 pass.failed(std::time::Instant::now());
                 if matches!(error, OutboundError::Connect(_)) {

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, Full};
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use tower::{Layer, Service, service_fn};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::call::{Call, OfCall};
@@ -22,6 +23,7 @@ use crate::audit::{Audit, Record};
 use crate::clock::Clock;
 use crate::refusal::Refusal;
 use crate::soap::envelope::Version;
+use crate::telemetry::Trace;
 use crate::work::{Who, Work};
 
 /// The other end of the connection, as TLS proved it. Comes from the connection, never from a header.
@@ -107,8 +109,30 @@ impl OpenLayer {
     async fn pass<S, B>(
         self: Arc<Self>,
         request: Request<B>,
+        inner: S,
+        client: Client,
+    ) -> Result<Response<Full<Bytes>>, Infallible>
+    where
+        S: Service<Received, Response = Sealed, Error = Infallible>,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Refusal>,
+    {
+        match Trace::begin(&self.definition.name, request.headers(), &self.clock) {
+            None => self.serve(request, inner, client, None).await,
+            Some(trace) => {
+                // At the gravest level, so that each line of the call carries the id, whichever are written.
+                let span = tracing::error_span!("trace", trace_id = trace.id());
+                self.serve(request, inner, client, Some(trace)).instrument(span).await
+            }
+        }
+    }
+
+    async fn serve<S, B>(
+        &self,
+        request: Request<B>,
         mut inner: S,
         client: Client,
+        trace: Option<Trace>,
     ) -> Result<Response<Full<Bytes>>, Infallible>
     where
         S: Service<Received, Response = Sealed, Error = Infallible>,
@@ -118,7 +142,7 @@ impl OpenLayer {
         let now = self.clock.now();
         let record = Record::new(call_id(now), now, &self.definition.name);
         let call = match self.audit.open(record) {
-            Ok(record) => Call::new(record),
+            Ok(record) => Call::new(record, trace),
             // No place for the record that the call will need: it is not begun.
             Err(refusal) => return Ok(unrecorded(&refusal)),
         };

@@ -113,6 +113,9 @@ pub enum ServeError {
     /// A host key of the SFTP server.
     #[error("sftp.host_keys: {0}")]
     HostKey(#[from] HostKeyError),
+    /// Traces.
+    #[error(transparent)]
+    Telemetry(#[from] crate::telemetry::TelemetryError),
     /// What tells which segments are in the archive.
     #[error("audit.directory: archived.jsonl cannot be read or mended: {0}; look at the folder's rights and its disk")]
     Archive(std::io::Error),

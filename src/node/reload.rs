@@ -247,6 +247,7 @@ impl Reloader {
         metrics.observe_connections("lists", &lasting.connections.lists);
         metrics.observe_work(lasting.work.stats());
         metrics.observe_log(super::log::dropped());
+        metrics.observe_traces(crate::telemetry::lost());
         match &*lasting.replay {
             ReplayMemory::Node(memory) => metrics.observe_replay(memory.len(), memory.capacity()),
             ReplayMemory::Database(memory) => metrics.observe_shared_replay(&memory.stats()),

@@ -43,4 +43,5 @@ mod services;
 mod silence;
 mod soap;
 mod stage;
+mod traces;
 mod wire;

@@ -85,8 +85,10 @@ async fn pump(
 }
 
 /// A server in front of another over HTTP/2, which can refuse streams and drain connections.
-struct Front {
-    port: u16,
+pub struct Front {
+    pub port: u16,
+    /// The `traceparent` of each request, where it has one.
+    pub contexts: Arc<Mutex<Vec<Option<String>>>>,
     connections: Arc<AtomicUsize>,
     refusals: Arc<AtomicUsize>,
     drains: Arc<AtomicUsize>,
@@ -98,7 +100,7 @@ fn taken(from: &AtomicUsize) -> bool {
 }
 
 impl Front {
-    async fn of(world: &World, shows: Role, target: u16) -> Self {
+    pub async fn of(world: &World, shows: Role, target: u16) -> Self {
         let own = world.pki.credentials(shows).unwrap();
         let mut tls = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
@@ -113,14 +115,16 @@ impl Front {
             Outbound::new(OutboundSettings { credentials, ..OutboundSettings::new(vec![world.pki.root().clone()]) }).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let front = Self { port, connections: Arc::default(), refusals: Arc::default(), drains: Arc::default() };
+        let contexts = Arc::<Mutex<Vec<_>>>::default();
+        let seen = contexts.clone();
+        let front = Self { port, contexts, connections: Arc::default(), refusals: Arc::default(), drains: Arc::default() };
         let (connections, refusals, drains) = (front.connections.clone(), front.refusals.clone(), front.drains.clone());
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 connections.fetch_add(1, Ordering::SeqCst);
                 let (acceptor, behind) = (acceptor.clone(), behind.clone());
-                let (refusals, drains) = (refusals.clone(), drains.clone());
+                let (refusals, drains, seen) = (refusals.clone(), drains.clone(), seen.clone());
                 tokio::spawn(async move {
                     let Ok(stream) = acceptor.accept(stream).await else { return };
                     let mut connection = h2::server::handshake(stream).await.unwrap();
@@ -132,6 +136,8 @@ impl Front {
                         if taken(&drains) {
                             connection.graceful_shutdown();
                         }
+                        let context = request.headers().get("traceparent").map(|value| value.to_str().unwrap().to_owned());
+                        seen.lock().unwrap().push(context);
                         tokio::spawn(pass_on(request, respond, behind.clone(), target));
                     }
                 });

@@ -123,6 +123,14 @@ else
     did_not_run "the object store before an S3-compatible server: no gateway, or no cargo to run its tests"
 fi
 
+# Traces as a collector gets them, read with OpenTelemetry's own definitions.
+if command -v cargo >/dev/null; then
+    "$python" -B "$here/traces.py" "$root" >"$work/traces.log" 2>&1 || { status=1; tail -40 "$work/traces.log" >&2; }
+    grep -E '^traces read' "$work/traces.log" || true
+else
+    did_not_run "traces read by OpenTelemetry's definitions: no cargo to run the gateway's test"
+fi
+
 # Real SFTP clients before `hjemmel stub sftp` and before the mailboxes of `hjemmel serve`, and a hostile one.
 if [ -x "${HJEMMEL_BIN:-}" ]; then
     HJEMMEL="$HJEMMEL_BIN" "$here/sftp/run.sh" --within 150 >"$work/sftp.log" 2>&1 || { status=1; tail -40 "$work/sftp.log" >&2; }

@@ -19,6 +19,7 @@ pub const LAYERS: &[&[&str]] = &[
         "hex",
         "id",
         "pem",
+        "telemetry",
         "text",
         "work",
         "soap",
