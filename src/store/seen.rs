@@ -33,6 +33,9 @@ struct Known {
     /// The node's number in it: between these, both included.
     from: i64,
     to: i64,
+    /// The first decision: what is put back has it, under whatever name.
+    #[serde(default)]
+    first: Option<Uuid>,
     /// The last decision.
     decision: Option<Uuid>,
     /// When it was last said to have been put back.
@@ -44,8 +47,9 @@ struct Known {
 struct Found {
     store: Uuid,
     mark: Option<i64>,
+    first: Option<Uuid>,
     decision: Option<Uuid>,
-    /// Whether it has the decision that the node knows.
+    /// Whether it has the last decision that the node knows.
     has_known: bool,
     restored: Option<Timestamp>,
 }
@@ -69,15 +73,18 @@ enum Verdict {
 impl Found {
     fn judged_by(&self, known: Option<&Known>) -> Verdict {
         let Some(known) = known else { return Verdict::First };
-        if known.store != self.store {
-            return Verdict::Another;
-        }
         if self.restored > known.restored {
             return Verdict::Accepted;
         }
+        // A state from before stores had names gets a new one; what it has in common with the store is where both began.
+        if known.store != self.store && (known.first.is_none() || known.first != self.first) {
+            return Verdict::Another;
+        }
         match (known.decision, self.mark) {
             (Some(decision), _) if !self.has_known => Verdict::PutBack(format!("the decision {decision} is not in it")),
-            (_, None) if known.to > 0 => Verdict::PutBack("it was never seen by this node".to_owned()),
+            _ if known.store != self.store => Verdict::Another,
+            // The first number may never have arrived; where it did, it was read back.
+            (_, None) if known.from > 0 => Verdict::PutBack("it was never seen by this node".to_owned()),
             (_, Some(mark)) if mark < known.from => {
                 Verdict::PutBack(format!("this node left it at {}, and it is at {mark}", known.from))
             }
@@ -181,6 +188,7 @@ impl Sight {
     async fn found(&self) -> Result<Found, StoreError> {
         let query = sql("SELECT store,
                  (SELECT mark FROM store_seen WHERE node = $1) AS mark,
+                 (SELECT id FROM decision ORDER BY id LIMIT 1) AS first,
                  (SELECT id FROM decision ORDER BY id DESC LIMIT 1) AS latest,
                  (SELECT count(*) FROM decision WHERE id = $2) AS has_known,
                  (SELECT at FROM store_restored ORDER BY at DESC LIMIT 1) AS restored
@@ -191,6 +199,7 @@ impl Sight {
         Ok(Found {
             store: row.get("store")?,
             mark: row.maybe("mark")?,
+            first: row.maybe("first")?,
             decision: row.maybe("latest")?,
             has_known: row.get::<i64>("has_known")? > 0,
             restored: row.maybe("restored")?,
@@ -201,8 +210,8 @@ impl Sight {
     async fn step(&mut self, found: &Found, now: Timestamp) -> Result<(), StoreError> {
         let from = found.mark.unwrap_or_default();
         let to = self.known.as_ref().map_or(0, |known| known.to).max(from) + 1;
-        let Found { store, decision, restored, .. } = *found;
-        self.keep(Known { store, from, to, decision, restored }).await?;
+        let Found { store, first, decision, restored, .. } = *found;
+        self.keep(Known { store, from, to, first, decision, restored }).await?;
         let count = sql("INSERT INTO store_seen (node, mark, seen_at) VALUES ($1, $2, $3)
              ON CONFLICT (node) DO UPDATE SET mark = excluded.mark, seen_at = excluded.seen_at");
         self.database.session_in_doubt().await?.execute(count.bind(self.node).bind(to).bind(now)).await?;
@@ -240,11 +249,13 @@ mod tests {
     use super::*;
 
     fn known() -> Known {
-        Known { store: Uuid::from_u128(1), from: 6, to: 7, decision: Some(Uuid::from_u128(9)), restored: None }
+        let [first, decision] = [3, 9].map(|id| Some(Uuid::from_u128(id)));
+        Known { store: Uuid::from_u128(1), from: 6, to: 7, first, decision, restored: None }
     }
 
     fn found(mark: Option<i64>) -> Found {
-        Found { store: Uuid::from_u128(1), mark, decision: Some(Uuid::from_u128(9)), has_known: true, restored: None }
+        let [first, decision] = [3, 9].map(|id| Some(Uuid::from_u128(id)));
+        Found { store: Uuid::from_u128(1), mark, first, decision, has_known: true, restored: None }
     }
 
     #[test]
@@ -278,7 +289,25 @@ mod tests {
     #[test]
     fn another_store_and_the_first_are_no_earlier_state() {
         assert_eq!(found(None).judged_by(None), Verdict::First);
-        let another = Found { store: Uuid::from_u128(2), has_known: false, ..found(None) };
+        let another = Found { store: Uuid::from_u128(2), first: Some(Uuid::from_u128(4)), has_known: false, ..found(None) };
         assert_eq!(another.judged_by(Some(&known())), Verdict::Another);
+        let empty = Found { first: None, decision: None, ..another };
+        assert_eq!(empty.judged_by(Some(&Known { first: None, decision: None, ..known() })), Verdict::Another);
+        let moved = Found { store: Uuid::from_u128(2), ..found(None) };
+        assert_eq!(moved.judged_by(Some(&known())), Verdict::Another, "all decisions came along");
+    }
+
+    #[test]
+    fn an_earlier_state_from_before_stores_had_names_is_put_back_under_whatever_name() {
+        let renamed = Found { store: Uuid::from_u128(2), has_known: false, ..found(None) };
+        assert!(matches!(renamed.judged_by(Some(&known())), Verdict::PutBack(_)));
+    }
+
+    #[test]
+    fn a_first_number_that_never_arrived_is_no_earlier_state() {
+        for to in [1, 2] {
+            let begun = Known { from: 0, to, ..known() };
+            assert_eq!(found(None).judged_by(Some(&begun)), Verdict::AsSeen);
+        }
     }
 }
