@@ -28,7 +28,8 @@ const CALM: Duration = Duration::from_secs(1);
 
 /// Shares are counted by the second.
 const WINDOW: Duration = Duration::from_secs(1);
-/// So many callers are told apart within a second; further ones have no share that they could be under.
+/// So many callers are told apart within a second; of further ones those without a certificate have no share that they could be
+/// under.
 const CALLERS: usize = 10_000;
 
 /// A caller, as far as shares go: what a connection proves of whoever is at its other end.
@@ -41,6 +42,16 @@ pub enum Who {
     /// Nothing is known; all such are one.
     #[default]
     Anybody,
+}
+
+impl Who {
+    /// Whoever shows no certificate and comes from here. In IPv6 one subscriber has a whole network of 64 bits.
+    pub fn at(address: IpAddr) -> Self {
+        Self::Address(match address.to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
+            address => address,
+        })
+    }
 }
 
 impl fmt::Display for Who {
@@ -96,7 +107,8 @@ impl State {
             // Where nobody asked for a whole second nothing is known of it.
             self.before = if past < 2 * WINDOW { over } else { Window::default() };
         }
-        let room = self.now.asked.len() < CALLERS;
+        // Certificates are as many as were issued.
+        let room = self.now.asked.len() < CALLERS || matches!(who, Who::Certificate(_));
         match self.now.asked.get_mut(&who) {
             Some(asked) => *asked = asked.saturating_add(1),
             None if room => drop(self.now.asked.insert(who, 1)),
@@ -306,6 +318,26 @@ mod tests {
 
     fn who(number: u8) -> Who {
         Who::Certificate([number; 32])
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_caller_and_an_address_of_ipv4_is_itself_however_it_is_written() {
+        let at = |address: &str| Who::at(address.parse().unwrap());
+        assert_eq!(at("2001:db8:1:2::1"), at("2001:db8:1:2:ffff::9"));
+        assert_ne!(at("2001:db8:1:2::1"), at("2001:db8:1:3::1"));
+        assert_eq!(at("192.0.2.1"), at("::ffff:192.0.2.1"));
+        assert_ne!(at("192.0.2.1"), at("192.0.2.2"));
+    }
+
+    #[test]
+    fn whoever_shows_a_certificate_has_a_share_beside_any_number_of_addresses() {
+        let (mut state, now) = (State::default(), Instant::now());
+        for number in 0..=u32::try_from(CALLERS).unwrap() {
+            state.asks(Who::at(std::net::Ipv4Addr::from_bits(number).into()), now);
+        }
+        state.asks(who(1), now);
+        assert_eq!(state.now.asked.len(), CALLERS + 1);
+        assert!(state.is_within_its_share(who(1)));
     }
 
     /// Calls of these callers within a second, one after the other, each worked on for as long as `work_takes`: how many of each

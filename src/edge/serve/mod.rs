@@ -72,7 +72,7 @@ impl Peer {
     pub fn who(&self) -> Who {
         match self.chain.first() {
             Some(certificate) => Who::Certificate(thumbprint(certificate)),
-            None => Who::Address(self.address.ip()),
+            None => Who::at(self.address.ip()),
         }
     }
 }
