@@ -40,6 +40,7 @@ on_both! {
     whoever_imported_a_version_does_not_publish_it_and_the_chain_says_who_each_was;
     a_draft_that_nobody_known_imported_is_published_once_somebody_has;
     a_version_that_would_take_force_too_soon_is_refused_unless_that_is_meant;
+    what_was_shown_beside_another_version_than_is_published_now_is_not_published;
     a_supplement_to_what_is_not_published_or_closed_is_not_published;
     each_system_gets_what_it_subscribes_to_in_its_structure_and_in_order;
     what_is_written_by_other_means_is_refused_or_found;
@@ -283,6 +284,17 @@ async fn a_version_that_would_take_force_too_soon_is_refused_unless_that_is_mean
     let waiting = house.store.claim_unrecorded(Uuid::new_v4(), at(NOW)).await.unwrap();
     let told: Vec<_> = waiting.iter().filter(|waiting| waiting.decided.id == soon).map(|waiting| &*waiting.decided.to).collect();
     assert_eq!(told, ["draft", "published 2 days ahead of 30"], "the chain says that it was sooner");
+}
+
+async fn what_was_shown_beside_another_version_than_is_published_now_is_not_published(kept: Kept) {
+    let house = House::in_store(&kept).await;
+    house.published(&version("2027.1", "2027-01-01", 2), OPERATOR).await;
+    let last = house.import(&version("2027.3", "2027-03-01", 2)).await;
+    let shown = Proposal::of(&house.store, last).await.unwrap();
+    house.published(&version("2027.2", "2027-02-01", 3), OPERATOR).await;
+    let outcome = shown.publish(&house.store, By::Key(&signer(OPERATOR)), IN_TIME, &because(NOW), None).await;
+    assert!(matches!(outcome, Err(PublishError::ChangedSinceShown(_))), "what it changes is not what was shown: {outcome:?}");
+    house.publish(last, OPERATOR, IN_TIME, NOW).await.unwrap();
 }
 
 async fn a_supplement_to_what_is_not_published_or_closed_is_not_published(kept: Kept) {

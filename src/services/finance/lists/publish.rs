@@ -66,6 +66,8 @@ pub struct Proposal {
     pub list: Arc<List>,
     /// The version before it; `None` for the first.
     pub before: Option<Arc<List>>,
+    /// What was published of the service when it was read: what was shown holds beside these alone.
+    beside: Vec<Uuid>,
 }
 
 /// What was done.
@@ -115,7 +117,7 @@ pub enum PublishError {
     /// It does not fit what is published.
     #[error("{}", .0.join("\n"))]
     Wrong(Vec<String>),
-    /// Somebody imported another content.
+    /// Somebody imported another content, or published another version of the service.
     #[error("{0} is not as it was shown any more; look at it again")]
     ChangedSinceShown(Box<Head>),
     /// A delivery could not be written down.
@@ -127,6 +129,10 @@ impl From<StoreError> for PublishError {
     fn from(error: StoreError) -> Self {
         Self::Decide(error.into())
     }
+}
+
+fn ids(published: &[Head]) -> Vec<Uuid> {
+    published.iter().map(|head| head.id).collect()
 }
 
 fn in_days(ahead: i32) -> String {
@@ -152,7 +158,8 @@ impl Proposal {
             Some(before) => Some(Arc::new(store.sortiment_content(before).await?)),
             None => None,
         };
-        Ok(Self { head, list, before })
+        let beside = ids(&published);
+        Ok(Self { head, list, before, beside })
     }
 
     /// What it changes; nothing is told of the first version of a list, which has all that it has.
@@ -222,6 +229,10 @@ impl Proposal {
         let whose = self.head.authority.map_or(For::All, For::Own);
         let decision = Decision { what, action: Action::PublishSortiment, whose, service: self.head.service, because };
         let mut deciding = decision.begin(store, by).await?;
+        // Another publication may have been decided while this one waited for its turn.
+        if ids(&store.published(self.head.service).await?) != self.beside {
+            return Err(PublishError::ChangedSinceShown(head()));
+        }
         let importer = draft::importer(&mut deciding, self.head.id).await?;
         let importer = importer.ok_or(DecideError::Refused(ApiRefusal::ApiImporterUnknown))?;
         // By person: one with two users is not two.
