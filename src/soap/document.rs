@@ -496,6 +496,20 @@ impl<'d> Element<'d> {
         }
         Some(whole)
     }
+    /// Its value as a schema reads it, and every receiver of the canonical form: CDATA is text, and a comment is nothing. `None`
+    /// where there is a child element. What is decided by a name or a signature asks for [`Element::text`].
+    pub fn value(&self) -> Option<Cow<'d, str>> {
+        let mut whole = Cow::Borrowed("");
+        for child in self.children() {
+            match child {
+                Child::Text { text, .. } if whole.is_empty() => whole = Cow::Borrowed(text),
+                Child::Text { text, .. } => whole.to_mut().push_str(text),
+                Child::Comment => {}
+                Child::Element(_) => return None,
+            }
+        }
+        Some(whole)
+    }
     /// Whether it holds no element and no text but white space.
     pub fn is_empty(&self) -> bool {
         self.children().all(|child| match child {

@@ -1,5 +1,7 @@
 //! `BusinessReceipt`: what a recipient makes of a file as a whole.
 
+use std::borrow::Cow;
+
 use uuid::Uuid;
 
 use super::NAMESPACE;
@@ -33,7 +35,7 @@ fn of(root: Element<'_>) -> Result<BusinessReceipt, (String, String)> {
     let mut values = Vec::new();
     for name in NAMES {
         let found = children.next_if(|child| child.is("", name));
-        match found.map(|child| (child.elements().next().is_none()).then(|| child.text().unwrap_or_default().into_owned())) {
+        match found.map(|child| child.value().map(Cow::into_owned)) {
             Some(Some(text)) => values.push(text),
             Some(None) => return Err((format!("{name} har elementer i sig"), format!("{name} has elements in it"))),
             None if name == "Reason" => {}

@@ -196,7 +196,7 @@ pub fn hear(part: Element<'_>, so_far: &mut Option<Said>) {
 
 fn said(receipt: Element<'_>) -> Said {
     let text = |parent: Element<'_>, namespace: &str, name: &str| {
-        parent.elements().find(|child| child.is(namespace, name)).and_then(|found| found.text()).unwrap_or_default().into_owned()
+        parent.elements().find(|child| child.is(namespace, name)).and_then(|found| found.value()).unwrap_or_default().into_owned()
     };
     let business = receipt.elements().find(|child| child.is(SHARED, "Forretningskvittering"));
     let transport = receipt.elements().find(|child| child.is(SHARED, "TransportKvittering"));
@@ -204,18 +204,20 @@ fn said(receipt: Element<'_>) -> Said {
     let code = code.or_else(|| transport.map(|found| text(found, SHARED, "TransportValideringsKode")));
     let results = receipt.elements().filter(|child| child.is(NAMESPACE, "BilagResultat"));
     let (mut accepted, mut rejected, mut audiences) = (Vec::new(), Vec::new(), BTreeMap::<String, u64>::new());
+    let mut all_understood = true;
     for result in results {
         for error in result.elements().filter(|child| child.is(NAMESPACE, "Fejl")) {
             *audiences.entry(text(error, NAMESPACE, "Maalgruppe")).or_default() += 1;
         }
-        // The schema has judged that it is an id.
-        let voucher = text(result, NAMESPACE, "BilagID").parse().unwrap_or_default();
-        match text(result, NAMESPACE, "Resultat").as_str() {
-            "ACCEPTERET" => accepted.push(voucher),
-            _ => rejected.push(voucher),
+        // A voucher that was wrongly read as rejected could be booked once more.
+        match (text(result, NAMESPACE, "BilagID").parse(), text(result, NAMESPACE, "Resultat").as_str()) {
+            (Ok(voucher), "ACCEPTERET") => accepted.push(voucher),
+            (Ok(voucher), "AFVIST") => rejected.push(voucher),
+            _ => all_understood = false,
         }
     }
     let business = match (transport, business) {
+        _ if !all_understood => None,
         (Some(_), None) => Some(false),
         (None, Some(_)) => Some(true),
         _ => None,
@@ -227,5 +229,32 @@ fn said(receipt: Element<'_>) -> Said {
         accepted,
         rejected,
         audiences,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said_of(verdict: &str, voucher: &str) -> Said {
+        let receipt = format!(
+            "<f:Kvittering xmlns:f='{NAMESPACE}' xmlns:k='{SHARED}'><f:LeveranceID>x</f:LeveranceID><k:Forretningskvittering>\
+             <k:ForretningsValideringsKode>AFVIST</k:ForretningsValideringsKode></k:Forretningskvittering>\
+             <f:BilagResultat><f:BilagID>{voucher}</f:BilagID><f:Resultat>{verdict}</f:Resultat></f:BilagResultat></f:Kvittering>"
+        );
+        read(receipt.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_verdict_is_read_however_it_is_written_and_one_that_is_none_leaves_the_receipt_unread() {
+        let voucher = Uuid::from_u128(7);
+        for accepted in ["ACCEPTERET", "<![CDATA[ACCEPTERET]]>", "ACCEPT<!-- -->ERET"] {
+            let said = said_of(accepted, &voucher.to_string());
+            assert_eq!((said.business, said.accepted, said.rejected), (Some(true), vec![voucher], vec![]), "{accepted}");
+        }
+        assert_eq!(said_of("AFVIST", &voucher.to_string()).rejected, [voucher]);
+        for (verdict, voucher) in [("", voucher.to_string()), ("MODTAGET", voucher.to_string()), ("AFVIST", "7".to_owned())] {
+            assert_eq!(said_of(verdict, &voucher).business, None, "{verdict} {voucher}");
+        }
     }
 }

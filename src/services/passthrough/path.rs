@@ -51,7 +51,7 @@ impl Path {
         self.attribute.as_deref()
     }
 
-    /// The values there, in document order; `None` for one that is no plain text. A body with another element has none.
+    /// The values there, in document order; `None` for one with elements in it. A body with another element has none.
     pub fn values<'d>(&self, body: Element<'d>) -> Vec<Option<Cow<'d, str>>> {
         if body.local() != self.root() {
             return Vec::new();
@@ -65,7 +65,7 @@ impl Path {
                 let attributes = found.into_iter().flat_map(|element| element.attributes());
                 attributes.filter(|attribute| attribute.local == name).map(|attribute| Some(attribute.value.into())).collect()
             }
-            None => found.into_iter().map(|element| element.text()).collect(),
+            None => found.into_iter().map(|element| element.value()).collect(),
         }
     }
 }

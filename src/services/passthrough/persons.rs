@@ -11,7 +11,7 @@ use crate::soap::document::Element;
 pub fn named(settings: &Settings, request: Element<'_>) -> Vec<Identifier> {
     let (mut persons, mut known) = (Vec::new(), HashSet::new());
     let at_paths = settings.persons.iter().flat_map(|path| path.value.values(request)).flatten();
-    let by_urn = request.descendants().filter_map(|element| element.text()).filter(|text| text.contains("urn:oio:cpr-nr:"));
+    let by_urn = request.descendants().filter_map(|element| element.value()).filter(|text| text.contains("urn:oio:cpr-nr:"));
     for text in at_paths.chain(by_urn) {
         let text = text.trim();
         // The same person is the same number, however it is written: the search in the log goes by it. What is no number

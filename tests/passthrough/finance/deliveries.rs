@@ -156,6 +156,20 @@ async fn an_id_with_other_content_is_refused_unless_the_service_gives_its_receip
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_is_written_as_cdata_is_the_same_id() {
+    let finance = Finance::start("").await;
+    let sample = Finance::sample(25, BY_TOKEN, 1);
+    let (first, _) = finance.send(&sample).await;
+    let first = receipt(&first).await;
+    let request = sample.request("");
+    let other = request.replacen(&format!(">{}<", sample.id), &format!("><![CDATA[{}]]><", sample.id), 1);
+    assert_ne!(other, request);
+    let again = finance.passing.by_token(&[], &other).await;
+    assert_eq!(receipt(&again).await, first);
+    assert_eq!(finance.passing.by_token.received.get().count, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_eight_equal_deliveries_at_once_one_is_passed_on_and_all_get_its_receipt() {
     let finance = Finance::start("").await;
     finance.passing.by_token.mode.set(Mode::Slow(Duration::from_secs(1)));

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::money::{Oere, Written};
 use crate::id::cvr::Cvr;
-use crate::soap::document::{Child, Element};
+use crate::soap::document::Element;
 
 /// The contract's namespace.
 pub const NAMESPACE: &str = "urn:hjemmel:oekonomi:finansbilag:1";
@@ -103,18 +103,9 @@ pub struct Code<'d> {
     pub class: Option<Uuid>,
 }
 
-/// The text of an element as the receiver reads it from the canonical form, in which CDATA is text.
+/// The text of an element as the receiver reads it from the canonical form.
 fn text(element: Element<'_>) -> Result<Cow<'_, str>, Unreadable> {
-    let mut whole = Cow::Borrowed("");
-    for child in element.children() {
-        match child {
-            Child::Text { text, .. } if whole.is_empty() => whole = Cow::Borrowed(text),
-            Child::Text { text, .. } => whole.to_mut().push_str(text),
-            Child::Comment => {}
-            Child::Element(_) => return Err(Unreadable),
-        }
-    }
-    Ok(whole)
+    element.value().ok_or(Unreadable)
 }
 
 fn find<'d>(parent: Element<'d>, local: &str) -> Option<Element<'d>> {
