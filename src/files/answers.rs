@@ -139,7 +139,20 @@ pub async fn taken(session: &mut Session, transfer: Uuid, mark: &[u8], subject: 
 pub async fn awaited(session: &mut Session, transfer: Uuid, now: Timestamp) -> Result<(), StoreError> {
     let after = |days: i64| us(now.checked_add(SignedDuration::from_hours(24 * days)).unwrap_or(now));
     let awaited = sql("UPDATE file_answer SET state = 'AFVENTER', due_us = $1, last_us = $2 WHERE transfer = $3");
-    session.execute(awaited.bind(after(DUE)).bind(after(LAST)).bind(transfer)).await.map(drop)
+    // Without its row the claim was given back meanwhile, and the file must not be delivered.
+    match session.execute(awaited.bind(after(DUE)).bind(after(LAST)).bind(transfer)).await? {
+        1 => Ok(()),
+        _ => Err(StoreError::Unreadable { column: "file_answer.state" }),
+    }
+}
+
+/// Nothing comes of the transfer: the mark of its delivery, where it had one and was not delivered.
+///
+/// # Errors
+/// The store.
+pub async fn taken_back(session: &mut Session, transfer: Uuid) -> Result<Option<Vec<u8>>, StoreError> {
+    let back = sql("DELETE FROM file_answer WHERE transfer = $1 AND state = 'MODTAGET' RETURNING mark");
+    session.first(back.bind(transfer)).await?.map(|row| row.get("mark")).transpose()
 }
 
 /// It is answered; whether this is the first answer.

@@ -45,6 +45,8 @@ pub struct World {
     pub database: Database,
     pub folder: PathBuf,
     pub now: Arc<Mutex<Timestamp>>,
+    #[allow(dead_code)] // not every program of tests that has this world asks
+    pub store: hjemmel::store::Settings,
     _temporary: Option<tempfile::TempDir>,
 }
 
@@ -147,7 +149,7 @@ impl World {
             let parts = parts_in(temporary.path(), database.clone(), now.clone());
             let files = files_in(temporary.path(), parts.clone(), RULES, None);
             let folder = temporary.path().to_owned();
-            worlds.push(Self { kind, files, parts, database, folder, now, _temporary: Some(temporary) });
+            worlds.push(Self { kind, files, parts, database, folder, now, store: settings, _temporary: Some(temporary) });
         }
         worlds
     }

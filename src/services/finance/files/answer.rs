@@ -247,6 +247,10 @@ impl Answers {
         (sender, receiver): (crate::id::cvr::Cvr, crate::id::cvr::Cvr),
         said: &Said,
     ) -> Result<bool, StoreError> {
+        // Before any set is made of them: an answer may say as much as it likes.
+        if of.things != 0 && (said.accepted.len() + said.rejected.len()) as u64 > of.things {
+            return Ok(false);
+        }
         let judged: BTreeSet<Uuid> = said.accepted.iter().chain(&said.rejected).copied().collect();
         let once = judged.len() == said.accepted.len() + said.rejected.len();
         let whole = match (said.business, said.code.as_str()) {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{CLAIMED, as_refused, findings, passing, refused, told};
-use crate::files::answers::{self, Standing};
+use crate::files::answers;
 use crate::files::codes::Code;
 use crate::files::content::{Candidate, ContentRule, Judgement, Later, Passed, Passing};
 use crate::refusal::{Detail, PeerName, Refusal};
@@ -107,7 +107,11 @@ impl Vouchers {
                 _ => return Ok(Judgement::Refused(findings(&verdict.findings, verdict.left_out))),
             }
         }
-        let things = if head.trial { 0 } else { verdict.vouchers.iter().collect::<BTreeSet<_>>().len() as u64 };
+        let things = if head.trial {
+            0
+        } else {
+            verdict.vouchers.iter().map(|(voucher, _)| voucher).collect::<BTreeSet<_>>().len() as u64
+        };
         // Before the claim, so that one that nothing comes of is found again.
         let noted = async { answers::taken(&mut self.database.session().await?, transfer, &mark, head.id, things).await };
         noted.await.map_err(passing)?;
@@ -144,15 +148,14 @@ impl Vouchers {
         Ok(Judgement::Passed(Box::new(Passed { warnings, figures, memo: Box::new(()) })))
     }
 
+    /// Gives a claim back, in one transaction: where the transfer was delivered meanwhile by another node, the claim is its delivery's.
     async fn freed(&self, transfer: Uuid) -> Result<(), StoreError> {
-        let mut session = self.database.session().await?;
-        let Some(found) = answers::of(&mut session, transfer).await?.filter(|found| found.standing == Standing::Taken) else {
-            return Ok(());
-        };
-        drop(session);
-        let mark = found.mark.try_into().map_err(|_| StoreError::Unreadable { column: "mark" })?;
-        self.memory.free(mark, transfer).await?;
-        answers::forget(&mut self.database.session().await?, transfer).await
+        let mut transaction = self.database.begin_beside_others().await?;
+        if let Some(mark) = answers::taken_back(&mut transaction, transfer).await? {
+            let mark = mark.try_into().map_err(|_| StoreError::Unreadable { column: "mark" })?;
+            ByFile::free(&mut transaction, mark, transfer).await?;
+        }
+        transaction.commit().await
     }
 }
 

@@ -174,12 +174,12 @@ impl ByFile {
         Ok(found)
     }
 
-    /// A claim of which nothing comes.
+    /// A claim of which nothing comes, within a transaction.
     ///
     /// # Errors
     /// The store.
-    pub async fn free(&self, mark: Mark, transfer: Uuid) -> Result<(), StoreError> {
-        self.kept.rows.free(mark, transfer).await
+    pub async fn free(session: &mut Session, mark: Mark, transfer: Uuid) -> Result<(), StoreError> {
+        Rows::free_with(session, mark, transfer).await
     }
 
     /// Whether these are the items of a delivery, each of them and no other.

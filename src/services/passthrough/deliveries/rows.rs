@@ -405,7 +405,6 @@ impl Rows {
 
     /// Forgets a delivery of which nothing was passed on.
     pub async fn free(&self, mark: Mark, holder: Uuid) -> Result<(), StoreError> {
-        const GONE: &str = "DELETE FROM delivery WHERE mark = $1 AND holder = $2 AND state = 'under way'";
         if self.0.dialect() == Dialect::Postgres {
             let query =
                 sql("WITH gone AS (DELETE FROM delivery WHERE mark = $1 AND holder = $2 AND state = 'under way' RETURNING mark)
@@ -413,11 +412,17 @@ impl Rows {
             return self.0.session().await?.execute(query.bind(mark.as_slice()).bind(holder)).await.map(drop);
         }
         let mut transaction = self.0.begin_beside_others().await?;
-        if transaction.execute(sql(GONE).bind(mark.as_slice()).bind(holder)).await? > 0 {
-            let items = sql("DELETE FROM delivery_item WHERE delivery = $1 AND accepted_us IS NULL");
-            transaction.execute(items.bind(mark.as_slice())).await?;
-        }
+        Self::free_with(&mut transaction, mark, holder).await?;
         transaction.commit().await
+    }
+
+    /// The same within a transaction.
+    pub async fn free_with(session: &mut Session, mark: Mark, holder: Uuid) -> Result<(), StoreError> {
+        let gone = sql("DELETE FROM delivery WHERE mark = $1 AND holder = $2 AND state = 'under way'");
+        if session.execute(gone.bind(mark.as_slice()).bind(holder)).await? > 0 {
+            Self::let_all_go(session, mark).await?;
+        }
+        Ok(())
     }
 
     /// Deliveries whose attempt ended without a word, such as that of a node that was killed: nobody knows what became of them. Gives
