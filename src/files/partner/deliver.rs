@@ -95,7 +95,8 @@ impl Mailboxes {
                 (_, Some(named)) => named == delivery.number,
                 (ours, None) => ours.is_some(),
             });
-            agreed && held.id != own.id && held.standing == Standing::Active
+            let here = held.terms.environment == self.0.environment;
+            agreed && here && held.id != own.id && held.standing == Standing::Active
         };
         let to = to.filter(|held| takes(held)).ok_or_else(not_agreed)?;
         Ok(Way { own, stream, to })

@@ -42,6 +42,17 @@ fn given_up() -> Remark {
     }
 }
 
+/// Never approved unread: what cannot be judged as agreed is not what the recipient agreed to.
+fn no_longer_agreed() -> Remark {
+    Remark {
+        code: "VP092".to_owned(),
+        da: "Datastrømmen er ikke længere aftalt, og filen er ikke valideret.".to_owned(),
+        en: "The data stream is no longer agreed, and the file was not validated.".to_owned(),
+        remedy_da: "Aflever filen igen med et nyt id i en datastrøm, som aftalen har.".to_owned(),
+        remedy_en: "Deliver the file again under a new id in a data stream that the agreement has.".to_owned(),
+    }
+}
+
 impl Mailboxes {
     /// Judges what is due, for ever.
     pub async fn work(&self) {
@@ -78,12 +89,15 @@ impl Mailboxes {
         tracing::warn!(%error, file = %id, attempt = job.attempt, "a file of a mailbox could not be judged");
         match self.0.jobs.failed(job, &error.to_string()).await? {
             Fate::Again(_) => Ok(()),
-            Fate::Dead => {
-                until_it_holds(async || self.judged(id, None, &[given_up()]).await).await?;
-                tracing::error!(file = %id, "a file of a mailbox was given up after all attempts, and is AFVIST (VP091)");
-                Ok(())
-            }
+            Fate::Dead => self.give_up(id).await,
         }
+    }
+
+    /// Nothing became of it in all attempts: its sender is told.
+    async fn give_up(&self, id: Uuid) -> Result<(), MailboxError> {
+        until_it_holds(async || self.judged(id, None, &[given_up()]).await).await?;
+        tracing::error!(file = %id, "a file of a mailbox was given up after all attempts, and is AFVIST (VP091)");
+        Ok(())
     }
 
     async fn settle(&self, id: Uuid, job: &Taken) -> Result<(), MailboxError> {
@@ -104,7 +118,9 @@ impl Mailboxes {
         let object = shelf::object(&mut session, file.content.ok_or_else(|| unreadable("content"))?).await?;
         drop(session);
         // By the terms of the day on which it was taken, where they still say so.
-        let Some(stream) = own.terms.stream(&file.stream, agreement::Direction::Out).cloned() else { return Ok(Vec::new()) };
+        let Some(stream) = own.terms.stream(&file.stream, agreement::Direction::Out).cloned() else {
+            return Ok(vec![no_longer_agreed()]);
+        };
         let context = Context {
             alias_kind: file.alias_kind.clone(),
             alias_code: file.alias_code.clone(),
@@ -188,6 +204,12 @@ impl Mailboxes {
     pub async fn sweep(&self) -> Result<(), MailboxError> {
         let now = self.now();
         let before = |hours: i64| us(now.checked_sub(SignedDuration::from_hours(hours)).unwrap_or(now));
+        // The process may have died in the last attempt, or between that attempt and what was to be told of it.
+        let dead = sql("SELECT f.id FROM mailbox_file f LEFT JOIN job j ON j.id = f.job
+             WHERE f.validation = 'MODTAGET' AND (j.id IS NULL OR j.state = 'dead') ORDER BY f.received_us LIMIT $1");
+        for row in self.database().all(dead.bind(i64::from(MOST))).await? {
+            self.give_up(row.get("id")?).await?;
+        }
         let due = sql("SELECT id FROM mailbox_file WHERE delete_us <= $1 AND content IS NOT NULL ORDER BY delete_us LIMIT $2");
         for row in self.database().all(due.bind(us(now)).bind(i64::from(MOST))).await? {
             let id: Uuid = row.get("id")?;
