@@ -353,6 +353,11 @@ impl Files {
     pub(super) async fn refused(&self, session: &mut Session, transfer: &Transfer, codes: &[Code]) -> Result<(), StoreError> {
         let now = self.now();
         transfers::refuse(session, transfer.id, codes, now).await?;
+        if transfer.fingerprint == super::home::Fingerprint([0; 32]) {
+            // The platform itself sent it, and nobody fetches its receipts.
+            let codes: Vec<i32> = codes.iter().map(Code::number).collect();
+            tracing::error!(transfer = %transfer.id, ?codes, "a file that the platform sends was refused; mend the cause and see `hjemmel transfers retry`");
+        }
         let back = crate::store::sql("UPDATE home_file SET held = $1, transfer = NULL WHERE transfer = $2 AND kind = 'upload'");
         session.execute(back.bind(false).bind(transfer.id)).await?;
         let id = senders_file_id(transfer);

@@ -70,6 +70,16 @@ pub enum NotSent {
         /// The structure.
         inf_ref: &'static str,
     },
+    /// The recipient's home or the order would not take the file.
+    #[error("the route order to the system {system} of {authority} leads nowhere now: {why}")]
+    Hindered {
+        /// Who subscribes.
+        authority: String,
+        /// Its system.
+        system: Uuid,
+        /// Why.
+        why: &'static str,
+    },
     /// The version.
     #[error("the version or the list cannot be written as a file: {0}")]
     Version(String),
@@ -148,9 +158,23 @@ impl Worker {
         let content = transfer::written(&self.store, &head, &delivery).await.map_err(NotSent::Version)?;
         let file = format!("Sortiment_{}_{}_{}.xml", head.list, head.id, delivery.subscription);
         let file = Name::new(&file).map_err(|_| NotSent::Version("it has no name".to_owned()))?;
+        let size = content.len() as u64;
+        let hindrance = [
+            (!recipient.is_open(now), "its user is disabled or has ended"),
+            (recipient.environment != sender.environment, "its user is of another environment"),
+            (
+                order.pattern.as_ref().is_some_and(|pattern| !orders::fits(pattern, file.spelt())),
+                "its pattern is for other names",
+            ),
+            (size > order.largest_bytes, "it allows no file so large"),
+            (recipient.used.bytes.saturating_add(size) > recipient.bytes_limit, "its user's home has no room"),
+        ];
+        if let Some((_, why)) = hindrance.into_iter().find(|(hinders, _)| *hinders) {
+            return Err(NotSent::Hindered { authority: delivery.authority.to_string(), system: delivery.system, why });
+        }
         let trigger = written::trigger(&Routed {
             file: file.spelt(),
-            size: content.len() as u64,
+            size,
             sender: &sender.name,
             recipient: &recipient.name,
             inf_ref,
