@@ -107,8 +107,9 @@ impl State {
             // Where nobody asked for a whole second nothing is known of it.
             self.before = if past < 2 * WINDOW { over } else { Window::default() };
         }
-        // Certificates are as many as were issued.
-        let room = self.now.asked.len() < CALLERS || matches!(who, Who::Certificate(_));
+        // Half of them are for those who show a certificate: addresses cost nothing.
+        let most = if matches!(who, Who::Certificate(_)) { CALLERS } else { CALLERS / 2 };
+        let room = self.now.asked.len() < most;
         match self.now.asked.get_mut(&who) {
             Some(asked) => *asked = asked.saturating_add(1),
             None if room => drop(self.now.asked.insert(who, 1)),
@@ -336,7 +337,7 @@ mod tests {
             state.asks(Who::at(std::net::Ipv4Addr::from_bits(number).into()), now);
         }
         state.asks(who(1), now);
-        assert_eq!(state.now.asked.len(), CALLERS + 1);
+        assert_eq!(state.now.asked.len(), CALLERS / 2 + 1);
         assert!(state.is_within_its_share(who(1)));
     }
 
