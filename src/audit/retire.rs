@@ -16,6 +16,7 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{
     chain::{self, CheckpointKey, CheckpointPublicKey, Event, Hash, Head},
@@ -51,6 +52,10 @@ pub struct Retirement {
     pub by: String,
     /// Why.
     pub reason: String,
+    /// The log, where its segments left the archive; none where they left the node's own folder. A statement of the one explains
+    /// nothing in the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<Uuid>,
     /// Which key signed, as in a checkpoint.
     pub key: String,
     /// The Ed25519 signature, base64.
@@ -60,9 +65,17 @@ pub struct Retirement {
 impl Retirement {
     /// The bytes that are signed: every field but key and signature, one a line, after a line that names their use.
     fn message(&self) -> Vec<u8> {
-        let Self { from, to, sequence, hash, first_at, last_at, at, by, reason, .. } = self;
-        format!("hjemmel audit retirement v1\n{from}\n{to}\n{sequence}\n{hash}\n{first_at}\n{last_at}\n{at}\n{by}\n{reason}\n")
-            .into_bytes()
+        let Self { from, to, sequence, hash, first_at, last_at, at, by, reason, archive, .. } = self;
+        let of = match archive {
+            Some(log) => format!("hjemmel audit archive retirement v1\n{log}"),
+            None => "hjemmel audit retirement v1".to_owned(),
+        };
+        format!("{of}\n{from}\n{to}\n{sequence}\n{hash}\n{first_at}\n{last_at}\n{at}\n{by}\n{reason}\n").into_bytes()
+    }
+
+    /// Whether it names this segment.
+    pub fn covers(&self, segment: u64) -> bool {
+        (self.from..=self.to).contains(&segment)
     }
 
     /// Whether one of `keys` signed it.
@@ -92,7 +105,11 @@ pub fn read(dir: &Path) -> io::Result<Vec<Retirement>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    parse(&bytes)
+    let statements = parse(&bytes)?;
+    match statements.iter().any(|statement| statement.archive.is_some()) {
+        true => Err(io::Error::other(format!("{FILE} has a statement of what left the archive, which explains nothing here"))),
+        false => Ok(statements),
+    }
 }
 
 /// The statements in these bytes, one a line, each continuing the one before.
@@ -208,6 +225,7 @@ pub fn plan(
                 at: now,
                 by: decision.by.clone(),
                 reason: decision.reason.clone(),
+                archive: if place.is_written_here() { None } else { place.log()? },
                 key: key.public().id(),
                 signature: String::new(),
             };

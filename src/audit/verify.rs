@@ -127,6 +127,9 @@ pub enum Fault {
     /// The statements of what was retired are not signed by any key given.
     #[error("the statement that segments {0} to {1} were retired is not signed by any key given")]
     RetirementSignature(u64, u64),
+    /// A statement of what left another place than this one.
+    #[error("the statement that segments {0} to {1} were retired is of another place, and explains nothing here")]
+    RetirementPlace(u64, u64),
     /// The first segment does not continue from what was retired.
     #[error("the segment does not continue from the last entry that retired.jsonl tells of")]
     RetirementEnd,
@@ -214,9 +217,16 @@ pub fn verify_at(place: &dyn Place, keys: &[CheckpointPublicKey], anchors: &[Anc
     let mut segments: Vec<_> = segments.into_iter().map(|(number, _)| number).collect();
     // Read after the names of the segments: one that went meanwhile was stated first.
     let retired = walk.retired()?;
-    let before = segments.len();
-    segments.retain(|number| *number > retired);
-    walk.found.leftover = (before - segments.len()) as u64;
+    let leftover: Vec<_> = segments.extract_if(.., |number| *number <= retired).collect();
+    let of_the_node =
+        |statement: &&Retirement| statement.archive.is_none() && leftover.iter().any(|left| statement.covers(*left));
+    // What left a node's disk before there was an archive was never in it.
+    if !place.is_written_here()
+        && let Some(statement) = walk.found.retired.iter().find(of_the_node)
+    {
+        return Err(walk.failure(retire::FILE, 0, Fault::RetirementPlace(statement.from, statement.to)));
+    }
+    walk.found.leftover = leftover.len() as u64;
     let last = segments.len();
     for (at, number) in segments.iter().enumerate() {
         let due = retired + at as u64 + 1;
@@ -258,6 +268,10 @@ impl Walk<'_> {
         for (line, statement) in (1..).zip(&read) {
             if !statement.is_signed_by(self.keys) {
                 return Err(self.failure(file, line, Fault::RetirementSignature(statement.from, statement.to)));
+            }
+            // A folder refuses every statement of what left the archive when it reads them.
+            if statement.archive.is_some() && statement.archive != self.place.log().ok().flatten() {
+                return Err(self.failure(file, line, Fault::RetirementPlace(statement.from, statement.to)));
             }
             self.head = statement.head().ok_or_else(|| self.failure(file, line, Fault::RetirementEnd))?;
             if let Some(anchor) = self.anchors.iter().find(|anchor| self.head.contradicts(anchor)) {

@@ -202,6 +202,16 @@ fn archived(
     }
     let Some(archive) = found.iter().find(|found| !found.place.is_written_here()) else { return };
     let (has, at) = (archive.last(), archive.place.file("").display().to_string());
+    // A node's statement that its disk was freed is rightly signed too, and whoever may write the archive could put it there.
+    for retired in archive.verified.retired.iter().filter(|retired| retired.archive.is_none()) {
+        if marked.is_some_and(|marked| marked.keys().any(|segment| retired.covers(*segment))) {
+            let (from, to) = (retired.from, retired.to);
+            wrong.push(format!(
+                "{at}: the statement that segments {from} to {to} were retired is of the node's disk, and explains nothing here; some of \
+                 them were archived, as the store tells"
+            ));
+        }
+    }
     let last_marked = marked.and_then(|marked| marked.keys().next_back()).copied().unwrap_or(0);
     if last_marked > has {
         wrong.push(format!("{at}: segments {} to {last_marked} were archived, as the store tells, and are gone", has + 1));

@@ -1,15 +1,18 @@
 //! Segments in the archive: how they get there, what somebody does to them, and how they leave.
 
 use clap::Parser;
+use hjemmel::agreements::Store;
 use hjemmel::archive::ship::{Shipper, Waiting};
 use hjemmel::archive::{Archive, ArchiveError};
 use hjemmel::audit::anchors::{self, Anchored};
 use hjemmel::audit::log::read_head;
+use hjemmel::audit::retire::{self, Retirement};
 use hjemmel::cli::audit::{Args, run};
 use hjemmel::objects::settings::Place as At;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 
+use super::retirement::{decision, later};
 use super::*;
 use crate::objects::broken::{Broken, Fault};
 
@@ -27,20 +30,25 @@ fn audit(words: &[&str]) -> Result<String, String> {
     Ok(String::from_utf8(out).unwrap())
 }
 
+fn digest(bytes: &[u8]) -> String {
+    let sum = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    sum.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl House {
-    fn at(&self) -> PathBuf {
+    pub(super) fn at(&self) -> PathBuf {
         self.dir.path().join("archive")
     }
 
-    fn archive(&self) -> Archive {
+    pub(super) fn archive(&self) -> Archive {
         Archive::open(&At::Folder(self.at())).unwrap()
     }
 
-    fn name(&self) -> Uuid {
+    pub(super) fn name(&self) -> Uuid {
         anchors::named(&self.log()).unwrap()
     }
 
-    async fn ship(&self, archive: &Archive) -> usize {
+    pub(super) async fn ship(&self, archive: &Archive) -> usize {
         let shipper = Shipper::open(&self.log()).unwrap();
         let mut shipped = 0;
         while shipper.ship_next(archive).await.unwrap().is_some() {
@@ -58,6 +66,43 @@ impl House {
         found.next().unwrap_or_else(|| panic!("segment {segment} is not in the archive"))
     }
 
+    /// Removes segments from the archive, as whoever may write there could.
+    fn take_away(&self, segments: std::ops::RangeInclusive<u64>) {
+        segments.for_each(|segment| std::fs::remove_file(self.archived(self.name(), segment)).unwrap());
+    }
+
+    /// Puts a statement in the archive, as whoever may write there could.
+    fn put_there(&self, statement: &Retirement) -> PathBuf {
+        let line = retire::line_of(statement).unwrap();
+        let name = format!("retired-{:08}-{}.json", statement.from, digest(&line));
+        let path = self.at().join(self.name().to_string()).join(name);
+        std::fs::write(&path, line).unwrap();
+        path
+    }
+
+    /// Retires all that the archive has of the log.
+    pub(super) async fn retire_archived(&self, archive: &Archive) -> Retirement {
+        let (log, key) = (archive.log(self.name()).await.unwrap(), keys::checkpoint_key(&self.key("checkpoint.key")).unwrap());
+        let plan = retire::plan(&log, &key, &[key.public()], &decision(), later()).unwrap();
+        archive.retire(&log, &plan).await.unwrap();
+        plan.statement.unwrap()
+    }
+
+    /// Proves the archive of a configuration, whose store was told what was shipped.
+    async fn prove_by_the_store(&self) -> Result<String, String> {
+        let (store, config) = (self.dir.path().join("store.sqlite"), self.dir.path().join("hjemmel.toml"));
+        let text =
+            format!("[store]\nurl = \"sqlite:{}\"\n[audit.archive]\nurl = \"file:{}\"\n", store.display(), self.at().display());
+        std::fs::write(&config, text).unwrap();
+        let store = Store::open(&hjemmel::store::Settings::sqlite(&store)).await.unwrap();
+        for (segment, mark) in Shipper::open(&self.log()).unwrap().marks() {
+            anchors::tell_archived(store.database(), self.name(), segment, &mark.sha256, later()).await.unwrap();
+        }
+        store.close().await;
+        let key = self.key("checkpoint.pub");
+        audit(&["verify", "--archive", "--config", config.to_str().unwrap(), "--key", key.to_str().unwrap()])
+    }
+
     fn prove(&self, places: &[&Path]) -> Result<String, String> {
         let places: Vec<_> = places.iter().map(|place| place.to_str().unwrap()).collect();
         let key = self.key("checkpoint.pub");
@@ -73,6 +118,12 @@ impl House {
         let told = audit(&[&["report"], &places[..], &asked, &of].concat()).unwrap();
         told.lines().last().unwrap().to_owned()
     }
+}
+
+/// What the archive has of the log.
+pub(super) async fn proven_there(house: &House) -> Verified {
+    let log = house.archive().log(house.name()).await.unwrap();
+    hjemmel::audit::verify::verify_at(&log, &[keys::checkpoint_public_key(&house.key("checkpoint.pub")).unwrap()], &[]).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,10 +212,6 @@ async fn a_segment_that_was_altered_removed_or_put_there_by_somebody_is_told() {
     std::fs::write(&file, &altered).unwrap();
     assert!(house.prove(&[&house.at()]).unwrap_err().contains("NOT WHOLE"));
     // The same under the name that it would have: there are two then.
-    let digest = |bytes: &[u8]| {
-        let sum = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
-        sum.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-    };
     std::fs::write(&file, &whole).unwrap();
     let other = file.with_file_name(format!("segment-00000002-{}.jsonl", digest(&altered)));
     std::fs::write(&other, &altered).unwrap();
@@ -244,7 +291,7 @@ async fn a_log_that_is_given_twice_counts_once_and_copies_that_part_are_told() {
 async fn nothing_leaves_the_disk_that_the_archive_does_not_give_back_and_what_leaves_the_archive_is_stated_there() {
     use hjemmel::archive::retire::LeaveError;
     use hjemmel::audit::place::Folder;
-    use hjemmel::audit::retire::{self, Decision};
+    use hjemmel::audit::retire::Decision;
     let house = House::new();
     house.write(small_segments(&house), 0..20).await;
     let archive = house.archive();
@@ -291,6 +338,53 @@ async fn nothing_leaves_the_disk_that_the_archive_does_not_give_back_and_what_le
     let plan = retire::plan(&log, &own, &[key.public()], &decision, later).unwrap();
     archive.retire(&log, &plan).await.unwrap();
     assert!(house.prove(&[&house.at()]).unwrap_err().contains("not signed by any key given"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_freed_a_nodes_disk_excuses_nothing_in_the_archive() {
+    let house = House::new();
+    house.write(small_segments(&house), 0..20).await;
+    house.ship(&house.archive()).await;
+    let freed = house.retire();
+    house.write(small_segments(&house), 20..40).await;
+    house.ship(&house.archive()).await;
+    house.prove_by_the_store().await.unwrap();
+
+    let put = house.put_there(&freed);
+    for said in [house.prove(&[&house.at()]).unwrap_err(), house.prove_by_the_store().await.unwrap_err()] {
+        assert!(said.contains("is of another place, and explains nothing here"), "{said}");
+    }
+    house.take_away(freed.from..=freed.to);
+    let said = house.prove_by_the_store().await.unwrap_err();
+    assert!(said.contains("is of the node's disk, and explains nothing here"), "{said}");
+    // Nor does it under the mark of the archive, which is signed with the rest.
+    std::fs::remove_file(put).unwrap();
+    house.put_there(&Retirement { archive: Some(house.name()), ..freed });
+    assert!(house.prove(&[&house.at()]).unwrap_err().contains("not signed by any key given"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_of_the_archive_names_its_log_and_is_refused_for_another_and_in_a_nodes_folder() {
+    let (house, other) = (House::new(), House::new());
+    copy(&house.dir.path().join("keys"), &other.dir.path().join("keys"));
+    for house in [&house, &other] {
+        house.write(small_segments(house), 0..20).await;
+        house.ship(&house.archive()).await;
+    }
+    let stated = house.retire_archived(&house.archive()).await;
+    assert_eq!(stated.archive, Some(house.name()));
+    house.prove_by_the_store().await.unwrap();
+
+    other.take_away(stated.from..=stated.to);
+    other.put_there(&stated);
+    assert!(other.prove(&[&other.at()]).unwrap_err().contains("is of another place"));
+
+    for number in stated.from..=stated.to {
+        std::fs::remove_file(house.segment(number)).unwrap();
+    }
+    std::fs::write(house.log().join("retired.jsonl"), retire::line_of(&stated).unwrap()).unwrap();
+    assert!(house.prove(&[&house.log()]).unwrap_err().contains("what left the archive, which explains nothing here"));
+    assert!(house.try_start(small_segments(&house)).is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]

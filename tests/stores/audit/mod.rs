@@ -21,6 +21,7 @@ use hjemmel::{
         About, AboutPassThrough, AboutTerminalAdgang, Audit, AuditSettings, Binding, Outcome, PolicyRef, Record, Window, chain,
         keys,
         log::{LogError, segment_name},
+        retire,
         search::search,
         verify::{Anchor, Failure, Fault, Verified, verify},
     },
@@ -749,7 +750,7 @@ proptest! {
 
 // ---- an oracle that shares nothing with the code ----
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn python_and_openssl_agree_that_the_log_is_whole_and_that_a_changed_one_is_not() {
     let runs = |program: &str, argument: &str| {
         std::process::Command::new(program).arg(argument).output().is_ok_and(|output| output.status.success())
@@ -760,10 +761,11 @@ async fn python_and_openssl_agree_that_the_log_is_whole_and_that_a_changed_one_i
     }
     let house = House::new();
     house.write(small_segments(&house), 0..6).await;
-    let oracle = || {
+    let oracle_at = |log: &Path| {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/audit_oracle.py");
-        std::process::Command::new("python3").arg(script).arg(house.log()).arg(house.key("checkpoint.pub")).output().unwrap()
+        std::process::Command::new("python3").arg(script).arg(log).arg(house.key("checkpoint.pub")).output().unwrap()
     };
+    let oracle = || oracle_at(&house.log());
     let verified = house.verify().unwrap();
     let said = oracle();
     let expected = format!("whole: {} entries, {} checkpoints\n", verified.entries, verified.checkpoints);
@@ -774,6 +776,24 @@ async fn python_and_openssl_agree_that_the_log_is_whole_and_that_a_changed_one_i
     let expected = format!("whole: {} entries, {} checkpoints\n", verified.entries, verified.checkpoints);
     assert_eq!(String::from_utf8_lossy(&oracle().stdout), expected, "from the statement on");
     house.write(small_segments(&house), 6..8).await;
+
+    // The archive, of which some segments were retired: here and there other statements hold.
+    let shipped = house.ship(&house.archive()).await;
+    let stated = house.retire_archived(&house.archive()).await;
+    house.write(small_segments(&house), 8..12).await;
+    house.ship(&house.archive()).await;
+    let archived = house.at().join(house.name().to_string());
+    let verified = archive::proven_there(&house).await;
+    let expected = format!("whole: {} entries, {} checkpoints\n", verified.entries, verified.checkpoints);
+    let said = oracle_at(&archived);
+    assert!(shipped > 0 && verified.segments > 0);
+    assert_eq!(String::from_utf8_lossy(&said.stdout), expected, "{}", String::from_utf8_lossy(&said.stderr));
+    let statements = std::fs::read(house.log().join("retired.jsonl")).unwrap();
+    let with_that_of_the_archive = [statements.clone(), retire::line_of(&stated).unwrap()].concat();
+    std::fs::write(house.log().join("retired.jsonl"), with_that_of_the_archive).unwrap();
+    assert!(!oracle().status.success());
+    std::fs::write(house.log().join("retired.jsonl"), statements).unwrap();
+    assert!(oracle().status.success());
 
     let last = house.verify().unwrap().ends.last().unwrap().number;
     let text = std::fs::read_to_string(house.segment(last)).unwrap().replacen("11111111", "99999981", 1);

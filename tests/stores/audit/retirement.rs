@@ -9,16 +9,16 @@ use jiff::Timestamp;
 use super::*;
 
 /// After everything that the fixed clock wrote.
-fn later() -> Timestamp {
+pub(super) fn later() -> Timestamp {
     "2026-11-23T00:00:00Z".parse().unwrap()
 }
 
-fn decision() -> Decision {
+pub(super) fn decision() -> Decision {
     Decision { before: later(), kept_from: later(), by: "Dataansvarlig".into(), reason: "opbevaringsfristen er udløbet".into() }
 }
 
 impl House {
-    fn plan(&self, decision: &Decision) -> Result<Plan, RetireError> {
+    pub(super) fn plan(&self, decision: &Decision) -> Result<Plan, RetireError> {
         let key = keys::checkpoint_key(&self.key("checkpoint.key")).unwrap();
         retire::plan(&Folder(self.log()), &key, &[key.public()], decision, later())
     }
