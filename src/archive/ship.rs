@@ -15,7 +15,8 @@ use uuid::Uuid;
 
 use super::{Archive, ArchiveError, Content};
 use crate::audit::chain::{self, Checkpoint, Entry, Event, Occasion};
-use crate::audit::{anchors, log, retire};
+use crate::audit::retire::{self, Retirement};
+use crate::audit::{anchors, log};
 
 /// The file of what is in the archive.
 const FILE: &str = "archived.jsonl";
@@ -97,12 +98,7 @@ impl Shipper {
         let (directory, marks) = (self.directory.clone(), self.marks());
         let next = move || next(&directory, &marks);
         let Some(Next { statements, segment }) = off_the_runtime(&self.directory, next).await? else { return Ok(None) };
-        // What was retired here before there was an archive: without the statement the log would begin in the middle there.
-        for statement in statements {
-            let line = retire::line_of(&statement).map_err(ArchiveError::local(&self.directory))?;
-            let name = super::place(self.log, super::statement(statement.from, &super::sha256(&line)));
-            archive.put_bytes(&name, line).await?;
-        }
+        self.state(archive, &statements).await?;
         for (torn, content) in &segment.torn {
             let name = super::place(self.log, super::torn_end(torn, &content.sha256));
             archive.put(&name, &self.directory.join(torn), content).await?;
@@ -116,6 +112,27 @@ impl Shipper {
         self.held().insert(number, segment.mark.clone());
         Ok(Some(segment.mark))
     }
+
+    /// States what was retired here before there was an archive: without it the log would begin in the middle there. Of what the
+    /// archive has, or has stated itself, nothing is stated, also where the marks that tell of it were lost.
+    async fn state(&self, archive: &Archive, statements: &[Retirement]) -> Result<(), ArchiveError> {
+        if statements.is_empty() {
+            return Ok(());
+        }
+        let shelf = archive.shelf(self.log).await?;
+        for statement in statements {
+            let line = retire::line_of(statement).map_err(ArchiveError::local(&self.directory))?;
+            let name = super::place(self.log, super::statement(statement.from, &super::sha256(&line)));
+            let has = shelf.segments.range(statement.from..=statement.to).next().is_some();
+            let there = shelf.statements.get(&statement.from) == Some(&name);
+            if !there && (has || shelf.statements.range(statement.from..).next().is_some()) {
+                // Those that follow would continue from this one.
+                break;
+            }
+            archive.put_bytes(&name, line).await?;
+        }
+        Ok(())
+    }
 }
 
 async fn off_the_runtime<T: Send + 'static>(
@@ -128,7 +145,7 @@ async fn off_the_runtime<T: Send + 'static>(
 
 /// What goes next.
 struct Next {
-    statements: Vec<retire::Retirement>,
+    statements: Vec<Retirement>,
     segment: Ended,
 }
 
@@ -140,8 +157,8 @@ struct Ended {
 
 fn next(directory: &Path, marks: &BTreeMap<u64, Mark>) -> io::Result<Option<Next>> {
     let Some(number) = ended(directory)?.into_iter().find(|number| !marks.contains_key(number)) else { return Ok(None) };
-    let mut statements = retire::read(directory)?;
-    statements.retain(|statement| statement.to < number && !marks.contains_key(&statement.to));
+    let before = |statement: &Retirement| statement.to < number && !marks.contains_key(&statement.to);
+    let statements = retire::read(directory)?.into_iter().take_while(before).collect();
     Ok(Some(Next { statements, segment: read_ended(directory, number)? }))
 }
 
@@ -190,7 +207,7 @@ pub(super) fn checkpoint_at_end(tail: &[u8]) -> Option<Checkpoint> {
     }
 }
 
-/// The marks, whose last a crash may have cut off: it is made anew.
+/// The marks, whose last a crash may have cut off: it is made anew. One that cannot be read costs no other.
 fn read_marks(directory: &Path) -> io::Result<BTreeMap<u64, Mark>> {
     let path = directory.join(FILE);
     let bytes = match std::fs::read(&path) {
@@ -198,19 +215,22 @@ fn read_marks(directory: &Path) -> io::Result<BTreeMap<u64, Mark>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(error) => return Err(error),
     };
-    let (mut marks, mut whole) = (BTreeMap::new(), 0);
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+    let (mut marks, mut lines) = (BTreeMap::new(), bytes.split_inclusive(|byte| *byte == b'\n').peekable());
+    while let Some(line) = lines.next() {
         match serde_json::from_slice::<Mark>(line) {
             Ok(mark) if line.ends_with(b"\n") => drop(marks.insert(mark.segment, mark)),
-            _ => break,
+            _ if lines.peek().is_some() => {
+                tracing::warn!(
+                    "archived.jsonl has a line that cannot be read; what it told of is looked for in the archive again"
+                );
+            }
+            _ => {
+                tracing::warn!("archived.jsonl ended in a torn line; what it told of is looked for in the archive again");
+                let file = OpenOptions::new().write(true).open(&path)?;
+                file.set_len((bytes.len() - line.len()) as u64)?;
+                file.sync_all()?;
+            }
         }
-        whole += line.len() as u64;
-    }
-    if whole < bytes.len() as u64 {
-        tracing::warn!("archived.jsonl ended in a torn line; what it told of is looked for in the archive again");
-        let file = OpenOptions::new().write(true).open(&path)?;
-        file.set_len(whole)?;
-        file.sync_all()?;
     }
     Ok(marks)
 }

@@ -388,6 +388,51 @@ async fn a_statement_of_the_archive_names_its_log_and_is_refused_for_another_and
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn marks_that_were_lost_make_nothing_in_the_archive_retired() {
+    let house = House::new();
+    house.write(small_segments(&house), 0..20).await;
+    let (archive, marks) = (house.archive(), house.log().join("archived.jsonl"));
+    house.ship(&archive).await;
+    house.retire();
+    house.write(small_segments(&house), 20..40).await;
+    house.ship(&archive).await;
+    house.retire();
+    // Both statements are of segments that the archive has.
+    house.write(small_segments(&house), 40..60).await;
+    std::fs::remove_file(&marks).unwrap();
+    house.ship(&archive).await;
+    assert!(archive.shelf(house.name()).await.unwrap().statements.is_empty());
+    assert!(house.prove(&[&house.at()]).unwrap().starts_with("The log is whole: "));
+    assert_eq!(house.calls_in(&[&house.log(), &house.at()]), "60 calls");
+
+    // The archive states what left it; the node's statements of the same do not stand beside that.
+    let stated = house.retire_archived(&archive).await;
+    house.write(small_segments(&house), 60..80).await;
+    std::fs::remove_file(&marks).unwrap();
+    house.ship(&archive).await;
+    assert_eq!(archive.log(house.name()).await.unwrap().statements(), [stated]);
+    house.prove(&[&house.at(), &house.log()]).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_of_the_marks_that_cannot_be_read_costs_no_other() {
+    let house = House::new();
+    house.write(small_segments(&house), 0..20).await;
+    let (archive, marks) = (house.archive(), house.log().join("archived.jsonl"));
+    let shipped = house.ship(&archive).await;
+    let text = std::fs::read_to_string(&marks).unwrap();
+    let (first, rest) = text.split_once('\n').unwrap();
+    for (spoilt, lost) in
+        [(format!("\n{text}"), 0), (format!("{}\n{rest}", first.replacen('{', "", 1)), 1), (format!("\n{text}{first}"), 0)]
+    {
+        std::fs::write(&marks, spoilt).unwrap();
+        assert_eq!(Shipper::open(&house.log()).unwrap().marks().len(), shipped - lost);
+        assert_eq!(house.ship(&archive).await, lost, "what the line told of goes once more");
+        assert_eq!(Shipper::open(&house.log()).unwrap().marks().len(), shipped);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_torn_end_goes_with_its_segment_and_a_log_that_was_retired_before_there_was_an_archive_says_so_there() {
     let house = House::new();
     house.write(small_segments(&house), 0..10).await;
