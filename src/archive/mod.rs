@@ -20,7 +20,7 @@ use object_store::{Error, ObjectStore, ObjectStoreExt, PutPayload};
 use tokio::io::AsyncReadExt;
 use uuid::Uuid;
 
-use crate::audit::log::segment_name;
+use crate::audit::log::{segment_name, sha256_of};
 use crate::objects::settings::{OpenError, Place as At};
 
 /// What is sent and read at a time: the least that a bucket takes as a part is 5 MiB.
@@ -64,6 +64,13 @@ pub struct Content {
     pub bytes: u64,
     /// SHA-256 of it, in hexadecimal.
     pub sha256: String,
+}
+
+impl Content {
+    /// Reads it. Waits for the disk.
+    fn of(file: &File) -> std::io::Result<Self> {
+        Ok(Self { bytes: std::fs::metadata(file)?.len(), sha256: sha256_of(file)? })
+    }
 }
 
 /// The archive. Cheap to clone.

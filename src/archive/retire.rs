@@ -2,6 +2,7 @@
 //!
 //! Both times a signed statement is written first, and stays: in the node's `retired.jsonl`, or beside the segments in the archive.
 
+use std::io;
 use std::path::Path;
 
 use super::place::Archived;
@@ -25,22 +26,21 @@ pub enum LeaveError {
     Archive(#[from] ArchiveError),
     /// The log's folder.
     #[error("{0}")]
-    Io(#[from] std::io::Error),
+    Io(#[from] io::Error),
 }
 
 impl Archive {
-    /// Whether the archive gives back every segment of the folder that the plan would remove, byte for byte.
+    /// Whether the archive gives back every segment of the folder that the plan would remove, and its torn ends, byte for byte.
     ///
     /// # Errors
     /// [`LeaveError::NotArchived`] of the first that it does not.
     pub async fn holds(&self, directory: &Path, plan: &Plan) -> Result<(), LeaveError> {
         let name = anchors::named(directory)?;
         for (number, path) in log::segments(directory)?.into_iter().filter(|(number, _)| *number <= plan.last) {
-            let (file, bytes) = (path.clone(), std::fs::metadata(&path)?.len());
-            let digest = tokio::task::spawn_blocking(move || log::sha256_of(&file)).await.map_err(std::io::Error::other)??;
-            let at = super::place(name, super::segment(number, &digest));
-            if !self.gives_back(&at, &Content { bytes, sha256: digest }).await? {
-                return Err(LeaveError::NotArchived(number));
+            for (at, content) in tokio::task::spawn_blocking(move || leaving(number, &path)).await.map_err(io::Error::other)?? {
+                if !self.gives_back(&super::place(name, at), &content).await? {
+                    return Err(LeaveError::NotArchived(number));
+                }
             }
         }
         Ok(())
@@ -74,6 +74,21 @@ impl Archive {
         }
         Ok(())
     }
+}
+
+/// What leaves a node's disk with a segment, by its name in the archive: the segment, and the torn ends that it names.
+fn leaving(number: u64, path: &Path) -> io::Result<Vec<(String, Content)>> {
+    let content = Content::of(path)?;
+    let mut leaving = vec![(super::segment(number, &content.sha256), content)];
+    for torn in retire::torn_ends(path)? {
+        match Content::of(&path.with_file_name(&torn)) {
+            Ok(content) => leaving.push((super::torn_end(&torn, &content.sha256), content)),
+            // A run that was cut off has removed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(leaving)
 }
 
 /// The segment in which a torn end was found: it names it, or the one after it does.

@@ -181,11 +181,11 @@ fn read_ended(directory: &Path, number: u64) -> io::Result<Ended> {
     let checkpoint = last_checkpoint(&path)?;
     let mut torn = Vec::new();
     for name in retire::torn_ends(&path)? {
-        let file = directory.join(&name);
-        torn.push((name, Content { bytes: std::fs::metadata(&file)?.len(), sha256: log::sha256_of(&file)? }));
+        let content = Content::of(&directory.join(&name))?;
+        torn.push((name, content));
     }
-    let mark = Mark { segment: number, bytes: std::fs::metadata(&path)?.len(), sha256: log::sha256_of(&path)?, checkpoint };
-    Ok(Ended { mark, torn })
+    let Content { bytes, sha256 } = Content::of(&path)?;
+    Ok(Ended { mark: Mark { segment: number, bytes, sha256, checkpoint }, torn })
 }
 
 /// The checkpoint in which a segment ends.

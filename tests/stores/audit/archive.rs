@@ -433,6 +433,29 @@ async fn a_line_of_the_marks_that_cannot_be_read_costs_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_segment_leaves_the_disk_while_the_archive_lacks_a_torn_end_that_it_names() {
+    use hjemmel::archive::retire::LeaveError;
+    let house = House::new();
+    house.write(house.settings(), 0..2).await;
+    let mut segment = std::fs::OpenOptions::new().append(true).open(house.segment(1)).unwrap();
+    std::io::Write::write_all(&mut segment, b"{\"hash\":\"torn").unwrap();
+    house.write(small_segments(&house), 2..10).await;
+    let archive = house.archive();
+    house.ship(&archive).await;
+    let plan = house.plan(&decision()).unwrap();
+    archive.holds(&house.log(), &plan).await.unwrap();
+    let files = std::fs::read_dir(house.at().join(house.name().to_string())).unwrap().map(|entry| entry.unwrap().path());
+    let torn = files.into_iter().find(|path| path.extension().unwrap() == "bin").unwrap();
+    let whole = std::fs::read(&torn).unwrap();
+    std::fs::write(&torn, whole.to_ascii_uppercase()).unwrap();
+    assert!(matches!(archive.holds(&house.log(), &plan).await, Err(LeaveError::NotArchived(1))));
+    std::fs::remove_file(&torn).unwrap();
+    assert!(matches!(archive.holds(&house.log(), &plan).await, Err(LeaveError::NotArchived(1))));
+    std::fs::write(&torn, whole).unwrap();
+    archive.holds(&house.log(), &plan).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_torn_end_goes_with_its_segment_and_a_log_that_was_retired_before_there_was_an_archive_says_so_there() {
     let house = House::new();
     house.write(small_segments(&house), 0..10).await;
