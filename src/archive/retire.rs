@@ -5,8 +5,13 @@
 use std::io;
 use std::path::Path;
 
+use uuid::Uuid;
+
 use super::place::Archived;
+use super::ship::hash_at_end;
 use super::{Archive, ArchiveError, Content};
+use crate::audit::chain::CheckpointPublicKey;
+use crate::audit::log::segment_name;
 use crate::audit::retire::{self, Plan, Retirement};
 use crate::audit::{anchors, log};
 
@@ -30,13 +35,16 @@ pub enum LeaveError {
 }
 
 impl Archive {
-    /// Whether the archive gives back every segment of the folder that the plan would remove, and its torn ends, byte for byte.
+    /// Whether the archive gives back every segment of the folder that the plan would remove, and its torn ends, byte for byte. Those
+    /// that left it, as a statement of this very log says that one of `keys` signed, are over.
     ///
     /// # Errors
     /// [`LeaveError::NotArchived`] of the first that it does not.
-    pub async fn holds(&self, directory: &Path, plan: &Plan) -> Result<(), LeaveError> {
+    pub async fn holds(&self, directory: &Path, keys: &[CheckpointPublicKey], plan: &Plan) -> Result<(), LeaveError> {
         let name = anchors::named(directory)?;
-        for (number, path) in log::segments(directory)?.into_iter().filter(|(number, _)| *number <= plan.last) {
+        let over = self.over(name, directory, keys).await?;
+        let leaves = |number: u64| number <= plan.last && !over.iter().any(|stated| stated.covers(number));
+        for (number, path) in log::segments(directory)?.into_iter().filter(|(number, _)| leaves(*number)) {
             for (at, content) in tokio::task::spawn_blocking(move || leaving(number, &path)).await.map_err(io::Error::other)?? {
                 if !self.gives_back(&super::place(name, at), &content).await? {
                     return Err(LeaveError::NotArchived(number));
@@ -44,6 +52,21 @@ impl Archive {
             }
         }
         Ok(())
+    }
+
+    /// The statements of what left the archive, where the chain of the folder came by the end of the last.
+    async fn over(&self, log: Uuid, directory: &Path, keys: &[CheckpointPublicKey]) -> Result<Vec<Retirement>, LeaveError> {
+        let mut over = self.log(log).await?.statements;
+        over.retain(|statement| statement.archive == Some(log) && statement.is_signed_by(keys));
+        let Some(last) = over.last() else { return Ok(over) };
+        let path = directory.join(segment_name(last.to));
+        let ends_in = tokio::task::spawn_blocking(move || hash_at_end(&path)).await.map_err(io::Error::other)?;
+        match ends_in {
+            Ok(hash) if hash.is_some() && hash == last.head().map(|head| head.hash) => Ok(over),
+            Ok(_) => Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Writes the statement beside the segments, and then removes those that it names, with their torn ends.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Archive, ArchiveError, Content};
-use crate::audit::chain::{self, Checkpoint, Entry, Event, Occasion};
+use crate::audit::chain::{self, Checkpoint, Entry, Event, Hash, Occasion};
 use crate::audit::retire::{self, Retirement};
 use crate::audit::{anchors, log};
 
@@ -190,21 +190,27 @@ fn read_ended(directory: &Path, number: u64) -> io::Result<Ended> {
 
 /// The checkpoint in which a segment ends.
 fn last_checkpoint(path: &Path) -> io::Result<Checkpoint> {
+    let line = last_line(path)?;
+    let entry = chain::split(&line).and_then(|(_, entry)| serde_json::from_slice::<Entry>(entry).ok());
+    match entry.map(|entry| entry.event) {
+        Some(Event::Checkpoint(checkpoint)) => Ok(checkpoint),
+        _ => Err(io::Error::other(format!("{} does not end in a checkpoint", path.display()))),
+    }
+}
+
+/// The hash that the last line of a segment states; none where that is no line of a log, or longer than a checkpoint.
+pub(super) fn hash_at_end(path: &Path) -> io::Result<Option<Hash>> {
+    Ok(chain::split(&last_line(path)?).map(|(hash, _)| hash))
+}
+
+/// The last line of a segment, or the end of it.
+fn last_line(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(LAST_LINE)))?;
     let mut tail = Vec::new();
     file.take(LAST_LINE).read_to_end(&mut tail)?;
-    checkpoint_at_end(&tail).ok_or_else(|| io::Error::other(format!("{} does not end in a checkpoint", path.display())))
-}
-
-/// The checkpoint in which these bytes end.
-pub(super) fn checkpoint_at_end(tail: &[u8]) -> Option<Checkpoint> {
-    let last = tail.split_inclusive(|byte| *byte == b'\n').next_back()?;
-    match serde_json::from_slice::<Entry>(chain::split(last)?.1).ok()?.event {
-        Event::Checkpoint(checkpoint) => Some(checkpoint),
-        _ => None,
-    }
+    Ok(tail.split_inclusive(|byte| *byte == b'\n').next_back().unwrap_or_default().to_vec())
 }
 
 /// The marks, whose last a crash may have cut off: it is made anew. One that cannot be read costs no other.

@@ -91,7 +91,7 @@ pub fn run(args: &Args, now: Timestamp, out: &mut impl Write) -> Result<(), Audi
         archive => {
             let plan = retire::plan(&Folder(audit.directory.clone()), &own, &known, &decision, now)?;
             if let Some(archive) = archive {
-                wait(archive.holds(&audit.directory, &plan))?;
+                wait(archive.holds(&audit.directory, &known, &plan))?;
             }
             if args.yes {
                 retire::retire(&audit.directory, &plan)?;

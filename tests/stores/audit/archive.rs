@@ -299,13 +299,16 @@ async fn nothing_leaves_the_disk_that_the_archive_does_not_give_back_and_what_le
     let key = keys::checkpoint_key(&house.key("checkpoint.key")).unwrap();
     let decision = Decision { before: later, kept_from: later, by: "Dataansvarlig".into(), reason: "fristen er udløbet".into() };
     let here = || retire::plan(&Folder(house.log()), &key, &[key.public()], &decision, later).unwrap();
-    assert!(matches!(archive.holds(&house.log(), &here()).await, Err(LeaveError::NotArchived(1))));
+    assert!(matches!(archive.holds(&house.log(), &[key.public()], &here()).await, Err(LeaveError::NotArchived(1))));
     house.ship(&archive).await;
-    archive.holds(&house.log(), &here()).await.unwrap();
+    archive.holds(&house.log(), &[key.public()], &here()).await.unwrap();
     let third = house.archived(house.name(), 3);
     let whole = std::fs::read(&third).unwrap();
     std::fs::write(&third, whole.to_ascii_uppercase()).unwrap();
-    assert!(matches!(archive.holds(&house.log(), &here()).await, Err(LeaveError::NotArchived(3))), "it is asked for each byte");
+    assert!(
+        matches!(archive.holds(&house.log(), &[key.public()], &here()).await, Err(LeaveError::NotArchived(3))),
+        "it is asked for each byte"
+    );
     std::fs::write(&third, &whole).unwrap();
 
     // The disk first: what the archive has counts on, and both together are whole from the beginning.
@@ -440,19 +443,52 @@ async fn no_segment_leaves_the_disk_while_the_archive_lacks_a_torn_end_that_it_n
     let mut segment = std::fs::OpenOptions::new().append(true).open(house.segment(1)).unwrap();
     std::io::Write::write_all(&mut segment, b"{\"hash\":\"torn").unwrap();
     house.write(small_segments(&house), 2..10).await;
-    let archive = house.archive();
+    let (archive, keys) = (house.archive(), [keys::checkpoint_public_key(&house.key("checkpoint.pub")).unwrap()]);
     house.ship(&archive).await;
     let plan = house.plan(&decision()).unwrap();
-    archive.holds(&house.log(), &plan).await.unwrap();
+    archive.holds(&house.log(), &keys, &plan).await.unwrap();
     let files = std::fs::read_dir(house.at().join(house.name().to_string())).unwrap().map(|entry| entry.unwrap().path());
     let torn = files.into_iter().find(|path| path.extension().unwrap() == "bin").unwrap();
     let whole = std::fs::read(&torn).unwrap();
     std::fs::write(&torn, whole.to_ascii_uppercase()).unwrap();
-    assert!(matches!(archive.holds(&house.log(), &plan).await, Err(LeaveError::NotArchived(1))));
+    assert!(matches!(archive.holds(&house.log(), &keys, &plan).await, Err(LeaveError::NotArchived(1))));
     std::fs::remove_file(&torn).unwrap();
-    assert!(matches!(archive.holds(&house.log(), &plan).await, Err(LeaveError::NotArchived(1))));
+    assert!(matches!(archive.holds(&house.log(), &keys, &plan).await, Err(LeaveError::NotArchived(1))));
     std::fs::write(&torn, whole).unwrap();
-    archive.holds(&house.log(), &plan).await.unwrap();
+    archive.holds(&house.log(), &keys, &plan).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_left_the_archive_first_leaves_the_disk_too_and_what_only_seems_to_have_left_stays() {
+    use hjemmel::archive::retire::LeaveError;
+    let (house, other) = (House::new(), House::new());
+    house.write(small_segments(&house), 0..20).await;
+    let (archive, own) = (house.archive(), [keys::checkpoint_public_key(&house.key("checkpoint.pub")).unwrap()]);
+    house.ship(&archive).await;
+    let stated = house.retire_archived(&archive).await;
+    house.write(small_segments(&house), 20..40).await;
+    let plan = house.plan(&decision()).unwrap();
+    let refused = archive.holds(&house.log(), &own, &plan).await;
+    assert!(
+        matches!(refused, Err(LeaveError::NotArchived(number)) if number == stated.to + 1),
+        "what was written since is nowhere else"
+    );
+    house.ship(&archive).await;
+    archive.holds(&house.log(), &own, &plan).await.unwrap();
+
+    // Signed by nobody who is known.
+    let stranger = [keys::checkpoint_public_key(&other.key("checkpoint.pub")).unwrap()];
+    assert!(matches!(archive.holds(&house.log(), &stranger, &plan).await, Err(LeaveError::NotArchived(1))));
+    // Of this log by its name, and of other calls.
+    copy(&house.dir.path().join("keys"), &other.dir.path().join("keys"));
+    other.name();
+    std::fs::write(other.log().join("log-id"), house.name().to_string()).unwrap();
+    other.write(small_segments(&other), 100..140).await;
+    let of_other = other.plan(&decision()).unwrap();
+    assert!(matches!(archive.holds(&other.log(), &own, &of_other).await, Err(LeaveError::NotArchived(1))));
+
+    retire::retire(&house.log(), &plan).unwrap();
+    house.prove(&[&house.log(), &house.at()]).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
