@@ -170,6 +170,7 @@ pub struct MailboxFile {
     #[schema(max_length = 255)]
     pub name: String,
     /// In bytes.
+    #[schema(maximum = 100_000_000_000_u64)]
     pub size: u64,
     /// SHA-256 of its content, in hexadecimal.
     #[schema(pattern = "^[0-9a-f]{64}$", max_length = 64)]

@@ -176,6 +176,7 @@ pub struct PublishedView {
     /// The version as it is now.
     pub version: ValueListView,
     /// How many days ahead of its first day; below zero where that has passed.
+    #[schema(minimum = -4_000_000, maximum = 4_000_000)]
     pub ahead: i32,
     /// For how many systems that subscribe to it a delivery waits.
     #[schema(maximum = 1_000_000)]
