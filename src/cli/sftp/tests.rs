@@ -117,6 +117,23 @@ async fn a_route_order_is_requested_by_one_person_and_approved_by_a_signatory_of
 }
 
 #[tokio::test]
+async fn one_person_with_two_users_does_not_approve_the_route_order_that_they_requested() {
+    let house = House::with_users().await;
+    let id = house.request("O. Drift", &["--inf-ref", "X_1"]).await.unwrap();
+    let store = Store::open(&Settings::sqlite(&house.0.path().join("store.sqlite"))).await.unwrap();
+    let mut session = store.database().session().await.unwrap();
+    // What no program does: a user that is there becomes a second one of somebody else.
+    session.execute(sql("DROP TRIGGER api_user_person_stays")).await.unwrap();
+    let twin = sql("UPDATE api_user SET person = (SELECT id FROM api_user WHERE name = 'O. Drift') WHERE name = 'A. Prøve'");
+    assert_eq!(session.execute(twin).await.unwrap(), 1);
+    drop(session);
+    let approve = async |by: &str| house.run(&format!("sftp order approve {id} --reason sag"), &["--yes"], Some(by)).await;
+    let refused = approve("A. Prøve").await.unwrap_err();
+    assert!(refused.contains("ApiCreatorApproves"), "{refused}");
+    assert!(approve("B. Prøve").await.unwrap().contains("GODKENDT"));
+}
+
+#[tokio::test]
 async fn a_route_order_is_shown_before_it_is_asked_for_and_only_a_yes_to_what_was_looked_at_approves_it() {
     let house = House::with_users().await;
     let id = house.request("O. Drift", &["--inf-ref", "X_1"]).await.unwrap();

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use hjemmel::agreements::Store;
+use hjemmel::agreements::{State, Store};
 use hjemmel::audit::{About, FinanceFigures, keys, search::search};
 use hjemmel::clock::Clock;
 use hjemmel::decisions::By;
@@ -610,6 +610,55 @@ async fn a_published_value_list_lies_in_the_mailbox_of_whoever_subscribes_once_t
         assert_eq!(by_schema(&text, "SortimentOverfoer_1").await, Ok(()), "{}: {text}", world.kind);
         let metadata = get(&world.home(RECIPIENT).await, &format!("{file}.metadata")).await.unwrap();
         assert!(metadata.contains("<InfRef>SortimentOverf\u{f8}r_2</InfRef>"), "{}: {metadata}", world.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_value_list_waits_for_a_subscriber_whose_home_or_order_would_refuse_it_and_says_why() {
+    for world in World::all().await {
+        let worker = worker(&world, &world.files).await;
+        publication(&world, Structure::Two).await;
+        let narrow = Order { largest_bytes: 10, ..to_subscriber(Structure::Two) };
+        world.order(narrow.clone()).await;
+        let tried = async || {
+            let mut session = world.database.session().await.unwrap();
+            session.execute(sql("UPDATE job SET due_us = 0")).await.unwrap();
+            worker.work_once().await.unwrap();
+            let row = session
+                .first(sql("SELECT problem FROM job WHERE kind = 'sortiment-delivery' AND state = 'waiting'"))
+                .await
+                .unwrap();
+            row.map(|row| row.get::<String>("problem").unwrap())
+        };
+        let set = async |to: &'static str| {
+            let done = world.database.session().await.unwrap().execute(sql(to)).await;
+            assert!(done.unwrap() > 0, "{to}");
+        };
+        assert!(tried().await.unwrap().contains("it allows no file so large"), "{}", world.kind);
+        world.set_order(narrow.id, State::Terminated).await;
+        world.order(to_subscriber(Structure::Two)).await;
+        set("UPDATE sftp_user SET bytes_limit = 5").await;
+        assert!(tried().await.unwrap().contains("its user's home has no room"), "{}", world.kind);
+        set("UPDATE sftp_user SET bytes_limit = 10000000").await;
+        world.settle().await;
+        assert!(world.list(RECIPIENT, Folder::In).await.is_empty(), "{}: nothing was refused on its way", world.kind);
+        assert_eq!(tried().await, None, "{}: it is sent", world.kind);
+        world.settle().await;
+        assert_eq!(world.list(RECIPIENT, Folder::In).await.len(), 2, "{}", world.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_claim_is_given_back_only_before_its_file_is_delivered_and_no_file_is_delivered_without_one() {
+    for world in worlds().await {
+        let sample = sample(30, 1);
+        assert!(deliver(&world, &sample, 30).await.contains("SUCCESS"));
+        let transfer = awaited(&world).await.transfer;
+        let mut session = world.database.session().await.unwrap();
+        assert_eq!(answers::taken_back(&mut session, transfer).await.unwrap(), None, "{}", world.kind);
+        assert_eq!(state(&world).await, "AFVENTER", "{}: another node has delivered it", world.kind);
+        let now = *world.now.lock().unwrap();
+        assert!(answers::awaited(&mut session, Uuid::new_v4(), now).await.is_err(), "{}: it was given back", world.kind);
     }
 }
 

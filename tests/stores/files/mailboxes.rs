@@ -396,6 +396,52 @@ async fn a_rejected_file_is_fetched_by_nobody_and_told_with_codes() {
     }
 }
 
+fn codes(file: &File) -> (Validation, Vec<&str>) {
+    (file.validation, file.remarks.iter().map(|remark| remark.code.as_str()).collect())
+}
+
+#[tokio::test]
+async fn a_file_whose_stream_left_the_agreement_before_it_was_judged_is_rejected_and_not_approved_unread() {
+    for post in Post::all().await {
+        let institution = post.enter(INSTITUTION).await;
+        let file = deliver(&post.mailboxes, &institution, delivery(GOOD), GOOD).await.unwrap();
+        post.put(terms(INSTITUTION, "")).await;
+        post.settle().await;
+        let file = post.mailboxes.file(&institution, number(INSTITUTION), Which::Outbox, file.delivery).await.unwrap();
+        assert_eq!(codes(&file), (Validation::Rejected, vec!["VP092"]), "{}", post.kind);
+        assert!(post.inbox(CENTRAL, 0).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_file_whose_judge_died_in_the_last_attempt_is_rejected_by_the_next_sweep() {
+    for post in Post::all().await {
+        let institution = post.enter(INSTITUTION).await;
+        let file = deliver(&post.mailboxes, &institution, delivery(GOOD), GOOD).await.unwrap();
+        post.mailboxes.sweep().await.unwrap();
+        let read = async || post.mailboxes.file(&institution, number(INSTITUTION), Which::Outbox, file.delivery).await.unwrap();
+        assert_eq!(codes(&read().await), (Validation::Received, vec![]), "{}: while its job waits", post.kind);
+        let dead = hjemmel::store::sql("UPDATE job SET state = 'dead' WHERE state = 'waiting'");
+        assert_eq!(post.database.session().await.unwrap().execute(dead).await.unwrap(), 1);
+        post.mailboxes.sweep().await.unwrap();
+        assert_eq!(codes(&read().await), (Validation::Rejected, vec!["VP091"]), "{}", post.kind);
+        assert!(post.database.all(hjemmel::store::sql("SELECT id FROM job")).await.unwrap().is_empty(), "and no alert stays up");
+    }
+}
+
+#[tokio::test]
+async fn an_agreement_of_another_environment_gets_nothing_from_this_one() {
+    for post in Post::all().await {
+        let elsewhere = "PA00002";
+        let mut of_production = terms(elsewhere, OF_CENTRAL);
+        of_production.environment = "prod".parse().unwrap();
+        post.put(of_production).await;
+        let institution = post.enter(INSTITUTION).await;
+        post.put(terms(INSTITUTION, &OWN.replace(CENTRAL, elsewhere))).await;
+        refused(deliver(&post.mailboxes, &institution, delivery(GOOD), GOOD).await, "MailboxNotAgreed");
+    }
+}
+
 #[tokio::test]
 async fn a_user_that_is_blocked_expired_deleted_or_unknown_is_refused_in_the_same_words() {
     for post in Post::all().await {
