@@ -90,13 +90,26 @@ impl Finance {
             receiver: KORSBAEK.parse().unwrap(),
             day: jiff::civil::date(2026, 11, 27),
         };
-        let mut sample = Sample::ordinary(self.seed.fetch_add(1, Ordering::Relaxed), &parties, bytes / 2_100 + 2);
         let context = format!(
             "<a:AuthorityContext xmlns:a=\"{AUTHORITY_CONTEXT}\"><a:MunicipalityCVR>{KORSBAEK}</a:MunicipalityCVR></a:AuthorityContext>"
         );
-        while sample.vouchers.len() > 1 && sample.request(&context).len() > bytes + 1_000 {
-            let over = (sample.request(&context).len() - bytes) / 2_500;
-            sample.vouchers.truncate((sample.vouchers.len() - over.max(1)).max(1));
+        let mut vouchers = bytes / 2_100 + 2;
+        // As many vouchers as it takes, then as few: vouchers differ in length.
+        let mut sample = loop {
+            let sample = Sample::ordinary(self.seed.fetch_add(1, Ordering::Relaxed), &parties, vouchers);
+            let made = sample.request(&context).len();
+            if made >= bytes {
+                break sample;
+            }
+            vouchers += (vouchers * (bytes - made)).div_ceil(made) + 1;
+        };
+        while sample.vouchers.len() > 1 {
+            let made = sample.request(&context).len();
+            let over = made.saturating_sub(bytes) * sample.vouchers.len() / made;
+            if over == 0 {
+                break;
+            }
+            sample.vouchers.truncate(sample.vouchers.len() - over);
         }
         sample.request(&context)
     }
