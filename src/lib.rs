@@ -55,6 +55,7 @@ pub mod users;
 
 pub mod files;
 pub mod gateway;
+pub mod persons;
 pub mod services;
 
 pub mod api;

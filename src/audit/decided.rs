@@ -48,11 +48,13 @@ pub enum Subject {
     MailboxRequest,
     /// A file in a mailbox.
     MailboxFile,
+    /// What waits to be handed on of persons.
+    PersonQueue,
 }
 
 impl Subject {
     /// Every subject.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Agreement,
         Self::Route,
         Self::User,
@@ -67,6 +69,7 @@ impl Subject {
         Self::MailboxUser,
         Self::MailboxRequest,
         Self::MailboxFile,
+        Self::PersonQueue,
     ];
 
     /// The name in the store, in records and on screens.
@@ -86,6 +89,7 @@ impl Subject {
             Subject::MailboxUser => "mailbox_user",
             Subject::MailboxRequest => "mailbox_request",
             Subject::MailboxFile => "mailbox_file",
+            Subject::PersonQueue => "person_queue",
         }
     }
 }

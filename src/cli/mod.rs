@@ -21,6 +21,7 @@ mod made;
 pub mod mailbox;
 pub mod objects;
 pub mod person;
+pub mod persons;
 pub mod place;
 pub mod policy;
 pub mod ready;
@@ -84,6 +85,8 @@ enum Command {
     Mailbox(Box<mailbox::Args>),
     /// Files that were handed over: list, show, try again, deliver again
     Transfers(transfers::Args),
+    /// Persons who are handed on to Campus: the queue, users who were there before
+    Persons(Box<persons::Args>),
     /// Pass-through services: a folder of published files and a service.toml each
     Service(service::Args),
     /// Value lists of SF1590_A Finans: import, publish, what a version changes, who gets it
@@ -181,6 +184,7 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
         }
         Command::Mailbox(args) => Ok(mailbox::run(*args, clock, &mut output::Stdout).await?),
         Command::Transfers(args) => transfers::run(args, clock, &mut output::Stdout).await.map_err(Into::into).and(done),
+        Command::Persons(args) => Ok(persons::run(*args, clock, &mut output::Stdout).await?),
         Command::User(args) => user::run(args, clock, &mut output::Stdout).await.map_err(Into::into).and(done),
         Command::Audit(args) => {
             let result = audit::run(args, clock, &mut io::stdin().lock(), &mut output::Stdout, &mut io::stderr());

@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use super::which;
 use crate::agreements::{Environment, Store, Vocabulary};
-use crate::config::{Draft, Report, ServiceSection, store_of};
+use crate::config::{Campus, Draft, Report, ServiceSection, campus_of, store_of};
 use crate::services::{Service, notices, vocabulary, vocabulary_of};
+use crate::signature::credentials::Credentials;
 use crate::store::settings::AddressError;
 use crate::store::{Access, At, Settings, StoreError};
 use crate::text::{self, LONGEST};
@@ -112,6 +113,11 @@ impl Place {
                     .to_owned(),
             )),
         }
+    }
+
+    /// Where persons are handed on to, and the gateway's own certificate.
+    pub(super) fn campus(&self, now: Timestamp) -> Result<Option<(Campus, Credentials)>, Report> {
+        self.config.as_ref().map_or(Ok(None), |config| campus_of::<Service>(config, now))
     }
 
     /// The configuration, as far as it can be read; none where a store is given.

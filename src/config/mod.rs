@@ -4,6 +4,7 @@
 //! after it finds a setting wrong. `deploy/hjemmel.example.toml` documents every setting. Relative paths start in the
 //! file's own folder. A key that is not a setting is refused: a misspelt limit must not silently be no limit.
 
+mod campus;
 mod certificates;
 mod deliveries;
 mod draft;
@@ -33,6 +34,7 @@ pub use crate::outbound::ConnectionLimits;
 pub use crate::revocation::domain::{Keeping, Source, WithoutList};
 pub use crate::revocation::verify::Stapling;
 use crate::signature::credentials::{Credentials, inspect};
+pub use campus::Campus;
 pub(crate) use certificates::{WARN_BEFORE, ends};
 pub use deliveries::Deliveries;
 pub use draft::{Content, Draft, FileRead, Finished};
@@ -95,6 +97,8 @@ pub struct Config<S> {
     pub objects: Option<crate::objects::Settings>,
     /// The keys of the memory of deliveries; `None`: no service here has one.
     pub deliveries: Option<Deliveries>,
+    /// Where persons are handed on to; `None`: they wait.
+    pub campus: Option<Campus>,
     /// The SFTP server; `None`: there is none.
     pub sftp: Option<Sftp>,
     /// Limits at the edge.
@@ -123,7 +127,9 @@ impl<S> Config<S> {
             let settings = [("roots", &peer.roots), ("signing_certificates", &peer.signing_certificates)];
             settings.map(|(key, certificates)| (format!("peer.{name}.{key}"), certificates.clone()))
         });
+        let of_campus = self.campus.as_ref().map(|campus| ("campus.roots", campus.roots.clone()));
         all.into_iter()
+            .chain(of_campus)
             .map(|(setting, certificates)| (setting.to_owned(), certificates))
             .chain(of_peers)
             .filter_map(|(setting, certificates)| {
@@ -321,6 +327,20 @@ pub fn store_of<S: ServiceSection>(file: &Path, now: Timestamp) -> Result<crate:
     let draft = Draft::<S>::open(file, now);
     let store = draft.sections().store.clone();
     store.ok_or_else(|| draft.problems_of(&["store", "agreements.store", ""]))
+}
+
+/// What `[campus]` and `[system]` of the configuration in `file` say, whatever else is wrong with it; `None`: there is no `[campus]`.
+///
+/// # Errors
+/// What is wrong with the sections.
+pub fn campus_of<S: ServiceSection>(file: &Path, now: Timestamp) -> Result<Option<(Campus, Credentials)>, Report> {
+    let draft = Draft::<S>::open(file, now);
+    let Sections { campus, system, .. } = draft.sections();
+    match (campus.clone(), system.clone()) {
+        (Some(None), _) => Ok(None),
+        (Some(Some(campus)), Some(system)) => Ok(Some((campus, system))),
+        _ => Err(draft.problems_of(&["campus", "system", ""])),
+    }
 }
 
 /// What `[audit.archive]` of the configuration in `file` says, whatever else is wrong with it.

@@ -31,6 +31,7 @@ impl<S> Config<S> {
         keep.setting("store", &mut self.store, &running.store);
         keep.setting("agreements", &mut self.agreements, &running.agreements);
         keep.setting("objects", &mut self.objects, &running.objects);
+        keep.setting("campus", &mut self.campus, &running.campus);
         keep.setting("sftp", &mut self.sftp, &running.sftp);
         keep.setting("audit", &mut self.audit, &running.audit);
         keep.setting("limits", &mut self.limits, &running.limits);

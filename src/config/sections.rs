@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::reader::Reader;
 use super::{
-    Admin, Agreements, Api, Archive, Audit, Config, ConnectionLimits, Credentials, Deliveries, DomainLists, EdgeLimits, Keeping,
-    Listen, LogFormat, MessageLimits, Peer, ReplayKept, Revocation, ServiceSection, Sftp, Signers, Stapling, Sts, Tokens,
-    WithoutList, deliveries, limits, objects, peer, retired, sftp, store,
+    Admin, Agreements, Api, Archive, Audit, Campus, Config, ConnectionLimits, Credentials, Deliveries, DomainLists, EdgeLimits,
+    Keeping, Listen, LogFormat, MessageLimits, Peer, ReplayKept, Revocation, ServiceSection, Sftp, Signers, Stapling, Sts,
+    Tokens, WithoutList, campus, deliveries, limits, objects, peer, retired, sftp, store,
 };
 use crate::objects::settings::Place::Folder;
 use crate::telemetry::Callers;
@@ -44,6 +44,7 @@ pub struct Sections<S> {
     pub archive: Option<Option<Archive>>,
     pub objects: Option<Option<crate::objects::Settings>>,
     pub deliveries: Option<Option<Deliveries>>,
+    pub campus: Option<Option<Campus>>,
     pub sftp: Option<Option<Sftp>>,
     pub limits: Option<(EdgeLimits, MessageLimits)>,
 }
@@ -77,6 +78,7 @@ impl<S> Default for Sections<S> {
             archive: None,
             objects: None,
             deliveries: None,
+            campus: None,
             sftp: None,
             limits: None,
         }
@@ -111,6 +113,7 @@ impl<S> Sections<S> {
             audit: self.audit?,
             objects: self.objects?,
             deliveries: self.deliveries?,
+            campus: self.campus?,
             sftp: self.sftp?,
             limits,
             messages,
@@ -161,6 +164,7 @@ pub(super) fn read<S: ServiceSection>(root: &mut Reader<'_>) -> Sections<S> {
         archive,
         objects: root.optional_section("objects", objects::read),
         deliveries: root.optional_section("deliveries", deliveries::read),
+        campus: root.optional_section("campus", campus::read),
         sftp: root.optional_section("sftp", sftp::read),
         limits: root.section("limits", |section| limits::read(section)),
     }

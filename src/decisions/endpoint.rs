@@ -51,6 +51,24 @@ pub async fn may_lead_to(address: &Address, own: &[SocketAddr]) -> Result<(), Ap
     Ok(())
 }
 
+/// Whether an address leads to this machine's own link, by itself or by its name: such services (of a cloud's machines, for
+/// instance) are nobody's outside. A name that is not known leads nowhere.
+pub async fn is_on_the_link(uri: &http::Uri) -> bool {
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
+    if host.contains('%') {
+        return true;
+    }
+    let addresses: Vec<IpAddr> = match host.parse() {
+        Ok(ip) => vec![ip],
+        Err(_) => match tokio::time::timeout(PATIENCE, tokio::net::lookup_host((host, 443))).await {
+            Ok(Ok(found)) => found.map(|found| found.ip()).collect(),
+            Ok(Err(_)) | Err(_) => Vec::new(),
+        },
+    };
+    let all = addresses.into_iter().flat_map(|ip| std::iter::once(ip).chain(embedded(ip).map(IpAddr::V4)));
+    all.into_iter().any(|ip| closed(ip) == Some(ON_THE_LINK))
+}
+
 const ITSELF: (&str, &str) = ("adressen er på gatewayens egen maskine", "the address is on the gateway's own machine");
 
 const ON_THE_LINK: (&str, &str) = ("adressen gælder kun på det lokale net (link-local)", "the address is link-local");

@@ -23,6 +23,7 @@ use crate::config::{self, ConnectionLimits, Content, FileRead, Listen, ReplayKep
 use crate::edge::sftp::host_keys;
 use crate::edge::tls::{self, Shown};
 use crate::node::assemble::{read_signer, read_trust, sts_outbound};
+use crate::node::campus::campus_outbound;
 use crate::objects::ContentKeys;
 use crate::objects::settings::Place;
 use crate::outbound::Outbound;
@@ -337,6 +338,9 @@ impl Examination<'_> {
         let usable = |settings, stapling| Outbound::checked(settings, Domain::unasked(), stapling);
         if let Some(sts) = &sections.sts {
             self.look("sts.roots", usable(sts_outbound(sts), Stapling::Optional));
+        }
+        if let (Some(Some(campus)), Some(system)) = (&sections.campus, &sections.system) {
+            self.look("campus.roots", usable(campus_outbound(campus, system), Stapling::Optional));
         }
         for (name, peer) in &sections.peers {
             if let Some(system) = &sections.system {

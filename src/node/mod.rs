@@ -3,6 +3,7 @@
 mod agreements;
 mod anchor;
 pub mod assemble;
+pub mod campus;
 pub mod domains;
 pub mod examine;
 pub mod files;
@@ -199,6 +200,7 @@ pub async fn start(
     let counts = lasting.deliveries.clone();
     let homes = sftp::mailboxes(&config, &lasting, clock)?;
     let mailboxes = mailboxes::open(&config, &lasting, clock)?;
+    let handing_on = campus::open(&config, &lasting, clock, &metrics)?;
     let reloader = Reloader::start(config, lasting, clock, &metrics)?;
     let readiness = Readiness::new();
     let (stop, stopped) = channel(());
@@ -213,6 +215,9 @@ pub async fn start(
         in_chain_every: anchor_interval,
     };
     tokio::spawn(anchorer.run(stopped.clone()));
+    if let Some(worker) = handing_on {
+        campus::run(worker, stopped.clone());
+    }
     if let Some(at) = archive {
         let directory = audit_directory.clone();
         let shipper = off_the_runtime(move || Shipper::open(&directory)).await?.map_err(ServeError::Archive)?;

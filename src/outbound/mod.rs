@@ -192,7 +192,11 @@ impl Outbound {
         self.send(Method::GET, uri, HeaderMap::new(), Bytes::new(), deadline).await
     }
 
-    async fn send(
+    /// Sends a request of any method, as [`Outbound::post`] does.
+    ///
+    /// # Errors
+    /// As [`Outbound::post`].
+    pub async fn send(
         &self,
         method: Method,
         uri: &Uri,

@@ -5,6 +5,7 @@
 //! judgement of searches and answers: the index searches with code of its own, so that it does not confirm the gateway's
 //! mistakes.
 
+pub mod campus;
 pub mod files;
 pub mod finance;
 pub mod moment;

@@ -9,6 +9,7 @@
 
 mod agreements;
 mod audit;
+mod campus;
 mod database;
 #[path = "../support/decides.rs"]
 mod decides;

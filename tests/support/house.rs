@@ -33,7 +33,7 @@ pub const LAYERS: &[&[&str]] = &[
     &["config", "metrics"],
     &["trust", "peer", "archive"],
     &["services::terminaladgang::law", "services::finance::rules"],
-    &["gateway", "files"],
+    &["gateway", "files", "persons"],
     &["services"],
     &["edge", "api"],
     &["node"],

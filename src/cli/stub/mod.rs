@@ -1,6 +1,7 @@
 //! `hjemmel stub`: the outside world for development, a token service, a benefit index with invented people, and a provider
 //! for any service folder.
 
+mod campus;
 mod service;
 mod sftp;
 
@@ -66,6 +67,11 @@ enum Command {
     /// such as stub:slow=2, stub:declared-fault, stub:reset (nothing is booked) or stub:cut (booked, and the answer is lost) in a text, such
     /// as Bilagstekst, asks for it. GET /stub/done tells each voucher that was booked, and how many times.
     Ledger(service::Service),
+    /// A learning platform (Campus): SCIM 2.0 for real, in memory
+    ///
+    /// Users are created, replaced, changed, looked for page by page, and deleted; ETags, uniqueness, and schemas that hold. It behaves
+    /// as it should, or as asked: lost=N does every N-th change and answers nothing, busy=N refuses every N-th request with 429.
+    Campus(campus::Campus),
     /// The SFTP server over plain folders: to try a client with
     Sftp(sftp::Sftp),
 }
@@ -153,6 +159,10 @@ pub enum StubError {
     Trust(String),
     #[error("{problems}\n{}: no provider for it can be run; `hjemmel service check` tells the same", dir.display())]
     Folder { dir: PathBuf, problems: String },
+    #[error("--behaviour: {0}")]
+    Behaviour(String),
+    #[error("--token: {0}")]
+    Token(std::io::Error),
     #[error(transparent)]
     HostKey(#[from] HostKeyError),
     #[error("{} holds no public key of SSH: {why}", file.display())]
@@ -176,6 +186,7 @@ pub async fn run(args: &Args, clock: &Clock) -> Result<ExitCode, StubError> {
             Command::Ydelsesindeks(index) => start_index(index, clock).await?,
             Command::Service(args) => service::start(args, None, clock).await?,
             Command::Ledger(args) => service::start(args, Some(Arc::new(Ledger::default())), clock).await?,
+            Command::Campus(args) => campus::start(args, clock).await?,
             Command::Sftp(args) => return sftp::serve(args, clock).await,
         };
         println!("Ctrl-C ends it.");
@@ -313,7 +324,7 @@ mod tests {
                 Command::Sts(args) => start_token_service(&args, &Clock::system()).await.unwrap(),
                 Command::Ydelsesindeks(args) => start_index(&args, &Clock::system()).await.unwrap(),
                 Command::Service(args) | Command::Ledger(args) => service::start(&args, None, &Clock::system()).await.unwrap(),
-                Command::Sftp(_) => panic!("neither of the two"),
+                Command::Campus(_) | Command::Sftp(_) => panic!("neither of the two"),
             };
             tokio::net::TcpStream::connect(running.address()).await.unwrap();
             let address = running.address();

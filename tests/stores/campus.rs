@@ -1,0 +1,621 @@
+//! What is handed on to Campus, on SQLite and PostgreSQL, before a SCIM server that fails as real ones do: nothing is lost, nobody is
+//! there twice, and the order is kept for each person.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use hjemmel::agreements::Store;
+use hjemmel::audit::Subject;
+use hjemmel::clock::Clock;
+use hjemmel::decisions::Because;
+use hjemmel::outbound::{Outbound, OutboundSettings};
+use hjemmel::persons::campus::adopt::{self, Became};
+use hjemmel::persons::campus::client::{Campus, Step};
+use hjemmel::persons::campus::queue::{Operation, QueueError, operate};
+use hjemmel::persons::campus::work::{Rules, Worked, Worker};
+use hjemmel::persons::outbox::{self, Handed};
+use hjemmel::signature::credentials::{Credentials, certificates_from_pem_file};
+use hjemmel::store::settings::Postgres;
+use hjemmel::store::{Access, At, Database, Settings, sql};
+use hjemmel::stub::campus::{Behaviour, CampusConfig, Etags, PATH, Seen, start_campus};
+use hjemmel::stub::pki::{DevPki, KeyBits, Role as Key};
+use hjemmel::stub::server::Running;
+use hjemmel::stub::sts::Switch;
+use http::Method;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::postgres::Cluster;
+
+const CHILD: &str = "HJEMMEL_TEST_CAMPUS_CHILD";
+
+static PKI: LazyLock<DevPki> = LazyLock::new(|| DevPki::generate(&Clock::system(), KeyBits::Bits2048).unwrap());
+
+fn noon() -> Timestamp {
+    "2026-11-29T11:00:00Z".parse().unwrap()
+}
+
+/// A user who is invented, as all are.
+fn person(number: i64, title: &str) -> Handed {
+    Handed {
+        number,
+        authority: "11111111".to_owned(),
+        institution: "4711".to_owned(),
+        staff_number: format!("M{number}"),
+        department: "10".to_owned(),
+        municipality: Some("101".to_owned()),
+        sex: Some("2".to_owned()),
+        first_names: Some("Anna Prøve".to_owned()),
+        surname: Some(format!("Ærø {number}")),
+        email: Some(format!("p{number}@work.example")),
+        user_name: Some(format!("user{number}")),
+        birth_date: None,
+        collective_agreement: Some("044".to_owned()),
+        pay_frame: None,
+        position: None,
+        inactive_from: None,
+        employed_from: None,
+        class: None,
+        job: None,
+        job_title: Some(title.to_owned()),
+        phone: Some("+4512345678".to_owned()),
+        manager: None,
+        ean: None,
+        nationality: Some("DK".to_owned()),
+    }
+}
+
+struct World {
+    kind: &'static str,
+    settings: Settings,
+    store: Store,
+    seen: Seen,
+    running: Running,
+    behaviour: Switch<Behaviour>,
+    now: Arc<Mutex<Timestamp>>,
+    folder: tempfile::TempDir,
+}
+
+async fn stub(behaviour: &Switch<Behaviour>, token: Option<&str>) -> (Running, Seen) {
+    let config = CampusConfig {
+        address: ([127, 0, 0, 1], 0).into(),
+        server: PKI.credentials(Key::IndexServer).unwrap().clone(),
+        clients: if token.is_some() { vec![] } else { vec![PKI.root().clone()] },
+        token: token.map(str::to_owned),
+        behaviour: behaviour.clone(),
+        clock: Clock::fixed(noon()),
+    };
+    start_campus(config).await.unwrap()
+}
+
+fn client(
+    port: u16,
+    clock: Clock,
+    credentials: Credentials,
+    roots: Vec<rustls_pki_types::CertificateDer<'static>>,
+    token: Option<PathBuf>,
+) -> Campus {
+    let settings = OutboundSettings { credentials: Some(credentials), ..OutboundSettings::new(roots) };
+    let address = format!("https://localhost:{port}{PATH}/").parse().unwrap();
+    Campus::new(Outbound::new(settings).unwrap(), &address, token, Duration::from_secs(20), clock)
+}
+
+impl World {
+    /// One on each database.
+    async fn all() -> Vec<Self> {
+        let folder = || tempfile::tempdir().unwrap();
+        let first = folder();
+        let mut all = vec![("SQLite", Settings::sqlite(&first.path().join("store.sqlite")), first)];
+        if let Some(cluster) = Cluster::shared() {
+            all.push(("PostgreSQL", cluster.settings(&cluster.database().name), folder()));
+        }
+        let mut worlds = Vec::new();
+        for (kind, settings, folder) in all {
+            let store = Store::open_to(Access::Make, &settings).await.unwrap();
+            let behaviour = Switch::new(Behaviour::default());
+            let (running, seen) = stub(&behaviour, None).await;
+            let now = Arc::new(Mutex::new(noon()));
+            worlds.push(Self { kind, settings, store, seen, running, behaviour, now, folder });
+        }
+        worlds
+    }
+
+    fn database(&self) -> &Database {
+        self.store.database()
+    }
+
+    fn clock(&self) -> Clock {
+        let now = self.now.clone();
+        Clock::from_fn(move || *now.lock().unwrap())
+    }
+
+    fn now(&self) -> Timestamp {
+        *self.now.lock().unwrap()
+    }
+
+    fn pass(&self, time: Duration) {
+        let mut now = self.now.lock().unwrap();
+        *now = now.checked_add(SignedDuration::try_from(time).unwrap()).unwrap();
+    }
+
+    fn campus(&self) -> Campus {
+        let credentials = PKI.credentials(Key::GatewayClient).unwrap().clone();
+        client(self.running.address().port(), self.clock(), credentials, vec![PKI.root().clone()], None)
+    }
+
+    fn worker(&self) -> Worker {
+        Worker::new(self.database().clone(), self.campus(), self.clock(), Rules::usual(4), None, None)
+    }
+
+    async fn put(&self, handed: &[Handed]) {
+        let mut transaction = self.database().begin_beside_others().await.unwrap();
+        outbox::put(&mut transaction, handed, self.now()).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    async fn figures(&self) -> outbox::Figures {
+        outbox::figures(self.database(), self.now()).await.unwrap()
+    }
+
+    /// Works until nothing waits, and lets the time pass that the worker waits for.
+    async fn drain(&self, worker: &Worker) {
+        for _ in 0..2000 {
+            match worker.work_once().await.unwrap() {
+                Worked::Resting(rest) => self.pass(rest),
+                Worked::Taken(0) if self.figures().await.waiting == 0 => return,
+                Worked::Taken(0) => self.pass(Duration::from_secs(60)),
+                Worked::Taken(_) => {}
+            }
+        }
+        panic!("{}: it does not come to an end: {:?}", self.kind, outbox::oldest(self.database(), 3).await);
+    }
+
+    /// The user with this number; there is one.
+    fn user(&self, number: i64) -> Value {
+        let external = number.to_string();
+        let users: Vec<Value> = self.seen.users().into_iter().filter(|user| user["externalId"] == external.as_str()).collect();
+        assert_eq!(users.len(), 1, "{}: one user {number}", self.kind);
+        users[0].clone()
+    }
+}
+
+/// That each person is there once and as it was told last, and that no earlier state came after a later one.
+fn each_once_and_in_order(world: &World, persons: i64, last: &str) {
+    let mut states: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut created: BTreeMap<String, usize> = BTreeMap::new();
+    for change in world.seen.changes() {
+        *created.entry(change.external.clone()).or_default() += usize::from(change.method == Method::POST);
+        states.entry(change.external).or_default().push(change.title);
+    }
+    assert_eq!(world.seen.users().len(), usize::try_from(persons).unwrap(), "{}: nobody is lost or there twice", world.kind);
+    assert!(created.values().all(|times| *times == 1), "{}: nobody is created twice: {created:?}", world.kind);
+    for number in 1..=persons {
+        assert_eq!(world.user(number)["title"], last, "{}", world.kind);
+        let states = &states[&number.to_string()];
+        assert!(states.is_sorted(), "{}: person {number} went back: {states:?}", world.kind);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_day_without_campus_and_with_a_campus_that_is_busy_and_loses_answers_all_is_there_once_and_in_order() {
+    for world in World::all().await {
+        world.behaviour.change(|campus| campus.is_down = true);
+        for title in ["1", "2", "3"] {
+            let persons: Vec<Handed> = (1..=12).map(|number| person(number, title)).collect();
+            world.put(&persons).await;
+        }
+        let worker = world.worker();
+        let a_day_later = noon() + SignedDuration::from_hours(24);
+        while world.now() < a_day_later {
+            match worker.work_once().await.unwrap() {
+                Worked::Resting(rest) => world.pass(rest),
+                Worked::Taken(_) => world.pass(Duration::from_secs(1)),
+            }
+        }
+        let figures = world.figures().await;
+        assert_eq!((figures.waiting, figures.dead), (36, 0), "{}: nothing is given up in a day", world.kind);
+        assert!(figures.oldest >= Duration::from_secs(24 * 3600), "{figures:?}");
+        let asked = world.running.requests();
+        assert!((288..2000).contains(&asked), "{}: asked {asked} times in a day, at least each five minutes", world.kind);
+
+        world.behaviour.set(Behaviour {
+            busy: Some(5),
+            retry_after: Some(7),
+            loses: Some(3),
+            is_silent: true,
+            ..Behaviour::default()
+        });
+        // Another process goes on, as after a restart.
+        world.drain(&world.worker()).await;
+        each_once_and_in_order(&world, 12, "3");
+        assert_eq!(world.figures().await, outbox::Figures::default(), "{}", world.kind);
+        let content = world.user(7);
+        let enterprise = &content["urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"];
+        let own = &content["urn:hjemmel:params:scim:schemas:extension:campus:1.0:User"]["employments"][0];
+        assert_eq!(
+            (&content["userName"], &content["name"]["familyName"], &content["active"]),
+            (&json!("user7"), &json!("Ærø 7"), &json!(true))
+        );
+        assert_eq!(
+            (&enterprise["employeeNumber"], &enterprise["organization"], &enterprise["department"]),
+            (&json!("M7"), &json!("4711"), &json!("10"))
+        );
+        assert_eq!(
+            (&own["collectiveAgreement"], &own["municipality"], &own["authority"]),
+            (&json!("044"), &json!("101"), &json!("11111111"))
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_after_is_heeded_before_anything_else_is_sent() {
+    for world in World::all().await {
+        world.behaviour.set(Behaviour { busy: Some(1), retry_after: Some(600), ..Behaviour::default() });
+        world.put(&[person(1, "1"), person(2, "1")]).await;
+        let worker = world.worker();
+        worker.work_once().await.unwrap();
+        let asked = world.running.requests();
+        world.behaviour.set(Behaviour::default());
+        world.pass(Duration::from_secs(599));
+        assert!(
+            matches!(worker.work_once().await.unwrap(), Worked::Resting(rest) if rest <= Duration::from_secs(1)),
+            "{}",
+            world.kind
+        );
+        assert_eq!(world.running.requests(), asked, "{}: nothing before its time", world.kind);
+        world.pass(Duration::from_secs(1));
+        world.drain(&worker).await;
+        assert_eq!(world.seen.users().len(), 2);
+        assert_eq!(outbox::oldest(world.database(), 9).await.unwrap(), []);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_ends_the_same_before_every_kind_of_server_and_what_is_campus_own_stays() {
+    let kinds = [
+        ("as it should", Behaviour::default()),
+        ("204 without a body", Behaviour { is_silent: true, etags: Etags::None, ..Behaviour::default() }),
+        ("weak ETags that match nothing", Behaviour { etags: Etags::WeakAndStrict, ..Behaviour::default() }),
+        ("relative locations and errors as application/json", Behaviour { is_loose: true, ..Behaviour::default() }),
+        ("no PATCH", Behaviour { without_patch: true, ..Behaviour::default() }),
+    ];
+    let world = World::all().await.remove(0);
+    let mut ended = BTreeSet::new();
+    for (number, (kind, behaviour)) in (1..).zip(kinds) {
+        world.behaviour.set(behaviour);
+        let worker = world.worker();
+        world.put(&[Handed { user_name: Some("name".to_owned() + &number.to_string()), ..person(number, "1") }]).await;
+        world.drain(&worker).await;
+        // Campus's own: its number there, a role, and a private e-mail beside the one from work.
+        let id = world.campus().with_number(number).await.unwrap().unwrap();
+        let own = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [
+            {"op": "add", "path": "roles", "value": [{"value": "kursusleder"}]},
+            {"op": "add", "path": "emails", "value": [{"value": "a@home.example", "type": "home"}]}]});
+        let before = world.behaviour.get();
+        world.behaviour.set(Behaviour::default());
+        change_by_hand(&world, &id, &own).await;
+        world.behaviour.set(before);
+        let moved = Handed {
+            user_name: Some("name".to_owned() + &number.to_string()),
+            department: "20".to_owned(),
+            phone: None,
+            nationality: None,
+            email: Some("new@work.example".to_owned()),
+            ..person(number, "2")
+        };
+        world.put(&[moved.clone()]).await;
+        world.drain(&worker).await;
+        let mut user = world.user(number);
+        assert_eq!(user["roles"][0]["value"], "kursusleder", "{kind}");
+        assert_eq!(
+            user["emails"],
+            json!([{"value": "new@work.example", "type": "work", "primary": true}, {"value": "a@home.example", "type": "home"}]),
+            "{kind}"
+        );
+        assert_eq!(user.get("phoneNumbers"), None, "{kind}: what is cleared is absent");
+        // The same again changes nothing.
+        let changes = world.seen.changes().len();
+        world.put(&[moved]).await;
+        world.drain(&worker).await;
+        assert_eq!(world.seen.changes().len(), changes, "{kind}");
+        let user = user.as_object_mut().unwrap();
+        ["externalId", "userName", "name", "displayName"].iter().for_each(|own| drop(user.remove(*own)));
+        let text = serde_json::to_string(user).unwrap().replace(&format!("M{number}"), "M");
+        ended.insert(text);
+    }
+    assert_eq!(ended.len(), 1, "{ended:?}");
+}
+
+/// A change that Campus's own staff makes.
+async fn change_by_hand(world: &World, id: &str, change: &Value) {
+    let credentials = PKI.credentials(Key::GatewayClient).unwrap().clone();
+    let settings = OutboundSettings { credentials: Some(credentials), ..OutboundSettings::new(vec![PKI.root().clone()]) };
+    let uri = format!("https://localhost:{}{PATH}/Users/{id}", world.running.address().port()).parse().unwrap();
+    let headers = [(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/scim+json"))].into_iter().collect();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    let body = serde_json::to_vec(change).unwrap().into();
+    let answer = Outbound::new(settings).unwrap().send(Method::PATCH, &uri, headers, body, deadline).await.unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_campus_refuses_holds_up_that_person_alone_until_somebody_decides_and_who_did_is_written() {
+    for world in World::all().await {
+        world.seen.put(&json!({"userName": "USER1", "active": true}));
+        let worker = world.worker();
+        world.put(&[person(1, "1"), person(2, "1"), Handed { user_name: Some("free".to_owned()), ..person(1, "2") }]).await;
+        world.drain_to(&worker, 1).await;
+        assert_eq!(world.user(2)["title"], "1", "{}: others go on", world.kind);
+        let rows = outbox::oldest(world.database(), 9).await.unwrap();
+        assert!(rows[0].is_dead && !rows[1].is_dead && rows.len() == 2, "{rows:?}");
+        let problem = rows[0].problem.clone().unwrap();
+        assert!(problem.contains("409 uniqueness") && problem.contains("hjemmel persons adopt"), "{problem}");
+        assert!(!problem.to_lowercase().contains("user1"), "nothing of a person: {problem}");
+
+        let because = Because::new("sag 7".to_owned(), world.now());
+        operate(&world.store, None, rows[0].id, Operation::Retry, &because).await.unwrap();
+        world.drain_to(&worker, 1).await;
+        let wrong = operate(&world.store, None, rows[1].id, Operation::Drop, &because).await.unwrap_err();
+        assert!(matches!(wrong, QueueError::NotDead(_)), "what waits is not dropped");
+        operate(&world.store, None, rows[0].id, Operation::Drop, &because).await.unwrap();
+        world.drain(&worker).await;
+        assert_eq!((world.user(1)["title"].clone(), world.user(1)["userName"].clone()), (json!("2"), json!("free")));
+        let made = world.store.every_decision().await.unwrap();
+        let told: Vec<_> =
+            made.iter().map(|made| (made.what.subject, made.what.to.as_str(), made.because.reason.as_str())).collect();
+        assert_eq!(
+            told,
+            [(Subject::PersonQueue, "retried", "sag 7"), (Subject::PersonQueue, "dropped", "sag 7")],
+            "{}",
+            world.kind
+        );
+    }
+}
+
+impl World {
+    /// Works until so many are given up and nothing else can be done.
+    async fn drain_to(&self, worker: &Worker, dead: u64) {
+        for _ in 0..200 {
+            match worker.work_once().await.unwrap() {
+                Worked::Resting(rest) => self.pass(rest),
+                Worked::Taken(0) if self.figures().await.dead == dead => return,
+                Worked::Taken(0) => self.pass(Duration::from_secs(60)),
+                Worked::Taken(_) => {}
+            }
+        }
+        panic!("{}: not {dead} are given up", self.kind);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_sent_to_another_after_a_redirect_without_a_token_or_over_the_link_and_nothing_is_counted() {
+    let world = World::all().await.remove(0);
+    world.put(&[person(1, "1")]).await;
+    let other_pki = DevPki::generate(&Clock::system(), KeyBits::Bits2048).unwrap();
+    let own = PKI.credentials(Key::GatewayClient).unwrap().clone();
+    let (port, roots) = (world.running.address().port(), vec![PKI.root().clone()]);
+
+    // The name leads to a server with a certificate of another CA.
+    let anothers = client(port, world.clock(), own.clone(), vec![other_pki.root().clone()], None);
+    // A token that is not there, and one that is empty.
+    let (missing, empty) = (world.folder.path().join("missing"), world.folder.path().join("empty"));
+    std::fs::write(&empty, "\n").unwrap();
+    let without = client(port, world.clock(), own.clone(), roots.clone(), Some(missing));
+    let emptied = client(port, world.clock(), own.clone(), roots.clone(), Some(empty));
+    let settings = OutboundSettings { credentials: Some(own.clone()), ..OutboundSettings::new(roots.clone()) };
+    let link = "https://169.254.169.254/scim/v2".parse().unwrap();
+    let link = Campus::new(Outbound::new(settings).unwrap(), &link, None, Duration::from_secs(20), world.clock());
+    for (kind, campus, said) in [
+        ("another's", anothers, "no connection"),
+        ("no token", without, "campus.token cannot be read"),
+        ("an empty token", emptied, "campus.token is empty"),
+        ("link-local", link, "link-local"),
+    ] {
+        let worker = Worker::new(world.database().clone(), campus, world.clock(), Rules::usual(4), None, None);
+        worker.work_once().await.unwrap();
+        let row = outbox::oldest(world.database(), 1).await.unwrap().remove(0);
+        assert!(row.problem.clone().unwrap().contains(said), "{kind}: {row:?}");
+        assert_eq!((row.attempts, row.is_dead), (0, false), "{kind}: no fault of the person's");
+        world.pass(Duration::from_secs(600));
+    }
+    assert_eq!(world.running.requests(), 0, "nothing came");
+
+    // A redirect: the other server sees nothing.
+    let (elsewhere, _) = stub(&Switch::new(Behaviour::default()), None).await;
+    let to = format!("https://localhost:{}{PATH}/Users", elsewhere.address().port());
+    world.behaviour.change(|campus| campus.redirects = Some(to));
+    world.worker().work_once().await.unwrap();
+    let row = outbox::oldest(world.database(), 1).await.unwrap().remove(0);
+    assert!(row.problem.unwrap().contains("a redirect, which is never followed"));
+    assert_eq!((row.attempts, elsewhere.requests(), world.seen.users().len()), (0, 0, 0));
+
+    // And with a right token, sent as it stands in its file, all is handed on.
+    let token = world.folder.path().join("token");
+    std::fs::write(&token, "hemmelig-1\n").unwrap();
+    let (with_token, seen) = stub(&Switch::new(Behaviour::default()), Some("hemmelig-1")).await;
+    world.pass(Duration::from_secs(600));
+    let campus = client(with_token.address().port(), world.clock(), own, roots, Some(token));
+    world.drain(&Worker::new(world.database().clone(), campus, world.clock(), Rules::usual(4), None, None)).await;
+    assert_eq!(seen.users().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_employment_ends_at_midnight_in_copenhagen_by_itself_and_a_manager_who_comes_later_is_referred_to() {
+    for world in World::all().await {
+        let worker = world.worker();
+        let ends = Handed { inactive_from: Some(jiff::civil::date(2026, 12, 1)), manager: Some(2), ..person(1, "1") };
+        world.put(&[ends]).await;
+        world.drain(&worker).await;
+        let manager = |world: &World| {
+            world.user(1)["urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"]["manager"]["value"].clone()
+        };
+        assert_eq!((world.user(1)["active"].clone(), manager(&world)), (json!(true), Value::Null), "{}", world.kind);
+        world.put(&[person(2, "1")]).await;
+        world.drain(&worker).await;
+        assert_eq!(worker.awaken().await.unwrap(), 1, "{}: the manager has come", world.kind);
+        world.drain(&worker).await;
+        assert_eq!(manager(&world), world.campus().with_number(2).await.unwrap().unwrap().as_str(), "{}", world.kind);
+
+        *world.now.lock().unwrap() = "2026-11-30T22:59:59Z".parse().unwrap();
+        assert_eq!(worker.awaken().await.unwrap(), 0, "{}: it is still November in Copenhagen", world.kind);
+        *world.now.lock().unwrap() = "2026-11-30T23:00:00Z".parse().unwrap();
+        assert_eq!(worker.awaken().await.unwrap(), 1, "{}", world.kind);
+        assert_eq!(worker.awaken().await.unwrap(), 0, "{}: once", world.kind);
+        world.drain(&worker).await;
+        assert_eq!((world.user(1)["active"].clone(), manager(&world) == Value::Null), (json!(false), false), "{}", world.kind);
+
+        // Cleared: active again. A second employment keeps a user active whose first has ended.
+        world.put(&[Handed { manager: Some(2), ..person(1, "2") }]).await;
+        world.drain(&worker).await;
+        assert_eq!(world.user(1)["active"], true, "{}", world.kind);
+        let second = Handed { staff_number: "M1-2".to_owned(), job_title: Some("3".to_owned()), ..person(1, "3") };
+        let ended = Handed { inactive_from: Some(jiff::civil::date(2026, 1, 1)), ..person(1, "2") };
+        world.put(&[second, ended]).await;
+        world.drain(&worker).await;
+        let user = world.user(1);
+        let employments = &user["urn:hjemmel:params:scim:schemas:extension:campus:1.0:User"]["employments"];
+        assert_eq!(
+            (&user["active"], &user["title"], employments.as_array().unwrap().len()),
+            (&json!(true), &json!("3"), 2),
+            "{}",
+            world.kind
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_who_were_in_campus_before_are_adopted_and_nobody_is_created_twice() {
+    for world in World::all().await {
+        let before = world.seen.put(&json!({"userName": "Anna.Gammel", "active": true, "roles": [{"value": "elev"}]}));
+        world.seen.put(&json!({"userName": "other", "externalId": "99", "active": true}));
+        // Anna has another user name in the HR system from now on.
+        world.put(&[person(1, "1"), person(2, "1"), person(3, "1")]).await;
+        let file = "\u{feff}InstitutionsID1;Medarbejdernummer;Brugernavn\n4711;M1;anna.gammel\n4711;M2;nobody\n4711;M3;other\n4711;M9;x\n";
+        let lines = adopt::read(file).unwrap();
+        let because = Because::new("overgang".to_owned(), world.now());
+        for first in [Became::Adopted, Became::Already] {
+            let mut told = Vec::new();
+            let tell = |line: usize, became: &Became| told.push((line, became.clone()));
+            adopt::adopt(&world.store, &world.campus(), None, (&lines, "digest".to_owned()), &because, tell).await.unwrap();
+            assert_eq!(told, [(2, first), (3, Became::NoUser), (4, Became::Anothers), (5, Became::NoPerson)], "{}", world.kind);
+        }
+        world.drain(&world.worker()).await;
+        assert_eq!(world.campus().with_number(1).await.unwrap(), Some(before), "{}", world.kind);
+        let user = world.user(1);
+        assert_eq!((&user["userName"], &user["roles"][0]["value"]), (&json!("user1"), &json!("elev")), "{}", world.kind);
+        assert_eq!(world.seen.users().len(), 4, "{}: Anna, another's, and two that are new", world.kind);
+        let made = world.store.every_decision().await.unwrap();
+        assert!(made.iter().all(|made| made.what.to == "adopting 4 users" && made.because.reason == "overgang"), "{made:?}");
+    }
+    assert!(adopt::read("Navn\nx\n").is_err());
+    assert!(adopt::read("InstitutionsID1,Medarbejdernummer,Brugernavn\n4711,,x\n").is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_an_erased_person_nothing_waits_nothing_is_kept_and_campus_deletes_the_user() {
+    for world in World::all().await {
+        let worker = world.worker();
+        world.put(&[person(1, "1"), person(2, "1")]).await;
+        world.drain(&worker).await;
+        world.put(&[person(1, "2")]).await;
+        let mut transaction = world.database().begin_beside_others().await.unwrap();
+        outbox::erase(&mut transaction, 1, world.now()).await.unwrap();
+        transaction.commit().await.unwrap();
+        world.drain(&worker).await;
+        assert_eq!(world.seen.users().len(), 1, "{}", world.kind);
+        for table in ["SELECT number FROM person_outbox", "SELECT number FROM person_campus", "SELECT number FROM person_handed"]
+        {
+            let rows = world.database().all(sql(table)).await.unwrap();
+            assert!(rows.iter().all(|row| row.get::<i64>("number").unwrap() == 2), "{}: {table}", world.kind);
+        }
+    }
+}
+
+/// Not a test of its own: the process that is killed. It hands on, and kills itself at its step.
+#[tokio::test(flavor = "multi_thread")]
+async fn child() {
+    let Ok(told) = std::env::var(CHILD) else { return };
+    let parts: Vec<&str> = told.split('|').collect();
+    let [folder, step, port, database] = parts.as_slice() else { panic!("{told}") };
+    let (folder, step) = (PathBuf::from(folder), Step::ALL[step.parse::<usize>().unwrap()]);
+    let at_step = move |reached: Step| {
+        if reached == step {
+            let own = std::process::id().to_string();
+            Command::new("kill").args(["-9", &own]).status().unwrap();
+            std::thread::sleep(Duration::from_secs(60));
+        }
+    };
+    let database = Database::open(&settings(&folder, (!database.is_empty()).then_some(*database)), Access::Change).await.unwrap();
+    let pki = folder.join("pki");
+    let own = Credentials::from_pem_files(&pki.join("gateway-client.pem"), &pki.join("gateway-client.key.pem")).unwrap();
+    let roots = certificates_from_pem_file(&pki.join("root.pem")).unwrap();
+    let campus = client(port.parse().unwrap(), Clock::fixed(noon()), own, roots, None);
+    let worker = Worker::new(database, campus, Clock::fixed(noon()), Rules::usual(4), None, Some(Arc::new(at_step)));
+    while worker.work_once().await.unwrap() != Worked::Taken(0) {}
+    panic!("it should not have lived through {step:?}");
+}
+
+/// Where the killed process and its successor find the store.
+fn settings(folder: &Path, server: Option<&str>) -> Settings {
+    let Some(server) = server else { return Settings::sqlite(&folder.join("store.sqlite")) };
+    let [address, roots, password]: [&str; 3] = server.split(' ').collect::<Vec<_>>().try_into().unwrap();
+    let postgres = Postgres {
+        tls_roots: std::fs::read_to_string(roots).unwrap(),
+        password_file: Some(PathBuf::from(password)),
+        ..Postgres::at(address.parse().unwrap())
+    };
+    Settings::usual(At::Postgres(Box::new(postgres)))
+}
+
+/// A database, in words for another process.
+fn in_words(settings: &Settings, folder: &Path) -> String {
+    let At::Postgres(postgres) = &settings.at else { return String::new() };
+    let (password, roots) = (postgres.password_file.clone().unwrap(), folder.join("db-roots.pem"));
+    std::fs::write(&roots, &postgres.tls_roots).unwrap();
+    format!("{} {} {}", postgres.address, roots.display(), password.display())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_each_step_of_a_creation_and_of_a_change_the_worker_leaves_nothing_undone_and_nothing_twice() {
+    for world in World::all().await {
+        let folder = world.folder.path();
+        PKI.write(&folder.join("pki"), None).unwrap();
+        let told = in_words(&world.settings, folder);
+        // A first time each is created, a second time changed.
+        for title in ["1", "2"] {
+            for (at, step) in Step::ALL.into_iter().enumerate() {
+                // One that is known already is not looked up.
+                if title == "2" && step == Step::LookedUp {
+                    continue;
+                }
+                let persons: Vec<Handed> = (1..=3).map(|number| person(number, &format!("{title}{at}"))).collect();
+                world.put(&persons).await;
+                if title == "1" {
+                    // Each kill meets a creation: one that is new.
+                    world.put(&[person(10 + i64::try_from(at).unwrap(), &format!("{title}{at}"))]).await;
+                }
+                let ended = Command::new(std::env::current_exe().unwrap())
+                    .args(["--exact", "campus::child", "--nocapture"])
+                    .env(CHILD, format!("{}|{at}|{}|{told}", folder.display(), world.running.address().port()))
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null())
+                    .status()
+                    .unwrap();
+                assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(9), "{}: {title} {step:?}", world.kind);
+                // The lease of the dead ends.
+                world.pass(Duration::from_secs(3600));
+                world.drain(&world.worker()).await;
+                for number in (1..=3).chain((title == "1").then(|| 10 + i64::try_from(at).unwrap())) {
+                    assert_eq!(world.user(number)["title"], format!("{title}{at}"), "{}: {step:?}", world.kind);
+                }
+                // The child's clock stood at noon, and so does the next one's.
+                *world.now.lock().unwrap() = noon();
+            }
+        }
+        let created = world.seen.changes().into_iter().filter(|change| change.method == Method::POST).count();
+        assert_eq!((created, world.seen.users().len()), (7, 7), "{}: nobody is created twice", world.kind);
+    }
+}
