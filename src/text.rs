@@ -56,7 +56,7 @@ pub fn line(text: &str) -> Result<String, Unfit> {
 }
 
 /// Control characters, and those that turn the direction of text, break lines or are not seen at all.
-fn is_unseen(c: char) -> bool {
+pub(crate) fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

@@ -50,11 +50,13 @@ pub enum Subject {
     MailboxFile,
     /// What waits to be handed on of persons.
     PersonQueue,
+    /// A person whom an institution imported; its id is the running number.
+    Person,
 }
 
 impl Subject {
     /// Every subject.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Agreement,
         Self::Route,
         Self::User,
@@ -70,6 +72,7 @@ impl Subject {
         Self::MailboxRequest,
         Self::MailboxFile,
         Self::PersonQueue,
+        Self::Person,
     ];
 
     /// The name in the store, in records and on screens.
@@ -90,6 +93,7 @@ impl Subject {
             Subject::MailboxRequest => "mailbox_request",
             Subject::MailboxFile => "mailbox_file",
             Subject::PersonQueue => "person_queue",
+            Subject::Person => "person",
         }
     }
 }

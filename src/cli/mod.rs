@@ -83,10 +83,10 @@ enum Command {
     Sftp(Box<sftp::Args>),
     /// Mailboxes of partner agreements: agreements, users, what is asked for and decided
     Mailbox(Box<mailbox::Args>),
+    /// Persons that institutions import and Campus is told of: from a file, show, erase, what waits
+    Persons(Box<persons::Args>),
     /// Files that were handed over: list, show, try again, deliver again
     Transfers(transfers::Args),
-    /// Persons who are handed on to Campus: the queue, users who were there before
-    Persons(Box<persons::Args>),
     /// Pass-through services: a folder of published files and a service.toml each
     Service(service::Args),
     /// Value lists of SF1590_A Finans: import, publish, what a version changes, who gets it
@@ -183,8 +183,11 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
             sftp::run(*args, clock, operator(&mut stdin), &mut output::Stdout).await.map_err(Into::into).and(done)
         }
         Command::Mailbox(args) => Ok(mailbox::run(*args, clock, &mut output::Stdout).await?),
+        Command::Persons(args) => {
+            let mut stdin = io::stdin().lock();
+            Ok(persons::run(*args, clock, &mut stdin, &mut output::Stdout).await?)
+        }
         Command::Transfers(args) => transfers::run(args, clock, &mut output::Stdout).await.map_err(Into::into).and(done),
-        Command::Persons(args) => Ok(persons::run(*args, clock, &mut output::Stdout).await?),
         Command::User(args) => user::run(args, clock, &mut output::Stdout).await.map_err(Into::into).and(done),
         Command::Audit(args) => {
             let result = audit::run(args, clock, &mut io::stdin().lock(), &mut output::Stdout, &mut io::stderr());

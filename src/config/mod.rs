@@ -11,6 +11,7 @@ mod draft;
 mod limits;
 mod objects;
 mod peer;
+mod persons;
 pub(crate) mod reader;
 mod report;
 mod restart;
@@ -40,6 +41,7 @@ pub use deliveries::Deliveries;
 pub use draft::{Content, Draft, FileRead, Finished};
 pub use limits::{EdgeLimits, MessageLimits};
 pub use peer::{Peer, Reach};
+pub use persons::Persons;
 pub use report::{Problem, Report};
 pub use retired::Retired;
 pub use sections::Sections;
@@ -99,6 +101,8 @@ pub struct Config<S> {
     pub deliveries: Option<Deliveries>,
     /// Where persons are handed on to; `None`: they wait.
     pub campus: Option<Campus>,
+    /// The key under which persons are known; `None`: none are imported here.
+    pub persons: Option<Persons>,
     /// The SFTP server; `None`: there is none.
     pub sftp: Option<Sftp>,
     /// Limits at the edge.

@@ -33,6 +33,7 @@ impl<S> Config<S> {
         keep.setting("objects", &mut self.objects, &running.objects);
         keep.setting("campus", &mut self.campus, &running.campus);
         keep.setting("sftp", &mut self.sftp, &running.sftp);
+        keep.setting("persons", &mut self.persons, &running.persons);
         keep.setting("audit", &mut self.audit, &running.audit);
         keep.setting("limits", &mut self.limits, &running.limits);
         differing

@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::reader::Reader;
 use super::{
     Admin, Agreements, Api, Archive, Audit, Campus, Config, ConnectionLimits, Credentials, Deliveries, DomainLists, EdgeLimits,
-    Keeping, Listen, LogFormat, MessageLimits, Peer, ReplayKept, Revocation, ServiceSection, Sftp, Signers, Stapling, Sts,
-    Tokens, WithoutList, campus, deliveries, limits, objects, peer, retired, sftp, store,
+    Keeping, Listen, LogFormat, MessageLimits, Peer, Persons, ReplayKept, Revocation, ServiceSection, Sftp, Signers, Stapling,
+    Sts, Tokens, WithoutList, campus, deliveries, limits, objects, peer, persons, retired, sftp, store,
 };
 use crate::objects::settings::Place::Folder;
 use crate::telemetry::Callers;
@@ -45,6 +45,7 @@ pub struct Sections<S> {
     pub objects: Option<Option<crate::objects::Settings>>,
     pub deliveries: Option<Option<Deliveries>>,
     pub campus: Option<Option<Campus>>,
+    pub persons: Option<Option<Persons>>,
     pub sftp: Option<Option<Sftp>>,
     pub limits: Option<(EdgeLimits, MessageLimits)>,
 }
@@ -79,6 +80,7 @@ impl<S> Default for Sections<S> {
             objects: None,
             deliveries: None,
             campus: None,
+            persons: None,
             sftp: None,
             limits: None,
         }
@@ -114,6 +116,7 @@ impl<S> Sections<S> {
             objects: self.objects?,
             deliveries: self.deliveries?,
             campus: self.campus?,
+            persons: self.persons?,
             sftp: self.sftp?,
             limits,
             messages,
@@ -165,6 +168,7 @@ pub(super) fn read<S: ServiceSection>(root: &mut Reader<'_>) -> Sections<S> {
         objects: root.optional_section("objects", objects::read),
         deliveries: root.optional_section("deliveries", deliveries::read),
         campus: root.optional_section("campus", campus::read),
+        persons: root.optional_section("persons", persons::read),
         sftp: root.optional_section("sftp", sftp::read),
         limits: root.section("limits", |section| limits::read(section)),
     }

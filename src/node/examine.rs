@@ -27,6 +27,7 @@ use crate::node::campus::campus_outbound;
 use crate::objects::ContentKeys;
 use crate::objects::settings::Place;
 use crate::outbound::Outbound;
+use crate::persons::PersonKeys;
 use crate::revocation::domain::{Domain, Lists, Source};
 use crate::revocation::ocsp;
 use crate::revocation::verify::Stapling;
@@ -120,6 +121,7 @@ impl Examination<'_> {
         self.services();
         self.audit();
         self.deliveries();
+        self.persons();
         self.objects();
         self.sftp();
         self.rights();
@@ -398,6 +400,34 @@ impl Examination<'_> {
         self.look("deliveries.key", ContentKeys::read(&deliveries.key, &deliveries.earlier_keys));
         let keys: Vec<&Path> = std::iter::once(&deliveries.key).chain(&deliveries.earlier_keys).map(PathBuf::as_path).collect();
         self.apart("deliveries.key", &keys);
+        self.away_from_the_store("deliveries.key", &keys, "the receipts");
+    }
+
+    /// The key of persons: usable, of this use alone, and not where what is under it is copied.
+    fn persons(&self) {
+        let sections = self.draft.sections();
+        let Some(Some(persons)) = &sections.persons else { return };
+        self.look("persons.key", PersonKeys::read(&persons.key));
+        let keys = [persons.key.as_path()];
+        self.apart("persons.key", &keys);
+        self.away_from_the_store("persons.key", &keys, "the persons");
+        let deliveries = sections.deliveries.as_ref().and_then(Option::as_ref);
+        let objects = sections.objects.as_ref().and_then(Option::as_ref);
+        let others = deliveries.map(|deliveries| ("deliveries.key", &deliveries.key)).into_iter();
+        for (other, file) in others.chain(objects.map(|objects| ("objects.key", &objects.key))) {
+            if same_content(&persons.key, file) {
+                let text = format!(
+                    "{} is also {other}, and a key that serves two uses cannot be exchanged or given out for one; make another with `hjemmel objects key FILE`",
+                    persons.key.display()
+                );
+                self.draft.problem("persons.key", text);
+            }
+        }
+    }
+
+    /// Keys that do not lie where what is under them is copied. `what`: that.
+    fn away_from_the_store(&self, setting: &str, keys: &[&Path], what: &str) {
+        let sections = self.draft.sections();
         let store = match sections.store.as_ref().map(|store| &store.at) {
             Some(At::Sqlite(file)) => file.parent().and_then(canonical),
             _ => None,
@@ -412,10 +442,10 @@ impl Examination<'_> {
             let inside = folder.zip(objects.as_ref()).is_some_and(|(folder, objects)| folder.starts_with(objects));
             if beside || inside {
                 let text = format!(
-                    "{} lies in the folder of the store, so that whoever copies that has the receipts and their key; move it to a folder of its own",
+                    "{} lies in the folder of the store, so that whoever copies that has {what} and their key; move it to a folder of its own",
                     key.display()
                 );
-                self.draft.problem("deliveries.key", text);
+                self.draft.problem(setting, text);
             }
         }
     }
@@ -526,7 +556,7 @@ fn remedy(setting: &str) -> &'static str {
         "tokens" | "tokens.metadata" => "fetch the metadata of the token service again, and name it and its issuer",
         "sftp.host_keys" => "make one with `hjemmel sftp host-key new FILE`, and let the service's own user read it",
         "sftp.staging" => "let the service's own user write there",
-        "deliveries.key" | "objects.key" => "name the file that `hjemmel objects key FILE` made",
+        "deliveries.key" | "objects.key" | "persons.key" => "name the file that `hjemmel objects key FILE` made",
         "audit.directory" => "run `hjemmel audit verify` on the folder, and let the service's own user write there",
         "audit.checkpoint_key" | "audit.pseudonym_key" | "audit.auditors" => {
             "name the file that `hjemmel audit keys` made, and let the service's own user read it"

@@ -198,6 +198,8 @@ pub async fn start(
     let (api_address, audit_directory) = (config.api.address, config.audit.directory.clone());
     let archive = config.audit.archive.as_ref().map(|archive| archive.at.clone());
     let counts = lasting.deliveries.clone();
+    let has_persons = config.persons.is_some();
+    let of_persons = audit_directory.clone();
     let homes = sftp::mailboxes(&config, &lasting, clock)?;
     let mailboxes = mailboxes::open(&config, &lasting, clock)?;
     let handing_on = campus::open(&config, &lasting, clock, &metrics)?;
@@ -287,6 +289,9 @@ pub async fn start(
     let database = agreements.store().database().clone();
     // To the end of it: calls that drain still decide by the store.
     let sight = tokio::spawn(watch::sight(sight, metrics.clone(), clock.clone(), admin_stopped.clone()));
+    if has_persons {
+        tokio::spawn(watch::persons(database.clone(), of_persons, clock.clone(), stopped.clone()));
+    }
     tokio::spawn(watch::deliveries(agreements.store().database().clone(), counts, stopped.clone()));
     tokio::spawn(watch::chores(agreements.store().clone(), metrics.clone(), clock.clone(), stopped.clone()));
     tokio::spawn(watch::store(agreements, store_answers.clone(), stopped.clone()));

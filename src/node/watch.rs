@@ -1,5 +1,6 @@
 //! What is looked at now and then while the gateway serves.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,8 +10,10 @@ use tokio::sync::watch;
 
 use super::reload::Reloader;
 use crate::agreements::{Agreements, Store};
-use crate::clock::Clock;
+use crate::audit::anchors;
+use crate::clock::{Clock, civil_day};
 use crate::metrics::Metrics;
+use crate::persons::erase::{self, EraseError};
 use crate::services::passthrough::deliveries::counts::Counts;
 use crate::services::passthrough::deliveries::look_after;
 use crate::store::seen::Sight;
@@ -76,6 +79,42 @@ pub(super) async fn deliveries(store: Database, counts: Arc<Counts>, mut stopped
         _ = stopped.changed() => {}
         () = look_after(store, counts) => {}
     }
+}
+
+/// How often it is looked whose term is over, and whether the store was put back.
+const ERASED: Duration = Duration::from_secs(30);
+
+/// Erases persons whose term is over, by the calendar of Copenhagen; and again, in a store that was put back, those whom this node's
+/// audit log says to be erased: before that nobody is imported.
+pub(super) async fn persons(database: Database, audit: PathBuf, clock: Clock, mut stopped: watch::Receiver<()>) {
+    let mut tick = tokio::time::interval(ERASED);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            _ = tick.tick() => {}
+        }
+        let now = clock.now();
+        match erase_persons(&database, &audit, now).await {
+            Ok((0, 0)) => {}
+            Ok((over, again)) => {
+                tracing::info!(over, again, "persons were erased: their term is over, or the store was put back")
+            }
+            Err(error) => tracing::warn!(%error, "persons to be erased are not; it is tried again"),
+        }
+    }
+}
+
+async fn erase_persons(database: &Database, audit: &Path, now: Timestamp) -> Result<(u64, u64), EraseError> {
+    let folder = audit.to_owned();
+    let named = tokio::task::spawn_blocking(move || anchors::named(&folder)).await.map_err(std::io::Error::other).flatten();
+    let node = named.map_err(|error| EraseError::Audit { path: audit.to_owned(), error })?;
+    let again = erase::again(database, node, audit, now).await?;
+    let over = match civil_day(now) {
+        Some(today) => erase::over(database, today, now).await?,
+        None => 0,
+    };
+    Ok((over, again))
 }
 
 /// How often jobs are counted.

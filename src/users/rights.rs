@@ -117,6 +117,7 @@ impl Role {
             OpenTrials => &[Operator, SystemResponsible],
             EndTrials => &[Operator, SystemOwner, SystemResponsible],
             ExceptFile => &[Operator, SystemOwner, SystemResponsible, SystemAdministrator],
+            ErasePerson => &[SystemOwner, SystemResponsible, Signatory],
         };
         allowed.contains(&self)
     }
@@ -201,11 +202,13 @@ pub enum Action {
     EndTrials,
     /// Except a rejected file of a mailbox from the daily check.
     ExceptFile,
+    /// Take a person out for good whom an institution imported.
+    ErasePerson,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 23] = [
+    pub const ALL: [Action; 24] = [
         SeeAgreements,
         RequestAgreement,
         ApproveAgreement,
@@ -229,6 +232,7 @@ impl Action {
         OpenTrials,
         EndTrials,
         ExceptFile,
+        ErasePerson,
     ];
 
     /// The action that takes an agreement from one state to another.
@@ -249,7 +253,7 @@ impl Action {
     pub fn needs_a_person(self) -> bool {
         match self {
             RequestAgreement | ApproveAgreement | ResumeAgreement | AddRoute | ManageUsers | ManageAuthorities
-            | ImportSortiment | PublishSortiment | OpenTrials | ExceptFile => true,
+            | ImportSortiment | PublishSortiment | OpenTrials | ExceptFile | ErasePerson => true,
             SeeAgreements | RejectAgreement | WithdrawAgreement | SuspendAgreement | EndAgreement | SeeAuthorities
             | SeeRoutes | EndRoute | SeeSortiment | SeeSubscriptions | SubscribeSortiment | SeeTrials | EndTrials => false,
         }
@@ -281,6 +285,7 @@ impl Action {
             OpenTrials => ("åbne tidsrum for prøver", "open times for tests"),
             EndTrials => ("lukke tidsrum for prøver", "end times for tests"),
             ExceptFile => ("undtage afviste filer", "except rejected files"),
+            ErasePerson => ("slette personer", "erase persons"),
         };
         Detail::new(da, en)
     }
@@ -292,7 +297,7 @@ mod tests {
 
     /// Written by hand from who the public sources say requests, signs and runs: a column a role in the order of
     /// [`Role::ALL`], `x` where it may.
-    const TABLE: [(Action, &str); 23] = [
+    const TABLE: [(Action, &str); 24] = [
         //                   op ro su ow re ad in so si au
         (SeeAgreements, "     x  x  x  x  x  x  x  x  x  x"),
         (RequestAgreement, "  x  .  x  .  x  x  .  .  .  ."),
@@ -317,6 +322,7 @@ mod tests {
         (OpenTrials, "        x  .  .  .  x  .  .  .  .  ."),
         (EndTrials, "         x  .  .  x  x  .  .  .  .  ."),
         (ExceptFile, "        x  .  .  x  x  x  .  .  .  ."),
+        (ErasePerson, "       .  .  .  x  x  .  .  .  x  ."),
     ];
 
     #[test]

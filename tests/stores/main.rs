@@ -18,6 +18,7 @@ mod jobs;
 mod kept;
 mod objects;
 mod people;
+mod persons;
 #[allow(dead_code)] // the other test programs use the rest
 #[path = "../support/postgres/mod.rs"]
 mod postgres;

@@ -1,0 +1,147 @@
+//! Persons as XML, read by the scanner that reads messages: no DTD, no entity, every bound kept.
+
+use std::io::Read;
+
+use super::{FileError, LONGEST, NAMESPACE, PIECE, Row, content};
+use crate::soap::reading::Reading;
+use crate::soap::scan::{End, Scanner};
+use crate::soap::strict::{Limits, Token};
+
+/// Where the reader stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
+    /// Before the root.
+    Ahead,
+    /// In the root.
+    Root,
+    /// In a person.
+    Person,
+    /// In a field.
+    Field,
+    /// Behind the root.
+    Behind,
+}
+
+pub(super) struct Xml<R> {
+    file: R,
+    scanner: Scanner,
+    piece: Vec<u8>,
+    at: At,
+    row: Row,
+    /// Where the person begins, in bytes.
+    from: usize,
+    name: String,
+    text: String,
+}
+
+impl<R: Read> Xml<R> {
+    pub(super) fn new(file: R) -> Self {
+        let limits = Limits { depth: 8, nodes: usize::MAX, text: PIECE, ..Limits::default() };
+        Self {
+            file,
+            scanner: Scanner::new(limits),
+            piece: vec![0; PIECE],
+            at: At::Ahead,
+            row: Row::new(0),
+            from: 0,
+            name: String::new(),
+            text: String::new(),
+        }
+    }
+
+    pub(super) fn next_row(&mut self) -> Result<Option<Row>, FileError> {
+        loop {
+            let token = self.scanner.next().map_err(|refusal| {
+                let entry = refusal.entry();
+                content(entry.da.what, entry.en.what)
+            })?;
+            let Some(token) = token else {
+                self.fill()?;
+                continue;
+            };
+            match token {
+                Token::Start => self.start()?,
+                Token::Empty => {
+                    self.start()?;
+                    if let Some(row) = self.end() {
+                        return Ok(Some(row));
+                    }
+                }
+                Token::End => {
+                    if let Some(row) = self.end() {
+                        return Ok(Some(row));
+                    }
+                }
+                Token::Text | Token::CData | Token::Leaf => match self.at {
+                    At::Field => self.text.push_str(self.scanner.text()),
+                    _ if self.scanner.text().trim_ascii().is_empty() => {}
+                    _ => return Err(content("der står tekst uden for felterne", "there is text outside the fields")),
+                },
+                Token::Comment | Token::Nothing => {}
+                Token::Eof => return Ok(None),
+            }
+            if matches!(self.at, At::Person | At::Field) && self.scanner.range().end.saturating_sub(self.from) as u64 > LONGEST {
+                let (row, kib) = (self.row.number(), LONGEST / 1024);
+                return Err(content(
+                    format!("person nr. {row} er længere end {kib} KiB"),
+                    format!("person number {row} is longer than {kib} KiB"),
+                ));
+            }
+        }
+    }
+
+    fn fill(&mut self) -> Result<(), FileError> {
+        match self.file.read(&mut self.piece) {
+            Ok(0) => self.scanner.finish(End::Whole),
+            Ok(read) => self.scanner.take(self.piece.get(..read).unwrap_or_default()),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(FileError::Io(error)),
+        }
+        Ok(())
+    }
+
+    fn start(&mut self) -> Result<(), FileError> {
+        let ours = self.scanner.uris().get(self.scanner.uri()) == NAMESPACE;
+        let local = self.scanner.local();
+        self.at = match (self.at, local) {
+            (At::Ahead, "Personer") if ours => At::Root,
+            (At::Root, "Person") if ours => {
+                self.row = Row::new(self.row.number() + 1);
+                self.from = self.scanner.range().start;
+                At::Person
+            }
+            (At::Person, _) => {
+                // What is of another namespace is no field, whatever it is called.
+                self.name = if ours { local.to_owned() } else { format!("{local}?") };
+                self.text.clear();
+                At::Field
+            }
+            (At::Field, _) => return Err(content("et felt indeholder elementer", "a field holds elements")),
+            _ => {
+                return Err(content(
+                    format!("filen er ikke Personer med Person i navnerummet {NAMESPACE}"),
+                    format!("the file is not Personer with Person in the namespace {NAMESPACE}"),
+                ));
+            }
+        };
+        Ok(())
+    }
+
+    /// Ends the innermost element, and gives the person where it is one.
+    fn end(&mut self) -> Option<Row> {
+        match self.at {
+            At::Field => {
+                self.row.give(&self.name, &self.text);
+                self.at = At::Person;
+            }
+            At::Person => {
+                self.at = At::Root;
+                let next = Row::new(self.row.number());
+                return Some(std::mem::replace(&mut self.row, next));
+            }
+            At::Root => self.at = At::Behind,
+            At::Ahead | At::Behind => {}
+        }
+        None
+    }
+}

@@ -1,0 +1,429 @@
+//! Importing persons: each row against what is there, in the order of the rows, and all that changes in one transaction.
+//!
+//! The answers are those of the rows taken one by one, however many come at once; but that a person who stands twice in one request is
+//! refused the second time. Nothing of another institution is looked at.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::answer::{Answer, Remark, Status};
+use super::codes::Code;
+use super::content::Content;
+use super::field::{Field, Need};
+use super::judge::{self, Given, Judged, Whom};
+use super::number::{self, PersonKeys, Pseudonym};
+use super::outbox::{self, Handed};
+use super::rows::{Employment, Key};
+use super::scope::Scope;
+use super::seen::Seen;
+use super::{Row, erase, rows};
+use crate::store::{Database, GaveWay, StoreError, Transaction, sql, until_it_holds};
+
+/// The most persons of one call, and of one transaction.
+pub const AT_ONCE: usize = 500;
+/// The most persons of one file.
+pub const MOST: u64 = 4_000_000;
+/// Counters that are taken from the store at once. What a program does not use is nobody's.
+const BLOCK: i64 = 4096;
+
+/// Why nothing was imported. None holds anything of a person.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The store did not do as asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store's persons are under another key.
+    #[error(
+        "the store's persons are under the key {store}, and this one is {own}: with it everybody would be created a second time; name the key that the store was begun with"
+    )]
+    OtherKey {
+        /// The store's key.
+        store: String,
+        /// This one.
+        own: String,
+    },
+    /// Those who were erased have not been erased again in a store that was put back.
+    #[error(
+        "the store was put back, and the persons that were erased since are not erased in it yet; a node does so within a minute of its start"
+    )]
+    NotErasedYet,
+    /// More rows than a request or a file may have.
+    #[error("there are more than {0} persons")]
+    TooMany(u64),
+    /// The program ends.
+    #[error("the program ends")]
+    Ending,
+}
+
+impl GaveWay for ImportError {
+    fn gave_way(&self) -> bool {
+        matches!(self, ImportError::Store(error) if error.gave_way())
+    }
+}
+
+/// Persons of a store. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Persons {
+    database: Database,
+    keys: Arc<PersonKeys>,
+    node: Uuid,
+    /// Counters that are this program's, and whose they are no more: the next, and the end.
+    block: Arc<Mutex<(i64, i64)>>,
+}
+
+impl Persons {
+    /// The persons of a store, under the installation's key. `node`: the name of the node's audit log, of which [`super::erase::again`]
+    /// is asked after the store was put back.
+    pub fn new(database: Database, keys: Arc<PersonKeys>, node: Uuid) -> Self {
+        Self { database, keys, node, block: Arc::default() }
+    }
+
+    /// The name of the node's audit log.
+    pub fn node(&self) -> Uuid {
+        self.node
+    }
+
+    pub(super) fn keys(&self) -> &PersonKeys {
+        &self.keys
+    }
+
+    /// The store.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Begins a request: one call, or one file in as many batches as it takes. `at`: when it came.
+    pub fn import(&self, scope: Scope, at: Timestamp) -> Import {
+        Import { persons: self.clone(), scope: Arc::new(scope), at, seen: Seen::new(), rows: 0 }
+    }
+
+    /// Imports the persons of one call, [`AT_ONCE`] at most. An answer for each, in their order.
+    ///
+    /// # Errors
+    /// [`ImportError`]; nothing was changed then.
+    pub async fn import_all(&self, scope: Scope, rows: Vec<Row>, at: Timestamp) -> Result<Vec<Answer>, ImportError> {
+        self.import(scope, at).batch(rows).await
+    }
+
+    /// Makes sure that so many running numbers can be given without asking the store.
+    async fn provide(&self, at_least: usize, at: Timestamp) -> Result<(), ImportError> {
+        let needed = i64::try_from(at_least).unwrap_or(i64::MAX);
+        {
+            let (next, end) = *self.block.lock().unwrap_or_else(PoisonError::into_inner);
+            if end - next >= needed {
+                return Ok(());
+            }
+        }
+        let take = sql("INSERT INTO person_counter (id, key_id, last) VALUES (1, $1, $2)
+             ON CONFLICT (id) DO UPDATE SET last = CASE WHEN person_counter.last < $3 THEN $2 ELSE person_counter.last + $4 END
+             RETURNING key_id, last");
+        let (floor, size) = (number::floor(at), needed.max(BLOCK));
+        let mut transaction = self.database.begin_beside_others().await?;
+        let row = transaction.first(take.bind(self.keys.id()).bind(floor + size).bind(floor).bind(size)).await?;
+        let row = row.ok_or(StoreError::Unreadable { column: "last" })?;
+        let store: String = row.get("key_id")?;
+        if store != self.keys.id() {
+            return Err(ImportError::OtherKey { store, own: self.keys.id().to_owned() });
+        }
+        let last: i64 = row.get("last")?;
+        transaction.commit().await?;
+        *self.block.lock().unwrap_or_else(PoisonError::into_inner) = (last - size, last);
+        Ok(())
+    }
+
+    fn next_number(&self) -> Option<i64> {
+        let mut block = self.block.lock().unwrap_or_else(PoisonError::into_inner);
+        let (next, end) = *block;
+        (next < end).then(|| {
+            block.0 += 1;
+            self.keys.number(u64::try_from(next).unwrap_or_default())
+        })
+    }
+}
+
+/// One request under way.
+pub struct Import {
+    persons: Persons,
+    scope: Arc<Scope>,
+    at: Timestamp,
+    seen: Seen,
+    rows: u64,
+}
+
+impl Import {
+    /// Imports the next persons of the request, [`AT_ONCE`] at most. An answer for each, in their order. Where it fails it may be
+    /// called with the same persons again.
+    ///
+    /// # Errors
+    /// [`ImportError`]; nothing of this batch was changed then.
+    pub async fn batch(&mut self, mut rows: Vec<Row>) -> Result<Vec<Answer>, ImportError> {
+        if rows.len() > AT_ONCE {
+            return Err(ImportError::TooMany(AT_ONCE as u64));
+        }
+        let all = self.rows + rows.len() as u64;
+        if all > MOST {
+            return Err(ImportError::TooMany(MOST));
+        }
+        let (scope, keys, late) = (self.scope.clone(), self.persons.keys.clone(), !self.scope.is_open(self.at));
+        let judging = move || rows.iter_mut().map(|row| judge::judge(row, &scope, &keys, late)).collect::<Vec<Judged>>();
+        let mut judged = tokio::task::spawn_blocking(judging).await.map_err(|_| ImportError::Ending)?;
+        let mut named = HashSet::new();
+        for judged in &mut judged {
+            if let Some(whom) = &judged.whom {
+                let mark = self.seen.mark(whom);
+                if self.seen.has(mark) || !named.insert(mark) {
+                    judged.errors.push(Remark { field: "", code: Code::PER007 });
+                }
+            }
+        }
+        self.persons.provide(judged.len(), self.at).await?;
+        let answers = until_it_holds(|| self.once(&judged)).await?;
+        named.into_iter().for_each(|mark| self.seen.add(mark));
+        self.rows = all;
+        Ok(answers)
+    }
+
+    async fn once(&self, judged: &[Judged]) -> Result<Vec<Answer>, ImportError> {
+        let persons = &self.persons;
+        let mut transaction = persons.database.begin_beside_others().await?;
+        if !erase::is_done(&mut transaction, persons.node).await? {
+            return Err(ImportError::NotErasedYet);
+        }
+        let homes: BTreeSet<&str> =
+            judged.iter().filter_map(|judged| judged.whom.as_ref()).map(|whom| whom.home.as_str()).collect();
+        for home in homes {
+            self.hold(&mut transaction, home).await?;
+        }
+        let mut state = State::load(&mut transaction, judged).await?;
+        let answers = judged.iter().map(|judged| state.take(judged, persons)).collect::<Option<Vec<_>>>();
+        let answers = answers.ok_or(ImportError::TooMany(AT_ONCE as u64))?;
+        state.keep(&mut transaction, self.at).await?;
+        transaction.commit().await?;
+        Ok(answers)
+    }
+
+    /// Holds an institution, so that two imports of it follow each other, and keeps its term.
+    async fn hold(&self, transaction: &mut Transaction, home: &str) -> Result<(), StoreError> {
+        let months = self.scope.erase_after_months.map(i64::from);
+        if rows::hold(transaction, home).await? != Some(months) {
+            let keep = sql("INSERT INTO person_institution (home, erase_after_months) VALUES ($1, $2)
+                 ON CONFLICT (home) DO UPDATE SET erase_after_months = excluded.erase_after_months");
+            transaction.execute(keep.bind(home).bind(months)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What is there of the persons that a batch names, and what becomes of it.
+#[derive(Default)]
+struct State {
+    numbers: HashMap<Pseudonym, i64>,
+    employments: HashMap<Key, Employment>,
+    /// The employments of a person.
+    of_person: HashMap<i64, Vec<String>>,
+    /// Who has a user name, and who an address; of those that the batch names.
+    user_names: Holders,
+    emails: Holders,
+    /// Who waits for a manager that is not there.
+    waiting: HashMap<Pseudonym, Vec<Key>>,
+    given: Vec<(Pseudonym, i64)>,
+    changed: Vec<Key>,
+}
+
+#[derive(Default)]
+struct Holders(HashMap<String, Vec<Key>>);
+
+impl Holders {
+    /// Whether somebody else has it.
+    fn other_than(&self, home: &str, value: &str, own: Option<i64>) -> bool {
+        let holders = self.0.get(&rows::held_as(home, value)).into_iter().flatten();
+        holders.into_iter().any(|(number, _)| Some(*number) != own)
+    }
+
+    fn exchange(&mut self, home: &str, before: Option<&str>, after: Option<&str>, key: &Key) {
+        if before == after {
+            return;
+        }
+        if let Some(holders) = before.and_then(|before| self.0.get_mut(&rows::held_as(home, before))) {
+            holders.retain(|holder| holder != key);
+        }
+        if let Some(after) = after {
+            self.0.entry(rows::held_as(home, after)).or_default().push(key.clone());
+        }
+    }
+}
+
+impl State {
+    async fn load(transaction: &mut Transaction, judged: &[Judged]) -> Result<Self, StoreError> {
+        let mut state = Self::default();
+        let known: Vec<(&Judged, &Whom)> = judged.iter().filter_map(|judged| Some((judged, judged.whom.as_ref()?))).collect();
+        let mut people: BTreeSet<Pseudonym> = known.iter().map(|(_, whom)| whom.person).collect();
+        people.extend(known.iter().filter_map(|(judged, _)| judged.manager.value()));
+        state.numbers = rows::numbers(transaction, &people).await?;
+        let numbers: BTreeSet<i64> = known.iter().filter_map(|(_, whom)| state.numbers.get(&whom.person).copied()).collect();
+        for (key, employment) in rows::employments(transaction, &numbers).await? {
+            state.of_person.entry(key.0).or_default().push(key.1.clone());
+            state.employments.insert(key, employment);
+        }
+        for (holders, field, column) in
+            [(&mut state.user_names, Field::Brugernavn, rows::USER_NAME), (&mut state.emails, Field::Email, rows::EMAIL)]
+        {
+            let mut named: HashMap<&str, BTreeSet<String>> = HashMap::new();
+            for (judged, whom) in &known {
+                if let Some(value) = judged.value(field) {
+                    named.entry(&whom.home).or_default().insert(rows::folded(value));
+                }
+            }
+            for (home, values) in named {
+                for (value, key) in rows::holders(transaction, column, home, &values).await? {
+                    holders.0.entry(rows::held_as(home, &value)).or_default().push(key);
+                }
+            }
+        }
+        let new: BTreeSet<Pseudonym> =
+            known.iter().map(|(_, whom)| whom.person).filter(|person| !state.numbers.contains_key(person)).collect();
+        for (manager, key, employment) in rows::waiting(transaction, &new).await? {
+            state.waiting.entry(manager).or_default().push(key.clone());
+            state.employments.entry(key).or_insert(employment);
+        }
+        Ok(state)
+    }
+
+    /// Takes a row; none where there is no running number left.
+    fn take(&mut self, judged: &Judged, persons: &Persons) -> Option<Answer> {
+        let mut answer = Answer {
+            row: judged.row,
+            status: Status::Refused,
+            number: None,
+            warnings: judged.warnings.clone(),
+            errors: judged.errors.clone(),
+        };
+        match &judged.whom {
+            Some(whom) => self.take_known(judged, whom, &mut answer, persons)?,
+            None => answer.errors.extend(emptied(judged, Code::PER009)),
+        }
+        let place = |remark: &Remark| Field::named(remark.field).map(Field::index);
+        answer.errors.sort_by_key(place);
+        answer.warnings.sort_by_key(place);
+        Some(answer)
+    }
+
+    fn take_known(&mut self, judged: &Judged, whom: &Whom, answer: &mut Answer, persons: &Persons) -> Option<()> {
+        let number = self.numbers.get(&whom.person).copied();
+        let before = number.and_then(|number| self.employments.get(&(number, whom.staff.clone())));
+        match before {
+            Some(_) => answer.errors.extend(emptied(judged, Code::PER009)),
+            None => answer.errors.extend(missing(judged)),
+        }
+        let user_name = judged.value(Field::Brugernavn).map(rows::folded);
+        if user_name.is_some_and(|name| self.user_names.other_than(&whom.home, &name, number)) {
+            answer.errors.push(Remark::of(Field::Brugernavn, Code::PER008));
+        }
+        let email = judged.value(Field::Email).map(rows::folded);
+        if email.is_some_and(|email| self.emails.other_than(&whom.home, &email, number)) {
+            answer.warnings.push(Remark::of(Field::Email, Code::PER102));
+        }
+        if before.is_none() && number.is_some_and(|number| self.of_person.get(&number).is_some_and(|others| !others.is_empty())) {
+            answer.warnings.push(Remark::of(Field::Medarbejdernummer, Code::PER103));
+        }
+        let is_known = |manager: &Pseudonym| *manager == whom.person || self.numbers.contains_key(manager);
+        if judged.manager.value().is_some_and(|manager| !is_known(manager)) {
+            answer.warnings.push(Remark::of(Field::LederCPRnummer, Code::PER101));
+        }
+        if !answer.errors.is_empty() {
+            return Some(());
+        }
+        let before = before.cloned();
+        let number = match number {
+            Some(number) => number,
+            None => self.give(whom, persons)?,
+        };
+        answer.number = Some(number);
+        let mut after = before.clone().unwrap_or_else(|| Employment::new(&whom.home));
+        after.content.merge(judged);
+        match &judged.manager {
+            Given::Absent => {}
+            Given::Empty => (after.manager, after.waits_for) = (None, None),
+            Given::Value(manager) => match self.numbers.get(manager) {
+                Some(number) => (after.manager, after.waits_for) = (Some(*number), None),
+                None => (after.manager, after.waits_for) = (None, Some(*manager)),
+            },
+        }
+        answer.status = match &before {
+            None => Status::Created,
+            Some(before) if *before == after => Status::Unchanged,
+            Some(_) => Status::Updated,
+        };
+        if answer.status != Status::Unchanged {
+            self.change((number, whom.staff.clone()), before, after);
+        }
+        Some(())
+    }
+
+    /// Gives a new person a running number, and tells those who waited for it as their manager.
+    fn give(&mut self, whom: &Whom, persons: &Persons) -> Option<i64> {
+        let number = persons.next_number()?;
+        self.numbers.insert(whom.person, number);
+        self.given.push((whom.person, number));
+        for key in self.waiting.remove(&whom.person).unwrap_or_default() {
+            if let Some(employment) = self.employments.get_mut(&key).filter(|waits| waits.waits_for == Some(whom.person)) {
+                (employment.manager, employment.waits_for) = (Some(number), None);
+                self.changed.push(key);
+            }
+        }
+        Some(number)
+    }
+
+    fn change(&mut self, key: Key, before: Option<Employment>, after: Employment) {
+        let value = |employment: &Employment, field| employment.content.get(field).map(rows::folded);
+        for (holders, field) in [(&mut self.user_names, Field::Brugernavn), (&mut self.emails, Field::Email)] {
+            let was = before.as_ref().and_then(|before| value(before, field));
+            holders.exchange(&after.home, was.as_deref(), value(&after, field).as_deref(), &key);
+        }
+        if let Some(manager) = after.waits_for {
+            self.waiting.entry(manager).or_default().push(key.clone());
+        }
+        if before.is_none() {
+            self.of_person.entry(key.0).or_default().push(key.1.clone());
+        }
+        self.employments.insert(key.clone(), after);
+        self.changed.push(key);
+    }
+
+    /// Writes what has changed, and what is to be handed on because of it.
+    async fn keep(self, transaction: &mut Transaction, at: Timestamp) -> Result<(), StoreError> {
+        rows::give(transaction, &self.given).await?;
+        let mut written = HashSet::new();
+        let changed: Vec<(&Key, &Employment)> = { &self.changed }
+            .iter()
+            .filter(|key| written.insert(*key))
+            .filter_map(|key| Some((key, self.employments.get(key)?)))
+            .collect();
+        rows::keep(transaction, &changed).await?;
+        let handed: Vec<Handed> = changed.iter().map(|(key, employment)| employment.handed(key)).collect();
+        outbox::put(transaction, &handed, at).await
+    }
+}
+
+/// Fields of which something must be there when a person is new, and nothing is.
+fn missing(judged: &Judged) -> Vec<Remark> {
+    let told = |field: &Field| judged.errors.iter().any(|remark| remark.field == field.name());
+    let fields = Field::ALL.into_iter().filter(|field| field.spec().need == Need::Creation);
+    fields.filter(|field| judged.value(*field).is_none() && !told(field)).map(|field| Remark::of(field, Code::PER002)).collect()
+}
+
+/// Fields that are given empty and may not be.
+fn emptied(judged: &Judged, code: Code) -> Vec<Remark> {
+    let empty = |field: &Field| judged.values.get(field.index()) == Some(&Given::Empty);
+    let fields = Field::ALL.into_iter().filter(|field| !field.clearable());
+    fields.filter(empty).map(|field| Remark::of(field, code.clone())).collect()
+}
+
+impl Employment {
+    fn new(home: &str) -> Self {
+        Self { home: home.to_owned(), manager: None, waits_for: None, content: Content::default() }
+    }
+}

@@ -1,0 +1,476 @@
+//! Persons that institutions import, on SQLite and PostgreSQL.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hjemmel::agreements::Store;
+use hjemmel::audit::{Audit, AuditSettings, keys};
+use hjemmel::clock::Clock;
+use hjemmel::decisions::By;
+use hjemmel::persons::erase::{self, EraseError};
+use hjemmel::persons::{AT_ONCE, Answer, ImportError, PersonKeys, Persons, ResultFile, Row, Scope, Status, outbox, shown};
+use hjemmel::store::{Access, Database, copies};
+use hjemmel::stub::pki::Role as Key;
+use hjemmel::users::rights::Role;
+use uuid::Uuid;
+
+use crate::kept::Kept;
+use crate::on_both;
+use crate::people::{self, NOW, at, because, signer};
+
+const NODE: Uuid = Uuid::from_u128(1);
+const OWN: &str = "11111111";
+const OTHER: &str = "99999981";
+const OWNER: Key = Key::Korsbaek;
+const OTHER_OWNER: Key = Key::OtherMunicipality;
+const OPERATOR: Key = Key::GatewayClient;
+
+on_both! {
+    a_person_is_created_left_alone_changed_moved_ended_and_taken_up_again;
+    what_changes_nothing_hands_nothing_on_and_what_changes_is_handed_on_once;
+    a_manager_who_comes_later_is_the_manager_from_then_on;
+    a_user_name_is_one_persons_and_an_address_is_warned_of;
+    an_institution_learns_nothing_of_anothers_persons;
+    five_hundred_times_the_same_person_is_one_person;
+    two_imports_of_one_institution_at_once_make_each_person_once;
+    under_another_key_nobody_is_imported;
+    the_data_controller_erases_and_nothing_leads_back;
+    a_person_whose_term_is_over_is_erased_and_one_with_another_employment_is_not;
+}
+
+fn persons(database: &Database) -> Persons {
+    Persons::new(database.clone(), Arc::new(PersonKeys::new(&[7; 32])), NODE)
+}
+
+fn scope(authority: &str) -> Scope {
+    Scope {
+        authority: authority.parse().unwrap(),
+        institutions: ["A1".to_owned(), "A2".to_owned()].into(),
+        times: None,
+        erase_after_months: Some(6),
+    }
+}
+
+/// An impossible number: day 61 to 88 of January 1980.
+fn cpr(n: usize) -> String {
+    format!("{}0180{:04}", 61 + n % 28, n)
+}
+
+/// A person with all that must be there, and `more` in the place of it or beside it; `-` takes a field away.
+fn row(number: u64, n: usize, more: &[(&str, &str)]) -> Row {
+    let name = format!("bruger{n}");
+    let usual = [
+        ("InstitutionsID1", "A1".to_owned()),
+        ("InstitutionsID2", "B1".to_owned()),
+        ("Kommunekode", "101".to_owned()),
+        ("CPRnummer", cpr(n)),
+        ("Medarbejdernummer", "1".to_owned()),
+        ("Koen", "2".to_owned()),
+        ("Fornavne", "Prøve".to_owned()),
+        ("Efternavn", format!("Person {n}")),
+        ("Email", format!("{name}@institution.dk")),
+        ("Brugernavn", name),
+    ];
+    let mut row = Row::new(number);
+    for (field, value) in &usual {
+        if !more.iter().any(|(other, _)| other == field) {
+            row.give(field, value);
+        }
+    }
+    for (field, value) in more.iter().filter(|(_, value)| *value != "-") {
+        row.give(field, value);
+    }
+    row
+}
+
+/// What is answered, in a line: status, then errors, then warnings.
+fn told(answer: &Answer) -> String {
+    let codes = |remarks: &[hjemmel::persons::Remark]| -> String {
+        remarks.iter().map(|remark| format!(" {}:{}", remark.field, remark.code.code())).collect()
+    };
+    format!("{}{}{}", answer.status.name(), codes(&answer.errors), codes(&answer.warnings))
+}
+
+async fn one(persons: &Persons, row: Row) -> (String, Option<i64>) {
+    let answers = persons.import_all(scope(OWN), vec![row], at(NOW)).await.unwrap();
+    (told(&answers[0]), answers[0].number)
+}
+
+/// What waits to be handed on, oldest first: number, manager, from when inactive, department.
+async fn handed(database: &Database) -> Vec<(i64, Option<i64>, Option<String>, String)> {
+    let taken = outbox::waiting(database, 0, 10_000).await.unwrap();
+    taken
+        .into_iter()
+        .map(|(_, handed)| (handed.number, handed.manager, handed.inactive_from.map(|day| day.to_string()), handed.department))
+        .collect()
+}
+
+async fn a_person_is_created_left_alone_changed_moved_ended_and_taken_up_again(kept: Kept) {
+    let database = Database::open(&kept.settings, Access::Make).await.unwrap();
+    let persons = persons(&database);
+    let ended: &[(&str, &str)] = &[("Aktionskodedato", "2026-11-01")];
+    let mut numbers = BTreeSet::new();
+    for (more, due) in [
+        (&[("Fornavne", "-"), ("Email", "")] as &[(&str, &str)], "AFVIST Fornavne:PER002 Email:PER002"),
+        (&[("Telefon", "+45 12 34 56 78")], "OPRETTET"),
+        (&[("Telefon", "+45 12 34 56 78")], "UAENDRET"),
+        (
+            &[("Kommunekode", "-"), ("Fornavne", "-"), ("Email", "-"), ("Brugernavn", "-"), ("Efternavn", "-"), ("Koen", "-")],
+            "UAENDRET",
+        ),
+        (&[("Efternavn", "Gift")], "OPDATERET"),
+        (&[("Efternavn", "")], "AFVIST Efternavn:PER009"),
+        (&[("Efternavn", "Gift"), ("Telefon", "")], "OPDATERET"),
+        (&[("Efternavn", "Gift"), ("Telefon", "")], "UAENDRET"),
+        (&[("Efternavn", "Gift"), ("InstitutionsID2", "B2")], "OPDATERET"),
+        (&[("Efternavn", "Gift"), ("InstitutionsID2", "B2"), ended[0]], "OPDATERET"),
+        (&[("Efternavn", "Gift"), ("InstitutionsID2", "B2"), ended[0]], "UAENDRET"),
+        (&[("Efternavn", "Gift"), ("InstitutionsID2", "B2"), ("Aktionskodedato", "")], "OPDATERET"),
+        (&[("Medarbejdernummer", "2")], "OPRETTET Medarbejdernummer:PER103"),
+        (&[("Medarbejdernummer", "2")], "UAENDRET"),
+    ] {
+        let (told, number) = one(&persons, row(1, 1, more)).await;
+        assert_eq!(told, due, "{more:?}");
+        numbers.extend(number);
+    }
+    assert_eq!(numbers.len(), 1, "one person, one running number: {numbers:?}");
+    let number = *numbers.first().unwrap();
+    let shown = shown::with_number(&database, number).await.unwrap();
+    assert_eq!(shown.iter().map(|shown| shown.staff_number.as_str()).collect::<Vec<_>>(), ["1", "2"]);
+    assert_eq!(shown[0].home, "11111111/A1");
+    let departments: Vec<_> = handed(&database).await.into_iter().map(|handed| (handed.2, handed.3)).collect();
+    let ends = Some("2026-11-01".to_owned());
+    let b = |day: &Option<String>, name: &str| (day.clone(), name.to_owned());
+    assert_eq!(
+        departments,
+        [b(&None, "B1"), b(&None, "B1"), b(&None, "B1"), b(&None, "B2"), b(&ends, "B2"), b(&None, "B2"), b(&None, "B1")]
+    );
+}
+
+async fn what_changes_nothing_hands_nothing_on_and_what_changes_is_handed_on_once(kept: Kept) {
+    let database = Database::open(&kept.settings, Access::Make).await.unwrap();
+    let persons = persons(&database);
+    let all = || (0..AT_ONCE).map(|n| row(n as u64 + 1, n, &[])).collect::<Vec<_>>();
+    let answers = persons.import_all(scope(OWN), all(), at(NOW)).await.unwrap();
+    assert!(answers.iter().all(|answer| answer.status == Status::Created));
+    assert_eq!(answers.iter().map(|answer| answer.row).collect::<Vec<_>>(), (1..=500).collect::<Vec<_>>());
+    let given: Vec<i64> = answers.iter().map(|answer| answer.number.unwrap()).collect();
+    assert_eq!(handed(&database).await.into_iter().map(|handed| handed.0).collect::<Vec<_>>(), given);
+    assert!(!given.is_sorted(), "running numbers say nothing of the order");
+    let answers = persons.import_all(scope(OWN), all(), at(NOW)).await.unwrap();
+    assert!(answers.iter().all(|answer| answer.status == Status::Unchanged));
+    assert_eq!(answers.iter().map(|answer| answer.number.unwrap()).collect::<Vec<_>>(), given);
+    assert_eq!(handed(&database).await.len(), AT_ONCE);
+    let too_many = persons.import_all(scope(OWN), (0..=AT_ONCE).map(|n| row(n as u64, n, &[])).collect(), at(NOW)).await;
+    assert!(matches!(too_many, Err(ImportError::TooMany(500))));
+}
+
+async fn a_manager_who_comes_later_is_the_manager_from_then_on(kept: Kept) {
+    let database = Database::open(&kept.settings, Access::Make).await.unwrap();
+    let persons = persons(&database);
+    let (boss, none) = (cpr(9), cpr(8));
+    let managed: &[(&str, &str)] = &[("LederCPRnummer", &boss)];
+    let (told, first) = one(&persons, row(1, 1, managed)).await;
+    assert_eq!(told, "OPRETTET LederCPRnummer:PER101");
+    assert_eq!(one(&persons, row(1, 1, managed)).await.0, "UAENDRET LederCPRnummer:PER101");
+    // In the same call the manager comes after one and before another, and manages the manager's own self.
+    let rows = vec![row(1, 2, managed), row(2, 9, managed), row(3, 3, managed), row(4, 4, &[("LederCPRnummer", &none)])];
+    let answers = persons.import_all(scope(OWN), rows, at(NOW)).await.unwrap();
+    let lines: Vec<_> = answers.iter().map(self::told).collect();
+    assert_eq!(lines, ["OPRETTET LederCPRnummer:PER101", "OPRETTET", "OPRETTET", "OPRETTET LederCPRnummer:PER101"]);
+    let boss = answers[1].number;
+    let last: BTreeMap<i64, Option<i64>> = handed(&database).await.into_iter().map(|handed| (handed.0, handed.1)).collect();
+    for (number, manager) in
+        [(first, boss), (answers[0].number, boss), (boss, boss), (answers[2].number, boss), (answers[3].number, None)]
+    {
+        assert_eq!(last[&number.unwrap()], manager);
+    }
+    assert_eq!(one(&persons, row(1, 1, managed)).await.0, "UAENDRET");
+    assert_eq!(one(&persons, row(1, 1, &[("LederCPRnummer", "")])).await.0, "OPDATERET");
+    assert_eq!(handed(&database).await.last().unwrap().1, None);
+}
+
+async fn a_user_name_is_one_persons_and_an_address_is_warned_of(kept: Kept) {
+    let database = Database::open(&kept.settings, Access::Make).await.unwrap();
+    let persons = persons(&database);
+    assert_eq!(one(&persons, row(1, 1, &[])).await.0, "OPRETTET");
+    let taken: &[(&str, &str)] = &[("Brugernavn", "BRUGER1"), ("Email", "Bruger1@Institution.dk")];
+    assert_eq!(one(&persons, row(1, 2, taken)).await.0, "AFVIST Brugernavn:PER008 Email:PER102");
+    assert_eq!(one(&persons, row(1, 2, &taken[1..])).await.0, "OPRETTET Email:PER102");
+    let second: &[(&str, &str)] = &[("Medarbejdernummer", "2")];
+    assert_eq!(one(&persons, row(1, 1, second)).await.0, "OPRETTET Medarbejdernummer:PER103", "two employments share it");
+    // One gives a name up, and another takes it in the same call; the first cannot have it back.
+    let rows = vec![
+        row(1, 1, &[("Brugernavn", "ny")]),
+        row(2, 1, &[("Brugernavn", "ny2"), ("Medarbejdernummer", "2")]),
+        row(3, 3, &[("Brugernavn", "bruger1")]),
+        row(4, 4, &[("Brugernavn", "Ny")]),
+    ];
+    let answers = persons.import_all(scope(OWN), rows, at(NOW)).await.unwrap();
+    let lines: Vec<_> = answers.iter().map(told).collect();
+    assert_eq!(lines, ["OPDATERET Email:PER102", "OPDATERET Email:PER102", "OPRETTET", "AFVIST Brugernavn:PER008"]);
+    assert_eq!(one(&persons, row(1, 1, &[])).await.0, "AFVIST Brugernavn:PER008 Email:PER102");
+}
+
+async fn an_institution_learns_nothing_of_anothers_persons(kept: Kept) {
+    let database = Database::open(&kept.settings, Access::Make).await.unwrap();
+    let persons = persons(&database);
+    let (_, own) = one(&persons, row(1, 1, &[])).await;
+    let boss = cpr(1);
+    // The same person, user name, address and manager: for another institution of the authority, and for another authority's that names
+    // the same institution.
+    for (authority, institution) in [(OWN, "A2"), (OTHER, "A1")] {
+        let rows = vec![row(1, 2, &[("InstitutionsID1", institution), ("LederCPRnummer", &boss), ("Brugernavn", "bruger1")])];
+        let answers = persons.import_all(scope(authority), rows, at(NOW)).await.unwrap();
+        assert_eq!(told(&answers[0]), "OPRETTET LederCPRnummer:PER101", "{authority}");
+        let rows = vec![row(1, 1, &[("InstitutionsID1", institution), ("Brugernavn", "x"), ("Medarbejdernummer", "2")])];
+        let answers = persons.import_all(scope(authority), rows, at(NOW)).await.unwrap();
+        assert_eq!(told(&answers[0]), "OPRETTET", "{authority}");
+        assert_ne!(answers[0].number, own, "{authority}: no number in common");
+    }
+    let rows = vec![row(1, 1, &[("InstitutionsID1", "A3")]), row(2, 77, &[("InstitutionsID1", "A3")])];
+    let answers = persons.import_all(scope(OWN), rows, at(NOW)).await.unwrap();
+    assert!(answers.iter().all(|answer| told(answer) == "AFVIST InstitutionsID1:PER006"));
+}
+
+async fn five_hundred_times_the_same_person_is_one_person(kept: Kept) {
+    let database = Database::open(&kept.settings, Access::Make).await.unwrap();
+    let persons = persons(&database);
+    let mut import = persons.import(scope(OWN), at(NOW));
+    let same = |from: u64| (from..from + 500).map(|n| row(n, 1, &[])).collect::<Vec<_>>();
+    let answers = import.batch(same(1)).await.unwrap();
+    assert_eq!(told(&answers[0]), "OPRETTET");
+    assert!(answers[1..].iter().all(|answer| told(answer) == "AFVIST :PER007"));
+    let answers = import.batch(same(501)).await.unwrap();
+    assert!(answers.iter().all(|answer| told(answer) == "AFVIST :PER007"), "in the next batch of a file too");
+    assert_eq!(handed(&database).await.len(), 1);
+    assert_eq!(one(&persons, row(1, 1, &[])).await.0, "UAENDRET", "another request");
+}
+
+async fn two_imports_of_one_institution_at_once_make_each_person_once(kept: Kept) {
+    let database = Database::open(&kept.settings, Access::Make).await.unwrap();
+    let mut under_way = Vec::new();
+    for turn in 0..4_usize {
+        // Each its own program, in an order of its own, with a user name that all want.
+        let persons = persons(&database);
+        under_way.push(tokio::spawn(async move {
+            let order = (0..60).map(|n| (n * 7 + turn * 13) % 60);
+            let mut rows: Vec<Row> = order.enumerate().map(|(at, n)| row(at as u64 + 1, n, &[])).collect();
+            rows.push(row(61, 100 + turn, &[("Brugernavn", "alle vil")]));
+            persons.import_all(scope(OWN), rows, at(NOW)).await.unwrap()
+        }));
+    }
+    let mut lines = BTreeMap::<String, usize>::new();
+    let mut numbers = BTreeSet::new();
+    for import in under_way {
+        for answer in import.await.unwrap() {
+            *lines.entry(told(&answer)).or_default() += 1;
+            numbers.extend(answer.number);
+        }
+    }
+    let due = [("AFVIST Brugernavn:PER008", 3), ("OPRETTET", 61), ("UAENDRET", 180)];
+    assert_eq!(lines, due.map(|(line, count)| (line.to_owned(), count)).into());
+    assert_eq!((numbers.len(), handed(&database).await.len()), (61, 61));
+}
+
+async fn under_another_key_nobody_is_imported(kept: Kept) {
+    let database = Database::open(&kept.settings, Access::Make).await.unwrap();
+    one(&persons(&database), row(1, 1, &[])).await;
+    let other = Persons::new(database.clone(), Arc::new(PersonKeys::new(&[8; 32])), NODE);
+    let refused = other.import_all(scope(OWN), vec![row(1, 1, &[])], at(NOW)).await;
+    assert!(matches!(refused, Err(ImportError::OtherKey { .. })), "{refused:?}");
+    assert_eq!(handed(&database).await.len(), 1);
+}
+
+async fn the_data_controller_erases_and_nothing_leads_back(kept: Kept) {
+    let store = Store::open_to(Access::Make, &kept.settings).await.unwrap();
+    let people =
+        [(OPERATOR, Role::Operator, None), (OWNER, Role::SystemOwner, Some(OWN)), (OTHER_OWNER, Role::SystemOwner, Some(OTHER))];
+    people::add(&store, &people).await;
+    let database = store.database();
+    let persons = persons(database);
+    let (boss, reason) = (cpr(1), because(NOW));
+    let (_, number) = one(&persons, row(1, 1, &[])).await;
+    let number = number.unwrap();
+    let (_, managed) = one(&persons, row(1, 2, &[("LederCPRnummer", &boss)])).await;
+    for other in [OPERATOR, OTHER_OWNER] {
+        let refused = erase::erase(&store, By::Key(&signer(other)), number, Uuid::nil(), &reason).await;
+        assert!(matches!(refused, Err(EraseError::Decide(_))), "{refused:?}");
+    }
+    erase::erase(&store, By::Key(&signer(OWNER)), number, Uuid::nil(), &reason).await.unwrap();
+    let again = erase::erase(&store, By::Key(&signer(OWNER)), number, Uuid::nil(), &reason).await;
+    assert!(matches!(again, Err(EraseError::NoSuch(_))), "{again:?}");
+    assert_eq!(shown::with_number(database, number).await.unwrap(), []);
+    let waiting = handed(database).await;
+    assert!(waiting.iter().all(|handed| handed.0 != number), "what waited is not handed on");
+    assert_eq!(waiting.last().map(|handed| (handed.0, handed.1)), Some((managed.unwrap(), None)), "the manager is gone");
+    let (told, new) = one(&persons, row(1, 1, &[])).await;
+    assert_eq!(told, "OPRETTET");
+    assert_ne!(new, Some(number), "nothing in common with the number before");
+    let made = store.made_on(hjemmel::audit::Subject::Person, erase::id(number)).await.unwrap();
+    assert_eq!(made.len(), 1);
+
+    // The audit has the erasure. Then a row of before is there again, as in a copy that was put back.
+    let folder = tempfile::tempdir().unwrap();
+    keys::generate(folder.path()).unwrap();
+    let log = folder.path().join("log");
+    let key = keys::checkpoint_key(&folder.path().join("checkpoint.key")).unwrap();
+    let audit = Audit::start(AuditSettings::in_dir(log.clone()), key, Clock::fixed(at(NOW)), |_| {}).unwrap();
+    for waiting in store.claim_unrecorded(NODE, at(NOW)).await.unwrap() {
+        audit.decided(waiting.decided).await.unwrap();
+    }
+    assert!(audit.stop(Duration::from_secs(60)).await);
+    let digest = "'\\x' || repeat('ab', 32)";
+    let pseudonym = match kept.settings.at {
+        hjemmel::store::At::Sqlite(_) => "randomblob(32)".to_owned(),
+        hjemmel::store::At::Postgres(_) => format!("({digest})::bytea"),
+    };
+    let back = format!(
+        "INSERT INTO person_number (pseudonym, number) VALUES ({pseudonym}, {number});
+         INSERT INTO person (number, staff, home, content) VALUES ({number}, '1', '{OWN}/A1', '{{}}')"
+    );
+    kept.execute(&back).await.unwrap();
+    copies::note(database, "O. Drift", at(NOW)).await.unwrap();
+    let refused = persons.import_all(scope(OWN), vec![row(1, 1, &[])], at(NOW)).await;
+    assert!(matches!(refused, Err(ImportError::NotErasedYet)), "{refused:?}");
+    assert_eq!(erase::again(database, NODE, &log, at(NOW)).await.unwrap(), 1);
+    assert_eq!(erase::again(database, NODE, &log, at(NOW)).await.unwrap(), 0, "once is enough");
+    assert_eq!(shown::with_number(database, number).await.unwrap(), []);
+    assert_eq!(one(&persons, row(1, 1, &[])).await, ("UAENDRET".to_owned(), new));
+}
+
+async fn a_person_whose_term_is_over_is_erased_and_one_with_another_employment_is_not(kept: Kept) {
+    let database = Database::open(&kept.settings, Access::Make).await.unwrap();
+    let persons = persons(&database);
+    let ended = |day| [("Aktionskodedato", day)];
+    let mut numbers = Vec::new();
+    for (n, more) in [(1, &ended("2026-05-29")[..]), (2, &ended("2026-05-30")), (3, &ended("2026-01-01")), (4, &[])] {
+        numbers.push(one(&persons, row(1, n, more)).await.1.unwrap());
+    }
+    one(&persons, row(1, 3, &[("Medarbejdernummer", "2"), ("Aktionskodedato", "2026-06-30")])).await;
+    let day = jiff::civil::date(2026, 11, 29);
+    assert_eq!(erase::over(&database, day, at(NOW)).await.unwrap(), 1);
+    assert_eq!(erase::over(&database, day, at(NOW)).await.unwrap(), 0);
+    let mut there = Vec::new();
+    for number in &numbers {
+        there.push(!shown::with_number(&database, *number).await.unwrap().is_empty());
+    }
+    assert_eq!(there, [false, true, true, true]);
+    assert_eq!(erase::over(&database, jiff::civil::date(2026, 12, 31), at(NOW)).await.unwrap(), 2);
+}
+
+/// A small generator, so that a run can be repeated.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % sides
+    }
+}
+
+/// Rows of a few persons who want each other's user names and addresses, manage each other, come, go, and are wrong.
+fn tangled(seed: u64, rows: usize) -> Vec<Vec<(&'static str, String)>> {
+    let mut dice = Dice(seed);
+    let mut made = Vec::new();
+    for _ in 0..rows {
+        let mut more = vec![
+            ("CPRnummer", cpr(dice.roll(9))),
+            ("Medarbejdernummer", (dice.roll(2) + 1).to_string()),
+            ("Brugernavn", format!("navn{}", dice.roll(7))),
+            ("Email", format!("post{}@institution.dk", dice.roll(6))),
+            ("InstitutionsID1", ["A1", "A1", "A1", "A2", "A9"][dice.roll(5)].to_owned()),
+        ];
+        match dice.roll(6) {
+            0 => more.push(("LederCPRnummer", cpr(dice.roll(12)))),
+            1 => more.push(("LederCPRnummer", String::new())),
+            2 => more.push(("Aktionskodedato", ["2026-12-01", ""][dice.roll(2)].to_owned())),
+            3 => more.push(("Koen", ["7", "1", "-"][dice.roll(3)].to_owned())),
+            _ => {}
+        }
+        made.push(more);
+    }
+    made
+}
+
+#[tokio::test]
+async fn answers_and_what_is_kept_do_not_depend_on_how_a_file_is_divided() {
+    for seed in 0..6 {
+        let rows = tangled(seed, 120);
+        let mut outcomes = Vec::new();
+        for size in [1, 7, 500] {
+            let kept = Kept::in_sqlite();
+            let database = Database::open(&kept.settings, Access::Make).await.unwrap();
+            let persons = persons(&database);
+            let mut answers = Vec::new();
+            let mut import = persons.import(scope(OWN), at(NOW));
+            for (batch, some) in rows.chunks(size).enumerate() {
+                let made = some.iter().enumerate().map(|(at, more)| {
+                    let more: Vec<(&str, &str)> = more.iter().map(|(field, value)| (*field, value.as_str())).collect();
+                    row((batch * size + at) as u64 + 1, 50, &more)
+                });
+                answers.extend(import.batch(made.collect()).await.unwrap());
+            }
+            // Running numbers are others each time: a person is told by the row that made it.
+            let mut first = BTreeMap::new();
+            for answer in &answers {
+                first.entry(answer.number).or_insert(answer.row);
+            }
+            let lines: Vec<_> =
+                answers.iter().map(|answer| (told(answer), answer.number.map(|_| first[&answer.number]))).collect();
+            let mut there = Vec::new();
+            for (number, row) in first.iter().filter_map(|(number, row)| Some(((*number)?, *row))) {
+                for shown in shown::with_number(&database, number).await.unwrap() {
+                    let manager = shown.manager.map(|manager| first[&Some(manager)]);
+                    there.push((row, shown.staff_number, manager, shown.waits_for_manager, shown.fields));
+                }
+            }
+            there.sort();
+            let last: BTreeSet<i64> = handed(&database).await.into_iter().map(|handed| handed.0).collect();
+            assert_eq!(last, first.keys().copied().flatten().collect(), "whoever is there is handed on");
+            outcomes.push((lines, there));
+        }
+        assert_eq!(outcomes[0], outcomes[1], "seed {seed}");
+        assert_eq!(outcomes[0], outcomes[2], "seed {seed}");
+        let statuses: BTreeSet<&str> = outcomes[0].0.iter().map(|(line, _)| line.split(' ').next().unwrap()).collect();
+        assert!(statuses.contains("OPRETTET") && statuses.contains("AFVIST"), "{statuses:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_file_of_a_store_a_result_or_a_copy_holds_a_cpr_number() {
+    let kept = Kept::in_sqlite();
+    let database = Database::open(&kept.settings, Access::Make).await.unwrap();
+    let persons = persons(&database);
+    let boss = cpr(40);
+    let rows: Vec<Row> = (0..60)
+        .map(|n| match n {
+            // Numbers where none belongs, and rows that are wrong otherwise.
+            0 => row(1, 0, &[("Brugernavn", &cpr(0))]),
+            1 => row(2, 1, &[("Stillingsbetegnelse", &format!("{}-{}", &cpr(1)[..6], &cpr(1)[6..]))]),
+            2 => row(3, 2, &[(&cpr(2), "x"), ("EAN", "1")]),
+            3 => row(4, 3, &[("InstitutionsID1", "X")]),
+            n => row(n as u64 + 1, n, &[("LederCPRnummer", &boss)]),
+        })
+        .collect();
+    let answers = persons.import_all(scope(OWN), rows, at(NOW)).await.unwrap();
+    let mut results = ResultFile::new(Vec::new()).unwrap();
+    answers.iter().for_each(|answer| results.write(answer).unwrap());
+    std::fs::write(kept.dir.path().join("result.csv"), results.finish().unwrap()).unwrap();
+    std::fs::write(kept.dir.path().join("debug.txt"), format!("{answers:?} {persons:?}")).unwrap();
+    copies::backup(&kept.path(), &kept.dir.path().join("copy.sqlite")).await.unwrap();
+    assert_eq!(answers.iter().filter(|answer| answer.status == Status::Refused).count(), 4);
+    let mut looked_at = 0;
+    for entry in std::fs::read_dir(kept.dir.path()).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        for number in (0..60).map(cpr) {
+            let parted = format!("{}-{}", &number[..6], &number[6..]);
+            for form in [number.as_bytes(), parted.as_bytes()] {
+                assert!(!bytes.windows(form.len()).any(|window| window == form), "{number}");
+            }
+        }
+        looked_at += 1;
+    }
+    assert!(looked_at == 4, "{looked_at} files");
+}
