@@ -49,6 +49,7 @@ pub mod objects;
 pub mod peer;
 pub mod replay;
 pub mod saml;
+pub mod signon;
 pub mod sts;
 pub mod trust;
 pub mod users;

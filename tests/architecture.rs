@@ -27,6 +27,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("services::finance::rules", &["tokio", "hyper", "rustls", "sqlx", "std::fs", "std::net", "Clock"]),
     ("signature", &["tokio::", "hyper::", "rustls::", "sqlx"]),
     ("saml", &["tokio::", "hyper::", "rustls::", "sqlx"]),
+    ("signon", &["tokio::", "hyper::", "rustls::", "sqlx", "std::fs", "std::net", "Clock"]),
     ("soap", &["hyper::", "rustls::", "sqlx"]),
 ];
 

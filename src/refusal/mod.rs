@@ -11,6 +11,7 @@
 
 pub mod api;
 mod entry;
+pub mod logon;
 mod table;
 mod words;
 

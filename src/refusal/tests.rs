@@ -4,11 +4,12 @@ use super::*;
 use crate::services;
 use crate::services::terminaladgang::law::refusal::LawRefusal;
 
-/// Those that callers of services see, those that receipts of files say, and those of the API.
+/// Those that callers of services see, those that receipts of files say, those of the API and those of the console's log-on.
 fn every() -> Vec<Refusal> {
     let of_api = api::ApiRefusal::every().into_iter().map(Refusal::from);
+    let of_log_on = logon::LogOnRefusal::every().into_iter().map(Refusal::from);
     let of_files = crate::files::codes::Code::every().into_iter().map(Refusal::from);
-    services::refusals().into_iter().chain(of_files).chain(of_api).collect()
+    services::refusals().into_iter().chain(of_files).chain(of_api).chain(of_log_on).collect()
 }
 
 fn texts(refusal: &Refusal) -> [String; 6] {
@@ -196,8 +197,8 @@ fn faults_md() -> String {
          `[service.NAME] sender_fault_status`, and 500 where it is not set: Apache CXF does not read a body that comes with 400 \
          unless it is told to, and shows \"Could not send Message\" in place of the fault. Names, dates and numbers in the texts below are samples; each text is followed by its remedy.\n\n\
          What is told of files stands in receipts (`.sftpreceipt`), in Danish: `FIL1010` has the ErrorCode 1010 there.\n\n\
-         What the API refuses stands last: there a refusal is a problem (RFC 9457, `application/problem+json`) with the code \
-         at the end of `type`, in the language that `Accept-Language` asks for ([clients/api.md](clients/api.md)).\n",
+         What the API refuses, and what the console refuses at log-on, stands last. In the API a refusal is a problem (RFC 9457, `application/problem+json`) with the code \
+         at the end of `type`, in the language that `Accept-Language` asks for ([clients/api.md](clients/api.md)); at log-on it is a page ([console/log-on.md](console/log-on.md)).\n",
     );
     let mut group = "";
     for entry in every().iter().map(Refusal::entry) {

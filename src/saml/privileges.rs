@@ -42,6 +42,10 @@ impl Group {
     pub fn privileges(&self) -> impl Iterator<Item = &str> {
         self.privileges.iter().map(String::as_str)
     }
+    /// Whether it is narrowed in any respect.
+    pub fn is_narrowed(&self) -> bool {
+        !self.constraints.is_empty()
+    }
     /// The values of a constraint; `None` where the group does not have it and is not narrowed.
     pub fn constraint(&self, constraint: Constraint) -> Option<&[String]> {
         self.constraints.iter().find(|(known, _)| *known == constraint).map(|(_, values)| values.as_slice())

@@ -418,8 +418,23 @@ pub fn verify_metadata(root: Element<'_>, keys: &[VerificationKey]) -> Result<()
     enveloped(root, keys).map(|_| ())
 }
 
+/// Verifies the enveloped signature that stands directly in `signed`, and gives the key that made it. What else the document
+/// holds is for the caller to judge: that it has [`one_reading`], and that no signature and no assertion stands out of place.
+///
+/// # Errors
+/// As [`verify_issued`], but for `CommentRefused` and `DuplicateId`.
+pub fn verify_enveloped(signed: Element<'_>, keys: &[VerificationKey]) -> Result<VerificationKey, Refusal> {
+    match signed.only(DSIG, "Signature") {
+        Ok(Some(signature)) => by(signed, signature, keys),
+        _ => Err(not_one(signed)),
+    }
+}
+
 /// No comment, and no id twice: where there is one, readers disagree about what was signed.
-fn one_reading(document: &Document) -> Result<(), Refusal> {
+///
+/// # Errors
+/// `CommentRefused`, `DuplicateId`, `SecurityStructure`.
+pub fn one_reading(document: &Document) -> Result<(), Refusal> {
     if document.has_comments() {
         return Err(Refusal::CommentRefused { place: Detail::new("det signerede token", "the signed token") });
     }
@@ -431,18 +446,22 @@ fn enveloped(signed: Element<'_>, keys: &[VerificationKey]) -> Result<Verificati
     let mut signatures = signed.descendants().filter(|element| element.is(DSIG, "Signature"));
     let signature = match (signatures.next(), signatures.next()) {
         (Some(one), None) if one.parent() == Some(signed) => one,
-        _ => {
-            let local = signed.local();
-            return Err(bad(
-                format!("{local} har ikke netop én Signature"),
-                format!("the {local} does not have one Signature of its own"),
-            ));
-        }
+        _ => return Err(not_one(signed)),
     };
     // An assertion inside an assertion (Advice) is what XSW 3 to 8 are made of.
     if signed.descendants().filter(|element| element.is(SAML, "Assertion")).any(|inner| inner != signed) {
         return Err(bad("Assertion rummer endnu en Assertion", "the Assertion holds another Assertion"));
     }
+    by(signed, signature, keys)
+}
+
+fn not_one(signed: Element<'_>) -> Refusal {
+    let local = signed.local();
+    bad(format!("{local} har ikke netop én Signature"), format!("the {local} does not have one Signature of its own"))
+}
+
+/// The key that made `signature`, which stands in `signed` and covers it.
+fn by(signed: Element<'_>, signature: Element<'_>, keys: &[VerificationKey]) -> Result<VerificationKey, Refusal> {
     let read = Signature::read(signature)?;
     let [reference] = read.references.as_slice() else {
         return Err(bad("tokenets Signature har mere end én Reference", "the token's Signature has more than one Reference"));

@@ -8,6 +8,7 @@
 pub mod campus;
 pub mod files;
 pub mod finance;
+pub mod idp;
 pub mod moment;
 pub mod pki;
 pub mod population;
@@ -18,6 +19,7 @@ pub mod soap;
 pub mod sts;
 pub mod ydelsesindeks;
 
+pub use idp::{IdpConfig, start_idp};
 pub use server::Running;
 pub use service::serve::{ServiceConfig, start_service};
 pub use sts::{StsConfig, start_sts};

@@ -2,6 +2,7 @@
 //! for any service folder.
 
 mod campus;
+mod idp;
 mod service;
 mod sftp;
 
@@ -74,6 +75,10 @@ enum Command {
     Campus(campus::Campus),
     /// The SFTP server over plain folders: to try a client with
     Sftp(sftp::Sftp),
+    /// An identity provider for the console: SAML 2.0 Web SSO with invented people
+    ///
+    /// On its page one chooses who logs on, and whether it answers as it should or in a way that the console refuses.
+    Idp(idp::Idp),
 }
 
 #[derive(Debug, clap::Args)]
@@ -187,6 +192,7 @@ pub async fn run(args: &Args, clock: &Clock) -> Result<ExitCode, StubError> {
             Command::Service(args) => service::start(args, None, clock).await?,
             Command::Ledger(args) => service::start(args, Some(Arc::new(Ledger::default())), clock).await?,
             Command::Campus(args) => campus::start(args, clock).await?,
+            Command::Idp(args) => idp::start(args, clock).await?,
             Command::Sftp(args) => return sftp::serve(args, clock).await,
         };
         println!("Ctrl-C ends it.");
@@ -325,6 +331,7 @@ mod tests {
                 Command::Ydelsesindeks(args) => start_index(&args, &Clock::system()).await.unwrap(),
                 Command::Service(args) | Command::Ledger(args) => service::start(&args, None, &Clock::system()).await.unwrap(),
                 Command::Campus(_) | Command::Sftp(_) => panic!("neither of the two"),
+                Command::Idp(_) | Command::Sftp(_) => panic!("neither of the two"),
             };
             tokio::net::TcpStream::connect(running.address()).await.unwrap();
             let address = running.address();
