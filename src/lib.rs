@@ -60,6 +60,7 @@ pub mod persons;
 pub mod services;
 
 pub mod api;
+pub mod console;
 pub mod edge;
 pub mod node;
 pub mod stub;

@@ -5,6 +5,7 @@
 //! record carries.
 
 mod finance;
+pub mod summary;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},

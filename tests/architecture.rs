@@ -174,7 +174,7 @@ fn tree(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap().flatten() {
         let (path, name) = (entry.path(), entry.file_name());
         if entry.file_type().unwrap().is_dir() {
-            if name != "target" && name != ".git" {
+            if !["target", ".git", "node_modules"].contains(&&*name.to_string_lossy()) {
                 tree(&path, found);
             }
         } else {

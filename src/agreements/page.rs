@@ -1,5 +1,6 @@
 //! Agreements a page at a time, for whoever may see which.
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::model::{Agreement, Environment, Side, State};
@@ -29,6 +30,8 @@ pub struct Wanted {
     pub environment: Option<Environment>,
     /// Last decided to be so.
     pub state: Option<State>,
+    /// That end from the first instant on and before the second.
+    pub ends: Option<(Timestamp, Timestamp)>,
     /// After this one.
     pub after: Option<Uuid>,
     /// At most so many.
@@ -63,6 +66,10 @@ impl Store {
             if let Some(value) = value {
                 and(&format!("{column} = "), value.into(), "");
             }
+        }
+        if let Some((from, before)) = wanted.ends {
+            and("valid_to >= ", from.into(), "");
+            and("valid_to < ", before.into(), "");
         }
         if let Some(company) = wanted.requested_by {
             let requested = "id IN (SELECT subject_id FROM decision

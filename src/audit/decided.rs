@@ -132,6 +132,9 @@ pub struct Decided {
     /// The certificate by which the user was proven.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Thumbprint>,
+    /// The session of the console in which it was decided, where no certificate was shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<Uuid>,
     /// SHA-256 of the signature that the user's key made of the decision, in hexadecimal; none where TLS proved the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signature_sha256: Option<String>,

@@ -26,6 +26,9 @@ pub struct Question {
     pub asked_at: Timestamp,
     /// Who asked.
     pub by: String,
+    /// Who that is among the gateway's users, where it was asked in the console.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Uuid>,
     /// Why.
     pub reason: String,
     /// The person asked about, sealed as in the record of a call.
@@ -123,14 +126,20 @@ pub fn questions(dir: &Path) -> std::io::Result<Vec<Question>> {
 }
 
 impl Question {
+    /// Whether its texts may stand in a log.
+    ///
+    /// # Errors
+    /// [`QuestionError::Text`].
+    pub fn sound(&self) -> Result<(), QuestionError> {
+        if is_plain(&self.by) && is_plain(&self.reason) { Ok(()) } else { Err(QuestionError::Text) }
+    }
+
     /// Puts it into the auditors' log, which is begun where there is none, and signs it.
     ///
     /// # Errors
     /// [`QuestionError`].
     pub fn record(self, dir: &Path, key: CheckpointKey) -> Result<(), QuestionError> {
-        if !is_plain(&self.by) || !is_plain(&self.reason) {
-            return Err(QuestionError::Text);
-        }
+        self.sound()?;
         let at = self.asked_at;
         let mut log = Log::open(dir, key, AuditSettings::in_dir(dir).limits, at)?;
         log.append(at, &[Event::Asked(Box::new(self))])?;

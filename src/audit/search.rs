@@ -59,6 +59,67 @@ pub fn search(dir: &Path, matches: impl Fn(&Record) -> bool) -> io::Result<Found
     Ok(found)
 }
 
+/// The newest calls that match, and how far back was read.
+#[derive(Debug, Default)]
+pub struct Newest {
+    /// The calls, newest first.
+    pub calls: Vec<Followed>,
+    /// The time of the oldest entry that was read; `None` where the whole log was.
+    pub read_back_to: Option<Timestamp>,
+    /// Lines that could not be read.
+    pub unreadable: u64,
+}
+
+/// Finds the newest calls whose record `matches`, the newest segment first, until there are `most` of them or `bytes` were read: what
+/// a page asks must not read a year.
+///
+/// # Errors
+/// As [`search`].
+pub fn newest(dir: &Path, most: usize, bytes: u64, matches: impl Fn(&Record) -> bool) -> io::Result<Newest> {
+    let (mut found, mut left, mut whole) = (Newest::default(), bytes, true);
+    let mut calls = BTreeMap::<Uuid, Followed>::new();
+    for (_, path) in log::segments(dir)?.into_iter().rev() {
+        if calls.len() >= most || left == 0 {
+            whole = false;
+            break;
+        }
+        left = left.saturating_sub(std::fs::metadata(&path)?.len());
+        let (mut lines, mut oldest) = (Lines::open(&path)?, None);
+        while let Some(line) = lines.read()? {
+            let Some(entry) = chain::split(line).and_then(|(_, entry)| serde_json::from_slice::<Entry>(entry).ok()) else {
+                found.unreadable += 1;
+                continue;
+            };
+            oldest = oldest.or(Some(entry.at));
+            let (record, closed) = match entry.event {
+                Event::Admitted(record) => (*record, false),
+                Event::Closed(record) => (*record, true),
+                _ => continue,
+            };
+            if !matches(&record) {
+                continue;
+            }
+            let known =
+                calls.entry(record.call).or_insert_with(|| Followed { admitted: None, closed: None, record: record.clone() });
+            // A call that was admitted in one segment and closed in the next is met closed first.
+            match closed {
+                true => (known.closed, known.record) = (Some(entry.at), record),
+                false => known.admitted = Some(entry.at),
+            }
+            // The ids are in the order of time.
+            if calls.len() > most {
+                calls.pop_first();
+            }
+        }
+        found.read_back_to = oldest.or(found.read_back_to);
+    }
+    if whole {
+        found.read_back_to = None;
+    }
+    found.calls = calls.into_values().rev().collect();
+    Ok(found)
+}
+
 /// The same with the times at which their records were written, and how many lines could not be read.
 ///
 /// # Errors

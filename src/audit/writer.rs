@@ -27,6 +27,7 @@ use super::{
     chain::{CheckpointKey, Event, Occasion},
     decided::Decided,
     log::{Limits, Log, LogError},
+    question::Question,
     record::{Outcome, Record},
 };
 use crate::{clock::Clock, refusal::Refusal};
@@ -269,6 +270,14 @@ impl Audit {
     /// [`Refusal::AuditUnavailable`] when it could not be made durable in time. It may yet be written.
     pub async fn decided(&self, decided: Decided) -> Result<(), Refusal> {
         self.put(Event::Decided(Box::new(decided))).await
+    }
+
+    /// Puts an auditor's question on disk; it is answered only once it is there.
+    ///
+    /// # Errors
+    /// As [`Audit::decided`].
+    pub async fn asked(&self, question: Question) -> Result<(), Refusal> {
+        self.put(Event::Asked(Box::new(question))).await
     }
 
     /// Puts on disk how far the log of another node had come.

@@ -13,6 +13,7 @@ pub mod call;
 pub mod cases;
 pub mod certs;
 pub mod check;
+pub mod console;
 pub mod demo;
 pub mod explain;
 mod help;
@@ -79,6 +80,8 @@ enum Command {
     Route(Box<route::Args>),
     /// Users: who decides on agreements and routes, by certificate and role
     User(user::Args),
+    /// The console: a link by which an operator logs on
+    Console(console::Args),
     /// The SFTP service: its host keys, its users with their keys, and route orders
     Sftp(Box<sftp::Args>),
     /// Mailboxes of partner agreements: agreements, users, what is asked for and decided
@@ -188,6 +191,7 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
             Ok(persons::run(*args, clock, &mut stdin, &mut output::Stdout).await?)
         }
         Command::Transfers(args) => transfers::run(args, clock, &mut output::Stdout).await.map_err(Into::into).and(done),
+        Command::Console(args) => console::run(args, clock, &mut output::Stdout).await.map_err(Into::into).and(done),
         Command::User(args) => user::run(args, clock, &mut output::Stdout).await.map_err(Into::into).and(done),
         Command::Audit(args) => {
             let result = audit::run(args, clock, &mut io::stdin().lock(), &mut output::Stdout, &mut io::stderr());

@@ -72,8 +72,9 @@ async fn serve_until_told(args: &Args, clock: &Clock, signals: &mut Signals, log
         let (listener, admin) = (bind(address).await?, bind(admin_address).await?);
         let node = start(config, listener, admin, &own_clock, Box::new(|_| {})).await?;
         let api = node.api().map(|api| api.to_string());
+        let console = node.console().map(|console| console.to_string());
         let sftp = node.sftp().map(|sftp| sftp.to_string());
-        tracing::info!(%address, admin = %admin_address, api, sftp, services, "serving");
+        tracing::info!(%address, admin = %admin_address, api, console, sftp, services, "serving");
         Ok::<_, ServeError>((node, patience))
     });
     let started = tokio::select! {

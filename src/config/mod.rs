@@ -6,6 +6,7 @@
 
 mod campus;
 mod certificates;
+mod console;
 mod deliveries;
 mod draft;
 mod limits;
@@ -37,6 +38,7 @@ pub use crate::revocation::verify::Stapling;
 use crate::signature::credentials::{Credentials, inspect};
 pub use campus::Campus;
 pub(crate) use certificates::{WARN_BEFORE, ends};
+pub use console::{Console, OneTimeLinks};
 pub use deliveries::Deliveries;
 pub use draft::{Content, Draft, FileRead, Finished};
 pub use limits::{EdgeLimits, MessageLimits};
@@ -73,6 +75,8 @@ pub struct Config<S> {
     pub admin: Admin,
     /// Where agreements and routes are administered.
     pub api: Api,
+    /// The console.
+    pub console: Console,
     /// The gateway's own system certificate: signs answers and messages, and is its TLS client certificate.
     pub system: Credentials,
     /// The services offered, by name.
@@ -120,6 +124,7 @@ impl<S> Config<S> {
             ("listen.certificate", own(&self.listen.credentials)),
             ("listen.client_roots", self.listen.client_roots.clone()),
             ("system.certificate", own(&self.system)),
+            ("console.certificate", self.console.credentials.as_ref().map(own).unwrap_or_default()),
             ("admin.client_roots", self.admin.client_roots.clone()),
             ("api.client_roots", self.api.client_roots.clone()),
             ("tokens.certificates", self.tokens.certificates.clone()),

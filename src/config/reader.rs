@@ -446,11 +446,12 @@ impl<'a> Reader<'a> {
 }
 
 /// The names of all sections: one of them is never taken for another misspelt.
-const SECTIONS: [&str; 15] = [
+const SECTIONS: [&str; 16] = [
     "outbound",
     "listen",
     "admin",
     "api",
+    "console",
     "system",
     "service",
     "peer",

@@ -28,6 +28,12 @@ impl<S> Config<S> {
         if self.api.address.is_some() && self.api.client_roots.is_empty() {
             keep.setting("api.client_roots", &mut self.api.client_roots, &running.api.client_roots);
         }
+        keep.setting("console.address", &mut self.console.address, &running.console.address);
+        keep.setting("console.public_url", &mut self.console.public_url, &running.console.public_url);
+        keep.setting("console.assets", &mut self.console.assets, &running.console.assets);
+        keep.setting("console.idle_timeout", &mut self.console.idle_timeout, &running.console.idle_timeout);
+        keep.setting("console.lifetime", &mut self.console.lifetime, &running.console.lifetime);
+        keep.setting("console.one_time_links", &mut self.console.one_time_links, &running.console.one_time_links);
         keep.setting("store", &mut self.store, &running.store);
         keep.setting("agreements", &mut self.agreements, &running.agreements);
         keep.setting("objects", &mut self.objects, &running.objects);

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::reader::Reader;
 use super::{
-    Admin, Agreements, Api, Archive, Audit, Campus, Config, ConnectionLimits, Credentials, Deliveries, DomainLists, EdgeLimits,
-    Keeping, Listen, LogFormat, MessageLimits, Peer, Persons, ReplayKept, Revocation, ServiceSection, Sftp, Signers, Stapling,
-    Sts, Tokens, WithoutList, campus, deliveries, limits, objects, peer, persons, retired, sftp, store,
+    Admin, Agreements, Api, Archive, Audit, Campus, Config, ConnectionLimits, Console, Credentials, Deliveries, DomainLists,
+    EdgeLimits, Keeping, Listen, LogFormat, MessageLimits, Peer, Persons, ReplayKept, Revocation, ServiceSection, Sftp, Signers,
+    Stapling, Sts, Tokens, WithoutList, campus, console, deliveries, limits, objects, peer, persons, retired, sftp, store,
 };
 use crate::objects::settings::Place::Folder;
 use crate::telemetry::Callers;
@@ -29,6 +29,7 @@ pub struct Sections<S> {
     pub listen: Option<Listen>,
     pub admin: Option<Admin>,
     pub api: Option<Api>,
+    pub console: Option<Console>,
     pub system: Option<Credentials>,
     pub services: BTreeMap<String, S>,
     pub peers: BTreeMap<String, Peer>,
@@ -65,6 +66,7 @@ impl<S> Default for Sections<S> {
             listen: None,
             admin: None,
             api: None,
+            console: None,
             system: None,
             services: BTreeMap::new(),
             peers: BTreeMap::new(),
@@ -102,6 +104,7 @@ impl<S> Sections<S> {
             listen: self.listen?,
             admin: self.admin?,
             api: self.api?,
+            console: self.console?,
             system: self.system?,
             services: self.services,
             peers: self.peers,
@@ -150,6 +153,7 @@ pub(super) fn read<S: ServiceSection>(root: &mut Reader<'_>) -> Sections<S> {
         listen: root.section("listen", read_listen),
         admin: root.section("admin", read_admin),
         api: root.section("api", read_api),
+        console: root.section("console", console::read),
         system: root.section("system", Reader::credentials),
         services,
         peers: root.each("peer", peer::read),

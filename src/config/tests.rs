@@ -99,6 +99,8 @@ fn the_example_names_every_setting_and_every_default_it_states_is_the_one_in_the
         without_default,
         [
             "api.address",
+            "console.address",
+            "console.assets",
             "listen.ocsp_response",
             "revocation.cache",
             "service.terminaladgang-6.privilege_role",
@@ -110,7 +112,8 @@ fn the_example_names_every_setting_and_every_default_it_states_is_the_one_in_the
             "tokens.issuer",
         ]
     );
-    let examples = ["address", "ocsp_response", "cache", "privilege_role", "issuer", "pkcs12", "password_file"];
+    let examples =
+        ["address", "ocsp_response", "cache", "privilege_role", "issuer", "pkcs12", "password_file", "public_url", "assets"];
     for setting in examples.into_iter().chain(["direct_url", "client_certificate", "client_key", "tls_roots"]) {
         assert!(text.contains(&format!("\n#example: {setting} = ")), "{setting}");
     }

@@ -42,6 +42,8 @@ pub struct Made {
     pub role: Option<Role>,
     /// The certificate that proved the user.
     pub certificate: Option<Thumbprint>,
+    /// The session of the console in which it was made, where no certificate was shown.
+    pub session: Option<Uuid>,
     /// The signature of the statement, base64, where the command line made one.
     pub signature: Option<String>,
     /// Why, and when.
@@ -65,8 +67,8 @@ impl Change {
         let actor = by.map(|(actor, _)| actor);
         let made = sql(
             "INSERT INTO decision (id, subject, subject_id, from_state, to_state, api_user, party, role, certificate, signature,
-                 shown, reason, decided_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                 shown, reason, decided_at, session)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         )
         .bind(id)
         .bind(what.subject.name())
@@ -76,11 +78,12 @@ impl Change {
         .bind(actor.map(|actor| actor.user().id))
         .bind(actor.and_then(|actor| actor.user().party).map(|cvr| cvr.to_string()))
         .bind(by.map(|(_, role)| role.name().to_owned()))
-        .bind(actor.map(|actor| actor.certificate().to_string()))
+        .bind(actor.and_then(Actor::certificate).map(|shown| shown.to_string()))
         .bind(actor.and_then(Actor::signature).map(str::to_owned))
         .bind(&what.shown)
         .bind(&because.reason)
-        .bind(because.at);
+        .bind(because.at)
+        .bind(actor.and_then(Actor::session));
         self.connection().execute(made).await?;
         Ok(id)
     }
@@ -93,7 +96,7 @@ impl Change {
 
 fn made_on(subject: Subject, id: Uuid) -> Query {
     sql("SELECT id, subject, subject_id, from_state, to_state, api_user, party, role, certificate, signature, shown, reason,
-         decided_at, recorded_at, claimed_by FROM decision WHERE subject = $1 AND subject_id = $2 ORDER BY id")
+         decided_at, recorded_at, claimed_by, session FROM decision WHERE subject = $1 AND subject_id = $2 ORDER BY id")
     .bind(subject.name())
     .bind(id)
 }
@@ -106,7 +109,7 @@ impl Store {
     pub async fn every_decision(&self) -> Result<Vec<Made>, StoreError> {
         let query =
             sql("SELECT id, subject, subject_id, from_state, to_state, api_user, party, role, certificate, signature, shown,
-             reason, decided_at, recorded_at, claimed_by FROM decision ORDER BY id");
+             reason, decided_at, recorded_at, claimed_by, session FROM decision ORDER BY id");
         self.database().all(query).await?.iter().map(read).collect()
     }
 
@@ -134,6 +137,7 @@ pub(super) fn read(row: &Row) -> Result<Made, StoreError> {
         party: row.maybe_parsed("party")?,
         role: row.maybe_parsed("role")?,
         certificate: row.maybe_parsed("certificate")?,
+        session: row.maybe("session")?,
         signature: row.maybe("signature")?,
         because: Because { reason: row.get("reason")?, at: row.get("decided_at")? },
         recorded_at: row.maybe("recorded_at")?,

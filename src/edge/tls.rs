@@ -122,6 +122,14 @@ impl Prepared {
         configure(shown, clients).map(Self)
     }
 
+    /// The same where clients are asked for no certificate: a browser would ask the person for one.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
+    pub fn without_clients(shown: Arc<Shown>) -> Result<Self, TlsError> {
+        Self::new(shown, rustls::server::WebPkiClientVerifier::no_client_auth())
+    }
+
     /// The same where clients are judged by their roots alone.
     ///
     /// # Errors

@@ -165,6 +165,7 @@ impl Examination<'_> {
             ("listen.address", sections.listen.as_ref().map(|listen| listen.address)),
             ("admin.address", sections.admin.as_ref().map(|admin| admin.address)),
             ("api.address", sections.api.as_ref().and_then(|api| api.address)),
+            ("console.address", sections.console.as_ref().and_then(|console| console.address)),
             ("sftp.address", sections.sftp.as_ref().and_then(|sftp| Some(sftp.as_ref()?.address))),
         ];
         let own: Vec<_> = own.into_iter().filter_map(|(setting, address)| Some((setting, address?))).collect();
@@ -196,6 +197,11 @@ impl Examination<'_> {
                 None => {}
             }
         }
+        if let Some(credentials) = sections.console.as_ref().and_then(|console| console.credentials.as_ref())
+            && let Some(shown) = self.look("console.certificate", Shown::new(credentials, self.clock))
+        {
+            self.look("console.certificate", tls::Prepared::without_clients(shown));
+        }
         let demanding = [
             ("admin.client_roots", sections.admin.as_ref().map(|admin| &admin.client_roots)),
             ("api.client_roots", sections.api.as_ref().map(|api| &api.client_roots)),
@@ -217,6 +223,7 @@ impl Examination<'_> {
             ("listen.address", sections.listen.as_ref().map(|listen| listen.address)),
             ("admin.address", sections.admin.as_ref().map(|admin| admin.address)),
             ("api.address", sections.api.as_ref().and_then(|api| api.address)),
+            ("console.address", sections.console.as_ref().and_then(|console| console.address)),
             ("sftp.address", sections.sftp.as_ref().and_then(|sftp| Some(sftp.as_ref()?.address))),
         ];
         for (setting, address) in addresses.into_iter().filter_map(|(setting, address)| Some((setting, address?))) {

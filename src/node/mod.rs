@@ -4,6 +4,7 @@ mod agreements;
 mod anchor;
 pub mod assemble;
 pub mod campus;
+mod console;
 pub mod domains;
 pub mod examine;
 pub mod files;
@@ -120,6 +121,9 @@ pub enum ServeError {
     /// What tells which segments are in the archive.
     #[error("audit.directory: archived.jsonl cannot be read or mended: {0}; look at the folder's rights and its disk")]
     Archive(std::io::Error),
+    /// The files of the common design system.
+    #[error("console.assets: {0}")]
+    Assets(std::io::Error),
     /// The SFTP server without a place for its files.
     #[error("[sftp] needs [objects], where the contents of files lie; deploy/hjemmel.example.toml shows one")]
     NoObjects,
@@ -133,6 +137,7 @@ pub struct Node {
     stop_admin: Sender<()>,
     stop: Sender<()>,
     api: Option<(SocketAddr, JoinHandle<Drained>)>,
+    console: Option<(SocketAddr, JoinHandle<Drained>)>,
     sftp: Option<(SocketAddr, JoinHandle<Drained>)>,
     recorder: JoinHandle<()>,
     stop_recorder: Sender<()>,
@@ -196,7 +201,10 @@ pub async fn start(
     let (audit, agreements, work) = (lasting.audit.clone(), lasting.agreements.clone(), lasting.work.clone());
     let (checkpoint_interval, anchor_interval) = (config.audit.checkpoint_interval, config.audit.anchor_interval);
     let (api_address, audit_directory) = (config.api.address, config.audit.directory.clone());
+    let console_settings = console::Settings::of(&config);
+    let audit_of_console = audit_directory.clone();
     let archive = config.audit.archive.as_ref().map(|archive| archive.at.clone());
+    let sealer = lasting.sealer.clone();
     let counts = lasting.deliveries.clone();
     let has_persons = config.persons.is_some();
     let of_persons = audit_directory.clone();
@@ -235,9 +243,26 @@ pub async fn start(
         decided: decided.clone(),
         node: Uuid::new_v4(),
     };
-    // What is decided while the API drains is recorded too.
+    // What is decided while the API and the console drain is recorded too.
     let (stop_recorder, recorder_stopped) = channel(());
     let recorder = tokio::spawn(recorder.run(recorder_stopped));
+    let console = match console_settings {
+        Some(settings) => {
+            let parts = console::Parts {
+                store: agreements.store().clone(),
+                clock: clock.clone(),
+                metrics: metrics.clone(),
+                audit: audit_of_console,
+                log: audit.clone(),
+                sealer: sealer.clone(),
+                known: reloader.clone(),
+                decided: decided.clone(),
+                tls: reloader.console_tls.clone(),
+            };
+            console::open(settings, parts, limits.clone(), stopped.clone()).await?
+        }
+        None => None,
+    };
     let api = match (api_address, reloader.api.clone()) {
         (Some(address), Some((tls, clients))) => {
             let listener = bind(address).await?;
@@ -345,6 +370,7 @@ pub async fn start(
         stop,
         stop_admin,
         api,
+        console,
         sftp,
         files: of_files,
         recorder,
@@ -365,6 +391,11 @@ impl Node {
         self.api.as_ref().map(|(address, _)| *address)
     }
 
+    /// Where the console listens, if there is one.
+    pub fn console(&self) -> Option<SocketAddr> {
+        self.console.as_ref().map(|(address, _)| *address)
+    }
+
     /// Where the SFTP server listens, if there is one.
     pub fn sftp(&self) -> Option<SocketAddr> {
         self.sftp.as_ref().map(|(address, _)| *address)
@@ -376,6 +407,9 @@ impl Node {
         let mut cut = self.service.await.map_or(0, |drained| drained.cut);
         if let Some((_, api)) = self.api {
             cut += api.await.map_or(0, |drained| drained.cut);
+        }
+        if let Some((_, console)) = self.console {
+            cut += console.await.map_or(0, |drained| drained.cut);
         }
         if let Some((_, sftp)) = self.sftp {
             cut += sftp.await.map_or(0, |drained| drained.cut);

@@ -18,6 +18,7 @@ use super::domains::domains;
 use super::{Config, ServeError};
 use crate::api::Clients;
 use crate::clock::Clock;
+use crate::config::{Binding, ServiceSection as _};
 use crate::edge::http::RequestBody;
 use crate::edge::router::{InForce, Services, Serving};
 use crate::edge::tls::{self, ServerTls, Shown};
@@ -55,6 +56,8 @@ pub struct Reloader {
     pub(super) admin_tls: Option<Arc<ServerTls>>,
     /// TLS towards the users of the API, and what their certificates are judged by, where there is an API.
     pub(super) api: Option<(Arc<ServerTls>, Arc<Clients>)>,
+    /// TLS towards the browsers of the console, where there is one.
+    pub(super) console_tls: Option<Arc<ServerTls>>,
     /// How many days ahead value lists are published.
     pub(super) notices: Arc<Notices>,
 }
@@ -82,6 +85,7 @@ struct Prepared {
     tls: tls::Prepared,
     admin_tls: Option<tls::Prepared>,
     api: Option<(tls::Prepared, Arc<ClientTrust>)>,
+    console_tls: Option<tls::Prepared>,
 }
 
 impl Reloader {
@@ -92,7 +96,7 @@ impl Reloader {
         clock: &Clock,
         metrics: &Arc<Metrics>,
     ) -> Result<Arc<Self>, ServeError> {
-        let Prepared { services, contents, known, tls, admin_tls, api } = prepare(&config, &lasting, None, clock)?;
+        let Prepared { services, contents, known, tls, admin_tls, api, console_tls } = prepare(&config, &lasting, None, clock)?;
         lasting.contents.replace(contents);
         let reloader = Self {
             lasting: RwLock::new(lasting),
@@ -102,6 +106,7 @@ impl Reloader {
             tls: Arc::new(ServerTls::new(tls)),
             admin_tls: admin_tls.map(|tls| Arc::new(ServerTls::new(tls))),
             api: api.map(|(tls, trust)| (Arc::new(ServerTls::new(tls)), Arc::new(Clients::new(trust)))),
+            console_tls: console_tls.map(|tls| Arc::new(ServerTls::new(tls))),
             notices: Arc::new(Notices::new(notices(&config.services))),
             running: Mutex::new(Running { config, known }),
             exchanged: Notify::new(),
@@ -156,6 +161,9 @@ impl Reloader {
         *self.lasting.write().unwrap_or_else(PoisonError::into_inner) = lasting;
         self.tls.replace(prepared.tls);
         if let (Some(own), Some(fresh)) = (&self.admin_tls, prepared.admin_tls) {
+            own.replace(fresh);
+        }
+        if let (Some(own), Some(fresh)) = (&self.console_tls, prepared.console_tls) {
             own.replace(fresh);
         }
         if let (Some((tls, clients)), Some((fresh, trust))) = (&self.api, prepared.api) {
@@ -226,6 +234,30 @@ impl Reloader {
         self.running.lock().await.known.expiries.clone()
     }
 
+    /// The services of the configuration in force, for the catalogue.
+    pub(super) async fn services(&self) -> Vec<crate::console::known::Offered> {
+        let running = self.running.lock().await;
+        let shown = running.config.services.iter().map(|(name, service)| {
+            let offer = service.offer();
+            crate::console::known::Offered {
+                name: name.clone(),
+                id: offer.service_uuid,
+                entity_id: offer.entity_id.clone(),
+                path: offer.path.clone(),
+                bindings: offer
+                    .bindings
+                    .iter()
+                    .map(|binding| match binding {
+                        Binding::Token => "token",
+                        Binding::AuthorityContext => "authority_context",
+                    })
+                    .collect(),
+                policy: service.policy().map(str::to_owned),
+            }
+        });
+        shown.collect()
+    }
+
     /// What an operator is to be told of the stored routes.
     pub(super) async fn route_warnings(&self) -> Result<Vec<String>, StoreError> {
         let (environment, services) = {
@@ -286,12 +318,25 @@ fn prepare(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clock: &
             Some((tls::Prepared::new(shown.clone(), clients.verifier().clone())?, Arc::new(clients)))
         }
     };
+    let console_tls = match (config.console.address, &config.console.credentials) {
+        (None, _) => None,
+        (Some(_), None) => Some(tls::Prepared::without_clients(shown.clone())?),
+        (Some(_), Some(own)) => Some(tls::Prepared::without_clients(Shown::new(own, clock)?)?),
+    };
     let mut expiries = config.expiries();
     let issuers = trust.trust.issuers().iter().flat_map(|issuer| issuer.certificates());
     expiries.extend(issuers.map(Certificate::not_after).max().map(|ends| ("tokens.metadata".to_owned(), ends)));
     let services = services.into_iter().map(serving).collect();
     let fetcher = domains::fetcher(&config.revocation, &config.outbound, &lasting.connections.lists)?;
-    Ok(Prepared { services, contents, known: Known { tokens, trust, shown, fetcher, expiries }, tls, admin_tls, api })
+    Ok(Prepared {
+        services,
+        contents,
+        known: Known { tokens, trust, shown, fetcher, expiries },
+        tls,
+        admin_tls,
+        api,
+        console_tls,
+    })
 }
 
 /// The path of a service, and what is served there.

@@ -153,6 +153,7 @@ pub(super) async fn chores(store: Store, metrics: Arc<Metrics>, clock: Clock, mu
 /// Deletes what is over.
 async fn clean(store: &Store, now: Timestamp) -> Result<(), StoreError> {
     let keys = store.forget_keys(now).await?;
+    let sessions = store.forget_sessions(now).await?;
     let mut done = 0;
     loop {
         let deleted = jobs::clean(store.database(), DONE_JOBS_KEPT, BATCH).await?;
@@ -161,8 +162,8 @@ async fn clean(store: &Store, now: Timestamp) -> Result<(), StoreError> {
             break;
         }
     }
-    if keys + done > 0 {
-        tracing::info!(jobs = done, idempotency_keys = keys, "deleted from the store what was over");
+    if keys + done + sessions > 0 {
+        tracing::info!(jobs = done, idempotency_keys = keys, sessions, "deleted from the store what was over");
     }
     Ok(())
 }

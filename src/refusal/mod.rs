@@ -10,6 +10,7 @@
 //! a name or a place in the message, a date, an address.
 
 pub mod api;
+pub mod console;
 mod entry;
 pub mod logon;
 mod table;

@@ -7,9 +7,10 @@ use crate::services::terminaladgang::law::refusal::LawRefusal;
 /// Those that callers of services see, those that receipts of files say, those of the API and those of the console's log-on.
 fn every() -> Vec<Refusal> {
     let of_api = api::ApiRefusal::every().into_iter().map(Refusal::from);
+    let of_console = console::ConsoleRefusal::every().into_iter().map(Refusal::from);
     let of_log_on = logon::LogOnRefusal::every().into_iter().map(Refusal::from);
     let of_files = crate::files::codes::Code::every().into_iter().map(Refusal::from);
-    services::refusals().into_iter().chain(of_files).chain(of_api).chain(of_log_on).collect()
+    services::refusals().into_iter().chain(of_files).chain(of_api).chain(of_log_on).chain(of_console).collect()
 }
 
 fn texts(refusal: &Refusal) -> [String; 6] {

@@ -1,10 +1,12 @@
 //! Who operates the gateway's agreements and routes: persons and systems, each known by its certificates.
 //!
-//! [`rights`] says who may do what, [`store`] what is kept of a user, and [`Actor`] is a user whose certificate has been
-//! proven: nothing is decided without one, but for what the holder of the store does to begin with.
+//! [`rights`] says who may do what, [`store`] what is kept of a user, and [`Actor`] is a user who has been proven, by a
+//! certificate or by a session of the console ([`sessions`]): nothing is decided without one, but for what the holder of the
+//! store does to begin with.
 
 pub mod keys;
 pub mod rights;
+pub mod sessions;
 pub mod store;
 
 use std::{fmt, str::FromStr};
@@ -156,13 +158,20 @@ impl Scope {
     }
 }
 
-/// A user who has proven to hold the key of one of its certificates. Only [`store`] makes one.
+/// A user who has been proven. Only [`store`] and [`sessions`] make one.
 #[derive(Debug, Clone)]
 pub struct Actor {
     user: User,
-    certificate: Thumbprint,
-    /// The signature by which it was proven, in base64; none where TLS did.
-    signature: Option<String>,
+    proof: Proof,
+}
+
+/// By what a user was proven.
+#[derive(Debug, Clone)]
+enum Proof {
+    /// Its certificate, whose key TLS has proven, or the signature, in base64.
+    Certificate(Thumbprint, Option<String>),
+    /// A session of the console.
+    Session(Uuid),
 }
 
 impl Actor {
@@ -171,19 +180,37 @@ impl Actor {
         &self.user
     }
 
-    /// The certificate that was shown.
-    pub fn certificate(&self) -> Thumbprint {
-        self.certificate
+    /// The certificate that was shown; none in a session.
+    pub fn certificate(&self) -> Option<Thumbprint> {
+        match self.proof {
+            Proof::Certificate(certificate, _) => Some(certificate),
+            Proof::Session(_) => None,
+        }
+    }
+
+    /// The session of the console in which it acts, if it does.
+    pub fn session(&self) -> Option<Uuid> {
+        match self.proof {
+            Proof::Certificate(..) => None,
+            Proof::Session(id) => Some(id),
+        }
     }
 
     /// The signature of what is decided, where the command line made one.
     pub fn signature(&self) -> Option<&str> {
-        self.signature.as_deref()
+        match &self.proof {
+            Proof::Certificate(_, signature) => signature.as_deref(),
+            Proof::Session(_) => None,
+        }
     }
 
     /// The same with the signature of another decision.
     pub(crate) fn signing(&self, signature: String) -> Self {
-        Self { signature: Some(signature), ..self.clone() }
+        let proof = match self.proof {
+            Proof::Certificate(certificate, _) => Proof::Certificate(certificate, Some(signature)),
+            Proof::Session(id) => Proof::Session(id),
+        };
+        Self { user: self.user.clone(), proof }
     }
 
     /// The role in which it may do this.

@@ -98,7 +98,7 @@ impl Role {
             WithdrawAgreement => &[Operator, SupplierAdministrator, SystemResponsible, SystemAdministrator],
             SuspendAgreement | ResumeAgreement => &[Operator, SystemOwner, SystemResponsible, Signatory],
             EndAgreement => &[SupplierAdministrator, SystemOwner, SystemResponsible, Signatory],
-            SeeRoutes | SeeSubscriptions | SeeTrials => &[
+            SeeRoutes | SeeSubscriptions | SeeTrials | SeeCalls => &[
                 Operator,
                 OperatorReadOnly,
                 SystemOwner,
@@ -116,6 +116,7 @@ impl Role {
             SubscribeSortiment => &[Operator, SystemResponsible, SystemAdministrator, SortimentAdministrator],
             OpenTrials => &[Operator, SystemResponsible],
             EndTrials => &[Operator, SystemOwner, SystemResponsible],
+            AskAudit => &[Auditor],
             ExceptFile => &[Operator, SystemOwner, SystemResponsible, SystemAdministrator],
             ErasePerson => &[SystemOwner, SystemResponsible, Signatory],
         };
@@ -204,11 +205,15 @@ pub enum Action {
     ExceptFile,
     /// Take a person out for good whom an institution imported.
     ErasePerson,
+    /// Look at calls: when, for whom, how each ended. No person is shown.
+    SeeCalls,
+    /// Ask the audit log who has asked about a person.
+    AskAudit,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 24] = [
+    pub const ALL: [Action; 26] = [
         SeeAgreements,
         RequestAgreement,
         ApproveAgreement,
@@ -233,6 +238,8 @@ impl Action {
         EndTrials,
         ExceptFile,
         ErasePerson,
+        SeeCalls,
+        AskAudit,
     ];
 
     /// The action that takes an agreement from one state to another.
@@ -253,9 +260,11 @@ impl Action {
     pub fn needs_a_person(self) -> bool {
         match self {
             RequestAgreement | ApproveAgreement | ResumeAgreement | AddRoute | ManageUsers | ManageAuthorities
-            | ImportSortiment | PublishSortiment | OpenTrials | ExceptFile | ErasePerson => true,
+            | ImportSortiment | PublishSortiment | OpenTrials | ExceptFile | ErasePerson | AskAudit => true,
             SeeAgreements | RejectAgreement | WithdrawAgreement | SuspendAgreement | EndAgreement | SeeAuthorities
-            | SeeRoutes | EndRoute | SeeSortiment | SeeSubscriptions | SubscribeSortiment | SeeTrials | EndTrials => false,
+            | SeeRoutes | EndRoute | SeeSortiment | SeeSubscriptions | SubscribeSortiment | SeeTrials | EndTrials | SeeCalls => {
+                false
+            }
         }
     }
 
@@ -286,6 +295,8 @@ impl Action {
             EndTrials => ("lukke tidsrum for prøver", "end times for tests"),
             ExceptFile => ("undtage afviste filer", "except rejected files"),
             ErasePerson => ("slette personer", "erase persons"),
+            SeeCalls => ("se kald", "see calls"),
+            AskAudit => ("spørge revisionsloggen om en person", "ask the audit log about a person"),
         };
         Detail::new(da, en)
     }
@@ -297,7 +308,7 @@ mod tests {
 
     /// Written by hand from who the public sources say requests, signs and runs: a column a role in the order of
     /// [`Role::ALL`], `x` where it may.
-    const TABLE: [(Action, &str); 24] = [
+    const TABLE: [(Action, &str); 26] = [
         //                   op ro su ow re ad in so si au
         (SeeAgreements, "     x  x  x  x  x  x  x  x  x  x"),
         (RequestAgreement, "  x  .  x  .  x  x  .  .  .  ."),
@@ -323,6 +334,8 @@ mod tests {
         (EndTrials, "         x  .  .  x  x  .  .  .  .  ."),
         (ExceptFile, "        x  .  .  x  x  x  .  .  .  ."),
         (ErasePerson, "       .  .  .  x  x  .  .  .  x  ."),
+        (SeeCalls, "          x  x  .  x  x  x  x  x  x  x"),
+        (AskAudit, "          .  .  .  .  .  .  .  .  .  x"),
     ];
 
     #[test]
@@ -340,8 +353,10 @@ mod tests {
     #[test]
     fn who_only_looks_changes_nothing() {
         for action in Action::ALL {
-            let looks =
-                matches!(action, SeeAgreements | SeeAuthorities | SeeRoutes | SeeSortiment | SeeSubscriptions | SeeTrials);
+            let looks = matches!(
+                action,
+                SeeAgreements | SeeAuthorities | SeeRoutes | SeeSortiment | SeeSubscriptions | SeeTrials | SeeCalls | AskAudit
+            );
             for role in [OperatorReadOnly, Auditor] {
                 assert!(looks || !role.may(action), "{role} {action:?}");
             }

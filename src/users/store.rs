@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Actor, User};
+use super::{Actor, Proof, User};
 use crate::{
     agreements::{Change, Store, Thumbprint},
     refusal::{Detail, api::ApiRefusal},
@@ -146,7 +146,7 @@ impl Store {
             let what = Detail::new("det er afsluttet for brugeren", "it was ended for the user");
             return Err(ApiRefusal::ApiCertificateRefused { what }.into());
         }
-        Ok(Actor { user, certificate, signature })
+        Ok(Actor { user, proof: Proof::Certificate(certificate, signature) })
     }
 }
 

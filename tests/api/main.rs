@@ -20,6 +20,7 @@ mod wire;
 
 mod agreements;
 mod chain;
+mod console;
 mod contract;
 mod http;
 mod mailboxes;

@@ -35,7 +35,7 @@ pub const LAYERS: &[&[&str]] = &[
     &["services::terminaladgang::law", "services::finance::rules"],
     &["gateway", "files", "persons"],
     &["services"],
-    &["edge", "api"],
+    &["edge", "api", "console"],
     &["node"],
     &["stub"],
     &["cli"],

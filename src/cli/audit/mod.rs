@@ -396,7 +396,7 @@ fn tell_decision(decided: &Decided, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn tell_question(question: &Question, out: &mut impl Write) -> io::Result<()> {
-    let Question { question: id, asked_at, by, reason, person, call, authority, certificate, from, to, logs } = question;
+    let Question { question: id, asked_at, by, user: _, reason, person, call, authority, certificate, from, to, logs } = question;
     writeln!(out, "{asked_at}  question {id}  {by}: {reason}")?;
     let about = [
         person.as_ref().map(|_| "a person, sealed".to_owned()),

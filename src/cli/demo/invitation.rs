@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::console::Doors;
 use super::persons::USERS;
 use super::world::{ENTITY_ID, STS_ENTITY_ID, WITHOUT_BACK, World, WorldError};
 use crate::cli::call::client::Client;
@@ -51,6 +52,8 @@ pub struct Invitation {
     admin: String,
     /// Where agreements are administered (/api/v1, /openapi.json), and the users' certificates and keys, by role.
     api: Option<String>,
+    /// Where people look, and the links by which they log on.
+    console: Option<Doors>,
     users: BTreeMap<&'static str, Pair>,
     /// The certificate that every TLS server here chains to.
     root: PathBuf,
@@ -110,6 +113,7 @@ impl Invitation {
             sts_metadata,
             admin: format!("http://{}", world.admin),
             api: world.api().map(|api| format!("https://localhost:{}", api.port())),
+            console: None,
             users: USERS.map(|(role, right, _)| (right.name(), pair(role))).into(),
             root,
             gateway_certificate: gateway,
@@ -126,6 +130,12 @@ impl Invitation {
             asks_about: demo::UDK_ONLY,
             audit,
         })
+    }
+
+    /// The same, with the console's doors.
+    #[must_use]
+    pub fn with(self, console: Doors) -> Self {
+        Self { console: Some(console), ..self }
     }
 
     /// The settings of the sample clients in `docs/clients`, as a shell reads them: Korsbæk's system.

@@ -1,5 +1,6 @@
 //! `hjemmel demo`: the gateway at work, with a whole world around it on loopback.
 
+pub mod console;
 pub mod files;
 pub mod finance;
 pub mod invitation;
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::node::signals::Stop;
+use console::Doors;
 use files::Mailboxes;
 use finance::{Finance, OwnLedger};
 use invitation::Invitation;
@@ -41,6 +43,9 @@ pub struct Args {
     /// The seed of the invented population
     #[arg(long, default_value = "1")]
     seed: u64,
+    /// The files of the common design system (npm dkfds, its folder dist) for the console
+    #[arg(long, value_name = "DIR")]
+    assets: Option<PathBuf>,
     #[command(flatten)]
     ledger: OwnLedger,
 }
@@ -88,7 +93,7 @@ async fn show(args: &Args, dir: PathBuf, clock: &Clock, mut told: watch::Receive
     println!("Making a throw-away PKI, an invented population, and starting STS, index and gateway …");
     finance::write(&dir)?;
     files::write(&dir)?;
-    let extra = finance::settings() + &files::settings();
+    let extra = finance::settings() + &files::settings() + &console::settings(args.assets.as_deref());
     let options = Options { dir, port: args.port, seed: args.seed, persons: 600, clock: clock.clone(), extra, pki: None };
     let services = vec![finance::entity_id()?, args.ledger.entity_id().to_owned()];
     let narrowed = Narrowed { services, ..Narrowed::default() };
@@ -135,11 +140,13 @@ async fn play(args: &Args, world: &World, finance: &Finance, mailboxes: &Mailbox
         println!("\n{outcomes} outcomes, {unexpected} not as expected.");
         return Ok(if unexpected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    let invitation = Invitation::new(world)?;
+    let doors = Doors::open(world).await?;
+    let console = doors.text();
+    let invitation = Invitation::new(world)?.with(doors);
     finance.invite(world, &invitation)?;
     mailboxes.invite(world)?;
     invitation.write(world)?;
-    print!("{}", invitation.text(world, mailboxes.address()));
+    print!("{}{console}", invitation.text(world, mailboxes.address()));
     // Until it is told to stop.
     std::future::pending().await
 }

@@ -46,7 +46,7 @@ impl Persons {
     /// Credentials that cannot be used, or a store that does not answer.
     pub async fn added(store: &Store, pki: &DevPki, now: Timestamp) -> Result<Self, WorldError> {
         for (role, right, party) in USERS {
-            add(store, pki.credentials(role)?, role.uuid().parse()?, role, (right, party), now).await?;
+            add(store, pki.credentials(role)?, role.uuid().parse()?, role.uuid().parse()?, (right, party), now).await?;
         }
         let mut persons = Self::known(pki)?;
         // The person who signs for Korsbæk signs for the others too, with a certificate of each.
@@ -63,7 +63,8 @@ impl Persons {
                 not_after: now + SignedDuration::from_hours(24 * 30),
             };
             let credentials = pki.issue_to(Role::PersonSignatory, &leaf)?;
-            add(store, &credentials, id, Role::PersonSignatory, (rights::Role::Signatory, Some(cvr)), now).await?;
+            add(store, &credentials, id, Role::PersonSignatory.uuid().parse()?, (rights::Role::Signatory, Some(cvr)), now)
+                .await?;
             persons.signatories.push((cvr.parse()?, Signer::new(&credentials)?));
         }
         Ok(persons)
@@ -87,18 +88,18 @@ impl Persons {
     }
 }
 
-async fn add(
+pub(super) async fn add(
     store: &Store,
     credentials: &Credentials,
     id: Uuid,
-    person: Role,
+    person: Uuid,
     (role, party): (rights::Role, Option<&str>),
     now: Timestamp,
 ) -> Result<(), WorldError> {
     let certificate = Certificate::from_der(credentials.leaf())?;
     let user = User {
         id,
-        person: person.uuid().parse()?,
+        person,
         name: certificate.subject().split("CN=").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or("Demo").to_owned(),
         kind: Kind::Person,
         party: party.map(str::parse).transpose()?,

@@ -315,6 +315,11 @@ impl World {
         self.node.as_ref().and_then(Node::api)
     }
 
+    /// Where the console listens, if the gateway is in this process and has one.
+    pub fn console(&self) -> Option<SocketAddr> {
+        self.node.as_ref().and_then(Node::console)
+    }
+
     /// Where the SFTP server listens, if the gateway is in this process and has one.
     pub fn sftp(&self) -> Option<SocketAddr> {
         self.node.as_ref().and_then(Node::sftp)

@@ -279,7 +279,10 @@ fn question(
     let (call, authority, certificate) = (args.call, args.authority, args.certificate);
     let sought = Sought { pseudonyms, call, authority, certificate, from, to };
     let (by, reason) = (args.by.trim().to_owned(), args.reason.trim().to_owned());
-    Ok((Question { question: id, asked_at: now, by, reason, person, call, authority, certificate, from, to, logs }, sought))
+    Ok((
+        Question { question: id, asked_at: now, by, user: None, reason, person, call, authority, certificate, from, to, logs },
+        sought,
+    ))
 }
 
 fn head(args: &Args, question: &Question, sought: &Sought, telling: &Telling<'_>, logs: Vec<String>) -> Head {

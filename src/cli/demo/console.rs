@@ -1,0 +1,108 @@
+//! The demo's console: a listener, an auditor, something to approve, and a link for each role.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::persons::{self, USERS};
+use super::world::{World, WorldError};
+use crate::agreements::Store;
+use crate::agreements::import::Import;
+use crate::decisions::statement::Signer;
+use crate::decisions::{self, Because, By};
+use crate::services::vocabulary;
+use crate::store::Settings;
+use crate::stub::pki::{Leaf, Role, Usage};
+use crate::stub::population::KORSBAEK;
+use crate::users::rights;
+
+/// How long the links of the demo may be used.
+const LINKS_HOLD: SignedDuration = SignedDuration::from_hours(12);
+/// What the signatory is asked for.
+const ASKED: &str = "5a9e0000-0000-4000-8000-0000000000c0";
+
+/// The section of the configuration.
+pub fn settings(assets: Option<&Path>) -> String {
+    let assets = assets.and_then(|folder| std::path::absolute(folder).ok()).map(|folder| folder.display().to_string());
+    let assets = assets.map(|folder| format!("assets = {}\n", toml::Value::String(folder))).unwrap_or_default();
+    format!("[console]\naddress = \"127.0.0.1:0\"\none_time_links = \"everybody\"\n{assets}")
+}
+
+/// Where the console is, and who gets in how.
+#[derive(Debug, Serialize)]
+pub struct Doors {
+    url: String,
+    /// A link for each role; each logs on once.
+    links: BTreeMap<&'static str, String>,
+}
+
+impl Doors {
+    /// Adds the auditor and something to approve, and makes the links.
+    ///
+    /// # Errors
+    /// There is no console in this process, or the store does not answer.
+    pub async fn open(world: &World) -> Result<Self, WorldError> {
+        let address = world.console().ok_or("there is no console")?;
+        let url = format!("https://localhost:{}", address.port());
+        let store = Store::open(&Settings::sqlite(&world.dir.join("agreements.sqlite"))).await?;
+        let now = world.clock.now();
+        let auditor = auditor(world, &store, now).await?;
+        asked(world, &store, now).await?;
+        let known = USERS.iter().map(|(role, right, _)| Ok((right.name(), role.uuid().parse()?)));
+        let known = known.chain([Ok((rights::Role::Auditor.name(), auditor))]).collect::<Result<Vec<(_, Uuid)>, WorldError>>()?;
+        let mut links = BTreeMap::new();
+        for (role, user) in known {
+            let secret = store.make_link(user, true, LINKS_HOLD, now).await?;
+            links.insert(role, format!("{url}/link/{}", secret.reveal()));
+        }
+        store.close().await;
+        Ok(Self { url, links })
+    }
+
+    /// For a person, in eighty columns.
+    pub fn text(&self) -> String {
+        let mut text = format!("The console is at {}. Each of these logs on once:\n\n", self.url);
+        for (role, link) in &self.links {
+            let _ = writeln!(text, "  {role}\n  {link}");
+        }
+        text + "\nThe browser asks about the certificate, which the demo made itself: root.pem in pki/.\n\n"
+    }
+}
+
+async fn auditor(world: &World, store: &Store, now: Timestamp) -> Result<Uuid, WorldError> {
+    let id = Uuid::new_v4();
+    let leaf = Leaf {
+        common_name: "Demo Revisor".to_owned(),
+        organization: "Korsbæk Kommune".to_owned(),
+        cvr: KORSBAEK.to_owned(),
+        uuid: id.to_string(),
+        usage: Usage::System,
+        not_before: now - SignedDuration::from_hours(24),
+        not_after: now + SignedDuration::from_hours(24 * 30),
+    };
+    let credentials = world.pki.issue(&leaf)?;
+    persons::add(store, &credentials, id, id, (rights::Role::Auditor, Some(KORSBAEK)), now).await?;
+    Ok(id)
+}
+
+/// An agreement that waits for Korsbæk's signatory.
+async fn asked(world: &World, store: &Store, now: Timestamp) -> Result<(), WorldError> {
+    let certificate = crate::hex::encode(&world.pki.credentials(Role::Korsbaek)?.thumbprint());
+    let file = format!(
+        "[[agreement]]\nid = \"{ASKED}\"\nside = \"front\"\nsystem = \"5a9e0000-0000-4000-8000-0000000000c1\"\n\
+         certificates = [\"{certificate}\"]\nservice = \"3053ec89-31fe-4206-878b-bba6783d7a88\"\nauthority = \"{KORSBAEK}\"\n\
+         environment = \"demo\"\nvalid_from = \"2026-01-01T00:00:00Z\"\nvalid_to = \"{}\"\nstate = \"ANMODET\"\n\
+         legal_basis = \"Lov om Udbetaling Danmark § 8, stk. 1\"\n\
+         purpose = \"Sagsbehandling efter lov om aktiv socialpolitik i det nye fagsystem\"\nkle = [\"32.24.*\"]\n",
+        now + SignedDuration::from_hours(24 * 45)
+    );
+    let import = Import::parse(&file, &vocabulary()).map_err(|problems| format!("{problems:?}"))?;
+    let supplier = Signer::new(world.pki.credentials(Role::PersonSupplier)?)?;
+    let because = Because::new("Det nye fagsystem tages i brug ved årsskiftet".to_owned(), now);
+    decisions::agreement::request(store, By::Key(&supplier), &import, &because, None).await?;
+    Ok(())
+}

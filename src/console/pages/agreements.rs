@@ -1,0 +1,290 @@
+//! Service agreements: a list, and one with the text that is decided on. What is decided is decided in [`crate::decisions`], of the
+//! text that was on the page: where the agreement is another meanwhile nothing is done, and it is shown as it is now.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use http::StatusCode;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{authority_names, named, seen_agreements};
+use crate::agreements::{Agreement, State as Stands};
+use crate::api::page::{after, cut, limit, list as of_list};
+use crate::api::problem::of_decision;
+use crate::audit::Subject;
+use crate::console::Console;
+use crate::console::form::{Fields, Form};
+use crate::console::frame::{Frame, Place, page};
+use crate::console::session::Visit;
+use crate::console::stop::Stop;
+use crate::decisions::agreement as decisions;
+use crate::decisions::{Because, By, shown};
+use crate::refusal::Detail;
+use crate::refusal::api::ApiRefusal;
+use crate::refusal::console::ConsoleRefusal;
+use crate::text::LONGEST;
+use crate::users::rights::Action;
+
+/// In the menu.
+pub const PLACE: Place = Place {
+    href: "/agreements",
+    name: ("Serviceaftaler", "Service agreements"),
+    for_whom: |actor| actor.may(Action::SeeAgreements).is_ok(),
+};
+
+pub(super) fn router() -> Router<Console> {
+    Router::new()
+        .route("/agreements", get(list))
+        .route("/agreements/{id}", get(show))
+        .route("/agreements/{id}/decide", post(decide))
+}
+
+/// What may be decided, in the words of the form.
+const DECISIONS: [(&str, Stands); 6] = [
+    ("approve", Stands::Approved),
+    ("reject", Stands::Rejected),
+    ("withdraw", Stands::Withdrawn),
+    ("suspend", Stands::Suspended),
+    ("resume", Stands::Approved),
+    ("end", Stands::Terminated),
+];
+
+/// The decision that leads from one state to another.
+fn decision(from: Stands, to: Stands) -> Option<&'static str> {
+    match (from, to) {
+        (Stands::Suspended, Stands::Approved) => Some("resume"),
+        _ => DECISIONS.iter().find(|(name, leads)| *leads == to && *name != "resume").map(|(name, _)| *name),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "console/agreements.html")]
+struct ListPage {
+    frame: Frame,
+    asked: Asked,
+    services: Vec<(Uuid, String)>,
+    lines: Vec<Line>,
+    next: Option<String>,
+}
+
+/// The filter as it was filled in.
+struct Asked {
+    authority: String,
+    service: String,
+    state: String,
+}
+
+struct Line {
+    id: Uuid,
+    authority: String,
+    service: String,
+    front: bool,
+    state: Stands,
+    valid_from: Timestamp,
+    valid_to: Option<Timestamp>,
+}
+
+async fn services(console: &Console) -> Vec<(Uuid, String)> {
+    console.known.services().await.into_iter().map(|service| (service.id, service.name)).collect()
+}
+
+fn service_name(services: &[(Uuid, String)], id: Uuid) -> String {
+    services.iter().find(|(known, _)| *known == id).map_or_else(|| id.to_string(), |(_, name)| name.clone())
+}
+
+async fn list(State(console): State<Console>, visit: Visit, request: Request) -> Result<Response, Stop> {
+    visit.may(Action::SeeAgreements)?;
+    let frame = visit.frame(&console, "Serviceaftaler", "Service agreements");
+    let fields = Fields::of_query(request.uri())?;
+    let text = |name: &str| fields.text(name).into_owned();
+    let asked = Asked { authority: text("authority"), service: text("service"), state: text("state") };
+    let wrong = || {
+        let field = Detail::new("Myndighed", "Authority");
+        ConsoleRefusal::ConsoleField { field, what: Detail::new("det er ikke otte cifre", "it is not eight digits") }
+    };
+    let unreadable = || ConsoleRefusal::ConsoleFormUnreadable;
+    let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let mut wanted = seen_agreements(visit.actor())?;
+    wanted.authority = given(&asked.authority).map(|cvr| cvr.parse().map_err(|_| wrong())).transpose()?;
+    wanted.service = given(&asked.service).map(|id| crate::text::uuid(&id).ok_or_else(unreadable)).transpose()?;
+    wanted.state = given(&asked.state).map(|state| state.parse().map_err(|_| unreadable())).transpose()?;
+    let own = of_list("console agreements", &wanted, visit.actor().user().id);
+    let (many, from) = (limit(None)?, given(&fields.text("after")));
+    (wanted.after, wanted.limit) = (after(from.as_deref(), &own)?, many + 1);
+    let (found, next) = cut(console.store.page(&wanted).await?, many, &own, |agreement| agreement.id);
+    let (names, services, now) = (authority_names(&console).await?, services(&console).await, console.clock.now());
+    let lines = found.iter().map(|agreement| Line {
+        id: agreement.id,
+        authority: named(&names, agreement.authority),
+        service: service_name(&services, agreement.service),
+        front: agreement.side == crate::agreements::Side::Front,
+        state: agreement.standing(now).state(),
+        valid_from: agreement.valid_from,
+        valid_to: agreement.valid_to,
+    });
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in [("authority", &asked.authority), ("service", &asked.service), ("state", &asked.state)] {
+        if !value.is_empty() {
+            query.append_pair(name, value);
+        }
+    }
+    let next = next.map(|next| format!("/agreements?{}", query.append_pair("after", &next).finish()));
+    page(&ListPage { lines: lines.collect(), services, asked, next, frame })
+}
+
+#[derive(Template)]
+#[template(path = "console/agreement.html")]
+struct AgreementPage {
+    frame: Frame,
+    agreement: Agreement,
+    authority: String,
+    service: String,
+    state: Stands,
+    text: String,
+    shown: String,
+    /// What this user may decide now.
+    may: Vec<&'static str>,
+    /// Whether the user may approve but for having requested it.
+    own: bool,
+    past: Vec<Past>,
+    note: Option<Note>,
+    /// What was written before.
+    reason: String,
+}
+
+/// What came of a form.
+enum Note {
+    /// It was done.
+    Done,
+    /// The agreement is another than the one that was shown; nothing was done.
+    Changed,
+    /// It may not be; nothing was done.
+    Refused(String, String),
+}
+
+/// A decision that was made.
+struct Past {
+    to: String,
+    by: String,
+    at: Timestamp,
+    reason: String,
+    shown: Option<String>,
+}
+
+async fn drawn(
+    console: &Console,
+    visit: &Visit,
+    agreement: Agreement,
+    note: Option<Note>,
+    reason: String,
+) -> Result<Response, Stop> {
+    let frame = visit.frame(console, "En serviceaftale", "A service agreement");
+    let made = console.store.made_on(Subject::Agreement, agreement.id).await?;
+    let mut users = BTreeMap::new();
+    for user in made.iter().filter_map(|made| made.user) {
+        if let Entry::Vacant(place) = users.entry(user) {
+            place.insert(console.store.user(user).await.ok());
+        }
+    }
+    let actor = visit.actor();
+    let requested = made.iter().find(|made| made.what.to == Stands::Requested.wire_name()).and_then(|made| made.user);
+    let creator = requested.and_then(|user| users.get(&user)?.as_ref());
+    let own = creator.is_some_and(|creator| creator.person == actor.user().person);
+    let possible = Stands::ALL.into_iter().filter(|to| agreement.state.may_become(*to));
+    let may = possible.filter_map(|to| {
+        let action = Action::of_change(agreement.state, to)?;
+        let allowed = actor.may(action).is_ok() && !(own && action == Action::ApproveAgreement);
+        decision(agreement.state, to).filter(|_| allowed)
+    });
+    let past = made.iter().map(|made| Past {
+        to: made.what.to.clone(),
+        by: match made.user {
+            Some(user) => {
+                users.get(&user).and_then(|user| user.as_ref()).map_or_else(|| user.to_string(), |user| user.name.clone())
+            }
+            None => frame.t("Driften, ved lageret", "The operators, at the store").to_owned(),
+        },
+        at: made.because.at,
+        reason: made.because.reason.clone(),
+        shown: made.what.shown.clone(),
+    });
+    let (names, services) = (authority_names(console).await?, services(console).await);
+    let text = shown::text(&agreement);
+    let status = match note {
+        None | Some(Note::Done) => StatusCode::OK,
+        Some(Note::Changed | Note::Refused(..)) => StatusCode::CONFLICT,
+    };
+    let drawn = page(&AgreementPage {
+        authority: named(&names, agreement.authority),
+        service: service_name(&services, agreement.service),
+        state: agreement.standing(console.clock.now()).state(),
+        shown: shown::sha256(&text),
+        text,
+        may: may.collect(),
+        own: own && agreement.state == Stands::Requested,
+        past: past.collect(),
+        note,
+        reason,
+        agreement,
+        frame,
+    })?;
+    Ok((status, drawn).into_response())
+}
+
+async fn seen(console: &Console, visit: &Visit, id: &str) -> Result<Agreement, Stop> {
+    let nothing = || ApiRefusal::ApiNotFound { what: Detail::new("serviceaftale", "service agreement") };
+    let id = crate::text::uuid(id).ok_or_else(nothing)?;
+    Ok(decisions::seen(&console.store, visit.actor(), id).await?)
+}
+
+async fn show(State(console): State<Console>, visit: Visit, Path(id): Path<String>, request: Request) -> Result<Response, Stop> {
+    let agreement = seen(&console, &visit, &id).await?;
+    let done = Fields::of_query(request.uri())?.text("done") == "1";
+    drawn(&console, &visit, agreement, done.then_some(Note::Done), String::new()).await
+}
+
+async fn decide(State(console): State<Console>, Path(id): Path<String>, form: Form) -> Result<Response, Stop> {
+    let visit = &form.visit;
+    let agreement = seen(&console, visit, &id).await.map_err(|stop| form.stop(stop))?;
+    let wanted = form.fields.text("decision");
+    let (name, to) = DECISIONS.into_iter().find(|(name, _)| *name == wanted).ok_or(ConsoleRefusal::ConsoleFormUnreadable)?;
+    let written = form.fields.text("reason").into_owned();
+    if form.fields.text("shown") != shown::sha256(&shown::text(&agreement)) {
+        return drawn(&console, visit, agreement, Some(Note::Changed), written).await;
+    }
+    let reason = form.fields.line("reason", Detail::new("Begrundelse", "Reason"), LONGEST).map_err(|why| form.stop(why))?;
+    if name == "approve" && form.fields.text("read") != "1" {
+        let field = Detail::new("Jeg har læst teksten", "I have read the text");
+        let what = Detail::new("det skal sættes, før aftalen godkendes", "it must be set before the agreement is approved");
+        return Err(form.stop(ConsoleRefusal::ConsoleField { field, what }));
+    }
+    let because = Because::new(reason, console.clock.now());
+    match decisions::decide(&console.store, By::User(visit.actor()), &agreement, to, &because, None).await {
+        Ok(decided) => {
+            console.decided.notify_one();
+            Ok(Redirect::to(&format!("/agreements/{}?done=1", decided.id)).into_response())
+        }
+        Err(error) => match of_decision(error) {
+            // Somebody else decided between the look and the decision.
+            ApiRefusal::ApiPreconditionFailed => {
+                let now = seen(&console, visit, &id).await?;
+                drawn(&console, visit, now, Some(Note::Changed), written).await
+            }
+            refusal @ (ApiRefusal::ApiCreatorApproves
+            | ApiRefusal::ApiCreatorUnknown
+            | ApiRefusal::ApiSuspendedAbove
+            | ApiRefusal::ApiTransition { .. }) => {
+                let entry = refusal.entry();
+                let text = if visit.asked.language.tag() == "en" { entry.en } else { entry.da };
+                drawn(&console, visit, agreement, Some(Note::Refused(text.what, text.remedy)), written).await
+            }
+            refusal => Err(form.stop(refusal)),
+        },
+    }
+}

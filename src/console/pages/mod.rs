@@ -1,0 +1,91 @@
+//! The pages, a file for each group. [`MENU`] is their order.
+
+pub mod agreements;
+pub mod auditor;
+pub mod calls;
+pub mod errors;
+pub mod routes;
+pub mod services;
+pub mod today;
+pub mod value_lists;
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use axum::Router;
+
+use super::Console;
+use super::frame::{Frame, Place};
+use super::stop::Stop;
+use crate::agreements::page::Wanted;
+use crate::id::cvr::Cvr;
+use crate::refusal::api::ApiRefusal;
+use crate::refusal::{Entry, Party};
+use crate::users::{Actor, Whose};
+
+/// The menu: whoever has not the right to a page does not see it.
+pub const MENU: &[Place] = &[
+    today::PLACE,
+    agreements::PLACE,
+    routes::PLACE,
+    calls::PLACE,
+    errors::PLACE,
+    services::PLACE,
+    value_lists::PLACE,
+    auditor::PLACE,
+];
+
+pub(super) fn router() -> Router<Console> {
+    Router::new()
+        .merge(today::router())
+        .merge(agreements::router())
+        .merge(routes::router())
+        .merge(calls::router())
+        .merge(errors::router())
+        .merge(services::router())
+        .merge(value_lists::router())
+        .merge(auditor::router())
+}
+
+/// What of the agreements the user sees.
+fn seen_agreements(actor: &Actor) -> Result<Wanted, Stop> {
+    let scope = actor.scope();
+    let mut wanted = Wanted { services: scope.services, ..Wanted::default() };
+    match scope.whose {
+        Whose::Everybody => {}
+        Whose::Authority(own) => wanted.only_authority = Some(own),
+        Whose::Supplier(own) => wanted.requested_by = Some(own),
+        Whose::Nobody => return Err(ApiRefusal::ApiInternal.into()),
+    }
+    Ok(wanted)
+}
+
+/// What the authorities of the register are called.
+async fn authority_names(console: &Console) -> Result<BTreeMap<Cvr, String>, Stop> {
+    let all = console.store.authorities().await?;
+    Ok(all.into_iter().map(|authority| (authority.cvr, authority.name)).collect())
+}
+
+/// An authority's name with its number.
+fn named(names: &BTreeMap<Cvr, String>, cvr: Cvr) -> String {
+    names.get(&cvr).map_or_else(|| format!("CVR {cvr}"), |name| format!("{name} (CVR {cvr})"))
+}
+
+/// The row of a refusal, by its code. Its fields have sample values.
+fn refusal(code: &str) -> Option<&'static Entry> {
+    static ROWS: OnceLock<BTreeMap<&'static str, Entry>> = OnceLock::new();
+    let rows = || crate::services::refusals().iter().map(|refusal| (refusal.code(), refusal.entry())).collect();
+    ROWS.get_or_init(rows).get(code)
+}
+
+/// Whether the gateway, or what stands behind it, failed where this was refused.
+fn is_of_the_gateway(code: &str) -> bool {
+    refusal(code).is_some_and(|entry| entry.party == Party::Gateway)
+}
+
+/// What a code means.
+fn told(code: &str, frame: &Frame) -> String {
+    refusal(code)
+        .map(|entry| if frame.english() { &entry.en } else { &entry.da })
+        .map_or_else(String::new, |text| text.what.clone())
+}

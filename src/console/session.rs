@@ -1,0 +1,194 @@
+//! Who asks: the session of a browser, how one begins and how it ends.
+//!
+//! A session begins with a [`Proven`] person alone: by a one-time link here, by an identity provider in `sso`. Its secret is in a
+//! cookie that no script reads and that goes to this host alone; the store has its digest. The cookie is `SameSite=Lax`, not
+//! `Strict`: with `Strict` a browser would not send it where somebody follows the link of a mail, nor after the identity
+//! provider's answer, and whoever is logged on would be asked to log on. What changes anything is a form, and needs the session's
+//! token besides.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use http::HeaderValue;
+use http::header::SET_COOKIE;
+use http::request::Parts;
+
+use super::form::{Fields, Form};
+use super::frame::{Frame, page};
+use super::stop::Stop;
+use super::{Asked, Console};
+use crate::config::OneTimeLinks;
+use crate::refusal::api::ApiRefusal;
+use crate::refusal::console::ConsoleRefusal;
+use crate::users::Actor;
+use crate::users::rights::Action;
+pub use crate::users::sessions::{AtProvider, Means, Proven};
+use crate::users::sessions::{OpenError, Secret, Session};
+
+/// The cookie with the session's secret. Browsers take a name that begins so from this host alone, over TLS, for every path.
+pub const COOKIE: &str = "__Host-hjemmel";
+
+/// Somebody who is logged on.
+#[derive(Debug, Clone)]
+pub struct Visit {
+    /// The session.
+    pub session: Session,
+    /// What was asked for.
+    pub asked: Asked,
+    pub(super) secret: Secret,
+}
+
+impl Visit {
+    /// The session of this request, where there is one that goes on.
+    ///
+    /// # Errors
+    /// A store that does not answer.
+    pub async fn of(console: &Console, asked: &Asked) -> Result<Option<Self>, Stop> {
+        let Some(secret) = &asked.secret else { return Ok(None) };
+        let session = console.store.session(secret, console.sessions, console.clock.now()).await?;
+        Ok(session.map(|session| Self { session, asked: asked.clone(), secret: secret.clone() }))
+    }
+
+    /// The user who asks.
+    pub fn actor(&self) -> &Actor {
+        &self.session.actor
+    }
+
+    /// Whether the user may do this.
+    ///
+    /// # Errors
+    /// As [`Actor::may`].
+    pub fn may(&self, action: Action) -> Result<(), Stop> {
+        self.actor().may(action)?;
+        Ok(())
+    }
+
+    /// The frame of a page of this name, in Danish and in English.
+    pub fn frame(&self, console: &Console, da: &str, en: &str) -> Frame {
+        let title = if self.asked.language == crate::api::problem::Language::English { en } else { da };
+        Frame::of(console, &self.asked, Some(self), title)
+    }
+}
+
+impl FromRequestParts<Console> for Visit {
+    type Rejection = Response;
+
+    /// Whoever is not logged on is led to where one logs on, and back afterwards.
+    async fn from_request_parts(parts: &mut Parts, console: &Console) -> Result<Self, Response> {
+        let asked =
+            parts.extensions.get::<Asked>().cloned().ok_or_else(|| Stop::from(ApiRefusal::ApiInternal).into_response())?;
+        match Self::of(console, &asked).await {
+            Ok(Some(visit)) => Ok(visit),
+            Ok(None) => {
+                let mut query = form_urlencoded::Serializer::new(String::new());
+                query.append_pair("next", &asked.path);
+                Err(Redirect::to(&format!("/log-on?{}", query.finish())).into_response())
+            }
+            Err(stop) => Err(stop.into_response()),
+        }
+    }
+}
+
+impl FromRequestParts<Console> for Asked {
+    type Rejection = Stop;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Console) -> Result<Self, Stop> {
+        parts.extensions.get::<Asked>().cloned().ok_or_else(|| ApiRefusal::ApiInternal.into())
+    }
+}
+
+/// Where somebody goes after log-on: a page of ours, whatever the address says.
+pub fn next_page(wanted: &str) -> &str {
+    let plain = wanted.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let ours = wanted.starts_with('/') && !wanted.starts_with("//") && plain;
+    let again = ["/log-on", "/log-off", "/link", "/saml"].iter().any(|path| wanted.starts_with(path));
+    if ours && !again { wanted } else { "/" }
+}
+
+/// Begins a session for a proven person, and leads them to the page that they wanted. The browser's session before it ends, so
+/// that nobody goes on as somebody else.
+///
+/// # Errors
+/// A person who may not log on, a store that does not answer.
+pub async fn open(console: &Console, asked: &Asked, proven: &Proven, next: &str) -> Result<Response, Stop> {
+    let now = console.clock.now();
+    if let Some(before) = Visit::of(console, asked).await? {
+        console.store.end_session(before.session.id, now).await?;
+    }
+    let (secret, session) = console.store.open_session(proven, console.sessions, now).await.map_err(refused)?;
+    tracing::info!(session = %session.id, user = %session.actor.user().id, means = proven.means.name(), "logged on to the console");
+    let mut response = Redirect::to(next_page(next)).into_response();
+    let cookie = format!("{COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax", secret.reveal());
+    let cookie = HeaderValue::from_str(&cookie).map_err(|_| ApiRefusal::ApiInternal)?;
+    response.headers_mut().append(SET_COOKIE, cookie);
+    Ok(response)
+}
+
+fn refused(error: OpenError) -> Stop {
+    match error {
+        OpenError::Store(error) => error.into(),
+        OpenError::NotAllowed | OpenError::Link => ConsoleRefusal::ConsoleLinkInvalid.into(),
+    }
+}
+
+/// Takes the session's cookie away.
+pub fn forget(response: &mut Response) {
+    let gone = HeaderValue::from_static("__Host-hjemmel=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax");
+    response.headers_mut().append(SET_COOKIE, gone);
+}
+
+pub(super) fn router() -> Router<Console> {
+    Router::new().route("/log-on", get(log_on)).route("/log-off", post(log_off)).route("/link/{secret}", get(link).post(by_link))
+}
+
+#[derive(Template)]
+#[template(path = "console/log-on.html")]
+struct LogOnPage {
+    frame: Frame,
+    links: bool,
+    left: bool,
+}
+
+/// How one logs on.
+async fn log_on(State(console): State<Console>, asked: Asked, request: Request) -> Result<Response, Stop> {
+    let query = Fields::of_query(request.uri())?;
+    let frame = Frame::of(&console, &asked, None, if asked.language.tag() == "en" { "Log on" } else { "Log på" });
+    page(&LogOnPage { frame, links: console.one_time_links != OneTimeLinks::Off, left: query.text("left") == "1" })
+}
+
+#[derive(Template)]
+#[template(path = "console/link.html")]
+struct LinkPage {
+    frame: Frame,
+    secret: String,
+}
+
+/// The page behind a link. It uses nothing up: a mail program or a browser may look at it before its person does.
+async fn link(State(console): State<Console>, asked: Asked, Path(secret): Path<String>) -> Result<Response, Stop> {
+    let secret = usable(&console, &asked, &secret)?;
+    let frame = Frame::of(&console, &asked, None, if asked.language.tag() == "en" { "Log on" } else { "Log på" });
+    page(&LinkPage { frame, secret: secret.reveal().to_owned() })
+}
+
+async fn by_link(State(console): State<Console>, asked: Asked, Path(secret): Path<String>) -> Result<Response, Stop> {
+    let secret = usable(&console, &asked, &secret)?;
+    let any_role = console.one_time_links == OneTimeLinks::Everybody;
+    let proven = console.store.use_link(&secret, any_role, console.clock.now()).await.map_err(refused)?;
+    open(&console, &asked, &proven, "/").await
+}
+
+/// A link that may be one: from this machine, where links are on.
+fn usable(console: &Console, asked: &Asked, secret: &str) -> Result<Secret, ConsoleRefusal> {
+    let may_be = console.one_time_links != OneTimeLinks::Off && asked.from.ip().is_loopback();
+    Secret::read(secret).filter(|_| may_be).ok_or(ConsoleRefusal::ConsoleLinkInvalid)
+}
+
+/// Ends the session.
+async fn log_off(State(console): State<Console>, form: Form) -> Result<Response, Stop> {
+    console.store.end_session(form.visit.session.id, console.clock.now()).await?;
+    let mut response = Redirect::to("/log-on?left=1").into_response();
+    forget(&mut response);
+    Ok(response)
+}

@@ -1,0 +1,141 @@
+//! How the console says no: a page with what was wrong, what follows from it, what to do, and the request's id. What somebody
+//! had written is on it, ready to be sent again.
+
+use askama::Template;
+use axum::body::Body;
+use axum::response::IntoResponse;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+
+use super::frame::Frame;
+use super::session::Visit;
+use super::{Asked, Console};
+use crate::api::problem::{Language, of_decision, of_store};
+use crate::decisions::DecideError;
+use crate::refusal::Entry;
+use crate::refusal::api::ApiRefusal;
+use crate::refusal::console::ConsoleRefusal;
+use crate::store::StoreError;
+
+/// Why a request was not carried out.
+#[derive(Debug, Clone)]
+pub struct Stop {
+    entry: Box<Entry>,
+    kept: Option<Kept>,
+}
+
+/// A form that was not carried out, with what was written in it.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// Where it goes.
+    pub action: String,
+    /// Its fields, but for the session's token.
+    pub fields: Vec<(String, String)>,
+}
+
+impl Stop {
+    /// The same, with the form that is to be sent again.
+    #[must_use]
+    pub fn keeping(self, kept: Kept) -> Self {
+        Self { kept: Some(kept), ..self }
+    }
+}
+
+impl From<ConsoleRefusal> for Stop {
+    fn from(refusal: ConsoleRefusal) -> Self {
+        Self { entry: Box::new(refusal.entry()), kept: None }
+    }
+}
+
+impl From<ApiRefusal> for Stop {
+    fn from(refusal: ApiRefusal) -> Self {
+        Self { entry: Box::new(refusal.entry()), kept: None }
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        of_store(error).into()
+    }
+}
+
+impl From<DecideError> for Stop {
+    fn from(error: DecideError) -> Self {
+        of_decision(error).into()
+    }
+}
+
+impl From<askama::Error> for Stop {
+    fn from(error: askama::Error) -> Self {
+        tracing::error!(%error, "a page could not be drawn");
+        ApiRefusal::ApiInternal.into()
+    }
+}
+
+/// An answer that is still to be drawn.
+pub(super) fn refuse(why: impl Into<Stop>) -> Response<Body> {
+    let stop = why.into();
+    let status = stop.entry.http.and_then(|status| StatusCode::from_u16(status).ok());
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.extensions_mut().insert(stop);
+    response
+}
+
+impl IntoResponse for Stop {
+    fn into_response(self) -> Response<Body> {
+        refuse(self)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "console/stop.html")]
+struct StopPage<'p> {
+    frame: Frame,
+    entry: &'p Entry,
+    what: &'p str,
+    remedy: &'p str,
+    consequence: &'p str,
+    call: String,
+    kept: Option<&'p Kept>,
+}
+
+/// Draws what was refused, in whatever step; axum's own 404 and 405 too.
+pub(super) async fn render(console: &Console, mut response: Response<Body>, asked: &Asked) -> Response<Body> {
+    let stop = match (response.extensions_mut().remove::<Stop>(), response.status()) {
+        (Some(stop), _) => stop,
+        (None, StatusCode::NOT_FOUND) => ConsoleRefusal::ConsolePageUnknown.into(),
+        (None, StatusCode::METHOD_NOT_ALLOWED) => ConsoleRefusal::ConsoleMethod.into(),
+        (None, _) => return response,
+    };
+    let visit = Visit::of(console, asked).await.unwrap_or_default();
+    let english = asked.language == Language::English;
+    let text = if english { &stop.entry.en } else { &stop.entry.da };
+    let frame = Frame::of(console, asked, visit.as_ref(), &text.what);
+    // Nobody knows what came of it: then that is what is said.
+    let undecided = stop.entry.code == ApiRefusal::ApiUndecided.code();
+    let consequence = match (undecided, english) {
+        (true, false) => "Ændringen kan være gemt. Se efter, før den sendes igen.",
+        (true, true) => "The change may have been kept. Look before it is sent again.",
+        (false, false) => "Der er ikke ændret noget.",
+        (false, true) => "Nothing was changed.",
+    };
+    let page = StopPage {
+        frame,
+        entry: &stop.entry,
+        what: &text.what,
+        remedy: &text.remedy,
+        consequence,
+        call: asked.call.to_string(),
+        kept: stop.kept.as_ref(),
+    };
+    let body = page.render().unwrap_or_else(|_| format!("{} {}", text.what, text.remedy));
+    let headers = response.headers_mut();
+    headers.remove(CONTENT_LENGTH);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    if let Some(seconds) = stop.entry.retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    *response.body_mut() = Body::from(body);
+    response
+}

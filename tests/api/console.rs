@@ -1,0 +1,393 @@
+//! The console over real TLS: how one logs on, what ends a session, what a form needs, and what every answer says to a browser.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hjemmel::audit::{Audit, AuditSettings, keys};
+use hjemmel::clock::Clock;
+use hjemmel::config::{EdgeLimits, OneTimeLinks};
+use hjemmel::console::assets::Assets;
+use hjemmel::console::guard::Origin;
+use hjemmel::console::known::{Known, Later, Offered};
+use hjemmel::console::{self, Served};
+use hjemmel::edge::http::boxed;
+use hjemmel::edge::refused::Refusals;
+use hjemmel::edge::serve::{Readiness, Transport, serve};
+use hjemmel::edge::tls::{Prepared, ServerTls, Shown};
+use hjemmel::metrics::Metrics;
+use hjemmel::stub::pki::Role as Of;
+use hjemmel::users::sessions::{LINK_HOLDS, Limits, Means, Proven};
+use hjemmel::work::Work;
+use http::Request;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::house::{House, OWN, Who, pki};
+use crate::wire::{self, Answer, Http, Sent};
+
+const COOKIE: &str = "__Host-hjemmel";
+const IDLE: Duration = Duration::from_secs(30 * 60);
+const LIFETIME: Duration = Duration::from_secs(8 * 60 * 60);
+
+/// A node that offers one service and has one certificate that ends.
+struct Node;
+
+impl Known for Node {
+    fn services(&self) -> Later<'_, Vec<Offered>> {
+        let offered = Offered {
+            name: "prøve".to_owned(),
+            id: crate::house::SERVICE.parse().unwrap(),
+            entity_id: "urn:prøve".to_owned(),
+            path: "/prøve".to_owned(),
+            bindings: vec!["token"],
+            policy: None,
+        };
+        Box::pin(async { vec![offered] })
+    }
+
+    fn expiries(&self) -> Later<'_, Vec<(String, Timestamp)>> {
+        Box::pin(async { Vec::new() })
+    }
+}
+
+/// The console of a house, and the time that it believes.
+struct Konsol {
+    house: House,
+    store: hjemmel::agreements::Store,
+    port: u16,
+    now: Arc<Mutex<Timestamp>>,
+}
+
+impl Konsol {
+    async fn build(links: OneTimeLinks) -> Self {
+        let house = House::build().await;
+        let dir = house._dir.path();
+        keys::generate(&dir.join("keys")).unwrap();
+        let now = Arc::new(Mutex::new(Clock::system().now()));
+        let told = now.clone();
+        let clock = Clock::from_fn(move || *told.lock().unwrap());
+        std::fs::create_dir_all(dir.join("log")).unwrap();
+        let key = keys::checkpoint_key(&dir.join("keys/checkpoint.key")).unwrap();
+        let log = Audit::start(AuditSettings::in_dir(dir.join("log")), key, Clock::system(), |_| {}).unwrap();
+        let sealer = keys::sealer(&dir.join("keys/pseudonym.key"), &dir.join("keys/auditors.pub")).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let bound = listener.local_addr().unwrap();
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let served = Served::new(console::Settings {
+            store: house.store.clone(),
+            clock,
+            metrics: metrics.clone(),
+            audit: dir.join("log"),
+            log,
+            sealer: Arc::new(sealer),
+            known: Arc::new(Node),
+            environment: "exttest".to_owned(),
+            origin: Origin::loopback(bound),
+            sessions: Limits { idle: IDLE, lifetime: LIFETIME },
+            one_time_links: links,
+            assets: Assets::default(),
+            decided: Arc::new(Notify::new()),
+        });
+        let shown = Shown::new(pki().credentials(Of::GatewayServer).unwrap(), &Clock::system()).unwrap();
+        tokio::spawn(serve(
+            listener,
+            Transport::Tls(Arc::new(ServerTls::new(Prepared::without_clients(shown).unwrap()))),
+            EdgeLimits::default(),
+            Work::unbounded(),
+            Refusals::answering("console", metrics, |headers| console::overloaded(headers).map(boxed)),
+            Readiness::new(),
+            move |peer| served.service(peer.address()),
+            std::future::pending(),
+        ));
+        Self { store: house.store.clone(), port: bound.port(), house, now }
+    }
+
+    fn passes(&self, time: Duration) {
+        let mut now = self.now.lock().unwrap();
+        *now += SignedDuration::try_from(time).unwrap();
+    }
+
+    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let own = format!("localhost:{}", self.port);
+        let mut request = Request::builder().method(method).uri(path);
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            request = request.header("host", &own);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let stream = wire::tls(pki().root(), self.port, None, Http::One).await;
+        let request = request.header("content-length", body.len()).body(Sent::whole(body.as_bytes().to_vec())).unwrap();
+        wire::send(stream, Http::One, request).await.unwrap()
+    }
+
+    async fn get(&self, cookie: &str, path: &str) -> Answer {
+        self.send("GET", path, &[("cookie", cookie)], "").await
+    }
+
+    async fn post(&self, cookie: &str, path: &str, body: &str) -> Answer {
+        let origin = format!("https://localhost:{}", self.port);
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        self.send("POST", path, &[("cookie", cookie), ("origin", &origin), form], body).await
+    }
+
+    /// Somebody who is logged on: the cookie.
+    async fn log_on(&self, who: &Who) -> String {
+        let proven = Proven { user: who.id, means: Means::Saml, roles: None, at_provider: None, until: None };
+        let limits = Limits { idle: IDLE, lifetime: LIFETIME };
+        let now = *self.now.lock().unwrap();
+        let (secret, _) = self.store.open_session(&proven, limits, now).await.unwrap();
+        format!("{COOKIE}={}", secret.reveal())
+    }
+}
+
+/// What a page's forms bring back.
+fn token(page: &Answer) -> String {
+    let text = page.text();
+    let (_, after) = text.split_once("name=\"form_token\" value=\"").unwrap_or_else(|| panic!("no form: {text}"));
+    after.split('"').next().unwrap().to_owned()
+}
+
+/// The cookie that an answer sets.
+fn set_cookie(answer: &Answer) -> String {
+    let all = answer.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap().to_owned());
+    all.into_iter().find(|value| value.starts_with(COOKIE)).unwrap_or_else(|| panic!("no cookie: {:?}", answer.headers))
+}
+
+fn is_page(answer: &Answer, status: u16, says: &str) {
+    assert_eq!(answer.status, status, "{}", answer.text());
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    assert!(answer.text().contains(says), "{says}: {}", answer.text());
+}
+
+#[tokio::test]
+async fn an_operator_logs_on_once_by_a_link_and_is_gone_after_logging_off() {
+    let konsol = Konsol::build(OneTimeLinks::Operators).await;
+    let now = Clock::system().now();
+    let secret = konsol.store.make_link(konsol.house.operator.id, false, LINK_HOLDS, now).await.unwrap();
+    let path = format!("/link/{}", secret.reveal());
+    // A mail program that looks at the link uses nothing up.
+    is_page(&konsol.get("", &path).await, 200, "Log på");
+    let answer = konsol.post("", &path, "").await;
+    assert_eq!((answer.status, answer.header("location")), (303, "/"));
+    let cookie = set_cookie(&answer);
+    for attribute in ["; Path=/", "; Secure", "; HttpOnly", "; SameSite=Lax"] {
+        assert!(cookie.contains(attribute), "{cookie}");
+    }
+    assert!(!cookie.contains("Domain") && !cookie.contains("Max-Age"), "{cookie}");
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let page = konsol.get(&cookie, "/").await;
+    is_page(&page, 200, "O. Drift");
+    is_page(&konsol.post("", &path, "").await, 403, "ConsoleLinkInvalid");
+    // The store has the digest alone.
+    let kept = konsol.store.database().all(hjemmel::store::sql("SELECT secret FROM console_session")).await.unwrap();
+    assert!(!cookie.contains(&kept[0].get::<String>("secret").unwrap()));
+    let left = konsol.post(&cookie, "/log-off", &format!("form_token={}", token(&page))).await;
+    assert_eq!((left.status, left.header("location")), (303, "/log-on?left=1"));
+    assert!(set_cookie(&left).contains("Max-Age=0"));
+    let after = konsol.get(&cookie, "/").await;
+    assert_eq!((after.status, after.header("location")), (303, "/log-on?next=%2F"));
+}
+
+#[tokio::test]
+async fn a_link_is_for_operators_within_ten_minutes_and_never_where_links_are_off() {
+    let konsol = Konsol::build(OneTimeLinks::Operators).await;
+    let now = Clock::system().now();
+    assert!(konsol.store.make_link(konsol.house.signatory.id, false, LINK_HOLDS, now).await.is_err(), "no operator");
+    // One that somebody made by other means is refused where it is used.
+    let of_signatory = konsol.store.make_link(konsol.house.signatory.id, true, LINK_HOLDS, now).await.unwrap();
+    is_page(&konsol.post("", &format!("/link/{}", of_signatory.reveal()), "").await, 403, "ConsoleLinkInvalid");
+    let late = konsol.store.make_link(konsol.house.operator.id, false, LINK_HOLDS, now).await.unwrap();
+    konsol.passes(Duration::from_secs(601));
+    is_page(&konsol.post("", &format!("/link/{}", late.reveal()), "").await, 403, "ConsoleLinkInvalid");
+    for made_up in ["/link/x", "/link/..%2f", &format!("/link/{}", "0".repeat(43))] {
+        assert_eq!(konsol.post("", made_up, "").await.status, 403, "{made_up}");
+    }
+    let off = Konsol::build(OneTimeLinks::Off).await;
+    let link = off.store.make_link(off.house.operator.id, false, LINK_HOLDS, now).await.unwrap();
+    is_page(&off.post("", &format!("/link/{}", link.reveal()), "").await, 403, "ConsoleLinkInvalid");
+}
+
+#[tokio::test]
+async fn a_session_ends_when_it_is_idle_when_it_is_old_and_with_its_user() {
+    let konsol = Konsol::build(OneTimeLinks::Off).await;
+    let cookie = konsol.log_on(&konsol.house.operator).await;
+    for _ in 0..20 {
+        konsol.passes(IDLE - Duration::from_secs(60));
+        let answer = konsol.get(&cookie, "/").await;
+        if answer.status != 200 {
+            assert_eq!(answer.header("location"), "/log-on?next=%2F");
+            let began = Clock::system().now();
+            let lasted = konsol.now.lock().unwrap().duration_since(began);
+            assert!(lasted.unsigned_abs() >= LIFETIME - Duration::from_secs(60), "{lasted}");
+            let idle = konsol.log_on(&konsol.house.operator).await;
+            assert_eq!(konsol.get(&idle, "/").await.status, 200);
+            konsol.passes(IDLE + Duration::from_secs(1));
+            assert_eq!(konsol.get(&idle, "/").await.status, 303);
+            let ended = konsol.log_on(&konsol.house.signatory).await;
+            assert_eq!(konsol.get(&ended, "/").await.status, 200);
+            let at = *konsol.now.lock().unwrap();
+            let mut change = konsol.store.change().await.unwrap();
+            change.end_user(konsol.house.signatory.id, at).await.unwrap();
+            change.commit().await.unwrap();
+            assert_eq!(konsol.get(&ended, "/").await.status, 303);
+            return;
+        }
+    }
+    panic!("a session that is used goes on for ever");
+}
+
+#[tokio::test]
+async fn an_identity_provider_ends_the_sessions_that_it_names_and_gives_no_role_that_the_user_has_not() {
+    use hjemmel::users::rights::Role;
+    use hjemmel::users::sessions::AtProvider;
+    let konsol = Konsol::build(OneTimeLinks::Off).await;
+    let limits = Limits { idle: IDLE, lifetime: LIFETIME };
+    let now = Clock::system().now();
+    let known = |session: Option<&str>| AtProvider { subject: "idp U".to_owned(), session: session.map(str::to_owned) };
+    let open = async |session: Option<&str>| {
+        let (user, means) = (konsol.house.operator.id, Means::Saml);
+        let proven = Proven { user, means, roles: None, at_provider: Some(known(session)), until: None };
+        let (secret, _) = konsol.store.open_session(&proven, limits, now).await.unwrap();
+        format!("{COOKIE}={}", secret.reveal())
+    };
+    let (one, other) = (open(Some("1")).await, open(Some("2")).await);
+    assert_eq!(konsol.store.end_sessions_of(&known(Some("1")), now).await.unwrap(), 1);
+    assert_eq!((konsol.get(&one, "/").await.status, konsol.get(&other, "/").await.status), (303, 200));
+    assert_eq!(konsol.store.end_sessions_of(&known(None), now).await.unwrap(), 1);
+    assert_eq!(konsol.get(&other, "/").await.status, 303);
+    let roles = Some(vec![Role::Operator]);
+    let proven = Proven { user: konsol.house.signatory.id, means: Means::Saml, roles, at_provider: None, until: None };
+    assert!(konsol.store.open_session(&proven, limits, now).await.is_err());
+}
+
+#[tokio::test]
+async fn a_forged_host_and_a_form_from_elsewhere_are_refused() {
+    let konsol = Konsol::build(OneTimeLinks::Off).await;
+    let cookie = konsol.log_on(&konsol.house.operator).await;
+    let port = konsol.port;
+    for forged in ["evil.example", "localhost", "localhost:1", "localhost.evil.example", "127.0.0.1"] {
+        let answer = konsol.send("GET", "/", &[("host", forged), ("cookie", &cookie)], "").await;
+        is_page(&answer, 421, "ConsoleHost");
+        assert!(!answer.text().contains("O. Drift") || forged.is_empty(), "{forged}");
+    }
+    assert_eq!(konsol.send("GET", "/", &[("host", &format!("127.0.0.1:{port}")), ("cookie", &cookie)], "").await.status, 200);
+    let own = token(&konsol.get(&cookie, "/").await);
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let body = format!("form_token={own}");
+    for (name, value) in [
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+        ("origin", "http://localhost"),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+    ] {
+        let answer = konsol.send("POST", "/log-off", &[("cookie", &cookie), form, (name, value)], &body).await;
+        is_page(&answer, 403, "ConsoleOrigin");
+    }
+    is_page(&konsol.post(&cookie, "/log-off", "").await, 409, "ConsoleFormStale");
+    is_page(&konsol.post(&cookie, "/log-off", "form_token=0").await, 409, "ConsoleFormStale");
+    let another = token(&konsol.get(&konsol.log_on(&konsol.house.owner).await, "/").await);
+    is_page(&konsol.post(&cookie, "/log-off", &format!("form_token={another}")).await, 409, "ConsoleFormStale");
+    assert_eq!(konsol.get(&cookie, "/").await.status, 200, "nothing was done");
+}
+
+#[tokio::test]
+async fn what_somebody_had_written_when_the_session_ended_is_on_the_page_and_a_persons_number_is_not() {
+    let konsol = Konsol::build(OneTimeLinks::Off).await;
+    let body = "form_token=old&reason=Sag+7+%3Cb%3E+og+mere&cpr=610101-0000";
+    let lost = konsol.post("", "/auditor", body).await;
+    is_page(&lost, 401, "ConsoleSessionOver");
+    assert!(lost.text().contains("Sag 7 &#60;b&#62; og mere"), "{}", lost.text());
+    assert!(!lost.text().contains("610101"), "{}", lost.text());
+    // Whoever has logged on meanwhile in another tab looks at it once more, and sends it.
+    let cookie = konsol.log_on(&konsol.house.operator).await;
+    let stale = konsol.post(&cookie, "/auditor", body).await;
+    is_page(&stale, 409, "ConsoleFormStale");
+    assert_eq!(token(&stale), token(&konsol.get(&cookie, "/").await));
+}
+
+#[tokio::test]
+async fn every_answer_tells_the_browser_what_it_may_do_and_each_refusal_says_what_to_do() {
+    let konsol = Konsol::build(OneTimeLinks::Off).await;
+    let cookie = konsol.log_on(&konsol.house.operator).await;
+    let answers = [
+        konsol.get(&cookie, "/").await,
+        konsol.get("", "/").await,
+        konsol.get("", "/own.css").await,
+        konsol.get(&cookie, "/nowhere").await,
+        konsol.get("", "/dkfds/../../etc/passwd").await,
+        konsol.send("GET", "/", &[("host", "evil.example")], "").await,
+    ];
+    for answer in &answers {
+        let policy = answer.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe") && !policy.contains('*'), "{policy}");
+        assert!(policy.contains("frame-ancestors 'none'") && policy.contains("base-uri 'none'"), "{policy}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("x-frame-options"), "DENY");
+        assert_eq!(answer.header("referrer-policy"), "same-origin");
+        assert!(answer.headers.get("server").is_none() && answer.headers.get("strict-transport-security").is_none());
+    }
+    assert_eq!(answers[0].header("cache-control"), "no-store");
+    is_page(&answers[3], 404, "Der er ingen side på denne adresse.");
+    is_page(&answers[4], 404, "ConsolePageUnknown");
+    is_page(&konsol.post(&cookie, "/", "").await, 405, "Siden kan ikke bruges på denne måde.");
+    let large = format!("form_token=x&reason={}", "a".repeat(70_000));
+    is_page(&konsol.post(&cookie, "/auditor", &large).await, 413, "65536");
+    let origin = format!("https://localhost:{}", konsol.port);
+    let json = [("cookie", cookie.as_str()), ("origin", origin.as_str()), ("content-type", "application/json")];
+    is_page(&konsol.send("POST", "/auditor", &json, "{}").await, 400, "ConsoleFormUnreadable");
+    is_page(&konsol.get(&cookie, "/auditor").await, 403, "ApiNotAllowed");
+}
+
+#[tokio::test]
+async fn a_page_is_in_the_language_that_was_chosen_and_leads_back_after_log_on() {
+    let konsol = Konsol::build(OneTimeLinks::Off).await;
+    let cookie = konsol.log_on(&konsol.house.operator).await;
+    is_page(&konsol.get(&cookie, "/").await, 200, "<html lang=\"da\">");
+    let chosen = konsol.get(&cookie, "/?lang=en").await;
+    is_page(&chosen, 200, "<html lang=\"en\">");
+    let kept = chosen.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    is_page(&konsol.get(&format!("{cookie}; {kept}"), "/").await, 200, "<html lang=\"en\">");
+    for (wanted, next) in [
+        ("/calls?a=b", "/calls?a=b"),
+        ("//evil.example", "/"),
+        ("https://evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("/log-off", "/"),
+    ] {
+        assert_eq!(console::session::next_page(wanted), next, "{wanted}");
+    }
+}
+
+#[tokio::test]
+async fn an_auditors_question_is_on_record_before_it_is_answered_and_of_the_own_authority_alone() {
+    let konsol = Konsol::build(OneTimeLinks::Off).await;
+    let auditor = crate::house::user_of(
+        &konsol.store,
+        "R. Revisor",
+        hjemmel::users::Kind::Person,
+        hjemmel::users::rights::Role::Auditor,
+        Some(OWN),
+    )
+    .await;
+    let cookie = konsol.log_on(&auditor).await;
+    let page = konsol.get(&cookie, "/auditor").await;
+    is_page(&page, 200, "Hvem har slået en person op?");
+    let token = token(&page);
+    let ask = async |cpr: &str, reason: &str| {
+        konsol.post(&cookie, "/auditor", &format!("form_token={token}&cpr={cpr}&reason={reason}")).await
+    };
+    is_page(&ask("61010", "sag").await, 422, "det er ikke ti cifre");
+    is_page(&ask("610101-0000", "").await, 422, "det skal udfyldes");
+    is_page(&ask("610101-0000", "610101-0000").await, 422, "personnummer");
+    let questions = || hjemmel::audit::question::questions(&konsol.house._dir.path().join("log")).unwrap();
+    assert!(questions().is_empty());
+    let answer = ask("610101-0000", "sag+7").await;
+    is_page(&answer, 200, "Spørgsmålet er skrevet i revisionsloggen");
+    assert!(!answer.text().contains("610101"));
+    let [asked] = questions().try_into().unwrap();
+    assert_eq!((asked.by.as_str(), asked.reason.as_str(), asked.user), ("R. Revisor", "sag 7", Some(auditor.id)));
+    assert_ne!(asked.question, Uuid::nil());
+}
