@@ -34,6 +34,15 @@ impl Content {
         }
     }
 
+    /// Whether a row would make another of it.
+    pub(super) fn differs(&self, judged: &Judged) -> bool {
+        Field::ALL.into_iter().filter(|field| Self::holds(*field)).any(|field| match judged.values.get(field.index()) {
+            None | Some(Given::Absent) => false,
+            Some(Given::Empty) => self.get(field).is_some(),
+            Some(Given::Value(value)) => self.get(field) != Some(value),
+        })
+    }
+
     /// As the store keeps it: a JSON object by names of fields.
     pub(super) fn text(&self) -> String {
         let mut text = String::with_capacity(512);

@@ -4,6 +4,7 @@
 //! refused the second time. Nothing of another institution is looked at.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -70,15 +71,15 @@ pub struct Persons {
     database: Database,
     keys: Arc<PersonKeys>,
     node: Uuid,
-    /// Counters that are this program's, and whose they are no more: the next, and the end.
-    block: Arc<Mutex<(i64, i64)>>,
+    /// Counters that are this program's, and that no transaction uses.
+    counters: Arc<Mutex<Vec<Range<i64>>>>,
 }
 
 impl Persons {
     /// The persons of a store, under the installation's key. `node`: the name of the node's audit log, of which [`super::erase::again`]
     /// is asked after the store was put back.
     pub fn new(database: Database, keys: Arc<PersonKeys>, node: Uuid) -> Self {
-        Self { database, keys, node, block: Arc::default() }
+        Self { database, keys, node, counters: Arc::default() }
     }
 
     /// The name of the node's audit log.
@@ -108,19 +109,29 @@ impl Persons {
         self.import(scope, at).batch(rows).await
     }
 
-    /// Makes sure that so many running numbers can be given without asking the store.
-    async fn provide(&self, at_least: usize, at: Timestamp) -> Result<(), ImportError> {
-        let needed = i64::try_from(at_least).unwrap_or(i64::MAX);
+    /// Takes so many counters for one transaction, from the store where the program has none left.
+    async fn reserve(&self, wanted: usize, at: Timestamp) -> Result<Reserved, ImportError> {
+        let mut reserved = Reserved { counters: Vec::new(), kept: self.counters.clone() };
         {
-            let (next, end) = *self.block.lock().unwrap_or_else(PoisonError::into_inner);
-            if end - next >= needed {
-                return Ok(());
+            let mut kept = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+            while reserved.len() < wanted
+                && let Some(range) = kept.pop()
+            {
+                reserved.counters.push(range);
             }
         }
+        if reserved.len() < wanted {
+            reserved.counters.push(self.counted(i64::try_from(wanted).unwrap_or(i64::MAX).max(BLOCK), at).await?);
+        }
+        Ok(reserved)
+    }
+
+    /// Counts the store's counter up by so many, which are then this program's.
+    async fn counted(&self, size: i64, at: Timestamp) -> Result<Range<i64>, ImportError> {
         let take = sql("INSERT INTO person_counter (id, key_id, last) VALUES (1, $1, $2)
              ON CONFLICT (id) DO UPDATE SET last = CASE WHEN person_counter.last < $3 THEN $2 ELSE person_counter.last + $4 END
              RETURNING key_id, last");
-        let (floor, size) = (number::floor(at), needed.max(BLOCK));
+        let floor = number::floor(at);
         let mut transaction = self.database.begin_beside_others().await?;
         let row = transaction.first(take.bind(self.keys.id()).bind(floor + size).bind(floor).bind(size)).await?;
         let row = row.ok_or(StoreError::Unreadable { column: "last" })?;
@@ -130,17 +141,35 @@ impl Persons {
         }
         let last: i64 = row.get("last")?;
         transaction.commit().await?;
-        *self.block.lock().unwrap_or_else(PoisonError::into_inner) = (last - size, last);
-        Ok(())
+        Ok(last - size..last)
+    }
+}
+
+/// Counters that one transaction may use. What it leaves is kept for the next.
+struct Reserved {
+    counters: Vec<Range<i64>>,
+    kept: Arc<Mutex<Vec<Range<i64>>>>,
+}
+
+impl Reserved {
+    fn len(&self) -> usize {
+        self.counters.iter().map(|range| usize::try_from(range.end - range.start).unwrap_or_default()).sum()
     }
 
-    fn next_number(&self) -> Option<i64> {
-        let mut block = self.block.lock().unwrap_or_else(PoisonError::into_inner);
-        let (next, end) = *block;
-        (next < end).then(|| {
-            block.0 += 1;
-            self.keys.number(u64::try_from(next).unwrap_or_default())
-        })
+    fn next(&mut self) -> Option<u64> {
+        let range = self.counters.last_mut()?;
+        let next = range.next();
+        if range.is_empty() {
+            self.counters.pop();
+        }
+        next.and_then(|next| u64::try_from(next).ok())
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        let rest = self.counters.drain(..).filter(|range| !range.is_empty());
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).extend(rest);
     }
 }
 
@@ -179,7 +208,6 @@ impl Import {
                 }
             }
         }
-        self.persons.provide(judged.len(), self.at).await?;
         let answers = until_it_holds(|| self.once(&judged)).await?;
         named.into_iter().for_each(|mark| self.seen.add(mark));
         self.rows = all;
@@ -188,6 +216,7 @@ impl Import {
 
     async fn once(&self, judged: &[Judged]) -> Result<Vec<Answer>, ImportError> {
         let persons = &self.persons;
+        let reserved = persons.reserve(judged.len(), self.at).await?;
         let mut transaction = persons.database.begin_beside_others().await?;
         if !erase::is_done(&mut transaction, persons.node).await? {
             return Err(ImportError::NotErasedYet);
@@ -198,7 +227,8 @@ impl Import {
             self.hold(&mut transaction, home).await?;
         }
         let mut state = State::load(&mut transaction, judged).await?;
-        let answers = judged.iter().map(|judged| state.take(judged, persons)).collect::<Option<Vec<_>>>();
+        let mut numbers = Numbers { keys: &persons.keys, reserved };
+        let answers = judged.iter().map(|judged| state.take(judged, &mut numbers)).collect::<Option<Vec<_>>>();
         let answers = answers.ok_or(ImportError::TooMany(AT_ONCE as u64))?;
         state.keep(&mut transaction, self.at).await?;
         transaction.commit().await?;
@@ -214,6 +244,18 @@ impl Import {
             transaction.execute(keep.bind(home).bind(months)).await?;
         }
         Ok(())
+    }
+}
+
+/// The running numbers that one transaction may give.
+struct Numbers<'k> {
+    keys: &'k PersonKeys,
+    reserved: Reserved,
+}
+
+impl Numbers<'_> {
+    fn next(&mut self) -> Option<i64> {
+        self.reserved.next().map(|counter| self.keys.number(counter))
     }
 }
 
@@ -260,29 +302,17 @@ impl State {
     async fn load(transaction: &mut Transaction, judged: &[Judged]) -> Result<Self, StoreError> {
         let mut state = Self::default();
         let known: Vec<(&Judged, &Whom)> = judged.iter().filter_map(|judged| Some((judged, judged.whom.as_ref()?))).collect();
-        let mut people: BTreeSet<Pseudonym> = known.iter().map(|(_, whom)| whom.person).collect();
-        people.extend(known.iter().filter_map(|(judged, _)| judged.manager.value()));
-        state.numbers = rows::numbers(transaction, &people).await?;
-        let numbers: BTreeSet<i64> = known.iter().filter_map(|(_, whom)| state.numbers.get(&whom.person).copied()).collect();
-        for (key, employment) in rows::employments(transaction, &numbers).await? {
+        let people: BTreeSet<Pseudonym> = known.iter().map(|(_, whom)| whom.person).collect();
+        for (person, key, employment) in rows::employments_of(transaction, &people).await? {
+            state.numbers.insert(person, key.0);
             state.of_person.entry(key.0).or_default().push(key.1.clone());
             state.employments.insert(key, employment);
         }
-        for (holders, field, column) in
-            [(&mut state.user_names, Field::Brugernavn, rows::USER_NAME), (&mut state.emails, Field::Email, rows::EMAIL)]
-        {
-            let mut named: HashMap<&str, BTreeSet<String>> = HashMap::new();
-            for (judged, whom) in &known {
-                if let Some(value) = judged.value(field) {
-                    named.entry(&whom.home).or_default().insert(rows::folded(value));
-                }
-            }
-            for (home, values) in named {
-                for (value, key) in rows::holders(transaction, column, home, &values).await? {
-                    holders.0.entry(rows::held_as(home, &value)).or_default().push(key);
-                }
-            }
-        }
+        let managers = known.iter().filter_map(|(judged, _)| judged.manager.value().copied());
+        let managers: BTreeSet<Pseudonym> = managers.filter(|manager| !people.contains(manager)).collect();
+        state.numbers.extend(rows::numbers(transaction, &managers).await?);
+        state.user_names = state.holders(transaction, &known, Field::Brugernavn, rows::USER_NAME).await?;
+        state.emails = state.holders(transaction, &known, Field::Email, rows::EMAIL).await?;
         let new: BTreeSet<Pseudonym> =
             known.iter().map(|(_, whom)| whom.person).filter(|person| !state.numbers.contains_key(person)).collect();
         for (manager, key, employment) in rows::waiting(transaction, &new).await? {
@@ -292,8 +322,44 @@ impl State {
         Ok(state)
     }
 
+    /// Who has the values that a batch names. One that only the person who names it has is left out.
+    async fn holders(
+        &self,
+        transaction: &mut Transaction,
+        known: &[(&Judged, &Whom)],
+        field: Field,
+        column: &'static str,
+    ) -> Result<Holders, StoreError> {
+        let mut named: HashMap<&str, (BTreeSet<String>, BTreeSet<String>)> = HashMap::new();
+        for (judged, whom) in known {
+            let Some(value) = judged.value(field).map(rows::folded) else { continue };
+            let (own, others) = named.entry(&whom.home).or_default();
+            if self.has(whom, field, &value) {
+                own.insert(value)
+            } else {
+                others.insert(value)
+            };
+        }
+        let mut holders = Holders::default();
+        for (home, (own, mut others)) in named {
+            others.extend(rows::shared(transaction, column, home, &own).await?);
+            for (value, key) in rows::holders(transaction, column, home, &others).await? {
+                holders.0.entry(rows::held_as(home, &value)).or_default().push(key);
+            }
+        }
+        Ok(holders)
+    }
+
+    /// Whether the person whom a row names has this value in one of the employments.
+    fn has(&self, whom: &Whom, field: Field, value: &str) -> bool {
+        let Some(number) = self.numbers.get(&whom.person) else { return false };
+        let staff = self.of_person.get(number).into_iter().flatten();
+        let employments = staff.into_iter().filter_map(|staff| self.employments.get(&(*number, staff.clone())));
+        employments.into_iter().any(|own| own.content.get(field).is_some_and(|own| rows::folded(own) == value))
+    }
+
     /// Takes a row; none where there is no running number left.
-    fn take(&mut self, judged: &Judged, persons: &Persons) -> Option<Answer> {
+    fn take(&mut self, judged: &Judged, numbers: &mut Numbers<'_>) -> Option<Answer> {
         let mut answer = Answer {
             row: judged.row,
             status: Status::Refused,
@@ -302,7 +368,7 @@ impl State {
             errors: judged.errors.clone(),
         };
         match &judged.whom {
-            Some(whom) => self.take_known(judged, whom, &mut answer, persons)?,
+            Some(whom) => self.take_known(judged, whom, &mut answer, numbers)?,
             None => answer.errors.extend(emptied(judged, Code::PER009)),
         }
         let place = |remark: &Remark| Field::named(remark.field).map(Field::index);
@@ -311,7 +377,7 @@ impl State {
         Some(answer)
     }
 
-    fn take_known(&mut self, judged: &Judged, whom: &Whom, answer: &mut Answer, persons: &Persons) -> Option<()> {
+    fn take_known(&mut self, judged: &Judged, whom: &Whom, answer: &mut Answer, numbers: &mut Numbers<'_>) -> Option<()> {
         let number = self.numbers.get(&whom.person).copied();
         let before = number.and_then(|number| self.employments.get(&(number, whom.staff.clone())));
         match before {
@@ -336,36 +402,41 @@ impl State {
         if !answer.errors.is_empty() {
             return Some(());
         }
-        let before = before.cloned();
-        let number = match number {
-            Some(number) => number,
-            None => self.give(whom, persons)?,
+        let (number, before) = match (number, before) {
+            (Some(number), Some(before)) => {
+                answer.number = Some(number);
+                if !before.content.differs(judged) && self.manager(judged, Some(before)) == (before.manager, before.waits_for) {
+                    answer.status = Status::Unchanged;
+                    return Some(());
+                }
+                (number, Some(before.clone()))
+            }
+            (Some(number), None) => (number, None),
+            (None, _) => (self.give(whom, numbers.next()?), None),
         };
         answer.number = Some(number);
+        answer.status = if before.is_some() { Status::Updated } else { Status::Created };
         let mut after = before.clone().unwrap_or_else(|| Employment::new(&whom.home));
         after.content.merge(judged);
-        match &judged.manager {
-            Given::Absent => {}
-            Given::Empty => (after.manager, after.waits_for) = (None, None),
-            Given::Value(manager) => match self.numbers.get(manager) {
-                Some(number) => (after.manager, after.waits_for) = (Some(*number), None),
-                None => (after.manager, after.waits_for) = (None, Some(*manager)),
-            },
-        }
-        answer.status = match &before {
-            None => Status::Created,
-            Some(before) if *before == after => Status::Unchanged,
-            Some(_) => Status::Updated,
-        };
-        if answer.status != Status::Unchanged {
-            self.change((number, whom.staff.clone()), before, after);
-        }
+        (after.manager, after.waits_for) = self.manager(judged, before.as_ref());
+        self.change((number, whom.staff.clone()), before, after);
         Some(())
     }
 
+    /// The manager after a row: one who is there, or one who is waited for.
+    fn manager(&self, judged: &Judged, before: Option<&Employment>) -> (Option<i64>, Option<Pseudonym>) {
+        match &judged.manager {
+            Given::Absent => before.map_or((None, None), |before| (before.manager, before.waits_for)),
+            Given::Empty => (None, None),
+            Given::Value(manager) => match self.numbers.get(manager) {
+                Some(number) => (Some(*number), None),
+                None => (None, Some(*manager)),
+            },
+        }
+    }
+
     /// Gives a new person a running number, and tells those who waited for it as their manager.
-    fn give(&mut self, whom: &Whom, persons: &Persons) -> Option<i64> {
-        let number = persons.next_number()?;
+    fn give(&mut self, whom: &Whom, number: i64) -> i64 {
         self.numbers.insert(whom.person, number);
         self.given.push((whom.person, number));
         for key in self.waiting.remove(&whom.person).unwrap_or_default() {
@@ -374,7 +445,7 @@ impl State {
                 self.changed.push(key);
             }
         }
-        Some(number)
+        number
     }
 
     fn change(&mut self, key: Key, before: Option<Employment>, after: Employment) {

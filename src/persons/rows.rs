@@ -96,6 +96,17 @@ const SIZES: [usize; 5] = [500, 100, 20, 5, 1];
 
 /// Asks for the rows in whose column one of `values` stands, in as few statements as it takes. `first`: what is bound before them.
 async fn among(session: &mut Session, head: &str, first: Option<&str>, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+    among_grouped(session, head, "", first, values).await
+}
+
+/// The same, with what a statement says behind the values.
+async fn among_grouped(
+    session: &mut Session,
+    head: &str,
+    tail: &str,
+    first: Option<&str>,
+    values: Vec<Value>,
+) -> Result<Vec<Row>, StoreError> {
     let mut found = Vec::new();
     let mut rest = values.as_slice();
     while let Some(last) = rest.last() {
@@ -109,6 +120,7 @@ async fn among(session: &mut Session, head: &str, first: Option<&str>, values: V
             let _ = write!(text, "{}${at}", if at == from { "" } else { ", " });
         }
         text.push(')');
+        text.push_str(tail);
         let query = assembled_for(text.clone(), text);
         let query = first.into_iter().fold(query, |query, first| query.bind(first));
         found.extend(session.all(filled.fold(query, |query, value| query.bind(value.clone()))).await?);
@@ -124,12 +136,27 @@ fn pseudonyms(people: &BTreeSet<Pseudonym>) -> Vec<Value> {
 /// The running numbers of those who have one.
 pub(super) async fn numbers(session: &mut Session, people: &BTreeSet<Pseudonym>) -> Result<HashMap<Pseudonym, i64>, StoreError> {
     let rows = among(session, "SELECT pseudonym, number FROM person_number WHERE pseudonym", None, pseudonyms(people)).await?;
-    let read = |row: &Row| {
-        let bytes: Vec<u8> = row.get("pseudonym")?;
-        let person = Pseudonym::from_bytes(&bytes).ok_or(StoreError::Unreadable { column: "pseudonym" })?;
-        Ok((person, row.get("number")?))
+    rows.iter().map(|row| Ok((pseudonym(row)?, row.get("number")?))).collect()
+}
+
+fn pseudonym(row: &Row) -> Result<Pseudonym, StoreError> {
+    let bytes: Vec<u8> = row.get("pseudonym")?;
+    Pseudonym::from_bytes(&bytes).ok_or(StoreError::Unreadable { column: "pseudonym" })
+}
+
+/// Every employment of these persons, who are known by their pseudonyms.
+pub(super) async fn employments_of(
+    session: &mut Session,
+    people: &BTreeSet<Pseudonym>,
+) -> Result<Vec<(Pseudonym, Key, Employment)>, StoreError> {
+    let head = "SELECT pseudonym, person.number AS number, staff, home, manager, manager_waits, content
+                FROM person_number JOIN person ON person.number = person_number.number WHERE pseudonym";
+    let rows = among(session, head, None, pseudonyms(people)).await?;
+    let of = |row: &Row| {
+        let (key, employment) = read(row)?;
+        Ok((pseudonym(row)?, key, employment))
     };
-    rows.iter().map(read).collect()
+    rows.iter().map(of).collect()
 }
 
 /// Every employment of these persons.
@@ -183,6 +210,19 @@ pub(super) async fn holders(
     let values = values.iter().map(Value::from).collect();
     let rows = among(session, &head, Some(home), values).await?;
     rows.iter().map(|row| Ok((row.get("held")?, (row.get("number")?, row.get("staff")?)))).collect()
+}
+
+/// Which of these values several persons of an institution have.
+pub(super) async fn shared(
+    session: &mut Session,
+    column: &'static str,
+    home: &str,
+    values: &BTreeSet<String>,
+) -> Result<Vec<String>, StoreError> {
+    let head = format!("SELECT {column} AS held FROM person WHERE home = $1 AND {column}");
+    let tail = format!(" GROUP BY {column} HAVING min(number) < max(number)");
+    let rows = among_grouped(session, &head, &tail, Some(home), values.iter().map(Value::from).collect()).await?;
+    rows.iter().map(|row| row.get("held")).collect()
 }
 
 /// Writes rows of so many values each, in as few statements as it takes.

@@ -128,6 +128,20 @@ async fn a_key_that_lies_with_the_store_and_a_service_without_one_are_refused_by
     std::fs::copy(&key, world.dir.join("deliveries.key")).unwrap();
     let (sound, told) = checked(&text.replace("delivery-keys/deliveries.key", "deliveries.key"));
     assert!(!sound && told.contains("deliveries.key") && told.contains("lies in the folder of the store"), "{told}");
+    // The key of persons is judged alike, and is no other's.
+    hjemmel::objects::keys::generate(&world.dir.join("delivery-keys/persons.key")).unwrap();
+    std::fs::copy(world.dir.join("delivery-keys/persons.key"), world.dir.join("persons.key")).unwrap();
+    for (key, said) in [
+        ("delivery-keys/persons.key", None),
+        ("persons.key", Some("lies in the folder of the store")),
+        ("delivery-keys/deliveries.key", Some("is also deliveries.key")),
+        ("audit-keys/pseudonym.key", Some("is also audit.pseudonym_key")),
+        ("audit-keys/auditors.pub", Some("is not 32 bytes in hexadecimal")),
+    ] {
+        let (sound, told) = checked(&format!("{text}\n[persons]\nkey = \"{key}\"\n"));
+        assert_eq!(sound, said.is_none(), "{key}: {told}");
+        assert!(said.is_none_or(|said| told.contains("persons.key") && told.contains(said)), "{key}: {told}");
+    }
     let mut settings: toml::Table = text.parse().unwrap();
     settings.remove("deliveries").unwrap();
     let (sound, told) = checked(&toml::to_string(&settings).unwrap());
