@@ -45,6 +45,7 @@ pub mod agreements;
 pub mod archive;
 pub mod audit;
 pub mod decisions;
+pub mod notices;
 pub mod objects;
 pub mod peer;
 pub mod replay;

@@ -139,7 +139,8 @@ impl BackAll {
             // Candidates stand latest first, so the first of an authority is the one `back` would choose.
             agreements.entry(agreement.authority).or_insert_with(|| Arc::clone(agreement));
         }
-        let instants = || self.candidates.iter().flat_map(|agreement| [Some(agreement.valid_from), agreement.valid_to]).flatten();
+        let of = |agreement: &Arc<Agreement>| [Some(agreement.valid_from), agreement.valid_to, agreement.ends_at];
+        let instants = || self.candidates.iter().flat_map(of).flatten();
         Holding {
             since: instants().filter(|instant| *instant <= at).max(),
             until: instants().filter(|instant| *instant > at).min(),

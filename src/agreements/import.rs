@@ -132,6 +132,8 @@ impl Reader<'_> {
             decided_by: decided_by?,
             decided_at: decided_at?,
             reason: reason?,
+            terms: None,
+            ends_at: None,
         };
         self.agrees_with_itself(at, &agreement);
         Some(agreement)

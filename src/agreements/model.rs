@@ -3,13 +3,14 @@
 //! (D) marks what a public source documents, (I) what is inferred. That an agreement is requested by the supplier and
 //! approved or rejected by the authority is (D); the states and their Danish names are (I).
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::scope::Scope;
+use super::terms::Terms;
 use crate::id::cvr::Cvr;
 use crate::refusal::Detail;
 
@@ -191,7 +192,7 @@ pub enum State {
     Withdrawn,
     /// SUSPENDERET: stopped by the authority, until it is resumed or ended.
     Suspended,
-    /// OPSAGT: ended by either party.
+    /// OPSAGT: ended by either party, at once or from the day on which the notice is over.
     Terminated,
     /// UDLØBET: its time ran out.
     Expired,
@@ -336,6 +337,10 @@ pub struct Agreement {
     pub decided_at: Option<Timestamp>,
     /// Why.
     pub reason: Option<String>,
+    /// What it has from the request that it is a line of; none where it was asked for by itself.
+    pub terms: Option<Arc<Terms>>,
+    /// The first instant at which it no longer holds, where it is OPSAGT with effect from later on.
+    pub ends_at: Option<Timestamp>,
 }
 
 impl Agreement {
@@ -346,6 +351,7 @@ impl Agreement {
             decided_by: other.decided_by.clone(),
             decided_at: other.decided_at,
             reason: other.reason.clone(),
+            ends_at: other.ends_at,
             ..self.clone()
         };
         decided_as_other == *other
@@ -357,14 +363,25 @@ impl Agreement {
         when && decision.to == self.state && decision.by == self.decided_by && decision.reason == self.reason
     }
 
-    /// Whether it holds at `at`. The period is `[valid_from, valid_to)`.
+    /// Whether it holds at `at`. The period is `[valid_from, valid_to)`; one that is OPSAGT holds until its notice is over.
     pub fn standing(&self, at: Timestamp) -> Standing {
+        let open = match self.state {
+            State::Approved => true,
+            State::Terminated => self.ends_at.is_some_and(|end| at < end),
+            _ => false,
+        };
         match self.state {
-            State::Approved if at < self.valid_from => Standing::NotBegun(self.valid_from),
-            State::Approved if self.valid_to.is_some_and(|end| end <= at) => Standing::Over,
-            State::Approved => Standing::Holds,
-            other => Standing::State(other),
+            state if !open => Standing::State(state),
+            _ if at < self.valid_from => Standing::NotBegun(self.valid_from),
+            _ if self.valid_to.is_some_and(|end| end <= at) => Standing::Over,
+            _ => Standing::Holds,
         }
+    }
+
+    /// Its certificates, its period and what it is narrowed to, and the parties: what a new version of it keeps.
+    pub fn same_parties(&self, other: &Agreement) -> bool {
+        let parties = |a: &Agreement| (a.side, a.system, a.service, a.authority, a.environment.clone());
+        parties(self) == parties(other)
     }
 }
 

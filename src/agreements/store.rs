@@ -3,6 +3,8 @@
 //! A row that cannot be read as the model has it is an error, never a row to skip: an agreement read by half could open
 //! more than was agreed.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -10,6 +12,7 @@ use super::{
     import::Import,
     model::{Agreement, Authority, Decision, Environment, Side, State, Thumbprint},
     scope::Scope,
+    terms::Terms,
 };
 use crate::{
     id::cvr::Cvr,
@@ -24,13 +27,13 @@ use crate::{
 macro_rules! agreements {
     (sqlite) => {
         "SELECT id, side, system, service, authority, environment, valid_from, valid_to, state, legal_basis, purpose, scope,
-             decided_by, decided_at, reason,
+             decided_by, decided_at, reason, terms, ends_at,
              (SELECT group_concat(thumbprint) FROM agreement_certificate WHERE agreement = agreement.id) AS certificates
          FROM agreement WHERE "
     };
     (postgres) => {
         "SELECT id, side, system, service, authority, environment, valid_from, valid_to, state, legal_basis, purpose, scope,
-             decided_by, decided_at, reason,
+             decided_by, decided_at, reason, terms, ends_at,
              (SELECT string_agg(thumbprint, ',') FROM agreement_certificate WHERE agreement = agreement.id) AS certificates
          FROM agreement WHERE "
     };
@@ -287,8 +290,27 @@ impl Change {
         agreement.decided_by = Some(by.to_owned());
         agreement.decided_at = Some(to_microsecond(at));
         agreement.reason = Some(reason.to_owned());
+        agreement.ends_at = None;
         write(transaction, &agreement).await?;
         record(transaction, Some(from), &agreement, at).await?;
+        Ok(agreement)
+    }
+
+    /// Gives notice on an agreement: it is OPSAGT, and holds until `ends_at`. For one that holds: any other has ended at once.
+    ///
+    /// # Errors
+    /// As [`Change::decide`].
+    pub async fn give_notice(
+        &mut self,
+        shown: &Agreement,
+        ends_at: Timestamp,
+        by: &str,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<Agreement, AgreementError> {
+        let mut agreement = self.decide(shown.id, Some(shown), State::Terminated, by, reason, at).await?;
+        agreement.ends_at = Some(to_microsecond(ends_at));
+        write(self.connection(), &agreement).await?;
         Ok(agreement)
     }
 
@@ -353,7 +375,7 @@ async fn bring_in(
         imported.decided_since.push((held.id, held.state));
         return Ok(Ok(()));
     }
-    if parties(&held) != parties(agreement) {
+    if !held.same_parties(agreement) {
         return Ok(Err("the id already belongs to an agreement between other parties; give it a new id".to_owned()));
     }
     if held.state != agreement.state && !held.state.may_be_imported_as(agreement.state) {
@@ -375,11 +397,6 @@ fn latest_first(rows: &[Row]) -> Result<Vec<Agreement>, StoreError> {
     let mut agreements = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     agreements.sort_by_key(|agreement| std::cmp::Reverse((agreement.valid_from, agreement.id)));
     Ok(agreements)
-}
-
-/// What an agreement id stands for, once and for all.
-fn parties(agreement: &Agreement) -> (Side, Uuid, Uuid, Cvr, &Environment) {
-    (agreement.side, agreement.system, agreement.service, agreement.authority, &agreement.environment)
 }
 
 async fn find(session: &mut Session, id: Uuid) -> Result<Option<Agreement>, StoreError> {
@@ -433,18 +450,24 @@ pub(super) fn read(row: &Row) -> Result<Agreement, StoreError> {
         decided_by: row.maybe("decided_by")?,
         decided_at: row.maybe("decided_at")?,
         reason: row.maybe("reason")?,
+        terms: row.maybe::<String>("terms")?.map(|terms| read_terms(&terms)).transpose()?,
+        ends_at: row.maybe("ends_at")?,
     })
+}
+
+fn read_terms(text: &str) -> Result<Arc<Terms>, StoreError> {
+    serde_json::from_str(text).map(Arc::new).map_err(|_| StoreError::Unreadable { column: "terms" })
 }
 
 async fn write(session: &mut Session, agreement: &Agreement) -> Result<(), StoreError> {
     let written =
         sql("INSERT INTO agreement (id, side, system, service, authority, environment, valid_from, valid_to, state, legal_basis,
-             purpose, scope, decided_by, decided_at, reason)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+             purpose, scope, decided_by, decided_at, reason, request, terms, ends_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
          ON CONFLICT (id) DO UPDATE SET valid_from = excluded.valid_from, valid_to = excluded.valid_to, state = excluded.state,
              legal_basis = excluded.legal_basis, purpose = excluded.purpose, scope = excluded.scope,
              decided_by = excluded.decided_by, decided_at = excluded.decided_at,
-             reason = excluded.reason")
+             reason = excluded.reason, ends_at = excluded.ends_at")
         .bind(agreement.id)
         .bind(agreement.side.name())
         .bind(agreement.system)
@@ -459,7 +482,10 @@ async fn write(session: &mut Session, agreement: &Agreement) -> Result<(), Store
         .bind(agreement.scope.to_string())
         .bind(&agreement.decided_by)
         .bind(agreement.decided_at)
-        .bind(&agreement.reason);
+        .bind(&agreement.reason)
+        .bind(agreement.terms.as_ref().map(|terms| terms.request))
+        .bind(agreement.terms.as_ref().map(|terms| serde_json::json!(terms.as_ref()).to_string()))
+        .bind(agreement.ends_at);
     session.execute(written).await?;
     session.execute(sql("DELETE FROM agreement_certificate WHERE agreement = $1").bind(agreement.id)).await?;
     for thumbprint in &agreement.certificates {

@@ -30,6 +30,8 @@ use crate::refusal::api::ApiRefusal;
     servers((url = "/", description = "The gateway's API listener.")),
     tags(
         (name = "agreements", description = "Service agreements: request, decide, look up."),
+        (name = "requests", description = "Requests for agreements: one header, a line for each authority, from the draft on."),
+        (name = "systems", description = "Client systems and their certificates."),
         (name = "routes", description = "Which system receives a service's calls, on which days."),
         (name = "mailboxes", description = "Files of partner agreements: fetch, confirm, deliver. For mailbox users."),
         (name = "authorities", description = "The register of authorities."),

@@ -15,8 +15,10 @@ pub mod mailboxes;
 pub mod meta;
 pub mod page;
 pub mod problem;
+pub mod requests;
 pub mod routes;
 pub mod service;
+pub mod systems;
 pub mod table;
 pub mod trials;
 pub mod value_lists;
@@ -43,6 +45,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::agreements::Store;
+use crate::agreements::rules::Rules;
 use crate::clock::Clock;
 use crate::files::partner::core::Mailboxes;
 use crate::refusal::api::ApiRefusal;
@@ -92,6 +95,8 @@ pub struct Settings {
     pub mailboxes: Option<Mailboxes>,
     /// The gateway's own listeners, to which no route may lead.
     pub own: Vec<SocketAddr>,
+    /// How agreements of each service are asked for and ended.
+    pub rules: Arc<Rules>,
     /// How many days ahead value lists are published.
     pub notices: Arc<Notices>,
     /// The largest body, in bytes.
@@ -143,6 +148,14 @@ fn router() -> OpenApiRouter<Api> {
         .routes(routes!(agreements::export))
         .routes(routes!(agreements::get))
         .routes(routes!(history::of_agreement, agreements::decide::decide))
+        .routes(routes!(agreements::decide::ending))
+        .routes(routes!(agreements::decide::remind))
+        .routes(routes!(requests::list, requests::draft))
+        .routes(routes!(requests::get, requests::write))
+        .routes(routes!(requests::decide))
+        .routes(routes!(systems::list, systems::register))
+        .routes(routes!(systems::get))
+        .routes(routes!(systems::change))
         .routes(routes!(routes::list, routes::add))
         .routes(routes!(routes::import))
         .routes(routes!(routes::export))

@@ -52,11 +52,17 @@ pub enum Subject {
     PersonQueue,
     /// A person whom an institution imported; its id is the running number.
     Person,
+    /// A request for agreements.
+    AgreementRequest,
+    /// A client system.
+    System,
+    /// That somebody may do another's tasks for a time.
+    Delegation,
 }
 
 impl Subject {
     /// Every subject.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Agreement,
         Self::Route,
         Self::User,
@@ -73,6 +79,9 @@ impl Subject {
         Self::MailboxFile,
         Self::PersonQueue,
         Self::Person,
+        Self::AgreementRequest,
+        Self::System,
+        Self::Delegation,
     ];
 
     /// The name in the store, in records and on screens.
@@ -94,6 +103,9 @@ impl Subject {
             Subject::MailboxFile => "mailbox_file",
             Subject::PersonQueue => "person_queue",
             Subject::Person => "person",
+            Subject::AgreementRequest => "agreement_request",
+            Subject::System => "system",
+            Subject::Delegation => "delegation",
         }
     }
 }

@@ -20,12 +20,14 @@ mod help;
 mod lang;
 mod made;
 pub mod mailbox;
+pub mod notice;
 pub mod objects;
 pub mod person;
 pub mod persons;
 pub mod place;
 pub mod policy;
 pub mod ready;
+pub mod request;
 pub mod route;
 pub mod serve;
 pub mod service;
@@ -34,6 +36,7 @@ mod shell;
 pub mod sortiment;
 pub mod store;
 pub mod stub;
+pub mod system;
 pub mod transfers;
 pub mod trial;
 pub mod user;
@@ -76,6 +79,12 @@ enum Command {
     Policy(policy::Args),
     /// Service agreements: import, list, show, decide
     Agreement(agreement::Args),
+    /// Requests for agreements: draft, send, new versions, withdraw
+    Request(Box<request::Args>),
+    /// Client systems: register, certificates, what holds when
+    System(Box<system::Args>),
+    /// Notices by mail: what waits, what was given up
+    Notice(notice::Args),
     /// Routes: which system receives a service's calls, on which days
     Route(Box<route::Args>),
     /// Users: who decides on agreements and routes, by certificate and role
@@ -175,6 +184,9 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
             let mut stdin = io::stdin().lock();
             agreement::run(args, clock, operator(&mut stdin), &mut output::Stdout).await.map_err(Into::into).and(done)
         }
+        Command::Request(args) => request::run(*args, clock, &mut output::Stdout).await.map_err(Into::into).and(done),
+        Command::System(args) => system::run(*args, clock, &mut output::Stdout).await.map_err(Into::into).and(done),
+        Command::Notice(args) => notice::run(args, clock, &mut output::Stdout).await.map_err(Into::into).and(done),
         Command::Route(args) => Ok(route::run(*args, clock, &mut output::Stdout).await?),
         Command::Store(args) => {
             let ended = store::run(args, clock, &mut output::Stdout).await;

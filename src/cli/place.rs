@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::which;
+use crate::agreements::rules::Rules;
 use crate::agreements::{Environment, Store, Vocabulary};
 use crate::config::{Campus, Draft, Report, ServiceSection, campus_of, store_of};
-use crate::services::{Service, notices, vocabulary, vocabulary_of};
+use crate::services::{Service, agreement_rules, notices, vocabulary, vocabulary_of};
 use crate::signature::credentials::Credentials;
 use crate::store::settings::AddressError;
 use crate::store::{Access, At, Settings, StoreError};
@@ -118,6 +119,12 @@ impl Place {
     /// Where persons are handed on to, and the gateway's own certificate.
     pub(super) fn campus(&self, now: Timestamp) -> Result<Option<(Campus, Credentials)>, Report> {
         self.config.as_ref().map_or(Ok(None), |config| campus_of::<Service>(config, now))
+    }
+
+    /// How agreements of the configuration's services are asked for and ended.
+    pub(super) fn rules(&self, now: Timestamp) -> Rules {
+        let rules = self.draft(now).map(|draft| agreement_rules(&draft.sections().services, now));
+        Rules::new(rules.unwrap_or_default())
     }
 
     /// The configuration, as far as it can be read; none where a store is given.

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::decisions::statement::Signer;
 use crate::decisions::{Because, By, DecideError, user};
 use crate::id::cvr::Cvr;
+use crate::notices::address::{self, Language};
 use crate::signature::credentials::{Credentials, CredentialsError, certificates_from_pem_file};
 use crate::signature::key::{Certificate, KeyError};
 use crate::store::{Access, StoreError, value::to_microsecond};
@@ -83,6 +84,18 @@ enum Command {
         /// SHA-256 of the certificate, as `hjemmel user show` has it
         #[arg(long, value_name = "SHA256")]
         thumbprint: Thumbprint,
+        #[command(flatten)]
+        decide: Decide,
+    },
+    /// Say where a user is told of agreements by mail, or nowhere
+    Mail {
+        /// The user's id
+        id: Uuid,
+        /// The e-mail address; left out: the user is told nowhere
+        address: Option<String>,
+        /// The language of the letters: da or en
+        #[arg(long, default_value = "da", value_parser = |text: &str| text.parse::<Language>())]
+        language: Language,
         #[command(flatten)]
         decide: Decide,
     },
@@ -183,6 +196,9 @@ pub enum CommandError {
         /// To.
         to: Timestamp,
     },
+    /// An e-mail address.
+    #[error("{0}")]
+    Address(&'static str),
     /// Who decides.
     #[error(transparent)]
     Person(#[from] PersonError),
@@ -271,6 +287,17 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
                 Ok(user::end_certificate(store, signer.as_ref().map(By::Key), id, thumbprint, &because).await?)
             };
             one(&with_store::<_, CommandError>(&settings, Access::Change, ended).await?, out)?;
+        }
+        Command::Mail { id, address, language, decide } => {
+            let address = address.map(|text| address::read(&text).map_err(CommandError::Address)).transpose()?;
+            let (signer, because) = (decide.signer()?, Because::new(decide.reason, now));
+            let at = address.as_deref().map(|address| (address, language));
+            let told = async |store: &Store| Ok(user::tell_at(store, signer.as_ref().map(By::Key), id, at, &because).await?);
+            with_store::<_, CommandError>(&settings, Access::Change, told).await?;
+            match address {
+                Some(address) => writeln!(out, "user {id} is told at {address}")?,
+                None => writeln!(out, "user {id} is told nowhere")?,
+            }
         }
         Command::End { id, decide } => {
             let (signer, because) = (decide.signer()?, Because::new(decide.reason, now));

@@ -10,6 +10,7 @@ mod console;
 mod deliveries;
 mod draft;
 mod limits;
+mod mail;
 mod objects;
 mod peer;
 mod persons;
@@ -109,6 +110,8 @@ pub struct Config<S> {
     pub persons: Option<Persons>,
     /// The SFTP server; `None`: there is none.
     pub sftp: Option<Sftp>,
+    /// Where notices go; `None`: they wait in the store.
+    pub mail: Option<crate::notices::post::Settings>,
     /// Limits at the edge.
     pub limits: EdgeLimits,
     /// Limits on messages and answers.

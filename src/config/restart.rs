@@ -40,6 +40,7 @@ impl<S> Config<S> {
         keep.setting("campus", &mut self.campus, &running.campus);
         keep.setting("sftp", &mut self.sftp, &running.sftp);
         keep.setting("persons", &mut self.persons, &running.persons);
+        keep.setting("mail", &mut self.mail, &running.mail);
         keep.setting("audit", &mut self.audit, &running.audit);
         keep.setting("limits", &mut self.limits, &running.limits);
         differing

@@ -9,7 +9,7 @@ use super::reader::Reader;
 use super::{
     Admin, Agreements, Api, Archive, Audit, Campus, Config, ConnectionLimits, Console, Credentials, Deliveries, DomainLists,
     EdgeLimits, Keeping, Listen, LogFormat, MessageLimits, Peer, Persons, ReplayKept, Revocation, ServiceSection, Sftp, Signers,
-    Stapling, Sts, Tokens, WithoutList, campus, console, deliveries, limits, objects, peer, persons, retired, sftp, store,
+    Stapling, Sts, Tokens, WithoutList, campus, console, deliveries, limits, mail, objects, peer, persons, retired, sftp, store,
 };
 use crate::objects::settings::Place::Folder;
 use crate::telemetry::Callers;
@@ -48,6 +48,7 @@ pub struct Sections<S> {
     pub campus: Option<Option<Campus>>,
     pub persons: Option<Option<Persons>>,
     pub sftp: Option<Option<Sftp>>,
+    pub mail: Option<Option<crate::notices::post::Settings>>,
     pub limits: Option<(EdgeLimits, MessageLimits)>,
 }
 
@@ -84,6 +85,7 @@ impl<S> Default for Sections<S> {
             campus: None,
             persons: None,
             sftp: None,
+            mail: None,
             limits: None,
         }
     }
@@ -121,6 +123,7 @@ impl<S> Sections<S> {
             campus: self.campus?,
             persons: self.persons?,
             sftp: self.sftp?,
+            mail: self.mail?,
             limits,
             messages,
         })
@@ -174,6 +177,7 @@ pub(super) fn read<S: ServiceSection>(root: &mut Reader<'_>) -> Sections<S> {
         campus: root.optional_section("campus", campus::read),
         persons: root.optional_section("persons", persons::read),
         sftp: root.optional_section("sftp", sftp::read),
+        mail: root.optional_section("mail", mail::read),
         limits: root.section("limits", |section| limits::read(section)),
     }
 }

@@ -5,8 +5,9 @@ use std::fmt::Debug;
 
 use uuid::Uuid;
 
-use super::reader::{Reader, nearest};
+use super::reader::{Reader, as_array, as_text, nearest};
 use super::retired::Retired;
+use crate::id::cvr::Cvr;
 
 /// How a caller may prove who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,36 @@ pub struct Offer {
     pub bindings: Vec<Binding>,
     /// The HTTP status of a SOAP 1.2 fault that is the sender's: 500 or 400.
     pub sender_fault_status: u16,
+    /// How its agreements are asked for and ended.
+    pub terms: ServiceTerms,
+}
+
+/// `[service.NAME.agreements]`: how a service's agreements are asked for and ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ServiceTerms {
+    /// Whether no new ones may be asked for.
+    pub locked: bool,
+    /// For how many months after it began one cannot end.
+    pub binding_months: u8,
+    /// How many months ahead notice is given.
+    pub notice_months: u8,
+    /// The authorities on whose behalf a system may be connected for trial without their approval.
+    pub trial: Vec<Cvr>,
+}
+
+/// Reads `[service.NAME.agreements]`.
+pub(crate) fn terms(section: &mut Reader<'_>) -> Option<ServiceTerms> {
+    section.section("agreements", |section| {
+        let locked = section.flag("locked", false);
+        let binding = section.number("binding_months", 0, 0..=120);
+        let notice = section.number("notice_months", 0, 0..=60);
+        let trial = section.setting("trial_without_approval", Some(Vec::new()), |value| {
+            let wrong = || "holds what is not a CVR number; write [\"11111111\"]".to_owned();
+            as_array(value)?.iter().map(|item| as_text(item.get_ref())?.parse::<Cvr>().map_err(|_| wrong())).collect()
+        });
+        let months = |months: u64| u8::try_from(months).ok();
+        Some(ServiceTerms { locked: locked?, binding_months: months(binding?)?, notice_months: months(notice?)?, trial: trial? })
+    })
 }
 
 /// What reads `[service.NAME]`. Everything that it says of the file is reported beside all other problems.

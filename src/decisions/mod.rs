@@ -5,13 +5,17 @@
 //! ([`outbox`]).
 
 pub mod agreement;
+pub mod ending;
 pub mod endpoint;
+pub mod life;
 pub mod outbox;
 pub mod record;
+pub mod request;
 pub mod route;
 pub mod service;
 pub mod shown;
 pub mod statement;
+pub mod system;
 pub mod user;
 
 use std::collections::BTreeSet;

@@ -35,11 +35,11 @@ fn text(route: &Route) -> String {
     )
 }
 
-fn ended(route: &Route, from: String) -> What {
+pub(super) fn ended(route: &Route, from: String) -> What {
     What { subject: Subject::Route, id: route.id, from: Some(from), to: end(route), shown: Some(shown::sha256(&text(route))) }
 }
 
-fn end(route: &Route) -> String {
+pub(super) fn end(route: &Route) -> String {
     route.period.to().map_or("no end".to_owned(), |to| format!("ends {to}"))
 }
 

@@ -43,7 +43,44 @@ pub fn text(agreement: &Agreement) -> String {
     if agreement.scope.is_empty() {
         line("afgrænset", &"nej");
     }
+    if let Some(ends) = &agreement.ends_at {
+        line("ophører", ends);
+    }
+    if let Some(terms) = &agreement.terms {
+        line("anmodning", &terms.request);
+        line("type", &terms.kind.danish());
+        line("navn", &terms.name);
+        line("begrundelse", &terms.justification);
+        line("databehandleraftale", &terms.contract);
+        for category in &terms.categories {
+            line("datakategori", category);
+        }
+        line("opbevaring", &terms.retention);
+        if let Some(basis) = &terms.basis {
+            line("regler eller WSDL (SHA-256)", basis);
+        }
+        if let Some(replaces) = &terms.replaces {
+            line("ny udgave af", replaces);
+        }
+        for request in &terms.depends_on {
+            line("afhænger af anmodning", request);
+        }
+    }
     text
+}
+
+/// What a new version says otherwise than the agreement that it is to take the place of: `-` as it was, `+` as it will be. Left out
+/// is what tells the two apart and changes nothing.
+pub fn differences(before: &Agreement, after: &Agreement) -> Vec<String> {
+    const OWN: [&str; 5] = ["serviceaftale", "tilstand", "anmodning", "ny udgave af", "ophører"];
+    let lines = |agreement: &Agreement| -> Vec<String> {
+        let own = |line: &&str| line.split_once(": ").is_some_and(|(name, _)| OWN.contains(&name));
+        text(agreement).lines().filter(|line| !own(line)).map(str::to_owned).collect()
+    };
+    let (before, after) = (lines(before), lines(after));
+    let gone = before.iter().filter(|line| !after.contains(line)).map(|line| format!("- {line}"));
+    let come = after.iter().filter(|line| !before.contains(line)).map(|line| format!("+ {line}"));
+    gone.chain(come).collect()
 }
 
 /// What ETag an agreement has: another as soon as anything of it is another, who decided last included.

@@ -9,6 +9,7 @@ use super::{Because, By, DecideError, record::What, shown};
 use crate::{
     agreements::{Store, Thumbprint},
     audit::Subject,
+    notices::address::Language,
     signature::key::Certificate,
     users::{
         Actor, User,
@@ -112,6 +113,26 @@ pub async fn end_certificate(
     change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &what, because).await?;
     change.commit().await?;
     Ok(user)
+}
+
+/// Says where a user is told by mail from now on; none: nowhere. The chain has that it was said, and not the address.
+///
+/// # Errors
+/// [`DecideError`].
+pub async fn tell_at(
+    store: &Store,
+    by: Option<By<'_>>,
+    id: Uuid,
+    at: Option<(&str, Language)>,
+    because: &Because,
+) -> Result<(), DecideError> {
+    let what = what(&store.user(id).await?, Some("added"), if at.is_some() { "told by mail" } else { "told nowhere" });
+    let proven = proven(store, by, &what, because).await?;
+    let mut change = store.change().await?;
+    change.user(id, because.at).await?;
+    change.tell_at(id, at, because.at).await?;
+    change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &what, because).await?;
+    Ok(change.commit().await?)
 }
 
 /// Ends a user from now on.

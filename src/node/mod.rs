@@ -11,6 +11,7 @@ pub mod files;
 pub mod log;
 mod mailboxes;
 pub mod manager;
+mod notices;
 mod record;
 pub mod reload;
 mod routes;
@@ -196,6 +197,7 @@ pub async fn start(
     on_close: OnClose,
 ) -> Result<Node, ServeError> {
     let metrics = Arc::new(Metrics::new()?);
+    let mail = config.mail.clone();
     let limits = config.limits.clone();
     let (lasting, sight) = Lasting::open(&config, clock, &metrics, on_close).await?;
     let (audit, agreements, work) = (lasting.audit.clone(), lasting.agreements.clone(), lasting.work.clone());
@@ -215,6 +217,7 @@ pub async fn start(
     let readiness = Readiness::new();
     let (stop, stopped) = channel(());
     let decided = Arc::new(Notify::new());
+    let of_life = decided.clone();
     let anchorer = anchor::Anchorer {
         store: agreements.store().clone(),
         audit: audit.clone(),
@@ -275,6 +278,7 @@ pub async fn start(
                 mailboxes: mailboxes.clone(),
                 own: vec![bound, admin.local_addr().map_err(|error| ServeError::Listen { address, error })?],
                 notices: reloader.notices.clone(),
+                rules: reloader.rules.clone(),
                 body_bytes: limits.request_bytes,
                 decided,
                 answered: Box::new(move |path, status| counted.api_answered(path, status)),
@@ -319,6 +323,10 @@ pub async fn start(
     }
     tokio::spawn(watch::deliveries(agreements.store().database().clone(), counts, stopped.clone()));
     tokio::spawn(watch::chores(agreements.store().clone(), metrics.clone(), clock.clone(), stopped.clone()));
+    if let Some(mail) = mail {
+        tokio::spawn(notices::send(agreements.store().clone(), mail, stopped.clone()));
+    }
+    tokio::spawn(notices::look(agreements.store().clone(), clock.clone(), of_life, stopped.clone()));
     tokio::spawn(watch::store(agreements, store_answers.clone(), stopped.clone()));
     tokio::spawn(watch::certificates(reloader.clone(), clock.clone(), stopped.clone()));
     tokio::spawn(watch::routes(reloader.clone(), stopped.clone()));

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::domains::domains;
 use super::{Config, ServeError};
+use crate::agreements::rules::{Rule, Rules};
 use crate::api::Clients;
 use crate::clock::Clock;
 use crate::config::{Binding, ServiceSection as _};
@@ -31,8 +32,8 @@ use crate::replay::ReplayMemory;
 use crate::revocation::ocsp::{self, StapleError};
 use crate::saml::memory::AssertionMemory;
 use crate::services::finance::lists::publish::Notices;
-use crate::services::notices;
 use crate::services::parts::Offered;
+use crate::services::{agreement_rules, notices};
 use crate::signature::key::Certificate;
 use crate::store::StoreError;
 use crate::trust::clients::{ClientCertificate, ClientTrust};
@@ -60,6 +61,8 @@ pub struct Reloader {
     pub(super) console_tls: Option<Arc<ServerTls>>,
     /// How many days ahead value lists are published.
     pub(super) notices: Arc<Notices>,
+    /// How agreements of each service are asked for and ended.
+    pub(super) rules: Arc<Rules>,
 }
 
 /// What is in force, as far as the next reload and the metrics need to know.
@@ -81,6 +84,7 @@ struct Known {
 struct Prepared {
     services: Services<RequestBody>,
     contents: ByInfRef,
+    rules: std::collections::BTreeMap<uuid::Uuid, Rule>,
     known: Known,
     tls: tls::Prepared,
     admin_tls: Option<tls::Prepared>,
@@ -96,7 +100,8 @@ impl Reloader {
         clock: &Clock,
         metrics: &Arc<Metrics>,
     ) -> Result<Arc<Self>, ServeError> {
-        let Prepared { services, contents, known, tls, admin_tls, api, console_tls } = prepare(&config, &lasting, None, clock)?;
+        let Prepared { services, contents, rules, known, tls, admin_tls, api, console_tls } =
+            prepare(&config, &lasting, None, clock)?;
         lasting.contents.replace(contents);
         let reloader = Self {
             lasting: RwLock::new(lasting),
@@ -108,6 +113,7 @@ impl Reloader {
             api: api.map(|(tls, trust)| (Arc::new(ServerTls::new(tls)), Arc::new(Clients::new(trust)))),
             console_tls: console_tls.map(|tls| Arc::new(ServerTls::new(tls))),
             notices: Arc::new(Notices::new(notices(&config.services))),
+            rules: Arc::new(Rules::new(rules)),
             running: Mutex::new(Running { config, known }),
             exchanged: Notify::new(),
         };
@@ -171,6 +177,7 @@ impl Reloader {
             clients.replace(trust);
         }
         self.notices.replace(notices(&config.services));
+        self.rules.replace(prepared.rules);
         self.in_force.replace(prepared.services);
         *running = Running { config, known: prepared.known };
         self.exchanged.notify_one();
@@ -327,10 +334,12 @@ fn prepare(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clock: &
     let issuers = trust.trust.issuers().iter().flat_map(|issuer| issuer.certificates());
     expiries.extend(issuers.map(Certificate::not_after).max().map(|ends| ("tokens.metadata".to_owned(), ends)));
     let services = services.into_iter().map(serving).collect();
+    let rules = agreement_rules(&config.services, clock.now());
     let fetcher = domains::fetcher(&config.revocation, &config.outbound, &lasting.connections.lists)?;
     Ok(Prepared {
         services,
         contents,
+        rules,
         known: Known { tokens, trust, shown, fetcher, expiries },
         tls,
         admin_tls,

@@ -80,6 +80,18 @@ refusals! { []
     ApiTransition { from: Detail = Detail::name("OPSAGT"), to: Detail = Detail::name("GODKENDT") }, Caller, AfterChange, Administrator, http 409,
         da: "Aftalen er {from} og kan ikke blive {to}.", "Anmod om en ny aftale, eller vælg en beslutning, som tilstanden tillader.",
         en: "The agreement is {from} and cannot become {to}.", "Request a new agreement, or choose a decision that the state allows.";
+    /// The service takes no new agreements.
+    ApiServiceLocked { service: String = "3053ec89-31fe-4206-878b-bba6783d7a88".into() }, Caller, AfterChange, Administrator, http 409,
+        da: "Servicen {service} er låst: der kan ikke anmodes om nye aftaler.", "De aftaler, der er, fortsætter; spørg servicens ejer, hvad der afløser den.",
+        en: "The service {service} is locked: no new agreements can be requested.", "Those that there are go on; ask the service's owner what follows it.";
+    /// A draft that is not finished, or wrong.
+    ApiRequestUnfinished { fields: Detail = Detail::new("name: det mangler", "name: it is missing") }, Caller, AfterChange, Administrator, http 422,
+        da: "Anmodningen kan ikke sendes endnu: {fields}.", "Ret kladden, og send den igen; intet er gået tabt.",
+        en: "The request cannot be sent yet: {fields}.", "Correct the draft, and send it again; nothing was lost.";
+    /// Sooner than the terms allow.
+    ApiNoticeTooShort { earliest: String = "2027-06-01T00:00:00+02:00".into() }, Caller, AfterChange, Administrator, http 422,
+        da: "Aftalen kan tidligst ophøre {earliest}: servicen har binding eller opsigelsesvarsel.", "Vælg et senere tidspunkt, eller suspendér aftalen, hvis adgangen skal stoppes nu.",
+        en: "The agreement can end on {earliest} at the earliest: the service has a binding period or a notice period.", "Choose a later instant, or suspend the agreement if access must stop now.";
     /// It contradicts what is there.
     ApiConflict { what: Detail = Detail::new("id'et er i brug", "the id is in use") }, Caller, AfterChange, Administrator, http 409,
         da: "Ændringen strider mod det, der er der: {what}.", "Ret ændringen, eller ret først det, der er i vejen.",

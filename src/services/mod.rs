@@ -9,9 +9,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http_body::Body;
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use self::parts::{Beside, Found, OfferError, Offered, Parts};
+use crate::agreements::rules::Rule;
 use crate::agreements::{Scope, ScopeKey, Vocabulary};
 use crate::config::reader::Reader;
 use crate::config::{Offer, Retired, ServiceSection};
@@ -54,6 +56,21 @@ pub fn notices(services: &BTreeMap<String, Service>) -> BTreeMap<Uuid, u16> {
     services.values().filter_map(notice).collect()
 }
 
+/// How the agreements of each service are asked for and ended, and the rules or the WSDL that it applies at `now`. Reads files.
+pub fn agreement_rules(services: &BTreeMap<String, Service>, now: Timestamp) -> BTreeMap<Uuid, Rule> {
+    let rule = |service: &Service| {
+        let terms = &service.offer().terms;
+        Rule {
+            basis: service.basis(now),
+            locked: terms.locked,
+            binding_months: terms.binding_months,
+            notice_months: terms.notice_months,
+            trial: terms.trial.iter().copied().collect(),
+        }
+    };
+    services.values().map(|service| (service.offer().service_uuid, rule(service))).collect()
+}
+
 /// What one `[service.NAME]` says.
 #[derive(Debug)]
 pub enum Service {
@@ -78,6 +95,18 @@ impl Service {
         match self {
             Self::Terminaladgang(_) => terminaladgang::scope::KEYS,
             Self::Passthrough(_) | Self::Finance(_) => &[],
+        }
+    }
+
+    /// SHA-256 of what its agreements are approved under: the policy in force at `now`, or its contracts. Reads files.
+    fn basis(&self, now: Timestamp) -> Option<String> {
+        match self {
+            Self::Terminaladgang(settings) => {
+                let policy = terminaladgang::policies::read_policy(&settings.policy, now).ok()?;
+                Some(crate::hex::encode(policy.digest()))
+            }
+            Self::Passthrough(offered) => Some(offered.folder.digest()),
+            Self::Finance(settings) => Some(settings.offered.folder.digest()),
         }
     }
 

@@ -91,6 +91,21 @@ pub struct Taken {
     lease: Uuid,
 }
 
+/// A job that is not done, for whoever looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// Its number.
+    pub id: i64,
+    /// What it is about.
+    pub payload: Vec<u8>,
+    /// Whether it was given up.
+    pub dead: bool,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// Why it failed last.
+    pub problem: Option<String>,
+}
+
 /// What becomes of a job that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -271,6 +286,38 @@ impl Jobs {
         let failed = failed.bind(taken.id).bind(taken.lease).bind(state).bind(microseconds(pause)).bind(why);
         held(taken, self.store.session().await?.execute(failed).await?)?;
         Ok(fate)
+    }
+
+    /// The attempt failed, and no other would succeed: the job is dead at once.
+    ///
+    /// # Errors
+    /// [`JobError::Lost`]: another has it.
+    pub async fn give_up(&self, taken: &Taken, why: &str) -> Result<(), JobError> {
+        let why: String = why.chars().take(PROBLEM_CHARACTERS).collect();
+        let dead =
+            sql("UPDATE job SET state = 'dead', lease = NULL, problem = $3 WHERE id = $1 AND lease = $2 AND state = 'waiting'");
+        held(taken, self.store.session().await?.execute(dead.bind(taken.id).bind(taken.lease).bind(why)).await?)
+    }
+
+    /// Those that are not done, the oldest first, `most` of them at most.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn open(&self, most: u32) -> Result<Vec<Open>, StoreError> {
+        let open = sql("SELECT id, payload, state, attempts, problem FROM job
+             WHERE kind = $1 AND state <> 'done' ORDER BY id LIMIT $2");
+        let rows = self.store.all(open.bind(self.kind).bind(i64::from(most))).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Open {
+                    id: row.get("id")?,
+                    payload: row.get("payload")?,
+                    dead: row.get::<String>("state")? == "dead",
+                    attempts: row.get("attempts")?,
+                    problem: row.maybe("problem")?,
+                })
+            })
+            .collect()
     }
 
     /// Begins a dead job anew.

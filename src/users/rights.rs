@@ -119,6 +119,10 @@ impl Role {
             AskAudit => &[Auditor],
             ExceptFile => &[Operator, SystemOwner, SystemResponsible, SystemAdministrator],
             ErasePerson => &[SystemOwner, SystemResponsible, Signatory],
+            SeeSystems => &Self::ALL,
+            ManageSystems => {
+                &[Operator, SupplierAdministrator, SystemResponsible, SystemAdministrator, InfrastructureResponsible]
+            }
         };
         allowed.contains(&self)
     }
@@ -209,11 +213,15 @@ pub enum Action {
     SeeCalls,
     /// Ask the audit log who has asked about a person.
     AskAudit,
+    /// Look at client systems and their certificates.
+    SeeSystems,
+    /// Register client systems, and change them and their certificates.
+    ManageSystems,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 26] = [
+    pub const ALL: [Action; 28] = [
         SeeAgreements,
         RequestAgreement,
         ApproveAgreement,
@@ -240,6 +248,8 @@ impl Action {
         ErasePerson,
         SeeCalls,
         AskAudit,
+        SeeSystems,
+        ManageSystems,
     ];
 
     /// The action that takes an agreement from one state to another.
@@ -260,11 +270,10 @@ impl Action {
     pub fn needs_a_person(self) -> bool {
         match self {
             RequestAgreement | ApproveAgreement | ResumeAgreement | AddRoute | ManageUsers | ManageAuthorities
-            | ImportSortiment | PublishSortiment | OpenTrials | ExceptFile | ErasePerson | AskAudit => true,
+            | ImportSortiment | PublishSortiment | OpenTrials | ExceptFile | ErasePerson | AskAudit | ManageSystems => true,
             SeeAgreements | RejectAgreement | WithdrawAgreement | SuspendAgreement | EndAgreement | SeeAuthorities
-            | SeeRoutes | EndRoute | SeeSortiment | SeeSubscriptions | SubscribeSortiment | SeeTrials | EndTrials | SeeCalls => {
-                false
-            }
+            | SeeRoutes | EndRoute | SeeSortiment | SeeSubscriptions | SubscribeSortiment | SeeTrials | EndTrials | SeeCalls
+            | SeeSystems => false,
         }
     }
 
@@ -297,6 +306,8 @@ impl Action {
             ErasePerson => ("slette personer", "erase persons"),
             SeeCalls => ("se kald", "see calls"),
             AskAudit => ("spørge revisionsloggen om en person", "ask the audit log about a person"),
+            SeeSystems => ("se systemer", "see systems"),
+            ManageSystems => ("registrere og ændre systemer", "register and change systems"),
         };
         Detail::new(da, en)
     }
@@ -308,7 +319,7 @@ mod tests {
 
     /// Written by hand from who the public sources say requests, signs and runs: a column a role in the order of
     /// [`Role::ALL`], `x` where it may.
-    const TABLE: [(Action, &str); 26] = [
+    const TABLE: [(Action, &str); 28] = [
         //                   op ro su ow re ad in so si au
         (SeeAgreements, "     x  x  x  x  x  x  x  x  x  x"),
         (RequestAgreement, "  x  .  x  .  x  x  .  .  .  ."),
@@ -336,6 +347,8 @@ mod tests {
         (ErasePerson, "       .  .  .  x  x  .  .  .  x  ."),
         (SeeCalls, "          x  x  .  x  x  x  x  x  x  x"),
         (AskAudit, "          .  .  .  .  .  .  .  .  .  x"),
+        (SeeSystems, "        x  x  x  x  x  x  x  x  x  x"),
+        (ManageSystems, "     x  .  x  .  x  x  x  .  .  ."),
     ];
 
     #[test]
@@ -355,7 +368,15 @@ mod tests {
         for action in Action::ALL {
             let looks = matches!(
                 action,
-                SeeAgreements | SeeAuthorities | SeeRoutes | SeeSortiment | SeeSubscriptions | SeeTrials | SeeCalls | AskAudit
+                SeeAgreements
+                    | SeeAuthorities
+                    | SeeRoutes
+                    | SeeSortiment
+                    | SeeSubscriptions
+                    | SeeTrials
+                    | SeeCalls
+                    | AskAudit
+                    | SeeSystems
             );
             for role in [OperatorReadOnly, Auditor] {
                 assert!(looks || !role.may(action), "{role} {action:?}");

@@ -237,7 +237,8 @@ async fn what_a_request_does_is_not_kept_where_its_answer_cannot_be() {
     let answer = |_: &hjemmel::agreements::store::Imported| Ok("{}".to_owned());
     let kept = Some(hjemmel::decisions::Kept { key: &key, answer: &answer });
     let by = hjemmel::decisions::By::Key(&signer);
-    let refused = hjemmel::decisions::agreement::request(&house.store, by, &import, &because, kept).await.unwrap_err();
+    let refused =
+        hjemmel::decisions::agreement::request(&house.store, by, &import, &Default::default(), &because, kept).await.unwrap_err();
     assert!(refused.to_string().contains("ApiKeyPending"), "{refused}");
     assert!(house.store.list().await.unwrap().is_empty(), "neither the one nor the other");
     assert_eq!(house.store.forget_keys(now).await.unwrap(), 0);

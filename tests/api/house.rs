@@ -111,6 +111,7 @@ impl House {
             clock: Clock::system(),
             own: vec!["192.0.2.9:9464".parse().unwrap()],
             notices: Arc::default(),
+            rules: Arc::default(),
             body_bytes: BODY,
             decided: Arc::new(Notify::new()),
             answered: Box::new(|_, _| {}),

@@ -26,6 +26,7 @@ mod http;
 mod mailboxes;
 mod many;
 mod on_postgres;
+mod requests;
 mod routes;
 mod trials;
 mod users;

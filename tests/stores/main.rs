@@ -7,6 +7,7 @@
     reason = "a test says no by panicking, and so do its helpers; what did not run is printed"
 )]
 
+mod agreement_life;
 mod agreements;
 mod audit;
 mod campus;

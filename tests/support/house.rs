@@ -29,7 +29,7 @@ pub const LAYERS: &[&[&str]] = &[
         "outbound",
         "store",
     ],
-    &["saml", "agreements", "audit", "objects", "replay", "sts", "users", "decisions", "signon"],
+    &["saml", "agreements", "audit", "objects", "replay", "sts", "users", "notices", "decisions", "signon"],
     &["config", "metrics"],
     &["trust", "peer", "archive"],
     &["services::terminaladgang::law", "services::finance::rules"],

@@ -109,7 +109,7 @@ impl Filter {
     }
 }
 
-pub(super) fn side_of(text: &str) -> Option<Side> {
+pub(in crate::api) fn side_of(text: &str) -> Option<Side> {
     [Side::Front, Side::Back].into_iter().find(|side| side.name() == text)
 }
 

@@ -122,6 +122,8 @@ impl AgreementRequest {
             decided_by: None,
             decided_at: None,
             reason: None,
+            terms: None,
+            ends_at: None,
         };
         Ok((agreement, line("reason", &self.reason)?))
     }
@@ -180,7 +182,8 @@ pub async fn request(
         };
         let kept = key.as_ref().map(|key| Kept { key, answer: &kept });
         let import = Import { authorities: Vec::new(), agreements: vec![agreement] };
-        let done = decisions::request(&own.store, By::User(&actor), &import, &because, kept).await.map_err(of_decision)?;
+        let done =
+            decisions::request(&own.store, By::User(&actor), &import, &own.rules, &because, kept).await.map_err(of_decision)?;
         if done.added == 0 {
             return Err(is_there());
         }
@@ -232,7 +235,8 @@ pub async fn import(State(api): State<Api>, caller: Caller, headers: HeaderMap, 
         };
         let kept = |done: &Imported| answer(done)?.kept();
         let kept = key.as_ref().map(|key| Kept { key, answer: &kept });
-        let done = decisions::request(&own.store, By::User(&actor), &import, &because, kept).await.map_err(of_decision)?;
+        let done =
+            decisions::request(&own.store, By::User(&actor), &import, &own.rules, &because, kept).await.map_err(of_decision)?;
         own.decided.notify_one();
         answer(&done)
     };

@@ -59,6 +59,18 @@ pub struct AgreementView {
     /// Why.
     #[schema(max_length = 1000)]
     pub reason: Option<String>,
+    /// From when on it no longer holds, where it is OPSAGT with effect from later on.
+    pub ends_at: Option<Timestamp>,
+    /// The request that it is a line of; null where it was asked for by itself.
+    pub request: Option<Uuid>,
+    /// What the request is called.
+    #[schema(max_length = 1000)]
+    pub name: Option<String>,
+    /// SHA-256 of the policy or the WSDL that the service applied when it was asked for.
+    #[schema(max_length = 64)]
+    pub basis: Option<String>,
+    /// The agreement whose new version it is; that one holds until this is approved and begins.
+    pub replaces: Option<Uuid>,
     /// The text that is to be shown to whoever decides.
     #[schema(max_length = 300000)]
     pub text: String,
@@ -96,6 +108,11 @@ impl AgreementView {
             decided_by: agreement.decided_by.clone(),
             decided_at: agreement.decided_at,
             reason: agreement.reason.clone(),
+            ends_at: agreement.ends_at,
+            request: agreement.terms.as_ref().map(|terms| terms.request),
+            name: agreement.terms.as_ref().map(|terms| terms.name.clone()),
+            basis: agreement.terms.as_ref().and_then(|terms| terms.basis.clone()),
+            replaces: agreement.terms.as_ref().and_then(|terms| terms.replaces),
             text_sha256: shown::sha256(&text),
             text,
             etag: shown::etag(agreement),

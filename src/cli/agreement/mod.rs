@@ -11,7 +11,10 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    agreements::{self, Agreement, Environment, Problem, Side, Standing, State, Store, Vocabulary, import::Import, page::Wanted},
+    agreements::{
+        self, Agreement, Environment, Problem, Side, Standing, State, Store, Vocabulary, import::Import, page::Wanted,
+        rules::Rules,
+    },
     cli::{
         ask::{NotAgreed, agreed},
         person::{Person, PersonError},
@@ -19,7 +22,7 @@ use crate::{
     },
     clock::Clock,
     decisions::{
-        self, Because, By, DecideError,
+        self, Because, By, DecideError, ending,
         shown::{sha256, text as shown_text},
         statement::Signer,
     },
@@ -103,9 +106,22 @@ enum Decision {
     Suspend(Decide),
     /// Record that the authority lifted a suspension; shows the agreement and asks first
     Resume(Open),
-    /// End an approved or suspended agreement for good
+    /// End an approved or suspended agreement, with those that depend on it and the routes that carry nothing without it
+    ///
+    /// What ends and what is closed is shown first. Where the service has a binding period or a notice period
+    /// ([service.NAME.agreements]), the agreement holds until they are over.
     #[command(alias = "end")] // as the API says
-    Terminate(Decide),
+    Terminate(End),
+}
+
+/// An end.
+#[derive(Debug, clap::Args)]
+struct End {
+    #[command(flatten)]
+    decide: Decide,
+    /// The first instant at which it no longer holds, as 2027-06-01T00:00:00+02:00; left out: as early as the service's terms allow
+    #[arg(long, value_name = "INSTANT")]
+    ends_at: Option<Timestamp>,
 }
 
 /// Which agreements to list: those that fit everything given.
@@ -243,12 +259,14 @@ pub async fn run(
 ) -> Result<(), CommandError> {
     let now = clock.now();
     let settings = args.place.settings(now)?;
+    let rules = args.place.rules(now);
     match args.command {
         Command::Import { file, person, reason } => {
             // Read first: a file that is not in order makes no store.
             let import = read_import(&file, &args.place.vocabulary(now))?;
             let (signer, because) = (person.signer()?, Because::new(reason, now));
-            with_store(&settings, Access::Make, async |store| bring_in(store, &signer, &import, &because, out).await).await
+            with_store(&settings, Access::Make, async |store| bring_in(store, &signer, &import, &rules, &because, out).await)
+                .await
         }
         Command::List { filter, json } => {
             let service = filter.service.as_deref().map(|named| args.place.service(named, now)).transpose()?;
@@ -258,7 +276,7 @@ pub async fn run(
             with_store(&settings, Access::Look, async |store| show(store, id, json, now, out).await).await
         }
         Command::Decide(decision) => {
-            with_store(&settings, Access::Change, async |store| decide(store, decision, now, operator, out).await).await
+            with_store(&settings, Access::Change, async |store| decide(store, decision, &rules, now, operator, out).await).await
         }
     }
 }
@@ -272,10 +290,11 @@ async fn bring_in(
     store: &Store,
     signer: &Signer,
     import: &Import,
+    rules: &Rules,
     because: &Because,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
-    let done = decisions::agreement::request(store, By::Key(signer), import, because, None).await?;
+    let done = decisions::agreement::request(store, By::Key(signer), import, rules, because, None).await?;
     writeln!(
         out,
         "{} authorities; agreements: {} added, {} changed, {} unchanged",
@@ -331,6 +350,7 @@ async fn show(store: &Store, id: Uuid, json: bool, now: Timestamp, out: &mut imp
 async fn decide(
     store: &Store,
     decision: Decision,
+    rules: &Rules,
     now: Timestamp,
     operator: Option<&mut dyn BufRead>,
     out: &mut impl Write,
@@ -345,7 +365,7 @@ async fn decide(
         Decision::Reject(decision) => (State::Rejected, decision),
         Decision::Withdraw(decision) => (State::Withdrawn, decision),
         Decision::Suspend(decision) => (State::Suspended, decision),
-        Decision::Terminate(decision) => (State::Terminated, decision),
+        Decision::Terminate(end) => return terminate(store, end, rules, now, out).await,
     };
     let (signer, because) = (decision.person.signer()?, Because::new(decision.reason, now));
     let shown = store.get(decision.id).await?;
@@ -356,10 +376,32 @@ async fn decide(
     Ok(())
 }
 
+/// Ends an agreement as it is listed.
+async fn terminate(store: &Store, end: End, rules: &Rules, now: Timestamp, out: &mut impl Write) -> Result<(), CommandError> {
+    let End { decide, ends_at } = end;
+    let (signer, because) = (decide.person.signer()?, Because::new(decide.reason, now));
+    let shown = store.get(decide.id).await?;
+    legal(&shown, State::Terminated)?;
+    let ending = ending::propose(store, &shown, ends_at, rules, now).await?;
+    tell(&ending.text(), decide.shown.as_deref(), out)?;
+    let agreement = ending::end(store, By::Key(&signer), &ending, &because, None).await?;
+    told::decided(&agreement, now, out)?;
+    for with in &ending.with {
+        writeln!(out, "agreement {} ends with it", with.id)?;
+    }
+    for route in &ending.routes {
+        writeln!(out, "route {} is closed", route.id)?;
+    }
+    Ok(())
+}
+
 /// Shows the text whose digest is signed; it is the one that was looked at before, where that is said.
 fn tell_text(agreement: &Agreement, seen: Option<&str>, out: &mut impl Write) -> Result<(), CommandError> {
-    let text = shown_text(agreement);
-    let digest = sha256(&text);
+    tell(&shown_text(agreement), seen, out)
+}
+
+fn tell(text: &str, seen: Option<&str>, out: &mut impl Write) -> Result<(), CommandError> {
+    let digest = sha256(text);
     if seen.is_some_and(|seen| !seen.eq_ignore_ascii_case(&digest)) {
         return Err(DecideError::from(ApiRefusal::ApiShownDiffers).into());
     }

@@ -59,6 +59,13 @@ pub(super) fn one(
         "valid to      {}",
         agreement.valid_to.map_or("no end".to_owned(), |end| format!("{} (not included)", day(end)))
     )?;
+    if let Some(ends) = agreement.ends_at {
+        writeln!(out, "ends          {}", day(ends))?;
+    }
+    if let Some(terms) = &agreement.terms {
+        writeln!(out, "name          {}", terms.name)?;
+        writeln!(out, "request       {}", terms.request)?;
+    }
     writeln!(out, "legal basis   {}", agreement.legal_basis)?;
     writeln!(out, "purpose       {}", agreement.purpose)?;
     for (name, value) in scope(agreement) {
@@ -80,6 +87,9 @@ pub(super) fn decided(agreement: &Agreement, now: Timestamp, out: &mut impl Writ
     let reason = agreement.reason.as_deref().unwrap_or_default();
     writeln!(out, "agreement {} is now {}, decided by {by}: {reason}", agreement.id, agreement.state)?;
     match agreement.standing(now) {
+        Standing::Holds if agreement.ends_at.is_some() => {
+            writeln!(out, "it holds until {}", agreement.ends_at.map_or(String::new(), day))
+        }
         Standing::NotBegun(from) => writeln!(out, "it opens nothing before {}", day(from)),
         Standing::Over => writeln!(out, "it opens nothing, for its time is over: valid_to has passed"),
         Standing::Holds | Standing::State(_) => Ok(()),

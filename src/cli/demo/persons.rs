@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::world::WorldError;
 use crate::agreements::import::Import;
+use crate::agreements::rules::Rules;
 use crate::agreements::{State, Store};
 use crate::decisions::statement::Signer;
 use crate::decisions::{self, Because, By};
@@ -77,7 +78,7 @@ impl Persons {
     pub async fn agree(&self, store: &Store, file: &str, now: Timestamp) -> Result<(), WorldError> {
         let import = Import::parse(file, &vocabulary()).map_err(|problems| format!("{problems:?}"))?;
         let because = Because::new("demo".to_owned(), now);
-        decisions::agreement::request(store, By::Key(&self.operator), &import, &because, None).await?;
+        decisions::agreement::request(store, By::Key(&self.operator), &import, &Rules::default(), &because, None).await?;
         for agreement in &import.agreements {
             let signs = self.signatories.iter().find(|(authority, _)| *authority == agreement.authority);
             let (_, signatory) = signs.ok_or("nobody signs for the authority")?;

@@ -37,6 +37,15 @@ pub struct Folder {
     pub warnings: Vec<Problem>,
 }
 
+impl Folder {
+    /// SHA-256 of its contracts, in hexadecimal: another as soon as a schema of one is another.
+    pub fn digest(&self) -> String {
+        let mut digests: Vec<_> = self.contracts.iter().map(|contract| contract.schema.digest()).collect();
+        digests.sort();
+        crate::hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, digests.concat().as_bytes()).as_ref())
+    }
+}
+
 impl Contract {
     /// The operation of a request: by its body's element, and by the action where two have the same.
     pub fn operation(&self, namespace: &str, local: &str, action: Option<&str>) -> Option<&Operation> {

@@ -39,6 +39,7 @@ fn lower_first(text: &str) -> String {
 /// Reads the section and the folder that it names.
 pub(crate) fn read(section: &mut Reader<'_>) -> Option<Offered> {
     let sender_fault_status = service::sender_fault_status(section);
+    let terms = service::terms(section);
     let reach = Reach::read(section);
     let deliveries = section.section("deliveries", |section| {
         let days = |days: u64| Duration::from_secs(days * 24 * 3600);
@@ -70,6 +71,7 @@ pub(crate) fn read(section: &mut Reader<'_>) -> Option<Offered> {
         path: folder.settings.path.clone(),
         bindings: folder.contracts.iter().map(|contract| binding(contract.security)).collect(),
         sender_fault_status: sender_fault_status?,
+        terms: terms?,
     };
     if folder.settings.idempotency.is_empty() && section.has_any(&["deliveries"]) {
         section.problem_at(

@@ -63,6 +63,7 @@ pub(crate) fn read(section: &mut Reader<'_>) -> Option<Settings> {
     let path = service::path(section, SERVICE_PATH);
     let bindings = service::bindings(section);
     let sender_fault_status = service::sender_fault_status(section);
+    let terms = service::terms(section);
     let udk = section.setting("udk_cvr", None, |value| {
         as_text(value)?.parse::<Cvr>().map_err(|_| "is not a CVR number; write exactly eight digits".to_owned())
     });
@@ -77,6 +78,7 @@ pub(crate) fn read(section: &mut Reader<'_>) -> Option<Settings> {
             path: path?,
             bindings: bindings?,
             sender_fault_status: sender_fault_status?,
+            terms: terms?,
         },
         udk: udk?,
         wrapper_namespace: wrapper_namespace?,

@@ -1,0 +1,132 @@
+//! What each service's owner has set for its agreements: whether new ones may be asked for, how they are ended, and the rules that
+//! they are approved under.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{PoisonError, RwLock};
+
+use jiff::{Span, Timestamp, Zoned, tz::TimeZone};
+use uuid::Uuid;
+
+use super::model::{Agreement, Environment};
+use crate::clock::copenhagen;
+use crate::id::cvr::Cvr;
+
+/// The environment in which an agreement may hold on trial.
+pub const TRIAL: &str = "exttest";
+
+/// What is set for one service.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rule {
+    /// SHA-256 of the policy or the WSDL that it applies now; none where it has none.
+    pub basis: Option<String>,
+    /// Whether no new agreements may be asked for. Those that are there go on, and so do new versions of them.
+    pub locked: bool,
+    /// For how many months after it began an agreement cannot end.
+    pub binding_months: u8,
+    /// How many months ahead notice is given.
+    pub notice_months: u8,
+    /// The authorities on whose behalf a system may be connected for trial without their approval.
+    pub trial: BTreeSet<Cvr>,
+}
+
+impl Rule {
+    /// The earliest instant at which an agreement may end, where notice is given at `at`: at once where the service has no terms, or
+    /// from the midnight in Copenhagen after binding period and notice are over.
+    pub fn earliest_end(&self, agreement: &Agreement, at: Timestamp) -> Timestamp {
+        if self.binding_months == 0 && self.notice_months == 0 {
+            return at;
+        }
+        let zone = copenhagen().unwrap_or(TimeZone::UTC);
+        let later = |from: Timestamp, months: u8| {
+            let later = from.to_zoned(zone.clone()).checked_add(Span::new().months(i64::from(months)))?;
+            let midnight = later.start_of_day()?;
+            if midnight == later { Ok(midnight) } else { midnight.checked_add(Span::new().days(1))?.start_of_day() }
+        };
+        let ends = [later(at, self.notice_months), later(agreement.valid_from, self.binding_months)];
+        let ends = ends.into_iter().map(|end: Result<Zoned, jiff::Error>| end.map_or(Timestamp::MAX, |end| end.timestamp()));
+        ends.max().unwrap_or(at)
+    }
+
+    /// Whether an agreement for this authority and environment holds without its approval.
+    pub fn is_on_trial(&self, authority: Cvr, environment: &Environment) -> bool {
+        environment.as_str() == TRIAL && self.trial.contains(&authority)
+    }
+}
+
+/// What is set for the services, by UUID; exchanged by a reload.
+#[derive(Debug, Default)]
+pub struct Rules(RwLock<BTreeMap<Uuid, Rule>>);
+
+impl Rules {
+    /// As the configuration has them.
+    pub fn new(rules: BTreeMap<Uuid, Rule>) -> Self {
+        Self(RwLock::new(rules))
+    }
+
+    /// These from now on.
+    pub fn replace(&self, rules: BTreeMap<Uuid, Rule>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = rules;
+    }
+
+    /// That of a service. One that is not in the configuration has no rules of its own.
+    pub fn of(&self, service: Uuid) -> Rule {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&service).cloned().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agreements::{Scope, Side, State};
+
+    fn agreement(from: &str) -> Agreement {
+        Agreement {
+            id: Uuid::from_u128(1),
+            side: Side::Front,
+            system: Uuid::from_u128(2),
+            certificates: Vec::new(),
+            service: Uuid::from_u128(3),
+            authority: "11111111".parse().unwrap(),
+            environment: "prod".parse().unwrap(),
+            valid_from: from.parse().unwrap(),
+            valid_to: None,
+            state: State::Approved,
+            legal_basis: "Lov § 1".to_owned(),
+            purpose: "prøve".to_owned(),
+            scope: Scope::none(),
+            decided_by: None,
+            decided_at: None,
+            reason: None,
+            terms: None,
+            ends_at: None,
+        }
+    }
+
+    /// Campus: bound for six months, three months' notice. Midnight in Copenhagen is 23:00 in winter and 22:00 in summer, UTC.
+    #[test]
+    fn an_agreement_ends_when_its_binding_and_its_notice_are_over_and_not_before() {
+        let campus = Rule { binding_months: 6, notice_months: 3, ..Rule::default() };
+        for (from, at, ends) in [
+            // New: the binding period decides.
+            ("2026-11-01T23:00:00Z", "2026-11-29T12:00:00Z", "2027-05-01T22:00:00Z"),
+            // Old: the notice, from the midnight after it is over.
+            ("2024-01-31T23:00:00Z", "2026-11-29T12:00:00Z", "2027-02-28T23:00:00Z"),
+            // Three months after the last of November is the last of February.
+            ("2024-01-31T23:00:00Z", "2026-11-29T23:00:00Z", "2027-02-27T23:00:00Z"),
+        ] {
+            let earliest = campus.earliest_end(&agreement(from), at.parse().unwrap());
+            assert_eq!(earliest.to_string(), ends, "{from} {at}");
+        }
+        let at = "2026-11-29T12:00:00Z".parse().unwrap();
+        assert_eq!(Rule::default().earliest_end(&agreement("2026-11-01T23:00:00Z"), at), at);
+    }
+
+    #[test]
+    fn a_trial_is_of_the_test_environment_and_the_authorities_that_allow_it() {
+        let rule = Rule { trial: ["11111111".parse().unwrap()].into(), ..Rule::default() };
+        let on_trial =
+            |authority: &str, environment: &str| rule.is_on_trial(authority.parse().unwrap(), &environment.parse().unwrap());
+        assert!(on_trial("11111111", "exttest"));
+        assert!(!on_trial("11111111", "prod") && !on_trial("99999981", "exttest"));
+    }
+}

@@ -1,0 +1,191 @@
+//! What time alone does to agreements: they expire, and whoever waits or should act is told. Each node looks; what one has done the
+//! others find done.
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::agreement::{Creator, what};
+use super::{Because, DecideError};
+use crate::{
+    agreements::{Agreement, AgreementError, State, Store},
+    audit::Subject,
+    notices::{Kind, Notice, audience::Audience},
+    store::{Query, StoreError, by_dialect, sql, value::to_microsecond},
+};
+
+/// Days after which a request that is not answered is told of again.
+pub const REMINDED: [i64; 2] = [3, 7];
+/// Days before its end at which an agreement is told of.
+pub const AHEAD: [i64; 3] = [60, 30, 7];
+/// The most that one look takes of each.
+const BATCH: i64 = 200;
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Done {
+    /// Agreements that expired.
+    pub expired: usize,
+    /// Notices that were given: requests that wait, and agreements about to expire.
+    pub told: usize,
+}
+
+/// Does what is due at `now`.
+///
+/// # Errors
+/// [`DecideError`]: a store that does not answer; what was done before it stays done.
+pub async fn look(store: &Store, now: Timestamp) -> Result<Done, DecideError> {
+    let now = to_microsecond(now);
+    Ok(Done {
+        expired: expire(store, now).await?,
+        told: remind(store, now).await? + warn(store, now).await? + certificates(store, now).await?,
+    })
+}
+
+async fn ids(store: &Store, query: Query) -> Result<Vec<Uuid>, StoreError> {
+    store.database().all(query).await?.iter().map(|row| row.get("id")).collect()
+}
+
+/// UDLØBET: whoever asks is told so from the very instant on ([`Agreement::standing`]); this writes it down.
+async fn expire(store: &Store, now: Timestamp) -> Result<usize, DecideError> {
+    let due =
+        sql("SELECT id FROM agreement WHERE valid_to <= $1 AND state IN ('GODKENDT', 'SUSPENDERET') ORDER BY valid_to LIMIT $2");
+    let mut expired = 0;
+    for id in ids(store, due.bind(now).bind(BATCH)).await? {
+        let mut change = store.change().await?;
+        let Some(agreement) = change.agreement(id).await? else { continue };
+        let over = agreement.valid_to.is_some_and(|to| to <= now) && agreement.state.may_become(State::Expired);
+        if !over {
+            // Another node was first.
+            continue;
+        }
+        let because = Because::new("aftalens periode er slut".to_owned(), now);
+        let what = what(&agreement, Some(agreement.state), State::Expired);
+        match change.decide(id, Some(&agreement), State::Expired, "hjemmel", &because.reason, now).await {
+            Ok(_) => {}
+            Err(AgreementError::Store(error)) => return Err(error.into()),
+            Err(_) => continue,
+        }
+        change.made_by(None, &what, &because).await?;
+        change.commit().await?;
+        expired += 1;
+    }
+    Ok(expired)
+}
+
+/// Of several that are due, the one that counts is told, and the others are noted as told.
+async fn tell_once(
+    store: &Store,
+    id: Uuid,
+    marks: &[String],
+    notice: impl FnOnce(&Agreement, Creator) -> Option<(Notice, Vec<Audience>)>,
+    now: Timestamp,
+) -> Result<usize, DecideError> {
+    let mut change = store.change().await?;
+    let Some(agreement) = change.agreement(id).await? else { return Ok(0) };
+    let creator = Creator::of(&change.made_on(Subject::Agreement, id).await?);
+    let Some((notice, audience)) = notice(&agreement, creator) else { return Ok(0) };
+    let mut fresh = false;
+    for (at, mark) in marks.iter().enumerate() {
+        let new = change.gives(mark, now).await?;
+        fresh = if at == 0 { new } else { fresh };
+    }
+    if fresh {
+        change.tell(store.database(), &notice, &audience, now).await?;
+    }
+    change.commit().await?;
+    Ok(usize::from(fresh))
+}
+
+/// Requests that wait: after three days, and after seven.
+async fn remind(store: &Store, now: Timestamp) -> Result<usize, DecideError> {
+    let mut told = 0;
+    for (nth, days) in REMINDED.iter().enumerate().rev() {
+        let due = by_dialect(
+            "SELECT id FROM agreement WHERE state = 'ANMODET'
+                 AND id IN (SELECT agreement FROM agreement_decision WHERE from_state IS NULL AND at <= $1)
+                 AND NOT EXISTS (SELECT 1 FROM notice_given WHERE mark = $2 || id) ORDER BY id LIMIT $3",
+            "SELECT id FROM agreement WHERE state = 'ANMODET'
+                 AND id IN (SELECT agreement FROM agreement_decision WHERE from_state IS NULL AND at <= $1)
+                 AND NOT EXISTS (SELECT 1 FROM notice_given WHERE mark = $2 || id::text) ORDER BY id LIMIT $3",
+        );
+        let mark = |days: &i64| format!("reminder {days} ");
+        let due = due.bind(now - SignedDuration::from_hours(24 * days)).bind(mark(days)).bind(BATCH);
+        for id in ids(store, due).await? {
+            let earlier = REMINDED.iter().take(nth).map(|days| format!("{}{id}", mark(days)));
+            let marks: Vec<_> = std::iter::once(format!("{}{id}", mark(days))).chain(earlier).collect();
+            let notice = |agreement: &Agreement, _: Creator| {
+                let signatories = Audience::Signatories(agreement.authority, agreement.service);
+                (agreement.state == State::Requested).then(|| (Notice::of(Kind::Reminder, agreement), vec![signatories]))
+            };
+            told += tell_once(store, id, &marks, notice, now).await?;
+        }
+    }
+    Ok(told)
+}
+
+/// Agreements about to expire: sixty days before, thirty, and seven.
+async fn warn(store: &Store, now: Timestamp) -> Result<usize, DecideError> {
+    let mut told = 0;
+    for (nth, days) in AHEAD.iter().enumerate().rev() {
+        let due = by_dialect(
+            "SELECT id FROM agreement WHERE valid_to > $1 AND valid_to <= $2 AND state = 'GODKENDT'
+                 AND NOT EXISTS (SELECT 1 FROM notice_given WHERE mark = $3 || id) ORDER BY id LIMIT $4",
+            "SELECT id FROM agreement WHERE valid_to > $1 AND valid_to <= $2 AND state = 'GODKENDT'
+                 AND NOT EXISTS (SELECT 1 FROM notice_given WHERE mark = $3 || id::text) ORDER BY id LIMIT $4",
+        );
+        let mark = |days: &i64| format!("expiring {days} ");
+        let due = due.bind(now).bind(now + SignedDuration::from_hours(24 * days)).bind(mark(days)).bind(BATCH);
+        for id in ids(store, due).await? {
+            let earlier = AHEAD.iter().take(nth).map(|days| format!("{}{id}", mark(days)));
+            let marks: Vec<_> = std::iter::once(format!("{}{id}", mark(days))).chain(earlier).collect();
+            let notice = |agreement: &Agreement, creator: Creator| {
+                let owners = Audience::Owners(agreement.authority, agreement.service);
+                let to = agreement.valid_to.filter(|_| agreement.state == State::Approved)?;
+                Some((Notice::of(Kind::Expiring, agreement).at(to), vec![creator.audience(), owners]))
+            };
+            told += tell_once(store, id, &marks, notice, now).await?;
+        }
+    }
+    Ok(told)
+}
+
+/// Certificates of systems about to expire: the same days before.
+async fn certificates(store: &Store, now: Timestamp) -> Result<usize, DecideError> {
+    let longest = AHEAD.iter().copied().max().unwrap_or_default();
+    let ends = now + SignedDuration::from_hours(24 * longest);
+    let mut told = 0;
+    for (id, certificate) in store.certificates_ending(now, ends, MOST_CERTIFICATES).await? {
+        let left = certificate.not_after.duration_since(now);
+        let due: Vec<_> = AHEAD.iter().rev().filter(|days| left <= SignedDuration::from_hours(24 * **days)).collect();
+        let Some(nearest) = due.first() else { continue };
+        let mark = |days: &i64| format!("certificate {days} {}", certificate.thumbprint);
+        let mut change = store.change().await?;
+        if !change.gives(&mark(nearest), now).await? {
+            continue;
+        }
+        for days in due.iter().skip(1) {
+            change.gives(&mark(days), now).await?;
+        }
+        let Some(system) = change.system(id).await? else { continue };
+        let notice = Notice {
+            kind: Kind::CertificateExpiring,
+            name: system.name.clone(),
+            page: format!("/systems/{id}"),
+            authority: None,
+            service: None,
+            system: Some(id),
+            environment: None,
+            at: Some(certificate.not_after),
+            reason: None,
+            differs: Vec::new(),
+        };
+        let audience = [Audience::Holders(system.party), Audience::Operators];
+        change.tell(store.database(), &notice, &audience, now).await?;
+        change.commit().await?;
+        told += 1;
+    }
+    Ok(told)
+}
+
+/// The most certificates that one look goes through.
+const MOST_CERTIFICATES: u32 = 10_000;

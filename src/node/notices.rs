@@ -1,0 +1,52 @@
+//! What a node does for agreements without a call: they expire, whoever waits is told, and letters are sent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::sync::watch::Receiver;
+
+use super::until;
+use crate::agreements::Store;
+use crate::clock::Clock;
+use crate::decisions::life::{self, Done};
+use crate::notices::post::{Post, Settings};
+use crate::notices::work::Sender;
+
+/// How often it is looked what time has done.
+const LOOKED: Duration = Duration::from_secs(20);
+/// Every how many looks it is forgotten which notices were given long ago: once a day.
+const FORGOTTEN: u64 = 4320;
+
+/// Sends letters until the node stops.
+pub(super) async fn send(store: Store, mail: Settings, stopped: Receiver<()>) {
+    tokio::select! {
+        () = Sender::new(&store, Post::new(mail)).run() => {}
+        () = until(stopped) => {}
+    }
+}
+
+/// Does what is due until the node stops. `decided` is told of what is to stand in the audit's chain.
+pub(super) async fn look(store: Store, clock: Clock, decided: Arc<Notify>, mut stopped: Receiver<()>) {
+    let mut tick = tokio::time::interval(LOOKED);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for count in 0_u64.. {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            _ = tick.tick() => {}
+        }
+        match life::look(&store, clock.now()).await {
+            Ok(Done { expired: 0, told: 0 }) => {}
+            Ok(Done { expired, told }) => {
+                decided.notify_one();
+                tracing::info!(expired, told, "agreements expired, or somebody was told of those that wait or soon do");
+            }
+            Err(error) => tracing::warn!(%error, "it could not be looked which agreements expire; it is tried again"),
+        }
+        if count % FORGOTTEN == 0
+            && let Err(error) = store.forget_notices(clock.now()).await
+        {
+            tracing::warn!(%error, "which notices were given long ago could not be forgotten; it is tried again in a day");
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! The letter of a notice: what, consequence, what to do, and where, in the reader's language.
+
+use jiff::Timestamp;
+
+use super::address::Language;
+use super::{Kind, Notice};
+use crate::clock::copenhagen;
+
+/// A letter, without whom it goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// The subject: one line.
+    pub subject: String,
+    /// The text.
+    pub body: String,
+}
+
+/// What is said of a kind: the subject, what, the consequence, what to do.
+struct Words {
+    subject: &'static str,
+    what: &'static str,
+    consequence: &'static str,
+    remedy: &'static str,
+}
+
+const fn words(subject: &'static str, what: &'static str, consequence: &'static str, remedy: &'static str) -> Words {
+    Words { subject, what, consequence, remedy }
+}
+
+fn danish(kind: Kind) -> Words {
+    match kind {
+        Kind::Requested => words(
+            "Anmodning om serviceaftale",
+            "Der er anmodet om en serviceaftale på vegne af jeres myndighed.",
+            "Systemet har ingen adgang, før I godkender.",
+            "Læs aftalens tekst, og godkend eller afvis den.",
+        ),
+        Kind::Reminder => words(
+            "Ubesvaret anmodning om serviceaftale",
+            "En anmodning om en serviceaftale på vegne af jeres myndighed er ikke besvaret.",
+            "Systemet har ingen adgang, før I godkender.",
+            "Læs aftalens tekst, og godkend eller afvis den.",
+        ),
+        Kind::Approved => words(
+            "Serviceaftale godkendt",
+            "Myndigheden har godkendt serviceaftalen.",
+            "Systemet har adgang, så længe aftalen gælder.",
+            "Kald servicen, og se i konsollen, at kaldet lykkes.",
+        ),
+        Kind::Rejected => words(
+            "Serviceaftale afvist",
+            "Myndigheden har afvist serviceaftalen.",
+            "Systemet får ingen adgang for denne myndighed.",
+            "Læs begrundelsen, ret anmodningen, og anmod på ny.",
+        ),
+        Kind::Suspended => words(
+            "Serviceaftale suspenderet",
+            "Serviceaftalen er suspenderet.",
+            "Systemets kald for myndigheden afvises, indtil aftalen genoptages.",
+            "Tal med den, der suspenderede, om årsagen. Den, der suspenderede, eller en over denne kan genoptage aftalen.",
+        ),
+        Kind::Ended => words(
+            "Serviceaftale opsagt",
+            "Serviceaftalen er opsagt.",
+            "Systemets kald for myndigheden afvises, fra opsigelsen har virkning.",
+            "Anmod om en ny aftale, hvis adgangen skal bestå.",
+        ),
+        Kind::Expiring => words(
+            "Serviceaftale udløber snart",
+            "Serviceaftalen udløber snart.",
+            "Systemets kald for myndigheden afvises, fra aftalen er udløbet.",
+            "Anmod om en ny udgave af aftalen, og få den godkendt inden da, hvis adgangen skal bestå.",
+        ),
+        Kind::CertificateExpiring => words(
+            "Certifikat udløber snart",
+            "Et certifikat udløber snart.",
+            "Det, der bruger certifikatet, kan ikke logge på, fra det er udløbet.",
+            "Bestil et nyt certifikat, og registrér det ved siden af det gamle, inden det udløber.",
+        ),
+        Kind::FileNotFetched => words(
+            "Fil ikke hentet",
+            "En fil er ikke hentet inden for den aftalte tid.",
+            "Modtageren har ikke fået indholdet, og filen slettes, når dens dage er gået.",
+            "Kontrollér, at modtagerens system henter, eller aftal med afsenderen, at filen trækkes tilbage.",
+        ),
+        Kind::ProviderFailing => words(
+            "Bagvedliggende system svarer ikke",
+            "Et system bag en service svarer ikke.",
+            "Kald, der skal videre til systemet, afvises, indtil det svarer igen.",
+            "Kontakt systemets driftsansvarlige; gatewayen prøver selv igen.",
+        ),
+        Kind::Silence => words(
+            "Ingen udveksling i længere tid end aftalt",
+            "Der er ikke udvekslet noget i længere tid end aftalt.",
+            "Data, som modtageren venter på, mangler måske.",
+            "Kontrollér, at afsenderens system kører og kan logge på.",
+        ),
+        Kind::Delegated => words(
+            "Opgaver overdraget",
+            "Du har fået opgaver overdraget for en tid.",
+            "Du kan beslutte i den andens roller, så længe overdragelsen gælder.",
+            "Se i konsollen, hvad der venter på dig.",
+        ),
+    }
+}
+
+fn english(kind: Kind) -> Words {
+    match kind {
+        Kind::Requested => words(
+            "Request for a service agreement",
+            "A service agreement on behalf of your authority has been requested.",
+            "The system has no access until you approve.",
+            "Read the agreement's text, and approve or reject it.",
+        ),
+        Kind::Reminder => words(
+            "Unanswered request for a service agreement",
+            "A request for a service agreement on behalf of your authority has not been answered.",
+            "The system has no access until you approve.",
+            "Read the agreement's text, and approve or reject it.",
+        ),
+        Kind::Approved => words(
+            "Service agreement approved",
+            "The authority has approved the service agreement.",
+            "The system has access for as long as the agreement holds.",
+            "Call the service, and see in the console that the call succeeds.",
+        ),
+        Kind::Rejected => words(
+            "Service agreement rejected",
+            "The authority has rejected the service agreement.",
+            "The system gets no access for this authority.",
+            "Read the reason, correct the request, and request it anew.",
+        ),
+        Kind::Suspended => words(
+            "Service agreement suspended",
+            "The service agreement has been suspended.",
+            "The system's calls for the authority are refused until the agreement is resumed.",
+            "Ask whoever suspended it for the cause. They, or one who stands above, can resume it.",
+        ),
+        Kind::Ended => words(
+            "Service agreement ended",
+            "Notice has been given on the service agreement.",
+            "The system's calls for the authority are refused from the day on which it takes effect.",
+            "Request a new agreement if access is to go on.",
+        ),
+        Kind::Expiring => words(
+            "Service agreement about to expire",
+            "The service agreement is about to expire.",
+            "The system's calls for the authority are refused once it has.",
+            "Request a new version and have it approved before then if access is to go on.",
+        ),
+        Kind::CertificateExpiring => words(
+            "Certificate about to expire",
+            "A certificate is about to expire.",
+            "What uses the certificate cannot log on once it has.",
+            "Order a new certificate, and register it beside the old one before then.",
+        ),
+        Kind::FileNotFetched => words(
+            "File not fetched",
+            "A file was not fetched within the time agreed.",
+            "The recipient does not have its content, and the file is deleted when its days are over.",
+            "See that the recipient's system fetches, or agree with the sender that the file is taken back.",
+        ),
+        Kind::ProviderFailing => words(
+            "System behind a service does not answer",
+            "A system behind a service does not answer.",
+            "Calls that go on to it are refused until it answers again.",
+            "Contact whoever runs the system; the gateway tries again by itself.",
+        ),
+        Kind::Silence => words(
+            "Nothing exchanged for longer than agreed",
+            "Nothing was exchanged for longer than agreed.",
+            "Data that the recipient waits for may be missing.",
+            "See that the sender's system runs and can log on.",
+        ),
+        Kind::Delegated => words(
+            "Tasks given to you",
+            "You were given somebody's tasks for a time.",
+            "You can decide in that person's roles for as long as it holds.",
+            "See in the console what waits for you.",
+        ),
+    }
+}
+
+/// On one line: a name comes from whoever wrote it, and must make neither a header nor a line of its own.
+fn one_line(text: &str) -> String {
+    text.split(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')).collect::<Vec<_>>().join(" ").trim().to_owned()
+}
+
+fn day(at: Timestamp, language: Language) -> String {
+    let Some(zone) = copenhagen() else { return at.to_string() };
+    let local = at.to_zoned(zone);
+    match language {
+        Language::Da => local.strftime("%-d.%-m.%Y kl. %H.%M").to_string(),
+        Language::En => local.strftime("%Y-%m-%d %H:%M").to_string(),
+    }
+}
+
+/// Writes the letter. `console`: where the console is; none: the page is named without.
+pub fn write(notice: &Notice, language: Language, console: Option<&str>) -> Letter {
+    let da = language == Language::Da;
+    let words = if da { danish(notice.kind) } else { english(notice.kind) };
+    let name = one_line(&notice.name);
+    let mut body = format!("{}\n\n", words.what);
+    let mut line = |da_name: &str, en_name: &str, value: String| {
+        body += &format!("{}: {}\n", if da { da_name } else { en_name }, one_line(&value));
+    };
+    line("Navn", "Name", name.clone());
+    if let Some(authority) = notice.authority {
+        line("Myndighed (CVR)", "Authority (CVR)", authority.to_string());
+    }
+    if let Some(service) = notice.service {
+        line("Service", "Service", service.to_string());
+    }
+    if let Some(system) = notice.system {
+        line("System", "System", system.to_string());
+    }
+    if let Some(environment) = &notice.environment {
+        line("Miljø", "Environment", environment.clone());
+    }
+    if let Some(at) = notice.at {
+        line("Tidspunkt", "When", day(at, language));
+    }
+    if let Some(reason) = &notice.reason {
+        line("Begrundelse", "Reason", reason.clone());
+    }
+    if !notice.differs.is_empty() {
+        body += if da {
+            "\nDet er ændret siden den udgave, der gælder:\n"
+        } else {
+            "\nWhat differs from the version that holds:\n"
+        };
+        for line in &notice.differs {
+            body += &format!("  {}\n", one_line(line));
+        }
+    }
+    let (consequence, remedy, see) =
+        if da { ("Konsekvens", "Det skal du gøre", "Se") } else { ("Consequence", "What to do", "See") };
+    body += &format!("\n{consequence}: {}\n{remedy}: {}\n", words.consequence, words.remedy);
+    body += &format!("{see}: {}{}\n", console.unwrap_or_default().trim_end_matches('/'), one_line(&notice.page));
+    Letter { subject: format!("{}: {name}", words.subject), body }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notice(kind: Kind, name: &str) -> Notice {
+        Notice {
+            kind,
+            name: name.to_owned(),
+            page: "/agreements/1".to_owned(),
+            authority: Some("11111111".parse().unwrap()),
+            service: None,
+            system: None,
+            environment: Some("prod".to_owned()),
+            at: Some("2026-11-29T12:00:00Z".parse().unwrap()),
+            reason: Some("sag 7".to_owned()),
+            differs: vec!["+ formål: andet".to_owned()],
+        }
+    }
+
+    #[test]
+    fn every_kind_says_what_with_what_consequence_what_to_do_and_where_in_both_languages() {
+        for kind in Kind::ALL {
+            let notice = notice(kind, "Aftale");
+            let (da, en) = (write(&notice, Language::Da, Some("https://k.example/")), write(&notice, Language::En, None));
+            for text in ["Konsekvens: ", "Det skal du gøre: ", "Se: https://k.example/agreements/1\n", "29.11.2026 kl. 13.00"] {
+                assert!(da.body.contains(text), "{kind:?} {text}");
+            }
+            for text in ["Consequence: ", "What to do: ", "See: /agreements/1\n", "2026-11-29 13:00", "+ formål: andet"] {
+                assert!(en.body.contains(text), "{kind:?} {text}");
+            }
+            assert_ne!(da.subject, en.subject);
+        }
+    }
+
+    #[test]
+    fn a_name_makes_no_line_of_its_own() {
+        for name in ["A\r\nBcc: x@y.example", "A\nB", "A\u{2028}B", "A\0B"] {
+            let letter = write(&notice(Kind::Requested, name), Language::En, None);
+            assert!(!letter.subject.contains(char::is_control), "{:?}", letter.subject);
+            assert!(!letter.body.lines().any(|line| line.starts_with("Bcc") || line.starts_with('B')), "{}", letter.body);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Notices by mail: what happened or will happen, with what consequence, and what to do about it.
+//!
+//! A notice is put in the outbox in the transaction of what it tells ([`outbox`]), so that it is there exactly when that is. The
+//! worker ([`work`]) writes each letter ([`letter`]) and hands it to the post ([`post`]): a folder, or an SMTP server. Whom a notice
+//! goes to is decided by role ([`audience`]). A notice holds nothing of a person that a service is about, and names nobody who
+//! decided.
+
+pub mod address;
+pub mod audience;
+pub mod letter;
+pub mod outbox;
+pub mod post;
+pub mod work;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::agreements::Agreement;
+use crate::agreements::request::names_a_person;
+use crate::id::cvr::Cvr;
+
+/// What is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// An agreement was asked for.
+    Requested,
+    /// It was asked for days ago and is not answered.
+    Reminder,
+    /// The authority approved it.
+    Approved,
+    /// The authority rejected it.
+    Rejected,
+    /// It was suspended.
+    Suspended,
+    /// It ends.
+    Ended,
+    /// Its time runs out before long.
+    Expiring,
+    /// A certificate runs out before long.
+    CertificateExpiring,
+    /// A file was not fetched.
+    FileNotFetched,
+    /// What stands behind a service does not answer.
+    ProviderFailing,
+    /// Nothing was exchanged for longer than agreed.
+    Silence,
+    /// A task was given to somebody for a time.
+    Delegated,
+}
+
+impl Kind {
+    /// Each.
+    pub const ALL: [Self; 12] = [
+        Self::Requested,
+        Self::Reminder,
+        Self::Approved,
+        Self::Rejected,
+        Self::Suspended,
+        Self::Ended,
+        Self::Expiring,
+        Self::CertificateExpiring,
+        Self::FileNotFetched,
+        Self::ProviderFailing,
+        Self::Silence,
+        Self::Delegated,
+    ];
+}
+
+/// A notice: what is told, and of what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notice {
+    /// What is told.
+    pub kind: Kind,
+    /// What it is about, by name.
+    pub name: String,
+    /// The page of it, below the console's address.
+    pub page: String,
+    /// The authority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<Cvr>,
+    /// The service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Uuid>,
+    /// The system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<Uuid>,
+    /// The environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// When it happens, or since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// Why, in the words of whoever decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What differs from the version before, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differs: Vec<String>,
+}
+
+impl Notice {
+    /// A notice of an agreement.
+    pub fn of(kind: Kind, agreement: &Agreement) -> Self {
+        let name = agreement.terms.as_ref().map_or_else(|| agreement.legal_basis.clone(), |terms| terms.name.clone());
+        Self {
+            kind,
+            name: without_persons(name),
+            page: format!("/agreements/{}", agreement.id),
+            authority: Some(agreement.authority),
+            service: Some(agreement.service),
+            system: Some(agreement.system),
+            environment: Some(agreement.environment.as_str().to_owned()),
+            at: None,
+            reason: None,
+            differs: Vec::new(),
+        }
+    }
+
+    /// The same with when.
+    #[must_use]
+    pub fn at(self, at: Timestamp) -> Self {
+        Self { at: Some(at), ..self }
+    }
+
+    /// The same with why.
+    #[must_use]
+    pub fn because(self, reason: &str) -> Self {
+        Self { reason: Some(without_persons(reason.to_owned())), ..self }
+    }
+
+    /// The same with what differs from the version before.
+    #[must_use]
+    pub fn differing(self, differs: Vec<String>) -> Self {
+        Self { differs: differs.into_iter().map(without_persons).collect(), ..self }
+    }
+}
+
+/// Words that hold what looks like a CPR number are left out of mails; they can be read where one must be logged on.
+fn without_persons(text: String) -> String {
+    if names_a_person(&text) { "…".to_owned() } else { text }
+}

@@ -1,0 +1,100 @@
+//! The outbox: a letter to each who is told, written down in the transaction of what it tells.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Notice;
+use super::address::{Language, everybody};
+use super::audience::Audience;
+use crate::agreements::{Change, Store};
+use crate::store::jobs::{JobError, Jobs, Rules};
+use crate::store::{Database, StoreError, sql};
+
+/// The kind of the jobs.
+pub const KIND: &str = "notice";
+
+/// How long it is remembered that a notice was given, in days: longer than any is ahead of what it tells.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(400 * 24);
+
+/// A letter that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Waiting {
+    /// Its id: the letter's Message-ID, however often it is sent.
+    pub id: Uuid,
+    /// To whom.
+    pub to: String,
+    /// In which language.
+    pub language: Language,
+    /// What.
+    pub notice: Notice,
+}
+
+/// The letters: tried for half a day, then given up.
+pub fn jobs(database: &Database) -> Jobs {
+    let rules = Rules {
+        lease: Duration::from_secs(180),
+        attempts: 15,
+        first_pause: Duration::from_secs(30),
+        longest_pause: Duration::from_secs(3600),
+    };
+    Jobs::new(database.clone(), KIND, rules)
+}
+
+impl Change {
+    /// Puts a letter to each of `audience` in the outbox; how many. To each address it goes once, whatever roles its user has.
+    ///
+    /// # Errors
+    /// A store that does not answer, or holds what the model does not have.
+    pub async fn tell(
+        &mut self,
+        database: &Database,
+        notice: &Notice,
+        audience: &[Audience],
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let mut told = everybody(self.connection(), now).await?;
+        told.retain(|told| audience.iter().any(|audience| audience.has(told)));
+        told.sort_by(|one, other| one.address.cmp(&other.address));
+        told.dedup_by(|one, other| one.address == other.address);
+        if told.is_empty() {
+            tracing::warn!(kind = ?notice.kind, page = notice.page, "nobody who is to be told has an e-mail address; `hjemmel user mail` gives one");
+        }
+        let jobs = jobs(database);
+        for told in &told {
+            let waiting =
+                Waiting { id: Uuid::new_v4(), to: told.address.clone(), language: told.language, notice: notice.clone() };
+            let payload = serde_json::to_vec(&waiting).map_err(|_| StoreError::Unreadable { column: "payload" })?;
+            match jobs.add(self.transaction(), &payload, None).await {
+                Ok(_) => {}
+                Err(JobError::Store(error)) => return Err(error),
+                // What differs between two versions may be long: it is read where one logs on.
+                Err(error) => tracing::warn!(%error, kind = ?notice.kind, "a notice could not be written down"),
+            }
+        }
+        Ok(told.len())
+    }
+
+    /// Notes that a notice is given which time alone brings about; false where it was given before.
+    ///
+    /// # Errors
+    /// A store that does not answer.
+    pub async fn gives(&mut self, mark: &str, at: Timestamp) -> Result<bool, StoreError> {
+        let note = sql("INSERT INTO notice_given (mark, at) VALUES ($1, $2) ON CONFLICT (mark) DO NOTHING");
+        Ok(self.connection().execute(note.bind(mark).bind(at)).await? == 1)
+    }
+}
+
+impl Store {
+    /// Forgets which notices were given long ago; how many there were.
+    ///
+    /// # Errors
+    /// A store that does not answer.
+    pub async fn forget_notices(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let forget = sql("DELETE FROM notice_given WHERE at < $1").bind(now - REMEMBERED);
+        self.database().session().await?.execute(forget).await
+    }
+}

@@ -1,0 +1,88 @@
+//! Sends what waits in the outbox: each node takes what is due, and of two none takes the same.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::letter;
+use super::outbox::{Waiting, jobs};
+use super::post::{Post, PostError};
+use crate::agreements::Store;
+use crate::store::StoreError;
+use crate::store::jobs::{JobError, Jobs, Taken};
+
+/// How often a node looks for letters.
+const LOOK: Duration = Duration::from_secs(2);
+/// How many are taken at a time; each has the server's patience for every command.
+const AT_ONCE: u32 = 4;
+
+/// Whoever sends.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    jobs: Jobs,
+    post: Post,
+}
+
+impl Sender {
+    /// Sends what waits in `store` by `post`.
+    pub fn new(store: &Store, post: Post) -> Self {
+        Self { jobs: jobs(store.database()), post }
+    }
+
+    /// Sends for ever.
+    pub async fn run(self) {
+        loop {
+            match self.once().await {
+                Ok(0) => tokio::time::sleep(LOOK).await,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "notices could not be taken from the store");
+                    tokio::time::sleep(LOOK).await;
+                }
+            }
+        }
+    }
+
+    /// Sends what is due, some of it; how many were tried.
+    ///
+    /// # Errors
+    /// A store that does not answer.
+    pub async fn once(&self) -> Result<usize, StoreError> {
+        let taken = self.jobs.take(AT_ONCE).await?;
+        let many = taken.len();
+        let mut sending = JoinSet::new();
+        for taken in taken {
+            let own = self.clone();
+            sending.spawn(async move { own.send(&taken).await });
+        }
+        sending.join_all().await;
+        Ok(many)
+    }
+
+    async fn send(&self, taken: &Taken) {
+        let sent = match serde_json::from_slice::<Waiting>(&taken.payload) {
+            Ok(waiting) => {
+                let letter = letter::write(&waiting.notice, waiting.language, self.post.console());
+                let within = self.jobs.lease() / 2;
+                match tokio::time::timeout(within, self.post.send(waiting.id, &waiting.to, &letter)).await {
+                    Ok(sent) => sent,
+                    Err(_) => Err(PostError::NotNow("the mail server did not answer in time".to_owned())),
+                }
+            }
+            Err(_) => Err(PostError::Refused("it is of another release and cannot be read".to_owned())),
+        };
+        let noted = match &sent {
+            Ok(()) => self.jobs.done(taken).await,
+            Err(PostError::NotNow(why)) => self.jobs.failed(taken, why).await.map(drop),
+            Err(error @ PostError::Refused(_)) => self.jobs.give_up(taken, &error.to_string()).await,
+        };
+        if let Err(error) = &sent {
+            tracing::warn!(job = taken.id, attempt = taken.attempt, %error, "a notice was not sent");
+        }
+        if let Err(error) = noted {
+            // Lost: another node has it by now. Otherwise the lease ends, and it is sent again.
+            let lost = matches!(error, JobError::Lost(_));
+            tracing::warn!(job = taken.id, lost, %error, "what became of a notice could not be noted");
+        }
+    }
+}

@@ -1,0 +1,426 @@
+//! The life of agreements in the store: requests with their lines, new versions, ends, what time does, and who is told.
+
+use std::collections::BTreeSet;
+
+use hjemmel::agreements::request::{Content, Part, Request, Standing as Stands};
+use hjemmel::agreements::route::store::InTheWay;
+use hjemmel::agreements::rules::{Rule, Rules};
+use hjemmel::agreements::terms::Kind;
+use hjemmel::agreements::{Agreement, Side, Standing, State, Store, Vocabulary};
+use hjemmel::audit::Subject;
+use hjemmel::decisions::{By, DecideError, agreement, ending, life, request, shown};
+use hjemmel::notices;
+use hjemmel::notices::address::Language;
+use hjemmel::notices::outbox::{Waiting, jobs};
+use hjemmel::refusal::api::ApiRefusal;
+use hjemmel::stub::pki::Role as Key;
+use hjemmel::users::rights::Role;
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use crate::kept::Kept;
+use crate::on_both;
+use crate::people::{self, NOW, at, because, signer};
+
+const SERVICE: Uuid = Uuid::from_u128(0x2860);
+const OTHER_SERVICE: Uuid = Uuid::from_u128(0x1590);
+const KORSBAEK: &str = "11111111";
+const OTHER: &str = "99999981";
+const SUPPLIER: &str = "99999998";
+
+const SUPPLIERS: Key = Key::PersonSupplier;
+const SIGNATORY: Key = Key::PersonSignatory;
+const OTHERS_SIGNATORY: Key = Key::OtherMunicipality;
+const OWNER: Key = Key::Udk;
+const OPERATOR: Key = Key::PersonOperator;
+
+on_both! {
+    a_draft_may_be_unfinished_and_is_its_makers_sides_alone_and_asks_nobody;
+    a_request_makes_a_line_for_each_authority_with_a_state_of_its_own;
+    a_new_version_tells_only_what_differs_and_the_old_holds_until_it_is_approved;
+    an_end_keeps_to_binding_and_notice_and_takes_along_what_depends_on_it;
+    time_alone_expires_an_agreement_and_tells_each_once;
+    a_locked_service_takes_no_new_request_and_a_trial_needs_no_approval_where_it_is_allowed;
+    what_was_requested_is_never_altered_and_what_was_answered_is_not_taken_back;
+    a_system_has_several_certificates_and_whose_it_is_may_change_it_and_is_told_before_one_ends;
+}
+
+async fn opened(kept: &Kept) -> Store {
+    let store = Store::open(&kept.settings).await.unwrap();
+    let people = [
+        (OPERATOR, Role::Operator, None),
+        (SUPPLIERS, Role::SupplierAdministrator, Some(SUPPLIER)),
+        (SIGNATORY, Role::Signatory, Some(KORSBAEK)),
+        (OTHERS_SIGNATORY, Role::Signatory, Some(OTHER)),
+        (OWNER, Role::SystemOwner, Some(KORSBAEK)),
+    ];
+    people::add(&store, &people).await;
+    let mut change = store.change().await.unwrap();
+    for user in store.users().await.unwrap() {
+        let address = format!("{}-{}@example.dk", user.name, user.party.map_or("0".to_owned(), |cvr| cvr.to_string()));
+        change.tell_at(user.id, Some((&address, Language::Da)), at(NOW)).await.unwrap();
+    }
+    let register = "[[authority]]\ncvr = \"11111111\"\nname = \"Korsbæk\"\nrole = \"municipality\"\n\
+        [[authority]]\ncvr = \"99999981\"\nname = \"Anden\"\nrole = \"municipality\"\n";
+    let import = hjemmel::agreements::import::Import::parse(register, &words()).unwrap();
+    change.import(&import, at(NOW)).await.unwrap();
+    change.commit().await.unwrap();
+    store
+}
+
+fn words() -> Vocabulary {
+    Vocabulary { roles: vec!["municipality"], ..Vocabulary::default() }
+}
+
+fn content() -> Content {
+    Content {
+        kind: Kind::WithoutPassingOn,
+        name: "Sygedagpenge i Fagsystem A".to_owned(),
+        justification: "Sagsbehandlere slår ydelser op".to_owned(),
+        environment: Some("prod".parse().unwrap()),
+        valid_from: Some(at("2026-11-01T23:00:00Z")),
+        valid_to: None,
+        system: Some(Uuid::from_u128(5)),
+        certificates: vec!["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".parse().unwrap()],
+        authorities: vec![KORSBAEK.parse().unwrap(), OTHER.parse().unwrap()],
+        services: vec![Part { service: SERVICE, side: Side::Front, scope: Default::default() }],
+        contract: "DBA-2026-17".to_owned(),
+        purpose: "sagsbehandling".to_owned(),
+        legal_basis: "LUD § 8, stk. 1".to_owned(),
+        categories: vec!["ydelser".to_owned()],
+        retention: "slettes efter 5 år".to_owned(),
+        depends_on: Vec::new(),
+        replaces: None,
+    }
+}
+
+async fn drafted(store: &Store, content: Content) -> Request {
+    request::draft(store, By::Key(&signer(SUPPLIERS)), Uuid::now_v7(), content, &because(NOW), None).await.unwrap()
+}
+
+async fn sent(store: &Store, draft: &Request, rules: &Rules) -> Result<Request, DecideError> {
+    request::submit(store, By::Key(&signer(SUPPLIERS)), draft, rules, &words(), &because(NOW), None).await
+}
+
+/// Requested, and its lines by authority: Korsbæk's, then the other's.
+async fn requested(store: &Store, content: Content) -> (Request, Vec<Agreement>) {
+    let draft = drafted(store, content).await;
+    let request = sent(store, &draft, &Rules::default()).await.unwrap();
+    let lines = store.lines(request.id).await.unwrap();
+    (request, lines)
+}
+
+async fn decided(store: &Store, agreement: &Agreement, to: State, by: Key) -> Result<Agreement, DecideError> {
+    agreement::decide(store, By::Key(&signer(by)), agreement, to, &because(NOW), None).await
+}
+
+/// What waits in the outbox since it was looked at last, and to whom; it is taken away.
+async fn told(store: &Store) -> BTreeSet<(String, notices::Kind)> {
+    let jobs = jobs(store.database());
+    let mut told = BTreeSet::new();
+    loop {
+        let taken = jobs.take(100).await.unwrap();
+        if taken.is_empty() {
+            return told;
+        }
+        for taken in taken {
+            let waiting: Waiting = serde_json::from_slice(&taken.payload).unwrap();
+            told.insert((waiting.to, waiting.notice.kind));
+            jobs.done(&taken).await.unwrap();
+        }
+    }
+}
+
+fn refused(error: &DecideError) -> Option<&ApiRefusal> {
+    match error {
+        DecideError::Refused(refusal) => Some(refusal),
+        _ => None,
+    }
+}
+
+const SIGNATORYS: &str = "signatory-11111111@example.dk";
+const OTHERS: &str = "signatory-99999981@example.dk";
+const SUPPLIERS_: &str = "supplier-administrator-99999998@example.dk";
+const OWNERS: &str = "system-owner-11111111@example.dk";
+
+fn all(pairs: &[(&str, notices::Kind)]) -> BTreeSet<(String, notices::Kind)> {
+    pairs.iter().map(|(to, kind)| ((*to).to_owned(), *kind)).collect()
+}
+
+async fn a_draft_may_be_unfinished_and_is_its_makers_sides_alone_and_asks_nobody(kept: Kept) {
+    let store = opened(&kept).await;
+    let draft = drafted(&store, Content { name: "Kladde".to_owned(), ..Content::default() }).await;
+    assert_eq!((draft.state, draft.edition), (Stands::Draft, 1));
+    assert!(store.list().await.unwrap().is_empty() && told(&store).await.is_empty(), "nobody is asked");
+    let unfinished = sent(&store, &draft, &Rules::default()).await.unwrap_err();
+    let text = unfinished.to_string();
+    for field in ["justification", "system", "authorities", "services", "contract", "categories", "retention"] {
+        assert!(text.contains(field), "{field} in {text}");
+    }
+    let signatory = store.actor(signer(SIGNATORY).thumbprint(), None, at(NOW)).await.unwrap();
+    let seen = request::seen(&store, &signatory, draft.id).await.unwrap_err();
+    assert!(matches!(refused(&seen), Some(ApiRefusal::ApiNotFound { .. })), "{seen}");
+    let named = Content { name: "Borger 610203-1234".to_owned(), ..content() };
+    let written = request::write(&store, By::Key(&signer(SUPPLIERS)), &draft, named, &because(NOW), None).await.unwrap();
+    assert_eq!(written.edition, 2);
+    let person = sent(&store, &written, &Rules::default()).await.unwrap_err();
+    assert!(person.to_string().contains("CPR"), "{person}");
+    // A second tab still has the first edition.
+    let stale = request::write(&store, By::Key(&signer(SUPPLIERS)), &draft, content(), &because(NOW), None).await.unwrap_err();
+    assert!(matches!(refused(&stale), Some(ApiRefusal::ApiPreconditionFailed)), "{stale}");
+    assert_eq!(store.request(draft.id).await.unwrap().unwrap(), written, "nothing is lost");
+}
+
+async fn a_request_makes_a_line_for_each_authority_with_a_state_of_its_own(kept: Kept) {
+    let store = opened(&kept).await;
+    let (request, lines) = requested(&store, content()).await;
+    assert_eq!(request.state, Stands::Requested);
+    let [korsbaeks, others] = lines.as_slice() else { panic!("{lines:?}") };
+    assert_eq!((korsbaeks.authority.to_string(), others.authority.to_string()), (KORSBAEK.to_owned(), OTHER.to_owned()));
+    let text = shown::text(korsbaeks);
+    for line in [
+        "navn: Sygedagpenge i Fagsystem A",
+        "databehandleraftale: DBA-2026-17",
+        "datakategori: ydelser",
+        "opbevaring: slettes efter 5 år",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    assert_eq!(told(&store).await, all(&[(SIGNATORYS, notices::Kind::Requested), (OTHERS, notices::Kind::Requested)]));
+    // One approves, the other rejects; neither decides for the other, and the maker for none.
+    assert!(decided(&store, others, State::Approved, SIGNATORY).await.is_err());
+    assert!(decided(&store, korsbaeks, State::Approved, SUPPLIERS).await.is_err());
+    let approved = decided(&store, korsbaeks, State::Approved, SIGNATORY).await.unwrap();
+    assert_eq!(approved.standing(at(NOW)), Standing::Holds);
+    let rejected = decided(&store, others, State::Rejected, OTHERS_SIGNATORY).await.unwrap();
+    assert_eq!(rejected.standing(at(NOW)), Standing::State(State::Rejected));
+    assert_eq!(told(&store).await, all(&[(SUPPLIERS_, notices::Kind::Approved), (SUPPLIERS_, notices::Kind::Rejected)]));
+    let again = decided(&store, korsbaeks, State::Approved, SIGNATORY).await.unwrap_err();
+    assert!(matches!(refused(&again), Some(ApiRefusal::ApiPreconditionFailed)), "two approvals at once: {again}");
+    let made = store.made_on(Subject::AgreementRequest, request.id).await.unwrap();
+    assert_eq!(made.iter().map(|made| made.what.to.as_str()).collect::<Vec<_>>(), ["KLADDE", "ANMODET"]);
+    assert!(made.iter().all(|made| made.signature.is_some() && made.what.shown.is_some()));
+    let reader = store.actor(signer(SIGNATORY).thumbprint(), None, at(NOW)).await.unwrap();
+    let seen = request::lines_seen(&store, &reader, &request).await.unwrap();
+    assert_eq!(seen.iter().map(|line| line.id).collect::<Vec<_>>(), [korsbaeks.id], "its own line alone");
+}
+
+async fn a_new_version_tells_only_what_differs_and_the_old_holds_until_it_is_approved(kept: Kept) {
+    let store = opened(&kept).await;
+    let only_korsbaek = Content { authorities: vec![KORSBAEK.parse().unwrap()], ..content() };
+    let (first, lines) = requested(&store, only_korsbaek).await;
+    decided(&store, &lines[0], State::Approved, SIGNATORY).await.unwrap();
+    told(&store).await;
+    let renewed = Content { purpose: "sagsbehandling og kontrol".to_owned(), ..request::renewed(&first, at(NOW)) };
+    let draft = drafted(&store, Content { valid_from: Some(at("2026-12-01T23:00:00Z")), ..renewed }).await;
+    sent(&store, &draft, &Rules::default()).await.unwrap();
+    let jobs = jobs(store.database());
+    let letters = jobs.take(10).await.unwrap();
+    let waiting: Waiting = serde_json::from_slice(&letters[0].payload).unwrap();
+    assert_eq!(
+        waiting.notice.differs,
+        [
+            "- gælder fra: 2026-11-01T23:00:00Z",
+            "- formål: sagsbehandling",
+            "+ gælder fra: 2026-12-01T23:00:00Z",
+            "+ formål: sagsbehandling og kontrol"
+        ]
+    );
+    let second = store.lines(draft.id).await.unwrap().remove(0);
+    assert_eq!(second.terms.as_ref().unwrap().replaces, Some(lines[0].id));
+    assert_eq!(store.get(lines[0].id).await.unwrap().standing(at(NOW)), Standing::Holds, "the old holds");
+    decided(&store, &second, State::Approved, SIGNATORY).await.unwrap();
+    let old = store.get(lines[0].id).await.unwrap();
+    assert_eq!(old.state, State::Terminated);
+    for (instant, holds) in [("2026-12-01T22:59:59.999999Z", true), ("2026-12-01T23:00:00Z", false)] {
+        assert_eq!(old.standing(at(instant)) == Standing::Holds, holds, "{instant}");
+        let new = store.get(second.id).await.unwrap();
+        assert_eq!(new.standing(at(instant)) == Standing::Holds, !holds, "{instant}");
+    }
+    let made = store.made_on(Subject::Agreement, old.id).await.unwrap();
+    assert!(made.iter().all(|made| made.signature.is_some()), "each is signed, the end of the old one too");
+}
+
+async fn an_end_keeps_to_binding_and_notice_and_takes_along_what_depends_on_it(kept: Kept) {
+    let store = opened(&kept).await;
+    let only = |content: Content| Content { authorities: vec![KORSBAEK.parse().unwrap()], ..content };
+    let (first, lines) = requested(&store, only(content())).await;
+    let held = decided(&store, &lines[0], State::Approved, SIGNATORY).await.unwrap();
+    let part = Part { service: OTHER_SERVICE, side: Side::Front, scope: Default::default() };
+    let depending = Content { services: vec![part], depends_on: vec![first.id], ..only(content()) };
+    let (_, others) = requested(&store, depending).await;
+    let other = decided(&store, &others[0], State::Approved, SIGNATORY).await.unwrap();
+    let route = route_of(&kept, KORSBAEK);
+    let own = [];
+    let by = signer(OPERATOR);
+    hjemmel::decisions::route::add(&store, By::Key(&by), &[route.clone()], InTheWay::Refuse, &own, &because(NOW), None)
+        .await
+        .unwrap();
+    told(&store).await;
+    let rule = Rule { binding_months: 6, notice_months: 3, ..Rule::default() };
+    let rules = Rules::new([(SERVICE, rule)].into());
+    let earliest = at("2027-05-01T22:00:00Z");
+    let sooner = ending::propose(&store, &held, Some(at("2027-02-01T23:00:00Z")), &rules, at(NOW)).await.unwrap();
+    let refusal = ending::end(&store, By::Key(&signer(OWNER)), &sooner, &because(NOW), None).await.unwrap_err();
+    assert!(matches!(refused(&refusal), Some(ApiRefusal::ApiNoticeTooShort { .. })), "{refusal}");
+    let proposed = ending::propose(&store, &held, None, &rules, at(NOW)).await.unwrap();
+    assert_eq!((proposed.ends_at, proposed.earliest), (earliest, earliest));
+    assert_eq!(proposed.with.iter().map(|other| other.id).collect::<Vec<_>>(), [other.id]);
+    assert_eq!(proposed.routes.iter().map(|route| route.id).collect::<Vec<_>>(), [route.id]);
+    let text = proposed.text();
+    for named in [other.id.to_string(), route.id.to_string(), "2027-05-01T22:00:00Z".to_owned()] {
+        assert!(text.contains(&named), "{named} in {text}");
+    }
+    ending::end(&store, By::Key(&signer(OWNER)), &proposed, &because(NOW), None).await.unwrap();
+    for id in [held.id, other.id] {
+        let ended = store.get(id).await.unwrap();
+        assert_eq!(ended.state, State::Terminated);
+        assert_eq!(ended.standing(earliest - SignedDuration::from_secs(1)), Standing::Holds, "until the notice is over");
+        assert_eq!(ended.standing(earliest), Standing::State(State::Terminated));
+    }
+    assert_eq!(store.route(route.id).await.unwrap().period.to().map(|day| day.to_string()).as_deref(), Some("2027-05-02"));
+    let told = told(&store).await;
+    for to in [SUPPLIERS_, OWNERS, SIGNATORYS] {
+        assert!(told.contains(&(to.to_owned(), notices::Kind::Ended)), "{to} in {told:?}");
+    }
+    // At once where the service has no terms.
+    let (_, lines) = requested(&store, only(content())).await;
+    let held = decided(&store, &lines[0], State::Approved, SIGNATORY).await.unwrap();
+    let proposed = ending::propose(&store, &held, None, &Rules::default(), at(NOW)).await.unwrap();
+    assert_eq!(proposed.text(), shown::text(&held), "nothing but its own text");
+    let ended = ending::end(&store, By::Key(&signer(OWNER)), &proposed, &because(NOW), None).await.unwrap();
+    assert_eq!(ended.standing(at(NOW)), Standing::State(State::Terminated));
+}
+
+fn route_of(kept: &Kept, sender: &str) -> hjemmel::agreements::Route {
+    let pem = hjemmel::stub::pki::pem("CERTIFICATE", people::certificate(Key::Korsbaek).der());
+    std::fs::write(kept.dir.path().join("roots.pem"), pem).unwrap();
+    let file = format!(
+        "[[route]]\nid = \"{}\"\nservice = \"{SERVICE}\"\nenvironment = \"prod\"\nsender = \"{sender}\"\nreceiver = \"{OTHER}\"\n\
+         valid_from = 2026-01-01\nsystem = \"{}\"\naddress = \"https://192.0.2.7/a\"\nentity_id = \"http://a.example\"\n\
+         security = \"authority-context\"\nroots = [\"roots.pem\"]\n",
+        Uuid::from_u128(77),
+        Uuid::from_u128(78),
+    );
+    hjemmel::agreements::route::file::parse(&file, kept.dir.path()).unwrap().remove(0)
+}
+
+async fn time_alone_expires_an_agreement_and_tells_each_once(kept: Kept) {
+    let store = opened(&kept).await;
+    let ends: Timestamp = at("2027-01-01T23:00:00Z");
+    let (_, lines) = requested(&store, Content { valid_to: Some(ends), ..content() }).await;
+    let held = decided(&store, &lines[0], State::Approved, SIGNATORY).await.unwrap();
+    told(&store).await;
+    let days = |days: i64| SignedDuration::from_hours(24 * days);
+    // Thirty-three days ahead: the notice of sixty days is due; then nothing, until thirty.
+    assert_eq!(life::look(&store, at(NOW)).await.unwrap(), life::Done { expired: 0, told: 1 });
+    assert_eq!(life::look(&store, at(NOW)).await.unwrap(), life::Done::default(), "each once");
+    let expiring =
+        all(&[(SUPPLIERS_, notices::Kind::Expiring), (OWNERS, notices::Kind::Expiring), (SIGNATORYS, notices::Kind::Expiring)]);
+    assert_eq!(told(&store).await, expiring);
+    // The other authority has not answered: after three days, after seven, and not again.
+    for (after, reminded) in [(2, false), (3, true), (4, false), (7, true), (8, false)] {
+        life::look(&store, at(NOW) + days(after)).await.unwrap();
+        let reminder = told(&store).await.contains(&(OTHERS.to_owned(), notices::Kind::Reminder));
+        assert_eq!(reminder, reminded, "{after} days");
+    }
+    life::look(&store, ends - days(7)).await.unwrap();
+    assert_eq!(told(&store).await, expiring, "of the three that are due by then, one is told");
+    // To the instant: not before, and by itself.
+    let before = life::look(&store, ends - SignedDuration::from_millis(1)).await.unwrap();
+    assert_eq!((before.expired, store.get(held.id).await.unwrap().state), (0, State::Approved));
+    assert_eq!(life::look(&store, ends).await.unwrap().expired, 1);
+    assert_eq!(store.get(held.id).await.unwrap().state, State::Expired);
+    assert_eq!(life::look(&store, ends).await.unwrap().expired, 0);
+    let made = store.made_on(Subject::Agreement, held.id).await.unwrap();
+    let last = made.last().unwrap();
+    assert_eq!((last.what.to.as_str(), last.user, last.what.from.as_deref()), ("UDLØBET", None, Some("GODKENDT")));
+    assert_eq!(store.forget_notices(ends + days(500)).await.unwrap(), 5);
+}
+
+async fn a_locked_service_takes_no_new_request_and_a_trial_needs_no_approval_where_it_is_allowed(kept: Kept) {
+    let store = opened(&kept).await;
+    let (first, _) = requested(&store, Content { authorities: vec![KORSBAEK.parse().unwrap()], ..content() }).await;
+    let locked = Rules::new([(SERVICE, Rule { locked: true, ..Rule::default() })].into());
+    let draft = drafted(&store, content()).await;
+    let refusal = sent(&store, &draft, &locked).await.unwrap_err();
+    assert!(matches!(refused(&refusal), Some(ApiRefusal::ApiServiceLocked { .. })), "{refusal}");
+    assert_eq!(store.request(draft.id).await.unwrap().unwrap(), draft, "the draft stays");
+    let renewed = drafted(&store, request::renewed(&first, at(NOW))).await;
+    sent(&store, &renewed, &locked).await.unwrap();
+    told(&store).await;
+    let on_trial = Rules::new([(SERVICE, Rule { trial: [KORSBAEK.parse().unwrap()].into(), ..Rule::default() })].into());
+    for (environment, states) in
+        [("exttest", [State::Approved, State::Requested]), ("prod", [State::Requested, State::Requested])]
+    {
+        let draft = drafted(&store, Content { environment: Some(environment.parse().unwrap()), ..content() }).await;
+        sent(&store, &draft, &on_trial).await.unwrap();
+        let lines = store.lines(draft.id).await.unwrap();
+        assert_eq!(lines.iter().map(|line| line.state).collect::<Vec<_>>(), states, "{environment}");
+    }
+}
+
+async fn what_was_requested_is_never_altered_and_what_was_answered_is_not_taken_back(kept: Kept) {
+    let store = opened(&kept).await;
+    let (request, lines) = requested(&store, content()).await;
+    decided(&store, &lines[0], State::Approved, SIGNATORY).await.unwrap();
+    let by = signer(SUPPLIERS);
+    let altered = request::write(&store, By::Key(&by), &request, content(), &because(NOW), None).await.unwrap_err();
+    assert!(matches!(refused(&altered), Some(ApiRefusal::ApiTransition { .. })), "{altered}");
+    assert!(kept.execute("UPDATE agreement_request SET content = '{}'").await.is_err(), "nor by other means");
+    assert!(kept.execute("DELETE FROM agreement_request").await.is_err());
+    let others = request::withdraw(&store, By::Key(&signer(SIGNATORY)), &request, &because(NOW), None).await.unwrap_err();
+    assert!(matches!(refused(&others), Some(ApiRefusal::ApiNotAllowed { .. })), "{others}");
+    request::withdraw(&store, By::Key(&by), &request, &because(NOW), None).await.unwrap();
+    let states: Vec<_> = store.lines(request.id).await.unwrap().iter().map(|line| line.state).collect();
+    assert_eq!(states, [State::Approved, State::Withdrawn]);
+}
+
+async fn a_system_has_several_certificates_and_whose_it_is_may_change_it_and_is_told_before_one_ends(kept: Kept) {
+    use hjemmel::decisions::system::{Changes, change, register, seen};
+    let store = opened(&kept).await;
+    let by = signer(SUPPLIERS);
+    let id = Uuid::from_u128(5);
+    let named = (id, "Fagsystem A".to_owned(), "drift@leverandor.example".to_owned());
+    register(&store, By::Key(&by), named.clone(), &because(NOW), None).await.unwrap();
+    let twice = register(&store, By::Key(&by), named, &because(NOW), None).await.unwrap_err();
+    assert!(matches!(refused(&twice), Some(ApiRefusal::ApiConflict { .. })), "{twice}");
+    let person = (Uuid::from_u128(6), "Borger 610203-1234".to_owned(), "x".to_owned());
+    assert!(register(&store, By::Key(&by), person, &because(NOW), None).await.is_err());
+    let reader = |key: Key| {
+        let store = store.clone();
+        async move { store.actor(signer(key).thumbprint(), None, at(NOW)).await.unwrap() }
+    };
+    let own = reader(SUPPLIERS).await;
+    for key in [Key::Korsbaek, Key::Intruder] {
+        let shown = seen(&store, &own, id).await.unwrap();
+        let added = Changes::CertificateAdded(Box::new(people::certificate(key)));
+        change(&store, By::Key(&by), &shown, &added, &because(NOW), None).await.unwrap();
+        let stale = change(&store, By::Key(&by), &shown, &added, &because(NOW), None).await.unwrap_err();
+        assert!(matches!(refused(&stale), Some(ApiRefusal::ApiPreconditionFailed)), "{stale}");
+    }
+    let (system, certificates) = seen(&store, &own, id).await.unwrap();
+    assert_eq!(certificates.len(), 2, "one beside the other");
+    // An authority sees it once an agreement of it names it; nobody else's changes it.
+    let signatory = reader(SIGNATORY).await;
+    assert!(seen(&store, &signatory, id).await.is_err());
+    requested(&store, Content { authorities: vec![KORSBAEK.parse().unwrap()], ..content() }).await;
+    assert_eq!(seen(&store, &signatory, id).await.unwrap().0, system);
+    let shown = (system, certificates.clone());
+    let others =
+        change(&store, By::Key(&signer(SIGNATORY)), &shown, &Changes::Named("B".into(), "b".into()), &because(NOW), None)
+            .await
+            .unwrap_err();
+    assert!(matches!(refused(&others), Some(ApiRefusal::ApiNotAllowed { .. })), "{others}");
+    let ended = Changes::CertificateEnded(certificates[0].thumbprint);
+    change(&store, By::Key(&by), &shown, &ended, &because(NOW), None).await.unwrap();
+    told(&store).await;
+    // The one that is left: told of in time, once for each of the days.
+    let ends = certificates[1].not_after;
+    for (before, due) in [(61, false), (60, true), (59, false), (30, true), (7, true), (6, false)] {
+        life::look(&store, ends - SignedDuration::from_hours(24 * before)).await.unwrap();
+        let told = told(&store).await;
+        let warned = told.contains(&(SUPPLIERS_.to_owned(), notices::Kind::CertificateExpiring));
+        assert_eq!(warned, due, "{before} days before: {told:?}");
+    }
+}
