@@ -56,13 +56,11 @@ pub enum Subject {
     AgreementRequest,
     /// A client system.
     System,
-    /// That somebody may do another's tasks for a time.
-    Delegation,
 }
 
 impl Subject {
     /// Every subject.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 18] = [
         Self::Agreement,
         Self::Route,
         Self::User,
@@ -81,7 +79,6 @@ impl Subject {
         Self::Person,
         Self::AgreementRequest,
         Self::System,
-        Self::Delegation,
     ];
 
     /// The name in the store, in records and on screens.
@@ -105,7 +102,6 @@ impl Subject {
             Subject::Person => "person",
             Subject::AgreementRequest => "agreement_request",
             Subject::System => "system",
-            Subject::Delegation => "delegation",
         }
     }
 }

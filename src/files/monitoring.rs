@@ -4,6 +4,8 @@
 //! A delivery to the user that an order fits takes its hours and days in place of the route order's; of several the alarm that
 //! comes first and the deletion that comes last. Sent and received files alike show that the user is not silent.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
@@ -167,6 +169,11 @@ pub async fn all(session: &mut Session) -> Result<Vec<Monitoring>, StoreError> {
 pub async fn with_id(session: &mut Session, id: Uuid) -> Result<Monitoring, MonitoringError> {
     let row = session.first(orders_where!("id = $1 AND ended_us IS NULL").bind(id)).await?;
     row.as_ref().map(read).transpose()?.ok_or(MonitoringError::NoSuchOrder(id))
+}
+
+/// The functional mailboxes that are told of a user's files.
+pub(super) async fn mailboxes(session: &mut Session, user: Uuid) -> Result<BTreeSet<String>, StoreError> {
+    Ok(of_user(session, user).await?.into_iter().map(|order| order.told).collect())
 }
 
 async fn of_user(session: &mut Session, user: Uuid) -> Result<Vec<Monitoring>, StoreError> {

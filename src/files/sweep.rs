@@ -17,6 +17,7 @@ use super::shelf::{self, Kind, lying_where};
 use super::transfers::{self, Fetched, State};
 use super::users::{self, us};
 use super::xml::written::Answer;
+use crate::notices::{Kind as Told, Notice, outbox};
 use crate::store::{Query, Row, Session, StoreError, jobs, sql, until_it_holds};
 
 /// The most rows of a kind at a time.
@@ -238,11 +239,19 @@ impl Files {
 
     /// Nobody fetched a file within its hours: told once.
     async fn tell_unfetched(&self, transfer: Uuid, recipient: Uuid) -> Result<(), Failed> {
+        let now = self.now();
+        let mut transaction = self.database().begin_beside_others().await?;
         let tell = sql("UPDATE file_delivery SET told_us = $1 WHERE transfer = $2 AND recipient = $3 AND told_us IS NULL");
-        if self.database().session().await?.execute(tell.bind(us(self.now())).bind(transfer).bind(recipient)).await? == 1 {
+        if transaction.execute(tell.bind(us(now)).bind(transfer).bind(recipient)).await? == 1 {
             tracing::warn!(%transfer, %recipient, "a file was not fetched within the hours of its monitoring order");
+            let user =
+                users::with_id(&mut transaction, recipient).await?.ok_or(StoreError::Unreadable { column: "sftp_user" })?;
+            let notice = notice_of(Told::FileNotFetched, &user, now);
+            for mailbox in monitoring::mailboxes(&mut transaction, recipient).await? {
+                outbox::tell_mailbox(self.database(), &mut transaction, &mailbox, &notice).await?;
+            }
         }
-        Ok(())
+        Ok(transaction.commit().await?)
     }
 
     /// A user has been silent for longer than expected: told once, until there is a file again.
@@ -257,7 +266,13 @@ impl Files {
         let Some(since) = order.silent_since(now) else { return Ok(()) };
         let user = users::with_id(&mut session, order.user).await?.ok_or(StoreError::Unreadable { column: "sftp_user" })?;
         let cause = monitoring::cause(&mut session, &user, since, now).await?;
-        if monitoring::told(&mut session, order.id, now).await? {
+        // The session is given back first: SQLite has one writer at a time.
+        drop(session);
+        let mut transaction = self.database().begin_beside_others().await?;
+        if monitoring::told(&mut transaction, order.id, now).await? {
+            let notice = notice_of(Told::Silence, &user, since);
+            outbox::tell_mailbox(self.database(), &mut transaction, &order.told, &notice).await?;
+            transaction.commit().await?;
             let (monitoring, cause) = (order.id, cause.words());
             tracing::warn!(%monitoring, user = %user.id, %since, cause, "no file within the rhythm of a monitoring order");
         }
@@ -414,6 +429,22 @@ impl Files {
             )
             .await?,
         })
+    }
+}
+
+/// What the mailbox of a monitoring order is told: which user of which system, and nothing of a file, whose name may name a person.
+fn notice_of(kind: Told, user: &users::User, at: Timestamp) -> Notice {
+    Notice {
+        kind,
+        name: user.name.clone(),
+        page: "/".to_owned(),
+        authority: Some(user.authority),
+        service: None,
+        system: Some(user.system),
+        environment: Some(user.environment.as_str().to_owned()),
+        at: Some(at),
+        reason: None,
+        differs: Vec::new(),
     }
 }
 

@@ -326,7 +326,7 @@ pub async fn start(
     if let Some(mail) = mail {
         tokio::spawn(notices::send(agreements.store().clone(), mail, stopped.clone()));
     }
-    tokio::spawn(notices::look(agreements.store().clone(), clock.clone(), of_life, stopped.clone()));
+    tokio::spawn(notices::look(agreements.store().clone(), reloader.clone(), clock.clone(), of_life, stopped.clone()));
     tokio::spawn(watch::store(agreements, store_answers.clone(), stopped.clone()));
     tokio::spawn(watch::certificates(reloader.clone(), clock.clone(), stopped.clone()));
     tokio::spawn(watch::routes(reloader.clone(), stopped.clone()));

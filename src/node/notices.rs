@@ -3,15 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::sync::watch::Receiver;
 
+use super::reload::Reloader;
 use super::until;
 use crate::agreements::Store;
 use crate::clock::Clock;
 use crate::decisions::life::{self, Done};
+use crate::notices::audience::Audience;
 use crate::notices::post::{Post, Settings};
 use crate::notices::work::Sender;
+use crate::notices::{Kind, Notice};
+use crate::store::StoreError;
 
 /// How often it is looked what time has done.
 const LOOKED: Duration = Duration::from_secs(20);
@@ -26,8 +31,35 @@ pub(super) async fn send(store: Store, mail: Settings, stopped: Receiver<()>) {
     }
 }
 
+/// Tells the operators of peers that do not answer: of each once an hour, whichever node sees it. One that fails for a moment is
+/// none yet: `before` has those of the look before.
+async fn tell_failing(store: &Store, failing: &[String], before: &[String], now: Timestamp) -> Result<(), StoreError> {
+    for name in failing.iter().filter(|name| before.contains(name)) {
+        let mut change = store.change().await?;
+        let hour = now.as_second().div_euclid(3600);
+        if change.gives(&format!("peer {name} {hour}"), now).await? {
+            let notice = Notice {
+                kind: Kind::ProviderFailing,
+                name: name.clone(),
+                page: "/services".to_owned(),
+                authority: None,
+                service: None,
+                system: None,
+                environment: None,
+                at: Some(now),
+                reason: None,
+                differs: Vec::new(),
+            };
+            change.tell(store.database(), &notice, &[Audience::Operators], now).await?;
+            change.commit().await?;
+        }
+    }
+    Ok(())
+}
+
 /// Does what is due until the node stops. `decided` is told of what is to stand in the audit's chain.
-pub(super) async fn look(store: Store, clock: Clock, decided: Arc<Notify>, mut stopped: Receiver<()>) {
+pub(super) async fn look(store: Store, reloader: Arc<Reloader>, clock: Clock, decided: Arc<Notify>, mut stopped: Receiver<()>) {
+    let mut before = Vec::new();
     let mut tick = tokio::time::interval(LOOKED);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for count in 0_u64.. {
@@ -35,6 +67,11 @@ pub(super) async fn look(store: Store, clock: Clock, decided: Arc<Notify>, mut s
             _ = stopped.changed() => return,
             _ = tick.tick() => {}
         }
+        let failing = reloader.failing();
+        if let Err(error) = tell_failing(&store, &failing, &before, clock.now()).await {
+            tracing::warn!(%error, "the operators could not be told of peers that do not answer");
+        }
+        before = failing;
         match life::look(&store, clock.now()).await {
             Ok(Done { expired: 0, told: 0 }) => {}
             Ok(Done { expired, told }) => {

@@ -275,6 +275,14 @@ impl Reloader {
         Ok(super::routes::warnings(&routes, &environment, &services, self.clock.now()))
     }
 
+    /// The peers that do not answer just now: their breakers are open.
+    pub(super) fn failing(&self) -> Vec<String> {
+        let lasting = self.lasting();
+        let peers = lasting.peers.iter();
+        let failing = peers.filter(|(_, peer)| matches!(super::breaker_state(&peer.breaker), crate::metrics::Breaker::Open));
+        failing.map(|(name, _)| name.to_string()).collect()
+    }
+
     /// The metrics, after taking over into them what is only known here. A reload under way is not waited for: its figures
     /// come next time.
     pub(super) fn show_metrics(&self) -> String {

@@ -95,12 +95,6 @@ fn danish(kind: Kind) -> Words {
             "Data, som modtageren venter på, mangler måske.",
             "Kontrollér, at afsenderens system kører og kan logge på.",
         ),
-        Kind::Delegated => words(
-            "Opgaver overdraget",
-            "Du har fået opgaver overdraget for en tid.",
-            "Du kan beslutte i den andens roller, så længe overdragelsen gælder.",
-            "Se i konsollen, hvad der venter på dig.",
-        ),
     }
 }
 
@@ -171,12 +165,6 @@ fn english(kind: Kind) -> Words {
             "Nothing was exchanged for longer than agreed.",
             "Data that the recipient waits for may be missing.",
             "See that the sender's system runs and can log on.",
-        ),
-        Kind::Delegated => words(
-            "Tasks given to you",
-            "You were given somebody's tasks for a time.",
-            "You can decide in that person's roles for as long as it holds.",
-            "See in the console what waits for you.",
         ),
     }
 }

@@ -46,13 +46,11 @@ pub enum Kind {
     ProviderFailing,
     /// Nothing was exchanged for longer than agreed.
     Silence,
-    /// A task was given to somebody for a time.
-    Delegated,
 }
 
 impl Kind {
     /// Each.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 11] = [
         Self::Requested,
         Self::Reminder,
         Self::Approved,
@@ -64,7 +62,6 @@ impl Kind {
         Self::FileNotFetched,
         Self::ProviderFailing,
         Self::Silence,
-        Self::Delegated,
     ];
 }
 

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Notice;
-use super::address::{Language, everybody};
+use super::address::{self, Language, everybody};
 use super::audience::Audience;
 use crate::agreements::{Change, Store};
 use crate::store::jobs::{JobError, Jobs, Rules};
-use crate::store::{Database, StoreError, sql};
+use crate::store::{Database, StoreError, Transaction, sql};
 
 /// The kind of the jobs.
 pub const KIND: &str = "notice";
@@ -85,6 +85,27 @@ impl Change {
     pub async fn gives(&mut self, mark: &str, at: Timestamp) -> Result<bool, StoreError> {
         let note = sql("INSERT INTO notice_given (mark, at) VALUES ($1, $2) ON CONFLICT (mark) DO NOTHING");
         Ok(self.connection().execute(note.bind(mark).bind(at)).await? == 1)
+    }
+}
+
+/// Puts a letter to a functional mailbox in the outbox, with whatever else `transaction` writes; false where what is named is no e-mail
+/// address.
+///
+/// # Errors
+/// A store that does not answer.
+pub async fn tell_mailbox(
+    database: &Database,
+    transaction: &mut Transaction,
+    mailbox: &str,
+    notice: &Notice,
+) -> Result<bool, StoreError> {
+    let Ok(to) = address::read(mailbox) else { return Ok(false) };
+    let waiting = Waiting { id: Uuid::new_v4(), to, language: Language::Da, notice: notice.clone() };
+    let payload = serde_json::to_vec(&waiting).map_err(|_| StoreError::Unreadable { column: "payload" })?;
+    match jobs(database).add(transaction, &payload, None).await {
+        Ok(_) => Ok(true),
+        Err(JobError::Store(error)) => Err(error),
+        Err(_) => Ok(false),
     }
 }
 
