@@ -30,6 +30,7 @@ use tower::{Service, ServiceExt, service_fn};
 use uuid::Uuid;
 
 use crate::agreements::Store;
+use crate::agreements::rules::Rules;
 use crate::api::problem::Language;
 use crate::audit::{Audit, Sealer};
 use crate::clock::Clock;
@@ -71,6 +72,8 @@ pub struct Settings {
     pub one_time_links: OneTimeLinks,
     /// The files of the common design system, where they are.
     pub assets: Assets,
+    /// How agreements of each service are asked for and ended.
+    pub rules: Arc<Rules>,
     /// Told of every decision, so that it gets into the audit's chain at once.
     pub decided: Arc<Notify>,
 }

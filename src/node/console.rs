@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::{Config, Reloader, ServeError, bind, off_the_runtime, until};
 use crate::agreements::Store;
+use crate::agreements::rules::Rules;
 use crate::audit::{Audit, Sealer};
 use crate::clock::Clock;
 use crate::config::{EdgeLimits, OneTimeLinks};
@@ -59,6 +60,7 @@ pub(super) struct Parts {
     pub(super) log: Audit,
     pub(super) sealer: Arc<Sealer>,
     pub(super) known: Arc<Reloader>,
+    pub(super) rules: Arc<Rules>,
     pub(super) decided: Arc<Notify>,
     pub(super) tls: Option<Arc<ServerTls>>,
 }
@@ -90,6 +92,7 @@ pub(super) async fn open(
         sessions: settings.sessions,
         one_time_links: settings.one_time_links,
         assets,
+        rules: parts.rules,
         decided: parts.decided,
     });
     let refusals = Refusals::answering("console", parts.metrics, |headers| console::overloaded(headers).map(boxed));

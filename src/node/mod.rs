@@ -258,6 +258,7 @@ pub async fn start(
                 audit: audit_of_console,
                 log: audit.clone(),
                 sealer: sealer.clone(),
+                rules: reloader.rules.clone(),
                 known: reloader.clone(),
                 decided: decided.clone(),
                 tls: reloader.console_tls.clone(),

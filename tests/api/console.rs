@@ -87,6 +87,7 @@ impl Konsol {
             sessions: Limits { idle: IDLE, lifetime: LIFETIME },
             one_time_links: links,
             assets: Assets::default(),
+            rules: Arc::default(),
             decided: Arc::new(Notify::new()),
         });
         let shown = Shown::new(pki().credentials(Of::GatewayServer).unwrap(), &Clock::system()).unwrap();
@@ -390,4 +391,115 @@ async fn an_auditors_question_is_on_record_before_it_is_answered_and_of_the_own_
     let [asked] = questions().try_into().unwrap();
     assert_eq!((asked.by.as_str(), asked.reason.as_str(), asked.user), ("R. Revisor", "sag 7", Some(auditor.id)));
     assert_ne!(asked.question, Uuid::nil());
+}
+
+/// What a page's request form sends, with these fields over those of a request that is in order.
+fn request_form(token: &str, id: &str, etag: &str, fields: &[(&str, &str)]) -> String {
+    let service = format!("{}:front", crate::house::SERVICE);
+    let mut all = vec![
+        ("form_token", token),
+        ("id", id),
+        ("etag", etag),
+        ("kind", "without-passing-on"),
+        ("name", "Sygedagpenge på tværs"),
+        ("justification", "Sagsbehandlere slår ydelser op"),
+        ("environment", "exttest"),
+        ("system", "00000000-0000-4000-8000-0000000000aa"),
+        ("certificates", crate::house::THUMBPRINT),
+        ("authorities", "11111111\r\n99999981"),
+        ("service", &service),
+        ("contract", "DBA-2026-17"),
+        ("purpose", "sagsbehandling"),
+        ("legal_basis", "LUD § 8, stk. 1"),
+        ("categories", "ydelser"),
+        ("retention", "slettes efter 5 år"),
+    ];
+    all.retain(|(name, _)| !fields.iter().any(|(other, _)| other == name));
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(all).extend_pairs(fields).finish()
+}
+
+/// The value of a page's hidden field.
+fn hidden(page: &Answer, name: &str) -> String {
+    let text = page.text();
+    let (_, after) = text.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no {name}: {text}"));
+    after.split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_request_is_drafted_in_a_form_and_sent_once_however_often_it_is_pressed() {
+    let konsol = Konsol::build(OneTimeLinks::Off).await;
+    let supplier = konsol.log_on(&konsol.house.supplier).await;
+    let empty = konsol.get(&supplier, "/requests/new").await;
+    is_page(&empty, 200, "Databehandleraftalens reference");
+    let (own, id) = (token(&empty), hidden(&empty, "id"));
+    let unfinished = request_form(&own, &id, "", &[("authorities", ""), ("contract", "")]);
+    for _ in 0..2 {
+        let kept = konsol.post(&supplier, "/requests", &unfinished).await;
+        assert_eq!(kept.status, 303, "{}", kept.text());
+    }
+    let wanted = hjemmel::agreements::request::store::Wanted { limit: 9, ..Default::default() };
+    assert_eq!(konsol.store.requests(&wanted).await.unwrap().len(), 1, "pressed twice, it is one draft");
+    let path = format!("/requests/{id}");
+    let draft = konsol.get(&supplier, &path).await;
+    is_page(&draft, 200, "KLADDE");
+    let first = hidden(&draft, "etag");
+    let decide = |etag: &str, decision: &str| {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let fields = [("form_token", own.as_str()), ("etag", etag), ("decision", decision), ("reason", "sag 7")];
+        query.extend_pairs(fields).finish()
+    };
+    let sent = konsol.post(&supplier, &format!("{path}/decide"), &decide(&first, "submit")).await;
+    is_page(&sent, 409, "contract: det mangler");
+    assert_eq!(konsol.post(&supplier, &path, &request_form(&own, &id, &first, &[])).await.status, 303);
+    // A second tab has the form of before: what was written there stays in the field, and nothing is kept of it.
+    let stale = konsol.post(&supplier, &path, &request_form(&own, &id, &first, &[("name", "Fra den anden fane")])).await;
+    is_page(&stale, 409, "Fra den anden fane");
+    let wrong = konsol.post(&supplier, &path, &request_form(&own, &id, &hidden(&stale, "etag"), &[("authorities", "12")])).await;
+    is_page(&wrong, 409, "det er ikke otte cifre");
+    let whole = konsol.get(&supplier, &path).await;
+    is_page(&whole, 200, "databehandleraftale: DBA-2026-17");
+    let etag = hidden(&whole, "etag");
+    let sent = konsol.post(&supplier, &format!("{path}/decide"), &decide(&etag, "submit")).await;
+    assert_eq!(sent.status, 303, "{}", sent.text());
+    is_page(&konsol.post(&supplier, &format!("{path}/decide"), &decide(&etag, "submit")).await, 409, "ændret, siden du så den");
+    let lines = konsol.store.lines(id.parse().unwrap()).await.unwrap();
+    assert_eq!(lines.len(), 2, "sent twice, each authority is asked once");
+    // The authority sees its own line alone, and in English too.
+    let signatory = konsol.log_on(&konsol.house.signatory).await;
+    let seen = konsol.get(&signatory, &format!("{path}?lang=en")).await;
+    is_page(&seen, 200, "Data-processing");
+    assert!(seen.text().contains(&lines[0].id.to_string()) && !seen.text().contains(&lines[1].id.to_string()));
+    is_page(&konsol.get(&signatory, &format!("/agreements/{}", lines[0].id)).await, 200, "Sygedagpenge på tværs");
+    let reminded = konsol.post(&supplier, &format!("/agreements/{}/remind", lines[0].id), &format!("form_token={own}")).await;
+    assert_eq!(reminded.status, 303, "{}", reminded.text());
+    is_page(&konsol.get(&supplier, "/requests").await, 200, "Sygedagpenge på tværs");
+}
+
+#[tokio::test]
+async fn a_system_is_registered_once_and_its_certificates_stand_in_its_calendar() {
+    let konsol = Konsol::build(OneTimeLinks::Off).await;
+    let supplier = konsol.log_on(&konsol.house.supplier).await;
+    let list = konsol.get(&supplier, "/systems").await;
+    is_page(&list, 200, "Systemer og certifikater");
+    let (own, id) = (token(&list), hidden(&list, "id"));
+    let form = |fields: &[(&str, &str)]| {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("form_token", &own).append_pair("reason", "sag 7").extend_pairs(fields).finish()
+    };
+    let registered = form(&[("id", &id), ("name", "Fagsystem A"), ("contact", "drift@leverandor.example")]);
+    for _ in 0..2 {
+        assert_eq!(konsol.post(&supplier, "/systems", &registered).await.status, 303);
+    }
+    let path = format!("/systems/{id}");
+    let page = konsol.get(&supplier, &path).await;
+    is_page(&page, 200, "Fagsystem A");
+    let pem = hjemmel::stub::pki::pem("CERTIFICATE", konsol.house.supplier.credentials.leaf());
+    let add = |pem: &str| form(&[("etag", &hidden(&page, "etag")), ("what", "add"), ("certificate", pem)]);
+    is_page(&konsol.post(&supplier, &format!("{path}/change"), &add("intet")).await, 409, "PEM");
+    assert_eq!(konsol.post(&supplier, &format!("{path}/change"), &add(&pem)).await.status, 303);
+    is_page(&konsol.post(&supplier, &format!("{path}/change"), &add(&pem)).await, 409, "ændret, siden du så det");
+    is_page(&konsol.get(&supplier, &path).await, 200, "I brug");
+    let signatory = konsol.log_on(&konsol.house.signatory).await;
+    is_page(&konsol.get(&signatory, &path).await, 404, "ApiNotFound");
 }

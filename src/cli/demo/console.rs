@@ -103,6 +103,6 @@ async fn asked(world: &World, store: &Store, now: Timestamp) -> Result<(), World
     let import = Import::parse(&file, &vocabulary()).map_err(|problems| format!("{problems:?}"))?;
     let supplier = Signer::new(world.pki.credentials(Role::PersonSupplier)?)?;
     let because = Because::new("Det nye fagsystem tages i brug ved årsskiftet".to_owned(), now);
-    decisions::agreement::request(store, By::Key(&supplier), &import, &because, None).await?;
+    decisions::agreement::request(store, By::Key(&supplier), &import, &Default::default(), &because, None).await?;
     Ok(())
 }

@@ -24,7 +24,7 @@ use crate::console::frame::{Frame, Place, page};
 use crate::console::session::Visit;
 use crate::console::stop::Stop;
 use crate::decisions::agreement as decisions;
-use crate::decisions::{Because, By, shown};
+use crate::decisions::{Because, By, ending, shown};
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
 use crate::refusal::console::ConsoleRefusal;
@@ -150,6 +150,12 @@ struct AgreementPage {
     shown: String,
     /// What this user may decide now.
     may: Vec<&'static str>,
+    /// What would end with it, where the user may end it: the text that is shown, and its digest.
+    ending: Option<(String, String)>,
+    /// What a new version says otherwise than the one that it is to take the place of.
+    differs: Vec<String>,
+    /// Whether the user may have the signatories told once more.
+    may_remind: bool,
     /// Whether the user may approve but for having requested it.
     own: bool,
     past: Vec<Past>,
@@ -202,6 +208,22 @@ async fn drawn(
         let allowed = actor.may(action).is_ok() && !(own && action == Action::ApproveAgreement);
         decision(agreement.state, to).filter(|_| allowed)
     });
+    let may: Vec<_> = may.collect();
+    let now = console.clock.now();
+    let ending = match may.contains(&"end") {
+        true => {
+            let text = ending::propose(&console.store, &agreement, None, &console.rules, now).await?.text();
+            let shown = shown::sha256(&text);
+            Some((text, shown))
+        }
+        false => None,
+    };
+    let before = match agreement.terms.as_ref().and_then(|terms| terms.replaces) {
+        Some(before) if agreement.state == Stands::Requested => console.store.get(before).await.ok(),
+        _ => None,
+    };
+    let differs = before.map(|before| shown::differences(&before, &agreement)).unwrap_or_default();
+    let may_remind = agreement.state == Stands::Requested && actor.may(Action::RequestAgreement).is_ok();
     let past = made.iter().map(|made| Past {
         to: made.what.to.clone(),
         by: match made.user {
@@ -223,10 +245,13 @@ async fn drawn(
     let drawn = page(&AgreementPage {
         authority: named(&names, agreement.authority),
         service: service_name(&services, agreement.service),
-        state: agreement.standing(console.clock.now()).state(),
+        state: agreement.standing(now).state(),
         shown: shown::sha256(&text),
         text,
-        may: may.collect(),
+        may,
+        ending,
+        differs,
+        may_remind,
         own: own && agreement.state == Stands::Requested,
         past: past.collect(),
         note,
@@ -255,7 +280,13 @@ async fn decide(State(console): State<Console>, Path(id): Path<String>, form: Fo
     let wanted = form.fields.text("decision");
     let (name, to) = DECISIONS.into_iter().find(|(name, _)| *name == wanted).ok_or(ConsoleRefusal::ConsoleFormUnreadable)?;
     let written = form.fields.text("reason").into_owned();
-    if form.fields.text("shown") != shown::sha256(&shown::text(&agreement)) {
+    let now = console.clock.now();
+    let ending = match to {
+        Stands::Terminated => Some(ending::propose(&console.store, &agreement, None, &console.rules, now).await?),
+        _ => None,
+    };
+    let text = ending.as_ref().map_or_else(|| shown::text(&agreement), ending::Ending::text);
+    if form.fields.text("shown") != shown::sha256(&text) {
         return drawn(&console, visit, agreement, Some(Note::Changed), written).await;
     }
     let reason = form.fields.line("reason", Detail::new("Begrundelse", "Reason"), LONGEST).map_err(|why| form.stop(why))?;
@@ -264,8 +295,12 @@ async fn decide(State(console): State<Console>, Path(id): Path<String>, form: Fo
         let what = Detail::new("det skal sættes, før aftalen godkendes", "it must be set before the agreement is approved");
         return Err(form.stop(ConsoleRefusal::ConsoleField { field, what }));
     }
-    let because = Because::new(reason, console.clock.now());
-    match decisions::decide(&console.store, By::User(visit.actor()), &agreement, to, &because, None).await {
+    let because = Because::new(reason, now);
+    let decided = match &ending {
+        Some(ending) => ending::end(&console.store, By::User(visit.actor()), ending, &because, None).await,
+        None => decisions::decide(&console.store, By::User(visit.actor()), &agreement, to, &because, None).await,
+    };
+    match decided {
         Ok(decided) => {
             console.decided.notify_one();
             Ok(Redirect::to(&format!("/agreements/{}?done=1", decided.id)).into_response())

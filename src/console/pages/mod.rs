@@ -4,8 +4,10 @@ pub mod agreements;
 pub mod auditor;
 pub mod calls;
 pub mod errors;
+pub mod requests;
 pub mod routes;
 pub mod services;
+pub mod systems;
 pub mod today;
 pub mod value_lists;
 
@@ -27,6 +29,8 @@ use crate::users::{Actor, Whose};
 pub const MENU: &[Place] = &[
     today::PLACE,
     agreements::PLACE,
+    requests::PLACE,
+    systems::PLACE,
     routes::PLACE,
     calls::PLACE,
     errors::PLACE,
@@ -39,6 +43,8 @@ pub(super) fn router() -> Router<Console> {
     Router::new()
         .merge(today::router())
         .merge(agreements::router())
+        .merge(requests::router())
+        .merge(systems::router())
         .merge(routes::router())
         .merge(calls::router())
         .merge(errors::router())
