@@ -5,6 +5,7 @@
 //! record carries.
 
 mod finance;
+mod persons;
 pub mod summary;
 
 use std::{
@@ -75,6 +76,7 @@ pub struct Metrics {
     assertions_entries: IntGauge,
     assertions_last: Mutex<saml::memory::Stats>,
     finance: finance::FinanceMetrics,
+    persons: persons::PersonMetrics,
     replay: IntGauge,
     replay_capacity: IntGauge,
     shared_replay: SharedReplay,
@@ -277,6 +279,7 @@ impl Metrics {
                 "Whether the store is an earlier state than this node has seen, so that nothing of it is believed and calls are refused: 1.",
             )?,
             finance: finance::FinanceMetrics::register(&make)?,
+            persons: persons::PersonMetrics::register(&make)?,
             reloads: make.counters(
                 "hjemmel_reload_total",
                 "Reloads of the configuration and of revocation lists, by what became of them.",
@@ -378,6 +381,9 @@ impl Metrics {
         }
         if let Some(figures) = record.about.vouchers() {
             self.finance.observe(&self.labels, record, figures);
+        }
+        if let Some(about) = record.about.persons() {
+            self.persons.observe(&self.labels, record, about);
         }
         if let Some((released, removed)) = record.about.counts() {
             self.count("released", released);
@@ -745,7 +751,9 @@ fn gauge_value(value: u64) -> i64 {
 mod tests {
     use super::*;
     use crate::{
-        audit::{About, AboutFinance, AboutPassThrough, AboutTerminalAdgang, Binding, FinanceFigures, Outcome, PolicyRef},
+        audit::{
+            About, AboutFinance, AboutPassThrough, AboutPersons, AboutTerminalAdgang, Binding, FinanceFigures, Outcome, PolicyRef,
+        },
         id::cvr::Cvr,
     };
 
@@ -764,6 +772,38 @@ mod tests {
         let mut about = AboutTerminalAdgang::new(policy, std::collections::BTreeMap::new());
         count(&mut about.released, &mut about.removed);
         about.into()
+    }
+
+    #[test]
+    fn an_import_is_counted_by_what_became_of_it_and_its_persons_by_their_status_once() {
+        let metrics = Metrics::new().unwrap();
+        let counts = |counts: &[(&str, u64)]| counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+        let about = AboutPersons {
+            persons: 5,
+            statuses: counts(&[("OPRETTET", 3), ("AFVIST", 2)]),
+            // What a caller wrote of a person's stays out.
+            findings: counts(&[("PI003", 2), ("6101801234", 1)]),
+            repeated: false,
+        };
+        for (about, outcome) in [
+            (about.clone(), Outcome::Served),
+            (AboutPersons { repeated: true, ..about.clone() }, Outcome::Served),
+            (AboutPersons { persons: 501, ..AboutPersons::default() }, Outcome::Refused),
+        ] {
+            metrics.observe(&Record { about: about.into(), outcome: Some(outcome), ..record() });
+        }
+        let text = metrics.render().unwrap();
+        for line in [
+            r#"hjemmel_persons_imports_total{outcome="answered",service="a-service"} 1"#,
+            r#"hjemmel_persons_imports_total{outcome="repeated",service="a-service"} 1"#,
+            r#"hjemmel_persons_imports_total{outcome="refused",service="a-service"} 1"#,
+            r#"hjemmel_persons_total{service="a-service",status="OPRETTET"} 3"#,
+            r#"hjemmel_persons_total{service="a-service",status="AFVIST"} 2"#,
+            r#"hjemmel_persons_findings_total{code="PI003",service="a-service"} 2"#,
+            r#"hjemmel_persons_findings_total{code="other",service="a-service"} 1"#,
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line}\n{text}");
+        }
     }
 
     #[test]

@@ -115,7 +115,8 @@ fn done(ended: Result<Result<Answer, ApiRefusal>, tokio::task::JoinError>) -> Re
     ended.unwrap_or(Err(ApiRefusal::ApiInternal))
 }
 
-fn name(headers: &HeaderMap) -> Result<Option<String>, ApiRefusal> {
+/// The key of a request, where it has one.
+pub(super) fn name(headers: &HeaderMap) -> Result<Option<String>, ApiRefusal> {
     let Some(key) = one(headers, FIELD, || ApiRefusal::ApiKeyInvalid)? else { return Ok(None) };
     let fits = (1..=64).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     if fits { Ok(Some(key.to_owned())) } else { Err(ApiRefusal::ApiKeyInvalid) }

@@ -1,4 +1,5 @@
-//! `/api/v1`: agreements, routes, value lists, times for tests and what was decided on them, for users known by their certificates.
+//! `/api/v1`: agreements, routes, value lists, times for tests and what was decided on them, for users known by their certificates; and
+//! doors for systems, of mailboxes and of person imports.
 //!
 //! It has a listener of its own with mutual TLS (`[api]`), served by the edge as every other. [`problem`] is how it says no,
 //! [`extract`] what every request goes through, and each resource has its file. What is decided is decided in
@@ -14,6 +15,7 @@ pub mod input;
 pub mod mailboxes;
 pub mod meta;
 pub mod page;
+pub mod persons;
 pub mod problem;
 pub mod requests;
 pub mod routes;
@@ -50,6 +52,7 @@ use crate::clock::Clock;
 use crate::files::partner::core::Mailboxes;
 use crate::refusal::api::ApiRefusal;
 use crate::services::finance::lists::publish::Notices;
+use crate::services::persons::door::Doors;
 use crate::trust::clients::ClientTrust;
 use extract::Query;
 use problem::{Language, Matched, render};
@@ -99,6 +102,8 @@ pub struct Settings {
     pub rules: Arc<Rules>,
     /// How many days ahead value lists are published.
     pub notices: Arc<Notices>,
+    /// The person imports.
+    pub doors: Arc<Doors>,
     /// The largest body, in bytes.
     pub body_bytes: usize,
     /// Told of every decision, so that it gets into the audit's chain at once.
@@ -187,6 +192,7 @@ fn router() -> OpenApiRouter<Api> {
         .routes(routes!(mailboxes::outbox))
         .routes(routes!(mailboxes::delivered, mailboxes::deliver))
         .routes(routes!(mailboxes::status))
+        .routes(routes!(persons::import))
 }
 
 /// The contract, OpenAPI 3.1.

@@ -30,7 +30,8 @@ mod wire;
 pub mod writer;
 
 pub use about::{
-    About, AboutFile, AboutFinance, AboutPassThrough, AboutTerminalAdgang, AskedFor, Counts, FinanceFigures, PolicyRef, Window,
+    About, AboutFile, AboutFinance, AboutPassThrough, AboutPersons, AboutTerminalAdgang, AskedFor, Counts, FinanceFigures,
+    PolicyRef, Window,
 };
 pub use decided::{Decided, Subject};
 pub use record::{Binding, Outcome, Record};

@@ -124,6 +124,7 @@ impl Record {
     /// What a record of admission must say and this one does not: who, on what basis, under which number of ours, and what
     /// the service demands. A call without it is not admitted, however it came so far.
     pub fn missing_for_admission(&self) -> Option<&'static str> {
+        let goes_on = self.about.goes_on();
         [
             ("operation", self.operation.is_none()),
             // A file has none: its certificate is the fingerprint of the key that its sender was logged on with.
@@ -131,10 +132,10 @@ impl Record {
             ("certificate", self.certificate.is_none()),
             ("authority", self.authority.is_none()),
             ("front_agreement", self.front_agreement.is_none()),
-            ("back_agreements", self.back_agreements.is_empty()),
+            ("back_agreements", goes_on && self.back_agreements.is_empty()),
             ("legal_basis", self.legal_basis.is_none()),
             ("purpose", self.purpose.is_none()),
-            ("own_transaction", self.own_transaction.is_none()),
+            ("own_transaction", goes_on && self.own_transaction.is_none()),
         ]
         .into_iter()
         .find_map(|(field, missing)| missing.then_some(field))

@@ -107,6 +107,12 @@ impl PseudonymKey {
         crate::hex::encode(hmac::sign(&self.0, &message).as_ref())
     }
 
+    /// The pseudonym of a running number, in hexadecimal.
+    pub fn running(&self, number: &str) -> String {
+        let message = Zeroizing::new([INFO, b"\0running number\0", number.as_bytes()].concat());
+        crate::hex::encode(hmac::sign(&self.0, &message).as_ref())
+    }
+
     /// The mark of a delivery's id.
     pub fn delivery(&self, id: &str) -> DeliveryMark {
         let message = Zeroizing::new([DELIVERY, b"\0", id.as_bytes()].concat());
@@ -213,6 +219,14 @@ impl Sealer {
     /// [`SealError::Encryption`].
     pub fn seal_name(&self, call: Uuid, name: &str) -> Result<Sealed, SealError> {
         self.sealed(call, self.pseudonyms.file(name), name)
+    }
+
+    /// Seals a running number, which stands for a person where the CPR number is not kept, for the record of one call.
+    ///
+    /// # Errors
+    /// [`SealError::Encryption`].
+    pub fn seal_running(&self, call: Uuid, number: &str) -> Result<Sealed, SealError> {
+        self.sealed(call, self.pseudonyms.running(number), number)
     }
 
     fn sealed(&self, call: Uuid, pseudonym: String, text: &str) -> Result<Sealed, SealError> {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::about::{About, AboutFile, AskedFor, Counts, FinanceFigures, PolicyRef, Window};
+use super::about::{About, AboutFile, AboutPersons, AskedFor, Counts, FinanceFigures, PolicyRef, Window};
 use super::record::{Binding, Outcome, Record};
 use super::seal::{DeliveryMark, Sealed};
 use crate::agreements::Thumbprint;
@@ -74,6 +74,8 @@ pub(super) struct Flat<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) file: Option<Cow<'r, AboutFile>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) import: Option<Cow<'r, AboutPersons>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<Outcome>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refusal: Option<Cow<'r, str>>,
@@ -127,6 +129,7 @@ impl<'r> From<&'r Record> for Flat<'r> {
             repeated: None,
             finance: None,
             file: None,
+            import: None,
             outcome: record.outcome,
             refusal: record.refusal.as_deref().map(Cow::Borrowed),
             caller_transaction: record.caller_transaction,

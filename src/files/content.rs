@@ -20,9 +20,9 @@ use uuid::Uuid;
 
 use super::codes::Code;
 use super::name::Name;
-use crate::audit::FinanceFigures;
+use crate::audit::{AboutPersons, Durable, FinanceFigures};
 use crate::id::cvr::Cvr;
-use crate::objects::{Object, Objects, Reading};
+use crate::objects::{Object, Objects, Reading, Writing};
 use crate::refusal::Detail;
 use crate::store::{StoreError, Transaction};
 
@@ -49,6 +49,34 @@ pub trait ContentRule: Send + Sync {
 
     /// Nothing comes of a transfer that was judged, or may have been: what was taken for it is free again.
     fn given_up(&self, transfer: Uuid) -> Later<'_, Result<(), StoreError>>;
+
+    /// How a file is taken in, where the platform itself is whom it is for. Nothing is delivered then.
+    fn taking(&self) -> Option<&dyn Taking> {
+        None
+    }
+}
+
+/// Takes files in: nobody else receives them, and their sender gets an answer file.
+pub trait Taking: Send + Sync {
+    /// Takes in a file that was judged and whose admission is on disk, and writes the answer. Where the process dies before its end it is
+    /// done again from the beginning.
+    fn take<'a>(
+        &'a self,
+        candidate: Candidate,
+        recorded: &'a Durable,
+        answer: &'a mut Writing,
+    ) -> Later<'a, Result<TakenIn, Passing>>;
+}
+
+/// What came of a file that was taken in.
+#[derive(Debug, Default)]
+pub struct TakenIn {
+    /// What the audit has of it.
+    pub about: AboutPersons,
+    /// Whom it was about, as the learning platform knows them; the first of them.
+    pub persons: Vec<String>,
+    /// How many more.
+    pub persons_left_out: u64,
 }
 
 /// A file that is to be judged.

@@ -53,10 +53,10 @@ enum Found {
 }
 
 /// A file that may be delivered.
-struct Go {
-    trigger: Trigger,
-    ways: Vec<Way>,
-    data: Lying,
+pub(super) struct Go {
+    pub(super) trigger: Trigger,
+    pub(super) ways: Vec<Way>,
+    pub(super) data: Lying,
     /// By which rule its content was judged, and what that found.
     checked: Option<(Arc<dyn ContentRule>, Passed)>,
 }
@@ -185,7 +185,10 @@ impl Files {
         };
         self.reached(Step::Judged);
         match found {
-            Found::Go(go) => self.deliver(&transfer, &sender, &go, job).await,
+            Found::Go(go) => match go.checked.as_ref().and_then(|(rule, _)| rule.taking()) {
+                Some(taking) => self.take_in(&transfer, &sender, &go, taking, job).await,
+                None => self.deliver(&transfer, &sender, &go, job).await,
+            },
             other => {
                 // Before it is told, so that a process that dies in between tells it again.
                 if matches!(other, Found::Refused(_)) {
@@ -203,24 +206,8 @@ impl Files {
 
     /// Judges the content, which nothing else stands in the way of. No lock is held meanwhile, and the job stays this node's.
     async fn content_judged(&self, transfer: &Transfer, sender: &User, go: Go, job: &Taken) -> Result<Found, Failed> {
-        let (Some(rule), Some(first)) = (self.rule(&go.trigger), go.ways.first()) else { return Ok(Found::Go(Box::new(go))) };
-        let judged = async {
-            let place = self.0.judging.clone().acquire_owned().await.map_err(|_| Passing("the node stops".to_owned()))?;
-            let object = content(&mut self.database().session().await?, &go.data).await?;
-            let candidate = Candidate {
-                transfer: transfer.id,
-                name: transfer.name.clone(),
-                sender: sender.id,
-                sender_name: sender.name.clone(),
-                system: sender.system,
-                sender_authority: first.order.sender_authority,
-                recipient_authority: first.order.recipient_authority,
-                recipients: go.ways.iter().map(|way| (way.to.id, way.to.system)).collect(),
-                content: Content::new(self.objects().clone(), object, place),
-                now: self.now(),
-            };
-            Ok::<_, Failed>(rule.judge(candidate).await?)
-        };
+        let Some(rule) = self.rule(&go.trigger) else { return Ok(Found::Go(Box::new(go))) };
+        let judged = async { Ok::<_, Failed>(rule.judge(self.candidate(transfer, sender, &go).await?).await?) };
         let judgement = self.kept_while(job, judged).await?;
         Ok(match judgement {
             Judgement::Passed(passed) => Found::Go(Box::new(Go { checked: Some((rule, *passed)), ..go })),
@@ -228,8 +215,27 @@ impl Files {
         })
     }
 
+    /// The content, for its rule; waits for a place among those that are read.
+    pub(super) async fn candidate(&self, transfer: &Transfer, sender: &User, go: &Go) -> Result<Candidate, Failed> {
+        let first = go.ways.first().ok_or(Failed::Store(StoreError::Unreadable { column: "recipients" }))?;
+        let place = self.0.judging.clone().acquire_owned().await.map_err(|_| Passing("the node stops".to_owned()))?;
+        let object = content(&mut self.database().session().await?, &go.data).await?;
+        Ok(Candidate {
+            transfer: transfer.id,
+            name: transfer.name.clone(),
+            sender: sender.id,
+            sender_name: sender.name.clone(),
+            system: sender.system,
+            sender_authority: first.order.sender_authority,
+            recipient_authority: first.order.recipient_authority,
+            recipients: go.ways.iter().map(|way| (way.to.id, way.to.system)).collect(),
+            content: Content::new(self.objects().clone(), object, place),
+            now: self.now(),
+        })
+    }
+
     /// Does what may take longer than the lease of a job.
-    async fn kept_while<T>(&self, job: &Taken, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+    pub(super) async fn kept_while<T>(&self, job: &Taken, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
         let mut work = std::pin::pin!(work);
         loop {
             tokio::select! {
@@ -484,7 +490,7 @@ impl Files {
     }
 
     /// What the audit has of a delivery: no name of a file in the clear.
-    fn record(
+    pub(super) fn record(
         &self,
         transfer: &Transfer,
         sender: &User,
@@ -511,6 +517,7 @@ impl Files {
             recipients: ways.iter().map(|way| way.to.id).collect(),
             receiver: ways.first().map(|way| way.order.recipient_authority),
             finance: checked.as_ref().and_then(|(_, passed)| passed.figures.clone()),
+            import: None,
         }
         .into();
         Ok(record)
@@ -530,7 +537,7 @@ fn told_of(ended: Result<Result<(), Failed>, tokio::task::JoinError>) {
     }
 }
 
-fn closed(record: OpenRecord) {
+pub(super) fn closed(record: OpenRecord) {
     record.refused(&crate::refusal::Refusal::Internal);
 }
 
@@ -549,7 +556,7 @@ pub(super) async fn held(session: &mut Session, transfer: &Transfer) -> Result<O
     Ok(file.filter(|file| file.held && file.transfer == Some(transfer.id)))
 }
 
-async fn content(session: &mut Session, data: &Lying) -> Result<crate::objects::Object, StoreError> {
+pub(super) async fn content(session: &mut Session, data: &Lying) -> Result<crate::objects::Object, StoreError> {
     match data.bytes {
         Bytes::Content(content) => shelf::object(session, content).await,
         Bytes::Here(_) => Err(StoreError::Unreadable { column: "content" }),
@@ -606,7 +613,7 @@ async fn hindrances(session: &mut Session, transfer: &Transfer, ways: &[Way], si
     Ok(codes)
 }
 
-async fn noted(
+pub(super) async fn noted(
     session: &mut Session,
     transfer: &Transfer,
     way: &Way,

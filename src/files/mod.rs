@@ -7,7 +7,7 @@
 //! makes a transfer ([`transfers`]) and a job in one transaction; any node takes the job ([`deliver`]), judges the trigger
 //! ([`mod@judge`], by [`orders`] between [`users`]) and its file's content ([`content`], by the rules of a service), records the
 //! admission, and delivers to all recipients in one transaction, or writes a receipt with every code ([`codes`]). A content that is
-//! answered by its recipient has a clock ([`answers`]). [`submit`] sends what is the platform's own. [`sweep`] is what time does:
+//! answered by its recipient has a clock ([`answers`]); one that is for the platform itself is taken in (`take`). [`submit`] sends what is the platform's own. [`sweep`] is what time does:
 //! waits that end, files that nobody fetched, users from whom nothing comes ([`monitoring`]), copies whose days are over. Contents
 //! lie encrypted in the object store; names of files can hold persons' data, and stand in the
 //! store's rows alone.
@@ -32,6 +32,7 @@ mod shelf;
 mod staged;
 pub mod submit;
 pub mod sweep;
+mod take;
 pub mod transfers;
 pub mod users;
 pub mod xml;

@@ -32,6 +32,7 @@
 use super::agreement::Agreed;
 use super::exchange::Outgoing;
 use super::forward::Answer;
+use crate::audit::Durable;
 use crate::clock::Clock;
 use crate::objects::{ContentKeys, NotSealed};
 use crate::outbound::AnswerBody;
@@ -91,6 +92,11 @@ impl Release {
     /// canonical form, goes out in the place of a fault. Nothing of a peer's is in it. Who has no agreement gets a fault.
     pub fn refusal(_: Agreed, told: Refusal, body: Vec<u8>) -> Self {
         Self { content: Released::Refusal(Box::new(told), body) }
+    }
+    /// What the service itself answers, where nothing stands behind it: to a call that an authority has agreed to and whose record of
+    /// admission is on disk. `body` is in exclusive canonical form.
+    pub fn own(_: Agreed, _: &Durable, body: Vec<u8>) -> Self {
+        Self { content: Released::Body(body) }
     }
     /// What is let out of a Body, encrypted for the store's row `of`; `None` where it is no Body of a peer's.
     ///

@@ -78,6 +78,22 @@
 //! }
 //! ```
 //!
+//! A service that answers itself needs the agreement and the record of admission instead:
+//!
+//! ```
+//! use hjemmel::{audit::Durable, gateway::{agreement::Admitted, answer::Release}};
+//! fn answer(admitted: &Admitted, recorded: &Durable, body: Vec<u8>) -> Release {
+//!     Release::own(admitted.agreed(), recorded, body)
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! use hjemmel::{audit::Durable, gateway::{replay::Fresh, answer::Release}};
+//! fn answer(fresh: &Fresh, recorded: &Durable, body: Vec<u8>) -> Release {
+//!     Release::own(fresh.agreed(), recorded, body)
+//! }
+//! ```
+//!
 //! ```compile_fail
 //! use hjemmel::gateway::reply::{Proof, Reply};
 //! fn signed(reply: Reply) -> Reply {

@@ -35,6 +35,7 @@ use crate::services::finance::rules::trial::Openings;
 use crate::services::parts::{OfferError, Offered, Parts};
 use crate::services::passthrough::deliveries;
 use crate::services::passthrough::providers::Breakers;
+use crate::services::persons::door::Door;
 use crate::signature::credentials::Credentials;
 use crate::signature::key::{Certificate, KeyError, SigningKey};
 use crate::signature::timestamp::TimeRules;
@@ -273,6 +274,8 @@ pub struct Assembled {
     pub tokens: Tokens,
     /// What contents of files must be, by InfRef.
     pub contents: ByInfRef,
+    /// The doors of person imports.
+    pub doors: Vec<Door>,
 }
 
 /// The gateway's tokens, and what they were fetched with.
@@ -334,17 +337,19 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
     let services = services.collect::<Result<_, _>>()?;
     let mut contents = ByInfRef::new();
     if config.sftp.is_some() {
-        for service in config.services.values() {
-            for (inf_ref, rule) in service.contents(&parts)? {
+        for (name, service) in &config.services {
+            for (inf_ref, rule) in service.contents(name, &parts)? {
                 if contents.insert(composed(&inf_ref), rule).is_some() {
                     return Err(AssembleError::Setting(
-                        "two services judge files of one InfRef; give each its own in vouchers_inf_ref and answers_inf_ref",
+                        "two services judge files of one InfRef; give each its own in vouchers_inf_ref and answers_inf_ref, or inf_ref",
                     ));
                 }
             }
         }
     }
-    Ok(Assembled { services, trust, clients, tokens, contents })
+    let doors = config.services.iter().map(|(name, service)| service.door(name, &parts));
+    let doors = doors.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+    Ok(Assembled { services, trust, clients, tokens, contents, doors })
 }
 
 /// How far clocks may be apart, and how old a message may be.

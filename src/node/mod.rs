@@ -280,6 +280,7 @@ pub async fn start(
                 own: vec![bound, admin.local_addr().map_err(|error| ServeError::Listen { address, error })?],
                 notices: reloader.notices.clone(),
                 rules: reloader.rules.clone(),
+                doors: reloader.doors.clone(),
                 body_bytes: limits.request_bytes,
                 decided,
                 answered: Box::new(move |path, status| counted.api_answered(path, status)),

@@ -33,6 +33,7 @@ use crate::revocation::ocsp::{self, StapleError};
 use crate::saml::memory::AssertionMemory;
 use crate::services::finance::lists::publish::Notices;
 use crate::services::parts::Offered;
+use crate::services::persons::door::{Door, Doors};
 use crate::services::{agreement_rules, notices};
 use crate::signature::key::Certificate;
 use crate::store::StoreError;
@@ -63,6 +64,8 @@ pub struct Reloader {
     pub(super) notices: Arc<Notices>,
     /// How agreements of each service are asked for and ended.
     pub(super) rules: Arc<Rules>,
+    /// The doors of person imports.
+    pub(super) doors: Arc<Doors>,
 }
 
 /// What is in force, as far as the next reload and the metrics need to know.
@@ -85,6 +88,7 @@ struct Prepared {
     services: Services<RequestBody>,
     contents: ByInfRef,
     rules: std::collections::BTreeMap<uuid::Uuid, Rule>,
+    doors: Vec<Door>,
     known: Known,
     tls: tls::Prepared,
     admin_tls: Option<tls::Prepared>,
@@ -100,9 +104,11 @@ impl Reloader {
         clock: &Clock,
         metrics: &Arc<Metrics>,
     ) -> Result<Arc<Self>, ServeError> {
-        let Prepared { services, contents, rules, known, tls, admin_tls, api, console_tls } =
+        let Prepared { services, contents, rules, doors, known, tls, admin_tls, api, console_tls } =
             prepare(&config, &lasting, None, clock)?;
         lasting.contents.replace(contents);
+        let open = Arc::new(Doors::default());
+        open.replace(doors.into_iter().map(Arc::new));
         let reloader = Self {
             lasting: RwLock::new(lasting),
             clock: clock.clone(),
@@ -114,6 +120,7 @@ impl Reloader {
             console_tls: console_tls.map(|tls| Arc::new(ServerTls::new(tls))),
             notices: Arc::new(Notices::new(notices(&config.services))),
             rules: Arc::new(Rules::new(rules)),
+            doors: open,
             running: Mutex::new(Running { config, known }),
             exchanged: Notify::new(),
         };
@@ -178,6 +185,7 @@ impl Reloader {
         }
         self.notices.replace(notices(&config.services));
         self.rules.replace(prepared.rules);
+        self.doors.replace(prepared.doors.into_iter().map(Arc::new));
         self.in_force.replace(prepared.services);
         *running = Running { config, known: prepared.known };
         self.exchanged.notify_one();
@@ -314,7 +322,7 @@ impl Reloader {
 }
 
 fn prepare(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clock: &Clock) -> Result<Prepared, ServeError> {
-    let Assembled { services, trust, clients, tokens, contents } = assemble(config, lasting, before, clock)?;
+    let Assembled { services, trust, clients, tokens, contents, doors } = assemble(config, lasting, before, clock)?;
     let shown = Shown::new(&config.listen.credentials, clock)?;
     let listen = &config.listen;
     shown.staple(staple(listen.ocsp_response.as_deref(), listen.credentials.chain(), clock)?);
@@ -348,6 +356,7 @@ fn prepare(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clock: &
         services,
         contents,
         rules,
+        doors,
         known: Known { tokens, trust, shown, fetcher, expiries },
         tls,
         admin_tls,

@@ -152,7 +152,7 @@ pub(super) async fn chores(store: Store, metrics: Arc<Metrics>, clock: Clock, mu
 
 /// Deletes what is over.
 async fn clean(store: &Store, now: Timestamp) -> Result<(), StoreError> {
-    let keys = store.forget_keys(now).await?;
+    let keys = store.forget_keys(now).await? + crate::services::persons::keys::forget(store.database(), now).await?;
     let sessions = store.forget_sessions(now).await?;
     let mut done = 0;
     loop {

@@ -144,6 +144,10 @@ refusals! { []
     ApiAddressRefused { what: Detail = Detail::new("adressen er på maskinen selv", "the address is on the machine itself") }, Caller, AfterChange, Administrator, http 422,
         da: "Modtagerens adresse kan ikke bruges: {what}.", "Angiv en https-adresse, som modtageren har på nettet.",
         en: "The receiver's address cannot be used: {what}.", "Give an https address that the receiver has on the network.";
+    /// No agreement of the certificate's system lets it do that for the authority.
+    ApiNotAgreed { what: Detail = Detail::new("der er ingen serviceaftale for systemet, myndigheden og servicen i dette miljø", "there is no service agreement for this system, authority and service in this environment") }, Caller, AfterChange, Administrator, http 403,
+        da: "Kaldet er ikke omfattet af en serviceaftale: {what}.", "Anmod om en serviceaftale, og få myndigheden til at godkende den; kontrollér, at systemet kalder med det certifikat, aftalen er indgået for.",
+        en: "No service agreement covers the call: {what}.", "Request a service agreement and have the authority approve it; check that the system calls with the certificate that the agreement is made for.";
     /// A certificate that no mailbox user may use: the same words whatever the cause.
     MailboxRefused, Caller, AfterChange, Administrator, http 403,
         da: "Klientcertifikatet giver ikke adgang til postkasser.", "Kontrollér, at certifikatet er det, der er oprettet; myndighedens administrator kan se, om brugeren er spærret eller udløbet.",

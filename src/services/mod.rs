@@ -1,8 +1,10 @@
 //! The services that the gateway offers: what is special about each, in one place.
 
+pub mod contract;
 pub mod finance;
 pub mod parts;
 pub mod passthrough;
+pub mod persons;
 pub mod terminaladgang;
 
 use std::collections::BTreeMap;
@@ -26,7 +28,8 @@ pub fn refusals() -> Vec<Refusal> {
     let contract = passthrough::refusal::ContractRefusal::every();
     let finance = finance::rules::table::Rule::every();
     let own = law.into_iter().map(Refusal::from).chain(contract.into_iter().map(Refusal::from));
-    let own = own.chain(finance.into_iter().map(Refusal::from));
+    let persons = persons::refusal::ImportRefusal::every();
+    let own = own.chain(finance.into_iter().map(Refusal::from)).chain(persons.into_iter().map(Refusal::from));
     Refusal::every().into_iter().chain(own).collect()
 }
 
@@ -35,7 +38,7 @@ pub fn vocabulary() -> Vocabulary {
     use terminaladgang::scope;
     Vocabulary {
         roles: scope::Part::ROLES.map(|(name, _)| name).to_vec(),
-        scope: scope::KEYS.iter().collect(),
+        scope: scope::KEYS.iter().chain(persons::scope::KEYS).collect(),
         narrowed_by: BTreeMap::new(),
     }
 }
@@ -51,7 +54,7 @@ pub fn vocabulary_of(services: &BTreeMap<String, Service>) -> Vocabulary {
 pub fn notices(services: &BTreeMap<String, Service>) -> BTreeMap<Uuid, u16> {
     let notice = |service: &Service| match service {
         Service::Finance(settings) => Some((settings.offered.offer.service_uuid, settings.notice)),
-        Service::Terminaladgang(_) | Service::Passthrough(_) => None,
+        Service::Terminaladgang(_) | Service::Passthrough(_) | Service::Persons(_) => None,
     };
     services.values().filter_map(notice).collect()
 }
@@ -80,6 +83,8 @@ pub enum Service {
     Passthrough(Box<passthrough::offered::Offered>),
     /// SF1590_A Finans: such a folder, and rules.
     Finance(Box<finance::settings::Settings>),
+    /// Person import.
+    Persons(Box<persons::settings::Settings>),
 }
 
 /// The services with a law or rules of their own, by `kind`.
@@ -87,6 +92,7 @@ pub enum Service {
 enum Kind {
     Terminaladgang,
     Finance,
+    Persons,
 }
 
 impl Service {
@@ -94,6 +100,7 @@ impl Service {
     fn narrowed_by(&self) -> &'static [ScopeKey] {
         match self {
             Self::Terminaladgang(_) => terminaladgang::scope::KEYS,
+            Self::Persons(_) => persons::scope::KEYS,
             Self::Passthrough(_) | Self::Finance(_) => &[],
         }
     }
@@ -123,6 +130,7 @@ impl Service {
             Self::Terminaladgang(settings) => terminaladgang::offer::assemble(name, settings, parts),
             Self::Passthrough(offered) => passthrough::offer::assemble(name, offered, parts),
             Self::Finance(settings) => finance::offer::assemble(name, settings, parts),
+            Self::Persons(settings) => persons::offer::assemble(name, settings, parts),
         }
     }
 
@@ -130,10 +138,22 @@ impl Service {
     ///
     /// # Errors
     /// [`OfferError`].
-    pub fn contents(&self, parts: &Parts<'_>) -> Result<ByInfRef, OfferError> {
+    pub fn contents(&self, name: &str, parts: &Parts<'_>) -> Result<ByInfRef, OfferError> {
         match self {
             Self::Terminaladgang(_) | Self::Passthrough(_) => Ok(ByInfRef::new()),
             Self::Finance(settings) => finance::files::contents(settings, parts),
+            Self::Persons(settings) => persons::offer::contents(name, settings, parts),
+        }
+    }
+
+    /// What the doors of a person import go through, where it is one.
+    ///
+    /// # Errors
+    /// [`OfferError`].
+    pub fn door(&self, name: &str, parts: &Parts<'_>) -> Result<Option<persons::door::Door>, OfferError> {
+        match self {
+            Self::Persons(settings) => persons::offer::door(name, settings, parts).map(Some),
+            Self::Terminaladgang(_) | Self::Passthrough(_) | Self::Finance(_) => Ok(None),
         }
     }
 
@@ -143,6 +163,7 @@ impl Service {
             Self::Terminaladgang(settings) => terminaladgang::offer::examine(name, settings, beside),
             Self::Passthrough(offered) => passthrough::offer::examine(offered, beside),
             Self::Finance(settings) => passthrough::offer::examine(&settings.offered, beside),
+            Self::Persons(settings) => persons::offer::examine(name, settings, beside),
         }
     }
 
@@ -150,7 +171,7 @@ impl Service {
     pub fn finance(&self) -> Option<&finance::settings::Settings> {
         match self {
             Self::Finance(settings) => Some(settings),
-            Self::Terminaladgang(_) | Self::Passthrough(_) => None,
+            Self::Terminaladgang(_) | Self::Passthrough(_) | Self::Persons(_) => None,
         }
     }
 
@@ -158,7 +179,7 @@ impl Service {
     pub fn terminaladgang(&self) -> Option<&terminaladgang::settings::Settings> {
         match self {
             Self::Terminaladgang(settings) => Some(settings),
-            Self::Passthrough(_) | Self::Finance(_) => None,
+            Self::Passthrough(_) | Self::Finance(_) | Self::Persons(_) => None,
         }
     }
 
@@ -167,7 +188,7 @@ impl Service {
         match self {
             Self::Passthrough(offered) => Some(offered),
             Self::Finance(settings) => Some(&settings.offered),
-            Self::Terminaladgang(_) => None,
+            Self::Terminaladgang(_) | Self::Persons(_) => None,
         }
     }
 
@@ -175,6 +196,7 @@ impl Service {
     pub fn applies(&self, scope: &Scope) -> bool {
         match self {
             Self::Terminaladgang(_) => terminaladgang::ask::applies(scope),
+            Self::Persons(_) => persons::scope::applies(scope),
             Self::Passthrough(_) | Self::Finance(_) => scope.is_empty(),
         }
     }
@@ -183,7 +205,7 @@ impl Service {
     pub fn policy(&self) -> Option<&str> {
         match self {
             Self::Terminaladgang(settings) => Some(&settings.policy.name),
-            Self::Passthrough(_) | Self::Finance(_) => None,
+            Self::Passthrough(_) | Self::Finance(_) | Self::Persons(_) => None,
         }
     }
 }
@@ -192,12 +214,12 @@ impl ServiceSection for Service {
     const RETIRED: &'static [Retired] = terminaladgang::settings::RETIRED;
 
     fn read(name: &str, section: &mut Reader<'_>) -> Option<Self> {
-        let kinds = [("terminaladgang", Kind::Terminaladgang), ("finance", Kind::Finance)];
+        let kinds = [("terminaladgang", Kind::Terminaladgang), ("finance", Kind::Finance), ("persons", Kind::Persons)];
         match (section.has_any(&["kind"]), section.has_any(&["folder"])) {
             (false, true) => passthrough::offered::read(section).map(|offered| Self::Passthrough(Box::new(offered))),
             (true, with_folder) => match section.choice("kind", None, &kinds) {
                 Some(Kind::Finance) => finance::settings::read(section).map(|settings| Self::Finance(Box::new(settings))),
-                Some(Kind::Terminaladgang) if with_folder => {
+                Some(Kind::Terminaladgang | Kind::Persons) if with_folder => {
                     section.problem_at("folder", "is given beside kind; a service has the one or the other".to_owned());
                     section.excuse_the_rest();
                     None
@@ -205,6 +227,7 @@ impl ServiceSection for Service {
                 Some(Kind::Terminaladgang) => {
                     terminaladgang::settings::read(section).map(|settings| Self::Terminaladgang(Box::new(settings)))
                 }
+                Some(Kind::Persons) => persons::settings::read(section).map(|settings| Self::Persons(Box::new(settings))),
                 None => {
                     section.excuse_the_rest();
                     None
@@ -224,13 +247,14 @@ impl ServiceSection for Service {
             Self::Terminaladgang(settings) => &settings.offer,
             Self::Passthrough(offered) => &offered.offer,
             Self::Finance(settings) => &settings.offered.offer,
+            Self::Persons(settings) => &settings.offer,
         }
     }
 
     fn peer(&self) -> Option<&str> {
         match self {
             Self::Terminaladgang(settings) => Some(&settings.peer),
-            Self::Passthrough(_) | Self::Finance(_) => None,
+            Self::Passthrough(_) | Self::Finance(_) | Self::Persons(_) => None,
         }
     }
 }

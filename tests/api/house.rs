@@ -112,6 +112,7 @@ impl House {
             own: vec!["192.0.2.9:9464".parse().unwrap()],
             notices: Arc::default(),
             rules: Arc::default(),
+            doors: Arc::default(),
             body_bytes: BODY,
             decided: Arc::new(Notify::new()),
             answered: Box::new(|_, _| {}),

@@ -20,6 +20,7 @@ mod files;
 mod future;
 mod golden;
 mod hostile_answers;
+mod imports;
 mod lifetime;
 mod load;
 mod log;

@@ -47,10 +47,12 @@ enum Shown {
     InPassthrough,
     /// As a receipt of SF1590_A Finans, the platform's or the ledger's: `gateway.rs` and `deliveries.rs` in `tests/passthrough/finance/` show it.
     InFinance,
+    /// It takes a person import: `imports.rs` shows it, and what takes a store that does not answer at the step alone.
+    InImports,
     /// It takes what cannot be brought about from outside: shown on the step or the fault alone.
     AtItsStep(u16),
 }
-use Shown::{AtItsStep, InFinance, InOperations, InPassthrough, InProcess, Plain, Receiver, Sender, Under};
+use Shown::{AtItsStep, InFinance, InImports, InOperations, InPassthrough, InProcess, Plain, Receiver, Sender, Under};
 
 /// The list that the table is held against, written by hand so that no change of the table goes unseen.
 const CASES: &[(&str, Shown)] = &[
@@ -173,6 +175,10 @@ const CASES: &[(&str, Shown)] = &[
     ("FB032", InFinance),
     ("FB040", InFinance),
     ("FB090", InFinance),
+    ("ImportEmpty", InImports),
+    ("ImportTooMany", InImports),
+    ("ImportUnreadable", InImports),
+    ("ImportUnavailable", AtItsStep(500)),
 ];
 
 fn status(shown: Shown) -> u16 {

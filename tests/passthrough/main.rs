@@ -11,6 +11,9 @@
 )]
 
 mod command;
+#[allow(dead_code)] // the other test programs use the rest
+#[path = "../support/decides.rs"]
+mod decides;
 mod deliveries;
 mod finance;
 mod gateway;
@@ -23,6 +26,7 @@ mod official;
 #[path = "../stores/people.rs"]
 #[allow(dead_code)] // the tests of the stores use the rest
 mod people;
+mod persons;
 #[path = "../support/postgres/mod.rs"]
 #[allow(dead_code, unused_imports)] // the tests of the stores use the rest
 mod postgres;

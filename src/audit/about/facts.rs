@@ -2,7 +2,7 @@
 
 use super::counts::Counts;
 use super::terminaladgang::Window;
-use super::{About, AboutFile, AboutFinance, AboutPassThrough, AboutTerminalAdgang, FinanceFigures};
+use super::{About, AboutFile, AboutFinance, AboutPassThrough, AboutPersons, AboutTerminalAdgang, FinanceFigures};
 use crate::id::cvr::Cvr;
 
 /// A name for programs, and what it is called in both languages.
@@ -117,6 +117,11 @@ impl About {
             Self::PassThrough(about) => about.facts(),
             Self::Finance(about) => about.facts(),
             Self::File(about) => about.facts(),
+            Self::Persons(about) => {
+                let mut facts = Facts::default();
+                about.add_to(&mut facts);
+                facts
+            }
         }
     }
 }
@@ -197,7 +202,30 @@ impl AboutFile {
         if let Some(figures) = &self.finance {
             figures.add_to(&mut facts);
         }
+        if let Some(about) = &self.import {
+            about.add_to(&mut facts);
+        }
         facts
+    }
+}
+
+impl AboutPersons {
+    fn add_to(&self, facts: &mut Facts<'_>) {
+        facts.asked.push(texts(label("persons_named", "personer i importen", "persons in the import"), [self.persons]));
+        let again = self.repeated.then_some(Value::Words(label(
+            "again",
+            "svaret fra før, givet igen",
+            "the answer of before, given again",
+        )));
+        let codes = |counts: &std::collections::BTreeMap<String, u64>| -> Vec<Value> {
+            counts.iter().map(|(code, many)| Value::Code(code.clone(), *many)).collect()
+        };
+        let decided = [
+            fact(label("repeated", "importen var sendt før", "the import was sent before"), again),
+            fact(label("statuses", "personernes status", "status of the persons"), codes(&self.statuses)),
+            fact(label("findings", "fejl og advarsler", "errors and warnings"), codes(&self.findings)),
+        ];
+        facts.decided.extend(decided.into_iter().filter(|fact| !fact.values.is_empty()));
     }
 }
 

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::FinanceFigures;
+use super::{AboutPersons, FinanceFigures};
 use crate::audit::seal::Sealed;
 use crate::audit::wire::Flat;
 use crate::id::cvr::Cvr;
@@ -25,6 +25,9 @@ pub struct AboutFile {
     /// What is in it, where it is a delivery of vouchers or the answer to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finance: Option<FinanceFigures>,
+    /// What became of the persons in it, where the platform itself took them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<AboutPersons>,
 }
 
 impl AboutFile {
@@ -32,7 +35,8 @@ impl AboutFile {
     pub(super) fn summary(&self) -> String {
         let receiver = self.receiver.map_or("-".to_owned(), |cvr| cvr.to_string());
         let finance = self.finance.as_ref().map_or(String::new(), |figures| format!(", {}", figures.summary()));
-        format!("file of {} bytes to {} recipients, receiver {receiver}{finance}", self.bytes, self.recipients.len())
+        let import = self.import.as_ref().map_or(String::new(), |about| format!(", {}", about.summary()));
+        format!("file of {} bytes to {} recipients, receiver {receiver}{finance}{import}", self.bytes, self.recipients.len())
     }
 
     /// What is missing for an admission: who receives it.

@@ -9,12 +9,14 @@ mod counts;
 pub mod facts;
 mod file;
 mod finance;
+mod import;
 mod passthrough;
 mod terminaladgang;
 
 pub use self::counts::Counts;
 pub use self::file::AboutFile;
 pub use self::finance::{AboutFinance, FinanceFigures};
+pub use self::import::AboutPersons;
 pub use self::passthrough::AboutPassThrough;
 pub use self::terminaladgang::{AboutTerminalAdgang, AskedFor, PolicyRef, Window};
 use super::seal::{DeliveryMark, Sealed};
@@ -34,6 +36,14 @@ pub enum About {
     Finance(Box<AboutFinance>),
     /// A file that one system hands to another.
     File(Box<AboutFile>),
+    /// An import of persons.
+    Persons(Box<AboutPersons>),
+}
+
+impl From<AboutPersons> for About {
+    fn from(about: AboutPersons) -> Self {
+        Self::Persons(Box::new(about))
+    }
 }
 
 impl From<AboutFile> for About {
@@ -65,7 +75,7 @@ impl About {
     pub fn terminaladgang(&self) -> Option<&AboutTerminalAdgang> {
         match self {
             Self::TerminalAdgang(about) => Some(about),
-            Self::Nothing | Self::PassThrough(_) | Self::Finance(_) | Self::File(_) => None,
+            Self::Nothing | Self::PassThrough(_) | Self::Finance(_) | Self::File(_) | Self::Persons(_) => None,
         }
     }
 
@@ -73,7 +83,7 @@ impl About {
     pub fn terminaladgang_mut(&mut self) -> Option<&mut AboutTerminalAdgang> {
         match self {
             Self::TerminalAdgang(about) => Some(about),
-            Self::Nothing | Self::PassThrough(_) | Self::Finance(_) | Self::File(_) => None,
+            Self::Nothing | Self::PassThrough(_) | Self::Finance(_) | Self::File(_) | Self::Persons(_) => None,
         }
     }
 
@@ -82,7 +92,7 @@ impl About {
         match self {
             Self::PassThrough(about) => Some(about),
             Self::Finance(about) => Some(&about.pass),
-            Self::Nothing | Self::TerminalAdgang(_) | Self::File(_) => None,
+            Self::Nothing | Self::TerminalAdgang(_) | Self::File(_) | Self::Persons(_) => None,
         }
     }
 
@@ -91,7 +101,7 @@ impl About {
         match self {
             Self::PassThrough(about) => Some(about),
             Self::Finance(about) => Some(&mut about.pass),
-            Self::Nothing | Self::TerminalAdgang(_) | Self::File(_) => None,
+            Self::Nothing | Self::TerminalAdgang(_) | Self::File(_) | Self::Persons(_) => None,
         }
     }
 
@@ -99,7 +109,7 @@ impl About {
     pub fn finance_mut(&mut self) -> Option<&mut AboutFinance> {
         match self {
             Self::Finance(about) => Some(about),
-            Self::Nothing | Self::TerminalAdgang(_) | Self::PassThrough(_) | Self::File(_) => None,
+            Self::Nothing | Self::TerminalAdgang(_) | Self::PassThrough(_) | Self::File(_) | Self::Persons(_) => None,
         }
     }
 
@@ -107,7 +117,7 @@ impl About {
     pub fn finance(&self) -> Option<&AboutFinance> {
         match self {
             Self::Finance(about) => Some(about),
-            Self::Nothing | Self::TerminalAdgang(_) | Self::PassThrough(_) | Self::File(_) => None,
+            Self::Nothing | Self::TerminalAdgang(_) | Self::PassThrough(_) | Self::File(_) | Self::Persons(_) => None,
         }
     }
 
@@ -116,7 +126,32 @@ impl About {
         match self {
             Self::Finance(about) => Some(&about.figures),
             Self::File(about) => about.finance.as_ref(),
-            Self::Nothing | Self::TerminalAdgang(_) | Self::PassThrough(_) => None,
+            Self::Nothing | Self::TerminalAdgang(_) | Self::PassThrough(_) | Self::Persons(_) => None,
+        }
+    }
+
+    /// What became of persons that were imported, by whatever way they came.
+    pub fn persons(&self) -> Option<&AboutPersons> {
+        match self {
+            Self::Persons(about) => Some(about),
+            Self::File(about) => about.import.as_ref(),
+            Self::Nothing | Self::TerminalAdgang(_) | Self::PassThrough(_) | Self::Finance(_) => None,
+        }
+    }
+
+    /// The same of a call, to fill in; `None` in the record of another service.
+    pub fn persons_mut(&mut self) -> Option<&mut AboutPersons> {
+        match self {
+            Self::Persons(about) => Some(about),
+            Self::Nothing | Self::TerminalAdgang(_) | Self::PassThrough(_) | Self::Finance(_) | Self::File(_) => None,
+        }
+    }
+
+    /// Whether the call goes on to somebody behind the gateway, by an agreement there and under a number of ours.
+    pub(super) fn goes_on(&self) -> bool {
+        match self {
+            Self::Persons(_) => false,
+            Self::Nothing | Self::TerminalAdgang(_) | Self::PassThrough(_) | Self::Finance(_) | Self::File(_) => true,
         }
     }
 
@@ -124,7 +159,7 @@ impl About {
     pub fn counts(&self) -> Option<(&Counts, &Counts)> {
         match self {
             Self::TerminalAdgang(about) => Some((&about.released, &about.removed)),
-            Self::Nothing | Self::PassThrough(_) | Self::Finance(_) | Self::File(_) => None,
+            Self::Nothing | Self::PassThrough(_) | Self::Finance(_) | Self::File(_) | Self::Persons(_) => None,
         }
     }
 
@@ -133,7 +168,7 @@ impl About {
         match self {
             Self::PassThrough(about) => about.delivery.as_ref() == Some(mark),
             Self::Finance(about) => about.pass.delivery.as_ref() == Some(mark),
-            Self::Nothing | Self::TerminalAdgang(_) | Self::File(_) => false,
+            Self::Nothing | Self::TerminalAdgang(_) | Self::File(_) | Self::Persons(_) => false,
         }
     }
 
@@ -145,6 +180,7 @@ impl About {
             Self::PassThrough(about) => Some(about.summary()),
             Self::Finance(about) => Some(about.summary()),
             Self::File(about) => Some(about.summary()),
+            Self::Persons(about) => Some(about.summary()),
         }
     }
 
@@ -156,6 +192,7 @@ impl About {
             Self::PassThrough(about) => about.missing_for_admission(),
             Self::Finance(about) => about.pass.missing_for_admission(),
             Self::File(about) => about.missing_for_admission(),
+            Self::Persons(_) => None,
         }
     }
 
@@ -168,15 +205,20 @@ impl About {
             Self::PassThrough(about) => about.write(line),
             Self::Finance(about) => about.write(line),
             Self::File(about) => about.write(line),
+            Self::Persons(about) => about.write(line),
         }
     }
 
     /// What a record's line says.
     pub(super) fn read(line: &Flat<'_>) -> Result<Self, NotARecord> {
         let counts = line.released.is_some() || line.removed.is_some();
+        let of_calls = counts || AboutTerminalAdgang::is_in(line) || AboutPassThrough::is_in(line) || line.finance.is_some();
         if let Some(file) = line.file.as_deref() {
-            let others = counts || AboutTerminalAdgang::is_in(line) || AboutPassThrough::is_in(line) || line.finance.is_some();
+            let others = of_calls || line.import.is_some();
             return if others { Err(NotARecord::Mixed) } else { Ok(file.clone().into()) };
+        }
+        if let Some(import) = line.import.as_deref() {
+            return if of_calls { Err(NotARecord::Mixed) } else { Ok(import.clone().into()) };
         }
         match (AboutTerminalAdgang::is_in(line), AboutPassThrough::is_in(line)) {
             (false, _) if line.finance.is_some() && line.schema.is_none() => Err(NotARecord::Without("schema")),

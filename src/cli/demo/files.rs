@@ -30,7 +30,7 @@ use crate::stub::pki::Role;
 use crate::stub::population::KORSBAEK;
 
 /// The user that sends vouchers, and the ledger's.
-const SENDER: &str = "KORSBAEK_FAG";
+pub(super) const SENDER: &str = "KORSBAEK_FAG";
 const LEDGER: &str = "KORSBAEK_BOGHOLDERI";
 /// The ledger's it-system.
 const LEDGER_SYSTEM: Uuid = Uuid::from_u128(0x1ed9_e200_0000_4000_8000_0000_0000_0001);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::campus::Invited;
 use super::console::Doors;
 use super::persons::USERS;
 use super::world::{ENTITY_ID, STS_ENTITY_ID, WITHOUT_BACK, World, WorldError};
@@ -73,6 +74,8 @@ pub struct Invitation {
     asks_about: &'static str,
     /// Verifies the audit log.
     audit: Vec<String>,
+    /// The person import.
+    person_import: Option<Invited>,
 }
 
 impl Invitation {
@@ -129,6 +132,7 @@ impl Invitation {
             call,
             asks_about: demo::UDK_ONLY,
             audit,
+            person_import: None,
         })
     }
 
@@ -136,6 +140,12 @@ impl Invitation {
     #[must_use]
     pub fn with(self, console: Doors) -> Self {
         Self { console: Some(console), ..self }
+    }
+
+    /// With the person import.
+    #[must_use]
+    pub fn with_persons(self, person_import: Invited) -> Self {
+        Self { person_import: Some(person_import), ..self }
     }
 
     /// The settings of the sample clients in `docs/clients`, as a shell reads them: Korsbæk's system.
@@ -204,6 +214,7 @@ impl Invitation {
             demo.json    all of this, for programs
             sftp/        korsbaek.key, ledger.key: users of the SFTP server
             files/       a file of vouchers with its trigger, to put into OUT
+            persons.*    an import of two persons, as json, xml and csv
             request.xml  a call, and answer.xml what the index answers to it\n
 In the folder:\n
   cd {dir}\n

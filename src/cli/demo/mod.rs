@@ -1,5 +1,6 @@
 //! `hjemmel demo`: the gateway at work, with a whole world around it on loopback.
 
+pub mod campus;
 pub mod console;
 pub mod files;
 pub mod finance;
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::node::signals::Stop;
+use campus::Campus;
 use console::Doors;
 use files::Mailboxes;
 use finance::{Finance, OwnLedger};
@@ -93,9 +95,10 @@ async fn show(args: &Args, dir: PathBuf, clock: &Clock, mut told: watch::Receive
     println!("Making a throw-away PKI, an invented population, and starting STS, index and gateway …");
     finance::write(&dir)?;
     files::write(&dir)?;
-    let extra = finance::settings() + &files::settings() + &console::settings(args.assets.as_deref());
+    campus::write(&dir)?;
+    let extra = finance::settings() + &files::settings() + &campus::settings() + &console::settings(args.assets.as_deref());
     let options = Options { dir, port: args.port, seed: args.seed, persons: 600, clock: clock.clone(), extra, pki: None };
-    let services = vec![finance::entity_id()?, args.ledger.entity_id().to_owned()];
+    let services = vec![finance::entity_id()?, args.ledger.entity_id().to_owned(), campus::ENTITY_ID.to_owned()];
     let narrowed = Narrowed { services, ..Narrowed::default() };
     let world = tokio::select! {
         world = World::start_narrowed(options, &narrowed) => world?,
@@ -103,9 +106,10 @@ async fn show(args: &Args, dir: PathBuf, clock: &Clock, mut told: watch::Receive
     };
     let finance = Finance::start(&world, &args.ledger).await?;
     let mailboxes = Mailboxes::start(&world).await?;
+    let campus = Campus::start(&world).await?;
     println!("All up after {:.1} s.\n", started.elapsed().as_secs_f64());
     let shown = tokio::select! {
-        shown = play(args, &world, &finance, &mailboxes) => shown,
+        shown = play(args, &world, &finance, &mailboxes, &campus) => shown,
         _ = told.changed() => {
             println!("\nStopping.");
             Ok(ExitCode::SUCCESS)
@@ -116,7 +120,13 @@ async fn show(args: &Args, dir: PathBuf, clock: &Clock, mut told: watch::Receive
     shown
 }
 
-async fn play(args: &Args, world: &World, finance: &Finance, mailboxes: &Mailboxes) -> Result<ExitCode, WorldError> {
+async fn play(
+    args: &Args,
+    world: &World,
+    finance: &Finance,
+    mailboxes: &Mailboxes,
+    campus: &Campus,
+) -> Result<ExitCode, WorldError> {
     let mut unexpected = 0;
     for scene in Scene::ALL {
         let played = scenes::play(world, scene).await?;
@@ -130,21 +140,27 @@ async fn play(args: &Args, world: &World, finance: &Finance, mailboxes: &Mailbox
         unexpected += usize::from(!played.as_expected);
         if args.once { screen::finance_line(&played) } else { screen::finance(&played) }
     }
+    for scene in campus::Scene::ALL {
+        let played = campus.play(world, scene).await?;
+        unexpected += usize::from(!played.as_expected);
+        if args.once { screen::campus_line(&played) } else { screen::campus(&played) }
+    }
     for scene in files::Scene::ALL {
         let played = mailboxes.play(world, scene).await?;
         unexpected += usize::from(!played.as_expected);
         if args.once { screen::file_line(&played) } else { screen::file(&played) }
     }
     if args.once {
-        let outcomes = Scene::ALL.len() + of_finance.len() + files::Scene::ALL.len();
+        let outcomes = Scene::ALL.len() + of_finance.len() + campus::Scene::ALL.len() + files::Scene::ALL.len();
         println!("\n{outcomes} outcomes, {unexpected} not as expected.");
         return Ok(if unexpected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     let doors = Doors::open(world).await?;
     let console = doors.text();
-    let invitation = Invitation::new(world)?.with(doors);
+    let invitation = Invitation::new(world)?.with(doors).with_persons(campus.invited(world));
     finance.invite(world, &invitation)?;
     mailboxes.invite(world)?;
+    campus.invite(world)?;
     invitation.write(world)?;
     print!("{}{console}", invitation.text(world, mailboxes.address()));
     // Until it is told to stop.

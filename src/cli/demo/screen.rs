@@ -1,5 +1,6 @@
 //! The demo's screen: the question, the window, what came and what was let out, with the reason for each kind.
 
+use super::campus;
 use super::files;
 use super::finance;
 use super::scenes::Played;
@@ -34,6 +35,19 @@ pub fn finance(played: &finance::Played) {
     println!("── {} ──", played.scene.title());
     println!("   receipt   {}", played.code);
     played.lines.iter().for_each(|line| println!("   {line}"));
+    println!("{}", if played.as_expected { "" } else { "   NOT AS EXPECTED\n" });
+}
+
+/// One line an import of persons.
+pub fn campus_line(played: &campus::Played) {
+    let verdict = if played.as_expected { "ok " } else { "NOT AS EXPECTED" };
+    println!("{verdict} {:<80} {}", played.scene.title(), played.code);
+}
+
+/// The whole story of an import, in eighty columns.
+pub fn campus(played: &campus::Played) {
+    println!("── {} ──", played.scene.title());
+    played.lines.iter().for_each(|line| print!("{}", wrapped(line)));
     println!("{}", if played.as_expected { "" } else { "   NOT AS EXPECTED\n" });
 }
 

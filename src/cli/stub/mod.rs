@@ -330,8 +330,7 @@ mod tests {
                 Command::Sts(args) => start_token_service(&args, &Clock::system()).await.unwrap(),
                 Command::Ydelsesindeks(args) => start_index(&args, &Clock::system()).await.unwrap(),
                 Command::Service(args) | Command::Ledger(args) => service::start(&args, None, &Clock::system()).await.unwrap(),
-                Command::Campus(_) | Command::Sftp(_) => panic!("neither of the two"),
-                Command::Idp(_) | Command::Sftp(_) => panic!("neither of the two"),
+                Command::Campus(_) | Command::Idp(_) | Command::Sftp(_) => panic!("neither of the two"),
             };
             tokio::net::TcpStream::connect(running.address()).await.unwrap();
             let address = running.address();

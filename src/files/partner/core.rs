@@ -235,6 +235,7 @@ impl Mailboxes {
             recipients: vec![file.recipient],
             receiver: Some(file.receiver),
             finance: None,
+            import: None,
         }
         .into();
         let mut open = self.0.parts.audit.open(record).map_err(Failed::from)?;

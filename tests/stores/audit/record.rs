@@ -31,6 +31,12 @@ const PASS_THROUGH: &str = concat!(
     r#""receiver":"22222222","route":"00000000-0000-0000-0000-000000000007","delivery":"aa","outcome":"served"}"#,
 );
 
+/// What an import of persons adds.
+const PERSONS: &str = concat!(
+    r#"{"call":"00000000-0000-0000-0000-000000000001","opened_at":"2026-11-29T12:00:00Z","service":"personimport","#,
+    r#""import":{"persons":3,"statuses":{"AFVIST":1,"OPRETTET":2},"findings":{"PER003":1},"repeated":true},"outcome":"served"}"#,
+);
+
 /// A call that was refused before anything was known of it.
 const EARLY: &str = concat!(
     r#"{"call":"00000000-0000-0000-0000-000000000001","opened_at":"2026-11-22T12:00:00Z","service":"terminaladgang-6","#,
@@ -43,7 +49,7 @@ fn read(text: &str) -> Result<Record, String> {
 
 #[test]
 fn a_record_of_each_service_is_read_and_written_back_to_the_same_bytes() {
-    for text in [TERMINALADGANG, PASS_THROUGH, EARLY] {
+    for text in [TERMINALADGANG, PASS_THROUGH, PERSONS, EARLY] {
         assert_eq!(serde_json::to_string(&read(text).unwrap()).unwrap(), text);
     }
 }
@@ -53,6 +59,7 @@ fn whose_record_it_is_follows_from_its_fields() {
     let about = |text: &str| read(text).unwrap().about;
     assert_eq!(about(TERMINALADGANG).terminaladgang().unwrap().policy.digest, "66");
     assert_eq!(about(PASS_THROUGH).passthrough().unwrap().schema, "99");
+    assert_eq!(about(PERSONS).persons().unwrap().statuses["OPRETTET"], 2);
     assert_eq!(about(EARLY), About::Nothing);
 }
 
@@ -69,6 +76,14 @@ fn a_record_with_fields_of_two_services_is_not_read() {
     let window = r#""window_applied":{"from":null,"to":null},"schema""#;
     for added in [policy, window, r#""settings":{"future":"release"},"schema""#, r#""released":{},"schema""#] {
         let mixed = PASS_THROUGH.replace("\"schema\"", added);
+        assert!(read(&mixed).unwrap_err().contains("fields of two services"), "{mixed}");
+    }
+}
+
+#[test]
+fn a_record_of_persons_with_fields_of_another_service_is_not_read() {
+    for added in [r#""schema":"99","import""#, r#""released":{},"import""#] {
+        let mixed = PERSONS.replace("\"import\"", added);
         assert!(read(&mixed).unwrap_err().contains("fields of two services"), "{mixed}");
     }
 }

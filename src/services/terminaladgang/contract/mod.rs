@@ -1,14 +1,10 @@
 //! The public contract: WSDL and schemas, written for this project, on which a generic SOAP client builds its call.
 //!
-//! There is one WSDL a binding, for generic tools pick the first port they meet: `?wsdl` (AuthorityContext, which any
-//! client with a certificate can call) and `?wsdl=token` (OIO IDWS). Both import the schemas by `?xsd=NAME`.
-//!
 //! The schemas describe what the service takes and answers, which is less than the index's own: a message that is valid
 //! by ours is valid by the index's, not the other way round (`tests/interop/validate.py` shows it). They are a
 //! description for clients; requests are judged by the policy, never by these files.
 
-/// The media type of all documents of the contract.
-const XML: &str = "text/xml; charset=utf-8";
+use crate::services::contract::Documents;
 
 /// The address that stands in the WSDL files, to be replaced by the service's own.
 const PLACEHOLDER: &str = "https://localhost/service/Ydelse/TerminalAdgang/6";
@@ -31,38 +27,11 @@ const SCHEMAS: [(&str, &str); 11] = [
     ("RequestHeader", include_str!("RequestHeader.xsd")),
 ];
 
-/// The document that the query of a GET names, as its media type and its text, or `None` where it names none.
-///
-/// Known are `wsdl` and `wsdl=authoritycontext`, `wsdl=token`, and `xsd=NAME`; the key is read without regard to case,
-/// for .NET asks for `?WSDL`. `service_url` is the service's own public address, without a query, as the configuration
-/// has it: never the `Host` header, by which a stranger could send clients elsewhere.
+const DOCUMENTS: Documents = Documents { placeholder: PLACEHOLDER, wsdl: WSDL, wsdl_token: WSDL_TOKEN, schemas: &SCHEMAS };
+
+/// The document that the query of a GET names ([`Documents::get`]).
 pub fn contract(query: &str, service_url: &str) -> Option<(&'static str, String)> {
-    let (key, name) = query.split_once('=').unwrap_or((query, ""));
-    let document = if key.eq_ignore_ascii_case("wsdl") {
-        match name {
-            "" | "authoritycontext" => WSDL,
-            "token" => WSDL_TOKEN,
-            _ => return None,
-        }
-    } else if key.eq_ignore_ascii_case("xsd") {
-        SCHEMAS.iter().find(|(known, _)| *known == name)?.1
-    } else {
-        return None;
-    };
-    Some((XML, addressed(document, &escaped(service_url))))
-}
-
-/// The document with the placeholder address and the file names of its imports replaced by addresses of the service.
-fn addressed(document: &str, service_url: &str) -> String {
-    // Whole attributes: namespaces end in `.xsd` too.
-    SCHEMAS.iter().fold(document.replace(PLACEHOLDER, service_url), |document, (name, _)| {
-        document.replace(&format!("schemaLocation=\"{name}.xsd\""), &format!("schemaLocation=\"{service_url}?xsd={name}\""))
-    })
-}
-
-/// `text` as it may stand in an attribute value.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+    DOCUMENTS.get(query, service_url)
 }
 
 #[cfg(test)]

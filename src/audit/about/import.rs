@@ -1,0 +1,45 @@
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::audit::wire::Flat;
+
+/// An import of persons: how many, and what became of them. Nothing of a person's: whose running numbers it gave or found stands, sealed,
+/// among the record's persons.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AboutPersons {
+    /// How many persons were named. Of a file it is known at its end.
+    pub persons: u64,
+    /// What became of them, counted by status. None: they are not answered yet, or were not.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub statuses: BTreeMap<String, u64>,
+    /// What was wrong or odd, counted by code.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub findings: BTreeMap<String, u64>,
+    /// Whether it was answered as the same request was before, and nothing done again.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub repeated: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+impl AboutPersons {
+    /// What it comes to, in a line.
+    pub(super) fn summary(&self) -> String {
+        let counted = |counts: &BTreeMap<String, u64>| -> String {
+            counts.iter().map(|(name, count)| format!(", {name} ×{count}")).collect()
+        };
+        let repeated = if self.repeated { ", answered as before" } else { "" };
+        format!("{} persons{}{}{repeated}", self.persons, counted(&self.statuses), counted(&self.findings))
+    }
+
+    /// Puts it into the record's line.
+    pub(super) fn write<'r>(&'r self, line: &mut Flat<'r>) {
+        line.import = Some(Cow::Borrowed(self));
+    }
+}

@@ -1,0 +1,107 @@
+//! `Idempotency-Key` of imports: a client system's import for an authority is done once for a key, and answered the same again.
+//!
+//! What was sent has CPR numbers in it, so that its digest is keyed: whoever has the store cannot try numbers.
+
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use crate::audit::Sealer;
+use crate::id::cvr::Cvr;
+use crate::store::{Database, StoreError, sql};
+
+/// How long a key is remembered.
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
+/// After so long nobody works on an import that was not answered: its node died.
+const LOST: SignedDuration = SignedDuration::from_mins(2);
+
+/// A key for one import.
+#[derive(Debug, Clone)]
+pub struct Key {
+    system: Uuid,
+    authority: Cvr,
+    name: String,
+    digest: String,
+    at: Timestamp,
+}
+
+/// What is known of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// It is the caller's from now on, to be answered or freed.
+    Mine,
+    /// It belongs to another import.
+    Other,
+    /// It belongs to this import, which is not answered yet.
+    Pending,
+    /// This was answered.
+    Answered(String),
+}
+
+fn us(at: Timestamp) -> i64 {
+    at.as_microsecond()
+}
+
+impl Key {
+    /// The key of this name for what was sent to a service.
+    pub fn new(sealer: &Sealer, who: (Uuid, Cvr, Uuid), name: String, sent: &[u8], at: Timestamp) -> Self {
+        let (system, authority, service) = who;
+        let mark = sealer.marker("person import key").part(service.as_bytes()).part(sent).finish();
+        Self { system, authority, name, digest: crate::hex::encode(&mark), at }
+    }
+
+    /// Takes it, or says what became of it.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn claim(&self, database: &Database) -> Result<Known, StoreError> {
+        let mut session = database.session().await?;
+        let over = sql("DELETE FROM person_key WHERE system = $1 AND authority = $2 AND key = $3
+                        AND (at_us < $4 OR answer IS NULL AND at_us < $5)");
+        let over = over.bind(self.system).bind(self.authority.to_string()).bind(&self.name);
+        session.execute(over.bind(us(self.at - KEPT)).bind(us(self.at - LOST))).await?;
+        let mine = sql("INSERT INTO person_key (system, authority, key, digest, at_us) VALUES ($1, $2, $3, $4, $5)
+                        ON CONFLICT (system, authority, key) DO NOTHING");
+        let mine = mine.bind(self.system).bind(self.authority.to_string()).bind(&self.name).bind(&self.digest);
+        if session.execute(mine.bind(us(self.at))).await? == 1 {
+            return Ok(Known::Mine);
+        }
+        let held = sql("SELECT digest, answer FROM person_key WHERE system = $1 AND authority = $2 AND key = $3");
+        let held = session.first(held.bind(self.system).bind(self.authority.to_string()).bind(&self.name)).await?;
+        match held {
+            // It was freed this moment.
+            None => Ok(Known::Pending),
+            Some(row) if row.get::<String>("digest")? != self.digest => Ok(Known::Other),
+            Some(row) => Ok(row.maybe("answer")?.map_or(Known::Pending, Known::Answered)),
+        }
+    }
+
+    /// It was answered.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn answered(&self, database: &Database, answer: &str) -> Result<(), StoreError> {
+        let answered = sql("UPDATE person_key SET answer = $1 WHERE system = $2 AND authority = $3 AND key = $4 AND digest = $5");
+        let answered =
+            answered.bind(answer).bind(self.system).bind(self.authority.to_string()).bind(&self.name).bind(&self.digest);
+        database.session().await?.execute(answered).await.map(drop)
+    }
+
+    /// Nothing was kept: it is free again.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn free(&self, database: &Database) -> Result<(), StoreError> {
+        let free =
+            sql("DELETE FROM person_key WHERE system = $1 AND authority = $2 AND key = $3 AND digest = $4 AND answer IS NULL");
+        let free = free.bind(self.system).bind(self.authority.to_string()).bind(&self.name).bind(&self.digest);
+        database.session().await?.execute(free).await.map(drop)
+    }
+}
+
+/// Forgets keys whose time is over; how many there were.
+///
+/// # Errors
+/// The store.
+pub async fn forget(database: &Database, now: Timestamp) -> Result<u64, StoreError> {
+    database.session().await?.execute(sql("DELETE FROM person_key WHERE at_us < $1").bind(us(now - KEPT))).await
+}
