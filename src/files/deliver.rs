@@ -238,9 +238,14 @@ impl Files {
     pub(super) async fn kept_while<T>(&self, job: &Taken, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
         let mut work = std::pin::pin!(work);
         loop {
+            // Side by side: work that holds the store's one writer must go on, or the job would never be kept.
+            let kept = async {
+                tokio::time::sleep(self.0.jobs.lease() / 4).await;
+                self.0.jobs.keep(job).await
+            };
             tokio::select! {
                 done = &mut work => return done,
-                () = tokio::time::sleep(self.0.jobs.lease() / 4) => self.0.jobs.keep(job).await?,
+                kept = kept => kept?,
             }
         }
     }
