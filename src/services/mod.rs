@@ -114,6 +114,7 @@ impl Service {
             }
             Self::Passthrough(offered) => Some(offered.folder.digest()),
             Self::Finance(settings) => Some(settings.offered.folder.digest()),
+            Self::Persons(_) => Some(persons::contract::digest()),
         }
     }
 

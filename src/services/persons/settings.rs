@@ -32,6 +32,7 @@ pub(crate) fn read(section: &mut Reader<'_>) -> Option<Settings> {
     let sender_fault_status = service::sender_fault_status(section);
     let privilege_role = section.optional_text("privilege_role");
     let inf_ref = section.text("inf_ref", Some(INF_REF));
+    let terms = service::terms(section);
     Some(Settings {
         offer: Offer {
             entity_id: entity_id?,
@@ -39,6 +40,7 @@ pub(crate) fn read(section: &mut Reader<'_>) -> Option<Settings> {
             path: path?,
             bindings: bindings?,
             sender_fault_status: sender_fault_status?,
+            terms: terms?,
         },
         privilege_role: privilege_role?,
         inf_ref: inf_ref?,

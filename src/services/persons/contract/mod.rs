@@ -29,6 +29,16 @@ pub fn contract(query: &str, service_url: &str) -> Option<(&'static str, String)
     DOCUMENTS.get(query, service_url)
 }
 
+/// SHA-256 of the contract, in hexadecimal.
+pub fn digest() -> String {
+    let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    for text in [DOCUMENTS.wsdl, DOCUMENTS.wsdl_token].into_iter().chain(SCHEMAS.iter().map(|(_, text)| *text)) {
+        digest.update(&(text.len() as u64).to_be_bytes());
+        digest.update(text.as_bytes());
+    }
+    crate::hex::encode(digest.finish().as_ref())
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
