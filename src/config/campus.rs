@@ -28,6 +28,8 @@ pub struct Campus {
     pub deadline: Duration,
     /// How long connecting may take.
     pub connect_timeout: Duration,
+    /// Whether it knows the gateway's extension of SCIM's user.
+    pub extension: bool,
     /// How many persons are handed on at once.
     pub at_once: u32,
 }
@@ -40,6 +42,7 @@ pub(super) fn read(section: &mut Reader<'_>) -> Option<Campus> {
     let token = section.optional_file("token");
     let deadline = section.duration("deadline", seconds(30), seconds(1)..=seconds(120));
     let connect_timeout = section.duration("connect_timeout", seconds(3), seconds(1)..=seconds(60));
+    let extension = section.flag("extension", true);
     let at_once = section.number("at_once", 4, 1..=64);
     if let Some(Some(token)) = &token {
         section.note("token", token, Vec::new(), true);
@@ -64,6 +67,7 @@ pub(super) fn read(section: &mut Reader<'_>) -> Option<Campus> {
         token: token?,
         deadline: deadline?,
         connect_timeout: connect_timeout?,
+        extension: extension?,
         at_once: u32::try_from(at_once?).ok()?,
     })
 }

@@ -150,6 +150,36 @@ fn the_example_of_an_sftp_server_states_the_defaults() {
 }
 
 #[test]
+fn the_example_of_campus_states_the_defaults_and_no_address_on_the_link_is_taken() {
+    let (dir, text) = set_up();
+    let written = with_section(&dir, &text, "campus", &["campus.token"]);
+    let by_example = settings(&dir, &written);
+    for (setting, (value, left_out)) in by_example.iter().filter(|(setting, _)| setting.starts_with("campus.")) {
+        assert!(!left_out, "{setting} is not in the example");
+        let key = setting.trim_start_matches("campus.");
+        if !["address", "roots", "token"].contains(&key) {
+            let lines = written.split_once("[campus]").unwrap();
+            let rest: String = lines
+                .1
+                .lines()
+                .filter(|line| !line.starts_with(&format!("{key} = ")))
+                .map(|line| line.to_owned() + "\n")
+                .collect();
+            let without = format!("{}[campus]{rest}", lines.0);
+            let (_, gathered) = read(&without, dir.path(), now());
+            let by_default = gathered.seen.into_inner().into_iter().find(|seen| seen.setting == *setting).unwrap().value;
+            assert_eq!(&by_default, value, "{setting}: the example states another default than the code");
+        }
+    }
+    for address in ["https://169.254.169.254/scim", "https://[fe80::1]/scim", "https://campus.example/scim?x=1"] {
+        let told = refused(&dir, &written.replace("https://campus.example/scim/v2", address));
+        assert!(told.contains("campus.address"), "{told}");
+    }
+    let told = refused(&dir, &written.replace("https://campus.example/scim/v2", "http://campus.example/scim/v2"));
+    assert!(told.contains("campus.address"), "{told}");
+}
+
+#[test]
 fn the_example_of_an_object_store_names_every_setting_and_their_defaults() {
     let (dir, text) = set_up();
     let written = with_objects(&dir, &text);

@@ -32,7 +32,8 @@ pub fn open(config: &Config, lasting: &Lasting, clock: &Clock, metrics: &Metrics
     let settings = OutboundSettings { connections: config.outbound.clone(), ..campus_outbound(campus, &config.system) };
     let domain = lasting.domains.named(domains::CAMPUS)?;
     let outbound = Outbound::checked(settings, domain, campus.stapling).map_err(AssembleError::from)?;
-    let client = Campus::new(outbound, &campus.address, campus.token.clone(), campus.deadline, clock.clone());
+    let client = Campus::new(outbound, &campus.address, campus.token.clone(), campus.deadline, clock.clone())
+        .with_extension(campus.extension);
     let database = lasting.agreements.store().database().clone();
     let counts = Counts::new(metrics.registry())?;
     Ok(Some(Worker::new(database, client, clock.clone(), Rules::usual(campus.at_once), Some(counts), None)))

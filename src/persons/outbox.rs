@@ -101,6 +101,8 @@ pub enum What {
     Again,
     /// The person is erased.
     Erased,
+    /// What this release cannot read: it holds up that person alone.
+    Unreadable,
 }
 
 /// A row that somebody has.
@@ -248,11 +250,11 @@ fn read(row: &Row, lease: Uuid) -> Result<Taken, StoreError> {
     let what = match row.get::<String>("what")?.as_str() {
         "PERSON" => {
             let content: Vec<u8> = row.get("content")?;
-            What::Person(serde_json::from_slice(&content).map_err(|_| StoreError::Unreadable { column: "content" })?)
+            serde_json::from_slice(&content).map_or(What::Unreadable, What::Person)
         }
         "IGEN" => What::Again,
         "SLET" => What::Erased,
-        _ => return Err(StoreError::Unreadable { column: "what" }),
+        _ => What::Unreadable,
     };
     let attempts: i64 = row.get("attempts")?;
     let attempts = u32::try_from(attempts).map_err(|_| StoreError::Unreadable { column: "attempts" })?;

@@ -123,6 +123,14 @@ else
     did_not_run "the object store before an S3-compatible server: no gateway, or no cargo to run its tests"
 fi
 
+# SCIM clients before `hjemmel stub campus`, and a SCIM server before the gateway's client.
+if [ -x "${HJEMMEL_BIN:-}" ] && command -v cargo >/dev/null; then
+    "$python" -B "$here/campus.py" "$HJEMMEL_BIN" "$root" >"$work/campus.log" 2>&1 || { status=1; tail -40 "$work/campus.log" >&2; }
+    grep -E '^( |scim2|the gateway)' "$work/campus.log" || true
+else
+    did_not_run "SCIM programs: no gateway, or no cargo to run its tests"
+fi
+
 # Traces as a collector gets them, read with OpenTelemetry's own definitions.
 if command -v cargo >/dev/null; then
     "$python" -B "$here/traces.py" "$root" >"$work/traces.log" 2>&1 || { status=1; tail -40 "$work/traces.log" >&2; }

@@ -534,6 +534,53 @@ async fn of_an_erased_person_nothing_waits_nothing_is_kept_and_campus_deletes_th
     }
 }
 
+/// The other side is somebody else's: `tests/interop/campus.py` starts scim2-server and names it in HJEMMEL_SCIM, as its address, the
+/// file of its CA, and `extension` where it knows the gateway's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_of_somebody_elses_has_everybody_once_and_as_told_last() {
+    let Ok(told) = std::env::var("HJEMMEL_SCIM") else {
+        println!("DID NOT RUN: a SCIM server of somebody else's (HJEMMEL_SCIM; tests/interop/campus.py starts one)");
+        return;
+    };
+    let parts: Vec<&str> = told.split('|').collect();
+    let [address, roots, extension] = parts.as_slice() else { panic!("{told}") };
+    let world = World::all().await.remove(0);
+    let outbound = Outbound::new(OutboundSettings::new(certificates_from_pem_file(Path::new(roots)).unwrap())).unwrap();
+    let campus = Campus::new(outbound, &address.parse().unwrap(), None, Duration::from_secs(20), world.clock());
+    let campus = campus.with_extension(*extension == "extension");
+    let worker = || Worker::new(world.database().clone(), campus.clone(), world.clock(), Rules::usual(4), None, None);
+    let ends = Handed { inactive_from: Some(jiff::civil::date(2026, 12, 1)), manager: Some(2), ..person(1, "1") };
+    world.put(&[ends, person(2, "1"), person(3, "1"), person(4, "1")]).await;
+    world.drain(&worker()).await;
+    // As if every answer had been lost: nothing is known any more, and all is handed on again.
+    world.database().session().await.unwrap().execute(sql("DELETE FROM person_campus")).await.unwrap();
+    let moved = Handed { department: "20".to_owned(), phone: None, email: Some("new@work.example".to_owned()), ..person(3, "2") };
+    let again = Handed { inactive_from: Some(jiff::civil::date(2026, 12, 1)), manager: Some(2), ..person(1, "1") };
+    world.put(&[again, person(2, "1"), moved.clone(), person(4, "1")]).await;
+    world.drain(&worker()).await;
+    worker().awaken().await.unwrap();
+    world.drain(&worker()).await;
+    *world.now.lock().unwrap() = "2026-11-30T23:00:00Z".parse().unwrap();
+    worker().awaken().await.unwrap();
+    world.drain(&worker()).await;
+    let mut transaction = world.database().begin_beside_others().await.unwrap();
+    outbox::erase(&mut transaction, 4, world.now()).await.unwrap();
+    transaction.commit().await.unwrap();
+    world.drain(&worker()).await;
+    assert_eq!(world.figures().await, outbox::Figures::default(), "{:?}", outbox::oldest(world.database(), 9).await);
+    // What the server shows differs in nothing from what it was told.
+    let manager = campus.with_number(2).await.unwrap();
+    let today = jiff::civil::date(2026, 12, 1);
+    let first = Handed { inactive_from: Some(today), manager: Some(2), ..person(1, "1") };
+    for (told, manager) in [(first, manager.as_deref()), (person(2, "1"), None), (moved, None)] {
+        let number = told.number;
+        let wanted = hjemmel::persons::campus::user::user(&[told], manager, today, campus.has_extension()).unwrap();
+        let (_, done) = campus.ensure(number, None, &wanted, &|_| {}).await.unwrap();
+        assert_eq!(done, hjemmel::persons::campus::client::Done::Unchanged, "person {number}");
+    }
+    assert_eq!(campus.with_number(4).await.unwrap(), None);
+}
+
 /// Not a test of its own: the process that is killed. It hands on, and kills itself at its step.
 #[tokio::test(flavor = "multi_thread")]
 async fn child() {

@@ -85,3 +85,72 @@ pub(super) async fn run(place: &Place, command: Command, clock: &Clock, out: &mu
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use jiff::Timestamp;
+
+    use super::super::{Args, run};
+    use super::*;
+    use crate::persons::outbox::{Fate, Handed};
+    use crate::store::{Database, Settings};
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-29T10:00:00Z".parse().unwrap()
+    }
+
+    async fn types(store: &std::path::Path, words: &[&str]) -> Result<String, String> {
+        let store = store.display().to_string();
+        let all = ["persons", "--store", &store].into_iter().chain(words.iter().copied());
+        let line = Line::try_parse_from(all).map_err(|error| error.to_string())?;
+        let mut out = Vec::new();
+        match run(line.args, &Clock::fixed(now()), &mut std::io::empty(), &mut out).await {
+            Ok(_) => Ok(String::from_utf8(out).unwrap()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_queue_is_shown_by_running_numbers_and_what_is_given_up_is_retried_or_dropped_with_a_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = dir.path().join("store.sqlite");
+        let database = Database::open(&Settings::sqlite(&store), Access::Make).await.unwrap();
+        let handed: Handed = serde_json::from_value(serde_json::json!({
+            "number": 4711, "authority": "11111111", "institution": "1", "staff_number": "M1", "department": "1",
+            "first_names": "Anna Prøve"
+        }))
+        .unwrap();
+        let mut transaction = database.begin_beside_others().await.unwrap();
+        outbox::put(&mut transaction, &[handed.clone(), Handed { number: 4712, ..handed }], now()).await.unwrap();
+        transaction.commit().await.unwrap();
+        let waits = types(&store, &["queue", "show"]).await.unwrap();
+        assert!(waits.starts_with("2 wait, the oldest for 0 s; 0 are given up\n"), "{waits}");
+        assert!(waits.contains("person 4711") && !waits.contains("Anna"), "{waits}");
+        let taken = outbox::take(&database, 9, std::time::Duration::from_secs(60), now()).await.unwrap();
+        for taken in &taken {
+            outbox::not_taken(&database, taken, "HTTP 400 invalidValue", Fate::Dead).await.unwrap();
+        }
+        let shown = types(&store, &["queue", "show"]).await.unwrap();
+        assert!(
+            shown.contains("2 are given up") && shown.contains("given up  PERSON  person 4711") && shown.contains("HTTP 400"),
+            "{shown}"
+        );
+        assert!(types(&store, &["queue", "drop", "1"]).await.unwrap_err().contains("--reason"));
+        assert!(types(&store, &["queue", "retry", "--reason", "sag 7"]).await.is_err(), "which, or all");
+        types(&store, &["queue", "drop", "1", "--reason", "sag 7"]).await.unwrap();
+        let told = types(&store, &["queue", "drop", "1", "--reason", "sag 7"]).await.unwrap_err();
+        assert!(told.contains("no row 1"), "{told}");
+        let told = types(&store, &["queue", "retry", "--all", "--reason", "sag 7"]).await.unwrap();
+        assert!(told.starts_with("1 are tried again"), "{told}");
+        assert!(types(&store, &["queue", "show"]).await.unwrap().starts_with("1 wait, the oldest for 0 s; 0 are given up"));
+        let told = types(&store, &["adopt", "users.csv", "--reason", "sag 7"]).await.unwrap_err();
+        assert!(told.contains("no [campus]"), "{told}");
+    }
+}

@@ -92,6 +92,7 @@ pub struct Campus {
     token: Option<PathBuf>,
     deadline: Duration,
     clock: Clock,
+    extension: bool,
 }
 
 struct Answer {
@@ -109,7 +110,18 @@ fn unusable(why: impl Into<String>) -> Trouble {
 impl Campus {
     /// Campus at `address`, which is the root of its SCIM resources. `token`: the file of a bearer token.
     pub fn new(outbound: Outbound, address: &Uri, token: Option<PathBuf>, deadline: Duration, clock: Clock) -> Self {
-        Self { outbound, base: address.to_string().trim_end_matches('/').to_owned(), token, deadline, clock }
+        Self { outbound, base: address.to_string().trim_end_matches('/').to_owned(), token, deadline, clock, extension: true }
+    }
+
+    /// The same where Campus does not know the gateway's extension.
+    #[must_use]
+    pub fn with_extension(self, extension: bool) -> Self {
+        Self { extension, ..self }
+    }
+
+    /// Whether Campus knows the gateway's extension.
+    pub fn has_extension(&self) -> bool {
+        self.extension
     }
 
     /// The longest that a person may take: each request its deadline.

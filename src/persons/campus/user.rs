@@ -116,8 +116,9 @@ pub fn first(employments: &[Handed], today: Date) -> Option<&Handed> {
     })
 }
 
-/// The user that a person is on this day. `manager`: Campus's id of the first employment's manager, where it is known.
-pub fn user(employments: &[Handed], manager: Option<&str>, today: Date) -> Option<Value> {
+/// The user that a person is on this day. `manager`: Campus's id of the first employment's manager, where it is known. `extension`:
+/// whether Campus knows [`EXTENSION`]; a server that does not refuses it.
+pub fn user(employments: &[Handed], manager: Option<&str>, today: Date, extension: bool) -> Option<Value> {
     let first = first(employments, today)?;
     let text = |value: Option<&str>| value.filter(|text| !text.is_empty()).map(|text| Value::String(text.to_owned()));
     let day = |day: Option<Date>| day.map(|day| Value::String(day.to_string()));
@@ -142,8 +143,7 @@ pub fn user(employments: &[Handed], manager: Option<&str>, today: Date) -> Optio
         Some(Value::Array(employments.iter().map(|one| employment(one, today)).collect())),
     ];
     let mut user = Map::new();
-    user.insert("schemas".to_owned(), json!([CORE, ENTERPRISE, EXTENSION]));
-    for (at, value) in OURS.into_iter().zip(values) {
+    for (at, value) in OURS.into_iter().zip(values).filter(|(at, _)| extension || at.0 != Some(EXTENSION)) {
         at.put(&mut user, value);
     }
     for (name, value) in AT_WORK.into_iter().zip([&first.email, &first.phone]) {
@@ -151,7 +151,20 @@ pub fn user(employments: &[Handed], manager: Option<&str>, today: Date) -> Optio
             user.insert(name.to_owned(), json!([at_work(name, value)]));
         }
     }
+    name_schemas(&mut user);
     Some(Value::Object(user))
+}
+
+/// Names in `schemas` what the user has.
+fn name_schemas(user: &mut Map<String, Value>) {
+    let mut schemas: Vec<Value> = user.get("schemas").and_then(Value::as_array).cloned().unwrap_or_default();
+    let has = [CORE, ENTERPRISE, EXTENSION].into_iter().filter(|schema| *schema == CORE || user.contains_key(*schema));
+    for schema in has.map(Value::from) {
+        if !schemas.contains(&schema) {
+            schemas.push(schema);
+        }
+    }
+    user.insert("schemas".to_owned(), Value::Array(schemas));
 }
 
 fn at_work(name: &str, value: Value) -> Value {
@@ -286,6 +299,6 @@ pub fn replaced(there: &Value, differences: &[Difference]) -> Value {
             }
         }
     }
-    user.insert("schemas".to_owned(), json!([CORE, ENTERPRISE, EXTENSION]));
+    name_schemas(&mut user);
     Value::Object(user)
 }

@@ -179,11 +179,13 @@ impl Worker {
 
     /// Campus answered as it should.
     fn answered(&self) {
+        let now = self.0.clock.now();
         let mut rest = self.0.rest.lock().unwrap_or_else(PoisonError::into_inner);
-        if rest.failures > 0 {
+        // Of several that are under way at once one may have been told to wait: that holds.
+        if rest.failures > 0 && rest.until.is_none_or(|until| until <= now) {
             tracing::info!("Campus takes persons again");
+            *rest = Rest::default();
         }
-        *rest = Rest::default();
     }
 
     /// Campus did not: it is left alone, longer each time.
@@ -317,7 +319,8 @@ impl Worker {
             Some(manager) => known::user(database, manager).await?,
             None => None,
         };
-        let told = match (&taken.what, user::user(&known.employments, manager.as_deref(), today)) {
+        let told = match (&taken.what, user::user(&known.employments, manager.as_deref(), today, campus.has_extension())) {
+            (What::Unreadable, _) => return Err(Trouble::Refused("it cannot be read by this release".to_owned()).into()),
             (What::Erased, _) => Err(campus.delete(number, known.user).await?),
             // Erased meanwhile.
             (_, None) => Err(Done::Unchanged),

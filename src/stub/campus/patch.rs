@@ -82,7 +82,8 @@ fn whole(holder: &mut Map<String, Value>, op: Op, urn: &str, value: Option<&Valu
         return Ok(());
     }
     let values = value.and_then(Value::as_object).ok_or_else(|| Refusal::invalid("an extension is an object"))?;
-    for (name, value) in values {
+    // Clients repeat the extension's URN in it.
+    for (name, value) in values.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("schemas")) {
         let one = path(&format!("{urn}:{name}"))?;
         if let Some(attribute) = one.attribute {
             within(holder, op, &one, attribute, Some(value))?;
