@@ -97,9 +97,6 @@ impl<'t> Reader<'t> {
     }
 
     fn or(&mut self, depth: usize) -> Result<Filter, Refusal> {
-        if depth > DEEPEST {
-            return Err(wrong("it is nested too deeply"));
-        }
         let mut left = self.and(depth)?;
         while self.takes_word("or") {
             left = Filter::Or(Box::new(left), Box::new(self.and(depth)?));
@@ -116,6 +113,9 @@ impl<'t> Reader<'t> {
     }
 
     fn term(&mut self, depth: usize) -> Result<Filter, Refusal> {
+        if depth > DEEPEST {
+            return Err(wrong("it is nested too deeply"));
+        }
         if self.takes_word("not") {
             let inner = self.term(depth + 1)?;
             return Ok(Filter::Not(Box::new(inner)));
