@@ -37,6 +37,20 @@ pub struct Console {
     pub lifetime: Duration,
     /// Who logs on by a one-time link.
     pub one_time_links: OneTimeLinks,
+    /// Log-on by identity providers, where there are any.
+    pub saml: Option<super::Saml>,
+}
+
+impl Console {
+    /// Where browsers find it, without a slash at its end; none where only the open listener would know.
+    pub fn base(&self) -> Option<String> {
+        match &self.public_url {
+            Some(url) => Some(url.to_string().trim_end_matches('/').to_owned()),
+            None => {
+                self.address.filter(|address| address.port() != 0).map(|address| format!("https://localhost:{}", address.port()))
+            }
+        }
+    }
 }
 
 pub(super) fn read(section: &mut Reader<'_>) -> Option<Console> {
@@ -52,7 +66,8 @@ pub(super) fn read(section: &mut Reader<'_>) -> Option<Console> {
         Some(OneTimeLinks::Operators),
         &[("off", OneTimeLinks::Off), ("operators", OneTimeLinks::Operators), ("everybody", OneTimeLinks::Everybody)],
     );
-    let (address, one_time_links) = (address?, one_time_links?);
+    let saml = section.optional_section("saml", super::saml::read);
+    let (address, one_time_links, saml) = (address?, one_time_links?, saml?);
     let public_url = public_url?;
     // Whoever sees such a link is logged on: it stays on the machine on whose terminal it was printed.
     if address.is_some_and(|address| !address.ip().is_loopback()) && one_time_links != OneTimeLinks::Off {
@@ -71,6 +86,11 @@ pub(super) fn read(section: &mut Reader<'_>) -> Option<Console> {
         section.problem_at("public_url", text.to_owned());
         return None;
     }
+    if saml.is_some() && public_url.is_none() && address.is_some_and(|address| address.port() == 0) {
+        let text = "is missing; identity providers send people to one address, so say it, or give address a port of its own";
+        section.problem_at("public_url", text.to_owned());
+        return None;
+    }
     Some(Console {
         address,
         public_url,
@@ -79,5 +99,6 @@ pub(super) fn read(section: &mut Reader<'_>) -> Option<Console> {
         idle_timeout: idle_timeout?,
         lifetime: lifetime?,
         one_time_links,
+        saml,
     })
 }

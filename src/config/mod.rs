@@ -18,6 +18,7 @@ pub(crate) mod reader;
 mod report;
 mod restart;
 mod retired;
+mod saml;
 mod sections;
 pub(crate) mod service;
 mod sftp;
@@ -47,6 +48,7 @@ pub use peer::{Peer, Reach};
 pub use persons::Persons;
 pub use report::{Problem, Report};
 pub use retired::Retired;
+pub use saml::{Provider as SamlProvider, Saml};
 pub use sections::Sections;
 pub use service::{Binding, Offer, ServiceSection};
 pub use sftp::{Sftp, SftpLimits};
@@ -128,6 +130,7 @@ impl<S> Config<S> {
             ("listen.client_roots", self.listen.client_roots.clone()),
             ("system.certificate", own(&self.system)),
             ("console.certificate", self.console.credentials.as_ref().map(own).unwrap_or_default()),
+            ("console.saml.certificate", self.console.saml.as_ref().map(|saml| own(&saml.credentials)).unwrap_or_default()),
             ("admin.client_roots", self.admin.client_roots.clone()),
             ("api.client_roots", self.api.client_roots.clone()),
             ("tokens.certificates", self.tokens.certificates.clone()),

@@ -180,6 +180,36 @@ fn the_example_of_campus_states_the_defaults_and_no_address_on_the_link_is_taken
 }
 
 #[test]
+fn the_example_of_log_on_is_good_and_each_slip_in_it_is_told() {
+    use crate::signon::{person::Assurance, provider::Answers};
+    let (dir, text) = set_up();
+    let text = with_section(&dir, &text, "console.saml", &["nemlogin.xml"]).replace("console-saml", "gateway-client");
+    let (config, gathered) = read(&text, dir.path(), now());
+    assert!(gathered.problems.borrow().is_empty(), "{:#?}", gathered.problems.borrow());
+    let saml = config.unwrap().console.saml.unwrap();
+    assert_eq!((saml.assurance, saml.allow_cbc, saml.contexts.len()), (Assurance::Substantial, false, 0));
+    assert_eq!(
+        saml.roles,
+        [("https://hjemmel.example/roles/usersystemrole/signatory/1".to_owned(), crate::users::rights::Role::Signatory)]
+    );
+    assert_eq!(saml.providers["nemlogin"].answers, Answers::ForAll);
+    for (from, to, said) in [
+        ("\"substantial\"", "\"betydelig\"", "is not known"),
+        ("\"signatory = https", "\"underskriver = https", "a role is one of"),
+        ("\"signatory = https://hjemmel.example/roles/usersystemrole/signatory/1\"", "\"signatory\"", "is not written as"),
+        ("operators = \"99999999\"", "operators = \"9999\"", "is not a CVR number"),
+        ("authorities = \"all\"", "authorities = [\"1\"]", "is not a CVR number"),
+        ("authorities = \"all\"", "authorities = \"some\"", "is neither \"all\" nor a list"),
+        ("professional/uuid/persistent", "cprNumber", "which the console never reads"),
+        ("nemlogin.xml", "none.xml", "cannot be read"),
+        ("allow_cbc", "allow_ecb", "is not a setting"),
+    ] {
+        let told = refused(&dir, &text.replace(from, to));
+        assert!(told.contains(said), "{to}: {told}");
+    }
+}
+
+#[test]
 fn the_example_of_an_object_store_names_every_setting_and_their_defaults() {
     let (dir, text) = set_up();
     let written = with_objects(&dir, &text);

@@ -12,6 +12,7 @@ pub mod frame;
 pub mod guard;
 pub mod known;
 pub mod pages;
+pub mod saml;
 pub mod session;
 pub mod stop;
 
@@ -36,10 +37,12 @@ use crate::audit::{Audit, Sealer};
 use crate::clock::Clock;
 use crate::config::OneTimeLinks;
 use crate::metrics::Metrics;
+use crate::replay::ReplayMemory;
 use crate::users::sessions::{Limits, Secret};
 use assets::Assets;
 use guard::Origin;
 use known::Known;
+use saml::LogOnNow;
 
 /// How long a request may take.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -70,6 +73,10 @@ pub struct Settings {
     pub sessions: Limits,
     /// Who logs on by a one-time link.
     pub one_time_links: OneTimeLinks,
+    /// Log-on by identity providers.
+    pub log_on: LogOnNow,
+    /// What remembers that an identity provider's answer was used.
+    pub replay: Arc<ReplayMemory>,
     /// The files of the common design system, where they are.
     pub assets: Assets,
     /// How agreements of each service are asked for and ended.
@@ -137,7 +144,8 @@ impl Served {
     pub fn new(settings: Settings) -> Self {
         let since = settings.clock.now();
         let console = Console(Arc::new(Inner { settings, since, readers: Semaphore::new(READERS) }));
-        let router = pages::router().merge(session::router()).merge(assets::router()).with_state(console.clone());
+        let router =
+            pages::router().merge(session::router()).merge(saml::router()).merge(assets::router()).with_state(console.clone());
         Self { console, router }
     }
 

@@ -11,14 +11,14 @@ use axum::Router;
 use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use http::HeaderValue;
 use http::header::SET_COOKIE;
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
 
 use super::form::{Fields, Form};
 use super::frame::{Frame, page};
 use super::stop::Stop;
-use super::{Asked, Console};
+use super::{Asked, Console, saml};
 use crate::config::OneTimeLinks;
 use crate::refusal::api::ApiRefusal;
 use crate::refusal::console::ConsoleRefusal;
@@ -149,13 +149,25 @@ struct LogOnPage {
     frame: Frame,
     links: bool,
     left: bool,
+    /// Where one leaves the identity provider too.
+    leave: Option<String>,
+    /// The identity providers: what each is called, and where one logs on by it.
+    providers: Vec<(String, String)>,
+}
+
+impl LogOnPage {
+    fn of(console: &Console, asked: &Asked, next: &str) -> Self {
+        let title = if asked.language.tag() == "en" { "Log on" } else { "Log på" };
+        let frame = Frame::of(console, asked, None, title);
+        let links = console.one_time_links != OneTimeLinks::Off;
+        Self { frame, links, left: false, leave: None, providers: saml::providers(console, next) }
+    }
 }
 
 /// How one logs on.
 async fn log_on(State(console): State<Console>, asked: Asked, request: Request) -> Result<Response, Stop> {
     let query = Fields::of_query(request.uri())?;
-    let frame = Frame::of(&console, &asked, None, if asked.language.tag() == "en" { "Log on" } else { "Log på" });
-    page(&LogOnPage { frame, links: console.one_time_links != OneTimeLinks::Off, left: query.text("left") == "1" })
+    page(&LogOnPage { left: query.text("left") == "1", ..LogOnPage::of(&console, &asked, &query.text("next")) })
 }
 
 #[derive(Template)]
@@ -185,10 +197,15 @@ fn usable(console: &Console, asked: &Asked, secret: &str) -> Result<Secret, Cons
     Secret::read(secret).filter(|_| may_be).ok_or(ConsoleRefusal::ConsoleLinkInvalid)
 }
 
-/// Ends the session.
-async fn log_off(State(console): State<Console>, form: Form) -> Result<Response, Stop> {
-    console.store.end_session(form.visit.session.id, console.clock.now()).await?;
-    let mut response = Redirect::to("/log-on?left=1").into_response();
+/// Ends the session. Whoever was logged on by an identity provider may leave that too, by a link: a form may lead to no other site.
+async fn log_off(State(console): State<Console>, headers: HeaderMap, form: Form) -> Result<Response, Stop> {
+    let session = &form.visit.session;
+    console.store.end_session(session.id, console.clock.now()).await?;
+    let mut response = match saml::leave(&console, session, &headers).await? {
+        None => Redirect::to("/log-on?left=1").into_response(),
+        leave => page(&LogOnPage { left: true, leave, ..LogOnPage::of(&console, &form.visit.asked, "/") })?,
+    };
     forget(&mut response);
+    saml::forget(&mut response);
     Ok(response)
 }

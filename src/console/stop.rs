@@ -12,9 +12,10 @@ use super::session::Visit;
 use super::{Asked, Console};
 use crate::api::problem::{Language, of_decision, of_store};
 use crate::decisions::DecideError;
-use crate::refusal::Entry;
 use crate::refusal::api::ApiRefusal;
 use crate::refusal::console::ConsoleRefusal;
+use crate::refusal::logon::LogOnRefusal;
+use crate::refusal::{Entry, Table as _};
 use crate::store::StoreError;
 
 /// Why a request was not carried out.
@@ -44,6 +45,12 @@ impl Stop {
 impl From<ConsoleRefusal> for Stop {
     fn from(refusal: ConsoleRefusal) -> Self {
         Self { entry: Box::new(refusal.entry()), kept: None }
+    }
+}
+
+impl From<LogOnRefusal> for Stop {
+    fn from(refusal: LogOnRefusal) -> Self {
+        Self { entry: Box::new(refusal.row()), kept: None }
     }
 }
 
@@ -117,6 +124,7 @@ pub(super) async fn render(console: &Console, mut response: Response<Body>, aske
     let consequence = match (undecided, english) {
         (true, false) => "Ændringen kan være gemt. Se efter, før den sendes igen.",
         (true, true) => "The change may have been kept. Look before it is sent again.",
+        _ if stop.entry.code.starts_with("Log") => &text.consequence,
         (false, false) => "Der er ikke ændret noget.",
         (false, true) => "Nothing was changed.",
     };

@@ -11,8 +11,9 @@ use crate::{
     audit::Subject,
     notices::address::Language,
     signature::key::Certificate,
+    signon::person::Person,
     users::{
-        Actor, User,
+        Actor, Kind, User,
         rights::{Action, Role},
         store::UserError,
     },
@@ -63,6 +64,47 @@ pub async fn add(
     change.add_user(user, certificates).await?;
     change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &what, because).await?;
     Ok(change.commit().await?)
+}
+
+/// The user that a person is who has logged on by an identity provider. At the first time in these roles it is added, which is
+/// recorded; roles that the provider gives later make another user of the same person, for a user is never altered.
+///
+/// # Errors
+/// [`DecideError`].
+pub async fn at_provider(store: &Store, person: &Person, because: &Because) -> Result<User, DecideError> {
+    let known = async |id| match store.user(id).await {
+        Ok(user) => Ok(Some(user)),
+        Err(UserError::NoSuchUser(_)) => Ok(None),
+        Err(error) => Err(DecideError::from(error)),
+    };
+    let same = |user: &User| user.party == person.party() && user.roles == person.roles();
+    let first = known(person.id()).await?;
+    let id = match first {
+        Some(user) if same(&user) => return Ok(user),
+        Some(_) => person.id_in_roles(),
+        None => person.id(),
+    };
+    if let Some(user) = known(id).await? {
+        return Ok(user);
+    }
+    let user = User {
+        id,
+        person: person.id(),
+        name: person.name().map_or_else(|| format!("Person {}", person.id().simple()), str::to_owned),
+        kind: Kind::Person,
+        party: person.party(),
+        roles: person.roles().to_vec(),
+        services: Vec::new(),
+        certificates: Vec::new(),
+        valid_from: because.at,
+        valid_to: None,
+    };
+    match add(store, None, &user, &[], because).await {
+        Ok(()) => Ok(user),
+        // Added meanwhile, by the same person's other browser.
+        Err(DecideError::User(UserError::IdTaken(_))) => Ok(store.user(id).await?),
+        Err(error) => Err(error),
+    }
 }
 
 /// Gives a user a further certificate, decided by another person than the user's.

@@ -18,12 +18,14 @@ use crate::config::{EdgeLimits, OneTimeLinks};
 use crate::console::assets::Assets;
 use crate::console::guard::Origin;
 use crate::console::known::{Known, Later, Offered};
+use crate::console::saml::LogOnNow;
 use crate::console::{self, Served};
 use crate::edge::http::boxed;
 use crate::edge::refused::Refusals;
 use crate::edge::serve::{Drained, Readiness, Transport, serve};
 use crate::edge::tls::ServerTls;
 use crate::metrics::Metrics;
+use crate::replay::ReplayMemory;
 use crate::users::sessions::Limits;
 use crate::work::Work;
 
@@ -63,6 +65,8 @@ pub(super) struct Parts {
     pub(super) rules: Arc<Rules>,
     pub(super) decided: Arc<Notify>,
     pub(super) tls: Option<Arc<ServerTls>>,
+    pub(super) log_on: LogOnNow,
+    pub(super) replay: Arc<ReplayMemory>,
 }
 
 /// Opens the listener.
@@ -91,6 +95,8 @@ pub(super) async fn open(
         origin: settings.public_url.as_ref().map_or_else(|| Origin::loopback(bound), Origin::public),
         sessions: settings.sessions,
         one_time_links: settings.one_time_links,
+        log_on: parts.log_on,
+        replay: parts.replay,
         assets,
         rules: parts.rules,
         decided: parts.decided,

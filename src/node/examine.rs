@@ -20,6 +20,7 @@ use crate::agreements::Environment;
 use crate::audit::{keys, log};
 use crate::clock::Clock;
 use crate::config::{self, ConnectionLimits, Content, FileRead, Listen, ReplayKept, Tokens};
+use crate::console::saml::{LogOn, LogOnError};
 use crate::edge::sftp::host_keys;
 use crate::edge::tls::{self, Shown};
 use crate::node::assemble::{read_signer, read_trust, sts_outbound};
@@ -201,6 +202,20 @@ impl Examination<'_> {
             && let Some(shown) = self.look("console.certificate", Shown::new(credentials, self.clock))
         {
             self.look("console.certificate", tls::Prepared::without_clients(shown));
+        }
+        if let (Some(console), Some(skew), Some(max_age)) =
+            (sections.console.as_ref(), sections.clock_skew, sections.timestamp_max_age)
+        {
+            let [skew, max_age] =
+                [skew, max_age].map(|duration| jiff::SignedDuration::try_from(duration).unwrap_or(jiff::SignedDuration::ZERO));
+            match LogOn::of(console, skew, max_age, self.clock.now()) {
+                Ok(log_on) => {
+                    for warning in log_on.iter().flat_map(|log_on| log_on.warnings(self.clock.now())) {
+                        self.draft.warning("console.saml", warning);
+                    }
+                }
+                Err(LogOnError { setting, text }) => self.draft.problem(&setting, text),
+            }
         }
         let demanding = [
             ("admin.client_roots", sections.admin.as_ref().map(|admin| &admin.client_roots)),

@@ -125,6 +125,9 @@ pub enum ServeError {
     /// The files of the common design system.
     #[error("console.assets: {0}")]
     Assets(std::io::Error),
+    /// What logs people on to the console.
+    #[error(transparent)]
+    LogOn(#[from] crate::console::saml::LogOnError),
     /// The SFTP server without a place for its files.
     #[error("[sftp] needs [objects], where the contents of files lie; deploy/hjemmel.example.toml shows one")]
     NoObjects,
@@ -205,6 +208,7 @@ pub async fn start(
     let (api_address, audit_directory) = (config.api.address, config.audit.directory.clone());
     let console_settings = console::Settings::of(&config);
     let audit_of_console = audit_directory.clone();
+    let replay_of_console = lasting.replay.clone();
     let archive = config.audit.archive.as_ref().map(|archive| archive.at.clone());
     let sealer = lasting.sealer.clone();
     let counts = lasting.deliveries.clone();
@@ -262,6 +266,8 @@ pub async fn start(
                 known: reloader.clone(),
                 decided: decided.clone(),
                 tls: reloader.console_tls.clone(),
+                log_on: reloader.log_on.clone(),
+                replay: replay_of_console,
             };
             console::open(settings, parts, limits.clone(), stopped.clone()).await?
         }

@@ -9,7 +9,7 @@
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::{Instant, sleep_until};
@@ -20,6 +20,7 @@ use crate::agreements::rules::{Rule, Rules};
 use crate::api::Clients;
 use crate::clock::Clock;
 use crate::config::{Binding, ServiceSection as _};
+use crate::console::saml::{LogOn, LogOnError, LogOnNow};
 use crate::edge::http::RequestBody;
 use crate::edge::router::{InForce, Services, Serving};
 use crate::edge::tls::{self, ServerTls, Shown};
@@ -60,6 +61,8 @@ pub struct Reloader {
     pub(super) api: Option<(Arc<ServerTls>, Arc<Clients>)>,
     /// TLS towards the browsers of the console, where there is one.
     pub(super) console_tls: Option<Arc<ServerTls>>,
+    /// What logs people on to the console.
+    pub(super) log_on: LogOnNow,
     /// How many days ahead value lists are published.
     pub(super) notices: Arc<Notices>,
     /// How agreements of each service are asked for and ended.
@@ -94,6 +97,7 @@ struct Prepared {
     admin_tls: Option<tls::Prepared>,
     api: Option<(tls::Prepared, Arc<ClientTrust>)>,
     console_tls: Option<tls::Prepared>,
+    log_on: Option<LogOn>,
 }
 
 impl Reloader {
@@ -104,7 +108,7 @@ impl Reloader {
         clock: &Clock,
         metrics: &Arc<Metrics>,
     ) -> Result<Arc<Self>, ServeError> {
-        let Prepared { services, contents, rules, doors, known, tls, admin_tls, api, console_tls } =
+        let Prepared { services, contents, rules, doors, known, tls, admin_tls, api, console_tls, log_on } =
             prepare(&config, &lasting, None, clock)?;
         lasting.contents.replace(contents);
         let open = Arc::new(Doors::default());
@@ -118,6 +122,7 @@ impl Reloader {
             admin_tls: admin_tls.map(|tls| Arc::new(ServerTls::new(tls))),
             api: api.map(|(tls, trust)| (Arc::new(ServerTls::new(tls)), Arc::new(Clients::new(trust)))),
             console_tls: console_tls.map(|tls| Arc::new(ServerTls::new(tls))),
+            log_on: LogOnNow::new(log_on),
             notices: Arc::new(Notices::new(notices(&config.services))),
             rules: Arc::new(Rules::new(rules)),
             doors: open,
@@ -179,6 +184,7 @@ impl Reloader {
         if let (Some(own), Some(fresh)) = (&self.console_tls, prepared.console_tls) {
             own.replace(fresh);
         }
+        self.log_on.replace(prepared.log_on);
         if let (Some((tls, clients)), Some((fresh, trust))) = (&self.api, prepared.api) {
             tls.replace(fresh);
             clients.replace(trust);
@@ -346,6 +352,7 @@ fn prepare(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clock: &
         (Some(_), None) => Some(tls::Prepared::without_clients(shown.clone())?),
         (Some(_), Some(own)) => Some(tls::Prepared::without_clients(Shown::new(own, clock)?)?),
     };
+    let log_on = log_on(config, clock)?;
     let mut expiries = config.expiries();
     let issuers = trust.trust.issuers().iter().flat_map(|issuer| issuer.certificates());
     expiries.extend(issuers.map(Certificate::not_after).max().map(|ends| ("tokens.metadata".to_owned(), ends)));
@@ -362,7 +369,19 @@ fn prepare(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clock: &
         admin_tls,
         api,
         console_tls,
+        log_on,
     })
+}
+
+/// What logs people on to the console by the configuration.
+fn log_on(config: &Config, clock: &Clock) -> Result<Option<LogOn>, LogOnError> {
+    let [skew, max_age] = [config.clock_skew, config.timestamp_max_age]
+        .map(|duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::from_mins(1)));
+    let log_on = LogOn::of(&config.console, skew, max_age, clock.now())?;
+    for warning in log_on.iter().flat_map(|log_on| log_on.warnings(clock.now())) {
+        tracing::warn!("console.saml: {warning}");
+    }
+    Ok(log_on)
 }
 
 /// The path of a service, and what is served there.

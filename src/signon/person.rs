@@ -137,6 +137,12 @@ impl Person {
     pub fn id(&self) -> Uuid {
         self.id
     }
+    /// The same for the same person in the same roles for the same party: what the person is a user by.
+    pub fn id_in_roles(&self) -> Uuid {
+        let roles = self.roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(" ");
+        let party = self.party.map_or("-".to_owned(), |cvr| cvr.to_string());
+        custom_id(&format!("hjemmel user\n{}\n{party}\n{roles}", self.id))
+    }
     /// The entity id of the provider that logged the person on.
     pub fn provider(&self) -> &str {
         &self.provider
@@ -330,9 +336,13 @@ impl Attested {
     }
 }
 
-/// A UUID of the custom kind (version 8), from a digest of provider and subject.
 fn person_id(provider: &str, subject: &str) -> Uuid {
-    let digest = digest(&SHA256, format!("hjemmel person\n{}\n{provider}\n{subject}", provider.len()).as_bytes());
+    custom_id(&format!("hjemmel person\n{}\n{provider}\n{subject}", provider.len()))
+}
+
+/// A UUID of the custom kind (version 8), from a digest.
+fn custom_id(text: &str) -> Uuid {
+    let digest = digest(&SHA256, text.as_bytes());
     let bytes = digest.as_ref().first_chunk::<16>().copied().unwrap_or_default();
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }

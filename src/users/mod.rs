@@ -106,7 +106,10 @@ impl User {
             () if self.kind == Kind::System && self.person != self.id => {
                 Err(NoUser("a system is no person's: leave out --person"))
             }
-            () if self.certificates.is_empty() => Err(NoUser("a user has at least one certificate")),
+            // A person may be known by an identity provider instead.
+            () if self.certificates.is_empty() && self.kind == Kind::System => {
+                Err(NoUser("a system has at least one certificate"))
+            }
             () if self.valid_to.is_some_and(|to| to <= self.valid_from) => Err(NoUser("it would end before it begins")),
             () => Ok(self),
         }

@@ -253,6 +253,15 @@ impl Store {
         self.database().session().await?.execute(end.bind(to_microsecond(now)).bind(id)).await.map(drop)
     }
 
+    /// Whether a session, ended or not, is of this person at this provider.
+    ///
+    /// # Errors
+    /// A store that does not answer.
+    pub async fn is_session_of(&self, id: Uuid, known: &AtProvider) -> Result<bool, StoreError> {
+        let same = sql("SELECT 1 AS same FROM console_session WHERE id = $1 AND subject = $2");
+        Ok(self.database().first(same.bind(id).bind(hashed(&known.subject))).await?.is_some())
+    }
+
     /// Ends the sessions that an identity provider ends: that of its session, or all of the person where it names none. How many.
     ///
     /// # Errors

@@ -9,12 +9,15 @@ use hjemmel::config::{EdgeLimits, OneTimeLinks};
 use hjemmel::console::assets::Assets;
 use hjemmel::console::guard::Origin;
 use hjemmel::console::known::{Known, Later, Offered};
+use hjemmel::console::saml::LogOnNow;
 use hjemmel::console::{self, Served};
 use hjemmel::edge::http::boxed;
 use hjemmel::edge::refused::Refusals;
 use hjemmel::edge::serve::{Readiness, Transport, serve};
 use hjemmel::edge::tls::{Prepared, ServerTls, Shown};
 use hjemmel::metrics::Metrics;
+use hjemmel::replay::ReplayMemory;
+use hjemmel::replay::node::NodeMemory;
 use hjemmel::stub::pki::Role as Of;
 use hjemmel::users::sessions::{LINK_HOLDS, Limits, Means, Proven};
 use hjemmel::work::Work;
@@ -52,15 +55,16 @@ impl Known for Node {
 }
 
 /// The console of a house, and the time that it believes.
-struct Konsol {
-    house: House,
-    store: hjemmel::agreements::Store,
-    port: u16,
+pub struct Konsol {
+    pub house: House,
+    pub store: hjemmel::agreements::Store,
+    pub port: u16,
+    pub log_on: LogOnNow,
     now: Arc<Mutex<Timestamp>>,
 }
 
 impl Konsol {
-    async fn build(links: OneTimeLinks) -> Self {
+    pub async fn build(links: OneTimeLinks) -> Self {
         let house = House::build().await;
         let dir = house._dir.path();
         keys::generate(&dir.join("keys")).unwrap();
@@ -74,6 +78,8 @@ impl Konsol {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let bound = listener.local_addr().unwrap();
         let metrics = Arc::new(Metrics::new().unwrap());
+        let log_on = LogOnNow::default();
+        let began = Clock::system().now() - SignedDuration::from_mins(1);
         let served = Served::new(console::Settings {
             store: house.store.clone(),
             clock,
@@ -86,6 +92,8 @@ impl Konsol {
             origin: Origin::loopback(bound),
             sessions: Limits { idle: IDLE, lifetime: LIFETIME },
             one_time_links: links,
+            log_on: log_on.clone(),
+            replay: Arc::new(ReplayMemory::Node(NodeMemory::new(1_000, Duration::from_secs(720), began))),
             assets: Assets::default(),
             rules: Arc::default(),
             decided: Arc::new(Notify::new()),
@@ -101,7 +109,7 @@ impl Konsol {
             move |peer| served.service(peer.address()),
             std::future::pending(),
         ));
-        Self { store: house.store.clone(), port: bound.port(), house, now }
+        Self { store: house.store.clone(), port: bound.port(), house, log_on, now }
     }
 
     fn passes(&self, time: Duration) {
@@ -109,7 +117,7 @@ impl Konsol {
         *now += SignedDuration::try_from(time).unwrap();
     }
 
-    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let own = format!("localhost:{}", self.port);
         let mut request = Request::builder().method(method).uri(path);
         if !headers.iter().any(|(name, _)| *name == "host") {
@@ -123,11 +131,11 @@ impl Konsol {
         wire::send(stream, Http::One, request).await.unwrap()
     }
 
-    async fn get(&self, cookie: &str, path: &str) -> Answer {
+    pub async fn get(&self, cookie: &str, path: &str) -> Answer {
         self.send("GET", path, &[("cookie", cookie)], "").await
     }
 
-    async fn post(&self, cookie: &str, path: &str, body: &str) -> Answer {
+    pub async fn post(&self, cookie: &str, path: &str, body: &str) -> Answer {
         let origin = format!("https://localhost:{}", self.port);
         let form = ("content-type", "application/x-www-form-urlencoded");
         self.send("POST", path, &[("cookie", cookie), ("origin", &origin), form], body).await
@@ -144,7 +152,7 @@ impl Konsol {
 }
 
 /// What a page's forms bring back.
-fn token(page: &Answer) -> String {
+pub fn token(page: &Answer) -> String {
     let text = page.text();
     let (_, after) = text.split_once("name=\"form_token\" value=\"").unwrap_or_else(|| panic!("no form: {text}"));
     after.split('"').next().unwrap().to_owned()
@@ -156,7 +164,7 @@ fn set_cookie(answer: &Answer) -> String {
     all.into_iter().find(|value| value.starts_with(COOKIE)).unwrap_or_else(|| panic!("no cookie: {:?}", answer.headers))
 }
 
-fn is_page(answer: &Answer, status: u16, says: &str) {
+pub fn is_page(answer: &Answer, status: u16, says: &str) {
     assert_eq!(answer.status, status, "{}", answer.text());
     assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
     assert!(answer.text().contains(says), "{says}: {}", answer.text());

@@ -23,6 +23,7 @@ mod chain;
 mod console;
 mod contract;
 mod http;
+mod log_on;
 mod mailboxes;
 mod many;
 mod on_postgres;

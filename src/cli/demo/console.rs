@@ -26,10 +26,10 @@ const LINKS_HOLD: SignedDuration = SignedDuration::from_hours(12);
 const ASKED: &str = "5a9e0000-0000-4000-8000-0000000000c0";
 
 /// The section of the configuration.
-pub fn settings(assets: Option<&Path>) -> String {
+pub fn settings(assets: Option<&Path>, port: u16) -> String {
     let assets = assets.and_then(|folder| std::path::absolute(folder).ok()).map(|folder| folder.display().to_string());
     let assets = assets.map(|folder| format!("assets = {}\n", toml::Value::String(folder))).unwrap_or_default();
-    format!("[console]\naddress = \"127.0.0.1:0\"\none_time_links = \"everybody\"\n{assets}")
+    format!("[console]\naddress = \"127.0.0.1:{port}\"\none_time_links = \"everybody\"\n{assets}")
 }
 
 /// Where the console is, and who gets in how.
@@ -69,6 +69,7 @@ impl Doors {
         for (role, link) in &self.links {
             let _ = writeln!(text, "  {role}\n  {link}");
         }
+        text.push_str("\nOr log on there by its identity provider, a stub: choose one of its people, and\nhow it answers (35 of its answers must be refused).\n");
         text + "\nThe browser asks about the certificate, which the demo made itself: root.pem in pki/.\n\n"
     }
 }

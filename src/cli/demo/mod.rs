@@ -4,6 +4,7 @@ pub mod campus;
 pub mod console;
 pub mod files;
 pub mod finance;
+pub mod idp;
 pub mod invitation;
 mod persons;
 pub mod scenes;
@@ -12,16 +13,19 @@ pub mod world;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::node::signals::Stop;
+use crate::stub::pki::{DevPki, KeyBits};
 use campus::Campus;
 use console::Doors;
 use files::Mailboxes;
 use finance::{Finance, OwnLedger};
+use idp::Provider;
 use invitation::Invitation;
 use scenes::Scene;
 use world::{Narrowed, Options, World, WorldError};
@@ -96,8 +100,13 @@ async fn show(args: &Args, dir: PathBuf, clock: &Clock, mut told: watch::Receive
     finance::write(&dir)?;
     files::write(&dir)?;
     campus::write(&dir)?;
-    let extra = finance::settings() + &files::settings() + &campus::settings() + &console::settings(args.assets.as_deref());
-    let options = Options { dir, port: args.port, seed: args.seed, persons: 600, clock: clock.clone(), extra, pki: None };
+    let at = clock.clone();
+    let pki = tokio::task::spawn_blocking(move || DevPki::generate(&at, KeyBits::default()));
+    let pki = Arc::new(pki.await.map_err(|error| error.to_string())??);
+    let provider = Provider::start(&dir, &pki, clock).await?;
+    let console = console::settings(args.assets.as_deref(), provider.console()) + &provider.settings();
+    let extra = finance::settings() + &files::settings() + &campus::settings() + &console;
+    let options = Options { dir, port: args.port, seed: args.seed, persons: 600, clock: clock.clone(), extra, pki: Some(pki) };
     let services = vec![finance::entity_id()?, args.ledger.entity_id().to_owned(), campus::ENTITY_ID.to_owned()];
     let narrowed = Narrowed { services, ..Narrowed::default() };
     let world = tokio::select! {
@@ -117,6 +126,7 @@ async fn show(args: &Args, dir: PathBuf, clock: &Clock, mut told: watch::Receive
     };
     world.stop().await;
     finance.stop().await;
+    provider.stop().await;
     shown
 }
 
