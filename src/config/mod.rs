@@ -12,7 +12,7 @@ mod draft;
 mod limits;
 mod mail;
 mod objects;
-mod peer;
+pub(crate) mod peer;
 mod persons;
 pub(crate) mod reader;
 mod report;

@@ -41,20 +41,29 @@ pub struct Reach {
     pub breaker_failures: u32,
     /// How long it is then left alone.
     pub breaker_rest: Duration,
+    /// How many calls to it may be under way at once.
+    pub calls_at_once: u32,
 }
+
+/// No bound of its own: `limits.concurrent_requests` holds.
+const ANY: u64 = 100_000;
+/// Of many providers behind one service none takes the places of all.
+pub(crate) const A_PROVIDER: u64 = 64;
 
 impl Reach {
     /// Reads its keys in a section of a peer, or of a service whose peers stand elsewhere.
-    pub(crate) fn read(section: &mut Reader<'_>) -> Option<Self> {
+    pub(crate) fn read(section: &mut Reader<'_>, calls_at_once: u64) -> Option<Self> {
         let connect_timeout = section.duration("connect_timeout", seconds(3), seconds(1)..=seconds(60));
         let retry = section.flag("retry", true);
         let breaker_failures = section.number("breaker_failures", 5, 1..=1000);
         let breaker_rest = section.duration("breaker_rest", seconds(10), seconds(1)..=seconds(600));
+        let calls_at_once = section.number("calls_at_once", calls_at_once, 1..=ANY);
         Some(Self {
             connect_timeout: connect_timeout?,
             retry: retry?,
             breaker_failures: u32::try_from(breaker_failures?).ok()?,
             breaker_rest: breaker_rest?,
+            calls_at_once: u32::try_from(calls_at_once?).ok()?,
         })
     }
 }
@@ -73,7 +82,7 @@ pub(super) fn read(name: &str, section: &mut Reader<'_>) -> Option<Peer> {
     let stapling = read_stapling(section);
     let signing_certificates = section.certificates("signing_certificates", true);
     let deadline = section.duration("deadline", seconds(30), seconds(1)..=seconds(300));
-    let reach = Reach::read(section);
+    let reach = Reach::read(section, ANY);
     Some(Peer {
         address: address?,
         entity_id: entity_id?,

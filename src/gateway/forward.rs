@@ -15,7 +15,7 @@ use super::seal::{MESSAGE_LIFETIME, Signer};
 use super::step::Step;
 use crate::audit::Durable;
 use crate::clock::Clock;
-use crate::outbound::breaker::Pass;
+use crate::outbound::breaker::{NotNow, Pass};
 use crate::outbound::{AnswerBody, OutboundError, told};
 use crate::peer::Peer;
 use crate::refusal::Refusal;
@@ -48,10 +48,12 @@ impl<P: Outgoing> Forward<P> {
         let now = Instant::now();
         let (grant, recording) = authorised.part();
         let peer = grant.outgoing().routed().peer().clone();
-        let pass = peer
-            .breaker
-            .admit(now.into_std())
-            .map_err(|resting| Refusal::PeerResting { peer: peer.told.clone(), seconds: resting.remaining.as_secs().max(1) })?;
+        let pass = peer.breaker.admit(now.into_std()).map_err(|not_now| match not_now {
+            NotNow::Resting { remaining } => {
+                Refusal::PeerResting { peer: peer.told.clone(), seconds: remaining.as_secs().max(1) }
+            }
+            NotNow::Busy => Refusal::PeerBusy { peer: peer.told.clone() },
+        })?;
         let message_id = format!("urn:uuid:{}", Uuid::new_v4());
         let mut headers = headers(grant.outgoing())?;
         // Made while the record is being written.

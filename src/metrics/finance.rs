@@ -28,9 +28,10 @@ fn outcome(record: &Record, figures: &FinanceFigures) -> &'static str {
     }
 }
 
-/// Whether a refusal leaves open what the ledger did. A peer that is left alone was sent nothing.
+/// Whether a refusal leaves open what the ledger did. A peer that is left alone, or has enough to do, was sent nothing.
 fn may_be_booked(code: &str) -> bool {
-    code.starts_with("Peer") && code != "PeerResting" || ["AnswerViolated", "ProviderAnswerTooLarge"].contains(&code)
+    code.starts_with("Peer") && !["PeerResting", "PeerBusy"].contains(&code)
+        || ["AnswerViolated", "ProviderAnswerTooLarge"].contains(&code)
 }
 
 impl FinanceMetrics {

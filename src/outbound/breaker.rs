@@ -1,5 +1,6 @@
 //! A circuit breaker: a peer that fails again and again is left alone for a while, and callers get their answer at once
-//! instead of waiting for a timeout each.
+//! instead of waiting for a timeout each. And a bound on the calls that are under way to it, so that one that hangs does not
+//! fill the gateway before that.
 //!
 //! ```text
 //! closed --(failures in a row)--> open --(rest over)--> half open --(the probe succeeds)--> closed
@@ -16,6 +17,8 @@ pub struct BreakerSettings {
     pub failures: u32,
     /// How long the peer is left alone before one call probes it.
     pub rest: Duration,
+    /// How many calls to the peer may be under way at once; at least 1.
+    pub at_once: u32,
 }
 
 /// What the breaker does with the next call.
@@ -33,7 +36,13 @@ pub enum BreakerState {
 #[derive(Debug, Clone)]
 pub struct Breaker {
     settings: BreakerSettings,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: State,
+    under_way: u32,
 }
 
 #[derive(Debug)]
@@ -42,12 +51,18 @@ enum State {
     Open { since: Instant, probing: bool },
 }
 
-/// The peer is resting; try again after this time.
+/// Why the peer is not called now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the peer is left alone for {remaining:?}")]
-pub struct Resting {
-    /// How long the rest lasts still; zero while a probe is under way.
-    pub remaining: Duration,
+pub enum NotNow {
+    /// It is left alone; try again after this time.
+    #[error("the peer is left alone for {remaining:?}")]
+    Resting {
+        /// How long the rest lasts still; zero while a probe is under way.
+        remaining: Duration,
+    },
+    /// As many calls as may be are under way to it.
+    #[error("too many calls are under way to the peer")]
+    Busy,
 }
 
 /// Leave to call the peer once. Say how it went; a pass that is dropped (the caller hung up) says nothing.
@@ -66,37 +81,43 @@ impl Breaker {
 
     /// A closed breaker.
     pub fn new(settings: BreakerSettings) -> Self {
-        Self { settings, state: Arc::new(Mutex::new(State::Closed { failures: 0 })) }
+        Self { settings, state: Arc::new(Mutex::new(Inner { state: State::Closed { failures: 0 }, under_way: 0 })) }
     }
 
     /// Asks leave for one call.
     ///
     /// # Errors
-    /// [`Resting`] while the peer is left alone, or another call is probing it.
-    pub fn admit(&self, now: Instant) -> Result<Pass, Resting> {
-        match &mut *self.lock() {
-            State::Closed { .. } => Ok(Pass { breaker: self.clone(), probe: false }),
+    /// [`NotNow`]: the peer is left alone, another call is probing it, or too many are under way.
+    pub fn admit(&self, now: Instant) -> Result<Pass, NotNow> {
+        let mut inner = self.lock();
+        let busy = inner.under_way >= self.settings.at_once.max(1);
+        let probe = match &mut inner.state {
+            State::Closed { .. } if busy => return Err(NotNow::Busy),
+            State::Closed { .. } => false,
             State::Open { since, probing } => {
                 let remaining = self.settings.rest.saturating_sub(now.saturating_duration_since(*since));
-                if remaining.is_zero() && !*probing {
-                    *probing = true;
-                    return Ok(Pass { breaker: self.clone(), probe: true });
+                if !remaining.is_zero() || *probing {
+                    return Err(NotNow::Resting { remaining });
                 }
-                Err(Resting { remaining })
+                // One more than may be, where those from before still hang: it alone can tell that the peer is back.
+                *probing = true;
+                true
             }
-        }
+        };
+        inner.under_way += 1;
+        Ok(Pass { breaker: self.clone(), probe })
     }
 
     /// The state at `now`, for metrics.
     pub fn state(&self, now: Instant) -> BreakerState {
-        match &*self.lock() {
+        match &self.lock().state {
             State::Closed { .. } => BreakerState::Closed,
             State::Open { since, .. } if now.saturating_duration_since(*since) >= self.settings.rest => BreakerState::HalfOpen,
             State::Open { .. } => BreakerState::Open,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -110,7 +131,7 @@ impl Pass {
     /// The peer answered.
     pub fn succeeded(mut self) {
         let probe = std::mem::take(&mut self.probe);
-        let mut state = self.breaker.lock();
+        let state = &mut self.breaker.lock().state;
         // A call admitted before the breaker opened says nothing of the peer now: only the probe closes it.
         if probe || matches!(*state, State::Closed { .. }) {
             *state = State::Closed { failures: 0 };
@@ -121,8 +142,8 @@ impl Pass {
     pub fn failed(mut self, now: Instant) {
         let probe = std::mem::take(&mut self.probe);
         let settings = self.breaker.settings;
-        let mut state = self.breaker.lock();
-        match &mut *state {
+        let state = &mut self.breaker.lock().state;
+        match state {
             State::Closed { failures } => {
                 *failures = failures.saturating_add(1);
                 if *failures >= settings.failures.max(1) {
@@ -137,8 +158,10 @@ impl Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
+        let mut inner = self.breaker.lock();
+        inner.under_way = inner.under_way.saturating_sub(1);
         if self.probe
-            && let State::Open { probing, .. } = &mut *self.breaker.lock()
+            && let State::Open { probing, .. } = &mut inner.state
         {
             *probing = false;
         }
@@ -164,7 +187,7 @@ mod tests {
 
     /// Two failures open the breaker for ten seconds.
     fn run(steps: &[Step], state_at: u64) -> BreakerState {
-        let breaker = Breaker::new(BreakerSettings { failures: 2, rest: Duration::from_secs(10) });
+        let breaker = Breaker::new(BreakerSettings { failures: 2, rest: Duration::from_secs(10), at_once: 9 });
         let start = Instant::now();
         let at = |second: u64| start + Duration::from_secs(second);
         for step in steps {
@@ -173,7 +196,8 @@ mod tests {
                 Bad(second) => breaker.admit(at(second)).unwrap().failed(at(second)),
                 Abandoned(second) => drop(breaker.admit(at(second)).unwrap()),
                 Refused(second, remaining) => {
-                    assert_eq!(breaker.admit(at(second)).unwrap_err().remaining, Duration::from_secs(remaining));
+                    let remaining = Duration::from_secs(remaining);
+                    assert_eq!(breaker.admit(at(second)).unwrap_err(), NotNow::Resting { remaining });
                 }
             }
         }
@@ -201,7 +225,7 @@ mod tests {
 
     #[test]
     fn only_one_call_probes_at_a_time() {
-        let breaker = Breaker::new(BreakerSettings { failures: 1, rest: Duration::from_secs(1) });
+        let breaker = Breaker::new(BreakerSettings { failures: 1, rest: Duration::from_secs(1), at_once: 9 });
         let start = Instant::now();
         breaker.admit(start).unwrap().failed(start);
         let later = start + Duration::from_secs(1);
@@ -212,8 +236,33 @@ mod tests {
     }
 
     #[test]
+    fn no_more_calls_than_may_be_are_under_way_and_each_that_ends_makes_room() {
+        let breaker = Breaker::new(BreakerSettings { failures: 9, rest: Duration::from_secs(1), at_once: 2 });
+        let now = Instant::now();
+        let (one, other) = (breaker.admit(now).unwrap(), breaker.admit(now).unwrap());
+        assert_eq!(breaker.admit(now).unwrap_err(), NotNow::Busy);
+        one.succeeded();
+        let third = breaker.admit(now).unwrap();
+        assert_eq!(breaker.admit(now).unwrap_err(), NotNow::Busy);
+        other.failed(now);
+        drop(third);
+        let _both = (breaker.admit(now).unwrap(), breaker.admit(now).unwrap());
+        assert_eq!(breaker.admit(now).unwrap_err(), NotNow::Busy);
+    }
+
+    #[test]
+    fn a_probe_is_let_through_though_the_calls_from_before_still_hang() {
+        let breaker = Breaker::new(BreakerSettings { failures: 1, rest: Duration::from_secs(1), at_once: 2 });
+        let start = Instant::now();
+        let _hangs = breaker.admit(start).unwrap();
+        breaker.admit(start).unwrap().failed(start);
+        let _hangs_too = breaker.admit(start + Duration::from_secs(1)).unwrap();
+        assert!(matches!(breaker.admit(start + Duration::from_secs(1)), Err(NotNow::Resting { .. })));
+    }
+
+    #[test]
     fn a_call_from_before_the_opening_neither_closes_nor_prolongs_it() {
-        let breaker = Breaker::new(BreakerSettings { failures: 1, rest: Duration::from_secs(10) });
+        let breaker = Breaker::new(BreakerSettings { failures: 1, rest: Duration::from_secs(10), at_once: 9 });
         let start = Instant::now();
         let (early, late) = (breaker.admit(start).unwrap(), breaker.admit(start).unwrap());
         breaker.admit(start).unwrap().failed(start);

@@ -19,7 +19,11 @@ pub struct Known {
 impl Known {
     /// What is known after a reload: nothing of a peer that is new, and its breaker begins anew where its settings changed.
     pub fn of(peer: &config::Peer, before: Option<&Self>) -> Self {
-        let settings = BreakerSettings { failures: peer.reach.breaker_failures, rest: peer.reach.breaker_rest };
+        let settings = BreakerSettings {
+            failures: peer.reach.breaker_failures,
+            rest: peer.reach.breaker_rest,
+            at_once: peer.reach.calls_at_once,
+        };
         let same = before.filter(|before| before.settings == settings);
         Self {
             breaker: same.map_or_else(|| Arc::new(Breaker::new(settings)), |same| same.breaker.clone()),

@@ -33,6 +33,10 @@ macro_rules! peers {
     PeerResting { peer: PeerName = PeerName::sample(), seconds: u64 = 5 }, Gateway, Later, Operations, http 503, after *seconds,
         da: "Kaldene til {peer} er mislykkedes gentagne gange, og der sendes ingen i øjeblikket.", "Prøv igen om {seconds} sekunder.",
         en: "Calls to {peer} have failed repeatedly, and none is sent for now.", "Try again in {seconds} seconds.";
+    /// As many calls as may be are under way to the peer.
+    PeerBusy { peer: PeerName = PeerName::sample() }, Gateway, Later, Operations, http 503, after 1,
+        da: "Så mange kald, som der må være på én gang, venter allerede på svar fra {peer}; dette er ikke sendt videre.", "Prøv igen om lidt.",
+        en: "As many calls as may be at once wait for an answer from {peer} already; this one was not passed on.", "Try again shortly.";
     /// The peer answered with a fault.
     PeerFault { peer: PeerName = PeerName::sample() }, Gateway, Later, Operations,
         da: "Svaret fra {peer} var en fejlmeddelelse.", "Prøv igen; fortsætter fejlen, så kontakt gatewayens drift, og oplys Call-id.",
@@ -72,6 +76,7 @@ impl Refusal {
             | Self::PeerUnavailable { peer }
             | Self::PeerTimeout { peer, .. }
             | Self::PeerResting { peer, .. }
+            | Self::PeerBusy { peer }
             | Self::PeerFault { peer }
             | Self::PeerAnswerInvalid { peer }
             | Self::PeerSignatureInvalid { peer } => peer.name(name),

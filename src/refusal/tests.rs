@@ -52,7 +52,7 @@ fn what_fails_behind_the_gateway_is_told_of_the_peer_in_each_language_and_the_fi
     let index = PeerName::new("Ydelsesindekset", "the benefit index");
     let others = PeerName::named("fordeling");
     let every = every().into_iter().filter(|refusal| refusal.code().starts_with("Peer"));
-    assert_eq!(every.count(), 6);
+    assert_eq!(every.count(), 7);
     for unnamed in
         [Refusal::PEER_FAULT, Refusal::PEER_ANSWER_INVALID, Refusal::PEER_UNAVAILABLE, Refusal::BACK_AGREEMENT_NOT_FOUND]
     {

@@ -117,6 +117,7 @@ const CASES: &[(&str, Shown)] = &[
     ("PeerUnavailable", Receiver),
     ("PeerTimeout", Receiver),
     ("PeerResting", Under(503)),
+    ("PeerBusy", InPassthrough),
     ("PeerFault", Receiver),
     ("PeerAnswerInvalid", Receiver),
     ("PeerSignatureInvalid", Receiver),

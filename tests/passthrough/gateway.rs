@@ -478,11 +478,15 @@ async fn a_request_over_the_services_own_bound_is_refused_before_it_is_parsed() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_hangs_takes_nothing_from_another() {
+async fn a_provider_that_hangs_takes_no_more_than_its_places_and_nothing_from_another() {
     let folder = folder();
-    let passing = Passing::start(folder.path(), "").await;
+    let passing = Passing::start(folder.path(), "calls_at_once = 2\nbreaker_failures = 100").await;
     passing.by_token.mode.set(Mode::Hang);
-    let hanging = async { passing.by_token(&[], &plain(BY_TOKEN)).await };
+    let hanging = async {
+        let text = plain(BY_TOKEN);
+        let call = || passing.by_token(&[], &text);
+        <[_; 6]>::from(tokio::join!(call(), call(), call(), call(), call(), call()))
+    };
     let other = async {
         // Once the first is waiting.
         let waited = Instant::now();
@@ -495,7 +499,10 @@ async fn a_provider_that_hangs_takes_nothing_from_another() {
         (answer.status, begun.elapsed())
     };
     let (hung, (status, took)) = tokio::join!(hanging, other);
-    assert_eq!((code(&hung).as_str(), status), ("PeerTimeout", 200));
+    let (busy, waited): (Vec<_>, Vec<_>) = hung.iter().partition(|answer| code(answer) == "PeerBusy");
+    assert_eq!((waited.len(), busy.len(), status), (2, 4, 200));
+    assert!(waited.iter().all(|answer| code(answer) == "PeerTimeout"));
+    assert!(busy.iter().all(|answer| answer.status == 503 && !answer.header("retry-after").is_empty()));
     assert!(took < Duration::from_secs(2), "{took:?}: it waited for the other");
 }
 

@@ -348,7 +348,7 @@ fn as_rule(refusal: &Refusal, there: Option<bool>) -> Option<Rule> {
                 "the authority has not approved the agreement on the ledger",
             ),
         }),
-        Refusal::PeerResting { peer, .. } => none(peer, false),
+        Refusal::PeerResting { peer, .. } | Refusal::PeerBusy { peer } => none(peer, false),
         Refusal::PeerUnavailable { peer }
         | Refusal::PeerTimeout { peer, .. }
         | Refusal::PeerFault { peer }

@@ -84,7 +84,11 @@ pub fn stacked<B>(
             connections: config.outbound.clone(),
             ..OutboundSettings::new(Vec::new())
         },
-        breaker: BreakerSettings { failures: settings.reach.breaker_failures, rest: settings.reach.breaker_rest },
+        breaker: BreakerSettings {
+            failures: settings.reach.breaker_failures,
+            rest: settings.reach.breaker_rest,
+            at_once: settings.reach.calls_at_once,
+        },
         breakers: parts.breakers.clone(),
         deadline: limits.deadline,
         domain: Arc::new(Domain::new(Lists::at_hand(lists, None, clock.now())?)),

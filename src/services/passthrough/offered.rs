@@ -40,7 +40,7 @@ fn lower_first(text: &str) -> String {
 pub(crate) fn read(section: &mut Reader<'_>) -> Option<Offered> {
     let sender_fault_status = service::sender_fault_status(section);
     let terms = service::terms(section);
-    let reach = Reach::read(section);
+    let reach = Reach::read(section, crate::config::peer::A_PROVIDER);
     let deliveries = section.section("deliveries", |section| {
         let days = |days: u64| Duration::from_secs(days * 24 * 3600);
         let keep = section.number("days", 40, 1..=400);

@@ -1,4 +1,5 @@
-//! The providers that routes lead to: one pool of connections and one breaker each, so that a slow one takes no other's places.
+//! The providers that routes lead to: one pool of connections, one breaker and one bound on calls each, so that a slow one takes
+//! no other's places.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -156,7 +157,7 @@ impl Providers {
 mod tests {
     use super::*;
 
-    const SETTINGS: BreakerSettings = BreakerSettings { failures: 1, rest: Duration::from_secs(60) };
+    const SETTINGS: BreakerSettings = BreakerSettings { failures: 1, rest: Duration::from_secs(60), at_once: 64 };
 
     fn fail(breaker: &Breaker) {
         let now = Instant::now();
