@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes as Shared;
 use jiff::Timestamp;
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use super::codes::Code;
@@ -36,6 +37,9 @@ use crate::store::{Session, StoreError, until_it_holds};
 const AT_ONCE: u32 = 8;
 /// How often it looks for jobs that other nodes added, where nothing wakes it.
 const LOOK: Duration = Duration::from_secs(2);
+/// How long a file waits for a place to be judged in before it is put back, and for how long.
+const PATIENCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// At which failed attempt its sender is told that a file takes longer.
 const TOLD_AT: u32 = 2;
@@ -48,6 +52,8 @@ enum Found {
     Again(Uuid),
     /// Nothing but the data file is missing, and there is time yet.
     Wait,
+    /// All places for contents are taken by others that take long.
+    Later,
     /// It is refused.
     Refused(Vec<Code>),
 }
@@ -146,8 +152,11 @@ impl Files {
 
     /// Nothing became of it in all attempts: its sender is told.
     pub(super) async fn give_up(&self, id: Uuid) -> Result<(), Failed> {
-        if let Some(transfer) = transfers::with_id(&mut self.database().session().await?, id).await? {
+        if let Some(transfer) = transfers::with_id(&mut self.database().session().await?, id).await?
+            && matches!(transfer.state, State::Taken | State::Awaits)
+        {
             self.content_given_up(&transfer).await?;
+            self.refusal_recorded(&transfer, &[Code::FIL1091]).await?;
         }
         until_it_holds(async || {
             let mut transaction = self.database().begin_beside_others().await?;
@@ -189,10 +198,12 @@ impl Files {
                 Some(taking) => self.take_in(&transfer, &sender, &go, taking, job).await,
                 None => self.deliver(&transfer, &sender, &go, job).await,
             },
+            Found::Later => Ok(self.0.jobs.later(job, PAUSE).await?),
             other => {
                 // Before it is told, so that a process that dies in between tells it again.
-                if matches!(other, Found::Refused(_)) {
+                if let Found::Refused(codes) = &other {
                     self.content_given_up(&transfer).await?;
+                    self.refusal_recorded(&transfer, codes).await?;
                 }
                 until_it_holds(async || self.told(&transfer, &other, job).await).await
             }
@@ -207,7 +218,10 @@ impl Files {
     /// Judges the content, which nothing else stands in the way of. No lock is held meanwhile, and the job stays this node's.
     async fn content_judged(&self, transfer: &Transfer, sender: &User, go: Go, job: &Taken) -> Result<Found, Failed> {
         let Some(rule) = self.rule(&go.trigger) else { return Ok(Found::Go(Box::new(go))) };
-        let judged = async { Ok::<_, Failed>(rule.judge(self.candidate(transfer, sender, &go).await?).await?) };
+        // Those that wait for a place must not keep files of other kinds from being delivered.
+        let Ok(place) = tokio::time::timeout(PATIENCE, self.place()).await else { return Ok(Found::Later) };
+        let place = place?;
+        let judged = async { Ok::<_, Failed>(rule.judge(self.candidate(transfer, sender, &go, place).await?).await?) };
         let judgement = self.kept_while(job, judged).await?;
         Ok(match judgement {
             Judgement::Passed(passed) => Found::Go(Box::new(Go { checked: Some((rule, *passed)), ..go })),
@@ -215,10 +229,20 @@ impl Files {
         })
     }
 
-    /// The content, for its rule; waits for a place among those that are read.
-    pub(super) async fn candidate(&self, transfer: &Transfer, sender: &User, go: &Go) -> Result<Candidate, Failed> {
+    /// A place among the contents that are read; waits for one.
+    pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit, Failed> {
+        Ok(self.0.judging.clone().acquire_owned().await.map_err(|_| Passing("the node stops".to_owned()))?)
+    }
+
+    /// The content, for its rule.
+    pub(super) async fn candidate(
+        &self,
+        transfer: &Transfer,
+        sender: &User,
+        go: &Go,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Candidate, Failed> {
         let first = go.ways.first().ok_or(Failed::Store(StoreError::Unreadable { column: "recipients" }))?;
-        let place = self.0.judging.clone().acquire_owned().await.map_err(|_| Passing("the node stops".to_owned()))?;
         let object = content(&mut self.database().session().await?, &go.data).await?;
         Ok(Candidate {
             transfer: transfer.id,
@@ -353,7 +377,7 @@ impl Files {
                 let about = (transfer.sender, *earlier, &transfer.name);
                 transfers::receipt(&mut transaction, about, id.as_deref(), &Answer::Delivered(&[]), now).await?;
             }
-            Found::Go(..) => {}
+            Found::Go(..) | Found::Later => {}
         }
         transaction.commit().await?;
         self.dropped(released).await;
@@ -502,12 +526,8 @@ impl Files {
         Go { ways, checked, .. }: &Go,
         object: &crate::objects::Object,
     ) -> Result<Record, Failed> {
-        let mut record = Record::new(Uuid::now_v7(), self.now(), "files");
+        let mut record = self.begun(transfer, Some(sender.system));
         let name = self.0.parts.sealer.seal_name(record.call, transfer.name.spelt())?;
-        record.operation = Some("AfleverFil".to_owned());
-        record.client_system = Some(sender.system);
-        record.certificate = Some(Thumbprint::from(transfer.fingerprint.0));
-        record.own_transaction = Some(transfer.id);
         if let Some(first) = ways.first() {
             record.authority = Some(first.order.sender_authority);
             record.front_agreement = Some(first.order.id);
@@ -526,6 +546,40 @@ impl Files {
         }
         .into();
         Ok(record)
+    }
+
+    /// Records a file that goes to nobody, with the first of the reasons. A process that dies before it is told records it again.
+    async fn refusal_recorded(&self, transfer: &Transfer, codes: &[Code]) -> Result<(), Failed> {
+        let Some(code) = codes.first() else { return Ok(()) };
+        let mut session = self.database().session().await?;
+        let sender = users::with_id(&mut session, transfer.sender).await?;
+        let object = match held(&mut session, transfer).await? {
+            Some(data) => content(&mut session, &data).await.ok(),
+            None => None,
+        };
+        drop(session);
+        let mut record = self.begun(transfer, sender.map(|sender| sender.system));
+        record.about = AboutFile {
+            name: self.0.parts.sealer.seal_name(record.call, transfer.name.spelt())?,
+            bytes: object.as_ref().map_or(0, |object| object.length),
+            sha256: object.map_or_else(String::new, |object| crate::hex::encode(&object.sha256)),
+            recipients: Vec::new(),
+            receiver: None,
+            finance: None,
+        }
+        .into();
+        self.0.parts.audit.open(record)?.refused(&code.clone().into());
+        Ok(())
+    }
+
+    /// What a record says of every file.
+    fn begun(&self, transfer: &Transfer, system: Option<Uuid>) -> Record {
+        let mut record = Record::new(Uuid::now_v7(), self.now(), "files");
+        record.operation = Some("AfleverFil".to_owned());
+        record.client_system = system;
+        record.certificate = Some(Thumbprint::from(transfer.fingerprint.0));
+        record.own_transaction = Some(transfer.id);
+        record
     }
 
     /// Deletes a content that nobody refers to any more. Where that fails it is done later: its key is gone already.

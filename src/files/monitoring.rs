@@ -274,9 +274,10 @@ pub(super) async fn silent(session: &mut Session, now: Timestamp) -> Result<u64,
 pub(super) const UNTOLD: &str = "SELECT id FROM file_monitoring WHERE ended_us IS NULL AND silent_us IS NULL
     AND coalesce(last_us, since_us) + rhythm_hours * 3600000000 <= $1 ORDER BY id LIMIT $2 OFFSET $3";
 
-/// Notes that the silence of an order is told. `false`: another node does so.
+/// Notes that the silence of an order is told. `false`: another node does so, or a file came meanwhile.
 pub(super) async fn told(session: &mut Session, id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
-    let told = sql("UPDATE file_monitoring SET silent_us = $1 WHERE id = $2 AND silent_us IS NULL AND ended_us IS NULL");
+    let told = sql("UPDATE file_monitoring SET silent_us = $1 WHERE id = $2 AND silent_us IS NULL AND ended_us IS NULL
+         AND coalesce(last_us, since_us) + rhythm_hours * 3600000000 <= $1");
     Ok(session.execute(told.bind(us(now)).bind(id)).await? == 1)
 }
 

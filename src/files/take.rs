@@ -42,7 +42,7 @@ impl Files {
         let durable = record.admit().await?;
         self.reached(Step::Admitted);
         let taken = async {
-            let candidate = self.candidate(transfer, sender, go).await?;
+            let candidate = self.candidate(transfer, sender, go, self.place().await?).await?;
             let mut answer = self.objects().begin(self.0.settings.largest_file.saturating_mul(ANSWER_TIMES))?;
             shelf::announce(&mut self.database().session().await?, answer.name(), self.now()).await?;
             let said = taking.take(candidate, &durable, &mut answer).await?;

@@ -114,6 +114,15 @@ impl Document {
         self.comments
     }
 
+    /// The first element in which a comment stands beside text: readers disagree about what value is left.
+    pub fn divided_value(&self) -> Option<Element<'_>> {
+        let divides = |element: &Element<'_>| {
+            element.children().any(|child| matches!(child, Child::Comment))
+                && element.value().is_some_and(|value| !value.is_empty())
+        };
+        if self.comments { self.elements().find(divides) } else { None }
+    }
+
     /// The bytes as they came, a byte order mark included.
     pub fn source(&self) -> &Bytes {
         &self.source

@@ -320,6 +320,19 @@ impl Jobs {
             .collect()
     }
 
+    /// Gives a job back that could not begin: this was no attempt.
+    ///
+    /// # Errors
+    /// [`JobError::Lost`]: it is another's by now.
+    pub async fn later(&self, taken: &Taken, pause: Duration) -> Result<(), JobError> {
+        let later = statement!(
+            "UPDATE job SET attempts = attempts - 1, due_us = " NOW " + $3, lease = NULL
+             WHERE id = $1 AND lease = $2 AND state = 'waiting'"
+        );
+        let later = later.bind(taken.id).bind(taken.lease).bind(microseconds(pause));
+        held(taken, self.store.session().await?.execute(later).await?)
+    }
+
     /// Begins a dead job anew.
     ///
     /// # Errors

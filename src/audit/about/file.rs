@@ -16,9 +16,9 @@ pub struct AboutFile {
     pub name: Sealed,
     /// Its size.
     pub bytes: u64,
-    /// SHA-256 of its content, in hexadecimal.
+    /// SHA-256 of its content, in hexadecimal; empty where it was refused before there was one.
     pub sha256: String,
-    /// The receiving users.
+    /// The receiving users; none where it was refused.
     pub recipients: Vec<Uuid>,
     /// The authority that receives it; of several recipients, the first's.
     pub receiver: Option<Cvr>,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::task::{JoinError, JoinSet};
 use uuid::Uuid;
 
 use super::agreement;
@@ -54,11 +55,19 @@ fn no_longer_agreed() -> Remark {
 }
 
 impl Mailboxes {
-    /// Judges what is due, for ever.
+    /// Judges what is due, for ever. It ends with the future: what was under way is another's, after its lease.
     pub async fn work(&self) {
+        let mut under_way = JoinSet::new();
         loop {
-            match self.work_once().await {
-                Ok(0) => drop(tokio::time::timeout(LOOK, self.0.due.notified()).await),
+            while let Some(ended) = under_way.try_join_next() {
+                told_of(ended);
+            }
+            // A file of a gigabyte takes a minute to judge, and the others go on meanwhile.
+            match self.begin(&mut under_way).await {
+                Ok(0) => tokio::select! {
+                    Some(ended) = under_way.join_next() => told_of(ended),
+                    _ = tokio::time::timeout(LOOK, self.0.due.notified()) => {}
+                },
                 Ok(_) => {}
                 Err(error) => {
                     tracing::warn!(%error, "files of mailboxes cannot be judged");
@@ -73,14 +82,27 @@ impl Mailboxes {
     /// # Errors
     /// The store does not answer.
     pub async fn work_once(&self) -> Result<usize, MailboxError> {
-        let taken = self.0.jobs.take(AT_ONCE).await?;
-        let done = taken.len();
-        for job in taken {
-            if let Err(error) = self.tried(&job).await {
-                tracing::warn!(%error, "the judgement of a file could not be written down");
-            }
+        let mut under_way = JoinSet::new();
+        let begun = self.begin(&mut under_way).await?;
+        while let Some(ended) = under_way.join_next().await {
+            told_of(ended);
         }
-        Ok(done)
+        Ok(begun)
+    }
+
+    /// Begins what is due and has room.
+    async fn begin(&self, under_way: &mut JoinSet<Result<(), MailboxError>>) -> Result<usize, MailboxError> {
+        let room = AT_ONCE.saturating_sub(u32::try_from(under_way.len()).unwrap_or(AT_ONCE));
+        if room == 0 {
+            return Ok(0);
+        }
+        let taken = self.0.jobs.take(room).await?;
+        let begun = taken.len();
+        for job in taken {
+            let mailboxes = self.clone();
+            under_way.spawn(async move { mailboxes.tried(&job).await });
+        }
+        Ok(begun)
     }
 
     async fn tried(&self, job: &Taken) -> Result<(), MailboxError> {
@@ -260,6 +282,14 @@ impl Mailboxes {
              AND received_us <= $1");
         let unfetched = session.first(unfetched.bind(day_ago)).await?.ok_or_else(unreadable)?;
         Ok(Figures { unjudged: unjudged.get("n")?, oldest_seconds: oldest, unfetched: unfetched.get("n")? })
+    }
+}
+
+fn told_of(ended: Result<Result<(), MailboxError>, JoinError>) {
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the judgement of a file could not be written down"),
+        Err(error) => tracing::error!(%error, "a file was not judged; it is taken again when its lease ends"),
     }
 }
 

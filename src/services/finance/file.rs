@@ -18,7 +18,7 @@ use crate::schema::file::{Pieces as Validated, validating};
 use crate::services::passthrough::refusal::ContractRefusal;
 use crate::soap::document::Document;
 use crate::soap::pieces::{Pieces, Unread};
-use crate::soap::strict::Limits;
+use crate::soap::strict::{Limits, malformed};
 
 /// The largest file that is read, in bytes.
 pub const LARGEST: u64 = 1 << 30;
@@ -40,7 +40,8 @@ pub struct Judged {
 /// to say what was expected.
 ///
 /// # Errors
-/// `Content`: as a call with the same content is refused, by schema or before it; a voucher that is too long is `XmlTooComplex`.
+/// `Content`: as a call with the same content is refused, by schema or before it; a voucher that is too long is `XmlTooComplex`, and a
+/// comment within a value, which a call is passed on without, `MalformedXml`.
 pub fn judge<R: Read>(schema: &Schema, open: impl Fn() -> io::Result<R>, against: Against<'_>) -> Result<Judged, Unread> {
     let read = |explain: bool| -> Result<_, Unread> {
         let limits = Limits { nodes: 200_000, ..Limits::default() };
@@ -86,6 +87,7 @@ fn verdict<R: Read>(pieces: &mut Pieces<R>, mut judged: Validated<'_>, against: 
     }
     // An empty delivery has a head and no voucher, which only its end says.
     let Ok(head) = Head::read(first.root()) else { return Ok(None) };
+    let mut divided = divided_at(&first);
     let mut says = Says::begin(first.root());
     says.children(first.root());
     let mut judge = Judge::new(&head, against);
@@ -97,12 +99,21 @@ fn verdict<R: Read>(pieces: &mut Pieces<R>, mut judged: Validated<'_>, against: 
         }
         rules(&mut judge, &piece)?;
         says.children(piece.root());
+        divided = divided.or_else(|| divided_at(&piece));
     }
     if judged.finish().is_err() {
         return Ok(None);
     }
+    if let Some(offset) = divided {
+        return Err(malformed(offset, "en kommentar står inde i en værdi", "a comment stands within a value").into());
+    }
     let verdict = judge.finish();
     Ok(Some(Judged { head, verdict, says: says.finish() }))
+}
+
+/// The ledger gets the bytes as they came, and might read another value than was judged here.
+fn divided_at(piece: &Document) -> Option<usize> {
+    piece.divided_value().map(|element| element.source_range().start)
 }
 
 fn rules(judge: &mut Judge<'_>, piece: &Document) -> Result<(), Refusal> {

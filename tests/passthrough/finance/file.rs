@@ -73,11 +73,19 @@ fn same(call: &Told, file: &Told, xml: &str) -> bool {
 #[tokio::test]
 async fn a_file_has_the_verdict_and_the_codes_of_a_call_with_the_same_delivery() {
     let schema = schema();
-    let mut valid = 0;
+    let comments = regex::Regex::new("<!--.*?-->").unwrap();
+    let (mut valid, mut divided) = (0, 0);
     for seed in 0..300 {
         let xml = mutant(seed);
-        valid += usize::from(same(&as_call(&xml).await, &as_file(&schema, xml.as_bytes(), seed), &xml));
+        let (call, mut file) = (as_call(&xml).await, as_file(&schema, xml.as_bytes(), seed));
+        // What a ledger reads of a value with a comment in it is open: the file must be sent without, and then it is the same.
+        if call.is_ok() && file.as_ref().is_err_and(|(code, _)| code == "MalformedXml") && comments.is_match(&xml) {
+            divided += 1;
+            file = as_file(&schema, comments.replace_all(&xml, "").as_bytes(), seed);
+        }
+        valid += usize::from(same(&call, &file, &xml));
     }
+    assert!(divided > 0, "no mutant has a comment within a value");
     assert!((50..250).contains(&valid), "{valid} of 300 are valid by the schema");
     for (seed, (code, plant)) in (0..).zip(FAULTS) {
         let mut sample = Sample::ordinary(seed, &parties(), 3);
@@ -120,6 +128,17 @@ async fn what_is_no_xml_is_refused_as_in_a_call_wherever_it_stands() {
     }
     let codes = ["DtdRefused", "EncodingRefused", "MalformedXml", "ProcessingInstructionRefused", "SchemaViolated"];
     assert_eq!(seen, codes.map(str::to_owned).into());
+}
+
+#[test]
+fn a_comment_is_read_over_between_elements_and_refused_within_a_value() {
+    let (schema, good) = (schema(), Sample::ordinary(1, &parties(), 3).delivery());
+    let between = good.replacen("<fb:BilagID>", "<!-- a --><fb:BilagID>", 1);
+    assert_eq!(as_file(&schema, between.as_bytes(), 1), as_file(&schema, good.as_bytes(), 1));
+    for (before, after) in [("<fb:BilagID>", "<fb:BilagID><!-- a -->"), ("</fb:BilagID>", "<!-- a --></fb:BilagID>")] {
+        let within = good.replacen(before, after, 1);
+        assert_eq!(as_file(&schema, within.as_bytes(), 1).unwrap_err().0, "MalformedXml", "{after}");
+    }
 }
 
 #[test]

@@ -478,7 +478,9 @@ async fn a_process_that_dies_at_any_step_loses_nothing_and_hands_nothing_over_tw
                 deliver(&dying, &entered, first, GOOD).await.unwrap();
                 dying.work_once().await.unwrap();
             });
-            assert!(died.await.unwrap_err().is_panic(), "{} {step:?}", post.kind);
+            // What judges dies alone, as one of several.
+            drop(died.await);
+            assert!(!armed.load(Ordering::SeqCst), "{} {step:?}: it died there", post.kind);
             // Its sender does not know what became of it, and sends it again; another node judges once the lease is over.
             deliver(&post.mailboxes, &post.enter(INSTITUTION).await, delivery.clone(), GOOD).await.unwrap();
             let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);

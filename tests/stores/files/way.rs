@@ -2,7 +2,7 @@
 
 use hjemmel::agreements::State;
 use hjemmel::audit::search::search;
-use hjemmel::audit::{About, keys};
+use hjemmel::audit::{About, Outcome, keys};
 use hjemmel::files::home::{File, Folder, Home, Homes, Opening, Problem};
 use hjemmel::files::operate;
 use hjemmel::files::transfers::{self, Fetched};
@@ -67,6 +67,35 @@ async fn the_audit_has_each_delivery_before_it_is_made_and_the_name_of_the_file_
             let bytes = std::fs::read(file.unwrap().path()).unwrap();
             assert!(!String::from_utf8_lossy(&bytes).contains("6101801234"), "{}", world.kind);
         }
+    }
+}
+
+#[tokio::test]
+async fn the_audit_has_what_was_refused_too_with_its_first_reason_and_a_sealed_name() {
+    for world in World::all().await {
+        let (sender, name) = (world.home(SENDER).await, "6101801234_ansoegning.xml");
+        put(&sender, name, CONTENT).await.unwrap();
+        put(&sender, &format!("{name}.trigger"), trigger_to(name, 9, SENDER, &["UKENDT"], "").as_bytes()).await.unwrap();
+        world.settle().await;
+        let told = world.codes(name).await;
+        // A refusal waits for no disk.
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let found = loop {
+            let found = search(&world.folder.join("audit"), |_| true).unwrap();
+            if found.calls.values().any(|record| record.outcome.is_some()) {
+                break found;
+            }
+            assert!(std::time::Instant::now() < deadline, "{}: nothing was recorded", world.kind);
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        };
+        assert_eq!(found.calls.len(), 1, "{}", world.kind);
+        let record = found.calls.values().next().unwrap();
+        let first = format!("FIL{}", told[0]);
+        assert_eq!((record.outcome, record.refusal.as_deref()), (Some(Outcome::Refused), Some(first.as_str())), "{}", world.kind);
+        let About::File(about) = &record.about else { panic!("{}: about a file", world.kind) };
+        assert_eq!((about.bytes, about.sha256.len(), about.recipients.len()), (8, 64, 0), "{}", world.kind);
+        let auditors = keys::auditors(&world.folder.join("audit-keys").join("auditors.key")).unwrap();
+        assert_eq!(auditors.open(record.call, &about.name).unwrap().as_str(), name);
     }
 }
 

@@ -17,6 +17,7 @@ use crate::files::xml::business::{self, BusinessReceipt};
 use crate::refusal::Refusal;
 use crate::schema::compile::Schema;
 use crate::schema::file::validating;
+use crate::services::finance::file::LARGEST;
 use crate::services::finance::receipt::{self, Said};
 use crate::services::finance::rules::delivery::NAMESPACE;
 use crate::services::passthrough::deliveries::by_file::{ByFile, Rejected, Whose};
@@ -73,6 +74,9 @@ fn read(schema: &Schema, content: &Content) -> Result<Read, Unread> {
                 format!("BusinessReceipt is not as its schema (SFTPTypes.xsd) says: {en}"),
             )),
         });
+    }
+    if content.length() > LARGEST {
+        return Err(Refusal::BodyTooLarge { limit: usize::try_from(LARGEST).unwrap_or(usize::MAX) }.into());
     }
     let judged = |explain: bool| -> Result<Option<Said>, Unread> {
         let limits = Limits { nodes: 100_000, ..Limits::default() };
