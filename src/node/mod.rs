@@ -136,6 +136,9 @@ pub enum ServeError {
     Broken(String),
 }
 
+/// How long a stopping node waits for what speaks with the store: with the drain it stays within `TimeoutStopSec` of deploy/hjemmel.service.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
 /// A gateway that runs.
 pub struct Node {
     stop_admin: Sender<()>,
@@ -430,15 +433,24 @@ impl Node {
         if let Some((_, sftp)) = self.sftp {
             cut += sftp.await.map_or(0, |drained| drained.cut);
         }
+        let until = tokio::time::Instant::now() + LAST_WORDS;
         let _ = self.stop_recorder.send(());
-        let _ = self.recorder.await;
+        ended(self.recorder, until).await;
         let _ = self.stop_admin.send(());
-        let _ = self.sight.await;
-        let _ = self.admin.await;
+        ended(self.sight, until).await;
+        ended(self.admin, until).await;
         if !self.audit.stop(patience).await {
             tracing::error!("the audit log could not be closed with everything written");
         }
         cut
+    }
+}
+
+/// A task's end, or the end of it: where the store does not answer it would hang, and another node or start does what it left.
+async fn ended<T>(mut task: JoinHandle<T>, until: tokio::time::Instant) {
+    if tokio::time::timeout_at(until, &mut task).await.is_err() {
+        tracing::warn!("a task of this node did not end in time, and was ended");
+        task.abort();
     }
 }
 
