@@ -2,8 +2,8 @@
 //! thousands of idle connections, and calls at a rate whatever the answers do.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -21,6 +21,9 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
 use super::keys::Keys;
+
+/// Whether it was told what a failed call was answered.
+static TOLD: Once = Once::new();
 
 /// How a caller of one binding writes its HTTP.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -180,7 +183,12 @@ impl Caller {
         let response = connection.send_request(request.body(Full::new(message)).unwrap()).await.ok()?;
         let (status, mut body, mut length) = (response.status(), response.into_body(), 0);
         while let Some(frame) = body.frame().await {
-            length += frame.ok()?.data_ref().map_or(0, Bytes::len);
+            let frame = frame.ok()?;
+            let data = frame.data_ref().map_or(&[][..], |data| data);
+            if length == 0 && !matches!(status, StatusCode::OK | StatusCode::SERVICE_UNAVAILABLE | StatusCode::NOT_FOUND) {
+                TOLD.call_once(|| eprintln!("the first answer that is none: {status} {}", String::from_utf8_lossy(data)));
+            }
+            length += data.len();
         }
         Some((status, length))
     }

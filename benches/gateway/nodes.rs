@@ -39,17 +39,19 @@ pub async fn nodes(stage: &Stage, effort: Effort) -> Option<Vec<Row>> {
         cluster.root().display(),
         cluster.password_file().display(),
     );
+    // Both nodes are called by one address, whichever of them answers.
+    let public = free();
     let mut gateways = Vec::new();
     for (processor, name) in ["node-one", "node-two"].into_iter().enumerate() {
-        gateways.push(stage.gateway_on(processor, name, &shared).await);
+        gateways.push(stage.gateway_on(processor, name, public, &shared).await);
     }
-    let (one, two) = (balancer(stage, "one", &gateways[..1])?, balancer(stage, "two", &gateways)?);
+    let (one, two) = (balancer(stage, "one", free(), &gateways[..1])?, balancer(stage, "two", public, &gateways)?);
     stage.answers(SMALL);
     let mut samples = [Vec::new(), Vec::new()];
     // The first round fills caches and is not counted.
     for round in 0..=effort.rounds {
         for (at, front) in [&one, &two].into_iter().enumerate() {
-            let measured = drive(stage, front, &gateways[..=at], &cluster, (effort.seconds * 500.0) as usize).await;
+            let measured = drive(stage, front, &two, &gateways[..=at], &cluster, (effort.seconds * 500.0) as usize).await;
             if round > 0 {
                 eprintln!("nodes: round {round} of {}, {} behind the balancer: {measured:?}", effort.rounds, at + 1);
                 samples[at].push(measured);
@@ -109,8 +111,8 @@ impl Measured {
     }
 }
 
-async fn drive(stage: &Stage, front: &Peer, nodes: &[Peer], cluster: &Cluster, calls: usize) -> Measured {
-    let messages = Messages::Each(stage.signed(front, calls).await);
+async fn drive(stage: &Stage, front: &Peer, public: &Peer, nodes: &[Peer], cluster: &Cluster, calls: usize) -> Measured {
+    let messages = Messages::Each(stage.signed(public, calls).await);
     let caller = Caller::new(&stage.keys, front.address, SERVICE_PATH, Binding::Token);
     let used = || (nodes.iter().map(|node| node.process.cpu()).sum::<f64>(), cpu_of(cluster.postmaster()));
     let before = used();
@@ -133,11 +135,10 @@ async fn drive(stage: &Stage, front: &Peer, nodes: &[Peer], cluster: &Cluster, c
 }
 
 /// HAProxy before these nodes, passing TCP through.
-fn balancer(stage: &Stage, name: &str, nodes: &[Peer]) -> Option<Peer> {
+fn balancer(stage: &Stage, name: &str, address: SocketAddr, nodes: &[Peer]) -> Option<Peer> {
     if super::process::said("haproxy", &["-v"]).is_empty() {
         return None;
     }
-    let address = free();
     let servers: String = nodes.iter().enumerate().map(|(at, node)| format!("  server n{at} {}\n", node.address)).collect();
     let config = format!(
         "global\n  maxconn 4096\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 120s\n  timeout server 120s\n\
@@ -216,8 +217,11 @@ async fn heard(cluster: &Cluster, database: &str, effort: Effort) -> Row {
 
 impl Stage {
     /// A gateway that has one processor.
-    async fn gateway_on(&self, processor: usize, name: &str, settings: &str) -> Peer {
+    async fn gateway_on(&self, processor: usize, name: &str, public: SocketAddr, settings: &str) -> Peer {
         let file = self.configured(name, settings, &[]).await;
+        let mut config: toml::Table = std::fs::read_to_string(&file.0).unwrap().parse().unwrap();
+        config["listen"]["public_url"] = format!("https://localhost:{}", public.port()).into();
+        std::fs::write(&file.0, config.to_string()).unwrap();
         let address: SocketAddr = file.1;
         let (processor, program) = (processor.to_string(), super::stage::hjemmel());
         let arguments = ["-c", &processor, &program, "serve", "--config", file.0.to_str().unwrap()];

@@ -25,6 +25,8 @@ use super::driver::{Binding, Caller};
 use super::keys::Keys;
 use super::process::{Process, free};
 
+/// TerminalAdgang, as agreements name it.
+const SERVICE: Uuid = Uuid::from_u128(0x3053ec89_31fe_4206_878b_bba6783d7a88);
 /// About so many agreements the demo has itself.
 const DEMOS: usize = 8;
 
@@ -163,7 +165,11 @@ impl Stage {
     async fn fill(&self, store: &Path, certificates: &[Thumbprint]) {
         let store = Store::open(&hjemmel::store::Settings::sqlite(store)).await.unwrap();
         let held = store.list().await.unwrap();
-        let model = held.iter().find(|agreement| agreement.side == Side::Front).unwrap();
+        // Several services are agreed on: the one that is called here.
+        let is_asked = |agreement: &&Agreement| {
+            agreement.side == Side::Front && agreement.service == SERVICE && agreement.authority.to_string() == KORSBAEK
+        };
+        let model = held.iter().find(is_asked).unwrap();
         let another = |(number, certificate): (usize, &Thumbprint)| {
             let id = Uuid::from_u128(0x6000_0000_0000_4000_8000_0000_0000_0000 + number as u128);
             Agreement { id, system: id, certificates: vec![*certificate], ..model.clone() }
