@@ -14,11 +14,11 @@ DEADLINE_SECONDS = 120
 class Demo:
     """A running demo. `told` is its demo.json, `screen` what it printed."""
 
-    def __init__(self, binary):
+    def __init__(self, binary, *arguments):
         self.folder = tempfile.TemporaryDirectory(prefix="hjemmel-interop-")
         self.dir = Path(self.folder.name) / "demo"
         self.output = open(Path(self.folder.name) / "screen.txt", "w+", encoding="utf-8")
-        self.process = subprocess.Popen([binary, "demo", "--dir", str(self.dir)], stdout=self.output, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen([binary, "demo", "--dir", str(self.dir), *arguments], stdout=self.output, stderr=subprocess.STDOUT)
         until = time.monotonic() + DEADLINE_SECONDS
         while not (self.dir / "demo.json").exists():
             if self.process.poll() is not None or time.monotonic() > until:

@@ -3,8 +3,10 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -116,6 +118,63 @@ class Commands(unittest.TestCase):
         code, told = self.run_command("php php/authority_context.php", f"{ANNA}\n")
         self.assertEqual(code, 1, told)
         self.assertRegex(told, "RequestInvalid: .*attribute id on SoegUdtryk/SoegBevillingIndeks.*AttributListe")
+
+
+class Finance(unittest.TestCase):
+    """The pages of SF1590_A: their commands, in the order in which they stand."""
+
+    def run_in(self, folder, command):
+        with tempfile.TemporaryDirectory() as path:
+            os.symlink(demo.binary(), Path(path) / "hjemmel")
+            settings = {**os.environ, "PATH": f"{path}:{os.environ['PATH']}"}
+            run = subprocess.run(["bash", "-euo", "pipefail", "-c", command], cwd=folder, env=settings, capture_output=True, text=True)
+        return run.returncode, run.stdout + run.stderr
+
+    def of_page(self, page, word):
+        found = [command for command in commands(page) if word in command]
+        self.assertEqual(len(found), 1, f"{page}: {word}")
+        return found[0]
+
+    def test_a_sender_has_each_sample_answered_as_expected_and_every_code_landed(self):
+        code, told = self.run_in(running.dir.parent, self.of_page("finance-sender.md", "--sample"))
+        self.assertEqual(code, 0, told)
+        self.assertRegex(told, r"(?m)^42 deliveries sent, 42 as expected, 0 otherwise")
+        outcomes = re.findall(r"expected (\w+), got \1$", told, re.MULTILINE)
+        self.assertEqual((outcomes.count("ACCEPTERET"), len(outcomes)), (10, 42), told)
+        code, told = self.run_in(running.dir.parent, self.of_page("finance-sender.md", "--verify"))
+        self.assertEqual(code, 0, told)
+        self.assertRegex(told, r"(?m)^(\d+) of \1 codes landed \(delivery [0-9a-f-]{36}, ACCEPTERET\)$")
+
+    @needs("curl")
+    def test_a_ledger_of_ones_own_stands_behind_the_demo_and_tells_what_it_booked(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        page = lambda word: self.of_page("finance-ledger.md", word).replace("8446", port)
+        arguments = page("demo --dir").split()
+        own = demo.Demo(demo.binary(), *arguments[arguments.index("--ledger"):])
+        try:
+            stub = subprocess.Popen([demo.binary(), *page("stub ledger").replace("\\\n", " ").split()[1:], "--listen", f"127.0.0.1:{port}"],
+                                    cwd=own.dir.parent, stdout=subprocess.DEVNULL)
+            try:
+                until = time.monotonic() + demo.DEADLINE_SECONDS
+                while self.run_in(own.dir.parent, page("/stub/done"))[0] != 0:
+                    self.assertLess(time.monotonic(), until, "the ledger did not come up")
+                    time.sleep(0.2)
+                code, told = self.run_in(own.dir.parent, page("--valid-only").replace("--count 100", "--count 12"))
+                self.assertEqual((code, told.count("expected ACCEPTERET, got ACCEPTERET")), (0, 12), told)
+                code, told = self.run_in(own.dir.parent, page("--verify"))
+                self.assertEqual(code, 0, told)
+                code, told = self.run_in(own.dir.parent, page("/stub/done"))
+                self.assertEqual(code, 0, told)
+                count, twice = re.search(r"^booked (\d+) vouchers, (\d+) more than once$", told, re.MULTILINE).groups()
+                self.assertGreater(int(count), 12, told)
+                self.assertEqual(int(twice), 0, told)
+            finally:
+                stub.kill()
+                stub.wait()
+        finally:
+            own.stop()
 
 
 class Pages(unittest.TestCase):

@@ -19,6 +19,8 @@ mod finance;
 mod gateway;
 mod instances;
 mod judges;
+#[path = "../gateway/log.rs"]
+mod log;
 #[path = "../stores/files/world.rs"]
 #[allow(dead_code)] // the tests of files use the rest
 mod mailboxes;

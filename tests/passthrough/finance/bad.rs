@@ -152,7 +152,8 @@ fn number(at: usize) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_number_in_any_text_or_place_of_a_delivery_is_in_no_answer_record_or_metric_in_the_clear() {
+async fn a_number_in_any_text_or_place_of_a_delivery_is_in_no_answer_record_metric_or_log_in_the_clear() {
+    let log = crate::log::now();
     let refuse = "[service.pass.rules]\nFB002 = \"refuse\"\nFB020 = \"refuse\"\nFB021 = \"refuse\"\nFB040 = \"refuse\"";
     let finance = Finance::start(refuse).await;
     let whole = |seed: u64| {
@@ -195,8 +196,18 @@ async fn a_number_in_any_text_or_place_of_a_delivery_is_in_no_answer_record_or_m
     let metrics = finance.passing.metrics().await;
     let files: Vec<String> = walk(&finance.passing.world.dir).into_iter().filter(|path| !path.ends_with(".pem")).collect();
     assert!(metrics.contains("hjemmel_"), "{metrics}");
+    let logged = log.lines();
+    assert!(!logged.is_empty(), "the log is on");
     for at in 0..leaves.len() {
         assert!(!metrics.contains(&number(at)));
+        let (person, hyphened) = (number(at), format!("{}-{}", &number(at)[..6], &number(at)[6..]));
+        for hidden in [person, hyphened] {
+            let found = memchr::memmem::find(&logged, hidden.as_bytes());
+            let line = |from: usize| {
+                String::from_utf8_lossy(&logged[from.saturating_sub(300)..(from + 100).min(logged.len())]).into_owned()
+            };
+            assert!(found.is_none(), "{hidden} is logged: {}", found.map(line).unwrap_or_default());
+        }
         for file in &files {
             let bytes = std::fs::read(file).unwrap_or_default();
             assert!(memchr::memmem::find(&bytes, number(at).as_bytes()).is_none(), "{} stands in {file}", number(at));
