@@ -17,7 +17,7 @@ pub const TRIAL: &str = "exttest";
 /// What is set for one service.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rule {
-    /// SHA-256 of the policy or the WSDL that it applies now; none where it has none.
+    /// SHA-256 of the rules or the WSDL that it applies now; none where it has none.
     pub basis: Option<String>,
     /// Whether no new agreements may be asked for. Those that are there go on, and so do new versions of them.
     pub locked: bool,

@@ -84,7 +84,7 @@ pub struct Terms {
     pub categories: Vec<String>,
     /// For how long the data are kept, and when they are deleted.
     pub retention: String,
-    /// SHA-256 of the policy or the WSDL that the service applied when it was asked for; none where it was not known.
+    /// SHA-256 of the rules or the WSDL that the service applied when it was asked for; none where it was not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basis: Option<String>,
     /// The agreement whose new version it is.

@@ -227,7 +227,7 @@ pub struct RequestView {
     #[schema(max_length = 11)]
     pub state: &'static str,
     /// How often it was written.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 9007199254740991_i64)]
     pub edition: i64,
     /// The authority or company for which it is made; null for the gateway's operators.
     #[schema(max_length = 8)]

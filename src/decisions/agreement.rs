@@ -134,7 +134,7 @@ pub(super) fn acts_for(actor: &Actor, agreement: &Agreement) -> bool {
     scope.takes(agreement.authority, agreement.service, requested_by)
 }
 
-/// Decides on an agreement that somebody was shown as it is in `shown`. To end one is [`ending::end`](super::ending::end).
+/// Decides on an agreement that somebody was shown as it is in `shown`. To end one is [`ending::end`](super::ending::end), and is refused here.
 ///
 /// # Errors
 /// [`DecideError`]: a user who may not, an agreement that is another's, a state that does not allow it, what changed meanwhile.
@@ -146,6 +146,12 @@ pub async fn decide(
     because: &Because,
     kept: Option<Kept<'_, Agreement>>,
 ) -> Result<Agreement, DecideError> {
+    // Binding period, notice and what depends on it are looked at there alone.
+    if to == State::Terminated {
+        return Err(
+            ApiRefusal::ApiTransition { from: Detail::name(shown.state.wire_name()), to: Detail::name(to.wire_name()) }.into()
+        );
+    }
     let Deciding { mut change, actor, role, what, created, made } = begin(store, by, shown, to, None, because).await?;
     match Action::of_change(shown.state, to) {
         Some(Action::ApproveAgreement) => {

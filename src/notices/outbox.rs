@@ -110,6 +110,15 @@ pub async fn tell_mailbox(
 }
 
 impl Store {
+    /// Whether a notice that time alone brings about was given.
+    ///
+    /// # Errors
+    /// A store that does not answer.
+    pub async fn was_given(&self, mark: &str) -> Result<bool, StoreError> {
+        let known = sql("SELECT 1 AS known FROM notice_given WHERE mark = $1").bind(mark);
+        Ok(self.database().first(known).await?.is_some())
+    }
+
     /// Forgets which notices were given long ago; how many there were.
     ///
     /// # Errors

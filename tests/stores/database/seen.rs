@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use hjemmel::agreements::{State, Store, import::Import};
-use hjemmel::decisions::{By, agreement};
+use hjemmel::decisions::{By, ending};
 use hjemmel::store::seen::Sight;
 use hjemmel::store::{Settings, StoreError};
 use hjemmel::stub::pki::Role as Key;
@@ -46,7 +46,9 @@ impl Node {
     async fn ends_the_agreement(&self) {
         let shown = self.store.get(FRONT).await.unwrap();
         let (signatory, because) = (people::signer(Key::PersonSignatory), people::because(NOW));
-        agreement::decide(&self.store, By::Key(&signatory), &shown, State::Terminated, &because, None).await.unwrap();
+        let rules = hjemmel::agreements::rules::Rules::default();
+        let ending = ending::propose(&self.store, &shown, None, &rules, because.at).await.unwrap();
+        ending::end(&self.store, By::Key(&signatory), &ending, &because, None).await.unwrap();
     }
 
     /// Refuses everything of it, tells which decision is missing, and goes on once somebody has accepted it.
