@@ -19,8 +19,9 @@
 //!    - [`gateway::forward`] calls the [`peer`] ([`outbound`]),
 //!    - [`gateway::answer`] proves the answer while the service decides what of it is released,
 //!    - [`gateway::seal`] answers, or tells the [`refusal`].
-//! 3. [`config`] says what is special about each installation; [`node`] puts it together, reloads and watches it.
-//! 4. [`stub`] stands in for the world outside; [`cli`] is the command line.
+//! 3. [`connection`] says what must be done before a system may use a service, and what is done of it.
+//! 4. [`config`] says what is special about each installation; [`node`] puts it together, reloads and watches it.
+//! 5. [`stub`] stands in for the world outside; [`cli`] is the command line.
 //!
 //! A module imports only what stands above it in the list of `tests/architecture.rs`.
 
@@ -59,6 +60,8 @@ pub mod files;
 pub mod gateway;
 pub mod persons;
 pub mod services;
+
+pub mod connection;
 
 pub mod api;
 pub mod console;

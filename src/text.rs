@@ -55,6 +55,12 @@ pub fn line(text: &str) -> Result<String, Unfit> {
     }
 }
 
+/// A cell of a table: a text that a spreadsheet would take for a formula has an apostrophe before it, which reading takes off again.
+pub fn cell(text: &str) -> String {
+    let begins = |text: &str| text.starts_with(['=', '+', '-', '@', '\t', '\r', '\'']);
+    if begins(text) { format!("'{text}") } else { text.to_owned() }
+}
+
 /// Control characters, and those that turn the direction of text, break lines or are not seen at all.
 pub(crate) fn is_unseen(c: char) -> bool {
     c.is_control()

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Api;
 use super::extract::{Caller, Id};
 use super::problem::{ReadProblems, of_decision, of_store};
-use super::{trials, value_lists};
+use super::{connections, trials, value_lists};
 use crate::audit::Subject;
 use crate::decisions::record::Made;
 use crate::decisions::{agreement, route};
@@ -151,6 +151,14 @@ pub async fn of_subscription(State(api): State<Api>, caller: Caller, Id(id): Id)
 pub async fn of_trial(State(api): State<Api>, caller: Caller, Id(id): Id) -> Result<Response, ApiRefusal> {
     trials::seen(&api, &caller, id).await?;
     of(&api, Subject::Trial, id).await
+}
+
+/// What was decided on a connection: who added it, who stated what of its tasks, and whom they were given to.
+#[utoipa::path(get, operation_id = "listConnectionDecisions", path = "/api/v1/connections/{id}/decisions", tag = "connections", params(("id" = Uuid, Path, description = "The connection.")),
+    responses((status = 200, description = "The decisions, oldest first.", body = History), ReadProblems))]
+pub async fn of_connection(State(api): State<Api>, caller: Caller, Id(id): Id) -> Result<Response, ApiRefusal> {
+    connections::seen(&api, &caller, id).await?;
+    of(&api, Subject::Connection, id).await
 }
 
 async fn of(api: &Api, subject: Subject, id: Uuid) -> Result<Response, ApiRefusal> {

@@ -24,7 +24,7 @@ use crate::refusal::api::ApiRefusal;
     info(
         title = "Hjemmel",
         version = "1",
-        description = "Service agreements, routes, value lists and times for tests. Every user is known by a client certificate (mutual TLS). Refusals are problems (RFC 9457), in Danish or English by Accept-Language.",
+        description = "Service agreements, routes, value lists, times for tests and connections. Every user is known by a client certificate (mutual TLS). Refusals are problems (RFC 9457), in Danish or English by Accept-Language.",
         license(name = "MPL-2.0", identifier = "MPL-2.0")
     ),
     servers((url = "/", description = "The gateway's API listener.")),
@@ -38,6 +38,7 @@ use crate::refusal::api::ApiRefusal;
         (name = "authorities", description = "The register of authorities."),
         (name = "value lists", description = "Versions of value lists: import a draft, publish it, say who gets it."),
         (name = "trials", description = "The times within which an authority's deliveries may be tests."),
+        (name = "connections", description = "What must be done before a system may use a service, and what is done of it."),
         (name = "meta", description = "The API itself.")
     ),
     components(schemas(Problem, SideName, StateName, FormatName, PublishedName)),

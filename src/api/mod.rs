@@ -7,6 +7,7 @@
 
 pub mod agreements;
 pub mod authorities;
+pub mod connections;
 pub mod extract;
 pub mod files;
 pub mod history;
@@ -184,6 +185,14 @@ fn router() -> OpenApiRouter<Api> {
         .routes(routes!(trials::get))
         .routes(routes!(trials::end))
         .routes(routes!(history::of_trial))
+        .routes(routes!(connections::list, connections::add))
+        .routes(routes!(connections::get))
+        .routes(routes!(connections::drawn))
+        .routes(routes!(connections::end))
+        .routes(routes!(connections::state))
+        .routes(routes!(connections::withdraw))
+        .routes(routes!(connections::assign))
+        .routes(routes!(history::of_connection))
         .routes(routes!(mailboxes::list))
         .routes(routes!(mailboxes::inbox))
         .routes(routes!(mailboxes::arrived))

@@ -15,6 +15,7 @@ use super::routes::{RouteRequest, RouteView};
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
 use crate::text;
+use crate::text::cell;
 
 /// A body that is sent piece by piece, a few ahead of the client at most.
 pub(super) fn pieces() -> (mpsc::Sender<io::Result<Bytes>>, Body) {
@@ -52,12 +53,6 @@ pub(super) fn items(views: &[impl Serialize], first: bool, last: bool) -> io::Re
         piece.push(b']');
     }
     Ok(piece)
-}
-
-/// A text that a spreadsheet would take for a formula has an apostrophe before it, which reading takes off again.
-pub fn cell(text: &str) -> String {
-    let begins = |text: &str| text.starts_with(['=', '+', '-', '@', '\t', '\r', '\'']);
-    if begins(text) { format!("'{text}") } else { text.to_owned() }
 }
 
 fn text(cell: &str) -> &str {

@@ -56,11 +56,13 @@ pub enum Subject {
     AgreementRequest,
     /// A client system.
     System,
+    /// A connection to a service, and its tasks.
+    Connection,
 }
 
 impl Subject {
     /// Every subject.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Agreement,
         Self::Route,
         Self::User,
@@ -79,6 +81,7 @@ impl Subject {
         Self::Person,
         Self::AgreementRequest,
         Self::System,
+        Self::Connection,
     ];
 
     /// The name in the store, in records and on screens.
@@ -102,6 +105,7 @@ impl Subject {
             Subject::Person => "person",
             Subject::AgreementRequest => "agreement_request",
             Subject::System => "system",
+            Subject::Connection => "connection",
         }
     }
 }

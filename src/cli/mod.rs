@@ -13,6 +13,7 @@ pub mod call;
 pub mod cases;
 pub mod certs;
 pub mod check;
+pub mod connection;
 pub mod console;
 pub mod demo;
 pub mod explain;
@@ -105,6 +106,8 @@ enum Command {
     Sortiment(Box<sortiment::Args>),
     /// Times within which tests of vouchers (Proeve) are taken: open, list, end
     Trial(Box<trial::Args>),
+    /// Connections: what must be done before a system may use a service, whose it is, and how long it has waited
+    Connection(Box<connection::Args>),
     /// The steps of a verification test of vouchers: each done or missing, and what to mend
     VerifyConnection(verify_connection::Args),
     /// The store of agreements and routes: migrate, status, back up, restore, move
@@ -213,8 +216,9 @@ async fn run(command: Command, clock: &Clock) -> Result<ExitCode, Box<dyn std::e
         Command::Objects(args) => objects::run(&args, clock).await.and(done),
         Command::Sortiment(args) => Ok(sortiment::run(*args, clock, &mut output::Stdout).await?),
         Command::Trial(args) => Ok(trial::run(*args, clock, &mut output::Stdout).await?),
+        Command::Connection(args) => Ok(connection::run(*args, clock, &mut output::Stdout).await?),
         Command::VerifyConnection(args) => {
-            let ended = verify_connection::run(&args, &mut output::Stdout);
+            let ended = verify_connection::run(&args, clock, &mut output::Stdout).await;
             output::Stdout.flush()?;
             Ok(ended?)
         }

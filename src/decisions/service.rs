@@ -8,7 +8,7 @@ use crate::{
     id::cvr::Cvr,
     refusal::api::ApiRefusal,
     users::{
-        Actor, Whose,
+        Actor, User, Whose,
         rights::{Action, Role},
     },
 };
@@ -22,14 +22,17 @@ pub enum For {
     Own(Cvr),
     /// For an authority, by itself or by the gateway's operators.
     Either(Cvr),
+    /// For one of these authorities or companies, by itself or by the gateway's operators.
+    OneOf([Cvr; 2]),
 }
 
 impl For {
     fn is_for(self, actor: &Actor, service: Uuid) -> bool {
         let scope = actor.scope();
         let whose = match (self, scope.whose) {
-            (For::All | For::Either(_), Whose::Everybody) => true,
+            (For::All | For::Either(_) | For::OneOf(_), Whose::Everybody) => true,
             (For::Own(authority) | For::Either(authority), Whose::Authority(own)) => own == authority,
+            (For::OneOf(parties), Whose::Authority(own) | Whose::Supplier(own)) => parties.contains(&own),
             _ => false,
         };
         whose && (scope.services.is_empty() || scope.services.contains(&service))
@@ -82,6 +85,11 @@ impl Deciding<'_> {
     /// The person who decides.
     pub fn person(&self) -> Uuid {
         self.actor.user().person
+    }
+
+    /// The user who decides.
+    pub fn user(&self) -> &User {
+        self.actor.user()
     }
 
     /// What follows from it on something else, which the same person signs too.

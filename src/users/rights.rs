@@ -123,6 +123,21 @@ impl Role {
             ManageSystems => {
                 &[Operator, SupplierAdministrator, SystemResponsible, SystemAdministrator, InfrastructureResponsible]
             }
+            SeeConnections => &Self::ALL,
+            AddConnection => &[Operator, SupplierAdministrator, SystemResponsible, SystemAdministrator],
+            StateTask => &[
+                Operator,
+                SupplierAdministrator,
+                SystemOwner,
+                SystemResponsible,
+                SystemAdministrator,
+                InfrastructureResponsible,
+                SortimentAdministrator,
+                Signatory,
+            ],
+            AssignTask => {
+                &[Operator, SupplierAdministrator, SystemOwner, SystemResponsible, SystemAdministrator, InfrastructureResponsible]
+            }
         };
         allowed.contains(&self)
     }
@@ -217,11 +232,19 @@ pub enum Action {
     SeeSystems,
     /// Register client systems, and change them and their certificates.
     ManageSystems,
+    /// Look at connections and their tasks.
+    SeeConnections,
+    /// Add a connection, and end one.
+    AddConnection,
+    /// State that a task of a connection is done, and take that back. Which role states which task is the graph's.
+    StateTask,
+    /// Give a task to a person, with a day and a wave.
+    AssignTask,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 28] = [
+    pub const ALL: [Action; 32] = [
         SeeAgreements,
         RequestAgreement,
         ApproveAgreement,
@@ -250,6 +273,10 @@ impl Action {
         AskAudit,
         SeeSystems,
         ManageSystems,
+        SeeConnections,
+        AddConnection,
+        StateTask,
+        AssignTask,
     ];
 
     /// The action that takes an agreement from one state to another.
@@ -270,10 +297,11 @@ impl Action {
     pub fn needs_a_person(self) -> bool {
         match self {
             RequestAgreement | ApproveAgreement | ResumeAgreement | AddRoute | ManageUsers | ManageAuthorities
-            | ImportSortiment | PublishSortiment | OpenTrials | ExceptFile | ErasePerson | AskAudit | ManageSystems => true,
+            | ImportSortiment | PublishSortiment | OpenTrials | ExceptFile | ErasePerson | AskAudit | ManageSystems
+            | AddConnection | StateTask | AssignTask => true,
             SeeAgreements | RejectAgreement | WithdrawAgreement | SuspendAgreement | EndAgreement | SeeAuthorities
             | SeeRoutes | EndRoute | SeeSortiment | SeeSubscriptions | SubscribeSortiment | SeeTrials | EndTrials | SeeCalls
-            | SeeSystems => false,
+            | SeeSystems | SeeConnections => false,
         }
     }
 
@@ -308,6 +336,10 @@ impl Action {
             AskAudit => ("spørge revisionsloggen om en person", "ask the audit log about a person"),
             SeeSystems => ("se systemer", "see systems"),
             ManageSystems => ("registrere og ændre systemer", "register and change systems"),
+            SeeConnections => ("se forbindelser", "see connections"),
+            AddConnection => ("oprette og afslutte forbindelser", "add and end connections"),
+            StateTask => ("oplyse, at opgaver er udført", "state that tasks are done"),
+            AssignTask => ("fordele opgaver", "give tasks to persons"),
         };
         Detail::new(da, en)
     }
@@ -319,7 +351,7 @@ mod tests {
 
     /// Written by hand from who the public sources say requests, signs and runs: a column a role in the order of
     /// [`Role::ALL`], `x` where it may.
-    const TABLE: [(Action, &str); 28] = [
+    const TABLE: [(Action, &str); 32] = [
         //                   op ro su ow re ad in so si au
         (SeeAgreements, "     x  x  x  x  x  x  x  x  x  x"),
         (RequestAgreement, "  x  .  x  .  x  x  .  .  .  ."),
@@ -349,6 +381,10 @@ mod tests {
         (AskAudit, "          .  .  .  .  .  .  .  .  .  x"),
         (SeeSystems, "        x  x  x  x  x  x  x  x  x  x"),
         (ManageSystems, "     x  .  x  .  x  x  x  .  .  ."),
+        (SeeConnections, "    x  x  x  x  x  x  x  x  x  x"),
+        (AddConnection, "     x  .  x  .  x  x  .  .  .  ."),
+        (StateTask, "         x  .  x  x  x  x  x  x  x  ."),
+        (AssignTask, "        x  .  x  x  x  x  x  .  .  ."),
     ];
 
     #[test]
@@ -377,6 +413,7 @@ mod tests {
                     | SeeCalls
                     | AskAudit
                     | SeeSystems
+                    | SeeConnections
             );
             for role in [OperatorReadOnly, Auditor] {
                 assert!(looks || !role.may(action), "{role} {action:?}");

@@ -20,6 +20,7 @@ mod wire;
 
 mod agreements;
 mod chain;
+mod connections;
 mod console;
 mod contract;
 mod http;

@@ -11,6 +11,7 @@ mod agreement_life;
 mod agreements;
 mod audit;
 mod campus;
+mod connections;
 mod database;
 #[path = "../support/decides.rs"]
 mod decides;

@@ -35,6 +35,7 @@ pub const LAYERS: &[&[&str]] = &[
     &["services::terminaladgang::law", "services::finance::rules"],
     &["gateway", "files", "persons"],
     &["services"],
+    &["connection"],
     &["edge", "api", "console"],
     &["node"],
     &["stub"],

@@ -14,6 +14,7 @@ use super::world::{STS_ENTITY_ID, World, WorldError};
 use crate::agreements::Store;
 use crate::agreements::route::file;
 use crate::agreements::route::store::{Decision, InTheWay};
+use crate::audit::Record;
 use crate::cli::call::client::Client;
 use crate::cli::shell::quoted;
 use crate::clock::civil_day;
@@ -41,6 +42,8 @@ use crate::stub::sts::Switch;
 pub const SERVICE: &str = "finansbilag";
 /// The entity id of the ledger.
 pub const LEDGER_ENTITY_ID: &str = "http://entityid.hjemmel.example/ledger/finansbilag/1";
+/// The ledger's it-system, as the route names it.
+pub const LEDGER_SYSTEM: &str = "5a9e0000-0000-4000-8000-000000010004";
 /// An authority whose ledger no route leads to.
 const WITHOUT_LEDGER: &str = "99999982";
 /// The contract, as `policies/services/finansbilag` has it.
@@ -237,7 +240,7 @@ impl Finance {
         let certificate = file(&own.certificate, format!("pki/{}.pem", Role::IndexSigning.file_name()))?;
         let route = format!(
             "[[route]]\nid = \"5a9e0000-0000-4000-8000-000000010003\"\nservice = \"{service}\"\nenvironment = \"demo\"\nsender = \
-             \"{KORSBAEK}\"\nreceiver = \"{KORSBAEK}\"\nvalid_from = \"2026-01-01\"\nsystem = \"5a9e0000-0000-4000-8000-000000010004\"\n\
+             \"{KORSBAEK}\"\nreceiver = \"{KORSBAEK}\"\nvalid_from = \"2026-01-01\"\nsystem = \"{LEDGER_SYSTEM}\"\n\
              address = {}\nentity_id = {}\nsecurity = \"token\"\nroots = [{}]\nsigning_certificates = [{}]\n",
             toml::Value::from(address),
             toml::Value::from(own.entity_id.clone()),
@@ -252,6 +255,28 @@ impl Finance {
         store.add_routes(&routes, InTheWay::Refuse, &decision).await?;
         store.close().await;
         Ok(())
+    }
+
+    /// The service's UUID.
+    pub fn service(&self) -> Uuid {
+        self.folder.settings.uuid
+    }
+
+    /// Sends a test, and gives the record of its call.
+    ///
+    /// # Errors
+    /// It could not be sent, or the ledger did not accept it.
+    pub async fn tested(&self, world: &World) -> Result<Record, WorldError> {
+        let day = civil_day(world.clock.now()).ok_or("no day")?;
+        let korsbaek = KORSBAEK.parse()?;
+        let parties = Parties { system: Role::Korsbaek.uuid().parse()?, sender: korsbaek, receiver: korsbaek, day };
+        let seed = u64::try_from(world.clock.now().as_microsecond()).unwrap_or_default();
+        let sample = Sample { trial: true, ..Sample::ordinary(seed, &parties, 3) };
+        let (code, lines, record) = self.answered(world, &sample).await?;
+        if code != Scene::Accepted.expected() {
+            return Err(format!("the test is {code}: {}", lines.join("; ")).into());
+        }
+        Ok(record)
     }
 
     /// Sends the delivery of a scene.
@@ -283,23 +308,23 @@ impl Finance {
         let mut as_expected = code == scene.expected();
         if scene == Scene::Twice {
             let first = lines.clone();
-            let (again, told, passed_on) = self.answered(world, &sample).await?;
+            let (again, told, record) = self.answered(world, &sample).await?;
+            let passed_on = record.about.passthrough().is_some_and(|about| !about.repeated);
             as_expected = as_expected && again == code && told == first && !passed_on;
             (code, lines) = (again, told);
         }
         Ok(Played { scene, as_expected, code, lines })
     }
 
-    /// What comes of a delivery: its code, what the answer says, and whether it was passed on.
-    async fn answered(&self, world: &World, sample: &Sample) -> Result<(String, Vec<String>, bool), WorldError> {
+    /// What comes of a delivery: its code, what the answer says, and the record of its call.
+    async fn answered(&self, world: &World, sample: &Sample) -> Result<(String, Vec<String>, Record), WorldError> {
         let answer = self.send(world, &sample.request("")).await?;
         // The record of the call is this scene's: the next takes its own.
-        let mut record = world.records.recv_timeout(std::time::Duration::from_secs(5))?;
-        let passed_on = record.about.passthrough_mut().is_some_and(|about| !about.repeated);
+        let record = world.records.recv_timeout(std::time::Duration::from_secs(5))?;
         let document =
             Document::parse(answer, &Limits { nodes: 1_000_000, ..Limits::default() }).map_err(|_| "no XML came back")?;
         let (code, lines) = told(document.root());
-        Ok((code, lines, passed_on))
+        Ok((code, lines, record))
     }
 
     async fn send(&self, world: &World, request: &str) -> Result<Bytes, WorldError> {

@@ -1,6 +1,7 @@
 //! `hjemmel demo`: the gateway at work, with a whole world around it on loopback.
 
 pub mod campus;
+mod connection;
 pub mod console;
 pub mod files;
 pub mod finance;
@@ -155,13 +156,20 @@ async fn play(
         unexpected += usize::from(!played.as_expected);
         if args.once { screen::campus_line(&played) } else { screen::campus(&played) }
     }
+    if !args.ledger.is_given() {
+        let played = connection::play(world, finance).await?;
+        unexpected += usize::from(!played.as_expected);
+        if args.once { screen::connection_line(&played) } else { screen::connection(&played) }
+    }
     for scene in files::Scene::ALL {
         let played = mailboxes.play(world, scene).await?;
         unexpected += usize::from(!played.as_expected);
         if args.once { screen::file_line(&played) } else { screen::file(&played) }
     }
     if args.once {
-        let outcomes = Scene::ALL.len() + of_finance.len() + campus::Scene::ALL.len() + files::Scene::ALL.len();
+        let connected = usize::from(!args.ledger.is_given());
+        let own = of_finance.len() + connected + campus::Scene::ALL.len();
+        let outcomes = Scene::ALL.len() + own + files::Scene::ALL.len();
         println!("\n{outcomes} outcomes, {unexpected} not as expected.");
         return Ok(if unexpected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }

@@ -71,6 +71,11 @@ impl Persons {
         Ok(persons)
     }
 
+    /// Who runs the gateway.
+    pub fn operator(&self) -> &Signer {
+        &self.operator
+    }
+
     /// Asks for the agreements of an import file, and approves each.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The demo's screen: the question, the window, what came and what was let out, with the reason for each kind.
 
 use super::campus;
+use super::connection;
 use super::files;
 use super::finance;
 use super::scenes::Played;
@@ -47,6 +48,19 @@ pub fn campus_line(played: &campus::Played) {
 /// The whole story of an import, in eighty columns.
 pub fn campus(played: &campus::Played) {
     println!("── {} ──", played.scene.title());
+    played.lines.iter().for_each(|line| print!("{}", wrapped(line)));
+    println!("{}", if played.as_expected { "" } else { "   NOT AS EXPECTED\n" });
+}
+
+/// One line a connection.
+pub fn connection_line(played: &connection::Played) {
+    let verdict = if played.as_expected { "ok " } else { "NOT AS EXPECTED" };
+    println!("{verdict} {:<80} {}", connection::TITLE, played.code);
+}
+
+/// The whole story of a connection, in eighty columns.
+pub fn connection(played: &connection::Played) {
+    println!("── {} ──", connection::TITLE);
     played.lines.iter().for_each(|line| print!("{}", wrapped(line)));
     println!("{}", if played.as_expected { "" } else { "   NOT AS EXPECTED\n" });
 }

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::account::{Account, Of, Sum};
 use super::row::{Amounts, ByRule, Row};
-use crate::api::table::cell;
 use crate::cli::lang::Lang;
+use crate::text::cell;
 
 /// What the report is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

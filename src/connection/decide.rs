@@ -1,0 +1,470 @@
+//! What persons decide on connections: that there is one, that a task is done, and whom it is given to. Each is written with the
+//! proof of who did, as other decisions are.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use uuid::Uuid;
+
+use super::graph::{Once, Task};
+use super::shown::{Shown, View, views};
+use super::standing::State;
+use super::store::{Connection, connection};
+use crate::agreements::{Environment, Store};
+use crate::audit::Subject;
+use crate::decisions::record::What;
+use crate::decisions::service::{Deciding, Decision, For};
+use crate::decisions::shown::sha256;
+use crate::decisions::{Because, By, DecideError, Kept};
+use crate::id::cvr::Cvr;
+use crate::refusal::Detail;
+use crate::store::{StoreError, sql};
+use crate::users::rights::{Action, Side};
+use crate::users::{Actor, User, Whose};
+
+/// The longest reference, in characters.
+pub const LONGEST_REFERENCE: usize = 200;
+
+/// Why something was not decided on a connection. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    /// It may not be, or the store did not do as asked.
+    #[error(transparent)]
+    Decide(#[from] DecideError),
+    /// There is no such connection.
+    #[error("there is no connection {0}; `hjemmel connection list` shows them")]
+    NoSuch(Uuid),
+    /// It cannot be so.
+    #[error("{}", .0.en())]
+    Refused(Detail),
+}
+
+impl From<StoreError> for ConnectionError {
+    fn from(error: StoreError) -> Self {
+        Self::Decide(error.into())
+    }
+}
+
+fn refused(da: impl Into<String>, en: impl Into<String>) -> ConnectionError {
+    ConnectionError::Refused(Detail::new(da, en))
+}
+
+/// A connection that is to be added.
+#[derive(Debug, Clone)]
+pub struct New {
+    /// Its graph.
+    pub graph: String,
+    /// The service.
+    pub service: Uuid,
+    /// The environment.
+    pub environment: Environment,
+    /// The authority whose client system it is.
+    pub authority: Cvr,
+    /// The client system.
+    pub client: Uuid,
+    /// The company that runs it.
+    pub client_supplier: Option<Cvr>,
+    /// The system that receives.
+    pub receiver: Option<Uuid>,
+    /// Its authority; none: the same.
+    pub receiver_authority: Option<Cvr>,
+    /// The company that runs it.
+    pub receiver_supplier: Option<Cvr>,
+    /// What it uses.
+    pub options: BTreeSet<String>,
+}
+
+impl New {
+    /// The connection, if its graph can have one like it.
+    ///
+    /// # Errors
+    /// [`ConnectionError::Refused`].
+    pub fn connection(self, now: Timestamp) -> Result<Connection, ConnectionError> {
+        let Some(graph) = super::graph(&self.graph) else {
+            let known = super::graphs().iter().map(|graph| graph.id.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(refused(format!("grafen er en af {known}"), format!("a graph is one of {known}")));
+        };
+        if let Some(option) = self.options.iter().find(|option| !graph.options.iter().any(|known| known.id == **option)) {
+            let known = graph.options.iter().map(|option| option.id.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(refused(
+                format!("{option} kan ikke vælges for {}, men {known}", graph.id),
+                format!("{option} is no option of {}; {known} are", graph.id),
+            ));
+        }
+        if graph.receiver.is_some() != self.receiver.is_some() {
+            return Err(match graph.receiver.is_some() {
+                true => refused("angiv modtagersystemet", "name the receiving system"),
+                false => refused("her er intet modtagersystem; udelad det", "there is no receiving system here; leave it out"),
+            });
+        }
+        Ok(Connection {
+            id: Uuid::now_v7(),
+            graph: self.graph,
+            service: self.service,
+            environment: self.environment,
+            authority: self.authority,
+            client: self.client,
+            client_supplier: self.client_supplier,
+            receiver: self.receiver,
+            receiver_authority: self.receiver_authority.unwrap_or(self.authority),
+            receiver_supplier: self.receiver_supplier,
+            options: self.options,
+            added: crate::store::value::to_microsecond(now),
+            ended: None,
+        })
+    }
+}
+
+fn text(connection: &Connection) -> String {
+    let Connection { id, graph, service, environment, authority, client, receiver_authority, .. } = connection;
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    format!(
+        "forbindelse: {id}\ngraf: {graph}\nservice: {service}\nmiljø: {environment}\nmyndighed: {authority}\nanvendersystem: {client}\n\
+         leverandør: {}\nmodtagersystem: {}\nmodtagers myndighed: {receiver_authority}\nmodtagers leverandør: {}\nbruger: {}\n",
+        or_dash(connection.client_supplier.map(|cvr| cvr.to_string())),
+        or_dash(connection.receiver.map(|uuid| uuid.to_string())),
+        or_dash(connection.receiver_supplier.map(|cvr| cvr.to_string())),
+        connection.options.iter().map(String::as_str).collect::<Vec<_>>().join(","),
+    )
+}
+
+fn on(connection: &Connection, from: Option<String>, to: String, shown: &str) -> What {
+    What { subject: Subject::Connection, id: connection.id, from, to, shown: Some(sha256(shown)) }
+}
+
+fn decision<'a>(connection: &Connection, what: What, action: Action, whose: [Cvr; 2], because: &'a Because) -> Decision<'a> {
+    Decision { what, action, whose: For::OneOf(whose), service: connection.service, because }
+}
+
+/// Adds a connection.
+///
+/// # Errors
+/// [`ConnectionError`]: a user who may not, or one that is there.
+pub async fn add(
+    store: &Store,
+    by: By<'_>,
+    connection: &Connection,
+    because: &Because,
+    kept: Option<Kept<'_, Connection>>,
+) -> Result<(), ConnectionError> {
+    let what = on(connection, None, "added".to_owned(), &text(connection));
+    let whose = [connection.authority, connection.client_supplier.unwrap_or(connection.authority)];
+    let mut deciding = decision(connection, what, Action::AddConnection, whose, because).begin(store, by).await?;
+    let session = deciding.change.connection();
+    let alike =
+        sql("SELECT id, receiver FROM connection WHERE ended_at IS NULL AND service = $1 AND environment = $2 AND authority = $3
+         AND client = $4 AND receiver_authority = $5")
+        .bind(connection.service)
+        .bind(connection.environment.as_str())
+        .bind(connection.authority.to_string())
+        .bind(connection.client)
+        .bind(connection.receiver_authority.to_string());
+    for row in session.all(alike).await? {
+        if row.maybe::<Uuid>("receiver")? == connection.receiver {
+            let id: Uuid = row.get("id")?;
+            return Err(refused(format!("forbindelsen findes allerede: {id}"), format!("the connection is there already: {id}")));
+        }
+    }
+    let cvr = |cvr: Option<Cvr>| cvr.map(|cvr| cvr.to_string());
+    let insert = sql("INSERT INTO connection (id, graph, service, environment, authority, client, client_supplier, receiver,
+             receiver_authority, receiver_supplier, options, added_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")
+    .bind(connection.id)
+    .bind(&connection.graph)
+    .bind(connection.service)
+    .bind(connection.environment.as_str())
+    .bind(connection.authority.to_string())
+    .bind(connection.client)
+    .bind(cvr(connection.client_supplier))
+    .bind(connection.receiver)
+    .bind(connection.receiver_authority.to_string())
+    .bind(cvr(connection.receiver_supplier))
+    .bind(connection.options.iter().map(String::as_str).collect::<Vec<_>>().join(","))
+    .bind(connection.added);
+    session.execute(insert).await?;
+    Ok(deciding.keep(kept, connection).await?)
+}
+
+/// Ends a connection: it is no longer looked after. Agreements and routes stay as they are.
+///
+/// # Errors
+/// [`ConnectionError`].
+pub async fn end(
+    store: &Store,
+    by: By<'_>,
+    ended: &Connection,
+    because: &Because,
+    kept: Option<Kept<'_, Connection>>,
+) -> Result<Connection, ConnectionError> {
+    let what = on(ended, Some("added".to_owned()), "ended".to_owned(), &text(ended));
+    let whose = [ended.authority, ended.client_supplier.unwrap_or(ended.authority)];
+    let mut deciding = decision(ended, what, Action::AddConnection, whose, because).begin(store, by).await?;
+    let update = sql("UPDATE connection SET ended_at = $1 WHERE id = $2 AND ended_at IS NULL").bind(because.at).bind(ended.id);
+    if deciding.change.connection().execute(update).await? == 0 {
+        return Err(refused("forbindelsen er afsluttet", "the connection has ended"));
+    }
+    let ended = Connection { ended: Some(because.at), ..ended.clone() };
+    deciding.keep(kept, &ended).await?;
+    Ok(ended)
+}
+
+/// That a task is done, or is not after all.
+#[derive(Debug, Clone)]
+pub struct Stating {
+    /// The connection.
+    pub connection: Uuid,
+    /// The task.
+    pub task: String,
+    /// For whom; none: for the one who must, or whose user states it.
+    pub party: Option<Cvr>,
+    /// The document, case or agreement that shows it; none: what was stated is taken back.
+    pub reference: Option<String>,
+}
+
+/// States that a task is done, or takes that back.
+///
+/// # Errors
+/// [`ConnectionError`]: a user who may not, a task that waits for others, or that the gateway sees by itself.
+pub async fn state(
+    store: &Store,
+    by: By<'_>,
+    stating: &Stating,
+    because: &Because,
+    kept: Option<Kept<'_, View>>,
+) -> Result<View, ConnectionError> {
+    let known = store.connection(stating.connection).await?.ok_or(ConnectionError::NoSuch(stating.connection))?;
+    let task = task_of(&known, &stating.task)?;
+    let parties = known.must_state(task);
+    if stating.party.is_some_and(|party| !parties.contains(&party)) {
+        let who = parties.iter().map(Cvr::to_string).collect::<Vec<_>>().join(", ");
+        return Err(refused(format!("{} oplyses for {who}", task.id), format!("{} is stated for {who}", task.id)));
+    }
+    let from = if stating.reference.is_some() { "open" } else { "stated" };
+    let to = if stating.reference.is_some() { "stated" } else { "withdrawn" };
+    let shown = format!(
+        "{}opgave: {} {}\nfor: {}\nreference: {}\n",
+        text(&known),
+        task.id,
+        task.text.da(),
+        stating.party.map_or_else(|| "-".to_owned(), |party| party.to_string()),
+        stating.reference.as_deref().unwrap_or("-"),
+    );
+    let what = on(&known, Some(format!("{} {from}", task.id)), format!("{} {to}", task.id), &shown);
+    let mut whose = parties.iter().copied();
+    let first = stating.party.or(whose.next()).unwrap_or(known.authority);
+    let whose = [first, stating.party.or(whose.next()).unwrap_or(first)];
+    let mut deciding = decision(&known, what, Action::StateTask, whose, because).begin(store, by).await?;
+    let party = party_of(&deciding, stating.party, &parties, task)?;
+    let before = one(&mut deciding, stating.connection, because.at).await?;
+    let now = before.find(&task.id).ok_or(ConnectionError::NoSuch(stating.connection))?;
+    if !may_do(deciding.user(), &before.connection, task, now.assignment.person) {
+        let mut roles = vec![super::shown::role(task.performer), super::shown::role(task.responsible)];
+        roles.dedup();
+        let told = |words: fn(&Detail) -> &str, or: &str| roles.iter().map(words).collect::<Vec<_>>().join(or);
+        return Err(refused(
+            format!("{} oplyses af {}, eller af den, opgaven er givet til", task.id, told(Detail::da, " eller ")),
+            format!("{} is stated by the {}, or by whom the task is given to", task.id, told(Detail::en, " or the ")),
+        ));
+    }
+    let place = known.place(task.once);
+    match &stating.reference {
+        Some(reference) => {
+            may_be_stated(&before, now, party)?;
+            let insert = sql("INSERT INTO connection_statement (id, place, task, party, reference, stated_by, stated_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)")
+            .bind(Uuid::now_v7())
+            .bind(place)
+            .bind(&task.id)
+            .bind(party.to_string())
+            .bind(reference)
+            .bind(deciding.user().id)
+            .bind(because.at);
+            deciding.change.connection().execute(insert).await?;
+        }
+        None => {
+            let withdraw = sql("UPDATE connection_statement SET withdrawn_at = $1
+                 WHERE place = $2 AND task = $3 AND party = $4 AND withdrawn_at IS NULL")
+            .bind(because.at)
+            .bind(place)
+            .bind(&task.id)
+            .bind(party.to_string());
+            if deciding.change.connection().execute(withdraw).await? == 0 {
+                return Err(refused(
+                    format!("{} er ikke oplyst for {party}", task.id),
+                    format!("{} is not stated for {party}", task.id),
+                ));
+            }
+        }
+    }
+    let after = one(&mut deciding, stating.connection, because.at).await?;
+    deciding.keep(kept, &after).await?;
+    Ok(after)
+}
+
+/// Whom a task is to be given to.
+#[derive(Debug, Clone)]
+pub struct Assigning {
+    /// The connection.
+    pub connection: Uuid,
+    /// The task.
+    pub task: String,
+    /// A user; none: nobody.
+    pub person: Option<Uuid>,
+    /// By when.
+    pub due: Option<Date>,
+    /// In which wave, 1 to 999.
+    pub wave: Option<i64>,
+}
+
+/// Gives a task to somebody, with a day and a wave. It replaces what was said before.
+///
+/// # Errors
+/// [`ConnectionError`]: a user who may not, or a person of somebody else.
+pub async fn assign(
+    store: &Store,
+    by: By<'_>,
+    assigning: &Assigning,
+    because: &Because,
+    kept: Option<Kept<'_, View>>,
+) -> Result<View, ConnectionError> {
+    let known = store.connection(assigning.connection).await?.ok_or(ConnectionError::NoSuch(assigning.connection))?;
+    let task = task_of(&known, &assigning.task)?;
+    if assigning.wave.is_some_and(|wave| !(1..=999).contains(&wave)) {
+        return Err(refused("en bølge er 1 til 999", "a wave is 1 to 999"));
+    }
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let (person, due) = (or_dash(assigning.person.map(|id| id.to_string())), or_dash(assigning.due.map(|day| day.to_string())));
+    let wave = or_dash(assigning.wave.map(|wave| wave.to_string()));
+    let shown = format!("{}opgave: {}\ngivet til: {person}\nfrist: {due}\nbølge: {wave}\n", text(&known), task.id);
+    let to = format!("{} assigned to {person} due {due} wave {wave}", task.id);
+    let what = on(&known, None, to, &shown);
+    let whose = [known.whose(task), known.authority];
+    let mut deciding = decision(&known, what, Action::AssignTask, whose, because).begin(store, by).await?;
+    if let Some(person) = assigning.person {
+        let own = store.users().await?.into_iter().find(|user| user.id == person && user.holds(because.at));
+        if !own.is_some_and(|user| user.party.is_none_or(|party| known.parties().contains(&party))) {
+            return Err(refused(
+                "opgaven gives til en bruger hos en af forbindelsens parter eller i driften",
+                "a task is given to a user of one of the connection's parties, or an operator",
+            ));
+        }
+    }
+    let upsert = sql("INSERT INTO connection_task (connection, task, person, due, wave) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (connection, task) DO UPDATE SET person = excluded.person, due = excluded.due, wave = excluded.wave")
+    .bind(known.id)
+    .bind(&task.id)
+    .bind(assigning.person)
+    .bind(assigning.due)
+    .bind(assigning.wave);
+    deciding.change.connection().execute(upsert).await?;
+    let after = one(&mut deciding, assigning.connection, because.at).await?;
+    deciding.keep(kept, &after).await?;
+    Ok(after)
+}
+
+fn task_of(connection: &Connection, id: &str) -> Result<&'static Task, ConnectionError> {
+    if connection.ended.is_some() {
+        return Err(refused("forbindelsen er afsluttet", "the connection has ended"));
+    }
+    let found = connection.graph().and_then(|graph| graph.tasks.iter().find(|task| task.id == id));
+    let graph = &connection.graph;
+    found.ok_or_else(|| refused(format!("{graph} har ingen opgave {id}"), format!("{graph} has no task {id}")))
+}
+
+async fn one(deciding: &mut Deciding<'_>, id: Uuid, now: Timestamp) -> Result<View, ConnectionError> {
+    let session = deciding.change.connection();
+    let connection = connection(session, id).await?.ok_or(ConnectionError::NoSuch(id))?;
+    let (views, _) = views(session, vec![connection], now).await?;
+    views.into_iter().next().ok_or(ConnectionError::NoSuch(id))
+}
+
+/// For whom it is stated: as said, else for the only one who must, else for the user's own.
+fn party_of(deciding: &Deciding<'_>, said: Option<Cvr>, parties: &BTreeSet<Cvr>, task: &Task) -> Result<Cvr, ConnectionError> {
+    let only = (parties.len() == 1).then(|| parties.first().copied()).flatten();
+    let own = deciding.user().party.filter(|own| parties.contains(own));
+    said.or(only).or(own).ok_or_else(|| {
+        let who = parties.iter().map(Cvr::to_string).collect::<Vec<_>>().join(", ");
+        refused(
+            format!("{} oplyses af begge myndigheder; angiv, for hvem af {who}", task.id),
+            format!("{} is stated by both authorities; say for which of {who}", task.id),
+        )
+    })
+}
+
+/// Whether a user does this task: by role, by being given it, or as an operator on behalf of its party. Where an authority has no
+/// supplier its own administrators do what a supplier's would.
+fn may_do(user: &User, connection: &Connection, task: &Task, given_to: Option<Uuid>) -> bool {
+    let by_role = user.roles.iter().any(|role| {
+        let stands_in = role.side() == Side::Authority
+            && [task.performer, task.responsible].iter().any(|named| named.side() == Side::Supplier)
+            && user.party == Some(connection.whose(task))
+            && matches!(role, crate::users::rights::Role::SystemAdministrator | crate::users::rights::Role::SystemResponsible);
+        *role == task.performer || *role == task.responsible || role.side() == Side::Operators || stands_in
+    });
+    by_role || given_to == Some(user.id)
+}
+
+/// For whom a user may state a task now: none where it is not ready, is seen by the gateway alone, or is another's.
+pub fn may_state(actor: &Actor, view: &View, shown: &Shown) -> Vec<Cvr> {
+    let may = actor.may(Action::StateTask).is_ok()
+        && shown.task.stated
+        && shown.standing.state.is_next()
+        && may_do(actor.user(), &view.connection, shown.task, shown.assignment.person);
+    let own = |party: &Cvr| match actor.scope().whose {
+        Whose::Everybody => true,
+        Whose::Authority(own) | Whose::Supplier(own) => own == *party,
+        Whose::Nobody => false,
+    };
+    shown.unstated.iter().copied().filter(|party| may && own(party)).collect()
+}
+
+fn may_be_stated(view: &View, shown: &Shown, party: Cvr) -> Result<(), ConnectionError> {
+    let id = &shown.task.id;
+    if !shown.task.stated {
+        return Err(refused(
+            format!("gatewayen ser selv, om {id} er udført, og så kan det ikke oplyses"),
+            format!("the gateway sees by itself whether {id} is done, and so nobody states it"),
+        ));
+    }
+    match &shown.standing.state {
+        State::NotNeeded => Err(refused(format!("{id} er ikke nødvendig her"), format!("{id} is not needed here"))),
+        State::Stated | State::Seen => Err(refused(format!("{id} er udført"), format!("{id} is done"))),
+        State::Waiting(_) | State::FellBack { .. } if !shown.standing.state.is_next() => {
+            let waits = view.waits(shown).join(", ");
+            Err(refused(format!("{id} venter på {waits}"), format!("{id} waits for {waits}")))
+        }
+        _ if !shown.unstated.contains(&party) => {
+            Err(refused(format!("{id} er allerede oplyst for {party}"), format!("{id} is stated for {party} already")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Keeps that a test of a connection was accepted at the other end, as whoever looked saw it.
+///
+/// # Errors
+/// A store that does not answer.
+pub async fn saw_test(store: &Store, connection: &Connection, at: Timestamp) -> Result<(), StoreError> {
+    keep_seen(store, connection.place(Once::Connection), "test", true, at).await
+}
+
+/// Keeps whether the address of a connection's receiver answered.
+///
+/// # Errors
+/// A store that does not answer.
+pub async fn saw_answer(store: &Store, connection: &Connection, answers: bool, at: Timestamp) -> Result<(), StoreError> {
+    keep_seen(store, connection.place(Once::Receiver), "answers", answers, at).await
+}
+
+async fn keep_seen(store: &Store, place: String, what: &'static str, is_so: bool, at: Timestamp) -> Result<(), StoreError> {
+    let query = match is_so {
+        true => sql("INSERT INTO connection_seen (place, what, since) VALUES ($1, $2, $3) ON CONFLICT (place, what)
+             DO UPDATE SET since = excluded.since, lost_at = NULL WHERE connection_seen.lost_at IS NOT NULL"),
+        // What never was so cannot fall back.
+        false => sql("UPDATE connection_seen SET lost_at = $3 WHERE place = $1 AND what = $2 AND lost_at IS NULL"),
+    };
+    let mut transaction = store.database().begin_beside_others().await?;
+    transaction.execute(query.bind(place).bind(what).bind(at)).await?;
+    transaction.commit().await
+}

@@ -1,0 +1,263 @@
+//! A graph: the tasks of connecting to one service, as data. `load` makes one, and refuses what could never be finished.
+
+use crate::refusal::Detail;
+use crate::users::rights::{Role, Side};
+
+/// The graph of one service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Graph {
+    /// Its id.
+    pub id: String,
+    /// Its version, which goes up with every change of what must be done.
+    pub version: u32,
+    /// What is connected to.
+    pub name: Detail,
+    /// What the client system is called.
+    pub client: Detail,
+    /// What the receiving system is called; none where the gateway itself is what is connected to.
+    pub receiver: Option<Detail>,
+    /// What a connection may use, each of which brings tasks.
+    pub options: Vec<Choice>,
+    /// The tasks, in the order of the file.
+    pub tasks: Vec<Task>,
+}
+
+impl Graph {
+    /// The place of a task.
+    pub fn find(&self, id: &str) -> Option<usize> {
+        self.tasks.iter().position(|task| task.id == id)
+    }
+
+    /// A task by its place.
+    pub fn task(&self, at: usize) -> Option<&Task> {
+        self.tasks.get(at)
+    }
+
+    /// The tasks of one agreement with several signatures, the task itself among them.
+    pub(super) fn joint_with(&self, at: usize) -> impl Iterator<Item = usize> {
+        let joint = self.task(at).and_then(|task| task.joint.as_ref());
+        let same = move |&(place, task): &(usize, &Task)| place == at || joint.is_some() && task.joint.as_ref() == joint;
+        self.tasks.iter().enumerate().filter(same).map(|(place, _)| place)
+    }
+
+    /// What a task may have to wait for in some connection: what it names, with all signatures of a joint one, the alternative
+    /// that it belongs to, and before a connection task every prerequisite that holds back.
+    pub(super) fn before(&self, at: usize) -> Vec<usize> {
+        let Some(task) = self.task(at) else { return Vec::new() };
+        let named = task.needs.iter().chain(task.needs_one.iter().flatten()).chain(&task.chosen);
+        let named = named.flat_map(|&need| self.joint_with(need));
+        let held = self.tasks.iter().enumerate().filter(|(_, other)| task.stage == Stage::Connection && other.holds_back());
+        let mut before: Vec<usize> = named.chain(held.map(|(place, _)| place)).collect();
+        before.sort_unstable();
+        before.dedup();
+        before
+    }
+}
+
+/// Something that a connection may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// Its id.
+    pub id: String,
+    /// What it is.
+    pub text: Detail,
+}
+
+/// A task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// Its id.
+    pub id: String,
+    /// What is so when it is done.
+    pub text: Detail,
+    /// Which party's it is.
+    pub party: Party,
+    /// Whether it comes before the connection's own tasks.
+    pub stage: Stage,
+    /// For what it is done once.
+    pub once: Once,
+    /// The role that answers for it.
+    pub responsible: Role,
+    /// The role that does it.
+    pub performer: Role,
+    /// Needed where one of these options is used. Empty: whatever is used.
+    pub options: Vec<String>,
+    /// Needed only where all of these hold.
+    pub only_where: Vec<Where>,
+    /// One of a choice: once one of them is done, the others are not needed.
+    pub choice: Option<String>,
+    /// Needed only where this alternative is the chosen one.
+    pub chosen: Option<usize>,
+    /// One of several signatures on one agreement: whatever needs one of them needs all.
+    pub joint: Option<String>,
+    /// What must be done before.
+    pub needs: Vec<usize>,
+    /// Of each of these lists one must be done before.
+    pub needs_one: Vec<Vec<usize>>,
+    /// Whether connection tasks wait for this prerequisite without naming it.
+    pub(super) holds_back: bool,
+    /// Whether both authorities must state it.
+    pub both: bool,
+    /// What the gateway sees of it by itself.
+    pub seen: Option<Look>,
+    /// Whether a person may state it.
+    pub stated: bool,
+}
+
+impl Task {
+    pub(super) fn holds_back(&self) -> bool {
+        self.stage == Stage::Prerequisite && self.holds_back
+    }
+
+    /// Whose lane it stands in: by who does it, since an authority's supplier does some of its tasks.
+    pub fn lane(&self) -> Lane {
+        match (self.performer.side(), self.party) {
+            (Side::Supplier, Party::Client) => Lane::ClientSupplier,
+            (Side::Supplier, Party::Receiver) => Lane::ReceiverSupplier,
+            (_, Party::Receiver) => Lane::ReceiverAuthority,
+            _ => Lane::Authority,
+        }
+    }
+}
+
+/// Which party a task belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Party {
+    /// The authority whose connection it is.
+    Authority,
+    /// The client system.
+    Client,
+    /// The receiving system.
+    Receiver,
+}
+
+/// Who does what stands in a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// The authority whose connection it is.
+    Authority,
+    /// The supplier of its client system.
+    ClientSupplier,
+    /// The authority of the receiving system.
+    ReceiverAuthority,
+    /// The supplier of the receiving system.
+    ReceiverSupplier,
+}
+
+/// When a task comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Before the connection's own.
+    Prerequisite,
+    /// The connection's own.
+    Connection,
+}
+
+/// For what a task is done once: for how many connections a statement counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Once {
+    /// An authority.
+    Authority,
+    /// A client system.
+    Client,
+    /// A receiving system.
+    Receiver,
+    /// A receiving system and its authority: one instance serves many, and one's contract never counts for another.
+    ReceiverAndAuthority,
+    /// A connection.
+    Connection,
+}
+
+/// A condition of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Where {
+    /// The two systems are of different authorities.
+    OwnersDiffer,
+    /// An option is used.
+    Option(String),
+}
+
+/// One of the two systems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum System {
+    /// The client system.
+    Client,
+    /// The receiving system.
+    Receiver,
+}
+
+/// What the gateway looks at to see that a task is done.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(tag = "what", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Look {
+    /// The authority has a user that holds.
+    Users,
+    /// The client system stands in an agreement with a certificate.
+    Client,
+    /// The receiving system stands in a route.
+    Receiver,
+    /// A route that is not over leads to an address and an entity id of the receiving system.
+    Endpoint,
+    /// The address was asked, and answered with a certificate that was registered.
+    Answers,
+    /// An agreement was requested.
+    Agreement {
+        /// Of which side.
+        side: crate::agreements::Side,
+    },
+    /// An agreement holds.
+    Approval {
+        /// Of which side.
+        side: crate::agreements::Side,
+    },
+    /// A route from the authority to the receiver's authority leads to the receiving system today.
+    Route,
+    /// A system is an SFTP user with a key in force.
+    SftpUser {
+        /// Which system.
+        of: System,
+    },
+    /// A monitoring order for a system's files stands.
+    Monitored {
+        /// Which system.
+        of: System,
+        /// For one of these types of files. Empty: any.
+        #[serde(default)]
+        inf_refs: Vec<String>,
+    },
+    /// A route order between the two systems stands, approved or not.
+    FileOrder,
+    /// Route orders between the two systems are approved and hold today.
+    FileRoutes {
+        /// From the client system to the receiver, each of these types. Both lists empty: any.
+        #[serde(default)]
+        to_receiver: Vec<String>,
+        /// Back to the client system.
+        #[serde(default)]
+        to_client: Vec<String>,
+    },
+    /// A file from the client system was fetched by the receiving one.
+    FileFetched,
+    /// A common version of a value list is published and holds today.
+    ValueLists,
+    /// A supplement of the authority's is.
+    Supplement,
+    /// A system subscribes to value lists.
+    Subscription {
+        /// Which system.
+        of: System,
+    },
+    /// A test was accepted at the other end (`hjemmel verify-connection`).
+    Test,
+    /// The authority's partner agreement is active.
+    Mailbox,
+    /// It has an alias that holds today.
+    MailboxAliases,
+    /// It has data streams.
+    MailboxStreams,
+    /// A user serves it with a certificate in force.
+    MailboxUser,
+    /// A file that it sent is Godkendt.
+    MailboxFile,
+}

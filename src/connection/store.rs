@@ -1,0 +1,290 @@
+//! What the store keeps of connections: which there are, what persons state of their tasks, and whom they are given to.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use uuid::Uuid;
+
+use super::graph::{Graph, Lane, Once, Task};
+use super::standing::Uses;
+use crate::agreements::{Environment, Store};
+use crate::id::cvr::Cvr;
+use crate::services::finance::page::Page;
+use crate::store::{Json, Query, Row, Session, StoreError, by_dialect, sql};
+use crate::users::{Scope, Whose};
+
+/// The most connections that are looked at as one: 98 authorities with 100 systems.
+pub const MOST: u32 = 10_000;
+
+/// A connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// Its id.
+    pub id: Uuid,
+    /// Its graph.
+    pub graph: String,
+    /// The service.
+    pub service: Uuid,
+    /// The environment.
+    pub environment: Environment,
+    /// The authority whose client system it is.
+    pub authority: Cvr,
+    /// The client system.
+    pub client: Uuid,
+    /// The company that runs it; none: the authority itself.
+    pub client_supplier: Option<Cvr>,
+    /// The system that receives; none: the gateway itself.
+    pub receiver: Option<Uuid>,
+    /// The authority whose it is.
+    pub receiver_authority: Cvr,
+    /// The company that runs it; none: the authority itself.
+    pub receiver_supplier: Option<Cvr>,
+    /// What it uses.
+    pub options: BTreeSet<String>,
+    /// When it was added.
+    pub added: Timestamp,
+    /// When it was ended.
+    pub ended: Option<Timestamp>,
+}
+
+impl Connection {
+    /// What its graph asks of it.
+    pub fn uses(&self) -> Uses {
+        Uses { options: self.options.clone(), owners_differ: self.authority != self.receiver_authority }
+    }
+
+    /// Whose a lane is.
+    pub fn of_lane(&self, lane: Lane) -> Cvr {
+        match lane {
+            Lane::Authority => self.authority,
+            Lane::ClientSupplier => self.client_supplier.unwrap_or(self.authority),
+            Lane::ReceiverAuthority => self.receiver_authority,
+            Lane::ReceiverSupplier => self.receiver_supplier.unwrap_or(self.receiver_authority),
+        }
+    }
+
+    /// Whose a task is: who does it.
+    pub fn whose(&self, task: &Task) -> Cvr {
+        self.of_lane(task.lane())
+    }
+
+    /// For whom it must be stated: for whose it is, and for both authorities where both must.
+    pub fn must_state(&self, task: &Task) -> BTreeSet<Cvr> {
+        if task.both { [self.authority, self.receiver_authority].into() } else { [self.whose(task)].into() }
+    }
+
+    /// Everybody whose connection it is.
+    pub fn parties(&self) -> BTreeSet<Cvr> {
+        let lanes = [Lane::Authority, Lane::ClientSupplier, Lane::ReceiverAuthority, Lane::ReceiverSupplier];
+        lanes.into_iter().map(|lane| self.of_lane(lane)).collect()
+    }
+
+    /// For what a statement on a task counts.
+    pub fn place(&self, once: Once) -> String {
+        let Self { graph, environment, authority, client, receiver_authority, id, .. } = self;
+        let receiver = self.receiver.map_or_else(|| "-".to_owned(), |receiver| receiver.to_string());
+        let whose = match once {
+            Once::Authority => format!("authority {authority}"),
+            Once::Client => format!("client {client}"),
+            Once::Receiver => format!("receiver {receiver}"),
+            Once::ReceiverAndAuthority => format!("receiver {receiver} authority {receiver_authority}"),
+            Once::Connection => format!("connection {id}"),
+        };
+        format!("{graph} {environment} {whose}")
+    }
+
+    /// Every place at which something of it may be stated.
+    pub(super) fn places(&self) -> [String; 5] {
+        [Once::Authority, Once::Client, Once::Receiver, Once::ReceiverAndAuthority, Once::Connection].map(|once| self.place(once))
+    }
+
+    /// Whether a user sees it: an operator all, others their own authority's or company's.
+    pub fn is_seen_by(&self, scope: &Scope) -> bool {
+        let whose = match scope.whose {
+            Whose::Everybody => true,
+            Whose::Authority(own) => own == self.authority || own == self.receiver_authority,
+            Whose::Supplier(own) => Some(own) == self.client_supplier || Some(own) == self.receiver_supplier,
+            Whose::Nobody => false,
+        };
+        whose && (scope.services.is_empty() || scope.services.contains(&self.service))
+    }
+
+    /// Its graph, where this release has it.
+    pub fn graph(&self) -> Option<&'static Graph> {
+        super::graph(&self.graph)
+    }
+}
+
+/// What a person stated of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// Its id.
+    pub id: Uuid,
+    /// For what it counts.
+    pub place: String,
+    /// The task.
+    pub task: String,
+    /// For whom.
+    pub party: Cvr,
+    /// The document, case or agreement that shows it.
+    pub reference: String,
+    /// The user who did.
+    pub by: Uuid,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Whom a task is given to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Assignment {
+    /// A user.
+    pub person: Option<Uuid>,
+    /// By when.
+    pub due: Option<Date>,
+    /// In which wave.
+    pub wave: Option<i64>,
+}
+
+/// Which connections to list.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Of this service.
+    pub service: Option<Uuid>,
+    /// Of this authority, at either end.
+    pub authority: Option<Cvr>,
+    /// In this environment.
+    pub environment: Option<Environment>,
+    /// Also those that were ended.
+    pub ended: bool,
+    /// After this one.
+    pub after: Option<Uuid>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+macro_rules! connections {
+    () => {
+        "SELECT id, graph, service, environment, authority, client, client_supplier, receiver, receiver_authority, receiver_supplier,
+             options, added_at, ended_at FROM connection WHERE "
+    };
+}
+
+impl Store {
+    /// The connections wanted that somebody may see, in the order of their ids, which is that in which they were added.
+    ///
+    /// # Errors
+    /// A store that does not answer, or holds what the model does not have.
+    pub async fn connections(&self, wanted: &Wanted, scope: &Scope) -> Result<Vec<Connection>, StoreError> {
+        let (authority, supplier) = match scope.whose {
+            Whose::Everybody => (None, None),
+            Whose::Authority(own) => (Some(own), None),
+            Whose::Supplier(own) => (None, Some(own)),
+            Whose::Nobody => return Ok(Vec::new()),
+        };
+        let cvr = |cvr: Option<Cvr>| cvr.map(|cvr| cvr.to_string());
+        let mut page = Page::of(connections!())
+            .with_any("authority = ? OR receiver_authority = ?", cvr(authority))
+            .with_any("client_supplier = ? OR receiver_supplier = ?", cvr(supplier))
+            .with_any("authority = ? OR receiver_authority = ?", cvr(wanted.authority))
+            .with_any("service = ?", wanted.service)
+            .with_any("environment = ?", wanted.environment.as_ref().map(Environment::as_str))
+            .of_services(&scope.services);
+        if !wanted.ended {
+            page = page.that("ended_at IS NULL");
+        }
+        self.database().all(page.after(wanted.after, wanted.limit)).await?.iter().map(read).collect()
+    }
+
+    /// One connection.
+    ///
+    /// # Errors
+    /// A store that does not answer, or holds what the model does not have.
+    pub async fn connection(&self, id: Uuid) -> Result<Option<Connection>, StoreError> {
+        self.database().first(one(id)).await?.as_ref().map(read).transpose()
+    }
+}
+
+fn one(id: Uuid) -> Query {
+    sql(concat!(connections!(), "id = $1")).bind(id)
+}
+
+/// One connection, in a transaction.
+pub(super) async fn connection(session: &mut Session, id: Uuid) -> Result<Option<Connection>, StoreError> {
+    session.first(one(id)).await?.as_ref().map(read).transpose()
+}
+
+fn read(row: &Row) -> Result<Connection, StoreError> {
+    let options: String = row.get("options")?;
+    Ok(Connection {
+        id: row.get("id")?,
+        graph: row.get("graph")?,
+        service: row.get("service")?,
+        environment: row.parsed("environment")?,
+        authority: row.parsed("authority")?,
+        client: row.get("client")?,
+        client_supplier: row.maybe_parsed("client_supplier")?,
+        receiver: row.maybe("receiver")?,
+        receiver_authority: row.parsed("receiver_authority")?,
+        receiver_supplier: row.maybe_parsed("receiver_supplier")?,
+        options: options.split(',').filter(|option| !option.is_empty()).map(str::to_owned).collect(),
+        added: row.get("added_at")?,
+        ended: row.maybe("ended_at")?,
+    })
+}
+
+/// A list of texts as one parameter, for `IN`: however many they are, the statement is one.
+pub(super) fn list<T: ToString>(of: impl IntoIterator<Item = T>) -> Json {
+    let distinct: BTreeSet<String> = of.into_iter().map(|one| one.to_string()).collect();
+    Json(serde_json::Value::from_iter(distinct).to_string())
+}
+
+/// What was stated of these connections, by place and task.
+pub(super) async fn statements(
+    session: &mut Session,
+    connections: &[Connection],
+) -> Result<HashMap<(String, String), Vec<Statement>>, StoreError> {
+    macro_rules! stated {
+        ($list:literal) => {
+            concat!(
+                "SELECT id, place, task, party, reference, stated_by, stated_at FROM connection_statement
+                 WHERE withdrawn_at IS NULL AND place IN (SELECT ",
+                $list,
+                ") ORDER BY stated_at, id"
+            )
+        };
+    }
+    let query = by_dialect(stated!("value FROM json_each($1)"), stated!("jsonb_array_elements_text($1)"));
+    let mut found: HashMap<_, Vec<_>> = HashMap::new();
+    for row in session.all(query.bind(list(connections.iter().flat_map(Connection::places)))).await? {
+        let statement = Statement {
+            id: row.get("id")?,
+            place: row.get("place")?,
+            task: row.get("task")?,
+            party: row.parsed("party")?,
+            reference: row.get("reference")?,
+            by: row.get("stated_by")?,
+            at: row.get("stated_at")?,
+        };
+        found.entry((statement.place.clone(), statement.task.clone())).or_default().push(statement);
+    }
+    Ok(found)
+}
+
+/// Whom the tasks of these connections are given to.
+pub(super) async fn assignments(
+    session: &mut Session,
+    connections: &[Connection],
+) -> Result<HashMap<(Uuid, String), Assignment>, StoreError> {
+    let query = by_dialect(
+        "SELECT connection, task, person, due, wave FROM connection_task WHERE connection IN (SELECT value FROM json_each($1))",
+        "SELECT connection, task, person, due, wave FROM connection_task
+         WHERE connection IN (SELECT one::uuid FROM jsonb_array_elements_text($1) AS one)",
+    );
+    let mut found = HashMap::new();
+    for row in session.all(query.bind(list(connections.iter().map(|connection| connection.id)))).await? {
+        let assignment = Assignment { person: row.maybe("person")?, due: row.maybe("due")?, wave: row.maybe("wave")? };
+        found.insert((row.get("connection")?, row.get("task")?), assignment);
+    }
+    Ok(found)
+}

@@ -1,0 +1,303 @@
+//! Connections in the store: what is seen of their tasks, what persons state, and for whom that counts.
+
+use std::collections::BTreeSet;
+
+use hjemmel::agreements::route::store::InTheWay;
+use hjemmel::agreements::{Route, State as Agreed, Store, import::Import};
+use hjemmel::audit::Subject;
+use hjemmel::connection::decide::{self, Assigning, ConnectionError, New, Stating};
+use hjemmel::connection::shown::View;
+use hjemmel::connection::standing::State;
+use hjemmel::connection::store::{Connection, Wanted};
+use hjemmel::decisions::{By, DecideError};
+use hjemmel::refusal::api::ApiRefusal;
+use hjemmel::store::{Query, sql};
+use hjemmel::stub::pki::Role as Key;
+use hjemmel::users::rights::Role;
+use hjemmel::users::{Scope, Whose};
+use uuid::Uuid;
+
+use crate::agreements::routes::{decision, route};
+use crate::agreements::{FRONT, SERVICE, SYSTEM, both_sides, exttest};
+use crate::decides::Decides;
+use crate::kept::Kept;
+use crate::on_both;
+use crate::people::{self, NOW, at, because, signer};
+
+const KORSBAEK: &str = "11111111";
+const OTHER: &str = "99999981";
+const LEDGER: Uuid = Uuid::from_u128(0x1ed6e6);
+
+const OPERATOR: Key = Key::GatewayClient;
+const OWNER: Key = Key::Korsbaek;
+const OTHER_OWNER: Key = Key::OtherMunicipality;
+const SIGNATORY: Key = Key::Udk;
+
+on_both! {
+    what_the_gateway_sees_is_done_without_a_word_and_falls_back_when_it_is_so_no_more;
+    a_statement_counts_for_what_its_task_is_done_once_for_and_never_for_another_authority;
+    what_both_authorities_must_state_is_done_when_both_have;
+    only_who_does_a_task_states_it_when_it_is_ready_and_the_chain_gets_who_did;
+    a_connection_is_there_once_and_each_sees_its_own;
+    what_was_stated_and_added_is_never_altered_or_deleted;
+    files_and_mailboxes_are_seen_too;
+}
+
+async fn house(kept: &Kept) -> Store {
+    let store = Store::open(&kept.settings).await.unwrap();
+    store
+        .import(&Import::parse(&both_sides(), &hjemmel::services::vocabulary()).unwrap(), at("2026-01-02T00:00:00Z"))
+        .await
+        .unwrap();
+    let people = [
+        (OPERATOR, Role::Operator, None),
+        (OWNER, Role::SystemOwner, Some(KORSBAEK)),
+        (OTHER_OWNER, Role::SystemOwner, Some(OTHER)),
+        (SIGNATORY, Role::Signatory, Some(KORSBAEK)),
+    ];
+    people::add(&store, &people).await;
+    store
+}
+
+fn new(graph: &str, authority: &str, receiver_authority: &str, options: &[&str]) -> Connection {
+    let new = New {
+        graph: graph.to_owned(),
+        service: SERVICE,
+        environment: exttest(),
+        authority: authority.parse().unwrap(),
+        client: SYSTEM,
+        client_supplier: None,
+        receiver: ["sf1590a", "sftp"].contains(&graph).then_some(LEDGER),
+        receiver_authority: Some(receiver_authority.parse().unwrap()),
+        receiver_supplier: None,
+        options: options.iter().map(|option| (*option).to_owned()).collect::<BTreeSet<_>>(),
+    };
+    new.connection(at(NOW)).unwrap()
+}
+
+async fn added(store: &Store, connection: Connection) -> Connection {
+    decide::add(store, By::Key(&signer(OPERATOR)), &connection, &because(NOW), None).await.unwrap();
+    connection
+}
+
+async fn view(store: &Store, connection: &Connection) -> View {
+    store.connection_view(connection.id, at(NOW)).await.unwrap().unwrap()
+}
+
+async fn stands(store: &Store, connection: &Connection, task: &str) -> State {
+    view(store, connection).await.find(task).unwrap().standing.state.clone()
+}
+
+async fn states(
+    store: &Store,
+    connection: &Connection,
+    task: &str,
+    party: Option<&str>,
+    by: Key,
+) -> Result<View, ConnectionError> {
+    let party = party.map(|cvr| cvr.parse().unwrap());
+    let stating = Stating { connection: connection.id, task: task.to_owned(), party, reference: Some("aftale 7".to_owned()) };
+    decide::state(store, By::Key(&signer(by)), &stating, &because(NOW), None).await
+}
+
+async fn write(store: &Store, query: Query) {
+    let mut transaction = store.database().begin_beside_others().await.unwrap();
+    transaction.execute(query).await.unwrap();
+    transaction.commit().await.unwrap();
+}
+
+async fn what_the_gateway_sees_is_done_without_a_word_and_falls_back_when_it_is_so_no_more(kept: Kept) {
+    let store = house(&kept).await;
+    let connection = added(&store, new("sf1590a", KORSBAEK, KORSBAEK, &["straks"])).await;
+    for task in ["FM001", "FF100", "TF108", "TF109", "TF110", "TF111"] {
+        assert_eq!(stands(&store, &connection, task).await, State::Seen, "{task}");
+    }
+    for task in ["FB200", "FB202", "FB205", "TB206"] {
+        assert!(!stands(&store, &connection, task).await.is_done(), "{task}");
+    }
+    // Another authority's route does not carry this one's vouchers.
+    let other = Route { receiver: Some(OTHER.parse().unwrap()), system: LEDGER, sender: None, ..route(1, "2026-01-01", None) };
+    let own = Route {
+        sender: Some(KORSBAEK.parse().unwrap()),
+        receiver: Some(KORSBAEK.parse().unwrap()),
+        system: LEDGER,
+        ..route(2, "2026-11-01", Some("2026-12-01"))
+    };
+    store.add_routes(std::slice::from_ref(&other), InTheWay::Refuse, &decision(NOW)).await.unwrap();
+    assert!(!stands(&store, &connection, "FB205").await.is_done());
+    store.add_routes(std::slice::from_ref(&own), InTheWay::Refuse, &decision(NOW)).await.unwrap();
+    let shown = view(&store, &connection).await;
+    let of = |task: &str| shown.find(task).unwrap().standing.clone();
+    assert_eq!((of("FB200").state, of("FB202").state, of("FB205").state), (State::Seen, State::Seen, State::Seen));
+    assert_eq!(of("FB205").since, Some(at("2026-10-31T23:00:00Z")), "midnight in Copenhagen");
+    // A day on which the route is over.
+    let later = store.connection_view(connection.id, at("2026-12-02T12:00:00Z")).await.unwrap().unwrap();
+    assert!(
+        matches!(&later.find("FB205").unwrap().standing.state, State::FellBack { why, .. } if why.da() == "ruten er udløbet")
+    );
+    store.decide(FRONT, Agreed::Suspended, "underskriver", "sag 8", at("2026-11-29T11:00:00Z")).await.unwrap();
+    let shown = view(&store, &connection).await;
+    let front = &shown.find("TF109").unwrap().standing;
+    assert!(matches!(&front.state, State::FellBack { why, .. } if why.en() == "the agreement is suspended"), "{front:?}");
+    assert_eq!(shown.find("TF108").unwrap().standing.state, State::Seen, "it was requested all the same");
+}
+
+async fn a_statement_counts_for_what_its_task_is_done_once_for_and_never_for_another_authority(kept: Kept) {
+    let store = house(&kept).await;
+    let one = added(&store, new("sf1590a", KORSBAEK, KORSBAEK, &["straks"])).await;
+    let other = added(&store, new("sf1590a", OTHER, OTHER, &["straks"])).await;
+    states(&store, &one, "FB201", None, OWNER).await.unwrap();
+    assert_eq!(stands(&store, &one, "FB201").await, State::Stated);
+    assert_eq!(stands(&store, &other, "FB201").await, State::Ready, "one's contract never counts for another");
+    states(&store, &one, "FB200", None, OPERATOR).await.unwrap();
+    assert_eq!(stands(&store, &other, "FB200").await, State::Stated, "once a ledger");
+    let another_system = added(&store, Connection { client: Uuid::from_u128(9), id: Uuid::now_v7(), ..one.clone() }).await;
+    assert_eq!(stands(&store, &another_system, "FB201").await, State::Stated, "once a ledger and authority");
+    states(&store, &one, "FF101", None, OWNER).await.unwrap();
+    assert_eq!(stands(&store, &another_system, "FF101").await, State::Ready, "once a connection");
+}
+
+async fn what_both_authorities_must_state_is_done_when_both_have(kept: Kept) {
+    let store = house(&kept).await;
+    let connection = added(&store, new("sf1590a", KORSBAEK, OTHER, &["straks"])).await;
+    for task in ["FM002", "FB200", "FB201", "FB202", "FB203", "FF101", "FB204"] {
+        states(&store, &connection, task, None, OPERATOR).await.unwrap();
+    }
+    let waits = states(&store, &connection, "TF105", None, OWNER).await.unwrap_err().to_string();
+    assert_eq!(waits, "TF105 waits for FF102", "both signatures of the agreement count");
+    states(&store, &connection, "FF102", None, OWNER).await.unwrap();
+    let unsaid = states(&store, &connection, "TF105", None, OPERATOR).await.unwrap_err().to_string();
+    assert!(unsaid.contains("say for which of 11111111, 99999981"), "{unsaid}");
+    let half = states(&store, &connection, "TF105", None, OWNER).await.unwrap();
+    let task = half.find("TF105").unwrap();
+    assert_eq!((&task.standing.state, &task.unstated), (&State::Ready, &[OTHER.parse().unwrap()].into()));
+    assert!(states(&store, &connection, "TF105", None, OWNER).await.unwrap_err().to_string().contains("already"));
+    let whole = states(&store, &connection, "TF105", None, OTHER_OWNER).await.unwrap();
+    assert_eq!(whole.find("TF105").unwrap().standing.state, State::Stated);
+}
+
+async fn only_who_does_a_task_states_it_when_it_is_ready_and_the_chain_gets_who_did(kept: Kept) {
+    let store = house(&kept).await;
+    let connection = added(&store, new("sf1590a", KORSBAEK, KORSBAEK, &["straks"])).await;
+    let others = states(&store, &connection, "FB201", None, OTHER_OWNER).await.unwrap_err();
+    assert!(matches!(others, ConnectionError::Decide(DecideError::Refused(ApiRefusal::ApiOtherParty))), "{others:?}");
+    let role = states(&store, &connection, "FB201", None, SIGNATORY).await.unwrap_err().to_string();
+    assert!(role.contains("stated by the system owner"), "{role}");
+    let users = store.users().await.unwrap();
+    let signatory = users.iter().find(|user| user.roles == [Role::Signatory]).unwrap().id;
+    let given = |person| Assigning {
+        connection: connection.id,
+        task: "FB201".to_owned(),
+        person: Some(person),
+        due: None,
+        wave: Some(1),
+    };
+    let stranger = users.iter().find(|user| user.party == Some(OTHER.parse().unwrap())).unwrap().id;
+    assert!(decide::assign(&store, By::Key(&signer(OWNER)), &given(stranger), &because(NOW), None).await.is_err());
+    decide::assign(&store, By::Key(&signer(OWNER)), &given(signatory), &because(NOW), None).await.unwrap();
+    states(&store, &connection, "FB201", None, SIGNATORY).await.unwrap();
+    let seen = states(&store, &connection, "TF109", None, OPERATOR).await.unwrap_err().to_string();
+    assert!(seen.contains("sees by itself"), "{seen}");
+    let waits = states(&store, &connection, "FB203", None, OPERATOR).await.unwrap_err().to_string();
+    assert_eq!(waits, "FB203 waits for FB202");
+    let waiting = store.claim_unrecorded(Uuid::new_v4(), at(NOW)).await.unwrap();
+    let told = waiting.into_iter().map(|waiting| waiting.decided).filter(|decided| decided.subject == Subject::Connection);
+    let told: Vec<_> = told.map(|decided| (decided.id, decided.to.to_string())).collect();
+    let to = format!("FB201 assigned to {signatory} due - wave 1");
+    assert_eq!(told, [(connection.id, "added".to_owned()), (connection.id, to), (connection.id, "FB201 stated".to_owned())]);
+}
+
+async fn a_connection_is_there_once_and_each_sees_its_own(kept: Kept) {
+    let store = house(&kept).await;
+    let one = added(&store, new("terminaladgang", KORSBAEK, KORSBAEK, &[])).await;
+    let company = Some("99999991".parse().unwrap());
+    let other = Connection { client_supplier: company, ..new("terminaladgang", OTHER, OTHER, &[]) };
+    let other = added(&store, other).await;
+    let (by, twice, why) = (signer(OPERATOR), new("terminaladgang", KORSBAEK, KORSBAEK, &[]), because(NOW));
+    let again = decide::add(&store, By::Key(&by), &twice, &why, None).await;
+    assert!(again.unwrap_err().to_string().contains("is there already"));
+    let wanted = Wanted { limit: 10, ..Wanted::default() };
+    for (whose, expected) in [
+        (Whose::Everybody, vec![one.id, other.id]),
+        (Whose::Authority(KORSBAEK.parse().unwrap()), vec![one.id]),
+        (Whose::Supplier("99999991".parse().unwrap()), vec![other.id]),
+        (Whose::Supplier(KORSBAEK.parse().unwrap()), vec![]),
+        (Whose::Nobody, vec![]),
+    ] {
+        let scope = Scope { whose, services: Vec::new() };
+        let seen = store.connection_views(&wanted, &scope, at(NOW)).await.unwrap();
+        assert_eq!(seen.iter().map(|view| view.connection.id).collect::<Vec<_>>(), expected, "{whose:?}");
+    }
+    decide::end(&store, By::Key(&signer(OPERATOR)), &one, &because(NOW), None).await.unwrap();
+    added(&store, new("terminaladgang", KORSBAEK, KORSBAEK, &[])).await;
+    assert!(states(&store, &one, "TA-INSTRUCTION", None, OWNER).await.unwrap_err().to_string().contains("has ended"));
+}
+
+async fn what_was_stated_and_added_is_never_altered_or_deleted(kept: Kept) {
+    let store = house(&kept).await;
+    let connection = added(&store, new("sf1590a", KORSBAEK, KORSBAEK, &[])).await;
+    states(&store, &connection, "FB201", None, OWNER).await.unwrap();
+    for statement in [
+        "UPDATE connection SET authority = '99999981'",
+        "DELETE FROM connection",
+        "UPDATE connection_statement SET reference = 'x'",
+        "DELETE FROM connection_statement",
+    ] {
+        assert!(store.database().session().await.unwrap().execute(sql(statement)).await.is_err(), "{statement}");
+    }
+    let mut taken = Stating { connection: connection.id, task: "FB201".to_owned(), party: None, reference: None };
+    decide::state(&store, By::Key(&signer(OWNER)), &taken, &because(NOW), None).await.unwrap();
+    assert_eq!(stands(&store, &connection, "FB201").await, State::Ready);
+    taken.reference = Some("aftale 8".to_owned());
+    let again = decide::state(&store, By::Key(&signer(OWNER)), &taken, &because(NOW), None).await.unwrap();
+    assert_eq!(again.find("FB201").unwrap().statements.len(), 1);
+}
+
+async fn files_and_mailboxes_are_seen_too(kept: Kept) {
+    let store = house(&kept).await;
+    let sftp = added(&store, new("sftp", KORSBAEK, OTHER, &["monitoring"])).await;
+    let mailbox = added(&store, new("oedup", KORSBAEK, KORSBAEK, &[])).await;
+    let campus = added(&store, new("campus", OTHER, OTHER, &[])).await;
+    for (connection, task) in [(&sftp, "SF-SENDER"), (&sftp, "SF-FETCHED"), (&mailbox, "OE-AGREEMENT"), (&campus, "CA-CLIENT-OK")]
+    {
+        assert!(!stands(&store, connection, task).await.is_done(), "{task}");
+    }
+    let (noon, one) = (at("2026-11-29T09:00:00Z").as_microsecond(), Uuid::from_u128);
+    for (id, name, system, authority) in [(1, "afsender", SYSTEM, KORSBAEK), (2, "modtager", LEDGER, OTHER)] {
+        let user =
+            sql("INSERT INTO sftp_user (id, name, environment, system, authority, older_root, bytes_limit, disabled, added_us)
+             VALUES ($1, $2, 'exttest', $3, $4, $5, 1000, $6, $7)");
+        write(&store, user.bind(one(id)).bind(name).bind(system).bind(authority).bind(false).bind(false).bind(noon)).await;
+    }
+    assert!(!stands(&store, &sftp, "SF-SENDER").await.is_done(), "without a key");
+    let key = sql("INSERT INTO sftp_key (sftp_user, fingerprint, label, public_key, disabled, valid_to_us, added_us)
+         VALUES ($1, 'x', 'x', 'x', $2, $3, $4)");
+    let until = at("2026-11-30T00:00:00Z").as_microsecond();
+    write(&store, key.bind(one(1)).bind(false).bind(until).bind(noon)).await;
+    let of = |at: &'static str| {
+        let (store, id) = (store.clone(), sftp.id);
+        async move { store.connection_view(id, people::at(at)).await.unwrap().unwrap().find("SF-SENDER").unwrap().standing.clone() }
+    };
+    assert_eq!(of(NOW).await.state, State::Seen);
+    let later = of("2026-12-01T00:00:00Z").await.state;
+    assert!(matches!(&later, State::FellBack { why, .. } if why.en() == "no key is in force any longer"), "{later:?}");
+    let order =
+        sql("INSERT INTO file_order (id, state, sender, recipient, sender_authority, recipient_authority, inf_ref, legal_basis,
+             purpose, valid_from, largest_bytes, keep_days, alarm_hours, delete_days)
+         VALUES ($1, 'GODKENDT', $2, $3, $4, $5, 'X', 'lov', 'prøve', $6, 1000, 0, 1, 11)");
+    let order = order.bind(one(3)).bind(one(1)).bind(one(2)).bind(KORSBAEK).bind(OTHER);
+    write(&store, order.bind(jiff::civil::date(2026, 11, 1))).await;
+    let watch = sql(
+        "INSERT INTO file_monitoring (id, sftp_user, inf_ref, alarm_hours, delete_days, told, since_us) VALUES ($1, $2, 'X', 1, 11, '', $3)",
+    );
+    write(&store, watch.bind(one(4)).bind(one(2)).bind(noon)).await;
+    for task in ["SF-ORDER", "SF-ORDER-OK", "SF-MONITORING"] {
+        assert_eq!(stands(&store, &sftp, task).await, State::Seen, "{task}");
+    }
+    let agreement =
+        sql("INSERT INTO mailbox (id, number, environment, owner, state, legal_basis, purpose, email, phone, since_us)
+         VALUES ($1, 'PA00001', 'exttest', $2, 'AKTIV', 'lov', 'prøve', 'x@example.dk', '1', $3)");
+    write(&store, agreement.bind(one(5)).bind(KORSBAEK).bind(noon)).await;
+    assert_eq!(stands(&store, &mailbox, "OE-AGREEMENT").await, State::Seen);
+    assert_eq!(stands(&store, &mailbox, "OE-USER").await, State::Ready);
+}
