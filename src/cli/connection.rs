@@ -1,5 +1,7 @@
 //! `hjemmel connection`: what must be done before a system may use a service, by whom, and what is done of it.
 
+pub(super) mod look;
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
@@ -116,6 +118,13 @@ enum Command {
         wave: Option<i64>,
         #[command(flatten)]
         why: Why,
+    },
+    /// Ask the receivers' addresses whether they answer, with the certificate that their route trusts; fails where one does not
+    ///
+    /// Revocation lists are not asked: `hjemmel check --connect` does that.
+    Look {
+        #[command(flatten)]
+        which: Which,
     },
     /// Write all tasks of all connections as a table (CSV)
     Export {
@@ -315,6 +324,13 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
             with_store(&settings, Access::Change, assign).await?;
             let person = to.as_deref().unwrap_or("nobody");
             writeln!(out, "{task} is given to {person}")?;
+        }
+        Command::Look { which } => {
+            let wanted = wanted(&place, which, now)?;
+            let look = async |store: &Store| look::look(store, &store.connections(&wanted, &all()).await?, now, out).await;
+            if with_store(&settings, Access::Change, look).await? > 0 {
+                return Ok(ExitCode::FAILURE);
+            }
         }
         Command::Export { which, output } => {
             let wanted = wanted(&place, which, now)?;

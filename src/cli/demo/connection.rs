@@ -4,6 +4,7 @@ use super::finance::{Finance, LEDGER_SYSTEM};
 use super::persons::Persons;
 use super::world::{World, WorldError};
 use crate::agreements::Store;
+use crate::cli::connection::look::look;
 use crate::cli::verify_connection;
 use crate::connection::decide::{self, New, Stating};
 use crate::connection::shown::View;
@@ -55,13 +56,15 @@ async fn steps(world: &World, finance: &Finance, store: &Store) -> Result<Played
     };
     let connection = new.connection(world.clock.now())?;
     decide::add(store, By::Key(persons.operator()), &connection, &because(), None).await?;
-    let look = async || -> Result<View, WorldError> {
+    // The ledger's address is asked once, as an operator would.
+    look(store, std::slice::from_ref(&connection), world.clock.now(), &mut std::io::sink()).await?;
+    let current = async || -> Result<View, WorldError> {
         let view = store.connection_view(connection.id, world.clock.now()).await?;
         Ok(view.ok_or("the connection is gone")?)
     };
-    let mut view = look().await?;
+    let mut view = current().await?;
     let (seen, needed) = view.done();
-    let mut lines = vec![format!("{seen} of {needed} tasks are seen done: agreements, approvals, route, users")];
+    let mut lines = vec![format!("{seen} of {needed} tasks are seen done: agreements, approvals, route, ledger, users")];
     // Each turn does one task: there are never more turns than tasks.
     for _ in 0..needed {
         let Some(next) = view.next().into_iter().find(|shown| shown.task.stated).map(|shown| shown.task) else { break };
