@@ -193,7 +193,7 @@ pub enum System {
 pub enum Look {
     /// The authority has a user that holds.
     Users,
-    /// The client system stands in an agreement with a certificate.
+    /// The client system has a certificate in the register, or stands in no register and in an agreement with one.
     Client,
     /// The receiving system stands in a route.
     Receiver,

@@ -171,7 +171,7 @@ fn task(out: &mut String, (x, y): (usize, usize), shown: &Shown, words: Words) {
         BOX.0,
         BOX.1,
     );
-    text(out, (x + 8, y + 18), 13, true, &[task.id.clone()]);
+    text(out, (x + 8, y + 18), 13, true, std::slice::from_ref(&task.id));
     text(out, (x + 8, y + 35), 12, false, &wrapped(words(&task.text), WRAP));
     text(out, (x + 8, y + BOX.1 - 8), 12, true, &[format!("{}{mark}", words(&told))]);
     out.push_str("</g>");

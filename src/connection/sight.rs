@@ -19,6 +19,7 @@ use crate::store::{Json, Query, Row, Session, StoreError, by_dialect};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Table {
     Agreements,
+    Certificates,
     Routes,
     Users,
     SftpUsers,
@@ -33,7 +34,9 @@ pub(super) enum Table {
 
 fn table(look: &Look) -> Table {
     match look {
-        Look::Client | Look::Agreement { .. } | Look::Approval { .. } => Table::Agreements,
+        // A system that stands in no register is known by its agreements, in which every graph looks that asks for it.
+        Look::Client => Table::Certificates,
+        Look::Agreement { .. } | Look::Approval { .. } => Table::Agreements,
         Look::Receiver | Look::Endpoint | Look::Route => Table::Routes,
         Look::Users => Table::Users,
         Look::SftpUser { .. } => Table::SftpUsers,
@@ -91,7 +94,7 @@ impl Named {
                 macro_rules! agreements {
                     ($texts:ident, $uuids:ident) => {
                         concat!(
-                            "SELECT side, system, service, authority, environment, state, valid_from, valid_to, decided_at,
+                            "SELECT side, system, service, authority, environment, state, valid_from, valid_to, decided_at, ends_at,
                                  (SELECT min(at) FROM agreement_decision WHERE agreement = agreement.id) AS requested_at,
                                  (SELECT count(*) FROM agreement_certificate WHERE agreement = agreement.id) AS certificates
                              FROM agreement WHERE service IN ",
@@ -107,6 +110,17 @@ impl Named {
                     .bind(self.services.clone())
                     .bind(self.environments.clone())
                     .bind(self.authorities.clone())
+            }
+            Table::Certificates => {
+                macro_rules! certificates {
+                    ($uuids:ident) => {
+                        concat!(
+                            "SELECT system, not_before, not_after, added_at, ended_at FROM client_system_certificate WHERE system IN ",
+                            among!($uuids, "$1")
+                        )
+                    };
+                }
+                by_dialect(certificates!(sqlite), certificates!(uuids)).bind(self.systems.clone())
             }
             Table::Routes => {
                 macro_rules! routes {
@@ -262,6 +276,8 @@ struct Agreement {
     from: Timestamp,
     to: Option<Timestamp>,
     decided: Option<Timestamp>,
+    /// From when one that is OPSAGT opens nothing; none: at once.
+    ends: Option<Timestamp>,
     requested: Option<Timestamp>,
     certified: bool,
 }
@@ -294,10 +310,11 @@ pub(super) struct Seen {
     /// By service and environment of an authority, on the back; and by client system, on the front.
     back: HashMap<(Uuid, String, Cvr), Vec<Agreement>>,
     front: HashMap<(String, Uuid), Vec<Agreement>>,
+    certificates: HashMap<Uuid, Sight>,
     routes: HashMap<(Uuid, String), RoutesOf>,
     users: HashMap<Cvr, Sight>,
     sftp_users: HashMap<(String, Uuid), Sight>,
-    monitored: HashMap<(String, Uuid), Vec<(Option<String>, Sight)>>,
+    monitored: HashMap<(String, Uuid), Vec<Monitored>>,
     orders: HashMap<Way, Vec<Order>>,
     fetched: HashMap<Way, Sight>,
     sortiments: HashMap<(Uuid, Option<Cvr>), Sight>,
@@ -310,7 +327,13 @@ pub(super) struct Seen {
 
 /// The routes of one service, by the system to which they lead.
 #[derive(Debug, Default)]
-struct RoutesOf(HashMap<Uuid, HashMap<(Option<Cvr>, Option<Cvr>), Vec<Route>>>);
+struct RoutesOf(HashMap<Uuid, HashMap<Parties, Vec<Route>>>);
+
+/// Sender and receiver of a route; none: every authority.
+type Parties = (Option<Cvr>, Option<Cvr>);
+
+/// A monitoring order, and for which type of files.
+type Monitored = (Option<String>, Sight);
 
 impl Seen {
     /// Looks at whatever these connections need.
@@ -356,6 +379,7 @@ impl Seen {
                     from: row.get("valid_from")?,
                     to: row.maybe("valid_to")?,
                     decided: row.maybe("decided_at")?,
+                    ends: row.maybe("ends_at")?,
                     requested: row.maybe("requested_at")?,
                     certified: row.get::<i64>("certificates")? > 0,
                 };
@@ -367,6 +391,17 @@ impl Seen {
                         self.back.entry(key).or_default().push(agreement);
                     }
                 }
+            }
+            Table::Certificates => {
+                let (from, to): (Timestamp, Timestamp) = (row.get("not_before")?, row.get("not_after")?);
+                let (added, ended): (Timestamp, Option<Timestamp>) = (row.get("added_at")?, row.maybe("ended_at")?);
+                let sight = match () {
+                    () if is_over(ended) => lost(ended, "certifikatet er taget ud", "the certificate was taken out"),
+                    () if to <= self.now => lost(Some(to), "certifikatet er udløbet", "the certificate has expired"),
+                    () if from > self.now => Sight::Nothing,
+                    () => Sight::Done(Some(added)),
+                };
+                better(self.certificates.entry(row.get("system")?).or_default(), sight);
             }
             Table::Routes => {
                 let route = Route {
@@ -475,6 +510,9 @@ impl Seen {
         match look {
             Look::Users => self.users.get(&connection.authority).cloned().unwrap_or(none),
             Look::Client => {
+                if let Some(registered) = self.certificates.get(&connection.client) {
+                    return registered.clone();
+                }
                 let known = self.front.get(&(environment, connection.client));
                 let known = known
                     .into_iter()
@@ -565,7 +603,8 @@ impl Seen {
             State::Requested | State::Approved | State::Suspended => Sight::Done(agreement.requested),
             State::Rejected => lost(agreement.decided, "anmodningen blev afvist", "the request was rejected"),
             State::Withdrawn => lost(agreement.decided, "anmodningen blev trukket tilbage", "the request was withdrawn"),
-            State::Terminated => lost(agreement.decided, "aftalen er opsagt", "the agreement was ended"),
+            State::Terminated if agreement.ends.is_some_and(|ends| ends > self.now) => Sight::Done(agreement.requested),
+            State::Terminated => lost(agreement.ends.or(agreement.decided), "aftalen er opsagt", "the agreement was ended"),
             State::Expired => lost(agreement.to, "aftalen er udløbet", "the agreement has expired"),
         }
     }
@@ -578,7 +617,8 @@ impl Seen {
             }
             State::Approved => Sight::Done(agreement.decided.max(Some(agreement.from))),
             State::Suspended => lost(agreement.decided, "aftalen er suspenderet", "the agreement is suspended"),
-            State::Terminated => lost(agreement.decided, "aftalen er opsagt", "the agreement was ended"),
+            State::Terminated if agreement.ends.is_some_and(|ends| ends > self.now) => Sight::Done(Some(agreement.from)),
+            State::Terminated => lost(agreement.ends.or(agreement.decided), "aftalen er opsagt", "the agreement was ended"),
             State::Expired => lost(agreement.to, "aftalen er udløbet", "the agreement has expired"),
             State::Requested | State::Rejected | State::Withdrawn => Sight::Nothing,
         }

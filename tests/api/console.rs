@@ -511,3 +511,34 @@ async fn a_system_is_registered_once_and_its_certificates_stand_in_its_calendar(
     let signatory = konsol.log_on(&konsol.house.signatory).await;
     is_page(&konsol.get(&signatory, &path).await, 404, "ApiNotFound");
 }
+
+#[tokio::test]
+async fn a_connection_is_drawn_and_a_task_of_ones_own_is_stated_by_a_form_once() {
+    let konsol = Konsol::build(OneTimeLinks::Off).await;
+    let operator = konsol.log_on(&konsol.house.operator).await;
+    is_page(&konsol.get(&operator, "/connections").await, 200, "Der er ingen forbindelser at vise.");
+    let body = serde_json::json!({
+        "graph": "terminaladgang", "service": crate::house::SERVICE, "environment": "exttest", "authority": OWN,
+        "client": "00000000-0000-4000-8000-0000000000aa", "reason": "sag 7"
+    });
+    let added = konsol.house.ask(&konsol.house.operator, "POST", "/api/v1/connections", &[], Some(&body)).await;
+    let path = format!("/connections/{}", crate::house::value(&added)["id"].as_str().unwrap());
+    is_page(&konsol.get(&operator, "/connections").await, 200, "Korsbæk Kommune (11111111)");
+    let stranger = konsol.log_on(&konsol.house.other_signatory).await;
+    is_page(&konsol.get(&stranger, &path).await, 404, "Der er ingen forbindelse med dette id");
+    let signatory = konsol.log_on(&konsol.house.signatory).await;
+    assert!(!konsol.get(&signatory, &path).await.text().contains("/state"), "it is another role's");
+
+    let owner = konsol.log_on(&konsol.house.owner).await;
+    let page = konsol.get(&owner, &path).await;
+    is_page(&page, 200, "<svg ");
+    let shown = page.text();
+    assert!(shown.contains("TA-INSTRUCTION") && shown.contains("klar for systemejer hos Korsbæk Kommune"), "{shown}");
+    let form = format!("form_token={}&task=TA-INSTRUCTION&party={OWN}&reference=aftale+12&reason=sag+7", token(&page));
+    let stated = konsol.post(&owner, &format!("{path}/state"), &form).await;
+    assert_eq!((stated.status, stated.header("location")), (303, format!("{path}?done=1").as_str()), "{}", stated.text());
+    is_page(&konsol.get(&owner, &format!("{path}?done=1")).await, 200, "oplyst udført af E. Ejer, aftale 12");
+    // The back button and the button once more.
+    is_page(&konsol.post(&owner, &format!("{path}/state"), &form).await, 409, "TA-INSTRUCTION er udført.");
+    is_page(&konsol.get(&owner, &format!("{path}?lang=en")).await, 200, "stated by E. Ejer, aftale 12");
+}

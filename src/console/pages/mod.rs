@@ -3,6 +3,7 @@
 pub mod agreements;
 pub mod auditor;
 pub mod calls;
+pub mod connections;
 pub mod errors;
 pub mod requests;
 pub mod routes;
@@ -32,6 +33,7 @@ pub const MENU: &[Place] = &[
     requests::PLACE,
     systems::PLACE,
     routes::PLACE,
+    connections::PLACE,
     calls::PLACE,
     errors::PLACE,
     services::PLACE,
@@ -46,6 +48,7 @@ pub(super) fn router() -> Router<Console> {
         .merge(requests::router())
         .merge(systems::router())
         .merge(routes::router())
+        .merge(connections::router())
         .merge(calls::router())
         .merge(errors::router())
         .merge(services::router())

@@ -1,0 +1,277 @@
+//! Connections: the list with the longest wait first, and one with its picture and its tasks. A task is stated in a form; what comes of
+//! it is decided in [`crate::connection::decide`], as over the API and at the command line.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use http::StatusCode;
+use uuid::Uuid;
+
+use crate::api::problem::of_decision;
+use crate::connection::decide::{self, ConnectionError, LONGEST_REFERENCE, Stating};
+use crate::connection::picture;
+use crate::connection::shown::{Names, Shown, View, waited};
+use crate::connection::standing::State as Stands;
+use crate::connection::store::{MOST, Wanted};
+use crate::console::Console;
+use crate::console::form::{Fields, Form};
+use crate::console::frame::{Frame, Place, page};
+use crate::console::session::Visit;
+use crate::console::stop::Stop;
+use crate::decisions::{Because, By};
+use crate::id::cvr::Cvr;
+use crate::refusal::Detail;
+use crate::refusal::api::ApiRefusal;
+use crate::refusal::console::ConsoleRefusal;
+use crate::text::LONGEST;
+use crate::users::rights::Action;
+
+/// In the menu.
+pub const PLACE: Place = Place {
+    href: "/connections",
+    name: ("Forbindelser", "Connections"),
+    for_whom: |actor| actor.may(Action::SeeConnections).is_ok(),
+};
+
+/// The most lines of the list: the longest waits.
+const LINES: usize = 200;
+
+pub(super) fn router() -> Router<Console> {
+    Router::new()
+        .route("/connections", get(list))
+        .route("/connections/{id}", get(show))
+        .route("/connections/{id}/state", post(state))
+}
+
+#[derive(Template)]
+#[template(path = "console/connections.html")]
+struct ListPage {
+    frame: Frame,
+    authority: String,
+    lines: Vec<Line>,
+    /// How many there are besides.
+    more: usize,
+}
+
+struct Line {
+    id: Uuid,
+    graph: String,
+    authority: String,
+    receiver: Option<String>,
+    done: usize,
+    needed: usize,
+    turn: Option<Turn>,
+}
+
+/// The task that has waited longest.
+struct Turn {
+    task: String,
+    whose: String,
+    waited: String,
+}
+
+fn told(frame: &Frame, text: &Detail) -> String {
+    frame.t(text.da(), text.en()).to_owned()
+}
+
+async fn list(State(console): State<Console>, visit: Visit, request: Request) -> Result<Response, Stop> {
+    visit.may(Action::SeeConnections)?;
+    let frame = visit.frame(&console, "Forbindelser", "Connections");
+    let authority = Fields::of_query(request.uri())?.text("authority").into_owned();
+    let wrong = || {
+        let field = Detail::new("Myndighed", "Authority");
+        ConsoleRefusal::ConsoleField { field, what: Detail::new("det er ikke otte cifre", "it is not eight digits") }
+    };
+    let wanted = (!authority.is_empty()).then(|| authority.parse::<Cvr>().map_err(|_| wrong())).transpose()?;
+    let wanted = Wanted { authority: wanted, limit: MOST, ..Wanted::default() };
+    let now = console.clock.now();
+    let mut views = console.store.connection_views(&wanted, &visit.actor().scope(), now).await?;
+    views.sort_by_cached_key(View::waits_since);
+    let more = views.len().saturating_sub(LINES);
+    views.truncate(LINES);
+    let names = Names::of(&console.store).await?;
+    let lines = views.iter().map(|view| {
+        let (done, needed) = view.done();
+        let connection = &view.connection;
+        let turn = view.next().first().map(|shown| Turn {
+            task: shown.task.id.clone(),
+            whose: names.party(shown.whose),
+            waited: shown.standing.since.map_or_else(|| "–".to_owned(), |since| told(&frame, &waited(since, now))),
+        });
+        Line {
+            id: connection.id,
+            graph: told(&frame, &view.graph.name),
+            authority: names.party(connection.authority),
+            receiver: (connection.receiver_authority != connection.authority).then(|| names.party(connection.receiver_authority)),
+            done,
+            needed,
+            turn,
+        }
+    });
+    page(&ListPage { lines: lines.collect(), authority, more, frame })
+}
+
+#[derive(Template)]
+#[template(path = "console/connection.html")]
+struct ConnectionPage {
+    frame: Frame,
+    id: Uuid,
+    graph: String,
+    authority: String,
+    client: (String, Uuid),
+    receiver: Option<(String, String, Uuid)>,
+    done: usize,
+    needed: usize,
+    picture: String,
+    tasks: Vec<TaskLine>,
+    forms: Vec<StateForm>,
+    note: Option<Note>,
+    ended: bool,
+}
+
+struct TaskLine {
+    id: String,
+    text: String,
+    state: &'static str,
+    state_told: String,
+    told: String,
+    is_next: bool,
+    given: Option<String>,
+}
+
+/// A task that the user may state now, for one party.
+struct StateForm {
+    task: String,
+    text: String,
+    party: Cvr,
+    party_told: String,
+    reference: String,
+    reason: String,
+}
+
+/// What came of a form.
+enum Note {
+    /// It was stated.
+    Done,
+    /// It may not be; nothing was done.
+    Refused(String),
+}
+
+async fn drawn(
+    console: &Console,
+    visit: &Visit,
+    view: View,
+    note: Option<Note>,
+    written: Option<&Fields>,
+) -> Result<Response, Stop> {
+    let frame = visit.frame(console, "En forbindelse", "A connection");
+    let (names, now) = (Names::of(&console.store).await?, console.clock.now());
+    let connection = &view.connection;
+    let words: picture::Words = if frame.english() { Detail::en } else { Detail::da };
+    let line = |shown: &Shown| {
+        let assignment = &shown.assignment;
+        let person = assignment.person.map(|person| names.user(person));
+        let due = assignment.due.map(|due| format!("{} {due}", frame.t("frist", "due")));
+        let wave = assignment.wave.map(|wave| format!("{} {wave}", frame.t("bølge", "wave")));
+        let given: Vec<String> = [person, due, wave].into_iter().flatten().collect();
+        TaskLine {
+            id: shown.task.id.clone(),
+            text: told(&frame, &shown.task.text),
+            state: shown.standing.state.name(),
+            state_told: told(&frame, &shown.standing.state.told()),
+            told: told(&frame, &shown.told(&view, &names, now)),
+            is_next: shown.standing.state.is_next(),
+            given: (!given.is_empty()).then(|| given.join(", ")),
+        }
+    };
+    // What the connection does not need stands in no picture and last in the list.
+    let (needless, needed): (Vec<&Shown>, Vec<&Shown>) =
+        view.tasks.iter().partition(|shown| shown.standing.state == Stands::NotNeeded);
+    let mut first = view.next();
+    first.extend(needed.iter().filter(|shown| !shown.standing.state.is_next()));
+    first.extend(needless);
+    let field = |name: &str, task: &str| {
+        let own = written.filter(|fields| fields.text("task") == task);
+        own.map(|fields| fields.text(name).into_owned()).unwrap_or_default()
+    };
+    let may = view
+        .next()
+        .into_iter()
+        .flat_map(|shown| decide::may_state(visit.actor(), &view, shown).into_iter().map(move |party| (shown, party)));
+    let forms = may.map(|(shown, party)| StateForm {
+        task: shown.task.id.clone(),
+        text: told(&frame, &shown.task.text),
+        party,
+        party_told: names.party(party),
+        reference: field("reference", &shown.task.id),
+        reason: field("reason", &shown.task.id),
+    });
+    let status = match note {
+        None | Some(Note::Done) => StatusCode::OK,
+        Some(Note::Refused(_)) => StatusCode::CONFLICT,
+    };
+    let (done, of) = view.done();
+    let receiver = connection.receiver.zip(view.graph.receiver.as_ref());
+    let drawn = page(&ConnectionPage {
+        id: connection.id,
+        graph: told(&frame, &view.graph.name),
+        authority: names.party(connection.authority),
+        client: (told(&frame, &view.graph.client), connection.client),
+        receiver: receiver.map(|(system, called)| (told(&frame, called), names.party(connection.receiver_authority), system)),
+        done,
+        needed: of,
+        picture: picture::svg(&view, &names, words),
+        tasks: first.into_iter().map(line).collect(),
+        forms: if connection.ended.is_none() { forms.collect() } else { Vec::new() },
+        note,
+        ended: connection.ended.is_some(),
+        frame,
+    })?;
+    Ok((status, drawn).into_response())
+}
+
+async fn seen(console: &Console, visit: &Visit, id: &str) -> Result<View, Stop> {
+    visit.may(Action::SeeConnections)?;
+    let nothing = || ApiRefusal::ApiNotFound { what: Detail::new("forbindelse", "connection") };
+    let id = crate::text::uuid(id).ok_or_else(nothing)?;
+    let view = console.store.connection_view(id, console.clock.now()).await?;
+    let seen = view.filter(|view| view.connection.is_seen_by(&visit.actor().scope()));
+    Ok(seen.ok_or_else(nothing)?)
+}
+
+async fn show(State(console): State<Console>, visit: Visit, Path(id): Path<String>, request: Request) -> Result<Response, Stop> {
+    let view = seen(&console, &visit, &id).await?;
+    let done = Fields::of_query(request.uri())?.text("done") == "1";
+    drawn(&console, &visit, view, done.then_some(Note::Done), None).await
+}
+
+async fn state(State(console): State<Console>, Path(id): Path<String>, form: Form) -> Result<Response, Stop> {
+    let visit = &form.visit;
+    let view = seen(&console, visit, &id).await.map_err(|why| form.stop(why))?;
+    let reference = form.fields.line("reference", Detail::new("Reference", "Reference"), LONGEST_REFERENCE);
+    let reference = reference.map_err(|why| form.stop(why))?;
+    let reason = form.fields.line("reason", Detail::new("Begrundelse", "Reason"), LONGEST).map_err(|why| form.stop(why))?;
+    let party = form.fields.text("party").parse().map_err(|_| form.stop(ConsoleRefusal::ConsoleFormUnreadable))?;
+    let stating = Stating {
+        connection: view.connection.id,
+        task: form.fields.text("task").into_owned(),
+        party: Some(party),
+        reference: Some(reference),
+    };
+    let because = Because::new(reason, console.clock.now());
+    match decide::state(&console.store, By::User(visit.actor()), &stating, &because, None).await {
+        Ok(_) => {
+            console.decided.notify_one();
+            Ok(Redirect::to(&format!("/connections/{}?done=1", view.connection.id)).into_response())
+        }
+        Err(ConnectionError::Refused(why)) => {
+            let frame = visit.frame(&console, "", "");
+            let (why, now) = (told(&frame, &why), seen(&console, visit, &id).await?);
+            drawn(&console, visit, now, Some(Note::Refused(why)), Some(&form.fields)).await
+        }
+        Err(ConnectionError::NoSuch(_)) => Err(form.stop(ConsoleRefusal::ConsolePageUnknown)),
+        Err(ConnectionError::Decide(error)) => Err(form.stop(of_decision(error))),
+    }
+}
