@@ -121,9 +121,7 @@ impl Examination<'_> {
         self.peers();
         self.services();
         self.audit();
-        self.deliveries();
-        self.persons();
-        self.objects();
+        self.keys();
         self.sftp();
         self.rights();
     }
@@ -415,41 +413,47 @@ impl Examination<'_> {
         }
     }
 
-    /// The keys of the memory of deliveries: usable, of this use alone, and not where what they open is copied.
-    fn deliveries(&self) {
+    /// The keys of what is kept: usable, each of one use, and none where what it opens is copied.
+    fn keys(&self) {
         let sections = self.draft.sections();
-        let Some(Some(deliveries)) = &sections.deliveries else { return };
-        self.look("deliveries.key", ContentKeys::read(&deliveries.key, &deliveries.earlier_keys));
-        let keys: Vec<&Path> = std::iter::once(&deliveries.key).chain(&deliveries.earlier_keys).map(PathBuf::as_path).collect();
-        self.apart("deliveries.key", &keys);
-        self.away_from_the_store("deliveries.key", &keys, "the receipts");
-    }
-
-    /// The key of persons: usable, of this use alone, and not where what is under it is copied.
-    fn persons(&self) {
-        let sections = self.draft.sections();
-        let Some(Some(persons)) = &sections.persons else { return };
-        self.look("persons.key", PersonKeys::read(&persons.key));
-        let keys = [persons.key.as_path()];
-        self.apart("persons.key", &keys);
-        self.away_from_the_store("persons.key", &keys, "the persons");
-        let deliveries = sections.deliveries.as_ref().and_then(Option::as_ref);
-        let objects = sections.objects.as_ref().and_then(Option::as_ref);
-        let others = deliveries.map(|deliveries| ("deliveries.key", &deliveries.key)).into_iter();
-        for (other, file) in others.chain(objects.map(|objects| ("objects.key", &objects.key))) {
-            if same_content(&persons.key, file) {
-                let text = format!(
-                    "{} is also {other}, and a key that serves two uses cannot be exchanged or given out for one; make another with `hjemmel objects key FILE`",
-                    persons.key.display()
-                );
-                self.draft.problem("persons.key", text);
+        let (mut uses, mut all) = (Vec::new(), Vec::new());
+        if let Some(audit) = &sections.audit {
+            all.push(("audit.checkpoint_key", audit.checkpoint_key.as_path()));
+            uses.push(("audit.pseudonym_key", "the marks that are made with it", vec![audit.pseudonym_key.as_path()]));
+        }
+        if let Some(Some(deliveries)) = &sections.deliveries {
+            self.look("deliveries.key", ContentKeys::read(&deliveries.key, &deliveries.earlier_keys));
+            uses.push(("deliveries.key", "the receipts", with_earlier(&deliveries.key, &deliveries.earlier_keys)));
+        }
+        if let Some(Some(persons)) = &sections.persons {
+            self.look("persons.key", PersonKeys::read(&persons.key));
+            uses.push(("persons.key", "the persons", vec![persons.key.as_path()]));
+        }
+        if let Some(Some(objects)) = &sections.objects {
+            self.look("objects.key", ContentKeys::read(&objects.key, &objects.earlier_keys));
+            uses.push(("objects.key", "the sealed keys of contents", with_earlier(&objects.key, &objects.earlier_keys)));
+        }
+        for (setting, what, keys) in uses {
+            for key in &keys {
+                if let Some((other, _)) = all.iter().find(|(_, other)| same_content(key, other)) {
+                    let text = format!(
+                        "{} is also {other}, and a key that serves two uses cannot be exchanged or given out for one; make another with `{}`",
+                        key.display(),
+                        if setting.starts_with("audit.") { "hjemmel audit keys DIR" } else { "hjemmel objects key FILE" }
+                    );
+                    self.draft.problem(setting, text);
+                }
+                self.apart(setting, key, what);
             }
+            all.extend(keys.into_iter().map(|key| (setting, key)));
         }
     }
 
-    /// Keys that do not lie where what is under them is copied. `what`: that.
-    fn away_from_the_store(&self, setting: &str, keys: &[&Path], what: &str) {
+    /// A key does not lie where what is under it is copied, nor where the audit's log is: whoever is given that to read is not given
+    /// what opens anything. `what`: what is under it.
+    fn apart(&self, setting: &str, key: &Path, what: &str) {
         let sections = self.draft.sections();
+        let Some(folder) = folder_of(key) else { return };
         let store = match sections.store.as_ref().map(|store| &store.at) {
             Some(At::Sqlite(file)) => file.parent().and_then(canonical),
             _ => None,
@@ -458,50 +462,16 @@ impl Examination<'_> {
             Some(Place::Folder(folder)) => canonical(folder),
             _ => None,
         };
-        for key in keys {
-            let folder = folder_of(key);
-            let beside = folder.is_some() && folder == store;
-            let inside = folder.zip(objects.as_ref()).is_some_and(|(folder, objects)| folder.starts_with(objects));
-            if beside || inside {
-                let text = format!(
-                    "{} lies in the folder of the store, so that whoever copies that has {what} and their key; move it to a folder of its own",
-                    key.display()
-                );
-                self.draft.problem(setting, text);
-            }
-        }
-    }
-
-    /// The keys of the object store: of this use alone.
-    fn objects(&self) {
-        let Some(Some(objects)) = &self.draft.sections().objects else { return };
-        let keys: Vec<&Path> = std::iter::once(&objects.key).chain(&objects.earlier_keys).map(PathBuf::as_path).collect();
-        self.apart("objects.key", &keys);
-    }
-
-    /// Keys that encrypt what is kept, apart from the audit's: a key has one use, and whoever is given the audit's log to read is
-    /// not given what opens anything else.
-    fn apart(&self, setting: &str, keys: &[&Path]) {
-        let Some(audit) = &self.draft.sections().audit else { return };
-        let log = canonical(&audit.directory);
-        for key in keys {
-            for (other, file) in [("pseudonym_key", &audit.pseudonym_key), ("checkpoint_key", &audit.checkpoint_key)] {
-                if same_content(key, file) {
-                    let text = format!(
-                        "{} is also audit.{other}, and a key that serves two uses cannot be exchanged or given out for one; make another with `hjemmel objects key FILE`",
-                        key.display()
-                    );
-                    self.draft.problem(setting, text);
-                }
-            }
-            if folder_of(key).zip(log.as_ref()).is_some_and(|(folder, log)| folder.starts_with(log)) {
-                let text = format!(
-                    "{} lies in the audit's folder, which is copied to those who verify it; move it to a folder of its own",
-                    key.display()
-                );
-                self.draft.problem(setting, text);
-            }
-        }
+        let log = sections.audit.as_ref().and_then(|audit| canonical(&audit.directory));
+        let within = |place: &Option<PathBuf>| place.as_ref().is_some_and(|place| folder.starts_with(place));
+        let text = if store.as_ref() == Some(&folder) || within(&objects) {
+            format!("lies in the folder of the store, so that whoever copies that has {what} and their key")
+        } else if within(&log) {
+            "lies in the audit's folder, which is copied to those who verify it".to_owned()
+        } else {
+            return;
+        };
+        self.draft.problem(setting, format!("{} {text}; move it to a folder of its own", key.display()));
     }
 
     /// The SFTP server's host keys, and where its files would lie.
@@ -625,6 +595,11 @@ fn normal_form(written: &str) -> Option<String> {
 
 fn canonical(path: &Path) -> Option<PathBuf> {
     std::fs::canonicalize(path).ok()
+}
+
+/// A key, and those of before.
+fn with_earlier<'k>(key: &'k Path, earlier: &'k [PathBuf]) -> Vec<&'k Path> {
+    std::iter::once(key).chain(earlier.iter().map(PathBuf::as_path)).collect()
 }
 
 /// The folder in which a file lies, links followed.

@@ -222,6 +222,67 @@ async fn refused_for(place: &Place, file: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_lies_neither_where_what_it_opens_is_copied_nor_with_the_log_and_has_one_use() {
+    let place = Place::new().await;
+    let dir = &place.world.dir;
+    for folder in ["objects/inner", "elsewhere", "audit"] {
+        std::fs::create_dir_all(dir.join(folder)).unwrap();
+    }
+    let keys = [
+        ("audit.pseudonym_key", "audit-keys/pseudonym.key"),
+        ("deliveries.key", "delivery-keys/deliveries.key"),
+        ("persons.key", "elsewhere/persons.key"),
+        ("objects.key", "elsewhere/content.key"),
+    ];
+    for (_, made) in &keys[2..] {
+        hjemmel::objects::keys::generate(&dir.join(made)).unwrap();
+    }
+    let apart = [
+        ("objects.url", "\"file:objects\""),
+        ("objects.key", "\"elsewhere/content.key\""),
+        ("persons.key", "\"elsewhere/persons.key\""),
+    ];
+    let told = async |setting: &str, value: &str, says: &str| {
+        let ended = place.check(&[&apart[..], &[(setting, value)]].concat(), &["--json"]).await;
+        assert_eq!(ended.code, Some(1), "{setting} = {value}: {}", ended.all());
+        let report = ended.json();
+        let problems = report["problems"].as_array().unwrap();
+        assert!(
+            problems.iter().any(|problem| {
+                let text = problem["text"].as_str().unwrap();
+                problem["line"].is_u64() && text.contains(says) && text.contains("; m")
+            }),
+            "{setting} = {value}: {says}\n{report}"
+        );
+        problems.iter().map(|problem| problem["setting"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let sound = place.check(&apart, &[]).await;
+    assert_eq!(sound.code, Some(0), "each in a folder of its own: {}", sound.all());
+    for (setting, file) in keys {
+        for (moved, says) in [
+            ("moved.key", "lies in the folder of the store"),
+            ("objects/inner/moved.key", "lies in the folder of the store"),
+            ("audit/moved.key", "lies in the audit's folder"),
+        ] {
+            std::fs::copy(dir.join(file), dir.join(moved)).unwrap();
+            assert_eq!(told(setting, &format!("\"{moved}\""), says).await, [setting], "{moved}");
+            std::fs::remove_file(dir.join(moved)).unwrap();
+        }
+    }
+    std::fs::copy(dir.join("elsewhere/content.key"), dir.join("before.key")).unwrap();
+    assert_eq!(told("objects.earlier_keys", "[\"before.key\"]", "lies in the folder of the store").await, ["objects.key"]);
+    for (at, (_, file)) in keys.iter().enumerate() {
+        for (setting, _) in &keys[at + 1..] {
+            let copy = dir.join("elsewhere/copy.key");
+            std::fs::copy(dir.join(file), &copy).unwrap();
+            let settings = told(setting, "\"elsewhere/copy.key\"", &format!("is also {}", keys[at].0)).await;
+            assert_eq!(settings, [*setting]);
+            std::fs::remove_file(copy).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_will_cost_the_operator_a_call_is_warned_of_before() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::new().await;

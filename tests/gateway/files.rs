@@ -15,15 +15,15 @@ use crate::stage::{admin, options};
 
 /// Settings of a gateway with an SFTP server, whose folders and keys are there.
 fn settings(dir: &Path, port: u16) -> String {
-    for folder in ["staging", "objects"] {
+    for folder in ["staging", "objects", "object-keys"] {
         std::fs::create_dir_all(dir.join(folder)).unwrap();
     }
     if !dir.join("host.key").exists() {
         generate(&dir.join("host.key"), Kind::Ed25519).unwrap();
-        hjemmel::objects::keys::generate(&dir.join("content.key")).unwrap();
+        hjemmel::objects::keys::generate(&dir.join("object-keys/content.key")).unwrap();
     }
     format!(
-        "[objects]\nurl = \"file:objects\"\nkey = \"content.key\"\n\
+        "[objects]\nurl = \"file:objects\"\nkey = \"object-keys/content.key\"\n\
          [sftp]\naddress = \"127.0.0.1:{port}\"\nhost_keys = [\"host.key\"]\nstaging = \"staging\"\n"
     )
 }

@@ -199,11 +199,12 @@ fn calls_are_served_while_the_object_store_is_away_does_not_answer_or_is_full() 
     in_runtime(async {
         let dir = tempfile::tempdir().unwrap();
         let world = World::without_gateway(options(dir.path(), Clock::system(), "")).await.unwrap();
-        hjemmel::objects::keys::generate(&dir.path().join("content.key")).unwrap();
+        std::fs::create_dir(dir.path().join("object-keys")).unwrap();
+        hjemmel::objects::keys::generate(&dir.path().join("object-keys/content.key")).unwrap();
         std::fs::write(dir.path().join("s3"), "nobody\n").unwrap();
         let at = free_port();
         let objects = format!(
-            "[objects]\nurl = \"s3://hjemmel/test\"\nendpoint = \"http://127.0.0.1:{at}\"\nregion = \"here\"\nkey = \"content.key\"\n\
+            "[objects]\nurl = \"s3://hjemmel/test\"\nendpoint = \"http://127.0.0.1:{at}\"\nregion = \"here\"\nkey = \"object-keys/content.key\"\n\
              access_key_id = \"s3\"\nsecret_access_key = \"s3\"\ntimeout = \"1s\"\n"
         );
         // Nobody listens there.

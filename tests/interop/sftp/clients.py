@@ -147,7 +147,8 @@ class Mailboxes(World):
         # Its STS's metadata, certificates and keys; the world itself is not needed.
         run(program, "demo", "--once", "--dir", made, wait=300)
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", self.folder / "partner")
-        run(program, "objects", "key", self.folder / "content.key")
+        (self.folder / "keys").mkdir()
+        run(program, "objects", "key", self.folder / "keys/content.key")
         for name in ("staging", "objects", "audit"):
             (self.folder / name).mkdir()
         # Of what the demonstration may have of files nothing is used.
@@ -156,7 +157,7 @@ class Mailboxes(World):
         text = re.sub(r'(?m)^url = "sqlite:[^"]*"', f'url = "sqlite:{self.folder}/store.sqlite"', text)
         text = re.sub(r'(?m)^directory = "[^"]*"', f'directory = "{self.folder}/audit"', text)
         files = ", ".join(f'"{file}"' for file in self.host_keys)
-        text += (f'\n[objects]\nurl = "file:{self.folder}/objects"\nkey = "{self.folder}/content.key"\n'
+        text += (f'\n[objects]\nurl = "file:{self.folder}/objects"\nkey = "{self.folder}/keys/content.key"\n'
                  f'\n[sftp]\naddress = "127.0.0.1:{self.port}"\nhost_keys = [{files}]\nstaging = "{self.folder}/staging"\n'
                  f'rekey_bytes = {rekey}\n{more}')
         self.admin = re.search(r'\[admin\][^\[]*?address = "([^"]+)"', text)[1]
