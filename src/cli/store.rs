@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::config::store_of;
 use crate::hex;
 use crate::services::Service;
-use crate::store::{Access, At, Database, Schema, Settings, StoreError, copies, moving, schema};
+use crate::store::{Access, At, Database, Schema, Settings, StoreError, TableDigest, copies, moving, schema};
 
 /// The store: one SQLite file, or a PostgreSQL database that several nodes share.
 ///
@@ -126,9 +126,11 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<bool
         Command::Migrate => migrate(&settings, out).await?,
         Command::Status { json } => return status(&settings, json, out).await,
         Command::Backup { file } => {
-            copies::backup(file_of(&settings, "pg_dump")?, &file).await?;
-            let copy = counts(&Settings::sqlite(&file)).await?;
-            writeln!(out, "{}: a whole copy, {} rows in {} tables.", file.display(), sum(&copy), copy.len())?;
+            let copied = copies::backup(file_of(&settings, "pg_dump")?, &file).await?;
+            tell(&copied, out)?;
+            let rows: i64 = copied.iter().map(|table| table.rows).sum();
+            let tables = copied.len();
+            writeln!(out, "{}: a whole copy, {rows} rows in {tables} tables, the same in both.", file.display())?;
         }
         Command::Restore { file, by, as_of } => restore(&settings, &file, &by, as_of, now, out).await?,
         Command::Restored { by } => {
@@ -160,15 +162,11 @@ async fn migrate(settings: &Settings, out: &mut impl Write) -> Result<(), Comman
     Ok(())
 }
 
-async fn counts(settings: &Settings) -> Result<Vec<(String, i64)>, StoreError> {
-    let database = Database::open(settings, Access::Look).await?;
-    let counts = database.counts().await;
-    database.close().await;
-    counts
-}
-
-fn sum(counts: &[(String, i64)]) -> i64 {
-    counts.iter().map(|(_, rows)| rows).sum()
+/// A line for each table: its rows, and the digest that it has in both places.
+fn tell(tables: &[TableDigest], out: &mut impl Write) -> std::io::Result<()> {
+    tables
+        .iter()
+        .try_for_each(|TableDigest { table, rows, digest }| writeln!(out, "  {rows:>9}  {table:<24} {}", hex::encode(digest)))
 }
 
 async fn status(settings: &Settings, as_json: bool, out: &mut impl Write) -> Result<bool, CommandError> {
@@ -267,9 +265,7 @@ async fn moved(from: &Settings, to: &Settings, out: &mut impl Write) -> Result<(
     .await;
     source.close().await;
     target.close().await;
-    for moving::Moved { table, rows, digest } in done? {
-        writeln!(out, "  {rows:>9}  {table:<24} {}", hex::encode(&digest))?;
-    }
+    tell(&done?, out)?;
     writeln!(
         out,
         "{} is moved to {}, and the same in both. Start the gateway with the new configuration;",

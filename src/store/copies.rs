@@ -7,18 +7,19 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::{ConnectOptions, Connection, Row as _, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Row as _, SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
 use super::place::{self, to_read};
-use super::tables::tables;
+use super::tables::{TableDigest, digests, tables};
 use super::{Access, Database, Session, Settings, StoreError, moving, session, sql};
 
-/// Copies the store at `from` to `to`, which must not be there. Whoever uses the store goes on.
+/// Copies the store at `from` to `to`, which must not be there, and gives the digest that each table has in both. Whoever reads the
+/// store goes on; a change waits until it is copied and read.
 ///
 /// # Errors
-/// The store cannot be read, or the copy not be written. No copy is left behind then.
-pub async fn backup(from: &Path, to: &Path) -> Result<(), StoreError> {
+/// The store cannot be read, or the copy not be written, or it is not the same. No copy is left behind then.
+pub async fn backup(from: &Path, to: &Path) -> Result<Vec<TableDigest>, StoreError> {
     place::look(from, &Settings::sqlite(from)).await?;
     let written = to.to_owned();
     // Made first, and empty, which is all that SQLite asks for: by itself it would let everybody read the copy.
@@ -33,14 +34,43 @@ pub async fn backup(from: &Path, to: &Path) -> Result<(), StoreError> {
     copied
 }
 
-async fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let mut connection = to_read(from, &Settings::sqlite(from)).await.connect().await?;
-    let name = to.to_str().ok_or_else(|| unusable(to, "its name is not UTF-8"))?;
-    sqlx::query("VACUUM INTO ?").bind(name).execute(&mut connection).await?;
-    connection.close().await?;
+async fn copy(from: &Path, to: &Path) -> Result<Vec<TableDigest>, StoreError> {
+    let settings = Settings::sqlite(from);
+    let held = SqlitePoolOptions::new().max_connections(1).connect_with(place::options(from, &settings)).await?;
+    let here = held_still(&held, from, to).await;
+    held.close().await;
+    let here = here?;
     let written = to.to_owned();
     blocking(move || durable(&written)).await.map_err(|error| unusable(to, &error.to_string()))?;
-    whole(to).await
+    whole(to).await?;
+    the_same(&here, &of_file(to, digests).await?).map_err(|table| {
+        unusable(to, &format!("the table {table} is not as it is in the store; look at the disk, and copy it again"))
+    })?;
+    Ok(here)
+}
+
+/// Copies a store and reads it, while `held` keeps others from changing it.
+async fn held_still(held: &SqlitePool, from: &Path, to: &Path) -> Result<Vec<TableDigest>, StoreError> {
+    let name = to.to_str().ok_or_else(|| unusable(to, "its name is not UTF-8"))?;
+    let mut session = Session(session::Inner::Sqlite(held.acquire().await?));
+    session.execute(sql("BEGIN IMMEDIATE")).await.map_err(|error| {
+        unusable(from, &format!("it cannot be held still while it is copied ({error}); try again, as a user who may write it"))
+    })?;
+    let copied = async {
+        let mut connection = to_read(from, &Settings::sqlite(from)).await.connect().await?;
+        sqlx::query("VACUUM INTO ?").bind(name).execute(&mut connection).await?;
+        connection.close().await.map_err(StoreError::from)
+    };
+    let (copied, here) = tokio::join!(copied, digests(&mut session));
+    copied?;
+    here
+}
+
+/// The first table that is not the same in both.
+fn the_same(here: &[TableDigest], there: &[TableDigest]) -> Result<(), String> {
+    let other = |one: &&TableDigest| !there.contains(one);
+    let differs = here.iter().find(other).or_else(|| there.iter().find(|one| !here.contains(one)));
+    differs.map_or(Ok(()), |differs| Err(differs.table.clone()))
 }
 
 /// Makes sure that a file is a store in every part, as far as SQLite can tell.
@@ -123,17 +153,25 @@ async fn rows_lost(store: &Path, copy: &Path) -> Result<Vec<(String, usize)>, St
 
 /// The digest of each row of each table that is put back: not of what begins anew.
 async fn rows(file: &Path) -> Result<BTreeMap<String, BTreeSet<[u8; 32]>>, StoreError> {
+    of_file(file, async |session: &mut Session| {
+        let mut all = BTreeMap::new();
+        for table in tables(session).await? {
+            if !moving::ANEW.contains(&table.name.as_str()) {
+                all.insert(table.name.clone(), table.rows(session).await?.into_iter().collect());
+            }
+        }
+        Ok(all)
+    })
+    .await
+}
+
+/// What is read of a file that is not a store in use.
+async fn of_file<T>(file: &Path, read: impl AsyncFnOnce(&mut Session) -> Result<T, StoreError>) -> Result<T, StoreError> {
     let readable = to_read(file, &Settings::sqlite(file)).await;
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(readable).await?;
     let read = async {
         let mut session = Session(session::Inner::Sqlite(pool.acquire().await?));
-        let mut all = BTreeMap::new();
-        for table in tables(&mut session).await? {
-            if !moving::ANEW.contains(&table.name.as_str()) {
-                all.insert(table.name.clone(), table.rows(&mut session).await?.into_iter().collect());
-            }
-        }
-        Ok(all)
+        read(&mut session).await
     }
     .await;
     pool.close().await;
@@ -311,4 +349,24 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
 
 fn unusable(file: &Path, why: &str) -> StoreError {
     StoreError::Unusable { at: file.display().to_string(), why: why.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_that_lacks_has_more_or_has_another_row_is_not_the_same() {
+        let of = |table: &str, rows, digest| TableDigest { table: table.to_owned(), rows, digest: [digest; 32] };
+        let store = [of("agreement", 2, 1), of("route", 1, 2)];
+        assert_eq!(the_same(&store, &store.clone()), Ok(()));
+        for (copy, differs) in [
+            (vec![of("agreement", 2, 1)], "route"),
+            (vec![of("agreement", 2, 1), of("route", 1, 3)], "route"),
+            (vec![of("agreement", 1, 1), of("route", 1, 2)], "agreement"),
+            (vec![of("agreement", 2, 1), of("route", 1, 2), of("job", 1, 4)], "job"),
+        ] {
+            assert_eq!(the_same(&store, &copy), Err(differs.to_owned()));
+        }
+    }
 }

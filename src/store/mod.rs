@@ -29,6 +29,7 @@ use self::postgres::Server;
 pub use self::schema::Schema;
 pub use self::session::{GaveWay, Session, Transaction, until_it_holds};
 pub use self::settings::{At, Settings};
+pub use self::tables::TableDigest;
 pub use self::value::{Json, Query, Row, by_dialect, sql};
 
 /// What may be done to the store when it is opened.

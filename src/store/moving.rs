@@ -1,28 +1,18 @@
 //! From a file to a server: every table, all or nothing, and compared before it counts.
 
-use super::tables::{Table, names, tables};
+use super::tables::{Table, TableDigest, names, tables};
 use super::{Database, Dialect, StoreError, Transaction};
 
 /// What begins anew where it is moved to: the memory against replay refuses what was created before it began, so that nothing
 /// is let through twice; and how far each node has seen the store come, which another store has not.
 pub(super) const ANEW: [&str; 3] = ["replay_message", "replay_memory", "store_seen"];
 
-/// A table that was moved.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moved {
-    /// The table.
-    pub table: String,
-    /// Its rows.
-    pub rows: i64,
-    /// The digest of them, which both databases have.
-    pub digest: [u8; 32],
-}
-
-/// Moves everything from `from`, which nobody writes to meanwhile, to `to`, which must be empty. `told` hears how far it is.
+/// Moves everything from `from`, which nobody writes to meanwhile, to `to`, which must be empty, and gives the digests that both have then.
+/// `told` hears how far it is.
 ///
 /// # Errors
 /// [`StoreError::Unmovable`], or a store that does not answer. Nothing was moved then.
-pub async fn moved(from: &Database, to: &Database, mut told: impl FnMut(&str, i64, i64)) -> Result<Vec<Moved>, StoreError> {
+pub async fn moved(from: &Database, to: &Database, mut told: impl FnMut(&str, i64, i64)) -> Result<Vec<TableDigest>, StoreError> {
     if (from.dialect(), to.dialect()) != (Dialect::Sqlite, Dialect::Postgres) {
         return Err(StoreError::Unmovable("a store is moved from an SQLite file to a PostgreSQL server".to_owned()));
     }
@@ -48,7 +38,7 @@ pub async fn moved(from: &Database, to: &Database, mut told: impl FnMut(&str, i6
         if here != there {
             return Err(StoreError::Unmovable(format!("the table {} is not the same in both", written.name)));
         }
-        all.push(Moved { table: written.name.clone(), rows: there.0, digest: there.1 });
+        all.push(there);
     }
     target.commit().await?;
     Ok(all)

@@ -33,6 +33,26 @@ pub(super) struct Column {
     pub(super) counted: bool,
 }
 
+/// What a table holds, in one figure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableDigest {
+    /// The table.
+    pub table: String,
+    /// Its rows.
+    pub rows: i64,
+    /// The digest of them.
+    pub digest: [u8; 32],
+}
+
+/// That of every table but the database's own.
+pub(super) async fn digests(session: &mut Session) -> Result<Vec<TableDigest>, StoreError> {
+    let mut all = Vec::new();
+    for table in tables(session).await? {
+        all.push(table.digest(session).await?);
+    }
+    Ok(all)
+}
+
 fn unknown(what: String) -> StoreError {
     StoreError::Unmovable(what)
 }
@@ -241,13 +261,13 @@ impl Table {
     }
 
     /// The digest of its rows, and how many there are.
-    pub(super) async fn digest(&self, session: &mut Session) -> Result<(i64, [u8; 32]), StoreError> {
+    pub(super) async fn digest(&self, session: &mut Session) -> Result<TableDigest, StoreError> {
         let mut rows = self.rows(session).await?;
         rows.sort_unstable();
-        let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
         let mut all = Context::new(&SHA256);
         rows.iter().for_each(|row| all.update(row));
-        Ok((count, taken(all.finish().as_ref())))
+        let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        Ok(TableDigest { table: self.name.clone(), rows: count, digest: taken(all.finish().as_ref()) })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The whole store at once: copied, put back, moved from the one database to the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -40,6 +40,72 @@ async fn both_databases_have_the_same_tables_and_columns_each_with_a_key() {
     let (here, there): (BTreeMap<_, _>, _) = (file.columns().await.unwrap(), server.columns().await.unwrap());
     assert_eq!(here, there);
     assert!(here.contains_key("agreement"));
+}
+
+/// `every_table.sql` has a row of each table; whoever adds a table adds one.
+#[tokio::test]
+async fn a_row_of_every_table_comes_back_from_a_copy_and_goes_to_a_server_the_same_by_its_digest() {
+    let kept = Kept::in_sqlite();
+    let database = Database::open(&kept.settings, Access::Make).await.unwrap();
+    kept.execute(include_str!("every_table.sql")).await.unwrap();
+    let counts = database.counts().await.unwrap();
+    let empty: Vec<_> = counts.iter().filter(|(_, rows)| *rows == 0).collect();
+    assert!(empty.is_empty(), "without a row in every_table.sql: {empty:?}");
+    database.close().await;
+    let copy = kept.dir.path().join("copy.sqlite");
+    let copied = copies::backup(&kept.path(), &copy).await.unwrap();
+    let named: BTreeMap<_, _> = copied.iter().map(|table| (table.table.clone(), table.rows)).collect();
+    assert_eq!(named, counts.into_iter().collect());
+
+    for lost in
+        ["DELETE FROM person_handed", "UPDATE job SET payload = x'01'", "INSERT INTO authority VALUES ('99999999', 'B', '')"]
+    {
+        kept.execute(lost).await.unwrap();
+    }
+    let changed = copies::backup(&kept.path(), &kept.dir.path().join("changed.sqlite")).await.unwrap();
+    let differ = copied.iter().zip(&changed).filter(|(one, other)| one != other).map(|(one, _)| one.table.as_str());
+    assert_eq!(differ.collect::<BTreeSet<_>>(), ["authority", "job", "person_handed"].into());
+    copies::restore(&kept.path(), &copy, "B. Hansen", at(NOW)).await.unwrap();
+    let restored = copies::backup(&kept.path(), &kept.dir.path().join("restored.sqlite")).await.unwrap();
+    let differ = copied.iter().zip(&restored).filter(|(one, other)| one != other).map(|(one, _)| one.table.as_str());
+    // That it was put back is written down, and the memory against replay begins anew.
+    assert_eq!(differ.collect::<BTreeSet<_>>(), ["decision", "replay_memory", "store_restored"].into());
+
+    let Some(target) = Kept::in_postgres() else { return };
+    let (from, to) = (
+        Database::open(&kept.settings, Access::Change).await.unwrap(),
+        Database::open(&target.settings, Access::Make).await.unwrap(),
+    );
+    let moved = moving::moved(&from, &to, |_, _, _| {}).await.unwrap();
+    let anew = ["replay_memory", "replay_message", "store_seen"];
+    let there: BTreeMap<_, _> = moved.iter().map(|table| (table.table.clone(), table.rows)).collect();
+    let due: BTreeMap<_, _> = restored
+        .iter()
+        .map(|table| (table.table.clone(), table.rows))
+        .filter(|(name, _)| !anew.contains(&name.as_str()))
+        .collect();
+    assert_eq!(there, due);
+    // Read by PostgreSQL itself, too.
+    let held: BTreeMap<_, _> =
+        to.counts().await.unwrap().into_iter().filter(|(name, _)| !anew.contains(&name.as_str())).collect();
+    assert_eq!(held, due);
+}
+
+#[tokio::test]
+async fn the_command_tells_the_digest_of_each_table_of_a_copy() {
+    let kept = Kept::in_sqlite();
+    filled(&kept.settings).await.close().await;
+    let backup = async |file: &str| hjemmel(kept.dir.path(), &["store", "backup", file, "--store", "agreements.sqlite"]).await;
+    let ((code, said), (_, again)) = (backup("one.sqlite").await, backup("two.sqlite").await);
+    assert_eq!(code, Some(0), "{said}");
+    let of = |said: &str, table: &str| {
+        let line = said.lines().find(|line| line.split_whitespace().nth(1) == Some(table)).unwrap().to_owned();
+        line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let agreements = of(&said, "agreement");
+    assert!(agreements[0] == "2" && agreements[2].len() == 64, "{said}");
+    assert_eq!(agreements, of(&again, "agreement"));
+    assert!(said.contains("one.sqlite: a whole copy, ") && said.contains(", the same in both."), "{said}");
 }
 
 #[tokio::test]
