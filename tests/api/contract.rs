@@ -80,7 +80,8 @@ async fn a_request_with_a_value_of_another_form_than_the_contract_says_is_refuse
             let mut body = request(OWN);
             body[field] = wrong.clone();
             let answer = requested(&house, &body).await;
-            assert!(answer.status == 422 || answer.status == 400, "{field} {wrong}: {} {}", answer.status, answer.text());
+            assert_eq!(answer.status, 422, "{field} {wrong}: {}", answer.text());
+            is_problem(&answer, 422, "ApiFieldInvalid");
         }
     }
     assert!(house.store.list().await.unwrap().is_empty());
@@ -222,6 +223,7 @@ async fn a_route_is_told_in_the_contracts_forms_alone() {
             body[field] = wrong.clone();
             let answer = house.ask(&house.operator, "POST", "/api/v1/routes", &[], Some(&body)).await;
             assert_eq!(answer.status, 422, "{field} {wrong}: {}", answer.text());
+            is_problem(&answer, 422, "ApiFieldInvalid");
         }
     }
     let added = house.ask(&house.operator, "POST", "/api/v1/routes", &[], Some(&good)).await;
@@ -246,6 +248,9 @@ async fn a_body_is_of_the_media_type_that_the_contract_names() {
         let answer =
             house.send(&house.supplier, "POST", "/api/v1/agreements", &[("content-type", kind)], body.clone().into()).await;
         assert_eq!(answer.status, if taken { 201 } else { 415 }, "{kind}: {}", answer.text());
+        if !taken {
+            is_problem(&answer, 415, "ApiMediaType");
+        }
     }
     for encoded in ["gzip", "identity"] {
         let headers = [("content-type", "application/json"), ("content-encoding", encoded)];

@@ -1,10 +1,15 @@
 //! What HTTP itself can get wrong: each gets a problem that says how to mend it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use hjemmel::agreements::Store;
+use hjemmel::config::EdgeLimits;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::house::{House, OWN, is_problem, request, text, value};
+use crate::house::{House, OWN, is_problem, pki, request, text, value};
+use crate::wire::{self, Answer, Http, Sent};
 
 #[tokio::test]
 async fn whatever_is_wrong_with_a_request_is_a_problem() {
@@ -50,6 +55,50 @@ async fn whatever_is_wrong_with_a_request_is_a_problem() {
     is_problem(&post(&json, twice.as_bytes()).await, 422, "ApiFieldInvalid");
     is_problem(&post(&json, " ".repeat(300_000).as_bytes()).await, 413, "ApiBodyTooLarge");
     assert!(house.store.list().await.unwrap().is_empty(), "nothing of it was carried out");
+}
+
+/// A request whose body is announced with so many bytes, and is cut short after these.
+async fn cut_short(house: &House, version: Http, announced: usize, bytes: &'static [u8]) -> Answer {
+    let request = http::Request::post("/api/v1/agreements")
+        .header("host", format!("localhost:{}", house.port))
+        .header("content-type", "application/json")
+        .header("content-length", announced);
+    let mut stream = wire::tls(pki().root(), house.port, Some(&house.supplier.credentials), version).await;
+    if version == Http::Two {
+        return wire::send(stream, version, request.body(Sent::stalled(bytes)).unwrap()).await.unwrap();
+    }
+    let head: String =
+        request.headers_ref().unwrap().iter().map(|(name, value)| format!("{name}: {}\r\n", value.to_str().unwrap())).collect();
+    stream.write_all(format!("POST /api/v1/agreements HTTP/1.1\r\n{head}\r\n").as_bytes()).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    // The end of what is sent, while the answer is awaited.
+    stream.shutdown().await.unwrap();
+    let mut said = Vec::new();
+    stream.read_to_end(&mut said).await.unwrap();
+    let said = String::from_utf8(said).unwrap();
+    let (head, body) = said.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {said:?}"));
+    let mut lines = head.lines();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let field = |line: &str| {
+        let (name, value) = line.split_once(": ").unwrap();
+        (http::HeaderName::try_from(name).unwrap(), http::HeaderValue::try_from(value).unwrap())
+    };
+    Answer { status, headers: lines.map(field).collect(), body: body.to_owned().into() }
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_short_or_stops_is_a_problem_and_nothing_of_it_is_carried_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&hjemmel::store::Settings::sqlite(&dir.path().join("store.sqlite"))).await.unwrap();
+    let short = Duration::from_millis(200);
+    let house = House::within(EdgeLimits { body_timeout: short, ..EdgeLimits::default() }, store, dir).await;
+    // Cut off by the client, and stopped by it: the second is waited for, for as long as a body may take.
+    for version in [Http::One, Http::Two] {
+        let answer = cut_short(&house, version, 1000, b"{\"side\": \"front\", ").await;
+        is_problem(&answer, 408, "ApiBodyIncomplete");
+        assert_eq!(value(&answer)["retry"], true, "{}", answer.text());
+    }
+    assert!(house.store.list().await.unwrap().is_empty());
 }
 
 #[tokio::test]

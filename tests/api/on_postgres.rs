@@ -7,7 +7,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::house::{House, OWN, SERVICE, is_problem, request, text, value};
-use crate::kept::Kept;
+use crate::kept::{Kept, on};
+use crate::postgres::Cluster;
 
 #[tokio::test]
 async fn on_postgres_an_agreement_is_requested_once_found_decided_by_one_of_two_and_waits_for_the_chain() {
@@ -67,4 +68,38 @@ async fn on_postgres_an_agreement_is_requested_once_found_decided_by_one_of_two_
     .await
     .unwrap();
     is_problem(&house.get(&house.signatory, "/api/v1/whoami").await, 403, "ApiUserNotActive");
+}
+
+#[tokio::test]
+async fn while_the_database_is_away_each_request_is_told_so_and_when_to_try_again_and_once_it_is_back_all_goes_on() {
+    let Some(cluster) = Cluster::own() else { return };
+    let (settings, dir) = on(&cluster, &cluster.database().name);
+    let house = House::on(Store::open(&settings).await.unwrap(), dir).await;
+    let asked = house.requested(&house.supplier, OWN).await;
+    let path = format!("/api/v1/agreements/{}", text(&asked, "id"));
+    cluster.stop();
+    for (method, path, body) in [
+        ("GET", "/api/v1/whoami", None),
+        ("GET", path.as_str(), None),
+        ("GET", "/api/v1/agreements", None),
+        ("POST", "/api/v1/agreements", Some(request(OWN))),
+    ] {
+        let key = [("idempotency-key", "en-gang"), ("accept-language", "en")];
+        let answer = house.ask(&house.supplier, method, path, &key, body.as_ref()).await;
+        is_problem(&answer, 503, "ApiUnavailable");
+        assert_eq!(answer.header("retry-after"), "5", "{method} {path}");
+        let problem = value(&answer);
+        assert_eq!((&problem["retry"], text(&problem, "detail")), (&json!(true), "Try again shortly."), "{problem}");
+    }
+    cluster.start();
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let found = loop {
+        let found = house.get(&house.supplier, "/api/v1/agreements").await;
+        if found.status == 200 || std::time::Instant::now() > until {
+            break found;
+        }
+        is_problem(&found, 503, "ApiUnavailable");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    assert_eq!(value(&found)["items"], json!([asked]), "nothing was asked for that was refused: {}", found.text());
 }

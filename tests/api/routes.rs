@@ -44,6 +44,27 @@ async fn a_route_is_added_found_by_whoever_asks_ended_and_kept() {
 }
 
 #[tokio::test]
+async fn a_route_that_is_sent_twice_with_one_idempotency_key_is_added_once_and_another_route_with_it_is_refused() {
+    let house = House::build().await;
+    let add = async |key: &str, body: &Value| {
+        house.ask(&house.operator, "POST", "/api/v1/routes", &[("idempotency-key", key)], Some(body)).await
+    };
+    let first = add("en-gang", &route(OWN, GOOD)).await;
+    assert_eq!(first.status, 201, "{}", first.text());
+    let again = add("en-gang", &route(OWN, GOOD)).await;
+    assert_eq!((again.status, &again.body), (201, &first.body));
+    for name in ["etag", "location"] {
+        assert!(!first.header(name).is_empty() && again.header(name) == first.header(name), "{name}");
+    }
+    assert_eq!(house.store.routes().await.unwrap().len(), 1);
+    is_problem(&add("en-gang", &route("99999999", GOOD)).await, 422, "ApiKeyReused");
+    is_problem(&add("en anden", &route(OWN, GOOD)).await, 400, "ApiKeyInvalid");
+    is_problem(&add("en-anden", &route(OWN, GOOD)).await, 409, "ApiConflict");
+    assert_eq!(add("en-anden", &route("99999999", GOOD)).await.status, 201, "what was refused keeps no key");
+    assert_eq!(house.store.routes().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn an_import_of_routes_with_an_id_twice_or_with_several_reasons_brings_nothing_in() {
     let house = House::build().await;
     let mut one = route(OWN, GOOD);
