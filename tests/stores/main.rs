@@ -15,6 +15,7 @@ mod connections;
 mod database;
 #[path = "../support/decides.rs"]
 mod decides;
+mod deliveries;
 mod files;
 mod jobs;
 mod kept;

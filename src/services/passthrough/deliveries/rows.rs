@@ -139,7 +139,8 @@ const ANSWER: &str = concat!(
     "), until_us = ",
     piece!(postgres, NOW),
     " + $4 WHERE delivery = $1 AND mark IN (SELECT mark FROM accepted) RETURNING mark),
-     rejected AS (DELETE FROM delivery_item WHERE delivery = $1 AND mark NOT IN (SELECT mark FROM accepted) RETURNING mark)
+     rejected AS (DELETE FROM delivery_item WHERE delivery = $1 AND accepted_us IS NULL AND mark NOT IN (SELECT mark FROM accepted)
+         RETURNING mark)
      SELECT (SELECT count(*) FROM kept) AS kept,
          (SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')
              THEN set_config('synchronous_commit', 'on', true) END) AS durable"
@@ -474,47 +475,4 @@ fn taken(row: &Row, column: &'static str) -> Result<Mark, StoreError> {
 
 fn microseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 4)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::{Access, Settings};
-
-    fn asked(mark: u8, lease: Duration, keep: Duration) -> Asked<'static> {
-        Asked {
-            mark: [mark; 32],
-            content: [9; 32],
-            holder: Uuid::new_v4(),
-            call: Uuid::from_u128(u128::from(mark)),
-            lease,
-            keep,
-            again: true,
-            items: &[[7; 32]],
-            refers: &[],
-        }
-    }
-
-    #[tokio::test]
-    async fn what_nobody_has_any_more_is_unknown_and_what_is_over_is_forgotten() {
-        let dir = tempfile::tempdir().unwrap();
-        let rows = Rows(Database::open(&Settings::sqlite(&dir.path().join("s.sqlite")), Access::Make).await.unwrap());
-        let long = Duration::from_secs(3600);
-        assert!(rows.claim(&asked(1, long, long)).await.unwrap().mine);
-        assert!(rows.claim(&asked(2, Duration::ZERO, long)).await.unwrap().mine);
-        assert!(rows.claim(&asked(3, Duration::ZERO, Duration::ZERO)).await.unwrap().mine);
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        let mut calls = rows.abandoned().await.unwrap();
-        calls.sort_unstable();
-        assert_eq!(calls, [Uuid::from_u128(2), Uuid::from_u128(3)]);
-        assert!(rows.abandoned().await.unwrap().is_empty(), "each is told once");
-        let state = async |mark: u8| rows.look([mark; 32], [9; 32]).await.unwrap().map(|found| found.unknown);
-        assert_eq!([state(1).await, state(2).await], [Some(false), Some(true)]);
-        assert!(rows.forget().await.unwrap() > 0);
-        assert_eq!([state(1).await, state(2).await, state(3).await], [Some(false), Some(true), None]);
-        // Another attempt takes what is unknown, and only that.
-        assert!(!rows.claim(&asked(1, long, long)).await.unwrap().mine);
-        let taken = rows.claim(&asked(2, long, long)).await.unwrap();
-        assert_eq!((taken.mine, taken.tries), (true, 2));
-    }
 }
