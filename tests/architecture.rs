@@ -217,6 +217,22 @@ fn no_key_stands_in_the_tree() {
     assert!(keys.is_empty(), "{keys:?}");
 }
 
+/// libtest swallows what a test prints that passes: `tests/support/not_run.rs` writes past it.
+#[test]
+fn no_test_prints_that_it_did_not_run() {
+    let mut files = Vec::new();
+    tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), &mut files);
+    for file in files.iter().filter(|file| file.extension().is_some_and(|end| end == "rs") && !file.ends_with("architecture.rs"))
+    {
+        let text = fs::read_to_string(file).unwrap();
+        for line in text.lines().filter(|line| line.contains("print!(") || line.contains("println!(")) {
+            let said = line.to_lowercase();
+            let excuse = ["not run", "not installed", "is not here", "skipped"].iter().find(|words| said.contains(*words));
+            assert_eq!(excuse, None, "{}: use did_not_run: {line}", file.display());
+        }
+    }
+}
+
 #[test]
 fn the_folder_of_certificates_is_data_alone() {
     let mut files = Vec::new();

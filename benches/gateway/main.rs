@@ -34,6 +34,8 @@ mod finance;
 mod floor;
 mod keys;
 mod nodes;
+#[path = "../../tests/support/not_run.rs"]
+mod not_run;
 mod oha;
 mod pass_through;
 #[allow(dead_code, unused_imports)] // the tests use the rest

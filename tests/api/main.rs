@@ -11,6 +11,8 @@ mod house;
 #[allow(dead_code)] // the other test programs use the rest
 #[path = "../stores/kept.rs"]
 mod kept;
+#[path = "../support/not_run.rs"]
+mod not_run;
 #[allow(dead_code, unused_imports)] // as above
 #[path = "../support/postgres/mod.rs"]
 mod postgres;

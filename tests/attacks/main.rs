@@ -17,6 +17,8 @@ mod faults;
 mod forge;
 mod http;
 mod mutual_tls;
+#[path = "../support/not_run.rs"]
+mod not_run;
 mod parties;
 mod replay;
 #[path = "../support/request.rs"]

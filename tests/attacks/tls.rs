@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 
 use crate::arena::{Arena, arena};
+use crate::not_run::did_not_run;
 
 /// What `openssl s_client` says of a handshake with these options: protocol and suite, or nothing.
 fn handshake(arena: &Arena, options: &[&str]) -> Option<String> {
@@ -23,7 +24,7 @@ fn handshake(arena: &Arena, options: &[&str]) -> Option<String> {
 #[test]
 fn only_tls_1_2_and_1_3_with_forward_secrecy_are_spoken() {
     if Command::new("openssl").arg("version").output().is_err() {
-        println!("openssl is not installed: the probes of protocols and suites did not run");
+        did_not_run("the probes of protocols and suites", "apt-get install openssl");
         return;
     }
     let arena = arena();
@@ -76,7 +77,7 @@ fn session(arena: &Arena, options: &[&str], says: &str) -> String {
 #[test]
 fn nothing_is_resumed_renegotiated_compressed_or_sent_early() {
     if Command::new("openssl").arg("version").output().is_err() {
-        println!("openssl is not installed: the probes of sessions did not run");
+        did_not_run("the probes of sessions", "apt-get install openssl");
         return;
     }
     let arena = arena();

@@ -16,6 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::database::{Caller, Outcome, Shared};
 use crate::nodes::Connection;
+use crate::not_run::did_not_run;
 use crate::postgres::free_port;
 use crate::process::{Gateway, HJEMMEL, comes_to, in_runtime};
 use crate::stage::options;
@@ -33,7 +34,7 @@ impl OwnClock {
         let folders = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
         let library = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1")).find(|file| file.exists());
         let Some(library) = library else {
-            eprintln!("DID NOT RUN: a clock that steps: libfaketime is not installed (Debian: apt-get install libfaketime)");
+            did_not_run("a clock that steps", "apt-get install libfaketime");
             return None;
         };
         let clock = Self { file: dir.join("clock"), library };

@@ -9,6 +9,7 @@ use hjemmel::cli::demo::world::World;
 use hjemmel::clock::Clock;
 use hjemmel::stub::pki::Role;
 
+use crate::not_run::did_not_run;
 use crate::process::{Gateway, HJEMMEL, ask, in_runtime};
 use crate::stage::{admin, options};
 
@@ -88,7 +89,7 @@ async fn first_process(unshare: &Child) -> u32 {
 fn a_start_that_waits_ends_at_once_when_told_to_also_as_the_first_process_of_its_container() {
     let may_unshare = Command::new("unshare").args(["-p", "-f", "true"]).status().is_ok_and(|status| status.success());
     if !may_unshare {
-        eprintln!("NOT RUN as process 1: unshare is not there or not allowed");
+        did_not_run("as process 1", "unshare is not there or not allowed");
     }
     in_runtime(async {
         let dir = tempfile::tempdir().unwrap();

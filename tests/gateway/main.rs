@@ -27,6 +27,8 @@ mod log;
 mod manager;
 mod narrowed;
 mod nodes;
+#[path = "../support/not_run.rs"]
+mod not_run;
 mod operations;
 mod outbound;
 mod peers;

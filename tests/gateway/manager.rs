@@ -10,6 +10,7 @@ use hjemmel::clock::Clock;
 use hjemmel::stub::pki::Role;
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::not_run::did_not_run;
 use crate::process::{Gateway, HJEMMEL, ask, in_runtime};
 use crate::stage::{admin, options};
 
@@ -145,7 +146,7 @@ fn analyze(arguments: &[&str], unit: &Path) -> Option<std::process::Output> {
     match Command::new("systemd-analyze").args(arguments).arg(unit).output() {
         Ok(output) => Some(output),
         Err(error) => {
-            eprintln!("DID NOT RUN: systemd-analyze {}: {error}", arguments.join(" "));
+            did_not_run(&format!("systemd-analyze {}: {error}", arguments.join(" ")), "apt-get install systemd");
             None
         }
     }

@@ -30,6 +30,7 @@ use tokio_rustls::TlsConnector;
 use uuid::Uuid;
 
 use crate::database::{Caller, Node, Shared};
+use crate::not_run::did_not_run;
 use crate::postgres::{Bouncer, Mode, free_port};
 use crate::process::{HJEMMEL, comes_to, in_runtime};
 use crate::wire::Http;
@@ -74,7 +75,7 @@ impl Balancer {
     fn before(dir: &Path, nodes: &[Place; 2]) -> Option<Self> {
         let program = Path::new("/usr/sbin/haproxy");
         if !program.exists() {
-            eprintln!("DID NOT RUN: two nodes: HAProxy is not installed (Debian: apt-get install haproxy)");
+            did_not_run("two nodes behind HAProxy", "apt-get install haproxy");
             return None;
         }
         let (port, told, file) = (free_port(), dir.join("balancer.sock"), dir.join("haproxy.cfg"));

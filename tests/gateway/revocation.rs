@@ -20,6 +20,7 @@ use hjemmel::stub::pki::{DevPki, KeyBits, ListKind, OcspStatus, Role};
 use hjemmel::stub::population::{KORSBAEK, demo};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::not_run::did_not_run;
 use crate::process::comes_to;
 use crate::stage::options;
 
@@ -435,7 +436,7 @@ fn status(node: &Node) -> Option<String> {
     match command.stdin(std::process::Stdio::null()).output() {
         Ok(output) => Some(String::from_utf8_lossy(&output.stdout).into_owned()),
         Err(_) => {
-            println!("NOT RUN: openssl is not installed; what is stapled was not seen from outside");
+            did_not_run("what is stapled, seen from outside", "apt-get install openssl");
             None
         }
     }

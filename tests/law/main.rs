@@ -12,6 +12,8 @@
 )]
 
 mod cases;
+#[path = "../support/not_run.rs"]
+mod not_run;
 mod policy_change;
 mod policy_file;
 #[path = "../support/release_context.rs"]

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::not_run::did_not_run;
 use crate::release_run::{ask, filter, policy};
 use hjemmel::services::terminaladgang::law::release::{Ask, Limits};
 use hjemmel::services::terminaladgang::law::rules::Asked;
@@ -177,7 +178,10 @@ fn schema() -> Option<PathBuf> {
     let schema = root.join("ydelsesindeks-6/xsd/6.0.STS-0/YdelseIndeksOperationer.xsd");
     let xmllint = Command::new("xmllint").arg("--version").output().is_ok_and(|output| output.status.success());
     if !schema.exists() || !xmllint {
-        eprintln!("NOT RUN: validity against the index's schema needs {} and xmllint", schema.display());
+        did_not_run(
+            "xmllint and the index's schema",
+            "apt-get install libxml2-utils; set HJEMMEL_REFERENCE to the folder of reference material",
+        );
         return None;
     }
     Some(schema)

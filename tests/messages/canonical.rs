@@ -10,12 +10,13 @@ use hjemmel::soap::document::Element;
 use hjemmel::soap::scan::{End, Scanner};
 use hjemmel::soap::strict::{Limits, Token};
 
+use crate::not_run::did_not_run;
 use crate::strict::Strict;
 
 #[test]
 fn it_writes_what_libxml2_writes() {
     if Command::new("xmllint").arg("--version").output().is_err() {
-        println!("NOT RUN: xmllint is not here (apt-get install libxml2-utils)");
+        did_not_run("xmllint", "apt-get install libxml2-utils");
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -51,7 +52,7 @@ fn it_writes_what_libxml2_writes() {
 fn it_writes_what_libxml2_writes_of_subtrees_with_prefix_lists() {
     let python = std::env::var("HJEMMEL_PYTHON").unwrap_or_else(|_| "python3".into());
     if !Command::new(&python).args(["-c", "import lxml.etree"]).output().is_ok_and(|output| output.status.success()) {
-        println!("NOT RUN: {python} has no lxml (pip install lxml; HJEMMEL_PYTHON names the interpreter)");
+        did_not_run(&format!("{python} with lxml"), "pip install lxml; HJEMMEL_PYTHON names the interpreter");
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -16,6 +16,7 @@ use hjemmel::soap::document::{Document, Element};
 use hjemmel::soap::strict::{Limits, is_space};
 
 use crate::forge::parts;
+use crate::not_run::did_not_run;
 
 const ISSUER: &str = "https://saml.n2adgangsstyring.eksterntest-stoettesystemerne.dk/runtime";
 
@@ -23,7 +24,7 @@ fn real(name: &str) -> Option<String> {
     let folder = std::env::var_os("HJEMMEL_REFERENCE")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/reference"), PathBuf::from);
     let Ok(text) = std::fs::read_to_string(folder.join("oio-idws/messages").join(name)) else {
-        println!("NOT RUN: {name} is not here (set HJEMMEL_REFERENCE to the folder of reference material)");
+        did_not_run(name, "set HJEMMEL_REFERENCE to the folder of reference material");
         return None;
     };
     let mut out = String::new();

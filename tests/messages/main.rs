@@ -21,6 +21,8 @@ mod fuzz_corpus;
 mod golden;
 mod keys;
 mod memory;
+#[path = "../support/not_run.rs"]
+mod not_run;
 mod oracles;
 mod parties;
 #[path = "../support/release_generator.rs"]

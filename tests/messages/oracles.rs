@@ -3,11 +3,12 @@
 use std::process::Command;
 
 use crate::forge::*;
+use crate::not_run::did_not_run;
 use hjemmel::signature::sign::{self, Prefix, SoapVersion, Token};
 
 fn xmlsec1(xml: &[u8], id_attributes: &[&str]) -> Option<bool> {
     if Command::new("xmlsec1").arg("--version").output().is_err() {
-        println!("NOT RUN: xmlsec1 is not here (apt-get install xmlsec1)");
+        did_not_run("xmlsec1", "apt-get install xmlsec1");
         return None;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -72,7 +73,7 @@ fn wss4j(kind: &str, xml: &str, signer: &Party) -> Option<(bool, String)> {
         .map_or_else(|| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/interop"), Into::into)
         .join("wss4j");
     if !built.join("classes").exists() || Command::new("java").arg("-version").output().is_err() {
-        println!("NOT RUN: the WSS4J judge is not built (tests/interop/run.sh; HJEMMEL_INTEROP names its folder)");
+        did_not_run("the WSS4J judge", "tests/interop/run.sh builds it; HJEMMEL_INTEROP names its folder");
         return None;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use crate::checks::reading::{now, stream};
 use crate::checks::tokenizer::{check, compare, judged, scanned};
+use crate::not_run::did_not_run;
 use hjemmel::refusal::{Detail, Refusal};
 use hjemmel::signature::c14n::{Canonicaliser, Exclusive};
 use hjemmel::soap::reading::Reading;
@@ -372,7 +373,7 @@ fn canonical(data: &[u8]) -> Option<Vec<u8>> {
 fn what_it_reads_libxml2_reads_and_canonicalises_alike() {
     let python = std::env::var("HJEMMEL_PYTHON").unwrap_or_else(|_| "python3".into());
     if !Command::new(&python).args(["-c", "import lxml.etree"]).output().is_ok_and(|output| output.status.success()) {
-        println!("NOT RUN: {python} has no lxml (pip install lxml; HJEMMEL_PYTHON names the interpreter)");
+        did_not_run(&format!("{python} with lxml"), "pip install lxml; HJEMMEL_PYTHON names the interpreter");
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -18,6 +18,7 @@ use hjemmel::stub::service::instance::Maker;
 use proptest::prelude::*;
 
 use crate::judges::jdk;
+use crate::not_run::did_not_run;
 use crate::support::{official, service};
 
 const SEEDS: u64 = 60;
@@ -85,11 +86,11 @@ fn every_message(what: &str, offered: &[(&str, &str)], imports: &[(&str, &str)])
         }
     }
     match xmllint(&all, files.path()) {
-        None => println!("NOT RUN: xmllint is not installed"),
+        None => did_not_run("xmllint", "apt-get install libxml2-utils"),
         Some(refused) => assert!(refused.is_empty(), "xmllint: {refused:#?}"),
     }
     match jdk(&all, files.path(), written) {
-        None => println!("NOT RUN: the JDK is not installed"),
+        None => did_not_run("the JDK's judge", "apt-get install default-jdk-headless"),
         Some(verdicts) => assert_eq!(verdicts.iter().position(|valid| !valid), None, "the JDK, by the file's number"),
     }
     println!("{what}: {written} messages");
@@ -143,11 +144,11 @@ fn valid_messages(text: &str) -> Vec<String> {
     let schema = tempfile::NamedTempFile::new().unwrap();
     fs::write(schema.path(), text).unwrap();
     match xmllint(schema.path(), files.path()) {
-        None => println!("NOT RUN: xmllint is not installed"),
+        None => did_not_run("xmllint", "apt-get install libxml2-utils"),
         Some(refused) if refused.is_empty() => {}
         // libxml2 refuses what follows a repeated group one of whose turns was empty, so another judge has the last word.
         Some(refused) => match jdk(schema.path(), files.path(), all.len()) {
-            None => println!("NOT RUN: xmllint refuses, and the JDK is not installed to say who is right: {refused:#?}"),
+            None => did_not_run("the JDK's judge, where xmllint refuses", "apt-get install default-jdk-headless"),
             Some(verdicts) => assert!(verdicts.iter().all(|valid| *valid), "xmllint and the JDK: {refused:#?}\n{text}"),
         },
     }

@@ -11,6 +11,7 @@ use hjemmel::services::passthrough::folder;
 use hjemmel::soap::document::Document;
 use hjemmel::soap::strict::Limits;
 
+use crate::not_run::did_not_run;
 use crate::support::{official, service};
 
 pub const DELIVERY: &str = r#"<d:FordelingsobjektAfsendRequest xmlns:d="http://serviceplatformen.dk/xml/wsdl/soap11/DistributionService/3/types"
@@ -68,7 +69,7 @@ public class Judge { public static void main(String[] a) throws Exception {
 
 /// Compares, if the judge is there, and fails where it says otherwise than we do.
 fn beside(judge: &str, theirs: Option<Vec<bool>>, ours: &[bool], mutants: &[String]) {
-    let Some(theirs) = theirs else { return println!("NOT RUN: {judge} is not installed") };
+    let Some(theirs) = theirs else { return did_not_run(judge, "apt-get install libxml2-utils default-jdk-headless") };
     assert_eq!(theirs.len(), ours.len(), "{judge}");
     let differ = (0..ours.len()).filter(|at| ours[*at] != theirs[*at]);
     let told: Vec<String> = differ.map(|at| format!("ours {}, {judge} {}: {}", ours[at], theirs[at], mutants[at])).collect();

@@ -24,6 +24,8 @@ mod log;
 #[path = "../stores/files/world.rs"]
 #[allow(dead_code)] // the tests of files use the rest
 mod mailboxes;
+#[path = "../support/not_run.rs"]
+mod not_run;
 mod official;
 #[path = "../stores/people.rs"]
 #[allow(dead_code)] // the tests of the stores use the rest

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::not_run::did_not_run;
 use crate::support::{schema, verdict};
 
 /// A schema with its other documents, and what is said of it: nothing where it stands.
@@ -100,7 +101,7 @@ fn the_jdk_says_the_same_of_each() {
     fs::write(&cases_file, list).unwrap();
     let judge = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/xsd_suite/Judge.java");
     let Ok(said) = Command::new("java").arg(judge).arg(folder.path()).arg(cases_file).output() else {
-        return println!("NOT RUN: there is no JDK here");
+        return did_not_run("the JDK's judge", "apt-get install default-jdk-headless");
     };
     let verdicts = String::from_utf8(said.stdout).unwrap();
     let ours = cases().iter().map(|case| if case.refused.is_some() { "refused\n" } else { "accepted\n" }).collect::<String>();

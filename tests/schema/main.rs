@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
 mod guards;
+#[path = "../support/not_run.rs"]
+mod not_run;
 mod official;
 mod small;
 mod support;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::not_run::did_not_run;
 use bytes::Bytes;
 use hjemmel::schema::compile::Schema;
 use hjemmel::schema::pool::Pool;
@@ -17,7 +18,7 @@ pub fn reference(what: &str) -> Option<PathBuf> {
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/reference"), PathBuf::from);
     let folder = folder.join(what);
     if !folder.is_dir() {
-        println!("NOT RUN: {what} is not here (set HJEMMEL_REFERENCE to the folder of reference material)");
+        did_not_run(what, "set HJEMMEL_REFERENCE to the folder of reference material");
         return None;
     }
     Some(folder)

@@ -19,6 +19,8 @@ mod deliveries;
 mod files;
 mod jobs;
 mod kept;
+#[path = "../support/not_run.rs"]
+mod not_run;
 mod objects;
 mod people;
 mod persons;

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use hjemmel::services::terminaladgang::law::kle::Constraint;
 
+use crate::not_run::did_not_run;
 use crate::request::*;
 
 fn xmllint(arguments: &[&std::ffi::OsStr], xml: &[u8]) -> Option<std::process::Output> {
@@ -90,13 +91,13 @@ fn what_is_sent_is_valid_by_the_index_s_own_schema() {
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/reference"), PathBuf::from);
     let schema = reference.join("ydelsesindeks-6/xsd/6.0.STS-0/YdelseIndeksOperationer.xsd");
     if !schema.exists() {
-        println!("DID NOT RUN: the index's schema is not at {}", schema.display());
+        did_not_run("the index's schema", "set HJEMMEL_REFERENCE to the folder of reference material");
         return;
     }
     let arguments = ["--noout".as_ref(), "--nonet".as_ref(), "--schema".as_ref(), schema.as_os_str()];
     for xml in sent() {
         let Some(output) = xmllint(&arguments, &xml) else {
-            println!("DID NOT RUN: xmllint is not installed");
+            did_not_run("xmllint", "apt-get install libxml2-utils");
             return;
         };
         let text = String::from_utf8_lossy(&output.stderr);
@@ -108,7 +109,7 @@ fn what_is_sent_is_valid_by_the_index_s_own_schema() {
 fn what_is_sent_is_its_own_exclusive_canonical_form() {
     for xml in sent() {
         let Some(output) = xmllint(&["--nonet".as_ref(), "--exc-c14n".as_ref()], &xml) else {
-            println!("DID NOT RUN: xmllint is not installed");
+            did_not_run("xmllint", "apt-get install libxml2-utils");
             return;
         };
         let canonical = output.stdout.strip_suffix(b"\n").unwrap_or(&output.stdout);

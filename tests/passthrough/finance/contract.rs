@@ -13,6 +13,7 @@ use hjemmel::stub::finance::sample::Sample;
 use hjemmel::stub::service::instance::Maker;
 
 use super::{folder, parties};
+use crate::not_run::did_not_run;
 use crate::support::reference;
 use crate::world::parsed;
 
@@ -177,7 +178,7 @@ async fn each_element_is_taken_at_its_bounds_and_refused_beyond_them() {
             let differs = expected.iter().zip(verdicts).filter(|((_, _, valid), judged)| valid != judged);
             assert_eq!(differs.collect::<Vec<_>>(), Vec::new());
         }
-        None => println!("DID NOT RUN: xmllint is not on this machine"),
+        None => did_not_run("xmllint", "apt-get install libxml2-utils"),
     }
 }
 
@@ -243,7 +244,7 @@ async fn our_receipt_follows_the_platform_s_own_schema() {
         fs::write(&file, maker.make(shared, name, seed).unwrap()).unwrap();
         let mut command = Command::new("xmllint");
         let Ok(output) = command.args(["--noout", "--schema"]).arg(official.join("Kvittering_1.xsd")).arg(&file).output() else {
-            println!("DID NOT RUN: xmllint is not on this machine");
+            did_not_run("xmllint", "apt-get install libxml2-utils");
             return;
         };
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -8,6 +8,7 @@ use super::contract::judged;
 use super::folder;
 use super::mutate::mutant;
 use crate::judges::jdk;
+use crate::not_run::did_not_run;
 
 /// The one difference that is known: a length counts characters, and the JDK counts units of UTF-16, two for each character beyond
 /// U+FFFF (`findings/jdk-length-counts-utf16.sh`). It is this where we too refuse the delivery with two characters in the place of each.
@@ -29,7 +30,7 @@ async fn the_jdk_s_validator_and_ours_say_the_same_of_every_changed_delivery() {
     let valid = ours.iter().filter(|verdict| verdict.is_ok()).count();
     assert!(valid > count / 6 && valid < count * 5 / 6, "{valid} of {count} are valid");
     let Some(theirs) = jdk(&folder().join("Finansbilag.xsd"), files.path(), count) else {
-        return println!("DID NOT RUN: java is not on this machine, so nobody else judged");
+        return did_not_run("the JDK's judge", "apt-get install default-jdk-headless");
     };
     assert_eq!(theirs.len(), count);
     let (mut differ, mut known) = (Vec::new(), 0);

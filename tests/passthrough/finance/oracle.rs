@@ -17,6 +17,7 @@ use super::contract::judged;
 use super::mutate::mutant;
 use super::parties;
 use super::rules::list;
+use crate::not_run::did_not_run;
 use crate::world::parsed;
 
 /// A delivery in which chance changed some of everything that the rules look at.
@@ -226,7 +227,7 @@ async fn python_finds_the_same_in_any_delivery() {
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/finance_oracle.py");
     let Ok(run) = Command::new("python3").arg(script).arg(dir.path()).output() else {
-        println!("DID NOT RUN: python3 is not on this machine, so nobody told the rules a second time");
+        did_not_run("the rules told a second time, in Python", "apt-get install python3");
         return;
     };
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));

@@ -1,6 +1,7 @@
 //! Files that go away under the gateway, and a disk that is full.
 
 use super::*;
+use crate::not_run::did_not_run;
 
 /// Waits until the audit is ready again, as it comes to be by itself.
 async fn ready(audit: &Audit) {
@@ -113,7 +114,7 @@ impl Drop for Tiny {
 async fn a_disk_that_is_full_refuses_calls_and_once_there_is_room_the_log_goes_on_whole() {
     let house = House::new();
     let Some(_disk) = Tiny::mount(&house.log()) else {
-        println!("DID NOT RUN: a file system cannot be mounted here (it takes root); `prlimit` stands in in tests/gateway");
+        did_not_run("a disk of its own", "it takes root to mount one; `prlimit` stands in in tests/gateway");
         return;
     };
     let settings = AuditSettings { retry: Duration::from_millis(20), ..house.settings() };

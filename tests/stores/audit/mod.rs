@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use crate::not_run::did_not_run;
 use hjemmel::{
     agreements::Thumbprint,
     audit::{
@@ -756,7 +757,7 @@ async fn python_and_openssl_agree_that_the_log_is_whole_and_that_a_changed_one_i
         std::process::Command::new(program).arg(argument).output().is_ok_and(|output| output.status.success())
     };
     if !runs("python3", "--version") || !runs("openssl", "version") {
-        println!("DID NOT RUN: python3 or openssl is not here");
+        did_not_run("python3 and openssl", "apt-get install python3 openssl");
         return;
     }
     let house = House::new();

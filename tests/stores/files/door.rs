@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::process::Command;
 
 use super::world::*;
+use crate::not_run::did_not_run;
 
 /// Makes a key pair and gives the user its public half.
 async fn log_on_key(world: &World, user: &str) {
@@ -59,7 +60,7 @@ async fn sftp(address: SocketAddr, folder: &Path, user: &str, batch: &str) -> (b
 #[tokio::test(flavor = "multi_thread")]
 async fn openssh_puts_a_file_and_its_trigger_and_its_recipient_fetches_it_with_openssh() {
     if std::process::Command::new("ssh-keygen").arg("-?").stderr(Stdio::null()).status().is_err() {
-        println!("DID NOT RUN: OpenSSH's client is not here (apt-get install openssh-client)");
+        did_not_run("OpenSSH's client", "apt-get install openssh-client");
         return;
     }
     for world in World::all().await {

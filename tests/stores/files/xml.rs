@@ -17,6 +17,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::world::{routing, trigger_to};
+use crate::not_run::did_not_run;
 
 /// The folder of the official files, or a line that says what did not run.
 fn official() -> Option<PathBuf> {
@@ -26,7 +27,7 @@ fn official() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    println!("NOT RUN: the official SFTP schemas are not here (set HJEMMEL_REFERENCE to the folder of reference material)");
+    did_not_run("the official SFTP schemas", "set HJEMMEL_REFERENCE to the folder of reference material");
     None
 }
 
@@ -71,7 +72,7 @@ impl Judges {
         assert!(self.ours(xml), "{xml}");
         match self.xmllint(xml) {
             Some(valid) => assert!(valid, "{xml}"),
-            None => println!("NOT RUN: xmllint is not here"),
+            None => did_not_run("xmllint", "apt-get install libxml2-utils"),
         }
     }
 }

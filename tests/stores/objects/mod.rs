@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::not_run::did_not_run;
 use broken::{Broken, Fault};
 use hjemmel::objects::settings::{Place, S3};
 use hjemmel::objects::{ContentKeys, Object, ObjectError, Objects, Settings, frames::PIECE, keys};
@@ -305,7 +306,7 @@ async fn a_store_that_is_away_is_not_usable() {
 /// `hjemmel` is there; it takes any access key.
 pub fn place_in_s3(dir: &Path, prefix: &str) -> Option<Place> {
     let Ok(endpoint) = std::env::var("HJEMMEL_S3") else {
-        println!("DID NOT RUN: HJEMMEL_S3 names no S3-compatible store (tests/interop/run.sh starts one)");
+        did_not_run("an S3-compatible store", "HJEMMEL_S3 names none; tests/interop/run.sh starts one");
         return None;
     };
     fs::write(dir.join("id"), "id\n").unwrap();

@@ -5,7 +5,8 @@ use std::process::{Child, Stdio};
 use std::sync::Mutex;
 
 use super::process::{Folder, Signal, free_port, signal};
-use super::{Cluster, PASSWORD, ROLE, Shown, address, did_not_run};
+use super::{Cluster, PASSWORD, ROLE, Shown, address};
+use crate::not_run::did_not_run;
 
 const PROGRAM: &str = "/usr/sbin/pgbouncer";
 
@@ -35,7 +36,7 @@ impl Bouncer {
     /// run, without PgBouncer.
     pub fn before(cluster: &Cluster, mode: Mode, pool: usize) -> Option<Self> {
         if !Path::new(PROGRAM).exists() {
-            did_not_run("PgBouncer", "pgbouncer");
+            did_not_run("PgBouncer", "apt-get install pgbouncer");
             return None;
         }
         let folder = Folder::new("hjemmel-pgbouncer", END);

@@ -10,7 +10,6 @@ mod certificates;
 mod process;
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,6 +18,7 @@ use hjemmel::store::settings::{At, Postgres, Settings};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
+use crate::not_run::did_not_run;
 pub use bouncer::{Bouncer, Mode};
 use certificates::Certificates;
 pub use certificates::Shown;
@@ -50,7 +50,7 @@ impl Cluster {
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Cluster>> = OnceLock::new();
         SHARED.get_or_init(Self::own).as_ref().or_else(|| {
-            did_not_run("PostgreSQL", "postgresql");
+            did_not_run("PostgreSQL", "apt-get install postgresql");
             None
         })
     }
@@ -59,7 +59,7 @@ impl Cluster {
     /// PostgreSQL.
     pub fn own() -> Option<Self> {
         let Some(programs) = programs() else {
-            did_not_run("PostgreSQL", "postgresql");
+            did_not_run("PostgreSQL", "apt-get install postgresql");
             return None;
         };
         let folder = Folder::new("hjemmel-postgres", END);
@@ -402,10 +402,4 @@ fn programs() -> Option<PathBuf> {
     found.sort();
     let on_path = || std::env::split_paths(&std::env::var_os("PATH")?).find(|folder| folder.join("initdb").exists());
     found.pop().map(|(_, programs)| programs).or_else(on_path)
-}
-
-fn did_not_run(what: &str, package: &str) {
-    let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    // Past what libtest captures: a test that passes shows nothing of what it printed.
-    let _ = writeln!(std::io::stderr(), "DID NOT RUN: {test}: {what} is not installed (Debian: apt-get install {package})");
 }
