@@ -1,5 +1,5 @@
 -- A row of each table, in SQLite's dialect, with what a move has to keep: texts of any letters, all bytes, the largest numbers,
--- instants to the microsecond, and nothing at all.
+-- instants to the microsecond, and nothing at all. A row of a table that is not there is passed over.
 INSERT INTO authority (cvr, name, role)
 VALUES ('99999981', 'Ærøskøbing "By" 😀', 'municipality');
 INSERT INTO agreement (id, side, system, service, authority, environment, valid_from, valid_to, state, legal_basis, purpose, decided_by, decided_at, reason, scope)
@@ -132,3 +132,15 @@ VALUES ('ef78', '00000000-0000-4000-8000-000000000002', 'MIIB', '2026-01-01T00:0
 INSERT INTO notice_address (api_user, address, language, changed_at)
 VALUES ('00000000-0000-4000-8000-000000000011', 'u@example.dk', 'da', '2026-01-02T03:04:05Z');
 INSERT INTO notice_given (mark, at) VALUES ('expires 00000000-0000-4000-8000-000000000001 60', '2026-01-02T03:04:05Z');
+INSERT INTO person_key (system, authority, key, digest, answer, at_us)
+VALUES ('00000000-0000-4000-8000-000000000002', '99999981', 'en-gang', 'ab90', NULL, 1);
+INSERT INTO connection (id, graph, service, environment, authority, client, client_supplier, receiver, receiver_authority, receiver_supplier, options,
+    added_at, ended_at)
+VALUES ('00000000-0000-4000-8000-000000000091', 'finans', '00000000-0000-4000-8000-000000000003', 'exttest', '99999981',
+    '00000000-0000-4000-8000-000000000002', NULL, NULL, '99999981', NULL, '', '2026-01-02T03:04:05Z', NULL);
+INSERT INTO connection_statement (id, place, task, party, reference, stated_by, stated_at, withdrawn_at)
+VALUES ('00000000-0000-4000-8000-000000000092', '99999981', 'opgave', '99999981', 'sag 7', '00000000-0000-4000-8000-000000000011',
+    '2026-01-02T03:04:05Z', NULL);
+INSERT INTO connection_task (connection, task, person, due, wave)
+VALUES ('00000000-0000-4000-8000-000000000091', 'opgave', NULL, '2026-06-30', 999);
+INSERT INTO connection_seen (place, what, since, lost_at) VALUES ('00000000-0000-4000-8000-000000000091', 'answers', '2026-01-02T03:04:05Z', NULL);
