@@ -57,6 +57,12 @@ fn cpr(n: usize) -> String {
     format!("{}0180{:04}", 61 + n % 28, n)
 }
 
+/// As people write it.
+fn with_hyphen(cpr: &str) -> String {
+    let (day, rest) = cpr.split_at(6);
+    format!("{day}-{rest}")
+}
+
 /// A person with all that must be there, and `more` in the place of it or beside it; `-` takes a field away.
 fn row(number: u64, n: usize, more: &[(&str, &str)]) -> Row {
     let name = format!("bruger{n}");
@@ -450,7 +456,7 @@ async fn no_file_of_a_store_a_result_or_a_copy_holds_a_cpr_number() {
         .map(|n| match n {
             // Numbers where none belongs, and rows that are wrong otherwise.
             0 => row(1, 0, &[("Brugernavn", &cpr(0))]),
-            1 => row(2, 1, &[("Stillingsbetegnelse", &format!("{}-{}", &cpr(1)[..6], &cpr(1)[6..]))]),
+            1 => row(2, 1, &[("Stillingsbetegnelse", &with_hyphen(&cpr(1)))]),
             2 => row(3, 2, &[(&cpr(2), "x"), ("EAN", "1")]),
             3 => row(4, 3, &[("InstitutionsID1", "X")]),
             n => row(n as u64 + 1, n, &[("LederCPRnummer", &boss)]),
@@ -467,7 +473,7 @@ async fn no_file_of_a_store_a_result_or_a_copy_holds_a_cpr_number() {
     for entry in std::fs::read_dir(kept.dir.path()).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
         for number in (0..60).map(cpr) {
-            let parted = format!("{}-{}", &number[..6], &number[6..]);
+            let parted = with_hyphen(&number);
             for form in [number.as_bytes(), parted.as_bytes()] {
                 assert!(!bytes.windows(form.len()).any(|window| window == form), "{number}");
             }
