@@ -306,7 +306,7 @@ async fn a_user_ends_the_same_before_every_kind_of_server_and_what_is_campus_own
             email: Some("new@work.example".to_owned()),
             ..person(number, "2")
         };
-        world.put(&[moved.clone()]).await;
+        world.put(std::slice::from_ref(&moved)).await;
         world.drain(&worker).await;
         let mut user = world.user(number);
         assert_eq!(user["roles"][0]["value"], "kursusleder", "{kind}");
