@@ -253,9 +253,17 @@ async fn an_end_keeps_to_binding_and_notice_and_takes_along_what_depends_on_it(k
     let route = route_of(&kept, KORSBAEK);
     let own = [];
     let by = signer(OPERATOR);
-    hjemmel::decisions::route::add(&store, By::Key(&by), &[route.clone()], InTheWay::Refuse, &own, &because(NOW), None)
-        .await
-        .unwrap();
+    hjemmel::decisions::route::add(
+        &store,
+        By::Key(&by),
+        std::slice::from_ref(&route),
+        InTheWay::Refuse,
+        &own,
+        &because(NOW),
+        None,
+    )
+    .await
+    .unwrap();
     told(&store).await;
     let rule = Rule { binding_months: 6, notice_months: 3, ..Rule::default() };
     let rules = Rules::new([(SERVICE, rule)].into());
