@@ -18,6 +18,9 @@ compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/
 [ -x /usr/sbin/haproxy ] || missing+=(haproxy)
 command -v promtool >/dev/null || missing+=(prometheus)
 command -v systemd-nspawn >/dev/null || missing+=(systemd-container)
+# The browser in which the console is looked at.
+command -v chromium >/dev/null || missing+=(chromium)
+command -v npm >/dev/null || missing+=(npm)
 if [ "${#missing[@]}" -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   say "Installing ${missing[*]}"
   # The tests start servers of their own: the packages neither make a cluster nor start a service.
@@ -115,6 +118,7 @@ part "The tests on another day" told_of_days
 # These two mostly wait, and for different things.
 install_page >target/install.log 2>&1 &
 installed=$!
+part "The console in a browser" tests/console/run.sh
 part "Tools and clients that this project did not write" tests/interop/run.sh
 wait "$installed"
 installed=$?

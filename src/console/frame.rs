@@ -116,6 +116,11 @@ impl Frame {
         at.to_zoned(self.zone.clone()).strftime(self.t("%d.%m.%Y kl. %H.%M", "%d %b %Y, %H:%M")).to_string()
     }
 
+    /// The same to the second.
+    pub fn moment(&self, at: &Timestamp) -> String {
+        at.to_zoned(self.zone.clone()).strftime(self.t("%d.%m.%Y kl. %H.%M.%S", "%d %b %Y, %H:%M:%S")).to_string()
+    }
+
     /// The day of an instant.
     pub fn day(&self, at: &Timestamp) -> String {
         at.to_zoned(self.zone.clone()).strftime(self.t("%d.%m.%Y", "%d %b %Y")).to_string()

@@ -168,10 +168,14 @@ impl Served {
 
 impl Console {
     async fn answer(&self, router: Router, mut request: Request<Body>, from: SocketAddr) -> Response<Body> {
-        let asked = guard::asked(&request, from);
+        let mut asked = guard::asked(&request, from);
         let method = request.method().clone();
         request.extensions_mut().insert(asked.clone());
         let passed = guard::judge(&request, &self.origin);
+        if passed.is_err() {
+            // Whoever leads a browser here under another name reads nothing of its person.
+            asked.secret = None;
+        }
         let chosen = guard::chosen_language(request.uri());
         let response = match passed {
             Err(refusal) => stop::refuse(refusal),

@@ -96,10 +96,10 @@ async fn asked(world: &World, store: &Store, now: Timestamp) -> Result<(), World
     let file = format!(
         "[[agreement]]\nid = \"{ASKED}\"\nside = \"front\"\nsystem = \"5a9e0000-0000-4000-8000-0000000000c1\"\n\
          certificates = [\"{certificate}\"]\nservice = \"3053ec89-31fe-4206-878b-bba6783d7a88\"\nauthority = \"{KORSBAEK}\"\n\
-         environment = \"demo\"\nvalid_from = \"2026-01-01T00:00:00Z\"\nvalid_to = \"{}\"\nstate = \"ANMODET\"\n\
+         environment = \"demo\"\nvalid_from = \"2026-01-01T00:00:00Z\"\nvalid_to = \"{}T00:00:00Z\"\nstate = \"ANMODET\"\n\
          legal_basis = \"Lov om Udbetaling Danmark § 8, stk. 1\"\n\
          purpose = \"Sagsbehandling efter lov om aktiv socialpolitik i det nye fagsystem\"\nkle = [\"32.24.*\"]\n",
-        now + SignedDuration::from_hours(24 * 45)
+        (now + SignedDuration::from_hours(24 * 45)).strftime("%Y-%m-%d")
     );
     let import = Import::parse(&file, &vocabulary()).map_err(|problems| format!("{problems:?}"))?;
     let supplier = Signer::new(world.pki.credentials(Role::PersonSupplier)?)?;

@@ -5,6 +5,7 @@ pub mod auditor;
 pub mod calls;
 pub mod connections;
 pub mod errors;
+pub mod files;
 pub mod requests;
 pub mod routes;
 pub mod services;
@@ -36,6 +37,7 @@ pub const MENU: &[Place] = &[
     connections::PLACE,
     calls::PLACE,
     errors::PLACE,
+    files::PLACE,
     services::PLACE,
     value_lists::PLACE,
     auditor::PLACE,
@@ -51,6 +53,7 @@ pub(super) fn router() -> Router<Console> {
         .merge(connections::router())
         .merge(calls::router())
         .merge(errors::router())
+        .merge(files::router())
         .merge(services::router())
         .merge(value_lists::router())
         .merge(auditor::router())
@@ -77,7 +80,7 @@ async fn authority_names(console: &Console) -> Result<BTreeMap<Cvr, String>, Sto
 
 /// An authority's name with its number.
 fn named(names: &BTreeMap<Cvr, String>, cvr: Cvr) -> String {
-    names.get(&cvr).map_or_else(|| format!("CVR {cvr}"), |name| format!("{name} (CVR {cvr})"))
+    names.get(&cvr).map_or_else(|| format!("CVR\u{a0}{cvr}"), |name| format!("{name} (CVR\u{a0}{cvr})"))
 }
 
 /// The row of a refusal, by its code. Its fields have sample values.

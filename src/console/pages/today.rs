@@ -51,7 +51,8 @@ struct TodayPage {
 struct Figures {
     closed: u64,
     refused: u64,
-    served: String,
+    /// The part of the calls that did not fail at the gateway or behind it, in percent.
+    up: String,
     good: bool,
     p50: Option<String>,
     p95: Option<String>,
@@ -92,9 +93,10 @@ struct Stuck {
 impl Figures {
     fn of(summary: Summary, frame: &Frame) -> Self {
         let all = summary.all;
-        // What the caller gave up has no outcome that tells of the gateway.
+        // A call that is refused with good reason is no failure; one that the caller gave up tells nothing of the gateway.
         let told = all.served + all.refused;
-        let share = if told == 0 { 100.0 } else { all.served as f64 / told as f64 * 100.0 };
+        let failed: u64 = all.by_cause.iter().filter(|(code, _)| super::is_of_the_gateway(code)).map(|(_, many)| many).sum();
+        let share = if told == 0 { 100.0 } else { told.saturating_sub(failed) as f64 / told as f64 * 100.0 };
         let ms = |ms: Option<f64>| ms.map(|ms| frame.decimal(ms, if ms < 10.0 { 1 } else { 0 }));
         let mut causes: Vec<_> = all.by_cause.iter().map(|(code, many)| (code.clone(), *many)).collect();
         causes.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
@@ -102,7 +104,7 @@ impl Figures {
         Self {
             closed: all.closed,
             refused: all.refused,
-            served: frame.decimal(share, 1),
+            up: frame.decimal(share, 1),
             good: share >= UPTIME,
             p50: ms(all.quantile_ms(0.5)),
             p95: ms(all.quantile_ms(0.95)),
