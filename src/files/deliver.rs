@@ -566,6 +566,7 @@ impl Files {
             recipients: Vec::new(),
             receiver: None,
             finance: None,
+            import: None,
         }
         .into();
         self.0.parts.audit.open(record)?.refused(&code.clone().into());
