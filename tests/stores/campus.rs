@@ -28,6 +28,7 @@ use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use crate::not_run::did_not_run;
 use crate::postgres::Cluster;
 
 const CHILD: &str = "HJEMMEL_TEST_CAMPUS_CHILD";
@@ -539,7 +540,7 @@ async fn of_an_erased_person_nothing_waits_nothing_is_kept_and_campus_deletes_th
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_of_somebody_elses_has_everybody_once_and_as_told_last() {
     let Ok(told) = std::env::var("HJEMMEL_SCIM") else {
-        println!("DID NOT RUN: a SCIM server of somebody else's (HJEMMEL_SCIM; tests/interop/campus.py starts one)");
+        did_not_run("a SCIM server of somebody else's", "HJEMMEL_SCIM names none; tests/interop/campus.py starts one");
         return;
     };
     let parts: Vec<&str> = told.split('|').collect();
