@@ -22,7 +22,6 @@ from lxml import etree
 from zeep import Client, Plugin
 from zeep.plugins import HistoryPlugin
 from zeep.transports import Transport
-from zeep.wsa import WsAddressingPlugin
 
 import demo
 from persons_oracle import Oracle, People, lengths
@@ -148,7 +147,7 @@ class ByToken(ByZeep, unittest.TestCase):
         security = Signed(SOAP12, system, told["gateway_certificate"], signer.token(system, KORSBAEK))
         cls.beside, cls.history = Beside(), HistoryPlugin()
         transport = Transport(session=signer.session(), timeout=30, operation_timeout=120)
-        cls.client = Client(cls.told["service"] + "?wsdl=token", transport=transport, wsse=security, plugins=[cls.beside, WsAddressingPlugin(), cls.history])
+        cls.client = Client(cls.told["service"] + "?wsdl=token", transport=transport, wsse=security, plugins=[cls.beside, cls.history])
 
 
 class ByGeneratedClient(Door, unittest.TestCase):
