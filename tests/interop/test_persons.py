@@ -112,7 +112,9 @@ class ByZeep(Door):
         global answers
         known = [{name: value for name, value in person.items() if name in self.longest} for person in call]
         self.beside.unknown = {at: {name: value for name, value in person.items() if name not in self.longest} for at, person in enumerate(call)}
-        read = self.client.service.ImporterPersoner(Person=known, **self.context)
+        # Beside the body the contract has a header.
+        body = self.client.service.ImporterPersoner(Person=known, **self.context).body
+        read = getattr(body, "Svar", body)
         answers += etree.tostring(self.history.last_received["envelope"])
         remarks = lambda found: {(remark.Felt or "", remark.Kode) for remark in found}
         return [(person.Status, person.Loebenummer, remarks(person.Fejl), remarks(person.Advarsel)) for person in read]
