@@ -114,7 +114,7 @@ class ByZeep(Door):
         self.beside.unknown = {at: {name: value for name, value in person.items() if name not in self.longest} for at, person in enumerate(call)}
         # Beside the body the contract has a header.
         body = self.client.service.ImporterPersoner(Person=known, **self.context).body
-        read = getattr(body, "Svar", body)
+        read = body.Svar
         answers += etree.tostring(self.history.last_received["envelope"])
         remarks = lambda found: {(remark.Felt or "", remark.Kode) for remark in found}
         return [(person.Status, person.Loebenummer, remarks(person.Fejl), remarks(person.Advarsel)) for person in read]
