@@ -228,7 +228,7 @@ mod tests {
                     Err(error) => break Some(error),
                 }
             };
-            assert!(error.is_some() && seen == before, "{seen} {error:?} {}", &text[..text.len().min(200)]);
+            assert!(error.is_some() && seen == before, "{seen} {error:?} {}", text.chars().take(200).collect::<String>());
         }
     }
 }
