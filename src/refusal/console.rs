@@ -10,7 +10,7 @@ refusals! { []
 
     /// No such page.
     ConsolePageUnknown, Caller, AfterChange, User, http 404,
-        da: "Der er ingen side på denne adresse.", "Gå til forsiden, og find siden i menuen.",
+        da: "Der er ingen side på denne adresse.", "Gå til startsiden, og find siden i menuen.",
         en: "There is no page at this address.", "Go to the front page, and find the page in the menu.";
     /// The page is there, but not with this method.
     ConsoleMethod, Caller, AfterChange, User, http 405,

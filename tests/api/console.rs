@@ -463,7 +463,7 @@ fn request_form(token: &str, id: &str, etag: &str, fields: &[(&str, &str)]) -> S
 fn hidden(page: &Answer, name: &str) -> String {
     let text = page.text();
     let (_, after) = text.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no {name}: {text}"));
-    after.split('"').next().unwrap().to_owned()
+    after.split('"').next().unwrap().replace("&#34;", "\"")
 }
 
 #[tokio::test]
