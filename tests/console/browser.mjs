@@ -21,8 +21,8 @@ const assets = join(root, 'node_modules/dkfds/dist');
 
 /** Which pages each role looks at, beside the front page. What ends in * is the first link below it on the page before. */
 const PAGES = {
-  operator: ['/', '/agreements', '/agreements/*', '/routes', '/routes?service=3053ec89-31fe-4206-878b-bba6783d7a88&sender=99999999&receiver=99999998', '/calls', '/calls/*', '/calls?call=nonsense', '/errors', '/files', '/services', '/value-lists', '/nowhere'],
-  'supplier-administrator': ['/', '/agreements', '/value-lists', '/calls'],
+  operator: ['/', '/agreements', '/agreements/*', '/requests', '/systems', '/connections', '/connections/*', '/routes', '/routes?service=3053ec89-31fe-4206-878b-bba6783d7a88&sender=99999999&receiver=99999998', '/calls', '/calls/*', '/calls?call=nonsense', '/errors', '/files', '/services', '/value-lists', '/nowhere'],
+  'supplier-administrator': ['/', '/agreements', '/requests', '/requests/new', '/systems', '/value-lists', '/calls'],
   signatory: ['/', '/agreements', '/agreements/5a9e0000-0000-4000-8000-0000000000c0', '/calls'],
   auditor: ['/', '/auditor', '/calls', '/agreements'],
 };

@@ -86,7 +86,10 @@ fn named(names: &BTreeMap<Cvr, String>, cvr: Cvr) -> String {
 /// The row of a refusal, by its code. Its fields have sample values.
 fn refusal(code: &str) -> Option<&'static Entry> {
     static ROWS: OnceLock<BTreeMap<&'static str, Entry>> = OnceLock::new();
-    let rows = || crate::services::refusals().iter().map(|refusal| (refusal.code(), refusal.entry())).collect();
+    let rows = || {
+        let of_files = crate::files::codes::Code::every().into_iter().map(crate::refusal::Refusal::from);
+        crate::services::refusals().into_iter().chain(of_files).map(|refusal| (refusal.code(), refusal.entry())).collect()
+    };
     ROWS.get_or_init(rows).get(code)
 }
 
