@@ -508,7 +508,7 @@ async fn a_request_is_drafted_in_a_form_and_sent_once_however_often_it_is_presse
     // The authority sees its own line alone, and in English too.
     let signatory = konsol.log_on(&konsol.house.signatory).await;
     let seen = konsol.get(&signatory, &format!("{path}?lang=en")).await;
-    is_page(&seen, 200, "Data-processing");
+    is_page(&seen, 200, "The text as it is kept");
     assert!(seen.text().contains(&lines[0].id.to_string()) && !seen.text().contains(&lines[1].id.to_string()));
     is_page(&konsol.get(&signatory, &format!("/agreements/{}", lines[0].id)).await, 200, "Sygedagpenge på tværs");
     let reminded = konsol.post(&supplier, &format!("/agreements/{}/remind", lines[0].id), &format!("form_token={own}")).await;
