@@ -195,9 +195,10 @@ async function look(world, looks, full) {
     await page.emulateMedia({ colorScheme: 'light' });
     await page.goto(`${world.url}/?lang=da`);
     if (full) {
-      const named = { operator: [['/', 'today'], ['/calls', 'calls'], ['/errors', 'errors'], ['/routes', 'routes'], ['/services', 'services']], signatory: [['/agreements', 'agreements']], auditor: [['/auditor', 'auditor']] };
+      const named = { operator: [['/', 'today'], ['/calls', 'calls'], ['/errors', 'errors'], ['/routes', 'routes'], ['/services', 'services'], ['/connections/*', 'connection']], signatory: [['/agreements', 'agreements']], auditor: [['/auditor', 'auditor']], 'supplier-administrator': [['/requests/new', 'request']] };
       for (const [path, name] of named[role] ?? []) {
-        await page.goto(world.url + path);
+        if (path.endsWith('*')) await goTo(page, world.url, path.slice(0, -2));
+        await goTo(page, world.url, path);
         await picture(page, name);
       }
       if (role === 'operator') {
