@@ -416,21 +416,26 @@ impl Examination<'_> {
     /// The keys of what is kept: usable, each of one use, and none where what it opens is copied.
     fn keys(&self) {
         let sections = self.draft.sections();
-        let (mut uses, mut all) = (Vec::new(), Vec::new());
-        if let Some(audit) = &sections.audit {
-            all.push(("audit.checkpoint_key", audit.checkpoint_key.as_path()));
+        let (mut uses, mut all): (Vec<(&str, &str, Vec<&Path>)>, Vec<(&str, &Path)>) = (Vec::new(), Vec::new());
+        // What is no key is told as that alone.
+        if let Some(audit) = &sections.audit
+            && keys::pseudonym_key(&audit.pseudonym_key).is_ok()
+        {
             uses.push(("audit.pseudonym_key", "the marks that are made with it", vec![audit.pseudonym_key.as_path()]));
         }
-        if let Some(Some(deliveries)) = &sections.deliveries {
-            self.look("deliveries.key", ContentKeys::read(&deliveries.key, &deliveries.earlier_keys));
+        if let Some(Some(deliveries)) = &sections.deliveries
+            && self.look("deliveries.key", ContentKeys::read(&deliveries.key, &deliveries.earlier_keys)).is_some()
+        {
             uses.push(("deliveries.key", "the receipts", with_earlier(&deliveries.key, &deliveries.earlier_keys)));
         }
-        if let Some(Some(persons)) = &sections.persons {
-            self.look("persons.key", PersonKeys::read(&persons.key));
+        if let Some(Some(persons)) = &sections.persons
+            && self.look("persons.key", PersonKeys::read(&persons.key)).is_some()
+        {
             uses.push(("persons.key", "the persons", vec![persons.key.as_path()]));
         }
-        if let Some(Some(objects)) = &sections.objects {
-            self.look("objects.key", ContentKeys::read(&objects.key, &objects.earlier_keys));
+        if let Some(Some(objects)) = &sections.objects
+            && self.look("objects.key", ContentKeys::read(&objects.key, &objects.earlier_keys)).is_some()
+        {
             uses.push(("objects.key", "the sealed keys of contents", with_earlier(&objects.key, &objects.earlier_keys)));
         }
         for (setting, what, keys) in uses {
