@@ -1,6 +1,6 @@
 //! Connecting a system: what must be done before a service can be used, by whom, and what is done of it.
 //!
-//! The tasks of a service are a [`graph`], which is data (`policies/onboarding`): [`load`] refuses one that could never be finished.
+//! The tasks of a service are a [`graph`](mod@graph), which is data (`policies/onboarding`): [`load`] refuses one that could never be finished.
 //! [`standing`] says of each task where it stands, a pure function. [`store`] keeps the connections, with what persons state of
 //! them; [`sight`] looks up what the gateway sees by itself, for many connections with one query a table. [`shown`] puts both
 //! together, and [`picture`] draws it.

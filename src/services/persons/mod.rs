@@ -10,7 +10,7 @@
 //! ```
 //!
 //! - [`door`] is what every door goes through, SOAP, REST and files: the agreement's terms, the record of admission on disk, then the
-//!   import. [`ask`] and [`import`] are that on the way of a call; [`file`] for files of the InfRef `PersonImport_1`;
+//!   import. [`ask`] and [`import`] are that on the way of a call; [`file`](mod@file) for files of the InfRef `PersonImport_1`;
 //!   `crate::api::persons` for `POST /api/v1/persons`.
 //! - [`contract`] has WSDL and XSD, and [`names`] their names; [`offer`] puts the service together; [`settings`] reads `[service.NAME]`.
 
