@@ -416,7 +416,8 @@ impl Examination<'_> {
     /// The keys of what is kept: usable, each of one use, and none where what it opens is copied.
     fn keys(&self) {
         let sections = self.draft.sections();
-        let (mut uses, mut all): (Vec<(&str, &str, Vec<&Path>)>, Vec<(&str, &Path)>) = (Vec::new(), Vec::new());
+        let mut uses = Vec::new();
+        let mut all: Vec<(&str, &Path)> = Vec::new();
         // What is no key is told as that alone.
         if let Some(audit) = &sections.audit
             && keys::pseudonym_key(&audit.pseudonym_key).is_ok()
