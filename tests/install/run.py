@@ -153,6 +153,8 @@ LATER = {
     "hjemmel_finance_findings_total": "the page's gateways offer no finance service",
     "hjemmel_finance_vouchers_total": "the page's gateways offer no finance service",
     "hjemmel_jobs": "nothing has left a job",
+    "hjemmel_persons_queue": "the page's gateways hand no persons on",
+    "hjemmel_persons_queue_oldest_seconds": "the page's gateways hand no persons on",
 }
 
 
