@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hjemmel::agreements::import::Import;
 use hjemmel::agreements::{Agreements, CacheSettings, State, Store};
 use hjemmel::audit::About;
-use hjemmel::audit::search::search;
 use hjemmel::files::content::ByInfRef;
 use hjemmel::files::core::Step;
 use hjemmel::files::home::Folder;
@@ -117,7 +116,7 @@ async fn a_file_of_persons_is_answered_by_a_file_and_nothing_of_it_stays() {
         assert_eq!(told(&answered), due.map(|(status, code)| (status.to_owned(), code.to_owned())), "{}: {answered}", world.kind);
         assert_eq!(list(&world.home(SENDER).await, Folder::Out).await, Vec::<String>::new(), "{}", world.kind);
         assert_eq!(list(&world.home(RECIPIENT).await, Folder::In).await, Vec::<String>::new(), "{}", world.kind);
-        let found = search(&world.folder.join("audit"), |record| record.about.persons().is_some()).unwrap().calls;
+        let found = world.recorded(|record| record.about.persons().is_some()).await;
         let record = found.values().next().unwrap();
         let About::File(about) = &record.about else { panic!("{:?}", record.about) };
         let about = about.import.as_ref().unwrap();
@@ -130,7 +129,7 @@ async fn a_file_of_persons_is_answered_by_a_file_and_nothing_of_it_stays() {
         }
         // The same submission again is the same answer; a new one finds everybody as they were.
         assert!(send(&world, "p.csv", &content, 1).await.contains("SUCCESS"));
-        assert_eq!(search(&world.folder.join("audit"), |record| record.about.persons().is_some()).unwrap().calls.len(), 1);
+        assert_eq!(world.recorded(|record| record.about.persons().is_some()).await.len(), 1);
         assert!(send(&world, "p.csv", &content, 2).await.contains("SUCCESS"));
         let statuses: Vec<_> = told(&result(&world, "p.csv").await).into_iter().map(|(status, _)| status).collect();
         assert_eq!(statuses, ["UAENDRET", "UAENDRET", "AFVIST"], "{}", world.kind);

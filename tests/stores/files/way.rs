@@ -1,7 +1,6 @@
 //! The way of a file: what its sender, its recipients and the auditors see.
 
 use hjemmel::agreements::State;
-use hjemmel::audit::search::search;
 use hjemmel::audit::{About, Outcome, keys};
 use hjemmel::files::home::{File, Folder, Home, Homes, Opening, Problem};
 use hjemmel::files::operate;
@@ -55,9 +54,9 @@ async fn the_audit_has_each_delivery_before_it_is_made_and_the_name_of_the_file_
     for world in World::all().await {
         let name = "6101801234_ansoegning.xml";
         world.send(name, CONTENT).await;
-        let found = search(&world.folder.join("audit"), |_| true).unwrap();
-        assert_eq!(found.calls.len(), 1, "{}", world.kind);
-        let record = found.calls.values().next().unwrap();
+        let calls = world.recorded(|_| true).await;
+        assert_eq!(calls.len(), 1, "{}", world.kind);
+        let record = calls.values().next().unwrap();
         let About::File(about) = &record.about else { panic!("{}: about a file", world.kind) };
         let keys_folder = world.folder.join("audit-keys");
         let auditors = keys::auditors(&keys_folder.join("auditors.key")).unwrap();
@@ -78,18 +77,9 @@ async fn the_audit_has_what_was_refused_too_with_its_first_reason_and_a_sealed_n
         put(&sender, &format!("{name}.trigger"), trigger_to(name, 9, SENDER, &["UKENDT"], "").as_bytes()).await.unwrap();
         world.settle().await;
         let told = world.codes(name).await;
-        // A refusal waits for no disk.
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-        let found = loop {
-            let found = search(&world.folder.join("audit"), |_| true).unwrap();
-            if found.calls.values().any(|record| record.outcome.is_some()) {
-                break found;
-            }
-            assert!(std::time::Instant::now() < deadline, "{}: nothing was recorded", world.kind);
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        };
-        assert_eq!(found.calls.len(), 1, "{}", world.kind);
-        let record = found.calls.values().next().unwrap();
+        let calls = world.recorded(|_| true).await;
+        assert_eq!(calls.len(), 1, "{}", world.kind);
+        let record = calls.values().next().unwrap();
         let first = format!("FIL{}", told[0]);
         assert_eq!((record.outcome, record.refusal.as_deref()), (Some(Outcome::Refused), Some(first.as_str())), "{}", world.kind);
         let About::File(about) = &record.about else { panic!("{}: about a file", world.kind) };

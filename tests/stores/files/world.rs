@@ -1,5 +1,6 @@
 //! The core of files with a store, an object store, an audit, and a clock that the test moves; users who put and fetch.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -8,6 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hjemmel::agreements::State;
+use hjemmel::audit::record::Record;
+use hjemmel::audit::search::search;
 use hjemmel::audit::{Audit, AuditSettings, keys};
 use hjemmel::clock::Clock;
 use hjemmel::files::core::Step;
@@ -166,6 +169,16 @@ impl World {
     /// Does what is due, until nothing is.
     pub async fn settle(&self) {
         while self.files.work_once().await.unwrap() > 0 {}
+    }
+
+    /// What the audit says of the calls that match, once every one that was opened is closed on its disk: closing waits for no disk.
+    pub async fn recorded(&self, matches: impl Fn(&Record) -> bool) -> BTreeMap<Uuid, Record> {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while self.parts.audit.stats().open_calls > 0 {
+            assert!(std::time::Instant::now() < deadline, "{}: a call was never closed", self.kind);
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        search(&self.folder.join("audit"), matches).unwrap().calls
     }
 
     pub async fn order(&self, order: Order) {
