@@ -32,6 +32,7 @@ mod driver;
 mod fair;
 mod finance;
 mod floor;
+mod held;
 mod keys;
 mod nodes;
 #[path = "../../tests/support/not_run.rs"]

@@ -1,5 +1,5 @@
-//! Two nodes on one PostgreSQL behind HAProxy beside one of them alone, each held to one processor; and how long a decision on
-//! one takes to hold on the other.
+//! Two nodes on one PostgreSQL behind HAProxy beside one of them alone, each held to the same part of the machine; and how long
+//! a decision on one takes to hold on the other.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,14 +13,15 @@ use serde_json::json;
 use sqlx::postgres::PgListener;
 
 use super::driver::{Binding, Caller, Messages};
+use super::held::Held;
 use super::postgres::Cluster;
 use super::process::{Process, cpu_of, free};
 use super::rows::{Effort, SMALL, milliseconds};
 use super::stage::{Peer, Stage};
 use super::table::{Row, median};
 
-/// Connections, spread over the nodes by the balancer.
-const CONNECTIONS: usize = 32;
+/// Connections, spread over the nodes by the balancer: as many calls as one processor's node always takes.
+const CONNECTIONS: usize = 8;
 
 /// `None` without PostgreSQL or HAProxy.
 pub async fn nodes(stage: &Stage, effort: Effort) -> Option<Vec<Row>> {
@@ -42,8 +43,9 @@ pub async fn nodes(stage: &Stage, effort: Effort) -> Option<Vec<Row>> {
     // Both nodes are called by one address, whichever of them answers.
     let public = free();
     let mut gateways = Vec::new();
-    for (processor, name) in ["node-one", "node-two"].into_iter().enumerate() {
-        gateways.push(stage.gateway_on(processor, name, public, &shared).await);
+    let held = [Held::new(0), Held::new(1)];
+    for (held, name) in held.iter().zip(["node-one", "node-two"]) {
+        gateways.push(stage.gateway_on(held, name, public, &shared).await);
     }
     let (one, two) = (balancer(stage, "one", free(), &gateways[..1])?, balancer(stage, "two", public, &gateways)?);
     stage.answers(SMALL);
@@ -62,17 +64,17 @@ pub async fn nodes(stage: &Stage, effort: Effort) -> Option<Vec<Row>> {
     let (throughput, cpu, by_database) = (|m: &Measured| m.per_second, |m: &Measured| m.gateway, |m: &Measured| m.database);
     let [one, two] = [0, 1].map(|at| middle(at, throughput));
     let [cpu_one, cpu_two] = [0, 1].map(|at| middle(at, cpu));
-    let processors = std::thread::available_parallelism().map_or(0, usize::from);
+    drop(gateways);
     let told = json!(samples.each_ref().map(|rounds| rounds.iter().map(Measured::json).collect::<Vec<_>>()));
     Some(vec![
         Row {
-            what: "throughput of one node, vs two behind a TCP balancer, each held to one processor".to_owned(),
+            what: "throughput of one node, vs two behind a TCP balancer".to_owned(),
             value: one / two,
             unit: "×",
             goal: Some(1.0 / 1.8),
             detail: format!(
-                "{one:.0} and {two:.0} calls a second; token binding, 8.8 KB; of {processors} processors, which driver, back end, balancer and \
-                 database shared with the nodes where there are fewer than six"
+                "{one:.0} and {two:.0} calls a second; token binding, 8.8 KB; each {}; driver, back end, balancer and database have the rest",
+                held[0].told()
             ),
             samples: told.clone(),
         },
@@ -122,9 +124,10 @@ async fn drive(stage: &Stage, front: &Peer, public: &Peer, nodes: &[Peer], clust
     let after = used();
     assert!(
         went.failed == 0 && went.refused.is_empty(),
-        "{} of {calls} failed, {} were refused",
+        "{} of {calls} failed, {} were refused; the nodes wrote: {:?}",
         went.failed,
-        went.refused.len()
+        went.refused.len(),
+        nodes.iter().map(|node| node.process.log()).collect::<Vec<_>>(),
     );
     let served = went.served.len() as f64;
     Measured {
@@ -216,16 +219,14 @@ async fn heard(cluster: &Cluster, database: &str, effort: Effort) -> Row {
 }
 
 impl Stage {
-    /// A gateway that has one processor.
-    async fn gateway_on(&self, processor: usize, name: &str, public: SocketAddr, settings: &str) -> Peer {
+    /// A gateway that is held.
+    async fn gateway_on(&self, held: &Held, name: &str, public: SocketAddr, settings: &str) -> Peer {
         let file = self.configured(name, settings, &[]).await;
         let mut config: toml::Table = std::fs::read_to_string(&file.0).unwrap().parse().unwrap();
         config["listen"]["public_url"] = format!("https://localhost:{}", public.port()).into();
         std::fs::write(&file.0, config.to_string()).unwrap();
         let address: SocketAddr = file.1;
-        let (processor, program) = (processor.to_string(), super::stage::hjemmel());
-        let arguments = ["-c", &processor, &program, "serve", "--config", file.0.to_str().unwrap()];
-        let mut process = Process::start("taskset", &arguments, &self.file(&format!("{name}.log")));
+        let mut process = self.held(held, &file.0, name);
         process.listens(address);
         Peer { name: "hjemmel", address, process }
     }

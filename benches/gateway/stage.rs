@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use super::backend::{Backend, Prepared};
 use super::driver::{Binding, Caller};
+use super::held::Held;
 use super::keys::Keys;
 use super::process::{Process, free};
 
@@ -127,6 +128,14 @@ impl Stage {
         let mut process = Process::start(&hjemmel(), &arguments, &self.file(&format!("{name}.log")));
         process.listens(address);
         Peer { name: "hjemmel", address, process }
+    }
+
+    /// A gateway with this configuration, held to its part of the machine.
+    pub fn held(&self, held: &Held, file: &Path, name: &str) -> Process {
+        let serves = [hjemmel(), "serve".to_owned(), "--config".to_owned(), file.display().to_string()];
+        let words: Vec<String> = held.prefix().into_iter().chain(serves).collect();
+        let arguments: Vec<&str> = words[1..].iter().map(String::as_str).collect();
+        Process::start(&words[0], &arguments, &self.file(&format!("{name}.log")))
     }
 
     /// The configuration of a gateway with a store, ports and an audit log of its own, and where it will listen.
