@@ -124,15 +124,17 @@ pub fn tell(world: &World, played: &Played) {
                 sum(&released.objects),
                 sum(&released.fields),
             );
-            for (what, map) in [("objects", &removed.objects), ("fields", &removed.fields)] {
+            for (one, many, map) in [("object", "objects", &removed.objects), ("field", "fields", &removed.fields)] {
                 for (rule, count) in map {
                     let why = world.policy.release().words(rule).map_or("", |words| &words.en);
+                    let what = if *count == 1 { one } else { many };
                     println!("   removed   {count:>4} {what:<8} {rule}: {why}");
                 }
             }
             for (rule, count) in &released.fields {
                 let basis = world.policy.release().words(rule).map_or("", |words| &words.basis);
-                println!("   released  {count:>4} fields   {rule}: {basis}");
+                let what = if *count == 1 { "field" } else { "fields" };
+                println!("   released  {count:>4} {what:<8} {rule}: {basis}");
             }
             lines.iter().for_each(|line| println!("   answer    {line}"));
         }
