@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::store::value::assembled_for;
-use crate::store::{Database, Row, Session, StoreError, Transaction, by_dialect, sql};
+use crate::store::{Database, Dialect, Row, Session, StoreError, Transaction, by_dialect, sql};
 
 /// Of why Campus did not take a row so much is kept, in characters.
 const PROBLEM_CHARACTERS: usize = 300;
@@ -218,7 +218,10 @@ fn add(number: i64, what: &'static str, now: Timestamp) -> crate::store::Query {
         .bind(microseconds(now))
 }
 
-/// Takes rows that are due, the oldest first, `most` at most, and of each person only the first.
+/// Takes rows that are due, the oldest first, `most` at most, and of each person only the first, and none while another has one.
+///
+/// PostgreSQL gives a row its number before it is committed: an earlier one may come to be seen after a later one was taken. So a
+/// person of whom anybody has a row is left alone whatever the numbers, and takers follow each other.
 ///
 /// # Errors
 /// The store does not answer. What it may have given is given again when the lease ends.
@@ -226,13 +229,15 @@ pub async fn take(database: &Database, most: u32, lease: Duration, now: Timestam
     let take = by_dialect(
         "WITH next AS MATERIALIZED (
              SELECT id FROM person_outbox AS waiting WHERE state = 'VENTER' AND due_us <= $1
-               AND NOT EXISTS (SELECT 1 FROM person_outbox AS earlier WHERE earlier.number = waiting.number AND earlier.id < waiting.id)
+               AND NOT EXISTS (SELECT 1 FROM person_outbox AS other WHERE other.number = waiting.number
+                   AND (other.id < waiting.id OR (other.lease IS NOT NULL AND other.due_us > $1)))
              ORDER BY id LIMIT $2)
          UPDATE person_outbox SET lease = $3, due_us = $4 WHERE id IN (SELECT id FROM next)
          RETURNING id, number, what, content, attempts",
         "WITH next AS MATERIALIZED (
              SELECT id FROM person_outbox AS waiting WHERE state = 'VENTER' AND due_us <= $1
-               AND NOT EXISTS (SELECT 1 FROM person_outbox AS earlier WHERE earlier.number = waiting.number AND earlier.id < waiting.id)
+               AND NOT EXISTS (SELECT 1 FROM person_outbox AS other WHERE other.number = waiting.number
+                   AND (other.id < waiting.id OR (other.lease IS NOT NULL AND other.due_us > $1)))
              ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
          UPDATE person_outbox SET lease = $3, due_us = $4 WHERE id IN (SELECT id FROM next)
          RETURNING id, number, what, content, attempts",
@@ -240,7 +245,12 @@ pub async fn take(database: &Database, most: u32, lease: Duration, now: Timestam
     let (own, now) = (Uuid::new_v4(), microseconds(now));
     let until = now.saturating_add(i64::try_from(lease.as_micros()).unwrap_or(i64::MAX / 4));
     let take = take.bind(now).bind(i64::from(most)).bind(own).bind(until);
-    let rows = database.session().await?.all(take).await?;
+    let mut transaction = database.begin_beside_others().await?;
+    if transaction.dialect() == Dialect::Postgres {
+        transaction.execute(sql("SELECT pg_advisory_xact_lock(hashtextextended('person_outbox', 0))")).await?;
+    }
+    let rows = transaction.all(take).await?;
+    transaction.commit().await?;
     let mut taken = rows.iter().map(|row| read(row, own)).collect::<Result<Vec<_>, _>>()?;
     taken.sort_by_key(|taken| taken.id);
     Ok(taken)

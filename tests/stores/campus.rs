@@ -490,29 +490,207 @@ async fn an_employment_ends_at_midnight_in_copenhagen_by_itself_and_a_manager_wh
 #[tokio::test(flavor = "multi_thread")]
 async fn users_who_were_in_campus_before_are_adopted_and_nobody_is_created_twice() {
     for world in World::all().await {
-        let before = world.seen.put(&json!({"userName": "Anna.Gammel", "active": true, "roles": [{"value": "elev"}]}));
+        let before = world.seen.put(&json!({"userName": "ANNA.GAMMEL", "active": true, "roles": [{"value": "elev"}]}));
         world.seen.put(&json!({"userName": "other", "externalId": "99", "active": true}));
         // Anna has another user name in the HR system from now on.
         world.put(&[person(1, "1"), person(2, "1"), person(3, "1")]).await;
-        let file = "\u{feff}InstitutionsID1;Medarbejdernummer;Brugernavn\n4711;M1;anna.gammel\n4711;M2;nobody\n4711;M3;other\n4711;M9;x\n";
+        // Another authority that uses the same InstitutionsID1 and staff number; and a filter that heeds case.
+        world.seen.put(&json!({"userName": "another.authoritys", "active": true}));
+        world.behaviour.change(|campus| campus.heeds_case = true);
+        let head = "\u{feff}CVR;InstitutionsID1;Medarbejdernummer;Brugernavn\n";
+        let own = "11111111;4711;M1;anna.gammel\n11111111;4711;M2;nobody\n11111111;4711;M3;other\n11111111;4711;M9;x\n";
+        let file = &format!("{head}{own}22222222;4711;M2;another.authoritys\n");
         let lines = adopt::read(file).unwrap();
         let because = Because::new("overgang".to_owned(), world.now());
         for first in [Became::Adopted, Became::Already] {
             let mut told = Vec::new();
             let tell = |line: usize, became: &Became| told.push((line, became.clone()));
-            adopt::adopt(&world.store, &world.campus(), None, (&lines, "digest".to_owned()), &because, tell).await.unwrap();
-            assert_eq!(told, [(2, first), (3, Became::NoUser), (4, Became::Anothers), (5, Became::NoPerson)], "{}", world.kind);
+            let file = (lines.as_slice(), "digest".to_owned());
+            adopt::adopt(&world.store, &world.campus(), None, file, &because, false, tell).await.unwrap();
+            let others = [(3, Became::NoUser), (4, Became::Anothers), (5, Became::NoPerson), (6, Became::NoPerson)];
+            assert_eq!((told[0].clone(), &told[1..]), ((2, first), &others[..]), "{}", world.kind);
         }
         world.drain(&world.worker()).await;
         assert_eq!(world.campus().with_number(1).await.unwrap(), Some(before), "{}", world.kind);
         let user = world.user(1);
         assert_eq!((&user["userName"], &user["roles"][0]["value"]), (&json!("user1"), &json!("elev")), "{}", world.kind);
-        assert_eq!(world.seen.users().len(), 4, "{}: Anna, another's, and two that are new", world.kind);
+        assert_eq!(world.seen.users().len(), 5, "{}: Anna, another's, another authority's, and two that are new", world.kind);
         let made = world.store.every_decision().await.unwrap();
-        assert!(made.iter().all(|made| made.what.to == "adopting 4 users" && made.because.reason == "overgang"), "{made:?}");
+        assert!(made.iter().all(|made| made.what.to == "adopting 5 users" && made.because.reason == "overgang"), "{made:?}");
     }
     assert!(adopt::read("Navn\nx\n").is_err());
-    assert!(adopt::read("InstitutionsID1,Medarbejdernummer,Brugernavn\n4711,,x\n").is_err());
+    assert!(adopt::read("InstitutionsID1,Medarbejdernummer,Brugernavn\n4711,M1,x\n").is_err(), "whose institution it is");
+    assert!(adopt::read("CVR,InstitutionsID1,Medarbejdernummer,Brugernavn\n11111111,4711,,x\n").is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_restore_a_user_whose_number_nobody_has_here_gets_the_persons_new_one() {
+    for world in World::all().await {
+        // Created since the copy under 71 and 72; of 72 somebody is here. 73 is erased, and Campus is still to be told.
+        let lost = world.seen.put(&json!({"userName": "user1", "externalId": "71", "active": true}));
+        world.seen.put(&json!({"userName": "user2", "externalId": "72", "active": true}));
+        world.seen.put(&json!({"userName": "user3", "externalId": "73", "active": true}));
+        world.put(&[person(1, "1"), person(2, "1"), person(3, "1"), person(72, "1")]).await;
+        let mut transaction = world.database().begin_beside_others().await.unwrap();
+        outbox::erase(&mut transaction, 73, world.now()).await.unwrap();
+        transaction.commit().await.unwrap();
+        let head = "CVR;InstitutionsID1;Medarbejdernummer;Brugernavn\n";
+        let lines =
+            adopt::read(&format!("{head}11111111;4711;M1;user1\n11111111;4711;M2;user2\n11111111;4711;M3;user3\n")).unwrap();
+        let because = Because::new("efter genskabelse".to_owned(), world.now());
+        for (renumbers, first) in [(false, Became::Anothers), (true, Became::Adopted)] {
+            let mut told = Vec::new();
+            let tell = |_: usize, became: &Became| told.push(became.clone());
+            let file = (lines.as_slice(), "digest".to_owned());
+            adopt::adopt(&world.store, &world.campus(), None, file, &because, renumbers, tell).await.unwrap();
+            assert_eq!(told, [first, Became::Anothers, Became::Anothers], "{}", world.kind);
+        }
+        assert_eq!(world.campus().with_number(1).await.unwrap(), Some(lost), "{}", world.kind);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_person_of_whom_somebody_has_a_row_no_other_is_taken_whatever_the_numbers_are() {
+    for world in World::all().await {
+        let lease = Duration::from_secs(300);
+        world.put(&[person(1, "1"), person(1, "3")]).await;
+        let gone = sql("DELETE FROM person_outbox WHERE id = (SELECT min(id) FROM person_outbox)");
+        world.database().session().await.unwrap().execute(gone).await.unwrap();
+        let first = outbox::take(world.database(), 9, lease, world.now()).await.unwrap();
+        assert_eq!(first.len(), 1, "{}", world.kind);
+        // PostgreSQL gave it an earlier number, and the transaction was committed later.
+        let add = sql("INSERT INTO person_outbox (id, number, what, content, state, attempts, added_us, due_us)
+             SELECT id - 1, number, what, content, state, 0, added_us, added_us FROM person_outbox");
+        world.database().session().await.unwrap().execute(add).await.unwrap();
+        assert_eq!(outbox::take(world.database(), 9, lease, world.now()).await.unwrap(), [], "{}", world.kind);
+        let mut transaction = world.database().begin_beside_others().await.unwrap();
+        outbox::done_with(&mut transaction, &first[0]).await.unwrap();
+        transaction.commit().await.unwrap();
+        let taken = outbox::take(world.database(), 9, lease, world.now()).await.unwrap();
+        assert_eq!(taken.iter().map(|taken| taken.id).collect::<Vec<_>>(), [first[0].id - 1], "{}", world.kind);
+        // And a lease that ended holds up nothing.
+        world.pass(lease);
+        assert_eq!(outbox::take(world.database(), 9, lease, world.now()).await.unwrap().len(), 1, "{}", world.kind);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_name_that_another_is_about_to_give_up_is_waited_for() {
+    let named = |number: i64, name: &str, title: &str| Handed { user_name: Some(name.to_owned()), ..person(number, title) };
+    for world in World::all().await {
+        let worker = world.worker();
+        world.put(&[named(1, "leder", "1"), person(2, "1")]).await;
+        world.drain(&worker).await;
+        // One who is new and one who is there want the name before its holder is told to give it up.
+        world.put(&[named(2, "leder", "2")]).await;
+        worker.work_once().await.unwrap();
+        let row = outbox::oldest(world.database(), 9).await.unwrap().remove(0);
+        assert_eq!((row.is_dead, row.attempts), (false, 1), "{}: {row:?}", world.kind);
+        world.put(&[named(1, "frem", "2")]).await;
+        world.drain(&worker).await;
+        assert_eq!(world.user(2)["userName"], "leder", "{}", world.kind);
+        // Erased and imported anew in one run: another number, the same name.
+        world.put(&[named(3, "leder", "1")]).await;
+        worker.work_once().await.unwrap();
+        let mut transaction = world.database().begin_beside_others().await.unwrap();
+        outbox::erase(&mut transaction, 2, world.now()).await.unwrap();
+        transaction.commit().await.unwrap();
+        world.drain(&worker).await;
+        assert_eq!((world.user(3)["userName"].clone(), world.figures().await.dead), (json!("leder"), 0), "{}", world.kind);
+        assert_eq!(world.seen.users().len(), 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erased_person_leaves_campus_wherever_the_user_stands_and_nobody_else_does() {
+    for world in World::all().await {
+        let worker = world.worker();
+        world.put(&[person(1, "1"), person(2, "1"), person(3, "1")]).await;
+        world.drain(&worker).await;
+        let erase = async |number: i64| {
+            let mut transaction = world.database().begin_beside_others().await.unwrap();
+            outbox::erase(&mut transaction, number, world.now()).await.unwrap();
+            transaction.commit().await.unwrap();
+        };
+        // Campus has moved its ids: what was noted of the first is another's by now.
+        let others = world.campus().with_number(3).await.unwrap().unwrap();
+        let moved = sql("UPDATE person_campus SET user_id = $1 WHERE number = 1").bind(&others);
+        world.database().session().await.unwrap().execute(moved).await.unwrap();
+        erase(1).await;
+        world.drain(&worker).await;
+        let left: BTreeSet<String> = world.seen.users().iter().map(|user| user["externalId"].to_string()).collect();
+        assert_eq!(left, BTreeSet::from(["\"2\"".to_owned(), "\"3\"".to_owned()]), "{}", world.kind);
+
+        // Where nobody is deleted, nothing of the person is left but the number.
+        change_by_hand(
+            &world,
+            &others,
+            &json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [
+            {"op": "add", "path": "emails", "value": [{"value": "a@home.example", "type": "home"}]}]}),
+        )
+        .await;
+        world.behaviour.change(|campus| campus.without_delete = true);
+        erase(3).await;
+        world.drain(&worker).await;
+        let user = world.user(3);
+        assert_eq!((&user["active"], &user["userName"]), (&json!(false), &json!("slettet-3")), "{}", world.kind);
+        let names: BTreeSet<&str> = user.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, BTreeSet::from(["schemas", "externalId", "userName", "active"]), "{}", world.kind);
+
+        // One that Campus does not give up is not dropped either: it ends when Campus has nobody of that number.
+        world.behaviour.set(Behaviour { forbids: Some("user2".to_owned()), ..Behaviour::default() });
+        erase(2).await;
+        world.drain_to(&worker, 1).await;
+        let row = outbox::oldest(world.database(), 9).await.unwrap().remove(0);
+        let because = Because::new("sag 7".to_owned(), world.now());
+        let dropped = operate(&world.store, None, row.id, Operation::Drop, &because).await.unwrap_err();
+        assert!(matches!(dropped, QueueError::Erased(id) if id == row.id), "{dropped}");
+        world.behaviour.set(Behaviour::default());
+        operate(&world.store, None, row.id, Operation::Retry, &because).await.unwrap();
+        world.drain(&worker).await;
+        assert_eq!((world.seen.users().len(), world.figures().await), (1, outbox::Figures::default()), "{}", world.kind);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_user_whom_campus_answers_oddly_is_given_up_while_others_go_on_and_where_all_are_nobody_is() {
+    for world in World::all().await {
+        let worker = world.worker();
+        let all = |title: &str| (1..=25).map(|number| person(number, title)).collect::<Vec<_>>();
+        world.put(&all("1")).await;
+        world.drain(&worker).await;
+        world.behaviour.change(|campus| campus.forbids = Some("user25".to_owned()));
+        world.put(&all("2")).await;
+        let mut rested = 0;
+        while world.figures().await.dead == 0 {
+            match worker.work_once().await.unwrap() {
+                Worked::Resting(_) => rested += 1,
+                Worked::Taken(0) => world.pass(Duration::from_secs(60)),
+                Worked::Taken(_) => {}
+            }
+            assert!(rested == 0 && world.now() < noon() + SignedDuration::from_hours(24), "{}: nobody waits for it", world.kind);
+        }
+        let rows = outbox::oldest(world.database(), 9).await.unwrap();
+        assert_eq!((rows.len(), rows[0].number), (1, 25), "{}: {rows:?}", world.kind);
+        assert!(rows[0].problem.as_deref().unwrap().contains("403"), "{rows:?}");
+
+        let because = Because::new("sag 7".to_owned(), world.now());
+        operate(&world.store, None, rows[0].id, Operation::Drop, &because).await.unwrap();
+        world.behaviour.change(|campus| campus.forbids = Some("user".to_owned()));
+        world.put(&all("3")).await;
+        let a_day_later = world.now() + SignedDuration::from_hours(24);
+        while world.now() < a_day_later {
+            match worker.work_once().await.unwrap() {
+                Worked::Resting(rest) => world.pass(rest),
+                Worked::Taken(_) => world.pass(Duration::from_secs(1)),
+            }
+        }
+        let figures = world.figures().await;
+        assert_eq!((figures.waiting, figures.dead), (25, 0), "{}: it is Campus, and not the persons", world.kind);
+        world.behaviour.set(Behaviour::default());
+        world.drain(&worker).await;
+        assert_eq!((world.user(25)["title"].clone(), world.figures().await.dead), (json!("3"), 0), "{}", world.kind);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,6 +21,9 @@ use crate::store::Access;
 pub(super) struct Adopt {
     /// The file
     file: PathBuf,
+    /// Write the person's number also on a user who has one that nobody has here: after a store was put back from a copy
+    #[arg(long)]
+    renumber: bool,
     #[command(flatten)]
     decide: Decide,
 }
@@ -41,7 +44,7 @@ pub(super) async fn run(place: &Place, args: Adopt, clock: &Clock, out: &mut imp
             all &= matches!(became, Became::Adopted | Became::Already);
             told.push(format!("line {line}: {became}"));
         };
-        Ok::<_, CommandError>(adopt::adopt(store, &campus, by, (&lines, sha256(&text)), &because, tell).await?)
+        Ok::<_, CommandError>(adopt::adopt(store, &campus, by, (&lines, sha256(&text)), &because, args.renumber, tell).await?)
     };
     let ended = with_store(&settings, Access::Change, match_all).await;
     for line in told {

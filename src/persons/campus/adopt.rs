@@ -3,6 +3,9 @@
 //! A file says which employment is which user name. The person must have been imported (what is to be handed on waits in the queue, or
 //! was handed on), and Campus must have exactly one user of that name who is nobody else's. Then the running number is written on the
 //! user, and Campus's id of it is noted; what follows changes that user.
+//!
+//! The same after a store was put back: whoever was imported since the copy has another running number than Campus knows. Where it is
+//! asked for, a number that nobody has here any more gives way.
 
 use std::collections::BTreeMap;
 
@@ -19,11 +22,16 @@ use crate::store::{Database, StoreError, sql};
 pub const MOST: usize = 200_000;
 /// Rows that are read at once.
 const PAGE: u32 = 500;
-const HEADER: [&str; 3] = ["InstitutionsID1", "Medarbejdernummer", "Brugernavn"];
+const HEADER: [&str; 4] = ["CVR", "InstitutionsID1", "Medarbejdernummer", "Brugernavn"];
+
+/// An employment in Campus's and the store's words: the authority's CVR number, InstitutionsID1, the staff number.
+type Employment = (String, String, String);
 
 /// A line of the file.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Line {
+    /// The CVR number of the authority: two may use one InstitutionsID1.
+    pub authority: String,
     /// InstitutionsID1.
     pub institution: String,
     /// The staff number.
@@ -39,7 +47,7 @@ pub enum Became {
     Adopted,
     /// It was before.
     Already,
-    /// No person with this institution and staff number waits to be handed on or was handed on.
+    /// No person with this authority, institution and staff number waits to be handed on or was handed on.
     NoPerson,
     /// More than one person has this institution and staff number.
     SeveralPersons,
@@ -107,7 +115,7 @@ pub fn read(text: &str) -> Result<Vec<Line>, AdoptError> {
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(text.as_bytes());
     let wrong = |line: usize, why: &str| AdoptError::File { line, why: why.to_owned() };
     let names = reader.headers().map_err(|_| wrong(1, "is no CSV"))?.clone();
-    let missing = || wrong(1, "is no header; write InstitutionsID1;Medarbejdernummer;Brugernavn");
+    let missing = || wrong(1, "is no header; write CVR;InstitutionsID1;Medarbejdernummer;Brugernavn");
     let mut places = [0; HEADER.len()];
     for (place, name) in places.iter_mut().zip(HEADER) {
         *place = names.iter().position(|named| named == name).ok_or_else(missing)?;
@@ -116,23 +124,24 @@ pub fn read(text: &str) -> Result<Vec<Line>, AdoptError> {
     for (nth, record) in reader.records().enumerate() {
         let line = nth + 2;
         let record = record.map_err(|_| wrong(line, "has another number of values than the header"))?;
-        let [institution, staff_number, user_name] = places.map(|place| record.get(place).unwrap_or_default().to_owned());
-        if [&institution, &staff_number, &user_name].into_iter().any(|text| text.is_empty() || text.len() > 256) {
+        let [authority, institution, staff_number, user_name] =
+            places.map(|place| record.get(place).unwrap_or_default().to_owned());
+        if [&authority, &institution, &staff_number, &user_name].into_iter().any(|text| text.is_empty() || text.len() > 256) {
             return Err(wrong(line, "has a value that is empty or longer than 256 bytes"));
         }
         if lines.len() == MOST {
             return Err(wrong(line, "is one too many: divide the file"));
         }
-        lines.push(Line { institution, staff_number, user_name });
+        lines.push(Line { authority, institution, staff_number, user_name });
     }
     Ok(lines)
 }
 
-/// The running numbers by institution and staff number, of what was handed on and what waits.
-async fn numbers(database: &Database) -> Result<BTreeMap<(String, String), Option<i64>>, StoreError> {
-    let mut numbers: BTreeMap<(String, String), Option<i64>> = BTreeMap::new();
-    let mut add = |institution: String, staff: String, number: i64| {
-        let known = numbers.entry((institution, staff)).or_insert(Some(number));
+/// The running numbers by employment, of what was handed on and what waits.
+async fn numbers(database: &Database) -> Result<BTreeMap<Employment, Option<i64>>, StoreError> {
+    let mut numbers: BTreeMap<Employment, Option<i64>> = BTreeMap::new();
+    let mut add = |employment: Employment, number: i64| {
+        let known = numbers.entry(employment).or_insert(Some(number));
         if *known != Some(number) {
             *known = None;
         }
@@ -147,7 +156,7 @@ async fn numbers(database: &Database) -> Result<BTreeMap<(String, String), Optio
         let Some(last) = rows.last() else { break };
         after = (last.get("number")?, last.get("authority")?, last.get("institution")?, last.get("staff_number")?);
         for row in &rows {
-            add(row.get("institution")?, row.get("staff_number")?, row.get("number")?);
+            add((row.get("authority")?, row.get("institution")?, row.get("staff_number")?), row.get("number")?);
         }
     }
     let mut after = 0;
@@ -156,13 +165,24 @@ async fn numbers(database: &Database) -> Result<BTreeMap<(String, String), Optio
         let Some((last, _)) = page.last() else { break };
         after = *last;
         for (_, handed) in page {
-            add(handed.institution, handed.staff_number, handed.number);
+            add((handed.authority, handed.institution, handed.staff_number), handed.number);
         }
     }
     Ok(numbers)
 }
 
-/// Matches each line, and writes first who decided so. `told` is told what became of each.
+/// Whether nobody has a running number here: it is no person's, and no erased person's of whom Campus is still to be told.
+async fn is_nobodys(database: &Database, number: &str) -> Result<bool, StoreError> {
+    let Ok(number) = number.parse::<i64>() else { return Ok(false) };
+    let found = sql(
+        "SELECT 1 AS found WHERE EXISTS (SELECT 1 FROM person_number WHERE number = $1)
+             OR EXISTS (SELECT 1 FROM person_outbox WHERE number = $1) OR EXISTS (SELECT 1 FROM person_campus WHERE number = $1)",
+    );
+    Ok(database.first(found.bind(number)).await?.is_none())
+}
+
+/// Matches each line, and writes first who decided so. `renumbers`: a user's running number that nobody has here gives way. `told` is
+/// told what became of each.
 ///
 /// # Errors
 /// [`AdoptError`]; what was matched stays so.
@@ -172,10 +192,12 @@ pub async fn adopt(
     by: Option<By<'_>>,
     (lines, digest): (&[Line], String),
     because: &Because,
+    renumbers: bool,
     mut told: impl FnMut(usize, &Became),
 ) -> Result<(), AdoptError> {
     let database = store.database();
-    let (subject, to) = (Subject::PersonQueue, format!("adopting {} users", lines.len()));
+    let anew = if renumbers { ", with other numbers" } else { "" };
+    let (subject, to) = (Subject::PersonQueue, format!("adopting {} users{anew}", lines.len()));
     let what = What { subject, id: uuid::Uuid::now_v7(), from: None, to, shown: Some(digest) };
     let proven = queue::operator(store, by, &what, because).await?;
     campus.may_be_reached().await?;
@@ -184,10 +206,11 @@ pub async fn adopt(
     change.commit().await?;
     let numbers = numbers(database).await?;
     for (nth, line) in lines.iter().enumerate() {
-        let became = match numbers.get(&(line.institution.clone(), line.staff_number.clone())) {
+        let employment = (line.authority.clone(), line.institution.clone(), line.staff_number.clone());
+        let became = match numbers.get(&employment) {
             None => Became::NoPerson,
             Some(None) => Became::SeveralPersons,
-            Some(Some(number)) => one(database, campus, *number, &line.user_name).await?,
+            Some(Some(number)) => one(database, campus, *number, &line.user_name, renumbers).await?,
         };
         // The header is the first line.
         told(nth + 2, &became);
@@ -195,7 +218,7 @@ pub async fn adopt(
     Ok(())
 }
 
-async fn one(database: &Database, campus: &Campus, number: i64, user_name: &str) -> Result<Became, AdoptError> {
+async fn one(database: &Database, campus: &Campus, number: i64, user_name: &str, renumbers: bool) -> Result<Became, AdoptError> {
     let found = campus.with_user_name(user_name).await?;
     let (id, whose) = match found.as_slice() {
         [] => return Ok(Became::NoUser),
@@ -207,7 +230,10 @@ async fn one(database: &Database, campus: &Campus, number: i64, user_name: &str)
         return Ok(Became::Otherwise);
     }
     let is_ours = whose.as_deref() == Some(&number.to_string());
-    if whose.is_some() && !is_ours {
+    if let Some(other) = whose
+        && !is_ours
+        && !(renumbers && is_nobodys(database, other).await?)
+    {
         return Ok(Became::Anothers);
     }
     if !is_ours {
@@ -215,12 +241,12 @@ async fn one(database: &Database, campus: &Campus, number: i64, user_name: &str)
         match campus.with_number(number).await {
             Ok(None) => {}
             Ok(Some(_)) => return Ok(Became::Otherwise),
-            Err(Trouble::Refused(why)) => return Ok(Became::Refused(why)),
+            Err(Trouble::Refused(why) | Trouble::Odd(why)) => return Ok(Became::Refused(why)),
             Err(trouble) => return Err(trouble.into()),
         }
         match campus.adopt(id, number).await {
             Ok(()) => {}
-            Err(Trouble::Refused(why)) => return Ok(Became::Refused(why)),
+            Err(Trouble::Refused(why) | Trouble::Odd(why)) => return Ok(Became::Refused(why)),
             Err(trouble) => return Err(trouble.into()),
         }
     }

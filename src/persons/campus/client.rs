@@ -3,6 +3,7 @@
 //!
 //! Nothing is followed: neither a redirect nor a `Location`, of which the last part is read as an id and no more.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::user::{differences, member, patch, replaced};
+use super::user::{differences, emptied, member, patch, replaced};
 use crate::clock::Clock;
 use crate::decisions::endpoint;
 use crate::outbound::{Outbound, OutboundError, told};
@@ -47,6 +48,13 @@ pub enum Trouble {
     /// Nothing is taken before somebody mends the settings here or there.
     #[error("{0}")]
     Unusable(String),
+    /// Something of it is another's there. That one may be about to give it up: erased, or with another name, in a row of the queue
+    /// beside this one.
+    #[error("{0}")]
+    Conflict(String),
+    /// What it answers of this one cannot be used. Others may fare better.
+    #[error("{0}")]
+    Odd(String),
     /// It does not take this, and would not the next time.
     #[error("{0}")]
     Refused(String),
@@ -63,6 +71,8 @@ pub enum Done {
     Unchanged,
     /// The user is gone.
     Deleted,
+    /// Campus deletes nobody: the user is not active, and holds nothing but the running number.
+    Emptied,
 }
 
 /// Where a test may end the process.
@@ -105,6 +115,10 @@ struct Answer {
 
 fn unusable(why: impl Into<String>) -> Trouble {
     Trouble::Unusable(why.into())
+}
+
+fn odd(why: impl Into<String>) -> Trouble {
+    Trouble::Odd(why.into())
 }
 
 impl Campus {
@@ -189,12 +203,14 @@ impl Campus {
         }
         let (uri, deadline) = (self.uri(path)?, Instant::now() + self.deadline);
         let response =
-            self.outbound.send(method, &uri, headers, Bytes::from(body), deadline).await.map_err(|error| away(&error))?;
+            self.outbound.send(method.clone(), &uri, headers, Bytes::from(body), deadline).await.map_err(|error| away(&error))?;
         let (head, body) = response.into_parts();
         let status = head.status;
         let wait = retry_after(head.headers.get(RETRY_AFTER), self.clock.now());
         match status {
             status if status.is_redirection() => return Err(unusable(told(status, &head.headers))),
+            // Of a single user it may be about that user.
+            StatusCode::FORBIDDEN if is_of_one(path, &method) => return Err(odd(told(status, &head.headers))),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 return Err(unusable(format!(
                     "{}: Campus does not know the gateway, or lets it do nothing",
@@ -204,7 +220,7 @@ impl Campus {
             StatusCode::TOO_MANY_REQUESTS => return Err(Trouble::Away { why: "HTTP 429".to_owned(), wait, seen: false }),
             StatusCode::SERVICE_UNAVAILABLE => return Err(Trouble::Away { why: "HTTP 503".to_owned(), wait, seen: false }),
             StatusCode::NOT_IMPLEMENTED => {}
-            status if status.is_server_error() => {
+            status if status.is_server_error() || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY].contains(&status) => {
                 return Err(Trouble::Away { why: format!("HTTP {}", status.as_u16()), wait, seen: true });
             }
             _ => {}
@@ -213,7 +229,7 @@ impl Campus {
             Ok(body) => body.to_bytes(),
             Err(error) => match error.downcast::<OutboundError>() {
                 Ok(error) => return Err(away(&error)),
-                Err(_) => return Err(unusable(format!("an answer of Campus is longer than {LONGEST} bytes"))),
+                Err(_) => return Err(odd(format!("an answer of Campus is longer than {LONGEST} bytes"))),
             },
         };
         let location = head.headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -230,19 +246,19 @@ impl Campus {
         let answer = self.ask(Method::GET, &format!("/Users?filter={}&count=10", encoded(filter)), None, None).await?;
         let list = match (answer.status, answer.body) {
             (StatusCode::OK, Some(list)) => list,
-            (StatusCode::BAD_REQUEST, _) => return Err(unusable("Campus takes no look-up by filter (HTTP 400)")),
+            (StatusCode::BAD_REQUEST, _) => return Err(odd("Campus takes no look-up by filter (HTTP 400)")),
             (status, _) => {
-                return Err(unusable(format!("a look-up in Campus was answered HTTP {} and no list", status.as_u16())));
+                return Err(odd(format!("a look-up in Campus was answered HTTP {} and no list", status.as_u16())));
             }
         };
         let total = member(&list, "totalResults").and_then(Value::as_u64);
         let shown: Vec<Value> = member(&list, "Resources").and_then(Value::as_array).cloned().unwrap_or_default();
-        let total = total.ok_or_else(|| unusable("a look-up in Campus was answered without totalResults"))?;
+        let total = total.ok_or_else(|| odd("a look-up in Campus was answered without totalResults"))?;
         let many = shown.len();
         let found: Vec<Value> = shown.into_iter().filter(|user| holds(user)).collect();
         // A server that ignores the filter shows others, and the one that is looked for may be among those it does not show.
         if found.is_empty() && total > u64::try_from(many).unwrap_or(u64::MAX) {
-            return Err(unusable("Campus does not heed the filter of a look-up, so that nobody knows whether a user is there"));
+            return Err(odd("Campus does not heed the filter of a look-up, so that nobody knows whether a user is there"));
         }
         Ok(found)
     }
@@ -252,16 +268,17 @@ impl Campus {
     /// # Errors
     /// [`Trouble`]; also where there are two.
     pub async fn with_number(&self, number: i64) -> Result<Option<String>, Trouble> {
+        let mut found = self.all_with_number(number).await?;
+        match found.len() {
+            0 | 1 => Ok(found.pop()),
+            many => Err(Trouble::Refused(format!("Campus has {many} users with the same externalId; delete all but one there"))),
+        }
+    }
+
+    async fn all_with_number(&self, number: i64) -> Result<Vec<String>, Trouble> {
         let number = number.to_string();
         let found = self.found(&format!("externalId eq \"{number}\""), |user| external(user) == Some(&number)).await?;
-        match found.as_slice() {
-            [] => Ok(None),
-            [one] => id(one).map(Some).ok_or_else(|| unusable("a user in Campus has no id")),
-            _ => Err(Trouble::Refused(format!(
-                "Campus has {} users with the same externalId; delete all but one there",
-                found.len()
-            ))),
-        }
+        found.iter().map(|user| id(user).ok_or_else(|| odd("a user in Campus has no id"))).collect()
     }
 
     /// The users with this user name, whatever its case: Campus's id of each, and the running number that it has.
@@ -269,13 +286,18 @@ impl Campus {
     /// # Errors
     /// [`Trouble`].
     pub async fn with_user_name(&self, name: &str) -> Result<Vec<(String, Option<String>)>, Trouble> {
-        let quoted = name.replace('\\', "\\\\").replace('"', "\\\"");
         let same = |user: &Value| {
             let is = member(user, "userName").and_then(Value::as_str);
             is.is_some_and(|is| is.to_lowercase() == name.to_lowercase())
         };
-        let found = self.found(&format!("userName eq \"{quoted}\""), same).await?;
-        Ok(found.iter().filter_map(|user| Some((id(user)?, external(user).map(str::to_owned)))).collect())
+        let mut users = BTreeMap::new();
+        // The filter of some servers heeds case, whatever the schema says of it.
+        for spelt in BTreeSet::from([name.to_owned(), name.to_lowercase(), name.to_uppercase()]) {
+            let quoted = spelt.replace('\\', "\\\\").replace('"', "\\\"");
+            let found = self.found(&format!("userName eq \"{quoted}\""), same).await?;
+            users.extend(found.iter().filter_map(|user| Some((id(user)?, external(user).map(str::to_owned)))));
+        }
+        Ok(users.into_iter().collect())
     }
 
     /// Sees to it that the user is as `wanted`, and gives Campus's id. `known`: its id, where it was noted.
@@ -289,10 +311,12 @@ impl Campus {
         wanted: &Value,
         reached: &(dyn Fn(Step) + Send + Sync),
     ) -> Result<(String, Done), Trouble> {
-        if let Some(id) = known
-            && let Some(done) = self.change(&id, number, wanted).await?
-        {
-            return Ok((id, done));
+        if let Some(id) = known {
+            match self.change(&id, number, wanted).await {
+                Ok(Some(done)) => return Ok((id, done)),
+                Ok(None) => {}
+                Err(trouble) => return Err(self.of_one(number, trouble).await),
+            }
         }
         // Not noted, or gone from Campus. It may be there all the same: an answer may have been lost.
         let found = self.with_number(number).await?;
@@ -306,6 +330,17 @@ impl Campus {
         }
     }
 
+    /// What a trouble with one user is: where Campus answers nothing of anybody, it is not this one's.
+    async fn of_one(&self, number: i64, trouble: Trouble) -> Trouble {
+        match trouble {
+            Trouble::Odd(_) => match self.all_with_number(number).await {
+                Err(all @ (Trouble::Unusable(_) | Trouble::Away { .. })) => all,
+                _ => trouble,
+            },
+            trouble => trouble,
+        }
+    }
+
     async fn create(&self, number: i64, wanted: &Value) -> Result<(String, Done), Trouble> {
         let answer = self.ask(Method::POST, "/Users", Some(wanted), None).await?;
         match answer.status {
@@ -316,7 +351,7 @@ impl Campus {
                     Some(id) => Ok((id, Done::Created)),
                     None => {
                         let found = self.with_number(number).await?;
-                        let missing = || unusable("Campus says that it created a user, and shows none");
+                        let missing = || odd("Campus says that it created a user, and shows none");
                         Ok((found.ok_or_else(missing)?, Done::Created))
                     }
                 }
@@ -328,7 +363,7 @@ impl Campus {
                 // The one who took the place may be this one, by another node.
                 if let Some(id) = self.with_number(number).await? {
                     let done = self.change(&id, number, wanted).await?;
-                    return Ok((id, done.unwrap_or(Done::Unchanged)));
+                    return done.map(|done| (id, done)).ok_or_else(|| odd("a user came and went in Campus"));
                 }
                 let name = member(wanted, "userName").and_then(Value::as_str).unwrap_or_default();
                 let whose = self.with_user_name(name).await?;
@@ -339,7 +374,7 @@ impl Campus {
                     Some((_, Some(_))) => "the user name is another person's in Campus",
                     None => "something of the user is another's in Campus",
                 };
-                Err(Trouble::Refused(format!("{}: {why}", says(&answer))))
+                Err(Trouble::Conflict(format!("{}: {why}", says(&answer))))
             }
             _ => Err(Trouble::Refused(says(&answer))),
         }
@@ -354,7 +389,7 @@ impl Campus {
                 (StatusCode::NOT_FOUND | StatusCode::GONE, _) => return Ok(None),
                 (StatusCode::OK, Some(there)) if there.is_object() => there,
                 (status, _) => {
-                    return Err(unusable(format!("a user in Campus was answered HTTP {} and no user", status.as_u16())));
+                    return Err(odd(format!("a user in Campus was answered HTTP {} and no user", status.as_u16())));
                 }
             };
             if external(&there).is_some_and(|other| other != number.to_string()) {
@@ -375,7 +410,10 @@ impl Campus {
                 StatusCode::PRECONDITION_FAILED => {}
                 StatusCode::NOT_FOUND | StatusCode::GONE => return Ok(None),
                 StatusCode::NOT_IMPLEMENTED | StatusCode::METHOD_NOT_ALLOWED => {
-                    return Err(unusable("Campus takes neither PATCH nor PUT of a user"));
+                    return Err(odd("Campus takes neither PATCH nor PUT of a user"));
+                }
+                StatusCode::CONFLICT => {
+                    return Err(Trouble::Conflict(format!("{}: something of the user is another's in Campus", says(&answer))));
                 }
                 _ => return Err(Trouble::Refused(says(&answer))),
             }
@@ -397,22 +435,84 @@ impl Campus {
         }
     }
 
-    /// Deletes the user, where there is one.
+    /// Deletes the user, where there is one: whoever has the running number, and under the noted id nobody else. Where Campus deletes
+    /// nobody, the user is emptied.
     ///
     /// # Errors
-    /// [`Trouble`].
+    /// [`Trouble`]; the same again does what is left of it.
     pub async fn delete(&self, number: i64, known: Option<String>) -> Result<Done, Trouble> {
-        let known = match known {
-            Some(known) => Some(known),
-            None => self.with_number(number).await?,
-        };
-        let Some(id) = known else { return Ok(Done::Unchanged) };
-        let answer = self.ask(Method::DELETE, &user_path(&id), None, None).await?;
-        match answer.status {
-            StatusCode::OK | StatusCode::NO_CONTENT | StatusCode::NOT_FOUND | StatusCode::GONE => Ok(Done::Deleted),
-            _ => Err(Trouble::Refused(says(&answer))),
+        // All of them: nobody with this number is to stay.
+        let mut ids = self.all_with_number(number).await?;
+        if let Some(known) = known.filter(|known| !ids.contains(known)) {
+            match self.whose(&known).await? {
+                Whose::Nobodys => return Err(Trouble::Refused(
+                    "the user that was noted has no externalId in Campus; see whether it is the person's, delete it there, and try again"
+                        .to_owned(),
+                )),
+                Whose::Number(found) if found == number.to_string() => ids.push(known),
+                // Campus has given the id to another, or the user is gone.
+                Whose::Number(_) | Whose::Gone => {}
+            }
+        }
+        let mut done = Done::Unchanged;
+        for id in ids {
+            let answer = self.ask(Method::DELETE, &user_path(&id), None, None).await?;
+            done = match answer.status {
+                StatusCode::OK | StatusCode::ACCEPTED | StatusCode::NO_CONTENT | StatusCode::NOT_FOUND | StatusCode::GONE => {
+                    Done::Deleted
+                }
+                StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => self.empty(&id, number).await?,
+                _ => return Err(Trouble::Refused(says(&answer))),
+            };
+        }
+        Ok(done)
+    }
+
+    /// Whose a user is.
+    async fn whose(&self, id: &str) -> Result<Whose, Trouble> {
+        let answer = self.ask(Method::GET, &user_path(id), None, None).await?;
+        match (answer.status, answer.body) {
+            (StatusCode::NOT_FOUND | StatusCode::GONE, _) => Ok(Whose::Gone),
+            (StatusCode::OK, Some(there)) if there.is_object() => {
+                Ok(external(&there).map_or(Whose::Nobodys, |number| Whose::Number(number.to_owned())))
+            }
+            (status, _) => Err(odd(format!("a user in Campus was answered HTTP {} and no user", status.as_u16()))),
         }
     }
+
+    /// Leaves of a user the running number, and that it is not active.
+    async fn empty(&self, id: &str, number: i64) -> Result<Done, Trouble> {
+        let wanted = emptied(number);
+        // As a whole, so that what Campus keeps of the person itself goes too; a server without PUT is told what differs.
+        let answer = self.ask(Method::PUT, &user_path(id), Some(&wanted), None).await?;
+        match answer.status {
+            StatusCode::OK
+            | StatusCode::NO_CONTENT
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::NOT_IMPLEMENTED
+            | StatusCode::NOT_FOUND
+            | StatusCode::GONE => {}
+            _ => return Err(Trouble::Refused(says(&answer))),
+        }
+        // And looked at: some servers keep what a PUT leaves out.
+        match self.change(id, number, &wanted).await? {
+            Some(_) => Ok(Done::Emptied),
+            None => Ok(Done::Deleted),
+        }
+    }
+}
+
+/// Whose a user in Campus is.
+enum Whose {
+    Number(String),
+    /// It has no externalId.
+    Nobodys,
+    Gone,
+}
+
+/// Whether a request is about one user, and not about what the gateway may do at all.
+fn is_of_one(path: &str, method: &Method) -> bool {
+    path.starts_with("/Users/") || *method == Method::POST
 }
 
 fn user_path(id: &str) -> String {
@@ -473,13 +573,17 @@ fn away(error: &OutboundError) -> Trouble {
     Trouble::Away { why: error.to_string(), wait: None, seen }
 }
 
-/// For how long a Retry-After asks to wait: seconds, or until an instant.
+/// For how long a Retry-After asks to wait: seconds, or until an instant in one of the three forms that are to be understood (RFC 9110,
+/// 5.6.7).
 fn retry_after(value: Option<&HeaderValue>, now: Timestamp) -> Option<Duration> {
     let text = value?.to_str().ok()?.trim();
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => {
-            let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+            let obsolete = |form| jiff::civil::DateTime::strptime(form, text).ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
+            let at = jiff::fmt::rfc2822::parse(text).ok();
+            let at =
+                at.or_else(|| obsolete("%A, %d-%b-%y %H:%M:%S GMT")).or_else(|| obsolete("%a %b %e %H:%M:%S %Y"))?.timestamp();
             Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
         }
     };
@@ -498,6 +602,9 @@ mod tests {
         assert_eq!(wait("Sun, 29 Nov 2026 10:00:30 GMT"), Some(30));
         assert_eq!(wait("Sun, 29 Nov 2026 09:00:00 GMT"), Some(0));
         assert_eq!(wait("999999999999"), Some(24 * 3600));
+        assert_eq!(wait("Sunday, 29-Nov-26 10:00:30 GMT"), Some(30), "RFC 850");
+        assert_eq!(wait("Sun Nov 29 10:00:30 2026"), Some(30), "asctime");
+        assert_eq!(wait("Sun Nov  1 10:00:30 2026"), Some(0), "asctime, a day of one digit");
         assert_eq!(wait("soon"), None);
     }
 

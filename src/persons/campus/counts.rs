@@ -28,7 +28,7 @@ impl Counts {
         );
         let handed = Opts::new(
             "hjemmel_persons_handed_total",
-            "What became of what was handed on to Campus: created, changed, unchanged, deleted, refused, away (it is tried again).",
+            "What became of what was handed on to Campus: created, changed, unchanged, deleted, emptied (Campus deletes nobody), refused, away (it is tried again).",
         );
         let oldest =
             IntGauge::new("hjemmel_persons_queue_oldest_seconds", "For how long the oldest that waits for Campus has waited.")?;
@@ -47,7 +47,7 @@ impl Counts {
         registry.register(Box::new(counts.handed.clone()))?;
         registry.register(Box::new(counts.waits.clone()))?;
         counts.show(&Figures::default());
-        for outcome in ["created", "changed", "unchanged", "deleted", "refused", "away"] {
+        for outcome in ["created", "changed", "unchanged", "deleted", "emptied", "refused", "away"] {
             counts.handed.with_label_values(&[outcome]).inc_by(0);
         }
         Ok(counts)
@@ -68,6 +68,7 @@ impl Counts {
             Done::Changed => "changed",
             Done::Unchanged => "unchanged",
             Done::Deleted => "deleted",
+            Done::Emptied => "emptied",
         };
         self.handed.with_label_values(&[outcome]).inc();
     }

@@ -17,7 +17,7 @@ use crate::users::rights::{Action, Role};
 pub enum Operation {
     /// It is tried again.
     Retry,
-    /// It is dropped: Campus is not told, and what follows of the same person goes on.
+    /// It is dropped: Campus is not told, and what follows of the same person goes on. Not where the person is erased.
     Drop,
 }
 
@@ -30,6 +30,12 @@ pub enum QueueError {
     /// There is no such row.
     #[error("there is no row {0} in the queue that is given up; `hjemmel persons queue show` lists them")]
     NotDead(i64),
+    /// Campus may still have the user of a person who is erased.
+    #[error(
+        "row {0} says that a person is erased, and is not dropped: delete the user in Campus, and then try the row again; it ends by \
+         itself when Campus has nobody with that number"
+    )]
+    Erased(i64),
 }
 
 impl From<StoreError> for QueueError {
@@ -75,6 +81,9 @@ pub async fn operate(
     let standing = outbox::with_id(&mut session, row).await?.filter(|standing| standing.is_dead);
     drop(session);
     let standing = standing.ok_or(QueueError::NotDead(row))?;
+    if operation == Operation::Drop && standing.what == "SLET" {
+        return Err(QueueError::Erased(row));
+    }
     let shown = format!("{}\n{}\n{}\n", standing.number, standing.what, standing.problem.unwrap_or_default());
     let (from, shown) = (Some("dead".to_owned()), Some(sha256(&shown)));
     let what = What { subject: Subject::PersonQueue, id: subject(row), from, to: to.to_owned(), shown };

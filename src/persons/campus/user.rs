@@ -155,6 +155,11 @@ pub fn user(employments: &[Handed], manager: Option<&str>, today: Date, extensio
     Some(Value::Object(user))
 }
 
+/// What is left of a user who cannot be deleted: the running number, a name that says so and is nobody's, and that it is not active.
+pub fn emptied(number: i64) -> Value {
+    json!({"schemas": [CORE], "externalId": number.to_string(), "userName": format!("slettet-{number}"), "active": false})
+}
+
 /// Names in `schemas` what the user has.
 fn name_schemas(user: &mut Map<String, Value>) {
     let mut schemas: Vec<Value> = user.get("schemas").and_then(Value::as_array).cloned().unwrap_or_default();

@@ -2,8 +2,10 @@
 //!
 //! At least once, and in Campus once: whoever takes a row again looks first. While Campus does not answer, or asks to wait, the whole
 //! worker waits, longer each time, and nothing of the queue is counted as tried. What Campus saw and did not take is tried again later
-//! each time; what it refuses is given up, and holds up what follows of the same person alone.
+//! each time; what it refuses is given up, and holds up what follows of the same person alone. An answer of one person's that cannot be
+//! used is counted and tried again while the others go on, unless nobody's can be used.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +25,8 @@ pub struct Rules {
     pub at_once: u32,
     /// How often Campus may see one and not take it before it is given up: more than a day.
     pub attempts: u32,
+    /// How often it is tried where something of it is another's there, or it is answered what cannot be used: less than an hour.
+    pub odd_attempts: u32,
     /// How long after the first time it is tried again; twice as long after each further one.
     pub first_pause: Duration,
     /// The longest pause of a row.
@@ -39,6 +43,7 @@ impl Rules {
         Self {
             at_once,
             attempts: 40,
+            odd_attempts: 10,
             first_pause: Duration::from_secs(2),
             longest_pause: Duration::from_secs(3600),
             longest_rest: Duration::from_secs(300),
@@ -54,9 +59,14 @@ const SHOW: Duration = Duration::from_secs(5);
 
 type AtStep = Arc<dyn Fn(Step) + Send + Sync>;
 
+/// Of so many persons in a row Campus's answers cannot be used before it is Campus, and not the persons.
+const ODD: usize = 20;
+
 /// While Campus is left alone.
 #[derive(Debug, Default)]
 struct Rest {
+    /// Whose answers could not be used since one could.
+    odd: BTreeSet<i64>,
     /// How often in a row it took nothing.
     failures: u32,
     until: Option<Timestamp>,
@@ -181,11 +191,22 @@ impl Worker {
     fn answered(&self) {
         let now = self.0.clock.now();
         let mut rest = self.0.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        rest.odd.clear();
         // Of several that are under way at once one may have been told to wait: that holds.
         if rest.failures > 0 && rest.until.is_none_or(|until| until <= now) {
             tracing::info!("Campus takes persons again");
             *rest = Rest::default();
         }
+    }
+
+    /// Campus answered of a person what cannot be used; whether that is so of everybody.
+    fn is_odd(&self, number: i64) -> bool {
+        let mut rest = self.0.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        // Bounded: beyond that it makes no difference who.
+        if rest.odd.len() < ODD {
+            rest.odd.insert(number);
+        }
+        rest.odd.len() >= ODD
     }
 
     /// Campus did not: it is left alone, longer each time.
@@ -278,22 +299,28 @@ impl Worker {
     }
 
     fn fate(&self, taken: &Taken, trouble: &Trouble) -> Fate {
-        let Rules { attempts, first_pause, longest_pause, .. } = self.0.rules;
+        let Rules { attempts, odd_attempts, first_pause, longest_pause, .. } = self.0.rules;
+        let later = || after(self.0.clock.now(), doubled(first_pause, taken.attempts, longest_pause));
+        let tries = taken.attempts.saturating_add(1);
         match trouble {
             Trouble::Refused(_) => {
                 self.answered();
                 Fate::Dead
             }
             Trouble::Unusable(why) => Fate::Again { due: self.leave_alone(why, None), counted: false },
+            Trouble::Odd(why) if self.is_odd(taken.number) => Fate::Again { due: self.leave_alone(why, None), counted: false },
+            Trouble::Odd(_) | Trouble::Conflict(_) => {
+                if matches!(trouble, Trouble::Conflict(_)) {
+                    self.answered();
+                }
+                if tries >= odd_attempts { Fate::Dead } else { Fate::Again { due: later(), counted: true } }
+            }
             Trouble::Away { why, wait, seen } => {
                 let until = self.leave_alone(why, *wait);
                 match seen {
                     false => Fate::Again { due: until, counted: false },
-                    true if taken.attempts.saturating_add(1) >= attempts => Fate::Dead,
-                    true => {
-                        let own = after(self.0.clock.now(), doubled(first_pause, taken.attempts, longest_pause));
-                        Fate::Again { due: until.max(own), counted: true }
-                    }
+                    true if tries >= attempts => Fate::Dead,
+                    true => Fate::Again { due: until.max(later()), counted: true },
                 }
             }
         }

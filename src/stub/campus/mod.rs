@@ -60,6 +60,12 @@ pub struct Behaviour {
     pub redirects: Option<String>,
     /// Refuses every user name that begins so.
     pub refuses: Option<String>,
+    /// Lets nobody look at, change or delete a user whose name begins so: 403.
+    pub forbids: Option<String>,
+    /// Deletes nobody.
+    pub without_delete: bool,
+    /// A filter on user names heeds case.
+    pub heeds_case: bool,
 }
 
 /// What its ETags are.
@@ -75,8 +81,7 @@ pub enum Etags {
 }
 
 /// The words for a command line.
-pub const WORDS: &str =
-    "down, slow=SECONDS, lost=N, busy=N, retry-after=SECONDS, silent, strict-etags, no-etags, loose, no-patch";
+pub const WORDS: &str = "down, slow=SECONDS, lost=N, busy=N, retry-after=SECONDS, silent, strict-etags, no-etags, loose, no-patch, no-delete, heeds-case";
 
 impl Behaviour {
     /// Adds a word of [`WORDS`].
@@ -100,6 +105,8 @@ impl Behaviour {
             ("no-etags", None) => self.etags = Etags::None,
             ("loose", None) => self.is_loose = true,
             ("no-patch", None) => self.without_patch = true,
+            ("no-delete", None) => self.without_delete = true,
+            ("heeds-case", None) => self.heeds_case = true,
             _ => return Err(unknown()),
         }
         Ok(())
@@ -363,6 +370,7 @@ impl Server {
                 (&Method::POST, false) => self.create(&body(request)?, behaviour),
                 _ => Err(Refusal::of(405, "", "users are listed and created here")),
             },
+            ["Users", id] if self.forbids(id, behaviour) => Err(Refusal::of(403, "sensitive", "this one is not for you")),
             ["Users", id] => match *method {
                 Method::GET => {
                     let asked = Asked::of_query(request.uri().query().unwrap_or_default())?;
@@ -375,11 +383,19 @@ impl Server {
                 Method::PATCH => {
                     self.change(id, request.headers(), behaviour, Method::PATCH, |kept| patch::apply(kept, &body(request)?))
                 }
+                Method::DELETE if behaviour.without_delete => Err(Refusal::of(405, "", "nobody is deleted here")),
                 Method::DELETE => self.delete(id, request.headers(), behaviour),
                 _ => Err(Refusal::of(405, "", "a user is looked at, replaced, changed or deleted")),
             },
             _ => Err(not_found()),
         }
+    }
+
+    fn forbids(&self, id: &str, behaviour: &Behaviour) -> bool {
+        let Some(begin) = &behaviour.forbids else { return false };
+        let memory = self.seen.memory();
+        let name = memory.users.get(id).and_then(|kept| kept.user.get("userName")?.as_str());
+        name.is_some_and(|name| name.starts_with(begin))
     }
 
     fn create(&self, body: &Value, behaviour: &Behaviour) -> Result<Answer, Refusal> {
@@ -453,7 +469,9 @@ impl Server {
                     user.insert("id".to_owned(), json!(id));
                     user
                 };
-                filter.as_ref().is_none_or(|filter| filter.holds(&with_id()))
+                let named = || kept.user.get("userName").and_then(Value::as_str).unwrap_or_default();
+                let spelt = asked.filter.as_ref().is_none_or(|text| !text.contains("userName") || text.contains(named()));
+                (spelt || !behaviour.heeds_case) && filter.as_ref().is_none_or(|filter| filter.holds(&with_id()))
             })
             .collect();
         let (start, count) = (asked.start.max(1), asked.count.min(MOST));
