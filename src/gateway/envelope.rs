@@ -122,7 +122,7 @@ pub fn read(
     definition: &Definition,
     limits: &Limits,
 ) -> Result<(Envelope, Arc<Shape>), Refusal> {
-    let envelope = Envelope::read(Document::parse(body, limits)?)?;
+    let envelope = Envelope::read_lean(Document::parse(body, limits)?)?;
     if envelope.version() != promised {
         let (said, right) = (promised.media_type(), envelope.version().media_type());
         return Err(Refusal::ContentTypeMismatch { said, envelope: envelope.version().name(), right });

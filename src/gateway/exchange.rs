@@ -44,6 +44,8 @@ pub trait Outgoing: OfCall + Send + Sync + 'static {
     }
     /// Said where nothing left after all, because no connection came about.
     fn stayed(&self) {}
+    /// Said once the message is made: the content is in it, and is not asked for again.
+    fn made(&mut self) {}
     /// Headers beside those of the gateway.
     fn headers(&self) -> &str {
         ""
@@ -90,6 +92,13 @@ impl<P> Grant<P> {
     /// What is sent on.
     pub fn outgoing(&self) -> &P {
         &self.outgoing
+    }
+    /// Says that the message is made.
+    pub(super) fn made(&mut self)
+    where
+        P: Outgoing,
+    {
+        self.outgoing.made();
     }
     /// The gateway's token for the peer, for the caller's authority; none where mutual TLS is the peer's security.
     pub fn token(&self) -> Option<&Token> {

@@ -57,7 +57,8 @@ impl<P: Outgoing> Forward<P> {
         let message_id = format!("urn:uuid:{}", Uuid::new_v4());
         let mut headers = headers(grant.outgoing())?;
         // Made while the record is being written.
-        let (message, grant) = self.message(grant, &message_id).await?;
+        let (message, mut grant) = self.message(grant, &message_id).await?;
+        grant.made();
         let recorded = recording.await?;
         // What failed may have been the connections and not the index.
         if pass.is_trial() {

@@ -5,6 +5,7 @@
 //! never parsed a second time (a second parser could see a second message).
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -14,9 +15,18 @@ use super::scan::{End, Scanner};
 use super::strict::{Limits, Token, Uri, Uris, malformed};
 use crate::refusal::Refusal;
 
-/// A node's number within its document.
+/// A node's number within its document, from one, so that none takes no room of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeId(u32);
+pub struct NodeId(NonZeroU32);
+
+impl NodeId {
+    fn at(index: usize) -> Option<Self> {
+        NonZeroU32::new(u32::try_from(index + 1).ok()?).map(Self)
+    }
+    fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -25,21 +35,49 @@ enum Kind {
     Comment,
 }
 
+/// Of these a large message has more bytes than it has itself: each is as small as it can be.
 #[derive(Debug, Clone)]
 struct Node {
     kind: Kind,
+    uri: Uri,
     parent: Option<NodeId>,
     next: Option<NodeId>,
     first_child: Option<NodeId>,
     last_child: Option<NodeId>,
-    /// Elements: prefix and local name. Texts: `local` is the text.
-    prefix: Range<u32>,
+    /// Elements: the local name, in front of which the prefix stands. Texts: the text.
     local: Range<u32>,
-    uri: Uri,
+    prefix_bytes: u32,
     attributes: Range<u32>,
     declarations: Range<u32>,
-    /// Where the node stands in the source, in bytes.
-    source: Range<usize>,
+    source: Place,
+}
+
+/// Where a node stands in the source, in bytes. A file's nodes begin before 2⁴⁰; what is longer than 2³² goes on to the end.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    high: u8,
+    low: u32,
+    length: u32,
+}
+
+impl Place {
+    const NOWHERE: Self = Self { high: 0, low: 0, length: 0 };
+
+    fn new(range: &Range<usize>) -> Result<Self, Refusal> {
+        let high = u8::try_from(range.start >> 32).map_err(|_| Refusal::BodyTooLarge { limit: 1 << 40 })?;
+        let mut place = Self { high, low: range.start as u32, length: 0 };
+        place.ends(range.end);
+        Ok(place)
+    }
+    fn start(self) -> usize {
+        usize::from(self.high) << 32 | self.low as usize
+    }
+    fn ends(&mut self, end: usize) {
+        self.length = u32::try_from(end.saturating_sub(self.start())).unwrap_or(u32::MAX);
+    }
+    fn end(self) -> usize {
+        if self.length == u32::MAX { usize::MAX } else { self.start() + self.length as usize }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -106,7 +144,7 @@ impl Document {
 
     /// Every element, in document order.
     pub fn elements(&self) -> impl Iterator<Item = Element<'_>> {
-        (0..self.nodes.len()).filter_map(|n| self.element(NodeId(u32::try_from(n).ok()?)))
+        (0..self.nodes.len()).filter_map(|n| self.element(NodeId::at(n)?))
     }
 
     /// Whether a comment stands anywhere, also outside the root.
@@ -123,13 +161,19 @@ impl Document {
         if self.comments { self.elements().find(divides) } else { None }
     }
 
+    /// The same without the bytes that it was read from, where nobody asks for them again: what was read is here.
+    #[must_use]
+    pub fn without_source(self) -> Self {
+        Self { source: Bytes::new(), ..self }
+    }
+
     /// The bytes as they came, a byte order mark included.
     pub fn source(&self) -> &Bytes {
         &self.source
     }
 
     fn node(&self, id: NodeId) -> Option<&Node> {
-        self.nodes.get(id.0 as usize)
+        self.nodes.get(id.index())
     }
 
     fn str(&self, range: &Range<u32>) -> &str {
@@ -165,8 +209,8 @@ impl DocumentBuilder {
     /// Closes what is open and gives the document. `source` may be empty where the bytes were not kept.
     pub fn finish(mut self, source: Bytes, uris: Uris) -> Result<Document, Refusal> {
         for id in std::mem::take(&mut self.open) {
-            if let Some(node) = self.nodes.get_mut(id.0 as usize) {
-                node.source.end = usize::MAX;
+            if let Some(node) = self.nodes.get_mut(id.index()) {
+                node.source.ends(usize::MAX);
             }
         }
         let root = self.root.ok_or_else(|| malformed(0, "dokumentet er tomt", "the document is empty"))?;
@@ -185,15 +229,15 @@ impl DocumentBuilder {
                 }
             }
             Token::End => {
-                if let Some(node) = self.open.pop().and_then(|id| self.nodes.get_mut(id.0 as usize)) {
-                    node.source.end = source.end;
+                if let Some(node) = self.open.pop().and_then(|id| self.nodes.get_mut(id.index())) {
+                    node.source.ends(source.end);
                 }
             }
             Token::Text | Token::CData => self.text(read.text_bytes(), token == Token::CData, source)?,
             Token::Comment => {
                 self.comments = true;
                 if !self.open.is_empty() {
-                    let node = Node { source, ..Node::of(Kind::Comment) };
+                    let node = Node { source: Place::new(&source)?, ..Node::of(Kind::Comment) };
                     self.push(node)?;
                 }
             }
@@ -206,7 +250,7 @@ impl DocumentBuilder {
 
     /// Whether the last child of the root is an element of this name.
     pub fn ends_with(&self, (namespace, local): (&str, &str), uris: &Uris) -> bool {
-        let node = |id: Option<NodeId>| id.and_then(|id| self.nodes.get(id.0 as usize));
+        let node = |id: Option<NodeId>| id.and_then(|id| self.nodes.get(id.index()));
         node(node(self.root).and_then(|root| root.last_child)).is_some_and(|node| {
             node.kind == Kind::Element
                 && self.text.get(node.local.start as usize..node.local.end as usize) == Some(local.as_bytes())
@@ -224,16 +268,16 @@ impl DocumentBuilder {
     }
 
     fn push(&mut self, mut node: Node) -> Result<NodeId, Refusal> {
-        let id = NodeId(u32::try_from(self.nodes.len()).map_err(|_| Refusal::BodyTooLarge { limit: u32::MAX as usize })?);
+        let id = NodeId::at(self.nodes.len()).ok_or(Refusal::BodyTooLarge { limit: u32::MAX as usize })?;
         node.parent = self.open.last().copied();
         let parent = node.parent;
         self.nodes.push(node);
-        if let Some(parent) = parent.and_then(|parent| self.nodes.get_mut(parent.0 as usize)) {
+        if let Some(parent) = parent.and_then(|parent| self.nodes.get_mut(parent.index())) {
             let previous = parent.last_child.replace(id);
             if parent.first_child.is_none() {
                 parent.first_child = Some(id);
             }
-            if let Some(previous) = previous.and_then(|previous| self.nodes.get_mut(previous.0 as usize)) {
+            if let Some(previous) = previous.and_then(|previous| self.nodes.get_mut(previous.index())) {
                 previous.next = Some(id);
             }
         }
@@ -256,12 +300,12 @@ impl DocumentBuilder {
             self.declarations.push((prefix, uri));
         }
         let id = self.push(Node {
-            prefix,
             local,
+            prefix_bytes: prefix.end - prefix.start,
             uri: read.uri(),
             attributes: first_attribute..count(self.attributes.len())?,
             declarations: first_declaration..count(self.declarations.len())?,
-            source,
+            source: Place::new(&source)?,
             ..Node::of(Kind::Element)
         })?;
         if self.open.is_empty() {
@@ -272,17 +316,17 @@ impl DocumentBuilder {
 
     /// Adjacent pieces of text become one node, so that nobody judges half a value. CDATA stays apart, to be seen.
     fn text(&mut self, text: &[u8], cdata: bool, source: Range<usize>) -> Result<(), Refusal> {
-        let last = self.open.last().and_then(|id| self.nodes.get(id.0 as usize)).and_then(|parent| parent.last_child);
+        let last = self.open.last().and_then(|id| self.nodes.get(id.index())).and_then(|parent| parent.last_child);
         let range = self.store(text)?;
-        if !cdata && let Some(node) = last.and_then(|id| self.nodes.get_mut(id.0 as usize))
+        if !cdata && let Some(node) = last.and_then(|id| self.nodes.get_mut(id.index()))
             // Only when nothing else was stored in between can the two pieces be one range.
             && node.kind == (Kind::Text { cdata: false }) && node.local.end == range.start
         {
             node.local.end = range.end;
-            node.source.end = source.end;
+            node.source.ends(source.end);
             return Ok(());
         }
-        self.push(Node { local: range, source, ..Node::of(Kind::Text { cdata }) }).map(|_| ())
+        self.push(Node { local: range, source: Place::new(&source)?, ..Node::of(Kind::Text { cdata }) }).map(|_| ())
     }
 }
 
@@ -298,12 +342,12 @@ impl Node {
             next: None,
             first_child: None,
             last_child: None,
-            prefix: 0..0,
-            local: 0..0,
             uri: Uri::NONE,
+            local: 0..0,
+            prefix_bytes: 0,
             attributes: 0..0,
             declarations: 0..0,
-            source: 0..0,
+            source: Place::NOWHERE,
         }
     }
 }
@@ -394,7 +438,7 @@ impl<'d> Element<'d> {
     }
     /// The prefix as written, empty for none.
     pub fn prefix(&self) -> &'d str {
-        self.node().map_or("", |node| self.document.str(&node.prefix))
+        self.node().map_or("", |node| self.document.str(&(node.local.start - node.prefix_bytes..node.local.start)))
     }
     /// The local name.
     pub fn local(&self) -> &'d str {
@@ -484,13 +528,13 @@ impl<'d> Element<'d> {
     /// This element and everything below it, in document order.
     pub fn descendants(&self) -> impl Iterator<Item = Element<'d>> + use<'d> {
         let document = self.document;
-        let from = self.id.0 as usize;
+        let from = self.id.index();
         let end = self.source_range().end;
         // Nodes are numbered in document order, so a subtree is a run of numbers that ends where the element ends.
         (from..document.nodes.len())
-            .map_while(move |n| document.nodes.get(n).filter(|node| node.source.start < end).map(|node| (n, node)))
+            .map_while(move |n| document.nodes.get(n).filter(|node| node.source.start() < end).map(|node| (n, node)))
             .filter(|(_, node)| node.kind == Kind::Element)
-            .filter_map(move |(n, _)| Some(Element { document, id: NodeId(u32::try_from(n).ok()?) }))
+            .filter_map(move |(n, _)| Some(Element { document, id: NodeId::at(n)? }))
     }
     /// The whole text of an element that holds text only: `None` where there is a child element, a comment or CDATA,
     /// for readers disagree about what those leave of a value (comment truncation, CVE-2017-11427 and its kin).
@@ -533,7 +577,7 @@ impl<'d> Element<'d> {
     }
     /// Where it stands in the source, from `<` to the end of its end tag, in bytes.
     pub fn source_range(&self) -> Range<usize> {
-        self.node().map_or(0..0, |node| node.source.clone())
+        self.node().map_or(0..0, |node| node.source.start()..node.source.end())
     }
     /// Its bytes as they came.
     pub fn source(&self) -> &'d [u8] {

@@ -97,6 +97,16 @@ impl Envelope {
         Ok(Self { document: Arc::new(document), located })
     }
 
+    /// The same for whoever needs the bytes only of what is signed, in which a token is looked for as it came.
+    ///
+    /// # Errors
+    /// As [`Envelope::read`].
+    pub fn read_lean(document: Document) -> Result<Self, Refusal> {
+        let located = Located::find(&document)?;
+        let document = if located.security.is_none() { document.without_source() } else { document };
+        Ok(Self { document: Arc::new(document), located })
+    }
+
     /// The version of SOAP.
     pub fn version(&self) -> Version {
         self.located.version

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
+
 use super::wsdl::{Operation, Security};
 use crate::gateway::context::is_context;
 use crate::id::cvr::Cvr;
@@ -13,7 +15,7 @@ use crate::soap::names::{AUTHORITY_CONTEXT, CALL_CONTEXT, XSI};
 #[derive(Debug, PartialEq, Eq)]
 pub struct Sent {
     /// The content of Body, in exclusive canonical form.
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// The prefixes with which the body is canonical: a PrefixList.
     pub prefixes: String,
     /// Headers for the provider.
@@ -37,20 +39,20 @@ pub fn towards(request: Element<'_>, operation: &Operation, security: Security, 
     match security {
         Security::Token => {
             let omit: Vec<NodeId> = contexts.iter().map(|context| context.id()).collect();
-            Sent { body: whole(&omit), prefixes, headers: String::new(), changed: !omit.is_empty() }
+            Sent { body: whole(&omit).into(), prefixes, headers: String::new(), changed: !omit.is_empty() }
         }
         Security::AuthorityContext if !operation.contexts => {
-            Sent { body: whole(&[]), prefixes, headers: authority_context(authority), changed: false }
+            Sent { body: whole(&[]).into(), prefixes, headers: authority_context(authority), changed: false }
         }
         // It came with mutual TLS, so it names the authority that was proven.
-        Security::AuthorityContext if named => Sent { body: whole(&[]), prefixes, headers: String::new(), changed: false },
+        Security::AuthorityContext if named => Sent { body: whole(&[]).into(), prefixes, headers: String::new(), changed: false },
         Security::AuthorityContext => {
             let mut body = whole(&[]);
             let call_context = contexts.iter().any(|context| context.is(CALL_CONTEXT, "CallContext"));
             let at = end_of_tag(&body).map(|at| if call_context { behind_call_context(&body, at) } else { at });
             let at = at.unwrap_or(body.len());
             body.splice(at..at, authority_context(authority).into_bytes());
-            Sent { body, prefixes, headers: String::new(), changed: true }
+            Sent { body: body.into(), prefixes, headers: String::new(), changed: true }
         }
     }
 }
@@ -132,7 +134,7 @@ mod tests {
             place: ("x.wsdl".into(), 1),
         };
         let sent = towards(document.root(), &operation, security, &"11111111".parse().unwrap(), String::new());
-        (String::from_utf8(sent.body).unwrap(), sent.headers, sent.changed)
+        (String::from_utf8(sent.body.to_vec()).unwrap(), sent.headers, sent.changed)
     }
 
     fn request(inside: &str) -> String {

@@ -27,6 +27,7 @@ use crate::soap::strict::Limits;
 /// A request for its provider.
 pub struct Directed {
     routed: Routed,
+    receiver: Cvr,
     held: Option<Arc<Held>>,
     operation: Bound,
     action: String,
@@ -38,6 +39,10 @@ impl Directed {
     /// The operation, as the provider's binding has it.
     pub fn operation(&self) -> &Bound {
         &self.operation
+    }
+    /// The authority that it is for.
+    pub fn receiver(&self) -> Cvr {
+        self.receiver
     }
 }
 
@@ -68,6 +73,9 @@ impl Outgoing for Directed {
     }
     fn stayed(&self) {
         self.held.iter().for_each(|held| held.stayed());
+    }
+    fn made(&mut self) {
+        self.sent.body = Bytes::new();
     }
     fn headers(&self) -> &str {
         &self.sent.headers
@@ -124,7 +132,7 @@ impl Check for DirectStep {
         let kept = content::prefix_list(types.iter().copied().filter(|prefix| caller.proves_prefix(prefix)));
         if !types.is_empty() {
             let proven = canonicalise(request, &Exclusive::with_prefixes(&kept), &[], Vec::new());
-            let judged = self.judge(valid.operation(), &proven).await?;
+            let judged = self.judge(valid.operation(), proven.into()).await?;
             judged.map_err(|violations| ContractRefusal::SchemaViolated { places: violations.detail() })?;
         }
         let sent = content::towards(request, operation, security, &sender, kept);
@@ -133,7 +141,7 @@ impl Check for DirectStep {
         }
         let action = operation.request_action.clone();
         let http_action = operation.action.clone().unwrap_or_else(|| action.clone());
-        Ok(Directed { routed, held, operation: bound, action, http_action, sent })
+        Ok(Directed { routed, receiver, held, operation: bound, action, http_action, sent })
     }
 }
 
@@ -141,7 +149,7 @@ impl DirectStep {
     /// What we changed ourselves must still follow the schema: a contract that demands a context which the provider's binding
     /// has no use for is a fault of the set-up, not of the caller.
     async fn judge_again(&self, bound: &Bound, sent: &Sent) -> Result<(), Refusal> {
-        self.judge(bound, &sent.body).await?.map_err(|violations| {
+        self.judge(bound, sent.body.clone()).await?.map_err(|violations| {
             tracing::error!(
                 places = violations.detail().en(),
                 "a request breaks the schema once its contexts are the provider's"
@@ -151,8 +159,8 @@ impl DirectStep {
     }
 
     /// Judges a request in canonical form.
-    async fn judge(&self, bound: &Bound, body: &[u8]) -> Result<Result<(), Violations>, Refusal> {
-        let document = Document::parse(Bytes::copy_from_slice(body), &self.limits).map_err(|_| Refusal::Internal)?;
+    async fn judge(&self, bound: &Bound, body: Bytes) -> Result<Result<(), Violations>, Refusal> {
+        let document = Document::parse(body, &self.limits).map_err(|_| Refusal::Internal)?;
         let (document, operation) = (Arc::new(document), bound.operation().ok_or(Refusal::Internal)?);
         let root = document.root().id();
         bound.judge(document, root, &operation.request).await
