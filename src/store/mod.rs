@@ -17,6 +17,7 @@ pub mod seen;
 pub mod session;
 pub mod settings;
 mod tables;
+pub mod together;
 pub mod value;
 
 use std::path::PathBuf;
@@ -110,6 +111,9 @@ pub enum StoreError {
     /// What is stored cannot be moved as it is. Nothing was.
     #[error("nothing was moved: {0}")]
     Unmovable(String),
+    /// So it went with each that was written in one transaction.
+    #[error(transparent)]
+    Together(Arc<StoreError>),
     /// A row holds what the model does not have.
     #[error("the store holds an unreadable {column}")]
     Unreadable {
@@ -122,14 +126,27 @@ impl StoreError {
     /// Whether the store may answer the next time, as it is.
     pub fn is_away(&self) -> bool {
         matches!(
-            self,
+            self.cause(),
             StoreError::Database(_) | StoreError::TooSlow(_) | StoreError::Unusable { .. } | StoreError::PutBack { .. }
         )
     }
 
+    /// Whether nobody knows if what was written is kept.
+    pub fn is_undecided(&self) -> bool {
+        matches!(self.cause(), StoreError::Undecided(_))
+    }
+
+    /// What went wrong, whoever it went wrong for.
+    fn cause(&self) -> &Self {
+        match self {
+            StoreError::Together(error) => error.cause(),
+            error => error,
+        }
+    }
+
     /// Whether nothing may be believed that was read of the store, not even what is remembered of it.
     pub fn is_put_back(&self) -> bool {
-        matches!(self, StoreError::PutBack { .. })
+        matches!(self.cause(), StoreError::PutBack { .. })
     }
 }
 
@@ -138,6 +155,7 @@ impl StoreError {
 pub struct Database {
     kind: Kind,
     heard: Arc<Heard>,
+    together: Arc<together::Together>,
     /// What is missing in a store that was put back: nothing of it is believed meanwhile.
     doubt: Arc<RwLock<Option<Arc<str>>>>,
 }
@@ -158,7 +176,7 @@ impl Database {
             At::Sqlite(path) => Kind::Sqlite(Arc::new(Place::open(path, settings, access).await?)),
             At::Postgres(server) => Kind::Postgres(Arc::new(Server::open(server, settings, access).await?)),
         };
-        Ok(Self { kind, heard: Arc::default(), doubt: Arc::default() })
+        Ok(Self { kind, heard: Arc::default(), together: Arc::default(), doubt: Arc::default() })
     }
 
     /// Hears from now on of changes that others make, as long as the store is held. SQLite tells of none.

@@ -92,6 +92,11 @@ impl Place {
         &self.path
     }
 
+    /// How long a connection, and then its lock, are waited for.
+    pub(super) fn patience(&self) -> std::time::Duration {
+        self.settings.patience
+    }
+
     /// Which file it is, by device and inode.
     pub(super) async fn file(&self) -> Result<String, StoreError> {
         let Identity(device, inode) = self.current().await?.file;
@@ -147,8 +152,9 @@ pub(super) fn options(path: &Path, settings: &Settings) -> SqliteConnectOptions 
         .filename(path)
         .create_if_missing(false)
         .foreign_keys(true)
-        // A decision on access must survive the power cut that follows it.
-        .synchronous(SqliteSynchronous::Full)
+        // A decision on access, or that a delivery is passed on, must survive the power cut that follows it. With `FULL` the journal's removal,
+        // which is the commit, may not be on the disk yet: the journal comes back, and what was committed is taken back.
+        .synchronous(SqliteSynchronous::Extra)
         .busy_timeout(settings.patience)
 }
 
@@ -304,6 +310,19 @@ mod tests {
         std::fs::rename(dir.path().join("b.sqlite"), &path).unwrap();
         assert!(matches!(place.holds(&written_to).await, Err(StoreError::Replaced(_))));
         place.holds(&place.current().await.unwrap()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_committed_is_on_the_disk_with_the_removal_of_its_journal() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.sqlite");
+        let place = Place::open(&path, &Settings::sqlite(&path), Access::Make).await.unwrap();
+        let pool = place.current().await.unwrap().pool;
+        let told = sqlx::query("PRAGMA synchronous").fetch_one(&pool).await.unwrap();
+        // EXTRA: the folder is synced too (https://sqlite.org/pragma.html#pragma_synchronous).
+        assert_eq!(told.get::<i64, _>(0), 3);
+        let told = sqlx::query("PRAGMA journal_mode").fetch_one(&pool).await.unwrap();
+        assert_eq!(told.get::<String, _>(0), "delete");
     }
 
     #[tokio::test]

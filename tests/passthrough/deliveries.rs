@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hjemmel::store::{Access, Database, Settings};
 use hjemmel::stub::finance::ledger::Ledger;
 use hjemmel::stub::finance::sample::{Parties, Sample};
 use hjemmel::stub::pki::Role;
@@ -99,6 +100,22 @@ async fn a_fault_of_the_contract_leaves_the_id_free_and_a_caller_who_hangs_up_he
     let again = passing.by_token(&[], &body).await;
     assert_eq!(again.status, 200, "{}", again.text());
     assert_eq!(passing.by_token.received.get().count, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_hangs_up_while_the_store_is_waited_for_leaves_no_claim_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let passing = Passing::start(&without_asking_again(dir.path()), "[service.pass.deliveries]\nwait = \"0s\"").await;
+    let store = Settings::sqlite(&passing.world.dir.join("agreements.sqlite"));
+    let held = Database::open(&store, Access::Change).await.unwrap().begin_beside_others().await.unwrap();
+    let body = request(7);
+    // The gateway waits for the store, which tells nobody.
+    let gave_up = tokio::time::timeout(Duration::from_millis(700), passing.by_token(&[], &body)).await;
+    assert!(gave_up.is_err(), "answered without the store");
+    drop(held);
+    let again = passing.by_token(&[], &body).await;
+    assert_eq!(again.status, 200, "{}", again.text());
+    assert_eq!(passing.by_token.received.get().count, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,7 @@ on_both! {
     a_delivery_is_one_attempts_until_it_is_answered_and_its_answer_stays;
     an_item_belongs_to_the_first_delivery_that_has_it_until_that_one_is_answered_without_it;
     what_was_not_passed_on_is_free_and_what_nobody_knows_of_is_asked_for_again_where_that_may_be;
+    a_claim_that_its_call_left_is_free_or_unknown_where_an_earlier_attempt_may_have_passed_it_on;
     what_nobody_has_any_more_is_unknown_and_what_is_over_is_forgotten;
     within_a_transaction_items_are_let_go_and_a_delivery_is_answered;
 }
@@ -33,7 +34,7 @@ async fn rows_in(kept: &Kept) -> Rows {
     Rows(Database::open(&kept.settings, Access::Make).await.unwrap())
 }
 
-fn asked<'a>(delivery: u8, items: &'a [Mark], refers: &'a [Mark]) -> Asked<'a> {
+fn asked(delivery: u8, items: &[Mark], refers: &[Mark]) -> Asked {
     Asked {
         mark: mark(delivery),
         content: CONTENT,
@@ -42,8 +43,8 @@ fn asked<'a>(delivery: u8, items: &'a [Mark], refers: &'a [Mark]) -> Asked<'a> {
         lease: LONG,
         keep: LONG,
         again: true,
-        items,
-        refers,
+        items: items.to_vec(),
+        refers: refers.to_vec(),
     }
 }
 
@@ -129,6 +130,25 @@ async fn what_was_not_passed_on_is_free_and_what_nobody_knows_of_is_asked_for_ag
     let found = rows.claim(&second).await.unwrap();
     assert_eq!((found.mine, found.tries, found.elsewhere), (true, 2, vec![]), "its items are its own");
     assert!(rows.is_held_by(mark(1), second.holder).await.unwrap() && !rows.is_held_by(mark(1), first.holder).await.unwrap());
+}
+
+async fn a_claim_that_its_call_left_is_free_or_unknown_where_an_earlier_attempt_may_have_passed_it_on(kept: Kept) {
+    let rows = rows_in(&kept).await;
+    let first = asked(1, &marks([10]), &[]);
+    rows.claim(&first).await.unwrap();
+    rows.left(mark(1), Uuid::new_v4()).await.unwrap();
+    assert!(rows.is_held_by(mark(1), first.holder).await.unwrap(), "another attempt left nothing of it");
+    rows.left(mark(1), first.holder).await.unwrap();
+    assert_eq!((rows.look(mark(1), CONTENT).await.unwrap(), rows.count(mark(1), None).await.unwrap()), (None, 0));
+
+    rows.claim(&first).await.unwrap();
+    rows.unknown(mark(1), first.holder).await.unwrap();
+    let second = asked(1, &marks([10]), &[]);
+    assert_eq!(rows.claim(&second).await.unwrap().tries, 2);
+    rows.left(mark(1), second.holder).await.unwrap();
+    let found = rows.look(mark(1), CONTENT).await.unwrap().unwrap();
+    assert_eq!((found.unknown, rows.count(mark(1), None).await.unwrap()), (true, 1));
+    assert_eq!(rows.claim(&asked(1, &marks([10]), &[])).await.unwrap().tries, 3, "asked for once more");
 }
 
 async fn what_nobody_has_any_more_is_unknown_and_what_is_over_is_forgotten(kept: Kept) {

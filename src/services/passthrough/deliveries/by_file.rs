@@ -113,8 +113,8 @@ impl ByFile {
             keep: last + self.rules.keep,
             // Whoever it was sent to by a call is asked by a call.
             again: false,
-            items: &[],
-            refers: &[],
+            items: Vec::new(),
+            refers: Vec::new(),
         };
         self.found(mark, self.kept.rows.claim(&asked).await?)
     }

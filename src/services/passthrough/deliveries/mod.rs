@@ -266,6 +266,34 @@ pub struct Hold {
     /// `None`: the service knows no deliveries.
     held: Option<Arc<Held>>,
     items: BTreeMap<Uuid, Mark>,
+    unsettled: Option<Unsettled>,
+}
+
+/// Gives a claim back that its call leaves before anything is passed on, as it does where its caller hangs up or the store was too slow to
+/// say what it did. Otherwise the same delivery would be under way for as long as the lease lasts, and unknown then.
+struct Unsettled {
+    rows: Rows,
+    mark: Mark,
+    holder: Uuid,
+    armed: bool,
+}
+
+impl Unsettled {
+    /// It is somebody else's, or is settled.
+    fn disarm(mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if self.armed {
+            let (rows, mark, holder) = (self.rows.clone(), self.mark, self.holder);
+            // Where it fails, the lease ends.
+            runtime.spawn(async move { rows.left(mark, holder).await });
+        }
+    }
 }
 
 /// A content goes into its mark as it is written in canonical form.
@@ -349,7 +377,7 @@ impl Deliveries {
     pub async fn claim(self: &Arc<Self>, valid: Valid, items: &Items) -> Result<Claim, Refusal> {
         let none = |valid| Claim::Go {
             claimed: Box::new(Claimed { valid, held: None }),
-            hold: Hold { held: None, items: BTreeMap::new() },
+            hold: Hold { held: None, items: BTreeMap::new(), unsettled: None },
             known: Known::default(),
         };
         let Some(kept) = &self.kept else { return Ok(none(valid)) };
@@ -358,7 +386,6 @@ impl Deliveries {
         let mark_of = |item: &Uuid| (self.item(kept, &valid, items.receiver, *item), *item);
         let own: BTreeMap<Mark, Uuid> = items.own.iter().map(mark_of).collect();
         let refers: BTreeMap<Mark, Uuid> = items.refers.iter().map(mark_of).collect();
-        let (own_marks, refers_marks): (Vec<Mark>, Vec<Mark>) = (own.keys().copied().collect(), refers.keys().copied().collect());
         let begun = Instant::now();
         let holder = Uuid::new_v4();
         let asked = Asked {
@@ -369,47 +396,45 @@ impl Deliveries {
             lease: LEASE,
             keep: self.rules.keep,
             again: self.sides.settings().ask_again,
-            items: &own_marks,
-            refers: &refers_marks,
+            items: own.keys().copied().collect(),
+            refers: refers.keys().copied().collect(),
         };
+        let unsettled = Unsettled { rows: kept.rows.clone(), mark: marks.delivery, holder, armed: true };
         let (found, since) = {
             let _away = self.work.away();
             self.found(kept, &asked, begun).await?
         };
-        match found {
-            Standing { mine: true, tries, elsewhere, known, .. } => {
-                if tries > 1 {
-                    tracing::warn!(call = %valid.call().id(), "the answer to a delivery was lost before: its receiver is asked once more with the same id");
-                    self.counts.add(What::AskedAgain, 1);
+        if !found.mine {
+            unsettled.disarm();
+            return Err(match found {
+                Standing { receipt: Some(receipt), .. } => {
+                    return self.again(kept, &valid, marks.delivery, &receipt).map(Claim::Answered);
                 }
-                let until = Mutex::new(since + LEASE);
-                let held = Held { mark: marks.delivery, holder, again: tries > 1, until, left: AtomicBool::new(false) };
-                let held = Arc::new(held);
-                let known = match self.known(kept, &own, &refers, &elsewhere, &known).await {
-                    Ok(known) => known,
-                    Err(error) => {
-                        self.release(kept, &held).await;
-                        return Err(self.unavailable(&error));
-                    }
-                };
-                let items = own.into_iter().map(|(mark, item)| (item, mark)).collect();
-                let hold = Hold { held: Some(held.clone()), items };
-                Ok(Claim::Go { hold, claimed: Box::new(Claimed { valid, held: Some(held) }), known })
-            }
-            Standing { receipt: Some(receipt), .. } => self.again(kept, &valid, marks.delivery, &receipt).map(Claim::Answered),
-            Standing { unknown: true, .. } => {
-                self.counts.add(What::Unanswered, 1);
-                Err(ContractRefusal::DeliveryUnknown.into())
-            }
-            _ => {
-                self.counts.add(What::UnderWay, 1);
-                Err(ContractRefusal::DeliveryUnderWay.into())
-            }
+                Standing { unknown: true, .. } => {
+                    self.counts.add(What::Unanswered, 1);
+                    ContractRefusal::DeliveryUnknown.into()
+                }
+                _ => {
+                    self.counts.add(What::UnderWay, 1);
+                    ContractRefusal::DeliveryUnderWay.into()
+                }
+            });
         }
+        let Standing { tries, elsewhere, known, .. } = found;
+        if tries > 1 {
+            tracing::warn!(call = %valid.call().id(), "the answer to a delivery was lost before: its receiver is asked once more with the same id");
+            self.counts.add(What::AskedAgain, 1);
+        }
+        let until = Mutex::new(since + LEASE);
+        let held = Arc::new(Held { mark: marks.delivery, holder, again: tries > 1, until, left: AtomicBool::new(false) });
+        let known = self.known(kept, &own, &refers, &elsewhere, &known).await.map_err(|error| self.unavailable(&error))?;
+        let items = own.into_iter().map(|(mark, item)| (item, mark)).collect();
+        let hold = Hold { held: Some(held.clone()), items, unsettled: Some(unsettled) };
+        Ok(Claim::Go { hold, claimed: Box::new(Claimed { valid, held: Some(held) }), known })
     }
 
     /// How the delivery stands once nobody else has it, or the time to wait is over; and when that was asked.
-    async fn found(&self, kept: &Kept, asked: &Asked<'_>, begun: Instant) -> Result<(Standing, Instant), Refusal> {
+    async fn found(&self, kept: &Kept, asked: &Asked, begun: Instant) -> Result<(Standing, Instant), Refusal> {
         let (mut pause, last) = PAUSES;
         loop {
             let since = Instant::now();
@@ -489,6 +514,10 @@ impl Deliveries {
         let (Some(held), Some(kept)) = (hold.held, self.kept.clone()) else { return inner.await.map(|(release, _)| release) };
         let room = self.room.clone().acquire_owned().await.map_err(|_| Refusal::Internal)?;
         let (this, items) = (self.clone(), hold.items);
+        // From here on nobody calls it off.
+        if let Some(unsettled) = hold.unsettled {
+            unsettled.disarm();
+        }
         let whole = async move {
             let _room = room;
             let outcome = tokio::select! {
@@ -513,6 +542,9 @@ impl Deliveries {
         if let (Some(held), Some(kept)) = (hold.held, &self.kept) {
             let _away = self.work.away();
             self.release(kept, &held).await;
+        }
+        if let Some(unsettled) = hold.unsettled {
+            unsettled.disarm();
         }
     }
 

@@ -1,11 +1,12 @@
 //! The tables `delivery` and `delivery_item`. Each question is one statement, so that it costs one round trip to a PostgreSQL server;
-//! SQLite, which has no server, does the same in a transaction.
+//! SQLite, which has no server, does the same in a transaction, which calls at once share ([`crate::store::together`]).
 
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::Mark;
+use crate::store::together::Write;
 use crate::store::{Database, Dialect, Query, Row, Session, StoreError, by_dialect, sql};
 
 /// The database's clock, in microseconds since the Unix epoch: the clocks of nodes do not matter.
@@ -159,7 +160,8 @@ const BOOKED_SQLITE: &str = concat!(
 const AT_ONCE: i64 = 1_000;
 
 /// What an attempt asks for.
-pub struct Asked<'a> {
+#[derive(Debug, Clone)]
+pub struct Asked {
     /// Whose delivery it is.
     pub mark: Mark,
     /// What is in it.
@@ -175,9 +177,9 @@ pub struct Asked<'a> {
     /// Whether the receiver may be asked once more.
     pub again: bool,
     /// The items in it.
-    pub items: &'a [Mark],
+    pub items: Vec<Mark>,
     /// Items of other deliveries that it speaks of.
-    pub refers: &'a [Mark],
+    pub refers: Vec<Mark>,
 }
 
 /// A delivery as the store has it.
@@ -216,61 +218,33 @@ pub struct Rows(pub Database);
 
 impl Rows {
     /// Claims a delivery for an attempt, or says how it stands. Where a connection is lost it may be asked again: the attempt is the same.
-    pub async fn claim(&self, asked: &Asked<'_>) -> Result<Standing, StoreError> {
+    pub async fn claim(&self, asked: &Asked) -> Result<Standing, StoreError> {
         match self.claim_once(asked).await {
-            Err(error) if error.is_away() || matches!(error, StoreError::Undecided(_)) => self.claim_once(asked).await,
+            Err(error) if error.is_away() || error.is_undecided() => self.claim_once(asked).await,
             done => done,
         }
     }
 
-    async fn claim_once(&self, asked: &Asked<'_>) -> Result<Standing, StoreError> {
-        let Asked { mark, content, holder, call, lease, keep, again, .. } = *asked;
-        let (items, refers) = (asked.items.as_flattened(), asked.refers.as_flattened());
-        let bound = |query: Query| {
-            let query = query.bind(mark.as_slice()).bind(content.as_slice()).bind(holder).bind(call);
-            query.bind(microseconds(lease)).bind(microseconds(keep)).bind(i64::from(again))
-        };
-        let gone = || StoreError::Unreadable { column: "mark" };
-        match self.0.dialect() {
-            Dialect::Postgres => {
-                let row = self.0.first(bound(sql(CLAIM)).bind(items).bind(refers)).await?.ok_or_else(gone)?;
-                let elsewhere = row.maybe::<Vec<u8>>("elsewhere")?.unwrap_or_default();
-                let known = row.maybe::<Vec<u8>>("known")?.unwrap_or_default();
-                let one = |bytes: &[u8]| {
-                    let (marks, at) = bytes.split_at_checked(64)?;
-                    let (item, delivery) = marks.split_at_checked(32)?;
-                    let at = i64::from_be_bytes(at.try_into().ok()?);
-                    let (item, delivery) = (item.try_into().ok()?, delivery.try_into().ok()?);
-                    Some(Elsewhere { item, delivery, accepted_us: Some(at).filter(|at| *at >= 0) })
-                };
-                Ok(Standing {
-                    elsewhere: elsewhere.chunks(72).filter_map(one).collect(),
-                    known: known.as_chunks().0.to_vec(),
-                    ..standing(&row)?
-                })
-            }
-            Dialect::Sqlite => {
-                let mut transaction = self.0.begin_beside_others().await?;
-                let row = transaction.first(bound(sql(claim!(sqlite)))).await?.ok_or_else(gone)?;
-                let mut found = standing(&row)?;
-                if found.mine && !items.is_empty() {
-                    let query = sql(ITEMS_SQLITE).bind(mark.as_slice()).bind(items).bind(microseconds(keep));
-                    for row in transaction.all(query).await? {
-                        let delivery = taken(&row, "delivery")?;
-                        if delivery != mark {
-                            let accepted_us = row.maybe("accepted_us")?;
-                            found.elsewhere.push(Elsewhere { item: taken(&row, "mark")?, delivery, accepted_us });
-                        }
-                    }
-                }
-                if found.mine && !refers.is_empty() {
-                    let rows = transaction.all(sql(KNOWN_SQLITE).bind(refers)).await?;
-                    found.known = rows.iter().map(|row| taken(row, "mark")).collect::<Result<_, _>>()?;
-                }
-                transaction.commit().await?;
-                Ok(found)
-            }
+    async fn claim_once(&self, asked: &Asked) -> Result<Standing, StoreError> {
+        if self.0.dialect() == Dialect::Sqlite {
+            return self.0.write_together(asked.clone()).await;
         }
+        let query = asked.bound(sql(CLAIM)).bind(asked.items.as_flattened()).bind(asked.refers.as_flattened());
+        let row = self.0.first(query).await?.ok_or(NO_ROW)?;
+        let elsewhere = row.maybe::<Vec<u8>>("elsewhere")?.unwrap_or_default();
+        let known = row.maybe::<Vec<u8>>("known")?.unwrap_or_default();
+        let one = |bytes: &[u8]| {
+            let (marks, at) = bytes.split_at_checked(64)?;
+            let (item, delivery) = marks.split_at_checked(32)?;
+            let at = i64::from_be_bytes(at.try_into().ok()?);
+            let (item, delivery) = (item.try_into().ok()?, delivery.try_into().ok()?);
+            Some(Elsewhere { item, delivery, accepted_us: Some(at).filter(|at| *at >= 0) })
+        };
+        Ok(Standing {
+            elsewhere: elsewhere.chunks(72).filter_map(one).collect(),
+            known: known.as_chunks().0.to_vec(),
+            ..standing(&row)?
+        })
     }
 
     /// Takes items, each once, for a delivery that is claimed. Gives those that another has. May be asked again.
@@ -281,13 +255,7 @@ impl Rows {
         let query = by_dialect(ITEMS_SQLITE, ITEMS_POSTGRES);
         let query = query.bind(delivery.as_slice()).bind(items.as_flattened()).bind(microseconds(keep));
         let mut transaction = self.0.begin_beside_others().await?;
-        let mut elsewhere = Vec::new();
-        for row in transaction.all(query).await? {
-            let other = taken(&row, "delivery")?;
-            if other != delivery {
-                elsewhere.push(Elsewhere { item: taken(&row, "mark")?, delivery: other, accepted_us: row.maybe("accepted_us")? });
-            }
-        }
+        let elsewhere = elsewhere(transaction.all(query).await?, delivery)?;
         transaction.commit().await?;
         Ok(elsewhere)
     }
@@ -371,22 +339,11 @@ impl Rows {
 
     /// Remembers an answer, and which of the items were accepted; the others are free for another delivery.
     pub async fn answer(&self, mark: Mark, receipt: &[u8], accepted: &[Mark], keep: Duration) -> Result<(), StoreError> {
-        let (mark, accepted, keep) = (mark.as_slice(), accepted.as_flattened(), microseconds(keep));
         if self.0.dialect() == Dialect::Postgres {
-            let query = sql(ANSWER).bind(mark).bind(receipt).bind(accepted).bind(keep);
+            let query = sql(ANSWER).bind(mark.as_slice()).bind(receipt).bind(accepted.as_flattened()).bind(microseconds(keep));
             return self.0.first(query).await.map(drop);
         }
-        let mut transaction = self.0.begin_beside_others().await?;
-        let answer = statement!(
-            "UPDATE delivery SET state = 'answered', receipt = $2, changed_us = " NOW " WHERE mark = $1 AND state <> 'answered'"
-        );
-        transaction.execute(answer.bind(mark).bind(receipt)).await?;
-        if !accepted.is_empty() {
-            transaction.execute(sql(BOOKED_SQLITE).bind(mark).bind(accepted).bind(keep)).await?;
-        }
-        let rejected = sql("DELETE FROM delivery_item WHERE delivery = $1 AND accepted_us IS NULL");
-        transaction.execute(rejected.bind(mark)).await?;
-        transaction.commit().await
+        self.0.write_together(Answer { mark, receipt: receipt.to_vec(), accepted: accepted.to_vec(), keep }).await
     }
 
     /// Goes on with a claim; `false`: another attempt has it, or it has ended.
@@ -412,9 +369,13 @@ impl Rows {
                  DELETE FROM delivery_item WHERE delivery IN (SELECT mark FROM gone) AND accepted_us IS NULL");
             return self.0.session().await?.execute(query.bind(mark.as_slice()).bind(holder)).await.map(drop);
         }
-        let mut transaction = self.0.begin_beside_others().await?;
-        Self::free_with(&mut transaction, mark, holder).await?;
-        transaction.commit().await
+        self.0.write_together(Free { mark, holder }).await
+    }
+
+    /// What becomes of a claim that its call left: it is forgotten, for nothing was passed on; where an earlier attempt may have
+    /// passed it on, nobody knows what became of it.
+    pub async fn left(&self, mark: Mark, holder: Uuid) -> Result<(), StoreError> {
+        self.0.write_together(Left { mark, holder }).await
     }
 
     /// The same within a transaction.
@@ -449,6 +410,105 @@ impl Rows {
         let gone = session.execute(deliveries.bind(AT_ONCE)).await?;
         Ok(gone.max(session.execute(items.bind(AT_ONCE)).await?))
     }
+}
+
+const NO_ROW: StoreError = StoreError::Unreadable { column: "mark" };
+
+impl Asked {
+    fn bound(&self, query: Query) -> Query {
+        let query = query.bind(self.mark.as_slice()).bind(self.content.as_slice()).bind(self.holder).bind(self.call);
+        query.bind(microseconds(self.lease)).bind(microseconds(self.keep)).bind(i64::from(self.again))
+    }
+}
+
+/// A claim in SQLite.
+impl Write for Asked {
+    type Kept = Standing;
+
+    async fn write(&self, session: &mut Session) -> Result<Standing, StoreError> {
+        let row = session.first(self.bound(sql(claim!(sqlite)))).await?.ok_or(NO_ROW)?;
+        let mut found = standing(&row)?;
+        if found.mine && !self.items.is_empty() {
+            let query = sql(ITEMS_SQLITE).bind(self.mark.as_slice()).bind(self.items.as_flattened());
+            found.elsewhere = elsewhere(session.all(query.bind(microseconds(self.keep))).await?, self.mark)?;
+        }
+        if found.mine && !self.refers.is_empty() {
+            let rows = session.all(sql(KNOWN_SQLITE).bind(self.refers.as_flattened())).await?;
+            found.known = rows.iter().map(|row| taken(row, "mark")).collect::<Result<_, _>>()?;
+        }
+        Ok(found)
+    }
+}
+
+/// An answer in SQLite.
+struct Answer {
+    mark: Mark,
+    receipt: Vec<u8>,
+    accepted: Vec<Mark>,
+    keep: Duration,
+}
+
+impl Write for Answer {
+    type Kept = ();
+
+    async fn write(&self, session: &mut Session) -> Result<(), StoreError> {
+        let mark = self.mark.as_slice();
+        let answer = statement!(
+            "UPDATE delivery SET state = 'answered', receipt = $2, changed_us = " NOW " WHERE mark = $1 AND state <> 'answered'"
+        );
+        session.execute(answer.bind(mark).bind(self.receipt.as_slice())).await?;
+        if !self.accepted.is_empty() {
+            let booked = sql(BOOKED_SQLITE).bind(mark).bind(self.accepted.as_flattened());
+            session.execute(booked.bind(microseconds(self.keep))).await?;
+        }
+        let rejected = sql("DELETE FROM delivery_item WHERE delivery = $1 AND accepted_us IS NULL");
+        session.execute(rejected.bind(mark)).await.map(drop)
+    }
+}
+
+/// A claim of which nothing comes, in SQLite.
+struct Free {
+    mark: Mark,
+    holder: Uuid,
+}
+
+impl Write for Free {
+    type Kept = ();
+
+    async fn write(&self, session: &mut Session) -> Result<(), StoreError> {
+        Rows::free_with(session, self.mark, self.holder).await
+    }
+}
+
+/// A claim that its call left.
+struct Left {
+    mark: Mark,
+    holder: Uuid,
+}
+
+impl Write for Left {
+    type Kept = ();
+
+    async fn write(&self, session: &mut Session) -> Result<(), StoreError> {
+        let tried = statement!(
+            "UPDATE delivery SET state = 'unknown', changed_us = " NOW "
+             WHERE mark = $1 AND holder = $2 AND state = 'under way' AND tries > 1"
+        );
+        session.execute(tried.bind(self.mark.as_slice()).bind(self.holder)).await?;
+        Rows::free_with(session, self.mark, self.holder).await
+    }
+}
+
+/// Of a delivery's items those that another has.
+fn elsewhere(rows: Vec<Row>, own: Mark) -> Result<Vec<Elsewhere>, StoreError> {
+    let mut elsewhere = Vec::new();
+    for row in rows {
+        let delivery = taken(&row, "delivery")?;
+        if delivery != own {
+            elsewhere.push(Elsewhere { item: taken(&row, "mark")?, delivery, accepted_us: row.maybe("accepted_us")? });
+        }
+    }
+    Ok(elsewhere)
 }
 
 /// Whether as many were forgotten as are at once, so that there may be more.
