@@ -34,6 +34,7 @@ use crate::services::finance::memory::Memories;
 use crate::services::finance::rules::trial::Openings;
 use crate::services::parts::{OfferError, Offered, Parts};
 use crate::services::passthrough::deliveries;
+use crate::services::passthrough::concerns::Concerns;
 use crate::services::passthrough::providers::Breakers;
 use crate::services::persons::door::Door;
 use crate::signature::credentials::Credentials;
@@ -126,6 +127,8 @@ pub struct Lasting {
     pub peers: BTreeMap<String, Known>,
     /// What is known of the providers that routes lead to.
     pub breakers: Arc<Breakers>,
+    /// What the providers' operations are to be told.
+    pub concerns: Arc<Concerns>,
     /// What is known of each service's value lists.
     pub sortimenter: Arc<Memories<Published>>,
     /// What is known of each service's times for tests.
@@ -203,6 +206,7 @@ impl Lasting {
             replay: Arc::new(replay),
             peers: config.peers.iter().map(|(name, peer)| (name.clone(), Known::of(peer, None))).collect(),
             breakers: Arc::default(),
+            concerns: Arc::default(),
             sortimenter: Arc::default(),
             trials: Arc::default(),
             deliveries: Arc::default(),
@@ -325,6 +329,7 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
         domains,
         peers: &lasting.peers,
         breakers: &lasting.breakers,
+        concerns: &lasting.concerns,
         sortimenter: &lasting.sortimenter,
         trials: &lasting.trials,
         deliveries: &lasting.deliveries,

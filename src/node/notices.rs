@@ -16,6 +16,7 @@ use crate::notices::audience::Audience;
 use crate::notices::post::{Post, Settings};
 use crate::notices::work::Sender;
 use crate::notices::{Kind, Notice};
+use crate::services::passthrough::concerns::{Concern, What};
 use crate::store::StoreError;
 
 /// How often it is looked what time has done.
@@ -57,9 +58,46 @@ async fn tell_failing(store: &Store, failing: &[String], before: &[String], now:
     Ok(())
 }
 
+/// Tells whoever looks after a provider, and the operators, what calls noted of it: of each once an hour, whichever node sees it.
+async fn tell_concern(store: &Store, concern: &Concern, environment: &str, now: Timestamp) -> Result<(), StoreError> {
+    let Concern { what, service, system, receiver } = *concern;
+    let mut change = store.change().await?;
+    let of = |id: Option<String>| id.unwrap_or_default();
+    let hour = now.as_second().div_euclid(3600);
+    let whose = format!("{} {}", of(system.map(|id| id.to_string())), of(receiver.map(|cvr| cvr.to_string())));
+    if !change.gives(&format!("{what:?} {service} {whose} {hour}"), now).await? {
+        return Ok(());
+    }
+    let registered = match system {
+        Some(id) => change.system(id).await?,
+        None => None,
+    };
+    let name = registered.as_ref().map(|system| system.name.clone());
+    let notice = Notice {
+        kind: match what {
+            What::AnswerRefused => Kind::ProviderAnswerRefused,
+            What::AnswerLost => Kind::DeliveryUnknown,
+        },
+        name: name.or(system.map(|id| id.to_string())).unwrap_or_else(|| service.to_string()),
+        page: "/services".to_owned(),
+        authority: receiver,
+        service: Some(service),
+        system,
+        environment: Some(environment.to_owned()),
+        at: Some(now),
+        reason: None,
+        differs: Vec::new(),
+    };
+    let party = registered.and_then(|system| system.party);
+    let audience = [Audience::Holders(party), Audience::Holders(receiver), Audience::Operators];
+    change.tell(store.database(), &notice, &audience, now).await?;
+    change.commit().await
+}
+
 /// Does what is due until the node stops. `decided` is told of what is to stand in the audit's chain.
 pub(super) async fn look(store: Store, reloader: Arc<Reloader>, clock: Clock, decided: Arc<Notify>, mut stopped: Receiver<()>) {
     let mut before = Vec::new();
+    let environment = reloader.environment().await;
     let mut tick = tokio::time::interval(LOOKED);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for count in 0_u64.. {
@@ -72,6 +110,13 @@ pub(super) async fn look(store: Store, reloader: Arc<Reloader>, clock: Clock, de
             tracing::warn!(%error, "the operators could not be told of peers that do not answer");
         }
         before = failing;
+        let concerns = reloader.concerns();
+        for concern in concerns.take() {
+            if let Err(error) = tell_concern(&store, &concern, &environment, clock.now()).await {
+                tracing::warn!(%error, "a provider's operations could not be told of its answers; it is tried again");
+                concerns.note(concern);
+            }
+        }
         match life::look(&store, clock.now()).await {
             Ok(Done { expired: 0, told: 0 }) => {}
             Ok(Done { expired, told }) => {

@@ -34,6 +34,7 @@ use crate::revocation::ocsp::{self, StapleError};
 use crate::saml::memory::AssertionMemory;
 use crate::services::finance::lists::publish::Notices;
 use crate::services::parts::Offered;
+use crate::services::passthrough::concerns::Concerns;
 use crate::services::persons::door::{Door, Doors};
 use crate::services::{agreement_rules, notices};
 use crate::signature::key::Certificate;
@@ -289,12 +290,23 @@ impl Reloader {
         Ok(super::routes::warnings(&routes, &environment, &services, self.clock.now()))
     }
 
-    /// The peers that do not answer just now: their breakers are open.
+    /// The peers, and the systems that routes lead to, that do not answer just now: their breakers are open.
     pub(super) fn failing(&self) -> Vec<String> {
         let lasting = self.lasting();
         let peers = lasting.peers.iter();
         let failing = peers.filter(|(_, peer)| matches!(super::breaker_state(&peer.breaker), crate::metrics::Breaker::Open));
-        failing.map(|(name, _)| name.to_string()).collect()
+        let routed = lasting.breakers.open().into_iter().map(|system| system.to_string());
+        failing.map(|(name, _)| name.to_string()).chain(routed).collect()
+    }
+
+    /// Where this node stands.
+    pub(super) async fn environment(&self) -> String {
+        self.running.lock().await.config.environment.as_str().to_owned()
+    }
+
+    /// What the operations of providers that routes lead to are to be told.
+    pub(super) fn concerns(&self) -> Arc<Concerns> {
+        self.lasting().concerns.clone()
     }
 
     /// The metrics, after taking over into them what is only known here. A reload under way is not waited for: its figures

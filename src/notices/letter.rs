@@ -89,6 +89,18 @@ fn danish(kind: Kind) -> Words {
             "Kald, der skal videre til systemet, afvises, indtil det svarer igen.",
             "Kontakt systemets driftsansvarlige; gatewayen prøver selv igen.",
         ),
+        Kind::ProviderAnswerRefused => words(
+            "Bagvedliggende system svarer i strid med kontrakten",
+            "Et system bag en service har svaret i strid med servicens kontrakt.",
+            "Svaret er ikke givet videre, og afsenderen ved ikke, om leverancen er modtaget.",
+            "Find kaldet i gatewayens log, der siger, hvor svaret bryder skemaet, og få systemet rettet. Afsenderen kan derefter sende igen.",
+        ),
+        Kind::DeliveryUnknown => words(
+            "Svar på en leverance er gået tabt",
+            "En leverance er sendt videre, men svaret på den er gået tabt.",
+            "Det vides ikke, om modtagerens system har leverancen, før afsenderen sender den igen.",
+            "Bed afsenderen sende leverancen igen med samme id, eller spørg modtageren, om den er der.",
+        ),
         Kind::Silence => words(
             "Ingen udveksling i længere tid end aftalt",
             "Der er ikke udvekslet noget i længere tid end aftalt.",
@@ -159,6 +171,18 @@ fn english(kind: Kind) -> Words {
             "A system behind a service does not answer.",
             "Calls that go on to it are refused until it answers again.",
             "Contact whoever runs the system; the gateway tries again by itself.",
+        ),
+        Kind::ProviderAnswerRefused => words(
+            "System behind a service answers against the contract",
+            "A system behind a service answered against the service's contract.",
+            "The answer was not handed on, and the sender does not know whether the delivery was received.",
+            "Find the call in the gateway's log, which says where the answer breaks the schema, and have the system mended. The sender can send again then.",
+        ),
+        Kind::DeliveryUnknown => words(
+            "Answer to a delivery is lost",
+            "A delivery was passed on, but the answer to it is lost.",
+            "It is not known whether the receiver's system has the delivery until the sender sends it again.",
+            "Ask the sender to send the delivery again with the same id, or the receiver whether it is there.",
         ),
         Kind::Silence => words(
             "Nothing exchanged for longer than agreed",

@@ -44,13 +44,17 @@ pub enum Kind {
     FileNotFetched,
     /// What stands behind a service does not answer.
     ProviderFailing,
+    /// What stands behind a service answered against the contract.
+    ProviderAnswerRefused,
+    /// It is not known whether what stands behind a service has a delivery.
+    DeliveryUnknown,
     /// Nothing was exchanged for longer than agreed.
     Silence,
 }
 
 impl Kind {
     /// Each.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Requested,
         Self::Reminder,
         Self::Approved,
@@ -61,6 +65,8 @@ impl Kind {
         Self::CertificateExpiring,
         Self::FileNotFetched,
         Self::ProviderFailing,
+        Self::ProviderAnswerRefused,
+        Self::DeliveryUnknown,
         Self::Silence,
     ];
 }

@@ -30,6 +30,7 @@ use crate::services::finance::lists::published::Published;
 use crate::services::finance::memory::Memories;
 use crate::services::finance::rules::trial::Openings;
 use crate::services::passthrough::deliveries::counts;
+use crate::services::passthrough::concerns::Concerns;
 use crate::services::passthrough::providers::Breakers;
 use crate::signature::credentials::Credentials;
 use crate::signature::key::KeyError;
@@ -89,6 +90,8 @@ pub struct Parts<'a> {
     pub peers: &'a BTreeMap<String, Known>,
     /// What is known of the providers that routes lead to.
     pub breakers: &'a Arc<Breakers>,
+    /// What the providers' operations are to be told.
+    pub concerns: &'a Arc<Concerns>,
     /// What is known of each service's value lists.
     pub sortimenter: &'a Arc<Memories<Published>>,
     /// What is known of each service's times for tests.

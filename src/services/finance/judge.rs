@@ -23,6 +23,7 @@ use crate::gateway::call::{Call, OfCall};
 use crate::gateway::step::Step;
 use crate::refusal::{Detail, PeerName, Refusal};
 use crate::services::passthrough::ask::Valid;
+use crate::services::passthrough::concerns::{Concern, What};
 use crate::services::passthrough::deliveries::{Before, Claim, Claimed, Deliveries, Earlier, Items, Known};
 use crate::services::passthrough::refusal::ContractRefusal;
 use crate::soap::document::Element;
@@ -140,10 +141,14 @@ where
         note_findings(&call, &verdict);
         let trace = hold.trace();
         let (delivery, answer, of_call) = (head.id, inner.call(*claimed), call.clone());
+        let (service, concerns) = (self.deliveries.service, self.deliveries.concerns.clone());
         let whole = async move {
             // The steps behind go with the call, which may outlive its caller.
             let _inner = inner;
-            passed_on(&of_call, &head, &verdict, answer.await?)
+            passed_on(&of_call, &head, &verdict, answer.await?).inspect_err(|_| {
+                let (what, receiver) = (What::AnswerRefused, Some(head.receiver));
+                concerns.note(Concern { what, service, system: None, receiver });
+            })
         };
         match self.deliveries.settled(hold, whole).await {
             Ok(release) => Ok(release),

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tower::Service;
+use uuid::Uuid;
 
+use super::concerns::{Concern, Concerns, What};
 use super::direct::Directed;
 use super::refusal::ContractRefusal;
 use super::side::Bound;
@@ -13,6 +15,8 @@ use crate::gateway::call::OfCall;
 use crate::gateway::exchange::{Authorised, Outgoing};
 use crate::gateway::forward::Answer;
 use crate::gateway::step::Step;
+use crate::id::cvr::Cvr;
+use crate::peer::Peer;
 use crate::refusal::{PeerName, Refusal};
 use crate::signature::c14n::{self, Canonicaliser, Exclusive, canonical_bytes};
 use crate::soap::document::Document;
@@ -21,6 +25,10 @@ use crate::soap::strict::{Limits, Token};
 
 /// The step.
 pub struct AnswerStep {
+    /// The service, as agreements name it.
+    pub service: Uuid,
+    /// What the providers' operations are to be told.
+    pub concerns: Arc<Concerns>,
     /// How answers are read.
     pub answers: AnswerReader,
     /// The largest answer, in bytes.
@@ -33,7 +41,8 @@ pub struct AnswerStep {
 struct Whole {
     canonicaliser: Canonicaliser<Bounded>,
     operation: Bound,
-    peer: PeerName,
+    peer: Arc<Peer>,
+    receiver: Cvr,
 }
 
 /// Bytes up to a bound; what goes beyond it is not kept.
@@ -57,7 +66,8 @@ struct Unjudged {
     proven: Proven,
     body: Vec<u8>,
     operation: Bound,
-    peer: PeerName,
+    peer: Arc<Peer>,
+    receiver: Cvr,
 }
 
 impl Sink for Whole {
@@ -69,10 +79,11 @@ impl Sink for Whole {
     }
 
     fn finish(self, proven: Proven) -> Result<Unjudged, Refusal> {
-        let Bounded { bytes, largest, over } = self.canonicaliser.into_sink();
+        let Self { canonicaliser, operation, peer, receiver } = self;
+        let Bounded { bytes, largest, over } = canonicaliser.into_sink();
         match over {
             true => Err(ContractRefusal::ProviderAnswerTooLarge { limit: largest }.into()),
-            false => Ok(Unjudged { proven, body: bytes, operation: self.operation, peer: self.peer }),
+            false => Ok(Unjudged { proven, body: bytes, operation, peer, receiver }),
         }
     }
 }
@@ -85,15 +96,16 @@ impl AnswerStep {
                 Bounded { bytes: Vec::new(), largest: self.largest, over: false },
             ),
             operation: directed.operation().clone(),
-            peer: directed.routed().peer().told.clone(),
+            peer: directed.routed().peer().clone(),
+            receiver: directed.receiver(),
         };
         let is_fault = answer.is_fault();
-        let Unjudged { proven, body, operation, peer } = self.answers.read(answer, sink).await?;
+        let Unjudged { proven, body, operation, peer, receiver } = self.answers.read(answer, sink).await?;
         let document = Document::parse(Bytes::copy_from_slice(&body), &self.limits)
-            .map_err(|_| Refusal::PEER_ANSWER_INVALID.of_peer(&peer))?;
+            .map_err(|_| Refusal::PEER_ANSWER_INVALID.of_peer(&peer.told))?;
         let (document, bound) = (Arc::new(document), &operation);
         if is_fault {
-            return fault(proven, document, bound, &peer).await;
+            return fault(proven, document, bound, &peer.told).await;
         }
         let (root, operation) = (document.root().id(), bound.operation().ok_or(Refusal::Internal)?);
         match bound.judge(document, root, &operation.answer).await? {
@@ -101,6 +113,8 @@ impl AnswerStep {
             Err(violations) => {
                 // For the provider's operations: where, and by which rule, never a value.
                 tracing::error!(operation = %operation.name, places = violations.detail().en(), "a provider's answer breaks the schema");
+                let (service, system, receiver) = (self.service, peer.name.parse().ok(), Some(receiver));
+                self.concerns.note(Concern { what: What::AnswerRefused, service, system, receiver });
                 Err(ContractRefusal::AnswerViolated.into())
             }
         }

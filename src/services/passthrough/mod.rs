@@ -12,6 +12,7 @@
 
 pub mod answer;
 pub mod ask;
+pub mod concerns;
 pub mod content;
 pub mod deliveries;
 pub mod direct;

@@ -108,6 +108,7 @@ pub fn stacked<B>(
         },
         work: work.clone(),
         counts: parts.deliveries.clone(),
+        concerns: parts.concerns.clone(),
         room: Deliveries::room(),
     };
     let own = Own {
@@ -122,6 +123,8 @@ pub fn stacked<B>(
         },
         exchange: ExchangeStep::new(work.clone()),
         answer: AnswerStep {
+            service: definition.uuid,
+            concerns: parts.concerns.clone(),
             answers: AnswerReader { time: parts.trust.time, limits: xml, clock: clock.clone() },
             largest: limits.answer_bytes,
             limits: xml,

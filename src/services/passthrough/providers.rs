@@ -1,7 +1,7 @@
 //! The providers that routes lead to: one pool of connections, one breaker and one bound on calls each, so that a slow one takes
 //! no other's places.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -48,22 +48,30 @@ type Key = [u8; 32];
 
 /// The breaker of each provider of each service. They outlive a reload: a provider that is away stays left alone.
 #[derive(Debug, Default)]
-pub struct Breakers(Mutex<HashMap<(Uuid, Key), Arc<Breaker>>>);
+pub struct Breakers(Mutex<HashMap<(Uuid, Key), (Uuid, Arc<Breaker>)>>);
 
 impl Breakers {
-    fn of(&self, service: Uuid, provider: Key, settings: BreakerSettings) -> Arc<Breaker> {
+    fn of(&self, service: Uuid, provider: (Uuid, Key), settings: BreakerSettings) -> Arc<Breaker> {
+        let (system, key) = provider;
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(breaker) = known.get(&(service, provider)).filter(|breaker| breaker.settings() == settings) {
+        if let Some((_, breaker)) = known.get(&(service, key)).filter(|(_, breaker)| breaker.settings() == settings) {
             return breaker.clone();
         }
         if known.len() >= MOST {
-            known.retain(|_, breaker| breaker.state(Instant::now()) != BreakerState::Closed || Arc::strong_count(breaker) > 1);
+            known.retain(|_, (_, breaker)| breaker.state(Instant::now()) != BreakerState::Closed || Arc::strong_count(breaker) > 1);
         }
         let breaker = Arc::new(Breaker::new(settings));
         if known.len() < MOST {
-            known.insert((service, provider), breaker.clone());
+            known.insert((service, key), (system, breaker.clone()));
         }
         breaker
+    }
+
+    /// The it-systems of the providers that are left alone just now, each once.
+    pub fn open(&self) -> BTreeSet<Uuid> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = known.values().filter(|(_, breaker)| breaker.state(Instant::now()) == BreakerState::Open);
+        open.map(|(system, _)| *system).collect()
     }
 }
 
@@ -148,7 +156,7 @@ impl Providers {
             security,
             outbound,
             deadline: reached.deadline,
-            breaker: reached.breakers.of(route.service, key, reached.breaker),
+            breaker: reached.breakers.of(route.service, (route.system, key), reached.breaker),
         })
     }
 }
@@ -159,6 +167,8 @@ mod tests {
 
     const SETTINGS: BreakerSettings = BreakerSettings { failures: 1, rest: Duration::from_secs(60), at_once: 64 };
 
+    const SYSTEM: Uuid = Uuid::from_u128(7);
+
     fn fail(breaker: &Breaker) {
         let now = Instant::now();
         breaker.admit(now).unwrap().failed(now);
@@ -167,21 +177,31 @@ mod tests {
     #[test]
     fn a_provider_that_is_left_alone_stays_so_over_a_reload() {
         let breakers = Breakers::default();
-        fail(&breakers.of(Uuid::nil(), [1; 32], SETTINGS));
-        assert!(breakers.of(Uuid::nil(), [1; 32], SETTINGS).admit(Instant::now()).is_err());
+        fail(&breakers.of(Uuid::nil(), (SYSTEM, [1; 32]), SETTINGS));
+        assert!(breakers.of(Uuid::nil(), (SYSTEM, [1; 32]), SETTINGS).admit(Instant::now()).is_err());
+    }
+
+    #[test]
+    fn who_is_left_alone_is_told_by_its_system_and_who_is_not_is_not() {
+        let breakers = Breakers::default();
+        breakers.of(Uuid::nil(), (Uuid::from_u128(8), [2; 32]), SETTINGS);
+        assert_eq!(breakers.open(), BTreeSet::new());
+        fail(&breakers.of(Uuid::nil(), (SYSTEM, [1; 32]), SETTINGS));
+        fail(&breakers.of(Uuid::max(), (SYSTEM, [1; 32]), SETTINGS));
+        assert_eq!(breakers.open(), [SYSTEM].into());
     }
 
     #[test]
     fn another_provider_another_service_and_other_settings_begin_anew() {
         let breakers = Breakers::default();
-        fail(&breakers.of(Uuid::nil(), [1; 32], SETTINGS));
+        fail(&breakers.of(Uuid::nil(), (SYSTEM, [1; 32]), SETTINGS));
         let others = [
             (Uuid::nil(), [2; 32], SETTINGS),
             (Uuid::max(), [1; 32], SETTINGS),
             (Uuid::nil(), [1; 32], BreakerSettings { failures: 2, ..SETTINGS }),
         ];
         for (service, provider, settings) in others {
-            assert!(breakers.of(service, provider, settings).admit(Instant::now()).is_ok());
+            assert!(breakers.of(service, (SYSTEM, provider), settings).admit(Instant::now()).is_ok());
         }
     }
 
@@ -189,10 +209,10 @@ mod tests {
     fn of_too_many_those_that_fail_are_remembered() {
         let breakers = Breakers::default();
         let number = |n: usize| (n as u64).to_be_bytes().repeat(4).try_into().unwrap();
-        fail(&breakers.of(Uuid::nil(), number(7), SETTINGS));
+        fail(&breakers.of(Uuid::nil(), (SYSTEM, number(7)), SETTINGS));
         for n in 0..2 * MOST {
-            breakers.of(Uuid::nil(), number(n), SETTINGS);
+            breakers.of(Uuid::nil(), (SYSTEM, number(n)), SETTINGS);
         }
-        assert!(breakers.of(Uuid::nil(), number(7), SETTINGS).admit(Instant::now()).is_err());
+        assert!(breakers.of(Uuid::nil(), (SYSTEM, number(7)), SETTINGS).admit(Instant::now()).is_err());
     }
 }

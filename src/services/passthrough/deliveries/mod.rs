@@ -29,6 +29,7 @@ use uuid::Uuid;
 use self::counts::{Counts, What};
 use self::rows::{Asked, Elsewhere, Rows, Standing};
 use super::ask::{Valid, delivery};
+use super::concerns::{self, Concern, Concerns};
 use super::refusal::ContractRefusal;
 use super::side::Sides;
 use crate::audit::{Marker, Sealer};
@@ -89,6 +90,8 @@ pub struct Deliveries {
     pub work: Work,
     /// What became of them.
     pub counts: Arc<Counts>,
+    /// What the providers' operations are to be told.
+    pub concerns: Arc<Concerns>,
     /// Room for calls whose callers may have hung up.
     pub room: Arc<Semaphore>,
 }
@@ -175,6 +178,8 @@ impl OfCall for Claimed {
 pub struct Held {
     mark: Mark,
     holder: Uuid,
+    /// The authority that it is for, where the service names it.
+    receiver: Option<Cvr>,
     /// Whether an earlier attempt may have passed it on.
     again: bool,
     until: Mutex<Instant>,
@@ -426,7 +431,7 @@ impl Deliveries {
             self.counts.add(What::AskedAgain, 1);
         }
         let until = Mutex::new(since + LEASE);
-        let held = Arc::new(Held { mark: marks.delivery, holder, again: tries > 1, until, left: AtomicBool::new(false) });
+        let held = Arc::new(Held { mark: marks.delivery, holder, receiver: items.receiver, again: tries > 1, until, left: AtomicBool::new(false) });
         let known = self.known(kept, &own, &refers, &elsewhere, &known).await.map_err(|error| self.unavailable(&error))?;
         let items = own.into_iter().map(|(mark, item)| (item, mark)).collect();
         let hold = Hold { held: Some(held.clone()), items, unsettled: Some(unsettled) };
@@ -578,6 +583,8 @@ impl Deliveries {
                 "a delivery was passed on and its answer is lost: nobody here knows whether its receiver has it; see docs/failures.md"
             );
             self.counts.add(What::Unknown, 1);
+            let (what, service) = (concerns::What::AnswerLost, self.service);
+            self.concerns.note(Concern { what, service, system: None, receiver: held.receiver });
         }
         self.told_of(match left || held.again {
             true => kept.rows.unknown(held.mark, held.holder).await,
