@@ -29,6 +29,7 @@ use hjemmel::stub::sts::Switch;
 use hjemmel::stub::{Running, ServiceConfig, start_service};
 use http::Request;
 use jiff::SignedDuration;
+use jiff::civil::{Date, date};
 
 use crate::wire::{Answer, Http, Sent, send, tls};
 
@@ -77,7 +78,7 @@ async fn provider(world: &World, folder: &Folder, security: Security, content: O
         mode: mode.clone(),
         received: received.clone(),
         content,
-        clock: Clock::system(),
+        clock: world.clock.clone(),
     };
     Provider { mode, received, entity_id, running: start_service(config).await.unwrap() }
 }
@@ -95,15 +96,27 @@ impl Passing {
 
     /// The same with providers that answer with this content.
     pub async fn start_with(path: &Path, more: &str, own: Security, content: Option<Arc<dyn Content>>) -> Self {
-        Self::set_up(path, more, own, content, true).await
+        Self::set_up(path, more, own, content, true, Clock::system()).await
+    }
+
+    /// The same by this clock, the callers' and the providers' too.
+    pub async fn start_at(path: &Path, more: &str, content: Arc<dyn Content>, clock: Clock) -> Self {
+        Self::set_up(path, more, Security::Token, Some(content), true, clock).await
     }
 
     /// The same without the gateway, which somebody else runs from the world's configuration.
     pub async fn without_gateway(path: &Path, more: &str, content: Arc<dyn Content>) -> Self {
-        Self::set_up(path, more, Security::Token, Some(content), false).await
+        Self::set_up(path, more, Security::Token, Some(content), false, Clock::system()).await
     }
 
-    async fn set_up(path: &Path, more: &str, own: Security, content: Option<Arc<dyn Content>>, served: bool) -> Self {
+    async fn set_up(
+        path: &Path,
+        more: &str,
+        own: Security,
+        content: Option<Arc<dyn Content>>,
+        served: bool,
+        clock: Clock,
+    ) -> Self {
         let folder = folder::load(path).unwrap_or_else(|problems| panic!("{problems:#?}"));
         let dir = tempfile::tempdir().unwrap();
         let entity = |security: Security| format!("http://entityid.eksempel.dk/{}/1", security.name());
@@ -112,15 +125,7 @@ impl Passing {
             "[service.pass]\nfolder = \"{}\"\n{more}\n[limits]\nrequest_bytes = 10485760\n[agreements]\ncache_ttl = \"1s\"\n",
             path.display()
         );
-        let options = Options {
-            dir: dir.path().to_owned(),
-            port: 0,
-            seed: 1,
-            persons: 20,
-            clock: Clock::system(),
-            extra,
-            pki: Some(PKI.clone()),
-        };
+        let options = Options { dir: dir.path().to_owned(), port: 0, seed: 1, persons: 20, clock, extra, pki: Some(PKI.clone()) };
         let narrowed = Narrowed { services, ..Narrowed::default() };
         let world = match served {
             true => World::start_narrowed(options, &narrowed).await.unwrap(),
@@ -151,17 +156,9 @@ impl Passing {
         let back = agreement("7a000000-0000-4000-8000-000000000002", "back", "", Role::GatewayClient.uuid());
         let import = Import::parse(&format!("{front}{back}"), &hjemmel::services::vocabulary()).unwrap();
         let store = Store::open(&hjemmel::store::Settings::sqlite(&self.world.dir.join("agreements.sqlite"))).await.unwrap();
-        store.import(&import, Clock::system().now()).await.unwrap();
+        store.import(&import, self.world.clock.now()).await.unwrap();
         let route = |n: u8, receiver: &str, provider: &Provider, security: &str, pins: &str| {
-            let system = format!("7a000000-0000-4000-8000-00000000010{n}");
-            format!(
-                "[[route]]\nid = \"7a000000-0000-4000-8000-00000000000{n}\"\nservice = \"{service}\"\nenvironment = \"demo\"\nsender = \
-                 \"{KORSBAEK}\"\nreceiver = \"{receiver}\"\nvalid_from = \"2026-01-01\"\nsystem = \"{system}\"\naddress = \
-                 \"https://localhost:{}{}\"\nentity_id = \"{}\"\nsecurity = \"{security}\"\nroots = [\"pki/root.pem\"]\n{pins}\n",
-                provider.running.address().port(),
-                self.folder.settings.path,
-                provider.entity_id,
-            )
+            self.route(n, receiver, date(2026, 1, 1), provider, security, pins)
         };
         let signing = format!("signing_certificates = [\"pki/{}.pem\"]", Role::IndexSigning.file_name());
         let (by_token, by_context) = match own {
@@ -173,8 +170,31 @@ impl Passing {
             route(4, by_context, &self.by_context, "authority-context", ""),
         ];
         let routes = file::parse(&routes.concat(), &self.world.dir).unwrap_or_else(|problems| panic!("{problems:?}"));
-        let decision = Decision { by: "Drift".into(), reason: "test".into(), at: Clock::system().now() };
+        let decision = Decision { by: "Drift".into(), reason: "test".into(), at: self.world.clock.now() };
         store.add_routes(&routes, InTheWay::Refuse, &decision).await.unwrap();
+        store.close().await;
+    }
+
+    /// A route from a day on.
+    fn route(&self, n: u8, receiver: &str, from: Date, provider: &Provider, security: &str, pins: &str) -> String {
+        let (service, system) = (self.folder.settings.uuid, format!("7a000000-0000-4000-8000-00000000010{n}"));
+        format!(
+            "[[route]]\nid = \"7a000000-0000-4000-8000-00000000000{n}\"\nservice = \"{service}\"\nenvironment = \"demo\"\nsender = \
+             \"{KORSBAEK}\"\nreceiver = \"{receiver}\"\nvalid_from = \"{from}\"\nsystem = \"{system}\"\naddress = \
+             \"https://localhost:{}{}\"\nentity_id = \"{}\"\nsecurity = \"{security}\"\nroots = [\"pki/root.pem\"]\n{pins}\n",
+            provider.running.address().port(),
+            self.folder.settings.path,
+            provider.entity_id,
+        )
+    }
+
+    /// From this day on what is for the first authority goes to the second one's provider.
+    pub async fn moved_from(&self, day: Date) {
+        let route = self.route(5, BY_TOKEN, day, &self.by_context, "authority-context", "");
+        let routes = file::parse(&route, &self.world.dir).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let store = Store::open(&hjemmel::store::Settings::sqlite(&self.world.dir.join("agreements.sqlite"))).await.unwrap();
+        let decision = Decision { by: "Drift".into(), reason: "test".into(), at: self.world.clock.now() };
+        store.add_routes(&routes, InTheWay::End, &decision).await.unwrap();
         store.close().await;
     }
 
@@ -273,7 +293,7 @@ impl Passing {
             to: None,
             reply_to: true,
             framework: version == SoapVersion::V11,
-            created: Clock::system().now(),
+            created: self.world.clock.now(),
             lifetime: SignedDuration::from_mins(5),
             extra_headers: &headers,
             body: &canonicalise(parsed(body.as_bytes()).root(), &Exclusive::with_prefixes(prefixes), &[], Vec::new()),

@@ -106,6 +106,73 @@ async fn a_table_becomes_a_draft_is_shown_with_what_it_changes_and_published_by_
 }
 
 #[tokio::test]
+async fn what_a_version_changes_is_told_of_drafts_published_versions_and_files_alike() {
+    let desk = Desk::new().await;
+    let first = desk.table("a.csv", "Art;22.0;Fødevarer;1\r\nArt;29.1;Tjenester;3,0\r\n");
+    desk.types_as(IMPORTER, &import(&first, "2027.1", "2027-01-01")).await.unwrap();
+    let old = id(&desk.types(&["list"]).await.unwrap(), "2027.1");
+    let told = desk.types(&["diff", &old]).await.unwrap();
+    assert!(told.contains("it is the first, with 2 codes"), "{told}");
+    desk.types_as("O. Drift", &["publish", &old, "--reason", "sag 7"]).await.unwrap();
+    let second = desk.table("b.csv", "Art;22.0;Fødevarer;1\r\nArt;40.5;Øvrige;1\r\n");
+    desk.types_as(IMPORTER, &import(&second, "2027.2", "2027-02-01")).await.unwrap();
+    let new = id(&desk.types(&["list"]).await.unwrap(), "2027.2");
+    // Against the published version before it, and the two by name.
+    let against = desk.types(&["diff", &new]).await.unwrap();
+    let both = desk.types(&["diff", &old, &new]).await.unwrap();
+    for told in [&against, &both] {
+        for line in ["narrows  Art 29.1: gone (Tjenester)", "widens   Art 40.5: new (Øvrige)", "1 narrow, 1 widen, 2 in all"] {
+            assert!(told.contains(line), "{line}\nin\n{told}");
+        }
+    }
+    // The other way round what was widened is narrowed.
+    let back = desk.types(&["diff", &new, &old]).await.unwrap();
+    for line in ["widens   Art 29.1: new (Tjenester)", "narrows  Art 40.5: gone (Øvrige)"] {
+        assert!(back.contains(line), "{line}\nin\n{back}");
+    }
+    let same = desk.types(&["diff", &new, &new]).await.unwrap();
+    assert!(same.contains("0 narrow, 0 widen, 0 in all"), "{same}");
+    // Files need no store of it.
+    let files = [&old, &new].map(|id| desk.dir.path().join(format!("{id}.xml")));
+    for (id, file) in [&old, &new].into_iter().zip(&files) {
+        std::fs::write(file, desk.types(&["show", id, "--xml"]).await.unwrap()).unwrap();
+    }
+    let [one, two] = files.map(|file| file.display().to_string());
+    assert_eq!(desk.types(&["diff", &one, &two]).await.unwrap(), both);
+    let nobody = uuid::Uuid::nil().to_string();
+    assert!(desk.types(&["diff", &nobody]).await.unwrap_err().contains(&nobody));
+}
+
+#[tokio::test]
+async fn a_version_is_shown_with_its_parts_its_codes_and_their_days_from_the_store_a_file_and_a_folder() {
+    let desk = Desk::new().await;
+    let path = desk.dir.path().join("c.csv");
+    let rows = "Art;22.0;Fødevarer;1;;\r\nArt;29.1;Tjenester;3;01-02-2027;30-06-2027\r\nFunktion;5.57.71;Sociale formål;;;\r\n";
+    std::fs::write(&path, format!("\u{feff}Delsortiment;Kode;Navn;Foelsomhedsniveau;GyldigFra;GyldigTil\r\n{rows}")).unwrap();
+    desk.types_as(IMPORTER, &import(&path.display().to_string(), "2027.1", "2027-01-01")).await.unwrap();
+    let draft = id(&desk.types(&["list"]).await.unwrap(), "draft");
+    let shown = desk.types(&["show", &draft]).await.unwrap();
+    let file = desk.dir.path().join("lists/one.xml");
+    std::fs::create_dir(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, desk.types(&["show", &draft, "--xml"]).await.unwrap()).unwrap();
+    let of_file = desk.types(&["show", &file.display().to_string()]).await.unwrap();
+    let of_folder = desk.types(&["show", &file.parent().unwrap().display().to_string()]).await.unwrap();
+    for told in [&shown, &of_file, &of_folder] {
+        for words in [
+            "2027.1",
+            "Sociale ydelser  2027-01-01 – no end",
+            "Art: 2 codes, authorities may add codes",
+            "Tjenester from 2027-02-01 until 2027-06-30",
+            "Funktion: 1 codes",
+            "5.57.71",
+            "Sociale formål",
+        ] {
+            assert!(told.contains(words), "{words}\nin\n{told}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_listing_says_who_imported_a_version_who_published_it_and_why() {
     let desk = Desk::new().await;
     let first = desk.table("a.csv", "Art;22.0;Fødevarer;1\r\n");

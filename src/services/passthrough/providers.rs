@@ -48,7 +48,10 @@ type Key = [u8; 32];
 
 /// The breaker of each provider of each service. They outlive a reload: a provider that is away stays left alone.
 #[derive(Debug, Default)]
-pub struct Breakers(Mutex<HashMap<(Uuid, Key), (Uuid, Arc<Breaker>)>>);
+pub struct Breakers(Mutex<HashMap<(Uuid, Key), OfSystem>>);
+
+/// The it-system that is a provider, and its breaker.
+type OfSystem = (Uuid, Arc<Breaker>);
 
 impl Breakers {
     fn of(&self, service: Uuid, provider: (Uuid, Key), settings: BreakerSettings) -> Arc<Breaker> {
@@ -58,7 +61,9 @@ impl Breakers {
             return breaker.clone();
         }
         if known.len() >= MOST {
-            known.retain(|_, (_, breaker)| breaker.state(Instant::now()) != BreakerState::Closed || Arc::strong_count(breaker) > 1);
+            known.retain(|_, (_, breaker)| {
+                breaker.state(Instant::now()) != BreakerState::Closed || Arc::strong_count(breaker) > 1
+            });
         }
         let breaker = Arc::new(Breaker::new(settings));
         if known.len() < MOST {

@@ -1,17 +1,22 @@
 //! What a sender does wrong, each with its fault, through a gateway; and that no part of a party is told in the clear wherever it stands.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 use hjemmel::audit::Outcome;
+use hjemmel::clock::Clock;
 use hjemmel::services::finance::rules::delivery::NAMESPACE;
+use hjemmel::services::finance::rules::sortiment::List;
 use hjemmel::stub::finance::refused::CASES;
 use hjemmel::stub::finance::sample::Sample;
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::KORSBAEK;
-use jiff::{Timestamp, tz::TimeZone};
+use hjemmel::stub::service::mode::Mode;
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::gateway::{Finance, receipt, texts};
-use crate::world::{BY_TOKEN, authority_context};
+use super::rules::list;
+use crate::world::{BY_CONTEXT, BY_TOKEN, authority_context};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_delivery_that_a_source_must_see_refused_is_refused_with_its_code_in_both_bindings() {
@@ -146,6 +151,60 @@ async fn a_value_list_that_ended_yesterday_and_a_day_of_the_wrong_zone_are_refus
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn on_each_side_of_midnight_in_copenhagen_a_call_has_its_day_s_route_and_its_vouchers_their_day_s_value_list() {
+    let zone = TimeZone::get("Europe/Copenhagen").unwrap();
+    // The next midnight, so that certificates made now hold there.
+    let today = Clock::system().now().to_zoned(zone.clone()).date();
+    let tomorrow = today.tomorrow().unwrap();
+    let midnight = tomorrow.to_zoned(zone).unwrap().timestamp();
+    let second = SignedDuration::from_secs(1);
+    let now = Arc::new(Mutex::new(midnight - second));
+    let clock = Clock::from_fn({
+        let now = now.clone();
+        move || *now.lock().unwrap()
+    });
+    // From that day on another version holds, in which a code is gone and another is new.
+    let ending = List { to: Some(today), ..list() };
+    let mut beginning = List { version: "ny".to_owned(), from: tomorrow, to: None, ..list() };
+    let art = beginning.parts.get_mut("Art").unwrap();
+    let gone = art.codes.remove("22.0").unwrap();
+    art.codes.insert("99.9".to_owned(), gone);
+    let refuse = "[service.pass.rules]\nFB002 = \"refuse\"\nFB020 = \"refuse\"\nFB021 = \"refuse\"";
+    let finance = Finance::start_at(&[ending, beginning], refuse, clock).await;
+    let passing = &finance.passing;
+    passing.moved_from(tomorrow).await;
+    let mut seed = 0;
+    let mut sent = async |list: &str, day: jiff::civil::Date, code: &str| {
+        seed += 1;
+        let mut sample = Finance::sample(seed, BY_TOKEN, 1);
+        if list == "ny" {
+            (sample.list[2], sample.list[3]) = (list.to_owned(), tomorrow.to_string());
+        }
+        let voucher = &mut sample.vouchers[0];
+        voucher.date = day.to_string();
+        voucher.before.clear();
+        voucher.postings.iter_mut().for_each(|posting| posting.codes = vec![["Art".to_owned(), code.to_owned(), String::new()]]);
+        let (answer, record) = finance.send(&sample).await;
+        (record.refusal, receipt(&answer).await)
+    };
+    let reached = || (passing.by_token.received.get().count, passing.by_context.received.get().count);
+    assert_eq!(sent("2026", today, "22.0").await.0, None);
+    assert_eq!(reached(), (1, 0), "a second before midnight: the old route");
+    let (refusal, told) = sent("2026", tomorrow, "22.0").await;
+    assert!(refusal.as_deref() == Some("FB002") && told.contains(&tomorrow.to_string()), "{refusal:?} {told}");
+    assert_eq!(sent("ny", today, "99.9").await.0.as_deref(), Some("FB002"), "published, and not in force that day");
+
+    *now.lock().unwrap() = midnight + second;
+    assert_eq!(sent("ny", tomorrow, "99.9").await.0, None);
+    assert_eq!(reached(), (1, 1), "a second after it: the new route");
+    assert_eq!(sent("ny", tomorrow, "22.0").await.0.as_deref(), Some("FB020"));
+    assert_eq!(sent("2026", tomorrow, "22.0").await.0.as_deref(), Some("FB002"));
+    // What is booked on the day before is judged by that day's list, whenever it is sent.
+    assert_eq!(sent("2026", today, "22.0").await.0, None);
+    assert_eq!(reached(), (1, 2));
+}
+
 /// Numbers that nobody has: their days are of no month.
 fn number(at: usize) -> String {
     format!("{:02}0180{:04}", 61 + at % 31, 1000 + at)
@@ -211,6 +270,54 @@ async fn a_number_in_any_text_or_place_of_a_delivery_is_in_no_answer_record_metr
         for file in &files {
             let bytes = std::fs::read(file).unwrap_or_default();
             assert!(memchr::memmem::find(&bytes, number(at).as_bytes()).is_none(), "{} stands in {file}", number(at));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_ledger_says_of_a_person_in_a_fault_or_against_the_contract_is_in_no_answer_record_metric_or_log() {
+    let log = crate::log::now();
+    let finance = Finance::start("").await;
+    let passing = &finance.passing;
+    // What the stub's own fault names, what a ledger says beside its contract, and who stands in the vouchers.
+    let (fault, said, sent) = ("6101801234".to_owned(), number(90), number(91));
+    let body = format!("<x:Svar xmlns:x=\"urn:x\"><x:Part>urn:oio:cpr-nr:{said}</x:Part></x:Svar>");
+    let modes = [Mode::UndeclaredFault, Mode::DeclaredFault(None), Mode::Says(body.into()), Mode::Invalid, Mode::Cut];
+    let mut seed = 0;
+    for mode in modes {
+        for provider in [&passing.by_token, &passing.by_context] {
+            provider.mode.set(mode.clone());
+        }
+        for (receiver, by_token) in [(BY_TOKEN, true), (BY_TOKEN, false), (BY_CONTEXT, true), (BY_CONTEXT, false)] {
+            seed += 1;
+            let mut sample = Finance::sample(seed, receiver, 1);
+            sample.vouchers[0].postings.truncate(1);
+            let mut credit = sample.vouchers[0].postings[0].clone();
+            (credit.number, credit.side) = ("2".to_owned(), "K");
+            sample.vouchers[0].postings.push(credit);
+            sample.vouchers[0].postings[0].rest = vec![("Part", format!("urn:oio:cpr-nr:{sent}"))];
+            let context = if by_token { String::new() } else { authority_context(KORSBAEK) };
+            let request = sample.request(&context);
+            let answer = match by_token {
+                true => passing.by_token(&[], &request).await,
+                false => passing.by_context(Role::Korsbaek, "", &request).await,
+            };
+            let record = passing.record();
+            assert!(record.refusal.is_some(), "{mode} {receiver}: {}", answer.text());
+            let told = answer.text() + &serde_json::to_string(&record).unwrap();
+            for hidden in [&fault, &said, &sent] {
+                assert!(!told.contains(hidden.as_str()), "{mode} {receiver}: {hidden} in {told}");
+            }
+        }
+    }
+    let (metrics, logged) = (passing.metrics().await, log.lines());
+    assert!(metrics.contains("hjemmel_") && !logged.is_empty());
+    let files: Vec<String> = walk(&passing.world.dir).into_iter().filter(|path| !path.ends_with(".pem")).collect();
+    for hidden in [fault, said, sent] {
+        assert!(!metrics.contains(&hidden) && memchr::memmem::find(&logged, hidden.as_bytes()).is_none(), "{hidden}");
+        for file in &files {
+            let bytes = std::fs::read(file).unwrap_or_default();
+            assert!(memchr::memmem::find(&bytes, hidden.as_bytes()).is_none(), "{hidden} stands in {file}");
         }
     }
 }

@@ -171,8 +171,12 @@ fn figures(world: &World) -> Vec<FinanceFigures> {
 
 #[tokio::test]
 async fn a_file_of_vouchers_is_judged_delivered_answered_and_remembered() {
+    let log = crate::log::now();
+    // Who stands in a file of vouchers alone.
+    let person = "8901809095";
     for world in worlds().await {
-        let (sample, ledger) = (sample(1, 3), Ledger::default());
+        let (mut sample, ledger) = (sample(1, 3), Ledger::default());
+        sample.vouchers[0].postings[0].rest = vec![("Part", format!("urn:oio:cpr-nr:{person}"))];
         let receipt = deliver(&world, &sample, 1).await;
         assert!(receipt.contains("<Message>SUCCESS</Message>"), "{}: {receipt}", world.kind);
         assert_eq!(state(&world).await, "AFVENTER", "{}", world.kind);
@@ -204,7 +208,10 @@ async fn a_file_of_vouchers_is_judged_delivered_answered_and_remembered() {
         let [delivered, answered] = figures(&world).try_into().unwrap();
         assert_eq!((delivered.vouchers, delivered.delivery.to_string()), (3, sample.id.clone()), "{}", world.kind);
         assert_eq!((answered.receipt.as_deref(), answered.accepted), (Some("ACCEPTERET"), Some(3)), "{}", world.kind);
+        assert!([receipt, told, again].iter().all(|told| !told.contains(person)), "{}", world.kind);
     }
+    let logged = log.lines();
+    assert!(memchr::memmem::find(&logged, person.as_bytes()).is_none() && !logged.is_empty(), "a party is logged");
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
-//! The gateway is killed (SIGKILL of a process of its own) at each point between receiving a delivery and answering it, is started again, and
-//! gets the delivery once more. The ledger counts what it was given and what it booked: nothing twice, nothing lost.
+//! The gateway is killed (SIGKILL of a process of its own) at each point between receiving a delivery and answering it, is started again by the
+//! same configuration, on the same ports and with the same audit log, and gets the delivery once more. The ledger counts what it was given and what it booked: nothing twice, nothing lost.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -109,11 +110,20 @@ struct Scene {
     store: Settings,
     cluster: Option<Cluster>,
     database: Database,
-    nodes: u8,
+    /// The ports of each node, the service's and the operators', by its name: a node that starts again has them again.
+    ports: BTreeMap<&'static str, (u16, u16)>,
 }
 
-fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+/// A port that nobody is given who asks for any, so that it is still there when its node has been killed.
+fn own_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let port =
+            12_000 + ((std::process::id() as u16).wrapping_mul(31).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed))) % 18_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Waits until it is so, and fails where the delivery is answered first.
@@ -166,7 +176,7 @@ impl Scene {
             to.close().await;
         }
         let database = Database::open(&store, Access::Change).await.unwrap();
-        Some(Self { passing, ledger, store, cluster, database, nodes: 0 })
+        Some(Self { passing, ledger, store, cluster, database, ports: BTreeMap::new() })
     }
 
     fn configuration(&self, port: u16, admin: u16, name: &str) -> PathBuf {
@@ -191,29 +201,32 @@ impl Scene {
         file
     }
 
-    /// Starts a node and waits until it serves. A free port may be taken by another before the node has it.
-    async fn node(&mut self) -> Gateway {
-        for _ in 0..5 {
-            self.nodes += 1;
-            let (port, admin, name) = (free_port(), free_port(), format!("node-{}", self.nodes));
-            let file = self.configuration(port, admin, &name);
-            let log = self.passing.world.dir.join(format!("{name}.log"));
-            let output = std::fs::File::create(&log).unwrap();
-            let hjemmel = Path::new(env!("CARGO_BIN_EXE_hjemmel"));
-            let child = Command::new(hjemmel).args(["serve", "--config"]).arg(&file).stderr(output).spawn().unwrap();
-            let mut gateway = Gateway { child, port };
-            let mut ended = false;
-            comes_to("the gateway is ready", async || {
-                ended = gateway.child.try_wait().unwrap().is_some();
-                ended || is_ready(admin).await
-            })
-            .await;
-            if !ended {
-                return gateway;
-            }
-            println!("{}", std::fs::read_to_string(&log).unwrap());
-        }
-        panic!("no gateway started");
+    /// Starts a node, or starts it again, and waits until it serves.
+    async fn node(&mut self, name: &'static str) -> Gateway {
+        let (port, admin) = *self.ports.entry(name).or_insert_with(|| (own_port(), own_port()));
+        let file = self.configuration(port, admin, name);
+        let log = self.passing.world.dir.join(format!("{name}.log"));
+        let output = std::fs::File::options().create(true).append(true).open(&log).unwrap();
+        let hjemmel = Path::new(env!("CARGO_BIN_EXE_hjemmel"));
+        let child = Command::new(hjemmel).args(["serve", "--config"]).arg(&file).stderr(output).spawn().unwrap();
+        let mut gateway = Gateway { child, port };
+        comes_to("the gateway is ready", async || {
+            let ended = gateway.child.try_wait().unwrap();
+            assert!(ended.is_none(), "it ended: {}", std::fs::read_to_string(&log).unwrap());
+            is_ready(admin).await
+        })
+        .await;
+        gateway
+    }
+
+    /// What the audit log of a node says when it is checked, after however many ends.
+    fn audit_is_whole(&self, name: &str) {
+        let dir = &self.passing.world.dir;
+        let (log, key) = (dir.join(format!("audit-{name}")), dir.join("audit-keys/checkpoint.pub"));
+        let hjemmel = Path::new(env!("CARGO_BIN_EXE_hjemmel"));
+        let checked = Command::new(hjemmel).args(["audit", "verify"]).arg(&log).arg("--key").arg(&key).output().unwrap();
+        let told = [checked.stdout, checked.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        assert!(checked.status.success(), "{told}");
     }
 
     /// Sends a delivery; what comes of it, where something does.
@@ -243,7 +256,7 @@ impl Scene {
 
     /// Kills a node at this point of a delivery.
     async fn killed(&mut self, at: Point, sample: &Sample) {
-        let node = self.node().await;
+        let node = self.node("node").await;
         match at {
             Point::BeforeTheClaim => {
                 let held = self.hold().await;
@@ -321,7 +334,7 @@ async fn nothing_twice_and_nothing_lost(scene: &mut Scene) {
     for ((at, _), sample) in POINTS.iter().zip(&samples) {
         scene.killed(*at, sample).await;
     }
-    let node = scene.node().await;
+    let node = scene.node("node").await;
     let mut again = Vec::new();
     for sample in &samples {
         again.push(scene.send(node.port, sample).await);
@@ -340,6 +353,7 @@ async fn nothing_twice_and_nothing_lost(scene: &mut Scene) {
     assert_eq!(booked.len(), 2 * POINTS.len(), "nothing is lost");
     assert!(booked.values().all(|times| *times == 1), "nothing is booked twice: {booked:?}");
     node.kill();
+    scene.audit_is_whole("node");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -357,7 +371,7 @@ async fn a_gateway_that_is_killed_at_any_point_books_nothing_twice_and_loses_not
 #[tokio::test(flavor = "multi_thread")]
 async fn of_eight_equal_deliveries_to_two_nodes_at_once_one_reaches_the_ledger() {
     let Some(mut scene) = Scene::new(Dialect::Postgres).await else { return };
-    let (first, second) = (scene.node().await, scene.node().await);
+    let (first, second) = (scene.node("first").await, scene.node("second").await);
     let sample = Finance::sample(600, BY_TOKEN, 3);
     let mut sent = Vec::new();
     for at in 0..8 {

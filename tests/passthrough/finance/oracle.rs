@@ -1,4 +1,7 @@
 //! The rules told a second time, in Python (`tests/interop/finance_oracle.py`): for any delivery both find the same.
+//!
+//! Some deliveries are the same in each run, so that it is known what they meet; the others are other ones each time. The seed of these is
+//! printed: `HJEMMEL_SEED=NUMBER cargo test --test passthrough python_finds -- --nocapture` judges them once more.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -199,9 +202,12 @@ async fn python_finds_the_same_in_any_delivery() {
     }
     let lists = Lists::new(lists()).unwrap();
     let parties = parties();
-    let mut deliveries: Vec<String> = (0..4_000).map(|seed| torn(seed).delivery()).collect();
+    let seed = std::env::var("HJEMMEL_SEED").map_or_else(|_| Uuid::new_v4().as_fields().0, |seed| seed.parse().unwrap());
+    println!("HJEMMEL_SEED={seed}");
+    let varied = |many: u64| (0..many).map(move |n| (u64::from(seed) << 20) + (1 << 19) + n);
+    let mut deliveries: Vec<String> = (0..4_000).chain(varied(1_000)).map(|seed| torn(seed).delivery()).collect();
     // Written in other ways, but still what the schema allows.
-    for seed in 0..1_500 {
+    for seed in (0..1_500).chain(varied(500)) {
         let xml = mutant(seed);
         if judged(&xml, "FinansbilagLeverance").await.is_ok() {
             deliveries.push(xml);
@@ -237,12 +243,12 @@ async fn python_finds_the_same_in_any_delivery() {
     let mut seen: BTreeMap<(String, String), usize> = BTreeMap::new();
     let (mut clean, mut left_out) = (0, 0);
     for ((ours, theirs), xml) in ours.iter().zip(&theirs).zip(&deliveries) {
-        assert_eq!(ours, theirs, "{xml}");
+        assert_eq!(ours, theirs, "HJEMMEL_SEED={seed}: {xml}");
         ours.1.iter().for_each(|(code, mode, ..)| *seen.entry((code.clone(), mode.clone())).or_default() += 1);
         clean += usize::from(ours.1.is_empty());
         left_out += usize::from(ours.2 > 0);
     }
-    assert!((200..4_000).contains(&clean) && left_out > 0, "{clean} without a fault, {left_out} with more than are told");
+    assert!((200..4_500).contains(&clean) && left_out > 0, "{clean} without a fault, {left_out} with more than are told");
     // Every rule was met, refusing and warning, so that it was compared and not only never found.
     // FB016 and FB031 need a memory of earlier deliveries, which is not asked here.
     let judged = RULES.iter().filter(|(rule, _)| !["FB016", "FB031"].contains(rule));

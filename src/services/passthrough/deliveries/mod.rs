@@ -431,7 +431,14 @@ impl Deliveries {
             self.counts.add(What::AskedAgain, 1);
         }
         let until = Mutex::new(since + LEASE);
-        let held = Arc::new(Held { mark: marks.delivery, holder, receiver: items.receiver, again: tries > 1, until, left: AtomicBool::new(false) });
+        let held = Arc::new(Held {
+            mark: marks.delivery,
+            holder,
+            receiver: items.receiver,
+            again: tries > 1,
+            until,
+            left: AtomicBool::new(false),
+        });
         let known = self.known(kept, &own, &refers, &elsewhere, &known).await.map_err(|error| self.unavailable(&error))?;
         let items = own.into_iter().map(|(mark, item)| (item, mark)).collect();
         let hold = Hold { held: Some(held.clone()), items, unsettled: Some(unsettled) };
