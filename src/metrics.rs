@@ -85,6 +85,7 @@ pub struct Metrics {
     jobs: IntGaugeVec,
     jobs_oldest: GaugeVec,
     hears_changes: IntGauge,
+    asked_ago: Gauge,
     put_back: IntGauge,
     reloads: IntCounterVec,
     reloaded: Gauge,
@@ -272,7 +273,11 @@ impl Metrics {
             )?,
             hears_changes: make.gauge(
                 "hjemmel_store_hears_changes",
-                "Whether the node hears at once what others change in PostgreSQL: 1. At 0 it sees it within agreements.cache_ttl. 1 too with SQLite.",
+                "Whether the node hears at once what others change in PostgreSQL: 1. At 0 it asks, and sees it within a second. 1 too with SQLite.",
+            )?,
+            asked_ago: make.float_gauge(
+                "hjemmel_store_asked_seconds",
+                "How long ago the store last answered whether anything was decided, which it is asked four times a second. What was decided since then by others may not hold here yet.",
             )?,
             put_back: make.gauge(
                 "hjemmel_store_put_back",
@@ -592,9 +597,10 @@ impl Metrics {
         }
     }
 
-    /// Tells whether others' changes of the store are heard of at once.
-    pub fn observe_notices(&self, heard: bool) {
+    /// Tells whether others' changes of the store are heard of at once, and how long ago it was asked for them.
+    pub fn observe_notices(&self, heard: bool, asked_ago: Option<std::time::Duration>) {
         self.hears_changes.set(i64::from(heard));
+        self.asked_ago.set(asked_ago.map_or(0.0, |ago| ago.as_secs_f64()));
     }
 
     /// Tells whether the store is an earlier state that was put back.
@@ -991,7 +997,7 @@ mod tests {
         let jobs = Figures { waiting: 3, dead: 1, oldest: std::time::Duration::from_millis(2500) };
         metrics.observe_jobs(&[("gone".to_owned(), Figures::default())]);
         metrics.observe_jobs(&[("delivery".to_owned(), jobs)]);
-        metrics.observe_notices(true);
+        metrics.observe_notices(true, Some(std::time::Duration::from_millis(250)));
         metrics.observe_put_back(true);
         metrics.observe_work(work::Stats { working: 3, refused: 4 });
         metrics.observe_work(work::Stats { working: 2, refused: 5 });
@@ -1014,6 +1020,7 @@ mod tests {
             "hjemmel_jobs{kind=\"delivery\",state=\"waiting\"} 3",
             "hjemmel_jobs_oldest_seconds{kind=\"delivery\"} 2.5",
             "hjemmel_store_hears_changes 1",
+            "hjemmel_store_asked_seconds 0.25",
             "hjemmel_store_put_back 1",
             "hjemmel_replay_memory_capacity 100",
             r#"hjemmel_reload_total{result="refused",what="configuration"} 1"#,

@@ -5,10 +5,11 @@
 //! same way, by their sender.
 //!
 //! Fail rules:
-//! - An entry younger than `refresh` is used as it is; so long may a suspension take to reach a running gateway (and as
-//!   long as the store takes to answer).
-//! - Where the store tells of changes ([`Database::listen`](crate::store::Database::listen)), an entry from before one is asked
-//!   for again at once; so is one from before a write of this program's own.
+//! - An entry younger than `refresh` is used as it is, unless something may have changed since it was read.
+//! - Something may have where the store tells of a change ([`Database::listen`](crate::store::Database::listen)), where it is
+//!   found out by asking ([`Database::ask`](crate::store::Database::ask)) or the store does not answer that in time, and with
+//!   each write of this program's own. A serving node does both, so that a decision holds within a second (and as long as the
+//!   store takes to answer).
 //! - An older one is asked for again: whether anything changed, and only if so for itself, by one call at a time while
 //!   the others use what is there. If the store does not answer, the entry still serves until it is `staleness` old;
 //!   past that, and where nothing was remembered, the call is refused with [`Refusal::AgreementsUnavailable`]; so is it at

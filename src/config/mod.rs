@@ -276,7 +276,7 @@ pub struct Sts {
 /// How agreements are remembered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agreements {
-    /// How old a remembered agreement may be before the store is asked again.
+    /// How old a remembered agreement may be before the store is asked again, though nothing was heard of a change.
     pub cache_ttl: Duration,
     /// How old it may be while the store does not answer.
     pub max_staleness: Duration,

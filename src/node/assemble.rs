@@ -185,6 +185,7 @@ impl Lasting {
         // A store that was put back is refused before anything of it is read.
         sight.examine().await?;
         store.database().listen();
+        store.database().ask();
         if let Some((at, decided_to)) = copies::restored(store.database()).await? {
             let decided_to = decided_to.map_or_else(|| "none".to_owned(), |to| to.to_string());
             tracing::warn!(%at, %decided_to, "the store was restored from a copy: what was decided between the two is not in it");

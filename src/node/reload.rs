@@ -4,7 +4,7 @@
 //! the log and in `hjemmel_reload_total`. No call is dropped: one that has begun ends with what it began with, connections
 //! stay open, and the memories that a restart would lose (replay, agreements, tokens that still hold) are kept.
 //!
-//! Agreements need no reload: they are read from the store within `[agreements] cache_ttl`.
+//! Agreements need no reload: a decision in the store holds within a second.
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};

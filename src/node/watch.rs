@@ -137,7 +137,7 @@ pub(super) async fn chores(store: Store, metrics: Arc<Metrics>, clock: Clock, mu
             _ = tick.tick() => {}
         }
         let database = store.database();
-        metrics.observe_notices(database.dialect() == Dialect::Sqlite || database.is_listening());
+        metrics.observe_notices(database.dialect() == Dialect::Sqlite || database.is_listening(), database.asked_ago());
         match jobs::figures(database).await {
             Ok(kinds) => metrics.observe_jobs(&kinds),
             Err(error) => tracing::warn!(%error, "jobs could not be counted: the store did not answer"),

@@ -100,7 +100,7 @@ pub enum StoreError {
     Replaced(PathBuf),
     /// It is an earlier state than this node has seen, and nobody has said that it was put back.
     #[error(
-        "the store at {at} is an earlier state than this node has seen: {why}. Put back the one that was there; or accept this one with `hjemmel store restored --by NAME`, see with `hjemmel audit decisions` what was decided since, and decide it again"
+        "the store at {at} is an earlier state than this node has seen: {why}. Put back the one that was there; or accept this one with `hjemmel store restored --reason TEXT`, see with `hjemmel audit decisions` what was decided since, and decide it again"
     )]
     PutBack {
         /// The store.
@@ -186,8 +186,25 @@ impl Database {
         }
     }
 
+    /// Asks from now on at short intervals whether others changed anything, as long as the store is held: a change is known
+    /// within a second, also where none is told of.
+    pub fn ask(&self) {
+        // With hearing of its own, so that the asking does not keep the store open.
+        let store = Self { kind: self.kind.clone(), heard: Arc::default(), doubt: Arc::default() };
+        let revision = move || {
+            let store = store.clone();
+            async move { store.revision().await }
+        };
+        tokio::spawn(notices::ask(revision, Arc::downgrade(&self.heard), notices::PACE));
+    }
+
+    /// How long ago the store last answered that asking; none where nobody asks.
+    pub fn asked_ago(&self) -> Option<Duration> {
+        self.heard.asked_ago()
+    }
+
     /// A number that is another once something may have changed: by this program's own writing at once, by others' where it
-    /// listens.
+    /// listens or asks.
     pub fn changes(&self) -> u64 {
         self.heard.changes()
     }

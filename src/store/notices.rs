@@ -1,14 +1,31 @@
-//! Hearing of changes that other nodes make, without asking.
+//! Hearing of changes that other processes make.
 //!
 //! PostgreSQL tells whoever listens that the revision is another (the trigger `revise`); what changed is then asked for. A
-//! notice that comes while nobody listens is lost, so that listening anew counts as a notice. Without notices a change is seen
-//! when a memory of the store asks again by itself.
+//! notice that comes while nobody listens is lost, so that listening anew counts as a notice.
+//!
+//! Beside that the revision is asked for at short intervals, once for the whole program: SQLite tells of nothing, the direct
+//! address may be away, and a connection that hangs is found out late.
 
-use std::sync::Weak;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use tokio::time::MissedTickBehavior;
+
+use super::StoreError;
+
+/// How often the revision is asked for, and how long an answer may take before whoever needs what is remembered asks for it:
+/// one second in all.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    every: Duration,
+    late: Duration,
+}
+
+/// A query four times a second costs the database nothing that can be measured beside calls.
+pub(super) const PACE: Pace = Pace { every: Duration::from_millis(250), late: Duration::from_millis(750) };
 
 /// What a change of the revision is told on.
 const CHANNEL: &str = "hjemmel_revision";
@@ -28,6 +45,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 pub(super) struct Heard {
     changes: AtomicU64,
     listening: AtomicBool,
+    /// When the store last said what its revision is; none where nobody asks.
+    asked: Mutex<Option<Instant>>,
 }
 
 impl Heard {
@@ -43,6 +62,55 @@ impl Heard {
 
     pub(super) fn is_listening(&self) -> bool {
         self.listening.load(Ordering::Relaxed)
+    }
+
+    /// How long ago the store last said what its revision is, to who asks at intervals.
+    pub(super) fn asked_ago(&self) -> Option<Duration> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).map(|at| at.elapsed())
+    }
+}
+
+/// Asks for the revision until nobody is interested any more. That the store does not answer counts as a change: who needs
+/// what is remembered asks, and is refused or served as the memory's own rules say.
+pub(super) async fn ask<F>(revision: impl Fn() -> F, heard: Weak<Heard>, pace: Pace)
+where
+    F: Future<Output = Result<Vec<u8>, StoreError>>,
+{
+    let (mut known, mut unknown) = (None, false);
+    let mut tick = tokio::time::interval(pace.every);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let Some(begun) = heard.upgrade().map(|_| Instant::now()) else { return };
+        let mut asking = pin!(revision());
+        let (answer, in_time) = match tokio::time::timeout(pace.late, &mut asking).await {
+            Ok(answer) => (answer, true),
+            Err(_) => {
+                let Some(heard) = heard.upgrade() else { return };
+                if !std::mem::replace(&mut unknown, true) {
+                    heard.change();
+                }
+                // Not given up: a store that was just replaced is being checked meanwhile.
+                (asking.await, false)
+            }
+        };
+        let Some(heard) = heard.upgrade() else { return };
+        match answer {
+            Ok(revision) => {
+                *heard.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
+                unknown &= !in_time;
+                if known.as_ref() != Some(&revision) {
+                    known = Some(revision);
+                    heard.change();
+                }
+            }
+            // Once: a store that does not answer is not asked by every call.
+            Err(_) => {
+                if !std::mem::replace(&mut unknown, true) {
+                    heard.change();
+                }
+            }
+        }
     }
 }
 
@@ -100,5 +168,68 @@ async fn until_lost(direct: &PgConnectOptions, heard: &Weak<Heard>, wait: &mut D
             Some(heard) => heard.change(),
             None => return String::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU8;
+
+    use super::*;
+
+    const PACE: Pace = Pace { every: Duration::from_millis(1), late: Duration::from_millis(5) };
+    /// What the store says beside revisions: nothing in time, and that it is away.
+    const SLOW: u8 = 100;
+    const AWAY: u8 = 101;
+
+    /// A store that says what it is told to, and how often it was asked.
+    #[derive(Default)]
+    struct Store {
+        says: AtomicU8,
+        asked: AtomicU64,
+    }
+
+    impl Store {
+        async fn revision(self: Arc<Self>) -> Result<Vec<u8>, StoreError> {
+            let says = self.says.load(Ordering::SeqCst);
+            if says == SLOW {
+                tokio::time::sleep(PACE.late * 10).await;
+            }
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            match says {
+                AWAY => Err(StoreError::TooSlow(PACE.late)),
+                SLOW => Ok(vec![1]),
+                revision => Ok(vec![revision]),
+            }
+        }
+
+        /// Until it was asked and asked again, so that what came of the first is known.
+        async fn was_asked(&self) {
+            let due = self.asked.load(Ordering::SeqCst) + 3;
+            while self.asked.load(Ordering::SeqCst) < due {
+                tokio::time::sleep(PACE.every).await;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_change_and_a_store_that_does_not_answer_in_time_are_told_once_each() {
+        let (heard, store) = (Arc::new(Heard::default()), Arc::new(Store::default()));
+        let asked = store.clone();
+        let asking = tokio::spawn(ask(move || asked.clone().revision(), Arc::downgrade(&heard), PACE));
+        let mut told = 0;
+        // From "away" to what it was before nothing has changed; a memory that was told of "away" has asked by itself since.
+        for (says, due) in
+            [(1, 1), (1, 0), (2, 1), (2, 0), (AWAY, 1), (2, 0), (AWAY, 1), (3, 1), (1, 1), (SLOW, 1), (SLOW, 0), (1, 0), (4, 1)]
+        {
+            store.says.store(says, Ordering::SeqCst);
+            store.was_asked().await;
+            assert_eq!(heard.changes() - told, due, "{says}");
+            told = heard.changes();
+        }
+        assert!(heard.asked_ago().is_some());
+        drop(heard);
+        asking.await.unwrap();
     }
 }

@@ -48,7 +48,7 @@ Whoever decides signs with a key: `hjemmel user add` says whose certificate it
 is, and in which role. Who requested an agreement does not approve it.
 
 deploy/agreements.example.toml is a file to begin with. A running gateway sees a
-change within agreements.cache_ttl (10 s unless configured otherwise).")]
+change within a second.")]
 pub struct Args {
     #[command(flatten)]
     place: Place,

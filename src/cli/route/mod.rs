@@ -58,7 +58,7 @@ A system is changed from a day on with one command: add the new route with
 --replace, and the route before it ends on the new one's first day. So is a
 certificate: the new route names the old certificate and the new one.
 deploy/routes.example.toml is a file to begin with. A running gateway sees a
-change within agreements.cache_ttl (10 s unless configured otherwise).")]
+change within a second.")]
 pub struct Args {
     #[command(flatten)]
     place: Place,

@@ -458,7 +458,7 @@ async fn a_version_of_the_store_is_known_to_calls_once_it_is_published() {
     let proposal = Proposal::of(&store, imported.id()).await.unwrap();
     let soon = Notice { days: 30, sooner: true };
     proposal.publish(&store, By::Key(&signer), soon, &because, None).await.unwrap();
-    // SQLite tells nobody: it is asked for within cache_ttl, a second here.
+    // SQLite tells nobody: it is asked for.
     let began = Instant::now();
     let mut seed = 2;
     while send(seed).await.contains("FB002") {

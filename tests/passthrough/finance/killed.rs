@@ -85,13 +85,13 @@ impl Content for Held {
 }
 
 /// A gateway in a process of its own.
-struct Gateway {
+pub(super) struct Gateway {
     child: Child,
-    port: u16,
+    pub(super) port: u16,
 }
 
 impl Gateway {
-    fn kill(mut self) {
+    pub(super) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -104,11 +104,12 @@ impl Drop for Gateway {
     }
 }
 
-struct Scene {
-    passing: Passing,
+/// A world whose gateways are processes on one store.
+pub(super) struct Scene {
+    pub(super) passing: Passing,
     ledger: Arc<Held>,
-    store: Settings,
-    cluster: Option<Cluster>,
+    pub(super) store: Settings,
+    pub(super) cluster: Option<Cluster>,
     database: Database,
     /// The ports of each node, the service's and the operators', by its name: a node that starts again has them again.
     ports: BTreeMap<&'static str, (u16, u16)>,
@@ -153,7 +154,7 @@ async fn is_ready(admin: u16) -> bool {
 }
 
 impl Scene {
-    async fn new(dialect: Dialect) -> Option<Self> {
+    pub(super) async fn new(dialect: Dialect) -> Option<Self> {
         let cluster = match dialect {
             Dialect::Sqlite => None,
             Dialect::Postgres => Some(Cluster::own()?),
@@ -192,6 +193,8 @@ impl Scene {
             set("store", "password_file", cluster.password_file().display().to_string().into());
             set("store", "tls_roots", vec![cluster.root().display().to_string()].into());
         }
+        // Longer than any test takes: what is seen before was not seen because a memory had grown old.
+        set("agreements", "cache_ttl", "10m".into());
         set("listen", "address", format!("127.0.0.1:{port}").into());
         set("admin", "address", format!("127.0.0.1:{admin}").into());
         set("audit", "directory", format!("audit-{name}").into());
@@ -202,7 +205,7 @@ impl Scene {
     }
 
     /// Starts a node, or starts it again, and waits until it serves.
-    async fn node(&mut self, name: &'static str) -> Gateway {
+    pub(super) async fn node(&mut self, name: &'static str) -> Gateway {
         let (port, admin) = *self.ports.entry(name).or_insert_with(|| (own_port(), own_port()));
         let file = self.configuration(port, admin, name);
         let log = self.passing.world.dir.join(format!("{name}.log"));
@@ -230,7 +233,7 @@ impl Scene {
     }
 
     /// Sends a delivery; what comes of it, where something does.
-    async fn send(&self, to: u16, sample: &Sample) -> JoinHandle<Answer> {
+    pub(super) async fn send(&self, to: u16, sample: &Sample) -> JoinHandle<Answer> {
         let body = sample.request("");
         let message = self.passing.signed(&[], &body, "").await;
         tokio::spawn(self.passing.send_signed_to(to, &body, message))

@@ -2,6 +2,7 @@
 
 mod bad;
 mod contract;
+mod decided;
 mod deliveries;
 mod file;
 mod files;
