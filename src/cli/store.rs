@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::person::{Person, PersonError};
 use super::place::{Place, PlaceError, one_line};
+use crate::agreements::Store;
 use crate::clock::Clock;
 use crate::config::store_of;
+use crate::decisions::{Because, By, DecideError, restored};
 use crate::hex;
 use crate::services::Service;
 use crate::store::{Access, At, Database, Schema, Settings, StoreError, TableDigest, copies, moving, schema};
@@ -21,14 +24,15 @@ use crate::store::{Access, At, Database, Schema, Settings, StoreError, TableDige
 Examples:
   hjemmel store status --config hjemmel.toml
   hjemmel store backup /backup/store-2026-11-29.sqlite --config hjemmel.toml
-  hjemmel store restore /backup/store-2026-11-29.sqlite --by \"A. Jensen\" \\
-    --config hjemmel.toml
+  hjemmel store restore /backup/store-2026-11-29.sqlite --reason \"disk lost\" \\
+    --certificate jensen.pem --key jensen.key.pem --config hjemmel.toml
   hjemmel store move --config hjemmel.toml --to hjemmel-postgres.toml
 
 A PostgreSQL store is copied by its own tools, for instance:
   pg_dump --format=custom --file=store.dump \"host=db.example dbname=hjemmel\"
   pg_restore --clean --if-exists --single-transaction --dbname=hjemmel store.dump
-  hjemmel store restored --by \"A. Jensen\" --config hjemmel.toml
+  hjemmel store restored --reason \"disk lost\" --certificate jensen.pem \\
+    --key jensen.key.pem --config hjemmel.toml
 
 docs/operations.md, \"The store\", says when to do which.")]
 pub struct Args {
@@ -68,9 +72,8 @@ enum Command {
     Restore {
         /// The copy
         file: PathBuf,
-        /// Who restores, by name
-        #[arg(long, value_name = "NAME", value_parser = one_line)]
-        by: String,
+        #[command(flatten)]
+        accept: Accept,
         /// Accept what the copy lacks: the instant up to which it has decisions, as this command told it
         #[arg(long, value_name = "INSTANT")]
         as_of: Option<Timestamp>,
@@ -80,9 +83,8 @@ enum Command {
     /// Until then a gateway that has seen it further on does not start on it, and one that serves refuses calls. The memory against
     /// replay begins anew. It stands in the audit log, and is told by `status` and in the log at each start.
     Restored {
-        /// Who restored, by name
-        #[arg(long, value_name = "NAME", value_parser = one_line)]
-        by: String,
+        #[command(flatten)]
+        accept: Accept,
     },
     /// Move an SQLite store to an empty PostgreSQL database: all of it, compared, or nothing
     ///
@@ -93,6 +95,47 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         to: PathBuf,
     },
+}
+
+/// Why, and by whom.
+#[derive(Debug, clap::Args)]
+struct Accept {
+    /// Why, in a sentence
+    #[arg(long, value_name = "TEXT", value_parser = one_line)]
+    reason: String,
+    /// The certificate (PEM) of the operator who accepts the store, a user of it; left out: whoever holds the store, which is
+    /// recorded as such
+    #[arg(long, value_name = "FILE", requires = "key")]
+    certificate: Option<PathBuf>,
+    /// Its key (PEM), which signs it
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    key: Option<PathBuf>,
+    /// Gone: a name proves nobody
+    #[arg(long, value_name = "NAME", hide = true)]
+    by: Option<String>,
+}
+
+impl Accept {
+    /// Accepts a store, which is brought up to date.
+    async fn of(&self, settings: &Settings, now: Timestamp) -> Result<(), CommandError> {
+        let signer = match (&self.by, &self.certificate) {
+            (Some(_), _) => return Err(CommandError::ByIsGone),
+            (None, Some(_)) => Some(Person::of(&self.certificate, &self.key).signer()?),
+            (None, None) => None,
+        };
+        let store = Store::open_to(Access::Change, settings).await?;
+        let because = Because::new(self.reason.clone(), now);
+        let accepted = restored::accept(&store, signer.as_ref().map(By::Key), &because).await;
+        store.close().await;
+        Ok(accepted?)
+    }
+
+    fn told(&self) -> &'static str {
+        match self.certificate {
+            Some(_) => "signed by the operator whose certificate was named",
+            None => "by whoever holds the store, for no certificate was named",
+        }
+    }
 }
 
 /// Why the command ends without having done it.
@@ -107,6 +150,17 @@ pub enum CommandError {
     /// The command is not for this database.
     #[error("{0}")]
     OtherDatabase(&'static str),
+    /// A name in place of a key.
+    #[error(
+        "--by is gone, as a name proves nobody: sign with --certificate FILE --key FILE, those of an operator; or leave them out, which is recorded as whoever holds the store"
+    )]
+    ByIsGone,
+    /// The key and certificate of whoever accepts it.
+    #[error(transparent)]
+    Person(#[from] PersonError),
+    /// It was not accepted.
+    #[error(transparent)]
+    Decide(#[from] DecideError),
     /// What a copy lacks was not accepted.
     #[error("nothing was restored: {0}")]
     NotAccepted(String),
@@ -132,13 +186,10 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<bool
             let tables = copied.len();
             writeln!(out, "{}: a whole copy, {rows} rows in {tables} tables, the same in both.", file.display())?;
         }
-        Command::Restore { file, by, as_of } => restore(&settings, &file, &by, as_of, now, out).await?,
-        Command::Restored { by } => {
-            let database = Database::open(&settings, Access::Change).await?;
-            let noted = copies::note(&database, &by, now).await;
-            database.close().await;
-            noted?;
-            writeln!(out, "{}: noted that it was restored, at {now}.", settings.at)?;
+        Command::Restore { file, accept, as_of } => restore(&settings, &file, &accept, as_of, now, out).await?,
+        Command::Restored { accept } => {
+            accept.of(&settings, now).await?;
+            writeln!(out, "{}: accepted as restored at {now}, {}.", settings.at, accept.told())?;
         }
         Command::Move { to } => {
             let to = store_of::<Service>(&to, now).map_err(PlaceError::WrongStore)?;
@@ -205,11 +256,14 @@ async fn status(settings: &Settings, as_json: bool, out: &mut impl Write) -> Res
 async fn restore(
     settings: &Settings,
     file: &Path,
-    by: &str,
+    accept: &Accept,
     as_of: Option<Timestamp>,
     now: Timestamp,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
+    if accept.by.is_some() {
+        return Err(CommandError::ByIsGone);
+    }
     let store = file_of(settings, "pg_restore")?;
     let lost = copies::lost(store, file).await?;
     let to = lost.decided_to.map_or_else(|| "no decision".to_owned(), |to| format!("decisions up to {to}"));
@@ -228,18 +282,18 @@ async fn restore(
     if revived > 0 {
         writeln!(out, "{revived} agreement(s) that were ended or suspended would be approved again.")?;
     }
-    let accept = lost.decided_to.unwrap_or(Timestamp::UNIX_EPOCH);
-    if !lost.is_nothing() && as_of != Some(accept) {
+    let up_to = lost.decided_to.unwrap_or(Timestamp::UNIX_EPOCH);
+    if !lost.is_nothing() && as_of != Some(up_to) {
         let why = match lost.known {
             true => "the copy lacks what is listed",
             false => "the present store cannot be read, so that nobody knows what the copy lacks",
         };
         return Err(CommandError::NotAccepted(format!(
-            "{why}; add --as-of {accept} to accept it, and decide again what was decided since"
+            "{why}; add --as-of {up_to} to accept it, and decide again what was decided since"
         )));
     }
-    let before = copies::restore(store, file, by, now).await?;
-    writeln!(out, "{}: restored.", store.display())?;
+    let before = copies::restore(store, file, now, async |fresh| accept.of(&fresh, now).await).await?;
+    writeln!(out, "{}: restored, {}.", store.display(), accept.told())?;
     if let Some(before) = before {
         writeln!(out, "What was there is {}; remove it when it is not needed any more.", before.display())?;
     }
@@ -286,5 +340,79 @@ fn file_of<'s>(settings: &'s Settings, tools: &'static str) -> Result<&'s Path, 
         At::Postgres(_) => Err(CommandError::OtherDatabase(
             "a PostgreSQL store is restored by its own tools: pg_restore, and then `hjemmel store restored`",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::as_user;
+    use crate::decisions::statement::is_signed;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    /// `hjemmel store WORDS --store FILE`, so many seconds after the time that the keys are of.
+    async fn said(folder: &Path, words: &[&str], who: Option<&str>, after: i64) -> Result<String, CommandError> {
+        let file = folder.join("store.sqlite").display().to_string();
+        let signed = who.map_or_else(Vec::new, |who| as_user::options(folder, who).to_vec());
+        let words = words.iter().map(|word| (*word).to_owned()).chain(signed);
+        let line = ["store".to_owned(), "--store".to_owned(), file].into_iter().chain(words);
+        let line = Line::try_parse_from(line);
+        let mut out = Vec::new();
+        let now = as_user::now() + jiff::SignedDuration::from_secs(after);
+        run(line.unwrap().args, &Clock::fixed(now), &mut out).await?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_store_that_was_put_back_is_accepted_by_an_operators_key_or_by_whoever_holds_it_and_by_no_name() {
+        let dir = tempfile::tempdir().unwrap();
+        as_user::keys(dir.path());
+        let file = dir.path().join("store.sqlite");
+        as_user::add_all(&file).await;
+        let copy = dir.path().join("copy.sqlite").display().to_string();
+        said(dir.path(), &["backup", &copy], None, 0).await.unwrap();
+        let made = async || {
+            let store = Store::open(&Settings::sqlite(&file)).await.unwrap();
+            let made = store.every_decision().await.unwrap().pop().unwrap();
+            let user = match made.user {
+                Some(id) => Some(store.user(id).await.unwrap().name),
+                None => None,
+            };
+            store.close().await;
+            (made, user)
+        };
+        for words in [&["restored", "--reason", "sag 7"][..], &["restore", &copy, "--reason", "sag 7"]] {
+            let gone = said(dir.path(), &[words, &["--by", "A. Jensen"]].concat(), None, 0).await.unwrap_err().to_string();
+            assert!(gone.contains("a name proves nobody"), "{gone}");
+            let refused = said(dir.path(), words, Some("A. Prøve"), 0).await.unwrap_err().to_string();
+            assert!(refused.contains("ApiNotAllowed") || refused.contains("accept a store"), "{refused}");
+            assert_ne!(made().await.0.what.to, "RESTORED", "nothing of it was written");
+        }
+        for (after, words, who) in [
+            (1, &["restore", &copy, "--reason", "disken gik tabt"][..], Some("O. Drift")),
+            (2, &["restored", "--reason", "disken gik tabt"], Some("I. Drift")),
+            (3, &["restored", "--reason", "disken gik tabt"], None),
+        ] {
+            let out = said(dir.path(), words, who, after).await.unwrap();
+            let (made, user) = made().await;
+            assert_eq!((made.what.subject.name(), made.what.to.as_str()), ("store", "RESTORED"));
+            assert_eq!((made.because.reason.as_str(), user.as_deref()), ("disken gik tabt", who), "{out}");
+            match who {
+                Some(who) => {
+                    let [_, certificate, ..] = as_user::options(dir.path(), who);
+                    let chain = crate::signature::credentials::certificates_from_pem_file(Path::new(&certificate)).unwrap();
+                    let certificate = crate::signature::key::Certificate::from_der(&chain[0]).unwrap();
+                    assert!(is_signed(&certificate, &made.signature.unwrap(), &made.what, &made.because), "{out}");
+                }
+                None => assert!(made.signature.is_none() && out.contains("whoever holds the store"), "{out}"),
+            }
+        }
     }
 }

@@ -11,6 +11,7 @@ pub mod life;
 pub mod outbox;
 pub mod record;
 pub mod request;
+pub mod restored;
 pub mod route;
 pub mod service;
 pub mod shown;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::place::{self, to_read};
 use super::tables::{TableDigest, digests, tables};
-use super::{Access, Database, Session, Settings, StoreError, moving, session, sql};
+use super::{Database, Session, Settings, StoreError, Transaction, moving, session, sql};
 
 /// Copies the store at `from` to `to`, which must not be there, and gives the digest that each table has in both. Whoever reads the
 /// store goes on; a change waits until it is copied and read.
@@ -210,17 +210,23 @@ async fn states(file: &Path) -> Result<States, StoreError> {
     read
 }
 
-/// Puts `copy` in the place of the store, which nobody may have open, and notes in it that it was. What was there is kept beside
-/// it; its new name is given back.
+/// Puts `copy` in the place of the store, which nobody may have open, once `note` has brought it up to date and noted in it that
+/// it was put back. What was there is kept beside it; its new name is given back.
 ///
 /// # Errors
-/// The store is in use, or a file cannot be written. The store is as it was then.
-pub async fn restore(store: &Path, copy: &Path, by: &str, at: Timestamp) -> Result<Option<PathBuf>, StoreError> {
+/// The store is in use, a file cannot be written, or whatever `note` says. The store is as it was then.
+pub async fn restore<E: From<StoreError>>(
+    store: &Path,
+    copy: &Path,
+    at: Timestamp,
+    note: impl AsyncFnOnce(Settings) -> Result<(), E>,
+) -> Result<Option<PathBuf>, E> {
     let (place, held) = (store.to_owned(), copy.to_owned());
     let users = blocking(move || Ok(who_has_open(&place))).await.map_err(|error| unusable(store, &error.to_string()))?;
     if !users.is_empty() {
         let users: Vec<_> = users.iter().map(u32::to_string).collect();
-        return Err(unusable(store, &format!("it is in use, by process {}; stop the gateway, and try again", users.join(", "))));
+        let why = format!("it is in use, by process {}; stop the gateway, and try again", users.join(", "));
+        return Err(unusable(store, &why).into());
     }
     let fresh = beside(store, ".restoring");
     let fresh_place = fresh.clone();
@@ -230,8 +236,7 @@ pub async fn restore(store: &Path, copy: &Path, by: &str, at: Timestamp) -> Resu
         target.sync_all()
     });
     copied.await.map_err(|error| unusable(&fresh, &error.to_string()))?;
-    let prepared = prepare(&fresh, by, at).await;
-    if let Err(error) = prepared {
+    if let Err(error) = note(Settings::sqlite(&fresh)).await {
         let _ = tokio::fs::remove_file(&fresh).await;
         return Err(error);
     }
@@ -258,20 +263,20 @@ pub async fn restore(store: &Path, copy: &Path, by: &str, at: Timestamp) -> Resu
     Ok(was_there.then_some(before))
 }
 
-/// Brings a copy up to date, and notes in it that it is one.
-async fn prepare(file: &Path, by: &str, at: Timestamp) -> Result<(), StoreError> {
-    let database = Database::open(&Settings::sqlite(file), Access::Change).await?;
-    let noted = note(&database, by, at).await;
-    database.close().await;
-    noted
+/// The store's own name.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn name(database: &Database) -> Result<Uuid, StoreError> {
+    let row = database.first(sql("SELECT store FROM revision")).await?;
+    row.ok_or(StoreError::Unreadable { column: "revision" })?.get("store")
 }
 
 /// Notes in a store that it was put back, makes its revision anew, and has the memory against replay begin anew.
 ///
 /// # Errors
 /// The store does not answer.
-pub async fn note(database: &Database, by: &str, at: Timestamp) -> Result<(), StoreError> {
-    let mut transaction = database.begin().await?;
+pub async fn note(transaction: &mut Transaction, by: &str, at: Timestamp) -> Result<(), StoreError> {
     let last = transaction.first(sql("SELECT max(at) AS last FROM agreement_decision")).await?;
     let last: Option<Timestamp> = last.map(|row| row.maybe("last")).transpose()?.flatten();
     let noted = sql("INSERT INTO store_restored (at, decided_to, by) VALUES ($1, $2, $3)").bind(at).bind(last).bind(by);
@@ -282,12 +287,7 @@ pub async fn note(database: &Database, by: &str, at: Timestamp) -> Result<(), St
     );
     transaction.execute(anew).await?;
     // Also where the database cannot tell a copy from itself: on a disk that was put back.
-    transaction.execute(sql("UPDATE replay_memory SET memory = ''")).await?;
-    // So that it stands in the audit's chain too.
-    let decided = sql("INSERT INTO decision (id, subject, subject_id, to_state, reason, decided_at)
-         SELECT $1, 'store', store, 'RESTORED', $2, $3 FROM revision");
-    transaction.execute(decided.bind(Uuid::now_v7()).bind(format!("put back by {by}")).bind(at)).await?;
-    transaction.commit().await
+    transaction.execute(sql("UPDATE replay_memory SET memory = ''")).await.map(drop)
 }
 
 /// When a store was last put back from a copy, and when the last decision in that copy was recorded.

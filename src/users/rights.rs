@@ -110,7 +110,7 @@ impl Role {
                 Auditor,
             ],
             AddRoute | EndRoute => &[Operator, InfrastructureResponsible],
-            ManageUsers | ManageAuthorities => &[Operator],
+            ManageUsers | ManageAuthorities | AcceptStore => &[Operator],
             SeeSortiment => &Self::ALL,
             ImportSortiment | PublishSortiment => &[Operator, SortimentAdministrator],
             SubscribeSortiment => &[Operator, SystemResponsible, SystemAdministrator, SortimentAdministrator],
@@ -202,6 +202,8 @@ pub enum Action {
     EndRoute,
     /// Add and end users.
     ManageUsers,
+    /// Accept a store that was put back from a copy.
+    AcceptStore,
     /// Add authorities to the register, and rename them.
     ManageAuthorities,
     /// Look at value lists: published ones, and one's own drafts.
@@ -244,7 +246,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 32] = [
+    pub const ALL: [Action; 33] = [
         SeeAgreements,
         RequestAgreement,
         ApproveAgreement,
@@ -258,6 +260,7 @@ impl Action {
         AddRoute,
         EndRoute,
         ManageUsers,
+        AcceptStore,
         ManageAuthorities,
         SeeSortiment,
         ImportSortiment,
@@ -296,7 +299,7 @@ impl Action {
     /// two persons stand behind every agreement that holds, and behind every value list.
     pub fn needs_a_person(self) -> bool {
         match self {
-            RequestAgreement | ApproveAgreement | ResumeAgreement | AddRoute | ManageUsers | ManageAuthorities
+            RequestAgreement | ApproveAgreement | ResumeAgreement | AddRoute | ManageUsers | AcceptStore | ManageAuthorities
             | ImportSortiment | PublishSortiment | OpenTrials | ExceptFile | ErasePerson | AskAudit | ManageSystems
             | AddConnection | StateTask | AssignTask => true,
             SeeAgreements | RejectAgreement | WithdrawAgreement | SuspendAgreement | EndAgreement | SeeAuthorities
@@ -322,6 +325,7 @@ impl Action {
             EndRoute => ("afslutte ruter", "end routes"),
             ManageAuthorities => ("ændre myndighedsregisteret", "change the register of authorities"),
             ManageUsers => ("oprette og afslutte brugere", "add and end users"),
+            AcceptStore => ("godkende et lager, der er lagt tilbage", "accept a store that was put back"),
             SeeSortiment => ("se sortimenter", "see value lists"),
             ImportSortiment => ("importere og fjerne udkast til sortimenter", "import and remove drafts of value lists"),
             PublishSortiment => ("offentliggøre sortimenter", "publish value lists"),
@@ -351,7 +355,7 @@ mod tests {
 
     /// Written by hand from who the public sources say requests, signs and runs: a column a role in the order of
     /// [`Role::ALL`], `x` where it may.
-    const TABLE: [(Action, &str); 32] = [
+    const TABLE: [(Action, &str); 33] = [
         //                   op ro su ow re ad in so si au
         (SeeAgreements, "     x  x  x  x  x  x  x  x  x  x"),
         (RequestAgreement, "  x  .  x  .  x  x  .  .  .  ."),
@@ -366,6 +370,7 @@ mod tests {
         (AddRoute, "          x  .  .  .  .  .  x  .  .  ."),
         (EndRoute, "          x  .  .  .  .  .  x  .  .  ."),
         (ManageUsers, "       x  .  .  .  .  .  .  .  .  ."),
+        (AcceptStore, "       x  .  .  .  .  .  .  .  .  ."),
         (ManageAuthorities, " x  .  .  .  .  .  .  .  .  ."),
         (SeeSortiment, "      x  x  x  x  x  x  x  x  x  x"),
         (ImportSortiment, "   x  .  .  .  .  .  .  x  .  ."),

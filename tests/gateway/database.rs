@@ -436,7 +436,7 @@ fn a_database_that_was_put_back_under_a_gateway_opens_nothing_until_somebody_acc
         let started = hjemmel(&["serve"]);
         let told = String::from_utf8_lossy(&started.stderr).into_owned();
         assert!(!started.status.success() && told.contains("earlier state than this node has seen"), "{told}");
-        assert!(hjemmel(&["store", "restored", "--by", "A. Jensen"]).status.success());
+        assert!(hjemmel(&["store", "restored", "--reason", "sag 7"]).status.success());
         let node = shared.node("one").await;
         // What was sent before it was accepted cannot be told from a replay.
         assert_eq!(caller.calls(&node).await.code(), "CreatedBeforeMemory");

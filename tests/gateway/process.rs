@@ -250,7 +250,7 @@ fn a_copy_that_was_written_over_the_store_keeps_the_gateway_from_starting_until_
         let started = hjemmel(&["serve"]);
         let told = String::from_utf8_lossy(&started.stderr).into_owned();
         assert!(!started.status.success() && told.contains("earlier state than this node has seen"), "{told}");
-        assert!(hjemmel(&["store", "restored", "--by", "A. Jensen"]).status.success());
+        assert!(hjemmel(&["store", "restored", "--reason", "sag 7"]).status.success());
         let gateway = Gateway::start(&world).await;
         assert_eq!(ask(&world.client(Some(Role::Korsbaek)).unwrap()).await.status, 200);
         gateway.tell("-TERM");

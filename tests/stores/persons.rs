@@ -339,7 +339,9 @@ async fn the_data_controller_erases_and_nothing_leads_back(kept: Kept) {
          INSERT INTO person (number, staff, home, content) VALUES ({number}, '1', '{OWN}/A1', '{{}}')"
     );
     kept.execute(&back).await.unwrap();
-    copies::note(database, "O. Drift", at(NOW)).await.unwrap();
+    let mut noted = database.begin().await.unwrap();
+    copies::note(&mut noted, "whoever holds the store", at(NOW)).await.unwrap();
+    noted.commit().await.unwrap();
     let refused = persons.import_all(scope(OWN), vec![row(1, 1, &[])], at(NOW)).await;
     assert!(matches!(refused, Err(ImportError::NotErasedYet)), "{refused:?}");
     assert_eq!(erase::again(database, NODE, &log, at(NOW)).await.unwrap(), 1);

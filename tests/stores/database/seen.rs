@@ -55,14 +55,14 @@ impl Node {
     async fn believes_nothing_until_it_is_accepted(&mut self, kept: &Kept) {
         let missing = self.looks().await.unwrap_err();
         assert!(matches!(&missing, StoreError::PutBack { why, .. } if why.contains("is not in it")), "{missing}");
-        for told in ["hjemmel store restored --by NAME", "hjemmel audit decisions"] {
+        for told in ["hjemmel store restored --reason TEXT", "hjemmel audit decisions"] {
             assert!(missing.to_string().contains(told), "{missing}");
         }
         assert!(matches!(self.store.list().await, Err(StoreError::PutBack { .. })), "reading");
         assert!(matches!(self.store.change().await, Err(StoreError::PutBack { .. })), "and writing");
 
         kept.write_configuration();
-        let accepts = ["store", "restored", "--by", "A. Jensen", "--config", "hjemmel.toml"];
+        let accepts = ["store", "restored", "--reason", "disken gik tabt", "--config", "hjemmel.toml"];
         let said = Command::new(env!("CARGO_BIN_EXE_hjemmel")).args(accepts).current_dir(kept.dir.path()).output().unwrap();
         assert!(said.status.success(), "{said:?}");
         self.looks().await.unwrap();
@@ -70,7 +70,7 @@ impl Node {
         let decisions = self.store.every_decision().await.unwrap();
         let accepted = decisions.last().unwrap();
         assert_eq!((accepted.what.subject.name(), accepted.what.to.as_str()), ("store", "RESTORED"));
-        assert_eq!(accepted.because.reason, "put back by A. Jensen");
+        assert_eq!((accepted.because.reason.as_str(), accepted.user), ("disken gik tabt", None), "by whoever holds the store");
     }
 }
 

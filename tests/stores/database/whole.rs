@@ -6,6 +6,7 @@ use std::path::Path;
 
 use hjemmel::agreements::route::store::InTheWay;
 use hjemmel::agreements::{State, Store, import::Import};
+use hjemmel::decisions::{Because, DecideError, restored};
 use hjemmel::store::{Access, Database, Settings, StoreError, copies, moving, sql};
 
 use crate::agreements::{FRONT, KORSBAEK_BACK, NOW, at, both_sides, routes};
@@ -68,7 +69,13 @@ async fn a_row_of_every_table_comes_back_from_a_copy_and_goes_to_a_server_the_sa
     let changed = copies::backup(&kept.path(), &kept.dir.path().join("changed.sqlite")).await.unwrap();
     let differ = copied.iter().zip(&changed).filter(|(one, other)| one != other).map(|(one, _)| one.table.as_str());
     assert_eq!(differ.collect::<BTreeSet<_>>(), ["authority", "job", "person_handed"].into());
-    copies::restore(&kept.path(), &copy, "B. Hansen", at(NOW)).await.unwrap();
+    let accept = async |fresh: Settings| {
+        let store = Store::open_to(Access::Change, &fresh).await?;
+        restored::accept(&store, None, &Because::new("disken gik tabt".to_owned(), at(NOW))).await?;
+        store.close().await;
+        Ok::<_, DecideError>(())
+    };
+    copies::restore(&kept.path(), &copy, at(NOW), accept).await.unwrap();
     let restored = copies::backup(&kept.path(), &kept.dir.path().join("restored.sqlite")).await.unwrap();
     let differ = copied.iter().zip(&restored).filter(|(one, other)| one != other).map(|(one, _)| one.table.as_str());
     // That it was put back is written down, and the memory against replay begins anew.
@@ -150,7 +157,7 @@ async fn what_a_copy_lacks_is_told_and_must_be_accepted_before_it_is_put_back() 
         .unwrap();
     let revision = store.database().revision().await.unwrap();
     store.close().await;
-    let restore = ["store", "restore", "copy.sqlite", "--by", "B. Hansen", "--store", "agreements.sqlite"];
+    let restore = ["store", "restore", "copy.sqlite", "--reason", "disken gik tabt", "--store", "agreements.sqlite"];
     let (code, said) = hjemmel(kept.dir.path(), &restore).await;
     assert_eq!(code, Some(1), "{said}");
     for told in [
@@ -191,7 +198,7 @@ async fn a_store_that_is_in_use_and_a_copy_that_is_not_whole_are_not_exchanged()
     filled(&kept.settings).await.close().await;
     let copy = kept.dir.path().join("copy.sqlite");
     copies::backup(&kept.path(), &copy).await.unwrap();
-    let restore = ["store", "restore", "copy.sqlite", "--by", "B", "--store", "agreements.sqlite"];
+    let restore = ["store", "restore", "copy.sqlite", "--reason", "disken gik tabt", "--store", "agreements.sqlite"];
     let mut reader =
         std::process::Command::new("tail").arg("-f").arg(kept.path()).stdout(std::process::Stdio::null()).spawn().unwrap();
     while !std::fs::read_dir(format!("/proc/{}/fd", reader.id()))
@@ -280,12 +287,12 @@ async fn the_command_moves_by_two_configurations_and_says_what_postgres_tools_do
     assert!(!said.contains(crate::postgres::PASSWORD));
     for (command, says) in [
         (&["store", "backup", "x"][..], "pg_dump --format=custom"),
-        (&["store", "restore", "x", "--by", "B"], "`hjemmel store restored`"),
+        (&["store", "restore", "x", "--reason", "sag 7"], "`hjemmel store restored`"),
     ] {
         let (code, said) = hjemmel(target.dir.path(), &[command, &["--config", "hjemmel.toml"]].concat()).await;
         assert!(code == Some(1) && said.contains(says), "{said}");
     }
-    let (code, said) = hjemmel(target.dir.path(), &["store", "restored", "--by", "B", "--config", "hjemmel.toml"]).await;
+    let (code, said) = hjemmel(target.dir.path(), &["store", "restored", "--reason", "sag 7", "--config", "hjemmel.toml"]).await;
     assert_eq!(code, Some(0), "{said}");
     let (_, said) = hjemmel(target.dir.path(), &["store", "status", "--config", "hjemmel.toml"]).await;
     assert!(said.contains("It was restored at"), "{said}");
