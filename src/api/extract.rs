@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::input::Object;
-use super::{Api, Chain, problem::of_store};
+use super::{Api, Chain, problem::of_store, unread};
 use crate::agreements::Thumbprint;
 use crate::refusal::api::ApiRefusal;
 use crate::refusal::{Detail, Refusal};
@@ -162,15 +162,12 @@ impl<T: DeserializeOwned> FromRequest<Api> for Json<T> {
 /// JSON, with the refusal that says where it is wrong.
 pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiRefusal> {
     let told = |error: serde_json::Error| {
+        // No name: which field it is may be what was sent.
         let (line, column) = (error.line(), error.column());
         match error.classify() {
-            serde_json::error::Category::Data => ApiRefusal::ApiFieldInvalid {
-                field: format!("{line}:{column}"),
-                what: Detail::new(
-                    "feltet dér er ukendt, mangler, er gentaget eller er af en anden type",
-                    error.to_string().split(" at line").next().unwrap_or_default(),
-                ),
-            },
+            serde_json::error::Category::Data => {
+                ApiRefusal::ApiFieldInvalid { field: format!("{line}:{column}"), what: unread::told(&error) }
+            }
             _ => ApiRefusal::ApiBodyUnreadable {
                 place: Detail::new(format!("linje {line}, tegn {column}"), format!("line {line}, column {column}")),
             },

@@ -10,6 +10,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
+use super::unread::{NOT_A_UUID, REPEATED};
 use crate::agreements::route::day;
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
@@ -54,13 +55,13 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 
 /// A UUID as the contract has it.
 pub fn uuid<'de, D: Deserializer<'de>>(from: D) -> Result<Uuid, D::Error> {
-    text::uuid(&String::deserialize(from)?).ok_or_else(|| serde::de::Error::custom("it is not a UUID"))
+    text::uuid(&String::deserialize(from)?).ok_or_else(|| serde::de::Error::custom(NOT_A_UUID))
 }
 
 /// The same, or null.
 pub fn maybe_uuid<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Uuid>, D::Error> {
     let text = Option::<String>::deserialize(from)?;
-    let read = |text: String| text::uuid(&text).ok_or_else(|| serde::de::Error::custom("it is not a UUID"));
+    let read = |text: String| text::uuid(&text).ok_or_else(|| serde::de::Error::custom(NOT_A_UUID));
     text.map(read).transpose()
 }
 
@@ -84,7 +85,7 @@ pub fn named_once<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String,
             let mut found = BTreeMap::new();
             while let Some((name, values)) = entries.next_entry()? {
                 if found.insert(name, values).is_some() {
-                    return Err(serde::de::Error::custom("a name is repeated"));
+                    return Err(serde::de::Error::custom(REPEATED));
                 }
             }
             Ok(found)

@@ -24,6 +24,7 @@ pub mod service;
 pub mod systems;
 pub mod table;
 pub mod trials;
+pub mod unread;
 pub mod value_lists;
 
 use std::collections::HashMap;

@@ -68,7 +68,7 @@ impl<'de> Deserialize<'de> for PersonInput {
                     let text = match value {
                         serde_json::Value::String(text) => Some(text),
                         serde_json::Value::Null => None,
-                        _ => return Err(serde::de::Error::custom("a value is no text")),
+                        _ => return Err(serde::de::Error::custom(super::unread::NO_TEXT)),
                     };
                     fields.push((name, text));
                 }
@@ -268,18 +268,6 @@ fn told(refusal: Refusal) -> ApiRefusal {
     }
 }
 
-/// What the reader says of a field quotes it, and it may be a person's number.
-fn unquoted(refusal: ApiRefusal) -> ApiRefusal {
-    match refusal {
-        ApiRefusal::ApiFieldInvalid { field, what: _ } => wrong(
-            &field,
-            "feltet dér er ukendt, mangler, er gentaget eller er ikke en tekst",
-            "the field there is unknown, missing, repeated or no text",
-        ),
-        other => other,
-    }
-}
-
 /// Imports persons. Each is answered by itself; one that is refused spoils no other.
 #[utoipa::path(post, operation_id = "importPersons", path = "/api/v1/persons", tag = "persons", request_body = PersonRequest,
     params(PersonQuery, ("Idempotency-Key" = Option<String>, Header, description = "The same request sent again with it is not done again.", max_length = 64, pattern = "^[A-Za-z0-9_-]{1,64}$")),
@@ -292,7 +280,7 @@ pub async fn import(
 ) -> Result<Answered, ApiRefusal> {
     let read = async {
         let key = name(&headers)?;
-        let Json { value, bytes } = Json::<PersonRequest>::from_request(request, &api).await.map_err(unquoted)?;
+        let Json { value, bytes } = Json::<PersonRequest>::from_request(request, &api).await?;
         let persons = value.persons.len();
         entered.record.about = AboutPersons { persons: persons as u64, ..AboutPersons::default() }.into();
         match persons {

@@ -455,7 +455,7 @@ impl<'de> Deserialize<'de> for RequestDecision {
         match String::deserialize(from)?.as_str() {
             "submit" => Ok(Self::Submit),
             "withdraw" => Ok(Self::Withdraw),
-            _ => Err(serde::de::Error::custom("it is no decision")),
+            _ => Err(serde::de::Error::unknown_variant("", &["submit", "withdraw"])),
         }
     }
 }

@@ -269,3 +269,49 @@ async fn an_overload_is_a_problem_too() {
     assert_eq!((answer.header("retry-after"), answer.header("content-language")), ("1", "en"));
     assert_eq!(value(&answer)["retry"], true);
 }
+
+/// A field or a value that stands where another is wanted: a person's, and in the words of the reader's own sentences.
+const SENT: &str = "Jens Jensen 6101801234, expected `hemmeligt` at line 7";
+
+#[tokio::test]
+async fn no_operation_repeats_a_name_or_a_value_that_it_does_not_take_and_each_says_what_it_takes() {
+    let house = House::build().await;
+    let contract = value(&house.get(&house.operator, "/openapi.json").await);
+    let schema =
+        |reference: &Value| contract["components"]["schemas"][text(reference, "$ref").rsplit('/').next().unwrap()].clone();
+    let (mut asked, mut refused) = (0, 0);
+    for (path, item) in contract["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let content = &operation["requestBody"]["content"]["application/json"]["schema"];
+            let Some(object) = [content, &content["items"]].into_iter().find(|schema| schema["$ref"].is_string()) else {
+                continue;
+            };
+            let listed = content["items"]["$ref"].is_string();
+            let path: Vec<_> = path
+                .split('/')
+                .map(|part| if part.starts_with('{') { "3053ec89-31fe-4206-878b-bba6783d7a88" } else { part })
+                .collect();
+            let fields = schema(object)["properties"].as_object().cloned().unwrap_or_default();
+            let mut bodies = vec![json!({SENT: SENT}), json!(SENT), json!([SENT])];
+            // Of each field the value that is wrong for whatever it may be: a number for texts, an object for numbers.
+            bodies.extend(fields.iter().map(|(name, of)| match of["type"] == "string" {
+                true => json!({name: 6_101_801_234_u64}),
+                false => json!({name: {SENT: SENT}}),
+            }));
+            for body in bodies {
+                let body = if listed { json!([body]) } else { body };
+                let headers = [("if-match", "\"x\""), ("accept-language", if asked % 2 == 0 { "da" } else { "en" })];
+                let answer = house.ask(&house.operator, &method.to_uppercase(), &path.join("/"), &headers, Some(&body)).await;
+                let said = answer.text();
+                asked += 1;
+                refused += usize::from(answer.status == 422);
+                assert!((400..500).contains(&answer.status), "{method} {path:?} {body}: {said}");
+                for sent in ["Jens", "6101801234", "hemmeligt", "line 7"] {
+                    assert!(!said.contains(sent), "{method} {path:?} {body}: {said}");
+                }
+            }
+        }
+    }
+    println!("{asked} bodies, of which {refused} were refused for a field");
+    assert!(asked > 100 && refused * 2 > asked, "{refused} of {asked}");
+}

@@ -43,6 +43,7 @@ pub enum Decision {
 impl<'de> Deserialize<'de> for Decision {
     /// By its name alone: of itself serde takes `{"approve": null}` for it too.
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        const NAMES: &[&str] = &["approve", "reject", "withdraw", "suspend", "resume", "end"];
         match String::deserialize(from)?.as_str() {
             "approve" => Ok(Self::Approve),
             "reject" => Ok(Self::Reject),
@@ -50,7 +51,7 @@ impl<'de> Deserialize<'de> for Decision {
             "suspend" => Ok(Self::Suspend),
             "resume" => Ok(Self::Resume),
             "end" => Ok(Self::End),
-            _ => Err(serde::de::Error::custom("it is no decision")),
+            _ => Err(serde::de::Error::unknown_variant("", NAMES)),
         }
     }
 }

@@ -42,7 +42,7 @@ impl<'de> Deserialize<'de> for Written {
         match String::deserialize(from)?.as_str() {
             "xml" => Ok(Self::Xml),
             "csv" => Ok(Self::Csv),
-            _ => Err(serde::de::Error::custom("it is no format")),
+            _ => Err(serde::de::Error::unknown_variant("", &["xml", "csv"])),
         }
     }
 }
