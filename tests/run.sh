@@ -41,6 +41,9 @@ if [ "${#missing[@]}" -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/
   fi
   rm -f "${meanwhile[@]}"
 fi
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  tests/support/postgres/pgbouncer.sh || echo "could not lay PgBouncer 1.24: the tests of transaction mode will say that they did not run"
+fi
 if [ "${#missing[@]}" -gt 0 ]; then
   echo "DID NOT RUN: the tests that need ${missing[*]}; install them (Debian: apt-get install ${missing[*]})"
 fi

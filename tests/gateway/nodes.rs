@@ -380,7 +380,9 @@ impl Played {
     /// `None`, and a line that says what did not run, where something is not installed.
     async fn new(drain_delay: &str) -> Option<Self> {
         let mut shared = Shared::new().await?;
-        let bouncer = Bouncer::before(&shared.cluster, Mode::Session, 25)?;
+        // In transaction mode where there is one that can.
+        let newer = Bouncer::newer(&shared.cluster, Mode::Transaction, 10, "");
+        let bouncer = newer.or_else(|| Bouncer::before(&shared.cluster, Mode::Session, 25))?;
         shared.pooler = Some(bouncer.port());
         // A machine that is busy with other things makes a database slow, which is none of what is played here.
         let more = format!("replay_wait = \"10s\"\nlimits.drain_delay = \"{drain_delay}\"");

@@ -106,33 +106,107 @@ async fn a_lock_on_the_migrations_that_does_not_go_is_told_with_who_holds_it() {
     assert_eq!(cluster.psql(left).trim(), "0", "the lock is gone with the connection");
 }
 
+/// A database asked by a pooler: without an address of the server itself, and with it.
+fn pooled(direct: &Settings, bouncer: &Bouncer) -> (Settings, Settings) {
+    let (mut alone, mut with_direct) = (direct.clone(), direct.clone());
+    let own: Address = server(&mut with_direct).address.clone();
+    for settings in [&mut alone, &mut with_direct] {
+        server(settings).address.port = bouncer.port();
+    }
+    server(&mut with_direct).direct = Some(own);
+    (alone, with_direct)
+}
+
 #[tokio::test]
-async fn a_pooler_that_keeps_no_statements_apart_is_refused_and_one_that_does_wants_a_direct_address() {
+async fn a_pooler_that_keeps_no_statements_apart_is_refused_by_what_it_does_whatever_its_version() {
     let Some(cluster) = Cluster::own() else { return };
-    let Some(bouncer) = Bouncer::before(&cluster, Mode::Transaction, 2) else { return };
     let database = cluster.database().name;
     let (direct, _dir) = on(&cluster, &database);
-    let mut pooled = direct.clone();
-    server(&mut pooled).address.port = bouncer.port();
-    let own: Address = server(&mut direct.clone()).address.clone();
-    let with_direct = {
-        let mut settings = pooled.clone();
-        server(&mut settings).direct = Some(own);
-        settings
-    };
-    if bouncer.version < (1, 21) {
-        for settings in [&pooled, &with_direct] {
-            assert!(told(settings).await.contains("use PgBouncer 1.24 or later"), "PgBouncer {:?}", bouncer.version);
+    let poolers = [
+        Bouncer::before(&cluster, Mode::Transaction, 2),
+        Bouncer::newer(&cluster, Mode::Transaction, 2, "max_prepared_statements = 0"),
+    ];
+    for bouncer in poolers.into_iter().flatten() {
+        let (alone, with_direct) = pooled(&direct, &bouncer);
+        for settings in [&alone, &with_direct] {
+            let told = told(settings).await;
+            assert!(told.contains("use PgBouncer 1.24 or later"), "PgBouncer {:?}: {told}", bouncer.version);
         }
-    } else {
-        assert!(told(&pooled).await.contains("name the server itself as direct_url"));
-        let store = Store::open(&with_direct).await.unwrap();
-        store.import(&Import::parse(&both_sides(), &hjemmel::services::vocabulary()).unwrap(), at(NOW)).await.unwrap();
-        store.decide(FRONT, State::Suspended, "x", "y", at(NOW)).await.unwrap();
+        let mut backwards = direct.clone();
+        server(&mut backwards).direct = Some(server(&mut alone.clone()).address.clone());
+        assert!(told(&backwards).await.contains("direct_url leads to a pooler"));
     }
-    let mut backwards = direct.clone();
-    server(&mut backwards).direct = Some(server(&mut pooled).address.clone());
-    assert!(told(&backwards).await.contains("direct_url leads to a pooler"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn through_pgbouncer_in_transaction_mode_each_statement_gets_its_own_rows_and_decisions_are_made_and_heard() {
+    let Some(cluster) = Cluster::own() else { return };
+    let Some(bouncer) = Bouncer::newer(&cluster, Mode::Transaction, 2, "") else { return };
+    let database = cluster.database().name;
+    let (direct, _dir) = on(&cluster, &database);
+    let (alone, with_direct) = pooled(&direct, &bouncer);
+    assert!(told(&alone).await.contains("name the server itself as direct_url"), "PgBouncer {:?}", bouncer.version);
+    // Its tables are made through it, by the direct address.
+    let store = Store::open(&with_direct).await.unwrap();
+    store.import(&Import::parse(&both_sides(), &hjemmel::services::vocabulary()).unwrap(), at(NOW)).await.unwrap();
+    store.database().listen();
+    while !store.database().is_listening() {
+        tokio::task::yield_now().await;
+    }
+    let heard = store.database().changes();
+    // More programs than the pooler has connections, each of which gives the same names to other statements.
+    let mut opened = Vec::new();
+    for _ in 0..8 {
+        opened.push(Database::open(&with_direct, Access::Change).await.unwrap());
+    }
+    let programs: Vec<_> = opened
+        .into_iter()
+        .enumerate()
+        .map(|(number, database)| {
+            tokio::spawn(async move {
+                for round in number..number + 60 {
+                    match round % 4 {
+                        0 => {
+                            let asked = sql("SELECT cvr FROM authority WHERE cvr = $1").bind("11111111");
+                            let row = database.first(asked).await.unwrap().unwrap();
+                            assert_eq!(row.get::<String>("cvr").unwrap(), "11111111");
+                        }
+                        1 => {
+                            let asked = sql("SELECT id, state FROM agreement WHERE id = $1").bind(FRONT);
+                            let row = database.first(asked).await.unwrap().unwrap();
+                            assert_eq!(row.get::<uuid::Uuid>("id").unwrap(), FRONT);
+                        }
+                        2 => assert_eq!(database.revision().await.unwrap().len(), 16),
+                        _ => {
+                            let mut transaction = database.begin_beside_others().await.unwrap();
+                            let add = "INSERT INTO job (kind, payload, state, attempts, added_us, due_us) VALUES ($1, '', 'waiting', 0, 0, 0)";
+                            transaction.execute(sql(add).bind(format!("{number} {round}"))).await.unwrap();
+                            transaction.commit().await.unwrap();
+                        }
+                    }
+                }
+                database.close().await;
+            })
+        })
+        .collect();
+    for program in programs {
+        program.await.unwrap();
+    }
+    let row = store.database().first(sql("SELECT count(DISTINCT kind) AS many FROM job")).await.unwrap().unwrap();
+    assert_eq!(row.get::<i64>("many").unwrap(), 8 * 15, "each was written once");
+    let by_other_means = format!("UPDATE agreement SET reason = 'ved siden af' WHERE id = '{FRONT}'");
+    cluster.psql_in(&database, &by_other_means);
+    while store.database().changes() == heard {
+        tokio::task::yield_now().await;
+    }
+    store.decide(FRONT, State::Suspended, "x", "y", at(NOW)).await.unwrap();
+    assert_eq!(store.get(FRONT).await.unwrap().state, State::Suspended);
+    bouncer.restart();
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while store.get(FRONT).await.is_err() {
+        assert!(std::time::Instant::now() < until, "never again");
+    }
+    assert_eq!(cluster.psql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").trim(), "0", "no lock stays behind");
 }
 
 #[tokio::test]

@@ -8,7 +8,10 @@ use super::process::{Folder, Signal, free_port, signal};
 use super::{Cluster, PASSWORD, ROLE, Shown, address};
 use crate::not_run::did_not_run;
 
+/// Debian 12's: 1.18, which keeps no prepared statements apart.
 const PROGRAM: &str = "/usr/sbin/pgbouncer";
+/// Debian 13's: 1.24, which does. `pgbouncer.sh` beside this file lays it there.
+const NEWER: &str = "/usr/local/lib/hjemmel-tests/pgbouncer/pgbouncer";
 
 /// What the watcher does at the end, in PgBouncer's folder.
 const END: &str = "if [ -f pid ]; then p=$(cat pid); kill -CONT $p; kill -KILL $p; fi";
@@ -24,6 +27,7 @@ pub enum Mode {
 
 /// A PgBouncer of its own.
 pub struct Bouncer {
+    program: &'static Path,
     folder: Folder,
     port: u16,
     running: Mutex<Child>,
@@ -39,6 +43,19 @@ impl Bouncer {
             did_not_run("PgBouncer", "apt-get install pgbouncer");
             return None;
         }
+        Some(Self::of(Path::new(PROGRAM), cluster, mode, pool, ""))
+    }
+
+    /// The same with one that keeps prepared statements apart, and `more` settings.
+    pub fn newer(cluster: &Cluster, mode: Mode, pool: usize, more: &str) -> Option<Self> {
+        if !Path::new(NEWER).exists() {
+            did_not_run("PgBouncer 1.24 in transaction mode", "tests/support/postgres/pgbouncer.sh, as root");
+            return None;
+        }
+        Some(Self::of(Path::new(NEWER), cluster, mode, pool, more))
+    }
+
+    fn of(program: &'static Path, cluster: &Cluster, mode: Mode, pool: usize, more: &str) -> Self {
         let folder = Folder::new("hjemmel-pgbouncer", END);
         let (certificate, key) = cluster.certificates.of(Shown::Good);
         folder.write("server.pem", certificate);
@@ -58,12 +75,12 @@ impl Bouncer {
                      ignore_startup_parameters = extra_float_digits\nserver_login_retry = 0.2\n\
                      client_tls_sslmode = require\nclient_tls_cert_file = {path}/server.pem\n\
                      client_tls_key_file = {path}/server.key\nserver_tls_sslmode = verify-full\n\
-                     server_tls_ca_file = {path}/root.pem\n",
+                     server_tls_ca_file = {path}/root.pem\n{more}\n",
                     cluster.port()
                 ),
             );
-            if let Some(running) = started(&folder, port) {
-                return Some(Self { version: version(&folder), folder, port, running: Mutex::new(running) });
+            if let Some(running) = started(program, &folder, port) {
+                return Self { version: version(program, &folder), program, folder, port, running: Mutex::new(running) };
             }
         }
         panic!("PgBouncer did not start:\n{}", log(&folder));
@@ -83,12 +100,13 @@ impl Bouncer {
         signal(Signal::Kill, &[running.id()]);
         running.wait().unwrap();
         let _ = std::fs::remove_file(self.folder.path().join("pid"));
-        *running = started(&self.folder, self.port).unwrap_or_else(|| panic!("PgBouncer did not start:\n{}", log(&self.folder)));
+        *running = started(self.program, &self.folder, self.port)
+            .unwrap_or_else(|| panic!("PgBouncer did not start:\n{}", log(&self.folder)));
     }
 }
 
-fn started(folder: &Folder, port: u16) -> Option<Child> {
-    let mut command = folder.command(Path::new(PROGRAM));
+fn started(program: &Path, folder: &Folder, port: u16) -> Option<Child> {
+    let mut command = folder.command(program);
     let mut running = command.arg("-q").arg("pgbouncer.ini").stdout(Stdio::null()).spawn().unwrap();
     loop {
         if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() && folder.path().join("pid").exists() {
@@ -101,8 +119,8 @@ fn started(folder: &Folder, port: u16) -> Option<Child> {
     }
 }
 
-fn version(folder: &Folder) -> (u32, u32) {
-    let said = folder.run(Path::new(PROGRAM), &["--version"]);
+fn version(program: &Path, folder: &Folder) -> (u32, u32) {
+    let said = folder.run(program, &["--version"]);
     let number = said.lines().next().and_then(|line| line.split_whitespace().last()).unwrap();
     let mut parts = number.split('.').map(|part| part.parse().unwrap());
     (parts.next().unwrap(), parts.next().unwrap())
