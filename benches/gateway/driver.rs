@@ -199,6 +199,20 @@ impl Caller {
         self.send(&mut connection, Method::POST, self.path, message).await
     }
 
+    /// Asks for a page so many times over one connection: how long each took, in seconds, sorted.
+    pub async fn pages(&self, path: &str, count: usize) -> Vec<f64> {
+        let mut connection = self.connect().await.expect("a connection");
+        let mut took = Vec::new();
+        for _ in 0..count {
+            let asked = Instant::now();
+            let answer = self.send(&mut connection, Method::GET, path, Bytes::new()).await;
+            took.push(asked.elapsed().as_secs_f64());
+            assert!(matches!(answer, Some((StatusCode::OK, _))), "{path}: {answer:?}");
+        }
+        took.sort_by(f64::total_cmp);
+        took
+    }
+
     /// Sends the messages over so many connections, each connection one after the other.
     pub async fn closed_loop(&self, connections: usize, messages: Messages) -> Went {
         let (messages, next) = (Arc::new(messages), Arc::new(AtomicUsize::new(0)));

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use hjemmel::agreements::import::Import;
 use hjemmel::agreements::{Store, Thumbprint, Vocabulary};
 use hjemmel::api::problem::overloaded;
-use hjemmel::api::{Clients, Served, Settings};
+use hjemmel::api::{Clients, Served};
 use hjemmel::clock::Clock;
 use hjemmel::config::EdgeLimits;
 use hjemmel::decisions::{Because, user};
@@ -17,6 +17,7 @@ use hjemmel::metrics::Metrics;
 use hjemmel::revocation::domain::Domain;
 use hjemmel::signature::credentials::Credentials;
 use hjemmel::signature::key::Certificate;
+use hjemmel::store::Settings;
 use hjemmel::stub::pki::{DevPki, KeyBits, Leaf, Role as Of, Usage};
 use hjemmel::trust::clients::{ClientCertificate, ClientTrust};
 use hjemmel::users::rights::Role;
@@ -25,9 +26,10 @@ use hjemmel::work::Work;
 use http::Request;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OnceCell};
 use uuid::Uuid;
 
+use crate::postgres::Cluster;
 use crate::wire::{self, Answer, Http, Sent};
 
 pub const OWN: &str = "11111111";
@@ -81,8 +83,11 @@ pub struct House {
 impl House {
     pub async fn build() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&hjemmel::store::Settings::sqlite(&dir.path().join("store.sqlite"))).await.unwrap();
-        Self::on(store, dir).await
+        let settings = match on_postgres().await {
+            Some(settings) => settings,
+            None => Settings::sqlite(&dir.path().join("store.sqlite")),
+        };
+        Self::on(Store::open(&settings).await.unwrap(), dir).await
     }
 
     /// The same on a store that is there.
@@ -104,7 +109,7 @@ impl House {
         let trust = ClientTrust::new(&roots, Domain::unasked(), ClientCertificate::Required).unwrap();
         let tls = Prepared::with_roots(pki().credentials(Of::GatewayServer).unwrap(), &roots, ClientCertificate::Required);
         let mailboxes = crate::mailboxes::open(&store, dir.path());
-        let served = Served::new(Settings {
+        let served = Served::new(hjemmel::api::Settings {
             mailboxes: Some(mailboxes.clone()),
             store: store.clone(),
             clients: Arc::new(Clients::new(Arc::new(trust))),
@@ -176,6 +181,26 @@ impl House {
         let path = format!("/api/v1/agreements/{id}/decisions");
         self.ask(who, "POST", &path, &[("if-match", etag)], Some(&body)).await
     }
+}
+
+/// Every second test, by its name, is on PostgreSQL where that is installed. `HJEMMEL_API_STORE=postgres`, or `=sqlite`, has all
+/// of them on one.
+async fn on_postgres() -> Option<Settings> {
+    static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+    let thread = std::thread::current();
+    let letters: usize = thread.name().unwrap_or_default().bytes().map(usize::from).sum();
+    if !std::env::var("HJEMMEL_API_STORE").map_or(letters % 2 == 1, |store| store == "postgres") {
+        return None;
+    }
+    let cluster = Cluster::shared()?;
+    let with_tables = async || {
+        let name = cluster.database().name;
+        Store::open(&cluster.settings(&name)).await.unwrap().close().await;
+        name
+    };
+    let template = TEMPLATE.get_or_init(with_tables).await;
+    println!("this test is on PostgreSQL");
+    Some(cluster.settings(&cluster.database_from(template).name))
 }
 
 /// A user of this role, added by whoever holds the store.

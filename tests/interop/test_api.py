@@ -18,6 +18,14 @@ import demo
 WORK = Path(os.environ.get("HJEMMEL_INTEROP", "/tmp"))
 TOOLS = Path(sys.executable).parent
 HERE = Path(__file__).parent
+KORSBAEK = "11111111"
+# The roles that the demo has no user of, each of a certificate that is no other's here; together with its own, all ten.
+OTHERS = {
+    "gateway-client": ("operator-read-only",),
+    "client-korsbaek": ("system-owner", "auditor"),
+    "client-udk": ("system-responsible", "sortiment-administrator"),
+    "client-other": ("system-administrator", "infrastructure-responsible"),
+}
 
 
 @unittest.skipUnless(demo.binary(), "DID NOT RUN: the API before schemathesis and a generated client: no gateway")
@@ -31,6 +39,12 @@ class Api(unittest.TestCase):
         answer = requests.get(cls.told["api"] + "/openapi.json", cert=cls.pair("operator"), verify=cls.root, timeout=30)
         answer.raise_for_status()
         cls.contract.write_bytes(answer.content)
+        for certificate, roles in OTHERS.items():
+            command = [demo.binary(), "user", "add", "--config", cls.demo.dir / "hjemmel.toml", "--name", certificate, "--reason", "prøve"]
+            command += ["--certificate", cls.demo.dir / "pki" / f"{certificate}.pem"]
+            command += [word for role in roles for word in ("--role", role)]
+            command += [] if "operator-read-only" in roles else ["--cvr", KORSBAEK]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
     @classmethod
     def tearDownClass(cls):
@@ -38,17 +52,28 @@ class Api(unittest.TestCase):
 
     @classmethod
     def pair(cls, role):
+        if role in OTHERS:
+            return tuple(str(cls.demo.dir / "pki" / f"{role}{ending}") for ending in (".pem", ".key.pem"))
         return cls.told["users"][role]["certificate"], cls.told["users"][role]["key"]
 
+    def test_every_role_has_a_user(self):
+        known = set()
+        for role in (*self.told["users"], *OTHERS):
+            answer = requests.get(self.told["api"] + "/api/v1/whoami", cert=self.pair(role), verify=self.root, timeout=30)
+            known.update(answer.json()["roles"])
+        self.assertEqual(len(known), 10, known)
+
     def test_schemathesis_finds_nothing(self):
-        for role in ("operator", "supplier-administrator", "signatory"):
+        for role in (*self.told["users"], *OTHERS):
             with self.subTest(role=role):
                 certificate, key = self.pair(role)
+                # What the contract allows and forbids is the same for all; what the others may not do is another path through it.
+                phases, examples = ("examples,coverage,stateful,fuzzing", "20") if role in self.told["users"] else ("coverage,fuzzing", "5")
                 command = [TOOLS / "schemathesis", "--config-file", HERE / "schemathesis.toml", "run", self.contract, "--url", self.told["api"], "--tls-verify", self.root]
-                command += ["--request-cert", certificate, "--request-cert-key", key, "--seed", os.environ.get("HJEMMEL_API_SEED", "1"), "--max-examples", "20"]
+                command += ["--request-cert", certificate, "--request-cert-key", key, "--seed", os.environ.get("HJEMMEL_API_SEED", "1"), "--max-examples", examples]
                 # Schema-valid and wrong all the same: a period that ends before it begins, PEM that is no certificate. No
                 # schema says that; the answer is a documented 422.
-                command += ["--phases", "examples,coverage,stateful,fuzzing", "--exclude-checks", "positive_data_acceptance"]
+                command += ["--phases", phases, "--exclude-checks", "positive_data_acceptance"]
                 # Its generator once took all of a machine's memory; what it finds is kept apart from what it remembers.
                 command += ["--generation-database", "none"]
                 limits = lambda: resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
@@ -93,7 +118,7 @@ class Api(unittest.TestCase):
         self.until(500)
         asked = of_agreements("request_agreement").sync(client=supplier, body=models.AgreementRequest.from_dict({
             "side": "front", "system": "5a0c7b52-6a5e-4b0e-9d53-0a1f3c6b100a", "certificates": [thumbprint],
-            "service": "3053ec89-31fe-4206-878b-bba6783d7a88", "authority": "11111111", "environment": "demo",
+            "service": "3053ec89-31fe-4206-878b-bba6783d7a88", "authority": KORSBAEK, "environment": "demo",
             "valid_from": "2026-01-01T00:00:00+01:00", "legal_basis": "Lov om Udbetaling Danmark § 8, stk. 1",
             "purpose": "prøve", "reason": "sag 1"}))
         self.assertIsInstance(asked, models.AgreementView, asked)
@@ -104,17 +129,32 @@ class Api(unittest.TestCase):
 
         refused = decide(supplier, asked, "approve")
         self.assertEqual(getattr(refused, "code", None), "ApiNotAllowed", refused)
-        listed = of_agreements("list_agreements").sync(client=signatory, authority="11111111", limit=200)
+        listed = of_agreements("list_agreements").sync(client=signatory, authority=KORSBAEK, limit=200)
         self.assertIn(asked.id, [agreement.id for agreement in listed.items])
         shown = of_agreements("get_agreement").sync(asked.id, client=signatory)
         approved = decide(signatory, shown, "approve")
         self.assertEqual(approved.state, "GODKENDT")
         self.until(200)
-        ended = decide(supplier, approved, "end")
+        # What was decided on was another text, or another state, than is there now.
+        stale = decide(signatory, asked, "suspend")
+        self.assertEqual(getattr(stale, "code", None), "ApiPreconditionFailed", stale)
+        suspended = decide(signatory, approved, "suspend")
+        self.assertEqual((suspended.state, suspended.holds), ("SUSPENDERET", False))
+        self.until(500)
+        refused = decide(supplier, suspended, "resume")
+        self.assertEqual(getattr(refused, "code", None), "ApiNotAllowed", refused)
+        resumed = decide(signatory, suspended, "resume")
+        self.assertEqual((resumed.state, resumed.holds), ("GODKENDT", True))
+        self.until(200)
+        ended = decide(supplier, resumed, "end")
         self.assertEqual(ended.state, "OPSAGT")
         self.until(500)
+        refused = decide(signatory, ended, "resume")
+        self.assertEqual(getattr(refused, "code", None), "ApiTransition", refused)
         history = of_agreements("list_agreement_decisions").sync(asked.id, client=signatory)
-        self.assertEqual([item.to for item in history.items], ["ANMODET", "GODKENDT", "OPSAGT"])
+        self.assertEqual([item.to for item in history.items], ["ANMODET", "GODKENDT", "SUSPENDERET", "GODKENDT", "OPSAGT"])
+        shown = of_agreements("get_agreement").sync(asked.id, client=supplier)
+        self.assertEqual((shown.state, shown.holds), ("OPSAGT", False))
 
 
 if __name__ == "__main__":

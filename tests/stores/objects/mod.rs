@@ -367,4 +367,7 @@ async fn an_s3_compatible_store_is_asked_what_it_is_good_for() {
     let found = objects.probe().await.unwrap();
     println!("{found}");
     assert!(found.takes_back);
+    // A second writing of a name that is taken was refused, and the first content stayed.
+    assert!(found.keeps_what_is_there, "{found}");
+    assert!((1..=8).contains(&found.winners_of_eight), "{found}");
 }
