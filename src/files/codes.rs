@@ -86,6 +86,10 @@ refusals! { []
     FIL1060 { what: Detail = Detail::new("modtagerens plads er brugt", "the recipient's space is used") }, Caller, AfterChange, Administrator,
         da: "Filen er for stor, eller der er ikke plads: {what}.", "Del filen, eller vent, til der er ryddet op, og send igen.",
         en: "The file is too large, or there is no room: {what}.", "Divide the file, or wait until there is room, and send it again.";
+    /// A mailbox does not take it: the profile of partner agreements.
+    FIL1055 { what: Detail = Detail::new("datastrøm og alias er ikke aftalt i dag", "stream and alias are not agreed today") }, Caller, AfterChange, Administrator,
+        da: "Postkassen tager ikke imod filen: {what}.", "Kontrollér partneraftalens datastrømme, aliasser og rettigheder, og læg filen på ny.",
+        en: "The mailbox does not take the file: {what}.", "Check the partner agreement's streams, aliases and rights, and put the file again.";
     /// Nobody fetched it.
     FIL1070 { days: i64 = 30 }, Caller, AfterChange, Administrator,
         da: "Filen er ikke hentet inden for {days} dage og er slettet hos modtageren.", "Spørg modtageren, om filen stadig er nødvendig, og send den på ny.",
@@ -137,6 +141,7 @@ impl Code {
             Code::FIL1035 => "TransactionId er brugt",
             Code::FIL1040 { .. } => "Navn er optaget hos modtager",
             Code::FIL1050 { .. } => "Indhold er afvist",
+            Code::FIL1055 { .. } => "Postkassen tager ikke imod",
             Code::FIL1060 { .. } => "For stor, eller plads er brugt",
             Code::FIL1070 { .. } => "Ikke hentet i tide",
             Code::FIL1071 { .. } => "Ikke besvaret i tide",
@@ -145,13 +150,13 @@ impl Code {
         }
     }
 
-    /// The description in a receipt: what is wrong and what to do, in Danish.
+    /// The description in a receipt: what is wrong and what to do, in Danish and English.
     pub fn description(&self) -> String {
         let entry = self.entry();
         match self {
             // What a service's rules found: each is complete by itself, in both languages.
             Code::FIL1050 { .. } => format!("{} / {}", entry.da.what, entry.en.what),
-            _ => format!("{} {}", entry.da.what, entry.da.remedy),
+            _ => format!("{} {} / {} {}", entry.da.what, entry.da.remedy, entry.en.what, entry.en.remedy),
         }
     }
 }

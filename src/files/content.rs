@@ -1,7 +1,8 @@
 //! What the content of a file must be, by its InfRef.
 //!
 //! The rules are services' own ([`ContentRule`]) and come in when a node is put together; here it is known when they are asked, and
-//! what follows. A file of an InfRef that no rule has goes as it is.
+//! what follows. A file of an InfRef that no rule has goes as it is. A mailbox's data stream names a rule by the same InfRef, and has it
+//! check the content alone.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -46,6 +47,12 @@ pub trait ContentRule: Send + Sync {
         passed: &'a Passed,
         now: Timestamp,
     ) -> Later<'a, Result<(), StoreError>>;
+
+    /// Judges a content by itself, for the authority that sends it, on behalf of a mailbox's data stream: nothing is claimed or remembered.
+    /// `None`: what the rule is of has no such judgement.
+    fn check(&self, _content: Content, _sender: Cvr, _now: Timestamp) -> Option<Later<'_, Result<Vec<Code>, Passing>>> {
+        None
+    }
 
     /// Nothing comes of a transfer that was judged, or may have been: what was taken for it is free again.
     fn given_up(&self, transfer: Uuid) -> Later<'_, Result<(), StoreError>>;
@@ -100,6 +107,8 @@ pub struct Candidate {
     pub recipients: Vec<(Uuid, Uuid)>,
     /// What is in it.
     pub content: Content,
+    /// The submission that its trigger names.
+    pub transaction: Option<Uuid>,
     /// Now.
     pub now: Timestamp,
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::content::{self, Contents, Passing};
 use super::home::Problem;
-use super::name::Name;
+use super::seeking::Handed;
 use crate::agreements::Environment;
 use crate::audit::{Audit, Sealer};
 use crate::clock::Clock;
@@ -107,6 +107,8 @@ pub(super) struct Inner {
     pub(super) judging: Arc<Semaphore>,
     /// Names that are being written by sessions of this node.
     writing: Mutex<HashSet<(Uuid, String)>>,
+    /// What of which file of IN was handed out.
+    pub(super) handed: Handed,
     /// Whether there is room in the staging folder, as it was last looked at.
     staging_is_full: AtomicBool,
     at_step: Option<AtStep>,
@@ -149,6 +151,7 @@ impl Files {
             due: Notify::new(),
             judging: Arc::new(Semaphore::new(content::AT_ONCE)),
             writing: Mutex::default(),
+            handed: Handed::default(),
             staging_is_full: AtomicBool::new(false),
             at_step,
         }))
@@ -219,8 +222,8 @@ impl Files {
     }
 
     /// Takes a name for writing; none where a session of this node has it.
-    pub(super) fn take_name(&self, owner: Uuid, name: &Name) -> Option<Written> {
-        let key = (owner, name.key().to_owned());
+    pub(super) fn take_name(&self, owner: Uuid, name: &str) -> Option<Written> {
+        let key = (owner, name.to_owned());
         let mut writing = self.0.writing.lock().unwrap_or_else(PoisonError::into_inner);
         writing.insert(key.clone()).then(|| Written { files: self.clone(), key })
     }

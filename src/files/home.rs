@@ -9,15 +9,18 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
+use std::hash::Hash;
 use std::net::IpAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::Bytes;
 use jiff::Timestamp;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use super::name::Name;
+use super::name::{Name, NotAName};
 
 /// The SHA-256 of a public key as SSH writes it: what `ssh-keygen -l` shows.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,6 +29,19 @@ pub struct Fingerprint(pub [u8; 32]);
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SHA256:{}", STANDARD_NO_PAD.encode(self.0))
+    }
+}
+
+impl Serialize for Fingerprint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fingerprint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|()| Error::custom("a key's fingerprint is SHA256: and 43 characters, as ssh-keygen -l shows it"))
     }
 }
 
@@ -85,6 +101,66 @@ impl Folder {
     }
 }
 
+impl Folder {
+    /// What a path names in a home of these two folders.
+    pub fn place(parts: &[&str]) -> Place<Folder> {
+        let folder = |name: &str| Folder::ALL.into_iter().find(|folder| folder.name() == name);
+        match parts {
+            [] => Place::Root,
+            [name] => folder(name).map_or(Place::Elsewhere, Place::Folder),
+            [first, name] => folder(first).map_or(Place::Elsewhere, |folder| Place::file(folder, name)),
+            _ => Place::Elsewhere,
+        }
+    }
+
+    /// Both as the root lists them, after a name.
+    pub fn listed(after: Option<&Name>) -> Vec<Item> {
+        let names = Folder::ALL.into_iter().filter_map(|folder| Name::new(folder.name()).ok());
+        names.filter(|name| after.is_none_or(|after| name > after)).map(Item::Folder).collect()
+    }
+}
+
+/// What a path names, by its form alone: whether it is there is asked apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place<F> {
+    /// `/`.
+    Root,
+    /// A folder.
+    Folder(F),
+    /// A file in one.
+    File(F, Name),
+    /// A file in one whose name cannot be one.
+    NoName(NotAName),
+    /// Anything else: there is nothing there and cannot be.
+    Elsewhere,
+}
+
+impl<F> Place<F> {
+    /// A file in a folder, as its name is written.
+    pub fn file(folder: F, name: &str) -> Self {
+        Name::new(name).map_or_else(Place::NoName, |name| Place::File(folder, name))
+    }
+}
+
+/// What a folder has in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// Another folder.
+    Folder(Name),
+    /// A file.
+    File(Entry),
+}
+
+impl Item {
+    /// What it is called.
+    pub fn name(&self) -> &Name {
+        match self {
+            Item::Folder(name) => name,
+            Item::File(entry) => &entry.name,
+        }
+    }
+}
+
 /// A file in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -96,7 +172,7 @@ pub struct Entry {
     pub modified: Timestamp,
 }
 
-/// How a file in OUT is opened for writing.
+/// How a file is opened for writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Opening {
     /// Create it where there is none.
@@ -122,8 +198,22 @@ pub struct Quota {
 
 /// A user's home in one session. Dropped when the session ends.
 pub trait Home: Send + Sync + 'static {
+    /// A folder of it, but for the root.
+    type Folder: Clone + Eq + Hash + Send + Sync + 'static;
     /// A file that was opened.
     type File: File;
+
+    /// What a path names whose parts these are.
+    fn place(&self, parts: &[&str]) -> Place<Self::Folder>;
+
+    /// Whether files are put in a folder: written, renamed, one's own removed.
+    fn takes(&self, folder: &Self::Folder) -> bool;
+
+    /// Whether a folder is there.
+    ///
+    /// # Errors
+    /// [`Problem::NoSuchFile`] where it is not.
+    fn folder(&self, folder: &Self::Folder) -> impl Future<Output = Result<(), Problem>> + Send;
 
     /// Whether the key that the session logged on with is still allowed. The door asks before **every** operation, READ and WRITE
     /// too, and ends the session at [`Problem::KeyNotAllowed`]; so it must be cheap (in memory, with a notice of change).
@@ -136,44 +226,50 @@ pub trait Home: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Problem::NoSuchFile`] where there is none.
-    fn stat(&self, folder: Folder, name: &Name) -> impl Future<Output = Result<Entry, Problem>> + Send;
+    fn stat(&self, folder: &Self::Folder, name: &Name) -> impl Future<Output = Result<Entry, Problem>> + Send;
 
-    /// The next files of a folder, at most `at_most`, sorted by [`Name::key`], that follow `after`; none: the end.
+    /// What is in a folder, or in the root, after the item of the name `after`, at most `at_most`; none: the end.
     ///
     /// # Errors
     /// The store cannot be asked.
     fn list(
         &self,
-        folder: Folder,
+        folder: Option<&Self::Folder>,
         after: Option<&Name>,
         at_most: usize,
-    ) -> impl Future<Output = Result<Vec<Entry>, Problem>> + Send;
+    ) -> impl Future<Output = Result<Vec<Item>, Problem>> + Send;
 
     /// Opens a file for reading. What was opened can be read to its end even if the file is removed or replaced meanwhile.
     ///
     /// # Errors
     /// [`Problem::NoSuchFile`], or what is wrong.
-    fn read(&self, folder: Folder, name: &Name) -> impl Future<Output = Result<Self::File, Problem>> + Send;
+    fn read(&self, folder: &Self::Folder, name: &Name) -> impl Future<Output = Result<Self::File, Problem>> + Send;
 
-    /// Opens a file in OUT for writing, and for reading what was written. It is staged: others see it at [`File::close`], and a
+    /// Opens a file for writing in a folder that takes files, and for reading what was written. It is staged: others see it at [`File::close`], and a
     /// file that is dropped without it leaves nothing.
     ///
     /// # Errors
     /// [`Problem::NoSuchFile`] without `create`, [`Problem::Exists`] with `new_only`, [`Problem::Busy`] where the name is being
     /// written by this or another session, [`Problem::NameNotAllowed`], [`Problem::Denied`], [`Problem::NoSpace`].
-    fn write(&self, name: &Name, how: Opening) -> impl Future<Output = Result<Self::File, Problem>> + Send;
+    fn write(&self, folder: &Self::Folder, name: &Name, how: Opening)
+    -> impl Future<Output = Result<Self::File, Problem>> + Send;
 
     /// Removes a file.
     ///
     /// # Errors
     /// [`Problem::NoSuchFile`], or what is wrong.
-    fn remove(&self, folder: Folder, name: &Name) -> impl Future<Output = Result<(), Problem>> + Send;
+    fn remove(&self, folder: &Self::Folder, name: &Name) -> impl Future<Output = Result<(), Problem>> + Send;
 
-    /// Renames a file in OUT; to the name of a trigger it counts as the close of one. With `replace`, what had the new name goes.
+    /// Renames a file in folders that take files; to the name of a trigger it counts as the close of one. With `replace`, what had the new name goes.
     ///
     /// # Errors
     /// [`Problem::NoSuchFile`]; [`Problem::Exists`] without `replace`; or what is wrong.
-    fn rename(&self, from: &Name, to: &Name, replace: bool) -> impl Future<Output = Result<(), Problem>> + Send;
+    fn rename(
+        &self,
+        from: (&Self::Folder, &Name),
+        to: (&Self::Folder, &Name),
+        replace: bool,
+    ) -> impl Future<Output = Result<(), Problem>> + Send;
 
     /// What the home holds and may hold.
     ///

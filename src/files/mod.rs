@@ -13,6 +13,7 @@
 //! store's rows alone.
 
 pub mod answers;
+pub mod both;
 pub mod codes;
 pub mod content;
 pub mod core;
@@ -28,6 +29,7 @@ pub mod name;
 pub mod operate;
 pub mod orders;
 pub mod partner;
+mod seeking;
 mod shelf;
 mod staged;
 pub mod submit;

@@ -227,7 +227,8 @@ pub(super) async fn release(session: &mut Session, content: Uuid, now: jiff::Tim
     let release = sql("UPDATE file_content SET in_use = $2, sealed_key = $3, sha256 = $3, since_us = $4
                        WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM home_file WHERE content = $1)
                            AND NOT EXISTS (SELECT 1 FROM transfer WHERE content = $1)
-                           AND NOT EXISTS (SELECT 1 FROM mailbox_file WHERE content = $1)");
+                           AND NOT EXISTS (SELECT 1 FROM mailbox_file WHERE content = $1)
+                           AND NOT EXISTS (SELECT 1 FROM mailbox_upload WHERE content = $1)");
     Ok(session.execute(release.bind(content).bind(false).bind(nothing).bind(us(now))).await? == 1)
 }
 

@@ -1,4 +1,4 @@
-//! The mailboxes of a running node: they are there where the API is, and a place for files.
+//! The mailboxes of a running node: they are there where the API or the SFTP server is, and a place for files.
 
 use tokio::sync::watch::Receiver;
 
@@ -9,15 +9,16 @@ use crate::clock::Clock;
 use crate::files::core::Parts;
 use crate::files::partner::core::Mailboxes;
 use crate::files::partner::counts::Counts;
-use crate::files::partner::validate::Registry;
 use crate::metrics::Metrics;
 
-/// The mailboxes, where the configuration has `[api]` and `[objects]`.
+/// The mailboxes, where the configuration has `[objects]`, and `[api]` or `[sftp]`.
 ///
 /// # Errors
 /// The environment has no name that agreements could have.
 pub fn open(config: &Config, lasting: &Lasting, clock: &Clock) -> Result<Option<Mailboxes>, ServeError> {
-    let (Some(_), Some(objects)) = (config.api.address, lasting.objects.clone()) else { return Ok(None) };
+    let Some(objects) = lasting.objects.clone().filter(|_| config.api.address.is_some() || config.sftp.is_some()) else {
+        return Ok(None);
+    };
     let environment: Environment = config
         .environment
         .parse()
@@ -30,7 +31,7 @@ pub fn open(config: &Config, lasting: &Lasting, clock: &Clock) -> Result<Option<
         clock: clock.clone(),
         contents: lasting.contents.clone(),
     };
-    Ok(Some(Mailboxes::new(parts, environment, Registry::default())))
+    Ok(Some(Mailboxes::new(parts, environment)))
 }
 
 /// Judges files and cleans up after them until the node stops.

@@ -314,13 +314,15 @@ pub async fn start(
     };
     let of_admin = Readiness::new();
     let pulse = Pulse::new(vec![readiness.clone(), of_admin.clone()], audit.clone());
-    if let Some(mailboxes) = mailboxes {
+    if let Some(mailboxes) = mailboxes.clone() {
         mailboxes::run(mailboxes, &metrics, stopped.clone())?;
     }
     let files = homes.as_ref().map(|(_, files, _)| files.clone());
     let of_files = files.clone();
     let sftp = match homes {
-        Some((settings, files, lists)) => Some(sftp::open(&settings, (files, lists), &metrics, clock, stopped.clone()).await?),
+        Some((settings, files, lists)) => {
+            Some(sftp::open(&settings, (files, lists, mailboxes), &metrics, clock, stopped.clone()).await?)
+        }
         None => None,
     };
     // The admin listener goes last: while calls drain, /readyz says so.

@@ -13,8 +13,11 @@ use crate::config::Sftp;
 use crate::edge::serve::Drained;
 use crate::edge::sftp::counts::Counts;
 use crate::edge::sftp::{Door, host_keys};
+use crate::files::both::Both;
 use crate::files::core::{Files, Parts, Settings};
 use crate::files::counts::Counts as FileCounts;
+use crate::files::partner::core::Mailboxes;
+use crate::files::partner::door::PartnerHomes;
 use crate::metrics::Metrics;
 use crate::services::finance::files::lists::{self, Worker};
 
@@ -50,7 +53,7 @@ pub fn mailboxes(config: &Config, lasting: &Lasting, clock: &Clock) -> Result<Op
 /// A host key that cannot be used, an address that is taken.
 pub async fn open(
     settings: &Sftp,
-    (files, lists): (Files, Worker),
+    (files, lists, mailboxes): (Files, Worker, Option<Mailboxes>),
     metrics: &Metrics,
     clock: &Clock,
     stopped: Receiver<()>,
@@ -68,7 +71,9 @@ pub async fn open(
             () = until(told) => {}
         }
     });
-    let door = Door::new(files, keys, settings.limits.clone(), Counts::new(metrics.registry())?, clock.clone());
+    let mailboxes = mailboxes.map(|mailboxes| PartnerHomes::new(mailboxes, files.clone()));
+    let door =
+        Door::new(Both::new(files, mailboxes), keys, settings.limits.clone(), Counts::new(metrics.registry())?, clock.clone());
     let listener = bind(settings.address).await?;
     let address = listener.local_addr().map_err(|error| ServeError::Listen { address: settings.address, error })?;
     Ok((address, tokio::spawn(door.serve(listener, until(stopped)))))

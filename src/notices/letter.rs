@@ -107,6 +107,12 @@ fn danish(kind: Kind) -> Words {
             "Data, som modtageren venter på, mangler måske.",
             "Kontrollér, at afsenderens system kører og kan logge på.",
         ),
+        Kind::LogOnName => words(
+            "Brugernavn skrevet forkert",
+            "Et system har forsøgt at logge på en postkasse med et brugernavn, der kun afviger ved store og små bogstaver.",
+            "Det er ikke lukket ind, og det får ikke at vide hvorfor.",
+            "Skriv brugernavnet i systemets opsætning, netop som det står her.",
+        ),
     }
 }
 
@@ -189,6 +195,12 @@ fn english(kind: Kind) -> Words {
             "Nothing was exchanged for longer than agreed.",
             "Data that the recipient waits for may be missing.",
             "See that the sender's system runs and can log on.",
+        ),
+        Kind::LogOnName => words(
+            "User name written wrong",
+            "A system has tried to log on to a mailbox with a user name that differs in upper and lower case alone.",
+            "It was not let in, and is not told why.",
+            "Write the user name in the system's set-up just as it stands here.",
         ),
     }
 }

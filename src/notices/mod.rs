@@ -50,11 +50,13 @@ pub enum Kind {
     DeliveryUnknown,
     /// Nothing was exchanged for longer than agreed.
     Silence,
+    /// A user's name was given in upper or lower case as it is not written.
+    LogOnName,
 }
 
 impl Kind {
     /// Each.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Requested,
         Self::Reminder,
         Self::Approved,
@@ -68,6 +70,7 @@ impl Kind {
         Self::ProviderAnswerRefused,
         Self::DeliveryUnknown,
         Self::Silence,
+        Self::LogOnName,
     ];
 }
 

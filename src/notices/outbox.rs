@@ -11,7 +11,7 @@ use super::address::{self, Language, everybody};
 use super::audience::Audience;
 use crate::agreements::{Change, Store};
 use crate::store::jobs::{JobError, Jobs, Rules};
-use crate::store::{Database, StoreError, Transaction, sql};
+use crate::store::{Database, Session, StoreError, Transaction, sql};
 
 /// The kind of the jobs.
 pub const KIND: &str = "notice";
@@ -83,9 +83,17 @@ impl Change {
     /// # Errors
     /// A store that does not answer.
     pub async fn gives(&mut self, mark: &str, at: Timestamp) -> Result<bool, StoreError> {
-        let note = sql("INSERT INTO notice_given (mark, at) VALUES ($1, $2) ON CONFLICT (mark) DO NOTHING");
-        Ok(self.connection().execute(note.bind(mark).bind(at)).await? == 1)
+        gives(self.connection(), mark, at).await
     }
+}
+
+/// The same, in whatever transaction.
+///
+/// # Errors
+/// A store that does not answer.
+pub async fn gives(session: &mut Session, mark: &str, at: Timestamp) -> Result<bool, StoreError> {
+    let note = sql("INSERT INTO notice_given (mark, at) VALUES ($1, $2) ON CONFLICT (mark) DO NOTHING");
+    Ok(session.execute(note.bind(mark).bind(at)).await? == 1)
 }
 
 /// Puts a letter to a functional mailbox in the outbox, with whatever else `transaction` writes; false where what is named is no e-mail

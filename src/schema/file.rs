@@ -19,7 +19,7 @@ const NAMES: usize = 50_000;
 pub struct Pieces<'v> {
     compiled: &'v Compiled,
     validator: &'v SchemaValidator<'v>,
-    root: (&'static str, &'static str),
+    root: (&'v str, &'v str),
     explain: bool,
     begun: Option<(Drive<'v, 'v>, Open)>,
     other: Option<Violations>,
@@ -32,7 +32,7 @@ pub struct Pieces<'v> {
 /// [`NoVerdict`] where the validator fails.
 pub fn validating<T>(
     schema: &Schema,
-    root: (&'static str, &'static str),
+    root: (&str, &str),
     explain: bool,
     work: impl FnOnce(Pieces<'_>) -> T,
 ) -> Result<T, NoVerdict> {

@@ -38,7 +38,7 @@ pub struct Pieces<R> {
     from: R,
     buffer: Vec<u8>,
     scanner: Scanner,
-    name: (&'static str, &'static str),
+    name: (String, String),
     limits: Limits,
     longest: usize,
     /// The root's start tag, from which each piece begins.
@@ -51,7 +51,8 @@ pub struct Pieces<R> {
 
 impl<R: Read> Pieces<R> {
     /// `limits` hold for a piece, and those of names for the whole; no piece may be longer than `longest` bytes.
-    pub fn new(from: R, name: (&'static str, &'static str), limits: Limits, longest: usize) -> Self {
+    pub fn new(from: R, (namespace, local): (&str, &str), limits: Limits, longest: usize) -> Self {
+        let name = (namespace.to_owned(), local.to_owned());
         let scanner = Scanner::new(Limits { nodes: usize::MAX, ..limits });
         Self { from, buffer: vec![0; READ], scanner, name, limits, longest, root: None, nodes: 0, begins: 0, ended: false }
     }
@@ -79,7 +80,9 @@ impl<R: Read> Pieces<R> {
                     return Ok(Some(piece.finish(Bytes::new(), self.scanner.uris().clone())?));
                 }
                 Token::Start | Token::Empty if self.root.is_none() => self.root = Some(piece.clone()),
-                Token::End | Token::Empty if depth == 1 && piece.ends_with(self.name, self.scanner.uris()) => {
+                Token::End | Token::Empty
+                    if depth == 1 && piece.ends_with((self.name.0.as_str(), self.name.1.as_str()), self.scanner.uris()) =>
+                {
                     (self.nodes, self.begins) = (0, self.scanner.range().end);
                     return Ok(Some(piece.finish(Bytes::new(), self.scanner.uris().clone())?));
                 }

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
-use crate::files::home::{self, Account, Entry, Fingerprint, Folder, Opening, Problem, Quota};
+use crate::files::home::{self, Account, Entry, Fingerprint, Folder, Item, Opening, Place, Problem, Quota};
 use crate::files::name::Name;
 
 /// The folders of some users.
@@ -117,16 +117,16 @@ fn place_of(folder: &Path, name: &Name) -> Result<PathBuf, Problem> {
 }
 
 impl PlainHome {
-    fn folder(&self, folder: Folder) -> PathBuf {
+    fn at(&self, folder: Folder) -> PathBuf {
         self.place.join(folder.name())
     }
 
     /// What the close of a trigger does.
     fn fire(&self, trigger: &Name) -> Result<(), Problem> {
         let Some(data) = trigger.spelt().strip_suffix(".trigger").and_then(|data| Name::new(data).ok()) else { return Ok(()) };
-        let (from, own) = (place_of(&self.folder(Folder::Out), &data)?, self.folder(Folder::In));
+        let (from, own) = (place_of(&self.at(Folder::Out), &data)?, self.at(Folder::In));
         if from.exists() {
-            fs::remove_file(self.folder(Folder::Out).join(trigger.spelt())).map_err(|error| problem(&error))?;
+            fs::remove_file(self.at(Folder::Out).join(trigger.spelt())).map_err(|error| problem(&error))?;
             fs::rename(from, own.join(data.spelt())).map_err(|error| problem(&error))?;
             fs::write(own.join(format!("{}.sftpreceipt", data.spelt())), "SUCCESS").map_err(|error| problem(&error))?;
         }
@@ -135,31 +135,45 @@ impl PlainHome {
 }
 
 impl home::Home for PlainHome {
+    type Folder = Folder;
     type File = PlainFile;
+
+    fn place(&self, parts: &[&str]) -> Place<Folder> {
+        Folder::place(parts)
+    }
+
+    fn takes(&self, folder: &Folder) -> bool {
+        *folder == Folder::Out
+    }
+
+    async fn folder(&self, _: &Folder) -> Result<(), Problem> {
+        Ok(())
+    }
 
     async fn admitted(&self) -> Result<(), Problem> {
         self.homes.holds(self.user, self.key).map(|_| ()).ok_or(Problem::KeyNotAllowed)
     }
 
-    async fn stat(&self, folder: Folder, name: &Name) -> Result<Entry, Problem> {
-        let (folder, name) = (self.folder(folder), name.clone());
+    async fn stat(&self, folder: &Folder, name: &Name) -> Result<Entry, Problem> {
+        let (folder, name) = (self.at(*folder), name.clone());
         blocking(move || entry_at(&place_of(&folder, &name)?)).await
     }
 
-    async fn list(&self, folder: Folder, after: Option<&Name>, at_most: usize) -> Result<Vec<Entry>, Problem> {
-        let (folder, after) = (self.folder(folder), after.cloned());
+    async fn list(&self, folder: Option<&Folder>, after: Option<&Name>, at_most: usize) -> Result<Vec<Item>, Problem> {
+        let Some(folder) = folder else { return Ok(Folder::listed(after)) };
+        let (folder, after) = (self.at(*folder), after.cloned());
         blocking(move || {
             let mut names = names(&folder)?;
             names.retain(|name| after.as_ref().is_none_or(|after| name > after));
             names.sort();
             // One that was removed meanwhile is not listed.
-            Ok(names.iter().filter_map(|name| entry_at(&folder.join(name.spelt())).ok()).take(at_most).collect())
+            Ok(names.iter().filter_map(|name| entry_at(&folder.join(name.spelt())).ok()).map(Item::File).take(at_most).collect())
         })
         .await
     }
 
-    async fn read(&self, folder: Folder, name: &Name) -> Result<PlainFile, Problem> {
-        let (folder, name) = (self.folder(folder), name.clone());
+    async fn read(&self, folder: &Folder, name: &Name) -> Result<PlainFile, Problem> {
+        let (folder, name) = (self.at(*folder), name.clone());
         blocking(move || {
             let path = place_of(&folder, &name)?;
             let file = fs::File::open(&path).map_err(|error| problem(&error))?;
@@ -168,10 +182,10 @@ impl home::Home for PlainHome {
         .await
     }
 
-    async fn write(&self, name: &Name, how: Opening) -> Result<PlainFile, Problem> {
+    async fn write(&self, _: &Folder, name: &Name, how: Opening) -> Result<PlainFile, Problem> {
         let (home, name) = (self.clone(), name.clone());
         blocking(move || {
-            let path = place_of(&home.folder(Folder::Out), &name)?;
+            let path = place_of(&home.at(Folder::Out), &name)?;
             let there = path.exists();
             match (there, how) {
                 (true, Opening { new_only: true, .. }) => return Err(Problem::Exists),
@@ -197,15 +211,15 @@ impl home::Home for PlainHome {
         .await
     }
 
-    async fn remove(&self, folder: Folder, name: &Name) -> Result<(), Problem> {
-        let (folder, name) = (self.folder(folder), name.clone());
+    async fn remove(&self, folder: &Folder, name: &Name) -> Result<(), Problem> {
+        let (folder, name) = (self.at(*folder), name.clone());
         blocking(move || fs::remove_file(place_of(&folder, &name)?).map_err(|error| problem(&error))).await
     }
 
-    async fn rename(&self, from: &Name, to: &Name, replace: bool) -> Result<(), Problem> {
+    async fn rename(&self, (_, from): (&Folder, &Name), (_, to): (&Folder, &Name), replace: bool) -> Result<(), Problem> {
         let (home, from, to) = (self.clone(), from.clone(), to.clone());
         blocking(move || {
-            let out = home.folder(Folder::Out);
+            let out = home.at(Folder::Out);
             let (old, new) = (place_of(&out, &from)?, place_of(&out, &to)?);
             if !old.exists() {
                 return Err(Problem::NoSuchFile);
@@ -226,7 +240,7 @@ impl home::Home for PlainHome {
         let home = self.clone();
         blocking(move || {
             let mut quota = Quota { bytes_used: 0, bytes_limit: Some(10 << 30), files_used: 0, files_limit: Some(1_000_000) };
-            for folder in Folder::ALL.map(|folder| home.folder(folder)) {
+            for folder in Folder::ALL.map(|folder| home.at(folder)) {
                 for name in names(&folder)? {
                     quota.files_used += 1;
                     quota.bytes_used += entry_at(&folder.join(name.spelt())).map_or(0, |entry| entry.size);
@@ -323,7 +337,7 @@ impl home::File for PlainFile {
             return Err(refused);
         }
         blocking(move || {
-            let out = place_of(&staged.home.folder(Folder::Out), &staged.name)?;
+            let out = place_of(&staged.home.at(Folder::Out), &staged.name)?;
             fs::rename(&staged.at, out).map_err(|error| problem(&error))?;
             staged.keeps = true;
             staged.home.fire(&staged.name)

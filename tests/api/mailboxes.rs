@@ -12,7 +12,6 @@ use hjemmel::files::core::Parts;
 use hjemmel::files::partner::agreement::{self, Terms};
 use hjemmel::files::partner::core::Mailboxes;
 use hjemmel::files::partner::users::{self, Right, User};
-use hjemmel::files::partner::validate::Registry;
 use hjemmel::objects::settings::Place;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -34,7 +33,6 @@ pub fn open(store: &Store, folder: &Path) -> Mailboxes {
     Mailboxes::new(
         Parts { database, objects, audit, sealer: Arc::new(sealer), clock, contents: Arc::default() },
         "test".parse().unwrap(),
-        Registry::default(),
     )
 }
 
@@ -73,6 +71,7 @@ async fn party(house: &House, number: &str, rest: &str) -> Who {
         valid_to: None,
         seen: None,
         certificates: vec![Thumbprint::of_der(credentials.leaf())],
+        keys: Vec::new(),
         rights: Vec::new(),
     };
     users::add(&mut transaction, &user, now).await.unwrap();

@@ -109,6 +109,14 @@ pub enum CommandError {
         /// Why.
         error: io::Error,
     },
+    /// A public key.
+    #[error("{}: {error}", path.display())]
+    Key {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: crate::files::key::NotAKey,
+    },
     /// The terms.
     #[error("{}: {error}", path.display())]
     Terms {
@@ -160,7 +168,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
 async fn asked(settings: &Settings, wanted: Wanted, who: Who, clock: &Clock, out: &mut impl Write) -> Result<(), CommandError> {
     let (signer, because) = (who.person.signer()?, Because::new(who.reason, clock.now()));
     let ask = async |store: &Store| -> Result<Request, CommandError> {
-        Ok(crate::files::partner::request::request(store, By::Key(&signer), wanted, &because).await?)
+        Ok(crate::files::partner::request::request(store, By::Key(&signer), wanted, &because, None).await?)
     };
     let Request { id, authority, .. } = with_store(settings, Access::Change, ask).await?;
     writeln!(out, "{id} is asked for; it comes into force when a signatory of {authority}, another person, approves it:")?;

@@ -10,6 +10,8 @@ use crate::agreements::{Store, Thumbprint};
 use crate::cli::place::with_store;
 use crate::clock::Clock;
 use crate::decisions::{Because, By};
+use crate::files::home::Fingerprint;
+use crate::files::key::PublicKey;
 use crate::files::partner::request::{self, Wanted};
 use crate::files::partner::users::{self, Right, User as Known};
 use crate::signature::credentials::certificates_from_pem_file;
@@ -17,13 +19,12 @@ use crate::store::{Access, Settings};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum User {
-    /// Ask for a user: a system with a certificate
+    /// Ask for a user: a system with a certificate, an SSH key, or both
     Create {
         /// Its name, exactly so from then on
         name: String,
-        /// The system's certificate (PEM)
-        #[arg(long, value_name = "FILE")]
-        system_certificate: PathBuf,
+        #[command(flatten)]
+        by: KnownBy,
         /// What it may do on an agreement, as PA85858=fetch,deliver; once for each agreement
         #[arg(long = "right", value_name = "RIGHT", required = true)]
         rights: Vec<Right>,
@@ -44,13 +45,12 @@ pub(super) enum User {
     Block(One),
     /// Ask that a blocked one may be used again
     Unblock(One),
-    /// Ask for another certificate; those that it has end when it is approved
+    /// Ask for another certificate or key; those of the kind that it has end when it is approved
     NewKey {
         /// Its name
         name: String,
-        /// The system's new certificate (PEM)
-        #[arg(long, value_name = "FILE")]
-        system_certificate: PathBuf,
+        #[command(flatten)]
+        by: KnownBy,
         #[command(flatten)]
         who: Who,
     },
@@ -66,6 +66,28 @@ pub(super) enum User {
     },
     /// Ask that one is deleted
     Delete(One),
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+pub(super) struct KnownBy {
+    /// The system's certificate (PEM), for the API and `hjemmel mailbox`
+    #[arg(long, value_name = "FILE")]
+    system_certificate: Option<PathBuf>,
+    /// The system's public SSH key (the .pub file), for SFTP
+    #[arg(long, value_name = "FILE")]
+    system_key: Option<PathBuf>,
+}
+
+impl KnownBy {
+    fn read(self) -> Result<(Option<Thumbprint>, Option<Fingerprint>), CommandError> {
+        let key = |path: PathBuf| -> Result<Fingerprint, CommandError> {
+            let text = std::fs::read_to_string(&path).map_err(|error| CommandError::File { path: path.clone(), error })?;
+            let key: PublicKey = text.parse().map_err(|error| CommandError::Key { path, error })?;
+            Ok(key.fingerprint())
+        };
+        Ok((self.system_certificate.map(|path| certificate(&path)).transpose()?, self.system_key.map(key).transpose()?))
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -95,19 +117,22 @@ pub(super) fn told(user: &Known, right: Option<Right>) -> String {
 
 pub(super) async fn run(command: User, settings: &Settings, clock: &Clock, out: &mut impl Write) -> Result<(), CommandError> {
     let (wanted, who) = match command {
-        User::Create { name, system_certificate, rights, valid_to, who } => {
-            (Wanted::User { name, certificate: certificate(&system_certificate)?, valid_to, rights }, who)
+        User::Create { name, by, rights, valid_to, who } => {
+            let (certificate, key) = by.read()?;
+            (Wanted::User { name, certificate, key, valid_to, rights }, who)
         }
         User::Unblock(One { name, who }) => (Wanted::Unblock(name), who),
-        User::NewKey { name, system_certificate, who } => {
-            (Wanted::NewKey { name, certificate: certificate(&system_certificate)? }, who)
+        User::NewKey { name, by, who } => {
+            let (certificate, key) = by.read()?;
+            (Wanted::NewKey { name, certificate, key }, who)
         }
         User::Rights { name, rights, who } => (Wanted::Rights { name, rights }, who),
         User::Delete(One { name, who }) => (Wanted::Delete(name), who),
         User::Block(One { name, who }) => {
             let (signer, because) = (who.person.signer()?, Because::new(who.reason, clock.now()));
             let block = async |store: &Store| -> Result<(), CommandError> {
-                Ok(request::block(store, By::Key(&signer), &name, &because).await?)
+                request::block(store, By::Key(&signer), &name, &because, None).await?;
+                Ok(())
             };
             with_store(settings, Access::Change, block).await?;
             writeln!(out, "mailbox user {name} is blocked, from its next request on")?;
@@ -134,6 +159,9 @@ pub(super) async fn run(command: User, settings: &Settings, clock: &Clock, out: 
             writeln!(out, "{}", told(&user, None))?;
             for certificate in &user.certificates {
                 writeln!(out, "  certificate {certificate}")?;
+            }
+            for key in &user.keys {
+                writeln!(out, "  key {key}")?;
             }
             return Ok(());
         }

@@ -1,6 +1,7 @@
 //! The requests of one channel, done one after the other on the user's home.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -13,9 +14,9 @@ use super::answers;
 use super::busy::{Busy, Held};
 use super::counts::Counts;
 use super::packets::{Incoming, LONGEST_PACKET, MOST_DATA, handle_of};
-use super::place::{Place, absolute};
+use super::place::{absolute, place};
 use crate::clock::Clock;
-use crate::files::home::{Entry, File, Folder, Home, Opening, Problem};
+use crate::files::home::{Entry, File, Home, Item, Opening, Place, Problem};
 use crate::files::name::Name;
 
 /// Files and folders that one channel may have open.
@@ -39,45 +40,43 @@ pub struct Operations<H: Home> {
     home: Arc<H>,
     clock: Clock,
     since: Timestamp,
-    handles: HashMap<u32, Opened<H::File>>,
+    handles: HashMap<u32, Opened<H>>,
     next: u32,
-    put: Put,
+    put: Put<H::Folder>,
     busy: Busy,
     counts: Counts,
 }
 
-enum Opened<F> {
-    Folder(Listing),
+enum Opened<H: Home> {
+    Folder(Listing<H::Folder>),
     File {
-        file: F,
+        file: H::File,
         /// Where it is written.
-        name: Option<Name>,
+        name: Option<(H::Folder, Name)>,
         append: bool,
         /// While it is open, a node that drains waits.
         held: Held,
     },
 }
 
-enum Listing {
-    Root,
-    /// After which name it goes on; `None`: from the start.
-    Of(Folder, Option<Name>),
+enum Listing<F> {
+    /// Of a folder, or of the root; after which name it goes on, or from the start.
+    Of(Option<F>, Option<Name>),
     Done,
 }
 
 /// The files that this channel put, and their attributes then. A file is taken away when its trigger closes, and most clients
 /// ask for it by name afterwards: if it were gone they would report failure and send again.
-#[derive(Default)]
-struct Put {
-    entries: HashMap<Name, Entry>,
-    order: VecDeque<Name>,
+struct Put<F> {
+    entries: HashMap<(F, Name), Entry>,
+    order: VecDeque<(F, Name)>,
 }
 
-impl Put {
-    fn insert(&mut self, entry: Entry) {
-        let name = entry.name.clone();
-        if self.entries.insert(name.clone(), entry).is_none() {
-            self.order.push_back(name);
+impl<F: Clone + Eq + Hash> Put<F> {
+    fn insert(&mut self, folder: F, entry: Entry) {
+        let at = (folder, entry.name.clone());
+        if self.entries.insert(at.clone(), entry).is_none() {
+            self.order.push_back(at);
         }
         while self.order.len() > REMEMBERED {
             if let Some(oldest) = self.order.pop_front() {
@@ -86,10 +85,15 @@ impl Put {
         }
     }
 
-    fn remove(&mut self, name: &Name) -> Option<Entry> {
-        let entry = self.entries.remove(name)?;
-        self.order.retain(|other| other != name);
-        Some(entry)
+    fn remove(&mut self, folder: &F, name: &Name) {
+        let at = (folder.clone(), name.clone());
+        if self.entries.remove(&at).is_some() {
+            self.order.retain(|other| *other != at);
+        }
+    }
+
+    fn get(&self, folder: &F, name: &Name) -> Option<&Entry> {
+        self.entries.get(&(folder.clone(), name.clone()))
     }
 }
 
@@ -98,8 +102,8 @@ type Done = Result<Packet, Problem>;
 impl<H: Home> Operations<H> {
     /// Nothing open.
     pub fn new(home: Arc<H>, clock: Clock, busy: Busy, counts: Counts) -> Self {
-        let since = clock.now();
-        Self { home, clock, since, handles: HashMap::new(), next: 0, put: Put::default(), busy, counts }
+        let (since, put) = (clock.now(), Put { entries: HashMap::new(), order: VecDeque::new() });
+        Self { home, clock, since, handles: HashMap::new(), next: 0, put, busy, counts }
     }
 
     /// Does one request, and writes the answer behind what stands in `out`.
@@ -159,32 +163,39 @@ impl<H: Home> Operations<H> {
             },
             Packet::SetStat(set) => self.set_by_path(id, &set.path, &set.attrs).await,
             Packet::FSetStat(set) => self.set_by_handle(id, &set.handle, &set.attrs).await,
-            Packet::OpenDir(open) => match Place::of(&open.path) {
-                Place::Root => Ok(self.keep(id, Opened::Folder(Listing::Root))),
-                Place::Folder(folder) => Ok(self.keep(id, Opened::Folder(Listing::Of(folder, None)))),
+            Packet::OpenDir(open) => match self.place(&open.path) {
+                Place::Root => Ok(self.keep(id, Opened::Folder(Listing::Of(None, None)))),
+                Place::Folder(folder) => {
+                    self.home.folder(&folder).await?;
+                    Ok(self.keep(id, Opened::Folder(Listing::Of(Some(folder), None))))
+                }
                 _ => Err(Problem::NoSuchFile),
             },
             Packet::ReadDir(read) => self.list(id, &read.handle).await,
-            Packet::Remove(remove) => match Place::of(&remove.filename) {
+            Packet::Remove(remove) => match self.place(&remove.filename) {
                 Place::File(folder, name) => {
-                    self.home.remove(folder, &name).await?;
-                    if folder == Folder::Out {
-                        self.put.remove(&name);
-                    }
+                    self.home.remove(&folder, &name).await?;
+                    self.put.remove(&folder, &name);
                     Ok(answers::done(id))
                 }
                 Place::Root | Place::Folder(_) => Ok(answers::refused(id, StatusCode::Failure)),
                 Place::NoName(_) | Place::Elsewhere => Err(Problem::NoSuchFile),
             },
             // Clients that upload trees make each folder first, and go on at FAILURE alone.
-            Packet::MkDir(make) => match Place::of(&make.path) {
-                Place::Root | Place::Folder(_) => Err(Problem::Exists),
-                Place::File(folder, name) if self.there(folder, &name).await.is_ok() => Err(Problem::Exists),
+            Packet::MkDir(make) => match self.place(&make.path) {
+                Place::Root => Err(Problem::Exists),
+                Place::Folder(folder) => match self.home.folder(&folder).await {
+                    Ok(()) => Err(Problem::Exists),
+                    Err(Problem::NoSuchFile) => Err(Problem::Denied),
+                    Err(problem) => Err(problem),
+                },
+                Place::File(folder, name) if self.there(&folder, &name).await.is_ok() => Err(Problem::Exists),
                 _ => Err(Problem::Denied),
             },
-            Packet::RmDir(remove) => match Place::of(&remove.path) {
-                Place::Root | Place::Folder(_) => Err(Problem::Denied),
-                Place::File(folder, name) if self.there(folder, &name).await.is_ok() => {
+            Packet::RmDir(remove) => match self.place(&remove.path) {
+                Place::Root => Err(Problem::Denied),
+                Place::Folder(folder) => self.home.folder(&folder).await.and(Err(Problem::Denied)),
+                Place::File(folder, name) if self.there(&folder, &name).await.is_ok() => {
                     Ok(answers::refused(id, StatusCode::Failure))
                 }
                 _ => Err(Problem::NoSuchFile),
@@ -234,11 +245,15 @@ impl<H: Home> Operations<H> {
         Ok(answers::numbers(id, &[BLOCK, BLOCK, blocks, free, free, files, files_free, files_free, 0, 0, longest]))
     }
 
-    fn opened(&mut self, handle: &str) -> Option<&mut Opened<H::File>> {
+    fn place(&self, path: &str) -> Place<H::Folder> {
+        place(self.home.as_ref(), path)
+    }
+
+    fn opened(&mut self, handle: &str) -> Option<&mut Opened<H>> {
         self.handles.get_mut(&handle_of(handle)?)
     }
 
-    fn keep(&mut self, id: u32, open: Opened<H::File>) -> Packet {
+    fn keep(&mut self, id: u32, open: Opened<H>) -> Packet {
         if self.handles.len() >= HANDLES {
             return answers::status(id, StatusCode::Failure, "For mange åbne filer.", "Too many open files.");
         }
@@ -257,7 +272,7 @@ impl<H: Home> Operations<H> {
             return Ok(answers::status(id, StatusCode::Failure, "For mange åbne filer.", "Too many open files."));
         }
         let flags = open.pflags;
-        let (folder, name) = match Place::of(&open.filename) {
+        let (folder, name) = match self.place(&open.filename) {
             Place::File(folder, name) => (folder, name),
             Place::Root | Place::Folder(_) => return Ok(answers::refused(id, StatusCode::Failure)),
             Place::NoName(_) if flags.contains(OpenFlags::CREATE) => return Err(Problem::NameNotAllowed),
@@ -265,10 +280,10 @@ impl<H: Home> Operations<H> {
             Place::NoName(_) | Place::Elsewhere => return Err(Problem::NoSuchFile),
         };
         if !flags.intersects(OpenFlags::WRITE | OpenFlags::APPEND | OpenFlags::CREATE | OpenFlags::TRUNCATE) {
-            let file = self.home.read(folder, &name).await?;
+            let file = self.home.read(&folder, &name).await?;
             return Ok(self.keep(id, Opened::File { file, name: None, append: false, held: self.busy.hold() }));
         }
-        if folder == Folder::In {
+        if !self.home.takes(&folder) {
             return Err(Problem::Denied);
         }
         let create = flags.contains(OpenFlags::CREATE);
@@ -277,9 +292,9 @@ impl<H: Home> Operations<H> {
             new_only: create && flags.contains(OpenFlags::EXCLUDE),
             truncate: flags.contains(OpenFlags::TRUNCATE),
         };
-        let file = self.home.write(&name, how).await?;
+        let file = self.home.write(&folder, &name, how).await?;
         let append = flags.contains(OpenFlags::APPEND);
-        Ok(self.keep(id, Opened::File { file, name: Some(name), append, held: self.busy.hold() }))
+        Ok(self.keep(id, Opened::File { file, name: Some((folder, name)), append, held: self.busy.hold() }))
     }
 
     async fn close(&mut self, id: u32, handle: &str) -> Done {
@@ -288,8 +303,8 @@ impl<H: Home> Operations<H> {
             Some(Opened::File { file, name, held, .. }) => {
                 let entry = file.entry();
                 file.close().await?;
-                if name.is_some() {
-                    self.put.insert(entry);
+                if let Some((folder, _)) = name {
+                    self.put.insert(folder, entry);
                 }
                 drop(held);
                 Ok(answers::done(id))
@@ -320,30 +335,32 @@ impl<H: Home> Operations<H> {
     }
 
     /// The file of this name that the channel is writing.
-    fn being_written(&mut self, name: &Name) -> Option<&mut H::File> {
+    fn being_written(&mut self, folder: &H::Folder, name: &Name) -> Option<&mut H::File> {
         self.handles.values_mut().find_map(|open| match open {
-            Opened::File { file, name: Some(written), .. } if written == name => Some(file),
+            Opened::File { file, name: Some((at, written)), .. } if at == folder && written == name => Some(file),
             _ => None,
         })
     }
 
     /// The file of a name, as this session sees it: what it writes now and what it has put is there to it.
-    async fn there(&mut self, folder: Folder, name: &Name) -> Result<Entry, Problem> {
-        if folder == Folder::Out
-            && let Some(file) = self.being_written(name)
-        {
+    async fn there(&mut self, folder: &H::Folder, name: &Name) -> Result<Entry, Problem> {
+        if let Some(file) = self.being_written(folder, name) {
             return Ok(file.entry());
         }
         match self.home.stat(folder, name).await {
-            Err(Problem::NoSuchFile) if folder == Folder::Out => self.put.entries.get(name).cloned().ok_or(Problem::NoSuchFile),
+            Err(Problem::NoSuchFile) => self.put.get(folder, name).cloned().ok_or(Problem::NoSuchFile),
             found => found,
         }
     }
 
     async fn stat(&mut self, id: u32, path: &str) -> Done {
-        let attrs = match Place::of(path) {
-            Place::Root | Place::Folder(_) => answers::of_folder(self.since),
-            Place::File(folder, name) => answers::of_file(&self.there(folder, &name).await?),
+        let attrs = match self.place(path) {
+            Place::Root => answers::of_folder(self.since),
+            Place::Folder(folder) => {
+                self.home.folder(&folder).await?;
+                answers::of_folder(self.since)
+            }
+            Place::File(folder, name) => answers::of_file(&self.there(&folder, &name).await?),
             Place::NoName(_) | Place::Elsewhere => return Err(Problem::NoSuchFile),
         };
         Ok(answers::attributes(id, attrs))
@@ -351,25 +368,26 @@ impl<H: Home> Operations<H> {
 
     /// A size cuts the file; times, owner and mode are answered OK and have no effect.
     async fn set_by_path(&mut self, id: u32, path: &str, attrs: &FileAttributes) -> Done {
-        let (folder, name) = match Place::of(path) {
+        let (folder, name) = match self.place(path) {
             Place::Root | Place::Folder(_) => return Ok(answers::done(id)),
             Place::File(folder, name) => (folder, name),
             Place::NoName(_) | Place::Elsewhere => return Err(Problem::NoSuchFile),
         };
-        let there = self.there(folder, &name).await?;
+        let there = self.there(&folder, &name).await?;
         match attrs.size {
             Some(size) if size != there.size => {
-                if folder == Folder::In {
+                if !self.home.takes(&folder) {
                     return Err(Problem::Denied);
                 }
-                if let Some(file) = self.being_written(&name) {
+                if let Some(file) = self.being_written(&folder, &name) {
                     file.set_size(size).await?;
                 } else {
-                    let mut file = self.home.write(&name, Opening { create: false, new_only: false, truncate: false }).await?;
+                    let how = Opening { create: false, new_only: false, truncate: false };
+                    let mut file = self.home.write(&folder, &name, how).await?;
                     file.set_size(size).await?;
                     let entry = file.entry();
                     file.close().await?;
-                    self.put.insert(entry);
+                    self.put.insert(folder, entry);
                 }
             }
             _ => {}
@@ -393,19 +411,17 @@ impl<H: Home> Operations<H> {
         let Some(Opened::Folder(listing)) = self.opened(handle) else { return Ok(answers::refused(id, StatusCode::Failure)) };
         let mut lines = Vec::new();
         match listing {
-            Listing::Root => {
-                lines.extend([".", ".."].map(folder_line));
-                lines.extend(Folder::ALL.map(|folder| folder_line(folder.name())));
-                *listing = Listing::Done;
-            }
             Listing::Of(folder, after) => {
                 if after.is_none() {
                     lines.extend([".", ".."].map(folder_line));
                 }
-                let page = home.list(*folder, after.as_ref(), PAGE - lines.len()).await?;
-                lines.extend(page.iter().map(|entry| answers::file_line(entry, now)));
+                let page = home.list(folder.as_ref(), after.as_ref(), PAGE - lines.len()).await?;
+                lines.extend(page.iter().map(|item| match item {
+                    Item::Folder(name) => folder_line(name.spelt()),
+                    Item::File(entry) => answers::file_line(entry, now),
+                }));
                 *listing = match page.last() {
-                    Some(last) => Listing::Of(*folder, Some(last.name.clone())),
+                    Some(last) => Listing::Of(folder.take(), Some(last.name().clone())),
                     None => Listing::Done,
                 };
             }
@@ -415,16 +431,18 @@ impl<H: Home> Operations<H> {
     }
 
     async fn rename(&mut self, id: u32, from: &str, to: &str, replace: bool) -> Done {
-        let (from, to) = match (Place::of(from), Place::of(to)) {
-            (Place::File(Folder::Out, from), Place::File(Folder::Out, to)) => (from, to),
-            (Place::File(Folder::Out, _), Place::NoName(_)) => return Err(Problem::NameNotAllowed),
+        let ((old, from), (new, to)) = match (self.place(from), self.place(to)) {
+            (Place::File(old, from), Place::File(new, to)) if self.home.takes(&old) && self.home.takes(&new) => {
+                ((old, from), (new, to))
+            }
+            (Place::File(old, _), Place::NoName(_)) if self.home.takes(&old) => return Err(Problem::NameNotAllowed),
             (Place::NoName(_) | Place::Elsewhere, _) => return Err(Problem::NoSuchFile),
             _ => return Err(Problem::Denied),
         };
-        let entry = self.home.stat(Folder::Out, &from).await?;
-        self.home.rename(&from, &to, replace).await?;
-        self.put.remove(&from);
-        self.put.insert(Entry { name: to, ..entry });
+        let entry = self.home.stat(&old, &from).await?;
+        self.home.rename((&old, &from), (&new, &to), replace).await?;
+        self.put.remove(&old, &from);
+        self.put.insert(new, Entry { name: to, ..entry });
         Ok(answers::done(id))
     }
 }

@@ -1,24 +1,8 @@
 //! What a path names in a home.
 
-use crate::files::home::Folder;
-use crate::files::name::{Name, NotAName};
+use crate::files::home::{Home, Place};
 
-/// The place that a path names. Paths that do not begin with `/` begin at the root too: there is no other current folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// `/`.
-    Root,
-    /// `/IN` or `/OUT`.
-    Folder(Folder),
-    /// A file in one of them, there or not.
-    File(Folder, Name),
-    /// A file in one of them whose name cannot be one.
-    NoName(NotAName),
-    /// Anything else: there is nothing there and cannot be.
-    Elsewhere,
-}
-
-/// The parts of a path, `.` and `..` resolved.
+/// The parts of a path, `.` and `..` resolved. Paths that do not begin with `/` begin at the root too: there is no other current folder.
 fn parts(path: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     for part in path.split('/') {
@@ -36,26 +20,16 @@ pub fn absolute(path: &str) -> String {
     format!("/{}", parts(path).join("/"))
 }
 
-impl Place {
-    /// Of a path as a client writes it.
-    pub fn of(path: &str) -> Self {
-        let folder = |name: &str| Folder::ALL.into_iter().find(|folder| folder.name() == name);
-        match parts(path).as_slice() {
-            [] => Place::Root,
-            [name] => folder(name).map_or(Place::Elsewhere, Place::Folder),
-            [first, name] => match (folder(first), Name::new(name)) {
-                (None, _) => Place::Elsewhere,
-                (Some(folder), Ok(name)) => Place::File(folder, name),
-                (Some(_), Err(wrong)) => Place::NoName(wrong),
-            },
-            _ => Place::Elsewhere,
-        }
-    }
+/// The place that a path names, as a client writes it.
+pub fn place<H: Home>(home: &H, path: &str) -> Place<H::Folder> {
+    home.place(&parts(path))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::home::Folder;
+    use crate::files::name::{Name, NotAName};
 
     #[test]
     fn absolute_and_relative_paths_name_the_same() {
@@ -74,7 +48,7 @@ mod tests {
             ("/OUT/a\u{FFFD}", Place::NoName(NotAName::NotUtf8)),
             ("/OUT/a\tb", Place::NoName(NotAName::Character)),
         ] {
-            assert_eq!(Place::of(path), place, "{path}");
+            assert_eq!(Folder::place(&parts(path)), place, "{path}");
         }
     }
 

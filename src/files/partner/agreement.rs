@@ -12,6 +12,7 @@ use super::validate::Validator;
 use crate::agreements::Environment;
 use crate::files::users::{count, us};
 use crate::id::cvr::Cvr;
+use crate::refusal::Detail;
 use crate::store::{Row, Session, StoreError, sql};
 use crate::text;
 
@@ -227,12 +228,12 @@ pub enum AgreementError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A part of them.
-    #[error("{place}: {what}")]
+    #[error("{place}: {}", what.en())]
     Unsound {
         /// Which.
         place: String,
         /// What it must be.
-        what: &'static str,
+        what: Detail,
     },
     /// The alias is another agreement's on one of its days.
     #[error("the alias {kind} {code} belongs to {other} on some of these days; end it there first, or give other days")]
@@ -265,7 +266,7 @@ impl Terms {
     /// # Errors
     /// [`AgreementError::Unsound`] with the first part that cannot be so.
     pub fn sound(self) -> Result<Self, AgreementError> {
-        let wrong = |place: String, what| Err(AgreementError::Unsound { place, what });
+        let wrong = |place: String, (da, en): (&str, &str)| Err(AgreementError::Unsound { place, what: Detail::new(da, en) });
         let contact = &self.contact;
         for (place, line) in [
             ("legal_basis", &self.legal_basis),
@@ -275,48 +276,70 @@ impl Terms {
         ] {
             // A telephone number begins with its country's +.
             if text::line(line.trim_start_matches('+')).is_err() || line.trim() != line {
-                return wrong(place.to_owned(), "it is one line of text");
+                return wrong(place.to_owned(), ("det er én linje tekst", "it is one line of text"));
             }
         }
         let (local, domain) = contact.email.split_once('@').unwrap_or_default();
         if local.is_empty() || !domain.contains('.') || contact.email.contains(char::is_whitespace) {
-            return wrong("contact.email".to_owned(), "it is a mail address, that of a functional mailbox");
+            return wrong(
+                "contact.email".to_owned(),
+                ("det er en funktionspostkasses e-mailadresse", "it is a mail address, that of a functional mailbox"),
+            );
         }
         if self.aliases.len() > MOST || self.streams.len() > MOST {
-            return wrong("alias, stream".to_owned(), "an agreement has at most 500 of each");
+            return wrong(
+                "alias, stream".to_owned(),
+                ("en aftale har højst 500 af hver", "an agreement has at most 500 of each"),
+            );
         }
         for (at, alias) in self.aliases.iter().enumerate() {
             let place = format!("alias {}", at + 1);
             if !is_code(&alias.kind, 40) || !is_code(&alias.code, 40) {
-                return wrong(place, "kind and code are 1-40 of A-Z, a-z, 0-9, _, . and -");
+                return wrong(
+                    place,
+                    (
+                        "kind og code er 1-40 tegn af A-Z, a-z, 0-9, _, . og -",
+                        "kind and code are 1-40 of A-Z, a-z, 0-9, _, . and -",
+                    ),
+                );
             }
             if alias.valid_to.is_some_and(|to| to <= alias.valid_from) {
-                return wrong(place, "it would end before it begins");
+                return wrong(place, ("det ville slutte, før det begynder", "it would end before it begins"));
             }
             if self.aliases.iter().skip(at + 1).any(|other| other.meets(alias)) {
-                return wrong(place, "it stands twice on some of its days");
+                return wrong(place, ("det står to gange på nogle af dagene", "it stands twice on some of its days"));
             }
         }
         for (at, stream) in self.streams.iter().enumerate() {
             let place = format!("stream {}", at + 1);
             match () {
-                () if !is_code(&stream.code, 64) => return wrong(place, "its code is 1-64 of A-Z, a-z, 0-9, _, . and -"),
-                () if stream.counterpart == Some(self.number) => return wrong(place, "it leads to another agreement"),
-                () if !(1..=100_000_000_000).contains(&stream.largest_bytes) => {
-                    return wrong(place, "largest_bytes is 1 to 100000000000");
+                () if !is_code(&stream.code, 64) => {
+                    return wrong(
+                        place,
+                        ("code er 1-64 tegn af A-Z, a-z, 0-9, _, . og -", "its code is 1-64 of A-Z, a-z, 0-9, _, . and -"),
+                    );
                 }
-                () if stream.keep_days > 30 => return wrong(place, "keep_days is 0 to 30"),
+                () if stream.counterpart == Some(self.number) => {
+                    return wrong(place, ("den fører til en anden aftale", "it leads to another agreement"));
+                }
+                () if !(1..=100_000_000_000).contains(&stream.largest_bytes) => {
+                    return wrong(place, ("largest_bytes er 1 til 100000000000", "largest_bytes is 1 to 100000000000"));
+                }
+                () if stream.keep_days > 30 => return wrong(place, ("keep_days er 0 til 30", "keep_days is 0 to 30")),
                 () if stream.rhythm_hours.is_some_and(|hours| !(1..=24 * 40).contains(&hours)) => {
-                    return wrong(place, "rhythm_hours is 1 to 960");
+                    return wrong(place, ("rhythm_hours er 1 til 960", "rhythm_hours is 1 to 960"));
                 }
                 () => {}
             }
             if let Err(what) = stream.validator.sound() {
-                return wrong(format!("{place}, validator"), what);
+                return Err(AgreementError::Unsound { place: format!("{place}, validator"), what });
             }
             let same = |other: &Stream| (&other.code, other.direction) == (&stream.code, stream.direction);
             if self.streams.iter().skip(at + 1).any(same) {
-                return wrong(place, "there is one of that code and direction already");
+                return wrong(
+                    place,
+                    ("der er allerede en med den kode og retning", "there is one of that code and direction already"),
+                );
             }
         }
         Ok(self)

@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 use super::agreement::{self, Agreement, Number, Standing};
 use super::rows::File;
-use super::users::{self, Right, User};
-use super::validate::Registry;
-use crate::agreements::{Environment, Thumbprint};
+use super::users::{self, Right, Shown, User};
+use super::work::AT_ONCE;
+use crate::agreements::Environment;
 use crate::audit::{AboutFile, Durable, OpenRecord, Record};
 use crate::files::core::{Failed, Parts};
 use crate::files::name::Name;
@@ -65,11 +65,14 @@ type AtStep = Arc<dyn Fn(Step) + Send + Sync>;
 pub(super) struct Inner {
     pub(super) parts: Parts,
     pub(super) environment: Environment,
-    pub(super) registry: Registry,
     pub(super) jobs: Jobs,
     /// A judgement may be due.
     pub(super) due: Notify,
     passing: Mutex<HashMap<Uuid, usize>>,
+    /// Places for contents that are being judged.
+    pub(super) judging: Arc<Semaphore>,
+    /// A place to look at names that were refused.
+    pub(super) looking: Arc<Semaphore>,
     at_step: Option<AtStep>,
 }
 
@@ -112,13 +115,13 @@ impl GaveWay for MailboxError {
     }
 }
 
-/// A user who has shown its certificate.
+/// A user who has come in.
 #[derive(Debug, Clone)]
 pub struct Entered {
     /// The user.
     pub user: User,
-    /// The certificate.
-    pub certificate: Thumbprint,
+    /// What it has shown.
+    pub shown: Shown,
 }
 
 /// What a user is about to do on an agreement.
@@ -139,14 +142,24 @@ pub(super) fn nothing(da: &str, en: &str) -> ApiRefusal {
 
 impl Mailboxes {
     /// Takes its parts.
-    pub fn new(parts: Parts, environment: Environment, registry: Registry) -> Self {
-        Self::with(parts, environment, registry, RULES, None)
+    pub fn new(parts: Parts, environment: Environment) -> Self {
+        Self::with(parts, environment, RULES, None)
     }
 
     /// The same, with other rules for its jobs, and something that is done at each step: how tests kill it there.
-    pub fn with(parts: Parts, environment: Environment, registry: Registry, rules: Rules, at_step: Option<AtStep>) -> Self {
-        let jobs = Jobs::new(parts.database.clone(), JOBS, rules);
-        Self(Arc::new(Inner { parts, environment, registry, jobs, due: Notify::new(), passing: Mutex::default(), at_step }))
+    pub fn with(parts: Parts, environment: Environment, rules: Rules, at_step: Option<AtStep>) -> Self {
+        let judging = Arc::new(Semaphore::new(AT_ONCE as usize));
+        let (jobs, looking) = (Jobs::new(parts.database.clone(), JOBS, rules), Arc::new(Semaphore::new(1)));
+        Self(Arc::new(Inner {
+            parts,
+            environment,
+            judging,
+            jobs,
+            due: Notify::new(),
+            passing: Mutex::default(),
+            looking,
+            at_step,
+        }))
     }
 
     pub(super) fn database(&self) -> &Database {
@@ -163,13 +176,13 @@ impl Mailboxes {
         }
     }
 
-    /// Lets in the user to whom a certificate belongs.
+    /// Lets in the user to whom a certificate or a key belongs.
     ///
     /// # Errors
     /// [`ApiRefusal::MailboxRefused`], in the same words whether there is no such user or it may not be used.
-    pub async fn enter(&self, certificate: Thumbprint) -> Result<Entered, MailboxError> {
+    pub async fn enter(&self, shown: Shown) -> Result<Entered, MailboxError> {
         let (now, mut session) = (self.now(), self.database().session().await?);
-        let found = users::of_certificate(&mut session, certificate).await?;
+        let found = users::who(&mut session, shown).await?;
         let Some(user) = found.filter(|user| user.environment == self.0.environment) else {
             return Err(ApiRefusal::MailboxRefused.into());
         };
@@ -180,7 +193,7 @@ impl Mailboxes {
         if user.seen.is_none_or(|seen| now.duration_since(seen) >= SEEN_EVERY) {
             users::saw(&mut session, user.id, true, now).await?;
         }
-        Ok(Entered { user, certificate })
+        Ok(Entered { user, shown })
     }
 
     /// The agreement, where the user may do this on it now.
@@ -221,7 +234,7 @@ impl Mailboxes {
         let name = self.0.parts.sealer.seal_name(record.call, file.name.spelt()).map_err(Failed::from)?;
         record.operation = Some(operation.to_owned());
         record.client_system = Some(entered.user.id);
-        record.certificate = Some(entered.certificate);
+        record.certificate = Some(entered.shown.thumbprint());
         record.own_transaction = Some(file.id);
         record.authority = Some(file.own.terms.owner);
         record.front_agreement = Some(file.own.id);
@@ -301,7 +314,7 @@ pub(super) async fn lock(session: &mut Session, mailboxes: &[Uuid]) -> Result<()
 }
 
 /// A content on its way, until it is dropped.
-pub(super) struct Passing {
+pub(in crate::files) struct Passing {
     mailboxes: Mailboxes,
     user: Uuid,
 }

@@ -38,6 +38,17 @@ pub struct Delivery {
     pub size: u64,
     /// SHA-256 of its content, in hexadecimal.
     pub sha256: String,
+    /// By which door it comes.
+    pub through: Through,
+}
+
+/// By which door a file comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Through {
+    /// The API: its sender knows it by the id of the delivery.
+    Api,
+    /// SFTP: its sender is told by a receipt. It has lain there under another name, by this upload.
+    Sftp(Option<Uuid>),
 }
 
 /// What to do with a delivery.
@@ -49,9 +60,9 @@ pub enum Begun {
 }
 
 /// Where a delivery leads.
-struct Way {
+pub(super) struct Way {
     own: Agreement,
-    stream: Stream,
+    pub(super) stream: Stream,
     to: Agreement,
 }
 
@@ -70,14 +81,20 @@ fn not_agreed() -> MailboxError {
 
 impl Mailboxes {
     /// Where a delivery leads as things stand, for a user who may deliver it.
-    async fn way(&self, session: &mut Session, entered: &Entered, delivery: &Delivery) -> Result<Way, MailboxError> {
+    pub(super) async fn way(
+        &self,
+        session: &mut Session,
+        entered: &Entered,
+        number: Number,
+        stream: &str,
+        (kind, code): (&str, &str),
+    ) -> Result<Way, MailboxError> {
         let missing = || super::core::nothing("partneraftale", "partner agreement");
         let today = civil_day(self.now()).ok_or(StoreError::Unreadable { column: "today" })?;
-        let right = entered.user.right(delivery.number).ok_or_else(missing)?;
-        let own = agreement::numbered(session, delivery.number).await?.ok_or_else(missing)?;
+        let right = entered.user.right(number).ok_or_else(missing)?;
+        let own = agreement::numbered(session, number).await?.ok_or_else(missing)?;
         allowed(&own, right, Purpose::Deliver)?;
-        let stream = own.terms.stream(&delivery.stream, Direction::Out).cloned().ok_or_else(not_agreed)?;
-        let (kind, code) = (&delivery.alias.0, &delivery.alias.1);
+        let stream = own.terms.stream(stream, Direction::Out).cloned().ok_or_else(not_agreed)?;
         let to = match stream.counterpart {
             // An institution sends for its own alias.
             Some(counterpart) if own.terms.has_alias(kind, code, today) => agreement::numbered(session, counterpart).await?,
@@ -90,9 +107,9 @@ impl Mailboxes {
         };
         // The other party has agreed to it too: one of the two names the other, and neither names somebody else.
         let takes = |held: &Agreement| {
-            let theirs = held.terms.stream(&delivery.stream, Direction::In);
+            let theirs = held.terms.stream(&stream.code, Direction::In);
             let agreed = theirs.is_some_and(|theirs| match (stream.counterpart, theirs.counterpart) {
-                (_, Some(named)) => named == delivery.number,
+                (_, Some(named)) => named == number,
                 (ours, None) => ours.is_some(),
             });
             let here = held.terms.environment == self.0.environment;
@@ -100,6 +117,11 @@ impl Mailboxes {
         };
         let to = to.filter(|held| takes(held)).ok_or_else(not_agreed)?;
         Ok(Way { own, stream, to })
+    }
+
+    async fn way_of(&self, session: &mut Session, entered: &Entered, delivery: &Delivery) -> Result<Way, MailboxError> {
+        let alias = (delivery.alias.0.as_str(), delivery.alias.1.as_str());
+        self.way(session, entered, delivery.number, &delivery.stream, alias).await
     }
 
     /// Begins a delivery.
@@ -111,7 +133,7 @@ impl Mailboxes {
             return Err(ApiRefusal::MailboxName { what }.into());
         }
         let mut session = self.database().session().await?;
-        let way = self.way(&mut session, entered, &delivery).await?;
+        let way = self.way_of(&mut session, entered, &delivery).await?;
         if let Some(known) = known(&mut session, &way.own, &delivery).await? {
             return Ok(Begun::Known(Box::new(known)));
         }
@@ -132,6 +154,25 @@ async fn known(session: &mut Session, own: &Agreement, delivery: &Delivery) -> R
     let same = (&file.stream, &file.alias_kind, &file.alias_code, &file.name, file.size, &file.sha256)
         == (&delivery.stream, &delivery.alias.0, &delivery.alias.1, &delivery.name, delivery.size, &delivery.sha256);
     if same { Ok(Some(file)) } else { Err(ApiRefusal::MailboxDeliveryReused.into()) }
+}
+
+/// The same file put a moment ago: a client that does not know whether its upload was taken sends it again. Refused or fetched, or a day
+/// later, it is another.
+async fn just_put(
+    session: &mut Session,
+    own: &Agreement,
+    delivery: &Delivery,
+    now: jiff::Timestamp,
+) -> Result<Option<File>, StoreError> {
+    let since = us(now.checked_sub(jiff::SignedDuration::from_hours(24)).unwrap_or(now));
+    let query = super::rows::files_where!(
+        "f.sender = $1 AND f.received_us > $2 AND f.stream = $3 AND f.alias_kind = $4 AND f.alias_code = $5 AND f.name = $6
+             AND f.sha256 = $7 AND f.by_sftp AND f.validation IN ('MODTAGET', 'GODKENDT') AND f.transport = 'KLAR'
+         ORDER BY f.sent LIMIT 1"
+    );
+    let query = query.bind(own.id).bind(since).bind(&delivery.stream).bind(&delivery.alias.0).bind(&delivery.alias.1);
+    let row = session.first(query.bind(delivery.name.spelt()).bind(&delivery.sha256)).await?;
+    row.as_ref().map(rows::read).transpose()
 }
 
 fn differs() -> MailboxError {
@@ -178,8 +219,8 @@ impl Receiving {
 }
 
 impl Mailboxes {
-    async fn taken(&self, entered: &Entered, delivery: &Delivery, object: &Object) -> Result<File, MailboxError> {
-        let way = self.way(&mut self.database().session().await?, entered, delivery).await?;
+    pub(super) async fn taken(&self, entered: &Entered, delivery: &Delivery, object: &Object) -> Result<File, MailboxError> {
+        let way = self.way_of(&mut self.database().session().await?, entered, delivery).await?;
         let id = Uuid::now_v7();
         let moved = Moved {
             id,
@@ -219,19 +260,26 @@ impl Mailboxes {
         let own = agreement::numbered(&mut transaction, delivery.number).await?.ok_or_else(not_agreed)?;
         lock(&mut transaction, &[own.id]).await?;
         // A user that was blocked, or terms that changed, while the content came.
-        let user = users::of_certificate(&mut transaction, entered.certificate).await?.filter(|user| user.is_open(now));
-        let entered = Entered { user: user.ok_or(ApiRefusal::MailboxRefused)?, certificate: entered.certificate };
-        let way = self.way(&mut transaction, &entered, delivery).await?;
+        let user = users::who(&mut transaction, entered.shown).await?.filter(|user| user.is_open(now));
+        let entered = Entered { user: user.ok_or(ApiRefusal::MailboxRefused)?, shown: entered.shown };
+        let way = self.way_of(&mut transaction, &entered, delivery).await?;
         if let Some(known) = known(&mut transaction, &way.own, delivery).await? {
             return Ok(known);
+        }
+        if let Through::Sftp(upload) = delivery.through {
+            if let Some(same) = just_put(&mut transaction, &way.own, delivery, now).await? {
+                return Ok(same);
+            }
+            let gone = sql("DELETE FROM mailbox_upload WHERE id = $1").bind(upload.unwrap_or_default());
+            transaction.execute(gone).await?;
         }
         let content = shelf::keep(&mut transaction, object).await?;
         let sent = rows::next(&mut transaction, way.own.id, false).await?;
         let job = self.0.jobs.add(&mut transaction, id.as_bytes(), None).await?;
         let days = jiff::SignedDuration::from_hours(24 * UNFETCHED_DAYS);
         let add = sql("INSERT INTO mailbox_file (id, delivery, sender, recipient, stream, alias_kind, alias_code, name, size, sha256, content,
-                 validation, transport, received_us, delivered_by, delete_us, keep_days, sent, job)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'MODTAGET', 'KLAR', $12, $13, $14, $15, $16, $17)")
+                 validation, transport, received_us, delivered_by, delete_us, keep_days, sent, job, by_sftp)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'MODTAGET', 'KLAR', $12, $13, $14, $15, $16, $17, $18)")
         .bind(id)
         .bind(delivery.delivery)
         .bind(way.own.id)
@@ -248,7 +296,8 @@ impl Mailboxes {
         .bind(us(now.checked_add(days).unwrap_or(now)))
         .bind(i64::from(way.stream.keep_days))
         .bind(sent)
-        .bind(job);
+        .bind(job)
+        .bind(matches!(delivery.through, Through::Sftp(_)));
         transaction.execute(add).await?;
         let file = rows::with_id(&mut transaction, id).await?.ok_or(StoreError::Unreadable { column: "mailbox_file" })?;
         transaction.commit().await.map_err(Failed::from)?;

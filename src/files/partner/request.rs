@@ -13,12 +13,13 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::agreement::{self, Agreement, AgreementError, Number, Standing, Terms};
-use super::users::{self, Right, User, UserError};
+use super::users::{self, Right, Shown, User, UserError};
 use crate::agreements::{Change, Environment, Store, Thumbprint};
 use crate::audit::Subject;
 use crate::decisions::record::What;
 use crate::decisions::shown::sha256;
-use crate::decisions::{Because, By, DecideError};
+use crate::decisions::{Because, By, DecideError, Kept};
+use crate::files::home::Fingerprint;
 use crate::files::users::{instant, us};
 use crate::id::cvr::Cvr;
 use crate::refusal::Detail;
@@ -40,7 +41,11 @@ pub enum Wanted {
         /// Its name.
         name: String,
         /// Its certificate.
-        certificate: Thumbprint,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        certificate: Option<Thumbprint>,
+        /// Its SSH key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Fingerprint>,
         /// The first instant at which it may no longer be used.
         valid_to: Option<Timestamp>,
         /// What it may do.
@@ -48,12 +53,16 @@ pub enum Wanted {
     },
     /// The end of a user.
     Delete(String),
-    /// Another certificate of a user; the ones that it has end.
+    /// Another certificate or key of a user; those of the kind that it has end.
     NewKey {
         /// The user.
         name: String,
         /// The certificate.
-        certificate: Thumbprint,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        certificate: Option<Thumbprint>,
+        /// The SSH key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Fingerprint>,
     },
     /// That a blocked user may be used again.
     Unblock(String),
@@ -164,15 +173,16 @@ impl Wanted {
         match self {
             Self::Agreement(terms) => format!("partneraftale\n{}", toml::to_string(terms).unwrap_or_default()),
             Self::Resume(number) => format!("genoptag partneraftale: {number}\n"),
-            Self::User { name, certificate, valid_to, rights } => {
+            Self::User { name, certificate, key, valid_to, rights } => {
                 let to = valid_to.map_or("-".to_owned(), |to| to.to_string());
-                let mut text = format!("opret bruger: {name}\ncertifikat (SHA-256): {certificate}\nudløber: {to}\n");
+                let mut text = format!("opret bruger: {name}\n{}udløber: {to}\n", known_by(*certificate, *key));
                 Self::rights(&mut text, rights);
                 text
             }
             Self::Delete(name) => format!("slet bruger: {name}\n"),
-            Self::NewKey { name, certificate } => {
-                format!("nyt certifikat til bruger: {name}\ncertifikat (SHA-256): {certificate}\nde hidtidige ophører\n")
+            Self::NewKey { name, certificate, key } => {
+                let what = if certificate.is_some() { "nyt certifikat" } else { "ny nøgle" };
+                format!("{what} til bruger: {name}\n{}de hidtidige ophører\n", known_by(*certificate, *key))
             }
             Self::Unblock(name) => format!("ophæv spærring af bruger: {name}\n"),
             Self::Rights { name, rights } => {
@@ -182,6 +192,16 @@ impl Wanted {
             }
         }
     }
+}
+
+fn known_by(certificate: Option<Thumbprint>, key: Option<Fingerprint>) -> String {
+    let certificate = certificate.map_or(String::new(), |it| format!("certifikat (SHA-256): {it}\n"));
+    certificate + &key.map_or(String::new(), |it| format!("SSH-nøgle: {it}\n"))
+}
+
+/// What a user is to be known by.
+fn shown(certificate: Option<Thumbprint>, key: Option<Fingerprint>) -> Vec<Shown> {
+    certificate.map(Shown::Certificate).into_iter().chain(key.map(Shown::Key)).collect()
 }
 
 impl Request {
@@ -245,13 +265,13 @@ async fn judged(session: &mut Session, wanted: &Wanted) -> Result<Cvr, RequestEr
             }
             held.terms.owner
         }
-        Wanted::User { name, certificate, rights, .. } => {
-            users::fit(session, name, *certificate).await?;
+        Wanted::User { name, certificate, key, rights, .. } => {
+            users::fit(session, name, &shown(*certificate, *key)).await?;
             authority_of(session, rights).await?.0
         }
         Wanted::Delete(name) => living(session, name).await?.authority,
-        Wanted::NewKey { name, certificate } => {
-            users::certificate_is_free(session, *certificate).await?;
+        Wanted::NewKey { name, certificate, key } => {
+            users::can_be(session, name, &shown(*certificate, *key)).await?;
             living(session, name).await?.authority
         }
         Wanted::Unblock(name) => {
@@ -280,7 +300,7 @@ async fn carried_out(session: &mut Session, wanted: &Wanted, now: Timestamp) -> 
             let held = agreement_of(session, *number).await?;
             agreement::stand(session, held.id, Standing::Active).await?;
         }
-        Wanted::User { name, certificate, valid_to, rights } => {
+        Wanted::User { name, certificate, key, valid_to, rights } => {
             let (authority, environment) = authority_of(session, rights).await?;
             let user = User {
                 id: Uuid::now_v7(),
@@ -290,7 +310,8 @@ async fn carried_out(session: &mut Session, wanted: &Wanted, now: Timestamp) -> 
                 standing: users::Standing::Active,
                 valid_to: *valid_to,
                 seen: None,
-                certificates: vec![*certificate],
+                certificates: certificate.iter().copied().collect(),
+                keys: key.iter().copied().collect(),
                 rights: Vec::new(),
             };
             users::add(session, &user, now).await?;
@@ -300,10 +321,12 @@ async fn carried_out(session: &mut Session, wanted: &Wanted, now: Timestamp) -> 
             let user = living(session, name).await?;
             users::stand(session, user.id, users::Standing::Deleted).await?;
         }
-        Wanted::NewKey { name, certificate } => {
+        Wanted::NewKey { name, certificate, key } => {
             let user = living(session, name).await?;
-            users::certify(session, user.id, *certificate, now).await?;
-            users::end_others(session, user.id, *certificate, now).await?;
+            for shown in shown(*certificate, *key) {
+                users::known_by(session, user.id, shown, now).await?;
+                users::end_others(session, user.id, shown, now).await?;
+            }
         }
         Wanted::Unblock(name) => {
             let user = users::known(session, name).await?;
@@ -346,9 +369,19 @@ fn nothing() -> ApiRefusal {
 ///
 /// # Errors
 /// [`RequestError`]: a user who may not, or what cannot be.
-pub async fn request(store: &Store, by: By<'_>, wanted: Wanted, because: &Because) -> Result<Request, RequestError> {
+pub async fn request(
+    store: &Store,
+    by: By<'_>,
+    wanted: Wanted,
+    because: &Because,
+    kept: Option<Kept<'_, Request>>,
+) -> Result<Request, RequestError> {
     let wanted = match wanted {
-        Wanted::Agreement(terms) => Wanted::Agreement(terms.sound()?),
+        // A schema is compiled where it cannot hold up others.
+        Wanted::Agreement(terms) => {
+            let sound = tokio::task::spawn_blocking(move || terms.sound()).await.map_err(|_| ApiRefusal::ApiInternal)?;
+            Wanted::Agreement(sound?)
+        }
         other => other,
     };
     let authority = judged(&mut store.database().session().await?, &wanted).await?;
@@ -365,6 +398,7 @@ pub async fn request(store: &Store, by: By<'_>, wanted: Wanted, because: &Becaus
     let add = add.bind(request.id).bind(authority.to_string()).bind(State::Asked.name()).bind(content);
     change.connection().execute(add.bind(us(because.at))).await?;
     change.made_by(Some((&actor, role)), &what, because).await?;
+    Kept::keep(kept, &mut change, &request).await?;
     change.commit().await?;
     Ok(request)
 }
@@ -373,7 +407,14 @@ pub async fn request(store: &Store, by: By<'_>, wanted: Wanted, because: &Becaus
 ///
 /// # Errors
 /// [`RequestError`]: a user who may not, one who asked for it, what has changed since.
-pub async fn decide(store: &Store, by: By<'_>, shown: &Request, to: State, because: &Because) -> Result<(), RequestError> {
+pub async fn decide(
+    store: &Store,
+    by: By<'_>,
+    shown: &Request,
+    to: State,
+    because: &Because,
+    kept: Option<Kept<'_, Request>>,
+) -> Result<Request, RequestError> {
     let action = match to {
         State::Approved => Action::ApproveAgreement,
         State::Rejected => Action::RejectAgreement,
@@ -413,7 +454,10 @@ pub async fn decide(store: &Store, by: By<'_>, shown: &Request, to: State, becau
     let decided = sql("UPDATE mailbox_request SET state = $1 WHERE id = $2").bind(to.name()).bind(held.id);
     change.connection().execute(decided).await?;
     change.made_by(Some((&actor, role)), &what, because).await?;
-    Ok(change.commit().await?)
+    let decided = Request { state: to, ..held };
+    Kept::keep(kept, &mut change, &decided).await?;
+    change.commit().await?;
+    Ok(decided)
 }
 
 /// Whoever blocked a user does not let it in again.
@@ -432,7 +476,14 @@ async fn not_who_blocked(store: &Store, change: &mut Change, user: &User, actor:
 ///
 /// # Errors
 /// [`RequestError`].
-pub async fn end(store: &Store, by: By<'_>, number: Number, to: Standing, because: &Because) -> Result<(), RequestError> {
+pub async fn end(
+    store: &Store,
+    by: By<'_>,
+    number: Number,
+    to: Standing,
+    because: &Because,
+    kept: Option<Kept<'_, Agreement>>,
+) -> Result<Agreement, RequestError> {
     let action = if to == Standing::Closed { Action::EndAgreement } else { Action::SuspendAgreement };
     let held = agreement_of(&mut store.database().session().await?, number).await?;
     let what = What {
@@ -463,14 +514,23 @@ pub async fn end(store: &Store, by: By<'_>, number: Number, to: Standing, becaus
     }
     agreement::stand(change.connection(), now.id, to).await?;
     change.made_by(Some((&actor, role)), &what, because).await?;
-    Ok(change.commit().await?)
+    let ended = Agreement { standing: to, ..now };
+    Kept::keep(kept, &mut change, &ended).await?;
+    change.commit().await?;
+    Ok(ended)
 }
 
 /// Blocks a user, at once.
 ///
 /// # Errors
 /// [`RequestError`].
-pub async fn block(store: &Store, by: By<'_>, name: &str, because: &Because) -> Result<(), RequestError> {
+pub async fn block(
+    store: &Store,
+    by: By<'_>,
+    name: &str,
+    because: &Because,
+    kept: Option<Kept<'_, User>>,
+) -> Result<User, RequestError> {
     let held = users::known(&mut store.database().session().await?, name).await?;
     let what = What {
         subject: Subject::MailboxUser,
@@ -489,7 +549,10 @@ pub async fn block(store: &Store, by: By<'_>, name: &str, because: &Because) -> 
     standing(&user, users::Standing::Active)?;
     users::stand(change.connection(), user.id, users::Standing::Blocked).await?;
     change.made_by(Some((&actor, role)), &what, because).await?;
-    Ok(change.commit().await?)
+    let blocked = User { standing: users::Standing::Blocked, ..user };
+    Kept::keep(kept, &mut change, &blocked).await?;
+    change.commit().await?;
+    Ok(blocked)
 }
 
 fn read(row: &Row) -> Result<Request, StoreError> {

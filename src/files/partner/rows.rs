@@ -9,6 +9,9 @@ use crate::files::name::Name;
 use crate::files::users::{count, instant};
 use crate::store::{Query, Row, Session, StoreError, sql};
 
+/// The most folders that are looked for among the files of an inbox.
+const FOLDERS: usize = 2_000;
+
 /// What became of a file's validation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Validation {
@@ -117,6 +120,10 @@ pub struct File {
     pub sent: i64,
     /// The job that judges it.
     pub job: Option<i64>,
+    /// What it is called in the inbox, and since when it lies there.
+    pub shown: Option<(Name, Timestamp)>,
+    /// Whether its sender is told by a receipt.
+    pub by_sftp: bool,
 }
 
 macro_rules! files_where {
@@ -124,7 +131,8 @@ macro_rules! files_where {
         $crate::store::sql(concat!(
             "SELECT f.id, f.delivery, f.sender, s.number AS from_number, f.recipient, r.number AS to_number, f.stream, f.alias_kind,
                  f.alias_code, f.name, f.size, f.sha256, f.content, f.validation, f.remarks, f.excepted, f.excepted_by, f.transport,
-                 f.received_us, f.fetched_us, u.name AS fetcher, f.confirmed_us, f.keep_days, f.number AS place, f.sent, f.job
+                 f.received_us, f.fetched_us, u.name AS fetcher, f.confirmed_us, f.keep_days, f.number AS place, f.sent, f.job,
+                 f.shown, f.shown_us, f.by_sftp
              FROM mailbox_file AS f JOIN mailbox AS s ON s.id = f.sender JOIN mailbox AS r ON r.id = f.recipient
                  LEFT JOIN mailbox_user AS u ON u.id = f.fetched_by WHERE ",
             $condition
@@ -165,6 +173,11 @@ pub(super) fn read(row: &Row) -> Result<File, StoreError> {
         number: row.maybe("place")?,
         sent: row.get("sent")?,
         job: row.maybe("job")?,
+        shown: match (row.maybe::<String>("shown")?, at("shown_us")?) {
+            (Some(shown), Some(since)) => Some((Name::new(&shown).map_err(|_| unreadable("shown"))?, since)),
+            _ => None,
+        },
+        by_sftp: row.get("by_sftp")?,
     })
 }
 
@@ -185,6 +198,91 @@ pub(super) async fn delivered(session: &mut Session, sender: Uuid, delivery: Uui
 /// A file of an inbox.
 pub(super) async fn arrived(session: &mut Session, recipient: Uuid, id: Uuid) -> Result<Option<File>, StoreError> {
     one(session, files_where!("f.recipient = $1 AND f.id = $2 AND f.number IS NOT NULL").bind(recipient).bind(id)).await
+}
+
+/// What a file that comes into its inbox is called there: as its sender calls it, with its id in front where a file of that name lies
+/// there. The recipient's row is locked by whoever asks.
+pub(super) async fn name_in_inbox(session: &mut Session, file: &File) -> Result<Name, StoreError> {
+    let taken = sql("SELECT id FROM mailbox_file WHERE recipient = $1 AND stream = $2 AND alias_kind = $3 AND alias_code = $4
+         AND shown_key = $5 AND transport = 'KLAR'");
+    let taken = taken.bind(file.recipient).bind(&file.stream).bind(&file.alias_kind).bind(&file.alias_code);
+    match session.first(taken.bind(file.name.key())).await? {
+        None => Ok(file.name.clone()),
+        Some(_) => {
+            let name = Name::new(&format!("{}-{}", file.id, file.name.spelt()));
+            name.map_err(|_| StoreError::Unreadable { column: "name" })
+        }
+    }
+}
+
+/// Since when the file with a number lies in its inbox: now, and not before the one before it, whatever the clocks of nodes say.
+pub(super) async fn since_in_inbox(
+    session: &mut Session,
+    recipient: Uuid,
+    number: i64,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
+    let before = sql("SELECT shown_us FROM mailbox_file WHERE recipient = $1 AND number = $2");
+    let before = session.first(before.bind(recipient).bind(number.saturating_sub(1))).await?;
+    let before = before.map(|row| row.maybe::<i64>("shown_us")).transpose()?.flatten();
+    Ok(before.unwrap_or_default().max(crate::files::users::us(now)))
+}
+
+/// The file that an inbox shows under a name, of a stream and an alias.
+pub(super) async fn called(
+    session: &mut Session,
+    recipient: Uuid,
+    (stream, kind, code): (&str, &str, &str),
+    name: &Name,
+) -> Result<Option<File>, StoreError> {
+    let query = files_where!(
+        "f.recipient = $1 AND f.stream = $2 AND f.alias_kind = $3 AND f.alias_code = $4 AND f.shown_key = $5 AND f.transport = 'KLAR'"
+    );
+    one(session, query.bind(recipient).bind(stream).bind(kind).bind(code).bind(name.key())).await
+}
+
+/// The files that an inbox shows of a stream and an alias, by name.
+pub(super) async fn lying(
+    session: &mut Session,
+    recipient: Uuid,
+    (stream, kind, code): (&str, &str, &str),
+    after: Option<&Name>,
+    at_most: usize,
+) -> Result<Vec<File>, StoreError> {
+    let query = files_where!(
+        "f.recipient = $1 AND f.stream = $2 AND f.alias_kind = $3 AND f.alias_code = $4 AND f.shown_key > $5 AND f.transport = 'KLAR'
+         ORDER BY f.shown_key LIMIT $6"
+    );
+    let query = query.bind(recipient).bind(stream).bind(kind).bind(code).bind(after.map_or("", Name::key));
+    session.all(query.bind(i64::try_from(at_most).unwrap_or(i64::MAX))).await?.iter().map(read).collect()
+}
+
+/// Streams of which files lie in an inbox.
+pub(super) async fn streams_lying(session: &mut Session, recipient: Uuid) -> Result<Vec<String>, StoreError> {
+    let mut found: Vec<String> = Vec::new();
+    // From one to the next by the index: an inbox may have a million files.
+    while found.len() < FOLDERS {
+        let next = sql("SELECT stream FROM mailbox_file WHERE recipient = $1 AND stream > $2 AND transport = 'KLAR'
+                 AND shown_key IS NOT NULL ORDER BY stream LIMIT 1");
+        let next = next.bind(recipient).bind(found.last().map_or("", String::as_str));
+        let Some(row) = session.first(next).await? else { break };
+        found.push(row.get("stream")?);
+    }
+    Ok(found)
+}
+
+/// Aliases of which files of a stream lie in an inbox, as `KIND=CODE`.
+pub(super) async fn aliases_lying(session: &mut Session, recipient: Uuid, stream: &str) -> Result<Vec<String>, StoreError> {
+    let (mut found, mut last) = (Vec::new(), (String::new(), String::new()));
+    while found.len() < FOLDERS {
+        let next = sql("SELECT alias_kind, alias_code FROM mailbox_file WHERE recipient = $1 AND stream = $2
+                 AND (alias_kind, alias_code) > ($3, $4) AND transport = 'KLAR' AND shown_key IS NOT NULL
+             ORDER BY alias_kind, alias_code LIMIT 1");
+        let Some(row) = session.first(next.bind(recipient).bind(stream).bind(&last.0).bind(&last.1)).await? else { break };
+        last = (row.get("alias_kind")?, row.get("alias_code")?);
+        found.push(format!("{}={}", last.0, last.1));
+    }
+    Ok(found)
 }
 
 /// The next number of an inbox (`newest`), or of an outbox. The agreement's row is locked by whoever asks.

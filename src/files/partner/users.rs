@@ -1,5 +1,5 @@
-//! Users of mailboxes: systems that deliver and fetch for one agreement or for many, known by their certificates. There are no
-//! passwords.
+//! Users of mailboxes: systems that deliver and fetch for one agreement or for many, known by their certificates, and by SFTP by their
+//! keys. There are no passwords.
 
 use std::str::FromStr;
 
@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::agreement::Number;
 use crate::agreements::{Environment, Thumbprint};
+use crate::files::home::Fingerprint;
 use crate::files::users::{instant, is_name, us};
 use crate::id::cvr::Cvr;
 use crate::store::{Row, Session, StoreError, sql};
@@ -94,8 +95,30 @@ pub struct User {
     pub seen: Option<Timestamp>,
     /// Its certificates.
     pub certificates: Vec<Thumbprint>,
+    /// Its SSH keys.
+    pub keys: Vec<Fingerprint>,
     /// What it may do, by agreement.
     pub rights: Vec<Right>,
+}
+
+/// What a user is known by: each is one user's for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+pub enum Shown {
+    /// A certificate, by the API.
+    Certificate(Thumbprint),
+    /// A key, by SFTP.
+    Key(Fingerprint),
+}
+
+impl Shown {
+    /// Its SHA-256, as records have it.
+    pub fn thumbprint(self) -> Thumbprint {
+        match self {
+            Shown::Certificate(certificate) => certificate,
+            Shown::Key(key) => Thumbprint::from(key.0),
+        }
+    }
 }
 
 /// Why a user cannot be as asked.
@@ -113,6 +136,15 @@ pub enum UserError {
     /// Somebody has the certificate, or had it.
     #[error("the certificate {0} is, or was, a mailbox user's; order another")]
     CertificateTaken(Thumbprint),
+    /// Somebody has the key, or had it.
+    #[error("the key {0} is, or was, a mailbox user's; make another")]
+    KeyTaken(Fingerprint),
+    /// By SFTP a name is one user's.
+    #[error("{0} is a user of the SFTP service (`hjemmel sftp user`); choose another name")]
+    OfTheOther(String),
+    /// It would be known by nothing.
+    #[error("a mailbox user has a certificate, a key, or both")]
+    Nothing,
     /// There is none.
     #[error("there is no mailbox user {0}; names are exact, upper and lower case too: `hjemmel mailbox user list`")]
     NoSuch(String),
@@ -144,6 +176,12 @@ async fn whole(session: &mut Session, row: &Row) -> Result<User, StoreError> {
     let certificates =
         sql("SELECT thumbprint FROM mailbox_user_certificate WHERE mailbox_user = $1 AND ended_us IS NULL ORDER BY thumbprint");
     let certificates = session.all(certificates.bind(id)).await?;
+    let keys = sql("SELECT fingerprint FROM mailbox_user_key WHERE mailbox_user = $1 AND ended_us IS NULL ORDER BY fingerprint");
+    let keys = session.all(keys.bind(id)).await?;
+    let key = |row: &Row| {
+        let text: String = row.get("fingerprint")?;
+        text.parse().map_err(|()| StoreError::Unreadable { column: "fingerprint" })
+    };
     let rights = sql("SELECT b.number, r.fetches, r.delivers FROM mailbox_right AS r JOIN mailbox AS b ON b.id = r.mailbox
          WHERE r.mailbox_user = $1 ORDER BY b.number");
     let rights = session.all(rights.bind(id)).await?;
@@ -160,6 +198,7 @@ async fn whole(session: &mut Session, row: &Row) -> Result<User, StoreError> {
         valid_to: at("valid_to_us")?,
         seen: at("seen_us")?,
         certificates: certificates.iter().map(|row| row.parsed("thumbprint")).collect::<Result<_, _>>()?,
+        keys: keys.iter().map(key).collect::<Result<_, StoreError>>()?,
         rights: rights.iter().map(right).collect::<Result<_, StoreError>>()?,
     })
 }
@@ -188,6 +227,17 @@ pub async fn named(session: &mut Session, name: &str) -> Result<Option<User>, St
     }
 }
 
+/// The user with an id.
+///
+/// # Errors
+/// The store.
+pub(super) async fn with_id(session: &mut Session, id: Uuid) -> Result<Option<User>, StoreError> {
+    match session.first(users_where!("id = $1").bind(id)).await? {
+        Some(row) => whole(session, &row).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// The same, or that there is none.
 ///
 /// # Errors
@@ -196,17 +246,50 @@ pub async fn known(session: &mut Session, name: &str) -> Result<User, UserError>
     named(session, name).await?.ok_or_else(|| UserError::NoSuch(name.to_owned()))
 }
 
-/// The user to whom a certificate belongs.
+/// The user to whom a certificate or a key belongs.
 ///
 /// # Errors
 /// The store.
-pub async fn of_certificate(session: &mut Session, certificate: Thumbprint) -> Result<Option<User>, StoreError> {
-    let query =
-        users_where!("id = (SELECT mailbox_user FROM mailbox_user_certificate WHERE thumbprint = $1 AND ended_us IS NULL)");
-    match session.first(query.bind(certificate.to_string())).await? {
+pub async fn who(session: &mut Session, shown: Shown) -> Result<Option<User>, StoreError> {
+    let query = match shown {
+        Shown::Certificate(certificate) => {
+            users_where!("id = (SELECT mailbox_user FROM mailbox_user_certificate WHERE thumbprint = $1 AND ended_us IS NULL)")
+                .bind(certificate.to_string())
+        }
+        Shown::Key(key) => {
+            users_where!("id = (SELECT mailbox_user FROM mailbox_user_key WHERE fingerprint = $1 AND ended_us IS NULL)")
+                .bind(key.to_string())
+        }
+    };
+    match session.first(query).await? {
         Some(row) => whole(session, &row).await.map(Some),
         None => Ok(None),
     }
+}
+
+/// The keys that a user of this name may log on with now. One statement whatever the name is, so that the time tells nothing.
+///
+/// # Errors
+/// The store.
+pub async fn may_log_on(
+    session: &mut Session,
+    name: &str,
+    environment: &Environment,
+    now: Timestamp,
+) -> Result<Option<(Uuid, Vec<Fingerprint>)>, StoreError> {
+    let query = sql("SELECT u.id, k.fingerprint FROM mailbox_user AS u
+                         LEFT JOIN mailbox_user_key AS k ON k.mailbox_user = u.id AND k.ended_us IS NULL
+                     WHERE u.name = $1 AND u.environment = $2 AND u.state = 'AKTIV' AND (u.valid_to_us IS NULL OR u.valid_to_us > $3)");
+    let asked = if is_name(name) { name } else { "-" };
+    let rows = session.all(query.bind(asked).bind(environment.to_string()).bind(us(now))).await?;
+    let Some(first) = rows.first().filter(|_| is_name(name)) else { return Ok(None) };
+    let mut keys = Vec::new();
+    for row in &rows {
+        if let Some(fingerprint) = row.maybe::<String>("fingerprint")? {
+            keys.push(fingerprint.parse().map_err(|()| StoreError::Unreadable { column: "fingerprint" })?);
+        }
+    }
+    Ok(Some((first.get("id")?, keys)))
 }
 
 /// Notes that a user was let in, or refused.
@@ -225,36 +308,53 @@ pub async fn saw(session: &mut Session, user: Uuid, let_in: bool, now: Timestamp
 ///
 /// # Errors
 /// [`UserError`].
-pub async fn fit(session: &mut Session, name: &str, certificate: Thumbprint) -> Result<(), UserError> {
+pub async fn fit(session: &mut Session, name: &str, shown: &[Shown]) -> Result<(), UserError> {
     if !is_name(name) {
         return Err(UserError::Name);
     }
     if named(session, name).await?.is_some() {
         return Err(UserError::Taken(name.to_owned()));
     }
-    certificate_is_free(session, certificate).await
+    can_be(session, name, shown).await
 }
 
-/// Whether a certificate was never a mailbox user's.
+/// Whether a user of this name can be known by these, of which each was nobody's.
 ///
 /// # Errors
-/// [`UserError::CertificateTaken`], or the store.
-pub async fn certificate_is_free(session: &mut Session, certificate: Thumbprint) -> Result<(), UserError> {
-    let held = sql("SELECT mailbox_user FROM mailbox_user_certificate WHERE thumbprint = $1").bind(certificate.to_string());
-    match session.first(held).await? {
-        None => Ok(()),
-        Some(_) => Err(UserError::CertificateTaken(certificate)),
+/// [`UserError`].
+pub async fn can_be(session: &mut Session, name: &str, shown: &[Shown]) -> Result<(), UserError> {
+    if shown.is_empty() {
+        return Err(UserError::Nothing);
     }
+    for shown in shown {
+        let (held, taken) = match *shown {
+            Shown::Certificate(certificate) => (
+                sql("SELECT mailbox_user FROM mailbox_user_certificate WHERE thumbprint = $1").bind(certificate.to_string()),
+                UserError::CertificateTaken(certificate),
+            ),
+            Shown::Key(key) => {
+                if crate::files::users::named(session, name).await?.is_some() {
+                    return Err(UserError::OfTheOther(name.to_owned()));
+                }
+                let held = sql("SELECT mailbox_user FROM mailbox_user_key WHERE fingerprint = $1").bind(key.to_string());
+                (held, UserError::KeyTaken(key))
+            }
+        };
+        if session.first(held).await?.is_some() {
+            return Err(taken);
+        }
+    }
+    Ok(())
 }
 
-/// Adds a user with its certificate; its rights are given by [`give`].
+/// Adds a user with what it is known by; its rights are given by [`give`].
 ///
 /// # Errors
 /// As [`fit`].
 pub async fn add(session: &mut Session, user: &User, now: Timestamp) -> Result<(), UserError> {
-    for certificate in &user.certificates {
-        fit(session, &user.name, *certificate).await?;
-    }
+    let certificates = user.certificates.iter().copied().map(Shown::Certificate);
+    let shown: Vec<Shown> = certificates.chain(user.keys.iter().copied().map(Shown::Key)).collect();
+    fit(session, &user.name, &shown).await?;
     let add = sql("INSERT INTO mailbox_user (id, name, environment, authority, state, valid_to_us, added_us)
          VALUES ($1, $2, $3, $4, 'AKTIV', $5, $6)")
     .bind(user.id)
@@ -264,32 +364,47 @@ pub async fn add(session: &mut Session, user: &User, now: Timestamp) -> Result<(
     .bind(user.valid_to.map(us))
     .bind(us(now));
     session.execute(add).await?;
-    for certificate in &user.certificates {
-        certify(session, user.id, *certificate, now).await?;
+    for shown in shown {
+        known_by(session, user.id, shown, now).await?;
     }
     Ok(())
 }
 
-/// Gives a user a certificate.
-///
-/// # Errors
-/// [`UserError::CertificateTaken`], or the store.
-pub async fn certify(session: &mut Session, user: Uuid, certificate: Thumbprint, now: Timestamp) -> Result<(), UserError> {
-    certificate_is_free(session, certificate).await?;
-    let add = sql("INSERT INTO mailbox_user_certificate (thumbprint, mailbox_user, added_us) VALUES ($1, $2, $3)");
-    session.execute(add.bind(certificate.to_string()).bind(user).bind(us(now))).await?;
-    Ok(())
-}
-
-/// Ends a user's certificates but one.
+/// Lets a user be known by one more.
 ///
 /// # Errors
 /// The store.
-pub async fn end_others(session: &mut Session, user: Uuid, but: Thumbprint, now: Timestamp) -> Result<(), StoreError> {
-    let end = sql(
-        "UPDATE mailbox_user_certificate SET ended_us = $1 WHERE mailbox_user = $2 AND thumbprint <> $3 AND ended_us IS NULL",
-    );
-    session.execute(end.bind(us(now)).bind(user).bind(but.to_string())).await.map(drop)
+pub async fn known_by(session: &mut Session, user: Uuid, shown: Shown, now: Timestamp) -> Result<(), StoreError> {
+    let add = match shown {
+        Shown::Certificate(certificate) => {
+            sql("INSERT INTO mailbox_user_certificate (thumbprint, mailbox_user, added_us) VALUES ($1, $2, $3)")
+                .bind(certificate.to_string())
+        }
+        Shown::Key(key) => {
+            sql("INSERT INTO mailbox_user_key (fingerprint, mailbox_user, added_us) VALUES ($1, $2, $3)").bind(key.to_string())
+        }
+    };
+    session.execute(add.bind(user).bind(us(now))).await.map(drop)
+}
+
+/// Ends what a user is known by of one kind, but for one.
+///
+/// # Errors
+/// The store.
+pub async fn end_others(session: &mut Session, user: Uuid, but: Shown, now: Timestamp) -> Result<(), StoreError> {
+    let (end, but) = match but {
+        Shown::Certificate(certificate) => (
+            sql(
+                "UPDATE mailbox_user_certificate SET ended_us = $1 WHERE mailbox_user = $2 AND thumbprint <> $3 AND ended_us IS NULL",
+            ),
+            certificate.to_string(),
+        ),
+        Shown::Key(key) => (
+            sql("UPDATE mailbox_user_key SET ended_us = $1 WHERE mailbox_user = $2 AND fingerprint <> $3 AND ended_us IS NULL"),
+            key.to_string(),
+        ),
+    };
+    session.execute(end.bind(us(now)).bind(user).bind(but)).await.map(drop)
 }
 
 /// Gives a user rights on an agreement, or takes them away.

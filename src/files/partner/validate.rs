@@ -1,21 +1,28 @@
-//! Validators: what judges the files of a stream. As data where that will do; where not, an implementation of [`Validates`] is
-//! registered under a name.
+//! Validators: what judges the files of a stream. As data where that will do; where not, a service's rule for files of an InfRef
+//! ([`crate::files::content`]) is named.
 //!
-//! A validator sees a file once, piece by piece, and keeps little of it: it runs off the threads that serve, and its remarks name
-//! lines and figures, never what the file says.
+//! A validator sees a file piece by piece, and keeps little of it: it runs off the threads that serve, and its remarks name lines, places
+//! and figures, never what the file says.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::io::Read;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::agreement::Terms;
+use super::by_schema::BySchema;
+use crate::files::codes::Code;
+use crate::files::content::{Content, Contents, Passing};
+use crate::refusal::Detail;
 
 /// The most remarks of one file; the rest is counted.
 pub const MOST_REMARKS: usize = 20;
 /// The longest line that a control section's validator takes, in bytes.
 const LONGEST_LINE: usize = 64 * 1024;
+/// How much is read at once.
+const PIECE: usize = 64 * 1024;
 
 /// What is wrong with a file, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +39,26 @@ pub struct Remark {
     pub remedy_en: String,
 }
 
+impl Remark {
+    /// What a service's rule found.
+    fn of(code: &Code) -> Self {
+        let entry = code.entry();
+        Self {
+            code: code.number().to_string(),
+            da: entry.da.what,
+            en: entry.en.what,
+            remedy_da: entry.da.remedy,
+            remedy_en: entry.en.remedy,
+        }
+    }
+
+    /// The same as a receipt has it.
+    pub fn code(&self) -> Code {
+        let Self { code, da, en, remedy_da, remedy_en } = self;
+        Code::FIL1050 { what: Detail::new(format!("{code}: {da} {remedy_da}"), format!("{code}: {en} {remedy_en}")) }
+    }
+}
+
 /// What a validator may know besides the file.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -45,36 +72,6 @@ pub struct Context {
     pub on: Date,
 }
 
-/// Judges one file.
-pub trait Validates: Send {
-    /// Takes the next bytes.
-    fn take(&mut self, bytes: &[u8]);
-    /// What is wrong, once all of it is taken; nothing: it is approved.
-    fn end(self: Box<Self>) -> Vec<Remark>;
-}
-
-/// Makes a validator for one file.
-pub type Makes = Arc<dyn Fn(&Context) -> Box<dyn Validates> + Send + Sync>;
-
-/// Validators that are code, by name.
-#[derive(Clone, Default)]
-pub struct Registry(BTreeMap<&'static str, Makes>);
-
-impl Registry {
-    /// With one more.
-    #[must_use]
-    pub fn with(mut self, name: &'static str, makes: Makes) -> Self {
-        self.0.insert(name, makes);
-        self
-    }
-}
-
-impl std::fmt::Debug for Registry {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.keys()).finish()
-    }
-}
-
 /// What judges a stream's files, as the agreement says it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -84,7 +81,9 @@ pub enum Validator {
     None,
     /// Postings in lines, with control sections of counts and sums.
     Control(Control),
-    /// One that is registered under this name.
+    /// An XML Schema.
+    Schema(BySchema),
+    /// The rule that a service has for files of this InfRef.
     Named(String),
 }
 
@@ -93,32 +92,44 @@ impl Validator {
     ///
     /// # Errors
     /// What it must be.
-    pub fn sound(&self) -> Result<(), &'static str> {
+    pub fn sound(&self) -> Result<(), Detail> {
         match self {
             Self::None => Ok(()),
             Self::Named(name) if (1..=64).contains(&name.len()) => Ok(()),
-            Self::Named(_) => Err("its name has 1-64 characters"),
+            Self::Named(_) => Err(Detail::new("navnet har 1-64 tegn", "its name has 1-64 characters")),
             Self::Control(control) => control.sound(),
+            Self::Schema(schema) => schema.sound(),
         }
     }
 
-    /// One for a file; none where this node does not have it under that name.
-    pub fn make(&self, registry: &Registry, context: &Context) -> Option<Box<dyn Validates>> {
+    /// Judges a content. `None`: this node has nothing of that name that could.
+    ///
+    /// # Errors
+    /// It cannot be judged now.
+    pub async fn judge(
+        &self,
+        content: Content,
+        context: Context,
+        contents: &Contents,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Remark>>, Passing> {
+        let ended = |error: tokio::task::JoinError| Passing(error.to_string());
         match self {
-            Self::None => Some(Box::new(Anything)),
-            Self::Control(control) => Some(Box::new(Controlled::new(control.clone(), context.clone()))),
-            Self::Named(name) => registry.0.get(name.as_str()).map(|makes| makes(context)),
+            Self::None => Ok(Some(Vec::new())),
+            Self::Control(control) => {
+                let controlled = Controlled::new(control.clone(), context);
+                tokio::task::spawn_blocking(move || controlled.judge(&content)).await.map_err(ended)?.map(Some)
+            }
+            Self::Schema(schema) => {
+                let schema = schema.clone();
+                tokio::task::spawn_blocking(move || schema.judge(&content)).await.map_err(ended)?.map(Some)
+            }
+            Self::Named(name) => {
+                let Some(rule) = contents.of(name) else { return Ok(None) };
+                let Some(checking) = rule.check(content, context.terms.owner, now) else { return Ok(None) };
+                Ok(Some(checking.await?.iter().map(Remark::of).collect()))
+            }
         }
-    }
-}
-
-struct Anything;
-
-impl Validates for Anything {
-    fn take(&mut self, _: &[u8]) {}
-
-    fn end(self: Box<Self>) -> Vec<Remark> {
-        Vec::new()
     }
 }
 
@@ -160,19 +171,23 @@ impl Control {
         "BOGFOERINGSKREDS".to_owned()
     }
 
-    fn sound(&self) -> Result<(), &'static str> {
+    fn sound(&self) -> Result<(), Detail> {
         let places = [self.circle, self.amount, self.side, self.chart, self.count, self.debit, self.credit];
+        let wrong = |da: &str, en: &str| Err(Detail::new(da, en));
         match () {
             () if self.separator.is_alphanumeric() || self.separator.is_control() && self.separator != '\t' => {
-                Err("separator is one character that no value has")
+                wrong("separator er ét tegn, som ingen værdi har", "separator is one character that no value has")
             }
-            () if self.posting.is_empty() || self.control.is_empty() || self.posting == self.control => {
-                Err("posting and control are the first fields of the two kinds of record, and differ")
-            }
+            () if self.posting.is_empty() || self.control.is_empty() || self.posting == self.control => wrong(
+                "posting og control er første felt i de to slags poster og er forskellige",
+                "posting and control are the first fields of the two kinds of record, and differ",
+            ),
             () if places.iter().any(|place| !(2..=200).contains(place)) => {
-                Err("a field's place is 2 to 200; the first is the type")
+                wrong("et felts plads er 2 til 200; det første er typen", "a field's place is 2 to 200; the first is the type")
             }
-            () if self.charts.is_empty() || self.charts.len() > 100 => Err("charts names 1 to 100 versions"),
+            () if self.charts.is_empty() || self.charts.len() > 100 => {
+                wrong("charts nævner 1 til 100 versioner", "charts names 1 to 100 versions")
+            }
             () => Ok(()),
         }
     }
@@ -278,10 +293,10 @@ impl Controlled {
         if std::mem::take(&mut self.too_long) {
             return self.unreadable(("linjen er for lang", "it is too long"));
         }
-        let Ok(text) = std::str::from_utf8(&line) else {
-            return self.unreadable(("linjen er ikke UTF-8", "it is not UTF-8"));
-        };
-        let text = text.strip_suffix('\r').unwrap_or(text);
+        // Texts may be of an older set of characters: what is judged is digits and codes.
+        let text = String::from_utf8_lossy(&line);
+        let text = text.strip_suffix('\r').unwrap_or(&text);
+        let text = if self.lines == 1 { text.strip_prefix('\u{FEFF}').unwrap_or(text) } else { text };
         if text.is_empty() {
             return;
         }
@@ -337,7 +352,18 @@ impl Controlled {
     }
 }
 
-impl Validates for Controlled {
+impl Controlled {
+    fn judge(mut self, content: &Content) -> Result<Vec<Remark>, Passing> {
+        let passing = |error: std::io::Error| Passing(error.to_string());
+        let (mut reader, mut piece) = (content.open().map_err(passing)?, vec![0; PIECE]);
+        loop {
+            match reader.read(&mut piece).map_err(passing)? {
+                0 => return Ok(self.end()),
+                read => self.take(piece.get(..read).unwrap_or_default()),
+            }
+        }
+    }
+
     fn take(&mut self, bytes: &[u8]) {
         let mut pieces = bytes.split(|byte| *byte == b'\n').peekable();
         while let Some(piece) = pieces.next() {
@@ -353,7 +379,7 @@ impl Validates for Controlled {
         }
     }
 
-    fn end(mut self: Box<Self>) -> Vec<Remark> {
+    fn end(mut self) -> Vec<Remark> {
         if !self.line.is_empty() || self.too_long {
             self.line();
         }
@@ -401,7 +427,7 @@ mod tests {
     const SPEC: &str = "separator = ';'\nposting = 'P'\ncontrol = 'K'\ncircle = 2\namount = 4\nside = 3\nchart = 2\ncount = 3\n\
                         debit = 4\ncredit = 5\ncharts = ['2026']";
 
-    fn judged(file: &str, piece: usize) -> Vec<Remark> {
+    fn controlled() -> Controlled {
         let terms = "number = 'PA85858'\nowner = '11111111'\nenvironment = 'test'\nlegal_basis = 'a'\npurpose = 'b'\n\
                      contact = { email = 'a@b.example', phone = '1' }\n\
                      [[alias]]\nkind = 'BOGFOERINGSKREDS'\ncode = '0101'\nvalid_from = '2026-01-01'\nvalid_to = '2027-01-01'";
@@ -413,7 +439,11 @@ mod tests {
         };
         let control: Control = toml::from_str(SPEC).unwrap();
         control.sound().unwrap();
-        let mut validator = Validator::Control(control).make(&Registry::default(), &context).unwrap();
+        Controlled::new(control, context)
+    }
+
+    fn judged(file: &str, piece: usize) -> Vec<Remark> {
+        let mut validator = controlled();
         file.as_bytes().chunks(piece).for_each(|piece| validator.take(piece));
         validator.end()
     }
@@ -429,6 +459,14 @@ mod tests {
         assert_eq!(codes("P;0101;D;10,50\r\nP;0101;K;10.50\nK;2026;2;10,50;10,50"), [""; 0]);
         assert_eq!(codes("K;2026;0;0,00;0,00\n"), [""; 0]);
         assert_eq!(codes("P;0101;D;-1,00\nK;2026;1;-1,00;0,00\n"), [""; 0]);
+    }
+
+    #[test]
+    fn texts_of_an_older_set_of_characters_and_a_byte_order_mark_are_no_fault() {
+        let latin = [&b"\xEF\xBB\xBFP;0101;D;10,50;L\xF8n\n"[..], b"P;0101;K;10,50;\xE6\nK;2026;2;10,50;10,50\n"].concat();
+        let mut validator = controlled();
+        latin.chunks(3).for_each(|piece| validator.take(piece));
+        assert_eq!(validator.end(), []);
     }
 
     #[test]

@@ -9,10 +9,13 @@ use uuid::Uuid;
 use super::agreement;
 use super::core::{MailboxError, Mailboxes, Step, lock};
 use super::counts::Counts;
+use super::receipts;
 use super::rows::{self, File, Validation};
 use super::silence::Heard;
-use super::validate::{Context, Remark, Validates};
+use super::validate::{Context, Remark};
 use crate::clock::civil_day;
+use crate::files::codes::Code;
+use crate::files::content::{Content, Passing};
 use crate::files::core::{Failed, drop_content};
 use crate::files::shelf;
 use crate::files::users::us;
@@ -20,7 +23,7 @@ use crate::store::jobs::{self, Fate, Taken};
 use crate::store::{StoreError, sql, until_it_holds};
 
 /// How many are judged at a time.
-const AT_ONCE: u32 = 4;
+pub(super) const AT_ONCE: u32 = 4;
 /// How often a node looks for what others added, where nothing wakes it.
 const LOOK: Duration = Duration::from_secs(2);
 /// How often the sweep comes by, and how much it takes at a time.
@@ -31,6 +34,8 @@ const ABANDONED: SignedDuration = SignedDuration::from_hours(48);
 /// Days that what is known of a file outlives its content, and that a rejected file's content lies.
 const HISTORY_DAYS: i64 = 90;
 const REJECTED_DAYS: i64 = 14;
+/// Hours that an upload waits for its final name.
+const UPLOADS_STAY_HOURS: i64 = 24;
 const JOBS_STAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn given_up() -> Remark {
@@ -149,23 +154,23 @@ impl Mailboxes {
             on: civil_day(file.received).ok_or_else(|| unreadable("received_us"))?,
             terms: own.terms,
         };
-        let validator = stream.validator.make(&self.0.registry, &context);
-        let mut validator: Box<dyn Validates> = validator.ok_or_else(|| unreadable("validator (it is not on this node)"))?;
-        let mut reading = self.0.parts.objects.read(&object, 0).await?;
-        let mut kept = std::time::Instant::now();
-        while let Some(bytes) = reading.next().await? {
-            let taken = tokio::task::spawn_blocking(move || {
-                validator.take(&bytes);
-                validator
-            });
-            validator = taken.await.map_err(|error| Failed::Staging(std::io::Error::other(error)))?;
-            if kept.elapsed() > Duration::from_secs(20) {
-                self.0.jobs.keep(job).await?;
-                kept = std::time::Instant::now();
+        let place =
+            self.0.judging.clone().acquire_owned().await.map_err(|_| Failed::Content(Passing("the node stops".to_owned())))?;
+        let content = Content::new(self.0.parts.objects.clone(), object, place);
+        let mut judging = std::pin::pin!(stream.validator.judge(content, context, &self.0.parts.contents, self.now()));
+        loop {
+            let kept = async {
+                tokio::time::sleep(self.0.jobs.lease() / 4).await;
+                self.0.jobs.keep(job).await
+            };
+            tokio::select! {
+                judged = &mut judging => {
+                    let remarks = judged.map_err(Failed::Content)?;
+                    return Ok(remarks.ok_or_else(|| unreadable("validator (it is not on this node)"))?);
+                }
+                kept = kept => kept?,
             }
         }
-        let ended = tokio::task::spawn_blocking(move || validator.end());
-        Ok(ended.await.map_err(|error| Failed::Staging(std::io::Error::other(error)))?)
     }
 
     /// Writes down the judgement, in one transaction with the end of the job: an approved file comes into its inbox.
@@ -184,14 +189,21 @@ impl Mailboxes {
         let told = serde_json::to_string(remarks).map_err(|_| StoreError::Unreadable { column: "remarks" })?;
         if remarks.is_empty() {
             let number = rows::next(&mut transaction, file.recipient, true).await?;
-            let approve = sql("UPDATE mailbox_file SET validation = 'GODKENDT', number = $1, job = NULL
-                 WHERE id = $2 AND validation = 'MODTAGET'");
-            transaction.execute(approve.bind(number).bind(id)).await?;
+            let shown = rows::name_in_inbox(&mut transaction, &file).await?;
+            let since = rows::since_in_inbox(&mut transaction, file.recipient, number, now).await?;
+            let approve = sql("UPDATE mailbox_file SET validation = 'GODKENDT', number = $1, job = NULL, shown = $2, shown_key = $3, shown_us = $4
+                 WHERE id = $5 AND validation = 'MODTAGET'");
+            let approve = approve.bind(number).bind(shown.spelt()).bind(shown.key()).bind(since);
+            transaction.execute(approve.bind(id)).await?;
         } else {
             let delete = now.checked_add(SignedDuration::from_hours(24 * REJECTED_DAYS)).unwrap_or(now);
             let reject = sql("UPDATE mailbox_file SET validation = 'AFVIST', remarks = $1, delete_us = $2, job = NULL
                  WHERE id = $3 AND validation = 'MODTAGET'");
             transaction.execute(reject.bind(told).bind(us(delete)).bind(id)).await?;
+        }
+        if file.by_sftp && file.validation == Validation::Received {
+            let codes: Vec<Code> = remarks.iter().map(Remark::code).collect();
+            receipts::write(&mut transaction, file.sender, Some(id), &file.name, &codes, now).await?;
         }
         self.reached(Step::Written);
         Ok(transaction.commit().await?)
@@ -208,6 +220,11 @@ impl Mailboxes {
                 Ok(silent) => {
                     counts.silent(&silent);
                     heard.tell(&silent);
+                    for silent in &silent {
+                        if let Err(error) = self.tell_silent(silent).await {
+                            tracing::warn!(%error, agreement = %silent.number, "nobody could be told of a silence");
+                        }
+                    }
                 }
                 Err(error) => tracing::warn!(%error, "it is not known which streams of mailboxes are silent"),
             }
@@ -245,6 +262,18 @@ impl Mailboxes {
             drop_content(&self.0.parts, Some(content)).await;
         }
         jobs::clean(self.database(), JOBS_STAY, 1_000).await?;
+        receipts::clean(&mut self.database().session().await?, now).await?;
+        self.uploads_over(before(UPLOADS_STAY_HOURS)).await
+    }
+
+    /// What was put under a name that is not final goes after a day.
+    async fn uploads_over(&self, before_us: i64) -> Result<(), MailboxError> {
+        let old = sql("SELECT id FROM mailbox_upload WHERE modified_us < $1 ORDER BY modified_us LIMIT $2");
+        for row in self.database().all(old.bind(before_us).bind(i64::from(MOST))).await? {
+            let upload: Uuid = row.get("id")?;
+            let released = until_it_holds(async || self.upload_gone(upload).await).await?;
+            drop_content(&self.0.parts, released).await;
+        }
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-"""What real clients do, before `hjemmel stub sftp` and before the mailboxes of `hjemmel serve`. Run by run.sh."""
+"""What real clients do, before `hjemmel stub sftp`, before the homes and before the partners' mailboxes of `hjemmel serve`. Run by run.sh."""
 
 import argparse
 import contextlib
@@ -39,7 +39,9 @@ def run(*command, stdin="", wait=120, env=None):
 
 
 class World:
-    """A server with the user KY, its keys, and what lies in its home."""
+    """A server with a user, its keys, and what lies in its home."""
+
+    user = "KY"
 
     def __init__(self, program, folder):
         self.folder = Path(folder)
@@ -249,6 +251,61 @@ class Mailboxes(World):
                 "</Recipients></FileDescriptor><FileContentDescriptor></FileContentDescriptor></ns2:Trigger>")
 
 
+class Partners(Mailboxes):
+    """`hjemmel serve`: the mailboxes of two partner agreements, served by one user with an RSA key, for some clients know no other."""
+
+    user = "LOEN"
+    OUT = "PA85858/OUT/LOENPOSTER/LOENGRUPPE=4711"
+    IN = "PA00001/IN/LOENPOSTER/LOENGRUPPE=4711"
+    RECEIPT = "PA85858/RECEIPT"
+    LARGEST = 400_000
+
+    def people(self, pki):
+        for suffix in ("", ".pub"):
+            shutil.copyfile(self.folder / f"rsa{suffix}", self.folder / f"user{suffix}")
+
+        def hjemmel(*arguments):
+            return run(self.program, *arguments, "--config", self.config)
+
+        def who(name):
+            return ["--certificate", pki / f"{name}.pem", "--key", pki / f"{name}.key.pem", "--reason", "client matrix"]
+
+        def decided(*arguments):
+            said = hjemmel("mailbox", *arguments, *who("client-udk"))
+            hjemmel("mailbox", "request", "approve", re.search(r"[0-9a-f]{8}-[0-9a-f-]{27}", said)[0], *who("client-korsbaek"))
+
+        why = ["--reason", "client matrix"]
+        hjemmel("user", "add", "--name", "O. Drift", "--role", "operator", "--certificate", pki / "client-udk.pem", *why)
+        hjemmel("user", "add", "--name", "A. Prøve", "--role", "signatory", "--cvr", "11111111", "--certificate",
+                pki / "client-korsbaek.pem", *why)
+        environment = re.search(r'(?m)^environment = "([^"]+)"', self.config.read_text())[1]
+        alias = '[[alias]]\nkind = "LOENGRUPPE"\ncode = "4711"\nvalid_from = "2020-01-01"\n'
+        stream = '[[stream]]\ncode = "LOENPOSTER"\ndirection = '
+        for number, rest in (("PA85858", f'{alias}{stream}"UD"\ncounterpart = "PA00001"\nlargest_bytes = {self.LARGEST}\n'),
+                             ("PA00001", f'{stream}"IND"\n')):
+            terms = self.folder / f"{number}.toml"
+            terms.write_text(f'number = "{number}"\nowner = "11111111"\nenvironment = "{environment}"\nlegal_basis = "Prøve § 1"\npurpose = "Løn"\n'
+                             f'contact = {{ email = "loen@kommune.example", phone = "+45 00000000" }}\n{rest}')
+            decided("agreement", "request", "--file", terms)
+        decided("user", "create", self.user, "--system-key", self.folder / "user.pub", "--right", "PA85858=fetch,deliver", "--right",
+                "PA00001=fetch,deliver")
+
+    def look(self, *lines, user=None):
+        shared = ["-o", "ControlMaster=auto", "-o", f"ControlPath={self.folder}/KY.ctl", "-o", "ControlPersist=120"]
+        return run("sftp", "-q", *self.ssh_options(), *shared, "-P", self.port, "-b", "-", f"{self.user}@127.0.0.1",
+                   stdin="\n".join(lines) + "\n", wait=300)
+
+    def clear(self):
+        for table in ("mailbox_receipt", "mailbox_upload"):
+            self.store.execute(f"DELETE FROM {table}")
+
+    def comes(self, folder, name):
+        until = time.monotonic() + 60
+        while name not in (names := self.names(folder)):
+            assert time.monotonic() < until, f"{name} does not come to {folder}: {names}"
+            time.sleep(0.1)
+
+
 # Each client: `put`, `get`, `names`, `remove`, `rename` as far as it has them; each raises Failed where the client does.
 
 
@@ -263,7 +320,7 @@ class OpenSsh:
 
     def batch(self, *lines, key="user", wait=300):
         options = self.world.ssh_options(key)
-        return run("sftp", "-q", *options, "-P", self.world.port, "-b", "-", "KY@127.0.0.1", stdin="\n".join(lines) + "\n", wait=wait)
+        return run("sftp", "-q", *options, "-P", self.world.port, "-b", "-", f"{self.world.user}@127.0.0.1", stdin="\n".join(lines) + "\n", wait=wait)
 
     def put(self, local, remote, preserve=False, key="user"):
         self.batch(f'put {"-p" if preserve else ""} "{local}" "{remote}"', key=key)
@@ -293,10 +350,10 @@ class Scp(OpenSsh):
         run("scp", "-q", *(["-p"] if preserve else []), *self.world.ssh_options(key), "-P", self.world.port, *paths, wait=300)
 
     def put(self, local, remote, preserve=False, key="user"):
-        self.copy(local, f"KY@127.0.0.1:{remote}", preserve=preserve, key=key)
+        self.copy(local, f"{self.world.user}@127.0.0.1:{remote}", preserve=preserve, key=key)
 
     def get(self, remote, local):
-        self.copy(f"KY@127.0.0.1:{remote}", local)
+        self.copy(f"{self.world.user}@127.0.0.1:{remote}", local)
 
 
 class Sshfs:
@@ -311,7 +368,7 @@ class Sshfs:
         self.mount.mkdir(exist_ok=True)
         options = ",".join(option for option in world.ssh_options() if option != "-o")
         try:
-            run("sshfs", "-p", world.port, "-o", options, "KY@127.0.0.1:/", self.mount, wait=20)
+            run("sshfs", "-p", world.port, "-o", options, f"{world.user}@127.0.0.1:/", self.mount, wait=20)
         except Failed as error:
             raise Unavailable(str(error)) if "permitted" in str(error) else error
 
@@ -351,7 +408,7 @@ class Lftp:
     def do(self, *lines):
         ssh = " ".join(str(part) for part in ["ssh", "-a", "-x", *self.world.ssh_options()])
         settings = [f'set sftp:connect-program "{ssh}"', "set net:max-retries 1", "set cmd:fail-exit yes", "set net:timeout 20"]
-        script = "\n".join([*settings, f"open -u KY, sftp://127.0.0.1:{self.world.port}", *lines, "quit"])
+        script = "\n".join([*settings, f"open -u {self.world.user}, sftp://127.0.0.1:{self.world.port}", *lines, "quit"])
         return run("lftp", "--norc", stdin=script, wait=300)
 
     def put(self, local, remote, preserve=False):
@@ -387,7 +444,7 @@ class Curl:
         return run("curl", "-sS", "--key", key, "--pubkey", f"{key}.pub", "--insecure", *arguments, wait=300)
 
     def url(self, remote):
-        return f"sftp://KY@127.0.0.1:{self.world.port}/{urllib.parse.quote(remote)}"
+        return f"sftp://{self.world.user}@127.0.0.1:{self.world.port}/{urllib.parse.quote(remote)}"
 
     def put(self, local, remote, preserve=False):
         self.do("-T", local, self.url(remote))
@@ -418,7 +475,7 @@ class Rclone:
         self.version = run("rclone", "version").splitlines()[0]
         self.config = world.folder / "rclone.conf"
         self.config.write_text(
-            f"[s]\ntype = sftp\nhost = 127.0.0.1\nuser = KY\nport = {world.port}\nkey_file = {world.folder / 'user'}\n"
+            f"[s]\ntype = sftp\nhost = 127.0.0.1\nuser = {world.user}\nport = {world.port}\nkey_file = {world.folder / 'user'}\n"
             f"known_hosts_file = {world.folder / 'known_hosts'}\n"
         )
 
@@ -459,7 +516,7 @@ class Putty:
     def batch(self, *lines):
         script = self.world.folder / "psftp.batch"
         script.write_text("\n".join(lines) + "\n")
-        return run("psftp", *self.common(), "-b", script, "KY@127.0.0.1", wait=300)
+        return run("psftp", *self.common(), "-b", script, f"{self.world.user}@127.0.0.1", wait=300)
 
     def put(self, local, remote, preserve=False):
         self.batch(f'put "{local}" "{remote}"')
@@ -487,10 +544,10 @@ class Pscp(Putty):
     names = remove = rename = resume = None
 
     def put(self, local, remote, preserve=False):
-        run("pscp", "-q", *(["-p"] if preserve else []), *self.common(), local, f"KY@127.0.0.1:{remote}", wait=300)
+        run("pscp", "-q", *(["-p"] if preserve else []), *self.common(), local, f"{self.world.user}@127.0.0.1:{remote}", wait=300)
 
     def get(self, remote, local):
-        run("pscp", "-q", *self.common(), f"KY@127.0.0.1:{remote}", local, wait=300)
+        run("pscp", "-q", *self.common(), f"{self.world.user}@127.0.0.1:{remote}", local, wait=300)
 
 
 class Driven:
@@ -503,7 +560,7 @@ class Driven:
         self.version = self.find()
 
     def do(self, *steps, key=None):
-        about = {"host": "127.0.0.1", "port": self.world.port, "user": "KY", "key": str(self.world.folder / (key or self.key)), "steps": steps}
+        about = {"host": "127.0.0.1", "port": self.world.port, "user": self.world.user, "key": str(self.world.folder / (key or self.key)), "steps": steps}
         about["known_hosts"] = str(self.world.folder / "known_hosts")
         answer = json.loads(run(*self.command(), stdin=json.dumps(about), wait=400).splitlines()[-1])
         if "error" in answer:
@@ -820,6 +877,64 @@ def a_gigabyte_goes_up_and_comes_down(client, world):
     print(f"      resident after: {world.resident()} kB")
 
 
+# Before the mailboxes of partner agreements.
+
+
+def a_file_goes_to_the_other_party_and_its_removal_confirms_it(client, world):
+    name, data = f"løn-{uuid.uuid4()}.txt", content(world, "data", 100_000)
+    client.put(data, f"{world.OUT}/{name}", preserve=True)
+    world.comes(world.IN, name)
+    world.comes(world.RECEIPT, f"{name}.sftpreceipt")
+    assert world.names(world.OUT) == []
+    for remote, due in ((f"{world.RECEIPT}/{name}.sftpreceipt", b"<Message>SUCCESS</Message>"), (f"{world.IN}/{name}", data.read_bytes())):
+        got = world.folder / "got"
+        got.unlink(missing_ok=True)
+        client.get(remote, got)
+        assert due in got.read_bytes(), remote
+    if client.names:
+        assert name in client.names(world.IN), client.names(world.IN)
+        client.remove(f"{world.IN}/{name}")
+        assert name not in world.names(world.IN)
+        state, = world.store.execute("SELECT transport FROM mailbox_file WHERE name = ?", (name,)).fetchone()
+        assert state == "AFHENTET", state
+
+
+def an_unfinished_name_waits_and_its_rename_delivers(client, world):
+    if not client.rename:
+        return False
+    name = f"loen-{uuid.uuid4()}.txt"
+    client.put(content(world, "data", 100_000), f"{world.OUT}/{name}.part")
+    assert world.names(world.OUT) == [f"{name}.part"]
+    client.rename(f"{world.OUT}/{name}.part", f"{world.OUT}/{name}")
+    world.comes(world.IN, name)
+    assert world.names(world.OUT) == []
+
+
+def an_unfinished_upload_is_resumed(client, world):
+    if not getattr(client, "resume", None):
+        return False
+    name, whole = f"loen-{uuid.uuid4()}.part", content(world, "whole", 300_000)
+    world.write(f"{world.OUT}/{name}", whole.read_bytes()[:150_000])
+    client.resume(whole, f"{world.OUT}/{name}")
+    world.same(whole, f"{world.OUT}/{name}")
+
+
+def a_file_that_is_too_large_has_a_receipt_whatever_the_client_says(client, world):
+    name = f"stor-{uuid.uuid4()}.txt"
+    with contextlib.suppress(Failed, OSError):
+        client.put(content(world, "large", world.LARGEST + 1), f"{world.OUT}/{name}")
+    world.comes(world.RECEIPT, f"{name}.sftpreceipt")
+    assert b"<ErrorCode>1060<" in world.read(f"{world.RECEIPT}/{name}.sftpreceipt")
+    assert name not in world.names(world.IN)
+
+
+def an_inbox_takes_nothing(client, world):
+    before = world.names(world.IN)
+    with contextlib.suppress(Failed, OSError):
+        client.put(content(world, "small", 10), f"{world.IN}/small")
+    assert world.names(world.IN) == before
+
+
 SCENARIOS = [
     a_file_goes_up_and_comes_down_whole_over_renewed_keys,
     an_empty_file_is_a_file,
@@ -852,6 +967,13 @@ FEW = [
     a_trigger_takes_the_file_and_the_client_sees_success,
 ]
 FEW_REAL = [preserved_times_are_no_failure, a_trigger_takes_the_file_and_the_client_sees_success]
+OF_PARTNERS = [
+    a_file_goes_to_the_other_party_and_its_removal_confirms_it,
+    an_unfinished_name_waits_and_its_rename_delivers,
+    an_unfinished_upload_is_resumed,
+    a_file_that_is_too_large_has_a_receipt_whatever_the_client_says,
+    an_inbox_takes_nothing,
+]
 # They take long to renew their keys at each megabyte, or for the start of a process for each step.
 SLOW = ("psftp", "pscp", "paramiko", "asyncssh", "ssh2", "ssh2-sftp-client")
 LONG = [ten_thousand_files_are_listed, a_gigabyte_goes_up_and_comes_down]
@@ -867,7 +989,7 @@ def what_openssh_is_told_of_the_server(world):
     """Algorithms, methods, and all that is not SFTP."""
     options = world.ssh_options()
     ssh = ["ssh", *options, "-p", str(world.port)]
-    shown = subprocess.run([*ssh, "-vv", "-o", "LogLevel=DEBUG2", "KY@127.0.0.1", "true"], capture_output=True, text=True, timeout=30).stderr
+    shown = subprocess.run([*ssh, "-vv", "-o", "LogLevel=DEBUG2", f"{world.user}@127.0.0.1", "true"], capture_output=True, text=True, timeout=30).stderr
     assert "Authentications that can continue: publickey\n" in shown, shown
     assert "compression stoc: none\n" in shown
     assert "resetting read seqnr" in shown, "strict key exchange"
@@ -877,7 +999,7 @@ def what_openssh_is_told_of_the_server(world):
     assert host == ["ssh-ed25519", "ecdsa-sha2-nistp256"], host
 
     def refused(*more, key="rsa"):
-        command = ["sftp", "-q", *world.ssh_options(key), *more, "-P", str(world.port), "-b", "-", "KY@127.0.0.1"]
+        command = ["sftp", "-q", *world.ssh_options(key), *more, "-P", str(world.port), "-b", "-", f"{world.user}@127.0.0.1"]
         return subprocess.run(command, input="pwd\n", capture_output=True, text=True, timeout=60).returncode
 
     assert refused() == 0
@@ -889,7 +1011,7 @@ def what_openssh_is_told_of_the_server(world):
     for kex in ("curve25519-sha256", "ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "diffie-hellman-group14-sha256"):
         assert refused("-o", f"KexAlgorithms={kex}") == 0, kex
     for more in (["true"], ["-T"], ["-W", "127.0.0.1:22"]):
-        assert subprocess.run([*ssh, *([] if more == ["true"] else more), "KY@127.0.0.1", *([] if more != ["true"] else more)],
+        assert subprocess.run([*ssh, *([] if more == ["true"] else more), f"{world.user}@127.0.0.1", *([] if more != ["true"] else more)],
                               input="", capture_output=True, text=True, timeout=30).returncode != 0, more
 
 
@@ -930,7 +1052,7 @@ def main():
     arguments.add_argument("--tools", required=True)
     arguments.add_argument("--long", action="store_true")
     arguments.add_argument("--within", type=float, default=UNHURRIED, help="begin with no client after so many seconds")
-    arguments.add_argument("--before", choices=["stub", "mailboxes", "both"], default="both", help="before which server")
+    arguments.add_argument("--before", choices=["stub", "mailboxes", "partners", "all"], default="all", help="before which server")
     arguments.add_argument("clients", nargs="*", metavar="CLIENT", help=", ".join(CLIENTS))
     given = arguments.parse_args()
     unknown = set(given.clients) - set(CLIENTS)
@@ -938,17 +1060,18 @@ def main():
         arguments.error(f"no such client: {', '.join(unknown)}")
     began, failed = time.monotonic(), []
     # With keys renewed at each megabyte a gigabyte takes an hour in Python.
-    rounds = [("stub", Plain, REKEY, SCENARIOS, FEW, 0.6), ("mailboxes", Mailboxes, REKEY, REAL, FEW_REAL, 1)]
+    rounds = [("stub", Plain, REKEY, SCENARIOS, FEW, 0.6), ("mailboxes", Mailboxes, REKEY, REAL, FEW_REAL, 0.8),
+              ("partners", Partners, REKEY, OF_PARTNERS, OF_PARTNERS[:1], 1)]
     if given.long:
         rounds += [("stub", Plain, 256 << 20, LONG, LONG, 1), ("mailboxes", Mailboxes, 256 << 20, LONG, LONG, 1)]
     for name, kind, rekey, scenarios, few, part in rounds:
-        if given.before not in (name, "both"):
+        if given.before not in (name, "all"):
             continue
         with tempfile.TemporaryDirectory(prefix="hjemmel-sftp-") as folder:
             world = kind(given.program, folder, rekey)
             print(f"before the {name}:")
             try:
-                deadline = began + given.within * (part if given.before == "both" else 1)
+                deadline = began + given.within * (part if given.before == "all" else 1)
                 failed += round_of(world, given, scenarios, few, deadline)
             finally:
                 world.stop()
@@ -957,7 +1080,7 @@ def main():
 
 def round_of(world, given, scenarios, few, deadline):
     failed, ran, missing = [], 0, 0
-    if not given.clients and scenarios is not LONG:
+    if not given.clients and scenarios not in (LONG, OF_PARTNERS):
         try:
             what_openssh_is_told_of_the_server(world)
             print("ok    what OpenSSH is told of the server")

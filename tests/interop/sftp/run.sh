@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Real SFTP clients before `hjemmel stub sftp`, the server with plain folders behind it, and before the mailboxes of `hjemmel serve`, with
-# users, route orders, triggers and receipts. What cannot be had says DID NOT RUN.
+# Real SFTP clients before `hjemmel stub sftp`, the server with plain folders behind it, before the homes of `hjemmel serve`, with
+# users, route orders, triggers and receipts, and before its mailboxes of partner agreements. What cannot be had says DID NOT RUN.
 #
-#   tests/interop/sftp/run.sh                  every client before both, some three minutes once the clients are there
-#   tests/interop/sftp/run.sh --before stub    before one of them (or mailboxes)
+#   tests/interop/sftp/run.sh                  every client before each, some three minutes once the clients are there
+#   tests/interop/sftp/run.sh --before stub    before one of them (or mailboxes, or partners)
 #   tests/interop/sftp/run.sh --long           with 10,000 files and 1 GB each way
 #   tests/interop/sftp/run.sh paramiko lftp    these clients alone
 #

@@ -93,6 +93,13 @@ INSERT INTO mailbox_user (id, name, environment, authority, state, valid_to_us, 
 VALUES ('00000000-0000-4000-8000-000000000072', 'system-1', 'exttest', '99999981', 'SPAERRET', NULL, 1, NULL, 2, NULL);
 INSERT INTO mailbox_user_certificate (thumbprint, mailbox_user, added_us, ended_us)
 VALUES ('ff66', '00000000-0000-4000-8000-000000000072', 1, NULL);
+INSERT INTO mailbox_user_key (fingerprint, mailbox_user, added_us, ended_us)
+VALUES ('SHA256:77', '00000000-0000-4000-8000-000000000072', 1, NULL);
+INSERT INTO mailbox_upload (id, mailbox_user, mailbox, stream, alias_kind, alias_code, name, name_key, content, size, modified_us)
+VALUES ('00000000-0000-4000-8000-000000000076', '00000000-0000-4000-8000-000000000072', '00000000-0000-4000-8000-000000000071', 'S1', 'institution',
+    '101', 'fil.xml.part', 'fil.xml.part', '00000000-0000-4000-8000-000000000053', 17, 1);
+INSERT INTO mailbox_receipt (id, mailbox, file, name, name_key, body, written_us)
+VALUES ('00000000-0000-4000-8000-000000000077', '00000000-0000-4000-8000-000000000071', NULL, 'fil.xml.sftpreceipt', 'fil.xml.sftpreceipt', X'3c', 1);
 INSERT INTO mailbox_right (mailbox_user, mailbox, fetches, delivers)
 VALUES ('00000000-0000-4000-8000-000000000072', '00000000-0000-4000-8000-000000000071', 1, 0);
 INSERT INTO mailbox_request (id, authority, state, content, requested_us)

@@ -15,12 +15,12 @@ async fn a_client_that_is_refused_for_ever_leaves_a_hundred_receipts_the_newest_
         let most = usize::try_from(REFUSALS_KEPT).unwrap();
         for attempt in 0..most + 20 {
             // A name of its own each, and each is larger than any file may be.
-            let mut file = home.write(&name(&format!("{attempt:04}")), ANEW).await.unwrap();
+            let mut file = home.write(&Folder::Out, &name(&format!("{attempt:04}")), ANEW).await.unwrap();
             assert_eq!(file.write_at(1 << 62, vec![1].into()).await, Err(Problem::TooLarge), "{}", world.kind);
         }
         // And one name again and again.
         for _ in 0..20 {
-            let mut file = home.write(&name("again"), ANEW).await.unwrap();
+            let mut file = home.write(&Folder::Out, &name("again"), ANEW).await.unwrap();
             assert!(file.write_at(1 << 62, vec![1].into()).await.is_err(), "{}", world.kind);
         }
         let there = list(&home, Folder::In).await;
@@ -37,7 +37,7 @@ async fn a_receipt_of_a_transfer_does_not_give_way_to_those_of_refusals() {
         world.send(NAME, b"content").await;
         let home = world.home(SENDER).await;
         for attempt in 0..REFUSALS_KEPT + 5 {
-            let mut file = home.write(&name(&format!("{attempt:04}")), ANEW).await.unwrap();
+            let mut file = home.write(&Folder::Out, &name(&format!("{attempt:04}")), ANEW).await.unwrap();
             assert!(file.write_at(1 << 62, vec![1].into()).await.is_err(), "{}", world.kind);
         }
         assert!(world.receipt(NAME).await.unwrap().contains("SUCCESS"), "{}", world.kind);
@@ -88,10 +88,10 @@ async fn the_same_submission_again_stands_as_repeated_with_the_one_that_delivere
             world.settle().await;
             assert!(world.receipt(NAME).await.unwrap().contains("SUCCESS"), "{}", world.kind);
             world.pass(SignedDuration::from_secs(1));
-            home.remove(Folder::In, &name(&format!("{NAME}.sftpreceipt"))).await.unwrap();
+            home.remove(&Folder::In, &name(&format!("{NAME}.sftpreceipt"))).await.unwrap();
             let other = world.home(OTHER).await;
             for taken in list(&other, Folder::In).await {
-                other.remove(Folder::In, &name(&taken)).await.unwrap();
+                other.remove(&Folder::In, &name(&taken)).await.unwrap();
             }
         }
         let newest = transfers::newest(&mut world.database.session().await.unwrap(), None, 10).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_full_disk_refuses_each_write_with_the_reason_and_the_node_says_that_i
         assert!(files.look_at_staging().await.unwrap() > 0);
         assert!(files.trouble().unwrap().contains("sftp.staging"), "{}", world.kind);
         let home = home(&files, SENDER).await;
-        let mut file = home.write(&name("x"), ANEW).await.unwrap();
+        let mut file = home.write(&Folder::Out, &name("x"), ANEW).await.unwrap();
         assert_eq!(file.write_at(0, vec![0; 10].into()).await, Err(Problem::DiskFull), "{}", world.kind);
         assert!(Problem::DiskFull.told().danish.contains("disk er fuld"));
         drop(file);

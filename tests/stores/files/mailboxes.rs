@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex};
 use hjemmel::agreements::Thumbprint;
 use hjemmel::audit::{Audit, AuditSettings, keys};
 use hjemmel::clock::Clock;
-use hjemmel::files::core::Parts;
+use hjemmel::files::core::{Files, Parts, Settings};
+use hjemmel::files::home::Fingerprint;
 use hjemmel::files::partner::agreement::{self, Number, Standing, Terms};
 use hjemmel::files::partner::core::{Entered, MailboxError, Mailboxes, Step};
-use hjemmel::files::partner::deliver::{Begun, Delivery};
+use hjemmel::files::partner::deliver::{Begun, Delivery, Through};
 use hjemmel::files::partner::fetch::Which;
 use hjemmel::files::partner::rows::{File, Transport, Validation};
 use hjemmel::files::partner::silence::Cause;
 use hjemmel::files::partner::status;
-use hjemmel::files::partner::users::{self, Right, User};
-use hjemmel::files::partner::validate::Registry;
+use hjemmel::files::partner::users::{self, Right, Shown, User};
 use hjemmel::objects::settings::Place;
 use hjemmel::refusal::api::ApiRefusal;
 use hjemmel::store::{Access, Database, jobs::Rules};
@@ -25,26 +25,27 @@ use uuid::Uuid;
 use super::world::{self, name};
 use crate::postgres::Cluster;
 
-const INSTITUTION: &str = "PA85858";
-const CENTRAL: &str = "PA00001";
-const STRANGER: &str = "PA99999";
+pub(super) const INSTITUTION: &str = "PA85858";
+pub(super) const CENTRAL: &str = "PA00001";
+pub(super) const STRANGER: &str = "PA99999";
 
 const RULES: Rules = Rules { lease: std::time::Duration::from_millis(300), ..world::RULES };
 
-struct Post {
-    kind: &'static str,
-    mailboxes: Mailboxes,
-    database: Database,
-    folder: std::path::PathBuf,
+pub(super) struct Post {
+    pub(super) kind: &'static str,
+    pub(super) mailboxes: Mailboxes,
+    pub(super) files: Files,
+    pub(super) database: Database,
+    pub(super) folder: std::path::PathBuf,
     now: Arc<Mutex<Timestamp>>,
     _temporary: tempfile::TempDir,
 }
 
-fn number(text: &str) -> Number {
+pub(super) fn number(text: &str) -> Number {
     text.parse().unwrap()
 }
 
-fn terms(of: &str, rest: &str) -> Terms {
+pub(super) fn terms(of: &str, rest: &str) -> Terms {
     let head = format!(
         "number = '{of}'\nowner = '11111111'\nenvironment = 'test'\nlegal_basis = 'Regnskabsbekendtgørelsen § 20'\n\
          purpose = 'Løn'\ncontact = {{ email = 'loen@kommune.example', phone = '+45 00000000' }}\n{rest}"
@@ -52,7 +53,7 @@ fn terms(of: &str, rest: &str) -> Terms {
     toml::from_str::<Terms>(&head).unwrap().sound().unwrap()
 }
 
-const OWN: &str = "[[alias]]\nkind = 'LOENGRUPPE'\ncode = '4711'\nvalid_from = '2026-01-01'\nvalid_to = '2027-01-01'\n\
+pub(super) const OWN: &str = "[[alias]]\nkind = 'LOENGRUPPE'\ncode = '4711'\nvalid_from = '2026-01-01'\nvalid_to = '2027-01-01'\n\
     [[stream]]\ncode = 'LOENPOSTER'\ndirection = 'UD'\ncounterpart = 'PA00001'\nlargest_bytes = 1000000\nrhythm_hours = 24\n\
     [stream.validator.control]\nseparator = ';'\nposting = 'P'\ncontrol = 'K'\ncircle = 2\nside = 3\namount = 4\nchart = 2\ncount = 3\n\
     debit = 4\ncredit = 5\nalias_kind = 'LOENGRUPPE'\ncharts = ['2026']\n\
@@ -60,7 +61,7 @@ const OWN: &str = "[[alias]]\nkind = 'LOENGRUPPE'\ncode = '4711'\nvalid_from = '
 const OF_CENTRAL: &str =
     "[[stream]]\ncode = 'LOENPOSTER'\ndirection = 'IND'\n[[stream]]\ncode = 'LOENRESULTAT'\ndirection = 'UD'\nkeep_days = 3\n";
 
-const GOOD: &[u8] = b"P;4711;D;10,50\nP;4711;K;10,50\nK;2026;2;10,50;10,50\n";
+pub(super) const GOOD: &[u8] = b"P;4711;D;10,50\nP;4711;K;10,50\nK;2026;2;10,50;10,50\n";
 
 fn mailboxes(
     folder: &std::path::Path,
@@ -69,6 +70,11 @@ fn mailboxes(
     at_step: Option<Arc<dyn Fn(Step) + Send + Sync>>,
     audit: &str,
 ) -> Mailboxes {
+    let parts = parts(folder, database, now, audit);
+    Mailboxes::with(parts, "test".parse().unwrap(), RULES, at_step)
+}
+
+fn parts(folder: &std::path::Path, database: Database, now: Arc<Mutex<Timestamp>>, audit: &str) -> Parts {
     let audit_keys = folder.join("audit-keys");
     if !audit_keys.exists() {
         keys::generate(&audit_keys).unwrap();
@@ -81,9 +87,12 @@ fn mailboxes(
     let place = Place::Folder(folder.join("objects"));
     let objects =
         hjemmel::objects::Settings { place, key: folder.join("content.key"), earlier_keys: vec![], part_bytes: 1 << 20 };
-    let parts =
-        Parts { database, objects: objects.open().unwrap(), audit, sealer: Arc::new(sealer), clock, contents: Arc::default() };
-    Mailboxes::with(parts, "test".parse().unwrap(), Registry::default(), RULES, at_step)
+    Parts { database, objects: objects.open().unwrap(), audit, sealer: Arc::new(sealer), clock, contents: Arc::default() }
+}
+
+/// The key of an agreement's user.
+pub(super) fn key(of: &str) -> Fingerprint {
+    Fingerprint(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, of.as_bytes()).as_ref().try_into().unwrap())
 }
 
 fn certificate(of: &str) -> Thumbprint {
@@ -92,7 +101,7 @@ fn certificate(of: &str) -> Thumbprint {
 
 impl Post {
     /// One on SQLite and, where it is there, one on PostgreSQL.
-    async fn all() -> Vec<Self> {
+    pub(super) async fn all() -> Vec<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mut all = vec![("SQLite", hjemmel::store::Settings::sqlite(&folder.path().join("store.sqlite")), folder)];
         if let Some(cluster) = Cluster::shared() {
@@ -116,6 +125,7 @@ impl Post {
                     valid_to: None,
                     seen: None,
                     certificates: vec![certificate(of)],
+                    keys: vec![key(of)],
                     rights: Vec::new(),
                 };
                 users::add(&mut transaction, &user, at).await.unwrap();
@@ -125,46 +135,50 @@ impl Post {
             }
             transaction.commit().await.unwrap();
             let now = Arc::new(Mutex::new(at));
-            let mailboxes = mailboxes(temporary.path(), database.clone(), now.clone(), None, "audit");
+            let parts = parts(temporary.path(), database.clone(), now.clone(), "audit");
+            let mailboxes = Mailboxes::with(parts.clone(), "test".parse().unwrap(), RULES, None);
+            let staging = temporary.path().join("staging");
+            std::fs::create_dir(&staging).unwrap();
+            let files = Files::new(parts, Settings::usual("test".parse().unwrap(), staging));
             let folder = temporary.path().to_owned();
-            posts.push(Self { kind, mailboxes, database, folder, now, _temporary: temporary });
+            posts.push(Self { kind, mailboxes, files, database, folder, now, _temporary: temporary });
         }
         posts
     }
 
-    fn pass(&self, hours: i64) {
+    pub(super) fn pass(&self, hours: i64) {
         let mut now = self.now.lock().unwrap();
         *now = now.checked_add(SignedDuration::from_hours(hours)).unwrap();
     }
 
-    async fn enter(&self, of: &str) -> Entered {
-        self.mailboxes.enter(certificate(of)).await.unwrap()
+    pub(super) async fn enter(&self, of: &str) -> Entered {
+        self.mailboxes.enter(Shown::Certificate(certificate(of))).await.unwrap()
     }
 
-    async fn settle(&self) {
+    pub(super) async fn settle(&self) {
         while self.mailboxes.work_once().await.unwrap() > 0 {}
     }
 
     /// An institution's delivery, and its judgement.
-    async fn delivered(&self, content: &[u8]) -> File {
+    pub(super) async fn delivered(&self, content: &[u8]) -> File {
         let file = deliver(&self.mailboxes, &self.enter(INSTITUTION).await, delivery(content), content).await.unwrap();
         self.settle().await;
         let entered = self.enter(INSTITUTION).await;
         self.mailboxes.file(&entered, number(INSTITUTION), Which::Outbox, file.delivery).await.unwrap()
     }
 
-    async fn inbox(&self, of: &str, after: i64) -> Vec<File> {
+    pub(super) async fn inbox(&self, of: &str, after: i64) -> Vec<File> {
         self.mailboxes.list(&self.enter(of).await, number(of), Which::Inbox, after, 100).await.unwrap()
     }
 
-    async fn set(&self, of: &str, standing: Standing) {
+    pub(super) async fn set(&self, of: &str, standing: Standing) {
         let mut transaction = self.database.begin().await.unwrap();
         let held = agreement::numbered(&mut transaction, number(of)).await.unwrap().unwrap();
         agreement::stand(&mut transaction, held.id, standing).await.unwrap();
         transaction.commit().await.unwrap();
     }
 
-    async fn put(&self, terms: Terms) {
+    pub(super) async fn put(&self, terms: Terms) {
         let mut transaction = self.database.begin().await.unwrap();
         let now = *self.now.lock().unwrap();
         agreement::put(&mut transaction, &terms, now).await.unwrap();
@@ -172,7 +186,7 @@ impl Post {
     }
 }
 
-fn digest(content: &[u8]) -> String {
+pub(super) fn digest(content: &[u8]) -> String {
     aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -185,6 +199,7 @@ fn delivery(content: &[u8]) -> Delivery {
         name: name("løn.txt"),
         size: content.len() as u64,
         sha256: digest(content),
+        through: Through::Api,
     }
 }
 
@@ -445,14 +460,14 @@ async fn an_agreement_of_another_environment_gets_nothing_from_this_one() {
 #[tokio::test]
 async fn a_user_that_is_blocked_expired_deleted_or_unknown_is_refused_in_the_same_words() {
     for post in Post::all().await {
-        let mut told = vec![post.mailboxes.enter(certificate("nobody")).await.unwrap_err().to_string()];
+        let mut told = vec![post.mailboxes.enter(Shown::Certificate(certificate("nobody"))).await.unwrap_err().to_string()];
         for standing in [users::Standing::Blocked, users::Standing::Deleted] {
             let entered = post.enter(INSTITUTION).await;
             let Begun::Take(receiving) = post.mailboxes.deliver(&entered, delivery(b"")).await.unwrap() else { panic!("new") };
             let mut session = post.database.session().await.unwrap();
             users::stand(&mut session, entered.user.id, standing).await.unwrap();
             refused(receiving.close().await, "MailboxRefused");
-            told.push(post.mailboxes.enter(certificate(INSTITUTION)).await.unwrap_err().to_string());
+            told.push(post.mailboxes.enter(Shown::Certificate(certificate(INSTITUTION))).await.unwrap_err().to_string());
             users::stand(&mut session, entered.user.id, users::Standing::Active).await.unwrap();
         }
         told.dedup();
@@ -544,7 +559,7 @@ async fn a_silent_stream_names_its_likely_cause() {
         let mut session = post.database.session().await.unwrap();
         users::stand(&mut session, entered.user.id, users::Standing::Blocked).await.unwrap();
         post.pass(1);
-        assert!(post.mailboxes.enter(certificate(INSTITUTION)).await.is_err());
+        assert!(post.mailboxes.enter(Shown::Certificate(certificate(INSTITUTION))).await.is_err());
         assert_eq!(causes().await, told(Cause::LogOnRefused, Cause::LogOnRefused), "{}", post.kind);
         users::stand(&mut session, entered.user.id, users::Standing::Active).await.unwrap();
         // One that waits here for its judgement is our own fault, until it is judged.

@@ -5,6 +5,8 @@ mod door;
 mod killed;
 mod mailboxes;
 mod monitoring;
+mod partner_door;
+mod validators;
 mod way;
 mod world;
 mod xml;

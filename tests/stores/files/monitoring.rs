@@ -66,7 +66,7 @@ async fn a_file_goes_by_the_hours_and_days_of_the_monitoring_order_and_without_o
         // A redelivery too.
         let recipient = world.home(RECIPIENT).await;
         for file in [NAME.to_owned(), format!("{NAME}.metadata")] {
-            recipient.remove(Folder::In, &name(&file)).await.unwrap();
+            recipient.remove(&Folder::In, &name(&file)).await.unwrap();
         }
         world.pass(SignedDuration::from_hours(5));
         let transfer = world.database.all(sql("SELECT transfer FROM file_delivery")).await.unwrap()[0].get("transfer").unwrap();

@@ -143,7 +143,7 @@ async fn a_file_goes_to_all_of_its_recipients_or_to_none() {
         // The first recipient has made room, the second has not.
         let recipient = world.home(RECIPIENT).await;
         for file in ["a.xml", "a.xml.metadata"] {
-            recipient.remove(Folder::In, &name(file)).await.unwrap();
+            recipient.remove(&Folder::In, &name(file)).await.unwrap();
         }
         put(&sender, "a.xml", b"<andet/>").await.unwrap();
         put(&sender, "a.xml.trigger", both("a.xml").as_bytes()).await.unwrap();
@@ -222,7 +222,7 @@ async fn the_same_submission_sent_again_is_answered_and_not_delivered_again_and_
         send(CONTENT).await;
         let first = world.receipt(NAME).await.unwrap();
         let other = world.home(OTHER).await;
-        other.remove(Folder::In, &name(NAME)).await.unwrap();
+        other.remove(&Folder::In, &name(NAME)).await.unwrap();
         send(CONTENT).await;
         assert_eq!(world.receipt(NAME).await.unwrap(), first, "{}: the same answer", world.kind);
         assert_eq!(world.list(OTHER, Folder::In).await, [format!("{NAME}.metadata")], "{}: once", world.kind);
@@ -244,7 +244,14 @@ async fn what_is_under_way_is_not_overwritten_and_the_attempt_is_told() {
         let refused = put(&sender, &format!("{NAME}.trigger"), other.as_bytes()).await;
         assert!(matches!(refused, Err(Problem::Refused(_))), "{}", world.kind);
         put(&sender, "temp", b"<andet/>").await.unwrap();
-        assert!(matches!(sender.rename(&name("temp"), &name(NAME), true).await, Err(Problem::Refused(_))), "{}", world.kind);
+        assert!(
+            matches!(
+                sender.rename((&Folder::Out, &name("temp")), (&Folder::Out, &name(NAME)), true).await,
+                Err(Problem::Refused(_))
+            ),
+            "{}",
+            world.kind
+        );
         assert_eq!(world.codes(NAME).await, [1012], "{}", world.kind);
         world.settle().await;
         assert!(world.receipt(NAME).await.unwrap().contains("SUCCESS"), "{}", world.kind);
@@ -290,7 +297,7 @@ async fn a_removed_file_is_kept_for_its_days_delivered_again_from_the_copy_and_t
     for world in World::all().await {
         world.send(NAME, CONTENT).await;
         let recipient = world.home(RECIPIENT).await;
-        recipient.remove(Folder::In, &name(NAME)).await.unwrap();
+        recipient.remove(&Folder::In, &name(NAME)).await.unwrap();
         let delivery = only_delivery(&world).await;
         assert_eq!(delivery.state, Fetched::Removed, "{}", world.kind);
         let mut transaction = world.database.begin_beside_others().await.unwrap();
@@ -299,7 +306,7 @@ async fn a_removed_file_is_kept_for_its_days_delivered_again_from_the_copy_and_t
         transaction.commit().await.unwrap();
         assert_eq!(only_delivery(&world).await.state, Fetched::Again, "{}", world.kind);
         assert_eq!(get(&recipient, NAME).await.unwrap().as_bytes(), CONTENT, "{}", world.kind);
-        recipient.remove(Folder::In, &name(NAME)).await.unwrap();
+        recipient.remove(&Folder::In, &name(NAME)).await.unwrap();
         assert_eq!(contents(&world), 1, "{}: the copy", world.kind);
         world.pass(SignedDuration::from_hours(6 * 24));
         world.files.sweep().await.unwrap();
@@ -327,10 +334,10 @@ async fn where_no_copy_is_kept_the_content_goes_with_the_file_and_homes_are_coun
         world.settle().await;
         let other = world.home(OTHER).await;
         for file in world.list(OTHER, Folder::In).await {
-            other.remove(Folder::In, &name(&file)).await.unwrap();
+            other.remove(&Folder::In, &name(&file)).await.unwrap();
         }
         assert_eq!(contents(&world), 0, "{}", world.kind);
-        sender.remove(Folder::In, &name(&format!("{NAME}.sftpreceipt"))).await.unwrap();
+        sender.remove(&Folder::In, &name(&format!("{NAME}.sftpreceipt"))).await.unwrap();
         for user in [SENDER, OTHER] {
             let quota = world.home(user).await.quota().await.unwrap();
             assert_eq!((quota.bytes_used, quota.files_used), (0, 0), "{}: {user}", world.kind);
@@ -342,7 +349,7 @@ async fn where_no_copy_is_kept_the_content_goes_with_the_file_and_homes_are_coun
 async fn a_file_that_nobody_fetches_raises_an_alarm_and_after_thirty_days_its_sender_is_told() {
     for world in World::all().await {
         world.send(NAME, CONTENT).await;
-        world.home(SENDER).await.remove(Folder::In, &name(&format!("{NAME}.sftpreceipt"))).await.unwrap();
+        world.home(SENDER).await.remove(&Folder::In, &name(&format!("{NAME}.sftpreceipt"))).await.unwrap();
         assert_eq!(world.files.figures().await.unwrap().unfetched, 0, "{}", world.kind);
         world.pass(SignedDuration::from_hours(25));
         assert_eq!(world.files.figures().await.unwrap().unfetched, 1, "{}", world.kind);
@@ -367,9 +374,9 @@ async fn a_trigger_that_comes_by_another_name_and_is_renamed_is_one_and_so_is_a_
         let sender = world.home(SENDER).await;
         put(&sender, &format!("{NAME}.trigger.5f2c.partial"), trigger(NAME, CONTENT.len()).as_bytes()).await.unwrap();
         let to = name(&format!("{NAME}.trigger"));
-        sender.rename(&name(&format!("{NAME}.trigger.5f2c.partial")), &to, false).await.unwrap();
+        sender.rename((&Folder::Out, &name(&format!("{NAME}.trigger.5f2c.partial"))), (&Folder::Out, &to), false).await.unwrap();
         put(&sender, &format!(".in.{NAME}."), CONTENT).await.unwrap();
-        sender.rename(&name(&format!(".in.{NAME}.")), &name(NAME), false).await.unwrap();
+        sender.rename((&Folder::Out, &name(&format!(".in.{NAME}."))), (&Folder::Out, &name(NAME)), false).await.unwrap();
         world.settle().await;
         assert!(world.receipt(NAME).await.unwrap().contains("SUCCESS"), "{}", world.kind);
     }
@@ -380,20 +387,20 @@ async fn a_file_can_be_gone_on_with_truncated_and_overwritten_and_a_broken_uploa
     for world in World::all().await {
         let sender = world.home(SENDER).await;
         put(&sender, "a", b"12345").await.unwrap();
-        let mut file = sender.write(&name("a"), Opening { truncate: false, ..ANEW }).await.unwrap();
+        let mut file = sender.write(&Folder::Out, &name("a"), Opening { truncate: false, ..ANEW }).await.unwrap();
         file.write_at(5, bytes::Bytes::from_static(b"678")).await.unwrap();
-        assert!(matches!(sender.write(&name("a"), ANEW).await, Err(Problem::Busy)), "{}", world.kind);
+        assert!(matches!(sender.write(&Folder::Out, &name("a"), ANEW).await, Err(Problem::Busy)), "{}", world.kind);
         file.set_size(6).await.unwrap();
         file.close().await.unwrap();
-        let mut read = sender.read(Folder::Out, &name("a")).await.unwrap();
+        let mut read = sender.read(&Folder::Out, &name("a")).await.unwrap();
         assert_eq!(read.read_at(0, 100).await.unwrap(), "123456", "{}", world.kind);
         assert_eq!(read.read_at(4, 100).await.unwrap(), "56", "{}", world.kind);
-        let mut broken = sender.write(&name("b"), ANEW).await.unwrap();
+        let mut broken = sender.write(&Folder::Out, &name("b"), ANEW).await.unwrap();
         broken.write_at(0, bytes::Bytes::from_static(b"half")).await.unwrap();
         drop(broken);
         assert_eq!(world.list(SENDER, Folder::Out).await, ["a"], "{}", world.kind);
         assert_eq!(std::fs::read_dir(world.folder.join("staging")).unwrap().count(), 0, "{}", world.kind);
-        let mut vast = sender.write(&name("c"), ANEW).await.unwrap();
+        let mut vast = sender.write(&Folder::Out, &name("c"), ANEW).await.unwrap();
         assert_eq!(vast.write_at(1 << 62, bytes::Bytes::from_static(b"x")).await, Err(Problem::TooLarge), "{}", world.kind);
         assert!(vast.close().await.is_err());
         assert_eq!(world.codes("c").await, [1060], "{}: what was refused has a receipt", world.kind);
@@ -413,11 +420,11 @@ async fn a_full_home_takes_nothing_more() {
         let sender = world.home(SENDER).await;
         assert!(put(&sender, "a", &[0; 2_000]).await.is_err(), "{}", world.kind);
         assert_eq!(world.codes("a").await, [1060], "{}", world.kind);
-        sender.remove(Folder::In, &name("a.sftpreceipt")).await.unwrap();
+        sender.remove(&Folder::In, &name("a.sftpreceipt")).await.unwrap();
         world.send("b.xml", &[b'x'; 800]).await;
         let first = world.receipt("b.xml").await.unwrap();
         assert!(first.contains("SUCCESS"), "{}: {first}", world.kind);
-        sender.remove(Folder::In, &name("b.xml.sftpreceipt")).await.unwrap();
+        sender.remove(&Folder::In, &name("b.xml.sftpreceipt")).await.unwrap();
         world.send("c.xml", &[b'x'; 800]).await;
         assert_eq!(world.codes("c.xml").await, [1060], "{}: the recipient's", world.kind);
     }
@@ -587,15 +594,17 @@ async fn what_a_quota_refuses_is_refused_at_the_write_and_leaves_nothing_in_the_
         users::change(&mut transaction, &user, &changed).await.unwrap();
         transaction.commit().await.unwrap();
         let sender = world.home(SENDER).await;
-        let mut large = sender.write(&name("large"), ANEW).await.unwrap();
+        let mut large = sender.write(&Folder::Out, &name("large"), ANEW).await.unwrap();
         assert_eq!(large.write_at(0, vec![0; 1_501].into()).await, Err(Problem::NoSpace), "{}", world.kind);
         // A client that goes away now has its receipt.
         drop(large);
         assert_eq!(world.codes("large").await, [1060], "{}", world.kind);
-        sender.remove(Folder::In, &name("large.sftpreceipt")).await.unwrap();
+        sender.remove(&Folder::In, &name("large.sftpreceipt")).await.unwrap();
         // Two at once, each of which there is room for.
-        let (mut one, mut two) =
-            (sender.write(&name("one"), ANEW).await.unwrap(), sender.write(&name("two"), ANEW).await.unwrap());
+        let (mut one, mut two) = (
+            sender.write(&Folder::Out, &name("one"), ANEW).await.unwrap(),
+            sender.write(&Folder::Out, &name("two"), ANEW).await.unwrap(),
+        );
         one.write_at(0, vec![0; 1_000].into()).await.unwrap();
         two.write_at(0, vec![0; 1_000].into()).await.unwrap();
         one.close().await.unwrap();
@@ -603,7 +612,7 @@ async fn what_a_quota_refuses_is_refused_at_the_write_and_leaves_nothing_in_the_
         assert_eq!(contents(&world), 1, "{}", world.kind);
         // The file that is there gives way to a new one of its name, and a trigger takes no room.
         let home = world.home(SENDER).await;
-        home.remove(Folder::In, &name("two.sftpreceipt")).await.unwrap();
+        home.remove(&Folder::In, &name("two.sftpreceipt")).await.unwrap();
         put(&home, "one", &[0; 1_500]).await.unwrap();
         put(&home, "one.trigger", trigger("one", 1_500).as_bytes()).await.unwrap();
         world.settle().await;

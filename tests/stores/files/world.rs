@@ -230,15 +230,15 @@ pub fn name(spelt: &str) -> Name {
     Name::new(spelt).unwrap()
 }
 
-pub async fn list(home: &impl Home, folder: Folder) -> Vec<String> {
-    let all = home.list(folder, None, 10_000).await.unwrap();
-    all.iter().map(|entry| entry.name.spelt().to_owned()).collect()
+pub async fn list(home: &impl Home<Folder = Folder>, folder: Folder) -> Vec<String> {
+    let all = home.list(Some(&folder), None, 10_000).await.unwrap();
+    all.iter().map(|entry| entry.name().spelt().to_owned()).collect()
 }
 
 pub const ANEW: Opening = Opening { create: true, new_only: false, truncate: true };
 
-pub async fn put(home: &impl Home, spelt: &str, content: &[u8]) -> Result<(), Problem> {
-    let mut file = home.write(&name(spelt), ANEW).await?;
+pub async fn put(home: &impl Home<Folder = Folder>, spelt: &str, content: &[u8]) -> Result<(), Problem> {
+    let mut file = home.write(&Folder::Out, &name(spelt), ANEW).await?;
     for (at, piece) in content.chunks(32 * 1024).enumerate() {
         file.write_at((at * 32 * 1024) as u64, Bytes::copy_from_slice(piece)).await?;
     }
@@ -246,8 +246,8 @@ pub async fn put(home: &impl Home, spelt: &str, content: &[u8]) -> Result<(), Pr
 }
 
 /// Reads a file of IN to its end and closes it: as a client fetches.
-pub async fn get(home: &impl Home, spelt: &str) -> Result<String, Problem> {
-    let mut file = home.read(Folder::In, &name(spelt)).await?;
+pub async fn get(home: &impl Home<Folder = Folder>, spelt: &str) -> Result<String, Problem> {
+    let mut file = home.read(&Folder::In, &name(spelt)).await?;
     let mut all = Vec::new();
     loop {
         let piece = file.read_at(all.len() as u64, 1000).await?;

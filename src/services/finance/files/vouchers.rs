@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::{CLAIMED, as_refused, findings, passing, refused, told};
 use crate::files::answers;
 use crate::files::codes::Code;
-use crate::files::content::{Candidate, ContentRule, Judgement, Later, Passed, Passing};
+use crate::files::content::{Candidate, Content, ContentRule, Judgement, Later, Passed, Passing};
+use crate::id::cvr::Cvr;
 use crate::refusal::{Detail, PeerName, Refusal};
 use crate::schema::compile::Schema;
 use crate::services::finance::file::{self, Judged};
@@ -148,6 +149,25 @@ impl Vouchers {
         Ok(Judgement::Passed(Box::new(Passed { warnings, figures, memo: Box::new(()) })))
     }
 
+    /// What schema and rules say of a content, whoever had it before.
+    async fn checked(&self, content: Content, sender: Cvr, now: Timestamp) -> Result<Vec<Code>, Passing> {
+        let lists = self.lists.now().await.map_err(|refusal| passing(refusal.code()))?;
+        let trials = self.trials.are_open(&sender, now).await.map_err(|refusal| passing(refusal.code()))?;
+        let (schema, rules) = (self.schema.clone(), self.rules.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            let against =
+                Against { modes: rules.of(&sender), lists: lists.as_deref(), caller: sender, system: Uuid::nil(), trials };
+            file::judge(&schema, || content.open(), against)
+        });
+        match read.await.map_err(passing)? {
+            Ok(Judged { verdict, .. }) if verdict.refused().is_some() => Ok(findings(&verdict.findings, verdict.left_out)),
+            Ok(_) => Ok(Vec::new()),
+            Err(Unread::Content(Refusal::Internal)) => Err(passing("it could not be judged")),
+            Err(Unread::Content(refusal)) => Ok(vec![as_refused(&refusal)]),
+            Err(Unread::File(error)) => Err(passing(error)),
+        }
+    }
+
     /// Gives a claim back, in one transaction: where the transfer was delivered meanwhile by another node, the claim is its delivery's.
     async fn freed(&self, transfer: Uuid) -> Result<(), StoreError> {
         let mut transaction = self.database.begin_beside_others().await?;
@@ -182,6 +202,10 @@ impl ContentRule for Vouchers {
         now: Timestamp,
     ) -> Later<'a, Result<(), StoreError>> {
         Box::pin(async move { answers::awaited(transaction, transfer, now).await })
+    }
+
+    fn check(&self, content: Content, sender: Cvr, now: Timestamp) -> Option<Later<'_, Result<Vec<Code>, Passing>>> {
+        Some(Box::pin(self.checked(content, sender, now)))
     }
 
     fn given_up(&self, transfer: Uuid) -> Later<'_, Result<(), StoreError>> {

@@ -1,0 +1,106 @@
+//! What the functional mailbox of a partner agreement is told by mail: a stream that is silent, a name that was given in another case.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::agreement::{Agreement, numbered};
+use super::core::Mailboxes;
+use super::silence::Silent;
+use super::users::{self, User};
+use crate::clock::civil_day;
+use crate::files::users::is_name;
+use crate::notices::{Kind, Notice, outbox};
+use crate::store::{Session, StoreError, sql, until_it_holds};
+
+/// How many users of one name in other cases are told, at most.
+const ALIKE: i64 = 5;
+
+fn notice(kind: Kind, own: &Agreement, at: Timestamp, reason: &str) -> Notice {
+    Notice {
+        kind,
+        name: own.terms.number.to_string(),
+        page: "/".to_owned(),
+        authority: Some(own.terms.owner),
+        service: None,
+        system: None,
+        environment: Some(own.terms.environment.to_string()),
+        at: Some(at),
+        reason: Some(reason.to_owned()),
+        differs: Vec::new(),
+    }
+}
+
+impl Mailboxes {
+    /// Tells of a silence, once for its cause, whichever node sees it first.
+    pub(super) async fn tell_silent(&self, silent: &Silent) -> Result<(), StoreError> {
+        let Silent { number, stream, direction, since, cause } = silent;
+        let Some(own) = numbered(&mut self.database().session().await?, *number).await? else { return Ok(()) };
+        let reason = format!("{stream}: {}", cause.told().da());
+        let notice = notice(Kind::Silence, &own, *since, &reason);
+        let mark = format!("silent {number} {stream} {} {} {}", direction.name(), cause.name(), since.as_second());
+        self.tell_once(&own, &notice, &mark).await
+    }
+
+    async fn tell_once(&self, own: &Agreement, notice: &Notice, mark: &str) -> Result<(), StoreError> {
+        until_it_holds(async || {
+            let mut transaction = self.database().begin_beside_others().await?;
+            if outbox::gives(&mut transaction, mark, self.now()).await? {
+                outbox::tell_mailbox(self.database(), &mut transaction, &own.terms.contact.email, notice).await?;
+                transaction.commit().await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Somebody gave a name by SFTP under which nobody may log on. Whoever did is answered as everybody; looked at aside, one at a time,
+    /// so that neither the time nor a flood of names tells or costs anything.
+    pub(super) fn not_let_in(&self, name: &str) {
+        let (true, Ok(turn)) = (is_name(name), self.0.looking.clone().try_acquire_owned()) else { return };
+        let (mailboxes, name) = (self.clone(), name.to_owned());
+        tokio::spawn(async move {
+            let _turn = turn;
+            if let Err(error) = mailboxes.looked_at(&name).await {
+                tracing::warn!(%error, "it is not known whose name was given in another case");
+            }
+        });
+    }
+
+    /// Notes that a user was refused; tells those of a name in another case how to write it, once a day.
+    pub async fn looked_at(&self, name: &str) -> Result<(), StoreError> {
+        let now = self.now();
+        let mut session = self.database().session().await?;
+        let alike = alike(&mut session, name).await?;
+        let mut tell = Vec::new();
+        for user in alike.into_iter().filter(|user| user.environment == self.0.environment) {
+            if user.name == name {
+                users::saw(&mut session, user.id, false, now).await?;
+                continue;
+            }
+            for right in &user.rights {
+                if let Some(own) = numbered(&mut session, right.number).await? {
+                    tell.push((user.name.clone(), own));
+                }
+            }
+        }
+        // Given back first: SQLite has one writer at a time.
+        drop(session);
+        let day = civil_day(now).ok_or(StoreError::Unreadable { column: "today" })?;
+        for (name, own) in tell {
+            let reason = format!("Brugernavnet skrives netop sådan: {name}");
+            let notice = notice(Kind::LogOnName, &own, now, &reason);
+            self.tell_once(&own, &notice, &format!("name {} {day}", own.terms.number)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Users of a name, whatever its case.
+async fn alike(session: &mut Session, name: &str) -> Result<Vec<User>, StoreError> {
+    let ids = sql("SELECT id FROM mailbox_user WHERE lower(name) = lower($1) AND state <> 'SLETTET' ORDER BY name LIMIT $2");
+    let mut found = Vec::new();
+    for row in session.all(ids.bind(name).bind(ALIKE)).await? {
+        found.extend(users::with_id(session, row.get::<Uuid>("id")?).await?);
+    }
+    Ok(found)
+}

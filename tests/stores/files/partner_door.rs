@@ -1,0 +1,323 @@
+//! Mailboxes by SFTP, on SQLite and PostgreSQL: what each user sees and may do there.
+
+use std::net::Ipv4Addr;
+
+use bytes::Bytes;
+use hjemmel::files::both::{Both, EitherFile, EitherHome};
+use hjemmel::files::home::{File as _, Home as _, Homes as _, Item, Opening, Place, Problem};
+use hjemmel::files::partner::agreement::Standing;
+use hjemmel::files::partner::door::PartnerHomes;
+use hjemmel::files::partner::fetch::Which;
+use hjemmel::files::partner::rows::Transport;
+use hjemmel::files::partner::users;
+
+use super::mailboxes::{CENTRAL, GOOD, INSTITUTION, OWN, Post, STRANGER, key, number, terms};
+
+const NEW: Opening = Opening { create: true, new_only: false, truncate: true };
+const OUT: &str = "PA85858/OUT/LOENPOSTER/LOENGRUPPE=4711";
+const IN: &str = "PA00001/IN/LOENPOSTER/LOENGRUPPE=4711";
+
+async fn log_on(post: &Post, of: &str) -> EitherHome {
+    let both = Both::new(post.files.clone(), Some(PartnerHomes::new(post.mailboxes.clone(), post.files.clone())));
+    let account = both.account(&format!("BRUGER_{of}")).await.unwrap().expect("one who may log on");
+    assert_eq!(account.keys, [key(of)]);
+    both.enter(account.id, key(of), Ipv4Addr::LOCALHOST.into()).await.unwrap()
+}
+
+fn place(home: &EitherHome, path: &str) -> Place<<EitherHome as hjemmel::files::home::Home>::Folder> {
+    home.place(&path.split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>())
+}
+
+async fn open(home: &EitherHome, path: &str) -> Result<EitherFile, Problem> {
+    match place(home, path) {
+        Place::File(folder, name) if home.takes(&folder) => home.write(&folder, &name, NEW).await,
+        Place::File(..) => Err(Problem::Denied),
+        _ => Err(Problem::NoSuchFile),
+    }
+}
+
+async fn put(home: &EitherHome, path: &str, content: &[u8]) -> Result<(), Problem> {
+    let mut file = open(home, path).await?;
+    for (at, piece) in content.chunks(7).enumerate() {
+        file.write_at(at as u64 * 7, Bytes::copy_from_slice(piece)).await?;
+    }
+    file.close().await
+}
+
+async fn get(home: &EitherHome, path: &str) -> Result<Vec<u8>, Problem> {
+    let Place::File(folder, name) = place(home, path) else { return Err(Problem::NoSuchFile) };
+    let mut file = home.read(&folder, &name).await?;
+    let mut all = Vec::new();
+    loop {
+        let bytes = file.read_at(all.len() as u64, 9).await?;
+        if bytes.is_empty() {
+            break;
+        }
+        all.extend_from_slice(&bytes);
+    }
+    file.close().await?;
+    Ok(all)
+}
+
+async fn names(home: &EitherHome, path: &str) -> Vec<String> {
+    let folder = match place(home, path) {
+        Place::Root => None,
+        Place::Folder(folder) => {
+            home.folder(&folder).await.unwrap_or_else(|problem| panic!("{path}: {problem:?}"));
+            Some(folder)
+        }
+        _ => panic!("{path} is no folder"),
+    };
+    let (mut all, mut after) = (Vec::new(), None);
+    // Two at a time: a page goes on where the last one ended.
+    loop {
+        let page = home.list(folder.as_ref(), after.as_ref(), 2).await.unwrap();
+        let Some(last) = page.last() else { return all };
+        after = Some(last.name().clone());
+        all.extend(page.iter().map(|item| match item {
+            Item::Folder(name) => format!("{}/", name.spelt()),
+            Item::File(entry) => entry.name.spelt().to_owned(),
+        }));
+    }
+}
+
+async fn remove(home: &EitherHome, path: &str) -> Result<(), Problem> {
+    let Place::File(folder, name) = place(home, path) else { return Err(Problem::NoSuchFile) };
+    home.remove(&folder, &name).await
+}
+
+async fn rename(home: &EitherHome, from: &str, to: &str) -> Result<(), Problem> {
+    let (Place::File(old, from), Place::File(new, to)) = (place(home, from), place(home, to)) else {
+        return Err(Problem::NoSuchFile);
+    };
+    home.rename((&old, &from), (&new, &to), false).await
+}
+
+#[tokio::test]
+async fn a_file_is_put_judged_got_and_confirmed_by_its_removal_and_its_sender_has_a_receipt() {
+    for post in Post::all().await {
+        let own = log_on(&post, INSTITUTION).await;
+        put(&own, &format!("{OUT}/løn.txt"), GOOD).await.unwrap();
+        assert!(names(&own, OUT).await.is_empty(), "{}: it is handed on", post.kind);
+        assert!(names(&own, "PA85858/RECEIPT").await.is_empty(), "{}: nobody has judged it", post.kind);
+        post.settle().await;
+        let receipt = String::from_utf8(get(&own, "PA85858/RECEIPT/løn.txt.sftpreceipt").await.unwrap()).unwrap();
+        assert!(receipt.contains("<Message>SUCCESS</Message>"), "{}: {receipt}", post.kind);
+        remove(&own, "PA85858/RECEIPT/løn.txt.sftpreceipt").await.unwrap();
+
+        let central = log_on(&post, CENTRAL).await;
+        assert_eq!(names(&central, IN).await, ["løn.txt"], "{}", post.kind);
+        let file = format!("{IN}/løn.txt");
+        assert!(matches!(remove(&central, &file).await, Err(Problem::Refused(_))), "{}: nobody has it yet", post.kind);
+        assert_eq!(put(&central, &format!("{IN}/forged.txt"), b"x").await, Err(Problem::Denied), "{}", post.kind);
+        assert_eq!(get(&central, &file).await.unwrap(), GOOD);
+        assert_eq!(names(&central, IN).await, ["løn.txt"], "{}: until it is removed", post.kind);
+        remove(&central, &file).await.unwrap();
+        assert!(names(&central, IN).await.is_empty());
+        let seen = post.inbox(CENTRAL, 0).await.remove(0);
+        assert_eq!(seen.transport, Transport::Fetched, "{}: by the API too", post.kind);
+        assert_eq!(seen.fetched_by.as_deref(), Some("BRUGER_PA00001"));
+    }
+}
+
+#[tokio::test]
+async fn a_rejected_file_reaches_nobody_and_its_receipt_has_each_code() {
+    for post in Post::all().await {
+        let own = log_on(&post, INSTITUTION).await;
+        put(&own, &format!("{OUT}/a.txt"), b"P;4711;D;10,50\nK;2019;2;10,50;0,00\n").await.unwrap();
+        post.settle().await;
+        let receipt = String::from_utf8(get(&own, "PA85858/RECEIPT/a.txt.sftpreceipt").await.unwrap()).unwrap();
+        assert!(receipt.contains("VP002: ") && receipt.contains("VP003: "), "{}: {receipt}", post.kind);
+        let central = log_on(&post, CENTRAL).await;
+        assert!(names(&central, "PA00001/IN/LOENPOSTER").await.is_empty(), "{}", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn an_unfinished_name_waits_for_its_rename_in_whatever_session() {
+    for post in Post::all().await {
+        let own = log_on(&post, INSTITUTION).await;
+        put(&own, &format!("{OUT}/løn.txt.5c1f.partial"), GOOD).await.unwrap();
+        post.settle().await;
+        assert_eq!(names(&own, OUT).await, ["løn.txt.5c1f.partial"], "{}", post.kind);
+        assert!(post.inbox(CENTRAL, 0).await.is_empty(), "{}: nobody else sees it", post.kind);
+        let other = log_on(&post, INSTITUTION).await;
+        rename(&other, &format!("{OUT}/løn.txt.5c1f.partial"), &format!("{OUT}/løn.txt")).await.unwrap();
+        assert!(names(&own, OUT).await.is_empty(), "{}", post.kind);
+        post.settle().await;
+        assert_eq!(post.inbox(CENTRAL, 0).await[0].name.spelt(), "løn.txt", "{}", post.kind);
+        // What nobody renames goes after a day, its content too.
+        put(&own, &format!("{OUT}/.in.b.txt"), GOOD).await.unwrap();
+        post.pass(25);
+        post.mailboxes.sweep().await.unwrap();
+        assert!(names(&own, OUT).await.is_empty(), "{}", post.kind);
+        assert_eq!(rename(&own, &format!("{OUT}/.in.b.txt"), &format!("{OUT}/b.txt")).await, Err(Problem::NoSuchFile));
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_is_sent_again_is_one_delivery_until_it_is_fetched() {
+    for post in Post::all().await {
+        let own = log_on(&post, INSTITUTION).await;
+        let path = format!("{OUT}/a.txt");
+        put(&own, &path, GOOD).await.unwrap();
+        put(&own, &path, GOOD).await.unwrap();
+        put(&own, &format!("{OUT}/a.txt.part"), GOOD).await.unwrap();
+        rename(&own, &format!("{OUT}/a.txt.part"), &path).await.unwrap();
+        post.settle().await;
+        assert_eq!(post.inbox(CENTRAL, 0).await.len(), 1, "{}", post.kind);
+        let central = log_on(&post, CENTRAL).await;
+        get(&central, &format!("{IN}/a.txt")).await.unwrap();
+        remove(&central, &format!("{IN}/a.txt")).await.unwrap();
+        put(&own, &path, GOOD).await.unwrap();
+        post.settle().await;
+        assert_eq!(post.inbox(CENTRAL, 0).await.len(), 2, "{}: next month's file may be the same", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn two_files_of_one_name_lie_beside_each_other_and_keep_their_names() {
+    for post in Post::all().await {
+        let own = log_on(&post, INSTITUTION).await;
+        let other = b"P;4711;D;2,00\nP;4711;K;2,00\nK;2026;2;2,00;2,00\n";
+        for content in [GOOD, other] {
+            put(&own, &format!("{OUT}/a.txt"), content).await.unwrap();
+            post.settle().await;
+        }
+        let central = log_on(&post, CENTRAL).await;
+        let listed = names(&central, IN).await;
+        let second = post.inbox(CENTRAL, 0).await.remove(1);
+        let second = format!("{}-a.txt", second.id);
+        assert!(
+            listed.len() == 2 && listed.contains(&"a.txt".to_owned()) && listed.contains(&second),
+            "{}: {listed:?}",
+            post.kind
+        );
+        assert_eq!(get(&central, &format!("{IN}/a.txt")).await.unwrap(), GOOD);
+        remove(&central, &format!("{IN}/a.txt")).await.unwrap();
+        assert_eq!(names(&central, IN).await, [second.as_str()], "{}: it is not renamed meanwhile", post.kind);
+        assert_eq!(get(&central, &format!("{IN}/{second}")).await.unwrap(), other);
+    }
+}
+
+#[tokio::test]
+async fn a_user_sees_its_own_agreements_streams_and_aliases_and_nothing_else() {
+    for post in Post::all().await {
+        let own = log_on(&post, INSTITUTION).await;
+        assert_eq!(names(&own, "").await, ["PA85858/"], "{}", post.kind);
+        assert_eq!(names(&own, "PA85858").await, ["IN/", "OUT/", "RECEIPT/"]);
+        assert_eq!(names(&own, "PA85858/OUT").await, ["LOENPOSTER/"]);
+        assert_eq!(names(&own, "PA85858/OUT/LOENPOSTER").await, ["LOENGRUPPE=4711/"]);
+        assert_eq!(names(&own, "PA85858/IN/LOENRESULTAT").await, ["LOENGRUPPE=4711/"]);
+        let central = log_on(&post, CENTRAL).await;
+        assert_eq!(names(&central, "PA00001/OUT/LOENRESULTAT").await, ["LOENGRUPPE=4711/"], "{}: its partners'", post.kind);
+        put(&central, "PA00001/OUT/LOENRESULTAT/LOENGRUPPE=4711/r.txt", b"r").await.unwrap();
+        post.settle().await;
+        assert_eq!(get(&own, "PA85858/IN/LOENRESULTAT/LOENGRUPPE=4711/r.txt").await.unwrap(), b"r");
+        let stranger = log_on(&post, STRANGER).await;
+        for path in ["PA85858", "PA85858/IN", "PA00001/IN/LOENPOSTER", "PA12345", "PA99999/OUT/LOENPOSTER"] {
+            let Place::Folder(folder) = place(&stranger, path) else { panic!("{path}") };
+            assert_eq!(stranger.folder(&folder).await, Err(Problem::NoSuchFile), "{}: {path}", post.kind);
+        }
+        assert_eq!(get(&stranger, "PA85858/IN/LOENRESULTAT/LOENGRUPPE=4711/r.txt").await, Err(Problem::NoSuchFile));
+        assert_eq!(put(&stranger, &format!("{OUT}/a.txt"), GOOD).await, Err(Problem::NoSuchFile));
+        assert!(names(&own, "PA85858/RECEIPT").await.is_empty(), "{}: nobody writes in another's", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_as_it_comes_has_a_receipt_that_says_why() {
+    for post in Post::all().await {
+        post.put(terms(INSTITUTION, &OWN.replace("largest_bytes = 1000000", "largest_bytes = 100"))).await;
+        let own = log_on(&post, INSTITUTION).await;
+        assert_eq!(put(&own, &format!("{OUT}/big.txt"), &[b'x'; 101]).await, Err(Problem::TooLarge), "{}", post.kind);
+        let of_alias = put(&own, "PA85858/OUT/LOENPOSTER/LOENGRUPPE=9999/alias.txt", b"x").await;
+        assert!(matches!(of_alias, Err(Problem::Refused(_))), "{}: {of_alias:?}", post.kind);
+        let of_name = put(&own, &format!("{OUT}/a:b"), b"x").await;
+        assert!(matches!(of_name, Err(Problem::Refused(_))), "{}: {of_name:?}", post.kind);
+        // A gap of four exabytes costs nothing.
+        let mut file = open(&own, &format!("{OUT}/far.txt")).await.unwrap();
+        assert_eq!(file.write_at(1 << 62, Bytes::from_static(b"x")).await, Err(Problem::TooLarge));
+        assert_eq!(file.close().await, Err(Problem::TooLarge), "{}: what was refused stays so", post.kind);
+        post.set(INSTITUTION, Standing::Suspended).await;
+        let suspended = put(&own, &format!("{OUT}/later.txt"), b"x").await;
+        assert!(matches!(suspended, Err(Problem::Refused(_))), "{}: {suspended:?}", post.kind);
+        for (name, code) in [("big.txt", 1060), ("alias.txt", 1055), ("a:b", 1004), ("far.txt", 1060), ("later.txt", 1055)] {
+            let receipt = get(&own, &format!("PA85858/RECEIPT/{name}.sftpreceipt")).await.unwrap();
+            let receipt = String::from_utf8(receipt).unwrap();
+            assert!(receipt.contains(&format!("<ErrorCode>{code}</ErrorCode>")), "{} {name}: {receipt}", post.kind);
+            assert!(!receipt.contains(name), "{}: no name of a file", post.kind);
+        }
+        post.settle().await;
+        assert!(post.inbox(CENTRAL, 0).await.is_empty(), "{}", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_user_that_is_blocked_or_loses_its_right_is_refused_at_its_next_operation() {
+    for post in Post::all().await {
+        let own = log_on(&post, INSTITUTION).await;
+        let mut file = open(&own, &format!("{OUT}/a.txt")).await.unwrap();
+        file.write_at(0, Bytes::from_static(GOOD)).await.unwrap();
+        let mut session = post.database.session().await.unwrap();
+        let user = users::named(&mut session, "BRUGER_PA85858").await.unwrap().unwrap();
+        users::stand(&mut session, user.id, users::Standing::Blocked).await.unwrap();
+        assert!(file.close().await.is_err(), "{}: what was open too", post.kind);
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while own.admitted().await.is_ok() && std::time::Instant::now() < until {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert_eq!(own.admitted().await, Err(Problem::KeyNotAllowed), "{}", post.kind);
+        let homes = PartnerHomes::new(post.mailboxes.clone(), post.files.clone());
+        assert_eq!(homes.account("BRUGER_PA85858").await, Ok(None), "{}", post.kind);
+        post.settle().await;
+        assert!(post.inbox(CENTRAL, 0).await.is_empty(), "{}: nothing of it is left", post.kind);
+        users::stand(&mut session, user.id, users::Standing::Active).await.unwrap();
+        let own = log_on(&post, INSTITUTION).await;
+        let mailbox = hjemmel::files::partner::agreement::numbered(&mut session, number(INSTITUTION)).await.unwrap().unwrap();
+        let none = users::Right { number: number(INSTITUTION), fetches: true, delivers: false };
+        users::give(&mut session, user.id, mailbox.id, none).await.unwrap();
+        let again = log_on(&post, INSTITUTION).await;
+        assert_eq!(put(&again, &format!("{OUT}/a.txt"), GOOD).await, Err(Problem::Denied), "{}", post.kind);
+        drop(own);
+    }
+}
+
+#[tokio::test]
+async fn a_name_in_another_case_lets_nobody_in_and_its_owner_is_told_once_a_day() {
+    for post in Post::all().await {
+        let homes = PartnerHomes::new(post.mailboxes.clone(), post.files.clone());
+        let letters = async || {
+            let rows = post.database.all(hjemmel::store::sql("SELECT payload FROM job WHERE kind = 'notice'")).await.unwrap();
+            let payload = |row: &hjemmel::store::Row| String::from_utf8(row.get::<Vec<u8>>("payload").unwrap()).unwrap();
+            rows.iter().map(payload).collect::<Vec<_>>()
+        };
+        for name in ["bruger_pa85858", "Bruger_PA85858", "NOBODY", "BRUGER_PA85858 "] {
+            assert_eq!(homes.account(name).await, Ok(None), "{}: {name}", post.kind);
+            post.mailboxes.looked_at(name).await.unwrap();
+        }
+        let told = letters().await;
+        assert_eq!(told.len(), 1, "{}: {told:?}", post.kind);
+        assert!(told[0].contains("loen@kommune.example") && told[0].contains("BRUGER_PA85858"), "{told:?}");
+        post.pass(24);
+        post.mailboxes.looked_at("bruger_pa85858").await.unwrap();
+        assert_eq!(letters().await.len(), 2, "{}", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_came_by_the_api_is_got_by_sftp_and_the_other_way_round() {
+    for post in Post::all().await {
+        let own = log_on(&post, INSTITUTION).await;
+        put(&own, &format!("{OUT}/a.txt"), GOOD).await.unwrap();
+        post.settle().await;
+        let entered = post.enter(CENTRAL).await;
+        let file = post.inbox(CENTRAL, 0).await.remove(0);
+        post.mailboxes.confirm(&entered, number(CENTRAL), file.id, &file.sha256).await.unwrap();
+        let central = log_on(&post, CENTRAL).await;
+        assert!(names(&central, "PA00001/IN/LOENPOSTER").await.is_empty(), "{}: confirmed by the API", post.kind);
+        let outbox =
+            post.mailboxes.list(&post.enter(INSTITUTION).await, number(INSTITUTION), Which::Outbox, 0, 10).await.unwrap();
+        assert_eq!(outbox.len(), 1, "{}: what came by SFTP stands in the outbox", post.kind);
+    }
+}
