@@ -196,6 +196,12 @@ pub async fn newest(session: &mut Session, sender: Option<Uuid>, most: u32) -> R
     session.all(query).await?.iter().map(read).collect()
 }
 
+/// Those of a submission that a user sent and that were delivered; two of them at most, for then it is not known which is meant.
+pub async fn of_submission(session: &mut Session, sender: Uuid, transaction: Uuid) -> Result<Vec<Uuid>, StoreError> {
+    let query = sql("SELECT id FROM transfer WHERE sender = $1 AND transaction_id = $2 AND state = 'KLAR' ORDER BY id LIMIT 2");
+    session.all(query.bind(sender).bind(transaction)).await?.iter().map(|row| row.get("id")).collect()
+}
+
 /// A transfer, locked until the transaction ends.
 pub(super) async fn locked(session: &mut Session, id: Uuid) -> Result<Option<Transfer>, StoreError> {
     let query = by_dialect(transfers_where!(@ "id = $1"), transfers_where!(@ "id = $1 FOR UPDATE"));

@@ -1,4 +1,4 @@
-//! `BusinessReceipt`: what a recipient makes of a file as a whole.
+//! `BusinessReceipt` and `BusinessResponse`: what a recipient makes of a file as a whole.
 
 use std::borrow::Cow;
 
@@ -21,12 +21,50 @@ pub struct BusinessReceipt {
     pub accepted: bool,
 }
 
+/// What a recipient makes of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Business {
+    /// It names the transfer.
+    Receipt(BusinessReceipt),
+    /// It names nothing: it answers the file of the submission in whose trigger's `TransactionId` it comes. A message accepts, errors reject.
+    Response {
+        /// Whether the file was accepted.
+        accepted: bool,
+    },
+}
+
 /// Reads one; `None`: it is another document. What is wrong is told in Danish and English, without what stands there.
 #[allow(clippy::type_complexity, reason = "both languages, as everywhere")]
-pub fn read(bytes: &[u8]) -> Option<Result<BusinessReceipt, (String, String)>> {
-    let document = Document::parse(bytes.to_vec().into(), &Limits { nodes: 100, depth: 8, ..Limits::default() }).ok()?;
+pub fn read(bytes: &[u8]) -> Option<Result<Business, (String, String)>> {
+    let document = Document::parse(bytes.to_vec().into(), &Limits { nodes: 1_000, depth: 8, ..Limits::default() }).ok()?;
     let root = document.root();
-    root.is(NAMESPACE, "BusinessReceipt").then(|| of(root))
+    if root.is(NAMESPACE, "BusinessResponse") {
+        return Some(response(root));
+    }
+    root.is(NAMESPACE, "BusinessReceipt").then(|| of(root).map(Business::Receipt))
+}
+
+fn response(root: Element<'_>) -> Result<Business, (String, String)> {
+    const PARTS: [&str; 3] = ["ErrorCode", "ErrorCodeDescription", "ErrorDescription"];
+    let beyond = || ("der står andet, end skemaet har".to_owned(), "there is something that the schema does not have".to_owned());
+    let children: Vec<Element<'_>> = root.elements().collect();
+    if root.has_stray_text() {
+        return Err(beyond());
+    }
+    match children.as_slice() {
+        [] => Err(("den siger ingenting".to_owned(), "it says nothing".to_owned())),
+        [message] if message.is("", "ResponseMessage") && message.value().is_some() => Ok(Business::Response { accepted: true }),
+        errors if errors.iter().all(|error| error.is("", "ErrorMessage") && !error.has_stray_text()) => {
+            let whole = |error: &Element<'_>| {
+                let parts: Vec<Element<'_>> = error.elements().collect();
+                let named = parts.len() == PARTS.len() && parts.iter().zip(PARTS).all(|(part, name)| part.is("", name));
+                let number = parts.first().and_then(|code| code.value()).is_some_and(|code| code.trim().parse::<i32>().is_ok());
+                named && number && parts.iter().all(|part| part.value().is_some())
+            };
+            if errors.iter().all(whole) { Ok(Business::Response { accepted: false }) } else { Err(beyond()) }
+        }
+        _ => Err(beyond()),
+    }
 }
 
 fn of(root: Element<'_>) -> Result<BusinessReceipt, (String, String)> {
@@ -65,4 +103,38 @@ fn of(root: Element<'_>) -> Result<BusinessReceipt, (String, String)> {
         recipient: recipient.clone(),
         accepted,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(content: &str) -> Option<bool> {
+        let text = format!("<n:BusinessResponse xmlns:n=\"{NAMESPACE}\">{content}</n:BusinessResponse>");
+        match read(text.as_bytes()).unwrap() {
+            Ok(Business::Response { accepted }) => Some(accepted),
+            Ok(Business::Receipt(_)) => panic!("it is none"),
+            Err(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_response_accepts_by_a_message_rejects_by_errors_and_says_one_of_the_two() {
+        let error = "<ErrorMessage><ErrorCode>12</ErrorCode><ErrorCodeDescription>a</ErrorCodeDescription>\
+                     <ErrorDescription>b</ErrorDescription></ErrorMessage>";
+        assert_eq!(response("<ResponseMessage>modtaget</ResponseMessage>"), Some(true));
+        assert_eq!(response(error), Some(false));
+        assert_eq!(response(&error.repeat(3)), Some(false));
+        for wrong in [
+            "",
+            "modtaget",
+            "<ResponseMessage/><ResponseMessage/>",
+            &format!("<ResponseMessage>a</ResponseMessage>{error}"),
+            &error.replace(">12<", ">tolv<"),
+            &error.replace("<ErrorDescription>b</ErrorDescription>", ""),
+            "<n:ResponseMessage>a</n:ResponseMessage>",
+        ] {
+            assert_eq!(response(wrong), None, "{wrong}");
+        }
+    }
 }

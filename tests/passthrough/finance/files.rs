@@ -394,6 +394,30 @@ async fn the_platforms_own_business_receipt_answers_a_file_as_a_whole() {
 }
 
 #[tokio::test]
+async fn a_business_response_answers_the_one_file_of_the_submission_that_its_trigger_names() {
+    for world in worlds().await {
+        deliver(&world, &sample(13, 2), 1).await;
+        let response = |content: &str| {
+            format!(
+                "<ns2:BusinessResponse xmlns:ns2=\"http://serviceplatformen.dk/xml/wsdl/soap11/SFTP/1/types\">{content}</ns2:BusinessResponse>"
+            )
+        };
+        let accepts = response("<ResponseMessage>Modtaget</ResponseMessage>");
+        let of_another = answer(&world, accepts.as_bytes(), 2).await;
+        assert!(of_another.contains("<ErrorCode>1050<"), "{}: another submission: {of_another}", world.kind);
+        let nothing = answer(&world, response("").as_bytes(), 1).await;
+        assert!(nothing.contains("<ErrorCode>1050<"), "{}: {nothing}", world.kind);
+        let home = world.home(RECIPIENT).await;
+        put(&home, "svar.xml", accepts.as_bytes()).await.unwrap();
+        put(&home, "svar.xml.trigger", routed("svar.xml", accepts.len(), RECIPIENT, ANSWERS, 1).as_bytes()).await.unwrap();
+        world.settle().await;
+        let told = get(&world.home(RECIPIENT).await, "svar.xml.sftpreceipt").await.unwrap();
+        assert!(told.contains("SUCCESS"), "{}: {told}", world.kind);
+        assert_eq!(state(&world).await, "ACCEPTERET", "{}", world.kind);
+    }
+}
+
+#[tokio::test]
 async fn an_answer_is_overdue_after_thirty_days_and_after_forty_the_sender_is_told_and_none_is_taken() {
     for world in worlds().await {
         let sample = sample(13, 1);

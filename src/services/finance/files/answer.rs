@@ -1,7 +1,7 @@
 //! A ledger's business receipt as a file, before it is delivered to the sender of the vouchers.
 //!
-//! It is the contract's `FinansbilagKvittering`, which judges each voucher, or the platform's own `BusinessReceipt`, which judges the
-//! file as a whole.
+//! It is the contract's `FinansbilagKvittering`, which judges each voucher, or the platform's own `BusinessReceipt` or
+//! `BusinessResponse`, which judge the file as a whole.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::audit::FinanceFigures;
 use crate::files::answers::{self, Awaited, LAST, Standing};
 use crate::files::content::{Candidate, Content, ContentRule, Judgement, Later, Passed, Passing};
 use crate::files::transfers;
-use crate::files::xml::business::{self, BusinessReceipt};
+use crate::files::xml::business::{self, Business, BusinessReceipt};
 use crate::refusal::Refusal;
 use crate::schema::compile::Schema;
 use crate::schema::file::validating;
@@ -49,7 +49,7 @@ pub struct Answers {
 /// What a file says.
 enum Read {
     Ledger { said: Said, whole: Option<Vec<u8>> },
-    Business(BusinessReceipt),
+    Business(Business),
     Refused(crate::files::codes::Code),
 }
 
@@ -68,10 +68,10 @@ fn read(schema: &Schema, content: &Content) -> Result<Read, Unread> {
         && let Some(found) = business::read(&whole(content)?)
     {
         return Ok(match found {
-            Ok(receipt) => Read::Business(receipt),
+            Ok(business) => Read::Business(business),
             Err((da, en)) => Read::Refused(refused(
-                format!("BusinessReceipt følger ikke skemaet (SFTPTypes.xsd): {da}"),
-                format!("BusinessReceipt is not as its schema (SFTPTypes.xsd) says: {en}"),
+                format!("forretningskvitteringen følger ikke skemaet (SFTPTypes.xsd): {da}"),
+                format!("the business receipt is not as its schema (SFTPTypes.xsd) says: {en}"),
             )),
         });
     }
@@ -155,8 +155,11 @@ impl Answers {
             Err(Unread::File(error)) => return Err(passing(error)),
         };
         let found = match &read {
-            Read::Business(receipt) if receipt.recipient != by_name => None,
-            Read::Business(receipt) => self.business(receipt, to, by).await.map_err(passing)?,
+            Read::Business(Business::Receipt(receipt)) if receipt.recipient != by_name => None,
+            Read::Business(Business::Receipt(receipt)) => self.business(receipt, to, by).await.map_err(passing)?,
+            Read::Business(Business::Response { .. }) => {
+                self.of_submission(candidate.transaction, to, by).await.map_err(passing)?
+            }
             Read::Ledger { said, .. } => match said.delivery.parse::<Uuid>() {
                 Ok(id) => {
                     let mark = self.memory.mark(&Whose { sender: pair.0, system, id });
@@ -183,7 +186,7 @@ impl Answers {
         }
         let mark: [u8; 32] = of.mark.as_slice().try_into().map_err(|_| passing("the mark of a delivery cannot be read"))?;
         let (standing, rejected, whole, counts) = match read {
-            Read::Business(BusinessReceipt { accepted: true, .. }) => {
+            Read::Business(Business::Receipt(BusinessReceipt { accepted: true, .. }) | Business::Response { accepted: true }) => {
                 (Standing::Accepted, Rejected::These(Vec::new()), None, (of.things, 0))
             }
             Read::Business(_) | Read::Refused(_) => (Standing::Rejected, Rejected::All, None, (0, of.things)),
@@ -241,6 +244,18 @@ impl Answers {
             true => self.of_pair(found, to, by).await,
             false => Ok(None),
         }
+    }
+
+    /// What is awaited of the one file of a submission; a response does not say which of several it answers.
+    async fn of_submission(&self, transaction: Option<Uuid>, to: Uuid, by: Uuid) -> Result<Option<Awaited>, StoreError> {
+        let Some(transaction) = transaction else { return Ok(None) };
+        let mut session = self.database.session().await?;
+        let found = match transfers::of_submission(&mut session, to, transaction).await?.as_slice() {
+            [one] => answers::of(&mut session, *one).await?.filter(|found| found.standing != Standing::Taken),
+            _ => None,
+        };
+        drop(session);
+        self.of_pair(found, to, by).await
     }
 
     /// Whether a ledger's receipt judges the delivery: each voucher of it, and no other.
