@@ -161,7 +161,7 @@ pub async fn of_connection(State(api): State<Api>, caller: Caller, Id(id): Id) -
     of(&api, Subject::Connection, id).await
 }
 
-async fn of(api: &Api, subject: Subject, id: Uuid) -> Result<Response, ApiRefusal> {
+pub(super) async fn of(api: &Api, subject: Subject, id: Uuid) -> Result<Response, ApiRefusal> {
     let made = api.store.made_on(subject, id).await.map_err(of_store)?;
     let users = api.store.users().await.map_err(of_store)?;
     let name = |made: &Made| users.iter().find(|user| Some(user.id) == made.user).map(|user| user.name.clone());

@@ -35,10 +35,11 @@ use crate::files::core::Failed;
 use crate::files::name::{Name, NotAName};
 use crate::files::partner::agreement::{Direction, Number};
 use crate::files::partner::core::{Entered, MailboxError, Mailboxes, Purpose};
-use crate::files::partner::deliver::{Begun, Delivery};
+use crate::files::partner::deliver::{Begun, Delivery, Through};
 use crate::files::partner::fetch::Which;
 use crate::files::partner::rows::File;
 use crate::files::partner::status;
+use crate::files::partner::users::Shown;
 use crate::files::partner::validate::Remark;
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
@@ -59,7 +60,7 @@ impl FromRequestParts<Api> for Mailbox {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiRefusal> {
         let certificate = client_certificate(parts, api)?;
         let mailboxes = api.mailboxes.clone().ok_or(ApiRefusal::ApiPathUnknown)?;
-        let entered = mailboxes.enter(certificate).await.map_err(told)?;
+        let entered = mailboxes.enter(Shown::Certificate(certificate)).await.map_err(told)?;
         Ok(Self(mailboxes, entered))
     }
 }
@@ -559,7 +560,8 @@ pub async fn deliver(
     }
     let DeliveryQuery { stream, alias_kind, alias, sha256, .. } = query;
     let name = file_name(&headers)?;
-    let delivery = Delivery { number, delivery: id, stream, alias: (alias_kind, alias), name, size, sha256 };
+    let through = Through::Api;
+    let delivery = Delivery { number, delivery: id, stream, alias: (alias_kind, alias), name, size, sha256, through };
     let mut receiving = match mailboxes.deliver(&entered, delivery).await.map_err(told)? {
         Begun::Known(file) => return Ok(axum::Json(MailboxFile::of(&file)).into_response()),
         Begun::Take(receiving) => receiving,

@@ -34,6 +34,7 @@ use crate::refusal::api::ApiRefusal;
         (name = "systems", description = "Client systems and their certificates."),
         (name = "routes", description = "Which system receives a service's calls, on which days."),
         (name = "mailboxes", description = "Files of partner agreements: fetch, confirm, deliver. For mailbox users."),
+        (name = "partner agreements", description = "Partner agreements and their users: ask, decide as another person, suspend, block."),
         (name = "persons", description = "Import of an institution's persons. For HR systems with a service agreement."),
         (name = "authorities", description = "The register of authorities."),
         (name = "value lists", description = "Versions of value lists: import a draft, publish it, say who gets it."),

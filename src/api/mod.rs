@@ -16,6 +16,7 @@ pub mod input;
 pub mod mailboxes;
 pub mod meta;
 pub mod page;
+pub mod partners;
 pub mod persons;
 pub mod problem;
 pub mod requests;
@@ -194,6 +195,13 @@ fn router() -> OpenApiRouter<Api> {
         .routes(routes!(connections::withdraw))
         .routes(routes!(connections::assign))
         .routes(routes!(history::of_connection))
+        .routes(routes!(partners::list, partners::ask))
+        .routes(routes!(partners::get))
+        .routes(routes!(partners::decisions, partners::decide))
+        .routes(routes!(partners::partner))
+        .routes(routes!(partners::end))
+        .routes(routes!(partners::block))
+        .routes(routes!(partners::except))
         .routes(routes!(mailboxes::list))
         .routes(routes!(mailboxes::inbox))
         .routes(routes!(mailboxes::arrived))

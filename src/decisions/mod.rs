@@ -139,7 +139,7 @@ pub struct Kept<'a, T> {
 }
 
 impl<T> Kept<'_, T> {
-    async fn keep(kept: Option<Kept<'_, T>>, change: &mut Change, done: &T) -> Result<(), DecideError> {
+    pub(crate) async fn keep(kept: Option<Kept<'_, T>>, change: &mut Change, done: &T) -> Result<(), DecideError> {
         let Some(Kept { key, answer }) = kept else { return Ok(()) };
         match change.keep_answer(key, &answer(done)?).await? {
             true => Ok(()),

@@ -30,6 +30,7 @@ mod log_on;
 mod mailboxes;
 mod many;
 mod on_postgres;
+mod partners;
 mod requests;
 mod routes;
 mod trials;

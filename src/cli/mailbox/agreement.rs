@@ -109,7 +109,8 @@ pub(super) async fn run(
     };
     let (signer, because) = (who.person.signer()?, Because::new(who.reason, clock.now()));
     let end = async |store: &Store| -> Result<(), CommandError> {
-        Ok(request::end(store, By::Key(&signer), number, to, &because).await?)
+        request::end(store, By::Key(&signer), number, to, &because, None).await?;
+        Ok(())
     };
     with_store(settings, Access::Change, end).await?;
     writeln!(out, "partner agreement {number} is {}", to.name())?;

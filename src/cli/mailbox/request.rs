@@ -70,7 +70,7 @@ pub(super) async fn run(command: Requests, settings: &Settings, clock: &Clock, o
     let (signer, because) = (who.person.signer()?, Because::new(who.reason, clock.now()));
     let text = with_store::<_, CommandError>(settings, Access::Change, async |store| {
         let shown = one(store, id).await?;
-        request::decide(store, By::Key(&signer), &shown, to, &because).await?;
+        request::decide(store, By::Key(&signer), &shown, to, &because, None).await?;
         Ok(shown.text())
     })
     .await?;

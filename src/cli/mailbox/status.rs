@@ -78,7 +78,7 @@ pub(super) async fn except(
 ) -> Result<ExitCode, CommandError> {
     let (signer, because) = (asked.who.person.signer()?, Because::new(asked.who.reason, clock.now()));
     let except = async |store: &Store| -> Result<(), CommandError> {
-        Ok(status::except(store, By::Key(&signer), asked.id, &because).await?)
+        Ok(status::except(store, By::Key(&signer), asked.id, &because, None).await?)
     };
     with_store(settings, Access::Change, except).await?;
     writeln!(out, "{} is UNDTAGET: the daily check no longer waits for it, and nobody gets it", asked.id)?;

@@ -9,7 +9,7 @@ use crate::agreements::Store;
 use crate::audit::Subject;
 use crate::clock::copenhagen;
 use crate::decisions::record::What;
-use crate::decisions::{Because, By};
+use crate::decisions::{Because, By, Kept};
 use crate::files::partner::request::RequestError;
 use crate::files::users::{count, us};
 use crate::refusal::Detail;
@@ -109,7 +109,13 @@ fn text(file: &File, own: &Agreement) -> String {
 ///
 /// # Errors
 /// [`RequestError`]: a user who may not, a file that is not AFVIST.
-pub async fn except(store: &Store, by: By<'_>, file: Uuid, because: &Because) -> Result<(), RequestError> {
+pub async fn except(
+    store: &Store,
+    by: By<'_>,
+    file: Uuid,
+    because: &Because,
+    kept: Option<Kept<'_, ()>>,
+) -> Result<(), RequestError> {
     let nothing = || RequestError::from(ApiRefusal::ApiNotFound { what: Detail::new("fil", "file") });
     let mut session = store.database().session().await?;
     let held = rows::with_id(&mut session, file).await?.ok_or_else(nothing)?;
@@ -143,5 +149,6 @@ pub async fn except(store: &Store, by: By<'_>, file: Uuid, because: &Because) ->
         return Err(ApiRefusal::ApiTransition { from, to }.into());
     }
     change.made_by(Some((&actor, role)), &what, because).await?;
+    Kept::keep(kept, &mut change, &()).await?;
     Ok(change.commit().await?)
 }

@@ -1,0 +1,126 @@
+//! Partner agreements, their users and their files, decided over the API by two people.
+
+use serde_json::{Value, json};
+
+use crate::house::{House, OWN, Who, is_problem, text, value};
+
+const REQUESTS: &str = "/api/v1/partner-requests";
+
+fn terms(owner: &str, rest: &str) -> String {
+    format!(
+        "number = 'PA85858'\nowner = '{owner}'\nenvironment = 'test'\nlegal_basis = 'Lov § 1'\npurpose = 'løn'\n\
+         contact = {{ email = 'loen@kommune.example', phone = '+45 00000000' }}\n{rest}"
+    )
+}
+
+fn agreement(rest: &str) -> Value {
+    json!({"what": "agreement", "terms": terms(OWN, rest), "reason": "sag 7"})
+}
+
+async fn ask(house: &House, who: &Who, body: &Value) -> Value {
+    let answer = house.ask(who, "POST", REQUESTS, &[], Some(body)).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    value(&answer)
+}
+
+fn decision(request: &Value, decision: &str) -> Value {
+    json!({"decision": decision, "reason": "sag 8", "shown": text(request, "text_sha256")})
+}
+
+async fn approved(house: &House, body: &Value) {
+    let request = ask(house, &house.operator, body).await;
+    let path = format!("{REQUESTS}/{}/decisions", text(&request, "id"));
+    let answer = house.ask(&house.signatory, "POST", &path, &[], Some(&decision(&request, "approve"))).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+#[tokio::test]
+async fn an_agreement_is_asked_for_by_one_person_approved_by_another_and_suspended_by_one() {
+    let house = House::build().await;
+    let alias = "[[alias]]\nkind = 'LOENGRUPPE'\ncode = '4711'\nvalid_from = '2026-01-01'\n";
+    let body = agreement(alias);
+    let key = [("idempotency-key", "once")];
+    let first = house.ask(&house.responsible, "POST", REQUESTS, &key, Some(&body)).await;
+    assert_eq!(first.status, 201, "{}", first.text());
+    let again = house.ask(&house.responsible, "POST", REQUESTS, &key, Some(&body)).await;
+    assert_eq!(again.text(), first.text(), "sent again it is the same");
+    let request = value(&first);
+    assert!(text(&request, "text").contains("4711") && text(&request, "state") == "ANMODET", "{request}");
+    let path = format!("{REQUESTS}/{}", text(&request, "id"));
+    assert_eq!(value(&house.get(&house.signatory, &path).await), request);
+    is_problem(&house.get(&house.other_signatory, &path).await, 404, "ApiNotFound");
+    assert_eq!(value(&house.get(&house.other_signatory, REQUESTS).await)["items"], json!([]));
+    is_problem(&house.get(&house.signatory, "/api/v1/partners/PA85858").await, 404, "ApiNotFound");
+
+    let decide = async |who: &Who, body: &Value| house.ask(who, "POST", &format!("{path}/decisions"), &[], Some(body)).await;
+    is_problem(&decide(&house.responsible, &decision(&request, "approve")).await, 403, "ApiNotAllowed");
+    is_problem(&decide(&house.other_signatory, &decision(&request, "approve")).await, 404, "ApiNotFound");
+    let mut unseen = decision(&request, "approve");
+    unseen["shown"] = json!("0".repeat(64));
+    is_problem(&decide(&house.signatory, &unseen).await, 409, "ApiShownDiffers");
+    let approved = decide(&house.signatory, &decision(&request, "approve")).await;
+    assert_eq!((approved.status, text(&value(&approved), "state")), (200, "GODKENDT"), "{}", approved.text());
+    is_problem(&decide(&house.signatory, &decision(&request, "reject")).await, 409, "ApiTransition");
+    let history = value(&house.get(&house.signatory, &format!("{path}/decisions")).await);
+    let by: Vec<_> = history["items"].as_array().unwrap().iter().map(|made| text(made, "by")).collect();
+    assert_eq!(by, ["A. Ansvarlig", "U. Underskriver"]);
+
+    let held = value(&house.get(&house.signatory, "/api/v1/partners/PA85858").await);
+    let end = json!({"ending": "suspend", "reason": "sag 9", "shown": text(&held, "text_sha256")});
+    is_problem(
+        &house.ask(&house.other_signatory, "POST", "/api/v1/partners/PA85858/end", &[], Some(&end)).await,
+        404,
+        "ApiNotFound",
+    );
+    let ended = house.ask(&house.signatory, "POST", "/api/v1/partners/PA85858/end", &[], Some(&end)).await;
+    assert_eq!(text(&value(&ended), "state"), "SUSPENDERET", "{}", ended.text());
+}
+
+#[tokio::test]
+async fn whoever_asks_does_not_approve_by_another_user_and_whoever_blocks_does_not_unblock() {
+    let house = House::build().await;
+    approved(&house, &agreement("")).await;
+    let user = json!({
+        "what": "user", "user": "LOEN_1", "key": "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "rights": [{"number": "PA85858", "fetches": true, "delivers": true}], "reason": "sag 7"
+    });
+    approved(&house, &user).await;
+    is_problem(&house.ask(&house.operator, "POST", REQUESTS, &[], Some(&user)).await, 409, "ApiConflict");
+    let why = json!({"reason": "sag 9"});
+    let block = async |who: &Who, name: &str| {
+        house.ask(who, "POST", &format!("/api/v1/partner-users/{name}/block"), &[], Some(&why)).await
+    };
+    is_problem(&block(&house.signatory, "loen_1").await, 404, "ApiNotFound");
+    is_problem(&block(&house.other_signatory, "LOEN_1").await, 404, "ApiNotFound");
+    let blocked = block(&house.signatory, "LOEN_1").await;
+    assert_eq!(text(&value(&blocked), "state"), "SPAERRET", "{}", blocked.text());
+    let unblock = json!({"what": "unblock", "user": "LOEN_1", "reason": "sag 10"});
+    let request = ask(&house, &house.operator, &unblock).await;
+    let path = format!("{REQUESTS}/{}/decisions", text(&request, "id"));
+    let refused = house.ask(&house.signatory, "POST", &path, &[], Some(&decision(&request, "approve"))).await;
+    is_problem(&refused, 403, "ApiCreatorApproves");
+    let taken_back = house.ask(&house.operator, "POST", &path, &[], Some(&decision(&request, "withdraw"))).await;
+    assert_eq!(text(&value(&taken_back), "state"), "TRUKKET", "{}", taken_back.text());
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_told_by_its_field_and_line_and_never_by_what_stands_there() {
+    let house = House::build().await;
+    let number = "6105998888";
+    for (body, status, code, place) in [
+        (agreement(&format!("[[stream]]\ncode = 'A'\ndirection = '{number}'\n")), 422, "ApiFieldInvalid", "7"),
+        (agreement("[[stream]]\ncode = 'A'\ndirection = 'UD'\nkeep_days = 31\n"), 422, "ApiFieldInvalid", "stream 1"),
+        (json!({"what": "agreement", "reason": "x"}), 422, "ApiFieldInvalid", "terms"),
+        (json!({"what": number, "reason": "x"}), 422, "ApiFieldInvalid", "what"),
+        (json!({"what": "resume", "number": "PA85858", "reason": "x"}), 404, "ApiNotFound", ""),
+        (json!({"what": "user", "user": "A", "rights": [], "reason": "x"}), 422, "ApiFieldInvalid", "certificate"),
+        (json!({"what": "user", "user": "A B", "key": "x", "reason": "x"}), 422, "ApiFieldInvalid", "key"),
+        (json!({"what": "unblock", "user": "NOBODY", "reason": "x"}), 404, "ApiNotFound", ""),
+    ] {
+        let answer = house.ask(&house.operator, "POST", REQUESTS, &[], Some(&body)).await;
+        is_problem(&answer, status, code);
+        assert!(answer.text().contains(place) && !answer.text().contains(number), "{body}: {}", answer.text());
+    }
+    let other = json!({"what": "agreement", "terms": terms("22222222", ""), "reason": "x"});
+    is_problem(&house.ask(&house.responsible, "POST", REQUESTS, &[], Some(&other)).await, 403, "ApiOtherParty");
+}
