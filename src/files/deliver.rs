@@ -167,11 +167,12 @@ impl Files {
             if let Some(transfer) = transfers::locked(&mut transaction, id).await?
                 && matches!(transfer.state, State::Taken | State::Awaits)
             {
-                self.refused(&mut transaction, &transfer, &[Code::FIL1091]).await?;
+                let released = self.refused(&mut transaction, &transfer, &[Code::FIL1091]).await?;
                 // Its sender has been told: a dead job that nobody can go on with would keep its alert up for ever.
                 let over = crate::store::sql("DELETE FROM job WHERE id = $1 AND state = 'dead'");
                 transaction.execute(over.bind(transfer.job)).await?;
                 transaction.commit().await?;
+                self.dropped(released).await;
                 tracing::error!(transfer = %id, "a file was given up after all attempts, and its sender told (1091)");
             }
             Ok(())
@@ -218,6 +219,13 @@ impl Files {
     /// Judges the content, which nothing else stands in the way of. No lock is held meanwhile, and the job stays this node's.
     async fn content_judged(&self, transfer: &Transfer, sender: &User, go: Go, job: &Taken) -> Result<Found, Failed> {
         let Some(rule) = self.rule(&go.trigger) else { return Ok(Found::Go(Box::new(go))) };
+        if rule.taking().is_some() && go.ways.len() != 1 {
+            let what = Detail::new(
+                "en fil, som platformen selv tager ind, har netop én modtager",
+                "a file that the platform itself takes in has just one recipient",
+            );
+            return Ok(Found::Refused(vec![Code::FIL1050 { what }]));
+        }
         // Those that wait for a place must not keep files of other kinds from being delivered.
         let Ok(place) = tokio::time::timeout(PATIENCE, self.place()).await else { return Ok(Found::Later) };
         let place = place?;
@@ -254,6 +262,7 @@ impl Files {
             recipient_authority: first.order.recipient_authority,
             recipients: go.ways.iter().map(|way| (way.to.id, way.to.system)).collect(),
             content: Content::new(self.objects().clone(), object, place),
+            transaction: go.trigger.routing.as_ref().map(|routing| routing.transaction),
             now: self.now(),
         })
     }
@@ -364,7 +373,7 @@ impl Files {
                     transfers::set(&mut transaction, transfer.id, State::Awaits, None).await?;
                 }
             }
-            Found::Refused(codes) => self.refused(&mut transaction, &transfer, codes).await?,
+            Found::Refused(codes) => released = self.refused(&mut transaction, &transfer, codes).await?,
             Found::Again(earlier) => {
                 if let Some(data) = held(&mut transaction, &transfer).await? {
                     shelf::remove(&mut transaction, &data).await?;
@@ -384,8 +393,14 @@ impl Files {
         Ok(())
     }
 
-    /// The sender is told, and has its data file back in OUT.
-    pub(super) async fn refused(&self, session: &mut Session, transfer: &Transfer, codes: &[Code]) -> Result<(), StoreError> {
+    /// The sender is told, and has its data file back in OUT; one that is for the platform itself goes, for no copy of it is kept. Returns
+    /// a content to delete once it is committed.
+    pub(super) async fn refused(
+        &self,
+        session: &mut Session,
+        transfer: &Transfer,
+        codes: &[Code],
+    ) -> Result<Option<Uuid>, StoreError> {
         let now = self.now();
         transfers::refuse(session, transfer.id, codes, now).await?;
         if transfer.fingerprint == super::home::Fingerprint([0; 32]) {
@@ -393,11 +408,22 @@ impl Files {
             let codes: Vec<i32> = codes.iter().map(Code::number).collect();
             tracing::error!(transfer = %transfer.id, ?codes, "a file that the platform sends was refused; mend the cause and see `hjemmel transfers retry`");
         }
+        let mut released = None;
+        let read = super::xml::trigger::read(&transfer.trigger).ok();
+        if read.and_then(|trigger| self.rule(&trigger)).is_some_and(|rule| rule.taking().is_some())
+            && let Some(data) = held(session, transfer).await?
+        {
+            shelf::remove(session, &data).await?;
+            if let Bytes::Content(content) = data.bytes {
+                released = shelf::release(session, content, now).await?.then_some(content);
+            }
+        }
         let back = crate::store::sql("UPDATE home_file SET held = $1, transfer = NULL WHERE transfer = $2 AND kind = 'upload'");
         session.execute(back.bind(false).bind(transfer.id)).await?;
         let id = senders_file_id(transfer);
         let about = (transfer.sender, transfer.id, &transfer.name);
-        transfers::receipt(session, about, id.as_deref(), &Answer::Refused(codes), now).await
+        transfers::receipt(session, about, id.as_deref(), &Answer::Refused(codes), now).await?;
+        Ok(released)
     }
 
     /// Records the admission, and delivers to every recipient or to none.
@@ -509,7 +535,7 @@ impl Files {
         let on = trigger.routing.as_ref().map_or(today, |routing| routing.on);
         for way in ways {
             match orders::with_id(session, way.order.id).await {
-                Ok(order) if order.usable(on).is_ok() => {}
+                Ok(order) if order.usable(on).is_ok() && order.not_over(today).is_ok() => {}
                 Ok(_) | Err(orders::OrderError::NoSuchOrder(_)) => return Ok(false),
                 Err(orders::OrderError::Store(error)) => return Err(error.into()),
                 Err(_) => return Ok(false),

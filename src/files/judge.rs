@@ -139,13 +139,15 @@ fn is_for(order: &Order, routing: &Routing, users: &[User]) -> bool {
     order.inf_ref.as_ref().is_some_and(|inf_ref| same_inf_ref(inf_ref, &routing.inf_ref)) && is_between(order, routing, users)
 }
 
-/// Of these orders the one that holds on the day; the reason of the last where none does.
-fn only<'o>(orders: &[&'o Order], on: Date) -> Result<Option<&'o Order>, Code> {
-    let (usable, not): (Vec<&Order>, Vec<&Order>) = orders.iter().copied().partition(|order| order.usable(on).is_ok());
+/// Of these orders the one that holds on the day and is not over today, whatever day the sender names; the reason of the last where none
+/// does.
+fn only<'o>(orders: &[&'o Order], on: Date, today: Date) -> Result<Option<&'o Order>, Code> {
+    let holds = |order: &Order| order.usable(on).and_then(|()| order.not_over(today));
+    let (usable, not): (Vec<&Order>, Vec<&Order>) = orders.iter().copied().partition(|order| holds(order).is_ok());
     match (usable.as_slice(), not.last()) {
         ([one], _) => Ok(Some(one)),
         ([_, _, ..], _) => Err(Code::FIL1031),
-        ([], Some(other)) => match other.usable(on) {
+        ([], Some(other)) => match holds(other) {
             Err(what) => Err(Code::FIL1032 { what }),
             Ok(()) => Err(Code::FIL1091),
         },
@@ -167,7 +169,7 @@ fn routed(trigger: &Trigger, known: &Known<'_>) -> Result<Way, Code> {
     }
     let orders: Vec<&Order> = known.orders.iter().filter(|order| is_for(order, routing, known.users)).collect();
     let orders: Vec<&Order> = orders.into_iter().filter(|order| carries(order, known.name)).collect();
-    let order = only(&orders, routing.on)?.ok_or(Code::FIL1030)?;
+    let order = only(&orders, routing.on, known.today)?.ok_or(Code::FIL1030)?;
     let to = known.users.iter().find(|user| user.id == order.recipient).ok_or(Code::FIL1030)?;
     if !is_open(to, known) {
         return Err(Code::FIL1022 { recipient: 1 });
@@ -210,7 +212,7 @@ fn named(trigger: &Trigger, known: &Known<'_>) -> (Vec<Way>, Vec<Code>) {
             }
         };
         let on = trigger.routing.as_ref().map_or(known.today, |routing| routing.on);
-        match only(&orders, on) {
+        match only(&orders, on, known.today) {
             Ok(Some(_)) if !is_open(to, known) => codes.push(Code::FIL1022 { recipient }),
             Ok(Some(order)) => ways.push(Way { to: to.clone(), number: recipient, order: order.clone() }),
             Ok(None) => codes.push(unknown),

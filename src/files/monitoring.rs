@@ -171,9 +171,14 @@ pub async fn with_id(session: &mut Session, id: Uuid) -> Result<Monitoring, Moni
     row.as_ref().map(read).transpose()?.ok_or(MonitoringError::NoSuchOrder(id))
 }
 
-/// The functional mailboxes that are told of a user's files.
-pub(super) async fn mailboxes(session: &mut Session, user: Uuid) -> Result<BTreeSet<String>, StoreError> {
-    Ok(of_user(session, user).await?.into_iter().map(|order| order.told).collect())
+/// The functional mailboxes that are told of a user's file, by the orders that are for it.
+pub(super) async fn mailboxes(
+    session: &mut Session,
+    user: Uuid,
+    name: &str,
+    inf_ref: Option<&str>,
+) -> Result<BTreeSet<String>, StoreError> {
+    Ok(for_file(session, user, name, inf_ref).await?.into_iter().map(|order| order.told).collect())
 }
 
 async fn of_user(session: &mut Session, user: Uuid) -> Result<Vec<Monitoring>, StoreError> {

@@ -10,7 +10,7 @@ use super::transfers::{self, Fetched, State};
 use super::users;
 use super::xml::{trigger, written};
 use super::{core, orders};
-use crate::clock::Clock;
+use crate::clock::{Clock, civil_day};
 use crate::store::jobs::{JobError, Jobs};
 use crate::store::{Database, StoreError, Transaction, sql};
 
@@ -41,6 +41,17 @@ pub enum OperateError {
     /// It was not delivered to that user.
     #[error("the transfer was not delivered to {0}; `hjemmel transfers show` lists its recipients")]
     NotARecipient(String),
+    /// Its order cannot be used now.
+    #[error(
+        "the route order of that delivery cannot be used: {0}; have the authority approve or resume one, and the sender send the file again"
+    )]
+    OrderNotUsable(String),
+    /// The recipient may not log on.
+    #[error("{0} is disabled or has expired; open it first")]
+    NotOpen(String),
+    /// The recipient's quota is used.
+    #[error("{0} has no room for the file; have it fetch or remove what lies there, or raise its limit")]
+    NoRoom(String),
     /// The recipient has it.
     #[error("the recipient has a file of that name in IN; it is fetched or removed first")]
     StillThere,
@@ -82,8 +93,18 @@ pub async fn redeliver(transaction: &mut Transaction, id: Uuid, recipient: &str,
     let transfer = transfers::locked(transaction, id).await?.ok_or(OperateError::NoSuchTransfer(id))?;
     let deliveries = transfers::deliveries(transaction, id).await?;
     let delivery = deliveries.iter().find(|delivery| delivery.recipient == user.id).ok_or_else(not_his)?;
+    // As when it was delivered first: an order that an authority has suspended or ended carries nothing again.
+    let order = orders::with_id(transaction, delivery.order).await?;
+    let today = civil_day(now).ok_or(StoreError::Unreadable { column: "today" })?;
+    order.usable(today).map_err(|what| OperateError::OrderNotUsable(what.en().to_owned()))?;
+    if !user.is_open(now) {
+        return Err(OperateError::NotOpen(user.name));
+    }
     let content = transfer.content.ok_or(OperateError::NoCopy)?;
     let object = shelf::object(transaction, content).await?;
+    if user.used.bytes.saturating_add(object.length) > user.bytes_limit {
+        return Err(OperateError::NoRoom(user.name));
+    }
     let told = trigger::read(&transfer.trigger).map_err(|_| OperateError::NoCopy)?;
     if shelf::find(transaction, user.id, Folder::In, &transfer.name).await?.is_some() {
         return Err(OperateError::StillThere);
@@ -118,7 +139,6 @@ pub async fn redeliver(transaction: &mut Transaction, id: Uuid, recipient: &str,
         ..metadata
     };
     shelf::add(transaction, &file).await?;
-    let order = orders::with_id(transaction, delivery.order).await?;
     let inf_ref = told.routing.as_ref().map(|routing| routing.inf_ref.as_str());
     let (alarm_us, delete_us) = monitoring::received(transaction, &order, transfer.name.spelt(), inf_ref, now).await?;
     let again = sql("UPDATE file_delivery SET state = $1, ended_us = NULL, told_us = NULL, alarm_us = $2, delete_us = $3

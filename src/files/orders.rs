@@ -151,10 +151,21 @@ impl Order {
         }
     }
 
-    /// Why it cannot be used on a day.
+    /// Whether its time has not run out on a day: what is over carries nothing, not for the day before either.
     ///
     /// # Errors
-    /// In words.
+    /// Until when it held.
+    pub fn not_over(&self, today: Date) -> Result<(), Detail> {
+        match self.valid_to {
+            Some(to) if to <= today => Err(Detail::new(format!("den gjaldt til {to}"), format!("it held until {to}"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it can be used on a day.
+    ///
+    /// # Errors
+    /// Why not, in words.
     pub fn usable(&self, on: Date) -> Result<(), Detail> {
         match self.state {
             State::Approved if on < self.valid_from => Err(Detail::new(

@@ -247,7 +247,11 @@ impl Files {
             let user =
                 users::with_id(&mut transaction, recipient).await?.ok_or(StoreError::Unreadable { column: "sftp_user" })?;
             let notice = notice_of(Told::FileNotFetched, &user, now);
-            for mailbox in monitoring::mailboxes(&mut transaction, recipient).await? {
+            let file =
+                transfers::with_id(&mut transaction, transfer).await?.ok_or(StoreError::Unreadable { column: "transfer" })?;
+            let inf_ref = super::xml::trigger::read(&file.trigger).ok().and_then(|trigger| trigger.routing).map(|of| of.inf_ref);
+            let told = monitoring::mailboxes(&mut transaction, recipient, file.name.spelt(), inf_ref.as_deref()).await?;
+            for mailbox in told {
                 outbox::tell_mailbox(self.database(), &mut transaction, &mailbox, &notice).await?;
             }
         }

@@ -178,7 +178,7 @@ async fn a_file_that_breaks_off_or_has_no_agreement_is_refused_whole() {
         assert!(receipt.contains("<ErrorCode>1050") && receipt.contains("SUSPENDERET"), "{}: {receipt}", world.kind);
         let names = list(&world.home(SENDER).await, Folder::In).await;
         assert!(!names.iter().any(|name| name.ends_with(".result.csv")), "{}: {names:?}", world.kind);
-        assert_eq!(list(&world.home(SENDER).await, Folder::Out).await, ["p.csv"], "{}: it is the sender's again", world.kind);
+        assert_eq!(list(&world.home(SENDER).await, Folder::Out).await, [""; 0], "{}: nothing of it is kept", world.kind);
         assert_eq!(list(&world.home(OTHER).await, Folder::In).await, Vec::<String>::new());
     }
 }

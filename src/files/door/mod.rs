@@ -15,7 +15,7 @@ use self::reading::ReadFile;
 use self::writing::Writing;
 use crate::files::codes::Code;
 use crate::files::core::{Failed, Files};
-use crate::files::home::{Account, Entry, File, Fingerprint, Folder, Home, Homes, Opening, Problem, Quota, Told};
+use crate::files::home::{Account, Entry, File, Fingerprint, Folder, Home, Homes, Item, Opening, Place, Problem, Quota, Told};
 use crate::files::name::Name;
 use crate::files::shelf::{self, Bytes, Kind, Lying};
 use crate::files::staged::Staged;
@@ -27,6 +27,8 @@ use crate::store::{Session, StoreError, Transaction, until_it_holds};
 const BELIEVED: Duration = Duration::from_millis(250);
 /// How much of a staged file goes to the object store at a time.
 const PIECE: usize = 256 * 1024;
+/// Files that may lie in a home: an empty one takes no bytes of its quota.
+const MOST_FILES: u64 = 1_000_000;
 /// What a trigger's name ends in.
 const TRIGGER: &str = ".trigger";
 
@@ -149,6 +151,9 @@ impl SessionHome {
         let user = users::with_id(&mut self.files.database().session().await?, self.user).await?;
         let user = user.ok_or(Failed::Told(Problem::KeyNotAllowed))?;
         let others = user.used.bytes.saturating_sub(replaced.map_or(0, |file| file.size));
+        if replaced.is_none() && user.used.files >= MOST_FILES {
+            return Err(Problem::NoSpace.into());
+        }
         Ok(user.bytes_limit.saturating_sub(others))
     }
 
@@ -171,7 +176,20 @@ impl SessionHome {
 }
 
 impl Home for SessionHome {
+    type Folder = Folder;
     type File = Opened;
+
+    fn place(&self, parts: &[&str]) -> Place<Folder> {
+        Folder::place(parts)
+    }
+
+    fn takes(&self, folder: &Folder) -> bool {
+        *folder == Folder::Out
+    }
+
+    async fn folder(&self, _: &Folder) -> Result<(), Problem> {
+        Ok(())
+    }
 
     async fn admitted(&self) -> Result<(), Problem> {
         let believed = *self.believed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -191,25 +209,26 @@ impl Home for SessionHome {
         }
     }
 
-    async fn stat(&self, folder: Folder, name: &Name) -> Result<Entry, Problem> {
-        Ok(entry(&self.seen(folder, name).await?))
+    async fn stat(&self, folder: &Folder, name: &Name) -> Result<Entry, Problem> {
+        Ok(entry(&self.seen(*folder, name).await?))
     }
 
-    async fn list(&self, folder: Folder, after: Option<&Name>, at_most: usize) -> Result<Vec<Entry>, Problem> {
+    async fn list(&self, folder: Option<&Folder>, after: Option<&Name>, at_most: usize) -> Result<Vec<Item>, Problem> {
+        let Some(folder) = folder else { return Ok(Folder::listed(after)) };
         let listed = async {
             let mut session = self.files.database().session().await?;
-            shelf::page(&mut session, self.user, folder, after, at_most).await
+            shelf::page(&mut session, self.user, *folder, after, at_most).await
         };
-        Ok(listed.await.map_err(Failed::from)?.iter().map(entry).collect())
+        Ok(listed.await.map_err(Failed::from)?.iter().map(entry).map(Item::File).collect())
     }
 
-    async fn read(&self, folder: Folder, name: &Name) -> Result<Opened, Problem> {
-        let file = self.seen(folder, name).await?;
+    async fn read(&self, folder: &Folder, name: &Name) -> Result<Opened, Problem> {
+        let file = self.seen(*folder, name).await?;
         Ok(Opened::Read(Box::new(self.files.opened(file).await?)))
     }
 
-    async fn write(&self, name: &Name, how: Opening) -> Result<Opened, Problem> {
-        let taken = self.files.take_name(self.user, name).ok_or(Problem::Busy)?;
+    async fn write(&self, _: &Folder, name: &Name, how: Opening) -> Result<Opened, Problem> {
+        let taken = self.files.take_name(self.user, name.key()).ok_or(Problem::Busy)?;
         let found = async { shelf::find(&mut self.files.database().session().await?, self.user, Folder::Out, name).await };
         let found = found.await.map_err(Failed::from)?;
         match &found {
@@ -221,7 +240,11 @@ impl Home for SessionHome {
         // A trigger does not stay: a home that its file fills can still send the file on.
         let room = match triggered(name) {
             Some(_) => u64::MAX,
-            None => self.room(found.as_ref()).await?,
+            None => match self.room(found.as_ref()).await {
+                Ok(room) => room,
+                Err(Failed::Told(Problem::NoSpace)) => return Err(self.refuse(name, writing::no_room_for_more()).await.into()),
+                Err(error) => return Err(error.into()),
+            },
         };
         let staged = Staged::new(&self.files.0.settings.staging).await.map_err(Failed::from)?;
         let mut writing = Writing {
@@ -251,11 +274,11 @@ impl Home for SessionHome {
         Ok(Opened::Written(Box::new(writing)))
     }
 
-    async fn remove(&self, folder: Folder, name: &Name) -> Result<(), Problem> {
-        Ok(until_it_holds(async || self.removed(folder, name).await).await?)
+    async fn remove(&self, folder: &Folder, name: &Name) -> Result<(), Problem> {
+        Ok(until_it_holds(async || self.removed(*folder, name).await).await?)
     }
 
-    async fn rename(&self, from: &Name, to: &Name, replace: bool) -> Result<(), Problem> {
+    async fn rename(&self, (_, from): (&Folder, &Name), (_, to): (&Folder, &Name), replace: bool) -> Result<(), Problem> {
         Ok(until_it_holds(async || self.renamed(from, to, replace).await).await?)
     }
 
@@ -266,7 +289,7 @@ impl Home for SessionHome {
             bytes_used: user.used.bytes,
             bytes_limit: Some(user.bytes_limit),
             files_used: user.used.files,
-            files_limit: None,
+            files_limit: Some(MOST_FILES),
         })
     }
 }

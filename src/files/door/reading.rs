@@ -5,11 +5,11 @@ use bytes::Bytes as Shared;
 use crate::files::core::{Failed, Files};
 use crate::files::deliver::shared;
 use crate::files::home::Folder;
+use crate::files::seeking::{Out, Seeking};
 use crate::files::shelf::{self, Bytes, Kind, Lying};
 use crate::files::transfers;
 use crate::files::users::us;
 use crate::files::xml::trigger::LARGEST as LARGEST_TRIGGER;
-use crate::objects::{Object, Reading};
 use crate::store::until_it_holds;
 
 /// A file that is read. It stays readable when its row goes: its key was taken along.
@@ -17,20 +17,13 @@ pub struct ReadFile {
     files: Files,
     pub(super) file: Lying,
     source: Source,
-    /// Whether all of it was read.
-    whole: bool,
+    /// What of it was handed out.
+    out: Out,
 }
 
 enum Source {
     Here(Shared),
-    Store(Box<Stored>),
-}
-
-/// A content of the object store, with what was read of it last and where that stands.
-struct Stored {
-    object: Object,
-    reading: Option<Reading>,
-    ahead: (u64, Shared),
+    Store(Box<Seeking>),
 }
 
 impl ReadFile {
@@ -43,46 +36,15 @@ impl ReadFile {
                 body.slice(from..from.saturating_add(length).min(body.len()))
             }
             Source::Store(_) if offset >= self.file.size => Shared::new(),
-            Source::Store(stored) => {
-                let Stored { object, reading, ahead } = stored.as_mut();
-                let mut out = Vec::new();
-                let mut at = offset;
-                while at < end {
-                    let (from, held) = &*ahead;
-                    let skip =
-                        at.checked_sub(*from).and_then(|skip| usize::try_from(skip).ok()).filter(|skip| *skip < held.len());
-                    if let Some(skip) = skip {
-                        let upto = held.len().min(skip.saturating_add(usize::try_from(end - at).unwrap_or(usize::MAX)));
-                        let piece = held.slice(skip..upto);
-                        at += piece.len() as u64;
-                        // What is asked for lies in one piece nearly always, and is handed on as it is.
-                        if out.is_empty() && at >= end {
-                            self.whole |= at >= self.file.size;
-                            return Ok(piece);
-                        }
-                        out.extend_from_slice(&piece);
-                        continue;
-                    }
-                    let fresh = match reading.take() {
-                        Some(reading) if reading.position() == at => reading,
-                        _ => self.files.objects().read(object, at).await?,
-                    };
-                    let fresh = reading.insert(fresh);
-                    match fresh.next().await? {
-                        Some(bytes) => *ahead = (at, bytes),
-                        None => break,
-                    }
-                }
-                Shared::from(out)
-            }
+            Source::Store(stored) => stored.read(offset, end).await?,
         };
-        self.whole |= end >= self.file.size;
+        self.out.add(offset, read.len());
         Ok(read)
     }
 
-    /// The end: a file of IN that was read to its end was fetched.
+    /// The end: a file of IN that was handed out whole was fetched.
     pub(super) async fn close(self) -> Result<(), Failed> {
-        match self.whole && self.file.folder == Folder::In && !self.file.is_read {
+        match self.out.is_whole(self.file.size) && self.file.folder == Folder::In && !self.file.is_read {
             true => until_it_holds(async || self.files.fetched(&self.file).await).await,
             false => Ok(()),
         }
@@ -96,11 +58,11 @@ impl Files {
             Bytes::Here(body) => Source::Here(shared(body.clone())),
             Bytes::Content(content) => {
                 let object = shelf::object(&mut self.database().session().await?, *content).await?;
-                Source::Store(Box::new(Stored { object, reading: None, ahead: (0, Shared::new()) }))
+                Source::Store(Box::new(Seeking::new(self.objects().clone(), object)))
             }
         };
-        let whole = file.size == 0;
-        Ok(ReadFile { files: self.clone(), file, source, whole })
+        let out = self.0.handed.of(file.id);
+        Ok(ReadFile { files: self.clone(), file, source, out })
     }
 
     /// The whole of a file that is to be a trigger, or one byte more than a trigger may have.

@@ -189,6 +189,11 @@ fn too_large(limit: u64) -> Code {
     Code::FIL1060 { what }
 }
 
+/// There are as many files as may be.
+pub(super) fn no_room_for_more() -> Code {
+    no_room("der ligger for mange filer hos afsenderen", "too many files lie in the sender's folders")
+}
+
 fn no_room(danish: &'static str, english: &'static str) -> Code {
     Code::FIL1060 { what: Detail::new(danish, english) }
 }
