@@ -67,7 +67,7 @@ impl BySchema {
                 format!("the schema has 1 to {DOCUMENTS} documents of {BYTES} bytes at most in all"),
             ));
         }
-        let (schema, inspected) = Schema::inspected(self.sources(), [self.entry.clone()]).map_err(|problems| {
+        let (_, inspected) = Schema::inspected(self.sources(), [self.entry.clone()]).map_err(|problems| {
             let place = problems.first().map_or(String::new(), |problem| match problem.line {
                 Some(line) => format!("{}, linje {line}", problem.file),
                 None => problem.file.clone(),
@@ -75,7 +75,6 @@ impl BySchema {
             let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
             unusable(format!("skemaet kan ikke bruges ({place}); ret det, og prøv igen"), told.join(" "))
         })?;
-        drop(schema);
         if !inspected.declares(&self.namespace, &self.root) {
             return Err(unusable("skemaet har ikke det rodelement", "the schema does not declare that root element"));
         }

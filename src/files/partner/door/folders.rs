@@ -108,7 +108,8 @@ impl PartnerHome {
             (None, Direction::Out) => agreed,
             (None, Direction::In) => agreed || lies(&mut session, &own, stream, None).await.map_err(of_store)?,
             (Some((kind, code)), Direction::Out) => {
-                match mailboxes.way(&mut session, &*self.entered().await?, folder.number, stream, (kind, code)).await {
+                let entered = self.entered().await?;
+                match mailboxes.way(&mut session, &entered, folder.number, stream, (kind, code)).await {
                     Ok(_) => true,
                     Err(MailboxError::Refused(_)) => false,
                     Err(error) => return Err(problem(error)),

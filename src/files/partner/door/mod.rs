@@ -136,7 +136,8 @@ impl PartnerHome {
     }
 
     async fn agreement(&self, folder: &Folder, purpose: Purpose) -> Result<Agreement, Problem> {
-        self.mailboxes().agreement(&*self.entered().await?, folder.number, purpose).await.map_err(problem)
+        let entered = self.entered().await?;
+        self.mailboxes().agreement(&entered, folder.number, purpose).await.map_err(problem)
     }
 
     /// The file of an inbox that is called so.
