@@ -39,15 +39,23 @@ impl ReadFile {
             Source::Store(stored) => stored.read(offset, end).await?,
         };
         self.out.add(offset, read.len());
+        // Not at the close alone: lftp sends none.
+        self.noted().await?;
         Ok(read)
     }
 
-    /// The end: a file of IN that was handed out whole was fetched.
-    pub(super) async fn close(self) -> Result<(), Failed> {
-        match self.out.is_whole(self.file.size) && self.file.folder == Folder::In && !self.file.is_read {
-            true => until_it_holds(async || self.files.fetched(&self.file).await).await,
-            false => Ok(()),
+    /// A file of IN that was handed out whole was fetched.
+    async fn noted(&mut self) -> Result<(), Failed> {
+        if self.file.folder == Folder::In && !self.file.is_read && self.out.is_whole(self.file.size) {
+            until_it_holds(async || self.files.fetched(&self.file).await).await?;
+            self.file.is_read = true;
         }
+        Ok(())
+    }
+
+    /// The end; an empty file has no other.
+    pub(super) async fn close(mut self) -> Result<(), Failed> {
+        self.noted().await
     }
 }
 

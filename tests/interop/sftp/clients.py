@@ -43,6 +43,9 @@ class World:
 
     user = "KY"
 
+    def user_of(self, key):
+        return self.user
+
     def __init__(self, program, folder):
         self.folder = Path(folder)
         self.program = program
@@ -252,7 +255,8 @@ class Mailboxes(World):
 
 
 class Partners(Mailboxes):
-    """`hjemmel serve`: the mailboxes of two partner agreements, served by one user with an RSA key, for some clients know no other."""
+    """`hjemmel serve`: the mailboxes of two partner agreements, served by a user, and by one with an RSA key: libraries know no other, or
+    not that one."""
 
     user = "LOEN"
     OUT = "PA85858/OUT/LOENPOSTER/LOENGRUPPE=4711"
@@ -260,10 +264,10 @@ class Partners(Mailboxes):
     RECEIPT = "PA85858/RECEIPT"
     LARGEST = 400_000
 
-    def people(self, pki):
-        for suffix in ("", ".pub"):
-            shutil.copyfile(self.folder / f"rsa{suffix}", self.folder / f"user{suffix}")
+    def user_of(self, key):
+        return f"{self.user}_RSA" if key == "rsa" else self.user
 
+    def people(self, pki):
         def hjemmel(*arguments):
             return run(self.program, *arguments, "--config", self.config)
 
@@ -287,8 +291,15 @@ class Partners(Mailboxes):
             terms.write_text(f'number = "{number}"\nowner = "11111111"\nenvironment = "{environment}"\nlegal_basis = "Prøve § 1"\npurpose = "Løn"\n'
                              f'contact = {{ email = "loen@kommune.example", phone = "+45 00000000" }}\n{rest}')
             decided("agreement", "request", "--file", terms)
-        decided("user", "create", self.user, "--system-key", self.folder / "user.pub", "--right", "PA85858=fetch,deliver", "--right",
-                "PA00001=fetch,deliver")
+        for key in ("user", "rsa"):
+            decided("user", "create", self.user_of(key), "--system-key", self.folder / f"{key}.pub", "--right", "PA85858=fetch,deliver",
+                    "--right", "PA00001=fetch,deliver")
+
+    def names(self, folder):
+        """What waits in OUT is its own user's."""
+        if folder == self.OUT:
+            return [name for name, in self.store.execute("SELECT name FROM mailbox_upload ORDER BY name")]
+        return super().names(folder)
 
     def look(self, *lines, user=None):
         shared = ["-o", "ControlMaster=auto", "-o", f"ControlPath={self.folder}/KY.ctl", "-o", "ControlPersist=120"]
@@ -560,7 +571,7 @@ class Driven:
         self.version = self.find()
 
     def do(self, *steps, key=None):
-        about = {"host": "127.0.0.1", "port": self.world.port, "user": self.world.user, "key": str(self.world.folder / (key or self.key)), "steps": steps}
+        about = {"host": "127.0.0.1", "port": self.world.port, "user": self.world.user_of(key or self.key), "key": str(self.world.folder / (key or self.key)), "steps": steps}
         about["known_hosts"] = str(self.world.folder / "known_hosts")
         answer = json.loads(run(*self.command(), stdin=json.dumps(about), wait=400).splitlines()[-1])
         if "error" in answer:

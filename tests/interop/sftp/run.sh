@@ -26,6 +26,8 @@ mkdir -p "$tools"
 "$tools/spsftp/bin/pip" install --quiet --disable-pip-version-check spsftp==0.0.1 paramiko==2.12.0 xmltodict==0.12.0 >"$tools/spsftp.log" 2>&1 || true
 if command -v npm >/dev/null && [ ! -d "$tools/node/node_modules" ]; then
   mkdir -p "$tools/node"
+  # Of its own: npm would take the project's otherwise.
+  echo '{"private": true}' >"$tools/node/package.json"
   (cd "$tools/node" && npm install --silent --no-audit --no-fund ssh2@1.17.0 ssh2-sftp-client@12.1.0 >npm.log 2>&1) || true
 fi
 if command -v go >/dev/null && [ ! -x "$tools/go/driver" ]; then

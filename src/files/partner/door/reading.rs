@@ -66,23 +66,36 @@ impl Reading {
         }
         let bytes = self.seeking.read(offset, end).await.map_err(Failed::from)?;
         self.out.add(offset, bytes.len());
+        // Not at the close alone: lftp sends none.
+        self.noted().await?;
         Ok(bytes)
     }
 
-    /// The end.
-    pub(super) async fn close(self) -> Result<(), Problem> {
-        let Some(fetch) = self.fetch else { return Ok(()) };
-        if self.out.is_whole(self.entry.size) {
-            let fetched = async {
-                let fetched =
-                    sql("UPDATE mailbox_file SET fetched_us = $1, fetched_by = $2 WHERE id = $3 AND fetched_us IS NULL");
-                let fetched = fetched.bind(us(fetch.mailboxes.now())).bind(fetch.user).bind(fetch.file);
-                fetch.mailboxes.database().session().await?.execute(fetched).await
-            };
-            let fetched: Result<u64, StoreError> = fetched.await;
-            fetched.map_err(of_store)?;
+    /// A file that was handed out whole was fetched; told once, and its record ends.
+    async fn noted(&mut self) -> Result<(), Problem> {
+        if !self.out.is_whole(self.entry.size) {
+            return Ok(());
         }
-        fetch.record.0.served();
+        let Some(fetch) = &self.fetch else { return Ok(()) };
+        let noted = async {
+            let fetched = sql("UPDATE mailbox_file SET fetched_us = $1, fetched_by = $2 WHERE id = $3 AND fetched_us IS NULL");
+            let fetched = fetched.bind(us(fetch.mailboxes.now())).bind(fetch.user).bind(fetch.file);
+            fetch.mailboxes.database().session().await?.execute(fetched).await
+        };
+        let noted: Result<u64, StoreError> = noted.await;
+        noted.map_err(of_store)?;
+        if let Some(fetch) = self.fetch.take() {
+            fetch.record.0.served();
+        }
+        Ok(())
+    }
+
+    /// The end; an empty file has no other.
+    pub(super) async fn close(mut self) -> Result<(), Problem> {
+        self.noted().await?;
+        if let Some(fetch) = self.fetch.take() {
+            fetch.record.0.served();
+        }
         Ok(())
     }
 }
