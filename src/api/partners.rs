@@ -45,9 +45,9 @@ fn of_request(error: RequestError) -> ApiRefusal {
         RequestError::Agreement(AgreementError::Unsound { place, what }) => {
             wrong("terms", format!("{place}: {}", what.da()), format!("{place}: {}", what.en()))
         }
-        RequestError::Agreement(AgreementError::AliasTaken { kind, code, other }) => conflict(
-            format!("aliasset {kind} {code} hører til {other} på nogle af dagene"),
-            format!("the alias {kind} {code} belongs to {other} on some of these days"),
+        RequestError::Agreement(AgreementError::AliasTaken { kind, code }) => conflict(
+            format!("aliasset {kind} {code} hører til en anden aftale på nogle af dagene"),
+            format!("the alias {kind} {code} belongs to another agreement on some of these days"),
         ),
         RequestError::Agreement(AgreementError::OtherOwner(number)) => conflict(
             format!("{number} har en anden ejer eller et andet miljø og beholder det"),
@@ -286,7 +286,7 @@ async fn sees(api: &Api, actor: &Actor, request: &Request) -> Result<bool, ApiRe
     Ok(match scope.whose {
         _ if !scope.services.is_empty() => false,
         Whose::Everybody => true,
-        Whose::Authority(own) => own == request.authority,
+        Whose::Authority(own) => request::concerns(&api.store, request, own).await.map_err(of_store)?,
         Whose::Supplier(own) => {
             let made = api.store.made_on(Subject::MailboxRequest, request.id).await.map_err(of_store)?;
             match made.first().and_then(|made| made.user) {

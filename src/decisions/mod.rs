@@ -168,7 +168,7 @@ impl By<'_> {
     }
 
     /// The same user, who also decides what follows from it, and signs that too.
-    fn also(self, actor: &Actor, what: &What, because: &Because) -> Result<Actor, DecideError> {
+    pub(crate) fn also(self, actor: &Actor, what: &What, because: &Because) -> Result<Actor, DecideError> {
         match self {
             By::User(_) => Ok(actor.clone()),
             By::Key(signer) => Ok(actor.signing(signer.signature(what, because)?)),

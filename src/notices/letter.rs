@@ -83,6 +83,12 @@ fn danish(kind: Kind) -> Words {
             "Modtageren har ikke fået indholdet, og filen slettes, når dens dage er gået.",
             "Kontrollér, at modtagerens system henter, eller aftal med afsenderen, at filen trækkes tilbage.",
         ),
+        Kind::FileExpired => words(
+            "Fil slettet, uden at den blev hentet",
+            "En fil er slettet, fordi den ikke blev hentet, før dens dage var gået.",
+            "Modtageren har ikke fået indholdet, og det kan ikke hentes længere.",
+            "Kontrollér, at modtagerens system henter, og aflever indholdet igen, hvis modtageren skal have det.",
+        ),
         Kind::ProviderFailing => words(
             "Bagvedliggende system svarer ikke",
             "Et system bag en service svarer ikke.",
@@ -105,7 +111,7 @@ fn danish(kind: Kind) -> Words {
             "Ingen udveksling i længere tid end aftalt",
             "Der er ikke udvekslet noget i længere tid end aftalt.",
             "Data, som modtageren venter på, mangler måske.",
-            "Kontrollér, at afsenderens system kører og kan logge på.",
+            "Kontrollér, at afsenderens system kører og kan logge på, og at modtagerens henter.",
         ),
         Kind::LogOnName => words(
             "Brugernavn skrevet forkert",
@@ -172,6 +178,12 @@ fn english(kind: Kind) -> Words {
             "The recipient does not have its content, and the file is deleted when its days are over.",
             "See that the recipient's system fetches, or agree with the sender that the file is taken back.",
         ),
+        Kind::FileExpired => words(
+            "File deleted before it was fetched",
+            "A file was deleted, for it was not fetched before its days were over.",
+            "The recipient has not got the content, and it can no longer be fetched.",
+            "See that the recipient's system fetches, and deliver the content again if the recipient is to have it.",
+        ),
         Kind::ProviderFailing => words(
             "System behind a service does not answer",
             "A system behind a service does not answer.",
@@ -194,7 +206,7 @@ fn english(kind: Kind) -> Words {
             "Nothing exchanged for longer than agreed",
             "Nothing was exchanged for longer than agreed.",
             "Data that the recipient waits for may be missing.",
-            "See that the sender's system runs and can log on.",
+            "See that the sender's system runs and can log on, and that the recipient's fetches.",
         ),
         Kind::LogOnName => words(
             "User name written wrong",
@@ -245,7 +257,13 @@ pub fn write(notice: &Notice, language: Language, console: Option<&str>) -> Lett
         line("Tidspunkt", "When", day(at, language));
     }
     if let Some(reason) = &notice.reason {
-        line("Begrundelse", "Reason", reason.clone());
+        match notice.kind {
+            // Nobody decided it.
+            Kind::Silence | Kind::FileNotFetched | Kind::FileExpired => {
+                line("Sandsynlig årsag", "Likely cause", reason.clone());
+            }
+            _ => line("Begrundelse", "Reason", reason.clone()),
+        }
     }
     if !notice.differs.is_empty() {
         body += if da {

@@ -42,6 +42,8 @@ pub enum Kind {
     CertificateExpiring,
     /// A file was not fetched.
     FileNotFetched,
+    /// A file was deleted because nobody fetched it in its days.
+    FileExpired,
     /// What stands behind a service does not answer.
     ProviderFailing,
     /// What stands behind a service answered against the contract.
@@ -56,7 +58,7 @@ pub enum Kind {
 
 impl Kind {
     /// Each.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Requested,
         Self::Reminder,
         Self::Approved,
@@ -66,6 +68,7 @@ impl Kind {
         Self::Expiring,
         Self::CertificateExpiring,
         Self::FileNotFetched,
+        Self::FileExpired,
         Self::ProviderFailing,
         Self::ProviderAnswerRefused,
         Self::DeliveryUnknown,

@@ -96,6 +96,15 @@ pub async fn gives(session: &mut Session, mark: &str, at: Timestamp) -> Result<b
     Ok(session.execute(note.bind(mark).bind(at)).await? == 1)
 }
 
+/// Whether it was given.
+///
+/// # Errors
+/// A store that does not answer.
+pub async fn was_given(session: &mut Session, mark: &str) -> Result<bool, StoreError> {
+    let known = sql("SELECT 1 AS known FROM notice_given WHERE mark = $1").bind(mark);
+    Ok(session.first(known).await?.is_some())
+}
+
 /// Puts a letter to a functional mailbox in the outbox, with whatever else `transaction` writes; false where what is named is no e-mail
 /// address.
 ///
@@ -123,8 +132,7 @@ impl Store {
     /// # Errors
     /// A store that does not answer.
     pub async fn was_given(&self, mark: &str) -> Result<bool, StoreError> {
-        let known = sql("SELECT 1 AS known FROM notice_given WHERE mark = $1").bind(mark);
-        Ok(self.database().first(known).await?.is_some())
+        was_given(&mut self.database().session().await?, mark).await
     }
 
     /// Forgets which notices were given long ago; how many there were.

@@ -180,6 +180,10 @@ refusals! { []
     MailboxContentDiffers, Caller, AfterChange, Administrator, http 422,
         da: "Filens størrelse eller SHA-256 er en anden end den oplyste.", "Beregn dem af filen, som den er, og send igen; intet er gemt eller bekræftet.",
         en: "The file's size or SHA-256 is another than stated.", "Compute them of the file as it is, and send again; nothing was kept or confirmed.";
+    /// It was not read to its end.
+    MailboxNotFetched, Caller, AfterChange, Administrator, http 409,
+        da: "Filen bekræftes, før den er hentet helt.", "Hent filen til dens sidste byte, beregn SHA-256 af det, der kom, og bekræft derefter.",
+        en: "The file is confirmed before all of it was fetched.", "Fetch the file to its last byte, compute the SHA-256 of what came, and confirm then.";
     /// Its days are over.
     MailboxFileGone, Caller, AfterChange, Administrator, http 410,
         da: "Filens indhold er slettet, da dens dage er gået.", "Bed afsenderen om at aflevere filen igen.",

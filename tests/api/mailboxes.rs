@@ -121,6 +121,10 @@ async fn a_file_larger_than_other_requests_may_be_is_delivered_listed_fetched_in
     assert_eq!((value(&since)["items"].as_array().unwrap().len(), text(&value(&since), "next")), (0, "1"));
 
     let path = format!("/api/v1/mailboxes/PA00001/inbox/{}", text(&file, "id"));
+    // The list tells the SHA-256; that is no proof of having fetched.
+    let unread = json!({"sha256": text(&file, "sha256")});
+    let early = house.ask(&central, "POST", &format!("{path}/confirm"), &[], Some(&unread)).await;
+    is_problem(&early, 409, "MailboxNotFetched");
     let whole = house.get(&central, &format!("{path}/content")).await;
     assert_eq!((whole.status, whole.header("content-length")), (200, content.len().to_string().as_str()));
     assert!(whole.body == content, "byte for byte");
@@ -335,12 +339,19 @@ async fn a_scheduled_job_delivers_once_fetches_what_came_and_goes_on_where_it_br
     std::fs::write(recipient.path("in/løn.txt"), "anden").unwrap();
     let (code, said) = recipient.fetches().await;
     is(code, 0, &said);
-    assert_eq!(recipient.there(), [".PA00001.next".to_owned(), format!("{id}_løn.txt"), "løn.txt".to_owned()]);
+    let names = [".PA00001.lock", ".PA00001.next", &format!("{id}_løn.txt"), "løn.txt"].map(str::to_owned);
+    assert_eq!(recipient.there(), names);
     assert!(std::fs::read(recipient.path(&format!("in/{id}_løn.txt"))).unwrap() == content);
     assert_eq!(std::fs::read_to_string(recipient.path("in/løn.txt")).unwrap(), "anden", "nothing is written over");
     let (code, said) = recipient.fetches().await;
     is(code, 0, &said);
     assert!(said.contains("0 files fetched, 0 failed"), "{said}");
+    // Two runs at once: the second does nothing.
+    let other = std::fs::File::open(recipient.path("in/.PA00001.lock")).unwrap();
+    other.lock().unwrap();
+    let (code, said) = recipient.fetches().await;
+    is(code, 3, &said);
+    assert!(said.contains("another run"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -359,7 +370,7 @@ async fn a_part_that_is_damaged_is_fetched_anew_and_what_cannot_be_reached_is_tr
     assert_ne!(text(&again, "id"), text(&file, "id"));
     let (code, said) = recipient.fetches().await;
     is(code, 0, &said);
-    assert_eq!(recipient.there(), [".PA00001.next", "løn.txt"]);
+    assert_eq!(recipient.there(), [".PA00001.lock", ".PA00001.next", "løn.txt"]);
 
     let (code, said) = Machine::of(&house, &stranger).fetches().await;
     is(code, 4, &said);

@@ -24,7 +24,8 @@ pub(super) const REJECTED: u8 = 5;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit code: 0 all is fetched; 3 something passing, run it again; 4 refused, or a file cannot be kept: somebody must look.
-Run again, it goes on where it broke off. In the folder stand .ID.part (what has come of a file) and .PA00001.next (the place).
+Run again, it goes on where it broke off; two runs at once: the second exits with 3. In the folder stand .ID.part (what has come of a
+file), .PA00001.next (the place) and .PA00001.lock.
 
 Examples:
   hjemmel mailbox fetch --agreement PA00001 --into /srv/loen --api https://gateway.example.dk:8444 \\
@@ -230,12 +231,32 @@ async fn kept(api: &Api, of: Number, file: &Listed, into: &Path) -> Result<(), M
         // It was kept, and its confirmation was lost.
         if aside(move || digest_of(&there)).await.is_ok_and(|there| there == (file.size, file.sha256.clone())) {
             std::fs::remove_file(&part).map_err(at(&part))?;
-            return Ok(());
+            let folder = into.to_owned();
+            return aside(move || settled(&folder)).await.map_err(at(into));
         }
         // Nothing that is here is written over.
         to = into.join(format!("{}_{name}", file.id));
     }
-    std::fs::rename(&part, &to).map_err(at(&to))
+    std::fs::rename(&part, &to).map_err(at(&to))?;
+    // The name too, before the file is confirmed and so never fetched again.
+    let folder = into.to_owned();
+    aside(move || settled(&folder)).await.map_err(at(into))
+}
+
+/// Sees to it that what was renamed in a folder stays so after a power cut.
+fn settled(folder: &Path) -> io::Result<()> {
+    // Windows writes a rename down with the file.
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// Keeps other runs for the same agreement out of a folder, as long as it is held and the process lives.
+fn alone(into: &Path, of: Number) -> io::Result<Option<File>> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(into.join(format!(".{of}.lock")))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+        Err(std::fs::TryLockError::Error(error)) => Err(error),
+    }
 }
 
 /// The place that the last run came to.
@@ -248,13 +269,19 @@ fn remember(path: &Path, next: &str) -> io::Result<()> {
     let mut file = File::create(&fresh)?;
     file.write_all(next.as_bytes())?;
     file.sync_all()?;
-    std::fs::rename(&fresh, path)
+    std::fs::rename(&fresh, path)?;
+    path.parent().map_or(Ok(()), settled)
 }
 
 pub(super) async fn fetch(args: Fetch, out: &mut impl Write) -> Result<ExitCode, CommandError> {
     let Fetch { connection, agreement, into, names } = args;
     let api = Api::new(&connection)?;
     std::fs::create_dir_all(&into).map_err(|error| CommandError::File { path: into.clone(), error })?;
+    let own = alone(&into, agreement).map_err(|error| CommandError::File { path: into.clone(), error })?;
+    let Some(_own) = own else {
+        writeln!(out, "mailbox fetch {agreement}: another run fetches into this folder; nothing was done")?;
+        return Ok(ExitCode::from(AGAIN));
+    };
     let held = place(&into, agreement);
     let after = std::fs::read_to_string(&held).unwrap_or_default();
     let mut after = Some(after.trim().to_owned()).filter(|text| text.parse::<u64>().is_ok()).unwrap_or_else(|| "0".to_owned());
@@ -274,11 +301,19 @@ pub(super) async fn fetch(args: Fetch, out: &mut impl Write) -> Result<ExitCode,
             let name = if names { format!(" {:?}", file.name) } else { String::new() };
             let confirm = format!("/api/v1/mailboxes/{agreement}/inbox/{}/confirm", file.id);
             let done = tried(connection.attempts, async || kept(&api, agreement, &file, &into).await).await;
+            let sha256 = json!({"sha256": file.sha256});
+            let confirmed = async || tried(connection.attempts, async || Ok(api.post(&confirm, &sha256).await?)).await.map(drop);
             let done = match done {
-                Ok(()) => {
-                    let sha256 = json!({"sha256": file.sha256});
-                    tried(connection.attempts, async || Ok(api.post(&confirm, &sha256).await?)).await.map(drop)
-                }
+                Ok(()) => match confirmed().await {
+                    // It does not know that it handed the file over, as after it was put back from a copy: it is read once more.
+                    Err(MoveError::Failed(Failure::Refused(why))) if why.contains("MailboxNotFetched") => {
+                        match tried(connection.attempts, async || kept(&api, agreement, &file, &into).await).await {
+                            Ok(()) => confirmed().await,
+                            Err(error) => Err(error),
+                        }
+                    }
+                    confirmed => confirmed,
+                },
                 Err(error) => Err(error),
             };
             match done {

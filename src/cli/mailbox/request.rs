@@ -1,5 +1,6 @@
 //! `hjemmel mailbox request`.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use uuid::Uuid;
@@ -10,6 +11,7 @@ use crate::cli::place::with_store;
 use crate::clock::Clock;
 use crate::decisions::{Because, By};
 use crate::files::partner::request::{self, State};
+use crate::id::cvr::Cvr;
 use crate::store::{Access, Settings};
 
 #[derive(Debug, clap::Subcommand)]
@@ -25,7 +27,7 @@ pub(super) enum Requests {
         /// Its id
         id: Uuid,
     },
-    /// Approve one, as a signatory of the authority: it is carried out at once
+    /// Approve one, as a signatory of an authority that it concerns: with the last of them it is carried out at once
     Approve(Decide),
     /// Reject one
     Reject(Decide),
@@ -59,8 +61,20 @@ pub(super) async fn run(command: Requests, settings: &Settings, clock: &Clock, o
             return Ok(());
         }
         Requests::Show { id } => {
-            let show = async |store: &Store| one(store, id).await;
-            write!(out, "{}", with_store(settings, Access::Look, show).await?.text())?;
+            let show = async |store: &Store| -> Result<_, CommandError> {
+                let request = one(store, id).await?;
+                // Of one whose object is gone it is not known; its text is shown all the same.
+                let awaited = match request.state {
+                    State::Asked => request::awaited(store, &request).await.unwrap_or_default(),
+                    _ => BTreeSet::new(),
+                };
+                Ok((request.text(), awaited))
+            };
+            let (text, awaited) = with_store(settings, Access::Look, show).await?;
+            write!(out, "{text}")?;
+            if !awaited.is_empty() {
+                writeln!(out, "\nwaits for a signatory of {}", all(&awaited))?;
+            }
             return Ok(());
         }
         Requests::Approve(decide) => (decide, State::Approved),
@@ -68,16 +82,29 @@ pub(super) async fn run(command: Requests, settings: &Settings, clock: &Clock, o
         Requests::Withdraw(decide) => (decide, State::Withdrawn),
     };
     let (signer, because) = (who.person.signer()?, Because::new(who.reason, clock.now()));
-    let text = with_store::<_, CommandError>(settings, Access::Change, async |store| {
+    let (text, left) = with_store::<_, CommandError>(settings, Access::Change, async |store| {
         let shown = one(store, id).await?;
-        request::decide(store, By::Key(&signer), &shown, to, &because, None).await?;
-        Ok(shown.text())
+        let decided = request::decide(store, By::Key(&signer), &shown, to, &because, None).await?;
+        let left = match decided.state {
+            State::Asked => request::awaited(store, &decided).await?,
+            _ => BTreeSet::new(),
+        };
+        Ok((shown.text(), left))
     })
     .await?;
     // What was signed, word for word.
     write!(out, "{text}")?;
-    writeln!(out, "{id} is {}", to.name())?;
+    match left.is_empty() {
+        true => writeln!(out, "{id} is {}", to.name())?,
+        false => {
+            writeln!(out, "{id} is approved by yours, and comes into force when a signatory of {} approves it too", all(&left))?
+        }
+    }
     Ok(())
+}
+
+fn all(authorities: &BTreeSet<Cvr>) -> String {
+    authorities.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and of ")
 }
 
 async fn one(store: &Store, id: Uuid) -> Result<request::Request, CommandError> {

@@ -16,6 +16,11 @@ const TERMS: &str = "number = 'PA85858'\nowner = '11111111'\nenvironment = 'test
                      [[alias]]\nkind = 'LOENGRUPPE'\ncode = '4711'\nvalid_from = '2026-01-01'\n\
                      [[stream]]\ncode = 'LOENPOSTER'\ndirection = 'UD'\ncounterpart = 'PA00001'\n";
 
+/// The authority's own central system.
+const CENTRAL: &str = "number = 'PA00001'\nowner = '11111111'\nenvironment = 'test'\nlegal_basis = 'Lov § 1'\npurpose = 'løn'\n\
+                       contact = { email = 'central@kommune.example', phone = '+45 00000000' }\n\
+                       [[stream]]\ncode = 'LOENPOSTER'\ndirection = 'IND'\n";
+
 struct House(tempfile::TempDir);
 
 impl House {
@@ -24,7 +29,10 @@ impl House {
         as_user::keys(dir.path());
         as_user::add_all(&dir.path().join("store.sqlite")).await;
         std::fs::write(dir.path().join("terms.toml"), TERMS).unwrap();
-        Self(dir)
+        std::fs::write(dir.path().join("central.toml"), CENTRAL).unwrap();
+        let house = Self(dir);
+        house.agreed(&["agreement", "request", "--file", &house.file("central.toml")]).await;
+        house
     }
 
     fn file(&self, name: &str) -> String {
@@ -45,11 +53,40 @@ impl House {
         }
     }
 
+    /// Asks as the system responsible, and gives the request's id.
+    async fn asked(&self, words: &[&str]) -> String {
+        let asked = self.says(Some("R. Ansvarlig"), words).await.unwrap();
+        asked.split_whitespace().next().unwrap().to_owned()
+    }
+
     /// Asks as the system responsible, and approves as a signatory.
     async fn agreed(&self, words: &[&str]) {
-        let asked = self.says(Some("R. Ansvarlig"), words).await.unwrap();
-        let id = asked.split_whitespace().next().unwrap();
-        self.says(Some("A. Prøve"), &["request", "approve", id]).await.unwrap();
+        let id = self.asked(words).await;
+        self.says(Some("A. Prøve"), &["request", "approve", &id]).await.unwrap();
+    }
+
+    /// Gives a user a right, as a request for rights does that another authority approved.
+    async fn gives(&self, user: &str, right: crate::files::partner::users::Right) {
+        use crate::files::partner::{agreement, users};
+        let settings = crate::store::Settings::sqlite(&self.0.path().join("store.sqlite"));
+        let database = crate::store::Database::open(&settings, crate::store::Access::Change).await.unwrap();
+        let mut transaction = database.begin().await.unwrap();
+        let user = users::known(&mut transaction, user).await.unwrap();
+        let mailbox = agreement::numbered(&mut transaction, right.number).await.unwrap().unwrap();
+        users::give(&mut transaction, user.id, mailbox.id, right).await.unwrap();
+        transaction.commit().await.unwrap();
+        database.close().await;
+    }
+
+    /// Puts the terms of another authority's agreement into force.
+    async fn of_another(&self, terms: &str) {
+        let terms = toml::from_str(&terms.replace("owner = '11111111'", "owner = '99999981'")).unwrap();
+        let settings = crate::store::Settings::sqlite(&self.0.path().join("store.sqlite"));
+        let database = crate::store::Database::open(&settings, crate::store::Access::Change).await.unwrap();
+        let mut transaction = database.begin().await.unwrap();
+        crate::files::partner::agreement::put(&mut transaction, &terms, as_user::now()).await.unwrap();
+        transaction.commit().await.unwrap();
+        database.close().await;
     }
 }
 
@@ -61,7 +98,7 @@ async fn an_agreement_comes_into_force_when_another_person_of_the_authority_appr
     assert!(house.says(None, &ask).await.unwrap_err().contains("--certificate"), "nobody asks");
     let asked = house.says(Some("R. Ansvarlig"), &ask).await.unwrap();
     let id = asked.split_whitespace().next().unwrap();
-    assert!(house.says(None, &["agreement", "list"]).await.unwrap().contains("no partner agreements"));
+    assert!(!house.says(None, &["agreement", "list"]).await.unwrap().contains("PA85858"));
     let shown = house.says(None, &["request", "show", id]).await.unwrap();
     assert!(shown.contains("code = \"4711\"") && shown.contains("counterpart = \"PA00001\""), "{shown}");
     for (who, why) in [("R. Ansvarlig", "right to"), ("O. Drift", "right to"), ("S. Fremmed", "no request")] {
@@ -84,13 +121,79 @@ async fn an_alias_belongs_to_one_agreement_on_any_day() {
     std::fs::write(&other, TERMS.replace("PA85858", "PA85859")).unwrap();
     let ask = ["agreement", "request", "--file", &other];
     let refused = house.says(Some("R. Ansvarlig"), &ask).await.unwrap_err();
-    assert!(refused.contains("LOENGRUPPE 4711 belongs to PA85858"), "{refused}");
+    assert!(refused.contains("LOENGRUPPE 4711 belongs to another agreement") && !refused.contains("PA85858"), "{refused}");
     std::fs::write(&other, TERMS.replace("PA85858", "PA85859").replace("'2026-01-01'", "'2026-01-01'\nvalid_to = '2025-01-01'"))
         .unwrap();
     assert!(house.says(Some("R. Ansvarlig"), &ask).await.unwrap_err().contains("alias 1: it would end before it begins"));
     house.says(Some("R. Ansvarlig"), &["agreement", "close", "PA85858"]).await.unwrap();
     std::fs::write(&other, TERMS.replace("PA85858", "PA85859")).unwrap();
     house.agreed(&ask).await;
+}
+
+#[tokio::test]
+async fn an_alias_is_claimed_only_where_the_other_party_approves_it_too() {
+    let house = House::new().await;
+    house.of_another(&CENTRAL.replace("PA00001", "PA00002")).await;
+    let terms = house.file("terms.toml");
+    std::fs::write(&terms, TERMS.replace("PA00001", "PA00003")).unwrap();
+    let ask = ["agreement", "request", "--file", terms.as_str()];
+    let refused = house.says(Some("R. Ansvarlig"), &ask).await.unwrap_err();
+    assert!(refused.contains("no partner agreement PA00003"), "nobody could approve it: {refused}");
+
+    let theirs = TERMS.replace("PA00001", "PA00002");
+    std::fs::write(&terms, &theirs).unwrap();
+    let id = house.asked(&ask).await;
+    let approve = ["request", "approve", id.as_str()];
+    let shown = house.says(None, &["request", "show", &id]).await.unwrap();
+    assert!(shown.contains("waits for a signatory of 11111111 and of 99999981"), "{shown}");
+    let own = house.says(Some("A. Prøve"), &approve).await.unwrap();
+    assert!(own.contains("when a signatory of 99999981 approves it too"), "{own}");
+    assert!(!house.says(None, &["agreement", "list"]).await.unwrap().contains("PA85858"), "the claimant alone claims nothing");
+    let again = house.says(Some("B. Prøve"), &approve).await.unwrap_err();
+    assert!(again.contains("MEDGODKENDT"), "{again}");
+    let theirs_too = house.says(Some("S. Fremmed"), &approve).await.unwrap();
+    assert!(theirs_too.contains("is GODKENDT"), "{theirs_too}");
+
+    // What claims nothing more is the authority's own affair; another alias, or the same for longer, is not.
+    let shorter = theirs.replace("valid_from = '2026-01-01'", "valid_from = '2026-01-01'\nvalid_to = '2027-01-01'");
+    std::fs::write(&terms, &shorter).unwrap();
+    house.agreed(&ask).await;
+    for more in [theirs.clone(), shorter.replace("4711", "4712")] {
+        std::fs::write(&terms, &more).unwrap();
+        let id = house.asked(&ask).await;
+        let told = house.says(Some("A. Prøve"), &["request", "approve", &id]).await.unwrap();
+        assert!(told.contains("99999981 approves it too"), "{told}");
+        house.says(Some("S. Fremmed"), &["request", "reject", &id]).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_changes_a_user_that_serves_several_authorities_each_of_them_approves_and_any_of_them_blocks_it() {
+    let house = House::new().await;
+    house.of_another(&CENTRAL.replace("PA00001", "PA00002")).await;
+    let certificate = as_user::options(house.0.path(), "O. Drift")[1].clone();
+    house.agreed(&["user", "create", "VAERT", "--system-certificate", &certificate, "--right", "PA00001=fetch"]).await;
+    let id = house.asked(&["user", "rights", "VAERT", "--right", "PA00001=fetch"]).await;
+    house.says(Some("S. Fremmed"), &["request", "approve", &id]).await.unwrap_err();
+    // The other authority lets the same user fetch for it.
+    let right = crate::files::partner::users::Right { number: "PA00002".parse().unwrap(), fetches: true, delivers: false };
+    house.gives("VAERT", right).await;
+
+    let newer = as_user::options(house.0.path(), "S. Fremmed")[1].clone();
+    let certificates = async || house.says(None, &["user", "show", "VAERT"]).await.unwrap();
+    let before = certificates().await;
+    let id = house.asked(&["user", "new-key", "VAERT", "--system-certificate", &newer]).await;
+    house.says(Some("A. Prøve"), &["request", "approve", &id]).await.unwrap();
+    assert_eq!(certificates().await, before, "whoever reads for two is given no key by one");
+    house.says(Some("S. Fremmed"), &["request", "approve", &id]).await.unwrap();
+    assert_ne!(certificates().await, before);
+
+    house.says(Some("S. Fremmed"), &["user", "block", "VAERT"]).await.unwrap();
+    let id = house.asked(&["user", "unblock", "VAERT"]).await;
+    house.says(Some("A. Prøve"), &["request", "approve", &id]).await.unwrap();
+    assert!(certificates().await.contains("SPAERRET"), "nor let in again by one");
+    let own = house.says(Some("S. Fremmed"), &["request", "approve", &id]).await.unwrap_err();
+    assert!(own.contains("another person"), "who blocked it does not unblock it: {own}");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! A partner agreement: who it is with, for which aliases, by which data streams.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -146,6 +147,12 @@ impl Alias {
         self.valid_from <= on && self.valid_to.is_none_or(|to| on < to)
     }
 
+    /// Whether another of the same code holds on each of its days.
+    fn is_within(&self, other: &Alias) -> bool {
+        let ends_no_later = other.valid_to.is_none_or(|last| self.valid_to.is_some_and(|to| to <= last));
+        (&self.kind, &self.code) == (&other.kind, &other.code) && other.valid_from <= self.valid_from && ends_no_later
+    }
+
     fn meets(&self, other: &Alias) -> bool {
         (&self.kind, &self.code) == (&other.kind, &other.code)
             && self.valid_to.is_none_or(|to| other.valid_from < to)
@@ -236,14 +243,17 @@ pub enum AgreementError {
         what: Detail,
     },
     /// The alias is another agreement's on one of its days.
-    #[error("the alias {kind} {code} belongs to {other} on some of these days; end it there first, or give other days")]
+    ///
+    /// Whose is not told: whoever asks may have nothing to do with it.
+    #[error(
+        "the alias {kind} {code} belongs to another agreement on some of these days; where it is yours, end it there first, or give other \
+         days; where it should be, the operators know whose it is"
+    )]
     AliasTaken {
         /// Its kind.
         kind: String,
         /// Its code.
         code: String,
-        /// Whose it is.
-        other: Number,
     },
     /// An agreement keeps its owner and its environment.
     #[error("{0} is of another owner or environment, and stays so; ask for an agreement with another number")]
@@ -476,19 +486,42 @@ pub async fn fit(session: &mut Session, terms: &Terms) -> Result<Option<Agreemen
         }
     }
     for alias in &terms.aliases {
-        let others =
-            sql("SELECT b.number, a.valid_from, a.valid_to FROM mailbox_alias AS a JOIN mailbox AS b ON b.id = a.mailbox
+        let others = sql("SELECT a.valid_from, a.valid_to FROM mailbox_alias AS a JOIN mailbox AS b ON b.id = a.mailbox
              WHERE a.kind = $1 AND a.code = $2 AND b.number <> $3 AND b.environment = $4 AND b.state <> 'LUKKET'");
         let others = others.bind(&alias.kind).bind(&alias.code).bind(terms.number.to_string());
         for row in session.all(others.bind(terms.environment.to_string())).await? {
             let (valid_from, valid_to) = (row.get("valid_from")?, row.maybe("valid_to")?);
             if alias.meets(&Alias { valid_from, valid_to, ..alias.clone() }) {
                 let (kind, code) = (alias.kind.clone(), alias.code.clone());
-                return Err(AgreementError::AliasTaken { kind, code, other: row.parsed("number")? });
+                return Err(AgreementError::AliasTaken { kind, code });
             }
         }
     }
     Ok(held)
+}
+
+/// The other parties to whom terms claim an alias that was not claimed to them before. Each of them approves: files of that alias would
+/// go to whoever claims it.
+///
+/// # Errors
+/// [`AgreementError::NoSuch`]: a counterpart that is not there, and so cannot approve.
+pub async fn claimed_to(session: &mut Session, terms: &Terms) -> Result<BTreeSet<Cvr>, AgreementError> {
+    let before = numbered(session, terms.number).await?.map(|held| held.terms);
+    let was = |stream: &Stream, alias: &Alias| {
+        before.as_ref().is_some_and(|before| {
+            let same = before.stream(&stream.code, stream.direction).is_some_and(|old| old.counterpart == stream.counterpart);
+            same && before.aliases.iter().any(|old| alias.is_within(old))
+        })
+    };
+    let mut owners = BTreeSet::new();
+    for stream in &terms.streams {
+        let Some(counterpart) = stream.counterpart else { continue };
+        if terms.aliases.iter().any(|alias| !was(stream, alias)) {
+            let other = numbered(session, counterpart).await?.ok_or(AgreementError::NoSuch(counterpart))?;
+            owners.insert(other.terms.owner);
+        }
+    }
+    Ok(owners)
 }
 
 /// Puts terms into force: a new agreement, or other terms of one that is there. Returns its id.

@@ -25,7 +25,7 @@ use crate::store::{Database, GaveWay, Session, StoreError};
 /// Contents on their way in or out at once, of all users and of one.
 const PASSING: usize = 64;
 const PASSING_OF_USER: usize = 8;
-/// How often it is written down that a user was seen.
+/// How often it is written down that a user was seen, or refused.
 const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(60);
 
 /// The kind of the jobs that judge.
@@ -129,6 +129,8 @@ pub struct Entered {
 pub enum Purpose {
     /// Look at it.
     See,
+    /// See what came in: names and remarks may hold persons' data.
+    SeeInbox,
     /// Fetch and confirm.
     Fetch,
     /// Deliver.
@@ -187,7 +189,10 @@ impl Mailboxes {
             return Err(ApiRefusal::MailboxRefused.into());
         };
         if !user.is_open(now) {
-            users::saw(&mut session, user.id, false, now).await?;
+            let before = now.checked_sub(SEEN_EVERY).unwrap_or(now);
+            if users::was_not_refused_since(&mut session, user.id, before).await? {
+                users::saw(&mut session, user.id, false, now).await?;
+            }
             return Err(ApiRefusal::MailboxRefused.into());
         }
         if user.seen.is_none_or(|seen| now.duration_since(seen) >= SEEN_EVERY) {
@@ -289,7 +294,7 @@ impl<'m> Moved<'m> {
 
 pub(super) fn allowed(held: &Agreement, right: Right, purpose: Purpose) -> Result<(), ApiRefusal> {
     let refused = match purpose {
-        Purpose::Fetch if !right.fetches => Some(Detail::new("hente filer", "fetch files")),
+        Purpose::Fetch | Purpose::SeeInbox if !right.fetches => Some(Detail::new("hente filer", "fetch files")),
         Purpose::Deliver if !right.delivers => Some(Detail::new("aflevere filer", "deliver files")),
         _ => None,
     };
@@ -297,7 +302,7 @@ pub(super) fn allowed(held: &Agreement, right: Right, purpose: Purpose) -> Resul
         return Err(ApiRefusal::MailboxRight { action });
     }
     // What was handed over stays seen after the end.
-    if purpose != Purpose::See && held.standing != Standing::Active {
+    if !matches!(purpose, Purpose::See | Purpose::SeeInbox) && held.standing != Standing::Active {
         return Err(ApiRefusal::MailboxNotActive { state: Detail::name(held.standing.name()) });
     }
     Ok(())

@@ -14,7 +14,7 @@ use crate::files::shelf;
 use crate::files::users::us;
 use crate::objects::Reading;
 use crate::refusal::api::ApiRefusal;
-use crate::store::{sql, until_it_holds};
+use crate::store::{StoreError, sql, until_it_holds};
 
 fn no_file() -> MailboxError {
     nothing("fil", "file").into()
@@ -27,6 +27,15 @@ pub enum Which {
     Inbox,
     /// What it has sent.
     Outbox,
+}
+
+impl Which {
+    fn seen(self) -> Purpose {
+        match self {
+            Self::Inbox => Purpose::SeeInbox,
+            Self::Outbox => Purpose::See,
+        }
+    }
 }
 
 /// A content that goes out.
@@ -56,7 +65,7 @@ impl Mailboxes {
         after: i64,
         many: u32,
     ) -> Result<Vec<File>, MailboxError> {
-        let own = self.agreement(entered, number, Purpose::See).await?;
+        let own = self.agreement(entered, number, which.seen()).await?;
         let query = match which {
             Which::Inbox => files_where!("f.recipient = $1 AND f.number > $2 ORDER BY f.number LIMIT $3"),
             Which::Outbox => files_where!("f.sender = $1 AND f.sent > $2 ORDER BY f.sent LIMIT $3"),
@@ -70,7 +79,7 @@ impl Mailboxes {
     /// # Errors
     /// [`ApiRefusal::ApiNotFound`], also where it is another agreement's.
     pub async fn file(&self, entered: &Entered, number: Number, which: Which, id: Uuid) -> Result<File, MailboxError> {
-        let own = self.agreement(entered, number, Purpose::See).await?;
+        let own = self.agreement(entered, number, which.seen()).await?;
         let mut session = self.database().session().await?;
         let found = match which {
             Which::Inbox => rows::arrived(&mut session, own.id, id).await?,
@@ -109,10 +118,11 @@ impl Mailboxes {
         })
     }
 
-    /// Confirms that the recipient has all of a file: its SHA-256 says so. Once more changes nothing.
+    /// Confirms that the recipient has all of a file: its SHA-256 says so, and it was read to its end, for the list tells the SHA-256 too.
+    /// Once more changes nothing.
     ///
     /// # Errors
-    /// [`ApiRefusal::MailboxContentDiffers`] for another digest.
+    /// [`ApiRefusal::MailboxContentDiffers`] for another digest; [`ApiRefusal::MailboxNotFetched`].
     pub async fn confirm(&self, entered: &Entered, number: Number, id: Uuid, sha256: &str) -> Result<File, MailboxError> {
         until_it_holds(async || {
             let (own, file) = self.to_fetch(entered, number, id).await?;
@@ -122,14 +132,16 @@ impl Mailboxes {
             if file.confirmed.is_some() {
                 return Ok(file);
             }
+            if file.fetched.is_none() {
+                return Err(ApiRefusal::MailboxNotFetched.into());
+            }
             let now = self.now();
             let delete = now.checked_add(SignedDuration::from_hours(24 * file.keep_days)).unwrap_or(now);
             let mut transaction = self.database().begin_beside_others().await?;
             lock(&mut transaction, &[own.id]).await?;
-            let confirm = sql("UPDATE mailbox_file SET transport = 'AFHENTET', confirmed_us = $1, delete_us = $2,
-                     fetched_us = COALESCE(fetched_us, $1), fetched_by = COALESCE(fetched_by, $3)
-                 WHERE id = $4 AND transport = 'KLAR'");
-            let done = transaction.execute(confirm.bind(us(now)).bind(us(delete)).bind(entered.user.id).bind(id)).await?;
+            let confirm = sql("UPDATE mailbox_file SET transport = 'AFHENTET', confirmed_us = $1, delete_us = $2
+                 WHERE id = $3 AND transport = 'KLAR'");
+            let done = transaction.execute(confirm.bind(us(now)).bind(us(delete)).bind(id)).await?;
             let seen = sql("UPDATE mailbox_user SET fetched_us = $1 WHERE id = $2");
             transaction.execute(seen.bind(us(now)).bind(entered.user.id)).await?;
             let file = rows::with_id(&mut transaction, id).await?.ok_or_else(no_file)?;
@@ -156,6 +168,10 @@ impl Sending {
     /// The object store, or what lies there is damaged.
     pub async fn next(&mut self) -> Result<Option<Bytes>, MailboxError> {
         let next = if self.left == 0 { None } else { self.reading.next().await? };
+        if next.is_none() && self.left == 0 {
+            // Also of an empty file, of which no byte is read.
+            self.read_to_its_end().await?;
+        }
         let Some(mut bytes) = next else {
             if let Some((record, _)) = self.record.take() {
                 record.served();
@@ -164,11 +180,21 @@ impl Sending {
         };
         bytes.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
         self.left -= bytes.len() as u64;
-        if self.left == 0 && self.whole && self.file.fetched.is_none() {
-            let fetched = sql("UPDATE mailbox_file SET fetched_us = $1, fetched_by = $2 WHERE id = $3 AND fetched_us IS NULL");
-            let mut session = self.mailboxes.database().session().await?;
-            session.execute(fetched.bind(us(self.mailboxes.now())).bind(self.user).bind(self.file.id)).await?;
+        if self.left == 0 {
+            // Before its last byte is handed over, so that whoever has it may confirm.
+            self.read_to_its_end().await?;
         }
         Ok(Some(bytes))
+    }
+
+    async fn read_to_its_end(&mut self) -> Result<(), StoreError> {
+        if self.whole && self.file.fetched.is_none() {
+            let now = self.mailboxes.now();
+            let fetched = sql("UPDATE mailbox_file SET fetched_us = $1, fetched_by = $2 WHERE id = $3 AND fetched_us IS NULL");
+            let mut session = self.mailboxes.database().session().await?;
+            session.execute(fetched.bind(us(now)).bind(self.user).bind(self.file.id)).await?;
+            self.file.fetched = Some(now);
+        }
+        Ok(())
     }
 }

@@ -2,9 +2,10 @@
 //! certificate, its unblocking, other rights. What only takes away is done by one person at once: an agreement is suspended or
 //! closed, a user blocked.
 //!
-//! A signatory of the authority that the agreement is with approves. Of two users of one person, the one does not approve what the
-//! other asked for.
+//! A signatory of the authority that the agreement is with approves; where it concerns others too, one of each of them, and
+//! the last one's approval carries it out. Of two users of one person, the one does not approve what the other asked for.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::str::FromStr;
 
@@ -16,7 +17,7 @@ use super::agreement::{self, Agreement, AgreementError, Number, Standing, Terms}
 use super::users::{self, Right, Shown, User, UserError};
 use crate::agreements::{Change, Environment, Store, Thumbprint};
 use crate::audit::Subject;
-use crate::decisions::record::What;
+use crate::decisions::record::{Made, What};
 use crate::decisions::shown::sha256;
 use crate::decisions::{Because, By, DecideError, Kept};
 use crate::files::home::Fingerprint;
@@ -87,6 +88,9 @@ pub enum State {
     /// It was taken back.
     Withdrawn,
 }
+
+/// What a decision is to, by which one of several authorities approves.
+const APPROVED_TOO: &str = "MEDGODKENDT";
 
 impl State {
     const ALL: [Self; 4] = [Self::Asked, Self::Approved, Self::Rejected, Self::Withdrawn];
@@ -210,12 +214,12 @@ impl Request {
         format!("anmodning: {}\nmyndighed (CVR): {}\n{}", self.id, self.authority, self.wanted.text())
     }
 
-    fn what(&self, from: Option<State>, to: State) -> What {
+    fn what(&self, from: Option<State>, to: &str) -> What {
         What {
             subject: Subject::MailboxRequest,
             id: self.id,
             from: from.map(|from| from.name().to_owned()),
-            to: to.name().to_owned(),
+            to: to.to_owned(),
             shown: Some(sha256(&self.text())),
         }
     }
@@ -288,6 +292,60 @@ async fn judged(session: &mut Session, wanted: &Wanted) -> Result<Cvr, RequestEr
             authority
         }
     })
+}
+
+/// Whose signatories approve, as things stand: the authority's own; for other terms that of each other party to whom an alias is newly
+/// claimed; for what changes all of a user, that of each agreement on which it has rights.
+async fn concerned(session: &mut Session, authority: Cvr, wanted: &Wanted) -> Result<BTreeSet<Cvr>, RequestError> {
+    let mut all = match wanted {
+        Wanted::Agreement(terms) => agreement::claimed_to(session, terms).await?,
+        Wanted::Delete(name) | Wanted::NewKey { name, .. } | Wanted::Unblock(name) => served(session, name).await?,
+        Wanted::Resume(_) | Wanted::User { .. } | Wanted::Rights { .. } => BTreeSet::new(),
+    };
+    all.insert(authority);
+    Ok(all)
+}
+
+/// The authorities on whose agreements a user has rights.
+async fn served(session: &mut Session, name: &str) -> Result<BTreeSet<Cvr>, RequestError> {
+    let mut all = BTreeSet::new();
+    for right in users::known(session, name).await?.rights {
+        all.insert(agreement_of(session, right.number).await?.terms.owner);
+    }
+    Ok(all)
+}
+
+/// Whether a request concerns an authority, whose signatory then approves it too.
+///
+/// # Errors
+/// The store.
+pub async fn concerns(store: &Store, request: &Request, authority: Cvr) -> Result<bool, StoreError> {
+    match concerned(&mut store.database().session().await?, request.authority, &request.wanted).await {
+        Ok(all) => Ok(all.contains(&authority)),
+        Err(
+            RequestError::Decide(DecideError::Store(error))
+            | RequestError::Agreement(AgreementError::Store(error))
+            | RequestError::User(UserError::Store(error)),
+        ) => Err(error),
+        // What it is about is gone.
+        Err(_) => Ok(request.authority == authority),
+    }
+}
+
+/// Which authorities are still to approve a request that waits.
+///
+/// # Errors
+/// The store; or what it is about is gone.
+pub async fn awaited(store: &Store, request: &Request) -> Result<BTreeSet<Cvr>, RequestError> {
+    let made = store.made_on(Subject::MailboxRequest, request.id).await?;
+    let mut session = store.database().session().await?;
+    let mut all = concerned(&mut session, request.authority, &request.wanted).await?;
+    all.retain(|authority| !approved_too(&made).contains(authority));
+    Ok(all)
+}
+
+fn approved_too(made: &[Made]) -> BTreeSet<Cvr> {
+    made.iter().filter(|made| made.what.to == APPROVED_TOO).filter_map(|made| made.party).collect()
 }
 
 /// Carries out what was approved.
@@ -384,12 +442,18 @@ pub async fn request(
         }
         other => other,
     };
-    let authority = judged(&mut store.database().session().await?, &wanted).await?;
+    let mut session = store.database().session().await?;
+    let authority = judged(&mut session, &wanted).await?;
+    let mut may_ask = concerned(&mut session, authority, &wanted).await?;
+    drop(session);
+    if matches!(wanted, Wanted::Agreement(_)) {
+        may_ask = [authority].into();
+    }
     let request = Request { id: Uuid::now_v7(), authority, state: State::Asked, wanted, requested: because.at };
-    let what = request.what(None, State::Asked);
+    let what = request.what(None, State::Asked.name());
     let actor = by.of(store, &what, because).await?;
     let role = actor.may(Action::RequestAgreement)?;
-    if !is_of(&actor, authority, true) {
+    if !may_ask.iter().any(|authority| is_of(&actor, *authority, true)) {
         return Err(ApiRefusal::ApiOtherParty.into());
     }
     let mut change = store.change().await?;
@@ -403,7 +467,8 @@ pub async fn request(
     Ok(request)
 }
 
-/// Decides on a request as it was shown; an approved one is carried out in the same transaction.
+/// Decides on a request as it was shown; an approved one is carried out in the same transaction, by the last of those whom it concerns.
+/// Returned is the request as it then stands: ANMODET while others are still to approve.
 ///
 /// # Errors
 /// [`RequestError`]: a user who may not, one who asked for it, what has changed since.
@@ -420,14 +485,22 @@ pub async fn decide(
         State::Rejected => Action::RejectAgreement,
         _ => Action::WithdrawAgreement,
     };
-    let what = shown.what(Some(State::Asked), to);
-    let actor = by.of(store, &what, because).await?;
+    let actor = by.of(store, &shown.what(Some(State::Asked), to.name()), because).await?;
     let role = actor.may(action)?;
     let mut change = store.change().await?;
     let held = with_id(change.connection(), shown.id).await?;
-    if !is_of(&actor, held.authority, action == Action::WithdrawAgreement) {
-        return Err(nothing().into());
-    }
+    let whose = match to {
+        State::Approved | State::Rejected if held.state == State::Asked => {
+            match concerned(change.connection(), held.authority, &held.wanted).await {
+                // What it is about is gone: whoever it was asked of still rejects it.
+                Err(_) if to == State::Rejected => [held.authority].into(),
+                whose => whose?,
+            }
+        }
+        _ => BTreeSet::from([held.authority]),
+    };
+    let own = whose.iter().copied().find(|authority| is_of(&actor, *authority, action == Action::WithdrawAgreement));
+    let own = own.ok_or_else(nothing)?;
     if held.state != State::Asked {
         let (from, to) = (Detail::name(held.state.name()), Detail::name(to.name()));
         return Err(ApiRefusal::ApiTransition { from, to }.into());
@@ -448,13 +521,28 @@ pub async fn decide(
         let user = users::known(change.connection(), name).await?;
         not_who_blocked(store, &mut change, &user, &actor).await?;
     }
+    let mut left = BTreeSet::new();
     if to == State::Approved {
-        carried_out(change.connection(), &held.wanted, because.at).await?;
+        let approved = approved_too(&asked);
+        if approved.contains(&own) {
+            let (from, to) = (Detail::name(APPROVED_TOO), Detail::name(to.name()));
+            return Err(ApiRefusal::ApiTransition { from, to }.into());
+        }
+        left.extend(whose.into_iter().filter(|authority| *authority != own && !approved.contains(authority)));
     }
-    let decided = sql("UPDATE mailbox_request SET state = $1 WHERE id = $2").bind(to.name()).bind(held.id);
-    change.connection().execute(decided).await?;
+    let what = shown.what(Some(State::Asked), if left.is_empty() { to.name() } else { APPROVED_TOO });
+    // One of several approves less than was asked of it, and signs that.
+    let actor = by.also(&actor, &what, because)?;
+    if left.is_empty() {
+        if to == State::Approved {
+            carried_out(change.connection(), &held.wanted, because.at).await?;
+        }
+        let decided = sql("UPDATE mailbox_request SET state = $1 WHERE id = $2").bind(to.name()).bind(held.id);
+        change.connection().execute(decided).await?;
+    }
     change.made_by(Some((&actor, role)), &what, because).await?;
-    let decided = Request { state: to, ..held };
+    let state = if left.is_empty() { to } else { State::Asked };
+    let decided = Request { state, ..held };
     Kept::keep(kept, &mut change, &decided).await?;
     change.commit().await?;
     Ok(decided)
@@ -520,7 +608,7 @@ pub async fn end(
     Ok(ended)
 }
 
-/// Blocks a user, at once.
+/// Blocks a user, at once: for any authority on whose agreements it has rights.
 ///
 /// # Errors
 /// [`RequestError`].
@@ -543,7 +631,10 @@ pub async fn block(
     let role = actor.may(Action::SuspendAgreement)?;
     let mut change = store.change().await?;
     let user = users::known(change.connection(), name).await?;
-    if !is_of(&actor, user.authority, false) {
+    // It only takes away: any of the authorities whose files the user reads or sends.
+    let mut whose = served(change.connection(), name).await?;
+    whose.insert(user.authority);
+    if !whose.iter().any(|authority| is_of(&actor, *authority, false)) {
         return Err(UserError::NoSuch(name.to_owned()).into());
     }
     standing(&user, users::Standing::Active)?;

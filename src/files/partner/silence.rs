@@ -1,14 +1,24 @@
-//! Streams on which nothing was exchanged within the agreed rhythm, each with its likely cause.
+//! Streams on which nothing was exchanged within the agreed rhythm, and files that lie or go unread, each with its likely cause: told by
+//! mail to the agreement's contact, once, whatever node sees it and however often it starts.
 
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
 use super::agreement::{self, Agreement, Direction, Number, Standing, Stream};
 use super::core::Mailboxes;
+use super::rows::File;
+use crate::clock::civil_day;
 use crate::files::users::{instant, us};
+use crate::notices::{Kind, Notice, outbox};
 use crate::refusal::Detail;
-use crate::store::{Session, StoreError, sql};
+use crate::store::{Session, StoreError, Transaction, sql};
+
+/// How long an approved file may lie unread before both parties are told.
+const UNREAD: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How many of them are told at a time.
+const MOST: i64 = 200;
 
 /// How long a file may wait for its judgement before the fault is ours.
 const STUCK: SignedDuration = SignedDuration::from_mins(15);
@@ -85,23 +95,14 @@ pub struct Silent {
     pub cause: Cause,
 }
 
-/// What was told before, so that each silence is told once.
+/// What was silent at the look before, so that its end is told.
 #[derive(Debug, Default)]
 pub(super) struct Heard(BTreeSet<(Number, String, Direction, Cause)>);
 
 impl Heard {
-    pub(super) fn tell(&mut self, silent: &[Silent]) {
+    pub(super) fn tell_of_ends(&mut self, silent: &[Silent]) {
         let now: BTreeSet<_> =
             silent.iter().map(|silent| (silent.number, silent.stream.clone(), silent.direction, silent.cause)).collect();
-        for silent in silent {
-            let key = (silent.number, silent.stream.clone(), silent.direction, silent.cause);
-            if !self.0.contains(&key) {
-                tracing::warn!(
-                    agreement = %silent.number, stream = silent.stream, direction = silent.direction.name(),
-                    since = %silent.since, cause = silent.cause.name(), "a stream of a mailbox is silent"
-                );
-            }
-        }
         for (number, stream, direction, cause) in self.0.difference(&now) {
             let (direction, cause) = (direction.name(), cause.name());
             tracing::info!(agreement = %number, stream, direction, cause, "a stream of a mailbox is no longer silent so");
@@ -119,6 +120,126 @@ impl Mailboxes {
         let mut silent = silent(&mut self.database().session().await?, self.now()).await?;
         silent.sort();
         Ok(silent)
+    }
+
+    /// Tells the contact of each agreement of its silent streams. How many were told.
+    ///
+    /// # Errors
+    /// The store does not answer; who was told is not told again.
+    pub async fn tell_of_silence(&self, silent: &[Silent]) -> Result<usize, StoreError> {
+        let (now, mut told) = (self.now(), 0);
+        for silent in silent {
+            let Silent { number, stream, direction, since, cause } = silent;
+            let (way, why) = (direction.name(), cause.name());
+            let mark = format!("mailbox-silent/{number}/{stream}/{way}/{}/{why}", us(*since));
+            let mut session = self.database().session().await?;
+            if outbox::was_given(&mut session, &mark).await? {
+                continue;
+            }
+            let Some(held) = agreement::numbered(&mut session, *number).await? else { continue };
+            // The session is given back first: SQLite has one writer at a time.
+            drop(session);
+            let mut transaction = self.database().begin_beside_others().await?;
+            if outbox::gives(&mut transaction, &mark, now).await? {
+                let notice = notice(Kind::Silence, &held, format!("{number} {stream} {way}"), *since, *cause);
+                outbox::tell_mailbox(self.database(), &mut transaction, &held.terms.contact.email, &notice).await?;
+                transaction.commit().await?;
+                told += 1;
+                tracing::warn!(agreement = %number, stream, direction = way, %since, cause = why, "a stream of a mailbox is silent");
+            }
+        }
+        Ok(told)
+    }
+
+    /// Tells both parties of approved files that have lain unread for a week: for a stream from one to the other once, until the oldest of
+    /// them is another. How many were told.
+    ///
+    /// # Errors
+    /// As [`Mailboxes::tell_of_silence`].
+    pub async fn tell_of_unread(&self) -> Result<usize, StoreError> {
+        let (now, mut told) = (self.now(), 0);
+        let before = us(now.checked_sub(UNREAD).unwrap_or(now));
+        let lying = sql("SELECT recipient, sender, stream, min(received_us) AS oldest FROM mailbox_file
+             WHERE number IS NOT NULL AND transport = 'KLAR' AND fetched_us IS NULL AND content IS NOT NULL AND received_us <= $1
+             GROUP BY recipient, sender, stream ORDER BY recipient, sender, stream LIMIT $2");
+        for row in self.database().all(lying.bind(before).bind(MOST)).await? {
+            let (recipient, sender): (Uuid, Uuid) = (row.get("recipient")?, row.get("sender")?);
+            let (stream, oldest): (String, i64) = (row.get("stream")?, row.get("oldest")?);
+            let mark = format!("mailbox-unread/{recipient}/{sender}/{stream}/{oldest}");
+            let mut session = self.database().session().await?;
+            if outbox::was_given(&mut session, &mark).await? {
+                continue;
+            }
+            let cause = of_users(&mut session, recipient, Direction::In).await?;
+            drop(session);
+            let mut transaction = self.database().begin_beside_others().await?;
+            if outbox::gives(&mut transaction, &mark, now).await? {
+                let since = instant(oldest, "oldest")?;
+                let parties = (sender, recipient);
+                self.tell_both(&mut transaction, Kind::FileNotFetched, parties, &stream, since, cause).await?;
+                transaction.commit().await?;
+                told += 1;
+                tracing::warn!(%recipient, %sender, stream, cause = cause.name(), "approved files of a mailbox lie unread");
+            }
+        }
+        Ok(told)
+    }
+
+    /// Tells both parties of an approved file that is deleted unread: for a stream from one to the other once a day. With the deletion.
+    pub(super) async fn tell_of_loss(&self, transaction: &mut Transaction, file: &File) -> Result<(), StoreError> {
+        let now = self.now();
+        let day = civil_day(now).ok_or(StoreError::Unreadable { column: "today" })?;
+        let mark = format!("mailbox-lost/{}/{}/{}/{day}", file.recipient, file.sender, file.stream);
+        if outbox::gives(transaction, &mark, now).await? {
+            let cause = of_users(transaction, file.recipient, Direction::In).await?;
+            let parties = (file.sender, file.recipient);
+            self.tell_both(transaction, Kind::FileExpired, parties, &file.stream, file.received, cause).await?;
+            tracing::warn!(
+                recipient = %file.to, sender = %file.from, stream = file.stream, cause = cause.name(),
+                "an approved file of a mailbox is deleted, and nobody fetched it"
+            );
+        }
+        Ok(())
+    }
+
+    async fn tell_both(
+        &self,
+        transaction: &mut Transaction,
+        kind: Kind,
+        (sender, recipient): (Uuid, Uuid),
+        stream: &str,
+        since: Timestamp,
+        cause: Cause,
+    ) -> Result<(), StoreError> {
+        let missing = |column| StoreError::Unreadable { column };
+        let from = agreement::with_id(transaction, sender).await?.ok_or_else(|| missing("sender"))?;
+        let to = agreement::with_id(transaction, recipient).await?.ok_or_else(|| missing("recipient"))?;
+        let name = format!("{stream}, {} - {}", from.terms.number, to.terms.number);
+        let mut contacts = BTreeSet::new();
+        for held in [&to, &from] {
+            let contact = &held.terms.contact.email;
+            if contacts.insert(contact) {
+                let notice = notice(kind, held, name.clone(), since, cause);
+                outbox::tell_mailbox(self.database(), transaction, contact, &notice).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Names no file: a name may hold a person's data.
+fn notice(kind: Kind, held: &Agreement, name: String, at: Timestamp, cause: Cause) -> Notice {
+    Notice {
+        kind,
+        name,
+        page: "/".to_owned(),
+        authority: Some(held.terms.owner),
+        service: None,
+        system: None,
+        environment: Some(held.terms.environment.to_string()),
+        at: Some(at),
+        reason: Some(cause.told().da().to_owned()),
+        differs: Vec::new(),
     }
 }
 
@@ -181,7 +302,12 @@ async fn of(
             return Ok(Some((since, Cause::NothingSent)));
         }
     }
-    let users = match stream.direction {
+    Ok(Some((since, of_users(session, held.id, stream.direction).await?)))
+}
+
+/// Why nothing is exchanged, as far as the users of an agreement say.
+async fn of_users(session: &mut Session, mailbox: Uuid, direction: Direction) -> Result<Cause, StoreError> {
+    let users = match direction {
         Direction::Out => {
             sql("SELECT u.seen_us, u.refused_us FROM mailbox_user AS u JOIN mailbox_right AS r ON r.mailbox_user = u.id
              WHERE r.mailbox = $1 AND r.delivers")
@@ -192,16 +318,15 @@ async fn of(
         }
     };
     let (mut seen, mut refused) = (false, false);
-    for row in session.all(users.bind(held.id)).await? {
+    for row in session.all(users.bind(mailbox)).await? {
         let (last_seen, last_refused) = (row.maybe::<i64>("seen_us")?, row.maybe::<i64>("refused_us")?);
         seen |= last_seen.is_some();
         refused |= last_refused > last_seen;
     }
-    let cause = match (refused, seen, stream.direction) {
+    Ok(match (refused, seen, direction) {
         (true, ..) => Cause::LogOnRefused,
         (_, false, _) => Cause::NeverConnected,
         (_, _, Direction::In) => Cause::NothingFetched,
         (_, _, Direction::Out) => Cause::NothingDelivered,
-    };
-    Ok(Some((since, cause)))
+    })
 }

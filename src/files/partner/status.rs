@@ -30,6 +30,8 @@ pub struct Status {
     pub to: Date,
     /// How many of each, in the order of [`Validation::ALL`].
     pub counts: [u64; 4],
+    /// How many of those that are GODKENDT were deleted before anybody fetched them.
+    pub expired: u64,
     /// Those that are not GODKENDT, the oldest first; at most [`MOST`].
     pub exceptions: Vec<File>,
 }
@@ -44,8 +46,19 @@ impl Status {
         self.of(Validation::Received) == 0 && self.of(Validation::Rejected) == 0
     }
 
-    /// The one line.
+    /// The one line. What nobody fetched in its days is told with it: approved is not received.
     pub fn line(&self) -> Detail {
+        let line = self.validated();
+        match self.expired {
+            0 => line,
+            expired => Detail::new(
+                format!("{} {expired} er UDLOEBET: slettet, uden at modtageren hentede.", line.da()),
+                format!("{} {expired} are UDLOEBET: deleted before the recipient fetched.", line.en()),
+            ),
+        }
+    }
+
+    fn validated(&self) -> Detail {
         let all: u64 = self.counts.iter().sum();
         let [received, approved, rejected, excepted] = Validation::ALL.map(|of| self.of(of));
         match (all, self.is_settled()) {
@@ -90,12 +103,21 @@ pub async fn status(session: &mut Session, mailbox: Uuid, from: Date, to: Date) 
             }
         }
     }
+    let expired = sql("SELECT count(*) AS n FROM mailbox_file WHERE sender = $1 AND received_us >= $2 AND received_us < $3
+         AND validation = 'GODKENDT' AND transport = 'UDLOEBET'");
+    let expired = session.first(expired.bind(mailbox).bind(first).bind(last)).await?.ok_or_else(|| unreadable("n"))?;
     let exceptions = files_where!(
         "f.sender = $1 AND f.received_us >= $2 AND f.received_us < $3 AND f.validation <> 'GODKENDT' ORDER BY f.sent LIMIT $4"
     );
     let most = i64::try_from(MOST).unwrap_or(i64::MAX);
     let exceptions = session.all(exceptions.bind(mailbox).bind(first).bind(last).bind(most)).await?;
-    Ok(Status { from, to, counts, exceptions: exceptions.iter().map(rows::read).collect::<Result<_, _>>()? })
+    Ok(Status {
+        from,
+        to,
+        counts,
+        expired: count(&expired, "n")?,
+        exceptions: exceptions.iter().map(rows::read).collect::<Result<_, _>>()?,
+    })
 }
 
 /// What whoever excepts a file is shown and signs; no name of the file.

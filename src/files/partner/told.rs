@@ -1,11 +1,11 @@
-//! What the functional mailbox of a partner agreement is told by mail: a stream that is silent, a name that was given in another case.
+//! What the functional mailbox of a partner agreement is told by mail: a name that was given in another case. Of silence and of unread
+//! files: [`super::silence`].
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::agreement::{Agreement, numbered};
 use super::core::Mailboxes;
-use super::silence::Silent;
 use super::users::{self, User};
 use crate::clock::civil_day;
 use crate::files::users::is_name;
@@ -31,16 +31,6 @@ fn notice(kind: Kind, own: &Agreement, at: Timestamp, reason: &str) -> Notice {
 }
 
 impl Mailboxes {
-    /// Tells of a silence, once for its cause, whichever node sees it first.
-    pub(super) async fn tell_silent(&self, silent: &Silent) -> Result<(), StoreError> {
-        let Silent { number, stream, direction, since, cause } = silent;
-        let Some(own) = numbered(&mut self.database().session().await?, *number).await? else { return Ok(()) };
-        let reason = format!("{stream}: {}", cause.told().da());
-        let notice = notice(Kind::Silence, &own, *since, &reason);
-        let mark = format!("silent {number} {stream} {} {} {}", direction.name(), cause.name(), since.as_second());
-        self.tell_once(&own, &notice, &mark).await
-    }
-
     async fn tell_once(&self, own: &Agreement, notice: &Notice, mark: &str) -> Result<(), StoreError> {
         until_it_holds(async || {
             let mut transaction = self.database().begin_beside_others().await?;

@@ -10,7 +10,7 @@ use super::agreement;
 use super::core::{MailboxError, Mailboxes, Step, lock};
 use super::counts::Counts;
 use super::receipts;
-use super::rows::{self, File, Validation};
+use super::rows::{self, File, Transport, Validation};
 use super::silence::Heard;
 use super::validate::{Context, Remark};
 use crate::clock::civil_day;
@@ -29,6 +29,8 @@ const LOOK: Duration = Duration::from_secs(2);
 /// How often the sweep comes by, and how much it takes at a time.
 const EVERY: Duration = Duration::from_secs(30);
 const MOST: u32 = 200;
+/// At each so-many-th sweep, once an hour, it is looked for files that lie unread.
+const UNREAD_LOOKS: u32 = 120;
 /// A content that came to nothing.
 const ABANDONED: SignedDuration = SignedDuration::from_hours(48);
 /// Days that what is known of a file outlives its content, and that a rejected file's content lies.
@@ -211,7 +213,7 @@ impl Mailboxes {
 
     /// Sweeps for ever, shows how files fare, and tells of streams that are silent.
     pub async fn keep_sweeping(&self, counts: &Counts) {
-        let mut heard = Heard::default();
+        let (mut heard, mut look) = (Heard::default(), 0_u32);
         loop {
             if let Err(error) = self.sweep().await {
                 tracing::warn!(%error, "files of mailboxes could not be cleaned up");
@@ -219,15 +221,20 @@ impl Mailboxes {
             match self.silent().await {
                 Ok(silent) => {
                     counts.silent(&silent);
-                    heard.tell(&silent);
-                    for silent in &silent {
-                        if let Err(error) = self.tell_silent(silent).await {
-                            tracing::warn!(%error, agreement = %silent.number, "nobody could be told of a silence");
-                        }
+                    heard.tell_of_ends(&silent);
+                    if let Err(error) = self.tell_of_silence(&silent).await {
+                        tracing::warn!(%error, "the contacts of silent mailboxes could not be told; they are at the next look");
                     }
                 }
                 Err(error) => tracing::warn!(%error, "it is not known which streams of mailboxes are silent"),
             }
+            // All files are looked at for it, and it is a matter of days.
+            if look.is_multiple_of(UNREAD_LOOKS)
+                && let Err(error) = self.tell_of_unread().await
+            {
+                tracing::warn!(%error, "nobody could be told of files of mailboxes that lie unread; they are looked for in an hour");
+            }
+            look = look.wrapping_add(1);
             match self.figures().await {
                 Ok(figures) => counts.show(&figures),
                 Err(error) => tracing::warn!(%error, "it is not known how files of mailboxes fare"),
@@ -284,11 +291,14 @@ impl Mailboxes {
             "UPDATE mailbox_file SET content = NULL, transport = CASE WHEN transport = 'KLAR' THEN 'UDLOEBET' ELSE transport END
              WHERE id = $1 AND content IS NOT NULL AND delete_us <= $2",
         );
-        let content = rows::with_id(&mut transaction, id).await?.and_then(|file| file.content);
+        let Some(file) = rows::with_id(&mut transaction, id).await? else { return Ok(None) };
         if transaction.execute(end.bind(id).bind(us(now))).await? == 0 {
             return Ok(None);
         }
-        let released = match content {
+        if (file.validation, file.transport, file.fetched) == (Validation::Approved, Transport::Ready, None) {
+            self.tell_of_loss(&mut transaction, &file).await?;
+        }
+        let released = match file.content {
             Some(content) => shelf::release(&mut transaction, content, now).await?.then_some(content),
             None => None,
         };

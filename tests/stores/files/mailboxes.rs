@@ -240,6 +240,12 @@ async fn what_an_institution_delivers_is_judged_fetched_confirmed_and_deleted_af
         assert_eq!((file.validation, file.transport), (Validation::Approved, Transport::Ready), "{}", post.kind);
         let central = post.enter(CENTRAL).await;
         let inbox = post.inbox(CENTRAL, 0).await;
+        // The list tells the SHA-256: that is no proof of having the file, and neither is a part of it.
+        let unread = post.mailboxes.confirm(&central, number(CENTRAL), file.id, &digest(GOOD)).await;
+        refused(unread, "MailboxNotFetched");
+        let mut part = post.mailboxes.open(&central, number(CENTRAL), file.id, 0..10).await.unwrap();
+        while part.next().await.unwrap().is_some() {}
+        refused(post.mailboxes.confirm(&central, number(CENTRAL), file.id, &digest(GOOD)).await, "MailboxNotFetched");
         assert_eq!((inbox.len(), inbox[0].name.spelt(), inbox[0].from), (1, "løn.txt", number(INSTITUTION)));
         assert_eq!(read(&post.mailboxes, &central, CENTRAL, &inbox[0], 0).await.unwrap(), GOOD);
         assert_eq!(read(&post.mailboxes, &central, CENTRAL, &inbox[0], 10).await.unwrap(), &GOOD[10..], "from any byte on");
@@ -537,6 +543,105 @@ async fn whoever_goes_on_from_the_last_place_misses_nothing_however_many_deliver
     }
 }
 
+/// The letters that wait, each as its text.
+async fn letters(post: &Post) -> Vec<String> {
+    let rows = post.database.all(hjemmel::store::sql("SELECT payload FROM job WHERE kind = 'notice' ORDER BY id")).await.unwrap();
+    let read = |row: &hjemmel::store::Row| {
+        let payload: Vec<u8> = row.get("payload").unwrap();
+        let waiting: hjemmel::notices::outbox::Waiting = serde_json::from_slice(&payload).unwrap();
+        let letter = hjemmel::notices::letter::write(&waiting.notice, waiting.language, None);
+        format!("{}\n{}\n{}", waiting.to, letter.subject, letter.body)
+    };
+    rows.iter().map(read).collect()
+}
+
+#[tokio::test]
+async fn a_silence_and_its_likely_cause_are_told_by_mail_once_whatever_node_sees_it_and_however_often_it_starts() {
+    for post in Post::all().await {
+        let other = mailboxes(&post.folder, post.database.clone(), post.now.clone(), None, "audit-other");
+        let tell = async |node: &Mailboxes| node.tell_of_silence(&node.silent().await.unwrap()).await.unwrap();
+        assert_eq!(tell(&post.mailboxes).await, 0, "{}", post.kind);
+        post.pass(25);
+        assert_eq!((tell(&post.mailboxes).await, tell(&other).await, tell(&post.mailboxes).await), (2, 0, 0), "{}", post.kind);
+        let told = letters(&post).await;
+        assert!(told[0].starts_with("loen@kommune.example\nIngen udveksling"), "{}", told[0]);
+        assert!(told[0].contains("PA85858 LOENPOSTER UD"), "{}", told[0]);
+        assert!(told[0].contains("Sandsynlig årsag: ingen af aftalens brugere har været logget på"), "{}", told[0]);
+        // Another cause is told; and a new silence after an exchange.
+        post.enter(INSTITUTION).await;
+        assert_eq!((tell(&other).await, tell(&post.mailboxes).await), (1, 0), "{}", post.kind);
+        post.delivered(GOOD).await;
+        assert_eq!(tell(&post.mailboxes).await, 0, "{}", post.kind);
+        post.pass(25);
+        assert_eq!((tell(&post.mailboxes).await, tell(&other).await), (1, 0), "{}: the one that had ended", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn of_an_approved_file_that_nobody_fetches_both_parties_are_told_before_and_when_it_is_deleted() {
+    for post in Post::all().await {
+        let mut central = terms(CENTRAL, OF_CENTRAL);
+        central.contact.email = "central@kommune.example".to_owned();
+        post.put(central).await;
+        let file = post.delivered(GOOD).await;
+        post.pass(6 * 24);
+        assert_eq!(post.mailboxes.tell_of_unread().await.unwrap(), 0, "{}", post.kind);
+        post.pass(25);
+        assert_eq!(post.mailboxes.tell_of_unread().await.unwrap(), 1, "{}", post.kind);
+        assert_eq!(post.mailboxes.tell_of_unread().await.unwrap(), 0, "{}: once", post.kind);
+        let told = letters(&post).await;
+        let addressed = |told: &[String]| told.iter().map(|text| text.lines().next().unwrap().to_owned()).collect::<Vec<_>>();
+        assert_eq!(addressed(&told), ["central@kommune.example", "loen@kommune.example"], "{}", post.kind);
+        assert!(told[0].contains("Fil ikke hentet") && !told[0].contains("løn.txt"), "no name of a file: {}", told[0]);
+        post.pass(54 * 24);
+        post.mailboxes.sweep().await.unwrap();
+        let told = letters(&post).await.split_off(2);
+        assert_eq!(addressed(&told), ["central@kommune.example", "loen@kommune.example"], "{}", post.kind);
+        assert!(told[0].contains("Fil slettet, uden at den blev hentet"), "{}", told[0]);
+        assert!(told[0].contains("Sandsynlig årsag: ingen af aftalens brugere har været logget på"), "{}", told[0]);
+        // Approved is not received: the daily check says so.
+        let day = jiff::civil::date(2026, 11, 29);
+        let found = status::status(&mut post.database.session().await.unwrap(), file.sender, day, day).await.unwrap();
+        let line = found.line();
+        assert_eq!(line.en(), "All 1 files are GODKENDT. 1 are UDLOEBET: deleted before the recipient fetched.", "{}", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn whoever_only_delivers_does_not_see_what_came_in() {
+    for post in Post::all().await {
+        let file = post.delivered(GOOD).await;
+        let mut session = post.database.session().await.unwrap();
+        let right = Right { number: number(CENTRAL), fetches: false, delivers: true };
+        users::give(&mut session, post.enter(CENTRAL).await.user.id, file.recipient, right).await.unwrap();
+        drop(session);
+        let central = post.enter(CENTRAL).await;
+        refused(post.mailboxes.list(&central, number(CENTRAL), Which::Inbox, 0, 10).await, "MailboxRight");
+        refused(post.mailboxes.file(&central, number(CENTRAL), Which::Inbox, file.id).await, "MailboxRight");
+        assert!(post.mailboxes.list(&central, number(CENTRAL), Which::Outbox, 0, 10).await.is_ok(), "{}", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn that_a_blocked_user_knocks_again_and_again_is_written_down_once_a_minute() {
+    for post in Post::all().await {
+        let entered = post.enter(INSTITUTION).await;
+        let mut session = post.database.session().await.unwrap();
+        users::stand(&mut session, entered.user.id, users::Standing::Blocked).await.unwrap();
+        drop(session);
+        let refused_at = async || {
+            assert!(post.mailboxes.enter(Shown::Certificate(certificate(INSTITUTION))).await.is_err());
+            let row = hjemmel::store::sql("SELECT refused_us FROM mailbox_user WHERE id = $1").bind(entered.user.id);
+            post.database.first(row).await.unwrap().unwrap().get::<i64>("refused_us").unwrap()
+        };
+        let first = refused_at().await;
+        *post.now.lock().unwrap() += SignedDuration::from_secs(30);
+        assert_eq!(refused_at().await, first, "{}", post.kind);
+        *post.now.lock().unwrap() += SignedDuration::from_secs(31);
+        assert!(refused_at().await > first, "{}", post.kind);
+    }
+}
+
 #[tokio::test]
 async fn a_silent_stream_names_its_likely_cause() {
     for post in Post::all().await {
@@ -568,6 +673,7 @@ async fn a_silent_stream_names_its_likely_cause() {
         assert!(causes().await.contains(&("LOENPOSTER".to_owned(), Cause::OwnFault)), "{}", post.kind);
         post.settle().await;
         let (inbox, own) = (post.inbox(INSTITUTION, 0).await, post.enter(INSTITUTION).await);
+        read(&post.mailboxes, &own, INSTITUTION, &inbox[0], 0).await.unwrap();
         post.mailboxes.confirm(&own, number(INSTITUTION), inbox[0].id, &inbox[0].sha256).await.unwrap();
         deliver(&post.mailboxes, &own, delivery(GOOD), GOOD).await.unwrap();
         assert_eq!(causes().await, [], "{}: an exchange ends it", post.kind);
