@@ -1,6 +1,7 @@
 //! Where the agreements store is, for the commands that work on it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -125,6 +126,12 @@ impl Place {
     pub(super) fn rules(&self, now: Timestamp) -> Rules {
         let rules = self.draft(now).map(|draft| agreement_rules(&draft.sections().services, now));
         Rules::new(rules.unwrap_or_default())
+    }
+
+    /// The addresses that the gateway listens on, as far as the configuration can be read.
+    pub(super) fn listeners(&self, now: Timestamp) -> Vec<SocketAddr> {
+        let draft = self.draft(now);
+        draft.map(|draft| draft.sections().listeners().into_iter().map(|(_, address)| address).collect()).unwrap_or_default()
     }
 
     /// The configuration, as far as it can be read; none where a store is given.

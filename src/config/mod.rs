@@ -120,7 +120,17 @@ pub struct Config<S> {
     pub messages: MessageLimits,
 }
 
+/// The environment of the demo, whose providers are on its own machine.
+pub const DEMO: &str = "demo";
+
 impl<S> Config<S> {
+    /// Every address listened on, to which no route may lead.
+    pub fn listeners(&self) -> Vec<SocketAddr> {
+        let sftp = self.sftp.as_ref().map(|sftp| sftp.address);
+        let all = [Some(self.listen.address), Some(self.admin.address), self.api.address, self.console.address, sftp];
+        all.into_iter().flatten().collect()
+    }
+
     /// Each setting that holds certificates of our own or pinned ones, and when the last of them ends: for the metric on
     /// which operators set their alarm.
     pub fn expiries(&self) -> Vec<(String, Timestamp)> {

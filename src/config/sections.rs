@@ -92,6 +92,18 @@ impl<S> Default for Sections<S> {
 }
 
 impl<S> Sections<S> {
+    /// Every address listened on, as far as it can be read, with the setting that names it.
+    pub fn listeners(&self) -> Vec<(&'static str, SocketAddr)> {
+        let own = [
+            ("listen.address", self.listen.as_ref().map(|listen| listen.address)),
+            ("admin.address", self.admin.as_ref().map(|admin| admin.address)),
+            ("api.address", self.api.as_ref().and_then(|api| api.address)),
+            ("console.address", self.console.as_ref().and_then(|console| console.address)),
+            ("sftp.address", self.sftp.as_ref().and_then(|sftp| Some(sftp.as_ref()?.address))),
+        ];
+        own.into_iter().filter_map(|(setting, address)| Some((setting, address?))).collect()
+    }
+
     pub(super) fn whole(self) -> Option<Config<S>> {
         let (limits, messages) = self.limits?;
         Some(Config {

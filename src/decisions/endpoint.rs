@@ -1,10 +1,12 @@
 //! Where a route may not lead: back into the gateway's own machine, or to what only this machine's network has.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{
     agreements::route::Address,
+    outbound::guard::Guard,
     refusal::{Detail, api::ApiRefusal},
 };
 
@@ -44,11 +46,34 @@ pub async fn may_lead_to(address: &Address, own: &[SocketAddr]) -> Result<(), Ap
         if let Some(why) = closed(ip) {
             return Err(refused(why));
         }
-        if own.contains(&SocketAddr::new(ip.to_canonical(), port)) {
+        if is_own(SocketAddr::new(ip.to_canonical(), port), own) {
             return Err(refused(ITSELF));
         }
     }
     Ok(())
+}
+
+/// Judges where a route's address leads, each time that it is connected to, as [`may_lead_to`] does when it is saved. `on_this_machine`:
+/// in the demo its providers are.
+pub fn guard(own: Vec<SocketAddr>, on_this_machine: bool) -> Guard {
+    Guard::new(Arc::new(move |address: SocketAddr| {
+        let ip = address.ip();
+        std::iter::once(ip).chain(embedded(ip).map(IpAddr::V4)).find_map(|ip| {
+            let demos = on_this_machine && ip.to_canonical().is_loopback();
+            let why = closed(ip).filter(|_| !demos);
+            let own = is_own(SocketAddr::new(ip.to_canonical(), address.port()), &own).then_some(ITSELF);
+            why.or(own).map(|(_, en)| en)
+        })
+    }))
+}
+
+/// Whether it is one of the gateway's own listeners. One that listens on every address does so on each that this machine has.
+fn is_own(address: SocketAddr, own: &[SocketAddr]) -> bool {
+    own.iter().filter(|listener| listener.port() == address.port()).any(|listener| {
+        let ip = listener.ip().to_canonical();
+        // Only an address of this machine's own can be bound.
+        ip == address.ip() || (ip.is_unspecified() && UdpSocket::bind((address.ip(), 0)).is_ok())
+    })
 }
 
 /// Whether an address leads to this machine's own link, by itself or by its name: such services (of a cloud's machines, for
@@ -141,6 +166,40 @@ mod tests {
             "https://[64:ff9b::10.1.2.3]:9464/a",
         ] {
             assert!(!led(address).await, "{address}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_elsewhere_later_is_judged_as_it_is_connected_to() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        let asked = AtomicUsize::new(0);
+        let rebinding = guard(vec!["0.0.0.0:9464".parse().unwrap()], false).looking_up(move |_, port| {
+            let led = ["192.0.2.7", "127.0.0.1", "169.254.169.254"];
+            let ip: IpAddr = led[asked.fetch_add(1, Ordering::Relaxed).min(2)].parse().unwrap();
+            Box::pin(async move {
+                Ok(vec!["192.0.2.8".parse::<IpAddr>().unwrap(), ip].into_iter().map(|ip| (ip, port).into()).collect())
+            })
+        });
+        assert_eq!(rebinding.addresses("ledger.example", 443).await.unwrap().len(), 2);
+        for _ in 0..2 {
+            assert!(rebinding.addresses("ledger.example", 443).await.is_err(), "one that leads to two places leads to both");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_own_listener_is_known_by_its_port_where_it_listens_everywhere_and_the_demo_has_loopback_but_no_own_listener() {
+        let own = vec!["0.0.0.0:9464".parse().unwrap(), "[::]:9465".parse().unwrap()];
+        for (address, on_this_machine, taken) in [
+            ("127.0.0.1:8443", true, true),
+            ("127.0.0.1:8443", false, false),
+            ("127.0.0.1:9464", true, false),
+            ("127.0.0.1:9465", true, false),
+            ("192.0.2.7:9464", false, true),
+            ("169.254.169.254:80", true, false),
+        ] {
+            let address: SocketAddr = address.parse().unwrap();
+            let judged = guard(own.clone(), on_this_machine).addresses(&address.ip().to_string(), address.port()).await;
+            assert_eq!(judged.is_ok(), taken, "{address} {on_this_machine}");
         }
     }
 

@@ -160,14 +160,7 @@ impl Examination<'_> {
 
     fn listeners(&self) {
         let sections = self.draft.sections();
-        let own = [
-            ("listen.address", sections.listen.as_ref().map(|listen| listen.address)),
-            ("admin.address", sections.admin.as_ref().map(|admin| admin.address)),
-            ("api.address", sections.api.as_ref().and_then(|api| api.address)),
-            ("console.address", sections.console.as_ref().and_then(|console| console.address)),
-            ("sftp.address", sections.sftp.as_ref().and_then(|sftp| Some(sftp.as_ref()?.address))),
-        ];
-        let own: Vec<_> = own.into_iter().filter_map(|(setting, address)| Some((setting, address?))).collect();
+        let own = sections.listeners();
         for (at, (setting, address)) in own.iter().enumerate() {
             if let Some((other, taken)) = own.iter().take(at).find(|(_, taken)| overlap(*taken, *address)) {
                 let text = format!("is {address}, and {other} is {taken}: both cannot have one port; choose another");

@@ -209,6 +209,7 @@ pub async fn start(
     let (audit, agreements, work) = (lasting.audit.clone(), lasting.agreements.clone(), lasting.work.clone());
     let (checkpoint_interval, anchor_interval) = (config.audit.checkpoint_interval, config.audit.anchor_interval);
     let (api_address, audit_directory) = (config.api.address, config.audit.directory.clone());
+    let mut listeners = config.listeners();
     let console_settings = console::Settings::of(&config);
     let audit_of_console = audit_directory.clone();
     let replay_of_console = lasting.replay.clone();
@@ -280,13 +281,15 @@ pub async fn start(
         (Some(address), Some((tls, clients))) => {
             let listener = bind(address).await?;
             let bound = listener.local_addr().map_err(|error| ServeError::Listen { address, error })?;
+            // As they were bound, where the system chose a port.
+            listeners.extend([bound, admin.local_addr().map_err(|error| ServeError::Listen { address, error })?]);
             let counted = metrics.clone();
             let served = api::Served::new(api::Settings {
                 store: agreements.store().clone(),
                 clients,
                 clock: clock.clone(),
                 mailboxes: mailboxes.clone(),
-                own: vec![bound, admin.local_addr().map_err(|error| ServeError::Listen { address, error })?],
+                own: listeners,
                 notices: reloader.notices.clone(),
                 rules: reloader.rules.clone(),
                 doors: reloader.doors.clone(),

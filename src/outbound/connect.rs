@@ -15,10 +15,12 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tower::Service;
 
+use super::guard::Guard;
 use super::{ConnectionLimits, OutboundError, chain};
 
 /// What is taken from the socket at a time, in bytes. rustls itself reads 4 KiB at a time, which for an answer of ten
@@ -38,6 +40,7 @@ pub(super) struct Connector {
     tls: Option<TlsConnector>,
     clear: bool,
     timeout: Duration,
+    guard: Option<Guard>,
     http2: http2::Builder<TokioExecutor>,
 }
 
@@ -63,7 +66,12 @@ pub(super) struct Opened {
 
 impl Connector {
     /// Without `tls`, only plain HTTP; without `clear`, only TLS. `limit` holds for TCP and TLS together.
-    pub(super) fn new(tls: Option<ClientConfig>, clear: bool, limit: Duration, limits: &ConnectionLimits) -> Self {
+    pub(super) fn new(
+        tls: Option<ClientConfig>,
+        clear: bool,
+        (limit, guard): (Duration, Option<Guard>),
+        limits: &ConnectionLimits,
+    ) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -78,7 +86,7 @@ impl Connector {
             .keep_alive_interval(limits.ping_interval)
             .keep_alive_timeout(limits.ping_timeout)
             .keep_alive_while_idle(true);
-        Self { tcp, tls: tls.map(|config| TlsConnector::from(Arc::new(config))), clear, timeout: limit, http2 }
+        Self { tcp, tls: tls.map(|config| TlsConnector::from(Arc::new(config))), clear, timeout: limit, guard, http2 }
     }
 
     pub(super) async fn open(&self, uri: &Uri) -> Result<Opened, OutboundError> {
@@ -102,7 +110,10 @@ impl Connector {
         }
         let host = uri.host().unwrap_or_default();
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let stream = self.tcp.clone().call(uri.clone()).await?.into_inner();
+        let stream = match &self.guard {
+            Some(guard) => self.guarded(guard, uri, host).await?,
+            None => self.tcp.clone().call(uri.clone()).await?.into_inner(),
+        };
         let Some(tls) = tls else { return http1(stream, None).await };
         let stream = tls.connect(ServerName::try_from(host.to_owned())?, BufReader::with_capacity(READ, stream)).await?;
         let (_, session) = stream.get_ref();
@@ -112,6 +123,24 @@ impl Connector {
         } else {
             http1(stream, certificate).await
         }
+    }
+
+    /// Connects to an address that was judged: the name is not looked up again.
+    async fn guarded(&self, guard: &Guard, uri: &Uri, host: &str) -> Result<TcpStream, BoxError> {
+        let port = uri.port_u16().unwrap_or(if uri.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 });
+        let found = guard.addresses(host, port).await?;
+        // One that does not answer leaves time for the others.
+        let share = self.timeout / u32::try_from(found.len().max(1)).unwrap_or(u32::MAX);
+        let mut last: BoxError = "the name has no address".into();
+        for address in found {
+            let direct: Uri = format!("http://{address}/").parse()?;
+            match timeout(share, self.tcp.clone().call(direct)).await {
+                Ok(Ok(stream)) => return Ok(stream.into_inner()),
+                Ok(Err(error)) => last = error.into(),
+                Err(_) => last = format!("{address}: no answer within {share:?}").into(),
+            }
+        }
+        Err(last)
     }
 
     async fn http2<T>(&self, stream: T, certificate: Option<Arc<[u8]>>) -> Result<Opened, BoxError>

@@ -8,6 +8,7 @@
 pub mod breaker;
 mod connect;
 pub mod counts;
+pub mod guard;
 pub mod lists;
 mod pool;
 pub mod probe;
@@ -34,6 +35,7 @@ use crate::signature::credentials::Credentials;
 use crate::work::{Away, Work};
 use connect::{Connector, SendError};
 use counts::{Closed, Counts, Unprocessed};
+use guard::Guard;
 use pool::{Lease, Pool};
 
 /// How the client reaches one peer.
@@ -53,6 +55,8 @@ pub struct OutboundSettings {
     pub clear: bool,
     /// What became of the connections is counted here.
     pub counts: Arc<Counts>,
+    /// Judges where a name leads, each time that it is connected to; none: the address is the operator's own.
+    pub guard: Option<Guard>,
 }
 
 impl OutboundSettings {
@@ -66,6 +70,7 @@ impl OutboundSettings {
             retry: true,
             clear: false,
             counts: Arc::default(),
+            guard: None,
         }
     }
 }
@@ -154,7 +159,8 @@ impl Outbound {
             let verifier = ServerVerifier::new(&settings.roots, domain.clone(), stapling)?;
             Some(client_config(Arc::new(verifier), settings.credentials.as_ref())?)
         };
-        let connector = Connector::new(tls, settings.clear, settings.connect_timeout, &settings.connections);
+        let guarded = (settings.connect_timeout, settings.guard);
+        let connector = Connector::new(tls, settings.clear, guarded, &settings.connections);
         Ok(Self { pool: Pool::new(connector, settings.connections, settings.counts), domain, retry: settings.retry, work: None })
     }
 

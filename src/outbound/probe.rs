@@ -96,7 +96,11 @@ async fn go(
 
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
     let port = uri.port_u16().unwrap_or(443);
-    let addresses = lookup_host((host.as_str(), port)).await.map_err(|error| at(Step::Name)(&error))?;
+    let addresses = match &settings.guard {
+        Some(guard) => guard.addresses(&host, port).await,
+        None => lookup_host((host.as_str(), port)).await.map(Iterator::collect),
+    };
+    let addresses: Vec<SocketAddr> = addresses.map_err(|error| at(Step::Name)(&error))?;
     let mut stream = Err((Step::Name, "the name has no address".to_owned()));
     for address in addresses {
         stream = match timeout(settings.connect_timeout, TcpStream::connect(address)).await {

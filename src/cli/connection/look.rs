@@ -11,9 +11,11 @@ use super::CommandError;
 use crate::agreements::route::{Route, Standing};
 use crate::agreements::{Environment, Store};
 use crate::clock::civil_day;
+use crate::config::DEMO;
 use crate::connection::decide;
 use crate::connection::graph::Look;
 use crate::connection::store::Connection;
+use crate::decisions::endpoint;
 use crate::outbound::OutboundSettings;
 use crate::outbound::probe::probe;
 use crate::revocation::domain::Domain;
@@ -50,7 +52,8 @@ pub(in crate::cli) async fn look(
             writeln!(out, "  unseen   {receiver}: no route leads to it today")?;
             continue;
         };
-        let settings = OutboundSettings::new(route.roots.as_slice().to_vec());
+        let guard = Some(endpoint::guard(Vec::new(), environment == DEMO));
+        let settings = OutboundSettings { guard, ..OutboundSettings::new(route.roots.as_slice().to_vec()) };
         let met = probe(settings, Domain::unasked(), Stapling::Optional, route.address.uri(), Instant::now() + PATIENCE).await;
         // Whoever wants a certificate of the client's own has answered by then.
         let answers = met.tls.is_some();

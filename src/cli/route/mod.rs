@@ -334,8 +334,9 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
                 (None, None) => Vec::new(),
             };
             let in_the_way = if replace { InTheWay::End } else { InTheWay::Refuse };
+            let own = args.place.listeners(now);
             let added = async |store: &Store| {
-                Ok(decisions::add(store, By::Key(&signer), &routes, in_the_way, &[], &because, None).await?)
+                Ok(decisions::add(store, By::Key(&signer), &routes, in_the_way, &own, &because, None).await?)
             };
             let done = with_store::<_, CommandError>(&settings, Access::Change, added).await?;
             told::added(&routes, &done, today, out)?;

@@ -117,6 +117,25 @@ async fn a_connection_is_used_for_several_calls() {
     assert_eq!(peer.connections.load(Ordering::SeqCst), 1);
 }
 
+#[tokio::test]
+async fn where_a_name_leads_is_judged_each_time_that_it_is_connected_to() {
+    let peer = peer(Role::IndexServer, &[Does::Answers(OK)]).await;
+    let known = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let judge = {
+        let known = known.clone();
+        Arc::new(move |_: SocketAddr| (!known.load(Ordering::SeqCst)).then_some("the address is on the gateway's own machine"))
+    };
+    let settings =
+        OutboundSettings { guard: Some(guard::Guard::new(judge)), ..OutboundSettings::new(vec![for_tests().root().clone()]) };
+    let client = Outbound::new(settings).unwrap();
+    assert_eq!(call(&client, peer.address, PATIENT).await.unwrap().0, 200);
+    known.store(false, Ordering::SeqCst);
+    client.renew_connections();
+    let error = call(&client, peer.address, PATIENT).await.unwrap_err();
+    assert!(matches!(&error, OutboundError::Connect(why) if why.contains("own machine")), "{error}");
+    assert_eq!(peer.connections.load(Ordering::SeqCst), 1, "nothing was connected to");
+}
+
 /// Every piece costs the same again, whatever its length; and what a peer may have us hold at a time is bounded.
 #[tokio::test]
 async fn over_http_2_a_piece_of_an_answer_may_be_64_kib_long_and_no_longer() {

@@ -15,7 +15,9 @@ use super::providers::{Providers, Reached};
 use super::published::Published;
 use super::side::Sides;
 use super::{Own, persons, stack};
+use crate::config::DEMO;
 use crate::config::{Binding, Listen};
+use crate::decisions::endpoint;
 use crate::gateway::Front;
 use crate::gateway::answer::AnswerReader;
 use crate::gateway::definition::{Bindings, Definition};
@@ -82,6 +84,7 @@ pub fn stacked<B>(
             connect_timeout: settings.reach.connect_timeout,
             retry: settings.reach.retry,
             connections: config.outbound.clone(),
+            guard: Some(endpoint::guard(config.listeners(), config.environment == DEMO)),
             ..OutboundSettings::new(Vec::new())
         },
         breaker: BreakerSettings {
