@@ -134,6 +134,7 @@ impl Reader<'_> {
             reason: reason?,
             terms: None,
             ends_at: None,
+            asked: None,
         };
         self.agrees_with_itself(at, &agreement);
         Some(agreement)

@@ -26,7 +26,7 @@ pub mod terms;
 pub use cache::{Agreements, CacheSettings, ClientSystem};
 pub use fields::Problem;
 pub use import::{ScopeKey, Vocabulary};
-pub use model::{Agreement, Authority, Decision, Environment, Role, Side, Standing, State, Thumbprint};
+pub use model::{Agreement, Asked, Authority, Decision, Environment, Role, Side, Standing, State, Thumbprint};
 pub use route::Route;
 pub use scope::Scope;
 pub use security::Security;

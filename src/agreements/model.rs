@@ -301,6 +301,28 @@ impl Standing {
     }
 }
 
+/// Who asked for an agreement, and what was asked for, by the names of then: whoever approves it must know to whom the data go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Whose user it was; none: the gateway's operators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub party: Option<Cvr>,
+    /// Whether that is an authority; otherwise it is a company.
+    #[serde(default)]
+    pub authority: bool,
+    /// What the register calls it, where it stands there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub party_name: Option<String>,
+    /// The user's name.
+    pub by: String,
+    /// What the system is called; none: it is in no register.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    /// What the service is called, where the configuration has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+}
+
 /// A service agreement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agreement {
@@ -339,8 +361,10 @@ pub struct Agreement {
     pub reason: Option<String>,
     /// What it has from the request that it is a line of; none where it was asked for by itself.
     pub terms: Option<Arc<Terms>>,
-    /// The first instant at which it no longer holds, where it is OPSAGT with effect from later on.
+    /// The first instant at which it no longer holds, where it is OPSAGT with effect from later on, or suspended meanwhile.
     pub ends_at: Option<Timestamp>,
+    /// Who asked for it; none where that was before it was kept.
+    pub asked: Option<Arc<Asked>>,
 }
 
 impl Agreement {
@@ -352,6 +376,7 @@ impl Agreement {
             decided_at: other.decided_at,
             reason: other.reason.clone(),
             ends_at: other.ends_at,
+            asked: other.asked.clone(),
             ..self.clone()
         };
         decided_as_other == *other
@@ -376,6 +401,25 @@ impl Agreement {
             _ if self.valid_to.is_some_and(|end| end <= at) => Standing::Over,
             _ => Standing::Holds,
         }
+    }
+
+    /// Whether notice was given on it that is not over at `at`, whether or not it is suspended meanwhile.
+    pub fn is_under_notice(&self, at: Timestamp) -> bool {
+        matches!(self.state, State::Terminated | State::Suspended) && self.ends_at.is_some_and(|end| at < end)
+    }
+
+    /// Whether a decision at `at` may take it to `next`: as [`State::may_become`], and under notice it may still be suspended, end sooner,
+    /// or go on after all.
+    pub fn may_become(&self, next: State, at: Timestamp) -> bool {
+        let noticed = self.state == State::Terminated && self.is_under_notice(at);
+        let over = self.state == State::Suspended && self.ends_at.is_some_and(|end| end <= at) && next == State::Approved;
+        let by_notice = noticed && matches!(next, State::Approved | State::Suspended | State::Terminated);
+        by_notice || (self.state.may_become(next) && !over)
+    }
+
+    /// Whether it is open at `at`: it may still open something, or do so again.
+    pub fn is_open(&self, at: Timestamp) -> bool {
+        matches!(self.state, State::Approved | State::Suspended) || self.is_under_notice(at)
     }
 
     /// Its certificates, its period and what it is narrowed to, and the parties: what a new version of it keeps.

@@ -17,6 +17,8 @@ pub const TRIAL: &str = "exttest";
 /// What is set for one service.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rule {
+    /// What the configuration calls it.
+    pub name: Option<String>,
     /// SHA-256 of the rules or the WSDL that it applies now; none where it has none.
     pub basis: Option<String>,
     /// Whether no new agreements may be asked for. Those that are there go on, and so do new versions of them.
@@ -99,6 +101,7 @@ mod tests {
             reason: None,
             terms: None,
             ends_at: None,
+            asked: None,
         }
     }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     import::Import,
-    model::{Agreement, Authority, Decision, Environment, Side, State, Thumbprint},
+    model::{Agreement, Asked, Authority, Decision, Environment, Side, State, Thumbprint},
     scope::Scope,
     terms::Terms,
 };
@@ -27,13 +27,13 @@ use crate::{
 macro_rules! agreements {
     (sqlite) => {
         "SELECT id, side, system, service, authority, environment, valid_from, valid_to, state, legal_basis, purpose, scope,
-             decided_by, decided_at, reason, terms, ends_at,
+             decided_by, decided_at, reason, terms, ends_at, asked,
              (SELECT group_concat(thumbprint) FROM agreement_certificate WHERE agreement = agreement.id) AS certificates
          FROM agreement WHERE "
     };
     (postgres) => {
         "SELECT id, side, system, service, authority, environment, valid_from, valid_to, state, legal_basis, purpose, scope,
-             decided_by, decided_at, reason, terms, ends_at,
+             decided_by, decided_at, reason, terms, ends_at, asked,
              (SELECT string_agg(thumbprint, ',') FROM agreement_certificate WHERE agreement = agreement.id) AS certificates
          FROM agreement WHERE "
     };
@@ -94,6 +94,8 @@ pub struct Imported {
     pub unchanged: usize,
     /// Those of the unchanged that have been decided on since the file said what it says, and where they stand.
     pub decided_since: Vec<(Uuid, State)>,
+    /// What was asked for, as it was kept.
+    pub asked: Vec<Agreement>,
 }
 
 /// The store. Cheap to clone.
@@ -138,7 +140,8 @@ impl Store {
         latest_first(&self.database.all(query).await?)
     }
 
-    /// Front agreements of a client system known by its certificate, of any state, latest beginning first.
+    /// Front agreements of a client system known by its certificate, of any state, latest beginning first. A certificate that the system
+    /// has ended opens none: agreements name it for as long as they are kept.
     pub async fn front_by_certificate(
         &self,
         certificate: &Thumbprint,
@@ -148,7 +151,9 @@ impl Store {
     ) -> Result<Vec<Agreement>, StoreError> {
         let query = agreements_where!(
             "side = 'front' AND service = $1 AND environment = $2 AND authority = $3
-             AND id IN (SELECT agreement FROM agreement_certificate WHERE thumbprint = $4)"
+             AND id IN (SELECT agreement FROM agreement_certificate WHERE thumbprint = $4)
+             AND NOT EXISTS (SELECT 1 FROM client_system_certificate AS ended WHERE ended.thumbprint = $4
+                 AND ended.system = agreement.system AND ended.ended_at IS NOT NULL)"
         )
         .bind(service)
         .bind(environment.as_str())
@@ -263,7 +268,8 @@ impl Change {
         &mut self.0
     }
 
-    /// Records a decision on an agreement; refused where it is no longer as `shown`.
+    /// Records a decision on an agreement; refused where it is no longer as `shown`. A suspension under notice keeps the end that was
+    /// given notice of, and lifted it is OPSAGT as before.
     ///
     /// # Errors
     /// [`AgreementError::NoSuchAgreement`], [`AgreementError::IllegalTransition`], [`AgreementError::ChangedSinceShown`], or a store that
@@ -283,14 +289,19 @@ impl Change {
             return Err(AgreementError::ChangedSinceShown(id));
         }
         let from = agreement.state;
-        if !from.may_become(to) {
+        if !agreement.may_become(to, at) {
             return Err(AgreementError::IllegalTransition { id, from, to });
         }
-        agreement.state = to;
+        let (state, ends_at) = match (from, to) {
+            (State::Terminated, State::Suspended) => (to, agreement.ends_at),
+            (State::Suspended, State::Approved) if agreement.ends_at.is_some() => (State::Terminated, agreement.ends_at),
+            _ => (to, None),
+        };
+        agreement.state = state;
         agreement.decided_by = Some(by.to_owned());
         agreement.decided_at = Some(to_microsecond(at));
         agreement.reason = Some(reason.to_owned());
-        agreement.ends_at = None;
+        agreement.ends_at = ends_at;
         write(transaction, &agreement).await?;
         record(transaction, Some(from), &agreement, at).await?;
         Ok(agreement)
@@ -312,6 +323,29 @@ impl Change {
         agreement.ends_at = Some(to_microsecond(ends_at));
         write(self.connection(), &agreement).await?;
         Ok(agreement)
+    }
+
+    /// Every agreement of a system in an environment, latest asked for first.
+    ///
+    /// # Errors
+    /// A store that does not answer, or holds what the model does not have.
+    pub async fn of_system(&mut self, system: Uuid, environment: &Environment) -> Result<Vec<Agreement>, StoreError> {
+        let query =
+            agreements_where!("system = $1 AND environment = $2 ORDER BY id DESC").bind(system).bind(environment.as_str());
+        self.connection().all(query).await?.iter().map(read).collect()
+    }
+
+    /// Every agreement that opens the same calls to somebody: of one side, service, authority and environment.
+    ///
+    /// # Errors
+    /// A store that does not answer, or holds what the model does not have.
+    pub async fn alike(&mut self, agreement: &Agreement) -> Result<Vec<Agreement>, StoreError> {
+        let query = agreements_where!("side = $1 AND service = $2 AND authority = $3 AND environment = $4 ORDER BY id DESC")
+            .bind(agreement.side.name())
+            .bind(agreement.service)
+            .bind(agreement.authority.to_string())
+            .bind(agreement.environment.as_str());
+        self.connection().all(query).await?.iter().map(read).collect()
     }
 
     /// One agreement, if it is there.
@@ -366,7 +400,8 @@ async fn bring_in(
         imported.added += 1;
         return Ok(Ok(()));
     };
-    if held == *agreement {
+    // Who asked is not the file's to say.
+    if held == (Agreement { asked: held.asked.clone(), ..agreement.clone() }) {
         imported.unchanged += 1;
         return Ok(Ok(()));
     }
@@ -452,6 +487,7 @@ pub(super) fn read(row: &Row) -> Result<Agreement, StoreError> {
         reason: row.maybe("reason")?,
         terms: row.maybe::<String>("terms")?.map(|terms| read_terms(&terms)).transpose()?,
         ends_at: row.maybe("ends_at")?,
+        asked: row.maybe::<String>("asked")?.map(|asked| read_asked(&asked)).transpose()?,
     })
 }
 
@@ -459,11 +495,15 @@ fn read_terms(text: &str) -> Result<Arc<Terms>, StoreError> {
     serde_json::from_str(text).map(Arc::new).map_err(|_| StoreError::Unreadable { column: "terms" })
 }
 
+fn read_asked(text: &str) -> Result<Arc<Asked>, StoreError> {
+    serde_json::from_str(text).map(Arc::new).map_err(|_| StoreError::Unreadable { column: "asked" })
+}
+
 async fn write(session: &mut Session, agreement: &Agreement) -> Result<(), StoreError> {
     let written =
         sql("INSERT INTO agreement (id, side, system, service, authority, environment, valid_from, valid_to, state, legal_basis,
-             purpose, scope, decided_by, decided_at, reason, request, terms, ends_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+             purpose, scope, decided_by, decided_at, reason, request, terms, ends_at, asked)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
          ON CONFLICT (id) DO UPDATE SET valid_from = excluded.valid_from, valid_to = excluded.valid_to, state = excluded.state,
              legal_basis = excluded.legal_basis, purpose = excluded.purpose, scope = excluded.scope,
              decided_by = excluded.decided_by, decided_at = excluded.decided_at,
@@ -485,7 +525,8 @@ async fn write(session: &mut Session, agreement: &Agreement) -> Result<(), Store
         .bind(&agreement.reason)
         .bind(agreement.terms.as_ref().map(|terms| terms.request))
         .bind(agreement.terms.as_ref().map(|terms| serde_json::json!(terms.as_ref()).to_string()))
-        .bind(agreement.ends_at);
+        .bind(agreement.ends_at)
+        .bind(agreement.asked.as_ref().map(|asked| serde_json::json!(asked.as_ref()).to_string()));
     session.execute(written).await?;
     session.execute(sql("DELETE FROM agreement_certificate WHERE agreement = $1").bind(agreement.id)).await?;
     for thumbprint in &agreement.certificates {

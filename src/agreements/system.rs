@@ -168,6 +168,17 @@ impl Change {
         self.connection().all(certificates_of(system)).await?.iter().map(certificate).collect()
     }
 
+    /// Whose a certificate is, and when that system ended it; none: it stands in no register.
+    ///
+    /// # Errors
+    /// As [`Change::system`].
+    pub async fn holder_of(&mut self, thumbprint: &Thumbprint) -> Result<Option<(Uuid, Option<Timestamp>)>, StoreError> {
+        let query =
+            sql("SELECT system, ended_at FROM client_system_certificate WHERE thumbprint = $1").bind(thumbprint.to_string());
+        let row = self.connection().first(query).await?;
+        row.map(|row| Ok((row.get("system")?, row.maybe("ended_at")?))).transpose()
+    }
+
     /// Writes a system: name and contact of one that is there.
     ///
     /// # Errors

@@ -70,7 +70,7 @@ fn written(header: &[&str], first: bool, rows: impl Iterator<Item = Vec<String>>
     writer.into_inner().map_err(|error| io::Error::other(error.to_string()))
 }
 
-const AGREEMENTS: [&str; 16] = [
+const AGREEMENTS: [&str; 22] = [
     "id",
     "side",
     "system",
@@ -83,6 +83,12 @@ const AGREEMENTS: [&str; 16] = [
     "legal_basis",
     "purpose",
     "scope",
+    "name",
+    "kind",
+    "justification",
+    "contract",
+    "categories",
+    "retention",
     "state",
     "decided_by",
     "decided_at",
@@ -105,6 +111,12 @@ pub(super) fn agreements(views: &[AgreementView], first: bool) -> io::Result<Vec
             view.legal_basis.clone(),
             view.purpose.clone(),
             if view.scope.is_empty() { String::new() } else { serde_json::json!(view.scope).to_string() },
+            view.name.clone().unwrap_or_default(),
+            view.kind.unwrap_or_default().to_owned(),
+            view.justification.clone().unwrap_or_default(),
+            view.contract.clone().unwrap_or_default(),
+            if view.categories.is_empty() { String::new() } else { serde_json::json!(view.categories).to_string() },
+            view.retention.clone().unwrap_or_default(),
             view.state.to_owned(),
             view.decided_by.clone().unwrap_or_default(),
             view.decided_at.map(|at| at.to_string()).unwrap_or_default(),
@@ -246,6 +258,9 @@ pub(super) fn request(row: &mut Row<'_>) -> Result<AgreementRequest, ApiRefusal>
         json.end().map(|()| scope)
     };
     let scope = row.take("scope").map(read).transpose();
+    let categories = row.take("categories").map(|text| serde_json::from_str::<Vec<String>>(&text)).transpose().map_err(|_| {
+        wrong(&format!("categories, {number}"), "det er ikke en JSON-liste med tekster", "it is not a JSON list of texts")
+    })?;
     Ok(AgreementRequest {
         id: row.maybe_uuid("id")?,
         side: row.needed("side")?,
@@ -267,6 +282,12 @@ pub(super) fn request(row: &mut Row<'_>) -> Result<AgreementRequest, ApiRefusal>
                 )
             })?
             .unwrap_or_default(),
+        name: row.take("name"),
+        kind: row.take("kind"),
+        justification: row.take("justification"),
+        contract: row.take("contract"),
+        categories: categories.unwrap_or_default(),
+        retention: row.take("retention"),
         reason: row.needed("reason")?,
     })
 }

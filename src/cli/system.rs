@@ -3,13 +3,14 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::person::{Person, PersonError};
 use super::place::{Place, PlaceError, one_line, with_store};
 use crate::agreements::page::Wanted as Agreements;
 use crate::agreements::system::{System, SystemCertificate, Wanted};
-use crate::agreements::{Agreement, Thumbprint};
+use crate::agreements::{Agreement, Store, Thumbprint};
 use crate::clock::Clock;
 use crate::decisions::system::{Changes, change, register};
 use crate::decisions::{Because, By, DecideError};
@@ -75,7 +76,7 @@ enum Command {
         #[command(flatten)]
         decide: Decide,
     },
-    /// Say that it uses a certificate no more
+    /// Say that it uses a certificate no more: calls with it are refused from then on, by every agreement of the system that names it
     EndCertificate {
         /// The system's id
         id: Uuid,
@@ -165,14 +166,30 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
         Command::EndCertificate { id, thumbprint, decide } => (id, Changes::CertificateEnded(thumbprint), decide),
     };
     let (signer, because) = (decide.person.signer()?, Because::new(decide.reason, now));
-    let (system, certificates) = with_store::<_, CommandError>(&settings, Access::Change, async |store| {
+    let (system, certificates, struck) = with_store::<_, CommandError>(&settings, Access::Change, async |store| {
         let system = store.system(id).await?.ok_or_else(nothing).map_err(DecideError::from)?;
         let shown = (system, store.system_certificates(id).await?);
         let system = change(store, By::Key(&signer), &shown, &changes, &because, None).await?;
-        Ok((system, store.system_certificates(id).await?))
+        let struck = match &changes {
+            Changes::CertificateEnded(thumbprint) => named(store, id, thumbprint, now).await?,
+            Changes::Named(..) | Changes::CertificateAdded(_) => Vec::new(),
+        };
+        Ok((system, store.system_certificates(id).await?, struck))
     })
     .await?;
-    Ok(tell(&system, &certificates, &[], out)?)
+    tell(&system, &certificates, &struck, out)?;
+    if !struck.is_empty() {
+        writeln!(out, "Calls with the certificate are refused from now on: these agreements name it.")?;
+    }
+    Ok(())
+}
+
+/// The open agreements of a system that name a certificate.
+async fn named(store: &Store, system: Uuid, thumbprint: &Thumbprint, now: Timestamp) -> Result<Vec<Agreement>, StoreError> {
+    let wanted = Agreements { system: Some(system), limit: u32::MAX, ..Agreements::default() };
+    let mut found = store.page(&wanted).await?;
+    found.retain(|agreement| agreement.is_open(now) && agreement.certificates.contains(thumbprint));
+    Ok(found)
 }
 
 fn nothing() -> ApiRefusal {

@@ -1,22 +1,31 @@
 //! Decisions on agreements: to request one, and what may become of it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{
     Because, By, DecideError, Kept, each_once,
     record::{Made, What},
-    shown,
+    request::{unfinished, what as of_request},
+    shown, system, versions,
 };
 use crate::{
-    agreements::{Agreement, AgreementError, Change, State, Store, import::Import, rules::Rules, store::Imported},
+    agreements::{
+        Agreement, AgreementError, Asked, Change, Side as Where, State, Store,
+        import::Import,
+        request::{Content, Request, Standing, Wrong, names_a_person},
+        rules::Rules,
+        store::Imported,
+    },
     audit::Subject,
     id::cvr::Cvr,
     notices::{Kind, Notice, audience::Audience},
     refusal::{Detail, api::ApiRefusal},
-    store::value::to_microsecond,
+    store::{StoreError, value::to_microsecond},
     users::{
-        Actor, Whose,
+        Actor, Kind as Who, Whose,
         rights::{Action, Role, Side},
     },
 };
@@ -36,10 +45,12 @@ pub(super) fn not_found() -> ApiRefusal {
 }
 
 /// Brings requests in, all or none, and again without effect: each new one is ANMODET and has its creator. An import makes no
-/// other state: what it says of one that is there already is left to decisions.
+/// other state: what it says of one that is there already is left to decisions. One that says what a request does is a request with
+/// one line; only the operators bring in others, whose text says so.
 ///
 /// # Errors
-/// [`DecideError`]: a user who may not, an authority or a service that the user does not act for, what contradicts the store.
+/// [`DecideError`]: a user who may not, an authority or a service that the user does not act for, a system or a certificate that is
+/// another's, what contradicts the store.
 pub async fn request(
     store: &Store,
     by: By<'_>,
@@ -54,7 +65,13 @@ pub async fn request(
         valid_to: agreement.valid_to.map(to_microsecond),
         ..agreement.clone()
     };
-    let agreements: Vec<_> = import.agreements.iter().map(as_stored).collect();
+    let mut agreements: Vec<_> = import.agreements.iter().map(as_stored).collect();
+    let who = by.who(store, because.at).await?;
+    let asker = asked_by(store, &who).await?;
+    for agreement in &mut agreements {
+        let system = store.system(agreement.system).await?.map(|system| system.name);
+        agreement.asked = Some(Arc::new(Asked { system, service: rules.of(agreement.service).name, ..asker.clone() }));
+    }
     let import = Import { authorities: import.authorities.clone(), agreements };
     each_once(import.agreements.iter().map(|agreement| agreement.id))?;
     let mut asked = Vec::new();
@@ -88,6 +105,7 @@ pub async fn request(
             None => {
                 if let Some(wanted) = wanted {
                     not_locked(rules, wanted)?;
+                    in_order(&mut change, &asked.1, wanted).await?;
                 }
                 fresh.push(asked);
             }
@@ -104,7 +122,25 @@ pub async fn request(
             }
         }
     }
-    let imported = change.import(&import, because.at).await?;
+    for (id, actor, role, _) in &fresh {
+        let agreement = import.agreements.iter().find(|agreement| agreement.id == *id);
+        let Some((agreement, content)) = agreement.and_then(|one| Some((one, Content::of_one(one)?))) else { continue };
+        let header = Request {
+            id: agreement.terms.as_ref().map_or(*id, |terms| terms.request),
+            state: Standing::Requested,
+            edition: 1,
+            party: actor.user().party,
+            made_by: actor.user().id,
+            content,
+            made_at: because.at,
+            changed_at: because.at,
+        };
+        change.add_request(&header).await?;
+        let asked = of_request(&header, None, Standing::Requested);
+        change.made_by(Some((&by.also(actor, &asked, because)?, *role)), &asked, because).await?;
+    }
+    let mut imported = change.import(&import, because.at).await?;
+    imported.asked.clone_from(&import.agreements);
     for (id, actor, role, what) in &fresh {
         change.made_by(Some((actor, *role)), what, because).await?;
         if let Some(agreement) = import.agreements.iter().find(|agreement| agreement.id == *id) {
@@ -115,6 +151,44 @@ pub async fn request(
     Kept::keep(kept, &mut change, &imported).await?;
     change.commit().await?;
     Ok(imported)
+}
+
+/// By what name somebody asks; of what is told of each agreement.
+pub(super) async fn asked_by(store: &Store, actor: &Actor) -> Result<Asked, DecideError> {
+    let party = actor.user().party;
+    let register = store.authorities().await?;
+    let known = register.into_iter().find(|authority| Some(authority.cvr) == party);
+    Ok(Asked {
+        party,
+        authority: actor.user().side() == Some(Side::Authority),
+        party_name: known.map(|known| known.name),
+        by: actor.user().name.clone(),
+        system: None,
+        service: None,
+    })
+}
+
+/// Refuses what a request would be refused for: what is missing of it, a person's number, another's system or certificate.
+async fn in_order(change: &mut Change, actor: &Actor, agreement: &Agreement) -> Result<(), DecideError> {
+    let place = (agreement.side, agreement.system, agreement.certificates.as_slice());
+    let (_, mut wrong) = system::asked_for(change, actor, place).await?;
+    match Content::of_one(agreement) {
+        Some(content) => wrong.extend(content.wrong_texts()),
+        None => {
+            let mut is_wrong = |field, da: &str, en: &str| wrong.push(Wrong { field, what: Detail::new(da, en) });
+            if actor.scope().whose != Whose::Everybody {
+                for field in ["name", "justification", "contract", "categories", "retention"] {
+                    is_wrong(field, "det mangler", "it is missing");
+                }
+            }
+            for (field, text) in [("purpose", &agreement.purpose), ("legal_basis", &agreement.legal_basis)] {
+                if names_a_person(text) {
+                    is_wrong(field, "det indeholder noget, der ligner et CPR-nummer", "it holds what looks like a CPR number");
+                }
+            }
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(unfinished(wrong).into()) }
 }
 
 /// Refuses a new agreement of a service that takes none. A new version of one that is there is none.
@@ -155,19 +229,17 @@ pub async fn decide(
     let Deciding { mut change, actor, role, what, created, made } = begin(store, by, shown, to, None, because).await?;
     match Action::of_change(shown.state, to) {
         Some(Action::ApproveAgreement) => {
-            let creator = created.user.ok_or(ApiRefusal::ApiCreatorUnknown)?;
-            // By person: one with two users is not two.
-            if store.user(creator).await?.person == actor.user().person {
+            created.user.ok_or(ApiRefusal::ApiCreatorUnknown)?;
+            if wrote(store, shown, &made, &actor).await? {
                 return Err(ApiRefusal::ApiCreatorApproves.into());
             }
-        }
-        Some(Action::ResumeAgreement) => {
-            let suspended = made.iter().rev().find(|made| made.what.to == State::Suspended.wire_name());
-            let above = |made: &Made| made.role.is_some_and(|by| by.rank() > role.rank());
-            if suspended.is_some_and(|made| made.user != Some(actor.user().id) && above(made)) {
-                return Err(ApiRefusal::ApiSuspendedAbove.into());
+            for suspended in suspended_alike(&mut change, shown).await? {
+                let made = change.made_on(Subject::Agreement, suspended.id).await?;
+                may_lift(store, &made, &actor, role).await?;
             }
         }
+        Some(Action::ResumeAgreement) => may_lift(store, &made, &actor, role).await?,
+        Some(Action::EndAgreement) => may_take_back(store, &mut change, shown, &made, (&actor, role), because.at).await?,
         _ => {}
     }
     let agreement = change.decide(shown.id, Some(shown), to, &actor.user().name, &because.reason, because.at).await;
@@ -180,6 +252,87 @@ pub async fn decide(
     Kept::keep(kept, &mut change, &agreement).await?;
     change.commit().await?;
     Ok(agreement)
+}
+
+/// Whether a person wrote any of what an agreement says, from the draft on. By person: one with two users is not two.
+///
+/// # Errors
+/// A store that does not answer, or holds what the model does not have.
+pub async fn wrote(store: &Store, agreement: &Agreement, made: &[Made], actor: &Actor) -> Result<bool, DecideError> {
+    let header = match &agreement.terms {
+        Some(terms) => store.made_on(Subject::AgreementRequest, terms.request).await?,
+        None => Vec::new(),
+    };
+    let asked = made.iter().filter(|made| made.what.to == State::Requested.wire_name());
+    for user in asked.chain(&header).filter_map(|made| made.user) {
+        if store.user(user).await?.person == actor.user().person {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The suspended agreements that let the same calls through: of the same system, or by one of the same certificates.
+pub(super) async fn suspended_alike(change: &mut Change, agreement: &Agreement) -> Result<Vec<Agreement>, StoreError> {
+    let mut alike = change.alike(agreement).await?;
+    alike.retain(|other| {
+        let same = other.side == Where::Back
+            || other.system == agreement.system
+            || other.certificates.iter().any(|certificate| agreement.certificates.contains(certificate));
+        other.id != agreement.id && other.state == State::Suspended && same
+    });
+    Ok(alike)
+}
+
+/// Whether a decision is the user's own, by whichever of their users, or made by one whom the user stands above. Nobody stands above the
+/// operators: each of them stands for what another did.
+async fn stands_for(store: &Store, made: &Made, actor: &Actor, role: Role) -> Result<bool, DecideError> {
+    if let Some(user) = made.user
+        && store.user(user).await?.person == actor.user().person
+    {
+        return Ok(true);
+    }
+    Ok(made.role.is_none_or(|by| role.rank() > by.rank() || (by, role) == (Role::Operator, Role::Operator)))
+}
+
+/// Refuses whoever may not lift a suspension.
+pub(crate) async fn may_lift(store: &Store, made: &[Made], actor: &Actor, role: Role) -> Result<(), DecideError> {
+    match made.iter().rev().find(|made| made.what.to == State::Suspended.wire_name()) {
+        Some(suspended) if !stands_for(store, suspended, actor, role).await? => Err(ApiRefusal::ApiSuspendedAbove.into()),
+        _ => Ok(()),
+    }
+}
+
+/// A notice is taken back by whoever gave it or stands above, in person: it opens for longer. Where a new version takes the agreement's
+/// place it stays.
+async fn may_take_back(
+    store: &Store,
+    change: &mut Change,
+    shown: &Agreement,
+    made: &[Made],
+    (actor, role): (&Actor, Role),
+    at: Timestamp,
+) -> Result<(), DecideError> {
+    if actor.user().kind != Who::Person {
+        return Err(ApiRefusal::ApiPersonRequired { action: Action::EndAgreement.told() }.into());
+    }
+    let suspended = State::Suspended.wire_name();
+    let gave = |made: &&Made| made.what.to == State::Terminated.wire_name() && made.what.from.as_deref() != Some(suspended);
+    if let Some(given) = made.iter().rev().find(gave)
+        && !stands_for(store, given, actor, role).await?
+    {
+        return Err(ApiRefusal::ApiNoticeOfAnother.into());
+    }
+    match versions::others(change, shown, at).await?.into_iter().find(|other| other.is_open(at) && other.id > shown.id) {
+        None => Ok(()),
+        Some(newer) => {
+            let what = Detail::new(
+                format!("en nyere udgave, {}, træder i aftalens sted", newer.id),
+                format!("a newer version, {}, takes the agreement's place", newer.id),
+            );
+            Err(ApiRefusal::ApiConflict { what }.into())
+        }
+    }
 }
 
 /// A decision on an agreement that is under way: the user may make it.
@@ -228,7 +381,9 @@ pub(super) async fn begin(
     let transition =
         || ApiRefusal::ApiTransition { from: Detail::name(shown.state.wire_name()), to: Detail::name(to.wire_name()) };
     let action = Action::of_change(shown.state, to).ok_or_else(transition)?;
-    let own = what(shown, Some(shown.state), to);
+    // Under notice a suspension that is lifted leaves what it was before.
+    let noticed = shown.state == State::Suspended && to == State::Approved && shown.ends_at.is_some();
+    let own = what(shown, Some(shown.state), if noticed { State::Terminated } else { to });
     let what = What { shown: text.map(digest_of).or(own.shown), ..own };
     let actor = by.of(store, &what, because).await?;
     let mut change = store.change().await?;
@@ -238,7 +393,7 @@ pub(super) async fn begin(
         return Err(not_found().into());
     }
     let role = actor.may(action)?;
-    if !shown.state.may_become(to) {
+    if !shown.may_become(to, because.at) {
         return Err(transition().into());
     }
     Ok(Deciding { change, actor, role, what, created, made })
@@ -252,30 +407,37 @@ pub(super) fn of_agreement(error: AgreementError) -> DecideError {
     }
 }
 
-/// The version before ends where the one that was approved begins: until then it holds. The same person decides it.
-async fn replaced(
+/// The versions before end where the one that was approved begins: until then they hold. Those that nobody answered are taken back. The
+/// same person decides it.
+pub(super) async fn replaced(
     change: &mut Change,
     by: By<'_>,
     (actor, role): (&Actor, Role),
     approved: &Agreement,
     because: &Because,
 ) -> Result<(), DecideError> {
-    let Some(before) = approved.terms.as_ref().and_then(|terms| terms.replaces) else { return Ok(()) };
-    let Some(held) = change.agreement(before).await? else { return Ok(()) };
-    // What another may have given this line as its former version is none of its own.
-    if !held.same_parties(approved) || !held.state.may_become(State::Terminated) {
-        return Ok(());
-    }
-    let what = what(&held, Some(held.state), State::Terminated);
     let (name, ends) = (&actor.user().name, approved.valid_from.max(because.at));
-    let ended = match held.state {
-        // A suspension is not lifted by a notice.
-        State::Approved if ends > because.at => change.give_notice(&held, ends, name, &because.reason, because.at).await,
-        _ => change.decide(held.id, Some(&held), State::Terminated, name, &because.reason, because.at).await,
-    };
-    ended.map_err(of_agreement)?;
-    let actor = by.also(actor, &what, because)?;
-    Ok(change.made_by(Some((&actor, role)), &what, because).await.map(drop)?)
+    for held in versions::others(change, approved, because.at).await? {
+        let to = match held.state {
+            // One that was asked for later is still to be answered.
+            State::Requested if held.id > approved.id => continue,
+            State::Requested => State::Withdrawn,
+            State::Terminated if held.ends_at.is_some_and(|end| end <= ends) => continue,
+            _ => State::Terminated,
+        };
+        let what = what(&held, Some(held.state), to);
+        let ended = match held.state {
+            // A suspension is not lifted by a notice.
+            State::Approved | State::Terminated if ends > because.at => {
+                change.give_notice(&held, ends, name, &because.reason, because.at).await
+            }
+            _ => change.decide(held.id, Some(&held), to, name, &because.reason, because.at).await,
+        };
+        ended.map_err(of_agreement)?;
+        let actor = by.also(actor, &what, because)?;
+        change.made_by(Some((&actor, role)), &what, because).await?;
+    }
+    Ok(())
 }
 
 /// Tells whoever waits for it, or is struck by it.

@@ -14,7 +14,7 @@ use crate::{
     },
     clock::{civil_day, copenhagen},
     notices::{Kind, Notice, audience::Audience},
-    refusal::api::ApiRefusal,
+    refusal::{Detail, api::ApiRefusal},
     store::{StoreError, value::to_microsecond},
 };
 
@@ -71,12 +71,14 @@ pub async fn propose(
 ) -> Result<Ending, StoreError> {
     let now = to_microsecond(now);
     // Only what holds has a notice: what was suspended or not begun opens nothing that could be relied on.
-    let bound = agreement.state == State::Approved && agreement.valid_from <= now;
+    let bound = matches!(agreement.state, State::Approved | State::Terminated) && agreement.valid_from <= now;
     let earliest = if bound { to_microsecond(rules.of(agreement.service).earliest_end(agreement, now)) } else { now };
+    // An end that was given notice of comes sooner, and never later.
+    let earliest = agreement.ends_at.map_or(earliest, |end| earliest.min(end));
     let ends_at = at.map_or(earliest, to_microsecond);
     let wanted = Wanted { only_authority: Some(agreement.authority), limit: u32::MAX, ..Wanted::default() };
     let others = store.page(&wanted).await?;
-    let with = depending(agreement, &others);
+    let with = depending(agreement, &others, ends_at);
     let ending: Vec<Uuid> = std::iter::once(agreement.id).chain(with.iter().map(|other| other.id)).collect();
     let mut routes = Vec::new();
     for ends in std::iter::once(agreement).chain(&with) {
@@ -96,14 +98,14 @@ pub async fn propose(
 }
 
 /// The agreements of the same authority that make no sense without it, and those that make none without them.
-fn depending(agreement: &Agreement, others: &[Agreement]) -> Vec<Agreement> {
+fn depending(agreement: &Agreement, others: &[Agreement], ends_at: Timestamp) -> Vec<Agreement> {
     let mut requests: Vec<Uuid> = agreement.terms.iter().map(|terms| terms.request).collect();
     let mut found: Vec<Agreement> = Vec::new();
     loop {
         let next = others.iter().find(|other| {
             other.id != agreement.id
                 && other.environment == agreement.environment
-                && is_open(other)
+                && (is_open(other) || other.ends_at.is_some_and(|end| end > ends_at))
                 && !found.iter().any(|known| known.id == other.id)
                 && other.terms.as_ref().is_some_and(|terms| terms.depends_on.iter().any(|request| requests.contains(request)))
         });
@@ -153,6 +155,13 @@ pub async fn end(
     let text = ending.text();
     let Deciding { mut change, actor, role, what: decided, created, .. } =
         begin(store, by, &ending.agreement, State::Terminated, Some(&text), because).await?;
+    if ending.agreement.state == State::Terminated && ending.agreement.ends_at.is_some_and(|end| end <= ending.ends_at) {
+        let what = Detail::new(
+            "aftalen er opsagt til et tidspunkt, der ikke er senere; en opsigelse kan kun fremrykkes",
+            "notice was given of an end that is no later; it can only come sooner",
+        );
+        return Err(ApiRefusal::ApiConflict { what }.into());
+    }
     if ending.ends_at < ending.earliest {
         return Err(ApiRefusal::ApiNoticeTooShort { earliest: ending.earliest.to_string() }.into());
     }
@@ -198,7 +207,7 @@ async fn one(
     name: &str,
     because: &Because,
 ) -> Result<Agreement, AgreementError> {
-    let later = agreement.state == State::Approved && ends_at > because.at;
+    let later = matches!(agreement.state, State::Approved | State::Terminated) && ends_at > because.at;
     match later {
         true => change.give_notice(agreement, ends_at, name, &because.reason, because.at).await,
         false => change.decide(agreement.id, Some(agreement), State::Terminated, name, &because.reason, because.at).await,

@@ -23,7 +23,7 @@ const BATCH: i64 = 200;
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Done {
-    /// Agreements that expired.
+    /// Agreements that expired, or whose notice was over while they were suspended.
     pub expired: usize,
     /// Notices that were given: requests that wait, and agreements about to expire.
     pub told: usize,
@@ -36,13 +36,38 @@ pub struct Done {
 pub async fn look(store: &Store, now: Timestamp) -> Result<Done, DecideError> {
     let now = to_microsecond(now);
     Ok(Done {
-        expired: expire(store, now).await?,
+        expired: expire(store, now).await? + end_noticed(store, now).await?,
         told: remind(store, now).await? + warn(store, now).await? + certificates(store, now).await?,
     })
 }
 
 async fn ids(store: &Store, query: Query) -> Result<Vec<Uuid>, StoreError> {
     store.database().all(query).await?.iter().map(|row| row.get("id")).collect()
+}
+
+/// OPSAGT for good: what was suspended under notice, where the notice is over. Suspended it opened nothing meanwhile.
+async fn end_noticed(store: &Store, now: Timestamp) -> Result<usize, DecideError> {
+    let due = sql("SELECT id FROM agreement WHERE ends_at <= $1 AND state = 'SUSPENDERET' ORDER BY ends_at LIMIT $2");
+    let mut ended = 0;
+    for id in ids(store, due.bind(now).bind(BATCH)).await? {
+        let mut change = store.change().await?;
+        let Some(agreement) = change.agreement(id).await? else { continue };
+        if agreement.state != State::Suspended || agreement.ends_at.is_none_or(|end| end > now) {
+            // Another node was first.
+            continue;
+        }
+        let because = Because::new("opsigelsen er trådt i kraft".to_owned(), now);
+        let what = what(&agreement, Some(agreement.state), State::Terminated);
+        match change.decide(id, Some(&agreement), State::Terminated, "hjemmel", &because.reason, now).await {
+            Ok(_) => {}
+            Err(AgreementError::Store(error)) => return Err(error.into()),
+            Err(_) => continue,
+        }
+        change.made_by(None, &what, &because).await?;
+        change.commit().await?;
+        ended += 1;
+    }
+    Ok(ended)
 }
 
 /// UDLØBET: whoever asks is told so from the very instant on ([`Agreement::standing`]); this writes it down.

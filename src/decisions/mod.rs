@@ -18,6 +18,7 @@ pub mod shown;
 pub mod statement;
 pub mod system;
 pub mod user;
+mod versions;
 
 use std::collections::BTreeSet;
 
@@ -25,7 +26,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    agreements::{AgreementError, Change, Store, route::store::RouteError},
+    agreements::{AgreementError, Change, Store, request::names_a_person, route::store::RouteError},
     refusal::{Detail, api::ApiRefusal},
     store::{GaveWay, StoreError, value::to_microsecond},
     users::{
@@ -159,8 +160,12 @@ pub enum By<'a> {
 }
 
 impl By<'_> {
-    /// The user who decides `what`.
+    /// The user who decides `what`. A reason is shown to many, and mailed: it names no person by number.
     pub(crate) async fn of(self, store: &Store, what: &What, because: &Because) -> Result<Actor, DecideError> {
+        if names_a_person(&because.reason) {
+            let what = Detail::new("det indeholder noget, der ligner et CPR-nummer", "it holds what looks like a CPR number");
+            return Err(ApiRefusal::ApiFieldInvalid { field: "reason".to_owned(), what }.into());
+        }
         match self {
             By::User(actor) => Ok(actor.clone()),
             By::Key(signer) => signer.sign(store, what, because).await,

@@ -1,14 +1,16 @@
 //! Decisions on requests: to draft one, to ask for what it says, and to take it back. A draft is its maker's side's alone; of what
 //! was requested each authority sees the whole header, and decides on its own lines ([`super::agreement`]).
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::agreement::{acts_for, not_locked, what as of_line};
-use super::{Because, By, DecideError, Kept, record::What, shown};
+use super::agreement::{acts_for, asked_by, not_locked, replaced, suspended_alike, what as of_line};
+use super::{Because, By, DecideError, Kept, record::What, shown, system, versions};
 use crate::{
     agreements::{
-        Agreement, Change, State, Store, Vocabulary,
+        Agreement, Asked, Change, Side, State, Store, Vocabulary,
         import::Import,
         request::{Content, Request, Standing, Wrong},
         rules::Rules,
@@ -27,7 +29,7 @@ use crate::{
 /// As whoever approves it is named where the authority has allowed connection on trial.
 const ON_TRIAL: &str = "prøvetilslutning";
 
-fn what(request: &Request, from: Option<Standing>, to: Standing) -> What {
+pub(super) fn what(request: &Request, from: Option<Standing>, to: Standing) -> What {
     What {
         subject: Subject::AgreementRequest,
         id: request.id,
@@ -162,8 +164,8 @@ pub async fn write(
 /// allows trial connection to the test environment the line holds at once.
 ///
 /// # Errors
-/// [`DecideError`]: a user who may not, a draft that is not finished, a service that is locked, an authority that is not in the
-/// register, what changed since it was `shown`.
+/// [`DecideError`]: a user who may not, a draft that is not finished, a system or a certificate that is another's, a service that is
+/// locked, an authority that is not in the register, what changed since it was `shown`.
 pub async fn submit(
     store: &Store,
     by: By<'_>,
@@ -176,9 +178,12 @@ pub async fn submit(
     let what = what(shown, Some(Standing::Draft), Standing::Requested);
     let actor = by.of(store, &what, because).await?;
     let (mut change, role) = held(store, &actor, shown, Standing::Requested).await?;
-    let replaced = match shown.content.replaces {
-        Some(before) => replaced(&mut change, &actor, before).await?,
-        None => Vec::new(),
+    let earlier = match (shown.content.replaces, shown.content.system, &shown.content.environment) {
+        (Some(before), Some(system), Some(environment)) => {
+            is_version_of(&mut change, &actor, before).await?;
+            versions::of_request(&mut change, before, (system, environment), because.at).await?
+        }
+        _ => Vec::new(),
     };
     for request in &shown.content.depends_on {
         let other = change.request(*request).await?.filter(|other| is_own(&actor, other));
@@ -191,7 +196,18 @@ pub async fn submit(
         }
     }
     let at = to_microsecond(because.at);
-    let lines = shown.content.lines(shown.id, &replaced, rules, vocabulary, at).map_err(unfinished)?;
+    let mut lines = shown.content.lines(shown.id, &earlier, rules, vocabulary, at).map_err(unfinished)?;
+    if let Some(of) = shown.content.system {
+        let front = (Side::Front, of, shown.content.certificates.as_slice());
+        let (known, wrong) = system::asked_for(&mut change, &actor, front).await?;
+        if !wrong.is_empty() {
+            return Err(unfinished(wrong).into());
+        }
+        let asker = Asked { system: known.map(|known| known.name), ..asked_by(store, &actor).await? };
+        for line in &mut lines {
+            line.asked = Some(Arc::new(Asked { service: rules.of(line.service).name, ..asker.clone() }));
+        }
+    }
     for line in &lines {
         if !acts_for(&actor, line) {
             return Err(ApiRefusal::ApiOtherParty.into());
@@ -205,14 +221,17 @@ pub async fn submit(
     for line in &import.agreements {
         let asked = of_line(line, None, State::Requested);
         change.made_by(Some((&by.also(&actor, &asked, because)?, role)), &asked, because).await?;
-        if rules.of(line.service).is_on_trial(line.authority, &line.environment) {
+        // What was suspended is not got around by a trial: then the authority decides.
+        let on_trial = rules.of(line.service).is_on_trial(line.authority, &line.environment);
+        if on_trial && suspended_alike(&mut change, line).await?.is_empty() {
             change.decide(line.id, None, State::Approved, ON_TRIAL, &because.reason, because.at).await?;
             let opened = of_line(line, Some(State::Requested), State::Approved);
             change.made_by(Some((&by.also(&actor, &opened, because)?, role)), &opened, because).await?;
+            replaced(&mut change, by, (&actor, role), line, because).await?;
             continue;
         }
         let before = line.terms.as_ref().and_then(|terms| terms.replaces);
-        let before = before.and_then(|before| replaced.iter().find(|held| held.id == before));
+        let before = before.and_then(|before| earlier.iter().find(|held| held.id == before));
         let notice = Notice::of(Kind::Requested, line);
         let notice = match before {
             Some(before) => notice.differing(shown::differences(before, line)),
@@ -227,11 +246,11 @@ pub async fn submit(
     Ok(request)
 }
 
-/// The lines of the request whose new version this is: the user's own side's, and requested.
-async fn replaced(change: &mut Change, actor: &Actor, before: Uuid) -> Result<Vec<Agreement>, DecideError> {
+/// Refuses a request that is a new version of what is not the user's own side's, or was never requested.
+async fn is_version_of(change: &mut Change, actor: &Actor, before: Uuid) -> Result<(), DecideError> {
     let request = change.request(before).await?.filter(|request| is_own(actor, request));
     match request {
-        Some(request) if request.state != Standing::Draft => Ok(change.lines(before).await?),
+        Some(request) if request.state != Standing::Draft => Ok(()),
         _ => {
             let what = Detail::new(
                 "replaces: anmodningen findes ikke, er en kladde eller er en andens",

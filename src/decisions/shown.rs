@@ -20,6 +20,19 @@ pub fn text(agreement: &Agreement) -> String {
     };
     line("serviceaftale", &agreement.id);
     line("tilstand", &agreement.state);
+    if let Some(asked) = &agreement.asked {
+        let kind = if asked.authority { "myndighed" } else { "leverandør" };
+        let name = asked.party_name.as_ref().map(|name| format!(", {name}")).unwrap_or_default();
+        match asked.party {
+            Some(cvr) => line("anmoder", &format!("{kind}, CVR {cvr}{name}, ved {}", asked.by)),
+            None => line("anmoder", &format!("gatewayens drift, ved {}", asked.by)),
+        }
+        let unregistered = "ikke registreret: systemet og dets certifikater er endnu ingens";
+        line("systemets navn", &asked.system.as_deref().unwrap_or(unregistered));
+        if let Some(service) = &asked.service {
+            line("servicens navn", service);
+        }
+    }
     line("side", &agreement.side.name());
     line("system", &agreement.system);
     for certificate in &agreement.certificates {
@@ -45,6 +58,9 @@ pub fn text(agreement: &Agreement) -> String {
     }
     if let Some(ends) = &agreement.ends_at {
         line("ophører", ends);
+    }
+    if agreement.terms.is_none() && agreement.asked.is_some() {
+        line("databehandleraftale, datakategorier og opbevaring", &"ikke oplyst: aftalen er indlæst af driften");
     }
     if let Some(terms) = &agreement.terms {
         line("anmodning", &terms.request);

@@ -6,13 +6,14 @@ use uuid::Uuid;
 use super::{Because, By, DecideError, Kept, record::What, shown};
 use crate::{
     agreements::{
-        Change, Store, Thumbprint,
-        request::names_a_person,
+        Change, Side, Store, Thumbprint,
+        request::{Wrong, names_a_person},
         system::{System, SystemCertificate},
     },
     audit::Subject,
     refusal::{Detail, api::ApiRefusal},
     signature::key::Certificate,
+    store::StoreError,
     users::{
         Actor, Whose,
         rights::{Action, Role},
@@ -44,6 +45,40 @@ fn is_own(actor: &Actor, system: &System) -> bool {
         Whose::Authority(own) | Whose::Supplier(own) => system.party == Some(own),
         Whose::Nobody => false,
     }
+}
+
+/// The system that somebody asks for an agreement of, and what is wrong with that: it is the requester's own, and the certificates are
+/// that system's. The operators also bring in agreements of systems that stand in no register yet. On the back it is the service itself.
+pub(super) async fn asked_for(
+    change: &mut Change,
+    actor: &Actor,
+    (side, system, certificates): (Side, Uuid, &[Thumbprint]),
+) -> Result<(Option<System>, Vec<Wrong>), StoreError> {
+    let mut wrong = Vec::new();
+    let mut is_wrong = |field, da: &str, en: &str| wrong.push(Wrong { field, what: Detail::new(da, en) });
+    let known = change.system(system).await?;
+    match &known {
+        Some(known) if is_own(actor, known) => {}
+        Some(known) if side == Side::Back && known.party.is_none() => {}
+        Some(_) => is_wrong("system", "det er ikke anmoderens eget", "it is not the requester's own"),
+        None if side == Side::Back || actor.scope().whose == Whose::Everybody => {}
+        None => is_wrong("system", "det er ikke registreret; registrér det først", "it is not registered; register it first"),
+    }
+    for certificate in certificates {
+        match change.holder_of(certificate).await? {
+            Some((holder, _)) if holder != system => {
+                is_wrong("certificates", "et certifikat er et andet systems", "a certificate is another system's");
+            }
+            Some((_, Some(_))) => is_wrong("certificates", "et certifikat er afsluttet", "a certificate was ended"),
+            None if known.is_some() => {
+                let da = "et certifikat er ikke registreret på systemet; registrér det først";
+                is_wrong("certificates", da, "a certificate is not registered of the system; register it first");
+            }
+            Some((_, None)) | None => {}
+        }
+    }
+    wrong.dedup();
+    Ok((known, wrong))
 }
 
 /// A system that the user may see, with its certificates: its own side's, and an authority those that agreements of it name.

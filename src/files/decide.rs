@@ -16,6 +16,7 @@ use super::users::{self, Changed, User, UserError};
 use crate::agreements::{Change, State, Store};
 use crate::audit::Subject;
 use crate::clock::Clock;
+use crate::decisions::agreement::may_lift;
 use crate::decisions::record::What;
 use crate::decisions::shown::sha256;
 use crate::decisions::{Because, By, DecideError};
@@ -296,14 +297,7 @@ pub async fn decide(store: &Store, by: By<'_>, shown: &Order, to: State, because
                 return Err(ApiRefusal::ApiCreatorApproves.into());
             }
         }
-        Action::ResumeAgreement => {
-            let suspended = made.iter().rev().find(|made| made.what.to == State::Suspended.wire_name());
-            let above = suspended
-                .is_some_and(|made| made.user != Some(actor.user().id) && made.role.is_some_and(|by| by.rank() > role.rank()));
-            if above {
-                return Err(ApiRefusal::ApiSuspendedAbove.into());
-            }
-        }
+        Action::ResumeAgreement => may_lift(store, &made, &actor, role).await?,
         _ => {}
     }
     orders::set_state(change.connection(), order.id, to).await?;

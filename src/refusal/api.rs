@@ -60,10 +60,14 @@ refusals! { []
     ApiImporterUnknown, Caller, AfterChange, Administrator, http 409,
         da: "Der står ingen kendt person bag udkastet, og en offentliggørelse kræver to.", "Importér sortimentet på ny som person, og få en anden til at offentliggøre det.",
         en: "No known person stands behind the draft, and a publication takes two.", "Import the value list anew as a person, and have another publish it.";
-    /// A suspension by somebody who stands above.
+    /// A suspension by another whom the user does not stand above.
     ApiSuspendedAbove, Caller, AfterChange, Administrator, http 403,
-        da: "Aftalen er suspenderet af en, der står over brugeren.", "Få den, der suspenderede, eller en over denne til at genoptage aftalen.",
-        en: "The agreement was suspended by somebody who stands above the user.", "Have it resumed by whoever suspended it, or by one who stands above.";
+        da: "Aftalen, eller en anden om de samme kald, er suspenderet af en anden, som brugeren ikke står over.", "Få den, der suspenderede, eller en over denne til at genoptage aftalen.",
+        en: "The agreement, or another of the same calls, was suspended by somebody whom the user does not stand above.", "Have it resumed by whoever suspended it, or by one who stands above.";
+    /// A notice that another gave whom the user does not stand above.
+    ApiNoticeOfAnother, Caller, AfterChange, Administrator, http 403,
+        da: "Aftalen er opsagt af en anden, som brugeren ikke står over.", "Få den, der opsagde, eller en over denne til at trække opsigelsen tilbage.",
+        en: "Notice was given by somebody whom the user does not stand above.", "Have it taken back by whoever gave it, or by one who stands above.";
     /// A change without If-Match.
     ApiPreconditionMissing, Caller, AfterChange, Administrator, http 428,
         da: "Ændringen har intet If-Match-felt.", "Hent det, der skal ændres, og send dets ETag i If-Match.",

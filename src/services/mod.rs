@@ -61,9 +61,10 @@ pub fn notices(services: &BTreeMap<String, Service>) -> BTreeMap<Uuid, u16> {
 
 /// How the agreements of each service are asked for and ended, and the rules or the WSDL that it applies at `now`. Reads files.
 pub fn agreement_rules(services: &BTreeMap<String, Service>, now: Timestamp) -> BTreeMap<Uuid, Rule> {
-    let rule = |service: &Service| {
+    let rule = |name: &str, service: &Service| {
         let terms = &service.offer().terms;
         Rule {
+            name: Some(name.to_owned()),
             basis: service.basis(now),
             locked: terms.locked,
             binding_months: terms.binding_months,
@@ -71,7 +72,7 @@ pub fn agreement_rules(services: &BTreeMap<String, Service>, now: Timestamp) -> 
             trial: terms.trial.iter().copied().collect(),
         }
     };
-    services.values().map(|service| (service.offer().service_uuid, rule(service))).collect()
+    services.iter().map(|(name, service)| (service.offer().service_uuid, rule(name, service))).collect()
 }
 
 /// What one `[service.NAME]` says.

@@ -287,6 +287,8 @@ impl Action {
         match (from, to) {
             (State::Requested, State::Approved) => Some(ApproveAgreement),
             (State::Suspended, State::Approved) => Some(ResumeAgreement),
+            // Whoever may give notice may take it back.
+            (State::Terminated, State::Approved) => Some(EndAgreement),
             (_, State::Rejected) => Some(RejectAgreement),
             (_, State::Withdrawn) => Some(WithdrawAgreement),
             (_, State::Suspended) => Some(SuspendAgreement),

@@ -7,7 +7,9 @@ use hjemmel::users::keys::Key;
 use hjemmel::users::rights::Role;
 use serde_json::{Value, json};
 
-use crate::house::{BODY, COMPANY, House, OTHER, OWN, SERVICE, is_problem, request, text, user_of, value};
+use crate::house::{
+    BODY, COMPANY, House, OTHER, OWN, OWN_SYSTEM, SERVICE, is_problem, request, text, thumbprint, user_of, value,
+};
 
 #[tokio::test]
 async fn a_supplier_requests_and_the_authoritys_signatory_approves_what_was_shown() {
@@ -178,7 +180,9 @@ async fn the_same_idempotency_key_does_a_thing_once_and_another_body_is_refused(
     assert_eq!(first.header("location"), again.header("location"));
     assert_eq!(house.store.list().await.unwrap().len(), 1, "it was done once");
     is_problem(&ask(&request(OTHER)).await, 422, "ApiKeyReused");
-    let others = house.ask(&house.responsible, "POST", "/api/v1/agreements", &key, Some(&request(OWN))).await;
+    let mut own = request(OWN);
+    (own["system"], own["certificates"]) = (json!(OWN_SYSTEM), json!([thumbprint(OWN_SYSTEM)]));
+    let others = house.ask(&house.responsible, "POST", "/api/v1/agreements", &key, Some(&own)).await;
     assert_eq!(others.status, 201, "another user's key is another key");
     for broken in ["", "a b", &"k".repeat(65), "nøgle"] {
         let (headers, body) = ([("idempotency-key", broken)], request(OWN));
@@ -226,14 +230,14 @@ async fn what_a_request_does_is_not_kept_where_its_answer_cannot_be() {
     change.commit().await.unwrap();
     let because = hjemmel::decisions::Because::new("sag 1".to_owned(), now);
     let file = "[[agreement]]\nid = \"00000000-0000-4000-8000-000000000001\"\nside = \"front\"\n\
-        system = \"00000000-0000-4000-8000-0000000000aa\"\nservice = \"3053ec89-31fe-4206-878b-bba6783d7a88\"\n\
+        system = \"00000000-0000-4000-8000-0000000000cc\"\nservice = \"3053ec89-31fe-4206-878b-bba6783d7a88\"\n\
         certificates = [\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"]\n\
         authority = \"11111111\"\nenvironment = \"exttest\"\nvalid_from = 2026-01-01T00:00:00Z\nstate = \"ANMODET\"\n\
         legal_basis = \"LUD § 8\"\npurpose = \"prøve\"\n";
     let import =
         hjemmel::agreements::import::Import::parse(file, &Vocabulary { roles: vec!["municipality"], ..Vocabulary::default() })
             .unwrap();
-    let signer = hjemmel::decisions::statement::Signer::new(&house.supplier.credentials).unwrap();
+    let signer = hjemmel::decisions::statement::Signer::new(&house.operator.credentials).unwrap();
     let answer = |_: &hjemmel::agreements::store::Imported| Ok("{}".to_owned());
     let kept = Some(hjemmel::decisions::Kept { key: &key, answer: &answer });
     let by = hjemmel::decisions::By::Key(&signer);

@@ -36,6 +36,17 @@ async fn ask(world: &World, role: Role, method: &str, path: &str, etag: &str, bo
     wire::send(stream, Http::Two, request.body(Sent::whole(body)).unwrap()).await.unwrap()
 }
 
+/// The supplier registers a system and its certificate.
+async fn register(world: &World, system: &str, certificate: &str) {
+    let named = json!({"id": system, "name": "Fagsystem A", "contact": "drift@example.dk", "reason": "sag 1"});
+    let registered = ask(world, Role::PersonSupplier, "POST", "/api/v1/systems", "", Some(&named)).await;
+    assert_eq!(registered.status, 201, "{}", registered.text());
+    let added = json!({"certificate": certificate, "reason": "sag 1"});
+    let changes = format!("/api/v1/systems/{system}/changes");
+    let added = ask(world, Role::PersonSupplier, "POST", &changes, registered.header("etag"), Some(&added)).await;
+    assert_eq!(added.status, 200, "{}", added.text());
+}
+
 async fn decide(world: &World, role: Role, agreement: &Value, decision: &str) -> Value {
     let path = format!("/api/v1/agreements/{}/decisions", text(agreement, "id"));
     let body = json!({"decision": decision, "reason": "sag 7", "shown": agreement["text_sha256"]});
@@ -70,10 +81,14 @@ async fn a_call_passes_from_the_approval_to_the_end_and_each_decision_stands_in_
     let world = World::start(options).await.unwrap();
     until(&world, 500).await;
     let certificate = Thumbprint::of_der(world.pki.credentials(Role::Intruder).unwrap().leaf());
+    let leaf = world.pki.credentials(Role::Intruder).unwrap().leaf();
+    register(&world, Role::Intruder.uuid(), &hjemmel::pem::encode("CERTIFICATE", leaf).to_string()).await;
     let request = json!({
         "side": "front", "system": Role::Intruder.uuid(), "certificates": [certificate.to_string()], "service": SERVICE,
         "authority": KORSBAEK, "environment": "demo", "valid_from": "2026-01-01T00:00:00+01:00",
-        "legal_basis": "Lov om Udbetaling Danmark § 8, stk. 1", "purpose": "prøve", "reason": "sag 1"
+        "legal_basis": "Lov om Udbetaling Danmark § 8, stk. 1", "purpose": "prøve", "reason": "sag 1",
+        "name": "Ydelser i Fagsystem A", "kind": "without-passing-on", "justification": "Sagsbehandlere slår ydelser op",
+        "contract": "DBA-2026-17", "categories": ["ydelser"], "retention": "slettes efter 5 år"
     });
     let asked = ask(&world, Role::PersonSupplier, "POST", "/api/v1/agreements", "", Some(&request)).await;
     assert_eq!(asked.status, 201, "{}", asked.text());
@@ -87,7 +102,12 @@ async fn a_call_passes_from_the_approval_to_the_end_and_each_decision_stands_in_
     let key = keys::checkpoint_public_key(&dir.path().join("audit-keys/checkpoint.pub")).unwrap();
     let verified = verify(&log, &[key], &[]).unwrap();
     let found = decisions(&log).unwrap();
-    assert_eq!(verified.decided, 7 + 2 * 7 + 3, "the demo's users and agreements, and three decisions on this one");
+    let own = 2 + 1 + 3;
+    assert_eq!(
+        verified.decided,
+        7 + 2 * 7 + own,
+        "the demo's users and agreements; the system, its certificate, a request, three on it"
+    );
     assert!(found.iter().all(|(_, times)| *times == 1), "{found:?}");
     let id = text(&ended, "id");
     let is_on_it = |decided: &&Decided| decided.subject == Subject::Agreement && decided.id.to_string() == id;

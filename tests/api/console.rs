@@ -445,7 +445,7 @@ fn request_form(token: &str, id: &str, etag: &str, fields: &[(&str, &str)]) -> S
         ("justification", "Sagsbehandlere slår ydelser op"),
         ("environment", "exttest"),
         ("system", "00000000-0000-4000-8000-0000000000aa"),
-        ("certificates", crate::house::THUMBPRINT),
+        ("certificates", &crate::house::thumbprint(crate::house::SYSTEM)),
         ("authorities", "11111111\r\n99999981"),
         ("service", &service),
         ("contract", "DBA-2026-17"),

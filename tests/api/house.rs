@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use hjemmel::agreements::import::Import;
+use hjemmel::agreements::system::System;
 use hjemmel::agreements::{Store, Thumbprint, Vocabulary};
 use hjemmel::api::problem::overloaded;
 use hjemmel::api::{Clients, Served};
@@ -36,7 +37,9 @@ pub const OWN: &str = "11111111";
 pub const OTHER: &str = "99999981";
 pub const COMPANY: &str = "99999991";
 pub const SERVICE: &str = "3053ec89-31fe-4206-878b-bba6783d7a88";
-pub const THUMBPRINT: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+/// The supplier's client system, and Korsbæk's own.
+pub const SYSTEM: &str = "00000000-0000-4000-8000-0000000000aa";
+pub const OWN_SYSTEM: &str = "00000000-0000-4000-8000-0000000000bb";
 /// The largest body here, in bytes.
 pub const BODY: usize = 256 * 1024;
 
@@ -58,6 +61,35 @@ pub fn certificate(name: &str, cvr: &str) -> Credentials {
         not_after: now + SignedDuration::from_hours(48),
     };
     pki().issue(&leaf).unwrap()
+}
+
+/// The certificates of both systems.
+fn systems() -> &'static [(Uuid, &'static str, Certificate); 2] {
+    static SYSTEMS: OnceLock<[(Uuid, &'static str, Certificate); 2]> = OnceLock::new();
+    SYSTEMS.get_or_init(|| {
+        [(SYSTEM, COMPANY), (OWN_SYSTEM, OWN)].map(|(id, party)| {
+            (id.parse().unwrap(), party, Certificate::from_der(certificate("Fagsystem", party).leaf()).unwrap())
+        })
+    })
+}
+
+/// SHA-256 of the certificate of a system.
+pub fn thumbprint(system: &str) -> String {
+    let of = systems().iter().find(|(id, ..)| id.to_string() == system).unwrap();
+    Thumbprint::from(*of.2.thumbprint()).to_string()
+}
+
+/// Registers both systems with their certificates.
+async fn register_systems(store: &Store) {
+    let at = Clock::system().now();
+    let mut change = store.change().await.unwrap();
+    for (id, party, certificate) in systems() {
+        let party = Some(party.parse().unwrap());
+        let (name, contact) = ("Fagsystem A".to_owned(), "drift@example.dk".to_owned());
+        change.write_system(&System { id: *id, party, name, contact, made_at: at, changed_at: at }).await.unwrap();
+        change.add_system_certificate(*id, certificate, at).await.unwrap();
+    }
+    change.commit().await.unwrap();
 }
 
 /// Who asks: a certificate, and the user whom it belongs to.
@@ -103,6 +135,7 @@ impl House {
         );
         let words = Vocabulary { roles: vec!["municipality", "udk"], ..Vocabulary::default() };
         store.import(&Import::parse(&authorities, &words).unwrap(), Clock::system().now()).await.unwrap();
+        register_systems(&store).await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let roots = [pki().root().clone(), pki().issuing().clone()];
@@ -170,7 +203,11 @@ impl House {
 
     /// Requests an agreement for an authority, and gives it as it was answered.
     pub async fn requested(&self, who: &Who, authority: &str) -> Value {
-        let answer = self.ask(who, "POST", "/api/v1/agreements", &[], Some(&request(authority))).await;
+        let mut body = request(authority);
+        if self.store.user(who.id).await.unwrap().party == Some(OWN.parse().unwrap()) {
+            (body["system"], body["certificates"]) = (json!(OWN_SYSTEM), json!([thumbprint(OWN_SYSTEM)]));
+        }
+        let answer = self.ask(who, "POST", "/api/v1/agreements", &[], Some(&body)).await;
         assert_eq!(answer.status, 201, "{}", answer.text());
         value(&answer)
     }
@@ -228,9 +265,11 @@ pub async fn user_of(store: &Store, name: &str, kind: Kind, role: Role, party: O
 /// A request that is in order.
 pub fn request(authority: &str) -> Value {
     json!({
-        "side": "front", "system": "00000000-0000-4000-8000-0000000000aa", "certificates": [THUMBPRINT], "service": SERVICE,
+        "side": "front", "system": SYSTEM, "certificates": [thumbprint(SYSTEM)], "service": SERVICE,
         "authority": authority, "environment": "exttest", "valid_from": "2026-01-01T00:00:00+01:00",
-        "legal_basis": "LUD § 8, stk. 1", "purpose": "prøve", "reason": "sag 1"
+        "legal_basis": "LUD § 8, stk. 1", "purpose": "prøve", "reason": "sag 1", "name": "Sygedagpenge i Fagsystem A",
+        "kind": "without-passing-on", "justification": "Sagsbehandlere slår ydelser op", "contract": "DBA-2026-17",
+        "categories": ["ydelser"], "retention": "slettes efter 5 år"
     })
 }
 

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::house::{House, OTHER, OWN, SERVICE, THUMBPRINT, is_problem, text, value};
+use crate::house::{House, OTHER, OWN, SERVICE, SYSTEM, is_problem, text, thumbprint, value};
 
 fn form() -> Value {
     json!({
         "kind": "without-passing-on", "name": "Sygedagpenge i Fagsystem A", "justification": "Sagsbehandlere slår ydelser op",
-        "environment": "exttest", "system": "00000000-0000-4000-8000-0000000000aa", "certificates": [THUMBPRINT],
+        "environment": "exttest", "system": SYSTEM, "certificates": [thumbprint(SYSTEM)],
         "authorities": [OWN, OTHER], "services": [{"service": SERVICE, "side": "front", "scope": {"kle": ["32.*"]}}],
         "contract": "DBA-2026-17", "purpose": "sagsbehandling", "legal_basis": "LUD § 8, stk. 1", "categories": ["ydelser"],
         "retention": "slettes efter 5 år"

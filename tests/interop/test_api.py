@@ -115,12 +115,23 @@ class Api(unittest.TestCase):
         thumbprint = subprocess.run(
             ["openssl", "x509", "-in", self.demo.dir / "pki/client-intruder.pem", "-noout", "-fingerprint", "-sha256"],
             capture_output=True, text=True, check=True).stdout.split("=")[1].strip().replace(":", "").lower()
+        # A system is its supplier's, and its certificates are registered, before anybody is asked for an agreement of it.
+        system, reach = "5a0c7b52-6a5e-4b0e-9d53-0a1f3c6b100a", {"cert": self.pair("supplier-administrator"), "verify": self.root, "timeout": 30}
+        named = {"id": system, "name": "Fagsystem A", "contact": "drift@leverandor.example", "reason": "sag 1"}
+        registered = requests.post(f"{self.told['api']}/api/v1/systems", json=named, **reach)
+        self.assertEqual(registered.status_code, 201, registered.text)
+        added = {"certificate": (self.demo.dir / "pki/client-intruder.pem").read_text(), "reason": "sag 1"}
+        changes = f"{self.told['api']}/api/v1/systems/{system}/changes"
+        changed = requests.post(changes, json=added, headers={"If-Match": registered.headers["ETag"]}, **reach)
+        self.assertEqual(changed.status_code, 200, changed.text)
         self.until(500)
         asked = of_agreements("request_agreement").sync(client=supplier, body=models.AgreementRequest.from_dict({
-            "side": "front", "system": "5a0c7b52-6a5e-4b0e-9d53-0a1f3c6b100a", "certificates": [thumbprint],
+            "side": "front", "system": system, "certificates": [thumbprint],
             "service": "3053ec89-31fe-4206-878b-bba6783d7a88", "authority": KORSBAEK, "environment": "demo",
             "valid_from": "2026-01-01T00:00:00+01:00", "legal_basis": "Lov om Udbetaling Danmark § 8, stk. 1",
-            "purpose": "prøve", "reason": "sag 1"}))
+            "purpose": "prøve", "reason": "sag 1", "name": "Ydelser i Fagsystem A", "kind": "without-passing-on",
+            "justification": "Sagsbehandlere slår ydelser op", "contract": "DBA-2026-17", "categories": ["ydelser"],
+            "retention": "slettes efter 5 år"}))
         self.assertIsInstance(asked, models.AgreementView, asked)
 
         def decide(who, agreement, decision):

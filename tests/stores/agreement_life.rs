@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use hjemmel::agreements::request::{Content, Part, Request, Standing as Stands};
 use hjemmel::agreements::route::store::InTheWay;
 use hjemmel::agreements::rules::{Rule, Rules};
+use hjemmel::agreements::system::System;
 use hjemmel::agreements::terms::Kind;
 use hjemmel::agreements::{Agreement, Side, Standing, State, Store, Vocabulary};
 use hjemmel::audit::Subject;
@@ -22,17 +23,20 @@ use crate::kept::Kept;
 use crate::on_both;
 use crate::people::{self, NOW, at, because, signer};
 
-const SERVICE: Uuid = Uuid::from_u128(0x2860);
+pub const SYSTEM: Uuid = Uuid::from_u128(5);
+pub const SERVICE: Uuid = Uuid::from_u128(0x2860);
 const OTHER_SERVICE: Uuid = Uuid::from_u128(0x1590);
-const KORSBAEK: &str = "11111111";
-const OTHER: &str = "99999981";
-const SUPPLIER: &str = "99999998";
+pub const KORSBAEK: &str = "11111111";
+pub const OTHER: &str = "99999981";
+pub const SUPPLIER: &str = "99999998";
 
-const SUPPLIERS: Key = Key::PersonSupplier;
-const SIGNATORY: Key = Key::PersonSignatory;
-const OTHERS_SIGNATORY: Key = Key::OtherMunicipality;
-const OWNER: Key = Key::Udk;
-const OPERATOR: Key = Key::PersonOperator;
+pub const SUPPLIERS: Key = Key::PersonSupplier;
+pub const SIGNATORY: Key = Key::PersonSignatory;
+pub const OTHERS_SIGNATORY: Key = Key::OtherMunicipality;
+pub const OWNER: Key = Key::Udk;
+pub const OPERATOR: Key = Key::PersonOperator;
+/// The key of the supplier's system.
+pub const SYSTEMS_KEY: Key = Key::IndexServer;
 
 on_both! {
     a_draft_may_be_unfinished_and_is_its_makers_sides_alone_and_asks_nobody;
@@ -45,7 +49,7 @@ on_both! {
     a_system_has_several_certificates_and_whose_it_is_may_change_it_and_is_told_before_one_ends;
 }
 
-async fn opened(kept: &Kept) -> Store {
+pub async fn opened(kept: &Kept) -> Store {
     let store = Store::open(&kept.settings).await.unwrap();
     let people = [
         (OPERATOR, Role::Operator, None),
@@ -65,14 +69,25 @@ async fn opened(kept: &Kept) -> Store {
     let import = hjemmel::agreements::import::Import::parse(register, &words()).unwrap();
     change.import(&import, at(NOW)).await.unwrap();
     change.commit().await.unwrap();
+    registered(&store, SYSTEM, SYSTEMS_KEY, SUPPLIER).await;
     store
 }
 
-fn words() -> Vocabulary {
+/// Registers a system of somebody's with a certificate.
+pub async fn registered(store: &Store, id: Uuid, key: Key, party: &str) {
+    let (name, contact) = ("Fagsystem A".to_owned(), "drift@leverandor.example".to_owned());
+    let party = Some(party.parse().unwrap());
+    let mut change = store.change().await.unwrap();
+    change.write_system(&System { id, party, name, contact, made_at: at(NOW), changed_at: at(NOW) }).await.unwrap();
+    change.add_system_certificate(id, &people::certificate(key), at(NOW)).await.unwrap();
+    change.commit().await.unwrap();
+}
+
+pub fn words() -> Vocabulary {
     Vocabulary { roles: vec!["municipality"], ..Vocabulary::default() }
 }
 
-fn content() -> Content {
+pub fn content() -> Content {
     Content {
         kind: Kind::WithoutPassingOn,
         name: "Sygedagpenge i Fagsystem A".to_owned(),
@@ -80,8 +95,8 @@ fn content() -> Content {
         environment: Some("prod".parse().unwrap()),
         valid_from: Some(at("2026-11-01T23:00:00Z")),
         valid_to: None,
-        system: Some(Uuid::from_u128(5)),
-        certificates: vec!["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".parse().unwrap()],
+        system: Some(SYSTEM),
+        certificates: vec![(*people::certificate(SYSTEMS_KEY).thumbprint()).into()],
         authorities: vec![KORSBAEK.parse().unwrap(), OTHER.parse().unwrap()],
         services: vec![Part { service: SERVICE, side: Side::Front, scope: Default::default() }],
         contract: "DBA-2026-17".to_owned(),
@@ -94,23 +109,23 @@ fn content() -> Content {
     }
 }
 
-async fn drafted(store: &Store, content: Content) -> Request {
+pub async fn drafted(store: &Store, content: Content) -> Request {
     request::draft(store, By::Key(&signer(SUPPLIERS)), Uuid::now_v7(), content, &because(NOW), None).await.unwrap()
 }
 
-async fn sent(store: &Store, draft: &Request, rules: &Rules) -> Result<Request, DecideError> {
+pub async fn sent(store: &Store, draft: &Request, rules: &Rules) -> Result<Request, DecideError> {
     request::submit(store, By::Key(&signer(SUPPLIERS)), draft, rules, &words(), &because(NOW), None).await
 }
 
 /// Requested, and its lines by authority: Korsbæk's, then the other's.
-async fn requested(store: &Store, content: Content) -> (Request, Vec<Agreement>) {
+pub async fn requested(store: &Store, content: Content) -> (Request, Vec<Agreement>) {
     let draft = drafted(store, content).await;
     let request = sent(store, &draft, &Rules::default()).await.unwrap();
     let lines = store.lines(request.id).await.unwrap();
     (request, lines)
 }
 
-async fn decided(store: &Store, agreement: &Agreement, to: State, by: Key) -> Result<Agreement, DecideError> {
+pub async fn decided(store: &Store, agreement: &Agreement, to: State, by: Key) -> Result<Agreement, DecideError> {
     agreement::decide(store, By::Key(&signer(by)), agreement, to, &because(NOW), None).await
 }
 
@@ -131,7 +146,7 @@ async fn told(store: &Store) -> BTreeSet<(String, notices::Kind)> {
     }
 }
 
-fn refused(error: &DecideError) -> Option<&ApiRefusal> {
+pub fn refused(error: &DecideError) -> Option<&ApiRefusal> {
     match error {
         DecideError::Refused(refusal) => Some(refusal),
         _ => None,
@@ -343,7 +358,7 @@ async fn time_alone_expires_an_agreement_and_tells_each_once(kept: Kept) {
     let made = store.made_on(Subject::Agreement, held.id).await.unwrap();
     let last = made.last().unwrap();
     assert_eq!((last.what.to.as_str(), last.user, last.what.from.as_deref()), ("UDLØBET", None, Some("GODKENDT")));
-    assert_eq!(store.forget_notices(ends + days(500)).await.unwrap(), 5);
+    assert_eq!(store.forget_notices(ends + days(500)).await.unwrap(), 6, "and one of the system's certificate");
 }
 
 async fn a_locked_service_takes_no_new_request_and_a_trial_needs_no_approval_where_it_is_allowed(kept: Kept) {
@@ -388,7 +403,7 @@ async fn a_system_has_several_certificates_and_whose_it_is_may_change_it_and_is_
     use hjemmel::decisions::system::{Changes, change, register, seen};
     let store = opened(&kept).await;
     let by = signer(SUPPLIERS);
-    let id = Uuid::from_u128(5);
+    let id = Uuid::from_u128(15);
     let named = (id, "Fagsystem A".to_owned(), "drift@leverandor.example".to_owned());
     register(&store, By::Key(&by), named.clone(), &because(NOW), None).await.unwrap();
     let twice = register(&store, By::Key(&by), named, &because(NOW), None).await.unwrap_err();
@@ -412,7 +427,8 @@ async fn a_system_has_several_certificates_and_whose_it_is_may_change_it_and_is_
     // An authority sees it once an agreement of it names it; nobody else's changes it.
     let signatory = reader(SIGNATORY).await;
     assert!(seen(&store, &signatory, id).await.is_err());
-    requested(&store, Content { authorities: vec![KORSBAEK.parse().unwrap()], ..content() }).await;
+    let of_it = Content { system: Some(id), certificates: vec![certificates[0].thumbprint], ..content() };
+    requested(&store, Content { authorities: vec![KORSBAEK.parse().unwrap()], ..of_it }).await;
     assert_eq!(seen(&store, &signatory, id).await.unwrap().0, system);
     let shown = (system, certificates.clone());
     let others =

@@ -44,6 +44,11 @@ pub async fn another_of(store: &Store, person: Uuid, key: Key, role: Role) -> Ke
     key
 }
 
+/// The same at an authority.
+pub async fn another_with(store: &Store, person: Uuid, key: Key, role: Role, party: &str) {
+    add_user(store, Uuid::new_v4(), person, key, role, Some(party)).await;
+}
+
 async fn add_user(store: &Store, id: Uuid, person: Uuid, key: Key, role: Role, party: Option<&str>) {
     let certificate = certificate(key);
     let user = User {

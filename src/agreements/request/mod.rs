@@ -128,28 +128,8 @@ pub struct Wrong {
 impl Content {
     /// What is missing or wrong, all of it: it can be requested where that is nothing.
     pub fn wrong(&self, vocabulary: &Vocabulary) -> Vec<Wrong> {
-        let mut found = Vec::new();
+        let mut found = self.wrong_texts();
         let mut is_wrong = |field, da: &str, en: &str| found.push(Wrong { field, what: Detail::new(da, en) });
-        let texts = [
-            ("name", &self.name),
-            ("justification", &self.justification),
-            ("contract", &self.contract),
-            ("purpose", &self.purpose),
-            ("legal_basis", &self.legal_basis),
-            ("retention", &self.retention),
-        ];
-        for (field, text) in texts {
-            if text.is_empty() {
-                is_wrong(field, "det mangler", "it is missing");
-            } else if names_a_person(text) {
-                is_wrong(field, "det indeholder noget, der ligner et CPR-nummer", "it holds what looks like a CPR number");
-            }
-        }
-        if self.categories.is_empty() {
-            is_wrong("categories", "der er ingen", "there are none");
-        } else if self.categories.iter().any(|category| names_a_person(category)) {
-            is_wrong("categories", "en indeholder noget, der ligner et CPR-nummer", "one holds what looks like a CPR number");
-        }
         if self.environment.is_none() {
             is_wrong("environment", "det mangler", "it is missing");
         }
@@ -189,8 +169,63 @@ impl Content {
         found
     }
 
-    /// Its lines, one for each authority and service, as agreements that are ANMODET. `replaced`: the agreements of the request
-    /// whose new version it is.
+    /// What is missing or wrong of what is written for those who approve: whatever the door, it is the same.
+    pub fn wrong_texts(&self) -> Vec<Wrong> {
+        let mut found = Vec::new();
+        let mut is_wrong = |field, da: &str, en: &str| found.push(Wrong { field, what: Detail::new(da, en) });
+        let texts = [
+            ("name", &self.name),
+            ("justification", &self.justification),
+            ("contract", &self.contract),
+            ("purpose", &self.purpose),
+            ("legal_basis", &self.legal_basis),
+            ("retention", &self.retention),
+        ];
+        for (field, text) in texts {
+            if text.is_empty() {
+                is_wrong(field, "det mangler", "it is missing");
+            } else if names_a_person(text) {
+                is_wrong(field, "det indeholder noget, der ligner et CPR-nummer", "it holds what looks like a CPR number");
+            }
+        }
+        if self.categories.is_empty() {
+            is_wrong("categories", "der er ingen", "there are none");
+        } else if self.categories.iter().any(|category| names_a_person(category)) {
+            is_wrong("categories", "en indeholder noget, der ligner et CPR-nummer", "one holds what looks like a CPR number");
+        }
+        found
+    }
+
+    /// The request that an agreement is the only line of, where it was asked for by itself; none where it says nothing of a request.
+    pub fn of_one(agreement: &Agreement) -> Option<Self> {
+        let terms = agreement.terms.as_ref()?;
+        let texts = |value: &serde_json::Value| {
+            value.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+        };
+        let scope = agreement.scope.names().filter_map(|name| Some((name.to_owned(), texts(agreement.scope.get(name)?))));
+        Some(Self {
+            kind: terms.kind,
+            name: terms.name.clone(),
+            justification: terms.justification.clone(),
+            environment: Some(agreement.environment.clone()),
+            valid_from: Some(agreement.valid_from),
+            valid_to: agreement.valid_to,
+            system: Some(agreement.system),
+            certificates: agreement.certificates.clone(),
+            authorities: vec![agreement.authority],
+            services: vec![Part { service: agreement.service, side: agreement.side, scope: scope.collect() }],
+            contract: terms.contract.clone(),
+            purpose: agreement.purpose.clone(),
+            legal_basis: agreement.legal_basis.clone(),
+            categories: terms.categories.clone(),
+            retention: terms.retention.clone(),
+            depends_on: terms.depends_on.clone(),
+            replaces: None,
+        })
+    }
+
+    /// Its lines, one for each authority and service, as agreements that are ANMODET. `replaced`: what is open or waits of the request's
+    /// earlier versions, that which is to be replaced before others.
     ///
     /// # Errors
     /// [`Content::wrong`].
@@ -230,10 +265,10 @@ impl Content {
                     reason: None,
                     terms: None,
                     ends_at: None,
+                    asked: None,
                 };
-                let open = |held: &&Agreement| {
-                    held.same_parties(&line) && matches!(held.state, State::Approved | State::Suspended | State::Requested)
-                };
+                let counts = |held: &Agreement| held.is_open(at) || held.state == State::Requested;
+                let open = |held: &&Agreement| held.same_parties(&line) && counts(held);
                 line.terms = Some(Arc::new(Terms {
                     request,
                     kind: self.kind,

@@ -32,11 +32,11 @@ pub enum Decision {
     Reject,
     /// ANMODET becomes TRUKKET.
     Withdraw,
-    /// GODKENDT becomes SUSPENDERET.
+    /// GODKENDT becomes SUSPENDERET; so does OPSAGT while it holds.
     Suspend,
-    /// SUSPENDERET becomes GODKENDT.
+    /// SUSPENDERET becomes GODKENDT, or OPSAGT where it was under notice; OPSAGT that still holds becomes GODKENDT: the notice is taken back.
     Resume,
-    /// GODKENDT or SUSPENDERET becomes OPSAGT.
+    /// GODKENDT or SUSPENDERET becomes OPSAGT; OPSAGT that still holds ends sooner.
     End,
 }
 
@@ -63,9 +63,9 @@ impl Decision {
             Self::Approve => (&[Stands::Requested], Stands::Approved),
             Self::Reject => (&[Stands::Requested], Stands::Rejected),
             Self::Withdraw => (&[Stands::Requested], Stands::Withdrawn),
-            Self::Suspend => (&[Stands::Approved], Stands::Suspended),
-            Self::Resume => (&[Stands::Suspended], Stands::Approved),
-            Self::End => (&[Stands::Approved, Stands::Suspended], Stands::Terminated),
+            Self::Suspend => (&[Stands::Approved, Stands::Terminated], Stands::Suspended),
+            Self::Resume => (&[Stands::Suspended, Stands::Terminated], Stands::Approved),
+            Self::End => (&[Stands::Approved, Stands::Suspended, Stands::Terminated], Stands::Terminated),
         }
     }
 }

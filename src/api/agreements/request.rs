@@ -1,6 +1,7 @@
 //! Requests for agreements, one or many at once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -13,6 +14,7 @@ use super::AgreementView;
 use super::filter::{SideName, side_of};
 use crate::agreements::import::Import;
 use crate::agreements::store::Imported;
+use crate::agreements::terms::{Kind, Terms};
 use crate::agreements::{Agreement, Environment, Scope, Side, State as Stands, Thumbprint};
 use crate::api::extract::{Caller, Json};
 use crate::api::files::{ImportDone, one_reason, requested};
@@ -72,12 +74,63 @@ pub struct AgreementRequest {
     /// What it is narrowed to, in the service's words, such as `kle` and `sensitivity`.
     #[serde(default, deserialize_with = "named_once")]
     pub scope: BTreeMap<String, Vec<String>>,
+    /// What the request is called. With the next five it is a request with one line; only the gateway's operators leave them out.
+    #[serde(default)]
+    #[schema(max_length = 1000)]
+    pub name: Option<String>,
+    /// `without-passing-on`, `several-receivers`, `several-owners` or `one-owner-one-receiver`.
+    #[serde(default)]
+    #[schema(max_length = 40)]
+    pub kind: Option<String>,
+    /// Why it is asked for, written for those who approve.
+    #[serde(default)]
+    #[schema(max_length = 1000)]
+    pub justification: Option<String>,
+    /// The reference of the data-processing agreement.
+    #[serde(default)]
+    #[schema(max_length = 1000)]
+    pub contract: Option<String>,
+    /// The categories of data.
+    #[serde(default)]
+    #[schema(max_items = 50)]
+    pub categories: Vec<String>,
+    /// For how long the data are kept.
+    #[serde(default)]
+    #[schema(max_length = 1000)]
+    pub retention: Option<String>,
     /// Why it is asked for.
     #[schema(min_length = 1, max_length = 1000)]
     pub reason: String,
 }
 
 impl AgreementRequest {
+    /// What it says as a request with one line: that has the agreement's own id, so that the same sent again is the same. None where it
+    /// says nothing of it.
+    fn terms(&self, request: Uuid) -> Result<Option<Arc<Terms>>, ApiRefusal> {
+        let texts = [&self.name, &self.kind, &self.justification, &self.contract, &self.retention];
+        if texts.iter().all(|text| text.is_none()) && self.categories.is_empty() {
+            return Ok(None);
+        }
+        let words = |field: &str, text: &Option<String>| match text.as_deref().filter(|text| !text.trim().is_empty()) {
+            Some(text) => line(field, text),
+            // What is missing is told with all else that is.
+            None => Ok(String::new()),
+        };
+        let kind = |text: &String| parsed::<Kind>("kind", text, "det er ikke en af typerne", "it is none of the types");
+        Ok(Some(Arc::new(Terms {
+            request,
+            kind: self.kind.as_ref().map(kind).transpose()?.unwrap_or_default(),
+            name: words("name", &self.name)?,
+            justification: words("justification", &self.justification)?,
+            contract: words("contract", &self.contract)?,
+            categories: items("categories", &self.categories, 50, |text| line("categories", text))?,
+            retention: words("retention", &self.retention)?,
+            basis: None,
+            replaces: None,
+            depends_on: Vec::new(),
+        })))
+    }
+
     fn read(self) -> Result<(Agreement, String), ApiRefusal> {
         let side = side_of(&self.side)
             .ok_or_else(|| wrong("side", "det er hverken front eller back", "it is neither front nor back"))?;
@@ -99,8 +152,10 @@ impl AgreementRequest {
         if valid_to.is_some_and(|end| end <= valid_from) {
             return Err(wrong("valid_to", "det er ikke efter valid_from", "it is not after valid_from"));
         }
+        let id = self.id.unwrap_or_else(Uuid::now_v7);
+        let terms = self.terms(id)?;
         let agreement = Agreement {
-            id: self.id.unwrap_or_else(Uuid::now_v7),
+            id,
             side,
             system: self.system,
             certificates,
@@ -122,8 +177,9 @@ impl AgreementRequest {
             decided_by: None,
             decided_at: None,
             reason: None,
-            terms: None,
+            terms,
             ends_at: None,
+            asked: None,
         };
         Ok((agreement, line("reason", &self.reason)?))
     }
@@ -173,20 +229,18 @@ pub async fn request(
         let id = agreement.id;
         let because = Because::new(reason, own.clock.now());
         in_register(&own, agreement.authority).await?;
-        let view = AgreementView::of(&agreement, because.at);
-        let answer =
-            Answer::new(StatusCode::CREATED, &view)?.etag(view.etag.clone()).location(format!("/api/v1/agreements/{id}"));
-        let kept = |done: &Imported| match done.added {
-            0 => Err(is_there()),
-            _ => answer.kept(),
+        let answer = |done: &Imported| {
+            let asked = done.asked.first().filter(|_| done.added > 0).ok_or_else(is_there)?;
+            let view = AgreementView::of(asked, because.at);
+            let answer = Answer::new(StatusCode::CREATED, &view)?;
+            Ok::<_, ApiRefusal>(answer.etag(view.etag.clone()).location(format!("/api/v1/agreements/{id}")))
         };
+        let kept = |done: &Imported| answer(done)?.kept();
         let kept = key.as_ref().map(|key| Kept { key, answer: &kept });
         let import = Import { authorities: Vec::new(), agreements: vec![agreement] };
         let done =
             decisions::request(&own.store, By::User(&actor), &import, &own.rules, &because, kept).await.map_err(of_decision)?;
-        if done.added == 0 {
-            return Err(is_there());
-        }
+        let answer = answer(&done)?;
         own.decided.notify_one();
         Ok(answer)
     };

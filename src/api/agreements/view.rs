@@ -66,6 +66,21 @@ pub struct AgreementView {
     /// What the request is called.
     #[schema(max_length = 1000)]
     pub name: Option<String>,
+    /// The type of the request.
+    #[schema(max_length = 40)]
+    pub kind: Option<&'static str>,
+    /// Why it was asked for, written for those who approve.
+    #[schema(max_length = 1000)]
+    pub justification: Option<String>,
+    /// The reference of the data-processing agreement.
+    #[schema(max_length = 1000)]
+    pub contract: Option<String>,
+    /// The categories of data.
+    #[schema(max_items = 50)]
+    pub categories: Vec<String>,
+    /// For how long the data are kept.
+    #[schema(max_length = 1000)]
+    pub retention: Option<String>,
     /// SHA-256 of the policy or the WSDL that the service applied when it was asked for.
     #[schema(max_length = 64)]
     pub basis: Option<String>,
@@ -111,6 +126,11 @@ impl AgreementView {
             ends_at: agreement.ends_at,
             request: agreement.terms.as_ref().map(|terms| terms.request),
             name: agreement.terms.as_ref().map(|terms| terms.name.clone()),
+            kind: agreement.terms.as_ref().map(|terms| terms.kind.name()),
+            justification: agreement.terms.as_ref().map(|terms| terms.justification.clone()),
+            contract: agreement.terms.as_ref().map(|terms| terms.contract.clone()),
+            categories: agreement.terms.as_ref().map(|terms| terms.categories.clone()).unwrap_or_default(),
+            retention: agreement.terms.as_ref().map(|terms| terms.retention.clone()),
             basis: agreement.terms.as_ref().and_then(|terms| terms.basis.clone()),
             replaces: agreement.terms.as_ref().and_then(|terms| terms.replaces),
             text_sha256: shown::sha256(&text),

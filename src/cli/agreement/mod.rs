@@ -104,7 +104,7 @@ enum Decision {
     Withdraw(Decide),
     /// Stop an approved agreement until it is resumed or terminated
     Suspend(Decide),
-    /// Record that the authority lifted a suspension; shows the agreement and asks first
+    /// Record that the authority lifted a suspension, or that a notice was taken back; shows the agreement and asks first
     Resume(Open),
     /// End an approved or suspended agreement, with those that depend on it and the routes that carry nothing without it
     ///
@@ -357,10 +357,11 @@ async fn decide(
 ) -> Result<(), CommandError> {
     let (to, decision) = match decision {
         Decision::Approve(open) => {
-            return decide_to_open(store, "Approve this agreement", State::Requested, open, now, operator, out).await;
+            return decide_to_open(store, "Approve this agreement", &[State::Requested], open, now, operator, out).await;
         }
         Decision::Resume(open) => {
-            return decide_to_open(store, "Resume this agreement", State::Suspended, open, now, operator, out).await;
+            let from = [State::Suspended, State::Terminated];
+            return decide_to_open(store, "Resume this agreement", &from, open, now, operator, out).await;
         }
         Decision::Reject(decision) => (State::Rejected, decision),
         Decision::Withdraw(decision) => (State::Withdrawn, decision),
@@ -369,7 +370,7 @@ async fn decide(
     };
     let (signer, because) = (decision.person.signer()?, Because::new(decision.reason, now));
     let shown = store.get(decision.id).await?;
-    legal(&shown, to)?;
+    legal(&shown, to, now)?;
     tell_text(&shown, decision.shown.as_deref(), out)?;
     let agreement = decisions::agreement::decide(store, By::Key(&signer), &shown, to, &because, None).await?;
     told::decided(&agreement, now, out)?;
@@ -381,7 +382,7 @@ async fn terminate(store: &Store, end: End, rules: &Rules, now: Timestamp, out: 
     let End { decide, ends_at } = end;
     let (signer, because) = (decide.person.signer()?, Because::new(decide.reason, now));
     let shown = store.get(decide.id).await?;
-    legal(&shown, State::Terminated)?;
+    legal(&shown, State::Terminated, now)?;
     let ending = ending::propose(store, &shown, ends_at, rules, now).await?;
     tell(&ending.text(), decide.shown.as_deref(), out)?;
     let agreement = ending::end(store, By::Key(&signer), &ending, &because, None).await?;
@@ -410,16 +411,20 @@ fn tell(text: &str, seen: Option<&str>, out: &mut impl Write) -> Result<(), Comm
 }
 
 /// Said in the command's own words, before anything is signed.
-fn legal(agreement: &Agreement, to: State) -> Result<(), CommandError> {
+fn legal(agreement: &Agreement, to: State, now: Timestamp) -> Result<(), CommandError> {
     let (id, from) = (agreement.id, agreement.state);
-    if from.may_become(to) { Ok(()) } else { Err(agreements::AgreementError::IllegalTransition { id, from, to }.into()) }
+    if agreement.may_become(to, now) {
+        Ok(())
+    } else {
+        Err(agreements::AgreementError::IllegalTransition { id, from, to }.into())
+    }
 }
 
-/// To GODKENDT, of an agreement in state `from`: shown first, and decided on only as it was shown.
+/// To GODKENDT, of an agreement in a state of `from`: shown first, and decided on only as it was shown.
 async fn decide_to_open(
     store: &Store,
     question: &str,
-    from: State,
+    from: &[State],
     Open { decide, yes }: Open,
     now: Timestamp,
     operator: Option<&mut dyn BufRead>,
@@ -428,7 +433,7 @@ async fn decide_to_open(
     let (signer, because) = (decide.person.signer()?, Because::new(decide.reason, now));
     let who = store.actor(signer.thumbprint(), None, because.at).await.map_err(DecideError::from)?;
     let shown = store.get(decide.id).await?;
-    if shown.state != from {
+    if !from.contains(&shown.state) || !shown.may_become(State::Approved, now) {
         return Err(
             agreements::AgreementError::IllegalTransition { id: decide.id, from: shown.state, to: State::Approved }.into()
         );

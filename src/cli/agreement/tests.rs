@@ -151,14 +151,16 @@ async fn a_suspended_agreement_is_resumed_with_a_yes_or_terminated() {
     house.run(&["suspend", ID, "AS", "A. Prøve", "--reason", "misbrug"]).await.unwrap();
     let not_requested = house.run(&["approve", ID, "AS", "A. Prøve", "--reason", "sag 2", "--yes"]).await.unwrap_err();
     assert!(not_requested.contains("is SUSPENDERET"), "approving is not resuming: {not_requested}");
-    let (asked, ended) = house.run_before(Some("y\n"), &["resume", ID, "AS", "B. Prøve", "--reason", "afklaret"]).await;
+    let equal = house.run(&["resume", ID, "AS", "B. Prøve", "--reason", "afklaret", "--yes"]).await.unwrap_err();
+    assert!(equal.contains("ApiSuspendedAbove"), "a colleague is not above: {equal}");
+    let (asked, ended) = house.run_before(Some("y\n"), &["resume", ID, "AS", "A. Prøve", "--reason", "afklaret"]).await;
     ended.unwrap();
     assert!(
         asked.contains("GODKENDT -> SUSPENDERET  A. Prøve  misbrug"),
         "why it was stopped stands before the question: {asked}"
     );
     let shown = house.run(&["show", ID]).await.unwrap();
-    assert!(shown.contains("SUSPENDERET -> GODKENDT  B. Prøve  afklaret"), "{shown}");
+    assert!(shown.contains("SUSPENDERET -> GODKENDT  A. Prøve  afklaret"), "{shown}");
     house.run(&["suspend", ID, "AS", "A. Prøve", "--reason", "misbrug igen"]).await.unwrap();
     let ended = house.run(&["terminate", ID, "AS", "A. Prøve", "--reason", "opsagt"]).await.unwrap();
     assert!(ended.contains("is now OPSAGT"), "{ended}");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -10,11 +11,15 @@ use uuid::Uuid;
 
 use super::persons::{self, USERS};
 use super::world::{World, WorldError};
-use crate::agreements::Store;
 use crate::agreements::import::Import;
+use crate::agreements::rules::Rules;
+use crate::agreements::terms::{Kind, Terms};
+use crate::agreements::{Store, Thumbprint};
 use crate::decisions::statement::Signer;
+use crate::decisions::system::Changes;
 use crate::decisions::{self, Because, By};
 use crate::services::vocabulary;
+use crate::signature::key::Certificate;
 use crate::store::Settings;
 use crate::stub::pki::{Leaf, Role, Usage};
 use crate::stub::population::KORSBAEK;
@@ -22,8 +27,9 @@ use crate::users::rights;
 
 /// How long the links of the demo may be used.
 const LINKS_HOLD: SignedDuration = SignedDuration::from_hours(12);
-/// What the signatory is asked for.
+/// What the signatory is asked for, and for which system.
 const ASKED: &str = "5a9e0000-0000-4000-8000-0000000000c0";
+const SYSTEM: &str = "5a9e0000-0000-4000-8000-0000000000c1";
 
 /// The section of the configuration.
 pub fn settings(assets: Option<&Path>, port: u16) -> String {
@@ -90,20 +96,40 @@ async fn auditor(world: &World, store: &Store, now: Timestamp) -> Result<Uuid, W
     Ok(id)
 }
 
-/// An agreement that waits for Korsbæk's signatory.
+/// A system of the supplier's, and a request that waits for Korsbæk's signatory.
 async fn asked(world: &World, store: &Store, now: Timestamp) -> Result<(), WorldError> {
-    let certificate = crate::hex::encode(&world.pki.credentials(Role::Korsbaek)?.thumbprint());
+    let supplier = Signer::new(world.pki.credentials(Role::PersonSupplier)?)?;
+    let by = By::Key(&supplier);
+    let because = Because::new("Det nye fagsystem tages i brug ved årsskiftet".to_owned(), now);
+    let system: Uuid = SYSTEM.parse()?;
+    let named = (system, "Det nye fagsystem".to_owned(), "drift@leverandor.example".to_owned());
+    let registered = decisions::system::register(store, by, named, &because, None).await?;
+    let certificate = Certificate::from_der(world.pki.credentials(Role::Korsbaek)?.leaf())?;
+    let thumbprint = Thumbprint::from(*certificate.thumbprint());
+    let added = Changes::CertificateAdded(Box::new(certificate));
+    decisions::system::change(store, by, &(registered, Vec::new()), &added, &because, None).await?;
     let file = format!(
-        "[[agreement]]\nid = \"{ASKED}\"\nside = \"front\"\nsystem = \"5a9e0000-0000-4000-8000-0000000000c1\"\n\
-         certificates = [\"{certificate}\"]\nservice = \"3053ec89-31fe-4206-878b-bba6783d7a88\"\nauthority = \"{KORSBAEK}\"\n\
+        "[[agreement]]\nid = \"{ASKED}\"\nside = \"front\"\nsystem = \"{SYSTEM}\"\n\
+         certificates = [\"{thumbprint}\"]\nservice = \"3053ec89-31fe-4206-878b-bba6783d7a88\"\nauthority = \"{KORSBAEK}\"\n\
          environment = \"demo\"\nvalid_from = \"2026-01-01T00:00:00Z\"\nvalid_to = \"{}T00:00:00Z\"\nstate = \"ANMODET\"\n\
          legal_basis = \"Lov om Udbetaling Danmark § 8, stk. 1\"\n\
          purpose = \"Sagsbehandling efter lov om aktiv socialpolitik i det nye fagsystem\"\nkle = [\"32.24.*\"]\n",
         (now + SignedDuration::from_hours(24 * 45)).strftime("%Y-%m-%d")
     );
-    let import = Import::parse(&file, &vocabulary()).map_err(|problems| format!("{problems:?}"))?;
-    let supplier = Signer::new(world.pki.credentials(Role::PersonSupplier)?)?;
-    let because = Because::new("Det nye fagsystem tages i brug ved årsskiftet".to_owned(), now);
-    decisions::agreement::request(store, By::Key(&supplier), &import, &Default::default(), &because, None).await?;
+    let mut import = Import::parse(&file, &vocabulary()).map_err(|problems| format!("{problems:?}"))?;
+    let terms = Arc::new(Terms {
+        request: ASKED.parse()?,
+        kind: Kind::WithoutPassingOn,
+        name: "Ydelser i det nye fagsystem".to_owned(),
+        justification: "Sagsbehandlerne slår ydelser op i fagsystemet i stedet for i et andet system".to_owned(),
+        contract: "DBA-2026-17".to_owned(),
+        categories: vec!["ydelser".to_owned()],
+        retention: "Slettes 5 år efter, at sagen er lukket".to_owned(),
+        basis: None,
+        replaces: None,
+        depends_on: Vec::new(),
+    });
+    import.agreements.iter_mut().for_each(|agreement| agreement.terms = Some(terms.clone()));
+    decisions::agreement::request(store, by, &import, &Rules::default(), &because, None).await?;
     Ok(())
 }

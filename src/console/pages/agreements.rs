@@ -58,7 +58,7 @@ const DECISIONS: [(&str, Stands); 6] = [
 /// The decision that leads from one state to another.
 fn decision(from: Stands, to: Stands) -> Option<&'static str> {
     match (from, to) {
-        (Stands::Suspended, Stands::Approved) => Some("resume"),
+        (Stands::Suspended | Stands::Terminated, Stands::Approved) => Some("resume"),
         _ => DECISIONS.iter().find(|(name, leads)| *leads == to && *name != "resume").map(|(name, _)| *name),
     }
 }
@@ -199,17 +199,15 @@ async fn drawn(
         }
     }
     let actor = visit.actor();
-    let requested = made.iter().find(|made| made.what.to == Stands::Requested.wire_name()).and_then(|made| made.user);
-    let creator = requested.and_then(|user| users.get(&user)?.as_ref());
-    let own = creator.is_some_and(|creator| creator.person == actor.user().person);
-    let possible = Stands::ALL.into_iter().filter(|to| agreement.state.may_become(*to));
+    let own = decisions::wrote(&console.store, &agreement, &made, actor).await?;
+    let now = console.clock.now();
+    let possible = Stands::ALL.into_iter().filter(|to| agreement.may_become(*to, now));
     let may = possible.filter_map(|to| {
         let action = Action::of_change(agreement.state, to)?;
         let allowed = actor.may(action).is_ok() && !(own && action == Action::ApproveAgreement);
         decision(agreement.state, to).filter(|_| allowed)
     });
     let may: Vec<_> = may.collect();
-    let now = console.clock.now();
     let ending = match may.contains(&"end") {
         true => {
             let text = ending::propose(&console.store, &agreement, None, &console.rules, now).await?.text();
@@ -314,6 +312,8 @@ async fn decide(State(console): State<Console>, Path(id): Path<String>, form: Fo
             refusal @ (ApiRefusal::ApiCreatorApproves
             | ApiRefusal::ApiCreatorUnknown
             | ApiRefusal::ApiSuspendedAbove
+            | ApiRefusal::ApiNoticeOfAnother
+            | ApiRefusal::ApiConflict { .. }
             | ApiRefusal::ApiTransition { .. }) => {
                 let entry = refusal.entry();
                 let text = if visit.asked.language.tag() == "en" { entry.en } else { entry.da };
