@@ -116,6 +116,8 @@ pub struct ConnectionView {
     pub added_at: Timestamp,
     /// When it was ended; null while it is looked after.
     pub ended_at: Option<Timestamp>,
+    /// When the receiver's side agreed to it; null: nothing of the receiver's is shown or stated in it yet.
+    pub consented_at: Option<Timestamp>,
 }
 
 impl ConnectionView {
@@ -147,6 +149,7 @@ impl ConnectionView {
             next: view.next().iter().map(turn).collect(),
             added_at: connection.added,
             ended_at: connection.ended,
+            consented_at: connection.consented,
         }
     }
 }
@@ -492,6 +495,36 @@ pub async fn end(
         Ok(answer)
     };
     once(&api, &caller, &headers, digest(&["end connection", &id.to_string(), &if_match.0], &bytes), work).await
+}
+
+/// Agrees to a connection for the receiver's side: until then nothing of the receiver's is shown or stated in it.
+#[utoipa::path(post, operation_id = "consentToConnection", path = "/api/v1/connections/{id}/consent", tag = "connections", request_body = EndingRequest,
+    params(("id" = Uuid, Path, description = "The connection."),
+        ("If-Match" = String, Header, description = "Its ETag.", max_length = 200, pattern = "^\"[0-9a-f]{64}\"$"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same request sent again with it is not done again.", max_length = 64, pattern = "^[A-Za-z0-9_-]{1,64}$")),
+    responses((status = 200, description = "The connection that was agreed to.", body = AddedConnection), WriteProblems))]
+pub async fn consent(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id,
+    if_match: IfMatch,
+    headers: HeaderMap,
+    Json { value, bytes }: Json<EndingRequest>,
+) -> Result<Answer, ApiRefusal> {
+    let reason = line("reason", &value.reason)?;
+    let (own, actor, matching) = (api.clone(), caller.0.clone(), if_match.0.clone());
+    let work = |key: Option<Key>| async move {
+        let view = seen(&own, &actor, id).await?;
+        IfMatch(matching).holds(&ConnectionTasks::of(&view).etag)?;
+        let because = Because::new(reason, own.clock.now());
+        let answer = Answer::new(StatusCode::OK, &AddedConnection { id })?;
+        let kept = |_: &Connection| answer.kept();
+        let kept = key.as_ref().map(|key| Kept { key, answer: &kept });
+        decide::consent(&own.store, By::User(&actor), &view.connection, &because, kept).await.map_err(of_connection)?;
+        own.decided.notify_one();
+        Ok(answer)
+    };
+    once(&api, &caller, &headers, digest(&["consent to connection", &id.to_string(), &if_match.0], &bytes), work).await
 }
 
 /// That a task is done.

@@ -191,6 +191,7 @@ fn router() -> OpenApiRouter<Api> {
         .routes(routes!(connections::get))
         .routes(routes!(connections::drawn))
         .routes(routes!(connections::end))
+        .routes(routes!(connections::consent))
         .routes(routes!(connections::state))
         .routes(routes!(connections::withdraw))
         .routes(routes!(connections::assign))

@@ -83,6 +83,13 @@ enum Command {
         #[command(flatten)]
         why: Why,
     },
+    /// Agree to one for the receiver's side: until then nothing of the receiver's is shown or stated in it
+    Consent {
+        /// Its id
+        id: Uuid,
+        #[command(flatten)]
+        why: Why,
+    },
     /// State that a task is done, with a reference to what shows it; or take that back
     State {
         /// The connection's id
@@ -299,6 +306,15 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
             };
             with_store(&settings, Access::Change, end).await?;
             writeln!(out, "{id} is ended")?;
+        }
+        Command::Consent { id, why } => {
+            let (signer, because) = (why.person.signer()?, Because::new(why.reason, now));
+            let consent = async |store: &Store| {
+                let known = store.connection(id).await?.ok_or(ConnectionError::NoSuch(id))?;
+                decide::consent(store, By::Key(&signer), &known, &because, None).await
+            };
+            with_store(&settings, Access::Change, consent).await?;
+            writeln!(out, "{id} is agreed to for the receiver's side")?;
         }
         Command::State { id, task, reference, withdraw: _, party, why } => {
             let (signer, because) = (why.person.signer()?, Because::new(why.reason, now));

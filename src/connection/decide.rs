@@ -11,6 +11,7 @@ use super::graph::{Once, Task};
 use super::shown::{Shown, View, views};
 use super::standing::State;
 use super::store::{Connection, connection};
+use crate::agreements::request::names_a_person;
 use crate::agreements::{Environment, Store};
 use crate::audit::Subject;
 use crate::decisions::record::What;
@@ -19,7 +20,7 @@ use crate::decisions::shown::sha256;
 use crate::decisions::{Because, By, DecideError, Kept};
 use crate::id::cvr::Cvr;
 use crate::refusal::Detail;
-use crate::store::{StoreError, sql};
+use crate::store::{Session, StoreError, sql};
 use crate::users::rights::{Action, Side};
 use crate::users::{Actor, User, Whose};
 
@@ -112,6 +113,7 @@ impl New {
             options: self.options,
             added: crate::store::value::to_microsecond(now),
             ended: None,
+            consented: None,
         })
     }
 }
@@ -137,10 +139,101 @@ fn decision<'a>(connection: &Connection, what: What, action: Action, whose: [Cvr
     Decision { what, action, whose: For::OneOf(whose), service: connection.service, because }
 }
 
-/// Adds a connection.
+/// Whether one's agreements name a system: an authority's own, and those that a company asked for.
+async fn is_named(session: &mut Session, user: &User, system: Uuid) -> Result<bool, StoreError> {
+    let own = user.party.map(|cvr| cvr.to_string());
+    let query = match user.side() {
+        Some(Side::Authority) => sql("SELECT 1 AS named FROM agreement
+             WHERE system = $1 AND authority = $2 AND state NOT IN ('AFVIST', 'TRUKKET') LIMIT 1"),
+        _ => sql("SELECT 1 AS named FROM decision JOIN agreement ON agreement.id = decision.subject_id
+             WHERE decision.subject = 'agreement' AND decision.to_state = 'ANMODET' AND agreement.system = $1
+             AND decision.party = $2 LIMIT 1"),
+    };
+    Ok(session.first(query.bind(system).bind(own)).await?.is_some())
+}
+
+/// Refuses systems and a receiver's supplier that are not the adder's to name. When the receiver's side has agreed: at once where the
+/// adder is of it.
+async fn is_theirs(
+    deciding: &mut Deciding<'_>,
+    connection: &Connection,
+    at: Timestamp,
+) -> Result<Option<Timestamp>, ConnectionError> {
+    let user = deciding.user().clone();
+    if user.side() == Some(Side::Operators) {
+        return Ok(Some(at));
+    }
+    let client = deciding.change.system(connection.client).await?;
+    let own = client.as_ref().is_some_and(|client| client.party == user.party);
+    // A system in the register is its party's, and that of whoever's agreements name it.
+    let may_be_named = user.side() == Some(Side::Authority) || client.is_none();
+    let named = may_be_named && is_named(deciding.change.connection(), &user, connection.client).await?;
+    if !own && !named {
+        return Err(refused(
+            "anvendersystemet er ikke registreret som jeres, og ingen af jeres aftaler nævner det; registrér det først",
+            "the client system is not registered as yours, and none of your agreements names it; register it first",
+        ));
+    }
+    let runs_it = client.and_then(|client| client.party).filter(|party| *party != connection.authority);
+    if runs_it.is_some() && connection.client_supplier != runs_it {
+        return Err(refused("anvendersystemet er en anden leverandørs", "the client system is another supplier's"));
+    }
+    let Some(receiver) = connection.receiver else { return Ok(Some(at)) };
+    let receiver = deciding.change.system(receiver).await?.and_then(|receiver| receiver.party);
+    let is_receiver = (user.side() == Some(Side::Authority) && user.party == Some(connection.receiver_authority))
+        || (receiver.is_some() && receiver == user.party);
+    if connection.receiver_supplier.is_some() && !is_receiver && connection.receiver_supplier != receiver {
+        return Err(refused(
+            "modtagerens leverandør angives af modtagersiden; udelad den",
+            "the receiver's supplier is named by the receiver's side; leave it out",
+        ));
+    }
+    Ok(is_receiver.then_some(at))
+}
+
+/// Agrees to a connection on behalf of the receiver's side: from then on its tasks are shown in it.
 ///
 /// # Errors
-/// [`ConnectionError`]: a user who may not, or one that is there.
+/// [`ConnectionError`]: a user who may not, one that was agreed to or has ended.
+pub async fn consent(
+    store: &Store,
+    by: By<'_>,
+    known: &Connection,
+    because: &Because,
+    kept: Option<Kept<'_, Connection>>,
+) -> Result<Connection, ConnectionError> {
+    let receiver = match known.receiver {
+        Some(receiver) => store.system(receiver).await?.and_then(|receiver| receiver.party),
+        None => None,
+    };
+    let whose = [known.receiver_authority, receiver.or(known.receiver_supplier).unwrap_or(known.receiver_authority)];
+    let what = on(known, Some("added".to_owned()), "consented".to_owned(), &text(known));
+    let mut deciding = decision(known, what, Action::AddConnection, whose, because).begin(store, by).await?;
+    let update = sql("UPDATE connection SET consented_at = $1 WHERE id = $2 AND consented_at IS NULL AND ended_at IS NULL");
+    if deciding.change.connection().execute(update.bind(because.at).bind(known.id)).await? == 0 {
+        return Err(refused("forbindelsen er bekræftet eller afsluttet", "the connection was agreed to already, or has ended"));
+    }
+    let known = Connection { consented: Some(because.at), ..known.clone() };
+    deciding.keep(kept, &known).await?;
+    Ok(known)
+}
+
+/// Whether a user may agree to a connection for the receiver's side.
+pub fn may_consent(actor: &Actor, connection: &Connection) -> bool {
+    let own = match actor.scope().whose {
+        Whose::Everybody => true,
+        Whose::Authority(own) => own == connection.receiver_authority,
+        Whose::Supplier(own) => Some(own) == connection.receiver_supplier,
+        Whose::Nobody => false,
+    };
+    own && connection.consented.is_none() && connection.ended.is_none() && actor.may(Action::AddConnection).is_ok()
+}
+
+/// Adds a connection between systems that are the adder's to name. Where the receiver is another's its side agrees before anything of it
+/// is shown or stated.
+///
+/// # Errors
+/// [`ConnectionError`]: a user who may not, another's system, or one that is there.
 pub async fn add(
     store: &Store,
     by: By<'_>,
@@ -151,6 +244,7 @@ pub async fn add(
     let what = on(connection, None, "added".to_owned(), &text(connection));
     let whose = [connection.authority, connection.client_supplier.unwrap_or(connection.authority)];
     let mut deciding = decision(connection, what, Action::AddConnection, whose, because).begin(store, by).await?;
+    let consented = is_theirs(&mut deciding, connection, because.at).await?;
     let session = deciding.change.connection();
     let alike =
         sql("SELECT id, receiver FROM connection WHERE ended_at IS NULL AND service = $1 AND environment = $2 AND authority = $3
@@ -168,8 +262,8 @@ pub async fn add(
     }
     let cvr = |cvr: Option<Cvr>| cvr.map(|cvr| cvr.to_string());
     let insert = sql("INSERT INTO connection (id, graph, service, environment, authority, client, client_supplier, receiver,
-             receiver_authority, receiver_supplier, options, added_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")
+             receiver_authority, receiver_supplier, options, added_at, consented_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)")
     .bind(connection.id)
     .bind(&connection.graph)
     .bind(connection.service)
@@ -181,7 +275,8 @@ pub async fn add(
     .bind(connection.receiver_authority.to_string())
     .bind(cvr(connection.receiver_supplier))
     .bind(connection.options.iter().map(String::as_str).collect::<Vec<_>>().join(","))
-    .bind(connection.added);
+    .bind(connection.added)
+    .bind(consented);
     session.execute(insert).await?;
     Ok(deciding.keep(kept, connection).await?)
 }
@@ -235,6 +330,18 @@ pub async fn state(
 ) -> Result<View, ConnectionError> {
     let known = store.connection(stating.connection).await?.ok_or(ConnectionError::NoSuch(stating.connection))?;
     let task = task_of(&known, &stating.task)?;
+    if stating.reference.as_deref().is_some_and(names_a_person) {
+        return Err(refused(
+            "referencen indeholder noget, der ligner et CPR-nummer; henvis til et dokument eller en sag",
+            "the reference holds what looks like a CPR number; name a document or a case",
+        ));
+    }
+    if known.keeps_back(task) {
+        return Err(refused(
+            format!("{} er modtagersidens, og den har ikke bekræftet forbindelsen", task.id),
+            format!("{} is the receiver's side's, which has not agreed to the connection", task.id),
+        ));
+    }
     let parties = known.must_state(task);
     if stating.party.is_some_and(|party| !parties.contains(&party)) {
         let who = parties.iter().map(Cvr::to_string).collect::<Vec<_>>().join(", ");
@@ -268,9 +375,17 @@ pub async fn state(
         ));
     }
     let place = known.place(task.once);
+    let withdraw = sql("UPDATE connection_statement SET withdrawn_at = $1
+         WHERE place = $2 AND task = $3 AND party = $4 AND withdrawn_at IS NULL")
+    .bind(because.at)
+    .bind(&place)
+    .bind(&task.id)
+    .bind(party.to_string());
     match &stating.reference {
         Some(reference) => {
             may_be_stated(&before, now, party)?;
+            // One from before it fell back makes room.
+            deciding.change.connection().execute(withdraw).await?;
             let insert = sql("INSERT INTO connection_statement (id, place, task, party, reference, stated_by, stated_at)
                  VALUES ($1, $2, $3, $4, $5, $6, $7)")
             .bind(Uuid::now_v7())
@@ -283,12 +398,6 @@ pub async fn state(
             deciding.change.connection().execute(insert).await?;
         }
         None => {
-            let withdraw = sql("UPDATE connection_statement SET withdrawn_at = $1
-                 WHERE place = $2 AND task = $3 AND party = $4 AND withdrawn_at IS NULL")
-            .bind(because.at)
-            .bind(place)
-            .bind(&task.id)
-            .bind(party.to_string());
             if deciding.change.connection().execute(withdraw).await? == 0 {
                 return Err(refused(
                     format!("{} er ikke oplyst for {party}", task.id),
@@ -409,6 +518,7 @@ fn may_do(user: &User, connection: &Connection, task: &Task, given_to: Option<Uu
 pub fn may_state(actor: &Actor, view: &View, shown: &Shown) -> Vec<Cvr> {
     let may = actor.may(Action::StateTask).is_ok()
         && shown.task.stated
+        && !view.connection.keeps_back(shown.task)
         && shown.standing.state.is_next()
         && may_do(actor.user(), &view.connection, shown.task, shown.assignment.person);
     let own = |party: &Cvr| match actor.scope().whose {

@@ -261,3 +261,18 @@ pub enum Look {
     /// A file that it sent is Godkendt.
     MailboxFile,
 }
+
+impl Look {
+    /// Whether it shows how the receiving system stands by itself, and not what is between the two.
+    pub fn is_of_the_receiver(&self) -> bool {
+        matches!(
+            self,
+            Self::Receiver
+                | Self::Endpoint
+                | Self::Answers
+                | Self::SftpUser { of: System::Receiver }
+                | Self::Monitored { of: System::Receiver, .. }
+                | Self::Subscription { of: System::Receiver }
+        )
+    }
+}

@@ -62,17 +62,24 @@ pub(super) async fn views(
     let asked = seen.asked + 2;
     let mut views = Vec::with_capacity(connections.len());
     for (connection, graph) in connections.into_iter().zip(graphs) {
+        let sight = |connection: &Connection, task: &Task| match &task.seen {
+            Some(look) if !connection.keeps_back(task) => seen.of(connection, look),
+            _ => Sight::Nothing,
+        };
         let said: Vec<Vec<Statement>> = graph
             .tasks
             .iter()
             .map(|task| {
                 // A statement counts for every connection of its place, so it stays for the next.
                 let known = statements.get(&(connection.place(task.once), task.id.clone()));
+                // Of those who must state it in this connection; what the gateway saw lost since counts no more.
                 let parties = connection.must_state(task);
+                let sight = sight(&connection, task);
                 known
                     .into_iter()
                     .flatten()
-                    .filter(|statement| !task.both || parties.contains(&statement.party))
+                    .filter(|statement| parties.contains(&statement.party) && !connection.keeps_back(task))
+                    .filter(|statement| !sight.is_lost_after(statement.at))
                     .cloned()
                     .collect()
             })
@@ -84,7 +91,7 @@ pub(super) async fn views(
             .map(|(task, said)| {
                 let all = task.stated && !said.is_empty() && unstated(&connection, task, said).is_empty();
                 Known {
-                    sight: task.seen.as_ref().map_or(Sight::Nothing, |look| seen.of(&connection, look)),
+                    sight: sight(&connection, task),
                     stated: all.then(|| said.iter().map(|statement| statement.at).max()).flatten(),
                 }
             })
@@ -112,12 +119,8 @@ pub(super) async fn views(
     Ok((views, asked))
 }
 
-/// Who is still to state it. Where one statement will do, it counts for whoever shares its place: of one ledger for every authority's
-/// connection to it.
+/// Who is still to state it.
 fn unstated(connection: &Connection, task: &Task, said: &[Statement]) -> BTreeSet<Cvr> {
-    if !task.both && !said.is_empty() {
-        return BTreeSet::new();
-    }
     let mut open = connection.must_state(task);
     said.iter().for_each(|statement| {
         open.remove(&statement.party);

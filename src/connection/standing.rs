@@ -42,6 +42,13 @@ pub enum Sight {
     },
 }
 
+impl Sight {
+    /// Whether it was lost after an instant. Where it is not known since when, it may have been.
+    pub fn is_lost_after(&self, at: Timestamp) -> bool {
+        matches!(self, Self::Lost { since, .. } if since.is_none_or(|since| since > at))
+    }
+}
+
 /// Where a task stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
@@ -163,11 +170,11 @@ pub fn is_finished(standings: &[Standing]) -> bool {
 
 static NOTHING: Known = Known { sight: Sight::Nothing, stated: None };
 
-/// Since when a task is done, if it is. What is seen goes before what is stated: it is true by itself.
+/// Since when a task is done, if it is. What is seen goes before what is stated: it is true by itself. So does what was seen lost since.
 fn done_since(known: &Known) -> Option<Option<Timestamp>> {
     match (&known.sight, known.stated) {
         (Sight::Done(since), _) => Some(*since),
-        (_, Some(stated)) => Some(Some(stated)),
+        (sight, Some(stated)) if !sight.is_lost_after(stated) => Some(Some(stated)),
         _ => None,
     }
 }

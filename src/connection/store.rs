@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use uuid::Uuid;
 
-use super::graph::{Graph, Lane, Once, Task};
+use super::graph::{Graph, Lane, Once, Party, Task};
 use super::standing::Uses;
 use crate::agreements::{Environment, Store};
 use crate::id::cvr::Cvr;
@@ -46,6 +46,8 @@ pub struct Connection {
     pub added: Timestamp,
     /// When it was ended.
     pub ended: Option<Timestamp>,
+    /// When the receiver's side agreed to it; none: nothing of the receiver's is shown or stated in it yet.
+    pub consented: Option<Timestamp>,
 }
 
 impl Connection {
@@ -72,6 +74,12 @@ impl Connection {
     /// For whom it must be stated: for whose it is, and for both authorities where both must.
     pub fn must_state(&self, task: &Task) -> BTreeSet<Cvr> {
         if task.both { [self.authority, self.receiver_authority].into() } else { [self.whose(task)].into() }
+    }
+
+    /// Whether a task is of the receiver's side, or shows what is, and that side has not agreed to the connection.
+    pub fn keeps_back(&self, task: &Task) -> bool {
+        let shows = task.seen.as_ref().is_some_and(|look| look.is_of_the_receiver());
+        self.consented.is_none() && (task.party == Party::Receiver || shows)
     }
 
     /// Everybody whose connection it is.
@@ -166,7 +174,7 @@ pub struct Wanted {
 macro_rules! connections {
     () => {
         "SELECT id, graph, service, environment, authority, client, client_supplier, receiver, receiver_authority, receiver_supplier,
-             options, added_at, ended_at FROM connection WHERE "
+             options, added_at, ended_at, consented_at FROM connection WHERE "
     };
 }
 
@@ -230,6 +238,7 @@ fn read(row: &Row) -> Result<Connection, StoreError> {
         options: options.split(',').filter(|option| !option.is_empty()).map(str::to_owned).collect(),
         added: row.get("added_at")?,
         ended: row.maybe("ended_at")?,
+        consented: row.maybe("consented_at")?,
     })
 }
 

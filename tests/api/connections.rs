@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::house::{COMPANY, House, OTHER, OWN, SERVICE, Who, is_problem, text, value};
+use crate::house::{COMPANY, House, OTHER, OWN, SERVICE, SYSTEM, Who, is_problem, text, value};
 use crate::wire::Answer;
 
 const CONNECTIONS: &str = "/api/v1/connections";
@@ -10,7 +10,7 @@ const CONNECTIONS: &str = "/api/v1/connections";
 fn connection(authority: &str) -> Value {
     json!({
         "graph": "terminaladgang", "service": SERVICE, "environment": "exttest", "authority": authority,
-        "client": "00000000-0000-4000-8000-0000000000aa", "client_supplier": COMPANY, "options": ["verification"], "reason": "sag 7"
+        "client": SYSTEM, "client_supplier": COMPANY, "options": ["verification"], "reason": "sag 7"
     })
 }
 
@@ -35,7 +35,7 @@ async fn a_connection_goes_step_by_step_and_each_party_sees_what_is_next() {
     assert_eq!(state_of(&before, "TA-FRONT-OK"), "waiting");
     let next: Vec<_> =
         before["connection"]["next"].as_array().unwrap().iter().map(|turn| (text(turn, "task"), text(turn, "whose"))).collect();
-    assert_eq!(next, [("TA-SYSTEM", COMPANY), ("TA-INSTRUCTION", OWN)]);
+    assert_eq!(next, [("TA-INSTRUCTION", OWN)], "the system is registered with its certificate");
 
     let state = async |who: &Who, task: &str, etag: &str| {
         let body = json!({"task": task, "reference": "databehandleraftale 12", "reason": "sag 7"});
@@ -53,7 +53,7 @@ async fn a_connection_goes_step_by_step_and_each_party_sees_what_is_next() {
     // What is requested and approved is seen by itself.
     let agreement = house.requested(&house.supplier, OWN).await;
     let requested = get().await;
-    assert_eq!((state_of(&requested, "TA-SYSTEM"), state_of(&requested, "TA-FRONT-OK")), ("seen", "ready"));
+    assert_eq!((state_of(&requested, "TA-FRONT"), state_of(&requested, "TA-FRONT-OK")), ("seen", "ready"));
     assert_eq!(house.decide(&house.signatory, &agreement, "approve").await.status, 200);
     let approved = get().await;
     assert_eq!(state_of(&approved, "TA-FRONT-OK"), "seen");

@@ -17,6 +17,7 @@ use hjemmel::users::rights::Role;
 use hjemmel::users::{Scope, Whose};
 use uuid::Uuid;
 
+use crate::agreement_life::registered;
 use crate::agreements::routes::{decision, route};
 use crate::agreements::{FRONT, SERVICE, SYSTEM, both_sides, exttest};
 use crate::decides::Decides;
@@ -26,6 +27,9 @@ use crate::people::{self, NOW, at, because, signer};
 
 const KORSBAEK: &str = "11111111";
 const OTHER: &str = "99999981";
+/// Who runs the ledger, and who runs a client system.
+const LEDGERS: &str = "99999998";
+const COMPANY: &str = "99999991";
 const LEDGER: Uuid = Uuid::from_u128(0x1ed6e6);
 
 const OPERATOR: Key = Key::GatewayClient;
@@ -41,6 +45,8 @@ on_both! {
     a_connection_is_there_once_and_each_sees_its_own;
     what_was_stated_and_added_is_never_altered_or_deleted;
     files_and_mailboxes_are_seen_too;
+    a_connection_names_its_adders_own_systems_and_the_receivers_side_agrees_before_it_is_shown;
+    what_was_seen_lost_after_it_was_stated_is_done_no_more;
 }
 
 async fn house(kept: &Kept) -> Store {
@@ -144,13 +150,22 @@ async fn what_the_gateway_sees_is_done_without_a_word_and_falls_back_when_it_is_
 
 async fn a_statement_counts_for_what_its_task_is_done_once_for_and_never_for_another_authority(kept: Kept) {
     let store = house(&kept).await;
-    let one = added(&store, new("sf1590a", KORSBAEK, KORSBAEK, &["straks"])).await;
-    let other = added(&store, new("sf1590a", OTHER, OTHER, &["straks"])).await;
+    let ledgers = |connection| Connection { receiver_supplier: Some(LEDGERS.parse().unwrap()), ..connection };
+    let one = added(&store, ledgers(new("sf1590a", KORSBAEK, KORSBAEK, &["straks"]))).await;
+    let other = added(&store, ledgers(new("sf1590a", OTHER, OTHER, &["straks"]))).await;
     states(&store, &one, "FB201", None, OWNER).await.unwrap();
     assert_eq!(stands(&store, &one, "FB201").await, State::Stated);
     assert_eq!(stands(&store, &other, "FB201").await, State::Ready, "one's contract never counts for another");
     states(&store, &one, "FB200", None, OPERATOR).await.unwrap();
     assert_eq!(stands(&store, &other, "FB200").await, State::Stated, "once a ledger");
+    // Nor does what somebody states who need not in this connection.
+    let strangers = Connection {
+        receiver_supplier: Some(COMPANY.parse().unwrap()),
+        client: Uuid::from_u128(8),
+        ..new("sf1590a", OTHER, OTHER, &["straks"])
+    };
+    let strangers = added(&store, strangers).await;
+    assert_eq!(stands(&store, &strangers, "FB200").await, State::Ready, "another company's word");
     let another_system = added(&store, Connection { client: Uuid::from_u128(9), id: Uuid::now_v7(), ..one.clone() }).await;
     assert_eq!(stands(&store, &another_system, "FB201").await, State::Stated, "once a ledger and authority");
     states(&store, &one, "FF101", None, OWNER).await.unwrap();
@@ -231,6 +246,77 @@ async fn a_connection_is_there_once_and_each_sees_its_own(kept: Kept) {
     decide::end(&store, By::Key(&signer(OPERATOR)), &one, &because(NOW), None).await.unwrap();
     added(&store, new("terminaladgang", KORSBAEK, KORSBAEK, &[])).await;
     assert!(states(&store, &one, "TA-INSTRUCTION", None, OWNER).await.unwrap_err().to_string().contains("has ended"));
+}
+
+async fn a_connection_names_its_adders_own_systems_and_the_receivers_side_agrees_before_it_is_shown(kept: Kept) {
+    let store = house(&kept).await;
+    let (supplier, ledgers, responsible) = (Key::PersonSupplier, Key::Intruder, Key::PersonOperator);
+    people::add(
+        &store,
+        &[
+            (supplier, Role::SupplierAdministrator, Some(COMPANY)),
+            (ledgers, Role::SupplierAdministrator, Some(LEDGERS)),
+            (responsible, Role::SystemResponsible, Some(OTHER)),
+        ],
+    )
+    .await;
+    let client = Uuid::from_u128(9);
+    registered(&store, client, Key::IndexServer, COMPANY).await;
+    registered(&store, LEDGER, Key::StsServer, LEDGERS).await;
+    let company = |cvr: &str| Some(cvr.parse().unwrap());
+    let own = |supplier: &str| Connection {
+        client,
+        client_supplier: company(supplier),
+        ..new("sf1590a", KORSBAEK, OTHER, &["straks"])
+    };
+    let adds = async |key: Key, connection: &Connection| {
+        decide::add(&store, By::Key(&signer(key)), connection, &because(NOW), None).await.map_err(|error| error.to_string())
+    };
+    let anothers = adds(ledgers, &own(LEDGERS)).await.unwrap_err();
+    assert!(anothers.contains("not registered as yours"), "{anothers}");
+    let receivers = Connection { receiver_supplier: company(COMPANY), ..own(COMPANY) };
+    let named = adds(supplier, &receivers).await.unwrap_err();
+    assert!(named.contains("named by the receiver's side"), "{named}");
+    let connection = Connection { receiver_supplier: company(LEDGERS), ..own(COMPANY) };
+    adds(supplier, &connection).await.unwrap();
+    // Of the receiver's nothing is shown or stated before its side agrees, whatever was stated elsewhere.
+    let agreed = Connection { receiver_supplier: company(LEDGERS), ..new("sf1590a", KORSBAEK, OTHER, &["straks"]) };
+    let agreed = added(&store, agreed).await;
+    states(&store, &agreed, "FB200", None, ledgers).await.unwrap();
+    assert_eq!(view(&store, &connection).await.find("FB200").unwrap().statements.len(), 0);
+    let unasked = states(&store, &connection, "FB200", None, ledgers).await.unwrap_err().to_string();
+    assert!(unasked.contains("has not agreed"), "{unasked}");
+    let consents = async |key: Key| {
+        let known = store.connection(connection.id).await.unwrap().unwrap();
+        decide::consent(&store, By::Key(&signer(key)), &known, &because(NOW), None).await
+    };
+    let itself = consents(supplier).await.unwrap_err();
+    assert!(matches!(itself, ConnectionError::Decide(DecideError::Refused(ApiRefusal::ApiOtherParty))), "{itself:?}");
+    consents(responsible).await.unwrap();
+    assert_eq!(stands(&store, &connection, "FB200").await, State::Stated);
+    assert!(consents(ledgers).await.unwrap_err().to_string().contains("agreed to already"));
+}
+
+async fn what_was_seen_lost_after_it_was_stated_is_done_no_more(kept: Kept) {
+    let store = house(&kept).await;
+    let connection = added(&store, new("sf1590a", KORSBAEK, KORSBAEK, &["straks"])).await;
+    for task in ["FB200", "FB201", "FB202", "FB203"] {
+        states(&store, &connection, task, None, OPERATOR).await.unwrap();
+    }
+    assert_eq!(stands(&store, &connection, "FB203").await, State::Stated);
+    decide::saw_answer(&store, &connection, true, at(NOW)).await.unwrap();
+    decide::saw_answer(&store, &connection, false, at("2026-11-29T13:00:00Z")).await.unwrap();
+    let later = store.connection_view(connection.id, at("2026-11-29T14:00:00Z")).await.unwrap().unwrap();
+    let task = later.find("FB203").unwrap();
+    assert!(matches!(&task.standing.state, State::FellBack { .. }), "{:?}", task.standing);
+    let stating =
+        Stating { connection: connection.id, task: "FB203".to_owned(), party: None, reference: Some("sag 8, rettet".to_owned()) };
+    let again = because("2026-11-29T14:00:00Z");
+    let mended = decide::state(&store, By::Key(&signer(OPERATOR)), &stating, &again, None).await.unwrap();
+    assert_eq!(mended.find("FB203").unwrap().standing.state, State::Stated);
+    let person = Stating { reference: Some("borger 610203-1234".to_owned()), ..stating };
+    let named = decide::state(&store, By::Key(&signer(OPERATOR)), &person, &again, None).await.unwrap_err();
+    assert!(named.to_string().contains("CPR"), "{named}");
 }
 
 async fn what_was_stated_and_added_is_never_altered_or_deleted(kept: Kept) {

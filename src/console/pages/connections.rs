@@ -43,6 +43,7 @@ pub(super) fn router() -> Router<Console> {
         .route("/connections", get(list))
         .route("/connections/{id}", get(show))
         .route("/connections/{id}/state", post(state))
+        .route("/connections/{id}/consent", post(consent))
 }
 
 #[derive(Template)]
@@ -129,6 +130,8 @@ struct ConnectionPage {
     forms: Vec<StateForm>,
     note: Option<Note>,
     ended: bool,
+    /// Whether the receiver's side has yet to agree, and whether this user may for it.
+    consent: Option<bool>,
 }
 
 struct TaskLine {
@@ -227,6 +230,8 @@ async fn drawn(
         forms: if connection.ended.is_none() { forms.collect() } else { Vec::new() },
         note,
         ended: connection.ended.is_some(),
+        consent: (connection.consented.is_none() && connection.ended.is_none())
+            .then(|| decide::may_consent(visit.actor(), connection)),
         frame,
     })?;
     Ok((status, drawn).into_response())
@@ -245,6 +250,26 @@ async fn show(State(console): State<Console>, visit: Visit, Path(id): Path<Strin
     let view = seen(&console, &visit, &id).await?;
     let done = Fields::of_query(request.uri())?.text("done") == "1";
     drawn(&console, &visit, view, done.then_some(Note::Done), None).await
+}
+
+async fn consent(State(console): State<Console>, Path(id): Path<String>, form: Form) -> Result<Response, Stop> {
+    let visit = &form.visit;
+    let view = seen(&console, visit, &id).await.map_err(|why| form.stop(why))?;
+    let reason = form.fields.line("reason", Detail::new("Begrundelse", "Reason"), LONGEST).map_err(|why| form.stop(why))?;
+    let because = Because::new(reason, console.clock.now());
+    match decide::consent(&console.store, By::User(visit.actor()), &view.connection, &because, None).await {
+        Ok(known) => {
+            console.decided.notify_one();
+            Ok(Redirect::to(&format!("/connections/{}?done=1", known.id)).into_response())
+        }
+        Err(ConnectionError::Refused(why)) => {
+            let frame = visit.frame(&console, "", "");
+            let (why, now) = (told(&frame, &why), seen(&console, visit, &id).await?);
+            drawn(&console, visit, now, Some(Note::Refused(why)), Some(&form.fields)).await
+        }
+        Err(ConnectionError::NoSuch(_)) => Err(form.stop(ConsoleRefusal::ConsolePageUnknown)),
+        Err(ConnectionError::Decide(error)) => Err(form.stop(of_decision(error))),
+    }
 }
 
 async fn state(State(console): State<Console>, Path(id): Path<String>, form: Form) -> Result<Response, Stop> {
