@@ -436,6 +436,7 @@ async fn an_auditors_question_is_on_record_before_it_is_answered_and_of_the_own_
 /// What a page's request form sends, with these fields over those of a request that is in order.
 fn request_form(token: &str, id: &str, etag: &str, fields: &[(&str, &str)]) -> String {
     let service = format!("{}:front", crate::house::SERVICE);
+    let thumbprint = crate::house::thumbprint(crate::house::SYSTEM);
     let mut all = vec![
         ("form_token", token),
         ("id", id),
@@ -445,7 +446,7 @@ fn request_form(token: &str, id: &str, etag: &str, fields: &[(&str, &str)]) -> S
         ("justification", "Sagsbehandlere slår ydelser op"),
         ("environment", "exttest"),
         ("system", "00000000-0000-4000-8000-0000000000aa"),
-        ("certificates", &crate::house::thumbprint(crate::house::SYSTEM)),
+        ("certificates", thumbprint.as_str()),
         ("authorities", "11111111\r\n99999981"),
         ("service", &service),
         ("contract", "DBA-2026-17"),

@@ -42,6 +42,17 @@ const ADD: [&str; 15] = [
     "straks,verification",
 ];
 
+/// Registers a client system of the authority's.
+async fn register(store: &Path, id: &str) {
+    let store = Store::open(&crate::store::Settings::sqlite(store)).await.unwrap();
+    let (id, party, at) = (id.parse().unwrap(), Some("11111111".parse().unwrap()), as_user::now());
+    let (name, contact) = ("Fagsystem A".to_owned(), "drift@example.dk".to_owned());
+    let system = crate::agreements::system::System { id, party, name, contact, made_at: at, changed_at: at };
+    let mut change = store.change().await.unwrap();
+    change.write_system(&system).await.unwrap();
+    change.commit().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_connection_is_added_shown_in_words_stated_given_to_somebody_and_exported() {
     let dir = tempfile::tempdir().unwrap();
@@ -50,6 +61,9 @@ async fn a_connection_is_added_shown_in_words_stated_given_to_somebody_and_expor
     as_user::add_all(&dir.join("store.sqlite")).await;
     assert!(types(dir, None, &["list"]).await.unwrap().contains("hjemmel connection add"));
     assert!(types(dir, Some("S. Fremmed"), &ADD).await.unwrap_err().contains("add and end connections"));
+    let others = types(dir, Some("R. Ansvarlig"), &ADD).await.unwrap_err();
+    assert!(others.contains("not registered as yours"), "{others}");
+    register(&dir.join("store.sqlite"), ADD[10]).await;
     let added = types(dir, Some("R. Ansvarlig"), &ADD).await.unwrap();
     let id = added.split_whitespace().next().unwrap();
     assert!(types(dir, Some("R. Ansvarlig"), &ADD).await.unwrap_err().contains("is there already"));
