@@ -34,6 +34,7 @@ use http::Uri;
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 
+use crate::id::cpr::TestNumbers;
 pub use crate::outbound::ConnectionLimits;
 pub use crate::revocation::domain::{Keeping, Source, WithoutList};
 pub use crate::revocation::verify::Stapling;
@@ -58,6 +59,8 @@ pub use sftp::{Sftp, SftpLimits};
 pub struct Config<S> {
     /// The environment whose agreements hold here, such as `prod` or `exttest`.
     pub environment: String,
+    /// Who alone may be named here, where it is the environment for tests.
+    pub test_numbers: Option<TestNumbers>,
     /// How far peers' clocks may be from ours.
     pub clock_skew: Duration,
     /// How old a message's Timestamp may be.

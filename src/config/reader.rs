@@ -18,6 +18,8 @@ use uuid::Uuid;
 
 use super::report::Problem;
 use super::{Content, FileRead, Source};
+use crate::agreements::rules::TRIAL;
+use crate::id::cpr::TestNumbers;
 
 /// A setting that was asked for, and what it is: for the tests of the annotated example.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -231,6 +233,29 @@ impl<'a> Reader<'a> {
                 Err("is not an environment; use 1 to 32 of a-z, 0-9 and hyphen, such as prod".to_owned())
             }
         })
+    }
+
+    /// Who alone may be named in the environment for tests; none in any other, where no list is taken.
+    pub(crate) fn test_numbers(&mut self, key: &'static str, environment: Option<&str>) -> Option<Option<TestNumbers>> {
+        let list = self.optional_file(key)?;
+        if environment != Some(TRIAL) {
+            if list.is_some() {
+                let text = format!("is for the environment {TRIAL} alone, where only test numbers are taken; remove it");
+                self.problem_at(key, text);
+                return None;
+            }
+            return Some(None);
+        }
+        let Some(file) = list else { return Some(Some(TestNumbers::default())) };
+        match std::fs::read_to_string(&file).map_err(|error| error.to_string()) {
+            Ok(text) => match TestNumbers::read(&text) {
+                Ok(numbers) => return Some(Some(numbers)),
+                // Never the line itself.
+                Err(line) => self.problem_at(key, format!("has no CPR number in line {line}; write ten digits a line")),
+            },
+            Err(error) => self.problem_at(key, format!("cannot be read: {error}")),
+        }
+        None
     }
 
     pub(crate) fn uuid(&mut self, key: &'static str, default: Uuid) -> Option<Uuid> {

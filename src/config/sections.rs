@@ -11,6 +11,7 @@ use super::{
     EdgeLimits, Keeping, Listen, LogFormat, MessageLimits, Peer, Persons, ReplayKept, Revocation, ServiceSection, Sftp, Signers,
     Stapling, Sts, Tokens, WithoutList, campus, console, deliveries, limits, mail, objects, peer, persons, retired, sftp, store,
 };
+use crate::id::cpr::TestNumbers;
 use crate::objects::settings::Place::Folder;
 use crate::telemetry::Callers;
 
@@ -19,6 +20,7 @@ use crate::telemetry::Callers;
 #[allow(missing_docs)] // each is explained in `Config`
 pub struct Sections<S> {
     pub environment: Option<String>,
+    pub test_numbers: Option<Option<TestNumbers>>,
     pub clock_skew: Option<Duration>,
     pub timestamp_max_age: Option<Duration>,
     pub replay_memory: Option<ReplayKept>,
@@ -57,6 +59,7 @@ impl<S> Default for Sections<S> {
     fn default() -> Self {
         Self {
             environment: None,
+            test_numbers: None,
             clock_skew: None,
             timestamp_max_age: None,
             replay_memory: None,
@@ -108,6 +111,7 @@ impl<S> Sections<S> {
         let (limits, messages) = self.limits?;
         Some(Config {
             environment: self.environment?,
+            test_numbers: self.test_numbers?,
             clock_skew: self.clock_skew?,
             timestamp_max_age: self.timestamp_max_age?,
             replay_memory: self.replay_memory?,
@@ -152,8 +156,11 @@ pub(super) fn read<S: ServiceSection>(root: &mut Reader<'_>) -> Sections<S> {
     }
     let mut archive = None;
     let audit = root.section("audit", |section| read_audit(section, &mut archive));
+    let environment = root.environment("environment");
+    let test_numbers = root.test_numbers("test_numbers", environment.as_deref());
     Sections {
-        environment: root.environment("environment"),
+        environment,
+        test_numbers,
         clock_skew: root.duration("clock_skew", seconds(60), seconds(0)..=seconds(300)),
         timestamp_max_age: root.duration("timestamp_max_age", seconds(300), seconds(30)..=seconds(3600)),
         replay_memory: root.choice(

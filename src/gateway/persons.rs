@@ -10,6 +10,7 @@ use super::authenticate::Authenticated;
 use super::call::{Call, OfCall};
 use super::step::Check;
 use crate::audit::Sealer;
+use crate::id::cpr::{Cpr, TestNumbers};
 use crate::refusal::Refusal;
 use crate::soap::document::Element;
 
@@ -64,6 +65,8 @@ pub struct PersonsStep {
     pub sealer: Arc<Sealer>,
     /// Finds them.
     pub find: Find,
+    /// Who alone may be named here; none: anybody.
+    pub test_numbers: Option<TestNumbers>,
 }
 
 impl Check for PersonsStep {
@@ -73,6 +76,12 @@ impl Check for PersonsStep {
 
     async fn check(&self, authenticated: Authenticated) -> Result<Named, Refusal> {
         let mut persons = authenticated.request().map(|request| (self.find)(request)).unwrap_or_default();
+        // Before anything of them is kept: somebody real has no business here, not even sealed.
+        if let Some(known) = &self.test_numbers
+            && persons.iter().filter_map(|person| Cpr::parse(person.expose())).any(|cpr| !known.has(&cpr))
+        {
+            return Err(Refusal::PersonNotForTest);
+        }
         let left_out = persons.len().saturating_sub(MOST) as u64;
         persons.truncate(MOST);
         let call = authenticated.call();

@@ -4,7 +4,9 @@
 //! prints it, and [`Cpr::expose`] is easy to search for. Checked are form and possible date, never modulus 11, which
 //! the CPR office gave up in 2007.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
 /// The scheme that a person is named by, and the only one that can be compared in the answer.
 pub const CPR_URN: &str = "urn:oio:cpr-nr:";
@@ -12,6 +14,39 @@ pub const CPR_URN: &str = "urn:oio:cpr-nr:";
 /// A CPR number of a possible form: ten digits, a possible date.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Cpr([u8; 10]);
+
+/// Who may be named in the environment for tests: numbers that nobody has by birth (days 61–91), and those of a list that the operator
+/// keeps. Whether another number is somebody's cannot be told from the number.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct TestNumbers(Arc<HashSet<Cpr>>);
+
+impl TestNumbers {
+    /// Those of a list beside days 61–91: a number a line; empty lines and what follows `#` are left out.
+    ///
+    /// # Errors
+    /// The line, from 1, that is no CPR number.
+    pub fn read(list: &str) -> Result<Self, usize> {
+        let mut numbers = HashSet::new();
+        for (line, text) in (1_usize..).zip(list.lines()) {
+            let text = text.split('#').next().unwrap_or_default().trim();
+            if !text.is_empty() {
+                numbers.insert(Cpr::parse(&text.replacen('-', "", 1)).ok_or(line)?);
+            }
+        }
+        Ok(Self(Arc::new(numbers)))
+    }
+
+    /// Whether this is one.
+    pub fn has(&self, cpr: &Cpr) -> bool {
+        matches!(&cpr.0, [b'6'..=b'9', ..]) || self.0.contains(cpr)
+    }
+}
+
+impl fmt::Debug for TestNumbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TestNumbers({} listed)", self.0.len())
+    }
+}
 
 /// Why a person's identifier was not taken. Holds nothing of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +173,20 @@ mod tests {
         {
             assert_eq!(Cpr::from_urn(wrong), Err(NotCpr::Number), "{wrong}");
         }
+    }
+
+    /// Days 61 to 91 begin with 6 to 9, and no other possible day does. The others here are of persons who are born in 2057.
+    #[test]
+    fn a_number_for_tests_is_one_of_days_61_to_91_or_one_of_the_list() {
+        let cpr = |number: &str| Cpr::parse(number).unwrap();
+        let (none, some) = (TestNumbers::default(), TestNumbers::read("# CPR-kontoret\n\n010157-5234 # Test\r\n").unwrap());
+        for (number, usual, listed) in
+            [("6101801234", true, true), ("9112994321", true, true), ("0101575234", false, true), ("3112575321", false, false)]
+        {
+            assert_eq!((none.has(&cpr(number)), some.has(&cpr(number))), (usual, listed), "{number}");
+        }
+        assert_eq!(TestNumbers::read("0101575234\n12\n"), Err(2));
+        assert_eq!(format!("{some:?}"), "TestNumbers(1 listed)");
     }
 
     #[test]

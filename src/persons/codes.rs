@@ -94,6 +94,10 @@ refusals! { []
     PER021, Caller, AfterChange, Administrator,
         da: "Feltet står mere end én gang.", "Send feltet én gang.",
         en: "The field stands more than once.", "Send the field once.";
+    /// In the environment for tests.
+    PER022, Caller, AfterChange, User,
+        da: "CPR-nummeret er ikke et testnummer, og dette er testmiljøet.", "Brug numre, hvor dagen er 61 til 91, eller dem på driftens liste; er nummeret en virkelig persons, så fortæl det til jeres databeskyttelsesrådgiver.",
+        en: "The CPR number is no test number, and this is the environment for tests.", "Use numbers whose day is 61 to 91, or those on the operators' list; if the number is a real person's, tell your data protection officer.";
 
     == "Persons: warnings, with which the person is taken";
 

@@ -21,6 +21,7 @@ use super::rows::{Employment, Key};
 use super::scope::Scope;
 use super::seen::Seen;
 use super::{Row, erase, rows};
+use crate::id::cpr::TestNumbers;
 use crate::store::{Database, GaveWay, StoreError, Transaction, sql, until_it_holds};
 
 /// The most persons of one call, and of one transaction.
@@ -71,6 +72,7 @@ pub struct Persons {
     database: Database,
     keys: Arc<PersonKeys>,
     node: Uuid,
+    test_numbers: Option<TestNumbers>,
     /// Counters that are this program's, and that no transaction uses.
     counters: Arc<Mutex<Vec<Range<i64>>>>,
 }
@@ -79,7 +81,13 @@ impl Persons {
     /// The persons of a store, under the installation's key. `node`: the name of the node's audit log, of which [`super::erase::again`]
     /// is asked after the store was put back.
     pub fn new(database: Database, keys: Arc<PersonKeys>, node: Uuid) -> Self {
-        Self { database, keys, node, counters: Arc::default() }
+        Self { database, keys, node, test_numbers: None, counters: Arc::default() }
+    }
+
+    /// The same in an environment in which only these may be imported.
+    #[must_use]
+    pub fn of_tests(self, test_numbers: Option<TestNumbers>) -> Self {
+        Self { test_numbers, ..self }
     }
 
     /// The name of the node's audit log.
@@ -196,8 +204,10 @@ impl Import {
         if all > MOST {
             return Err(ImportError::TooMany(MOST));
         }
+        let tests = self.persons.test_numbers.clone();
         let (scope, keys, late) = (self.scope.clone(), self.persons.keys.clone(), !self.scope.is_open(self.at));
-        let judging = move || rows.iter_mut().map(|row| judge::judge(row, &scope, &keys, late)).collect::<Vec<Judged>>();
+        let judging =
+            move || rows.iter_mut().map(|row| judge::judge(row, &scope, &keys, tests.as_ref(), late)).collect::<Vec<Judged>>();
         let mut judged = tokio::task::spawn_blocking(judging).await.map_err(|_| ImportError::Ending)?;
         let mut named = HashSet::new();
         for judged in &mut judged {

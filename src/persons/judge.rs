@@ -13,6 +13,7 @@ use super::forms;
 use super::number::{PersonKeys, Pseudonym};
 use super::row::Row;
 use super::scope::Scope;
+use crate::id::cpr::TestNumbers;
 use crate::text::is_unseen;
 
 /// What was given for a field.
@@ -63,8 +64,8 @@ impl Judged {
     }
 }
 
-/// Judges a row. `late`: it came outside the agreed times.
-pub(super) fn judge(row: &mut Row, scope: &Scope, keys: &PersonKeys, late: bool) -> Judged {
+/// Judges a row. `tests`: who alone may be imported; `late`: it came outside the agreed times.
+pub(super) fn judge(row: &mut Row, scope: &Scope, keys: &PersonKeys, tests: Option<&TestNumbers>, late: bool) -> Judged {
     let mut judged = Judged {
         row: row.number,
         whom: None,
@@ -97,8 +98,8 @@ pub(super) fn judge(row: &mut Row, scope: &Scope, keys: &PersonKeys, late: bool)
         judged.errors.push(Remark::of(Field::InstitutionsID1, Code::PER006));
     }
     let home = home.filter(|(covered, _)| *covered).map(|(_, home)| home);
-    let person = judged.number(row, Field::CPRnummer, home.as_deref(), keys);
-    judged.manager = judged.number(row, Field::LederCPRnummer, home.as_deref(), keys);
+    let person = judged.number(row, Field::CPRnummer, home.as_deref(), keys, tests);
+    judged.manager = judged.number(row, Field::LederCPRnummer, home.as_deref(), keys, tests);
     let staff = judged.value(Field::Medarbejdernummer).map(str::to_owned);
     if let (Some(home), Given::Value(person), Some(staff)) = (home, person, staff) {
         judged.whom = Some(Whom { home, person, staff });
@@ -117,12 +118,20 @@ impl Judged {
     }
 
     /// The pseudonym of a CPR number, where its institution is the caller's.
-    fn number(&mut self, row: &Row, field: Field, home: Option<&str>, keys: &PersonKeys) -> Given<Pseudonym> {
+    fn number(
+        &mut self,
+        row: &Row,
+        field: Field,
+        home: Option<&str>,
+        keys: &PersonKeys,
+        tests: Option<&TestNumbers>,
+    ) -> Given<Pseudonym> {
         let code = match row.cell(field) {
             None | Some("") if field.spec().need == Need::Always => Code::PER002,
             None => return Given::Absent,
             Some("") => return Given::Empty,
             Some(text) => match (forms::cpr(text), home) {
+                (Ok(cpr), _) if tests.is_some_and(|tests| !tests.has(&cpr)) => Code::PER022,
                 (Ok(cpr), Some(home)) => return Given::Value(keys.pseudonym(home, &cpr)),
                 (Ok(_), None) => return Given::Absent,
                 (Err(code), _) => code,
@@ -211,7 +220,7 @@ mod tests {
         for (name, value) in changes {
             value.iter().for_each(|value| row.give(name, value));
         }
-        judge(&mut row, &scope(), &PersonKeys::new(&[1; 32]), false)
+        judge(&mut row, &scope(), &PersonKeys::new(&[1; 32]), None, false)
     }
 
     fn told(judged: &Judged) -> Vec<(&'static str, &'static str)> {
@@ -261,6 +270,21 @@ mod tests {
             assert_eq!(told(&judged), [(field, "PER018")], "{text}");
         }
         assert_eq!(told(&judged(&[("Brugernavn", Some("6101801235"))])), [], "another number");
+    }
+
+    #[test]
+    fn where_only_tests_are_taken_nobody_is_imported_or_named_as_manager_by_another_number() {
+        let told_of = |cpr: &'static str, manager: &'static str| {
+            let mut row = Row::new(1);
+            for (name, value) in whole() {
+                row.give(name, if name == "CPRnummer" { cpr } else { value });
+            }
+            row.give("LederCPRnummer", manager);
+            told(&judge(&mut row, &scope(), &PersonKeys::new(&[1; 32]), Some(&TestNumbers::default()), false))
+        };
+        assert_eq!(told_of("6101801234", "9112801234"), []);
+        assert_eq!(told_of("0101575234", ""), [("CPRnummer", "PER022")]);
+        assert_eq!(told_of("6101801234", "3112575234"), [("LederCPRnummer", "PER022")]);
     }
 
     #[test]

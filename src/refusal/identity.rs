@@ -78,5 +78,10 @@ macro_rules! identity {
         da: "AuthorityContext kan ikke bruges: {what}.", "Angiv netop ét MunicipalityCVR på otte cifre.",
         en: "The AuthorityContext cannot be used: {what}.", "Give exactly one MunicipalityCVR of eight digits.";
 
+    /// Somebody is named in the environment for tests whose number is not known to be nobody's.
+    PersonNotForTest, Caller, AfterChange, User,
+        da: "Forespørgslen nævner et CPR-nummer, der ikke er et testnummer, og dette er testmiljøet.", "Brug testpersoner: numre, hvor dagen er 61 til 91, eller dem på driftens liste. Er nummeret en virkelig persons, er det sendt til et forkert miljø: fortæl det til jeres databeskyttelsesrådgiver.",
+        en: "The request names a CPR number that is no test number, and this is the environment for tests.", "Use test persons: numbers whose day is 61 to 91, or those on the operators' list. If the number is a real person's, it was sent to the wrong environment: tell your data protection officer.";
+
     } };
 }

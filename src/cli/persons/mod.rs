@@ -212,7 +212,11 @@ fn persons(place: &Place, database: &Database, now: jiff::Timestamp) -> Result<P
     })?;
     let audit = sections.and_then(|sections| sections.audit.as_ref());
     let node = audit.and_then(|audit| anchors::name_of(&audit.directory).ok().flatten()).unwrap_or_else(Uuid::nil);
-    Ok(Persons::new(database.clone(), Arc::new(PersonKeys::read(&key)?), node))
+    // Where it is not known who may be named, the command does not go on as if anybody might.
+    let tests = sections.and_then(|sections| sections.test_numbers.clone());
+    let tests =
+        tests.ok_or_else(|| CommandError::Given("environment or test_numbers of the configuration cannot be read".to_owned()))?;
+    Ok(Persons::new(database.clone(), Arc::new(PersonKeys::read(&key)?), node).of_tests(tests))
 }
 
 async fn show(database: &Database, numbers: &[i64], out: &mut impl Write) -> Result<(), CommandError> {

@@ -1,5 +1,6 @@
 //! SF1590_A Finans put together: a pass-through service with its rules.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use http_body::Body;
 use super::judge::RulesStep;
 use super::lists::{Held, Source};
 use super::memory::Pace;
+use super::rules::mode::Rules;
 use super::settings::Settings;
 use super::stack;
 use super::trials::Trials;
@@ -29,7 +31,7 @@ where
 {
     let rules = |deliveries| RulesStep {
         deliveries,
-        rules: settings.rules.clone(),
+        rules: tested(settings, parts),
         lists: held(settings, parts),
         trials: trials(settings, parts),
         clock: parts.clock.clone(),
@@ -38,6 +40,11 @@ where
         let rules = rules(own.deliveries.clone());
         Box::new(stack(front, own, rules))
     })
+}
+
+/// What each rule does here.
+pub(super) fn tested(settings: &Settings, parts: &Parts<'_>) -> Arc<Rules> {
+    Arc::new(settings.rules.of_tests(parts.config.test_numbers.as_ref()))
 }
 
 /// The value lists as calls ask for them. Those of the store are read now, so that no call waits for them.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hjemmel::services::finance::rules::mode::{Mode, Modes, RULES};
+use hjemmel::id::cpr::TestNumbers;
+use hjemmel::services::finance::rules::mode::{Mode, Modes, RULES, Rules};
 use hjemmel::services::finance::rules::sortiment::{Entry, List, Lists, Part};
 use hjemmel::services::finance::rules::trial::{Opening, Openings};
 use hjemmel::services::finance::rules::{Against, MOST, Severity, Verdict, judge};
@@ -347,5 +348,24 @@ proptest! {
             expected.insert(code);
         }
         prop_assert_eq!(codes(&judged(&sample)), expected);
+    }
+}
+
+/// One is of day 61, the other a person's who is born in 2057.
+#[test]
+fn among_tests_a_party_whose_number_may_be_somebodys_is_refused_whatever_is_set() {
+    let rules = Rules::new(Modes::new([("FB040", Mode::Off)].into()), Default::default());
+    for (number, tests, due) in [
+        ("6101801234", true, BTreeSet::new()),
+        ("0101575234", true, BTreeSet::from(["FB041"])),
+        ("0101575234", false, BTreeSet::new()),
+    ] {
+        let rules = rules.of_tests(tests.then(TestNumbers::default).as_ref());
+        let mut sample = Sample::ordinary(9, &parties(), 2);
+        party(&mut sample, &format!("urn:oio:cpr-nr:{number}"));
+        let verdict = judged_with(&sample, rules.of(&parties().sender), None);
+        assert_eq!(codes(&verdict), due, "{number} {tests}");
+        assert_eq!(verdict.refused().is_some(), !due.is_empty());
+        assert!(verdict.findings.iter().all(|finding| !finding.rule.entry().da.what.contains(number)));
     }
 }

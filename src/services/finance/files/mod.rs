@@ -39,7 +39,7 @@ pub fn contents(settings: &Settings, parts: &Parts<'_>) -> Result<ByInfRef, Offe
     let memory = ByFile::new(service, settings.offered.deliveries.clone(), kept(parts)?, parts.deliveries.clone());
     let vouchers = vouchers::Vouchers {
         schema: contract.schema.clone(),
-        rules: settings.rules.clone(),
+        rules: offer::tested(settings, parts),
         lists: offer::held(settings, parts),
         trials: offer::trials(settings, parts),
         memory: memory.clone(),

@@ -318,6 +318,10 @@ impl<'a> Judge<'a> {
             }
             _ => None,
         };
+        let person = posting.party.as_deref().and_then(|party| Cpr::from_urn(party).ok());
+        if person.is_some_and(|person| !self.against.modes.take(&person)) {
+            self.find(place(), || Rule::FB041 { voucher: voucher.id, posting: number }, "FB041");
+        }
         if let Some((da, en)) = what {
             let rule = || Rule::FB040 { voucher: voucher.id, posting: number, what: Detail::new(da, en) };
             self.find(place(), rule, "FB040");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::id::cpr::{Cpr, TestNumbers};
 use crate::id::cvr::Cvr;
 
 /// What a rule does with what it finds.
@@ -30,7 +31,7 @@ impl Mode {
 }
 
 /// The rules that can be set, each with what it does where nothing is said. The ledger's own codes are not among them,
-/// and neither is FB006: a test outside its time is always refused.
+/// and neither are FB006 and FB041: a test outside its time, and a real person among tests, are always refused.
 pub const RULES: [(&str, Mode); 15] = [
     ("FB001", Mode::Refuse),
     ("FB002", Mode::Warn),
@@ -49,14 +50,14 @@ pub const RULES: [(&str, Mode); 15] = [
     ("FB040", Mode::Warn),
 ];
 
-/// What each rule does for one sender.
+/// What each rule does for one sender, and who alone may be a party, where it is the environment for tests.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Modes(BTreeMap<&'static str, Mode>);
+pub struct Modes(BTreeMap<&'static str, Mode>, Option<TestNumbers>);
 
 impl Modes {
     /// What is said, over what holds where nothing is.
     pub fn new(said: BTreeMap<&'static str, Mode>) -> Self {
-        Self(said)
+        Self(said, None)
     }
 
     /// What a rule does.
@@ -68,7 +69,12 @@ impl Modes {
     /// The same with what `over` says in the place of what is said here.
     #[must_use]
     pub fn with(&self, over: &Self) -> Self {
-        Self(self.0.iter().chain(&over.0).map(|(rule, mode)| (*rule, *mode)).collect())
+        Self(self.0.iter().chain(&over.0).map(|(rule, mode)| (*rule, *mode)).collect(), self.1.clone())
+    }
+
+    /// Whether a person may be a party here.
+    pub fn take(&self, person: &Cpr) -> bool {
+        self.1.as_ref().is_none_or(|known| known.has(person))
     }
 }
 
@@ -87,6 +93,14 @@ impl Rules {
     pub fn new(general: Modes, authorities: BTreeMap<Cvr, Modes>) -> Self {
         let over = authorities.iter().map(|(authority, own)| (*authority, general.with(own))).collect();
         Self { general, own: authorities, authorities: over }
+    }
+
+    /// The same in an environment in which only these may be parties.
+    #[must_use]
+    pub fn of_tests(&self, test_numbers: Option<&TestNumbers>) -> Self {
+        let of_tests = |modes: &Modes| Modes(modes.0.clone(), test_numbers.cloned());
+        let authorities = self.authorities.iter().map(|(authority, modes)| (*authority, of_tests(modes))).collect();
+        Self { general: of_tests(&self.general), own: self.own.clone(), authorities }
     }
 
     /// Every rule with what it does for all, and whether a setting says so; in the order of the table.

@@ -93,6 +93,10 @@ refusals! { []
     FB040 { voucher: Uuid = SAMPLE, posting: u32 = 2, what: Detail = Detail::new("parten mangler", "the party is missing") }, Caller, AfterChange, User,
         da: "Bilaget {voucher}, postering {posting}: {what}.", "Angiv den part, posteringen vedrører, med et nummer, der findes.",
         en: "Voucher {voucher}, posting {posting}: {what}.", "Give the party that the posting is about, by a number that exists.";
+    /// A person among tests who may be somebody.
+    FB041 { voucher: Uuid = SAMPLE, posting: u32 = 2 }, Caller, AfterChange, User,
+        da: "Bilaget {voucher}, postering {posting}: partens CPR-nummer er ikke et testnummer, og dette er testmiljøet.", "Brug numre, hvor dagen er 61 til 91, eller dem på driftens liste; er nummeret en virkelig persons, så fortæl det til jeres databeskyttelsesrådgiver.",
+        en: "Voucher {voucher}, posting {posting}: the party's CPR number is no test number, and this is the environment for tests.", "Use numbers whose day is 61 to 91, or those on the operators' list; if the number is a real person's, tell your data protection officer.";
     /// The ledger does not answer.
     FB090 { peer: PeerName = PeerName::new("modtagerens system 6d0d6e2e", "the receiving system 6d0d6e2e"), sent: Detail = Detail::new("det vides ikke, om bilagene er bogført", "it is not known whether the vouchers are booked") }, Gateway, Later, Operations,
         da: "Der kom intet svar, der kan bruges, fra {peer}; {sent}.", "Send leverancen igen med samme LeveranceID, eller spørg bogføringssystemet, om den er modtaget.",
