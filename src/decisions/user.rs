@@ -10,6 +10,7 @@ use crate::{
     agreements::{Store, Thumbprint},
     audit::Subject,
     notices::address::Language,
+    refusal::{Detail, api::ApiRefusal},
     signature::key::Certificate,
     signon::person::Person,
     users::{
@@ -58,6 +59,11 @@ pub async fn add(
     certificates: &[Certificate],
     because: &Because,
 ) -> Result<(), DecideError> {
+    // Whoever adds it: one that the store cannot give back would be in everybody's way.
+    let user = &user.clone().sound().map_err(|error| ApiRefusal::ApiFieldInvalid {
+        field: "user".to_owned(),
+        what: Detail::new("brugerens navn, roller eller periode kan ikke være sådan", error.to_string()),
+    })?;
     let what = what(user, None, "added");
     let proven = proven(store, by, &what, because).await?;
     let mut change = store.change().await?;

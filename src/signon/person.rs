@@ -12,6 +12,7 @@ use crate::refusal::logon::LogOnRefusal;
 use crate::refusal::{Detail, Refusal};
 use crate::replay::{ReplayMemory, Seen};
 use crate::saml::privileges::Privileges;
+use crate::users::User;
 use crate::users::rights::{Role, Side};
 
 /// A level of assurance by NSIS.
@@ -349,7 +350,14 @@ fn custom_id(text: &str) -> Uuid {
 
 /// A name for a screen: one line, cut to length, and none where a CPR number stands in it.
 fn shown_name(text: &str) -> Option<String> {
-    let name: String = text.chars().filter(|character| !character.is_control()).take(100).collect();
+    // In bytes, as a user's name is bounded.
+    let mut name = String::new();
+    for character in text.chars().filter(|character| !character.is_control()).take(100) {
+        if name.len() + character.len_utf8() > User::LONGEST_NAME {
+            break;
+        }
+        name.push(character);
+    }
     Some(name).filter(|name| !name.trim().is_empty() && !holds_cpr(name))
 }
 
