@@ -135,6 +135,7 @@ impl Reader<'_> {
             terms: None,
             ends_at: None,
             asked: None,
+            basis: None,
         };
         self.agrees_with_itself(at, &agreement);
         Some(agreement)

@@ -365,9 +365,16 @@ pub struct Agreement {
     pub ends_at: Option<Timestamp>,
     /// Who asked for it; none where that was before it was kept.
     pub asked: Option<Arc<Asked>>,
+    /// SHA-256 of the rules or the contract that it was approved under, where no request says it; none: it is bound to nothing yet.
+    pub basis: Option<String>,
 }
 
 impl Agreement {
+    /// SHA-256 of the rules or the contract that it was approved under.
+    pub fn basis(&self) -> Option<&str> {
+        self.terms.as_ref().and_then(|terms| terms.basis.as_deref()).or(self.basis.as_deref())
+    }
+
     /// Whether both say the same, whatever was decided on either.
     pub fn has_terms_of(&self, other: &Agreement) -> bool {
         let decided_as_other = Agreement {
@@ -377,6 +384,7 @@ impl Agreement {
             reason: other.reason.clone(),
             ends_at: other.ends_at,
             asked: other.asked.clone(),
+            basis: other.basis.clone(),
             ..self.clone()
         };
         decided_as_other == *other

@@ -7,6 +7,7 @@ use std::sync::{PoisonError, RwLock};
 use jiff::{Span, Timestamp, Zoned, tz::TimeZone};
 use uuid::Uuid;
 
+use super::basis::Contract;
 use super::model::{Agreement, Environment};
 use crate::clock::copenhagen;
 use crate::id::cvr::Cvr;
@@ -19,8 +20,16 @@ pub const TRIAL: &str = "exttest";
 pub struct Rule {
     /// What the configuration calls it.
     pub name: Option<String>,
-    /// SHA-256 of the rules or the WSDL that it applies now; none where it has none.
+    /// SHA-256 of the rules or the contract that new agreements are approved under; none where it has none.
     pub basis: Option<String>,
+    /// What that contract lets pass, where it is one.
+    pub contract: Option<Contract>,
+    /// The contract in force, where that is another.
+    pub in_force: Option<Contract>,
+    /// What the rules in force give beyond each earlier version of them, a line each, by its digest.
+    pub widened: BTreeMap<String, Vec<String>>,
+    /// The kinds of files that go by its agreements.
+    pub inf_refs: Vec<String>,
     /// Whether no new agreements may be asked for. Those that are there go on, and so do new versions of them.
     pub locked: bool,
     /// For how many months after it began an agreement cannot end.
@@ -70,6 +79,12 @@ impl Rules {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = rules;
     }
 
+    /// Those of every service.
+    pub fn all(&self) -> Vec<(Uuid, Rule)> {
+        let rules = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        rules.iter().map(|(service, rule)| (*service, rule.clone())).collect()
+    }
+
     /// That of a service. One that is not in the configuration has no rules of its own.
     pub fn of(&self, service: Uuid) -> Rule {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(&service).cloned().unwrap_or_default()
@@ -102,6 +117,7 @@ mod tests {
             terms: None,
             ends_at: None,
             asked: None,
+            basis: None,
         }
     }
 

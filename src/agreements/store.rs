@@ -27,13 +27,13 @@ use crate::{
 macro_rules! agreements {
     (sqlite) => {
         "SELECT id, side, system, service, authority, environment, valid_from, valid_to, state, legal_basis, purpose, scope,
-             decided_by, decided_at, reason, terms, ends_at, asked,
+             decided_by, decided_at, reason, terms, ends_at, asked, basis,
              (SELECT group_concat(thumbprint) FROM agreement_certificate WHERE agreement = agreement.id) AS certificates
          FROM agreement WHERE "
     };
     (postgres) => {
         "SELECT id, side, system, service, authority, environment, valid_from, valid_to, state, legal_basis, purpose, scope,
-             decided_by, decided_at, reason, terms, ends_at, asked,
+             decided_by, decided_at, reason, terms, ends_at, asked, basis,
              (SELECT string_agg(thumbprint, ',') FROM agreement_certificate WHERE agreement = agreement.id) AS certificates
          FROM agreement WHERE "
     };
@@ -400,8 +400,8 @@ async fn bring_in(
         imported.added += 1;
         return Ok(Ok(()));
     };
-    // Who asked is not the file's to say.
-    if held == (Agreement { asked: held.asked.clone(), ..agreement.clone() }) {
+    // Who asked, and what it is bound to, is not the file's to say.
+    if held == (Agreement { asked: held.asked.clone(), basis: held.basis.clone(), ..agreement.clone() }) {
         imported.unchanged += 1;
         return Ok(Ok(()));
     }
@@ -488,6 +488,7 @@ pub(super) fn read(row: &Row) -> Result<Agreement, StoreError> {
         terms: row.maybe::<String>("terms")?.map(|terms| read_terms(&terms)).transpose()?,
         ends_at: row.maybe("ends_at")?,
         asked: row.maybe::<String>("asked")?.map(|asked| read_asked(&asked)).transpose()?,
+        basis: row.maybe("basis")?,
     })
 }
 
@@ -502,8 +503,8 @@ fn read_asked(text: &str) -> Result<Arc<Asked>, StoreError> {
 async fn write(session: &mut Session, agreement: &Agreement) -> Result<(), StoreError> {
     let written =
         sql("INSERT INTO agreement (id, side, system, service, authority, environment, valid_from, valid_to, state, legal_basis,
-             purpose, scope, decided_by, decided_at, reason, request, terms, ends_at, asked)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+             purpose, scope, decided_by, decided_at, reason, request, terms, ends_at, asked, basis)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
          ON CONFLICT (id) DO UPDATE SET valid_from = excluded.valid_from, valid_to = excluded.valid_to, state = excluded.state,
              legal_basis = excluded.legal_basis, purpose = excluded.purpose, scope = excluded.scope,
              decided_by = excluded.decided_by, decided_at = excluded.decided_at,
@@ -526,7 +527,8 @@ async fn write(session: &mut Session, agreement: &Agreement) -> Result<(), Store
         .bind(agreement.terms.as_ref().map(|terms| terms.request))
         .bind(agreement.terms.as_ref().map(|terms| serde_json::json!(terms.as_ref()).to_string()))
         .bind(agreement.ends_at)
-        .bind(agreement.asked.as_ref().map(|asked| serde_json::json!(asked.as_ref()).to_string()));
+        .bind(agreement.asked.as_ref().map(|asked| serde_json::json!(asked.as_ref()).to_string()))
+        .bind(&agreement.basis);
     session.execute(written).await?;
     session.execute(sql("DELETE FROM agreement_certificate WHERE agreement = $1").bind(agreement.id)).await?;
     for thumbprint in &agreement.certificates {

@@ -252,7 +252,7 @@ async fn agreed(door: &Door, certificate: Thumbprint, authority: Cvr, record: &m
     record.purpose = Some(agreement.purpose.clone());
     record.legal_basis = Some(agreement.legal_basis.clone());
     record.about = AboutPersons::default().into();
-    Ok((door.terms(&agreement)?, agreement.system))
+    Ok((door.terms(&agreement).await?, agreement.system))
 }
 
 /// What the call would be refused with by the service, as a problem.

@@ -3,7 +3,7 @@
 //! The tasks of a service are a [`graph`](mod@graph), which is data (`policies/onboarding`): [`load`] refuses one that could never be finished.
 //! [`standing`] says of each task where it stands, a pure function. [`store`] keeps the connections, with what persons state of
 //! them; [`sight`] looks up what the gateway sees by itself, for many connections with one query a table. [`shown`] puts both
-//! together, and [`picture`] draws it.
+//! together, [`picture`] draws it, and [`told`] tells who is next by mail.
 
 pub mod decide;
 pub mod export;
@@ -14,6 +14,7 @@ pub mod shown;
 pub mod sight;
 pub mod standing;
 pub mod store;
+pub mod told;
 
 use std::sync::OnceLock;
 

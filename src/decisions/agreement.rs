@@ -1,5 +1,6 @@
 //! Decisions on agreements: to request one, and what may become of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -63,6 +64,8 @@ pub async fn request(
     let as_stored = |agreement: &Agreement| Agreement {
         valid_from: to_microsecond(agreement.valid_from),
         valid_to: agreement.valid_to.map(to_microsecond),
+        // Bound to what is in force as it is asked for.
+        basis: rules.of(agreement.service).basis,
         ..agreement.clone()
     };
     let mut agreements: Vec<_> = import.agreements.iter().map(as_stored).collect();
@@ -139,6 +142,7 @@ pub async fn request(
         let asked = of_request(&header, None, Standing::Requested);
         change.made_by(Some((&by.also(actor, &asked, because)?, *role)), &asked, because).await?;
     }
+    keep_bases(&mut change, rules, &import.agreements, because.at).await?;
     let mut imported = change.import(&import, because.at).await?;
     imported.asked.clone_from(&import.agreements);
     for (id, actor, role, what) in &fresh {
@@ -189,6 +193,20 @@ async fn in_order(change: &mut Change, actor: &Actor, agreement: &Agreement) -> 
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(unfinished(wrong).into()) }
+}
+
+/// Keeps the contracts that these are bound to, so that later ones can be held against them.
+pub(super) async fn keep_bases(
+    change: &mut Change,
+    rules: &Rules,
+    agreements: &[Agreement],
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let services: BTreeSet<Uuid> = agreements.iter().map(|agreement| agreement.service).collect();
+    for contract in services.into_iter().filter_map(|service| rules.of(service).contract) {
+        change.keep_basis(&contract, at).await?;
+    }
+    Ok(())
 }
 
 /// Refuses a new agreement of a service that takes none. A new version of one that is there is none.

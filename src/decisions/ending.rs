@@ -7,6 +7,7 @@ use jiff::{Timestamp, ToSpan};
 use uuid::Uuid;
 
 use super::agreement::{Deciding, begin, of_agreement, what};
+use super::closing::{self, Closing};
 use super::{Because, By, DecideError, Kept, route, shown};
 use crate::{
     agreements::{
@@ -33,13 +34,15 @@ pub struct Ending {
     pub with: Vec<Agreement>,
     /// The routes that carry nothing without them, and are closed.
     pub routes: Vec<Route>,
+    /// What is closed of files.
+    pub files: Closing,
 }
 
 impl Ending {
     /// What whoever decides is shown: where it ends at once and nothing with it, the agreement's own text alone.
     pub fn text(&self) -> String {
         let mut text = shown::text(&self.agreement);
-        if self.at_once && self.with.is_empty() && self.routes.is_empty() {
+        if self.at_once && self.with.is_empty() && self.routes.is_empty() && self.files == Closing::default() {
             return text;
         }
         let when = if self.at_once { "straks".to_owned() } else { self.ends_at.to_string() };
@@ -50,11 +53,21 @@ impl Ending {
         for route in &self.routes {
             let _ = writeln!(text, "lukkes, rute: {}", route.id);
         }
+        for order in &self.files.orders {
+            let _ = writeln!(text, "lukkes, ruteordre for filer: {order}");
+        }
+        for key in &self.files.keys {
+            let _ = writeln!(text, "spærres, SFTP-nøgle: {} {}", key.name, key.fingerprint);
+        }
+        if !self.files.orders.is_empty() {
+            let _ = writeln!(text, "slettes, filer, der ikke er hentet: {}", self.files.waiting);
+            let _ = writeln!(text, "afvises tilbage til afsender: filer, der er undervejs efter ruteordrerne");
+        }
         text
     }
 }
 
-fn is_open(agreement: &Agreement) -> bool {
+pub(super) fn is_open(agreement: &Agreement) -> bool {
     matches!(agreement.state, State::Requested | State::Approved | State::Suspended)
 }
 
@@ -94,7 +107,9 @@ pub async fn propose(
     }
     routes.sort_by_key(|route: &Route| route.id);
     routes.dedup_by_key(|route| route.id);
-    Ok(Ending { agreement: agreement.clone(), ends_at, at_once: ends_at == now, earliest, with, routes })
+    let all: Vec<&Agreement> = std::iter::once(agreement).chain(&with).collect();
+    let files = closing::propose(store, &all, rules, ends_at).await?;
+    Ok(Ending { agreement: agreement.clone(), ends_at, at_once: ends_at == now, earliest, with, routes, files })
 }
 
 /// The agreements of the same authority that make no sense without it, and those that make none without them.
@@ -189,6 +204,10 @@ pub async fn end(
             change.made_by(Some((&by.also(&actor, &what, because)?, role)), &what, because).await?;
         }
     }
+    // What came since it was shown is not closed unseen, and what was closed since is not missed.
+    let at = if ending.at_once { because.at } else { ending.ends_at };
+    closing::note(&mut change, ending.agreement.id, &ending.files, at).await?;
+    closing::close(&mut change, Some(ending.agreement.id), because.at, i64::MAX).await?;
     for agreement in std::iter::once(&ended).chain(&ending.with) {
         let audience = [created.audience(), Audience::Owners(agreement.authority, agreement.service)];
         let notice = Notice::of(Kind::Ended, agreement).at(ending.ends_at).because(&because.reason);

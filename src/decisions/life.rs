@@ -1,13 +1,19 @@
 //! What time alone does to agreements: they expire, and whoever waits or should act is told. Each node looks; what one has done the
 //! others find done.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::agreement::{Creator, what};
+use super::closing;
 use super::{Because, DecideError};
 use crate::{
-    agreements::{Agreement, AgreementError, State, Store},
+    agreements::{
+        Agreement, AgreementError, State, Store,
+        rules::{Rule, Rules},
+    },
     audit::Subject,
     notices::{Kind, Notice, audience::Audience},
     store::{Query, StoreError, by_dialect, sql, value::to_microsecond},
@@ -33,12 +39,85 @@ pub struct Done {
 ///
 /// # Errors
 /// [`DecideError`]: a store that does not answer; what was done before it stays done.
-pub async fn look(store: &Store, now: Timestamp) -> Result<Done, DecideError> {
+pub async fn look(store: &Store, rules: &Rules, now: Timestamp) -> Result<Done, DecideError> {
     let now = to_microsecond(now);
-    Ok(Done {
-        expired: expire(store, now).await? + end_noticed(store, now).await?,
-        told: remind(store, now).await? + warn(store, now).await? + certificates(store, now).await?,
-    })
+    bind(store, rules, now).await?;
+    closing::look(store, now, BATCH).await?;
+    let told = remind(store, now).await? + warn(store, now).await? + certificates(store, now).await?;
+    Ok(Done { expired: expire(store, now).await? + end_noticed(store, now).await?, told: told + outgrown(store, rules, now).await? })
+}
+
+/// Keeps the contracts in force, and binds to what is in force whatever was approved before agreements were bound to anything.
+async fn bind(store: &Store, rules: &Rules, now: Timestamp) -> Result<(), DecideError> {
+    for (_, rule) in rules.all() {
+        for contract in rule.contract.iter().chain(&rule.in_force) {
+            if !store.keeps(&contract.digest).await? {
+                let mut change = store.change().await?;
+                change.keep_basis(contract, now).await?;
+                change.commit().await?;
+            }
+        }
+    }
+    let unbound = store.unbound(BATCH).await?;
+    let bound = |agreement: &Agreement| agreement.basis().map(str::to_owned).or_else(|| rules.of(agreement.service).basis);
+    for (agreement, basis) in unbound.iter().filter_map(|agreement| Some((agreement, bound(agreement)?))) {
+        let mut change = store.change().await?;
+        change.bind_to(agreement.id, &basis).await?;
+        change.commit().await?;
+        tracing::info!(agreement = %agreement.id, basis, "an agreement that was bound to nothing is bound to what is in force");
+    }
+    Ok(())
+}
+
+/// Agreements whose service came to cover more than was approved: who signs is told what, and who asked that a new version is needed.
+async fn outgrown(store: &Store, rules: &Rules, now: Timestamp) -> Result<usize, DecideError> {
+    let mut told = 0;
+    for (service, rule) in rules.all() {
+        let Some(digest) = &rule.basis else { continue };
+        let mark = format!("outgrown {digest} ");
+        let mut known: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for id in store.bound_elsewhere(service, digest, &mark, BATCH).await? {
+            let mut change = store.change().await?;
+            let Some(agreement) = change.agreement(id).await? else { continue };
+            let Some(basis) = agreement.basis() else { continue };
+            if !known.contains_key(basis) {
+                known.insert(basis.to_owned(), beyond(store, &rule, basis).await?);
+            }
+            let differs = known.get(basis).cloned().unwrap_or_default();
+            if !change.gives(&format!("{mark}{id}"), now).await? {
+                continue;
+            }
+            if !differs.is_empty() {
+                let creator = Creator::of(&change.made_on(Subject::Agreement, id).await?);
+                let audience = [Audience::Signatories(agreement.authority, service), creator.audience()];
+                let notice = Notice::of(Kind::Outgrown, &agreement).at(now).differing(differs);
+                change.tell(store.database(), &notice, &audience, now).await?;
+                told += 1;
+            }
+            change.commit().await?;
+        }
+    }
+    Ok(told)
+}
+
+/// What the rules or the contract of a new version cover beyond those of the version before.
+pub(super) async fn beyond_basis(
+    store: &Store,
+    rule: &Rule,
+    before: &Agreement,
+    after: &Agreement,
+) -> Result<Vec<String>, DecideError> {
+    match before.basis() {
+        Some(basis) if after.basis() != Some(basis) => beyond(store, rule, basis).await,
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// What a service covers beyond what was approved, a line each.
+async fn beyond(store: &Store, rule: &Rule, basis: &str) -> Result<Vec<String>, DecideError> {
+    let not_kept = || vec!["+ ?".to_owned()];
+    let Some(contract) = &rule.contract else { return Ok(rule.widened.get(basis).cloned().unwrap_or_else(not_kept)) };
+    Ok(store.meaning(basis).await?.map_or_else(not_kept, |before| contract.meaning.beyond(&before, None)))
 }
 
 async fn ids(store: &Store, query: Query) -> Result<Vec<Uuid>, StoreError> {
@@ -207,6 +286,7 @@ async fn certificates(store: &Store, now: Timestamp) -> Result<usize, DecideErro
             at: Some(certificate.not_after),
             reason: None,
             differs: Vec::new(),
+            english: None,
         };
         let audience = [Audience::Holders(system.party), Audience::Operators];
         change.tell(store.database(), &notice, &audience, now).await?;

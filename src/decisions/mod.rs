@@ -5,6 +5,7 @@
 //! ([`outbox`]).
 
 pub mod agreement;
+pub mod closing;
 pub mod ending;
 pub mod endpoint;
 pub mod life;

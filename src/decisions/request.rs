@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::agreement::{acts_for, asked_by, not_locked, replaced, suspended_alike, what as of_line};
-use super::{Because, By, DecideError, Kept, record::What, shown, system, versions};
+use super::agreement::{acts_for, asked_by, keep_bases, not_locked, replaced, suspended_alike, what as of_line};
+use super::{Because, By, DecideError, Kept, life, record::What, shown, system, versions};
 use crate::{
     agreements::{
         Agreement, Asked, Change, Side, State, Store, Vocabulary,
@@ -215,6 +215,7 @@ pub async fn submit(
         not_locked(rules, line)?;
     }
     let import = Import { authorities: Vec::new(), agreements: lines };
+    keep_bases(&mut change, rules, &import.agreements, because.at).await?;
     change.import(&import, because.at).await?;
     change.request_stands(shown.id, Standing::Requested, because.at).await?;
     change.made_by(Some((&actor, role)), &what, because).await?;
@@ -234,7 +235,10 @@ pub async fn submit(
         let before = before.and_then(|before| earlier.iter().find(|held| held.id == before));
         let notice = Notice::of(Kind::Requested, line);
         let notice = match before {
-            Some(before) => notice.differing(shown::differences(before, line)),
+            Some(before) => {
+                let more = life::beyond_basis(store, &rules.of(line.service), before, line).await?;
+                notice.differing([shown::differences(before, line), more].concat())
+            }
             None => notice,
         };
         let signatories = [Audience::Signatories(line.authority, line.service)];

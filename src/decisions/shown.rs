@@ -82,6 +82,12 @@ pub fn text(agreement: &Agreement) -> String {
             line("afhænger af anmodning", request);
         }
     }
+    // Of a line of a request it stands above, where it stood when it was signed.
+    if agreement.terms.as_ref().is_none_or(|terms| terms.basis.is_none())
+        && let Some(basis) = &agreement.basis
+    {
+        line("regler eller WSDL (SHA-256)", basis);
+    }
     text
 }
 

@@ -449,6 +449,7 @@ fn notice_of(kind: Told, user: &users::User, at: Timestamp) -> Notice {
         at: Some(at),
         reason: None,
         differs: Vec::new(),
+        english: None,
     }
 }
 

@@ -11,6 +11,7 @@ use super::reload::Reloader;
 use super::until;
 use crate::agreements::Store;
 use crate::clock::Clock;
+use crate::connection::told;
 use crate::decisions::life::{self, Done};
 use crate::notices::audience::Audience;
 use crate::notices::post::{Post, Settings};
@@ -21,6 +22,8 @@ use crate::store::StoreError;
 
 /// How often it is looked what time has done.
 const LOOKED: Duration = Duration::from_secs(20);
+/// Every how many looks it is looked who is next in connections: every five minutes.
+const CONNECTIONS: u64 = 15;
 /// Every how many looks it is forgotten which notices were given long ago: once a day.
 const FORGOTTEN: u64 = 4320;
 
@@ -50,6 +53,7 @@ async fn tell_failing(store: &Store, failing: &[String], before: &[String], now:
                 at: Some(now),
                 reason: None,
                 differs: Vec::new(),
+                english: None,
             };
             change.tell(store.database(), &notice, &[Audience::Operators], now).await?;
             change.commit().await?;
@@ -87,6 +91,7 @@ async fn tell_concern(store: &Store, concern: &Concern, environment: &str, now: 
         at: Some(now),
         reason: None,
         differs: Vec::new(),
+        english: None,
     };
     let party = registered.and_then(|system| system.party);
     let audience = [Audience::Holders(party), Audience::Holders(receiver), Audience::Operators];
@@ -117,13 +122,18 @@ pub(super) async fn look(store: Store, reloader: Arc<Reloader>, clock: Clock, de
                 concerns.note(concern);
             }
         }
-        match life::look(&store, clock.now()).await {
+        match life::look(&store, &reloader.rules, clock.now()).await {
             Ok(Done { expired: 0, told: 0 }) => {}
             Ok(Done { expired, told }) => {
                 decided.notify_one();
                 tracing::info!(expired, told, "agreements expired, or somebody was told of those that wait or soon do");
             }
             Err(error) => tracing::warn!(%error, "it could not be looked which agreements expire; it is tried again"),
+        }
+        if count % CONNECTIONS == 0
+            && let Err(error) = told::tell(&store, clock.now()).await
+        {
+            tracing::warn!(%error, "who is next in connections could not be told; it is tried again");
         }
         if count % FORGOTTEN == 0
             && let Err(error) = store.forget_notices(clock.now()).await

@@ -17,6 +17,8 @@ pub enum Audience {
     Requester(Option<Cvr>, Option<Uuid>),
     /// Who looks after the systems of a company or an authority.
     Holders(Option<Cvr>),
+    /// Who has this role for a company or an authority, for this service.
+    Doers(Cvr, Uuid, Role),
     /// Who runs the gateway.
     Operators,
     /// This user.
@@ -49,6 +51,7 @@ impl Audience {
                 ];
                 party.is_some() && told.party == *party && told.roles.iter().any(|role| HOLD.contains(role))
             }
+            Self::Doers(party, service, role) => acts(*party, *service, &[*role]),
             Self::Operators => told.roles.contains(&Role::Operator),
             Self::User(user) => told.user == *user,
         }

@@ -71,11 +71,29 @@ fn danish(kind: Kind) -> Words {
             "Systemets kald for myndigheden afvises, fra aftalen er udløbet.",
             "Anmod om en ny udgave af aftalen, og få den godkendt inden da, hvis adgangen skal bestå.",
         ),
+        Kind::Outgrown => words(
+            "Service omfatter mere end godkendt",
+            "Servicen er kommet til at omfatte mere, end serviceaftalen er godkendt for.",
+            "Kald, der går ud over det godkendte, afvises, indtil en ny udgave er godkendt; er det alene reglerne, der giver mere, besvares kald efter de godkendte regler.",
+            "Den, der anmodede, anmoder om en ny udgave af aftalen; underskriveren læser, hvad der kommer til, og godkender eller afviser den.",
+        ),
         Kind::CertificateExpiring => words(
             "Certifikat udløber snart",
             "Et certifikat udløber snart.",
             "Det, der bruger certifikatet, kan ikke logge på, fra det er udløbet.",
             "Bestil et nyt certifikat, og registrér det ved siden af det gamle, inden det udløber.",
+        ),
+        Kind::TaskNext => words(
+            "Opgave i en tilslutning venter på jer",
+            "En opgave i tilslutningen af et system kan udføres nu, og den er jeres.",
+            "Tilslutningen går ikke videre, før opgaven er udført.",
+            "Udfør opgaven. Ser gatewayen den ikke selv, så oplys den udført med en henvisning til dokumentationen.",
+        ),
+        Kind::TaskWaits => words(
+            "Opgave i en tilslutning venter stadig på jer",
+            "En opgave i tilslutningen af et system er ikke udført, og dens frist er nær eller overskredet, eller den har ventet i en uge.",
+            "Tilslutningen går ikke videre, før opgaven er udført.",
+            "Udfør opgaven, eller aftal en ny frist med den, der har fordelt den.",
         ),
         Kind::FileNotFetched => words(
             "Fil ikke hentet",
@@ -166,11 +184,29 @@ fn english(kind: Kind) -> Words {
             "The system's calls for the authority are refused once it has.",
             "Request a new version and have it approved before then if access is to go on.",
         ),
+        Kind::Outgrown => words(
+            "Service covers more than was approved",
+            "The service has come to cover more than the service agreement was approved for.",
+            "Calls that go beyond what was approved are refused until a new version is approved; where the rules alone give more, calls are answered by the rules that were approved.",
+            "Whoever requested the agreement requests a new version; the signatory reads what is added, and approves or rejects it.",
+        ),
         Kind::CertificateExpiring => words(
             "Certificate about to expire",
             "A certificate is about to expire.",
             "What uses the certificate cannot log on once it has.",
             "Order a new certificate, and register it beside the old one before then.",
+        ),
+        Kind::TaskNext => words(
+            "Task of a connection waits for you",
+            "A task of connecting a system can be done now, and it is yours.",
+            "The connection does not go on until the task is done.",
+            "Do the task. Where the gateway does not see it by itself, state that it is done, with a reference to what shows it.",
+        ),
+        Kind::TaskWaits => words(
+            "Task of a connection still waits for you",
+            "A task of connecting a system is not done, and its day is near or over, or it has waited for a week.",
+            "The connection does not go on until the task is done.",
+            "Do the task, or agree on another day with whoever gave it to you.",
         ),
         Kind::FileNotFetched => words(
             "File not fetched",
@@ -235,7 +271,7 @@ fn day(at: Timestamp, language: Language) -> String {
 pub fn write(notice: &Notice, language: Language, console: Option<&str>) -> Letter {
     let da = language == Language::Da;
     let words = if da { danish(notice.kind) } else { english(notice.kind) };
-    let name = one_line(&notice.name);
+    let name = one_line(notice.english.as_ref().filter(|_| !da).unwrap_or(&notice.name));
     let mut body = format!("{}\n\n", words.what);
     let mut line = |da_name: &str, en_name: &str, value: String| {
         body += &format!("{}: {}\n", if da { da_name } else { en_name }, one_line(&value));
@@ -267,9 +303,9 @@ pub fn write(notice: &Notice, language: Language, console: Option<&str>) -> Lett
     }
     if !notice.differs.is_empty() {
         body += if da {
-            "\nDet er ændret siden den udgave, der gælder:\n"
+            "\nDet er ændret i forhold til det, der er godkendt:\n"
         } else {
-            "\nWhat differs from the version that holds:\n"
+            "\nWhat differs from what was approved:\n"
         };
         for line in &notice.differs {
             body += &format!("  {}\n", one_line(line));
@@ -298,6 +334,7 @@ mod tests {
             at: Some("2026-11-29T12:00:00Z".parse().unwrap()),
             reason: Some("sag 7".to_owned()),
             differs: vec!["+ formål: andet".to_owned()],
+            english: None,
         }
     }
 

@@ -38,8 +38,14 @@ pub enum Kind {
     Ended,
     /// Its time runs out before long.
     Expiring,
+    /// Its service came to cover more than was approved.
+    Outgrown,
     /// A certificate runs out before long.
     CertificateExpiring,
+    /// A task of a connection can be done, by whoever is told.
+    TaskNext,
+    /// It was to be done by a day that is near or over, or has waited for a week.
+    TaskWaits,
     /// A file was not fetched.
     FileNotFetched,
     /// A file was deleted because nobody fetched it in its days.
@@ -58,7 +64,7 @@ pub enum Kind {
 
 impl Kind {
     /// Each.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Requested,
         Self::Reminder,
         Self::Approved,
@@ -66,7 +72,10 @@ impl Kind {
         Self::Suspended,
         Self::Ended,
         Self::Expiring,
+        Self::Outgrown,
         Self::CertificateExpiring,
+        Self::TaskNext,
+        Self::TaskWaits,
         Self::FileNotFetched,
         Self::FileExpired,
         Self::ProviderFailing,
@@ -76,6 +85,9 @@ impl Kind {
         Self::LogOnName,
     ];
 }
+
+/// The most lines of what differs that a letter has, and how long each may be; the rest is read where one logs on.
+const DIFFERING: (usize, usize) = (50, 300);
 
 /// A notice: what is told, and of what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +120,9 @@ pub struct Notice {
     /// What differs from the version before, a line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differs: Vec<String>,
+    /// The name in English, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub english: Option<String>,
 }
 
 impl Notice {
@@ -125,6 +140,7 @@ impl Notice {
             at: None,
             reason: None,
             differs: Vec::new(),
+            english: None,
         }
     }
 
@@ -143,7 +159,15 @@ impl Notice {
     /// The same with what differs from the version before.
     #[must_use]
     pub fn differing(self, differs: Vec<String>) -> Self {
-        Self { differs: differs.into_iter().map(without_persons).collect(), ..self }
+        let all = differs.len();
+        let short = |line: String| {
+            if line.chars().count() > DIFFERING.1 { line.chars().take(DIFFERING.1).chain(['…']).collect() } else { line }
+        };
+        let mut differs: Vec<_> = differs.into_iter().take(DIFFERING.0).map(without_persons).map(short).collect();
+        if all > DIFFERING.0 {
+            differs.push(format!("… ({all})"));
+        }
+        Self { differs, ..self }
     }
 }
 

@@ -13,6 +13,10 @@ macro_rules! agreements {
     ServiceAgreementNotActive { state: Detail = Detail::name("SUSPENDERET") }, Caller, AfterChange, Administrator,
         da: "Serviceaftalen er ikke gældende ({state}).", "Få myndigheden til at godkende eller forny aftalen.",
         en: "The service agreement does not hold (state: {state}).", "Have the authority approve or renew the agreement.";
+    /// It holds, and was approved under rules or a contract that let less pass than those in force.
+    ServiceAgreementOutgrown { what: Detail = Detail::new("+ operation Ny (1 i alt)", "+ operation Ny (1 in all)") }, Caller, AfterChange, Administrator,
+        da: "Serviceaftalen er godkendt, før servicen kom til at omfatte mere: {what}.", "Anmod om en ny udgave af aftalen, og få myndigheden til at godkende den; indtil da afvises kald, der går ud over det godkendte.",
+        en: "The service agreement was approved before the service came to cover more: {what}.", "Request a new version of the agreement and have the authority approve it; until then calls that go beyond what was approved are refused.";
     /// No agreement on the back side: nobody approved that the service asks the peer on the authority's behalf.
     BackAgreementNotFound { peer: PeerName = PeerName::sample() }, Caller, AfterChange, Administrator,
         da: "Der er ingen godkendt serviceaftale mellem servicen og {peer} for myndigheden.", "Få myndigheden til også at godkende serviceaftalen om servicens egen adgang til {peer}.",

@@ -6,6 +6,7 @@
 //! 3. [`pool`] validates the very nodes that the signature covered, on threads that each own a schema.
 //!    [`mod@file`] does the same for a document that is larger than memory, piece by piece.
 //! 4. [`violation`] says which element breaks which rule and what was expected, in Danish and English, and never a value.
+//! 5. [`meaning`] tells whether a later contract lets more pass than an earlier one did.
 //!
 //! The validator is the library `xsd-schema` (docs/decisions/schema.md). Its messages quote values and its names stay in
 //! memory for ever, so neither is used: `drive` pushes events and asks for codes, and a pool builds its schema anew
@@ -16,6 +17,7 @@ mod drive;
 pub mod file;
 mod guard;
 pub mod inspect;
+pub mod meaning;
 pub mod model;
 pub mod pool;
 pub mod source;

@@ -8,13 +8,17 @@ pub mod persons;
 pub mod terminaladgang;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body::Body;
 use jiff::Timestamp;
+use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 use self::parts::{Beside, Found, OfferError, Offered, Parts};
+use self::terminaladgang::law::document::Policy;
+use crate::agreements::basis::Contract;
 use crate::agreements::rules::Rule;
 use crate::agreements::{Scope, ScopeKey, Vocabulary};
 use crate::config::reader::Reader;
@@ -63,9 +67,20 @@ pub fn notices(services: &BTreeMap<String, Service>) -> BTreeMap<Uuid, u16> {
 pub fn agreement_rules(services: &BTreeMap<String, Service>, now: Timestamp) -> BTreeMap<Uuid, Rule> {
     let rule = |name: &str, service: &Service| {
         let terms = &service.offer().terms;
+        let (basis, contract, in_force, widened) = match service.basis(now) {
+            Some(Basis::Contract(contract, in_force)) => {
+                (Some(contract.digest.clone()), Some(contract), in_force, BTreeMap::new())
+            }
+            Some(Basis::Rules { digest, widened }) => (Some(digest), None, None, widened),
+            None => (None, None, None, BTreeMap::new()),
+        };
         Rule {
             name: Some(name.to_owned()),
-            basis: service.basis(now),
+            basis,
+            contract,
+            in_force,
+            widened,
+            inf_refs: service.inf_refs(),
             locked: terms.locked,
             binding_months: terms.binding_months,
             notice_months: terms.notice_months,
@@ -73,6 +88,22 @@ pub fn agreement_rules(services: &BTreeMap<String, Service>, now: Timestamp) -> 
         }
     };
     services.iter().map(|(name, service)| (service.offer().service_uuid, rule(name, service))).collect()
+}
+
+/// What agreements are approved under.
+enum Basis {
+    /// The contract's files, and those in force where they are others.
+    Contract(Contract, Option<Contract>),
+    /// Rules in force, and what they give beyond each earlier version.
+    Rules { digest: String, widened: BTreeMap<String, Vec<String>> },
+}
+
+impl Basis {
+    fn of(offered: &passthrough::offered::Offered) -> Self {
+        let (approved, in_force) = (offered.approved(), offered.contract());
+        let other = Some(in_force).filter(|in_force| in_force.digest != approved.digest);
+        Self::Contract(approved, other)
+    }
 }
 
 /// What one `[service.NAME]` says.
@@ -106,17 +137,32 @@ impl Service {
         }
     }
 
-    /// SHA-256 of what its agreements are approved under: the policy in force at `now`, or its contracts. Reads files.
-    fn basis(&self, now: Timestamp) -> Option<String> {
+    /// What its agreements are approved under: the policy in force at `now`, or its contract. Reads files.
+    fn basis(&self, now: Timestamp) -> Option<Basis> {
         match self {
             Self::Terminaladgang(settings) => {
-                let policy = terminaladgang::policies::read_policy(&settings.policy, now).ok()?;
-                Some(crate::hex::encode(policy.digest()))
+                let versions = terminaladgang::policies::read_policies(&settings.policy, now).ok()?;
+                let in_force = versions.at(now)?;
+                let digest = |policy: &Policy| crate::hex::encode(policy.digest());
+                let earlier = versions.versions().filter(|policy| !Arc::ptr_eq(policy, in_force));
+                let widened = earlier.map(|policy| (digest(policy), terminaladgang::policies::widenings(policy, in_force)));
+                Some(Basis::Rules { digest: digest(in_force), widened: widened.collect() })
             }
-            Self::Passthrough(offered) => Some(offered.folder.digest()),
-            Self::Finance(settings) => Some(settings.offered.folder.digest()),
-            Self::Persons(_) => Some(persons::contract::digest()),
+            Self::Passthrough(offered) => Some(Basis::of(offered)),
+            Self::Finance(settings) => Some(Basis::of(&settings.offered)),
+            Self::Persons(_) => Some(Basis::Contract(persons::contract::approved(), None)),
         }
+    }
+
+    /// The kinds of files that go by its agreements, as orders name them.
+    fn inf_refs(&self) -> Vec<String> {
+        let all = match self {
+            Self::Terminaladgang(_) | Self::Passthrough(_) => Vec::new(),
+            Self::Finance(settings) => vec![settings.vouchers_inf_ref.clone(), settings.answers_inf_ref.clone()],
+            Self::Persons(settings) => vec![settings.inf_ref.clone()],
+        };
+        // As orders are kept.
+        all.into_iter().map(|inf_ref| inf_ref.nfc().collect()).collect()
     }
 
     /// Puts it together.

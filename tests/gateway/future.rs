@@ -83,6 +83,11 @@ fn a_payment_of_tomorrow_is_withheld_in_silence_until_its_day_where_that_is_deci
 
         let withheld = SHIPPED.replace("future = \"release\"", "future = \"withhold\"");
         assert_ne!(withheld, SHIPPED);
+        // A version of its own, and the one before is kept: agreements are bound to it.
+        let withheld =
+            withheld.replace("version = \"1\"", "version = \"2\"").replace("valid-from = 2026-01-01", "valid-from = 2026-01-02");
+        std::fs::create_dir(dir.path().join("policies/history")).unwrap();
+        std::fs::write(dir.path().join("policies/history/terminaladgang-6.v1.toml"), SHIPPED).unwrap();
         std::fs::write(dir.path().join("policies/terminaladgang-6.toml"), withheld).unwrap();
         world.reload().await.unwrap();
 

@@ -214,7 +214,12 @@ async fn a_file_that_is_not_in_order_leaves_everything_as_it_was() {
 async fn another_policy_holds_from_the_next_call_and_one_of_the_future_is_refused() {
     let node = &Node::start().await;
     let policy = std::fs::read_to_string(node.world.dir.join("policies/terminaladgang-6.toml")).unwrap();
-    node.write("policies/second.toml", policy.replace("version = \"1\"", "version = \"2\""));
+    let second =
+        policy.replace("version = \"1\"", "version = \"2\"").replace("valid-from = 2026-01-01", "valid-from = 2026-01-02");
+    node.write("policies/second.toml", second);
+    // Agreements are bound to the version before, which is kept.
+    std::fs::create_dir(node.world.dir.join("policies/history")).unwrap();
+    node.write("policies/history/second.v1.toml", policy.clone());
     node.write("policies/future.toml", policy.replace("valid-from = 2026-01-01", "valid-from = 2099-01-01"));
     let choose = |name: &str| format!("policies = \"policies\"\npolicy = \"{name}\"\n");
     node.reload(&[("policies = \"policies\"\n", &choose("second"))]).await.unwrap();

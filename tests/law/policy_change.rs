@@ -288,3 +288,49 @@ fn every_version_that_is_kept_leads_to_the_next_without_a_widening_in_silence() 
         assert!(is_told(old, new, &differences(old, new)), "version {} → {}", old.version(), new.version());
     }
 }
+
+/// The shipped policy as version 1, and the versions after it with what each changes, each from the first of the next month.
+fn in_turn(changes: &[&[(&str, &str)]]) -> (Timetable, Vec<String>) {
+    let mut versions = vec![read(SHIPPED)];
+    for (n, changes) in (2..).zip(changes) {
+        let version = next("", changes);
+        let version = version.replacen(
+            "version = \"2\"\nvalid-from = 2026-06-01",
+            &format!("version = \"{n}\"\nvalid-from = 2026-{:02}-01", 4 + n),
+            1,
+        );
+        versions.push(read(&version.replacen("[[changelog]]\nversion = \"2\"", &format!("[[changelog]]\nversion = \"{n}\""), 1)));
+    }
+    let digests = versions.iter().map(|policy| hjemmel::hex::encode(policy.digest())).collect();
+    (Timetable::try_from(History::new(versions).unwrap()).unwrap(), digests)
+}
+
+#[test]
+fn a_call_is_judged_by_the_latest_version_that_gives_nothing_beyond_what_was_approved_nor_beyond_what_is_in_force() {
+    let (fewer, wider, words) = (("value = 500", "value = 50"), NET, ("[legal-basis]", "# Ord\n[legal-basis]"));
+    // 1; 2 narrows 1; 3 widens 2; 4 is 3 in other words.
+    let (policies, digests) = in_turn(&[&[fewer], &[fewer, wider], &[fewer, wider, words]]);
+    let now = "2026-12-01T12:00:00Z".parse().unwrap();
+    let by = |approved: &[usize], now| {
+        let digests: Vec<&str> = approved.iter().map(|version| digests[version - 1].as_str()).collect();
+        policies.approved(now, &digests).map(|policy| policy.version().to_owned())
+    };
+    for (approved, due) in [
+        (&[][..], Some("4")),
+        (&[4], Some("4")),
+        (&[3], Some("4")),
+        // A narrowing stops nobody, and what came beyond it is not given.
+        (&[2], Some("2")),
+        (&[1], Some("2")),
+        (&[4, 1], Some("2")),
+    ] {
+        assert_eq!(by(approved, now).as_deref(), due, "{approved:?}");
+    }
+    // Before its day a version decides nothing, whatever was approved.
+    assert_eq!(by(&[3], "2026-05-15T12:00:00Z".parse().unwrap()).as_deref(), Some("1"));
+    assert_eq!(policies.approved(now, &["00"]), None, "a version that is not kept");
+    // Without a version that is within both nothing is.
+    let (policies, digests) = in_turn(&[&[fewer, wider]]);
+    assert_eq!(policies.approved(now, &[&digests[0]]), None);
+    assert!(!policies.covers(&digests[0], policies.at(now).unwrap()) && policies.covers(&digests[1], policies.at(now).unwrap()));
+}

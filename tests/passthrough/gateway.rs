@@ -1,7 +1,9 @@
 //! Calls through a gateway that offers a folder: both bindings to both kinds of provider, and everything that is refused.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hjemmel::agreements::basis::Contract;
 use hjemmel::agreements::import::Import;
 use hjemmel::agreements::{Agreement, Scope, Side, Store};
 use hjemmel::audit::Outcome;
@@ -669,4 +671,68 @@ async fn an_operation_that_only_the_other_binding_has_is_unknown_and_no_fault_of
     let answer = passing.by_context_as("urn:slet", &authority_context(KORSBAEK), body).await;
     assert_eq!(code(&answer), "OperationUnknown", "{}", answer.text());
     assert!(answer.text().contains("lever") && !answer.text().contains("slet"), "{}", answer.text());
+}
+
+/// A person who is born in 2057.
+const SOMEBODY: &str = "0101575234";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_the_environment_for_tests_nobody_is_named_whose_number_may_be_somebodys() {
+    let folder = folder();
+    let passing = Passing::start(folder.path(), "environment = \"exttest\"\n---\n").await;
+    let named = |person: &str| delivery("", BY_TOKEN, &format!("<p:Person>{person}</p:Person><p:Antal>1</p:Antal>"));
+    // The agreements are of another environment, and are asked for afterwards.
+    for (person, due) in [(SOMEBODY, "PersonNotForTest"), (PERSON, "ServiceAgreementNotFound")] {
+        let answer = passing.by_token(&[], &named(person)).await;
+        assert_eq!(code(&answer), due, "{}", answer.text());
+        assert!(!answer.text().contains(SOMEBODY) && !answer.text().contains("010157"), "{}", answer.text());
+    }
+    let urn = delivery("", BY_TOKEN, &format!("<p:Antal>1</p:Antal><p:Fyld>urn:oio:cpr-nr:{SOMEBODY}</p:Fyld>"));
+    assert_eq!(code(&passing.by_token(&[], &urn).await), "PersonNotForTest");
+    assert_eq!(passing.by_token.received.get().count, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_goes_no_further_than_the_contract_that_each_agreement_was_approved_under() {
+    let optional = "<x:element name=\"Fyld\" type=\"x:string\" minOccurs=\"0\"/>";
+    let (less, more) =
+        (POST.replace(optional, ""), POST.replace(optional, &format!("{optional}{}", optional.replace("Fyld", "Mere"))));
+    let told_otherwise = POST.replace("<x:element name=\"Afvist\">", "<!-- Ord --><x:element name=\"Afvist\">");
+    let cases: [(&str, Option<&str>, Side, Option<&str>); 6] = [
+        ("approved less", Some(&less), Side::Front, Some("element Fyld")),
+        ("approved less", Some(&less), Side::Back, Some("element Fyld")),
+        ("approved more", Some(&more), Side::Front, None),
+        ("approved more", Some(&more), Side::Back, None),
+        ("approved the same in other words", Some(&told_otherwise), Side::Front, None),
+        ("approved what is not kept", None, Side::Front, Some("det godkendte er ikke bevaret")),
+    ];
+    let folder = folder();
+    for (name, approved, side, due) in cases {
+        let passing = Passing::start(folder.path(), "").await;
+        let store = Store::open(&Settings::sqlite(&passing.world.dir.join("agreements.sqlite"))).await.unwrap();
+        let of_service = |agreement: &Agreement| agreement.side == side && agreement.service == passing.folder.settings.uuid;
+        let held = store.list().await.unwrap().into_iter().find(of_service).unwrap();
+        let mut change = store.change().await.unwrap();
+        let digest = match approved {
+            None => "00".repeat(32),
+            Some(schema) => {
+                let before = hjemmel::services::passthrough::folder::load(with_schema(schema).path()).unwrap();
+                let contract = Contract { digest: before.digest(), meaning: Arc::new(before.meaning()) };
+                change.keep_basis(&contract, passing.world.clock.now()).await.unwrap();
+                contract.digest
+            }
+        };
+        change.bind_to(held.id, &digest).await.unwrap();
+        change.commit().await.unwrap();
+        store.close().await;
+        let answer = passing.by_token(&[], &plain(BY_TOKEN)).await;
+        match due {
+            None => assert_eq!(passing.by_token.received.get().count, 1, "{name} {side:?}: {}", answer.text()),
+            Some(what) => {
+                assert_eq!(code(&answer), "ServiceAgreementOutgrown", "{name} {side:?}: {}", answer.text());
+                assert!(answer.text().contains(what), "{name} {side:?}: {}", answer.text());
+                assert_eq!(passing.by_token.received.get().count, 0, "{name} {side:?}");
+            }
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use hjemmel::agreements::basis::Applied;
 use hjemmel::agreements::import::Import;
 use hjemmel::agreements::{Agreements, CacheSettings, State, Store};
 use hjemmel::audit::About;
@@ -11,6 +12,7 @@ use hjemmel::files::core::Step;
 use hjemmel::files::home::Folder;
 use hjemmel::files::orders::Order;
 use hjemmel::persons::{PersonKeys, Persons};
+use hjemmel::services::persons::contract::approved;
 use hjemmel::services::persons::door::Door;
 use hjemmel::services::persons::file::PersonFiles;
 use hjemmel::services::persons::names::NS;
@@ -53,11 +55,15 @@ fn contents(world: &World, store: Store) -> ByInfRef {
         name: "personimport".to_owned(),
         service: UUID,
         environment: "test".parse().unwrap(),
-        agreements: Agreements::new(store, CacheSettings { refresh: std::time::Duration::ZERO, ..CacheSettings::default() }),
+        agreements: Agreements::new(
+            store.clone(),
+            CacheSettings { refresh: std::time::Duration::ZERO, ..CacheSettings::default() },
+        ),
         audit: world.parts.audit.clone(),
         sealer: world.parts.sealer.clone(),
         persons: Persons::new(world.database.clone(), Arc::new(PersonKeys::new(&[7; 32])), NODE),
         clock: world.parts.clock.clone(),
+        applied: Applied::new(approved(), store),
     };
     ByInfRef::from([(INF_REF.to_owned(), Arc::new(PersonFiles { door: Arc::new(door) }) as Arc<_>)])
 }

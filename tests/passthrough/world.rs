@@ -121,8 +121,10 @@ impl Passing {
         let dir = tempfile::tempdir().unwrap();
         let entity = |security: Security| format!("http://entityid.eksempel.dk/{}/1", security.name());
         let services = vec![folder.settings.entity_id.clone(), entity(Security::Token), entity(Security::AuthorityContext)];
+        // What is not of the service's own section stands before a line of its own.
+        let (top, more) = more.split_once("\n---\n").unwrap_or(("", more));
         let extra = format!(
-            "[service.pass]\nfolder = \"{}\"\n{more}\n[limits]\nrequest_bytes = 10485760\n[agreements]\ncache_ttl = \"1s\"\n",
+            "{top}\n[service.pass]\nfolder = \"{}\"\n{more}\n[limits]\nrequest_bytes = 10485760\n[agreements]\ncache_ttl = \"1s\"\n",
             path.display()
         );
         let options = Options { dir: dir.path().to_owned(), port: 0, seed: 1, persons: 20, clock, extra, pki: Some(PKI.clone()) };

@@ -1,7 +1,9 @@
 //! The life of agreements in the store: requests with their lines, new versions, ends, what time does, and who is told.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use hjemmel::agreements::basis::{Applied, Contract};
 use hjemmel::agreements::request::{Content, Part, Request, Standing as Stands};
 use hjemmel::agreements::route::store::InTheWay;
 use hjemmel::agreements::rules::{Rule, Rules};
@@ -14,6 +16,9 @@ use hjemmel::notices;
 use hjemmel::notices::address::Language;
 use hjemmel::notices::outbox::{Waiting, jobs};
 use hjemmel::refusal::api::ApiRefusal;
+use hjemmel::schema::meaning::Meaning;
+use hjemmel::schema::source::Sources;
+use hjemmel::store::{At, sql};
 use hjemmel::stub::pki::Role as Key;
 use hjemmel::users::rights::Role;
 use jiff::{SignedDuration, Timestamp};
@@ -47,6 +52,8 @@ on_both! {
     a_locked_service_takes_no_new_request_and_a_trial_needs_no_approval_where_it_is_allowed;
     what_was_requested_is_never_altered_and_what_was_answered_is_not_taken_back;
     a_system_has_several_certificates_and_whose_it_is_may_change_it_and_is_told_before_one_ends;
+    an_agreement_is_bound_to_what_was_in_force_and_a_widening_is_told_once_with_what_it_adds;
+    an_end_closes_orders_and_keys_and_has_waiting_files_deleted_when_it_takes_effect_and_not_before;
 }
 
 pub async fn opened(kept: &Kept) -> Store {
@@ -336,25 +343,25 @@ async fn time_alone_expires_an_agreement_and_tells_each_once(kept: Kept) {
     told(&store).await;
     let days = |days: i64| SignedDuration::from_hours(24 * days);
     // Thirty-three days ahead: the notice of sixty days is due; then nothing, until thirty.
-    assert_eq!(life::look(&store, at(NOW)).await.unwrap(), life::Done { expired: 0, told: 1 });
-    assert_eq!(life::look(&store, at(NOW)).await.unwrap(), life::Done::default(), "each once");
+    assert_eq!(life::look(&store, &Rules::default(), at(NOW)).await.unwrap(), life::Done { expired: 0, told: 1 });
+    assert_eq!(life::look(&store, &Rules::default(), at(NOW)).await.unwrap(), life::Done::default(), "each once");
     let expiring =
         all(&[(SUPPLIERS_, notices::Kind::Expiring), (OWNERS, notices::Kind::Expiring), (SIGNATORYS, notices::Kind::Expiring)]);
     assert_eq!(told(&store).await, expiring);
     // The other authority has not answered: after three days, after seven, and not again.
     for (after, reminded) in [(2, false), (3, true), (4, false), (7, true), (8, false)] {
-        life::look(&store, at(NOW) + days(after)).await.unwrap();
+        life::look(&store, &Rules::default(), at(NOW) + days(after)).await.unwrap();
         let reminder = told(&store).await.contains(&(OTHERS.to_owned(), notices::Kind::Reminder));
         assert_eq!(reminder, reminded, "{after} days");
     }
-    life::look(&store, ends - days(7)).await.unwrap();
+    life::look(&store, &Rules::default(), ends - days(7)).await.unwrap();
     assert_eq!(told(&store).await, expiring, "of the three that are due by then, one is told");
     // To the instant: not before, and by itself.
-    let before = life::look(&store, ends - SignedDuration::from_millis(1)).await.unwrap();
+    let before = life::look(&store, &Rules::default(), ends - SignedDuration::from_millis(1)).await.unwrap();
     assert_eq!((before.expired, store.get(held.id).await.unwrap().state), (0, State::Approved));
-    assert_eq!(life::look(&store, ends).await.unwrap().expired, 1);
+    assert_eq!(life::look(&store, &Rules::default(), ends).await.unwrap().expired, 1);
     assert_eq!(store.get(held.id).await.unwrap().state, State::Expired);
-    assert_eq!(life::look(&store, ends).await.unwrap().expired, 0);
+    assert_eq!(life::look(&store, &Rules::default(), ends).await.unwrap().expired, 0);
     let made = store.made_on(Subject::Agreement, held.id).await.unwrap();
     let last = made.last().unwrap();
     assert_eq!((last.what.to.as_str(), last.user, last.what.from.as_deref()), ("UDLØBET", None, Some("GODKENDT")));
@@ -442,9 +449,153 @@ async fn a_system_has_several_certificates_and_whose_it_is_may_change_it_and_is_
     // The one that is left: told of in time, once for each of the days.
     let ends = certificates[1].not_after;
     for (before, due) in [(61, false), (60, true), (59, false), (30, true), (7, true), (6, false)] {
-        life::look(&store, ends - SignedDuration::from_hours(24 * before)).await.unwrap();
+        life::look(&store, &Rules::default(), ends - SignedDuration::from_hours(24 * before)).await.unwrap();
         let told = told(&store).await;
         let warned = told.contains(&(SUPPLIERS_.to_owned(), notices::Kind::CertificateExpiring));
         assert_eq!(warned, due, "{before} days before: {told:?}");
     }
+}
+
+/// A contract of one message, with these elements.
+fn contract(elements: &[&str]) -> Contract {
+    let elements: String =
+        elements.iter().map(|name| format!("<x:element name=\"{name}\" type=\"x:string\" minOccurs=\"0\"/>")).collect();
+    let schema = format!(
+        "<x:schema xmlns:x=\"http://www.w3.org/2001/XMLSchema\" targetNamespace=\"urn:t\"><x:element name=\"Ask\"><x:complexType><x:sequence>\
+         {elements}</x:sequence></x:complexType></x:element></x:schema>"
+    );
+    let mut sources = Sources::default();
+    sources.add("a.xsd", schema.clone());
+    let meaning = Meaning::of(&sources).with("ask", [("urn:t", "Ask")]);
+    Contract { digest: shown::sha256(&schema), meaning: Arc::new(meaning) }
+}
+
+fn applying(contract: &Contract) -> Rules {
+    let rule = Rule { basis: Some(contract.digest.clone()), contract: Some(contract.clone()), ..Rule::default() };
+    Rules::new([(SERVICE, rule)].into())
+}
+
+async fn an_agreement_is_bound_to_what_was_in_force_and_a_widening_is_told_once_with_what_it_adds(kept: Kept) {
+    let store = opened(&kept).await;
+    let only = Content { authorities: vec![KORSBAEK.parse().unwrap()], ..content() };
+    // One of before agreements were bound, which nobody asked for by a request, and one of a request.
+    let (_, lines) = requested(&store, only.clone()).await;
+    let old = decided(&store, &lines[0], State::Approved, SIGNATORY).await.unwrap();
+    assert_eq!(old.basis(), None);
+    let (first, narrower, wider) = (contract(&["Navn", "Adresse"]), contract(&["Navn"]), contract(&["Navn", "Adresse", "Cpr"]));
+    life::look(&store, &applying(&first), at(NOW)).await.unwrap();
+    let old = store.get(old.id).await.unwrap();
+    assert_eq!(old.basis(), Some(first.digest.as_str()), "bound to what is in force when it is first seen");
+    let draft = drafted(&store, only).await;
+    sent(&store, &draft, &applying(&first)).await.unwrap();
+    let line = store.lines(draft.id).await.unwrap().remove(0);
+    assert!(shown::text(&line).contains(&first.digest), "whoever approves is shown what it is bound to");
+    let new = decided(&store, &line, State::Approved, SIGNATORY).await.unwrap();
+    told(&store).await;
+    let covers = async |contract: &Contract| {
+        let applied = Applied::new(contract.clone(), store.clone());
+        [applied.covers(&old, "ask").await.is_ok(), applied.covers(&new, "ask").await.is_ok()]
+    };
+    assert_eq!((covers(&first).await, covers(&narrower).await, covers(&wider).await), ([true; 2], [true; 2], [false; 2]));
+    // A narrowing is told to nobody; a widening once, with what it adds and nothing else.
+    assert_eq!(life::look(&store, &applying(&narrower), at(NOW)).await.unwrap(), life::Done::default());
+    assert_eq!(life::look(&store, &applying(&wider), at(NOW)).await.unwrap(), life::Done { expired: 0, told: 2 });
+    let jobs = jobs(store.database());
+    let letters: Vec<Waiting> =
+        jobs.take(10).await.unwrap().iter().map(|taken| serde_json::from_slice(&taken.payload).unwrap()).collect();
+    assert!(letters.iter().any(|letter| letter.to == SIGNATORYS) && letters.iter().any(|letter| letter.to == SUPPLIERS_));
+    for letter in &letters {
+        assert_eq!(letter.notice.kind, notices::Kind::Outgrown);
+        let [only] = letter.notice.differs.as_slice() else { panic!("{:?}", letter.notice.differs) };
+        assert!(only.contains("element Cpr"), "{only}");
+    }
+    assert_eq!(life::look(&store, &applying(&wider), at(NOW)).await.unwrap(), life::Done::default(), "once");
+    // What it is bound to is never altered, by whatever means.
+    assert!(kept.execute("UPDATE agreement SET basis = 'x'").await.is_err());
+    assert!(kept.execute("DELETE FROM agreement_basis").await.is_err());
+}
+
+async fn an_end_closes_orders_and_keys_and_has_waiting_files_deleted_when_it_takes_effect_and_not_before(kept: Kept) {
+    let store = opened(&kept).await;
+    let only = Content { authorities: vec![KORSBAEK.parse().unwrap()], ..content() };
+    let (_, lines) = requested(&store, only.clone()).await;
+    let held = decided(&store, &lines[0], State::Approved, SIGNATORY).await.unwrap();
+    // Its system sends by two orders, of which one is of the service; another system receives.
+    let (system, ledger) = (held.system, Uuid::from_u128(8));
+    let (ours, theirs) = (Uuid::from_u128(51), Uuid::from_u128(52));
+    for (id, name, system, fingerprint) in [
+        (ours, "FAG", system, "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+        (theirs, "LEDGER", ledger, "SHA256:EEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEEE"),
+    ] {
+        kept.execute(&format!(
+            "INSERT INTO sftp_user (id, name, environment, system, authority, older_root, bytes_limit, disabled, added_us)
+             VALUES ('{id}', '{name}', 'prod', '{system}', '{SUPPLIER}', FALSE, 1000, FALSE, 5)"
+        ))
+        .await
+        .unwrap();
+        kept.execute(&format!(
+            "INSERT INTO sftp_key (sftp_user, fingerprint, label, public_key, disabled, added_us) VALUES ('{id}', '{fingerprint}', 'k', 'k', FALSE, 5)"
+        ))
+        .await
+        .unwrap();
+    }
+    let order = Uuid::from_u128(53);
+    kept.execute(&format!(
+        "INSERT INTO file_order (id, state, sender, recipient, sender_authority, recipient_authority, inf_ref, legal_basis, purpose,
+             valid_from, largest_bytes, keep_days, alarm_hours, delete_days)
+         VALUES ('{order}', 'GODKENDT', '{ours}', '{theirs}', '{KORSBAEK}', '{OTHER}', 'BILAG', 'l', 'f', '2026-01-01', 1000, 1, 1, 11)"
+    ))
+    .await
+    .unwrap();
+    let transfer = Uuid::from_u128(54);
+    kept.execute(&format!(
+        "INSERT INTO transfer (id, sender, fingerprint, state, name, name_key, trigger_xml, received_us)
+         VALUES ('{transfer}', '{ours}', 'SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', 'KLAR', 'a', 'a', {}, 1)",
+        match kept.settings.at {
+            At::Sqlite(_) => "x'61'",
+            At::Postgres(_) => "'\\x61'::bytea",
+        }
+    ))
+    .await
+    .unwrap();
+    let later = (at(NOW) + SignedDuration::from_hours(24 * 400)).as_microsecond();
+    kept.execute(&format!(
+        "INSERT INTO file_delivery (transfer, recipient, file_order, state, delivered_us, alarm_us, delete_us)
+         VALUES ('{transfer}', '{theirs}', '{order}', 'KLAR', 1, 2, {later})"
+    ))
+    .await
+    .unwrap();
+    let rule = Rule { inf_refs: vec!["BILAG".to_owned()], notice_months: 3, ..Rule::default() };
+    let rules = Rules::new([(SERVICE, rule)].into());
+    let proposed = ending::propose(&store, &held, None, &rules, at(NOW)).await.unwrap();
+    assert_eq!((&proposed.files.orders, proposed.files.waiting), (&vec![order], 1));
+    assert_eq!(
+        proposed.files.keys.iter().map(|key| key.name.as_str()).collect::<Vec<_>>(),
+        ["FAG"],
+        "the ledger's own key is not"
+    );
+    let text = proposed.text();
+    for named in [order.to_string(), "FAG SHA256:AAAA".to_owned(), "filer, der ikke er hentet: 1".to_owned()] {
+        assert!(text.contains(&named), "{named} in {text}");
+    }
+    // Where the system has another agreement, its key stays.
+    let (_, others) = requested(&store, Content { authorities: vec![OTHER.parse().unwrap()], ..content() }).await;
+    assert!(ending::propose(&store, &held, None, &rules, at(NOW)).await.unwrap().files.keys.is_empty());
+    decided(&store, &others[0], State::Rejected, OTHERS_SIGNATORY).await.unwrap();
+    ending::end(&store, By::Key(&signer(OWNER)), &proposed, &because(NOW), None).await.unwrap();
+    let stands = async || {
+        let mut session = store.database().session().await.unwrap();
+        let state = hjemmel::files::orders::with_id(&mut session, order).await.unwrap().state;
+        let keys = hjemmel::files::users::keys(&mut session, ours).await.unwrap();
+        let row = session.first(sql("SELECT delete_us FROM file_delivery WHERE transfer = $1").bind(transfer)).await.unwrap();
+        let deleted: i64 = row.unwrap().get("delete_us").unwrap();
+        (state, keys[0].disabled, deleted <= proposed.ends_at.as_microsecond())
+    };
+    life::look(&store, &rules, proposed.ends_at - SignedDuration::from_millis(1)).await.unwrap();
+    assert_eq!(stands().await, (State::Approved, false, false), "until the notice is over");
+    life::look(&store, &rules, proposed.ends_at).await.unwrap();
+    assert_eq!(stands().await, (State::Terminated, true, true));
+    let made = store.made_on(Subject::FileOrder, order).await.unwrap();
+    assert_eq!(made.last().map(|made| (made.what.to.as_str(), made.user)), Some(("OPSAGT", None)));
+    assert!(kept.execute("DELETE FROM agreement_closing").await.is_err());
 }

@@ -266,6 +266,7 @@ impl Content {
                     terms: None,
                     ends_at: None,
                     asked: None,
+                    basis: basis.clone(),
                 };
                 let counts = |held: &Agreement| held.is_open(at) || held.state == State::Requested;
                 let open = |held: &&Agreement| held.same_parties(&line) && counts(held);

@@ -180,6 +180,7 @@ impl AgreementRequest {
             terms,
             ends_at: None,
             asked: None,
+            basis: None,
         };
         Ok((agreement, line("reason", &self.reason)?))
     }

@@ -28,8 +28,9 @@ use crate::node::{Config, assemble, domains};
 use crate::refusal::Refusal;
 use crate::services::parts;
 use crate::services::terminaladgang::ask::narrowed;
-use crate::services::terminaladgang::ask::{Judged, judge};
+use crate::services::terminaladgang::ask::{Judged, decides, judge};
 use crate::services::terminaladgang::law::document::Policy;
+use crate::services::terminaladgang::law::history::Timetable;
 use crate::services::terminaladgang::law::kle::{Constraint, SensitivityConstraint};
 use crate::services::terminaladgang::law::release::{
     Ask, Decision, Filter, Filtered, Limits as ReleaseLimits, ReleaseRules, Words,
@@ -38,7 +39,7 @@ use crate::services::terminaladgang::law::request::Outcome as WindowOutcome;
 use crate::services::terminaladgang::names;
 use crate::services::terminaladgang::offer;
 use crate::services::terminaladgang::owners::{Behind, Register};
-use crate::services::terminaladgang::policies::read_policy;
+use crate::services::terminaladgang::policies::{read_policies, read_policy};
 use crate::services::terminaladgang::release::ask;
 use crate::services::terminaladgang::scope::Scope;
 use crate::services::terminaladgang::settings::Settings;
@@ -55,6 +56,7 @@ use crate::trust::domains::{CLIENTS, ListsByDomain, SIGNERS};
 /// Everything that the verdicts need, without anything that sends.
 pub(super) struct DryRun {
     at: Timestamp,
+    policies: Timetable,
     policy: Arc<Policy>,
     definition: Arc<Definition>,
     authenticate: AuthenticateStep,
@@ -83,6 +85,7 @@ struct Agreed {
     front: Arc<Agreement>,
     back: Arc<Agreement>,
     owners: BTreeMap<Cvr, String>,
+    by: Vec<Arc<Agreement>>,
 }
 
 /// Who calls, as far as it is known.
@@ -126,6 +129,7 @@ impl DryRun {
         Ok(Self {
             at,
             policy: read_policy(&service.policy, at)?,
+            policies: read_policies(&service.policy, at)?,
             authenticate: parts::authenticate(&definition, &trust, &clients, &clock),
             agreement: parts::agreement(&environment, &definition, &agreements, &clock),
             back: parts::back_agreements(&environment, &definition, &agreements, &clock),
@@ -224,9 +228,11 @@ impl DryRun {
                 Some(agreed)
             }
         };
+        let mut agreed = agreed;
+        let decided = self.decided(&mut agreed);
         let agreements: Vec<&Agreement> = agreed.iter().flat_map(|agreed| [&*agreed.front, &*agreed.back]).collect();
         let judged = match message.request(known.request) {
-            Some(input) => known.token.and_then(|token| judge(&self.policy, self.at, input, token, &agreements)),
+            Some(input) => decided.and(known.token).and_then(|token| judge(&self.policy, self.at, input, token, &agreements)),
             None => Err(Refusal::Internal),
         };
         let judged = self.note("request_policy", judged, policy_said);
@@ -239,7 +245,17 @@ impl DryRun {
     async fn agreed(&self, client: ClientSystem, authority: Cvr) -> Result<Agreed, Refusal> {
         let front = self.agreement.front(client, authority).await?;
         let Behind { back, counterpart } = self.register.behind(&self.back, authority).await?;
-        Ok(Agreed { front, back, owners: counterpart.owners })
+        Ok(Agreed { front, back, owners: counterpart.owners, by: counterpart.agreements })
+    }
+
+    /// The version of the policy that decides, and whose benefits may be shown by it, as the gateway has it.
+    fn decided(&mut self, agreed: &mut Option<Agreed>) -> Result<(), Refusal> {
+        let Some(agreed) = agreed else { return Ok(()) };
+        self.policy = decides(&self.policies, self.at, &[&*agreed.front, &*agreed.back])?.clone();
+        let covers = |agreement: &Agreement| agreement.basis().is_none_or(|basis| self.policies.covers(basis, &self.policy));
+        let not = agreed.by.iter().filter(|agreement| !covers(agreement));
+        not.for_each(|agreement| drop(agreed.owners.remove(&agreement.authority)));
+        Ok(())
     }
 
     fn place(&self, request: Bytes) -> Result<Message, Refusal> {

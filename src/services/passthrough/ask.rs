@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::folder::passing;
 use super::refusal::ContractRefusal;
 use super::settings::Settings;
 use super::side::{Bound, Sides};
 use super::wsdl::Security;
+use crate::agreements::basis::Applied;
 use crate::audit::about::AboutPassThrough;
 use crate::audit::{Binding, Sealer};
 use crate::gateway::agreement::Admitted;
@@ -55,6 +57,8 @@ pub struct SchemaStep {
     pub sides: Arc<Sides>,
     /// Marks the delivery's id for the audit record.
     pub sealer: Arc<Sealer>,
+    /// The contract, held against what was approved.
+    pub applied: Arc<Applied>,
 }
 
 /// The id by which a delivery is known again, where the service has one and the request just one of it.
@@ -83,6 +87,7 @@ impl Check for SchemaStep {
         let unknown = || Refusal::OperationUnknown { operations: self.sides.names(security) };
         let bound = self.sides.operation(name, security).ok_or_else(unknown)?;
         let operation = bound.operation().ok_or(Refusal::Internal)?;
+        self.applied.covers(admitted.front(), &passing(security, name)).await?;
         let settings = self.sides.settings();
         let mut about = AboutPassThrough::new(bound.schema_digest().to_owned());
         admitted.call().note(|record| {

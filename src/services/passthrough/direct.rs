@@ -7,11 +7,13 @@ use bytes::Bytes;
 use super::ask::Unnarrowed;
 use super::content::{self, Sent};
 use super::deliveries::{Claimed, Held};
+use super::folder::passing;
 use super::providers::Providers;
 use super::refusal::ContractRefusal;
 use super::settings::Settings;
 use super::side::{Bound, Sides};
 use crate::agreements::Agreements;
+use crate::agreements::basis::Applied;
 use crate::gateway::call::{Call, OfCall};
 use crate::gateway::exchange::Outgoing;
 use crate::gateway::route::{BackAgreements, Routed};
@@ -96,6 +98,8 @@ pub struct DirectStep {
     pub agreements: Agreements,
     /// The agreements between this service and its providers.
     pub back: BackAgreements,
+    /// The contract, held against what was approved.
+    pub applied: Arc<Applied>,
     /// The providers that routes lead to.
     pub providers: Arc<Providers>,
     /// Bounds on the XML of a request.
@@ -122,6 +126,8 @@ impl Check for DirectStep {
         });
         let routed = self.back.route(valid.admitted(), &peer).await?;
         routed.back().scope.to::<Unnarrowed>()?;
+        let asked = valid.operation().operation().ok_or(Refusal::Internal)?;
+        self.applied.covers(routed.back(), &passing(valid.operation().security(), &asked.name)).await?;
         let security = route.security.model();
         let bound = self.sides.towards(valid.operation(), security);
         let operation = bound.operation().ok_or(Refusal::Internal)?;

@@ -10,6 +10,7 @@ use super::settings::{self, Offered, Placed, Settings};
 use super::wsdl::{self, Name, Operation, Security, Wsdl};
 use crate::schema::compile::Schema;
 use crate::schema::inspect::Inspected;
+use crate::schema::meaning::Meaning;
 use crate::schema::source::{self, Problem, Sources};
 use crate::soap::names::AUTHORITY_CONTEXT;
 
@@ -44,6 +45,32 @@ impl Folder {
         digests.sort();
         crate::hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, digests.concat().as_bytes()).as_ref())
     }
+
+    /// What it lets pass.
+    pub fn meaning(&self) -> Meaning {
+        let mut all = Sources::default();
+        for sources in self.contracts.iter().map(|contract| contract.schema.sources()) {
+            for path in sources.paths() {
+                sources.get(path).into_iter().for_each(|text| all.add(path, text.clone()));
+            }
+        }
+        let mut meaning = Meaning::of(&all);
+        for contract in &self.contracts {
+            for operation in &contract.wsdl.operations {
+                let headers = operation.request_headers.iter().chain(&operation.answer_headers);
+                let faults = operation.faults.iter().map(|fault| &fault.element);
+                let names = [&operation.request, &operation.answer].into_iter().chain(headers).chain(faults);
+                let names = names.map(|name| (name.namespace.as_str(), name.local.as_str()));
+                meaning = meaning.with(&passing(contract.security, &operation.name), names);
+            }
+        }
+        meaning
+    }
+}
+
+/// An operation of one binding, as agreements are bound to it.
+pub fn passing(security: Security, operation: &str) -> String {
+    format!("{operation} ({})", security.name())
 }
 
 impl Contract {

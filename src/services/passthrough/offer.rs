@@ -16,6 +16,7 @@ use super::published::Published;
 use super::side::Sides;
 use super::{Own, persons, stack};
 use crate::config::DEMO;
+use crate::agreements::basis::Applied;
 use crate::config::{Binding, Listen};
 use crate::decisions::endpoint;
 use crate::gateway::Front;
@@ -114,11 +115,13 @@ pub fn stacked<B>(
         concerns: parts.concerns.clone(),
         room: Deliveries::room(),
     };
+    let applied = Arc::new(Applied::new(settings.contract(), parts.agreements.store().clone()));
     let own = Own {
         deliveries: Arc::new(deliveries),
-        ask: SchemaStep { sides: sides.clone(), sealer: parts.sealer.clone() },
+        ask: SchemaStep { sides: sides.clone(), sealer: parts.sealer.clone(), applied: applied.clone() },
         direct: DirectStep {
             sides,
+            applied,
             agreements: parts.agreements.clone(),
             back: parts.back_agreements(&definition)?,
             providers: Arc::new(providers),

@@ -1,11 +1,13 @@
 //! What `[service.NAME]` says of a pass-through service: its folder, and what depends on the installation.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::deliveries::Rules;
 use super::folder::{self, Folder};
 use super::wsdl::Security;
+use crate::agreements::basis::Contract;
 use crate::config::reader::Reader;
 use crate::config::{Binding, Offer, Reach, service};
 use crate::schema::source::Problem;
@@ -15,12 +17,32 @@ use crate::schema::source::Problem;
 pub struct Offered {
     /// The folder, loaded whole.
     pub folder: Folder,
+    /// The folder that is to take its place: what new agreements are approved under, so that nobody is refused on the day.
+    pub next: Option<Folder>,
     /// Where and as what it is offered: what `service.toml` says.
     pub offer: Offer,
     /// How deliveries are remembered.
     pub deliveries: Rules,
     /// How each provider is reached, whose address and certificates the routes give.
     pub reach: Reach,
+}
+
+impl Offered {
+    /// The contract in force.
+    pub fn contract(&self) -> Contract {
+        contract_of(&self.folder)
+    }
+
+    /// The contract that new agreements are approved under: the next one where there is one that lets all pass that passes now.
+    pub fn approved(&self) -> Contract {
+        let now = self.contract();
+        let next = self.next.as_ref().map(contract_of).filter(|next| now.meaning.beyond(&next.meaning, None).is_empty());
+        next.unwrap_or(now)
+    }
+}
+
+fn contract_of(folder: &Folder) -> Contract {
+    Contract { digest: folder.digest(), meaning: Arc::new(folder.meaning()) }
 }
 
 /// A problem in the folder as one of the configuration's: the line of `folder` leads to the file and line in it.
@@ -34,6 +56,17 @@ fn told(folder: &Path, problem: &Problem) -> String {
 fn lower_first(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+fn load(section: &mut Reader<'_>, key: &'static str) -> Option<(PathBuf, Folder)> {
+    let path = section.directory(key)?;
+    match folder::load(&path) {
+        Ok(folder) => Some((path, folder)),
+        Err(problems) => {
+            problems.iter().for_each(|problem| section.problem_at(key, told(&path, problem)));
+            None
+        }
+    }
 }
 
 /// Reads the section and the folder that it names.
@@ -50,14 +83,8 @@ pub(crate) fn read(section: &mut Reader<'_>) -> Option<Offered> {
         let (keep, keep_items) = (days(keep?), days(keep_items?));
         Some(Rules { keep, keep_items: keep_items.max(keep), wait: wait?, whatever_came: whatever_came? })
     });
-    let path = section.directory("folder")?;
-    let folder = match folder::load(&path) {
-        Ok(folder) => folder,
-        Err(problems) => {
-            problems.iter().for_each(|problem| section.problem_at("folder", told(&path, problem)));
-            return None;
-        }
-    };
+    let next = if section.has_any(&["next_folder"]) { Some(load(section, "next_folder")?.1) } else { None };
+    let (path, folder) = load(section, "folder")?;
     for warning in &folder.warnings {
         section.warning_at("folder", told(&path, warning));
     }
@@ -80,5 +107,5 @@ pub(crate) fn read(section: &mut Reader<'_>) -> Option<Offered> {
                 .to_owned(),
         );
     }
-    Some(Offered { folder, offer, deliveries: deliveries?, reach: reach? })
+    Some(Offered { folder, next, offer, deliveries: deliveries?, reach: reach? })
 }

@@ -107,6 +107,11 @@ impl Bound {
         self.sides.sides.get(self.side)?.contract.wsdl.operations.get(self.operation)
     }
 
+    /// Its binding.
+    pub fn security(&self) -> Security {
+        self.sides.sides.get(self.side).map_or(Security::Token, |side| side.contract.security)
+    }
+
     /// SHA-256 of the published files that its messages are judged by, in hexadecimal.
     pub fn schema_digest(&self) -> &str {
         self.sides.sides.get(self.side).map_or("", |side| &side.digest)

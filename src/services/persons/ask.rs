@@ -47,7 +47,7 @@ impl Check for AskStep {
 
     async fn check(&self, admitted: Admitted) -> Result<Asked, Refusal> {
         let front = admitted.front().clone();
-        let terms = self.door.terms(&front)?;
+        let terms = self.door.terms(&front).await?;
         let request = admitted.authenticated().request().ok_or(Refusal::Internal)?;
         admitted.call().note(|record| {
             record.legal_basis = Some(front.legal_basis.clone());

@@ -6,8 +6,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use uuid::Uuid;
 
+use super::names::OPERATION;
 use super::refusal::ImportRefusal;
 use super::scope;
+use crate::agreements::basis::Applied;
 use crate::agreements::{Agreement, Agreements, ClientSystem, Environment};
 use crate::audit::{AboutPersons, Audit, Durable, Record, Sealer};
 use crate::clock::Clock;
@@ -41,17 +43,20 @@ pub struct Door {
     pub persons: Persons,
     /// The clock.
     pub clock: Clock,
+    /// The contract, held against what was approved.
+    pub applied: Applied,
 }
 
 /// What an authority has agreed to: which institutions, when. Made by [`Door::terms`] alone.
 pub struct Terms(Scope);
 
 impl Door {
-    /// The terms of an agreement.
+    /// The terms of an agreement that covers the contract as it is.
     ///
     /// # Errors
-    /// `ServiceAgreementNotActive`.
-    pub fn terms(&self, agreement: &Agreement) -> Result<Terms, Refusal> {
+    /// `ServiceAgreementNotActive`, `ServiceAgreementOutgrown`, `AgreementsUnavailable`.
+    pub async fn terms(&self, agreement: &Agreement) -> Result<Terms, Refusal> {
+        self.applied.covers(agreement, OPERATION).await?;
         scope::terms(agreement).map(Terms)
     }
 

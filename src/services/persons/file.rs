@@ -60,7 +60,7 @@ impl PersonFiles {
     /// What the sender's agreement says.
     async fn terms(&self, candidate: &Candidate) -> Result<Terms, Refusal> {
         let agreement = self.door.agreement(ClientSystem::System(candidate.system), candidate.sender_authority).await?;
-        self.door.terms(&agreement)
+        self.door.terms(&agreement).await
     }
 
     async fn judged(&self, candidate: Candidate) -> Result<Judgement, Passing> {

@@ -6,13 +6,14 @@ use bytes::Bytes;
 use http_body::Body;
 
 use super::ask::AskStep;
-use super::contract::contract;
+use super::contract::{approved, contract};
 use super::door::Door;
 use super::file::PersonFiles;
 use super::import::ImportStep;
 use super::settings::Settings;
 use super::{names, stack};
 use crate::agreements::Environment;
+use crate::agreements::basis::Applied;
 use crate::audit::anchors;
 use crate::config::{Binding, Listen};
 use crate::files::content::ByInfRef;
@@ -64,6 +65,7 @@ pub fn door(name: &str, settings: &Settings, parts: &Parts<'_>) -> Result<Door, 
         sealer: parts.sealer.clone(),
         persons: persons(parts)?,
         clock: parts.clock.clone(),
+        applied: Applied::new(approved(), parts.agreements.store().clone()),
     })
 }
 
@@ -71,7 +73,8 @@ fn persons(parts: &Parts<'_>) -> Result<Persons, OfferError> {
     let settings = parts.config.persons.as_ref().ok_or(OfferError::Setting(NO_KEY))?;
     let keys = PersonKeys::read(&settings.key).map_err(|error| OfferError::Own(Box::new(error)))?;
     let node = anchors::named(&parts.config.audit.directory).map_err(|error| OfferError::Own(Box::new(error)))?;
-    Ok(Persons::new(parts.agreements.store().database().clone(), Arc::new(keys), node))
+    let persons = Persons::new(parts.agreements.store().database().clone(), Arc::new(keys), node);
+    Ok(persons.of_tests(parts.config.test_numbers.clone()))
 }
 
 const NO_KEY: &str = "a service of the kind persons needs [persons], whose key running numbers are made under; \

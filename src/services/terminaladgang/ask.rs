@@ -126,7 +126,7 @@ impl Check for AskStep {
 
     async fn check(&self, owned: Owned) -> Result<Permitted, Refusal> {
         let now = self.clock.now();
-        let policy = self.policies.at(now).cloned().ok_or(Refusal::Internal)?;
+        let (policy, owned) = approved(&self.policies, now, owned)?;
         owned.call().note(|record| {
             let decides = audit::PolicyRef {
                 id: policy.id().to_owned(),
@@ -159,6 +159,29 @@ impl Check for AskStep {
         });
         Ok(Permitted { owned, judged, policy })
     }
+}
+
+/// The version that decides, and those whose benefits may be shown by it: no agreement is gone beyond.
+fn approved(policies: &Timetable, now: jiff::Timestamp, owned: Owned) -> Result<(Arc<Policy>, Owned), Refusal> {
+    let agreements = [&**owned.admitted().front(), &**owned.routed().back()];
+    let policy = decides(policies, now, &agreements)?.clone();
+    let owned = owned.approving(|agreement| agreement.basis().is_none_or(|basis| policies.covers(basis, &policy)))?;
+    Ok((policy, owned))
+}
+
+/// The version of the policy by which a call is judged that stands on these agreements ([`Timetable::approved`]).
+///
+/// # Errors
+/// `ServiceAgreementOutgrown`.
+pub fn decides<'t>(policies: &'t Timetable, now: jiff::Timestamp, agreements: &[&Agreement]) -> Result<&'t Arc<Policy>, Refusal> {
+    let in_force = policies.at(now).ok_or(Refusal::Internal)?;
+    let bases: Vec<_> = agreements.iter().filter_map(|agreement| agreement.basis()).collect();
+    policies.approved(now, &bases).ok_or_else(|| {
+        agreements::basis::outgrown(&Detail::new(
+            format!("reglernes version {}", in_force.version()),
+            format!("version {} of the rules", in_force.version()),
+        ))
+    })
 }
 
 /// The hull of what the call itself asked for; `None` where it named no date.

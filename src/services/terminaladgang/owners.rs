@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use uuid::Uuid;
-
-use crate::agreements::{Agreement, Agreements};
+use crate::agreements::{Agreement, Agreements, basis};
 use crate::gateway::agreement::Admitted;
 use crate::gateway::call::{Call, OfCall};
 use crate::gateway::route::{BackAgreements, Routed};
 use crate::gateway::step::Check;
 use crate::id::cvr::Cvr;
 use crate::peer::Peer;
-use crate::refusal::Refusal;
+use crate::refusal::{Detail, Refusal};
 use crate::services::terminaladgang::names;
 use crate::services::terminaladgang::scope::Part;
 
@@ -21,6 +19,8 @@ pub struct Owned {
     admitted: Admitted,
     routed: Routed,
     owners: BTreeMap<Cvr, String>,
+    /// The back agreements of those of them that have one.
+    by: Vec<Arc<Agreement>>,
 }
 
 impl Owned {
@@ -36,6 +36,26 @@ impl Owned {
     pub fn owners(&self) -> &BTreeMap<Cvr, String> {
         &self.owners
     }
+
+    /// The same without those whose own agreement does not cover what the call is judged by.
+    ///
+    /// # Errors
+    /// `ServiceAgreementOutgrown`, where nobody is left.
+    pub(super) fn approving(mut self, covers: impl Fn(&Agreement) -> bool) -> Result<Self, Refusal> {
+        let not: Vec<_> = self.by.iter().filter(|agreement| !covers(agreement)).cloned().collect();
+        if not.is_empty() {
+            not.iter().for_each(|agreement| drop(self.owners.remove(&agreement.authority)));
+            if self.owners.is_empty() {
+                return Err(basis::outgrown(&Detail::new(
+                    "myndighedernes aftaler bag servicen",
+                    "the authorities' agreements behind the service",
+                )));
+            }
+            let left_out: Vec<_> = not.iter().map(|agreement| agreement.id).collect();
+            self.admitted.call().note(|record| record.back_agreements.retain(|id| !left_out.contains(id)));
+        }
+        Ok(self)
+    }
 }
 
 impl OfCall for Owned {
@@ -49,7 +69,7 @@ pub struct Counterpart {
     /// With the names of our own register.
     pub owners: BTreeMap<Cvr, String>,
     /// The counterpart's back agreements.
-    pub agreements: Vec<Uuid>,
+    pub agreements: Vec<Arc<Agreement>>,
 }
 
 /// What the agreements behind the service give. Opens nothing by itself: the step makes [`Owned`] of it.
@@ -80,8 +100,8 @@ impl Check for OwnersStep {
         let part = self.register.part(authority).await?;
         let routed = self.back.route(&admitted, &self.peer).await?;
         let Counterpart { owners, agreements } = self.register.counterpart(&self.back, part, authority).await?;
-        admitted.call().note(|record| record.back_agreements.extend(agreements));
-        Ok(Owned { admitted, routed, owners })
+        admitted.call().note(|record| record.back_agreements.extend(agreements.iter().map(|agreement| agreement.id)));
+        Ok(Owned { admitted, routed, owners, by: agreements })
     }
 }
 
@@ -128,7 +148,7 @@ impl Register {
             let known = register.get(cvr).filter(|known| Part::of(&known.role) == Some(Part::Municipality));
             if let Some(known) = known.filter(|_| *cvr != authority) {
                 owners.insert(*cvr, known.name.clone());
-                agreements.push(agreement.id);
+                agreements.push(agreement.clone());
             }
         }
         if owners.is_empty() {

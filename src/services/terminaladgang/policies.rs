@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::law::diff::{Effect, differences};
 use super::law::document::{Policy, PolicyErrors};
 use super::law::history::{History, HistoryError, Timetable};
 use super::settings::PolicyFile;
@@ -47,6 +48,12 @@ impl From<PoliciesError> for OfferError {
     fn from(error: PoliciesError) -> Self {
         Self::Own(Box::new(error))
     }
+}
+
+/// What a version gives beyond another, a line each.
+pub fn widenings(before: &Policy, after: &Policy) -> Vec<String> {
+    let wider = differences(before, after).into_iter().filter(|difference| difference.effect == Effect::Widening);
+    wider.map(|difference| format!("+ {}: {} → {}", difference.id, difference.before, difference.after)).collect()
 }
 
 /// Reads the version of the policy that is in force at `now`.

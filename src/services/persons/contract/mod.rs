@@ -3,6 +3,12 @@
 //! The schemas describe what is sent and answered. Persons are judged one by one and never by these files: a schema would refuse a whole
 //! call for one value that is too long.
 
+use std::sync::Arc;
+
+use super::names;
+use crate::agreements::basis::Contract;
+use crate::schema::meaning::Meaning;
+use crate::schema::source::Sources;
 use crate::services::contract::Documents;
 
 /// The address that stands in the WSDL files, to be replaced by the service's own.
@@ -29,6 +35,14 @@ pub fn contract(query: &str, service_url: &str) -> Option<(&'static str, String)
     DOCUMENTS.get(query, service_url)
 }
 
+/// The contract, as agreements are bound to it.
+pub fn approved() -> Contract {
+    let mut sources = Sources::default();
+    SCHEMAS.iter().for_each(|(name, text)| sources.add(name, *text));
+    let meaning = Meaning::of(&sources).with(names::OPERATION, [(names::NS, names::REQUEST), (names::NS, names::RESPONSE)]);
+    Contract { digest: digest(), meaning: Arc::new(meaning) }
+}
+
 /// SHA-256 of the contract, in hexadecimal.
 pub fn digest() -> String {
     let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
@@ -44,7 +58,6 @@ mod tests {
     use std::collections::BTreeSet;
     use std::fmt::Write as _;
 
-    use super::super::names;
     use super::*;
     use crate::persons::field::{Field, Need, form};
     use crate::services::persons::door::MOST;
