@@ -28,13 +28,16 @@ pub struct Contract {
     pub meaning: Arc<Meaning>,
 }
 
+/// What an operation lets pass beyond a contract, by the contract's digest and the operation.
+type Beyond = BTreeMap<(String, String), Arc<[String]>>;
+
 /// The contract of a running service, held against what each agreement was approved under.
 #[derive(Debug)]
 pub struct Applied {
     contract: Contract,
     store: Store,
     /// What each operation lets pass beyond each approved contract.
-    beyond: Mutex<BTreeMap<(String, String), Arc<[String]>>>,
+    beyond: Mutex<Beyond>,
 }
 
 impl Applied {

@@ -87,7 +87,7 @@ impl Meaning {
             let key = format!("{} {}", declared.local(), name_of(target, name));
             let component = self.components.entry(key).or_default();
             component.gives.insert(format!("({})", defaults.join(" ")));
-            component.read(declared, target, "");
+            component.read(declared, "");
         }
     }
 
@@ -229,7 +229,7 @@ impl Component {
     }
 
     /// Takes in a node of the schema that stands at `path`, and all below it.
-    fn read(&mut self, node: Element<'_>, target: &str, path: &str) {
+    fn read(&mut self, node: Element<'_>, path: &str) {
         let mut name = node.local().to_owned();
         let mut said = Vec::new();
         for attribute in node.attributes() {
@@ -284,7 +284,7 @@ impl Component {
                     let of = child.attribute("", "name").or(child.attribute("", "ref")).unwrap_or("");
                     self.limit(&line, "prohibited", of);
                 }
-                _ => self.read(child, target, &here),
+                _ => self.read(child, &here),
             }
         }
     }
