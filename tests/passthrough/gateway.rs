@@ -16,6 +16,7 @@ use hjemmel::store::Settings;
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::KORSBAEK;
 use hjemmel::stub::service::mode::Mode;
+use jiff::SignedDuration;
 use tempfile::TempDir;
 
 use hjemmel::services::passthrough::wsdl::Security;
@@ -722,7 +723,11 @@ async fn a_call_goes_no_further_than_the_contract_that_each_agreement_was_approv
                 contract.digest
             }
         };
-        change.bind_to(held.id, &digest).await.unwrap();
+        // One that began later, so that it is the one that counts: those that are there are bound by the node.
+        let valid_from = held.valid_from + SignedDuration::from_secs(1);
+        let bound = Agreement { id: uuid::Uuid::new_v4(), basis: Some(digest), valid_from, ..held };
+        let import = Import { authorities: vec![], agreements: vec![bound] };
+        assert_eq!(change.import(&import, passing.world.clock.now()).await.unwrap().added, 1);
         change.commit().await.unwrap();
         store.close().await;
         let answer = passing.by_token(&[], &plain(BY_TOKEN)).await;
