@@ -350,15 +350,8 @@ fn custom_id(text: &str) -> Uuid {
 
 /// A name for a screen: one line, cut to length, and none where a CPR number stands in it.
 fn shown_name(text: &str) -> Option<String> {
-    // In bytes, as a user's name is bounded.
-    let mut name = String::new();
-    for character in text.chars().filter(|character| !character.is_control()).take(100) {
-        if name.len() + character.len_utf8() > User::LONGEST_NAME {
-            break;
-        }
-        name.push(character);
-    }
-    Some(name).filter(|name| !name.trim().is_empty() && !holds_cpr(name))
+    let name = User::fitting_name(text);
+    Some(name).filter(|name| !name.is_empty() && !holds_cpr(name))
 }
 
 /// Whether a word of the text could be a CPR number, with its hyphen or without. A word only: one UUID in a hundred has ten

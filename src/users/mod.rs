@@ -88,6 +88,16 @@ impl User {
     /// The longest name, in bytes.
     pub const LONGEST_NAME: usize = 200;
 
+    /// A name as a user may have it, out of one that others wrote: one line, cut to length.
+    pub fn fitting_name(text: &str) -> String {
+        let line: String = text.chars().filter(|letter| !letter.is_control()).collect();
+        let mut end = line.len().min(Self::LONGEST_NAME);
+        while !line.is_char_boundary(end) {
+            end -= 1;
+        }
+        line.get(..end).unwrap_or_default().trim().to_owned()
+    }
+
     /// Checks what its parts must be to each other.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Actor, Proof, User};
+use super::{Actor, NoUser, Proof, User};
 use crate::{
     agreements::{Change, Store, Thumbprint},
     refusal::{Detail, api::ApiRefusal},
@@ -50,6 +50,9 @@ pub enum UserError {
         /// Whose it is.
         user: Uuid,
     },
+    /// It is not as a user must be.
+    #[error(transparent)]
+    Unsound(#[from] NoUser),
     /// The id is in use.
     #[error("there is a user {0} already")]
     IdTaken(Uuid),
@@ -167,6 +170,8 @@ impl Change {
     /// # Errors
     /// [`UserError::IdTaken`], [`UserError::CertificateTaken`], or a store that does not answer.
     pub async fn add_user(&mut self, user: &User, certificates: &[Certificate]) -> Result<(), UserError> {
+        // Whoever writes: what is not sound could be read no more, by anybody.
+        user.clone().sound()?;
         let connection = self.connection();
         if connection.first(by_id(user.id)).await?.is_some() {
             return Err(UserError::IdTaken(user.id));
@@ -269,7 +274,8 @@ fn read(row: &Row) -> Result<User, StoreError> {
     let user = User {
         id,
         person: row.maybe("person")?.unwrap_or(id),
-        name: row.get("name")?,
+        // One that is too long for today keeps nobody else's row from being read.
+        name: User::fitting_name(&row.get::<String>("name")?),
         kind: row.parsed("kind")?,
         party: row.maybe_parsed("party")?,
         roles: each(&texts("roles")?, "roles")?,
