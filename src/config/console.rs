@@ -53,6 +53,12 @@ impl Console {
     }
 }
 
+/// Whether an address names the machine itself.
+fn is_this_machine(url: &Uri) -> bool {
+    let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+}
+
 pub(super) fn read(section: &mut Reader<'_>) -> Option<Console> {
     let minutes = |number: u64| Duration::from_secs(60 * number);
     let address = section.optional_socket("address");
@@ -61,14 +67,23 @@ pub(super) fn read(section: &mut Reader<'_>) -> Option<Console> {
     let assets = section.optional_directory("assets");
     let idle_timeout = section.duration("idle_timeout", minutes(30), minutes(1)..=minutes(12 * 60));
     let lifetime = section.duration("lifetime", minutes(8 * 60), minutes(5)..=minutes(24 * 60));
+    let saml = section.optional_section("saml", super::saml::read);
+    // Where an identity provider logs people on, or browsers come from elsewhere, there is no link unless it is asked for.
+    let elsewhere = matches!(&public_url, Some(Some(url)) if !is_this_machine(url));
+    let default = if elsewhere || matches!(saml, Some(Some(_))) { OneTimeLinks::Off } else { OneTimeLinks::Operators };
     let one_time_links = section.choice(
         "one_time_links",
-        Some(OneTimeLinks::Operators),
+        Some(default),
         &[("off", OneTimeLinks::Off), ("operators", OneTimeLinks::Operators), ("everybody", OneTimeLinks::Everybody)],
     );
-    let saml = section.optional_section("saml", super::saml::read);
     let (address, one_time_links, saml) = (address?, one_time_links?, saml?);
     let public_url = public_url?;
+    // Behind a proxy every browser comes from loopback.
+    if elsewhere && one_time_links != OneTimeLinks::Off {
+        let text = "are for this machine alone, and public_url names another; use an identity provider, or leave public_url out";
+        section.problem_at("one_time_links", text.to_owned());
+        return None;
+    }
     // Whoever sees such a link is logged on: it stays on the machine on whose terminal it was printed.
     if address.is_some_and(|address| !address.ip().is_loopback()) && one_time_links != OneTimeLinks::Off {
         let text = "is not a loopback address, and one-time links are for loopback alone; use 127.0.0.1 or [::1], or set \

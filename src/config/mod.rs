@@ -51,7 +51,7 @@ pub use report::{Problem, Report};
 pub use retired::Retired;
 pub use saml::{Provider as SamlProvider, Saml};
 pub use sections::Sections;
-pub use service::{Binding, Offer, ServiceSection};
+pub use service::{Binding, Offer, ServiceSection, ServiceTerms};
 pub use sftp::{Sftp, SftpLimits};
 
 /// A checked configuration, certificates and keys read. `S` is what a service reads of its own section.

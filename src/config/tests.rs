@@ -186,7 +186,9 @@ fn the_example_of_log_on_is_good_and_each_slip_in_it_is_told() {
     let text = with_section(&dir, &text, "console.saml", &["nemlogin.xml"]).replace("console-saml", "gateway-client");
     let (config, gathered) = read(&text, dir.path(), now());
     assert!(gathered.problems.borrow().is_empty(), "{:#?}", gathered.problems.borrow());
-    let saml = config.unwrap().console.saml.unwrap();
+    let console = config.unwrap().console;
+    assert_eq!(console.one_time_links, crate::config::OneTimeLinks::Off, "no link beside an identity provider");
+    let saml = console.saml.unwrap();
     assert_eq!((saml.assurance, saml.allow_cbc, saml.contexts.len()), (Assurance::Substantial, false, 0));
     assert_eq!(
         saml.roles,
@@ -201,6 +203,11 @@ fn the_example_of_log_on_is_good_and_each_slip_in_it_is_told() {
         ("authorities = \"all\"", "authorities = [\"1\"]", "is not a CVR number"),
         ("authorities = \"all\"", "authorities = \"some\"", "is neither \"all\" nor a list"),
         ("professional/uuid/persistent", "cprNumber", "which the console never reads"),
+        (
+            "# one_time_links = \"operators\"",
+            "one_time_links = \"operators\"\npublic_url = \"https://konsol.example.dk\"",
+            "public_url names another",
+        ),
         ("nemlogin.xml", "none.xml", "cannot be read"),
         ("allow_cbc", "allow_ecb", "is not a setting"),
     ] {

@@ -19,7 +19,7 @@ use super::{agreements, routes};
 use crate::agreements::Environment;
 use crate::audit::{keys, log};
 use crate::clock::Clock;
-use crate::config::{self, ConnectionLimits, Content, FileRead, Listen, ReplayKept, Tokens};
+use crate::config::{self, ConnectionLimits, Console, Content, FileRead, Listen, OneTimeLinks, ReplayKept, Tokens};
 use crate::console::saml::{LogOn, LogOnError};
 use crate::edge::sftp::host_keys;
 use crate::edge::tls::{self, Shown};
@@ -38,6 +38,9 @@ use crate::signature::key::Certificate;
 use crate::store::{At, Schema, schema};
 use crate::trust::clients::{ClientCertificate, ClientTrust};
 use crate::trust::domains;
+
+/// The environment of demonstrations.
+const DEMO: &str = "demo";
 
 type Draft = config::Draft<Service>;
 
@@ -194,6 +197,9 @@ impl Examination<'_> {
         {
             self.look("console.certificate", tls::Prepared::without_clients(shown));
         }
+        if let Some(console) = sections.console.as_ref() {
+            self.links(console);
+        }
         if let (Some(console), Some(skew), Some(max_age)) =
             (sections.console.as_ref(), sections.clock_skew, sections.timestamp_max_age)
         {
@@ -219,6 +225,28 @@ impl Examination<'_> {
             if let (Some(clients), Some(shown)) = (clients, &shown) {
                 self.look(setting, tls::Prepared::new(shown.clone(), clients.verifier().clone()));
             }
+        }
+    }
+
+    /// A link logs on whom an operator names: it is the operators' own, and stands beside no identity provider. A demonstration
+    /// shows both.
+    fn links(&self, console: &Console) {
+        let is_demo = self.draft.sections().environment.as_deref() == Some(DEMO);
+        let setting = "console.one_time_links";
+        match console.one_time_links {
+            _ if is_demo => {}
+            OneTimeLinks::Off => {}
+            OneTimeLinks::Everybody => {
+                let text = format!(
+                    "is \"everybody\", which is for a demonstration (environment = \"{DEMO}\"); write \"operators\" or \"off\""
+                );
+                self.draft.problem(setting, text);
+            }
+            OneTimeLinks::Operators if console.saml.is_some() => {
+                let text = "is \"operators\", and an identity provider logs people on; write \"off\", or leave it out";
+                self.draft.problem(setting, text.to_owned());
+            }
+            OneTimeLinks::Operators => {}
         }
     }
 
