@@ -4,6 +4,7 @@
 //! (a stranger could claim a million of them), never anything about a person. `Labels` holds that line whatever a
 //! record carries.
 
+mod console;
 mod finance;
 mod persons;
 pub mod summary;
@@ -75,6 +76,7 @@ pub struct Metrics {
     assertions: IntCounterVec,
     assertions_entries: IntGauge,
     assertions_last: Mutex<saml::memory::Stats>,
+    console: console::ConsoleMetrics,
     finance: finance::FinanceMetrics,
     persons: persons::PersonMetrics,
     replay: IntGauge,
@@ -285,6 +287,7 @@ impl Metrics {
             )?,
             finance: finance::FinanceMetrics::register(&make)?,
             persons: persons::PersonMetrics::register(&make)?,
+            console: console::ConsoleMetrics::register(&make)?,
             reloads: make.counters(
                 "hjemmel_reload_total",
                 "Reloads of the configuration and of revocation lists, by what became of them.",

@@ -153,6 +153,7 @@ LATER = {
     "hjemmel_finance_findings_total": "the page's gateways offer no finance service",
     "hjemmel_finance_vouchers_total": "the page's gateways offer no finance service",
     "hjemmel_jobs": "nothing has left a job",
+    "hjemmel_console_requests_total": "the page's gateways have no console",
     "hjemmel_persons_queue": "the page's gateways hand no persons on",
     "hjemmel_persons_queue_oldest_seconds": "the page's gateways hand no persons on",
 }
