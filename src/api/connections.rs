@@ -286,7 +286,8 @@ impl ConnectionTasks {
     }
 }
 
-fn of_connection(error: ConnectionError) -> ApiRefusal {
+/// The words for what keeps something from being decided on a connection.
+pub(crate) fn of_connection(error: ConnectionError) -> ApiRefusal {
     match error {
         ConnectionError::Decide(error) => of_decision(error),
         ConnectionError::NoSuch(_) => not_found(),

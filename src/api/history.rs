@@ -141,7 +141,7 @@ pub async fn of_value_list(State(api): State<Api>, caller: Caller, Id(id): Id) -
 #[utoipa::path(get, operation_id = "listValueListSubscriptionDecisions", path = "/api/v1/value-list-subscriptions/{id}/decisions", tag = "value lists", params(("id" = Uuid, Path, description = "The subscription.")),
     responses((status = 200, description = "The decisions, oldest first.", body = History), ReadProblems))]
 pub async fn of_subscription(State(api): State<Api>, caller: Caller, Id(id): Id) -> Result<Response, ApiRefusal> {
-    value_lists::subscriptions::seen(&api, &caller, id).await?;
+    value_lists::subscriptions::seen(&api.store, &caller, id).await?;
     of(&api, Subject::SortimentSubscription, id).await
 }
 

@@ -216,7 +216,11 @@ pub struct RouteRequest {
 }
 
 impl RouteRequest {
-    fn read(self) -> Result<(Route, InTheWay, String), ApiRefusal> {
+    /// The route, what becomes of those in its way, and why.
+    ///
+    /// # Errors
+    /// [`ApiRefusal::ApiFieldInvalid`].
+    pub(crate) fn read(self) -> Result<(Route, InTheWay, String), ApiRefusal> {
         let party = |field: &str, text: &str| {
             parsed::<Party>(field, text, "det er hverken otte cifre eller every", "it is neither eight digits nor every")
         };

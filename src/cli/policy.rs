@@ -191,15 +191,7 @@ impl<W: Write> Printer<'_, W> {
             self.say("  ", &format!("Vinduet den {day}: {window}"), &format!("The window on {day}: {window}"))?;
         }
         for words in policy.rule_words() {
-            let value = match words.id.as_str() {
-                "reading" => diff::reading(rules.reading).0.to_owned(),
-                "naive" => diff::naive(rules.naive).0.to_owned(),
-                "outside" => diff::outside(rules.outside).0.to_owned(),
-                "direct-lookup" => rules.direct_lookup.to_string(),
-                "include" => rules.include.to_string(),
-                _ => rules.page_cap.to_string(),
-            };
-            self.rule(words, &value)?;
+            self.rule(words, &policy.asked(&words.id))?;
         }
         self.heading("HVAD DER KAN SØGES PÅ", "WHAT MAY BE SEARCHED ON")?;
         for (criterion, words) in policy.criteria() {
@@ -213,12 +205,8 @@ impl<W: Write> Printer<'_, W> {
         self.fields(policy, false, "HVAD DER ER NÆVNT, MEN IKKE UDLEVERES", "WHAT IS NAMED AND NOT RELEASED")?;
         self.heading("HVORFOR NOGET FJERNES", "WHY SOMETHING IS REMOVED")?;
         for (_, words) in policy.release().guards() {
-            let value = match words.id.as_str() {
-                "person" => diff::person_check(policy.release().person_check()).0.to_owned(),
-                "future" => diff::future(policy.release().future()).0.to_owned(),
-                "silence" => policy.release().empty_status().to_string(),
-                _ => self.lang.word("altid", "always"),
-            };
+            let always = || self.lang.word("altid", "always");
+            let value = policy.guarded(&words.id).unwrap_or_else(always);
             self.rule(words, &value)?;
         }
         self.heading("ÆNDRINGER", "CHANGES")?;

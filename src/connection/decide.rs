@@ -529,6 +529,21 @@ pub fn may_state(actor: &Actor, view: &View, shown: &Shown) -> Vec<Cvr> {
     shown.unstated.iter().copied().filter(|party| may && own(party)).collect()
 }
 
+/// For whom a user may take back what was stated of a task.
+pub fn may_withdraw(actor: &Actor, view: &View, shown: &Shown) -> Vec<Cvr> {
+    let may = actor.may(Action::StateTask).is_ok()
+        && shown.task.stated
+        && matches!(shown.standing.state, State::Stated)
+        && may_do(actor.user(), &view.connection, shown.task, shown.assignment.person);
+    let own = |party: &Cvr| match actor.scope().whose {
+        Whose::Everybody => true,
+        Whose::Authority(own) | Whose::Supplier(own) => own == *party,
+        Whose::Nobody => false,
+    };
+    let stated = view.connection.must_state(shown.task);
+    stated.into_iter().filter(|party| may && !shown.unstated.contains(party) && own(party)).collect()
+}
+
 fn may_be_stated(view: &View, shown: &Shown, party: Cvr) -> Result<(), ConnectionError> {
     let id = &shown.task.id;
     if !shown.task.stated {

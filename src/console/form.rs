@@ -8,13 +8,14 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::session::Visit;
 use super::stop::{Kept, Stop};
-use super::{Asked, Console, FORM_BYTES};
+use super::{Asked, Console, FORM_BYTES, LIST_BYTES};
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
 use crate::refusal::console::ConsoleRefusal;
+use crate::text::Unfit;
 
-/// The most fields.
-const MOST: usize = 200;
+/// The most fields: a request's form has ten for each service.
+const MOST: usize = 4_000;
 /// The name of the field with the session's token.
 pub const TOKEN: &str = "form_token";
 
@@ -68,13 +69,14 @@ impl Fields {
     /// [`ConsoleRefusal::ConsoleField`].
     pub fn line(&self, name: &str, called: Detail, longest: usize) -> Result<String, ConsoleRefusal> {
         let text = self.text(name);
-        let what = match () {
-            () if text.is_empty() => Detail::new("det skal udfyldes", "it must be filled in"),
-            () if text.chars().count() > longest => {
+        let what = match crate::text::line(&text) {
+            _ if text.chars().count() > longest => {
                 Detail::new(format!("det er længere end {longest} tegn"), format!("it is longer than {longest} characters"))
             }
-            () if text.chars().any(char::is_control) => Detail::new("det skal stå på én linje", "it must be on one line"),
-            () => return Ok(text.into_owned()),
+            // As over the API: no look-alike, no formula, nothing that turns the text.
+            Ok(line) => return Ok(line),
+            Err(Unfit::Empty) => Detail::new("det skal udfyldes", "it must be filled in"),
+            Err(unfit) => unfit.told(),
         };
         Err(ConsoleRefusal::ConsoleField { field: called, what })
     }
@@ -126,6 +128,11 @@ impl FromRequest<Console> for Form {
     }
 }
 
+/// How many bytes a form may have: that of a value list holds a table.
+fn most(path: &str) -> usize {
+    if path == "/value-lists" { LIST_BYTES } else { FORM_BYTES }
+}
+
 /// The fields of a request's body.
 ///
 /// # Errors
@@ -135,9 +142,10 @@ pub async fn fields(request: Request) -> Result<Fields, Stop> {
     if kind.split(';').next().unwrap_or_default().trim() != "application/x-www-form-urlencoded" {
         return Err(ConsoleRefusal::ConsoleFormUnreadable.into());
     }
-    let read = Limited::new(request.into_body(), FORM_BYTES).collect().await;
+    let limit = most(request.uri().path());
+    let read = Limited::new(request.into_body(), limit).collect().await;
     let bytes = read.map_err(|error| match error.is::<LengthLimitError>() {
-        true => Stop::from(ConsoleRefusal::ConsoleFormTooLarge { limit: FORM_BYTES }),
+        true => Stop::from(ConsoleRefusal::ConsoleFormTooLarge { limit }),
         false => ApiRefusal::ApiBodyIncomplete.into(),
     })?;
     Ok(Fields::read(&bytes.to_bytes())?)

@@ -67,6 +67,11 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// As [`code`].
+    pub fn code(&self, name: &str) -> String {
+        code(name)
+    }
+
     /// Around a page of this name.
     pub fn of(console: &Console, asked: &Asked, visit: Option<&Visit>, title: &str) -> Self {
         let english = asked.language == Language::English;
@@ -147,6 +152,26 @@ impl Frame {
     }
 }
 
+/// A code as a page shows it: it may break between its words, and nowhere else. Escaped, for `|safe`.
+pub fn code(name: &str) -> String {
+    let mut told = String::new();
+    let mut before = ' ';
+    for letter in name.chars() {
+        if letter.is_uppercase() && before.is_lowercase() || before == ',' {
+            told.push_str("<wbr>");
+        }
+        match letter {
+            '&' => told.push_str("&amp;"),
+            '<' => told.push_str("&lt;"),
+            '>' => told.push_str("&gt;"),
+            '"' => told.push_str("&quot;"),
+            letter => told.push(letter),
+        }
+        before = letter;
+    }
+    told
+}
+
 /// What a role is called.
 pub fn role_name(role: Role, english: bool) -> &'static str {
     let (da, en) = match role {
@@ -179,4 +204,16 @@ fn in_other_language(path: &str, english: bool) -> String {
 /// A template that cannot be drawn.
 pub fn page(template: &impl Template) -> Result<Response, Stop> {
     Ok(Html(template.render()?).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_breaks_between_its_words_and_what_stands_in_one_is_no_markup() {
+        assert_eq!(code("BackAgreementNotFound"), "Back<wbr>Agreement<wbr>Not<wbr>Found");
+        assert_eq!(code("FB006"), "FB006");
+        assert_eq!(code("<b>\"&"), "&lt;b&gt;&quot;&amp;");
+    }
 }

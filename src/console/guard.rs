@@ -84,6 +84,13 @@ pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     }
 }
 
+/// The names of the cookies that begin so.
+pub fn names(headers: &HeaderMap, begins: &str) -> Vec<String> {
+    let all = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
+    let named = all.filter_map(|pair| pair.trim().split_once('=')).map(|(name, _)| name);
+    named.filter(|name| name.starts_with(begins)).map(str::to_owned).collect()
+}
+
 fn language_of(tag: &str) -> Option<Language> {
     [Language::Danish, Language::English].into_iter().find(|language| language.tag() == tag)
 }

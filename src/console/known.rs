@@ -6,6 +6,9 @@ use std::pin::Pin;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::config::ServiceTerms;
+use crate::services::terminaladgang::settings::PolicyFile;
+
 /// What comes later.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -23,7 +26,11 @@ pub struct Offered {
     /// How callers prove themselves, in records' words.
     pub bindings: Vec<&'static str>,
     /// The policy that it applies, where it has one.
-    pub policy: Option<String>,
+    pub policy: Option<PolicyFile>,
+    /// Whether the system behind it does not answer just now.
+    pub failing: bool,
+    /// How its agreements are asked for and ended.
+    pub terms: ServiceTerms,
 }
 
 /// The node.

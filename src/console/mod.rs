@@ -11,6 +11,7 @@ pub mod form;
 pub mod frame;
 pub mod guard;
 pub mod known;
+pub mod note;
 pub mod pages;
 pub mod saml;
 pub mod session;
@@ -38,6 +39,7 @@ use crate::clock::Clock;
 use crate::config::OneTimeLinks;
 use crate::metrics::Metrics;
 use crate::replay::ReplayMemory;
+use crate::services::finance::lists::publish::Notices;
 use crate::users::sessions::{Limits, Secret};
 use assets::Assets;
 use guard::Origin;
@@ -47,7 +49,9 @@ use saml::LogOnNow;
 /// How long a request may take.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// The largest form, in bytes.
-pub const FORM_BYTES: usize = 64 * 1024;
+pub const FORM_BYTES: usize = 256 * 1024;
+/// The largest form with a value list. `[limits] request_bytes` bounds it too.
+pub const LIST_BYTES: usize = 4 * 1024 * 1024;
 
 /// What the console works with.
 pub struct Settings {
@@ -81,6 +85,10 @@ pub struct Settings {
     pub assets: Assets,
     /// How agreements of each service are asked for and ended.
     pub rules: Arc<Rules>,
+    /// How many days ahead value lists are published.
+    pub notices: Arc<Notices>,
+    /// The gateway's own listeners, to which no route may lead.
+    pub own: Vec<SocketAddr>,
     /// Told of every decision, so that it gets into the audit's chain at once.
     pub decided: Arc<Notify>,
 }
@@ -98,7 +106,7 @@ pub struct Inner {
     /// When the node started.
     since: Timestamp,
     /// Who may read the audit log.
-    readers: Semaphore,
+    readers: Arc<Semaphore>,
 }
 
 impl std::ops::Deref for Inner {
@@ -143,7 +151,7 @@ impl Served {
     /// The console as it is served.
     pub fn new(settings: Settings) -> Self {
         let since = settings.clock.now();
-        let console = Console(Arc::new(Inner { settings, since, readers: Semaphore::new(READERS) }));
+        let console = Console(Arc::new(Inner { settings, since, readers: Arc::new(Semaphore::new(READERS)) }));
         let router =
             pages::router().merge(session::router()).merge(saml::router()).merge(assets::router()).with_state(console.clone());
         Self { console, router }
@@ -190,6 +198,7 @@ impl Console {
         if let Some(language) = chosen {
             guard::remember_language(&mut response, language);
         }
+        self.metrics.console_answered(response.status().as_u16());
         // Neither path nor query: a person's number may have been put in either by mistake.
         tracing::info!(call = %asked.call, %method, status = response.status().as_u16(), "console");
         response

@@ -40,6 +40,8 @@ use crate::users::sessions::Session;
 
 /// What the cookie of a request begins with; the tag of the request's ID follows.
 const PENDING: &str = "__Host-hjemmel-saml-";
+/// The most log-ons that a browser has under way.
+const MOST_PENDING: usize = 5;
 /// The cookie by which the provider can be left again: what it calls the person.
 const AT_PROVIDER: &str = "__Host-hjemmel-provider";
 /// The largest form that a provider may post, in bytes: a response in base64, percent-encoded.
@@ -168,6 +170,11 @@ fn set_cookie(response: &mut Response, cookie: &str) -> Result<(), Stop> {
 /// Sends a browser to its provider.
 async fn begin(State(console): State<Console>, request: Request) -> Result<Response, Stop> {
     let in_force = in_force(&console)?;
+    // A picture of another site's page that leads here begins no log-on. What is no browser says nothing.
+    let mode = request.headers().get("sec-fetch-mode").map(|mode| mode.as_bytes());
+    if mode.is_some_and(|mode| mode != b"navigate") {
+        return Err(ConsoleRefusal::ConsoleOrigin.into());
+    }
     let query = Fields::of_query(request.uri())?;
     let wanted = query.text("provider");
     let provider = in_force.providers.iter().find(|provider| provider.name() == wanted);
@@ -178,6 +185,11 @@ async fn begin(State(console): State<Console>, request: Request) -> Result<Respo
     let id = secret.request_id();
     let tag = RequestId::tag(id.as_str()).unwrap_or_default().to_owned();
     let mut response = Redirect::to(&address).into_response();
+    // Those that were begun and never ended must not fill the browser's store of cookies.
+    let pending = guard::names(request.headers(), PENDING);
+    for name in pending.iter().skip(MOST_PENDING - 1) {
+        set_cookie(&mut response, &format!("{name}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=None"))?;
+    }
     let cookie = format!("{PENDING}{tag}={}; Path=/; Max-Age=600; Secure; HttpOnly; SameSite=None", secret.expose());
     set_cookie(&mut response, &cookie)?;
     Ok(response)
@@ -192,9 +204,21 @@ async fn consume(State(console): State<Console>, asked: Asked, request: Request)
     let tag = answer.in_response_to().and_then(RequestId::tag).map(str::to_owned);
     let pending = tag.as_ref().map(|tag| format!("{PENDING}{tag}"));
     let secret = pending.as_ref().and_then(|name| guard::cookie(&headers, name)).and_then(Secret::from_cookie);
-    let (now, request) = (console.clock.now(), secret.map(|secret| secret.request_id()));
-    let judged = answer.judge(&in_force.own, &in_force.providers, &in_force.rules, request.as_ref(), now);
-    let candidate = judged.and_then(|attested| attested.person(&in_force.rules))?;
+    // First what costs nothing: no signature is verified and nothing decrypted for whom began no log-on.
+    let Some(secret) = secret else {
+        return Err(match answer.in_response_to() {
+            None => LogOnRefusal::LogOnUnsolicited.into(),
+            Some(_) => LogOnRefusal::LogOnOtherRequest.into(),
+        });
+    };
+    let (now, request) = (console.clock.now(), Some(secret.request_id()));
+    let judging = in_force.clone();
+    // Beside the threads that serve: a decryption by RSA is not waited for there.
+    let judged = tokio::task::spawn_blocking(move || {
+        let judged = answer.judge(&judging.own, &judging.providers, &judging.rules, request.as_ref(), now);
+        judged.and_then(|attested| attested.person(&judging.rules))
+    });
+    let candidate = judged.await.map_err(|_| ApiRefusal::ApiInternal)??;
     let person = candidate.once(&console.replay, now).await?;
 
     let because = Because::new(format!("logged on by the identity provider {}", person.provider()), now);
@@ -212,6 +236,9 @@ async fn consume(State(console): State<Console>, asked: Asked, request: Request)
         at_provider: Some(at_provider(person.provider(), &leaving)),
         until: person.session_ends(),
     };
+    // The session before does not come with a form of another site: one with other roles is ended here, so that what the
+    // provider took away does not live on.
+    console.store.end_other_sessions(&user, now).await?;
     let mut response = session::open(&console, &asked, &proven, local_path(&fields.text("RelayState"))).await?;
     if let Some(pending) = pending {
         set_cookie(&mut response, &format!("{pending}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=None"))?;
@@ -288,8 +315,8 @@ async fn log_out(State(console): State<Console>, request: Request) -> Result<Res
     let (own, now) = (&in_force.own, console.clock.now());
     let query = Query::read(request.uri().query().unwrap_or_default())?;
     if query.kind() == Kind::Response {
-        left(&query, own, &in_force.providers, &in_force.rules, now)?;
-        return Ok(Redirect::to("/log-on?left=1").into_response());
+        let left = left(&query, own, &in_force.providers, &in_force.rules, now)?;
+        return Ok(Redirect::to(if left { "/log-on?left=1" } else { "/log-on?left=0" }).into_response());
     }
     let order = ordered(&query, own, &in_force.providers, &in_force.rules, now)?;
     let subject = subject(order.provider(), order.name_id());

@@ -118,6 +118,7 @@ pub async fn open(console: &Console, asked: &Asked, proven: &Proven, next: &str)
         console.store.end_session(before.session.id, now).await?;
     }
     let (secret, session) = console.store.open_session(proven, console.sessions, now).await.map_err(refused)?;
+    console.metrics.logged_on(proven.means.name());
     tracing::info!(session = %session.id, user = %session.actor.user().id, means = proven.means.name(), "logged on to the console");
     let mut response = Redirect::to(next_page(next)).into_response();
     let cookie = format!("{COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax", secret.reveal());
@@ -149,6 +150,8 @@ struct LogOnPage {
     frame: Frame,
     links: bool,
     left: bool,
+    /// Whether the provider said that it did not log the person off.
+    not_left: bool,
     /// Where one leaves the identity provider too.
     leave: Option<String>,
     /// The identity providers: what each is called, and where one logs on by it.
@@ -160,14 +163,15 @@ impl LogOnPage {
         let title = if asked.language.tag() == "en" { "Log on" } else { "Log på" };
         let frame = Frame::of(console, asked, None, title);
         let links = console.one_time_links != OneTimeLinks::Off;
-        Self { frame, links, left: false, leave: None, providers: saml::providers(console, next) }
+        Self { frame, links, left: false, not_left: false, leave: None, providers: saml::providers(console, next) }
     }
 }
 
 /// How one logs on.
 async fn log_on(State(console): State<Console>, asked: Asked, request: Request) -> Result<Response, Stop> {
     let query = Fields::of_query(request.uri())?;
-    page(&LogOnPage { left: query.text("left") == "1", ..LogOnPage::of(&console, &asked, &query.text("next")) })
+    let (left, not_left) = (query.text("left") == "1", query.text("left") == "0");
+    page(&LogOnPage { left, not_left, ..LogOnPage::of(&console, &asked, &query.text("next")) })
 }
 
 #[derive(Template)]

@@ -95,6 +95,20 @@ impl IntoResponse for Stop {
     }
 }
 
+impl Kept {
+    /// The page that a decision was made on, where it was one. It is read again there: what was decided on stood on the page, and
+    /// whoever is logged on now may be another person.
+    pub fn page(&self) -> Option<&str> {
+        let decides = self.fields.iter().any(|(name, _)| name == "decision" || name == "shown");
+        self.action.rsplit_once('/').map(|(page, _)| page).filter(|_| decides)
+    }
+
+    /// Whether a field was written by hand.
+    pub fn is_written(name: &str) -> bool {
+        name == "reason"
+    }
+}
+
 #[derive(Template)]
 #[template(path = "console/stop.html")]
 struct StopPage<'p> {
@@ -115,6 +129,7 @@ pub(super) async fn render(console: &Console, mut response: Response<Body>, aske
         (None, StatusCode::METHOD_NOT_ALLOWED) => ConsoleRefusal::ConsoleMethod.into(),
         (None, _) => return response,
     };
+    console.metrics.log_on_refused(stop.entry.code);
     let visit = Visit::of(console, asked).await.unwrap_or_default();
     let english = asked.language == Language::English;
     let text = if english { &stop.entry.en } else { &stop.entry.da };

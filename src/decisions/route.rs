@@ -64,6 +64,11 @@ fn acts_for(actor: &Actor, route: &Route) -> bool {
     receives && is_seen(actor, route)
 }
 
+/// Whether a user may give a route an end.
+pub fn may_end(actor: &Actor, route: &Route) -> bool {
+    actor.may(Action::EndRoute).is_ok() && acts_for(actor, route)
+}
+
 /// Adds routes, all or none, and again without effect. `own`: the gateway's own listeners, to which none may lead.
 ///
 /// # Errors

@@ -27,7 +27,8 @@ pub enum For {
 }
 
 impl For {
-    fn is_for(self, actor: &Actor, service: Uuid) -> bool {
+    /// Whether a user decides it for them.
+    pub fn is_for(self, actor: &Actor, service: Uuid) -> bool {
         let scope = actor.scope();
         let whose = match (self, scope.whose) {
             (For::All | For::Either(_) | For::OneOf(_), Whose::Everybody) => true,

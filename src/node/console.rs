@@ -26,6 +26,7 @@ use crate::edge::serve::{Drained, Readiness, Transport, serve};
 use crate::edge::tls::ServerTls;
 use crate::metrics::Metrics;
 use crate::replay::ReplayMemory;
+use crate::services::finance::lists::publish::Notices;
 use crate::users::sessions::Limits;
 use crate::work::Work;
 
@@ -40,6 +41,11 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// How long its sessions last.
+    pub(super) fn sessions(&self) -> Limits {
+        self.sessions
+    }
+
     pub(super) fn of(config: &Config) -> Option<Self> {
         let of = &config.console;
         Some(Self {
@@ -63,6 +69,8 @@ pub(super) struct Parts {
     pub(super) sealer: Arc<Sealer>,
     pub(super) known: Arc<Reloader>,
     pub(super) rules: Arc<Rules>,
+    pub(super) notices: Arc<Notices>,
+    pub(super) own: Vec<SocketAddr>,
     pub(super) decided: Arc<Notify>,
     pub(super) tls: Option<Arc<ServerTls>>,
     pub(super) log_on: LogOnNow,
@@ -99,6 +107,8 @@ pub(super) async fn open(
         replay: parts.replay,
         assets,
         rules: parts.rules,
+        notices: parts.notices,
+        own: parts.own.into_iter().chain([bound]).collect(),
         decided: parts.decided,
     });
     let refusals = Refusals::answering("console", parts.metrics, |headers| console::overloaded(headers).map(boxed));

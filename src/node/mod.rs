@@ -209,8 +209,10 @@ pub async fn start(
     let (audit, agreements, work) = (lasting.audit.clone(), lasting.agreements.clone(), lasting.work.clone());
     let (checkpoint_interval, anchor_interval) = (config.audit.checkpoint_interval, config.audit.anchor_interval);
     let (api_address, audit_directory) = (config.api.address, config.audit.directory.clone());
-    let mut listeners = config.listeners();
+    let listeners = config.listeners();
     let console_settings = console::Settings::of(&config);
+    let sessions = console_settings.as_ref().map(console::Settings::sessions);
+    let at = config.listen.address;
     let audit_of_console = audit_directory.clone();
     let replay_of_console = lasting.replay.clone();
     let archive = config.audit.archive.as_ref().map(|archive| archive.at.clone());
@@ -257,6 +259,11 @@ pub async fn start(
     // What is decided while the API and the console drain is recorded too.
     let (stop_recorder, recorder_stopped) = channel(());
     let recorder = tokio::spawn(recorder.run(recorder_stopped));
+    // Where no route may lead: the gateway's own listeners.
+    let own = [&listener, &admin].map(TcpListener::local_addr).into_iter().collect::<Result<Vec<_>, _>>();
+    let own = own.map_err(|error| ServeError::Listen { address: at, error })?;
+    // As they were bound, where the system chose a port.
+    let own: Vec<_> = listeners.into_iter().chain(own).collect();
     let console = match console_settings {
         Some(settings) => {
             let parts = console::Parts {
@@ -267,6 +274,8 @@ pub async fn start(
                 log: audit.clone(),
                 sealer: sealer.clone(),
                 rules: reloader.rules.clone(),
+                notices: reloader.notices.clone(),
+                own: own.clone(),
                 known: reloader.clone(),
                 decided: decided.clone(),
                 tls: reloader.console_tls.clone(),
@@ -281,15 +290,13 @@ pub async fn start(
         (Some(address), Some((tls, clients))) => {
             let listener = bind(address).await?;
             let bound = listener.local_addr().map_err(|error| ServeError::Listen { address, error })?;
-            // As they were bound, where the system chose a port.
-            listeners.extend([bound, admin.local_addr().map_err(|error| ServeError::Listen { address, error })?]);
             let counted = metrics.clone();
             let served = api::Served::new(api::Settings {
                 store: agreements.store().clone(),
                 clients,
                 clock: clock.clone(),
                 mailboxes: mailboxes.clone(),
-                own: listeners,
+                own: own.iter().copied().chain([bound]).chain(console.as_ref().map(|(at, _)| *at)).collect(),
                 notices: reloader.notices.clone(),
                 rules: reloader.rules.clone(),
                 doors: reloader.doors.clone(),
@@ -338,7 +345,7 @@ pub async fn start(
         tokio::spawn(watch::persons(database.clone(), of_persons, clock.clone(), stopped.clone()));
     }
     tokio::spawn(watch::deliveries(agreements.store().database().clone(), counts, stopped.clone()));
-    tokio::spawn(watch::chores(agreements.store().clone(), metrics.clone(), clock.clone(), stopped.clone()));
+    tokio::spawn(watch::chores(agreements.store().clone(), metrics.clone(), clock.clone(), sessions, stopped.clone()));
     if let Some(mail) = mail {
         tokio::spawn(notices::send(agreements.store().clone(), mail, stopped.clone()));
     }

@@ -258,7 +258,7 @@ impl Reloader {
 
     /// The services of the configuration in force, for the catalogue.
     pub(super) async fn services(&self) -> Vec<crate::console::known::Offered> {
-        let running = self.running.lock().await;
+        let (running, failing) = (self.running.lock().await, self.failing());
         let shown = running.config.services.iter().map(|(name, service)| {
             let offer = service.offer();
             crate::console::known::Offered {
@@ -274,7 +274,9 @@ impl Reloader {
                         Binding::AuthorityContext => "authority_context",
                     })
                     .collect(),
-                policy: service.policy().map(str::to_owned),
+                policy: service.policy().cloned(),
+                failing: service.peer().is_some_and(|peer| failing.iter().any(|failing| failing == peer)),
+                terms: offer.terms.clone(),
             }
         });
         shown.collect()

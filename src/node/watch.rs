@@ -18,6 +18,7 @@ use crate::services::passthrough::deliveries::counts::Counts;
 use crate::services::passthrough::deliveries::look_after;
 use crate::store::seen::Sight;
 use crate::store::{Database, Dialect, StoreError, jobs};
+use crate::users::sessions::Limits;
 
 /// Asks the store now and then, so that readiness costs no query. All nodes ask the same one: a node that were not ready as soon as
 /// it fails would be gone with all others, and callers would find nobody where they could be served from memory or told why not.
@@ -128,7 +129,14 @@ const BATCH: u32 = 1000;
 
 /// Counts jobs for the metrics, and deletes from the store what its time is over of: jobs that were done, and answers to requests
 /// with an Idempotency-Key. The memory against replay deletes its own. On several nodes each does so; it does no harm.
-pub(super) async fn chores(store: Store, metrics: Arc<Metrics>, clock: Clock, mut stopped: watch::Receiver<()>) {
+/// Sessions are counted where there is a console (`sessions`).
+pub(super) async fn chores(
+    store: Store,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+    sessions: Option<Limits>,
+    mut stopped: watch::Receiver<()>,
+) {
     let mut tick = tokio::time::interval(COUNTED);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for count in 0_u64.. {
@@ -141,6 +149,12 @@ pub(super) async fn chores(store: Store, metrics: Arc<Metrics>, clock: Clock, mu
         match jobs::figures(database).await {
             Ok(kinds) => metrics.observe_jobs(&kinds),
             Err(error) => tracing::warn!(%error, "jobs could not be counted: the store did not answer"),
+        }
+        if let Some(limits) = sessions {
+            match store.sessions(limits, clock.now()).await {
+                Ok(many) => metrics.observe_sessions(many),
+                Err(error) => tracing::warn!(%error, "the console's sessions could not be counted: the store did not answer"),
+            }
         }
         if count % CLEANED == 0
             && let Err(error) = clean(&store, clock.now()).await

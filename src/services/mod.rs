@@ -249,10 +249,10 @@ impl Service {
         }
     }
 
-    /// The name of the policy that it applies, where it has one.
-    pub fn policy(&self) -> Option<&str> {
+    /// The policy that it applies, where it has one.
+    pub fn policy(&self) -> Option<&terminaladgang::settings::PolicyFile> {
         match self {
-            Self::Terminaladgang(settings) => Some(&settings.policy.name),
+            Self::Terminaladgang(settings) => Some(&settings.policy),
             Self::Passthrough(_) | Self::Finance(_) | Self::Persons(_) => None,
         }
     }

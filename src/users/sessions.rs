@@ -244,6 +244,18 @@ impl Store {
         Ok(Some(Session { id, means, began_at: row.get("began_at")?, ends_at: row.get("ends_at")?, actor }))
     }
 
+    /// How many sessions go on.
+    ///
+    /// # Errors
+    /// A store that does not answer.
+    pub async fn sessions(&self, limits: Limits, now: Timestamp) -> Result<u64, StoreError> {
+        let idle = SignedDuration::try_from(limits.idle).unwrap_or(SignedDuration::ZERO);
+        let open = sql("SELECT count(*) AS many FROM console_session WHERE ended_at IS NULL AND ends_at > $1 AND seen_at > $2");
+        let row = self.database().first(open.bind(to_microsecond(now)).bind(to_microsecond(now - idle))).await?;
+        let many: i64 = row.ok_or(StoreError::Unreadable { column: "many" })?.get("many")?;
+        Ok(many.unsigned_abs())
+    }
+
     /// Ends a session.
     ///
     /// # Errors
@@ -270,6 +282,22 @@ impl Store {
         let end = sql("UPDATE console_session SET ended_at = $1
              WHERE subject = $2 AND ended_at IS NULL AND ($3 IS NULL OR session_index = $3 OR session_index IS NULL)");
         let end = end.bind(to_microsecond(now)).bind(hashed(&known.subject)).bind(known.session.as_deref().map(hashed));
+        self.database().session().await?.execute(end).await
+    }
+
+    /// Ends the sessions that a person began by an identity provider as another user of the same authority or company: with roles
+    /// that the provider gives no longer. How many.
+    ///
+    /// # Errors
+    /// A store that does not answer.
+    pub async fn end_other_sessions(&self, now_is: &User, now: Timestamp) -> Result<u64, StoreError> {
+        let end = sql("UPDATE console_session SET ended_at = $1 WHERE ended_at IS NULL AND means = $2 AND api_user IN (
+                 SELECT id FROM api_user WHERE (person = $3 OR id = $3) AND id <> $4 AND coalesce(party, '') = $5)")
+        .bind(to_microsecond(now))
+        .bind(Means::Saml.name())
+        .bind(now_is.person)
+        .bind(now_is.id)
+        .bind(now_is.party.map(|cvr| cvr.to_string()).unwrap_or_default());
         self.database().session().await?.execute(end).await
     }
 

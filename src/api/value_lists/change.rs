@@ -82,7 +82,7 @@ pub struct TableAbout {
 }
 
 impl TableAbout {
-    fn read(self) -> Result<List, ApiRefusal> {
+    pub(crate) fn read(self) -> Result<List, ApiRefusal> {
         let part = |field: &str, names: &[String]| items(field, names, 1000, |name| Ok(name.to_owned()));
         let mut parts: BTreeMap<String, Part> = BTreeMap::new();
         for name in part("table.supplemented", &self.supplemented)? {
@@ -128,7 +128,8 @@ pub struct ImportRequest {
     pub reason: String,
 }
 
-fn read(format: Written, content: &str, about: Option<List>) -> Result<List, ApiRefusal> {
+/// The version as it is written.
+pub(crate) fn read(format: Written, content: &str, about: Option<List>) -> Result<List, ApiRefusal> {
     let unreadable = |wrong: Vec<String>| ApiRefusal::ApiFieldInvalid { field: "content".to_owned(), what: told(&wrong) };
     match (format, about) {
         (Written::Xml, None) => xml::read(content.as_bytes()).map_err(unreadable),
@@ -252,6 +253,8 @@ pub async fn publish(
     let (own, actor, matching) = (api.clone(), caller.0.clone(), if_match.0.clone());
     let work = |key: Option<Key>| async move {
         let proposal = seen(&own, &actor, id).await?;
+        // Before anything is said of its content.
+        actor.may(Action::PublishSortiment)?;
         IfMatch(matching).holds(&etag(&proposal.head))?;
         if proposal.head.published_at.is_none() && value.shown != proposal.shown().await.map_err(of_publish)? {
             return Err(ApiRefusal::ApiShownDiffers);

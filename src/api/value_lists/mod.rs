@@ -34,7 +34,7 @@ use view::{ChangeView, ChangesView, ValueListView, VersionView, etag};
 const CHANGES: usize = 1000;
 
 /// What the user sees of value lists.
-fn sees(actor: &Actor) -> Seen {
+pub(crate) fn sees(actor: &Actor) -> Seen {
     match actor.scope().whose {
         Whose::Everybody => Seen::All,
         Whose::Authority(own) => Seen::AndOwn(own),
@@ -78,7 +78,8 @@ fn told(wrong: &[String]) -> Detail {
     )
 }
 
-fn of_draft(error: DraftError) -> ApiRefusal {
+/// The words for what keeps a draft from being brought in or removed.
+pub(crate) fn of_draft(error: DraftError) -> ApiRefusal {
     let en = error.to_string();
     match error {
         DraftError::Decide(error) => of_decision(error),
@@ -93,13 +94,15 @@ fn of_draft(error: DraftError) -> ApiRefusal {
     }
 }
 
-fn not_a_draft() -> ApiRefusal {
+/// What is published stays.
+pub(crate) fn not_a_draft() -> ApiRefusal {
     ApiRefusal::ApiConflict {
         what: Detail::new("versionen er offentliggjort og bliver stående", "the version is published, and stays"),
     }
 }
 
-fn of_publish(error: PublishError) -> ApiRefusal {
+/// The words for what keeps a version from being published.
+pub(crate) fn of_publish(error: PublishError) -> ApiRefusal {
     let en = error.to_string();
     match error {
         PublishError::Decide(error) => of_decision(error),
@@ -284,7 +287,7 @@ pub async fn changes(
 }
 
 /// A list may have a hundred thousand codes: it is read, compared and written beside the runtime's threads.
-async fn off_the_runtime<T: Send + 'static>(
+pub(crate) async fn off_the_runtime<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ApiRefusal> + Send + 'static,
 ) -> Result<T, ApiRefusal> {
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(ApiRefusal::ApiInternal))

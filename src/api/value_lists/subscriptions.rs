@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::change::EndingRequest;
+use crate::agreements::Store;
 use crate::api::Api;
 use crate::api::extract::{Caller, Id, IfMatch, Json, Query};
 use crate::api::idempotency::{Answer, digest, once};
@@ -69,7 +70,7 @@ impl SubscriptionView {
     }
 }
 
-fn etag(subscription: &Subscription) -> String {
+pub(crate) fn etag(subscription: &Subscription) -> String {
     format!("\"{}\"", sha256(&format!("{} {:?}", subscription.id, subscription.ended)))
 }
 
@@ -84,7 +85,8 @@ pub struct SubscriptionPage {
     pub next: Option<String>,
 }
 
-fn of_subscription(error: SubscriptionError) -> ApiRefusal {
+/// The words for what keeps a subscription from being made or ended.
+pub(crate) fn of_subscription(error: SubscriptionError) -> ApiRefusal {
     match error {
         SubscriptionError::Decide(error) => of_decision(error),
         SubscriptionError::Twice(id) => ApiRefusal::ApiConflict {
@@ -100,10 +102,10 @@ fn of_subscription(error: SubscriptionError) -> ApiRefusal {
 }
 
 /// A subscription that the user may see.
-pub(in crate::api) async fn seen(api: &Api, actor: &Actor, id: Uuid) -> Result<Subscription, ApiRefusal> {
+pub(crate) async fn seen(store: &Store, actor: &Actor, id: Uuid) -> Result<Subscription, ApiRefusal> {
     actor.may(Action::SeeSubscriptions)?;
     let not_found = || ApiRefusal::ApiNotFound { what: Detail::new("abonnement på sortimenter", "subscription to value lists") };
-    match api.store.sortiment_subscription(id).await {
+    match store.sortiment_subscription(id).await {
         Ok(found) if actor.scope().takes(found.authority, found.service, None) => Ok(found),
         Ok(_) | Err(SubscriptionError::NoSuch(_)) => Err(not_found()),
         Err(error) => Err(of_subscription(error)),
@@ -126,7 +128,7 @@ pub async fn list(State(api): State<Api>, caller: Caller, Query(query): Query<Of
     responses((status = 200, description = "The subscription.", body = SubscriptionView,
         headers(("ETag" = String, description = "What If-Match takes."))), ReadProblems))]
 pub async fn get(State(api): State<Api>, caller: Caller, Id(id): Id) -> Result<Response, ApiRefusal> {
-    let view = SubscriptionView::of(&seen(&api, &caller, id).await?);
+    let view = SubscriptionView::of(&seen(&api.store, &caller, id).await?);
     let etag = HeaderValue::from_str(&view.etag).map_err(|_| ApiRefusal::ApiInternal)?;
     Ok(([(ETAG, etag)], axum::Json(view)).into_response())
 }
@@ -204,7 +206,7 @@ pub async fn end(
     let reason = line("reason", &value.reason)?;
     let (own, actor, matching) = (api.clone(), caller.0.clone(), if_match.0.clone());
     let work = |key: Option<Key>| async move {
-        let subscription = seen(&own, &actor, id).await?;
+        let subscription = seen(&own.store, &actor, id).await?;
         IfMatch(matching).holds(&etag(&subscription))?;
         let because = Because::new(reason, own.clock.now());
         let kept = |ended: &Subscription| answered(ended)?.kept();

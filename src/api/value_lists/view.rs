@@ -12,7 +12,7 @@ use crate::services::finance::lists::publish::{Proposal, Published};
 use crate::services::finance::rules::sortiment::diff::{Change, Direction};
 
 /// What ETag a version has: another once it is published. Its content is never altered.
-pub(super) fn etag(head: &Head) -> String {
+pub(crate) fn etag(head: &Head) -> String {
     format!("\"{}\"", sha256(&format!("{} {} {:?}", head.id, head.sha256, head.published_at)))
 }
 

@@ -168,7 +168,7 @@ fn offered(config: &Config) -> Vec<Offered<'_>> {
             entity_id: &offer.entity_id,
             service_uuid: offer.service_uuid.to_string(),
             bindings: offer.bindings.iter().map(binding).collect(),
-            policy: service.policy(),
+            policy: service.policy().map(|policy| policy.name.as_str()),
             peer,
             peer_address: peer.and_then(|peer| config.peers.get(peer)).map(|peer| peer.address.to_string()),
         });

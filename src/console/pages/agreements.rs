@@ -268,8 +268,10 @@ async fn seen(console: &Console, visit: &Visit, id: &str) -> Result<Agreement, S
 
 async fn show(State(console): State<Console>, visit: Visit, Path(id): Path<String>, request: Request) -> Result<Response, Stop> {
     let agreement = seen(&console, &visit, &id).await?;
-    let done = Fields::of_query(request.uri())?.text("done") == "1";
-    drawn(&console, &visit, agreement, done.then_some(Note::Done), String::new()).await
+    let fields = Fields::of_query(request.uri())?;
+    // What was written when the session ended comes back so.
+    let (done, reason) = (fields.text("done") == "1", fields.text("reason").into_owned());
+    drawn(&console, &visit, agreement, done.then_some(Note::Done), reason).await
 }
 
 async fn decide(State(console): State<Console>, Path(id): Path<String>, form: Form) -> Result<Response, Stop> {

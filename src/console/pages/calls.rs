@@ -78,9 +78,15 @@ pub(super) async fn read(
     most: usize,
     takes: impl Fn(&Record) -> bool + Send + 'static,
 ) -> Result<Newest, Stop> {
-    let _place = console.readers.acquire().await.map_err(|_| ApiRefusal::ApiInternal)?;
+    let place = console.readers.clone().acquire_owned().await.map_err(|_| ApiRefusal::ApiInternal)?;
     let folder = console.audit.clone();
-    let read = tokio::task::spawn_blocking(move || newest(&folder, most, BYTES, takes)).await;
+    let read = tokio::task::spawn_blocking(move || {
+        // Held until the reading ends, also where whoever asked has gone: a page that is pressed again and again reads no more
+        // than before.
+        let _place = place;
+        newest(&folder, most, BYTES, takes)
+    })
+    .await;
     match read {
         Ok(Ok(found)) => Ok(found),
         Ok(Err(error)) => {

@@ -9,6 +9,7 @@ use axum::routing::{get, post};
 use http::StatusCode;
 use uuid::Uuid;
 
+use super::connection;
 use crate::api::problem::of_decision;
 use crate::connection::decide::{self, ConnectionError, LONGEST_REFERENCE, Stating};
 use crate::connection::picture;
@@ -20,12 +21,14 @@ use crate::console::form::{Fields, Form};
 use crate::console::frame::{Frame, Place, page};
 use crate::console::session::Visit;
 use crate::console::stop::Stop;
+use crate::decisions::service::For;
 use crate::decisions::{Because, By};
 use crate::id::cvr::Cvr;
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
 use crate::refusal::console::ConsoleRefusal;
 use crate::text::LONGEST;
+use crate::users::Kind;
 use crate::users::rights::Action;
 
 /// In the menu.
@@ -40,7 +43,7 @@ const LINES: usize = 200;
 
 pub(super) fn router() -> Router<Console> {
     Router::new()
-        .route("/connections", get(list))
+        .route("/connections", get(list).post(connection::add))
         .route("/connections/{id}", get(show))
         .route("/connections/{id}/state", post(state))
         .route("/connections/{id}/consent", post(consent))
@@ -50,6 +53,7 @@ pub(super) fn router() -> Router<Console> {
 #[template(path = "console/connections.html")]
 struct ListPage {
     frame: Frame,
+    may_add: bool,
     authority: String,
     lines: Vec<Line>,
     /// How many there are besides.
@@ -111,7 +115,8 @@ async fn list(State(console): State<Console>, visit: Visit, request: Request) ->
             turn,
         }
     });
-    page(&ListPage { lines: lines.collect(), authority, more, frame })
+    let may_add = visit.actor().may(Action::AddConnection).is_ok();
+    page(&ListPage { may_add, lines: lines.collect(), authority, more, frame })
 }
 
 #[derive(Template)]
@@ -128,6 +133,11 @@ struct ConnectionPage {
     picture: String,
     tasks: Vec<TaskLine>,
     forms: Vec<StateForm>,
+    /// What the user may take back.
+    withdrawals: Vec<StateForm>,
+    /// The persons whom the user may give tasks to, where the user may give any.
+    people: Option<Vec<(Uuid, String)>>,
+    may_end: bool,
     note: Option<Note>,
     ended: bool,
     /// Whether the receiver's side has yet to agree, and whether this user may for it.
@@ -211,6 +221,34 @@ async fn drawn(
         reference: field("reference", &shown.task.id),
         reason: field("reason", &shown.task.id),
     });
+    let back = view
+        .tasks
+        .iter()
+        .flat_map(|shown| decide::may_withdraw(visit.actor(), &view, shown).into_iter().map(move |party| (shown, party)));
+    let withdrawals = back.map(|(shown, party)| StateForm {
+        task: shown.task.id.clone(),
+        text: told(&frame, &shown.task.text),
+        party,
+        party_told: names.party(party),
+        reference: String::new(),
+        reason: String::new(),
+    });
+    let (actor, open) = (visit.actor(), connection.ended.is_none());
+    let people = match open && actor.may(Action::AssignTask).is_ok() {
+        true => {
+            let own = actor.user().party;
+            let parties = connection.parties();
+            let known = console.store.users().await?.into_iter();
+            let known = known.filter(|user| user.kind == Kind::Person && user.holds(now));
+            // Whom another party has stays its own.
+            let known =
+                known.filter(|user| user.party.is_some_and(|party| own.map_or(parties.contains(&party), |own| own == party)));
+            Some(known.map(|user| (user.id, user.name)).collect())
+        }
+        false => None,
+    };
+    let ends = For::OneOf([connection.authority, connection.client_supplier.unwrap_or(connection.authority)]);
+    let may_end = open && actor.may(Action::AddConnection).is_ok() && ends.is_for(actor, connection.service);
     let status = match note {
         None | Some(Note::Done) => StatusCode::OK,
         Some(Note::Refused(_)) => StatusCode::CONFLICT,
@@ -227,7 +265,10 @@ async fn drawn(
         needed: of,
         picture: picture::svg(&view, &names, words),
         tasks: first.into_iter().map(line).collect(),
-        forms: if connection.ended.is_none() { forms.collect() } else { Vec::new() },
+        forms: if open { forms.collect() } else { Vec::new() },
+        withdrawals: if open { withdrawals.collect() } else { Vec::new() },
+        people,
+        may_end,
         note,
         ended: connection.ended.is_some(),
         consent: (connection.consented.is_none() && connection.ended.is_none())
@@ -237,7 +278,7 @@ async fn drawn(
     Ok((status, drawn).into_response())
 }
 
-async fn seen(console: &Console, visit: &Visit, id: &str) -> Result<View, Stop> {
+pub(super) async fn seen(console: &Console, visit: &Visit, id: &str) -> Result<View, Stop> {
     visit.may(Action::SeeConnections)?;
     let nothing = || ApiRefusal::ApiNotFound { what: Detail::new("forbindelse", "connection") };
     let id = crate::text::uuid(id).ok_or_else(nothing)?;
@@ -286,15 +327,22 @@ async fn state(State(console): State<Console>, Path(id): Path<String>, form: For
         reference: Some(reference),
     };
     let because = Because::new(reason, console.clock.now());
-    match decide::state(&console.store, By::User(visit.actor()), &stating, &because, None).await {
-        Ok(_) => {
+    let stated = decide::state(&console.store, By::User(visit.actor()), &stating, &because, None).await;
+    over(&console, &form, &id, stated.map(drop)).await
+}
+
+/// Where a form on a connection leads to.
+pub(super) async fn over(console: &Console, form: &Form, id: &str, done: Result<(), ConnectionError>) -> Result<Response, Stop> {
+    let visit = &form.visit;
+    match done {
+        Ok(()) => {
             console.decided.notify_one();
-            Ok(Redirect::to(&format!("/connections/{}?done=1", view.connection.id)).into_response())
+            Ok(Redirect::to(&format!("/connections/{id}?done=1")).into_response())
         }
         Err(ConnectionError::Refused(why)) => {
-            let frame = visit.frame(&console, "", "");
-            let (why, now) = (told(&frame, &why), seen(&console, visit, &id).await?);
-            drawn(&console, visit, now, Some(Note::Refused(why)), Some(&form.fields)).await
+            let frame = visit.frame(console, "", "");
+            let (why, now) = (told(&frame, &why), seen(console, visit, id).await?);
+            drawn(console, visit, now, Some(Note::Refused(why)), Some(&form.fields)).await
         }
         Err(ConnectionError::NoSuch(_)) => Err(form.stop(ConsoleRefusal::ConsolePageUnknown)),
         Err(ConnectionError::Decide(error)) => Err(form.stop(of_decision(error))),

@@ -3,14 +3,20 @@
 pub mod agreements;
 pub mod auditor;
 pub mod calls;
+pub mod connection;
 pub mod connections;
 pub mod errors;
 pub mod files;
+pub mod history;
+pub mod law;
+pub mod persons;
 pub mod requests;
+pub mod route;
 pub mod routes;
 pub mod services;
 pub mod systems;
 pub mod today;
+pub mod value_list;
 pub mod value_lists;
 
 use std::collections::BTreeMap;
@@ -38,8 +44,10 @@ pub const MENU: &[Place] = &[
     calls::PLACE,
     errors::PLACE,
     files::PLACE,
+    persons::PLACE,
     services::PLACE,
     value_lists::PLACE,
+    law::PLACE,
     auditor::PLACE,
 ];
 
@@ -50,12 +58,17 @@ pub(super) fn router() -> Router<Console> {
         .merge(requests::router())
         .merge(systems::router())
         .merge(routes::router())
+        .merge(route::router())
         .merge(connections::router())
+        .merge(connection::router())
         .merge(calls::router())
         .merge(errors::router())
         .merge(files::router())
         .merge(services::router())
         .merge(value_lists::router())
+        .merge(value_list::router())
+        .merge(law::router())
+        .merge(persons::router())
         .merge(auditor::router())
 }
 

@@ -282,13 +282,14 @@ async fn show(
     asked: HttpRequest,
 ) -> Result<Response, Stop> {
     let request = seen(&console, &visit, &id).await?;
-    let note = match &*Fields::of_query(asked.uri())?.text("note") {
+    let fields = Fields::of_query(asked.uri())?;
+    let note = match &*fields.text("note") {
         "kept" => Some(Note::Kept),
         "done" => Some(Note::Done),
         _ => None,
     };
     let form = RequestForm::of(&request.content);
-    drawn(&console, &visit, (request.id, Some(request)), form, note, String::new()).await
+    drawn(&console, &visit, (request.id, Some(request)), form, note, fields.text("reason").into_owned()).await
 }
 
 /// What a refusal says on a page.

@@ -10,7 +10,7 @@ use axum::routing::get;
 use jiff::civil::Date;
 use uuid::Uuid;
 
-use super::{authority_names, named};
+use super::{authority_names, named, route};
 use crate::agreements::Environment;
 use crate::agreements::route::{OnDay, Route, Standing, on_day};
 use crate::api::page::{after, cut, limit, list as of_list};
@@ -37,7 +37,7 @@ const BEFORE: i64 = 90;
 const DAYS: i64 = 455;
 
 pub(super) fn router() -> Router<Console> {
-    Router::new().route("/routes", get(list))
+    Router::new().route("/routes", get(list).post(route::add))
 }
 
 #[derive(Template)]
@@ -47,6 +47,7 @@ struct RoutesPage {
     services: Vec<(Uuid, String)>,
     asked: Asked,
     answer: Option<Answer>,
+    may_add: bool,
     lines: Vec<Line>,
     next: Option<String>,
     from: Date,
@@ -138,6 +139,7 @@ async fn list(State(console): State<Console>, visit: Visit, request: Request) ->
         services: services.clone(),
         asked,
         answer,
+        may_add: visit.actor().may(Action::AddRoute).is_ok(),
         next,
         from: first,
         to: last,

@@ -13,6 +13,7 @@ use crate::console::known::Offered;
 use crate::console::session::Visit;
 use crate::console::stop::Stop;
 use crate::metrics::summary::Calls;
+use crate::users::rights::Action;
 
 /// In the menu.
 pub const PLACE: Place = Place { href: "/services", name: ("Services", "Services"), for_whom: |_| true };
@@ -27,6 +28,7 @@ struct ServicesPage {
     frame: Frame,
     since: Timestamp,
     services: Vec<Entry>,
+    may_request: bool,
 }
 
 /// A service of the catalogue.
@@ -65,5 +67,6 @@ async fn list(State(console): State<Console>, visit: Visit) -> Result<Response, 
     let services = offered
         .filter(|service| own.is_empty() || own.contains(&service.id))
         .map(|of| Entry { measured: summary.by_service.get(&of.name).and_then(|calls| Measured::of(calls, &frame)), of });
-    page(&ServicesPage { since: console.since, services: services.collect(), frame })
+    let may_request = visit.actor().may(Action::RequestAgreement).is_ok();
+    page(&ServicesPage { may_request, since: console.since, services: services.collect(), frame })
 }

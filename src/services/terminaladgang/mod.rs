@@ -9,6 +9,7 @@
 //! ```
 
 pub mod ask;
+pub mod cases;
 pub mod contract;
 pub mod law;
 pub mod names;

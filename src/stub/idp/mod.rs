@@ -360,6 +360,8 @@ pub fn demo_people() -> Vec<Person> {
         person("korsbaek-1", "Ulla Underskriver", super::population::KORSBAEK, &[Role::Signatory]),
         person("korsbaek-2", "Søren Systemansvarlig", super::population::KORSBAEK, &[Role::SystemOwner, Role::SystemResponsible]),
         person("korsbaek-3", "Rie Revisor", super::population::KORSBAEK, &[Role::Auditor]),
+        person("andeby-1", "Anders Andeby", "99999981", &[Role::Signatory]),
+        person("lundeby-1", "Lis Lundeby", "99999982", &[Role::Signatory]),
     ]
     .into_iter()
     .flatten()

@@ -9,6 +9,7 @@ pub mod kle;
 pub mod refusal;
 pub mod release;
 pub mod rules;
+pub mod told;
 pub mod window;
 
 pub mod algebra;
