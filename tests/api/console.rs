@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hjemmel::audit::{Audit, AuditSettings, keys};
 use hjemmel::clock::Clock;
-use hjemmel::config::{EdgeLimits, OneTimeLinks};
+use hjemmel::config::{EdgeLimits, OneTimeLinks, ServiceTerms};
 use hjemmel::console::assets::Assets;
 use hjemmel::console::guard::Origin;
 use hjemmel::console::known::{Known, Later, Offered};
@@ -18,6 +18,7 @@ use hjemmel::edge::tls::{Prepared, ServerTls, Shown};
 use hjemmel::metrics::Metrics;
 use hjemmel::replay::ReplayMemory;
 use hjemmel::replay::node::NodeMemory;
+use hjemmel::services::terminaladgang::settings::PolicyFile;
 use hjemmel::stub::pki::Role as Of;
 use hjemmel::users::sessions::{LINK_HOLDS, Limits, Means, Proven};
 use hjemmel::work::Work;
@@ -44,7 +45,12 @@ impl Known for Node {
             entity_id: "urn:prøve".to_owned(),
             path: "/prøve".to_owned(),
             bindings: vec!["token"],
-            policy: None,
+            policy: Some(PolicyFile {
+                directory: concat!(env!("CARGO_MANIFEST_DIR"), "/policies").into(),
+                name: "terminaladgang-6".to_owned(),
+            }),
+            failing: false,
+            terms: ServiceTerms::default(),
         };
         Box::pin(async { vec![offered] })
     }
@@ -65,7 +71,11 @@ pub struct Konsol {
 
 impl Konsol {
     pub async fn build(links: OneTimeLinks) -> Self {
-        let house = House::build().await;
+        Self::of(House::build().await, links).await
+    }
+
+    /// That of a house that is there.
+    pub async fn of(house: House, links: OneTimeLinks) -> Self {
         let dir = house._dir.path();
         keys::generate(&dir.join("keys")).unwrap();
         let now = Arc::new(Mutex::new(Clock::system().now()));
@@ -96,6 +106,8 @@ impl Konsol {
             replay: Arc::new(ReplayMemory::Node(NodeMemory::new(1_000, Duration::from_secs(720), began))),
             assets: Assets::default(),
             rules: Arc::default(),
+            notices: Arc::default(),
+            own: vec!["192.0.2.9:9464".parse().unwrap()],
             decided: Arc::new(Notify::new()),
         });
         let shown = Shown::new(pki().credentials(Of::GatewayServer).unwrap(), &Clock::system()).unwrap();
@@ -142,7 +154,7 @@ impl Konsol {
     }
 
     /// Somebody who is logged on: the cookie.
-    async fn log_on(&self, who: &Who) -> String {
+    pub async fn log_on(&self, who: &Who) -> String {
         let proven = Proven { user: who.id, means: Means::Saml, roles: None, at_provider: None, until: None };
         let limits = Limits { idle: IDLE, lifetime: LIFETIME };
         let now = *self.now.lock().unwrap();
@@ -342,8 +354,8 @@ async fn every_answer_tells_the_browser_what_it_may_do_and_each_refusal_says_wha
     is_page(&answers[3], 404, "Der er ingen side på denne adresse.");
     is_page(&answers[4], 404, "ConsolePageUnknown");
     is_page(&konsol.post(&cookie, "/", "").await, 405, "Siden kan ikke bruges på denne måde.");
-    let large = format!("form_token=x&reason={}", "a".repeat(70_000));
-    is_page(&konsol.post(&cookie, "/auditor", &large).await, 413, "65536");
+    let large = format!("form_token=x&reason={}", "a".repeat(300_000));
+    is_page(&konsol.post(&cookie, "/auditor", &large).await, 413, "262144");
     let origin = format!("https://localhost:{}", konsol.port);
     let json = [("cookie", cookie.as_str()), ("origin", origin.as_str()), ("content-type", "application/json")];
     is_page(&konsol.send("POST", "/auditor", &json, "{}").await, 400, "ConsoleFormUnreadable");
@@ -461,7 +473,7 @@ fn request_form(token: &str, id: &str, etag: &str, fields: &[(&str, &str)]) -> S
 }
 
 /// The value of a page's hidden field.
-fn hidden(page: &Answer, name: &str) -> String {
+pub fn hidden(page: &Answer, name: &str) -> String {
     let text = page.text();
     let (_, after) = text.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no {name}: {text}"));
     after.split('"').next().unwrap().replace("&#34;", "\"")

@@ -18,7 +18,7 @@ use hjemmel::signon::provider::{Answers, Provider};
 use hjemmel::signon::request::Secret;
 use hjemmel::signon::response::Answer as Posted;
 use hjemmel::stub::idp::answer::{Asked, Mode, UNASKED_CPR, respond};
-use hjemmel::stub::idp::{self, IdpConfig, Keys, Partner, Signer, demo_people, privilege, start_idp};
+use hjemmel::stub::idp::{self, IdpConfig, Keys, Partner, Person, Signer, demo_people, privilege, start_idp};
 use hjemmel::stub::pki::Role as Of;
 use hjemmel::stub::server::Running;
 use hjemmel::stub::sts::Switch;
@@ -41,6 +41,11 @@ fn keys() -> Keys {
     Keys { own: signer(Of::StsSigning), other: signer(Of::Intruder) }
 }
 
+/// Somebody whose name is longer in bytes than a user's may be.
+fn long_named() -> Person {
+    Person { id: "lang-1".to_owned(), name: "ツ".repeat(90), cvr: OWN.parse().unwrap(), roles: vec![Role::SystemOwner] }
+}
+
 /// A console with its identity provider.
 struct World {
     konsol: Konsol,
@@ -56,7 +61,7 @@ impl World {
             server: credentials(Of::StsServer),
             keys: keys(),
             entity_id: IDP.to_owned(),
-            people: demo_people(),
+            people: demo_people().into_iter().chain([long_named()]).collect(),
             partner: partner.clone(),
             partner_file: None,
             clock: Clock::system(),
@@ -203,6 +208,33 @@ async fn a_person_logs_on_at_their_provider_comes_to_the_page_they_wanted_and_lo
 }
 
 #[tokio::test]
+async fn a_name_that_is_too_long_is_cut_and_hides_no_other_user() {
+    let world = World::build().await;
+    let answer = world.log_on("lang-1", Mode::Both).await;
+    assert_eq!(answer.status, 303, "{}", answer.text());
+    let users = world.konsol.store.users().await.unwrap();
+    let long = users.iter().find(|user| user.name.starts_with('ツ')).unwrap();
+    assert!(long.name.len() <= 200 && users.len() > 5, "{users:?}");
+}
+
+#[tokio::test]
+async fn a_log_on_begins_where_somebody_goes_and_whoever_began_none_is_refused_before_anything_is_decrypted() {
+    let world = World::build().await;
+    let picture = [("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")];
+    let shown = world.konsol.send("GET", "/saml/log-on?provider=stub", &picture, "").await;
+    is_page(&shown, 403, "ConsoleOrigin");
+    assert!(!shown.headers.contains_key("set-cookie"));
+    // Of those that were begun and not ended the browser keeps few.
+    let pending: String = (0..9).map(|n| format!("__Host-hjemmel-saml-{n}=x; ")).collect();
+    let begun = world.konsol.send("GET", "/saml/log-on?provider=stub", &[("cookie", pending.trim_end_matches("; "))], "").await;
+    let gone = begun.headers.get_all("set-cookie").iter().filter(|cookie| cookie.to_str().unwrap().contains("Max-Age=0"));
+    assert_eq!((begun.status, gone.count()), (303, 5));
+    let (_, location) = world.begin("/").await;
+    let body = world.answered(&location, "korsbaek-1", Mode::Encrypted).await;
+    is_page(&world.post("", &body).await, 403, "LogOnOtherRequest");
+}
+
+#[tokio::test]
 async fn what_must_be_refused_is_a_page_that_says_what_the_provider_must_set() {
     let world = World::build().await;
     for mode in [Mode::Unsigned, Mode::Wrapped, Mode::OtherAudience, Mode::Unspecified, Mode::Unsolicited, Mode::NoRole] {
@@ -267,14 +299,18 @@ async fn a_cpr_number_that_a_provider_sends_leaves_no_trace_on_the_disk() {
     assert!(looked_at > 100_000, "the store is there");
 }
 
-/// Two nodes of one store, which share the memory against replay.
 #[tokio::test]
 async fn an_answer_used_on_one_node_is_used_on_the_other() {
     let konsol = Konsol::build(OneTimeLinks::Off).await;
+    is_used_once(konsol.store.database()).await;
+}
+
+/// Two nodes of one store, which share the memory against replay: an answer that the one took the other refuses.
+pub async fn is_used_once(database: &hjemmel::store::Database) {
     let own = Own::new("https://console.test", None, &[credentials(Of::GatewayClient)]).unwrap();
     let partner = Partner::from_metadata(&own.metadata().unwrap()).unwrap();
     let keeping = Keeping { keep: Duration::from_secs(720), skew: Duration::from_secs(60), patience: Duration::from_secs(60) };
-    let open = async || DatabaseMemory::open(konsol.store.database().clone(), keeping, Clock::system()).await.unwrap();
+    let open = async || DatabaseMemory::open(database.clone(), keeping, Clock::system()).await.unwrap();
     let [one, two] = [ReplayMemory::Database(open().await), ReplayMemory::Database(open().await)];
     let now = Clock::system().now();
     let metadata = idp::metadata(IDP, "https://idp.test", keys().own.certificate());

@@ -105,3 +105,53 @@ async fn while_the_database_is_away_each_request_is_told_so_and_when_to_try_agai
     let ids: Vec<_> = items.iter().map(|item| text(item, "id")).collect();
     assert_eq!(ids, [text(&asked, "id")], "nothing was asked for that was refused");
 }
+
+#[tokio::test]
+async fn on_postgres_a_session_of_one_node_is_one_of_the_other_and_ends_on_both() {
+    use hjemmel::users::rights::Role;
+    use hjemmel::users::sessions::{AtProvider, Limits, Means, Proven};
+    use std::time::Duration;
+    let Some(kept) = Kept::in_postgres() else { return };
+    let (one, two) = (Store::open(&kept.settings).await.unwrap(), Store::open(&kept.settings).await.unwrap());
+    let house = House::on(one.clone(), tempfile::tempdir().unwrap()).await;
+    let limits = Limits { idle: Duration::from_secs(1800), lifetime: Duration::from_secs(28_800) };
+    let now = Clock::system().now();
+    let known = |session: Option<&str>| AtProvider { subject: "idp U".to_owned(), session: session.map(str::to_owned) };
+    let open = async |session: Option<&str>| {
+        let user = house.signatory.id;
+        let proven = Proven {
+            user,
+            means: Means::Saml,
+            roles: Some(vec![Role::Signatory]),
+            at_provider: Some(known(session)),
+            until: None,
+        };
+        one.open_session(&proven, limits, now).await.unwrap()
+    };
+    let (first, session) = open(Some("1")).await;
+    let (second, _) = open(Some("2")).await;
+    let seen = two.session(&first, limits, now).await.unwrap().unwrap();
+    assert_eq!((seen.id, seen.actor.user().id, seen.actor.session()), (session.id, house.signatory.id, Some(session.id)));
+    assert_eq!(two.sessions(limits, now).await.unwrap(), 2);
+    assert!(two.is_session_of(session.id, &known(None)).await.unwrap());
+    assert_eq!(two.end_sessions_of(&known(Some("1")), now).await.unwrap(), 1);
+    assert!(
+        one.session(&first, limits, now).await.unwrap().is_none() && one.session(&second, limits, now).await.unwrap().is_some()
+    );
+    // Looked at shortly before it would be idle, it goes on; after that it does not.
+    let late = now + jiff::SignedDuration::from_secs(1700);
+    assert!(two.session(&second, limits, late).await.unwrap().is_some());
+    assert!(one.session(&second, limits, late + jiff::SignedDuration::from_secs(1700)).await.unwrap().is_some());
+    assert!(one.session(&second, limits, late + jiff::SignedDuration::from_secs(5200)).await.unwrap().is_none());
+    let user = two.user(house.signatory.id).await.unwrap();
+    assert_eq!(two.end_other_sessions(&user, now).await.unwrap(), 0, "its own goes on");
+    two.end_session(two.session(&second, limits, late).await.unwrap().unwrap().id, late).await.unwrap();
+    assert!(one.session(&second, limits, late).await.unwrap().is_none());
+    let link = one.make_link(house.operator.id, false, jiff::SignedDuration::from_mins(10), now).await.unwrap();
+    assert!(
+        two.use_link(&link, false, now).await.is_ok() && one.use_link(&link, false, now).await.is_err(),
+        "a link logs on once"
+    );
+    assert!(one.forget_sessions(now + jiff::SignedDuration::from_hours(24 * 4000)).await.unwrap() >= 3);
+    crate::log_on::is_used_once(one.database()).await;
+}

@@ -1,0 +1,594 @@
+//! Every role over every route, of the API and of the console: who gets in, who is refused, and what is another's.
+//!
+//! The tables are written by hand from what the public sources say of each role (operators; a supplier's administrator; an
+//! authority's system owner, responsible and administrator, infrastructure responsible, administrator of value lists, signatory and
+//! auditor), each of whom sees its own authority or company alone. A route without a row fails, and so does a row without a route.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use hjemmel::clock::Clock;
+use hjemmel::config::OneTimeLinks;
+use hjemmel::users::Kind;
+use hjemmel::users::rights::Role;
+use jiff::{SignedDuration, Span};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::console::{Konsol, token};
+use crate::house::{COMPANY, House, OTHER, OWN, SERVICE, Who, pki, request, text, user_of, value};
+use crate::wire::Answer;
+
+/// Whose things the routes are tried on: an agreement asked for by the company and its like.
+const STRANGER: &str = "99999992";
+
+/// A column for each role in the order of [`Role::ALL`]: `x` gets in, `.` may not (403), `n` sees nothing there (404), `c` may,
+/// but it cannot be done now (409). Then the same of another authority's people, and another company's; the operators have no
+/// other side.
+///                                                      op ro su ow re ad in so si au     su ow re ad in so si au
+const API: &[(&str, &str, &str, &str)] = &[
+    ("GET /openapi.json", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
+    ("GET /api/v1/problems", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
+    ("GET /api/v1/whoami", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
+    ("GET /api/v1/authorities", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
+    ("GET /api/v1/agreements", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
+    ("GET /api/v1/agreements/export", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
+    ("GET /api/v1/agreements/{id}", "agreement", "x  x  x  x  x  x  x  x  x  x", "n  n  n  n  n  n  n  n"),
+    ("GET /api/v1/agreements/{id}/decisions", "agreement", "x x x x x x x x x x", "n n n n n n n n"),
+    ("GET /api/v1/agreements/{id}/ending", "agreement", "x  x  x  x  x  x  x  x  x  x", "n  n  n  n  n  n  n  n"),
+    ("POST /api/v1/agreements", "", "x  .  x  .  x  x  .  .  .  .", "x  .  .  .  .  .  .  ."),
+    ("POST /api/v1/agreements/import", "", "x  .  x  .  x  x  .  .  .  .", "x  .  .  .  .  .  .  ."),
+    ("POST /api/v1/agreements/{id}/decisions approve", "agreement", ". . . . . . . . x .", "n n n n n n n n"),
+    ("POST /api/v1/agreements/{id}/decisions reject", "agreement", ". . . . . . . . x .", "n n n n n n n n"),
+    ("POST /api/v1/agreements/{id}/decisions withdraw", "agreement", "x . x . x x . . . .", "n n n n n n n n"),
+    ("POST /api/v1/agreements/{id}/decisions suspend", "approved", "x . . x x . . . x .", "n n n n n n n n"),
+    ("POST /api/v1/agreements/{id}/decisions end", "approved", ". . x x x . . . x .", "n n n n n n n n"),
+    ("POST /api/v1/agreements/{id}/reminders", "agreement", "x . x . x x . . . .", "n n n n n n n n"),
+    ("GET /api/v1/requests", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
+    ("GET /api/v1/requests/{id}", "request", "x  x  x  x  x  x  x  x  x  x", "n  n  n  n  n  n  n  n"),
+    ("POST /api/v1/requests", "", "x  .  x  .  x  x  .  .  .  .", "x  .  x  x  .  .  .  ."),
+    ("PUT /api/v1/requests/{id}", "draft", "x  .  x  n  n  n  n  n  n  n", "n  n  n  n  n  n  n  n"),
+    ("POST /api/v1/requests/{id}/decisions submit", "draft", "x . x n n n n n n n", "n n n n n n n n"),
+    ("GET /api/v1/systems", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
+    ("GET /api/v1/systems/{id}", "system", "x  x  x  n  n  n  n  n  n  n", "n  n  n  n  n  n  n  n"),
+    ("POST /api/v1/systems", "", "x  .  x  .  x  x  x  .  .  .", "x  .  x  x  x  .  .  ."),
+    ("POST /api/v1/systems/{id}/changes", "system", "x  .  x  n  n  n  n  n  n  n", "n  n  n  n  n  n  n  n"),
+    ("GET /api/v1/routes", "", "x  x  .  x  x  x  x  x  x  x", ".  x  x  x  x  x  x  x"),
+    ("GET /api/v1/routes/export", "", "x  x  .  x  x  x  x  x  x  x", ".  x  x  x  x  x  x  x"),
+    ("GET /api/v1/routes/{id}", "route", "x  x  .  x  x  x  x  x  x  x", ".  n  n  n  n  n  n  n"),
+    ("GET /api/v1/routes/{id}/decisions", "route", "x  x  .  x  x  x  x  x  x  x", ".  n  n  n  n  n  n  n"),
+    ("GET /api/v1/receiver", "", "x  x  .  x  x  x  x  x  x  x", ".  x  x  x  x  x  x  x"),
+    ("POST /api/v1/routes", "", "x  .  .  .  .  .  x  .  .  .", ".  .  .  .  .  .  .  ."),
+    ("POST /api/v1/routes/import", "", "x  .  .  .  .  .  x  .  .  .", ".  .  .  .  .  .  .  ."),
+    ("POST /api/v1/routes/{id}/end", "route", "x  .  .  .  .  .  x  .  .  .", ".  n  n  n  n  n  n  n"),
+    ("GET /api/v1/value-lists", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
+    ("GET /api/v1/value-lists/{id}", "supplement", "x  x  n  x  x  x  x  x  x  x", "n  n  n  n  n  n  n  n"),
+    ("GET /api/v1/value-lists/{id}/text", "supplement", "x  x  n  x  x  x  x  x  x  x", "n  n  n  n  n  n  n  n"),
+    ("GET /api/v1/value-lists/{id}/content", "supplement", "x x n x x x x x x x", "n n n n n n n n"),
+    ("GET /api/v1/value-lists/{id}/changes", "supplement", "x x n x x x x x x x", "n n n n n n n n"),
+    ("GET /api/v1/value-lists/{id}/decisions", "supplement", "x x n x x x x x x x", "n n n n n n n n"),
+    ("POST /api/v1/value-lists", "", "x  .  .  .  .  .  .  x  .  .", ".  .  .  .  .  .  .  ."),
+    ("POST /api/v1/value-lists/{id}/remove", "supplement", "x . n . . . . x . .", "n n n n n n n n"),
+    ("POST /api/v1/value-lists/{id}/publish", "publishable", ". . n . . . . x . .", "n n n n n n n n"),
+    ("GET /api/v1/value-list-subscriptions", "", "x  x  .  x  x  x  x  x  x  x", ".  x  x  x  x  x  x  x"),
+    ("GET /api/v1/value-list-subscriptions/{id}", "subscription", "x x . x x x x x x x", ". n n n n n n n"),
+    ("GET /api/v1/value-list-subscriptions/{id}/decisions", "subscription", "x x . x x x x x x x", ". n n n n n n n"),
+    ("POST /api/v1/value-list-subscriptions", "", "x  .  .  .  x  x  .  x  .  .", ".  .  .  .  .  .  .  ."),
+    ("POST /api/v1/value-list-subscriptions/{id}/end", "subscription", "x . . . x x . x . .", ". n n n n n n n"),
+    ("GET /api/v1/trials", "", "x  x  .  x  x  x  x  x  x  x", ".  x  x  x  x  x  x  x"),
+    ("GET /api/v1/trials/{id}", "trial", "x  x  .  x  x  x  x  x  x  x", ".  n  n  n  n  n  n  n"),
+    ("GET /api/v1/trials/{id}/decisions", "trial", "x  x  .  x  x  x  x  x  x  x", ".  n  n  n  n  n  n  n"),
+    ("POST /api/v1/trials", "", "x  .  .  .  x  .  .  .  .  .", ".  .  .  .  .  .  .  ."),
+    ("POST /api/v1/trials/{id}/end", "trial", "x  .  .  x  x  .  .  .  .  .", ".  n  n  n  n  n  n  n"),
+    ("GET /api/v1/connections", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
+    ("GET /api/v1/connections/{id}", "connection", "x  x  x  x  x  x  x  x  x  x", "n  n  n  n  n  n  n  n"),
+    ("GET /api/v1/connections/{id}/picture", "connection", "x x x x x x x x x x", "n n n n n n n n"),
+    ("GET /api/v1/connections/{id}/decisions", "connection", "x x x x x x x x x x", "n n n n n n n n"),
+    ("POST /api/v1/connections", "", "x  .  x  .  x  x  .  .  .  .", ".  .  .  .  .  .  .  ."),
+    ("POST /api/v1/connections/{id}/end", "connection", "x  .  x  .  x  x  .  .  .  .", "n  n  n  n  n  n  n  n"),
+    // Stated by the system owner, and by an operator on behalf; other roles that state tasks are told whose it is.
+    ("POST /api/v1/connections/{id}/statements", "connection", "x . . x c c c c c .", "n n n n n n n n"),
+    ("POST /api/v1/connections/{id}/withdrawals", "stated", "x . . x c c c c c .", "n n n n n n n n"),
+    ("POST /api/v1/connections/{id}/assignments", "connection", "x . . x x x x . . .", "n n n n n n n n"),
+    // Doors of systems, known by other certificates than users are.
+    ("GET /api/v1/mailboxes", "", ".  .  .  .  .  .  .  .  .  .", ".  .  .  .  .  .  .  ."),
+    ("GET /api/v1/mailboxes/{number}/inbox", "", ".  .  .  .  .  .  .  .  .  .", ".  .  .  .  .  .  .  ."),
+    ("GET /api/v1/mailboxes/{number}/inbox/{id}", "", ".  .  .  .  .  .  .  .  .  .", ".  .  .  .  .  .  .  ."),
+    ("GET /api/v1/mailboxes/{number}/inbox/{id}/content", "", ". . . . . . . . . .", ". . . . . . . ."),
+    ("POST /api/v1/mailboxes/{number}/inbox/{id}/confirm", "", ". . . . . . . . . .", ". . . . . . . ."),
+    ("GET /api/v1/mailboxes/{number}/outbox", "", ".  .  .  .  .  .  .  .  .  .", ".  .  .  .  .  .  .  ."),
+    ("GET /api/v1/mailboxes/{number}/outbox/{id}", "", ".  .  .  .  .  .  .  .  .  .", ".  .  .  .  .  .  .  ."),
+    ("PUT /api/v1/mailboxes/{number}/outbox/{id}", "", ".  .  .  .  .  .  .  .  .  .", ".  .  .  .  .  .  .  ."),
+    ("GET /api/v1/mailboxes/{number}/status", "", ".  .  .  .  .  .  .  .  .  .", ".  .  .  .  .  .  .  ."),
+    ("POST /api/v1/persons", "", ".  .  .  .  .  .  .  .  .  .", ".  .  .  .  .  .  .  ."),
+];
+
+///                                                      op ro su ow re ad in so si au     su ow re ad in so si au
+const CONSOLE: &[(&str, &str, &str, &str)] = &[
+    ("GET /", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
+    ("GET /agreements", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
+    ("GET /agreements/{id}", "agreement", "x  x  x  x  x  x  x  x  x  x", "n  n  n  n  n  n  n  n"),
+    ("POST /agreements/{id}/decide approve", "agreement", ". . . . . . . . x .", "n n n n n n n n"),
+    ("POST /agreements/{id}/decide withdraw", "agreement", "x . x . x x . . . .", "n n n n n n n n"),
+    ("POST /agreements/{id}/decide suspend", "approved", "x . . x x . . . x .", "n n n n n n n n"),
+    ("POST /agreements/{id}/remind", "agreement", "x . x . x x . . . .", "n n n n n n n n"),
+    ("GET /requests", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
+    ("GET /requests/new", "", "x  .  x  .  x  x  .  .  .  .", "x  .  x  x  .  .  .  ."),
+    ("GET /requests/{id}", "request", "x  x  x  x  x  x  x  x  x  x", "n  n  n  n  n  n  n  n"),
+    ("POST /requests", "", "x  .  x  .  x  x  .  .  .  .", "x  .  x  x  .  .  .  ."),
+    ("POST /requests/{id}", "draft", "x  .  x  n  n  n  n  n  n  n", "n  n  n  n  n  n  n  n"),
+    ("POST /requests/{id}/decide submit", "draft", "x  .  x  n  n  n  n  n  n  n", "n  n  n  n  n  n  n  n"),
+    ("POST /requests/{id}/renew", "request", "x  .  x  .  x  x  .  .  .  .", "n  n  n  n  n  n  n  n"),
+    ("GET /systems", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
+    ("GET /systems/{id}", "system", "x  x  x  n  n  n  n  n  n  n", "n  n  n  n  n  n  n  n"),
+    ("POST /systems", "", "x  .  x  .  x  x  x  .  .  .", "x  .  x  x  x  .  .  ."),
+    ("POST /systems/{id}/change", "system", "x  .  x  n  n  n  n  n  n  n", "n  n  n  n  n  n  n  n"),
+    ("GET /routes", "", "x  x  .  x  x  x  x  x  x  x", ".  x  x  x  x  x  x  x"),
+    ("GET /routes/new", "", "x  .  .  .  .  .  x  .  .  .", ".  .  .  .  x  .  .  ."),
+    ("GET /routes/{id}", "route", "x  x  .  x  x  x  x  x  x  x", ".  n  n  n  n  n  n  n"),
+    ("POST /routes", "", "x  .  .  .  .  .  x  .  .  .", ".  .  .  .  c  .  .  ."),
+    ("POST /routes/{id}/end", "route", "x  .  .  .  .  .  x  .  .  .", ".  n  n  n  n  n  n  n"),
+    ("GET /connections", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
+    ("GET /connections/new", "", "x  .  x  .  x  x  .  .  .  .", "x  .  x  x  .  .  .  ."),
+    ("GET /connections/{id}", "connection", "x  x  x  x  x  x  x  x  x  x", "n  n  n  n  n  n  n  n"),
+    ("POST /connections", "", "x  .  x  .  x  x  .  .  .  .", "c  .  c  c  .  .  .  ."),
+    ("POST /connections/{id}/end", "connection", "x  .  x  .  x  x  .  .  .  .", "n  n  n  n  n  n  n  n"),
+    ("POST /connections/{id}/state", "connection", "x  .  .  x  c  c  c  c  c  .", "n  n  n  n  n  n  n  n"),
+    ("POST /connections/{id}/withdraw", "stated", "x  .  .  x  c  c  c  c  c  .", "n  n  n  n  n  n  n  n"),
+    ("POST /connections/{id}/assign", "connection", "x . . x x x x . . .", "n n n n n n n n"),
+    ("GET /calls", "", "x  x  .  x  x  x  x  x  x  x", ".  x  x  x  x  x  x  x"),
+    ("GET /calls/{id}", "nothing", "n  n  .  n  n  n  n  n  n  n", ".  n  n  n  n  n  n  n"),
+    ("GET /errors", "", "x  x  .  x  x  x  x  x  x  x", ".  x  x  x  x  x  x  x"),
+    ("GET /files", "", "x  x  .  .  .  .  .  .  .  .", ".  .  .  .  .  .  .  ."),
+    ("GET /persons", "", "x  x  .  .  .  .  .  .  .  .", ".  .  .  .  .  .  .  ."),
+    ("POST /persons/{row}/decide", "", "c  .  .  .  .  .  .  .  .  .", ".  .  .  .  .  .  .  ."),
+    ("GET /services", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
+    ("GET /value-lists", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
+    ("GET /value-lists/new", "", "x  .  .  .  .  .  .  x  .  .", ".  .  .  .  .  x  .  ."),
+    ("POST /value-lists", "", "x  .  .  .  .  .  .  x  .  .", ".  .  .  .  .  c  .  ."),
+    ("GET /value-lists/{id}", "supplement", "x  x  n  x  x  x  x  x  x  x", "n  n  n  n  n  n  n  n"),
+    ("GET /value-lists/{id}/text", "supplement", "x  x  n  x  x  x  x  x  x  x", "n  n  n  n  n  n  n  n"),
+    ("POST /value-lists/{id}/publish", "publishable", "c . n . . . . x . .", "n n n n n n n n"),
+    ("POST /value-lists/{id}/remove", "supplement", "x  .  n  .  .  .  .  x  .  .", "n  n  n  n  n  n  n  n"),
+    ("GET /value-lists/subscriptions", "", "x  x  .  x  x  x  x  x  x  x", ".  x  x  x  x  x  x  x"),
+    ("POST /value-lists/subscriptions", "", "x  .  .  .  x  x  .  x  .  .", ".  .  c  c  .  c  .  ."),
+    ("POST /value-lists/subscriptions/{id}/end", "subscription", "x . . . x x . x . .", ". n n n n n n n"),
+    ("GET /law", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
+    ("GET /law/{service}", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
+    ("GET /auditor", "", ".  .  .  .  .  .  .  .  .  x", ".  .  .  .  .  .  .  x"),
+    ("POST /auditor", "", ".  .  .  .  .  .  .  .  .  x", ".  .  .  .  .  .  .  x"),
+];
+
+/// Open to whoever comes: how one logs on and off, what browsers fetch, and what comes from identity providers.
+const OPEN: &[&str] = &[
+    "GET /log-on",
+    "POST /log-off",
+    "GET /link/{secret}",
+    "POST /link/{secret}",
+    "GET /saml/log-on",
+    "POST /saml/acs",
+    "GET /saml/metadata",
+    "GET /saml/logout",
+    "GET /own.css",
+    "GET /icon.svg",
+    "GET /dkfds/{*path}",
+];
+
+/// The routes that the contract names.
+fn of_api() -> BTreeSet<String> {
+    let contract: Value = serde_json::from_str(&hjemmel::api::contract()).unwrap();
+    let paths = contract["paths"].as_object().unwrap().iter();
+    paths
+        .flat_map(|(path, item)| item.as_object().unwrap().keys().map(move |method| format!("{} {path}", method.to_uppercase())))
+        .collect()
+}
+
+/// The routes of the console, from its source: each `.route("…", get(…).post(…))`.
+fn of_console() -> BTreeSet<String> {
+    let known: BTreeMap<&str, &str> = BTreeMap::from([
+        ("Own::CONSUMER", hjemmel::signon::own::Own::CONSUMER),
+        ("Own::METADATA", hjemmel::signon::own::Own::METADATA),
+        ("Own::LOG_OUT", hjemmel::signon::own::Own::LOG_OUT),
+    ]);
+    let (mut found, mut folders) = (BTreeSet::new(), vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/console")]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+                continue;
+            }
+            if entry.extension().is_none_or(|ending| ending != "rs") {
+                continue;
+            }
+            let source = std::fs::read_to_string(&entry).unwrap();
+            for part in source.split(".route(").skip(1) {
+                let (path, rest) = part.split_once(',').unwrap();
+                let path = path.trim();
+                let path = path.strip_prefix('"').and_then(|path| path.strip_suffix('"')).or_else(|| known.get(path).copied());
+                let path = path.unwrap_or_else(|| panic!("{}: {part}", entry.display()));
+                let methods = rest.split([';', '\n']).next().unwrap().split(".route").next().unwrap();
+                for method in ["get", "post"] {
+                    if methods.contains(&format!("{method}(")) {
+                        found.insert(format!("{} {path}", method.to_uppercase()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(found.len() > 50, "the console's routes were not found: {found:?}");
+    found
+}
+
+fn rows(table: &[(&str, &str, &str, &str)]) -> BTreeSet<String> {
+    table.iter().map(|(route, ..)| route.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[test]
+fn every_route_of_the_api_and_of_the_console_has_its_row() {
+    assert_eq!(rows(API), of_api());
+    let all: BTreeSet<String> = rows(CONSOLE).into_iter().chain(OPEN.iter().map(|route| (*route).to_owned())).collect();
+    assert_eq!(all, of_console());
+    let ways = rows(CONSOLE);
+    assert!(OPEN.iter().all(|open| !ways.contains(*open)));
+}
+
+/// Somebody who tries: the role, and of which side.
+struct Tries {
+    role: Role,
+    who: Who,
+    party: Option<&'static str>,
+    is_other: bool,
+    cookie: String,
+    token: String,
+}
+
+/// What is tried on.
+struct World {
+    konsol: Konsol,
+    colleague: Who,
+    /// Another operator.
+    operator: Who,
+}
+
+fn in_days(days: i32) -> String {
+    hjemmel::clock::civil_day(Clock::system().now()).unwrap().saturating_add(Span::new().days(days)).to_string()
+}
+
+impl World {
+    fn house(&self) -> &House {
+        &self.konsol.house
+    }
+
+    async fn made(&self, who: &Who, path: &str, body: &Value) -> Value {
+        let answer = self.house().ask(who, "POST", path, &[], Some(body)).await;
+        assert!(matches!(answer.status, 200 | 201), "{path}: {}", answer.text());
+        value(&answer)
+    }
+
+    /// Something new of this kind, of [`OWN`] and [`COMPANY`].
+    async fn fresh(&self, kind: &str) -> Value {
+        let house = self.house();
+        match kind {
+            "" | "nothing" => json!({"id": Uuid::new_v4().to_string()}),
+            "agreement" => house.requested(&house.supplier, OWN).await,
+            "approved" => {
+                let asked = house.requested(&house.supplier, OWN).await;
+                let approved = house.decide(&house.signatory, &asked, "approve").await;
+                assert_eq!(approved.status, 200, "{}", approved.text());
+                value(&approved)
+            }
+            "draft" | "request" => {
+                let draft = self.made(&house.supplier, "/api/v1/requests", &form()).await;
+                if kind == "draft" {
+                    return draft;
+                }
+                let path = format!("/api/v1/requests/{}/decisions", text(&draft, "id"));
+                let body = json!({"decision": "submit", "reason": "sag 7", "shown": draft["text_sha256"]});
+                let sent = house.ask(&house.supplier, "POST", &path, &[("if-match", text(&draft, "etag"))], Some(&body)).await;
+                assert_eq!(sent.status, 200, "{}", sent.text());
+                value(&sent)
+            }
+            "system" => self.made(&house.supplier, "/api/v1/systems", &system()).await,
+            "route" => self.made(&house.operator, "/api/v1/routes", &new_route()).await,
+            "supplement" => self.made(&self.colleague, "/api/v1/value-lists", &supplement()).await,
+            "publishable" => {
+                let house = self.house();
+                let list = Uuid::new_v4();
+                let common = self.made(&house.operator, "/api/v1/value-lists", &version(list, None)).await;
+                let path = format!("/api/v1/value-lists/{}", text(&common, "id"));
+                let shown = value(&house.get(&self.operator, &path).await)["text_sha256"].clone();
+                let body = json!({"reason": "sag 7", "shown": shown});
+                let headers = [("if-match", text(&common, "etag"))];
+                let done = house.ask(&self.operator, "POST", &format!("{path}/publish"), &headers, Some(&body)).await;
+                assert_eq!(done.status, 200, "{}", done.text());
+                self.made(&self.colleague, "/api/v1/value-lists", &version(list, Some(OWN))).await
+            }
+            "subscription" => self.made(&house.operator, "/api/v1/value-list-subscriptions", &subscription()).await,
+            "trial" => self.made(&house.operator, "/api/v1/trials", &trial()).await,
+            "connection" | "stated" => {
+                let id = text(&self.made(&house.operator, "/api/v1/connections", &connection()).await, "id").to_owned();
+                let path = format!("/api/v1/connections/{id}");
+                let mut seen = value(&house.get(&house.operator, &path).await);
+                if kind == "stated" {
+                    let body = json!({"task": TASK, "reference": "sag 1", "party": OWN, "reason": "sag 1"});
+                    let etag = text(&seen, "etag").to_owned();
+                    let stated = house
+                        .ask(&house.operator, "POST", &format!("{path}/statements"), &[("if-match", &etag)], Some(&body))
+                        .await;
+                    assert_eq!(stated.status, 200, "{}", stated.text());
+                    seen = value(&stated);
+                }
+                seen["id"] = json!(id);
+                seen
+            }
+            other => panic!("nothing is called {other}"),
+        }
+    }
+
+    /// The people who try: every role of the one side, then those that have another.
+    async fn people(&self) -> Vec<Tries> {
+        let mut people = Vec::new();
+        for is_other in [false, true] {
+            for role in Role::ALL {
+                let party = match (role, is_other) {
+                    (Role::Operator | Role::OperatorReadOnly, true) => continue,
+                    (Role::Operator | Role::OperatorReadOnly, false) => None,
+                    (Role::SupplierAdministrator, false) => Some(COMPANY),
+                    (Role::SupplierAdministrator, true) => Some(STRANGER),
+                    (_, false) => Some(OWN),
+                    (_, true) => Some(OTHER),
+                };
+                let who = user_of(&self.konsol.store, role.name(), Kind::Person, role, party).await;
+                let cookie = self.konsol.log_on(&who).await;
+                let token = token(&self.konsol.get(&cookie, "/").await);
+                people.push(Tries { role, who, party, is_other, cookie, token });
+            }
+        }
+        people
+    }
+
+    /// What each row says otherwise than what came.
+    async fn swept(&self, table: &[(&str, &str, &str, &str)], console: bool) -> Vec<String> {
+        let people = self.people().await;
+        let mut wrong = Vec::new();
+        for (route, kind, own, other) in table {
+            let due: Vec<&str> = own.split_whitespace().chain(other.split_whitespace()).collect();
+            assert_eq!(due.len(), people.len(), "{route}");
+            // Whoever is refused changes nothing: one thing will do for all of them.
+            let kept = self.fresh(kind).await;
+            for (due, tries) in due.into_iter().zip(&people) {
+                let on = if due == "x" && !route.starts_with("GET") { self.fresh(kind).await } else { kept.clone() };
+                let answer = if console { self.by_form(route, &on, tries).await } else { self.by_api(route, &on, tries).await };
+                let came = match answer.status {
+                    303 if answer.header("location").starts_with("/log-on") => "logged off",
+                    200 | 201 | 303 => "x",
+                    403 => ".",
+                    404 => "n",
+                    409 => "c",
+                    _ => "?",
+                };
+                if came != due {
+                    let side = if tries.is_other { "another's " } else { "" };
+                    let said = answer.text();
+                    let said = said.split("alert-heading\">").nth(1).unwrap_or(&said).chars().take(160).collect::<String>();
+                    wrong.push(format!("{route}: {side}{} is {due}, and came {came} ({}): {said}", tries.role, answer.status));
+                }
+            }
+        }
+        wrong
+    }
+
+    async fn by_api(&self, route: &str, on: &Value, tries: &Tries) -> Answer {
+        let mut words = route.split(' ');
+        let (method, path, variant) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap_or_default());
+        let id = text(on, "id");
+        let own = tries.party.filter(|party| ![COMPANY, STRANGER].contains(party)).unwrap_or(OWN);
+        // The other side tries on what is not its own.
+        let authority = if tries.is_other { OWN } else { own };
+        let body = match (method, path) {
+            ("POST", "/api/v1/agreements") => Some(request(authority)),
+            ("POST", "/api/v1/agreements/import") => Some(json!([request(authority)])),
+            ("POST", "/api/v1/agreements/{id}/decisions") => {
+                let mut shown = on["text_sha256"].clone();
+                if variant == "end" {
+                    let ending = self.house().get(&self.house().operator, &format!("/api/v1/agreements/{id}/ending")).await;
+                    shown = value(&ending)["text_sha256"].clone();
+                }
+                Some(json!({"decision": variant, "reason": "sag 7", "shown": shown}))
+            }
+            ("POST", "/api/v1/requests") => Some(json!({"name": "Kladde"})),
+            ("PUT", "/api/v1/requests/{id}") => Some(form()),
+            ("POST", "/api/v1/requests/{id}/decisions") => {
+                Some(json!({"decision": variant, "reason": "sag 7", "shown": on["text_sha256"]}))
+            }
+            ("POST", "/api/v1/systems") => Some(system()),
+            ("POST", "/api/v1/systems/{id}/changes") => {
+                Some(json!({"name": "Andet navn", "contact": "drift", "reason": "sag 7"}))
+            }
+            ("POST", "/api/v1/routes") => Some(new_route()),
+            ("POST", "/api/v1/routes/import") => Some(json!([new_route()])),
+            ("POST", "/api/v1/routes/{id}/end") => Some(json!({"on": "2999-01-01", "reason": "sag 7"})),
+            ("POST", "/api/v1/value-lists") => Some(supplement()),
+            ("POST", "/api/v1/value-lists/{id}/publish") => {
+                let seen = value(&self.house().get(&self.colleague, &format!("/api/v1/value-lists/{id}")).await);
+                Some(json!({"reason": "sag 7", "shown": seen["text_sha256"]}))
+            }
+            ("POST", "/api/v1/value-list-subscriptions") => Some(subscription()),
+            ("POST", "/api/v1/trials") => Some(trial()),
+            ("POST", "/api/v1/connections") => Some(connection()),
+            ("POST", "/api/v1/connections/{id}/statements") => {
+                Some(json!({"task": TASK, "reference": "sag 1", "reason": "sag 1"}))
+            }
+            ("POST", "/api/v1/connections/{id}/withdrawals") => Some(json!({"task": TASK, "reason": "sag 1"})),
+            ("POST", "/api/v1/connections/{id}/assignments") => Some(json!({"task": TASK, "wave": 2, "reason": "sag 1"})),
+            ("POST", "/api/v1/persons") => Some(json!({"persons": []})),
+            ("POST", "/api/v1/agreements/{id}/reminders" | "/api/v1/mailboxes/{number}/inbox/{id}/confirm") => None,
+            ("POST", _) => Some(json!({"reason": "sag 7"})),
+            _ => None,
+        };
+        let query = match path {
+            "/api/v1/receiver" => format!("?service={SERVICE}&sender={OTHER}&receiver={OWN}&environment=exttest"),
+            "/api/v1/persons" => format!("?authority={OWN}"),
+            _ => String::new(),
+        };
+        let path = path.replace("{id}", id).replace("{number}", "1") + &query;
+        let etag = on["etag"].as_str().unwrap_or_default();
+        let headers = if etag.is_empty() { Vec::new() } else { vec![("if-match", etag)] };
+        self.house().ask(&tries.who, method, &path, &headers, body.as_ref()).await
+    }
+
+    async fn by_form(&self, route: &str, on: &Value, tries: &Tries) -> Answer {
+        let mut words = route.split(' ');
+        let (method, path, variant) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap_or_default());
+        let id = text(on, "id");
+        let place = path.replace("{id}", id).replace("{service}", "pr%C3%B8ve").replace("{row}", "1");
+        if method == "GET" {
+            return self.konsol.get(&tries.cookie, &place).await;
+        }
+        let new = Uuid::new_v4().to_string();
+        let of = |name: &str| on[name].as_str().unwrap_or_default().to_owned();
+        let root = hjemmel::pem::encode("CERTIFICATE", pki().root()).to_string();
+        let mut fields: Vec<(&str, String)> = vec![("form_token", tries.token.clone()), ("reason", "sag 7".to_owned())];
+        let mut and =
+            |more: &[(&'static str, &str)]| fields.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        match path {
+            "/agreements/{id}/decide" => and(&[("decision", variant), ("shown", &of("text_sha256")), ("read", "1")]),
+            "/requests" => and(&[("id", &new), ("name", "Kladde")]),
+            "/requests/{id}" | "/requests/{id}/decide" => {
+                let page = self.konsol.get(&self.supplier_cookie().await, &format!("/requests/{id}")).await;
+                and(&[("etag", &crate::console::hidden(&page, "etag")), ("decision", variant), ("name", "Kladde")]);
+            }
+            "/systems" => and(&[("id", &new), ("name", "Et system"), ("contact", "drift@leverandor.example")]),
+            "/systems/{id}/change" => and(&[("etag", &of("etag")), ("what", "named"), ("name", "Andet"), ("contact", "drift")]),
+            "/routes" => {
+                let of_route = route_fields(&root);
+                and(&[("id", &new)]);
+                and(&of_route.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>());
+            }
+            "/routes/{id}/end" => and(&[("etag", &of("etag")), ("on", "2999-01-01")]),
+            "/connections" => {
+                let made = connection();
+                let client = text(&made, "client").to_owned();
+                and(&[("graph", "terminaladgang"), ("service", SERVICE), ("authority", OWN), ("client", &client)]);
+                and(&[("client_supplier", COMPANY)]);
+            }
+            "/connections/{id}/state" | "/connections/{id}/withdraw" => {
+                and(&[("task", TASK), ("party", OWN), ("reference", "sag 1")])
+            }
+            "/connections/{id}/assign" => and(&[("task", TASK), ("wave", "2")]),
+            "/persons/{row}/decide" => and(&[("what", "retry")]),
+            "/value-lists" => and(&[("service", SERVICE), ("format", "xml"), ("content", text(&supplement(), "content"))]),
+            "/value-lists/{id}/publish" | "/value-lists/{id}/remove" => {
+                let seen = value(&self.house().get(&self.colleague, &format!("/api/v1/value-lists/{id}")).await);
+                and(&[("etag", &of("etag")), ("shown", text(&seen, "text_sha256"))]);
+            }
+            "/value-lists/subscriptions" => {
+                let made = subscription();
+                and(&[("service", SERVICE), ("authority", OWN), ("system", text(&made, "system")), ("structure", "2")]);
+            }
+            "/value-lists/subscriptions/{id}/end" => and(&[("etag", &of("etag"))]),
+            "/auditor" => and(&[("cpr", "610101-0000")]),
+            _ => {}
+        }
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.konsol.post(&tries.cookie, &place, &body).await
+    }
+
+    async fn supplier_cookie(&self) -> String {
+        self.konsol.log_on(&self.house().supplier).await
+    }
+}
+
+/// What the system owner states, of the connection below.
+const TASK: &str = "TA-INSTRUCTION";
+
+fn form() -> Value {
+    json!({
+        "kind": "without-passing-on", "name": "Sygedagpenge", "justification": "Sagsbehandlere slår ydelser op",
+        "environment": "exttest", "system": Uuid::new_v4(), "certificates": [crate::house::THUMBPRINT],
+        "authorities": [OWN], "services": [{"service": SERVICE, "side": "front"}],
+        "contract": "DBA-2026-17", "purpose": "sagsbehandling", "legal_basis": "LUD § 8, stk. 1", "categories": ["ydelser"],
+        "retention": "slettes efter 5 år"
+    })
+}
+
+fn system() -> Value {
+    json!({"name": "Et system", "contact": "drift@leverandor.example", "reason": "sag 7"})
+}
+
+fn route_fields(root: &str) -> Vec<(&'static str, String)> {
+    // Each on a service of its own, so that none is in another's way.
+    vec![
+        ("service", Uuid::new_v4().to_string()),
+        ("sender", OWN.to_owned()),
+        ("receiver", OWN.to_owned()),
+        ("valid_from", "2026-01-01".to_owned()),
+        ("system", "00000000-0000-4000-8000-0000000000bb".to_owned()),
+        ("address", "https://192.0.2.7/modtag".to_owned()),
+        ("entity_id", "urn:example:modtager".to_owned()),
+        ("roots", root.to_owned()),
+    ]
+}
+
+fn new_route() -> Value {
+    let root = hjemmel::pem::encode("CERTIFICATE", pki().root()).to_string();
+    let mut route: serde_json::Map<String, Value> =
+        route_fields(&root).into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+    route.extend([("environment".to_owned(), json!("exttest")), ("reason".to_owned(), json!("sag 9"))]);
+    Value::Object(route)
+}
+
+/// A supplement of [`OWN`], of a list of its own.
+fn supplement() -> Value {
+    version(Uuid::new_v4(), Some(OWN))
+}
+
+/// The first version of a list, common or an authority's.
+fn version(list: Uuid, authority: Option<&str>) -> Value {
+    let from = in_days(60);
+    let (own, code, may) = match authority {
+        Some(cvr) => (format!("<Myndighed>{cvr}</Myndighed>"), "22.1", ""),
+        None => (String::new(), "22.0", " kanSuppleres=\"true\""),
+    };
+    let xml = format!(
+        "<Sortiment xmlns=\"urn:hjemmel:oekonomi:sortiment:1\"><UUID>{list}</UUID><Navn>Ydelser</Navn><Version>1</Version>\
+         <GyldigFra>{from}</GyldigFra>{own}<Delsortiment navn=\"Art\"{may}><Element><Kode>{code}</Kode>\
+         <Navn>a</Navn></Element></Delsortiment></Sortiment>"
+    );
+    json!({"service": SERVICE, "format": "xml", "content": xml, "reason": "sag 6"})
+}
+
+fn subscription() -> Value {
+    json!({"service": SERVICE, "authority": OWN, "system": Uuid::new_v4(), "structure": 2, "reason": "sag 7"})
+}
+
+fn trial() -> Value {
+    let closes = (Clock::system().now() + SignedDuration::from_hours(8)).to_string();
+    json!({"service": Uuid::new_v4(), "authority": OWN, "opens_at": null, "closes_at": closes, "reason": "sag 7"})
+}
+
+fn connection() -> Value {
+    json!({
+        "graph": "terminaladgang", "service": SERVICE, "environment": "exttest", "authority": OWN, "client": Uuid::new_v4(),
+        "client_supplier": COMPANY, "reason": "sag 7"
+    })
+}
+
+async fn world() -> World {
+    let konsol = Konsol::build(OneTimeLinks::Off).await;
+    let colleague = user_of(&konsol.store, "K. Kollega", Kind::Person, Role::SortimentAdministrator, Some(OWN)).await;
+    let operator = user_of(&konsol.store, "O. Anden", Kind::Person, Role::Operator, None).await;
+    World { konsol, colleague, operator }
+}
+
+#[tokio::test]
+async fn each_role_gets_in_at_the_api_where_its_row_says_so_and_nowhere_else() {
+    let wrong = world().await.swept(API, false).await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn each_role_gets_in_at_the_console_where_its_row_says_so_and_nowhere_else() {
+    let wrong = world().await.swept(CONSOLE, true).await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
