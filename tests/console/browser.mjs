@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { createRequire } from 'node:module';
 import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
+import { walk } from './way.mjs';
 
 const require = createRequire(import.meta.url);
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -21,7 +22,7 @@ const assets = join(root, 'node_modules/dkfds/dist');
 
 /** Which pages each role looks at, beside the front page. What ends in * is the first link below it on the page before. */
 const PAGES = {
-  operator: ['/', '/agreements', '/agreements/*', '/requests', '/systems', '/connections', '/connections/*', '/routes', '/routes?service=3053ec89-31fe-4206-878b-bba6783d7a88&sender=99999999&receiver=99999998', '/calls', '/calls/*', '/calls?call=nonsense', '/errors', '/files', '/services', '/value-lists', '/nowhere'],
+  operator: ['/', '/agreements', '/agreements/*', '/requests', '/systems', '/connections', '/connections/*', '/routes', '/routes?service=3053ec89-31fe-4206-878b-bba6783d7a88&sender=99999999&receiver=99999998', '/calls', '/calls/*', '/calls?call=nonsense', '/errors', '/files', '/services', '/value-lists', '/value-lists/new', '/value-lists/subscriptions', '/routes/new', '/connections/new', '/persons', '/law', '/law/*', '/nowhere'],
   'supplier-administrator': ['/', '/agreements', '/requests', '/requests/new', '/systems', '/value-lists', '/calls'],
   signatory: ['/', '/agreements', '/agreements/5a9e0000-0000-4000-8000-0000000000c0', '/calls'],
   auditor: ['/', '/auditor', '/calls', '/agreements'],
@@ -40,12 +41,14 @@ async function demo(withAssets) {
   ended.catch(() => {});
   const up = (async () => {
     for (;;) {
-      if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')).console;
+      if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8'));
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   })();
-  const console = await Promise.race([up, ended]);
-  return { ...console, stop: () => child.kill('SIGTERM') };
+  const world = await Promise.race([up, ended]);
+  // The identity provider says in its metadata where it is.
+  world.idp = new URL(readFileSync(join(dir, 'idp.xml'), 'utf8').match(/https:\/\/localhost:\d+/)[0]).origin;
+  return { ...world.console, world, stop: () => child.kill('SIGTERM') };
 }
 
 /** What is wrong, by page: all of it is told at the end. */
@@ -53,17 +56,18 @@ const wrong = [];
 let looked = 0;
 
 /** A browser for one person, who notes whatever a page does that it must not. */
-async function visitor(browser, url, settings) {
+async function visitor(browser, url, settings, idp) {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, javaScriptEnabled: true, ...settings });
   const page = await context.newPage();
   page.on('request', (request) => {
-    if (!request.url().startsWith(`${url}/`)) wrong.push(`${page.url()}: asks ${request.url()}`);
+    if (![url, idp].some((known) => known && request.url().startsWith(`${known}/`))) wrong.push(`${page.url()}: asks ${request.url()}`);
   });
   page.on('console', (message) => {
     if (/Content Security Policy|Refused to/.test(message.text())) wrong.push(`${page.url()}: ${message.text()}`);
   });
   page.on('pageerror', (error) => wrong.push(`${page.url()}: ${error}`));
   page.on('response', (response) => {
+    if (!response.url().startsWith(`${url}/`)) return;
     const policy = response.headers()['content-security-policy'] ?? '';
     if (!policy || policy.includes('unsafe')) wrong.push(`${response.url()}: its policy is "${policy}"`);
   });
@@ -221,10 +225,14 @@ const MIXED = { width: 320, scheme: 'dark', language: 'en' };
 const DAY = { width: 1920, scheme: 'light', language: 'da' };
 
 // Two at once: a start takes as long as a look.
+let way;
 const worlds = await Promise.all([demo(true), demo(false)]);
 try {
   await look(worlds[0], [NARROW, WIDE, MIXED, DAY], true);
   await look(worlds[1], [NARROW, WIDE], false);
+  const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
+  way = await walk(browser, worlds[1], visitor);
+  await browser.close();
 } finally {
   worlds.forEach((world) => world.stop());
 }
@@ -233,4 +241,4 @@ if (wrong.length > 0) {
   console.error(`${new Set(wrong).size} things are wrong on ${looked} pages.`);
   process.exit(1);
 }
-console.log(`The console in Chromium: ${looked} pages looked at, nothing is wrong.`);
+console.log(`The console in Chromium: ${looked} pages looked at, nothing is wrong. A system was connected in ${way.steps} steps; its first call was answered ${way.waited} ms after the approval.`);
