@@ -14,6 +14,7 @@ use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::extract::{Json, Query, client_certificate};
 use super::idempotency::{Answer as Answered, name};
@@ -49,8 +50,8 @@ pub struct PersonQuery {
 }
 
 /// One employment of a person as it was given: any field of the contract, and names that it does not have.
-#[derive(Debug, Default)]
-pub struct PersonInput(Vec<(String, Option<String>)>);
+#[derive(Default)]
+pub struct PersonInput(Vec<(String, Option<Zeroizing<String>>)>);
 
 impl<'de> Deserialize<'de> for PersonInput {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -66,7 +67,7 @@ impl<'de> Deserialize<'de> for PersonInput {
                 let mut fields = Vec::new();
                 while let Some((name, value)) = entries.next_entry()? {
                     let text = match value {
-                        serde_json::Value::String(text) => Some(text),
+                        serde_json::Value::String(text) => Some(Zeroizing::new(text)),
                         serde_json::Value::Null => None,
                         _ => return Err(serde::de::Error::custom(super::unread::NO_TEXT)),
                     };
@@ -82,7 +83,7 @@ impl<'de> Deserialize<'de> for PersonInput {
 impl PersonInput {
     fn row(&self, number: u64) -> Row {
         let mut row = Row::new(number);
-        self.0.iter().for_each(|(name, value)| row.give(name, value.as_deref().unwrap_or_default()));
+        self.0.iter().for_each(|(name, value)| row.give(name, value.as_ref().map(|value| value.as_str()).unwrap_or_default()));
         row
     }
 }
@@ -116,7 +117,7 @@ impl ToSchema for PersonInput {
 }
 
 /// An import.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PersonRequest {
     /// The persons, each answered by itself.
@@ -302,7 +303,7 @@ pub async fn import(
     };
     let rows = (1..).zip(&value.persons).map(|(number, person)| person.row(number)).collect();
     let who = (entered.system, entered.authority, entered.door.service);
-    let key = key.map(|name| Key::new(&entered.door.sealer, who, name, &bytes, api.clock.now()));
+    let key = key.map(|name| Key::new(&entered.door.sealer, who, &name, &bytes, api.clock.now()));
     // It is not called off where the client hangs up.
     let done = tokio::spawn(async move { entered.done(&api, rows, key).await });
     done.await.unwrap_or(Err(ApiRefusal::ApiInternal))

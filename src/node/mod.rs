@@ -48,6 +48,7 @@ use crate::files::Files;
 use crate::gateway::open::Client;
 use crate::metrics::{self, Metrics};
 use crate::outbound::SetupError;
+use crate::persons::erase::replay::Logs;
 use crate::revocation::list::RevocationError;
 use crate::revocation::ocsp::StapleError;
 use crate::revocation::verify::RootsError;
@@ -219,7 +220,7 @@ pub async fn start(
     let sealer = lasting.sealer.clone();
     let counts = lasting.deliveries.clone();
     let has_persons = config.persons.is_some();
-    let of_persons = audit_directory.clone();
+    let of_persons = Logs { folder: audit_directory.clone(), archive: archive.clone() };
     let homes = sftp::mailboxes(&config, &lasting, clock)?;
     let mailboxes = mailboxes::open(&config, &lasting, clock)?;
     let handing_on = campus::open(&config, &lasting, clock, &metrics)?;
@@ -342,7 +343,7 @@ pub async fn start(
     // To the end of it: calls that drain still decide by the store.
     let sight = tokio::spawn(watch::sight(sight, metrics.clone(), clock.clone(), admin_stopped.clone()));
     if has_persons {
-        tokio::spawn(watch::persons(database.clone(), of_persons, clock.clone(), stopped.clone()));
+        tokio::spawn(watch::persons(agreements.store().clone(), of_persons, clock.clone(), stopped.clone()));
     }
     tokio::spawn(watch::deliveries(agreements.store().database().clone(), counts, stopped.clone()));
     tokio::spawn(watch::chores(agreements.store().clone(), metrics.clone(), clock.clone(), sessions, stopped.clone()));

@@ -1,19 +1,20 @@
 //! What is looked at now and then while the gateway serves.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use super::reload::Reloader;
 use crate::agreements::{Agreements, Store};
 use crate::audit::anchors;
 use crate::clock::{Clock, civil_day};
 use crate::metrics::Metrics;
-use crate::persons::erase::{self, EraseError};
+use crate::persons::erase;
+use crate::persons::erase::replay::{self, Logs, ReplayError};
 use crate::services::passthrough::deliveries::counts::Counts;
 use crate::services::passthrough::deliveries::look_after;
 use crate::store::seen::Sight;
@@ -86,36 +87,46 @@ pub(super) async fn deliveries(store: Database, counts: Arc<Counts>, mut stopped
 const ERASED: Duration = Duration::from_secs(30);
 
 /// Erases persons whose term is over, by the calendar of Copenhagen; and again, in a store that was put back, those whom this node's
-/// audit log says to be erased: before that nobody is imported.
-pub(super) async fn persons(database: Database, audit: PathBuf, clock: Clock, mut stopped: watch::Receiver<()>) {
+/// audit log says to be erased: before that, and before every other log was read, nobody is imported.
+pub(super) async fn persons(store: Store, logs: Logs, clock: Clock, mut stopped: watch::Receiver<()>) {
     let mut tick = tokio::time::interval(ERASED);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut waited_for = Vec::new();
     loop {
         tokio::select! {
             _ = stopped.changed() => return,
             _ = tick.tick() => {}
         }
         let now = clock.now();
-        match erase_persons(&database, &audit, now).await {
-            Ok((0, 0)) => {}
-            Ok((over, again)) => {
-                tracing::info!(over, again, "persons were erased: their term is over, or the store was put back")
+        match erase_persons(&store, &logs, now).await {
+            Ok((over, again, missing)) => {
+                if over + again > 0 {
+                    tracing::info!(over, again, "persons were erased: their term is over, or the store was put back");
+                }
+                if missing != waited_for && !missing.is_empty() {
+                    let logs = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                    tracing::error!(
+                        logs,
+                        "the store was put back: nobody is imported before these audit logs were read for erasures; start their nodes, or run `hjemmel persons replay`"
+                    );
+                }
+                waited_for = missing;
             }
             Err(error) => tracing::warn!(%error, "persons to be erased are not; it is tried again"),
         }
     }
 }
 
-async fn erase_persons(database: &Database, audit: &Path, now: Timestamp) -> Result<(u64, u64), EraseError> {
-    let folder = audit.to_owned();
+async fn erase_persons(store: &Store, logs: &Logs, now: Timestamp) -> Result<(u64, u64, Vec<Uuid>), ReplayError> {
+    let folder = logs.folder.clone();
     let named = tokio::task::spawn_blocking(move || anchors::named(&folder)).await.map_err(std::io::Error::other).flatten();
-    let node = named.map_err(|error| EraseError::Audit { path: audit.to_owned(), error })?;
-    let again = erase::again(database, node, audit, now).await?;
+    let node = named.map_err(|error| ReplayError::Log { at: logs.folder.display().to_string(), error })?;
+    let again = replay::own(store.database(), node, logs, now).await?;
     let over = match civil_day(now) {
-        Some(today) => erase::over(database, today, now).await?,
+        Some(today) => erase::over(store, today, now).await?,
         None => 0,
     };
-    Ok((over, again))
+    Ok((over, again, replay::missing(&mut store.database().session().await?, node).await?))
 }
 
 /// How often jobs are counted.

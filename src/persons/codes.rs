@@ -80,8 +80,8 @@ refusals! { []
         en: "The field is no phone number.", "Write 3-15 digits, with + in front where needed, and spaces between.";
     /// A CPR number where none belongs.
     PER018, Caller, AfterChange, User,
-        da: "Feltet indeholder personens eller lederens CPR-nummer.", "Fjern CPR-nummeret; det må kun stå i CPRnummer og LederCPRnummer.",
-        en: "The field holds the CPR number of the person or the manager.", "Remove the CPR number; it may stand in CPRnummer and LederCPRnummer only.";
+        da: "Feltet indeholder et CPR-nummer eller ti cifre, der kan være et.", "Fjern det: CPR-numre må kun stå i CPRnummer og LederCPRnummer. Er det et andet nummer, så skriv det, så det ikke kan forveksles med et CPR-nummer.",
+        en: "The field holds a CPR number, or ten digits that may be one.", "Remove it: CPR numbers may stand in CPRnummer and LederCPRnummer only. Where it is another number, write it so that it cannot be taken for a CPR number.";
     /// Something that nobody sees.
     PER019, Caller, AfterChange, User,
         da: "Feltet indeholder linjeskift, kontroltegn eller usynlige tegn.", "Fjern dem ved kilden.",
@@ -121,6 +121,10 @@ refusals! { []
     PER105, Caller, AfterChange, Administrator,
         da: "Feltet bruges ikke mere og er ignoreret.", "Udelad feltet.",
         en: "The field is not used any more, and was ignored.", "Leave the field out.";
+    /// The manager has no such employment.
+    PER106, Caller, AfterChange, User,
+        da: "Lederen har ingen ansættelse i institutionen med det medarbejdernummer, eller lederens CPR-nummer mangler.", "Ret lederens medarbejdernummer eller CPR-nummer; intet, hvis lederens ansættelse kommer senere.",
+        en: "The manager has no employment in the institution with that staff number, or the manager's CPR number is missing.", "Correct the manager's staff number or CPR number; nothing where the manager's employment comes later.";
 }
 
 impl Table for Code {

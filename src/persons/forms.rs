@@ -20,7 +20,7 @@ pub(super) fn cpr(text: &str) -> Result<Cpr, Code> {
 pub(super) fn value(kind: Kind, text: &str) -> Result<String, Code> {
     let fits = match kind {
         Kind::Text => !text.is_empty(),
-        Kind::Code => text.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '.' | '_' | '/')),
+        Kind::Code => text.chars().all(|c| c.is_alphabetic() || c.is_ascii_digit() || matches!(c, '-' | '.' | '_' | '/')),
         Kind::Digits(least, most) => digits(text, least, most),
         Kind::Padded(most) if digits(text, 1, most) => return Ok(format!("{text:0>most$}")),
         Kind::Padded(_) => false,

@@ -49,9 +49,9 @@ pub enum ImportError {
     },
     /// Those who were erased have not been erased again in a store that was put back.
     #[error(
-        "the store was put back, and the persons that were erased since are not erased in it yet; a node does so within a minute of its start"
+        "the store was put back, and the persons that were erased since are not erased in it yet by what these audit logs say: {0}; a node reads its own within a minute of its start, and `hjemmel persons replay` reads one whose node does not start any more"
     )]
-    NotErasedYet,
+    NotErasedYet(String),
     /// More rows than a request or a file may have.
     #[error("there are more than {0} persons")]
     TooMany(u64),
@@ -78,8 +78,8 @@ pub struct Persons {
 }
 
 impl Persons {
-    /// The persons of a store, under the installation's key. `node`: the name of the node's audit log, of which [`super::erase::again`]
-    /// is asked after the store was put back.
+    /// The persons of a store, under the installation's key. `node`: the name of the node's audit log, which is read after the
+    /// store was put back ([`super::erase::replay`]).
     pub fn new(database: Database, keys: Arc<PersonKeys>, node: Uuid) -> Self {
         Self { database, keys, node, test_numbers: None, counters: Arc::default() }
     }
@@ -115,6 +115,11 @@ impl Persons {
     /// [`ImportError`]; nothing was changed then.
     pub async fn import_all(&self, scope: Scope, rows: Vec<Row>, at: Timestamp) -> Result<Vec<Answer>, ImportError> {
         self.import(scope, at).batch(rows).await
+    }
+
+    /// Judges persons by themselves, as a batch begins, and asks no store: how many have an error. For whoever measures that alone.
+    pub fn judge_alone(&self, scope: &Scope, rows: &mut [Row]) -> usize {
+        rows.iter_mut().map(|row| usize::from(!judge::judge(row, scope, &self.keys, false).errors.is_empty())).sum()
     }
 
     /// Takes so many counters for one transaction, from the store where the program has none left.
@@ -228,8 +233,10 @@ impl Import {
         let persons = &self.persons;
         let reserved = persons.reserve(judged.len(), self.at).await?;
         let mut transaction = persons.database.begin_beside_others().await?;
-        if !erase::is_done(&mut transaction, persons.node).await? {
-            return Err(ImportError::NotErasedYet);
+        let missing = erase::replay::missing(&mut transaction, persons.node).await?;
+        if !missing.is_empty() {
+            let logs: Vec<_> = missing.iter().map(ToString::to_string).collect();
+            return Err(ImportError::NotErasedYet(logs.join(", ")));
         }
         let homes: BTreeSet<&str> =
             judged.iter().filter_map(|judged| judged.whom.as_ref()).map(|whom| whom.home.as_str()).collect();
@@ -248,7 +255,9 @@ impl Import {
     /// Holds an institution, so that two imports of it follow each other, and keeps its term.
     async fn hold(&self, transaction: &mut Transaction, home: &str) -> Result<(), StoreError> {
         let months = self.scope.erase_after_months.map(i64::from);
-        if rows::hold(transaction, home).await? != Some(months) {
+        let kept = rows::hold(transaction, home).await?;
+        // One who does not say for how long leaves the term as it is.
+        if kept.is_none() || months.is_some() && kept != Some(months) {
             let keep = sql("INSERT INTO person_institution (home, erase_after_months) VALUES ($1, $2)
                  ON CONFLICT (home) DO UPDATE SET erase_after_months = excluded.erase_after_months");
             transaction.execute(keep.bind(home).bind(months)).await?;
@@ -321,6 +330,14 @@ impl State {
         let managers = known.iter().filter_map(|(judged, _)| judged.manager.value().copied());
         let managers: BTreeSet<Pseudonym> = managers.filter(|manager| !people.contains(manager)).collect();
         state.numbers.extend(rows::numbers(transaction, &managers).await?);
+        // Of managers who are named by a staff number too it is looked whether they have it.
+        let named = known.iter().filter(|(judged, _)| judged.value(Field::LederMedarbejdernummer).is_some());
+        let named = named.filter_map(|(judged, whom)| state.managed_by(judged, whom));
+        let named: BTreeSet<i64> = named.filter(|number| !state.of_person.contains_key(number)).collect();
+        for (key, employment) in rows::employments(transaction, &named).await? {
+            state.of_person.entry(key.0).or_default().push(key.1.clone());
+            state.employments.insert(key, employment);
+        }
         state.user_names = state.holders(transaction, &known, Field::Brugernavn, rows::USER_NAME).await?;
         state.emails = state.holders(transaction, &known, Field::Email, rows::EMAIL).await?;
         let new: BTreeSet<Pseudonym> =
@@ -368,6 +385,25 @@ impl State {
         employments.into_iter().any(|own| own.content.get(field).is_some_and(|own| rows::folded(own) == value))
     }
 
+    /// The running number of a row's manager, as far as there is one yet.
+    fn managed_by(&self, judged: &Judged, whom: &Whom) -> Option<i64> {
+        let before = self.numbers.get(&whom.person).and_then(|number| self.employments.get(&(*number, whom.staff.clone())));
+        self.manager(judged, before).0
+    }
+
+    /// Whether the manager whom a row names, if it names one who is there, has the staff number that it names.
+    fn has_manager_with(&self, staff: &str, judged: &Judged, whom: &Whom, before: Option<&Employment>) -> bool {
+        if judged.manager.value() == Some(&whom.person) && staff == whom.staff {
+            return true;
+        }
+        match self.manager(judged, before) {
+            (Some(number), _) => self.employments.contains_key(&(number, staff.to_owned())),
+            // Who is waited for may have it.
+            (None, Some(_)) => true,
+            (None, None) => false,
+        }
+    }
+
     /// Takes a row; none where there is no running number left.
     fn take(&mut self, judged: &Judged, numbers: &mut Numbers<'_>) -> Option<Answer> {
         let mut answer = Answer {
@@ -408,6 +444,10 @@ impl State {
         let is_known = |manager: &Pseudonym| *manager == whom.person || self.numbers.contains_key(manager);
         if judged.manager.value().is_some_and(|manager| !is_known(manager)) {
             answer.warnings.push(Remark::of(Field::LederCPRnummer, Code::PER101));
+        }
+        let named = judged.value(Field::LederMedarbejdernummer);
+        if named.is_some_and(|staff| !self.has_manager_with(staff, judged, whom, before)) {
+            answer.warnings.push(Remark::of(Field::LederMedarbejdernummer, Code::PER106));
         }
         if !answer.errors.is_empty() {
             return Some(());

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use jiff::civil::Date;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
-use zeroize::Zeroizing;
 
 use super::answer::Remark;
 use super::codes::Code;
@@ -13,6 +12,7 @@ use super::forms;
 use super::number::{PersonKeys, Pseudonym};
 use super::row::Row;
 use super::scope::Scope;
+use super::stray::Own;
 use crate::id::cpr::TestNumbers;
 use crate::text::is_unseen;
 
@@ -74,7 +74,7 @@ pub(super) fn judge(row: &mut Row, scope: &Scope, keys: &PersonKeys, tests: Opti
         errors: std::mem::take(&mut row.errors),
         warnings: Vec::new(),
     };
-    let numbers = Numbers::of(row);
+    let own = Own::of(row);
     for field in Field::ALL {
         let spec = field.spec();
         let given = row.cell(field);
@@ -87,7 +87,7 @@ pub(super) fn judge(row: &mut Row, scope: &Scope, keys: &PersonKeys, tests: Opti
                 Need::Always => judged.errors.push(Remark::of(field, Code::PER002)),
                 Need::Creation | Need::Never => judged.set(field, Given::Empty),
             },
-            (Some(text), kind) => match value(kind, spec.longest, text, &numbers) {
+            (Some(text), kind) => match value(kind, spec.longest, text, &own) {
                 Ok(value) => judged.set(field, Given::Value(value)),
                 Err(code) => judged.errors.push(Remark::of(field, code)),
             },
@@ -142,28 +142,7 @@ impl Judged {
     }
 }
 
-/// The CPR numbers of a row, which may stand in no other field.
-struct Numbers([Option<Zeroizing<String>>; 2]);
-
-impl Numbers {
-    fn of(row: &Row) -> Self {
-        let number = |field| {
-            let digits = |text: &&str| text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit());
-            row.cell(field).filter(digits).map(|text| Zeroizing::new(text.to_owned()))
-        };
-        Self([number(Field::CPRnummer), number(Field::LederCPRnummer)])
-    }
-
-    fn stand_in(&self, text: &str) -> bool {
-        if text.bytes().filter(u8::is_ascii_digit).count() < 10 {
-            return false;
-        }
-        let bare: Zeroizing<String> = Zeroizing::new(text.chars().filter(|c| !matches!(c, '-' | ' ')).collect());
-        self.0.iter().flatten().any(|number| bare.contains(number.as_str()))
-    }
-}
-
-fn value(kind: Kind, longest: usize, text: &str, numbers: &Numbers) -> Result<String, Code> {
+fn value(kind: Kind, longest: usize, text: &str, own: &Own) -> Result<String, Code> {
     let text = match is_nfc_quick(text.chars()) {
         IsNormalized::Yes => Cow::Borrowed(text),
         _ => Cow::Owned(text.nfc().collect()),
@@ -172,7 +151,7 @@ fn value(kind: Kind, longest: usize, text: &str, numbers: &Numbers) -> Result<St
     match () {
         () if found > longest => Err(Code::PER003 { longest, found }),
         () if text.chars().any(is_unseen) => Err(Code::PER019),
-        () if numbers.stand_in(&text) => Err(Code::PER018),
+        () if own.or_any_stands_in(kind, &text) => Err(Code::PER018),
         () => forms::value(kind, &text),
     }
 }
@@ -269,7 +248,9 @@ mod tests {
             let judged = judged(&[(field, Some(text)), ("LederCPRnummer", Some("6202801234"))]);
             assert_eq!(told(&judged), [(field, "PER018")], "{text}");
         }
-        assert_eq!(told(&judged(&[("Brugernavn", Some("6101801235"))])), [], "another number");
+        for anothers in [("Brugernavn", "6101801235"), ("Klasse", "610180-1235"), ("Medarbejdernummer", "6101801235")] {
+            assert_eq!(told(&judged(&[(anothers.0, Some(anothers.1))])), [(anothers.0, "PER018")], "{anothers:?}");
+        }
     }
 
     #[test]

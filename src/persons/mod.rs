@@ -6,7 +6,7 @@
 //! stands twice in it is seen. The answers do not depend on how a file is divided.
 //!
 //! - [`field`]: the fields, one table; [`codes`]: what is said of a person, another.
-//! - [`row`], [`mod@file`]: persons as they are given. `judge` and `forms`: what can be said of one by itself.
+//! - [`row`], [`mod@file`]: persons as they are given. `judge`, `forms` and `stray`: what can be said of one by itself.
 //! - [`number`]: pseudonyms and running numbers. The CPR number itself is never kept.
 //! - [`import`]: what is there, what becomes of it; `rows` are the store's. [`outbox`]: what is to be handed on, written with it.
 //! - [`campus`]: hands it on, by SCIM.
@@ -29,6 +29,7 @@ mod rows;
 pub mod scope;
 mod seen;
 pub mod shown;
+mod stray;
 
 pub use answer::{Answer, Remark, ResultFile, Status};
 pub use codes::Code;

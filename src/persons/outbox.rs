@@ -1,6 +1,6 @@
 //! The outbox to Campus: what is to be handed on of each person, written in the transaction that changes the person.
 //!
-//! A row is one employment, whole, or the notice that a person is erased. Rows of one person are taken one after the other; of two
+//! A row is one employment, whole, or the notice that a person is erased. Campus is told how the employment is when the row is taken. Rows of one person are taken one after the other; of two
 //! takers none has a row that the other has. A row is deleted in the transaction that notes what Campus holds. It is handed on at least
 //! once; the worker ([`super::campus::work`]) sees to it that Campus has it once.
 //!
@@ -20,11 +20,12 @@ use crate::store::{Database, Dialect, Row, Session, StoreError, Transaction, by_
 
 /// Of why Campus did not take a row so much is kept, in characters.
 const PROBLEM_CHARACTERS: usize = 300;
+/// What a row says that tells Campus to delete.
+pub(super) const ERASED: &str = "SLET";
 /// Rows that are written with one statement.
 const AT_ONCE: usize = 500;
 
-/// One employment of one person, as it is handed on: whole, so that the last one alone says how it is. What is not there is absent
-/// in Campus too.
+/// One employment of one person, as it is handed on: whole. What is not there is absent in Campus too.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Handed {
@@ -72,6 +73,9 @@ pub struct Handed {
     pub phone: Option<String>,
     /// The manager's running number.
     pub manager: Option<i64>,
+    /// The manager's staff number.
+    #[serde(default)]
+    pub manager_staff_number: Option<String>,
     /// EAN.
     pub ean: Option<String>,
     /// Nationality.
@@ -206,7 +210,7 @@ pub async fn erase(transaction: &mut Transaction, number: i64, now: Timestamp) -
     transaction.execute(sql("DELETE FROM person_outbox WHERE number = $1 AND lease IS NULL").bind(number)).await?;
     transaction.execute(sql("DELETE FROM person_handed WHERE number = $1").bind(number)).await?;
     // Also of one that Campus is not known to have: an answer may have been lost.
-    transaction.execute(add(number, "SLET", now)).await.map(drop)
+    transaction.execute(add(number, ERASED, now)).await.map(drop)
 }
 
 fn add(number: i64, what: &'static str, now: Timestamp) -> crate::store::Query {
@@ -263,7 +267,7 @@ fn read(row: &Row, lease: Uuid) -> Result<Taken, StoreError> {
             serde_json::from_slice(&content).map_or(What::Unreadable, What::Person)
         }
         "IGEN" => What::Again,
-        "SLET" => What::Erased,
+        ERASED => What::Erased,
         _ => What::Unreadable,
     };
     let attempts: i64 = row.get("attempts")?;

@@ -69,6 +69,7 @@ impl Employment {
             job_title: text(Field::Stillingsbetegnelse),
             phone: text(Field::Telefon),
             manager: self.manager,
+            manager_staff_number: text(Field::LederMedarbejdernummer),
             ean: text(Field::EAN),
             nationality: text(Field::Nationalitet),
         }

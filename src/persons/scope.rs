@@ -19,7 +19,7 @@ pub struct Scope {
     /// Between which times of the day, in Copenhagen, persons are to come; the second may be past midnight. None: at any time.
     /// Outside them each person is taken with a warning.
     pub times: Option<(Time, Time)>,
-    /// How many months after it became inactive a person is erased. None: not by itself.
+    /// How many months after it became inactive a person is erased. None: as it was said last; not by itself where it was never said.
     pub erase_after_months: Option<u16>,
 }
 

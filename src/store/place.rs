@@ -155,6 +155,8 @@ pub(super) fn options(path: &Path, settings: &Settings) -> SqliteConnectOptions 
         // A decision on access, or that a delivery is passed on, must survive the power cut that follows it. With `FULL` the journal's removal,
         // which is the commit, may not be on the disk yet: the journal comes back, and what was committed is taken back.
         .synchronous(SqliteSynchronous::Extra)
+        // What is deleted is overwritten: an erased person is in no free page either.
+        .pragma("secure_delete", "ON")
         .busy_timeout(settings.patience)
 }
 

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hjemmel::agreements::Store;
+use hjemmel::audit::anchors::{self, Anchored};
+use hjemmel::audit::log::read_head;
 use hjemmel::audit::{Audit, AuditSettings, keys};
 use hjemmel::clock::Clock;
 use hjemmel::decisions::By;
+use hjemmel::persons::erase::replay::{self, Logs};
 use hjemmel::persons::erase::{self, EraseError};
 use hjemmel::persons::{AT_ONCE, Answer, ImportError, PersonKeys, Persons, ResultFile, Row, Scope, Status, outbox, shown};
 use hjemmel::store::{Access, Database, copies};
@@ -36,6 +39,8 @@ on_both! {
     two_imports_of_one_institution_at_once_make_each_person_once;
     under_another_key_nobody_is_imported;
     the_data_controller_erases_and_nothing_leads_back;
+    in_a_store_that_was_put_back_nobody_is_imported_before_every_log_was_read_for_erasures;
+    a_managers_staff_number_is_looked_up_among_the_managers_employments;
     a_person_whose_term_is_over_is_erased_and_one_with_another_employment_is_not;
 }
 
@@ -318,40 +323,141 @@ async fn the_data_controller_erases_and_nothing_leads_back(kept: Kept) {
     assert_ne!(new, Some(number), "nothing in common with the number before");
     let made = store.made_on(hjemmel::audit::Subject::Person, erase::id(number)).await.unwrap();
     assert_eq!(made.len(), 1);
+}
 
-    // The audit has the erasure. Then a row of before is there again, as in a copy that was put back.
-    let folder = tempfile::tempdir().unwrap();
-    keys::generate(folder.path()).unwrap();
-    let log = folder.path().join("log");
-    let key = keys::checkpoint_key(&folder.path().join("checkpoint.key")).unwrap();
-    let audit = Audit::start(AuditSettings::in_dir(log.clone()), key, Clock::fixed(at(NOW)), |_| {}).unwrap();
-    for waiting in store.claim_unrecorded(NODE, at(NOW)).await.unwrap() {
-        audit.decided(waiting.decided).await.unwrap();
+/// A node's audit log, in a folder of its own: the decisions that wait are written there, and how far it has come is kept in the store.
+struct Node {
+    folder: tempfile::TempDir,
+    name: Uuid,
+}
+
+impl Node {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        keys::generate(folder.path()).unwrap();
+        let name = anchors::named(&folder.path().join("log")).unwrap();
+        Self { folder, name }
     }
-    assert!(audit.stop(Duration::from_secs(60)).await);
-    let digest = "'\\x' || repeat('ab', 32)";
-    let pseudonym = match kept.settings.at {
-        hjemmel::store::At::Sqlite(_) => "randomblob(32)".to_owned(),
-        hjemmel::store::At::Postgres(_) => format!("({digest})::bytea"),
+
+    fn logs(&self) -> Logs {
+        Logs { folder: self.folder.path().join("log"), archive: None }
+    }
+
+    /// Writes down what waits. `others`: a log of which it keeps how far it has come.
+    async fn write(&self, store: &Store, others: Option<&Node>) {
+        let key = keys::checkpoint_key(&self.folder.path().join("checkpoint.key")).unwrap();
+        let audit = Audit::start(AuditSettings::in_dir(self.logs().folder), key, Clock::fixed(at(NOW)), |_| {}).unwrap();
+        for waiting in store.claim_unrecorded(self.name, at(NOW)).await.unwrap() {
+            let decision = waiting.decided.decision;
+            audit.decided(waiting.decided).await.unwrap();
+            store.recorded(decision, at(NOW)).await.unwrap();
+        }
+        if let Some(other) = others {
+            let checkpoint = read_head(&other.logs().folder).unwrap().unwrap();
+            audit.anchored(Anchored { log: other.name, checkpoint, questions: false }).await.unwrap();
+        }
+        assert!(audit.stop(Duration::from_secs(60)).await);
+    }
+
+    async fn anchor(&self, store: &Store) {
+        let checkpoint = read_head(&self.logs().folder).unwrap().unwrap();
+        anchors::keep(store.database(), &Anchored { log: self.name, checkpoint, questions: false }, at(NOW)).await.unwrap();
+    }
+}
+
+/// Puts persons back as a copy has them.
+async fn there_again(kept: &Kept, numbers: &[i64]) {
+    for (n, number) in numbers.iter().enumerate() {
+        let pseudonym = match kept.settings.at {
+            hjemmel::store::At::Sqlite(_) => "randomblob(32)".to_owned(),
+            hjemmel::store::At::Postgres(_) => format!("('\\x' || repeat('{n:02}', 32))::bytea"),
+        };
+        let back = format!(
+            "INSERT INTO person_number (pseudonym, number) VALUES ({pseudonym}, {number});
+             INSERT INTO person (number, staff, home, content) VALUES ({number}, '1', '{OWN}/A1', '{{}}')"
+        );
+        kept.execute(&back).await.unwrap();
+    }
+}
+
+/// What keeps persons from being imported: the logs that are still to be read.
+async fn waits_for(persons: &Persons) -> Vec<Uuid> {
+    match persons.import_all(scope(OWN), vec![row(1, 50, &[])], at(NOW)).await {
+        Ok(_) => Vec::new(),
+        Err(ImportError::NotErasedYet(logs)) => logs.split(", ").map(|log| log.parse().unwrap()).collect(),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+async fn in_a_store_that_was_put_back_nobody_is_imported_before_every_log_was_read_for_erasures(kept: Kept) {
+    let store = Store::open_to(Access::Make, &kept.settings).await.unwrap();
+    let people = [(OPERATOR, Role::Operator, None), (OWNER, Role::SystemOwner, Some(OWN))];
+    people::add(&store, &people).await;
+    let database = store.database();
+    let (first, second, third) = (Node::new(), Node::new(), Node::new());
+    let persons = Persons::new(database.clone(), Arc::new(PersonKeys::new(&[7; 32])), first.name);
+    let mut numbers = Vec::new();
+    let ended = [("Aktionskodedato", "2026-01-01")];
+    for (n, more) in [(1, &[][..]), (2, &ended[..]), (3, &[])] {
+        numbers.push(one(&persons, row(1, n, more)).await.1.unwrap());
+    }
+    // The first node is known to the copy. One erasure stands in its log, one whose term was over in that of the second, and one in
+    // that of the third, of which the first's log alone tells.
+    first.write(&store, None).await;
+    first.anchor(&store).await;
+    second.write(&store, None).await;
+    second.anchor(&store).await;
+    let reason = because(NOW);
+    erase::erase(&store, By::Key(&signer(OWNER)), numbers[2], Uuid::nil(), &reason).await.unwrap();
+    third.write(&store, None).await;
+    erase::erase(&store, By::Key(&signer(OWNER)), numbers[0], Uuid::nil(), &reason).await.unwrap();
+    first.write(&store, Some(&third)).await;
+    assert_eq!(erase::over(&store, jiff::civil::date(2026, 11, 29), at(NOW)).await.unwrap(), 1);
+    second.write(&store, None).await;
+    let new = one(&persons, row(1, 1, &[])).await.1;
+
+    there_again(&kept, &numbers).await;
+    copies::note(database, "O. Drift", at(NOW)).await.unwrap();
+    let by_name = |mut nodes: Vec<Uuid>| {
+        nodes.sort();
+        nodes
     };
-    let back = format!(
-        "INSERT INTO person_number (pseudonym, number) VALUES ({pseudonym}, {number});
-         INSERT INTO person (number, staff, home, content) VALUES ({number}, '1', '{OWN}/A1', '{{}}')"
-    );
-    kept.execute(&back).await.unwrap();
-    let mut noted = database.begin().await.unwrap();
-    copies::note(&mut noted, "whoever holds the store", at(NOW)).await.unwrap();
-    noted.commit().await.unwrap();
-    let refused = persons.import_all(scope(OWN), vec![row(1, 1, &[])], at(NOW)).await;
-    assert!(matches!(refused, Err(ImportError::NotErasedYet)), "{refused:?}");
-    assert_eq!(erase::again(database, NODE, &log, at(NOW)).await.unwrap(), 1);
-    assert_eq!(erase::again(database, NODE, &log, at(NOW)).await.unwrap(), 0, "once is enough");
-    assert_eq!(shown::with_number(database, number).await.unwrap(), []);
+    assert_eq!(waits_for(&persons).await, by_name(vec![first.name, second.name]));
+    assert_eq!(replay::own(database, first.name, &first.logs(), at(NOW)).await.unwrap(), 1);
+    assert_eq!(replay::own(database, first.name, &first.logs(), at(NOW)).await.unwrap(), 0, "once is enough");
+    assert_eq!(waits_for(&persons).await, by_name(vec![second.name, third.name]), "the first told of the third");
+    // A machine that is new and has no log of before, and a command without one, wait as well.
+    for node in [Uuid::from_u128(77), Uuid::nil()] {
+        let elsewhere = Persons::new(database.clone(), Arc::new(PersonKeys::new(&[7; 32])), node);
+        assert!(waits_for(&elsewhere).await.contains(&second.name));
+    }
+    let by = signer(OPERATOR);
+    let read = replay::of_folder(&store, Some(By::Key(&by)), &second.logs(), &reason).await.unwrap();
+    assert_eq!(read, (second.name, 1, vec![third.name]), "whose term was over is erased again too");
+    let refused = replay::without(&store, Some(By::Key(&signer(OWNER))), third.name, None, &reason).await;
+    assert!(refused.is_err(), "an operator's decision alone");
+    assert_eq!(waits_for(&persons).await, [third.name]);
+    assert_eq!(replay::of_folder(&store, Some(By::Key(&by)), &third.logs(), &reason).await.unwrap(), (third.name, 1, vec![]));
+    for number in &numbers {
+        assert_eq!(shown::with_number(database, *number).await.unwrap(), []);
+    }
     assert_eq!(one(&persons, row(1, 1, &[])).await, ("UAENDRET".to_owned(), new));
+
+    // Put back once more, and the second's folder is lost: that is somebody's decision.
+    copies::note(database, "O. Drift", at("2026-11-30T10:00:00Z")).await.unwrap();
+    replay::own(database, first.name, &first.logs(), at(NOW)).await.unwrap();
+    replay::of_folder(&store, None, &third.logs(), &reason).await.unwrap();
+    assert_eq!(waits_for(&persons).await, [second.name]);
+    let gone_on = replay::without(&store, Some(By::Key(&by)), second.name, None, &reason).await.unwrap();
+    assert_eq!((gone_on, waits_for(&persons).await), ((0, vec![]), vec![]));
+    let made = store.made_on(hjemmel::audit::Subject::Store, second.name).await.unwrap();
+    let told: Vec<_> = made.iter().map(|made| (made.what.to.as_str(), made.user.is_some())).collect();
+    assert_eq!(told, [("ERASURES_REPLAYED", true), ("LOG_GIVEN_UP", true)]);
 }
 
 async fn a_person_whose_term_is_over_is_erased_and_one_with_another_employment_is_not(kept: Kept) {
-    let database = Database::open(&kept.settings, Access::Make).await.unwrap();
+    let store = Store::open_to(Access::Make, &kept.settings).await.unwrap();
+    let database = store.database().clone();
     let persons = persons(&database);
     let ended = |day| [("Aktionskodedato", day)];
     let mut numbers = Vec::new();
@@ -360,14 +466,49 @@ async fn a_person_whose_term_is_over_is_erased_and_one_with_another_employment_i
     }
     one(&persons, row(1, 3, &[("Medarbejdernummer", "2"), ("Aktionskodedato", "2026-06-30")])).await;
     let day = jiff::civil::date(2026, 11, 29);
-    assert_eq!(erase::over(&database, day, at(NOW)).await.unwrap(), 1);
-    assert_eq!(erase::over(&database, day, at(NOW)).await.unwrap(), 0);
+    // A command that does not say for how long leaves the agreement's term as it is.
+    let silent = Scope { erase_after_months: None, ..scope(OWN) };
+    persons.import_all(silent, vec![row(1, 4, &[])], at(NOW)).await.unwrap();
+    assert_eq!(erase::over(&store, day, at(NOW)).await.unwrap(), 1);
+    assert_eq!(erase::over(&store, day, at(NOW)).await.unwrap(), 0);
+    let made = store.made_on(hjemmel::audit::Subject::Person, erase::id(numbers[0])).await.unwrap();
+    assert_eq!(made.iter().map(|made| (made.what.to.as_str(), made.user)).collect::<Vec<_>>(), [("SLETTET", None)]);
     let mut there = Vec::new();
     for number in &numbers {
         there.push(!shown::with_number(&database, *number).await.unwrap().is_empty());
     }
     assert_eq!(there, [false, true, true, true]);
-    assert_eq!(erase::over(&database, jiff::civil::date(2026, 12, 31), at(NOW)).await.unwrap(), 2);
+    assert_eq!(erase::over(&store, jiff::civil::date(2026, 12, 31), at(NOW)).await.unwrap(), 2);
+}
+
+async fn a_managers_staff_number_is_looked_up_among_the_managers_employments(kept: Kept) {
+    let database = Database::open(&kept.settings, Access::Make).await.unwrap();
+    let persons = persons(&database);
+    let boss = cpr(9);
+    let by = |staff| [("LederCPRnummer", boss.as_str()), ("LederMedarbejdernummer", staff)];
+    assert_eq!(one(&persons, row(1, 1, &by("1"))).await.0, "OPRETTET LederCPRnummer:PER101", "who comes may have it");
+    one(&persons, row(1, 9, &[("Medarbejdernummer", "1")])).await;
+    assert_eq!(one(&persons, row(1, 1, &by("1"))).await.0, "UAENDRET");
+    assert_eq!(one(&persons, row(1, 1, &by("2"))).await.0, "OPDATERET LederMedarbejdernummer:PER106");
+    let alone = [("LederMedarbejdernummer", "2")];
+    assert_eq!(
+        one(&persons, row(1, 1, &alone)).await.0,
+        "UAENDRET LederMedarbejdernummer:PER106",
+        "the manager is the one of before"
+    );
+    // The employment comes in the same call, before one and after another.
+    let second: &[(&str, &str)] = &[("Medarbejdernummer", "2")];
+    let rows = vec![row(1, 2, &by("2")), row(2, 9, second), row(3, 3, &by("2"))];
+    let answers = persons.import_all(scope(OWN), rows, at(NOW)).await.unwrap();
+    let lines: Vec<_> = answers.iter().map(told).collect();
+    let due = ["OPRETTET LederMedarbejdernummer:PER106", "OPRETTET Medarbejdernummer:PER103", "OPRETTET"];
+    assert_eq!(lines, due);
+    assert_eq!(one(&persons, row(1, 4, &alone)).await.0, "OPRETTET LederMedarbejdernummer:PER106", "of nobody");
+    let own = cpr(5);
+    let themselves = [("LederCPRnummer", own.as_str()), ("LederMedarbejdernummer", "1")];
+    assert_eq!(one(&persons, row(1, 5, &themselves)).await.0, "OPRETTET", "somebody may manage themselves");
+    let last = outbox::waiting(&database, 0, 100).await.unwrap().pop().unwrap().1;
+    assert_eq!(last.manager_staff_number.as_deref(), Some("1"), "it is handed on");
 }
 
 /// A small generator, so that a run can be repeated.
@@ -458,7 +599,8 @@ async fn no_file_of_a_store_a_result_or_a_copy_holds_a_cpr_number() {
         .map(|n| match n {
             // Numbers where none belongs, and rows that are wrong otherwise.
             0 => row(1, 0, &[("Brugernavn", &cpr(0))]),
-            1 => row(2, 1, &[("Stillingsbetegnelse", &with_hyphen(&cpr(1)))]),
+            // Also of somebody who is not in the row.
+            1 => row(2, 1, &[("Stillingsbetegnelse", &with_hyphen(&cpr(59)))]),
             2 => row(3, 2, &[(&cpr(2), "x"), ("EAN", "1")]),
             3 => row(4, 3, &[("InstitutionsID1", "X")]),
             n => row(n as u64 + 1, n, &[("LederCPRnummer", &boss)]),
@@ -483,4 +625,40 @@ async fn no_file_of_a_store_a_result_or_a_copy_holds_a_cpr_number() {
         looked_at += 1;
     }
     assert!(looked_at == 4, "{looked_at} files");
+}
+
+#[tokio::test]
+async fn of_whoever_is_erased_no_byte_stays_in_the_stores_file() {
+    let kept = Kept::in_sqlite();
+    let store = Store::open_to(Access::Make, &kept.settings).await.unwrap();
+    let persons = persons(store.database());
+    let ended = [("Aktionskodedato", "2026-01-01"), ("Stillingsbetegnelse", "Slettes helt")];
+    for batch in 0..3 {
+        let rows = (0..200).map(|n| row(n as u64 + 1, 200 * batch + n, &ended)).collect();
+        persons.import_all(scope(OWN), rows, at(NOW)).await.unwrap();
+    }
+    let rows = store.database().all(hjemmel::store::sql("SELECT pseudonym FROM person_number")).await.unwrap();
+    let mut marks: Vec<Vec<u8>> = rows.iter().map(|row| row.get("pseudonym").unwrap()).collect();
+    marks.extend(["Slettes helt", "bruger17", "Person 17"].map(|text| text.as_bytes().to_vec()));
+    let stays = |marks: &[Vec<u8>]| {
+        let file = std::fs::read(kept.path()).unwrap();
+        marks.iter().filter(|mark| memchr::memmem::find(&file, mark).is_some()).count()
+    };
+    assert_eq!(stays(&marks), marks.len(), "it is looked where they stand");
+    assert_eq!(erase::over(&store, jiff::civil::date(2026, 11, 29), at(NOW)).await.unwrap(), 600);
+    store.close().await;
+    assert_eq!(stays(&marks), 0);
+}
+
+#[tokio::test]
+async fn whoever_comes_outside_the_agreed_times_is_taken_with_a_warning() {
+    let kept = Kept::in_sqlite();
+    let database = Database::open(&kept.settings, Access::Make).await.unwrap();
+    let persons = persons(&database);
+    let hours = |from, to| Some((jiff::civil::time(from, 0, 0, 0), jiff::civil::time(to, 0, 0, 0)));
+    // Noon in Copenhagen in winter.
+    for (n, times, due) in [(1, hours(6, 22), "OPRETTET"), (2, hours(22, 6), "OPRETTET :PER104"), (3, None, "OPRETTET")] {
+        let answers = persons.import_all(Scope { times, ..scope(OWN) }, vec![row(1, n, &[])], at("2026-11-29T11:00:00Z")).await;
+        assert_eq!(told(&answers.unwrap()[0]), due);
+    }
 }

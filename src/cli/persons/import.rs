@@ -8,15 +8,20 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::super::place::{Place, one_line, with_store};
-use super::{CommandError, persons};
+use super::super::place::{Place, with_store};
+use super::super::user::Decide;
+use super::{CommandError, logs, persons};
 use crate::agreements::Store;
 use crate::audit::Subject;
-use crate::decisions::Because;
+use crate::audit::log::sha256_of;
 use crate::decisions::record::What;
+use crate::decisions::statement::Signer;
+use crate::decisions::{Because, By, DecideError};
 use crate::id::cvr::Cvr;
+use crate::persons::campus::queue::operator;
+use crate::persons::erase::replay;
 use crate::persons::file::{FileError, Rows};
-use crate::persons::{AT_ONCE, ResultFile, Row, Scope, Status, erase};
+use crate::persons::{AT_ONCE, Import as Importing, ResultFile, Row, Scope, Status};
 use crate::store::Access;
 
 /// How many persons come between two lines of progress.
@@ -32,15 +37,14 @@ pub(super) struct Import {
     /// An institution (InstitutionsID1) that is covered; may be repeated
     #[arg(long, value_name = "ID", required = true)]
     institution: Vec<String>,
-    /// Months after which a person who became inactive is erased; left out: not by itself
+    /// Months after which a person who became inactive is erased; left out: as the agreement or the last import said
     #[arg(long, value_name = "MONTHS", value_parser = clap::value_parser!(u16).range(1..=1200))]
     erase_after: Option<u16>,
     /// Where the answers go, a file that is not there yet; FILE.result.csv unless given
     #[arg(long, value_name = "FILE")]
     result: Option<PathBuf>,
-    /// Why, in a sentence
-    #[arg(long, value_name = "TEXT", value_parser = one_line)]
-    reason: String,
+    #[command(flatten)]
+    decide: Decide,
 }
 
 /// How many persons became what.
@@ -70,18 +74,45 @@ impl Counts {
     }
 }
 
+/// That a file is imported, and by whom, as it stands in the store and in the audit's chain.
+struct Told<'a> {
+    id: Uuid,
+    /// SHA-256 of the file.
+    file: String,
+    signer: Option<&'a Signer>,
+    reason: &'a str,
+    now: Timestamp,
+}
+
+impl Told<'_> {
+    async fn write(&self, store: &Store, to: &str, counts: Option<&Counts>) -> Result<(), DecideError> {
+        let counted = counts.map(|counts| format!(" ({})", counts.told())).unwrap_or_default();
+        let because = Because::new(format!("{}{counted}", self.reason), self.now);
+        let (subject, shown) = (Subject::Person, Some(self.file.clone()));
+        let what = What { subject, id: self.id, from: None, to: to.to_owned(), shown };
+        let proven = operator(store, self.signer.map(By::Key), &what, &because).await?;
+        let mut change = store.change().await?;
+        change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &what, &because).await?;
+        Ok(change.commit().await?)
+    }
+}
+
 impl Import {
     pub(super) async fn run(self, place: &Place, now: Timestamp, out: &mut impl Write) -> Result<ExitCode, CommandError> {
         let name = self.file.display().to_string();
         let result = self.result.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.result.csv")));
+        let signer = self.decide.signer()?;
         let opened = open(&self.file).await?;
+        let file = self.file.clone();
+        let digest = tokio::task::spawn_blocking(move || sha256_of(&file)).await.map_err(std::io::Error::other).flatten();
+        let digest = digest.map_err(|cause| CommandError::File { file: self.file.clone(), cause })?;
         let settings = place.settings(now)?;
         let counts = with_store(&settings, Access::Change, async |store: &Store| -> Result<Counts, CommandError> {
             let persons = persons(place, store.database(), now)?;
-            if let Some(audit) =
-                place.draft(now).and_then(|draft| draft.sections().audit.as_ref().map(|audit| audit.directory.clone()))
+            if let Some(logs) = logs(place, now)
+                && !persons.node().is_nil()
             {
-                erase::again(store.database(), persons.node(), &audit, now).await?;
+                replay::own(store.database(), persons.node(), &logs, now).await?;
             }
             let answers = made(&result).map_err(|cause| CommandError::File { file: result.clone(), cause })?;
             let scope = Scope {
@@ -90,43 +121,63 @@ impl Import {
                 times: None,
                 erase_after_months: self.erase_after,
             };
-            let mut counts = Counts::default();
-            let mut import = persons.import(scope, now);
-            let mut answers = ResultFile::new(BufWriter::new(answers))?;
-            let (mut rows, mut next) = some(opened).await?;
-            let ended = loop {
-                let batch = match next {
-                    Ok(batch) if batch.is_empty() => break Ok(()),
-                    Ok(batch) => batch,
-                    Err(error) => break Err(error),
-                };
-                // The next ones are read while these are imported.
-                let (answered, read) = tokio::join!(import.batch(batch), some(rows));
-                for answer in &answered? {
-                    answers.write(answer)?;
-                    counts.add(answer.status);
-                    if counts.read % PROGRESS == 0 {
-                        eprintln!("{}", counts.told());
-                    }
+            let (signer, reason) = (signer.as_ref(), self.decide.reason.as_str());
+            let told = Told { id: Uuid::now_v7(), file: digest.clone(), signer, reason, now };
+            // Before anybody is kept.
+            told.write(store, "INDLAESES", None).await?;
+            let (mut counts, mut answers) = (Counts::default(), ResultFile::new(BufWriter::new(answers))?);
+            let all = import(persons.import(scope, now), opened, &mut answers, &mut counts).await;
+            let flushed = answers.finish().and_then(|mut file| file.flush());
+            told.write(store, if all.is_ok() { "INDLAEST" } else { "AFBRUDT" }, Some(&counts)).await?;
+            flushed?;
+            match all {
+                Err(Broke::Command(error)) => Err(error),
+                Err(Broke::File(error)) => {
+                    Err(CommandError::Rows { file: name.clone(), error, result: result.display().to_string() })
                 }
-                (rows, next) = read?;
-            };
-            let mut file = answers.finish()?;
-            file.flush()?;
-            if counts.read > 0 {
-                let because = Because::new(format!("{} ({})", self.reason, counts.told()), now);
-                let what =
-                    What { subject: Subject::Person, id: Uuid::now_v7(), from: None, to: "INDLAEST".to_owned(), shown: None };
-                let mut change = store.change().await?;
-                change.made_by(None, &what, &because).await?;
-                change.commit().await?;
+                Ok(()) => Ok(counts),
             }
-            let told = |error| CommandError::Rows { file: name.clone(), error, result: result.display().to_string() };
-            ended.map(|()| counts).map_err(told)
         });
         let counts = counts.await?;
         writeln!(out, "{}; each is answered in {}", counts.told(), result.display())?;
         Ok(if counts.refused() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+/// Why an import ended before the end of the file. What was before is imported.
+enum Broke {
+    Command(CommandError),
+    File(FileError),
+}
+
+impl<E: Into<CommandError>> From<E> for Broke {
+    fn from(error: E) -> Self {
+        Self::Command(error.into())
+    }
+}
+
+async fn import(
+    mut import: Importing,
+    opened: Rows<File>,
+    answers: &mut ResultFile<BufWriter<File>>,
+    counts: &mut Counts,
+) -> Result<(), Broke> {
+    let (mut rows, mut next) = some(opened).await?;
+    loop {
+        let batch = next.map_err(Broke::File)?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        // The next ones are read while these are imported.
+        let (answered, read) = tokio::join!(import.batch(batch), some(rows));
+        for answer in &answered? {
+            answers.write(answer)?;
+            counts.add(answer.status);
+            if counts.read.is_multiple_of(PROGRESS) {
+                eprintln!("{}", counts.told());
+            }
+        }
+        (rows, next) = read?;
     }
 }
 

@@ -7,6 +7,7 @@ mod queue;
 mod tests;
 
 use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -15,15 +16,17 @@ use zeroize::Zeroizing;
 
 use super::person::{Person, PersonError};
 use super::place::{Place, PlaceError, one_line, with_store};
+use super::user::Decide;
 use crate::agreements::Store;
 use crate::audit::anchors;
 use crate::clock::Clock;
 use crate::config::{Draft, Report};
-use crate::decisions::{Because, By};
+use crate::decisions::{Because, By, DecideError};
 use crate::id::cvr::Cvr;
 use crate::outbound::SetupError;
 use crate::persons::campus::adopt::AdoptError;
 use crate::persons::campus::queue::QueueError;
+use crate::persons::erase::replay::{self, Logs, ReplayError};
 use crate::persons::erase::{self, EraseError};
 use crate::persons::file::FileError;
 use crate::persons::number::KeyError;
@@ -87,12 +90,26 @@ enum Command {
         #[command(flatten)]
         person: Person,
     },
+    /// In a store that was put back: erase again whom the audit log of a node that does not start any more says to be erased
+    ///
+    /// Nobody is imported before every log was read that the store knows of. A node that starts reads its own; what left its folder is
+    /// read in the archive that the configuration names.
+    Replay {
+        /// The folder of the log
+        #[arg(long, value_name = "FOLDER", required_unless_present = "without", conflicts_with = "without")]
+        audit: Option<PathBuf>,
+        /// Go on without the log of this name, whose folder is lost: whom it alone told to be erased stays in the store
+        #[arg(long, value_name = "LOG")]
+        without: Option<Uuid>,
+        #[command(flatten)]
+        decide: Decide,
+    },
     /// What waits to be handed on, and what Campus refuses: show, try again, drop
     #[command(subcommand)]
     Queue(queue::Command),
     /// Match users who are in Campus already with persons, so that nobody is created a second time
     ///
-    /// FILE is CSV with the header InstitutionsID1;Medarbejdernummer;Brugernavn. The persons must have been imported. Run it before
+    /// FILE is CSV with the header CVR;InstitutionsID1;Medarbejdernummer;Brugernavn. The persons must have been imported. Run it before
     /// a gateway with [campus] serves, or what waits creates users whose names are taken, which Campus refuses. The same file again
     /// goes on where it ended.
     Adopt(adopt::Adopt),
@@ -113,6 +130,12 @@ pub enum CommandError {
     /// Nobody was erased.
     #[error(transparent)]
     Erase(#[from] EraseError),
+    /// A log was not read for erasures.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// It may not be.
+    #[error(transparent)]
+    Decide(#[from] DecideError),
     /// Persons were not imported.
     #[error(transparent)]
     Import(#[from] ImportError),
@@ -170,6 +193,32 @@ pub async fn run(args: Args, clock: &Clock, input: &mut impl BufRead, out: &mut 
     match command {
         Command::Queue(command) => queue::run(&place, command, clock, out).await?,
         Command::Adopt(command) => return adopt::run(&place, command, clock, out).await,
+        Command::Replay { audit, without, decide } => {
+            let (signer, because) = (decide.signer()?, Because::new(decide.reason, now));
+            let archive = logs(&place, now).and_then(|logs| logs.archive);
+            let work = async |store: &Store| {
+                let by = signer.as_ref().map(By::Key);
+                match (&audit, without) {
+                    (Some(folder), _) => {
+                        let logs = Logs { folder: folder.clone(), archive };
+                        replay::of_folder(store, by, &logs, &because).await
+                    }
+                    (None, log) => {
+                        let log = log.unwrap_or_default();
+                        let read = replay::without(store, by, log, archive.as_ref(), &because).await;
+                        read.map(|(again, missing)| (log, again, missing))
+                    }
+                }
+            };
+            let (log, again, missing) = with_store(&place.settings(now)?, Access::Change, work).await?;
+            writeln!(out, "log {log}: {again} persons were there again, and are erased")?;
+            match missing.as_slice() {
+                [] => writeln!(out, "every log was read: persons are imported again")?,
+                logs => {
+                    logs.iter().try_for_each(|log| writeln!(out, "log {log} is still to be read; nobody is imported before"))?
+                }
+            }
+        }
         Command::Import(import) => return import.run(&place, now, out).await,
         Command::Show { number: Some(number), .. } => {
             with_store(&place.settings(now)?, Access::Look, async |store| show(store.database(), &[number], out).await).await?;
@@ -217,6 +266,14 @@ fn persons(place: &Place, database: &Database, now: jiff::Timestamp) -> Result<P
     let tests =
         tests.ok_or_else(|| CommandError::Given("environment or test_numbers of the configuration cannot be read".to_owned()))?;
     Ok(Persons::new(database.clone(), Arc::new(PersonKeys::read(&key)?), node).of_tests(tests))
+}
+
+/// The node's own log, and the archive, as far as the configuration can be read.
+fn logs(place: &Place, now: jiff::Timestamp) -> Option<Logs> {
+    let draft = place.draft(now)?;
+    let sections = draft.sections();
+    let archive = sections.archive.clone().flatten().map(|archive| archive.at);
+    Some(Logs { folder: sections.audit.as_ref()?.directory.clone(), archive })
 }
 
 async fn show(database: &Database, numbers: &[i64], out: &mut impl Write) -> Result<(), CommandError> {

@@ -1,32 +1,47 @@
-//! What is known of Campus: its id of each user, and what it was last told of each employment.
+//! What is known of Campus: its id of each user, and of which employments it was told. What it was told of them stands nowhere: what
+//! an employment is today is read where persons are kept.
+
+use std::collections::BTreeSet;
 
 use jiff::civil::Date;
 
 use crate::persons::outbox::Handed;
-use crate::store::{Database, Row, Session, StoreError, sql};
+use crate::persons::rows;
+use crate::store::{Database, Session, StoreError, sql};
 
 /// What is known of one person.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     /// Campus's id of the user.
     pub user: Option<String>,
-    /// What Campus was told of each employment.
+    /// The employments that Campus was told of, as they are now.
     pub employments: Vec<Handed>,
 }
 
-fn employment(row: &Row) -> Result<Handed, StoreError> {
-    let content: Vec<u8> = row.get("content")?;
-    serde_json::from_slice(&content).map_err(|_| StoreError::Unreadable { column: "content" })
-}
-
-/// What is known of a person.
+/// What is known of a person. `also`: an employment that Campus is being told of.
 ///
 /// # Errors
 /// The store does not answer.
-pub async fn of(database: &Database, number: i64) -> Result<Known, StoreError> {
-    let told = sql("SELECT content FROM person_handed WHERE number = $1 ORDER BY authority, institution, staff_number");
-    let told = database.all(told.bind(number)).await?;
-    let employments = told.iter().map(employment).collect::<Result<_, _>>()?;
+pub async fn of(database: &Database, number: i64, also: Option<&Handed>) -> Result<Known, StoreError> {
+    let mut session = database.session().await?;
+    let told = sql("SELECT authority, institution, staff_number FROM person_handed WHERE number = $1");
+    let mut those = BTreeSet::new();
+    those.extend(also.map(|also| (format!("{}/{}", also.authority, also.institution), also.staff_number.clone())));
+    for row in session.all(told.bind(number)).await? {
+        let (authority, institution): (String, String) = (row.get("authority")?, row.get("institution")?);
+        those.insert((format!("{authority}/{institution}"), row.get::<String>("staff_number")?));
+    }
+    let mut employments: Vec<Handed> = { rows::employments(&mut session, &[number].into()).await? }
+        .into_iter()
+        .filter(|(key, employment)| those.contains(&(employment.home.clone(), key.1.clone())))
+        .map(|(key, employment)| employment.handed(&key))
+        .collect();
+    drop(session);
+    employments.extend(also.filter(|also| !employments.iter().any(|one| one.is_of(also))).cloned());
+    employments.sort_by(|one, other| {
+        let order = |one: &Handed| (one.authority.clone(), one.institution.clone(), one.staff_number.clone());
+        order(one).cmp(&order(other))
+    });
     Ok(Known { user: user(database, number).await?, employments })
 }
 
@@ -49,17 +64,16 @@ pub async fn note_user(session: &mut Session, number: i64, user: &str, wakes: Op
     session.execute(note.bind(number).bind(user).bind(wakes)).await.map(drop)
 }
 
-/// Notes what Campus was told of an employment. `manager_missing`: its manager was not there to be referred to.
+/// Notes that Campus was told of an employment. `manager_missing`: its manager was not there to be referred to.
 ///
 /// # Errors
 /// The store does not answer.
 pub async fn note_employment(session: &mut Session, told: &Handed, manager_missing: bool) -> Result<(), StoreError> {
-    let content = serde_json::to_vec(told).map_err(|_| StoreError::Unreadable { column: "content" })?;
-    let note = sql("INSERT INTO person_handed (number, authority, institution, staff_number, content, manager, manager_missing)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
+    let note = sql("INSERT INTO person_handed (number, authority, institution, staff_number, manager, manager_missing)
+         VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (number, authority, institution, staff_number)
-         DO UPDATE SET content = excluded.content, manager = excluded.manager, manager_missing = excluded.manager_missing");
-    let note = note.bind(told.number).bind(&told.authority).bind(&told.institution).bind(&told.staff_number).bind(content);
+         DO UPDATE SET manager = excluded.manager, manager_missing = excluded.manager_missing");
+    let note = note.bind(told.number).bind(&told.authority).bind(&told.institution).bind(&told.staff_number);
     session.execute(note.bind(told.manager).bind(i64::from(manager_missing))).await.map(drop)
 }
 

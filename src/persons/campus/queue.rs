@@ -50,7 +50,7 @@ fn subject(row: i64) -> Uuid {
 }
 
 /// Who decides, and that this user may: none is whoever holds the store.
-pub(super) async fn operator(
+pub(crate) async fn operator(
     store: &Store,
     by: Option<By<'_>>,
     what: &What,

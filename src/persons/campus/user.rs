@@ -200,6 +200,7 @@ fn employment(one: &Handed, today: Date) -> Value {
         ("job", text(&one.job)),
         ("jobTitle", text(&one.job_title)),
         ("managerNumber", one.manager.map(|manager| Value::String(manager.to_string()))),
+        ("managerStaffNumber", text(&one.manager_staff_number)),
         ("ean", text(&one.ean)),
     ];
     members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect::<Map<_, _>>().into()

@@ -336,11 +336,12 @@ impl Worker {
         let (database, campus, number) = (&self.0.database, &self.0.campus, taken.number);
         let today =
             civil_day(self.0.clock.now()).ok_or_else(|| Trouble::Unusable("the zone of Copenhagen is not known".to_owned()))?;
-        let mut known = known::of(database, number).await?;
-        if let What::Person(handed) = &taken.what {
-            known.employments.retain(|told| !told.is_of(handed));
-            known.employments.push((**handed).clone());
-        }
+        let handed = match &taken.what {
+            What::Person(handed) => Some(&**handed),
+            _ => None,
+        };
+        // As it is now, and not as it was when the row was written: what is told never goes back.
+        let known = known::of(database, number, handed).await?;
         let first = user::first(&known.employments, today);
         let manager = match first.and_then(|first| first.manager) {
             Some(manager) => known::user(database, manager).await?,

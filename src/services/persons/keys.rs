@@ -1,6 +1,7 @@
 //! `Idempotency-Key` of imports: a client system's import for an authority is done once for a key, and answered the same again.
 //!
-//! What was sent has CPR numbers in it, so that its digest is keyed: whoever has the store cannot try numbers.
+//! What was sent has CPR numbers in it, and a caller may take one for a key, so that both are kept as keyed digests: whoever has the
+//! store cannot try numbers.
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -43,9 +44,11 @@ fn us(at: Timestamp) -> i64 {
 
 impl Key {
     /// The key of this name for what was sent to a service.
-    pub fn new(sealer: &Sealer, who: (Uuid, Cvr, Uuid), name: String, sent: &[u8], at: Timestamp) -> Self {
+    pub fn new(sealer: &Sealer, who: (Uuid, Cvr, Uuid), name: &str, sent: &[u8], at: Timestamp) -> Self {
         let (system, authority, service) = who;
         let mark = sealer.marker("person import key").part(service.as_bytes()).part(sent).finish();
+        // The name too: a caller may take a CPR number for one.
+        let name = crate::hex::encode(&sealer.marker("person import key's name").part(name.as_bytes()).finish());
         Self { system, authority, name, digest: crate::hex::encode(&mark), at }
     }
 

@@ -66,6 +66,19 @@ pub struct Behaviour {
     pub without_delete: bool,
     /// A filter on user names heeds case.
     pub heeds_case: bool,
+    /// Answers no more from this point of a request on, so that a test can end the caller there.
+    pub stalls: Option<Stall>,
+}
+
+/// Where a request is left without an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stall {
+    /// When somebody looks.
+    LookUp,
+    /// Before a change is made.
+    BeforeChange,
+    /// When a change is made, and nobody was told.
+    AfterChange,
 }
 
 /// What its ETags are.
@@ -157,6 +170,7 @@ struct Memory {
     /// In the order in which they came, for pages.
     order: Vec<String>,
     changes: Vec<Change>,
+    stalled: usize,
 }
 
 /// What a tester sees of it.
@@ -177,6 +191,11 @@ impl Seen {
     /// What was done to users.
     pub fn changes(&self) -> Vec<Change> {
         self.memory().changes.clone()
+    }
+
+    /// How many requests were left without an answer, by [`Behaviour::stalls`].
+    pub fn stalled(&self) -> usize {
+        self.memory().stalled
     }
 
     /// Puts a user there, as one who was there before; gives the id.
@@ -281,8 +300,16 @@ impl Handler for Server {
         if behaviour.is_down {
             return Some(reply(503, "text/html", "<html>down for maintenance</html>"));
         }
+        let behaviour_stalls = behaviour.stalls;
         let is_busy = behaviour.busy.is_some_and(|each| nth.is_multiple_of(each));
         let is_change = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(request.method());
+        let stalls_at = |point| async move {
+            if behaviour_stalls == Some(point) {
+                self.seen.memory().stalled += 1;
+                std::future::pending::<()>().await;
+            }
+        };
+        stalls_at(if is_change { Stall::BeforeChange } else { Stall::LookUp }).await;
         let answer = match is_busy {
             true => {
                 let mut answer = error(&Refusal::of(429, "", "too many requests"));
@@ -297,6 +324,7 @@ impl Handler for Server {
             if behaviour.loses.is_some_and(|each| nth.is_multiple_of(each)) {
                 return None;
             }
+            stalls_at(Stall::AfterChange).await;
         }
         Some(self.sent(answer, &behaviour))
     }

@@ -94,6 +94,7 @@ const EMPLOYMENT: &[Attribute] = &[
     text("job"),
     text("jobTitle"),
     text("managerNumber"),
+    text("managerStaffNumber"),
     text("ean"),
 ];
 

@@ -4,11 +4,13 @@ use clap::Parser;
 use hjemmel::agreements::Store;
 use hjemmel::archive::ship::{Shipper, Waiting};
 use hjemmel::archive::{Archive, ArchiveError};
+use hjemmel::audit::Decided;
 use hjemmel::audit::anchors::{self, Anchored};
 use hjemmel::audit::log::read_head;
 use hjemmel::audit::retire::{self, Retirement};
 use hjemmel::cli::audit::{Args, run};
 use hjemmel::objects::settings::Place as At;
+use hjemmel::persons::erase::replay::{self, Logs};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 
@@ -541,4 +543,50 @@ async fn the_archive_is_the_same_in_an_s3_compatible_store_also_of_segments_long
     let other = hjemmel::archive::Content { sha256: "00".repeat(32), ..content };
     let refused = archive.put(&object_store::path::Path::from("long/two"), &long, &other).await.unwrap_err();
     assert!(matches!(refused, ArchiveError::Changed(_)), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_whose_segment_left_the_node_is_read_in_the_archive_after_a_store_was_put_back() {
+    let house = House::new();
+    let kept = crate::kept::Kept::in_sqlite();
+    let store = Store::open_to(hjemmel::store::Access::Make, &kept.settings).await.unwrap();
+    // The first line of the log is the erasure; then come calls until its segment has ended, is in the archive and retired here.
+    let number = 4711;
+    let decided = Decided {
+        decision: Uuid::now_v7(),
+        decided_at: later(),
+        subject: hjemmel::audit::Subject::Person,
+        id: hjemmel::persons::erase::id(number),
+        from: Some("KENDT".into()),
+        to: "SLETTET".into(),
+        user: None,
+        role: None,
+        certificate: None,
+        session: None,
+        signature_sha256: None,
+        shown_sha256: None,
+        reason_sha256: "00".repeat(32),
+    };
+    let audit = house.start(small_segments(&house));
+    audit.decided(decided).await.unwrap();
+    assert!(audit.stop(Duration::from_secs(60)).await);
+    house.write(small_segments(&house), 0..20).await;
+    house.ship(&house.archive()).await;
+    house.retire();
+    assert!(!house.segment(1).exists());
+    let back = format!(
+        "INSERT INTO person_number (pseudonym, number) VALUES (randomblob(32), {number});
+         INSERT INTO person (number, staff, home, content) VALUES ({number}, '1', '11111111/A1', '{{}}')"
+    );
+    kept.execute(&back).await.unwrap();
+    hjemmel::store::copies::note(store.database(), "O. Drift", later()).await.unwrap();
+    let logs = Logs { folder: house.log(), archive: None };
+    let refused = replay::own(store.database(), house.name(), &logs, later()).await.unwrap_err().to_string();
+    assert!(refused.contains("segment 1 is not there any more"), "{refused}");
+    let missing = replay::missing(&mut store.database().session().await.unwrap(), house.name()).await.unwrap();
+    assert_eq!(missing, [house.name()]);
+    let logs = Logs { archive: Some(At::Folder(house.at())), ..logs };
+    assert_eq!(replay::own(store.database(), house.name(), &logs, later()).await.unwrap(), 1);
+    let missing = replay::missing(&mut store.database().session().await.unwrap(), house.name()).await.unwrap();
+    assert_eq!(missing, Vec::<Uuid>::new());
 }

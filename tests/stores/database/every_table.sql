@@ -122,8 +122,8 @@ INSERT INTO person_outbox (id, number, what, content, state, attempts, lease, pr
 VALUES (5, 1, 'SLET', x'7b7d', 'OPGIVET', 9, NULL, 'fejl', 1, 2);
 INSERT INTO person_campus (number, user_id, wakes)
 VALUES (1, 'bruger-1', '2026-07-01');
-INSERT INTO person_handed (number, authority, institution, staff_number, content, manager, manager_missing)
-VALUES (1, '99999981', '101', 'M1', x'00ff', NULL, 0);
+INSERT INTO person_handed (number, authority, institution, staff_number, manager, manager_missing)
+VALUES (1, '99999981', '101', 'M1', NULL, 0);
 INSERT INTO console_session (id, secret, api_user, means, roles, subject, session_index, began_at, seen_at, ends_at, ended_at)
 VALUES ('00000000-0000-4000-8000-000000000081', 'ab34', '00000000-0000-4000-8000-000000000011', 'saml', '["signatory"]', NULL, NULL,
     '2026-01-02T03:04:05Z', '2026-01-02T03:05:05Z', '2026-01-02T11:04:05Z', NULL);
