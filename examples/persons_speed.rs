@@ -1,8 +1,9 @@
 //! How fast persons are imported, beside inserting the same rows bare with sqlx in batches of 500, and how much memory it takes.
 //!
 //! ```sh
-//! cargo run --release --example persons_speed            # 100,000 persons, on SQLite in a folder of its own
-//! cargo run --release --example persons_speed -- 1000000 # more, and the most memory that was held
+//! cargo run --release --example persons_speed                    # 100,000 persons, on SQLite in a folder of its own
+//! cargo run --release --example persons_speed -- memory          # 1,000,000 beside 10,000, a process each
+//! HJEMMEL_PYTHON=python3 cargo run --release --example persons_speed -- validation # beside pydantic (pip install pydantic)
 //! ```
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods)] // a measurement that cannot be made must stop
@@ -20,9 +21,83 @@ use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 use uuid::Uuid;
 
 fn main() {
-    let count = std::env::args().nth(1).map_or(100_000, |count| count.parse().unwrap());
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let count = |at: usize, usual: u64| words.get(at).map_or(usual, |count| count.parse().unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(measured(count));
+    match words.first().map(String::as_str) {
+        Some("memory") => memory(count(1, 10_000), count(2, 1_000_000)),
+        Some("held") => runtime.block_on(held(count(1, 10_000))),
+        Some("validation") => runtime.block_on(validation(count(1, 100_000))),
+        _ => runtime.block_on(measured(count(0, 100_000))),
+    }
+}
+
+/// The most memory that importing so many takes, each in a process of its own.
+fn memory(few: u64, many: u64) {
+    let [few, many] = [few, many].map(|count| {
+        let own = std::env::current_exe().unwrap();
+        let done = std::process::Command::new(own).args(["held", &count.to_string()]).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let kilobytes: u64 = String::from_utf8(done.stdout).unwrap().trim().parse().unwrap();
+        println!("  {count:>9} persons, all new, then unchanged   {:>7.1} MB", kilobytes as f64 / 1024.0);
+        kilobytes
+    });
+    println!("  difference {:.1} MB (goal: 16)", (many as f64 - few as f64) / 1024.0);
+}
+
+async fn held(count: u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("persons.csv");
+    written(&file, count);
+    let database = Database::open(&Settings::sqlite(&folder.path().join("store.sqlite")), Access::Make).await.unwrap();
+    let persons = Persons::new(database.clone(), Arc::new(PersonKeys::new(&[7; 32])), Uuid::nil());
+    imported(&persons, &file, Status::Created, count).await;
+    imported(&persons, &file, Status::Unchanged, count).await;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    println!("{}", status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim().trim_end_matches(" kB"));
+}
+
+/// Validation alone, beside the same rules in pydantic: `HJEMMEL_PYTHON` names a Python that has it.
+async fn validation(count: u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("persons.csv");
+    written(&file, count);
+    let database = Database::open(&Settings::sqlite(&folder.path().join("store.sqlite")), Access::Make).await.unwrap();
+    let persons = Persons::new(database, Arc::new(PersonKeys::new(&[7; 32])), Uuid::nil());
+    let mut all = Vec::new();
+    let mut rows = Rows::open(std::fs::File::open(&file).unwrap()).unwrap();
+    loop {
+        let some = rows.some(AT_ONCE).unwrap();
+        if some.is_empty() {
+            break;
+        }
+        all.push(some);
+    }
+    let begun = Instant::now();
+    let wrong: usize = all.iter_mut().map(|some| persons.judge_alone(&scope(), some)).sum();
+    let own = count as f64 / begun.elapsed().as_secs_f64();
+    assert_eq!(wrong, 0);
+    println!("  validation alone, one thread   {own:>9.0} persons a second");
+    let Ok(python) = std::env::var("HJEMMEL_PYTHON") else {
+        println!("  pydantic was not measured: HJEMMEL_PYTHON names no Python that has it");
+        return;
+    };
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/persons_pydantic.py");
+    let done = std::process::Command::new(python).arg(script).arg(&file).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let told = String::from_utf8(done.stdout).unwrap();
+    let (version, rate) = told.trim().rsplit_once(' ').unwrap();
+    let theirs: f64 = rate.parse().unwrap();
+    println!("  {version:<30} {theirs:>9.0} persons a second: {:.1} times (goal: 5)", own / theirs);
+}
+
+fn scope() -> Scope {
+    Scope {
+        authority: "11111111".parse().unwrap(),
+        institutions: ["0701".to_owned()].into(),
+        times: None,
+        erase_after_months: None,
+    }
 }
 
 /// A file of so many persons; one in ten has a manager.
@@ -56,27 +131,21 @@ async fn measured(count: u64) {
     let first = imported(&persons, &file, Status::Created, count).await;
     let again = imported(&persons, &file, Status::Unchanged, count).await;
     database.close().await;
-    let bare = bare(&store, folder.path()).await;
+    let each = bare(&store, folder.path(), 1).await;
+    let many = bare(&store, folder.path(), 500).await;
     let ratio = |one: Duration, other: Duration| one.as_secs_f64() / other.as_secs_f64();
     println!("{count} persons");
-    println!("  bare inserts of the same rows   {bare:>10.2?}");
-    println!("  all new                         {first:>10.2?}   {:.2} times bare (goal: 3)", ratio(first, bare));
-    println!("  the same again                  {again:>10.2?}   {:.2} times the first (goal: 0.3)", ratio(again, first));
-    println!("  validation and reading alone    {:>10.2?}", read(&file));
-    if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
-        println!("  {}", status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default());
-    }
+    println!("  bare inserts of the same rows, a statement a row    {each:>8.2?}");
+    println!("  bare inserts of the same rows, 500 in a statement   {many:>8.2?}");
+    let (to_each, to_many) = (ratio(first, each), ratio(first, many));
+    println!("  all new                {first:>8.2?}   {to_each:.2} and {to_many:.2} times bare (goal: 3)");
+    println!("  the same again         {again:>8.2?}   {:.2} times the first (goal: 0.3)", ratio(again, first));
+    println!("  reading alone          {:>8.2?}", read(&file));
 }
 
 async fn imported(persons: &Persons, file: &std::path::Path, due: Status, count: u64) -> Duration {
-    let scope = Scope {
-        authority: "11111111".parse().unwrap(),
-        institutions: ["0701".to_owned()].into(),
-        times: None,
-        erase_after_months: None,
-    };
     let begun = Instant::now();
-    let mut import = persons.import(scope, Timestamp::now());
+    let mut import = persons.import(scope(), Timestamp::now());
     let mut rows = Rows::open(std::fs::File::open(file).unwrap()).unwrap();
     let mut seen = 0;
     loop {
@@ -99,9 +168,9 @@ fn read(file: &std::path::Path) -> Duration {
     begun.elapsed()
 }
 
-/// The rows of the three tables into a file of the same schema, 500 persons in a transaction, a statement a row.
-async fn bare(store: &std::path::Path, folder: &std::path::Path) -> Duration {
-    let path = folder.join("bare.sqlite");
+/// The rows of the three tables into a file of the same schema, 500 persons in a transaction, so many in a statement.
+async fn bare(store: &std::path::Path, folder: &std::path::Path, at_once: usize) -> Duration {
+    let path = folder.join(format!("bare-{at_once}.sqlite"));
     drop(Database::open(&Settings::sqlite(&path), Access::Make).await.unwrap());
     let options = SqliteConnectOptions::new().filename(&path).synchronous(sqlx::sqlite::SqliteSynchronous::Full);
     let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
@@ -126,24 +195,29 @@ async fn bare(store: &std::path::Path, folder: &std::path::Path) -> Duration {
     let begun = Instant::now();
     for ((persons, numbers), outbox) in persons.chunks(500).zip(numbers.chunks(500)).zip(outbox.chunks(500)) {
         let mut transaction = connection.begin().await.unwrap();
-        for (pseudonym, number) in numbers {
-            let insert = sqlx::query("INSERT INTO person_number (pseudonym, number) VALUES ($1, $2)");
-            insert.bind(pseudonym).bind(number).execute(&mut *transaction).await.unwrap();
+        for some in numbers.chunks(at_once) {
+            let mut insert = sqlx::QueryBuilder::new("INSERT INTO person_number (pseudonym, number) ");
+            insert.push_values(some, |mut row, (pseudonym, number)| {
+                row.push_bind(pseudonym).push_bind(number);
+            });
+            insert.build().execute(&mut *transaction).await.unwrap();
         }
-        for (number, staff, home, user, email, inactive, manager, waits, content) in persons {
-            let insert = sqlx::query(
-                "INSERT INTO person (number, staff, home, user_key, email_key, inactive_from, manager, manager_waits, content)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-            );
-            let insert = insert.bind(number).bind(staff).bind(home).bind(user).bind(email).bind(inactive);
-            insert.bind(manager).bind(waits).bind(content).execute(&mut *transaction).await.unwrap();
+        for some in persons.chunks(at_once) {
+            let mut insert = sqlx::QueryBuilder::new(format!("INSERT INTO person ({columns}) "));
+            insert.push_values(some, |mut row, (number, staff, home, user, email, inactive, manager, waits, content)| {
+                row.push_bind(number).push_bind(staff).push_bind(home).push_bind(user).push_bind(email);
+                row.push_bind(inactive).push_bind(manager).push_bind(waits).push_bind(content);
+            });
+            insert.build().execute(&mut *transaction).await.unwrap();
         }
-        for (number, content, at) in outbox {
-            let insert = sqlx::query(
-                "INSERT INTO person_outbox (number, what, content, state, attempts, added_us, due_us)
-                 VALUES ($1, 'PERSON', $2, 'VENTER', 0, $3, $3)",
-            );
-            insert.bind(number).bind(content).bind(at).execute(&mut *transaction).await.unwrap();
+        for some in outbox.chunks(at_once) {
+            let mut insert =
+                sqlx::QueryBuilder::new("INSERT INTO person_outbox (number, what, content, state, attempts, added_us, due_us) ");
+            insert.push_values(some, |mut row, (number, content, at)| {
+                row.push_bind(number).push_bind("PERSON").push_bind(content).push_bind("VENTER").push_bind(0);
+                row.push_bind(at).push_bind(at);
+            });
+            insert.build().execute(&mut *transaction).await.unwrap();
         }
         transaction.commit().await.unwrap();
     }

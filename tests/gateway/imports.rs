@@ -8,7 +8,7 @@ use hjemmel::agreements::import::Import;
 use hjemmel::agreements::{State, Store};
 use hjemmel::audit::{About, Record};
 use hjemmel::cli::call::client::Client;
-use hjemmel::cli::demo::campus::{Campus, ENTITY_ID, INSTITUTIONS};
+use hjemmel::cli::demo::campus::{Campus, ENTITY_ID, INSTITUTIONS, Platform};
 use hjemmel::cli::demo::files::Mailboxes;
 use hjemmel::cli::demo::world::{Narrowed, WITHOUT_BACK, World};
 use hjemmel::cli::demo::{campus, files};
@@ -33,9 +33,9 @@ use crate::log;
 use crate::stage::{AUTHORITY_CONTEXT, SOAP11, options};
 use crate::wire::{self, Answer, Http, Sent};
 
-type Person = Vec<(&'static str, String)>;
+pub type Person = Vec<(&'static str, String)>;
 
-struct House {
+pub struct House {
     world: World,
     log: log::Since,
     dir: tempfile::TempDir,
@@ -43,13 +43,13 @@ struct House {
 
 /// One person's answer: status, number, and field with code of each error and warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Told {
-    status: String,
-    number: Option<u64>,
-    remarks: BTreeSet<(String, String)>,
+pub struct Told {
+    pub status: String,
+    pub number: Option<u64>,
+    pub remarks: BTreeSet<(String, String)>,
 }
 
-fn person(institution: &str, n: u32) -> Person {
+pub fn person(institution: &str, n: u32) -> Person {
     let text = |text: &str| text.to_owned();
     vec![
         ("InstitutionsID1", text(institution)),
@@ -66,11 +66,11 @@ fn person(institution: &str, n: u32) -> Person {
 }
 
 /// Numbers that nobody has: days of 61 to 88.
-fn cpr(n: u32) -> String {
+pub fn cpr(n: u32) -> String {
     format!("{:02}{:02}40{:04}", 61 + n % 28, 1 + n / 28 % 12, 1000 + n)
 }
 
-fn with(mut person: Person, name: &'static str, value: &str) -> Person {
+pub fn with(mut person: Person, name: &'static str, value: &str) -> Person {
     person.retain(|(own, _)| *own != name);
     person.push((name, value.to_owned()));
     person
@@ -87,7 +87,8 @@ impl House {
         let narrowed = Narrowed { services: vec![ENTITY_ID.to_owned()], ..Narrowed::default() };
         let world = World::start_narrowed(options(dir.path(), Clock::system(), &extra), &narrowed).await.unwrap();
         Mailboxes::start(&world).await.unwrap();
-        Campus::start(&world).await.unwrap();
+        let pki = world.pki.clone();
+        Campus::start(&world, Platform::start(&pki, &world.clock).await.unwrap()).await.unwrap();
         let other = campus::agreement(&world, 2, Role::OtherMunicipality, WITHOUT_BACK, &["2001"]).unwrap();
         let store = Store::open(&Settings::sqlite(&dir.path().join("agreements.sqlite"))).await.unwrap();
         let import = Import::parse(&other, &vocabulary()).unwrap();
@@ -97,7 +98,7 @@ impl House {
         Self { world, log, dir }
     }
 
-    fn request(persons: &[Person], context: &str) -> String {
+    pub fn request(persons: &[Person], context: &str) -> String {
         let person = |person: &Person| {
             let fields: String = person.iter().map(|(name, value)| format!("<p:{name}>{}</p:{name}>", escape(value))).collect();
             format!("<p:Person>{fields}</p:Person>")
@@ -183,14 +184,14 @@ impl House {
     }
 }
 
-fn in_json(persons: &[Person]) -> Value {
+pub fn in_json(persons: &[Person]) -> Value {
     let object = |person: &Person| -> serde_json::Map<String, Value> {
         person.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect()
     };
     json!({ "Person": persons.iter().map(object).collect::<Vec<_>>() })
 }
 
-fn parsed(answer: Bytes) -> Document {
+pub fn parsed(answer: Bytes) -> Document {
     Document::parse(answer, &Limits { nodes: 10_000_000, ..Limits::default() }).unwrap()
 }
 
@@ -198,7 +199,7 @@ fn text(parent: Element<'_>, local: &str) -> String {
     parent.elements().find(|child| child.local() == local).and_then(|child| child.text()).unwrap_or_default().into_owned()
 }
 
-fn told(answer: &Document) -> Vec<Told> {
+pub fn told(answer: &Document) -> Vec<Told> {
     let one = |person: Element<'_>| Told {
         status: text(person, "Status"),
         number: text(person, "Loebenummer").parse().ok(),
@@ -231,7 +232,7 @@ fn fault(answer: &Document) -> String {
     error.map_or_else(|| "no fault".to_owned(), |error| text(error, "ErrorCode"))
 }
 
-fn statuses(told: &[Told]) -> Vec<&str> {
+pub fn statuses(told: &[Told]) -> Vec<&str> {
     told.iter().map(|told| told.status.as_str()).collect()
 }
 

@@ -77,12 +77,31 @@ def wrong(field, text):
     return None
 
 
+def formed_like_a_number(text, own):
+    """Whether a CPR number stands in a text: anybody's, as ten digits or in the groups in which people write one, or one of `own` however
+    it is parted, and without its first zero."""
+    digits = re.sub("[^0-9]", "", text)
+    if any(cpr in digits or (cpr[0] == "0" and cpr[1:] in digits) for cpr in own):
+        return True
+    if text.startswith("+") and re.fullmatch(r"\+[0-9 ]+", text):
+        return False  # a phone's, with its country
+    for part in re.split(r"[^\W\d_]+", text):
+        groups = re.findall("[0-9]+", part)
+        for many in (1, 2, 4):
+            for some in zip(*(groups[at:] for at in range(many))):
+                if [len(group) for group in some] in ([10], [6, 4], [2, 2, 2, 4]) and number("".join(some)) is None:
+                    return True
+    return False
+
+
 class Oracle:
     """The institutions that one agreement covers, and what was imported into them."""
 
     def __init__(self, longest, institutions):
         self.longest, self.institutions = longest, set(institutions)
         self.employments = {}  # (institution, CPR, staff number) → fields
+        self.staff = {}  # (institution, CPR) → staff numbers
+        self.holders = {}  # (institution, field, value in lower case) → CPR numbers, each as often as it has it
 
     def call(self, persons):
         """What each person of a call must be answered: status, errors and warnings as sets of (field, code)."""
@@ -109,7 +128,7 @@ class Oracle:
                 errors.add((name, "PER003"))
             elif re.search(r"[\x00-\x1f\u200b\u202e]", value):
                 errors.add((name, "PER019"))
-            elif any(cpr in re.sub("[- ]", "", value) for cpr in own):
+            elif formed_like_a_number(value, own):
                 errors.add((name, "PER018"))
             elif wrong(name, value):
                 errors.add((name, wrong(name, value)))
@@ -134,20 +153,28 @@ class Oracle:
                 errors.add((name, "PER002"))
             if before is not None and given.get(name) == "":
                 errors.add((name, "PER009"))
-        others = [fields for (home, cpr, _), fields in self.employments.items() if home == institution and cpr != key[1]]
-        taken = lambda name: name not in {name for name, _ in errors} and given.get(name, "") and any(
-            fields.get(name, "").lower() == given[name].lower() for fields in others)
+        refused = {name for name, _ in errors}
+        taken = lambda name: name not in refused and given.get(name, "") and any(
+            cpr != key[1] for cpr in self.holders.get((institution, name, given[name].lower()), ()))
         if taken("Brugernavn"):
             errors.add(("Brugernavn", "PER008"))
         if taken("Email"):
             warnings.add(("Email", "PER102"))
-        own_others = [staff for home, cpr, staff in self.employments if (home, cpr) == key[:2] and staff != key[2]]
+        own_others = self.staff.get(key[:2], set()) - {key[2]}
         if before is None and own_others:
             warnings.add(("Medarbejdernummer", "PER103"))
         manager = given.get("LederCPRnummer")
-        known = {cpr for home, cpr, _ in self.employments if home == institution} | {key[1]}
-        if manager and number(manager) is None and manager not in known:
+        is_known = lambda cpr: cpr == key[1] or (institution, cpr) in self.staff
+        if manager and number(manager) is None and not is_known(manager):
             warnings.add(("LederCPRnummer", "PER101"))
+        staff = given.get("LederMedarbejdernummer")
+        if staff and "LederMedarbejdernummer" not in told:
+            if manager is None or (manager and number(manager)):
+                manager = (before or {}).get("LederCPRnummer")
+            has = lambda cpr: staff in self.staff.get((institution, cpr), ()) or (cpr == key[1] and staff == key[2])
+            # Who is not there yet may have it.
+            if not manager or (is_known(manager) and not has(manager)):
+                warnings.add(("LederMedarbejdernummer", "PER106"))
         if errors:
             return "AFVIST", errors, warnings
         after = dict(before or {})
@@ -159,6 +186,11 @@ class Oracle:
                 after[name] = value
             else:
                 after.pop(name, None)
+        for name in ("Brugernavn", "Email"):
+            for fields, change in ((before or {}, list.remove), (after, list.append)):
+                if fields.get(name):
+                    change(self.holders.setdefault((institution, name, fields[name].lower()), []), key[1])
+        self.staff.setdefault(key[:2], set()).add(key[2])
         self.employments[key] = after
         return ("OPRETTET" if before is None else "UAENDRET" if before == after else "OPDATERET"), errors, warnings
 
@@ -207,6 +239,7 @@ class People:
     def flawed(self, before):
         """A person with something wrong or odd; `before` was made earlier in the same call."""
         person = self.whole()
+        before = self.whole() | before
         r = self.random
         flaws = {
             "unknown": lambda: person.update({r.choice(["Fornavn", "Titel", "cprnummer"]): "x"}),
@@ -230,6 +263,9 @@ class People:
             "country": lambda: person.update({"Nationalitet": r.choice(["XX", "D1"])}),
             "mail": lambda: person.update({"Email": r.choice(["ingen", "a@b@c.dk", "a b@skole.example"])}),
             "phone": lambda: person.update({"Telefon": "ring til mig"}),
+            "anothers number elsewhere": lambda: person.update({r.choice(["Klasse", "Medarbejdernummer", "Brugernavn"]): r.choice(["{}{}", "{}.{}", "{}_{}"]).format("610180", r.randint(1000, 3999))}),
+            "manager's staff number": lambda: person.update(r.choice([{"LederMedarbejdernummer": "9"}, {"LederCPRnummer": before["CPRnummer"], "LederMedarbejdernummer": before["Medarbejdernummer"]},
+                                                                      {"LederCPRnummer": before["CPRnummer"], "LederMedarbejdernummer": "findes-ikke"}, {"LederCPRnummer": self.cpr(), "LederMedarbejdernummer": "7"}])),
             "number elsewhere": lambda: person.update({"Stillingsbetegnelse": f"nr. {person['CPRnummer'][:6]}-{person['CPRnummer'][6:]}"}),
             "unseen": lambda: person.update({"Efternavn": r.choice(["a\u200bb", "a\u202eb"])}),
             "manager unknown": lambda: person.update({"LederCPRnummer": self.cpr()}),
@@ -239,7 +275,7 @@ class People:
             "approver": lambda: person.update({"Godkender2": "NN"}),
             "formula": lambda: person.update({"Fornavne": "=cmd()|' /C calc'!A0", "Efternavn": "@SUM(1)"}),
         }
-        # The number that stands elsewhere is the one that the person has in the end: of another nobody could tell that it is one.
+        # The number that stands elsewhere is the one that the person has in the end.
         for name in sorted(r.sample(sorted(flaws), r.choice([1, 1, 1, 2, 3])), key="number elsewhere".__eq__):
             flaws[name]()
         return person

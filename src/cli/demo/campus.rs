@@ -12,6 +12,7 @@ use super::persons::Persons;
 use super::world::{World, WorldError};
 use crate::agreements::{State, Store};
 use crate::cli::call::client::Client;
+use crate::clock::Clock;
 use crate::files::orders::{self, Order};
 use crate::files::users::{self, Used, User};
 use crate::files::xml::written::{Routed, trigger};
@@ -23,8 +24,11 @@ use crate::soap::fault::escape;
 use crate::soap::names::{AUTHORITY_CONTEXT, SERVICEPLATFORM_FAULT, SOAP11};
 use crate::soap::strict::Limits;
 use crate::store::{Access, Database, Settings};
-use crate::stub::pki::Role;
+use crate::stub::campus::{Behaviour, CampusConfig, PATH as SCIM, Seen, start_campus};
+use crate::stub::pki::{DevPki, Role};
 use crate::stub::population::KORSBAEK;
+use crate::stub::server::Running;
+use crate::stub::sts::Switch;
 
 /// Its name in the gateway's configuration.
 pub const SERVICE: &str = "personimport";
@@ -45,11 +49,13 @@ pub enum Scene {
     Manager,
     /// The same again.
     Again,
+    /// What the learning platform was told.
+    HandedOn,
 }
 
 impl Scene {
     /// All of them, in order.
-    pub const ALL: [Scene; 3] = [Scene::Three, Scene::Manager, Scene::Again];
+    pub const ALL: [Scene; 4] = [Scene::Three, Scene::Manager, Scene::Again, Scene::HandedOn];
 
     /// What happens, in a line.
     pub fn title(self) -> &'static str {
@@ -57,6 +63,7 @@ impl Scene {
             Scene::Three => "three persons are imported: one new, one refused, one whose manager is missing",
             Scene::Manager => "the manager comes, and whoever waited has one",
             Scene::Again => "the same import again: nothing is changed, nothing handed on",
+            Scene::HandedOn => "Campus has each person once, by SCIM and without a CPR number",
         }
     }
 
@@ -65,6 +72,7 @@ impl Scene {
             Scene::Three => "OPRETTET AFVIST OPRETTET",
             Scene::Manager => "OPRETTET",
             Scene::Again => "UAENDRET AFVIST UAENDRET",
+            Scene::HandedOn => "aase eva ib",
         }
     }
 
@@ -78,6 +86,7 @@ impl Scene {
                 [person("6209921236", "103", "Ib", "Prøve", "ib"), vec![("LederCPRnummer", "6302751238")]].concat(),
             ],
             Scene::Manager => vec![person("6302751238", "104", "Eva", "Prøve", "eva")],
+            Scene::HandedOn => Vec::new(),
         }
     }
 }
@@ -154,6 +163,38 @@ pub fn settings() -> String {
 /// The import at work.
 pub struct Campus {
     client: Client,
+    platform: Platform,
+}
+
+/// The learning platform: a SCIM server that the gateway hands persons on to.
+pub struct Platform {
+    running: Running,
+    seen: Seen,
+}
+
+impl Platform {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// It cannot be.
+    pub async fn start(pki: &DevPki, clock: &Clock) -> Result<Self, WorldError> {
+        let config = CampusConfig {
+            address: ([127, 0, 0, 1], 0).into(),
+            server: pki.credentials(Role::IndexServer)?.clone(),
+            clients: vec![pki.root().clone()],
+            token: None,
+            behaviour: Switch::new(Behaviour::default()),
+            clock: clock.clone(),
+        };
+        let (running, seen) = start_campus(config).await?;
+        Ok(Self { running, seen })
+    }
+
+    /// What the gateway's configuration says of it.
+    pub fn settings(&self) -> String {
+        let port = self.running.address().port();
+        format!("[campus]\naddress = \"https://localhost:{port}{SCIM}\"\nroots = [\"pki/root.pem\"]\n")
+    }
 }
 
 impl Campus {
@@ -161,14 +202,41 @@ impl Campus {
     ///
     /// # Errors
     /// What kept it from being so.
-    pub async fn start(world: &World) -> Result<Self, WorldError> {
+    pub async fn start(world: &World, platform: Platform) -> Result<Self, WorldError> {
         let file = agreement(world, 1, Role::Korsbaek, KORSBAEK, &INSTITUTIONS)?;
         let store = Store::open(&Settings::sqlite(&world.dir.join("agreements.sqlite"))).await?;
         Persons::known(&world.pki)?.agree(&store, &file, world.clock.now()).await?;
         store.close().await;
         by_file(world).await?;
         let service = format!("https://{}{PATH}", world.service.authority().ok_or("no address")?).parse()?;
-        Ok(Self { client: Client { service, ..world.client(Some(Role::Korsbaek))? } })
+        Ok(Self { client: Client { service, ..world.client(Some(Role::Korsbaek))? }, platform })
+    }
+
+    /// Ends the learning platform.
+    pub async fn stop(self) {
+        self.platform.running.stop().await;
+    }
+
+    /// Waits until the learning platform has whom the scenes before imported, and tells what it has.
+    async fn handed_on(&self) -> Played {
+        let scene = Scene::HandedOn;
+        let text = |user: &serde_json::Value, name: &str| user[name].as_str().unwrap_or_default().to_owned();
+        let names = |users: &[serde_json::Value]| {
+            let mut names: Vec<String> = users.iter().map(|user| text(user, "userName")).collect();
+            names.sort();
+            names.join(" ")
+        };
+        let until = tokio::time::Instant::now() + Duration::from_secs(30);
+        let mut users = self.platform.seen.users();
+        while names(&users) != scene.expected() && tokio::time::Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            users = self.platform.seen.users();
+        }
+        let line = |user: &serde_json::Value| {
+            format!("user {} externalId {} {}", text(user, "userName"), text(user, "externalId"), text(user, "displayName"))
+        };
+        let (code, lines) = (names(&users), users.iter().map(line).collect());
+        Played { scene, as_expected: code == scene.expected(), code, lines }
     }
 
     /// What somebody with a client of their own needs.
@@ -248,6 +316,9 @@ impl Campus {
     /// # Errors
     /// It could not be sent at all.
     pub async fn play(&self, world: &World, scene: Scene) -> Result<Played, WorldError> {
+        if scene == Scene::HandedOn {
+            return Ok(self.handed_on().await);
+        }
         let persons: String = scene.persons().into_iter().map(|person| element(person.into_iter())).collect();
         let sent = self.client.send_as(Version::V11, ACTION, Bytes::from(envelope(&persons))).await?;
         // The record of the call is this scene's: the next takes its own.

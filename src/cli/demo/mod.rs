@@ -106,7 +106,8 @@ async fn show(args: &Args, dir: PathBuf, clock: &Clock, mut told: watch::Receive
     let pki = Arc::new(pki.await.map_err(|error| error.to_string())??);
     let provider = Provider::start(&dir, &pki, clock).await?;
     let console = console::settings(args.assets.as_deref(), provider.console()) + &provider.settings();
-    let extra = finance::settings() + &files::settings() + &campus::settings() + &console;
+    let platform = campus::Platform::start(&pki, clock).await?;
+    let extra = finance::settings() + &files::settings() + &campus::settings() + &platform.settings() + &console;
     let options = Options { dir, port: args.port, seed: args.seed, persons: 600, clock: clock.clone(), extra, pki: Some(pki) };
     let services = vec![finance::entity_id()?, args.ledger.entity_id().to_owned(), campus::ENTITY_ID.to_owned()];
     let narrowed = Narrowed { services, ..Narrowed::default() };
@@ -116,7 +117,7 @@ async fn show(args: &Args, dir: PathBuf, clock: &Clock, mut told: watch::Receive
     };
     let finance = Finance::start(&world, &args.ledger).await?;
     let mailboxes = Mailboxes::start(&world).await?;
-    let campus = Campus::start(&world).await?;
+    let campus = Campus::start(&world, platform).await?;
     println!("All up after {:.1} s.\n", started.elapsed().as_secs_f64());
     let shown = tokio::select! {
         shown = play(args, &world, &finance, &mailboxes, &campus) => shown,
@@ -127,6 +128,7 @@ async fn show(args: &Args, dir: PathBuf, clock: &Clock, mut told: watch::Receive
     };
     world.stop().await;
     finance.stop().await;
+    campus.stop().await;
     provider.stop().await;
     shown
 }
