@@ -62,7 +62,10 @@ impl Row {
 
     /// Says that the row cannot be read as a whole, and why; nothing of its content may stand in `what`.
     pub fn broken(&mut self, what: Detail) {
-        self.errors.push(Remark { field: "", code: Code::PER020 { what } });
+        // Said once, however often it is so.
+        if !self.errors.iter().any(|known| matches!(known.code, Code::PER020 { .. })) {
+            self.errors.push(Remark { field: "", code: Code::PER020 { what } });
+        }
     }
 
     /// Whether nothing at all is given: what a spreadsheet writes below its last row.

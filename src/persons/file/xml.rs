@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use super::{FileError, LONGEST, NAMESPACE, PIECE, Row, content};
+use crate::refusal::Detail;
 use crate::soap::reading::Reading;
 use crate::soap::scan::{End, Scanner};
 use crate::soap::strict::{Limits, Token};
@@ -32,6 +33,8 @@ pub(super) struct Xml<R> {
     from: usize,
     name: String,
     text: String,
+    /// How many elements are open within the field.
+    within: usize,
 }
 
 impl<R: Read> Xml<R> {
@@ -46,6 +49,7 @@ impl<R: Read> Xml<R> {
             from: 0,
             name: String::new(),
             text: String::new(),
+            within: 0,
         }
     }
 
@@ -75,6 +79,9 @@ impl<R: Read> Xml<R> {
                 Token::Text | Token::CData | Token::Leaf => match self.at {
                     At::Field => self.text.push_str(self.scanner.text()),
                     _ if self.scanner.text().trim_ascii().is_empty() => {}
+                    At::Person => {
+                        self.row.broken(Detail::new("der står tekst mellem felterne", "there is text between the fields"))
+                    }
                     _ => return Err(content("der står tekst uden for felterne", "there is text outside the fields")),
                 },
                 Token::Comment | Token::Nothing => {}
@@ -116,7 +123,12 @@ impl<R: Read> Xml<R> {
                 self.text.clear();
                 At::Field
             }
-            (At::Field, _) => return Err(content("et felt indeholder elementer", "a field holds elements")),
+            // That person alone is refused.
+            (At::Field, _) => {
+                self.row.broken(Detail::new("et felt har elementer i sig", "a field has elements in it"));
+                self.within += 1;
+                At::Field
+            }
             _ => {
                 return Err(content(
                     format!("filen er ikke Personer med Person i navnerummet {NAMESPACE}"),
@@ -130,6 +142,7 @@ impl<R: Read> Xml<R> {
     /// Ends the innermost element, and gives the person where it is one.
     fn end(&mut self) -> Option<Row> {
         match self.at {
+            At::Field if self.within > 0 => self.within -= 1,
             At::Field => {
                 self.row.give(&self.name, &self.text);
                 self.at = At::Person;
