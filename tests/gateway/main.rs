@@ -19,6 +19,7 @@ mod directions;
 mod files;
 mod future;
 mod golden;
+mod handed_on;
 mod hostile_answers;
 mod imports;
 mod lifetime;
