@@ -173,7 +173,7 @@ class Oracle:
                 manager = (before or {}).get("LederCPRnummer")
             has = lambda cpr: staff in self.staff.get((institution, cpr), ()) or (cpr == key[1] and staff == key[2])
             # Who is not there yet may have it.
-            if not manager or (is_known(manager) and not has(manager)):
+            if not manager or ((institution, manager) in self.staff and not has(manager)):
                 warnings.add(("LederMedarbejdernummer", "PER106"))
         if errors:
             return "AFVIST", errors, warnings

@@ -228,7 +228,7 @@ class ByFile(Door, unittest.TestCase):
             sent = self.sftp(f"put {own} OUT/", f"put {own}.trigger OUT/")
             self.assertEqual(sent.returncode, 0, sent.stderr)
             back = running.dir / "result.csv"
-            until = time.monotonic() + 120 + len(call) / 50
+            until = time.monotonic() + 120 + self.at_once / 50
             while self.sftp(f"get IN/{name}.result.csv {back}").returncode != 0:
                 if self.sftp(f"get IN/{name}.sftpreceipt {back}").returncode == 0 and b"ErrorCode" in back.read_bytes():
                     self.fail(back.read_text())
