@@ -292,7 +292,7 @@ class People:
                     # Of an earlier call: the same again, or something of it.
                     person = dict(self.random.choice(known))
                     self.random.choice([lambda: None, lambda: person.update({"InstitutionsID2": "FLYTTET"}), lambda: person.update({"Telefon": ""}),
-                                        lambda: person.update({"Aktionskodedato": "2020-01-01"}), lambda: person.pop("Email", None), lambda: person.update({"Email": ""})])()
+                                        lambda: person.update({"Aktionskodedato": "2099-12-31"}), lambda: person.pop("Email", None), lambda: person.update({"Email": ""})])()
                 elif call and dice < 0.5:
                     person = self.flawed(self.random.choice(call) if "CPRnummer" in call[-1] else self.whole())
                 else:
