@@ -44,7 +44,10 @@ pub async fn look(store: &Store, rules: &Rules, now: Timestamp) -> Result<Done, 
     bind(store, rules, now).await?;
     closing::look(store, now, BATCH).await?;
     let told = remind(store, now).await? + warn(store, now).await? + certificates(store, now).await?;
-    Ok(Done { expired: expire(store, now).await? + end_noticed(store, now).await?, told: told + outgrown(store, rules, now).await? })
+    Ok(Done {
+        expired: expire(store, now).await? + end_noticed(store, now).await?,
+        told: told + outgrown(store, rules, now).await?,
+    })
 }
 
 /// Keeps the contracts in force, and binds to what is in force whatever was approved before agreements were bound to anything.

@@ -119,7 +119,7 @@ impl Persons {
 
     /// Judges persons by themselves, as a batch begins, and asks no store: how many have an error. For whoever measures that alone.
     pub fn judge_alone(&self, scope: &Scope, rows: &mut [Row]) -> usize {
-        rows.iter_mut().map(|row| usize::from(!judge::judge(row, scope, &self.keys, false).errors.is_empty())).sum()
+        rows.iter_mut().map(|row| usize::from(!judge::judge(row, scope, &self.keys, None, false).errors.is_empty())).sum()
     }
 
     /// Takes so many counters for one transaction, from the store where the program has none left.

@@ -190,7 +190,7 @@ impl Database {
     /// within a second, also where none is told of.
     pub fn ask(&self) {
         // With hearing of its own, so that the asking does not keep the store open.
-        let store = Self { kind: self.kind.clone(), heard: Arc::default(), doubt: Arc::default() };
+        let store = Self { kind: self.kind.clone(), heard: Arc::default(), together: Arc::default(), doubt: Arc::default() };
         let revision = move || {
             let store = store.clone();
             async move { store.revision().await }

@@ -366,22 +366,31 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let home = home(root.path()).await;
         let name = Name::new("a\u{30a}.xml").unwrap();
-        let mut file = home.write(&name, NEW).await.unwrap();
+        let mut file = home.write(&Folder::Out, &name, NEW).await.unwrap();
         file.write_at(3, Bytes::from_static(b"def")).await.unwrap();
         file.write_at(0, Bytes::from_static(b"abc")).await.unwrap();
-        assert_eq!(home.stat(Folder::Out, &name).await, Err(Problem::NoSuchFile));
-        assert_eq!(home.write(&name, NEW).await.err(), Some(Problem::Busy));
+        assert_eq!(home.stat(&Folder::Out, &name).await, Err(Problem::NoSuchFile));
+        assert_eq!(home.write(&Folder::Out, &name, NEW).await.err(), Some(Problem::Busy));
         file.close().await.unwrap();
 
         let composed = Name::new("\u{e5}.xml").unwrap();
-        let mut read = home.read(Folder::Out, &composed).await.unwrap();
+        let mut read = home.read(&Folder::Out, &composed).await.unwrap();
         assert_eq!(read.read_at(2, 100).await, Ok(Bytes::from_static(b"cdef")));
-        assert_eq!(home.list(Folder::Out, None, 10).await.unwrap().len(), 1);
+        assert_eq!(home.list(Some(&Folder::Out), None, 10).await.unwrap().len(), 1);
 
-        let trigger = home.write(&Name::new("a\u{30a}.xml.trigger").unwrap(), NEW).await.unwrap();
+        let trigger = home.write(&Folder::Out, &Name::new("a\u{30a}.xml.trigger").unwrap(), NEW).await.unwrap();
         trigger.close().await.unwrap();
-        assert_eq!(home.list(Folder::Out, None, 10).await, Ok(vec![]));
-        let there: Vec<_> = home.list(Folder::In, None, 10).await.unwrap().into_iter().map(|entry| entry.size).collect();
+        assert_eq!(home.list(Some(&Folder::Out), None, 10).await, Ok(vec![]));
+        let there: Vec<_> = home
+            .list(Some(&Folder::In), None, 10)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|item| match item {
+                Item::File(entry) => entry.size,
+                Item::Folder(name) => panic!("a folder {name:?}"),
+            })
+            .collect();
         assert_eq!(there, [6, 7]);
     }
 
@@ -390,12 +399,12 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let home = home(root.path()).await;
         let name = Name::new("x").unwrap();
-        let mut file = home.write(&name, NEW).await.unwrap();
+        let mut file = home.write(&Folder::Out, &name, NEW).await.unwrap();
         assert_eq!(file.write_at(1 << 62, Bytes::from_static(b"x")).await, Err(Problem::TooLarge));
         assert_eq!(file.close().await, Err(Problem::TooLarge));
-        drop(home.write(&name, NEW).await.unwrap());
-        assert!(home.write(&name, NEW).await.is_ok());
-        assert_eq!(home.list(Folder::Out, None, 1).await, Ok(vec![]));
+        drop(home.write(&Folder::Out, &name, NEW).await.unwrap());
+        assert!(home.write(&Folder::Out, &name, NEW).await.is_ok());
+        assert_eq!(home.list(Some(&Folder::Out), None, 1).await, Ok(vec![]));
         assert_eq!(fs::read_dir(root.path().join("KY/STAGED")).unwrap().count(), 0);
     }
 

@@ -505,7 +505,7 @@ const TASK: &str = "TA-INSTRUCTION";
 fn form() -> Value {
     json!({
         "kind": "without-passing-on", "name": "Sygedagpenge", "justification": "Sagsbehandlere slår ydelser op",
-        "environment": "exttest", "system": Uuid::new_v4(), "certificates": [crate::house::THUMBPRINT],
+        "environment": "exttest", "system": crate::house::SYSTEM, "certificates": [crate::house::thumbprint(crate::house::SYSTEM)],
         "authorities": [OWN], "services": [{"service": SERVICE, "side": "front"}],
         "contract": "DBA-2026-17", "purpose": "sagsbehandling", "legal_basis": "LUD § 8, stk. 1", "categories": ["ydelser"],
         "retention": "slettes efter 5 år"

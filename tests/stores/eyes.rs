@@ -162,7 +162,7 @@ async fn an_agreement_under_notice_is_suspended_and_ended_sooner_and_only_who_ga
     // Suspended when the notice is over.
     let given = noticed(&back, "2027-03-01T00:00:00Z", OWNER).await.unwrap();
     let stopped = decided(&store, &given, State::Suspended, SIGNATORY).await.unwrap();
-    assert_eq!(life::look(&store, end).await.unwrap().expired, 1);
+    assert_eq!(life::look(&store, &Rules::default(), end).await.unwrap().expired, 1);
     assert_eq!(state(&store, &stopped).await, State::Terminated);
     let over = store.get(stopped.id).await.unwrap();
     assert_eq!(over.standing(at(NOW)), Standing::State(State::Terminated));

@@ -380,6 +380,12 @@ async fn there_again(kept: &Kept, numbers: &[i64]) {
     }
 }
 
+async fn put_back(database: &Database, by: &str, at: jiff::Timestamp) {
+    let mut noted = database.begin().await.unwrap();
+    copies::note(&mut noted, by, at).await.unwrap();
+    noted.commit().await.unwrap();
+}
+
 /// What keeps persons from being imported: the logs that are still to be read.
 async fn waits_for(persons: &Persons) -> Vec<Uuid> {
     match persons.import_all(scope(OWN), vec![row(1, 50, &[])], at(NOW)).await {
@@ -417,7 +423,7 @@ async fn in_a_store_that_was_put_back_nobody_is_imported_before_every_log_was_re
     let new = one(&persons, row(1, 1, &[])).await.1;
 
     there_again(&kept, &numbers).await;
-    copies::note(database, "O. Drift", at(NOW)).await.unwrap();
+    put_back(database, "O. Drift", at(NOW)).await;
     let by_name = |mut nodes: Vec<Uuid>| {
         nodes.sort();
         nodes
@@ -444,7 +450,7 @@ async fn in_a_store_that_was_put_back_nobody_is_imported_before_every_log_was_re
     assert_eq!(one(&persons, row(1, 1, &[])).await, ("UAENDRET".to_owned(), new));
 
     // Put back once more, and the second's folder is lost: that is somebody's decision.
-    copies::note(database, "O. Drift", at("2026-11-30T10:00:00Z")).await.unwrap();
+    put_back(database, "O. Drift", at("2026-11-30T10:00:00Z")).await;
     replay::own(database, first.name, &first.logs(), at(NOW)).await.unwrap();
     replay::of_folder(&store, None, &third.logs(), &reason).await.unwrap();
     assert_eq!(waits_for(&persons).await, [second.name]);

@@ -232,6 +232,7 @@ fn notice(kind: Kind, held: &Agreement, name: String, at: Timestamp, cause: Caus
     Notice {
         kind,
         name,
+        english: None,
         page: "/".to_owned(),
         authority: Some(held.terms.owner),
         service: None,

@@ -19,6 +19,7 @@ fn notice(kind: Kind, own: &Agreement, at: Timestamp, reason: &str) -> Notice {
     Notice {
         kind,
         name: own.terms.number.to_string(),
+        english: None,
         page: "/".to_owned(),
         authority: Some(own.terms.owner),
         service: None,

@@ -881,7 +881,8 @@ async fn weighed(bytes: usize) {
         let (head, end) = (&whole[..first], &whole[last..]);
         let (before, after) = (head.find("<fb:AntalBilag>").unwrap(), head.find("</fb:Kontrol>").unwrap());
         let head = format!("{}{control}{}", &head[..before], &head[after..]);
-        let mut file_of = sender.write(&hjemmel::files::name::Name::new(file).unwrap(), crate::mailboxes::ANEW).await.unwrap();
+        let mut file_of =
+            sender.write(&Folder::Out, &hjemmel::files::name::Name::new(file).unwrap(), crate::mailboxes::ANEW).await.unwrap();
         let mut offset = 0;
         for piece in 0..=pieces + 1 {
             let text = match piece {
@@ -903,8 +904,9 @@ async fn weighed(bytes: usize) {
         while files.work_once().await.unwrap() > 0 {}
         let receipt = get(&sender, &format!("{file}.sftpreceipt")).await.unwrap();
         assert!(receipt.contains("SUCCESS"), "{receipt}");
-        let mut read =
-            hjemmel::files::home::Home::read(&ledger, Folder::In, &hjemmel::files::name::Name::new(file).unwrap()).await.unwrap();
+        let mut read = hjemmel::files::home::Home::read(&ledger, &Folder::In, &hjemmel::files::name::Name::new(file).unwrap())
+            .await
+            .unwrap();
         let mut at = 0;
         loop {
             let piece = hjemmel::files::home::File::read_at(&mut read, at, 256 * 1024).await.unwrap();

@@ -579,7 +579,9 @@ async fn an_erasure_whose_segment_left_the_node_is_read_in_the_archive_after_a_s
          INSERT INTO person (number, staff, home, content) VALUES ({number}, '1', '11111111/A1', '{{}}')"
     );
     kept.execute(&back).await.unwrap();
-    hjemmel::store::copies::note(store.database(), "O. Drift", later()).await.unwrap();
+    let mut noted = store.database().begin().await.unwrap();
+    hjemmel::store::copies::note(&mut noted, "O. Drift", later()).await.unwrap();
+    noted.commit().await.unwrap();
     let logs = Logs { folder: house.log(), archive: None };
     let refused = replay::own(store.database(), house.name(), &logs, later()).await.unwrap_err().to_string();
     assert!(refused.contains("segment 1 is not there any more"), "{refused}");
