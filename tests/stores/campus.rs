@@ -674,7 +674,7 @@ async fn an_erased_person_leaves_campus_wherever_the_user_stands_and_nobody_else
         let user = world.user(3);
         assert_eq!((&user["active"], &user["userName"]), (&json!(false), &json!("slettet-3")), "{}", world.kind);
         let names: BTreeSet<&str> = user.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(names, BTreeSet::from(["schemas", "externalId", "userName", "active"]), "{}", world.kind);
+        assert_eq!(names, BTreeSet::from(["externalId", "userName", "active"]), "{}", world.kind);
 
         // One that Campus does not give up is not dropped either: it ends when Campus has nobody of that number.
         world.behaviour.set(Behaviour { forbids: Some("user2".to_owned()), ..Behaviour::default() });

@@ -309,7 +309,7 @@ pub async fn saw(session: &mut Session, user: Uuid, let_in: bool, now: Timestamp
 /// # Errors
 /// The store.
 pub async fn was_not_refused_since(session: &mut Session, user: Uuid, at: Timestamp) -> Result<bool, StoreError> {
-    let refused = sql("SELECT id FROM mailbox_user WHERE id = $1 AND refused_us > $2 AND refused_us > COALESCE(seen_us, 0)");
+    let refused = sql("SELECT id FROM mailbox_user WHERE id = $1 AND refused_us > $2 AND refused_us >= COALESCE(seen_us, 0)");
     Ok(session.first(refused.bind(user).bind(us(at))).await?.is_none())
 }
 

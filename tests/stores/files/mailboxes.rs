@@ -215,7 +215,13 @@ async fn deliver(mailboxes: &Mailboxes, entered: &Entered, delivery: Delivery, c
     }
 }
 
-async fn read(mailboxes: &Mailboxes, entered: &Entered, of: &str, file: &File, from: u64) -> Result<Vec<u8>, MailboxError> {
+pub(super) async fn read(
+    mailboxes: &Mailboxes,
+    entered: &Entered,
+    of: &str,
+    file: &File,
+    from: u64,
+) -> Result<Vec<u8>, MailboxError> {
     let mut sending = mailboxes.open(entered, number(of), file.id, from..file.size).await?;
     let mut all = Vec::new();
     while let Some(bytes) = sending.next().await? {

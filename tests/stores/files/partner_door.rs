@@ -313,6 +313,7 @@ async fn a_file_that_came_by_the_api_is_got_by_sftp_and_the_other_way_round() {
         post.settle().await;
         let entered = post.enter(CENTRAL).await;
         let file = post.inbox(CENTRAL, 0).await.remove(0);
+        super::mailboxes::read(&post.mailboxes, &entered, CENTRAL, &file, 0).await.unwrap();
         post.mailboxes.confirm(&entered, number(CENTRAL), file.id, &file.sha256).await.unwrap();
         let central = log_on(&post, CENTRAL).await;
         assert!(names(&central, "PA00001/IN/LOENPOSTER").await.is_empty(), "{}: confirmed by the API", post.kind);
