@@ -109,6 +109,7 @@ fn the_example_names_every_setting_and_every_default_it_states_is_the_one_in_the
             "store.direct_url",
             "store.password_file",
             "store.tls_roots",
+            "test_numbers",
             "tokens.issuer",
         ]
     );

@@ -82,14 +82,14 @@ refusals! { []
     FIL1050 { what: Detail = Detail::new("filen følger ikke skemaet", "the file is not as its schema says") }, Caller, AfterChange, Administrator,
         da: "Filens indhold er afvist: {what}.", "Ret filens indhold ved kilden, og send den på ny.",
         en: "The file's content is refused: {what}.", "Correct the file's content at its source, and send it again.";
-    /// Too large, or no room.
-    FIL1060 { what: Detail = Detail::new("modtagerens plads er brugt", "the recipient's space is used") }, Caller, AfterChange, Administrator,
-        da: "Filen er for stor, eller der er ikke plads: {what}.", "Del filen, eller vent, til der er ryddet op, og send igen.",
-        en: "The file is too large, or there is no room: {what}.", "Divide the file, or wait until there is room, and send it again.";
     /// A mailbox does not take it: the profile of partner agreements.
     FIL1055 { what: Detail = Detail::new("datastrøm og alias er ikke aftalt i dag", "stream and alias are not agreed today") }, Caller, AfterChange, Administrator,
         da: "Postkassen tager ikke imod filen: {what}.", "Kontrollér partneraftalens datastrømme, aliasser og rettigheder, og læg filen på ny.",
         en: "The mailbox does not take the file: {what}.", "Check the partner agreement's streams, aliases and rights, and put the file again.";
+    /// Too large, or no room.
+    FIL1060 { what: Detail = Detail::new("modtagerens plads er brugt", "the recipient's space is used") }, Caller, AfterChange, Administrator,
+        da: "Filen er for stor, eller der er ikke plads: {what}.", "Del filen, eller vent, til der er ryddet op, og send igen.",
+        en: "The file is too large, or there is no room: {what}.", "Divide the file, or wait until there is room, and send it again.";
     /// Nobody fetched it.
     FIL1070 { days: i64 = 30 }, Caller, AfterChange, Administrator,
         da: "Filen er ikke hentet inden for {days} dage og er slettet hos modtageren.", "Spørg modtageren, om filen stadig er nødvendig, og send den på ny.",

@@ -82,7 +82,7 @@ async fn a_call_passes_from_the_approval_to_the_end_and_each_decision_stands_in_
     until(&world, 500).await;
     let certificate = Thumbprint::of_der(world.pki.credentials(Role::Intruder).unwrap().leaf());
     let leaf = world.pki.credentials(Role::Intruder).unwrap().leaf();
-    register(&world, Role::Intruder.uuid(), &hjemmel::pem::encode("CERTIFICATE", leaf).to_string()).await;
+    register(&world, Role::Intruder.uuid(), &hjemmel::pem::encode("CERTIFICATE", leaf)).await;
     let request = json!({
         "side": "front", "system": Role::Intruder.uuid(), "certificates": [certificate.to_string()], "service": SERVICE,
         "authority": KORSBAEK, "environment": "demo", "valid_from": "2026-01-01T00:00:00+01:00",
