@@ -96,12 +96,17 @@ fn the_tests_that_the_page_of_attacks_names_are_there() {
                     file = std::fs::read_to_string(root.join(&path)).unwrap_or_else(|_| panic!("{path} is not there"));
                 } else {
                     // Alone, of a property, or a scenario of `on_both!`.
-                    let tested =
-                        ["#[test]\n", "#[test]\n    ", "#[tokio::test]\n", "#[tokio::test(flavor = \"multi_thread\")]\n"]
-                            .iter()
-                            .flat_map(|mark| [format!("{mark}fn {name}("), format!("{mark}async fn {name}(")])
-                            .any(|head| file.contains(&head))
-                            || file.split_once("on_both! {").is_some_and(|(_, rest)| rest.contains(&format!("    {name};\n")));
+                    let tested = [
+                        "#[test]\n",
+                        "#[test]\n    ",
+                        "#[tokio::test]\n",
+                        "#[tokio::test]\n    ",
+                        "#[tokio::test(flavor = \"multi_thread\")]\n",
+                    ]
+                    .iter()
+                    .flat_map(|mark| [format!("{mark}fn {name}("), format!("{mark}async fn {name}(")])
+                    .any(|head| file.contains(&head))
+                        || file.split_once("on_both! {").is_some_and(|(_, rest)| rest.contains(&format!("    {name};\n")));
                     assert!(tested, "no test {name} where {column} names it");
                 }
             }
