@@ -326,8 +326,10 @@ fn a_call_is_judged_by_the_latest_version_that_gives_nothing_beyond_what_was_app
     ] {
         assert_eq!(by(approved, now).as_deref(), due, "{approved:?}");
     }
-    // Before its day a version decides nothing, whatever was approved.
-    assert_eq!(by(&[3], "2026-05-15T12:00:00Z".parse().unwrap()).as_deref(), Some("1"));
+    // Before its day a version decides nothing: not for whoever approved it, nor for whoever approved the one in force.
+    let before = "2026-05-15T12:00:00Z".parse().unwrap();
+    assert_eq!(by(&[1], before).as_deref(), Some("1"));
+    assert_eq!(by(&[3], before), None, "the one in force gives more than was approved");
     assert_eq!(policies.approved(now, &["00"]), None, "a version that is not kept");
     // Without a version that is within both nothing is.
     let (policies, digests) = in_turn(&[&[fewer, wider]]);
