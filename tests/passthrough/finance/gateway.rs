@@ -10,6 +10,7 @@ use hjemmel::audit::{Outcome, Record};
 use hjemmel::clock::Clock;
 use hjemmel::decisions::statement::Signer;
 use hjemmel::decisions::{Because, By, user};
+use hjemmel::notices::address::Language;
 use hjemmel::services::finance::lists::draft;
 use hjemmel::services::finance::lists::publish::{Notice, Proposal};
 use hjemmel::services::finance::rules::delivery::NAMESPACE;
@@ -90,6 +91,73 @@ pub async fn receipt(answer: &Answer) -> String {
     let receipt = content(&answer.body);
     assert_eq!(judged(&receipt, "FinansbilagKvittering").await, Ok(()), "{receipt}");
     receipt
+}
+
+/// A user of these roles of an authority, who is told by mail here.
+async fn told_by_mail(store: &Store, party: Option<&str>, role: rights::Role, address: &str) {
+    let (now, person) = (Clock::system().now(), uuid::Uuid::new_v4());
+    let user = User {
+        id: person,
+        person,
+        name: address.to_owned(),
+        kind: Kind::Person,
+        party: party.map(|party| party.parse().unwrap()),
+        roles: vec![role],
+        services: Vec::new(),
+        certificates: Vec::new(),
+        valid_from: now - jiff::SignedDuration::from_hours(1),
+        valid_to: None,
+    };
+    user::add(store, None, &user, &[], &Because::new("sag 7".to_owned(), now)).await.unwrap();
+    let mut change = store.change().await.unwrap();
+    change.tell_at(user.id, Some((address, Language::En)), now).await.unwrap();
+    change.commit().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_looks_after_a_ledger_that_answers_against_the_contract_or_is_lost_and_the_operators_are_told_by_mail() {
+    let mail = tempfile::tempdir().unwrap();
+    let section = format!(
+        "kind = \"finance\"\n[service.pass.rules]\nFB002 = \"off\"\n[mail]\nfrom = \"Hjemmel <hjemmel@example.dk>\"\nfolder = \"{}\"\n",
+        mail.path().display()
+    );
+    let passing = Passing::start_with(&folder(), &section, Security::Token, Some(Arc::new(Ledger::default()))).await;
+    let store = Store::open(&Settings::sqlite(&passing.world.dir.join("agreements.sqlite"))).await.unwrap();
+    told_by_mail(&store, None, rights::Role::Operator, "drift@example.dk").await;
+    told_by_mail(&store, Some(BY_TOKEN), rights::Role::SystemResponsible, "modtager@example.dk").await;
+    told_by_mail(&store, Some(BY_CONTEXT), rights::Role::SystemResponsible, "anden@example.dk").await;
+    let person = "6101801234";
+    for (seed, mode) in (1..).zip([Mode::Invalid, Mode::Cut]) {
+        passing.by_token.mode.set(mode);
+        let mut sample = Finance::sample(seed, BY_TOKEN, 1);
+        sample.vouchers[0].postings[0].rest = vec![("Part", format!("urn:oio:cpr-nr:{person}"))];
+        let told = receipt(&passing.by_token(&[], &sample.request("")).await).await;
+        // In Danish and in English.
+        assert_eq!(texts(&told, "FejlKode"), ["FB090", "FB090"], "{told}");
+    }
+    let letters = || -> Vec<String> {
+        let files = fs::read_dir(mail.path()).unwrap().filter_map(|file| fs::read_to_string(file.unwrap().path()).ok());
+        files.map(|letter| letter.replace("\r\n ", " ")).collect()
+    };
+    let expected: BTreeSet<(&str, &str)> = ["drift@example.dk", "modtager@example.dk"]
+        .into_iter()
+        .flat_map(|to| ["answers against the contract", "Answer to a delivery is lost"].map(|subject| (to, subject)))
+        .collect();
+    let until = Instant::now() + Duration::from_secs(90);
+    loop {
+        let letters = letters();
+        let found: BTreeSet<(&str, &str)> = expected
+            .iter()
+            .filter(|(to, subject)| letters.iter().any(|letter| letter.contains(to) && letter.contains(subject)))
+            .copied()
+            .collect();
+        assert!(letters.iter().all(|letter| !letter.contains("anden@example.dk") && !letter.contains(person)), "{letters:?}");
+        if found == expected {
+            break;
+        }
+        assert!(Instant::now() < until, "{letters:#?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
