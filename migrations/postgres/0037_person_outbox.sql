@@ -25,13 +25,12 @@ CREATE TABLE person_campus (
 
 CREATE INDEX person_campus_wakes ON person_campus (wakes) WHERE wakes IS NOT NULL;
 
--- What Campus was last told of each employment. `manager_missing`: 1 where the manager was not there to be referred to.
+-- Of which employments Campus was told; what it was told is read of `person`, where an erasure finds it. `manager_missing`: 1 where the manager was not there to be referred to.
 CREATE TABLE person_handed (
     number          bigint NOT NULL,
     authority       text NOT NULL,
     institution     text NOT NULL,
     staff_number    text NOT NULL,
-    content         bytea NOT NULL,
     manager         bigint,
     manager_missing bigint NOT NULL,
     PRIMARY KEY (number, authority, institution, staff_number)
