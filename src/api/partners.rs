@@ -555,6 +555,8 @@ pub async fn block(
     headers: HeaderMap,
     Json { value, bytes }: Json<PartnerReason>,
 ) -> Result<Answer, ApiRefusal> {
+    // Before it is looked for: whoever may block nobody is not told by the answer whose names there are.
+    caller.may(Action::SuspendAgreement)?;
     let (reason, own, actor, on) = (line("reason", &value.reason)?, api.clone(), caller.0.clone(), name.clone());
     let work = |key: Option<Key>| async move {
         let because = Because::new(reason, own.clock.now());
@@ -591,6 +593,7 @@ pub async fn except(
     headers: HeaderMap,
     Json { value, bytes }: Json<PartnerReason>,
 ) -> Result<Answer, ApiRefusal> {
+    caller.may(Action::ExceptFile)?;
     let (reason, own, actor) = (line("reason", &value.reason)?, api.clone(), caller.0.clone());
     let work = |key: Option<Key>| async move {
         let because = Because::new(reason, own.clock.now());

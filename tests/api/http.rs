@@ -132,7 +132,7 @@ async fn the_contract_describes_every_operation_response_and_bound() {
             }
         }
     }
-    assert_eq!(operations, 68);
+    assert_eq!(operations, 78);
     fn unbounded(place: String, schema: &Value, found: &mut Vec<String>) {
         let Some(object) = schema.as_object() else { return };
         let is = |name: &str| match &schema["type"] {

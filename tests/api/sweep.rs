@@ -6,9 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use hjemmel::agreements::Thumbprint;
 use hjemmel::clock::Clock;
 use hjemmel::config::OneTimeLinks;
+use hjemmel::signature::key::Certificate;
 use hjemmel::users::Kind;
 use hjemmel::users::rights::Role;
 use jiff::{SignedDuration, Span};
@@ -16,15 +19,17 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::console::{Konsol, token};
-use crate::house::{COMPANY, House, OTHER, OWN, SERVICE, Who, pki, request, text, user_of, value};
+use crate::house::{
+    COMPANY, House, OTHER, OWN, OWN_SYSTEM, SERVICE, SYSTEM, Who, certificate, pki, request, text, thumbprint, user_of, value,
+};
 use crate::wire::Answer;
 
 /// Whose things the routes are tried on: an agreement asked for by the company and its like.
 const STRANGER: &str = "99999992";
 
 /// A column for each role in the order of [`Role::ALL`]: `x` gets in, `.` may not (403), `n` sees nothing there (404), `c` may,
-/// but it cannot be done now (409). Then the same of another authority's people, and another company's; the operators have no
-/// other side.
+/// but it cannot be done now (409), `w` may ask, but what it sent is wrong (422): it asks for a system that is not its own. Then the
+/// same of another authority's people, and another company's; the operators have no other side.
 ///                                                      op ro su ow re ad in so si au     su ow re ad in so si au
 const API: &[(&str, &str, &str, &str)] = &[
     ("GET /openapi.json", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
@@ -36,8 +41,10 @@ const API: &[(&str, &str, &str, &str)] = &[
     ("GET /api/v1/agreements/{id}", "agreement", "x  x  x  x  x  x  x  x  x  x", "n  n  n  n  n  n  n  n"),
     ("GET /api/v1/agreements/{id}/decisions", "agreement", "x x x x x x x x x x", "n n n n n n n n"),
     ("GET /api/v1/agreements/{id}/ending", "agreement", "x  x  x  x  x  x  x  x  x  x", "n  n  n  n  n  n  n  n"),
-    ("POST /api/v1/agreements", "", "x  .  x  .  x  x  .  .  .  .", "x  .  .  .  .  .  .  ."),
-    ("POST /api/v1/agreements/import", "", "x  .  x  .  x  x  .  .  .  .", "x  .  .  .  .  .  .  ."),
+    // Each asks for its own system; the other authority for its own too, of an authority that it is not, and the other company for
+    // the first one's.
+    ("POST /api/v1/agreements", "", "x  .  x  .  x  x  .  .  .  .", "w  .  .  .  .  .  .  ."),
+    ("POST /api/v1/agreements/import", "", "x  .  x  .  x  x  .  .  .  .", "w  .  .  .  .  .  .  ."),
     ("POST /api/v1/agreements/{id}/decisions approve", "agreement", ". . . . . . . . x .", "n n n n n n n n"),
     ("POST /api/v1/agreements/{id}/decisions reject", "agreement", ". . . . . . . . x .", "n n n n n n n n"),
     ("POST /api/v1/agreements/{id}/decisions withdraw", "agreement", "x . x . x x . . . .", "n n n n n n n n"),
@@ -85,11 +92,30 @@ const API: &[(&str, &str, &str, &str)] = &[
     ("GET /api/v1/connections/{id}/picture", "connection", "x x x x x x x x x x", "n n n n n n n n"),
     ("GET /api/v1/connections/{id}/decisions", "connection", "x x x x x x x x x x", "n n n n n n n n"),
     ("POST /api/v1/connections", "", "x  .  x  .  x  x  .  .  .  .", ".  .  .  .  .  .  .  ."),
+    // The company's system, by each for itself: it is nobody else's to connect, the operators aside.
+    ("POST /api/v1/connections theirs", "system", "x . x . c c . . . .", "c . c c . . . ."),
+    // The other authority is the client's side here: it sees the connection, and does not agree to it for the receiver's.
+    ("POST /api/v1/connections/{id}/consent", "offered", "x . x . x x . . . .", "n . . . . . . ."),
     ("POST /api/v1/connections/{id}/end", "connection", "x  .  x  .  x  x  .  .  .  .", "n  n  n  n  n  n  n  n"),
     // Stated by the system owner, and by an operator on behalf; other roles that state tasks are told whose it is.
     ("POST /api/v1/connections/{id}/statements", "connection", "x . . x c c c c c .", "n n n n n n n n"),
     ("POST /api/v1/connections/{id}/withdrawals", "stated", "x . . x c c c c c .", "n n n n n n n n"),
     ("POST /api/v1/connections/{id}/assignments", "connection", "x . . x x x x . . .", "n n n n n n n n"),
+    // Partner agreements: any company asks an authority; a company sees what it asked for, and no agreement, which is the authority's.
+    ("GET /api/v1/partner-requests", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
+    ("GET /api/v1/partner-requests/{id}", "partner-request", "x x x x x x x x x x", "n n n n n n n n"),
+    ("GET /api/v1/partner-requests/{id}/decisions", "partner-request", "x x x x x x x x x x", "n n n n n n n n"),
+    ("POST /api/v1/partner-requests", "", "x  .  x  .  x  x  .  .  .  .", "x  .  .  .  .  .  .  ."),
+    ("POST /api/v1/partner-requests/{id}/decisions approve", "partner-request", ". . . . . . . . x .", "n n n n n n n n"),
+    ("POST /api/v1/partner-requests/{id}/decisions reject", "partner-request", ". . . . . . . . x .", "n n n n n n n n"),
+    ("POST /api/v1/partner-requests/{id}/decisions withdraw", "partner-request", "x . x . x x . . . .", "n n n n n n n n"),
+    ("GET /api/v1/partners/{number}", "partner", "x  x  n  x  x  x  x  x  x  x", "n  n  n  n  n  n  n  n"),
+    ("POST /api/v1/partners/{number}/end suspend", "partner", "x . n x x . . . x .", "n n n n n n n n"),
+    ("POST /api/v1/partners/{number}/end close", "partner", ". . n x x . . . x .", "n n n n n n n n"),
+    // Whoever may block nobody is told so whether the name is a user's or not.
+    ("POST /api/v1/partner-users/{name}/block", "partner-user", "x . . x x . . . x .", ". n n . . . n ."),
+    ("POST /api/v1/partner-users/{name}/block nobody", "nothing", "n . . n n . . . n .", ". n n . . . n ."),
+    ("POST /api/v1/partner-files/{id}/except", "nothing", "n . . n n n . . . .", ". n n n . . . ."),
     // Doors of systems, known by other certificates than users are.
     ("GET /api/v1/mailboxes", "", ".  .  .  .  .  .  .  .  .  .", ".  .  .  .  .  .  .  ."),
     ("GET /api/v1/mailboxes/{number}/inbox", "", ".  .  .  .  .  .  .  .  .  .", ".  .  .  .  .  .  .  ."),
@@ -132,6 +158,8 @@ const CONSOLE: &[(&str, &str, &str, &str)] = &[
     ("GET /connections/new", "", "x  .  x  .  x  x  .  .  .  .", "x  .  x  x  .  .  .  ."),
     ("GET /connections/{id}", "connection", "x  x  x  x  x  x  x  x  x  x", "n  n  n  n  n  n  n  n"),
     ("POST /connections", "", "x  .  x  .  x  x  .  .  .  .", "c  .  c  c  .  .  .  ."),
+    ("POST /connections theirs", "system", "x . x . c c . . . .", "c . c c . . . ."),
+    ("POST /connections/{id}/consent", "offered", "x . x . x x . . . .", "n . . . . . . ."),
     ("POST /connections/{id}/end", "connection", "x  .  x  .  x  x  .  .  .  .", "n  n  n  n  n  n  n  n"),
     ("POST /connections/{id}/state", "connection", "x  .  .  x  c  c  c  c  c  .", "n  n  n  n  n  n  n  n"),
     ("POST /connections/{id}/withdraw", "stated", "x  .  .  x  c  c  c  c  c  .", "n  n  n  n  n  n  n  n"),
@@ -248,6 +276,9 @@ struct World {
     colleague: Who,
     /// Another operator.
     operator: Who,
+    /// A system responsible of [`OTHER`], and its system with a certificate.
+    neighbour: Who,
+    system: (String, String),
 }
 
 fn in_days(days: i32) -> String {
@@ -270,9 +301,14 @@ impl World {
         let house = self.house();
         match kind {
             "" | "nothing" => json!({"id": Uuid::new_v4().to_string()}),
-            "agreement" => house.requested(&house.supplier, OWN).await,
-            "approved" => {
-                let asked = house.requested(&house.supplier, OWN).await;
+            "agreement" | "approved" => {
+                // Of a service of its own: one that was suspended keeps others of the same from being approved.
+                let mut body = request(OWN);
+                body["service"] = json!(Uuid::new_v4());
+                let asked = self.made(&house.supplier, "/api/v1/agreements", &body).await;
+                if kind == "agreement" {
+                    return asked;
+                }
                 let approved = house.decide(&house.signatory, &asked, "approve").await;
                 assert_eq!(approved.status, 200, "{}", approved.text());
                 value(&approved)
@@ -305,8 +341,32 @@ impl World {
             }
             "subscription" => self.made(&house.operator, "/api/v1/value-list-subscriptions", &subscription()).await,
             "trial" => self.made(&house.operator, "/api/v1/trials", &trial()).await,
-            "connection" | "stated" => {
-                let id = text(&self.made(&house.operator, "/api/v1/connections", &connection()).await, "id").to_owned();
+            "partner-request" => self.made(&house.supplier, "/api/v1/partner-requests", &partner(&number())).await,
+            "partner" => self.partner().await,
+            "partner-user" => {
+                let (name, certificate) = (format!("LOEN_{}", number()), format!("{:064x}", Uuid::new_v4().as_u128()));
+                let of = self.partner().await;
+                let rights = json!([{"number": text(&of, "number"), "fetches": true, "delivers": true}]);
+                let body = json!({
+                    "what": "user", "user": name, "certificate": certificate, "rights": rights, "reason": "sag 7"
+                });
+                self.partner_approved(&body).await;
+                json!({"id": name, "name": name})
+            }
+            "connection" | "stated" | "offered" => {
+                let made = if kind == "offered" {
+                    // By the client's side alone, between another authority's system and the company's.
+                    let client = self.made(&self.neighbour, "/api/v1/systems", &system()).await["id"].clone();
+                    let receiver = self.made(&house.supplier, "/api/v1/systems", &system()).await["id"].clone();
+                    let body = json!({
+                        "graph": "sf1590a", "service": SERVICE, "environment": "exttest", "authority": OTHER, "client": client,
+                        "receiver": receiver, "receiver_authority": OWN, "receiver_supplier": COMPANY, "reason": "sag 7"
+                    });
+                    self.made(&self.neighbour, "/api/v1/connections", &body).await
+                } else {
+                    self.made(&house.operator, "/api/v1/connections", &connection()).await
+                };
+                let id = text(&made, "id").to_owned();
                 let path = format!("/api/v1/connections/{id}");
                 let mut seen = value(&house.get(&house.operator, &path).await);
                 if kind == "stated" {
@@ -323,6 +383,58 @@ impl World {
             }
             other => panic!("nothing is called {other}"),
         }
+    }
+
+    /// Asks for something of mailboxes as one person, and approves it as another.
+    async fn partner_approved(&self, body: &Value) {
+        let house = self.house();
+        let asked = self.made(&house.supplier, "/api/v1/partner-requests", body).await;
+        let path = format!("/api/v1/partner-requests/{}/decisions", text(&asked, "id"));
+        self.made(&house.signatory, &path, &decided_on("approve", &asked)).await;
+    }
+
+    /// A partner agreement of [`OWN`].
+    async fn partner(&self) -> Value {
+        let number = number();
+        self.partner_approved(&partner(&number)).await;
+        let mut seen = value(&self.house().get(&self.house().signatory, &format!("/api/v1/partners/{number}")).await);
+        seen["id"] = json!(number);
+        seen
+    }
+
+    /// What somebody asks of [`OWN`]: for a system of one's own side, but the other company for the first one's.
+    fn asked(&self, tries: &Tries) -> Value {
+        let (system, certificate) = match tries.party {
+            Some(OWN) => (OWN_SYSTEM.to_owned(), thumbprint(OWN_SYSTEM)),
+            Some(OTHER) => self.system.clone(),
+            _ => (SYSTEM.to_owned(), thumbprint(SYSTEM)),
+        };
+        let mut body = request(OWN);
+        (body["system"], body["certificates"], body["service"]) = (json!(system), json!([certificate]), json!(Uuid::new_v4()));
+        body
+    }
+
+    /// A connection that somebody adds. `theirs`: of the company's system `on`, for oneself; else of a system of one's own side, but as
+    /// [`OWN`]'s and [`COMPANY`]'s, which the other side is not.
+    async fn connected(&self, variant: &str, on: &Value, tries: &Tries) -> Value {
+        let mut body = connection();
+        if variant == "theirs" {
+            body["client"] = on["id"].clone();
+            match tries.party {
+                Some(party @ STRANGER) => body["client_supplier"] = json!(party),
+                Some(party @ OTHER) => body["authority"] = json!(party),
+                _ => {}
+            }
+            return body;
+        }
+        let house = self.house();
+        let registers = match tries.party {
+            Some(OWN) => &house.responsible,
+            Some(OTHER) => &self.neighbour,
+            _ => &house.supplier,
+        };
+        body["client"] = self.made(registers, "/api/v1/systems", &system()).await["id"].clone();
+        body
     }
 
     /// The people who try: every role of the one side, then those that have another.
@@ -365,6 +477,7 @@ impl World {
                     403 => ".",
                     404 => "n",
                     409 => "c",
+                    422 => "w",
                     _ => "?",
                 };
                 if came != due {
@@ -382,12 +495,9 @@ impl World {
         let mut words = route.split(' ');
         let (method, path, variant) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap_or_default());
         let id = text(on, "id");
-        let own = tries.party.filter(|party| ![COMPANY, STRANGER].contains(party)).unwrap_or(OWN);
-        // The other side tries on what is not its own.
-        let authority = if tries.is_other { OWN } else { own };
         let body = match (method, path) {
-            ("POST", "/api/v1/agreements") => Some(request(authority)),
-            ("POST", "/api/v1/agreements/import") => Some(json!([request(authority)])),
+            ("POST", "/api/v1/agreements") => Some(self.asked(tries)),
+            ("POST", "/api/v1/agreements/import") => Some(json!([self.asked(tries)])),
             ("POST", "/api/v1/agreements/{id}/decisions") => {
                 let mut shown = on["text_sha256"].clone();
                 if variant == "end" {
@@ -415,7 +525,12 @@ impl World {
             }
             ("POST", "/api/v1/value-list-subscriptions") => Some(subscription()),
             ("POST", "/api/v1/trials") => Some(trial()),
-            ("POST", "/api/v1/connections") => Some(connection()),
+            ("POST", "/api/v1/connections") => Some(self.connected(variant, on, tries).await),
+            ("POST", "/api/v1/partner-requests") => Some(partner(&number())),
+            ("POST", "/api/v1/partner-requests/{id}/decisions") => Some(decided_on(variant, on)),
+            ("POST", "/api/v1/partners/{number}/end") => {
+                Some(json!({"ending": variant, "reason": "sag 7", "shown": on["text_sha256"]}))
+            }
             ("POST", "/api/v1/connections/{id}/statements") => {
                 Some(json!({"task": TASK, "reference": "sag 1", "reason": "sag 1"}))
             }
@@ -431,7 +546,9 @@ impl World {
             "/api/v1/persons" => format!("?authority={OWN}"),
             _ => String::new(),
         };
-        let path = path.replace("{id}", id).replace("{number}", "1") + &query;
+        let of = |name: &str, or: &str| on[name].as_str().unwrap_or(or).to_owned();
+        let path = path.replace("{id}", id).replace("{number}", &of("number", "1")).replace("{name}", &of("name", "NOBODY"));
+        let path = path + &query;
         let etag = on["etag"].as_str().unwrap_or_default();
         let headers = if etag.is_empty() { Vec::new() } else { vec![("if-match", etag)] };
         self.house().ask(&tries.who, method, &path, &headers, body.as_ref()).await
@@ -467,10 +584,10 @@ impl World {
             }
             "/routes/{id}/end" => and(&[("etag", &of("etag")), ("on", "2999-01-01")]),
             "/connections" => {
-                let made = connection();
-                let client = text(&made, "client").to_owned();
-                and(&[("graph", "terminaladgang"), ("service", SERVICE), ("authority", OWN), ("client", &client)]);
-                and(&[("client_supplier", COMPANY)]);
+                let made = self.connected(variant, on, tries).await;
+                for name in ["graph", "service", "authority", "client", "client_supplier"] {
+                    and(&[(name, text(&made, name))]);
+                }
             }
             "/connections/{id}/state" | "/connections/{id}/withdraw" => {
                 and(&[("task", TASK), ("party", OWN), ("reference", "sag 1")])
@@ -505,7 +622,7 @@ const TASK: &str = "TA-INSTRUCTION";
 fn form() -> Value {
     json!({
         "kind": "without-passing-on", "name": "Sygedagpenge", "justification": "Sagsbehandlere slår ydelser op",
-        "environment": "exttest", "system": crate::house::SYSTEM, "certificates": [crate::house::thumbprint(crate::house::SYSTEM)],
+        "environment": "exttest", "system": SYSTEM, "certificates": [thumbprint(SYSTEM)],
         "authorities": [OWN], "services": [{"service": SERVICE, "side": "front"}],
         "contract": "DBA-2026-17", "purpose": "sagsbehandling", "legal_basis": "LUD § 8, stk. 1", "categories": ["ydelser"],
         "retention": "slettes efter 5 år"
@@ -514,6 +631,25 @@ fn form() -> Value {
 
 fn system() -> Value {
     json!({"name": "Et system", "contact": "drift@leverandor.example", "reason": "sag 7"})
+}
+
+/// The number of a partner agreement that there is not yet.
+fn number() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(10_000);
+    format!("PA{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Asks for a partner agreement of [`OWN`].
+fn partner(number: &str) -> Value {
+    let terms = format!(
+        "number = '{number}'\nowner = '{OWN}'\nenvironment = 'test'\nlegal_basis = 'Lov § 1'\npurpose = 'løn'\n\
+         contact = {{ email = 'loen@kommune.example', phone = '+45 00000000' }}\n"
+    );
+    json!({"what": "agreement", "terms": terms, "reason": "sag 7"})
+}
+
+fn decided_on(decision: &str, asked: &Value) -> Value {
+    json!({"decision": decision, "reason": "sag 8", "shown": asked["text_sha256"]})
 }
 
 fn route_fields(root: &str) -> Vec<(&'static str, String)> {
@@ -578,7 +714,18 @@ async fn world() -> World {
     let konsol = Konsol::build(OneTimeLinks::Off).await;
     let colleague = user_of(&konsol.store, "K. Kollega", Kind::Person, Role::SortimentAdministrator, Some(OWN)).await;
     let operator = user_of(&konsol.store, "O. Anden", Kind::Person, Role::Operator, None).await;
-    World { konsol, colleague, operator }
+    let neighbour = user_of(&konsol.store, "N. Nabo", Kind::Person, Role::SystemResponsible, Some(OTHER)).await;
+    let mut world = World { konsol, colleague, operator, neighbour, system: Default::default() };
+    let registered = world.made(&world.neighbour, "/api/v1/systems", &system()).await;
+    let (id, house, credentials) = (text(&registered, "id"), world.house(), certificate("Nabosystem", OTHER));
+    let pem = hjemmel::pem::encode("CERTIFICATE", credentials.leaf()).to_string();
+    let (path, body) = (format!("/api/v1/systems/{id}/changes"), json!({"certificate": pem, "reason": "sag 7"}));
+    let headers = [("if-match", text(&registered, "etag"))];
+    let added = house.ask(&world.neighbour, "POST", &path, &headers, Some(&body)).await;
+    assert_eq!(added.status, 200, "{}", added.text());
+    let certificate = Certificate::from_der(credentials.leaf()).unwrap();
+    world.system = (id.to_owned(), Thumbprint::from(*certificate.thumbprint()).to_string());
+    world
 }
 
 #[tokio::test]
