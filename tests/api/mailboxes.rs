@@ -37,14 +37,14 @@ pub fn open(store: &Store, folder: &Path) -> Mailboxes {
 }
 
 /// An institution, a central system and a stranger, each with a system of its own.
-struct Parties {
-    own: Who,
+pub struct Parties {
+    pub own: Who,
     central: Who,
     stranger: Who,
 }
 
 impl Parties {
-    async fn of(house: &House) -> Self {
+    pub async fn of(house: &House) -> Self {
         let streams = "[[alias]]\nkind = 'LOENGRUPPE'\ncode = '4711'\nvalid_from = '2020-01-01'\n\
                        [[stream]]\ncode = 'LOENPOSTER'\ndirection = 'UD'\ncounterpart = 'PA00001'\n";
         let own = party(house, "PA85858", streams).await;
@@ -96,7 +96,7 @@ fn place(delivery: Uuid, content: &[u8]) -> String {
     )
 }
 
-async fn delivered(house: &House, who: &Who, content: &[u8]) -> Value {
+pub async fn delivered(house: &House, who: &Who, content: &[u8]) -> Value {
     let name = [("file-name", "l%C3%B8n.txt")];
     let answer = house.send(who, "PUT", &place(Uuid::new_v4(), content), &name, content.to_vec()).await;
     assert_eq!(answer.status, 201, "{}", answer.text());

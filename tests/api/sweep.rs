@@ -12,6 +12,7 @@ use hjemmel::agreements::Thumbprint;
 use hjemmel::clock::Clock;
 use hjemmel::config::OneTimeLinks;
 use hjemmel::signature::key::Certificate;
+use hjemmel::store::sql;
 use hjemmel::users::Kind;
 use hjemmel::users::rights::Role;
 use jiff::{SignedDuration, Span};
@@ -112,10 +113,11 @@ const API: &[(&str, &str, &str, &str)] = &[
     ("GET /api/v1/partners/{number}", "partner", "x  x  n  x  x  x  x  x  x  x", "n  n  n  n  n  n  n  n"),
     ("POST /api/v1/partners/{number}/end suspend", "partner", "x . n x x . . . x .", "n n n n n n n n"),
     ("POST /api/v1/partners/{number}/end close", "partner", ". . n x x . . . x .", "n n n n n n n n"),
-    // Whoever may block nobody is told so whether the name is a user's or not.
+    // Whoever may block nobody, or except nothing, is told so whether there is such a user or file or not.
     ("POST /api/v1/partner-users/{name}/block", "partner-user", "x . . x x . . . x .", ". n n . . . n ."),
     ("POST /api/v1/partner-users/{name}/block nobody", "nothing", "n . . n n . . . n .", ". n n . . . n ."),
-    ("POST /api/v1/partner-files/{id}/except", "nothing", "n . . n n n . . . .", ". n n n . . . ."),
+    ("POST /api/v1/partner-files/{id}/except", "file", "x . . x x x . . . .", ". n n n . . . ."),
+    ("POST /api/v1/partner-files/{id}/except nothing", "nothing", "n . . n n n . . . .", ". n n n . . . ."),
     // Doors of systems, known by other certificates than users are.
     ("GET /api/v1/mailboxes", "", ".  .  .  .  .  .  .  .  .  .", ".  .  .  .  .  .  .  ."),
     ("GET /api/v1/mailboxes/{number}/inbox", "", ".  .  .  .  .  .  .  .  .  .", ".  .  .  .  .  .  .  ."),
@@ -279,6 +281,8 @@ struct World {
     /// A system responsible of [`OTHER`], and its system with a certificate.
     neighbour: Who,
     system: (String, String),
+    /// Who delivers files of [`OWN`].
+    delivers: Who,
 }
 
 fn in_days(days: i32) -> String {
@@ -343,6 +347,15 @@ impl World {
             "trial" => self.made(&house.operator, "/api/v1/trials", &trial()).await,
             "partner-request" => self.made(&house.supplier, "/api/v1/partner-requests", &partner(&number())).await,
             "partner" => self.partner().await,
+            "file" => {
+                let file = crate::mailboxes::delivered(house, &self.delivers, b"4711").await;
+                let id: Uuid = text(&file, "id").parse().unwrap();
+                let rejected = sql("UPDATE mailbox_file SET validation = 'AFVIST' WHERE id = $1").bind(id);
+                let mut transaction = house.store.database().begin().await.unwrap();
+                assert_eq!(transaction.execute(rejected).await.unwrap(), 1);
+                transaction.commit().await.unwrap();
+                file
+            }
             "partner-user" => {
                 let (name, certificate) = (format!("LOEN_{}", number()), format!("{:064x}", Uuid::new_v4().as_u128()));
                 let of = self.partner().await;
@@ -477,7 +490,7 @@ impl World {
                     403 => ".",
                     404 => "n",
                     409 => "c",
-                    422 => "w",
+                    422 if answer.text().contains("ApiRequestUnfinished") && answer.text().contains("system: ") => "w",
                     _ => "?",
                 };
                 if came != due {
@@ -715,7 +728,9 @@ async fn world() -> World {
     let colleague = user_of(&konsol.store, "K. Kollega", Kind::Person, Role::SortimentAdministrator, Some(OWN)).await;
     let operator = user_of(&konsol.store, "O. Anden", Kind::Person, Role::Operator, None).await;
     let neighbour = user_of(&konsol.store, "N. Nabo", Kind::Person, Role::SystemResponsible, Some(OTHER)).await;
-    let mut world = World { konsol, colleague, operator, neighbour, system: Default::default() };
+    let delivers = crate::mailboxes::Parties::of(&konsol.house).await.own;
+    let system_of = (String::new(), String::new());
+    let mut world = World { konsol, colleague, operator, neighbour, system: system_of, delivers };
     let registered = world.made(&world.neighbour, "/api/v1/systems", &system()).await;
     let (id, house, credentials) = (text(&registered, "id"), world.house(), certificate("Nabosystem", OTHER));
     let pem = hjemmel::pem::encode("CERTIFICATE", credentials.leaf()).to_string();
