@@ -139,7 +139,7 @@ async fn works(store: Store, done: Arc<AtomicUsize>, stop: Arc<AtomicBool>) -> V
             store.page(&Wanted { limit: 5, ..Wanted::default() }).await.map_err(|error| error.to_string())?;
             store.routes().await.map_err(|error| error.to_string())?;
             store.every_decision().await.map_err(|error| error.to_string())?;
-            let to = if number % 2 == 0 { State::Suspended } else { State::Approved };
+            let to = if number.is_multiple_of(2) { State::Suspended } else { State::Approved };
             store.decide(FRONT, to, "underskriver", "sag", at(NOW)).await.map_err(|error| error.to_string())?;
             let now = clock.now();
             memory.remember(Seen::new(b"k", &number.to_string(), now), now).await.map_err(|refusal| format!("{refusal:?}"))?;

@@ -19,7 +19,7 @@ const IN: &str = "PA00001/IN/LOENPOSTER/LOENGRUPPE=4711";
 
 async fn log_on(post: &Post, of: &str) -> EitherHome {
     let both = Both::new(post.files.clone(), Some(PartnerHomes::new(post.mailboxes.clone(), post.files.clone())));
-    let account = both.account(&format!("BRUGER_{of}")).await.unwrap().expect("one who may log on");
+    let account = both.account(&format!("BRUGER_{of}")).await.unwrap().unwrap();
     assert_eq!(account.keys, [key(of)]);
     both.enter(account.id, key(of), Ipv4Addr::LOCALHOST.into()).await.unwrap()
 }
