@@ -120,7 +120,9 @@ class Api(unittest.TestCase):
         named = {"id": system, "name": "Fagsystem A", "contact": "drift@leverandor.example", "reason": "sag 1"}
         registered = requests.post(f"{self.told['api']}/api/v1/systems", json=named, **reach)
         self.assertEqual(registered.status_code, 201, registered.text)
-        added = {"certificate": (self.demo.dir / "pki/client-intruder.pem").read_text(), "reason": "sag 1"}
+        # Its own alone, not the chain that stands with it.
+        own = subprocess.run(["openssl", "x509", "-in", self.demo.dir / "pki/client-intruder.pem"], capture_output=True, text=True, check=True).stdout
+        added = {"certificate": own, "reason": "sag 1"}
         changes = f"{self.told['api']}/api/v1/systems/{system}/changes"
         changed = requests.post(changes, json=added, headers={"If-Match": registered.headers["ETag"]}, **reach)
         self.assertEqual(changed.status_code, 200, changed.text)
