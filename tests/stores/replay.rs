@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hjemmel::clock::Clock;
@@ -30,6 +30,8 @@ struct World {
     now: Timestamp,
     server: Option<(&'static Cluster, TestDatabase)>,
     clock: Clock,
+    /// By how much the clock of the nodes on SQLite was put on, in microseconds.
+    put_on: Arc<AtomicI64>,
     _folder: tempfile::TempDir,
 }
 
@@ -41,20 +43,35 @@ impl World {
         let node = Arc::new(ReplayMemory::Node(NodeMemory::new(100_000, KEEP, now)));
         let mut all = vec![(
             "node",
-            Self { nodes: [node.clone(), node], store: None, now, server: None, clock: Clock::system(), _folder: folder() },
+            Self {
+                nodes: [node.clone(), node],
+                store: None,
+                now,
+                server: None,
+                clock: Clock::system(),
+                put_on: Arc::default(),
+                _folder: folder(),
+            },
         )];
         let files = folder();
-        let clock = Clock::system();
+        let put_on = Arc::new(AtomicI64::new(0));
+        let by = put_on.clone();
+        // The nodes' own looks at the memory are at the time of the test, or they would miss what it has forgotten.
+        let clock =
+            Clock::from_fn(move || Clock::system().now() + Duration::from_micros(by.load(Ordering::SeqCst).unsigned_abs()));
         let store = Database::open(&Settings::sqlite(&files.path().join("store.sqlite")), Access::Make).await.unwrap();
         let nodes = shared(&store, &clock).await;
-        all.push(("SQLite", Self { nodes, store: Some(store), now: clock.now(), server: None, clock, _folder: files }));
+        all.push(("SQLite", Self { nodes, store: Some(store), now: clock.now(), server: None, clock, put_on, _folder: files }));
         if let Some(cluster) = Cluster::shared() {
             let database = cluster.database();
             let clock = clock_of(cluster, &database);
             let store = Database::open(&cluster.settings(&database.name), Access::Make).await.unwrap();
             let nodes = shared(&store, &clock).await;
             let (now, server) = (clock.now(), Some((cluster, database)));
-            all.push(("PostgreSQL", Self { nodes, store: Some(store), now, server, clock, _folder: folder() }));
+            all.push((
+                "PostgreSQL",
+                Self { nodes, store: Some(store), now, server, clock, put_on: Arc::default(), _folder: folder() },
+            ));
         }
         all
     }
@@ -73,6 +90,7 @@ impl World {
     /// Time goes by, and what has expired is forgotten.
     async fn pass(&mut self, by: Duration) {
         self.now += by;
+        self.put_on.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
         let mut now = self.now;
         if let (Some((cluster, database)), Some(store)) = (&self.server, &self.store) {
             // Nodes that had seen a row when it was young would miss it: they go before it grows old, and others come.
