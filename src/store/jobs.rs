@@ -201,8 +201,8 @@ impl Jobs {
     /// The store does not answer. What it may have given is given again when the lease ends.
     pub async fn take(&self, most: u32) -> Result<Vec<Taken>, StoreError> {
         let lease = Uuid::new_v4();
-        let mut session = self.store.session().await?;
-        self.bury(&mut session).await?;
+        let mut transaction = self.store.begin_beside_others().await?;
+        self.bury(&mut transaction).await?;
         let take = statement!(
             "WITH next AS MATERIALIZED (
                  SELECT id FROM job AS waiting
@@ -219,7 +219,8 @@ impl Jobs {
         let take = take.bind(self.kind).bind(i64::from(most)).bind(lease).bind(microseconds(self.rules.lease));
         // Its last lease may have ended since those that are given up were looked for.
         let take = take.bind(i64::from(self.rules.attempts));
-        let rows = session.all(take).await?;
+        let rows = transaction.all(take).await?;
+        transaction.commit().await?;
         let mut taken = rows
             .iter()
             .map(|row| {

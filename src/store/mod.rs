@@ -311,11 +311,12 @@ impl Database {
         let heard = lock.map(|_| self.heard.clone());
         match &self.kind {
             Kind::Sqlite(place) => {
+                let turn = place.turn().await?;
                 let opened = place.current().await?;
                 // IMMEDIATE takes the write lock before anything is read: two decisions at once cannot both see the old state.
                 let transaction = opened.pool.begin_with("BEGIN IMMEDIATE").await?;
                 let session = Session(session::Inner::SqliteWriting(transaction));
-                Ok(Transaction { session, file: Some((place.clone(), opened)), heard })
+                Ok(Transaction { session, file: Some(session::Written { place: place.clone(), opened, _turn: turn }), heard })
             }
             Kind::Postgres(server) => {
                 let transaction = server.begin(lock).await?;

@@ -13,7 +13,8 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
 use sqlx::{
@@ -21,7 +22,8 @@ use sqlx::{
     migrate::MigrateError,
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use super::schema::{APPLIED, Schema, empty, judged};
 use super::settings::Settings;
@@ -50,6 +52,8 @@ pub struct Place {
     opened: RwLock<Opened>,
     /// Held while it is opened anew, so that many calls at once open it once.
     opening: Mutex<()>,
+    /// Has one permit: whose turn it is to write.
+    writing: Arc<Semaphore>,
 }
 
 impl Place {
@@ -66,6 +70,7 @@ impl Place {
             access,
             opened: RwLock::new(opened),
             opening: Mutex::new(()),
+            writing: Arc::new(Semaphore::new(1)),
         })
     }
 
@@ -93,8 +98,17 @@ impl Place {
     }
 
     /// How long a connection, and then its lock, are waited for.
-    pub(super) fn patience(&self) -> std::time::Duration {
+    pub(super) fn patience(&self) -> Duration {
         self.settings.patience
+    }
+
+    /// Waits for this program's turn to write, in the order of asking and without a connection. SQLite would let each ask again
+    /// and again, whoever came first, and the connections of those who wait would be missing to whoever reads.
+    pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        match timeout(self.patience(), self.writing.clone().acquire_owned()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(StoreError::TooSlow(self.patience())),
+        }
     }
 
     /// Which file it is, by device and inode.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Postgres, Sqlite};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::notices::Heard;
 use super::place::{Opened, Place};
@@ -86,9 +87,17 @@ impl Session {
 pub struct Transaction {
     pub(super) session: Session,
     /// The file that it writes to, which must still be the store when it is done.
-    pub(super) file: Option<(Arc<Place>, Opened)>,
+    pub(super) file: Option<Written>,
     /// Who is told of the change, where it may be one of what the program remembers.
     pub(super) heard: Option<Arc<Heard>>,
+}
+
+/// A file that is written to, in one's turn.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) place: Arc<Place>,
+    pub(super) opened: Opened,
+    pub(super) _turn: OwnedSemaphorePermit,
 }
 
 impl Deref for Transaction {
@@ -123,7 +132,7 @@ impl Transaction {
         }
         committed?;
         match file {
-            Some((place, opened)) => place.holds(&opened).await,
+            Some(Written { place, opened, .. }) => place.holds(&opened).await,
             None => Ok(()),
         }
     }

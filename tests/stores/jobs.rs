@@ -30,7 +30,9 @@ struct World {
 impl World {
     async fn all() -> Vec<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let mut all = vec![("SQLite", Settings::sqlite(&folder.path().join("store.sqlite")), folder)];
+        // Two nodes on one file take the lock from each other without an order: not how long that may last is shown here.
+        let file = Settings { patience: Duration::from_secs(60), ..Settings::sqlite(&folder.path().join("store.sqlite")) };
+        let mut all = vec![("SQLite", file, folder)];
         if let Some(cluster) = Cluster::shared() {
             all.push(("PostgreSQL", cluster.settings(&cluster.database().name), tempfile::tempdir().unwrap()));
         }
