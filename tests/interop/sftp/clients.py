@@ -285,8 +285,9 @@ class Partners(Mailboxes):
         environment = re.search(r'(?m)^environment = "([^"]+)"', self.config.read_text())[1]
         alias = '[[alias]]\nkind = "LOENGRUPPE"\ncode = "4711"\nvalid_from = "2020-01-01"\n'
         stream = '[[stream]]\ncode = "LOENPOSTER"\ndirection = '
-        for number, rest in (("PA85858", f'{alias}{stream}"UD"\ncounterpart = "PA00001"\nlargest_bytes = {self.LARGEST}\n'),
-                             ("PA00001", f'{stream}"IND"\n')):
+        # A stream's counterpart is there before it.
+        for number, rest in (("PA00001", f'{stream}"IND"\n'),
+                             ("PA85858", f'{alias}{stream}"UD"\ncounterpart = "PA00001"\nlargest_bytes = {self.LARGEST}\n')):
             terms = self.folder / f"{number}.toml"
             terms.write_text(f'number = "{number}"\nowner = "11111111"\nenvironment = "{environment}"\nlegal_basis = "Prøve § 1"\npurpose = "Løn"\n'
                              f'contact = {{ email = "loen@kommune.example", phone = "+45 00000000" }}\n{rest}')
