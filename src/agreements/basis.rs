@@ -141,28 +141,41 @@ impl Store {
         Ok(!rows.is_empty())
     }
 
-    /// Approved agreements that are bound to nothing, so many at most.
+    /// Agreements of a service that open something at `now` or may do so again, and are bound to nothing, so many at most.
     ///
     /// # Errors
     /// A store that does not answer, or holds what the model does not have.
-    pub async fn unbound(&self, most: i64) -> Result<Vec<Agreement>, StoreError> {
-        let query = super::store::agreements_that("basis IS NULL AND state = 'GODKENDT' ORDER BY id LIMIT $1").bind(most);
+    pub async fn unbound(&self, service: Uuid, now: Timestamp, most: i64) -> Result<Vec<Agreement>, StoreError> {
+        let query = super::store::agreements_that(
+            "service = $1 AND basis IS NULL AND (state IN ('GODKENDT', 'SUSPENDERET') OR (state = 'OPSAGT' AND ends_at > $2))
+             ORDER BY id LIMIT $3",
+        );
+        let query = query.bind(service).bind(now).bind(most);
         self.database().all(query).await?.iter().map(super::store::read).collect()
     }
 
-    /// The ids of approved agreements of a service that are bound to something else than `digest` and were not told of by `mark`
-    /// (followed by the id), so many at most.
+    /// The ids of agreements of a service that open something at `now` or may do so again, are bound to something else than `digest` and
+    /// were not told of by `mark` (followed by the id), so many at most.
     ///
     /// # Errors
     /// A store that does not answer.
-    pub async fn bound_elsewhere(&self, service: Uuid, digest: &str, mark: &str, most: i64) -> Result<Vec<Uuid>, StoreError> {
+    pub async fn bound_elsewhere(
+        &self,
+        service: Uuid,
+        digest: &str,
+        mark: &str,
+        now: Timestamp,
+        most: i64,
+    ) -> Result<Vec<Uuid>, StoreError> {
         let query = by_dialect(
-            "SELECT id FROM agreement WHERE service = $1 AND basis IS NOT NULL AND basis <> $2 AND state = 'GODKENDT'
-                 AND NOT EXISTS (SELECT 1 FROM notice_given WHERE mark = $3 || id) ORDER BY id LIMIT $4",
-            "SELECT id FROM agreement WHERE service = $1 AND basis IS NOT NULL AND basis <> $2 AND state = 'GODKENDT'
-                 AND NOT EXISTS (SELECT 1 FROM notice_given WHERE mark = $3 || id::text) ORDER BY id LIMIT $4",
+            "SELECT id FROM agreement WHERE service = $1 AND basis IS NOT NULL AND basis <> $2
+                 AND (state IN ('GODKENDT', 'SUSPENDERET') OR (state = 'OPSAGT' AND ends_at > $4))
+                 AND NOT EXISTS (SELECT 1 FROM notice_given WHERE mark = $3 || id) ORDER BY id LIMIT $5",
+            "SELECT id FROM agreement WHERE service = $1 AND basis IS NOT NULL AND basis <> $2
+                 AND (state IN ('GODKENDT', 'SUSPENDERET') OR (state = 'OPSAGT' AND ends_at > $4))
+                 AND NOT EXISTS (SELECT 1 FROM notice_given WHERE mark = $3 || id::text) ORDER BY id LIMIT $5",
         );
-        let query = query.bind(service).bind(digest).bind(mark).bind(most);
+        let query = query.bind(service).bind(digest).bind(mark).bind(now).bind(most);
         self.database().all(query).await?.iter().map(|row| row.get("id")).collect()
     }
 }

@@ -430,6 +430,28 @@ impl Agreement {
         matches!(self.state, State::Approved | State::Suspended) || self.is_under_notice(at)
     }
 
+    /// Whether it may still open anything after `at`, or do so again: approved, suspended, or under notice until later, and its period goes on.
+    /// What only was asked for does not.
+    pub fn goes_on(&self, at: Timestamp) -> bool {
+        let open = match self.state {
+            State::Approved => true,
+            State::Suspended => self.ends_at.is_none_or(|end| at < end),
+            State::Terminated => self.ends_at.is_some_and(|end| at < end),
+            State::Requested | State::Rejected | State::Withdrawn | State::Expired => false,
+        };
+        open && self.valid_to.is_none_or(|end| at < end)
+    }
+
+    /// The first instant at which it was over for good; none where it is not, or was never approved.
+    pub fn over_from(&self) -> Option<Timestamp> {
+        match self.state {
+            State::Terminated => self.ends_at.or(self.decided_at),
+            State::Suspended => self.ends_at,
+            State::Expired => self.valid_to.or(self.decided_at),
+            State::Requested | State::Approved | State::Rejected | State::Withdrawn => None,
+        }
+    }
+
     /// Its certificates, its period and what it is narrowed to, and the parties: what a new version of it keeps.
     pub fn same_parties(&self, other: &Agreement) -> bool {
         let parties = |a: &Agreement| (a.side, a.system, a.service, a.authority, a.environment.clone());

@@ -8,7 +8,7 @@ use jiff::{Span, Timestamp, Zoned, tz::TimeZone};
 use uuid::Uuid;
 
 use super::basis::Contract;
-use super::model::{Agreement, Environment};
+use super::model::Environment;
 use crate::clock::copenhagen;
 use crate::id::cvr::Cvr;
 
@@ -41,9 +41,9 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// The earliest instant at which an agreement may end, where notice is given at `at`: at once where the service has no terms, or
-    /// from the midnight in Copenhagen after binding period and notice are over.
-    pub fn earliest_end(&self, agreement: &Agreement, at: Timestamp) -> Timestamp {
+    /// The earliest instant at which an agreement that began to hold at `began` may end, where notice is given at `at`: at once where the
+    /// service has no terms, or from the midnight in Copenhagen after binding period and notice are over.
+    pub fn earliest_end(&self, began: Timestamp, at: Timestamp) -> Timestamp {
         if self.binding_months == 0 && self.notice_months == 0 {
             return at;
         }
@@ -53,7 +53,7 @@ impl Rule {
             let midnight = later.start_of_day()?;
             if midnight == later { Ok(midnight) } else { midnight.checked_add(Span::new().days(1))?.start_of_day() }
         };
-        let ends = [later(at, self.notice_months), later(agreement.valid_from, self.binding_months)];
+        let ends = [later(at, self.notice_months), later(began, self.binding_months)];
         let ends = ends.into_iter().map(|end: Result<Zoned, jiff::Error>| end.map_or(Timestamp::MAX, |end| end.timestamp()));
         ends.max().unwrap_or(at)
     }
@@ -94,32 +94,6 @@ impl Rules {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agreements::{Scope, Side, State};
-
-    fn agreement(from: &str) -> Agreement {
-        Agreement {
-            id: Uuid::from_u128(1),
-            side: Side::Front,
-            system: Uuid::from_u128(2),
-            certificates: Vec::new(),
-            service: Uuid::from_u128(3),
-            authority: "11111111".parse().unwrap(),
-            environment: "prod".parse().unwrap(),
-            valid_from: from.parse().unwrap(),
-            valid_to: None,
-            state: State::Approved,
-            legal_basis: "Lov § 1".to_owned(),
-            purpose: "prøve".to_owned(),
-            scope: Scope::none(),
-            decided_by: None,
-            decided_at: None,
-            reason: None,
-            terms: None,
-            ends_at: None,
-            asked: None,
-            basis: None,
-        }
-    }
 
     /// Campus: bound for six months, three months' notice. Midnight in Copenhagen is 23:00 in winter and 22:00 in summer, UTC.
     #[test]
@@ -133,11 +107,11 @@ mod tests {
             // Three months after the last of November is the last of February.
             ("2024-01-31T23:00:00Z", "2026-11-29T23:00:00Z", "2027-02-27T23:00:00Z"),
         ] {
-            let earliest = campus.earliest_end(&agreement(from), at.parse().unwrap());
+            let earliest = campus.earliest_end(from.parse().unwrap(), at.parse().unwrap());
             assert_eq!(earliest.to_string(), ends, "{from} {at}");
         }
         let at = "2026-11-29T12:00:00Z".parse().unwrap();
-        assert_eq!(Rule::default().earliest_end(&agreement("2026-11-01T23:00:00Z"), at), at);
+        assert_eq!(Rule::default().earliest_end("2026-11-01T23:00:00Z".parse().unwrap(), at), at);
     }
 
     #[test]

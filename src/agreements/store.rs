@@ -307,7 +307,7 @@ impl Change {
         Ok(agreement)
     }
 
-    /// Gives notice on an agreement: it is OPSAGT, and holds until `ends_at`. For one that holds: any other has ended at once.
+    /// Gives notice on an agreement: it is OPSAGT, and holds until `ends_at`. One that is suspended stays so until then.
     ///
     /// # Errors
     /// As [`Change::decide`].
@@ -319,10 +319,72 @@ impl Change {
         reason: &str,
         at: Timestamp,
     ) -> Result<Agreement, AgreementError> {
+        if shown.state == State::Suspended {
+            return self.notice_while_suspended(shown, Some(ends_at), by, reason, at).await;
+        }
         let mut agreement = self.decide(shown.id, Some(shown), State::Terminated, by, reason, at).await?;
         agreement.ends_at = Some(to_microsecond(ends_at));
         write(self.connection(), &agreement).await?;
         Ok(agreement)
+    }
+
+    /// Gives a suspended agreement the end of its notice, another or none. Why it is suspended, and by whom, stays with it.
+    ///
+    /// # Errors
+    /// As [`Change::decide`].
+    pub async fn notice_while_suspended(
+        &mut self,
+        shown: &Agreement,
+        ends_at: Option<Timestamp>,
+        by: &str,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<Agreement, AgreementError> {
+        let (session, id) = (self.connection(), shown.id);
+        let agreement = find(session, id).await?.ok_or(AgreementError::NoSuchAgreement(id))?;
+        if agreement != *shown || agreement.state != State::Suspended {
+            return Err(AgreementError::ChangedSinceShown(id));
+        }
+        let agreement = Agreement { ends_at: ends_at.map(to_microsecond), ..agreement };
+        write(session, &agreement).await?;
+        let decided = Agreement {
+            decided_by: Some(by.to_owned()),
+            decided_at: Some(to_microsecond(at)),
+            reason: Some(reason.to_owned()),
+            ..agreement.clone()
+        };
+        record(session, Some(State::Suspended), &decided, at).await?;
+        Ok(agreement)
+    }
+
+    /// Records a decision that leaves an agreement as it is.
+    ///
+    /// # Errors
+    /// As [`Change::decide`].
+    pub async fn stays(&mut self, shown: &Agreement, by: &str, reason: &str, at: Timestamp) -> Result<(), AgreementError> {
+        let (session, id) = (self.connection(), shown.id);
+        let agreement = find(session, id).await?.ok_or(AgreementError::NoSuchAgreement(id))?;
+        if agreement != *shown {
+            return Err(AgreementError::ChangedSinceShown(id));
+        }
+        let decided = Agreement {
+            decided_by: Some(by.to_owned()),
+            decided_at: Some(to_microsecond(at)),
+            reason: Some(reason.to_owned()),
+            ..agreement
+        };
+        Ok(record(session, Some(shown.state), &decided, at).await?)
+    }
+
+    /// Every agreement of an authority in an environment, latest asked for first.
+    ///
+    /// # Errors
+    /// A store that does not answer, or holds what the model does not have.
+    pub async fn of_authority(&mut self, authority: Cvr, environment: &Environment) -> Result<Vec<Agreement>, StoreError> {
+        let query = agreements_where!("authority = $1 AND environment = $2 ORDER BY id DESC")
+            .bind(authority.to_string())
+            .bind(environment.as_str());
+        self.connection().all(query).await?.iter().map(read).collect()
     }
 
     /// Every agreement of a system in an environment, latest asked for first.

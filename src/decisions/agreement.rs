@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{
-    Because, By, DecideError, Kept, each_once,
+    Because, By, DecideError, Kept, along, each_once,
     record::{Made, What},
     request::{unfinished, what as of_request},
-    shown, system, versions,
+    shown, suspension, system, versions,
 };
 use crate::{
     agreements::{
-        Agreement, AgreementError, Asked, Change, Side as Where, State, Store,
+        Agreement, AgreementError, Asked, Change, State, Store,
         import::Import,
         request::{Content, Request, Standing, Wrong, names_a_person},
         rules::Rules,
@@ -240,20 +240,21 @@ pub async fn decide(
 ) -> Result<Agreement, DecideError> {
     // Binding period, notice and what depends on it are looked at there alone.
     if to == State::Terminated {
-        return Err(
-            ApiRefusal::ApiTransition { from: Detail::name(shown.state.wire_name()), to: Detail::name(to.wire_name()) }.into()
-        );
+        return Err(cannot(shown.state, to).into());
     }
-    let Deciding { mut change, actor, role, what, created, made } = begin(store, by, shown, to, None, because).await?;
-    match Action::of_change(shown.state, to) {
+    // Under notice a suspension that is lifted leaves what it was before.
+    let noticed = shown.state == State::Suspended && to == State::Approved && shown.ends_at.is_some();
+    let becomes = if noticed { State::Terminated } else { to };
+    let Deciding { mut change, actor, role, what, created, made } = begin(store, by, shown, (to, becomes), None, because).await?;
+    let action = Action::of_change(shown.state, to);
+    match action {
         Some(Action::ApproveAgreement) => {
             created.user.ok_or(ApiRefusal::ApiCreatorUnknown)?;
             if wrote(store, shown, &made, &actor).await? {
                 return Err(ApiRefusal::ApiCreatorApproves.into());
             }
-            for suspended in suspended_alike(&mut change, shown).await? {
-                let made = change.made_on(Subject::Agreement, suspended.id).await?;
-                may_lift(store, &made, &actor, role).await?;
+            for suspended in suspension::alike(store, &mut change, shown).await? {
+                may_lift(store, &[suspended], &actor, role).await?;
             }
         }
         Some(Action::ResumeAgreement) => may_lift(store, &made, &actor, role).await?,
@@ -266,10 +267,64 @@ pub async fn decide(
     if (shown.state, to) == (State::Requested, State::Approved) {
         replaced(&mut change, by, (&actor, role), &agreement, because).await?;
     }
+    if action == Some(Action::EndAgreement) {
+        let undone = along::undo(&mut change, by, (&actor, role), &agreement, because).await?;
+        goes_on(store, &mut change, &agreement, &created, &undone, because).await?;
+    }
     tell(store, &mut change, &agreement, shown.state, &created, because).await?;
     Kept::keep(kept, &mut change, &agreement).await?;
     change.commit().await?;
     Ok(agreement)
+}
+
+/// Whether the suspension of an agreement still stands, by what was decided on it.
+///
+/// # Errors
+/// A store that does not answer, or holds what the model does not have.
+pub async fn is_suspended(store: &Store, made: &[Made]) -> Result<bool, DecideError> {
+    Ok(suspension::standing(store, made).await?.is_some())
+}
+
+/// Whether an agreement is over for good at `at`, as it is written down.
+pub fn is_over(agreement: &Agreement, at: Timestamp) -> bool {
+    matches!(agreement.state, State::Terminated | State::Expired) && !agreement.is_under_notice(at)
+}
+
+fn cannot(from: State, to: State) -> ApiRefusal {
+    ApiRefusal::ApiTransition { from: Detail::name(from.wire_name()), to: Detail::name(to.wire_name()) }
+}
+
+/// Lifts the suspension of an agreement that ended while it was suspended: it stays over, and no longer stands in the way of another.
+///
+/// # Errors
+/// [`DecideError`]: a user who may not, an agreement that is another's or has no such suspension, what changed meanwhile.
+pub async fn lift(
+    store: &Store,
+    by: By<'_>,
+    shown: &Agreement,
+    because: &Because,
+    kept: Option<Kept<'_, Agreement>>,
+) -> Result<Agreement, DecideError> {
+    if !is_over(shown, because.at) {
+        return Err(cannot(shown.state, State::Approved).into());
+    }
+    let what = what(shown, Some(shown.state), shown.state);
+    let actor = by.of(store, &what, because).await?;
+    let mut change = store.change().await?;
+    let made = change.made_on(Subject::Agreement, shown.id).await?;
+    if !actor.scope().takes(shown.authority, shown.service, Creator::of(&made).party) {
+        return Err(not_found().into());
+    }
+    let role = actor.may(Action::ResumeAgreement)?;
+    let Some(suspended) = suspension::standing(store, &made).await? else {
+        return Err(cannot(shown.state, State::Approved).into());
+    };
+    may_lift(store, &[suspended], &actor, role).await?;
+    change.stays(shown, &actor.user().name, &because.reason, because.at).await.map_err(of_agreement)?;
+    change.made_by(Some((&actor, role)), &what, because).await?;
+    Kept::keep(kept, &mut change, shown).await?;
+    change.commit().await?;
+    Ok(shown.clone())
 }
 
 /// Whether a person wrote any of what an agreement says, from the draft on. By person: one with two users is not two.
@@ -290,18 +345,6 @@ pub async fn wrote(store: &Store, agreement: &Agreement, made: &[Made], actor: &
     Ok(false)
 }
 
-/// The suspended agreements that let the same calls through: of the same system, or by one of the same certificates.
-pub(super) async fn suspended_alike(change: &mut Change, agreement: &Agreement) -> Result<Vec<Agreement>, StoreError> {
-    let mut alike = change.alike(agreement).await?;
-    alike.retain(|other| {
-        let same = other.side == Where::Back
-            || other.system == agreement.system
-            || other.certificates.iter().any(|certificate| agreement.certificates.contains(certificate));
-        other.id != agreement.id && other.state == State::Suspended && same
-    });
-    Ok(alike)
-}
-
 /// Whether a decision is the user's own, by whichever of their users, or made by one whom the user stands above. Nobody stands above the
 /// operators: each of them stands for what another did.
 async fn stands_for(store: &Store, made: &Made, actor: &Actor, role: Role) -> Result<bool, DecideError> {
@@ -315,7 +358,7 @@ async fn stands_for(store: &Store, made: &Made, actor: &Actor, role: Role) -> Re
 
 /// Refuses whoever may not lift a suspension.
 pub(crate) async fn may_lift(store: &Store, made: &[Made], actor: &Actor, role: Role) -> Result<(), DecideError> {
-    match made.iter().rev().find(|made| made.what.to == State::Suspended.wire_name()) {
+    match made.iter().rev().find(|made| suspension::is_one(made)) {
         Some(suspended) if !stands_for(store, suspended, actor, role).await? => Err(ApiRefusal::ApiSuspendedAbove.into()),
         _ => Ok(()),
     }
@@ -334,12 +377,23 @@ async fn may_take_back(
     if actor.user().kind != Who::Person {
         return Err(ApiRefusal::ApiPersonRequired { action: Action::EndAgreement.told() }.into());
     }
-    let suspended = State::Suspended.wire_name();
-    let gave = |made: &&Made| made.what.to == State::Terminated.wire_name() && made.what.from.as_deref() != Some(suspended);
+    let suspended = Some(State::Suspended.wire_name());
+    // One that was suspended meanwhile stayed so: OPSAGT again it is by who lifted that.
+    let gave = |made: &&Made| {
+        let (from, to) = (made.what.from.as_deref(), made.what.to.as_str());
+        (to == State::Terminated.wire_name() && from != suspended) || (Some(to) == suspended && from == suspended)
+    };
     if let Some(given) = made.iter().rev().find(gave)
         && !stands_for(store, given, actor, role).await?
     {
         return Err(ApiRefusal::ApiNoticeOfAnother.into());
+    }
+    if let Some(principal) = along::ended_principal(change, shown, at).await? {
+        let what = Detail::new(
+            format!("aftalen afhænger af {principal}, som er opsagt eller ophørt; de ophører sammen"),
+            format!("the agreement depends on {principal}, which is under notice or over; they end together"),
+        );
+        return Err(ApiRefusal::ApiConflict { what }.into());
     }
     match versions::others(change, shown, at).await?.into_iter().find(|other| other.is_open(at) && other.id > shown.id) {
         None => Ok(()),
@@ -387,21 +441,18 @@ fn digest_of(text: &str) -> String {
     shown::sha256(text)
 }
 
-/// `text`: what was shown, where that is more than the agreement's own text.
+/// To what it is decided, and what state it has then. `text`: what was shown, where that is more than the agreement's own text.
 pub(super) async fn begin(
     store: &Store,
     by: By<'_>,
     shown: &Agreement,
-    to: State,
+    (to, becomes): (State, State),
     text: Option<&str>,
     because: &Because,
 ) -> Result<Deciding, DecideError> {
-    let transition =
-        || ApiRefusal::ApiTransition { from: Detail::name(shown.state.wire_name()), to: Detail::name(to.wire_name()) };
+    let transition = || cannot(shown.state, to);
     let action = Action::of_change(shown.state, to).ok_or_else(transition)?;
-    // Under notice a suspension that is lifted leaves what it was before.
-    let noticed = shown.state == State::Suspended && to == State::Approved && shown.ends_at.is_some();
-    let own = what(shown, Some(shown.state), if noticed { State::Terminated } else { to });
+    let own = what(shown, Some(shown.state), becomes);
     let what = What { shown: text.map(digest_of).or(own.shown), ..own };
     let actor = by.of(store, &what, because).await?;
     let mut change = store.change().await?;
@@ -476,6 +527,28 @@ async fn tell(
     };
     let notice = Notice::of(kind, agreement).at(because.at).because(&because.reason);
     change.tell(store.database(), &notice, &audience, because.at).await?;
+    Ok(())
+}
+
+/// Tells whoever was told of a notice that it was taken back, with what goes on again and what does not.
+async fn goes_on(
+    store: &Store,
+    change: &mut Change,
+    agreement: &Agreement,
+    created: &Creator,
+    undone: &along::Undone,
+    because: &Because,
+) -> Result<(), DecideError> {
+    let agreements = undone.agreements.iter().map(|other| format!("fortsætter også, serviceaftale: {}", other.id));
+    let routes = undone.routes.iter().map(|route| format!("lukkes ikke, rute: {route}"));
+    let stay = undone.stay.iter().map(|id| format!("lukkes fortsat, da der siden er besluttet andet: {id}"));
+    let differs: Vec<String> = agreements.chain(routes).chain(stay).collect();
+    for (agreement, differs) in std::iter::once((agreement, differs)).chain(undone.agreements.iter().map(|one| (one, Vec::new())))
+    {
+        let audience = [created.audience(), Audience::Owners(agreement.authority, agreement.service)];
+        let notice = Notice::of(Kind::NoticeTakenBack, agreement).at(because.at).because(&because.reason).differing(differs);
+        change.tell(store.database(), &notice, &audience, because.at).await?;
+    }
     Ok(())
 }
 

@@ -1,18 +1,21 @@
 //! What an agreement's end closes of files: route orders, the keys of SFTP users that have nothing left to do, and files that wait. What is
-//! to be closed is listed and signed with the end, and closed when it takes effect, in the transaction that notes it.
+//! to be closed is listed and signed with the end, and closed when it takes effect, in the transaction that notes it. It is judged again
+//! then: what another agreement covers by that day stays, and nothing is closed of a notice that was taken back.
 //!
 //! A file that is on its way is returned: its sender is told that the order is over. One that lies unfetched in a recipient's IN is deleted
 //! as one that was not fetched in time.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::ending::is_open;
 use super::record::What;
 use super::{Because, DecideError, shown::sha256};
 use crate::agreements::{Agreement, Change, Side, Store, page::Wanted, rules::Rules};
 use crate::audit::Subject;
-use crate::store::{Row, StoreError, sql};
+use crate::clock::civil_day;
+use crate::store::{Query, Row, Session, StoreError, sql};
 
 /// A key of an SFTP user.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,78 +31,125 @@ pub struct Key {
 /// What is closed of files.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Closing {
-    /// Route orders.
+    /// Route orders that no other agreement covers.
     pub orders: Vec<Uuid>,
     /// Keys of users of the system that no other order and no other agreement needs.
     pub keys: Vec<Key>,
     /// How many files wait in a recipient's IN by these orders.
     pub waiting: i64,
+    /// Of each order and user the agreements whose end closes it.
+    by: BTreeMap<Uuid, BTreeSet<Uuid>>,
+}
+
+/// The kinds of files of each service.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Kinds(BTreeMap<Uuid, Vec<String>>);
+
+impl Kinds {
+    pub(super) fn of(rules: &Rules) -> Self {
+        Self(rules.all().into_iter().map(|(service, rule)| (service, rule.inf_refs)).collect())
+    }
+
+    fn have(&self, service: Uuid, inf_ref: &str) -> bool {
+        self.0.get(&service).is_some_and(|kinds| kinds.iter().any(|kind| kind == inf_ref))
+    }
 }
 
 struct Order {
     id: Uuid,
-    sender: Uuid,
-    recipient: Uuid,
+    inf_ref: Option<String>,
+    /// User, authority, system and environment of either end.
+    ends: [(Uuid, String, Uuid, String); 2],
 }
+
+const ORDERS: &str = "SELECT o.id, o.inf_ref, o.sender, o.recipient, o.sender_authority, o.recipient_authority,
+     s.system AS sender_system, r.system AS recipient_system, s.environment AS sender_environment, r.environment AS recipient_environment
+     FROM file_order o JOIN sftp_user s ON s.id = o.sender JOIN sftp_user r ON r.id = o.recipient WHERE ";
 
 fn order(row: &Row) -> Result<Order, StoreError> {
-    Ok(Order { id: row.get("id")?, sender: row.get("sender")?, recipient: row.get("recipient")? })
+    let sender = (row.get("sender")?, row.get("sender_authority")?, row.get("sender_system")?, row.get("sender_environment")?);
+    let recipient =
+        (row.get("recipient")?, row.get("recipient_authority")?, row.get("recipient_system")?, row.get("recipient_environment")?);
+    Ok(Order { id: row.get("id")?, inf_ref: row.maybe("inf_ref")?, ends: [sender, recipient] })
 }
 
-/// What is closed where these agreements end at `ends_at`.
+fn orders_where(condition: &str) -> Query {
+    crate::store::value::assembled_for(format!("{ORDERS}{condition}"), format!("{ORDERS}{condition}"))
+}
+
+impl Order {
+    /// Whether it goes by agreements like this one: in front it is the system that sends and receives; behind, whatever goes for the
+    /// authority.
+    fn goes_by(&self, agreement: &Agreement) -> bool {
+        let authority = agreement.authority.to_string();
+        let [(.., environment), _] = &self.ends;
+        environment == agreement.environment.as_str()
+            && self
+                .ends
+                .iter()
+                .any(|(_, of, system, _)| *of == authority && (agreement.side == Side::Back || *system == agreement.system))
+    }
+
+    /// Whether an agreement covers it where another of the same side ends: of the same service, or of one with the same kind of files.
+    fn is_covered(&self, ends: &Agreement, other: &Agreement, kinds: &Kinds) -> bool {
+        let same_kind = || self.inf_ref.as_deref().is_some_and(|inf_ref| kinds.have(other.service, inf_ref));
+        other.side == ends.side
+            && (other.authority, &other.environment) == (ends.authority, &ends.environment)
+            && (other.service == ends.service || same_kind())
+            && self.goes_by(other)
+    }
+}
+
+/// What is closed where these agreements end at `ends_at`. `others`: the agreements of their authority.
 ///
 /// # Errors
 /// A store that does not answer.
 pub(super) async fn propose(
     store: &Store,
     ending: &[&Agreement],
-    rules: &Rules,
+    others: &[Agreement],
+    kinds: &Kinds,
     ends_at: Timestamp,
 ) -> Result<Closing, StoreError> {
+    let ends = |other: &Agreement| ending.iter().any(|ends| ends.id == other.id);
+    let going_on: Vec<&Agreement> = others.iter().filter(|other| !ends(other) && other.goes_on(ends_at)).collect();
+    // Asked before a session is held: each takes one of its own.
+    let mut stays = BTreeMap::new();
+    for agreement in ending.iter().filter(|agreement| agreement.side == Side::Front) {
+        let (system, environment) = (Some(agreement.system), Some(agreement.environment.clone()));
+        let wanted = Wanted { system, environment, limit: u32::MAX, ..Wanted::default() };
+        let goes_on = store.page(&wanted).await?.iter().any(|other| !ends(other) && other.goes_on(ends_at));
+        stays.insert(agreement.id, goes_on);
+    }
     let mut session = store.database().session().await?;
     let mut closing = Closing::default();
+    let (mut orders, mut waiting) = (BTreeSet::new(), Vec::new());
     for agreement in ending {
-        for inf_ref in rules.of(agreement.service).inf_refs {
-            // In front it is the system that sends and receives; behind, whatever goes for the authority.
-            let whose = match agreement.side {
-                Side::Front => sql("SELECT o.id, o.sender, o.recipient FROM file_order o
-                     JOIN sftp_user s ON s.id = o.sender JOIN sftp_user r ON r.id = o.recipient
-                     WHERE o.inf_ref = $1 AND o.state IN ('ANMODET', 'GODKENDT', 'SUSPENDERET') AND s.environment = $2
-                     AND ((o.sender_authority = $3 AND s.system = $4) OR (o.recipient_authority = $3 AND r.system = $4))")
-                .bind(&inf_ref)
-                .bind(agreement.environment.as_str())
-                .bind(agreement.authority.to_string())
-                .bind(agreement.system),
-                Side::Back => sql("SELECT o.id, o.sender, o.recipient FROM file_order o JOIN sftp_user s ON s.id = o.sender
-                     WHERE o.inf_ref = $1 AND o.state IN ('ANMODET', 'GODKENDT', 'SUSPENDERET') AND s.environment = $2
-                     AND (o.sender_authority = $3 OR o.recipient_authority = $3)")
-                .bind(&inf_ref)
-                .bind(agreement.environment.as_str())
-                .bind(agreement.authority.to_string()),
-            };
-            let orders: Vec<Order> = session.all(whose).await?.iter().map(order).collect::<Result<_, _>>()?;
-            closing.orders.extend(orders.iter().map(|order| order.id));
-            if agreement.side == Side::Back || stays(store, agreement, ending, ends_at).await? {
-                continue;
-            }
-            let parties = orders.iter().flat_map(|order| [order.sender, order.recipient]);
-            for user in parties {
-                closing.keys.extend(keys(&mut session, user, agreement).await?);
+        for inf_ref in kinds.0.get(&agreement.service).into_iter().flatten() {
+            let open = orders_where("o.inf_ref = $1 AND o.state IN ('ANMODET', 'GODKENDT', 'SUSPENDERET')").bind(inf_ref);
+            for row in session.all(open).await? {
+                let order = order(&row)?;
+                let covered = going_on.iter().any(|other| order.is_covered(agreement, other, kinds));
+                if !order.goes_by(agreement) || covered {
+                    continue;
+                }
+                orders.insert(order.id);
+                closing.by.entry(order.id).or_default().insert(agreement.id);
+                if agreement.side == Side::Front && stays.get(&agreement.id) == Some(&false) {
+                    waiting.extend(order.ends.iter().map(|(user, ..)| (*user, *agreement)));
+                }
             }
         }
     }
-    closing.orders.sort_unstable();
-    closing.orders.dedup();
-    let mut needed = Vec::new();
-    for key in &closing.keys {
-        let open = sql("SELECT id, sender, recipient FROM file_order
-             WHERE (sender = $1 OR recipient = $1) AND state IN ('ANMODET', 'GODKENDT', 'SUSPENDERET')");
-        let open: Vec<Order> = session.all(open.bind(key.user)).await?.iter().map(order).collect::<Result<_, _>>()?;
-        if open.iter().any(|order| !closing.orders.contains(&order.id)) {
-            needed.push(key.user);
+    for (user, agreement) in waiting {
+        let keys = keys(&mut session, user, agreement).await?;
+        if keys.is_empty() || order_needs(&mut session, user, &orders, ends_at).await? {
+            continue;
         }
+        closing.by.entry(user).or_default().insert(agreement.id);
+        closing.keys.extend(keys);
     }
-    closing.keys.retain(|key| !needed.contains(&key.user));
+    closing.orders = orders.into_iter().collect();
     closing.keys.sort();
     closing.keys.dedup();
     for order in &closing.orders {
@@ -109,20 +159,21 @@ pub(super) async fn propose(
     Ok(closing)
 }
 
-/// Whether the system has an agreement yet, of whatever authority, when these have ended.
-async fn stays(store: &Store, of: &Agreement, ending: &[&Agreement], ends_at: Timestamp) -> Result<bool, StoreError> {
-    let wanted =
-        Wanted { system: Some(of.system), environment: Some(of.environment.clone()), limit: u32::MAX, ..Wanted::default() };
-    let others = store.page(&wanted).await?;
-    let goes_on = |other: &Agreement| is_open(other) || other.ends_at.is_some_and(|end| end > ends_at);
-    Ok(others.iter().any(|other| goes_on(other) && !ending.iter().any(|ends| ends.id == other.id)))
+/// Whether a user has an order in force besides these at `at`. One that is only asked for needs no key.
+async fn order_needs(session: &mut Session, user: Uuid, besides: &BTreeSet<Uuid>, at: Timestamp) -> Result<bool, StoreError> {
+    let open = sql("SELECT id FROM file_order WHERE (sender = $1 OR recipient = $1) AND state IN ('GODKENDT', 'SUSPENDERET')
+         AND (valid_to IS NULL OR valid_to > $2)");
+    let open = session.all(open.bind(user).bind(civil_day(at).unwrap_or_default())).await?;
+    let open: Vec<Uuid> = open.iter().map(|row| row.get("id")).collect::<Result<_, _>>()?;
+    Ok(open.iter().any(|order| !besides.contains(order)))
 }
 
 /// The keys in use of an SFTP user of the agreement's system.
-async fn keys(session: &mut crate::store::Session, user: Uuid, agreement: &Agreement) -> Result<Vec<Key>, StoreError> {
+async fn keys(session: &mut Session, user: Uuid, agreement: &Agreement) -> Result<Vec<Key>, StoreError> {
     let held = sql("SELECT u.id, u.name, k.fingerprint FROM sftp_user u JOIN sftp_key k ON k.sftp_user = u.id
-         WHERE u.id = $1 AND u.system = $2 AND NOT k.disabled");
-    let rows = session.all(held.bind(user).bind(agreement.system)).await?;
+         WHERE u.id = $1 AND u.system = $2 AND u.environment = $3 AND NOT k.disabled");
+    let held = held.bind(user).bind(agreement.system).bind(agreement.environment.as_str());
+    let rows = session.all(held).await?;
     rows.iter()
         .map(|row| Ok(Key { user: row.get("id")?, name: row.get("name")?, fingerprint: row.get("fingerprint")? }))
         .collect()
@@ -131,48 +182,105 @@ async fn keys(session: &mut crate::store::Session, user: Uuid, agreement: &Agree
 const ORDER: &str = "order";
 const KEY: &str = "key";
 
-/// Notes what is closed when an agreement's end takes effect.
-pub(super) async fn note(change: &mut Change, agreement: Uuid, closing: &Closing, at: Timestamp) -> Result<(), StoreError> {
+/// Notes what is closed when an end takes effect, of each agreement that ends what its own end closes.
+pub(super) async fn note(change: &mut Change, closing: &Closing, at: Timestamp) -> Result<(), StoreError> {
     let orders = closing.orders.iter().map(|order| (ORDER, *order, String::new()));
     let keys = closing.keys.iter().map(|key| (KEY, key.user, key.fingerprint.clone()));
+    // Orders first: a key is needed by those that are left.
     for (kind, thing, part) in orders.chain(keys) {
-        let noted =
-            sql("INSERT INTO agreement_closing (id, agreement, kind, thing, part, closes_at) VALUES ($1, $2, $3, $4, $5, $6)")
-                .bind(Uuid::now_v7())
-                .bind(agreement)
-                .bind(kind)
-                .bind(thing)
-                .bind(part)
-                .bind(at);
-        change.connection().execute(noted).await?;
+        for agreement in closing.by.get(&thing).into_iter().flatten() {
+            let noted = sql(
+                "INSERT INTO agreement_closing (id, agreement, kind, thing, part, closes_at) VALUES ($1, $2, $3, $4, $5, $6)",
+            )
+            .bind(Uuid::now_v7())
+            .bind(*agreement)
+            .bind(kind)
+            .bind(thing)
+            .bind(&part)
+            .bind(at);
+            change.connection().execute(noted).await?;
+        }
     }
     Ok(())
 }
 
-/// Closes what is due at `now`: of one agreement, or of any. How many things were closed.
-pub(super) async fn close(change: &mut Change, of: Option<Uuid>, now: Timestamp, most: i64) -> Result<usize, DecideError> {
+/// Calls off what the end of an agreement was to close: its notice was taken back.
+pub(super) async fn call_off(change: &mut Change, agreement: Uuid, at: Timestamp) -> Result<(), StoreError> {
+    let off =
+        sql("UPDATE agreement_closing SET closed_at = $1, outcome = 'called off' WHERE agreement = $2 AND closed_at IS NULL");
+    change.connection().execute(off.bind(at).bind(agreement)).await.map(drop)
+}
+
+/// Closes what is due at `now`: of these agreements, or of any. How many things were closed.
+pub(super) async fn close(
+    change: &mut Change,
+    of: Option<&BTreeSet<Uuid>>,
+    kinds: &Kinds,
+    now: Timestamp,
+    most: i64,
+) -> Result<usize, DecideError> {
     let due = sql("SELECT id, agreement, kind, thing, part FROM agreement_closing
          WHERE closed_at IS NULL AND closes_at <= $1 ORDER BY id LIMIT $2");
     let rows = change.connection().all(due.bind(now).bind(most)).await?;
     let mut closed = 0;
     for row in &rows {
         let (id, agreement, thing): (Uuid, Uuid, Uuid) = (row.get("id")?, row.get("agreement")?, row.get("thing")?);
-        if of.is_some_and(|of| of != agreement) {
+        if of.is_some_and(|of| !of.contains(&agreement)) {
             continue;
         }
         let because = Because::new(format!("serviceaftalen {agreement} er ophørt"), now);
-        let what = match row.get::<String>("kind")?.as_str() {
-            ORDER => end_order(change, thing, now).await?,
-            _ => end_key(change, thing, &row.get::<String>("part")?).await?,
+        let (outcome, what) = match change.agreement(agreement).await?.filter(|ended| !ended.goes_on(now)) {
+            // Whoever brought it back did not say so here.
+            None => ("called off", None),
+            Some(ended) => match row.get::<String>("kind")?.as_str() {
+                ORDER if order_stays(change, thing, &ended, kinds, now).await? => ("kept", kept(Subject::FileOrder, thing)),
+                ORDER => ("closed", end_order(change, thing, now).await?),
+                _ if user_stays(change, thing, now).await? => ("kept", kept(Subject::SftpUser, thing)),
+                _ => ("closed", end_key(change, thing, &row.get::<String>("part")?).await?),
+            },
         };
         if let Some(what) = what {
-            change.made_by(None, &what, &because).await?;
-            closed += 1;
+            let why = Because::new(format!("{}, og en anden aftale bruger det", because.reason), now);
+            change.made_by(None, &what, if outcome == "kept" { &why } else { &because }).await?;
+            closed += usize::from(outcome == "closed");
         }
-        let done = sql("UPDATE agreement_closing SET closed_at = $1 WHERE id = $2 AND closed_at IS NULL");
-        change.connection().execute(done.bind(now).bind(id)).await?;
+        let done = sql("UPDATE agreement_closing SET closed_at = $1, outcome = $2 WHERE id = $3 AND closed_at IS NULL");
+        change.connection().execute(done.bind(now).bind(outcome).bind(id)).await?;
     }
     Ok(closed)
+}
+
+/// That something stays open that was to be closed.
+fn kept(subject: Subject, id: Uuid) -> Option<What> {
+    let shown = Some(sha256(&format!("{id}\n")));
+    Some(What { subject, id, from: None, to: "kept".to_owned(), shown })
+}
+
+/// Whether another agreement covers an order at `now`.
+async fn order_stays(
+    change: &mut Change,
+    id: Uuid,
+    ended: &Agreement,
+    kinds: &Kinds,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let Some(order) = change.connection().first(orders_where("o.id = $1").bind(id)).await?.as_ref().map(order).transpose()?
+    else {
+        return Ok(false);
+    };
+    let others = change.of_authority(ended.authority, &ended.environment).await?;
+    Ok(others.iter().any(|other| other.id != ended.id && other.goes_on(now) && order.is_covered(ended, other, kinds)))
+}
+
+/// Whether an order, or an agreement of the user's system, needs the user's keys at `now`.
+async fn user_stays(change: &mut Change, user: Uuid, now: Timestamp) -> Result<bool, StoreError> {
+    if order_needs(change.connection(), user, &BTreeSet::new(), now).await? {
+        return Ok(true);
+    }
+    let of = sql("SELECT system, environment FROM sftp_user WHERE id = $1").bind(user);
+    let Some(row) = change.connection().first(of).await? else { return Ok(false) };
+    let (system, environment) = (row.get("system")?, row.parsed("environment")?);
+    Ok(change.of_system(system, &environment).await?.iter().any(|other| other.goes_on(now)))
 }
 
 /// Ends an order, and lets the files that still lie by it be deleted as if their days were over. None: it was ended before.
@@ -205,14 +313,14 @@ async fn end_key(change: &mut Change, user: Uuid, fingerprint: &str) -> Result<O
 ///
 /// # Errors
 /// [`DecideError`]: a store that does not answer; what was closed before it stays closed.
-pub(super) async fn look(store: &Store, now: Timestamp, most: i64) -> Result<usize, DecideError> {
+pub(super) async fn look(store: &Store, rules: &Rules, now: Timestamp, most: i64) -> Result<usize, DecideError> {
     let due = sql("SELECT id FROM agreement_closing WHERE closed_at IS NULL AND closes_at <= $1 LIMIT 1").bind(now);
     // Looked at first, without the write lock: most of the time there is nothing.
     if store.database().first(due).await?.is_none() {
         return Ok(0);
     }
     let mut change = store.change().await?;
-    let closed = close(&mut change, None, now, most).await?;
+    let closed = close(&mut change, None, &Kinds::of(rules), now, most).await?;
     change.commit().await?;
     Ok(closed)
 }

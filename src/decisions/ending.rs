@@ -1,22 +1,25 @@
 //! To end an agreement: from when, what ends with it, and what it closes. All of it is shown first, as one text.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use uuid::Uuid;
 
-use super::agreement::{Deciding, begin, of_agreement, what};
-use super::closing::{self, Closing};
-use super::{Because, By, DecideError, Kept, route, shown};
+use super::agreement::{Creator, Deciding, begin, of_agreement, what};
+use super::closing::{self, Closing, Kinds};
+use super::{Because, By, DecideError, Kept, along, route, shown, versions};
 use crate::{
     agreements::{
         Agreement, AgreementError, Change, Route, Side, State, Store, page::Wanted, route::store::Decision, rules::Rules,
     },
+    audit::Subject,
     clock::{civil_day, copenhagen},
     notices::{Kind, Notice, audience::Audience},
     refusal::{Detail, api::ApiRefusal},
     store::{StoreError, value::to_microsecond},
+    users::{Actor, rights::Role},
 };
 
 /// An end of an agreement that is proposed, with all that goes with it.
@@ -36,6 +39,7 @@ pub struct Ending {
     pub routes: Vec<Route>,
     /// What is closed of files.
     pub files: Closing,
+    kinds: Kinds,
 }
 
 impl Ending {
@@ -67,10 +71,6 @@ impl Ending {
     }
 }
 
-pub(super) fn is_open(agreement: &Agreement) -> bool {
-    matches!(agreement.state, State::Requested | State::Approved | State::Suspended)
-}
-
 /// What would end with an agreement. `at`: when it is to end; none: as early as it may.
 ///
 /// # Errors
@@ -83,53 +83,92 @@ pub async fn propose(
     now: Timestamp,
 ) -> Result<Ending, StoreError> {
     let now = to_microsecond(now);
-    // Only what holds has a notice: what was suspended or not begun opens nothing that could be relied on.
-    let bound = matches!(agreement.state, State::Approved | State::Terminated) && agreement.valid_from <= now;
-    let earliest = if bound { to_microsecond(rules.of(agreement.service).earliest_end(agreement, now)) } else { now };
+    // What held is bound, also while it is suspended; what never began opens nothing that could be relied on.
+    let earliest = match versions::began(store, agreement, now).await? {
+        Some(began) => to_microsecond(rules.of(agreement.service).earliest_end(began, now)),
+        None => now,
+    };
     // An end that was given notice of comes sooner, and never later.
     let earliest = agreement.ends_at.map_or(earliest, |end| earliest.min(end));
     let ends_at = at.map_or(earliest, to_microsecond);
+    proposed(store, agreement, rules, (ends_at, earliest), now).await
+}
+
+async fn proposed(
+    store: &Store,
+    agreement: &Agreement,
+    rules: &Rules,
+    (ends_at, earliest): (Timestamp, Timestamp),
+    now: Timestamp,
+) -> Result<Ending, StoreError> {
     let wanted = Wanted { only_authority: Some(agreement.authority), limit: u32::MAX, ..Wanted::default() };
     let others = store.page(&wanted).await?;
-    let with = depending(agreement, &others, ends_at);
-    let ending: Vec<Uuid> = std::iter::once(agreement.id).chain(with.iter().map(|other| other.id)).collect();
+    let with = depending(store, agreement, &others, ends_at).await?;
+    // What was only asked for opens nothing, so that there is nothing to close of it.
+    let all: Vec<&Agreement> =
+        std::iter::once(agreement).chain(with.iter().filter(|other| other.state != State::Requested)).collect();
     let mut routes = Vec::new();
-    for ends in std::iter::once(agreement).chain(&with) {
+    for ends in &all {
         let stays = others.iter().any(|other| {
-            !ending.contains(&other.id)
-                && (is_open(other) || other.ends_at.is_some_and(|end| end > ends_at))
+            !all.iter().any(|ends| ends.id == other.id)
+                && other.goes_on(ends_at)
                 && (other.service, other.side, &other.environment) == (ends.service, ends.side, &ends.environment)
-                && other.valid_to.is_none_or(|to| to > ends_at)
         });
-        if !stays && ends.state == State::Approved {
+        if !stays {
             routes.extend(carrying_for(store, ends, ends_at).await?);
         }
     }
     routes.sort_by_key(|route: &Route| route.id);
     routes.dedup_by_key(|route| route.id);
-    let all: Vec<&Agreement> = std::iter::once(agreement).chain(&with).collect();
-    let files = closing::propose(store, &all, rules, ends_at).await?;
-    Ok(Ending { agreement: agreement.clone(), ends_at, at_once: ends_at == now, earliest, with, routes, files })
+    let kinds = Kinds::of(rules);
+    let files = closing::propose(store, &all, &others, &kinds, ends_at).await?;
+    Ok(Ending { agreement: agreement.clone(), ends_at, at_once: ends_at == now, earliest, with, routes, files, kinds })
 }
 
-/// The agreements of the same authority that make no sense without it, and those that make none without them.
-fn depending(agreement: &Agreement, others: &[Agreement], ends_at: Timestamp) -> Vec<Agreement> {
-    let mut requests: Vec<Uuid> = agreement.terms.iter().map(|terms| terms.request).collect();
+/// The agreements of the same authority that make no sense without it, and those that make none without them. A new version is what the
+/// first was: of either the request that began it counts. Where another version goes on in its place, nothing ends with it.
+async fn depending(
+    store: &Store,
+    agreement: &Agreement,
+    others: &[Agreement],
+    ends_at: Timestamp,
+) -> Result<Vec<Agreement>, StoreError> {
+    let Some(own) = agreement.terms.as_ref().map(|terms| terms.request) else { return Ok(Vec::new()) };
+    let open = |other: &&Agreement| {
+        other.id != agreement.id
+            && other.environment == agreement.environment
+            && (other.state == State::Requested || other.goes_on(ends_at))
+    };
+    let candidates: Vec<&Agreement> = others.iter().filter(open).collect();
+    if candidates.iter().all(|other| other.terms.as_ref().is_none_or(|terms| terms.depends_on.is_empty())) {
+        return Ok(Vec::new());
+    }
+    let mut session = store.database().session().await?;
+    let mut firsts = versions::First::default();
+    let first = firsts.of(&mut session, own).await?;
+    // Of each the request that began it, and those that it depends on.
+    let mut known = Vec::new();
+    for other in candidates {
+        let Some(terms) = &other.terms else { continue };
+        let of = firsts.of(&mut session, terms.request).await?;
+        let mut needs = Vec::new();
+        for request in &terms.depends_on {
+            needs.push(firsts.of(&mut session, *request).await?);
+        }
+        known.push((other, of, needs));
+    }
+    if known.iter().any(|(other, of, _)| *of == first && other.same_parties(agreement) && other.goes_on(ends_at)) {
+        return Ok(Vec::new());
+    }
+    let mut ending = vec![first];
     let mut found: Vec<Agreement> = Vec::new();
-    loop {
-        let next = others.iter().find(|other| {
-            other.id != agreement.id
-                && other.environment == agreement.environment
-                && (is_open(other) || other.ends_at.is_some_and(|end| end > ends_at))
-                && !found.iter().any(|known| known.id == other.id)
-                && other.terms.as_ref().is_some_and(|terms| terms.depends_on.iter().any(|request| requests.contains(request)))
-        });
-        let Some(next) = next else { break };
-        requests.extend(next.terms.iter().map(|terms| terms.request));
-        found.push(next.clone());
+    while let Some(next) = known.iter().position(|(.., needs)| needs.iter().any(|request| ending.contains(request))) {
+        let (other, of, _) = known.swap_remove(next);
+        ending.push(of);
+        found.push(other.clone());
     }
     found.sort_by_key(|agreement| agreement.id);
-    found
+    Ok(found)
 }
 
 /// The day from which a route carries nothing: the first that begins at or after the end.
@@ -168,9 +207,10 @@ pub async fn end(
     kept: Option<Kept<'_, Agreement>>,
 ) -> Result<Agreement, DecideError> {
     let text = ending.text();
+    let to = ending.state_of(&ending.agreement, because.at);
     let Deciding { mut change, actor, role, what: decided, created, .. } =
-        begin(store, by, &ending.agreement, State::Terminated, Some(&text), because).await?;
-    if ending.agreement.state == State::Terminated && ending.agreement.ends_at.is_some_and(|end| end <= ending.ends_at) {
+        begin(store, by, &ending.agreement, (State::Terminated, to), Some(&text), because).await?;
+    if ending.agreement.ends_at.is_some_and(|end| end <= ending.ends_at) {
         let what = Detail::new(
             "aftalen er opsagt til et tidspunkt, der ikke er senere; en opsigelse kan kun fremrykkes",
             "notice was given of an end that is no later; it can only come sooner",
@@ -183,31 +223,7 @@ pub async fn end(
     let name = actor.user().name.clone();
     let ended = one(&mut change, &ending.agreement, ending.ends_at, &name, because).await.map_err(of_agreement)?;
     change.made_by(Some((&actor, role)), &decided, because).await?;
-    for other in &ending.with {
-        let to = if other.state == State::Requested { State::Withdrawn } else { State::Terminated };
-        let what = what(other, Some(other.state), to);
-        let with = match to {
-            State::Withdrawn => change.decide(other.id, Some(other), to, &name, &because.reason, because.at).await,
-            _ => one(&mut change, other, ending.ends_at, &name, because).await,
-        };
-        with.map_err(of_agreement)?;
-        change.made_by(Some((&by.also(&actor, &what, because)?, role)), &what, because).await?;
-    }
-    if let (Some(on), false) = (day_after(ending.ends_at), ending.routes.is_empty()) {
-        let decision = Decision { by: name, reason: because.reason.clone(), at: because.at };
-        for route in &ending.routes {
-            if change.route(route.id).await?.as_ref() != Some(route) {
-                return Err(ApiRefusal::ApiPreconditionFailed.into());
-            }
-            let (closed, _) = change.end_route(route.id, on, &decision).await?;
-            let what = route::ended(&closed, route::end(route));
-            change.made_by(Some((&by.also(&actor, &what, because)?, role)), &what, because).await?;
-        }
-    }
-    // What came since it was shown is not closed unseen, and what was closed since is not missed.
-    let at = if ending.at_once { because.at } else { ending.ends_at };
-    closing::note(&mut change, ending.agreement.id, &ending.files, at).await?;
-    closing::close(&mut change, Some(ending.agreement.id), because.at, i64::MAX).await?;
+    take_along(&mut change, ending, &name, Some((by, &actor, role)), because).await?;
     for agreement in std::iter::once(&ended).chain(&ending.with) {
         let audience = [created.audience(), Audience::Owners(agreement.authority, agreement.service)];
         let notice = Notice::of(Kind::Ended, agreement).at(ending.ends_at).because(&because.reason);
@@ -218,6 +234,128 @@ pub async fn end(
     Ok(ended)
 }
 
+impl Ending {
+    /// What an agreement is once it is decided: suspended it stays until the notice is over.
+    fn state_of(&self, agreement: &Agreement, at: Timestamp) -> State {
+        match agreement.state {
+            State::Requested => State::Withdrawn,
+            State::Suspended if self.ends_at > at => State::Suspended,
+            _ => State::Terminated,
+        }
+    }
+}
+
+/// Ends what ends with an agreement, and closes what goes with them. `by`: who decides; none: nobody, by time.
+async fn take_along(
+    change: &mut Change,
+    ending: &Ending,
+    name: &str,
+    by: Option<(By<'_>, &Actor, Role)>,
+    because: &Because,
+) -> Result<(), DecideError> {
+    let noticed = ending.ends_at > because.at;
+    // Where nobody decides, a request still has its signatory to answer it.
+    for other in ending.with.iter().filter(|other| by.is_some() || other.state != State::Requested) {
+        let to = ending.state_of(other, because.at);
+        let what = what(other, Some(other.state), to);
+        let with = match to {
+            State::Withdrawn => change.decide(other.id, Some(other), to, name, &because.reason, because.at).await,
+            _ => one(change, other, ending.ends_at, name, because).await,
+        };
+        with.map_err(of_agreement)?;
+        made(change, by, &what, because).await?;
+        if noticed && to != State::Withdrawn {
+            along::note_agreement(change, ending.agreement.id, other, ending.ends_at, because.at).await?;
+        }
+    }
+    let today = civil_day(because.at);
+    if let Some(on) = day_after(ending.ends_at).max(today) {
+        let decision = Decision { by: name.to_owned(), reason: because.reason.clone(), at: because.at };
+        for route in &ending.routes {
+            if change.route(route.id).await?.as_ref() != Some(route) {
+                return Err(ApiRefusal::ApiPreconditionFailed.into());
+            }
+            let closed = match change.end_route(route.id, on, &decision).await {
+                Ok((closed, _)) => closed,
+                // Time does not wait for a person to look at it.
+                Err(error) if by.is_none() && along::is_settled(&error) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            made(change, by, &route::ended(&closed, route::end(route)), because).await?;
+            if noticed {
+                along::note_route(change, ending.agreement.id, route, on, because.at).await?;
+            }
+        }
+    }
+    // What came since it was shown is not closed unseen, and what was closed since is not missed.
+    let at = if ending.at_once { because.at } else { ending.ends_at };
+    closing::note(change, &ending.files, at).await?;
+    let all: BTreeSet<Uuid> = std::iter::once(&ending.agreement).chain(&ending.with).map(|agreement| agreement.id).collect();
+    closing::close(change, Some(&all), &ending.kinds, because.at, i64::MAX).await?;
+    Ok(())
+}
+
+async fn made(
+    change: &mut Change,
+    by: Option<(By<'_>, &Actor, Role)>,
+    what: &super::record::What,
+    because: &Because,
+) -> Result<(), DecideError> {
+    match by {
+        Some((by, actor, role)) => change.made_by(Some((&by.also(actor, what, because)?, role)), what, because).await?,
+        None => change.made_by(None, what, because).await?,
+    };
+    Ok(())
+}
+
+/// Ends an agreement by itself, with what goes with it: as UDLØBET at the end of its period, or as OPSAGT at once. False: another node was
+/// first, or something of it changed meanwhile; then the next look finds it.
+pub(super) async fn by_itself(
+    store: &Store,
+    id: Uuid,
+    to: State,
+    rules: &Rules,
+    is_due: impl Fn(&Agreement) -> bool,
+    because: &Because,
+) -> Result<bool, DecideError> {
+    let agreement = match store.get(id).await {
+        Ok(agreement) if is_due(&agreement) => agreement,
+        Ok(_) | Err(AgreementError::NoSuchAgreement(_)) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    let ends_at = if to == State::Expired { agreement.valid_to.unwrap_or(because.at) } else { because.at };
+    let ending = proposed(store, &agreement, rules, (ends_at, ends_at), because.at).await?;
+    let mut change = store.change().await?;
+    let what = what(&agreement, Some(agreement.state), to);
+    match change.decide(id, Some(&agreement), to, BY_ITSELF, &because.reason, because.at).await {
+        Ok(_) => {}
+        Err(AgreementError::Store(error)) => return Err(error.into()),
+        Err(_) => return Ok(false),
+    }
+    change.made_by(None, &what, because).await?;
+    match take_along(&mut change, &ending, BY_ITSELF, None, because).await {
+        Ok(()) => {}
+        Err(DecideError::Store(error)) => return Err(error.into()),
+        Err(error) => {
+            tracing::warn!(agreement = %id, error = %error, "what ends with an agreement changed while it ended; tried again");
+            return Ok(false);
+        }
+    }
+    // Of its own period it was told beforehand.
+    let told = (to != State::Expired).then_some(&agreement);
+    for agreement in told.into_iter().chain(ending.with.iter().filter(|other| other.state != State::Requested)) {
+        let creator = Creator::of(&change.made_on(Subject::Agreement, agreement.id).await?);
+        let audience = [creator.audience(), Audience::Owners(agreement.authority, agreement.service)];
+        let notice = Notice::of(Kind::Ended, agreement).at(because.at).because(&because.reason);
+        change.tell(store.database(), &notice, &audience, because.at).await?;
+    }
+    change.commit().await?;
+    Ok(true)
+}
+
+/// As whoever decides it is named where nobody does.
+const BY_ITSELF: &str = "hjemmel";
+
 /// At once, or by notice where it holds until then.
 async fn one(
     change: &mut Change,
@@ -226,8 +364,7 @@ async fn one(
     name: &str,
     because: &Because,
 ) -> Result<Agreement, AgreementError> {
-    let later = matches!(agreement.state, State::Approved | State::Terminated) && ends_at > because.at;
-    match later {
+    match ends_at > because.at {
         true => change.give_notice(agreement, ends_at, name, &because.reason, because.at).await,
         false => change.decide(agreement.id, Some(agreement), State::Terminated, name, &because.reason, because.at).await,
     }

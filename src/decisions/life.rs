@@ -7,12 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::agreement::{Creator, what};
-use super::closing;
-use super::{Because, DecideError};
+use super::{Because, DecideError, closing, ending};
 use crate::{
     agreements::{
         Agreement, AgreementError, State, Store,
-        rules::{Rule, Rules},
+        rules::{Rule, Rules, TRIAL},
     },
     audit::Subject,
     notices::{Kind, Notice, audience::Audience},
@@ -29,7 +28,7 @@ const BATCH: i64 = 200;
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Done {
-    /// Agreements that expired, or whose notice was over while they were suspended.
+    /// Agreements that expired, whose notice was over while they were suspended, or whose authority allows them on trial no longer.
     pub expired: usize,
     /// Notices that were given: requests that wait, and agreements about to expire.
     pub told: usize,
@@ -42,12 +41,10 @@ pub struct Done {
 pub async fn look(store: &Store, rules: &Rules, now: Timestamp) -> Result<Done, DecideError> {
     let now = to_microsecond(now);
     bind(store, rules, now).await?;
-    closing::look(store, now, BATCH).await?;
     let told = remind(store, now).await? + warn(store, now).await? + certificates(store, now).await?;
-    Ok(Done {
-        expired: expire(store, now).await? + end_noticed(store, now).await?,
-        told: told + outgrown(store, rules, now).await?,
-    })
+    let expired = expire(store, rules, now).await? + end_noticed(store, now).await? + end_trials(store, rules, now).await?;
+    closing::look(store, rules, now, BATCH).await?;
+    Ok(Done { expired, told: told + outgrown(store, rules, now).await? })
 }
 
 /// Keeps the contracts in force, and binds to what is in force whatever was approved before agreements were bound to anything.
@@ -61,13 +58,15 @@ async fn bind(store: &Store, rules: &Rules, now: Timestamp) -> Result<(), Decide
             }
         }
     }
-    let unbound = store.unbound(BATCH).await?;
-    let bound = |agreement: &Agreement| agreement.basis().map(str::to_owned).or_else(|| rules.of(agreement.service).basis);
-    for (agreement, basis) in unbound.iter().filter_map(|agreement| Some((agreement, bound(agreement)?))) {
-        let mut change = store.change().await?;
-        change.bind_to(agreement.id, &basis).await?;
-        change.commit().await?;
-        tracing::info!(agreement = %agreement.id, basis, "an agreement that was bound to nothing is bound to what is in force");
+    for (service, rule) in rules.all() {
+        let Some(in_force) = &rule.basis else { continue };
+        for agreement in store.unbound(service, now, BATCH).await? {
+            let basis = agreement.basis().unwrap_or(in_force);
+            let mut change = store.change().await?;
+            change.bind_to(agreement.id, basis).await?;
+            change.commit().await?;
+            tracing::info!(agreement = %agreement.id, basis, "an agreement that was bound to nothing is bound to what is in force");
+        }
     }
     Ok(())
 }
@@ -79,7 +78,7 @@ async fn outgrown(store: &Store, rules: &Rules, now: Timestamp) -> Result<usize,
         let Some(digest) = &rule.basis else { continue };
         let mark = format!("outgrown {digest} ");
         let mut known: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for id in store.bound_elsewhere(service, digest, &mark, BATCH).await? {
+        for id in store.bound_elsewhere(service, digest, &mark, now, BATCH).await? {
             let mut change = store.change().await?;
             let Some(agreement) = change.agreement(id).await? else { continue };
             let Some(basis) = agreement.basis() else { continue };
@@ -152,31 +151,40 @@ async fn end_noticed(store: &Store, now: Timestamp) -> Result<usize, DecideError
     Ok(ended)
 }
 
-/// UDLØBET: whoever asks is told so from the very instant on ([`Agreement::standing`]); this writes it down.
-async fn expire(store: &Store, now: Timestamp) -> Result<usize, DecideError> {
+/// UDLØBET: whoever asks is told so from the very instant on ([`Agreement::standing`]); this writes it down, and ends what goes with it.
+async fn expire(store: &Store, rules: &Rules, now: Timestamp) -> Result<usize, DecideError> {
     let due =
         sql("SELECT id FROM agreement WHERE valid_to <= $1 AND state IN ('GODKENDT', 'SUSPENDERET') ORDER BY valid_to LIMIT $2");
+    let is_due =
+        |agreement: &Agreement| agreement.valid_to.is_some_and(|to| to <= now) && agreement.state.may_become(State::Expired);
+    let because = Because::new("aftalens periode er slut".to_owned(), now);
     let mut expired = 0;
     for id in ids(store, due.bind(now).bind(BATCH)).await? {
-        let mut change = store.change().await?;
-        let Some(agreement) = change.agreement(id).await? else { continue };
-        let over = agreement.valid_to.is_some_and(|to| to <= now) && agreement.state.may_become(State::Expired);
-        if !over {
-            // Another node was first.
-            continue;
-        }
-        let because = Because::new("aftalens periode er slut".to_owned(), now);
-        let what = what(&agreement, Some(agreement.state), State::Expired);
-        match change.decide(id, Some(&agreement), State::Expired, "hjemmel", &because.reason, now).await {
-            Ok(_) => {}
-            Err(AgreementError::Store(error)) => return Err(error.into()),
-            Err(_) => continue,
-        }
-        change.made_by(None, &what, &because).await?;
-        change.commit().await?;
-        expired += 1;
+        expired += usize::from(ending::by_itself(store, id, State::Expired, rules, is_due, &because).await?);
     }
     Ok(expired)
+}
+
+/// OPSAGT at once: what holds on trial where the authority allows that no longer. It was approved by nobody else.
+async fn end_trials(store: &Store, rules: &Rules, now: Timestamp) -> Result<usize, DecideError> {
+    let on_trial = sql("SELECT id, authority, environment FROM agreement WHERE service = $1 AND environment = $2
+         AND (state IN ('GODKENDT', 'SUSPENDERET') OR (state = 'OPSAGT' AND ends_at > $3))
+         AND id IN (SELECT subject_id FROM decision WHERE subject = 'agreement' AND from_state = 'ANMODET' AND to_state = 'GODKENDT'
+             AND role <> 'signatory') ORDER BY id");
+    let because = Because::new("myndigheden tillader ikke længere prøvetilslutning".to_owned(), now);
+    let mut ended = 0;
+    // A service that this node does not have says nothing of whom it is allowed for.
+    for (service, rule) in rules.all() {
+        for row in store.database().all(on_trial.clone().bind(service).bind(TRIAL).bind(now)).await? {
+            let allowed = rule.is_on_trial(row.parsed("authority")?, &row.parsed("environment")?);
+            if !allowed {
+                let is_due = |agreement: &Agreement| agreement.is_open(now);
+                let id = row.get("id")?;
+                ended += usize::from(ending::by_itself(store, id, State::Terminated, rules, is_due, &because).await?);
+            }
+        }
+    }
+    Ok(ended)
 }
 
 /// Of several that are due, the one that counts is told, and the others are noted as told.

@@ -5,6 +5,7 @@
 //! ([`outbox`]).
 
 pub mod agreement;
+mod along;
 pub mod closing;
 pub mod ending;
 pub mod endpoint;
@@ -17,6 +18,7 @@ pub mod route;
 pub mod service;
 pub mod shown;
 pub mod statement;
+mod suspension;
 pub mod system;
 pub mod user;
 mod versions;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::agreement::{acts_for, asked_by, keep_bases, not_locked, replaced, suspended_alike, what as of_line};
-use super::{Because, By, DecideError, Kept, life, record::What, shown, system, versions};
+use super::agreement::{acts_for, asked_by, keep_bases, not_locked, replaced, what as of_line};
+use super::{Because, By, DecideError, Kept, life, record::What, shown, suspension, system, versions};
 use crate::{
     agreements::{
         Agreement, Asked, Change, Side, State, Store, Vocabulary,
@@ -222,9 +222,9 @@ pub async fn submit(
     for line in &import.agreements {
         let asked = of_line(line, None, State::Requested);
         change.made_by(Some((&by.also(&actor, &asked, because)?, role)), &asked, because).await?;
-        // What was suspended is not got around by a trial: then the authority decides.
+        // What was suspended, ended or rejected is not got around by a trial: then the authority decides.
         let on_trial = rules.of(line.service).is_on_trial(line.authority, &line.environment);
-        if on_trial && suspended_alike(&mut change, line).await?.is_empty() {
+        if on_trial && !suspension::bars_trial(&mut change, line, shown.party).await? {
             change.decide(line.id, None, State::Approved, ON_TRIAL, &because.reason, because.at).await?;
             let opened = of_line(line, Some(State::Requested), State::Approved);
             change.made_by(Some((&by.also(&actor, &opened, because)?, role)), &opened, because).await?;

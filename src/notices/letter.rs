@@ -65,6 +65,12 @@ fn danish(kind: Kind) -> Words {
             "Systemets kald for myndigheden afvises, fra opsigelsen har virkning.",
             "Anmod om en ny aftale, hvis adgangen skal bestå.",
         ),
+        Kind::NoticeTakenBack => words(
+            "Opsigelse af serviceaftale trukket tilbage",
+            "Opsigelsen af serviceaftalen er trukket tilbage.",
+            "Aftalen gælder fortsat, og det, der blev opsagt og lukket sammen med den, fortsætter, hvor der ikke siden er besluttet andet.",
+            "Se, om alt det fortsætter, som systemet bruger; anmod ellers om det på ny.",
+        ),
         Kind::Expiring => words(
             "Serviceaftale udløber snart",
             "Serviceaftalen udløber snart.",
@@ -177,6 +183,12 @@ fn english(kind: Kind) -> Words {
             "Notice has been given on the service agreement.",
             "The system's calls for the authority are refused from the day on which it takes effect.",
             "Request a new agreement if access is to go on.",
+        ),
+        Kind::NoticeTakenBack => words(
+            "Notice on a service agreement taken back",
+            "The notice on the service agreement was taken back.",
+            "The agreement goes on, and so does what was ended and closed with it, where nothing else was decided since.",
+            "See whether all that the system uses goes on; otherwise ask for it anew.",
         ),
         Kind::Expiring => words(
             "Service agreement about to expire",
@@ -302,10 +314,11 @@ pub fn write(notice: &Notice, language: Language, console: Option<&str>) -> Lett
         }
     }
     if !notice.differs.is_empty() {
-        body += if da {
-            "\nDet er ændret i forhold til det, der er godkendt:\n"
-        } else {
-            "\nWhat differs from what was approved:\n"
+        body += match (notice.kind, da) {
+            (Kind::NoticeTakenBack, true) => "\nSammen med aftalen:\n",
+            (Kind::NoticeTakenBack, false) => "\nWith the agreement:\n",
+            (_, true) => "\nDet er ændret i forhold til det, der er godkendt:\n",
+            (_, false) => "\nWhat differs from what was approved:\n",
         };
         for line in &notice.differs {
             body += &format!("  {}\n", one_line(line));

@@ -36,6 +36,8 @@ pub enum Kind {
     Suspended,
     /// It ends.
     Ended,
+    /// Its notice was taken back.
+    NoticeTakenBack,
     /// Its time runs out before long.
     Expiring,
     /// Its service came to cover more than was approved.
@@ -64,13 +66,14 @@ pub enum Kind {
 
 impl Kind {
     /// Each.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Requested,
         Self::Reminder,
         Self::Approved,
         Self::Rejected,
         Self::Suspended,
         Self::Ended,
+        Self::NoticeTakenBack,
         Self::Expiring,
         Self::Outgrown,
         Self::CertificateExpiring,

@@ -154,6 +154,28 @@ async fn a_decision_is_on_what_was_read_and_shown_and_on_nothing_newer() {
 }
 
 #[tokio::test]
+async fn a_suspension_of_what_its_supplier_ended_is_lifted_by_the_operators_before_another_is_approved() {
+    let house = House::build().await;
+    let asked = house.requested(&house.supplier, OWN).await;
+    let id = text(&asked, "id").to_owned();
+    let approved = value(&house.decide(&house.signatory, &asked, "approve").await);
+    let stopped = value(&house.decide(&house.operator, &approved, "suspend").await);
+    let list = value(&house.get(&house.supplier, &format!("/api/v1/agreements/{id}/ending")).await);
+    let body = json!({"decision": "end", "reason": "sag 8", "shown": list["text_sha256"]});
+    let path = format!("/api/v1/agreements/{id}/decisions");
+    let headers = [("if-match", text(&stopped, "etag"))];
+    let ended = house.ask(&house.supplier, "POST", &path, &headers, Some(&body)).await;
+    assert_eq!(ended.status, 200, "{}", ended.text());
+    let anew = house.requested(&house.supplier, OWN).await;
+    is_problem(&house.decide(&house.signatory, &anew, "approve").await, 403, "ApiSuspendedAbove");
+    is_problem(&house.decide(&house.signatory, &value(&ended), "resume").await, 403, "ApiSuspendedAbove");
+    let lifted = house.decide(&house.operator, &value(&ended), "resume").await;
+    assert_eq!((lifted.status, text(&value(&lifted), "state")), (200, "OPSAGT"), "it stays over: {}", lifted.text());
+    is_problem(&house.decide(&house.operator, &value(&lifted), "resume").await, 409, "ApiTransition");
+    assert_eq!(house.decide(&house.signatory, &anew, "approve").await.status, 200);
+}
+
+#[tokio::test]
 async fn of_two_approvals_at_once_one_is_made() {
     let house = House::build().await;
     let second = user_of(&house.store, "V. Vikar", Kind::Person, Role::Signatory, Some(OWN)).await;

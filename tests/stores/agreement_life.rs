@@ -30,7 +30,7 @@ use crate::people::{self, NOW, at, because, signer};
 
 pub const SYSTEM: Uuid = Uuid::from_u128(5);
 pub const SERVICE: Uuid = Uuid::from_u128(0x2860);
-const OTHER_SERVICE: Uuid = Uuid::from_u128(0x1590);
+pub const OTHER_SERVICE: Uuid = Uuid::from_u128(0x1590);
 pub const KORSBAEK: &str = "11111111";
 pub const OTHER: &str = "99999981";
 pub const SUPPLIER: &str = "99999998";
@@ -53,6 +53,7 @@ on_both! {
     what_was_requested_is_never_altered_and_what_was_answered_is_not_taken_back;
     a_system_has_several_certificates_and_whose_it_is_may_change_it_and_is_told_before_one_ends;
     an_agreement_is_bound_to_what_was_in_force_and_a_widening_is_told_once_with_what_it_adds;
+    what_is_under_notice_or_suspended_is_bound_and_told_of_as_what_holds;
     an_end_closes_orders_and_keys_and_has_waiting_files_deleted_when_it_takes_effect_and_not_before;
 }
 
@@ -137,7 +138,7 @@ pub async fn decided(store: &Store, agreement: &Agreement, to: State, by: Key) -
 }
 
 /// What waits in the outbox since it was looked at last, and to whom; it is taken away.
-async fn told(store: &Store) -> BTreeSet<(String, notices::Kind)> {
+pub async fn told(store: &Store) -> BTreeSet<(String, notices::Kind)> {
     let jobs = jobs(store.database());
     let mut told = BTreeSet::new();
     loop {
@@ -160,10 +161,10 @@ pub fn refused(error: &DecideError) -> Option<&ApiRefusal> {
     }
 }
 
-const SIGNATORYS: &str = "signatory-11111111@example.dk";
+pub const SIGNATORYS: &str = "signatory-11111111@example.dk";
 const OTHERS: &str = "signatory-99999981@example.dk";
-const SUPPLIERS_: &str = "supplier-administrator-99999998@example.dk";
-const OWNERS: &str = "system-owner-11111111@example.dk";
+pub const SUPPLIERS_: &str = "supplier-administrator-99999998@example.dk";
+pub const OWNERS: &str = "system-owner-11111111@example.dk";
 
 fn all(pairs: &[(&str, notices::Kind)]) -> BTreeSet<(String, notices::Kind)> {
     pairs.iter().map(|(to, kind)| ((*to).to_owned(), *kind)).collect()
@@ -289,7 +290,8 @@ async fn an_end_keeps_to_binding_and_notice_and_takes_along_what_depends_on_it(k
     told(&store).await;
     let rule = Rule { binding_months: 6, notice_months: 3, ..Rule::default() };
     let rules = Rules::new([(SERVICE, rule)].into());
-    let earliest = at("2027-05-01T22:00:00Z");
+    // Six months from the day on which it began to hold: it was approved on the 29th.
+    let earliest = at("2027-05-29T22:00:00Z");
     let sooner = ending::propose(&store, &held, Some(at("2027-02-01T23:00:00Z")), &rules, at(NOW)).await.unwrap();
     let refusal = ending::end(&store, By::Key(&signer(OWNER)), &sooner, &because(NOW), None).await.unwrap_err();
     assert!(matches!(refused(&refusal), Some(ApiRefusal::ApiNoticeTooShort { .. })), "{refusal}");
@@ -298,7 +300,7 @@ async fn an_end_keeps_to_binding_and_notice_and_takes_along_what_depends_on_it(k
     assert_eq!(proposed.with.iter().map(|other| other.id).collect::<Vec<_>>(), [other.id]);
     assert_eq!(proposed.routes.iter().map(|route| route.id).collect::<Vec<_>>(), [route.id]);
     let text = proposed.text();
-    for named in [other.id.to_string(), route.id.to_string(), "2027-05-01T22:00:00Z".to_owned()] {
+    for named in [other.id.to_string(), route.id.to_string(), earliest.to_string()] {
         assert!(text.contains(&named), "{named} in {text}");
     }
     ending::end(&store, By::Key(&signer(OWNER)), &proposed, &because(NOW), None).await.unwrap();
@@ -308,7 +310,7 @@ async fn an_end_keeps_to_binding_and_notice_and_takes_along_what_depends_on_it(k
         assert_eq!(ended.standing(earliest - SignedDuration::from_secs(1)), Standing::Holds, "until the notice is over");
         assert_eq!(ended.standing(earliest), Standing::State(State::Terminated));
     }
-    assert_eq!(store.route(route.id).await.unwrap().period.to().map(|day| day.to_string()).as_deref(), Some("2027-05-02"));
+    assert_eq!(store.route(route.id).await.unwrap().period.to().map(|day| day.to_string()).as_deref(), Some("2027-05-30"));
     let told = told(&store).await;
     for to in [SUPPLIERS_, OWNERS, SIGNATORYS] {
         assert!(told.contains(&(to.to_owned(), notices::Kind::Ended)), "{to} in {told:?}");
@@ -322,7 +324,7 @@ async fn an_end_keeps_to_binding_and_notice_and_takes_along_what_depends_on_it(k
     assert_eq!(ended.standing(at(NOW)), Standing::State(State::Terminated));
 }
 
-fn route_of(kept: &Kept, sender: &str) -> hjemmel::agreements::Route {
+pub fn route_of(kept: &Kept, sender: &str) -> hjemmel::agreements::Route {
     let pem = hjemmel::stub::pki::pem("CERTIFICATE", people::certificate(Key::Korsbaek).der());
     std::fs::write(kept.dir.path().join("roots.pem"), pem).unwrap();
     let file = format!(
@@ -515,6 +517,35 @@ async fn an_agreement_is_bound_to_what_was_in_force_and_a_widening_is_told_once_
     assert!(kept.execute("DELETE FROM agreement_basis").await.is_err());
 }
 
+async fn what_is_under_notice_or_suspended_is_bound_and_told_of_as_what_holds(kept: Kept) {
+    let store = opened(&kept).await;
+    let only = Content { authorities: vec![KORSBAEK.parse().unwrap()], ..content() };
+    let approved = async || {
+        let (_, lines) = requested(&store, only.clone()).await;
+        decided(&store, &lines[0], State::Approved, SIGNATORY).await.unwrap()
+    };
+    let (noticed, stopped, over) = (approved().await, approved().await, approved().await);
+    // More of another service than one look takes, which this configuration does not have, are in nobody's way.
+    let elsewhere = Part { service: OTHER_SERVICE, side: Side::Front, scope: Default::default() };
+    let (_, lines) = requested(&store, Content { services: vec![elsewhere], ..only.clone() }).await;
+    let unknown = decided(&store, &lines[0], State::Approved, SIGNATORY).await.unwrap();
+    decided(&store, &stopped, State::Suspended, SIGNATORY).await.unwrap();
+    for (agreement, until) in [(&noticed, Some(at("2027-03-01T00:00:00Z"))), (&over, None)] {
+        let proposed = ending::propose(&store, agreement, until, &Rules::default(), at(NOW)).await.unwrap();
+        ending::end(&store, By::Key(&signer(OWNER)), &proposed, &because(NOW), None).await.unwrap();
+    }
+    let (first, wider) = (contract(&["Navn"]), contract(&["Navn", "Cpr"]));
+    life::look(&store, &applying(&first), at(NOW)).await.unwrap();
+    for (agreement, bound) in [(&noticed, true), (&stopped, true), (&over, false), (&unknown, false)] {
+        let basis = store.get(agreement.id).await.unwrap().basis;
+        assert_eq!(basis, bound.then(|| first.digest.clone()), "{}", agreement.id);
+    }
+    assert!(store.unbound(SERVICE, at(NOW), 1).await.unwrap().is_empty());
+    told(&store).await;
+    assert_eq!(life::look(&store, &applying(&wider), at(NOW)).await.unwrap(), life::Done { expired: 0, told: 2 });
+    assert!(told(&store).await.contains(&(SIGNATORYS.to_owned(), notices::Kind::Outgrown)));
+}
+
 async fn an_end_closes_orders_and_keys_and_has_waiting_files_deleted_when_it_takes_effect_and_not_before(kept: Kept) {
     let store = opened(&kept).await;
     let only = Content { authorities: vec![KORSBAEK.parse().unwrap()], ..content() };
@@ -578,10 +609,13 @@ async fn an_end_closes_orders_and_keys_and_has_waiting_files_deleted_when_it_tak
     for named in [order.to_string(), "FAG SHA256:AAAA".to_owned(), "filer, der ikke er hentet: 1".to_owned()] {
         assert!(text.contains(&named), "{named} in {text}");
     }
-    // Where the system has another agreement, its key stays.
+    // Where the system has another agreement, its key stays; a request that nobody has answered needs none.
     let (_, others) = requested(&store, Content { authorities: vec![OTHER.parse().unwrap()], ..content() }).await;
+    assert_eq!(ending::propose(&store, &held, None, &rules, at(NOW)).await.unwrap().files.keys.len(), 1);
+    let another = decided(&store, &others[0], State::Approved, OTHERS_SIGNATORY).await.unwrap();
     assert!(ending::propose(&store, &held, None, &rules, at(NOW)).await.unwrap().files.keys.is_empty());
-    decided(&store, &others[0], State::Rejected, OTHERS_SIGNATORY).await.unwrap();
+    let over = ending::propose(&store, &another, None, &Rules::default(), at(NOW)).await.unwrap();
+    ending::end(&store, By::Key(&signer(OTHERS_SIGNATORY)), &over, &because(NOW), None).await.unwrap();
     ending::end(&store, By::Key(&signer(OWNER)), &proposed, &because(NOW), None).await.unwrap();
     let stands = async || {
         let mut session = store.database().session().await.unwrap();

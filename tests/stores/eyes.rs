@@ -31,6 +31,9 @@ on_both! {
     an_agreement_under_notice_is_suspended_and_ended_sooner_and_only_who_gave_it_takes_it_back;
     a_version_takes_the_place_of_what_holds_whatever_came_between;
     a_suspension_is_lifted_by_the_same_person_or_above_and_not_got_around;
+    a_suspension_stands_in_the_way_also_once_the_agreement_is_over_until_it_is_lifted;
+    a_trial_opens_nothing_to_whom_the_authority_last_said_no;
+    binding_and_notice_hold_also_for_what_is_suspended_and_count_from_when_it_began;
     whoever_wrote_any_of_a_request_does_not_approve_it;
     every_door_asks_for_the_same_and_no_text_names_a_person;
 }
@@ -217,6 +220,145 @@ async fn a_suspension_is_lifted_by_the_same_person_or_above_and_not_got_around(k
     }
     decided(&store, &stopped, State::Approved, OPERATOR).await.unwrap();
     decided(&store, &version, State::Approved, SIGNATORY).await.unwrap();
+}
+
+/// A day of the weeks after [`NOW`], so that what is decided has an order.
+fn day(nth: i8) -> String {
+    format!("2026-12-{nth:02}T12:00:00Z")
+}
+
+async fn decided_on(store: &Store, nth: i8, agreement: &Agreement, to: State, by: Key) -> Result<Agreement, DecideError> {
+    agreement::decide(store, By::Key(&signer(by)), agreement, to, &because(&day(nth)), None).await
+}
+
+async fn ended_on(store: &Store, nth: i8, agreement: &Agreement, by: Key) -> Agreement {
+    let proposed = ending::propose(store, agreement, None, &Rules::default(), at(&day(nth))).await.unwrap();
+    ending::end(store, By::Key(&signer(by)), &proposed, &because(&day(nth)), None).await.unwrap()
+}
+
+/// Asks for an agreement of Korsbæk's, as it becomes at once.
+async fn asked_on(store: &Store, nth: i8, content: Content, rules: &Rules) -> Agreement {
+    let (by, because) = (signer(SUPPLIERS), because(&day(nth)));
+    let draft = request::draft(store, By::Key(&by), Uuid::now_v7(), content, &because, None).await.unwrap();
+    let sent = request::submit(store, By::Key(&by), &draft, rules, &words(), &because, None).await.unwrap();
+    store.lines(sent.id).await.unwrap().remove(0)
+}
+
+async fn a_suspension_stands_in_the_way_also_once_the_agreement_is_over_until_it_is_lifted(kept: Kept) {
+    let store = opened(&kept).await;
+    let no_terms = Rules::default();
+    let is_above = |error: &DecideError| matches!(refused(error), Some(ApiRefusal::ApiSuspendedAbove));
+    // Ended by the supplier whom it stops; and run out.
+    let ended = asked_on(&store, 1, of_korsbaek(), &no_terms).await;
+    let held = decided_on(&store, 1, &ended, State::Approved, SIGNATORY).await.unwrap();
+    let stopped = decided_on(&store, 2, &held, State::Suspended, OPERATOR).await.unwrap();
+    let ended = ended_on(&store, 3, &stopped, SUPPLIERS).await;
+    let short = Content { valid_to: Some(at(&day(6))), ..of_korsbaek() };
+    let anew = asked_on(&store, 4, short, &no_terms).await;
+    let error = decided_on(&store, 4, &anew, State::Approved, SIGNATORY).await.unwrap_err();
+    assert!(is_above(&error), "{error}");
+    // An equal or one below does not lift it; the operators do, and the agreement stays over.
+    let lift = async |agreement: &Agreement, nth: i8, by: Key| {
+        agreement::lift(&store, By::Key(&signer(by)), agreement, &because(&day(nth)), None).await
+    };
+    for by in [SIGNATORY, OWNER] {
+        assert!(is_above(&lift(&ended, 4, by).await.unwrap_err()));
+    }
+    lift(&ended, 4, OPERATOR).await.unwrap();
+    assert_eq!(state(&store, &ended).await, State::Terminated);
+    let last = store.decisions(ended.id).await.unwrap().pop().unwrap();
+    assert_eq!((last.from, last.to), (Some(State::Terminated), State::Terminated), "the history tells it");
+    let twice = lift(&ended, 4, OPERATOR).await.unwrap_err();
+    assert!(matches!(refused(&twice), Some(ApiRefusal::ApiTransition { .. })), "{twice}");
+    let held = decided_on(&store, 5, &anew, State::Approved, SIGNATORY).await.unwrap();
+    decided_on(&store, 5, &held, State::Suspended, OPERATOR).await.unwrap();
+    life::look(&store, &no_terms, at(&day(6))).await.unwrap();
+    assert_eq!(state(&store, &held).await, State::Expired);
+    let third = asked_on(&store, 7, of_korsbaek(), &no_terms).await;
+    let error = decided_on(&store, 7, &third, State::Approved, SIGNATORY).await.unwrap_err();
+    assert!(is_above(&error), "{error}");
+    lift(&store.get(held.id).await.unwrap(), 7, OPERATOR).await.unwrap();
+    let held = decided_on(&store, 8, &third, State::Approved, SIGNATORY).await.unwrap();
+    // Ended by somebody who might have lifted it, it is settled.
+    let stopped = decided_on(&store, 9, &held, State::Suspended, OWNER).await.unwrap();
+    ended_on(&store, 9, &stopped, SIGNATORY).await;
+    let fourth = asked_on(&store, 10, of_korsbaek(), &no_terms).await;
+    decided_on(&store, 10, &fourth, State::Approved, SIGNATORY).await.unwrap();
+}
+
+async fn a_trial_opens_nothing_to_whom_the_authority_last_said_no(kept: Kept) {
+    let store = opened(&kept).await;
+    let rules = Rules::new([(SERVICE, Rule { trial: [KORSBAEK.parse().unwrap()].into(), ..Rule::default() })].into());
+    let test = || Content { environment: Some("exttest".parse().unwrap()), ..of_korsbaek() };
+    let second = Uuid::from_u128(16);
+    registered(&store, second, Key::Korsbaek, crate::agreement_life::SUPPLIER).await;
+    let another = || Content { system: Some(second), certificates: vec![thumbprint(Key::Korsbaek)], ..test() };
+    let held = asked_on(&store, 1, test(), &rules).await;
+    assert_eq!(held.state, State::Approved);
+    let stopped = decided_on(&store, 2, &held, State::Suspended, OWNER).await.unwrap();
+    assert_eq!(asked_on(&store, 2, another(), &rules).await.state, State::Requested, "nor by a second system");
+    ended_on(&store, 3, &stopped, SUPPLIERS).await;
+    for content in [test(), another()] {
+        let waiting = asked_on(&store, 4, content, &rules).await;
+        assert_eq!(waiting.state, State::Requested, "the supplier ended it, and asks anew");
+        decided_on(&store, 5, &waiting, State::Rejected, SIGNATORY).await.unwrap();
+    }
+    // A signatory's yes counts until the next no.
+    let waiting = asked_on(&store, 6, test(), &rules).await;
+    let held = decided_on(&store, 7, &waiting, State::Approved, SIGNATORY).await.unwrap();
+    let on_trial = asked_on(&store, 8, another(), &rules).await;
+    assert_eq!(on_trial.state, State::Approved);
+    ended_on(&store, 9, &on_trial, SUPPLIERS).await;
+    let on_trial = asked_on(&store, 10, another(), &rules).await;
+    assert_eq!(on_trial.state, State::Approved, "what the supplier ended itself");
+    ended_on(&store, 11, &held, OWNER).await;
+    assert_eq!(asked_on(&store, 12, test(), &rules).await.state, State::Requested, "what the authority ended");
+    // The consent itself is taken away: what holds by it alone ends, and what a signatory approved does not.
+    let of_signatory = asked_on(&store, 13, test(), &rules).await;
+    let of_signatory = decided_on(&store, 13, &of_signatory, State::Approved, SIGNATORY).await.unwrap();
+    life::look(&store, &rules, at(&day(14))).await.unwrap();
+    assert_eq!(state(&store, &on_trial).await, State::Approved);
+    let elsewhere = Rules::default();
+    life::look(&store, &elsewhere, at(&day(14))).await.unwrap();
+    assert_eq!(state(&store, &on_trial).await, State::Approved, "a node without the service knows nothing of it");
+    let taken_away = Rules::new([(SERVICE, Rule::default())].into());
+    assert_eq!(life::look(&store, &taken_away, at(&day(14))).await.unwrap().expired, 1);
+    assert_eq!((state(&store, &on_trial).await, state(&store, &of_signatory).await), (State::Terminated, State::Approved));
+}
+
+async fn binding_and_notice_hold_also_for_what_is_suspended_and_count_from_when_it_began(kept: Kept) {
+    let store = opened(&kept).await;
+    let rules = Rules::new([(SERVICE, Rule { binding_months: 6, notice_months: 3, ..Rule::default() })].into());
+    let earliest = async |agreement: &Agreement, now: &str| {
+        ending::propose(&store, agreement, None, &rules, at(now)).await.unwrap().earliest.to_string()
+    };
+    // Asked for in March to begin then, approved in November: it began to hold in November.
+    let early = Content { valid_from: Some(at("2026-03-01T00:00:00Z")), ..of_korsbaek() };
+    let (request, held) = approved(&store, early).await;
+    assert_eq!(earliest(&held, NOW).await, "2027-05-29T22:00:00Z");
+    // A renewal goes on with the same binding, and one that has not begun is no way out.
+    let later = Content { valid_from: Some(at("2027-02-01T00:00:00Z")), ..request::renewed(&request, at(NOW)) };
+    let (_, next) = requested(&store, later).await;
+    let next = decided(&store, &next[0], State::Approved, SIGNATORY).await.unwrap();
+    assert_eq!(earliest(&next, NOW).await, "2027-05-29T22:00:00Z");
+    assert_eq!(earliest(&next, "2027-09-01T12:00:00Z").await, "2027-12-01T23:00:00Z", "after the binding the notice");
+    // Suspended first, it ends no sooner, and stays suspended until then.
+    let stopped = decided(&store, &next, State::Suspended, OWNER).await.unwrap();
+    let at_once = ending::propose(&store, &stopped, Some(at(NOW)), &rules, at(NOW)).await.unwrap();
+    let error = ending::end(&store, By::Key(&signer(OWNER)), &at_once, &because(NOW), None).await.unwrap_err();
+    assert!(matches!(refused(&error), Some(ApiRefusal::ApiNoticeTooShort { .. })), "{error}");
+    let noticed = ending::propose(&store, &stopped, None, &rules, at(NOW)).await.unwrap();
+    let given = ending::end(&store, By::Key(&signer(OWNER)), &noticed, &because(NOW), None).await.unwrap();
+    assert_eq!((given.state, given.ends_at, given.reason), (State::Suspended, Some(noticed.ends_at), stopped.reason));
+    // Lifted it is under notice as it was given, which its giver takes back.
+    let lifted = decided(&store, &store.get(next.id).await.unwrap(), State::Approved, SIGNATORY).await.unwrap();
+    assert_eq!((lifted.state, lifted.ends_at), (State::Terminated, Some(noticed.ends_at)));
+    let supplier = decided(&store, &lifted, State::Approved, SUPPLIERS).await.unwrap_err();
+    assert!(matches!(refused(&supplier), Some(ApiRefusal::ApiNoticeOfAnother)), "{supplier}");
+    assert_eq!(decided(&store, &lifted, State::Approved, OWNER).await.unwrap().state, State::Approved);
+    // What never began binds nobody.
+    let (_, beside) = approved(&store, Content { valid_from: Some(at("2027-02-01T00:00:00Z")), ..of_korsbaek() }).await;
+    assert_eq!(earliest(&beside, NOW).await, NOW);
 }
 
 async fn whoever_wrote_any_of_a_request_does_not_approve_it(kept: Kept) {

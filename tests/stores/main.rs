@@ -16,6 +16,7 @@ mod database;
 #[path = "../support/decides.rs"]
 mod decides;
 mod deliveries;
+mod endings;
 mod eyes;
 mod files;
 mod jobs;

@@ -9,7 +9,7 @@ use crate::agreements::{Agreement, AgreementError};
 use crate::id::cvr::Cvr;
 use crate::store::value::Value;
 use crate::store::value::assembled_for;
-use crate::store::{Query, Row, StoreError, sql};
+use crate::store::{Query, Row, Session, StoreError, sql};
 
 const COLUMNS: &str = "SELECT id, state, edition, party, made_by, content, made_at, changed_at FROM agreement_request WHERE ";
 
@@ -100,13 +100,18 @@ impl Store {
     }
 }
 
+/// One request; none where there is none.
+pub(crate) async fn request_with(session: &mut Session, id: Uuid) -> Result<Option<Request>, StoreError> {
+    session.first(by_id(id)).await?.as_ref().map(read).transpose()
+}
+
 impl Change {
     /// One request as it is within this change.
     ///
     /// # Errors
     /// A store that does not answer, or holds what the model does not have.
     pub async fn request(&mut self, id: Uuid) -> Result<Option<Request>, StoreError> {
-        self.connection().first(by_id(id)).await?.as_ref().map(read).transpose()
+        request_with(self.connection(), id).await
     }
 
     /// Its lines, by authority.

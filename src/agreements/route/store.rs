@@ -316,6 +316,31 @@ impl Writing {
         end(transaction, &route, decision).await?;
         Ok((route, true))
     }
+
+    /// Gives a route that ends on `given` the end back that it had before. None, and nothing is changed, where it ends otherwise by now, is
+    /// over, or another route carries its calls from then on.
+    ///
+    /// # Errors
+    /// A store that does not answer, or holds what the model does not have.
+    pub async fn give_back_end(
+        &mut self,
+        id: Uuid,
+        given: Date,
+        former: Option<Date>,
+        decision: &Decision,
+    ) -> Result<Option<Route>, RouteError> {
+        let today = civil_day(decision.at).ok_or(RouteError::NoZone)?;
+        let transaction = self.connection();
+        let Some(route) = find(transaction, id).await? else { return Ok(None) };
+        let over = matches!(route.period.standing(today), Standing::Over | Standing::Cancelled);
+        let Ok(period) = Period::new(route.period.from(), former) else { return Ok(None) };
+        let restored = Route { period, ..route.clone() };
+        if route.period.to() != Some(given) || over || !overlapping(transaction, &restored).await?.is_empty() {
+            return Ok(None);
+        }
+        end(transaction, &restored, decision).await?;
+        Ok(Some(restored))
+    }
 }
 
 /// Adds one route, or says what it conflicts with. `making_room`: routes in its way are ended, these excepted.

@@ -35,6 +35,7 @@ pub enum Decision {
     /// GODKENDT becomes SUSPENDERET; so does OPSAGT while it holds.
     Suspend,
     /// SUSPENDERET becomes GODKENDT, or OPSAGT where it was under notice; OPSAGT that still holds becomes GODKENDT: the notice is taken back.
+    /// Of one that ended while it was suspended the suspension alone is lifted, and it stays over.
     Resume,
     /// GODKENDT or SUSPENDERET becomes OPSAGT; OPSAGT that still holds ends sooner.
     End,
@@ -64,7 +65,7 @@ impl Decision {
             Self::Reject => (&[Stands::Requested], Stands::Rejected),
             Self::Withdraw => (&[Stands::Requested], Stands::Withdrawn),
             Self::Suspend => (&[Stands::Approved, Stands::Terminated], Stands::Suspended),
-            Self::Resume => (&[Stands::Suspended, Stands::Terminated], Stands::Approved),
+            Self::Resume => (&[Stands::Suspended, Stands::Terminated, Stands::Expired], Stands::Approved),
             Self::End => (&[Stands::Approved, Stands::Suspended, Stands::Terminated], Stands::Terminated),
         }
     }
@@ -135,6 +136,9 @@ pub async fn decide(
         let kept = key.as_ref().map(|key| Kept { key, answer: &kept });
         let decided = match &ending {
             Some(ending) => ending::end(&own.store, By::User(&actor), ending, &because, kept).await,
+            None if to == Stands::Approved && decisions::is_over(&agreement, now) => {
+                decisions::lift(&own.store, By::User(&actor), &agreement, &because, kept).await
+            }
             None => decisions::decide(&own.store, By::User(&actor), &agreement, to, &because, kept).await,
         };
         let decided = decided.map_err(of_decision)?;

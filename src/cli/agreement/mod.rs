@@ -360,7 +360,7 @@ async fn decide(
             return decide_to_open(store, "Approve this agreement", &[State::Requested], open, now, operator, out).await;
         }
         Decision::Resume(open) => {
-            let from = [State::Suspended, State::Terminated];
+            let from = [State::Suspended, State::Terminated, State::Expired];
             return decide_to_open(store, "Resume this agreement", &from, open, now, operator, out).await;
         }
         Decision::Reject(decision) => (State::Rejected, decision),
@@ -433,7 +433,8 @@ async fn decide_to_open(
     let (signer, because) = (decide.person.signer()?, Because::new(decide.reason, now));
     let who = store.actor(signer.thumbprint(), None, because.at).await.map_err(DecideError::from)?;
     let shown = store.get(decide.id).await?;
-    if !from.contains(&shown.state) || !shown.may_become(State::Approved, now) {
+    let over = from.contains(&State::Suspended) && decisions::agreement::is_over(&shown, now);
+    if !from.contains(&shown.state) || !(over || shown.may_become(State::Approved, now)) {
         return Err(
             agreements::AgreementError::IllegalTransition { id: decide.id, from: shown.state, to: State::Approved }.into()
         );
@@ -443,7 +444,11 @@ async fn decide_to_open(
     if !yes {
         agreed(&format!("{question}, decided by {}: {}", who.user().name, because.reason), operator, out)?;
     }
-    let agreement = decisions::agreement::decide(store, By::Key(&signer), &shown, State::Approved, &because, None).await?;
+    let (by, to) = (By::Key(&signer), State::Approved);
+    let agreement = match over {
+        true => decisions::agreement::lift(store, by, &shown, &because, None).await?,
+        false => decisions::agreement::decide(store, by, &shown, to, &because, None).await?,
+    };
     told::decided(&agreement, now, out)?;
     Ok(())
 }

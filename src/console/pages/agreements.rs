@@ -156,6 +156,7 @@ struct AgreementPage {
     differs: Vec<String>,
     /// Whether the user may have the signatories told once more.
     may_remind: bool,
+    over: bool,
     /// Whether the user may approve but for having requested it.
     own: bool,
     past: Vec<Past>,
@@ -207,7 +208,13 @@ async fn drawn(
         let allowed = actor.may(action).is_ok() && !(own && action == Action::ApproveAgreement);
         decision(agreement.state, to).filter(|_| allowed)
     });
-    let may: Vec<_> = may.collect();
+    let mut may: Vec<_> = may.collect();
+    // What ended while it was suspended stands in the way of another until that is lifted.
+    let over = decisions::is_over(&agreement, now);
+    let stands = over && decisions::is_suspended(&console.store, &made).await?;
+    if stands && actor.may(Action::ResumeAgreement).is_ok() {
+        may.push("resume");
+    }
     let ending = match may.contains(&"end") {
         true => {
             let text = ending::propose(&console.store, &agreement, None, &console.rules, now).await?.text();
@@ -250,6 +257,7 @@ async fn drawn(
         ending,
         differs,
         may_remind,
+        over,
         own: own && agreement.state == Stands::Requested,
         past: past.collect(),
         note,
@@ -298,6 +306,9 @@ async fn decide(State(console): State<Console>, Path(id): Path<String>, form: Fo
     let because = Because::new(reason, now);
     let decided = match &ending {
         Some(ending) => ending::end(&console.store, By::User(visit.actor()), ending, &because, None).await,
+        None if to == Stands::Approved && decisions::is_over(&agreement, now) => {
+            decisions::lift(&console.store, By::User(visit.actor()), &agreement, &because, None).await
+        }
         None => decisions::decide(&console.store, By::User(visit.actor()), &agreement, to, &because, None).await,
     };
     match decided {

@@ -155,3 +155,6 @@ INSERT INTO agreement_basis (digest, meaning, seen_at) VALUES ('aa', '{}', '2026
 INSERT INTO agreement_closing (id, agreement, kind, thing, part, closes_at, closed_at)
 VALUES ('00000000-0000-4000-8000-0000000000a1', (SELECT id FROM agreement LIMIT 1), 'order', '00000000-0000-4000-8000-000000000053', '',
     '2026-01-02T03:04:05Z', NULL);
+INSERT INTO agreement_taken_along (id, agreement, kind, thing, former, given, taken_at, undone_at)
+VALUES ('00000000-0000-4000-8000-0000000000a2', (SELECT id FROM agreement LIMIT 1), 'route', '00000000-0000-4000-8000-000000000053', '', '2026-02-03',
+    '2026-01-02T03:04:05Z', NULL);

@@ -1,0 +1,318 @@
+//! Ends of agreements: what they close, what is judged again when they take effect, and what comes back with a notice that is taken back.
+
+use hjemmel::agreements::request::{Content, Part, Request};
+use hjemmel::agreements::route::store::InTheWay;
+use hjemmel::agreements::rules::{Rule, Rules};
+use hjemmel::agreements::{Agreement, Route, Side, Standing, State, Store};
+use hjemmel::audit::Subject;
+use hjemmel::decisions::ending::Ending;
+use hjemmel::decisions::{By, ending, life, request, route};
+use hjemmel::notices;
+use hjemmel::refusal::api::ApiRefusal;
+use hjemmel::store::sql;
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use crate::agreement_life::{
+    KORSBAEK, OPERATOR, OTHER, OTHER_SERVICE, OTHERS_SIGNATORY, OWNER, OWNERS, SERVICE, SIGNATORY, SIGNATORYS, SUPPLIER,
+    SUPPLIERS_, SYSTEM, content, decided, opened, refused, requested, route_of, told,
+};
+use crate::kept::Kept;
+use crate::on_both;
+use crate::people::{NOW, at, because, signer};
+
+on_both! {
+    a_notice_that_is_taken_back_closes_nothing_and_gives_back_what_it_took_along;
+    what_was_decided_on_otherwise_since_is_not_given_back;
+    what_closes_at_the_end_of_a_notice_is_judged_again_then;
+    an_order_that_another_agreement_covers_stays_and_a_request_closes_nothing_and_keeps_nothing;
+    agreements_that_depend_on_one_another_end_together_whatever_versions_they_have;
+    an_agreement_that_runs_out_ends_what_depends_on_it_and_closes_what_it_had;
+    an_end_closes_routes_also_of_what_is_suspended_and_when_it_is_brought_forward;
+}
+
+/// Three months' notice; files of one kind go by the service.
+fn rules() -> Rules {
+    let rule = Rule { inf_refs: vec![KIND.to_owned()], notice_months: 3, ..Rule::default() };
+    Rules::new([(SERVICE, rule)].into())
+}
+
+const KIND: &str = "BILAG";
+const SENDER: Uuid = Uuid::from_u128(51);
+const RECEIVER: Uuid = Uuid::from_u128(52);
+const ORDER: Uuid = Uuid::from_u128(53);
+const FINGERPRINT: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+fn of_korsbaek() -> Content {
+    Content { authorities: vec![KORSBAEK.parse().unwrap()], ..content() }
+}
+
+fn depending_on(request: &Request) -> Content {
+    let part = Part { service: OTHER_SERVICE, side: Side::Front, scope: Default::default() };
+    Content { services: vec![part], depends_on: vec![request.id], ..of_korsbaek() }
+}
+
+async fn approved(store: &Store, content: Content) -> (Request, Agreement) {
+    let by = if content.authorities == [OTHER.parse().unwrap()] { OTHERS_SIGNATORY } else { SIGNATORY };
+    let (request, lines) = requested(store, content).await;
+    let agreement = decided(store, &lines[0], State::Approved, by).await.unwrap();
+    (request, agreement)
+}
+
+async fn now_is(store: &Store, agreement: &Agreement) -> Agreement {
+    store.get(agreement.id).await.unwrap()
+}
+
+/// Gives the notice that the terms ask for, or one until then.
+async fn noticed(store: &Store, agreement: &Agreement, until: Option<Timestamp>) -> Ending {
+    let proposed = ending::propose(store, agreement, until, &rules(), at(NOW)).await.unwrap();
+    ending::end(store, By::Key(&signer(OWNER)), &proposed, &because(NOW), None).await.unwrap();
+    proposed
+}
+
+async fn routed(kept: &Kept, store: &Store) -> Route {
+    let route = route_of(kept, KORSBAEK);
+    let routes = std::slice::from_ref(&route);
+    route::add(store, By::Key(&signer(OPERATOR)), routes, InTheWay::Refuse, &[], &because(NOW), None).await.unwrap();
+    route
+}
+
+async fn ends_on(store: &Store, route: &Route) -> Option<String> {
+    store.route(route.id).await.unwrap().period.to().map(|day| day.to_string())
+}
+
+/// The system's SFTP user with a key, and an order by which Korsbæk sends from it to a ledger.
+async fn with_files(kept: &Kept) {
+    for (id, name, system) in [(SENDER, "FAG", SYSTEM), (RECEIVER, "LEDGER", Uuid::from_u128(8))] {
+        kept.execute(&format!(
+            "INSERT INTO sftp_user (id, name, environment, system, authority, older_root, bytes_limit, disabled, added_us)
+             VALUES ('{id}', '{name}', 'prod', '{system}', '{SUPPLIER}', FALSE, 1000, FALSE, 5)"
+        ))
+        .await
+        .unwrap();
+    }
+    kept.execute(&format!(
+        "INSERT INTO sftp_key (sftp_user, fingerprint, label, public_key, disabled, added_us) VALUES ('{SENDER}', '{FINGERPRINT}', 'k', 'k', FALSE, 5)"
+    ))
+    .await
+    .unwrap();
+    ordered(kept, ORDER, KIND).await;
+}
+
+async fn ordered(kept: &Kept, id: Uuid, inf_ref: &str) {
+    kept.execute(&format!(
+        "INSERT INTO file_order (id, state, sender, recipient, sender_authority, recipient_authority, inf_ref, legal_basis, purpose,
+             valid_from, largest_bytes, keep_days, alarm_hours, delete_days)
+         VALUES ('{id}', 'GODKENDT', '{SENDER}', '{RECEIVER}', '{KORSBAEK}', '{OTHER}', '{inf_ref}', 'l', 'f', '2026-01-01', 1000, 1, 1, 11)"
+    ))
+    .await
+    .unwrap();
+}
+
+/// Where an order stands, and whether the system's key is disabled.
+async fn files(store: &Store, order: Uuid) -> (State, bool) {
+    let mut session = store.database().session().await.unwrap();
+    let state = hjemmel::files::orders::with_id(&mut session, order).await.unwrap().state;
+    (state, hjemmel::files::users::keys(&mut session, SENDER).await.unwrap()[0].disabled)
+}
+
+async fn last_of(store: &Store, subject: Subject, id: Uuid) -> Option<String> {
+    store.made_on(subject, id).await.unwrap().last().map(|made| made.what.to.clone())
+}
+
+async fn a_notice_that_is_taken_back_closes_nothing_and_gives_back_what_it_took_along(kept: Kept) {
+    let store = opened(&kept).await;
+    let (request, held) = approved(&store, of_korsbaek()).await;
+    let (second, other) = approved(&store, depending_on(&request)).await;
+    let third = Content { depends_on: vec![second.id], name: "Opfølgning".to_owned(), ..depending_on(&request) };
+    let (_, last) = approved(&store, third).await;
+    with_files(&kept).await;
+    let route = routed(&kept, &store).await;
+    let given = noticed(&store, &held, Some(at("2027-06-30T22:00:00Z"))).await;
+    assert_eq!((given.files.orders.as_slice(), given.with.len(), given.routes.len()), ([ORDER].as_slice(), 2, 1));
+    // Brought forward, so that each was given an end twice.
+    let sooner = noticed(&store, &now_is(&store, &held).await, None).await;
+    assert!(sooner.ends_at < given.ends_at);
+    assert_eq!(ends_on(&store, &route).await.as_deref(), Some("2027-03-01"));
+    told(&store).await;
+    let back = decided(&store, &now_is(&store, &held).await, State::Approved, OWNER).await.unwrap();
+    assert_eq!((back.state, back.ends_at), (State::Approved, None));
+    for depending in [&other, &last] {
+        let goes_on = now_is(&store, depending).await;
+        assert_eq!((goes_on.state, goes_on.ends_at), (State::Approved, None), "{}", depending.id);
+        let made = store.made_on(Subject::Agreement, depending.id).await.unwrap();
+        assert!(made.last().unwrap().signature.is_some(), "by who took the notice back");
+    }
+    assert_eq!(ends_on(&store, &route).await, None);
+    assert_eq!(last_of(&store, Subject::Route, route.id).await.as_deref(), Some("no end"));
+    let told = told(&store).await;
+    for to in [SUPPLIERS_, OWNERS, SIGNATORYS] {
+        assert!(told.contains(&(to.to_owned(), notices::Kind::NoticeTakenBack)), "{to} in {told:?}");
+    }
+    for day in [sooner.ends_at, given.ends_at] {
+        life::look(&store, &rules(), day).await.unwrap();
+        assert_eq!(files(&store, ORDER).await, (State::Approved, false), "{day}");
+        assert_eq!(last_of(&store, Subject::FileOrder, ORDER).await, None, "the chain says nothing that is not so");
+    }
+    // A notice that is given anew is another, which closes as any.
+    let again = noticed(&store, &now_is(&store, &held).await, None).await;
+    life::look(&store, &rules(), again.ends_at).await.unwrap();
+    assert_eq!(files(&store, ORDER).await.0, State::Terminated);
+    assert!(kept.execute("DELETE FROM agreement_taken_along").await.is_err());
+    assert!(kept.execute("UPDATE agreement_taken_along SET former = ''").await.is_err());
+}
+
+async fn what_was_decided_on_otherwise_since_is_not_given_back(kept: Kept) {
+    let store = opened(&kept).await;
+    let (request, held) = approved(&store, of_korsbaek()).await;
+    let (_, other) = approved(&store, depending_on(&request)).await;
+    let route = routed(&kept, &store).await;
+    noticed(&store, &held, None).await;
+    // The one that depends on it ends sooner, and the route on another day.
+    let sooner = at("2027-01-31T23:00:00Z");
+    let own = now_is(&store, &other).await;
+    let proposed = ending::propose(&store, &own, Some(sooner), &Rules::default(), at(NOW)).await.unwrap();
+    ending::end(&store, By::Key(&signer(OWNER)), &proposed, &because(NOW), None).await.unwrap();
+    let shown = store.route(route.id).await.unwrap();
+    let by = signer(OPERATOR);
+    route::end_on(&store, By::Key(&by), &shown, "2027-02-01".parse().unwrap(), &because(NOW), None).await.unwrap();
+    decided(&store, &now_is(&store, &held).await, State::Approved, OWNER).await.unwrap();
+    assert_eq!(now_is(&store, &other).await.ends_at, Some(sooner));
+    assert_eq!(ends_on(&store, &route).await.as_deref(), Some("2027-02-01"));
+}
+
+async fn what_closes_at_the_end_of_a_notice_is_judged_again_then(kept: Kept) {
+    let store = opened(&kept).await;
+    let (_, held) = approved(&store, of_korsbaek()).await;
+    with_files(&kept).await;
+    let given = noticed(&store, &held, None).await;
+    assert_eq!((given.files.orders.len(), given.files.keys.len()), (1, 1));
+    // An agreement of the same system with another authority needs the key, and not the order.
+    let (_, others) = approved(&store, Content { authorities: vec![OTHER.parse().unwrap()], ..content() }).await;
+    life::look(&store, &rules(), given.ends_at).await.unwrap();
+    assert_eq!(files(&store, ORDER).await, (State::Terminated, false));
+    assert_eq!(last_of(&store, Subject::SftpUser, SENDER).await.as_deref(), Some("kept"), "that it stays is told");
+    let over = ending::propose(&store, &others, None, &Rules::default(), at(NOW)).await.unwrap();
+    ending::end(&store, By::Key(&signer(OTHERS_SIGNATORY)), &over, &because(NOW), None).await.unwrap();
+    // One for the same calls, approved during the notice, covers the order.
+    let order = Uuid::from_u128(55);
+    ordered(&kept, order, KIND).await;
+    let (_, held) = approved(&store, of_korsbaek()).await;
+    let given = noticed(&store, &held, None).await;
+    assert_eq!((given.files.orders.as_slice(), given.files.keys.len()), ([order].as_slice(), 1));
+    approved(&store, of_korsbaek()).await;
+    life::look(&store, &rules(), given.ends_at).await.unwrap();
+    assert_eq!(files(&store, order).await, (State::Approved, false));
+    assert_eq!(last_of(&store, Subject::FileOrder, order).await.as_deref(), Some("kept"));
+}
+
+async fn an_order_that_another_agreement_covers_stays_and_a_request_closes_nothing_and_keeps_nothing(kept: Kept) {
+    let store = opened(&kept).await;
+    let (request, held) = approved(&store, of_korsbaek()).await;
+    with_files(&kept).await;
+    let route = routed(&kept, &store).await;
+    let proposed = async || ending::propose(&store, &held, None, &rules(), at(NOW)).await.unwrap();
+    let closes = async || {
+        let proposed = proposed().await;
+        (proposed.files.orders.len(), proposed.files.keys.len(), proposed.routes.len())
+    };
+    // One that waits for its answer keeps nothing open.
+    let (_, lines) = requested(&store, of_korsbaek()).await;
+    assert_eq!(closes().await, (1, 1, 1), "{}", route.id);
+    // Nor is anything closed of one that was never approved, and ends with it.
+    let files = Rule { inf_refs: vec!["LISTE".to_owned()], ..Rule::default() };
+    let both = Rules::new(rules().all().into_iter().chain([(OTHER_SERVICE, files)]).collect());
+    ordered(&kept, Uuid::from_u128(56), "LISTE").await;
+    let (_, waiting) = requested(&store, depending_on(&request)).await;
+    let list = ending::propose(&store, &held, None, &both, at(NOW)).await.unwrap();
+    assert_eq!(list.with.iter().map(|other| other.id).collect::<Vec<_>>(), [waiting[0].id]);
+    assert_eq!(list.files.orders, [ORDER], "the other's own order stays");
+    assert!(list.files.keys.is_empty(), "and the key that it needs");
+    // Another agreement that goes on covers them all; suspended it may go on.
+    let another = decided(&store, &lines[0], State::Approved, SIGNATORY).await.unwrap();
+    assert_eq!(closes().await, (0, 0, 0));
+    let stopped = decided(&store, &another, State::Suspended, SIGNATORY).await.unwrap();
+    assert_eq!(closes().await, (0, 0, 0));
+    let over = ending::propose(&store, &stopped, None, &Rules::default(), at(NOW)).await.unwrap();
+    ending::end(&store, By::Key(&signer(SIGNATORY)), &over, &because(NOW), None).await.unwrap();
+    assert_eq!(closes().await.0, 1);
+    // One whose period ends before does not.
+    approved(&store, Content { valid_to: Some(at("2026-12-31T23:00:00Z")), ..of_korsbaek() }).await;
+    assert_eq!(closes().await.0, 1);
+}
+
+async fn agreements_that_depend_on_one_another_end_together_whatever_versions_they_have(kept: Kept) {
+    let store = opened(&kept).await;
+    let (first, _) = approved(&store, of_korsbaek()).await;
+    let (second, other) = approved(&store, depending_on(&first)).await;
+    let (renewed, held) = approved(&store, request::renewed(&first, at(NOW))).await;
+    let with = async |held: &Agreement| {
+        let proposed = ending::propose(&store, held, None, &rules(), at(NOW)).await.unwrap();
+        proposed.with.iter().map(|other| other.id).collect::<Vec<_>>()
+    };
+    assert_eq!(with(&held).await, [other.id], "of the version before, which was renewed");
+    let (_, other) = approved(&store, request::renewed(&second, at(NOW))).await;
+    assert_eq!(with(&held).await, [other.id], "and one that was renewed itself");
+    // While the next version goes on in its place nothing ends with it.
+    let next = Content { valid_from: Some(at("2026-12-31T23:00:00Z")), ..request::renewed(&renewed, at(NOW)) };
+    let (_, next) = approved(&store, next).await;
+    assert!(with(&now_is(&store, &held).await).await.is_empty());
+    assert_eq!(with(&next).await, [other.id]);
+    // Neither is taken back without the one that it depends on.
+    noticed(&store, &next, None).await;
+    let own = now_is(&store, &other).await;
+    assert!(own.is_under_notice(at(NOW)));
+    let alone = decided(&store, &own, State::Approved, OWNER).await.unwrap_err();
+    assert!(matches!(refused(&alone), Some(ApiRefusal::ApiConflict { .. })), "{alone}");
+    decided(&store, &now_is(&store, &next).await, State::Approved, OWNER).await.unwrap();
+    assert_eq!(now_is(&store, &other).await.state, State::Approved);
+}
+
+async fn an_agreement_that_runs_out_ends_what_depends_on_it_and_closes_what_it_had(kept: Kept) {
+    let store = opened(&kept).await;
+    let ends = at("2027-01-31T23:00:00Z");
+    let (request, held) = approved(&store, Content { valid_to: Some(ends), ..of_korsbaek() }).await;
+    let (_, other) = approved(&store, depending_on(&request)).await;
+    let (_, waiting) = requested(&store, depending_on(&request)).await;
+    with_files(&kept).await;
+    let route = routed(&kept, &store).await;
+    life::look(&store, &rules(), ends - SignedDuration::from_millis(1)).await.unwrap();
+    assert_eq!((now_is(&store, &other).await.state, files(&store, ORDER).await), (State::Approved, (State::Approved, false)));
+    told(&store).await;
+    // A node that was down looks the day after.
+    let late = ends + SignedDuration::from_hours(30);
+    assert_eq!(life::look(&store, &rules(), late).await.unwrap().expired, 1);
+    assert_eq!(now_is(&store, &held).await.state, State::Expired);
+    let ended = now_is(&store, &other).await;
+    assert_eq!((ended.state, ended.standing(late)), (State::Terminated, Standing::State(State::Terminated)));
+    assert_eq!(now_is(&store, &waiting[0]).await.state, State::Requested, "its signatory answers it");
+    assert_eq!(files(&store, ORDER).await, (State::Terminated, true));
+    assert_eq!(ends_on(&store, &route).await.as_deref(), Some("2027-02-02"), "a day that has passed is not altered");
+    assert!(told(&store).await.contains(&(OWNERS.to_owned(), notices::Kind::Ended)), "of the one that depended on it");
+    // Where a version takes over, all goes on.
+    let until = at("2027-02-28T23:00:00Z");
+    let (first, _) = approved(&store, Content { valid_to: Some(until), ..of_korsbaek() }).await;
+    let (_, other) = approved(&store, depending_on(&first)).await;
+    let next = Content { valid_from: Some(until), valid_to: None, ..request::renewed(&first, at(NOW)) };
+    approved(&store, next).await;
+    life::look(&store, &rules(), until).await.unwrap();
+    assert_eq!(now_is(&store, &other).await.state, State::Approved);
+}
+
+async fn an_end_closes_routes_also_of_what_is_suspended_and_when_it_is_brought_forward(kept: Kept) {
+    let store = opened(&kept).await;
+    let (_, held) = approved(&store, of_korsbaek()).await;
+    let route = routed(&kept, &store).await;
+    let (far, near) = (Some(at("2027-05-31T22:00:00Z")), Some(at("2027-04-30T22:00:00Z")));
+    for (until, ends) in [(far, "2027-06-01"), (near, "2027-05-01")] {
+        noticed(&store, &now_is(&store, &held).await, until).await;
+        assert_eq!(ends_on(&store, &route).await.as_deref(), Some(ends));
+    }
+    let stopped = decided(&store, &now_is(&store, &held).await, State::Suspended, SIGNATORY).await.unwrap();
+    let sooner = noticed(&store, &stopped, None).await;
+    let still = now_is(&store, &held).await;
+    assert_eq!((still.state, still.ends_at), (State::Suspended, Some(sooner.ends_at)), "suspended it stays");
+    assert_eq!(ends_on(&store, &route).await.as_deref(), Some("2027-03-01"));
+    life::look(&store, &rules(), sooner.ends_at).await.unwrap();
+    assert_eq!(now_is(&store, &held).await.state, State::Terminated);
+}
