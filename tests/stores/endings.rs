@@ -9,7 +9,6 @@ use hjemmel::decisions::ending::Ending;
 use hjemmel::decisions::{By, ending, life, request, route};
 use hjemmel::notices;
 use hjemmel::refusal::api::ApiRefusal;
-use hjemmel::store::sql;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
