@@ -3,6 +3,7 @@
 //! 1. [`source`] holds a folder's published documents; nothing outside the folder is ever read.
 //! 2. [`compile`] makes a schema of them, or says what of it could not be taken: an import that is missing, a type that
 //!    does not resolve, a DTD. A schema is never "valid" because a part of it was not understood.
+//!    What was written by a stranger is counted first ([`expansion`]): a small schema can become larger than memory.
 //! 3. [`pool`] validates the very nodes that the signature covered, on threads that each own a schema.
 //!    [`mod@file`] does the same for a document that is larger than memory, piece by piece.
 //! 4. [`violation`] says which element breaks which rule and what was expected, in Danish and English, and never a value.
@@ -14,6 +15,7 @@
 
 pub mod compile;
 mod drive;
+pub mod expansion;
 pub mod file;
 mod guard;
 pub mod inspect;

@@ -124,3 +124,49 @@ async fn what_cannot_be_is_told_by_its_field_and_line_and_never_by_what_stands_t
     let other = json!({"what": "agreement", "terms": terms("22222222", ""), "reason": "x"});
     is_problem(&house.ask(&house.responsible, "POST", REQUESTS, &[], Some(&other)).await, 403, "ApiOtherParty");
 }
+
+#[tokio::test]
+async fn whoever_may_not_ask_has_no_schema_compiled_and_a_schema_that_grows_beyond_memory_is_refused() {
+    let house = House::build().await;
+    let levels = 8;
+    let schema = format!(
+        "<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema'><xs:element name='r'><xs:complexType>{}<xs:element name='e'/>{}\
+         </xs:complexType></xs:element></xs:schema>",
+        "<xs:sequence maxOccurs='16'>".repeat(levels),
+        "</xs:sequence>".repeat(levels)
+    );
+    let stream = format!(
+        "[[stream]]\ncode = 'A'\ndirection = 'UD'\n[stream.validator.schema]\nroot = 'r'\nentry = 'a.xsd'\n\
+         [stream.validator.schema.documents]\n'a.xsd' = \"\"\"{schema}\"\"\"\n"
+    );
+    let of = |owner: &str| json!({"what": "agreement", "terms": terms(owner, &stream), "reason": "x"});
+    let ask = async |who: &Who, body: Value| house.ask(who, "POST", REQUESTS, &[], Some(&body)).await;
+    is_problem(&ask(&house.responsible, of("22222222")).await, 403, "ApiOtherParty");
+    let refused = ask(&house.responsible, of(OWN)).await;
+    is_problem(&refused, 422, "ApiFieldInvalid");
+    assert!(refused.text().contains("stream 1, validator"), "{}", refused.text());
+}
+
+#[tokio::test]
+async fn so_many_requests_of_one_asker_wait_and_no_more() {
+    let house = House::build().await;
+    let mut waiting = Vec::new();
+    let refused = loop {
+        let body = json!({"what": "agreement", "reason": "sag 7",
+            "terms": terms(OWN, "").replace("PA85858", &format!("PA{:05}", waiting.len() + 1))});
+        let answer = house.ask(&house.responsible, "POST", REQUESTS, &[], Some(&body)).await;
+        if answer.status != 201 {
+            break answer;
+        }
+        waiting.push(value(&answer));
+        assert!(waiting.len() < 1000, "without an end");
+    };
+    is_problem(&refused, 409, "ApiConflict");
+    assert_eq!(u64::try_from(waiting.len()).unwrap(), hjemmel::files::partner::request::MOST_WAITING);
+    ask(&house, &house.operator, &agreement("")).await;
+    let path = format!("{REQUESTS}/{}/decisions", text(&waiting[0], "id"));
+    let decided = house.ask(&house.responsible, "POST", &path, &[], Some(&decision(&waiting[0], "withdraw"))).await;
+    assert_eq!(decided.status, 200, "{}", decided.text());
+    let body = json!({"what": "agreement", "terms": terms(OWN, ""), "reason": "sag 7"});
+    ask(&house, &house.responsible, &body).await;
+}

@@ -65,19 +65,6 @@ impl House {
         self.says(Some("A. Prøve"), &["request", "approve", &id]).await.unwrap();
     }
 
-    /// Gives a user a right, as a request for rights does that another authority approved.
-    async fn gives(&self, user: &str, right: crate::files::partner::users::Right) {
-        use crate::files::partner::{agreement, users};
-        let settings = crate::store::Settings::sqlite(&self.0.path().join("store.sqlite"));
-        let database = crate::store::Database::open(&settings, crate::store::Access::Change).await.unwrap();
-        let mut transaction = database.begin().await.unwrap();
-        let user = users::known(&mut transaction, user).await.unwrap();
-        let mailbox = agreement::numbered(&mut transaction, right.number).await.unwrap().unwrap();
-        users::give(&mut transaction, user.id, mailbox.id, right).await.unwrap();
-        transaction.commit().await.unwrap();
-        database.close().await;
-    }
-
     /// Puts the terms of another authority's agreement into force.
     async fn of_another(&self, terms: &str) {
         let terms = toml::from_str(&terms.replace("owner = '11111111'", "owner = '99999981'")).unwrap();
@@ -175,9 +162,12 @@ async fn what_changes_a_user_that_serves_several_authorities_each_of_them_approv
     house.agreed(&["user", "create", "VAERT", "--system-certificate", &certificate, "--right", "PA00001=fetch"]).await;
     let id = house.asked(&["user", "rights", "VAERT", "--right", "PA00001=fetch"]).await;
     house.says(Some("S. Fremmed"), &["request", "approve", &id]).await.unwrap_err();
-    // The other authority lets the same user fetch for it.
-    let right = crate::files::partner::users::Right { number: "PA00002".parse().unwrap(), fetches: true, delivers: false };
-    house.gives("VAERT", right).await;
+    // The other authority lets the same user fetch for it, and may block it from then on: so the user's own says yes too.
+    let id = house.asked(&["user", "rights", "VAERT", "--right", "PA00002=fetch"]).await;
+    house.says(Some("S. Fremmed"), &["request", "approve", &id]).await.unwrap();
+    assert!(house.says(Some("S. Fremmed"), &["user", "block", "VAERT"]).await.is_err(), "it has nothing to do with it yet");
+    house.says(Some("A. Prøve"), &["request", "approve", &id]).await.unwrap();
+    assert!(house.says(None, &["user", "list"]).await.unwrap().contains("PA00002=fetch"));
 
     let newer = as_user::options(house.0.path(), "S. Fremmed")[1].clone();
     let certificates = async || house.says(None, &["user", "show", "VAERT"]).await.unwrap();

@@ -10,6 +10,7 @@ use super::validate::Remark;
 use crate::files::content::{Content, Passing};
 use crate::refusal::{Detail, Refusal};
 use crate::schema::compile::Schema;
+use crate::schema::expansion::bounded;
 use crate::schema::file::validating;
 use crate::schema::source::Sources;
 use crate::schema::violation::Violations;
@@ -67,7 +68,12 @@ impl BySchema {
                 format!("the schema has 1 to {DOCUMENTS} documents of {BYTES} bytes at most in all"),
             ));
         }
-        let (_, inspected) = Schema::inspected(self.sources(), [self.entry.clone()]).map_err(|problems| {
+        let sources = self.sources();
+        bounded(&sources).map_err(|problem| {
+            let (da, en) = ("skemaet fylder for meget, når det oversættes, eller er ikke XML uden DTD", problem.to_string());
+            unusable(format!("{da} ({})", problem.file), en)
+        })?;
+        let (_, inspected) = Schema::inspected(sources, [self.entry.clone()]).map_err(|problems| {
             let place = problems.first().map_or(String::new(), |problem| match problem.line {
                 Some(line) => format!("{}, linje {line}", problem.file),
                 None => problem.file.clone(),
@@ -86,8 +92,10 @@ impl BySchema {
     /// # Errors
     /// It cannot be read now.
     pub fn judge(&self, content: &Content) -> Result<Vec<Remark>, Passing> {
-        let schema =
-            Schema::new(self.sources(), [self.entry.clone()]).map_err(|_| Passing("its schema does not compile".to_owned()))?;
+        let (sources, passing) = (self.sources(), |_| Passing("its schema does not compile".to_owned()));
+        // Also one that was agreed before schemas were counted.
+        bounded(&sources).map_err(|_| Passing("its schema becomes too large".to_owned()))?;
+        let schema = Schema::new(sources, [self.entry.clone()]).map_err(passing)?;
         // Broken: once more, slower, to say what was expected where.
         let judged = match self.read(&schema, content, false) {
             Ok(None) => self.read(&schema, content, true),

@@ -21,7 +21,7 @@ use crate::decisions::record::{Made, What};
 use crate::decisions::shown::sha256;
 use crate::decisions::{Because, By, DecideError, Kept};
 use crate::files::home::Fingerprint;
-use crate::files::users::{instant, us};
+use crate::files::users::{count, instant, us};
 use crate::id::cvr::Cvr;
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
@@ -88,6 +88,9 @@ pub enum State {
     /// It was taken back.
     Withdrawn,
 }
+
+/// How many requests of one asker wait at the most: each holds all that is asked for, and is read by whoever decides.
+pub const MOST_WAITING: u64 = 200;
 
 /// What a decision is to, by which one of several authorities approves.
 const APPROVED_TOO: &str = "MEDGODKENDT";
@@ -295,11 +298,17 @@ async fn judged(session: &mut Session, wanted: &Wanted) -> Result<Cvr, RequestEr
 }
 
 /// Whose signatories approve, as things stand: the authority's own; for other terms that of each other party to whom an alias is newly
-/// claimed; for what changes all of a user, that of each agreement on which it has rights.
+/// claimed; for what changes all of a user, that of each agreement on which it has rights; for first rights on another authority's
+/// agreements, which may block the user from then on, the user's own.
 async fn concerned(session: &mut Session, authority: Cvr, wanted: &Wanted) -> Result<BTreeSet<Cvr>, RequestError> {
     let mut all = match wanted {
         Wanted::Agreement(terms) => agreement::claimed_to(session, terms).await?,
         Wanted::Delete(name) | Wanted::NewKey { name, .. } | Wanted::Unblock(name) => served(session, name).await?,
+        Wanted::Rights { name, rights } if rights.iter().any(|right| right.fetches || right.delivers) => {
+            let user = users::known(session, name).await?;
+            let served = served(session, name).await?;
+            if served.contains(&authority) { BTreeSet::new() } else { [user.authority].into() }
+        }
         Wanted::Resume(_) | Wanted::User { .. } | Wanted::Rights { .. } => BTreeSet::new(),
     };
     all.insert(authority);
@@ -423,6 +432,21 @@ fn nothing() -> ApiRefusal {
     ApiRefusal::ApiNotFound { what: Detail::new("anmodning", "request") }
 }
 
+/// Requests that wait, of the asker's company or authority; of an operator, that person's own.
+async fn waiting_of(session: &mut Session, actor: &Actor) -> Result<u64, StoreError> {
+    let asked = match actor.user().party {
+        Some(party) => sql("SELECT count(*) AS n FROM mailbox_request AS r JOIN decision AS d ON d.subject = $1 AND d.subject_id = r.id
+                 AND d.from_state IS NULL AND d.party = $2 WHERE r.state = 'ANMODET'")
+            .bind(Subject::MailboxRequest.name())
+            .bind(party.to_string()),
+        None => sql("SELECT count(*) AS n FROM mailbox_request AS r JOIN decision AS d ON d.subject = $1 AND d.subject_id = r.id
+                 AND d.from_state IS NULL AND d.api_user = $2 WHERE r.state = 'ANMODET'")
+            .bind(Subject::MailboxRequest.name())
+            .bind(actor.user().id),
+    };
+    session.first(asked).await?.map_or(Ok(0), |row| count(&row, "n"))
+}
+
 /// Asks for something.
 ///
 /// # Errors
@@ -434,29 +458,39 @@ pub async fn request(
     because: &Because,
     kept: Option<Kept<'_, Request>>,
 ) -> Result<Request, RequestError> {
-    let wanted = match wanted {
-        // A schema is compiled where it cannot hold up others.
-        Wanted::Agreement(terms) => {
-            let sound = tokio::task::spawn_blocking(move || terms.sound()).await.map_err(|_| ApiRefusal::ApiInternal)?;
-            Wanted::Agreement(sound?)
+    let (authority, may_ask) = match &wanted {
+        Wanted::Agreement(terms) => (terms.owner, [terms.owner].into()),
+        wanted => {
+            let mut session = store.database().session().await?;
+            let authority = judged(&mut session, wanted).await?;
+            (authority, concerned(&mut session, authority, wanted).await?)
         }
-        other => other,
     };
-    let mut session = store.database().session().await?;
-    let authority = judged(&mut session, &wanted).await?;
-    let mut may_ask = concerned(&mut session, authority, &wanted).await?;
-    drop(session);
-    if matches!(wanted, Wanted::Agreement(_)) {
-        may_ask = [authority].into();
-    }
-    let request = Request { id: Uuid::now_v7(), authority, state: State::Asked, wanted, requested: because.at };
+    let mut request = Request { id: Uuid::now_v7(), authority, state: State::Asked, wanted, requested: because.at };
     let what = request.what(None, State::Asked.name());
     let actor = by.of(store, &what, because).await?;
     let role = actor.may(Action::RequestAgreement)?;
     if !may_ask.iter().any(|authority| is_of(&actor, *authority, true)) {
         return Err(ApiRefusal::ApiOtherParty.into());
     }
+    // Only then what costs something is done: a schema is compiled, where it cannot hold up others.
+    if let Wanted::Agreement(terms) = request.wanted {
+        let sound = tokio::task::spawn_blocking(move || terms.sound()).await.map_err(|_| ApiRefusal::ApiInternal)?;
+        request.wanted = Wanted::Agreement(sound?);
+        let mut session = store.database().session().await?;
+        judged(&mut session, &request.wanted).await?;
+        // Whoever is to approve it too is there.
+        concerned(&mut session, authority, &request.wanted).await?;
+    }
     let mut change = store.change().await?;
+    let waiting = waiting_of(change.connection(), &actor).await?;
+    if waiting >= MOST_WAITING {
+        let what = Detail::new(
+            format!("{waiting} anmodninger fra jer venter på svar; få dem afgjort, eller træk nogle af dem tilbage"),
+            format!("{waiting} requests of yours wait for an answer; have them decided, or take some of them back"),
+        );
+        return Err(ApiRefusal::ApiConflict { what }.into());
+    }
     let content = serde_json::to_string(&request.wanted).map_err(|_| ApiRefusal::ApiInternal)?;
     let add = sql("INSERT INTO mailbox_request (id, authority, state, content, requested_us) VALUES ($1, $2, $3, $4, $5)");
     let add = add.bind(request.id).bind(authority.to_string()).bind(State::Asked.name()).bind(content);

@@ -66,6 +66,15 @@ fn a_schema_that_cannot_judge_is_refused_when_it_is_asked_for() {
         of(SCHEMA).replace("root = 'Loen'", "root = 'loen'"),
         of(SCHEMA).replace("entry = 'loen.xsd'", "entry = 'andet.xsd'"),
         of(&format!("{SCHEMA}<!-- {} -->", "x".repeat(600_000))),
+        // A kilobyte that would take more memory than there is.
+        of(&SCHEMA.replace(
+            "<xs:element name='Maaned' type='xs:gYearMonth'/>",
+            &format!(
+                "{}<xs:element name='Maaned' type='xs:gYearMonth'/>{}",
+                "<xs:sequence maxOccurs='16'>".repeat(8),
+                "</xs:sequence>".repeat(8)
+            ),
+        )),
     ] {
         let error = sound(&format!("{head}{wrong}")).unwrap_err();
         assert!(error.starts_with("stream 1, validator: "), "{error}");
