@@ -25,7 +25,7 @@ pub(super) const REJECTED: u8 = 5;
 #[command(after_help = "\
 Exit code: 0 all is fetched; 3 something passing, run it again; 4 refused, or a file cannot be kept: somebody must look.
 Run again, it goes on where it broke off; two runs at once: the second exits with 3. In the folder stand .ID.part (what has come of a
-file), .PA00001.next (the place) and .PA00001.lock.
+file), .ID.kept (it has its name, and is not confirmed yet), .PA00001.next (the place) and .PA00001.lock.
 
 Examples:
   hjemmel mailbox fetch --agreement PA00001 --into /srv/loen --api https://gateway.example.dk:8444 \\
@@ -48,7 +48,8 @@ pub(super) struct Fetch {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit code: 0 all are delivered, and none was rejected meanwhile; 3 something passing, run it again; 4 refused; 5 a file is AFVIST.
-A file that was delivered before, unchanged since, is not delivered twice.
+A file that was delivered before, unchanged since, is not delivered twice, however long ago it was. One that could not be validated
+(VP091, VP092) is delivered again by the next run.
 
 Examples:
   hjemmel mailbox deliver loen.txt --agreement PA85858 --stream LOENPOSTER --alias LOENGRUPPE:4711 \\
@@ -88,8 +89,9 @@ fn alias(text: &str) -> Result<(String, String), String> {
 enum MoveError {
     #[error(transparent)]
     Failed(#[from] Failure),
-    #[error("{}: {error}", path.display())]
-    File { path: PathBuf, error: io::Error },
+    /// On this machine. Its path is not told: a name can hold a person's data, and is said with `--names` alone.
+    #[error("on this machine: {0}")]
+    File(io::Error),
     #[error("what came is not what the gateway says it is; it is fetched anew next time")]
     Differs,
 }
@@ -98,13 +100,9 @@ impl MoveError {
     fn code(&self) -> u8 {
         match self {
             Self::Failed(Failure::Passing(_)) | Self::Differs => AGAIN,
-            Self::Failed(Failure::Refused(_)) | Self::File { .. } => REFUSED,
+            Self::Failed(Failure::Refused(_)) | Self::File(_) => REFUSED,
         }
     }
-}
-
-fn at(path: &Path) -> impl Fn(io::Error) -> MoveError + '_ {
-    |error| MoveError::File { path: path.to_owned(), error }
 }
 
 /// Does it, and again where something passing was in the way, with growing pauses.
@@ -180,22 +178,33 @@ impl Listed {
     }
 }
 
-/// Fetches all of a file into its part, from where it broke off, and gives it its name.
-async fn kept(api: &Api, of: Number, file: &Listed, into: &Path) -> Result<(), MoveError> {
-    let part = into.join(format!(".{}.part", file.id));
+/// Says of a file that it has its name here, from before it gets it until it is confirmed.
+fn mark(into: &Path, id: &str) -> PathBuf {
+    into.join(format!(".{id}.kept"))
+}
+
+/// Fetches all of a file into its part, from where it broke off, and gives it its name. `again`: it has its name here, and is read once
+/// more for the gateway's sake.
+async fn kept(api: &Api, of: Number, file: &Listed, into: &Path, again: bool) -> Result<(), MoveError> {
+    let part = into.join(format!(".{}.{}", file.id, if again { "again" } else { "part" }));
+    let mark = mark(into, &file.id);
+    // An earlier run gave it its name, and its confirmation was lost. Whether the file still lies there is whoever reads it's business.
+    if !again && mark.exists() && !part.exists() {
+        return Ok(());
+    }
     let opened = part.clone();
     let open = move || OpenOptions::new().create(true).append(true).open(opened);
-    let mut out = aside(open).await.map_err(at(&part))?;
-    let mut there = out.metadata().map_err(at(&part))?.len();
+    let mut out = aside(open).await.map_err(MoveError::File)?;
+    let mut there = out.metadata().map_err(MoveError::File)?.len();
     if there > file.size {
-        out.set_len(0).map_err(at(&part))?;
+        out.set_len(0).map_err(MoveError::File)?;
         there = 0;
     }
     if there < file.size {
         let path = format!("/api/v1/mailboxes/{of}/inbox/{}/content", file.id);
         let (goes_on, mut body) = api.content(&path, there, &format!("\"{}\"", file.sha256)).await?;
         if !goes_on {
-            out.set_len(0).map_err(at(&part))?;
+            out.set_len(0).map_err(MoveError::File)?;
             there = 0;
         }
         while let Some(bytes) = next(&mut body).await? {
@@ -208,39 +217,44 @@ async fn kept(api: &Api, of: Number, file: &Listed, into: &Path) -> Result<(), M
                 (out, written)
             })
             .await
-            .map_err(|error| at(&part)(io::Error::other(error)))?;
+            .map_err(|error| MoveError::File(io::Error::other(error)))?;
             out = back;
-            written.map_err(at(&part))?;
+            written.map_err(MoveError::File)?;
             progress(there, file.size);
         }
         if there < file.size {
             return Err(Failure::Passing("the content broke off".to_owned()).into());
         }
     }
-    aside(move || out.sync_all()).await.map_err(at(&part))?;
+    aside(move || out.sync_all()).await.map_err(MoveError::File)?;
     let read = part.clone();
-    let (size, sha256) = aside(move || digest_of(&read)).await.map_err(at(&part))?;
+    let (size, sha256) = aside(move || digest_of(&read)).await.map_err(MoveError::File)?;
     if (size, &sha256) != (file.size, &file.sha256) {
-        std::fs::remove_file(&part).map_err(at(&part))?;
+        if !again && mark.exists() {
+            std::fs::remove_file(&mark).map_err(MoveError::File)?;
+        }
+        std::fs::remove_file(&part).map_err(MoveError::File)?;
         return Err(MoveError::Differs);
+    }
+    if again {
+        return std::fs::remove_file(&part).map_err(MoveError::File);
     }
     let name = local(&file.name, &file.id);
     let mut to = into.join(&name);
+    // Nothing that is here is written over, also where it has the same content: another delivery may.
     if to.exists() {
-        let there = to.clone();
-        // It was kept, and its confirmation was lost.
-        if aside(move || digest_of(&there)).await.is_ok_and(|there| there == (file.size, file.sha256.clone())) {
-            std::fs::remove_file(&part).map_err(at(&part))?;
-            let folder = into.to_owned();
-            return aside(move || settled(&folder)).await.map_err(at(into));
-        }
-        // Nothing that is here is written over.
         to = into.join(format!("{}_{name}", file.id));
     }
-    std::fs::rename(&part, &to).map_err(at(&to))?;
+    aside(move || {
+        File::create(&mark)?.sync_all()?;
+        mark.parent().map_or(Ok(()), settled)
+    })
+    .await
+    .map_err(MoveError::File)?;
+    std::fs::rename(&part, &to).map_err(MoveError::File)?;
     // The name too, before the file is confirmed and so never fetched again.
     let folder = into.to_owned();
-    aside(move || settled(&folder)).await.map_err(at(into))
+    aside(move || settled(&folder)).await.map_err(MoveError::File)
 }
 
 /// Sees to it that what was renamed in a folder stays so after a power cut.
@@ -300,14 +314,14 @@ pub(super) async fn fetch(args: Fetch, out: &mut impl Write) -> Result<ExitCode,
             let Some(file) = Listed::of(item) else { continue };
             let name = if names { format!(" {:?}", file.name) } else { String::new() };
             let confirm = format!("/api/v1/mailboxes/{agreement}/inbox/{}/confirm", file.id);
-            let done = tried(connection.attempts, async || kept(&api, agreement, &file, &into).await).await;
+            let done = tried(connection.attempts, async || kept(&api, agreement, &file, &into, false).await).await;
             let sha256 = json!({"sha256": file.sha256});
             let confirmed = async || tried(connection.attempts, async || Ok(api.post(&confirm, &sha256).await?)).await.map(drop);
             let done = match done {
                 Ok(()) => match confirmed().await {
                     // It does not know that it handed the file over, as after it was put back from a copy: it is read once more.
                     Err(MoveError::Failed(Failure::Refused(why))) if why.contains("MailboxNotFetched") => {
-                        match tried(connection.attempts, async || kept(&api, agreement, &file, &into).await).await {
+                        match tried(connection.attempts, async || kept(&api, agreement, &file, &into, true).await).await {
                             Ok(()) => confirmed().await,
                             Err(error) => Err(error),
                         }
@@ -318,6 +332,8 @@ pub(super) async fn fetch(args: Fetch, out: &mut impl Write) -> Result<ExitCode,
             };
             match done {
                 Ok(()) => {
+                    // A mark that stays does no harm: a file that is confirmed is not fetched again.
+                    let _ = std::fs::remove_file(mark(&into, &file.id));
                     fetched += 1;
                     writeln!(out, "mailbox fetch {agreement}: {} fetched and confirmed, {} bytes{name}", file.id, file.size)?;
                 }
@@ -342,10 +358,14 @@ pub(super) async fn fetch(args: Fetch, out: &mut impl Write) -> Result<ExitCode,
     Ok(ExitCode::from(code))
 }
 
+/// How often a file is delivered anew, where no delivery of it could be validated.
+const MOST_ATTEMPTS: u32 = 50;
+
 /// The id of a delivery: the same as long as the file is the same, so that a job that is run again delivers nothing twice.
-fn delivery_id(args: &Deliver, name: &str, sha256: &str, modified: u128) -> Uuid {
+fn delivery_id(args: &Deliver, name: &str, sha256: &str, modified: u128, attempt: u32) -> Uuid {
     let (kind, code) = &args.alias;
-    let text = format!("{} {} {kind} {code} {sha256} {modified} {name}", args.agreement, args.stream);
+    let again = if attempt == 0 { String::new() } else { format!(" {attempt}") };
+    let text = format!("{} {} {kind} {code} {sha256} {modified} {name}{again}", args.agreement, args.stream);
     let digest = crate::decisions::shown::sha256(&text);
     let bytes = crate::hex::decode::<32>(&digest).unwrap_or_default();
     let mut first = [0; 16];
@@ -358,41 +378,92 @@ fn encoded(name: &str) -> String {
     name.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
-async fn delivered(api: &Api, args: &Deliver, path: &Path) -> Result<Value, MoveError> {
+/// What the gateway knows of a delivery.
+enum Known {
+    Nothing,
+    File(Value),
+    /// Its history is deleted; whether it was rejected.
+    Past(bool),
+}
+
+async fn known(api: &Api, of: &str) -> Result<Known, MoveError> {
+    match api.get(of).await {
+        Ok(file) => Ok(Known::File(file)),
+        Err(Failure::Refused(why)) if why.starts_with("404 ") => Ok(Known::Nothing),
+        Err(Failure::Refused(why)) if why.starts_with("410 MailboxDeliveryPast") => Ok(Known::Past(why.contains("AFVIST"))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Rejected for no fault of the file: it was never validated.
+fn was_not_validated(file: &Value) -> bool {
+    let code = |remark: &Value| remark.get("code").and_then(Value::as_str).is_some_and(|code| ["VP091", "VP092"].contains(&code));
+    let rejected = file.get("validation").and_then(Value::as_str) == Some("AFVIST");
+    rejected && file.get("remarks").and_then(Value::as_array).is_some_and(|remarks| remarks.iter().any(code))
+}
+
+/// Delivers a file, with the id of its delivery; past: it was delivered so long ago that nothing else is known of it.
+async fn delivered(api: &Api, args: &Deliver, path: &Path) -> Result<(Uuid, Known), MoveError> {
     let read = path.to_owned();
-    let (size, sha256) = aside(move || digest_of(&read)).await.map_err(at(path))?;
-    let modified = path.metadata().and_then(|data| data.modified()).map_err(at(path))?;
+    let (size, sha256) = aside(move || digest_of(&read)).await.map_err(MoveError::File)?;
+    let modified = path.metadata().and_then(|data| data.modified()).map_err(MoveError::File)?;
     let modified = modified.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let id = delivery_id(args, &name, &sha256, modified);
     let (kind, code) = &args.alias;
-    let of = format!("/api/v1/mailboxes/{}/outbox/{id}", args.agreement);
-    let put = format!("{of}?stream={}&alias_kind={kind}&alias={code}&size={size}&sha256={sha256}", encoded(&args.stream));
-    let mut file = tried(args.connection.attempts, async || {
+    let mut attempt = 0;
+    let (id, of, found) = loop {
+        let id = delivery_id(args, &name, &sha256, modified, attempt);
+        let of = format!("/api/v1/mailboxes/{}/outbox/{id}", args.agreement);
         // It may be there: the last answer was lost, or the job was run before.
-        match api.get(&of).await {
-            Err(Failure::Refused(why)) if why.starts_with("404 ") => {}
-            known => return Ok(known?),
+        match tried(args.connection.attempts, async || known(api, &of).await).await? {
+            Known::File(file) if was_not_validated(&file) && attempt < MOST_ATTEMPTS => attempt += 1,
+            found => break (id, of, found),
         }
-        Ok(api.put(&put, &encoded(&name), (path, size), move |sent| progress(sent, size)).await?)
-    })
-    .await?;
+    };
+    let put = format!("{of}?stream={}&alias_kind={kind}&alias={code}&size={size}&sha256={sha256}", encoded(&args.stream));
+    let mut file = match found {
+        Known::Past(rejected) => return Ok((id, Known::Past(rejected))),
+        Known::File(file) => file,
+        Known::Nothing => {
+            let mut asked = true;
+            tried(args.connection.attempts, async || {
+                // The last answer may be lost.
+                if !std::mem::replace(&mut asked, false)
+                    && let Known::File(file) = known(api, &of).await?
+                {
+                    return Ok(file);
+                }
+                Ok(api.put(&put, &encoded(&name), (path, size), move |sent| progress(sent, size)).await?)
+            })
+            .await?
+        }
+    };
     let until = tokio::time::Instant::now() + Duration::from_secs(args.wait);
     while file.get("validation").and_then(Value::as_str) == Some("MODTAGET") && tokio::time::Instant::now() < until {
         tokio::time::sleep(Duration::from_secs(1)).await;
         file = tried(args.connection.attempts, async || Ok(api.get(&of).await?)).await?;
     }
-    Ok(file)
+    Ok((id, Known::File(file)))
 }
 
 pub(super) async fn deliver(args: Deliver, out: &mut impl Write) -> Result<ExitCode, CommandError> {
     let api = Api::new(&args.connection)?;
     let (mut code, mut done, mut failed) = (0, 0, 0);
     let agreement = args.agreement;
-    for path in &args.files {
+    let many = args.files.len();
+    for (at, path) in args.files.iter().enumerate() {
         let name = if args.names { format!(" {:?}", path.display().to_string()) } else { String::new() };
         match delivered(&api, &args, path).await {
-            Ok(file) => {
+            Ok((id, Known::Nothing | Known::Past(false))) => {
+                done += 1;
+                writeln!(out, "mailbox deliver {agreement}: {id} was delivered before, and its history is deleted{name}")?;
+            }
+            Ok((id, Known::Past(true))) => {
+                code = code.max(REJECTED);
+                failed += 1;
+                writeln!(out, "mailbox deliver {agreement}: {id} was delivered before and was AFVIST; write the file anew to deliver it again{name}")?;
+            }
+            Ok((_, Known::File(file))) => {
                 let text = |of: &Value, name: &str| of.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
                 let (id, validation) = (text(&file, "delivery"), text(&file, "validation"));
                 writeln!(out, "mailbox deliver {agreement}: {id} is {validation}{name}")?;
@@ -410,7 +481,7 @@ pub(super) async fn deliver(args: Deliver, out: &mut impl Write) -> Result<ExitC
             Err(error) => {
                 code = code.max(error.code());
                 failed += 1;
-                writeln!(out, "mailbox deliver {agreement}: a file is not delivered{name}: {error}")?;
+                writeln!(out, "mailbox deliver {agreement}: file {} of {many} is not delivered{name}: {error}", at + 1)?;
             }
         }
     }
