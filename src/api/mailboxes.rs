@@ -356,7 +356,7 @@ pub async fn arrived(Mailbox(mailboxes, entered): Mailbox, Place(number, id): Pl
 /// A file of an outbox, by the id that its sender gave it: what became of its validation, and whether its recipient has it.
 #[utoipa::path(get, operation_id = "getOutboxFile", path = "/api/v1/mailboxes/{number}/outbox/{id}", tag = "mailboxes",
     params(("number" = String, Path, description = "The agreement.", pattern = "^PA[0-9]{5}$", max_length = 7), ("id" = Uuid, Path, description = "The delivery.")),
-    responses((status = 200, description = "The file.", body = MailboxFile), ReadProblems))]
+    responses((status = 200, description = "The file.", body = MailboxFile), FileProblems))]
 pub async fn delivered(Mailbox(mailboxes, entered): Mailbox, Place(number, id): Place) -> Result<Response, ApiRefusal> {
     let file = mailboxes.file(&entered, number, Which::Outbox, id).await.map_err(told)?;
     Ok(axum::Json(MailboxFile::of(&file)).into_response())

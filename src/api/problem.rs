@@ -252,7 +252,7 @@ const WRITE: &[(&str, &str)] = &[
 ];
 
 const FILE: &[(&str, &str)] =
-    &[("410", "The file's content is deleted."), ("416", "The file does not have that range, or more than one was asked for.")];
+    &[("410", "The file's content is deleted, or its history."), ("416", "The file does not have that range, or more than one was asked for.")];
 
 fn described(rows: &[(&str, &str)]) -> BTreeMap<String, RefOr<Described>> {
     let schema = || ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();

@@ -38,6 +38,10 @@ refusals! { []
     FIL1012, Caller, AfterChange, Administrator,
         da: "Der er sendt en ny datafil eller triggerfil med samme navn, mens den første var under behandling; den nye er ikke taget imod.", "Vent på kvitteringen for den første, og send så den nye.",
         en: "Another data file or trigger of the same name was sent while the first was being handled; the new one was not taken.", "Wait for the receipt of the first, and then send the new one.";
+    /// An upload to a mailbox kept a name that clients give to unfinished files.
+    FIL1013 { hours: i64 = 24 }, Caller, AfterChange, Administrator,
+        da: "Filen er lagt under et navn, som klienter giver ufærdige filer (begynder med punktum eller ender på .tmp, .part, .partial eller .filepart), og er ikke omdøbt inden for {hours} timer. Den er slettet og ikke afleveret.", "Læg filen igen, og omdøb den til dens endelige navn, når hele filen er sendt; har filen et sådant navn i sig selv, så giv den et andet.",
+        en: "The file was put under a name that clients give to unfinished files (it begins with a dot or ends in .tmp, .part, .partial or .filepart), and was not renamed within {hours} hours. It is deleted, and was not delivered.", "Put the file again, and rename it to its final name once all of it is sent; if that is its own name, give it another.";
     /// Sender is not who logged on.
     FIL1020, Caller, AfterChange, Administrator,
         da: "Sender i triggerfilen er ikke den bruger, der er logget på.", "Skriv jeres eget SFTP-brugernavn i Sender, med store og små bogstaver som oprettet.",
@@ -130,6 +134,7 @@ impl Code {
             Code::FIL1010 => "Datafil mangler",
             Code::FIL1011 { .. } => "Datafilens størrelse er forkert",
             Code::FIL1012 => "Ændret efter triggerfilen",
+            Code::FIL1013 { .. } => "Fik aldrig sit endelige navn",
             Code::FIL1020 => "Afsender er en anden",
             Code::FIL1021 { .. } => "Modtager er ukendt",
             Code::FIL1022 { .. } => "Modtager er spærret",

@@ -32,6 +32,9 @@ pub enum OperateError {
     /// It is in another state.
     #[error("the transfer is {0}; {1}")]
     State(&'static str, &'static str),
+    /// Its trigger gave way to those of newer ones.
+    #[error("its trigger is no longer kept; have the sender send file and trigger again")]
+    NoTrigger,
     /// The data file is gone.
     #[error("the data file is no longer in the sender's OUT; have the sender send it again")]
     NoData,
@@ -67,6 +70,9 @@ pub async fn retry(database: &Database, transaction: &mut Transaction, id: Uuid)
     let transfer = transfers::locked(transaction, id).await?.ok_or(OperateError::NoSuchTransfer(id))?;
     if transfer.state != State::Refused {
         return Err(OperateError::State(transfer.state.name(), "only one that is AFVIST is tried again"));
+    }
+    if transfer.trigger.is_empty() {
+        return Err(OperateError::NoTrigger);
     }
     if transfers::open(transaction, transfer.sender, &transfer.name).await?.is_some() {
         return Err(OperateError::State(transfer.state.name(), "and another of that name is under way"));

@@ -196,10 +196,18 @@ pub async fn newest(session: &mut Session, sender: Option<Uuid>, most: u32) -> R
     session.all(query).await?.iter().map(read).collect()
 }
 
-/// Those of a submission that a user sent and that were delivered; two of them at most, for then it is not known which is meant.
-pub async fn of_submission(session: &mut Session, sender: Uuid, transaction: Uuid) -> Result<Vec<Uuid>, StoreError> {
-    let query = sql("SELECT id FROM transfer WHERE sender = $1 AND transaction_id = $2 AND state = 'KLAR' ORDER BY id LIMIT 2");
-    session.all(query.bind(sender).bind(transaction)).await?.iter().map(|row| row.get("id")).collect()
+/// Those of a submission that a user sent, that were delivered to a recipient and that it answers; two of them at most, for then it is not
+/// known which is meant. What of the submission others got is none of its business.
+pub async fn of_submission(
+    session: &mut Session,
+    sender: Uuid,
+    transaction: Uuid,
+    recipient: Uuid,
+) -> Result<Vec<Uuid>, StoreError> {
+    let query = sql("SELECT t.id FROM transfer AS t JOIN file_delivery AS d ON d.transfer = t.id AND d.recipient = $3
+             JOIN file_answer AS a ON a.transfer = t.id
+         WHERE t.sender = $1 AND t.transaction_id = $2 AND t.state = 'KLAR' ORDER BY t.id LIMIT 2");
+    session.all(query.bind(sender).bind(transaction).bind(recipient)).await?.iter().map(|row| row.get("id")).collect()
 }
 
 /// A transfer, locked until the transaction ends.
@@ -253,12 +261,20 @@ pub(super) async fn set(session: &mut Session, id: Uuid, state: State, job: Opti
     session.execute(set).await.map(drop)
 }
 
+/// Triggers of refused transfers that are kept of one sender, to be tried again: whoever is refused for ever must not fill the store.
+pub const REFUSED_TRIGGERS_KEPT: i64 = 100;
+
 /// It was refused, for these codes.
 pub(super) async fn refuse(session: &mut Session, id: Uuid, codes: &[Code], now: Timestamp) -> Result<(), StoreError> {
     let codes: Vec<String> = codes.iter().map(|code| code.number().to_string()).collect();
     let refuse =
         sql("UPDATE transfer SET state = 'AFVIST', codes = $1, ended_us = $2, wait_until_us = NULL, job = NULL WHERE id = $3");
-    session.execute(refuse.bind(codes.join(" ")).bind(us(now)).bind(id)).await.map(drop)
+    session.execute(refuse.bind(codes.join(" ")).bind(us(now)).bind(id)).await?;
+    let nothing: &[u8] = &[];
+    let older = sql("UPDATE transfer SET trigger_xml = $1 WHERE id IN
+         (SELECT id FROM transfer WHERE sender = (SELECT sender FROM transfer WHERE id = $2) AND state = 'AFVIST'
+              AND length(trigger_xml) > 0 ORDER BY received_us DESC, id DESC LIMIT 100 OFFSET $3)");
+    session.execute(older.bind(nothing).bind(id).bind(REFUSED_TRIGGERS_KEPT)).await.map(drop)
 }
 
 /// It was answered with the receipt of `earlier`, which delivered the same.

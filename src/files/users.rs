@@ -76,6 +76,9 @@ pub enum UserError {
     /// The name or the id is in use.
     #[error("there is an SFTP user of that name already")]
     Taken,
+    /// By SFTP a name is one user's.
+    #[error("there is a mailbox user of that name with a key (`hjemmel mailbox user`); choose another name")]
+    OfTheOther,
     /// There is none.
     #[error("there is no SFTP user {0}")]
     NoSuchUser(String),
@@ -206,6 +209,12 @@ pub async fn add(session: &mut Session, user: &User, now: Timestamp) -> Result<(
     }
     if named(session, &user.name).await?.is_some() || with_id(session, user.id).await?.is_some() {
         return Err(UserError::Taken);
+    }
+    // By SFTP a name is one user's: a home of this name would shut a mailbox user with a key out.
+    let other = sql("SELECT u.id FROM mailbox_user AS u WHERE u.name = $1 AND u.state <> 'SLETTET' AND EXISTS
+         (SELECT 1 FROM mailbox_user_key AS k WHERE k.mailbox_user = u.id AND k.ended_us IS NULL)");
+    if session.first(other.bind(&user.name)).await?.is_some() {
+        return Err(UserError::OfTheOther);
     }
     let add =
         sql("INSERT INTO sftp_user (id, name, environment, system, authority, older_root, bytes_limit, disabled, valid_to_us,

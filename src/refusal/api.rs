@@ -180,6 +180,10 @@ refusals! { []
     MailboxDeliveryReused, Caller, AfterChange, Administrator, http 409,
         da: "Afleveringens id er brugt før til en anden fil.", "Brug et nyt id til hver fil, og det samme kun, når den samme fil sendes igen.",
         en: "The delivery's id was used before for another file.", "Use a new id for each file, and the same only to send the same file again.";
+    /// The delivery was made long ago, and only that is known of it.
+    MailboxDeliveryPast { validation: Detail = Detail::name("GODKENDT") }, Caller, AfterChange, Administrator, http 410,
+        da: "Der er afleveret en fil under dette id før; den var {validation}, og dens historik er slettet.", "Er filen den samme, skal intet gøres; brug et nyt id til en anden.",
+        en: "A file was delivered under this id before; it was {validation}, and its history is deleted.", "If the file is the same, nothing is to be done; use a new id for another.";
     /// Size or SHA-256 is another than stated.
     MailboxContentDiffers, Caller, AfterChange, Administrator, http 422,
         da: "Filens størrelse eller SHA-256 er en anden end den oplyste.", "Beregn dem af filen, som den er, og send igen; intet er gemt eller bekræftet.",

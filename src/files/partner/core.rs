@@ -131,6 +131,8 @@ pub enum Purpose {
     See,
     /// See what came in: names and remarks may hold persons' data.
     SeeInbox,
+    /// See and remove what became of what was put: the names are those of whoever delivers.
+    SeeReceipts,
     /// Fetch and confirm.
     Fetch,
     /// Deliver.
@@ -295,14 +297,14 @@ impl<'m> Moved<'m> {
 pub(super) fn allowed(held: &Agreement, right: Right, purpose: Purpose) -> Result<(), ApiRefusal> {
     let refused = match purpose {
         Purpose::Fetch | Purpose::SeeInbox if !right.fetches => Some(Detail::new("hente filer", "fetch files")),
-        Purpose::Deliver if !right.delivers => Some(Detail::new("aflevere filer", "deliver files")),
+        Purpose::Deliver | Purpose::SeeReceipts if !right.delivers => Some(Detail::new("aflevere filer", "deliver files")),
         _ => None,
     };
     if let Some(action) = refused {
         return Err(ApiRefusal::MailboxRight { action });
     }
     // What was handed over stays seen after the end.
-    if !matches!(purpose, Purpose::See | Purpose::SeeInbox) && held.standing != Standing::Active {
+    if !matches!(purpose, Purpose::See | Purpose::SeeInbox | Purpose::SeeReceipts) && held.standing != Standing::Active {
         return Err(ApiRefusal::MailboxNotActive { state: Detail::name(held.standing.name()) });
     }
     Ok(())

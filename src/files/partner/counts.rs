@@ -21,7 +21,7 @@ impl Counts {
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let files = Opts::new(
             "hjemmel_mailbox_files",
-            "Files of mailboxes by where they stand: unjudged, unfetched (approved more than a day ago and not confirmed).",
+            "Files of mailboxes by where they stand: unjudged, unfetched (approved more than a day ago and not confirmed), stuck (left by the last sweep of this node).",
         );
         let silent = Opts::new(
             "hjemmel_mailbox_silent",
@@ -37,8 +37,14 @@ impl Counts {
         registry.register(Box::new(counts.files.clone()))?;
         registry.register(Box::new(counts.silent.clone()))?;
         counts.show(&Figures::default());
+        counts.left(0);
         counts.silent(&[]);
         Ok(counts)
+    }
+
+    /// Shows how many rows the last sweep had to leave.
+    pub fn left(&self, left: u64) {
+        self.files.with_label_values(&["stuck"]).set(i64::try_from(left).unwrap_or(i64::MAX));
     }
 
     /// Shows how files fare.

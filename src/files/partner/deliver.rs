@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::agreement::{self, Agreement, Direction, Number, Standing, Stream};
 use super::core::{Entered, MailboxError, Mailboxes, Moved, Passing, Purpose, Step, allowed, lock};
-use super::rows::{self, File};
+use super::rows::{self, File, Validation};
 use super::users;
 use crate::audit::Durable;
 use crate::clock::civil_day;
@@ -15,6 +15,7 @@ use crate::files::name::Name;
 use crate::files::shelf;
 use crate::files::users::us;
 use crate::objects::{Object, ObjectError, Writing};
+use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
 use crate::store::{Session, StoreError, sql, until_it_holds};
 
@@ -148,9 +149,17 @@ impl Mailboxes {
     }
 }
 
+/// A delivery of which only that it was is known.
+pub(super) fn is_past(validation: Validation) -> MailboxError {
+    ApiRefusal::MailboxDeliveryPast { validation: Detail::name(validation.name()) }.into()
+}
+
 /// The same delivery, if it was taken before.
 async fn known(session: &mut Session, own: &Agreement, delivery: &Delivery) -> Result<Option<File>, MailboxError> {
-    let Some(file) = rows::delivered(session, own.id, delivery.delivery).await? else { return Ok(None) };
+    let Some(file) = rows::delivered(session, own.id, delivery.delivery).await? else {
+        let past = rows::past(session, own.id, delivery.delivery).await?;
+        return past.map_or(Ok(None), |validation| Err(is_past(validation)));
+    };
     let same = (&file.stream, &file.alias_kind, &file.alias_code, &file.name, file.size, &file.sha256)
         == (&delivery.stream, &delivery.alias.0, &delivery.alias.1, &delivery.name, delivery.size, &delivery.sha256);
     if same { Ok(Some(file)) } else { Err(ApiRefusal::MailboxDeliveryReused.into()) }
@@ -220,7 +229,13 @@ impl Receiving {
 
 impl Mailboxes {
     pub(super) async fn taken(&self, entered: &Entered, delivery: &Delivery, object: &Object) -> Result<File, MailboxError> {
-        let way = self.way_of(&mut self.database().session().await?, entered, delivery).await?;
+        let mut session = self.database().session().await?;
+        let way = self.way_of(&mut session, entered, delivery).await?;
+        // What is here already is not delivered, and not recorded as if it were.
+        if let Some(known) = self.here(&mut session, &way.own, delivery).await? {
+            return Ok(known);
+        }
+        drop(session);
         let id = Uuid::now_v7();
         let moved = Moved {
             id,
@@ -232,11 +247,13 @@ impl Mailboxes {
             recipient: way.to.id,
             receiver: way.to.terms.owner,
         };
-        let (record, recorded) = self.admitted("AfleverFil", entered, &moved).await?;
+        let (mut record, recorded) = self.admitted("AfleverFil", entered, &moved).await?;
         self.reached(Step::Admitted);
         match until_it_holds(async || self.written(entered, delivery, object, id, &recorded).await).await {
             Ok(file) => {
                 self.reached(Step::Taken);
+                // Another was quicker with the same: the record ends with its file.
+                record.own_transaction = Some(file.id);
                 record.served();
                 Ok(file)
             }
@@ -244,6 +261,14 @@ impl Mailboxes {
                 record.refused(&crate::refusal::Refusal::Internal);
                 Err(error)
             }
+        }
+    }
+
+    /// The file that a delivery has become before.
+    async fn here(&self, session: &mut Session, own: &Agreement, delivery: &Delivery) -> Result<Option<File>, MailboxError> {
+        match (known(session, own, delivery).await?, delivery.through) {
+            (None, Through::Sftp(_)) => Ok(just_put(session, own, delivery, self.now()).await?),
+            (known, _) => Ok(known),
         }
     }
 
@@ -263,13 +288,10 @@ impl Mailboxes {
         let user = users::who(&mut transaction, entered.shown).await?.filter(|user| user.is_open(now));
         let entered = Entered { user: user.ok_or(ApiRefusal::MailboxRefused)?, shown: entered.shown };
         let way = self.way_of(&mut transaction, &entered, delivery).await?;
-        if let Some(known) = known(&mut transaction, &way.own, delivery).await? {
+        if let Some(known) = self.here(&mut transaction, &way.own, delivery).await? {
             return Ok(known);
         }
         if let Through::Sftp(upload) = delivery.through {
-            if let Some(same) = just_put(&mut transaction, &way.own, delivery, now).await? {
-                return Ok(same);
-            }
             let gone = sql("DELETE FROM mailbox_upload WHERE id = $1").bind(upload.unwrap_or_default());
             transaction.execute(gone).await?;
         }

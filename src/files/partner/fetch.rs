@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::agreement::{Agreement, Number};
 use super::core::{Entered, MailboxError, Mailboxes, Moved, Passing, Purpose, lock, nothing};
+use super::deliver::is_past;
 use super::rows::{self, File, files_where};
 use crate::audit::{Durable, OpenRecord};
 use crate::files::shelf;
@@ -77,7 +78,7 @@ impl Mailboxes {
     /// A file of an inbox, or by its sender's id of an outbox.
     ///
     /// # Errors
-    /// [`ApiRefusal::ApiNotFound`], also where it is another agreement's.
+    /// [`ApiRefusal::ApiNotFound`], also where it is another agreement's; [`ApiRefusal::MailboxDeliveryPast`].
     pub async fn file(&self, entered: &Entered, number: Number, which: Which, id: Uuid) -> Result<File, MailboxError> {
         let own = self.agreement(entered, number, which.seen()).await?;
         let mut session = self.database().session().await?;
@@ -85,6 +86,11 @@ impl Mailboxes {
             Which::Inbox => rows::arrived(&mut session, own.id, id).await?,
             Which::Outbox => rows::delivered(&mut session, own.id, id).await?,
         };
+        if let (None, Which::Outbox) = (&found, which)
+            && let Some(validation) = rows::past(&mut session, own.id, id).await?
+        {
+            return Err(is_past(validation));
+        }
         found.ok_or_else(no_file)
     }
 

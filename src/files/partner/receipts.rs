@@ -47,8 +47,16 @@ pub(super) async fn write(
             Ok(other) => other,
             Err(_) => Name::new(&format!("{older}.sftpreceipt")).map_err(|_| StoreError::Unreadable { column: "name" })?,
         };
-        let rename = sql("UPDATE mailbox_receipt SET name = $1, name_key = $2 WHERE id = $3");
-        session.execute(rename.bind(other.spelt()).bind(other.key()).bind(older)).await?;
+        // A sender chooses names, and may have taken this one too: then the older receipt goes, and the newest is written all the same.
+        let taken = sql("SELECT id FROM mailbox_receipt WHERE mailbox = $1 AND name_key = $2").bind(mailbox).bind(other.key());
+        let aside = match session.first(taken).await? {
+            Some(_) => sql("DELETE FROM mailbox_receipt WHERE id = $1").bind(older),
+            None => {
+                let rename = sql("UPDATE mailbox_receipt SET name = $1, name_key = $2 WHERE id = $3");
+                rename.bind(other.spelt()).bind(other.key()).bind(older)
+            }
+        };
+        session.execute(aside).await?;
     }
     let add = sql(
         "INSERT INTO mailbox_receipt (id, mailbox, file, name, name_key, body, written_us) VALUES ($1, $2, $3, $4, $5, $6, $7)",

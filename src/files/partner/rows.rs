@@ -195,6 +195,28 @@ pub(super) async fn delivered(session: &mut Session, sender: Uuid, delivery: Uui
     one(session, files_where!("f.sender = $1 AND f.delivery = $2").bind(sender).bind(delivery)).await
 }
 
+/// What became of the validation of a delivery whose history is deleted.
+pub(super) async fn past(session: &mut Session, sender: Uuid, delivery: Uuid) -> Result<Option<Validation>, StoreError> {
+    let query = sql("SELECT validation FROM mailbox_past WHERE sender = $1 AND delivery = $2").bind(sender).bind(delivery);
+    let Some(row) = session.first(query).await? else { return Ok(None) };
+    let name: String = row.get("validation")?;
+    let found = Validation::ALL.into_iter().find(|known| known.name() == name);
+    found.map(Some).ok_or(StoreError::Unreadable { column: "validation" })
+}
+
+/// Forgets files whose content went before an instant, but that there was such a delivery and what became of it: sent again, it must not
+/// become another, and a status of its day goes on counting it.
+pub(super) async fn forget(session: &mut Session, before_us: i64) -> Result<(), StoreError> {
+    let keep = sql("INSERT INTO mailbox_past (sender, delivery, validation, transport, received_us)
+         SELECT sender, delivery, validation, transport, received_us FROM mailbox_file WHERE content IS NULL AND delete_us <= $1
+         ON CONFLICT (sender, delivery) DO NOTHING");
+    session.execute(keep.bind(before_us)).await?;
+    // What became due since is kept first at the next sweep.
+    let gone = sql("DELETE FROM mailbox_file WHERE content IS NULL AND delete_us <= $1 AND EXISTS
+         (SELECT 1 FROM mailbox_past AS p WHERE p.sender = mailbox_file.sender AND p.delivery = mailbox_file.delivery)");
+    session.execute(gone.bind(before_us)).await.map(drop)
+}
+
 /// A file of an inbox.
 pub(super) async fn arrived(session: &mut Session, recipient: Uuid, id: Uuid) -> Result<Option<File>, StoreError> {
     one(session, files_where!("f.recipient = $1 AND f.id = $2 AND f.number IS NOT NULL").bind(recipient).bind(id)).await

@@ -13,7 +13,7 @@ use crate::clock::civil_day;
 use crate::files::users::{instant, us};
 use crate::notices::{Kind, Notice, outbox};
 use crate::refusal::Detail;
-use crate::store::{Session, StoreError, Transaction, sql};
+use crate::store::{Row, Session, StoreError, Transaction, sql};
 
 /// How long an approved file may lie unread before both parties are told.
 const UNREAD: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -157,32 +157,48 @@ impl Mailboxes {
     /// # Errors
     /// As [`Mailboxes::tell_of_silence`].
     pub async fn tell_of_unread(&self) -> Result<usize, StoreError> {
-        let (now, mut told) = (self.now(), 0);
+        let (mut told, mut after) = (0, (Uuid::nil(), Uuid::nil(), String::new()));
+        loop {
+            let rows = self.unread_after(&after).await?;
+            for row in &rows {
+                after = (row.get("recipient")?, row.get("sender")?, row.get("stream")?);
+                told += usize::from(self.told_of_unread(&after, row.get("oldest")?).await?);
+            }
+            if i64::try_from(rows.len()).is_ok_and(|many| many < MOST) {
+                return Ok(told);
+            }
+        }
+    }
+
+    /// Recipient, sender and stream of files that lie unread, a page after one.
+    async fn unread_after(&self, (recipient, sender, stream): &(Uuid, Uuid, String)) -> Result<Vec<Row>, StoreError> {
+        let now = self.now();
         let before = us(now.checked_sub(UNREAD).unwrap_or(now));
         let lying = sql("SELECT recipient, sender, stream, min(received_us) AS oldest FROM mailbox_file
              WHERE number IS NOT NULL AND transport = 'KLAR' AND fetched_us IS NULL AND content IS NOT NULL AND received_us <= $1
-             GROUP BY recipient, sender, stream ORDER BY recipient, sender, stream LIMIT $2");
-        for row in self.database().all(lying.bind(before).bind(MOST)).await? {
-            let (recipient, sender): (Uuid, Uuid) = (row.get("recipient")?, row.get("sender")?);
-            let (stream, oldest): (String, i64) = (row.get("stream")?, row.get("oldest")?);
-            let mark = format!("mailbox-unread/{recipient}/{sender}/{stream}/{oldest}");
-            let mut session = self.database().session().await?;
-            if outbox::was_given(&mut session, &mark).await? {
-                continue;
-            }
-            let cause = of_users(&mut session, recipient, Direction::In).await?;
-            drop(session);
-            let mut transaction = self.database().begin_beside_others().await?;
-            if outbox::gives(&mut transaction, &mark, now).await? {
-                let since = instant(oldest, "oldest")?;
-                let parties = (sender, recipient);
-                self.tell_both(&mut transaction, Kind::FileNotFetched, parties, &stream, since, cause).await?;
-                transaction.commit().await?;
-                told += 1;
-                tracing::warn!(%recipient, %sender, stream, cause = cause.name(), "approved files of a mailbox lie unread");
-            }
+                 AND (recipient, sender, stream) > ($2, $3, $4)
+             GROUP BY recipient, sender, stream ORDER BY recipient, sender, stream LIMIT $5");
+        self.database().all(lying.bind(before).bind(*recipient).bind(*sender).bind(stream).bind(MOST)).await
+    }
+
+    /// Whether it was told now.
+    async fn told_of_unread(&self, (recipient, sender, stream): &(Uuid, Uuid, String), oldest: i64) -> Result<bool, StoreError> {
+        let mark = format!("mailbox-unread/{recipient}/{sender}/{stream}/{oldest}");
+        let mut session = self.database().session().await?;
+        if outbox::was_given(&mut session, &mark).await? {
+            return Ok(false);
         }
-        Ok(told)
+        let cause = of_users(&mut session, *recipient, Direction::In).await?;
+        drop(session);
+        let mut transaction = self.database().begin_beside_others().await?;
+        if !outbox::gives(&mut transaction, &mark, self.now()).await? {
+            return Ok(false);
+        }
+        let since = instant(oldest, "oldest")?;
+        self.tell_both(&mut transaction, Kind::FileNotFetched, (*sender, *recipient), stream, since, cause).await?;
+        transaction.commit().await?;
+        tracing::warn!(%recipient, %sender, stream, cause = cause.name(), "approved files of a mailbox lie unread");
+        Ok(true)
     }
 
     /// Tells both parties of an approved file that is deleted unread: for a stream from one to the other once a day. With the deletion.
@@ -310,19 +326,27 @@ async fn of(
 async fn of_users(session: &mut Session, mailbox: Uuid, direction: Direction) -> Result<Cause, StoreError> {
     let users = match direction {
         Direction::Out => {
-            sql("SELECT u.seen_us, u.refused_us FROM mailbox_user AS u JOIN mailbox_right AS r ON r.mailbox_user = u.id
+            sql("SELECT u.seen_us, u.refused_us, u.state FROM mailbox_user AS u JOIN mailbox_right AS r ON r.mailbox_user = u.id
              WHERE r.mailbox = $1 AND r.delivers")
         }
         Direction::In => {
-            sql("SELECT u.seen_us, u.refused_us FROM mailbox_user AS u JOIN mailbox_right AS r ON r.mailbox_user = u.id
+            sql("SELECT u.seen_us, u.refused_us, u.state FROM mailbox_user AS u JOIN mailbox_right AS r ON r.mailbox_user = u.id
              WHERE r.mailbox = $1 AND r.fetches")
         }
     };
-    let (mut seen, mut refused) = (false, false);
+    // Of users that are there, and of deleted ones: these tell of the cause only where no other was ever let in.
+    let (mut seen, mut refused, mut seen_past, mut refused_past) = (false, false, false, false);
     for row in session.all(users.bind(mailbox)).await? {
         let (last_seen, last_refused) = (row.maybe::<i64>("seen_us")?, row.maybe::<i64>("refused_us")?);
-        seen |= last_seen.is_some();
-        refused |= last_refused > last_seen;
+        let (seen, refused) = match row.get::<String>("state")?.as_str() {
+            "SLETTET" => (&mut seen_past, &mut refused_past),
+            _ => (&mut seen, &mut refused),
+        };
+        *seen |= last_seen.is_some();
+        *refused |= last_refused > last_seen;
+    }
+    if !seen {
+        (seen, refused) = (seen_past, refused || refused_past);
     }
     Ok(match (refused, seen, direction) {
         (true, ..) => Cause::LogOnRefused,

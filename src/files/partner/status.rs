@@ -91,8 +91,10 @@ pub async fn status(session: &mut Session, mailbox: Uuid, from: Date, to: Date) 
     let zone = copenhagen().ok_or_else(|| unreadable("zone"))?;
     let begin = |day: Date| day.to_zoned(zone.clone()).map(|day| us(day.timestamp())).map_err(|_| unreadable("day"));
     let (first, last) = (begin(from)?, begin(to.tomorrow().map_err(|_| unreadable("day"))?)?);
-    let counted =
-        sql("SELECT validation, count(*) AS n FROM mailbox_file WHERE sender = $1 AND received_us >= $2 AND received_us < $3
+    // Also of files whose history is deleted: a day with a rejected file does not become one that is settled.
+    let counted = sql("SELECT validation, count(*) AS n FROM
+         (SELECT validation FROM mailbox_file WHERE sender = $1 AND received_us >= $2 AND received_us < $3
+          UNION ALL SELECT validation FROM mailbox_past WHERE sender = $1 AND received_us >= $2 AND received_us < $3) AS files
          GROUP BY validation");
     let mut counts = [0; 4];
     for row in session.all(counted.bind(mailbox).bind(first).bind(last)).await? {
@@ -103,8 +105,10 @@ pub async fn status(session: &mut Session, mailbox: Uuid, from: Date, to: Date) 
             }
         }
     }
-    let expired = sql("SELECT count(*) AS n FROM mailbox_file WHERE sender = $1 AND received_us >= $2 AND received_us < $3
-         AND validation = 'GODKENDT' AND transport = 'UDLOEBET'");
+    let expired = sql("SELECT count(*) AS n FROM
+         (SELECT validation, transport FROM mailbox_file WHERE sender = $1 AND received_us >= $2 AND received_us < $3
+          UNION ALL SELECT validation, transport FROM mailbox_past WHERE sender = $1 AND received_us >= $2 AND received_us < $3) AS files
+         WHERE validation = 'GODKENDT' AND transport = 'UDLOEBET'");
     let expired = session.first(expired.bind(mailbox).bind(first).bind(last)).await?.ok_or_else(|| unreadable("n"))?;
     let exceptions = files_where!(
         "f.sender = $1 AND f.received_us >= $2 AND f.received_us < $3 AND f.validation <> 'GODKENDT' ORDER BY f.sent LIMIT $4"

@@ -80,7 +80,7 @@ impl Mailboxes {
         for (name, own) in tell {
             let reason = format!("Brugernavnet skrives netop sådan: {name}");
             let notice = notice(Kind::LogOnName, &own, now, &reason);
-            self.tell_once(&own, &notice, &format!("name {} {day}", own.terms.number)).await?;
+            self.tell_once(&own, &notice, &format!("name {} {name} {day}", own.terms.number)).await?;
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ use crate::files::core::{Failed, drop_content};
 use crate::files::shelf;
 use crate::files::users::us;
 use crate::store::jobs::{self, Fate, Taken};
-use crate::store::{StoreError, sql, until_it_holds};
+use crate::store::{Row, StoreError, sql, until_it_holds};
 
 /// How many are judged at a time.
 pub(super) const AT_ONCE: u32 = 4;
@@ -33,11 +33,14 @@ const MOST: u32 = 200;
 const UNREAD_LOOKS: u32 = 120;
 /// A content that came to nothing.
 const ABANDONED: SignedDuration = SignedDuration::from_hours(48);
+/// The most times that in one sweep, and the most rows of a kind that a sweep names in the log.
+const PAGES: usize = 25;
+const NAMED: u32 = 10;
 /// Days that what is known of a file outlives its content, and that a rejected file's content lies.
 const HISTORY_DAYS: i64 = 90;
 const REJECTED_DAYS: i64 = 14;
 /// Hours that an upload waits for its final name.
-const UPLOADS_STAY_HOURS: i64 = 24;
+pub(super) const UPLOADS_STAY_HOURS: i64 = 24;
 const JOBS_STAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn given_up() -> Remark {
@@ -59,6 +62,41 @@ fn no_longer_agreed() -> Remark {
         remedy_da: "Aflever filen igen med et nyt id i en datastrøm, som aftalen har.".to_owned(),
         remedy_en: "Deliver the file again under a new id in a data stream that the agreement has.".to_owned(),
     }
+}
+
+/// What time does to a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    /// Its judgement was given up: the process may have died in the last attempt, or between that attempt and what was to be told of it.
+    GivenUp,
+    /// The days of its content are over.
+    Ended,
+    /// An upload whose final name never came.
+    Upload,
+}
+
+impl Due {
+    const ALL: [Self; 3] = [Self::GivenUp, Self::Ended, Self::Upload];
+
+    /// The rows that it is due to at an instant, a page of them.
+    fn rows(self) -> &'static str {
+        match self {
+            Due::GivenUp => {
+                "SELECT f.id FROM mailbox_file f LEFT JOIN job j ON j.id = f.job
+                 WHERE f.validation = 'MODTAGET' AND f.received_us <= $1 AND (j.id IS NULL OR j.state = 'dead')
+                 ORDER BY f.received_us, f.id LIMIT $2 OFFSET $3"
+            }
+            Due::Ended => {
+                "SELECT id FROM mailbox_file WHERE delete_us <= $1 AND content IS NOT NULL ORDER BY delete_us, id LIMIT $2 OFFSET $3"
+            }
+            Due::Upload => "SELECT id FROM mailbox_upload WHERE modified_us <= $1 ORDER BY modified_us, id LIMIT $2 OFFSET $3",
+        }
+    }
+}
+
+/// An instant so many hours ago.
+fn before(now: Timestamp, hours: i64) -> i64 {
+    us(now.checked_sub(SignedDuration::from_hours(hours)).unwrap_or(now))
 }
 
 impl Mailboxes {
@@ -215,8 +253,9 @@ impl Mailboxes {
     pub async fn keep_sweeping(&self, counts: &Counts) {
         let (mut heard, mut look) = (Heard::default(), 0_u32);
         loop {
-            if let Err(error) = self.sweep().await {
-                tracing::warn!(%error, "files of mailboxes could not be cleaned up");
+            match self.sweep().await {
+                Ok(left) => counts.left(left),
+                Err(error) => tracing::warn!(%error, "files of mailboxes could not be cleaned up"),
             }
             match self.silent().await {
                 Ok(silent) => {
@@ -243,44 +282,73 @@ impl Mailboxes {
         }
     }
 
-    /// Takes away what is due now.
+    /// Does what is due now. Returns how many rows could not be gone on with: each is told, and keeps no other from its turn.
     ///
     /// # Errors
     /// The store does not answer. What was done stays done.
-    pub async fn sweep(&self) -> Result<(), MailboxError> {
+    pub async fn sweep(&self) -> Result<u64, MailboxError> {
         let now = self.now();
-        let before = |hours: i64| us(now.checked_sub(SignedDuration::from_hours(hours)).unwrap_or(now));
-        // The process may have died in the last attempt, or between that attempt and what was to be told of it.
-        let dead = sql("SELECT f.id FROM mailbox_file f LEFT JOIN job j ON j.id = f.job
-             WHERE f.validation = 'MODTAGET' AND (j.id IS NULL OR j.state = 'dead') ORDER BY f.received_us LIMIT $1");
-        for row in self.database().all(dead.bind(i64::from(MOST))).await? {
-            self.give_up(row.get("id")?).await?;
+        let mut left = 0;
+        for due in Due::ALL {
+            left += self.each(due, now).await?;
         }
-        let due = sql("SELECT id FROM mailbox_file WHERE delete_us <= $1 AND content IS NOT NULL ORDER BY delete_us LIMIT $2");
-        for row in self.database().all(due.bind(us(now)).bind(i64::from(MOST))).await? {
-            let id: Uuid = row.get("id")?;
-            let released = until_it_holds(async || self.ended(id, now).await).await?;
-            drop_content(&self.0.parts, released).await;
-        }
-        let old = sql("DELETE FROM mailbox_file WHERE content IS NULL AND delete_us <= $1").bind(before(24 * HISTORY_DAYS));
-        self.database().session().await?.execute(old).await?;
+        until_it_holds(async || self.forgotten(before(now, 24 * HISTORY_DAYS)).await).await?;
         let idle = us(now.checked_sub(ABANDONED).unwrap_or(now));
         for content in shelf::abandoned(&mut self.database().session().await?, idle, MOST).await? {
             drop_content(&self.0.parts, Some(content)).await;
         }
         jobs::clean(self.database(), JOBS_STAY, 1_000).await?;
         receipts::clean(&mut self.database().session().await?, now).await?;
-        self.uploads_over(before(UPLOADS_STAY_HOURS)).await
+        Ok(left)
     }
 
-    /// What was put under a name that is not final goes after a day.
-    async fn uploads_over(&self, before_us: i64) -> Result<(), MailboxError> {
-        let old = sql("SELECT id FROM mailbox_upload WHERE modified_us < $1 ORDER BY modified_us LIMIT $2");
-        for row in self.database().all(old.bind(before_us).bind(i64::from(MOST))).await? {
-            let upload: Uuid = row.get("id")?;
-            let released = until_it_holds(async || self.upload_gone(upload).await).await?;
-            drop_content(&self.0.parts, released).await;
+    async fn forgotten(&self, before_us: i64) -> Result<(), StoreError> {
+        let mut transaction = self.database().begin_beside_others().await?;
+        rows::forget(&mut transaction, before_us).await?;
+        transaction.commit().await
+    }
+
+    /// Does what is due to each row, to some thousand at the most. Returns to how many it could not be done.
+    async fn each(&self, due: Due, now: Timestamp) -> Result<u64, MailboxError> {
+        let until_us = match due {
+            Due::Upload => before(now, UPLOADS_STAY_HOURS),
+            Due::GivenUp | Due::Ended => us(now),
+        };
+        let mut left = 0_u32;
+        for _ in 0..PAGES {
+            let page = sql(due.rows()).bind(until_us).bind(i64::from(MOST)).bind(i64::from(left));
+            let rows = self.database().all(page).await?;
+            for row in &rows {
+                match self.one(due, row, now).await {
+                    Ok(()) => {}
+                    Err(MailboxError::Failed(Failed::Store(error))) if error.is_away() => return Err(error.into()),
+                    Err(error) => {
+                        left += 1;
+                        if left <= NAMED {
+                            let of = row.get::<Uuid>("id").ok();
+                            tracing::warn!(
+                                %error, ?due, ?of,
+                                "a file of a mailbox cannot be gone on with; it is left, and tried at each sweep"
+                            );
+                        }
+                    }
+                }
+            }
+            if rows.len() < MOST as usize {
+                break;
+            }
         }
+        Ok(u64::from(left))
+    }
+
+    async fn one(&self, due: Due, row: &Row, now: Timestamp) -> Result<(), MailboxError> {
+        let id: Uuid = row.get("id")?;
+        let released = match due {
+            Due::GivenUp => return self.give_up(id).await,
+            Due::Ended => until_it_holds(async || self.ended(id, now).await).await?,
+            Due::Upload => until_it_holds(async || self.upload_over(id, now).await).await?,
+        };
+        drop_content(&self.0.parts, released).await;
         Ok(())
     }
 

@@ -407,6 +407,11 @@ async fn a_business_response_answers_the_one_file_of_the_submission_that_its_tri
         assert!(of_another.contains("<ErrorCode>1050<"), "{}: another submission: {of_another}", world.kind);
         let nothing = answer(&world, response("").as_bytes(), 1).await;
         assert!(nothing.contains("<ErrorCode>1050<"), "{}: {nothing}", world.kind);
+        // Somebody else has a file of the same submission: whoever answers answers its own.
+        let other = sql("INSERT INTO transfer (id, sender, fingerprint, state, name, name_key, trigger_xml, transaction_id, received_us)
+             SELECT $1, sender, fingerprint, state, 'andet.xml', 'andet.xml', trigger_xml, transaction_id, received_us FROM transfer WHERE id = $2");
+        let first = awaited(&world).await.transfer;
+        assert_eq!(world.database.session().await.unwrap().execute(other.bind(Uuid::now_v7()).bind(first)).await.unwrap(), 1);
         let home = world.home(RECIPIENT).await;
         put(&home, "svar.xml", accepts.as_bytes()).await.unwrap();
         put(&home, "svar.xml.trigger", routed("svar.xml", accepts.len(), RECIPIENT, ANSWERS, 1).as_bytes()).await.unwrap();

@@ -108,6 +108,8 @@ INSERT INTO mailbox_file (id, delivery, sender, recipient, stream, alias_kind, a
 VALUES ('00000000-0000-4000-8000-000000000074', '00000000-0000-4000-8000-000000000075', '00000000-0000-4000-8000-000000000071',
     '00000000-0000-4000-8000-000000000071', 'S1', 'institution', '101', 'fil.xml', 17, 'ab12', '00000000-0000-4000-8000-000000000053', 'GODKENDT', '[]',
     NULL, NULL, 'AFHENTET', 1, '00000000-0000-4000-8000-000000000072', 2, '00000000-0000-4000-8000-000000000072', NULL, 3, 30, NULL, 1, 9);
+INSERT INTO mailbox_past (sender, delivery, validation, transport, received_us)
+VALUES ('00000000-0000-4000-8000-000000000071', '00000000-0000-4000-8000-000000000078', 'AFVIST', 'KLAR', 1);
 INSERT INTO person_counter (id, key_id, last)
 VALUES (1, 'nøgle-1', 9223372036854775807);
 INSERT INTO person_institution (home, erase_after_months)

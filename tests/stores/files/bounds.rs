@@ -45,6 +45,29 @@ async fn a_receipt_of_a_transfer_does_not_give_way_to_those_of_refusals() {
 }
 
 #[tokio::test]
+async fn a_client_whose_triggers_are_refused_for_ever_leaves_so_many_of_them_and_the_newest_can_be_tried_again() {
+    for world in World::all().await {
+        let home = world.home(SENDER).await;
+        let most = usize::try_from(transfers::REFUSED_TRIGGERS_KEPT).unwrap();
+        for attempt in 0..most + 5 {
+            put(&home, &format!("{attempt:04}.trigger"), b"<no trigger/>").await.unwrap();
+            world.settle().await;
+            world.pass(SignedDuration::from_secs(1));
+        }
+        let kept = sql("SELECT name FROM transfer WHERE state = 'AFVIST' AND length(trigger_xml) > 0 ORDER BY received_us");
+        let kept = world.database.all(kept).await.unwrap();
+        let names: Vec<String> = kept.iter().map(|row| row.get("name").unwrap()).collect();
+        assert_eq!((names.len(), names[0].as_str()), (most, "0005"), "{}: the oldest went", world.kind);
+        let all = transfers::newest(&mut world.database.session().await.unwrap(), None, 1000).await.unwrap();
+        assert_eq!(all.len(), most + 5, "{}: what became of each is still known", world.kind);
+        let mut transaction = world.database.begin().await.unwrap();
+        let oldest = all.last().unwrap().id;
+        let refused = hjemmel::files::operate::retry(&world.database, &mut transaction, oldest).await;
+        assert!(matches!(refused, Err(hjemmel::files::operate::OperateError::NoTrigger)), "{}: {refused:?}", world.kind);
+    }
+}
+
+#[tokio::test]
 async fn a_row_that_cannot_be_read_keeps_no_other_from_its_turn_and_is_counted() {
     for world in World::all().await {
         let home = world.home(SENDER).await;

@@ -34,6 +34,7 @@ const RULES: Rules = Rules { lease: std::time::Duration::from_millis(300), ..wor
 pub(super) struct Post {
     pub(super) kind: &'static str,
     pub(super) mailboxes: Mailboxes,
+    pub(super) parts: Parts,
     pub(super) files: Files,
     pub(super) database: Database,
     pub(super) folder: std::path::PathBuf,
@@ -139,9 +140,9 @@ impl Post {
             let mailboxes = Mailboxes::with(parts.clone(), "test".parse().unwrap(), RULES, None);
             let staging = temporary.path().join("staging");
             std::fs::create_dir(&staging).unwrap();
-            let files = Files::new(parts, Settings::usual("test".parse().unwrap(), staging));
+            let files = Files::new(parts.clone(), Settings::usual("test".parse().unwrap(), staging));
             let folder = temporary.path().to_owned();
-            posts.push(Self { kind, mailboxes, files, database, folder, now, _temporary: temporary });
+            posts.push(Self { kind, mailboxes, parts, files, database, folder, now, _temporary: temporary });
         }
         posts
     }
@@ -274,6 +275,59 @@ async fn what_an_institution_delivers_is_judged_fetched_confirmed_and_deleted_af
         post.pass(91 * 24);
         post.mailboxes.sweep().await.unwrap();
         assert!(post.inbox(CENTRAL, 0).await.is_empty(), "and so is what is known of it");
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_is_not_made_twice_and_its_day_counts_it_also_when_its_history_is_deleted() {
+    for post in Post::all().await {
+        let approved = post.delivered(GOOD).await;
+        let rejected = post.delivered(b"P;4711;X;10,50\n").await;
+        assert_eq!(rejected.validation, Validation::Rejected, "{}", post.kind);
+        // The alias must still be agreed then.
+        post.put(terms(INSTITUTION, &OWN.replace("'2027-01-01'", "'2030-01-01'"))).await;
+        let day = jiff::civil::date(2026, 11, 29);
+        let told = async || status::status(&mut post.database.session().await.unwrap(), approved.sender, day, day).await.unwrap();
+        post.pass(61 * 24);
+        post.mailboxes.sweep().await.unwrap();
+        let (counts, line) = (told().await.counts, told().await.line());
+        post.pass(91 * 24);
+        post.mailboxes.sweep().await.unwrap();
+        let own = post.enter(INSTITUTION).await;
+        for (file, content) in [(approved, GOOD), (rejected, b"P;4711;X;10,50\n")] {
+            let again = Delivery { delivery: file.delivery, ..delivery(content) };
+            refused(deliver(&post.mailboxes, &own, again, content).await, "MailboxDeliveryPast");
+            let known = post.mailboxes.file(&own, number(INSTITUTION), Which::Outbox, file.delivery).await;
+            refused(known, "MailboxDeliveryPast");
+            let stranger = post.enter(STRANGER).await;
+            refused(post.mailboxes.file(&stranger, number(STRANGER), Which::Outbox, file.delivery).await, "ApiNotFound");
+        }
+        post.settle().await;
+        assert!(post.inbox(CENTRAL, 0).await.is_empty(), "{}", post.kind);
+        let later = told().await;
+        assert_eq!((later.counts, later.line(), later.is_settled()), (counts, line, false), "{}", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_gone_on_with_keeps_no_other_from_its_turn_and_is_counted() {
+    for post in Post::all().await {
+        let institution = post.enter(INSTITUTION).await;
+        let stuck = deliver(&post.mailboxes, &institution, delivery(GOOD), GOOD).await.unwrap();
+        let spoil = |name: &str| hjemmel::store::sql("UPDATE mailbox_file SET name = $1 WHERE id = $2").bind(name).bind(stuck.id);
+        let dead = hjemmel::store::sql("UPDATE job SET state = 'dead' WHERE state = 'waiting'");
+        let execute = async |query| post.database.session().await.unwrap().execute(query).await.unwrap();
+        assert_eq!(execute(dead).await, 1);
+        assert_eq!(execute(spoil("a/b")).await, 1);
+        let due = post.delivered(GOOD).await;
+        post.pass(61 * 24);
+        assert_eq!(post.mailboxes.sweep().await.unwrap(), 2, "{}: to be given up, and to be deleted", post.kind);
+        let content = hjemmel::store::sql("SELECT content FROM mailbox_file WHERE id = $1").bind(due.id);
+        let content = post.database.first(content).await.unwrap().unwrap().maybe::<Uuid>("content").unwrap();
+        assert_eq!(content, None, "{}: the other's days are over", post.kind);
+        // Mended, it goes on by itself.
+        assert_eq!(execute(spoil("a.txt")).await, 1);
+        assert_eq!(post.mailboxes.sweep().await.unwrap(), 0, "{}", post.kind);
     }
 }
 
@@ -610,6 +664,52 @@ async fn of_an_approved_file_that_nobody_fetches_both_parties_are_told_before_an
         let found = status::status(&mut post.database.session().await.unwrap(), file.sender, day, day).await.unwrap();
         let line = found.line();
         assert_eq!(line.en(), "All 1 files are GODKENDT. 1 are UDLOEBET: deleted before the recipient fetched.", "{}", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn unread_files_are_told_of_however_many_streams_they_lie_in() {
+    for post in Post::all().await {
+        let file = post.delivered(GOOD).await;
+        let mut session = post.database.session().await.unwrap();
+        const STREAMS: i64 = 450;
+        for stream in 0..STREAMS {
+            let other = hjemmel::store::sql("INSERT INTO mailbox_file (id, delivery, sender, recipient, stream, alias_kind, alias_code, name, size,
+                     sha256, content, validation, transport, received_us, delivered_by, delete_us, keep_days, number, sent)
+                 SELECT $1, $1, sender, recipient, $2, alias_kind, alias_code, name, size, sha256, content, validation, transport, received_us,
+                     delivered_by, delete_us, keep_days, 100 + $3, 100 + $3 FROM mailbox_file WHERE id = $4");
+            session.execute(other.bind(Uuid::now_v7()).bind(format!("S{stream}")).bind(stream).bind(file.id)).await.unwrap();
+        }
+        drop(session);
+        post.pass(8 * 24);
+        let told = post.mailboxes.tell_of_unread().await.unwrap();
+        assert_eq!(i64::try_from(told).unwrap(), STREAMS + 1, "{}", post.kind);
+        assert_eq!(post.mailboxes.tell_of_unread().await.unwrap(), 0, "{}", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_user_that_still_knocks_is_no_cause_once_its_successor_is_let_in() {
+    for post in Post::all().await {
+        let entered = post.enter(INSTITUTION).await;
+        let successor = User { id: Uuid::now_v7(), name: "NY".to_owned(), ..entered.user.clone() };
+        let successor = User { certificates: vec![certificate("ny")], keys: Vec::new(), ..successor };
+        let mut session = post.database.session().await.unwrap();
+        users::stand(&mut session, entered.user.id, users::Standing::Deleted).await.unwrap();
+        let now = *post.now.lock().unwrap();
+        users::add(&mut session, &successor, now).await.unwrap();
+        let held = agreement::numbered(&mut session, number(INSTITUTION)).await.unwrap().unwrap();
+        let right = Right { number: number(INSTITUTION), fetches: true, delivers: true };
+        users::give(&mut session, successor.id, held.id, right).await.unwrap();
+        drop(session);
+        let cause = async || post.mailboxes.silent().await.unwrap().into_iter().find(|it| it.stream == "LOENPOSTER").unwrap().cause;
+        post.pass(25);
+        assert!(post.mailboxes.enter(Shown::Certificate(certificate(INSTITUTION))).await.is_err());
+        assert_eq!(cause().await, Cause::LogOnRefused, "{}: it goes on under the old user", post.kind);
+        post.mailboxes.enter(Shown::Certificate(certificate("ny"))).await.unwrap();
+        post.pass(1);
+        assert!(post.mailboxes.enter(Shown::Certificate(certificate(INSTITUTION))).await.is_err());
+        assert_eq!(cause().await, Cause::NothingDelivered, "{}", post.kind);
     }
 }
 

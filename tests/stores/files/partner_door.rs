@@ -8,7 +8,7 @@ use hjemmel::files::home::{File as _, Home as _, Homes as _, Item, Opening, Plac
 use hjemmel::files::partner::agreement::Standing;
 use hjemmel::files::partner::door::PartnerHomes;
 use hjemmel::files::partner::fetch::Which;
-use hjemmel::files::partner::rows::Transport;
+use hjemmel::files::partner::rows::{Transport, Validation};
 use hjemmel::files::partner::users;
 
 use super::mailboxes::{CENTRAL, GOOD, INSTITUTION, OWN, Post, STRANGER, key, number, terms};
@@ -134,6 +134,32 @@ async fn a_rejected_file_reaches_nobody_and_its_receipt_has_each_code() {
 }
 
 #[tokio::test]
+async fn a_sender_that_takes_the_name_of_an_older_receipt_stops_no_judgement() {
+    for post in Post::all().await {
+        let own = log_on(&post, INSTITUTION).await;
+        let put_and_judged = async |name: &str, content: &[u8]| {
+            put(&own, &format!("{OUT}/{name}"), content).await.unwrap();
+            post.settle().await;
+            post.mailboxes
+                .list(&post.enter(INSTITUTION).await, number(INSTITUTION), Which::Outbox, 0, 10)
+                .await
+                .unwrap()
+                .pop()
+                .unwrap()
+        };
+        let first = put_and_judged("x", b"1").await;
+        // Its receipt has the name that the first one's would be given.
+        put_and_judged(&format!("x.{}", first.id), b"2").await;
+        let last = put_and_judged("x", b"3").await;
+        assert_eq!(last.validation, Validation::Rejected, "{}: it is judged", post.kind);
+        let receipt = String::from_utf8(get(&own, "PA85858/RECEIPT/x.sftpreceipt").await.unwrap()).unwrap();
+        assert!(receipt.contains(&last.id.to_string()), "{}: {receipt}", post.kind);
+        let other = String::from_utf8(get(&own, &format!("PA85858/RECEIPT/x.{}.sftpreceipt", first.id)).await.unwrap()).unwrap();
+        assert!(!other.contains(&first.id.to_string()), "{}: that of the file of this name", post.kind);
+    }
+}
+
+#[tokio::test]
 async fn an_unfinished_name_waits_for_its_rename_in_whatever_session() {
     for post in Post::all().await {
         let own = log_on(&post, INSTITUTION).await;
@@ -146,11 +172,15 @@ async fn an_unfinished_name_waits_for_its_rename_in_whatever_session() {
         assert!(names(&own, OUT).await.is_empty(), "{}", post.kind);
         post.settle().await;
         assert_eq!(post.inbox(CENTRAL, 0).await[0].name.spelt(), "løn.txt", "{}", post.kind);
-        // What nobody renames goes after a day, its content too.
+        // What nobody renames goes after a day, its content too, and a receipt says so.
         put(&own, &format!("{OUT}/.in.b.txt"), GOOD).await.unwrap();
+        let receipt = "PA85858/RECEIPT/.in.b.txt.sftpreceipt";
+        assert_eq!(get(&own, receipt).await, Err(Problem::NoSuchFile), "{}: it may yet be renamed", post.kind);
         post.pass(25);
-        post.mailboxes.sweep().await.unwrap();
+        assert_eq!(post.mailboxes.sweep().await.unwrap(), 0);
         assert!(names(&own, OUT).await.is_empty(), "{}", post.kind);
+        let receipt = String::from_utf8(get(&own, receipt).await.unwrap()).unwrap();
+        assert!(receipt.contains("<ErrorCode>1013</ErrorCode>"), "{}: {receipt}", post.kind);
         assert_eq!(rename(&own, &format!("{OUT}/.in.b.txt"), &format!("{OUT}/b.txt")).await, Err(Problem::NoSuchFile));
     }
 }
@@ -250,6 +280,101 @@ async fn what_is_refused_as_it_comes_has_a_receipt_that_says_why() {
         }
         post.settle().await;
         assert!(post.inbox(CENTRAL, 0).await.is_empty(), "{}", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn whoever_only_fetches_neither_sees_nor_removes_what_became_of_what_others_put() {
+    for post in Post::all().await {
+        let own = log_on(&post, INSTITUTION).await;
+        put(&own, &format!("{OUT}/a.txt"), b"x").await.unwrap();
+        post.settle().await;
+        let receipt = "PA85858/RECEIPT/a.txt.sftpreceipt";
+        let mut session = post.database.session().await.unwrap();
+        let user = users::named(&mut session, "BRUGER_PA00001").await.unwrap().unwrap();
+        let mailbox = hjemmel::files::partner::agreement::numbered(&mut session, number(INSTITUTION)).await.unwrap().unwrap();
+        let fetches = users::Right { number: number(INSTITUTION), fetches: true, delivers: false };
+        users::give(&mut session, user.id, mailbox.id, fetches).await.unwrap();
+        drop(session);
+        let other = log_on(&post, CENTRAL).await;
+        assert_eq!(get(&other, receipt).await, Err(Problem::Denied), "{}", post.kind);
+        assert_eq!(remove(&other, receipt).await, Err(Problem::Denied), "{}", post.kind);
+        let Place::Folder(folder) = place(&other, "PA85858/RECEIPT") else { panic!("a folder") };
+        assert_eq!(other.list(Some(&folder), None, 10).await.map(drop), Err(Problem::Denied), "{}", post.kind);
+        assert!(get(&own, receipt).await.is_ok(), "{}", post.kind);
+        // Nor does it leave any: what it may not put is refused and no more.
+        assert_eq!(put(&other, &format!("{OUT}/b.txt"), b"x").await, Err(Problem::Denied), "{}", post.kind);
+        assert_eq!(names(&own, "PA85858/RECEIPT").await, ["a.txt.sftpreceipt"], "{}", post.kind);
+        // Suspended, its deliverer still reads what became of its files.
+        post.set(INSTITUTION, Standing::Suspended).await;
+        assert!(get(&log_on(&post, INSTITUTION).await, receipt).await.is_ok(), "{}", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_a_name_under_way_and_one_file_too_many_have_a_receipt_with_their_own_reason() {
+    for post in Post::all().await {
+        let own = log_on(&post, INSTITUTION).await;
+        let receipt = async |name: &str| {
+            let receipt = get(&own, &format!("PA85858/RECEIPT/{name}.sftpreceipt")).await;
+            String::from_utf8(receipt.unwrap_or_else(|problem| panic!("{} {name}: {problem:?}", post.kind))).unwrap()
+        };
+        let first = open(&own, &format!("{OUT}/a.txt")).await.unwrap();
+        assert_eq!(open(&own, &format!("{OUT}/a.txt")).await.map(drop), Err(Problem::Busy), "{}", post.kind);
+        assert!(receipt("a.txt").await.contains("<ErrorCode>1012<"), "{}", post.kind);
+        let mut under_way = vec![first];
+        let refused = loop {
+            match open(&own, &format!("{OUT}/{}.txt", under_way.len())).await {
+                Ok(file) => under_way.push(file),
+                Err(problem) => break problem,
+            }
+            assert!(under_way.len() < 100, "{}: without an end", post.kind);
+        };
+        assert!(matches!(refused, Problem::Refused(_)), "{}: {refused:?}", post.kind);
+        let told = receipt(&format!("{}.txt", under_way.len())).await;
+        assert!(told.contains("<ErrorCode>1060<") && told.contains("for mange filer er på vej"), "{}: {told}", post.kind);
+        drop(under_way);
+        let mut settings = hjemmel::files::Settings::usual("test".parse().unwrap(), post.folder.join("staging"));
+        settings.least_free = u64::MAX;
+        let files = hjemmel::files::Files::new(post.parts.clone(), settings);
+        files.look_at_staging().await.unwrap();
+        let homes = PartnerHomes::new(post.mailboxes.clone(), files.clone());
+        let both = Both::new(files, Some(homes));
+        let account = both.account(&format!("BRUGER_{INSTITUTION}")).await.unwrap().unwrap();
+        let full = both.enter(account.id, key(INSTITUTION), Ipv4Addr::LOCALHOST.into()).await.unwrap();
+        assert_eq!(put(&full, &format!("{OUT}/full.txt"), GOOD).await, Err(Problem::DiskFull), "{}", post.kind);
+        let told = receipt("full.txt").await;
+        assert!(told.contains("<ErrorCode>1060<") && told.contains("platformens disk er fuld"), "{}: {told}", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_user_of_homes_does_not_get_the_name_of_a_mailbox_user_with_a_key_nor_the_other_way_round() {
+    use hjemmel::files::users::{User, UserError, Used, add};
+    for post in Post::all().await {
+        let now: jiff::Timestamp = "2026-11-29T10:00:00Z".parse().unwrap();
+        let home = |name: &str| User {
+            id: uuid::Uuid::now_v7(),
+            name: name.to_owned(),
+            environment: "test".parse().unwrap(),
+            system: uuid::Uuid::now_v7(),
+            authority: "11111111".parse().unwrap(),
+            older_root: false,
+            bytes_limit: 1,
+            disabled: false,
+            valid_to: None,
+            seen: None,
+            used: Used::default(),
+        };
+        let mut session = post.database.session().await.unwrap();
+        let taken = add(&mut session, &home("BRUGER_PA85858"), now).await;
+        assert!(matches!(taken, Err(UserError::OfTheOther)), "{}: {taken:?}", post.kind);
+        add(&mut session, &home("HJEM"), now).await.unwrap();
+        let taken = users::can_be(&mut session, "HJEM", &[users::Shown::Key(key("HJEM"))]).await;
+        assert!(matches!(taken, Err(users::UserError::OfTheOther(_))), "{}: {taken:?}", post.kind);
+        let gone = users::named(&mut session, "BRUGER_PA99999").await.unwrap().unwrap();
+        users::stand(&mut session, gone.id, users::Standing::Deleted).await.unwrap();
+        add(&mut session, &home("BRUGER_PA99999"), now).await.unwrap();
     }
 }
 

@@ -137,8 +137,12 @@ impl PartnerHome {
             let rights = &self.entered().await?.user.rights;
             return Ok(named(rights.iter().map(|right| right.number.to_string()), after, at_most));
         };
-        // Names of files can hold persons' data: whoever does not fetch does not see them.
-        let purpose = if folder.which == Some(Part::In) { Purpose::Fetch } else { Purpose::See };
+        // Names of files can hold persons' data: whoever does not fetch, or did not put them, does not see them.
+        let purpose = match folder.which {
+            Some(Part::In) => Purpose::Fetch,
+            Some(Part::Receipt) => Purpose::SeeReceipts,
+            _ => Purpose::See,
+        };
         let own = self.agreement(folder, purpose).await?;
         let mut session = self.mailboxes().database().session().await.map_err(of_store)?;
         let (today, outbox) = (self.today()?, folder.direction() == Direction::Out);

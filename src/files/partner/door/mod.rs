@@ -192,7 +192,7 @@ impl Home for PartnerHome {
         match folder.which {
             Some(Part::In) => entry_of(&self.lying(folder, name).await?.1),
             Some(Part::Receipt) => {
-                let own = self.agreement(folder, Purpose::See).await?;
+                let own = self.agreement(folder, Purpose::SeeReceipts).await?;
                 let found = async { receipts::find(&mut self.mailboxes().database().session().await?, own.id, name).await };
                 found.await.map_err(of_store)?.map(|receipt| receipt.entry).ok_or(Problem::NoSuchFile)
             }
@@ -208,7 +208,7 @@ impl Home for PartnerHome {
         match folder.which {
             Some(Part::In) => Reading::of_inbox(self, folder, name).await.map(Opened::reading),
             Some(Part::Receipt) => {
-                let own = self.agreement(folder, Purpose::See).await?;
+                let own = self.agreement(folder, Purpose::SeeReceipts).await?;
                 let found = async { receipts::find(&mut self.mailboxes().database().session().await?, own.id, name).await };
                 let found = found.await.map_err(of_store)?.ok_or(Problem::NoSuchFile)?;
                 Ok(Opened::Here(found.entry, Bytes::from(found.body)))
@@ -236,7 +236,7 @@ impl Home for PartnerHome {
                 confirmed.map(drop).map_err(problem)
             }
             Some(Part::Receipt) => {
-                let own = self.agreement(folder, Purpose::See).await?;
+                let own = self.agreement(folder, Purpose::SeeReceipts).await?;
                 self.receipt_removed(&own, name).await
             }
             _ => {
@@ -334,12 +334,25 @@ fn code(error: &MailboxError) -> crate::files::codes::Code {
             );
             Code::FIL1060 { what }
         }
+        MailboxError::Refused(ApiRefusal::ApiOverloaded) => {
+            no_room("for mange filer er på vej på én gang", "too many files are on their way at once")
+        }
         MailboxError::Refused(refusal) => {
             let entry = refusal.entry();
             // The code's own text ends the sentence.
             let plain = |text: &str| text.trim_end_matches('.').to_owned();
             Code::FIL1055 { what: Detail::new(plain(&entry.da.what), plain(&entry.en.what)) }
         }
+        MailboxError::Failed(Failed::Told(problem)) => match problem {
+            Problem::DiskFull => no_room("platformens disk er fuld", "the platform's disk is full"),
+            Problem::NoSpace => no_room("der ligger for mange filer, som venter på deres navn", "too many files lie there that wait for their names"),
+            Problem::Busy => Code::FIL1012,
+            _ => Code::FIL1091,
+        },
         MailboxError::Failed(_) => Code::FIL1091,
     }
+}
+
+fn no_room(danish: &'static str, english: &'static str) -> crate::files::codes::Code {
+    crate::files::codes::Code::FIL1060 { what: Detail::new(danish, english) }
 }

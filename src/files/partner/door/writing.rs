@@ -14,6 +14,7 @@ use crate::files::partner::core::{Entered, MailboxError, Mailboxes, Passing, Pur
 use crate::files::partner::deliver::{Delivery, Through};
 use crate::files::partner::receipts;
 use crate::files::partner::rows::File as Row;
+use crate::files::partner::work::UPLOADS_STAY_HOURS;
 use crate::files::shelf;
 use crate::files::staged::Staged;
 use crate::files::users::{count, instant, us};
@@ -92,8 +93,8 @@ impl PartnerHome {
 
     /// What a refusal on the wire says, also as a receipt: many clients do not show the former.
     pub(super) async fn refuse(&self, folder: &Folder, name: &Name, error: MailboxError) -> Problem {
-        // Whoever has nothing to do with the agreement has no receipts there.
-        let Ok(own) = self.agreement(folder, Purpose::See).await else { return problem(error) };
+        // Whoever does not deliver on the agreement has no receipts there.
+        let Ok(own) = self.agreement(folder, Purpose::SeeReceipts).await else { return problem(error) };
         let (codes, mailboxes) = ([code(&error)], self.mailboxes());
         let written = until_it_holds(async || -> Result<(), StoreError> {
             let mut transaction = mailboxes.database().begin_beside_others().await?;
@@ -203,7 +204,7 @@ fn allowed(name: &Name) -> Result<(), MailboxError> {
 
 impl Mailboxes {
     /// Takes an upload away. Returns a content to delete.
-    pub(in crate::files::partner) async fn upload_gone(&self, upload: Uuid) -> Result<Option<Uuid>, MailboxError> {
+    pub(super) async fn upload_gone(&self, upload: Uuid) -> Result<Option<Uuid>, MailboxError> {
         let mut transaction = self.database().begin_beside_others().await?;
         let gone = sql("DELETE FROM mailbox_upload WHERE id = $1 RETURNING content").bind(upload);
         let content = transaction.first(gone).await?.map(|row| row.get::<Uuid>("content")).transpose()?;
@@ -212,6 +213,30 @@ impl Mailboxes {
             None => None,
         };
         transaction.commit().await?;
+        Ok(released)
+    }
+
+    /// An upload got no final name in time: it goes, and a receipt says that it was delivered to nobody. Its sender was told OK at the
+    /// close, and may know nothing of waiting names. Returns a content to delete.
+    pub(in crate::files::partner) async fn upload_over(
+        &self,
+        upload: Uuid,
+        now: Timestamp,
+    ) -> Result<Option<Uuid>, MailboxError> {
+        let mut transaction = self.database().begin_beside_others().await?;
+        let whose = transaction.first(sql("SELECT mailbox FROM mailbox_upload WHERE id = $1").bind(upload)).await?;
+        let Some(whose) = whose else { return Ok(None) };
+        let mailbox: Uuid = whose.get("mailbox")?;
+        super::super::core::lock(&mut transaction, &[mailbox]).await?;
+        // Under the lock: it may have been renamed to its final name meanwhile.
+        let gone = sql("DELETE FROM mailbox_upload WHERE id = $1 RETURNING content, name").bind(upload);
+        let Some(gone) = transaction.first(gone).await? else { return Ok(None) };
+        let (content, name): (Uuid, String) = (gone.get("content")?, gone.get("name")?);
+        let name = Name::new(&name).map_err(|_| StoreError::Unreadable { column: "name" })?;
+        receipts::write(&mut transaction, mailbox, None, &name, &[Code::FIL1013 { hours: UPLOADS_STAY_HOURS }], now).await?;
+        let released = shelf::release(&mut transaction, content, now).await?.then_some(content);
+        transaction.commit().await?;
+        tracing::warn!(%mailbox, %upload, "an upload to a mailbox got no final name within a day; it is deleted, and was delivered to nobody (1013)");
         Ok(released)
     }
 }
@@ -245,15 +270,23 @@ impl Writing {
         };
         let Some((stream, (kind, code))) = folder.whole() else { return Err(Problem::Denied) };
         let taken = format!("{}/{stream}/{kind}={code}/{}", folder.number, name.key());
-        let taken = files.take_name(home.user, &taken).ok_or(Problem::Busy)?;
+        let Some(taken) = files.take_name(home.user, &taken) else {
+            return Err(home.refuse(folder, name, Failed::Told(Problem::Busy).into()).await);
+        };
         let found = home.upload(folder, name).await?;
         match &found {
             Some(_) if how.create && how.new_only => return Err(Problem::Exists),
             None if !how.create => return Err(Problem::NoSuchFile),
             _ => {}
         }
-        let passing = mailboxes.passing(home.user).map_err(problem)?;
-        let mut staged = Staged::new(&files.0.settings.staging).await.map_err(Failed::from)?;
+        let passing = match mailboxes.passing(home.user) {
+            Ok(passing) => passing,
+            Err(error) => return Err(home.refuse(folder, name, error).await),
+        };
+        let mut staged = match Staged::new(&files.0.settings.staging).await {
+            Ok(staged) => staged,
+            Err(error) => return Err(home.refuse(folder, name, Failed::from(error).into()).await),
+        };
         if let Some(upload) = found.filter(|_| !how.truncate) {
             let object = async { shelf::object(&mut mailboxes.database().session().await?, upload.content).await };
             let object = object.await.map_err(of_store)?;

@@ -246,11 +246,11 @@ impl Answers {
         }
     }
 
-    /// What is awaited of the one file of a submission; a response does not say which of several it answers.
+    /// What is awaited of the one file of a submission that `by` has; a response does not say which of several it answers.
     async fn of_submission(&self, transaction: Option<Uuid>, to: Uuid, by: Uuid) -> Result<Option<Awaited>, StoreError> {
         let Some(transaction) = transaction else { return Ok(None) };
         let mut session = self.database.session().await?;
-        let found = match transfers::of_submission(&mut session, to, transaction).await?.as_slice() {
+        let found = match transfers::of_submission(&mut session, to, transaction, by).await?.as_slice() {
             [one] => answers::of(&mut session, *one).await?.filter(|found| found.standing != Standing::Taken),
             _ => None,
         };
