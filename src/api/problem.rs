@@ -251,8 +251,10 @@ const WRITE: &[(&str, &str)] = &[
     ("428", "If-Match is missing."),
 ];
 
-const FILE: &[(&str, &str)] =
-    &[("410", "The file's content is deleted, or its history."), ("416", "The file does not have that range, or more than one was asked for.")];
+const FILE: &[(&str, &str)] = &[
+    ("410", "The file's content is deleted, or its history."),
+    ("416", "The file does not have that range, or more than one was asked for."),
+];
 
 fn described(rows: &[(&str, &str)]) -> BTreeMap<String, RefOr<Described>> {
     let schema = || ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();

@@ -176,6 +176,10 @@ refusals! { []
     MailboxTooLarge { limit: u64 = 100_000_000 }, Caller, AfterChange, Administrator, http 413,
         da: "Filen er større end de {limit} bytes, der er aftalt for datastrømmen.", "Del filen op, eller få grænsen ændret i partneraftalen.",
         en: "The file is larger than the {limit} bytes agreed for the stream.", "Divide the file, or have the limit changed in the partner agreement.";
+    /// What the agreement has sent lies there still.
+    MailboxFull { limit: u64 = 200_000_000_000 }, Caller, Later, Administrator, http 413,
+        da: "Der er ikke plads: af det, partneraftalen har afleveret, må {limit} bytes ligge på én gang.", "Få modtagerne til at hente og bekræfte, hvad der ligger, og aflever igen; eller få pladsen ændret i partneraftalen.",
+        en: "There is no room: of what the partner agreement has delivered, {limit} bytes may lie at once.", "Have the recipients fetch and confirm what lies there, and deliver again; or have the room changed in the partner agreement.";
     /// The same id with other content.
     MailboxDeliveryReused, Caller, AfterChange, Administrator, http 409,
         da: "Afleveringens id er brugt før til en anden fil.", "Brug et nyt id til hver fil, og det samme kun, når den samme fil sendes igen.",

@@ -86,7 +86,9 @@ pub fn bounded(sources: &Sources) -> Result<(), Problem> {
     }
     let mut all = 0_u64;
     for (path, document) in &documents {
-        for element in document.elements().filter(|it| it.namespace() == XSD && Kind::of(*it).is_some() && it.attribute("", "ref").is_none()) {
+        for element in
+            document.elements().filter(|it| it.namespace() == XSD && Kind::of(*it).is_some() && it.attribute("", "ref").is_none())
+        {
             let one = counting.definition(element, DEPTH).map_err(|stop| {
                 problem(
                     path,
@@ -148,7 +150,9 @@ impl<'d> Counting<'d> {
         let one = match element.local() {
             // What is inside an element is a model of its own.
             "element" | "any" | "attribute" | "anyAttribute" | "enumeration" => 1,
-            "sequence" | "choice" | "all" | "complexContent" | "simpleContent" | "simpleType" => 2 + self.inside(element, depth)?,
+            "sequence" | "choice" | "all" | "complexContent" | "simpleContent" | "simpleType" => {
+                2 + self.inside(element, depth)?
+            }
             "group" => 2 + self.named(Kind::Group, element, "ref", depth)?,
             "attributeGroup" => 1 + self.named(Kind::AttributeGroup, element, "ref", depth)?,
             "extension" | "restriction" => 1 + self.named(Kind::Type, element, "base", depth)? + self.inside(element, depth)?,
@@ -297,7 +301,8 @@ mod tests {
 
     fn within(content: &str) -> Sources {
         let mut sources = Sources::default();
-        let head = "<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema' targetNamespace='urn:a' xmlns:a='urn:a' xmlns:b='urn:b'>";
+        let head =
+            "<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema' targetNamespace='urn:a' xmlns:a='urn:a' xmlns:b='urn:b'>";
         sources.add("a.xsd", format!("{head}{content}</xs:schema>"));
         sources
     }
@@ -311,7 +316,8 @@ mod tests {
         let mut text = format!("<xs:{kind} name='g0'>{inner}</xs:{kind}>");
         for level in 1..levels {
             let reference = format!("<xs:{kind} ref='a:g{}'/>", level - 1);
-            let twice = if kind == "group" { format!("<xs:sequence>{reference}{reference}</xs:sequence>") } else { reference.repeat(2) };
+            let twice =
+                if kind == "group" { format!("<xs:sequence>{reference}{reference}</xs:sequence>") } else { reference.repeat(2) };
             text += &format!("<xs:{kind} name='g{level}'>{twice}</xs:{kind}>");
         }
         text
@@ -320,10 +326,17 @@ mod tests {
     #[test]
     fn what_grows_by_nesting_or_by_reference_is_refused_whatever_grows() {
         let union = |levels: usize| -> String {
-            let one = |level: usize| format!("<xs:simpleType name='u{level}'><xs:union memberTypes='a:u{0} a:u{0}'/></xs:simpleType>", level - 1);
-            "<xs:simpleType name='u0'><xs:restriction base='xs:string'/></xs:simpleType>".to_owned() + &(1..levels).map(one).collect::<String>()
+            let one = |level: usize| {
+                format!("<xs:simpleType name='u{level}'><xs:union memberTypes='a:u{0} a:u{0}'/></xs:simpleType>", level - 1)
+            };
+            "<xs:simpleType name='u0'><xs:restriction base='xs:string'/></xs:simpleType>".to_owned()
+                + &(1..levels).map(one).collect::<String>()
         };
-        let pattern = |text: &str| format!("<xs:simpleType name='s'><xs:restriction base='xs:string'><xs:pattern value='{text}'/></xs:restriction></xs:simpleType>");
+        let pattern = |text: &str| {
+            format!(
+                "<xs:simpleType name='s'><xs:restriction base='xs:string'><xs:pattern value='{text}'/></xs:restriction></xs:simpleType>"
+            )
+        };
         for wrong in [
             nested(8, "maxOccurs='16'"),
             nested(8, "minOccurs='16' maxOccurs='unbounded'"),
@@ -344,7 +357,11 @@ mod tests {
     fn a_schema_as_authorities_publish_them_is_not_refused() {
         let posts = "<xs:element name='p' maxOccurs='unbounded'/>".repeat(500);
         let uuid = "[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}";
-        let pattern = |text: &str| format!("<xs:simpleType name='s'><xs:restriction base='xs:string'><xs:pattern value='{text}'/></xs:restriction></xs:simpleType>");
+        let pattern = |text: &str| {
+            format!(
+                "<xs:simpleType name='s'><xs:restriction base='xs:string'><xs:pattern value='{text}'/></xs:restriction></xs:simpleType>"
+            )
+        };
         for right in [
             nested(3, "minOccurs='0' maxOccurs='9'"),
             nested(6, "maxOccurs='unbounded'"),
@@ -354,7 +371,8 @@ mod tests {
             pattern("[\\p{L} .-]{1,200}"),
             pattern("([0-9]{10}|[A-Z]{2}\\d{8})"),
             // Of one name in two namespaces, the one from the other.
-            "<xs:complexType name='T'><xs:complexContent><xs:extension base='b:T'/></xs:complexContent></xs:complexType>".to_owned(),
+            "<xs:complexType name='T'><xs:complexContent><xs:extension base='b:T'/></xs:complexContent></xs:complexType>"
+                .to_owned(),
         ] {
             let found = bounded(&within(&right));
             assert!(found.is_ok(), "{found:?}: {right}");

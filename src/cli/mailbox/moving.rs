@@ -461,7 +461,10 @@ pub(super) async fn deliver(args: Deliver, out: &mut impl Write) -> Result<ExitC
             Ok((id, Known::Past(true))) => {
                 code = code.max(REJECTED);
                 failed += 1;
-                writeln!(out, "mailbox deliver {agreement}: {id} was delivered before and was AFVIST; write the file anew to deliver it again{name}")?;
+                writeln!(
+                    out,
+                    "mailbox deliver {agreement}: {id} was delivered before and was AFVIST; write the file anew to deliver it again{name}"
+                )?;
             }
             Ok((_, Known::File(file))) => {
                 let text = |of: &Value, name: &str| of.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -207,6 +207,9 @@ pub struct Terms {
     pub legal_basis: String,
     /// The purpose.
     pub purpose: String,
+    /// Bytes of what it has sent that may lie at once; left out: 200 GB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota_bytes: Option<u64>,
     /// Whom notices go to.
     pub contact: Contact,
     /// Its aliases.
@@ -296,6 +299,12 @@ impl Terms {
                 ("det er en funktionspostkasses e-mailadresse", "it is a mail address, that of a functional mailbox"),
             );
         }
+        if self.quota_bytes.is_some_and(|bytes| !(1..=100_000_000_000_000).contains(&bytes)) {
+            return wrong(
+                "quota_bytes".to_owned(),
+                ("quota_bytes er 1 til 100000000000000", "quota_bytes is 1 to 100000000000000"),
+            );
+        }
         if self.aliases.len() > MOST || self.streams.len() > MOST {
             return wrong(
                 "alias, stream".to_owned(),
@@ -369,7 +378,7 @@ impl Terms {
 macro_rules! agreements_where {
     ($condition:literal) => {
         sql(concat!(
-            "SELECT id, number, environment, owner, state, legal_basis, purpose, email, phone FROM mailbox WHERE ",
+            "SELECT id, number, environment, owner, state, legal_basis, purpose, quota_bytes, email, phone FROM mailbox WHERE ",
             $condition
         ))
     };
@@ -412,6 +421,10 @@ async fn whole(session: &mut Session, row: &Row) -> Result<Agreement, StoreError
             environment: row.parsed("environment")?,
             legal_basis: row.get("legal_basis")?,
             purpose: row.get("purpose")?,
+            quota_bytes: row
+                .maybe::<i64>("quota_bytes")?
+                .map(|bytes| u64::try_from(bytes).map_err(|_| unreadable("quota_bytes")))
+                .transpose()?,
             contact: Contact { email: row.get("email")?, phone: row.get("phone")? },
             aliases: aliases.iter().map(alias).collect::<Result<_, StoreError>>()?,
             streams: streams.iter().map(stream).collect::<Result<_, StoreError>>()?,
@@ -530,19 +543,21 @@ pub async fn claimed_to(session: &mut Session, terms: &Terms) -> Result<BTreeSet
 /// As [`fit`].
 pub async fn put(session: &mut Session, terms: &Terms, now: Timestamp) -> Result<Uuid, AgreementError> {
     let held = fit(session, terms).await?;
+    let quota = terms.quota_bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
     let id = match &held {
         Some(held) => {
-            let change = sql("UPDATE mailbox SET legal_basis = $1, purpose = $2, email = $3, phone = $4 WHERE id = $5");
+            let change =
+                sql("UPDATE mailbox SET legal_basis = $1, purpose = $2, email = $3, phone = $4, quota_bytes = $5 WHERE id = $6");
             let change = change.bind(&terms.legal_basis).bind(&terms.purpose).bind(&terms.contact.email);
-            session.execute(change.bind(&terms.contact.phone).bind(held.id)).await?;
+            session.execute(change.bind(&terms.contact.phone).bind(quota).bind(held.id)).await?;
             session.execute(sql("DELETE FROM mailbox_alias WHERE mailbox = $1").bind(held.id)).await?;
             held.id
         }
         None => {
             let id = Uuid::now_v7();
             let add =
-                sql("INSERT INTO mailbox (id, number, environment, owner, state, legal_basis, purpose, email, phone, since_us)
-                 VALUES ($1, $2, $3, $4, 'AKTIV', $5, $6, $7, $8, $9)")
+                sql("INSERT INTO mailbox (id, number, environment, owner, state, legal_basis, purpose, email, phone, since_us, quota_bytes)
+                 VALUES ($1, $2, $3, $4, 'AKTIV', $5, $6, $7, $8, $9, $10)")
                 .bind(id)
                 .bind(terms.number.to_string())
                 .bind(terms.environment.to_string())
@@ -551,7 +566,8 @@ pub async fn put(session: &mut Session, terms: &Terms, now: Timestamp) -> Result
                 .bind(&terms.purpose)
                 .bind(&terms.contact.email)
                 .bind(&terms.contact.phone)
-                .bind(us(now));
+                .bind(us(now))
+                .bind(quota);
             session.execute(add).await?;
             id
         }
@@ -626,6 +642,7 @@ mod tests {
             (format!("{stream}keep_days = 31\n"), "stream 1"),
             (format!("{stream}rhythm_hours = 0\n"), "stream 1"),
             (format!("{stream}largest_bytes = 0\n"), "stream 1"),
+            ("quota_bytes = 0\n".to_owned(), "quota_bytes"),
         ] {
             let error = terms(&text).unwrap_err().to_string();
             assert!(error.starts_with(place), "{text}: {error}");

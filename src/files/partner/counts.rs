@@ -10,6 +10,7 @@ use super::work::Figures;
 pub struct Counts {
     files: IntGaugeVec,
     oldest: IntGauge,
+    nearly_full: IntGauge,
     silent: IntGaugeVec,
 }
 
@@ -31,9 +32,14 @@ impl Counts {
             "hjemmel_mailbox_oldest_seconds",
             "For how long the oldest file of a mailbox that is not validated waits for it.",
         )?;
+        let nearly_full = IntGauge::new(
+            "hjemmel_mailbox_nearly_full",
+            "Partner agreements of which nine tenths of the bytes or files that they may have lying, lie.",
+        )?;
         registry.register(Box::new(oldest.clone()))?;
+        registry.register(Box::new(nearly_full.clone()))?;
         let (files, silent) = (IntGaugeVec::new(files, &["state"])?, IntGaugeVec::new(silent, &["cause"])?);
-        let counts = Self { files, oldest, silent };
+        let counts = Self { files, oldest, nearly_full, silent };
         registry.register(Box::new(counts.files.clone()))?;
         registry.register(Box::new(counts.silent.clone()))?;
         counts.show(&Figures::default());
@@ -52,6 +58,7 @@ impl Counts {
         self.files.with_label_values(&["unjudged"]).set(figures.unjudged);
         self.files.with_label_values(&["unfetched"]).set(figures.unfetched);
         self.oldest.set(figures.oldest_seconds);
+        self.nearly_full.set(figures.nearly_full);
     }
 
     /// Shows which streams are silent.

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::agreement::{self, Agreement, Direction, Number, Standing, Stream};
 use super::core::{Entered, MailboxError, Mailboxes, Moved, Passing, Purpose, Step, allowed, lock};
+use super::room;
 use super::rows::{self, File, Validation};
 use super::users;
 use crate::audit::Durable;
@@ -13,7 +14,7 @@ use crate::files::core::{Failed, drop_content};
 use crate::files::judge::name_is_allowed;
 use crate::files::name::Name;
 use crate::files::shelf;
-use crate::files::users::us;
+use crate::files::users::{count, us};
 use crate::objects::{Object, ObjectError, Writing};
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
@@ -62,7 +63,7 @@ pub enum Begun {
 
 /// Where a delivery leads.
 pub(super) struct Way {
-    own: Agreement,
+    pub(super) own: Agreement,
     pub(super) stream: Stream,
     to: Agreement,
 }
@@ -140,6 +141,10 @@ impl Mailboxes {
         }
         if delivery.size > way.stream.largest_bytes {
             return Err(ApiRefusal::MailboxTooLarge { limit: way.stream.largest_bytes }.into());
+        }
+        let (left, limit) = room::left(&mut session, way.own.id).await?;
+        if delivery.size > left || left == 0 {
+            return Err(ApiRefusal::MailboxFull { limit }.into());
         }
         let passing = self.passing(entered.user.id)?;
         let writing = self.0.parts.objects.begin(delivery.size)?;
@@ -292,9 +297,12 @@ impl Mailboxes {
             return Ok(known);
         }
         if let Through::Sftp(upload) = delivery.through {
-            let gone = sql("DELETE FROM mailbox_upload WHERE id = $1").bind(upload.unwrap_or_default());
-            transaction.execute(gone).await?;
+            let gone = sql("DELETE FROM mailbox_upload WHERE id = $1 RETURNING mailbox, size").bind(upload.unwrap_or_default());
+            if let Some(gone) = transaction.first(gone).await? {
+                room::give_back(&mut transaction, gone.get("mailbox")?, count(&gone, "size")?).await?;
+            }
         }
+        room::take(&mut transaction, way.own.id, delivery.size).await?;
         let content = shelf::keep(&mut transaction, object).await?;
         let sent = rows::next(&mut transaction, way.own.id, false).await?;
         let job = self.0.jobs.add(&mut transaction, id.as_bytes(), None).await?;

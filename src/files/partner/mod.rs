@@ -17,6 +17,7 @@ pub mod door;
 pub mod fetch;
 mod receipts;
 pub mod request;
+pub mod room;
 pub mod rows;
 pub mod silence;
 pub mod status;

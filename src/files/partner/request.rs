@@ -435,14 +435,16 @@ fn nothing() -> ApiRefusal {
 /// Requests that wait, of the asker's company or authority; of an operator, that person's own.
 async fn waiting_of(session: &mut Session, actor: &Actor) -> Result<u64, StoreError> {
     let asked = match actor.user().party {
-        Some(party) => sql("SELECT count(*) AS n FROM mailbox_request AS r JOIN decision AS d ON d.subject = $1 AND d.subject_id = r.id
+        Some(party) => {
+            sql("SELECT count(*) AS n FROM mailbox_request AS r JOIN decision AS d ON d.subject = $1 AND d.subject_id = r.id
                  AND d.from_state IS NULL AND d.party = $2 WHERE r.state = 'ANMODET'")
             .bind(Subject::MailboxRequest.name())
-            .bind(party.to_string()),
+            .bind(party.to_string())
+        }
         None => sql("SELECT count(*) AS n FROM mailbox_request AS r JOIN decision AS d ON d.subject = $1 AND d.subject_id = r.id
                  AND d.from_state IS NULL AND d.api_user = $2 WHERE r.state = 'ANMODET'")
-            .bind(Subject::MailboxRequest.name())
-            .bind(actor.user().id),
+        .bind(Subject::MailboxRequest.name())
+        .bind(actor.user().id),
     };
     session.first(asked).await?.map_or(Ok(0), |row| count(&row, "n"))
 }

@@ -9,10 +9,10 @@ use uuid::Uuid;
 use super::agreement;
 use super::core::{MailboxError, Mailboxes, Step, lock};
 use super::counts::Counts;
-use super::receipts;
 use super::rows::{self, File, Transport, Validation};
 use super::silence::Heard;
 use super::validate::{Context, Remark};
+use super::{receipts, room};
 use crate::clock::civil_day;
 use crate::files::codes::Code;
 use crate::files::content::{Content, Passing};
@@ -273,6 +273,11 @@ impl Mailboxes {
             {
                 tracing::warn!(%error, "nobody could be told of files of mailboxes that lie unread; they are looked for in an hour");
             }
+            if look.is_multiple_of(UNREAD_LOOKS)
+                && let Err(error) = self.count_what_lies().await
+            {
+                tracing::warn!(%error, "what lies in mailboxes could not be counted; it is counted in an hour");
+            }
             look = look.wrapping_add(1);
             match self.figures().await {
                 Ok(figures) => counts.show(&figures),
@@ -366,6 +371,7 @@ impl Mailboxes {
         if (file.validation, file.transport, file.fetched) == (Validation::Approved, Transport::Ready, None) {
             self.tell_of_loss(&mut transaction, &file).await?;
         }
+        room::give_back(&mut transaction, file.sender, file.size).await?;
         let released = match file.content {
             Some(content) => shelf::release(&mut transaction, content, now).await?.then_some(content),
             None => None,
@@ -388,7 +394,13 @@ impl Mailboxes {
         let unfetched = sql("SELECT count(*) AS n FROM mailbox_file WHERE validation = 'GODKENDT' AND transport = 'KLAR'
              AND received_us <= $1");
         let unfetched = session.first(unfetched.bind(day_ago)).await?.ok_or_else(unreadable)?;
-        Ok(Figures { unjudged: unjudged.get("n")?, oldest_seconds: oldest, unfetched: unfetched.get("n")? })
+        let nearly_full = sql("SELECT count(*) AS n FROM mailbox WHERE state = 'AKTIV'
+             AND (bytes_lying / 9 >= COALESCE(quota_bytes, $1) / 10 OR files_lying / 9 >= $2 / 10)");
+        let nearly_full = nearly_full.bind(i64::try_from(room::USUAL_BYTES).unwrap_or(i64::MAX));
+        let nearly_full = nearly_full.bind(i64::try_from(room::MOST_FILES).unwrap_or(i64::MAX));
+        let nearly_full = session.first(nearly_full).await?.ok_or_else(unreadable)?.get("n")?;
+        let (unjudged, unfetched) = (unjudged.get("n")?, unfetched.get("n")?);
+        Ok(Figures { unjudged, oldest_seconds: oldest, unfetched, nearly_full })
     }
 }
 
@@ -409,4 +421,6 @@ pub struct Figures {
     pub oldest_seconds: i64,
     /// Files that were approved more than a day ago and that nobody has confirmed.
     pub unfetched: i64,
+    /// Agreements of which nine tenths of what they have sent may lie, do.
+    pub nearly_full: i64,
 }

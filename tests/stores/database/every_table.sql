@@ -83,8 +83,8 @@ INSERT INTO audit_archived (log, segment, sha256, archived_at)
 VALUES ('00000000-0000-4000-8000-000000000061', 1, 'ee55', '2026-01-02T03:04:05Z');
 INSERT INTO audit_question_anchor (log, covers, signed_checkpoint, anchored_at)
 VALUES ('00000000-0000-4000-8000-000000000061', 2, '{}', '2026-01-02T03:04:05Z');
-INSERT INTO mailbox (id, number, environment, owner, state, legal_basis, purpose, email, phone, since_us, newest, sent)
-VALUES ('00000000-0000-4000-8000-000000000071', 'P-1', 'exttest', '99999981', 'AKTIV', 'LUD § 8', 'prøve', 'a@example.dk', '+4500000000', 1, 2, 3);
+INSERT INTO mailbox (id, number, environment, owner, state, legal_basis, purpose, email, phone, since_us, newest, sent, quota_bytes, bytes_lying, files_lying)
+VALUES ('00000000-0000-4000-8000-000000000071', 'P-1', 'exttest', '99999981', 'AKTIV', 'LUD § 8', 'prøve', 'a@example.dk', '+4500000000', 1, 2, 3, 1000, 34, 2);
 INSERT INTO mailbox_alias (mailbox, kind, code, valid_from, valid_to)
 VALUES ('00000000-0000-4000-8000-000000000071', 'institution', '101', '2026-01-01', NULL);
 INSERT INTO mailbox_stream (mailbox, code, direction, counterpart, validator, largest_bytes, rhythm_hours, keep_days, since_us)

@@ -168,6 +168,11 @@ impl Post {
         self.mailboxes.file(&entered, number(INSTITUTION), Which::Outbox, file.delivery).await.unwrap()
     }
 
+    /// What an institution's delivery is refused with as it is announced.
+    pub(super) async fn refuses_delivery(&self, due: &str) {
+        refused(self.mailboxes.deliver(&self.enter(INSTITUTION).await, delivery(GOOD)).await.map(drop), due);
+    }
+
     pub(super) async fn inbox(&self, of: &str, after: i64) -> Vec<File> {
         self.mailboxes.list(&self.enter(of).await, number(of), Which::Inbox, after, 100).await.unwrap()
     }
@@ -702,7 +707,8 @@ async fn a_deleted_user_that_still_knocks_is_no_cause_once_its_successor_is_let_
         let right = Right { number: number(INSTITUTION), fetches: true, delivers: true };
         users::give(&mut session, successor.id, held.id, right).await.unwrap();
         drop(session);
-        let cause = async || post.mailboxes.silent().await.unwrap().into_iter().find(|it| it.stream == "LOENPOSTER").unwrap().cause;
+        let cause =
+            async || post.mailboxes.silent().await.unwrap().into_iter().find(|it| it.stream == "LOENPOSTER").unwrap().cause;
         post.pass(25);
         assert!(post.mailboxes.enter(Shown::Certificate(certificate(INSTITUTION))).await.is_err());
         assert_eq!(cause().await, Cause::LogOnRefused, "{}: it goes on under the old user", post.kind);

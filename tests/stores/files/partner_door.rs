@@ -349,8 +349,52 @@ async fn a_full_disk_a_name_under_way_and_one_file_too_many_have_a_receipt_with_
 }
 
 #[tokio::test]
+async fn of_what_an_agreement_has_delivered_no_more_lies_than_its_terms_say_by_whatever_door() {
+    for post in Post::all().await {
+        let quota = GOOD.len() * 2;
+        post.put(terms(INSTITUTION, &format!("quota_bytes = {quota}\n{OWN}"))).await;
+        let own = log_on(&post, INSTITUTION).await;
+        let lying = async || {
+            let row = hjemmel::store::sql("SELECT bytes_lying, files_lying FROM mailbox WHERE number = $1").bind(INSTITUTION);
+            let row = post.database.first(row).await.unwrap().unwrap();
+            (row.get::<i64>("bytes_lying").unwrap(), row.get::<i64>("files_lying").unwrap())
+        };
+        let of = |files: i64| (files * i64::try_from(GOOD.len()).unwrap(), files);
+        let file = post.delivered(GOOD).await;
+        // What waits for its name counts, and its delivery counts it once.
+        put(&own, &format!("{OUT}/b.txt.part"), GOOD).await.unwrap();
+        assert_eq!(lying().await, of(2), "{}", post.kind);
+        rename(&own, &format!("{OUT}/b.txt.part"), &format!("{OUT}/b.txt")).await.unwrap();
+        post.settle().await;
+        assert_eq!(lying().await, of(2), "{}", post.kind);
+        for name in ["c.txt", "c.txt.part"] {
+            assert_eq!(put(&own, &format!("{OUT}/{name}"), GOOD).await, Err(Problem::NoSpace), "{} {name}", post.kind);
+            let receipt = get(&own, &format!("PA85858/RECEIPT/{name}.sftpreceipt")).await.unwrap();
+            assert!(String::from_utf8(receipt).unwrap().contains("<ErrorCode>1060<"), "{} {name}", post.kind);
+        }
+        post.refuses_delivery("MailboxFull").await;
+        // Others have room: it is an agreement's own.
+        put(&log_on(&post, CENTRAL).await, "PA00001/OUT/LOENRESULTAT/LOENGRUPPE=4711/r.txt", GOOD).await.unwrap();
+        // Fetched, it lies for the agreed days; then there is room.
+        let central = post.enter(CENTRAL).await;
+        super::mailboxes::read(&post.mailboxes, &central, CENTRAL, &file, 0).await.unwrap();
+        post.mailboxes.confirm(&central, number(CENTRAL), file.id, &file.sha256).await.unwrap();
+        post.pass(15 * 24);
+        assert_eq!(post.mailboxes.sweep().await.unwrap(), 0);
+        assert_eq!(lying().await, of(1), "{}", post.kind);
+        post.mailboxes.count_what_lies().await.unwrap();
+        assert_eq!(lying().await, of(1), "{}: counted anew it is the same", post.kind);
+        let own = log_on(&post, INSTITUTION).await;
+        put(&own, &format!("{OUT}/.c"), GOOD).await.unwrap();
+        remove(&own, &format!("{OUT}/.c")).await.unwrap();
+        put(&own, &format!("{OUT}/c.txt"), GOOD).await.unwrap();
+        assert_eq!(lying().await, of(2), "{}", post.kind);
+    }
+}
+
+#[tokio::test]
 async fn a_user_of_homes_does_not_get_the_name_of_a_mailbox_user_with_a_key_nor_the_other_way_round() {
-    use hjemmel::files::users::{User, UserError, Used, add};
+    use hjemmel::files::users::{Used, User, UserError, add};
     for post in Post::all().await {
         let now: jiff::Timestamp = "2026-11-29T10:00:00Z".parse().unwrap();
         let home = |name: &str| User {

@@ -64,6 +64,7 @@ fn problem(error: MailboxError) -> Problem {
         ApiRefusal::MailboxRefused => Problem::KeyNotAllowed,
         ApiRefusal::MailboxRight { .. } => Problem::Denied,
         ApiRefusal::MailboxTooLarge { .. } => Problem::TooLarge,
+        ApiRefusal::MailboxFull { .. } => Problem::NoSpace,
         ApiRefusal::ApiInternal | ApiRefusal::ApiUnavailable => Problem::Unavailable,
         other => {
             let entry = other.entry();
@@ -334,6 +335,13 @@ fn code(error: &MailboxError) -> crate::files::codes::Code {
             );
             Code::FIL1060 { what }
         }
+        MailboxError::Refused(ApiRefusal::MailboxFull { limit }) => {
+            let what = Detail::new(
+                format!("af det, partneraftalen har afleveret, må {limit} bytes ligge på én gang"),
+                format!("of what the partner agreement has delivered, {limit} bytes may lie at once"),
+            );
+            Code::FIL1060 { what }
+        }
         MailboxError::Refused(ApiRefusal::ApiOverloaded) => {
             no_room("for mange filer er på vej på én gang", "too many files are on their way at once")
         }
@@ -345,7 +353,10 @@ fn code(error: &MailboxError) -> crate::files::codes::Code {
         }
         MailboxError::Failed(Failed::Told(problem)) => match problem {
             Problem::DiskFull => no_room("platformens disk er fuld", "the platform's disk is full"),
-            Problem::NoSpace => no_room("der ligger for mange filer, som venter på deres navn", "too many files lie there that wait for their names"),
+            Problem::NoSpace => no_room(
+                "der ligger for mange filer, som venter på deres navn",
+                "too many files lie there that wait for their names",
+            ),
             Problem::Busy => Code::FIL1012,
             _ => Code::FIL1091,
         },

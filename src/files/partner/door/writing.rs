@@ -12,9 +12,9 @@ use crate::files::judge::name_is_allowed;
 use crate::files::name::Name;
 use crate::files::partner::core::{Entered, MailboxError, Mailboxes, Passing, Purpose};
 use crate::files::partner::deliver::{Delivery, Through};
-use crate::files::partner::receipts;
 use crate::files::partner::rows::File as Row;
 use crate::files::partner::work::UPLOADS_STAY_HOURS;
+use crate::files::partner::{receipts, room};
 use crate::files::shelf;
 use crate::files::staged::Staged;
 use crate::files::users::{count, instant, us};
@@ -151,17 +151,34 @@ impl PartnerHome {
             }
             let own = self.agreement(new, Purpose::Deliver).await?;
             let Some((stream, (kind, code))) = new.whole() else { return Err(Problem::Denied) };
-            let rename = sql("UPDATE mailbox_upload SET mailbox = $1, stream = $2, alias_kind = $3, alias_code = $4, name = $5,
-                     name_key = $6 WHERE id = $7")
-            .bind(own.id)
-            .bind(stream)
-            .bind(kind)
-            .bind(code)
-            .bind(to.spelt())
-            .bind(to.key())
-            .bind(upload.id);
-            let renamed = async { mailboxes.database().session().await?.execute(rename).await };
-            return renamed.await.map(drop).map_err(of_store);
+            let renamed = until_it_holds(async || -> Result<(), MailboxError> {
+                let rename =
+                    sql("UPDATE mailbox_upload SET mailbox = $1, stream = $2, alias_kind = $3, alias_code = $4, name = $5,
+                         name_key = $6 WHERE id = $7")
+                    .bind(own.id)
+                    .bind(stream)
+                    .bind(kind)
+                    .bind(code)
+                    .bind(to.spelt())
+                    .bind(to.key())
+                    .bind(upload.id);
+                let mut transaction = mailboxes.database().begin_beside_others().await?;
+                let was = sql("SELECT mailbox FROM mailbox_upload WHERE id = $1").bind(upload.id);
+                let Some(was) = transaction.first(was).await? else { return Err(Failed::Told(Problem::NoSuchFile).into()) };
+                let was: Uuid = was.get("mailbox")?;
+                if was != own.id {
+                    super::super::core::lock(&mut transaction, &[was, own.id]).await?;
+                    room::give_back(&mut transaction, was, upload.size).await?;
+                    room::take(&mut transaction, own.id, upload.size).await?;
+                }
+                transaction.execute(rename).await?;
+                Ok(transaction.commit().await?)
+            });
+            return match renamed.await {
+                Ok(()) => Ok(()),
+                Err(error @ MailboxError::Refused(_)) => Err(self.refuse(new, to, error).await),
+                Err(error) => Err(problem(error)),
+            };
         }
         let entered = self.entered().await?;
         let handed = async {
@@ -189,9 +206,15 @@ impl PartnerHome {
 
     /// How large a file may be there, for a user who may put it.
     async fn limit(&self, entered: &Entered, folder: &Folder) -> Result<u64, MailboxError> {
+        Ok(self.limits(entered, folder).await?.0)
+    }
+
+    /// The same, with how many bytes more the agreement may have lying, and how many in all.
+    async fn limits(&self, entered: &Entered, folder: &Folder) -> Result<(u64, (u64, u64)), MailboxError> {
         let (stream, alias) = folder.whole().ok_or(ApiRefusal::MailboxNotAgreed)?;
         let mut session = self.mailboxes().database().session().await?;
-        Ok(self.mailboxes().way(&mut session, entered, folder.number, stream, alias).await?.stream.largest_bytes)
+        let way = self.mailboxes().way(&mut session, entered, folder.number, stream, alias).await?;
+        Ok((way.stream.largest_bytes, room::left(&mut session, way.own.id).await?))
     }
 }
 
@@ -206,12 +229,11 @@ impl Mailboxes {
     /// Takes an upload away. Returns a content to delete.
     pub(super) async fn upload_gone(&self, upload: Uuid) -> Result<Option<Uuid>, MailboxError> {
         let mut transaction = self.database().begin_beside_others().await?;
-        let gone = sql("DELETE FROM mailbox_upload WHERE id = $1 RETURNING content").bind(upload);
-        let content = transaction.first(gone).await?.map(|row| row.get::<Uuid>("content")).transpose()?;
-        let released = match content {
-            Some(content) => shelf::release(&mut transaction, content, self.now()).await?.then_some(content),
-            None => None,
-        };
+        let gone = sql("DELETE FROM mailbox_upload WHERE id = $1 RETURNING content, mailbox, size").bind(upload);
+        let Some(gone) = transaction.first(gone).await? else { return Ok(None) };
+        room::give_back(&mut transaction, gone.get("mailbox")?, count(&gone, "size")?).await?;
+        let content: Uuid = gone.get("content")?;
+        let released = shelf::release(&mut transaction, content, self.now()).await?.then_some(content);
         transaction.commit().await?;
         Ok(released)
     }
@@ -229,8 +251,9 @@ impl Mailboxes {
         let mailbox: Uuid = whose.get("mailbox")?;
         super::super::core::lock(&mut transaction, &[mailbox]).await?;
         // Under the lock: it may have been renamed to its final name meanwhile.
-        let gone = sql("DELETE FROM mailbox_upload WHERE id = $1 RETURNING content, name").bind(upload);
+        let gone = sql("DELETE FROM mailbox_upload WHERE id = $1 RETURNING content, name, size, mailbox").bind(upload);
         let Some(gone) = transaction.first(gone).await? else { return Ok(None) };
+        room::give_back(&mut transaction, gone.get("mailbox")?, count(&gone, "size")?).await?;
         let (content, name): (Uuid, String) = (gone.get("content")?, gone.get("name")?);
         let name = Name::new(&name).map_err(|_| StoreError::Unreadable { column: "name" })?;
         receipts::write(&mut transaction, mailbox, None, &name, &[Code::FIL1013 { hours: UPLOADS_STAY_HOURS }], now).await?;
@@ -249,6 +272,8 @@ pub struct Writing {
     staged: Staged,
     /// How large it may become.
     limit: u64,
+    /// How many bytes more its agreement may have lying, as it was at the opening, and how many in all.
+    room: (u64, u64),
     modified: Timestamp,
     refused: Option<Problem>,
     _taken: Written,
@@ -262,10 +287,10 @@ impl Writing {
             if !is_waiting(name) {
                 allowed(name)?;
             }
-            home.limit(&entered, folder).await
+            home.limits(&entered, folder).await
         };
-        let limit = match may.await {
-            Ok(limit) => limit,
+        let (limit, room) = match may.await {
+            Ok(limits) => limits,
             Err(error) => return Err(home.refuse(folder, name, error).await),
         };
         let Some((stream, (kind, code))) = folder.whole() else { return Err(Problem::Denied) };
@@ -301,6 +326,7 @@ impl Writing {
             name: name.clone(),
             staged,
             limit,
+            room,
             modified: mailboxes.now(),
             refused: None,
             _taken: taken,
@@ -332,6 +358,8 @@ impl Writing {
         }
         let done: Result<(), MailboxError> = if size > self.limit {
             Err(ApiRefusal::MailboxTooLarge { limit: self.limit }.into())
+        } else if size > self.room.0 {
+            Err(ApiRefusal::MailboxFull { limit: self.room.1 }.into())
         } else if self.home.homes.files.staging_is_full() {
             Err(Failed::Told(Problem::DiskFull).into())
         } else {
@@ -418,6 +446,7 @@ impl Writing {
         let mut released = None;
         if let Some(old) = old {
             transaction.execute(sql("DELETE FROM mailbox_upload WHERE id = $1").bind(old.id)).await?;
+            room::give_back(&mut transaction, own.id, old.size).await?;
             released = shelf::release(&mut transaction, old.content, now).await?.then_some(old.content);
         }
         let many = sql("SELECT count(*) AS n FROM mailbox_upload WHERE mailbox_user = $1").bind(self.home.user);
@@ -425,6 +454,7 @@ impl Writing {
         if many >= WAITING {
             return Err(Failed::Told(Problem::NoSpace).into());
         }
+        room::take(&mut transaction, own.id, object.length).await?;
         let content = shelf::keep(&mut transaction, object).await?;
         let add =
             sql("INSERT INTO mailbox_upload (id, mailbox_user, mailbox, stream, alias_kind, alias_code, name, name_key, content,
