@@ -346,7 +346,7 @@ mod tests {
             doubled(30, "attributeGroup", "<xs:attribute name='e'/>"),
             union(30),
             pattern("((a{100}){100}){100}"),
-            &pattern("\\p{L}{999}").repeat(2)[..].to_owned(),
+            pattern("\\p{L}{999}").repeat(2),
             pattern("[\\w-]{99999}"),
         ] {
             assert!(bounded(&within(&wrong)).is_err(), "{wrong}");

@@ -148,6 +148,7 @@ LATER = {
     "hjemmel_mailbox_files": "the page's gateways have no mailboxes",
     "hjemmel_mailbox_oldest_seconds": "the page's gateways have no mailboxes",
     "hjemmel_mailbox_silent": "the page's gateways have no mailboxes",
+    "hjemmel_mailbox_nearly_full": "the page's gateways have no mailboxes",
     "hjemmel_finance_deliveries_total": "the page's gateways offer no finance service",
     "hjemmel_finance_errors_total": "the page's gateways offer no finance service",
     "hjemmel_finance_findings_total": "the page's gateways offer no finance service",

@@ -349,6 +349,34 @@ async fn a_full_disk_a_name_under_way_and_one_file_too_many_have_a_receipt_with_
 }
 
 #[tokio::test]
+async fn a_file_that_is_being_read_ends_with_the_right_to_it_and_with_the_agreement() {
+    for post in Post::all().await {
+        let own = log_on(&post, INSTITUTION).await;
+        put(&own, &format!("{OUT}/a.txt"), GOOD).await.unwrap();
+        post.settle().await;
+        let central = log_on(&post, CENTRAL).await;
+        let Place::File(folder, name) = place(&central, &format!("{IN}/a.txt")) else { panic!("a file") };
+        let believed = std::time::Duration::from_millis(300);
+        let mut file = central.read(&folder, &name).await.unwrap();
+        assert_eq!(file.read_at(0, 3).await.unwrap(), GOOD[..3]);
+        post.set(CENTRAL, Standing::Suspended).await;
+        tokio::time::sleep(believed).await;
+        let ended = file.read_at(3, 3).await;
+        assert!(matches!(ended, Err(Problem::Refused(_))), "{}: {ended:?}", post.kind);
+        post.set(CENTRAL, Standing::Active).await;
+        assert_eq!(file.read_at(3, 3).await.unwrap(), GOOD[3..6]);
+        let mut session = post.database.session().await.unwrap();
+        let user = users::named(&mut session, "BRUGER_PA00001").await.unwrap().unwrap();
+        let mailbox = hjemmel::files::partner::agreement::numbered(&mut session, number(CENTRAL)).await.unwrap().unwrap();
+        let none = users::Right { number: number(CENTRAL), fetches: false, delivers: true };
+        users::give(&mut session, user.id, mailbox.id, none).await.unwrap();
+        drop(session);
+        tokio::time::sleep(believed).await;
+        assert_eq!(file.read_at(6, 3).await, Err(Problem::Denied), "{}", post.kind);
+    }
+}
+
+#[tokio::test]
 async fn of_what_an_agreement_has_delivered_no_more_lies_than_its_terms_say_by_whatever_door() {
     for post in Post::all().await {
         let quota = GOOD.len() * 2;

@@ -1,15 +1,17 @@
 //! A file of an inbox that is got, or an upload that is looked at.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use uuid::Uuid;
 
 use super::writing::Upload;
-use super::{Folder, PartnerHome, entry_of, of_store, problem};
+use super::{BELIEVED, Folder, PartnerHome, entry_of, of_store, problem};
 use crate::audit::{Durable, OpenRecord};
 use crate::files::core::Failed;
 use crate::files::home::{Entry, Problem};
 use crate::files::name::Name;
-use crate::files::partner::core::{Mailboxes, Moved, Passing};
+use crate::files::partner::core::{Mailboxes, Moved, Passing, Purpose};
 use crate::files::seeking::{Out, Seeking};
 use crate::files::shelf;
 use crate::files::users::us;
@@ -22,6 +24,8 @@ pub struct Reading {
     /// What of it was handed out.
     out: Out,
     fetch: Option<Fetch>,
+    /// Of an inbox: whose, where, and when it was last looked whether the user may still fetch there.
+    may: Option<(PartnerHome, Folder, Instant)>,
     _passing: Passing,
 }
 
@@ -45,7 +49,8 @@ impl Reading {
         let record = mailboxes.admitted("HentFil", &entered, &Moved::fetched(&file, &own)).await.map_err(problem)?;
         let fetch = Fetch { mailboxes: mailboxes.clone(), file: file.id, user: entered.user.id, record };
         let (entry, seeking) = (entry_of(&file)?, Seeking::new(mailboxes.0.parts.objects.clone(), object));
-        Ok(Self { out: home.homes.files.0.handed.of(file.id), entry, seeking, fetch: Some(fetch), _passing: passing })
+        let may = Some((home.again(), folder.clone(), Instant::now()));
+        Ok(Self { out: home.homes.files.0.handed.of(file.id), entry, seeking, fetch: Some(fetch), may, _passing: passing })
     }
 
     pub(super) async fn of_upload(home: &PartnerHome, upload: &Upload) -> Result<Self, Problem> {
@@ -55,7 +60,7 @@ impl Reading {
         let object = object.await.map_err(of_store)?;
         let seeking = Seeking::new(mailboxes.0.parts.objects.clone(), object);
         let out = home.homes.files.0.handed.of(upload.id);
-        Ok(Self { entry: upload.entry(), seeking, out, fetch: None, _passing: passing })
+        Ok(Self { entry: upload.entry(), seeking, out, fetch: None, may: None, _passing: passing })
     }
 
     /// Up to `length` bytes from `offset`.
@@ -63,6 +68,13 @@ impl Reading {
         let end = offset.saturating_add(length as u64).min(self.entry.size);
         if offset >= end {
             return Ok(Bytes::new());
+        }
+        // A large file takes hours: a right taken away or an agreement suspended meanwhile ends it.
+        if let Some((home, folder, looked)) = &mut self.may
+            && looked.elapsed() >= BELIEVED
+        {
+            home.agreement(folder, Purpose::Fetch).await?;
+            *looked = Instant::now();
         }
         let bytes = self.seeking.read(offset, end).await.map_err(Failed::from)?;
         self.out.add(offset, bytes.len());
