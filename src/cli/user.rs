@@ -99,7 +99,7 @@ enum Command {
         #[command(flatten)]
         decide: Decide,
     },
-    /// End a user from now on; what it decided stays
+    /// End a user from now on; what it decided stays. No identity provider logs its person on for the party again
     End {
         /// The user's id
         id: Uuid,

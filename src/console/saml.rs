@@ -19,7 +19,7 @@ use http_body_util::{BodyExt, Limited};
 use jiff::{SignedDuration, Timestamp};
 
 use super::form::Fields;
-use super::session::{self, AtProvider, Means, Proven};
+use super::session::{self, AtProvider, Means, Proven, Visit};
 use super::stop::Stop;
 use super::{Asked, Console, guard};
 use crate::config;
@@ -309,8 +309,9 @@ async fn metadata(State(console): State<Console>) -> Result<Response, Stop> {
     Ok(([(CONTENT_TYPE, "application/samlmetadata+xml")], xml).into_response())
 }
 
-/// A provider's order to log somebody off, or its answer to ours.
-async fn log_out(State(console): State<Console>, request: Request) -> Result<Response, Stop> {
+/// A provider's order to log somebody off, or its answer to ours. Any site can lead a browser here with an order that a provider
+/// signed for somebody else: what the browser keeps is taken away only where its own session does not go on.
+async fn log_out(State(console): State<Console>, asked: Asked, request: Request) -> Result<Response, Stop> {
     let in_force = in_force(&console)?;
     let (own, now) = (&in_force.own, console.clock.now());
     let query = Query::read(request.uri().query().unwrap_or_default())?;
@@ -330,8 +331,12 @@ async fn log_out(State(console): State<Console>, request: Request) -> Result<Res
     }
     tracing::info!(provider = order.provider(), ended, "an identity provider ended sessions of the console");
     let to = order.answer(&query, own, now).map_err(internal)?;
-    let mut response = Redirect::to(to.as_deref().unwrap_or("/log-on?left=1")).into_response();
-    session::forget(&mut response);
-    forget(&mut response);
+    let goes_on = Visit::of(&console, &asked).await?.is_some();
+    let here = if goes_on { "/" } else { "/log-on?left=1" };
+    let mut response = Redirect::to(to.as_deref().unwrap_or(here)).into_response();
+    if !goes_on {
+        session::forget(&mut response);
+        forget(&mut response);
+    }
     Ok(response)
 }

@@ -3,12 +3,14 @@
 //! Whoever holds the store may do both without a certificate, as the first user has to come from somewhere, and whoever holds
 //! the store could write to it by other means. That it was so is recorded.
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Because, By, DecideError, record::What, shown};
 use crate::{
     agreements::{Store, Thumbprint},
     audit::Subject,
+    id::cvr::Cvr,
     notices::address::Language,
     refusal::{Detail, api::ApiRefusal},
     signature::key::Certificate,
@@ -73,7 +75,8 @@ pub async fn add(
 }
 
 /// The user that a person is who has logged on by an identity provider. At the first time in these roles it is added, which is
-/// recorded; roles that the provider gives later make another user of the same person, for a user is never altered.
+/// recorded; roles that the provider gives later make another user of the same person, for a user is never altered. A person one of
+/// whose users for this party is over is that user, whatever roles the provider gives: a provider does not undo what was ended here.
 ///
 /// # Errors
 /// [`DecideError`].
@@ -83,6 +86,9 @@ pub async fn at_provider(store: &Store, person: &Person, because: &Because) -> R
         Err(UserError::NoSuchUser(_)) => Ok(None),
         Err(error) => Err(DecideError::from(error)),
     };
+    if let Some(over) = over(&store.users_of(person.id()).await?, person.party(), because.at) {
+        return Ok(over);
+    }
     let same = |user: &User| user.party == person.party() && user.roles == person.roles();
     let first = known(person.id()).await?;
     let id = match first {
@@ -111,6 +117,11 @@ pub async fn at_provider(store: &Store, person: &Person, because: &Because) -> R
         Err(DecideError::User(UserError::IdTaken(_))) => Ok(store.user(id).await?),
         Err(error) => Err(error),
     }
+}
+
+/// One of a person's users for a party whose time is over.
+fn over(users: &[User], party: Option<Cvr>, at: Timestamp) -> Option<User> {
+    users.iter().find(|user| user.party == party && user.valid_to.is_some_and(|to| to <= at)).cloned()
 }
 
 /// Gives a user a further certificate, decided by another person than the user's.
@@ -183,16 +194,31 @@ pub async fn tell_at(
     Ok(change.commit().await?)
 }
 
-/// Ends a user from now on.
+/// Ends a user from now on, and with it the same person's other users for the party that an identity provider's roles made: with any of
+/// them over, the person is not logged on by one again.
 ///
 /// # Errors
 /// [`DecideError`].
 pub async fn end(store: &Store, by: Option<By<'_>>, id: Uuid, because: &Because) -> Result<User, DecideError> {
-    let what = what(&store.user(id).await?, Some("added"), "ended");
-    let proven = proven(store, by, &what, because).await?;
+    let ended = store.user(id).await?;
+    let first = what(&ended, Some("added"), "ended");
+    let proven = proven(store, by, &first, because).await?;
     let mut change = store.change().await?;
     let user = change.end_user(id, because.at).await?;
-    change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &what, because).await?;
+    change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &first, because).await?;
+    for other in change.users_of(user.person).await? {
+        let is_made = other.id != user.id && other.party == user.party && other.certificates.is_empty();
+        if !is_made || other.valid_to.is_some_and(|to| to <= because.at) {
+            continue;
+        }
+        let follows = what(&other, Some("added"), "ended");
+        let also = match (&by, &proven) {
+            (Some(by), Some((actor, role))) => Some((by.also(actor, &follows, because)?, *role)),
+            _ => None,
+        };
+        change.end_user(other.id, because.at).await?;
+        change.made_by(also.as_ref().map(|(actor, role)| (actor, *role)), &follows, because).await?;
+    }
     change.commit().await?;
     Ok(user)
 }

@@ -36,6 +36,11 @@ fn by_id(id: Uuid) -> Query {
     users_where!("id = $1").bind(id)
 }
 
+/// Reads a person's users, the first one too.
+fn by_person(person: Uuid) -> Query {
+    users_where!("person = $1 OR id = $1 ORDER BY id").bind(person)
+}
+
 /// Why a user could not be added or ended. Nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
@@ -108,6 +113,14 @@ impl Store {
     pub async fn user(&self, id: Uuid) -> Result<User, UserError> {
         let row = self.database().first(by_id(id)).await?;
         row.as_ref().map(read).transpose()?.ok_or(UserError::NoSuchUser(id))
+    }
+
+    /// Every user of a person, those that are over too.
+    ///
+    /// # Errors
+    /// A store that does not answer, or holds what the model does not have.
+    pub async fn users_of(&self, person: Uuid) -> Result<Vec<User>, StoreError> {
+        self.database().all(by_person(person)).await?.iter().map(read).collect()
     }
 
     /// The user to whom a certificate belongs, whether its time is over or not.
@@ -230,6 +243,14 @@ impl Change {
             Some(over) => Err(UserError::AlreadyOver { id, at: over }),
             None => Ok(user),
         }
+    }
+
+    /// Every user of a person as they are within this change.
+    ///
+    /// # Errors
+    /// As [`Store::users_of`].
+    pub async fn users_of(&mut self, person: Uuid) -> Result<Vec<User>, StoreError> {
+        self.connection().all(by_person(person)).await?.iter().map(read).collect()
     }
 
     /// Ends a certificate of a user, which has others.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hjemmel::clock::Clock;
 use hjemmel::config::{self, OneTimeLinks};
 use hjemmel::console::saml::LogOn;
+use hjemmel::decisions::Because;
 use hjemmel::refusal::logon::LogOnRefusal;
 use hjemmel::replay::ReplayMemory;
 use hjemmel::replay::database::{DatabaseMemory, Rules as Keeping};
@@ -271,11 +272,47 @@ async fn a_provider_that_ends_a_persons_sessions_ends_them_here_and_nobody_else_
     let unsigned = query.split("&SigAlg=").next().unwrap();
     is_page(&world.konsol.get("", &format!("/saml/logout?{unsigned}")).await, 403, "LogOutUnsigned");
     assert_eq!(world.konsol.get(&own, "/").await.status, 200);
-    let ended = world.konsol.get("", &format!("/saml/logout?{query}")).await;
+    // Led there by another site, his browser keeps what is his: the order is for hers.
+    let led = world.konsol.get(&other, &format!("/saml/logout?{query}")).await;
+    assert_eq!((led.status, led.headers.contains_key("set-cookie")), (303, false), "{}", led.text());
+    let ended = world.konsol.get(&own, &format!("/saml/logout?{query}")).await;
     assert_eq!(ended.status, 303, "{}", ended.text());
     assert!(ended.header("location").contains("/slo?SAMLResponse="));
+    assert_eq!(ended.headers.get_all("set-cookie").iter().count(), 2, "both cookies of her browser are taken away");
     assert_eq!(world.konsol.get(&own, "/").await.status, 303, "hers is over");
     assert_eq!(world.konsol.get(&other, "/").await.status, 200, "his is not");
+}
+
+#[tokio::test]
+async fn a_person_who_was_ended_here_is_not_logged_on_in_other_roles_either() {
+    let world = World::build().await;
+    let first = cookies(&world.log_on("korsbaek-2", Mode::Plain).await);
+    let users = world.konsol.store.users().await.unwrap();
+    let user = users.iter().find(|user| user.name == "Søren Systemansvarlig").unwrap().clone();
+    // The provider's administrator takes one privilege away.
+    let metadata = world.konsol.house._dir.path().join("idp.xml");
+    let mut configured = configured(metadata, world.konsol.port);
+    configured.saml.as_mut().unwrap().roles.retain(|(_, role)| *role != Role::SystemOwner);
+    let (minute, now) = (SignedDuration::from_mins(1), Clock::system().now());
+    world.konsol.log_on.replace(LogOn::of(&configured, minute, minute * 5, now).unwrap());
+    let other = cookies(&world.log_on("korsbaek-2", Mode::Plain).await);
+    assert_eq!(world.konsol.get(&first, "/").await.status, 303);
+    assert_eq!(world.konsol.get(&other, "/").await.status, 200);
+    // The console believes its own time.
+    let because = Because::new("har forladt kommunen".to_owned(), user.valid_from);
+    hjemmel::decisions::user::end(&world.konsol.store, None, user.id, &because).await.unwrap();
+    assert_eq!(world.konsol.get(&other, "/").await.status, 303, "the user of the other roles is over with it");
+    let over = world.konsol.store.users_of(user.person).await.unwrap();
+    assert!(over.len() == 2 && over.iter().all(|user| user.valid_to == Some(because.at)), "{over:?}");
+    for role in [Role::SystemOwner, Role::SystemResponsible] {
+        configured.saml.as_mut().unwrap().roles = vec![(privilege(role), Role::Auditor)];
+        world.konsol.log_on.replace(LogOn::of(&configured, minute, minute * 5, now).unwrap());
+        let refused = world.log_on("korsbaek-2", Mode::Plain).await;
+        is_page(&refused, 403, "LogOnNoRole");
+        assert!(refused.text().contains("afsluttet"), "{}", refused.text());
+    }
+    let still = world.konsol.store.users_of(user.person).await.unwrap();
+    assert_eq!(still.len(), 2, "nor is another user made");
 }
 
 #[tokio::test]
