@@ -179,9 +179,8 @@ async fn is_theirs(
         return Err(refused("anvendersystemet er en anden leverandørs", "the client system is another supplier's"));
     }
     let Some(receiver) = connection.receiver else { return Ok(Some(at)) };
+    let is_receiver = speaks_for_receiver(deciding, connection, receiver).await?;
     let receiver = deciding.change.system(receiver).await?.and_then(|receiver| receiver.party);
-    let is_receiver = (user.side() == Some(Side::Authority) && user.party == Some(connection.receiver_authority))
-        || (receiver.is_some() && receiver == user.party);
     if connection.receiver_supplier.is_some() && !is_receiver && connection.receiver_supplier != receiver {
         return Err(refused(
             "modtagerens leverandør angives af modtagersiden; udelad den",
@@ -191,10 +190,36 @@ async fn is_theirs(
     Ok(is_receiver.then_some(at))
 }
 
+/// Whether whoever decides speaks for the system that receives: it is registered as theirs, or theirs is the receiver's authority and
+/// an agreement of it names the system, or it is in no register and nothing of another authority's names it. A route does not count:
+/// its authority writes any system into it alone.
+async fn speaks_for_receiver(deciding: &mut Deciding<'_>, connection: &Connection, receiver: Uuid) -> Result<bool, StoreError> {
+    let user = deciding.user().clone();
+    if user.side() == Some(Side::Operators) {
+        return Ok(true);
+    }
+    let holder = deciding.change.system(receiver).await?;
+    if user.party.is_some() && holder.as_ref().is_some_and(|holder| holder.party == user.party) {
+        return Ok(true);
+    }
+    if user.side() != Some(Side::Authority) || user.party != Some(connection.receiver_authority) {
+        return Ok(false);
+    }
+    let session = deciding.change.connection();
+    if is_named(session, &user, receiver).await? {
+        return Ok(true);
+    }
+    let others =
+        sql("SELECT 1 AS named FROM agreement WHERE system = $1 AND authority <> $2 AND state NOT IN ('AFVIST', 'TRUKKET')
+         UNION ALL SELECT 1 FROM route WHERE system = $1 AND (receiver IS NULL OR receiver <> $2) LIMIT 1");
+    let others = others.bind(receiver).bind(connection.receiver_authority.to_string());
+    Ok(holder.is_none() && session.first(others).await?.is_none())
+}
+
 /// Agrees to a connection on behalf of the receiver's side: from then on its tasks are shown in it.
 ///
 /// # Errors
-/// [`ConnectionError`]: a user who may not, one that was agreed to or has ended.
+/// [`ConnectionError`]: a user who may not, or who does not speak for the system that receives; one that was agreed to or has ended.
 pub async fn consent(
     store: &Store,
     by: By<'_>,
@@ -209,6 +234,14 @@ pub async fn consent(
     let whose = [known.receiver_authority, receiver.or(known.receiver_supplier).unwrap_or(known.receiver_authority)];
     let what = on(known, Some("added".to_owned()), "consented".to_owned(), &text(known));
     let mut deciding = decision(known, what, Action::AddConnection, whose, because).begin(store, by).await?;
+    if let Some(receiver) = known.receiver
+        && !speaks_for_receiver(&mut deciding, known, receiver).await?
+    {
+        return Err(refused(
+            "modtagersystemet er en andens, og ingen af jeres aftaler nævner det; den, der har registreret det, bekræfter forbindelsen",
+            "the receiving system is another's, and none of your agreements names it; whoever registered it agrees to the connection",
+        ));
+    }
     let update = sql("UPDATE connection SET consented_at = $1 WHERE id = $2 AND consented_at IS NULL AND ended_at IS NULL");
     if deciding.change.connection().execute(update.bind(because.at).bind(known.id)).await? == 0 {
         return Err(refused("forbindelsen er bekræftet eller afsluttet", "the connection was agreed to already, or has ended"));

@@ -95,8 +95,9 @@ const API: &[(&str, &str, &str, &str)] = &[
     ("POST /api/v1/connections", "", "x  .  x  .  x  x  .  .  .  .", ".  .  .  .  .  .  .  ."),
     // The company's system, by each for itself: it is nobody else's to connect, the operators aside.
     ("POST /api/v1/connections theirs", "system", "x . x . c c . . . .", "c . c c . . . ."),
-    // The other authority is the client's side here: it sees the connection, and does not agree to it for the receiver's.
-    ("POST /api/v1/connections/{id}/consent", "offered", "x . x . x x . . . .", "n . . . . . . ."),
+    // The other authority is the client's side here: it sees the connection, and does not agree to it for the receiver's. The
+    // receiver's authority sees it too, and whose the system is agrees: no agreement of the authority names the system.
+    ("POST /api/v1/connections/{id}/consent", "offered", "x . x . c c . . . .", "n . . . . . . ."),
     ("POST /api/v1/connections/{id}/end", "connection", "x  .  x  .  x  x  .  .  .  .", "n  n  n  n  n  n  n  n"),
     // Stated by the system owner, and by an operator on behalf; other roles that state tasks are told whose it is.
     ("POST /api/v1/connections/{id}/statements", "connection", "x . . x c c c c c .", "n n n n n n n n"),
@@ -161,7 +162,7 @@ const CONSOLE: &[(&str, &str, &str, &str)] = &[
     ("GET /connections/{id}", "connection", "x  x  x  x  x  x  x  x  x  x", "n  n  n  n  n  n  n  n"),
     ("POST /connections", "", "x  .  x  .  x  x  .  .  .  .", "c  .  c  c  .  .  .  ."),
     ("POST /connections theirs", "system", "x . x . c c . . . .", "c . c c . . . ."),
-    ("POST /connections/{id}/consent", "offered", "x . x . x x . . . .", "n . . . . . . ."),
+    ("POST /connections/{id}/consent", "offered", "x . x . c c . . . .", "n . . . . . . ."),
     ("POST /connections/{id}/end", "connection", "x  .  x  .  x  x  .  .  .  .", "n  n  n  n  n  n  n  n"),
     ("POST /connections/{id}/state", "connection", "x  .  .  x  c  c  c  c  c  .", "n  n  n  n  n  n  n  n"),
     ("POST /connections/{id}/withdraw", "stated", "x  .  .  x  c  c  c  c  c  .", "n  n  n  n  n  n  n  n"),

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::agreement_life::registered;
 use crate::agreements::routes::{decision, route};
-use crate::agreements::{FRONT, SERVICE, SYSTEM, both_sides, exttest};
+use crate::agreements::{FRONT, KORSBAEK_BACK, SERVICE, SYSTEM, both_sides, exttest};
 use crate::decides::Decides;
 use crate::kept::Kept;
 use crate::on_both;
@@ -46,6 +46,7 @@ on_both! {
     what_was_stated_and_added_is_never_altered_or_deleted;
     files_and_mailboxes_are_seen_too;
     a_connection_names_its_adders_own_systems_and_the_receivers_side_agrees_before_it_is_shown;
+    an_authority_is_not_shown_anothers_receiver_by_naming_it_as_its_own;
     what_was_seen_lost_after_it_was_stated_is_done_no_more;
 }
 
@@ -292,9 +293,38 @@ async fn a_connection_names_its_adders_own_systems_and_the_receivers_side_agrees
     };
     let itself = consents(supplier).await.unwrap_err();
     assert!(matches!(itself, ConnectionError::Decide(DecideError::Refused(ApiRefusal::ApiOtherParty))), "{itself:?}");
-    consents(responsible).await.unwrap();
+    let not_its_system = consents(responsible).await.unwrap_err().to_string();
+    assert!(not_its_system.contains("another's"), "{not_its_system}");
+    consents(ledgers).await.unwrap();
     assert_eq!(stands(&store, &connection, "FB200").await, State::Stated);
     assert!(consents(ledgers).await.unwrap_err().to_string().contains("agreed to already"));
+}
+
+async fn an_authority_is_not_shown_anothers_receiver_by_naming_it_as_its_own(kept: Kept) {
+    let store = house(&kept).await;
+    let (ledgers, responsible) = (Key::Intruder, Key::PersonOperator);
+    people::add(
+        &store,
+        &[(ledgers, Role::SupplierAdministrator, Some(LEDGERS)), (responsible, Role::SystemResponsible, Some(KORSBAEK))],
+    )
+    .await;
+    registered(&store, LEDGER, Key::StsServer, LEDGERS).await;
+    // A route of its own to that system, which its own people write alone, does not make the system its own.
+    let own = Route { receiver: Some(KORSBAEK.parse().unwrap()), system: LEDGER, sender: None, ..route(1, "2026-01-01", None) };
+    store.add_routes(std::slice::from_ref(&own), InTheWay::Refuse, &decision(NOW)).await.unwrap();
+    let named = Connection { receiver_supplier: Some(LEDGERS.parse().unwrap()), ..new("sf1590a", KORSBAEK, KORSBAEK, &[]) };
+    decide::add(&store, By::Key(&signer(responsible)), &named, &because(NOW), None).await.unwrap();
+    let known = async || store.connection(named.id).await.unwrap().unwrap();
+    let consents = async |key: Key| decide::consent(&store, By::Key(&signer(key)), &known().await, &because(NOW), None).await;
+    assert_eq!(known().await.consented, None);
+    assert!(consents(responsible).await.unwrap_err().to_string().contains("another's"));
+    // An agreement of its own that names it does: by that the holder has shown whom it serves.
+    let agreed = both_sides().replace(&SYSTEM.to_string(), &LEDGER.to_string()).replace("exttest", "prod");
+    let again = agreed.replace(&FRONT.to_string(), &Uuid::from_u128(71).to_string());
+    let again = again.replace(&KORSBAEK_BACK.to_string(), &Uuid::from_u128(72).to_string());
+    store.import(&Import::parse(&again, &hjemmel::services::vocabulary()).unwrap(), at(NOW)).await.unwrap();
+    consents(responsible).await.unwrap();
+    assert!(known().await.consented.is_some());
 }
 
 async fn what_was_seen_lost_after_it_was_stated_is_done_no_more(kept: Kept) {
