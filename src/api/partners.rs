@@ -270,6 +270,9 @@ pub struct PartnerRequestList {
     pub items: Vec<PartnerRequestView>,
 }
 
+/// The most requests of a list.
+const MOST: usize = 1000;
+
 /// Which requests to list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -289,12 +292,7 @@ async fn sees(api: &Api, actor: &Actor, request: &Request) -> Result<bool, ApiRe
         Whose::Authority(own) => request::concerns(&api.store, request, own).await.map_err(of_store)?,
         Whose::Supplier(own) => {
             let made = api.store.made_on(Subject::MailboxRequest, request.id).await.map_err(of_store)?;
-            match made.first().and_then(|made| made.user) {
-                Some(asker) => {
-                    api.store.users().await.map_err(of_store)?.iter().any(|user| user.id == asker && user.party == Some(own))
-                }
-                None => false,
-            }
+            made.first().is_some_and(|made| made.party == Some(own))
         }
         Whose::Nobody => false,
     })
@@ -317,14 +315,8 @@ pub async fn list(State(api): State<Api>, caller: Caller, Query(query): Query<Wa
         Some("false") => false,
         Some(_) => return Err(wrong_parameter("waiting", "det er ikke true eller false", "it is not true or false")),
     };
-    let found = async { request::all(&mut api.store.database().session().await?, waiting).await };
-    let mut items = Vec::new();
-    for request in found.await.map_err(of_store)?.iter().take(1000) {
-        if sees(&api, &caller, request).await? {
-            items.push(PartnerRequestView::of(request));
-        }
-    }
-    Ok(axum::Json(PartnerRequestList { items }).into_response())
+    let found = request::seen_by(&api.store, &caller.scope(), waiting, MOST).await.map_err(of_store)?;
+    Ok(axum::Json(PartnerRequestList { items: found.iter().map(PartnerRequestView::of).collect() }).into_response())
 }
 
 /// One request, with the text that is shown to whoever decides.

@@ -1,8 +1,10 @@
 //! Partner agreements, their users and their files, decided over the API by two people.
 
+use hjemmel::store::sql;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use crate::house::{House, OWN, Who, is_problem, text, value};
+use crate::house::{House, OTHER, OWN, Who, is_problem, text, value};
 
 const REQUESTS: &str = "/api/v1/partner-requests";
 
@@ -101,6 +103,47 @@ async fn whoever_asks_does_not_approve_by_another_user_and_whoever_blocks_does_n
     is_problem(&refused, 403, "ApiCreatorApproves");
     let taken_back = house.ask(&house.operator, "POST", &path, &[], Some(&decision(&request, "withdraw"))).await;
     assert_eq!(text(&value(&taken_back), "state"), "TRUKKET", "{}", taken_back.text());
+}
+
+#[tokio::test]
+async fn a_request_that_waits_is_in_the_list_of_whoever_it_concerns_however_many_of_others_came_after_it() {
+    let house = House::build().await;
+    let approved_by = async |who: &Who, body: &Value| {
+        let request = ask(&house, &house.operator, body).await;
+        let path = format!("{REQUESTS}/{}/decisions", text(&request, "id"));
+        let answer = house.ask(who, "POST", &path, &[], Some(&decision(&request, "approve"))).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    };
+    // A user of one authority's agreement that serves another's too: both approve its new key.
+    let key = |letter: &str| format!("SHA256:{}", letter.repeat(43));
+    let rights = |number: &str| json!([{"number": number, "fetches": true, "delivers": false}]);
+    let others = terms(OTHER, "").replace("PA85858", "PA70001");
+    approved_by(&house.signatory, &agreement("")).await;
+    approved_by(&house.other_signatory, &json!({"what": "agreement", "terms": others, "reason": "sag 7"})).await;
+    let user = json!({"what": "user", "user": "LOEN_1", "key": key("A"), "rights": rights("PA85858"), "reason": "sag 7"});
+    approved_by(&house.signatory, &user).await;
+    let serves = json!({"what": "rights", "user": "LOEN_1", "rights": rights("PA70001"), "reason": "sag 7"});
+    approved_by(&house.other_signatory, &serves).await;
+    let by_company = ask(&house, &house.supplier, &json!({"what": "delete-user", "user": "LOEN_1", "reason": "sag 8"})).await;
+    let new_key = json!({"what": "new-key", "user": "LOEN_1", "key": key("E"), "reason": "sag 8"});
+    let renewed = ask(&house, &house.operator, &new_key).await;
+    let mut transaction = house.store.database().begin_beside_others().await.unwrap();
+    for _ in 0..1001 {
+        let insert = sql("INSERT INTO mailbox_request (id, authority, state, content, requested_us)
+             VALUES ($1, '99999982', 'ANMODET', '{\"resume\":\"PA70002\"}', 1)");
+        transaction.execute(insert.bind(Uuid::now_v7())).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+    let listed = async |who: &Who| {
+        let list = value(&house.get(who, REQUESTS).await);
+        list["items"].as_array().unwrap().iter().map(|item| text(item, "id").to_owned()).collect::<Vec<_>>()
+    };
+    let (deleted, renewed) = (text(&by_company, "id").to_owned(), text(&renewed, "id").to_owned());
+    for who in [&house.signatory, &house.other_signatory] {
+        assert_eq!(listed(who).await, [renewed.clone(), deleted.clone()]);
+    }
+    assert_eq!(listed(&house.supplier).await, [deleted]);
+    assert_eq!(listed(&house.operator).await.len(), 1000);
 }
 
 #[tokio::test]

@@ -25,9 +25,10 @@ use crate::files::users::{count, instant, us};
 use crate::id::cvr::Cvr;
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
+use crate::store::value::assembled_for;
 use crate::store::{Row, Session, StoreError, sql};
 use crate::users::rights::{Action, Side};
-use crate::users::{Actor, Whose};
+use crate::users::{Actor, Scope, Whose};
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -707,6 +708,66 @@ pub async fn all(session: &mut Session, waiting: bool) -> Result<Vec<Request>, S
     };
     session.all(query).await?.iter().map(read).collect()
 }
+
+/// Whose a request may be, as a condition on `mailbox_request`: $1 is the authority. It lets some through that do not concern it, for
+/// whether an alias is newly claimed is not told by the text of the terms alone, and none that does is left out.
+const MAY_CONCERN: &str = r#"(authority = $1
+     OR EXISTS (SELECT 1 FROM mailbox AS own WHERE own.owner = $1
+         AND content LIKE '{"agreement":%' AND content LIKE '%"' || own.number || '"%')
+     OR EXISTS (SELECT 1 FROM mailbox AS own JOIN mailbox_right AS held ON held.mailbox = own.id
+             JOIN mailbox_user AS known ON known.id = held.mailbox_user
+         WHERE own.owner = $1 AND (content LIKE '{"delete":"' || known.name || '"}'
+             OR content LIKE '{"unblock":"' || known.name || '"}'
+             OR content LIKE '{"new_key":{"name":"' || known.name || '"%')))"#;
+
+/// What a company asked for: $1 is the company.
+const ASKED_BY: &str = "EXISTS (SELECT 1 FROM decision WHERE decision.subject = 'mailbox_request'
+     AND decision.subject_id = mailbox_request.id AND decision.to_state = 'ANMODET' AND decision.party = $1)";
+
+/// The newest requests that somebody sees, at most so many: an operator all, an authority those that concern it, a company those that
+/// it asked for. A user of single services sees none.
+///
+/// # Errors
+/// The store.
+pub async fn seen_by(store: &Store, scope: &Scope, waiting: bool, most: usize) -> Result<Vec<Request>, StoreError> {
+    let (condition, whose) = match scope.whose {
+        _ if !scope.services.is_empty() => return Ok(Vec::new()),
+        Whose::Everybody => ("$1 = ''", String::new()),
+        Whose::Authority(own) => (MAY_CONCERN, own.to_string()),
+        Whose::Supplier(own) => (ASKED_BY, own.to_string()),
+        Whose::Nobody => return Ok(Vec::new()),
+    };
+    let waits = if waiting { "state = 'ANMODET' AND " } else { "" };
+    let text = format!(
+        "SELECT id, authority, state, content, requested_us FROM mailbox_request WHERE {waits}id < $2 AND {condition}
+         ORDER BY id DESC LIMIT {PAGE}"
+    );
+    let (mut found, mut before) = (Vec::new(), Uuid::max());
+    loop {
+        let query = assembled_for(text.clone(), text.clone()).bind(whose.as_str()).bind(before);
+        let rows = store.database().all(query).await?;
+        for request in rows.iter().map(read) {
+            let request = request?;
+            before = request.id;
+            let is_seen = match scope.whose {
+                Whose::Authority(own) if request.authority != own => concerns(store, &request, own).await?,
+                _ => true,
+            };
+            if is_seen {
+                found.push(request);
+            }
+            if found.len() == most {
+                return Ok(found);
+            }
+        }
+        if rows.len() < PAGE {
+            return Ok(found);
+        }
+    }
+}
+
+/// How many requests are read at a time.
+const PAGE: usize = 200;
 
 /// One request.
 ///
