@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::agreement::{Creator, what};
-use super::{Because, DecideError, closing, ending};
+use super::{Because, DecideError, closing, ending, shown};
 use crate::{
     agreements::{
         Agreement, AgreementError, State, Store,
@@ -110,9 +110,40 @@ pub(super) async fn beyond_basis(
     after: &Agreement,
 ) -> Result<Vec<String>, DecideError> {
     match before.basis() {
-        Some(basis) if after.basis() != Some(basis) => beyond(store, rule, basis).await,
+        Some(basis) if after.basis() != Some(basis) => {
+            // What it is bound to, which another contract may have taken the place of since it was asked for.
+            let asked = match after.basis() {
+                Some(asked) if rule.contract.as_ref().is_some_and(|contract| contract.digest != asked) => {
+                    store.meaning(asked).await?
+                }
+                _ => None,
+            };
+            match (asked, store.meaning(basis).await?) {
+                (Some(asked), Some(before)) => Ok(asked.beyond(&before, None)),
+                _ => beyond(store, rule, basis).await,
+            }
+        }
         _ => Ok(Vec::new()),
     }
+}
+
+/// What a new version says otherwise than the one that holds, and what the rules or the contract that it is bound to cover beyond those
+/// of that one, a line each: what whoever decides on it is shown. None of one that nobody is to decide on.
+///
+/// # Errors
+/// [`DecideError`]: a store that does not answer.
+pub async fn differs(store: &Store, rules: &Rules, agreement: &Agreement) -> Result<Vec<String>, DecideError> {
+    let before = match agreement.terms.as_ref().and_then(|terms| terms.replaces) {
+        Some(before) if agreement.state == State::Requested => before,
+        _ => return Ok(Vec::new()),
+    };
+    let before = match store.get(before).await {
+        Ok(before) => before,
+        Err(AgreementError::Store(error)) => return Err(error.into()),
+        Err(_) => return Ok(Vec::new()),
+    };
+    let more = beyond_basis(store, &rules.of(agreement.service), &before, agreement).await?;
+    Ok([shown::differences(&before, agreement), more].concat())
 }
 
 /// What a service covers beyond what was approved, a line each.

@@ -512,6 +512,16 @@ async fn an_agreement_is_bound_to_what_was_in_force_and_a_widening_is_told_once_
         assert!(only.contains("element Cpr"), "{only}");
     }
     assert_eq!(life::look(&store, &applying(&wider), at(NOW)).await.unwrap(), life::Done::default(), "once");
+    // A new version under the wider contract says so to whoever decides on it, also when another is in force by then.
+    let draft = drafted(&store, request::renewed(&draft, at(NOW))).await;
+    sent(&store, &draft, &applying(&wider)).await.unwrap();
+    let version = store.lines(draft.id).await.unwrap().remove(0);
+    for in_force in [&wider, &first] {
+        let differs = life::differs(&store, &applying(in_force), &version).await.unwrap();
+        assert!(differs.iter().any(|line| line.contains("element Cpr")), "{differs:?}");
+        assert!(!differs.iter().any(|line| line.contains("Adresse")), "{differs:?}");
+    }
+    assert!(life::differs(&store, &applying(&wider), &new).await.unwrap().is_empty(), "it is decided on");
     // What it is bound to is never altered, by whatever means.
     assert!(kept.execute("UPDATE agreement SET basis = 'x'").await.is_err());
     assert!(kept.execute("DELETE FROM agreement_basis").await.is_err());

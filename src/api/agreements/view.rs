@@ -86,6 +86,11 @@ pub struct AgreementView {
     pub basis: Option<String>,
     /// The agreement whose new version it is; that one holds until this is approved and begins.
     pub replaces: Option<Uuid>,
+    /// Of one that waits to take the place of another, read by itself: what it says otherwise than that one, and what its policy or
+    /// contract lets pass beyond that one's, a line each. Left out where there is nothing of the kind, and in lists.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false, max_items = 100000)]
+    pub differs: Vec<String>,
     /// The text that is to be shown to whoever decides.
     #[schema(max_length = 300000)]
     pub text: String,
@@ -133,6 +138,7 @@ impl AgreementView {
             retention: agreement.terms.as_ref().map(|terms| terms.retention.clone()),
             basis: agreement.terms.as_ref().and_then(|terms| terms.basis.clone()),
             replaces: agreement.terms.as_ref().and_then(|terms| terms.replaces),
+            differs: Vec::new(),
             text_sha256: shown::sha256(&text),
             text,
             etag: shown::etag(agreement),

@@ -24,7 +24,7 @@ use crate::console::frame::{Frame, Place, page};
 use crate::console::session::Visit;
 use crate::console::stop::Stop;
 use crate::decisions::agreement as decisions;
-use crate::decisions::{Because, By, ending, shown};
+use crate::decisions::{Because, By, ending, life, shown};
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
 use crate::refusal::console::ConsoleRefusal;
@@ -223,11 +223,7 @@ async fn drawn(
         }
         false => None,
     };
-    let before = match agreement.terms.as_ref().and_then(|terms| terms.replaces) {
-        Some(before) if agreement.state == Stands::Requested => console.store.get(before).await.ok(),
-        _ => None,
-    };
-    let differs = before.map(|before| shown::differences(&before, &agreement)).unwrap_or_default();
+    let differs = life::differs(&console.store, &console.rules, &agreement).await?;
     let may_remind = agreement.state == Stands::Requested && actor.may(Action::RequestAgreement).is_ok();
     let past = made.iter().map(|made| Past {
         to: made.what.to.clone(),
