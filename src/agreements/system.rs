@@ -50,6 +50,8 @@ pub struct Wanted {
     pub party: Option<Cvr>,
     /// Of this authority, and those that agreements of it name.
     pub authority: Option<Cvr>,
+    /// Of the agreements that name them, those of these services alone. Empty: all.
+    pub services: Vec<Uuid>,
     /// After this one.
     pub after: Option<Uuid>,
     /// At most so many.
@@ -119,7 +121,14 @@ impl Store {
         if let Some(authority) = wanted.authority {
             values.push(authority.to_string().into());
             let place = values.len();
-            condition += &format!(" AND (party = ${place} OR id IN (SELECT system FROM agreement WHERE authority = ${place}))");
+            let mut of = Vec::new();
+            for service in &wanted.services {
+                values.push((*service).into());
+                of.push(format!("${}", values.len()));
+            }
+            let of = if of.is_empty() { String::new() } else { format!(" AND service IN ({})", of.join(", ")) };
+            condition +=
+                &format!(" AND (party = ${place} OR id IN (SELECT system FROM agreement WHERE authority = ${place}{of}))");
         }
         if let Some(after) = wanted.after {
             values.push(after.into());

@@ -121,7 +121,7 @@ pub struct Pages {
 pub(crate) fn wanted(actor: &Actor) -> Result<Wanted, ApiRefusal> {
     match actor.scope().whose {
         Whose::Everybody => Ok(Wanted::default()),
-        Whose::Authority(own) => Ok(Wanted { authority: Some(own), ..Wanted::default() }),
+        Whose::Authority(own) => Ok(Wanted { authority: Some(own), services: actor.scope().services, ..Wanted::default() }),
         Whose::Supplier(own) => Ok(Wanted { party: Some(own), ..Wanted::default() }),
         Whose::Nobody => Err(ApiRefusal::ApiInternal),
     }

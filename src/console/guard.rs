@@ -10,7 +10,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use uuid::Uuid;
 
-use super::{Asked, session};
+use super::{Asked, session, stop};
 use crate::api::problem::Language;
 use crate::refusal::console::ConsoleRefusal;
 use crate::users::sessions::Secret;
@@ -71,7 +71,8 @@ pub(super) fn asked(request: &Request<Body>, from: SocketAddr) -> Asked {
     let path = request.uri().path_and_query().map(|path| path.as_str()).unwrap_or("/");
     let path = if path.len() <= LONGEST_PATH { path } else { "/" };
     let secret = cookie(headers, session::COOKIE).and_then(Secret::read);
-    Asked { call: Uuid::now_v7(), language, path: path.to_owned(), secret, from }
+    let kept = cookie(headers, stop::COOKIE).and_then(Secret::read);
+    Asked { call: Uuid::now_v7(), language, path: path.to_owned(), secret, kept, from }
 }
 
 /// The one cookie of this name; of two, none.

@@ -143,6 +143,8 @@ pub struct Asked {
     pub path: String,
     /// What the browser is known by.
     pub secret: Option<Secret>,
+    /// By what the browser is known again that wrote something which was not sent ([`stop`]).
+    pub kept: Option<Secret>,
     /// Where the connection comes from.
     pub from: SocketAddr,
 }

@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderValue};
 
 use super::form::{Fields, Form};
 use super::frame::{Frame, page};
-use super::stop::Stop;
+use super::stop::{Kept, Stop};
 use super::{Asked, Console, saml};
 use crate::config::OneTimeLinks;
 use crate::refusal::api::ApiRefusal;
@@ -63,6 +63,37 @@ impl Visit {
     pub fn may(&self, action: Action) -> Result<(), Stop> {
         self.actor().may(action)?;
         Ok(())
+    }
+
+    /// Leads to a page that says that what was sent is done.
+    pub fn done_at(&self, place: &str) -> Response {
+        self.done_with(place, "")
+    }
+
+    /// The same with more in its address.
+    pub fn done_with(&self, place: &str, more: &str) -> Response {
+        Redirect::to(&format!("{place}?done={}{more}", self.secret.done_mark(place))).into_response()
+    }
+
+    /// Whether the address says that what was sent is done, and it was this session that was led here to read so.
+    pub fn was_done(&self, query: &Fields) -> bool {
+        let place = self.asked.path.split('?').next().unwrap_or_default();
+        let due = self.secret.done_mark(place);
+        aws_lc_rs::constant_time::verify_slices_are_equal(due.as_bytes(), query.text("done").as_bytes()).is_ok()
+    }
+
+    /// Whether what the address has for the fields of the page was written in this browser, as a form that was not sent: nobody
+    /// puts words into a form by a link.
+    pub fn wrote(&self, query: &Fields) -> bool {
+        let given = query.text(Kept::FIELD);
+        self.asked.kept.as_ref().is_some_and(|kept| {
+            aws_lc_rs::constant_time::verify_slices_are_equal(kept.reveal().as_bytes(), given.as_bytes()).is_ok()
+        })
+    }
+
+    /// The reason that the address brings back, where it was written in this browser.
+    pub fn written_reason(&self, query: &Fields) -> String {
+        if self.wrote(query) { query.text("reason").into_owned() } else { String::new() }
     }
 
     /// The frame of a page of this name, in Danish and in English.
@@ -170,7 +201,9 @@ impl LogOnPage {
 /// How one logs on.
 async fn log_on(State(console): State<Console>, asked: Asked, request: Request) -> Result<Response, Stop> {
     let query = Fields::of_query(request.uri())?;
-    let (left, not_left) = (query.text("left") == "1", query.text("left") == "0");
+    // Whoever is logged on is not told by a link that they are not.
+    let goes_on = Visit::of(&console, &asked).await?.is_some();
+    let (left, not_left) = (query.text("left") == "1" && !goes_on, query.text("left") == "0" && !goes_on);
     page(&LogOnPage { left, not_left, ..LogOnPage::of(&console, &asked, &query.text("next")) })
 }
 

@@ -4,7 +4,7 @@
 use askama::Template;
 use axum::body::Body;
 use axum::response::IntoResponse;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderValue, Response, StatusCode};
 
 use super::frame::Frame;
@@ -17,6 +17,13 @@ use crate::refusal::console::ConsoleRefusal;
 use crate::refusal::logon::LogOnRefusal;
 use crate::refusal::{Entry, Table as _};
 use crate::store::StoreError;
+use crate::users::sessions::Secret;
+
+/// What is known of a browser in which something was written that was not sent. The page that it is sent from again has it in its
+/// address beside what was written: others cannot make such an address.
+pub(super) const COOKIE: &str = "__Host-hjemmel-kept";
+/// For how long, in seconds: as long as it takes to log on again.
+const COOKIE_HOLDS: u32 = 3600;
 
 /// Why a request was not carried out.
 #[derive(Debug, Clone)]
@@ -96,6 +103,9 @@ impl IntoResponse for Stop {
 }
 
 impl Kept {
+    /// The field that the browser is known again by.
+    pub const FIELD: &str = "kept";
+
     /// The page that a decision was made on, where it was one. It is read again there: what was decided on stood on the page, and
     /// whoever is logged on now may be another person.
     pub fn page(&self) -> Option<&str> {
@@ -119,6 +129,8 @@ struct StopPage<'p> {
     consequence: &'p str,
     call: String,
     kept: Option<&'p Kept>,
+    /// By what the browser is known again.
+    browser: &'p str,
 }
 
 /// Draws what was refused, in whatever step; axum's own 404 and 405 too.
@@ -143,6 +155,9 @@ pub(super) async fn render(console: &Console, mut response: Response<Body>, aske
         (false, false) => "Der er ikke ændret noget.",
         (false, true) => "Nothing was changed.",
     };
+    let leads_back = stop.kept.as_ref().is_some_and(|kept| kept.page().is_some());
+    // The same for every tab.
+    let browser = asked.kept.clone().map_or_else(Secret::new, Ok).ok().filter(|_| leads_back);
     let page = StopPage {
         frame,
         entry: &stop.entry,
@@ -151,9 +166,18 @@ pub(super) async fn render(console: &Console, mut response: Response<Body>, aske
         consequence,
         call: asked.call.to_string(),
         kept: stop.kept.as_ref(),
+        browser: browser.as_ref().map_or("", Secret::reveal),
     };
     let body = page.render().unwrap_or_else(|_| format!("{} {}", text.what, text.remedy));
     let headers = response.headers_mut();
+    if let Some(browser) = &browser
+        && let Ok(cookie) = HeaderValue::from_str(&format!(
+            "{COOKIE}={}; Path=/; Max-Age={COOKIE_HOLDS}; Secure; HttpOnly; SameSite=Lax",
+            browser.reveal()
+        ))
+    {
+        headers.append(SET_COOKIE, cookie);
+    }
     headers.remove(CONTENT_LENGTH);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     if let Some(seconds) = stop.entry.retry_after {

@@ -93,6 +93,7 @@ pub async fn seen(store: &Store, actor: &Actor, id: Uuid) -> Result<(System, Vec
             let wanted = crate::agreements::page::Wanted {
                 only_authority: Some(own),
                 system: Some(id),
+                services: actor.scope().services,
                 limit: 1,
                 ..crate::agreements::page::Wanted::default()
             };

@@ -159,6 +159,11 @@ pub enum Whose {
 }
 
 impl Scope {
+    /// Whether it is all there is: an operator's who is not limited to some services.
+    pub fn is_everything(&self) -> bool {
+        self.whose == Whose::Everybody && self.services.is_empty()
+    }
+
     /// Whether what belongs to this authority and service, and was requested by this company, is within it.
     pub fn takes(&self, authority: Cvr, service: Uuid, requested_by: Option<Cvr>) -> bool {
         let whose = match self.whose {

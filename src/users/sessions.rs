@@ -97,7 +97,7 @@ pub struct Limits {
 pub struct Secret(String);
 
 impl Secret {
-    fn new() -> Result<Self, StoreError> {
+    pub(crate) fn new() -> Result<Self, StoreError> {
         let mut bytes = [0; 32];
         aws_lc_rs::rand::fill(&mut bytes).map_err(|_| StoreError::Unreadable { column: "random" })?;
         Ok(Self(URL_SAFE_NO_PAD.encode(bytes)))
@@ -117,6 +117,11 @@ impl Secret {
     /// What a form of this session must bring back: nobody without the cookie can make it.
     pub fn form_token(&self) -> String {
         hashed(&format!("form {}", self.0))
+    }
+
+    /// What the address of a page has where what this session sent was done there: a link from elsewhere cannot say so.
+    pub fn done_mark(&self, place: &str) -> String {
+        hashed(&format!("done {place} {}", self.0))
     }
 
     fn digest(&self) -> String {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hjemmel::audit::{Audit, AuditSettings, keys};
+use hjemmel::audit::{Audit, AuditSettings, Record, keys};
 use hjemmel::clock::Clock;
 use hjemmel::config::{EdgeLimits, OneTimeLinks, ServiceTerms};
 use hjemmel::console::assets::Assets;
@@ -66,6 +66,7 @@ pub struct Konsol {
     pub store: hjemmel::agreements::Store,
     pub port: u16,
     pub log_on: LogOnNow,
+    log: Audit,
     now: Arc<Mutex<Timestamp>>,
 }
 
@@ -95,7 +96,7 @@ impl Konsol {
             clock,
             metrics: metrics.clone(),
             audit: dir.join("log"),
-            log,
+            log: log.clone(),
             sealer: Arc::new(sealer),
             known: Arc::new(Node),
             environment: "exttest".to_owned(),
@@ -121,7 +122,7 @@ impl Konsol {
             move |peer| served.service(peer.address()),
             std::future::pending(),
         ));
-        Self { store: house.store.clone(), port: bound.port(), house, log_on, now }
+        Self { store: house.store.clone(), port: bound.port(), house, log_on, log, now }
     }
 
     fn passes(&self, time: Duration) {
@@ -330,6 +331,38 @@ async fn what_somebody_had_written_when_the_session_ended_is_on_the_page_and_a_p
 }
 
 #[tokio::test]
+async fn a_link_from_elsewhere_says_of_no_page_that_something_was_done_and_puts_no_words_into_its_form() {
+    let konsol = Konsol::build(OneTimeLinks::Off).await;
+    let asked = konsol.house.requested(&konsol.house.supplier, OWN).await;
+    let (id, shown) = (crate::house::text(&asked, "id").to_owned(), crate::house::text(&asked, "text_sha256"));
+    let path = format!("/agreements/{id}");
+    let (cookie, another) = (konsol.log_on(&konsol.house.signatory).await, konsol.log_on(&konsol.house.signatory).await);
+    let said = "Beslutningen er gemt";
+    let from_elsewhere = konsol.get(&cookie, &format!("{path}?done=1&reason=Det+er+aftalt&note=done")).await;
+    is_page(&from_elsewhere, 200, "Godkend aftalen");
+    assert!(!from_elsewhere.text().contains(said) && !from_elsewhere.text().contains("Det er aftalt"));
+    // What was written when the session ended comes back in the browser in which it was written, and in no other.
+    let lost = konsol.post("", &format!("{path}/decide"), "form_token=old&decision=reject&reason=Sag+9").await;
+    is_page(&lost, 401, "ConsoleSessionOver");
+    let kept = lost.header("set-cookie").split(';').next().unwrap().to_owned();
+    let again = format!("{path}?kept={}&reason=Sag+9", hidden(&lost, "kept"));
+    assert!(konsol.get(&format!("{cookie}; {kept}"), &again).await.text().contains("value=\"Sag 9\""));
+    assert!(!konsol.get(&cookie, &again).await.text().contains("Sag 9"));
+    // The page after a decision says so to the session that made it.
+    let token = token(&from_elsewhere);
+    let body = format!("form_token={token}&decision=approve&shown={shown}&read=1&reason=sag+7");
+    let done = konsol.post(&cookie, &format!("{path}/decide"), &body).await;
+    assert_eq!(done.status, 303, "{}", done.text());
+    is_page(&konsol.get(&cookie, done.header("location")).await, 200, said);
+    let (_, mark) = done.header("location").split_once('?').unwrap();
+    for (who, place) in [(&another, done.header("location").to_owned()), (&cookie, format!("/persons?{mark}"))] {
+        assert!(!konsol.get(who, &place).await.text().contains("er gemt"), "{place}");
+    }
+    let left = konsol.get(&cookie, "/log-on?left=1").await;
+    assert!(!left.text().contains("Du er logget af"), "{}", left.text());
+}
+
+#[tokio::test]
 async fn every_answer_tells_the_browser_what_it_may_do_and_each_refusal_says_what_to_do() {
     let konsol = Konsol::build(OneTimeLinks::Off).await;
     let cookie = konsol.log_on(&konsol.house.operator).await;
@@ -443,6 +476,44 @@ async fn an_auditors_question_is_on_record_before_it_is_answered_and_of_the_own_
     let [asked] = questions().try_into().unwrap();
     assert_eq!((asked.by.as_str(), asked.reason.as_str(), asked.user), ("R. Revisor", "sag 7", Some(auditor.id)));
     assert_ne!(asked.question, Uuid::nil());
+}
+
+#[tokio::test]
+async fn a_user_of_some_services_sees_the_calls_of_those_alone() {
+    let konsol = Konsol::build(OneTimeLinks::Off).await;
+    let mut calls = Vec::new();
+    for service in ["prøve", "anden"] {
+        let mut record = Record::new(Uuid::now_v7(), Clock::system().now(), service);
+        (record.authority, record.front_agreement) = (Some(OWN.parse().unwrap()), Some(Uuid::from_u128(1)));
+        calls.push(record.call);
+        konsol.log.open(record).unwrap().refused(&hjemmel::refusal::Refusal::PersonNotForTest);
+    }
+    let all = konsol.log_on(&konsol.house.signatory).await;
+    loop {
+        let page = konsol.get(&all, "/calls").await.text();
+        if calls.iter().all(|call| page.contains(&call.to_string())) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    use hjemmel::users::{Kind, rights::Role};
+    let own = vec![crate::house::SERVICE.parse().unwrap()];
+    for (role, party) in [(Role::Signatory, Some(OWN)), (Role::Operator, None)] {
+        let limited = crate::house::user_for(&konsol.store, (role.name(), Kind::Person), role, party, own.clone()).await;
+        let cookie = konsol.log_on(&limited).await;
+        for path in ["/calls", "/calls?service=anden", "/errors"] {
+            let page = konsol.get(&cookie, path).await;
+            is_page(&page, 200, "<h1>");
+            assert!(!page.text().contains("anden ·") && !page.text().contains(&calls[1].to_string()), "{role} {path}");
+            assert!(!page.text().contains(">anden<"), "{role} {path}: {}", page.text());
+        }
+        is_page(&konsol.get(&cookie, &format!("/calls/{}", calls[0])).await, 200, "prøve");
+        is_page(&konsol.get(&cookie, &format!("/calls/{}", calls[1])).await, 404, "ApiNotFound");
+        // What is of all services together is for those who see all.
+        for path in ["/persons", "/files"] {
+            is_page(&konsol.get(&cookie, path).await, 403, "ApiNotAllowed");
+        }
+    }
 }
 
 /// What a page's request form sends, with these fields over those of a request that is in order.
@@ -581,8 +652,8 @@ async fn a_connection_is_drawn_and_a_task_of_ones_own_is_stated_by_a_form_once()
     assert!(shown.contains("TA-INSTRUCTION") && shown.contains("klar for systemejer hos Korsbæk Kommune"), "{shown}");
     let form = format!("form_token={}&task=TA-INSTRUCTION&party={OWN}&reference=aftale+12&reason=sag+7", token(&page));
     let stated = konsol.post(&owner, &format!("{path}/state"), &form).await;
-    assert_eq!((stated.status, stated.header("location")), (303, format!("{path}?done=1").as_str()), "{}", stated.text());
-    is_page(&konsol.get(&owner, &format!("{path}?done=1")).await, 200, "oplyst udført af E. Ejer, aftale 12");
+    assert_eq!(stated.status, 303, "{}", stated.text());
+    is_page(&konsol.get(&owner, stated.header("location")).await, 200, "oplyst udført af E. Ejer, aftale 12");
     // The back button and the button once more.
     is_page(&konsol.post(&owner, &format!("{path}/state"), &form).await, 409, "TA-INSTRUCTION er udført.");
     is_page(&konsol.get(&owner, &format!("{path}?lang=en")).await, 200, "stated by E. Ejer, aftale 12");

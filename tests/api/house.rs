@@ -242,6 +242,11 @@ async fn on_postgres() -> Option<Settings> {
 
 /// A user of this role, added by whoever holds the store.
 pub async fn user_of(store: &Store, name: &str, kind: Kind, role: Role, party: Option<&str>) -> Who {
+    user_for(store, (name, kind), role, party, Vec::new()).await
+}
+
+/// A user of some services alone.
+pub async fn user_for(store: &Store, (name, kind): (&str, Kind), role: Role, party: Option<&str>, services: Vec<Uuid>) -> Who {
     let credentials = certificate(name, party.unwrap_or("99999999"));
     let certificate = Certificate::from_der(credentials.leaf()).unwrap();
     let id = Uuid::new_v4();
@@ -252,7 +257,7 @@ pub async fn user_of(store: &Store, name: &str, kind: Kind, role: Role, party: O
         kind,
         party: party.map(|cvr| cvr.parse().unwrap()),
         roles: vec![role],
-        services: Vec::new(),
+        services,
         certificates: vec![Thumbprint::from(*certificate.thumbprint())],
         valid_from: Clock::system().now() - SignedDuration::from_hours(1),
         valid_to: None,

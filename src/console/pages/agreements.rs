@@ -7,7 +7,7 @@ use std::collections::btree_map::Entry;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Request, State};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -274,7 +274,7 @@ async fn show(State(console): State<Console>, visit: Visit, Path(id): Path<Strin
     let agreement = seen(&console, &visit, &id).await?;
     let fields = Fields::of_query(request.uri())?;
     // What was written when the session ended comes back so.
-    let (done, reason) = (fields.text("done") == "1", fields.text("reason").into_owned());
+    let (done, reason) = (visit.was_done(&fields), visit.written_reason(&fields));
     drawn(&console, &visit, agreement, done.then_some(Note::Done), reason).await
 }
 
@@ -310,7 +310,7 @@ async fn decide(State(console): State<Console>, Path(id): Path<String>, form: Fo
     match decided {
         Ok(decided) => {
             console.decided.notify_one();
-            Ok(Redirect::to(&format!("/agreements/{}?done=1", decided.id)).into_response())
+            Ok(visit.done_at(&format!("/agreements/{}", decided.id)))
         }
         Err(error) => match of_decision(error) {
             // Somebody else decided between the look and the decision.

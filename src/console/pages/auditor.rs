@@ -84,7 +84,7 @@ async fn form(State(console): State<Console>, visit: Visit) -> Result<Response, 
 
 async fn ask(State(console): State<Console>, form: Form) -> Result<Response, Stop> {
     form.visit.may(Action::AskAudit)?;
-    let sees = calls::sees(&form.visit)?;
+    let sees = calls::sees(&console, &form.visit).await?;
     let number: String = form.fields.text("cpr").chars().filter(|c| !matches!(c, '-' | ' ')).collect();
     let cpr = Cpr::parse(&number).ok_or_else(|| {
         let field = Detail::new("CPR-nummer", "CPR number");

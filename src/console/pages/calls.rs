@@ -1,5 +1,7 @@
 //! Calls: by id, time, authority, outcome and refusal, from this node's audit log. No person is among what is read.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Request, State};
@@ -61,15 +63,30 @@ impl Wanted {
     }
 }
 
-/// Whose calls somebody sees: an authority those that were admitted for it. What a call claims before it is proven is nobody's.
-pub(super) fn sees(visit: &Visit) -> Result<impl Fn(&Record) -> bool + Send + Sync + 'static, Stop> {
+/// Whose calls somebody sees: an authority those that were admitted for it, and a user of some services theirs alone. What a call
+/// claims before it is proven is nobody's. A record names its service as the configuration does: the calls of one that is offered no
+/// more are shown to those who see all services.
+pub(super) async fn sees(console: &Console, visit: &Visit) -> Result<impl Fn(&Record) -> bool + Send + Sync + 'static, Stop> {
     visit.may(Action::SeeCalls)?;
-    let whose = visit.actor().scope().whose;
-    Ok(move |record: &Record| match whose {
-        Whose::Everybody => true,
-        Whose::Authority(own) => record.authority == Some(own) && record.front_agreement.is_some(),
-        Whose::Supplier(_) | Whose::Nobody => false,
+    let scope = visit.actor().scope();
+    let of = of_services(console, &scope.services).await;
+    Ok(move |record: &Record| {
+        let whose = match scope.whose {
+            Whose::Everybody => true,
+            Whose::Authority(own) => record.authority == Some(own) && record.front_agreement.is_some(),
+            Whose::Supplier(_) | Whose::Nobody => false,
+        };
+        whose && of.as_ref().is_none_or(|names| names.contains(&record.service))
     })
+}
+
+/// What these services are called here; none: all services.
+async fn of_services(console: &Console, services: &[Uuid]) -> Option<BTreeSet<String>> {
+    if services.is_empty() {
+        return None;
+    }
+    let offered = console.known.services().await.into_iter().filter(|service| services.contains(&service.id));
+    Some(offered.map(|service| service.name).collect())
 }
 
 /// Reads the log off the threads that serve, few at a time.
@@ -182,7 +199,7 @@ fn wanted(fields: &Fields) -> Result<(Wanted, Asked), ConsoleRefusal> {
 }
 
 async fn list(State(console): State<Console>, visit: Visit, request: Request) -> Result<Response, Stop> {
-    let sees = sees(&visit)?;
+    let sees = sees(&console, &visit).await?;
     let frame = visit.frame(&console, "Kald", "Calls");
     let (wanted, asked) = wanted(&Fields::of_query(request.uri())?)?;
     let names = authority_names(&console).await?;
@@ -196,7 +213,9 @@ async fn list(State(console): State<Console>, visit: Visit, request: Request) ->
         refusal: call.record.refusal.clone(),
         took: call.record.duration_us.map(|micros| took(micros, &frame)),
     };
-    let services = console.known.services().await.into_iter().map(|service| service.name).collect();
+    let own = visit.actor().scope().services;
+    let offered = console.known.services().await.into_iter().filter(|service| own.is_empty() || own.contains(&service.id));
+    let services = offered.map(|service| service.name).collect();
     page(&CallsPage {
         calls: found.calls.iter().map(line).collect(),
         newest: found.calls.len() == MOST,
@@ -244,7 +263,7 @@ struct Fault {
 }
 
 async fn show(State(console): State<Console>, visit: Visit, Path(id): Path<String>) -> Result<Response, Stop> {
-    let sees = sees(&visit)?;
+    let sees = sees(&console, &visit).await?;
     let nothing = || ApiRefusal::ApiNotFound { what: Detail::new("kald", "call") };
     let id = crate::text::uuid(&id).ok_or_else(nothing)?;
     let found = read(&console, 1, move |record| record.call == id && sees(record)).await?;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use uuid::Uuid;
 
@@ -132,7 +132,7 @@ pub(super) async fn add(State(console): State<Console>, form: Form) -> Result<Re
     match added {
         Ok(id) => {
             console.decided.notify_one();
-            Ok(Redirect::to(&format!("/connections/{id}?done=1")).into_response())
+            Ok(visit.done_at(&format!("/connections/{id}")))
         }
         Err(refusal) => match Note::of(visit, &refusal, &LABELS) {
             Some(note) => blank(&console, visit, form.fields.clone(), Some(note)).await,

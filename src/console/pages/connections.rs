@@ -4,7 +4,7 @@
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Request, State};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::StatusCode;
 use uuid::Uuid;
@@ -289,7 +289,7 @@ pub(super) async fn seen(console: &Console, visit: &Visit, id: &str) -> Result<V
 
 async fn show(State(console): State<Console>, visit: Visit, Path(id): Path<String>, request: Request) -> Result<Response, Stop> {
     let view = seen(&console, &visit, &id).await?;
-    let done = Fields::of_query(request.uri())?.text("done") == "1";
+    let done = visit.was_done(&Fields::of_query(request.uri())?);
     drawn(&console, &visit, view, done.then_some(Note::Done), None).await
 }
 
@@ -301,7 +301,7 @@ async fn consent(State(console): State<Console>, Path(id): Path<String>, form: F
     match decide::consent(&console.store, By::User(visit.actor()), &view.connection, &because, None).await {
         Ok(known) => {
             console.decided.notify_one();
-            Ok(Redirect::to(&format!("/connections/{}?done=1", known.id)).into_response())
+            Ok(visit.done_at(&format!("/connections/{}", known.id)))
         }
         Err(ConnectionError::Refused(why)) => {
             let frame = visit.frame(&console, "", "");
@@ -337,7 +337,7 @@ pub(super) async fn over(console: &Console, form: &Form, id: &str, done: Result<
     match done {
         Ok(()) => {
             console.decided.notify_one();
-            Ok(Redirect::to(&format!("/connections/{id}?done=1")).into_response())
+            Ok(visit.done_at(&format!("/connections/{id}")))
         }
         Err(ConnectionError::Refused(why)) => {
             let frame = visit.frame(console, "", "");

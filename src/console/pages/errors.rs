@@ -59,7 +59,7 @@ struct Error {
 }
 
 async fn list(State(console): State<Console>, visit: Visit, request: Request) -> Result<Response, Stop> {
-    let sees = calls::sees(&visit)?;
+    let sees = calls::sees(&console, &visit).await?;
     let fields = Fields::of_query(request.uri())?;
     let audience = fields.text("audience").into_owned();
     let wanted = Audience::CODES.iter().find(|(code, _)| *code == audience).map(|(_, audience)| *audience);

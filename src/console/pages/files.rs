@@ -18,8 +18,8 @@ use crate::files::partner::agreement::{self, Standing};
 use crate::files::transfers::{self, State as Stands};
 use crate::files::users;
 use crate::refusal::api::ApiRefusal;
+use crate::users::Actor;
 use crate::users::rights::Action;
-use crate::users::{Actor, Whose};
 
 /// In the menu.
 pub const PLACE: Place = Place { href: "/files", name: ("Filer", "Files"), for_whom: operates };
@@ -27,9 +27,9 @@ pub const PLACE: Place = Place { href: "/files", name: ("Filer", "Files"), for_w
 /// The most transfers, and mailboxes, of a page.
 const MOST: u32 = 100;
 
-/// The gateway's operators: what an authority sees of its files comes to it over SFTP and the API.
+/// The gateway's operators, of all services: what an authority sees of its files comes to it over SFTP and the API.
 fn operates(actor: &Actor) -> bool {
-    actor.scope().whose == Whose::Everybody && actor.may(Action::SeeCalls).is_ok()
+    actor.scope().is_everything() && actor.may(Action::SeeCalls).is_ok()
 }
 
 pub(super) fn router() -> Router<Console> {

@@ -4,7 +4,7 @@
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Request, State};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use crate::api::problem::of_decision;
@@ -21,8 +21,8 @@ use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
 use crate::refusal::console::ConsoleRefusal;
 use crate::text::LONGEST;
+use crate::users::Actor;
 use crate::users::rights::Action;
-use crate::users::{Actor, Whose};
 
 /// In the menu.
 pub const PLACE: Place = Place { href: "/persons", name: ("Personkø", "Persons queue"), for_whom: operates };
@@ -30,9 +30,9 @@ pub const PLACE: Place = Place { href: "/persons", name: ("Personkø", "Persons 
 /// The most rows of a page: what is given up first, then the oldest.
 const MOST: u32 = 100;
 
-/// The gateway's operators: an institution sees what became of its persons in the answer to its import.
+/// The gateway's operators, of all services: an institution sees what became of its persons in the answer to its import.
 fn operates(actor: &Actor) -> bool {
-    actor.scope().whose == Whose::Everybody && actor.may(Action::SeeCalls).is_ok()
+    actor.scope().is_everything() && actor.may(Action::SeeCalls).is_ok()
 }
 
 pub(super) fn router() -> Router<Console> {
@@ -63,7 +63,7 @@ async fn drawn(console: &Console, visit: &Visit, note: Option<Note>, reason: Str
 }
 
 async fn list(State(console): State<Console>, visit: Visit, request: Request) -> Result<Response, Stop> {
-    let done = Fields::of_query(request.uri())?.text("done") == "1";
+    let done = visit.was_done(&Fields::of_query(request.uri())?);
     drawn(&console, &visit, done.then_some(Note::Done), String::new()).await
 }
 
@@ -81,7 +81,7 @@ async fn decide(State(console): State<Console>, Path(row): Path<String>, form: F
     match operate(&console.store, Some(By::User(visit.actor())), row, operation, &because).await {
         Ok(()) => {
             console.decided.notify_one();
-            Ok(Redirect::to("/persons?done=1").into_response())
+            Ok(visit.done_at("/persons"))
         }
         // Somebody else decided between the look and the decision, or the form came twice.
         Err(QueueError::NotDead(_)) => drawn(&console, visit, Some(Note::Changed), reason).await,

@@ -284,12 +284,12 @@ async fn show(
     let request = seen(&console, &visit, &id).await?;
     let fields = Fields::of_query(asked.uri())?;
     let note = match &*fields.text("note") {
+        _ if !visit.was_done(&fields) => None,
         "kept" => Some(Note::Kept),
-        "done" => Some(Note::Done),
-        _ => None,
+        _ => Some(Note::Done),
     };
     let form = RequestForm::of(&request.content);
-    drawn(&console, &visit, (request.id, Some(request)), form, note, fields.text("reason").into_owned()).await
+    drawn(&console, &visit, (request.id, Some(request)), form, note, visit.written_reason(&fields)).await
 }
 
 /// What a refusal says on a page.
@@ -331,7 +331,7 @@ async fn draft(State(console): State<Console>, form: Form) -> Result<Response, S
     let made = decisions::draft(&console.store, By::User(visit.actor()), id, content, &because, None).await;
     let made = made.map_err(|error| form.stop(error))?;
     console.decided.notify_one();
-    Ok(Redirect::to(&format!("/requests/{}?note=kept", made.id)).into_response())
+    Ok(visit.done_with(&format!("/requests/{}", made.id), "&note=kept"))
 }
 
 async fn write(State(console): State<Console>, Path(id): Path<String>, form: Form) -> Result<Response, Stop> {
@@ -354,7 +354,7 @@ async fn write(State(console): State<Console>, Path(id): Path<String>, form: For
     match written.map_err(of_decision) {
         Ok(_) => {
             console.decided.notify_one();
-            Ok(Redirect::to(&format!("/requests/{}?note=kept", request.id)).into_response())
+            Ok(visit.done_with(&format!("/requests/{}", request.id), "&note=kept"))
         }
         Err(ApiRefusal::ApiPreconditionFailed) => {
             let now = seen(&console, visit, &id).await?;
@@ -391,7 +391,7 @@ async fn decide(State(console): State<Console>, Path(id): Path<String>, form: Fo
     match decided.map_err(of_decision) {
         Ok(_) => {
             console.decided.notify_one();
-            Ok(Redirect::to(&format!("/requests/{}?note=done", request.id)).into_response())
+            Ok(visit.done_at(&format!("/requests/{}", request.id)))
         }
         Err(ApiRefusal::ApiPreconditionFailed) => {
             let now = seen(&console, visit, &id).await?;

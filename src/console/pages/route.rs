@@ -116,7 +116,7 @@ pub(super) async fn add(State(console): State<Console>, form: Form) -> Result<Re
     match added {
         Ok(_) => {
             console.decided.notify_one();
-            Ok(Redirect::to(&format!("/routes/{id}?done=1")).into_response())
+            Ok(visit.done_at(&format!("/routes/{id}")))
         }
         Err(refusal) => match Note::of(visit, &refusal, &LABELS) {
             Some(note) => blank(&console, visit, id, form.fields.clone(), Some(note)).await,
@@ -189,7 +189,7 @@ async fn seen(console: &Console, visit: &Visit, id: &str) -> Result<Route, Stop>
 
 async fn show(State(console): State<Console>, visit: Visit, Path(id): Path<String>, request: Request) -> Result<Response, Stop> {
     let route = seen(&console, &visit, &id).await?;
-    let done = Fields::of_query(request.uri())?.text("done") == "1";
+    let done = visit.was_done(&Fields::of_query(request.uri())?);
     drawn(&console, &visit, route, done.then_some(Note::Done), None).await
 }
 
@@ -211,7 +211,7 @@ async fn end(State(console): State<Console>, Path(id): Path<String>, form: Form)
     match ended {
         Ok(_) => {
             console.decided.notify_one();
-            Ok(Redirect::to(&format!("/routes/{}?done=1", route.id)).into_response())
+            Ok(visit.done_at(&format!("/routes/{}", route.id)))
         }
         Err(ApiRefusal::ApiPreconditionFailed) => {
             let now = seen(&console, visit, &id).await?;

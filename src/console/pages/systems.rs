@@ -186,7 +186,7 @@ async fn seen(console: &Console, visit: &Visit, id: &str) -> Result<(System, Vec
 
 async fn show(State(console): State<Console>, visit: Visit, Path(id): Path<String>, request: Request) -> Result<Response, Stop> {
     let shown = seen(&console, &visit, &id).await?;
-    let done = Fields::of_query(request.uri())?.text("done") == "1";
+    let done = visit.was_done(&Fields::of_query(request.uri())?);
     drawn(&console, &visit, shown, done.then_some(Note::Done), None).await
 }
 
@@ -204,7 +204,7 @@ async fn register(State(console): State<Console>, form: Form) -> Result<Response
     let registered = decisions::register(&console.store, By::User(visit.actor()), (id, name, contact), &because, None).await;
     let registered = registered.map_err(|error| form.stop(error))?;
     console.decided.notify_one();
-    Ok(Redirect::to(&format!("/systems/{}?done=1", registered.id)).into_response())
+    Ok(visit.done_at(&format!("/systems/{}", registered.id)))
 }
 
 async fn change(State(console): State<Console>, Path(id): Path<String>, form: Form) -> Result<Response, Stop> {
@@ -239,7 +239,7 @@ async fn change(State(console): State<Console>, Path(id): Path<String>, form: Fo
     match changed.map_err(of_decision) {
         Ok(system) => {
             console.decided.notify_one();
-            Ok(Redirect::to(&format!("/systems/{}?done=1", system.id)).into_response())
+            Ok(visit.done_at(&format!("/systems/{}", system.id)))
         }
         Err(ApiRefusal::ApiPreconditionFailed) => {
             let now = seen(&console, visit, &id).await?;

@@ -17,7 +17,6 @@ use crate::console::session::Visit;
 use crate::console::stop::Stop;
 use crate::metrics::summary::Summary;
 use crate::store::jobs;
-use crate::users::Whose;
 use crate::users::rights::Action;
 
 /// In the menu.
@@ -118,7 +117,8 @@ impl Figures {
 async fn today(State(console): State<Console>, visit: Visit) -> Result<Response, Stop> {
     let frame = visit.frame(&console, "I dag", "Today");
     let now = console.clock.now();
-    let operates = visit.actor().scope().whose == Whose::Everybody;
+    // The figures and what is stuck are of all services together.
+    let operates = visit.actor().scope().is_everything();
     let calls = operates.then(|| Figures::of(console.metrics.summary(), &frame));
     let names = super::authority_names(&console).await?;
     let waiting = Wanted { state: Some(Stands::Requested), limit: MOST, ..seen_agreements(visit.actor())? };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Request, State};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header::CONTENT_TYPE;
 
@@ -127,8 +127,8 @@ async fn drawn(
 async fn show(State(console): State<Console>, visit: Visit, Path(id): Path<String>, request: Request) -> Result<Response, Stop> {
     let proposal = seen(&console, &visit, &id).await?;
     let fields = Fields::of_query(request.uri())?;
-    let done = fields.text("done") == "1";
-    drawn(&console, &visit, proposal, done.then_some(Note::Done), Some(&fields)).await
+    let (done, written) = (visit.was_done(&fields), visit.wrote(&fields).then_some(&fields));
+    drawn(&console, &visit, proposal, done.then_some(Note::Done), written).await
 }
 
 /// The whole text, however long.
@@ -152,7 +152,7 @@ async fn publish(State(console): State<Console>, Path(id): Path<String>, form: F
     match proposal.publish(&console.store, By::User(visit.actor()), notice, &because, None).await.map_err(of_publish) {
         Ok(done) => {
             console.decided.notify_one();
-            Ok(Redirect::to(&format!("/value-lists/{}?done=1", done.head.id)).into_response())
+            Ok(form.visit.done_at(&format!("/value-lists/{}", done.head.id)))
         }
         Err(refusal) => refused(&console, &form, &id, proposal, refusal).await,
     }
@@ -174,7 +174,7 @@ async fn remove(State(console): State<Console>, Path(id): Path<String>, form: Fo
     match removed.map_err(of_draft) {
         Ok(_) => {
             console.decided.notify_one();
-            Ok(Redirect::to("/value-lists?done=1").into_response())
+            Ok(form.visit.done_at("/value-lists"))
         }
         Err(refusal) => refused(&console, &form, &id, proposal, refusal).await,
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Request, State};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use jiff::civil::Date;
 use uuid::Uuid;
@@ -89,7 +89,7 @@ async fn list(State(console): State<Console>, visit: Visit, request: Request) ->
         may_import: visit.actor().may(Action::ImportSortiment).is_ok(),
         may_see_subscriptions: visit.actor().may(Action::SeeSubscriptions).is_ok(),
         next,
-        note: (fields.text("done") == "1").then_some(Note::Done),
+        note: visit.was_done(&fields).then_some(Note::Done),
         frame,
     })
 }
@@ -185,7 +185,7 @@ async fn import(State(console): State<Console>, form: Form) -> Result<Response, 
         // The same version once more is the draft that is there.
         Ok((_, head)) => {
             console.decided.notify_one();
-            Ok(Redirect::to(&format!("/value-lists/{}?done=1", head.id)).into_response())
+            Ok(visit.done_at(&format!("/value-lists/{}", head.id)))
         }
         Err(refusal) => match Note::of(visit, &refusal, &LABELS) {
             Some(note) => blank(&console, visit, form.fields.clone(), Some(note)).await,
@@ -254,7 +254,7 @@ async fn subscriptions_page(console: &Console, visit: &Visit, fields: Fields, no
 }
 
 async fn subscribed(State(console): State<Console>, visit: Visit, request: Request) -> Result<Response, Stop> {
-    let done = Fields::of_query(request.uri())?.text("done") == "1";
+    let done = visit.was_done(&Fields::of_query(request.uri())?);
     subscriptions_page(&console, &visit, Fields::default(), done.then_some(Note::Done)).await
 }
 
@@ -311,7 +311,7 @@ async fn over(console: &Console, form: &Form, done: Result<(), ApiRefusal>) -> R
     let refusal = match done {
         Ok(()) => {
             console.decided.notify_one();
-            return Ok(Redirect::to("/value-lists/subscriptions?done=1").into_response());
+            return Ok(form.visit.done_at("/value-lists/subscriptions"));
         }
         Err(refusal) => refusal,
     };
